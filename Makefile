@@ -19,8 +19,8 @@ DESTDIR ?=
 # ---- sources: all of a module's folder (docs/architecture.md says what each module is) ------------
 
 LIBRARIES := base json schema book format archive capture tape
-SERVICES := cli wire
-PROGRAMS := verbs import recorder replay sim
+SERVICES := cli wire play
+PROGRAMS := verbs import recorder replay serve export sim
 sources = $(sort $(foreach m,$(1),$(wildcard $(m)/*.c $(m)/*/*.c $(m)/*.cc)))
 SRC_core := $(call sources,$(LIBRARIES))
 SRC_services := $(call sources,$(SERVICES))

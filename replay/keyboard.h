@@ -7,7 +7,7 @@
 #define TD_REPLAY_KEYBOARD_H
 
 #include "base/err.h"
-#include "replay/pacer.h"
+#include "play/pacer.h"
 
 typedef struct keyboard keyboard;
 

@@ -1,9 +1,9 @@
 /* tapedeck-replay: what an archive is good for. Replays a selection through decoders and books,
  * serves it again, and makes datasets of it. */
 #include "cli/verbs.h"
-#include "replay/cmd_export.h"
+#include "export/cmd_export.h"
 #include "replay/cmd_replay.h"
-#include "replay/cmd_serve.h"
+#include "serve/cmd_serve.h"
 
 static const verb_row VERBS[] = {
     {"replay", "run a selection through decoders and order books; is it complete?", cmd_replay,

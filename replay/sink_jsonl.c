@@ -1,6 +1,6 @@
 #include "replay/sink_jsonl.h"
 
-#include "replay/message_line.h"
+#include "play/message_line.h"
 #include "tape/frame_json.h"
 
 static td_result take_frame(void *ctx, const tape_frame *frame, uint64_t deadline_ns, td_err *err)

@@ -5,7 +5,7 @@
 #define TD_REPLAY_SINK_JSONL_H
 
 #include "cli/output.h"
-#include "replay/sink.h"
+#include "play/sink.h"
 
 /* Lines go to output, which is borrowed. The tape reads all (TAPE_READS_ALL). */
 sink sink_jsonl(output_stream *output);

@@ -13,8 +13,8 @@
 
 #include "base/err.h"
 #include "base/io.h"
-#include "replay/sink.h"
-#include "replay/truth_result.h"
+#include "play/sink.h"
+#include "play/truth_result.h"
 
 typedef struct sink_truth sink_truth;
 

@@ -11,7 +11,7 @@
 #include "base/err.h"
 #include "base/hash.h"
 #include "base/io.h"
-#include "replay/truth_result.h"
+#include "play/truth_result.h"
 #include "schema/family.h"
 
 /* A truth file of this size has some five million frames. */

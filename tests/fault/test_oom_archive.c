@@ -16,7 +16,7 @@
 #include "archive/archive_recover.h"
 #include "archive/reindex.h"
 #include "archive/verify.h"
-#include "replay/player.h"
+#include "play/player.h"
 #include "tests/testing/oom_scene.h"
 #include "tests/testing/oom_sweep.h"
 

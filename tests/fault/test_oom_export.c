@@ -12,8 +12,8 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "replay/export.h"
-#include "replay/player.h"
+#include "export/export.h"
+#include "play/player.h"
 #include "replay/sink_jsonl.h"
 #include "tests/testing/oom_scene.h"
 #include "tests/testing/oom_sweep.h"

@@ -248,7 +248,7 @@ static void test_two_connections(void **state)
     capture_tape_fini(&recorded);
 }
 
-/* Which lost updates show is measured in tests/replay/test_audit_sim.c; one of these does. */
+/* Which lost updates show is measured in tests/play/test_audit_sim.c; one of these does. */
 static void test_lost_update(void **state)
 {
     (void)state;

@@ -11,7 +11,7 @@
 #include "archive/catalog.h"
 #include "format/chunk_builder.h"
 #include "archive/verify.h"
-#include "replay/player.h"
+#include "play/player.h"
 #include "tape/tape.h"
 #include "tests/testing/channel_numbers.h"
 #include "tests/testing/fuzz_input.h"

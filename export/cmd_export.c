@@ -1,0 +1,256 @@
+#include "export/cmd_export.h"
+
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/io_posix.h"
+#include "base/time_text.h"
+#include "cli/option_groups.h"
+#include "cli/progress.h"
+#include "cli/report.h"
+#include "cli/stop_signal.h"
+#include "cli/units.h"
+#include "archive/reindex.h"
+#include "export/export.h"
+#include "play/source.h"
+
+typedef struct export_flags {
+    int format; /* of export_format_table; NO_FORMAT: not given */
+    const char *out;
+    options_list types;
+    uint64_t depth;
+    uint8_t is_forced;
+} export_flags;
+
+enum { NO_FORMAT = -1 };
+
+static const option_row EXPORT_ROWS[] = {
+    {.long_name = "format",
+     .type = OPTION_ENUM,
+     .offset = offsetof(export_flags, format),
+     .metavar = "NAME",
+     .help = "tardis-csv: CSV files as Tardis publishes them, one a day, type and symbol\n"
+             "jsonl: JSON lines, one typed message a line, one file a day",
+     .choices = EXPORT_FORMAT_NAMES},
+    {.long_name = "out",
+     .type = OPTION_TEXT,
+     .offset = offsetof(export_flags, out),
+     .metavar = "DIR",
+     .help = "folder for the files and their MANIFEST.json; made if it is missing"},
+    {.long_name = "type",
+     .type = OPTION_LIST,
+     .offset = offsetof(export_flags, types),
+     .metavar = "NAME",
+     .choices = EXPORT_TYPE_NAMES,
+     .help = "only this type of the format (may be repeated; default: all of them):\n"
+             "trades, incremental_book_L2 of tardis-csv, messages of jsonl"},
+    {.long_name = "depth",
+     .type = OPTION_UINT,
+     .offset = offsetof(export_flags, depth),
+     .metavar = "N",
+     .help = "take books from the topic with so many levels a side, not from the usual one",
+     .min = 1,
+     .max = LIMIT_BOOK_LEVELS},
+    {.long_name = "force",
+     .type = OPTION_FLAG,
+     .offset = offsetof(export_flags, is_forced),
+     .help = "replace files of an earlier export"},
+};
+
+/* Everything of one run of the verb. */
+typedef struct export_command {
+    reporter *report;
+    archive_choice archive_options;
+    selection_options selecting;
+    threads_options threads;
+    talk_options talk;
+    export_flags flags;
+
+    td_clock clock;
+    td_log log;
+    atomic_int is_stopped; /* set by the signals' thread */
+    progress_line progress;
+    export_spec spec;
+    archive *archive;
+    gap_list gaps;
+} export_command;
+
+/* ---- the command line ---- */
+
+static td_result read_format(export_command *command, td_err *err)
+{
+    size_t count = 0;
+    const export_format *formats = export_format_table(&count);
+    if (command->flags.format == NO_FORMAT) {
+        td_err_set(err, TD_E_INVALID, "no format is given");
+        td_err_hint(err, "give --format %s or --format %s", formats[0].name, formats[1].name);
+        return TD_E_INVALID;
+    }
+    TD_ASSERT((size_t)command->flags.format < count);
+    command->spec.format = &formats[command->flags.format];
+    return TD_OK;
+}
+
+/* Without --type all types of the format; a depth without a book is a mistake, so it is refused. */
+static td_result read_types(export_command *command, td_err *err)
+{
+    const export_format *format = command->spec.format;
+    TD_ASSERT(format != NULL);
+    const export_type **types = command->spec.types;
+    for (size_t i = 0; i < command->flags.types.count; i++) {
+        const export_type *type;
+        td_result rc = export_type_find(format, command->flags.types.items[i], &type, err);
+        if (rc != TD_OK)
+            return td_err_add(err, rc, "--type");
+        types[type->id] = type;
+    }
+    for (size_t i = 0; command->flags.types.count == 0 && i < export_type_count(format); i++)
+        types[format->types[i].id] = &format->types[i];
+    if (command->flags.depth != 0 && types[EXPORT_BOOK_CHANGES] == NULL)
+        return td_err_set(err, TD_E_INVALID, "--depth: no books are asked for");
+    command->spec.depth = (uint32_t)command->flags.depth;
+    return TD_OK;
+}
+
+/* What can be refused before an archive is opened is refused here. */
+static td_result read_flags(export_command *command, td_err *err)
+{
+    td_result rc = read_format(command, err);
+    if (rc == TD_OK)
+        rc = read_types(command, err);
+    if (rc != TD_OK || command->flags.out != NULL)
+        return rc;
+    td_err_set(err, TD_E_INVALID, "no folder is given");
+    td_err_hint(err, "give --out DIR");
+    return TD_E_INVALID;
+}
+
+/* ---- the run ---- */
+
+static void on_stop(void *user)
+{
+    export_command *command = user;
+    /* only a flag: nothing that was written before it is read through it */
+    atomic_store_explicit(&command->is_stopped, 1, memory_order_relaxed);
+}
+
+/* Called a few times a second; also where a signal is noticed. */
+static int on_progress(void *user, const char *phase, uint64_t frames, uint64_t recv_ns)
+{
+    export_command *command = user;
+    uint64_t now_ns = clock_mono_ns(command->clock);
+    if (progress_is_due(&command->progress, now_ns)) {
+        char when[TD_TIME_TEXT_BYTES] = "";
+        if (recv_ns != 0)
+            td_time_format(recv_ns, when);
+        progress_show(&command->progress, now_ns, "%s  %s  %s", phase, when,
+                      format_counted(frames, "frame").text);
+    }
+    return atomic_load_explicit(&command->is_stopped, memory_order_relaxed);
+}
+
+/* The archive, its ledger, the export; *status as its findings say. */
+static td_result run(export_command *command, exit_code *status, td_err *err)
+{
+    static const exit_code STATUS[] = {[REPLAY_COMPLETE] = EXIT_CODE_DONE,
+                                       [REPLAY_INCOMPLETE] = EXIT_CODE_DIFFERS,
+                                       [REPLAY_DAMAGED] = EXIT_CODE_DAMAGE};
+    td_result rc =
+        source_open_archive(&command->archive_options, &command->log, &command->archive, err);
+    if (rc == TD_OK) /* all of it: a gap before the selection matters to books that are older */
+        rc = archive_gaps(command->archive, &command->gaps, err);
+    if (rc != TD_OK)
+        return rc;
+    TD_ASSERT(command->flags.out != NULL);
+    const selection wanted = source_selection(&command->selecting);
+    const export_options options = {.spec = &command->spec,
+                                    .archive = command->archive,
+                                    .wanted = &wanted,
+                                    .gaps = &command->gaps,
+                                    .io = io_posix(),
+                                    .folder = command->flags.out,
+                                    .overwrite =
+                                        command->flags.is_forced ? EXPORT_REPLACE : EXPORT_KEEP,
+                                    .threads = threads_options_count(&command->threads),
+                                    .log = &command->log,
+                                    .progress = on_progress,
+                                    .user = command};
+    export_result result;
+    rc = export_run(&options, &result, err);
+    progress_end(&command->progress);
+    if (rc == TD_EOF)
+        return td_err_set(err, TD_E_IO, "stopped before the end: nothing was exported");
+    if (rc != TD_OK)
+        return rc;
+    TD_ASSERT(result.verdict <= REPLAY_DAMAGED);
+    *status = STATUS[result.verdict];
+    report_say(command->report, TD_LOG_INFO, "%s, %s in '%s'%s",
+               format_counted(result.files, "file").text, format_counted(result.rows, "row").text,
+               command->flags.out,
+               *status == EXIT_CODE_DONE ? ""
+                                         : "; the selection is not complete: " EXPORT_MANIFEST
+                                           " says where");
+    return rc;
+}
+
+/* A signal ends the export at its next frame, so that what it wrote is removed before the end. */
+static exit_code run_stoppable(export_command *command)
+{
+    exit_code status = EXIT_CODE_DONE;
+    td_err err;
+    td_err_clear(&err);
+    stop_signal_block();
+    stop_signal *signals = NULL;
+    td_result rc =
+        stop_signal_open(&(stop_signal_calls){.stop = on_stop, .user = command}, &signals, &err);
+    if (rc == TD_OK)
+        rc = run(command, &status, &err);
+    gap_list_fini(&command->gaps);
+    archive_close(command->archive);
+    stop_signal_close(signals);
+    return rc == TD_OK ? status : report_error(command->report, &err);
+}
+
+exit_code cmd_export(const verb_context *context, int argc, char **argv)
+{
+    export_command command = {
+        .report = context->report, .clock = clock_real(), .flags = {.format = NO_FORMAT}};
+    const option_group groups[] = {
+        option_group_archive(&command.archive_options),
+        {"Export", EXPORT_ROWS, sizeof EXPORT_ROWS / sizeof *EXPORT_ROWS, &command.flags},
+        option_group_selection(&command.selecting),
+        option_group_threads(&command.threads),
+        option_group_talk(&command.talk),
+    };
+    const options_spec spec = {
+        .program = context->program,
+        .verb = "export",
+        .summary = "Make a dataset of a selection. Files get their names when all are complete, "
+                   "MANIFEST.json\nlast: it says what they were made from, and where the data has "
+                   "holes. Exit status: 0 done,\n1 done, and a rule was broken, a frame not "
+                   "decoded, a symbol left out, or an uncovered\ngap lies in the selection, 3 "
+                   "stored frames damaged.",
+        .groups = groups,
+        .group_count = sizeof groups / sizeof *groups,
+        .examples = "tapedeck export DIR --format tardis-csv --out DATASET\n"
+                    "tapedeck export DIR --format tardis-csv --out DATASET --type trades --symbol "
+                    "BTCUSD --from 2021-04-17 --to 2021-04-18\n"
+                    "tapedeck export DIR --format jsonl --out DATASET --topic trade",
+        .now_ns = clock_wall_ns(command.clock),
+    };
+    options_operands operands;
+    exit_code status;
+    if (!verb_begin(context, &spec, argc, argv, &operands, &status))
+        return status;
+    report_apply(context->report, &command.talk);
+    command.log = report_log(context->report);
+    progress_init(&command.progress, context->report);
+    td_err err;
+    td_err_clear(&err);
+    td_result rc = read_flags(&command, &err);
+    return rc == TD_OK ? run_stoppable(&command) : report_error(context->report, &err);
+}

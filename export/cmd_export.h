@@ -1,0 +1,10 @@
+/* The verb `export`. */
+#ifndef TD_EXPORT_CMD_EXPORT_H
+#define TD_EXPORT_CMD_EXPORT_H
+
+#include "cli/verbs.h"
+
+/* Run the verb; a verb_row's function. */
+exit_code cmd_export(const verb_context *context, int argc, char **argv);
+
+#endif

@@ -1,0 +1,266 @@
+#include "export/export.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "cli/units.h"
+#include "export/export_manifest.h"
+#include "export/export_writer.h"
+#include "play/player.h"
+#include "tape/nothing.h"
+#include "tape/tape.h"
+
+typedef struct export_run_state {
+    const export_options *options;
+    selection wanted; /* as asked for, with an end: what is recorded meanwhile is not in it */
+    selection_window window;
+    export_folder *folder;
+    export_survey survey;
+    export_manifest manifest;
+    uint64_t segments_unreadable; /* in all that was asked for: more than the second look sees */
+    tape *tape;
+    export_writer *writer;
+    player *player;
+} export_run_state;
+
+/* ---- the first look ---- */
+
+static int survey_is_stopped(void *user)
+{
+    const export_run_state *run = user;
+    const export_options *options = run->options;
+    return options->progress != NULL && options->progress(options->user, "looking", 0, 0);
+}
+
+/* A selection without an end ends with the last frame there is now, lest the second look sees more
+ * than the first. */
+static void fix_selection(export_run_state *run, selection_window window)
+{
+    run->window = window;
+    run->wanted = *run->options->wanted;
+    if (run->wanted.has_from)
+        run->wanted.from = (td_time_spec){TD_TIME_ABSOLUTE, window.from_ns};
+    if (!run->wanted.has_to && run->survey.last_ns != 0)
+        window.to_ns = run->survey.last_ns + 1;
+    run->wanted.to = (td_time_spec){TD_TIME_ABSOLUTE, window.to_ns};
+    run->wanted.has_to = run->wanted.has_to || run->survey.last_ns != 0;
+}
+
+/* Everything that could forbid the export shows here, before a data file is made. */
+static td_result look(export_run_state *run, td_err *err)
+{
+    const export_options *options = run->options;
+    const tape_options reading = {.threads = options->threads};
+    td_result rc = tape_open(options->archive, options->wanted, &reading, &run->tape, err);
+    if (rc != TD_OK)
+        return rc;
+    rc = export_survey_run(options->spec, run->tape, run->folder, survey_is_stopped, run,
+                           &run->survey, err);
+    fix_selection(run, tape_get_window(run->tape));
+    tape_stats stats;
+    tape_get_stats(run->tape, &stats);
+    run->segments_unreadable = stats.segments_unreadable;
+    tape_close(run->tape);
+    run->tape = NULL;
+    if (rc != TD_OK || run->survey.useful > 0)
+        return rc;
+    if (run->survey.frames == 0)
+        return selection_nothing(options->archive, options->wanted, err);
+    td_err_set(err, TD_E_NOTFOUND, "nothing in the selection that %s could be made of",
+               options->spec->format->name);
+    td_err_hint(err, "`tapedeck info` lists what was recorded");
+    return TD_E_NOTFOUND;
+}
+
+/* ---- the second: playing ---- */
+
+static uint64_t damaged_until_ns(void *user)
+{
+    const export_run_state *run = user;
+    TD_ASSERT(run->tape != NULL);
+    tape_stats stats;
+    tape_get_stats(run->tape, &stats);
+    return stats.damaged_until_ns;
+}
+
+/* The player asks every few thousand frames. */
+static pacer_answer on_progress(void *user, uint64_t frames, uint64_t recv_ns)
+{
+    const export_run_state *run = user;
+    const export_options *options = run->options;
+    int wants_end =
+        options->progress != NULL && options->progress(options->user, "exporting", frames, recv_ns);
+    return wants_end ? PACER_STOP : PACER_GO;
+}
+
+/* Events are read for what they say of late receive times; the lead-in, so that books are warm. */
+static td_result open_player(export_run_state *run, td_err *err)
+{
+    TD_ASSERT(run->tape == NULL); /* the first look is over */
+    TD_ASSERT(run->survey.useful > 0);
+    const export_options *options = run->options;
+    const tape_options reading = {.threads = options->threads,
+                                  .log = options->log,
+                                  .reads = options->spec->format->is_by_symbol ? TAPE_READS_MESSAGES
+                                                                               : TAPE_READS_ALL,
+                                  .with_events = 1,
+                                  .with_lead_in = 1};
+    const export_job job = {.spec = options->spec,
+                            .folder = run->folder,
+                            .manifest = &run->manifest,
+                            .survey = &run->survey,
+                            .gaps = options->gaps,
+                            .wanted = options->wanted,
+                            .window = run->window,
+                            .damaged_until_ns = damaged_until_ns,
+                            .user = run};
+    td_result rc = tape_open(options->archive, &run->wanted, &reading, &run->tape, err);
+    if (rc == TD_OK)
+        rc = export_writer_open(&job, &run->writer, err);
+    if (rc != TD_OK)
+        return rc;
+    player_options playing = {.threads = options->threads,
+                              .sinks = {export_writer_sink(run->writer)},
+                              .sink_count = 1,
+                              .progress = on_progress,
+                              .progress_ctx = run};
+    return player_open(&playing, &run->player, err);
+}
+
+/* As player_play, but an end that was asked for is no end of the tape. */
+static td_result play(export_run_state *run, td_err *err)
+{
+    for (;;) {
+        tape_frame frame;
+        td_result rc = tape_next(run->tape, &frame, err);
+        if (rc == TD_EOF)
+            return player_finish(run->player, err);
+        if (rc == TD_OK)
+            rc = player_take(run->player, &frame, err);
+        if (rc != TD_OK)
+            return rc;
+    }
+}
+
+/* ---- the end ---- */
+
+static td_result conclude(export_run_state *run, export_result *out, td_err *err)
+{
+    const export_options *options = run->options;
+    replay_report report;
+    TD_ASSERT(run->writer != NULL);
+    td_result rc = report_init_replay(&report, run->player, NULL, err);
+    tape_get_stats(run->tape, &report.tape);
+    if (report.tape.segments_unreadable < run->segments_unreadable)
+        report.tape.segments_unreadable = run->segments_unreadable;
+    if (rc == TD_OK)
+        rc = report_add_gaps(&report, options->gaps, options->wanted, run->window, err);
+    if (rc == TD_OK)
+        rc = export_manifest_end(&run->manifest, &run->survey, &report, err);
+    if (rc == TD_OK)
+        rc = export_folder_publish(run->folder, err);
+    *out = (export_result){.files = export_folder_file_count(run->folder),
+                           .rows = run->manifest.rows,
+                           .left_out_frames = run->manifest.left_out_frames,
+                           .verdict = report_verdict(&report)};
+    if (out->verdict == REPLAY_COMPLETE && run->survey.left_out_count > 0)
+        out->verdict = REPLAY_INCOMPLETE;
+    report_fini_replay(&report);
+    return rc;
+}
+
+/* 1 if both choices are of one feed's topic. */
+static int is_same_choice(const export_choice *a, const export_choice *b)
+{
+    return strcmp(a->feed, b->feed) == 0 && strcmp(a->row->name, b->row->name) == 0;
+}
+
+/* One line for all symbols of a feed that have the same topic. */
+static void say_choice(const export_run_state *run, size_t index)
+{
+    const export_series_table *table = &run->survey.series;
+    TD_ASSERT(index < table->choice_count);
+    const export_choice *choice = &table->choices[index];
+    size_t more = 0;
+    for (size_t i = 0; i < index; i++)
+        if (is_same_choice(&table->choices[i], choice))
+            return;
+    for (size_t i = index + 1; i < table->choice_count; i++)
+        more += (size_t)is_same_choice(&table->choices[i], choice);
+    char others[48] = "";
+    if (more > 0)
+        snprintf(others, sizeof others, " and %zu more", more);
+    td_log_say(run->options->log, TD_LOG_WARNING,
+               "feed %s, %s%s: %s was not recorded; books are from %s, the deepest that was",
+               choice->feed, choice->symbol, others, choice->market->book_topic, choice->row->name);
+}
+
+/* One line each, and the rest in the manifest. */
+static void say_left_out(const export_run_state *run)
+{
+    enum { LINES_MAX = 16 };
+    const export_survey *survey = &run->survey;
+    for (size_t i = 0; i < survey->left_out_count && i < LINES_MAX; i++) {
+        const export_left_out *row = &survey->left_out[i];
+        td_log_say(run->options->log, TD_LOG_WARNING,
+                   "feed %s, symbol '%s' is left out, with %s: %s", row->feed, row->symbol,
+                   format_counted(row->frames, "frame").text, row->reason);
+    }
+    if (survey->left_out_count > LINES_MAX)
+        td_log_say(run->options->log, TD_LOG_WARNING, "%s left out; the manifest lists them",
+                   format_counted(survey->left_out_count - LINES_MAX, "more symbol").text);
+}
+
+/* Books that could not be taken from the topic that the market knows, and what has no place. */
+static void say_choices(const export_run_state *run)
+{
+    const export_series_table *table = &run->survey.series;
+    const export_options *options = run->options;
+    for (size_t i = 0; options->spec->depth == 0 && i < table->choice_count; i++) {
+        const export_choice *choice = &table->choices[i];
+        if (strcmp(choice->row->name, choice->market->book_topic) != 0)
+            say_choice(run, i);
+    }
+    say_left_out(run);
+    if (run->survey.foreign_frames > 0)
+        td_log_say(options->log, TD_LOG_WARNING,
+                   "%llu frames are of families that %s has no place for: left out",
+                   (unsigned long long)run->survey.foreign_frames, options->spec->format->name);
+}
+
+/* In the reverse order of opening, and good for what was not opened at all. */
+static void close_run(export_run_state *run)
+{
+    player_close(run->player); /* its streams are known to the tape's channels */
+    export_writer_close(run->writer);
+    tape_close(run->tape);
+    export_survey_fini(&run->survey);
+    export_folder_close(run->folder);
+}
+
+td_result export_run(const export_options *options, export_result *out, td_err *err)
+{
+    TD_ASSERT(options->threads >= 1);
+    TD_ASSERT(options->spec->format != NULL);
+    export_run_state run = {.options = options};
+    td_result rc =
+        export_folder_open(options->io, options->folder, options->overwrite, &run.folder, err);
+    if (rc == TD_OK)
+        rc = look(&run, err);
+    if (rc == TD_OK) {
+        say_choices(&run);
+        rc = open_player(&run, err);
+    }
+    if (rc == TD_OK)
+        rc = export_manifest_begin(&run.manifest, run.folder, options->spec, options->archive,
+                                   options->wanted, run.window, tape_get_lead_from_ns(run.tape),
+                                   err);
+    if (rc == TD_OK)
+        rc = play(&run, err);
+    if (rc == TD_OK)
+        rc = conclude(&run, out, err);
+    close_run(&run);
+    return rc;
+}

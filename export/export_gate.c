@@ -1,0 +1,224 @@
+#include "export/export_gate.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+
+/* The book of one connection at a time. */
+typedef struct gate_slot {
+    const char *feed; /* the first channel's, which lives as long as the tape */
+    uint32_t line, place;
+    size_t gap_next; /* the first that was not looked at */
+    follower follower;
+    const channel_info *info; /* of the last frame */
+    uint64_t trusted_ns;      /* recv_ns of the last frame that was trusted */
+    uint8_t is_alive;
+} gate_slot;
+
+struct export_gate {
+    const gap_list *gaps;
+    gate_slot *slots;
+    size_t slot_count;
+    size_t followed; /* slot of the last frame that was no copy; only if has_followed */
+    uint8_t has_followed;
+    gate_copies copies;
+};
+
+const char *export_break_cause_name(export_break_cause cause)
+{
+    static const char *const NAMES[BREAK_CAUSE_COUNT] = {
+        [BREAK_NONE] = "none",     [BREAK_CONNECTION] = "connection", [BREAK_GAP] = "gap",
+        [BREAK_DAMAGE] = "damage", [BREAK_UNDECODED] = "undecoded",   [BREAK_RULE] = "rule",
+    };
+    TD_ASSERT(cause < BREAK_CAUSE_COUNT);
+    return NAMES[cause];
+}
+
+td_result export_gate_open(const gap_list *gaps, gate_copies copies, export_gate **out, td_err *err)
+{
+    export_gate *made = td_alloc_zero(1, sizeof *made);
+    if (made == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for a book");
+    made->gaps = gaps;
+    made->copies = copies;
+    *out = made;
+    return TD_OK;
+}
+
+void export_gate_close(export_gate *gate)
+{
+    if (gate == NULL)
+        return;
+    for (size_t i = 0; i < gate->slot_count; i++)
+        follower_close(&gate->slots[i].follower);
+    td_free(gate->slots);
+    td_free(gate);
+}
+
+const book *export_gate_book(const export_gate *gate)
+{
+    return gate->has_followed ? track_book(gate->slots[gate->followed].follower.track) : NULL;
+}
+
+/* ---- the book of one connection ---- */
+
+static td_result slot_of(export_gate *gate, const tape_frame *frame, size_t *out, td_err *err)
+{
+    const channel_info *info = &frame->channel->info;
+    for (*out = 0; *out < gate->slot_count; ++*out) {
+        const gate_slot *slot = &gate->slots[*out];
+        if (slot->place == frame->of_stream.place && slot->line == info->line &&
+            strcmp(slot->feed, info->feed) == 0)
+            return TD_OK;
+    }
+    gate_slot *slots = td_array_room(gate->slots, gate->slot_count, sizeof *slots);
+    if (slots == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for a book");
+    gate->slots = slots;
+    gate->slots[gate->slot_count++] = (gate_slot){
+        .feed = info->feed, .line = info->line, .place = frame->of_stream.place, .info = info};
+    return TD_OK;
+}
+
+/* The first cause at a frame counts; a book that was not alive cannot break. */
+static void break_off(gate_slot *slot, gate_answer *out, export_break_cause cause)
+{
+    TD_ASSERT(cause != BREAK_NONE);
+    if (slot->is_alive)
+        out->broke = (export_break){.cause = cause, .from_ns = slot->trusted_ns};
+    slot->is_alive = 0;
+}
+
+/* Another connection than the one before, or another row: everything begins anew. */
+static td_result meet(gate_slot *slot, const tape_frame *frame, gate_answer *out, td_err *err)
+{
+    const channel_info *info = &frame->channel->info;
+    const follower_conn from = {frame->session, info->shard, frame->conn};
+    follower_step step;
+    td_result rc = follower_meet(&slot->follower, &from, frame->row, &step, err);
+    if (rc == TD_OK && (step == FOLLOWER_RECONNECTS || step == FOLLOWER_TURNS))
+        break_off(slot, out, BREAK_CONNECTION);
+    slot->info = info;
+    return rc;
+}
+
+static int is_of_slot(const gap_row *gap, const channel_info *info)
+{
+    return gap->line == info->line && gap->shard == info->shard &&
+           gap_row_is_about(gap, info->topic, info->symbol);
+}
+
+/* Has a gap begun before this moment that was not looked at? Rows of a feed stand together, by
+ * from_ns. */
+static const gap_row *gap_before(const gap_list *gaps, gate_slot *slot, uint64_t recv_ns)
+{
+    const gap_row *found = NULL;
+    for (; slot->gap_next < gaps->count; slot->gap_next++) {
+        const gap_row *gap = &gaps->rows[slot->gap_next];
+        int order = strcmp(gap->feed, slot->info->feed);
+        if (order > 0 || (order == 0 && gap->from_ns >= recv_ns))
+            break;
+        if (order == 0 && is_of_slot(gap, slot->info))
+            found = gap;
+    }
+    return found;
+}
+
+/* What happened between the frame before and this moment. */
+static void look_back(const gap_list *gaps, gate_slot *slot, uint64_t recv_ns, gate_answer *out)
+{
+    const gap_row *gap = gap_before(gaps, slot, recv_ns);
+    if (gap == NULL)
+        return;
+    break_off(slot, out, BREAK_GAP);
+    if (out->broke.cause != BREAK_NONE) {
+        out->broke.cause = BREAK_GAP; /* says more than that another connection began */
+        out->broke.reason = gap->reason;
+    }
+}
+
+/* Apply the frame to its connection's book, and judge it. */
+static td_result take_own(gate_slot *slot, uint64_t recv_ns, const message *m,
+                          uint64_t damaged_until_ns, gate_answer *out, td_err *err)
+{
+    if (recv_ns <= damaged_until_ns)
+        break_off(slot, out, BREAK_DAMAGE);
+    out->was_alive = slot->is_alive;
+    verdict v;
+    td_result rc = follower_take(&slot->follower, m, &v, err);
+    if (rc != TD_OK)
+        return rc;
+    if (m == NULL) {
+        break_off(slot, out, BREAK_UNDECODED);
+        return TD_OK;
+    }
+    TD_ASSERT(m->head.type == MSG_BOOK_CHANGE);
+    out->is_snapshot = v.is_snapshot;
+    const verdict_item *violation = verdict_violation(&v);
+    int is_broken = track_is_broken(slot->follower.track);
+    if (violation != NULL || is_broken) {
+        break_off(slot, out, BREAK_RULE);
+        if (out->broke.cause == BREAK_RULE && violation != NULL)
+            out->broke.rule = violation->rule;
+        out->was_alive = 0; /* a frame may show a loss and be right itself */
+        if (is_broken)
+            return TD_OK;
+    }
+    /* Within what is damaged nobody knows what is missing behind a snapshot. */
+    out->is_trusted = (slot->is_alive || out->is_snapshot) && recv_ns > damaged_until_ns;
+    TD_ASSERT(recv_ns >= slot->trusted_ns || slot->trusted_ns == 0);
+    slot->is_alive = out->is_trusted;
+    if (out->is_trusted)
+        slot->trusted_ns = recv_ns;
+    return TD_OK;
+}
+
+/* ---- the book that is followed ---- */
+
+/* The stream follows another connection than it did, whose book is as far as its copies brought it.
+ */
+static void change_over(export_gate *gate, size_t to, uint64_t recv_ns, gate_answer *own)
+{
+    gate_slot *before = &gate->slots[gate->followed];
+    gate_answer left = {0};
+    look_back(gate->gaps, before, recv_ns, &left);
+    break_off(before, &left, BREAK_CONNECTION);
+    own->broke = left.broke;
+    own->was_alive = 0;
+    own->is_taken_over = own->is_trusted && !own->is_snapshot;
+    gate->followed = to;
+}
+
+td_result export_gate_take(export_gate *gate, const tape_frame *frame, const message *m,
+                           uint64_t damaged_until_ns, gate_answer *out, td_err *err)
+{
+    size_t at = 0;
+    *out = (gate_answer){0};
+    td_result rc = slot_of(gate, frame, &at, err);
+    if (rc != TD_OK)
+        return rc;
+    TD_ASSERT(at < gate->slot_count);
+    gate_slot *slot = &gate->slots[at];
+    int is_other = !frame->of_stream.is_copy && gate->has_followed && gate->followed != at;
+    if (is_other && (gate->copies == GATE_WITHOUT_COPIES || frame->of_stream.is_interleaved)) {
+        if (slot->follower.track !=
+            NULL) /* what came over it meanwhile is not here, or not in order */
+            track_reset(slot->follower.track);
+        slot->is_alive = 0;
+    }
+    rc = meet(slot, frame, out, err);
+    if (rc != TD_OK)
+        return rc;
+    look_back(gate->gaps, slot, frame->recv_ns, out);
+    rc = take_own(slot, frame->recv_ns, m, damaged_until_ns, out, err);
+    if (rc != TD_OK || frame->of_stream.is_copy)
+        return rc;
+    if (!gate->has_followed)
+        gate->followed = at;
+    gate->has_followed = 1;
+    if (is_other)
+        change_over(gate, at, frame->recv_ns, out);
+    TD_ASSERT(out->is_trusted || !out->is_taken_over);
+    return TD_OK;
+}

@@ -1,0 +1,108 @@
+#include "export/export_lateness.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "archive/event.h"
+
+/* One feed of one session. */
+typedef struct late_feed {
+    const char *feed; /* of a channel: valid as long as the tape */
+    uint32_t session;
+    uint8_t is_overloaded;
+    uint8_t is_clock_held;
+} late_feed;
+
+struct export_lateness {
+    event_reader *reader;
+    late_feed *feeds; /* those of which an event spoke */
+    size_t count;
+};
+
+td_result export_lateness_open(export_lateness **out, td_err *err)
+{
+    export_lateness *made = td_alloc_zero(1, sizeof *made);
+    if (made == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for events");
+    td_result rc = event_reader_open(&made->reader, err);
+    if (rc != TD_OK) {
+        export_lateness_close(made);
+        return rc;
+    }
+    *out = made;
+    return TD_OK;
+}
+
+void export_lateness_close(export_lateness *self)
+{
+    if (self == NULL)
+        return;
+    event_reader_close(self->reader);
+    td_free(self->feeds);
+    td_free(self);
+}
+
+/* Sessions overlap where archives were merged, so a feed may be here more than once. */
+static late_feed *find(const export_lateness *self, const tape_frame *frame)
+{
+    for (size_t i = 0; i < self->count; i++) {
+        late_feed *known = &self->feeds[i];
+        if (known->session == frame->session && strcmp(known->feed, frame->channel->info.feed) == 0)
+            return known;
+    }
+    return NULL;
+}
+
+/* Only feeds that were late at some time are here, so the list stays short; sessions that ended are
+ * replaced. */
+static td_result get(export_lateness *self, const tape_frame *frame, late_feed **out, td_err *err)
+{
+    *out = find(self, frame);
+    for (size_t i = 0; *out == NULL && i < self->count; i++) {
+        if (self->feeds[i].session < frame->session &&
+            strcmp(self->feeds[i].feed, frame->channel->info.feed) == 0)
+            *out = &self->feeds[i];
+    }
+    if (*out == NULL) {
+        late_feed *feeds = td_array_room(self->feeds, self->count, sizeof *feeds);
+        if (feeds == NULL)
+            return td_err_set(err, TD_E_NOMEM, "no memory for events");
+        self->feeds = feeds;
+        *out = &self->feeds[self->count++];
+        **out = (late_feed){0};
+    }
+    TD_ASSERT((*out)->session <= frame->session);
+    if ((*out)->session != frame->session)
+        **out = (late_feed){.feed = frame->channel->info.feed, .session = frame->session};
+    return TD_OK;
+}
+
+td_result export_lateness_event(export_lateness *self, const tape_frame *event_frame, td_err *err)
+{
+    event said;
+    td_err unread;
+    if (event_decode(self->reader, event_frame->bytes, &said, &unread) != TD_OK ||
+        said.state == NULL || (said.kind != EVENT_OVERLOAD && said.kind != EVENT_CLOCK))
+        return TD_OK;
+    if (said.kind == EVENT_OVERLOAD && said.what != NULL && said.what[0] != '\0')
+        return TD_OK; /* of something else than receive times */
+    late_feed *feed = NULL;
+    td_result rc = get(self, event_frame, &feed, err);
+    if (rc != TD_OK)
+        return rc;
+    TD_ASSERT(feed->session == event_frame->session);
+    if (said.kind == EVENT_OVERLOAD)
+        feed->is_overloaded = strcmp(said.state, "begins") == 0;
+    else if (strcmp(said.state, "held") == 0)
+        feed->is_clock_held = 1;
+    return TD_OK;
+}
+
+int export_lateness_is_late(const export_lateness *self, const tape_frame *frame)
+{
+    if (self->count == 0)
+        return 0;
+    const late_feed *feed = find(self, frame);
+    return feed != NULL && (feed->is_overloaded || feed->is_clock_held);
+}

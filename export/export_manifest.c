@@ -1,0 +1,456 @@
+#include "export/export_manifest.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/hash.h"
+#include "cli/version.h"
+#include "archive/archive_plan.h"
+#include "archive/archive_segment.h"
+#include "format/segment_index.h"
+#include "json/json_write.h"
+#include "archive/gap.h"
+
+enum { HASH_STEP_BYTES = 64 << 10 };
+
+/* ---- pieces: the document is one object, written member by member ---- */
+
+static td_result put(export_manifest *manifest, const char *text, td_err *err)
+{
+    return td_buf_append(export_file_buf(manifest->file), text, strlen(text), err);
+}
+
+/* One value; the writer keeps what goes wrong until end_value. */
+static void begin_value(export_manifest *manifest, json_writer *json)
+{
+    json_write_begin(json, export_file_buf(manifest->file));
+}
+
+/* Text is passed on piece by piece: the document may be longer than memory. */
+static td_result end_value(export_manifest *manifest, json_writer *json, td_err *err)
+{
+    td_result rc = json_write_end(json, err);
+    return rc == TD_OK ? export_file_settle(manifest->file, err) : rc;
+}
+
+/* Elements of an array stand on lines of their own. */
+static td_result begin_element(export_manifest *manifest, uint64_t before, json_writer *json,
+                               td_err *err)
+{
+    td_result rc = put(manifest, before == 0 ? "\n" : ",\n", err);
+    begin_value(manifest, json);
+    return rc;
+}
+
+/* ---- the head ---- */
+
+static void write_globs(json_writer *json, const char *key, const selection_globs *globs)
+{
+    json_write_key(json, key);
+    json_write_array_begin(json);
+    for (size_t i = 0; i < globs->count; i++)
+        json_write_text(json, globs->items[i]);
+    json_write_array_end(json);
+}
+
+/* null, never a number that stands for "none". */
+static void member_u64_or_null(json_writer *json, const char *key, int is_there, uint64_t value)
+{
+    if (is_there)
+        json_write_member_u64(json, key, value);
+    else
+        json_write_member_null(json, key);
+}
+
+/* Globs as they were given; times as they were resolved, so that "now-2h" can be repeated. */
+static void write_selection(json_writer *json, const selection *wanted, selection_window window)
+{
+    json_write_object_begin(json);
+    write_globs(json, "feeds", &wanted->feeds);
+    write_globs(json, "topics", &wanted->topics);
+    write_globs(json, "symbols", &wanted->symbols);
+    member_u64_or_null(json, "from_ns", wanted->has_from, window.from_ns);
+    member_u64_or_null(json, "to_ns", wanted->has_to, window.to_ns);
+    json_write_object_end(json);
+}
+
+/* What would make the same files again. */
+static td_result write_request(export_manifest *manifest, const export_spec *spec,
+                               const selection *wanted, selection_window window, td_err *err)
+{
+    json_writer json;
+    td_result rc = put(manifest, "{\"tapedeck\":\"" TAPEDECK_VERSION "\",\n\"request\":", err);
+    begin_value(manifest, &json);
+    json_write_object_begin(&json);
+    json_write_member_text(&json, "format", spec->format->name);
+    json_write_key(&json, "types");
+    json_write_array_begin(&json);
+    for (size_t i = 0; i < EXPORT_TYPE_COUNT; i++)
+        if (spec->types[i] != NULL)
+            json_write_text(&json, spec->types[i]->name);
+    json_write_array_end(&json);
+    member_u64_or_null(&json, "depth", spec->depth != 0, spec->depth);
+    json_write_key(&json, "selection");
+    write_selection(&json, wanted, window);
+    json_write_object_end(&json);
+    td_result ended = end_value(manifest, &json, err);
+    return rc == TD_OK ? ended : rc;
+}
+
+/* ---- segments ---- */
+
+static int wants_channel(void *user, const channel_info *info)
+{
+    selection_answer answer = selection_ask(user, info);
+    return answer == SELECTION_YES || answer == SELECTION_CLASSIFY;
+}
+
+/* Asked before a segment is opened. */
+static int wants_feed(void *user, const char *feed)
+{
+    return selection_has_feed(user, feed);
+}
+
+/* A file that has no chain of hashes is hashed whole. */
+static td_result hash_file(archive *from, const char *path, char out[TD_HASH128_HEX_BYTES],
+                           td_err *err)
+{
+    td_file *file = NULL;
+    uint8_t *step = td_alloc(HASH_STEP_BYTES);
+    td_hasher *hasher = td_hasher_open();
+    td_result rc = hasher == NULL || step == NULL
+                       ? td_err_set(err, TD_E_NOMEM, "no memory to hash %s", path)
+                       : td_io_open(archive_io(from), path, TD_OPEN_READ, &file, err);
+    size_t got = 1;
+    for (uint64_t at = 0; rc == TD_OK && got > 0; at += got) {
+        rc = td_io_read_at(file, at, step, HASH_STEP_BYTES, &got, err);
+        if (rc == TD_OK)
+            td_hasher_update(hasher, step, got);
+    }
+    if (rc == TD_OK)
+        td_hash128_hex(td_hasher_digest(hasher), out);
+    td_io_close(file);
+    td_hasher_close(hasher);
+    td_free(step);
+    return rc;
+}
+
+/* The last value of the segment's chain covers every byte of it, and of those before it. */
+static td_result write_segment(export_manifest *manifest, archive *from,
+                               const plan_segment *segment, uint64_t before, td_err *err)
+{
+    segment_index index;
+    char hash[TD_HASH128_HEX_BYTES] = "";
+    td_result rc =
+        archive_read_index(from, segment->index->path,
+                           segment->index->is_open ? INDEX_FULL : INDEX_SUMMARY, &index, err);
+    if (rc != TD_OK)
+        return td_err_add(err, rc, "segment %s", segment->index->path);
+    if (index.chain_hex[0] == '\0')
+        rc = hash_file(from, segment->path, hash, err);
+    json_writer json;
+    if (rc == TD_OK)
+        rc = begin_element(manifest, before, &json, err);
+    if (rc != TD_OK) {
+        segment_index_fini(&index);
+        return rc;
+    }
+    json_write_object_begin(&json);
+    json_write_member_text(&json, "name", segment->index->path);
+    json_write_member_text(&json, "feed", segment->index->feed);
+    json_write_member_u64(&json, "first_ns", segment->index->first_ns);
+    json_write_member_u64(&json, "last_ns", segment->index->last_ns);
+    json_write_member_u64(&json, "bytes", index.file_bytes);
+    if (index.chain_hex[0] != '\0')
+        json_write_member_text(&json, "chain", index.chain_hex);
+    else
+        json_write_member_text(&json, "xxh3_128", hash);
+    json_write_object_end(&json);
+    segment_index_fini(&index);
+    return end_value(manifest, &json, err);
+}
+
+/* From the archive's plan: the very segments that the tape reads. */
+static td_result write_segments(export_manifest *manifest, archive *from, const selection *wanted,
+                                selection_window window, td_err *err)
+{
+    TD_ASSERT(window.from_ns < window.to_ns);
+    selection copy = *wanted;
+    const plan_query query = {.from_ns = window.from_ns,
+                              .to_ns = window.to_ns,
+                              .wants_channel = wants_channel,
+                              .wants_feed = wants_feed,
+                              .user = &copy};
+    archive_plan *plan = NULL;
+    td_result rc = archive_plan_open(from, &query, &plan, err);
+    if (rc == TD_OK)
+        rc = put(manifest, ",\n\"segments\":[", err);
+    uint64_t written = 0;
+    for (size_t i = 0; rc == TD_OK && i < archive_plan_count(plan); i++)
+        rc = write_segment(manifest, from, archive_plan_segment(plan, i), written++, err);
+    archive_plan_close(plan);
+    return rc == TD_OK ? put(manifest, "],\n\"files\":[", err) : rc;
+}
+
+td_result export_manifest_begin(export_manifest *manifest, export_folder *folder,
+                                const export_spec *spec, archive *from, const selection *wanted,
+                                selection_window window, uint64_t lead_from_ns, td_err *err)
+{
+    *manifest = (export_manifest){.file = export_folder_manifest(folder), .folder = folder};
+    td_result rc = write_request(manifest, spec, wanted, window, err);
+    if (rc == TD_OK)
+        rc = write_segments(manifest, from, wanted, (selection_window){lead_from_ns, window.to_ns},
+                            err);
+    return rc == TD_OK ? rc : td_err_add(err, rc, EXPORT_MANIFEST);
+}
+
+/* ---- counts ---- */
+
+td_result export_counts_break(export_counts *counts, const export_break *broke, td_err *err)
+{
+    TD_ASSERT(broke->cause != BREAK_NONE);
+    if (counts->breaks == NULL) {
+        counts->breaks = td_alloc_zero(LIMIT_EXPORT_BREAKS, sizeof *counts->breaks);
+        if (counts->breaks == NULL)
+            return td_err_set(err, TD_E_NOMEM, "no memory for a list of interruptions");
+    }
+    if (counts->break_count < LIMIT_EXPORT_BREAKS)
+        counts->breaks[counts->break_count] = *broke;
+    counts->break_count++;
+    return TD_OK;
+}
+
+void export_counts_restart(export_counts *counts, uint64_t recv_ns)
+{
+    if (counts->break_count == 0 || counts->break_count > LIMIT_EXPORT_BREAKS)
+        return;
+    TD_ASSERT(counts->breaks != NULL);
+    export_break *last = &counts->breaks[counts->break_count - 1];
+    TD_ASSERT(last->from_ns <= recv_ns);
+    if (last->to_ns == 0)
+        last->to_ns = recv_ns;
+}
+
+void export_counts_clear(export_counts *counts)
+{
+    td_free(counts->breaks);
+    *counts = (export_counts){0};
+}
+
+/* ---- files ---- */
+
+static void write_break(json_writer *json, const export_break *broke)
+{
+    TD_ASSERT(broke->cause != BREAK_NONE);
+    TD_ASSERT(broke->to_ns == 0 || broke->to_ns >= broke->from_ns);
+    json_write_object_begin(json);
+    json_write_member_text(json, "cause", export_break_cause_name(broke->cause));
+    if (broke->cause == BREAK_RULE && broke->rule != RULE_NONE)
+        json_write_member_text(json, "rule", rule_name(broke->rule));
+    if (broke->cause == BREAK_GAP)
+        json_write_member_text(json, "reason", gap_reason_name(broke->reason));
+    json_write_member_u64(json, "from_ns", broke->from_ns);
+    member_u64_or_null(json, "to_ns", broke->to_ns != 0, broke->to_ns);
+    json_write_object_end(json);
+}
+
+/* Which topic a book came from, and that it is not the one that users of the format expect. */
+static void write_source(json_writer *json, const export_entry *entry)
+{
+    if (entry->feed != NULL)
+        json_write_member_text(json, "feed", entry->feed);
+    if (entry->book == NULL)
+        return;
+    TD_ASSERT(entry->market != NULL);
+    TD_ASSERT(entry->book->book_depth > 0);
+    json_write_member_text(json, "topic", entry->book->name);
+    json_write_member_u64(json, "depth", entry->book->book_depth);
+    if (strcmp(entry->book->name, entry->market->book_topic) != 0)
+        json_write_member_text(json, "instead_of", entry->market->book_topic);
+}
+
+/* What books can lose is told of books only: other rows have no state. */
+static void write_counts(json_writer *json, const export_entry *entry)
+{
+    const export_counts *counts = entry->counts;
+    TD_ASSERT(counts->rows_synthesized <= counts->rows);
+    TD_ASSERT(counts->break_count == 0 || counts->breaks != NULL);
+    json_write_member_u64(json, "rows", counts->rows);
+    json_write_member_u64(json, "frames", counts->frames);
+    json_write_member_u64(json, "undecoded_frames", counts->undecoded_frames);
+    if (counts->ids_cut > 0)
+        json_write_member_u64(json, "ids_cut", counts->ids_cut);
+    if (entry->type->id != EXPORT_BOOK_CHANGES)
+        return;
+    json_write_member_u64(json, "rows_synthesized", counts->rows_synthesized);
+    json_write_member_u64(json, "left_out_frames", counts->left_out_frames);
+    json_write_member_u64(json, "left_out_entries", counts->left_out_entries);
+    json_write_member_u64(json, "break_count", counts->break_count);
+    json_write_key(json, "breaks");
+    json_write_array_begin(json);
+    for (uint64_t i = 0; i < counts->break_count && i < LIMIT_EXPORT_BREAKS; i++)
+        write_break(json, &counts->breaks[i]);
+    json_write_array_end(json);
+}
+
+static void write_series(json_writer *json, const export_entry *entry, uint32_t day)
+{
+    char date[EXPORT_DATE_BYTES];
+    export_date_format(day, date);
+    json_write_object_begin(json);
+    json_write_member_text(json, "name", entry->name);
+    json_write_member_text(json, "type", entry->type->name);
+    if (entry->exchange != NULL)
+        json_write_member_text(json, "exchange", entry->exchange);
+    if (entry->symbol != NULL)
+        json_write_member_text(json, "symbol", entry->symbol);
+    json_write_member_text(json, "date", date);
+}
+
+td_result export_manifest_end_days(export_manifest *manifest, const export_entry *entry,
+                                   td_err *err)
+{
+    export_stretch empty = *entry->empty;
+    json_writer json;
+    if (empty.days == 0)
+        return TD_OK;
+    *entry->empty = (export_stretch){.days = 0};
+    td_result rc = begin_element(manifest, manifest->entries++, &json, err);
+    if (rc != TD_OK)
+        return rc;
+    export_entry nothing = *entry;
+    nothing.name = NULL;
+    char last[EXPORT_DATE_BYTES];
+    export_date_format(empty.first_day + empty.days - 1, last);
+    write_series(&json, &nothing, empty.first_day);
+    json_write_member_text(&json, "to_date", last);
+    json_write_member_u64(&json, "rows", 0);
+    json_write_object_end(&json);
+    return end_value(manifest, &json, err);
+}
+
+static int says_nothing(const export_entry *entry)
+{
+    const export_counts *counts = entry->counts;
+    return entry->name == NULL && counts->frames + counts->left_out_frames +
+                                          counts->undecoded_frames + counts->break_count +
+                                          counts->ids_cut ==
+                                      0;
+}
+
+td_result export_manifest_add(export_manifest *manifest, const export_entry *entry, td_err *err)
+{
+    TD_ASSERT((entry->name != NULL) == (entry->counts->rows > 0));
+    TD_ASSERT(entry->name == NULL || entry->sums != NULL);
+    if (says_nothing(entry)) {
+        if (entry->empty->days++ == 0)
+            entry->empty->first_day = entry->day;
+        return TD_OK;
+    }
+    json_writer json;
+    td_result rc = export_manifest_end_days(manifest, entry, err);
+    if (rc == TD_OK)
+        rc = begin_element(manifest, manifest->entries++, &json, err);
+    if (rc != TD_OK)
+        return rc;
+    write_series(&json, entry, entry->day);
+    write_source(&json, entry);
+    write_counts(&json, entry);
+    if (entry->name != NULL) {
+        json_write_member_u64(&json, "bytes", entry->sums->bytes);
+        json_write_member_u64(&json, "raw_bytes", entry->sums->raw_bytes);
+        json_write_member_text(&json, "xxh3_128", entry->sums->hash);
+    }
+    json_write_object_end(&json);
+    manifest->rows += entry->counts->rows;
+    manifest->left_out_frames += entry->counts->left_out_frames;
+    return end_value(manifest, &json, err);
+}
+
+/* ---- the rest ---- */
+
+static td_result write_gaps(export_manifest *manifest, const gap_list *gaps, td_err *err)
+{
+    td_result rc = put(manifest, "],\n\"gaps\":[", err);
+    for (size_t i = 0; rc == TD_OK && i < gaps->count; i++) {
+        json_writer json;
+        rc = begin_element(manifest, i, &json, err);
+        if (rc != TD_OK)
+            break;
+        gap_json_write(&json, &gaps->rows[i]);
+        rc = end_value(manifest, &json, err);
+    }
+    return rc == TD_OK ? put(manifest, "],\n\"left_out_symbols\":[", err) : rc;
+}
+
+static td_result write_left_out(export_manifest *manifest, const export_survey *survey, td_err *err)
+{
+    td_result rc = TD_OK;
+    for (size_t i = 0; rc == TD_OK && i < survey->left_out_count; i++) {
+        const export_left_out *row = &survey->left_out[i];
+        json_writer json;
+        rc = begin_element(manifest, i, &json, err);
+        if (rc != TD_OK)
+            break;
+        json_write_object_begin(&json);
+        json_write_member_text(&json, "feed", row->feed[0] == '\0' ? NULL : row->feed);
+        json_write_member_text(&json, "symbol", row->feed[0] == '\0' ? NULL : row->symbol);
+        json_write_member_text(&json, "reason", row->reason);
+        json_write_member_u64(&json, "frames", row->frames);
+        json_write_object_end(&json);
+        rc = end_value(manifest, &json, err);
+    }
+    return rc == TD_OK ? put(manifest, "],\n\"totals\":", err) : rc;
+}
+
+/* Of the whole selection, what has no file included, so that nothing drops out of sight. */
+static td_result write_totals(export_manifest *manifest, const export_survey *survey,
+                              const replay_report *report, td_err *err)
+{
+    json_writer json;
+    begin_value(manifest, &json);
+    json_write_object_begin(&json);
+    json_write_member_u64(&json, "rows", manifest->rows);
+    json_write_member_u64(&json, "frames", report->totals.frames);
+    json_write_member_u64(&json, "decoded", report->totals.decoded);
+    json_write_member_u64(&json, "undecoded", report->totals.undecoded);
+    json_write_member_u64(&json, "control", report->totals.control);
+    json_write_member_u64(&json, "copies", report->totals.copies);
+    json_write_member_u64(&json, "left_out_frames", manifest->left_out_frames);
+    json_write_member_u64(&json, "foreign_frames", survey->foreign_frames);
+    json_write_member_u64(&json, "violations", report->totals.violations);
+    json_write_member_u64(&json, "damaged_chunks", report->tape.damaged_chunks);
+    json_write_member_u64(&json, "segments_unreadable", report->tape.segments_unreadable);
+    json_write_object_end(&json);
+    return end_value(manifest, &json, err);
+}
+
+/* Equal digests say that two exports had equal input, whatever their archives are called. */
+static td_result write_digest(export_manifest *manifest, const replay_report *report, td_err *err)
+{
+    json_writer json;
+    td_result rc = put(manifest, ",\n\"digest\":", err);
+    begin_value(manifest, &json);
+    json_write_object_begin(&json);
+    for (size_t i = 0; i < DIGEST_PARTS; i++)
+        json_write_member_text(&json, digest_part_name((digest_part)i), report->digests[i]);
+    json_write_object_end(&json);
+    td_result ended = end_value(manifest, &json, err);
+    if (rc == TD_OK)
+        rc = ended;
+    return rc == TD_OK ? put(manifest, "}\n", err) : rc;
+}
+
+td_result export_manifest_end(export_manifest *manifest, const export_survey *survey,
+                              const replay_report *report, td_err *err)
+{
+    td_result rc = write_gaps(manifest, &report->gaps, err);
+    if (rc == TD_OK)
+        rc = write_left_out(manifest, survey, err);
+    if (rc == TD_OK)
+        rc = write_totals(manifest, survey, report, err);
+    if (rc == TD_OK)
+        rc = write_digest(manifest, report, err);
+    return rc == TD_OK ? rc : td_err_add(err, rc, EXPORT_MANIFEST);
+}

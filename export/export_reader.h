@@ -1,0 +1,45 @@
+/* The book that a reader of an incremental_book_L2 file has made of its rows so far, and the rows
+ * that bring it to the next state. Such a reader begins anew where is_snapshot goes from false to
+ * true, and only there (docs/export.md): two snapshots in a row look like one to it, so levels that
+ * are gone must be deleted by hand.
+ *
+ * One reader per file series; it goes on over midnight, when a new file begins. One thread. */
+#ifndef TD_EXPORT_EXPORT_READER_H
+#define TD_EXPORT_EXPORT_READER_H
+
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "book/book.h"
+#include "export/export_gate.h"
+#include "export/export_rows.h"
+#include "schema/message.h"
+
+typedef struct export_reader export_reader;
+
+/* Rows that one frame gave. */
+typedef struct reader_rows {
+    uint64_t rows;
+    uint64_t synthesized; /* of these: a whole book, deletes of what vanished */
+} reader_rows;
+
+/* A reader of nothing yet, for books of that depth. TD_E_NOMEM. */
+TD_MUST_USE td_result export_reader_open(uint32_t depth, export_reader **out, td_err *err);
+void export_reader_close(export_reader *reader);
+
+/* A new file begins, which its reader knows nothing of. */
+void export_reader_turn(export_reader *reader);
+
+/* Append the rows of a frame that is trusted: m was applied to now, and answer is the gate's.
+ * TD_E_NOMEM, TD_E_LIMIT. */
+TD_MUST_USE td_result export_reader_write(export_reader *reader, td_buf *out,
+                                          const export_cells *cells, const message *m,
+                                          const gate_answer *answer, const book *now,
+                                          reader_rows *rows, td_err *err);
+
+/* As export_reader_write, without rows: a trusted frame before the selection. TD_E_NOMEM. */
+TD_MUST_USE td_result export_reader_skip(export_reader *reader, const message *m,
+                                         const gate_answer *answer, const book *now, td_err *err);
+
+#endif

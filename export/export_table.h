@@ -1,0 +1,113 @@
+/* What can be exported, as tables: formats with their types. docs/export.md describes the files. A
+ * new format is a row here and a writer (export/export_writer.h); a new type of a format is a row.
+ *
+ * Constant data and pure functions; any thread. */
+#ifndef TD_EXPORT_EXPORT_TABLE_H
+#define TD_EXPORT_EXPORT_TABLE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/limits.h"
+#include "schema/family.h"
+#include "schema/message.h"
+#include "schema/topic.h"
+
+typedef enum export_type_id {
+    EXPORT_TRADES,
+    EXPORT_BOOK_CHANGES,
+    EXPORT_MESSAGES,
+    EXPORT_TYPE_COUNT
+} export_type_id;
+
+/* One kind of dataset. */
+typedef struct export_type {
+    export_type_id id;
+    const char *name;   /* as --type takes it and file names have it */
+    const char *header; /* first line of each file, with its LF; "": none */
+} export_type;
+
+typedef enum export_packing { EXPORT_PLAIN, EXPORT_GZIP } export_packing;
+
+enum { EXPORT_TYPES_MAX = 4 };
+
+typedef struct export_format {
+    const char *name;    /* as --format takes it */
+    const char *summary; /* for --help and the manual */
+    const char *suffix;  /* of its files */
+    export_packing packing;
+    uint8_t is_by_symbol; /* 1: a file holds one symbol's data of one feed; 0: the whole stream */
+    export_type types[EXPORT_TYPES_MAX]; /* ends with name NULL or the array */
+} export_format;
+
+/* All formats, in the order in which --help lists them. */
+const export_format *export_format_table(size_t *count);
+
+/* Their names in the same order, then NULL: what --format takes. */
+extern const char *const EXPORT_FORMAT_NAMES[];
+
+/* The names of all types, format by format, then NULL: what --type takes. */
+extern const char *const EXPORT_TYPE_NAMES[];
+
+/* The type of that name. TD_E_INVALID names all that the format has. */
+TD_MUST_USE td_result export_type_find(const export_format *format, const char *name,
+                                       const export_type **out, td_err *err);
+
+/* Number of a format's types. */
+size_t export_type_count(const export_format *format);
+
+/* Which exchange a family is for the Tardis format, and the book topic that its users know. */
+typedef family_market export_market;
+
+/* The market of a family, or NULL: it has none, its frames are left out. */
+const export_market *export_market_find(const char *family);
+
+/* 1 if books can be made from this topic: it is one of book changes whose depth is known (depth 0:
+ * any; else that one alone). */
+int export_is_book_topic(const topic_row *row, uint32_t depth);
+
+/* 1 if a feed's book is rather taken from topic than from other: the market's own topic before all
+ * others, a deeper one before a flatter, at one depth the first in byte order. */
+int export_prefers_book(const export_market *market, const topic_row *topic,
+                        const topic_row *other);
+
+/* 1 if the topic's frames are not about the symbol that the topic names (it is a coin, or nothing):
+ * each entry says its own. */
+int export_entries_have_symbols(const topic_row *row);
+
+/* ---- names of files ---- */
+
+/* Of a file name with its NUL: file systems take 255 bytes, and ".partial" is put behind it. */
+enum { EXPORT_NAME_BYTES = 240 };
+
+/* Days since 1970 (UTC) of a moment. */
+static inline uint32_t export_day_of(uint64_t ns)
+{
+    return (uint32_t)(ns / UINT64_C(86400000000000));
+}
+
+/* "2021-04-17" and a NUL. */
+enum { EXPORT_DATE_BYTES = 16 };
+void export_date_format(uint32_t day, char out[EXPORT_DATE_BYTES]);
+
+/* Why a cell of a file without quotes cannot hold a text: it would break the line (a comma, a
+ * quotation mark, a control character), is no UTF-8, or a spreadsheet would run it (it begins with
+ * = + - or @ and is no number). In words; NULL: it can. */
+const char *export_cell_refusal(td_bytes text);
+
+/* A symbol in upper case; in file names, what file systems cannot take is "-" besides. TD_E_LIMIT
+ * if it is longer than symbols are; TD_E_INVALID if it is empty or no cell can hold it, with
+ * export_cell_refusal's words. Such a symbol is left out of an export. */
+TD_MUST_USE td_result export_symbol_format(td_bytes symbol, char out[LIMIT_SYMBOL_BYTES],
+                                           td_err *err);
+void export_symbol_for_file(const char *symbol, char out[LIMIT_SYMBOL_BYTES]);
+
+/* Name of a day's file: "{exchange}_{type}_{date}_{SYMBOL}{suffix}", or "{type}_{date}{suffix}" if
+ * the format is not by symbol. TD_E_LIMIT. */
+TD_MUST_USE td_result export_name_format(const export_format *format, const export_type *type,
+                                         const char *exchange, const char *file_symbol,
+                                         uint32_t day, char out[EXPORT_NAME_BYTES], td_err *err);
+
+#endif

@@ -1,0 +1,387 @@
+#include "play/absence.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/time_text.h"
+#include "archive/archive_plan.h"
+#include "archive/session_spans.h"
+#include "play/subscribed.h"
+#include "tape/tape.h"
+
+const char *absence_why_name(absence_why why)
+{
+    static const char *const NAMES[ABSENCE_WHY_COUNT] = {
+        [ABSENCE_BEFORE] = "before_first_frame",
+        [ABSENCE_AFTER] = "after_last_frame",
+        [ABSENCE_TOPIC] = "not_subscribed",
+    };
+    TD_ASSERT(why < ABSENCE_WHY_COUNT);
+    return NAMES[why];
+}
+
+void absence_list_fini(absence_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        td_free(list->rows[i].topic);
+        td_free(list->rows[i].symbol);
+    }
+    td_free(list->rows);
+    *list = (absence_list){0};
+}
+
+/* ---- what the archive has of the selection, at any time ---- */
+
+typedef struct known_topic {
+    const channel_info *info; /* of the plan */
+    uint8_t is_played;        /* 1: it has frames in the selection */
+} known_topic;
+
+typedef struct known_feed {
+    const char *name; /* of the plan */
+    uint64_t first_ns, last_ns;
+    known_topic *topics; /* sorted, each once */
+    size_t topic_count;
+} known_feed;
+
+typedef struct inventory {
+    archive_plan *plan;
+    known_feed *feeds;
+    size_t count;
+} inventory;
+
+static void inventory_fini(inventory *all)
+{
+    for (size_t i = 0; i < all->count; i++)
+        td_free(all->feeds[i].topics);
+    td_free(all->feeds);
+    archive_plan_close(all->plan);
+}
+
+static int wants_channel(void *user, const channel_info *info)
+{
+    selection_answer answer = selection_ask(user, info);
+    return answer == SELECTION_YES || answer == SELECTION_CLASSIFY;
+}
+
+static int wants_feed(void *user, const char *feed)
+{
+    return selection_has_feed(user, feed);
+}
+
+static td_result get_feed(inventory *all, const segment_index *segment, known_feed **out,
+                          td_err *err)
+{
+    for (size_t i = 0; i < all->count; i++) {
+        if (strcmp(all->feeds[i].name, segment->feed) == 0) {
+            *out = &all->feeds[i];
+            return TD_OK;
+        }
+    }
+    known_feed *grown = td_array_room(all->feeds, all->count, sizeof *grown);
+    if (grown == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for the list of feeds");
+    all->feeds = grown;
+    *out = &grown[all->count++];
+    **out = (known_feed){
+        .name = segment->feed, .first_ns = segment->first_ns, .last_ns = segment->last_ns};
+    return TD_OK;
+}
+
+static int compare_topics(const void *a, const void *b)
+{
+    const channel_info *left = ((const known_topic *)a)->info;
+    const channel_info *right = ((const known_topic *)b)->info;
+    int order = strcmp(left->topic, right->topic);
+    return order != 0 ? order : strcmp(left->symbol, right->symbol);
+}
+
+/* Slots, opcodes and segments of one topic become one; called for each segment, so that they never
+ * get many. */
+static void merge_topics(known_feed *feed)
+{
+    size_t kept = 0;
+    if (feed->topic_count == 0)
+        return;
+    qsort(feed->topics, feed->topic_count, sizeof feed->topics[0], compare_topics);
+    for (size_t i = 1; i < feed->topic_count; i++) {
+        if (compare_topics(&feed->topics[kept], &feed->topics[i]) != 0)
+            feed->topics[++kept] = feed->topics[i];
+    }
+    feed->topic_count = kept + 1;
+}
+
+static td_result add_segment(inventory *all, const plan_segment *segment, td_err *err)
+{
+    const segment_index *index = segment->index;
+    known_feed *feed = NULL;
+    td_result rc = get_feed(all, index, &feed, err);
+    if (rc != TD_OK)
+        return rc;
+    if (index->first_ns < feed->first_ns)
+        feed->first_ns = index->first_ns;
+    if (index->last_ns > feed->last_ns)
+        feed->last_ns = index->last_ns;
+    for (size_t i = 0; i < index->channel_count; i++) {
+        const channel_info *info = &index->channels[i].info;
+        if (!segment->is_wanted[i] || info->dir != CHANNEL_IN || info->topic[0] == '_')
+            continue;
+        known_topic *grown = td_array_room(feed->topics, feed->topic_count, sizeof *grown);
+        if (grown == NULL)
+            return td_err_set(err, TD_E_NOMEM, "no memory for the list of topics");
+        feed->topics = grown;
+        grown[feed->topic_count++] = (known_topic){.info = info};
+    }
+    merge_topics(feed);
+    return TD_OK;
+}
+
+/* Segments also hold events: a feed is there from its first received frame to its last. A single
+ * file does not tell sessions apart. */
+static void set_ranges(inventory *all, const session_spans *spans)
+{
+    for (size_t i = 0; i < all->count; i++) {
+        known_feed *feed = &all->feeds[i];
+        uint64_t first_ns = UINT64_MAX;
+        uint64_t last_ns = 0;
+        for (size_t k = 0; k < spans->count; k++) {
+            const session_span *span = &spans->rows[k];
+            if (strcmp(span->feed, feed->name) != 0)
+                continue;
+            first_ns = span->first_ns < first_ns ? span->first_ns : first_ns;
+            last_ns = span->last_ns > last_ns ? span->last_ns : last_ns;
+        }
+        if (last_ns == 0)
+            continue;
+        feed->first_ns = first_ns;
+        feed->last_ns = last_ns;
+    }
+}
+
+static int compare_feeds(const void *a, const void *b)
+{
+    return strcmp(((const known_feed *)a)->name, ((const known_feed *)b)->name);
+}
+
+static td_result take_inventory(archive *a, const selection *wanted, inventory *all, td_err *err)
+{
+    selection copy = *wanted;
+    session_spans spans = {0};
+    const plan_query query = {.to_ns = UINT64_MAX,
+                              .wants_channel = wants_channel,
+                              .wants_feed = wants_feed,
+                              .is_quiet = 1,
+                              .user = &copy};
+    *all = (inventory){0};
+    td_result rc = archive_plan_open(a, &query, &all->plan, err);
+    for (size_t i = 0; rc == TD_OK && i < archive_plan_count(all->plan); i++)
+        rc = add_segment(all, archive_plan_segment(all->plan, i), err);
+    if (rc == TD_OK)
+        rc = session_spans_read(a, &spans, err);
+    if (rc == TD_OK) {
+        set_ranges(all, &spans);
+        if (all->count > 0)
+            qsort(all->feeds, all->count, sizeof all->feeds[0], compare_feeds);
+    }
+    session_spans_fini(&spans);
+    return rc;
+}
+
+/* ---- rows ---- */
+
+static td_result add_row(absence_list *list, const absence *row, const char *topic,
+                         const char *symbol, td_err *err)
+{
+    absence made = *row;
+    TD_ASSERT(row->from_ns <= row->to_ns);
+    absence *grown = td_array_room(list->rows, list->count, sizeof *grown);
+    if (grown == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for what is absent");
+    list->rows = grown;
+    made.topic = td_strdup(topic);
+    made.symbol = td_strdup(symbol);
+    list->rows[list->count++] = made;
+    return made.topic == NULL || made.symbol == NULL
+               ? td_err_set(err, TD_E_NOMEM, "no memory for what is absent")
+               : TD_OK;
+}
+
+static absence row_of(absence_why why, const known_feed *feed, uint64_t from_ns, uint64_t to_ns)
+{
+    absence row = {.why = why, .from_ns = from_ns, .to_ns = to_ns};
+    (void)snprintf(row.feed, sizeof row.feed, "%s", feed->name); /* feeds' names are as short */
+    return row;
+}
+
+/* A selection without a beginning, or without an end, asks for what there is. */
+static td_result find_outside(const absence_query *query, const known_feed *feed, absence_list *out,
+                              td_err *err)
+{
+    selection_window window = query->window;
+    td_result rc = TD_OK;
+    if (query->wanted->has_from && window.from_ns < feed->first_ns) {
+        uint64_t to_ns = window.to_ns < feed->first_ns ? window.to_ns : feed->first_ns;
+        const absence row = row_of(ABSENCE_BEFORE, feed, window.from_ns, to_ns);
+        rc = add_row(out, &row, "", "", err);
+    }
+    if (rc == TD_OK && query->wanted->has_to && window.to_ns - 1 > feed->last_ns) {
+        uint64_t from_ns = window.from_ns > feed->last_ns ? window.from_ns : feed->last_ns;
+        const absence row = row_of(ABSENCE_AFTER, feed, from_ns, window.to_ns);
+        rc = add_row(out, &row, "", "", err);
+    }
+    return rc;
+}
+
+/* ---- topics without a frame ---- */
+
+/* What was played is marked; returns how many topics are left. */
+static size_t mark_played(known_feed *feed, const stream_table *played)
+{
+    size_t left = feed->topic_count;
+    for (size_t i = 0; i < played->count; i++) {
+        const stream *s = played->items[i];
+        const channel_info info = {.topic = s->topic, .symbol = s->symbol};
+        const known_topic key = {.info = &info};
+        if (s->dir != CHANNEL_IN || s->counts.frames == 0 || feed->topic_count == 0 ||
+            strcmp(s->feed, feed->name) != 0)
+            continue;
+        known_topic *found =
+            bsearch(&key, feed->topics, feed->topic_count, sizeof feed->topics[0], compare_topics);
+        if (found == NULL || found->is_played)
+            continue;
+        found->is_played = 1;
+        left--;
+    }
+    return left;
+}
+
+/* A glob that fits this text and no other; NULL without memory. */
+static char *glob_of(const char *text)
+{
+    char *glob = td_alloc(2 * strlen(text) + 1);
+    if (glob == NULL)
+        return NULL;
+    char *at = glob;
+    for (; *text != '\0'; text++) {
+        if (strchr("*?[]\\", *text) != NULL)
+            *at++ = '\\';
+        *at++ = *text;
+    }
+    *at = '\0';
+    return glob;
+}
+
+/* The feed's own text for a topic; foreign files have none. */
+static const char *text_of(const known_topic *topic)
+{
+    const channel_info *info = topic->info;
+    return info->exchange_topic[0] != '\0' ? info->exchange_topic : info->topic;
+}
+
+static td_result read_subscriptions(archive *a, const selection *wanted, const td_log *log,
+                                    subscribed *to, td_err *err)
+{
+    const tape_options options = {.log = log, .with_events = 1};
+    tape *t = NULL;
+    td_result rc = tape_open(a, wanted, &options, &t, err);
+    if (rc != TD_OK)
+        return rc;
+    tape_frame frame;
+    while (rc == TD_OK) {
+        rc = tape_next(t, &frame, err);
+        if (rc == TD_OK)
+            rc = subscribed_take(to, &frame, err);
+    }
+    tape_close(t);
+    return rc == TD_EOF ? TD_OK : rc;
+}
+
+/* Globs for the topics that are left, their requests and their answers. */
+static td_result make_globs(const known_feed *feed, char **globs, size_t *count, td_err *err)
+{
+    int is_complete = (globs[(*count)++] = td_strdup(CHANNEL_TOPIC_CONTROL)) != NULL;
+    for (size_t i = 0; i < feed->topic_count && is_complete; i++) {
+        if (!feed->topics[i].is_played)
+            is_complete = (globs[(*count)++] = glob_of(text_of(&feed->topics[i]))) != NULL;
+    }
+    return is_complete ? TD_OK : td_err_set(err, TD_E_NOMEM, "no memory for subscriptions");
+}
+
+/* From the beginning of the connections that stood at the selection's beginning to its end, or the
+ * feed's last frame: which of the topics that are left were subscribed? */
+static td_result learn(archive *a, const absence_query *query, const known_feed *feed, size_t left,
+                       subscribed *to, td_err *err)
+{
+    size_t count = 0;
+    /* A session may stop in the moment of its last frame. */
+    uint64_t end_ns = query->window.to_ns < feed->last_ns ? query->window.to_ns : feed->last_ns;
+    char *name = glob_of(feed->name);
+    char **globs = td_alloc_zero(left + 1, sizeof(char *));
+    if (end_ns <= query->lead_from_ns) { /* nothing but the last frame is left */
+        td_free(name);
+        td_free(globs);
+        return TD_OK;
+    }
+    td_result rc = name == NULL || globs == NULL
+                       ? td_err_set(err, TD_E_NOMEM, "no memory for subscriptions")
+                       : make_globs(feed, globs, &count, err);
+    if (rc == TD_OK) {
+        const selection wanted = {.feeds = {(const char *const *)&name, 1},
+                                  .topics = {(const char *const *)globs, count},
+                                  .from = {TD_TIME_ABSOLUTE, query->lead_from_ns},
+                                  .to = {TD_TIME_ABSOLUTE, end_ns},
+                                  .has_from = 1,
+                                  .has_to = 1};
+        rc = read_subscriptions(a, &wanted, query->log, to, err);
+    }
+    for (size_t i = 0; i < count; i++)
+        td_free(globs[i]);
+    td_free(globs);
+    td_free(name);
+    return rc;
+}
+
+static td_result find_topics(archive *a, const absence_query *query, known_feed *feed,
+                             const stream_table *played, absence_list *out, td_err *err)
+{
+    subscribed *known = NULL;
+    selection_window window = query->window;
+    size_t left = mark_played(feed, played);
+    window.from_ns = window.from_ns < feed->first_ns ? feed->first_ns : window.from_ns;
+    window.to_ns = window.to_ns > feed->last_ns ? feed->last_ns + 1 : window.to_ns;
+    /* Outside of the feed's time, that is said of all of it. */
+    if (left == 0 || window.from_ns >= window.to_ns)
+        return TD_OK;
+    td_result rc = subscribed_open(&known, err);
+    if (rc == TD_OK)
+        rc = learn(a, query, feed, left, known, err);
+    const absence row = row_of(ABSENCE_TOPIC, feed, window.from_ns, window.to_ns);
+    for (size_t i = 0; i < feed->topic_count && rc == TD_OK; i++) {
+        const known_topic *topic = &feed->topics[i];
+        if (!topic->is_played && !subscribed_has(known, feed->name, text_of(topic)))
+            rc = add_row(out, &row, topic->info->topic, topic->info->symbol, err);
+    }
+    subscribed_close(known);
+    return rc;
+}
+
+td_result absence_find(archive *a, const absence_query *query, const stream_table *played,
+                       absence_list *out, td_err *err)
+{
+    inventory all;
+    *out = (absence_list){0};
+    if (!query->wanted->has_from && !query->wanted->has_to)
+        return TD_OK;
+    TD_ASSERT(query->lead_from_ns <= query->window.from_ns);
+    td_result rc = take_inventory(a, query->wanted, &all, err);
+    for (size_t i = 0; i < all.count && rc == TD_OK; i++) {
+        rc = find_outside(query, &all.feeds[i], out, err);
+        if (rc == TD_OK)
+            rc = find_topics(a, query, &all.feeds[i], played, out, err);
+    }
+    inventory_fini(&all);
+    return rc == TD_OK ? rc : td_err_add(err, rc, "what is absent from the selection");
+}

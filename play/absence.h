@@ -1,0 +1,56 @@
+/* What a selection with a beginning or an end asks for and the archive does not have there, without
+ * a row of the ledger: time before a feed's first frame and after its last, and topics that were
+ * not subscribed. A topic that was subscribed over a standing connection and sent nothing is
+ * there, and silent. One thread. */
+#ifndef TD_PLAY_ABSENCE_H
+#define TD_PLAY_ABSENCE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "archive/archive.h"
+#include "play/stream_table.h"
+#include "tape/selection.h"
+
+typedef enum absence_why {
+    ABSENCE_BEFORE, /* the selection begins before the feed's first frame */
+    ABSENCE_AFTER,  /* it ends after the feed's last frame */
+    ABSENCE_TOPIC,  /* the topic has no frame in it, and nothing shows that it was subscribed */
+    ABSENCE_WHY_COUNT,
+} absence_why;
+
+/* Stable name ("before_first_frame"). */
+const char *absence_why_name(absence_why why);
+
+typedef struct absence {
+    absence_why why;
+    char feed[LIMIT_NAME_BYTES];
+    char *topic; /* "": all of the feed */
+    char *symbol;
+    uint64_t from_ns; /* of the selection's time: what is lacking; to_ns exclusive */
+    uint64_t to_ns;
+} absence;
+
+typedef struct absence_list {
+    absence *rows; /* by feed, why, topic, symbol */
+    size_t count;
+} absence_list;
+
+/* What was asked for: the selection, its window as the tape resolved it, and from when on the
+ * connections go that stood at its beginning (tape_get_lead_from_ns). */
+typedef struct absence_query {
+    const selection *wanted;
+    selection_window window;
+    uint64_t lead_from_ns;
+    const td_log *log;
+} absence_query;
+
+/* Compare with what was played. *out is the caller's, for absence_list_fini, also after a failure.
+ * TD_E_NOMEM, TD_E_IO. */
+TD_MUST_USE td_result absence_find(archive *archive, const absence_query *query,
+                                   const stream_table *played, absence_list *out, td_err *err);
+void absence_list_fini(absence_list *list);
+
+#endif

@@ -1,0 +1,111 @@
+#include "play/digest.h"
+
+#include "base/assert.h"
+#include "base/bytes.h"
+
+static const char *const NAMES[DIGEST_PARTS] = {"frames", "payload", "messages", "books"};
+
+/* Stands for the message of a frame that cannot be decoded; no message's canonical form begins so.
+ */
+static const uint8_t NOT_DECODED[] = {0xff, 'n', 'o', 't', ' ', 'd', 'e', 'c', 'o', 'd', 'e', 'd'};
+
+const char *digest_part_name(digest_part part)
+{
+    TD_ASSERT(part < DIGEST_PARTS);
+    return NAMES[part];
+}
+
+td_result digest_init(digest *d, td_err *err)
+{
+    *d = (digest){0};
+    for (size_t i = 0; i < DIGEST_PARTS; i++) {
+        d->hashers[i] = td_hasher_open();
+        if (d->hashers[i] == NULL) {
+            digest_fini(d);
+            return td_err_set(err, TD_E_NOMEM, "no memory for digests");
+        }
+    }
+    return TD_OK;
+}
+
+void digest_fini(digest *d)
+{
+    for (size_t i = 0; i < DIGEST_PARTS; i++) {
+        td_hasher_close(d->hashers[i]);
+        d->hashers[i] = NULL;
+    }
+}
+
+void digest_add_frame(digest *d, const digest_frame_head *head, td_hash128 bytes_hash)
+{
+    uint8_t record[44];
+    td_put_le64(record, head->recv_ns);
+    td_put_le64(record + 8, head->ordinal);
+    td_put_le32(record + 16, head->line);
+    td_put_le32(record + 20, head->shard);
+    td_put_le32(record + 24, (uint32_t)head->opcode);
+    memcpy(record + 28, bytes_hash.bytes, sizeof bytes_hash.bytes);
+    _Static_assert(sizeof record == 28 + sizeof bytes_hash.bytes, "every byte is written");
+    td_hasher_update(d->hashers[DIGEST_FRAMES], record, sizeof record);
+    d->frame_count++;
+}
+
+void digest_add_payload(digest *d, td_hash128 bytes_hash, size_t size, const message *m, track *t)
+{
+    uint8_t record[24];
+    td_put_le64(record, size);
+    memcpy(record + 8, bytes_hash.bytes, sizeof bytes_hash.bytes);
+    _Static_assert(sizeof record == 8 + sizeof bytes_hash.bytes, "every byte is written");
+    TD_ASSERT(d->payload_count < d->frame_count);
+    td_hasher_update(d->hashers[DIGEST_PAYLOAD], record, sizeof record);
+    if (m != NULL)
+        message_hash(m, d->hashers[DIGEST_MESSAGES]);
+    else
+        td_hasher_update(d->hashers[DIGEST_MESSAGES], NOT_DECODED, sizeof NOT_DECODED);
+    if (t != NULL)
+        track_hash(t, d->hashers[DIGEST_BOOKS]);
+    d->payload_count++;
+}
+
+td_result digest_sum_init(digest_sum *sum, td_err *err)
+{
+    return digest_init(&sum->parts, err);
+}
+
+void digest_sum_fini(digest_sum *sum)
+{
+    digest_fini(&sum->parts);
+}
+
+/* A text with its length in front, so that no two rows of texts look alike. */
+static void add_text(td_hasher *into, const char *text)
+{
+    uint8_t size[8];
+    td_put_le64(size, strlen(text));
+    td_hasher_update(into, size, sizeof size);
+    td_hasher_update(into, text, strlen(text));
+}
+
+void digest_sum_add(digest_sum *sum, const char *feed, const char *topic, const char *symbol,
+                    channel_dir dir, const digest *stream)
+{
+    TD_ASSERT(stream->payload_count <= stream->frame_count);
+    for (size_t i = 0; i < DIGEST_PARTS; i++) {
+        uint64_t covered = i == DIGEST_FRAMES ? stream->frame_count : stream->payload_count;
+        if (covered == 0)
+            continue;
+        td_hasher *into = sum->parts.hashers[i];
+        add_text(into, feed);
+        add_text(into, topic);
+        add_text(into, symbol);
+        add_text(into, channel_dir_name(dir));
+        td_hash128 hash = td_hasher_digest(stream->hashers[i]);
+        td_hasher_update(into, hash.bytes, sizeof hash.bytes);
+    }
+}
+
+void digest_sum_hex(const digest_sum *sum, char out[DIGEST_PARTS][TD_HASH128_HEX_BYTES])
+{
+    for (size_t i = 0; i < DIGEST_PARTS; i++)
+        td_hash128_hex(td_hasher_digest(sum->parts.hashers[i]), out[i]);
+}

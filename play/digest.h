@@ -1,0 +1,75 @@
+/* Digests of a replay: four hashes (XXH3-128) that say whether two replays saw the same.
+ *
+ *   frames    every frame but the recorder's own events: slot, receive time, ordinal, opcode, bytes
+ *   payload   data frames and unknown ones: bytes in order, no times, no ordinals
+ *   messages  the decoded form of exactly the frames in payload (schema/message.h message_hash)
+ *   books     the state of the frame's book after each frame in payload
+ *
+ * One digest per stream (feed, topic, symbol, direction), so that streams can be decoded by
+ * different threads; the four are combined over all streams in order of their names. A frame that
+ * cannot be decoded goes into messages as a mark, so that its coming or going shows. One thread per
+ * digest. */
+#ifndef TD_PLAY_DIGEST_H
+#define TD_PLAY_DIGEST_H
+
+#include "base/err.h"
+#include "base/hash.h"
+#include "book/continuity.h"
+#include "format/channel.h"
+#include "schema/message.h"
+
+typedef enum digest_part {
+    DIGEST_FRAMES,
+    DIGEST_PAYLOAD,
+    DIGEST_MESSAGES,
+    DIGEST_BOOKS,
+    DIGEST_PARTS,
+} digest_part;
+
+/* "frames", "payload", "messages", "books". */
+const char *digest_part_name(digest_part part);
+
+typedef struct digest {
+    td_hasher *hashers[DIGEST_PARTS];
+    uint64_t frame_count;   /* frames in DIGEST_FRAMES */
+    uint64_t payload_count; /* frames in the other three */
+} digest;
+
+/* What of a frame DIGEST_FRAMES covers besides its bytes. */
+typedef struct digest_frame_head {
+    uint64_t recv_ns;
+    uint64_t ordinal;
+    uint32_t line;
+    uint32_t shard;
+    channel_opcode opcode;
+} digest_frame_head;
+
+/* TD_E_NOMEM. */
+TD_MUST_USE td_result digest_init(digest *digest, td_err *err);
+void digest_fini(digest *digest);
+
+/* Take in a frame. The hash of its bytes is asked for, so that they are read once for two digests.
+ */
+void digest_add_frame(digest *digest, const digest_frame_head *head, td_hash128 bytes_hash);
+
+/* Take in a data frame: its bytes by hash and size, its message (NULL: not decodable), and its
+ * topic's track for the book (NULL: none). */
+void digest_add_payload(digest *digest, td_hash128 bytes_hash, size_t size, const message *message,
+                        track *track);
+
+/* The four combined over streams. Streams must be added by feed, topic, symbol, direction. */
+typedef struct digest_sum {
+    digest parts;
+} digest_sum;
+
+TD_MUST_USE td_result digest_sum_init(digest_sum *sum, td_err *err);
+void digest_sum_fini(digest_sum *sum);
+
+/* Add a stream; parts that cover no frame of it do not count. */
+void digest_sum_add(digest_sum *sum, const char *feed, const char *topic, const char *symbol,
+                    channel_dir dir, const digest *stream);
+
+/* The result as hex digits with NUL, by digest_part. */
+void digest_sum_hex(const digest_sum *sum, char out[DIGEST_PARTS][TD_HASH128_HEX_BYTES]);
+
+#endif

@@ -1,0 +1,15 @@
+/* A frame as a line of messages: what `replay --messages` and the JSON lines of export print alike.
+ */
+#ifndef TD_PLAY_MESSAGE_LINE_H
+#define TD_PLAY_MESSAGE_LINE_H
+
+#include "json/json_write.h"
+#include "tape/tape.h"
+
+/* Write the members of what a frame says (schema/message_json.h): of data, of what is unknown, of
+ * control frames and requests. The tape reads all (TAPE_READS_ALL). What could not be decoded is
+ * said to be so, under the exchange topic of its channel, or of the frame itself where no row knew
+ * it. */
+void message_line(json_writer *json, const tape_frame *frame);
+
+#endif

@@ -1,0 +1,395 @@
+#include "play/player.h"
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/limits.h"
+#include "base/clock.h"
+#include "tape/settling.h"
+#include "play/strands.h"
+
+enum { PROGRESS_FRAMES = 4096 };
+_Static_assert(SETTLING_UNKNOWN == AUDIT_SETTLED_UNKNOWN, "passed on as it is");
+_Static_assert(SETTLING_NOT_YET == AUDIT_SETTLED_NOT, "passed on as it is");
+
+struct player {
+    player_options options;
+    strands *strands;
+    stream_table streams;
+    stream_lane *lanes; /* newest first */
+    settling settling;
+    uint32_t next_strand;
+    uint64_t position;
+    uint64_t first_recv_ns;
+    uint64_t last_recv_ns;
+    uint8_t wants_events;
+    uint8_t wants_lead_in;
+    uint8_t is_stopped;
+    uint8_t is_finished;
+};
+
+/* ---- life ---- */
+
+td_result player_open(const player_options *options, player **out, td_err *err)
+{
+    TD_ASSERT(options->threads >= 1);
+    TD_ASSERT(options->sink_count <= PLAYER_SINKS_MAX);
+    player *made = td_alloc_zero(1, sizeof *made);
+    if (made == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for a player");
+    made->options = *options;
+    for (size_t i = 0; i < options->sink_count; i++) {
+        made->wants_events |= options->sinks[i].ops->wants_events;
+        made->wants_lead_in |= options->sinks[i].ops->wants_lead_in;
+    }
+    td_result rc = strands_open(options->threads, &made->strands, err);
+    if (rc != TD_OK) {
+        player_close(made);
+        return rc;
+    }
+    *out = made;
+    return TD_OK;
+}
+
+void player_close(player *p)
+{
+    if (p == NULL)
+        return;
+    strands_close(p->strands); /* before the streams that they work on */
+    stream_table_fini(&p->streams);
+    while (p->lanes != NULL) {
+        stream_lane *next = p->lanes->next;
+        audit_close(p->lanes->audit);
+        td_free(p->lanes);
+        p->lanes = next;
+    }
+    settling_fini(&p->settling);
+    td_free(p);
+}
+
+/* ---- which stream ---- */
+
+/* All topics of one feed's symbol are on one strand and in one lane; symbols take turns. */
+static td_result place_stream(player *p, stream *made, td_err *err)
+{
+    const stream *sibling = stream_table_sibling(&p->streams, made);
+    if (sibling != made) {
+        made->strand = sibling->strand;
+        made->lane = sibling->lane;
+        return TD_OK;
+    }
+    made->lane = td_alloc_zero(1, sizeof *made->lane);
+    if (made->lane == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for the topics of %s", made->symbol);
+    made->lane->next = p->lanes;
+    p->lanes = made->lane;
+    made->strand = p->next_strand++ % strands_count(p->strands);
+    return TD_OK;
+}
+
+/* Another topic of the lane, or another line of one: from now on there may be an audit. */
+static td_result lane_count(stream_lane *lane, audit_part part, td_err *err)
+{
+    if (part == AUDIT_NONE)
+        return TD_OK;
+    lane->parts[part]++;
+    lane->useful = audit_useful_parts(lane->parts);
+    return lane->useful != 0 && lane->audit == NULL ? audit_open(&lane->audit, err) : TD_OK;
+}
+
+/* The stream of a frame's channel: looked up once, and then kept with it. */
+static td_result find_stream(player *p, const tape_frame *frame, stream **out, td_err *err)
+{
+    tape_channel *channel = frame->channel;
+    if (channel->user != NULL) {
+        *out = channel->user;
+        return TD_OK;
+    }
+    stream_key key = {channel->info.feed, channel->topic.topic, channel->topic.symbol,
+                      channel->info.dir};
+    size_t known = p->streams.count;
+    td_result rc = stream_table_get(&p->streams, &key, frame->row, out, err);
+    if (rc != TD_OK)
+        return rc;
+    stream *s = *out;
+    TD_ASSERT(p->streams.count <= known + 1);
+    int is_new = p->streams.count > known;
+    if (is_new) {
+        rc = place_stream(p, s, err);
+        if (rc != TD_OK)
+            return rc;
+        s->role = channel->role;
+        s->part = s->row == NULL ? AUDIT_NONE : audit_part_of(s->row);
+    }
+    TD_ASSERT(s->role == channel->role);
+    channel->user = s;
+    return is_new || channel->info.line > 0 ? lane_count(s->lane, s->part, err) : TD_OK;
+}
+
+/* ---- frames ---- */
+
+static stream_frame frame_for_stream(const player *p, const tape_frame *frame)
+{
+    const channel_info *info = &frame->channel->info;
+    return (stream_frame){.position = p->position,
+                          .recv_ns = frame->recv_ns,
+                          .ordinal = frame->ordinal,
+                          .session = frame->session,
+                          .conn = frame->conn,
+                          .line = info->line,
+                          .shard = info->shard,
+                          .opcode = info->opcode,
+                          .role = frame->channel->role,
+                          .place = frame->of_stream.place,
+                          .is_copy = frame->of_stream.is_copy,
+                          .is_lead_in = frame->is_lead_in,
+                          .bytes = frame->bytes,
+                          .row = frame->row,
+                          .content = frame->content};
+}
+
+static td_result show_to_sinks(player *p, const tape_frame *frame, uint64_t deadline_ns,
+                               td_err *err)
+{
+    for (size_t i = 0; i < p->options.sink_count; i++) {
+        const sink *to = &p->options.sinks[i];
+        if (frame->channel->role == ROLE_EVENT && !to->ops->wants_events)
+            continue;
+        if (frame->is_lead_in && !to->ops->wants_lead_in)
+            continue;
+        if (frame->of_stream.is_copy && !to->ops->wants_copies)
+            continue;
+        TD_ASSERT(to->ops->frame != NULL);
+        td_result rc = to->ops->frame(to->ctx, frame, deadline_ns, err);
+        if (rc != TD_OK)
+            return rc == TD_EOF ? rc : td_err_add(err, rc, "%s", to->ops->name);
+    }
+    return TD_OK;
+}
+
+static td_result wait_until_due(player *p, const tape_frame *frame, uint64_t *deadline_ns)
+{
+    *deadline_ns = 0;
+    if (p->options.pacer != NULL &&
+        pacer_take(p->options.pacer, frame->recv_ns, deadline_ns) == PACER_STOP)
+        return TD_EOF;
+    return TD_OK;
+}
+
+/* Requests and their answers say when a connection's topics are all there. */
+static td_result note_settling(player *p, const tape_frame *frame, td_err *err)
+{
+    settling_slot *slot;
+    td_result rc = settling_get(&p->settling, &frame->channel->info, &slot, err);
+    if (rc != TD_OK)
+        return rc;
+    if (frame->channel->role == ROLE_OUT) {
+        settling_sent(slot, frame->session, frame->conn, frame->recv_ns, frame->bytes);
+        return TD_OK;
+    }
+    frame_class found = frame->content->what->frame_class;
+    if (found == CLASS_ACK || found == CLASS_ERROR)
+        settling_answered(slot, frame->session, frame->conn, frame->recv_ns);
+    return TD_OK;
+}
+
+/* What the symbol's other topics are for this frame. */
+static td_result audit_for(player *p, const stream *s, const tape_frame *frame, stream_frame *own,
+                           td_err *err)
+{
+    own->audit = s->lane->audit;
+    if (s->part != AUDIT_TRADES && s->part != AUDIT_CANDLES)
+        return TD_OK;
+    settling_slot *slot;
+    td_result rc = settling_get(&p->settling, &frame->channel->info, &slot, err);
+    if (rc == TD_OK)
+        own->settled_ns = follow_settled_ns(
+            &frame->of_stream, settling_ns(slot, frame->session, frame->conn, frame->recv_ns));
+    return rc;
+}
+
+static td_result pass_on(player *p, const tape_frame *frame, td_err *err)
+{
+    stream *s;
+    td_result rc = find_stream(p, frame, &s, err);
+    if (rc != TD_OK)
+        return rc;
+    stream_frame own = frame_for_stream(p, frame);
+    p->position++;
+    if (TD_UNLIKELY(s->role == ROLE_OUT || s->role == ROLE_CONTROL))
+        rc = note_settling(p, frame, err);
+    else if (TD_UNLIKELY(s->lane->useful >> s->part & 1))
+        rc = audit_for(p, s, frame, &own, err);
+    if (rc != TD_OK)
+        return rc;
+    return strands_add(p->strands, s, &own, frame->block, err);
+}
+
+/* Neither due nor counted: it brings books up to date. */
+static td_result take_lead_in(player *p, const tape_frame *frame, td_err *err)
+{
+    TD_ASSERT(frame->is_lead_in);
+    if (frame->channel->role != ROLE_DATA)
+        return TD_OK;
+    td_result rc = p->wants_lead_in ? show_to_sinks(p, frame, 0, err) : TD_OK;
+    return rc == TD_OK ? pass_on(p, frame, err) : rc;
+}
+
+td_result player_take(player *p, const tape_frame *frame, td_err *err)
+{
+    TD_ASSERT(!p->is_finished);
+    frame_role role = frame->channel->role;
+    TD_ASSERT(frame->content != NULL || role == ROLE_OUT || role == ROLE_HTTP ||
+              role == ROLE_EVENT);
+    if (role == ROLE_EVENT && !p->wants_events)
+        return TD_OK;
+    if (frame->is_lead_in)
+        return take_lead_in(p, frame, err);
+    uint64_t deadline_ns;
+    td_result rc = wait_until_due(p, frame, &deadline_ns);
+    if (rc == TD_OK && p->options.sink_count > 0)
+        rc = show_to_sinks(p, frame, deadline_ns, err);
+    if (rc != TD_OK || role == ROLE_EVENT)
+        return rc;
+    if (p->first_recv_ns == 0)
+        p->first_recv_ns = frame->recv_ns;
+    if (frame->recv_ns > p->last_recv_ns)
+        p->last_recv_ns = frame->recv_ns;
+    rc = pass_on(p, frame, err);
+    if (rc == TD_OK && p->options.progress != NULL && p->position % PROGRESS_FRAMES == 0 &&
+        p->options.progress(p->options.progress_ctx, p->position, frame->recv_ns) == PACER_STOP)
+        return TD_EOF;
+    return rc;
+}
+
+td_result player_play(player *p, tape *from, td_err *err)
+{
+    for (;;) {
+        tape_frame frame;
+        td_result rc = tape_next(from, &frame, err);
+        if (rc == TD_OK) {
+            rc = player_take(p, &frame, err);
+            p->is_stopped = rc == TD_EOF;
+        }
+        if (rc != TD_OK)
+            return rc == TD_EOF ? TD_OK : rc;
+    }
+}
+
+int player_is_stopped(const player *p)
+{
+    return p->is_stopped;
+}
+
+/* Candle readings that still wait for their trades are judged by how long they waited. */
+static td_result finish_audits(player *p, td_err *err)
+{
+    for (stream_lane *lane = p->lanes; lane != NULL; lane = lane->next) {
+        if (lane->audit == NULL)
+            continue;
+        audit_verdict found;
+        audit_finish(lane->audit, p->last_recv_ns, &found);
+        const stream_frame place = {.position = p->position, .recv_ns = p->last_recv_ns};
+        td_result rc = stream_note_audit(NULL, &found, &place, err);
+        if (rc != TD_OK)
+            return rc;
+    }
+    return TD_OK;
+}
+
+td_result player_finish(player *p, td_err *err)
+{
+    TD_ASSERT(!p->is_finished);
+    td_result rc = strands_drain(p->strands, err);
+    if (rc == TD_OK)
+        rc = finish_audits(p, err);
+    for (size_t i = 0; i < p->options.sink_count; i++) {
+        const sink *to = &p->options.sinks[i];
+        if (to->ops->finish == NULL)
+            continue;
+        td_err own;
+        td_result own_rc = to->ops->finish(to->ctx, &own);
+        if (own_rc != TD_OK && rc == TD_OK) {
+            rc = td_err_add(&own, own_rc, "%s", to->ops->name);
+            if (err != NULL)
+                *err = own;
+        }
+    }
+    stream_table_sort(&p->streams);
+    p->is_finished = 1;
+    return rc;
+}
+
+/* ---- results ---- */
+
+const stream_table *player_streams(const player *p)
+{
+    TD_ASSERT(p->is_finished);
+    return &p->streams;
+}
+
+static void totals_add(player_totals *sum, const stream *s)
+{
+    const stream_counts *c = &s->counts;
+    sum->lead_in += c->lead_in;
+    if (s->dir == CHANNEL_OUT)
+        sum->out += c->frames;
+    if (s->dir == CHANNEL_HTTP)
+        sum->http += c->frames;
+    if (s->dir != CHANNEL_IN)
+        return;
+    sum->frames += c->frames;
+    sum->bytes += c->bytes;
+    sum->decoded += c->decoded;
+    sum->undecoded += c->undecoded;
+    sum->control += c->frames - c->decoded - c->undecoded;
+    sum->copies += c->copies;
+    sum->unchecked += c->unchecked;
+    sum->unknown_fields += c->unknown_fields;
+    for (size_t i = 0; i < DECODE_REASON_COUNT; i++)
+        sum->undecoded_by[i] += c->undecoded_by[i];
+    for (size_t i = 0; i < RULE_COUNT; i++)
+        sum->violations += s->verdicts.violations[i];
+}
+
+void player_get_audits(const player *p, audit_stats *out)
+{
+    TD_ASSERT(p->is_finished);
+    *out = (audit_stats){0};
+    for (const stream_lane *lane = p->lanes; lane != NULL; lane = lane->next) {
+        if (lane->audit == NULL)
+            continue;
+        audit_stats own;
+        audit_get_stats(lane->audit, &own);
+        audit_stats_add(out, &own);
+    }
+}
+
+void player_get_totals(const player *p, player_totals *out)
+{
+    TD_ASSERT(p->is_finished);
+    *out = (player_totals){.first_recv_ns = p->first_recv_ns, .last_recv_ns = p->last_recv_ns};
+    for (size_t i = 0; i < p->streams.count; i++)
+        totals_add(out, p->streams.items[i]);
+    TD_ASSERT(out->frames == out->decoded + out->undecoded + out->control);
+}
+
+td_result player_digests(const player *p, char out[DIGEST_PARTS][TD_HASH128_HEX_BYTES], td_err *err)
+{
+    TD_ASSERT(p->is_finished);
+    digest_sum sum;
+    td_result rc = digest_sum_init(&sum, err);
+    if (rc != TD_OK)
+        return rc;
+    for (size_t i = 0; i < p->streams.count; i++) {
+        const stream *s = p->streams.items[i];
+        digest_sum_add(&sum, s->feed, s->topic, s->symbol, s->dir, &s->digest);
+    }
+    digest_sum_hex(&sum, out);
+    digest_sum_fini(&sum);
+    return TD_OK;
+}
+
+unsigned player_busy_max(const player *p)
+{
+    return strands_busy_max(p->strands);
+}

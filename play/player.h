@@ -1,0 +1,84 @@
+/* The player: takes the frames of a tape in total order, hands each to the sinks when it is due,
+ * and to the stream that it belongs to, which judges it. The tape reads at least messages
+ * (TAPE_READS_MESSAGES); with more than one thread, the tape has more than one, too.
+ *
+ * Streams are spread over worker threads by (feed, symbol), so that all topics of a symbol are with
+ * one thread; frames go there in batches that keep their chunk's memory. What comes out does not
+ * depend on the number of threads: streams share nothing, and are put together in order of their
+ * names. With one thread everything runs inline. Sinks are called on the caller's thread. */
+#ifndef TD_PLAY_PLAYER_H
+#define TD_PLAY_PLAYER_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "play/pacer.h"
+#include "play/sink.h"
+#include "play/stream_table.h"
+#include "tape/tape.h"
+
+enum { PLAYER_SINKS_MAX = 8 };
+
+typedef struct player_options {
+    unsigned threads; /* 1 to LIMIT_THREADS */
+    sink sinks[PLAYER_SINKS_MAX];
+    size_t sink_count;
+    pacer *pacer; /* NULL: full speed, no deadlines */
+    /* Called now and then with the number of frames so far; PACER_STOP ends the replay. May be
+     * NULL. */
+    pacer_answer (*progress)(void *ctx, uint64_t frames, uint64_t recv_ns);
+    void *progress_ctx;
+} player_options;
+
+/* Sums over all streams. */
+typedef struct player_totals {
+    uint64_t frames; /* inbound: decoded + undecoded + control */
+    uint64_t bytes;  /* inbound */
+    uint64_t out;    /* outbound frames */
+    uint64_t decoded;
+    uint64_t undecoded;
+    uint64_t undecoded_by[DECODE_REASON_COUNT]; /* of these, by reason */
+    uint64_t control;
+    uint64_t http;
+    uint64_t lead_in;
+    uint64_t violations;
+    uint64_t copies; /* of decoded + undecoded: what no stream follows (tape/follow.h) */
+    uint64_t unchecked;
+    uint64_t unknown_fields;
+    uint64_t first_recv_ns; /* of the first and last frame that counts; 0 if there is none */
+    uint64_t last_recv_ns;
+} player_totals;
+
+typedef struct player player;
+
+/* A player for one tape: it keeps streams in the user pointers of the tape's channels.
+ * TD_E_NOMEM, TD_E_IO (threads). The options' sinks and pacer are borrowed until close. */
+TD_MUST_USE td_result player_open(const player_options *options, player **out, td_err *err);
+void player_close(player *player);
+
+/* Take one frame: wait until it is due, show it to the sinks, pass it on. A frame of the lead-in
+ * brings its book up to date and nothing else. TD_OK; TD_EOF: a sink, the idle function or progress
+ * wants no more; a sink's error; TD_E_NOMEM. */
+TD_MUST_USE td_result player_take(player *player, const tape_frame *frame, td_err *err);
+
+/* Everything on a tape, up to its end or TD_EOF of player_take. */
+TD_MUST_USE td_result player_play(player *player, tape *tape, td_err *err);
+
+/* 1 if player_play ended because somebody wanted no more, and not at the tape's end: what was found
+ * is about a part of it. */
+int player_is_stopped(const player *player);
+
+/* Wait for the workers and finish the sinks. Once, before any question below. */
+TD_MUST_USE td_result player_finish(player *player, td_err *err);
+
+/* Streams in the order of stream_compare, sums, the digests. Valid until close. */
+const stream_table *player_streams(const player *player);
+void player_get_audits(const player *player, audit_stats *out);
+void player_get_totals(const player *player, player_totals *out);
+TD_MUST_USE td_result player_digests(const player *player,
+                                     char out[DIGEST_PARTS][TD_HASH128_HEX_BYTES], td_err *err);
+
+/* The most workers that were busy at one moment; 1 inline. */
+unsigned player_busy_max(const player *player);
+
+#endif

@@ -1,0 +1,588 @@
+#include "play/report.h"
+
+#include <inttypes.h>
+
+#include "base/assert.h"
+#include "cli/units.h"
+#include "archive/gap.h"
+
+/* What a broken rule means, for somebody who has never heard of it. */
+static const char *const RULE_WORDS[RULE_COUNT] = {
+    [RULE_SEQ_STRICT] = "its sequence number did not rise: a frame came twice, or out of order",
+    [RULE_SEQ_WEAK] = "its sequence number fell: frames came out of order",
+    [RULE_SEQ_DENSE] = "its sequence number did not go up by one: a frame was lost, or came twice",
+    [RULE_SEQ_FRAME_EQUAL] = "its entries have different sequence numbers, which never happens in "
+                             "one frame",
+    [RULE_TIME_STRICT] = "the exchange's time did not rise: a frame came twice, or out of order",
+    [RULE_TIME_WEAK] = "the exchange's time fell: frames came out of order",
+    [RULE_ANCHORED] = "it changes something of which no snapshot has come on this connection: the "
+                      "snapshot is missing",
+    [RULE_DELETE_EXISTS] = "it deletes a price that the book does not have: an earlier frame is "
+                           "missing",
+    [RULE_UPDATE_EXISTS] = "it changes a price that the book does not have: an earlier frame is "
+                           "missing",
+    [RULE_UPDATE_CHANGES] = "it sets a price to the size that it has already",
+    [RULE_INSERT_NEW] = "it adds a price that the book has already: an earlier frame is missing",
+    [RULE_NOT_CROSSED] = "afterwards the best bid is not below the best ask: an earlier frame is "
+                         "missing",
+    [RULE_DEPTH] = "the book has another number of levels than its topic shows",
+    [RULE_SYMBOL_MATCHES] = "an entry names another symbol than the topic",
+    [RULE_SIZE_POSITIVE] = "it sets a price to a size of zero or less",
+    [RULE_BOOK_FITS] = "it has levels beyond what a book here can hold",
+    [RULE_SNAPSHOT_RESET] = "a snapshot came on a topic that had one",
+    [RULE_SEQ_STEP] = "its sequence number neither stayed nor went up by one: a frame was lost, or "
+                      "came out of order",
+    [RULE_VERSION_DIFFERS] = "it has the version of the frame before: a frame came twice",
+    [RULE_VERSION_WEAK] = "its version is below that of the frame before",
+    [RULE_ENTRY_SEQ_STRICT] = "a symbol's sequence number did not rise: a frame came twice, or out "
+                              "of order",
+    [RULE_ENTRY_SEQ_WEAK] = "a symbol's sequence number fell: frames came out of order",
+    [RULE_ENTRY_TIME_WEAK] = "the exchange's time of a symbol fell: frames came out of order",
+    [RULE_ID_UNIQUE] = "an entry has an id that came before: a frame came twice",
+    [RULE_ID_ASCENDING] = "an entry's id is not above the one before it: a frame came twice, or "
+                          "out of order",
+    [RULE_DEPTH_MAX] = "the book has more levels than its topic shows: an earlier frame is missing",
+    [RULE_SNAPSHOT_REPEAT] = "the exchange sent a snapshot again, because nothing had changed",
+    [RULE_KLINE_START] = "its candle began before the one in the frame before",
+    [RULE_KLINE_CONFIRM] = "it changes a candle that was closed",
+    [RULE_BOOKS_AGREE] = "another book of the symbol had other levels at the same sequence number: "
+                         "one of the two missed a frame",
+    [RULE_LINES_AGREE] = "another line of the topic had other levels at the same sequence number: "
+                         "one of the two missed a frame",
+    [RULE_BEST_AGREES] = "its best prices are not those of the book at the same sequence number",
+    [RULE_TRADES_COMPLETE] = "its candle holds more than the trades that came: a trade is missing",
+};
+
+/* ---- streams and frames ---- */
+
+/* Who: feed, topic, symbol. */
+static void describe_names(result_writer *r, const stream *s)
+{
+    result_text(r, "feed", s->feed);
+    result_text(r, "topic", s->topic);
+    result_name(r, "symbol", s->symbol);
+}
+
+static void describe_place(result_writer *r, const stream *s, const stream_frame *frame)
+{
+    int is_first_slot = frame->line == 0 && frame->shard == 0;
+    describe_names(r, s);
+    result_number(r, "line", frame->line);
+    result_number(r, "shard", frame->shard);
+    result_number(r, "conn", frame->conn);
+    result_number(r, "ordinal", frame->ordinal);
+    result_instant(r, "recv_ns", frame->recv_ns);
+    result_filled(r, "slot",
+                  is_first_slot ? "connection {conn}"
+                                : "line {line}, shard {shard}, connection {conn}");
+    result_filled(r, "place",
+                  "    frame    {ordinal} of {slot}, received {recv_ns}\n"
+                  "    topic    {feed} {topic}[ {symbol}]\n");
+}
+
+/* ---- what was played ---- */
+
+/* Names of docs/design.md ("Report"): frames are inbound ones, events and HTTP replies not among
+ * them. Reasons that counted nothing are left out. */
+static void describe_totals(result_writer *r, const player_totals *totals)
+{
+    /* Each frame is one of the three, whoever counted it. */
+    TD_ASSERT(totals->frames == totals->decoded + totals->undecoded + totals->control);
+    TD_ASSERT(totals->first_recv_ns <= totals->last_recv_ns);
+    result_count(r, "frames", totals->frames);
+    result_size(r, "bytes", totals->bytes);
+    result_count(r, "out", totals->out);
+    result_count(r, "decoded", totals->decoded);
+    result_count(r, "undecoded", totals->undecoded);
+    result_object_begin(r, "undecoded_by_reason");
+    for (int i = 0; i < DECODE_REASON_COUNT; i++)
+        if (totals->undecoded_by[i] > 0)
+            result_count(r, decode_reason_name((decode_reason)i), totals->undecoded_by[i]);
+    result_object_end(r, "{* }");
+    result_count(r, "control", totals->control);
+    result_count(r, "copies", totals->copies);
+    result_count(r, "lead_in", totals->lead_in);
+    result_count(r, "unknown_fields", totals->unknown_fields);
+    if (totals->first_recv_ns == 0) {
+        result_null(r, "first_recv_ns");
+        result_null(r, "last_recv_ns");
+    } else {
+        result_instant(r, "first_recv_ns", totals->first_recv_ns);
+        result_instant(r, "last_recv_ns", totals->last_recv_ns);
+    }
+    result_duration(r, "length", totals->last_recv_ns - totals->first_recv_ns);
+}
+
+/* What was asked for may hold nothing at all; that is said before any verdict. */
+static void describe_head(result_writer *r, const replay_report *report)
+{
+    result_duration(r, "took", report->elapsed_ns);
+    result_filled(
+        r, "head",
+        report->totals.first_recv_ns == 0
+            ? "Nothing that was selected is in the archive: 'tapedeck ls' shows what there is.\n"
+            : "Recorded from {first_recv_ns} to {last_recv_ns} ({length}).\n"
+              "{decoded data frame} decoded, {undecoded} not; {control control frame}; "
+              "{out} sent by the recording client.\n"
+              "[  {copies} of the decoded frames {copies is a copy/are copies}: their topic came "
+              "over another connection of the feed as well.\n]"
+              "[{lead_in frame} from before the selection {lead_in was/were} used to build the "
+              "books; {lead_in it is/they are} not counted.\n]");
+}
+
+/* People see frames of no topic, too. */
+static void describe_topics(result_writer *r, const stream_table *streams)
+{
+    static const table_column COLUMNS[] = {{"feed", TABLE_LEFT, "{feed}"},
+                                           {"topic", TABLE_LEFT, "{topic}"},
+                                           {"symbol", TABLE_LEFT, "{symbol}"},
+                                           {"frames", TABLE_RIGHT, "{frames}"},
+                                           {"snapshots", TABLE_RIGHT, "{snapshots}"},
+                                           {"deltas", TABLE_RIGHT, "{deltas}"},
+                                           {"entries", TABLE_RIGHT, "{items}"}};
+    result_table_begin(r, "topics", COLUMNS, sizeof COLUMNS / sizeof *COLUMNS);
+    for (size_t i = 0; i < streams->count; i++) {
+        const stream *s = streams->items[i];
+        int is_control = strcmp(s->topic, CHANNEL_TOPIC_CONTROL) == 0;
+        if (s->dir != CHANNEL_IN || s->counts.frames == 0 || (is_control && result_json(r) != NULL))
+            continue;
+        result_object_begin(r, NULL);
+        describe_names(r, s);
+        result_count(r, "frames", s->counts.frames);
+        result_count(r, "snapshots", s->counts.snapshots);
+        result_count(r, "deltas", s->counts.deltas);
+        result_count(r, "items", s->counts.items);
+        result_count(r, "undecoded", s->counts.undecoded);
+        result_count(r, "copies", s->counts.copies);
+        result_object_end(r, NULL);
+    }
+    result_list_end(r);
+}
+
+/* ---- is it complete ---- */
+
+/* Rules that nothing broke are left out: an empty object is good news. */
+static void describe_rules(result_writer *r, const char *name, const replay_report *report,
+                           rule_strength strength)
+{
+    result_object_begin(r, name);
+    for (size_t rule = 0; rule < RULE_COUNT; rule++) {
+        uint64_t count = report_rule_count(report, strength, (rule_id)rule);
+        if (count > 0)
+            result_count(r, rule_name((rule_id)rule), count);
+    }
+    result_object_end(r, "{*, }");
+}
+
+/* null says that no rule was broken, so that scripts need no second field. The rule's words are for
+ * somebody who has never heard of it. */
+static void describe_violation(result_writer *r, const stream *s)
+{
+    if (s == NULL) {
+        result_null(r, "first");
+        return;
+    }
+    const stream_violation *first = &s->verdicts.first;
+    TD_ASSERT(first->is_set);
+    TD_ASSERT(first->rule < RULE_COUNT);
+    TD_ASSERT(RULE_WORDS[first->rule] != NULL);
+    result_object_begin(r, "first");
+    result_text(r, "rule", rule_name(first->rule));
+    result_note(r, "words", "%s", RULE_WORDS[first->rule]);
+    describe_place(r, s, &first->frame);
+    if (first->has_seq)
+        result_signed(r, "seq", first->seq);
+    else
+        result_null(r, "seq");
+    result_signed(r, "expected", first->expected);
+    result_signed(r, "found", first->found);
+    result_filled(r, "against",
+                  first->expected == 0 ? "" : " (found {found}, after or expected {expected})");
+    result_object_end(r, "    rule     {rule}: {words}\n"
+                         "{place}"
+                         "[    number   {seq}{against}\n]");
+}
+
+static void describe_audit(result_writer *r, const char *name, const char *what,
+                           const audit_count *count)
+{
+    TD_ASSERT(count->differed <= count->compared);
+    result_object_begin(r, name);
+    result_count(r, "compared", count->compared);
+    result_count(r, "differed", count->differed);
+    result_count(r, "skipped", count->skipped);
+    result_note(r, "label", "%-8s", name);
+    result_note(r, "agreed", "%s", format_count(count->compared - count->differed).text);
+    result_note(r, "what", "%s", what);
+    result_object_end(r, count->compared + count->skipped == 0
+                             ? NULL
+                             : "  {label} {agreed} of {compared} {what}"
+                               "[; {skipped} could not be compared]\n");
+}
+
+/* How much topics of one symbol said about each other: all zero where there was one topic each. */
+static void describe_audits(result_writer *r, const player *from)
+{
+    audit_stats stats;
+    player_get_audits(from, &stats);
+    result_object_begin(r, "audits");
+    describe_audit(r, "books", "states of two books at one number are the same", &stats.books);
+    describe_audit(r, "best", "tickers have the best prices of the book", &stats.best);
+    describe_audit(r, "trades", "candle readings hold just the trades that came", &stats.trades);
+    result_object_end(r, "{trades}{books}{best}");
+}
+
+/* What completeness rests on besides the rules of each topic, and what is counted and no fault by
+ * itself, is a place to look: as text it is left out where there is nothing. */
+static void describe_continuity(result_writer *r, const replay_report *report)
+{
+    const stream *first = report_first_violation(report);
+    result_object_begin(r, "continuity");
+    result_bool(r, "ok", report->totals.violations == 0);
+    result_count(r, "violations", report->totals.violations);
+    result_count(r, "unchecked", report->totals.unchecked);
+    describe_rules(r, "by_rule", report, STRENGTH_ERROR);
+    describe_rules(r, "warnings", report, STRENGTH_WARNING);
+    describe_rules(r, "statistics", report, STRENGTH_STATISTIC);
+    describe_violation(r, first);
+    describe_audits(r, report->player);
+    result_filled(r, "evidence",
+                  "[\nWhat topics of one symbol say of each other:\n{audits}]"
+                  "[\nWarnings: {warnings}\n]"
+                  "[\nCounted, and no fault: {statistics}\n]");
+    result_object_end(r, first == NULL
+                             ? NULL
+                             : "\n  {violations frame} broke a rule. The first:\n"
+                               "{first}"
+                               "[    by rule  {by_rule}\n]"
+                               "[{unchecked?}    After a break the book is not to be trusted until "
+                               "its next snapshot: {unchecked frame} {unchecked was/were}\n"
+                               "    applied to it, but their operations were not judged.\n]");
+}
+
+static void describe_undecoded(result_writer *r, const stream *s)
+{
+    if (s == NULL) {
+        result_null(r, "first_undecoded");
+        return;
+    }
+    const stream_undecoded *first = &s->undecoded;
+    TD_ASSERT(first->is_set);
+    result_object_begin(r, "first_undecoded");
+    result_text(r, "reason", decode_reason_name(first->reason));
+    describe_place(r, s, &first->frame);
+    result_number(r, "offset", first->offset);
+    result_text(r, "field", first->field);
+    result_object_end(r, "\n  {undecoded frame} could not be decoded. The first:\n"
+                         "    reason   {reason} at byte {offset}[, field {field}]\n"
+                         "{place}"
+                         "    by reason {undecoded_by_reason}\n");
+}
+
+enum { ROWS_SHOWN = 20 }; /* gaps, and absences, to people */
+
+/* How many rows people do not see. */
+static void note_more(result_writer *r, const char *name, size_t count)
+{
+    result_note(r, name, "%s", count > ROWS_SHOWN ? format_count(count - ROWS_SHOWN).text : "");
+}
+
+/* JSON has every member of the row (archive/gap.h). */
+static void describe_gap(result_writer *r, const gap_row *gap, const char *pattern)
+{
+    result_object_begin(r, NULL);
+    if (result_json(r) != NULL) {
+        gap_json_members(result_json(r), gap);
+    } else if (pattern != NULL) {
+        result_note(r, "reason", "%-10s", gap_reason_name(gap->reason));
+        result_text(r, "feed", gap->feed);
+        result_text(r, "topic", gap->topic);
+        result_text(r, "symbol", gap->symbol);
+        result_text(r, "cause", gap->cause);
+        result_instant(r, "from", gap->from_ns);
+        /* What stands in the ledger is input: it may end before it begins. */
+        if (gap->to_ns == GAP_OPEN)
+            result_null(r, "lasted");
+        else
+            result_duration(r, "lasted", gap->to_ns > gap->from_ns ? gap->to_ns - gap->from_ns : 0);
+        result_text(r, "covered_by", gap->covered_by);
+    }
+    result_object_end(r, pattern);
+}
+
+static void describe_gaps(result_writer *r, const replay_report *report)
+{
+    static const char PATTERN[] =
+        "    {reason}  {feed}  {topic|all topics}[ {symbol}][, {cause}], from {from}, "
+        "{lasted|still open}[, covered by {covered_by}]\n";
+    const gap_list *gaps = &report->gaps;
+    TD_ASSERT(report->uncovered_gaps <= gaps->count);
+    result_list_begin(r, "gaps");
+    for (size_t i = 0; i < gaps->count; i++)
+        describe_gap(r, &gaps->rows[i], i < ROWS_SHOWN ? PATTERN : NULL);
+    result_list_end(r);
+    result_note(r, "uncovered", "%s", format_count(report->uncovered_gaps).text);
+    note_more(r, "more_gaps", gaps->count);
+}
+
+static void describe_absences(result_writer *r, const absence_list *list)
+{
+    static const char *const PATTERNS[ABSENCE_WHY_COUNT] = {
+        [ABSENCE_BEFORE] = "    {feed}: nothing was recorded before {to_ns}\n",
+        [ABSENCE_AFTER] = "    {feed}: nothing was recorded after {from_ns}\n",
+        [ABSENCE_TOPIC] = "    {feed} {topic}[ {symbol}]: no frame here, and nothing shows that it "
+                          "was subscribed\n"};
+    result_list_begin(r, "absent");
+    for (size_t i = 0; i < list->count; i++) {
+        const absence *row = &list->rows[i];
+        result_object_begin(r, NULL);
+        result_text(r, "why", absence_why_name(row->why));
+        result_text(r, "feed", row->feed);
+        result_name(r, "topic", row->topic);
+        result_name(r, "symbol", row->symbol);
+        result_instant(r, "from_ns", row->from_ns);
+        result_instant(r, "to_ns", row->to_ns);
+        result_object_end(r, i < ROWS_SHOWN ? PATTERNS[row->why] : NULL);
+    }
+    result_list_end(r);
+    note_more(r, "more_absent", list->count);
+}
+
+/* ---- books ---- */
+
+/* A book without a side is no fault: before its first snapshot it has none. */
+static void describe_best(result_writer *r, const char *price_name, const char *size_name,
+                          const book *b, msg_side side)
+{
+    book_level best;
+    if (!book_level_at(b, side, 0, &best)) {
+        result_null(r, price_name);
+        result_null(r, size_name);
+        return;
+    }
+    result_decimal(r, price_name, best.price);
+    result_decimal(r, size_name, best.size);
+}
+
+/* null where the stream has no such number. */
+static void describe_number(result_writer *r, const char *name, int has, int64_t value)
+{
+    if (has)
+        result_signed(r, name, value);
+    else
+        result_null(r, name);
+}
+
+/* The digest of the levels is for programs only: people compare those of the whole replay. */
+static td_result describe_book(result_writer *r, const stream *s, const track *t, td_err *err)
+{
+    const book *b = track_book(t);
+    char sha1[TD_SHA1_HEX_BYTES];
+    td_result rc = result_json(r) != NULL ? book_levels_sha1(b, sha1, err) : TD_OK;
+    if (rc != TD_OK)
+        return td_err_add(err, rc, "book of %s/%s/%s", s->feed, s->topic, s->symbol);
+    track_seqs last;
+    track_last(t, &last);
+    result_object_begin(r, NULL);
+    describe_names(r, s);
+    result_number(r, "bids", book_level_count(b, SIDE_BUY));
+    result_number(r, "asks", book_level_count(b, SIDE_SELL));
+    describe_best(r, "best_bid", "best_bid_size", b, SIDE_BUY);
+    describe_best(r, "best_ask", "best_ask_size", b, SIDE_SELL);
+    describe_number(r, "cross_seq", last.has_cross_seq, last.cross_seq);
+    describe_number(r, "u", last.has_u, last.u);
+    describe_number(r, "seq", last.has_seq, last.seq);
+    result_bool(r, "broken", track_is_broken(t));
+    if (result_json(r) != NULL)
+        json_write_member_text(result_json(r), "levels_sha1", sha1);
+    result_object_end(r, NULL);
+    return TD_OK;
+}
+
+static td_result describe_books(result_writer *r, const stream_table *streams, td_err *err)
+{
+    static const table_column COLUMNS[] = {
+        {"feed", TABLE_LEFT, "{feed}"},
+        {"book", TABLE_LEFT, "{topic}"},
+        {"symbol", TABLE_LEFT, "{symbol}"},
+        {"best bid", TABLE_RIGHT, "[{best_bid} x {best_bid_size}][{best_bid!}-]"},
+        {"best ask", TABLE_RIGHT, "[{best_ask} x {best_ask_size}][{best_ask!}-]"},
+        {"levels", TABLE_RIGHT, "{bids} x {asks}"},
+        {"at the end", TABLE_WHOLE, "[{broken?}broken][{broken!}sound]"}};
+    td_result rc = TD_OK;
+    result_table_begin(r, "books", COLUMNS, sizeof COLUMNS / sizeof *COLUMNS);
+    for (size_t i = 0; i < streams->count && rc == TD_OK; i++) {
+        const track *t = stream_last_track(streams->items[i]);
+        if (t != NULL && track_book(t) != NULL)
+            rc = describe_book(r, streams->items[i], t, err);
+    }
+    result_list_end(r);
+    return rc;
+}
+
+/* ---- times, digests, truth ---- */
+
+static void describe_digests(result_writer *r, const replay_report *report)
+{
+    result_object_begin(r, "digest");
+    for (size_t i = 0; i < DIGEST_PARTS; i++)
+        result_text(r, digest_part_name((digest_part)i), report->digests[i]);
+    result_object_end(r, "  frames    {frames}\n"
+                         "  payload   {payload}\n"
+                         "  messages  {messages}\n"
+                         "  books     {books}\n");
+}
+
+/* Microseconds; to people with a tenth: "12.3". */
+static void describe_lateness(result_writer *r, const char *name, uint64_t ns)
+{
+    char text[UNIT_TEXT_BYTES];
+    (void)snprintf(text, sizeof text, "%.1f", (double)ns / 1e3); /* fits */
+    result_fraction(r, name, ns, 3);
+    result_note(r, name, "%s", text);
+}
+
+/* null at --speed max: nothing had a time to be late for. */
+static void describe_pace(result_writer *r, const pacer *p)
+{
+    char speed[TD_DECIMAL_TEXT_BYTES];
+    pacer_speed_format(p->options.speed, speed);
+    result_text(r, "speed", speed);
+    if (p->late.count == 0) {
+        result_null(r, "late_us");
+        return;
+    }
+    result_object_begin(r, "late_us");
+    describe_lateness(r, "p50", lateness_quantile_ns(&p->late, 500));
+    describe_lateness(r, "p99", lateness_quantile_ns(&p->late, 990));
+    describe_lateness(r, "max", p->late.ns_max);
+    result_object_end(r, "\nPace: {speed} times as recorded; frames were late by {p50} us (half of "
+                         "them less), {p99} us (99 of 100), {max} us (the latest).\n");
+}
+
+/* Never a division by zero: the shortest replay takes a microsecond. */
+static void describe_times(result_writer *r, const replay_report *report)
+{
+    uint64_t us = report->elapsed_ns / 1000 == 0 ? 1 : report->elapsed_ns / 1000;
+    TD_ASSERT(report->totals.frames < UINT64_MAX / 1000000);
+    result_fraction(r, "elapsed_s", report->elapsed_ns, 9);
+    result_fraction(r, "frames_per_s", report->totals.frames * 1000000 / us, 0);
+}
+
+/* What frames tell of, by kind. */
+static void describe_truth_items(result_writer *r, const truth_result *truth)
+{
+    static const struct {
+        const char *name, *label;
+    } KINDS[TRUTH_KINDS] = {[TRUTH_TRADE] = {"trades", "trades"},
+                            [TRUTH_CANDLE] = {"candles", "candles"},
+                            [TRUTH_ORDER] = {"orders", "orders"},
+                            [TRUTH_ACCOUNT] = {"accounts", "account"}};
+    for (int i = 0; i < TRUTH_KINDS; i++) {
+        result_object_begin(r, KINDS[i].name);
+        result_count(r, "compared", truth->items[i]);
+        result_count(r, "equal", truth->items_equal[i]);
+        result_count(r, "not_recorded", truth->items_away[i]);
+        result_note(r, "label", "%-8s", KINDS[i].label);
+        result_object_end(r, truth->items[i] + truth->items_away[i] == 0
+                                 ? NULL
+                                 : "  {label} {equal} of {compared} agree, {not_recorded} in "
+                                   "frames that are not here\n");
+    }
+}
+
+static void describe_truth(result_writer *r, const truth_result *truth)
+{
+    TD_ASSERT(truth->marks_equal <= truth->marks);
+    int is_equal = truth_result_is_equal(truth);
+    result_object_begin(r, "truth");
+    result_bool(r, "equal", is_equal);
+    result_styled(r, "verdict", is_equal ? TERMINAL_GOOD : TERMINAL_BAD,
+                  is_equal ? "equal" : "DIFFERENT");
+    result_count(r, "frames", truth->frames);
+    result_count(r, "matched", truth->matched);
+    result_count(r, "missing", truth->missing);
+    result_count(r, "unexpected", truth->unexpected);
+    result_count(r, "after_end", truth->after_end);
+    result_count(r, "marks", truth->marks);
+    result_count(r, "marks_equal", truth->marks_equal);
+    describe_truth_items(r, truth);
+    result_name(r, "first", truth->first);
+    result_object_end(r, "\nAgainst the exchange's own account: {verdict}.\n"
+                         "  frames   {frames} sent, {matched} recorded as sent, {missing} missing, "
+                         "{unexpected} that were never sent,\n"
+                         "           {after_end} on their way when the recorder left\n"
+                         "  books    {marks_equal} of {marks} marks agree\n"
+                         "{trades}{candles}{orders}{accounts}"
+                         "[  first    {first}\n]");
+}
+
+/* ---- the whole ---- */
+
+/* To people. The first of each kind is enough to begin with: where one frame is lost, many rules
+ * break behind it. */
+static void describe_verdict(result_writer *r, const replay_report *report)
+{
+    static const char COMPLETE[] =
+        "\n{complete} No rule was broken, every data frame was decoded, and the recording has no\n"
+        "uncovered gap here.\n";
+    static const char INCOMPLETE[] = "\n{complete}\n"
+                                     "[{stopped?}\n  It was stopped before the end of the tape: "
+                                     "what is behind was not looked at.\n]"
+                                     "{damage}{continuity}{first_undecoded}{difference}";
+    replay_verdict found = report_verdict(report);
+    int is_complete = found == REPLAY_COMPLETE;
+    int is_nothing = is_complete && report->totals.first_recv_ns == 0;
+    int is_different = report->has_truth && !truth_result_is_equal(&report->truth);
+    result_styled(r, "complete", is_complete ? TERMINAL_GOOD : TERMINAL_BAD,
+                  is_complete ? "Complete: yes." : "Complete: no.");
+    result_note(r, "unreadable", "%s",
+                format_counted(report->tape.segments_unreadable, "segment").text);
+    result_filled(r, "damage",
+                  found != REPLAY_DAMAGED ? ""
+                                          : "\n  {damaged_chunks chunk} and {unreadable} could not "
+                                            "be read: 'tapedeck verify' says more.\n");
+    result_filled(r, "difference",
+                  !is_different ? ""
+                                : "\n  It is not what the exchange says that it sent: see its own "
+                                  "account below.\n");
+    result_filled(r, "verdict", is_complete ? (is_nothing ? "" : COMPLETE) : INCOMPLETE);
+}
+
+td_result report_describe(const replay_report *report, result_writer *r, td_err *err)
+{
+    const stream_table *streams = player_streams(report->player);
+    result_object_begin(r, NULL);
+    describe_totals(r, &report->totals);
+    describe_topics(r, streams);
+    describe_continuity(r, report);
+    describe_undecoded(r, report_first_undecoded(report));
+    describe_gaps(r, report);
+    describe_absences(r, &report->absences);
+    td_result rc = describe_books(r, streams, err);
+    describe_digests(r, report);
+    if (report->has_truth)
+        describe_truth(r, &report->truth);
+    else
+        result_note(r, "truth", "%s", "");
+    result_count(r, "damaged_chunks", report->tape.damaged_chunks);
+    result_bool(r, "stopped", report->is_stopped);
+    describe_pace(r, report->pacer);
+    result_number(r, "workers_busy_max", player_busy_max(report->player));
+    describe_times(r, report);
+    describe_head(r, report);
+    describe_verdict(r, report);
+    result_object_end(
+        r, "Replayed {frames frame} ({bytes}) in {took}"
+           "[{stopped?}, then stopped before the end of the tape].\n"
+           "{head}{verdict}"
+           "[{absent?}\n  The selection asks for more than was recorded:\n{absent}]"
+           "[    … and {more_absent} more: --json lists them\n]"
+           "[\n  {gaps gap} in the recording, {uncovered} of them covered by nothing else:\n{gaps}]"
+           "[    … and {more_gaps} more: 'tapedeck gaps' lists them\n]"
+           "{continuity.evidence}"
+           "\n{topics}[\n{books}]{late_us}{truth}\n"
+           "Digests (equal for equal selections, at any speed and with any number of threads)\n"
+           "{digest}");
+    return rc;
+}

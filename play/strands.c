@@ -1,0 +1,198 @@
+#include "play/strands.h"
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/limits.h"
+#include "base/workers.h"
+
+enum {
+    BATCH_FRAMES = 256, /* some 100 us of work: handing over costs a few us */
+    BATCH_BLOCKS = 4, /* chunks that a batch keeps in memory: a quiet symbol has a frame in each */
+    BATCHES = 2,      /* one is filled while the other is worked on */
+    STRANDS_PER_THREAD = 4, /* symbols differ widely in traffic */
+};
+
+typedef struct work {
+    stream *stream;
+    stream_frame frame;
+} work;
+
+typedef struct batch {
+    td_job job;
+    uint8_t is_submitted;
+    size_t count;
+    size_t block_count;
+    td_result rc;
+    td_err err;
+    work items[BATCH_FRAMES];
+    tape_block *blocks[BATCH_BLOCKS];
+} batch;
+
+typedef struct strand {
+    uint32_t filling; /* index of the batch that is being filled */
+    batch *batches;   /* NULL inline */
+} strand;
+
+struct strands {
+    td_workers *workers; /* NULL: inline */
+    uint32_t count;
+    td_result rc; /* first failure */
+    td_err err;
+    strand items[];
+};
+
+/* ---- life ---- */
+
+static td_result strand_init(strand *s, int is_inline, td_err *err)
+{
+    if (is_inline)
+        return TD_OK;
+    s->batches = td_alloc_zero(BATCHES, sizeof *s->batches);
+    if (s->batches == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for batches of frames");
+    return TD_OK;
+}
+
+td_result strands_open(unsigned threads, strands **out, td_err *err)
+{
+    TD_ASSERT(threads >= 1);
+    TD_ASSERT(threads <= LIMIT_THREADS);
+    uint32_t count = threads == 1 ? 1 : threads * STRANDS_PER_THREAD;
+    strands *made = td_alloc_zero(1, sizeof *made + count * sizeof made->items[0]);
+    if (made == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for %u strands", count);
+    made->count = count;
+    td_result rc = threads == 1 ? TD_OK : td_workers_open(threads, &made->workers, err);
+    for (uint32_t i = 0; i < count && rc == TD_OK; i++)
+        rc = strand_init(&made->items[i], threads == 1, err);
+    if (rc != TD_OK) {
+        strands_close(made);
+        return rc;
+    }
+    *out = made;
+    return TD_OK;
+}
+
+static void batch_release(batch *b)
+{
+    for (size_t i = 0; i < b->block_count; i++)
+        tape_block_release(b->blocks[i]);
+    b->block_count = 0;
+    b->count = 0;
+}
+
+void strands_close(strands *all)
+{
+    if (all == NULL)
+        return;
+    td_workers_close(all->workers); /* ends what still runs */
+    for (uint32_t i = 0; i < all->count; i++) {
+        strand *s = &all->items[i];
+        for (size_t k = 0; s->batches != NULL && k < BATCHES; k++)
+            batch_release(&s->batches[k]);
+        td_free(s->batches);
+    }
+    td_free(all);
+}
+
+uint32_t strands_count(const strands *all)
+{
+    return all->count;
+}
+
+unsigned strands_busy_max(const strands *all)
+{
+    return all->workers == NULL ? 1 : td_workers_busy_max(all->workers);
+}
+
+/* ---- batches ---- */
+
+static void batch_run(void *arg)
+{
+    batch *b = arg;
+    TD_ASSERT(b->is_submitted);
+    TD_ASSERT(b->count <= BATCH_FRAMES);
+    for (size_t i = 0; i < b->count && b->rc == TD_OK; i++)
+        b->rc = stream_take(b->items[i].stream, &b->items[i].frame, &b->err);
+}
+
+/* Wait for a batch that was handed over; afterwards it is empty. */
+static void batch_wait(strands *all, batch *b)
+{
+    if (!b->is_submitted)
+        return;
+    TD_ASSERT(all->workers != NULL);
+    td_workers_wait(all->workers, &b->job);
+    b->is_submitted = 0;
+    batch_release(b);
+    if (b->rc != TD_OK && all->rc == TD_OK) {
+        all->rc = b->rc;
+        all->err = b->err;
+    }
+}
+
+/* Hand over the batch that was filled, once the one before it is done; go on with that one. */
+static void strand_turn(strands *all, strand *s)
+{
+    TD_ASSERT(s->filling < BATCHES);
+    batch *full = &s->batches[s->filling];
+    TD_ASSERT(full->count > 0);
+    uint32_t other = (s->filling + 1) % BATCHES;
+    batch_wait(all, &s->batches[other]);
+    TD_ASSERT(!full->is_submitted);
+    full->job = (td_job){.run = batch_run, .arg = full};
+    full->is_submitted = 1;
+    td_workers_submit(all->workers, &full->job);
+    s->filling = other;
+}
+
+/* Keep the memory of a frame's bytes until the batch is done; once per block. */
+static void batch_hold(batch *b, tape_block *block)
+{
+    if (block == NULL)
+        return;
+    for (size_t i = 0; i < b->block_count; i++) {
+        if (b->blocks[i] == block)
+            return;
+    }
+    TD_ASSERT(b->block_count < BATCH_BLOCKS);
+    tape_block_acquire(block);
+    b->blocks[b->block_count++] = block;
+}
+
+static td_result first_failure(const strands *all, td_err *err)
+{
+    if (all->rc != TD_OK && err != NULL)
+        *err = all->err;
+    return all->rc;
+}
+
+td_result strands_add(strands *all, stream *to, const stream_frame *frame, tape_block *block,
+                      td_err *err)
+{
+    TD_ASSERT(to->strand < all->count);
+    strand *s = &all->items[to->strand];
+    if (all->workers == NULL)
+        return stream_take(to, frame, err);
+    batch *b = &s->batches[s->filling];
+    TD_ASSERT(!b->is_submitted);
+    TD_ASSERT(b->count < BATCH_FRAMES);
+    b->items[b->count++] = (work){to, *frame};
+    batch_hold(b, block);
+    if (b->count == BATCH_FRAMES || b->block_count == BATCH_BLOCKS)
+        strand_turn(all, s);
+    return first_failure(all, err);
+}
+
+td_result strands_drain(strands *all, td_err *err)
+{
+    for (uint32_t i = 0; i < all->count && all->workers != NULL; i++) {
+        if (all->items[i].batches[all->items[i].filling].count > 0)
+            strand_turn(all, &all->items[i]);
+    }
+    for (uint32_t i = 0; i < all->count && all->workers != NULL; i++) {
+        for (size_t k = 0; k < BATCHES; k++)
+            batch_wait(all, &all->items[i].batches[k]);
+    }
+    return first_failure(all, err);
+}

@@ -1,0 +1,310 @@
+#include "play/stream.h"
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/hash.h"
+#include "base/limits.h"
+
+/* ---- life ---- */
+
+static td_result copy_names(stream *s, const stream_key *key, td_err *err)
+{
+    s->feed = td_strdup(key->feed);
+    s->topic = td_strndup((const char *)key->topic.data, key->topic.size);
+    s->symbol = td_strndup((const char *)key->symbol.data, key->symbol.size);
+    if (s->feed == NULL || s->topic == NULL || s->symbol == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for a stream's names");
+    return TD_OK;
+}
+
+td_result stream_open(const stream_key *key, const topic_row *row, stream **out, td_err *err)
+{
+    stream *made = td_alloc_zero(1, sizeof *made);
+    if (made == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for a stream");
+    TD_ASSERT(key->feed != NULL);
+    TD_ASSERT(row == NULL || key->dir == CHANNEL_IN);
+    td_result rc = copy_names(made, key, err);
+    if (rc == TD_OK)
+        rc = digest_init(&made->digest, err);
+    if (rc != TD_OK) {
+        stream_close(made);
+        return rc;
+    }
+    made->dir = key->dir;
+    made->row = row;
+    *out = made;
+    return TD_OK;
+}
+
+void stream_close(stream *s)
+{
+    if (s == NULL)
+        return;
+    for (size_t i = 0; i < s->slot_count; i++)
+        follower_close(&s->slots[i].follower);
+    td_free(s->slots);
+    td_free(s->seats);
+    td_free(s->gaps);
+    digest_fini(&s->digest);
+    td_free(s->feed);
+    td_free(s->topic);
+    td_free(s->symbol);
+    td_free(s);
+}
+
+int stream_compare(const stream *a, const stream *b)
+{
+    int order = strcmp(a->feed, b->feed);
+    if (order == 0)
+        order = strcmp(a->topic, b->topic);
+    if (order == 0)
+        order = strcmp(a->symbol, b->symbol);
+    return order != 0 ? order : (int)a->dir - (int)b->dir;
+}
+
+/* ---- slots ---- */
+
+/* The slot of the frame's connection. Nearly every stream has one: a topic's symbol is on one
+ * connection at a time. */
+static td_result slot_of(stream *s, const stream_frame *frame, stream_slot **out, td_err *err)
+{
+    for (size_t i = 0; i < s->slot_count; i++) {
+        *out = &s->slots[i];
+        if ((*out)->line == frame->line && (*out)->place == frame->place)
+            return TD_OK;
+    }
+    TD_ASSERT(s->slot_count < (size_t)LIMIT_FEED_SLOTS * LIMIT_FOLLOW_CONNECTIONS);
+    stream_slot *slots = td_array_room(s->slots, s->slot_count, sizeof *slots);
+    if (slots == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for a slot");
+    s->slots = slots;
+    *out = &s->slots[s->slot_count++];
+    **out = (stream_slot){.line = frame->line, .place = frame->place};
+    return TD_OK;
+}
+
+/* The slot, ready for the frame. */
+static td_result meet(stream *s, const stream_frame *frame, stream_slot **out, td_err *err)
+{
+    const follower_conn from = {frame->session, frame->shard, frame->conn};
+    follower_step step;
+    td_result rc = slot_of(s, frame, out, err);
+    return rc == TD_OK ? follower_meet(&(*out)->follower, &from, frame->row, &step, err) : rc;
+}
+
+const track *stream_last_track(const stream *s)
+{
+    const stream_slot *last = NULL;
+    for (size_t i = 0; i < s->slot_count; i++) {
+        if (last == NULL || s->slots[i].position >= last->position)
+            last = &s->slots[i];
+    }
+    return last == NULL ? NULL : last->follower.track;
+}
+
+/* ---- counts ---- */
+
+static stream_frame without_bytes(const stream_frame *frame)
+{
+    stream_frame copy = *frame;
+    copy.bytes = (td_bytes){0};
+    copy.content = NULL;
+    return copy;
+}
+
+static void note_violation(stream *s, const stream_frame *frame, const msg_head *head,
+                           const verdict_item *item)
+{
+    TD_ASSERT(item->rule > RULE_NONE);
+    TD_ASSERT(item->rule < RULE_COUNT);
+    TD_ASSERT(item->strength == STRENGTH_ERROR);
+    s->verdicts.violations[item->rule]++;
+    if (s->verdicts.first.is_set)
+        return;
+    stream_violation first = {.is_set = 1,
+                              .rule = item->rule,
+                              .expected = item->expected,
+                              .found = item->found,
+                              .frame = without_bytes(frame)};
+    first.has_seq = head->has_cross_seq || head->has_seq || head->has_u;
+    first.seq = head->has_cross_seq ? head->cross_seq : head->has_seq ? head->seq : head->u;
+    s->verdicts.first = first;
+}
+
+static void count_verdict(stream *s, const stream_frame *frame, const msg_head *head,
+                          const verdict *v)
+{
+    s->counts.unchecked += v->unchecked;
+    if (v->count == 0)
+        return;
+    const verdict_item *violation = verdict_violation(v);
+    if (violation != NULL)
+        note_violation(s, frame, head, violation);
+    for (uint32_t i = 0; i < v->count; i++) {
+        const verdict_item *item = &v->items[i];
+        s->verdicts.warnings[item->rule] += item->strength == STRENGTH_WARNING;
+        s->verdicts.statistics[item->rule] += item->strength == STRENGTH_STATISTIC;
+    }
+}
+
+static void count_message(stream *s, const message *m)
+{
+    s->counts.decoded++;
+    s->counts.snapshots += m->head.kind == FRAME_SNAPSHOT;
+    s->counts.deltas += m->head.kind == FRAME_DELTA;
+    s->counts.items += message_item_count(m);
+    s->counts.unknown_fields += m->head.unknown_fields;
+}
+
+static void count_undecoded(stream *s, const stream_frame *frame, const decode_error *why)
+{
+    TD_ASSERT(why->reason > DECODE_OK);
+    TD_ASSERT(why->reason < DECODE_REASON_COUNT);
+    s->counts.undecoded++;
+    s->counts.undecoded_by[why->reason]++;
+    if (s->undecoded.is_set)
+        return;
+    s->undecoded = (stream_undecoded){.is_set = 1,
+                                      .reason = why->reason,
+                                      .offset = why->offset,
+                                      .field = why->field,
+                                      .frame = without_bytes(frame)};
+}
+
+/* ---- audits ---- */
+
+static td_result add_gap(stream *s, const audit_item *item, td_err *err)
+{
+    if (s->gap_count == LIMIT_STREAM_GAPS)
+        return TD_OK;
+    stream_gap *gaps = td_array_room(s->gaps, s->gap_count, sizeof *gaps);
+    if (gaps == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for gaps of %s/%s/%s", s->feed, s->topic,
+                          s->symbol);
+    s->gaps = gaps;
+    s->gaps[s->gap_count++] = (stream_gap){.line = item->about.line,
+                                           .shard = item->about.shard,
+                                           .conn = item->about.conn,
+                                           .from_ns = item->from_ns,
+                                           .to_ns = item->to_ns,
+                                           .rule = item->verdict.rule,
+                                           .expected = item->verdict.expected,
+                                           .found = item->verdict.found};
+    return TD_OK;
+}
+
+td_result stream_note_audit(stream *own, const audit_verdict *found, const stream_frame *frame,
+                            td_err *err)
+{
+    static const msg_head NO_NUMBERS;
+    for (uint32_t i = 0; i < found->count; i++) {
+        const audit_item *item = &found->items[i];
+        stream *about = audit_seat_user(item->about.seat);
+        if (item->event != AUDIT_DIFFERS)
+            continue;
+        const verdict one = {.count = 1, .items = {item->verdict}};
+        count_verdict(own != NULL ? own : about, frame, &NO_NUMBERS, &one);
+        if (item->verdict.strength != STRENGTH_ERROR || item->verdict.rule != RULE_TRADES_COMPLETE)
+            continue;
+        td_result rc = add_gap(about, item, err);
+        if (rc != TD_OK)
+            return rc;
+    }
+    return TD_OK;
+}
+
+static td_result seat_of(stream *s, uint32_t line, follower_seat **out, td_err *err)
+{
+    for (size_t i = 0; i < s->seat_count; i++) {
+        *out = &s->seats[i].seat;
+        if (s->seats[i].line == line)
+            return TD_OK;
+    }
+    stream_seat *seats = td_array_room(s->seats, s->seat_count, sizeof *seats);
+    if (seats == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for a seat");
+    s->seats = seats;
+    s->seats[s->seat_count] = (stream_seat){.line = line};
+    *out = &s->seats[s->seat_count++].seat;
+    return TD_OK;
+}
+
+/* Let the symbol's audit compare the frame with other topics. */
+static td_result audit_one(stream *s, const follower *f, const stream_frame *frame, td_err *err)
+{
+    follower_seat *seat = NULL;
+    audit_verdict found;
+    td_result rc = seat_of(s, frame->line, &seat, err);
+    if (rc != TD_OK)
+        return rc;
+    s->unaudited += !follower_compare(f, seat, frame->audit, frame->line, s, frame->recv_ns,
+                                      frame->settled_ns, frame->content->message, &found);
+    if (TD_LIKELY(found.count == 0) || frame->is_lead_in)
+        return TD_OK;
+    return stream_note_audit(s, &found, frame, err);
+}
+
+/* ---- one frame ---- */
+
+/* Apply, judge. *t is NULL afterwards if the frame has no track: a topic without a row has nothing
+ * that could break. */
+static td_result take_data(stream *s, const stream_frame *frame, track **t, td_err *err)
+{
+    const message *m = frame->content->message;
+    stream_slot *slot = NULL;
+    verdict v;
+    *t = NULL;
+    if (m == NULL && !frame->is_lead_in)
+        count_undecoded(s, frame, &frame->content->why);
+    if (frame->row == NULL)
+        return TD_OK;
+    td_result rc = meet(s, frame, &slot, err);
+    if (rc == TD_OK)
+        rc = follower_take(&slot->follower, m, &v, err);
+    if (rc != TD_OK)
+        return td_err_add(err, rc, "%s/%s/%s", s->feed, s->topic, s->symbol);
+    if (!frame->is_copy)
+        slot->position = frame->position;
+    *t = slot->follower.track;
+    if (m != NULL && !frame->is_lead_in) {
+        count_message(s, m);
+        count_verdict(s, frame, &m->head, &v);
+    }
+    int is_audited = frame->audit != NULL && !frame->is_copy;
+    return is_audited ? audit_one(s, &slot->follower, frame, err) : TD_OK;
+}
+
+static int has_payload(frame_role role)
+{
+    return role == ROLE_DATA || role == ROLE_UNKNOWN;
+}
+
+td_result stream_take(stream *s, const stream_frame *frame, td_err *err)
+{
+    TD_ASSERT(frame->role != ROLE_EVENT);
+    TD_ASSERT(frame->bytes.data != NULL || frame->bytes.size == 0);
+    track *t = NULL;
+    if (has_payload(frame->role)) {
+        td_result rc = take_data(s, frame, &t, err);
+        if (rc != TD_OK)
+            return rc;
+    }
+    if (frame->is_lead_in) {
+        s->counts.lead_in++;
+        return TD_OK;
+    }
+    s->counts.frames++;
+    s->counts.bytes += frame->bytes.size;
+    td_hash128 hash = td_hash128_of(frame->bytes.data, frame->bytes.size);
+    const digest_frame_head head = {frame->recv_ns, frame->ordinal, frame->line, frame->shard,
+                                    frame->opcode};
+    digest_add_frame(&s->digest, &head, hash);
+    s->counts.copies += frame->is_copy;
+    if (has_payload(frame->role) && !frame->is_copy)
+        digest_add_payload(&s->digest, hash, frame->bytes.size, frame->content->message, t);
+    TD_ASSERT(s->counts.frames == s->digest.frame_count);
+    TD_ASSERT(s->counts.decoded + s->counts.undecoded ==
+              s->digest.payload_count + s->counts.copies);
+    return TD_OK;
+}

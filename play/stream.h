@@ -1,0 +1,168 @@
+/* A stream: all frames of one (feed, topic, symbol, direction), over all slots and connections. It
+ * keeps their books, judges their continuity, counts, and digests. Copies
+ * (tape/follow.h) keep the books of their own connections and are judged by them; of the digests
+ * they are in that of frames alone, and they take no part in audits. Streams share nothing, so each
+ * may be worked on by another thread; a stream itself belongs to one thread at a time, and gets its
+ * frames in the tape's order. */
+#ifndef TD_PLAY_STREAM_H
+#define TD_PLAY_STREAM_H
+
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "book/audit.h"
+#include "book/continuity.h"
+#include "book/follower.h"
+#include "format/channel.h"
+#include "play/digest.h"
+#include "play/sink.h"
+#include "schema/decode.h"
+#include "tape/tape.h"
+
+/* One frame as streams see it. */
+typedef struct stream_frame {
+    uint64_t position; /* in the replay, from 0: orders frames of different streams */
+    uint64_t recv_ns;
+    uint64_t ordinal;
+    uint32_t session;
+    uint32_t conn;
+    uint32_t line;
+    uint32_t shard;
+    uint32_t place; /* of the connection among those of the stream and line: tape/follow.h */
+    uint8_t is_copy;
+    channel_opcode opcode;
+    frame_role role;
+    uint8_t is_lead_in; /* 1: only to bring the book up to date: not counted, digested or judged */
+    td_bytes bytes;
+    const topic_row *row;         /* that holds at the moment; NULL: none */
+    const frame_content *content; /* of data and of what is unknown; as long as bytes */
+    audit *audit;                 /* of the feed's symbol; NULL: there is nothing to compare with */
+    uint64_t settled_ns;          /* as in audit_frame; only where audit is not NULL */
+} stream_frame;
+
+typedef struct stream_counts {
+    uint64_t frames;
+    uint64_t bytes;
+    uint64_t decoded;
+    uint64_t undecoded;
+    uint64_t undecoded_by[DECODE_REASON_COUNT]; /* of these, by reason */
+    uint64_t snapshots;                         /* frames whose type says so */
+    uint64_t deltas;
+    uint64_t items;          /* levels, trades, updates */
+    uint64_t unknown_fields; /* that the topic's row does not name */
+    uint64_t copies;         /* frames of connections that the stream does not follow */
+    uint64_t unchecked;      /* frames on a book that was broken before */
+    uint64_t lead_in;        /* frames before the selection, in none of the above */
+} stream_counts;
+
+/* The first rule that was broken. */
+typedef struct stream_violation {
+    uint8_t is_set;
+    rule_id rule;
+    int64_t expected;
+    int64_t found;
+    int64_t seq; /* the frame's own number: cross_seq, else seq, else u; if has_seq */
+    uint8_t has_seq;
+    stream_frame frame; /* without bytes and content */
+} stream_violation;
+
+/* The first frame that could not be decoded. */
+typedef struct stream_undecoded {
+    uint8_t is_set;
+    decode_reason reason;
+    size_t offset;
+    const char *field;  /* or NULL; valid for ever */
+    stream_frame frame; /* without bytes and content */
+} stream_undecoded;
+
+/* Verdicts: for each frame the first error (or none), and every warning and statistic. */
+typedef struct stream_verdicts {
+    uint64_t violations[RULE_COUNT];
+    uint64_t warnings[RULE_COUNT];
+    uint64_t statistics[RULE_COUNT];
+    stream_violation first;
+} stream_verdicts;
+
+/* A stretch in which something of this stream is missing, as an audit found it. */
+typedef struct stream_gap {
+    uint32_t line, shard, conn;
+    uint64_t from_ns, to_ns;
+    rule_id rule;
+    int64_t expected, found;
+} stream_gap;
+
+/* All topics of one feed's symbol: what audits compare. The player's. */
+typedef struct stream_lane {
+    audit *audit; /* NULL while no part has a partner */
+    uint32_t parts[AUDIT_PARTS];
+    uint32_t useful; /* audit_useful_parts of them */
+    struct stream_lane *next;
+} stream_lane;
+
+/* What the frames of one of its connections at a time need remembered. */
+typedef struct stream_slot {
+    uint32_t line;
+    uint32_t place;
+    uint64_t position; /* of the last frame that was no copy */
+    follower follower;
+} stream_slot;
+
+/* The seat of one of its lines in its symbol's audit. */
+typedef struct stream_seat {
+    uint32_t line;
+    follower_seat seat;
+} stream_seat;
+
+typedef struct stream {
+    char *feed;
+    char *topic;
+    char *symbol;
+    channel_dir dir;
+    const topic_row *row; /* of the first frame; NULL: frames are not decoded */
+    stream_lane *lane;    /* of its feed's symbol; the player's */
+    audit_part part;      /* in the lane; the player's */
+    uint32_t strand;      /* which worker has it; the player's */
+    frame_role role;      /* of all its frames; the player's */
+    stream_counts counts;
+    stream_verdicts verdicts;
+    stream_undecoded undecoded;
+    digest digest;
+    stream_slot *slots;
+    size_t slot_count;
+    stream_seat *seats;
+    size_t seat_count;
+    stream_gap *gaps; /* up to LIMIT_STREAM_GAPS; more are in the verdicts alone */
+    size_t gap_count;
+    uint64_t unaudited; /* frames for which the audit had no seat */
+} stream;
+
+/* Identity of a stream. Strings are copied on open. */
+typedef struct stream_key {
+    const char *feed;
+    td_bytes topic;
+    td_bytes symbol;
+    channel_dir dir;
+} stream_key;
+
+/* A stream without frames. TD_E_NOMEM. */
+TD_MUST_USE td_result stream_open(const stream_key *key, const topic_row *row, stream **out,
+                                  td_err *err);
+void stream_close(stream *stream);
+
+/* <0, 0, >0 by feed, topic, symbol, direction: the order of reports and digests. */
+int stream_compare(const stream *a, const stream *b);
+
+/* Take the next frame. Whatever is in it, this succeeds; TD_E_NOMEM only. */
+TD_MUST_USE td_result stream_take(stream *stream, const stream_frame *frame, td_err *err);
+
+/* Take over what an audit found at a frame of a stream (NULL: at the end of the tape): verdicts go
+ * to that stream, gaps to the one that lacks something, which is the user of the item's seat.
+ * stream_take does it for each frame. TD_E_NOMEM. */
+TD_MUST_USE td_result stream_note_audit(stream *own, const audit_verdict *found,
+                                        const stream_frame *frame, td_err *err);
+
+/* The track that saw the stream's last frame that was no copy, or NULL. */
+const track *stream_last_track(const stream *stream);
+
+#endif

@@ -1,0 +1,29 @@
+/* All streams of a replay, found by name. The table only grows while the tape plays; streams never
+ * move, so that workers may hold them. One thread (the one that runs the player). */
+#ifndef TD_PLAY_STREAM_TABLE_H
+#define TD_PLAY_STREAM_TABLE_H
+
+#include "play/stream.h"
+
+typedef struct stream_table {
+    stream **items; /* in order of first sight */
+    size_t count;
+    uint32_t *slots;   /* index + 1 of an item by hash of its key, 0 = free */
+    uint32_t *lanes;   /* the same by hash of feed and symbol: the first stream that has both */
+    size_t slot_count; /* of each; a power of two, or 0 */
+} stream_table;
+
+/* Zero-initialise to start. Closes all streams. */
+void stream_table_fini(stream_table *table);
+
+/* The stream of that key, made if there is none yet (with this row). TD_E_NOMEM. */
+TD_MUST_USE td_result stream_table_get(stream_table *table, const stream_key *key,
+                                       const topic_row *row, stream **out, td_err *err);
+
+/* The first stream with the feed and symbol of this one, which may be itself. */
+stream *stream_table_sibling(const stream_table *table, const stream *of);
+
+/* Bring items into the order of stream_compare; only finding is wrong afterwards, so do it last. */
+void stream_table_sort(stream_table *table);
+
+#endif

@@ -1,0 +1,359 @@
+#include "play/subscribed.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "archive/event.h"
+#include "schema/dialect.h"
+
+enum {
+    REQUEST_ID_BYTES = 64,
+    /* Requests of a connection that wait for their answer: clients of ours have 64 at most. */
+    REQUESTS_MAX = 1024,
+};
+
+typedef enum topic_state { TOPIC_ASKED, TOPIC_GRANTED, TOPIC_LEFT } topic_state;
+
+typedef struct asked_topic {
+    char *name;
+    uint32_t request; /* that asked for it last */
+    topic_state state;
+} asked_topic;
+
+typedef struct open_request {
+    uint32_t number;
+    char id[REQUEST_ID_BYTES]; /* "" without one */
+} open_request;
+
+/* A slot of a feed in a session, and what its present connection is subscribed to. */
+typedef struct slot_topics {
+    char *feed;
+    const dialect *spoken;
+    uint32_t session, line, shard;
+    uint32_t conn;
+    uint8_t is_ended;
+    uint8_t has_all; /* authenticating brought everything */
+    asked_topic *topics;
+    size_t topic_count;
+    open_request *requests; /* oldest first */
+    size_t request_count;
+    uint32_t request_number;
+} slot_topics;
+
+struct subscribed {
+    slot_topics *slots;
+    size_t count;
+    dialect_parser *requests;
+    dialect_parser *answers;
+    event_reader *events;
+};
+
+td_result subscribed_open(subscribed **out, td_err *err)
+{
+    *out = NULL;
+    subscribed *s = td_alloc_zero(1, sizeof *s);
+    if (s == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for subscriptions");
+    td_result rc = dialect_parser_open(&s->requests, err);
+    if (rc == TD_OK)
+        rc = dialect_parser_open(&s->answers, err);
+    if (rc == TD_OK)
+        rc = event_reader_open(&s->events, err);
+    if (rc != TD_OK) {
+        subscribed_close(s);
+        return rc;
+    }
+    *out = s;
+    return TD_OK;
+}
+
+static void forget_topics(slot_topics *slot)
+{
+    for (size_t i = 0; i < slot->topic_count; i++)
+        td_free(slot->topics[i].name);
+    slot->topic_count = 0;
+    slot->request_count = 0;
+    slot->has_all = 0;
+}
+
+void subscribed_close(subscribed *s)
+{
+    if (s == NULL)
+        return;
+    for (size_t i = 0; i < s->count; i++) {
+        forget_topics(&s->slots[i]);
+        td_free(s->slots[i].topics);
+        td_free(s->slots[i].requests);
+        td_free(s->slots[i].feed);
+    }
+    td_free(s->slots);
+    dialect_parser_close(s->requests);
+    dialect_parser_close(s->answers);
+    event_reader_close(s->events);
+    td_free(s);
+}
+
+/* ---- connections ---- */
+
+static slot_topics *find_slot(const subscribed *s, const tape_frame *frame, uint32_t line,
+                              uint32_t shard)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        slot_topics *slot = &s->slots[i];
+        if (slot->session == frame->session && slot->line == line && slot->shard == shard &&
+            strcmp(slot->feed, frame->channel->info.feed) == 0)
+            return slot;
+    }
+    return NULL;
+}
+
+/* The slot that a frame came over, with the frame's connection; a new one has asked for nothing. */
+static td_result enter(subscribed *s, const tape_frame *frame, slot_topics **out, td_err *err)
+{
+    const channel_info *info = &frame->channel->info;
+    slot_topics *slot = find_slot(s, frame, info->line, info->shard);
+    if (slot == NULL) {
+        slot_topics *grown = td_array_room(s->slots, s->count, sizeof *grown);
+        if (grown == NULL)
+            return td_err_set(err, TD_E_NOMEM, "no memory for subscriptions");
+        s->slots = grown;
+        slot = &grown[s->count];
+        *slot = (slot_topics){.feed = td_strdup(info->feed),
+                              .spoken = frame->channel->family->dialect,
+                              .session = frame->session,
+                              .line = info->line,
+                              .shard = info->shard,
+                              .conn = frame->conn};
+        if (slot->feed == NULL)
+            return td_err_set(err, TD_E_NOMEM, "no memory for subscriptions");
+        s->count++;
+    }
+    if (slot->conn != frame->conn) {
+        forget_topics(slot);
+        slot->conn = frame->conn;
+        slot->is_ended = 0;
+    }
+    *out = slot;
+    return TD_OK;
+}
+
+/* ---- topics ---- */
+
+static asked_topic *find_topic(const slot_topics *slot, td_bytes name)
+{
+    for (size_t i = 0; i < slot->topic_count; i++) {
+        if (td_bytes_is(name, slot->topics[i].name))
+            return &slot->topics[i];
+    }
+    return NULL;
+}
+
+/* Set a topic's state; beyond the bound it stays unknown. */
+static td_result put_topic(slot_topics *slot, td_bytes name, topic_state state, td_err *err)
+{
+    asked_topic *topic = find_topic(slot, name);
+    if (topic == NULL) {
+        if (slot->topic_count == DIALECT_ARGS_MAX)
+            return TD_OK;
+        asked_topic *grown = td_array_room(slot->topics, slot->topic_count, sizeof *grown);
+        char *copy = td_strndup((const char *)name.data, name.size);
+        if (grown != NULL)
+            slot->topics = grown;
+        if (grown == NULL || copy == NULL) {
+            td_free(copy);
+            return td_err_set(err, TD_E_NOMEM, "no memory for subscriptions");
+        }
+        topic = &grown[slot->topic_count++];
+        *topic = (asked_topic){.name = copy};
+    }
+    /* One that is granted already stays so when it is asked for again. */
+    if (state != TOPIC_ASKED || topic->state != TOPIC_GRANTED)
+        topic->state = state;
+    topic->request = slot->request_number;
+    return TD_OK;
+}
+
+/* ---- requests and answers ---- */
+
+static td_result note_request(slot_topics *slot, const dialect_request *request, td_err *err)
+{
+    if (slot->request_count == REQUESTS_MAX)
+        return TD_OK;
+    if (slot->requests == NULL)
+        slot->requests = td_alloc_zero(REQUESTS_MAX, sizeof *slot->requests);
+    if (slot->requests == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for subscriptions");
+    open_request *made = &slot->requests[slot->request_count++];
+    *made = (open_request){.number = ++slot->request_number};
+    if (request->id.size < sizeof made->id)
+        (void)snprintf(made->id, sizeof made->id, "%.*s", (int)request->id.size,
+                       (const char *)request->id.data);
+    td_result rc = TD_OK;
+    for (size_t i = 0; i < request->arg_count && rc == TD_OK; i++)
+        rc = put_topic(slot, request->args[i], TOPIC_ASKED, err);
+    return rc;
+}
+
+static td_result take_request(subscribed *s, slot_topics *slot, const tape_frame *frame,
+                              td_err *err)
+{
+    dialect_request request;
+    td_err why;
+    td_result rc = request_parse(s->requests, slot->spoken, frame->bytes, &request, &why);
+    if (rc == TD_E_NOMEM)
+        return td_err_set(err, rc, "%s", why.text);
+    if (rc != TD_OK)
+        return TD_OK;
+    if (request.kind == REQUEST_SUBSCRIBE)
+        return note_request(slot, &request, err);
+    if (request.kind == REQUEST_UNSUBSCRIBE_ALL)
+        forget_topics(slot);
+    if (request.kind != REQUEST_UNSUBSCRIBE)
+        return TD_OK;
+    for (size_t i = 0; i < request.arg_count && rc == TD_OK; i++)
+        rc = put_topic(slot, request.args[i], TOPIC_LEFT, err);
+    return rc;
+}
+
+/* The request that an answer is to: by its id, by a topic that it names, else the oldest. */
+static size_t find_request(const slot_topics *slot, const dialect_answer *answer)
+{
+    const td_bytes *named = answer->granted_count > 0 ? answer->granted : answer->failed;
+    const asked_topic *topic = NULL;
+    if (answer->granted_count + answer->failed_count > 0) {
+        TD_ASSERT(named != NULL);
+        topic = find_topic(slot, named[0]);
+    }
+    for (size_t i = 0; i < slot->request_count; i++) {
+        const open_request *request = &slot->requests[i];
+        if (answer->id.size > 0 ? td_bytes_is(answer->id, request->id)
+                                : topic == NULL || topic->request == request->number)
+            return i;
+    }
+    return slot->request_count;
+}
+
+/* An answer may name some of the request's topics only: then more are to come. */
+static void settle(slot_topics *slot, size_t at, const dialect_answer *answer)
+{
+    TD_ASSERT(at < slot->request_count);
+    TD_ASSERT(slot->requests != NULL);
+    uint32_t number = slot->requests[at].number;
+    int names_any = answer->granted_count + answer->failed_count > 0;
+    size_t left = 0;
+    for (size_t i = 0; i < slot->topic_count; i++) {
+        asked_topic *topic = &slot->topics[i];
+        if (topic->request != number || topic->state != TOPIC_ASKED)
+            continue;
+        if (names_any && !dialect_answer_names(answer, topic->name))
+            left++;
+        else
+            topic->state = dialect_answer_grants(answer, topic->name) ? TOPIC_GRANTED : TOPIC_LEFT;
+    }
+    if (left > 0)
+        return;
+    slot->request_count--;
+    memmove(&slot->requests[at], &slot->requests[at + 1],
+            (slot->request_count - at) * sizeof slot->requests[0]);
+}
+
+static void take_answer(slot_topics *slot, const dialect_answer *answer)
+{
+    if (answer->kind == ANSWER_AUTH && answer->success == 1)
+        slot->has_all |= slot->spoken->subscribes_with_auth;
+    if (answer->kind != ANSWER_TOPICS ||
+        (answer->of != REQUEST_SUBSCRIBE && answer->of != REQUEST_UNKNOWN))
+        return;
+    size_t at = find_request(slot, answer);
+    if (at == slot->request_count)
+        return;
+    settle(slot, at, answer);
+}
+
+static td_result take_control(subscribed *s, slot_topics *slot, const tape_frame *frame,
+                              td_err *err)
+{
+    dialect_answer answer;
+    td_err why;
+    if (frame->channel->info.dir == CHANNEL_OUT)
+        return take_request(s, slot, frame, err);
+    td_result rc = answer_parse(s->answers, slot->spoken, frame->bytes, &answer, &why);
+    if (rc == TD_E_NOMEM)
+        return td_err_set(err, rc, "%s", why.text);
+    if (rc == TD_OK)
+        take_answer(slot, &answer);
+    return TD_OK;
+}
+
+/* ---- frames ---- */
+
+static void end_slot(slot_topics *slot)
+{
+    forget_topics(slot);
+    slot->is_ended = 1;
+}
+
+/* A connection ends by its own event, or with its session. */
+static td_result take_event(subscribed *s, const tape_frame *frame, td_err *err)
+{
+    event said;
+    td_err why;
+    td_result rc = event_decode(s->events, frame->bytes, &said, &why);
+    if (rc == TD_E_NOMEM)
+        return td_err_set(err, rc, "%s", why.text);
+    if (rc != TD_OK)
+        return TD_OK;
+    if (said.kind == EVENT_DISCONNECT) {
+        slot_topics *slot = find_slot(s, frame, said.line, said.shard);
+        if (slot != NULL)
+            end_slot(slot);
+    }
+    if (said.kind != EVENT_SESSION || said.state == NULL || strcmp(said.state, "stop") != 0)
+        return TD_OK;
+    for (size_t i = 0; i < s->count; i++) {
+        slot_topics *slot = &s->slots[i];
+        if (slot->session == frame->session && strcmp(slot->feed, frame->channel->info.feed) == 0)
+            end_slot(slot);
+    }
+    return TD_OK;
+}
+
+td_result subscribed_take(subscribed *s, const tape_frame *frame, td_err *err)
+{
+    const channel_info *info = &frame->channel->info;
+    if (info->dir == CHANNEL_EVENT)
+        return take_event(s, frame, err);
+    if (frame->channel->family == NULL || info->dir == CHANNEL_HTTP)
+        return TD_OK;
+    slot_topics *slot = NULL;
+    td_result rc = enter(s, frame, &slot, err);
+    if (rc != TD_OK)
+        return rc;
+    if (strcmp(info->topic, CHANNEL_TOPIC_CONTROL) == 0)
+        return take_control(s, slot, frame, err);
+    if (info->dir != CHANNEL_IN || info->topic[0] == '_')
+        return TD_OK;
+    return put_topic(slot, td_bytes_str(info->exchange_topic), TOPIC_GRANTED, err);
+}
+
+int subscribed_has(const subscribed *s, const char *feed, const char *exchange_topic)
+{
+    td_bytes wanted = td_bytes_str(exchange_topic);
+    for (size_t i = 0; i < s->count; i++) {
+        const slot_topics *slot = &s->slots[i];
+        if (slot->is_ended || strcmp(slot->feed, feed) != 0)
+            continue;
+        if (slot->has_all)
+            return 1;
+        for (size_t k = 0; k < slot->topic_count; k++) {
+            const asked_topic *topic = &slot->topics[k];
+            if (topic->state == TOPIC_GRANTED &&
+                (td_bytes_is(wanted, topic->name) ||
+                 slot->spoken->covers(td_bytes_str(topic->name), wanted)))
+                return 1;
+        }
+    }
+    return 0;
+}

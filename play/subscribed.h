@@ -1,0 +1,23 @@
+/* Which topics a connection is subscribed to, read off what was recorded of it: the client's
+ * requests, the exchange's answers, and frames of the topics themselves. Recordings and imported
+ * captures have all three. What cannot be read proves nothing. One thread. */
+#ifndef TD_PLAY_SUBSCRIBED_H
+#define TD_PLAY_SUBSCRIBED_H
+
+#include "base/err.h"
+#include "tape/tape.h"
+
+typedef struct subscribed subscribed;
+
+TD_MUST_USE td_result subscribed_open(subscribed **out, td_err *err);
+void subscribed_close(subscribed *s); /* NULL is fine */
+
+/* Take in the next frame of a tape: of _control (both directions), of a topic, or an event. Any
+ * other one changes nothing. TD_E_NOMEM. */
+TD_MUST_USE td_result subscribed_take(subscribed *s, const tape_frame *frame, td_err *err);
+
+/* 1 if a connection of the feed that has not ended is known to be subscribed to the topic: the
+ * exchange granted it, or sent a frame of it. */
+int subscribed_has(const subscribed *s, const char *feed, const char *exchange_topic);
+
+#endif

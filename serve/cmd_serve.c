@@ -1,0 +1,286 @@
+#include "serve/cmd_serve.h"
+
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stddef.h>
+
+#include "base/clock.h"
+#include "base/io_posix.h"
+#include "base/random.h"
+#include "cli/option_groups.h"
+#include "cli/stop_signal.h"
+#include "cli/units.h"
+#include "serve/serve.h"
+#include "play/source.h"
+
+#define GOOD_BYE_NS (2 * TD_NS_PER_S)
+
+typedef struct serve_flags {
+    const char *speed;
+    uint64_t gap_ns_max;
+    uint64_t settle_ns;
+    const char *secret;
+    uint8_t is_once;
+    uint8_t is_held;
+    uint64_t client_count_max;
+} serve_flags;
+
+static const option_row SERVE_ROWS[] = {
+    {.long_name = "speed",
+     .type = OPTION_TEXT,
+     .offset = offsetof(serve_flags, speed),
+     .metavar = "N",
+     .help = "1 as recorded (the default), 10 ten times as fast, 0.5 half as fast, max"},
+    {.long_name = "max-gap",
+     .type = OPTION_DURATION,
+     .offset = offsetof(serve_flags, gap_ns_max),
+     .metavar = "DURATION",
+     .help = "play longer stretches without a frame as if they were this long",
+     .min = 1},
+    {.long_name = "settle",
+     .type = OPTION_DURATION,
+     .offset = offsetof(serve_flags, settle_ns),
+     .metavar = "DURATION",
+     .help = "start a client's tape this long after its last subscription request\n"
+             "(default 200ms)"},
+    {.long_name = "once",
+     .type = OPTION_FLAG,
+     .offset = offsetof(serve_flags, is_once),
+     .help = "end when the tape has ended for the first client"},
+    {.long_name = "max-clients",
+     .type = OPTION_UINT,
+     .offset = offsetof(serve_flags, client_count_max),
+     .metavar = "N",
+     .help = "clients at a time; one more is answered 503 (default: 64)",
+     .min = 1,
+     .max = 4096},
+    {.long_name = "hold",
+     .type = OPTION_FLAG,
+     .offset = offsetof(serve_flags, is_held),
+     .help = "keep connections open at the end of the tape, and answer pings; without it\n"
+             "they are closed (1000), and a client that connects again gets the tape again"},
+    {.long_name = "secret",
+     .type = OPTION_TEXT,
+     .offset = offsetof(serve_flags, secret),
+     .metavar = "TEXT",
+     .help = "check the signatures of clients with it, and keep private topics from who\n"
+             "has not authenticated (default: any key is good, and none is needed)"},
+};
+
+/* Everything of one run of the verb. */
+typedef struct serve_command {
+    reporter *report;
+    archive_choice archive_options;
+    selection_options selecting;
+    listen_options listening;
+    talk_options talk;
+    serve_flags flags;
+
+    td_clock clock;
+    td_log log;
+    atomic_int is_stopped; /* set by the signals' thread */
+    wire_loop *loop;
+    archive *archive;
+    selection wanted;
+    serve_feeds *feeds;
+    serve *server;
+} serve_command;
+
+static void on_stop(void *user)
+{
+    serve_command *command = user;
+    /* only a flag: nothing that was written before it is read through it */
+    atomic_store_explicit(&command->is_stopped, 1, memory_order_relaxed);
+    wire_loop_wake(command->loop);
+}
+
+/* ---- before ---- */
+
+static td_result open_source(serve_command *command, td_err *err)
+{
+    td_result rc =
+        source_open_archive(&command->archive_options, &command->log, &command->archive, err);
+    if (rc != TD_OK)
+        return rc;
+    command->wanted = source_selection(&command->selecting);
+    return serve_feeds_open(command->archive, &command->wanted, &command->log, &command->feeds,
+                            err);
+}
+
+static td_result open_server(serve_command *command, pacer_speed speed, td_err *err)
+{
+    const listen_options *listening = &command->listening;
+    serve_options options = {
+        .loop = command->loop,
+        .archive = command->archive,
+        .wanted = &command->wanted,
+        .feeds = command->feeds,
+        .server = {.listen = listening->address,
+                   .tls_cert = listening->tls_cert,
+                   .tls_key = listening->tls_key,
+                   .is_plain = listening->is_plain},
+        .clock = command->clock,
+        .log = &command->log,
+        .speed = speed,
+        .gap_ns_max = command->flags.gap_ns_max,
+        .settle_ns = command->flags.settle_ns,
+        .is_held = command->flags.is_held,
+        .client_count_max = (size_t)command->flags.client_count_max,
+        .secret = command->flags.secret,
+    };
+    td_result rc = td_random_system(&options.seed, sizeof options.seed, err);
+    if (rc == TD_OK)
+        rc = serve_open(&options, &command->server, err);
+    if (rc == TD_OK && listening->ready_file != NULL)
+        rc = wire_server_write_ready(serve_server(command->server), io_posix(),
+                                     listening->ready_file, err);
+    return rc;
+}
+
+static void say_what_is_served(const serve_command *command)
+{
+    const serve_feeds *feeds = command->feeds;
+    for (size_t i = 0; i < feeds->count; i++) {
+        const served_feed *feed = &feeds->items[i];
+        report_say(command->report, TD_LOG_INFO, "feed %s (%s): %s, as %s", feed->name,
+                   feed->family->name, format_counted(feed->topic_count, "topic").text,
+                   served_feed_url(feed));
+    }
+    report_say(command->report, TD_LOG_INFO, "serving at %s",
+               wire_server_url(serve_server(command->server)));
+}
+
+/* ---- while it serves ---- */
+
+/* 1 if there is nothing left to wait for. */
+static int is_done(const serve_command *command)
+{
+    serve_counts counts;
+    serve_get_counts(command->server, &counts);
+    return atomic_load_explicit(&command->is_stopped, memory_order_relaxed) != 0 ||
+           (command->flags.is_once && counts.complete + counts.failed > 0);
+}
+
+/* Tell the clients that are left, and give them time to hear it. */
+static td_result say_good_bye(serve_command *command, td_err *err)
+{
+    serve_stop(command->server);
+    uint64_t end_ns = clock_mono_ns(command->clock) + GOOD_BYE_NS;
+    td_result rc = TD_OK;
+    while (rc == TD_OK && serve_client_count(command->server) > 0) {
+        uint64_t now_ns = clock_mono_ns(command->clock);
+        if (now_ns >= end_ns)
+            break;
+        rc = wire_loop_run(command->loop, end_ns - now_ns, err);
+    }
+    return rc;
+}
+
+static void say_counts(const serve_command *command)
+{
+    serve_counts counts;
+    serve_get_counts(command->server, &counts);
+    report_say(
+        command->report, TD_LOG_INFO,
+        "%s, %s to the end of their tape; %s (%s) sent; %s made; held back %s by slow readers",
+        format_counted(counts.clients, "client").text, format_count(counts.complete).text,
+        format_counted(counts.frames, "frame").text, format_size(counts.bytes).text,
+        format_counted(counts.made, "snapshot").text,
+        format_counted(counts.held_back, "time").text);
+}
+
+/* A tape that could not be read is a failure of its own only if nobody else is served. */
+static td_result verdict(const serve_command *command, td_err *err)
+{
+    serve_counts counts;
+    serve_get_counts(command->server, &counts);
+    if (command->flags.is_once && counts.complete == 0 && counts.failed > 0)
+        return td_err_set(err, TD_E_IO, "the client's tape could not be read to its end");
+    return TD_OK;
+}
+
+static td_result run(serve_command *command, td_err *err)
+{
+    pacer_speed speed;
+    td_result rc = pacer_speed_parse(command->flags.speed, &speed, err);
+    if (rc != TD_OK)
+        return td_err_add(err, rc, "--speed");
+    if (command->flags.is_held && command->flags.is_once)
+        return td_err_set(err, TD_E_INVALID, "--hold and --once exclude each other");
+    const char *ready_file = command->listening.ready_file;
+    if (ready_file != NULL)
+        rc = wire_remove_ready(io_posix(), ready_file, err);
+    if (rc == TD_OK)
+        rc = open_source(command, err);
+    if (rc == TD_OK)
+        rc = open_server(command, speed, err);
+    if (rc != TD_OK)
+        return rc;
+    say_what_is_served(command);
+    while (rc == TD_OK && !is_done(command))
+        rc = wire_loop_run(command->loop, UINT64_MAX, err);
+    if (rc == TD_OK)
+        rc = say_good_bye(command, err);
+    if (rc == TD_OK && ready_file != NULL)
+        rc = wire_remove_ready(io_posix(), ready_file, err);
+    say_counts(command);
+    return rc == TD_OK ? verdict(command, err) : rc;
+}
+
+static exit_code run_stoppable(serve_command *command)
+{
+    td_err err;
+    stop_signal *signals = NULL;
+    stop_signal_block();
+    td_result rc = report_detach(command->report, &err);
+    if (rc == TD_OK)
+        rc = wire_loop_open(command->clock, &command->log, &command->loop, &err);
+    if (rc == TD_OK)
+        rc = stop_signal_open(&(stop_signal_calls){.stop = on_stop, .user = command}, &signals,
+                              &err);
+    if (rc == TD_OK)
+        rc = run(command, &err);
+    stop_signal_close(signals); /* before the loop that it wakes */
+    serve_close(command->server);
+    wire_loop_close(command->loop);
+    serve_feeds_close(command->feeds);
+    archive_close(command->archive);
+    return rc == TD_OK ? EXIT_CODE_DONE : report_error(command->report, &err);
+}
+
+exit_code cmd_serve(const verb_context *context, int argc, char **argv)
+{
+    serve_command command = {.report = context->report,
+                             .clock = clock_real(),
+                             .listening = {.address = "127.0.0.1:0"},
+                             .flags = {.speed = "1",
+                                       .settle_ns = 200 * TD_NS_PER_MS,
+                                       .client_count_max = SERVE_CLIENTS}};
+    const option_group groups[] = {
+        option_group_archive(&command.archive_options),
+        option_group_selection(&command.selecting),
+        {"Serve", SERVE_ROWS, sizeof SERVE_ROWS / sizeof *SERVE_ROWS, &command.flags},
+        option_group_listen(&command.listening),
+        option_group_log(&command.talk),
+    };
+    const options_spec spec = {
+        .program = context->program,
+        .verb = "serve",
+        .summary = "Replay what was recorded as a WebSocket server that speaks the exchange's own "
+                   "dialect, so\nthat a client made for the exchange connects to it unchanged. "
+                   "Each client gets the tape from\nits begin. Exit status 0 after a clean end.",
+        .groups = groups,
+        .group_count = sizeof groups / sizeof *groups,
+        .examples = "tapedeck serve DIR --feed inverse --ready-file ready.json\n"
+                    "tapedeck serve DIR --listen 127.0.0.1:8080 --speed 10 --max-gap 5s --once",
+        .now_ns = clock_wall_ns(command.clock),
+    };
+    options_operands operands;
+    exit_code status;
+    if (!verb_begin(context, &spec, argc, argv, &operands, &status))
+        return status;
+    report_apply(context->report, &command.talk);
+    report_begin_log(context->report, &command.talk);
+    command.log = report_log(context->report);
+    return run_stoppable(&command);
+}

@@ -1,0 +1,10 @@
+/* The verb `serve`. */
+#ifndef TD_SERVE_CMD_SERVE_H
+#define TD_SERVE_CMD_SERVE_H
+
+#include "cli/verbs.h"
+
+/* Run the verb; a verb_row's function. */
+exit_code cmd_serve(const verb_context *context, int argc, char **argv);
+
+#endif

@@ -1,0 +1,204 @@
+#include "serve/serve_books.h"
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/limits.h"
+#include "book/follower.h"
+
+struct serve_book {
+    serve_book *next;
+    const tape_channel *channel;
+    follower follower;
+    book *retail;         /* NULL: the topic does not tell retail orders apart */
+    td_buf model;         /* the last recorded snapshot */
+    td_buf last;          /* the last frame */
+    uint8_t has_snapshot; /* one came over this connection */
+    uint8_t is_current;
+};
+
+static void book_free(serve_book *b)
+{
+    follower_close(&b->follower);
+    book_close(b->retail);
+    td_buf_fini(&b->model);
+    td_buf_fini(&b->last);
+    td_free(b);
+}
+
+void serve_books_fini(serve_books *books)
+{
+    while (books->first != NULL) {
+        serve_book *b = books->first;
+        books->first = b->next;
+        book_free(b);
+    }
+    *books = (serve_books){0};
+}
+
+/* ---- following ---- */
+
+static int is_followed(const topic_row *row)
+{
+    if (row == NULL || row->type != MSG_BOOK_CHANGE)
+        return 0;
+    for (size_t i = 0; i < TOPIC_RULES_MAX && row->rules[i].rule != RULE_NONE; i++) {
+        if (row->rules[i].rule == RULE_ANCHORED)
+            return 1;
+    }
+    return 0;
+}
+
+static td_result book_new(serve_books *books, const tape_frame *frame, serve_book **out,
+                          td_err *err)
+{
+    serve_book *b = td_alloc_zero(1, sizeof *b);
+    if (b == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for a served book");
+    td_buf_init(&b->model, LIMIT_FRAME_BYTES);
+    td_buf_init(&b->last, LIMIT_FRAME_BYTES);
+    b->channel = frame->channel;
+    *(books->first == NULL ? &books->first : books->end) = b;
+    books->end = &b->next;
+    books->count++;
+    frame->channel->user = b;
+    *out = b;
+    return TD_OK;
+}
+
+/* The book of a frame; *out is NULL if it has none. */
+static td_result book_of(serve_books *books, const tape_frame *frame, serve_book **out, td_err *err)
+{
+    *out = frame->channel->user;
+    if (*out != NULL)
+        return TD_OK;
+    if (!is_followed(frame->row))
+        return TD_OK;
+    if (books->count < LIMIT_SERVE_BOOKS)
+        return book_new(books, frame, out, err);
+    books->unfollowed++;
+    return TD_OK;
+}
+
+static td_result begin_frame(serve_book *b, const tape_frame *frame, td_err *err)
+{
+    const follower_conn from = {frame->session, frame->channel->info.shard, frame->conn};
+    follower_step step;
+    td_result rc = follower_meet(&b->follower, &from, frame->row, &step, err);
+    if (rc == TD_OK && step == FOLLOWER_RECONNECTS)
+        b->has_snapshot = 0;
+    return rc;
+}
+
+/* The same levels with the sizes of retail orders, in a book of their own. */
+static td_result take_retail(serve_book *b, const message *m, int is_snapshot, td_err *err)
+{
+    if (b->retail == NULL) {
+        td_result rc = book_open(b->follower.row->book_depth, &b->retail, err);
+        if (rc != TD_OK)
+            return rc;
+    }
+    size_t count = message_item_count(m);
+    msg_level *levels = td_alloc_zero(count + 1, sizeof *levels);
+    if (levels == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for a served book");
+    for (size_t i = 0; i < count; i++) {
+        td_decimal size = message_level_rpi(m, i);
+        levels[i] = message_level(m, i);
+        levels[i].size = size.mantissa;
+        levels[i].size_scale = size.scale;
+    }
+    const msg_book retail = {.head = m->head, .levels = levels, .level_count = count};
+    book_outcome outcome = {0}; /* the track judges */
+    if (is_snapshot)
+        book_replace(b->retail, &retail, &outcome);
+    else
+        book_apply(b->retail, &retail, &outcome);
+    td_free(levels);
+    return TD_OK;
+}
+
+static td_result keep(td_buf *out, td_bytes bytes, td_err *err)
+{
+    td_buf_clear(out);
+    return td_buf_append(out, bytes.data, bytes.size, err);
+}
+
+/* What cannot be decoded leaves the book as it is, which is what a client does that cannot read it
+ * either. */
+static td_result apply(serve_book *b, content_reader *reader, const tape_frame *frame,
+                       int *is_snapshot, td_err *err)
+{
+    verdict found;
+    const frame_content *content =
+        content_read(reader, frame->channel, frame->recv_ns, frame->bytes);
+    TD_ASSERT(content != NULL);
+    const message *m = content->message;
+    *is_snapshot = 0;
+    td_result rc = content_failure(content, err);
+    if (rc == TD_OK)
+        rc = follower_take(&b->follower, m, &found, err);
+    if (rc != TD_OK || m == NULL)
+        return rc;
+    *is_snapshot = found.is_snapshot;
+    rc = message_has_rpi(m) ? take_retail(b, m, found.is_snapshot, err) : TD_OK;
+    if (rc == TD_OK && found.is_snapshot)
+        rc = keep(&b->model, frame->bytes, err);
+    if (rc == TD_OK)
+        rc = keep(&b->last, frame->bytes, err);
+    b->has_snapshot |= found.is_snapshot;
+    return rc;
+}
+
+td_result serve_books_take(serve_books *books, content_reader *reader, const tape_frame *frame,
+                           book_delivery delivery, td_err *err)
+{
+    serve_book *b;
+    int is_snapshot = 0;
+    td_result rc = book_of(books, frame, &b, err);
+    if (rc != TD_OK || b == NULL)
+        return rc;
+    rc = begin_frame(b, frame, err);
+    if (rc == TD_OK)
+        rc = apply(b, reader, frame, &is_snapshot, err);
+    b->is_current = delivery == BOOK_SENT && (b->is_current || is_snapshot);
+    return rc;
+}
+
+/* ---- late subscriptions ---- */
+
+static int is_covered(const serve_book *b, const topic_filters *filters)
+{
+    return topic_filters_cover(filters, td_bytes_str(b->channel->info.exchange_topic));
+}
+
+void serve_books_unsubscribed(serve_books *books, const topic_filters *filters)
+{
+    for (serve_book *b = books->first; b != NULL; b = b->next)
+        b->is_current = b->is_current && is_covered(b, filters);
+}
+
+serve_book *serve_books_next_stale(const serve_books *books, const serve_book *behind,
+                                   const topic_filters *filters)
+{
+    serve_book *b = behind == NULL ? books->first : behind->next;
+    while (b != NULL && (b->is_current || !b->has_snapshot || !is_covered(b, filters)))
+        b = b->next;
+    return b;
+}
+
+td_result serve_book_make(serve_book *b, snapshot_maker *maker, td_buf *out, td_err *err)
+{
+    TD_ASSERT(b->has_snapshot);
+    const snapshot_source from = {.row = b->follower.row,
+                                  .model = td_buf_view(&b->model),
+                                  .last = td_buf_view(&b->last),
+                                  .levels = track_book(b->follower.track),
+                                  .retail = b->retail};
+    b->is_current = 1;
+    return snapshot_make(maker, &from, out, err);
+}
+
+const char *serve_book_topic(const serve_book *b)
+{
+    return b->channel->info.exchange_topic;
+}

@@ -1,0 +1,337 @@
+#include "serve/serve_feeds.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/limits.h"
+#include "archive/archive_plan.h"
+#include "tape/nothing.h"
+#include "schema/dialect.h"
+
+/* ---- gathering ---- */
+
+static served_feed *find_feed(const serve_feeds *feeds, const char *name)
+{
+    for (size_t i = 0; i < feeds->count; i++) {
+        if (strcmp(feeds->items[i].name, name) == 0)
+            return &feeds->items[i];
+    }
+    return NULL;
+}
+
+static td_result add_feed(serve_feeds *feeds, const char *name, const family *of, td_err *err)
+{
+    served_feed *items = td_array_room(feeds->items, feeds->count, sizeof *items);
+    if (items != NULL)
+        feeds->items = items;
+    char *copy = td_strdup(name);
+    if (items == NULL || copy == NULL) {
+        td_free(copy);
+        return td_err_set(err, TD_E_NOMEM, "no memory for the list of feeds");
+    }
+    items[feeds->count++] = (served_feed){.name = copy, .family = of};
+    return TD_OK;
+}
+
+/* One more name of a list that doubles. TD_E_NOMEM. */
+static td_result add_name(char ***names, size_t *count, const char *name, td_err *err)
+{
+    for (size_t i = 0; i < *count; i++) {
+        if (strcmp((*names)[i], name) == 0)
+            return TD_OK;
+    }
+    char **larger = td_array_room(*names, *count, sizeof *larger);
+    if (larger == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for the list of topics");
+    *names = larger;
+    (*names)[*count] = td_strdup(name);
+    if ((*names)[*count] == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for the list of topics");
+    (*count)++;
+    return TD_OK;
+}
+
+static td_result add_channel(served_feed *feed, const channel_info *info, td_err *err)
+{
+    if (info->dir != CHANNEL_IN)
+        return TD_OK;
+    feed->has_unknown |= strcmp(info->topic, CHANNEL_TOPIC_UNKNOWN) == 0;
+    td_result rc = TD_OK;
+    if (info->exchange_topic[0] != '\0')
+        rc = add_name(&feed->topics, &feed->topic_count, info->exchange_topic, err);
+    if (rc == TD_OK && info->symbol[0] != '\0' && strcmp(info->symbol, "*") != 0)
+        rc = add_name(&feed->symbols, &feed->symbol_count, info->symbol, err);
+    return rc;
+}
+
+/* The segment's feed among ours; *out is NULL if it cannot be served, which is said once. */
+static td_result feed_of(serve_feeds *feeds, const segment_index *segment, const td_log *log,
+                         served_feed **out, td_err *err)
+{
+    *out = find_feed(feeds, segment->feed);
+    if (*out != NULL)
+        return TD_OK;
+    const family *of = family_find(td_bytes_str(segment->family));
+    if (of == NULL) {
+        td_log_say(log, TD_LOG_WARNING,
+                   "feed '%s' is not served: this version does not know its family '%s'",
+                   segment->feed, segment->family);
+        return TD_OK;
+    }
+    td_result rc = add_feed(feeds, segment->feed, of, err);
+    *out = rc == TD_OK ? find_feed(feeds, segment->feed) : NULL;
+    return rc;
+}
+
+static td_result gather_segment(serve_feeds *feeds, const plan_segment *segment, const td_log *log,
+                                td_err *err)
+{
+    served_feed *feed = NULL;
+    td_result rc = feed_of(feeds, segment->index, log, &feed, err);
+    for (size_t i = 0; i < segment->index->channel_count && rc == TD_OK && feed != NULL; i++) {
+        if (segment->is_wanted[i])
+            rc = add_channel(feed, &segment->index->channels[i].info, err);
+    }
+    return rc;
+}
+
+static int wants_channel(void *user, const channel_info *info)
+{
+    selection_answer answer = selection_ask(user, info);
+    return answer == SELECTION_YES || answer == SELECTION_CLASSIFY;
+}
+
+static int wants_feed(void *user, const char *feed)
+{
+    return selection_has_feed(user, feed);
+}
+
+/* Over all time: what a window leaves out of a feed only makes its topics come without frames. */
+static td_result gather(serve_feeds *feeds, archive *from, const selection *wanted,
+                        const td_log *log, td_err *err)
+{
+    selection copy = *wanted;
+    const plan_query query = {.to_ns = UINT64_MAX,
+                              .wants_channel = wants_channel,
+                              .wants_feed = wants_feed,
+                              .user = &copy};
+    archive_plan *plan = NULL;
+    td_result rc = selection_check_of(from, wanted, err);
+    if (rc == TD_OK)
+        rc = archive_plan_open(from, &query, &plan, err);
+    if (rc != TD_OK)
+        return rc;
+    for (size_t i = 0; i < archive_plan_count(plan) && rc == TD_OK; i++)
+        rc = gather_segment(feeds, archive_plan_segment(plan, i), log, err);
+    archive_plan_close(plan);
+    if (rc == TD_OK && feeds->count == 0)
+        rc = selection_check_names(from, wanted, err);
+    if (rc == TD_OK && feeds->count == 0) {
+        rc = td_err_set(err, TD_E_NOTFOUND, "nothing to serve: no frame is selected");
+        td_err_hint(err, "'tapedeck info' lists feeds, topics and symbols");
+    }
+    return rc;
+}
+
+static int compare_names(const void *left, const void *right)
+{
+    const char *const *a = left;
+    const char *const *b = right;
+    return strcmp(*a, *b);
+}
+
+td_result serve_feeds_open(archive *from, const selection *wanted, const td_log *log,
+                           serve_feeds **out, td_err *err)
+{
+    *out = NULL;
+    serve_feeds *feeds = td_alloc_zero(1, sizeof *feeds);
+    if (feeds == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for the list of feeds");
+    td_result rc = gather(feeds, from, wanted, log, err);
+    if (rc != TD_OK) {
+        serve_feeds_close(feeds);
+        return rc;
+    }
+    TD_ASSERT(feeds->count > 0);
+    for (size_t i = 0; i < feeds->count; i++) {
+        if (feeds->items[i].symbol_count > 1)
+            qsort(feeds->items[i].symbols, feeds->items[i].symbol_count,
+                  sizeof *feeds->items[i].symbols, compare_names);
+    }
+    *out = feeds;
+    return TD_OK;
+}
+
+void serve_feeds_close(serve_feeds *feeds)
+{
+    if (feeds == NULL)
+        return;
+    for (size_t i = 0; i < feeds->count; i++) {
+        served_feed *feed = &feeds->items[i];
+        for (size_t k = 0; k < feed->topic_count; k++)
+            td_free(feed->topics[k]);
+        td_free(feed->topics);
+        for (size_t k = 0; k < feed->symbol_count; k++)
+            td_free(feed->symbols[k]);
+        td_free(feed->symbols);
+        td_free(feed->name);
+    }
+    td_free(feeds->items);
+    td_free(feeds);
+}
+
+/* ---- asking ---- */
+
+/* Private topics have no symbol of their own. */
+const char *served_feed_url(const served_feed *feed)
+{
+    int is_private = feed->topic_count > 0 && feed->symbol_count == 0;
+    const char *url = is_private ? family_url(feed->family, NET_MAIN, ACCESS_PRIVATE) : NULL;
+    if (url == NULL)
+        url = feed->family->endpoints[0].url;
+    return url == NULL ? "-" : url;
+}
+
+/* 1 if the feed's family has an endpoint with this path. */
+static int served_feed_has_path(const served_feed *feed, td_bytes path)
+{
+    unsigned accesses;
+    return family_find_path(feed->family, path, &accesses) != NULL;
+}
+
+const served_feed *serve_feeds_find(const serve_feeds *feeds, td_bytes path)
+{
+    for (size_t i = 0; i < feeds->count; i++) {
+        if (served_feed_has_path(&feeds->items[i], path))
+            return &feeds->items[i];
+    }
+    return NULL;
+}
+
+void serve_feeds_paths_text(const serve_feeds *feeds, td_bytes path, char out[WIRE_REASON_BYTES])
+{
+    for (size_t i = 0; i < feeds->count; i++) {
+        if (i == 0 || feeds->items[i].family != feeds->items[i - 1].family)
+            family_paths_text(feeds->items[i].family, path, out, WIRE_REASON_BYTES);
+    }
+}
+
+size_t serve_feeds_names(const serve_feeds *feeds, td_bytes path, const char **out)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < feeds->count; i++) {
+        if (served_feed_has_path(&feeds->items[i], path))
+            out[count++] = feeds->items[i].name;
+    }
+    TD_ASSERT(count <= feeds->count);
+    return count;
+}
+
+/* The row of the family that fits a topic, now or once, if the dialect has no objection. */
+static int find_row(const family *of, td_bytes topic, topic_match *out)
+{
+    const dialect *spoken = of->dialect;
+    return topic_match_text(of->topics, of->topic_count, topic, TOPIC_ANY_TIME, out) &&
+           (spoken->is_possible == NULL || spoken->is_possible(topic));
+}
+
+/* Does a row fit with any symbol behind the topic: where topics may be subscribed to bare. */
+static int row_fits_bare(const family *of, td_bytes topic)
+{
+    char text[LIMIT_TOPIC_BYTES];
+    topic_match match;
+    if (topic.size + sizeof ".x" > sizeof text)
+        return 0;
+    memcpy(text, topic.data, topic.size);
+    memcpy(text + topic.size, ".x", sizeof ".x");
+    return find_row(of, td_bytes_of(text, topic.size + 2), &match);
+}
+
+static int has_symbol(const served_feed *feed, td_bytes symbol)
+{
+    size_t low = 0;
+    size_t high = feed->symbol_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        td_bytes there = td_bytes_str(feed->symbols[middle]);
+        size_t shorter = there.size < symbol.size ? there.size : symbol.size;
+        int order = shorter == 0 ? 0 : memcmp(there.data, symbol.data, shorter);
+        if (order == 0 && there.size == symbol.size)
+            return 1;
+        if (order < 0 || (order == 0 && there.size < symbol.size))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return 0;
+}
+
+/* A row without a symbol that the dialect lets this subscription cover ("order.linear" and
+ * "order"). */
+static int row_is_covered(const family *of, const dialect *spoken, td_bytes subscription)
+{
+    for (size_t i = 0; i < of->topic_count; i++) {
+        const topic_row *row = &of->topics[i];
+        if (!topic_row_has_symbol(row) && spoken->covers(subscription, td_bytes_str(row->pattern)))
+            return 1;
+    }
+    return 0;
+}
+
+/* Frames without a row may be of any topic, so a tape with such frames knows every one. Of topics
+ * of a coin it is not known which coins there are: those are taken. */
+static topic_standing feed_look(const served_feed *feed, td_bytes subscription)
+{
+    const topic_standing known = {.is_known = 1};
+    const family *of = feed->family;
+    topic_match match;
+    TD_ASSERT(of != NULL); /* feeds of no known family are left out */
+    const dialect *spoken = of->dialect;
+    if (feed->has_unknown || row_is_covered(of, spoken, subscription) ||
+        (spoken->has_lists && row_fits_bare(of, subscription)))
+        return known;
+    int fits = find_row(of, subscription, &match);
+    if (fits && (!topic_row_has_symbol(match.row) || topic_row_has_coin(match.row) ||
+                 td_bytes_is(match.symbol, "*") || has_symbol(feed, match.symbol)))
+        return known;
+    for (size_t i = 0; i < feed->topic_count; i++) {
+        if (spoken->covers(subscription, td_bytes_str(feed->topics[i])))
+            return known;
+    }
+    return (topic_standing){.is_symbol_unknown = (uint8_t)(fits != 0)};
+}
+
+int serve_feeds_is_private(const serve_feeds *feeds, td_bytes path, td_bytes topic)
+{
+    for (size_t i = 0; i < feeds->count; i++) {
+        const served_feed *feed = &feeds->items[i];
+        unsigned accesses;
+        (void)family_find_path(feed->family, path, &accesses);
+        topic_match match;
+        if (accesses == 1U << ACCESS_PRIVATE)
+            return 1;
+        if ((accesses & 1U << ACCESS_PRIVATE) != 0 &&
+            topic_match_text(feed->family->topics, feed->family->topic_count, topic, TOPIC_ANY_TIME,
+                             &match) &&
+            !topic_row_has_symbol(match.row))
+            return 1; /* a path for both: what has no symbol is somebody's own */
+    }
+    return 0;
+}
+
+topic_standing serve_feeds_look(const serve_feeds *feeds, td_bytes path, td_bytes subscription)
+{
+    topic_standing best = {0};
+    for (size_t i = 0; i < feeds->count; i++) {
+        const served_feed *feed = &feeds->items[i];
+        if (!served_feed_has_path(feed, path))
+            continue;
+        topic_standing found = feed_look(feed, subscription);
+        if (found.is_known)
+            return found;
+        best.is_symbol_unknown |= found.is_symbol_unknown;
+    }
+    return best;
+}

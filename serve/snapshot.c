@@ -1,0 +1,381 @@
+#include "serve/snapshot.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/decimal.h"
+#include "base/limits.h"
+#include "json/json.h"
+#include "json/json_write.h"
+
+enum {
+    PATH_BYTES = 256,     /* of keys in a row's paths; the longest has some 30 */
+    SCALE_MAX = 18,       /* places of a td_decimal */
+    NUMBER_BYTES = 64,    /* a decimal with SCALE_MAX places, padded */
+    POSITION_DIGITS = 12, /* of an index in an array, as text */
+};
+
+struct snapshot_maker {
+    json_parser *model_parser;
+    json_parser *last_parser;
+};
+
+/* One snapshot that is being made. */
+typedef struct making {
+    const snapshot_source *from;
+    json_writer json;
+    char path[PATH_BYTES]; /* of keys, from the top to where the copy is */
+    size_t path_size;
+    json_value level; /* a recorded level: what made ones look like */
+    uint8_t has_level;
+    uint8_t is_impossible; /* a level cannot be written as that one is */
+} making;
+
+td_result snapshot_maker_open(snapshot_maker **out, td_err *err)
+{
+    *out = NULL;
+    snapshot_maker *maker = td_alloc_zero(1, sizeof *maker);
+    if (maker == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for making snapshots");
+    td_result rc = json_parser_open(0, &maker->model_parser, err);
+    if (rc == TD_OK)
+        rc = json_parser_open(0, &maker->last_parser, err);
+    if (rc != TD_OK) {
+        snapshot_maker_close(maker);
+        return rc;
+    }
+    *out = maker;
+    return TD_OK;
+}
+
+void snapshot_maker_close(snapshot_maker *maker)
+{
+    if (maker == NULL)
+        return;
+    json_parser_close(maker->model_parser);
+    json_parser_close(maker->last_parser);
+    td_free(maker);
+}
+
+/* ---- where the copy is ---- */
+
+/* Returns the size to go back to; a path that is too long fits no row's. */
+static size_t enter(making *m, td_bytes key)
+{
+    size_t before = m->path_size;
+    size_t dot = before > 0;
+    if (before + dot + key.size >= sizeof m->path)
+        return before;
+    if (dot)
+        m->path[m->path_size++] = '.';
+    memcpy(m->path + m->path_size, key.data, key.size);
+    m->path_size += key.size;
+    return before;
+}
+
+static int is_at(const making *m, const char *path)
+{
+    return td_bytes_is(td_bytes_of(m->path, m->path_size), path);
+}
+
+/* The row's items of a snapshot that stand here, or NULL. */
+static const items_row *items_here(const making *m)
+{
+    const items_row *items = m->from->row->items;
+    for (size_t i = 0; i < TOPIC_ITEMS_MAX && items[i].path != NULL; i++) {
+        if (items[i].kind != FRAME_DELTA && is_at(m, items[i].path))
+            return &items[i];
+    }
+    return NULL;
+}
+
+/* The first level of the model, on whichever side. */
+static void find_level(making *m, json_value value)
+{
+    json_value key, element;
+    int is_object = json_type_of(value) == JSON_OBJECT;
+    int is_list = !is_object && items_here(m) != NULL;
+    for (json_iter it = json_iter_of(value); !m->has_level && json_next(&it, &key, &element);) {
+        td_bytes name = {0};
+        if (is_list) {
+            m->level = element;
+            m->has_level = 1;
+        } else if (!is_object) {
+            find_level(m, element);
+        } else if (json_text(key, &name)) {
+            size_t before = enter(m, name);
+            find_level(m, element);
+            m->path_size = before;
+        }
+    }
+}
+
+/* ---- numbers ---- */
+
+static td_bytes text_of(json_value value)
+{
+    td_bytes text = json_raw(value);
+    (void)json_text(value, &text); /* else it is a number, which is its own text */
+    return text;
+}
+
+/* Decimal places that a recorded number is written with. */
+static size_t places_of(td_bytes text)
+{
+    const uint8_t *point = memchr(text.data, '.', text.size);
+    return point == NULL ? 0 : (size_t)(text.data + text.size - point) - 1;
+}
+
+/* Write a number as the model is written: text or number, with as many places or more. Books are
+ * kept by clients that compare prices as text. */
+static void write_like(making *m, json_value model, td_decimal value)
+{
+    char text[NUMBER_BYTES];
+    _Static_assert(TD_DECIMAL_TEXT_BYTES + SCALE_MAX + 1 < NUMBER_BYTES, "a padded decimal fits");
+    size_t size = td_decimal_format(value, text);
+    size_t places = places_of(td_bytes_of(text, size));
+    size_t wanted = places_of(text_of(model));
+    if (wanted > SCALE_MAX)
+        wanted = SCALE_MAX;
+    if (places == 0 && wanted > 0)
+        text[size++] = '.';
+    for (; places < wanted; places++)
+        text[size++] = '0';
+    if (json_type_of(model) == JSON_STRING)
+        json_write_bytes(&m->json, td_bytes_of(text, size));
+    else
+        json_write_raw(&m->json, td_bytes_of(text, size));
+}
+
+/* A level's id is its price times a power of ten, which one depends on the symbol. 1, or 0. */
+static int find_id(td_bytes model_id, td_bytes model_price, td_decimal price, td_decimal *out)
+{
+    td_decimal id, from;
+    int64_t scaled = 0;
+    if (td_decimal_parse(model_id, &id, NULL) != TD_OK ||
+        td_decimal_parse(model_price, &from, NULL) != TD_OK)
+        return 0;
+    from = td_decimal_shortest(from);
+    price = td_decimal_shortest(price);
+    for (unsigned scale = from.scale; scale <= SCALE_MAX; scale++) {
+        if (td_decimal_rescale(from, (uint8_t)scale, &scaled) != TD_OK || id.scale != 0 ||
+            scaled != id.mantissa)
+            continue;
+        if (price.scale > scale || td_decimal_rescale(price, (uint8_t)scale, &scaled) != TD_OK)
+            return 0;
+        *out = (td_decimal){.mantissa = scaled, .scale = 0};
+        return 1;
+    }
+    return 0;
+}
+
+/* ---- levels ---- */
+
+static const field_row *field_of(const topic_row *row, td_bytes key)
+{
+    for (size_t i = 0; i < row->field_count; i++) {
+        if (td_bytes_is(key, row->fields[i].key))
+            return &row->fields[i];
+    }
+    return NULL;
+}
+
+/* The text of the recorded level's price. */
+static td_bytes model_price(const making *m)
+{
+    json_value key, element;
+    char position[POSITION_DIGITS];
+    size_t index = 0;
+    int is_object = json_type_of(m->level) == JSON_OBJECT;
+    for (json_iter it = json_iter_of(m->level); json_next(&it, &key, &element); index++) {
+        td_bytes name = {0};
+        if (is_object)
+            (void)json_text(key, &name); /* a key that is no text fits no field */
+        else
+            name = td_bytes_of(position, (size_t)snprintf(position, sizeof position, "%zu", index));
+        const field_row *field = field_of(m->from->row, name);
+        if (field != NULL && field->member == MEMBER_PRICE)
+            return text_of(element);
+    }
+    return td_bytes_of(NULL, 0);
+}
+
+static void write_sizes(making *m, json_value model, msg_member member, td_decimal size,
+                        td_decimal retail)
+{
+    td_decimal own = size;
+    retail.mantissa = -retail.mantissa;
+    if (member == MEMBER_SIZE && !msg_size_with_rpi(size, retail, &own))
+        m->is_impossible = 1;
+    retail.mantissa = -retail.mantissa;
+    write_like(m, model, member == MEMBER_SIZE ? own : retail);
+}
+
+/* One member of a level, by what the row says that its key means. */
+static void write_field(making *m, td_bytes key, json_value model, msg_side side,
+                        const book_level *level, td_decimal retail)
+{
+    const field_row *field = field_of(m->from->row, key);
+    msg_member member = field == NULL ? MEMBER_NONE : field->member;
+    td_decimal id;
+    if (member == MEMBER_PRICE) {
+        write_like(m, model, level->price);
+    } else if (member == MEMBER_SIZE || member == MEMBER_RPI_SIZE) {
+        write_sizes(m, model, member, level->size, retail);
+    } else if (member == MEMBER_SIDE) {
+        json_write_text(&m->json, msg_side_name(side));
+    } else if (member == MEMBER_LEVEL_ID) {
+        if (find_id(text_of(model), model_price(m), level->price, &id)) {
+            write_like(m, model, id);
+        } else {
+            m->is_impossible = 1;
+            json_write_null(&m->json);
+        }
+    } else {
+        json_write_raw(&m->json, json_raw(model));
+    }
+}
+
+static void write_level(making *m, msg_side side, size_t index)
+{
+    book_level level, retail = {0};
+    int is_there = book_level_at(m->from->levels, side, index, &level);
+    TD_ASSERT(is_there);
+    if (m->from->retail != NULL && !book_level_at(m->from->retail, side, index, &retail))
+        m->is_impossible = 1;
+    json_value key, element;
+    size_t position = 0;
+    char text[POSITION_DIGITS];
+    int is_object = json_type_of(m->level) == JSON_OBJECT;
+    if (is_object)
+        json_write_object_begin(&m->json);
+    else
+        json_write_array_begin(&m->json);
+    for (json_iter it = json_iter_of(m->level); json_next(&it, &key, &element); position++) {
+        td_bytes name = td_bytes_of(text, (size_t)snprintf(text, sizeof text, "%zu", position));
+        if (is_object && !json_text(key, &name))
+            continue;
+        if (is_object)
+            json_write_key_bytes(&m->json, name);
+        write_field(m, name, element, side, &level, retail.size);
+    }
+    if (is_object)
+        json_write_object_end(&m->json);
+    else
+        json_write_array_end(&m->json);
+}
+
+/* Lists of one side begin with the best level; lists of both have rising prices, buys first
+ * (docs/wire.md 6.3). */
+static void write_levels(making *m, const items_row *items)
+{
+    size_t buys = book_level_count(m->from->levels, SIDE_BUY);
+    size_t sells = book_level_count(m->from->levels, SIDE_SELL);
+    int is_one_side = (items->flags & (ITEMS_BUY | ITEMS_SELL)) != 0;
+    json_write_array_begin(&m->json);
+    for (size_t i = 0; i < buys && (items->flags & ITEMS_SELL) == 0; i++)
+        write_level(m, SIDE_BUY, is_one_side ? i : buys - 1 - i);
+    for (size_t i = 0; i < sells && (items->flags & ITEMS_BUY) == 0; i++)
+        write_level(m, SIDE_SELL, i);
+    json_write_array_end(&m->json);
+}
+
+/* ---- the copy ---- */
+
+/* A value of the model, or the one that stands in its place in the last frame: numbers and times
+ * are that one's, the kind of the frame is not. */
+static void copy_scalar(making *m, json_value model, const json_value *last)
+{
+    const char *kind = m->from->row->kind_key;
+    int is_kind = is_at(m, kind == NULL ? "type" : kind);
+    int is_newer = !is_kind && last != NULL && json_type_of(*last) != JSON_OBJECT &&
+                   json_type_of(*last) != JSON_ARRAY;
+    json_write_raw(&m->json, json_raw(is_newer ? *last : model));
+}
+
+static void copy(making *m, json_value model, const json_value *last);
+
+static void copy_object(making *m, json_value model, const json_value *last)
+{
+    json_value key, element, newer;
+    json_write_object_begin(&m->json);
+    for (json_iter it = json_iter_of(model); json_next(&it, &key, &element);) {
+        td_bytes name;
+        if (!json_text(key, &name))
+            continue;
+        size_t before = enter(m, name);
+        json_write_key_bytes(&m->json, name);
+        copy(m, element, last != NULL && json_find_key(*last, name, &newer) ? &newer : NULL);
+        m->path_size = before;
+    }
+    json_write_object_end(&m->json);
+}
+
+static void copy_array(making *m, json_value model, const json_value *last)
+{
+    json_value element, newer;
+    const items_row *items = items_here(m);
+    if (items != NULL) {
+        write_levels(m, items);
+        return;
+    }
+    int has_last = last != NULL && json_type_of(*last) == JSON_ARRAY;
+    json_iter at_last = json_iter_of(has_last ? *last : model);
+    json_write_array_begin(&m->json);
+    for (json_iter it = json_iter_of(model); json_next(&it, NULL, &element);) {
+        has_last = has_last && json_next(&at_last, NULL, &newer);
+        copy(m, element, has_last ? &newer : NULL);
+    }
+    json_write_array_end(&m->json);
+}
+
+/* Depth is that of a JSON text that was parsed: LIMIT_JSON_DEPTH. */
+static void copy(making *m, json_value model, const json_value *last)
+{
+    json_type type = json_type_of(model);
+    if (type == JSON_OBJECT)
+        copy_object(m, model, last);
+    else if (type == JSON_ARRAY)
+        copy_array(m, model, last);
+    else
+        copy_scalar(m, model, last);
+}
+
+static td_result write_snapshot(making *m, json_value model, const json_value *last, td_buf *out,
+                                td_err *err)
+{
+    size_t before = out->size;
+    json_write_begin(&m->json, out);
+    copy(m, model, last);
+    td_result rc = json_write_end(&m->json, err);
+    if (rc == TD_OK && m->is_impossible)
+        rc = td_err_set(err, TD_E_UNSUPPORTED, "a level cannot be written as the recorded ones");
+    if (rc != TD_OK)
+        out->size = before;
+    return rc;
+}
+
+td_result snapshot_make(snapshot_maker *maker, const snapshot_source *from, td_buf *out,
+                        td_err *err)
+{
+    json_value model, last;
+    making m = {.from = from};
+    TD_ASSERT(from->row->type == MSG_BOOK_CHANGE);
+    td_result rc = json_parse(maker->model_parser, from->model, JSON_COPIED, &model, err);
+    if (rc == TD_OK)
+        rc = json_parse(maker->last_parser, from->last, JSON_COPIED, &last, err);
+    if (rc == TD_E_INVALID)
+        return td_err_set(err, TD_E_UNSUPPORTED, "a frame is no JSON text");
+    if (rc != TD_OK)
+        return rc;
+    find_level(&m, model);
+    find_level(&m, last); /* the recorded snapshot may have been empty */
+    TD_ASSERT(m.path_size == 0);
+    int is_empty = book_level_count(from->levels, SIDE_BUY) == 0 &&
+                   book_level_count(from->levels, SIDE_SELL) == 0;
+    if (!m.has_level && !is_empty)
+        return td_err_set(err, TD_E_UNSUPPORTED, "no recorded level to go by");
+    return write_snapshot(&m, model, &last, out, err);
+}

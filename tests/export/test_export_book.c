@@ -1,0 +1,292 @@
+/* Books on their way into files: what a gate trusts, and the rows that tell a reader of it. Each
+ * case is a script of frames with the rows that docs/export.md asks for, written down by hand. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "export/export_gate.h"
+#include "export/export_reader.h"
+#include "schema/family.h"
+#include "tests/testing/book_text.h"
+
+enum { STEPS_MAX = 10 };
+
+/* What happens: a frame ("S …", "D …" as in book_text.h), "!" for one that cannot be decoded, "day"
+ * for a new file. Rows as "t a101x5": flag, side, price, amount; NULL: not trusted, no rows. */
+typedef struct step {
+    const char *what;
+    const char *rows;
+    uint64_t at_ns;
+    uint32_t conn;  /* 0: the same as before */
+    uint32_t place; /* of the connection; 0: the first one */
+    uint8_t is_copy;
+    uint64_t damaged_until_ns; /* 0: the same as before */
+} step;
+
+typedef struct script {
+    const char *name;
+    step steps[STEPS_MAX];
+    export_break_cause broke; /* the first interruption, if there is one */
+} script;
+
+static const script SCRIPTS[] = {
+    {"a snapshot, then changes: asks before bids, each in the frame's order",
+     {{.what = "S B100x1 B99x2 A101x3 A102x4", .rows = "t a101x3;t a102x4;t b100x1;t b99x2"},
+      {.what = "D -B99 =B100x5 -A101 +A103x1 +B98x7",
+       .rows = "f a101x0;f a103x1;f b99x0;f b100x5;f b98x7"}},
+     BREAK_NONE},
+    {"changes before the first snapshot are left out",
+     {{.what = "D =B100x1", .rows = NULL}, {.what = "S B100x2", .rows = "t b100x2"}},
+     BREAK_NONE},
+    {"a snapshot behind a snapshot deletes what vanished, best first",
+     {{.what = "S B100x1 B99x1 A101x1 A102x1 A103x1",
+       .rows = "t a101x1;t a102x1;t a103x1;t b100x1;t b99x1"},
+      {.what = "S B98x1 B99x2 A102x2",
+       .rows = "f a101x0;f a103x0;f b100x0;t a102x2;t b98x1;t b99x2"},
+      {.what = "S B98.0x1 B99x2 A102.00x2", .rows = "t a102x2;t b98x1;t b99x2"}},
+     BREAK_NONE},
+    {"behind a change a snapshot needs no deletes: the reader begins anew",
+     {{.what = "S B100x1 A101x1", .rows = "t a101x1;t b100x1"},
+      {.what = "D =B100x2", .rows = "f b100x2"},
+      {.what = "S B90x1", .rows = "t b90x1"}},
+     BREAK_NONE},
+    {"an empty snapshot deletes everything, whatever came before",
+     {{.what = "S B100x1 A101x1", .rows = "t a101x1;t b100x1"},
+      {.what = "S", .rows = "f a101x0;f b100x0"},
+      {.what = "D +B99x1", .rows = "f b99x1"},
+      {.what = "S", .rows = "f b99x0"}},
+     BREAK_NONE},
+    {"a new day begins with the whole book, best first, then the frame",
+     {{.what = "S B99x1 B100x1 A102x1 A101x1", .rows = "t a102x1;t a101x1;t b99x1;t b100x1"},
+      {.what = "day"},
+      {.what = "D =B100x5", .rows = "t a101x1;t a102x1;t b100x1;t b99x1;f b100x5"}},
+     BREAK_NONE},
+    {"a new day that begins with a snapshot",
+     {{.what = "S B100x1 A101x1", .rows = "t a101x1;t b100x1"},
+      {.what = "day"},
+      {.what = "S B99x1 A101x2", .rows = "t a101x1;t b100x1;f b100x0;t a101x2;t b99x1"}},
+     BREAK_NONE},
+    {"a book that died before midnight begins with its next snapshot alone",
+     {{.what = "S B100x1 A101x1", .rows = "t a101x1;t b100x1"},
+      {.what = "!", .rows = NULL},
+      {.what = "day"},
+      {.what = "D =B100x5", .rows = NULL},
+      {.what = "S B90x1", .rows = "t b90x1"}},
+     BREAK_UNDECODED},
+    {"a day that begins with an empty book: the first levels are its snapshot",
+     {{.what = "S", .rows = ""},
+      {.what = "D +B99x1", .rows = "t b99x1"},
+      {.what = "D +B98x1", .rows = "f b98x1"}},
+     BREAK_NONE},
+    {"a broken rule: nothing until the snapshot, which deletes what the file still has",
+     {{.what = "S B100x1 A101x1", .rows = "t a101x1;t b100x1"},
+      {.what = "D -B95", .rows = NULL},
+      {.what = "D +B97x1", .rows = NULL},
+      {.what = "S B97x1", .rows = "f a101x0;f b100x0;t b97x1"}},
+     BREAK_RULE},
+    {"a crossed book is a broken one",
+     {{.what = "S B100x1 A101x1", .rows = "t a101x1;t b100x1"},
+      {.what = "D +B102x1", .rows = NULL},
+      {.what = "D -B102", .rows = NULL}},
+     BREAK_RULE},
+    {"a snapshot that is crossed itself is not trusted",
+     {{.what = "S B102x1 A101x1", .rows = NULL}, {.what = "S B100x1", .rows = "t b100x1"}},
+     BREAK_NONE},
+    {"another connection: its changes wait for its snapshot",
+     {{.what = "S B100x1 A101x1", .rows = "t a101x1;t b100x1"},
+      {.what = "D =B100x2", .rows = "f b100x2"},
+      {.what = "D =B100x3", .rows = NULL, .conn = 2},
+      {.what = "S B100x4", .rows = "t b100x4", .conn = 2}},
+     BREAK_CONNECTION},
+    {"a gap of the ledger on a living connection",
+     {{.what = "S B100x1", .rows = "t b100x1", .at_ns = 4900},
+      {.what = "D =B100x2", .rows = "f b100x2", .at_ns = 5000},
+      {.what = "D =B100x3", .rows = NULL, .at_ns = 5001},
+      {.what = "S B100x4", .rows = "t b100x4", .at_ns = 5300},
+      {.what = "D =B100x5", .rows = "f b100x5", .at_ns = 5400}},
+     BREAK_GAP},
+    {"damage: not even a snapshot helps before its end",
+     {{.what = "S B100x1", .rows = "t b100x1", .at_ns = 100},
+      {.what = "S B100x2", .rows = NULL, .at_ns = 200, .damaged_until_ns = 300},
+      {.what = "D =B100x3", .rows = NULL, .at_ns = 301},
+      {.what = "S B99x4", .rows = "f b100x0;t b99x4", .at_ns = 302}},
+     BREAK_DAMAGE},
+    {"copies give no rows, and another connection that is followed all of its book",
+     {{.what = "S B100x1 A101x1", .rows = "t a101x1;t b100x1"},
+      {.what = "S B100x1 A101x1", .place = 1, .is_copy = 1},
+      {.what = "D =B100x2", .rows = "f b100x2"},
+      {.what = "D =B100x2", .place = 1, .is_copy = 1},
+      {.what = "D +B99x1", .rows = "t a101x1;t b100x2;t b99x1", .place = 1},
+      {.what = "D =B99x7", .rows = "f b99x7", .place = 1}},
+     BREAK_CONNECTION},
+    {"behind a snapshot the levels that the other connection has not are deleted",
+     {{.what = "S B100x1 A101x1", .place = 1, .is_copy = 1},
+      {.what = "S B100x1 B98x1 A101x1", .rows = "t a101x1;t b100x1;t b98x1"},
+      {.what = "D =B100x2", .rows = "f b98x0;t a101x1;t b100x2", .place = 1}},
+     BREAK_CONNECTION},
+    {"a connection whose book broke while it was a copy waits for its snapshot",
+     {{.what = "S B100x1 A101x1", .rows = "t a101x1;t b100x1"},
+      {.what = "S B100x1 A101x1", .place = 1, .is_copy = 1},
+      {.what = "D -B95", .place = 1, .is_copy = 1},
+      {.what = "D =B100x2", .rows = NULL, .place = 1},
+      {.what = "S B90x1", .rows = "f a101x0;f b100x0;t b90x1", .place = 1}},
+     BREAK_CONNECTION},
+};
+
+/* The ledger of all scripts: an overload at 5000, and gaps that are of no concern. */
+static gap_row gap_at(const char *feed, const char *topic, const char *symbol, uint64_t from_ns)
+{
+    return (gap_row){.reason = GAP_OVERLOAD,
+                     .feed = feed,
+                     .topic = topic,
+                     .symbol = symbol,
+                     .from_ns = from_ns,
+                     .to_ns = from_ns + 100,
+                     .covered_by = "",
+                     .cause = "",
+                     .detail = ""};
+}
+
+static void fill_ledger(gap_list *gaps)
+{
+    const gap_row rows[] = {
+        gap_at("alpha", "", "", 10),
+        gap_at("inverse", "trade", "", 20),
+        gap_at("inverse", "orderBookL2_25", "EOSUSD", 30),
+        gap_at("inverse", "orderBookL2_25", "BTCUSD", 5000),
+        gap_at("zeta", "", "", 10),
+    };
+    td_err err;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        assert_int_equal(gap_list_add(gaps, &rows[i], &err), TD_OK);
+}
+
+/* "t a101x5;…" of CSV rows. */
+static void shorten(const td_buf *rows, char *out, size_t out_bytes)
+{
+    const char *at = (const char *)rows->data;
+    const char *end = at + rows->size;
+    size_t used = 0;
+    out[0] = '\0';
+    while (at < end) {
+        char flag[8];
+        char side[8];
+        char price[32];
+        char amount[32];
+        assert_int_equal(sscanf(at, "bybit,BTCUSD,7,%*[0-9],%7[^,],%7[^,],%31[^,],%31[^\n]\n", flag,
+                                side, price, amount),
+                         4);
+        used += (size_t)snprintf(out + used, out_bytes - used, "%s%c %c%sx%s", used == 0 ? "" : ";",
+                                 flag[0], side[0], price, amount);
+        assert_true(used < out_bytes);
+        at = (const char *)memchr(at, '\n', (size_t)(end - at)) + 1;
+    }
+}
+
+typedef struct actors {
+    export_gate *gate;
+    export_reader *reader;
+    const topic_row *row;
+    tape_channel channel;
+    td_buf rows;
+    uint64_t at_ns;
+    uint64_t damaged_until_ns;
+    uint32_t conn;
+    export_break_cause broke;
+} actors;
+
+static void take_step(actors *a, const script *s, const step *one)
+{
+    td_err err;
+    book_frame frame;
+    char got[512];
+    if (strcmp(one->what, "day") == 0) {
+        export_reader_turn(a->reader);
+        return;
+    }
+    int is_decoded = one->what[0] != '!';
+    if (is_decoded)
+        book_frame_parse(one->what, &frame);
+    a->at_ns = one->at_ns != 0 ? one->at_ns : a->at_ns + 1000000;
+    a->conn = one->conn != 0 ? one->conn : a->conn;
+    a->damaged_until_ns = one->damaged_until_ns != 0 ? one->damaged_until_ns : a->damaged_until_ns;
+    const tape_frame shown = {.channel = &a->channel,
+                              .row = a->row,
+                              .recv_ns = a->at_ns,
+                              .session = 1,
+                              .conn = a->conn,
+                              .of_stream = {.place = one->place, .is_copy = one->is_copy}};
+    message m = {.book = frame.message};
+    m.head.row = a->row;
+    gate_answer answer;
+    assert_int_equal(export_gate_take(a->gate, &shown, is_decoded ? &m : NULL, a->damaged_until_ns,
+                                      &answer, &err),
+                     TD_OK);
+    if (one->is_copy)
+        return;
+    if (a->broke == BREAK_NONE)
+        a->broke = answer.broke.cause;
+    if (answer.is_trusted != (one->rows != NULL))
+        fail_msg("%s: '%s' is %strusted", s->name, one->what, answer.is_trusted ? "" : "not ");
+    if (!answer.is_trusted)
+        return;
+    const export_cells cells = {"bybit", "BTCUSD", 7000, a->at_ns};
+    reader_rows counts;
+    td_buf_clear(&a->rows);
+    assert_int_equal(export_reader_write(a->reader, &a->rows, &cells, &m, &answer,
+                                         export_gate_book(a->gate), &counts, &err),
+                     TD_OK);
+    shorten(&a->rows, got, sizeof got);
+    if (strcmp(got, one->rows) != 0)
+        fail_msg("%s: '%s' gives '%s', not '%s'", s->name, one->what, got, one->rows);
+    size_t lines = 0;
+    for (size_t i = 0; i < a->rows.size; i++)
+        lines += a->rows.data[i] == '\n';
+    assert_int_equal(counts.rows, lines);
+    assert_true(counts.synthesized <= counts.rows);
+}
+
+static void test_scripts(void **state)
+{
+    (void)state;
+    td_err err;
+    gap_list gaps = {0};
+    fill_ledger(&gaps);
+    const family *inverse = family_find(td_bytes_str("inverse"));
+    topic_match topic;
+    assert_non_null(inverse);
+    assert_true(topic_match_text(inverse->topics, inverse->topic_count,
+                                 td_bytes_str("orderBookL2_25.BTCUSD"), TOPIC_NOW, &topic));
+    for (size_t i = 0; i < sizeof SCRIPTS / sizeof SCRIPTS[0]; i++) {
+        actors a = {.row = topic.row,
+                    .channel = {.family = inverse,
+                                .info = {.feed = "inverse",
+                                         .family = "inverse",
+                                         .topic = "orderBookL2_25",
+                                         .symbol = "BTCUSD"}},
+                    .at_ns = 1000000,
+                    .conn = 1};
+        td_buf_init(&a.rows, 1 << 16);
+        assert_int_equal(export_gate_open(&gaps, GATE_WITH_COPIES, &a.gate, &err), TD_OK);
+        assert_int_equal(export_reader_open(a.row->book_depth, &a.reader, &err), TD_OK);
+        for (size_t k = 0; k < STEPS_MAX && SCRIPTS[i].steps[k].what != NULL; k++)
+            take_step(&a, &SCRIPTS[i], &SCRIPTS[i].steps[k]);
+        if (a.broke != SCRIPTS[i].broke)
+            fail_msg("%s: broke by %s", SCRIPTS[i].name, export_break_cause_name(a.broke));
+        export_reader_close(a.reader);
+        export_gate_close(a.gate);
+        td_buf_fini(&a.rows);
+    }
+    gap_list_fini(&gaps);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_scripts)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,96 @@
+/* Late receive times, from what the recorder's events say (docs/export.md, flag 4). */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include "base/buf.h"
+#include "export/export_lateness.h"
+#include "archive/event.h"
+
+/* What the recorder says. */
+typedef enum said { FRAME, SLOW_DISK, BEGINS, ENDS, HELD, ADOPTED, HEARTBEAT, NONSENSE } said;
+
+static const event EVENTS[] = {
+    [SLOW_DISK] = {.kind = EVENT_OVERLOAD,
+                   .what = EVENT_OVERLOAD_DURABILITY,
+                   .state = "begins",
+                   .from_ns = 5,
+                   .lag_ns = 7},
+    [BEGINS] = {.kind = EVENT_OVERLOAD, .state = "begins", .from_ns = 5},
+    [ENDS] = {.kind = EVENT_OVERLOAD, .state = "ends", .from_ns = 5, .to_ns = 9},
+    [HELD] = {.kind = EVENT_CLOCK, .state = "held", .step_ns = -5000000, .offset_ns = 12},
+    [ADOPTED] = {.kind = EVENT_CLOCK, .state = "adopted", .step_ns = 5000000, .offset_ns = 12},
+    [HEARTBEAT] = {.kind = EVENT_HEARTBEAT, .conn = 1, .what = "ping", .dir = "in"},
+};
+
+/* One step: an event, or a frame and whether it is late. */
+typedef struct step {
+    const char *feed;
+    uint32_t session;
+    said what;
+    int is_late;
+} step;
+
+static const step STEPS[] = {
+    {"one", 1, FRAME, 0},
+    /* what becomes durable late came in time */
+    {"one", 1, SLOW_DISK, 0},
+    {"one", 1, FRAME, 0},
+    {"one", 1, BEGINS, 0},
+    {"one", 1, FRAME, 1},
+    {"two", 1, FRAME, 0},
+    {"one", 1, HEARTBEAT, 0},
+    {"one", 1, NONSENSE, 0},
+    {"one", 1, FRAME, 1},
+    {"one", 1, ENDS, 0},
+    {"one", 1, FRAME, 0},
+    /* a step forward leaves nothing late */
+    {"one", 1, ADOPTED, 0},
+    {"one", 1, FRAME, 0},
+    /* one backward does, until the session ends */
+    {"one", 1, HELD, 0},
+    {"one", 1, FRAME, 1},
+    {"one", 1, BEGINS, 0},
+    {"one", 1, ENDS, 0},
+    {"one", 1, FRAME, 1},
+    {"one", 2, FRAME, 0},
+    {"one", 2, BEGINS, 0},
+    {"one", 2, FRAME, 1},
+    {"one", 2, ENDS, 0},
+    {"one", 2, FRAME, 0},
+};
+
+static void test_steps(void **state)
+{
+    (void)state;
+    td_err err;
+    export_lateness *late = NULL;
+    td_buf text;
+    td_buf_init(&text, 4096);
+    assert_int_equal(export_lateness_open(&late, &err), TD_OK);
+    for (size_t i = 0; i < sizeof STEPS / sizeof STEPS[0]; i++) {
+        tape_channel channel = {.info = {.feed = STEPS[i].feed}};
+        tape_frame frame = {.channel = &channel, .session = STEPS[i].session};
+        if (STEPS[i].what == FRAME) {
+            if (export_lateness_is_late(late, &frame) != STEPS[i].is_late)
+                fail_msg("step %zu: a frame is %slate", i, STEPS[i].is_late ? "not " : "");
+            continue;
+        }
+        td_buf_clear(&text);
+        if (STEPS[i].what == NONSENSE)
+            assert_int_equal(td_buf_append(&text, "no event", 8, &err), TD_OK);
+        else
+            assert_int_equal(event_encode(&EVENTS[STEPS[i].what], &text, &err), TD_OK);
+        frame.bytes = td_buf_view(&text);
+        assert_int_equal(export_lateness_event(late, &frame, &err), TD_OK);
+    }
+    td_buf_fini(&text);
+    export_lateness_close(late);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_steps)};
+    return cmocka_run_group_tests(tests, FRAME, NULL);
+}

@@ -1,0 +1,312 @@
+/* Names, clashes, choices and bounds of an export, from docs/export.md. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/testing/io_fault.h"
+#include "export/export_series.h"
+#include "export/export_survey.h"
+#include "schema/family.h"
+#include "tests/testing/tape_fixture.h"
+
+static const export_format *format_of(const char *name)
+{
+    size_t count = 0;
+    const export_format *formats = export_format_table(&count);
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(formats[i].name, name) == 0)
+            return &formats[i];
+    fail_msg("no format %s", name);
+    return NULL;
+}
+
+/* ---- tables ---- */
+
+static void test_formats(void **state)
+{
+    (void)state;
+    td_err err;
+    const export_format *format;
+    const export_type *type;
+    size_t count = 0;
+    const export_format *formats = export_format_table(&count);
+    size_t types = 0;
+    for (size_t i = 0; i < count; i++) {
+        assert_string_equal(EXPORT_FORMAT_NAMES[i], formats[i].name);
+        for (size_t k = 0; k < export_type_count(&formats[i]); k++)
+            assert_string_equal(EXPORT_TYPE_NAMES[types++], formats[i].types[k].name);
+    }
+    assert_null(EXPORT_TYPE_NAMES[types]);
+    assert_null(EXPORT_FORMAT_NAMES[count]);
+    format = format_of("tardis-csv");
+    assert_int_equal(export_type_count(format), 2);
+    assert_int_equal(export_type_find(format, "incremental_book_L2", &type, &err), TD_OK);
+    assert_string_equal(
+        type->header, "exchange,symbol,timestamp,local_timestamp,is_snapshot,side,price,amount\n");
+    assert_int_equal(export_type_find(format, "trades", &type, &err), TD_OK);
+    assert_string_equal(type->header,
+                        "exchange,symbol,timestamp,local_timestamp,id,side,price,amount\n");
+    assert_int_equal(export_type_find(format, "messages", &type, &err), TD_E_INVALID);
+    assert_string_equal(err.hint, "types of tardis-csv are trades, incremental_book_L2");
+}
+
+/* Every public family that trades has a market, and only they. */
+static void test_markets(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *family;
+        const char *exchange; /* NULL: none */
+        const char *book;
+    } CASES[] = {
+        {"inverse", "bybit", "orderBookL2_25"},
+        {"linear", "bybit", "orderBookL2_25"},
+        {"usdc-perp", "bybit", "orderBookL2_25"},
+        {"contract-v3", "bybit", "orderbook.50"},
+        {"v5-linear", "bybit", "orderbook.50"},
+        {"v5-inverse", "bybit", "orderbook.50"},
+        {"spot-v1", "bybit-spot", "depth"},
+        {"spot-v2", "bybit-spot", "depth"},
+        {"v5-spot", "bybit-spot", "orderbook.50"},
+        {"usdc-option", "bybit-options", "orderbook25"},
+        {"v5-option", "bybit-options", "orderbook.25"},
+        {"copytrade", "bybit-copytrade", "orderBookL2_25"},
+        {"usdc-private", NULL, NULL},
+        {"spot-private", NULL, NULL},
+        {"v5-private", NULL, NULL},
+        {"v5-spread", NULL, NULL},
+        {"v5-misc", NULL, NULL},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        const export_market *market = export_market_find(CASES[i].family);
+        const family *of = family_find(td_bytes_str(CASES[i].family));
+        assert_non_null(of);
+        if (CASES[i].exchange == NULL) {
+            assert_null(market);
+            continue;
+        }
+        assert_non_null(market);
+        assert_string_equal(market->exchange, CASES[i].exchange);
+        assert_string_equal(market->book_topic, CASES[i].book);
+        /* The topic is one of the family's, and books can be made of it. */
+        int is_known = of->topic_count == 0;
+        for (size_t k = 0; k < of->topic_count; k++)
+            is_known |= strcmp(of->topics[k].name, market->book_topic) == 0 &&
+                        export_is_book_topic(&of->topics[k], 0);
+        if (!is_known)
+            fail_msg("%s has no book topic %s", CASES[i].family, market->book_topic);
+    }
+    size_t count;
+    (void)family_table(&count);
+    assert_int_equal(count, sizeof CASES / sizeof CASES[0]);
+}
+
+/* ---- names ---- */
+
+static void test_names(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *symbol, *cell, *file;
+    } CASES[] = {{"BTCUSD", "BTCUSD", "BTCUSD"},
+                 {"btcusdt", "BTCUSDT", "BTCUSDT"},
+                 {"BTC-28APR23-29500-C", "BTC-28APR23-29500-C", "BTC-28APR23-29500-C"},
+                 {"SOLUSDT_SOL/USDT", "SOLUSDT_SOL/USDT", "SOLUSDT_SOL-USDT"},
+                 {"a:b\\c/d?e*f<g>h|i", "A:B\\C/D?E*F<G>H|I", "A-B-C-D-E-F-G-H-I"},
+                 {"+1", "+1", "+1"},
+                 {"-12.5", "-12.5", "-12.5"},
+                 {"A=B", "A=B", "A=B"}};
+    char cell[LIMIT_SYMBOL_BYTES];
+    char file[LIMIT_SYMBOL_BYTES];
+    char name[EXPORT_NAME_BYTES];
+    td_err err;
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        assert_int_equal(export_symbol_format(td_bytes_str(CASES[i].symbol), cell, &err), TD_OK);
+        assert_string_equal(cell, CASES[i].cell);
+        export_symbol_for_file(cell, file);
+        assert_string_equal(file, CASES[i].file);
+    }
+    static const char *const REFUSED[] = {"",          "A,B",          "A\nB",  "A\"B", "\"A",
+                                          "A\033[1m",  "A\177",        "A\x80", "=1+1", "@SUM",
+                                          "-1+1",      "+A",           "-",     "+",    "-1.",
+                                          "=",         "\tA",          "\rA",   "+.5",  "--1",
+                                          "A\xc2\x9b", "\xe2\x80\xae", "-1.2.3"};
+    for (size_t i = 0; i < sizeof REFUSED / sizeof REFUSED[0]; i++)
+        if (export_symbol_format(td_bytes_str(REFUSED[i]), cell, &err) != TD_E_INVALID)
+            fail_msg("'%s' is a cell", REFUSED[i]);
+    char longest[LIMIT_SYMBOL_BYTES + 1];
+    memset(longest, 'A', LIMIT_SYMBOL_BYTES);
+    longest[LIMIT_SYMBOL_BYTES] = '\0';
+    assert_int_equal(export_symbol_format(td_bytes_str(longest), cell, &err), TD_E_LIMIT);
+    /* 2021-04-17 is day 18,734; 2024-02-29 is day 19,782 (date -u -d). */
+    const export_format *csv = format_of("tardis-csv");
+    assert_int_equal(export_name_format(csv, &csv->types[1], "bybit", "BTCUSD", 18734, name, &err),
+                     TD_OK);
+    assert_string_equal(name, "bybit_incremental_book_L2_2021-04-17_BTCUSD.csv.gz");
+    const export_format *jsonl = format_of("jsonl");
+    assert_int_equal(export_name_format(jsonl, &jsonl->types[0], "", "", 19782, name, &err), TD_OK);
+    assert_string_equal(name, "messages_2024-02-29.jsonl");
+    /* The longest name there can be leaves room for ".partial". */
+    longest[LIMIT_SYMBOL_BYTES - 1] = '\0';
+    assert_int_equal(
+        export_name_format(csv, &csv->types[1], "bybit-copytrade", longest, 18734, name, &err),
+        TD_OK);
+}
+
+/* ---- series ---- */
+
+static void test_clashes(void **state)
+{
+    (void)state;
+    export_series_table table = {0};
+    export_series *series;
+    td_err err;
+    int is_new;
+    const export_type *type = &format_of("tardis-csv")->types[0];
+    assert_int_equal(export_series_get(&table, type, "bybit", "A/B", "A-B", &series, &err), TD_OK);
+    assert_int_equal(export_series_note(series, 10, "one", 0, "A/B", &is_new, &err), TD_OK);
+    assert_true(is_new);
+    assert_int_equal(export_series_note(series, 10, "one", 0, "A/B", &is_new, &err), TD_OK);
+    assert_false(is_new);
+    assert_int_equal(export_series_note(series, 10, "two", 0, "A/B", &is_new, &err), TD_E_INVALID);
+    assert_string_equal(err.text, "feeds 'one' and 'two' would share the trades file of A/B, "
+                                  "1970-01-11");
+    assert_int_equal(export_series_note(series, 10, "one", 1, "A/B", &is_new, &err), TD_E_INVALID);
+    assert_string_equal(err.text, "lines 0 and 1 of feed 'one' would share the trades file of A/B, "
+                                  "1970-01-11");
+    assert_int_equal(export_series_note(series, 10, "one", 0, "A-B", &is_new, &err), TD_E_INVALID);
+    assert_non_null(strstr(err.text, "symbols 'A/B' and 'A-B' would share"));
+    /* Another day is another file: a family may follow another one. */
+    assert_int_equal(export_series_note(series, 11, "two", 1, "A/B", &is_new, &err), TD_OK);
+    assert_true(is_new);
+    export_series_fini(&table);
+}
+
+static void test_series_bound(void **state)
+{
+    (void)state;
+    export_series_table table = {0};
+    export_series *series;
+    td_err err;
+    char symbol[16];
+    const export_type *type = &format_of("tardis-csv")->types[0];
+    for (unsigned i = 0; i < LIMIT_EXPORT_SERIES; i++) {
+        snprintf(symbol, sizeof symbol, "S%u", i);
+        assert_int_equal(export_series_get(&table, type, "bybit", symbol, symbol, &series, &err),
+                         TD_OK);
+    }
+    assert_int_equal(export_series_get(&table, type, "bybit", "X", "X", &series, &err), TD_E_LIMIT);
+    assert_non_null(strstr(err.hint, "--symbol"));
+    export_series_sort(&table);
+    assert_string_equal(table.items[0]->symbol, "S0");
+    assert_string_equal(table.items[2]->symbol, "S10");
+    assert_non_null(export_series_find(&table, type, "bybit", "S65535"));
+    assert_null(export_series_find(&table, type, "bybit", "X"));
+    assert_null(export_series_find(&table, type, "bybit-spot", "S0"));
+    export_series_fini(&table);
+}
+
+/* Whatever the order in which topics are met. */
+static void test_choices(void **state)
+{
+    (void)state;
+    static const topic_row DEPTHS[] = {
+        {.name = "orderbook.1", .type = MSG_BOOK_CHANGE, .book_depth = 1},
+        {.name = "orderbook.200", .type = MSG_BOOK_CHANGE, .book_depth = 200},
+        {.name = "orderbook.50", .type = MSG_BOOK_CHANGE, .book_depth = 50},
+        {.name = "orderbook.1000", .type = MSG_BOOK_CHANGE, .book_depth = 1000},
+        {.name = "orderbook.rpi", .type = MSG_BOOK_CHANGE, .book_depth = 50},
+    };
+    enum { COUNT = sizeof DEPTHS / sizeof DEPTHS[0] };
+    const export_market *market = export_market_find("v5-linear");
+    td_err err;
+    for (unsigned bits = 1; bits < 1u << COUNT; bits++) {
+        export_series_table table = {0};
+        for (unsigned turn = 0; turn < COUNT; turn++) {
+            unsigned i = (turn * 3 + bits) % COUNT;
+            if ((bits & (1u << i)) != 0)
+                assert_int_equal(export_choice_offer(&table, "f", td_bytes_str("BTCUSDT"), market,
+                                                     &DEPTHS[i], &err),
+                                 TD_OK);
+        }
+        const export_choice *choice =
+            export_choice_find(&table, "f", market, td_bytes_str("BTCUSDT"));
+        assert_non_null(choice);
+        const char *expected = (bits & 4) != 0    ? "orderbook.50"
+                               : (bits & 8) != 0  ? "orderbook.1000"
+                               : (bits & 2) != 0  ? "orderbook.200"
+                               : (bits & 16) != 0 ? "orderbook.rpi"
+                                                  : "orderbook.1";
+        assert_string_equal(choice->row->name, expected);
+        assert_null(export_choice_find(&table, "g", market, td_bytes_str("BTCUSDT")));
+        assert_null(export_choice_find(&table, "f", export_market_find("v5-inverse"),
+                                       td_bytes_str("BTCUSDT")));
+        export_series_fini(&table);
+    }
+    static const topic_row FULL = {.name = "orderbook.full", .type = MSG_BOOK_CHANGE};
+    assert_false(export_is_book_topic(&FULL, 0));
+    assert_true(export_is_book_topic(&DEPTHS[1], 200));
+    assert_false(export_is_book_topic(&DEPTHS[1], 50));
+}
+
+/* ---- the first look ---- */
+
+/* A day with one symbol more than files may be open: refused before anything is written. */
+static void test_files_of_a_day(void **state)
+{
+    (void)state;
+    tape_fixture f;
+    tape_fixture_init(&f);
+    tape_segment *segment =
+        tape_segment_open(&f, &(tape_segment_spec){"alpha", "aaaaaaaa", 1, 100, 1});
+    char symbol[16];
+    for (unsigned i = 0; i <= LIMIT_EXPORT_FILES; i++) {
+        snprintf(symbol, sizeof symbol, "S%u", i);
+        tape_segment_put(segment, &(tape_put){.topic = "trade",
+                                              .symbol = symbol,
+                                              .conn = 1,
+                                              .ordinal = i + 1,
+                                              .recv_ns = 200 + i,
+                                              .text = "{}"});
+    }
+    tape_segment_finish(segment);
+    const export_format *csv = format_of("tardis-csv");
+    export_spec spec = {.format = csv};
+    spec.types[EXPORT_TRADES] = &csv->types[0];
+    io_fault *disk = io_fault_open();
+    export_folder *folder = NULL;
+    export_survey found;
+    tape *played = NULL;
+    td_err err;
+    const selection all = {0};
+    assert_int_equal(export_folder_open(io_fault_io(disk), "out", EXPORT_KEEP, &folder, &err),
+                     TD_OK);
+    assert_int_equal(tape_open(tape_fixture_archive(&f), &all, &(tape_options){0}, &played, &err),
+                     TD_OK);
+    assert_int_equal(export_survey_run(&spec, played, folder, NULL, NULL, &found, &err),
+                     TD_E_LIMIT);
+    assert_non_null(strstr(err.text, "more than 2048 files of one day"));
+    assert_non_null(strstr(err.hint, "--symbol"));
+    export_survey_fini(&found);
+    tape_close(played);
+    export_folder_close(folder);
+    assert_int_equal(io_fault_open_count(disk), 0);
+    io_fault_close(disk);
+    tape_fixture_fini(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_formats),        cmocka_unit_test(test_markets),
+        cmocka_unit_test(test_names),          cmocka_unit_test(test_clashes),
+        cmocka_unit_test(test_series_bound),   cmocka_unit_test(test_choices),
+        cmocka_unit_test(test_files_of_a_day),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
