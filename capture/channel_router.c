@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "base/limits.h"
 #include "base/url.h"
+#include "format/segment_name.h"
 #include "schema/decode.h"
 #include "schema/json_schema.h"
 
@@ -334,37 +335,19 @@ static td_result route_overflow(channel_router *router, const router_frame *fram
 #define HTTP_TOPIC_PREFIX "http."
 enum { HTTP_TOPIC_BYTES = LIMIT_NAME_BYTES + sizeof HTTP_TOPIC_PREFIX };
 
-td_bytes channel_router_http_name(td_bytes url)
+void channel_router_http_name(td_bytes url, char out[LIMIT_NAME_BYTES])
 {
     td_bytes path = td_url_split(url).path;
     while (path.size > 0 && path.data[path.size - 1] == '/')
         path.size--;
     const uint8_t *slash = path.size == 0 ? NULL : memrchr(path.data, '/', path.size);
-    if (slash == NULL)
-        return td_bytes_of(NULL, 0);
-    return td_bytes_of(slash + 1, path.size - (size_t)(slash + 1 - path.data));
-}
-
-static int is_name_byte(uint8_t c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '_' || c == '.';
-}
-
-/* "http.NAME", cut to what a name may have. */
-static td_bytes http_topic(td_bytes name, char out[HTTP_TOPIC_BYTES])
-{
-    size_t used = sizeof HTTP_TOPIC_PREFIX - 1;
-    memcpy(out, HTTP_TOPIC_PREFIX, used);
-    if (name.size == 0)
-        name = td_bytes_str("reply");
-    for (size_t i = 0; i < name.size && used < HTTP_TOPIC_BYTES; i++) {
-        out[used] = '_';
-        if (is_name_byte(name.data[i]))
-            memcpy(&out[used], &name.data[i], 1);
-        used++;
-    }
-    return td_bytes_of(out, used);
+    td_bytes name = td_bytes_str("reply");
+    if (slash != NULL)
+        name = td_bytes_of(slash + 1, path.size - (size_t)(slash + 1 - path.data));
+    size_t size = name.size < LIMIT_NAME_BYTES ? name.size : LIMIT_NAME_BYTES - 1;
+    for (size_t i = 0; i < size; i++)
+        out[i] = feed_name_char(((const char *)name.data)[i]) ? ((const char *)name.data)[i] : '_';
+    out[size] = '\0';
 }
 
 static td_result route_http(channel_router *router, const router_frame *frame, channel_route *out,
@@ -372,8 +355,11 @@ static td_result route_http(channel_router *router, const router_frame *frame, c
 {
     TD_ASSERT(frame->dir == DIR_HTTP);
     char topic[HTTP_TOPIC_BYTES];
+    int size = snprintf(topic, sizeof topic, HTTP_TOPIC_PREFIX "%s", frame->http_name);
+    TD_ASSERT(size > 0);
+    TD_ASSERT((size_t)size < sizeof topic);
     route_key key = key_of(frame);
-    key.topic = http_topic(frame->http_name, topic);
+    key.topic = td_bytes_of(topic, (size_t)size);
     *out =
         (channel_route){.frame_class = CLASS_UNKNOWN, .publish_ns = frame->recv_ns, .success = -1};
     td_result rc = get_channel(router, &key, NULL, out, err);

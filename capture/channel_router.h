@@ -22,6 +22,7 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/limits.h"
 #include "format/channel.h"
 #include "schema/classify.h"
 #include "schema/family.h"
@@ -39,9 +40,9 @@ typedef struct router_frame {
     frame_dir dir;
     channel_opcode opcode;
     uint64_t recv_ns;
-    td_bytes bytes;     /* DECODE_PADDING_BYTES (schema/decode.h) readable behind it */
-    td_bytes http_name; /* DIR_HTTP: what the reply is called; what a name cannot have becomes '_',
-                           and empty becomes "reply" */
+    td_bytes bytes;        /* DECODE_PADDING_BYTES (schema/decode.h) readable behind it */
+    const char *http_name; /* DIR_HTTP: what the reply is called, of feed_name_char's characters
+                              (format/segment_name.h), at most LIMIT_NAME_BYTES with its NUL */
 } router_frame;
 
 /* Where it goes. */
@@ -63,9 +64,9 @@ void channel_router_close(channel_router *router);
 TD_MUST_USE td_result channel_router_route(channel_router *router, const router_frame *frame,
                                            channel_route *out, td_err *err);
 
-/* What to call the reply of a URL that nobody named: the last part of its path. A view into url;
- * empty if the path has none. */
-td_bytes channel_router_http_name(td_bytes url);
+/* What to call the reply of a URL that nobody named: the last part of its path, in which '_' stands
+ * for what a name cannot have; cut to what fits; "reply" if the path has none. */
+void channel_router_http_name(td_bytes url, char out[LIMIT_NAME_BYTES]);
 
 /* Forget all channels, where a segment begins: numbers start at 0 again, no channel_info is valid
  * any more, and there is room for LIMIT_TOPIC_CHANNELS topics again. */

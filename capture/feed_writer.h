@@ -54,8 +54,8 @@ typedef struct feed_frame {
     channel_opcode opcode;
     uint64_t ordinal; /* on its connection and direction; 0: the next one */
     uint64_t recv_ns;
-    td_bytes bytes;     /* DECODE_PADDING_BYTES (schema/decode.h) readable behind it */
-    td_bytes http_name; /* as router_frame has it */
+    td_bytes bytes;        /* DECODE_PADDING_BYTES (schema/decode.h) readable behind it */
+    const char *http_name; /* as router_frame has it */
 } feed_frame;
 
 /* What became of it. Valid until the next call. */

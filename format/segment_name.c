@@ -11,13 +11,19 @@
  */
 enum { NAME_TIME_CHARS = 16, NAME_SESSION_CHARS = 8, NAME_NUMBER_CHARS_MIN = 6 };
 
+int feed_name_char(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_' || c == '.';
+}
+
 int feed_name_is_valid(const char *feed)
 {
     size_t length = strlen(feed);
     if (length == 0 || length >= LIMIT_NAME_BYTES || feed[0] == '.')
         return 0;
     for (const char *c = feed; *c != '\0'; c++) {
-        if (!isalnum((unsigned char)*c) && strchr("._-", *c) == NULL)
+        if (!feed_name_char(*c))
             return 0;
     }
     return 1;

@@ -39,6 +39,9 @@ td_bytes segment_final_name(const char *path);
 void segment_name_format(const char *feed, const char *session, uint64_t first_ns, uint32_t number,
                          char out[LIMIT_PATH_BYTES]);
 
+/* 1 for what the name of a feed, and of an HTTP reply, may have: letters, digits, '.', '_', '-'. */
+int feed_name_char(char c);
+
 /* 1 if feed may be a feed's name: letters, digits, '.', '_' and '-', not '.' first, and short. */
 int feed_name_is_valid(const char *feed);
 

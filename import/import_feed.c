@@ -191,13 +191,16 @@ td_result import_feed_frame_put(import_feed *feed, const import_feed_frame *fram
     const feed_slot *slot = feed_writer_slot(feed->writer, 0, frame->shard);
     int is_http = frame->dir == DIR_HTTP;
     TD_ASSERT(is_http || slot != NULL);
+    char http_name[LIMIT_NAME_BYTES];
+    if (is_http)
+        channel_router_http_name(frame->url, http_name);
     const feed_frame next = {.shard = frame->shard,
                              .conn = is_http ? 0 : slot->at.conn,
                              .dir = frame->dir,
                              .opcode = OPCODE_TEXT,
                              .recv_ns = frame->recv_ns,
                              .bytes = frame->bytes,
-                             .http_name = channel_router_http_name(frame->url)};
+                             .http_name = is_http ? http_name : NULL};
     td_result rc = begin_session(feed, frame->recv_ns, err);
     if (rc == TD_OK)
         rc = close_earlier(feed, frame->recv_ns, err);

@@ -13,6 +13,7 @@
 #include "base/near.h"
 #include "base/url.h"
 #include "capture/channel_router.h"
+#include "format/segment_name.h"
 #include "recorder/room.h"
 #include "recorder/subscription.h"
 #include "schema/dialect.h"
@@ -432,13 +433,6 @@ td_result config_blame(const recorder_config *config, size_t feed_index, const c
 
 /* ---- HTTP requests ---- */
 
-/* What may be part of a feed's name, or of the name of an HTTP reply. */
-static int is_name_char(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '_' || c == '.';
-}
-
 static int is_http_url(const char *text)
 {
     td_bytes scheme = td_url_split(td_bytes_str(text)).scheme;
@@ -492,27 +486,12 @@ static td_result take_requests(feed_config *feed, td_err *err)
     return TD_OK;
 }
 
-/* Nobody named it: what imported captures call such a reply. */
-static void name_by_url(http_config *asked)
-{
-    td_bytes name = channel_router_http_name(td_bytes_str(asked->url));
-    if (name.size == 0)
-        name = td_bytes_str("reply");
-    size_t size = name.size < sizeof asked->name ? name.size : sizeof asked->name - 1;
-    for (size_t i = 0; i < size; i++) {
-        asked->name[i] = '_';
-        if (is_name_char((char)name.data[i]))
-            memcpy(&asked->name[i], &name.data[i], 1);
-    }
-    asked->name[size] = '\0';
-}
-
 /* Names become channels: http.NAME. */
 static td_result check_http_name(const http_config *asked, td_err *err)
 {
     int is_good = asked->name[0] != '\0';
     for (const char *c = asked->name; *c != '\0' && is_good; c++)
-        is_good = is_name_char(*c);
+        is_good = feed_name_char(*c);
     if (is_good)
         return TD_OK;
     return td_err_set(err, TD_E_INVALID,
@@ -533,7 +512,7 @@ static td_result finish_request(http_config *asked, td_err *err)
     td_server_url ignored;
     td_result rc = td_url_parse_http(asked->url, &ignored, err);
     if (rc == TD_OK && asked->name_text == NULL && !asked->is_named)
-        name_by_url(asked);
+        channel_router_http_name(td_bytes_str(asked->url), asked->name);
     if (rc == TD_OK)
         rc = check_http_name(asked, err);
     if (asked->every_ns == 0)
@@ -683,7 +662,7 @@ static td_result check_name(const char *name, td_err *err)
     int is_good = length > 0 && length < LIMIT_NAME_BYTES && name[0] != '_' && name[0] != '.' &&
                   name[0] != '-';
     for (size_t i = 0; i < length && is_good; i++)
-        is_good = is_name_char(name[i]);
+        is_good = feed_name_char(name[i]);
     if (is_good)
         return TD_OK;
     return td_err_set(err, TD_E_INVALID,

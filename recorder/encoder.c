@@ -214,7 +214,7 @@ static td_result take_http(encoder *self, const intake_record *record, td_bytes 
                               .opcode = (channel_opcode)record->opcode,
                               .recv_ns = record->recv_ns,
                               .bytes = body,
-                              .http_name = td_bytes_str(config->http[record->http].name)};
+                              .http_name = config->http[record->http].name};
     return feed_writer_frame(self->feeds[record->feed_index].writer, &reply, NULL, err);
 }
 

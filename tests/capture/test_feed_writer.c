@@ -141,7 +141,7 @@ static td_result try_put(scene *s, uint32_t shard, frame_dir dir, uint64_t ordin
                               .ordinal = ordinal,
                               .recv_ns = ++s->now_ns,
                               .bytes = td_bytes_of(s->padded, bytes.size),
-                              .http_name = td_bytes_str(dir == DIR_HTTP ? "reply" : "")};
+                              .http_name = "reply"};
     return feed_writer_frame(s->writer, &frame, placed, NULL);
 }
 
