@@ -7,7 +7,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/hash.h"
-#include "archive/archive_feed_impl.h"
+#include "archive/writer_feed.h"
 #include "archive/catalog.h"
 #include "archive/catalog_rebuild.h"
 #include "archive/feed_past.h"

@@ -1,20 +1,55 @@
 #include "archive/prune.h"
 
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/err.h"
 #include "base/hash.h"
+#include "base/time_text.h"
+#include "format/segment_index.h"
+#include "archive/archive.h"
+#include "archive/archive_newest.h"
 #include "archive/archive_plan.h"
 #include "archive/archive_segment.h"
 #include "archive/feed_past.h"
 #include "archive/journal.h"
 #include "archive/ledger.h"
-#include "archive/prune_impl.h"
 #include "archive/reindex.h"
-#include "format/segment_index.h"
+
+/* A segment of the wanted feeds. */
+typedef struct prune_candidate {
+    char *path; /* below the archive, with ".open" where it has it */
+    char *feed;
+    char session[SESSION_ID_BYTES];
+    uint64_t first_ns, last_ns;
+    uint64_t until_ns; /* first frame of the feed behind it, or last_ns */
+    uint64_t bytes;
+    uint64_t frames;
+    char chain_hex[33];   /* of the file itself, and */
+    uint64_t chunk_count; /* only of what goes */
+    prune_why why;        /* if it goes */
+    uint8_t may_go;       /* 1: finished, also in the journal */
+    uint8_t was_pruned;   /* 1: the journal has it as pruned already */
+    uint8_t goes;
+} prune_candidate;
+
+typedef struct prune_work {
+    archive *archive;
+    const prune_options *options;
+    prune_report *report;
+    journal *journal;
+    archive_past past;
+    uint64_t newest_ns; /* receive time of the archive's newest frame that is not in the future */
+    uint64_t old_ns; /* bound by age: segments whose last frame is earlier are removed; 0: none */
+    uint64_t before_ns;          /* the same with the bound that does not depend on a clock */
+    prune_candidate *candidates; /* oldest first */
+    size_t count;
+} prune_work;
 
 const char *prune_why_name(prune_why why)
 {
@@ -24,6 +59,249 @@ const char *prune_why_name(prune_why why)
                                         [PRUNE_LEFTOVER] = "leftover"};
     TD_ASSERT(why <= PRUNE_LEFTOVER);
     return NAMES[why];
+}
+
+/* ---- which are too old ---- */
+
+/* Which segments are too old. Removal cannot be undone, and the machine's clock may have jumped: so
+ * ages count from the newest frame, and prune refuses to remove what lies before a hole in the
+ * archive that is longer than the age and than LIMIT_PRUNE_HOLE_NS. */
+enum { HOUR_S = 3600 };
+
+/* Find the moment before which frames are too old. */
+static td_result find_bound(prune_work *w, td_err *err)
+{
+    const prune_options *o = w->options;
+    const newest_query until_now = {.until_ns = clock_wall_ns(archive_clock(w->archive))};
+    td_result rc = archive_newest_ns(w->archive, &until_now, &w->newest_ns, err);
+    if (rc != TD_OK)
+        return rc;
+    if (o->older_than_ns > 0) {
+        w->report->counted_from_ns = w->newest_ns;
+        w->old_ns = w->newest_ns > o->older_than_ns ? w->newest_ns - o->older_than_ns : 0;
+    }
+    w->before_ns = w->old_ns > o->before_ns ? w->old_ns : o->before_ns;
+    return TD_OK;
+}
+
+/* Where the first segment begins that may have frames at or after a moment; UINT64_MAX: there is
+ * none. */
+static uint64_t find_first_after(const archive_listing *listing, uint64_t ns)
+{
+    uint64_t first_ns = UINT64_MAX;
+    for (size_t i = 0; i < listing->segment_count; i++) {
+        const segment_name *name = &listing->segments[i].name;
+        uint64_t begin_ns = name->first_s * TD_NS_PER_S;
+        uint64_t end_ns = (name->first_s / HOUR_S + 1) * HOUR_S * TD_NS_PER_S;
+        if (name->is_parsed && end_ns > ns && begin_ns < first_ns)
+            first_ns = begin_ns;
+    }
+    return first_ns;
+}
+
+/* The last frame that goes by its age alone; 0 if none does. */
+static uint64_t find_last_old(const prune_work *w)
+{
+    uint64_t last_ns = 0;
+    for (size_t i = 0; i < w->count; i++) {
+        const prune_candidate *c = &w->candidates[i];
+        if (c->goes && c->why == PRUNE_OLD && c->last_ns >= w->options->before_ns &&
+            c->last_ns > last_ns)
+            last_ns = c->last_ns;
+    }
+    return last_ns;
+}
+
+static td_result refuse(const prune_work *w, uint64_t last_ns, uint64_t next_ns, td_err *err)
+{
+    char last[TD_TIME_TEXT_BYTES];
+    char next[TD_TIME_TEXT_BYTES];
+    char age[TD_TIME_TEXT_BYTES];
+    td_time_format(last_ns, last);
+    td_time_format(next_ns, next);
+    td_duration_format(w->options->older_than_ns, age);
+    td_result rc = td_err_set(
+        err, TD_E_LIMIT,
+        "nothing is removed: everything until %s would be older than %s, because the next frames "
+        "are from %s; if a clock had jumped then, that is not so",
+        last, age, next);
+    td_err_hint(err, "if it is meant, say until when: --before %.10s", next);
+    return rc;
+}
+
+/* After choosing: refuse a choice that a clock that jumped may have caused. TD_E_LIMIT. */
+static td_result check_bound(const prune_work *w, td_err *err)
+{
+    archive_listing listing = {0};
+    uint64_t hole_ns_max = w->options->older_than_ns > LIMIT_PRUNE_HOLE_NS
+                               ? w->options->older_than_ns
+                               : LIMIT_PRUNE_HOLE_NS;
+    uint64_t last_ns = w->old_ns == 0 ? 0 : find_last_old(w);
+    if (last_ns == 0)
+        return TD_OK;
+    td_result rc = archive_list(w->archive, &listing, err);
+    if (rc == TD_OK) {
+        uint64_t next_ns = find_first_after(&listing, w->old_ns);
+        if (next_ns > last_ns && next_ns - last_ns > hole_ns_max)
+            rc = refuse(w, last_ns, next_ns, err);
+    }
+    archive_listing_fini(&listing);
+    return rc;
+}
+
+/* ---- gaps that must not go with their segments ---- */
+
+/* The ledger as it is, and as it would be without the segments that go. */
+typedef struct ledgers {
+    const prune_work *work;
+    gap_list now;
+    gap_list without;
+    gap_list leaving; /* what the segments that go tell */
+} ledgers;
+
+static const prune_candidate *find_going(const prune_work *w, const char *path)
+{
+    for (size_t i = 0; i < w->count; i++) {
+        if (w->candidates[i].goes && strcmp(w->candidates[i].path, path) == 0)
+            return &w->candidates[i];
+    }
+    return NULL;
+}
+
+static td_result sort_out(void *user, const char *source, const gap_list *rows, td_err *err)
+{
+    ledgers *l = user;
+    int leaves = source[0] != '\0' && find_going(l->work, source) != NULL;
+    td_result rc = gap_list_join(&l->now, rows, err);
+    if (rc == TD_OK)
+        rc = gap_list_join(leaves ? &l->leaving : &l->without, rows, err);
+    return rc;
+}
+
+/* 1 if the gap is over before the feed's frames that stay begin. */
+static int is_behind_all(const prune_work *w, const gap_row *row)
+{
+    if (row->to_ns == GAP_OPEN)
+        return 0;
+    for (size_t i = 0; i < w->count; i++) {
+        const prune_candidate *c = &w->candidates[i];
+        if (c->goes && strcmp(c->feed, row->feed) == 0 && row->to_ns >= c->first_ns &&
+            row->to_ns <= c->until_ns)
+            return 1;
+    }
+    return 0;
+}
+
+static int is_same(const gap_row *a, const gap_row *b)
+{
+    return a->to_ns == b->to_ns && a->frames_lost == b->frames_lost &&
+           strcmp(a->covered_by, b->covered_by) == 0 && strcmp(a->cause, b->cause) == 0 &&
+           strcmp(a->detail, b->detail) == 0;
+}
+
+/* A gap that reaches beyond what goes must stay; and one that somebody else tells too must not fall
+ * back to what that one knows of it (its beginning, for instance). */
+static td_result keep_if_needed(prune_work *w, const ledgers *l, const gap_row *key, td_err *err)
+{
+    const gap_row *now = gap_list_find(&l->now, key);
+    const gap_row *left = gap_list_find(&l->without, key);
+    TD_ASSERT(now != NULL);
+    int is_needed = left == NULL ? !is_behind_all(w, now) : !is_same(now, left);
+    if (!is_needed)
+        return TD_OK;
+    w->report->gaps_kept++;
+    return ledger_write_gap(w->journal, now, err);
+}
+
+static td_result hear_all(prune_work *w, ledgers *l, td_err *err)
+{
+    td_err cause;
+    td_err_clear(&cause);
+    td_result rc = archive_each_gap_source(w->archive, sort_out, l, &cause);
+    return rc == TD_OK ? TD_OK : td_err_set(err, rc, "gaps of what is to go: %s", cause.text);
+}
+
+/* Copy to the journal what the ledger would lose with the segments that go, and must not. */
+static td_result keep_gaps(prune_work *w, td_err *err)
+{
+    TD_ASSERT(w->journal != NULL);
+    ledgers l = {.work = w};
+    td_result rc = hear_all(w, &l, err);
+    for (size_t i = 0; i < l.leaving.count && rc == TD_OK; i++)
+        rc = keep_if_needed(w, &l, &l.leaving.rows[i], err);
+    gap_list_fini(&l.now);
+    gap_list_fini(&l.without);
+    gap_list_fini(&l.leaving);
+    return rc;
+}
+
+/* ---- folders that are empty then ---- */
+
+/* Path below the archive of the folder around path; 0 at capture/ itself. */
+static int go_up(char *path)
+{
+    char *slash = strrchr(path, '/');
+    if (slash == NULL)
+        return 0;
+    *slash = '\0';
+    return strchr(path, '/') != NULL;
+}
+
+/* 1 if the folder is gone. It has something in it otherwise, most likely. */
+static int remove_folder(const prune_work *w, const char *folder)
+{
+    char full[LIMIT_PATH_BYTES];
+    td_result rc = archive_join(w->archive, folder, full, NULL);
+    if (rc == TD_OK)
+        rc = td_io_unlink(archive_io(w->archive), full, NULL);
+    /* An empty folder that comes back after a power cut is in nobody's way. */
+    return rc == TD_OK && td_io_sync_folder_of(archive_io(w->archive), full, NULL) == TD_OK;
+}
+
+/* The folders of a segment that is gone, from the day's upwards, as far as nothing else is there.
+ */
+static void remove_folders_of(prune_work *w, const char *path)
+{
+    char folder[LIMIT_PATH_BYTES];
+    (void)snprintf(folder, sizeof folder, "%s", path);
+    while (go_up(folder) && remove_folder(w, folder))
+        w->report->folders++;
+}
+
+/* Folders older than this are not in use by a recorder, which writes into today's folder. Today is
+ * taken from the archive's newest frame, because the clock may have jumped. */
+static uint64_t settled_before(const prune_work *w)
+{
+    char live[SESSION_ID_BYTES];
+    const uint64_t two_days_ns = UINT64_C(2) * 24 * 3600 * TD_NS_PER_S;
+    uint64_t now_ns = w->newest_ns;
+    if (archive_live_session(w->archive, live, NULL) != TD_OK)
+        return 0;
+    const past_session *session = archive_past_session(&w->past, live);
+    int is_recorder = session != NULL && strcmp(session->verb, "record") == 0;
+    return is_recorder && now_ns > two_days_ns ? now_ns - two_days_ns : 0;
+}
+
+/* Remove folders below capture/ that are empty. What cannot be removed stays. An appender makes a
+ * day's folder and then a file in it: nothing may come between. So nobody may
+ * begin to append meanwhile; beside an import, which may be of any day, folders stay until the next
+ * time. Folders of what earlier prunes removed are tried too: one may have been killed here. */
+static void remove_folders(prune_work *w)
+{
+    td_lock *lock = NULL;
+    if (archive_hold_appenders(w->archive, &lock, NULL) != TD_OK)
+        return;
+    uint64_t before_ns = lock != NULL ? UINT64_MAX : settled_before(w);
+    for (size_t i = 0; i < w->past.segment_count; i++) {
+        const past_segment *segment = &w->past.segments[i];
+        if (segment->stage == PAST_PRUNED && segment->last_ns < before_ns)
+            remove_folders_of(w, segment->path);
+    }
+    for (size_t i = 0; i < w->count; i++) {
+        if (w->candidates[i].goes && w->candidates[i].last_ns < before_ns)
+            remove_folders_of(w, w->candidates[i].path);
+    }
+    td_io_unlock(lock);
 }
 
 /* ---- which segments go ---- */
@@ -323,11 +601,11 @@ static td_result do_work(prune_work *w, td_err *err)
     if (rc == TD_OK)
         rc = archive_past_read(w->archive, &w->past, err);
     if (rc == TD_OK)
-        rc = prune_find_bound(w, err);
+        rc = find_bound(w, err);
     if (rc == TD_OK)
         rc = choose_by_files(w, err);
     if (rc == TD_OK)
-        rc = prune_check_bound(w, err);
+        rc = check_bound(w, err);
     if (rc == TD_OK)
         rc = ask(w, err);
     if (rc != TD_OK)
@@ -335,11 +613,11 @@ static td_result do_work(prune_work *w, td_err *err)
     for (size_t i = 0; i < w->count; i++)
         going += w->candidates[i].goes;
     if (is_real && going > 0)
-        rc = prune_keep_gaps(w, err);
+        rc = keep_gaps(w, err);
     if (rc == TD_OK)
         rc = remove_all(w, err);
     if (is_real && w->report->segments > 0) {
-        prune_remove_folders(w);
+        remove_folders(w);
         update_catalog(w);
     }
     return rc;

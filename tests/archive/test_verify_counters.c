@@ -1,6 +1,6 @@
 /* Frames received = written + dropped, from segment to segment of a session and against the ledger:
  * sessions whose counters are made up, each of which chains, and is in order but for them.
- * Expected: archive/verify_counters.c's contract in archive/verify.h; docs/design.md, promise P1
+ * Expected: the contract in archive/verify.h; docs/design.md, promise P1
  * ("dropped frames are in the ledger"). What a chain record says within one segment:
  * test_segment_verify. */
 #include <setjmp.h>

@@ -1,4 +1,4 @@
-#include "archive/archive_feed_impl.h"
+#include "archive/writer_feed.h"
 
 #include <stdio.h>
 #include <string.h>
