@@ -320,9 +320,10 @@ sweep:
 
 ##@ On this machine
 
+# schema/exchanges.h includes the exchanges' own folders.
 # Headers keep their module folders below include/tapedeck, as they are included here.
 INSTALL_INCLUDE = $(DESTDIR)$(PREFIX)/include/tapedeck
-INSTALL_HEADERS = $(filter-out %_impl.h base/banned.h,$(wildcard $(LIBRARIES:=/*.h)))
+INSTALL_HEADERS = $(filter-out %_impl.h base/banned.h schema/exchanges.h,$(wildcard $(LIBRARIES:=/*.h)))
 
 # Where each shell looks for the completions of a program $$p.
 COMPLETIONS_bash = share/bash-completion/completions/$$p

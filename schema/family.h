@@ -39,7 +39,7 @@ typedef struct family_market {
 typedef struct family {
     const char *name; /* as users write it: "inverse", "v5-linear" */
     const exchange_row *exchange;
-    const dialect *dialect;                          /* what its connections speak */
+    const struct dialect *dialect;                   /* what its connections speak */
     family_endpoint endpoints[FAMILY_ENDPOINTS_MAX]; /* ends with url NULL or the array */
     const topic_row *topics;                         /* rows of its file */
     family_market market;

@@ -17,7 +17,7 @@
 enum { TOPIC_FILTERS_BYTES_MAX = 1 << 20 };
 
 typedef struct topic_filters {
-    const dialect *dialect;
+    const struct dialect *dialect;
     td_buf texts;     /* each with a LF behind it */
     uint32_t *places; /* table by hash: offset + 1 of a text; 0: free */
     size_t place_count;
