@@ -36,7 +36,7 @@ int known_segments_match(const known_segments *known, const archive_segment *seg
 /* An archive's catalog, for reading. Without one that can be used, no segment is known, and each is
  * read itself. */
 typedef struct known_catalog {
-    catalog *catalog; /* NULL: none that can be used */
+    struct catalog *catalog; /* NULL: none that can be used */
     known_segments segments;
     const td_log *log; /* why a catalog, or a segment's rows, are not used; NULL: not logged */
     td_log_level level;

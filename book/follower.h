@@ -29,7 +29,7 @@ typedef struct follower_conn {
 
 /* Zero-initialise; close with follower_close. */
 typedef struct follower {
-    track *track; /* NULL before the first frame */
+    struct track *track; /* NULL before the first frame */
     const topic_row *row;
     follower_conn from;
 } follower;

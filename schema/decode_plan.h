@@ -6,6 +6,7 @@
 #ifndef TD_SCHEMA_DECODE_PLAN_H
 #define TD_SCHEMA_DECODE_PLAN_H
 
+#include <assert.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -16,12 +17,16 @@
 #include "schema/message.h"
 #include "schema/topic.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* ---- keys ---- */
 
 enum { KEY_NONE = 0xff, KEY_WORD_BYTES = 16 };
-_Static_assert((int)TOPIC_FIELDS_MAX < (int)KEY_NONE, "an index of a field fits in a byte");
-_Static_assert((int)KEY_WORD_BYTES <= (int)JSON_PADDING_BYTES,
-               "keys are compared past the end of a text");
+static_assert((int)TOPIC_FIELDS_MAX < (int)KEY_NONE, "an index of a field fits in a byte");
+static_assert((int)KEY_WORD_BYTES <= (int)JSON_PADDING_BYTES,
+              "keys are compared past the end of a text");
 
 /* A key and its closing quote as two words; what is longer is compared on. */
 typedef struct key_word {
@@ -227,5 +232,9 @@ static inline decode_plan *plan_cache_get(plan_cache *cache, const topic_row *ro
     return cache->last != NULL && cache->last->row == row ? cache->last
                                                           : plan_cache_find(cache, row);
 }
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -8,6 +8,10 @@
 #include "schema/message.h"
 #include "schema/topic.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Texts of a frame that stand nowhere in it: JSON in its one form. Zeros to begin with. */
 typedef struct value_texts {
     uint8_t *bytes; /* as large as the frame, so that views into it stay */
@@ -27,5 +31,9 @@ int decode_field(value_texts *texts, const field_row *field, json_value value, m
 
 /* The frame kind that a value of kind_key names; 0 if it names none. */
 int decode_kind(json_value value, frame_kind *out);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -51,10 +51,10 @@ typedef struct tape_block tape_block;
 
 /* What a frame says. It depends on the frame's bytes, its channel and its time alone. */
 typedef struct frame_content {
-    const message *message;     /* NULL: it is no data, or cannot be decoded */
-    decode_error why;           /* of data: why not */
-    const classification *what; /* of what the client sent, of control frames, and of those that
-                                   stand on no topic; else NULL */
+    const struct message *message; /* NULL: it is no data, or cannot be decoded */
+    decode_error why;              /* of data: why not */
+    const classification *what;    /* of what the client sent, of control frames, and of those that
+                                      stand on no topic; else NULL */
 } frame_content;
 
 /* How much of its frames' content a tape reads. */
