@@ -838,7 +838,6 @@ td_result archive_recover(archive *a, const char *feed, recover_event_fn *progre
     if (rc == TD_E_BUSY && archive_get_mode(a) == ARCHIVE_APPEND) {
         td_log_say(archive_log(a), TD_LOG_WARNING,
                    "crashed segments are left for a later recovery: a maintainer is at work");
-        report->is_postponed = 1;
         td_err_clear(err);
         rc = TD_OK;
     } else if (rc == TD_OK) {

@@ -28,8 +28,7 @@ typedef struct recover_report {
     uint64_t torn_bytes;         /* cut off and kept in torn/ */
     uint64_t sessions_crashed;   /* sessions found to have ended without a stop */
     uint64_t gaps_opened;
-    uint8_t is_postponed; /* 1: an appender found a maintainer at work; nothing was done */
-    uint8_t is_lossy;     /* 1: something that had been durable is lost */
+    uint8_t is_lossy; /* 1: something that had been durable is lost */
 } recover_report;
 
 /* What one segment came to, for progress. path as before recovery, below the archive. */
@@ -44,10 +43,10 @@ typedef void recover_event_fn(void *user, const recover_event *event);
 
 /* Recover the crashed segments of a feed (NULL: of all). A maintainer, or an appender before it
  * connects (it then takes maintain.lock for the time; if a maintainer keeps it for over a second,
- * the appender goes on without: is_postponed. Its chain goes on all the same). Gaps of reason crash
- * are opened in the journal, one per slot. The catalog is brought up to
- * date without an appender; an appender's archive_writer does that, in its own time. TD_E_BUSY,
- * TD_E_IO, TD_E_NOSPACE. progress may be NULL. */
+ * the appender goes on without, and logs a warning. Its chain goes on all the same). Gaps of reason
+ * crash are opened in the journal, one per slot. The catalog is brought up to date without an
+ * appender; an appender's archive_writer does that, in its own time. TD_E_BUSY, TD_E_IO,
+ * TD_E_NOSPACE. progress may be NULL. */
 TD_MUST_USE td_result archive_recover(archive *archive, const char *feed,
                                       recover_event_fn *progress, void *user,
                                       recover_report *report, td_err *err);

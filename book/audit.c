@@ -162,11 +162,6 @@ void audit_seat_set_row(audit_seat *seat, const topic_row *row)
     seat->strength = rule == NULL ? STRENGTH_ERROR : rule->strength;
 }
 
-audit_part audit_seat_part(const audit_seat *seat)
-{
-    return seat->part;
-}
-
 void *audit_seat_user(const audit_seat *seat)
 {
     return seat->user;

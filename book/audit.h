@@ -75,7 +75,6 @@ size_t audit_bytes(const audit *a);
 /* The topic changed under its name, as track_set_row; a row of another part changes nothing. */
 void audit_seat_set_row(audit_seat *seat, const topic_row *row);
 
-audit_part audit_seat_part(const audit_seat *seat);
 void *audit_seat_user(const audit_seat *seat);
 
 /* Where and when a frame came from. */

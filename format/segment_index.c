@@ -99,7 +99,8 @@ td_result segment_index_add_chunk(segment_index *index, const segment_chunk *chu
     return TD_OK;
 }
 
-void segment_index_drop_chunks(segment_index *index)
+/* Free the chunks alone; or take those of another index of the same segment, which is freed. */
+static void segment_index_drop_chunks(segment_index *index)
 {
     td_free(index->chunks);
     td_free(index->bitmaps);
@@ -343,7 +344,6 @@ static td_result read_all(segment_reader *reader, const char *path, segment_inde
 {
     const segment_info *info = segment_reader_info(reader);
     out->is_open = info->state == SEGMENT_OPEN;
-    out->is_torn = info->file_bytes > info->sound_bytes;
     out->file_bytes = out->is_open ? info->sound_bytes : info->file_bytes;
     out->message_count = info->message_count;
     out->first_ns = info->first_ns;

@@ -52,7 +52,6 @@ typedef struct segment_chunk {
 typedef struct segment_index {
     char *path;      /* below the archive, with ".open" where it has it */
     uint8_t is_open; /* 1: no summary; chunks as far as the chain proves them */
-    uint8_t is_torn; /* 1: bytes behind the last chain record (an open one: may be in flight) */
     index_depth depth;
     char session[SESSION_ID_BYTES]; /* "" if the segment does not say (not written by tapedeck) */
     uint64_t session_start_ns;
@@ -96,9 +95,6 @@ void segment_index_fini(segment_index *index);
 
 /* 1 if the segment has messages of channels that are not known: what defines them was damaged. */
 int segment_index_has_unknown(const segment_index *index);
-
-/* Free the chunks alone; or take those of another index of the same segment, which is freed. */
-void segment_index_drop_chunks(segment_index *index);
 void segment_index_take_chunks(segment_index *index, segment_index *from);
 
 /* 1 if the chunk has frames of channel id. */

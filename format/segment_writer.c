@@ -282,7 +282,6 @@ td_result segment_writer_append(segment_writer *writer, sealed_chunk *chunk, seg
         *place = (segment_place){.chunk_offset = chunk_offset,
                                  .chunk_bytes = chunk->chunk_bytes,
                                  .index_bytes = chunk->index_bytes,
-                                 .chain_offset = chunk_offset + sealed_bytes,
                                  .end = w->size};
     return TD_OK;
 }

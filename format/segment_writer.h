@@ -47,7 +47,6 @@ typedef struct segment_place {
     uint64_t chunk_offset; /* of the Chunk record */
     uint64_t chunk_bytes;  /* with opcode and length */
     uint64_t index_bytes;  /* of the Message Index records behind it */
-    uint64_t chain_offset; /* of the chain record behind those */
     uint64_t end;          /* file size after the chain record */
 } segment_place;
 

@@ -175,7 +175,6 @@ static void begin_pause(intake *self)
     self->state = STATE_PAUSED;
     self->paused_at_mono_ns = clock_mono_ns(self->options.clock);
     self->paused_at_recv_ns = self->clock.last_recv_ns;
-    self->stats.pauses++;
     self->options.pause(self->options.user);
     say_overload(self, "begins", self->paused_at_recv_ns, 0, 0, "sockets are left unread");
     td_log_say(self->options.log, TD_LOG_WARNING,
@@ -186,7 +185,6 @@ static void end_pause(intake *self)
 {
     TD_ASSERT(self->state == STATE_PAUSED);
     uint64_t mono_ns = clock_mono_ns(self->options.clock);
-    self->stats.paused_ns += mono_ns - self->paused_at_mono_ns;
     /* Everything received until now was late; what comes from here on has waited in the socket too,
      * but is read at once, so the stretch ends when the sockets are empty: soon. */
     uint64_t until_ns = session_clock_stamp(&self->clock, mono_ns);
@@ -472,7 +470,6 @@ static void look_for_stall(intake *self)
         watch->total_ns += stood_ns;
         watch->suspended_ns += suspended_ns;
         self->stats.stalls++;
-        self->stats.stalled_ns += stood_ns;
     }
     if (watch->count > 0 && mono_ns >= watch->next_mono_ns)
         emit_stalls(self, mono_ns);

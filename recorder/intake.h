@@ -81,13 +81,10 @@ typedef struct intake_stats {
     uint64_t frames_in, frames_out;
     uint64_t bytes_in;
     uint64_t frames_dropped;
-    uint64_t gaps; /* that opened, or were written whole, since the start */
-    uint64_t pauses;
-    uint64_t paused_ns;
+    uint64_t gaps;         /* that opened, or were written whole, since the start */
     uint64_t last_data_ns; /* recv_ns of the latest frame */
     uint64_t http_replies; /* kept */
     uint64_t stalls;       /* how often the loop stood still for LIMIT_PAUSE_NS */
-    uint64_t stalled_ns;   /* for how long in all */
 } intake_stats;
 
 TD_MUST_USE td_result intake_open(const intake_options *options, intake **out, td_err *err);

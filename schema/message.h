@@ -198,9 +198,6 @@ int msg_struct_has(msg_type type, msg_member member);
  * streams keeps those apart. */
 void message_hash(const message *m, td_hasher *into);
 
-/* A stable 64-bit number of one message, from the same form; for comparing decoders. */
-uint64_t message_hash64(const message *m);
-
 /* One entry of a book change or of trades (head.type says which), whichever decoder it came from.
  * index < message_item_count(). */
 msg_level message_level(const message *m, size_t index);

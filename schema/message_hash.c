@@ -10,8 +10,7 @@
 /* Canonical bytes on their way: levels are fed to a hasher some hundred at a time, because one call
  * for each number would cost more than the hashing. */
 typedef struct canon {
-    td_hasher *hasher; /* NULL: fold into folded instead */
-    uint64_t folded;
+    td_hasher *hasher;
     size_t size;
     uint8_t bytes[2048];
 } canon;
@@ -20,14 +19,7 @@ typedef struct canon {
 static void canon_flush(canon *c)
 {
     TD_ASSERT(c->size <= sizeof c->bytes);
-    if (c->hasher != NULL) {
-        td_hasher_update(c->hasher, c->bytes, c->size);
-        c->size = 0;
-        return;
-    }
-    uint64_t piece = td_xxh64(c->bytes, c->size);
-    c->folded = (c->folded ^ piece) * UINT64_C(0x9e3779b97f4a7c15);
-    c->folded ^= c->folded >> 29;
+    td_hasher_update(c->hasher, c->bytes, c->size);
     c->size = 0;
 }
 
@@ -266,17 +258,6 @@ void message_hash(const message *m, td_hasher *into)
 {
     canon c;
     c.hasher = into;
-    c.folded = 0;
     c.size = 0;
     canon_message(&c, m);
-}
-
-uint64_t message_hash64(const message *m)
-{
-    canon c;
-    c.hasher = NULL;
-    c.folded = 0;
-    c.size = 0;
-    canon_message(&c, m);
-    return c.folded;
 }

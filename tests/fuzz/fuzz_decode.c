@@ -20,6 +20,7 @@
 #include "json/json_write.h"
 #include "schema/message_json.h"
 #include "tests/testing/fuzz_input.h"
+#include "tests/testing/message_compare.h"
 
 /* 2022-06-01T00:00:00Z, and steps from frame to frame. */
 #define THEN_NS UINT64_C(1654041600000000000)

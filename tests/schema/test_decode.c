@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "tests/testing/decode_bench.h"
+#include "tests/testing/message_compare.h"
 
 /* ---- what is accepted ---- */
 

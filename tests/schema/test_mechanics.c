@@ -18,6 +18,7 @@
 #include "schema/family.h"
 #include "json/json_write.h"
 #include "schema/message_json.h"
+#include "tests/testing/message_compare.h"
 
 enum { TEXT_MAX = 4 << 20 };
 

@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "schema/decode.h"
 #include "schema/message_json.h"
+#include "tests/testing/message_compare.h"
 
 static const msg_level LEVELS[] = {
     {.price = 300100, .price_scale = 2, .side = SIDE_SELL, .action = ACTION_DELETE},

@@ -16,6 +16,7 @@
 #include "schema/decode.h"
 #include "schema/family.h"
 #include "tests/testing/row_frames.h"
+#include "tests/testing/message_compare.h"
 
 enum { FRAMES_OF_A_ROW = 40, TEXT_MAX = 1 << 20 };
 

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "base/assert.h"
 #include "base/limits.h"
 #include "schema/message_json.h"
 
@@ -65,6 +66,16 @@ static void assert_levels_equal(const msg_level *a, const msg_level *b)
     assert_int_equal(a->size_scale, b->size_scale);
     assert_int_equal(a->side, b->side);
     assert_int_equal(a->action, b->action);
+}
+
+uint64_t message_hash64(const message *m)
+{
+    td_hasher *hasher = td_hasher_open();
+    TD_ASSERT(hasher != NULL);
+    message_hash(m, hasher);
+    td_hash128 digest = td_hasher_digest(hasher);
+    td_hasher_close(hasher);
+    return td_le64(digest.bytes);
 }
 
 void assert_messages_equal(const message *a, const message *b)

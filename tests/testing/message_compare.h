@@ -7,6 +7,9 @@
 #include "schema/decode.h"
 #include "schema/message.h"
 
+/* The first 64 bits of a message's digest. */
+uint64_t message_hash64(const message *m);
+
 void assert_messages_equal(const message *a, const message *b);
 
 /* What d reads of a frame as a whole has the same text in JSON as the row-driven decoder's message.
