@@ -345,8 +345,12 @@ void channel_router_http_name(td_bytes url, char out[LIMIT_NAME_BYTES])
     if (slash != NULL)
         name = td_bytes_of(slash + 1, path.size - (size_t)(slash + 1 - path.data));
     size_t size = name.size < LIMIT_NAME_BYTES ? name.size : LIMIT_NAME_BYTES - 1;
-    for (size_t i = 0; i < size; i++)
-        out[i] = feed_name_char(((const char *)name.data)[i]) ? ((const char *)name.data)[i] : '_';
+    const char *from = (const char *)name.data;
+    for (size_t i = 0; i < size; i++) {
+        out[i] = from[i];
+        if (!feed_name_char(from[i]))
+            out[i] = '_';
+    }
     out[size] = '\0';
 }
 
