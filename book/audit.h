@@ -84,12 +84,12 @@ typedef struct audit_frame {
     uint32_t shard;
     uint32_t conn;
     /* Receive time by which the exchange had answered every subscription of the connection.
-     * AUDIT_SETTLED_UNKNOWN: nobody knows; AUDIT_SETTLED_NOT: it has not answered yet. */
-    uint64_t settled_ns;
+     * AUDIT_ANSWERED_UNKNOWN: not known; AUDIT_ANSWERED_NOT_YET: not all are answered. */
+    uint64_t answered_ns;
 } audit_frame;
 
-#define AUDIT_SETTLED_UNKNOWN UINT64_C(0)
-#define AUDIT_SETTLED_NOT     UINT64_MAX
+#define AUDIT_ANSWERED_UNKNOWN UINT64_C(0)
+#define AUDIT_ANSWERED_NOT_YET UINT64_MAX
 
 typedef enum audit_event {
     AUDIT_DIFFERS, /* a rule was broken */

@@ -127,12 +127,12 @@ static void note_delay(audit *a, uint64_t recv_ns, uint64_t exchange_ns)
         a->delay_ns_min = delay;
 }
 
-/* From when on every trade is here, if that was not known before. */
-static void settle(trade_store *store, uint64_t settled_ns, uint64_t otherwise_ns)
+/* Set the time from which every trade is recorded, unless it is known already. */
+static void begin_trades(trade_store *store, uint64_t answered_ns, uint64_t otherwise_ns)
 {
-    if (trade_store_since(store) != 0 || settled_ns == AUDIT_SETTLED_NOT)
+    if (trade_store_since(store) != 0 || answered_ns == AUDIT_ANSWERED_NOT_YET)
         return;
-    uint64_t since = settled_ns == AUDIT_SETTLED_UNKNOWN ? otherwise_ns : settled_ns;
+    uint64_t since = answered_ns == AUDIT_ANSWERED_UNKNOWN ? otherwise_ns : answered_ns;
     if (since != 0)
         trade_store_begin(store, since);
 }
@@ -396,7 +396,7 @@ void audit_candles_take(audit *a, audit_seat *seat, audit_connection connection,
         trades->connection = seat->connection;
     }
     if (is_same_connection(seat, trades))
-        settle(trades->trades, frame->settled_ns, 0);
+        begin_trades(trades->trades, frame->answered_ns, 0);
     for (size_t i = 0; i < m->record.item_count; i++) {
         reading r;
         if (!read_candle(seat, &m->record.items[i], &m->head, frame->recv_ns, &r))
@@ -448,7 +448,7 @@ void audit_trades_take(audit *a, audit_seat *seat, audit_connection connection,
         trade_store_forget(seat->trades);
         forget_chains(a, seat);
     }
-    settle(seat->trades, frame->settled_ns, frame->recv_ns);
+    begin_trades(seat->trades, frame->answered_ns, frame->recv_ns);
     size_t count = message_item_count(m);
     for (size_t i = 0; i < count; i++) {
         msg_trade trade = message_trade(m, i);

@@ -77,7 +77,7 @@ static audit_seat *take_seat(const follower *f, follower_seat *seat, audit *of, 
 }
 
 int follower_compare(const follower *f, follower_seat *seat, audit *of, uint32_t line, void *user,
-                     uint64_t recv_ns, uint64_t settled_ns, const message *m, audit_verdict *out)
+                     uint64_t recv_ns, uint64_t answered_ns, const message *m, audit_verdict *out)
 {
     audit_seat *own = take_seat(f, seat, of, line, user);
     out->count = 0;
@@ -94,7 +94,7 @@ int follower_compare(const follower *f, follower_seat *seat, audit *of, uint32_t
         .connection = ((uint64_t)from->session << 32 | from->conn) * LIMIT_FEED_SLOTS + from->shard,
         .shard = from->shard,
         .conn = from->conn,
-        .settled_ns = settled_ns};
+        .answered_ns = answered_ns};
     audit_take(of, own, &place, m, f->track, out);
     return 1;
 }

@@ -61,10 +61,10 @@ typedef struct follower_seat {
 } follower_seat;
 
 /* Let the audit compare the frame that the follower has just taken; m as there. about and user: as
- * audit_sit, of a seat that is taken at the first frame. settled_ns: as in audit_frame. 1: out is
+ * audit_sit, of a seat that is taken at the first frame. answered_ns: as in audit_frame. 1: out is
  * what was found; 0: nothing could be, for there is no seat. */
 int follower_compare(const follower *f, follower_seat *seat, audit *of, uint32_t line, void *user,
-                     uint64_t recv_ns, uint64_t settled_ns, const message *m, audit_verdict *out);
+                     uint64_t recv_ns, uint64_t answered_ns, const message *m, audit_verdict *out);
 
 #ifdef __cplusplus
 }

@@ -4,20 +4,20 @@
 #include "base/assert.h"
 #include "base/limits.h"
 #include "base/clock.h"
-#include "tape/settling.h"
-#include "play/strands.h"
+#include "tape/subscription_state.h"
+#include "play/work_queues.h"
 
 enum { PROGRESS_FRAMES = 4096 };
-_Static_assert(SETTLING_UNKNOWN == AUDIT_SETTLED_UNKNOWN, "passed on as it is");
-_Static_assert(SETTLING_NOT_YET == AUDIT_SETTLED_NOT, "passed on as it is");
+_Static_assert(ANSWERED_UNKNOWN == AUDIT_ANSWERED_UNKNOWN, "passed on as it is");
+_Static_assert(ANSWERED_NOT_YET == AUDIT_ANSWERED_NOT_YET, "passed on as it is");
 
 struct player {
     player_options options;
-    strands *strands;
+    work_queues *queues;
     stream_table streams;
-    stream_lane *lanes; /* newest first */
-    settling settling;
-    uint32_t next_strand;
+    symbol_state *symbols; /* newest first */
+    subscription_states subscriptions;
+    uint32_t next_queue;
     uint64_t position;
     uint64_t first_recv_ns;
     uint64_t last_recv_ns;
@@ -41,7 +41,7 @@ td_result player_open(const player_options *options, player **out, td_err *err)
         made->wants_events |= options->sinks[i].ops->wants_events;
         made->wants_lead_in |= options->sinks[i].ops->wants_lead_in;
     }
-    td_result rc = strands_open(options->threads, &made->strands, err);
+    td_result rc = work_queues_open(options->threads, &made->queues, err);
     if (rc != TD_OK) {
         player_close(made);
         return rc;
@@ -54,46 +54,47 @@ void player_close(player *p)
 {
     if (p == NULL)
         return;
-    strands_close(p->strands); /* before the streams that they work on */
+    work_queues_close(p->queues); /* before the streams that they work on */
     stream_table_fini(&p->streams);
-    while (p->lanes != NULL) {
-        stream_lane *next = p->lanes->next;
-        audit_close(p->lanes->audit);
-        td_free(p->lanes);
-        p->lanes = next;
+    while (p->symbols != NULL) {
+        symbol_state *next = p->symbols->next;
+        audit_close(p->symbols->audit);
+        td_free(p->symbols);
+        p->symbols = next;
     }
-    settling_fini(&p->settling);
+    subscription_states_fini(&p->subscriptions);
     td_free(p);
 }
 
 /* ---- which stream ---- */
 
-/* All topics of one feed's symbol are on one strand and in one lane; symbols take turns. */
+/* All topics of one feed's symbol share a work queue and a symbol state; queues are assigned in
+ * turn. */
 static td_result place_stream(player *p, stream *made, td_err *err)
 {
     const stream *sibling = stream_table_sibling(&p->streams, made);
     if (sibling != made) {
-        made->strand = sibling->strand;
-        made->lane = sibling->lane;
+        made->queue = sibling->queue;
+        made->of_symbol = sibling->of_symbol;
         return TD_OK;
     }
-    made->lane = td_alloc_zero(1, sizeof *made->lane);
-    if (made->lane == NULL)
+    made->of_symbol = td_alloc_zero(1, sizeof *made->of_symbol);
+    if (made->of_symbol == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for the topics of %s", made->symbol);
-    made->lane->next = p->lanes;
-    p->lanes = made->lane;
-    made->strand = p->next_strand++ % strands_count(p->strands);
+    made->of_symbol->next = p->symbols;
+    p->symbols = made->of_symbol;
+    made->queue = p->next_queue++ % work_queues_count(p->queues);
     return TD_OK;
 }
 
-/* Another topic of the lane, or another line of one: from now on there may be an audit. */
-static td_result lane_count(stream_lane *lane, audit_part part, td_err *err)
+/* Another topic of the symbol, or another line of one: an audit may be needed from now on. */
+static td_result symbol_add_part(symbol_state *of, audit_part part, td_err *err)
 {
     if (part == AUDIT_NONE)
         return TD_OK;
-    lane->parts[part]++;
-    lane->useful = audit_useful_parts(lane->parts);
-    return lane->useful != 0 && lane->audit == NULL ? audit_open(&lane->audit, err) : TD_OK;
+    of->parts[part]++;
+    of->useful = audit_useful_parts(of->parts);
+    return of->useful != 0 && of->audit == NULL ? audit_open(&of->audit, err) : TD_OK;
 }
 
 /* The stream of a frame's channel: looked up once, and then kept with it. */
@@ -122,7 +123,7 @@ static td_result find_stream(player *p, const tape_frame *frame, stream **out, t
     }
     TD_ASSERT(s->role == channel->role);
     channel->user = s;
-    return is_new || channel->info.line > 0 ? lane_count(s->lane, s->part, err) : TD_OK;
+    return is_new || channel->info.line > 0 ? symbol_add_part(s->of_symbol, s->part, err) : TD_OK;
 }
 
 /* ---- frames ---- */
@@ -176,19 +177,19 @@ static td_result wait_until_due(player *p, const tape_frame *frame, uint64_t *de
 }
 
 /* Requests and their answers say when a connection's topics are all there. */
-static td_result note_settling(player *p, const tape_frame *frame, td_err *err)
+static td_result note_subscription(player *p, const tape_frame *frame, td_err *err)
 {
-    settling_slot *slot;
-    td_result rc = settling_get(&p->settling, &frame->channel->info, &slot, err);
+    subscription_state *slot;
+    td_result rc = subscription_states_get(&p->subscriptions, &frame->channel->info, &slot, err);
     if (rc != TD_OK)
         return rc;
     if (frame->channel->role == ROLE_OUT) {
-        settling_sent(slot, frame->session, frame->conn, frame->recv_ns, frame->bytes);
+        subscription_sent(slot, frame->session, frame->conn, frame->recv_ns, frame->bytes);
         return TD_OK;
     }
     frame_class found = frame->content->what->frame_class;
     if (found == CLASS_ACK || found == CLASS_ERROR)
-        settling_answered(slot, frame->session, frame->conn, frame->recv_ns);
+        subscription_answered(slot, frame->session, frame->conn, frame->recv_ns);
     return TD_OK;
 }
 
@@ -196,14 +197,15 @@ static td_result note_settling(player *p, const tape_frame *frame, td_err *err)
 static td_result audit_for(player *p, const stream *s, const tape_frame *frame, stream_frame *own,
                            td_err *err)
 {
-    own->audit = s->lane->audit;
+    own->audit = s->of_symbol->audit;
     if (s->part != AUDIT_TRADES && s->part != AUDIT_CANDLES)
         return TD_OK;
-    settling_slot *slot;
-    td_result rc = settling_get(&p->settling, &frame->channel->info, &slot, err);
+    subscription_state *slot;
+    td_result rc = subscription_states_get(&p->subscriptions, &frame->channel->info, &slot, err);
     if (rc == TD_OK)
-        own->settled_ns = follow_settled_ns(
-            &frame->of_stream, settling_ns(slot, frame->session, frame->conn, frame->recv_ns));
+        own->answered_ns = follow_answered_ns(
+            &frame->of_stream,
+            subscription_answered_ns(slot, frame->session, frame->conn, frame->recv_ns));
     return rc;
 }
 
@@ -216,12 +218,12 @@ static td_result pass_on(player *p, const tape_frame *frame, td_err *err)
     stream_frame own = frame_for_stream(p, frame);
     p->position++;
     if (TD_UNLIKELY(s->role == ROLE_OUT || s->role == ROLE_CONTROL))
-        rc = note_settling(p, frame, err);
-    else if (TD_UNLIKELY(s->lane->useful >> s->part & 1))
+        rc = note_subscription(p, frame, err);
+    else if (TD_UNLIKELY(s->of_symbol->useful >> s->part & 1))
         rc = audit_for(p, s, frame, &own, err);
     if (rc != TD_OK)
         return rc;
-    return strands_add(p->strands, s, &own, frame->block, err);
+    return work_queues_add(p->queues, s, &own, frame->block, err);
 }
 
 /* Neither due nor counted: it brings books up to date. */
@@ -283,11 +285,11 @@ int player_is_stopped(const player *p)
 /* Candle readings that still wait for their trades are judged by how long they waited. */
 static td_result finish_audits(player *p, td_err *err)
 {
-    for (stream_lane *lane = p->lanes; lane != NULL; lane = lane->next) {
-        if (lane->audit == NULL)
+    for (symbol_state *at = p->symbols; at != NULL; at = at->next) {
+        if (at->audit == NULL)
             continue;
         audit_verdict found;
-        audit_finish(lane->audit, p->last_recv_ns, &found);
+        audit_finish(at->audit, p->last_recv_ns, &found);
         const stream_frame place = {.position = p->position, .recv_ns = p->last_recv_ns};
         td_result rc = stream_note_audit(NULL, &found, &place, err);
         if (rc != TD_OK)
@@ -299,7 +301,7 @@ static td_result finish_audits(player *p, td_err *err)
 td_result player_finish(player *p, td_err *err)
 {
     TD_ASSERT(!p->is_finished);
-    td_result rc = strands_drain(p->strands, err);
+    td_result rc = work_queues_drain(p->queues, err);
     if (rc == TD_OK)
         rc = finish_audits(p, err);
     for (size_t i = 0; i < p->options.sink_count; i++) {
@@ -355,11 +357,11 @@ void player_get_audits(const player *p, audit_stats *out)
 {
     TD_ASSERT(p->is_finished);
     *out = (audit_stats){0};
-    for (const stream_lane *lane = p->lanes; lane != NULL; lane = lane->next) {
-        if (lane->audit == NULL)
+    for (const symbol_state *at = p->symbols; at != NULL; at = at->next) {
+        if (at->audit == NULL)
             continue;
         audit_stats own;
-        audit_get_stats(lane->audit, &own);
+        audit_get_stats(at->audit, &own);
         audit_stats_add(out, &own);
     }
 }
@@ -391,5 +393,5 @@ td_result player_digests(const player *p, char out[DIGEST_PARTS][TD_HASH128_HEX_
 
 unsigned player_busy_max(const player *p)
 {
-    return strands_busy_max(p->strands);
+    return work_queues_busy_max(p->queues);
 }

@@ -239,7 +239,7 @@ static td_result audit_one(stream *s, const follower *f, const stream_frame *fra
     if (rc != TD_OK)
         return rc;
     s->unaudited += !follower_compare(f, seat, frame->audit, frame->line, s, frame->recv_ns,
-                                      frame->settled_ns, frame->content->message, &found);
+                                      frame->answered_ns, frame->content->message, &found);
     if (TD_LIKELY(found.count == 0) || frame->is_lead_in)
         return TD_OK;
     return stream_note_audit(s, &found, frame, err);

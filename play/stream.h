@@ -38,7 +38,7 @@ typedef struct stream_frame {
     const topic_row *row;         /* that holds at the moment; NULL: none */
     const frame_content *content; /* of data and of what is unknown; as long as bytes */
     audit *audit;                 /* of the feed's symbol; NULL: there is nothing to compare with */
-    uint64_t settled_ns;          /* as in audit_frame; only where audit is not NULL */
+    uint64_t answered_ns;         /* as in audit_frame; only where audit is not NULL */
 } stream_frame;
 
 typedef struct stream_counts {
@@ -92,13 +92,13 @@ typedef struct stream_gap {
     int64_t expected, found;
 } stream_gap;
 
-/* All topics of one feed's symbol: what audits compare. The player's. */
-typedef struct stream_lane {
+/* State of one symbol of a feed: the audit that compares its topics. The player's. */
+typedef struct symbol_state {
     audit *audit; /* NULL while no part has a partner */
     uint32_t parts[AUDIT_PARTS];
     uint32_t useful; /* audit_useful_parts of them */
-    struct stream_lane *next;
-} stream_lane;
+    struct symbol_state *next;
+} symbol_state;
 
 /* What the frames of one of its connections at a time need remembered. */
 typedef struct stream_slot {
@@ -119,11 +119,11 @@ typedef struct stream {
     char *topic;
     char *symbol;
     channel_dir dir;
-    const topic_row *row; /* of the first frame; NULL: frames are not decoded */
-    stream_lane *lane;    /* of its feed's symbol; the player's */
-    audit_part part;      /* in the lane; the player's */
-    uint32_t strand;      /* which worker has it; the player's */
-    frame_role role;      /* of all its frames; the player's */
+    const topic_row *row;    /* of the first frame; NULL: frames are not decoded */
+    symbol_state *of_symbol; /* of its feed's symbol; the player's */
+    audit_part part;         /* in its symbol's audit; the player's */
+    uint32_t queue;          /* of work_queues; the player's */
+    frame_role role;         /* of all its frames; the player's */
     stream_counts counts;
     stream_verdicts verdicts;
     stream_undecoded undecoded;

@@ -14,7 +14,7 @@ void stream_table_fini(stream_table *table)
         stream_close(table->items[i]);
     td_free(table->items);
     td_free(table->slots);
-    td_free(table->lanes);
+    td_free(table->by_symbol);
     *table = (stream_table){0};
 }
 
@@ -49,19 +49,19 @@ static size_t slot_find(const stream_table *table, const stream_key *key)
     return at;
 }
 
-static uint64_t lane_hash(const stream *s)
+static uint64_t symbol_hash(const stream *s)
 {
     return td_xxh64(s->feed, strlen(s->feed)) * 31 + td_xxh64(s->symbol, strlen(s->symbol));
 }
 
-/* The lane of a stream, or the free slot where it belongs. */
-static size_t lane_find(const stream_table *table, const stream *s)
+/* The entry of a stream's symbol, or the free one where it belongs. */
+static size_t symbol_find(const stream_table *table, const stream *s)
 {
     TD_ASSERT(table->slot_count > table->count);
     size_t mask = table->slot_count - 1;
-    size_t at = (size_t)lane_hash(s) & mask;
-    for (; table->lanes[at] != 0; at = (at + 1) & mask) {
-        const stream *first = table->items[table->lanes[at] - 1];
+    size_t at = (size_t)symbol_hash(s) & mask;
+    for (; table->by_symbol[at] != 0; at = (at + 1) & mask) {
+        const stream *first = table->items[table->by_symbol[at] - 1];
         if (strcmp(first->symbol, s->symbol) == 0 && strcmp(first->feed, s->feed) == 0)
             break;
     }
@@ -73,9 +73,9 @@ static void table_index(stream_table *table, size_t i)
 {
     stream_key key = key_of(table->items[i]);
     table->slots[slot_find(table, &key)] = (uint32_t)i + 1;
-    size_t lane = lane_find(table, table->items[i]);
-    if (table->lanes[lane] == 0)
-        table->lanes[lane] = (uint32_t)i + 1;
+    size_t entry = symbol_find(table, table->items[i]);
+    if (table->by_symbol[entry] == 0)
+        table->by_symbol[entry] = (uint32_t)i + 1;
 }
 
 /* Twice the room, before half of it is used. On failure the table is as it was. */
@@ -83,20 +83,20 @@ static td_result table_grow(stream_table *table, td_err *err)
 {
     size_t slot_count = table->slot_count == 0 ? SLOTS_MIN : table->slot_count * 2;
     uint32_t *slots = td_alloc_zero(slot_count, sizeof *slots);
-    uint32_t *lanes = td_alloc_zero(slot_count, sizeof *lanes);
+    uint32_t *by_symbol = td_alloc_zero(slot_count, sizeof *by_symbol);
     stream **items = NULL;
-    if (slots != NULL && lanes != NULL)
+    if (slots != NULL && by_symbol != NULL)
         items = td_realloc(table->items, slot_count, sizeof(stream *));
     if (items == NULL) {
         td_free(slots);
-        td_free(lanes);
+        td_free(by_symbol);
         return td_err_set(err, TD_E_NOMEM, "no memory for %zu streams", slot_count);
     }
     td_free(table->slots);
-    td_free(table->lanes);
+    td_free(table->by_symbol);
     table->items = items;
     table->slots = slots;
-    table->lanes = lanes;
+    table->by_symbol = by_symbol;
     table->slot_count = slot_count;
     for (size_t i = 0; i < table->count; i++)
         table_index(table, i);
@@ -128,7 +128,7 @@ td_result stream_table_get(stream_table *table, const stream_key *key, const top
 
 stream *stream_table_sibling(const stream_table *table, const stream *of)
 {
-    uint32_t first = table->lanes[lane_find(table, of)];
+    uint32_t first = table->by_symbol[symbol_find(table, of)];
     TD_ASSERT(first != 0);
     return table->items[first - 1];
 }

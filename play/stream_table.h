@@ -8,9 +8,9 @@
 typedef struct stream_table {
     stream **items; /* in order of first sight */
     size_t count;
-    uint32_t *slots;   /* index + 1 of an item by hash of its key, 0 = free */
-    uint32_t *lanes;   /* the same by hash of feed and symbol: the first stream that has both */
-    size_t slot_count; /* of each; a power of two, or 0 */
+    uint32_t *slots;     /* index + 1 of an item by hash of its key, 0 = free */
+    uint32_t *by_symbol; /* the same by hash of feed and symbol: the first stream that has both */
+    size_t slot_count;   /* of each; a power of two, or 0 */
 } stream_table;
 
 /* Zero-initialise to start. Closes all streams. */

@@ -12,10 +12,10 @@
 #include "base/ring.h"
 #include "recorder/watched.h"
 #include "schema/decode.h"
-#include "tape/settling.h"
+#include "tape/subscription_state.h"
 
-_Static_assert(SETTLING_UNKNOWN == AUDIT_SETTLED_UNKNOWN, "passed on as it is");
-_Static_assert(SETTLING_NOT_YET == AUDIT_SETTLED_NOT, "passed on as it is");
+_Static_assert(ANSWERED_UNKNOWN == AUDIT_ANSWERED_UNKNOWN, "passed on as it is");
+_Static_assert(ANSWERED_NOT_YET == AUDIT_ANSWERED_NOT_YET, "passed on as it is");
 #define DAY_NS (86400 * TD_NS_PER_S)
 
 typedef enum record_kind {
@@ -64,7 +64,7 @@ struct watch {
     pthread_t thread;
     td_ring *ring;
     decoder *decoder;
-    settling settling;
+    subscription_states subscriptions;
     numbered_channels numbers[LIMIT_FEEDS];
     sent_channels sent[LIMIT_FEEDS]; /* encoder thread's */
     uint32_t skipped_pending;        /* encoder thread's: for the next record */
@@ -390,20 +390,20 @@ static void report_item(watch *self, uint16_t feed_index, const audit_item *item
 }
 
 /* The slot of a record's connection. */
-static td_result settling_of(watch *self, const watch_record *record, settling_slot **out)
+static td_result subscription_of(watch *self, const watch_record *record, subscription_state **out)
 {
     const char *name = self->options.config->feeds[record->feed_index].name;
     const channel_info info = {
         .feed = name != NULL ? name : "", .line = record->line, .shard = record->shard};
-    return settling_get(&self->settling, &info, out, NULL);
+    return subscription_states_get(&self->subscriptions, &info, out, NULL);
 }
 
-static td_result settled_of(watch *self, const watch_record *record, uint64_t *settled_ns)
+static td_result answered_of(watch *self, const watch_record *record, uint64_t *answered_ns)
 {
-    settling_slot *slot;
-    td_result rc = settling_of(self, record, &slot);
+    subscription_state *slot;
+    td_result rc = subscription_of(self, record, &slot);
     if (rc == TD_OK)
-        *settled_ns = settling_ns(slot, 0, record->conn, record->recv_ns);
+        *answered_ns = subscription_answered_ns(slot, 0, record->conn, record->recv_ns);
     return rc;
 }
 
@@ -412,12 +412,12 @@ static void compare(watch *self, watched *channel, const watch_record *record,
                     const follow_answer *of_stream, const message *decoded)
 {
     watched_stream *stream = channel->stream;
-    uint64_t settled_ns;
+    uint64_t answered_ns;
     audit_verdict found;
-    if (settled_of(self, record, &settled_ns) != TD_OK)
+    if (answered_of(self, record, &answered_ns) != TD_OK)
         return;
     (void)follower_compare(&channel->follower, &stream->seat, channel->symbol->audit, record->line,
-                           stream, record->recv_ns, follow_settled_ns(of_stream, settled_ns),
+                           stream, record->recv_ns, follow_answered_ns(of_stream, answered_ns),
                            decoded, &found); /* without a seat nothing is found */
     for (uint32_t i = 0; i < found.count; i++)
         report_item(self, record->feed_index, &found.items[i]);
@@ -441,13 +441,13 @@ static void renew_row(watch *self, watched *channel, const watch_record *record)
 /* A request or an answer: perhaps the last that was open. Without memory it counts for nothing. */
 static void note_control(watch *self, const watch_record *record, td_bytes bytes)
 {
-    settling_slot *slot;
-    if (settling_of(self, record, &slot) != TD_OK)
+    subscription_state *slot;
+    if (subscription_of(self, record, &slot) != TD_OK)
         return;
     if (record->kind == RECORD_REQUEST)
-        settling_sent(slot, 0, record->conn, record->recv_ns, bytes);
+        subscription_sent(slot, 0, record->conn, record->recv_ns, bytes);
     else
-        settling_answered(slot, 0, record->conn, record->recv_ns);
+        subscription_answered(slot, 0, record->conn, record->recv_ns);
 }
 
 /* The channel lost its track: what was broken counts no more, and audits do not know what it said.
@@ -599,7 +599,7 @@ static void free_all(watch *self)
         td_free(self->sent[f].is_sent);
     }
     watched_table_fini(&self->channels);
-    settling_fini(&self->settling);
+    subscription_states_fini(&self->subscriptions);
     decoder_close(self->decoder);
     td_ring_close(self->ring);
     td_free(self);

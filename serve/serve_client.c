@@ -121,11 +121,11 @@ static void on_settled(void *user)
 void serve_client_subscribed(serve_client *client)
 {
     client->filters_version++;
-    if (client->state > CLIENT_SETTLING) {
+    if (client->state > CLIENT_SETTLE_DELAY) {
         begin_to_catch_up(client);
         return;
     }
-    client->state = CLIENT_SETTLING;
+    client->state = CLIENT_SETTLE_DELAY;
     wire_timer_cancel(client->timer);
     client->timer = NULL;
     const serve_options *options = &client->owner->options;
@@ -140,7 +140,7 @@ void serve_client_unsubscribed(serve_client *client)
 
 void serve_client_answered(serve_client *client)
 {
-    if (!client->is_catching_up || client->state <= CLIENT_SETTLING)
+    if (!client->is_catching_up || client->state <= CLIENT_SETTLE_DELAY)
         return;
     wire_timer_cancel(client->timer); /* of the next frame, which the pump sets again */
     client->timer = NULL;

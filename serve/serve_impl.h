@@ -30,8 +30,8 @@ struct serve {
 };
 
 typedef enum client_state {
-    CLIENT_WAITING,  /* nothing was subscribed to yet */
-    CLIENT_SETTLING, /* the timer starts the tape */
+    CLIENT_WAITING,      /* nothing was subscribed to yet */
+    CLIENT_SETTLE_DELAY, /* the timer starts the tape */
     CLIENT_PLAYING,
     CLIENT_DRAINING, /* the tape has ended, and its last frames are on their way out */
     CLIENT_HOLDING,  /* the tape has ended, and the connection stays open */
@@ -75,7 +75,7 @@ TD_MUST_USE td_result serve_client_open(serve *owner, wire_peer_conn *conn, td_b
 /* The connection is gone. */
 void serve_client_close(serve_client *client);
 
-/* It has more subscriptions: (re)start the settling, or, if the tape runs already, let the next
+/* It has more subscriptions: (re)start its delay, or, if the tape runs already, let the next
  * pump begin with the snapshots of books that are new to it. */
 void serve_client_subscribed(serve_client *client);
 

@@ -3,7 +3,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/limits.h"
-#include "tape/settling.h"
+#include "tape/subscription_state.h"
 
 void follow_fini(follow *stream)
 {
@@ -11,10 +11,10 @@ void follow_fini(follow *stream)
     *stream = (follow){0};
 }
 
-uint64_t follow_settled_ns(const follow_answer *of, uint64_t settled_ns)
+uint64_t follow_answered_ns(const follow_answer *of, uint64_t answered_ns)
 {
-    if (settled_ns == SETTLING_UNKNOWN || settled_ns > of->since_ns)
-        return settled_ns;
+    if (answered_ns == ANSWERED_UNKNOWN || answered_ns > of->since_ns)
+        return answered_ns;
     return of->since_ns;
 }
 

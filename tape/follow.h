@@ -68,8 +68,8 @@ TD_MUST_USE td_result follow_take(follow *stream, const follow_conn *now,
 void follow_fini(follow *stream);
 
 /* From when on the stream has every frame of a connection whose subscriptions were answered at
- * settled_ns (tape/settling.h). */
-uint64_t follow_settled_ns(const follow_answer *of, uint64_t settled_ns);
+ * answered_ns (tape/subscription_state.h). */
+uint64_t follow_answered_ns(const follow_answer *of, uint64_t answered_ns);
 
 #ifdef __cplusplus
 }

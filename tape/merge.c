@@ -93,8 +93,8 @@ static int compare_equal_times(const chunk_load *a, const chunk_load *b)
     const block_entry *right = &b->entries[b->at];
     const source_channel *l = &a->source->channels[left->channel];
     const source_channel *r = &b->source->channels[right->channel];
-    const roster_session *l_session = l->feed->session;
-    const roster_session *r_session = r->feed->session;
+    const tape_session *l_session = l->feed->session;
+    const tape_session *r_session = r->feed->session;
     int order = compare_u64(l_session->start_ns, r_session->start_ns);
     if (order == 0)
         order = strcmp(l_session->id, r_session->id);

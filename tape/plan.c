@@ -9,7 +9,7 @@
 
 struct tape_plan {
     archive *archive;
-    roster *roster;
+    connection_table *connections;
     plan_options options;
     tape_stats *stats;
     /* What the segments' chunks are found in until they are opened; NULL: all of them were. So no
@@ -124,9 +124,9 @@ static td_result make_room(tape_plan *plan, size_t count, td_err *err)
 static td_result note_end(tape_plan *plan, const segment_index *segment, const tape_source *source,
                           td_err *err)
 {
-    roster_feed *feed = NULL;
-    td_result rc = roster_get_feed(plan->roster, source->session, source->session_start_ns,
-                                   segment->feed, &feed, err);
+    session_feed *feed = NULL;
+    td_result rc = connection_table_get_feed(plan->connections, source->session,
+                                             source->session_start_ns, segment->feed, &feed, err);
     if (rc != TD_OK)
         return rc;
     uint64_t end_ns =
@@ -195,15 +195,15 @@ static td_result plan_segments(tape_plan *plan, uint64_t from_ns, td_err *err)
     return rc;
 }
 
-td_result tape_plan_open(archive *of, roster *who, const plan_options *options, tape_stats *stats,
-                         tape_plan **out, td_err *err)
+td_result tape_plan_open(archive *of, connection_table *connections, const plan_options *options,
+                         tape_stats *stats, tape_plan **out, td_err *err)
 {
     TD_ASSERT(options->lead_from_ns <= options->window.from_ns);
     tape_plan *plan = td_alloc_zero(1, sizeof *plan);
     if (plan == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for a plan");
     plan->archive = of;
-    plan->roster = who;
+    plan->connections = connections;
     plan->options = *options;
     plan->stats = stats;
     td_result rc = plan_segments(plan, options->lead_from_ns, err);
@@ -233,7 +233,7 @@ void tape_plan_close(tape_plan *plan)
 static td_result open_source(tape_plan *plan, tape_source *source, td_err *err)
 {
     int was_planned = source->planned != NULL;
-    td_result rc = source_open(source, archive_io(plan->archive), plan->roster, &plan->options,
+    td_result rc = source_open(source, archive_io(plan->archive), plan->connections, &plan->options,
                                plan->stats, err);
     TD_ASSERT(source->planned == NULL);
     plan->planned_count -= was_planned != 0;
@@ -305,7 +305,7 @@ td_result tape_plan_follow(tape_plan *plan, td_err *err)
         tape_source *source = plan->sources[i];
         if (!source->is_live || source->reader == NULL)
             continue;
-        td_result rc = source_refresh(source, plan->roster, &plan->options, plan->stats, err);
+        td_result rc = source_refresh(source, plan->connections, &plan->options, plan->stats, err);
         if (rc != TD_OK)
             return td_err_add(err, rc, "segment %s", source->name);
         if (source->order_next < source->order_count)

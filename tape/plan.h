@@ -22,7 +22,7 @@
 #include "archive/archive.h"
 #include "archive/archive_plan.h"
 #include "format/segment_reader.h"
-#include "tape/roster.h"
+#include "tape/connection_table.h"
 #include "tape/selection.h"
 #include "tape/tape.h"
 
@@ -41,8 +41,8 @@ typedef enum source_use {
 /* A channel of a segment. */
 typedef struct source_channel {
     tape_channel *channel; /* NULL if skipped */
-    roster_feed *feed;
-    roster_slot *slot;
+    session_feed *feed;
+    session_slot *slot;
     uint8_t use;         /* source_use */
     uint8_t has_lead_in; /* 1: frames before the window are wanted too */
 } source_channel;
@@ -91,9 +91,10 @@ typedef struct plan_item {
     uint64_t record_bytes;
 } plan_item;
 
-/* Plan; archive, roster and the selection are borrowed until close. stats is counted into. */
-TD_MUST_USE td_result tape_plan_open(archive *archive, roster *roster, const plan_options *options,
-                                     tape_stats *stats, tape_plan **out, td_err *err);
+/* Plan; archive, connections and the selection are borrowed until close. stats is counted into. */
+TD_MUST_USE td_result tape_plan_open(archive *archive, connection_table *connections,
+                                     const plan_options *options, tape_stats *stats,
+                                     tape_plan **out, td_err *err);
 void tape_plan_close(tape_plan *plan);
 
 /* The next chunk by time. TD_EOF; TD_E_IO, TD_E_NOMEM. A segment that cannot be opened is logged,

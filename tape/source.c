@@ -103,18 +103,19 @@ static uint8_t is_recording(const segment_reader *reader)
     return info->is_ours && strcmp(info->session.verb, "record") == 0;
 }
 
-static td_result map_channel(tape_source *source, roster *who, const plan_options *options,
-                             const segment_channel *from, source_channel *to, td_err *err)
+static td_result map_channel(tape_source *source, connection_table *connections,
+                             const plan_options *options, const segment_channel *from,
+                             source_channel *to, td_err *err)
 {
     *to = (source_channel){.use = (uint8_t)use_of(options, &from->info)};
     if (to->use == SOURCE_SKIP)
         return TD_OK;
-    td_result rc = roster_channel(who, &from->info, &to->channel, err);
+    td_result rc = connection_table_channel(connections, &from->info, &to->channel, err);
     if (rc == TD_OK)
-        rc = roster_get_feed(who, source->session, source->session_start_ns, from->info.feed,
-                             &to->feed, err);
+        rc = connection_table_get_feed(connections, source->session, source->session_start_ns,
+                                       from->info.feed, &to->feed, err);
     if (rc == TD_OK)
-        rc = roster_get_slot(to->feed, from->info.line, from->info.shard, &to->slot, err);
+        rc = connection_table_get_slot(to->feed, from->info.line, from->info.shard, &to->slot, err);
     if (rc != TD_OK)
         return rc;
     to->feed->is_recording |= is_recording(source->reader);
@@ -128,8 +129,8 @@ static td_result map_channel(tape_source *source, roster *who, const plan_option
 }
 
 /* Map the channels that are new since the last call. */
-static td_result map_channels(tape_source *source, roster *who, const plan_options *options,
-                              td_err *err)
+static td_result map_channels(tape_source *source, connection_table *connections,
+                              const plan_options *options, td_err *err)
 {
     uint32_t count = segment_reader_channel_count(source->reader);
     TD_ASSERT(count >= source->channel_count);
@@ -146,7 +147,7 @@ static td_result map_channels(tape_source *source, roster *who, const plan_optio
     for (uint32_t i = source->channel_count; i < count && rc == TD_OK; i++) {
         const segment_channel *from = segment_reader_channel(source->reader, i);
         TD_ASSERT(from->index == i);
-        rc = map_channel(source, who, options, from, &source->channels[i], err);
+        rc = map_channel(source, connections, options, from, &source->channels[i], err);
     }
     if (rc == TD_OK)
         source->channel_count = count;
@@ -287,8 +288,8 @@ static td_result open_planned(tape_source *source, td_io io, const td_log *log, 
     return open_reader(source, io, err);
 }
 
-td_result source_open(tape_source *source, td_io io, roster *who, const plan_options *options,
-                      tape_stats *stats, td_err *err)
+td_result source_open(tape_source *source, td_io io, connection_table *connections,
+                      const plan_options *options, tape_stats *stats, td_err *err)
 {
     TD_ASSERT(source->reader == NULL);
     td_result rc = source->planned == NULL ? open_reader(source, io, err)
@@ -296,7 +297,7 @@ td_result source_open(tape_source *source, td_io io, roster *who, const plan_opt
     if (rc == TD_OK && source->reader == NULL)
         return TD_OK;
     if (rc == TD_OK)
-        rc = map_channels(source, who, options, err);
+        rc = map_channels(source, connections, options, err);
     if (rc == TD_OK)
         rc = choose_chunks(source, options, stats, err);
     if (rc != TD_OK) {
@@ -309,15 +310,15 @@ td_result source_open(tape_source *source, td_io io, roster *who, const plan_opt
     return TD_OK;
 }
 
-td_result source_refresh(tape_source *source, roster *who, const plan_options *options,
-                         tape_stats *stats, td_err *err)
+td_result source_refresh(tape_source *source, connection_table *connections,
+                         const plan_options *options, tape_stats *stats, td_err *err)
 {
     TD_ASSERT(source->loads == 0);
     TD_ASSERT(source->reader != NULL);
     uint32_t added = 0;
     td_result rc = segment_reader_refresh(source->reader, &added, err);
     if (rc == TD_OK)
-        rc = map_channels(source, who, options, err);
+        rc = map_channels(source, connections, options, err);
     if (rc == TD_OK)
         rc = choose_chunks(source, options, stats, err);
     if (rc == TD_OK && segment_reader_info(source->reader)->state == SEGMENT_FINISHED)

@@ -13,7 +13,7 @@
 #include "tape/merge.h"
 #include "tape/nothing.h"
 #include "tape/plan.h"
-#include "tape/roster.h"
+#include "tape/connection_table.h"
 
 _Static_assert((int)DECODE_PADDING_BYTES <= (int)SEGMENT_PADDING_BYTES,
                "frames are decoded in their chunk");
@@ -24,7 +24,7 @@ struct tape {
     const td_log *log;
     uint8_t with_events;
     uint8_t wants_unknown; /* 1: _unknown frames that no row fits are selected, too */
-    roster *roster;
+    connection_table *connections;
     tape_plan *plan;
     merge *merge;
     td_workers *workers;    /* NULL: one thread */
@@ -38,8 +38,8 @@ struct tape {
 
 static td_result open_parts(tape *t, archive *of, unsigned threads, tape_reads reads, td_err *err)
 {
-    t->roster = roster_open();
-    if (t->roster == NULL)
+    t->connections = connection_table_open();
+    if (t->connections == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for a tape");
     td_result rc = event_reader_open(&t->events, err);
     if (rc == TD_OK && threads > 1)
@@ -51,7 +51,7 @@ static td_result open_parts(tape *t, archive *of, unsigned threads, tape_reads r
         (t->reader == NULL || (t->readers == NULL && threads > 1 && reads != TAPE_READS_FRAMES)))
         rc = td_err_set(err, TD_E_NOMEM, "no memory to read frames");
     if (rc == TD_OK)
-        rc = tape_plan_open(of, t->roster, &t->plan_options, &t->stats, &t->plan, err);
+        rc = tape_plan_open(of, t->connections, &t->plan_options, &t->stats, &t->plan, err);
     /* Two chunks a thread: one that is being read, one that waits for the thread. */
     if (rc == TD_OK)
         rc = merge_open(t->plan, &t->plan_options, t->workers, t->readers,
@@ -183,8 +183,9 @@ static td_result find_lead_from(archive *of, const selection *wanted, uint64_t f
     do
         rc = tape_next(t, &last, err);
     while (rc == TD_OK);
-    for (const roster_feed *feed = roster_feeds(t->roster); feed != NULL; feed = feed->next) {
-        for (const roster_slot *slot = feed->slots; slot != NULL; slot = slot->next) {
+    for (const session_feed *feed = connection_table_feeds(t->connections); feed != NULL;
+         feed = feed->next) {
+        for (const session_slot *slot = feed->slots; slot != NULL; slot = slot->next) {
             if (slot->is_open && slot->since_ns < *lead_from_ns)
                 *lead_from_ns = slot->since_ns;
         }
@@ -222,7 +223,7 @@ void tape_close(tape *t)
     content_pool_close(t->readers);
     content_reader_close(t->reader);
     event_reader_close(t->events);
-    roster_close(t->roster);
+    connection_table_close(t->connections);
     td_free(t);
 }
 
@@ -233,7 +234,7 @@ static void fill_frame(const merge_item *item, const source_channel *from, uint8
                        tape_frame *out)
 {
     const block_entry *entry = item->entry;
-    roster_slot *slot = from->slot;
+    session_slot *slot = from->slot;
     out->channel = from->channel;
     out->recv_ns = entry->recv_ns;
     out->publish_ns = td_le64(records + entry->offset - sizeof(uint64_t));
@@ -249,7 +250,7 @@ static void fill_frame(const merge_item *item, const source_channel *from, uint8
     channel_dir dir = from->channel->info.dir;
     if (dir == CHANNEL_IN || dir == CHANNEL_OUT) {
         uint64_t *last = dir == CHANNEL_IN ? &slot->in : &slot->out;
-        *last = roster_ordinal(*last, entry->sequence);
+        *last = session_slot_ordinal(*last, entry->sequence);
         out->ordinal = *last;
         out->conn = slot->conn;
     }
@@ -264,7 +265,7 @@ static td_result take_event(tape *t, const source_channel *from, const tape_fram
     td_err why;
     td_result rc = event_decode(t->events, frame->bytes, &said, &why);
     if (rc == TD_OK)
-        return roster_apply(from->feed, &said, frame->recv_ns, err);
+        return connection_table_apply(from->feed, &said, frame->recv_ns, err);
     if (rc == TD_E_NOMEM)
         return td_err_set(err, rc, "%s", why.text);
     td_log_say(t->log, TD_LOG_WARNING, "feed %s: an event cannot be read: %s", from->feed->name,
@@ -306,7 +307,7 @@ static td_result reclassify(tape *t, const tape_frame *frame, tape_channel **out
     info.topic = topic;
     info.exchange_topic = exchange_topic;
     info.symbol = symbol;
-    return roster_channel(t->roster, &info, out, err);
+    return connection_table_channel(t->connections, &info, out, err);
 }
 
 /* A frame that was unknown when it was recorded. *is_wanted: whether it is selected, as what it is
@@ -333,7 +334,8 @@ static td_result take_unknown(tape *t, tape_frame *frame, int *is_wanted, td_err
 /* Which of its stream's connections the frame came over, and whether the stream follows it. */
 static td_result take_place(const source_channel *from, tape_frame *frame, td_err *err)
 {
-    return roster_follow(frame->channel, from->slot, frame->recv_ns, &frame->of_stream, err);
+    return connection_table_follow(frame->channel, from->slot, frame->recv_ns, &frame->of_stream,
+                                   err);
 }
 
 /* What the frame says, as far as no worker has read it. A worker's reader does not keep what the

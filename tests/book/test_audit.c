@@ -48,7 +48,7 @@ typedef struct tick {
 
 typedef struct candle_case {
     const char *name;
-    uint64_t settled_s; /* receive time; 0 unknown; UINT32_MAX not yet */
+    uint64_t answered_s; /* receive time; 0 unknown; UINT32_MAX not yet */
     tick ticks[16];
     uint32_t missing_at_end;
     uint64_t compared, skipped;
@@ -203,9 +203,9 @@ static uint32_t take_tick(candle_bench *b, const candle_case *c, const tick *t)
     const audit_frame frame = {.recv_ns = (t->at + 1) * S,
                                .connection = b->connection,
                                .conn = (uint32_t)b->connection,
-                               .settled_ns = b->connection > 1            ? AUDIT_SETTLED_NOT
-                                             : c->settled_s == UINT32_MAX ? AUDIT_SETTLED_NOT
-                                                                          : c->settled_s * S};
+                               .answered_ns = b->connection > 1             ? AUDIT_ANSWERED_NOT_YET
+                                              : c->answered_s == UINT32_MAX ? AUDIT_ANSWERED_NOT_YET
+                                                                            : c->answered_s * S};
     message m = t->kind == 'K' ? candle_message(t, values, &item) : trade_message(t, &trade);
     audit_take(b->a, t->kind == 'K' ? b->candles : b->trades, &frame, &m, NULL, &found);
     for (uint32_t i = 0; i < found.count; i++) {
@@ -249,7 +249,7 @@ static void test_trades_bound(void **state)
 {
     (void)state;
     candle_bench b = {.connection = 1};
-    const candle_case c = {.settled_s = 50};
+    const candle_case c = {.answered_s = 50};
     assert_int_equal(audit_open(&b.a, NULL), TD_OK);
     assert_int_equal(audit_sit(b.a, &TRADES, 0, NULL, &b.trades, NULL), TD_OK);
     assert_int_equal(audit_sit(b.a, &CANDLES, 0, NULL, &b.candles, NULL), TD_OK);

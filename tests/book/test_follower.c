@@ -143,13 +143,13 @@ static void test_seats(void **state)
     take(b, &f, "orderbook.50.X", NULL, 1, &v);
     for (uint32_t i = 0; i <= LIMIT_AUDIT_SEATS; i++) {
         int is_seated =
-            follower_compare(&f, &seats[i], of, i, NULL, 1, AUDIT_SETTLED_UNKNOWN, NULL, &found);
+            follower_compare(&f, &seats[i], of, i, NULL, 1, AUDIT_ANSWERED_UNKNOWN, NULL, &found);
         assert_int_equal(is_seated, i < LIMIT_AUDIT_SEATS);
         assert_int_equal(found.count, 0);
         assert_int_equal(seats[i].is_refused, i == LIMIT_AUDIT_SEATS);
     }
     assert_false(follower_compare(&f, &seats[LIMIT_AUDIT_SEATS], of, 0, NULL, 2,
-                                  AUDIT_SETTLED_UNKNOWN, NULL, &found));
+                                  AUDIT_ANSWERED_UNKNOWN, NULL, &found));
     audit_close(of);
     follower_close(&f);
 }

@@ -102,7 +102,7 @@ static void audit_frame_of(bench *b, followed *f, const message *m)
     const audit_frame place = {.recv_ns = THEN_NS + STEP_NS * b->frame_count,
                                .connection = 1,
                                .conn = 1,
-                               .settled_ns = THEN_NS};
+                               .answered_ns = THEN_NS};
     audit_verdict found;
     if (f->seat == NULL)
         return;

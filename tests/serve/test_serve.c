@@ -254,7 +254,7 @@ static void test_only_what_is_subscribed(void **state)
     }
 }
 
-/* Two requests within the settling time: both topics come from their first frame. */
+/* Two requests within the settle delay: both topics come from their first frame. */
 static void test_settles_behind_the_last_request(void **state)
 {
     setup *s = *state;

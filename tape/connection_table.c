@@ -1,4 +1,4 @@
-#include "tape/roster.h"
+#include "tape/connection_table.h"
 
 #include <string.h>
 
@@ -11,8 +11,8 @@
 enum {
     /* Channels of a whole archive: bounds memory against a folder full of invented topics. At some
      * 300 bytes each this is 300 MB. */
-    ROSTER_CHANNELS_MAX = 1 << 20,
-    ROSTER_FIRST_BUCKETS = 256,
+    CHANNELS_MAX = 1 << 20,
+    FIRST_BUCKETS = 256,
 };
 
 /* A stream; its names are those of its first channel. */
@@ -32,23 +32,23 @@ typedef struct channel_node {
     char texts[];
 } channel_node;
 
-struct roster {
+struct connection_table {
     channel_node **buckets;
     size_t bucket_count; /* a power of two */
     size_t channel_count;
     stream_node **stream_buckets; /* bucket_count of them */
     uint32_t stream_count;
-    roster_session **sessions;
+    tape_session **sessions;
     size_t session_count;
-    roster_feed *feeds;
+    session_feed *feeds;
 };
 
-roster *roster_open(void)
+connection_table *connection_table_open(void)
 {
-    roster *made = td_alloc_zero(1, sizeof *made);
+    connection_table *made = td_alloc_zero(1, sizeof *made);
     if (made == NULL)
         return NULL;
-    made->bucket_count = ROSTER_FIRST_BUCKETS;
+    made->bucket_count = FIRST_BUCKETS;
     made->buckets = td_alloc_zero(made->bucket_count, sizeof(channel_node *));
     made->stream_buckets = td_alloc_zero(made->bucket_count, sizeof(stream_node *));
     if (made->buckets == NULL || made->stream_buckets == NULL) {
@@ -60,10 +60,10 @@ roster *roster_open(void)
     return made;
 }
 
-static void free_feed(roster_feed *feed)
+static void free_feed(session_feed *feed)
 {
     while (feed->slots != NULL) {
-        roster_slot *next = feed->slots->next;
+        session_slot *next = feed->slots->next;
         td_free(feed->slots);
         feed->slots = next;
     }
@@ -71,7 +71,7 @@ static void free_feed(roster_feed *feed)
     td_free(feed);
 }
 
-void roster_close(roster *r)
+void connection_table_close(connection_table *r)
 {
     if (r == NULL)
         return;
@@ -89,7 +89,7 @@ void roster_close(roster *r)
         }
     }
     while (r->feeds != NULL) {
-        roster_feed *next = r->feeds->next;
+        session_feed *next = r->feeds->next;
         free_feed(r->feeds);
         r->feeds = next;
     }
@@ -166,7 +166,7 @@ static void match_topic(tape_channel *channel)
         channel->topic.row = found.row;
 }
 
-static td_result grow_buckets(roster *r, td_err *err)
+static td_result grow_buckets(connection_table *r, td_err *err)
 {
     if (r->channel_count < r->bucket_count)
         return TD_OK;
@@ -214,7 +214,7 @@ static int is_same_stream(const channel_info *a, const channel_info *b)
 }
 
 /* The stream of a new channel, made if it is new. */
-static td_result join_stream(roster *r, channel_node *node, td_err *err)
+static td_result join_stream(connection_table *r, channel_node *node, td_err *err)
 {
     const channel_info *info = &node->channel.info;
     node->channel.stream = TAPE_NO_STREAM;
@@ -238,11 +238,11 @@ static td_result join_stream(roster *r, channel_node *node, td_err *err)
     return TD_OK;
 }
 
-static td_result add_channel(roster *r, const channel_info *info, uint64_t hash, tape_channel **out,
-                             td_err *err)
+static td_result add_channel(connection_table *r, const channel_info *info, uint64_t hash,
+                             tape_channel **out, td_err *err)
 {
-    if (r->channel_count == ROSTER_CHANNELS_MAX)
-        return td_err_set(err, TD_E_LIMIT, "more than %d channels", ROSTER_CHANNELS_MAX);
+    if (r->channel_count == CHANNELS_MAX)
+        return td_err_set(err, TD_E_LIMIT, "more than %d channels", CHANNELS_MAX);
     td_result rc = grow_buckets(r, err);
     if (rc != TD_OK)
         return rc;
@@ -263,7 +263,8 @@ static td_result add_channel(roster *r, const channel_info *info, uint64_t hash,
     return TD_OK;
 }
 
-td_result roster_channel(roster *r, const channel_info *info, tape_channel **out, td_err *err)
+td_result connection_table_channel(connection_table *r, const channel_info *info,
+                                   tape_channel **out, td_err *err)
 {
     TD_ASSERT(info->feed != NULL);
     TD_ASSERT(info->schema_name != NULL);
@@ -279,18 +280,18 @@ td_result roster_channel(roster *r, const channel_info *info, tape_channel **out
 
 /* ---- sessions, feeds, slots ---- */
 
-static td_result get_session(roster *r, const char *id, uint64_t start_ns, roster_session **out,
-                             td_err *err)
+static td_result get_session(connection_table *r, const char *id, uint64_t start_ns,
+                             tape_session **out, td_err *err)
 {
     for (size_t i = 0; i < r->session_count; i++) {
-        roster_session *session = r->sessions[i];
+        tape_session *session = r->sessions[i];
         if (session->start_ns == start_ns && strcmp(session->id, id) == 0) {
             *out = session;
             return TD_OK;
         }
     }
-    roster_session **grown = td_array_room(r->sessions, r->session_count, sizeof(roster_session *));
-    roster_session *made = td_alloc_zero(1, sizeof *made);
+    tape_session **grown = td_array_room(r->sessions, r->session_count, sizeof(tape_session *));
+    tape_session *made = td_alloc_zero(1, sizeof *made);
     char *copy = td_strdup(id);
     if (grown != NULL)
         r->sessions = grown;
@@ -307,51 +308,51 @@ static td_result get_session(roster *r, const char *id, uint64_t start_ns, roste
     return TD_OK;
 }
 
-td_result roster_get_feed(roster *r, const char *session, uint64_t start_ns, const char *feed,
-                          roster_feed **out, td_err *err)
+td_result connection_table_get_feed(connection_table *r, const char *session, uint64_t start_ns,
+                                    const char *feed, session_feed **out, td_err *err)
 {
-    roster_session *of = NULL;
+    tape_session *of = NULL;
     td_result rc = get_session(r, session, start_ns, &of, err);
     if (rc != TD_OK)
         return rc;
-    for (roster_feed *f = r->feeds; f != NULL; f = f->next) {
+    for (session_feed *f = r->feeds; f != NULL; f = f->next) {
         if (f->session == of && strcmp(f->name, feed) == 0) {
             *out = f;
             return TD_OK;
         }
     }
-    roster_feed *made = td_alloc_zero(1, sizeof *made);
+    session_feed *made = td_alloc_zero(1, sizeof *made);
     char *name = td_strdup(feed);
     if (made == NULL || name == NULL) {
         td_free(made);
         td_free(name);
         return td_err_set(err, TD_E_NOMEM, "no memory for a feed");
     }
-    *made = (roster_feed){.session = of, .name = name, .next = r->feeds};
+    *made = (session_feed){.session = of, .name = name, .next = r->feeds};
     r->feeds = made;
     *out = made;
     return TD_OK;
 }
 
-td_result roster_get_slot(roster_feed *feed, uint32_t line, uint32_t shard, roster_slot **out,
-                          td_err *err)
+td_result connection_table_get_slot(session_feed *feed, uint32_t line, uint32_t shard,
+                                    session_slot **out, td_err *err)
 {
-    for (roster_slot *slot = feed->slots; slot != NULL; slot = slot->next) {
+    for (session_slot *slot = feed->slots; slot != NULL; slot = slot->next) {
         if (slot->line == line && slot->shard == shard) {
             *out = slot;
             return TD_OK;
         }
     }
-    roster_slot *made = td_alloc_zero(1, sizeof *made);
+    session_slot *made = td_alloc_zero(1, sizeof *made);
     if (made == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for a slot");
-    *made = (roster_slot){.line = line, .shard = shard, .feed = feed, .next = feed->slots};
+    *made = (session_slot){.line = line, .shard = shard, .feed = feed, .next = feed->slots};
     feed->slots = made;
     *out = made;
     return TD_OK;
 }
 
-int roster_has_ended(const roster_slot *slot, uint32_t conn, uint64_t recv_ns)
+int session_slot_has_ended(const session_slot *slot, uint32_t conn, uint64_t recv_ns)
 {
     if (slot->conn > 0 && (slot->conn != conn || !slot->is_open))
         return 1;
@@ -361,11 +362,11 @@ int roster_has_ended(const roster_slot *slot, uint32_t conn, uint64_t recv_ns)
 static int conn_has_ended(void *user, const follow_conn *conn, uint64_t recv_ns)
 {
     (void)user;
-    return roster_has_ended(conn->slot, conn->conn, recv_ns);
+    return session_slot_has_ended(conn->slot, conn->conn, recv_ns);
 }
 
-td_result roster_follow(const tape_channel *channel, const roster_slot *slot, uint64_t recv_ns,
-                        follow_answer *out, td_err *err)
+td_result connection_table_follow(const tape_channel *channel, const session_slot *slot,
+                                  uint64_t recv_ns, follow_answer *out, td_err *err)
 {
     const channel_node *node = (const channel_node *)channel; /* its first member */
     *out = (follow_answer){0};
@@ -378,20 +379,20 @@ td_result roster_follow(const tape_channel *channel, const roster_slot *slot, ui
     return follow_take(&node->stream->follow, &now, conn_has_ended, NULL, out, err);
 }
 
-const roster_feed *roster_feeds(const roster *r)
+const session_feed *connection_table_feeds(const connection_table *r)
 {
     return r->feeds;
 }
 
 /* A segment begins: what it restates is so, and nothing else is open. */
-static td_result restate(roster_feed *feed, const event *said, td_err *err)
+static td_result restate(session_feed *feed, const event *said, td_err *err)
 {
-    for (roster_slot *slot = feed->slots; slot != NULL; slot = slot->next)
+    for (session_slot *slot = feed->slots; slot != NULL; slot = slot->next)
         slot->is_open = 0;
     for (size_t i = 0; i < said->slot_count; i++) {
         const event_slot *from = &said->slots[i];
-        roster_slot *slot = NULL;
-        td_result rc = roster_get_slot(feed, from->line, from->shard, &slot, err);
+        session_slot *slot = NULL;
+        td_result rc = connection_table_get_slot(feed, from->line, from->shard, &slot, err);
         if (rc != TD_OK)
             return rc;
         TD_ASSERT(slot != NULL);
@@ -404,15 +405,16 @@ static td_result restate(roster_feed *feed, const event *said, td_err *err)
     return TD_OK;
 }
 
-td_result roster_apply(roster_feed *feed, const event *said, uint64_t recv_ns, td_err *err)
+td_result connection_table_apply(session_feed *feed, const event *said, uint64_t recv_ns,
+                                 td_err *err)
 {
     TD_ASSERT(said->kind < EVENT_KIND_COUNT);
     if (said->kind == EVENT_SEGMENT)
         return restate(feed, said, err);
     if (said->kind != EVENT_CONNECT && said->kind != EVENT_DISCONNECT)
         return TD_OK;
-    roster_slot *slot = NULL;
-    td_result rc = roster_get_slot(feed, said->line, said->shard, &slot, err);
+    session_slot *slot = NULL;
+    td_result rc = connection_table_get_slot(feed, said->line, said->shard, &slot, err);
     if (rc != TD_OK)
         return rc;
     TD_ASSERT(slot != NULL);

@@ -1,4 +1,4 @@
-#include "play/strands.h"
+#include "play/work_queues.h"
 
 #include "base/alloc.h"
 #include "base/assert.h"
@@ -9,7 +9,7 @@ enum {
     BATCH_FRAMES = 256, /* some 100 us of work: handing over costs a few us */
     BATCH_BLOCKS = 4, /* chunks that a batch keeps in memory: a quiet symbol has a frame in each */
     BATCHES = 2,      /* one is filled while the other is worked on */
-    STRANDS_PER_THREAD = 4, /* symbols differ widely in traffic */
+    QUEUES_PER_THREAD = 4, /* symbols differ widely in traffic */
 };
 
 typedef struct work {
@@ -28,45 +28,45 @@ typedef struct batch {
     tape_block *blocks[BATCH_BLOCKS];
 } batch;
 
-typedef struct strand {
+typedef struct work_queue {
     uint32_t filling; /* index of the batch that is being filled */
     batch *batches;   /* NULL inline */
-} strand;
+} work_queue;
 
-struct strands {
+struct work_queues {
     td_workers *workers; /* NULL: inline */
     uint32_t count;
     td_result rc; /* first failure */
     td_err err;
-    strand items[];
+    work_queue items[];
 };
 
 /* ---- life ---- */
 
-static td_result strand_init(strand *s, int is_inline, td_err *err)
+static td_result work_queue_init(work_queue *queue, int is_inline, td_err *err)
 {
     if (is_inline)
         return TD_OK;
-    s->batches = td_alloc_zero(BATCHES, sizeof *s->batches);
-    if (s->batches == NULL)
+    queue->batches = td_alloc_zero(BATCHES, sizeof *queue->batches);
+    if (queue->batches == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for batches of frames");
     return TD_OK;
 }
 
-td_result strands_open(unsigned threads, strands **out, td_err *err)
+td_result work_queues_open(unsigned threads, work_queues **out, td_err *err)
 {
     TD_ASSERT(threads >= 1);
     TD_ASSERT(threads <= LIMIT_THREADS);
-    uint32_t count = threads == 1 ? 1 : threads * STRANDS_PER_THREAD;
-    strands *made = td_alloc_zero(1, sizeof *made + count * sizeof made->items[0]);
+    uint32_t count = threads == 1 ? 1 : threads * QUEUES_PER_THREAD;
+    work_queues *made = td_alloc_zero(1, sizeof *made + count * sizeof made->items[0]);
     if (made == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for %u strands", count);
+        return td_err_set(err, TD_E_NOMEM, "no memory for %u work queues", count);
     made->count = count;
     td_result rc = threads == 1 ? TD_OK : td_workers_open(threads, &made->workers, err);
     for (uint32_t i = 0; i < count && rc == TD_OK; i++)
-        rc = strand_init(&made->items[i], threads == 1, err);
+        rc = work_queue_init(&made->items[i], threads == 1, err);
     if (rc != TD_OK) {
-        strands_close(made);
+        work_queues_close(made);
         return rc;
     }
     *out = made;
@@ -81,26 +81,26 @@ static void batch_release(batch *b)
     b->count = 0;
 }
 
-void strands_close(strands *all)
+void work_queues_close(work_queues *all)
 {
     if (all == NULL)
         return;
     td_workers_close(all->workers); /* ends what still runs */
     for (uint32_t i = 0; i < all->count; i++) {
-        strand *s = &all->items[i];
-        for (size_t k = 0; s->batches != NULL && k < BATCHES; k++)
-            batch_release(&s->batches[k]);
-        td_free(s->batches);
+        work_queue *queue = &all->items[i];
+        for (size_t k = 0; queue->batches != NULL && k < BATCHES; k++)
+            batch_release(&queue->batches[k]);
+        td_free(queue->batches);
     }
     td_free(all);
 }
 
-uint32_t strands_count(const strands *all)
+uint32_t work_queues_count(const work_queues *all)
 {
     return all->count;
 }
 
-unsigned strands_busy_max(const strands *all)
+unsigned work_queues_busy_max(const work_queues *all)
 {
     return all->workers == NULL ? 1 : td_workers_busy_max(all->workers);
 }
@@ -117,7 +117,7 @@ static void batch_run(void *arg)
 }
 
 /* Wait for a batch that was handed over; afterwards it is empty. */
-static void batch_wait(strands *all, batch *b)
+static void batch_wait(work_queues *all, batch *b)
 {
     if (!b->is_submitted)
         return;
@@ -132,18 +132,18 @@ static void batch_wait(strands *all, batch *b)
 }
 
 /* Hand over the batch that was filled, once the one before it is done; go on with that one. */
-static void strand_turn(strands *all, strand *s)
+static void work_queue_turn(work_queues *all, work_queue *queue)
 {
-    TD_ASSERT(s->filling < BATCHES);
-    batch *full = &s->batches[s->filling];
+    TD_ASSERT(queue->filling < BATCHES);
+    batch *full = &queue->batches[queue->filling];
     TD_ASSERT(full->count > 0);
-    uint32_t other = (s->filling + 1) % BATCHES;
-    batch_wait(all, &s->batches[other]);
+    uint32_t other = (queue->filling + 1) % BATCHES;
+    batch_wait(all, &queue->batches[other]);
     TD_ASSERT(!full->is_submitted);
     full->job = (td_job){.run = batch_run, .arg = full};
     full->is_submitted = 1;
     td_workers_submit(all->workers, &full->job);
-    s->filling = other;
+    queue->filling = other;
 }
 
 /* Keep the memory of a frame's bytes until the batch is done; once per block. */
@@ -160,35 +160,35 @@ static void batch_hold(batch *b, tape_block *block)
     b->blocks[b->block_count++] = block;
 }
 
-static td_result first_failure(const strands *all, td_err *err)
+static td_result first_failure(const work_queues *all, td_err *err)
 {
     if (all->rc != TD_OK && err != NULL)
         *err = all->err;
     return all->rc;
 }
 
-td_result strands_add(strands *all, stream *to, const stream_frame *frame, tape_block *block,
-                      td_err *err)
+td_result work_queues_add(work_queues *all, stream *to, const stream_frame *frame,
+                          tape_block *block, td_err *err)
 {
-    TD_ASSERT(to->strand < all->count);
-    strand *s = &all->items[to->strand];
+    TD_ASSERT(to->queue < all->count);
+    work_queue *queue = &all->items[to->queue];
     if (all->workers == NULL)
         return stream_take(to, frame, err);
-    batch *b = &s->batches[s->filling];
+    batch *b = &queue->batches[queue->filling];
     TD_ASSERT(!b->is_submitted);
     TD_ASSERT(b->count < BATCH_FRAMES);
     b->items[b->count++] = (work){to, *frame};
     batch_hold(b, block);
     if (b->count == BATCH_FRAMES || b->block_count == BATCH_BLOCKS)
-        strand_turn(all, s);
+        work_queue_turn(all, queue);
     return first_failure(all, err);
 }
 
-td_result strands_drain(strands *all, td_err *err)
+td_result work_queues_drain(work_queues *all, td_err *err)
 {
     for (uint32_t i = 0; i < all->count && all->workers != NULL; i++) {
         if (all->items[i].batches[all->items[i].filling].count > 0)
-            strand_turn(all, &all->items[i]);
+            work_queue_turn(all, &all->items[i]);
     }
     for (uint32_t i = 0; i < all->count && all->workers != NULL; i++) {
         for (size_t k = 0; k < BATCHES; k++)

@@ -1,12 +1,12 @@
-/* When a connection's subscriptions count as answered. Expected values follow from tape/settling.h:
- * one answer a request, at most 30 s, and each connection on its own. */
+/* When a connection's subscriptions count as answered. Expected values follow from
+ * tape/subscription_state.h: one answer a request, at most 30 s, and each connection on its own. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "tape/settling.h"
+#include "tape/subscription_state.h"
 
 #define S TD_NS_PER_S
 
@@ -16,7 +16,7 @@ typedef struct step {
     uint32_t conn;
     uint32_t at;
     const char *frame;
-    uint64_t settled; /* afterwards, in seconds; NOT, UNKNOWN */
+    uint64_t answered; /* afterwards, in seconds; NOT, UNKNOWN */
 } step;
 
 #define NOT     UINT64_MAX
@@ -36,29 +36,29 @@ static const step STEPS[] = {
     {2, 20, NULL, UNKNOWN},
     {2, 21, "{\"op\":\"subscribe\",\"args\":[\"a\"]}", NOT},
     {2, 50, NULL, NOT},
-    {2, 52, NULL, 51}, /* nobody answers later than after 30 s */
+    {2, 52, NULL, 51}, /* counts as answered after 30 s */
 };
 
 static void test_steps(void **state)
 {
     (void)state;
     const channel_info info = {.feed = "f", .line = 0, .shard = 2};
-    settling all = {0};
+    subscription_states all = {0};
     for (size_t i = 0; i < sizeof STEPS / sizeof *STEPS; i++) {
         const step *s = &STEPS[i];
-        settling_slot *slot;
-        assert_int_equal(settling_get(&all, &info, &slot, NULL), TD_OK);
+        subscription_state *slot;
+        assert_int_equal(subscription_states_get(&all, &info, &slot, NULL), TD_OK);
         if (s->frame != NULL && s->frame[0] == '+')
-            settling_answered(slot, 7, s->conn, s->at * S);
+            subscription_answered(slot, 7, s->conn, s->at * S);
         else if (s->frame != NULL)
-            settling_sent(slot, 7, s->conn, s->at * S, td_bytes_str(s->frame));
-        uint64_t found = settling_ns(slot, 7, s->conn, s->at * S);
-        uint64_t expected = s->settled == NOT ? SETTLING_NOT_YET : s->settled * S;
+            subscription_sent(slot, 7, s->conn, s->at * S, td_bytes_str(s->frame));
+        uint64_t found = subscription_answered_ns(slot, 7, s->conn, s->at * S);
+        uint64_t expected = s->answered == NOT ? ANSWERED_NOT_YET : s->answered * S;
         if (found != expected)
             fail_msg("step %zu: %llu", i, (unsigned long long)found);
     }
     assert_int_equal(all.count, 1);
-    settling_fini(&all);
+    subscription_states_fini(&all);
 }
 
 /* Slots of one feed, and feeds, are apart. */
@@ -67,20 +67,21 @@ static void test_slots(void **state)
     (void)state;
     static const channel_info INFOS[] = {
         {.feed = "f"}, {.feed = "f", .line = 1}, {.feed = "f", .shard = 1}, {.feed = "g"}};
-    settling all = {0};
-    settling_slot *slots[4];
+    subscription_states all = {0};
+    subscription_state *slots[4];
     for (size_t i = 0; i < 4; i++) {
-        assert_int_equal(settling_get(&all, &INFOS[i], &slots[i], NULL), TD_OK);
-        settling_sent(slots[i], 1, 1, S, td_bytes_str("\"subscribe\""));
+        assert_int_equal(subscription_states_get(&all, &INFOS[i], &slots[i], NULL), TD_OK);
+        subscription_sent(slots[i], 1, 1, S, td_bytes_str("\"subscribe\""));
     }
-    settling_answered(slots[2], 1, 1, 2 * S);
+    subscription_answered(slots[2], 1, 1, 2 * S);
     for (size_t i = 0; i < 4; i++) {
-        settling_slot *again;
-        assert_int_equal(settling_get(&all, &INFOS[i], &again, NULL), TD_OK);
+        subscription_state *again;
+        assert_int_equal(subscription_states_get(&all, &INFOS[i], &again, NULL), TD_OK);
         assert_ptr_equal(again, slots[i]);
-        assert_int_equal(settling_ns(again, 1, 1, 3 * S), i == 2 ? 2 * S : SETTLING_NOT_YET);
+        assert_int_equal(subscription_answered_ns(again, 1, 1, 3 * S),
+                         i == 2 ? 2 * S : ANSWERED_NOT_YET);
     }
-    settling_fini(&all);
+    subscription_states_fini(&all);
 }
 
 int main(void)

@@ -1,4 +1,4 @@
-#include "tape/settling.h"
+#include "tape/subscription_state.h"
 
 #include <string.h>
 
@@ -6,25 +6,26 @@
 #include "base/assert.h"
 #include "base/clock.h"
 
-/* Nobody answers later than this: then it counts as answered (or never will be). */
+/* A request without an answer for so long counts as answered: none will come. */
 #define ANSWER_NS_MAX (30 * TD_NS_PER_S)
 
-void settling_fini(settling *s)
+void subscription_states_fini(subscription_states *s)
 {
     for (size_t i = 0; i < s->count; i++) {
         td_free(s->slots[i]->feed);
         td_free(s->slots[i]);
     }
     td_free(s->slots);
-    *s = (settling){0};
+    *s = (subscription_states){0};
 }
 
-static td_result slot_add(settling *s, const channel_info *info, settling_slot **out, td_err *err)
+static td_result slot_add(subscription_states *s, const channel_info *info,
+                          subscription_state **out, td_err *err)
 {
-    settling_slot **slots = td_array_room(s->slots, s->count, sizeof(settling_slot *));
+    subscription_state **slots = td_array_room(s->slots, s->count, sizeof(subscription_state *));
     if (slots != NULL)
         s->slots = slots;
-    settling_slot *made = slots == NULL ? NULL : td_alloc_zero(1, sizeof *made);
+    subscription_state *made = slots == NULL ? NULL : td_alloc_zero(1, sizeof *made);
     if (made != NULL)
         made->feed = td_strdup(info->feed);
     if (made == NULL || made->feed == NULL) {
@@ -38,10 +39,11 @@ static td_result slot_add(settling *s, const channel_info *info, settling_slot *
     return TD_OK;
 }
 
-td_result settling_get(settling *s, const channel_info *info, settling_slot **out, td_err *err)
+td_result subscription_states_get(subscription_states *s, const channel_info *info,
+                                  subscription_state **out, td_err *err)
 {
     for (size_t i = 0; i < s->count; i++) {
-        settling_slot *slot = s->slots[i];
+        subscription_state *slot = s->slots[i];
         if (slot->line != info->line || slot->shard != info->shard ||
             strcmp(slot->feed, info->feed) != 0)
             continue;
@@ -51,8 +53,8 @@ td_result settling_get(settling *s, const channel_info *info, settling_slot **ou
     return slot_add(s, info, out, err);
 }
 
-/* A new connection has asked for nothing yet. */
-static void enter(settling_slot *slot, uint32_t session, uint32_t conn)
+/* A new connection has no requests yet. */
+static void enter(subscription_state *slot, uint32_t session, uint32_t conn)
 {
     if (slot->session == session && slot->conn == conn)
         return;
@@ -68,10 +70,10 @@ static int has_text(td_bytes frame, const char *text)
     return memmem(frame.data, frame.size, text, strlen(text)) != NULL;
 }
 
-void settling_sent(settling_slot *slot, uint32_t session, uint32_t conn, uint64_t recv_ns,
-                   td_bytes frame)
+void subscription_sent(subscription_state *slot, uint32_t session, uint32_t conn, uint64_t recv_ns,
+                       td_bytes frame)
 {
-    TD_ASSERT(recv_ns > SETTLING_UNKNOWN);
+    TD_ASSERT(recv_ns > ANSWERED_UNKNOWN);
     enter(slot, session, conn);
     /* "subscribe", "unsubscribe", "private/subscribe"; spot: "event":"sub" (docs/wire.md 1.3) */
     if (frame.size == 0 || (!has_text(frame, "subscribe\"") && !has_text(frame, "\"sub\"")))
@@ -80,24 +82,26 @@ void settling_sent(settling_slot *slot, uint32_t session, uint32_t conn, uint64_
     slot->request_ns = recv_ns;
 }
 
-void settling_answered(settling_slot *slot, uint32_t session, uint32_t conn, uint64_t recv_ns)
+void subscription_answered(subscription_state *slot, uint32_t session, uint32_t conn,
+                           uint64_t recv_ns)
 {
-    TD_ASSERT(recv_ns > SETTLING_UNKNOWN);
+    TD_ASSERT(recv_ns > ANSWERED_UNKNOWN);
     enter(slot, session, conn);
-    /* One too many: a request had several answers, and topics are whole from the last on. */
+    /* A request may have several answers; its topics are complete from the last one on. */
     if (slot->open_requests > 0)
         slot->open_requests--;
     slot->answer_ns = recv_ns;
 }
 
-uint64_t settling_ns(const settling_slot *slot, uint32_t session, uint32_t conn, uint64_t recv_ns)
+uint64_t subscription_answered_ns(const subscription_state *slot, uint32_t session, uint32_t conn,
+                                  uint64_t recv_ns)
 {
     if (slot->session != session || slot->conn != conn || slot->request_ns == 0)
-        return SETTLING_UNKNOWN;
+        return ANSWERED_UNKNOWN;
     if (slot->open_requests == 0) {
         TD_ASSERT(slot->answer_ns != 0);
         return slot->answer_ns;
     }
     uint64_t latest = slot->request_ns + ANSWER_NS_MAX;
-    return recv_ns > latest ? latest : SETTLING_NOT_YET;
+    return recv_ns > latest ? latest : ANSWERED_NOT_YET;
 }

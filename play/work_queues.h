@@ -1,0 +1,32 @@
+/* Queues of frames for streams, drained by worker threads. The batches of one queue run one after
+ * another, so each stream takes its frames in order. There are more queues than threads, so that a
+ * busy symbol does not delay the others. Backpressure: work_queues_add waits while the queue's
+ * previous batch runs. */
+#ifndef TD_PLAY_WORK_QUEUES_H
+#define TD_PLAY_WORK_QUEUES_H
+
+#include "base/err.h"
+#include "play/stream.h"
+#include "tape/tape.h"
+
+typedef struct work_queues work_queues;
+
+/* threads 1: no thread, frames are taken inline. TD_E_NOMEM, TD_E_IO. */
+TD_MUST_USE td_result work_queues_open(unsigned threads, work_queues **out, td_err *err);
+void work_queues_close(work_queues *queues);
+
+/* Number of queues; a stream's queue number is less. */
+uint32_t work_queues_count(const work_queues *queues);
+
+/* Hand a frame to its stream. block keeps the frame's bytes and content; it may be NULL if they
+ * outlive the queues. The first failure of any stream so far, TD_OK else. */
+TD_MUST_USE td_result work_queues_add(work_queues *queues, stream *stream,
+                                      const stream_frame *frame, tape_block *block, td_err *err);
+
+/* Wait until every frame has been taken. As work_queues_add. */
+TD_MUST_USE td_result work_queues_drain(work_queues *queues, td_err *err);
+
+/* The most threads that were busy at one moment. */
+unsigned work_queues_busy_max(const work_queues *queues);
+
+#endif

@@ -1,0 +1,100 @@
+/* The channels and connections of a tape: each channel as one object over all segments, the
+ * sessions, and for each slot of a session's feed its current connection. Objects live until the
+ * table is closed. One thread. */
+#ifndef TD_TAPE_CONNECTION_TABLE_H
+#define TD_TAPE_CONNECTION_TABLE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/err.h"
+#include "archive/event.h"
+#include "tape/follow.h"
+#include "tape/tape.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A session: one run of a recorder, one import; a file without session metadata is one of its own.
+ */
+typedef struct tape_session {
+    uint32_t number; /* 1, 2 … in order of first sight */
+    uint64_t start_ns;
+    char *id; /* 8 hex digits, or the file's name */
+} tape_session;
+
+/* One slot of a feed in a session: its state after the events read so far. */
+typedef struct session_slot {
+    uint32_t line, shard;
+    uint32_t conn; /* 0: not known yet */
+    uint8_t is_open;
+    uint64_t in, out;  /* ordinals of the last frames, 64 bit */
+    uint64_t since_ns; /* when the connection began */
+    const struct session_feed *feed;
+    struct session_slot *next; /* of the same feed and session */
+} session_slot;
+
+/* A feed in a session. */
+typedef struct session_feed {
+    tape_session *session;
+    char *name;
+    uint8_t is_recording; /* 1: made by a recorder, by its segments' metadata */
+    /* Of its last frame, by its segments; UINT64_MAX: one may grow; 0: not known. */
+    uint64_t end_ns;
+    session_slot *slots;
+    struct session_feed *next;
+} session_feed;
+
+typedef struct connection_table connection_table;
+
+/* Empty; NULL without memory. */
+TD_MUST_USE connection_table *connection_table_open(void);
+void connection_table_close(connection_table *connections);
+
+/* The channel with this identity (channel_info_compare), created if new; info is copied. The
+ * schema text is left out. TD_E_NOMEM, TD_E_LIMIT. */
+TD_MUST_USE td_result connection_table_channel(connection_table *connections,
+                                               const channel_info *info, tape_channel **out,
+                                               td_err *err);
+
+/* The session, and a feed in it, created if new. TD_E_NOMEM. */
+TD_MUST_USE td_result connection_table_get_feed(connection_table *connections, const char *session,
+                                                uint64_t start_ns, const char *feed,
+                                                session_feed **out, td_err *err);
+
+/* A slot of a feed, created if new. TD_E_NOMEM. */
+TD_MUST_USE td_result connection_table_get_slot(session_feed *feed, uint32_t line, uint32_t shard,
+                                                session_slot **out, td_err *err);
+
+/* Update the feed's slots from one of its events. TD_E_NOMEM. */
+TD_MUST_USE td_result connection_table_apply(session_feed *feed, const event *said,
+                                             uint64_t recv_ns, td_err *err);
+
+/* 1 if the slot's connection of this number has ended by recv_ns: by its events, or because the
+ * session has no more frames. */
+int session_slot_has_ended(const session_slot *slot, uint32_t conn, uint64_t recv_ns);
+
+/* How a frame, received over the slot's current connection, relates to its channel's stream.
+ * TD_E_NOMEM. */
+TD_MUST_USE td_result connection_table_follow(const tape_channel *channel, const session_slot *slot,
+                                              uint64_t recv_ns, follow_answer *out, td_err *err);
+
+/* Feeds of all sessions, linked by next; NULL if there are none. */
+const session_feed *connection_table_feeds(const connection_table *connections);
+
+/* The 64-bit ordinal whose low half is sequence, next to the last one of its direction. */
+static inline uint64_t session_slot_ordinal(uint64_t last, uint32_t sequence)
+{
+    uint64_t ordinal = (last & ~UINT64_C(0xffffffff)) | sequence;
+    if (ordinal + (UINT64_C(1) << 31) < last)
+        ordinal += UINT64_C(1) << 32;
+    return ordinal;
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,59 @@
+/* When the exchange had answered a connection's subscriptions: from then on the recording has every
+ * frame of its topics, so comparing candles with trades begins there. Derived from the recorded
+ * requests and answers, one answer a request. One thread. */
+#ifndef TD_TAPE_SUBSCRIPTION_STATE_H
+#define TD_TAPE_SUBSCRIPTION_STATE_H
+
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "format/channel.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* State of one slot of a feed: of its current connection. */
+typedef struct subscription_state {
+    char *feed;
+    uint32_t line;
+    uint32_t shard;
+    uint32_t session;
+    uint32_t conn;
+    uint32_t open_requests; /* subscriptions without an answer */
+    uint64_t request_ns;    /* receive time of the last one; 0: none on this connection */
+    uint64_t answer_ns;     /* of the answer after which none was open; 0: none yet */
+} subscription_state;
+
+/* Slots in order of first sight; zero-initialise. */
+typedef struct subscription_states {
+    subscription_state **slots;
+    size_t count;
+} subscription_states;
+
+void subscription_states_fini(subscription_states *s);
+
+/* The slot that a channel belongs to. TD_E_NOMEM. */
+TD_MUST_USE td_result subscription_states_get(subscription_states *s, const channel_info *info,
+                                              subscription_state **out, td_err *err);
+
+/* A frame was sent; one that is no subscription changes nothing. */
+void subscription_sent(subscription_state *slot, uint32_t session, uint32_t conn, uint64_t recv_ns,
+                       td_bytes frame);
+
+/* An answer to a subscription came, granted or refused. */
+void subscription_answered(subscription_state *slot, uint32_t session, uint32_t conn,
+                           uint64_t recv_ns);
+
+/* Receive time of the answer after which no request of the connection was open. */
+#define ANSWERED_UNKNOWN UINT64_C(0) /* no request was recorded */
+#define ANSWERED_NOT_YET UINT64_MAX
+uint64_t subscription_answered_ns(const subscription_state *slot, uint32_t session, uint32_t conn,
+                                  uint64_t recv_ns);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
