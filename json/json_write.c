@@ -1,6 +1,5 @@
 #include "json/json_write.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -14,12 +13,34 @@ enum {
     FRAME_KEY_OPEN = 1 << 2,  /* a key was written, its value is due */
 };
 
-/* All output goes through here: behind the first failure nothing happens any more. */
-static void put(json_writer *writer, const void *bytes, size_t size)
+/* All output goes through here: the place of the next size bytes; NULL: behind the first failure
+ * nothing happens any more. */
+static inline uint8_t *reserve(json_writer *writer, size_t size)
 {
-    if (writer->rc != TD_OK)
+    td_buf *out = writer->out;
+    if (TD_UNLIKELY(writer->rc != TD_OK))
+        return NULL;
+    if (TD_UNLIKELY(size > out->capacity - out->size))
+        writer->rc = td_buf_reserve(out, size, &writer->err);
+    return TD_LIKELY(writer->rc == TD_OK) ? out->data + out->size : NULL;
+}
+
+static inline void put(json_writer *writer, const void *bytes, size_t size)
+{
+    uint8_t *to = size == 0 ? NULL : reserve(writer, size);
+    if (to == NULL)
         return;
-    writer->rc = td_buf_append(writer->out, bytes, size, &writer->err);
+    memcpy(to, bytes, size);
+    writer->out->size += size;
+}
+
+static inline void put_char(json_writer *writer, char c)
+{
+    uint8_t *to = reserve(writer, 1);
+    if (to == NULL)
+        return;
+    *to = (uint8_t)c;
+    writer->out->size++;
 }
 
 static void put_text(json_writer *writer, const char *text)
@@ -53,10 +74,54 @@ static size_t plain_bytes(const uint8_t *p, size_t size)
     return size == 0 || (size < 4 && td_utf8_is_control(td_utf8_code(p, size))) ? 0 : size;
 }
 
+/* 1 if eight bytes are ASCII, and all stand in a string as they are. */
+static inline int word_is_plain(uint64_t word)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    const uint64_t high = ones << 7;
+    const uint64_t quote = word ^ (ones * '"');
+    const uint64_t slash = word ^ (ones * '\\');
+    const uint64_t del = word ^ (ones * 0x7f);
+    /* A borrow out of a byte that is none of them can show one too many, never one too few. */
+    return ((word | (word - ones * 0x20) | (quote - ones) | (slash - ones) | (del - ones)) &
+            high) == 0;
+}
+
+/* Most texts and all our keys are plain from end to end: such a one with its quotes, at to, where
+ * there is room. What is behind it; NULL: it is not plain. */
+static uint8_t *place_plain(uint8_t *to, td_bytes text)
+{
+    const uint8_t *p = text.data;
+    size_t left = text.size;
+    *to++ = '"';
+    for (; left >= sizeof(uint64_t); left -= sizeof(uint64_t)) {
+        uint64_t word;
+        memcpy(&word, p, sizeof word);
+        if (!word_is_plain(word))
+            return NULL;
+        memcpy(to, &word, sizeof word);
+        p += sizeof word;
+        to += sizeof word;
+    }
+    for (; left > 0; left--, p++) {
+        if (*p < 0x20 || *p >= 0x7f || *p == '"' || *p == '\\')
+            return NULL;
+        *to++ = *p;
+    }
+    *to++ = '"';
+    return to;
+}
+
 /* A string with its quotes. Runs of plain characters are copied at once. */
 static void put_string(json_writer *writer, td_bytes text)
 {
-    put(writer, "\"", 1);
+    uint8_t *to = reserve(writer, text.size + 2);
+    uint8_t *end = to == NULL ? NULL : place_plain(to, text);
+    if (TD_LIKELY(end != NULL)) {
+        writer->out->size += (size_t)(end - to);
+        return;
+    }
+    put_char(writer, '"');
     size_t done = 0; /* text before it is in the buffer */
     for (size_t at = 0; at < text.size;) {
         const uint8_t *p = text.data + at;
@@ -76,7 +141,7 @@ static void put_string(json_writer *writer, td_bytes text)
     }
     if (done < text.size) /* an empty view may point nowhere */
         put(writer, text.data + done, text.size - done);
-    put(writer, "\"", 1);
+    put_char(writer, '"');
 }
 
 /* Comma or nothing before a value, and the bookkeeping that makes misuse an assertion. */
@@ -93,7 +158,7 @@ static void value_begins(json_writer *writer)
         return;
     }
     if (*frame & FRAME_NOT_EMPTY)
-        put(writer, ",", 1);
+        put_char(writer, ',');
     *frame |= FRAME_NOT_EMPTY;
 }
 
@@ -131,43 +196,43 @@ td_result json_write_end(json_writer *writer, td_err *err)
 }
 
 /* Open and close containers; what is open must be what is closed. */
-static void container_begin(json_writer *writer, uint8_t frame, const char *bracket)
+static void container_begin(json_writer *writer, uint8_t frame, char bracket)
 {
     TD_ASSERT(writer->depth < LIMIT_JSON_DEPTH);
     value_begins(writer);
     writer->frames[writer->depth++] = frame;
-    put(writer, bracket, 1);
+    put_char(writer, bracket);
 }
 
-static void container_end(json_writer *writer, uint8_t frame, const char *bracket)
+static void container_end(json_writer *writer, uint8_t frame, char bracket)
 {
     TD_ASSERT(writer->depth > 0);
     uint8_t open = writer->frames[writer->depth - 1];
     TD_ASSERT((open & FRAME_OBJECT) == frame);
     TD_ASSERT(!(open & FRAME_KEY_OPEN));
     writer->depth--;
-    put(writer, bracket, 1);
+    put_char(writer, bracket);
     value_ends(writer);
 }
 
 void json_write_object_begin(json_writer *writer)
 {
-    container_begin(writer, FRAME_OBJECT, "{");
+    container_begin(writer, FRAME_OBJECT, '{');
 }
 
 void json_write_object_end(json_writer *writer)
 {
-    container_end(writer, FRAME_OBJECT, "}");
+    container_end(writer, FRAME_OBJECT, '}');
 }
 
 void json_write_array_begin(json_writer *writer)
 {
-    container_begin(writer, 0, "[");
+    container_begin(writer, 0, '[');
 }
 
 void json_write_array_end(json_writer *writer)
 {
-    container_end(writer, 0, "]");
+    container_end(writer, 0, ']');
 }
 
 void json_write_key_bytes(json_writer *writer, td_bytes key)
@@ -177,10 +242,10 @@ void json_write_key_bytes(json_writer *writer, td_bytes key)
     TD_ASSERT(*frame & FRAME_OBJECT);
     TD_ASSERT(!(*frame & FRAME_KEY_OPEN));
     if (*frame & FRAME_NOT_EMPTY)
-        put(writer, ",", 1);
+        put_char(writer, ',');
     *frame |= FRAME_NOT_EMPTY | FRAME_KEY_OPEN;
     put_string(writer, key);
-    put(writer, ":", 1);
+    put_char(writer, ':');
 }
 
 void json_write_key(json_writer *writer, const char *key)
@@ -203,20 +268,29 @@ void json_write_text(json_writer *writer, const char *text)
         json_write_bytes(writer, td_bytes_str(text));
 }
 
-void json_write_i64(json_writer *writer, int64_t value)
+/* Digits from the last one back; what is before them is the sign. */
+static void put_integer(json_writer *writer, uint64_t magnitude, int is_negative)
 {
     char text[24];
-    int size = snprintf(text, sizeof text, "%" PRId64, value);
-    TD_ASSERT(size > 0);
-    put_value(writer, text, (size_t)size);
+    char *at = text + sizeof text;
+    do {
+        *--at = (char)('0' + magnitude % 10);
+        magnitude /= 10;
+    } while (magnitude > 0);
+    if (is_negative)
+        *--at = '-';
+    TD_ASSERT(at >= text);
+    put_value(writer, at, (size_t)(text + sizeof text - at));
+}
+
+void json_write_i64(json_writer *writer, int64_t value)
+{
+    put_integer(writer, value < 0 ? -(uint64_t)value : (uint64_t)value, value < 0);
 }
 
 void json_write_u64(json_writer *writer, uint64_t value)
 {
-    char text[24];
-    int size = snprintf(text, sizeof text, "%" PRIu64, value);
-    TD_ASSERT(size > 0);
-    put_value(writer, text, (size_t)size);
+    put_integer(writer, value, 0);
 }
 
 void json_write_decimal(json_writer *writer, td_decimal value)

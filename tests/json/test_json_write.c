@@ -89,6 +89,41 @@ static void test_strings(void **state)
     }
 }
 
+/* What json_write_bytes makes of a text, without its quotes. */
+static void write_one(td_buf *out, const uint8_t *text, size_t size)
+{
+    json_writer w;
+    td_buf_clear(out);
+    json_write_begin(&w, out);
+    json_write_bytes(&w, td_bytes_of(text, size));
+    assert_int_equal(json_write_end(&w, NULL), TD_OK);
+    assert_true(out->size >= 2 && out->data[0] == '"' && out->data[out->size - 1] == '"');
+}
+
+/* Every byte at every place of a text: as behind a letter that is not ASCII, which keeps a text off
+ * the way of plain ones. */
+static void test_every_byte_at_every_place(void **state)
+{
+    (void)state;
+    enum { SIZE = 19, PREFIX = 2 };
+    td_buf plain, other;
+    td_buf_init(&plain, 4096);
+    td_buf_init(&other, 4096);
+    for (unsigned byte = 0; byte < 256; byte++) {
+        for (size_t at = 0; at < SIZE; at++) {
+            uint8_t text[PREFIX + SIZE] = {0xc3, 0xa9};
+            memset(text + PREFIX, 'a', SIZE);
+            text[PREFIX + at] = (uint8_t)byte;
+            write_one(&other, text, sizeof text);
+            write_one(&plain, text + PREFIX, SIZE);
+            assert_int_equal(plain.size + PREFIX, other.size);
+            assert_memory_equal(plain.data + 1, other.data + 1 + PREFIX, plain.size - 1);
+        }
+    }
+    td_buf_fini(&plain);
+    td_buf_fini(&other);
+}
+
 static void test_first_failure_is_kept(void **state)
 {
     (void)state;
@@ -111,6 +146,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nesting_and_values),
         cmocka_unit_test(test_strings),
+        cmocka_unit_test(test_every_byte_at_every_place),
         cmocka_unit_test(test_first_failure_is_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
