@@ -14,15 +14,6 @@ const char *session_state_name(session_state state)
     return NAMES[state];
 }
 
-void catalog_path_of(const char *path, char out[LIMIT_PATH_BYTES])
-{
-    size_t length = strlen(path);
-    size_t suffix = strlen(".open");
-    if (length > suffix && strcmp(path + length - suffix, ".open") == 0)
-        length -= suffix;
-    (void)snprintf(out, LIMIT_PATH_BYTES, "%.*s", (int)length, path);
-}
-
 static td_result find_segment_id(catalog *c, const char *path, int64_t *id, td_err *err)
 {
     char name[LIMIT_PATH_BYTES];

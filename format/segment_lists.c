@@ -1,5 +1,9 @@
+/* What a reader knows of its file: channels, chunks, damage. Filled from the summary, an index, or
+ * a walk. */
 #include "format/segment_reader_impl.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -262,4 +266,106 @@ const segment_channel *segment_reader_channel_by_id(const segment_reader *reader
     if (at + sizeof stored <= reader->by_id.size)
         memcpy(&stored, reader->by_id.data + at, sizeof stored);
     return stored == 0 ? NULL : reader->channels[stored - 1];
+}
+
+/* ---- chunks ---- */
+
+td_result reader_add_chunk(segment_reader *reader, const segment_chunk *chunk, td_bytes bitmap,
+                           td_err *err)
+{
+    segment_reader *r = reader;
+    /* Mostly zeros, and there is one for each chunk: eight at a time. */
+    while (bitmap.size >= 8 && td_le64(bitmap.data + bitmap.size - 8) == 0)
+        bitmap.size -= 8;
+    while (bitmap.size > 0 && bitmap.data[bitmap.size - 1] == 0)
+        bitmap.size--;
+    segment_chunk *grown = td_array_room(r->chunks, r->chunk_count, sizeof *grown);
+    if (grown == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for %u chunks", r->chunk_count + 1);
+    r->chunks = grown;
+    size_t at = r->bitmaps.size;
+    td_result rc = td_buf_append(&r->bitmaps, bitmap.data, bitmap.size, err);
+    if (rc != TD_OK)
+        return rc;
+    segment_chunk *made = &r->chunks[r->chunk_count++];
+    *made = *chunk;
+    made->bitmap_offset = (uint32_t)at;
+    made->bitmap_bytes = (uint32_t)bitmap.size;
+    return TD_OK;
+}
+
+td_result reader_add_chunk_index(segment_reader *reader, const mcap_chunk_index *index,
+                                 uint64_t message_count, td_err *err)
+{
+    uint8_t bits[(UINT16_MAX + 1) / 8] = {0};
+    uint8_t has_channels = 0;
+    mcap_packed rest = index->index_offsets;
+    uint16_t id;
+    uint64_t offset;
+    while (mcap_next_count(&rest, &id, &offset)) {
+        bits[id / 8] |= (uint8_t)(1u << (id % 8));
+        has_channels = 1;
+    }
+    segment_chunk chunk = {.offset = index->chunk_offset,
+                           .chunk_bytes = index->chunk_bytes,
+                           .index_bytes = index->index_bytes,
+                           .uncompressed_bytes = index->uncompressed_bytes,
+                           .first_ns = index->start_ns,
+                           .last_ns = index->end_ns,
+                           .message_count = message_count,
+                           .has_channels = has_channels};
+    return reader_add_chunk(reader, &chunk, td_bytes_of(bits, has_channels ? sizeof bits : 0), err);
+}
+
+uint32_t segment_reader_chunk_count(const segment_reader *reader)
+{
+    return reader->chunk_count;
+}
+
+const segment_chunk *segment_reader_chunk(const segment_reader *reader, uint32_t index)
+{
+    TD_ASSERT(index < reader->chunk_count);
+    return &reader->chunks[index];
+}
+
+td_bytes segment_reader_bitmap(const segment_reader *reader, uint32_t chunk_index)
+{
+    TD_ASSERT(chunk_index < reader->chunk_count);
+    const segment_chunk *chunk = &reader->chunks[chunk_index];
+    return td_bytes_of(chunk->bitmap_bytes == 0 ? NULL
+                                                : reader->bitmaps.data + chunk->bitmap_offset,
+                       chunk->bitmap_bytes);
+}
+
+int segment_reader_chunk_has_unknown(const segment_reader *reader, uint32_t chunk_index)
+{
+    return !reader_knows_all(reader, segment_reader_bitmap(reader, chunk_index));
+}
+
+int segment_reader_chunk_has(const segment_reader *reader, uint32_t chunk_index,
+                             const segment_channel *channel)
+{
+    if (!segment_reader_chunk(reader, chunk_index)->has_channels)
+        return 1;
+    td_bytes bitmap = segment_reader_bitmap(reader, chunk_index);
+    size_t byte = channel->id / 8;
+    if (byte >= bitmap.size)
+        return 0;
+    TD_ASSERT(bitmap.data != NULL);
+    return bitmap.data[byte] >> (channel->id % 8) & 1;
+}
+
+/* ---- damage ---- */
+
+void reader_note_damage(segment_reader *reader, const td_err *why, uint64_t offset)
+{
+    TD_ASSERT(why->code != TD_OK);
+    if (reader->info.damaged_count++ == 0)
+        (void)snprintf(reader->damage, sizeof reader->damage, "offset %" PRIu64 ": %.*s", offset,
+                       DAMAGE_TEXT_BYTES - 40, why->text); /* a long text may be cut */
+}
+
+int reader_end_may_be_torn(const segment_reader *reader)
+{
+    return reader->info.is_ours && reader->has_open_name;
 }
