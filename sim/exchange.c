@@ -303,7 +303,12 @@ static int is_held_up(const sim_family *f)
 
 /* ---- clients that hold others up ---- */
 
-static void go_on(sim_family *f);
+/* If it was held up: look whether it still is. */
+static void go_on(sim_family *f)
+{
+    if (f->is_held && f->timer == NULL && !f->exchange->is_stopped)
+        schedule(f, clock_mono_ns(f->exchange->options.clock));
+}
 
 static void on_stall(void *user)
 {
@@ -330,18 +335,6 @@ static void watch_slow(sim_family *f)
     td_result rc = wire_timer_at(x->loop, at_ns, on_stall, f, &f->stall_timer, &err);
     if (rc != TD_OK)
         fail(x, rc, &err);
-}
-
-/* If it was held up: not any more, or still. */
-static void go_on(sim_family *f)
-{
-    if (!f->is_held || f->timer != NULL || f->exchange->is_stopped)
-        return;
-    f->is_held = is_held_up(f) != 0;
-    if (f->is_held)
-        watch_slow(f);
-    else
-        schedule(f, clock_mono_ns(f->exchange->options.clock));
 }
 
 /* ---- frames ---- */

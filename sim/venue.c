@@ -448,29 +448,18 @@ static show_result show_candle(venue *v, stream *of, const sim_symbol *s, uint64
 static show_result show(venue *v, stream *of, uint64_t ts_ns, text_out *out)
 {
     const sim_symbol *s = &v->present->symbol;
+    stream_kind kind = of->row->kind;
     set_items(v, of, s);
-    switch (of->row->kind) {
-    case STREAM_BOOK:
+    if (kind == STREAM_BOOK)
         return show_book(v, of, s, ts_ns, out);
-    case STREAM_TRADE:
-    case STREAM_TRADE_EACH:
+    if (kind == STREAM_TRADE || kind == STREAM_TRADE_EACH)
         return show_trades(v, of, s, ts_ns, out);
-    case STREAM_TICKER:
+    if (kind == STREAM_TICKER)
         return show_ticker(v, of, s, ts_ns, out);
-    case STREAM_CANDLE:
+    if (kind == STREAM_CANDLE)
         return show_candle(v, of, s, ts_ns, out);
-    case STREAM_LIQUIDATION:
+    if (kind == STREAM_LIQUIDATION)
         symbol_set_liquidation(s, v->values);
-        break;
-    case STREAM_NOTICE:
-    case STREAM_ORDER: /* these come through show_account */
-    case STREAM_STOP_ORDER:
-    case STREAM_EXECUTION:
-    case STREAM_POSITION:
-    case STREAM_WALLET:
-    case STREAM_SILENT:
-        break;
-    }
     advance(of, s, ts_ns);
     of->u++;
     (void)put_frame(v, of, s, out);
@@ -569,30 +558,16 @@ static int is_due(venue *v, stream *of, const sim_symbol *s, uint64_t ts_ns)
     /* Short candles are sent often, long ones now and then; one that has ended at once. */
     static const uint32_t CANDLE_MS[CANDLE_INTERVALS] = {
         1000, 20000, 20000, 30000, 30000, 60000, 60000, 60000, 60000, 60000, 60000, 60000, 60000};
-    uint32_t every_ms = of->row->every_ms;
-    switch (of->row->kind) {
-    case STREAM_TRADE:
-    case STREAM_TRADE_EACH:
+    stream_kind kind = of->row->kind;
+    uint32_t every_ms = kind == STREAM_CANDLE ? CANDLE_MS[of->interval] : of->row->every_ms;
+    if (kind >= STREAM_ORDER)
+        return 0; /* the account's events decide, not the market's */
+    if (kind == STREAM_TRADE || kind == STREAM_TRADE_EACH)
         return s->trade_count > 0;
-    case STREAM_LIQUIDATION:
+    if (kind == STREAM_LIQUIDATION)
         return s->is_liquidation;
-    case STREAM_CANDLE:
-        if (of->candle.end_ns <= ts_ns)
-            return 1;
-        every_ms = CANDLE_MS[of->interval];
-        break;
-    case STREAM_BOOK:
-    case STREAM_TICKER:
-    case STREAM_NOTICE:
-        break;
-    case STREAM_ORDER: /* told by the account, not by the market's events */
-    case STREAM_STOP_ORDER:
-    case STREAM_EXECUTION:
-    case STREAM_POSITION:
-    case STREAM_WALLET:
-    case STREAM_SILENT:
-        return 0;
-    }
+    if (kind == STREAM_CANDLE && of->candle.end_ns <= ts_ns)
+        return 1;
     if (of->row->events_max > 0) {
         TD_ASSERT(of->countdown > 0);
         if (--of->countdown > 0)
@@ -695,46 +670,26 @@ int venue_next(venue *v, uint64_t ts_ns, venue_frame *out)
 
 /* ---- opening ---- */
 
-/* What stands after the topic in a stream of this row for this symbol. */
-static void format_tail(const stream_row *row, const instrument *traded,
-                        char out[STREAM_NAME_BYTES])
+/* What stands after the topic in a stream of this row for this symbol. Returns its size. */
+static int format_tail(const stream_row *row, const instrument *traded, char out[STREAM_NAME_BYTES])
 {
     const char *settle = traded->is_inverse ? "inverse" : traded->settle;
-    int n = 0;
     switch (row->scope) {
     case SCOPE_SYMBOL:
-        n = snprintf(out, STREAM_NAME_BYTES, "%s", traded->symbol);
-        break;
+        return snprintf(out, STREAM_NAME_BYTES, "%s", traded->symbol);
     case SCOPE_COIN:
-        n = snprintf(out, STREAM_NAME_BYTES, "%s", traded->base);
-        break;
+        return snprintf(out, STREAM_NAME_BYTES, "%s", traded->base);
     case SCOPE_SETTLE:
-        n = snprintf(out, STREAM_NAME_BYTES, "%s", settle);
-        break;
+        return snprintf(out, STREAM_NAME_BYTES, "%s", settle);
     case SCOPE_COIN_EXPIRY:
-        n = snprintf(out, STREAM_NAME_BYTES, "%s_USD.%s", traded->base, traded->expiry);
-        break;
+        return snprintf(out, STREAM_NAME_BYTES, "%s_USD.%s", traded->base, traded->expiry);
     case SCOPE_SYMBOL_INTERVAL:
-        n = snprintf(out, STREAM_NAME_BYTES, "%s.1m", traded->symbol);
-        break;
+        return snprintf(out, STREAM_NAME_BYTES, "%s.1m", traded->symbol);
     case SCOPE_ALL:
-        out[0] = '\0';
         break;
     }
-    TD_ASSERT(n >= 0);
-    TD_ASSERT(n < STREAM_NAME_BYTES);
-}
-
-/* The stream of that name among those that there are, or the count. */
-static uint32_t find_stream(const venue *v, const stream_row *row, const char *name)
-{
-    uint32_t at = 0;
-    if (row->scope == SCOPE_SYMBOL)
-        return v->stream_count; /* symbols have names of their own */
-    while (at < v->stream_count &&
-           (v->streams[at].row != row || strcmp(v->streams[at].name, name) != 0))
-        at++;
-    return at;
+    out[0] = '\0';
+    return 0;
 }
 
 static void add_name(venue *v, uint32_t index)
@@ -775,11 +730,11 @@ static td_result add_stream(venue *v, size_t row_index, uint32_t member, candle_
     int is_candle = row->kind == STREAM_CANDLE && row->scope != SCOPE_SYMBOL_INTERVAL;
     (void)snprintf(topic, sizeof topic, "%s%s%s", row->topic, is_candle ? "." : "",
                    is_candle ? row->intervals[interval] : "");
-    format_tail(row, &of->symbol.traded, tail);
-    int n = snprintf(name, sizeof name, "%s%s%s", topic, tail[0] != '\0' ? "." : "", tail);
+    int has_tail = format_tail(row, &of->symbol.traded, tail) > 0;
+    int n = snprintf(name, sizeof name, "%s%s%s", topic, has_tail ? "." : "", tail);
     TD_ASSERT(n > 0);
     TD_ASSERT(n < STREAM_NAME_BYTES);
-    uint32_t at = find_stream(v, row, name);
+    uint32_t at = venue_find(v, td_bytes_of(name, (size_t)n));
     TD_ASSERT(of->stream_count < VENUE_SYMBOL_STREAMS_MAX);
     of->streams[of->stream_count++] = at;
     if (at < v->stream_count)
@@ -795,7 +750,7 @@ static td_result add_stream(venue *v, size_t row_index, uint32_t member, candle_
     memcpy(made->name, name, (size_t)n + 1);
     int is_whole = row->scope == SCOPE_COIN_EXPIRY || row->scope == SCOPE_SYMBOL_INTERVAL;
     made->topic = is_whole ? made->name : row->topic;
-    made->symbol = is_whole ? "" : made->name + strlen(topic) + (tail[0] != '\0');
+    made->symbol = is_whole ? "" : made->name + strlen(topic) + has_tail;
     if (is_candle) {
         TD_ASSERT(strlen(topic) < sizeof made->candle_topic);
         memcpy(made->candle_topic, topic, strlen(topic) + 1);
