@@ -7,9 +7,9 @@ enum {
     DEPTH_TICKS = 550, /* levels that are missing come back so near the best price; below price_min,
                         * so that there is room for all of them */
     DEEPEN_DRAWS = 16, /* for a price without a level: nearly every other one has none */
-    TAKE_PERMILLE = 45,      /* market orders: with this mix some 7 % of frames are trades */
+    TAKE_PERMILLE = 36,      /* market orders: with this mix some 7 % of frames are trades */
     LIQUIDATE_PERMILLE = 15, /* of these, liquidations */
-    CANCEL_PERMILLE = 410,
+    CANCEL_PERMILLE = 430,
     CANCEL_SHARE = 32, /* of a level, at most one in so many lots goes besides an order */
 };
 

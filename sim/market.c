@@ -86,19 +86,33 @@ static void add_to_level(half_book *half, market_side side, int64_t price, int64
 
 /* ---- events ---- */
 
+/* Match up to size against the best level, part by part. Returns what is left of size. */
+static int64_t match_level(market *m, market_side taker, half_book *half, int64_t size)
+{
+    market_level best = half->levels[half->count - 1];
+    int64_t part = (best.size + MARKET_LEVEL_PARTS - 1) / MARKET_LEVEL_PARTS;
+    int64_t there = best.size;
+    while (size > 0 && there > 0 && m->trade_count < MARKET_TRADES_MAX) {
+        int64_t traded = part < there ? part : there;
+        if (traded > size)
+            traded = size;
+        m->trades[m->trade_count++] =
+            (market_trade){.price = best.price, .size = traded, .taker = taker};
+        there -= traded;
+        size -= traded;
+    }
+    reduce_level(half, half->count - 1, best.size - there);
+    return size;
+}
+
 /* Match an order against the other side, down to its limit. Returns what is left of it. */
 static int64_t match(market *m, market_side side, int64_t limit, int64_t size)
 {
     half_book *other = &m->sides[side == MARKET_BUY ? MARKET_SELL : MARKET_BUY];
     while (size > 0 && other->count > 0 && m->trade_count < MARKET_TRADES_MAX) {
-        market_level best = other->levels[other->count - 1];
-        if (is_better(side, best.price, limit))
+        if (is_better(side, other->levels[other->count - 1].price, limit))
             break; /* dearer than a buyer's limit, cheaper than a seller's */
-        int64_t traded = best.size < size ? best.size : size;
-        m->trades[m->trade_count++] =
-            (market_trade){.price = best.price, .size = traded, .taker = side};
-        reduce_level(other, other->count - 1, traded);
-        size -= traded;
+        size = match_level(m, side, other, size);
     }
     return size;
 }

@@ -1,6 +1,7 @@
 /* A matching engine for one symbol: limit and market orders, price priority, cancels. Orders at one
- * price are one level, for frames show no more of them. What it says is the truth that everything
- * else is checked against, so it keeps its own books and shares no code with book/.
+ * price are one level, for frames show no more of them than the size of each execution. What it
+ * says is the truth that everything else is checked against, so it keeps its own books and shares
+ * no code with book/.
  *
  * Prices and sizes are whole ticks and lots. Each accepted order, and each cancel, is one matching
  * event: seq counts them. Nothing is random here, nothing knows time or a wire. One thread. */
@@ -21,7 +22,7 @@ typedef struct market_level {
     int64_t size;  /* lots, > 0: the sum of the orders that rest here */
 } market_level;
 
-/* One execution against one level. */
+/* One execution against one level, or a part of it. */
 typedef struct market_trade {
     int64_t price; /* the level's */
     int64_t size;
@@ -30,7 +31,8 @@ typedef struct market_trade {
 
 enum {
     MARKET_LEVELS_MAX = 1024, /* of a side */
-    MARKET_TRADES_MAX = 64,   /* of one event: a larger order is cut there, as by a price band */
+    MARKET_LEVEL_PARTS = 4, /* an execution takes at most such a part of a level, as of an order */
+    MARKET_TRADES_MAX = 64, /* of one event: a larger order is cut there, as by a price band */
 };
 
 /* An empty market whose events are counted from first_seq + 1 on. TD_E_NOMEM. */
