@@ -1,5 +1,6 @@
 /* Hashes. Expected values: the vectors of xxHash's own sanity test (github.com/Cyan4973/xxHash,
- * cli), whose input is generated below as there; Python's zlib.crc32 and hashlib.sha1; RFC 3174. */
+ * cli), whose input is generated below as there; Python's zlib.crc32, hashlib.sha1 and hmac; RFC
+ * 3174; RFC 4231, 4.3. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -119,12 +120,26 @@ static void test_sha1(void **state)
     assert_string_equal(hex, "da39a3ee5e6b4b0d3255bfef95601890afd80709");
 }
 
+static void test_hmac_sha256(void **state)
+{
+    (void)state;
+    static const char TEXT[] = "what do ya want for nothing?";
+    char hex[TD_SHA256_HEX_BYTES];
+    assert_int_equal(td_hmac_sha256_hex("Jefe", 4, TEXT, sizeof TEXT - 1, hex, NULL), TD_OK);
+    assert_string_equal(hex, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+    assert_int_equal(td_hmac_sha256_hex("", 0, "", 0, hex, NULL), TD_OK);
+    assert_string_equal(hex, "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad");
+    assert_true(td_is_equal_secret("abc", "abc", 3));
+    assert_false(td_is_equal_secret("abc", "abd", 3));
+    assert_true(td_is_equal_secret("abc", "abd", 2));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_xxh3_128), cmocka_unit_test(test_streaming),
         cmocka_unit_test(test_xxh64),    cmocka_unit_test(test_crc32),
-        cmocka_unit_test(test_sha1),
+        cmocka_unit_test(test_sha1),     cmocka_unit_test(test_hmac_sha256),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
