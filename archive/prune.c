@@ -14,7 +14,7 @@
 #include "format/segment_index.h"
 #include "archive/archive.h"
 #include "archive/archive_newest.h"
-#include "archive/archive_plan.h"
+#include "archive/read_plan.h"
 #include "archive/archive_segment.h"
 #include "archive/feed_past.h"
 #include "archive/journal.h"
@@ -367,21 +367,21 @@ typedef enum gather_source { GATHER_CATALOG, GATHER_FILES } gather_source;
 
 static td_result gather(prune_work *w, gather_source source, td_err *err)
 {
-    const plan_query query = {.to_ns = UINT64_MAX,
+    const read_query query = {.to_ns = UINT64_MAX,
                               .wants_feed = w->options->wants_feed,
                               .user = w->options->user,
                               .is_from_files = source == GATHER_FILES};
-    archive_plan *plan = NULL;
-    td_result rc = archive_plan_open(w->archive, &query, &plan, err);
+    read_plan *plan = NULL;
+    td_result rc = read_plan_open(w->archive, &query, &plan, err);
     if (rc != TD_OK)
         return rc;
-    w->report->segments_unreadable = archive_plan_unreadable_count(plan);
-    w->candidates = td_alloc_zero(archive_plan_count(plan) + 1, sizeof w->candidates[0]);
+    w->report->segments_unreadable = read_plan_unreadable_count(plan);
+    w->candidates = td_alloc_zero(read_plan_count(plan) + 1, sizeof w->candidates[0]);
     if (w->candidates == NULL)
         rc = td_err_set(err, TD_E_NOMEM, "no memory for what may go");
-    for (size_t i = 0; i < archive_plan_count(plan) && rc == TD_OK; i++)
-        rc = add_candidate(w, archive_plan_segment(plan, i)->index, err);
-    archive_plan_close(plan);
+    for (size_t i = 0; i < read_plan_count(plan) && rc == TD_OK; i++)
+        rc = add_candidate(w, read_plan_segment(plan, i)->index, err);
+    read_plan_close(plan);
     if (rc == TD_OK && w->count > 0)
         qsort(w->candidates, w->count, sizeof w->candidates[0], compare_candidates);
     return rc;

@@ -6,7 +6,7 @@
 #include "base/assert.h"
 #include "base/hash.h"
 #include "cli/version.h"
-#include "archive/archive_plan.h"
+#include "archive/read_plan.h"
 #include "archive/archive_segment.h"
 #include "format/segment_index.h"
 #include "json/json_write.h"
@@ -138,7 +138,7 @@ static td_result hash_file(archive *from, const char *path, char out[TD_HASH128_
 
 /* The last value of the segment's chain covers every byte of it, and of those before it. */
 static td_result write_segment(export_manifest *manifest, archive *from,
-                               const plan_segment *segment, uint64_t before, td_err *err)
+                               const planned_segment *segment, uint64_t before, td_err *err)
 {
     segment_index index;
     char hash[TD_HASH128_HEX_BYTES] = "";
@@ -177,19 +177,19 @@ static td_result write_segments(export_manifest *manifest, archive *from, const 
 {
     TD_ASSERT(window.from_ns < window.to_ns);
     selection copy = *wanted;
-    const plan_query query = {.from_ns = window.from_ns,
+    const read_query query = {.from_ns = window.from_ns,
                               .to_ns = window.to_ns,
                               .wants_channel = wants_channel,
                               .wants_feed = wants_feed,
                               .user = &copy};
-    archive_plan *plan = NULL;
-    td_result rc = archive_plan_open(from, &query, &plan, err);
+    read_plan *plan = NULL;
+    td_result rc = read_plan_open(from, &query, &plan, err);
     if (rc == TD_OK)
         rc = put(manifest, ",\n\"segments\":[", err);
     uint64_t written = 0;
-    for (size_t i = 0; rc == TD_OK && i < archive_plan_count(plan); i++)
-        rc = write_segment(manifest, from, archive_plan_segment(plan, i), written++, err);
-    archive_plan_close(plan);
+    for (size_t i = 0; rc == TD_OK && i < read_plan_count(plan); i++)
+        rc = write_segment(manifest, from, read_plan_segment(plan, i), written++, err);
+    read_plan_close(plan);
     return rc == TD_OK ? put(manifest, "],\n\"files\":[", err) : rc;
 }
 

@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "import/import_plan.h"
+#include "import/import_feed_map.h"
 #include "import/import_secrets.h"
 #include "import/import_slots.h"
 #include "import/import_source.h"
@@ -35,7 +35,7 @@ typedef struct import_job {
     import_slots *survey; /* the slots as the first reading left them */
     import_spool *spool;  /* NULL: lines are in order of time */
     import_secrets *secrets;
-    import_plan plan;
+    import_feed_map map;
     uint8_t is_ordered;
     uint64_t latest_ns; /* of the lines so far */
     uint64_t frame_count;
@@ -238,9 +238,9 @@ static td_result next_in_order(import_job *job, import_record *record, import_pl
 static td_result refuse_repeat(const import_job *job, td_err *err)
 {
     const capture_content content = import_source_content(job->reader.source);
-    for (uint32_t i = 0; i < job->plan.feed_count; i++) {
+    for (uint32_t i = 0; i < job->map.feed_count; i++) {
         past_import past;
-        const char *feed = job->plan.feeds[i].name;
+        const char *feed = job->map.feeds[i].name;
         td_result rc = imports_find(job->archive, feed, &content, &past, err);
         if (rc == TD_E_NOTFOUND)
             continue;
@@ -262,8 +262,8 @@ static td_result refuse_repeat(const import_job *job, td_err *err)
 static td_result look_back(import_job *job, td_err *err)
 {
     td_result rc = TD_OK;
-    for (uint32_t i = 0; rc == TD_OK && i < job->plan.feed_count; i++) {
-        const char *feed = job->plan.feeds[i].name;
+    for (uint32_t i = 0; rc == TD_OK && i < job->map.feed_count; i++) {
+        const char *feed = job->map.feeds[i].name;
         recover_report recovered;
         rc = archive_recover(job->archive, feed, NULL, NULL, &recovered, err);
         if (rc == TD_OK && recovered.segments_recovered > 0)
@@ -293,7 +293,7 @@ static td_result open_archive(import_job *job, td_err *err)
     archive_writer_options writing = {.version = options->version,
                                       .start_ns = clock_wall_ns(options->clock)};
     rc = archive_writer_open(job->archive, &writing, &job->writer, err);
-    for (uint32_t i = 0; rc == TD_OK && i < job->plan.feed_count; i++) {
+    for (uint32_t i = 0; rc == TD_OK && i < job->map.feed_count; i++) {
         import_feed_options feed = {.writer = job->writer,
                                     .session = archive_session(job->archive),
                                     .version = options->version,
@@ -301,8 +301,8 @@ static td_result open_archive(import_job *job, td_err *err)
                                     .earlier = &job->earlier,
                                     .secrets = import_secrets_learnt(job->secrets),
                                     .log = options->log,
-                                    .name = job->plan.feeds[i].name,
-                                    .family = job->plan.feeds[i].family};
+                                    .name = job->map.feeds[i].name,
+                                    .family = job->map.feeds[i].family};
         rc = import_feed_open(&feed, &job->feeds[i], err);
     }
     return rc;
@@ -329,8 +329,8 @@ static uint64_t give_time(import_job *job, const import_record *record, const im
 static td_result write_frame(import_job *job, const import_record *record,
                              const import_place *place, td_err *err)
 {
-    import_feed *feed = job->feeds[job->plan.feed_of_slot[place->slot]];
-    uint32_t shard = job->plan.shard_of_slot[place->slot];
+    import_feed *feed = job->feeds[job->map.feed_of_slot[place->slot]];
+    uint32_t shard = job->map.shard_of_slot[place->slot];
     const import_slot *slot = import_slots_at(job->survey, place->slot);
     td_result rc = TD_OK;
     uint64_t recv_ns = give_time(job, record, place);
@@ -350,12 +350,12 @@ static td_result write_frame(import_job *job, const import_record *record,
  */
 static td_result write_connect(import_job *job, const import_place *place, td_err *err)
 {
-    import_feed *feed = job->feeds[job->plan.feed_of_slot[place->slot]];
+    import_feed *feed = job->feeds[job->map.feed_of_slot[place->slot]];
     const import_slot *slot = import_slots_at(job->survey, place->slot);
     uint64_t recv_ns = place->effective_ns > job->last_ns ? place->effective_ns : job->last_ns;
     if (slot->is_http)
         return TD_OK;
-    return import_feed_connect(feed, job->plan.shard_of_slot[place->slot], place->conn, recv_ns,
+    return import_feed_connect(feed, job->map.shard_of_slot[place->slot], place->conn, recv_ns,
                                slot->url, err);
 }
 
@@ -375,10 +375,10 @@ static td_result write_records(import_job *job, td_err *err)
         return rc;
     rc = TD_OK;
     const capture_content content = import_source_content(job->reader.source);
-    for (uint32_t i = 0; rc == TD_OK && i < job->plan.feed_count; i++) {
+    for (uint32_t i = 0; rc == TD_OK && i < job->map.feed_count; i++) {
         rc = import_feed_finish(job->feeds[i], err);
         if (rc == TD_OK)
-            rc = archive_writer_put_import(job->writer, job->plan.feeds[i].name, &content, err);
+            rc = archive_writer_put_import(job->writer, job->map.feeds[i].name, &content, err);
     }
     return rc;
 }
@@ -386,9 +386,9 @@ static td_result write_records(import_job *job, td_err *err)
 static void report_feeds(import_job *job)
 {
     import_report *report = job->report;
-    report->feed_count = job->plan.feed_count;
+    report->feed_count = job->map.feed_count;
     for (uint32_t i = 0; i < report->feed_count; i++) {
-        const import_plan_feed *feed = &job->plan.feeds[i];
+        const import_mapped_feed *feed = &job->map.feeds[i];
         report->feeds[i].family = feed->family;
         report->feeds[i].counts = import_feed_get_counts(job->feeds[i]);
         (void)snprintf(report->feeds[i].name, sizeof report->feeds[i].name, "%s",
@@ -402,7 +402,7 @@ static void report_feeds(import_job *job)
 /* Close what writing opened: cleanly, or as it stands after a failure. */
 static td_result close_archive(import_job *job, td_result rc, td_err *err)
 {
-    for (uint32_t i = 0; i < job->plan.feed_count; i++)
+    for (uint32_t i = 0; i < job->map.feed_count; i++)
         import_feed_close(job->feeds[i]);
     td_result closed =
         archive_writer_close(job->writer, rc == TD_OK ? WRITER_STOP : WRITER_ABANDON,
@@ -448,8 +448,9 @@ td_result import_run(const import_options *options, import_report *report, td_er
     if (rc == TD_OK)
         rc = survey(job, err);
     if (rc == TD_OK)
-        rc = import_plan_make(job->reader.slots, options->family, options->feed, &job->plan, err);
-    report->strange_slots = job->plan.strange_slots;
+        rc =
+            import_feed_map_make(job->reader.slots, options->family, options->feed, &job->map, err);
+    report->strange_slots = job->map.strange_slots;
     if (rc == TD_OK && job->frame_count > 0)
         rc = write_session(job, err);
     if (job->survey != job->reader.slots)

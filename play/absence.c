@@ -7,7 +7,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/time_text.h"
-#include "archive/archive_plan.h"
+#include "archive/read_plan.h"
 #include "archive/session_spans.h"
 #include "play/subscribed.h"
 #include "tape/tape.h"
@@ -48,7 +48,7 @@ typedef struct known_feed {
 } known_feed;
 
 typedef struct inventory {
-    archive_plan *plan;
+    read_plan *plan;
     known_feed *feeds;
     size_t count;
 } inventory;
@@ -58,7 +58,7 @@ static void inventory_fini(inventory *all)
     for (size_t i = 0; i < all->count; i++)
         td_free(all->feeds[i].topics);
     td_free(all->feeds);
-    archive_plan_close(all->plan);
+    read_plan_close(all->plan);
 }
 
 static int wants_channel(void *user, const channel_info *info)
@@ -114,7 +114,7 @@ static void merge_topics(known_feed *feed)
     feed->topic_count = kept + 1;
 }
 
-static td_result add_segment(inventory *all, const plan_segment *segment, td_err *err)
+static td_result add_segment(inventory *all, const planned_segment *segment, td_err *err)
 {
     const segment_index *index = segment->index;
     known_feed *feed = NULL;
@@ -170,15 +170,15 @@ static td_result take_inventory(archive *a, const selection *wanted, inventory *
 {
     selection copy = *wanted;
     session_spans spans = {0};
-    const plan_query query = {.to_ns = UINT64_MAX,
+    const read_query query = {.to_ns = UINT64_MAX,
                               .wants_channel = wants_channel,
                               .wants_feed = wants_feed,
                               .is_quiet = 1,
                               .user = &copy};
     *all = (inventory){0};
-    td_result rc = archive_plan_open(a, &query, &all->plan, err);
-    for (size_t i = 0; rc == TD_OK && i < archive_plan_count(all->plan); i++)
-        rc = add_segment(all, archive_plan_segment(all->plan, i), err);
+    td_result rc = read_plan_open(a, &query, &all->plan, err);
+    for (size_t i = 0; rc == TD_OK && i < read_plan_count(all->plan); i++)
+        rc = add_segment(all, read_plan_segment(all->plan, i), err);
     if (rc == TD_OK)
         rc = session_spans_read(a, &spans, err);
     if (rc == TD_OK) {

@@ -6,7 +6,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/limits.h"
-#include "archive/archive_plan.h"
+#include "archive/read_plan.h"
 #include "tape/nothing.h"
 #include "schema/dialect.h"
 
@@ -85,8 +85,8 @@ static td_result feed_of(serve_feeds *feeds, const segment_index *segment, const
     return rc;
 }
 
-static td_result gather_segment(serve_feeds *feeds, const plan_segment *segment, const td_log *log,
-                                td_err *err)
+static td_result gather_segment(serve_feeds *feeds, const planned_segment *segment,
+                                const td_log *log, td_err *err)
 {
     served_feed *feed = NULL;
     td_result rc = feed_of(feeds, segment->index, log, &feed, err);
@@ -113,19 +113,19 @@ static td_result gather(serve_feeds *feeds, archive *from, const selection *want
                         const td_log *log, td_err *err)
 {
     selection copy = *wanted;
-    const plan_query query = {.to_ns = UINT64_MAX,
+    const read_query query = {.to_ns = UINT64_MAX,
                               .wants_channel = wants_channel,
                               .wants_feed = wants_feed,
                               .user = &copy};
-    archive_plan *plan = NULL;
+    read_plan *plan = NULL;
     td_result rc = selection_check_of(from, wanted, err);
     if (rc == TD_OK)
-        rc = archive_plan_open(from, &query, &plan, err);
+        rc = read_plan_open(from, &query, &plan, err);
     if (rc != TD_OK)
         return rc;
-    for (size_t i = 0; i < archive_plan_count(plan) && rc == TD_OK; i++)
-        rc = gather_segment(feeds, archive_plan_segment(plan, i), log, err);
-    archive_plan_close(plan);
+    for (size_t i = 0; i < read_plan_count(plan) && rc == TD_OK; i++)
+        rc = gather_segment(feeds, read_plan_segment(plan, i), log, err);
+    read_plan_close(plan);
     if (rc == TD_OK && feeds->count == 0)
         rc = selection_check_names(from, wanted, err);
     if (rc == TD_OK && feeds->count == 0) {

@@ -7,7 +7,7 @@
 #include "base/workers.h"
 #include "tape/block.h"
 #include "tape/content.h"
-#include "tape/plan.h"
+#include "tape/source_queue.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -16,7 +16,7 @@ extern "C" {
 /* A chunk that is being read, or merged. Kept in a pool of its own and used again. */
 typedef struct chunk_load {
     td_job job;
-    const plan_options *options;
+    const source_options *options;
     content_pool *readers; /* NULL: contents are read when their frames are due */
     tape_source *source;
     uint32_t chunk_index;

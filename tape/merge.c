@@ -13,8 +13,8 @@ enum { AHEAD_MAX = 2 * LIMIT_THREADS + 1 };
 #define MERGE_BYTES_MAX ((uint64_t)1 << 30)
 
 struct merge {
-    tape_plan *plan;
-    const plan_options *options;
+    source_queue *queue;
+    const source_options *options;
     td_workers *workers;
     content_pool *readers;
     tape_stats *stats;
@@ -34,7 +34,7 @@ struct merge {
     uint8_t is_given; /* 1: the next message of heap[0] was given by the last call */
 };
 
-td_result merge_open(tape_plan *plan, const plan_options *options, td_workers *workers,
+td_result merge_open(source_queue *queue, const source_options *options, td_workers *workers,
                      content_pool *readers, unsigned ahead, tape_stats *stats, merge **out,
                      td_err *err)
 {
@@ -47,7 +47,7 @@ td_result merge_open(tape_plan *plan, const plan_options *options, td_workers *w
         td_free(m);
         return td_err_set(err, TD_E_NOMEM, "no memory for a merge");
     }
-    m->plan = plan;
+    m->queue = queue;
     m->options = options;
     m->workers = workers;
     m->readers = readers;
@@ -190,20 +190,20 @@ static void give_load(merge *m, chunk_load *load)
     load->source = NULL;
     TD_ASSERT(m->spare_count < sizeof m->spare / sizeof m->spare[0]);
     m->spare[m->spare_count++] = load;
-    tape_plan_done(m->plan, source);
+    source_queue_done(m->queue, source);
 }
 
-/* Start reading chunks until enough are ahead, or the plan has no more. */
+/* Start reading chunks until enough are ahead, or the queue has no more. */
 static td_result read_ahead(merge *m, td_err *err)
 {
     while (m->ahead_count < m->ahead_max) {
-        plan_item item;
-        td_result rc = tape_plan_next(m->plan, &item, err);
+        source_queue_chunk item;
+        td_result rc = source_queue_next(m->queue, &item, err);
         if (rc != TD_OK)
             return rc == TD_EOF ? TD_OK : rc;
         chunk_load *load = take_load(m, err);
         if (load == NULL) {
-            tape_plan_done(m->plan, item.source);
+            source_queue_done(m->queue, item.source);
             return TD_E_NOMEM;
         }
         load->options = m->options;

@@ -7,7 +7,7 @@
 
 #include "base/workers.h"
 #include "tape/loader.h"
-#include "tape/plan.h"
+#include "tape/source_queue.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -23,17 +23,17 @@ typedef struct merge_item {
     const frame_content *content; /* NULL: not read yet, or there is none */
 } merge_item;
 
-/* Merge what the plan gives; plan, options, stats, log, workers (NULL: none) and their readers
+/* Merge the chunks of the queue; queue, options, stats, log, workers (NULL: none) and their readers
  * (NULL: nothing is read) are borrowed. TD_E_NOMEM. */
-TD_MUST_USE td_result merge_open(tape_plan *plan, const plan_options *options, td_workers *workers,
-                                 content_pool *readers, unsigned ahead, tape_stats *stats,
-                                 merge **out, td_err *err);
+TD_MUST_USE td_result merge_open(source_queue *queue, const source_options *options,
+                                 td_workers *workers, content_pool *readers, unsigned ahead,
+                                 tape_stats *stats, merge **out, td_err *err);
 
 /* Wait for reads that are under way, and free. */
 void merge_close(merge *m);
 
-/* TD_OK, TD_EOF (the plan has no more: after tape_plan_follow it may go on), TD_E_IO, TD_E_NOMEM,
- * TD_E_LIMIT. */
+/* TD_OK, TD_EOF (the queue has no more: after source_queue_follow it may go on), TD_E_IO,
+ * TD_E_NOMEM, TD_E_LIMIT. */
 TD_MUST_USE td_result merge_next(merge *m, merge_item *out, td_err *err);
 
 #ifdef __cplusplus

@@ -6,7 +6,7 @@
 #include "base/assert.h"
 #include "base/near.h"
 #include "base/time_text.h"
-#include "archive/archive_plan.h"
+#include "archive/read_plan.h"
 #include "archive/session_spans.h"
 
 enum { HINT_NAMES_BYTES = 180 };
@@ -23,14 +23,14 @@ static int wants_feed(void *user, const char *feed)
 }
 
 /* Segments that have frames of the names, at any time. What cannot be read is another's to say. */
-static td_result plan_names(archive *from, selection *names, archive_plan **out, td_err *err)
+static td_result plan_names(archive *from, selection *names, read_plan **out, td_err *err)
 {
-    const plan_query query = {.to_ns = UINT64_MAX,
+    const read_query query = {.to_ns = UINT64_MAX,
                               .wants_channel = wants_channel,
                               .wants_feed = wants_feed,
                               .is_quiet = 1,
                               .user = names};
-    return archive_plan_open(from, &query, out, err);
+    return read_plan_open(from, &query, out, err);
 }
 
 /* ---- names that are like a glob ---- */
@@ -83,7 +83,7 @@ static const selection_globs *globs_of(const selection *wanted, name_kind kind)
 
 /* The names of a kind, in what the kinds before it select; *plan keeps them. */
 static td_result search_names(archive *from, const selection *wanted, name_kind kind,
-                              archive_plan **plan, name_search *out, td_err *err)
+                              read_plan **plan, name_search *out, td_err *err)
 {
     selection before = {0};
     before.feeds = kind > NAME_FEED ? wanted->feeds : before.feeds;
@@ -91,8 +91,8 @@ static td_result search_names(archive *from, const selection *wanted, name_kind 
     *out = (name_search){.globs = globs_of(wanted, kind)};
     out->near.written = without_wildcards(out->globs->items[0]);
     td_result rc = plan_names(from, &before, plan, err);
-    for (size_t i = 0; rc == TD_OK && i < archive_plan_count(*plan); i++) {
-        const plan_segment *segment = archive_plan_segment(*plan, i);
+    for (size_t i = 0; rc == TD_OK && i < read_plan_count(*plan); i++) {
+        const planned_segment *segment = read_plan_segment(*plan, i);
         if (kind == NAME_FEED)
             offer(out, segment->index->feed);
         for (size_t k = 0; kind != NAME_FEED && k < segment->index->channel_count; k++) {
@@ -125,7 +125,7 @@ static td_result say_names(archive *from, const selection *wanted, td_err *err)
 {
     name_search search;
     for (name_kind kind = NAME_FEED; kind < NAME_KINDS; kind++) {
-        archive_plan *plan = NULL;
+        read_plan *plan = NULL;
         if (globs_of(wanted, kind)->count == 0)
             continue;
         td_result rc = search_names(from, wanted, kind, &plan, &search, err);
@@ -134,7 +134,7 @@ static td_result say_names(archive *from, const selection *wanted, td_err *err)
                 td_err_set(err, TD_E_NOTFOUND, "%s: it has no such feed, topic or symbol", NOTHING);
             hint_near(&search, kind, err);
         }
-        archive_plan_close(plan);
+        read_plan_close(plan);
         if (rc != TD_OK)
             return rc;
     }
@@ -144,7 +144,7 @@ static td_result say_names(archive *from, const selection *wanted, td_err *err)
 }
 
 /* When a feed received frames: by its sessions, or, of a single file, by its segments. */
-static td_result feed_range(archive *from, const archive_plan *plan, const char *feed,
+static td_result feed_range(archive *from, const read_plan *plan, const char *feed,
                             uint64_t *first_ns, uint64_t *last_ns, td_err *err)
 {
     session_spans spans = {0};
@@ -159,8 +159,8 @@ static td_result feed_range(archive *from, const archive_plan *plan, const char 
         *last_ns = span->last_ns > *last_ns ? span->last_ns : *last_ns;
     }
     session_spans_fini(&spans);
-    for (size_t i = 0; *last_ns == 0 && i < archive_plan_count(plan); i++) {
-        const segment_index *segment = archive_plan_segment(plan, i)->index;
+    for (size_t i = 0; *last_ns == 0 && i < read_plan_count(plan); i++) {
+        const segment_index *segment = read_plan_segment(plan, i)->index;
         if (strcmp(segment->feed, feed) != 0)
             continue;
         *first_ns = segment->first_ns < *first_ns ? segment->first_ns : *first_ns;
@@ -170,16 +170,15 @@ static td_result feed_range(archive *from, const archive_plan *plan, const char 
 }
 
 /* Put into the hint when the first feed by name received frames. */
-static td_result hint_range(archive *from, const archive_plan *plan, const char *before,
-                            td_err *err)
+static td_result hint_range(archive *from, const read_plan *plan, const char *before, td_err *err)
 {
-    const char *feed = archive_plan_segment(plan, 0)->index->feed;
+    const char *feed = read_plan_segment(plan, 0)->index->feed;
     int is_only = 1;
     uint64_t first_ns;
     uint64_t last_ns;
-    for (size_t i = 1; i < archive_plan_count(plan); i++) {
-        int order = strcmp(archive_plan_segment(plan, i)->index->feed, feed);
-        feed = order < 0 ? archive_plan_segment(plan, i)->index->feed : feed;
+    for (size_t i = 1; i < read_plan_count(plan); i++) {
+        int order = strcmp(read_plan_segment(plan, i)->index->feed, feed);
+        feed = order < 0 ? read_plan_segment(plan, i)->index->feed : feed;
         is_only &= order == 0;
     }
     td_result rc = feed_range(from, plan, feed, &first_ns, &last_ns, err);
@@ -195,7 +194,7 @@ static td_result hint_range(archive *from, const archive_plan *plan, const char 
 }
 
 /* The names are there, at another time. */
-static td_result say_time(archive *from, const archive_plan *plan, td_err *err)
+static td_result say_time(archive *from, const read_plan *plan, td_err *err)
 {
     td_err_set(err, TD_E_NOTFOUND, "%s: nothing of it was recorded in that time", NOTHING);
     td_result rc = hint_range(from, plan, "", err);
@@ -205,13 +204,13 @@ static td_result say_time(archive *from, const archive_plan *plan, td_err *err)
 td_result selection_nothing(archive *from, const selection *wanted, td_err *err)
 {
     selection names = *wanted;
-    archive_plan *plan = NULL;
+    read_plan *plan = NULL;
     td_result rc = plan_names(from, &names, &plan, err);
     if (rc == TD_OK)
-        rc = archive_plan_count(plan) > 0 && (wanted->has_from || wanted->has_to)
+        rc = read_plan_count(plan) > 0 && (wanted->has_from || wanted->has_to)
                  ? say_time(from, plan, err)
                  : say_names(from, wanted, err);
-    archive_plan_close(plan);
+    read_plan_close(plan);
     TD_ASSERT(rc != TD_OK);
     return rc;
 }
@@ -222,26 +221,26 @@ td_result selection_check_names(archive *from, const selection *wanted, td_err *
 {
     selection names = {
         .feeds = wanted->feeds, .topics = wanted->topics, .symbols = wanted->symbols};
-    archive_plan *plan = NULL;
+    read_plan *plan = NULL;
     if (names.feeds.count + names.topics.count + names.symbols.count == 0)
         return TD_OK;
     td_result rc = plan_names(from, &names, &plan, err);
-    int is_there = rc == TD_OK && archive_plan_count(plan) > 0;
-    archive_plan_close(plan);
+    int is_there = rc == TD_OK && read_plan_count(plan) > 0;
+    read_plan_close(plan);
     return rc != TD_OK || is_there ? rc : selection_nothing(from, &names, err);
 }
 
 td_result selection_check_feeds(archive *from, const selection *wanted, td_err *err)
 {
     selection feeds = {.feeds = wanted->feeds};
-    const plan_query query = {
+    const read_query query = {
         .to_ns = UINT64_MAX, .wants_feed = wants_feed, .is_quiet = 1, .user = &feeds};
-    archive_plan *plan = NULL;
+    read_plan *plan = NULL;
     if (feeds.feeds.count == 0)
         return TD_OK;
-    td_result rc = archive_plan_open(from, &query, &plan, err);
-    int is_there = rc == TD_OK && archive_plan_count(plan) > 0;
-    archive_plan_close(plan);
+    td_result rc = read_plan_open(from, &query, &plan, err);
+    int is_there = rc == TD_OK && read_plan_count(plan) > 0;
+    read_plan_close(plan);
     return rc != TD_OK || is_there ? rc : selection_nothing(from, &feeds, err);
 }
 
@@ -252,13 +251,13 @@ td_result selection_check_of(archive *from, const selection *wanted, td_err *err
         return refused;
     selection names = {
         .feeds = wanted->feeds, .topics = wanted->topics, .symbols = wanted->symbols};
-    archive_plan *plan = NULL;
+    read_plan *plan = NULL;
     td_err unread; /* the range is only a hint: without it the window is refused all the same */
     td_err with_range = *err;
     td_result rc = plan_names(from, &names, &plan, &unread);
-    if (rc == TD_OK && archive_plan_count(plan) > 0 &&
+    if (rc == TD_OK && read_plan_count(plan) > 0 &&
         hint_range(from, plan, "'--to +10m' is ten minutes after --from; ", &with_range) == TD_OK)
         *err = with_range;
-    archive_plan_close(plan);
+    read_plan_close(plan);
     return refused;
 }

@@ -21,11 +21,11 @@ static size_t base_length(const char *name)
     return length;
 }
 
-td_result source_make(const plan_segment *segment, tape_source **out, td_err *err)
+td_result source_make(const planned_segment *segment, tape_source **out, td_err *err)
 {
     tape_source *made = td_alloc_zero(1, sizeof *made);
     if (made == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a segment of the plan");
+        return td_err_set(err, TD_E_NOMEM, "no memory for a segment to read");
     const segment_index *index = segment->index;
     made->path = td_strdup(segment->path);
     made->name = td_strndup(index->path, base_length(index->path));
@@ -36,7 +36,7 @@ td_result source_make(const plan_segment *segment, tape_source **out, td_err *er
     made->next_ns = index->first_ns;
     if (made->path == NULL || made->name == NULL || made->session == NULL) {
         source_free(made);
-        return td_err_set(err, TD_E_NOMEM, "no memory for a segment of the plan");
+        return td_err_set(err, TD_E_NOMEM, "no memory for a segment to read");
     }
     *out = made;
     return TD_OK;
@@ -73,7 +73,7 @@ void source_free(tape_source *source)
 
 /* ---- channels ---- */
 
-static source_use use_of(const plan_options *options, const channel_info *info)
+static source_use use_of(const source_options *options, const channel_info *info)
 {
     selection_answer answer = selection_ask(options->wanted, info);
     if (answer == SELECTION_EVENTS)
@@ -104,7 +104,7 @@ static uint8_t is_recording(const segment_reader *reader)
 }
 
 static td_result map_channel(tape_source *source, connection_table *connections,
-                             const plan_options *options, const segment_channel *from,
+                             const source_options *options, const segment_channel *from,
                              source_channel *to, td_err *err)
 {
     *to = (source_channel){.use = (uint8_t)use_of(options, &from->info)};
@@ -130,7 +130,7 @@ static td_result map_channel(tape_source *source, connection_table *connections,
 
 /* Map the channels that are new since the last call. */
 static td_result map_channels(tape_source *source, connection_table *connections,
-                              const plan_options *options, td_err *err)
+                              const source_options *options, td_err *err)
 {
     uint32_t count = segment_reader_channel_count(source->reader);
     TD_ASSERT(count >= source->channel_count);
@@ -167,7 +167,7 @@ static int has_common_bit(td_bytes bitmap, const uint8_t *bits)
 }
 
 /* 1 if the chunk may hold something that the tape wants to see. */
-static int wants_chunk(const tape_source *source, const plan_options *options, uint32_t index)
+static int wants_chunk(const tape_source *source, const source_options *options, uint32_t index)
 {
     const segment_chunk *chunk = segment_reader_chunk(source->reader, index);
     if (chunk->first_ns >= options->window.to_ns)
@@ -221,8 +221,8 @@ static void sort_order(tape_source *source)
 }
 
 /* Choose among the chunks that are new since the last call. */
-static td_result choose_chunks(tape_source *source, const plan_options *options, tape_stats *stats,
-                               td_err *err)
+static td_result choose_chunks(tape_source *source, const source_options *options,
+                               tape_stats *stats, td_err *err)
 {
     uint32_t count = segment_reader_chunk_count(source->reader);
     td_result rc = TD_OK;
@@ -256,28 +256,29 @@ static td_result open_reader(tape_source *source, td_io io, td_err *err)
 /* 1 if a chunk of the plan is wanted: else the segment need not be opened. */
 static int has_wanted_chunk(const tape_source *source)
 {
-    const segment_index *index = archive_plan_segment(source->planned, source->planned_at)->index;
+    const segment_index *index = read_plan_segment(source->planned, source->planned_at)->index;
     for (size_t i = 0; i < index->chunk_count; i++) {
-        if (archive_plan_wants_chunk(source->planned, source->planned_at, &index->chunks[i]))
+        if (read_plan_wants_chunk(source->planned, source->planned_at, &index->chunks[i]))
             return 1;
     }
     return 0;
 }
 
-/* Open as the plan says, which then forgets the segment. A file that is another one than the plan
- * describes, or one of others, is opened for itself. Without a wanted chunk the reader stays NULL.
+/* Open as the read plan says, which then drops the segment. A file that is another one than the
+ * plan describes, or one of others, is opened for itself. Without a wanted chunk the reader stays
+ * NULL.
  */
 static td_result open_planned(tape_source *source, td_io io, const td_log *log, td_err *err)
 {
     td_err cause;
     td_err_clear(&cause);
-    const plan_segment *segment = archive_plan_segment(source->planned, source->planned_at);
-    td_result rc = archive_plan_load_chunks(source->planned, source->planned_at, &cause);
+    const planned_segment *segment = read_plan_segment(source->planned, source->planned_at);
+    td_result rc = read_plan_load_chunks(source->planned, source->planned_at, &cause);
     int is_wanted = rc != TD_OK || segment->index->is_open || has_wanted_chunk(source);
     if (rc == TD_OK && is_wanted && segment->index->chain_hex[0] != '\0' &&
         !segment->index->is_open)
         rc = segment_reader_open_known(io, source->path, segment->index, &source->reader, &cause);
-    archive_plan_drop(source->planned, source->planned_at);
+    read_plan_drop(source->planned, source->planned_at);
     source->planned = NULL;
     if (rc == TD_E_NOMEM)
         return td_err_set(err, rc, "%s", cause.text);
@@ -289,7 +290,7 @@ static td_result open_planned(tape_source *source, td_io io, const td_log *log, 
 }
 
 td_result source_open(tape_source *source, td_io io, connection_table *connections,
-                      const plan_options *options, tape_stats *stats, td_err *err)
+                      const source_options *options, tape_stats *stats, td_err *err)
 {
     TD_ASSERT(source->reader == NULL);
     td_result rc = source->planned == NULL ? open_reader(source, io, err)
@@ -311,7 +312,7 @@ td_result source_open(tape_source *source, td_io io, connection_table *connectio
 }
 
 td_result source_refresh(tape_source *source, connection_table *connections,
-                         const plan_options *options, tape_stats *stats, td_err *err)
+                         const source_options *options, tape_stats *stats, td_err *err)
 {
     TD_ASSERT(source->loads == 0);
     TD_ASSERT(source->reader != NULL);

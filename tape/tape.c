@@ -6,13 +6,13 @@
 #include "base/assert.h"
 #include "base/limits.h"
 #include "base/workers.h"
-#include "archive/archive_plan.h"
+#include "archive/read_plan.h"
 #include "schema/decode.h"
 #include "archive/event.h"
 #include "tape/content.h"
 #include "tape/merge.h"
 #include "tape/nothing.h"
-#include "tape/plan.h"
+#include "tape/source_queue.h"
 #include "tape/connection_table.h"
 
 _Static_assert((int)DECODE_PADDING_BYTES <= (int)SEGMENT_PADDING_BYTES,
@@ -20,12 +20,12 @@ _Static_assert((int)DECODE_PADDING_BYTES <= (int)SEGMENT_PADDING_BYTES,
 
 struct tape {
     selection wanted;
-    plan_options plan_options;
+    source_options source_options;
     const td_log *log;
     uint8_t with_events;
     uint8_t wants_unknown; /* 1: _unknown frames that no row fits are selected, too */
     connection_table *connections;
-    tape_plan *plan;
+    source_queue *queue;
     merge *merge;
     td_workers *workers;    /* NULL: one thread */
     content_pool *readers;  /* the workers'; NULL without */
@@ -51,10 +51,10 @@ static td_result open_parts(tape *t, archive *of, unsigned threads, tape_reads r
         (t->reader == NULL || (t->readers == NULL && threads > 1 && reads != TAPE_READS_FRAMES)))
         rc = td_err_set(err, TD_E_NOMEM, "no memory to read frames");
     if (rc == TD_OK)
-        rc = tape_plan_open(of, t->connections, &t->plan_options, &t->stats, &t->plan, err);
+        rc = source_queue_open(of, t->connections, &t->source_options, &t->stats, &t->queue, err);
     /* Two chunks a thread: one that is being read, one that waits for the thread. */
     if (rc == TD_OK)
-        rc = merge_open(t->plan, &t->plan_options, t->workers, t->readers,
+        rc = merge_open(t->queue, &t->source_options, t->workers, t->readers,
                         threads > 1 ? 2 * threads : 1, &t->stats, &t->merge, err);
     return rc;
 }
@@ -75,13 +75,13 @@ static td_result open_tape(archive *of, const selection *wanted, const tape_opti
     t->wanted = *wanted;
     t->log = options->log;
     t->with_events = options->with_events || inner->events_only;
-    t->plan_options = (plan_options){.wanted = &t->wanted,
-                                     .window = inner->window,
-                                     .lead_from_ns = inner->lead_from_ns,
-                                     .log = options->log,
-                                     .with_events = options->with_events,
-                                     .events_only = inner->events_only,
-                                     .is_following = options->is_following};
+    t->source_options = (source_options){.wanted = &t->wanted,
+                                         .window = inner->window,
+                                         .lead_from_ns = inner->lead_from_ns,
+                                         .log = options->log,
+                                         .with_events = options->with_events,
+                                         .events_only = inner->events_only,
+                                         .is_following = options->is_following};
     t->wants_unknown = (uint8_t)selection_has_topic(wanted, td_bytes_str(CHANNEL_TOPIC_UNKNOWN),
                                                     td_bytes_str(""), td_bytes_str(""));
     td_result rc = open_parts(t, of, options->threads, options->reads, err);
@@ -121,10 +121,10 @@ static int wants_feed(void *user, const char *feed)
 }
 
 /* The segment that goes on where this one ends, or NULL. */
-static const segment_index *next_of(const archive_plan *plan, const segment_index *segment)
+static const segment_index *next_of(const read_plan *plan, const segment_index *segment)
 {
-    for (size_t i = 0; i < archive_plan_count(plan); i++) {
-        const segment_index *next = archive_plan_segment(plan, i)->index;
+    for (size_t i = 0; i < read_plan_count(plan); i++) {
+        const segment_index *next = read_plan_segment(plan, i)->index;
         if (next->number == segment->number + 1 && strcmp(next->session, segment->session) == 0 &&
             strcmp(next->feed, segment->feed) == 0)
             return next;
@@ -139,25 +139,25 @@ static td_result find_inside_ns(archive *of, const selection *wanted, uint64_t f
                                 uint64_t *inside_ns, td_err *err)
 {
     selection feeds = {.feeds = wanted->feeds};
-    const plan_query query = {.from_ns = from_ns > TURN_NS_MAX ? from_ns - TURN_NS_MAX : 0,
+    const read_query query = {.from_ns = from_ns > TURN_NS_MAX ? from_ns - TURN_NS_MAX : 0,
                               .to_ns = from_ns < UINT64_MAX - TURN_NS_MAX ? from_ns + TURN_NS_MAX
                                                                           : UINT64_MAX,
                               .wants_feed = wants_feed,
                               .user = &feeds};
-    archive_plan *plan = NULL;
+    read_plan *plan = NULL;
     *inside_ns = from_ns;
-    td_result rc = archive_plan_open(of, &query, &plan, err);
+    td_result rc = read_plan_open(of, &query, &plan, err);
     if (rc != TD_OK)
         return rc;
-    for (size_t i = 0; i < archive_plan_count(plan); i++) {
-        const segment_index *segment = archive_plan_segment(plan, i)->index;
+    for (size_t i = 0; i < read_plan_count(plan); i++) {
+        const segment_index *segment = read_plan_segment(plan, i)->index;
         if (segment->first_ns >= *inside_ns)
             continue;
         const segment_index *next = next_of(plan, segment);
         if (segment->last_ns >= from_ns || (next != NULL && next->first_ns >= from_ns))
             *inside_ns = segment->first_ns;
     }
-    archive_plan_close(plan);
+    read_plan_close(plan);
     return TD_OK;
 }
 
@@ -218,7 +218,7 @@ void tape_close(tape *t)
     if (t == NULL)
         return;
     merge_close(t->merge);
-    tape_plan_close(t->plan);
+    source_queue_close(t->queue);
     td_workers_close(t->workers);
     content_pool_close(t->readers);
     content_reader_close(t->reader);
@@ -375,7 +375,7 @@ td_result tape_next(tape *t, tape_frame *out, td_err *err)
         int is_wanted = 1;
         if (TD_UNLIKELY(from->use == SOURCE_EVENT)) {
             rc = take_event(t, from, out, err);
-            is_wanted = t->with_events && out->recv_ns >= t->plan_options.window.from_ns;
+            is_wanted = t->with_events && out->recv_ns >= t->source_options.window.from_ns;
         } else if (TD_UNLIKELY(from->use == SOURCE_UNKNOWN)) {
             rc = take_unknown(t, out, &is_wanted, err);
         }
@@ -385,7 +385,7 @@ td_result tape_next(tape *t, tape_frame *out, td_err *err)
             rc = take_content(t, out, err);
         if (TD_UNLIKELY(rc != TD_OK))
             return rc;
-        out->is_lead_in = out->recv_ns < t->plan_options.window.from_ns;
+        out->is_lead_in = out->recv_ns < t->source_options.window.from_ns;
         if (TD_LIKELY(is_wanted))
             return TD_OK;
     }
@@ -393,19 +393,19 @@ td_result tape_next(tape *t, tape_frame *out, td_err *err)
 
 td_result tape_follow(tape *t, td_err *err)
 {
-    TD_ASSERT(t->plan_options.is_following);
-    return tape_plan_follow(t->plan, err);
+    TD_ASSERT(t->source_options.is_following);
+    return source_queue_follow(t->queue, err);
 }
 
 selection_window tape_get_window(const tape *t)
 {
-    return t->plan_options.window;
+    return t->source_options.window;
 }
 
 uint64_t tape_get_lead_from_ns(const tape *t)
 {
-    TD_ASSERT(t->plan_options.lead_from_ns <= t->plan_options.window.from_ns);
-    return t->plan_options.lead_from_ns;
+    TD_ASSERT(t->source_options.lead_from_ns <= t->source_options.window.from_ns);
+    return t->source_options.lead_from_ns;
 }
 
 void tape_get_stats(const tape *t, tape_stats *out)

@@ -7,7 +7,7 @@
 #include "verbs/verb_run.h"
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "archive/archive_plan.h"
+#include "archive/read_plan.h"
 #include "archive/reindex.h"
 
 /* Frames of one (feed, topic, symbol), all slots and directions together. */
@@ -119,14 +119,14 @@ static void merge_topics(archive_totals *totals)
     totals->topic_count = last + 1;
 }
 
-static td_result add_up(const archive_plan *plan, archive_totals *totals, td_err *err)
+static td_result add_up(const read_plan *plan, archive_totals *totals, td_err *err)
 {
     td_result rc = TD_OK;
-    for (size_t i = 0; i < archive_plan_count(plan) && rc == TD_OK; i++) {
-        rc = add_segment(totals, archive_plan_segment(plan, i)->index, err);
+    for (size_t i = 0; i < read_plan_count(plan) && rc == TD_OK; i++) {
+        rc = add_segment(totals, read_plan_segment(plan, i)->index, err);
         merge_topics(totals);
     }
-    TD_ASSERT(rc != TD_OK || totals->segments == archive_plan_count(plan));
+    TD_ASSERT(rc != TD_OK || totals->segments == read_plan_count(plan));
     TD_ASSERT(totals->open_segments <= totals->segments);
     return rc;
 }
@@ -136,7 +136,7 @@ static td_result add_up(const archive_plan *plan, archive_totals *totals, td_err
 /* Everything that info prints. */
 typedef struct info {
     archive_totals totals;
-    archive_plan *plan;
+    read_plan *plan;
     archive_listing listing;
     gap_list gaps;
     pruned_feeds pruned;
@@ -160,8 +160,8 @@ static td_result keep_session(void *user, const session_row *row, td_err *err)
 static td_result gather(verb_run *verb, info *all)
 {
     td_err *err = &verb->err;
-    plan_query everything = {.to_ns = UINT64_MAX};
-    td_result rc = archive_plan_open(verb->archive, &everything, &all->plan, err);
+    read_query everything = {.to_ns = UINT64_MAX};
+    td_result rc = read_plan_open(verb->archive, &everything, &all->plan, err);
     if (rc == TD_OK)
         rc = add_up(all->plan, &all->totals, err);
     if (rc == TD_OK)
@@ -179,7 +179,7 @@ static td_result gather(verb_run *verb, info *all)
 
 static void free_info(info *all)
 {
-    archive_plan_close(all->plan);
+    read_plan_close(all->plan);
     archive_listing_fini(&all->listing);
     gap_list_fini(&all->gaps);
     pruned_feeds_fini(&all->pruned);
@@ -282,7 +282,7 @@ static void describe(result_writer *r, const verb_run *verb, const info *all)
     result_bool(r, "single_file", archive_is_single_file(verb->archive));
     result_count(r, "segments", totals->segments);
     result_count(r, "open_segments", totals->open_segments);
-    result_count(r, "segments_unreadable", archive_plan_unreadable_count(all->plan));
+    result_count(r, "segments_unreadable", read_plan_unreadable_count(all->plan));
     result_count(r, "frames", totals->frames);
     result_count(r, "events", totals->events);
     result_size(r, "bytes", totals->bytes);
@@ -320,7 +320,7 @@ exit_code cmd_info(const verb_context *context, int argc, char **argv)
     td_result rc = gather(&verb, &all);
     if (rc == TD_OK)
         describe(&verb.result, &verb, &all);
-    int is_damaged = all.plan != NULL && archive_plan_unreadable_count(all.plan) > 0;
+    int is_damaged = all.plan != NULL && read_plan_unreadable_count(all.plan) > 0;
     free_info(&all);
     return verb_run_end(&verb, rc, is_damaged ? EXIT_CODE_DAMAGE : EXIT_CODE_DONE);
 }

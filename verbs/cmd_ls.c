@@ -5,7 +5,7 @@
 #include "verbs/cmds.h"
 #include "verbs/verb_run.h"
 #include "base/assert.h"
-#include "archive/archive_plan.h"
+#include "archive/read_plan.h"
 
 static const table_column COLUMNS[] = {
     {"first frame", TABLE_WHOLE, "{first_ns}"}, {"lasts", TABLE_RIGHT, "{lasts}"},
@@ -26,7 +26,7 @@ static int wants_feed(void *user, const char *feed)
 }
 
 /* Frames of the wanted channels, in the whole segment; UINT64_MAX: not known. */
-static uint64_t count_wanted(const plan_segment *segment)
+static uint64_t count_wanted(const planned_segment *segment)
 {
     uint64_t frames = 0;
     for (size_t i = 0; i < segment->index->channel_count; i++) {
@@ -36,16 +36,16 @@ static uint64_t count_wanted(const plan_segment *segment)
     return frames;
 }
 
-static size_t count_chunks(const archive_plan *plan, size_t i)
+static size_t count_chunks(const read_plan *plan, size_t i)
 {
-    const segment_index *index = archive_plan_segment(plan, i)->index;
+    const segment_index *index = read_plan_segment(plan, i)->index;
     size_t count = 0;
     for (size_t k = 0; k < index->chunk_count; k++)
-        count += archive_plan_wants_chunk(plan, i, &index->chunks[k]) != 0;
+        count += read_plan_wants_chunk(plan, i, &index->chunks[k]) != 0;
     return count;
 }
 
-static void describe(result_writer *r, const plan_segment *segment, size_t chunk_count)
+static void describe(result_writer *r, const planned_segment *segment, size_t chunk_count)
 {
     const segment_index *index = segment->index;
     TD_ASSERT(segment->wanted_count <= index->channel_count);
@@ -68,15 +68,15 @@ static void describe(result_writer *r, const plan_segment *segment, size_t chunk
 }
 
 /* A segment's chunks are loaded for their count and dropped: an archive of years has millions. */
-static td_result print_segments(verb_run *verb, archive_plan *plan)
+static td_result print_segments(verb_run *verb, read_plan *plan)
 {
     td_result rc = TD_OK;
     result_table_begin(&verb->result, NULL, COLUMNS, sizeof COLUMNS / sizeof COLUMNS[0]);
-    for (size_t i = 0; i < archive_plan_count(plan) && rc == TD_OK; i++) {
-        rc = archive_plan_load_chunks(plan, i, &verb->err);
+    for (size_t i = 0; i < read_plan_count(plan) && rc == TD_OK; i++) {
+        rc = read_plan_load_chunks(plan, i, &verb->err);
         if (rc == TD_OK)
-            describe(&verb->result, archive_plan_segment(plan, i), count_chunks(plan, i));
-        archive_plan_drop(plan, i);
+            describe(&verb->result, read_plan_segment(plan, i), count_chunks(plan, i));
+        read_plan_drop(plan, i);
     }
     if (rc == TD_OK)
         result_list_end(&verb->result);
@@ -92,19 +92,19 @@ static td_result list(verb_run *verb, size_t *unreadable)
     td_result rc = verb_run_window(verb, &wanted, &window);
     if (rc != TD_OK)
         return rc;
-    plan_query query = {.from_ns = window.from_ns,
+    read_query query = {.from_ns = window.from_ns,
                         .to_ns = window.to_ns,
                         .wants_channel = wants_channel,
                         .wants_feed = wants_feed,
                         .user = &wanted};
-    archive_plan *plan = NULL;
-    rc = archive_plan_open(verb->archive, &query, &plan, &verb->err);
+    read_plan *plan = NULL;
+    rc = read_plan_open(verb->archive, &query, &plan, &verb->err);
     if (rc != TD_OK)
         return rc;
-    *unreadable = archive_plan_unreadable_count(plan);
-    rc = archive_plan_count(plan) > 0 || *unreadable > 0 ? print_segments(verb, plan)
-                                                         : verb_run_nothing(verb);
-    archive_plan_close(plan);
+    *unreadable = read_plan_unreadable_count(plan);
+    rc = read_plan_count(plan) > 0 || *unreadable > 0 ? print_segments(verb, plan)
+                                                      : verb_run_nothing(verb);
+    read_plan_close(plan);
     return rc;
 }
 

@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "archive/archive_plan.h"
+#include "archive/read_plan.h"
 #include "tests/testing/archive_fixture.h"
 #include "tests/testing/segment_fixture.h"
 
@@ -180,12 +180,12 @@ static void test_unexpected_files_are_listed_apart(void **state)
     assert_true(has_unexpected(&listing, "capture/2026/11/20/inner"));
     assert_true(has_unexpected(&listing, "capture/old"));
     archive_listing_fini(&listing);
-    const plan_query all = {.to_ns = UINT64_MAX};
-    archive_plan *plan = NULL;
-    assert_int_equal(archive_plan_open(a, &all, &plan, &err), TD_OK);
-    assert_int_equal(archive_plan_count(plan), 2);
-    assert_int_equal(archive_plan_unreadable_count(plan), 1);
-    archive_plan_close(plan);
+    const read_query all = {.to_ns = UINT64_MAX};
+    read_plan *plan = NULL;
+    assert_int_equal(read_plan_open(a, &all, &plan, &err), TD_OK);
+    assert_int_equal(read_plan_count(plan), 2);
+    assert_int_equal(read_plan_unreadable_count(plan), 1);
+    read_plan_close(plan);
     archive_close(a);
     archive_place_fini(&place);
 }

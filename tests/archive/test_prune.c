@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "archive/archive_plan.h"
+#include "archive/read_plan.h"
 #include "archive/archive_recover.h"
 #include "archive/archive_segment.h"
 #include "archive/catalog.h"
@@ -262,13 +262,13 @@ static void test_deleted_is_not_pruned(void **state)
     (void)state;
     archive_place place;
     td_err err;
-    const plan_query all = {.to_ns = UINT64_MAX};
+    const read_query all = {.to_ns = UINT64_MAX};
     archive_place_init_sim(&place);
     archive_fixture_record(&place, 0, 9);
     prune(&place, older_than_frame(60));
     for (unsigned round = 0; round < 3; round++) {
         char path[LIMIT_PATH_BYTES];
-        archive_plan *plan = NULL;
+        read_plan *plan = NULL;
         archive_listing listing;
         unsigned missing = 0;
         if (round == 1) { /* with a catalog that has it, then with one that was made without it */
@@ -282,9 +282,9 @@ static void test_deleted_is_not_pruned(void **state)
             assert_int_equal(archive_reindex(a, &options, &report, &err), TD_OK);
             assert_int_equal(report.segments_missing, 1);
         }
-        assert_int_equal(archive_plan_open(a, &all, &plan, &err), TD_OK);
-        assert_int_equal(archive_plan_unreadable_count(plan), round > 0);
-        archive_plan_close(plan);
+        assert_int_equal(read_plan_open(a, &all, &plan, &err), TD_OK);
+        assert_int_equal(read_plan_unreadable_count(plan), round > 0);
+        read_plan_close(plan);
         assert_int_equal(archive_list(a, &listing, &err), TD_OK);
         assert_int_equal(archive_each_missing(a, &listing, note_entry, &missing, &err), TD_OK);
         assert_int_equal(missing, round > 0);

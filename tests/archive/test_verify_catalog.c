@@ -19,7 +19,7 @@
 #include "base/attr.h"
 #include "base/buf.h"
 #include "base/io_posix.h"
-#include "archive/archive_plan.h"
+#include "archive/read_plan.h"
 #include "archive/catalog.h"
 #include "archive/ledger.h"
 #include "archive/prune.h"
@@ -125,9 +125,9 @@ static void answer_gaps(archive *a, td_buf *out)
     gap_list_fini(&list);
 }
 
-static void answer_segment(archive_plan *plan, size_t i, td_buf *out)
+static void answer_segment(read_plan *plan, size_t i, td_buf *out)
 {
-    const plan_segment *segment = archive_plan_segment(plan, i);
+    const planned_segment *segment = read_plan_segment(plan, i);
     const segment_index *index = segment->index;
     td_err err;
     answer(out,
@@ -144,26 +144,26 @@ static void answer_segment(archive_plan *plan, size_t i, td_buf *out)
                (int)info->dir, info->topic, info->exchange_topic, info->symbol, (int)info->opcode,
                info->message_encoding, info->schema_name, channel->message_count);
     }
-    if (archive_plan_load_chunks(plan, i, &err) != TD_OK)
+    if (read_plan_load_chunks(plan, i, &err) != TD_OK)
         fail_msg("%s", err.text);
     for (size_t k = 0; k < index->chunk_count; k++) {
         const segment_chunk *chunk = &index->chunks[k];
         answer(out, " chunk %zu %u %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", k,
-               archive_plan_wants_chunk(plan, i, chunk), chunk->offset, chunk->chunk_bytes,
+               read_plan_wants_chunk(plan, i, chunk), chunk->offset, chunk->chunk_bytes,
                chunk->first_ns, chunk->last_ns);
     }
 }
 
-static void answer_plan(archive *a, const plan_query *query, td_buf *out)
+static void answer_plan(archive *a, const read_query *query, td_buf *out)
 {
-    archive_plan *plan = NULL;
+    read_plan *plan = NULL;
     td_err err;
-    if (archive_plan_open(a, query, &plan, &err) != TD_OK)
+    if (read_plan_open(a, query, &plan, &err) != TD_OK)
         fail_msg("%s", err.text);
-    answer(out, "plan, unreadable %zu\n", archive_plan_unreadable_count(plan));
-    for (size_t i = 0; i < archive_plan_count(plan); i++)
+    answer(out, "plan, unreadable %zu\n", read_plan_unreadable_count(plan));
+    for (size_t i = 0; i < read_plan_count(plan); i++)
         answer_segment(plan, i, out);
-    archive_plan_close(plan);
+    read_plan_close(plan);
 }
 
 static int wants_events(void *user, const channel_info *info)
@@ -186,10 +186,10 @@ static char *answers_of(bench *b)
     td_err err;
     td_buf_init(&out, 1 << 20);
     archive *a = archive_place_open(&b->place, ARCHIVE_READ, NULL);
-    const plan_query all = {.to_ns = UINT64_MAX};
-    const plan_query some_time = {.from_ns = FIXTURE_START_NS + FIXTURE_STEP_NS * 70,
+    const read_query all = {.to_ns = UINT64_MAX};
+    const read_query some_time = {.from_ns = FIXTURE_START_NS + FIXTURE_STEP_NS * 70,
                                   .to_ns = FIXTURE_START_NS + FIXTURE_STEP_NS * 75};
-    const plan_query some_channels = {.to_ns = UINT64_MAX, .wants_channel = wants_events};
+    const read_query some_channels = {.to_ns = UINT64_MAX, .wants_channel = wants_events};
     answer_gaps(a, &out);
     answer_plan(a, &all, &out);
     answer_plan(a, &some_time, &out);

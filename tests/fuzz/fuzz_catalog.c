@@ -14,7 +14,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "archive/archive_plan.h"
+#include "archive/read_plan.h"
 #include "archive/catalog.h"
 #include "archive/reindex.h"
 #include "archive/verify.h"
@@ -118,17 +118,17 @@ static void read_all(const char *path)
 static void plan(const bench *b, io_fault *disk)
 {
     archive *a = NULL;
-    archive_plan *made = NULL;
-    const plan_query all = {.to_ns = UINT64_MAX};
+    read_plan *made = NULL;
+    const read_query all = {.to_ns = UINT64_MAX};
     fuzz_must(fuzz_archive_open(b->archive, disk, ARCHIVE_READ, &a), NULL);
-    if (archive_plan_open(a, &all, &made, NULL) == TD_OK) {
-        for (size_t i = 0; i < archive_plan_count(made); i++) {
-            td_result rc = archive_plan_load_chunks(made, i, NULL);
-            const segment_index *index = archive_plan_segment(made, i)->index;
+    if (read_plan_open(a, &all, &made, NULL) == TD_OK) {
+        for (size_t i = 0; i < read_plan_count(made); i++) {
+            td_result rc = read_plan_load_chunks(made, i, NULL);
+            const segment_index *index = read_plan_segment(made, i)->index;
             for (size_t k = 0; rc == TD_OK && k < index->chunk_count; k++)
-                (void)archive_plan_wants_chunk(made, i, &index->chunks[k]);
+                (void)read_plan_wants_chunk(made, i, &index->chunks[k]);
         }
-        archive_plan_close(made);
+        read_plan_close(made);
     }
     archive_close(a);
 }

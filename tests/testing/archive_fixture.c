@@ -19,7 +19,7 @@
 #include "base/buf.h"
 #include "base/io_posix.h"
 #include "base/limits.h"
-#include "archive/archive_plan.h"
+#include "archive/read_plan.h"
 #include "archive/catalog.h"
 #include "archive/reindex.h"
 #include "format/segment_reader.h"
@@ -325,7 +325,7 @@ static void check_message(const segment_message *got, uint64_t i)
     assert_string_equal(got->channel->info.topic, want.topic);
 }
 
-static void check_segment(td_io io, const plan_segment *segment, uint64_t first, uint32_t step,
+static void check_segment(td_io io, const planned_segment *segment, uint64_t first, uint32_t step,
                           uint64_t *count)
 {
     segment_reader *reader = NULL;
@@ -357,17 +357,17 @@ uint64_t archive_fixture_check_frames(archive_place *place, const char *feed, ui
                                       uint32_t step)
 {
     archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
-    archive_plan *plan = NULL;
+    read_plan *plan = NULL;
     td_err err;
-    const plan_query query = {
+    const read_query query = {
         .to_ns = UINT64_MAX, .wants_feed = wants_feed, .user = (void *)(uintptr_t)feed};
-    if (archive_plan_open(a, &query, &plan, &err) != TD_OK)
+    if (read_plan_open(a, &query, &plan, &err) != TD_OK)
         fail_msg("%s", err.text);
-    assert_int_equal(archive_plan_unreadable_count(plan), 0);
+    assert_int_equal(read_plan_unreadable_count(plan), 0);
     uint64_t count = 0;
-    for (size_t i = 0; i < archive_plan_count(plan); i++)
-        check_segment(archive_io(a), archive_plan_segment(plan, i), first, step, &count);
-    archive_plan_close(plan);
+    for (size_t i = 0; i < read_plan_count(plan); i++)
+        check_segment(archive_io(a), read_plan_segment(plan, i), first, step, &count);
+    read_plan_close(plan);
     archive_close(a);
     return count;
 }

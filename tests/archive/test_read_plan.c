@@ -1,5 +1,5 @@
-/* Plans: the same from the catalog as from the segments, and only what is wanted. Expected: which
- * frames are in which chunk follows from tests/testing/segment_fixture.h. */
+/* Read plans: the same from the catalog as from the segments, and only what is wanted. Expected:
+ * which frames are in which chunk follows from tests/testing/segment_fixture.h. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,7 +12,7 @@
 
 #include "base/alloc.h"
 #include "archive/archive_newest.h"
-#include "archive/archive_plan.h"
+#include "archive/read_plan.h"
 #include "archive/catalog.h"
 #include "tests/testing/archive_fixture.h"
 #include "tests/testing/segment_fixture.h"
@@ -65,36 +65,35 @@ static const plan_row ROWS[] = {
 static void check_plan(archive_place *place, const plan_row *row, const char *how)
 {
     archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
-    archive_plan *plan = NULL;
+    read_plan *plan = NULL;
     td_err err;
-    const plan_query query = {
+    const read_query query = {
         .from_ns = at(row->from_frame),
         .to_ns = row->to_frame == UINT64_MAX ? UINT64_MAX : at(row->to_frame),
         .wants_channel = row->symbol == NULL ? NULL : wants_symbol,
         .user = (void *)(uintptr_t)row->symbol,
     };
-    assert_int_equal(archive_plan_open(a, &query, &plan, &err), TD_OK);
+    assert_int_equal(read_plan_open(a, &query, &plan, &err), TD_OK);
     size_t chunks = 0;
     uint64_t last_ns = 0;
-    for (size_t i = 0; i < archive_plan_count(plan); i++) {
-        const plan_segment *segment = archive_plan_segment(plan, i);
+    for (size_t i = 0; i < read_plan_count(plan); i++) {
+        const planned_segment *segment = read_plan_segment(plan, i);
         const segment_index *index = segment->index;
-        assert_int_equal(archive_plan_load_chunks(plan, i, &err), TD_OK);
+        assert_int_equal(read_plan_load_chunks(plan, i, &err), TD_OK);
         assert_string_equal(segment->index->feed, FIXTURE_FEED);
         assert_int_equal(segment->index->channel_count, 5);
         assert_int_equal(segment->wanted_count, row->symbol == NULL ? 5 : 1);
         assert_true(segment->index->first_ns > last_ns); /* in order of time */
         last_ns = segment->index->first_ns;
         for (size_t k = 0; k < index->chunk_count; k++) {
-            chunks += archive_plan_wants_chunk(plan, i, &index->chunks[k]) != 0;
+            chunks += read_plan_wants_chunk(plan, i, &index->chunks[k]) != 0;
             assert_int_equal(index->chunks[k].message_count, 20);
         }
-        archive_plan_drop(plan, i);
+        read_plan_drop(plan, i);
     }
-    if (archive_plan_count(plan) != row->segments || chunks != row->chunks)
-        fail_msg("%s, %s: %zu segments, %zu chunks", row->name, how, archive_plan_count(plan),
-                 chunks);
-    archive_plan_close(plan);
+    if (read_plan_count(plan) != row->segments || chunks != row->chunks)
+        fail_msg("%s, %s: %zu segments, %zu chunks", row->name, how, read_plan_count(plan), chunks);
+    read_plan_close(plan);
     archive_close(a);
 }
 
@@ -179,9 +178,9 @@ static void test_open_segment_counts_its_channels(void **state)
 {
     (void)state;
     archive_place place;
-    archive_plan *plan = NULL;
+    read_plan *plan = NULL;
     td_err err;
-    const plan_query all = {.to_ns = UINT64_MAX};
+    const read_query all = {.to_ns = UINT64_MAX};
     archive_place_init_sim(&place);
     archive *appender = archive_place_open(&place, ARCHIVE_APPEND, "record");
     archive_writer *writer = archive_fixture_begin(appender);
@@ -190,16 +189,16 @@ static void test_open_segment_counts_its_channels(void **state)
     assert_int_equal(fixture_feed_put(&feed, 20, &err), TD_OK);
     assert_int_equal(fixture_feed_put(&feed, 20, &err), TD_OK);
     archive *reader = archive_place_open(&place, ARCHIVE_READ, NULL);
-    assert_int_equal(archive_plan_open(reader, &all, &plan, &err), TD_OK);
-    assert_int_equal(archive_plan_count(plan), 1);
-    const plan_segment *segment = archive_plan_segment(plan, 0);
+    assert_int_equal(read_plan_open(reader, &all, &plan, &err), TD_OK);
+    assert_int_equal(read_plan_count(plan), 1);
+    const planned_segment *segment = read_plan_segment(plan, 0);
     uint64_t sum = 0;
     assert_true(segment->index->is_open);
     for (size_t i = 0; i < segment->index->channel_count; i++)
         sum += segment->index->channels[i].message_count;
     assert_int_equal(segment->index->message_count, 40);
     assert_int_equal(sum, 40);
-    archive_plan_close(plan);
+    read_plan_close(plan);
     archive_close(reader);
     fixture_feed_close(&feed);
     assert_int_equal(
@@ -214,18 +213,18 @@ static void test_current_catalog_saves_reading(void **state)
 {
     (void)state;
     archive_place place;
-    archive_plan *plan = NULL;
+    read_plan *plan = NULL;
     td_err err;
-    const plan_query all = {.to_ns = UINT64_MAX};
+    const read_query all = {.to_ns = UINT64_MAX};
     archive_place_init_sim(&place);
     archive_fixture_record(&place, 0, 10);
     archive *a = archive_place_open(&place, ARCHIVE_READ, NULL);
     uint64_t before = io_fault_call_count(place.disk, IO_FAULT_OP_READ);
-    assert_int_equal(archive_plan_open(a, &all, &plan, &err), TD_OK);
-    assert_int_equal(archive_plan_count(plan), 4);
+    assert_int_equal(read_plan_open(a, &all, &plan, &err), TD_OK);
+    assert_int_equal(read_plan_count(plan), 4);
     /* The journal says which segments must be there; no segment is opened. */
     assert_int_equal(io_fault_call_count(place.disk, IO_FAULT_OP_READ), before + 1);
-    archive_plan_close(plan);
+    read_plan_close(plan);
     archive_close(a);
     archive_place_fini(&place);
 }
@@ -259,7 +258,7 @@ static void test_other_feeds_are_not_opened(void **state)
 {
     (void)state;
     archive_place place;
-    archive_plan *plan = NULL;
+    read_plan *plan = NULL;
     fixture_feed feed;
     td_err err;
     archive_place_init_sim(&place);
@@ -267,17 +266,17 @@ static void test_other_feeds_are_not_opened(void **state)
     archive_writer *writer = archive_fixture_begin(a);
     assert_int_equal(fixture_feed_open(&feed, writer, "other", 0, 1, NULL, &err), TD_OK);
     assert_int_equal(fixture_feed_put(&feed, 20, &err), TD_OK);
-    const plan_query query = {.to_ns = UINT64_MAX, .wants_feed = wants_feed};
-    assert_int_equal(archive_plan_open(a, &query, &plan, &err), TD_OK);
-    assert_int_equal(archive_plan_count(plan), 0);
-    archive_plan_close(plan);
+    const read_query query = {.to_ns = UINT64_MAX, .wants_feed = wants_feed};
+    assert_int_equal(read_plan_open(a, &query, &plan, &err), TD_OK);
+    assert_int_equal(read_plan_count(plan), 0);
+    read_plan_close(plan);
     /* A segment that is being written is planned as far as it is proved. */
-    const plan_query all = {.to_ns = UINT64_MAX};
-    assert_int_equal(archive_plan_open(a, &all, &plan, &err), TD_OK);
-    assert_int_equal(archive_plan_count(plan), 1);
-    assert_true(archive_plan_segment(plan, 0)->index->is_open);
-    assert_string_equal(archive_plan_segment(plan, 0)->index->session, archive_session(a));
-    archive_plan_close(plan);
+    const read_query all = {.to_ns = UINT64_MAX};
+    assert_int_equal(read_plan_open(a, &all, &plan, &err), TD_OK);
+    assert_int_equal(read_plan_count(plan), 1);
+    assert_true(read_plan_segment(plan, 0)->index->is_open);
+    assert_string_equal(read_plan_segment(plan, 0)->index->session, archive_session(a));
+    read_plan_close(plan);
     fixture_feed_close(&feed);
     assert_int_equal(archive_writer_close(writer, WRITER_STOP, 1, &err), TD_OK);
     archive_close(a);
@@ -295,5 +294,5 @@ int main(void)
         cmocka_unit_test(test_segment_that_the_catalog_lacks),
         cmocka_unit_test(test_other_feeds_are_not_opened),
     };
-    return cmocka_run_group_tests_name("archive_plan", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("read_plan", tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-#include "import/import_plan.h"
+#include "import/import_feed_map.h"
 
 #include <string.h>
 
@@ -40,12 +40,12 @@ static td_result choose_family(const import_slot *slot, const family *asked, con
     return rc;
 }
 
-/* The plan's feed of that name and family, added if it is not there. */
-static td_result find_feed(import_plan *plan, const char *name, const family *wanted,
+/* The map's feed of that name and family, added if it is new. */
+static td_result find_feed(import_feed_map *map, const char *name, const family *wanted,
                            uint32_t *index, td_err *err)
 {
-    for (*index = 0; *index < plan->feed_count; ++*index) {
-        const import_plan_feed *feed = &plan->feeds[*index];
+    for (*index = 0; *index < map->feed_count; ++*index) {
+        const import_mapped_feed *feed = &map->feeds[*index];
         if (feed->family == wanted)
             return TD_OK;
         if (strcmp(feed->name, name) == 0) {
@@ -56,57 +56,57 @@ static td_result find_feed(import_plan *plan, const char *name, const family *wa
             return rc;
         }
     }
-    if (plan->feed_count == LIMIT_FEEDS)
+    if (map->feed_count == LIMIT_FEEDS)
         return td_err_set(err, TD_E_LIMIT, "the capture has more than %u families", LIMIT_FEEDS);
-    plan->feeds[plan->feed_count++] = (import_plan_feed){.name = name, .family = wanted};
+    map->feeds[map->feed_count++] = (import_mapped_feed){.name = name, .family = wanted};
     return TD_OK;
 }
 
-static td_result plan_slot(import_plan *plan, const import_slot *slot, uint32_t index,
-                           const family *asked, const char *feed, td_err *err)
+static td_result map_slot(import_feed_map *map, const import_slot *slot, uint32_t index,
+                          const family *asked, const char *feed, td_err *err)
 {
     const family *chosen = NULL;
     td_result rc = choose_family(slot, asked, &chosen, err);
     if (rc != TD_OK)
         return rc;
     const family *told = family_of_url(slot);
-    plan->strange_slots += told != NULL && told != chosen;
+    map->strange_slots += told != NULL && told != chosen;
     uint32_t feed_index = 0;
-    rc = find_feed(plan, feed != NULL ? feed : chosen->name, chosen, &feed_index, err);
+    rc = find_feed(map, feed != NULL ? feed : chosen->name, chosen, &feed_index, err);
     if (rc != TD_OK)
         return rc;
-    plan->feed_of_slot[index] = feed_index;
-    plan->shard_of_slot[index] = plan->feeds[feed_index].slot_count++;
+    map->feed_of_slot[index] = feed_index;
+    map->shard_of_slot[index] = map->feeds[feed_index].slot_count++;
     return TD_OK;
 }
 
 /* HTTP answers go where the first WebSocket connection goes; alone, they need a family like any. */
-static td_result plan_http(import_plan *plan, const import_slot *slot, uint32_t index,
-                           const family *asked, const char *feed, td_err *err)
+static td_result map_http(import_feed_map *map, const import_slot *slot, uint32_t index,
+                          const family *asked, const char *feed, td_err *err)
 {
-    plan->shard_of_slot[index] = 0;
-    plan->feed_of_slot[index] = 0;
-    if (plan->feed_count > 0)
+    map->shard_of_slot[index] = 0;
+    map->feed_of_slot[index] = 0;
+    if (map->feed_count > 0)
         return TD_OK;
     const family *chosen = NULL;
     td_result rc = choose_family(slot, asked, &chosen, err);
     uint32_t feed_index = 0;
     if (rc == TD_OK)
-        rc = find_feed(plan, feed != NULL ? feed : chosen->name, chosen, &feed_index, err);
+        rc = find_feed(map, feed != NULL ? feed : chosen->name, chosen, &feed_index, err);
     return rc;
 }
 
-td_result import_plan_make(const import_slots *slots, const family *asked, const char *feed,
-                           import_plan *out, td_err *err)
+td_result import_feed_map_make(const import_slots *slots, const family *asked, const char *feed,
+                               import_feed_map *out, td_err *err)
 {
-    *out = (import_plan){0};
+    *out = (import_feed_map){0};
     uint32_t count = import_slots_count(slots);
     TD_ASSERT(count <= LIMIT_FEED_SLOTS);
     for (uint32_t i = 0; i < count; i++) {
         const import_slot *slot = import_slots_at(slots, i);
         if (slot->is_http)
             continue;
-        td_result rc = plan_slot(out, slot, i, asked, feed, err);
+        td_result rc = map_slot(out, slot, i, asked, feed, err);
         if (rc != TD_OK)
             return rc;
     }
@@ -114,7 +114,7 @@ td_result import_plan_make(const import_slots *slots, const family *asked, const
         const import_slot *slot = import_slots_at(slots, i);
         if (!slot->is_http)
             continue;
-        td_result rc = plan_http(out, slot, i, asked, feed, err);
+        td_result rc = map_http(out, slot, i, asked, feed, err);
         if (rc != TD_OK)
             return rc;
     }

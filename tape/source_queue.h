@@ -1,6 +1,6 @@
-/* From a selection to the chunks that must be read, in order of their first frame.
+/* The segments that a selection reads, and their chunks in order of the first frame.
  *
- * Which segments and chunks matter comes from archive/archive_plan.h: from the catalog where it has
+ * Which segments and chunks matter comes from archive/read_plan.h: from the catalog where it has
  * a segment as it is on disk, else from the segment. A segment without a wanted chunk is not
  * opened; the others are opened when the tape gets to their time, and closed when their last chunk
  * has been merged, so that an archive of any length is read with few files open. Within a segment
@@ -11,8 +11,8 @@
  *
  * One thread, but for source fields that loaders read: they do not change while loads are under
  * way. */
-#ifndef TD_TAPE_PLAN_H
-#define TD_TAPE_PLAN_H
+#ifndef TD_TAPE_SOURCE_QUEUE_H
+#define TD_TAPE_SOURCE_QUEUE_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -20,7 +20,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "archive/archive.h"
-#include "archive/archive_plan.h"
+#include "archive/read_plan.h"
 #include "format/segment_reader.h"
 #include "tape/connection_table.h"
 #include "tape/selection.h"
@@ -52,7 +52,7 @@ typedef struct tape_source {
     char *path; /* to open */
     char
         *name; /* below the archive, for messages and for telling segments apart, without ".open" */
-    archive_plan *planned; /* where its chunks are found before it is opened; NULL: in the file */
+    read_plan *planned; /* where its chunks are found before it is opened; NULL: in the file */
     size_t planned_at;
     char *session;
     uint64_t session_start_ns;
@@ -68,10 +68,10 @@ typedef struct tape_source {
     uint32_t chunks_seen; /* of the reader, sorted in already */
     uint32_t loads;       /* chunks handed out and not done */
     uint8_t is_live;      /* follows a segment that is being written */
-    uint8_t is_waiting;   /* 1: has a next chunk, and is in the plan's heap */
+    uint8_t is_waiting;   /* 1: has a next chunk, and is in the queue's heap */
 } tape_source;
 
-typedef struct plan_options {
+typedef struct source_options {
     const selection *wanted;
     selection_window window;
     uint64_t lead_from_ns; /* <= window.from_ns; frames from here on if has_lead_in */
@@ -79,34 +79,34 @@ typedef struct plan_options {
     uint8_t with_events;
     uint8_t events_only; /* 1: nothing but events */
     uint8_t is_following;
-} plan_options;
+} source_options;
 
-typedef struct tape_plan tape_plan;
+typedef struct source_queue source_queue;
 
 /* The next chunk of the tape. */
-typedef struct plan_item {
+typedef struct source_queue_chunk {
     tape_source *source;
     uint32_t chunk_index; /* for segment_reader_read */
     uint64_t first_ns;
     uint64_t record_bytes;
-} plan_item;
+} source_queue_chunk;
 
 /* Plan; archive, connections and the selection are borrowed until close. stats is counted into. */
-TD_MUST_USE td_result tape_plan_open(archive *archive, connection_table *connections,
-                                     const plan_options *options, tape_stats *stats,
-                                     tape_plan **out, td_err *err);
-void tape_plan_close(tape_plan *plan);
+TD_MUST_USE td_result source_queue_open(archive *archive, connection_table *connections,
+                                        const source_options *options, tape_stats *stats,
+                                        source_queue **out, td_err *err);
+void source_queue_close(source_queue *queue);
 
 /* The next chunk by time. TD_EOF; TD_E_IO, TD_E_NOMEM. A segment that cannot be opened is logged,
  * counted, and left out. */
-TD_MUST_USE td_result tape_plan_next(tape_plan *plan, plan_item *out, td_err *err);
+TD_MUST_USE td_result source_queue_next(source_queue *queue, source_queue_chunk *out, td_err *err);
 
 /* A chunk that was handed out is merged; its source is closed if that was the last one. */
-void tape_plan_done(tape_plan *plan, tape_source *source);
+void source_queue_done(source_queue *queue, tape_source *source);
 
 /* Look for new chunks and segments; no load may be under way. TD_OK: there are some; TD_EOF: none.
  */
-TD_MUST_USE td_result tape_plan_follow(tape_plan *plan, td_err *err);
+TD_MUST_USE td_result source_queue_follow(source_queue *queue, td_err *err);
 
 #ifdef __cplusplus
 }

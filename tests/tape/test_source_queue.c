@@ -486,5 +486,5 @@ int main(void)
         cmocka_unit_test(test_no_frame_rests_on_the_catalog),
         cmocka_unit_test(test_another_file_is_read_for_itself),
     };
-    return cmocka_run_group_tests_name("plan", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("source_queue", tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-#include "archive/archive_plan.h"
+#include "archive/read_plan.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +12,7 @@
 
 /* A segment of the plan. */
 typedef struct planned {
-    plan_segment public;
+    planned_segment public;
     segment_index index; /* owns all strings */
     uint8_t *is_wanted;
     uint8_t *others; /* bit per id of the channels that are not wanted */
@@ -21,10 +21,10 @@ typedef struct planned {
     uint8_t has_chunks; /* 0: from the catalog, which gives them when they are asked for */
 } planned;
 
-struct archive_plan {
+struct read_plan {
     archive *archive;
     const td_log *log; /* NULL: quiet */
-    plan_query query;
+    read_query query;
     known_catalog known;
     planned **segments;
     size_t count;
@@ -46,8 +46,7 @@ static void planned_close(planned *p)
 
 /* A segment that is being written has no summary: the counts of its channels are in its message
  * indexes. One that was finished between listing and reading has its name without ".open" now. */
-static td_result load_from_file(archive_plan *plan, const char *path, segment_index *out,
-                                td_err *err)
+static td_result load_from_file(read_plan *plan, const char *path, segment_index *out, td_err *err)
 {
     char finished[LIMIT_PATH_BYTES];
     size_t length = strlen(path);
@@ -62,14 +61,14 @@ static td_result load_from_file(archive_plan *plan, const char *path, segment_in
     return archive_read_index(plan->archive, finished, INDEX_SUMMARY, out, err);
 }
 
-static int overlaps(uint64_t first_ns, uint64_t last_ns, const plan_query *query)
+static int overlaps(uint64_t first_ns, uint64_t last_ns, const read_query *query)
 {
     int is_empty = query->from_ns >= query->to_ns;
     return !is_empty && last_ns >= query->from_ns && first_ns < query->to_ns;
 }
 
 /* Fill what callers see from the index. */
-static td_result describe(archive_plan *plan, planned *p, td_err *err)
+static td_result describe(read_plan *plan, planned *p, td_err *err)
 {
     TD_ASSERT(p->index.path != NULL);
     TD_ASSERT(p->is_wanted == NULL);
@@ -95,12 +94,12 @@ static td_result describe(archive_plan *plan, planned *p, td_err *err)
         if (!p->is_wanted[i])
             p->others[id / 8] |= (uint8_t)(1U << (id % 8));
     }
-    p->public = (plan_segment){
+    p->public = (planned_segment){
         .path = p->full_path, .index = index, .is_wanted = p->is_wanted, .wanted_count = wanted};
     return TD_OK;
 }
 
-static td_result keep_planned(archive_plan *plan, planned *p, td_err *err)
+static td_result keep_planned(read_plan *plan, planned *p, td_err *err)
 {
     TD_ASSERT(p->full_path != NULL);
     planned **grown = td_array_room(plan->segments, plan->count, sizeof(planned *));
@@ -111,7 +110,7 @@ static td_result keep_planned(archive_plan *plan, planned *p, td_err *err)
     return TD_OK;
 }
 
-static td_result load_segment(archive_plan *plan, const archive_segment *segment, planned *p,
+static td_result load_segment(read_plan *plan, const archive_segment *segment, planned *p,
                               td_err *err)
 {
     if (known_catalog_has(&plan->known, segment)) {
@@ -125,9 +124,9 @@ static td_result load_segment(archive_plan *plan, const archive_segment *segment
     return load_from_file(plan, segment->path, &p->index, err);
 }
 
-static td_result consider(archive_plan *plan, const archive_segment *segment, td_err *err)
+static td_result consider(read_plan *plan, const archive_segment *segment, td_err *err)
 {
-    const plan_query *query = &plan->query;
+    const read_query *query = &plan->query;
     if (segment->name.is_parsed && query->wants_feed != NULL &&
         !query->wants_feed(query->user, segment->name.feed))
         return TD_OK;
@@ -183,9 +182,9 @@ static int compare_planned(const void *a, const void *b)
 }
 
 /* 1 if a path is that of a segment of a feed nobody asked for. */
-static int is_of_other_feed(const archive_plan *plan, const char *path)
+static int is_of_other_feed(const read_plan *plan, const char *path)
 {
-    const plan_query *query = &plan->query;
+    const read_query *query = &plan->query;
     const char *slash = strrchr(path, '/');
     segment_name name;
     return query->wants_feed != NULL &&
@@ -194,7 +193,7 @@ static int is_of_other_feed(const archive_plan *plan, const char *path)
 }
 
 /* What is in the way is said; what may have wanted frames in it counts. */
-static void say_unexpected(archive_plan *plan, const archive_listing *listing)
+static void say_unexpected(read_plan *plan, const archive_listing *listing)
 {
     for (size_t i = 0; i < listing->unexpected_count; i++) {
         const unexpected_file *file = &listing->unexpected[i];
@@ -207,7 +206,7 @@ static void say_unexpected(archive_plan *plan, const archive_listing *listing)
 
 /* 1 if a missing segment may have had frames of the wanted time: its name says when the first came,
  * and none is of another hour (FORMAT.md, "Rotation"). */
-static int may_overlap(const archive_plan *plan, const char *path)
+static int may_overlap(const read_plan *plan, const char *path)
 {
     segment_name name;
     const char *slash = strrchr(path, '/');
@@ -219,9 +218,9 @@ static int may_overlap(const archive_plan *plan, const char *path)
 
 /* 1 if a missing segment may have wanted frames, by its rows in the catalog; without usable rows,
  * by the hour in its name. */
-static int may_be_wanted(archive_plan *plan, const char *path)
+static int may_be_wanted(read_plan *plan, const char *path)
 {
-    const plan_query *query = &plan->query;
+    const read_query *query = &plan->query;
     const catalog_segment *known = known_segments_find(&plan->known.segments, path);
     segment_index index;
     if (plan->known.catalog == NULL || known == NULL || !known->is_intact)
@@ -241,7 +240,7 @@ static int may_be_wanted(archive_plan *plan, const char *path)
 /* Without it a reader would call a tape whole that is not. */
 static void say_missing(void *user, const past_segment *segment)
 {
-    archive_plan *plan = user;
+    read_plan *plan = user;
     if (is_of_other_feed(plan, segment->path) || !may_be_wanted(plan, segment->path))
         return;
     td_log_say(plan->log, TD_LOG_WARNING, "missing: %s: the journal knows it, the disk lacks it",
@@ -250,7 +249,7 @@ static void say_missing(void *user, const past_segment *segment)
 }
 
 /* Without a journal nobody can say; verify does. */
-static td_result look_for_missing(archive_plan *plan, const archive_listing *listing, td_err *err)
+static td_result look_for_missing(read_plan *plan, const archive_listing *listing, td_err *err)
 {
     td_err cause;
     td_err_clear(&cause);
@@ -262,10 +261,10 @@ static td_result look_for_missing(archive_plan *plan, const archive_listing *lis
     return TD_OK;
 }
 
-td_result archive_plan_open(archive *a, const plan_query *query, archive_plan **out, td_err *err)
+td_result read_plan_open(archive *a, const read_query *query, read_plan **out, td_err *err)
 {
     *out = NULL;
-    archive_plan *plan = td_alloc_zero(1, sizeof *plan);
+    read_plan *plan = td_alloc_zero(1, sizeof *plan);
     if (plan == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for a plan");
     plan->archive = a;
@@ -289,7 +288,7 @@ td_result archive_plan_open(archive *a, const plan_query *query, archive_plan **
                    plan->known.catalog != NULL ? "as the catalog says" : "as they say themselves");
     archive_listing_fini(&listing);
     if (rc != TD_OK) {
-        archive_plan_close(plan);
+        read_plan_close(plan);
         return td_err_add(err, rc, "planning what to read");
     }
     if (plan->count > 0)
@@ -300,7 +299,7 @@ td_result archive_plan_open(archive *a, const plan_query *query, archive_plan **
     return TD_OK;
 }
 
-void archive_plan_close(archive_plan *plan)
+void read_plan_close(read_plan *plan)
 {
     if (plan == NULL)
         return;
@@ -311,17 +310,17 @@ void archive_plan_close(archive_plan *plan)
     td_free(plan);
 }
 
-size_t archive_plan_count(const archive_plan *plan)
+size_t read_plan_count(const read_plan *plan)
 {
     return plan->count;
 }
 
-size_t archive_plan_unreadable_count(const archive_plan *plan)
+size_t read_plan_unreadable_count(const read_plan *plan)
 {
     return plan->unreadable_count;
 }
 
-const plan_segment *archive_plan_segment(const archive_plan *plan, size_t i)
+const planned_segment *read_plan_segment(const read_plan *plan, size_t i)
 {
     TD_ASSERT(i < plan->count);
     return &plan->segments[i]->public;
@@ -329,7 +328,7 @@ const plan_segment *archive_plan_segment(const archive_plan *plan, size_t i)
 
 /* ---- chunks ---- */
 
-static td_result read_chunks(archive_plan *plan, const char *path, segment_index *out, td_err *err)
+static td_result read_chunks(read_plan *plan, const char *path, segment_index *out, td_err *err)
 {
     td_result rc = known_catalog_load(&plan->known, path, CATALOG_CHANNELS_AND_CHUNKS, out, err);
     if (rc != TD_E_NOTFOUND)
@@ -338,7 +337,7 @@ static td_result read_chunks(archive_plan *plan, const char *path, segment_index
     return load_from_file(plan, path, out, err);
 }
 
-td_result archive_plan_load_chunks(archive_plan *plan, size_t i, td_err *err)
+td_result read_plan_load_chunks(read_plan *plan, size_t i, td_err *err)
 {
     TD_ASSERT(i < plan->count);
     planned *p = plan->segments[i];
@@ -353,7 +352,7 @@ td_result archive_plan_load_chunks(archive_plan *plan, size_t i, td_err *err)
     return TD_OK;
 }
 
-int archive_plan_wants_chunk(const archive_plan *plan, size_t i, const segment_chunk *chunk)
+int read_plan_wants_chunk(const read_plan *plan, size_t i, const segment_chunk *chunk)
 {
     TD_ASSERT(i < plan->count);
     const planned *p = plan->segments[i];
@@ -369,7 +368,7 @@ int archive_plan_wants_chunk(const archive_plan *plan, size_t i, const segment_c
     return !chunk->has_channels;
 }
 
-void archive_plan_drop(archive_plan *plan, size_t i)
+void read_plan_drop(read_plan *plan, size_t i)
 {
     TD_ASSERT(i < plan->count);
     planned *p = plan->segments[i];

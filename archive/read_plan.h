@@ -1,0 +1,77 @@
+/* What to read for a selection: segments, their channels, their chunks. Each segment's data comes
+ * from the catalog if its row matches the file, and from the segment itself if not (no catalog, an
+ * old or unusable one, a segment being written, a single file); results are the same. A plan
+ * describes the archive when it was made; an open segment may have grown since.
+ *
+ * One thread at a time. */
+#ifndef TD_ARCHIVE_READ_PLAN_H
+#define TD_ARCHIVE_READ_PLAN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "archive/archive.h"
+#include "format/segment_index.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What is wanted. */
+typedef struct read_query {
+    uint64_t from_ns; /* inclusive */
+    uint64_t to_ns;   /* exclusive; UINT64_MAX: no end */
+    /* 1 if frames of this channel are wanted. NULL: all are. */
+    int (*wants_channel)(void *user, const channel_info *info);
+    /* 1 if segments of this feed are of interest at all (asked before a segment is opened; a single
+     * file of another name is not asked). NULL: all are. */
+    int (*wants_feed)(void *user, const char *feed);
+    uint8_t is_quiet; /* 1: what cannot be read is counted, not logged: another plan does that */
+    void *user;
+    uint8_t is_from_files; /* 1: read every segment itself, for callers that must not depend on the
+                              catalog */
+} read_query;
+
+typedef struct planned_segment {
+    const char *path; /* to open with archive_io */
+    /* What it holds; its path is the name for messages. Chunks: read_plan_load_chunks. */
+    const segment_index *index;
+    const uint8_t *is_wanted; /* of each channel of the index */
+    size_t wanted_count;      /* 0: wanted ones may be hidden by damage */
+} planned_segment;
+
+typedef struct read_plan read_plan;
+
+/* Make a plan: the segments with frames of wanted channels that overlap [from_ns, to_ns), by
+ * (first_ns, session start, session id, feed, number). A segment that cannot be read is logged by
+ * the archive's log, counted, and left out. query is borrowed for the call. */
+TD_MUST_USE td_result read_plan_open(archive *archive, const read_query *query, read_plan **out,
+                                     td_err *err);
+void read_plan_close(read_plan *plan);
+
+size_t read_plan_count(const read_plan *plan);
+
+/* Segments that could not be read, or that catalog and journal know and the disk lacks, and folders
+ * that could not be listed: what the plan may lack. */
+size_t read_plan_unreadable_count(const read_plan *plan);
+
+/* Segment i < count; valid until the plan closes or read_plan_drop(i). */
+const planned_segment *read_plan_segment(const read_plan *plan, size_t i);
+
+/* Load the chunks of segment i into its index, all of them, in file order. A segment that could be
+ * planned and cannot be read any more: its td_result. */
+TD_MUST_USE td_result read_plan_load_chunks(read_plan *plan, size_t i, td_err *err);
+
+/* 1 if a chunk of segment i overlaps the time and may hold frames of wanted channels: also of one
+ * that damage has hidden. */
+int read_plan_wants_chunk(const read_plan *plan, size_t i, const segment_chunk *chunk);
+
+/* Segment i is not used any more: free what it holds. */
+void read_plan_drop(read_plan *plan, size_t i);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
