@@ -126,9 +126,9 @@ static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a 
  * remembered: 1.3 s of the fastest topic, when the slowest shows a state after 0.1 to 0.3 s.
  * Trades: several times what a second of the busiest symbol has; a candle is read each second or
  * so. */
-#define LIMIT_AUDIT_SEATS  32u
-#define LIMIT_AUDIT_STATES 64u
-#define LIMIT_AUDIT_TRADES 16384u
+#define LIMIT_AUDIT_MEMBERS 32u
+#define LIMIT_AUDIT_STATES  64u
+#define LIMIT_AUDIT_TRADES  16384u
 
 /* Memory of a recorder's live check: all channels, books and audits that it follows. 250 channels
  * of all families take some 20 MiB; a book at its bound has 512 KiB, so hostile ones would take

@@ -65,106 +65,106 @@ td_result audit_open(audit **out, td_err *err)
     return TD_OK;
 }
 
-static void seat_close(audit_seat *seat)
+static void member_close(audit_member *member)
 {
-    td_free(seat->books);
-    td_free(seat->best);
-    trade_store_close(seat->trades);
-    candle_chain_close(seat->candles);
-    td_free(seat);
+    td_free(member->books);
+    td_free(member->best);
+    trade_store_close(member->trades);
+    candle_chain_close(member->candles);
+    td_free(member);
 }
 
 void audit_close(audit *a)
 {
     if (a == NULL)
         return;
-    for (uint32_t i = 0; i < a->seat_count; i++)
-        seat_close(a->seats[i]);
+    for (uint32_t i = 0; i < a->member_count; i++)
+        member_close(a->members[i]);
     td_free(a);
 }
 
 size_t audit_bytes(const audit *a)
 {
     size_t bytes = sizeof *a;
-    for (uint32_t i = 0; i < a->seat_count; i++) {
-        const audit_seat *seat = a->seats[i];
-        bytes += sizeof *seat;
-        if (seat->books != NULL)
-            bytes += sizeof *seat->books;
-        if (seat->best != NULL)
-            bytes += sizeof *seat->best;
-        if (seat->trades != NULL)
-            bytes += trade_store_bytes(seat->trades);
-        if (seat->candles != NULL)
+    for (uint32_t i = 0; i < a->member_count; i++) {
+        const audit_member *member = a->members[i];
+        bytes += sizeof *member;
+        if (member->books != NULL)
+            bytes += sizeof *member->books;
+        if (member->best != NULL)
+            bytes += sizeof *member->best;
+        if (member->trades != NULL)
+            bytes += trade_store_bytes(member->trades);
+        if (member->candles != NULL)
             bytes += candle_chain_bytes();
     }
     return bytes;
 }
 
-/* What a seat remembers, by its part. */
-static td_result seat_furnish(audit_seat *seat, td_err *err)
+/* What a member remembers, by its part. */
+static td_result member_furnish(audit_member *member, td_err *err)
 {
-    switch (seat->part) {
+    switch (member->part) {
     case AUDIT_BOOK:
-        seat->books = td_alloc_zero(1, sizeof *seat->books);
+        member->books = td_alloc_zero(1, sizeof *member->books);
         break;
     case AUDIT_BEST:
-        seat->best = td_alloc_zero(1, sizeof *seat->best);
+        member->best = td_alloc_zero(1, sizeof *member->best);
         break;
     case AUDIT_TRADES:
-        return trade_store_open(&seat->trades, err);
+        return trade_store_open(&member->trades, err);
     case AUDIT_CANDLES:
-        return candle_chain_open(&seat->candles, err);
+        return candle_chain_open(&member->candles, err);
     case AUDIT_NONE:
     case AUDIT_PARTS:
         break;
     }
-    if (seat->books == NULL && seat->best == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for an audit's seat");
+    if (member->books == NULL && member->best == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for a member of an audit");
     return TD_OK;
 }
 
-td_result audit_sit(audit *a, const topic_row *row, uint32_t line, void *user, audit_seat **out,
-                    td_err *err)
+td_result audit_join(audit *a, const topic_row *row, uint32_t line, void *user, audit_member **out,
+                     td_err *err)
 {
     TD_ASSERT(audit_part_of(row) != AUDIT_NONE);
-    if (a->seat_count == LIMIT_AUDIT_SEATS)
+    if (a->member_count == LIMIT_AUDIT_MEMBERS)
         return td_err_set(err, TD_E_LIMIT, "topic %s: %u topics of the symbol are compared already",
-                          row->name, LIMIT_AUDIT_SEATS);
-    audit_seat *made = td_alloc_zero(1, sizeof *made);
+                          row->name, LIMIT_AUDIT_MEMBERS);
+    audit_member *made = td_alloc_zero(1, sizeof *made);
     if (made == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for an audit's seat");
+        return td_err_set(err, TD_E_NOMEM, "no memory for a member of an audit");
     made->owner = a;
     made->user = user;
     made->line = line;
-    made->index = a->seat_count;
+    made->index = a->member_count;
     made->part = audit_part_of(row);
-    audit_seat_set_row(made, row);
-    td_result rc = seat_furnish(made, err);
+    audit_member_set_row(made, row);
+    td_result rc = member_furnish(made, err);
     if (rc != TD_OK) {
-        seat_close(made);
+        member_close(made);
         return rc;
     }
-    a->seats[a->seat_count++] = made;
+    a->members[a->member_count++] = made;
     if (made->part == AUDIT_BOOK)
-        audit_books_seated(a);
+        audit_books_joined(a);
     *out = made;
     return TD_OK;
 }
 
-void audit_seat_set_row(audit_seat *seat, const topic_row *row)
+void audit_member_set_row(audit_member *member, const topic_row *row)
 {
-    if (TD_LIKELY(seat->row == row) || audit_part_of(row) != seat->part)
+    if (TD_LIKELY(member->row == row) || audit_part_of(row) != member->part)
         return;
-    const rule_row *rule = rule_of_part(row, seat->part);
-    seat->row = row;
-    seat->member = rule == NULL ? MEMBER_NONE : rule->member;
-    seat->strength = rule == NULL ? STRENGTH_ERROR : rule->strength;
+    const rule_row *rule = rule_of_part(row, member->part);
+    member->row = row;
+    member->rule_member = rule == NULL ? MEMBER_NONE : rule->member;
+    member->strength = rule == NULL ? STRENGTH_ERROR : rule->strength;
 }
 
-void *audit_seat_user(const audit_seat *seat)
+void *audit_member_user(const audit_member *member)
 {
-    return seat->user;
+    return member->user;
 }
 
 /* ---- frames ---- */
@@ -177,14 +177,15 @@ int audit_number(const msg_head *head, msg_member member, int64_t *out)
                                 : head->has_cross_seq;
 }
 
-audit_party audit_party_of(const audit_seat *seat)
+audit_party audit_party_of(const audit_member *member)
 {
     return (audit_party){
-        .seat = seat, .line = seat->line, .shard = seat->shard, .conn = seat->conn};
+        .member = member, .line = member->line, .shard = member->shard, .conn = member->conn};
 }
 
-audit_item *audit_say(audit_verdict *out, audit_event event, rule_id rule, const audit_seat *from,
-                      const audit_seat *about, uint64_t from_ns, uint64_t to_ns)
+audit_item *audit_emit(audit_verdict *out, audit_event event, rule_id rule,
+                       const audit_member *from, const audit_member *about, uint64_t from_ns,
+                       uint64_t to_ns)
 {
     TD_ASSERT(out->count <= AUDIT_ITEMS_MAX);
     /* The last place takes what does not fit: nobody reads it. */
@@ -198,63 +199,63 @@ audit_item *audit_say(audit_verdict *out, audit_event event, rule_id rule, const
 }
 
 /* Frames of a topic whose numbers may begin anew. */
-static void seat_connect(audit_seat *seat, const audit_frame *frame)
+static void member_connect(audit_member *member, const audit_frame *frame)
 {
-    seat->shard = frame->shard;
-    seat->conn = frame->conn;
-    if (seat->has_connection && seat->connection == frame->connection)
+    member->shard = frame->shard;
+    member->conn = frame->conn;
+    if (member->has_connection && member->connection == frame->connection)
         return;
-    seat->has_connection = 1;
-    seat->connection = frame->connection;
-    if (seat->books != NULL) {
-        seat->books->count = 0;
-        seat->books->since_ns = 0;
+    member->has_connection = 1;
+    member->connection = frame->connection;
+    if (member->books != NULL) {
+        member->books->count = 0;
+        member->books->since_ns = 0;
     }
-    if (seat->best != NULL)
-        *seat->best = (best_memory){0};
+    if (member->best != NULL)
+        *member->best = (best_memory){0};
 }
 
-void audit_take(audit *a, audit_seat *seat, const audit_frame *frame, const message *m, track *t,
-                audit_verdict *out)
+void audit_take(audit *a, audit_member *member, const audit_frame *frame, const message *m,
+                track *t, audit_verdict *out)
 {
-    TD_ASSERT(seat->owner == a);
+    TD_ASSERT(member->owner == a);
     out->count = 0;
-    int is_new = !seat->has_connection || seat->connection != frame->connection;
-    seat_connect(seat, frame);
-    switch (seat->part) {
+    int is_new = !member->has_connection || member->connection != frame->connection;
+    member_connect(member, frame);
+    switch (member->part) {
     case AUDIT_BOOK:
-        audit_books_take(a, seat, frame, m, t, out);
+        audit_books_take(a, member, frame, m, t, out);
         break;
     case AUDIT_BEST:
-        audit_best_take(a, seat, frame, m, out);
+        audit_best_take(a, member, frame, m, out);
         break;
     case AUDIT_TRADES:
-        audit_trades_take(a, seat, is_new ? AUDIT_CONNECTION_NEW : AUDIT_CONNECTION_SAME, frame, m,
-                          out);
+        audit_trades_take(a, member, is_new ? AUDIT_CONNECTION_NEW : AUDIT_CONNECTION_SAME, frame,
+                          m, out);
         break;
     case AUDIT_CANDLES:
-        audit_candles_take(a, seat, is_new ? AUDIT_CONNECTION_NEW : AUDIT_CONNECTION_SAME, frame, m,
-                           out);
+        audit_candles_take(a, member, is_new ? AUDIT_CONNECTION_NEW : AUDIT_CONNECTION_SAME, frame,
+                           m, out);
         break;
     case AUDIT_NONE:
     case AUDIT_PARTS:
-        TD_ASSERT(!"a seat without a part");
+        TD_ASSERT(!"a member without a part");
     }
 }
 
-void audit_skip(audit *a, audit_seat *seat, uint64_t recv_ns)
+void audit_skip(audit *a, audit_member *member, uint64_t recv_ns)
 {
-    TD_ASSERT(seat->owner == a);
-    if (seat->part == AUDIT_TRADES)
-        audit_trades_skip(a, seat, recv_ns);
+    TD_ASSERT(member->owner == a);
+    if (member->part == AUDIT_TRADES)
+        audit_trades_skip(a, member, recv_ns);
 }
 
 void audit_finish(audit *a, uint64_t end_ns, audit_verdict *out)
 {
     out->count = 0;
-    for (uint32_t i = 0; i < a->seat_count; i++) {
-        if (a->seats[i]->part == AUDIT_CANDLES)
-            audit_candles_finish(a, a->seats[i], end_ns, out);
+    for (uint32_t i = 0; i < a->member_count; i++) {
+        if (a->members[i]->part == AUDIT_CANDLES)
+            audit_candles_finish(a, a->members[i], end_ns, out);
     }
 }
 

@@ -57,25 +57,25 @@ uint32_t audit_useful_parts(const uint32_t counts[AUDIT_PARTS]);
 
 typedef struct audit audit;
 
-/* A topic of the symbol on one line, taking part. */
-typedef struct audit_seat audit_seat;
+/* A topic of the symbol on one line, as a member of the audit. */
+typedef struct audit_member audit_member;
 
-/* An audit without seats. TD_E_NOMEM. */
+/* An audit without members. TD_E_NOMEM. */
 TD_MUST_USE td_result audit_open(audit **out, td_err *err);
 void audit_close(audit *a);
 
-/* Take part; audit_part_of(row) is not AUDIT_NONE. The seat lives as long as the audit; user is the
- * caller's. TD_E_NOMEM; TD_E_LIMIT: LIMIT_AUDIT_SEATS are taken. */
-TD_MUST_USE td_result audit_sit(audit *a, const topic_row *row, uint32_t line, void *user,
-                                audit_seat **out, td_err *err);
+/* Take part; audit_part_of(row) is not AUDIT_NONE. The member lives as long as the audit; user is
+ * the caller's. TD_E_NOMEM; TD_E_LIMIT: there are LIMIT_AUDIT_MEMBERS. */
+TD_MUST_USE td_result audit_join(audit *a, const topic_row *row, uint32_t line, void *user,
+                                 audit_member **out, td_err *err);
 
-/* Bytes of memory that the audit holds, with its seats. */
+/* Bytes of memory that the audit holds, with its members. */
 size_t audit_bytes(const audit *a);
 
 /* The topic changed under its name, as track_set_row; a row of another part changes nothing. */
-void audit_seat_set_row(audit_seat *seat, const topic_row *row);
+void audit_member_set_row(audit_member *member, const topic_row *row);
 
-void *audit_seat_user(const audit_seat *seat);
+void *audit_member_user(const audit_member *member);
 
 /* Where and when a frame came from. */
 typedef struct audit_frame {
@@ -98,7 +98,7 @@ typedef enum audit_event {
 
 /* A topic that a finding is about, and where its last frame came from. */
 typedef struct audit_party {
-    const audit_seat *seat;
+    const audit_member *member;
     uint32_t line, shard, conn;
 } audit_party;
 
@@ -110,7 +110,7 @@ typedef struct audit_item {
                              units of 10^-8 */
     audit_party about;   /* the topic that lacks something: the trades; of two books one, always the
                             same */
-    audit_party against; /* the other book, which may lack it just as well; seat NULL: none. Both
+    audit_party against; /* the other book, which may lack it just as well; member NULL: none. Both
                             parties, and from_ns, are the same when it ends as when it began */
     uint64_t from_ns; /* receive times: what is missing came after this (the last moment at which */
     uint64_t to_ns;   /* all was well), and before this */
@@ -123,12 +123,12 @@ typedef struct audit_verdict {
     audit_item items[AUDIT_ITEMS_MAX]; /* what does not fit is in the counts alone */
 } audit_verdict;
 
-/* Take a frame of a seat, decoded; t is its track, which has taken it. Fills out. */
-void audit_take(audit *a, audit_seat *seat, const audit_frame *frame, const message *m, track *t,
-                audit_verdict *out);
+/* Take a frame of a member, decoded; t is its track, which has taken it. Fills out. */
+void audit_take(audit *a, audit_member *member, const audit_frame *frame, const message *m,
+                track *t, audit_verdict *out);
 
-/* A frame of the seat could not be decoded: what it said is not known. */
-void audit_skip(audit *a, audit_seat *seat, uint64_t recv_ns);
+/* A frame of the member could not be decoded: its content is unknown. */
+void audit_skip(audit *a, audit_member *member, uint64_t recv_ns);
 
 /* The end: candle readings that still wait for their trades are judged if they came long enough
  * before end_ns. */

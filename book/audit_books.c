@@ -7,7 +7,7 @@
 /* ---- depths ---- */
 
 /* How deep two books are compared: as deep as both show; 0 is all. */
-static uint32_t common_depth(const audit_seat *a, const audit_seat *b)
+static uint32_t common_depth(const audit_member *a, const audit_member *b)
 {
     uint32_t one = a->row->book_depth;
     uint32_t other = b->row->book_depth;
@@ -31,17 +31,17 @@ static void add_depth(book_memory *memory, uint32_t depth)
     memory->depths[memory->depth_count++] = depth;
 }
 
-void audit_books_seated(audit *a)
+void audit_books_joined(audit *a)
 {
-    for (uint32_t i = 0; i < a->seat_count; i++) {
-        book_memory *memory = a->seats[i]->books;
+    for (uint32_t i = 0; i < a->member_count; i++) {
+        book_memory *memory = a->members[i]->books;
         if (memory == NULL)
             continue;
         memory->depth_count = 0;
         memory->count = 0; /* hashes are of other depths now */
-        for (uint32_t k = 0; k < a->seat_count; k++) {
-            if (k != i && a->seats[k]->books != NULL)
-                add_depth(memory, common_depth(a->seats[i], a->seats[k]));
+        for (uint32_t k = 0; k < a->member_count; k++) {
+            if (k != i && a->members[k]->books != NULL)
+                add_depth(memory, common_depth(a->members[i], a->members[k]));
         }
     }
 }
@@ -100,7 +100,7 @@ static const book_state *find_state(book_memory *memory, int64_t seq, int *too_o
 
 /* ---- book beside book ---- */
 
-static rule_id rule_between(const audit_seat *a, const audit_seat *b)
+static rule_id rule_between(const audit_member *a, const audit_member *b)
 {
     return a->row == b->row && a->line != b->line ? RULE_LINES_AGREE : RULE_BOOKS_AGREE;
 }
@@ -108,7 +108,7 @@ static rule_id rule_between(const audit_seat *a, const audit_seat *b)
 /* Two books began to differ, or are equal again. What is said then names the same places and the
  * same beginning both times, whatever connections came between: the ledger's row must find its end.
  */
-static void say_pair(audit_seat *first, audit_seat *second, const audit_seat *from,
+static void say_pair(audit_member *first, audit_member *second, const audit_member *from,
                      audit_event event, const book_state *now, audit_verdict *out)
 {
     uint32_t at = second->index;
@@ -122,8 +122,8 @@ static void say_pair(audit_seat *first, audit_seat *second, const audit_seat *fr
         first->books->with[at].theirs = audit_party_of(second);
     }
     TD_ASSERT(first->books->with[at].from_ns != 0);
-    audit_item *item = audit_say(out, event, rule_between(first, second), from, first,
-                                 first->books->with[at].from_ns, now->recv_ns);
+    audit_item *item = audit_emit(out, event, rule_between(first, second), from, first,
+                                  first->books->with[at].from_ns, now->recv_ns);
     item->about = first->books->with[at].own;
     item->against = first->books->with[at].theirs;
     item->verdict.expected = first->books->with[at].equal_seq;
@@ -131,25 +131,25 @@ static void say_pair(audit_seat *first, audit_seat *second, const audit_seat *fr
 }
 
 /* Once when two books begin to differ, and once when they are equal again. */
-static void judge_pair(audit *a, audit_seat *seat, audit_seat *other, const book_state *now,
+static void judge_pair(audit *a, audit_member *member, audit_member *other, const book_state *now,
                        const book_state *then, audit_verdict *out)
 {
-    uint32_t depth = common_depth(seat, other);
-    uint32_t mine = depth_index(seat->books, depth);
+    uint32_t depth = common_depth(member, other);
+    uint32_t mine = depth_index(member->books, depth);
     uint32_t theirs = depth_index(other->books, depth);
-    if (mine == seat->books->depth_count || theirs == other->books->depth_count) {
+    if (mine == member->books->depth_count || theirs == other->books->depth_count) {
         a->stats.books.skipped++;
         return;
     }
-    /* What is known of a pair is kept with the seat that sat down first. */
-    audit_seat *first = seat->index < other->index ? seat : other;
-    audit_seat *second = seat->index < other->index ? other : seat;
+    /* The state of a pair is kept with the member that joined first. */
+    audit_member *first = member->index < other->index ? member : other;
+    audit_member *second = member->index < other->index ? other : member;
     uint32_t at = second->index;
     int differs = now->hashes[mine] != then->hashes[theirs];
     a->stats.books.compared++;
     a->stats.books.differed += (uint64_t)differs;
     if (differs != first->books->with[at].differs)
-        say_pair(first, second, seat, differs ? AUDIT_DIFFERS : AUDIT_AGREES, now, out);
+        say_pair(first, second, member, differs ? AUDIT_DIFFERS : AUDIT_AGREES, now, out);
     first->books->with[at].differs = (uint8_t)differs;
     if (!differs) {
         first->books->with[at].equal_seq = now->seq;
@@ -158,16 +158,16 @@ static void judge_pair(audit *a, audit_seat *seat, audit_seat *other, const book
 }
 
 /* Each other book that was, or is, at the same number. */
-static void judge_books(audit *a, audit_seat *seat, const book_state *now, audit_verdict *out)
+static void judge_books(audit *a, audit_member *member, const book_state *now, audit_verdict *out)
 {
-    for (uint32_t i = 0; i < a->seat_count; i++) {
-        audit_seat *other = a->seats[i];
-        if (other == seat || other->books == NULL || other->member != seat->member)
+    for (uint32_t i = 0; i < a->member_count; i++) {
+        audit_member *other = a->members[i];
+        if (other == member || other->books == NULL || other->rule_member != member->rule_member)
             continue;
         int too_old = 0;
         const book_state *then = find_state(other->books, now->seq, &too_old);
         if (then != NULL)
-            judge_pair(a, seat, other, now, then, out);
+            judge_pair(a, member, other, now, then, out);
         else
             a->stats.books.skipped += (uint64_t)too_old;
     }
@@ -176,15 +176,15 @@ static void judge_books(audit *a, audit_seat *seat, const book_state *now, audit
 /* ---- ticker beside book ---- */
 
 /* The book that tickers are compared with: the first of the least depth, on the ticker's line. */
-static audit_seat *reference_book(audit *a, uint32_t line)
+static audit_member *reference_book(audit *a, uint32_t line)
 {
-    audit_seat *found = NULL;
-    for (uint32_t i = 0; i < a->seat_count; i++) {
-        audit_seat *seat = a->seats[i];
-        if (seat->books == NULL || seat->line != line)
+    audit_member *found = NULL;
+    for (uint32_t i = 0; i < a->member_count; i++) {
+        audit_member *member = a->members[i];
+        if (member->books == NULL || member->line != line)
             continue;
-        if (found == NULL || common_depth(found, seat) != found->row->book_depth)
-            found = seat;
+        if (found == NULL || common_depth(found, member) != found->row->book_depth)
+            found = member;
     }
     return found;
 }
@@ -213,8 +213,8 @@ static int is_best(const book_state *state, int side, td_decimal price)
 /* One ticker with the book's states around it. At equal numbers its prices are the book's. Between
  * two states they are nearly always those of one of the two (275 of 275 recorded tickers, 6.7), but
  * the price may have been elsewhere in between: that is counted, and proves nothing. */
-static void judge_best(audit *a, audit_seat *seat, const best_waiting *said, book_memory *memory,
-                       audit_verdict *out)
+static void judge_best(audit *a, audit_member *member, const best_waiting *said,
+                       book_memory *memory, audit_verdict *out)
 {
     const book_state *before;
     const book_state *behind;
@@ -229,8 +229,8 @@ static void judge_best(audit *a, audit_seat *seat, const best_waiting *said, boo
             is_best(behind, at, said->price[at]))
             continue;
         a->stats.best.differed++;
-        audit_item *item = audit_say(out, AUDIT_DIFFERS, RULE_BEST_AGREES, seat, seat,
-                                     before->recv_ns, said->recv_ns);
+        audit_item *item = audit_emit(out, AUDIT_DIFFERS, RULE_BEST_AGREES, member, member,
+                                      before->recv_ns, said->recv_ns);
         if (before != behind)
             item->verdict.strength = STRENGTH_STATISTIC;
         item->verdict.found = said->price[at].mantissa;
@@ -243,13 +243,13 @@ static void judge_best(audit *a, audit_seat *seat, const best_waiting *said, boo
 }
 
 /* Judge tickers whose number the book has reached. */
-static void judge_waiting(audit *a, audit_seat *seat, book_memory *memory, audit_verdict *out)
+static void judge_waiting(audit *a, audit_member *member, book_memory *memory, audit_verdict *out)
 {
-    best_memory *best = seat->best;
+    best_memory *best = member->best;
     int64_t reached = memory->count == 0 ? INT64_MIN : state_back(memory, 0)->seq;
     uint32_t done = 0;
     while (done < best->count && best->waiting[done].seq <= reached)
-        judge_best(a, seat, &best->waiting[done++], memory, out);
+        judge_best(a, member, &best->waiting[done++], memory, out);
     for (uint32_t i = done; i < best->count; i++)
         best->waiting[i - done] = best->waiting[i];
     best->count -= done;
@@ -264,12 +264,12 @@ static void merge_price(best_memory *best, msg_side side, const msg_item *item, 
     best->has_price[side] = value->as.decimal.mantissa > 0; /* 0 where a side is empty */
 }
 
-void audit_best_take(audit *a, audit_seat *seat, const audit_frame *frame, const message *m,
+void audit_best_take(audit *a, audit_member *member, const audit_frame *frame, const message *m,
                      audit_verdict *out)
 {
-    best_memory *best = seat->best;
+    best_memory *best = member->best;
     int64_t seq;
-    if (!m->is_record || !audit_number(&m->head, seat->member, &seq))
+    if (!m->is_record || !audit_number(&m->head, member->rule_member, &seq))
         return;
     if (m->head.kind == FRAME_SNAPSHOT)
         *best = (best_memory){0};
@@ -277,8 +277,8 @@ void audit_best_take(audit *a, audit_seat *seat, const audit_frame *frame, const
         merge_price(best, SIDE_BUY, &m->record.items[i], MEMBER_BID1_PRICE);
         merge_price(best, SIDE_SELL, &m->record.items[i], MEMBER_ASK1_PRICE);
     }
-    audit_seat *book_seat = reference_book(a, seat->line);
-    if (book_seat == NULL)
+    audit_member *book_member = reference_book(a, member->line);
+    if (book_member == NULL)
         return;
     if (best->count == AUDIT_TICKERS_MAX) {
         a->stats.best.skipped++; /* the book is far behind: the newest says most */
@@ -290,29 +290,29 @@ void audit_best_take(audit *a, audit_seat *seat, const audit_frame *frame, const
         said->price[at] = best->price[at];
         said->has_price[at] = best->has_price[at];
     }
-    judge_waiting(a, seat, book_seat->books, out);
+    judge_waiting(a, member, book_member->books, out);
 }
 
 /* ---- a frame of a book ---- */
 
-void audit_books_take(audit *a, audit_seat *seat, const audit_frame *frame, const message *m,
+void audit_books_take(audit *a, audit_member *member, const audit_frame *frame, const message *m,
                       track *t, audit_verdict *out)
 {
     int64_t seq;
     TD_ASSERT(t != NULL);
-    if (!audit_number(&m->head, seat->member, &seq))
+    if (!audit_number(&m->head, member->rule_member, &seq))
         return;
     if (track_is_broken(t)) {
         a->stats.books.skipped++;
-        seat->books->count = 0; /* nothing is known of the states between */
+        member->books->count = 0; /* the states between are unknown */
         return;
     }
-    const book_state *now = remember(seat->books, seq, frame->recv_ns, t);
-    judge_books(a, seat, now, out);
-    for (uint32_t i = 0; i < a->seat_count; i++) {
-        audit_seat *ticker = a->seats[i];
+    const book_state *now = remember(member->books, seq, frame->recv_ns, t);
+    judge_books(a, member, now, out);
+    for (uint32_t i = 0; i < a->member_count; i++) {
+        audit_member *ticker = a->members[i];
         if (ticker->best != NULL && ticker->best->count > 0 &&
-            reference_book(a, ticker->line) == seat)
-            judge_waiting(a, ticker, seat->books, out);
+            reference_book(a, ticker->line) == member)
+            judge_waiting(a, ticker, member->books, out);
     }
 }

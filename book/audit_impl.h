@@ -1,5 +1,5 @@
-/* What audit.c (seats), audit_books.c (books, tickers) and audit_trades.c (candles) share. Nobody
- * else includes this. */
+/* What audit.c (members), audit_books.c (books, tickers) and audit_trades.c (candles) share;
+ * private to them. */
 #ifndef TD_BOOK_AUDIT_IMPL_H
 #define TD_BOOK_AUDIT_IMPL_H
 
@@ -32,7 +32,7 @@ typedef struct book_memory {
         uint64_t from_ns;        /* if differs: what was said when it began */
         audit_party own, theirs; /* likewise */
         uint8_t differs;         /* since a number after equal_seq */
-    } with[LIMIT_AUDIT_SEATS];   /* by the other seat's index */
+    } with[LIMIT_AUDIT_MEMBERS]; /* by the other member's index */
     uint64_t since_ns;           /* first state since this memory began */
 } book_memory;
 
@@ -55,14 +55,14 @@ typedef struct best_memory {
 
 typedef struct candle_chain candle_chain; /* audit_trades.c */
 
-struct audit_seat {
+struct audit_member {
     audit *owner;
     const topic_row *row;
     void *user;
     audit_part part;
     uint32_t index;
     uint32_t line;
-    msg_member member; /* of the rule */
+    msg_member rule_member; /* of the rule */
     rule_strength strength;
     uint64_t connection; /* of the last frame; if has_connection */
     uint32_t shard;
@@ -76,32 +76,33 @@ struct audit_seat {
 };
 
 struct audit {
-    audit_seat *seats[LIMIT_AUDIT_SEATS];
-    uint32_t seat_count;
+    audit_member *members[LIMIT_AUDIT_MEMBERS];
+    uint32_t member_count;
     int64_t delay_ns_min; /* least receive time minus exchange time of trades and candles */
     audit_stats stats;
 };
 
-/* The number of a frame that a seat's rule is about; 0 if it has none. */
+/* The number of a frame that a member's rule is about; 0 if it has none. */
 int audit_number(const msg_head *head, msg_member member, int64_t *out);
 
-/* A seat and its last frame. */
-audit_party audit_party_of(const audit_seat *seat);
+/* A member and its last frame. */
+audit_party audit_party_of(const audit_member *member);
 
-/* Add an item about a seat to a verdict; beyond AUDIT_ITEMS_MAX it is dropped (the statistics have
- * it). Returns the item, whose verdict's expected and found are to be written. */
-audit_item *audit_say(audit_verdict *out, audit_event event, rule_id rule, const audit_seat *from,
-                      const audit_seat *about, uint64_t from_ns, uint64_t to_ns);
+/* Add an item about a member to a verdict; beyond AUDIT_ITEMS_MAX it is dropped (the statistics
+ * have it). Returns the item, whose verdict's expected and found are to be written. */
+audit_item *audit_emit(audit_verdict *out, audit_event event, rule_id rule,
+                       const audit_member *from, const audit_member *about, uint64_t from_ns,
+                       uint64_t to_ns);
 
 /* ---- audit_books.c ---- */
 
-/* A book has sat down: work out again how deep each is to be compared. */
-void audit_books_seated(audit *a);
+/* A book joined the audit: recompute the comparison depths. */
+void audit_books_joined(audit *a);
 
 /* A frame of a book, of a ticker. */
-void audit_books_take(audit *a, audit_seat *seat, const audit_frame *frame, const message *m,
+void audit_books_take(audit *a, audit_member *member, const audit_frame *frame, const message *m,
                       track *t, audit_verdict *out);
-void audit_best_take(audit *a, audit_seat *seat, const audit_frame *frame, const message *m,
+void audit_best_take(audit *a, audit_member *member, const audit_frame *frame, const message *m,
                      audit_verdict *out);
 
 /* ---- audit_trades.c ---- */
@@ -113,11 +114,11 @@ size_t candle_chain_bytes(void);
 /* Is the frame the first of its connection? */
 typedef enum audit_connection { AUDIT_CONNECTION_SAME, AUDIT_CONNECTION_NEW } audit_connection;
 
-void audit_trades_take(audit *a, audit_seat *seat, audit_connection connection,
+void audit_trades_take(audit *a, audit_member *member, audit_connection connection,
                        const audit_frame *frame, const message *m, audit_verdict *out);
-void audit_candles_take(audit *a, audit_seat *seat, audit_connection connection,
+void audit_candles_take(audit *a, audit_member *member, audit_connection connection,
                         const audit_frame *frame, const message *m, audit_verdict *out);
-void audit_trades_skip(audit *a, audit_seat *seat, uint64_t recv_ns);
-void audit_candles_finish(audit *a, audit_seat *seat, uint64_t end_ns, audit_verdict *out);
+void audit_trades_skip(audit *a, audit_member *member, uint64_t recv_ns);
+void audit_candles_finish(audit *a, audit_member *member, uint64_t end_ns, audit_verdict *out);
 
 #endif

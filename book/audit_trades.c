@@ -74,38 +74,38 @@ size_t candle_chain_bytes(void)
 /* ---- whose trades ---- */
 
 /* The trades that a candle sums: those of its line, else of any. */
-static audit_seat *trades_of(const audit *a, const audit_seat *candles)
+static audit_member *trades_of(const audit *a, const audit_member *candles)
 {
-    audit_seat *any = NULL;
-    for (uint32_t i = 0; i < a->seat_count; i++) {
-        audit_seat *seat = a->seats[i];
-        if (seat->trades == NULL)
+    audit_member *any = NULL;
+    for (uint32_t i = 0; i < a->member_count; i++) {
+        audit_member *member = a->members[i];
+        if (member->trades == NULL)
             continue;
-        if (seat->line == candles->line)
-            return seat;
+        if (member->line == candles->line)
+            return member;
         if (any == NULL)
-            any = seat;
+            any = member;
     }
     return any;
 }
 
 /* On one connection a reading cannot overtake a disconnect. */
-static int is_same_connection(const audit_seat *a, const audit_seat *b)
+static int is_same_connection(const audit_member *a, const audit_member *b)
 {
     return a->line == b->line && a->has_connection && b->has_connection &&
            a->connection == b->connection;
 }
 
 /* The trades are not what they were: comparisons begin anew. */
-static void forget_chains(audit *a, const audit_seat *trades)
+static void forget_chains(audit *a, const audit_member *trades)
 {
-    for (uint32_t i = 0; i < a->seat_count; i++) {
-        audit_seat *seat = a->seats[i];
-        if (seat->candles == NULL || trades_of(a, seat) != trades)
+    for (uint32_t i = 0; i < a->member_count; i++) {
+        audit_member *member = a->members[i];
+        if (member->candles == NULL || trades_of(a, member) != trades)
             continue;
-        a->stats.trades.skipped += seat->candles->count;
-        seat->candles->count = 0;
-        seat->candles->kind = BASE_NONE;
+        a->stats.trades.skipped += member->candles->count;
+        member->candles->count = 0;
+        member->candles->kind = BASE_NONE;
     }
 }
 
@@ -220,9 +220,9 @@ static answer compare(candle_chain *chain, const trade_store *store, const readi
 
 /* Begin at a candle: at its start if all its trades are here, else at this reading if it is a new
  * one. 1 if the reading is to be compared. */
-static int begin_candle(audit *a, audit_seat *seat, const trade_store *store, const reading *r)
+static int begin_candle(audit *a, audit_member *member, const trade_store *store, const reading *r)
 {
-    candle_chain *chain = seat->candles;
+    candle_chain *chain = member->candles;
     uint64_t since = trade_store_since(store);
     int64_t since_made = exchange_time(a, since);
     uint64_t checked_ns = chain->has_base ? chain->base.recv_ns : since;
@@ -244,17 +244,17 @@ static int begin_candle(audit *a, audit_seat *seat, const trade_store *store, co
 }
 
 /* A candle that grew by what no trades here add up to. */
-static void say_missing(audit *a, audit_seat *seat, const audit_seat *trades, const reading *r,
-                        audit_verdict *out)
+static void say_missing(audit *a, audit_member *member, const audit_member *trades,
+                        const reading *r, audit_verdict *out)
 {
-    candle_chain *chain = seat->candles;
+    candle_chain *chain = member->candles;
     uint64_t low;
     uint64_t high;
     base_range(chain, trades->trades, &low, &high);
     uint64_t reach = r->made_ns != 0 ? trade_store_find(trades->trades, r->made_ns + 1)
                                      : reach_of(r, trades->trades);
-    audit_item *item = audit_say(out, AUDIT_DIFFERS, RULE_TRADES_COMPLETE, seat, trades,
-                                 chain->base.recv_ns, r->recv_ns);
+    audit_item *item = audit_emit(out, AUDIT_DIFFERS, RULE_TRADES_COMPLETE, member, trades,
+                                  chain->base.recv_ns, r->recv_ns);
     item->verdict.expected = trade_sum_e8(growth_of(chain, r).volume);
     item->verdict.found =
         trade_sum_e8(trade_store_sum(trades->trades, low, reach < low ? low : reach).volume);
@@ -272,16 +272,16 @@ static void move_base(candle_chain *chain, const reading *r, base_kind kind)
 typedef enum wait_rule { WAIT_FOR_TRADES, WAIT_NO_MORE } wait_rule;
 
 /* Judge the oldest reading that waits. 1 if it is done with. */
-static int judge_reading(audit *a, audit_seat *seat, const audit_seat *trades, wait_rule rule,
+static int judge_reading(audit *a, audit_member *member, const audit_member *trades, wait_rule rule,
                          audit_verdict *out)
 {
-    candle_chain *chain = seat->candles;
+    candle_chain *chain = member->candles;
     const reading *r = &chain->waiting[0];
     const trade_store *store = trades->trades;
     if (chain->has_base && r->start_ns < chain->base.start_ns)
         return 1; /* a candle that is over */
     int is_new_candle = !chain->has_base || r->start_ns != chain->base.start_ns;
-    if ((is_new_candle || chain->kind == BASE_NONE) && !begin_candle(a, seat, store, r))
+    if ((is_new_candle || chain->kind == BASE_NONE) && !begin_candle(a, member, store, r))
         return 1;
     trade_sum growth = growth_of(chain, r);
     if (growth.volume < 0) {
@@ -301,18 +301,18 @@ static int judge_reading(audit *a, audit_seat *seat, const audit_seat *trades, w
         move_base(chain, r, BASE_KNOWN);
         return 1;
     }
-    say_missing(a, seat, trades, r, out);
+    say_missing(a, member, trades, r, out);
     move_base(chain, r, r->made_ns != 0 ? BASE_READING : BASE_NONE);
     return 1;
 }
 
 /* Did the oldest reading wait long enough? By the newest that came after it. */
-static wait_rule wait_rule_of(const audit_seat *seat, const audit_seat *trades)
+static wait_rule wait_rule_of(const audit_member *member, const audit_member *trades)
 {
-    const candle_chain *chain = seat->candles;
+    const candle_chain *chain = member->candles;
     TD_ASSERT(chain->count > 0);
     /* Over two connections the trades' one may be down, which is not known until it is back. */
-    if (!is_same_connection(seat, trades))
+    if (!is_same_connection(member, trades))
         return WAIT_FOR_TRADES;
     const reading *oldest = &chain->waiting[0];
     const reading *newest = &chain->waiting[chain->count - 1];
@@ -322,10 +322,12 @@ static wait_rule wait_rule_of(const audit_seat *seat, const audit_seat *trades)
     return waited > WAIT_NS ? WAIT_NO_MORE : WAIT_FOR_TRADES;
 }
 
-static void judge_waiting(audit *a, audit_seat *seat, const audit_seat *trades, audit_verdict *out)
+static void judge_waiting(audit *a, audit_member *member, const audit_member *trades,
+                          audit_verdict *out)
 {
-    candle_chain *chain = seat->candles;
-    while (chain->count > 0 && judge_reading(a, seat, trades, wait_rule_of(seat, trades), out)) {
+    candle_chain *chain = member->candles;
+    while (chain->count > 0 &&
+           judge_reading(a, member, trades, wait_rule_of(member, trades), out)) {
         chain->count--;
         for (uint32_t i = 0; i < chain->count; i++)
             chain->waiting[i] = chain->waiting[i + 1];
@@ -341,7 +343,7 @@ static const msg_value *value_of(const msg_item *item, msg_member member, value_
 }
 
 /* An entry of a candle frame as a reading. 0 if it lacks start or volume. */
-static int read_candle(const audit_seat *seat, const msg_item *item, const msg_head *head,
+static int read_candle(const audit_member *member, const msg_item *item, const msg_head *head,
                        uint64_t recv_ns, reading *out)
 {
     const msg_value *start = value_of(item, MEMBER_START, VALUE_TIME_NS);
@@ -360,7 +362,7 @@ static int read_candle(const audit_seat *seat, const msg_item *item, const msg_h
     /* Spot has nothing but the candle's start: that is not when the frame was made. */
     if (out->made_ns == out->start_ns)
         out->made_ns = 0;
-    if (seat->member == MEMBER_TURNOVER && turnover != NULL) {
+    if (member->rule_member == MEMBER_TURNOVER && turnover != NULL) {
         out->sum.turnover = trade_sum_of(turnover->as.decimal);
         out->has_turnover = 1;
     }
@@ -377,116 +379,116 @@ static void add_reading(audit *a, candle_chain *chain, const reading *r)
     chain->waiting[chain->count++] = *r;
 }
 
-void audit_candles_take(audit *a, audit_seat *seat, audit_connection connection,
+void audit_candles_take(audit *a, audit_member *member, audit_connection connection,
                         const audit_frame *frame, const message *m, audit_verdict *out)
 {
-    candle_chain *chain = seat->candles;
+    candle_chain *chain = member->candles;
     TD_ASSERT(chain != NULL);
     if (connection == AUDIT_CONNECTION_NEW)
         chain->had_reading = 0;
     note_delay(a, frame->recv_ns, m->head.exchange_ns);
-    audit_seat *trades = trades_of(a, seat);
+    audit_member *trades = trades_of(a, member);
     if (trades == NULL || !m->is_record)
         return;
     /* Trades of the connection before: what came between is in the ledger, and not ours to say. */
-    if (trades->shard == seat->shard && trades->line == seat->line && trades->has_connection &&
-        trades->connection != seat->connection) {
+    if (trades->shard == member->shard && trades->line == member->line && trades->has_connection &&
+        trades->connection != member->connection) {
         trade_store_forget(trades->trades);
         forget_chains(a, trades);
-        trades->connection = seat->connection;
+        trades->connection = member->connection;
     }
-    if (is_same_connection(seat, trades))
+    if (is_same_connection(member, trades))
         begin_trades(trades->trades, frame->answered_ns, 0);
     for (size_t i = 0; i < m->record.item_count; i++) {
         reading r;
-        if (!read_candle(seat, &m->record.items[i], &m->head, frame->recv_ns, &r))
+        if (!read_candle(member, &m->record.items[i], &m->head, frame->recv_ns, &r))
             continue;
         add_reading(a, chain, &r);
-        judge_waiting(a, seat, trades, out);
+        judge_waiting(a, member, trades, out);
     }
     chain->had_reading = 1;
 }
 
 /* Trades before this position are needed no more. */
-static uint64_t needed_from(const audit *a, const audit_seat *trades)
+static uint64_t needed_from(const audit *a, const audit_member *trades)
 {
     const trade_store *store = trades->trades;
     uint64_t least = trade_store_find(store, trade_store_last_ns(store) - MADE_LAG_NS - WAIT_NS);
-    for (uint32_t i = 0; i < a->seat_count; i++) {
-        const audit_seat *seat = a->seats[i];
-        if (seat->candles == NULL || trades_of(a, seat) != trades ||
-            seat->candles->kind == BASE_NONE)
+    for (uint32_t i = 0; i < a->member_count; i++) {
+        const audit_member *member = a->members[i];
+        if (member->candles == NULL || trades_of(a, member) != trades ||
+            member->candles->kind == BASE_NONE)
             continue;
         uint64_t low;
         uint64_t high;
-        base_range(seat->candles, store, &low, &high);
+        base_range(member->candles, store, &low, &high);
         least = low < least ? low : least;
     }
     return least;
 }
 
 /* Keep one trade. Where there is no room for what candles still need, they begin anew. */
-static void add_trade(audit *a, audit_seat *seat, const msg_trade *trade)
+static void add_trade(audit *a, audit_member *member, const msg_trade *trade)
 {
-    trade_store *store = seat->trades;
+    trade_store *store = member->trades;
     int has_room =
-        !trade_store_is_full(store) || trade_store_make_room(store, needed_from(a, seat));
+        !trade_store_is_full(store) || trade_store_make_room(store, needed_from(a, member));
     if (has_room && trade_store_add(store, trade))
         return;
     uint64_t since = trade_store_since(store);
     trade_store_forget(store);
-    forget_chains(a, seat);
+    forget_chains(a, member);
     if (since != 0)
         trade_store_begin(store, trade->exchange_ns > since ? trade->exchange_ns : since);
 }
 
-void audit_trades_take(audit *a, audit_seat *seat, audit_connection connection,
+void audit_trades_take(audit *a, audit_member *member, audit_connection connection,
                        const audit_frame *frame, const message *m, audit_verdict *out)
 {
-    TD_ASSERT(seat->trades != NULL);
+    TD_ASSERT(member->trades != NULL);
     if (connection == AUDIT_CONNECTION_NEW) {
-        trade_store_forget(seat->trades);
-        forget_chains(a, seat);
+        trade_store_forget(member->trades);
+        forget_chains(a, member);
     }
-    begin_trades(seat->trades, frame->answered_ns, frame->recv_ns);
+    begin_trades(member->trades, frame->answered_ns, frame->recv_ns);
     size_t count = message_item_count(m);
     for (size_t i = 0; i < count; i++) {
         msg_trade trade = message_trade(m, i);
         note_delay(a, frame->recv_ns, trade.exchange_ns);
         /* Nobody says whether candles have block trades (6.7): what has one is not compared. */
         if (trade.is_block_trade == 1)
-            audit_trades_skip(a, seat, frame->recv_ns);
+            audit_trades_skip(a, member, frame->recv_ns);
         else
-            add_trade(a, seat, &trade);
+            add_trade(a, member, &trade);
     }
-    for (uint32_t i = 0; i < a->seat_count; i++) {
-        audit_seat *candles = a->seats[i];
+    for (uint32_t i = 0; i < a->member_count; i++) {
+        audit_member *candles = a->members[i];
         if (candles->candles != NULL && candles->candles->count > 0 &&
-            trades_of(a, candles) == seat)
-            judge_waiting(a, candles, seat, out);
+            trades_of(a, candles) == member)
+            judge_waiting(a, candles, member, out);
     }
 }
 
-void audit_trades_skip(audit *a, audit_seat *seat, uint64_t recv_ns)
+void audit_trades_skip(audit *a, audit_member *member, uint64_t recv_ns)
 {
-    uint64_t since = trade_store_since(seat->trades);
-    trade_store_forget(seat->trades);
-    forget_chains(a, seat);
+    uint64_t since = trade_store_since(member->trades);
+    trade_store_forget(member->trades);
+    forget_chains(a, member);
     if (since != 0)
-        trade_store_begin(seat->trades, recv_ns);
+        trade_store_begin(member->trades, recv_ns);
 }
 
-void audit_candles_finish(audit *a, audit_seat *seat, uint64_t end_ns, audit_verdict *out)
+void audit_candles_finish(audit *a, audit_member *member, uint64_t end_ns, audit_verdict *out)
 {
-    candle_chain *chain = seat->candles;
-    const audit_seat *trades = trades_of(a, seat);
+    candle_chain *chain = member->candles;
+    const audit_member *trades = trades_of(a, member);
     if (trades == NULL)
         return;
     while (chain->count > 0) {
         int is_late = chain->waiting[0].recv_ns + END_WAIT_NS < end_ns;
         wait_rule rule =
-            is_late && is_same_connection(seat, trades) ? WAIT_NO_MORE : WAIT_FOR_TRADES;
-        if (!judge_reading(a, seat, trades, rule, out))
+            is_late && is_same_connection(member, trades) ? WAIT_NO_MORE : WAIT_FOR_TRADES;
+        if (!judge_reading(a, member, trades, rule, out))
             break;
         chain->count--;
         for (uint32_t i = 0; i < chain->count; i++)

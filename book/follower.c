@@ -66,20 +66,21 @@ void follower_close(follower *f)
     *f = (follower){0};
 }
 
-/* One after the other, the connections of a topic have the same seat. */
-static audit_seat *take_seat(const follower *f, follower_seat *seat, audit *of, uint32_t line,
-                             void *user)
+/* The connections of a topic share one member, one after another. */
+static audit_member *join_audit(const follower *f, follower_member *member, audit *of,
+                                uint32_t line, void *user)
 {
-    if (seat->seat == NULL && !seat->is_refused &&
-        audit_sit(of, f->row, line, user, &seat->seat, NULL) != TD_OK)
-        seat->is_refused = 1;
-    return seat->seat;
+    if (member->member == NULL && !member->is_refused &&
+        audit_join(of, f->row, line, user, &member->member, NULL) != TD_OK)
+        member->is_refused = 1;
+    return member->member;
 }
 
-int follower_compare(const follower *f, follower_seat *seat, audit *of, uint32_t line, void *user,
-                     uint64_t recv_ns, uint64_t answered_ns, const message *m, audit_verdict *out)
+int follower_compare(const follower *f, follower_member *member, audit *of, uint32_t line,
+                     void *user, uint64_t recv_ns, uint64_t answered_ns, const message *m,
+                     audit_verdict *out)
 {
-    audit_seat *own = take_seat(f, seat, of, line, user);
+    audit_member *own = join_audit(f, member, of, line, user);
     out->count = 0;
     if (own == NULL)
         return 0;
@@ -87,7 +88,7 @@ int follower_compare(const follower *f, follower_seat *seat, audit *of, uint32_t
         audit_skip(of, own, recv_ns);
         return 1;
     }
-    audit_seat_set_row(own, f->row);
+    audit_member_set_row(own, f->row);
     const follower_conn *from = &f->from;
     const audit_frame place = {
         .recv_ns = recv_ns,

@@ -3,8 +3,8 @@
  * Replay, exports, the truth's sink, served books and the live check all follow topics by this.
  *
  * Several connections may bring a topic at a time (tape/follow.h): then each has a follower. What a
- * symbol's topics say about each other is the audit's (book/audit.h); a topic takes part in it on
- * one seat, whichever of its connections is followed. One thread; no I/O. */
+ * symbol's topics say about each other is the audit's (book/audit.h); a topic is one
+ * member of it, whichever of its connections is followed. One thread; no I/O. */
 #ifndef TD_BOOK_FOLLOWER_H
 #define TD_BOOK_FOLLOWER_H
 
@@ -47,24 +47,25 @@ typedef enum follower_step {
 TD_MUST_USE td_result follower_meet(follower *f, const follower_conn *from, const topic_row *row,
                                     follower_step *out, td_err *err);
 
-/* Take what that frame says; NULL: nobody knows, and with a book its next snapshot has to be waited
- * for. TD_OK: out is the verdict (of NULL an empty one); TD_E_NOMEM as verdict.no_memory: the
+/* Take the frame's message; NULL: unknown, and a book is unchecked until its next snapshot.
+ * TD_OK: out is the verdict (of NULL an empty one); TD_E_NOMEM as verdict.no_memory: the
  * follower goes on. */
 TD_MUST_USE td_result follower_take(follower *f, const message *m, verdict *out, td_err *err);
 
 void follower_close(follower *f);
 
 /* A topic's part in the audit of its symbol. Zero-initialise; it is freed with the audit. */
-typedef struct follower_seat {
-    audit_seat *seat;   /* NULL: none yet */
-    uint8_t is_refused; /* 1: all were taken */
-} follower_seat;
+typedef struct follower_member {
+    audit_member *member; /* NULL: none yet */
+    uint8_t is_refused;   /* 1: the audit is full */
+} follower_member;
 
-/* Let the audit compare the frame that the follower has just taken; m as there. about and user: as
- * audit_sit, of a seat that is taken at the first frame. answered_ns: as in audit_frame. 1: out is
- * what was found; 0: nothing could be, for there is no seat. */
-int follower_compare(const follower *f, follower_seat *seat, audit *of, uint32_t line, void *user,
-                     uint64_t recv_ns, uint64_t answered_ns, const message *m, audit_verdict *out);
+/* Let the audit compare the frame that the follower has just taken; m as there. The topic joins the
+ * audit at its first frame; line and user: as in audit_join. answered_ns: as in audit_frame. 1: out
+ * is the audit's verdict; 0: nothing was compared, because the audit is full. */
+int follower_compare(const follower *f, follower_member *member, audit *of, uint32_t line,
+                     void *user, uint64_t recv_ns, uint64_t answered_ns, const message *m,
+                     audit_verdict *out);
 
 #ifdef __cplusplus
 }

@@ -44,7 +44,7 @@ void stream_close(stream *s)
     for (size_t i = 0; i < s->slot_count; i++)
         follower_close(&s->slots[i].follower);
     td_free(s->slots);
-    td_free(s->seats);
+    td_free(s->members);
     td_free(s->gaps);
     digest_fini(&s->digest);
     td_free(s->feed);
@@ -200,7 +200,7 @@ td_result stream_note_audit(stream *own, const audit_verdict *found, const strea
     static const msg_head NO_NUMBERS;
     for (uint32_t i = 0; i < found->count; i++) {
         const audit_item *item = &found->items[i];
-        stream *about = audit_seat_user(item->about.seat);
+        stream *about = audit_member_user(item->about.member);
         if (item->event != AUDIT_DIFFERS)
             continue;
         const verdict one = {.count = 1, .items = {item->verdict}};
@@ -214,31 +214,31 @@ td_result stream_note_audit(stream *own, const audit_verdict *found, const strea
     return TD_OK;
 }
 
-static td_result seat_of(stream *s, uint32_t line, follower_seat **out, td_err *err)
+static td_result member_of(stream *s, uint32_t line, follower_member **out, td_err *err)
 {
-    for (size_t i = 0; i < s->seat_count; i++) {
-        *out = &s->seats[i].seat;
-        if (s->seats[i].line == line)
+    for (size_t i = 0; i < s->member_count; i++) {
+        *out = &s->members[i].member;
+        if (s->members[i].line == line)
             return TD_OK;
     }
-    stream_seat *seats = td_array_room(s->seats, s->seat_count, sizeof *seats);
-    if (seats == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a seat");
-    s->seats = seats;
-    s->seats[s->seat_count] = (stream_seat){.line = line};
-    *out = &s->seats[s->seat_count++].seat;
+    stream_member *members = td_array_room(s->members, s->member_count, sizeof *members);
+    if (members == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for a member");
+    s->members = members;
+    s->members[s->member_count] = (stream_member){.line = line};
+    *out = &s->members[s->member_count++].member;
     return TD_OK;
 }
 
 /* Let the symbol's audit compare the frame with other topics. */
 static td_result audit_one(stream *s, const follower *f, const stream_frame *frame, td_err *err)
 {
-    follower_seat *seat = NULL;
+    follower_member *member = NULL;
     audit_verdict found;
-    td_result rc = seat_of(s, frame->line, &seat, err);
+    td_result rc = member_of(s, frame->line, &member, err);
     if (rc != TD_OK)
         return rc;
-    s->unaudited += !follower_compare(f, seat, frame->audit, frame->line, s, frame->recv_ns,
+    s->unaudited += !follower_compare(f, member, frame->audit, frame->line, s, frame->recv_ns,
                                       frame->answered_ns, frame->content->message, &found);
     if (TD_LIKELY(found.count == 0) || frame->is_lead_in)
         return TD_OK;

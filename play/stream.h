@@ -108,11 +108,11 @@ typedef struct stream_slot {
     follower follower;
 } stream_slot;
 
-/* The seat of one of its lines in its symbol's audit. */
-typedef struct stream_seat {
+/* The member of one of its lines in its symbol's audit. */
+typedef struct stream_member {
     uint32_t line;
-    follower_seat seat;
-} stream_seat;
+    follower_member member;
+} stream_member;
 
 typedef struct stream {
     char *feed;
@@ -130,11 +130,11 @@ typedef struct stream {
     digest digest;
     stream_slot *slots;
     size_t slot_count;
-    stream_seat *seats;
-    size_t seat_count;
+    stream_member *members;
+    size_t member_count;
     stream_gap *gaps; /* up to LIMIT_STREAM_GAPS; more are in the verdicts alone */
     size_t gap_count;
-    uint64_t unaudited; /* frames for which the audit had no seat */
+    uint64_t unaudited; /* frames for which the audit had no member */
 } stream;
 
 /* Identity of a stream. Strings are copied on open. */
@@ -157,7 +157,7 @@ int stream_compare(const stream *a, const stream *b);
 TD_MUST_USE td_result stream_take(stream *stream, const stream_frame *frame, td_err *err);
 
 /* Take over what an audit found at a frame of a stream (NULL: at the end of the tape): verdicts go
- * to that stream, gaps to the one that lacks something, which is the user of the item's seat.
+ * to that stream, gaps to the one that lacks something, which is the user of the item's member.
  * stream_take does it for each frame. TD_E_NOMEM. */
 TD_MUST_USE td_result stream_note_audit(stream *own, const audit_verdict *found,
                                         const stream_frame *frame, td_err *err);

@@ -348,8 +348,8 @@ static void forget_all(watch *self, uint64_t recv_ns)
         watched *channel = self->channels.all[i];
         if (channel->follower.track != NULL)
             track_skip(channel->follower.track);
-        if (channel->stream != NULL && channel->stream->seat.seat != NULL)
-            audit_skip(channel->symbol->audit, channel->stream->seat.seat, recv_ns);
+        if (channel->stream != NULL && channel->stream->member.member != NULL)
+            audit_skip(channel->symbol->audit, channel->stream->member.member, recv_ns);
     }
 }
 
@@ -360,8 +360,8 @@ static void report_party(watch *self, uint16_t feed_index, const audit_item *ite
                          const audit_party *about)
 {
     int is_aggregate = item->verdict.rule == RULE_TRADES_COMPLETE;
-    TD_ASSERT(about->seat != NULL);
-    const watched_stream *stream = audit_seat_user(about->seat);
+    TD_ASSERT(about->member != NULL);
+    const watched_stream *stream = audit_member_user(about->member);
     channel_info info = *stream->info;
     info.shard = about->shard; /* the connection that was followed then */
     const watch_finding finding = {
@@ -385,7 +385,7 @@ static void report_item(watch *self, uint16_t feed_index, const audit_item *item
         return;
     count(&self->violations, item->event == AUDIT_DIFFERS);
     report_party(self, feed_index, item, &item->about);
-    if (item->against.seat != NULL)
+    if (item->against.member != NULL)
         report_party(self, feed_index, item, &item->against);
 }
 
@@ -416,9 +416,10 @@ static void compare(watch *self, watched *channel, const watch_record *record,
     audit_verdict found;
     if (answered_of(self, record, &answered_ns) != TD_OK)
         return;
-    (void)follower_compare(&channel->follower, &stream->seat, channel->symbol->audit, record->line,
-                           stream, record->recv_ns, follow_answered_ns(of_stream, answered_ns),
-                           decoded, &found); /* without a seat nothing is found */
+    (void)follower_compare(&channel->follower, &stream->member, channel->symbol->audit,
+                           record->line, stream, record->recv_ns,
+                           follow_answered_ns(of_stream, answered_ns), decoded,
+                           &found); /* without a member nothing is found */
     for (uint32_t i = 0; i < found.count; i++)
         report_item(self, record->feed_index, &found.items[i]);
 }
@@ -459,9 +460,9 @@ static void give_up(watch *self, watched *channel, const watch_record *record)
     if (channel->broken_from_ns != 0)
         atomic_fetch_sub_explicit(&self->broken, 1, memory_order_relaxed);
     channel->broken_from_ns = 0;
-    if (channel->stream != NULL && channel->stream->seat.seat != NULL) {
+    if (channel->stream != NULL && channel->stream->member.member != NULL) {
         TD_ASSERT(channel->symbol != NULL);
-        audit_skip(channel->symbol->audit, channel->stream->seat.seat, record->recv_ns);
+        audit_skip(channel->symbol->audit, channel->stream->member.member, record->recv_ns);
     }
 }
 

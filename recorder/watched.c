@@ -221,7 +221,7 @@ int watched_charge_audit(watched_table *table, watched_symbol *symbol)
     close_audit(table, symbol);
     symbol->is_unaudited = 1;
     for (watched_stream *stream = symbol->streams; stream != NULL; stream = stream->next)
-        stream->seat.seat = NULL;
+        stream->member.member = NULL;
     return 0;
 }
 

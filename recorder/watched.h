@@ -23,7 +23,7 @@
 typedef struct watched_stream {
     const channel_info *info; /* the first channel's, which is freed with this */
     follow follow;            /* its slots are the channels */
-    follower_seat seat;
+    follower_member member;
     struct watched_stream *next; /* of the same symbol */
 } watched_stream;
 

@@ -157,7 +157,7 @@ static const candle_case CANDLE_CASES[] = {
 
 typedef struct candle_bench {
     audit *a;
-    audit_seat *trades, *candles;
+    audit_member *trades, *candles;
     uint64_t connection;
 } candle_bench;
 
@@ -210,7 +210,7 @@ static uint32_t take_tick(candle_bench *b, const candle_case *c, const tick *t)
     audit_take(b->a, t->kind == 'K' ? b->candles : b->trades, &frame, &m, NULL, &found);
     for (uint32_t i = 0; i < found.count; i++) {
         assert_int_equal(found.items[i].verdict.rule, RULE_TRADES_COMPLETE);
-        assert_ptr_equal(found.items[i].about.seat, b->trades);
+        assert_ptr_equal(found.items[i].about.member, b->trades);
         assert_true(found.items[i].from_ns < found.items[i].to_ns);
     }
     return found.count;
@@ -224,8 +224,8 @@ static void test_candles(void **state)
         candle_bench b = {.connection = 1};
         uint32_t last = 0;
         assert_int_equal(audit_open(&b.a, NULL), TD_OK);
-        assert_int_equal(audit_sit(b.a, &TRADES, 0, NULL, &b.trades, NULL), TD_OK);
-        assert_int_equal(audit_sit(b.a, &CANDLES, 0, NULL, &b.candles, NULL), TD_OK);
+        assert_int_equal(audit_join(b.a, &TRADES, 0, NULL, &b.trades, NULL), TD_OK);
+        assert_int_equal(audit_join(b.a, &CANDLES, 0, NULL, &b.candles, NULL), TD_OK);
         for (size_t k = 0; c->ticks[k].kind != 0; k++) {
             uint32_t found = take_tick(&b, c, &c->ticks[k]);
             if (found != c->ticks[k].missing)
@@ -251,8 +251,8 @@ static void test_trades_bound(void **state)
     candle_bench b = {.connection = 1};
     const candle_case c = {.answered_s = 50};
     assert_int_equal(audit_open(&b.a, NULL), TD_OK);
-    assert_int_equal(audit_sit(b.a, &TRADES, 0, NULL, &b.trades, NULL), TD_OK);
-    assert_int_equal(audit_sit(b.a, &CANDLES, 0, NULL, &b.candles, NULL), TD_OK);
+    assert_int_equal(audit_join(b.a, &TRADES, 0, NULL, &b.trades, NULL), TD_OK);
+    assert_int_equal(audit_join(b.a, &CANDLES, 0, NULL, &b.candles, NULL), TD_OK);
     assert_int_equal(take_tick(&b, &c, &(tick){'T', 61, 0, 1, 0}), 0);
     assert_int_equal(take_tick(&b, &c, &(tick){'K', 62, 60, 1, 0}), 0);
     for (uint32_t i = 0; i < LIMIT_AUDIT_TRADES + 100; i++)
@@ -270,10 +270,10 @@ static void test_trades_bound(void **state)
 
 /* ---- books and tickers ---- */
 
-enum { BOOK_SEATS = 3 };
+enum { BOOK_MEMBERS = 3 };
 
 typedef struct book_step {
-    int seat;          /* 0: two levels, 1: three levels, 2: two levels on line 1; 3: the ticker */
+    int member;        /* 0: two levels, 1: three levels, 2: two levels on line 1; 3: the ticker */
     const char *frame; /* or the ticker's bid */
     int64_t seq;
     const char *expected; /* rule that differs, "=rule" that agrees again, "" nothing */
@@ -305,22 +305,22 @@ static const book_step BOOK_STEPS[] = {
 static void test_books(void **state)
 {
     (void)state;
-    static const topic_row *const ROWS[BOOK_SEATS] = {&BOOK_2, &BOOK_3, &BOOK_2};
+    static const topic_row *const ROWS[BOOK_MEMBERS] = {&BOOK_2, &BOOK_3, &BOOK_2};
     audit *a = NULL;
-    audit_seat *seats[BOOK_SEATS + 1];
-    track *tracks[BOOK_SEATS];
+    audit_member *members[BOOK_MEMBERS + 1];
+    track *tracks[BOOK_MEMBERS];
     assert_int_equal(audit_open(&a, NULL), TD_OK);
-    for (uint32_t i = 0; i < BOOK_SEATS; i++) {
-        assert_int_equal(audit_sit(a, ROWS[i], i == 2, NULL, &seats[i], NULL), TD_OK);
+    for (uint32_t i = 0; i < BOOK_MEMBERS; i++) {
+        assert_int_equal(audit_join(a, ROWS[i], i == 2, NULL, &members[i], NULL), TD_OK);
         assert_int_equal(track_open(ROWS[i], &tracks[i], NULL), TD_OK);
     }
-    assert_int_equal(audit_sit(a, &TICKER, 0, NULL, &seats[3], NULL), TD_OK);
+    assert_int_equal(audit_join(a, &TICKER, 0, NULL, &members[3], NULL), TD_OK);
     for (size_t i = 0; i < sizeof BOOK_STEPS / sizeof *BOOK_STEPS; i++) {
         const book_step *s = &BOOK_STEPS[i];
         const audit_frame frame = {.recv_ns = (i + 1) * S, .connection = 1};
         audit_verdict found;
         verdict own;
-        if (s->seat == 3) {
+        if (s->member == 3) {
             td_decimal bid;
             assert_int_equal(td_decimal_parse(td_bytes_str(s->frame), &bid, NULL), TD_OK);
             msg_value value = {MEMBER_BID1_PRICE, VALUE_DECIMAL, .as = {.decimal = bid}};
@@ -329,23 +329,23 @@ static void test_books(void **state)
                                     .items = &item,
                                     .item_count = 1},
                          .is_record = 1};
-            audit_take(a, seats[3], &frame, &m, NULL, &found);
+            audit_take(a, members[3], &frame, &m, NULL, &found);
         } else {
             book_frame text;
             book_frame_parse(s->frame, &text);
             text.message.head.seq = s->seq;
             text.message.head.has_seq = 1;
             message m = {.book = text.message};
-            track_apply(tracks[s->seat], &m, &own);
-            audit_take(a, seats[s->seat], &frame, &m, tracks[s->seat], &found);
+            track_apply(tracks[s->member], &m, &own);
+            audit_take(a, members[s->member], &frame, &m, tracks[s->member], &found);
         }
         int differs = 0;
         for (uint32_t k = 0; k < found.count; k++) {
             const audit_item *item = &found.items[k];
             const char *name = rule_name(item->verdict.rule);
             differs += item->event == AUDIT_DIFFERS;
-            assert_int_equal(item->against.seat != NULL, item->verdict.rule != RULE_BEST_AGREES);
-            assert_true(item->against.seat != item->about.seat);
+            assert_int_equal(item->against.member != NULL, item->verdict.rule != RULE_BEST_AGREES);
+            assert_true(item->against.member != item->about.member);
             if (item->event == AUDIT_DIFFERS && strcmp(s->expected, "=lines") != 0)
                 assert_string_equal(name, s->expected);
             if (item->event == AUDIT_AGREES)
@@ -358,12 +358,12 @@ static void test_books(void **state)
     audit_get_stats(a, &stats);
     assert_int_equal(stats.best.compared, 3);
     assert_int_equal(stats.best.differed, 1);
-    for (uint32_t i = 0; i < BOOK_SEATS; i++)
+    for (uint32_t i = 0; i < BOOK_MEMBERS; i++)
         track_close(tracks[i]);
     audit_close(a);
 }
 
-/* ---- seats ---- */
+/* ---- members ---- */
 
 /* A topic without a partner takes no part. */
 static void test_useful_parts(void **state)
@@ -391,25 +391,25 @@ static void test_useful_parts(void **state)
     assert_int_equal(audit_part_of(&CANDLES), AUDIT_CANDLES);
 }
 
-static void test_seat_bound(void **state)
+static void test_member_bound(void **state)
 {
     (void)state;
     audit *a = NULL;
-    audit_seat *seat = NULL;
+    audit_member *member = NULL;
     td_err err;
     assert_int_equal(audit_open(&a, NULL), TD_OK);
-    for (uint32_t i = 0; i < LIMIT_AUDIT_SEATS; i++)
-        assert_int_equal(audit_sit(a, &BOOK_2, i, NULL, &seat, NULL), TD_OK);
-    assert_int_equal(audit_sit(a, &BOOK_2, 99, NULL, &seat, &err), TD_E_LIMIT);
+    for (uint32_t i = 0; i < LIMIT_AUDIT_MEMBERS; i++)
+        assert_int_equal(audit_join(a, &BOOK_2, i, NULL, &member, NULL), TD_OK);
+    assert_int_equal(audit_join(a, &BOOK_2, 99, NULL, &member, &err), TD_E_LIMIT);
     audit_close(a);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_candles),    cmocka_unit_test(test_trades_bound),
-        cmocka_unit_test(test_books),      cmocka_unit_test(test_useful_parts),
-        cmocka_unit_test(test_seat_bound),
+        cmocka_unit_test(test_candles),      cmocka_unit_test(test_trades_bound),
+        cmocka_unit_test(test_books),        cmocka_unit_test(test_useful_parts),
+        cmocka_unit_test(test_member_bound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

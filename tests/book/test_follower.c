@@ -130,25 +130,25 @@ static void test_failing_memory(void **state)
     }
 }
 
-/* All seats are taken: nothing is compared, and it is said each time. */
-static void test_seats(void **state)
+/* The audit is full: nothing is compared, which each call reports. */
+static void test_member_limit(void **state)
 {
     decode_bench *b = *state;
     audit *of = NULL;
     audit_verdict found;
     verdict v;
     follower f = {0};
-    follower_seat seats[LIMIT_AUDIT_SEATS + 1] = {{0}};
+    follower_member members[LIMIT_AUDIT_MEMBERS + 1] = {{0}};
     assert_int_equal(audit_open(&of, NULL), TD_OK);
     take(b, &f, "orderbook.50.X", NULL, 1, &v);
-    for (uint32_t i = 0; i <= LIMIT_AUDIT_SEATS; i++) {
-        int is_seated =
-            follower_compare(&f, &seats[i], of, i, NULL, 1, AUDIT_ANSWERED_UNKNOWN, NULL, &found);
-        assert_int_equal(is_seated, i < LIMIT_AUDIT_SEATS);
+    for (uint32_t i = 0; i <= LIMIT_AUDIT_MEMBERS; i++) {
+        int is_member =
+            follower_compare(&f, &members[i], of, i, NULL, 1, AUDIT_ANSWERED_UNKNOWN, NULL, &found);
+        assert_int_equal(is_member, i < LIMIT_AUDIT_MEMBERS);
         assert_int_equal(found.count, 0);
-        assert_int_equal(seats[i].is_refused, i == LIMIT_AUDIT_SEATS);
+        assert_int_equal(members[i].is_refused, i == LIMIT_AUDIT_MEMBERS);
     }
-    assert_false(follower_compare(&f, &seats[LIMIT_AUDIT_SEATS], of, 0, NULL, 2,
+    assert_false(follower_compare(&f, &members[LIMIT_AUDIT_MEMBERS], of, 0, NULL, 2,
                                   AUDIT_ANSWERED_UNKNOWN, NULL, &found));
     audit_close(of);
     follower_close(&f);
@@ -161,7 +161,7 @@ int main(void)
         cmocka_unit_test(test_what_a_connection_is),
         cmocka_unit_test_setup_teardown(test_rows, decode_bench_open, decode_bench_close),
         cmocka_unit_test(test_failing_memory),
-        cmocka_unit_test_setup_teardown(test_seats, decode_bench_open, decode_bench_close),
+        cmocka_unit_test_setup_teardown(test_member_limit, decode_bench_open, decode_bench_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -44,7 +44,7 @@ typedef struct followed {
     const topic_row *row;
     uint64_t symbol; /* hash */
     track *track;
-    audit_seat *seat; /* NULL: it has no part */
+    audit_member *member; /* NULL: it has no part */
 } followed;
 
 typedef struct bench {
@@ -93,7 +93,7 @@ static followed *follow(bench *b, const topic_match *topic)
     *made = (followed){.row = topic->row, .symbol = symbol};
     fuzz_must(track_open(topic->row, &made->track, NULL), NULL);
     if (audit_part_of(topic->row) != AUDIT_NONE)
-        fuzz_must(audit_sit(b->audit, topic->row, 0, NULL, &made->seat, NULL), NULL);
+        fuzz_must(audit_join(b->audit, topic->row, 0, NULL, &made->member, NULL), NULL);
     return made;
 }
 
@@ -104,13 +104,13 @@ static void audit_frame_of(bench *b, followed *f, const message *m)
                                .conn = 1,
                                .answered_ns = THEN_NS};
     audit_verdict found;
-    if (f->seat == NULL)
+    if (f->member == NULL)
         return;
     if (m == NULL) {
-        audit_skip(b->audit, f->seat, place.recv_ns);
+        audit_skip(b->audit, f->member, place.recv_ns);
         return;
     }
-    audit_take(b->audit, f->seat, &place, m, f->track, &found);
+    audit_take(b->audit, f->member, &place, m, f->track, &found);
     TD_ASSERT(found.count <= AUDIT_ITEMS_MAX);
 }
 
