@@ -440,8 +440,8 @@ static void emit_url_refused(connection *self, const char *words)
 {
     TD_ASSERT(self->options.feed->auth == AUTH_URL);
     char why[ANSWER_TEXT_BYTES + 64];
-    (void)snprintf(why, sizeof why, "the exchange refused the credentials: %s",
-                   words); /* cut if too long */
+    (void)snprintf(why, sizeof why, "the exchange refused the credentials: %.*s",
+                   (int)ANSWER_TEXT_BYTES, words); /* fits: cut as an answer is */
     emit_auth_failed(self, "refused", hide_secrets(self, why));
 }
 
