@@ -15,8 +15,8 @@ typedef struct canon {
     uint8_t bytes[2048];
 } canon;
 
-/* Hand on what is buffered. */
-static void canon_flush(canon *c)
+/* Hand on what is buffered. Not inlined, so that canon_room() is: 160 instructions a frame. */
+static __attribute__((noinline)) void canon_flush(canon *c)
 {
     TD_ASSERT(c->size <= sizeof c->bytes);
     td_hasher_update(c->hasher, c->bytes, c->size);
@@ -27,7 +27,7 @@ static void canon_flush(canon *c)
 static uint8_t *canon_room(canon *c, size_t size)
 {
     TD_ASSERT(size <= sizeof c->bytes);
-    if (c->size + size > sizeof c->bytes)
+    if (TD_UNLIKELY(c->size + size > sizeof c->bytes))
         canon_flush(c);
     uint8_t *room = c->bytes + c->size;
     c->size += size;
