@@ -80,8 +80,9 @@ static mcap_packed get_packed(cursor *c, size_t entry_bytes, const char *field)
 }
 
 /* A map of strings, walked once here so that later readers of it need no checks. */
-static mcap_packed get_pairs(cursor *c, const char *field)
+static mcap_packed get_pairs(cursor *c)
 {
+    static const char field[] = "metadata";
     mcap_packed packed = {get_counted(c, field)};
     cursor inner = cursor_of(packed.bytes);
     while (inner.left > 0 && inner.bad_field == NULL) {
@@ -152,7 +153,7 @@ td_result mcap_decode_channel(td_bytes content, mcap_channel *out, td_err *err)
     out->schema_id = get_u16(&c, "schema_id");
     out->topic = get_counted(&c, "topic");
     out->message_encoding = get_counted(&c, "message_encoding");
-    out->metadata = get_pairs(&c, "metadata");
+    out->metadata = get_pairs(&c);
     return finish(&c, MCAP_CHANNEL, err);
 }
 
@@ -250,7 +251,7 @@ td_result mcap_decode_metadata(td_bytes content, mcap_metadata *out, td_err *err
 {
     cursor c = cursor_of(content);
     out->name = get_counted(&c, "name");
-    out->pairs = get_pairs(&c, "metadata");
+    out->pairs = get_pairs(&c);
     return finish(&c, MCAP_METADATA, err);
 }
 

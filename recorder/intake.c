@@ -156,14 +156,10 @@ void intake_closed(intake *self, const intake_slot *slot)
 }
 
 static void say_overload(intake *self, const char *state, uint64_t from_ns, uint64_t to_ns,
-                         uint64_t frames, const char *cause)
+                         const char *cause)
 {
-    event said = {.kind = EVENT_OVERLOAD,
-                  .state = state,
-                  .from_ns = from_ns,
-                  .to_ns = to_ns,
-                  .frames = frames,
-                  .cause = cause};
+    event said = {
+        .kind = EVENT_OVERLOAD, .state = state, .from_ns = from_ns, .to_ns = to_ns, .cause = cause};
     for (size_t i = 0; i < self->options.config->feed_count; i++)
         intake_event(self, (uint16_t)i, &said);
 }
@@ -176,7 +172,7 @@ static void begin_pause(intake *self)
     self->paused_at_mono_ns = clock_mono_ns(self->options.clock);
     self->paused_at_recv_ns = self->clock.last_recv_ns;
     self->options.pause(self->options.user);
-    say_overload(self, "begins", self->paused_at_recv_ns, 0, 0, "sockets are left unread");
+    say_overload(self, "begins", self->paused_at_recv_ns, 0, "sockets are left unread");
     td_log_say(self->options.log, TD_LOG_WARNING,
                "overload: the disk cannot keep up; the exchange is held back");
 }
@@ -188,7 +184,7 @@ static void end_pause(intake *self)
     /* Everything received until now was late; what comes from here on has waited in the socket too,
      * but is read at once, so the stretch ends when the sockets are empty: soon. */
     uint64_t until_ns = session_clock_stamp(&self->clock, mono_ns);
-    say_overload(self, "ends", self->paused_at_recv_ns, until_ns, 0, "sockets are read again");
+    say_overload(self, "ends", self->paused_at_recv_ns, until_ns, "sockets are read again");
     self->options.resume(self->options.user);
 }
 

@@ -525,7 +525,7 @@ static void check(watch *self, const watch_record *record, td_bytes bytes)
     decode_error why;
     verdict found;
     int is_decoded =
-        decoder_decode(self->decoder, &channel->topic, bytes, DECODE_PATH_HOT, &decoded, &why);
+        decoder_decode(self->decoder, &channel->topic, bytes, DECODE_PATH_FAST, &decoded, &why);
     count(&self->undecoded, !is_decoded);
     td_result rc = follower_take(&channel->follower, is_decoded ? &decoded : NULL, &found, NULL);
     TD_ASSERT(rc == TD_OK || found.no_memory);

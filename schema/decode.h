@@ -55,7 +55,7 @@ enum {
 };
 
 typedef enum decode_path {
-    DECODE_PATH_HOT,   /* books and trades through their own decoders */
+    DECODE_PATH_FAST,  /* books and trades on the fast path, into plain structs */
     DECODE_PATH_WHOLE, /* the same with every member: message.beside is filled where the plain
                           structs have no place for some */
     DECODE_PATH_ROWS,  /* everything through the row-driven one (tests compare the two) */

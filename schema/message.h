@@ -1,6 +1,6 @@
 /* Typed messages: what a frame says, with exact decimals. One meaning has one member, however the
- * families spell it. Order books and trades, the hot ones, are plain structs; every other type is a
- * list of (member, value) pairs per entry.
+ * families spell it. Order books and trades, the most frequent, are plain structs; every other type
+ * is a list of (member, value) pairs per entry.
  *
  * All views point into the frame or the decoder's arena: a message is valid until the decoder's
  * next call, and as long as the frame's bytes are. */
@@ -173,8 +173,8 @@ typedef struct msg_record {
 typedef struct message {
     union {
         msg_head head;
-        msg_book book;     /* MSG_BOOK_CHANGE from the hot decoder */
-        msg_trades trades; /* MSG_TRADE from the hot decoder */
+        msg_book book;     /* MSG_BOOK_CHANGE from the fast path */
+        msg_trades trades; /* MSG_TRADE from the fast path */
         msg_record record; /* everything else */
     };
     uint8_t is_record; /* 1: record, whatever the type */

@@ -18,9 +18,9 @@ static void member_text_or_null(json_writer *w, const char *key, td_bytes text)
 }
 
 /* 0 is "the frame has no time". */
-static void member_time_or_null(json_writer *w, const char *key, uint64_t ns)
+static void member_exchange_time(json_writer *w, uint64_t ns)
 {
-    json_write_key(w, key);
+    json_write_key(w, "exchange_ns");
     if (ns == 0)
         json_write_null(w);
     else
@@ -35,7 +35,7 @@ static void write_head(json_writer *w, const msg_head *head)
                            head->kind == FRAME_UNTYPED ? NULL : frame_kind_name(head->kind));
     json_write_member_bytes(w, "topic", head->topic);
     member_text_or_null(w, "symbol", head->symbol);
-    member_time_or_null(w, "exchange_ns", head->exchange_ns);
+    member_exchange_time(w, head->exchange_ns);
     member_optional(w, "cross_seq", head->has_cross_seq, head->cross_seq);
     member_optional(w, "u", head->has_u, head->u);
     member_optional(w, "seq", head->has_seq, head->seq);
@@ -83,7 +83,7 @@ static void write_trade(json_writer *w, const msg_trade *trade)
     json_write_member_text(w, "side", msg_side_name((msg_side)trade->side));
     json_write_member_decimal(w, "price", trade->price);
     json_write_member_decimal(w, "size", trade->size);
-    member_time_or_null(w, "exchange_ns", trade->exchange_ns);
+    member_exchange_time(w, trade->exchange_ns);
     member_text_or_null(w, "trade_id", trade->trade_id);
     member_text_or_null(w, "tick_direction", trade->tick_direction);
     member_optional(w, "cross_seq", trade->has_cross_seq, trade->cross_seq);

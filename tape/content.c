@@ -108,7 +108,7 @@ static void decode(content_reader *reader, const tape_channel *channel, const to
 {
     topic_match topic = channel->topic;
     frame_content *content = &reader->content;
-    decode_path path = reader->reads == TAPE_READS_ALL ? DECODE_PATH_WHOLE : DECODE_PATH_HOT;
+    decode_path path = reader->reads == TAPE_READS_ALL ? DECODE_PATH_WHOLE : DECODE_PATH_FAST;
     topic.row = row;
     if (decoder_decode(reader->decoder, &topic, bytes, path, &reader->message, &content->why))
         content->message = &reader->message;

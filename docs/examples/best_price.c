@@ -43,7 +43,7 @@ int main(int argc, char **argv)
             continue;
         if (topic == NULL && track_open(found.topic.row, &topic, &err) != TD_OK)
             return 1;
-        if (!decoder_decode(reader, &found.topic, frame, DECODE_PATH_HOT, &decoded, &why)) {
+        if (!decoder_decode(reader, &found.topic, frame, DECODE_PATH_FAST, &decoded, &why)) {
             fprintf(stderr, "byte %zu: %s\n", why.offset, decode_reason_name(why.reason));
             continue;
         }

@@ -99,7 +99,7 @@ static void decode(decoder *d, const tape_frame *frame, message *out)
 {
     decode_error why;
     assert_true(
-        decoder_decode(d, &frame->channel->topic, frame->bytes, DECODE_PATH_HOT, out, &why));
+        decoder_decode(d, &frame->channel->topic, frame->bytes, DECODE_PATH_FAST, out, &why));
 }
 
 /* Take one frame; the first error, or RULE_NONE. */

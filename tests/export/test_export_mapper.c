@@ -178,7 +178,7 @@ static void make_rows(fixture *f, const char *family_name, td_bytes frame, uint6
     message m;
     decode_error why;
     if (what.frame_class == CLASS_DATA && what.topic.row != NULL &&
-        decoder_decode(f->decoder, &what.topic, frame, DECODE_PATH_HOT, &m, &why)) {
+        decoder_decode(f->decoder, &what.topic, frame, DECODE_PATH_FAST, &m, &why)) {
         char symbol[LIMIT_SYMBOL_BYTES];
         export_cells cells = {market->exchange, symbol, m.head.exchange_ns, recv_ns};
         int is_cut = 0;

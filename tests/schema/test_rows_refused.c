@@ -93,7 +93,7 @@ static decode_error refuse(bench *b, td_bytes text)
     decode_error rows = {.reason = DECODE_OK};
     classification what;
     const topic_match match = match_of(b);
-    (void)decoder_decode(b->hot, &match, text, DECODE_PATH_HOT, &m, &hot);
+    (void)decoder_decode(b->hot, &match, text, DECODE_PATH_FAST, &m, &hot);
     (void)decoder_decode(b->rows, &match, text, DECODE_PATH_ROWS, &m, &rows);
     decoder_classify(b->rows, b->of, text, DIR_IN, row_frame_moment(b->row), &what);
     if (hot.reason != rows.reason || hot.offset != rows.offset)

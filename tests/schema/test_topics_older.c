@@ -72,7 +72,7 @@ static void check_data(frames *f, const char *name, td_bytes frame, const classi
         fail_msg("%s/%s: %s %s at %zu", f->of->folder, name, decode_reason_name(why.reason),
                  why.field == NULL ? "" : why.field, why.offset);
     assert_whole_equal(f->hot, &what->topic, frame, &rows);
-    assert_true(decoder_decode(f->hot, &what->topic, frame, DECODE_PATH_HOT, &hot, &why));
+    assert_true(decoder_decode(f->hot, &what->topic, frame, DECODE_PATH_FAST, &hot, &why));
     assert_messages_equal(&hot, &rows);
     if (rows.head.unknown_fields != 0)
         fail_msg("%s/%s has %u unknown members", f->of->folder, name, rows.head.unknown_fields);
@@ -113,7 +113,7 @@ static void check_nonstrict(frames *f, const char *name, td_bytes frame)
     decoder_classify(f->hot, family_of(f, name), frame, DIR_IN, TOPIC_NOW, &what);
     if (what.frame_class != CLASS_DATA)
         what.topic = (topic_match){0};
-    if (decoder_decode(f->hot, &what.topic, frame, DECODE_PATH_HOT, &m, &why))
+    if (decoder_decode(f->hot, &what.topic, frame, DECODE_PATH_FAST, &m, &why))
         fail_msg("%s/%s was decoded", f->of->folder, name);
     assert_int_equal(why.reason, DECODE_NOT_JSON);
     assert_in_range(why.offset, 1, frame.size - 1);

@@ -68,7 +68,7 @@ static void take(decoder *d, const topic_match *match, const char *frame, book *
     assert_true(strlen(frame) < 2048);
     memcpy(padded, frame, strlen(frame));
     assert_true(
-        decoder_decode(d, match, td_bytes_of(padded, strlen(frame)), DECODE_PATH_HOT, &m, &why));
+        decoder_decode(d, match, td_bytes_of(padded, strlen(frame)), DECODE_PATH_FAST, &m, &why));
     book_apply(into, &m.book, &outcome);
 }
 

@@ -85,7 +85,7 @@ static void read_frame(reader *r, const venue *v, const venue_frame *frame)
     if (r->tracks[frame->stream] == NULL)
         assert_int_equal(track_open(what.topic.row, &r->tracks[frame->stream], NULL), TD_OK);
     topic_match topic = what.topic;
-    if (!decoder_decode(r->decoder, &topic, bytes, DECODE_PATH_HOT, &decoded, &why))
+    if (!decoder_decode(r->decoder, &topic, bytes, DECODE_PATH_FAST, &decoded, &why))
         fail_msg("%s at %zu: %.*s", decode_reason_name(why.reason), why.offset, (int)bytes.size,
                  (const char *)bytes.data);
     if (decoded.head.unknown_fields != 0)
