@@ -14,7 +14,7 @@ enum {
     /* Two for each trade of an order, and what an order, a stop, a position and a wallet add. */
     EVENTS_MAX = 2 * MARKET_TRADES_MAX + 8,
     ACT_ONE_IN = 30, /* of the events in its symbols are its own */
-    FEE_RATE = 6,    /* 10^-4, as the frames say */
+    FEE_RATE = 6,    /* 10^-4, as the frames have it */
     LEVERAGE = 10,
     PRICE_PLACES = 8,
 };

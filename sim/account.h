@@ -1,8 +1,9 @@
-/* The simulated account: a seeded trader whose orders meet everybody else's in the same markets.
- * Now and then it opens a position in a symbol, or closes the one that it has, with a market or a
- * limit order that trades at once; limit orders that do not trade are cancelled, and stop orders
- * are placed and then triggered or deactivated. It pays a fee for each fill. What becomes of it is
- * a queue of events, each with the state after it, for private streams and their truth.
+/* The simulated account: a seeded trader whose orders are matched in the same markets as the
+ * flow's. Now and then it opens a position in a symbol, or closes the one that it has, with a
+ * market or a limit order that trades at once; limit orders that do not trade are cancelled, and
+ * stop orders are placed and then triggered or deactivated. It pays a fee for each fill. What
+ * becomes of it is a queue of events, each with the state after it, for private streams and their
+ * truth.
  *
  * A venue calls account_act in place of a step of the flow, and account_see after the event if the
  * account has made it. One thread. */
@@ -46,7 +47,7 @@ typedef struct account_order {
     int64_t filled;
     int64_t money;  /* of what is filled */
     int64_t fee;    /* likewise */
-    sim_trade last; /* its last fill, as everybody sees it */
+    sim_trade last; /* its last fill, as the public trade */
     int64_t last_money;
     int64_t last_fee;
     uint64_t created_ns;
@@ -65,7 +66,7 @@ typedef struct account_holding {
 typedef struct account_event {
     stream_kind kind; /* what it is to be shown in: STREAM_ORDER to STREAM_WALLET */
     uint32_t symbol;
-    int64_t seq; /* the matching event behind it */
+    int64_t seq; /* the matching event that caused it */
     uint64_t ns;
     account_order order; /* the one that it is about; of a position or a wallet: the last one */
     account_holding held;
@@ -76,8 +77,8 @@ typedef struct account_event {
 TD_MUST_USE td_result account_open(uint64_t seed, account **out, td_err *err);
 void account_close(account *a);
 
-/* An event is due in the index-th symbol: 1 if the account has made it, 0 if it is somebody else's
- * turn. Between symbol_begin_event and symbol_end_event. All events of before were taken. */
+/* An event is due in the index-th symbol: 1 if the account has made it, 0 if the flow has to.
+ * Between symbol_begin_event and symbol_end_event. All events of before were taken. */
 int account_act(account *a, uint32_t index, sim_symbol *s);
 
 /* The event that account_act made has happened. */

@@ -10,7 +10,7 @@
 #include "sim/candle.h"
 #include "sim/instrument.h"
 
-/* What a stream tells of, which decides when it has something to send. */
+/* What a stream shows, which decides when it has something to send. */
 typedef enum stream_kind {
     STREAM_BOOK,        /* the best levels; lists bids, asks, rising, deleted, updated, inserted */
     STREAM_TRADE,       /* trades of a matching event, at once; list trades */

@@ -63,7 +63,7 @@ static const option_row SIM_ROWS[] = {
      .type = OPTION_TEXT,
      .offset = offsetof(sim_flags, truth),
      .metavar = "FILE",
-     .help = "write down what is sent, and the books behind it (a new file)"},
+     .help = "write what is sent, and the books after it, to a new file"},
     {.long_name = "frames",
      .type = OPTION_UINT,
      .offset = offsetof(sim_flags, exchange.frames_max),
@@ -97,7 +97,7 @@ static const option_row SIM_ROWS[] = {
      .type = OPTION_TEXT,
      .offset = offsetof(sim_flags, exchange.secret),
      .metavar = "TEXT",
-     .help = "check the signatures of clients with it (default: let any key in)"},
+     .help = "check the signatures of clients with it (default: accept any key)"},
 };
 
 typedef struct sim_command {

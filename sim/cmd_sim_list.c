@@ -7,7 +7,7 @@
 #include "sim/cmd_sim.h"
 #include "sim/catalog.h"
 
-/* What stands behind a topic, in words. */
+/* What follows a topic, in words. */
 static const char *const TAILS[] = {
     [SCOPE_SYMBOL] = ".SYMBOL",
     [SCOPE_COIN] = ".COIN",

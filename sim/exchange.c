@@ -122,7 +122,7 @@ static void cut_all(exchange *x)
 static void fail(exchange *x, td_result rc, const td_err *err)
 {
     if (x->failure != TD_OK)
-        return; /* the first one is told */
+        return; /* the first failure is reported */
     x->failure = rc;
     x->failure_err = *err;
     x->is_stopped = 1;
@@ -184,7 +184,7 @@ static truth_subject subject_of(const sim_family *f, const venue_frame *frame)
         .path = f->path, .topic = stream.topic, .symbol = stream.symbol, .frame = frame->bytes};
 }
 
-/* Write down one sending of a frame, before it happens, and count it. */
+/* Write one sending of a frame to the truth, before it happens, and count it. */
 static void note_frame(sim_conn *conn, const venue_frame *frame)
 {
     exchange *x = conn->exchange;
@@ -197,7 +197,7 @@ static void note_frame(sim_conn *conn, const venue_frame *frame)
     truth_put_frame(x->options.truth, &sent, conn->number, conn->sent, frame->ts_ns);
 }
 
-/* Write down what a frame that somebody gets tells of, as the engine knows it. */
+/* Write the content of a frame that is sent at least once to the truth, as the engine knows it. */
 static void note_content(sim_family *f, const venue_frame *frame)
 {
     truth *t = f->exchange->options.truth;
@@ -214,7 +214,7 @@ static void note_content(sim_family *f, const venue_frame *frame)
         truth_put_entry(t, &told, row->kind, i, values);
 }
 
-/* Write down a fault; frame: what was dropped or repeated, or NULL. */
+/* Write a fault to the truth; frame: what was dropped or repeated, or NULL. */
 static void note_fault(sim_family *f, fault_kind kind, const venue_frame *frame)
 {
     truth_subject about = {.path = f->path};
@@ -254,7 +254,7 @@ static uint64_t since_start_ns(const sim_family *f, uint64_t k)
     return k / rate * TD_NS_PER_S + k % rate * TD_NS_PER_S / rate;
 }
 
-/* How many slots the clock says should have been filled. */
+/* How many slots should have been filled by now. */
 static uint64_t due_count(const sim_family *f, uint64_t mono_ns)
 {
     const exchange_options *options = &f->exchange->options;
@@ -339,7 +339,7 @@ static void watch_slow(sim_family *f)
 
 /* ---- frames ---- */
 
-/* Queue a frame for everybody who gets it, and write down what is sent. Nothing of it goes to a
+/* Queue a frame for its subscribers, and write that to the truth. Nothing of it goes to a
  * socket before the loop runs again, and the truth is flushed before that. */
 static void send_frame(sim_family *f, const venue_frame *frame, unsigned copies)
 {
@@ -355,7 +355,7 @@ static void send_frame(sim_family *f, const venue_frame *frame, unsigned copies)
         note_content(f, frame);
 }
 
-/* Let a fault happen that is about connections, after everything that was made before it. */
+/* Inject a fault that is about connections, after everything that was made before it. */
 static void break_connections(sim_family *f, fault_kind kind)
 {
     for (sim_conn *conn = f->first_conn; conn != NULL; conn = conn->next) {
@@ -366,8 +366,8 @@ static void break_connections(sim_family *f, fault_kind kind)
     }
 }
 
-/* A frame was made: count it, and let the faults happen that are due: first those that say how
- * often it is sent, and after it those of connections. */
+/* A frame was made: count it, and inject the faults that are due: first those of the frame itself,
+ * and after it those of connections. */
 static void take_frame(sim_family *f, const venue_frame *frame)
 {
     const exchange_options *options = &f->exchange->options;
@@ -534,7 +534,7 @@ static td_result start(sim_family *f, td_err *err)
     return rc;
 }
 
-/* Write a stream's state down and send it. */
+/* Send a stream's state. */
 static void send_snapshot(sim_conn *conn, uint32_t index)
 {
     venue_frame frame;
@@ -725,8 +725,7 @@ static int knows_first(sim_conn *conn, const dialect_request *request)
            each_stream(conn, request->args[0], use_nothing) > 0;
 }
 
-/* Several families can share a path: the first topics that a client asks for say which one it
- * means. */
+/* Several families can share a path: the first topics of a client select one of them. */
 static void find_family(sim_conn *conn, const dialect_request *request)
 {
     exchange *x = conn->exchange;
@@ -741,7 +740,7 @@ static void find_family(sim_conn *conn, const dialect_request *request)
         if (knows_first(conn, request))
             return;
     }
-    move_conn(conn, first); /* nobody knows it: the first says so */
+    move_conn(conn, first); /* unknown to all: the first family refuses it */
     TD_ASSERT(conn->of == first);
 }
 
@@ -761,7 +760,7 @@ static void unsubscribe_all(sim_conn *conn)
     conn->waiting = 0;
 }
 
-/* The client's key was let in: where that is all there is to subscribing, it brings every private
+/* The client's key was accepted: where that is all there is to subscribing, it brings every private
  * stream. */
 static void authenticated(sim_conn *conn)
 {
@@ -796,7 +795,7 @@ static void answer(sim_conn *conn, const dialect_request *request, const dialect
         return;
     }
     if (x->answer.size == 0)
-        return; /* this exchange says nothing to it */
+        return; /* this exchange does not answer it */
     conn->sent++;
     x->counts.control_frames++;
     conn_send(conn, td_buf_view(&x->answer));
@@ -857,7 +856,7 @@ static td_result judge(sim_conn *conn, const dialect_request *request, td_result
     return refusals_judge(conn->of->speech, request, parsed, look_at, conn, &x->failed, reply, err);
 }
 
-/* A client said something. */
+/* Handle a message of a client. */
 static void take_request(sim_conn *conn, td_bytes bytes)
 {
     exchange *x = conn->exchange;
@@ -941,7 +940,7 @@ static void *on_opened(void *user, wire_peer_conn *wire, td_bytes path, td_bytes
     unsigned access = 0;
     conn->path = family_find_path(f->family, path, &access); /* a text that stays */
     conn->number = ++x->counts.connections;
-    /* on_accept has let the key in. */
+    /* on_accept has accepted the key. */
     conn->is_authed = dialect_check_query(f->speech, query, x->options.secret, wall_ms(x),
                                           &has_key) == REFUSAL_NONE &&
                       has_key;

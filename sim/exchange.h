@@ -42,10 +42,10 @@ typedef struct exchange_options {
     uint64_t frames_max;  /* data frames of each family, then its clients are closed; 0: no end */
     uint64_t duration_ns; /* from the first subscription, then all are closed; 0: no end */
     uint64_t settle_ns;   /* from the first subscription to the first frame: clients that subscribe
-                             topic by topic have said all by then */
+                             topic by topic have finished by then */
     uint64_t epoch_ns;    /* exchange time of the start; 0: the wall clock's */
     uint64_t time_scale;  /* exchange time goes so many times as fast as the clock; 0: as 1 */
-    const char *secret;   /* signatures are checked with it; NULL: any key is let in */
+    const char *secret;   /* signatures are checked with it; NULL: any key is accepted */
     const fault *faults;  /* by rising `at`; borrowed until close */
     size_t fault_count;
     truth *truth;       /* borrowed until close; NULL: none is kept */
@@ -66,7 +66,7 @@ typedef struct exchange_counts {
     uint64_t control_frames;
     uint64_t bytes;
     uint64_t made_frames; /* by the venues, sent or not */
-    uint64_t late_ns_max; /* of a frame behind its moment */
+    uint64_t late_ns_max; /* the largest delay of a frame */
 } exchange_counts;
 
 /* 1 if this version has a venue for the family. */

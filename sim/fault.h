@@ -1,4 +1,4 @@
-/* Faults that the simulated exchange injects when told to, "KIND@N". N counts a family's data
+/* Faults that the simulated exchange injects on request, "KIND@N". N counts a family's data
  * frames from 1 as its venue makes them, or, for refuse, upgrades from 1. The table of kinds is in
  * fault.c. Constant data. */
 #ifndef TD_SIM_FAULT_H
@@ -10,11 +10,11 @@
 #include "base/err.h"
 
 typedef enum fault_kind {
-    FAULT_DISCONNECT, /* behind frame N every connection is closed, with 1001 */
+    FAULT_DISCONNECT, /* after frame N every connection is closed, with 1001 */
     FAULT_CUT,        /* the same without a close frame, as a crash would */
-    FAULT_DROP,       /* frame N is sent to nobody */
+    FAULT_DROP,       /* frame N is dropped */
     FAULT_REPEAT,     /* frame N is sent twice */
-    FAULT_SILENCE,    /* behind frame N present connections get no more data, but answers */
+    FAULT_SILENCE,    /* after frame N present connections get no more data, but answers */
     FAULT_REFUSE,     /* upgrade N is answered with 502 */
     FAULT_KINDS,
 } fault_kind;

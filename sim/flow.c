@@ -54,7 +54,7 @@ void flow_fill(flow *f, const instrument *traded, market *m)
 }
 
 /* Put an order at a price of a side that has become short of levels: somewhere in the depth, where
- * there is none yet. (Always behind the worst one, the book would grow away from its price.) */
+ * there is none yet. (Always beyond the worst one, the book would grow away from its price.) */
 static void deepen(flow *f, market *m, market_side side)
 {
     int64_t best = market_level_at(m, side, 0).price;

@@ -45,7 +45,7 @@ static void set_name(instrument *made, int n)
     TD_ASSERT((size_t)n < sizeof made->symbol);
 }
 
-/* The coin's name, or a made-up one, and what stands behind it. */
+/* The coin's name, or an invented one, and what follows it. */
 static void set_pair(instrument *made, const coin_row *coin, uint32_t index, const char *tail)
 {
     set_name(made, index < COIN_COUNT

@@ -1,6 +1,6 @@
 /* A matching engine for one symbol: limit and market orders, price priority, cancels. Orders at one
- * price are one level, for frames show no more of them than the size of each execution. What it
- * says is the truth that everything else is checked against, so it keeps its own books and shares
+ * price are one level, for frames show no more of them than the size of each execution. Its
+ * state is the truth that everything else is checked against, so it keeps its own books and shares
  * no code with book/.
  *
  * Prices and sizes are whole ticks and lots. Each accepted order, and each cancel, is one matching

@@ -204,7 +204,7 @@ static const char *const LEVERAGED_INTERVALS[CANDLE_INTERVALS] = {
         .snapshot = "{'topic':'$topic','type':'$type','ts':$ts:ms," POOL "}",                      \
         .delta = "{'topic':'$topic','type':'$type','ts':$ts:ms," POOL "}"                          \
     }
-/* Numbers, signed and fractional, where the exchange's own table says text. */
+/* Numbers, signed and fractional, where the exchange's own table has text. */
 #define ADL_ALERT                                                                                  \
     {                                                                                              \
         .topic = "adlAlert", .kind = STREAM_NOTICE, .scope = SCOPE_SETTLE, EVERY_MS(1000),         \
@@ -281,7 +281,7 @@ static const stream_row SPREAD[] = {
     TICKER_ALWAYS(TICKER_SPREAD),
 };
 
-/* Notices that no market stands behind. */
+/* Notices that belong to no market. */
 static const stream_row MISC[] = {
     {.topic = "system.status",
      .kind = STREAM_NOTICE,

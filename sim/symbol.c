@@ -11,8 +11,7 @@
 __extension__ typedef __int128 wide;
 
 enum {
-    WARM_UP_EVENTS =
-        4000, /* after the first fill: then sizes and gaps between levels look lived in */
+    WARM_UP_EVENTS = 4000, /* after the first fill: then sizes and gaps between levels vary */
     RATE_PLACES = 6,
     FUNDING_HOURS = 8,
 };

@@ -1,5 +1,5 @@
 /* One traded symbol: its market, and everything that follows from the trades in it:
- * ticker, index, the last trade. Every family's frames tell of these; none of them is kept here.
+ * ticker, index, the last trade. Every family's frames show these; no frame is kept here.
  *
  * A matching event goes so: symbol_begin_event, then one order or cancel in s->market, then
  * symbol_end_event. One thread. */
@@ -39,7 +39,7 @@ typedef struct sim_symbol {
     uint8_t is_rising;      /* the last price that differed was higher */
 } sim_symbol;
 
-/* Make a symbol whose book looks lived in at exchange time ns. TD_E_NOMEM. */
+/* Make a symbol with a filled book at exchange time ns. TD_E_NOMEM. */
 TD_MUST_USE td_result symbol_open(sim_symbol *s, const instrument *traded, td_random *random,
                                   uint64_t ns, td_err *err);
 void symbol_close(sim_symbol *s);

@@ -6,7 +6,7 @@
  *   {"t":"book","path","topic","symbol","seq","u","xxh64","levels_sha1"}   every 100th frame of a
  * book: the book after that frame (xxh64: of its bytes)
  *   {"t":"trade"|"candle"|"order"|"account","path","topic","symbol","xxh64","item","values"}   what
- * the item-th entry of a frame tells, by the names that messages have
+ * the item-th entry of a frame has, by the names that messages have
  *   {"t":"fault","path","conn","n","what","topic","symbol"}
  *                                            each injected fault; conn null if it is about all
  *
@@ -52,7 +52,7 @@ void truth_put_frame(truth *t, const truth_subject *sent, uint64_t conn, uint64_
 void truth_put_book(truth *t, const truth_subject *told, int64_t seq, int64_t u,
                     const instrument *traded, const book_window *shown);
 
-/* What the index-th entry of a frame of that kind tells, which is about to be sent: those of the
+/* The index-th entry of a frame of that kind, which is about to be sent: those of the
  * values that messages have names for (docs/topics.md). Entries of one frame follow each other.
  * Kinds whose content is not written down have no line. */
 void truth_put_entry(truth *t, const truth_subject *told, stream_kind kind, size_t index,

@@ -1,5 +1,6 @@
-/* Named values: what the simulated exchange can say in a frame. Engine code sets them, templates
- * (sim/template.h) place them by name; the list below is the vocabulary of both. Constant data. */
+/* Named values: what can stand in a frame of the simulated exchange. Engine code sets them,
+ * templates (sim/template.h) place them by name; the list below is the vocabulary of both. Constant
+ * data. */
 #ifndef TD_SIM_VALUE_H
 #define TD_SIM_VALUE_H
 
@@ -23,7 +24,7 @@ typedef struct sim_value {
     X(SYMBOL_ID, "number")  /* the exchange's number of the symbol */                              \
     X(TYPE, "type")         /* snapshot or delta */                                                \
     X(TS, "ts")             /* moment of the frame */                                              \
-    X(CTS, "cts")           /* moment of the matching event behind it */                           \
+    X(CTS, "cts")           /* moment of the matching event */                                     \
     X(SEQ, "seq")           /* matching event, in the symbol's numbering */                        \
     X(U, "u")               /* update number of the stream */                                      \
     X(V, "v")               /* version text of a spot book */                                      \
@@ -83,7 +84,7 @@ typedef struct sim_value {
     X(BUY_LIMIT, "buy_limit")                                                                      \
     X(SELL_LIMIT, "sell_limit")
 
-/* What a private frame tells: the order, the fill, the position, the balances behind it. */
+/* For private frames: the order, the fill, the position, the balances. */
 #define SIM_VALUES_PRIVATE(X)                                                                      \
     X(CATEGORY, "category")                                                                        \
     X(ORDER_ID, "order_id") /* a UUID; in spot 19 digits */                                        \

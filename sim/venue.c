@@ -51,7 +51,7 @@ typedef struct stream {
     candle candle;         /* as it was shown */
     uint8_t is_candle_due; /* the present one is new, and was not shown yet */
     uint8_t is_private;    /* of the account */
-    uint8_t is_wanted;     /* somebody has subscribed to it */
+    uint8_t is_wanted;     /* it was subscribed to */
 } stream;
 
 typedef struct venue_member {
@@ -91,10 +91,10 @@ struct venue {
     book_window *scratch;  /* of the largest depth; NULL: there are no books */
     window_changes changes;
     sim_value values[SIM_COUNT];
-    account *account;             /* NULL: the family has none */
-    uint32_t account_symbols;     /* the first ones */
-    const account_event *telling; /* what the account's streams are about to show; NULL: nothing */
-    uint32_t next_told;           /* stream whose turn it is */
+    account *account;           /* NULL: the family has none */
+    uint32_t account_symbols;   /* the first ones */
+    const account_event *event; /* what the account's streams are about to show; NULL: nothing */
+    uint32_t next_stream;       /* stream whose turn it is */
     account_texts texts;
     list_source items;
     char version[SPOT_VERSION_BYTES];
@@ -317,7 +317,7 @@ static void set_frame(venue *v, const stream *of, const sim_symbol *s, const cha
     TD_ASSERT(n > 0);
     TD_ASSERT((size_t)n < sizeof v->version);
     values[SIM_V] = sim_text(v->version);
-    /* Ids of frames come from what they tell: drawing one would change what happens next. */
+    /* Ids of frames come from their content: drawing one would change what happens next. */
     const uint64_t id[2] = {(uint64_t)of->seq * 0x9e3779b97f4a7c15u ^ of->ts_ns,
                             (uint64_t)of->u * 0xbf58476d1ce4e5b9u ^ of->ts_ns << 20};
     symbol_format_uuid(id, v->frame_id);
@@ -403,7 +403,7 @@ static show_result show_trades(venue *v, stream *of, const sim_symbol *s, uint64
     return is_each && v->next_trade < s->trade_count ? SHOW_AGAIN : SHOW_DONE;
 }
 
-/* A ticker is shown when anything that it could tell has changed, and, of a delta, is in it. */
+/* A ticker is shown when any of its values has changed, and, of a delta, is in it. */
 static show_result show_ticker(venue *v, stream *of, const sim_symbol *s, uint64_t ts_ns,
                                text_out *out)
 {
@@ -420,7 +420,7 @@ static show_result show_ticker(venue *v, stream *of, const sim_symbol *s, uint64
     return SHOW_DONE;
 }
 
-/* The present candle, and before it the last one's final state if that was not told yet: in the
+/* The present candle, and before it the last one's final state if that was not shown yet: in the
  * same frame, or in one of its own. */
 static show_result show_candle(venue *v, stream *of, const sim_symbol *s, uint64_t ts_ns,
                                text_out *out)
@@ -466,10 +466,10 @@ static show_result show(venue *v, stream *of, uint64_t ts_ns, text_out *out)
     return SHOW_DONE;
 }
 
-/* Make the frame of an account's stream about v->telling. 0: it is not about that. */
+/* Make the frame of an account's stream about v->event. 0: it is not about that. */
 static int show_account(venue *v, stream *of, uint64_t ts_ns, text_out *out)
 {
-    const account_event *event = v->telling;
+    const account_event *event = v->event;
     const sim_symbol *s = &v->members[event->symbol].symbol;
     int is_stop_too = (of->row->flags & STREAM_WITH_STOPS) != 0 && event->kind == STREAM_STOP_ORDER;
     if (!of->is_private || !of->is_wanted || !has_row(of->row, &s->traded) ||
@@ -642,16 +642,16 @@ static int next_private(venue *v, uint64_t ts_ns, text_out *text, venue_frame *o
 {
     if (v->account == NULL)
         return 0;
-    while (v->telling != NULL || (v->telling = account_next_event(v->account)) != NULL) {
-        while (v->next_told < v->stream_count) {
-            stream *of = &v->streams[v->next_told++];
+    while (v->event != NULL || (v->event = account_next_event(v->account)) != NULL) {
+        while (v->next_stream < v->stream_count) {
+            stream *of = &v->streams[v->next_stream++];
             if (!show_account(v, of, ts_ns, text))
                 continue;
             fill_frame(v, of, text, out);
             return 1;
         }
-        v->telling = NULL;
-        v->next_told = 0;
+        v->event = NULL;
+        v->next_stream = 0;
     }
     return 0;
 }

@@ -1,6 +1,6 @@
 /* One family of the simulated exchange: its symbols' markets, and the stream of data frames that
  * comes out of them. Frames are made one after the other, for all topics and symbols, whether
- * somebody listens at the moment or not; the same seed and subscriptions give the same frames (but
+ * there is a client at the moment or not; the same seed and subscriptions give the same frames (but
  * for the times, which the caller gives). What the topics are, and how their frames look, is in the
  * tables of sim/catalog.h.
  *
@@ -45,7 +45,7 @@ typedef struct venue_stream {
 /* A data frame. bytes are valid until the next call. */
 typedef struct venue_frame {
     uint32_t stream;
-    int64_t seq; /* the matching event that it tells of */
+    int64_t seq; /* the matching event that it shows */
     int64_t u;   /* update number of the stream */
     uint64_t ts_ns;
     td_bytes bytes;
@@ -54,8 +54,7 @@ typedef struct venue_frame {
 TD_MUST_USE td_result venue_open(const venue_options *options, venue **out, td_err *err);
 void venue_close(venue *v);
 
-/* Somebody subscribes to a stream: from now on it is shown. Streams that nobody ever wanted take no
- * frames. */
+/* A stream is subscribed to: from now on it is shown. Before, it takes no frames. */
 void venue_want(venue *v, uint32_t stream);
 
 /* Let the markets go on until there is something to show, at exchange time ts_ns: at least 1,000
