@@ -133,7 +133,7 @@ static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a 
 /* Memory of a recorder's live check: all channels, books and audits that it follows. 250 channels
  * of all families take some 20 MiB; a book at its bound has 512 KiB, so hostile ones would take
  * gigabytes. */
-#define LIMIT_WATCH_BYTES ((size_t)256 << 20)
+#define LIMIT_LIVE_CHECK_BYTES ((size_t)256 << 20)
 
 /* Gaps that replay lists for one topic and symbol; further ones are counted by rule. */
 #define LIMIT_STREAM_GAPS 1024u

@@ -12,7 +12,7 @@ extern "C" {
 typedef enum td_log_level {
     TD_LOG_ERROR,   /* something was lost or cannot be done */
     TD_LOG_WARNING, /* somebody should look at it */
-    TD_LOG_INFO,    /* what a person who watches wants to know */
+    TD_LOG_INFO,    /* what an operator needs to know */
     TD_LOG_DEBUG,   /* for finding faults (-v) */
 } td_log_level;
 

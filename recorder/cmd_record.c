@@ -176,10 +176,10 @@ static void on_status(void *user, const supervisor_status *status)
     char trouble[2 * UNIT_TEXT_BYTES + 32] = "";
     td_duration_format(status->elapsed_ns, elapsed);
     td_duration_format(status->lag.last_ns, behind);
-    if (status->intake.frames_dropped + status->watch.broken > 0)
+    if (status->intake.frames_dropped + status->live_check.broken > 0)
         (void)snprintf(trouble, sizeof trouble, "  %s dropped  %s broken", /* fits */
                        format_counted(status->intake.frames_dropped, "frame").text,
-                       format_counted(status->watch.broken, "book").text);
+                       format_counted(status->live_check.broken, "book").text);
     uint64_t frames = rate_take(&talk->frame_rate, mono_ns, status->intake.frames_in);
     uint64_t bytes = rate_take(&talk->byte_rate, mono_ns, status->intake.bytes_in);
     progress_show(
@@ -212,13 +212,13 @@ static td_result print_summary(record_talk *talk, const char *session, const cha
     result_count(&r, "redactions", status->encoder.redactions);
     result_count(&r, "http_replies", status->intake.http_replies);
     result_count(&r, "http_failures", status->http_failures);
-    result_count(&r, "violations", status->watch.violations);
-    result_count(&r, "unchecked", status->watch.skipped);
+    result_count(&r, "violations", status->live_check.violations);
+    result_count(&r, "unchecked", status->live_check.skipped);
     result_number(&r, "lag_ns_max", status->lag.max_ns);
     result_number(&r, "lag_ns_mean", status->lag.mean_ns);
     result_count(&r, "late_chunks", status->lag.late_chunks);
     result_count(&r, "lines_lost", output_lines_lost(&talk->output));
-    result_count(&r, "unchecked_books", status->watch.unchecked_books);
+    result_count(&r, "unchecked_books", status->live_check.unchecked_books);
     result_fraction(&r, "elapsed_s", status->elapsed_ns / TD_NS_PER_MS, 3);
     result_duration(&r, "elapsed", status->elapsed_ns);
     result_duration(&r, "lag_max", status->lag.max_ns);

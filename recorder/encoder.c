@@ -25,7 +25,7 @@ typedef struct feed_state {
     feed_writer *writer;
     uint64_t pending_since_mono_ns; /* of the first pending message; 0: nothing is pending */
     uint64_t oldest_mono_ns;        /* when that came */
-    uint32_t watched_segment;       /* the live check knows that this one has begun */
+    uint32_t live_segment;          /* the live check knows that this one has begun */
     uint64_t unchecked_books;       /* that it had given up when it was last looked at */
     uint32_t unchecked_segment;     /* that has the event of it */
 } feed_state;
@@ -131,33 +131,33 @@ static void note_pending(encoder *self, feed_state *feed)
 /* ---- the live check ---- */
 
 /* Channels are a segment's: the live check must know before it gets a frame of the new one. */
-static void watch_segment(encoder *self, feed_state *feed)
+static void live_check_segment(encoder *self, feed_state *feed)
 {
     uint32_t segment = feed_writer_segment(feed->writer);
-    if (TD_LIKELY(segment == feed->watched_segment))
+    if (TD_LIKELY(segment == feed->live_segment))
         return;
-    feed->watched_segment = segment;
-    watch_begin_segment(self->options.watch, (uint16_t)feed->index);
+    feed->live_segment = segment;
+    live_check_begin_segment(self->options.live_check, (uint16_t)feed->index);
 }
 
 /* Data, requests, and what answers them: those say from when on a connection's topics are all
  * there. */
-static void watch_frame(encoder *self, const intake_record *record, const feed_placed *placed)
+static void live_check_frame(encoder *self, const intake_record *record, const feed_placed *placed)
 {
     const channel_route *route = &placed->route;
     feed_state *feed = &self->feeds[record->feed_index];
-    watch_segment(self, feed);
+    live_check_segment(self, feed);
     if (route->frame_class == CLASS_DATA) {
-        watch_put(self->options.watch, record->feed_index, route->index, route->info, record->conn,
-                  record->recv_ns, placed->bytes);
+        live_check_put(self->options.live_check, record->feed_index, route->index, route->info,
+                       record->conn, record->recv_ns, placed->bytes);
         return;
     }
     int is_request = record->dir == DIR_OUT;
     if (!is_request && route->frame_class != CLASS_ACK && route->frame_class != CLASS_ERROR)
         return;
-    watch_put_control(self->options.watch, record->feed_index,
-                      is_request ? WATCH_REQUEST : WATCH_ANSWER, route->info, record->conn,
-                      record->recv_ns, placed->bytes);
+    live_check_put_control(self->options.live_check, record->feed_index,
+                           is_request ? LIVE_CHECK_REQUEST : LIVE_CHECK_ANSWER, route->info,
+                           record->conn, record->recv_ns, placed->bytes);
 }
 
 /* The live check has dropped books of the feed: writes an event once in each segment, and logs a
@@ -165,7 +165,7 @@ static void watch_frame(encoder *self, const intake_record *record, const feed_p
 static td_result note_unchecked(encoder *self, const intake_record *record, td_err *err)
 {
     feed_state *feed = &self->feeds[record->feed_index];
-    uint64_t books = watch_unchecked_books(self->options.watch, record->feed_index);
+    uint64_t books = live_check_unchecked_books(self->options.live_check, record->feed_index);
     if (TD_LIKELY(books == feed->unchecked_books))
         return TD_OK;
     if (feed->unchecked_books == 0)
@@ -177,7 +177,7 @@ static td_result note_unchecked(encoder *self, const intake_record *record, td_e
     if (feed->unchecked_segment == feed_writer_segment(feed->writer))
         return TD_OK;
     const event begun = {
-        .kind = EVENT_LIMIT, .what = "books", .state = "begins", .number = LIMIT_WATCH_BYTES};
+        .kind = EVENT_LIMIT, .what = "books", .state = "begins", .number = LIMIT_LIVE_CHECK_BYTES};
     td_result rc = feed_writer_event(feed->writer, record->recv_ns, &begun, err);
     feed->unchecked_segment = feed_writer_segment(feed->writer);
     return rc;
@@ -199,9 +199,9 @@ static td_result take_frame(encoder *self, const intake_record *record, td_bytes
                               .bytes = bytes};
     feed_placed placed;
     td_result rc = feed_writer_frame(self->feeds[record->feed_index].writer, &frame, &placed, err);
-    if (rc != TD_OK || self->options.watch == NULL)
+    if (rc != TD_OK || self->options.live_check == NULL)
         return rc;
-    watch_frame(self, record, &placed);
+    live_check_frame(self, record, &placed);
     return note_unchecked(self, record, err);
 }
 
@@ -232,9 +232,9 @@ static td_result take_ordinals(encoder *self, const intake_record *record, td_er
 
 static void take_closed(encoder *self, const intake_record *record)
 {
-    if (self->options.watch != NULL)
-        watch_put_closed(self->options.watch, record->feed_index, record->line, record->shard,
-                         record->conn);
+    if (self->options.live_check != NULL)
+        live_check_put_closed(self->options.live_check, record->feed_index, record->line,
+                              record->shard, record->conn);
     feed_writer_closed(self->feeds[record->feed_index].writer, record->line, record->shard);
 }
 

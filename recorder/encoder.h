@@ -18,15 +18,15 @@
 #include "recorder/chunk_queue.h"
 #include "recorder/config.h"
 #include "recorder/lag.h"
-#include "recorder/watch.h"
+#include "recorder/live_check.h"
 
 typedef struct encoder encoder;
 
 typedef struct encoder_options {
-    td_ring *ring;      /* borrowed, like the rest */
-    chunk_queue *queue; /* the encoder ends it when it is done */
-    watch *watch;       /* continuity; NULL: none */
-    lag *lag;           /* how late frames become durable; NULL: not measured */
+    td_ring *ring;          /* borrowed, like the rest */
+    chunk_queue *queue;     /* the encoder ends it when it is done */
+    live_check *live_check; /* continuity; NULL: none */
+    lag *lag;               /* how late frames become durable; NULL: not measured */
     const recorder_config *config;
     redactor *const *redactors; /* one per feed; NULL entries: nothing to hide */
     const char *session;        /* id, for `segment` events */

@@ -11,7 +11,7 @@
 
 /* A finding, and the names in its channel. */
 typedef struct kept_finding {
-    watch_finding finding;
+    live_check_finding finding;
     channel_info channel;
     char feed[LIMIT_NAME_BYTES];
     char topic[LIMIT_TOPIC_BYTES];
@@ -55,7 +55,7 @@ static void copy_name(char *to, size_t room, const char *name)
     to[size] = '\0';
 }
 
-static void keep(kept_finding *to, const watch_finding *finding)
+static void keep(kept_finding *to, const live_check_finding *finding)
 {
     to->finding = *finding;
     to->channel = *finding->channel;
@@ -75,12 +75,12 @@ static void point(kept_finding *at)
     at->finding.channel = &at->channel;
 }
 
-void findings_put(findings *self, const watch_finding *finding)
+void findings_put(findings *self, const live_check_finding *finding)
 {
     TD_ASSERT(finding->channel != NULL);
     pthread_mutex_lock(&self->mutex);
     /* Full: the newest replaces the last, so that the most recent state is always told. Every
-     * finding counts in the watch's statistics all the same, and replay finds it again. */
+     * finding counts in the live check's statistics all the same, and replay finds it again. */
     if (self->count == FINDINGS_MAX) {
         self->count--;
         self->lost++;
@@ -91,7 +91,7 @@ void findings_put(findings *self, const watch_finding *finding)
     pthread_mutex_unlock(&self->mutex);
 }
 
-int findings_take(findings *self, watch_finding *out)
+int findings_take(findings *self, live_check_finding *out)
 {
     pthread_mutex_lock(&self->mutex);
     int has_one = self->count > 0;
@@ -123,7 +123,7 @@ static int compares_books(rule_id rule)
 }
 
 /* What a finding is called in the log. */
-static void log_finding(const watch_finding *finding, const char *detail, const td_log *log)
+static void log_finding(const live_check_finding *finding, const char *detail, const td_log *log)
 {
     const channel_info *channel = finding->channel;
     if (finding->reason == GAP_AGGREGATE)
@@ -142,7 +142,7 @@ static void log_finding(const watch_finding *finding, const char *detail, const 
         td_log_say(log, TD_LOG_INFO, "%s %s: whole again", channel->feed, channel->exchange_topic);
 }
 
-static void format_detail(const watch_finding *finding, char *out, size_t size)
+static void format_detail(const live_check_finding *finding, char *out, size_t size)
 {
     TD_ASSERT(size >= AUDIT_GAP_TEXT_BYTES);
     if (finding->reason == GAP_AGGREGATE)
@@ -156,7 +156,7 @@ static void format_detail(const watch_finding *finding, char *out, size_t size)
                  finding->found, finding->expected);
 }
 
-void findings_say(const watch_finding *finding, intake *into, const td_log *log)
+void findings_say(const live_check_finding *finding, intake *into, const td_log *log)
 {
     TD_ASSERT(finding->from_ns != 0);
     TD_ASSERT(finding->reason != GAP_AGGREGATE || finding->to_ns != GAP_OPEN);

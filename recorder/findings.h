@@ -8,7 +8,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "recorder/intake.h"
-#include "recorder/watch.h"
+#include "recorder/live_check.h"
 
 typedef struct findings findings;
 
@@ -18,17 +18,17 @@ TD_MUST_USE td_result findings_open(findings **out, td_err *err);
 void findings_close(findings *self);
 
 /* Continuity thread: put one; its strings are copied. */
-void findings_put(findings *self, const watch_finding *finding);
+void findings_put(findings *self, const live_check_finding *finding);
 
 /* Network thread: take the oldest; 0 if there is none. out->channel is valid until the next call.
  */
-int findings_take(findings *self, watch_finding *out);
+int findings_take(findings *self, live_check_finding *out);
 
 /* How many were pushed out since the last call, because the network thread was behind. Network
  * thread. */
 uint64_t findings_take_lost(findings *self);
 
 /* Write one down as an event, and log it. Network thread. */
-void findings_say(const watch_finding *finding, intake *into, const td_log *log);
+void findings_say(const live_check_finding *finding, intake *into, const td_log *log);
 
 #endif

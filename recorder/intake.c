@@ -17,7 +17,7 @@
 enum { EVENT_BYTES_MAX = 4 << 20 };
 
 /* Pauses of the loop that one event will report. */
-typedef struct stall_watch {
+typedef struct stall_state {
     uint64_t tick_mono_ns; /* of the last tick; 0 before the first */
     uint64_t from_ns;      /* first and last receive time of what was not reported yet */
     uint64_t to_ns;
@@ -25,7 +25,7 @@ typedef struct stall_watch {
     uint64_t total_ns;
     uint64_t suspended_ns; /* of that */
     uint64_t next_mono_ns; /* no event before */
-} stall_watch;
+} stall_state;
 
 typedef enum intake_state { STATE_FLOWING, STATE_PAUSED, STATE_DROPPING } intake_state;
 
@@ -36,7 +36,7 @@ struct intake {
     uint64_t paused_at_mono_ns;
     uint64_t paused_at_recv_ns;
     drop_count *drops;
-    stall_watch stalls;
+    stall_state stalls;
     td_buf packed_event;
     intake_stats stats;
 };
@@ -425,22 +425,22 @@ int intake_is_clock_wrong(const intake *self)
  * length of the pause. */
 static void emit_stalls(intake *self, uint64_t mono_ns)
 {
-    stall_watch *watch = &self->stalls;
-    TD_ASSERT(watch->count > 0);
-    int is_suspended = watch->suspended_ns > watch->total_ns / 2;
+    stall_state *stalls = &self->stalls;
+    TD_ASSERT(stalls->count > 0);
+    int is_suspended = stalls->suspended_ns > stalls->total_ns / 2;
     event clock_event = {.state = "paused",
-                         .from_ns = watch->from_ns,
-                         .to_ns = watch->to_ns,
-                         .count = watch->count,
+                         .from_ns = stalls->from_ns,
+                         .to_ns = stalls->to_ns,
+                         .count = stalls->count,
                          .cause = is_suspended ? "suspended" : "not running"};
     emit_clock(self, &clock_event);
     char total[TD_TIME_TEXT_BYTES];
-    td_duration_format(watch->total_ns, total);
+    td_duration_format(stalls->total_ns, total);
     td_log_say(self->options.log, TD_LOG_WARNING,
                "%s for %s: frames that came meanwhile have late receive times",
                is_suspended ? "the machine was suspended" : "the recorder did not run", total);
-    *watch = (stall_watch){.tick_mono_ns = watch->tick_mono_ns,
-                           .next_mono_ns = mono_ns + LIMIT_PAUSE_EVENT_NS};
+    *stalls = (stall_state){.tick_mono_ns = stalls->tick_mono_ns,
+                            .next_mono_ns = mono_ns + LIMIT_PAUSE_EVENT_NS};
 }
 
 void intake_rest(intake *self)
@@ -450,24 +450,24 @@ void intake_rest(intake *self)
 
 static void look_for_stall(intake *self)
 {
-    stall_watch *watch = &self->stalls;
+    stall_state *stalls = &self->stalls;
     uint64_t mono_ns = clock_mono_ns(self->options.clock);
     uint64_t suspended_ns = session_clock_take_suspension(&self->clock);
     uint64_t stood_ns = suspended_ns;
-    if (watch->tick_mono_ns != 0)
-        stood_ns += mono_ns - watch->tick_mono_ns;
-    watch->tick_mono_ns = mono_ns;
+    if (stalls->tick_mono_ns != 0)
+        stood_ns += mono_ns - stalls->tick_mono_ns;
+    stalls->tick_mono_ns = mono_ns;
     if (stood_ns >= LIMIT_PAUSE_NS) {
         uint64_t to_ns = (uint64_t)((int64_t)mono_ns + self->clock.offset_ns);
-        if (watch->count == 0)
-            watch->from_ns = to_ns - stood_ns;
-        watch->to_ns = to_ns;
-        watch->count++;
-        watch->total_ns += stood_ns;
-        watch->suspended_ns += suspended_ns;
+        if (stalls->count == 0)
+            stalls->from_ns = to_ns - stood_ns;
+        stalls->to_ns = to_ns;
+        stalls->count++;
+        stalls->total_ns += stood_ns;
+        stalls->suspended_ns += suspended_ns;
         self->stats.stalls++;
     }
-    if (watch->count > 0 && mono_ns >= watch->next_mono_ns)
+    if (stalls->count > 0 && mono_ns >= stalls->next_mono_ns)
         emit_stalls(self, mono_ns);
 }
 

@@ -31,18 +31,18 @@ typedef struct session_clock {
     td_clock clock;
     int64_t offset_ns;     /* recv time minus monotonic time */
     int64_t behind_ns;     /* how far the wall clock is behind a held offset (<= 0) */
-    int64_t seen_ns;       /* a large step that is being watched; 0: none */
+    int64_t seen_ns;       /* a large step that is being observed; 0: none */
     uint64_t seen_mono_ns; /* since when */
     uint64_t suspended_ns; /* boot-time minus monotonic clock, as it was looked at last */
     uint64_t last_recv_ns;
     uint64_t next_check_mono_ns;
-    uint8_t is_wrong; /* 1: CLOCK_STEP_WRONG was reported of the step that is being watched */
+    uint8_t is_wrong; /* 1: CLOCK_STEP_WRONG was reported of the step that is being observed */
 } session_clock;
 
 /* What a comparison with the wall clock found. Stable names: session_clock_step_name. */
 typedef enum session_clock_step {
     CLOCK_STEP_NONE,
-    CLOCK_STEP_SEEN,      /* a large step, either way; not adopted, and watched from now on */
+    CLOCK_STEP_SEEN,      /* a large step, either way; not adopted, and observed from now on */
     CLOCK_STEP_ADOPTED,   /* times jump ahead by step_ns */
     CLOCK_STEP_WITHDRAWN, /* the large step that was seen (step_ns) has been taken back */
     CLOCK_STEP_HELD,      /* a small step back: times stay ahead by -step_ns */

@@ -31,8 +31,8 @@
 enum { QUEUE_CHUNKS = 8 };
 
 /* Behind the second ring: continuity may lag by so much before it skips. */
-enum { WATCH_RING_BYTES = 32 << 20 };
-_Static_assert(WATCH_RING_BYTES > LIMIT_FRAME_BYTES, "the largest frame can be watched");
+enum { LIVE_CHECK_RING_BYTES = 32 << 20 };
+_Static_assert(LIVE_CHECK_RING_BYTES > LIMIT_FRAME_BYTES, "the largest frame can be checked");
 
 /* The user pointer of a feed's open_gaps. */
 typedef struct gap_user {
@@ -47,7 +47,7 @@ struct supervisor {
     intake *intake;
     decoder *decoder;
     findings *findings;
-    watch *watch;
+    live_check *live_check;
     chunk_queue *queue;
     encoder *encoder;
     archive_writer *writer;
@@ -117,7 +117,7 @@ static void on_must_end(void *user, const td_err *why)
 }
 
 /* Continuity thread: kept until the loop writes it down, which alone may use the intake. */
-static void on_found(void *user, const watch_finding *finding)
+static void on_found(void *user, const live_check_finding *finding)
 {
     supervisor *self = user;
     TD_ASSERT(finding->feed_index < self->options.config->feed_count);
@@ -342,18 +342,18 @@ static td_result open_threads(supervisor *self, td_err *err)
     TD_ASSERT(self->writer != NULL);
     TD_ASSERT(self->encoder == NULL);
     const recorder_config *config = self->options.config;
-    watch_options watching = {.config = config,
-                              .log = self->options.log,
-                              .ring_bytes = WATCH_RING_BYTES,
-                              .found = on_found,
-                              .user = self};
+    live_check_options checking = {.config = config,
+                                   .log = self->options.log,
+                                   .ring_bytes = LIVE_CHECK_RING_BYTES,
+                                   .found = on_found,
+                                   .user = self};
     td_result rc = td_ring_open(config->ring_bytes, &self->ring, err);
     if (rc == TD_OK)
         rc = chunk_queue_open(QUEUE_CHUNKS, &self->queue, err);
     if (rc == TD_OK)
         rc = findings_open(&self->findings, err);
     if (rc == TD_OK)
-        rc = watch_open(&watching, &self->watch, err);
+        rc = live_check_open(&checking, &self->live_check, err);
     if (rc == TD_OK)
         rc = lag_open(self->options.clock, config->commit_interval_ns, QUEUE_CHUNKS, &self->lag,
                       err);
@@ -368,7 +368,7 @@ static td_result open_threads(supervisor *self, td_err *err)
         rc = disk_open(&writing, &self->disk, err);
     encoder_options encoding = {.ring = self->ring,
                                 .queue = self->queue,
-                                .watch = self->watch,
+                                .live_check = self->live_check,
                                 .lag = self->lag,
                                 .config = config,
                                 .redactors = self->redactors,
@@ -549,7 +549,7 @@ static void fill_status(const supervisor *self, supervisor_status *out)
     memset(out, 0, sizeof *out);
     intake_get_stats(self->intake, &out->intake);
     encoder_get_stats(self->encoder, &out->encoder);
-    watch_get_stats(self->watch, &out->watch);
+    live_check_get_stats(self->live_check, &out->live_check);
     lag_get_stats(self->lag, &out->lag);
     out->ring_percent = td_ring_used_bytes(self->ring) * 100 / td_ring_capacity_bytes(self->ring);
     out->feeds = self->options.config->feed_count;
@@ -570,7 +570,7 @@ static void fill_status(const supervisor *self, supervisor_status *out)
 
 static void say_findings(supervisor *self)
 {
-    watch_finding finding;
+    live_check_finding finding;
     while (findings_take(self->findings, &finding))
         findings_say(&finding, self->intake, self->options.log);
     uint64_t lost = findings_take_lost(self->findings);
@@ -726,7 +726,7 @@ static void drain(supervisor *self)
 {
     intake_rest(self->intake);
     while (!atomic_load_explicit(&self->has_thread_failed, memory_order_acquire) &&
-           (td_ring_used_bytes(self->ring) > 0 || !watch_is_idle(self->watch)))
+           (td_ring_used_bytes(self->ring) > 0 || !live_check_is_idle(self->live_check)))
         clock_sleep_until(self->options.clock, clock_mono_ns(self->options.clock) + TD_NS_PER_MS);
     intake_tick(self->intake);
     say_findings(self);
@@ -793,7 +793,7 @@ void supervisor_close(supervisor *self)
         (void)opened_half; /* as above */
     }
     lag_close(self->lag);
-    watch_close(self->watch);
+    live_check_close(self->live_check);
     encoder_close(self->encoder);
     td_result abandoned = archive_writer_close(self->writer, WRITER_ABANDON, 0, &ignored);
     (void)abandoned; /* as above: after a good run the writer is closed already */

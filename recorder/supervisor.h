@@ -22,7 +22,7 @@
 #include "recorder/encoder.h"
 #include "recorder/intake.h"
 #include "recorder/lag.h"
-#include "recorder/watch.h"
+#include "recorder/live_check.h"
 
 typedef struct supervisor supervisor;
 
@@ -39,7 +39,7 @@ typedef struct durable_count {
 typedef struct supervisor_status {
     intake_stats intake;
     encoder_stats encoder;
-    watch_stats watch;
+    live_check_stats live_check;
     lag_stats lag;
     uint64_t ring_percent;
     uint64_t feeds, live; /* and those of which all subscriptions are acknowledged */

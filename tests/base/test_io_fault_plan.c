@@ -350,18 +350,18 @@ static void note_append(void *user, io_fault_op op, uint64_t change_count)
         *(uint64_t *)user = change_count;
 }
 
-/* The watcher is told before the call has changed anything. */
-static void test_watch(void **state)
+/* The observer is called before the call changes anything. */
+static void test_observer(void **state)
 {
     io_fault *disk = *state;
     uint64_t seen = 77;
     assert_int_equal(io_fault_log_start(disk, NULL), TD_OK);
-    io_fault_watch(disk, note_append, &seen);
+    io_fault_observe(disk, note_append, &seen);
     td_file *file = make_file(disk, "a");
     assert_int_equal(seen, 77);
     assert_int_equal(td_io_append(file, "1", 1, NULL), TD_OK);
     assert_int_equal(seen, 1);
-    io_fault_watch(disk, NULL, NULL);
+    io_fault_observe(disk, NULL, NULL);
     assert_int_equal(td_io_append(file, "2", 1, NULL), TD_OK);
     assert_int_equal(seen, 1);
     td_io_close(file);
@@ -399,7 +399,7 @@ int main(void)
         ON_DISK(test_damage),
         ON_DISK(test_log),
         ON_DISK(test_log_of_a_short_write),
-        ON_DISK(test_watch),
+        ON_DISK(test_observer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

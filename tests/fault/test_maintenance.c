@@ -240,7 +240,7 @@ static int act_and_die(worker *w, uint64_t calls)
         TD_ASSERT(disk != NULL);
         countdown c = {.left = calls, .died_behind = w->died_behind};
         td_result rc = io_fault_log_start(disk, NULL);
-        io_fault_watch(disk, die_in_time, &c);
+        io_fault_observe(disk, die_in_time, &c);
         if (rc == TD_OK)
             rc = w->scene->act(&w->place, disk, NULL);
         _exit(rc == TD_OK ? 0 : 1);
@@ -416,8 +416,8 @@ static void record_and_cut(scene *s, unsigned percent, uint64_t seed)
     s->recording.disk = disk;
     s->catalogs = fault_catalogs_open(s->recording.catalog);
     assert_non_null(s->catalogs);
-    s->recording.watch = fault_catalogs_watch;
-    s->recording.watch_user = s->catalogs;
+    s->recording.observer = fault_catalogs_observe;
+    s->recording.observer_user = s->catalogs;
     assert_int_equal(io_fault_log_start(disk, NULL), TD_OK);
     fault_recording_run(&s->recording, is_full() ? &FULL : &SMALL, &end);
     assert_int_equal(end.result, TD_OK);

@@ -209,8 +209,8 @@ static void record(scene *s)
     assert_non_null(s->recording.disk);
     s->catalogs = fault_catalogs_open(s->recording.catalog);
     assert_non_null(s->catalogs);
-    s->recording.watch = fault_catalogs_watch;
-    s->recording.watch_user = s->catalogs;
+    s->recording.observer = fault_catalogs_observe;
+    s->recording.observer_user = s->catalogs;
     assert_int_equal(io_fault_log_start(s->recording.disk, NULL), TD_OK);
     fault_recording_run(&s->recording, &s->size.recording, &end);
     if (end.result != TD_OK)

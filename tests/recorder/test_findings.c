@@ -13,7 +13,7 @@ static const channel_info CHANNEL = {.feed = "inverse", .topic = "orderBookL2_25
 
 static void put(findings *into, uint64_t from_ns)
 {
-    const watch_finding found = {.channel = &CHANNEL, .from_ns = from_ns};
+    const live_check_finding found = {.channel = &CHANNEL, .from_ns = from_ns};
     findings_put(into, &found);
 }
 
@@ -21,7 +21,7 @@ static void findings_come_out_in_order(void **state)
 {
     (void)state;
     findings *between;
-    watch_finding out;
+    live_check_finding out;
     assert_int_equal(findings_open(&between, NULL), TD_OK);
     for (int round = 0; round < 3; round++) {
         for (uint64_t n = 1; n <= FINDINGS_MAX; n++)
@@ -40,7 +40,7 @@ static void what_does_not_fit_is_counted_and_the_newest_stays(void **state)
 {
     (void)state;
     findings *between;
-    watch_finding out = {0};
+    live_check_finding out = {0};
     uint64_t taken = 0;
     assert_int_equal(findings_open(&between, NULL), TD_OK);
     for (uint64_t n = 1; n <= FINDINGS_MAX + 7; n++)

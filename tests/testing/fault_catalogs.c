@@ -135,7 +135,7 @@ static void look(fault_catalogs *c)
     }
 }
 
-void fault_catalogs_watch(void *user, io_fault_op op, uint64_t change_count)
+void fault_catalogs_observe(void *user, io_fault_op op, uint64_t change_count)
 {
     static const uint32_t READERS =
         IO_FAULT_BIT(IO_FAULT_OP_OPEN) | IO_FAULT_BIT(IO_FAULT_OP_SIZE) |

@@ -20,12 +20,12 @@ typedef enum fault_catalog_kind {
     FAULT_CATALOG_KIND_COUNT,
 } fault_catalog_kind;
 
-/* Watch the catalog at path; NULL without memory. */
+/* Observe the catalog at path; NULL without memory. */
 fault_catalogs *fault_catalogs_open(const char *path);
 void fault_catalogs_close(fault_catalogs *catalogs);
 
-/* An io_fault_watch_fn; user is a fault_catalogs. */
-void fault_catalogs_watch(void *user, io_fault_op op, uint64_t change_count);
+/* An io_fault_observer; user is a fault_catalogs. */
+void fault_catalogs_observe(void *user, io_fault_op op, uint64_t change_count);
 
 /* How many different ones there were. */
 uint64_t fault_catalogs_count(const fault_catalogs *catalogs);

@@ -127,8 +127,8 @@ static void on_call(void *user, io_fault_op op, uint64_t change_count)
     }
     for (size_t i = 0; i < FAULT_FEEDS; i++)
         r->fed[change_count].frames[i] = atomic_load(&r->feeds[i].fed);
-    if (r->watch != NULL)
-        r->watch(r->watch_user, op, change_count);
+    if (r->observer != NULL)
+        r->observer(r->observer_user, op, change_count);
 }
 
 static td_result configure(session *s, td_err *err)
@@ -345,7 +345,7 @@ void fault_recording_run(fault_recording *r, const fault_size *size, fault_end *
     td_err_clear(&end->err);
     for (size_t i = 0; i < FAULT_FEEDS; i++)
         r->feeds[i].base = r->feeds[i].count;
-    io_fault_watch(r->disk, on_call, r);
+    io_fault_observe(r->disk, on_call, r);
     td_err err;
     td_err_clear(&err);
     td_result rc = configure(&s, &err);
@@ -357,7 +357,7 @@ void fault_recording_run(fault_recording *r, const fault_size *size, fault_end *
         feed_all(&s, size);
     keep_first(end, rc, &err);
     close_session(&s, end);
-    io_fault_watch(r->disk, NULL, NULL);
+    io_fault_observe(r->disk, NULL, NULL);
     end->has_given_up = atomic_load(&s.has_failed);
     end->announced = durable_count(&s);
 }

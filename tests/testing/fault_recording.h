@@ -72,9 +72,9 @@ typedef struct fault_recording {
     fault_fed *fed; /* [n]: when change n was about to be made */
     size_t fed_count;
     size_t fed_capacity;
-    /* Told as each call of the disk begins, while a session runs; see io_fault_watch. */
-    io_fault_watch_fn *watch;
-    void *watch_user;
+    /* Called as each call of the disk begins, while a session runs; see io_fault_observe. */
+    io_fault_observer *observer;
+    void *observer_user;
 } fault_recording;
 
 /* An empty one, with a clock and a folder. 0 if they cannot be had. */

@@ -120,8 +120,8 @@ const char *io_fault_op_name(io_fault_op op);
 /* Called as each call begins, with how many changes were noted before it: for whoever has to look
  * at, or to end, what happens outside of the disk between two of its changes. It holds the disk's
  * mutex and must not use the disk. NULL ends it. */
-typedef void io_fault_watch_fn(void *user, io_fault_op op, uint64_t change_count);
-void io_fault_watch(io_fault *disk, io_fault_watch_fn *watch, void *user);
+typedef void io_fault_observer(void *user, io_fault_op op, uint64_t change_count);
+void io_fault_observe(io_fault *disk, io_fault_observer *observer, void *user);
 
 /* Calls of one operation, or of all (IO_FAULT_OP_COUNT), since the disk was made. */
 uint64_t io_fault_call_count(io_fault *disk, io_fault_op op);

@@ -44,11 +44,11 @@ td_result io_fault_digest(io_fault *disk, td_hash128 *out)
     return TD_OK;
 }
 
-void io_fault_watch(io_fault *disk, io_fault_watch_fn *watch, void *user)
+void io_fault_observe(io_fault *disk, io_fault_observer *observer, void *user)
 {
     pthread_mutex_lock(&disk->mutex);
-    disk->watch = watch;
-    disk->watch_user = user;
+    disk->observer = observer;
+    disk->observer_user = user;
     pthread_mutex_unlock(&disk->mutex);
 }
 

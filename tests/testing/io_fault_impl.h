@@ -107,8 +107,8 @@ struct io_fault {
     io_fault_op fired_op; /* the first of them */
     uint64_t calls[IO_FAULT_OP_COUNT];
 
-    io_fault_watch_fn *watch; /* NULL: nobody watches */
-    void *watch_user;
+    io_fault_observer *observer; /* NULL: none */
+    void *observer_user;
 
     pthread_cond_t sync_changed;
     io_fault_sync_mode sync_mode;

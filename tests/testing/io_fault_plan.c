@@ -22,8 +22,8 @@ io_fault_kind disk_meet_plan(io_fault *disk, io_fault_op op)
 {
     const io_fault_plan *plan = &disk->plan;
     TD_ASSERT(op < IO_FAULT_OP_COUNT);
-    if (disk->watch != NULL)
-        disk->watch(disk->watch_user, op, disk->log_count);
+    if (disk->observer != NULL)
+        disk->observer(disk->observer_user, op, disk->log_count);
     disk->calls[op]++;
     if (plan->kind == IO_FAULT_NONE || plan->fail_at == 0 ||
         (counted_ops(plan) & IO_FAULT_BIT(op)) == 0)

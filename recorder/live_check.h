@@ -3,16 +3,16 @@
  * frames are skipped here (they are recorded all the same), their books are unchecked until the
  * next snapshot, and the skips are counted.
  *
- * Its memory is limited to LIMIT_WATCH_BYTES. A book that would exceed the limit is dropped: its
- * topic is unchecked and counted until a segment begins and memory is free again. Other books
+ * Its memory is limited to LIMIT_LIVE_CHECK_BYTES. A book that would exceed the limit is dropped:
+ * its topic is unchecked and counted until a segment begins and memory is free again. Other books
  * continue across segments. Recording never depends on the live check.
  *
  * A book that breaks opens a `sequence` gap, which the next snapshot closes; so does a book that
  * another one of its symbol contradicts, until they agree. Trades that a candle has and that did
  * not come are an `aggregate` gap between two of its readings (book/audit.h). All are told to the
  * network thread through `found`. */
-#ifndef TD_RECORDER_WATCH_H
-#define TD_RECORDER_WATCH_H
+#ifndef TD_RECORDER_LIVE_CHECK_H
+#define TD_RECORDER_LIVE_CHECK_H
 
 #include <stdint.h>
 
@@ -24,10 +24,10 @@
 #include "recorder/config.h"
 #include "schema/topic.h"
 
-typedef struct watch watch;
+typedef struct live_check live_check;
 
 /* A gap that was found or has ended. Strings are valid during the call. */
-typedef struct watch_finding {
+typedef struct live_check_finding {
     uint16_t feed_index;
     const channel_info *channel;
     uint32_t conn;
@@ -36,20 +36,20 @@ typedef struct watch_finding {
     gap_reason reason; /* GAP_SEQUENCE; GAP_AGGREGATE: trades are missing, and it has both ends */
     rule_id rule;      /* that broke first */
     int64_t expected, found;
-} watch_finding;
+} live_check_finding;
 
-typedef struct watch_options {
+typedef struct live_check_options {
     const recorder_config *config; /* borrowed */
     const td_log *log;
     size_t ring_bytes;
-    size_t memory_bytes; /* of channels, books and audits; 0: LIMIT_WATCH_BYTES */
-    /* Called on the watch thread. */
-    void (*found)(void *user, const watch_finding *finding);
+    size_t memory_bytes; /* of channels, books and audits; 0: LIMIT_LIVE_CHECK_BYTES */
+    /* Called on the live check's thread. */
+    void (*found)(void *user, const live_check_finding *finding);
     void *user;
-} watch_options;
+} live_check_options;
 
 /* What was checked so far; any thread may ask. */
-typedef struct watch_stats {
+typedef struct live_check_stats {
     uint64_t frames;
     uint64_t skipped; /* not checked: the ring was full, or there is no memory for the topic */
     uint64_t undecoded;
@@ -57,40 +57,42 @@ typedef struct watch_stats {
     uint64_t broken;          /* books that are broken now */
     uint64_t unchecked_books; /* topics, and comparisons of a symbol's, that were given up for want
                                  of memory; ever */
-} watch_stats;
+} live_check_stats;
 
 /* Start the thread. TD_E_NOMEM, TD_E_IO. */
-TD_MUST_USE td_result watch_open(const watch_options *options, watch **out, td_err *err);
+TD_MUST_USE td_result live_check_open(const live_check_options *options, live_check **out,
+                                      td_err *err);
 
 /* Check what is left, end the thread, free; NULL is fine. */
-void watch_close(watch *self);
+void live_check_close(live_check *self);
 
 /* Encoder thread: pass on a data frame of channel number channel_index of a feed. info and bytes
  * are copied, or skipped and counted. */
-void watch_put(watch *self, uint16_t feed_index, uint32_t channel_index, const channel_info *info,
-               uint32_t conn, uint64_t recv_ns, td_bytes bytes);
+void live_check_put(live_check *self, uint16_t feed_index, uint32_t channel_index,
+                    const channel_info *info, uint32_t conn, uint64_t recv_ns, td_bytes bytes);
 
 /* Encoder thread: the same for a frame of the connection itself: a request, or the answer to one.
  * They say from when on a connection's topics are all there. info is the control channel's. */
-typedef enum watch_control { WATCH_REQUEST, WATCH_ANSWER } watch_control;
-void watch_put_control(watch *self, uint16_t feed_index, watch_control kind,
-                       const channel_info *info, uint32_t conn, uint64_t recv_ns, td_bytes bytes);
+typedef enum live_check_control { LIVE_CHECK_REQUEST, LIVE_CHECK_ANSWER } live_check_control;
+void live_check_put_control(live_check *self, uint16_t feed_index, live_check_control kind,
+                            const channel_info *info, uint32_t conn, uint64_t recv_ns,
+                            td_bytes bytes);
 
 /* Encoder thread: a connection has ended. Of a topic that several connections have the live check
  * compares the frames of one with other topics (tape/follow.h): another one takes its place. */
-void watch_put_closed(watch *self, uint16_t feed_index, uint32_t line, uint32_t shard,
-                      uint32_t conn);
+void live_check_put_closed(live_check *self, uint16_t feed_index, uint32_t line, uint32_t shard,
+                           uint32_t conn);
 
 /* Encoder thread: a segment of the feed begins. Numbers mean other channels from here on; what is
  * known of a topic and slot goes on under its new number. */
-void watch_begin_segment(watch *self, uint16_t feed_index);
+void live_check_begin_segment(live_check *self, uint16_t feed_index);
 
-/* What of watch_stats.unchecked_books is of one feed. Any thread. */
-uint64_t watch_unchecked_books(const watch *self, uint16_t feed_index);
+/* What of live_check_stats.unchecked_books is of one feed. Any thread. */
+uint64_t live_check_unchecked_books(const live_check *self, uint16_t feed_index);
 
-/* 1 if everything that was put has been checked. Any thread but the watch's own. */
-int watch_is_idle(const watch *self);
+/* 1 if everything that was put has been checked. Any thread but its own. */
+int live_check_is_idle(const live_check *self);
 
-void watch_get_stats(const watch *self, watch_stats *out);
+void live_check_get_stats(const live_check *self, live_check_stats *out);
 
 #endif

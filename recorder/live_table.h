@@ -1,4 +1,4 @@
-/* Memory of the live check (recorder/watch.h): channels by feed, slot and topic, each with its
+/* Memory of the live check (recorder/live_check.h): channels by feed, slot and topic, each with its
  * topic's track, and the audits that compare the topics of a symbol. Channel numbers restart in
  * each segment and books go on over segments, so this table does not depend on numbers.
  *
@@ -6,9 +6,9 @@
  * segment begins and memory is free again. If a segment begins while more than half of the budget
  * is used, channels of symbols without a frame in the previous segment are removed.
  *
- * The watch's thread only. */
-#ifndef TD_RECORDER_WATCHED_H
-#define TD_RECORDER_WATCHED_H
+ * The live check's thread only. */
+#ifndef TD_RECORDER_LIVE_TABLE_H
+#define TD_RECORDER_LIVE_TABLE_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -20,15 +20,15 @@
 #include "tape/follow.h"
 
 /* A stream (tape/follow.h) of the symbol: audits take no copies of it. */
-typedef struct watched_stream {
+typedef struct live_stream {
     const channel_info *info; /* the first channel's, which is freed with this */
     follow follow;            /* its slots are the channels */
     follower_member member;
-    struct watched_stream *next; /* of the same symbol */
-} watched_stream;
+    struct live_stream *next; /* of the same symbol */
+} live_stream;
 
 /* All topics of one symbol of a feed: what an audit compares. */
-typedef struct watched_symbol {
+typedef struct live_symbol {
     const char *name;   /* the first channel's, which is freed with this */
     audit *audit;       /* NULL while no part has a partner, or there was no memory for it */
     size_t audit_bytes; /* as charged */
@@ -37,19 +37,19 @@ typedef struct watched_symbol {
     uint32_t segment; /* of the last frame of any of its channels */
     uint16_t feed_index;
     uint8_t is_unaudited; /* its audit was given up */
-    watched_stream *streams;
-    struct watched_symbol *next;
-} watched_symbol;
+    live_stream *streams;
+    struct live_symbol *next;
+} live_symbol;
 
 /* State of one topic of one slot; text and binary frames of it share this. */
-typedef struct watched {
+typedef struct live_channel {
     channel_info info; /* strings in text, no schema */
     char *text;
     topic_match topic;
-    follower follower;      /* without track: the topic has no row, or it is unchecked */
-    size_t track_bytes;     /* as charged */
-    watched_symbol *symbol; /* NULL: takes no part in audits */
-    watched_stream *stream; /* NULL: as symbol, or there was no memory for it */
+    follower follower;   /* without track: the topic has no row, or it is unchecked */
+    size_t track_bytes;  /* as charged */
+    live_symbol *symbol; /* NULL: takes no part in audits */
+    live_stream *stream; /* NULL: as symbol, or there was no memory for it */
     audit_part part;
     uint16_t feed_index;
     uint8_t is_met;       /* a frame came: topic and track are looked up */
@@ -64,16 +64,16 @@ typedef struct watched {
     verdict_item broke;
     uint32_t segment; /* of its last frame */
     uint32_t place;   /* in the table's list */
-    struct watched *next;
-} watched;
+    struct live_channel *next;
+} live_channel;
 
-enum { WATCHED_BUCKETS = 1 << 14 };
+enum { LIVE_TABLE_BUCKETS = 1 << 14 };
 
-typedef struct watched_table {
-    watched **all; /* in no order */
+typedef struct live_table {
+    live_channel **all; /* in no order */
     uint32_t count;
-    watched *buckets[WATCHED_BUCKETS];
-    watched_symbol *symbols[WATCHED_BUCKETS];
+    live_channel *buckets[LIVE_TABLE_BUCKETS];
+    live_symbol *symbols[LIVE_TABLE_BUCKETS];
     size_t used_bytes, max_bytes;
     struct {
         uint32_t segment;
@@ -81,43 +81,43 @@ typedef struct watched_table {
          * of a connection may have had its snapshot before. */
         uint8_t has_holes;
     } feeds[LIMIT_FEEDS];
-} watched_table;
+} live_table;
 
-void watched_table_init(watched_table *table, size_t max_bytes);
-void watched_table_fini(watched_table *table);
+void live_table_init(live_table *table, size_t max_bytes);
+void live_table_fini(live_table *table);
 
 /* The channel that info describes, added if need be (strings are copied). NULL beyond the budget,
  * or without memory. */
-watched *watched_get(watched_table *table, uint16_t feed_index, const channel_info *info);
+live_channel *live_table_get(live_table *table, uint16_t feed_index, const channel_info *info);
 
 /* A frame of the channel came in the feed's present segment. */
-void watched_touch(watched_table *table, watched *channel);
+void live_table_touch(live_table *table, live_channel *channel);
 
 /* Make the channel's follower ready for a frame of this connection, under the topic's row of now.
  * TD_OK; TD_E_LIMIT: its first track would go beyond the budget; TD_E_NOMEM. It is unchecked then.
  */
-TD_MUST_USE td_result watched_meet(watched_table *table, watched *channel, uint32_t conn,
-                                   td_err *err);
+TD_MUST_USE td_result live_table_meet(live_table *table, live_channel *channel, uint32_t conn,
+                                      td_err *err);
 
 /* Let the channel take part in audits of its symbol, by its topic's row; without memory, or beyond
  * the budget, it does not. */
-void watched_join_symbol(watched_table *table, watched *channel);
+void live_table_join_symbol(live_table *table, live_channel *channel);
 
 /* What a frame of the channel's present connection is to its stream; there is one. TD_E_NOMEM. */
-TD_MUST_USE td_result watched_follow(watched *channel, uint64_t recv_ns, follow_answer *out,
-                                     td_err *err);
+TD_MUST_USE td_result live_channel_follow(live_channel *channel, uint64_t recv_ns,
+                                          follow_answer *out, td_err *err);
 
 /* The slot's connection of this number has ended. */
-void watched_end(watched_table *table, uint16_t feed_index, uint32_t line, uint32_t shard,
-                 uint32_t conn);
+void live_table_end_connection(live_table *table, uint16_t feed_index, uint32_t line,
+                               uint32_t shard, uint32_t conn);
 
 /* Track or audit may have grown. 0: it went beyond the budget and is given up: the channel has no
  * track any more; its symbol has no audit any more. */
-int watched_charge_track(watched_table *table, watched *channel);
-int watched_charge_audit(watched_table *table, watched_symbol *symbol);
+int live_table_charge_track(live_table *table, live_channel *channel);
+int live_table_charge_audit(live_table *table, live_symbol *symbol);
 
 /* A segment of the feed begins: see above. Returns how many of the channels that were forgotten had
  * a broken book. No pointer to a channel of the feed is valid any more. */
-uint32_t watched_begin_segment(watched_table *table, uint16_t feed_index);
+uint32_t live_table_begin_segment(live_table *table, uint16_t feed_index);
 
 #endif

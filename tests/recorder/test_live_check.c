@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "recorder/watch.h"
+#include "recorder/live_check.h"
 #include "tests/testing/sim_feed.h"
 
 enum { FINDINGS_KEPT = 64, CHANNELS_KEPT = 16 };
@@ -23,7 +23,7 @@ typedef struct kept_channel {
 } kept_channel;
 
 typedef struct findings_seen {
-    watch_finding items[FINDINGS_KEPT];
+    live_check_finding items[FINDINGS_KEPT];
     size_t count;
     kept_channel channels[CHANNELS_KEPT];
     size_t channel_count;
@@ -53,7 +53,7 @@ static const channel_info *keep_channel(findings_seen *seen, const channel_info 
     return &kept->info;
 }
 
-static void on_found(void *user, const watch_finding *finding)
+static void on_found(void *user, const live_check_finding *finding)
 {
     findings_seen *seen = user;
     if (seen->count == FINDINGS_KEPT)
@@ -63,28 +63,30 @@ static void on_found(void *user, const watch_finding *finding)
 }
 
 /* Channel numbers restart in each segment: shift is added to their numbers. */
-static void put(watch *w, const tape_frame *frame, uint32_t conn, uint32_t shift)
+static void put(live_check *w, const tape_frame *frame, uint32_t conn, uint32_t shift)
 {
     const channel_info *info = &frame->channel->info;
     if (strcmp(info->topic, CHANNEL_TOPIC_CONTROL) == 0)
-        watch_put_control(w, 0, info->dir == CHANNEL_OUT ? WATCH_REQUEST : WATCH_ANSWER, info, conn,
-                          frame->recv_ns, frame->bytes);
+        live_check_put_control(w, 0,
+                               info->dir == CHANNEL_OUT ? LIVE_CHECK_REQUEST : LIVE_CHECK_ANSWER,
+                               info, conn, frame->recv_ns, frame->bytes);
     else
-        watch_put(w, 0, frame->channel->index + shift, info, conn, frame->recv_ns, frame->bytes);
+        live_check_put(w, 0, frame->channel->index + shift, info, conn, frame->recv_ns,
+                       frame->bytes);
 }
 
-/* What the watch is given besides the frames. */
-typedef struct watch_case {
+/* What the live check is given besides the frames. */
+typedef struct live_check_case {
     size_t lost;           /* the frame that is left out */
     size_t again;          /* from this one on frames come as if over a new connection */
     size_t segment_frames; /* a segment begins after so many frames; 0: never */
     size_t memory_bytes;   /* 0: as much as a recorder has */
     uint8_t is_twice;      /* 1: every frame comes over another connection of the feed as well */
     size_t closed;         /* with this frame the first of the two ends; 0: never */
-} watch_case;
+} live_check_case;
 
 /* The same frame on the feed's other shard; channels are numbered apart. */
-static void put_copy(watch *w, const tape_frame *frame, uint32_t conn, uint32_t shift)
+static void put_copy(live_check *w, const tape_frame *frame, uint32_t conn, uint32_t shift)
 {
     tape_channel channel = *frame->channel;
     tape_frame copy = *frame;
@@ -95,25 +97,26 @@ static void put_copy(watch *w, const tape_frame *frame, uint32_t conn, uint32_t 
     put(w, &copy, conn, shift);
 }
 
-/* Watch a recorded tape. Any receive time that its findings name is one of the tape's. */
-static watch_stats watch_case_run(const capture_tape *from, const char *family_name,
-                                  const watch_case *how, findings_seen *seen)
+/* Run the live check on a recorded tape. Any receive time that its findings name is one of the
+ * tape's. */
+static live_check_stats live_check_case_run(const capture_tape *from, const char *family_name,
+                                            const live_check_case *how, findings_seen *seen)
 {
     static recorder_config config;
     config = (recorder_config){.feed_count = 1};
     config.feeds[0].family = family_find(td_bytes_str(family_name));
-    const watch_options options = {.config = &config,
-                                   .ring_bytes = 64 << 20,
-                                   .memory_bytes = how->memory_bytes,
-                                   .found = on_found,
-                                   .user = seen};
-    watch *w = NULL;
+    const live_check_options options = {.config = &config,
+                                        .ring_bytes = 64 << 20,
+                                        .memory_bytes = how->memory_bytes,
+                                        .found = on_found,
+                                        .user = seen};
+    live_check *w = NULL;
     uint32_t shift = 0;
     *seen = (findings_seen){0};
-    assert_int_equal(watch_open(&options, &w, NULL), TD_OK);
+    assert_int_equal(live_check_open(&options, &w, NULL), TD_OK);
     for (size_t i = 0; i < from->frame_count; i++) {
         if (how->segment_frames > 0 && i > 0 && i % how->segment_frames == 0) {
-            watch_begin_segment(w, 0);
+            live_check_begin_segment(w, 0);
             shift = (shift + 7) % 31;
         }
         uint32_t conn = from->frames[i].conn + (i >= how->again);
@@ -121,31 +124,31 @@ static watch_stats watch_case_run(const capture_tape *from, const char *family_n
         if (i != how->lost && !is_closed)
             put(w, &from->frames[i], conn, shift);
         if (how->closed > 0 && i == how->closed)
-            watch_put_closed(w, 0, 0, 0, conn);
+            live_check_put_closed(w, 0, 0, 0, conn);
         if (i != how->lost && how->is_twice)
             put_copy(w, &from->frames[i], conn, shift);
     }
-    while (!watch_is_idle(w))
+    while (!live_check_is_idle(w))
         sched_yield();
-    watch_stats stats;
-    watch_get_stats(w, &stats);
+    live_check_stats stats;
+    live_check_get_stats(w, &stats);
     assert_int_equal(stats.undecoded, 0);
-    watch_close(w);
+    live_check_close(w);
     return stats;
 }
 
-static void watch_broken(const capture_tape *from, const char *family_name, size_t lost,
-                         size_t again, findings_seen *seen)
+static void live_check_broken(const capture_tape *from, const char *family_name, size_t lost,
+                              size_t again, findings_seen *seen)
 {
-    const watch_case how = {.lost = lost, .again = again};
-    watch_stats stats = watch_case_run(from, family_name, &how, seen);
+    const live_check_case how = {.lost = lost, .again = again};
+    live_check_stats stats = live_check_case_run(from, family_name, &how, seen);
     assert_int_equal(stats.skipped, 0);
 }
 
-static void watch_without(const capture_tape *from, const char *family_name, size_t lost,
-                          findings_seen *seen)
+static void live_check_without(const capture_tape *from, const char *family_name, size_t lost,
+                               findings_seen *seen)
 {
-    watch_broken(from, family_name, lost, SIZE_MAX, seen);
+    live_check_broken(from, family_name, lost, SIZE_MAX, seen);
 }
 
 /* The n-th frame of a topic. */
@@ -171,12 +174,12 @@ static void test_lost_trades(void **state)
                                         .seed = 9,
                                         .step_ns = 200 * TD_NS_PER_MS},
                     1500, &recorded);
-    watch_without(&recorded, "v5-linear", SIZE_MAX, &seen);
+    live_check_without(&recorded, "v5-linear", SIZE_MAX, &seen);
     assert_int_equal(seen.count, 0);
     size_t lost = nth_of(&recorded, "publicTrade", 500);
-    watch_without(&recorded, "v5-linear", lost, &seen);
+    live_check_without(&recorded, "v5-linear", lost, &seen);
     assert_int_equal(seen.count, 1);
-    const watch_finding *found = &seen.items[0];
+    const live_check_finding *found = &seen.items[0];
     const tape_frame *frame = &recorded.frames[lost];
     assert_int_equal(found->reason, GAP_AGGREGATE);
     assert_int_equal(found->rule, RULE_TRADES_COMPLETE);
@@ -204,7 +207,7 @@ static void test_mended_by_the_frame_that_shows_it(void **state)
                     400, &recorded);
     size_t shown = 0;
     for (size_t lost = 10; lost < 300; lost++) {
-        watch_without(&recorded, "v5-linear", lost, &seen);
+        live_check_without(&recorded, "v5-linear", lost, &seen);
         if (seen.count == 0)
             continue; /* a repetition was lost */
         assert_int_equal(seen.count, 2);
@@ -233,15 +236,15 @@ static void test_two_connections(void **state)
                                         .seed = 9,
                                         .step_ns = 200 * TD_NS_PER_MS},
                     1500, &recorded);
-    watch_case how = {.lost = SIZE_MAX, .again = SIZE_MAX, .is_twice = 1};
-    (void)watch_case_run(&recorded, "v5-linear", &how, &seen);
+    live_check_case how = {.lost = SIZE_MAX, .again = SIZE_MAX, .is_twice = 1};
+    (void)live_check_case_run(&recorded, "v5-linear", &how, &seen);
     assert_int_equal(seen.count, 0);
     how.lost = nth_of(&recorded, "publicTrade", 500);
-    (void)watch_case_run(&recorded, "v5-linear", &how, &seen);
+    (void)live_check_case_run(&recorded, "v5-linear", &how, &seen);
     assert_int_equal(seen.count, 1);
     assert_int_equal(seen.items[0].channel->shard, 0);
     how.closed = nth_of(&recorded, "publicTrade", 300);
-    (void)watch_case_run(&recorded, "v5-linear", &how, &seen);
+    (void)live_check_case_run(&recorded, "v5-linear", &how, &seen);
     assert_int_equal(seen.count, 1);
     assert_int_equal(seen.items[0].reason, GAP_AGGREGATE);
     assert_int_equal(seen.items[0].channel->shard, 1);
@@ -261,19 +264,19 @@ static void test_lost_update(void **state)
                                         .seed = 3,
                                         .step_ns = 20 * TD_NS_PER_MS},
                     1500, &recorded);
-    watch_without(&recorded, "inverse", SIZE_MAX, &seen);
+    live_check_without(&recorded, "inverse", SIZE_MAX, &seen);
     assert_int_equal(seen.count, 0);
     int was_found = 0;
     for (size_t n = 100; n < 160 && !was_found; n++) {
-        watch_without(&recorded, "inverse", nth_of(&recorded, "orderBookL2_25", n), &seen);
+        live_check_without(&recorded, "inverse", nth_of(&recorded, "orderBookL2_25", n), &seen);
         was_found = seen.count == 4 && seen.items[0].rule == RULE_BOOKS_AGREE;
     }
     assert_true(was_found);
     /* nobody knows which of the two is wrong: two rows of the ledger, each opened, and closed */
     assert_string_not_equal(seen.items[0].channel->topic, seen.items[1].channel->topic);
     for (size_t i = 0; i < 2; i++) {
-        const watch_finding *opened = &seen.items[i];
-        const watch_finding *closed = &seen.items[i + 2];
+        const live_check_finding *opened = &seen.items[i];
+        const live_check_finding *closed = &seen.items[i + 2];
         assert_int_equal(opened->reason, GAP_SEQUENCE);
         assert_int_equal(opened->to_ns, GAP_OPEN);
         assert_int_equal(closed->rule, RULE_BOOKS_AGREE);
@@ -303,7 +306,7 @@ static void test_mended_by_the_next_connection(void **state)
     size_t lost = nth_of(&recorded, "orderbook.50", 50);
     size_t again = nth_of(&recorded, "orderbook.50", 80);
     recorded.frames[again].bytes = recorded.frames[snapshot].bytes;
-    watch_broken(&recorded, "v5-linear", lost, again, &seen);
+    live_check_broken(&recorded, "v5-linear", lost, again, &seen);
     assert_true(seen.count >= 2); /* what follows does not fit the old snapshot */
     assert_int_equal(seen.items[0].rule, RULE_SEQ_DENSE);
     assert_int_equal(seen.items[0].to_ns, GAP_OPEN);
@@ -333,9 +336,9 @@ static void test_text_and_binary_frames_of_a_topic(void **state)
     binary.index += 100;
     for (size_t n = 1; n < 100; n += 2)
         recorded.frames[nth_of(&recorded, "orderbook.50", n)].channel = &binary;
-    watch_without(&recorded, "v5-linear", SIZE_MAX, &seen);
+    live_check_without(&recorded, "v5-linear", SIZE_MAX, &seen);
     assert_int_equal(seen.count, 0);
-    watch_without(&recorded, "v5-linear", nth_of(&recorded, "orderbook.50", 51), &seen);
+    live_check_without(&recorded, "v5-linear", nth_of(&recorded, "orderbook.50", 51), &seen);
     assert_int_equal(seen.count, 1);
     assert_int_equal(seen.items[0].rule, RULE_SEQ_DENSE);
     capture_tape_fini(&recorded);
@@ -355,13 +358,13 @@ static void test_segments(void **state)
                                         .seed = 5,
                                         .step_ns = 20 * TD_NS_PER_MS},
                     900, &recorded);
-    watch_case how = {.lost = SIZE_MAX, .again = SIZE_MAX, .segment_frames = 100};
-    watch_stats stats = watch_case_run(&recorded, "v5-linear", &how, &seen);
+    live_check_case how = {.lost = SIZE_MAX, .again = SIZE_MAX, .segment_frames = 100};
+    live_check_stats stats = live_check_case_run(&recorded, "v5-linear", &how, &seen);
     assert_int_equal(seen.count, 0);
     assert_int_equal(stats.skipped, 0);
     assert_int_equal(stats.unchecked_books, 0);
     how.lost = nth_of(&recorded, "orderbook.50", 120);
-    watch_case_run(&recorded, "v5-linear", &how, &seen);
+    live_check_case_run(&recorded, "v5-linear", &how, &seen);
     assert_true(seen.count > 0);
     assert_int_equal(seen.items[0].rule, RULE_SEQ_DENSE);
     capture_tape_fini(&recorded);
@@ -387,9 +390,9 @@ static void test_memory_budget(void **state)
     for (size_t i = 0; i < recorded.frame_count; i++)
         data_frames += recorded.frames[i].channel->info.topic[0] != '_';
     for (size_t i = 0; i < sizeof BUDGETS / sizeof BUDGETS[0]; i++) {
-        const watch_case how = {
+        const live_check_case how = {
             .lost = SIZE_MAX, .again = SIZE_MAX, .segment_frames = 50, .memory_bytes = BUDGETS[i]};
-        watch_stats stats = watch_case_run(&recorded, "v5-linear", &how, &seen);
+        live_check_stats stats = live_check_case_run(&recorded, "v5-linear", &how, &seen);
         print_message("  %zu bytes: %llu frames checked, %llu not, %llu books given up\n",
                       BUDGETS[i], (unsigned long long)stats.frames,
                       (unsigned long long)stats.skipped, (unsigned long long)stats.unchecked_books);

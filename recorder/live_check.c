@@ -1,4 +1,4 @@
-#include "recorder/watch.h"
+#include "recorder/live_check.h"
 
 #include <inttypes.h>
 #include <pthread.h>
@@ -10,7 +10,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/ring.h"
-#include "recorder/watched.h"
+#include "recorder/live_table.h"
 #include "schema/decode.h"
 #include "tape/subscription_state.h"
 
@@ -28,8 +28,8 @@ typedef enum record_kind {
     RECORD_END,
 } record_kind;
 
-/* A record in the watch's ring, before the frame and its padding. */
-typedef struct watch_record {
+/* A record in the live check's ring, before the frame and its padding. */
+typedef struct live_check_record {
     uint64_t recv_ns;
     uint32_t channel_index;
     uint32_t conn;
@@ -38,7 +38,7 @@ typedef struct watch_record {
     uint16_t feed_index;
     uint16_t line, shard;
     uint8_t kind; /* record_kind */
-} watch_record;
+} live_check_record;
 
 /* RECORD_CHANNEL: then topic, exchange topic and symbol, each with its NUL. */
 typedef struct channel_record {
@@ -46,7 +46,7 @@ typedef struct channel_record {
     channel_opcode opcode;
 } channel_record;
 
-/* Encoder thread: channels of a feed that were sent to the watch's thread. */
+/* Encoder thread: channels of a feed that were sent to the live check's thread. */
 typedef struct sent_channels {
     uint8_t *is_sent; /* by number */
     size_t capacity;
@@ -55,12 +55,12 @@ typedef struct sent_channels {
 
 /* Channels by the encoder's numbers; NULL: not checked for want of memory. */
 typedef struct numbered_channels {
-    watched **channels;
+    live_channel **channels;
     size_t capacity;
 } numbered_channels;
 
-struct watch {
-    watch_options options;
+struct live_check {
+    live_check_options options;
     pthread_t thread;
     td_ring *ring;
     decoder *decoder;
@@ -73,7 +73,7 @@ struct watch {
     /* Relaxed: shown by a status line. */
     atomic_ullong frames, skipped, undecoded, violations, broken;
     atomic_ullong unchecked_books[LIMIT_FEEDS];
-    watched_table channels; /* the thread's; large, so last */
+    live_table channels; /* the thread's; large, so last */
 };
 
 static void count(atomic_ullong *counter, uint64_t more)
@@ -83,20 +83,21 @@ static void count(atomic_ullong *counter, uint64_t more)
 
 /* ---- encoder thread ---- */
 
-static void skip(watch *self)
+static void skip(live_check *self)
 {
     self->skipped_pending++;
     count(&self->skipped, 1);
 }
 
 /* Room for a record and so many bytes after it; NULL: the ring is full. Never waits. */
-static watch_record *reserve(watch *self, size_t bytes)
+static live_check_record *reserve(live_check *self, size_t bytes)
 {
     TD_ASSERT(bytes <= LIMIT_FRAME_BYTES + DECODE_PADDING_BYTES);
-    return td_ring_reserve(self->ring, sizeof(watch_record) + bytes);
+    return td_ring_reserve(self->ring, sizeof(live_check_record) + bytes);
 }
 
-static void commit(watch *self, watch_record *place, watch_record record, size_t bytes)
+static void commit(live_check *self, live_check_record *place, live_check_record record,
+                   size_t bytes)
 {
     record.size = (uint32_t)bytes;
     record.skipped = self->skipped_pending;
@@ -108,10 +109,10 @@ static void commit(watch *self, watch_record *place, watch_record record, size_t
 }
 
 /* A full ring skips the frame, and the books know that they missed one. */
-static void put(watch *self, watch_record record, td_bytes bytes)
+static void put(live_check *self, live_check_record record, td_bytes bytes)
 {
     TD_ASSERT(record.feed_index < self->options.config->feed_count);
-    watch_record *place = reserve(self, bytes.size + DECODE_PADDING_BYTES);
+    live_check_record *place = reserve(self, bytes.size + DECODE_PADDING_BYTES);
     if (place == NULL) {
         skip(self);
         return;
@@ -121,17 +122,17 @@ static void put(watch *self, watch_record record, td_bytes bytes)
 }
 
 /* 0: the ring is full. */
-static int send_segment(watch *self, uint16_t feed_index)
+static int send_segment(live_check *self, uint16_t feed_index)
 {
-    watch_record *place = reserve(self, 0);
+    live_check_record *place = reserve(self, 0);
     self->sent[feed_index].is_segment_due = place == NULL;
     if (place == NULL)
         return 0;
-    commit(self, place, (watch_record){.feed_index = feed_index, .kind = RECORD_SEGMENT}, 0);
+    commit(self, place, (live_check_record){.feed_index = feed_index, .kind = RECORD_SEGMENT}, 0);
     return 1;
 }
 
-void watch_begin_segment(watch *self, uint16_t feed_index)
+void live_check_begin_segment(live_check *self, uint16_t feed_index)
 {
     TD_ASSERT(feed_index < self->options.config->feed_count);
     sent_channels *sent = &self->sent[feed_index];
@@ -148,12 +149,12 @@ static char *copy_text(char *at, const char *text)
     return at + size;
 }
 
-static int send_channel(watch *self, uint16_t feed_index, uint32_t channel_index,
+static int send_channel(live_check *self, uint16_t feed_index, uint32_t channel_index,
                         const channel_info *info)
 {
     size_t bytes = sizeof(channel_record) + strlen(info->topic) + strlen(info->exchange_topic) +
                    strlen(info->symbol) + 3;
-    watch_record *place = reserve(self, bytes);
+    live_check_record *place = reserve(self, bytes);
     if (place == NULL)
         return 0;
     const channel_record channel = {.dir = info->dir, .opcode = info->opcode};
@@ -163,19 +164,19 @@ static int send_channel(watch *self, uint16_t feed_index, uint32_t channel_index
     at = copy_text(at, info->exchange_topic);
     copy_text(at, info->symbol);
     commit(self, place,
-           (watch_record){.channel_index = channel_index,
-                          .feed_index = feed_index,
-                          .line = (uint16_t)info->line,
-                          .shard = (uint16_t)info->shard,
-                          .kind = RECORD_CHANNEL},
+           (live_check_record){.channel_index = channel_index,
+                               .feed_index = feed_index,
+                               .line = (uint16_t)info->line,
+                               .shard = (uint16_t)info->shard,
+                               .kind = RECORD_CHANNEL},
            bytes);
     self->sent[feed_index].is_sent[channel_index] = 1;
     return 1;
 }
 
-/* Send the channel's names to the watch's thread unless they were sent. 0: the ring is full, or no
- * memory. */
-static int ensure_sent(watch *self, uint16_t feed_index, uint32_t channel_index,
+/* Send the channel's names to the live check's thread unless they were sent. 0: the ring is full,
+ * or no memory. */
+static int ensure_sent(live_check *self, uint16_t feed_index, uint32_t channel_index,
                        const channel_info *info)
 {
     sent_channels *sent = &self->sent[feed_index];
@@ -188,16 +189,16 @@ static int ensure_sent(watch *self, uint16_t feed_index, uint32_t channel_index,
     return sent->is_sent[channel_index] || send_channel(self, feed_index, channel_index, info);
 }
 
-void watch_put(watch *self, uint16_t feed_index, uint32_t channel_index, const channel_info *info,
-               uint32_t conn, uint64_t recv_ns, td_bytes bytes)
+void live_check_put(live_check *self, uint16_t feed_index, uint32_t channel_index,
+                    const channel_info *info, uint32_t conn, uint64_t recv_ns, td_bytes bytes)
 {
-    const watch_record record = {.recv_ns = recv_ns,
-                                 .channel_index = channel_index,
-                                 .conn = conn,
-                                 .feed_index = feed_index,
-                                 .line = (uint16_t)info->line,
-                                 .shard = (uint16_t)info->shard,
-                                 .kind = RECORD_DATA};
+    const live_check_record record = {.recv_ns = recv_ns,
+                                      .channel_index = channel_index,
+                                      .conn = conn,
+                                      .feed_index = feed_index,
+                                      .line = (uint16_t)info->line,
+                                      .shard = (uint16_t)info->shard,
+                                      .kind = RECORD_DATA};
     TD_ASSERT(feed_index < self->options.config->feed_count);
     if (ensure_sent(self, feed_index, channel_index, info))
         put(self, record, bytes);
@@ -205,27 +206,29 @@ void watch_put(watch *self, uint16_t feed_index, uint32_t channel_index, const c
         skip(self);
 }
 
-void watch_put_control(watch *self, uint16_t feed_index, watch_control kind,
-                       const channel_info *info, uint32_t conn, uint64_t recv_ns, td_bytes bytes)
+void live_check_put_control(live_check *self, uint16_t feed_index, live_check_control kind,
+                            const channel_info *info, uint32_t conn, uint64_t recv_ns,
+                            td_bytes bytes)
 {
-    const watch_record record = {.recv_ns = recv_ns,
-                                 .conn = conn,
-                                 .feed_index = feed_index,
-                                 .line = (uint16_t)info->line,
-                                 .shard = (uint16_t)info->shard,
-                                 .kind = kind == WATCH_REQUEST ? RECORD_REQUEST : RECORD_ANSWER};
+    const live_check_record record = {.recv_ns = recv_ns,
+                                      .conn = conn,
+                                      .feed_index = feed_index,
+                                      .line = (uint16_t)info->line,
+                                      .shard = (uint16_t)info->shard,
+                                      .kind = kind == LIVE_CHECK_REQUEST ? RECORD_REQUEST
+                                                                         : RECORD_ANSWER};
     put(self, record, bytes);
 }
 
-void watch_put_closed(watch *self, uint16_t feed_index, uint32_t line, uint32_t shard,
-                      uint32_t conn)
+void live_check_put_closed(live_check *self, uint16_t feed_index, uint32_t line, uint32_t shard,
+                           uint32_t conn)
 {
-    const watch_record record = {.conn = conn,
-                                 .feed_index = feed_index,
-                                 .line = (uint16_t)line,
-                                 .shard = (uint16_t)shard,
-                                 .kind = RECORD_CLOSED};
-    watch_record *place = reserve(self, 0);
+    const live_check_record record = {.conn = conn,
+                                      .feed_index = feed_index,
+                                      .line = (uint16_t)line,
+                                      .shard = (uint16_t)shard,
+                                      .kind = RECORD_CLOSED};
+    live_check_record *place = reserve(self, 0);
     if (place != NULL) /* else its topics change to another connection once it is silent */
         commit(self, place, record, 0);
 }
@@ -233,17 +236,17 @@ void watch_put_closed(watch *self, uint16_t feed_index, uint32_t line, uint32_t 
 /* ---- channels ---- */
 
 /* Something is not checked for want of memory. */
-static void note_unchecked(watch *self, uint16_t feed_index)
+static void note_unchecked(live_check *self, uint16_t feed_index)
 {
     count(&self->unchecked_books[feed_index], 1);
 }
 
 /* The place of a number, in a table that grows; NULL without memory. */
-static watched **find_place(watch *self, const watch_record *record)
+static live_channel **find_place(live_check *self, const live_check_record *record)
 {
     numbered_channels *feed = &self->numbers[record->feed_index];
-    watched **channels =
-        td_array_reach(feed->channels, &feed->capacity, record->channel_index, sizeof(watched *));
+    live_channel **channels = td_array_reach(feed->channels, &feed->capacity, record->channel_index,
+                                             sizeof(live_channel *));
     if (channels == NULL)
         return NULL;
     feed->channels = channels;
@@ -251,7 +254,7 @@ static watched **find_place(watch *self, const watch_record *record)
     return &feed->channels[record->channel_index];
 }
 
-static void take_channel(watch *self, const watch_record *record, td_bytes bytes)
+static void take_channel(live_check *self, const live_check_record *record, td_bytes bytes)
 {
     channel_record names;
     TD_ASSERT(bytes.size > sizeof names);
@@ -266,31 +269,31 @@ static void take_channel(watch *self, const watch_record *record, td_bytes bytes
                          .topic = (const char *)bytes.data + sizeof names};
     info.exchange_topic = info.topic + strlen(info.topic) + 1;
     info.symbol = info.exchange_topic + strlen(info.exchange_topic) + 1;
-    watched **place = find_place(self, record);
-    watched *channel = watched_get(&self->channels, record->feed_index, &info);
+    live_channel **place = find_place(self, record);
+    live_channel *channel = live_table_get(&self->channels, record->feed_index, &info);
     if (place != NULL)
         *place = channel;
     if (place == NULL || channel == NULL)
         note_unchecked(self, record->feed_index);
 }
 
-static void take_segment(watch *self, const watch_record *record)
+static void take_segment(live_check *self, const live_check_record *record)
 {
     numbered_channels *feed = &self->numbers[record->feed_index];
     if (feed->capacity > 0)
-        memset(feed->channels, 0, feed->capacity * sizeof(watched *));
-    uint32_t broken = watched_begin_segment(&self->channels, record->feed_index);
+        memset(feed->channels, 0, feed->capacity * sizeof(live_channel *));
+    uint32_t broken = live_table_begin_segment(&self->channels, record->feed_index);
     atomic_fetch_sub_explicit(&self->broken, broken, memory_order_relaxed);
 }
 
-static watched *find_channel(const watch *self, const watch_record *record)
+static live_channel *find_channel(const live_check *self, const live_check_record *record)
 {
     const numbered_channels *feed = &self->numbers[record->feed_index];
     return record->channel_index < feed->capacity ? feed->channels[record->channel_index] : NULL;
 }
 
 /* A topic without a row is recorded unchecked. */
-static void meet_channel(watch *self, watched *channel, const watch_record *record)
+static void meet_channel(live_check *self, live_channel *channel, const live_check_record *record)
 {
     TD_ASSERT(!channel->is_met);
     channel->is_met = 1;
@@ -299,25 +302,27 @@ static void meet_channel(watch *self, watched *channel, const watch_record *reco
                            record->recv_ns, &channel->topic); /* row NULL if there is none */
 }
 
-static void report(watch *self, const watched *channel, uint16_t feed_index, uint64_t to_ns)
+static void report(live_check *self, const live_channel *channel, uint16_t feed_index,
+                   uint64_t to_ns)
 {
     TD_ASSERT(channel->broken_from_ns != 0);
     TD_ASSERT(to_ns == 0 || to_ns >= channel->broken_from_ns);
-    watch_finding finding = {.feed_index = feed_index,
-                             .channel = &channel->info,
-                             .conn = channel->broken_conn,
-                             .from_ns = channel->broken_from_ns,
-                             .to_ns = to_ns,
-                             .reason = GAP_SEQUENCE,
-                             .rule = channel->broke.rule,
-                             .expected = channel->broke.expected,
-                             .found = channel->broke.found};
+    live_check_finding finding = {.feed_index = feed_index,
+                                  .channel = &channel->info,
+                                  .conn = channel->broken_conn,
+                                  .from_ns = channel->broken_from_ns,
+                                  .to_ns = to_ns,
+                                  .reason = GAP_SEQUENCE,
+                                  .rule = channel->broke.rule,
+                                  .expected = channel->broke.expected,
+                                  .found = channel->broke.found};
     self->options.found(self->options.user, &finding);
 }
 
 /* One finding when a book breaks and one when it is whole again, which may be with the same frame;
  * violations between are counted. */
-static void judge(watch *self, watched *channel, const watch_record *record, const verdict *found)
+static void judge(live_check *self, live_channel *channel, const live_check_record *record,
+                  const verdict *found)
 {
     const verdict_item *violation = verdict_violation(found);
     if (found->no_memory && !channel->is_short)
@@ -342,10 +347,10 @@ static void judge(watch *self, watched *channel, const watch_record *record, con
 }
 
 /* Frames were skipped, nobody knows whose: every book is unchecked until its next snapshot. */
-static void forget_all(watch *self, uint64_t recv_ns)
+static void forget_all(live_check *self, uint64_t recv_ns)
 {
     for (uint32_t i = 0; i < self->channels.count; i++) {
-        watched *channel = self->channels.all[i];
+        live_channel *channel = self->channels.all[i];
         if (channel->follower.track != NULL)
             track_skip(channel->follower.track);
         if (channel->stream != NULL && channel->stream->member.member != NULL)
@@ -356,15 +361,15 @@ static void forget_all(watch *self, uint64_t recv_ns)
 /* ---- audits ---- */
 
 /* What an audit found, as a finding about one of the topics that may lack something. */
-static void report_party(watch *self, uint16_t feed_index, const audit_item *item,
+static void report_party(live_check *self, uint16_t feed_index, const audit_item *item,
                          const audit_party *about)
 {
     int is_aggregate = item->verdict.rule == RULE_TRADES_COMPLETE;
     TD_ASSERT(about->member != NULL);
-    const watched_stream *stream = audit_member_user(about->member);
+    const live_stream *stream = audit_member_user(about->member);
     channel_info info = *stream->info;
     info.shard = about->shard; /* the connection that was followed then */
-    const watch_finding finding = {
+    const live_check_finding finding = {
         .feed_index = feed_index,
         .channel = &info,
         .conn = about->conn,
@@ -379,7 +384,7 @@ static void report_party(watch *self, uint16_t feed_index, const audit_item *ite
 
 /* Only errors are told. Of two books that contradict each other nobody knows which is right:
  * whoever asks for either must be told. */
-static void report_item(watch *self, uint16_t feed_index, const audit_item *item)
+static void report_item(live_check *self, uint16_t feed_index, const audit_item *item)
 {
     if (item->verdict.strength != STRENGTH_ERROR)
         return;
@@ -390,7 +395,8 @@ static void report_item(watch *self, uint16_t feed_index, const audit_item *item
 }
 
 /* The slot of a record's connection. */
-static td_result subscription_of(watch *self, const watch_record *record, subscription_state **out)
+static td_result subscription_of(live_check *self, const live_check_record *record,
+                                 subscription_state **out)
 {
     const char *name = self->options.config->feeds[record->feed_index].name;
     const channel_info info = {
@@ -398,7 +404,8 @@ static td_result subscription_of(watch *self, const watch_record *record, subscr
     return subscription_states_get(&self->subscriptions, &info, out, NULL);
 }
 
-static td_result answered_of(watch *self, const watch_record *record, uint64_t *answered_ns)
+static td_result answered_of(live_check *self, const live_check_record *record,
+                             uint64_t *answered_ns)
 {
     subscription_state *slot;
     td_result rc = subscription_of(self, record, &slot);
@@ -408,10 +415,10 @@ static td_result answered_of(watch *self, const watch_record *record, uint64_t *
 }
 
 /* Let the symbol's audit compare a frame with other topics. decoded NULL: it was not decodable. */
-static void compare(watch *self, watched *channel, const watch_record *record,
+static void compare(live_check *self, live_channel *channel, const live_check_record *record,
                     const follow_answer *of_stream, const message *decoded)
 {
-    watched_stream *stream = channel->stream;
+    live_stream *stream = channel->stream;
     uint64_t answered_ns;
     audit_verdict found;
     if (answered_of(self, record, &answered_ns) != TD_OK)
@@ -428,7 +435,7 @@ static void compare(watch *self, watched *channel, const watch_record *record,
 
 /* A row with dates holds for its days only: the topic goes on, with its book, under the next one.
  */
-static void renew_row(watch *self, watched *channel, const watch_record *record)
+static void renew_row(live_check *self, live_channel *channel, const live_check_record *record)
 {
     uint64_t day = record->recv_ns / DAY_NS;
     if (day == channel->row_day)
@@ -440,7 +447,7 @@ static void renew_row(watch *self, watched *channel, const watch_record *record)
 }
 
 /* A request or an answer: perhaps the last that was open. Without memory it counts for nothing. */
-static void note_control(watch *self, const watch_record *record, td_bytes bytes)
+static void note_control(live_check *self, const live_check_record *record, td_bytes bytes)
 {
     subscription_state *slot;
     if (subscription_of(self, record, &slot) != TD_OK)
@@ -453,7 +460,7 @@ static void note_control(watch *self, const watch_record *record, td_bytes bytes
 
 /* The channel lost its track: what was broken counts no more, and audits do not know what it said.
  */
-static void give_up(watch *self, watched *channel, const watch_record *record)
+static void give_up(live_check *self, live_channel *channel, const live_check_record *record)
 {
     TD_ASSERT(channel->is_unchecked);
     note_unchecked(self, record->feed_index);
@@ -468,11 +475,11 @@ static void give_up(watch *self, watched *channel, const watch_record *record)
 
 /* The channel's track and topic, ready for a frame of this connection and day. NULL: not checked.
  */
-static watched *prepare(watch *self, const watch_record *record)
+static live_channel *prepare(live_check *self, const live_check_record *record)
 {
-    watched *channel = find_channel(self, record);
+    live_channel *channel = find_channel(self, record);
     if (channel != NULL) {
-        watched_touch(&self->channels, channel);
+        live_table_touch(&self->channels, channel);
         if (!channel->is_met)
             meet_channel(self, channel, record);
     }
@@ -484,7 +491,7 @@ static watched *prepare(watch *self, const watch_record *record)
         renew_row(self, channel, record);
     td_err err;
     int is_first = channel->follower.track == NULL;
-    td_result rc = watched_meet(&self->channels, channel, record->conn, &err);
+    td_result rc = live_table_meet(&self->channels, channel, record->conn, &err);
     if (TD_UNLIKELY(rc != TD_OK)) {
         count(&self->skipped, 1);
         give_up(self, channel, record);
@@ -494,30 +501,32 @@ static watched *prepare(watch *self, const watch_record *record)
         return NULL;
     }
     if (is_first && channel->symbol == NULL)
-        watched_join_symbol(&self->channels, channel);
+        live_table_join_symbol(&self->channels, channel);
     return channel;
 }
 
 /* What the frame made grow is within the budget, or given up. */
-static void charge(watch *self, watched *channel, const watch_record *record)
+static void charge(live_check *self, live_channel *channel, const live_check_record *record)
 {
-    watched_symbol *symbol = channel->symbol;
-    if (!watched_charge_track(&self->channels, channel))
+    live_symbol *symbol = channel->symbol;
+    if (!live_table_charge_track(&self->channels, channel))
         give_up(self, channel, record);
-    if (symbol != NULL && symbol->audit != NULL && !watched_charge_audit(&self->channels, symbol))
+    if (symbol != NULL && symbol->audit != NULL &&
+        !live_table_charge_audit(&self->channels, symbol))
         note_unchecked(self, record->feed_index);
 }
 
 /* Is the frame, for audits, a part of its topic's stream? Without memory it is not compared. */
-static int is_followed(watched *channel, const watch_record *record, follow_answer *answer)
+static int is_followed(live_channel *channel, const live_check_record *record,
+                       follow_answer *answer)
 {
     return channel->stream != NULL &&
-           watched_follow(channel, record->recv_ns, answer, NULL) == TD_OK && !answer->is_copy;
+           live_channel_follow(channel, record->recv_ns, answer, NULL) == TD_OK && !answer->is_copy;
 }
 
-static void check(watch *self, const watch_record *record, td_bytes bytes)
+static void check(live_check *self, const live_check_record *record, td_bytes bytes)
 {
-    watched *channel = prepare(self, record);
+    live_channel *channel = prepare(self, record);
     if (channel == NULL)
         return;
     count(&self->frames, 1);
@@ -539,7 +548,7 @@ static void check(watch *self, const watch_record *record, td_bytes bytes)
     charge(self, channel, record);
 }
 
-static void take(watch *self, const watch_record *record, td_bytes bytes)
+static void take(live_check *self, const live_check_record *record, td_bytes bytes)
 {
     switch ((record_kind)record->kind) {
     case RECORD_DATA:
@@ -550,7 +559,8 @@ static void take(watch *self, const watch_record *record, td_bytes bytes)
         note_control(self, record, bytes);
         break;
     case RECORD_CLOSED:
-        watched_end(&self->channels, record->feed_index, record->line, record->shard, record->conn);
+        live_table_end_connection(&self->channels, record->feed_index, record->line, record->shard,
+                                  record->conn);
         break;
     case RECORD_CHANNEL:
         take_channel(self, record, bytes);
@@ -570,14 +580,14 @@ enum { WAIT_BYTES = 256 << 10 };
 
 static void *run(void *arg)
 {
-    watch *self = arg;
+    live_check *self = arg;
     for (;;) {
         td_bytes view = td_ring_peek(self->ring);
         if (view.data == NULL) {
             td_ring_wait_bytes(self->ring, WAIT_BYTES, WAIT_NS);
             continue;
         }
-        watch_record record;
+        live_check_record record;
         TD_ASSERT(view.size >= sizeof record);
         memcpy(&record, view.data, sizeof record);
         TD_ASSERT(record.size <= view.size - sizeof record);
@@ -593,29 +603,29 @@ static void *run(void *arg)
     return NULL;
 }
 
-static void free_all(watch *self)
+static void free_all(live_check *self)
 {
     for (size_t f = 0; f < LIMIT_FEEDS; f++) {
         td_free(self->numbers[f].channels);
         td_free(self->sent[f].is_sent);
     }
-    watched_table_fini(&self->channels);
+    live_table_fini(&self->channels);
     subscription_states_fini(&self->subscriptions);
     decoder_close(self->decoder);
     td_ring_close(self->ring);
     td_free(self);
 }
 
-td_result watch_open(const watch_options *options, watch **out, td_err *err)
+td_result live_check_open(const live_check_options *options, live_check **out, td_err *err)
 {
     TD_ASSERT(options->found != NULL);
     TD_ASSERT(options->config->feed_count <= LIMIT_FEEDS);
-    watch *self = td_alloc_zero(1, sizeof *self);
+    live_check *self = td_alloc_zero(1, sizeof *self);
     if (self == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for the continuity thread");
     self->options = *options;
-    watched_table_init(&self->channels,
-                       options->memory_bytes == 0 ? LIMIT_WATCH_BYTES : options->memory_bytes);
+    live_table_init(&self->channels,
+                    options->memory_bytes == 0 ? LIMIT_LIVE_CHECK_BYTES : options->memory_bytes);
     td_result rc = td_ring_open(options->ring_bytes, &self->ring, err);
     if (rc == TD_OK)
         rc = decoder_open(&self->decoder, err);
@@ -632,37 +642,37 @@ td_result watch_open(const watch_options *options, watch **out, td_err *err)
     return TD_OK;
 }
 
-void watch_close(watch *self)
+void live_check_close(live_check *self)
 {
     if (self == NULL)
         return;
-    watch_record *place;
+    live_check_record *place;
     while ((place = td_ring_reserve(self->ring, sizeof *place)) == NULL)
         sched_yield();
-    *place = (watch_record){.kind = RECORD_END};
+    *place = (live_check_record){.kind = RECORD_END};
     td_ring_commit(self->ring, sizeof *place);
     td_ring_wake(self->ring);
     pthread_join(self->thread, NULL);
     free_all(self);
 }
 
-int watch_is_idle(const watch *self)
+int live_check_is_idle(const live_check *self)
 {
     unsigned long long done = atomic_load_explicit(&self->done, memory_order_acquire);
     return done == atomic_load_explicit(&self->put, memory_order_acquire);
 }
 
-uint64_t watch_unchecked_books(const watch *self, uint16_t feed_index)
+uint64_t live_check_unchecked_books(const live_check *self, uint16_t feed_index)
 {
     return atomic_load_explicit(&self->unchecked_books[feed_index], memory_order_relaxed);
 }
 
-void watch_get_stats(const watch *self, watch_stats *out)
+void live_check_get_stats(const live_check *self, live_check_stats *out)
 {
     uint64_t unchecked = 0;
     for (size_t i = 0; i < self->options.config->feed_count; i++)
-        unchecked += watch_unchecked_books(self, (uint16_t)i);
-    *out = (watch_stats){
+        unchecked += live_check_unchecked_books(self, (uint16_t)i);
+    *out = (live_check_stats){
         .frames = atomic_load_explicit(&self->frames, memory_order_relaxed),
         .skipped = atomic_load_explicit(&self->skipped, memory_order_relaxed),
         .undecoded = atomic_load_explicit(&self->undecoded, memory_order_relaxed),

@@ -1,4 +1,4 @@
-#include "recorder/watched.h"
+#include "recorder/live_table.h"
 
 #include <string.h>
 
@@ -6,14 +6,14 @@
 #include "base/assert.h"
 #include "base/hash.h"
 
-void watched_table_init(watched_table *table, size_t max_bytes)
+void live_table_init(live_table *table, size_t max_bytes)
 {
     TD_ASSERT(max_bytes > 0);
     memset(table, 0, sizeof *table);
     table->max_bytes = max_bytes;
 }
 
-static int has_room(const watched_table *table, size_t bytes)
+static int has_room(const live_table *table, size_t bytes)
 {
     return table->used_bytes <= table->max_bytes && bytes <= table->max_bytes - table->used_bytes;
 }
@@ -23,7 +23,7 @@ static int has_room(const watched_table *table, size_t bytes)
 static uint32_t bucket_of(uint16_t feed_index, const char *name)
 {
     uint64_t hash = td_xxh64(name, strlen(name)) + feed_index * UINT64_C(0x9e3779b97f4a7c15);
-    return (uint32_t)(hash ^ (hash >> 32)) & (WATCHED_BUCKETS - 1);
+    return (uint32_t)(hash ^ (hash >> 32)) & (LIVE_TABLE_BUCKETS - 1);
 }
 
 /* Slots of a feed, and parameters of one exchange topic, share a bucket. */
@@ -40,9 +40,9 @@ static int is_same(const channel_info *a, const channel_info *b)
            strcmp(a->symbol, b->symbol) == 0;
 }
 
-static watched *find(const watched_table *table, uint16_t feed_index, const channel_info *info)
+static live_channel *find(const live_table *table, uint16_t feed_index, const channel_info *info)
 {
-    watched *at = table->buckets[channel_bucket(feed_index, info)];
+    live_channel *at = table->buckets[channel_bucket(feed_index, info)];
     while (at != NULL && (at->feed_index != feed_index || !is_same(&at->info, info)))
         at = at->next;
     return at;
@@ -51,7 +51,7 @@ static watched *find(const watched_table *table, uint16_t feed_index, const chan
 /* ---- adding ---- */
 
 /* Copies of the names that findings need, in one piece of memory; its size. */
-static size_t copy_info(watched *to, const channel_info *info)
+static size_t copy_info(live_channel *to, const channel_info *info)
 {
     const char *const from[] = {info->feed, info->family, info->topic, info->exchange_topic,
                                 info->symbol};
@@ -77,30 +77,30 @@ static size_t copy_info(watched *to, const channel_info *info)
 }
 
 /* What a channel costs besides its track. */
-static size_t channel_bytes(const watched *channel)
+static size_t channel_bytes(const live_channel *channel)
 {
     const channel_info *info = &channel->info;
-    return sizeof *channel + sizeof(watched *) + sizeof(follow_conn) + strlen(info->feed) +
+    return sizeof *channel + sizeof(live_channel *) + sizeof(follow_conn) + strlen(info->feed) +
            strlen(info->family) + strlen(info->topic) + strlen(info->exchange_topic) +
            strlen(info->symbol) + 5;
 }
 
-static int grow_list(watched_table *table)
+static int grow_list(live_table *table)
 {
-    watched **all = td_array_room(table->all, table->count, sizeof(watched *));
+    live_channel **all = td_array_room(table->all, table->count, sizeof(live_channel *));
     if (all == NULL)
         return 0;
     table->all = all;
     return 1;
 }
 
-watched *watched_get(watched_table *table, uint16_t feed_index, const channel_info *info)
+live_channel *live_table_get(live_table *table, uint16_t feed_index, const channel_info *info)
 {
     TD_ASSERT(feed_index < LIMIT_FEEDS);
-    watched *known = find(table, feed_index, info);
+    live_channel *known = find(table, feed_index, info);
     if (known != NULL)
         return known;
-    watched *made = grow_list(table) ? td_alloc_zero(1, sizeof *made) : NULL;
+    live_channel *made = grow_list(table) ? td_alloc_zero(1, sizeof *made) : NULL;
     if (made == NULL || copy_info(made, info) == 0 || !has_room(table, channel_bytes(made))) {
         if (made != NULL)
             td_free(made->text);
@@ -119,7 +119,7 @@ watched *watched_get(watched_table *table, uint16_t feed_index, const channel_in
     return made;
 }
 
-void watched_touch(watched_table *table, watched *channel)
+void live_table_touch(live_table *table, live_channel *channel)
 {
     channel->segment = table->feeds[channel->feed_index].segment;
     if (channel->symbol != NULL)
@@ -128,7 +128,7 @@ void watched_touch(watched_table *table, watched *channel)
 
 /* ---- tracks ---- */
 
-static void close_track(watched_table *table, watched *channel)
+static void close_track(live_table *table, live_channel *channel)
 {
     TD_ASSERT(table->used_bytes >= channel->track_bytes);
     table->used_bytes -= channel->track_bytes;
@@ -137,14 +137,14 @@ static void close_track(watched_table *table, watched *channel)
 }
 
 /* Its track is given up until memory is free again. */
-static void leave_unchecked(watched_table *table, watched *channel)
+static void leave_unchecked(live_table *table, live_channel *channel)
 {
     close_track(table, channel);
     channel->is_unchecked = 1;
     table->feeds[channel->feed_index].has_holes = 1;
 }
 
-int watched_charge_track(watched_table *table, watched *channel)
+int live_table_charge_track(live_table *table, live_channel *channel)
 {
     TD_ASSERT(channel->follower.track != NULL);
     size_t bytes = track_bytes(channel->follower.track);
@@ -158,7 +158,7 @@ int watched_charge_track(watched_table *table, watched *channel)
     return 0;
 }
 
-td_result watched_meet(watched_table *table, watched *channel, uint32_t conn, td_err *err)
+td_result live_table_meet(live_table *table, live_channel *channel, uint32_t conn, td_err *err)
 {
     const follower_conn from = {.shard = channel->info.shard, .conn = conn};
     follower_step step;
@@ -172,22 +172,22 @@ td_result watched_meet(watched_table *table, watched *channel, uint32_t conn, td
     /* Without the snapshot that perhaps came before, nothing can be judged until the next one. */
     if (table->feeds[channel->feed_index].has_holes)
         track_join(channel->follower.track);
-    if (watched_charge_track(table, channel))
+    if (live_table_charge_track(table, channel))
         return TD_OK;
     return td_err_set(err, TD_E_LIMIT, "the live check's memory is used up");
 }
 
 /* ---- audits ---- */
 
-static watched_symbol *find_symbol(watched_table *table, const watched *channel)
+static live_symbol *find_symbol(live_table *table, const live_channel *channel)
 {
     uint32_t bucket = bucket_of(channel->feed_index, channel->info.symbol);
-    for (watched_symbol *symbol = table->symbols[bucket]; symbol != NULL; symbol = symbol->next) {
+    for (live_symbol *symbol = table->symbols[bucket]; symbol != NULL; symbol = symbol->next) {
         if (symbol->feed_index == channel->feed_index &&
             strcmp(symbol->name, channel->info.symbol) == 0)
             return symbol;
     }
-    watched_symbol *made = has_room(table, sizeof *made) ? td_alloc_zero(1, sizeof *made) : NULL;
+    live_symbol *made = has_room(table, sizeof *made) ? td_alloc_zero(1, sizeof *made) : NULL;
     if (made == NULL)
         return NULL;
     made->name = channel->info.symbol;
@@ -199,7 +199,7 @@ static watched_symbol *find_symbol(watched_table *table, const watched *channel)
     return made;
 }
 
-static void close_audit(watched_table *table, watched_symbol *symbol)
+static void close_audit(live_table *table, live_symbol *symbol)
 {
     TD_ASSERT(table->used_bytes >= symbol->audit_bytes);
     table->used_bytes -= symbol->audit_bytes;
@@ -208,7 +208,7 @@ static void close_audit(watched_table *table, watched_symbol *symbol)
     symbol->audit = NULL;
 }
 
-int watched_charge_audit(watched_table *table, watched_symbol *symbol)
+int live_table_charge_audit(live_table *table, live_symbol *symbol)
 {
     TD_ASSERT(symbol->audit != NULL);
     size_t bytes = audit_bytes(symbol->audit);
@@ -220,16 +220,16 @@ int watched_charge_audit(watched_table *table, watched_symbol *symbol)
         return 1;
     close_audit(table, symbol);
     symbol->is_unaudited = 1;
-    for (watched_stream *stream = symbol->streams; stream != NULL; stream = stream->next)
+    for (live_stream *stream = symbol->streams; stream != NULL; stream = stream->next)
         stream->member.member = NULL;
     return 0;
 }
 
 /* The stream of a channel of the symbol. 1: it is new. */
-static int join_stream(watched_table *table, watched_symbol *symbol, watched *channel)
+static int join_stream(live_table *table, live_symbol *symbol, live_channel *channel)
 {
     const channel_info *info = &channel->info;
-    watched_stream *stream = symbol->streams;
+    live_stream *stream = symbol->streams;
     while (stream != NULL &&
            (stream->info->line != info->line || strcmp(stream->info->topic, info->topic) != 0))
         stream = stream->next;
@@ -248,10 +248,10 @@ static int join_stream(watched_table *table, watched_symbol *symbol, watched *ch
 }
 
 /* Free what a symbol has besides its audit. */
-static void free_symbol(watched_table *table, watched_symbol *symbol)
+static void free_symbol(live_table *table, live_symbol *symbol)
 {
     while (symbol->streams != NULL) {
-        watched_stream *next = symbol->streams->next;
+        live_stream *next = symbol->streams->next;
         follow_fini(&symbol->streams->follow);
         td_free(symbol->streams);
         table->used_bytes -= sizeof *next;
@@ -265,11 +265,12 @@ static int channel_has_ended(void *user, const follow_conn *conn, uint64_t recv_
 {
     (void)user;
     (void)recv_ns;
-    const watched *channel = conn->slot;
+    const live_channel *channel = conn->slot;
     return channel->follower.from.conn != conn->conn || channel->ended_conn == conn->conn;
 }
 
-td_result watched_follow(watched *channel, uint64_t recv_ns, follow_answer *out, td_err *err)
+td_result live_channel_follow(live_channel *channel, uint64_t recv_ns, follow_answer *out,
+                              td_err *err)
 {
     TD_ASSERT(channel->stream != NULL);
     const follow_conn now = {
@@ -277,23 +278,23 @@ td_result watched_follow(watched *channel, uint64_t recv_ns, follow_answer *out,
     return follow_take(&channel->stream->follow, &now, channel_has_ended, NULL, out, err);
 }
 
-void watched_end(watched_table *table, uint16_t feed_index, uint32_t line, uint32_t shard,
-                 uint32_t conn)
+void live_table_end_connection(live_table *table, uint16_t feed_index, uint32_t line,
+                               uint32_t shard, uint32_t conn)
 {
     for (uint32_t i = 0; i < table->count; i++) {
-        watched *channel = table->all[i];
+        live_channel *channel = table->all[i];
         if (channel->feed_index == feed_index && channel->info.line == line &&
             channel->info.shard == shard)
             channel->ended_conn = conn;
     }
 }
 
-void watched_join_symbol(watched_table *table, watched *channel)
+void live_table_join_symbol(live_table *table, live_channel *channel)
 {
     channel->part = audit_part_of(channel->topic.row);
     if (channel->part == AUDIT_NONE)
         return;
-    watched_symbol *symbol = channel->symbol = find_symbol(table, channel);
+    live_symbol *symbol = channel->symbol = find_symbol(table, channel);
     if (symbol == NULL)
         return;
     symbol->segment = channel->segment;
@@ -306,14 +307,14 @@ void watched_join_symbol(watched_table *table, watched *channel)
     if (audit_open(&symbol->audit, NULL) != TD_OK)
         symbol->audit = NULL;
     else
-        (void)watched_charge_audit(table, symbol); /* given up: then there is none */
+        (void)live_table_charge_audit(table, symbol); /* given up: then there is none */
 }
 
 /* ---- forgetting ---- */
 
-static void free_channel(watched_table *table, watched *channel)
+static void free_channel(live_table *table, live_channel *channel)
 {
-    watched **link = &table->buckets[channel_bucket(channel->feed_index, &channel->info)];
+    live_channel **link = &table->buckets[channel_bucket(channel->feed_index, &channel->info)];
     while (*link != channel)
         link = &(*link)->next;
     *link = channel->next;
@@ -327,19 +328,19 @@ static void free_channel(watched_table *table, watched *channel)
 }
 
 /* 1 if neither it nor, where topics are compared, any topic of its symbol had a frame. */
-static int is_unused(const watched_table *table, const watched *channel)
+static int is_unused(const live_table *table, const live_channel *channel)
 {
     uint32_t segment = channel->symbol != NULL ? channel->symbol->segment : channel->segment;
     return segment != table->feeds[channel->feed_index].segment;
 }
 
 /* Symbols go before their channels: the symbol is a channel's. */
-static void forget_symbols(watched_table *table, uint16_t feed_index)
+static void forget_symbols(live_table *table, uint16_t feed_index)
 {
-    for (uint32_t i = 0; i < WATCHED_BUCKETS; i++) {
-        watched_symbol **link = &table->symbols[i];
+    for (uint32_t i = 0; i < LIVE_TABLE_BUCKETS; i++) {
+        live_symbol **link = &table->symbols[i];
         while (*link != NULL) {
-            watched_symbol *symbol = *link;
+            live_symbol *symbol = *link;
             if (symbol->feed_index != feed_index ||
                 symbol->segment == table->feeds[feed_index].segment) {
                 link = &symbol->next;
@@ -353,11 +354,11 @@ static void forget_symbols(watched_table *table, uint16_t feed_index)
     }
 }
 
-static uint32_t forget_unused(watched_table *table, uint16_t feed_index)
+static uint32_t forget_unused(live_table *table, uint16_t feed_index)
 {
     uint32_t broken = 0;
     for (uint32_t i = 0; i < table->count; i++) {
-        watched *channel = table->all[i];
+        live_channel *channel = table->all[i];
         channel->is_leaving = channel->feed_index == feed_index && is_unused(table, channel);
         broken += channel->is_leaving && channel->broken_from_ns != 0;
     }
@@ -374,10 +375,10 @@ static uint32_t forget_unused(watched_table *table, uint16_t feed_index)
 }
 
 /* What was given up gets another chance. */
-static void retry(watched_table *table, uint16_t feed_index)
+static void retry(live_table *table, uint16_t feed_index)
 {
     for (uint32_t i = 0; i < table->count; i++) {
-        watched *channel = table->all[i];
+        live_channel *channel = table->all[i];
         if (channel->feed_index != feed_index)
             continue;
         if (channel->is_unchecked)
@@ -385,7 +386,7 @@ static void retry(watched_table *table, uint16_t feed_index)
     }
 }
 
-uint32_t watched_begin_segment(watched_table *table, uint16_t feed_index)
+uint32_t live_table_begin_segment(live_table *table, uint16_t feed_index)
 {
     TD_ASSERT(feed_index < LIMIT_FEEDS);
     uint32_t broken = 0;
@@ -397,11 +398,11 @@ uint32_t watched_begin_segment(watched_table *table, uint16_t feed_index)
     return broken;
 }
 
-void watched_table_fini(watched_table *table)
+void live_table_fini(live_table *table)
 {
-    for (uint32_t i = 0; i < WATCHED_BUCKETS; i++) {
+    for (uint32_t i = 0; i < LIVE_TABLE_BUCKETS; i++) {
         while (table->symbols[i] != NULL) {
-            watched_symbol *symbol = table->symbols[i];
+            live_symbol *symbol = table->symbols[i];
             table->symbols[i] = symbol->next;
             audit_close(symbol->audit);
             free_symbol(table, symbol);
@@ -413,5 +414,5 @@ void watched_table_fini(watched_table *table)
         td_free(table->all[i]);
     }
     td_free(table->all);
-    *table = (watched_table){0};
+    *table = (live_table){0};
 }
