@@ -56,7 +56,7 @@ static td_result folder_add(void *user, const char *name, td_entry_kind kind, td
     folder *f = user;
     if (f->count == FOLDER_ENTRIES_MAX)
         return td_err_set(err, TD_E_LIMIT, "more than %d entries", FOLDER_ENTRIES_MAX);
-    entry *entries = td_array_room(f->entries, f->count, sizeof *entries);
+    entry *entries = td_array_grow(f->entries, f->count, sizeof *entries);
     if (entries == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for %zu names", f->count + 1);
     f->entries = entries;
@@ -75,7 +75,7 @@ typedef struct walk {
 static td_result add_unexpected(walk *w, const char *path, const char *what, td_err *err)
 {
     archive_listing *out = w->out;
-    unexpected_file *grown = td_array_room(out->unexpected, out->unexpected_count, sizeof *grown);
+    unexpected_file *grown = td_array_grow(out->unexpected, out->unexpected_count, sizeof *grown);
     if (grown == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for %zu names", out->unexpected_count + 1);
     out->unexpected = grown;
@@ -113,7 +113,7 @@ static td_result add_segment(walk *w, const char *path, const segment_name *name
                              td_err *err)
 {
     archive_listing *out = w->out;
-    archive_segment *grown = td_array_room(out->segments, out->segment_count, sizeof *grown);
+    archive_segment *grown = td_array_grow(out->segments, out->segment_count, sizeof *grown);
     if (grown == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for %zu segments", out->segment_count + 1);
     out->segments = grown;

@@ -12,7 +12,7 @@ static td_result keep(void *user, const catalog_segment *segment, td_err *err)
     known_segments *known = user;
     size_t count = known->count;
     TD_ASSERT(count == 0 || known->rows != NULL);
-    catalog_segment *grown = td_array_room(known->rows, count, sizeof *grown);
+    catalog_segment *grown = td_array_grow(known->rows, count, sizeof *grown);
     if (grown == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for %zu segments", count + 1);
     known->rows = grown;

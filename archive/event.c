@@ -230,7 +230,7 @@ void event_reader_close(event_reader *reader)
     td_free(reader);
 }
 
-/* Copy a text behind the others, with a NUL; the room was reserved for the whole event. */
+/* Append a text with its NUL; the space was reserved for the whole event. */
 static const char *keep_text(event_reader *reader, td_bytes text)
 {
     td_buf *texts = &reader->texts;

@@ -29,7 +29,7 @@ int past_session_is_import(const past_session *session)
 
 static void *grow(void *rows, size_t count, size_t size, td_err *err)
 {
-    void *grown = td_array_room(rows, count, size);
+    void *grown = td_array_grow(rows, count, size);
     if (grown == NULL)
         (void)td_err_set(err, TD_E_NOMEM, "no memory for what the journal knows");
     return grown;

@@ -48,7 +48,7 @@ static td_result get_slot(feed_slots *out, const channel_info *info, size_t *ind
         *index = (size_t)(known - out->slots);
         return TD_OK;
     }
-    past_slot *rows = td_array_room(out->slots, out->slot_count, sizeof *rows);
+    past_slot *rows = td_array_grow(out->slots, out->slot_count, sizeof *rows);
     if (rows == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for a feed's connections");
     out->slots = rows;
@@ -72,7 +72,7 @@ static td_result note_topic(feed_slots *out, const channel_info *info, size_t sl
         (void)snprintf(name, sizeof name, "%s.%s", info->topic, info->symbol);
     if (name_index_find(&out->by_name, td_bytes_str(name)) != NAME_INDEX_NONE)
         return TD_OK;
-    past_topic **rows = td_array_room(out->topics, out->topic_count, sizeof(past_topic *));
+    past_topic **rows = td_array_grow(out->topics, out->topic_count, sizeof(past_topic *));
     if (rows == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for a feed's topics");
     out->topics = rows;

@@ -125,7 +125,7 @@ static td_result find_end(archive *a, const archive_past *past, feed_ends *ends,
         if (strcmp(ends->rows[i].feed, feed) == 0)
             return TD_OK;
     }
-    feed_end *grown = td_array_room(ends->rows, ends->count, sizeof ends->rows[0]);
+    feed_end *grown = td_array_grow(ends->rows, ends->count, sizeof ends->rows[0]);
     if (grown == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for a feed");
     ends->rows = grown;

@@ -169,9 +169,9 @@ static td_result row_merge(gap_row *kept, const gap_row *other, td_err *err)
     return rc;
 }
 
-static td_result list_make_room(gap_list *list, td_err *err)
+static td_result list_make_space(gap_list *list, td_err *err)
 {
-    gap_row *rows = td_array_room(list->rows, list->count, sizeof *rows);
+    gap_row *rows = td_array_grow(list->rows, list->count, sizeof *rows);
     if (rows == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for %zu gaps", list->count + 1);
     list->rows = rows;
@@ -186,7 +186,7 @@ td_result gap_list_add(gap_list *list, const gap_row *row, td_err *err)
     if (is_there)
         return row_merge(&list->rows[at], row, err);
     gap_row copy;
-    td_result rc = list_make_room(list, err);
+    td_result rc = list_make_space(list, err);
     if (rc == TD_OK)
         rc = row_copy(&copy, row, err);
     if (rc != TD_OK)

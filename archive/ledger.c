@@ -177,7 +177,7 @@ static td_result add_session(session_list *list, const session_row *row, td_err 
         *old = *row;
         return TD_OK;
     }
-    session_row *grown = td_array_room(list->rows, list->count, sizeof *grown);
+    session_row *grown = td_array_grow(list->rows, list->count, sizeof *grown);
     if (grown == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for %zu sessions", list->count + 1);
     list->rows = grown;

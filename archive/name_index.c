@@ -17,7 +17,7 @@ static size_t slot_of(const name_slot *slots, size_t capacity, td_bytes name)
 }
 
 /* Three of four slots are taken at most. */
-static td_result make_room(name_index *index, td_err *err)
+static td_result make_space(name_index *index, td_err *err)
 {
     if ((index->count + 1) * 4 <= index->capacity * 3)
         return TD_OK;
@@ -39,7 +39,7 @@ static td_result make_room(name_index *index, td_err *err)
 td_result name_index_put(name_index *index, td_bytes name, size_t row, td_err *err)
 {
     TD_ASSERT(row < SIZE_MAX);
-    td_result rc = make_room(index, err);
+    td_result rc = make_space(index, err);
     if (rc != TD_OK)
         return rc;
     TD_ASSERT(index->count < index->capacity);

@@ -102,7 +102,7 @@ static td_result describe(read_plan *plan, planned *p, td_err *err)
 static td_result keep_planned(read_plan *plan, planned *p, td_err *err)
 {
     TD_ASSERT(p->full_path != NULL);
-    planned **grown = td_array_room(plan->segments, plan->count, sizeof(planned *));
+    planned **grown = td_array_grow(plan->segments, plan->count, sizeof(planned *));
     if (grown == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for %zu segments", plan->count + 1);
     plan->segments = grown;

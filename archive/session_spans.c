@@ -265,7 +265,7 @@ static td_result index_again(topic_set *set, td_err *err)
     return rc;
 }
 
-/* Room first, so that what was found to be new already stands where it stays. */
+/* Grow first, so that found entries do not move later. */
 static td_result put_topic(topic_set *set, const channel_info *info, td_err *err)
 {
     td_buf *topics = set->topics;

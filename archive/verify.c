@@ -96,7 +96,7 @@ static void findings_add(finding_list *list, verify_severity severity, const cha
     va_start(values, format);
     (void)vsnprintf(what, sizeof what, format, values);
     va_end(values);
-    kept_finding *grown = td_array_room(list->rows, list->count, sizeof *grown);
+    kept_finding *grown = td_array_grow(list->rows, list->count, sizeof *grown);
     list->is_short = list->is_short || grown == NULL;
     if (grown == NULL)
         return;
@@ -849,7 +849,7 @@ static void check_order(verification *v, const time_stream *s, const checked_seg
 
 static td_result add_to_stream(time_stream *s, const checked_segment *segment, td_err *err)
 {
-    const checked_segment **grown = td_array_room(s->segments, s->segment_count, sizeof(void *));
+    const checked_segment **grown = td_array_grow(s->segments, s->segment_count, sizeof(void *));
     if (grown == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory to check receive times");
     s->segments = grown;

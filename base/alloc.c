@@ -27,7 +27,7 @@ void *td_realloc(void *old, size_t count, size_t size)
     return td_alloc_raw(old, bytes == 0 ? 1 : bytes);
 }
 
-void *td_array_room(void *old, size_t count, size_t size)
+void *td_array_grow(void *old, size_t count, size_t size)
 {
     if ((count & (count - 1)) != 0)
         return old;

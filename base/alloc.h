@@ -33,10 +33,10 @@ TD_MUST_USE void *td_alloc_zero(size_t count, size_t size);
 /* Resize an array to count elements of size bytes; on NULL the old one is still valid. */
 TD_MUST_USE void *td_realloc(void *old, size_t count, size_t size);
 
-/* Room for one more behind count elements of size bytes: the array (NULL: none yet), or a larger
- * one. It has places for the next power of two, so that nobody keeps its capacity; for arrays that
+/* The array (NULL: none yet) with space for one more than count elements of size bytes: as it is,
+ * or larger. Its capacity is the next power of two, so callers need not keep it; for arrays that
  * grow by this function only. On NULL the old one is still valid. */
-TD_MUST_USE void *td_array_room(void *old, size_t count, size_t size);
+TD_MUST_USE void *td_array_grow(void *old, size_t count, size_t size);
 
 /* The array with a place for this index: as it is, or larger, with zeros in its new places. On NULL
  * the old one is still valid, and *capacity says how large that is. */

@@ -42,16 +42,16 @@ int td_escape(td_bytes text, char *out, size_t out_bytes)
     while (text.size > 0) {
         char piece[PIECE_BYTES];
         const void *from = text.data;
-        size_t room = out_bytes - 1 - used;
+        size_t space = out_bytes - 1 - used;
         size_t taken = plain_bytes(text);
-        size_t size = taken < room ? taken : room; /* plain text may be cut anywhere */
+        size_t size = taken < space ? taken : space; /* plain text may be cut anywhere */
         if (taken == 0) {
             size = next_piece(text, piece, &taken);
             from = piece;
         } else {
             taken = size;
         }
-        if (size > room || size == 0)
+        if (size > space || size == 0)
             break;
         memcpy(out + used, from, size);
         used += size;

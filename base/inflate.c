@@ -58,7 +58,7 @@ static int has_head(td_bytes stream)
            ((first & 0x0f) == 8 && first >> 4 <= 7 && (first << 8 | second) % 31 == 0);
 }
 
-/* More room for output: the first, or twice as much. */
+/* More space for output: the first, or twice as much. */
 static td_result grow(td_inflater *self, td_err *err)
 {
     TD_ASSERT(self->capacity < self->bytes_max);

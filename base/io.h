@@ -184,7 +184,7 @@ typedef td_result td_write_fn(void *user, td_file *file, td_err *err);
 TD_MUST_USE td_result td_io_write_file(td_io io, const char *path, td_open_mode mode,
                                        td_write_fn *fn, void *user, td_err *err);
 
-/* Room on the file system that holds path. */
+/* Space on the file system that holds path. */
 TD_MUST_USE td_result td_io_space(td_io io, const char *path, td_space *out, td_err *err);
 
 /* Compare what path leads to now with a file that was opened by it: the name may have been removed,

@@ -308,7 +308,7 @@ static td_result add_entry(dir_entries *all, int dir_fd, const struct dirent *en
 {
     if (all->count == LIMIT_FOLDER_ENTRIES)
         return td_err_set(err, TD_E_LIMIT, "more than %u entries", LIMIT_FOLDER_ENTRIES);
-    dir_entry *rows = td_array_room(all->rows, all->count, sizeof *rows);
+    dir_entry *rows = td_array_grow(all->rows, all->count, sizeof *rows);
     if (rows == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for %zu entries", all->count + 1);
     all->rows = rows;

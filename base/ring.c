@@ -23,7 +23,7 @@
  *   producer: fills the record, then stores head.  The store is (at least) release, and the
  *             consumer's load of head acquire: who sees the new head sees the record.
  *   consumer: reads the record, then stores tail with release; the producer's load of tail is
- *             acquire: who sees the room sees that reading it has ended.
+ *             acquire: a producer that sees the space sees that reading it has ended.
  *
  * Sleeping. The consumer stores in wake_at the head that it waits for, then looks at head once
  * more, then sleeps. The producer stores head, then looks at wake_at. One of the two must see the
@@ -193,7 +193,7 @@ td_bytes td_ring_peek(td_ring *ring)
 void td_ring_release(td_ring *ring)
 {
     TD_ASSERT_SLOW(ring->peeked >= atomic_load_explicit(&ring->tail, memory_order_relaxed));
-    /* release: reading has ended before the producer sees the room. */
+    /* release: reading has ended before the producer sees the space. */
     atomic_store_explicit(&ring->tail, ring->peeked, memory_order_release);
 }
 

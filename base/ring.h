@@ -23,8 +23,8 @@ typedef struct td_ring td_ring;
 TD_MUST_USE td_result td_ring_open(size_t capacity_bytes, td_ring **out, td_err *err);
 void td_ring_close(td_ring *ring);
 
-/* Producer: room for one record of at most size bytes, 8-byte aligned, valid until commit; NULL if
- * the ring has no room now. At most one reservation at a time; it may be given up by not
+/* Producer: space for one record of at most size bytes, 8-byte aligned, valid until commit; NULL if
+ * the ring has no space now. At most one reservation at a time; it may be given up by not
  * committing. */
 void *td_ring_reserve(td_ring *ring, size_t size);
 

@@ -15,7 +15,7 @@
 #include "schema/decode.h"
 
 typedef struct corpus {
-    char *bytes; /* each frame followed by room for the parser's blocks */
+    char *bytes; /* each frame followed by space for the parser's blocks */
     size_t *offsets;
     size_t *sizes;
     size_t count;

@@ -99,7 +99,7 @@ static int turnover_of(td_decimal price, td_decimal size, sum128 *out)
     return 1;
 }
 
-/* ---- room ---- */
+/* ---- space ---- */
 
 int trade_store_is_full(const trade_store *s)
 {
@@ -119,7 +119,7 @@ static void drop_before(trade_store *s, uint64_t position)
     memmove(s->marks, s->marks + gone, s->count * sizeof *s->marks);
 }
 
-int trade_store_make_room(trade_store *s, uint64_t needed_from)
+int trade_store_make_space(trade_store *s, uint64_t needed_from)
 {
     drop_before(s, needed_from);
     /* What stays was moved: half has to be free, or that would be done again too soon. */

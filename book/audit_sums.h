@@ -37,12 +37,12 @@ void trade_store_forget(trade_store *store);
 void trade_store_begin(trade_store *store, uint64_t since_ns);
 uint64_t trade_store_since(const trade_store *store);
 
-/* 1 if there is no room for another trade. */
+/* 1 if there is no space for another trade. */
 int trade_store_is_full(const trade_store *store);
 
-/* Make room, by dropping trades before a position and by growing. 0: half of LIMIT_AUDIT_TRADES is
+/* Make space, by dropping trades before a position and by growing. 0: half of LIMIT_AUDIT_TRADES is
  * still needed, or there is no memory. */
-TD_MUST_USE int trade_store_make_room(trade_store *store, uint64_t needed_from);
+TD_MUST_USE int trade_store_make_space(trade_store *store, uint64_t needed_from);
 
 /* Append a trade; the store is not full. 0: its value does not fit. */
 TD_MUST_USE int trade_store_add(trade_store *store, const msg_trade *trade);

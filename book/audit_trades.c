@@ -427,13 +427,13 @@ static uint64_t needed_from(const audit *a, const audit_member *trades)
     return least;
 }
 
-/* Keep one trade. Where there is no room for what candles still need, they begin anew. */
+/* Keep one trade. Where there is no space for what candles still need, they begin anew. */
 static void add_trade(audit *a, audit_member *member, const msg_trade *trade)
 {
     trade_store *store = member->trades;
-    int has_room =
-        !trade_store_is_full(store) || trade_store_make_room(store, needed_from(a, member));
-    if (has_room && trade_store_add(store, trade))
+    int has_space =
+        !trade_store_is_full(store) || trade_store_make_space(store, needed_from(a, member));
+    if (has_space && trade_store_add(store, trade))
         return;
     uint64_t since = trade_store_since(store);
     trade_store_forget(store);

@@ -151,7 +151,7 @@ static int side_has(const book_side *side, uint32_t rank, int64_t key)
 }
 
 /* Open a hole at rank. TD_E_LIMIT: the side is at its bound; TD_E_NOMEM. */
-static td_result side_make_room(book_side *side, uint32_t rank)
+static td_result side_make_space(book_side *side, uint32_t rank)
 {
     TD_ASSERT(rank <= side->count);
     if (side->count == side->capacity) {
@@ -324,7 +324,7 @@ static void level_put(book *b, msg_side at, int64_t key, int64_t size, msg_actio
         return;
     }
     outcome->update_misses += action == ACTION_UPDATE;
-    td_result rc = side_make_room(side, rank);
+    td_result rc = side_make_space(side, rank);
     if (rc != TD_OK) {
         outcome->overflows += rc == TD_E_LIMIT;
         outcome->no_memory += rc == TD_E_NOMEM;
@@ -365,7 +365,7 @@ static int replace_ordered(book *b, const msg_book *change)
         if (level->action == ACTION_DELETE || level->size <= 0 ||
             !level_scale(b, level, &key, &size) ||
             (side->count > 0 && side->keys[side->count - 1] >= key) ||
-            side_make_room(side, side->count) != TD_OK)
+            side_make_space(side, side->count) != TD_OK)
             return 0;
         side->keys[side->count - 1] = key;
         side->sizes[side->count - 1] = size;

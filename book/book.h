@@ -46,9 +46,9 @@ typedef struct book_level {
     td_decimal size;
 } book_level;
 
-/* An empty book with room for depth levels a side, and double that while a frame is applied, before
- * it has to allocate; depth 0: not known. Whatever the depth, it holds up to LIMIT_BOOK_LEVELS.
- * TD_E_NOMEM. */
+/* An empty book with space for depth levels a side, and double that while a frame is applied,
+ * before it has to allocate; depth 0: not known. Whatever the depth, it holds up to
+ * LIMIT_BOOK_LEVELS. TD_E_NOMEM. */
 TD_MUST_USE td_result book_open(uint32_t depth, book **out, td_err *err);
 void book_close(book *book);
 

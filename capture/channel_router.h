@@ -69,7 +69,7 @@ TD_MUST_USE td_result channel_router_route(channel_router *router, const router_
 void channel_router_http_name(td_bytes url, char out[LIMIT_NAME_BYTES]);
 
 /* Forget all channels, where a segment begins: numbers start at 0 again, no channel_info is valid
- * any more, and there is room for LIMIT_TOPIC_CHANNELS topics again. */
+ * any more, and there is space for LIMIT_TOPIC_CHANNELS topics again. */
 void channel_router_forget(channel_router *router);
 
 /* The channel of the feed's own events (dir event, slot 0/0), made at the first call. TD_E_NOMEM.

@@ -142,7 +142,7 @@ static void index_free(redact_index *index)
     td_free(index);
 }
 
-/* Make room for the pieces of one more secret, and a window that its forms fit into: what fails
+/* Make space for the pieces of one more secret, and a window that its forms fit into: what fails
  * fails here, and looking for secrets never does. */
 static td_result index_reserve(redactor *self, const redact_secret *secret, td_err *err)
 {

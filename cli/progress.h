@@ -25,7 +25,7 @@ static inline int progress_is_due(const progress_line *progress, uint64_t mono_n
 }
 
 /* Show a line in place of the last one; does nothing unless progress_is_due. Its fields, most
- * important first, are separated by two spaces: those that the terminal has no room for are left
+ * important first, are separated by two spaces: those that the terminal has no space for are left
  * out (terminal_fit). */
 void progress_show(progress_line *progress, uint64_t mono_ns, const char *format, ...)
     TD_PRINTF(3, 4);

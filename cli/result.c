@@ -42,7 +42,7 @@ static result_field *add_field(result_writer *r, const char *name, uint64_t valu
 {
     if (output_is_broken(&r->page))
         return NULL;
-    result_field *grown = td_array_room(r->fields, r->field_count, sizeof *grown);
+    result_field *grown = td_array_grow(r->fields, r->field_count, sizeof *grown);
     if (grown == NULL) {
         r->page.rc = td_err_set(&r->page.err, TD_E_NOMEM, "no memory for a result");
         return NULL;
@@ -107,7 +107,7 @@ static td_bytes page_part(const result_writer *r, size_t at, size_t size)
     return size == 0 ? td_bytes_str("") : td_bytes_of(r->page.line.data + at, size);
 }
 
-/* The page has the text already: with room for a copy it does not move while that is made. */
+/* The page has the text already: with space for a copy it does not move while that is made. */
 static void print_text(result_writer *r, const result_field *field)
 {
     r->page.rc = td_buf_reserve(&r->page.line, field->text_size, &r->page.err);

@@ -73,7 +73,7 @@ void table_cell(text_table *table, td_bytes text)
     table->cell_count++;
 }
 
-/* Print a cell in its column. What a terminal has no room for is cut, which an ellipsis shows. */
+/* Print a cell in its column. What a terminal has no space for is cut, which an ellipsis shows. */
 static void print_cell(const text_table *table, output_stream *output, size_t column, size_t width,
                        const char *text)
 {

@@ -96,7 +96,7 @@ static td_result say_grown(const char *symbol, td_err *err)
     return TD_E_BUSY;
 }
 
-/* The series of a symbol, with room to work in from its first frame on; NULL for a symbol that the
+/* The series of a symbol, with space to work in from its first frame on; NULL for a symbol that the
  * survey left out. */
 static td_result series_of(export_csv *csv, export_type_id type, const export_market *market,
                            td_bytes symbol, csv_series **out, td_err *err)

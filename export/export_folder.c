@@ -11,7 +11,7 @@
 enum {
     TEXT_BYTES = 16 << 10,        /* of text before it is passed on */
     WRITE_BYTES = 64 << 10,       /* of a file before it is written */
-    BUFFER_BYTES_MAX = 256 << 20, /* one frame of the largest size as text, with room */
+    BUFFER_BYTES_MAX = 256 << 20, /* one frame of the largest size as text, with space */
 };
 
 #define SPOOL "MANIFEST.names"

@@ -72,7 +72,7 @@ static td_result slot_of(export_gate *gate, const tape_frame *frame, size_t *out
             strcmp(slot->feed, info->feed) == 0)
             return TD_OK;
     }
-    gate_slot *slots = td_array_room(gate->slots, gate->slot_count, sizeof *slots);
+    gate_slot *slots = td_array_grow(gate->slots, gate->slot_count, sizeof *slots);
     if (slots == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for a book");
     gate->slots = slots;

@@ -7,7 +7,7 @@
 #include "base/assert.h"
 
 enum {
-    STEP_BYTES = 16 << 10,     /* room made for what comes out */
+    STEP_BYTES = 16 << 10,     /* space made for what comes out */
     WINDOW_BITS_GZIP = 16,     /* zlib: plus the window's bits = a gzip member around it */
     MEMORY_LEVEL = 8,          /* zlib's default: 256 KiB a stream */
     PIECE_BYTES_MAX = 1 << 30, /* zlib counts in 32 bits */
@@ -62,7 +62,7 @@ void export_gzip_close(export_gzip *self)
     td_free(self);
 }
 
-/* Let zlib work until it wants neither room nor input any more. */
+/* Let zlib work until it wants neither space nor input any more. */
 static td_result work(export_gzip *self, int flush, td_buf *out, td_err *err)
 {
     int rc;

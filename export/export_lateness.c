@@ -65,7 +65,7 @@ static td_result get(export_lateness *self, const tape_frame *frame, late_feed *
             *out = &self->feeds[i];
     }
     if (*out == NULL) {
-        late_feed *feeds = td_array_room(self->feeds, self->count, sizeof *feeds);
+        late_feed *feeds = td_array_grow(self->feeds, self->count, sizeof *feeds);
         if (feeds == NULL)
             return td_err_set(err, TD_E_NOMEM, "no memory for events");
         self->feeds = feeds;

@@ -69,7 +69,7 @@ static void series_index(export_series_table *table)
     }
 }
 
-/* Twice the room, before half of it is used. On failure the table is as it was. */
+/* Twice the space, before half of it is used. On failure the table is as it was. */
 static td_result series_grow(export_series_table *table, td_err *err)
 {
     size_t slot_count = table->slot_count == 0 ? SLOTS_MIN : table->slot_count * 2;

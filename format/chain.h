@@ -66,7 +66,7 @@ typedef struct chain_record {
 /* Writing takes three steps: chain_append_fields, then chain_start and td_hasher_update over every
  * byte from covers_from to the end of those fields, then chain_append_value. */
 
-/* Append opcode, length and all fields but the value to buf. TD_OK, TD_E_LIMIT, TD_E_NOMEM; room
+/* Append opcode, length and all fields but the value to buf. TD_OK, TD_E_LIMIT, TD_E_NOMEM; space
  * for the value is reserved. */
 TD_MUST_USE td_result chain_append_fields(td_buf *buf, const chain_record *record, td_err *err);
 
@@ -76,7 +76,7 @@ void chain_start(td_hasher *hasher, td_hash128 previous);
 /* Append the hasher's value behind the fields, and return it. */
 td_hash128 chain_append_value(td_buf *buf, const td_hasher *hasher);
 
-/* Read a record's content. conns has room for CHAIN_CONNS_MAX and is what out->conns points to;
+/* Read a record's content. conns has space for CHAIN_CONNS_MAX and is what out->conns points to;
  * NULL: connections are checked and not kept. TD_OK, TD_E_CORRUPT. */
 TD_MUST_USE td_result chain_decode(td_bytes content, chain_conn *conns, chain_record *out,
                                    td_err *err);

@@ -19,7 +19,7 @@
 enum {
     /* Schema text of a channel; the largest topic's has some 4 KiB. */
     SCHEMA_BYTES_MAX = 1 << 16,
-    /* Room for a new channel's schema and channel records, names at their limits included. */
+    /* Space for a new channel's schema and channel records, names at their limits included. */
     CHUNK_SLACK_BYTES = SCHEMA_BYTES_MAX + (1 << 12),
     /* A Chunk record before its records, compression "zstd". */
     CHUNK_FIELDS_BYTES = MCAP_PREFIX_BYTES + 8 + 8 + 8 + 4 + 4 + 4 + 8,
@@ -162,7 +162,7 @@ static td_result add_conn(conn_table *table, uint32_t line, uint32_t shard, uint
 }
 
 /* Index of a connection, added if need be (guess: where to look first). TD_E_INVALID if the slot
- * has a later one, TD_E_LIMIT if there is no room before the next seal. */
+ * has a later one, TD_E_LIMIT if there is no space before the next seal. */
 static td_result conn_table_get(conn_table *table, uint32_t line, uint32_t shard, uint32_t conn,
                                 uint32_t guess, uint32_t *out, td_err *err)
 {
@@ -371,14 +371,14 @@ static void begin_segment(chunk_builder *b, uint64_t recv_ns, segment_cause caus
 
 /* ---- channels ---- */
 
-/* Our own topics: where frames go when there is no room left for others. */
+/* Our own topics: where frames go when there is no space left for others. */
 static int is_reserved_topic(const char *topic)
 {
     return strcmp(topic, CHANNEL_TOPIC_CONTROL) == 0 || strcmp(topic, CHANNEL_TOPIC_UNKNOWN) == 0 ||
            strcmp(topic, CHANNEL_TOPIC_EVENTS) == 0;
 }
 
-/* Names have room for their NUL in a limit of base/limits.h. */
+/* Names have space for their NUL in a limit of base/limits.h. */
 static td_result check_name(const char *what, const char *name, size_t limit, td_err *err)
 {
     size_t size = strlen(name);
@@ -388,7 +388,7 @@ static td_result check_name(const char *what, const char *name, size_t limit, td
     return TD_OK;
 }
 
-/* Names at their limits must fit the room that is reserved for a channel's records. */
+/* Names at their limits must fit the space that is reserved for a channel's records. */
 static td_result check_info(const channel_info *info, td_err *err)
 {
     if (info->feed[0] == '\0' || info->topic[0] == '\0')
@@ -430,7 +430,7 @@ static td_result find_schema(chunk_builder *b, const channel_info *info, uint32_
             return TD_OK;
         }
     }
-    schema_state *grown = td_array_room(b->schemas, b->schema_count, sizeof *grown);
+    schema_state *grown = td_array_grow(b->schemas, b->schema_count, sizeof *grown);
     if (grown == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for %u schemas", b->schema_count + 1);
     b->schemas = grown;
@@ -569,7 +569,7 @@ static td_result define_channel(chunk_builder *b, channel_state *channel, td_err
     TD_ASSERT(b->next_channel_id > 0);
     uint32_t ids = b->ids_max[channel->is_reserved];
     if (b->ids_used[channel->is_reserved] == ids)
-        return td_err_set(err, TD_E_LIMIT, "segment %u has %u channels: no room for %s/%s",
+        return td_err_set(err, TD_E_LIMIT, "segment %u has %u channels: no space for %s/%s",
                           b->segment_number, ids, channel->info.topic, channel->info.symbol);
     td_result rc = append_definition(b, channel, b->next_channel_id, err);
     if (rc != TD_OK)

@@ -84,7 +84,7 @@ td_result codec_compress(codec *coder, codec_kind kind, int level, td_bytes in, 
     if (coder->compressor == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for a zstd compressor");
     size_t got = ZSTD_compressCCtx(coder->compressor, out, out_capacity, in.data, in.size, level);
-    /* With room for the bound, memory is all that can be missing. */
+    /* With space for the bound, memory is all that can be missing. */
     if (ZSTD_isError(got))
         return td_err_set(err, TD_E_NOMEM, "no memory for zstd, %zu bytes at level %d: %s", in.size,
                           level, ZSTD_getErrorName(got));

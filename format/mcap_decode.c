@@ -203,7 +203,7 @@ td_result mcap_decode_chunk_fields(td_bytes head, uint64_t content_bytes, mcap_c
     if (records_bytes > content_bytes - *records_at)
         return td_err_set(err, TD_E_CORRUPT,
                           "Chunk record: %" PRIu64
-                          " bytes of records in a record with room for %" PRIu64,
+                          " bytes of records in a record with space for %" PRIu64,
                           records_bytes, content_bytes - *records_at);
     out->records = td_bytes_of(NULL, (size_t)records_bytes);
     return TD_OK;

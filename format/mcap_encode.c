@@ -5,7 +5,7 @@
 #include "base/assert.h"
 #include "base/hash.h"
 
-/* Where the next field goes. The room was reserved when the record began, so the put_ functions
+/* Where the next field goes. The space was reserved when the record began, so the put_ functions
  * need no checks of their own; end_record asserts that the size was right. */
 typedef struct cursor {
     uint8_t *p;

@@ -52,7 +52,7 @@ TD_MUST_USE td_result mcap_summary_add_attachment(mcap_summary *summary,
 TD_MUST_USE td_result mcap_summary_add_metadata(mcap_summary *summary,
                                                 const mcap_metadata_index *index, td_err *err);
 
-/* Make room to count messages of channels up to this id; then mcap_summary_count_messages cannot
+/* Make space to count messages of channels up to this id; then mcap_summary_count_messages cannot
  * fail. */
 TD_MUST_USE td_result mcap_summary_reserve_count(mcap_summary *summary, uint16_t id, td_err *err);
 void mcap_summary_count_messages(mcap_summary *summary, uint16_t id, uint64_t count,

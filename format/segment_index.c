@@ -40,7 +40,7 @@ td_result segment_index_add_channel(segment_index *index, const index_channel *c
 {
     TD_ASSERT(index->channel_count == 0 ||
               index->channels[index->channel_count - 1].id < channel->id);
-    index_channel *grown = td_array_room(index->channels, index->channel_count, sizeof *grown);
+    index_channel *grown = td_array_grow(index->channels, index->channel_count, sizeof *grown);
     if (grown == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for %zu channels", index->channel_count + 1);
     index->channels = grown;
@@ -83,7 +83,7 @@ td_result segment_index_add_chunk(segment_index *index, const segment_chunk *chu
                                   td_err *err)
 {
     TD_ASSERT(bitmap.size <= BITMAP_BYTES_MAX);
-    segment_chunk *grown = td_array_room(index->chunks, index->chunk_count, sizeof *grown);
+    segment_chunk *grown = td_array_grow(index->chunks, index->chunk_count, sizeof *grown);
     if (grown == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for %zu chunks", index->chunk_count + 1);
     index->chunks = grown;

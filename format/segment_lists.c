@@ -38,7 +38,7 @@ td_result reader_add_schema(segment_reader *reader, td_bytes content, td_err *er
     /* Id 0 is invalid and to be ignored by readers (specification, "Schema"). */
     if (schema.id == 0 || find_schema(r, schema.id) != NULL)
         return TD_OK;
-    file_schema *schemas = td_array_room(r->schemas, r->schema_count, sizeof *schemas);
+    file_schema *schemas = td_array_grow(r->schemas, r->schema_count, sizeof *schemas);
     if (schemas == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for %u schemas", r->schema_count + 1);
     r->schemas = schemas;
@@ -142,7 +142,7 @@ static td_result set_index(segment_reader *r, uint16_t id, uint32_t index, td_er
 static td_result keep_channel(segment_reader *r, owned_channel *owned, td_err *err)
 {
     TD_ASSERT(r->channel_count < MCAP_IDS);
-    segment_channel **channels = td_array_room(r->channels, r->channel_count, sizeof(void *));
+    segment_channel **channels = td_array_grow(r->channels, r->channel_count, sizeof(void *));
     td_result rc = channels == NULL ? td_err_set(err, TD_E_NOMEM, "no memory for %u channels",
                                                  r->channel_count + 1)
                                     : TD_OK;
@@ -279,7 +279,7 @@ td_result reader_add_chunk(segment_reader *reader, const segment_chunk *chunk, t
         bitmap.size -= 8;
     while (bitmap.size > 0 && bitmap.data[bitmap.size - 1] == 0)
         bitmap.size--;
-    segment_chunk *grown = td_array_room(r->chunks, r->chunk_count, sizeof *grown);
+    segment_chunk *grown = td_array_grow(r->chunks, r->chunk_count, sizeof *grown);
     if (grown == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for %u chunks", r->chunk_count + 1);
     r->chunks = grown;

@@ -202,7 +202,7 @@ static td_result check_data_end(segment_reader *r, const summary_facts *facts, t
     const uint64_t record_bytes = MCAP_PREFIX_BYTES + MCAP_DATA_END_CONTENT_BYTES;
     td_bytes record = {0};
     if (facts->start < r->data_start + record_bytes)
-        return td_err_set(err, TD_E_CORRUPT, "no room for a Data End before the summary");
+        return td_err_set(err, TD_E_CORRUPT, "no space for a Data End before the summary");
     td_result rc =
         mcap_source_view(&r->source, facts->start - record_bytes, record_bytes, &record, err);
     if (rc == TD_OK && (record.data[0] != MCAP_DATA_END ||

@@ -91,7 +91,7 @@ static void take_problem(void *user, uint64_t line, const char *reason)
                    reason);
     if (outcome->problem_count == LINES_KEPT_MAX)
         return;
-    problem *grown = td_array_room(outcome->problems, outcome->problem_count, sizeof *grown);
+    problem *grown = td_array_grow(outcome->problems, outcome->problem_count, sizeof *grown);
     if (grown == NULL)
         return; /* counted all the same */
     outcome->problems = grown;

@@ -147,24 +147,24 @@ static td_result fill_raw(import_source *s, td_err *err)
         s->raw_size -= s->raw_at;
         s->raw_at = 0;
     }
-    size_t room = sizeof s->raw - s->raw_size;
-    TD_ASSERT(room > 0);
+    size_t space = sizeof s->raw - s->raw_size;
+    TD_ASSERT(space > 0);
     size_t got = 0;
     if (s->file != NULL) {
-        td_result rc = td_io_read_at(s->file, s->file_at, s->raw + s->raw_size, room, &got, err);
+        td_result rc = td_io_read_at(s->file, s->file_at, s->raw + s->raw_size, space, &got, err);
         if (rc != TD_OK)
             return rc;
     } else {
         ssize_t n;
         do {
-            n = read(s->descriptor, s->raw + s->raw_size, room);
+            n = read(s->descriptor, s->raw + s->raw_size, space);
         } while (n < 0 && errno == EINTR);
         if (n < 0)
             return td_err_set_os(err, errno, "reading the pipe at byte %llu",
                                  (unsigned long long)s->file_at);
         got = (size_t)n;
     }
-    TD_ASSERT(got <= room);
+    TD_ASSERT(got <= space);
     s->raw_size += got;
     s->file_at += got;
     s->is_raw_ended = got == 0;
@@ -226,17 +226,18 @@ static td_result tell_damage(import_source *s, td_err *err)
                       code == TD_E_TRUNCATED ? "breaks off" : "is damaged", (unsigned long long)at);
 }
 
-/* Inflate into text[size..size + room). Sets *made; is_text_ended at the end of the last member. */
-static td_result inflate_some(import_source *s, size_t room, size_t *made, td_err *err)
+/* Inflate into text[size..size + space). Sets *made; is_text_ended at the end of the last member.
+ */
+static td_result inflate_some(import_source *s, size_t space, size_t *made, td_err *err)
 {
     s->inflater.next_in = s->raw + s->raw_at;
     s->inflater.avail_in = (uInt)(s->raw_size - s->raw_at);
     s->inflater.next_out = s->text.data + s->text.size;
-    s->inflater.avail_out = (uInt)room;
+    s->inflater.avail_out = (uInt)space;
     s->is_in_member = 1;
     int z = inflate(&s->inflater, Z_NO_FLUSH);
     s->raw_at = s->raw_size - s->inflater.avail_in;
-    *made = room - s->inflater.avail_out;
+    *made = space - s->inflater.avail_out;
     if (z == Z_STREAM_END) {
         s->is_in_member = 0;
         return inflateReset(&s->inflater) == Z_OK ? TD_OK : stream_failed(s, TD_E_CORRUPT);
@@ -249,10 +250,10 @@ static td_result inflate_some(import_source *s, size_t room, size_t *made, td_er
 }
 
 /* The same of zstd. What asks for a larger window than the default's 128 MiB is refused. */
-static td_result unpack_some(import_source *s, size_t room, size_t *made, td_err *err)
+static td_result unpack_some(import_source *s, size_t space, size_t *made, td_err *err)
 {
     ZSTD_inBuffer in = {s->raw + s->raw_at, s->raw_size - s->raw_at, 0};
-    ZSTD_outBuffer out = {s->text.data + s->text.size, room, 0};
+    ZSTD_outBuffer out = {s->text.data + s->text.size, space, 0};
     size_t left = ZSTD_decompressStream(s->zstd, &out, &in);
     s->raw_at += in.pos;
     *made = out.pos;
@@ -265,8 +266,8 @@ static td_result unpack_some(import_source *s, size_t room, size_t *made, td_err
 }
 
 /* One step of reading what is compressed: fetch raw bytes if there are none, inflate what there is;
- * a reader may hold more text than there was room for when its raw bytes are used up. */
-static td_result next_packed(import_source *s, size_t room, size_t *made, td_err *err)
+ * a reader may hold more text than there was space for when its raw bytes are used up. */
+static td_result next_packed(import_source *s, size_t space, size_t *made, td_err *err)
 {
     if (s->raw_at == s->raw_size && !s->is_raw_ended) {
         td_result rc = fill_raw(s, err);
@@ -275,8 +276,8 @@ static td_result next_packed(import_source *s, size_t room, size_t *made, td_err
     }
     int had_raw = s->raw_at < s->raw_size;
     if (had_raw || s->is_in_member) {
-        td_result rc = s->coding == CODING_GZIP ? inflate_some(s, room, made, err)
-                                                : unpack_some(s, room, made, err);
+        td_result rc = s->coding == CODING_GZIP ? inflate_some(s, space, made, err)
+                                                : unpack_some(s, space, made, err);
         if (rc != TD_OK || had_raw || *made > 0)
             return rc;
     }
@@ -287,7 +288,7 @@ static td_result next_packed(import_source *s, size_t room, size_t *made, td_err
 }
 
 /* One step of reading plain text. */
-static td_result next_plain(import_source *s, size_t room, size_t *made, td_err *err)
+static td_result next_plain(import_source *s, size_t space, size_t *made, td_err *err)
 {
     if (s->raw_at == s->raw_size) {
         td_result rc = fill_raw(s, err);
@@ -297,8 +298,8 @@ static td_result next_plain(import_source *s, size_t room, size_t *made, td_err 
             s->is_text_ended = 1;
     }
     size_t size = s->raw_size - s->raw_at;
-    if (size > room)
-        size = room;
+    if (size > space)
+        size = space;
     memcpy(s->text.data + s->text.size, s->raw + s->raw_at, size);
     s->raw_at += size;
     *made = size;

@@ -81,7 +81,7 @@ static td_result flush_block(import_spool *s, spool_stream *stream, td_err *err)
 {
     if (stream->block.size == 0)
         return TD_OK;
-    spool_block *grown = td_array_room(stream->blocks, stream->block_count, sizeof *grown);
+    spool_block *grown = td_array_grow(stream->blocks, stream->block_count, sizeof *grown);
     if (grown == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory to sort a capture");
     stream->blocks = grown;

@@ -9,7 +9,7 @@
  * time); parsers of its own, DOM and on-demand, begin with the same stage1() call. */
 struct json_indexer {
     std::unique_ptr<simdjson::internal::dom_parser_implementation> stage;
-    size_t capacity = 0; /* bytes of text that stage has room for */
+    size_t capacity = 0; /* bytes of text that stage has space for */
 };
 
 namespace
@@ -60,7 +60,7 @@ json_index_result json_indexer_run(json_indexer *indexer, const uint8_t *bytes, 
         return JSON_INDEX_REFUSED;
     uint32_t *starts = indexer->stage->structural_indexes.get();
     uint32_t count = indexer->stage->n_structural_indexes;
-    starts[count] = static_cast<uint32_t>(size); /* simdjson leaves room for sentinels */
+    starts[count] = static_cast<uint32_t>(size); /* simdjson leaves space for sentinels */
     *out = json_index{bytes, starts, count, static_cast<uint32_t>(size)};
     return JSON_INDEX_OK;
 }

@@ -20,7 +20,7 @@ struct json_parser {
         *strings; /* strings with escapes, resolved: each at the offset that it has in the text */
     size_t strings_capacity;
     size_t bytes_max;
-    uint8_t has_escapes; /* the text has strings with escapes, and strings has room for it */
+    uint8_t has_escapes; /* the text has strings with escapes, and strings has space for it */
     json_error error;
 };
 
@@ -59,7 +59,7 @@ static td_result fail(json_parser *parser, td_result rc, size_t offset, const ch
     return rc;
 }
 
-/* Make room for count elements; what was there is not needed any more. */
+/* Make space for count elements; what was there is not needed any more. */
 static int reserve(void **memory, size_t *capacity, size_t count, size_t size)
 {
     if (count <= *capacity)
@@ -387,7 +387,7 @@ td_result json_parse(json_parser *parser, td_bytes text, json_padding padding, j
         !reserve((void **)&parser->strings, &parser->strings_capacity, parser->index.size, 1))
         rc = fail(parser, TD_E_NOMEM, 0, "no memory for strings with escapes");
     if (rc != TD_OK) {
-        parser->has_escapes = 0; /* strings may have no room for them */
+        parser->has_escapes = 0; /* strings may have no space for them */
         return td_err_set(err, rc, "JSON at byte %zu: %s", parser->error.offset,
                           parser->error.what);
     }

@@ -81,7 +81,7 @@ static td_result get_feed(inventory *all, const segment_index *segment, known_fe
             return TD_OK;
         }
     }
-    known_feed *grown = td_array_room(all->feeds, all->count, sizeof *grown);
+    known_feed *grown = td_array_grow(all->feeds, all->count, sizeof *grown);
     if (grown == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for the list of feeds");
     all->feeds = grown;
@@ -129,7 +129,7 @@ static td_result add_segment(inventory *all, const planned_segment *segment, td_
         const channel_info *info = &index->channels[i].info;
         if (!segment->is_wanted[i] || info->dir != CHANNEL_IN || info->topic[0] == '_')
             continue;
-        known_topic *grown = td_array_room(feed->topics, feed->topic_count, sizeof *grown);
+        known_topic *grown = td_array_grow(feed->topics, feed->topic_count, sizeof *grown);
         if (grown == NULL)
             return td_err_set(err, TD_E_NOMEM, "no memory for the list of topics");
         feed->topics = grown;
@@ -197,7 +197,7 @@ static td_result add_row(absence_list *list, const absence *row, const char *top
 {
     absence made = *row;
     TD_ASSERT(row->from_ns <= row->to_ns);
-    absence *grown = td_array_room(list->rows, list->count, sizeof *grown);
+    absence *grown = td_array_grow(list->rows, list->count, sizeof *grown);
     if (grown == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for what is absent");
     list->rows = grown;

@@ -75,7 +75,7 @@ static td_result slot_of(stream *s, const stream_frame *frame, stream_slot **out
             return TD_OK;
     }
     TD_ASSERT(s->slot_count < (size_t)LIMIT_FEED_SLOTS * LIMIT_FOLLOW_CONNECTIONS);
-    stream_slot *slots = td_array_room(s->slots, s->slot_count, sizeof *slots);
+    stream_slot *slots = td_array_grow(s->slots, s->slot_count, sizeof *slots);
     if (slots == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for a slot");
     s->slots = slots;
@@ -178,7 +178,7 @@ static td_result add_gap(stream *s, const audit_item *item, td_err *err)
 {
     if (s->gap_count == LIMIT_STREAM_GAPS)
         return TD_OK;
-    stream_gap *gaps = td_array_room(s->gaps, s->gap_count, sizeof *gaps);
+    stream_gap *gaps = td_array_grow(s->gaps, s->gap_count, sizeof *gaps);
     if (gaps == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for gaps of %s/%s/%s", s->feed, s->topic,
                           s->symbol);
@@ -221,7 +221,7 @@ static td_result member_of(stream *s, uint32_t line, follower_member **out, td_e
         if (s->members[i].line == line)
             return TD_OK;
     }
-    stream_member *members = td_array_room(s->members, s->member_count, sizeof *members);
+    stream_member *members = td_array_grow(s->members, s->member_count, sizeof *members);
     if (members == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for a member");
     s->members = members;

@@ -78,7 +78,7 @@ static void table_index(stream_table *table, size_t i)
         table->by_symbol[entry] = (uint32_t)i + 1;
 }
 
-/* Twice the room, before half of it is used. On failure the table is as it was. */
+/* Twice the space, before half of it is used. On failure the table is as it was. */
 static td_result table_grow(stream_table *table, td_err *err)
 {
     size_t slot_count = table->slot_count == 0 ? SLOTS_MIN : table->slot_count * 2;

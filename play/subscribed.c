@@ -115,7 +115,7 @@ static td_result enter(subscribed *s, const tape_frame *frame, slot_topics **out
     const channel_info *info = &frame->channel->info;
     slot_topics *slot = find_slot(s, frame, info->line, info->shard);
     if (slot == NULL) {
-        slot_topics *grown = td_array_room(s->slots, s->count, sizeof *grown);
+        slot_topics *grown = td_array_grow(s->slots, s->count, sizeof *grown);
         if (grown == NULL)
             return td_err_set(err, TD_E_NOMEM, "no memory for subscriptions");
         s->slots = grown;
@@ -157,7 +157,7 @@ static td_result put_topic(slot_topics *slot, td_bytes name, topic_state state, 
     if (topic == NULL) {
         if (slot->topic_count == DIALECT_ARGS_MAX)
             return TD_OK;
-        asked_topic *grown = td_array_room(slot->topics, slot->topic_count, sizeof *grown);
+        asked_topic *grown = td_array_grow(slot->topics, slot->topic_count, sizeof *grown);
         char *copy = td_strndup((const char *)name.data, name.size);
         if (grown != NULL)
             slot->topics = grown;

@@ -233,7 +233,7 @@ static td_result print_summary(record_talk *talk, const char *session, const cha
                "[{late_chunks chunk} became durable later than commit_interval]");
     result_log(&r, log, TD_LOG_WARNING, "[{dropped frame} discarded by overload]");
     result_log(&r, log, TD_LOG_WARNING,
-               "[{overflow frame} recorded as _unknown: a segment has room for {channels} topics "
+               "[{overflow frame} recorded as _unknown: a segment holds at most {channels} topics "
                "and symbols]");
     result_log(&r, log, TD_LOG_WARNING,
                "[{unchecked_books book} unchecked: the live check's memory was used up]");

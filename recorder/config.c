@@ -14,7 +14,7 @@
 #include "base/url.h"
 #include "capture/channel_router.h"
 #include "format/segment_name.h"
-#include "recorder/room.h"
+#include "recorder/free_space.h"
 #include "recorder/subscription.h"
 #include "schema/dialect.h"
 
@@ -47,7 +47,7 @@ void config_init(recorder_config *config)
     config->overload = OVERLOAD_PAUSE;
     config->overload_max_ns = 5 * TD_NS_PER_S;
     config->ring_bytes = LIMIT_RING_BYTES;
-    config->min_free_bytes = ROOM_DEFAULT;
+    config->min_free_bytes = FREE_SPACE_DEFAULT;
 }
 
 void config_feed_init(feed_config *feed)

@@ -73,7 +73,7 @@ typedef struct recorder_config {
     int overload;                /* overload_mode */
     uint64_t overload_max_ns;
     uint64_t ring_bytes;
-    uint64_t min_free_bytes;  /* stop before less than this is free; room.h */
+    uint64_t min_free_bytes;  /* stop before less than this is free; free_space.h */
     uint64_t duration_ns;     /* stop after; 0: never. Command line only, like the rest */
     uint64_t max_frames;      /* stop after so many inbound frames; 0: never */
     uint8_t until_close;      /* stop at the first close by a peer */

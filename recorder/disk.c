@@ -20,11 +20,11 @@ static void ask_to_end(disk *self, const td_err *why)
         self->options.must_end(self->options.user, why);
 }
 
-static void check_room(disk *self)
+static void check_free_space(disk *self)
 {
     td_err why;
-    if (!self->has_asked && self->options.room != NULL &&
-        room_check(self->options.room, &why) == TD_E_NOSPACE)
+    if (!self->has_asked && self->options.free_space != NULL &&
+        free_space_check(self->options.free_space, &why) == TD_E_NOSPACE)
         ask_to_end(self, &why);
 }
 
@@ -40,7 +40,7 @@ static void write_chunk(disk *self, queued_chunk *item)
     TD_ASSERT(item->chunk != NULL);
     if (self->result != TD_OK)
         return;
-    check_room(self);
+    check_free_space(self);
     self->result = archive_writer_put(self->options.writer, item->feed_index, item->chunk,
                                       item->gaps.rows, item->gaps.count, &self->err);
     check_lock(self);
@@ -59,7 +59,7 @@ static void *run(void *arg)
     while ((state = chunk_queue_pop(self->options.queue, self->options.idle_check_ns, &item)) !=
            CHUNK_QUEUE_ENDED) {
         if (state == CHUNK_QUEUE_IDLE) {
-            check_room(self);
+            check_free_space(self);
             check_lock(self);
             continue;
         }
@@ -74,7 +74,7 @@ td_result disk_open(const disk_options *options, disk **out, td_err *err)
     TD_ASSERT(options->queue != NULL);
     TD_ASSERT(options->writer != NULL);
     TD_ASSERT(options->failed != NULL);
-    TD_ASSERT(options->room == NULL || options->must_end != NULL);
+    TD_ASSERT(options->free_space == NULL || options->must_end != NULL);
     TD_ASSERT(options->idle_check_ns > 0);
     disk *self = td_alloc_zero(1, sizeof *self);
     if (self == NULL)

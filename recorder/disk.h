@@ -3,30 +3,30 @@
  * A full disk or an I/O error ends it: the first failure is kept for the supervisor, nothing later
  * is announced, and the files are left for recover.
  *
- * Before that it looks how much room is left: before each chunk, and now and then while none comes,
- * for others may take it. When it is too little it says so, once, and goes on writing: there should
- * be room enough to end well. That costs one statvfs a chunk, some microseconds beside its sync;
- * one that fails is passed over, because the write after it fails, too.
+ * Before that it checks the free disk space: before each chunk, and now and then while none
+ * comes, for others may take it. When it is too little it says so, once, and goes on writing: there
+ * should be space enough to finish. That costs one statvfs a chunk, some microseconds beside its
+ * sync; one that fails is passed over, because the write after it fails, too.
  *
  * After each chunk, and now and then, it looks whether the archive's lock still keeps others away;
- * if not, the recording should end as well as when room is short. */
+ * if not, the recording should end as well as when disk space is short. */
 #ifndef TD_RECORDER_DISK_H
 #define TD_RECORDER_DISK_H
 
 #include "base/err.h"
 #include "archive/archive_writer.h"
 #include "recorder/chunk_queue.h"
-#include "recorder/room.h"
+#include "recorder/free_space.h"
 
 typedef struct disk disk;
 
 typedef struct disk_options {
-    chunk_queue *queue;         /* borrowed, like the rest */
-    archive_writer *writer;     /* used by this thread only, until disk_close returns */
-    const room *room;           /* how much must stay free; NULL: any */
-    uint64_t idle_check_ns;     /* without a chunk for so long: look at the room */
-    void (*failed)(void *user); /* called once, on the disk thread, when it gives up */
-    /* Called at most once, on the disk thread: room is short, or the lock is gone, and the
+    chunk_queue *queue;           /* borrowed, like the rest */
+    archive_writer *writer;       /* used by this thread only, until disk_close returns */
+    const free_space *free_space; /* how much must stay free; NULL: any */
+    uint64_t idle_check_ns;       /* without a chunk for so long: check the free space */
+    void (*failed)(void *user);   /* called once, on the disk thread, when it gives up */
+    /* Called at most once, on the disk thread: disk space is short, or the lock is gone, and the
      * recording should end in order; why has the words, for the call. */
     void (*must_end)(void *user, const td_err *why);
     void *user;

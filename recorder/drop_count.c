@@ -119,7 +119,7 @@ void drop_count_add(drop_count *self, const family *of, const drop_row *at, fram
     name_frame(self, of, dir, frame, &wanted);
     drop_row *row = find_row(self, &wanted);
     if (row == NULL) {
-        /* No room for one more topic: the connection's own row takes it, or at worst the last one.
+        /* No space for one more topic: the connection's own row takes it, or at worst the last one.
          */
         wanted.topic[0] = wanted.symbol[0] = '\0';
         row = find_row(self, &wanted);

@@ -46,10 +46,10 @@ void findings_close(findings *self)
     td_free(self);
 }
 
-static void copy_name(char *to, size_t room, const char *name)
+static void copy_name(char *to, size_t space, const char *name)
 {
     size_t size = name == NULL ? 0 : strlen(name);
-    TD_ASSERT(size < room);
+    TD_ASSERT(size < space);
     if (size > 0)
         memcpy(to, name, size);
     to[size] = '\0';

@@ -9,7 +9,7 @@
 #include "recorder/drop_count.h"
 #include "schema/decode.h"
 
-/* Room that must be left when sockets are paused: one frame of the largest size that is being read
+/* Space that must be left when sockets are paused: one frame of the largest size that is being read
  * already, and what every connection's TLS and WebSocket buffers may still hand over. */
 #define HEADROOM_BYTES (LIMIT_FRAME_BYTES + ((size_t)1 << 20))
 
@@ -254,7 +254,7 @@ static void drop_frame(intake *self, const intake_slot *slot, frame_dir dir, td_
     self->stats.frames_dropped++;
 }
 
-/* Copy the frame into the ring; 0 if there is no room. */
+/* Copy the frame into the ring; 0 if there is no space. */
 static int put_frame(intake *self, const intake_slot *slot, frame_dir dir, unsigned opcode,
                      td_bytes bytes, uint64_t recv_ns, uint64_t mono_ns)
 {
@@ -306,8 +306,8 @@ uint64_t intake_frame(intake *self, intake_slot *slot, frame_dir dir, unsigned o
     return recv_ns;
 }
 
-/* Replies may not take the room that frames need: they can be asked for again. */
-int intake_has_room(const intake *self, size_t bytes)
+/* Replies may not take the space that frames need: they can be asked for again. */
+int intake_has_space(const intake *self, size_t bytes)
 {
     return self->state == STATE_FLOWING && !is_nearly_full(self, bytes);
 }
@@ -317,7 +317,7 @@ void intake_http(intake *self, uint16_t feed_index, size_t http, td_bytes body,
 {
     TD_ASSERT(feed_index < self->options.config->feed_count);
     TD_ASSERT(http < self->options.config->feeds[feed_index].http_count);
-    TD_ASSERT(intake_has_room(self, body.size));
+    TD_ASSERT(intake_has_space(self, body.size));
     intake_record *place = reserve(self, body.size);
     TD_ASSERT(place != NULL);
     *place = (intake_record){.kind = INTAKE_HTTP,

@@ -101,10 +101,10 @@ uint64_t intake_frame(intake *self, intake_slot *slot, frame_dir dir, unsigned o
                       td_bytes bytes, uint64_t mono_ns);
 
 /* 1 if an HTTP reply of this size may be kept now: frames come first. */
-int intake_has_room(const intake *self, size_t bytes);
+int intake_has_space(const intake *self, size_t bytes);
 
 /* The reply to request number http of a feed, whose `http` event was just said, and for which there
- * is room. */
+ * is space. */
 void intake_http(intake *self, uint16_t feed_index, size_t http, td_bytes body,
                  uint64_t recv_mono_ns);
 
@@ -127,7 +127,7 @@ void intake_rest(intake *self);
 /* 1 if the wall clock shows that the session's times are wrong and cannot become right in it. */
 int intake_is_clock_wrong(const intake *self);
 
-/* The last record: waits for room, for by now nobody reads sockets any more. */
+/* The last record: waits for space, for by now nobody reads sockets any more. */
 void intake_stop(intake *self);
 
 void intake_get_stats(const intake *self, intake_stats *out);

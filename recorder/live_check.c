@@ -89,7 +89,7 @@ static void skip(live_check *self)
     count(&self->skipped, 1);
 }
 
-/* Room for a record and so many bytes after it; NULL: the ring is full. Never waits. */
+/* Space for a record and so many bytes after it; NULL: the ring is full. Never waits. */
 static live_check_record *reserve(live_check *self, size_t bytes)
 {
     TD_ASSERT(bytes <= LIMIT_FRAME_BYTES + DECODE_PADDING_BYTES);

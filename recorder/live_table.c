@@ -13,7 +13,7 @@ void live_table_init(live_table *table, size_t max_bytes)
     table->max_bytes = max_bytes;
 }
 
-static int has_room(const live_table *table, size_t bytes)
+static int has_space(const live_table *table, size_t bytes)
 {
     return table->used_bytes <= table->max_bytes && bytes <= table->max_bytes - table->used_bytes;
 }
@@ -87,7 +87,7 @@ static size_t channel_bytes(const live_channel *channel)
 
 static int grow_list(live_table *table)
 {
-    live_channel **all = td_array_room(table->all, table->count, sizeof(live_channel *));
+    live_channel **all = td_array_grow(table->all, table->count, sizeof(live_channel *));
     if (all == NULL)
         return 0;
     table->all = all;
@@ -101,7 +101,7 @@ live_channel *live_table_get(live_table *table, uint16_t feed_index, const chann
     if (known != NULL)
         return known;
     live_channel *made = grow_list(table) ? td_alloc_zero(1, sizeof *made) : NULL;
-    if (made == NULL || copy_info(made, info) == 0 || !has_room(table, channel_bytes(made))) {
+    if (made == NULL || copy_info(made, info) == 0 || !has_space(table, channel_bytes(made))) {
         if (made != NULL)
             td_free(made->text);
         td_free(made);
@@ -187,7 +187,7 @@ static live_symbol *find_symbol(live_table *table, const live_channel *channel)
             strcmp(symbol->name, channel->info.symbol) == 0)
             return symbol;
     }
-    live_symbol *made = has_room(table, sizeof *made) ? td_alloc_zero(1, sizeof *made) : NULL;
+    live_symbol *made = has_space(table, sizeof *made) ? td_alloc_zero(1, sizeof *made) : NULL;
     if (made == NULL)
         return NULL;
     made->name = channel->info.symbol;
@@ -234,7 +234,7 @@ static int join_stream(live_table *table, live_symbol *symbol, live_channel *cha
            (stream->info->line != info->line || strcmp(stream->info->topic, info->topic) != 0))
         stream = stream->next;
     channel->stream = stream;
-    if (stream != NULL || !has_room(table, sizeof *stream))
+    if (stream != NULL || !has_space(table, sizeof *stream))
         return 0;
     stream = td_alloc_zero(1, sizeof *stream);
     if (stream == NULL)

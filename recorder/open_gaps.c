@@ -65,7 +65,7 @@ static void row_fini(open_row *row)
  * next session. */
 static open_row *add_row(open_gaps *self, const gap_row *row)
 {
-    open_row *rows = td_array_room(self->rows, self->row_count, sizeof *rows);
+    open_row *rows = td_array_grow(self->rows, self->row_count, sizeof *rows);
     if (rows == NULL)
         return NULL;
     self->rows = rows;
@@ -212,7 +212,7 @@ static td_result index_name(topic_index *index, const char *topic, const char *s
 {
     char name[LIMIT_TOPIC_BYTES + LIMIT_SYMBOL_BYTES];
     (void)snprintf(name, sizeof name, "%s.%s", topic, symbol); /* both are bounded */
-    char **names = td_array_room(index->names, index->name_count, sizeof(char *));
+    char **names = td_array_grow(index->names, index->name_count, sizeof(char *));
     if (names == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for topics");
     index->names = names;

@@ -20,7 +20,7 @@
 #include "recorder/findings.h"
 #include "recorder/http_feed.h"
 #include "recorder/lag.h"
-#include "recorder/room.h"
+#include "recorder/free_space.h"
 
 #define TICK_NS      (10 * TD_NS_PER_MS)
 #define STATUS_NS    (100 * TD_NS_PER_MS)
@@ -54,7 +54,7 @@ struct supervisor {
     uint64_t file_bytes; /* of the session's segments, once writer is closed */
     open_gaps **gaps;    /* one a feed */
     gap_user *gap_users;
-    room room; /* before disk is opened; the disk thread reads it */
+    free_space free_space; /* before disk is opened; the disk thread reads it */
     lag *lag;
     disk *disk;
     dialect_parser *answers;
@@ -359,7 +359,7 @@ static td_result open_threads(supervisor *self, td_err *err)
                       err);
     disk_options writing = {.queue = self->queue,
                             .writer = self->writer,
-                            .room = &self->room,
+                            .free_space = &self->free_space,
                             .idle_check_ns = TD_NS_PER_S,
                             .failed = on_thread_failed,
                             .must_end = on_must_end,
@@ -497,11 +497,11 @@ td_result supervisor_open(const supervisor_options *options, supervisor **out, t
     if (self == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for a recorder");
     self->options = *options;
-    self->room = (room){.io = archive_io(options->archive),
-                        .path = archive_path(options->archive),
-                        .min_bytes = options->config->min_free_bytes};
+    self->free_space = (free_space){.io = archive_io(options->archive),
+                                    .path = archive_path(options->archive),
+                                    .min_bytes = options->config->min_free_bytes};
     /* Before anything is written, recovery included. */
-    td_result rc = room_check(&self->room, err);
+    td_result rc = free_space_check(&self->free_space, err);
     if (rc == TD_OK)
         rc = open_feeds(self, err);
     if (rc == TD_OK)

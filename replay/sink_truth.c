@@ -98,7 +98,7 @@ static recorded_conn *find_conn(sink_truth *self, const tape_frame *frame)
 static td_result meet_conn(sink_truth *self, const tape_frame *frame, recorded_conn **out,
                            td_err *err)
 {
-    recorded_conn *conns = td_array_room(self->conns, self->conn_count, sizeof *conns);
+    recorded_conn *conns = td_array_grow(self->conns, self->conn_count, sizeof *conns);
     if (conns == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for %zu connections", self->conn_count + 1);
     self->conns = conns;

@@ -91,7 +91,7 @@ static td_result get_place(truth_table *table, place_kind kind, uint64_t xxh64, 
 /* A place for one more in an array of lines. */
 static td_result add_place(void **items, size_t count, size_t size, td_err *err)
 {
-    void *grown = td_array_room(*items, count, size);
+    void *grown = td_array_grow(*items, count, size);
     if (grown == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for %zu lines", count + 1);
     *items = grown;

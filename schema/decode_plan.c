@@ -69,7 +69,7 @@ uint64_t field_unit_ns(field_unit unit)
     return 0;
 }
 
-/* A node without keys; NULL if there is no room. */
+/* A node without keys; NULL if there is no space. */
 static plan_node *node_new(decode_plan *p)
 {
     if (p->node_count == PLAN_NODES_MAX)
@@ -82,7 +82,7 @@ static plan_node *node_new(decode_plan *p)
     return node;
 }
 
-/* Add a key to a node, at the end of the order that it is guessed in. NULL if there is no room. */
+/* Add a key to a node, at the end of the order that it is guessed in. NULL if there is no space. */
 static plan_target *node_add(plan_node *node, td_bytes key, plan_target target)
 {
     TD_ASSERT(key.size > 0);
@@ -107,7 +107,7 @@ static td_bytes path_next(td_bytes *path)
     return key;
 }
 
-/* The node that a key of a node leads to; made if there is none. NULL if there is no room, or the
+/* The node that a key of a node leads to; made if there is none. NULL if there is no space, or the
  * key leads elsewhere already. */
 static plan_node *node_child(decode_plan *p, plan_node *node, td_bytes key)
 {
@@ -122,7 +122,7 @@ static plan_node *node_child(decode_plan *p, plan_node *node, td_bytes key)
     return node_add(node, key, target) == NULL ? NULL : child;
 }
 
-/* Lead a path to a target, through nodes. 0 if there is no room. */
+/* Lead a path to a target, through nodes. 0 if there is no space. */
 static int plan_route(decode_plan *p, const char *path, plan_target target)
 {
     TD_ASSERT(p->node_count > 0);
@@ -139,7 +139,7 @@ static int plan_route(decode_plan *p, const char *path, plan_target target)
     return node_add(node, key, target) != NULL;
 }
 
-/* The node at the end of a path; NULL if there is no room. */
+/* The node at the end of a path; NULL if there is no space. */
 static plan_node *node_at(decode_plan *p, const char *path)
 {
     td_bytes rest = td_bytes_str(path);

@@ -210,7 +210,7 @@ enum { JSON_SORTED_MEMBERS_MAX = 64 };
 typedef struct json_out {
     uint8_t *at;
     const uint8_t *end;
-    uint8_t is_full; /* there was no room for all of it */
+    uint8_t is_full; /* there was no space for all of it */
 } json_out;
 
 /* A member of an object, to be sorted. */

@@ -24,24 +24,24 @@ static __attribute__((noinline)) void canon_flush(canon *c)
 }
 
 /* size more bytes, which are at most what the buffer holds. */
-static uint8_t *canon_room(canon *c, size_t size)
+static uint8_t *canon_space(canon *c, size_t size)
 {
     TD_ASSERT(size <= sizeof c->bytes);
     if (TD_UNLIKELY(c->size + size > sizeof c->bytes))
         canon_flush(c);
-    uint8_t *room = c->bytes + c->size;
+    uint8_t *space = c->bytes + c->size;
     c->size += size;
-    return room;
+    return space;
 }
 
 static void canon_byte(canon *c, uint8_t value)
 {
-    *canon_room(c, 1) = value;
+    *canon_space(c, 1) = value;
 }
 
 static void canon_u64(canon *c, uint64_t value)
 {
-    td_put_le64(canon_room(c, 8), value);
+    td_put_le64(canon_space(c, 8), value);
 }
 
 static void canon_text(canon *c, td_bytes text)
@@ -50,24 +50,24 @@ static void canon_text(canon *c, td_bytes text)
     for (size_t at = 0; at < text.size;) {
         size_t left = text.size - at;
         size_t size = left < sizeof c->bytes ? left : sizeof c->bytes;
-        memcpy(canon_room(c, size), text.data + at, size);
+        memcpy(canon_space(c, size), text.data + at, size);
         at += size;
     }
 }
 
 enum { DECIMAL_BYTES = 16 };
 
-static uint8_t *put_decimal(uint8_t *room, td_decimal value)
+static uint8_t *put_decimal(uint8_t *space, td_decimal value)
 {
     td_decimal_wide wide = td_decimal_widen(value);
-    td_put_le64(room, wide.low);
-    td_put_le64(room + 8, wide.high);
-    return room + DECIMAL_BYTES;
+    td_put_le64(space, wide.low);
+    td_put_le64(space + 8, wide.high);
+    return space + DECIMAL_BYTES;
 }
 
 static void canon_decimal(canon *c, td_decimal value)
 {
-    (void)put_decimal(canon_room(c, DECIMAL_BYTES), value); /* only where it ends is ignored */
+    (void)put_decimal(canon_space(c, DECIMAL_BYTES), value); /* only where it ends is ignored */
 }
 
 /* A number that may be absent: absent is not 0. */
@@ -99,22 +99,22 @@ static uint8_t action_letter(uint8_t action)
 static void canon_level(canon *c, const msg_level *level)
 {
     int has_size = level->action != ACTION_DELETE;
-    uint8_t *room = canon_room(c, 2 + DECIMAL_BYTES + (has_size ? DECIMAL_BYTES : 0));
-    room[0] = action_letter(level->action);
-    room[1] = side_letter(level->side);
-    room = put_decimal(room + 2, (td_decimal){level->price, level->price_scale});
+    uint8_t *space = canon_space(c, 2 + DECIMAL_BYTES + (has_size ? DECIMAL_BYTES : 0));
+    space[0] = action_letter(level->action);
+    space[1] = side_letter(level->side);
+    space = put_decimal(space + 2, (td_decimal){level->price, level->price_scale});
     if (has_size)
-        (void)put_decimal(room, (td_decimal){level->size, level->size_scale}); /* as above */
+        (void)put_decimal(space, (td_decimal){level->size, level->size_scale}); /* as above */
 }
 
 static void canon_trade(canon *c, const msg_trade *trade)
 {
-    uint8_t *room = canon_room(c, 2 + 2 * DECIMAL_BYTES + 8);
-    room[0] = side_letter(trade->side);
-    room[1] = (uint8_t)(trade->is_block_trade + 1);
-    room = put_decimal(room + 2, trade->price);
-    room = put_decimal(room, trade->size);
-    td_put_le64(room, trade->exchange_ns);
+    uint8_t *space = canon_space(c, 2 + 2 * DECIMAL_BYTES + 8);
+    space[0] = side_letter(trade->side);
+    space[1] = (uint8_t)(trade->is_block_trade + 1);
+    space = put_decimal(space + 2, trade->price);
+    space = put_decimal(space, trade->size);
+    td_put_le64(space, trade->exchange_ns);
     canon_optional(c, trade->has_cross_seq, trade->cross_seq);
     canon_text(c, trade->trade_id);
     canon_text(c, trade->tick_direction);
@@ -224,15 +224,15 @@ static void canon_items(canon *c, const message *m)
 /* The same for every message: which numbers there are, and the numbers, 0 where there are none. */
 static void canon_head(canon *c, const msg_head *head, size_t item_count)
 {
-    uint8_t *room = canon_room(c, 2 + 5 * 8);
-    room[0] = (uint8_t)frame_kind_name(head->kind)[0];
-    room[1] =
+    uint8_t *space = canon_space(c, 2 + 5 * 8);
+    space[0] = (uint8_t)frame_kind_name(head->kind)[0];
+    space[1] =
         (uint8_t)((head->has_cross_seq ? 1 : 0) | (head->has_u ? 2 : 0) | (head->has_seq ? 4 : 0));
-    td_put_le64(room + 2, head->exchange_ns);
-    td_put_le64(room + 10, head->has_cross_seq ? (uint64_t)head->cross_seq : 0);
-    td_put_le64(room + 18, head->has_u ? (uint64_t)head->u : 0);
-    td_put_le64(room + 26, head->has_seq ? (uint64_t)head->seq : 0);
-    td_put_le64(room + 34, item_count);
+    td_put_le64(space + 2, head->exchange_ns);
+    td_put_le64(space + 10, head->has_cross_seq ? (uint64_t)head->cross_seq : 0);
+    td_put_le64(space + 18, head->has_u ? (uint64_t)head->u : 0);
+    td_put_le64(space + 26, head->has_seq ? (uint64_t)head->seq : 0);
+    td_put_le64(space + 34, item_count);
 }
 
 /* Texts come with their length in front, so that no two messages run together into the same bytes.

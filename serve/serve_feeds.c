@@ -23,7 +23,7 @@ static served_feed *find_feed(const serve_feeds *feeds, const char *name)
 
 static td_result add_feed(serve_feeds *feeds, const char *name, const family *of, td_err *err)
 {
-    served_feed *items = td_array_room(feeds->items, feeds->count, sizeof *items);
+    served_feed *items = td_array_grow(feeds->items, feeds->count, sizeof *items);
     if (items != NULL)
         feeds->items = items;
     char *copy = td_strdup(name);
@@ -42,7 +42,7 @@ static td_result add_name(char ***names, size_t *count, const char *name, td_err
         if (strcmp((*names)[i], name) == 0)
             return TD_OK;
     }
-    char **larger = td_array_room(*names, *count, sizeof *larger);
+    char **larger = td_array_grow(*names, *count, sizeof *larger);
     if (larger == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for the list of topics");
     *names = larger;

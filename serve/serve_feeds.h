@@ -45,7 +45,7 @@ const served_feed *serve_feeds_find(const serve_feeds *feeds, td_bytes path);
 /* "nothing is served at PATH; there is /a, /b", cut to what fits. */
 void serve_feeds_paths_text(const serve_feeds *feeds, td_bytes path, char out[WIRE_REASON_BYTES]);
 
-/* Names of the feeds at a path, for a selection; out has room for feeds->count. Returns how many.
+/* Names of the feeds at a path, for a selection; out has space for feeds->count. Returns how many.
  */
 size_t serve_feeds_names(const serve_feeds *feeds, td_bytes path, const char **out);
 

@@ -548,7 +548,7 @@ static void send_snapshot(sim_conn *conn, uint32_t index)
     conn_send(conn, frame.bytes);
 }
 
-/* Send the snapshots that a connection waits for, as far as its queue has room. */
+/* Send the snapshots that a connection waits for, as far as its queue has space. */
 static void send_snapshots(sim_conn *conn)
 {
     for (uint32_t i = 0; conn->waiting > 0; i++) {
@@ -696,7 +696,7 @@ static topic_standing look_at(void *user, td_bytes topic)
 
 /* ---- requests ---- */
 
-/* Room for what the connection has of each stream; the markets run. */
+/* Space for what the connection has of each stream; the markets run. */
 static td_result prepare(sim_conn *conn, td_err *err)
 {
     td_result rc = start(conn->of, err);

@@ -5,7 +5,7 @@
 enum {
     FILL_LEVELS = 300, /* of each side at the start */
     DEPTH_TICKS = 550, /* levels that are missing come back so near the best price; below price_min,
-                        * so that there is room for all of them */
+                        * so that there is space for all of them */
     DEEPEN_DRAWS = 16, /* for a price without a level: nearly every other one has none */
     TAKE_PERMILLE = 36,      /* market orders: with this mix some 7 % of frames are trades */
     LIQUIDATE_PERMILLE = 15, /* of these, liquidations */

@@ -40,7 +40,7 @@ TD_MUST_USE td_result market_open(int64_t first_seq, market **out, td_err *err);
 void market_close(market *m);
 
 /* A limit order: what crosses is matched at the resting prices, best first; the rest of it rests.
- * An order that was cut, or finds no room for its level, loses that rest. price, size > 0. */
+ * An order that was cut, or finds no space for its level, loses that rest. price, size > 0. */
 void market_limit(market *m, market_side side, int64_t price, int64_t size);
 
 /* A market order: matched against whatever rests on the other side; what finds nothing is dropped.

@@ -41,8 +41,8 @@ typedef struct template_source {
     void *user;
 } template_source;
 
-/* Append the frame to out, which has room. Returns 0 if the template has parts that can be left out
- * and all of them were: then out is as it was. */
+/* Append the frame to out, which has space. Returns 0 if the template has parts that can be left
+ * out and all of them were: then out is as it was. */
 int template_render(const template *t, const template_source *source, text_out *out);
 
 #endif

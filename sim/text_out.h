@@ -1,5 +1,5 @@
 /* Text written into memory that is known to be large enough: the frames of the simulated exchange.
- * Running out of room is a fault of our own, asserted. Inline, because it is called some hundred
+ * Running out of space is a fault of our own, asserted. Inline, because it is called some hundred
  * times a frame. */
 #ifndef TD_SIM_TEXT_OUT_H
 #define TD_SIM_TEXT_OUT_H

@@ -290,7 +290,7 @@ static td_result get_session(connection_table *r, const char *id, uint64_t start
             return TD_OK;
         }
     }
-    tape_session **grown = td_array_room(r->sessions, r->session_count, sizeof(tape_session *));
+    tape_session **grown = td_array_grow(r->sessions, r->session_count, sizeof(tape_session *));
     tape_session *made = td_alloc_zero(1, sizeof *made);
     char *copy = td_strdup(id);
     if (grown != NULL)

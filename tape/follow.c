@@ -54,7 +54,7 @@ static td_result add_place(follow *stream, uint32_t *out, td_err *err)
         *out = find_silent(stream);
         return TD_OK;
     }
-    follow_conn *conns = td_array_room(stream->conns, stream->count, sizeof *conns);
+    follow_conn *conns = td_array_grow(stream->conns, stream->count, sizeof *conns);
     if (conns == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for the connections of a topic");
     stream->conns = conns;

@@ -182,7 +182,7 @@ static int wants_chunk(const tape_source *source, const source_options *options,
 
 static td_result add_to_order(tape_source *source, uint32_t chunk_index, td_err *err)
 {
-    uint32_t *grown = td_array_room(source->order, source->order_count, sizeof *grown);
+    uint32_t *grown = td_array_grow(source->order, source->order_count, sizeof *grown);
     if (grown == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for %u chunks", source->order_count + 1);
     source->order = grown;

@@ -103,7 +103,7 @@ static int is_known(const source_queue *queue, const tape_source *source)
     return 0;
 }
 
-static td_result make_room(source_queue *queue, size_t count, td_err *err)
+static td_result make_space(source_queue *queue, size_t count, td_err *err)
 {
     size_t needed = queue->source_count + count;
     if (needed <= queue->source_capacity)
@@ -141,7 +141,7 @@ static td_result add_segments(source_queue *queue, read_plan *from, td_err *err)
 {
     size_t count = read_plan_count(from);
     int is_first = queue->source_count == 0;
-    td_result rc = make_room(queue, count, err);
+    td_result rc = make_space(queue, count, err);
     for (size_t i = 0; i < count && rc == TD_OK; i++) {
         const planned_segment *segment = read_plan_segment(from, i);
         tape_source *source = NULL;

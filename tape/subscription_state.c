@@ -22,7 +22,7 @@ void subscription_states_fini(subscription_states *s)
 static td_result slot_add(subscription_states *s, const channel_info *info,
                           subscription_state **out, td_err *err)
 {
-    subscription_state **slots = td_array_room(s->slots, s->count, sizeof(subscription_state *));
+    subscription_state **slots = td_array_grow(s->slots, s->count, sizeof(subscription_state *));
     if (slots != NULL)
         s->slots = slots;
     subscription_state *made = slots == NULL ? NULL : td_alloc_zero(1, sizeof *made);

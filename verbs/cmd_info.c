@@ -43,7 +43,7 @@ static td_result add_feed(archive_totals *totals, const segment_index *segment, 
             at = &totals->feeds[i];
     }
     if (at == NULL) {
-        feed_total *grown = td_array_room(totals->feeds, totals->feed_count, sizeof *grown);
+        feed_total *grown = td_array_grow(totals->feeds, totals->feed_count, sizeof *grown);
         if (grown == NULL)
             return td_err_set(err, TD_E_NOMEM, "no memory for %zu feeds", totals->feed_count);
         totals->feeds = grown;
@@ -73,7 +73,7 @@ static td_result add_segment(archive_totals *totals, const segment_index *segmen
             continue;
         }
         frames = verb_run_add_count(frames, channel->message_count);
-        topic_total *grown = td_array_room(totals->topics, totals->topic_count, sizeof *grown);
+        topic_total *grown = td_array_grow(totals->topics, totals->topic_count, sizeof *grown);
         if (grown == NULL)
             return td_err_set(err, TD_E_NOMEM, "no memory for the topics of %s", segment->path);
         totals->topics = grown;
@@ -148,7 +148,7 @@ typedef struct info {
 static td_result keep_session(void *user, const session_row *row, td_err *err)
 {
     info *all = user;
-    session_row *grown = td_array_room(all->sessions, all->session_count, sizeof *grown);
+    session_row *grown = td_array_grow(all->sessions, all->session_count, sizeof *grown);
     if (grown == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for %zu sessions", all->session_count);
     all->sessions = grown;

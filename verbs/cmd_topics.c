@@ -195,7 +195,7 @@ static td_result print_schema(topics_run *run)
             continue;
         size_t used = strlen(names);
         (void)snprintf(names + used, sizeof names - used, "%s%s", used == 0 ? "" : ", ",
-                       families[f]->name); /* room for all families */
+                       families[f]->name); /* space for all families */
         of = families[f];
         row = found;
         found_count++;

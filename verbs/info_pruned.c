@@ -16,7 +16,7 @@ static td_result row_of(pruned_feeds *pruned, const char *feed, pruned_feed **ou
         if (strcmp(pruned->rows[i].feed, feed) == 0)
             return TD_OK;
     }
-    pruned_feed *grown = td_array_room(pruned->rows, pruned->count, sizeof *grown);
+    pruned_feed *grown = td_array_grow(pruned->rows, pruned->count, sizeof *grown);
     if (grown == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for %zu feeds", pruned->count + 1);
     pruned->rows = grown;

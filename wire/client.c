@@ -74,7 +74,7 @@ struct wire_conn {
     wire_assembly assembly;
     td_buf queue;    /* queued_send and text, one after the other */
     size_t queue_at; /* what is before was handed over */
-    td_buf scratch;  /* one message with libwebsockets' room in front; masked in place */
+    td_buf scratch;  /* one message with libwebsockets' space in front; masked in place */
 
     uint8_t is_starting; /* inside libwebsockets' connect */
     uint8_t is_paused;
@@ -670,7 +670,7 @@ td_result wire_send(wire_conn *conn, td_bytes text, td_err *err)
     rc = td_buf_append(&conn->queue, &header, sizeof header, err);
     if (rc == TD_OK)
         rc = td_buf_append(&conn->queue, text.data, text.size, err);
-    TD_ASSERT(rc == TD_OK); /* room was reserved */
+    TD_ASSERT(rc == TD_OK); /* space was reserved */
     if (conn->stage == CONN_OPEN)
         conn_ask_writable(conn);
     return TD_OK;
@@ -683,9 +683,9 @@ static int send_first(wire_conn *conn)
     const uint8_t *at = conn->queue.data + conn->queue_at;
     memcpy(&header, at, sizeof header);
     td_bytes text = td_bytes_of(at + sizeof header, header.size);
-    static const uint8_t ROOM[LWS_PRE];
+    static const uint8_t PADDING[LWS_PRE];
     td_buf_clear(&conn->scratch);
-    if (td_buf_append(&conn->scratch, ROOM, sizeof ROOM, NULL) != TD_OK ||
+    if (td_buf_append(&conn->scratch, PADDING, sizeof PADDING, NULL) != TD_OK ||
         td_buf_append(&conn->scratch, text.data, text.size, NULL) != TD_OK) {
         conn_fail(conn, WIRE_CAUSE_NOMEM, "no memory to send %zu bytes", text.size);
         return -1;
@@ -706,8 +706,8 @@ static int send_first(wire_conn *conn)
  * written here, because after its own close frame libwebsockets drops what the peer still sends. */
 static int send_close(wire_conn *conn)
 {
-    uint8_t room[LWS_PRE + 8];
-    uint8_t *frame = room + LWS_PRE;
+    uint8_t space[LWS_PRE + 8];
+    uint8_t *frame = space + LWS_PRE;
     frame[0] = 0x80 | 8;
     frame[1] = 0x80 | 2;
     conn->is_close_sent = 1;
@@ -937,11 +937,11 @@ static int verify(struct lws *wsi, struct x509_store_ctx_st *store, int is_good)
     return verdict != TLS_TRUSTED;
 }
 
-static int on_user_agent(struct lws *wsi, unsigned char **at, size_t room)
+static int on_user_agent(struct lws *wsi, unsigned char **at, size_t space)
 {
     static const char TEXT[] = "tapedeck";
     return lws_add_http_header_by_token(wsi, WSI_TOKEN_HTTP_USER_AGENT, (const unsigned char *)TEXT,
-                                        (int)sizeof TEXT - 1, at, *at + room);
+                                        (int)sizeof TEXT - 1, at, *at + space);
 }
 
 /* Retry-After in seconds (RFC 9110, 10.2.3). */

@@ -31,7 +31,7 @@ enum {
     SERVER_FRAME_HEADER_BYTES_MAX = 10,
     /* Largest message of a client: requests have kilobytes. */
     SERVER_MESSAGE_BYTES_MAX = 1 << 20,
-    /* libwebsockets has that much room for the subprotocols that a client offers, and for one. */
+    /* libwebsockets has that much space for the subprotocols that a client offers, and for one. */
     SERVER_SUBPROTOCOLS_BYTES = 128,
     SERVER_SUBPROTOCOL_BYTES = 64,
 };
@@ -166,7 +166,7 @@ static td_result queue_frames(wire_peer_conn *peer, unsigned opcode, td_bytes by
         rc = td_buf_append(&peer->queue, header, header_size, err);
         if (rc == TD_OK)
             rc = td_buf_append(&peer->queue, bytes.data, size, err);
-        TD_ASSERT(rc == TD_OK); /* room was reserved */
+        TD_ASSERT(rc == TD_OK); /* space was reserved */
         bytes = td_bytes_of(bytes.data + size, bytes.size - size);
         first = OPCODE_CONTINUATION;
     } while (bytes.size > 0);
@@ -179,8 +179,8 @@ td_result wire_peer_send(wire_peer_conn *peer, unsigned opcode, td_bytes bytes, 
     if (peer->close_code != 0 || peer->is_cut)
         return td_err_set(err, TD_E_NETWORK, "the connection is closing");
     size_t queued = wire_peer_queued_bytes(peer);
-    int has_room = queued == 0 || queued + bytes.size <= WIRE_PEER_QUEUE_BYTES_MAX;
-    if (bytes.size > LIMIT_FRAME_BYTES || !has_room)
+    int has_space = queued == 0 || queued + bytes.size <= WIRE_PEER_QUEUE_BYTES_MAX;
+    if (bytes.size > LIMIT_FRAME_BYTES || !has_space)
         return td_err_set(err, TD_E_LIMIT, "%zu bytes queued and %zu more: %d are allowed", queued,
                           bytes.size, WIRE_PEER_QUEUE_BYTES_MAX);
     queue_compact(peer);

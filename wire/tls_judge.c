@@ -68,7 +68,7 @@ static td_result append_names(td_buf *out, const GENERAL_NAMES *names)
     return rc;
 }
 
-/* The hosts that a certificate is for: "localhost, 127.0.0.1". What finds no room is left out. */
+/* The hosts that a certificate is for: "localhost, 127.0.0.1". What finds no space is left out. */
 static void host_words(const X509 *cert, char out[WORDS_BYTES])
 {
     td_buf words;

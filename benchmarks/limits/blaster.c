@@ -49,10 +49,10 @@ static void send_all(peer *to, const void *bytes, size_t size)
     }
 }
 
-static size_t receive(peer *from, char *out, size_t room)
+static size_t receive(peer *from, char *out, size_t space)
 {
     ssize_t got =
-        from->tls != NULL ? SSL_read(from->tls, out, (int)room) : recv(from->fd, out, room, 0);
+        from->tls != NULL ? SSL_read(from->tls, out, (int)space) : recv(from->fd, out, space, 0);
     if (got <= 0)
         die("the client sent no request");
     return (size_t)got;

@@ -196,12 +196,12 @@ void apply_trades(object &frame, const char *price, const char *size, Totals &to
 
 using Books = std::unordered_map<std::string, Book>;
 
-void take_frame(parser &json, Books &books, const char *bytes, size_t size, size_t room,
+void take_frame(parser &json, Books &books, const char *bytes, size_t size, size_t space,
                 Totals &totals)
 {
     totals.frames++;
     totals.bytes += size;
-    document doc = json.iterate(bytes, size, room);
+    document doc = json.iterate(bytes, size, space);
     object frame = doc.get_object();
     std::string_view topic;
     if (frame.find_field("topic").get(topic))

@@ -82,8 +82,8 @@ int main(int argc, char **argv)
     size_t count;
     line *lines = read_lines(argv[1], &count);
     uint64_t frames = strtoull(argv[4], NULL, 10), bytes = 0;
-    size_t packed_room = ZSTD_compressBound(CHUNK_BYTES + FRAME_BYTES_MAX) + 4;
-    uint8_t *chunk = malloc(CHUNK_BYTES + FRAME_BYTES_MAX), *packed = malloc(packed_room);
+    size_t packed_space = ZSTD_compressBound(CHUNK_BYTES + FRAME_BYTES_MAX) + 4;
+    uint8_t *chunk = malloc(CHUNK_BYTES + FRAME_BYTES_MAX), *packed = malloc(packed_space);
     ZSTD_CCtx *zstd = ZSTD_createCCtx();
     int out = open(argv[2], O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0644);
     if (chunk == NULL || packed == NULL || zstd == NULL || out < 0)
@@ -101,7 +101,7 @@ int main(int argc, char **argv)
         size_t size = (size_t)(end - chunk);
         uint32_t crc = libdeflate_crc32(0, chunk, size);
         memcpy(packed, &crc, 4);
-        size_t packed_bytes = ZSTD_compressCCtx(zstd, packed + 4, packed_room - 4, chunk, size, 1);
+        size_t packed_bytes = ZSTD_compressCCtx(zstd, packed + 4, packed_space - 4, chunk, size, 1);
         if (ZSTD_isError(packed_bytes) ||
             pwrite(out, packed, packed_bytes + 4, at) != (ssize_t)packed_bytes + 4)
             die("cannot write");

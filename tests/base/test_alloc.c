@@ -203,7 +203,7 @@ static void test_arrays(void **state)
     uint32_t *rows = NULL;
     size_t moves = 0;
     for (uint32_t count = 0; count < 1000; count++) {
-        uint32_t *grown = td_array_room(rows, count, sizeof *rows);
+        uint32_t *grown = td_array_grow(rows, count, sizeof *rows);
         assert_non_null(grown);
         moves += (count & (count - 1)) == 0; /* only there it may have moved */
         if ((count & (count - 1)) != 0)
@@ -214,11 +214,11 @@ static void test_arrays(void **state)
     assert_int_equal(moves, 11);
     for (uint32_t i = 0; i < 1000; i++)
         assert_int_equal(rows[i], i);
-    /* what was removed makes room, whatever the count was before */
-    rows = td_array_room(rows, 8, sizeof *rows);
+    /* what was removed makes space, whatever the count was before */
+    rows = td_array_grow(rows, 8, sizeof *rows);
     rows[8] = 8;
     td_free(rows);
-    assert_null(td_array_room(NULL, SIZE_MAX / 2 + 1, 8)); /* the size overflows */
+    assert_null(td_array_grow(NULL, SIZE_MAX / 2 + 1, 8)); /* the size overflows */
 
     uint64_t *by_index = NULL;
     size_t capacity = 0;

@@ -174,7 +174,7 @@ static void test_short_write_and_full_disk(void **state)
     td_space space = {0};
     assert_int_equal(td_io_space(io_fault_io(disk), "/", &space, &err), TD_OK);
     assert_int_equal(space.free_bytes, 0);
-    assert_int_equal(td_io_truncate(file, 3, &err), TD_OK); /* gives the room back */
+    assert_int_equal(td_io_truncate(file, 3, &err), TD_OK); /* gives the space back */
     assert_int_equal(td_io_append(file, "12345", 5, &err), TD_OK);
     assert_int_equal(td_io_append(file, "6", 1, &err), TD_E_NOSPACE);
     td_io_close(file);

@@ -25,9 +25,9 @@ static td_ring *open_ring(size_t capacity)
 
 static void put(td_ring *ring, const char *text)
 {
-    void *room = td_ring_reserve(ring, strlen(text));
-    assert_non_null(room);
-    memcpy(room, text, strlen(text));
+    void *space = td_ring_reserve(ring, strlen(text));
+    assert_non_null(space);
+    memcpy(space, text, strlen(text));
     td_ring_commit(ring, strlen(text));
 }
 
@@ -78,11 +78,11 @@ static void test_reservation(void **state)
 {
     (void)state;
     td_ring *ring = open_ring(4096);
-    char *room = td_ring_reserve(ring, 1000);
-    assert_int_equal((uintptr_t)room % 8, 0);
-    /* Given up: the next one gets the same room. */
-    assert_ptr_equal(td_ring_reserve(ring, 10), room);
-    memcpy(room, "abcdefghij", 10);
+    char *space = td_ring_reserve(ring, 1000);
+    assert_int_equal((uintptr_t)space % 8, 0);
+    /* Given up: the next one gets the same space. */
+    assert_ptr_equal(td_ring_reserve(ring, 10), space);
+    memcpy(space, "abcdefghij", 10);
     td_ring_commit(ring, 4); /* less than was reserved */
     assert_true(td_bytes_is(td_ring_peek(ring), "abcd"));
     td_ring_close(ring);
@@ -93,9 +93,9 @@ static void test_full(void **state)
     (void)state;
     td_ring *ring = open_ring(4096);
     /* 8 bytes of header: the largest record fills the ring. */
-    void *room = td_ring_reserve(ring, 4096 - 8);
-    assert_non_null(room);
-    memset(room, 'x', 4096 - 8);
+    void *space = td_ring_reserve(ring, 4096 - 8);
+    assert_non_null(space);
+    memset(space, 'x', 4096 - 8);
     td_ring_commit(ring, 4096 - 8);
     assert_int_equal(td_ring_used_bytes(ring), 4096);
     assert_null(td_ring_reserve(ring, 0));
@@ -115,9 +115,9 @@ static void test_wraps_unseen(void **state)
     td_random_init(&sizes, 7);
     for (unsigned i = 0; i < 5000; i++) {
         size_t size = (size_t)td_random_below(&sizes, 4089);
-        uint8_t *room = td_ring_reserve(ring, size);
-        assert_non_null(room);
-        memset(room, (int)(i & 0xff), size);
+        uint8_t *space = td_ring_reserve(ring, size);
+        assert_non_null(space);
+        memset(space, (int)(i & 0xff), size);
         td_ring_commit(ring, size);
         td_bytes got = td_ring_peek(ring);
         assert_int_equal(got.size, size);
@@ -130,10 +130,10 @@ static void test_wraps_unseen(void **state)
 
 enum { PASSED_RECORDS = 60000 };
 
-static void fill_record(uint8_t *room, size_t size, uint32_t number)
+static void fill_record(uint8_t *space, size_t size, uint32_t number)
 {
     for (size_t at = 0; at < size; at++)
-        room[at] = (uint8_t)(number * 31 + at);
+        space[at] = (uint8_t)(number * 31 + at);
 }
 
 static void *produce(void *arg)
@@ -143,10 +143,10 @@ static void *produce(void *arg)
     td_random_init(&sizes, 42);
     for (uint32_t i = 0; i < PASSED_RECORDS; i++) {
         size_t size = (size_t)td_random_below(&sizes, 600);
-        uint8_t *room;
-        while ((room = td_ring_reserve(ring, size)) == NULL)
+        uint8_t *space;
+        while ((space = td_ring_reserve(ring, size)) == NULL)
             sched_yield();
-        fill_record(room, size, i);
+        fill_record(space, size, i);
         td_ring_commit(ring, size);
     }
     return NULL;
@@ -194,8 +194,8 @@ static void *produce_one_by_one(void *arg)
     for (unsigned i = 0; i < 2000; i++) {
         while (atomic_load(&pair->consumed) != i)
             sched_yield();
-        void *room = td_ring_reserve(pair->ring, sizeof i);
-        memcpy(room, &i, sizeof i);
+        void *space = td_ring_reserve(pair->ring, sizeof i);
+        memcpy(space, &i, sizeof i);
         td_ring_commit(pair->ring, sizeof i);
     }
     return NULL;

@@ -161,13 +161,13 @@ typedef struct candle_bench {
     uint64_t connection;
 } candle_bench;
 
-static message trade_message(const tick *t, msg_trade *room)
+static message trade_message(const tick *t, msg_trade *space)
 {
-    *room = (msg_trade){.price = {10, 0},
-                        .size = {t->size, 0},
-                        .exchange_ns = t->at * S,
-                        .is_block_trade = (int8_t)(t->kind == 'B' ? 1 : 0)};
-    return (message){.trades = {{.type = MSG_TRADE, .exchange_ns = t->at * S}, room, 1}};
+    *space = (msg_trade){.price = {10, 0},
+                         .size = {t->size, 0},
+                         .exchange_ns = t->at * S,
+                         .is_block_trade = (int8_t)(t->kind == 'B' ? 1 : 0)};
+    return (message){.trades = {{.type = MSG_TRADE, .exchange_ns = t->at * S}, space, 1}};
 }
 
 /* A volume below 0 stands for that volume with a turnover that is off by one. */

@@ -106,11 +106,11 @@ static const scenario SCENARIOS[] = {
 
 /* ---- words to messages ---- */
 
-typedef struct frame_room {
+typedef struct frame_space {
     msg_trade trades[ENTRIES_MAX];
     msg_item items[ENTRIES_MAX];
     msg_value values[ENTRIES_MAX][6];
-} frame_room;
+} frame_space;
 
 /* Whose entry it is, as values. */
 static size_t put_names(const char *words, msg_value *values)
@@ -158,17 +158,17 @@ static msg_trade trade_of(const entry_words *words)
                        .trade_id = td_bytes_str(words->id)};
 }
 
-static message message_of(const frame_words *words, const topic_row *row, frame_room *room)
+static message message_of(const frame_words *words, const topic_row *row, frame_space *space)
 {
     size_t count = 0;
     for (; count < ENTRIES_MAX && words->entries[count].symbol != NULL; count++) {
-        room->trades[count] = trade_of(&words->entries[count]);
-        room->items[count] = item_of(&words->entries[count], row, room->values[count]);
+        space->trades[count] = trade_of(&words->entries[count]);
+        space->items[count] = item_of(&words->entries[count], row, space->values[count]);
     }
     const msg_head head = {.type = row->type, .row = row};
     if (row->type == MSG_TRADE)
-        return (message){.trades = {head, room->trades, count}};
-    return (message){.record = {.head = head, .items = room->items, .item_count = count},
+        return (message){.trades = {head, space->trades, count}};
+    return (message){.record = {.head = head, .items = space->items, .item_count = count},
                      .is_record = 1};
 }
 
@@ -198,8 +198,8 @@ static void test_scenarios(void **state)
             int is_new = c->frames[k].verdict[0] == '~';
             if (is_new)
                 track_reset(t);
-            frame_room room;
-            message m = message_of(&c->frames[k], c->row, &room);
+            frame_space space;
+            message m = message_of(&c->frames[k], c->row, &space);
             verdict v;
             track_apply(t, &m, &v);
             char text[128];
@@ -216,9 +216,9 @@ static void test_scenarios(void **state)
 
 static void apply_one(track *t, const topic_row *row, const entry_words *words, verdict *v)
 {
-    frame_room room;
+    frame_space space;
     const frame_words frame = {"", {*words}};
-    message m = message_of(&frame, row, &room);
+    message m = message_of(&frame, row, &space);
     track_apply(t, &m, v);
 }
 

@@ -242,7 +242,7 @@ static void test_numbers(void **state)
 }
 
 /* Topics beyond the bound go to _unknown, which the route says; known ones and our own go on; where
- * a segment begins there is room again. */
+ * a segment begins there is space again. */
 static void test_overflow(void **state)
 {
     (void)state; /* none */

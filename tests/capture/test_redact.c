@@ -80,7 +80,7 @@ static void short_secrets_are_refused(void **state)
     redactor_fini(&hide);
 }
 
-static void old_signatures_make_room_but_the_key_stays(void **state)
+static void old_signatures_make_space_but_the_key_stays(void **state)
 {
     (void)state;
     redactor hide;
@@ -299,7 +299,7 @@ int main(void)
         cmocka_unit_test(no_form_survives),
         cmocka_unit_test(other_text_is_left),
         cmocka_unit_test(found_values_are_spelt_or_exact),
-        cmocka_unit_test(old_signatures_make_room_but_the_key_stays),
+        cmocka_unit_test(old_signatures_make_space_but_the_key_stays),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* The rate of the last seconds, and fields that a terminal has room for. Expected values by hand
+/* The rate of the last seconds, and fields that a terminal has space for. Expected values by hand
  * from the headers. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -169,7 +169,7 @@ describe("files", { concurrency: 2 }, () => {
 
 });
 
-describe("room", { concurrency: 2, skip: canMount() }, () => {
+describe("free space", { concurrency: 2, skip: canMount() }, () => {
   /** An archive on a small disk, beside a file with which others fill it. */
   async function crowded(t, mebibytes, filler) {
     const dir = temporary(t);
@@ -205,7 +205,7 @@ describe("room", { concurrency: 2, skip: canMount() }, () => {
     assert.ok(announced > 100, `${announced} frames were announced`);
   });
 
-  test("below min_free it stops in order with 4, does not start, and goes on when there is room", async (t) => {
+  test("below min_free it stops in order with 4, does not start, and goes on when there is space", async (t) => {
     const disk = await crowded(t, 48, 39);
     const sim = await simulator(t, disk.dir, ["--families", "inverse", "--symbols", "5", "--rate", "20000"]);
     const args = [...feedArgs(sim, "inverse"), "--commit-interval", "50ms", "--min-free", "8MiB"];

@@ -186,7 +186,7 @@ describe("a terminal that hangs up", { concurrency: 4 }, () => {
   });
 });
 
-describe("servers that send more than there is room for", { concurrency: 1 }, () => {
+describe("servers that send more than fits", { concurrency: 1 }, () => {
   const SYMBOLS = 100_000;
   const TOPICS_MAX = 12_288; // docs/design.md: topics of a segment
 

@@ -151,7 +151,7 @@ static void test_names(void **state)
     const export_format *jsonl = format_of("jsonl");
     assert_int_equal(export_name_format(jsonl, &jsonl->types[0], "", "", 19782, name, &err), TD_OK);
     assert_string_equal(name, "messages_2024-02-29.jsonl");
-    /* The longest name there can be leaves room for ".partial". */
+    /* The longest name there can be leaves space for ".partial". */
     longest[LIMIT_SYMBOL_BYTES - 1] = '\0';
     assert_int_equal(
         export_name_format(csv, &csv->types[1], "bybit-copytrade", longest, 18734, name, &err),

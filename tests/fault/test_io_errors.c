@@ -23,7 +23,7 @@
 static const fault_size SMALL = {.rounds = 2, .frames_per_round = 2, .rounds_per_hour = 1};
 static const fault_size FULL = {.rounds = 12, .frames_per_round = 5, .rounds_per_hour = 4};
 
-/* Calls that a full disk can fail; a sync too, where room is found only then. */
+/* Calls that a full disk can fail; a sync too, where space is found only then. */
 #define SPACE_OPS                                                                                  \
     (IO_FAULT_BIT(IO_FAULT_OP_CREATE) | IO_FAULT_BIT(IO_FAULT_OP_APPEND) |                         \
      IO_FAULT_BIT(IO_FAULT_OP_TRUNCATE) | IO_FAULT_BIT(IO_FAULT_OP_SYNC) |                         \

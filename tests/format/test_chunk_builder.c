@@ -371,7 +371,7 @@ static void test_connections(void **state)
     close_bench(&b);
 }
 
-/* Ids run out for what the exchange sends; our own topics still find room. */
+/* Ids run out for what the exchange sends; our own topics still find space. */
 static void test_channel_limit(void **state)
 {
     (void)state;

@@ -213,7 +213,7 @@ static void test_encode(void **state)
             fail_msg("%s: bytes differ", RECORDS[i].name);
         assert_string_equal(mcap_opcode_name(buf.data[0]), RECORDS[i].name);
         td_buf_fini(&buf);
-        /* Without room it fails, and leaves the buffer as it was. */
+        /* Without space it fails, and leaves the buffer as it was. */
         td_buf_init(&buf, size - 1);
         assert_int_equal(RECORDS[i].encode(&buf), TD_E_LIMIT);
         assert_int_equal(buf.size, 0);

@@ -55,14 +55,14 @@ static void gzip(td_buf *out, td_bytes text)
 {
     z_stream z = {0};
     assert_int_equal(deflateInit2(&z, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
-    size_t room = deflateBound(&z, text.size) + 64;
-    assert_int_equal(td_buf_reserve(out, room, NULL), TD_OK);
+    size_t space = deflateBound(&z, text.size) + 64;
+    assert_int_equal(td_buf_reserve(out, space, NULL), TD_OK);
     z.next_in = (Bytef *)text.data;
     z.avail_in = (uInt)text.size;
     z.next_out = out->data + out->size;
-    z.avail_out = (uInt)room;
+    z.avail_out = (uInt)space;
     assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
-    out->size += room - z.avail_out;
+    out->size += space - z.avail_out;
     assert_int_equal(deflateEnd(&z), Z_OK);
 }
 

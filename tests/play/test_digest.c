@@ -51,7 +51,7 @@ static void replace(const tape_frame *frame, const char *old, const char *new)
     memcpy(at, new, strlen(new));
 }
 
-/* Turn a frame {"topic":T,...} into { "topic":T,...} with a space, in the padding's room. */
+/* Turn a frame {"topic":T,...} into { "topic":T,...} with a space, in the padding's space. */
 static void add_space(tape_frame *frame)
 {
     uint8_t *bytes = (uint8_t *)frame->bytes.data;

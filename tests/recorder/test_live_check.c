@@ -29,10 +29,10 @@ typedef struct findings_seen {
     size_t channel_count;
 } findings_seen;
 
-static void copy_text(char *to, size_t room, const char *from)
+static void copy_text(char *to, size_t space, const char *from)
 {
     size_t size = strlen(from) + 1;
-    assert_true(size <= room);
+    assert_true(size <= space);
     memcpy(to, from, size);
 }
 

@@ -109,13 +109,13 @@ static void a_full_disk_ends_it_with_its_own_result(void **state)
     pipeline_close(&f);
 }
 
-/* Short of room everything received is still written, and it is said once. */
-static void short_of_room_it_says_so_and_goes_on(void **state)
+/* Short of space everything received is still written, and it is said once. */
+static void short_of_space_it_says_so_and_goes_on(void **state)
 {
     (void)state;
     enum { MIN_FREE = 1 << 20 };
     pipeline f;
-    pipeline_open_with_room(&f, MIN_FREE);
+    pipeline_open_with_free_space(&f, MIN_FREE);
     io_fault_set_free_bytes(f.disk_model, MIN_FREE + 1);
     pipeline_put_frames(&f);
     while (atomic_load(&f.low_calls) == 0)
@@ -129,11 +129,11 @@ static void short_of_room_it_says_so_and_goes_on(void **state)
 }
 
 /* Others may fill the disk while nothing is recorded. */
-static void room_is_looked_at_while_nothing_comes(void **state)
+static void space_is_looked_at_while_nothing_comes(void **state)
 {
     (void)state;
     pipeline f;
-    pipeline_open_with_room(&f, 1000);
+    pipeline_open_with_free_space(&f, 1000);
     io_fault_set_free_bytes(f.disk_model, 999);
     while (atomic_load(&f.low_calls) == 0)
         sched_yield();
@@ -145,11 +145,11 @@ static void room_is_looked_at_while_nothing_comes(void **state)
 }
 
 /* A file system that does not answer stops nothing: the writes behind the question tell. */
-static void room_that_cannot_be_asked_for_stops_nothing(void **state)
+static void space_that_cannot_be_asked_for_stops_nothing(void **state)
 {
     (void)state;
     pipeline f;
-    pipeline_open_with_room(&f, 1000);
+    pipeline_open_with_free_space(&f, 1000);
     io_fault_set_plan(f.disk_model, (io_fault_plan){.kind = IO_FAULT_EIO,
                                                     .mode = IO_FAULT_FOR_EVER,
                                                     .fail_at = 1,
@@ -191,9 +191,9 @@ int main(void)
         cmocka_unit_test(a_slow_sync_is_a_stretch_of_lag),
         cmocka_unit_test(nothing_is_ever_announced_when_sync_fails),
         cmocka_unit_test(a_full_disk_ends_it_with_its_own_result),
-        cmocka_unit_test(short_of_room_it_says_so_and_goes_on),
-        cmocka_unit_test(room_is_looked_at_while_nothing_comes),
-        cmocka_unit_test(room_that_cannot_be_asked_for_stops_nothing),
+        cmocka_unit_test(short_of_space_it_says_so_and_goes_on),
+        cmocka_unit_test(space_is_looked_at_while_nothing_comes),
+        cmocka_unit_test(space_that_cannot_be_asked_for_stops_nothing),
         cmocka_unit_test(an_encoder_without_memory_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -173,7 +173,7 @@ static const char *const *many_topics(size_t count)
     return topics;
 }
 
-/* B takes 10 args a request; 64 requests may be open; each answer makes room for another. */
+/* B takes 10 args a request; 64 requests may be open; each answer makes space for another. */
 static void requests_are_cut_and_held_back(void **state)
 {
     (void)state; /* none */

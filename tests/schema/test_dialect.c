@@ -320,7 +320,7 @@ static void test_filters_are_bounded(void **state)
 }
 
 /* As many as a connection may ask for, some of them taken out and added again, over more text than
- * fits at once: what is gone makes room. A walk over all of them for each would take minutes. */
+ * fits at once: what is gone makes space. A walk over all of them for each would take minutes. */
 static void test_filters_are_many(void **state)
 {
     (void)state;

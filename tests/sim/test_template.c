@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-static char room[4096];
+static char space[4096];
 
 /* Three levels for any list, the middle one without a size. */
 static int next_level(void *user, sim_list_id list, size_t index, sim_value *values)
@@ -38,7 +38,7 @@ static void expect(const char *text, const sim_value *shown, const char *expecte
 {
     template *made = NULL;
     sim_value values[SIM_COUNT];
-    text_out out = {.data = room, .capacity = sizeof room};
+    text_out out = {.data = space, .capacity = sizeof space};
     set_values(values);
     assert_int_equal(template_open(text, &made, NULL), TD_OK);
     const template_source source = {.values = values, .shown = shown, .next_item = next_level};
@@ -46,8 +46,8 @@ static void expect(const char *text, const sim_value *shown, const char *expecte
     template_close(made);
     assert_int_equal(is_put, expected != NULL);
     size_t size = expected == NULL ? 0 : strlen(expected);
-    if (out.size != size || (size > 0 && memcmp(room, expected, size) != 0))
-        fail_msg("%s\nwrote    %.*s\nexpected %s", text, (int)out.size, room, expected);
+    if (out.size != size || (size > 0 && memcmp(space, expected, size) != 0))
+        fail_msg("%s\nwrote    %.*s\nexpected %s", text, (int)out.size, space, expected);
 }
 
 static void test_forms(void **state)

@@ -100,8 +100,8 @@ static void test_kept(void **state)
     assert_true(rows > 200);
 }
 
-/* An arena without room: nothing is kept in part. */
-static void test_no_room(void **state)
+/* An arena without space: nothing is kept in part. */
+static void test_no_space(void **state)
 {
     (void)state;
     static const char FRAME[256] =
@@ -119,15 +119,15 @@ static void test_no_room(void **state)
     const frame_content *read = content_read(reader, &channel, 0, bytes);
     assert_non_null(read->message);
     assert_non_null(read->message->beside); /* levels have ids, which the plain struct has not */
-    size_t room = 0;
-    for (; room < 4096; room += 16) {
-        td_arena *arena = td_arena_open(room);
+    size_t space = 0;
+    for (; space < 4096; space += 16) {
+        td_arena *arena = td_arena_open(space);
         int is_kept = content_keep(read, &channel, bytes, arena) != NULL;
         td_arena_close(arena);
         if (is_kept)
             break;
     }
-    assert_true(room > sizeof(message) && room < 4096);
+    assert_true(space > sizeof(message) && space < 4096);
     assert_int_equal(content_count(reader), 1);
     content_reader_close(reader);
 }
@@ -260,7 +260,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_kept),
-        cmocka_unit_test(test_no_room),
+        cmocka_unit_test(test_no_space),
         cmocka_unit_test(test_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,7 +22,7 @@ static const char *keep(const char *text)
 
 static channel_info *add(channel_numbers *self, const channel_info *info)
 {
-    channel_info **infos = td_array_room(self->infos, self->count, sizeof *infos);
+    channel_info **infos = td_array_grow(self->infos, self->count, sizeof *infos);
     channel_info *kept = td_alloc(sizeof *kept);
     TD_ASSERT(infos != NULL);
     TD_ASSERT(kept != NULL);

@@ -73,7 +73,7 @@ void fault_catalogs_close(fault_catalogs *c)
     td_free(c);
 }
 
-static void *room(void *rows, size_t count, size_t *capacity, size_t row_bytes)
+static void *space(void *rows, size_t count, size_t *capacity, size_t row_bytes)
 {
     if (count < *capacity)
         return rows;
@@ -126,7 +126,7 @@ static void look(fault_catalogs *c)
     td_hash128 hash = td_hasher_digest(c->hasher);
     if (c->version_count > 0 && td_hash128_equal(c->versions[c->version_count - 1].hash, hash))
         return;
-    c->versions = room(c->versions, c->version_count, &c->version_capacity, sizeof c->versions[0]);
+    c->versions = space(c->versions, c->version_count, &c->version_capacity, sizeof c->versions[0]);
     version *made = &c->versions[c->version_count++];
     *made = (version){.hash = hash};
     for (unsigned i = 0; i < PARTS; i++) {
@@ -146,7 +146,7 @@ void fault_catalogs_observe(void *user, io_fault_op op, uint64_t change_count)
         return;
     look(c);
     while (c->at_count <= change_count) {
-        c->at = room(c->at, c->at_count, &c->at_capacity, sizeof c->at[0]);
+        c->at = space(c->at, c->at_count, &c->at_capacity, sizeof c->at[0]);
         c->at[c->at_count++] = c->version_count - 1;
     }
     c->at[change_count] = c->version_count - 1;

@@ -30,7 +30,7 @@ static const char *const TOPICS[FAULT_FEEDS] = {"trade.BTCUSD", "trade.BTCUSDT",
 
 /* ---- what is fed ---- */
 
-/* Make room for one more row; no memory is no case here. */
+/* Make space for one more row; no memory is no case here. */
 static void *grow(void *rows, size_t count, size_t *capacity, size_t row_bytes)
 {
     if (count < *capacity)

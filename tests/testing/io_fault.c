@@ -168,7 +168,7 @@ static td_result refuse_reader(const fault_file *file, td_err *err)
     return td_err_set_os(err, EBADF, "cannot change '%s', which is open for reading", file->path);
 }
 
-/* The part of an append that finds room. */
+/* The part of an append that finds space. */
 static td_result append_part(fault_file *file, td_bytes bytes, td_err *err)
 {
     TD_ASSERT(bytes.size <= file->disk->free_bytes);
@@ -188,17 +188,17 @@ static td_result fault_append(td_file *base, const void *bytes, size_t size, td_
     pthread_mutex_lock(&disk->mutex);
     io_fault_kind kind = disk_meet_plan(disk, IO_FAULT_OP_APPEND);
     td_result rc = refuse_reader(file, err);
-    size_t room = size;
+    size_t space = size;
     if (kind == IO_FAULT_SHORT || kind == IO_FAULT_TORN)
-        room = size / 2;
+        space = size / 2;
     else if (kind != IO_FAULT_NONE)
-        room = 0;
-    if (room > disk->free_bytes) {
-        room = (size_t)disk->free_bytes;
+        space = 0;
+    if (space > disk->free_bytes) {
+        space = (size_t)disk->free_bytes;
         kind = IO_FAULT_SHORT;
     }
     if (rc == TD_OK)
-        rc = append_part(file, td_bytes_of(bytes, room), err);
+        rc = append_part(file, td_bytes_of(bytes, space), err);
     if (rc == TD_OK)
         rc = disk_fault_error(kind, "write to", file->path, err);
     pthread_mutex_unlock(&disk->mutex);

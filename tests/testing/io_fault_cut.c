@@ -251,7 +251,7 @@ int disk_note(io_fault *disk, const disk_change *change, const char *path, const
     if (disk->log_base == NULL)
         return 1;
     void *rows = disk->log;
-    int ok = disk_make_room(&rows, &disk->log_capacity, disk->log_count, sizeof *disk->log);
+    int ok = disk_make_space(&rows, &disk->log_capacity, disk->log_count, sizeof *disk->log);
     disk->log = rows;
     log_row row = {0};
     ok = ok && row_fill(&row, change, path, to_path);

@@ -9,7 +9,7 @@ enum { FREE_BYTES_AT_FIRST_LOG2 = 40, FILE_BYTES_MAX_LOG2 = 40 };
 
 static const uint64_t INODE_MAGIC = UINT64_C(0x1f0de1f0de1f0de1);
 
-int disk_make_room(void **rows, size_t *capacity, size_t count, size_t row_bytes)
+int disk_make_space(void **rows, size_t *capacity, size_t count, size_t row_bytes)
 {
     TD_ASSERT(count <= *capacity);
     if (count < *capacity)
@@ -59,7 +59,7 @@ int names_set(dir_names *names, const char *name, uint32_t number)
         void *rows = names->rows;
         char *copy = td_strdup(name);
         if (copy == NULL ||
-            !disk_make_room(&rows, &names->capacity, names->count, sizeof *names->rows)) {
+            !disk_make_space(&rows, &names->capacity, names->count, sizeof *names->rows)) {
             td_free(copy);
             return 0;
         }
@@ -150,9 +150,10 @@ void io_fault_close(io_fault *disk)
 uint32_t disk_add_inode(io_fault *disk, td_entry_kind kind)
 {
     void *rows = disk->inodes;
-    int has_room = disk_make_room(&rows, &disk->inode_capacity, disk->inode_count, sizeof(inode *));
+    int has_space =
+        disk_make_space(&rows, &disk->inode_capacity, disk->inode_count, sizeof(inode *));
     disk->inodes = rows;
-    inode *node = has_room ? td_alloc_zero(1, sizeof *node) : NULL;
+    inode *node = has_space ? td_alloc_zero(1, sizeof *node) : NULL;
     if (node == NULL)
         return NO_INODE;
     node->kind = kind;
@@ -254,10 +255,10 @@ int content_apply(td_buf *content, const file_change *change)
 static int apply_to_file(inode *node, file_change change)
 {
     void *rows = node->changes;
-    int has_room =
-        disk_make_room(&rows, &node->change_capacity, node->change_count, sizeof *node->changes);
+    int has_space =
+        disk_make_space(&rows, &node->change_capacity, node->change_count, sizeof *node->changes);
     node->changes = rows;
-    if (!has_room || !content_apply(&node->cache, &change))
+    if (!has_space || !content_apply(&node->cache, &change))
         return 0;
     node->changes[node->change_count++] = change;
     return 1;
@@ -280,8 +281,8 @@ static int apply_write(inode *node, uint64_t at, td_bytes bytes)
 }
 
 /* Whether a dropped change reached the platter is open for good, but what was synced later came
- * later: such changes stay in line behind it. All room is made first, so that a sync without memory
- * changes nothing. */
+ * later: such changes stay in line behind it. All space is made first, so that a sync without
+ * memory changes nothing. */
 static int apply_sync(inode *node)
 {
     uint64_t largest = node->cache.size;
@@ -342,8 +343,8 @@ static int apply_to_names(io_fault *disk, const disk_change *change)
 {
     name_change filled = {0};
     void *rows = disk->name_changes;
-    int ok = disk_make_room(&rows, &disk->name_change_capacity, disk->name_change_count,
-                            sizeof *disk->name_changes);
+    int ok = disk_make_space(&rows, &disk->name_change_capacity, disk->name_change_count,
+                             sizeof *disk->name_changes);
     disk->name_changes = rows;
     ok = ok && name_change_fill(&filled, change);
     /* Only the first set can need memory: the second, of a rename, removes. */
@@ -456,7 +457,7 @@ static int copy_name_changes(io_fault *to, const io_fault *from)
 {
     for (size_t i = 0; i < from->name_change_count; i++) {
         void *rows = to->name_changes;
-        int ok = disk_make_room(&rows, &to->name_change_capacity, i, sizeof *to->name_changes);
+        int ok = disk_make_space(&rows, &to->name_change_capacity, i, sizeof *to->name_changes);
         to->name_changes = rows;
         if (!ok)
             return 0;

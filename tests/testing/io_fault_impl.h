@@ -121,8 +121,8 @@ struct io_fault {
     size_t log_capacity;
 };
 
-/* Make room for one more row of an array; 0 without memory. */
-TD_MUST_USE int disk_make_room(void **rows, size_t *capacity, size_t count, size_t row_bytes);
+/* Make space for one more row of an array; 0 without memory. */
+TD_MUST_USE int disk_make_space(void **rows, size_t *capacity, size_t count, size_t row_bytes);
 
 /* A disk with nothing in it, not even a root; NULL without memory. */
 TD_MUST_USE io_fault *disk_new(void);

@@ -111,7 +111,7 @@ static void open_threads(pipeline *f)
     assert_int_equal(
         lag_open(clock_real(), f->config->commit_interval_ns, QUEUE_CHUNKS, &f->lag, NULL), TD_OK);
     disk_options writing = {.writer = f->writer,
-                            .room = f->room.path == NULL ? NULL : &f->room,
+                            .free_space = f->free_space.path == NULL ? NULL : &f->free_space,
                             .idle_check_ns = TD_NS_PER_MS,
                             .failed = on_failed,
                             .must_end = on_must_end,
@@ -134,14 +134,14 @@ static void open_threads(pipeline *f)
 }
 
 /* min_free_bytes: what the disk thread leaves free; 0: whatever. */
-void pipeline_open_with_room(pipeline *f, uint64_t min_free_bytes)
+void pipeline_open_with_free_space(pipeline *f, uint64_t min_free_bytes)
 {
     memset(f, 0, sizeof *f);
     f->disk_model = io_fault_open();
     f->clock = clock_real();
     if (min_free_bytes > 0)
-        f->room =
-            (room){.io = io_fault_io(f->disk_model), .path = "tape", .min_bytes = min_free_bytes};
+        f->free_space = (free_space){
+            .io = io_fault_io(f->disk_model), .path = "tape", .min_bytes = min_free_bytes};
     f->config = td_alloc(sizeof *f->config);
     config_init(f->config);
     config_feed_init(&f->config->feeds[0]);
@@ -159,7 +159,7 @@ void pipeline_open_with_room(pipeline *f, uint64_t min_free_bytes)
 
 void pipeline_open(pipeline *f)
 {
-    pipeline_open_with_room(f, 0);
+    pipeline_open_with_free_space(f, 0);
 }
 
 void pipeline_receive(pipeline *f, frame_dir dir, td_bytes bytes)

@@ -39,14 +39,14 @@ typedef struct pipeline {
     atomic_ullong durable_in, durable_calls;
     chain_totals durable; /* of the last chunk; the disk thread's until it has ended */
     atomic_int has_failed;
-    room room; /* path NULL: not looked at */
+    free_space free_space; /* path NULL: not looked at */
     atomic_int low_calls;
     td_result encoded; /* what the encoder is expected to end with */
 } pipeline;
 
 /* Open all of it. min_free_bytes: what the disk thread leaves free; 0: whatever. */
 void pipeline_open(pipeline *f);
-void pipeline_open_with_room(pipeline *f, uint64_t min_free_bytes);
+void pipeline_open_with_free_space(pipeline *f, uint64_t min_free_bytes);
 
 /* An intake in place of the one there was, with f->clock. */
 void pipeline_open_intake(pipeline *f);
