@@ -20,8 +20,8 @@ typedef struct writer_feed writer_feed;
 
 /* What the feeds of a session share; borrowed until they are closed, version too. */
 typedef struct writer_origin {
-    archive *archive;
-    journal *journal;
+    struct archive *archive;
+    struct journal *journal;
     uint64_t start_ns;
     const char *version;
 } writer_origin;

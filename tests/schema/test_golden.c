@@ -1,7 +1,7 @@
 /* Golden frames: tests/golden/FAMILY/NAME.json is a frame, NAME.out.json the line that decoding it
  * has to give, to the byte. Frames are made up after the documented shapes (docs/wire.md), values
  * were stated by hand from there. NAME@2023-04-05.json was received on that day, others now. Every
- * frame goes through the hot decoder as well, which must agree, and every row of every family has
+ * frame goes through the fast path as well, which must agree, and every row of every family has
  * at least one. `make golden-update` ($TAPEDECK_GOLDEN_UPDATE) writes what decoding gives now, to
  * be read as a diff before it is committed. */
 #include <setjmp.h>

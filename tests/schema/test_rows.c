@@ -1,5 +1,5 @@
 /* Every row of every family, by frames that are made up from it: they decode; unknown members,
- * other orders of keys and white space change no decoded value; the hot road and the row-driven
+ * other orders of keys and white space change no decoded value; the fast path and the row-driven
  * decoder say the same; what is classified is what is decoded. */
 #include <inttypes.h>
 #include <setjmp.h>
@@ -107,7 +107,7 @@ static uint64_t digest_of(bench *b, const family *of, const topic_row *row, td_b
 }
 
 /* Spellings of one frame. White space and escapes are the row-driven decoder's; of the others the
- * hot road reads books and trades itself, as far as it can. */
+ * fast path reads books and trades itself, as far as it can. */
 static const struct {
     const char *name;
     unsigned how;
@@ -152,7 +152,7 @@ static void test_spellings(void **state)
     print_message("  %zu rows, %d frames of each\n", rows, FRAMES_OF_A_ROW);
     assert_true(rows > 0);
     for (size_t k = 0; k < SPELLING_COUNT; k++)
-        print_message("  %s: %u books and trades on the hot road\n", SPELLINGS[k].name, hot[k]);
+        print_message("  %s: %u books and trades on the fast path\n", SPELLINGS[k].name, hot[k]);
     for (size_t k = 0; k < SPELLING_COUNT; k++)
         assert_true((hot[k] > 0) ==
                     ((SPELLINGS[k].how & (ROW_FRAME_SPACED | ROW_FRAME_ESCAPED)) == 0));
@@ -177,7 +177,7 @@ static int is_by_row(const family *of, const topic_row *row)
     return 0;
 }
 
-/* Of frames as the exchange writes them, the hot road reads some of every other book and trade. */
+/* Of frames as the exchange writes them, the fast path reads some of every other book and trade. */
 static void test_hot_rows(void **state)
 {
     bench *b = *state;

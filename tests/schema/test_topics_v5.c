@@ -87,7 +87,7 @@ static void run_capture(const char *name, totals *t)
         t->snapshots += m.head.type == MSG_BOOK_CHANGE && m.head.kind == FRAME_SNAPSHOT;
         t->deltas += m.head.type == MSG_BOOK_CHANGE && m.head.kind == FRAME_DELTA;
     }
-    /* All books and trades are written as the hot road wants them. */
+    /* All books and trades are written as the fast path wants them. */
     assert_int_equal(decoder_slow_count(d.hot), 0);
     decoders_close(&d);
     capture_close(c);
