@@ -403,8 +403,8 @@ td_result archive_open(const archive_options *options, const char *path, archive
         archive_close(made);
         return rc;
     }
-    td_log_say(archive_log(made), TD_LOG_DEBUG, "archive '%s' is open; its catalog is '%s'",
-               made->path, made->catalog_path);
+    td_log_emit(archive_log(made), TD_LOG_DEBUG, "archive '%s' is open; its catalog is '%s'",
+                made->path, made->catalog_path);
     *out = made;
     return TD_OK;
 }

@@ -390,9 +390,9 @@ static int lacks_announced(const work *w, const char *path)
     uint64_t chunks = w->result->has_segment ? w->result->totals.chunk_count : 0;
     if (row == NULL || chunks >= row->announced_chunks)
         return 0;
-    td_log_say(archive_log(w->archive), TD_LOG_ERROR,
-               "%s: %llu chunks were announced durable in it, %llu are there", path,
-               (unsigned long long)row->announced_chunks, (unsigned long long)chunks);
+    td_log_emit(archive_log(w->archive), TD_LOG_ERROR,
+                "%s: %llu chunks were announced durable in it, %llu are there", path,
+                (unsigned long long)row->announced_chunks, (unsigned long long)chunks);
     return 1;
 }
 
@@ -476,7 +476,7 @@ static td_result recover_one(work *w, const archive_segment *segment, td_err *er
     w->report->torn_bytes += result->torn_bytes;
     w->report->is_lossy = w->report->is_lossy || is_lossy;
     if (result->damaged_blocks > 0)
-        td_log_say(
+        td_log_emit(
             archive_log(w->archive), TD_LOG_ERROR,
             "%s: %llu damaged blocks between %llu and %llu: frames that were durable are lost",
             path, (unsigned long long)result->damaged_blocks,
@@ -501,8 +501,8 @@ static td_result recover_open_segments(work *w, td_err *err)
             return td_err_set(err, rc, "%s: %s", segment->path, cause.text);
         w->report->segments_failed++;
         w->report->is_lossy = 1;
-        td_log_say(archive_log(w->archive), TD_LOG_ERROR, "cannot recover %s: %s", segment->path,
-                   cause.text);
+        td_log_emit(archive_log(w->archive), TD_LOG_ERROR, "cannot recover %s: %s", segment->path,
+                    cause.text);
         tell(w, segment->path, NULL, 1, "cannot be recovered");
     }
     return TD_OK;
@@ -608,8 +608,8 @@ static td_result finish_books(work *w, past_segment *row, td_err *err)
     rc = check_absent(w, row, err);
     if (rc != TD_OK)
         return rc;
-    td_log_say(archive_log(w->archive), TD_LOG_WARNING,
-               "missing: %s: the journal has an entry for its start: %s", row->path, cause.text);
+    td_log_emit(archive_log(w->archive), TD_LOG_WARNING,
+                "missing: %s: the journal has an entry for its start: %s", row->path, cause.text);
     return close_missing(w, row, &name, err);
 }
 
@@ -655,8 +655,8 @@ static td_result put_copies_away(work *w, td_err *err)
             continue;
         }
         w->report->segments_failed++;
-        td_log_say(archive_log(w->archive), TD_LOG_ERROR, "left as it is: %s: %s", file->path,
-                   file->what);
+        td_log_emit(archive_log(w->archive), TD_LOG_ERROR, "left as it is: %s: %s", file->path,
+                    file->what);
         tell(w, file->path, NULL, 0, "not changed: it is not the beginning of the finished one");
     }
     return rc;
@@ -790,9 +790,9 @@ static void update_catalog(work *w)
     td_result rc = archive_reindex(w->archive, &options, &report, &cause);
     w->report->segments_missing += report.segments_missing;
     if (rc != TD_OK)
-        td_log_say(archive_log(w->archive), TD_LOG_WARNING,
-                   "the catalog could not be brought up to date, 'tapedeck reindex' will: %s",
-                   cause.text);
+        td_log_emit(archive_log(w->archive), TD_LOG_WARNING,
+                    "the catalog could not be brought up to date, 'tapedeck reindex' will: %s",
+                    cause.text);
 }
 
 static td_result do_work(work *w, td_err *err)
@@ -836,8 +836,8 @@ td_result archive_recover(archive *a, const char *feed, recover_event_fn *progre
     if (rc == TD_OK)
         rc = archive_lock_maintain(a, &lock, err);
     if (rc == TD_E_BUSY && archive_get_mode(a) == ARCHIVE_APPEND) {
-        td_log_say(archive_log(a), TD_LOG_WARNING,
-                   "crashed segments are left for a later recovery: a maintainer is at work");
+        td_log_emit(archive_log(a), TD_LOG_WARNING,
+                    "crashed segments are left for a later recovery: a maintainer is at work");
         td_err_clear(err);
         rc = TD_OK;
     } else if (rc == TD_OK) {

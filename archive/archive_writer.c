@@ -37,8 +37,8 @@ static void begin_rebuild(archive_writer *w)
     td_err cause;
     td_err_clear(&cause);
     if (catalog_rebuild_begin(w->archive, &w->rebuild, &cause) != TD_OK)
-        td_log_say(archive_log(w->archive), TD_LOG_WARNING, "the catalog stays behind: %s",
-                   cause.text);
+        td_log_emit(archive_log(w->archive), TD_LOG_WARNING, "the catalog stays behind: %s",
+                    cause.text);
 }
 
 static void mark_behind(archive_writer *w)
@@ -56,9 +56,9 @@ static void mark_behind(archive_writer *w)
 
 static void leave_behind(archive_writer *w, const char *why)
 {
-    td_log_say(archive_log(w->archive), TD_LOG_WARNING,
-               "the catalog is left behind and brought up to date %s: %s",
-               w->options.rebuild == WRITER_REBUILD_BESIDE ? "meanwhile" : "at the end", why);
+    td_log_emit(archive_log(w->archive), TD_LOG_WARNING,
+                "the catalog is left behind and brought up to date %s: %s",
+                w->options.rebuild == WRITER_REBUILD_BESIDE ? "meanwhile" : "at the end", why);
     if (w->catalog != NULL)
         mark_behind(w);
     begin_rebuild(w);
@@ -159,8 +159,8 @@ static void adopt_rebuilt(archive_writer *w)
     if (rc == TD_OK)
         rc = catalog_open(archive_catalog_path(w->archive), CATALOG_APPENDER, &w->catalog, &cause);
     if (rc != TD_OK) {
-        td_log_say(archive_log(w->archive), TD_LOG_WARNING, "the catalog stays behind: %s",
-                   cause.text);
+        td_log_emit(archive_log(w->archive), TD_LOG_WARNING, "the catalog stays behind: %s",
+                    cause.text);
         return;
     }
     w->ledger_bytes = 0;
@@ -169,7 +169,7 @@ static void adopt_rebuilt(archive_writer *w)
         enter(w, w->feeds[i], NULL, 0);
     }
     if (w->catalog != NULL)
-        td_log_say(archive_log(w->archive), TD_LOG_INFO, "the catalog is up to date again");
+        td_log_emit(archive_log(w->archive), TD_LOG_INFO, "the catalog is up to date again");
 }
 
 /* ---- the session ---- */
@@ -421,9 +421,9 @@ static void leave_matching_catalog(archive_writer *w)
     td_err cause;
     td_err_clear(&cause);
     if (catch_up(w, &cause) != TD_OK)
-        td_log_say(archive_log(w->archive), TD_LOG_WARNING,
-                   "the catalog could not be brought up to date, 'tapedeck reindex' will: %s",
-                   cause.text);
+        td_log_emit(archive_log(w->archive), TD_LOG_WARNING,
+                    "the catalog could not be brought up to date, 'tapedeck reindex' will: %s",
+                    cause.text);
 }
 
 /* Whether it ended well does not matter any more: catching up does what it left undone. */
@@ -432,8 +432,8 @@ static void end_rebuild(archive_writer *w, writer_end end)
     td_result rc =
         catalog_rebuild_end(w->rebuild, end == WRITER_STOP ? REBUILD_WAIT : REBUILD_CANCEL, NULL);
     if (rc != TD_OK)
-        td_log_say(archive_log(w->archive), TD_LOG_DEBUG, "the rebuild ended: %s",
-                   td_result_name(rc));
+        td_log_emit(archive_log(w->archive), TD_LOG_DEBUG, "the rebuild ended: %s",
+                    td_result_name(rc));
     w->rebuild = NULL;
 }
 

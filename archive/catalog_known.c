@@ -68,7 +68,7 @@ int known_segments_match(const known_segments *known, const archive_segment *seg
 
 static void forget_catalog(known_catalog *known, const char *why)
 {
-    td_log_say(known->log, known->level, "reading segments without the catalog: %s", why);
+    td_log_emit(known->log, known->level, "reading segments without the catalog: %s", why);
     catalog_close(known->catalog);
     known->catalog = NULL;
 }
@@ -112,7 +112,7 @@ static td_result note_unusable(known_catalog *known, td_result rc, const td_err 
     if (rc == TD_E_NOMEM)
         return td_err_set(err, rc, "%s", cause->text);
     if (rc == TD_E_CORRUPT)
-        td_log_say(known->log, known->level, "reading the segment itself: %s", cause->text);
+        td_log_emit(known->log, known->level, "reading the segment itself: %s", cause->text);
     else
         forget_catalog(known, cause->text);
     return td_err_set(err, TD_E_NOTFOUND, "%s", cause->text);

@@ -412,9 +412,9 @@ static td_result cut_tail(journal *j, td_err *err)
     char name[LIMIT_NAME_BYTES];
     (void)snprintf(name, sizeof name, JOURNAL_FILE ".%llu.tail",
                    (unsigned long long)c->sound_bytes);
-    td_log_say(archive_log(j->archive), TD_LOG_WARNING,
-               "journal: %llu bytes at its end are incomplete; kept as torn/%s and cut off",
-               (unsigned long long)(c->file_bytes - c->sound_bytes), name);
+    td_log_emit(archive_log(j->archive), TD_LOG_WARNING,
+                "journal: %llu bytes at its end are incomplete; kept as torn/%s and cut off",
+                (unsigned long long)(c->file_bytes - c->sound_bytes), name);
     td_result rc = archive_keep_torn(j->archive, j->path, c->sound_bytes,
                                      c->file_bytes - c->sound_bytes, name, err);
     if (rc == TD_OK)
@@ -572,8 +572,8 @@ static td_result append_locked(journal *j, const char *act, const journal_field 
         /* Part of it may be there. If cutting fails too, the next entry does it before it is
          * written. */
         if (td_io_truncate(j->file, c->sound_bytes, NULL) != TD_OK)
-            td_log_say(archive_log(j->archive), TD_LOG_WARNING,
-                       "journal: half an entry stays behind");
+            td_log_emit(archive_log(j->archive), TD_LOG_WARNING,
+                        "journal: half an entry stays behind");
         return rc;
     }
     rc = td_io_sync(j->file, err);

@@ -362,15 +362,15 @@ static td_result known_or_read_gaps(archive *a, known_catalog *known,
     if (rc == TD_E_NOMEM)
         return td_err_set(err, rc, "%s", cause.text);
     if (rc != TD_OK)
-        td_log_say(archive_log(a), TD_LOG_WARNING, "passed over: %s", cause.text);
+        td_log_emit(archive_log(a), TD_LOG_WARNING, "passed over: %s", cause.text);
     return TD_OK;
 }
 
 /* The gaps that it had are not known any more. */
-static void say_missing(void *user, const past_segment *segment)
+static void log_missing(void *user, const past_segment *segment)
 {
-    td_log_say(archive_log(user), TD_LOG_WARNING,
-               "missing: %s: the journal knows it, the disk lacks it", segment->path);
+    td_log_emit(archive_log(user), TD_LOG_WARNING,
+                "missing: %s: the journal knows it, the disk lacks it", segment->path);
 }
 
 static td_result each_segment(archive *a, gap_source_fn *fn, void *user, td_err *err)
@@ -379,7 +379,7 @@ static td_result each_segment(archive *a, gap_source_fn *fn, void *user, td_err 
     archive_listing listing = {0};
     td_result rc = archive_list(a, &listing, err);
     if (rc == TD_OK)
-        rc = archive_each_missing(a, &listing, say_missing, a, err);
+        rc = archive_each_missing(a, &listing, log_missing, a, err);
     if (rc == TD_OK)
         rc = known_catalog_open(a, archive_log(a), TD_LOG_DEBUG, &known, err);
     for (size_t i = 0; i < listing.segment_count && rc == TD_OK; i++) {

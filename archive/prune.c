@@ -463,10 +463,10 @@ static td_result check_files(prune_work *w, int *are_same, td_err *err)
         if (w->candidates[i].goes)
             rc = check_file(w, &w->candidates[i], are_same, err);
         if (rc == TD_OK && !*are_same)
-            td_log_say(archive_log(w->archive), TD_LOG_WARNING,
-                       "%s differs from the catalog: reading all segments instead; run 'tapedeck "
-                       "reindex'",
-                       w->candidates[i].path);
+            td_log_emit(archive_log(w->archive), TD_LOG_WARNING,
+                        "%s differs from the catalog: reading all segments instead; run 'tapedeck "
+                        "reindex'",
+                        w->candidates[i].path);
     }
     return rc;
 }
@@ -571,9 +571,9 @@ static void update_catalog(const prune_work *w)
     td_err_clear(&cause);
     const reindex_options options = {.scope = REINDEX_CHANGED};
     if (archive_reindex(w->archive, &options, &report, &cause) != TD_OK)
-        td_log_say(archive_log(w->archive), TD_LOG_WARNING,
-                   "the catalog could not be brought up to date, 'tapedeck reindex' will: %s",
-                   cause.text);
+        td_log_emit(archive_log(w->archive), TD_LOG_WARNING,
+                    "the catalog could not be brought up to date, 'tapedeck reindex' will: %s",
+                    cause.text);
 }
 
 /* TD_OK: they go; TD_EOF: they stay, and count so. */

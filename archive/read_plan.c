@@ -146,7 +146,7 @@ static td_result consider(read_plan *plan, const archive_segment *segment, td_er
         if (rc == TD_E_NOMEM)
             return td_err_set(err, rc, "%s", cause.text);
         plan->unreadable_count++;
-        td_log_say(plan->log, TD_LOG_WARNING, "passed over: %s", cause.text);
+        td_log_emit(plan->log, TD_LOG_WARNING, "passed over: %s", cause.text);
         return TD_OK;
     }
     int is_empty = p->index.message_count == 0;
@@ -193,13 +193,13 @@ static int is_of_other_feed(const read_plan *plan, const char *path)
 }
 
 /* What is in the way is said; what may have wanted frames in it counts. */
-static void say_unexpected(read_plan *plan, const archive_listing *listing)
+static void log_unexpected(read_plan *plan, const archive_listing *listing)
 {
     for (size_t i = 0; i < listing->unexpected_count; i++) {
         const unexpected_file *file = &listing->unexpected[i];
         if (file->is_unreadable && is_of_other_feed(plan, file->path))
             continue;
-        td_log_say(plan->log, TD_LOG_WARNING, "passed over: %s: %s", file->path, file->what);
+        td_log_emit(plan->log, TD_LOG_WARNING, "passed over: %s: %s", file->path, file->what);
         plan->unreadable_count += file->is_unreadable;
     }
 }
@@ -238,13 +238,13 @@ static int may_be_wanted(read_plan *plan, const char *path)
 }
 
 /* Without it a reader would call a tape whole that is not. */
-static void say_missing(void *user, const past_segment *segment)
+static void log_missing(void *user, const past_segment *segment)
 {
     read_plan *plan = user;
     if (is_of_other_feed(plan, segment->path) || !may_be_wanted(plan, segment->path))
         return;
-    td_log_say(plan->log, TD_LOG_WARNING, "missing: %s: the journal knows it, the disk lacks it",
-               segment->path);
+    td_log_emit(plan->log, TD_LOG_WARNING, "missing: %s: the journal knows it, the disk lacks it",
+                segment->path);
     plan->unreadable_count++;
 }
 
@@ -253,11 +253,11 @@ static td_result look_for_missing(read_plan *plan, const archive_listing *listin
 {
     td_err cause;
     td_err_clear(&cause);
-    td_result rc = archive_each_missing(plan->archive, listing, say_missing, plan, &cause);
+    td_result rc = archive_each_missing(plan->archive, listing, log_missing, plan, &cause);
     if (rc == TD_E_NOMEM)
         return td_err_set(err, rc, "%s", cause.text);
     if (rc != TD_OK)
-        td_log_say(plan->log, TD_LOG_WARNING, "%s", cause.text);
+        td_log_emit(plan->log, TD_LOG_WARNING, "%s", cause.text);
     return TD_OK;
 }
 
@@ -277,15 +277,15 @@ td_result read_plan_open(archive *a, const read_query *query, read_plan **out, t
     if (rc == TD_OK)
         rc = archive_list(a, &listing, err);
     if (rc == TD_OK) {
-        say_unexpected(plan, &listing);
+        log_unexpected(plan, &listing);
         rc = look_for_missing(plan, &listing, err);
     }
     for (size_t i = 0; i < listing.segment_count && rc == TD_OK; i++)
         rc = consider(plan, &listing.segments[i], err);
     if (rc == TD_OK)
-        td_log_say(plan->log, TD_LOG_DEBUG, "%zu of %zu segments may hold what is selected, %s",
-                   plan->count, listing.segment_count,
-                   plan->known.catalog != NULL ? "as the catalog says" : "as they say themselves");
+        td_log_emit(plan->log, TD_LOG_DEBUG, "%zu of %zu segments may hold what is selected, %s",
+                    plan->count, listing.segment_count,
+                    plan->known.catalog != NULL ? "as the catalog says" : "as they say themselves");
     archive_listing_fini(&listing);
     if (rc != TD_OK) {
         read_plan_close(plan);

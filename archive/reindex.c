@@ -274,7 +274,7 @@ static td_result read_segment(rebuild *r, const archive_segment *segment, td_err
     if (rc == TD_E_NOMEM) {
         rc = td_err_set(err, rc, "%s", cause.text);
     } else if (rc != TD_OK) {
-        td_log_say(archive_log(r->archive), TD_LOG_WARNING, "passed over: %s", cause.text);
+        td_log_emit(archive_log(r->archive), TD_LOG_WARNING, "passed over: %s", cause.text);
         r->report->segments_unreadable++;
         rc = enter_segment(r, segment->path, NULL, &(gap_list){0}, err);
     } else {
@@ -341,12 +341,12 @@ static td_result read_segments(rebuild *r, td_err *err)
     return rc;
 }
 
-static void say_missing(void *user, const past_segment *segment)
+static void log_missing(void *user, const past_segment *segment)
 {
     rebuild *r = user;
     r->report->segments_missing++;
-    td_log_say(archive_log(r->archive), TD_LOG_WARNING,
-               "missing: %s: the journal knows it, the disk lacks it", segment->path);
+    td_log_emit(archive_log(r->archive), TD_LOG_WARNING,
+                "missing: %s: the journal knows it, the disk lacks it", segment->path);
 }
 
 td_result archive_reindex_into(archive *a, catalog *c, const reindex_options *options,
@@ -367,7 +367,7 @@ td_result archive_reindex_into(archive *a, catalog *c, const reindex_options *op
     if (rc == TD_OK)
         rc = archive_list(a, &r.listing, err);
     if (rc == TD_OK)
-        rc = archive_each_missing(a, &r.listing, say_missing, &r, err);
+        rc = archive_each_missing(a, &r.listing, log_missing, &r, err);
     if (rc == TD_OK)
         rc = known_segments_load(c, &r.known, err);
     if (rc == TD_OK)
@@ -425,7 +425,7 @@ td_result archive_reindex(archive *a, const reindex_options *options, reindex_re
         return rc;
     rc = reindex_once(a, options, report, &first);
     if (is_unusable(rc)) {
-        td_log_say(archive_log(a), TD_LOG_WARNING, "catalog made anew: %s", first.text);
+        td_log_emit(archive_log(a), TD_LOG_WARNING, "catalog made anew: %s", first.text);
         rc = catalog_remove(path, err);
         return rc == TD_OK ? reindex_once(a, options, report, err) : rc;
     }

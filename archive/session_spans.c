@@ -345,10 +345,10 @@ static td_result read_span_topics(span_reader *s, const span_source *source, ses
         if (span->is_capture || i == 0 || i + 1 == source->count)
             rc = read_topics(s, source->segments[i], &set, err);
     if (set.is_full)
-        td_log_say(archive_log(s->archive), TD_LOG_WARNING,
-                   "feed '%s', session %s: more topics than gaps are looked for in: some of these "
-                   "have no rows of their own",
-                   span->feed, span->session);
+        td_log_emit(archive_log(s->archive), TD_LOG_WARNING,
+                    "feed '%s', session %s: more topics than gaps are looked for in: some of these "
+                    "have no rows of their own",
+                    span->feed, span->session);
     name_index_fini(&set.by_name);
     return rc;
 }

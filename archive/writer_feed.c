@@ -133,9 +133,9 @@ static void journal_lost(const writer_feed *f, const sealed_chunk *chunk)
     if (rc == TD_OK && chunk->conn_count == 0)
         rc = open_gap(f, &no_slot, totals.first_ns);
     if (rc != TD_OK)
-        td_log_say(archive_log(f->origin.archive), TD_LOG_WARNING,
-                   "%s: cannot write into the journal that it is lost: %s", f->shown,
-                   td_result_name(rc));
+        td_log_emit(archive_log(f->origin.archive), TD_LOG_WARNING,
+                    "%s: cannot write into the journal that it is lost: %s", f->shown,
+                    td_result_name(rc));
 }
 
 /* ---- the end of a segment ---- */
@@ -253,8 +253,8 @@ static void keep_others_out(archive *a, const char *folder)
     if (rc == TD_OK)
         rc = td_io_make_private(archive_io(a), full, &err);
     if (rc != TD_OK)
-        td_log_say(archive_log(a), TD_LOG_WARNING, "others may see the names of segments: %s",
-                   err.text);
+        td_log_emit(archive_log(a), TD_LOG_WARNING, "others may see the names of segments: %s",
+                    err.text);
 }
 
 static td_result make_file(writer_feed *f, const sealed_chunk *chunk, td_err *err)

@@ -8,7 +8,7 @@
 
 enum { LINE_BYTES = 1024 };
 
-void td_log_say(const td_log *log, td_log_level level, const char *format, ...)
+void td_log_emit(const td_log *log, td_log_level level, const char *format, ...)
 {
     if (log == NULL || log->fn == NULL || level > log->level_max)
         return;

@@ -20,13 +20,13 @@ typedef enum td_log_level {
 typedef void td_log_fn(void *ctx, td_log_level level, const char *line);
 
 typedef struct td_log {
-    td_log_fn *fn; /* NULL: nobody listens */
+    td_log_fn *fn; /* NULL: no lines are logged */
     void *ctx;
     td_log_level level_max; /* lines above this level are not even formatted */
 } td_log;
 
 /* Log one line, escaped (base/escape.h) and cut at 1,024 bytes. log may be NULL. */
-void td_log_say(const td_log *log, td_log_level level, const char *format, ...) TD_PRINTF(3, 4);
+void td_log_emit(const td_log *log, td_log_level level, const char *format, ...) TD_PRINTF(3, 4);
 
 #ifdef __cplusplus
 }

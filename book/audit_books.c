@@ -108,8 +108,8 @@ static rule_id rule_between(const audit_member *a, const audit_member *b)
 /* Two books began to differ, or are equal again. What is said then names the same places and the
  * same beginning both times, whatever connections came between: the ledger's row must find its end.
  */
-static void say_pair(audit_member *first, audit_member *second, const audit_member *from,
-                     audit_event event, const book_state *now, audit_verdict *out)
+static void emit_pair(audit_member *first, audit_member *second, const audit_member *from,
+                      audit_event event, const book_state *now, audit_verdict *out)
 {
     uint32_t at = second->index;
     if (event == AUDIT_DIFFERS) {
@@ -149,7 +149,7 @@ static void judge_pair(audit *a, audit_member *member, audit_member *other, cons
     a->stats.books.compared++;
     a->stats.books.differed += (uint64_t)differs;
     if (differs != first->books->with[at].differs)
-        say_pair(first, second, member, differs ? AUDIT_DIFFERS : AUDIT_AGREES, now, out);
+        emit_pair(first, second, member, differs ? AUDIT_DIFFERS : AUDIT_AGREES, now, out);
     first->books->with[at].differs = (uint8_t)differs;
     if (!differs) {
         first->books->with[at].equal_seq = now->seq;

@@ -244,8 +244,8 @@ static int begin_candle(audit *a, audit_member *member, const trade_store *store
 }
 
 /* A candle that grew by what no trades here add up to. */
-static void say_missing(audit *a, audit_member *member, const audit_member *trades,
-                        const reading *r, audit_verdict *out)
+static void emit_missing(audit *a, audit_member *member, const audit_member *trades,
+                         const reading *r, audit_verdict *out)
 {
     candle_chain *chain = member->candles;
     uint64_t low;
@@ -301,7 +301,7 @@ static int judge_reading(audit *a, audit_member *member, const audit_member *tra
         move_base(chain, r, BASE_KNOWN);
         return 1;
     }
-    say_missing(a, member, trades, r, out);
+    emit_missing(a, member, trades, r, out);
     move_base(chain, r, r->made_ns != 0 ? BASE_READING : BASE_NONE);
     return 1;
 }

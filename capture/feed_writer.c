@@ -297,10 +297,10 @@ static td_result hide(feed_writer *self, const feed_frame *frame, uint64_t ordin
 static td_result note_overflow(feed_writer *self, uint64_t recv_ns, td_err *err)
 {
     if (!self->is_overflow_logged)
-        td_log_say(self->options.log, TD_LOG_WARNING,
-                   "%s: more than %u topics and symbols in one segment: further ones are recorded "
-                   "as _unknown until the segment ends; replay classifies them again",
-                   self->options.name, LIMIT_TOPIC_CHANNELS);
+        td_log_emit(self->options.log, TD_LOG_WARNING,
+                    "%s: more than %u topics and symbols in one segment: further ones are recorded "
+                    "as _unknown until the segment ends; replay classifies them again",
+                    self->options.name, LIMIT_TOPIC_CHANNELS);
     self->is_overflow_logged = 1;
     self->is_overflow_noted = 1;
     const event begun = {

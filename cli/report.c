@@ -237,7 +237,7 @@ exit_code report_error(reporter *report, const td_err *err)
     return exit_code_of(err->code);
 }
 
-void report_say(reporter *report, td_log_level level, const char *format, ...)
+void report_line(reporter *report, td_log_level level, const char *format, ...)
 {
     if (level > report->level_max)
         return;

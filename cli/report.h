@@ -76,11 +76,11 @@ void report_apply(reporter *report, const talk_options *talk);
 /* Keep a log from here on, in the format of --log-format. Before other threads report. */
 void report_begin_log(reporter *report, const talk_options *talk);
 
-/* Say an error and its hint; returns the exit status that fits its code. */
+/* Print an error and its hint; returns the exit status that fits its code. */
 exit_code report_error(reporter *report, const td_err *err);
 
-/* Say one line of that level. */
-void report_say(reporter *report, td_log_level level, const char *format, ...) TD_PRINTF(3, 4);
+/* Print one line of that level. */
+void report_line(reporter *report, td_log_level level, const char *format, ...) TD_PRINTF(3, 4);
 
 /* For cli/progress.h: show a status line in place of the last one, and wipe it. A detached report
  * leaves out what its reader is not ready for. */

@@ -508,7 +508,7 @@ void result_log(result_writer *r, reporter *log, td_log_level level, const char 
     if (output_is_broken(&r->page))
         return;
     if (page->size > text_at)
-        report_say(log, level, "%.*s", (int)(page->size - text_at),
-                   (const char *)page->data + text_at);
+        report_line(log, level, "%.*s", (int)(page->size - text_at),
+                    (const char *)page->data + text_at);
     page->size = text_at;
 }

@@ -188,12 +188,12 @@ static td_result run(export_command *command, exit_code *status, td_err *err)
         return rc;
     TD_ASSERT(result.verdict <= REPLAY_DAMAGED);
     *status = STATUS[result.verdict];
-    report_say(command->report, TD_LOG_INFO, "%s, %s in '%s'%s",
-               format_counted(result.files, "file").text, format_counted(result.rows, "row").text,
-               command->flags.out,
-               *status == EXIT_CODE_DONE ? ""
-                                         : "; the selection is not complete: " EXPORT_MANIFEST
-                                           " says where");
+    report_line(command->report, TD_LOG_INFO, "%s, %s in '%s'%s",
+                format_counted(result.files, "file").text, format_counted(result.rows, "row").text,
+                command->flags.out,
+                *status == EXIT_CODE_DONE ? ""
+                                          : "; the selection is not complete: " EXPORT_MANIFEST
+                                            " says where");
     return rc;
 }
 

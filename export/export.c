@@ -192,9 +192,10 @@ static void say_choice(const export_run_state *run, size_t index)
     char others[48] = "";
     if (more > 0)
         snprintf(others, sizeof others, " and %zu more", more);
-    td_log_say(run->options->log, TD_LOG_WARNING,
-               "feed %s, %s%s: %s was not recorded; books are from %s, the deepest that was",
-               choice->feed, choice->symbol, others, choice->market->book_topic, choice->row->name);
+    td_log_emit(run->options->log, TD_LOG_WARNING,
+                "feed %s, %s%s: %s was not recorded; books are from %s, the deepest that was",
+                choice->feed, choice->symbol, others, choice->market->book_topic,
+                choice->row->name);
 }
 
 /* One line each, and the rest in the manifest. */
@@ -204,13 +205,13 @@ static void say_left_out(const export_run_state *run)
     const export_survey *survey = &run->survey;
     for (size_t i = 0; i < survey->left_out_count && i < LINES_MAX; i++) {
         const export_left_out *row = &survey->left_out[i];
-        td_log_say(run->options->log, TD_LOG_WARNING,
-                   "feed %s, symbol '%s' is left out, with %s: %s", row->feed, row->symbol,
-                   format_counted(row->frames, "frame").text, row->reason);
+        td_log_emit(run->options->log, TD_LOG_WARNING,
+                    "feed %s, symbol '%s' is left out, with %s: %s", row->feed, row->symbol,
+                    format_counted(row->frames, "frame").text, row->reason);
     }
     if (survey->left_out_count > LINES_MAX)
-        td_log_say(run->options->log, TD_LOG_WARNING, "%s left out; the manifest lists them",
-                   format_counted(survey->left_out_count - LINES_MAX, "more symbol").text);
+        td_log_emit(run->options->log, TD_LOG_WARNING, "%s left out; the manifest lists them",
+                    format_counted(survey->left_out_count - LINES_MAX, "more symbol").text);
 }
 
 /* Books that could not be taken from the topic that the market knows, and what has no place. */
@@ -225,9 +226,9 @@ static void say_choices(const export_run_state *run)
     }
     say_left_out(run);
     if (run->survey.foreign_frames > 0)
-        td_log_say(options->log, TD_LOG_WARNING,
-                   "%llu frames are of families that %s has no place for: left out",
-                   (unsigned long long)run->survey.foreign_frames, options->spec->format->name);
+        td_log_emit(options->log, TD_LOG_WARNING,
+                    "%llu frames are of families that %s has no place for: left out",
+                    (unsigned long long)run->survey.foreign_frames, options->spec->format->name);
 }
 
 /* In the reverse order of opening, and good for what was not opened at all. */

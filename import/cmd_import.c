@@ -87,8 +87,8 @@ static void take_problem(void *user, uint64_t line, const char *reason)
     import_command *command = user;
     import_outcome *outcome = command->current;
     if (outcome->report.malformed <= LINES_SAID_MAX)
-        report_say(command->report, TD_LOG_WARNING, "%s:%" PRIu64 ": %s", outcome->path, line,
-                   reason);
+        report_line(command->report, TD_LOG_WARNING, "%s:%" PRIu64 ": %s", outcome->path, line,
+                    reason);
     if (outcome->problem_count == LINES_KEPT_MAX)
         return;
     problem *grown = td_array_grow(outcome->problems, outcome->problem_count, sizeof *grown);
@@ -117,19 +117,19 @@ static const char *scratch_folder(void)
 }
 
 /* What people should know beyond the counts. */
-static void say_outcome(const import_command *command, const import_outcome *outcome)
+static void print_outcome(const import_command *command, const import_outcome *outcome)
 {
     const import_report *report = &outcome->report;
     if (report->malformed > LINES_SAID_MAX)
-        report_say(command->report, TD_LOG_WARNING, "%s: %s", outcome->path,
-                   format_counted(report->malformed - LINES_SAID_MAX, "more malformed line").text);
+        report_line(command->report, TD_LOG_WARNING, "%s: %s", outcome->path,
+                    format_counted(report->malformed - LINES_SAID_MAX, "more malformed line").text);
     if (report->strange_slots > 0)
-        report_say(command->report, TD_LOG_WARNING,
-                   "%s: another family's URL on %s; --family overrides it", outcome->path,
-                   format_counted(report->strange_slots, "connection").text);
+        report_line(command->report, TD_LOG_WARNING,
+                    "%s: another family's URL on %s; --family overrides it", outcome->path,
+                    format_counted(report->strange_slots, "connection").text);
     if (!report->is_written)
-        report_say(command->report, TD_LOG_WARNING, "%s: no frames: nothing was imported",
-                   outcome->path);
+        report_line(command->report, TD_LOG_WARNING, "%s: no frames: nothing was imported",
+                    outcome->path);
 }
 
 static td_result import_file(import_command *command, import_outcome *outcome,
@@ -157,7 +157,7 @@ static td_result import_file(import_command *command, import_outcome *outcome,
     td_result rc = import_run(&options, &outcome->report, err);
     if (rc != TD_OK)
         return td_err_add(err, rc, "%s", outcome->path);
-    say_outcome(command, outcome);
+    print_outcome(command, outcome);
     return TD_OK;
 }
 

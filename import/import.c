@@ -267,9 +267,9 @@ static td_result look_back(import_job *job, td_err *err)
         recover_report recovered;
         rc = archive_recover(job->archive, feed, NULL, NULL, &recovered, err);
         if (rc == TD_OK && recovered.segments_recovered > 0)
-            td_log_say(job->options->log, TD_LOG_WARNING,
-                       "%s: an earlier session was killed; safe of its last segment: %s", feed,
-                       format_counted(recovered.frames_kept, "frame").text);
+            td_log_emit(job->options->log, TD_LOG_WARNING,
+                        "%s: an earlier session was killed; safe of its last segment: %s", feed,
+                        format_counted(recovered.frames_kept, "frame").text);
     }
     return rc == TD_OK ? archive_gaps(job->archive, &job->earlier, err) : rc;
 }

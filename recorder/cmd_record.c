@@ -135,8 +135,8 @@ static void warn_of_unread(record_talk *talk)
     if (talk->is_warned || !output_is_broken(&talk->output))
         return;
     talk->is_warned = 1;
-    report_say(talk->progress.report, TD_LOG_WARNING, "%s; recording goes on",
-               talk->output.err.text);
+    report_line(talk->progress.report, TD_LOG_WARNING, "%s; recording goes on",
+                talk->output.err.text);
 }
 
 static void on_durable(void *user, const durable_count *count)

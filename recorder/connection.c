@@ -189,8 +189,8 @@ static void set_timer(connection *self, uint64_t mono_ns, void (*fn)(void *user)
     wire_timer_cancel(self->timer);
     self->timer = NULL;
     if (wire_timer_at(self->options.env->loop, mono_ns, fn, self, &self->timer, &err) != TD_OK)
-        td_log_say(self->options.env->log, TD_LOG_ERROR, "%s: no timer: %s", self->shown_name,
-                   err.text);
+        td_log_emit(self->options.env->log, TD_LOG_ERROR, "%s: no timer: %s", self->shown_name,
+                    err.text);
 }
 
 static uint64_t stale_at_mono_ns(const connection *self)
@@ -225,8 +225,8 @@ static void send_built(connection *self, td_result rc, td_err *err)
     if (rc == TD_OK)
         rc = wire_send(self->wire, td_buf_view(&self->out), err);
     if (rc != TD_OK)
-        td_log_say(self->options.env->log, TD_LOG_ERROR, "%s: a request could not be sent: %s",
-                   self->shown_name, err->text);
+        td_log_emit(self->options.env->log, TD_LOG_ERROR, "%s: a request could not be sent: %s",
+                    self->shown_name, err->text);
 }
 
 /* Credentials for now. */
@@ -312,11 +312,11 @@ static void on_subscribed(connection *self)
     size_t wanted = self->options.topic_count;
     TD_ASSERT(granted <= wanted);
     if (self->dialect->subscribes_with_auth)
-        td_log_say(self->options.env->log, TD_LOG_INFO, "%s: authenticated: everything comes",
-                   self->shown_name);
+        td_log_emit(self->options.env->log, TD_LOG_INFO, "%s: authenticated: everything comes",
+                    self->shown_name);
     else
-        td_log_say(self->options.env->log, granted < wanted ? TD_LOG_WARNING : TD_LOG_INFO,
-                   "%s: subscribed to %zu of %zu topics", self->shown_name, granted, wanted);
+        td_log_emit(self->options.env->log, granted < wanted ? TD_LOG_WARNING : TD_LOG_INFO,
+                    "%s: subscribed to %zu of %zu topics", self->shown_name, granted, wanted);
     self->options.env->live(self->options.env->user, self->options.feed_index);
 }
 
@@ -326,8 +326,8 @@ static void on_granted(void *user, size_t topic)
     connection *self = user;
     TD_ASSERT(self->answer_ns != 0);
     self->granted_ns = self->answer_ns;
-    td_log_say(self->options.env->log, TD_LOG_DEBUG, "%s: %s is granted", self->shown_name,
-               self->options.topics[topic]);
+    td_log_emit(self->options.env->log, TD_LOG_DEBUG, "%s: %s is granted", self->shown_name,
+                self->options.topics[topic]);
     open_gaps_granted(self->options.gaps, self->options.topic_first + topic, self->answer_ns);
 }
 
@@ -388,7 +388,7 @@ static void on_topics_refused(connection *self, const char *topics, const char *
     char why[1024];
     (void)snprintf(why, sizeof why, "the exchange refused to subscribe %s: %s", topics,
                    answer); /* what is cut off is only read by people */
-    td_log_say(self->options.env->log, TD_LOG_WARNING, "%s: %s", self->shown_name, why);
+    td_log_emit(self->options.env->log, TD_LOG_WARNING, "%s: %s", self->shown_name, why);
     if (self->options.feed->is_strict)
         self->options.env->strict(self->options.env->user, why);
 }
@@ -417,9 +417,9 @@ static void expire_requests(connection *self)
     const char *topics;
     while ((topics = subscriber_expired(self->subscriber, now_mono_ns(self))) != NULL) {
         emit_topics(self, "unanswered", topics, "");
-        td_log_say(self->options.env->log, TD_LOG_WARNING,
-                   "%s: the exchange did not answer the request for %.900s", self->shown_name,
-                   topics);
+        td_log_emit(self->options.env->log, TD_LOG_WARNING,
+                    "%s: the exchange did not answer the request for %.900s", self->shown_name,
+                    topics);
     }
 }
 
@@ -450,7 +450,7 @@ static void emit_url_refused(connection *self, const char *words)
 static void on_auth_failed(connection *self, const char *state, const char *why)
 {
     TD_ASSERT(self->wire != NULL);
-    td_log_say(self->options.env->log, TD_LOG_ERROR, "%s: %s", self->shown_name, why);
+    td_log_emit(self->options.env->log, TD_LOG_ERROR, "%s: %s", self->shown_name, why);
     emit_auth_failed(self, state, why);
     self->is_auth_refused = 1;
     wire_close(self->wire, CLOSE_NORMAL);
@@ -506,8 +506,8 @@ static void on_answer(connection *self, td_bytes frame, uint64_t recv_ns, uint64
     td_err err;
     dialect_answer answer;
     if (answer_parse(self->options.env->answers, self->dialect, frame, &answer, &err) != TD_OK) {
-        td_log_say(self->options.env->log, TD_LOG_ERROR, "%s: an answer could not be read: %s",
-                   self->shown_name, err.text);
+        td_log_emit(self->options.env->log, TD_LOG_ERROR, "%s: an answer could not be read: %s",
+                    self->shown_name, err.text);
         return;
     }
     switch (answer.kind) {
@@ -602,8 +602,8 @@ static void tick(void *user)
     if (mono_ns >= stale_at_mono_ns(self)) {
         char silence[TD_TIME_TEXT_BYTES];
         td_duration_format(self->options.feed->stale_after_ns, silence);
-        td_log_say(self->options.env->log, TD_LOG_WARNING, "%s: no data for %s: connecting again",
-                   self->shown_name, silence);
+        td_log_emit(self->options.env->log, TD_LOG_WARNING, "%s: no data for %s: connecting again",
+                    self->shown_name, silence);
         self->is_stale = self->is_silent = 1;
         open_gap(self, GAP_STALE, wire_cause_name(WIRE_CAUSE_CLOSED_BY_US));
         wire_close(self->wire, CLOSE_GOING_AWAY);
@@ -639,8 +639,8 @@ static void on_opened(void *user, wire_conn *conn, const wire_peer *peer)
     open_gaps_connected(self->options.gaps, self->slot.shard);
     emit_opened(self, peer);
     char url[LIMIT_URL_BYTES];
-    td_log_say(self->options.env->log, TD_LOG_INFO, "%s: connected to %s (connection %" PRIu32 ")",
-               self->shown_name, shown_url(self, url), self->slot.conn);
+    td_log_emit(self->options.env->log, TD_LOG_INFO, "%s: connected to %s (connection %" PRIu32 ")",
+                self->shown_name, shown_url(self, url), self->slot.conn);
     begin_talk(self);
     set_tick(self);
 }
@@ -701,8 +701,8 @@ static void after_stood(connection *self, const wire_end *end)
     if (self->is_stopping)
         return;
     char words[END_BYTES];
-    td_log_say(self->options.env->log, TD_LOG_WARNING, "%s: %s", self->shown_name,
-               hide_words(self, end, words));
+    td_log_emit(self->options.env->log, TD_LOG_WARNING, "%s: %s", self->shown_name,
+                hide_words(self, end, words));
     int is_by_peer = end->cause != WIRE_CAUSE_CLOSED_BY_US;
     if (is_by_peer)
         self->options.env->closed_by_peer(self->options.env->user);
@@ -718,8 +718,8 @@ static void after_not_stood(connection *self, const wire_end *end)
     char url[LIMIT_URL_BYTES];
     char words[END_BYTES];
     hide_words(self, end, words);
-    td_log_say(self->options.env->log, TD_LOG_ERROR, "%s: cannot connect to %s: %s",
-               self->shown_name, shown_url(self, url), words);
+    td_log_emit(self->options.env->log, TD_LOG_ERROR, "%s: cannot connect to %s: %s",
+                self->shown_name, shown_url(self, url), words);
     if (self->options.feed->auth == AUTH_URL && is_refused_key(end))
         emit_url_refused(self, words);
     if (self->has_stood || !backoff_is_final(end->cause, end->http_status))
@@ -788,10 +788,10 @@ static void connect_now(void *user)
         const connect_limit *limit = &self->options.budget->limit;
         char window[TD_TIME_TEXT_BYTES];
         td_duration_format(limit->window_ns, window);
-        td_log_say(self->options.env->log, TD_LOG_WARNING,
-                   "%s: the feed's share of the %" PRIu32 " connections that the exchange allows "
-                   "in %s is used up: waiting",
-                   self->shown_name, limit->count, window);
+        td_log_emit(self->options.env->log, TD_LOG_WARNING,
+                    "%s: the feed's share of the %" PRIu32 " connections that the exchange allows "
+                    "in %s is used up: waiting",
+                    self->shown_name, limit->count, window);
         schedule_connect(self, wait_ns);
         return;
     }
@@ -808,8 +808,8 @@ static void connect_now(void *user)
     }
     if (rc == TD_OK)
         return;
-    td_log_say(self->options.env->log, TD_LOG_ERROR, "%s: cannot connect: %s", self->shown_name,
-               err.text);
+    td_log_emit(self->options.env->log, TD_LOG_ERROR, "%s: cannot connect: %s", self->shown_name,
+                err.text);
     if (rc == TD_E_INVALID) {
         self->is_refused = 1;
         self->options.env->refused(self->options.env->user, self, err.text);

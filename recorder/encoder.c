@@ -169,10 +169,10 @@ static td_result note_unchecked(encoder *self, const intake_record *record, td_e
     if (TD_LIKELY(books == feed->unchecked_books))
         return TD_OK;
     if (feed->unchecked_books == 0)
-        td_log_say(self->options.log, TD_LOG_WARNING,
-                   "%s: the live check has no memory left for more books: some are not checked "
-                   "while they are recorded; replay checks them",
-                   self->options.config->feeds[record->feed_index].name);
+        td_log_emit(self->options.log, TD_LOG_WARNING,
+                    "%s: the live check has no memory left for more books: some are not checked "
+                    "while they are recorded; replay checks them",
+                    self->options.config->feeds[record->feed_index].name);
     feed->unchecked_books = books;
     if (feed->unchecked_segment == feed_writer_segment(feed->writer))
         return TD_OK;

@@ -127,19 +127,20 @@ static void log_finding(const live_check_finding *finding, const char *detail, c
 {
     const channel_info *channel = finding->channel;
     if (finding->reason == GAP_AGGREGATE)
-        td_log_say(log, TD_LOG_WARNING, "%s %s: trades are missing (%s)", channel->feed,
-                   channel->exchange_topic, detail);
+        td_log_emit(log, TD_LOG_WARNING, "%s %s: trades are missing (%s)", channel->feed,
+                    channel->exchange_topic, detail);
     else if (finding->to_ns == GAP_OPEN && compares_books(finding->rule))
-        td_log_say(log, TD_LOG_WARNING, "%s %s: the books of the symbol contradict each other (%s)",
-                   channel->feed, channel->exchange_topic, detail);
+        td_log_emit(log, TD_LOG_WARNING,
+                    "%s %s: the books of the symbol contradict each other (%s)", channel->feed,
+                    channel->exchange_topic, detail);
     else if (finding->to_ns == GAP_OPEN)
-        td_log_say(log, TD_LOG_WARNING, "%s %s: broken (%s)", channel->feed,
-                   channel->exchange_topic, detail);
+        td_log_emit(log, TD_LOG_WARNING, "%s %s: broken (%s)", channel->feed,
+                    channel->exchange_topic, detail);
     else if (compares_books(finding->rule))
-        td_log_say(log, TD_LOG_INFO, "%s %s: the books of the symbol agree again", channel->feed,
-                   channel->exchange_topic);
+        td_log_emit(log, TD_LOG_INFO, "%s %s: the books of the symbol agree again", channel->feed,
+                    channel->exchange_topic);
     else
-        td_log_say(log, TD_LOG_INFO, "%s %s: whole again", channel->feed, channel->exchange_topic);
+        td_log_emit(log, TD_LOG_INFO, "%s %s: whole again", channel->feed, channel->exchange_topic);
 }
 
 static void format_detail(const live_check_finding *finding, char *out, size_t size)
@@ -156,7 +157,7 @@ static void format_detail(const live_check_finding *finding, char *out, size_t s
                  finding->found, finding->expected);
 }
 
-void findings_say(const live_check_finding *finding, intake *into, const td_log *log)
+void findings_report(const live_check_finding *finding, intake *into, const td_log *log)
 {
     TD_ASSERT(finding->from_ns != 0);
     TD_ASSERT(finding->reason != GAP_AGGREGATE || finding->to_ns != GAP_OPEN);

@@ -28,7 +28,7 @@ int findings_take(findings *self, live_check_finding *out);
  * thread. */
 uint64_t findings_take_lost(findings *self);
 
-/* Write one down as an event, and log it. Network thread. */
-void findings_say(const live_check_finding *finding, intake *into, const td_log *log);
+/* Record a finding as an event, and log it. Network thread. */
+void findings_report(const live_check_finding *finding, intake *into, const td_log *log);
 
 #endif

@@ -60,8 +60,8 @@ static void set_timer(http_feed *self)
     if (due_ns < self->next_mono_ns)
         due_ns = self->next_mono_ns;
     if (wire_timer_at(self->options.loop, due_ns, tick, self, &self->timer, &err) != TD_OK)
-        td_log_say(self->options.log, TD_LOG_ERROR, "%s: HTTP stops: %s", self->options.feed->name,
-                   err.text);
+        td_log_emit(self->options.log, TD_LOG_ERROR, "%s: HTTP stops: %s", self->options.feed->name,
+                    err.text);
 }
 
 /* ---- what came of a request ---- */
@@ -89,7 +89,7 @@ static void set_due(http_feed *self, size_t index)
     row->due_mono_ns = now_mono_ns(self) + wait_ns;
 }
 
-static void say_failed(http_feed *self, size_t index, unsigned status, const char *cause,
+static void log_failed(http_feed *self, size_t index, unsigned status, const char *cause,
                        char text[TEXT_BYTES])
 {
     char url[LIMIT_URL_BYTES];
@@ -101,8 +101,8 @@ static void say_failed(http_feed *self, size_t index, unsigned status, const cha
     failed.cause = cause;
     failed.detail = text;
     intake_event(self->options.intake, self->options.feed_index, &failed);
-    td_log_say(self->options.log, TD_LOG_WARNING, "%s: no HTTP reply for '%s': %s",
-               self->options.feed->name, config_of(self, index)->name, text);
+    td_log_emit(self->options.log, TD_LOG_WARNING, "%s: no HTTP reply for '%s': %s",
+                self->options.feed->name, config_of(self, index)->name, text);
     self->rows[index].failures++;
     self->failures++;
     set_due(self, index);
@@ -124,7 +124,7 @@ static void keep(http_feed *self, size_t index, const wire_http_end *end)
 }
 
 /* What a server says with a status other than 200 is its reason, and nothing to keep. */
-static void say_status(http_feed *self, size_t index, const wire_http_end *end)
+static void log_status(http_feed *self, size_t index, const wire_http_end *end)
 {
     enum { WORDS_MAX = 300 };
     char text[TEXT_BYTES];
@@ -133,7 +133,7 @@ static void say_status(http_feed *self, size_t index, const wire_http_end *end)
     (void)snprintf(text, sizeof text, "HTTP status %u%s%s%.*s", end->status,
                    is_redirect ? " (redirects are not followed)" : "", words > 0 ? ": " : "", words,
                    (const char *)end->body.data); /* cut if too long */
-    say_failed(self, index, end->status, "status", text);
+    log_failed(self, index, end->status, "status", text);
 }
 
 static void on_done(void *user, const wire_http_end *end)
@@ -148,13 +148,13 @@ static void on_done(void *user, const wire_http_end *end)
         return;
     if (end->cause != WIRE_CAUSE_NONE) {
         (void)snprintf(text, sizeof text, "%s", end->text); /* cut if too long */
-        say_failed(self, index, end->status, wire_cause_name(end->cause), text);
+        log_failed(self, index, end->status, wire_cause_name(end->cause), text);
     } else if (end->status != 200) {
-        say_status(self, index, end);
+        log_status(self, index, end);
     } else if (!intake_has_space(self->options.intake, end->body.size)) {
         (void)snprintf(text, sizeof text, "%zu bytes came while the disk is too slow for frames",
                        end->body.size); /* fits */
-        say_failed(self, index, end->status, "overload", text);
+        log_failed(self, index, end->status, "overload", text);
     } else {
         keep(self, index, end);
     }
@@ -178,7 +178,7 @@ static void ask(http_feed *self, size_t index)
     if (rc == TD_OK)
         self->asked = index;
     else
-        say_failed(self, index, 0, "request", err.text);
+        log_failed(self, index, 0, "request", err.text);
 }
 
 /* The row that has waited longest. */

@@ -113,8 +113,8 @@ uint64_t intake_event(intake *self, uint16_t feed_index, const event *what)
     td_err err;
     td_buf_clear(&self->packed_event);
     if (event_pack(what, &self->packed_event, &err) != TD_OK) {
-        td_log_say(self->options.log, TD_LOG_ERROR, "a %s event could not be kept: %s",
-                   event_kind_name(what->kind), err.text);
+        td_log_emit(self->options.log, TD_LOG_ERROR, "a %s event could not be kept: %s",
+                    event_kind_name(what->kind), err.text);
         return recv_ns;
     }
     if (what->kind == EVENT_GAP && is_new_gap(&what->gap))
@@ -155,7 +155,7 @@ void intake_closed(intake *self, const intake_slot *slot)
     put_small(self, &record, (td_bytes){0});
 }
 
-static void say_overload(intake *self, const char *state, uint64_t from_ns, uint64_t to_ns,
+static void log_overload(intake *self, const char *state, uint64_t from_ns, uint64_t to_ns,
                          const char *cause)
 {
     event said = {
@@ -172,9 +172,9 @@ static void begin_pause(intake *self)
     self->paused_at_mono_ns = clock_mono_ns(self->options.clock);
     self->paused_at_recv_ns = self->clock.last_recv_ns;
     self->options.pause(self->options.user);
-    say_overload(self, "begins", self->paused_at_recv_ns, 0, "sockets are left unread");
-    td_log_say(self->options.log, TD_LOG_WARNING,
-               "overload: the disk cannot keep up; the exchange is held back");
+    log_overload(self, "begins", self->paused_at_recv_ns, 0, "sockets are left unread");
+    td_log_emit(self->options.log, TD_LOG_WARNING,
+                "overload: the disk cannot keep up; the exchange is held back");
 }
 
 static void end_pause(intake *self)
@@ -184,7 +184,7 @@ static void end_pause(intake *self)
     /* Everything received until now was late; what comes from here on has waited in the socket too,
      * but is read at once, so the stretch ends when the sockets are empty: soon. */
     uint64_t until_ns = session_clock_stamp(&self->clock, mono_ns);
-    say_overload(self, "ends", self->paused_at_recv_ns, until_ns, "sockets are read again");
+    log_overload(self, "ends", self->paused_at_recv_ns, until_ns, "sockets are read again");
     self->options.resume(self->options.user);
 }
 
@@ -196,8 +196,8 @@ static void begin_drop(intake *self)
     if (self->state == STATE_PAUSED)
         end_pause(self);
     self->state = STATE_DROPPING;
-    td_log_say(self->options.log, TD_LOG_ERROR,
-               "overload: frames are read, counted and discarded until the ring is half empty");
+    td_log_emit(self->options.log, TD_LOG_ERROR,
+                "overload: frames are read, counted and discarded until the ring is half empty");
 }
 
 /* One gap per topic that lost frames, with how many. */
@@ -224,8 +224,8 @@ static void end_drop(intake *self)
     }
     drop_count_clear(self->drops);
     self->state = STATE_FLOWING;
-    td_log_say(self->options.log, TD_LOG_WARNING, "overload: over; %llu frames were discarded",
-               (unsigned long long)frames);
+    td_log_emit(self->options.log, TD_LOG_WARNING, "overload: over; %llu frames were discarded",
+                (unsigned long long)frames);
 }
 
 /* Not at the first free byte: pausing and resuming for each frame would cost more than it
@@ -354,30 +354,30 @@ static void warn_of_step(const intake *self, session_clock_step step, int64_t st
     double confirm_s = (double)LIMIT_CLOCK_CONFIRM_NS / 1e9;
     switch (step) {
     case CLOCK_STEP_SEEN:
-        td_log_say(log, TD_LOG_WARNING,
-                   "the wall clock stepped %s by %.3f s; that counts if it lasts for %.0f s", way,
-                   seconds, confirm_s);
+        td_log_emit(log, TD_LOG_WARNING,
+                    "the wall clock stepped %s by %.3f s; that counts if it lasts for %.0f s", way,
+                    seconds, confirm_s);
         break;
     case CLOCK_STEP_ADOPTED:
-        td_log_say(log, TD_LOG_WARNING, "the wall clock's step by %.3f s is taken over", seconds);
+        td_log_emit(log, TD_LOG_WARNING, "the wall clock's step by %.3f s is taken over", seconds);
         break;
     case CLOCK_STEP_WITHDRAWN:
-        td_log_say(log, TD_LOG_WARNING,
-                   "the wall clock is where it was before it stepped %s by %.3f s: no receive "
-                   "time was changed",
-                   way, seconds);
+        td_log_emit(log, TD_LOG_WARNING,
+                    "the wall clock is where it was before it stepped %s by %.3f s: no receive "
+                    "time was changed",
+                    way, seconds);
         break;
     case CLOCK_STEP_HELD:
-        td_log_say(log, TD_LOG_WARNING,
-                   "the wall clock stepped back by %.3f s; receive times stay ahead by that much "
-                   "until the next session",
-                   seconds);
+        td_log_emit(log, TD_LOG_WARNING,
+                    "the wall clock stepped back by %.3f s; receive times stay ahead by that much "
+                    "until the next session",
+                    seconds);
         break;
     case CLOCK_STEP_WRONG:
-        td_log_say(log, TD_LOG_WARNING,
-                   "the wall clock is %.3f s behind this session's receive times, and has been "
-                   "for %.0f s: times must rise, so only another session can have the right ones",
-                   seconds, confirm_s);
+        td_log_emit(log, TD_LOG_WARNING,
+                    "the wall clock is %.3f s behind this session's receive times, and has been "
+                    "for %.0f s: times must rise, so only another session can have the right ones",
+                    seconds, confirm_s);
         break;
     case CLOCK_STEP_NONE:
         break;
@@ -410,10 +410,10 @@ void intake_start(intake *self)
                          .wall_ns = wall_ns,
                          .archive_end_ns = end_ns};
     emit_clock(self, &clock_event);
-    td_log_say(self->options.log, TD_LOG_WARNING,
-               "the archive ends at %s, %s after the wall clock's time: either the clock is wrong "
-               "now, or it was wrong then; frames get the wall clock's time",
-               end, ahead);
+    td_log_emit(self->options.log, TD_LOG_WARNING,
+                "the archive ends at %s, %s after the wall clock's time: either the clock is wrong "
+                "now, or it was wrong then; frames get the wall clock's time",
+                end, ahead);
 }
 
 int intake_is_clock_wrong(const intake *self)
@@ -436,9 +436,9 @@ static void emit_stalls(intake *self, uint64_t mono_ns)
     emit_clock(self, &clock_event);
     char total[TD_TIME_TEXT_BYTES];
     td_duration_format(stalls->total_ns, total);
-    td_log_say(self->options.log, TD_LOG_WARNING,
-               "%s for %s: frames that came meanwhile have late receive times",
-               is_suspended ? "the machine was suspended" : "the recorder did not run", total);
+    td_log_emit(self->options.log, TD_LOG_WARNING,
+                "%s for %s: frames that came meanwhile have late receive times",
+                is_suspended ? "the machine was suspended" : "the recorder did not run", total);
     *stalls = (stall_state){.tick_mono_ns = stalls->tick_mono_ns,
                             .next_mono_ns = mono_ns + LIMIT_PAUSE_EVENT_NS};
 }

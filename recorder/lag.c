@@ -178,12 +178,12 @@ void lag_emit(lag_change change, const lag_stretch *stretch, size_t feed_count, 
     for (size_t i = 0; i < feed_count; i++)
         intake_event(into, (uint16_t)i, &overload);
     if (change == LAG_BEGINS)
-        td_log_say(log, TD_LOG_WARNING,
-                   "the disk is slow: what came is not durable after %.3f s; commit_interval is "
-                   "%.3f s",
-                   seconds(stretch->worst_ns), seconds(stretch->limit_ns));
+        td_log_emit(log, TD_LOG_WARNING,
+                    "the disk is slow: what came is not durable after %.3f s; commit_interval is "
+                    "%.3f s",
+                    seconds(stretch->worst_ns), seconds(stretch->limit_ns));
     else
-        td_log_say(log, TD_LOG_INFO,
-                   "the disk keeps up again; frames became durable up to %.3f s after they came",
-                   seconds(stretch->worst_ns));
+        td_log_emit(log, TD_LOG_INFO,
+                    "the disk keeps up again; frames became durable up to %.3f s after they came",
+                    seconds(stretch->worst_ns));
 }

@@ -326,9 +326,10 @@ static void judge(live_check *self, live_channel *channel, const live_check_reco
 {
     const verdict_item *violation = verdict_violation(found);
     if (found->no_memory && !channel->is_short)
-        td_log_say(self->options.log, TD_LOG_WARNING,
-                   "%s: no memory for the book's levels: it is not checked until its next snapshot",
-                   channel->info.exchange_topic);
+        td_log_emit(
+            self->options.log, TD_LOG_WARNING,
+            "%s: no memory for the book's levels: it is not checked until its next snapshot",
+            channel->info.exchange_topic);
     channel->is_short = found->no_memory || (channel->is_short && found->unchecked);
     if (violation != NULL)
         count(&self->violations, 1);
@@ -496,8 +497,8 @@ static live_channel *prepare(live_check *self, const live_check_record *record)
         count(&self->skipped, 1);
         give_up(self, channel, record);
         if (rc != TD_E_LIMIT)
-            td_log_say(self->options.log, TD_LOG_WARNING, "%s is not checked: %s",
-                       channel->info.exchange_topic, err.text);
+            td_log_emit(self->options.log, TD_LOG_WARNING, "%s is not checked: %s",
+                        channel->info.exchange_topic, err.text);
         return NULL;
     }
     if (is_first && channel->symbol == NULL)

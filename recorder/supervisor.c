@@ -220,9 +220,9 @@ static void warn_of_unknown(const supervisor *self, size_t index)
         count++;
     }
     if (count > 0)
-        td_log_say(self->options.log, TD_LOG_WARNING,
-                   "%s: topic '%s'%s is not known to family %s: its frames will be kept raw",
-                   feed->name, first, count > 1 ? " (and others)" : "", feed->family->name);
+        td_log_emit(self->options.log, TD_LOG_WARNING,
+                    "%s: topic '%s'%s is not known to family %s: its frames will be kept raw",
+                    feed->name, first, count > 1 ? " (and others)" : "", feed->family->name);
 }
 
 static td_result open_feeds(supervisor *self, td_err *err)
@@ -303,10 +303,11 @@ static td_result open_session(supervisor *self, td_err *err)
         rc =
             archive_recover(self->options.archive, config->feeds[i].name, NULL, NULL, &report, err);
         if (rc == TD_OK && report.segments_recovered > 0)
-            td_log_say(self->options.log, TD_LOG_WARNING,
-                       "%s: the recorder was killed before; safe of its last segment: %s; torn: %s",
-                       config->feeds[i].name, format_counted(report.frames_kept, "frame").text,
-                       format_counted(report.torn_bytes, "byte").text);
+            td_log_emit(
+                self->options.log, TD_LOG_WARNING,
+                "%s: the recorder was killed before; safe of its last segment: %s; torn: %s",
+                config->feeds[i].name, format_counted(report.frames_kept, "frame").text,
+                format_counted(report.torn_bytes, "byte").text);
     }
     gap_list ledger = {0};
     if (rc == TD_OK)
@@ -568,19 +569,20 @@ static void fill_status(const supervisor *self, supervisor_status *out)
     out->elapsed_ns = elapsed_ns(self);
 }
 
-static void say_findings(supervisor *self)
+static void log_findings(supervisor *self)
 {
     live_check_finding finding;
     while (findings_take(self->findings, &finding))
-        findings_say(&finding, self->intake, self->options.log);
+        findings_report(&finding, self->intake, self->options.log);
     uint64_t lost = findings_take_lost(self->findings);
     if (lost > 0)
-        td_log_say(self->options.log, TD_LOG_WARNING,
-                   "%s of the live check came too fast to be written down; replay finds them again",
-                   format_counted(lost, "finding").text);
+        td_log_emit(
+            self->options.log, TD_LOG_WARNING,
+            "%s of the live check came too fast to be written down; replay finds them again",
+            format_counted(lost, "finding").text);
 }
 
-static void say_lag(supervisor *self, lag_change change, const lag_stretch *stretch)
+static void log_lag(supervisor *self, lag_change change, const lag_stretch *stretch)
 {
     lag_emit(change, stretch, self->options.config->feed_count, self->intake, self->options.log);
 }
@@ -603,8 +605,8 @@ static void end_for_clock(supervisor *self)
         clock_mono_ns(self->options.clock) < self->options.clock_session_mono_ns)
         return;
     self->is_clock_wrong = 1;
-    td_log_say(self->options.log, TD_LOG_WARNING,
-               "this session ends, and a new session begins with the wall clock's time");
+    td_log_emit(self->options.log, TD_LOG_WARNING,
+                "this session ends, and a new session begins with the wall clock's time");
 }
 
 /* Until a peer closes: where no connection comes about, there is nothing that could close. */
@@ -633,10 +635,10 @@ static void tick(supervisor *self, uint64_t *status_at_ns)
     intake_tick(self->intake);
     end_for_clock(self);
     end_without_peer(self);
-    say_findings(self);
+    log_findings(self);
     lag_stretch slow;
     lag_change change = lag_take(self->lag, &slow);
-    say_lag(self, change, &slow);
+    log_lag(self, change, &slow);
     if (self->options.status != NULL && mono_ns >= *status_at_ns) {
         supervisor_status status;
         fill_status(self, &status);
@@ -646,7 +648,7 @@ static void tick(supervisor *self, uint64_t *status_at_ns)
 }
 
 /* Say at the head of each feed's tape who records. */
-static void say_session(supervisor *self, const char *state)
+static void log_session(supervisor *self, const char *state)
 {
     event session = {.kind = EVENT_SESSION,
                      .session = archive_session(self->options.archive),
@@ -729,14 +731,14 @@ static void drain(supervisor *self)
            (td_ring_used_bytes(self->ring) > 0 || !live_check_is_idle(self->live_check)))
         clock_sleep_until(self->options.clock, clock_mono_ns(self->options.clock) + TD_NS_PER_MS);
     intake_tick(self->intake);
-    say_findings(self);
+    log_findings(self);
 }
 
 td_result supervisor_run(supervisor *self, supervisor_status *final, td_err *err)
 {
     td_err failure;
     self->started_mono_ns = clock_mono_ns(self->options.clock);
-    say_session(self, "starts");
+    log_session(self, "starts");
     intake_start(self->intake);
     for (size_t i = 0; i < self->connection_count; i++)
         connection_start(self->connections[i]);
@@ -748,8 +750,8 @@ td_result supervisor_run(supervisor *self, supervisor_status *final, td_err *err
     drain(self);
     lag_stretch slow;
     lag_change change = lag_stop(self->lag, &slow);
-    say_lag(self, change, &slow);
-    say_session(self, "stops");
+    log_lag(self, change, &slow);
+    log_session(self, "stops");
     intake_stop(self->intake);
     td_result encoded = encoder_join(self->encoder, &failure);
     keep_first(self, encoded, &failure);

@@ -137,17 +137,17 @@ static td_result open_server(serve_command *command, pacer_speed speed, td_err *
     return rc;
 }
 
-static void say_what_is_served(const serve_command *command)
+static void log_served(const serve_command *command)
 {
     const serve_feeds *feeds = command->feeds;
     for (size_t i = 0; i < feeds->count; i++) {
         const served_feed *feed = &feeds->items[i];
-        report_say(command->report, TD_LOG_INFO, "feed %s (%s): %s, as %s", feed->name,
-                   feed->family->name, format_counted(feed->topic_count, "topic").text,
-                   served_feed_url(feed));
+        report_line(command->report, TD_LOG_INFO, "feed %s (%s): %s, as %s", feed->name,
+                    feed->family->name, format_counted(feed->topic_count, "topic").text,
+                    served_feed_url(feed));
     }
-    report_say(command->report, TD_LOG_INFO, "serving at %s",
-               wire_server_url(serve_server(command->server)));
+    report_line(command->report, TD_LOG_INFO, "serving at %s",
+                wire_server_url(serve_server(command->server)));
 }
 
 /* ---- while it serves ---- */
@@ -161,8 +161,8 @@ static int is_done(const serve_command *command)
            (command->flags.is_once && counts.complete + counts.failed > 0);
 }
 
-/* Tell the clients that are left, and give them time to hear it. */
-static td_result say_good_bye(serve_command *command, td_err *err)
+/* Close the remaining clients, and give them time to receive it. */
+static td_result send_goodbye(serve_command *command, td_err *err)
 {
     serve_stop(command->server);
     uint64_t end_ns = clock_mono_ns(command->clock) + GOOD_BYE_NS;
@@ -176,11 +176,11 @@ static td_result say_good_bye(serve_command *command, td_err *err)
     return rc;
 }
 
-static void say_counts(const serve_command *command)
+static void log_counts(const serve_command *command)
 {
     serve_counts counts;
     serve_get_counts(command->server, &counts);
-    report_say(
+    report_line(
         command->report, TD_LOG_INFO,
         "%s, %s to the end of their tape; %s (%s) sent; %s made; held back %s by slow readers",
         format_counted(counts.clients, "client").text, format_count(counts.complete).text,
@@ -189,7 +189,7 @@ static void say_counts(const serve_command *command)
         format_counted(counts.held_back, "time").text);
 }
 
-/* A tape that could not be read is a failure of its own only if nobody else is served. */
+/* A tape that could not be read is a failure of its own only if no other client is served. */
 static td_result verdict(const serve_command *command, td_err *err)
 {
     serve_counts counts;
@@ -216,14 +216,14 @@ static td_result run(serve_command *command, td_err *err)
         rc = open_server(command, speed, err);
     if (rc != TD_OK)
         return rc;
-    say_what_is_served(command);
+    log_served(command);
     while (rc == TD_OK && !is_done(command))
         rc = wire_loop_run(command->loop, UINT64_MAX, err);
     if (rc == TD_OK)
-        rc = say_good_bye(command, err);
+        rc = send_goodbye(command, err);
     if (rc == TD_OK && ready_file != NULL)
         rc = wire_remove_ready(io_posix(), ready_file, err);
-    say_counts(command);
+    log_counts(command);
     return rc == TD_OK ? verdict(command, err) : rc;
 }
 

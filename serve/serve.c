@@ -108,7 +108,7 @@ static void answer(serve_client *client, const dialect_request *request, const d
     if (rc == TD_OK)
         return;
     /* It asks without reading the answers, or asks for more than an answer can hold. */
-    td_log_say(server->options.log, TD_LOG_WARNING, "a client is closed: %s", err.text);
+    td_log_emit(server->options.log, TD_LOG_WARNING, "a client is closed: %s", err.text);
     serve_client_end(client, 1008);
 }
 
@@ -129,7 +129,7 @@ static void on_message(void *user, wire_peer_conn *conn, unsigned opcode, td_byt
         rc = refusals_judge(client->dialect, &request, rc, look_at, client, &server->failed, &reply,
                             &err);
     if (rc != TD_OK) {
-        td_log_say(server->options.log, TD_LOG_WARNING, "a client is closed: %s", err.text);
+        td_log_emit(server->options.log, TD_LOG_WARNING, "a client is closed: %s", err.text);
         serve_client_end(client, rc == TD_E_LIMIT ? 1009 : 1011);
         return;
     }
@@ -177,7 +177,7 @@ static unsigned on_accept(void *user, td_bytes path, td_bytes query, char why[WI
     if (status == 101)
         return status;
     server->counts.refused++;
-    td_log_say(server->options.log, TD_LOG_WARNING, "a client was refused (%u): %s", status, why);
+    td_log_emit(server->options.log, TD_LOG_WARNING, "a client was refused (%u): %s", status, why);
     return status;
 }
 
@@ -199,7 +199,7 @@ static void *on_opened(void *user, wire_peer_conn *conn, td_bytes path, td_bytes
     if (server->client_count >= server->options.client_count_max)
         return NULL; /* several handshakes went on at once */
     if (serve_client_open(server, conn, path, &client, &err) != TD_OK)
-        td_log_say(server->options.log, TD_LOG_ERROR, "%s", err.text);
+        td_log_emit(server->options.log, TD_LOG_ERROR, "%s", err.text);
     else
         accept_query(client, query);
     return client;

@@ -78,7 +78,7 @@ static void wait_until(serve_client *client, uint64_t mono_ns, void (*fn)(void *
 static void fail(serve_client *client, const td_err *err)
 {
     client->owner->counts.failed++;
-    td_log_say(client->owner->options.log, TD_LOG_ERROR, "a client's tape: %s", err->text);
+    td_log_emit(client->owner->options.log, TD_LOG_ERROR, "a client's tape: %s", err->text);
     serve_client_end(client, 1011);
 }
 
@@ -184,9 +184,9 @@ static void log_made(const serve_client *client)
 {
     const td_log *log = client->owner->options.log;
     if (client->made > 0)
-        td_log_say(log, TD_LOG_INFO,
-                   "%s without a snapshot in what a client gets: made from the book",
-                   format_counted(client->made, "book").text);
+        td_log_emit(log, TD_LOG_INFO,
+                    "%s without a snapshot in what a client gets: made from the book",
+                    format_counted(client->made, "book").text);
 }
 
 /* The snapshot of one book that is new to the client. TD_OK; TD_EOF: there is none left. */
@@ -203,9 +203,9 @@ static td_result catch_up_one(serve_client *client, td_err *err)
     td_buf_clear(&server->made);
     td_result rc = serve_book_make(next, server->maker, &server->made, err);
     if (rc == TD_E_UNSUPPORTED) {
-        td_log_say(server->options.log, TD_LOG_WARNING,
-                   "%s: no snapshot can be made for a client that subscribed late: %s",
-                   serve_book_topic(next), err->text);
+        td_log_emit(server->options.log, TD_LOG_WARNING,
+                    "%s: no snapshot can be made for a client that subscribed late: %s",
+                    serve_book_topic(next), err->text);
         return TD_OK;
     }
     if (rc != TD_OK)
@@ -227,8 +227,8 @@ static void end_of_tape(serve_client *client)
         return;
     }
     client->state = CLIENT_HOLDING;
-    td_log_say(server->options.log, TD_LOG_INFO,
-               "a client's tape has ended; its connection stays open");
+    td_log_emit(server->options.log, TD_LOG_INFO,
+                "a client's tape has ended; its connection stays open");
 }
 
 /* One frame: sent, or waited for. TD_OK: go on; TD_EOF: not now. */

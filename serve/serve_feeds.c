@@ -75,9 +75,9 @@ static td_result feed_of(serve_feeds *feeds, const segment_index *segment, const
         return TD_OK;
     const family *of = family_find(td_bytes_str(segment->family));
     if (of == NULL) {
-        td_log_say(log, TD_LOG_WARNING,
-                   "feed '%s' is not served: this version does not know its family '%s'",
-                   segment->feed, segment->family);
+        td_log_emit(log, TD_LOG_WARNING,
+                    "feed '%s' is not served: this version does not know its family '%s'",
+                    segment->feed, segment->family);
         return TD_OK;
     }
     td_result rc = add_feed(feeds, segment->feed, of, err);

@@ -247,10 +247,10 @@ static td_result serve(sim_command *command, td_err *err)
     if (rc == TD_OK && command->listen.ready_file != NULL)
         rc = wire_server_write_ready(server, io_posix(), command->listen.ready_file, err);
     if (rc == TD_OK) {
-        report_say(command->report, TD_LOG_INFO, "listening at %s", wire_server_url(server));
-        report_say(command->report, TD_LOG_DEBUG,
-                   "seed %" PRIu64 ", %" PRIu64 " frames/s of each family",
-                   command->flags.exchange.seed, command->flags.exchange.rate);
+        report_line(command->report, TD_LOG_INFO, "listening at %s", wire_server_url(server));
+        report_line(command->report, TD_LOG_DEBUG,
+                    "seed %" PRIu64 ", %" PRIu64 " frames/s of each family",
+                    command->flags.exchange.seed, command->flags.exchange.rate);
         rc = run_loop(command, err);
     }
     if (rc == TD_OK && command->listen.ready_file != NULL)

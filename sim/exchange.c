@@ -144,9 +144,10 @@ static void conn_close(sim_conn *conn, unsigned code)
 static void conn_close_slow(sim_conn *conn)
 {
     exchange *x = conn->exchange;
-    td_log_say(x->options.log, TD_LOG_WARNING,
-               "connection %llu is closed: its client does not read fast enough (%zu bytes queued)",
-               (unsigned long long)conn->number, wire_peer_queued_bytes(conn->wire));
+    td_log_emit(
+        x->options.log, TD_LOG_WARNING,
+        "connection %llu is closed: its client does not read fast enough (%zu bytes queued)",
+        (unsigned long long)conn->number, wire_peer_queued_bytes(conn->wire));
     x->counts.slow++;
     conn_close(conn, 1008);
 }
@@ -163,8 +164,8 @@ static void conn_send(sim_conn *conn, td_bytes bytes)
     } else if (rc == TD_E_LIMIT) {
         conn_close_slow(conn);
     } else {
-        td_log_say(conn->exchange->options.log, TD_LOG_WARNING, "connection %llu: %s",
-                   (unsigned long long)conn->number, err.text);
+        td_log_emit(conn->exchange->options.log, TD_LOG_WARNING, "connection %llu: %s",
+                    (unsigned long long)conn->number, err.text);
         conn_close(conn, 1011);
     }
 }
@@ -921,7 +922,7 @@ static unsigned on_accept(void *user, td_bytes path, td_bytes query, char why[WI
     unsigned status = refuse_upgrade(x, path, query, why);
     if (status != 101) {
         x->counts.refused++;
-        td_log_say(x->options.log, TD_LOG_INFO, "a client was refused (%u): %s", status, why);
+        td_log_emit(x->options.log, TD_LOG_INFO, "a client was refused (%u): %s", status, why);
     }
     return status;
 }
@@ -948,8 +949,8 @@ static void *on_opened(void *user, wire_peer_conn *wire, td_bytes path, td_bytes
     x->open_conns++;
     uint64_t high = td_random_next(&x->random);
     dialect_conn_id(high, td_random_next(&x->random), conn->id);
-    td_log_say(x->options.log, TD_LOG_DEBUG, "connection %llu to %s",
-               (unsigned long long)conn->number, conn->path);
+    td_log_emit(x->options.log, TD_LOG_DEBUG, "connection %llu to %s",
+                (unsigned long long)conn->number, conn->path);
     if (f->is_done)
         conn_close(conn, 1000);
     else if (conn->is_authed)
@@ -965,8 +966,8 @@ static void on_closed(void *user)
     unlink_conn(conn);
     TD_ASSERT(x->open_conns > 0);
     x->open_conns--;
-    td_log_say(x->options.log, TD_LOG_DEBUG, "connection %llu ended",
-               (unsigned long long)conn->number);
+    td_log_emit(x->options.log, TD_LOG_DEBUG, "connection %llu ended",
+                (unsigned long long)conn->number);
     td_free(conn->streams);
     td_free(conn);
     go_on(f);

@@ -237,9 +237,9 @@ static td_result judge_load(merge *m, const chunk_load *load, td_err *err)
     m->stats->damaged_chunks++;
     if (chunk->last_ns > m->stats->damaged_until_ns)
         m->stats->damaged_until_ns = chunk->last_ns;
-    td_log_say(m->options->log, TD_LOG_WARNING, "segment %s: chunk at %llu%s is passed over: %s",
-               load->source->name, (unsigned long long)chunk->offset,
-               load->rc == TD_OK ? ": a part of it" : "", load->err.text);
+    td_log_emit(m->options->log, TD_LOG_WARNING, "segment %s: chunk at %llu%s is passed over: %s",
+                load->source->name, (unsigned long long)chunk->offset,
+                load->rc == TD_OK ? ": a part of it" : "", load->err.text);
     return TD_OK;
 }
 

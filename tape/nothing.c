@@ -121,7 +121,7 @@ static void hint_near(const name_search *search, name_kind kind, td_err *err)
 static const char NOTHING[] = "no frame in the archive matches the selection";
 
 /* The first kind of name of which nothing fits. */
-static td_result say_names(archive *from, const selection *wanted, td_err *err)
+static td_result explain_names(archive *from, const selection *wanted, td_err *err)
 {
     name_search search;
     for (name_kind kind = NAME_FEED; kind < NAME_KINDS; kind++) {
@@ -194,7 +194,7 @@ static td_result hint_range(archive *from, const read_plan *plan, const char *be
 }
 
 /* The names are there, at another time. */
-static td_result say_time(archive *from, const read_plan *plan, td_err *err)
+static td_result explain_time(archive *from, const read_plan *plan, td_err *err)
 {
     td_err_set(err, TD_E_NOTFOUND, "%s: nothing of it was recorded in that time", NOTHING);
     td_result rc = hint_range(from, plan, "", err);
@@ -208,8 +208,8 @@ td_result selection_nothing(archive *from, const selection *wanted, td_err *err)
     td_result rc = plan_names(from, &names, &plan, err);
     if (rc == TD_OK)
         rc = read_plan_count(plan) > 0 && (wanted->has_from || wanted->has_to)
-                 ? say_time(from, plan, err)
-                 : say_names(from, wanted, err);
+                 ? explain_time(from, plan, err)
+                 : explain_names(from, wanted, err);
     read_plan_close(plan);
     TD_ASSERT(rc != TD_OK);
     return rc;

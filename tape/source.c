@@ -285,7 +285,7 @@ static td_result open_planned(tape_source *source, td_io io, const td_log *log, 
     if (!is_wanted || source->reader != NULL)
         return TD_OK;
     if (rc != TD_OK)
-        td_log_say(log, TD_LOG_INFO, "reading the segment itself: %s", cause.text);
+        td_log_emit(log, TD_LOG_INFO, "reading the segment itself: %s", cause.text);
     return open_reader(source, io, err);
 }
 

@@ -243,8 +243,8 @@ static td_result open_source(source_queue *queue, tape_source *source, td_err *e
         return td_err_add(err, rc, "segment %s", source->name);
     if (rc != TD_OK) {
         queue->stats->segments_unreadable++;
-        td_log_say(queue->options.log, TD_LOG_WARNING, "segment %s is left out: %s", source->name,
-                   err == NULL ? td_result_name(rc) : err->text);
+        td_log_emit(queue->options.log, TD_LOG_WARNING, "segment %s is left out: %s", source->name,
+                    err == NULL ? td_result_name(rc) : err->text);
         td_err_clear(err);
         return TD_OK;
     }

@@ -268,8 +268,8 @@ static td_result take_event(tape *t, const source_channel *from, const tape_fram
         return connection_table_apply(from->feed, &said, frame->recv_ns, err);
     if (rc == TD_E_NOMEM)
         return td_err_set(err, rc, "%s", why.text);
-    td_log_say(t->log, TD_LOG_WARNING, "feed %s: an event cannot be read: %s", from->feed->name,
-               why.text);
+    td_log_emit(t->log, TD_LOG_WARNING, "feed %s: an event cannot be read: %s", from->feed->name,
+                why.text);
     return TD_OK;
 }
 

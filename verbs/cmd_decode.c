@@ -308,8 +308,8 @@ static exit_code end_run(decode_run *run, reporter *report, td_result rc)
     if (output_rc != TD_OK)
         return report_error(report, &output_err);
     if (run->undecoded > 0)
-        report_say(report, TD_LOG_WARNING, "%s of %s not decoded",
-                   format_count(run->undecoded).text, format_counted(run->frames, "frame").text);
+        report_line(report, TD_LOG_WARNING, "%s of %s not decoded",
+                    format_count(run->undecoded).text, format_counted(run->frames, "frame").text);
     return run->undecoded > 0 ? EXIT_CODE_DIFFERS : EXIT_CODE_DONE;
 }
 

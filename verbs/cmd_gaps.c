@@ -61,7 +61,7 @@ static td_result print_gaps(verb_run *verb, const gap_list *list, size_t *count)
     if (rc == TD_OK)
         result_list_end(&verb->result);
     if (rc == TD_OK && *count == 0 && !verb->json.is_json)
-        report_say(verb->context->report, TD_LOG_INFO, "no gaps");
+        report_line(verb->context->report, TD_LOG_INFO, "no gaps");
     return rc;
 }
 

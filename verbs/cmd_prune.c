@@ -127,7 +127,7 @@ static td_result date_bound(const prune_line *line, uint64_t *before_ns, td_err 
 
 /* An archive that ended long ago keeps its last days: whoever wants them gone too says until when.
  */
-static void say_counted_from(pruning *p, const prune_report *report)
+static void print_counted_from(pruning *p, const prune_report *report)
 {
     uint64_t now_ns = clock_wall_ns(clock_real());
     char newest[TD_TIME_TEXT_BYTES];
@@ -137,10 +137,10 @@ static void say_counted_from(pruning *p, const prune_report *report)
         return;
     td_time_format(report->counted_from_ns, newest);
     td_duration_format(now_ns - report->counted_from_ns, behind);
-    td_log_say(&p->verb->log, TD_LOG_WARNING,
-               "ages count from the newest frame, %s, which is %s before this machine's clock; "
-               "--before TIME depends on neither",
-               newest, behind);
+    td_log_emit(&p->verb->log, TD_LOG_WARNING,
+                "ages count from the newest frame, %s, which is %s before this machine's clock; "
+                "--before TIME depends on neither",
+                newest, behind);
 }
 
 static td_result check_line(const prune_line *line, td_err *err)
@@ -216,7 +216,7 @@ static td_result prune(pruning *p, prune_report *report)
     if (rc == TD_OK && report->segments + report->segments_unreadable == 0)
         rc = check_feeds(p);
     if (rc == TD_OK)
-        say_counted_from(p, report);
+        print_counted_from(p, report);
     return rc;
 }
 

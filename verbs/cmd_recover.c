@@ -28,7 +28,7 @@ static void take_event(void *user, const recover_event *done)
 {
     recovered *list = user;
     result_writer *r = &list->segments.r;
-    report_say(list->verb->context->report, TD_LOG_INFO, "%s: %s", done->path, done->what);
+    report_line(list->verb->context->report, TD_LOG_INFO, "%s: %s", done->path, done->what);
     result_object_begin(r, NULL);
     result_text(r, "segment", done->path);
     result_count(r, "frames_kept", done->frames_kept);
@@ -119,7 +119,7 @@ exit_code cmd_recover(const verb_context *context, int argc, char **argv)
     if (rc == TD_OK && options.feed != NULL && is_empty(&report))
         rc = check_feed(&verb, options.feed);
     if (result_rows_are_cut(&list.segments))
-        report_say(context->report, TD_LOG_WARNING, "too many segments to list");
+        report_line(context->report, TD_LOG_WARNING, "too many segments to list");
     if (rc == TD_OK)
         describe(&verb.result, verb.archive, &report, &list);
     result_rows_end(&list.segments);

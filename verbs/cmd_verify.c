@@ -141,7 +141,7 @@ exit_code cmd_verify(const verb_context *context, int argc, char **argv)
     td_err gaps_err;
     /* Gaps are only listed: where the ledger itself is damaged, the findings say so. */
     if (rc == TD_OK && archive_gaps(verb.archive, &gaps, &gaps_err) != TD_OK)
-        report_say(context->report, TD_LOG_WARNING, "gaps cannot be listed: %s", gaps_err.text);
+        report_line(context->report, TD_LOG_WARNING, "gaps cannot be listed: %s", gaps_err.text);
     if (rc == TD_OK)
         describe(&verb.result, &verb, &report, &list, &gaps);
     gap_list_fini(&gaps);

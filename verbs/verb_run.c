@@ -23,11 +23,11 @@ static int is_new_line(verb_run *verb, const char *line)
     return is_new;
 }
 
-static void say_once(void *ctx, td_log_level level, const char *line)
+static void log_once(void *ctx, td_log_level level, const char *line)
 {
     verb_run *verb = ctx;
     if (is_new_line(verb, line))
-        report_say(verb->context->report, level, "%s", line);
+        report_line(verb->context->report, level, "%s", line);
 }
 
 static td_result open_parts(verb_run *verb, const verb_run_spec *spec)
@@ -75,7 +75,7 @@ int verb_run_begin(verb_run *verb, const verb_context *context, const verb_run_s
     verb->context = context;
     report_apply(context->report, &verb->talk);
     pthread_mutex_init(&verb->said_mutex, NULL);
-    verb->log = (td_log){say_once, verb, context->report->level_max};
+    verb->log = (td_log){log_once, verb, context->report->level_max};
     progress_init(&verb->progress, context->report);
     output_init(&verb->output, stdout);
     result_begin(&verb->result, &verb->output, &verb->json);

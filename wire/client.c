@@ -477,7 +477,7 @@ static td_result conn_begin(wire_conn *conn, td_err *err)
 
 /* The TLS handshake failed: libwebsockets' text has the error number where the connection did, else
  * it is about what came in. */
-static void say_why_not_secured(wire_conn *conn, td_bytes text)
+static void explain_not_secured(wire_conn *conn, td_bytes text)
 {
     static const char MARK[] = "SYSCALL ";
     const char *where = conn->url.authority;
@@ -499,7 +499,7 @@ static void say_why_not_secured(wire_conn *conn, td_bytes text)
 }
 
 /* An attempt that did not come as far as an open WebSocket; text is libwebsockets' own reason. */
-static void say_why_not_open(wire_conn *conn, unsigned status, td_bytes text)
+static void explain_not_open(wire_conn *conn, unsigned status, td_bytes text)
 {
     TD_ASSERT(conn->stage != CONN_OPEN);
     const char *where = conn->url.authority;
@@ -520,7 +520,7 @@ static void say_why_not_open(wire_conn *conn, unsigned status, td_bytes text)
     else if (conn->stage == CONN_CONNECTING)
         conn_fail(conn, WIRE_CAUSE_CONNECT, "nobody answers at %s: refused or unreachable", where);
     else if (conn->stage == CONN_SECURING)
-        say_why_not_secured(conn, text);
+        explain_not_secured(conn, text);
     else
         conn_fail(conn, WIRE_CAUSE_CLOSED_BY_PEER, "%s closed the connection before it %s", where,
                   conn->kind == CONN_HTTP ? "replied" : "answered the upgrade");
@@ -540,7 +540,7 @@ static void conn_attempt_failed(wire_conn *conn, unsigned status, td_bytes text)
         conn_next_later(conn);
         return;
     }
-    say_why_not_open(conn, status, text);
+    explain_not_open(conn, status, text);
     conn_end(conn);
 }
 
@@ -808,7 +808,7 @@ static int was_reset(int fd, const struct tcp_info *info)
     return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0 || error != EPIPE;
 }
 
-static void say_why_closed(wire_conn *conn, struct lws *wsi)
+static void explain_closed(wire_conn *conn, struct lws *wsi)
 {
     struct tcp_info info = {0};
     socklen_t size = sizeof info;
@@ -1016,7 +1016,7 @@ static int client_callback(struct lws *wsi, enum lws_callback_reasons reason, vo
         return conn->is_close_sent ? -1 : 0; /* it answers our close frame: both are through */
     case LWS_CALLBACK_CLIENT_CLOSED:
     case LWS_CALLBACK_WSI_DESTROY:
-        say_why_closed(conn, wsi);
+        explain_closed(conn, wsi);
         conn_end(conn);
         return 0;
     default:

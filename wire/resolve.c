@@ -232,10 +232,10 @@ static void give_places(resolver *r)
         l->is_slow = 1;
         r->slow_count++;
         r->running_again_count -= l->was_slow;
-        td_log_say(r->options.log, TD_LOG_WARNING,
-                   "looking up '%s' takes more than %d s: it is not asked for again before that "
-                   "ends; is its name server reachable?",
-                   l->name, (int)(RESOLVE_SLOW_NS / TD_NS_PER_S));
+        td_log_emit(r->options.log, TD_LOG_WARNING,
+                    "looking up '%s' takes more than %d s: it is not asked for again before that "
+                    "ends; is its name server reachable?",
+                    l->name, (int)(RESOLVE_SLOW_NS / TD_NS_PER_S));
     }
 }
 

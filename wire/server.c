@@ -542,7 +542,7 @@ static int server_use_identity(struct lws_vhost *vhost, struct ssl_ctx_st *conte
         SSL_CTX_set_tlsext_servername_callback(context, NULL);
         return 0;
     }
-    td_log_say(server->loop->log, TD_LOG_ERROR, "%s", err.text);
+    td_log_emit(server->loop->log, TD_LOG_ERROR, "%s", err.text);
     return -1;
 }
 
@@ -667,7 +667,7 @@ static void accept_later(wire_server *server)
         wire_timer_at(loop, at_ns, accept_again, server, &server->accept_timer, NULL) != TD_OK)
         return;
     lws_rx_flow_control(server->listener, 0);
-    td_log_say(loop->log, TD_LOG_WARNING, "cannot accept a connection: %s", strerror(errno));
+    td_log_emit(loop->log, TD_LOG_WARNING, "cannot accept a connection: %s", strerror(errno));
 }
 
 static void accept_some(wire_server *server)
@@ -744,9 +744,10 @@ static td_result open_identity(wire_server *server, const wire_server_options *o
         return td_err_set(err, TD_E_INVALID, "a certificate needs its key, and the reverse");
     td_result rc = tls_identity_load(options->tls_cert, options->tls_key, &server->identity, err);
     if (rc == TD_OK && wire_server_ca_pem(server) == NULL)
-        td_log_say(server->loop->log, TD_LOG_INFO,
-                   "%s does not hold the certificate of its issuer: the ready file gets no ca_file",
-                   options->tls_cert);
+        td_log_emit(
+            server->loop->log, TD_LOG_INFO,
+            "%s does not hold the certificate of its issuer: the ready file gets no ca_file",
+            options->tls_cert);
     return rc;
 }
 

@@ -99,8 +99,8 @@ static void say(tls_finding *finding, tls_verdict verdict, const char *format, .
     va_end(values);
 }
 
-static void say_untrusted(X509 *cert, const td_server_url *url, const char *ca_file,
-                          tls_finding *finding)
+static void explain_untrusted(X509 *cert, const td_server_url *url, const char *ca_file,
+                              tls_finding *finding)
 {
     char issuer[WORDS_BYTES];
     name_words(X509_get_issuer_name(cert), issuer);
@@ -115,8 +115,8 @@ static void say_untrusted(X509 *cert, const td_server_url *url, const char *ca_f
             issuer, ca_file);
 }
 
-static void say_refused(X509_STORE_CTX *store, const td_server_url *url, const char *ca_file,
-                        tls_finding *finding)
+static void explain_refused(X509_STORE_CTX *store, const td_server_url *url, const char *ca_file,
+                            tls_finding *finding)
 {
     X509 *cert = X509_STORE_CTX_get_current_cert(store);
     int error = X509_STORE_CTX_get_error(store);
@@ -128,7 +128,7 @@ static void say_refused(X509_STORE_CTX *store, const td_server_url *url, const c
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
     case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
     case X509_V_ERR_CERT_SIGNATURE_FAILURE:
-        say_untrusted(cert, url, ca_file, finding);
+        explain_untrusted(cert, url, ca_file, finding);
         break;
     case X509_V_ERR_CERT_HAS_EXPIRED:
         time_words(X509_get0_notAfter(cert), when);
@@ -162,7 +162,7 @@ tls_verdict tls_judge(X509_STORE_CTX *store, int is_good, const td_server_url *u
                       const char *ca_file, tls_finding *finding)
 {
     if (!is_good) {
-        say_refused(store, url, ca_file, finding);
+        explain_refused(store, url, ca_file, finding);
     } else if (X509_STORE_CTX_get_error_depth(store) == 0) {
         X509 *cert = X509_STORE_CTX_get_current_cert(store);
         TD_ASSERT(cert != NULL);

@@ -213,7 +213,7 @@ static int send_socks_connect(tunnel *self)
 /* ---- what comes ---- */
 
 /* Why an HTTP proxy does not connect; line is its status line. */
-static void say_http_refusal(tunnel *self, unsigned status, const char *line)
+static void explain_http_refusal(tunnel *self, unsigned status, const char *line)
 {
     const char *host = self->target->authority;
     if (status == 407 && has_user(self->proxy))
@@ -266,7 +266,7 @@ static int judge_http(tunnel *self)
     else if (status < 300)
         succeed(self);
     else
-        say_http_refusal(self, status, line);
+        explain_http_refusal(self, status, line);
     return 1;
 }
 

@@ -105,16 +105,16 @@ static void test_log(void **state)
     (void)state;
     heard h = {0};
     td_log log = {.fn = hear, .ctx = &h, .level_max = TD_LOG_INFO};
-    td_log_say(&log, TD_LOG_WARNING, "%d lost\n", 3);
+    td_log_emit(&log, TD_LOG_WARNING, "%d lost\n", 3);
     assert_string_equal(h.line, "3 lost\\x0a");
     assert_int_equal(h.level, TD_LOG_WARNING);
-    td_log_say(&log, TD_LOG_DEBUG, "not heard");
+    td_log_emit(&log, TD_LOG_DEBUG, "not heard");
     assert_int_equal(h.count, 1);
-    td_log_say(&log, TD_LOG_INFO, "%2000d", 1);
+    td_log_emit(&log, TD_LOG_INFO, "%2000d", 1);
     assert_int_equal(strlen(h.line), 1023);
-    td_log_say(NULL, TD_LOG_ERROR, "x");
+    td_log_emit(NULL, TD_LOG_ERROR, "x");
     log.fn = NULL;
-    td_log_say(&log, TD_LOG_ERROR, "x");
+    td_log_emit(&log, TD_LOG_ERROR, "x");
     assert_int_equal(h.count, 2);
 }
 

@@ -111,9 +111,9 @@ static void test_detached(void **state)
     sink_open(&talk);
     report_init(&report, "p", talk.file);
     assert_int_equal(report_detach(&report, NULL), TD_OK);
-    report_say(&report, TD_LOG_WARNING, "slow");
+    report_line(&report, TD_LOG_WARNING, "slow");
     report_fini(&report);
-    report_say(&report, TD_LOG_INFO, "direct again");
+    report_line(&report, TD_LOG_INFO, "direct again");
     assert_string_equal(sink_text(&talk), "p: warning: slow\np: direct again\n");
     fclose(talk.file);
     fclose(sink.file);
@@ -217,7 +217,7 @@ static void test_text_from_outside(void **state)
     assert_int_equal(output_finish(&output, NULL), TD_OK);
     reporter report;
     report_init(&report, "p", sink.file);
-    report_say(&report, TD_LOG_WARNING, "said: %s", EVIL);
+    report_line(&report, TD_LOG_WARNING, "said: %s", EVIL);
     td_err err;
     td_err_set(&err, TD_E_NETWORK, "%s", EVIL);
     report_error(&report, &err);
@@ -275,10 +275,10 @@ static void test_errors(void **state)
     td_err_set(&err, TD_E_IO, "cannot open archive 'x': Permission denied");
     td_err_hint(&err, "try another");
     assert_int_equal(report_error(&report, &err), 4);
-    report_say(&report, TD_LOG_WARNING, "odd %d", 1);
-    report_say(&report, TD_LOG_DEBUG, "not shown");
+    report_line(&report, TD_LOG_WARNING, "odd %d", 1);
+    report_line(&report, TD_LOG_DEBUG, "not shown");
     report_apply(&report, &(talk_options){.is_quiet = 1});
-    report_say(&report, TD_LOG_WARNING, "quiet");
+    report_line(&report, TD_LOG_WARNING, "quiet");
     td_log log = report_log(&report);
     log.fn(log.ctx, TD_LOG_ERROR, "from a library");
     assert_string_equal(sink_text(&sink),
@@ -315,7 +315,7 @@ static void test_log_lines(void **state)
         report_init(&report, "tapedeck-record", sink.file);
         report_name_verb(&report, "record");
         report_begin_log(&report, &(talk_options){.log_format = format});
-        report_say(&report, TD_LOG_WARNING, "odd \"%d\"\n", 1);
+        report_line(&report, TD_LOG_WARNING, "odd \"%d\"\n", 1);
         const char *text = sink_text(&sink);
         if (format == 0)
             assert_string_equal(behind_time(text, ""),
@@ -370,7 +370,7 @@ static void write_too_many(reporter *report, int fd)
     report->out = out;
     assert_int_equal(report_detach(report, NULL), TD_OK);
     for (size_t i = 0; i < 2 * LIMIT_OUTPUT_QUEUE_BYTES / sizeof line; i++)
-        report_say(report, TD_LOG_WARNING, "%s", line);
+        report_line(report, TD_LOG_WARNING, "%s", line);
 }
 
 /* The line in place of those that nobody read has the form of the others. */
@@ -434,7 +434,7 @@ static void test_progress(void **state)
     progress_init(&progress, &report);
     progress_show(&progress, 5, "1 of 2");
     progress_show(&progress, 6, "too soon");
-    report_say(&report, TD_LOG_INFO, "news");
+    report_line(&report, TD_LOG_INFO, "news");
     progress_show(&progress, 100000005, "2 of 2");
     progress_end(&progress);
     assert_string_equal(sink_text(&sink),

@@ -36,7 +36,7 @@ static void test_everything(void **state)
     sim_scene_open(&s, &options);
     s.disk = disk;
     sim_client_connect(&s, &c, "/realtime");
-    sim_client_say(&c, SUBSCRIBE_ALL);
+    sim_client_send(&c, SUBSCRIBE_ALL);
     sim_scene_run(&s, &c.ended, 1);
     assert_int_equal(c.close_code, 1000);
     /* two symbols: two books and instrument_info have a snapshot each; one ack */
@@ -73,7 +73,7 @@ static uint64_t digest_of(const exchange_options *options, const char *path)
     sim_client c = {0};
     sim_scene_open(&s, options);
     sim_client_connect(&s, &c, path);
-    sim_client_say(&c, SUBSCRIBE_ALL);
+    sim_client_send(&c, SUBSCRIBE_ALL);
     sim_scene_run(&s, &c.ended, 1);
     uint64_t digest = c.digest;
     sim_client_close(&c);
@@ -101,23 +101,23 @@ static void test_answers(void **state)
     exchange_options options = {.rate = 1};
     sim_scene_open(&s, &options);
     sim_client_connect(&s, &c, "/realtime");
-    sim_client_say(&c, "{\"op\":\"ping\"}");
+    sim_client_send(&c, "{\"op\":\"ping\"}");
     sim_scene_run_message(&s, &c, "\"ret_msg\":\"pong\"");
-    sim_client_say(&c,
-                   "{\"op\":\"subscribe\",\"args\":[\"trade.BTCUSD|ETHUSD\",\"nothing.BTCUSD\"]}");
+    sim_client_send(&c,
+                    "{\"op\":\"subscribe\",\"args\":[\"trade.BTCUSD|ETHUSD\",\"nothing.BTCUSD\"]}");
     sim_scene_run_message(&s, &c, "\"ret_msg\":\"error:handler not found,topic:nothing.BTCUSD\"");
-    sim_client_say(&c, "{\"op\":\"dance\",\"args\":[]}");
+    sim_client_send(&c, "{\"op\":\"dance\",\"args\":[]}");
     sim_scene_run_message(&s, &c, "\"ret_msg\":\"error:invalid op\"");
-    sim_client_say(&c, "{\"op\":\"auth\",\"args\":[\"key\",1618677786000,\"sig\"]}");
+    sim_client_send(&c, "{\"op\":\"auth\",\"args\":[\"key\",1618677786000,\"sig\"]}");
     sim_scene_run_message(&s, &c, "\"op\":\"auth\"");
     assert_int_equal(sim_client_count(&c, "\"success\":true"), 2);
-    sim_client_say(&c, "{\"op\":\"subscribe\",\"args\":[\"orderBookL2_25.ETHUSD\"]}");
+    sim_client_send(&c, "{\"op\":\"subscribe\",\"args\":[\"orderBookL2_25.ETHUSD\"]}");
     sim_scene_run_message(&s, &c, "\"args\":[\"orderBookL2_25.ETHUSD\"]");
     assert_int_equal(sim_client_count(&c, "\"type\":\"snapshot\""), 1);
     assert_int_equal(
         sim_client_count(&c, "\"topic\":\"orderBookL2_25.ETHUSD\",\"type\":\"snapshot\""), 1);
     /* The same again gives an ack and no second snapshot. */
-    sim_client_say(&c, "{\"op\":\"subscribe\",\"args\":[\"orderBookL2_25.ETHUSD\"],\"again\":1}");
+    sim_client_send(&c, "{\"op\":\"subscribe\",\"args\":[\"orderBookL2_25.ETHUSD\"],\"again\":1}");
     uint64_t end = clock_mono_ns(clock_real()) + 30 * TD_NS_PER_S;
     while (sim_client_count(&c, "\"args\":[\"orderBookL2_25.ETHUSD\"]") < 2) {
         assert_int_equal(wire_loop_run(s.loop, 100 * TD_NS_PER_MS, NULL), TD_OK);
@@ -125,7 +125,7 @@ static void test_answers(void **state)
     }
     assert_int_equal(sim_client_count(&c, "\"type\":\"snapshot\""), 1);
     size_t invalid = sim_client_count(&c, "\"ret_msg\":\"error:invalid op\"");
-    sim_client_say(&c, "this is no JSON");
+    sim_client_send(&c, "this is no JSON");
     while (sim_client_count(&c, "\"ret_msg\":\"error:invalid op\"") == invalid) {
         assert_int_equal(wire_loop_run(s.loop, 100 * TD_NS_PER_MS, NULL), TD_OK);
         assert_true(clock_mono_ns(clock_real()) < end);
@@ -196,7 +196,7 @@ static void test_faults(void **state)
         exchange_options options = {.frames_max = FRAMES, .faults = &injected, .fault_count = 1};
         sim_scene_open(&s, &options);
         sim_client_connect(&s, &c, "/realtime");
-        sim_client_say(&c, SUBSCRIBE_ALL);
+        sim_client_send(&c, SUBSCRIBE_ALL);
         sim_scene_run(&s, &c.ended, 1);
         assert_int_equal(c.messages, ROWS[i].data + 6 + 1);
         assert_int_equal(c.close_code, ROWS[i].code);
@@ -220,7 +220,7 @@ static void test_cut_and_refuse(void **state)
     sim_client_connect(&s, &second, "/realtime");
     sim_scene_run(&s, &second.ended, 1);
     assert_int_equal(second.http_status, 502);
-    sim_client_say(&first, SUBSCRIBE_ALL);
+    sim_client_send(&first, SUBSCRIBE_ALL);
     sim_scene_run(&s, &first.ended, 1);
     assert_int_equal(first.close_code, 0); /* no close frame came */
     assert_true(first.messages <= 50 + 6 + 1);
@@ -242,8 +242,8 @@ static void test_two_clients(void **state)
     sim_client_connect(&s, &b, "/realtime");
     sim_scene_run(&s, &a.opened, 1);
     sim_scene_run(&s, &b.opened, 1);
-    sim_client_say(&a, SUBSCRIBE_ALL);
-    sim_client_say(&b, SUBSCRIBE_ALL);
+    sim_client_send(&a, SUBSCRIBE_ALL);
+    sim_client_send(&b, SUBSCRIBE_ALL);
     sim_scene_run(&s, &a.ended, 1);
     sim_scene_run(&s, &b.ended, 1);
     assert_int_equal(a.messages, FRAMES + 6 + 1);
@@ -262,7 +262,7 @@ static void test_stop(void **state)
     exchange_options options = {.rate = 100};
     sim_scene_open(&s, &options);
     sim_client_connect(&s, &c, "/realtime");
-    sim_client_say(&c, SUBSCRIBE_ALL);
+    sim_client_send(&c, SUBSCRIBE_ALL);
     sim_scene_run_message(&s, &c, "\"success\":true");
     assert_int_equal(exchange_is_done(s.exchange), 0);
     exchange_stop(s.exchange);
@@ -286,7 +286,7 @@ static void test_truth_fails(void **state)
     sim_scene_open(&s, &options);
     s.disk = disk;
     sim_client_connect(&s, &c, "/realtime");
-    sim_client_say(&c, SUBSCRIBE_ALL);
+    sim_client_send(&c, SUBSCRIBE_ALL);
     sim_scene_run(&s, &c.ended, 1);
     assert_int_equal(exchange_failure(s.exchange, &err), TD_E_NOSPACE);
     assert_non_null(strstr(err.text, "truth file"));
@@ -305,7 +305,7 @@ static void test_time_scale(void **state)
     options.time_scale = 1000;
     sim_scene_open(&s, &options);
     sim_client_connect(&s, &c, "/v5/public/linear");
-    sim_client_say(&c, "{\"op\":\"subscribe\",\"args\":[\"kline.1.BTCUSDT\"]}");
+    sim_client_send(&c, "{\"op\":\"subscribe\",\"args\":[\"kline.1.BTCUSDT\"]}");
     uint64_t end = clock_mono_ns(clock_real()) + 30 * TD_NS_PER_S;
     while (sim_client_count(&c, "\"confirm\":true") < 3) {
         assert_int_equal(wire_loop_run(s.loop, 100 * TD_NS_PER_MS, NULL), TD_OK);

@@ -70,13 +70,13 @@ static void test_dialects(void **state)
         print_message("  %s\n", rows[i].family);
         sim_scene_open(&s, &options);
         sim_client_connect(&s, &c, rows[i].path);
-        sim_client_say(&c, rows[i].ask);
+        sim_client_send(&c, rows[i].ask);
         sim_scene_run_message(&s, &c, rows[i].answer);
         sim_scene_run_message(&s, &c, rows[i].data);
         assert_int_equal(sim_client_find(&c, rows[i].data) < sim_client_find(&c, rows[i].answer),
                          rows[i].is_data_first);
         if (rows[i].wrong != NULL) {
-            sim_client_say(&c, rows[i].wrong);
+            sim_client_send(&c, rows[i].wrong);
             sim_scene_run_message(&s, &c, rows[i].refusal);
         }
         sim_client_close(&c);
@@ -94,13 +94,13 @@ static void test_private(void **state)
     exchange_options options = sim_scene_families((const char *const[]){"v5-private", NULL}, 0);
     sim_scene_open(&s, &options);
     sim_client_connect(&s, &c, "/v5/private");
-    sim_client_say(&c, "{\"op\":\"subscribe\",\"args\":[\"order\"]}");
+    sim_client_send(&c, "{\"op\":\"subscribe\",\"args\":[\"order\"]}");
     sim_scene_run_message(&s, &c, "\"success\":false");
     assert_int_equal(sim_client_count(&c, "\"topic\":\"order\""), 0);
-    sim_client_say(&c, "{\"op\":\"auth\",\"args\":[\"key\",1618677786000,\"sig\"]}");
+    sim_client_send(&c, "{\"op\":\"auth\",\"args\":[\"key\",1618677786000,\"sig\"]}");
     sim_scene_run_message(&s, &c, "\"op\":\"auth\"");
-    sim_client_say(&c,
-                   "{\"op\":\"subscribe\",\"args\":[\"order\",\"execution.linear\",\"dcp.spot\"]}");
+    sim_client_send(
+        &c, "{\"op\":\"subscribe\",\"args\":[\"order\",\"execution.linear\",\"dcp.spot\"]}");
     sim_scene_run_message(&s, &c, "\"topic\":\"execution.linear\"");
     sim_scene_run_message(&s, &c, "\"orderStatus\":\"Filled\"");
     sim_scene_run_message(&s, &c, "\"category\":\"inverse\"");
@@ -121,7 +121,7 @@ static void test_spot_private(void **state)
         sim_scene_families((const char *const[]){"spot-v1", "spot-private", NULL}, 0);
     sim_scene_open(&s, &options);
     sim_client_connect(&s, &c, "/spot/ws");
-    sim_client_say(&c, "{\"op\":\"auth\",\"args\":[\"key\",\"1618677786000\",\"sig\"]}");
+    sim_client_send(&c, "{\"op\":\"auth\",\"args\":[\"key\",\"1618677786000\",\"sig\"]}");
     sim_scene_run_message(&s, &c, "{\"auth\":\"success\"}");
     sim_scene_run_message(&s, &c, "[{\"e\":\"ticketInfo\"");
     sim_scene_run_message(&s, &c, "[{\"e\":\"executionReport\"");
@@ -143,11 +143,11 @@ static void test_shared_path(void **state)
     sim_scene_open(&s, &options);
     sim_client_connect(&s, &linear, "/realtime_public");
     sim_client_connect(&s, &copies, "/realtime_public");
-    sim_client_say(&linear, "{\"op\":\"subscribe\",\"args\":[\"candle.1.BTCUSDT\"]}");
-    sim_client_say(&copies, "{\"op\":\"subscribe\",\"args\":[\"klineV2.1.BTCUSDT\"]}");
+    sim_client_send(&linear, "{\"op\":\"subscribe\",\"args\":[\"candle.1.BTCUSDT\"]}");
+    sim_client_send(&copies, "{\"op\":\"subscribe\",\"args\":[\"klineV2.1.BTCUSDT\"]}");
     sim_scene_run_message(&s, &linear, "\"topic\":\"candle.1.BTCUSDT\"");
     sim_scene_run_message(&s, &copies, "\"topic\":\"klineV2.1.BTCUSDT\"");
-    sim_client_say(&copies, "{\"op\":\"subscribe\",\"args\":[\"candle.3.BTCUSDT\"]}");
+    sim_client_send(&copies, "{\"op\":\"subscribe\",\"args\":[\"candle.3.BTCUSDT\"]}");
     sim_scene_run_message(&s, &copies, "error:handler not found,topic:candle.3.BTCUSDT");
     sim_client_close(&linear);
     sim_client_close(&copies);

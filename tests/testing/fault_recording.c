@@ -206,7 +206,7 @@ static td_result open_pipeline(session *s, td_err *err)
 }
 
 /* A gap between two connections, told with both its ends. */
-static void say_gap(session *s, size_t feed)
+static void print_gap(session *s, size_t feed)
 {
     const fault_feed *from = &s->recording->feeds[feed];
     uint64_t from_ns = from->frames[from->count - 1].recv_ns;
@@ -232,7 +232,7 @@ static void connect_slot(session *s, size_t feed)
     intake_slot *slot = &s->slots[feed];
     if (slot->conn > 0) {
         intake_closed(s->intake, slot);
-        say_gap(s, feed);
+        print_gap(s, feed);
     }
     slot->conn++;
     slot->in = slot->out = 0;

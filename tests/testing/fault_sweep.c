@@ -69,7 +69,7 @@ unsigned long long fault_tally_fired(fault_tally *tally)
     return count;
 }
 
-static void say_ops(fault_tally *t)
+static void print_ops(fault_tally *t)
 {
     if (fault_tally_fired(t) == 0)
         return;
@@ -89,7 +89,7 @@ static void say(const char *name, fault_tally *t)
 {
     (void)printf("%s: %llu cases, %llu failures\n", name, atomic_load(&t->cases),
                  atomic_load(&t->failures));
-    say_ops(t);
+    print_ops(t);
     if (atomic_load(&t->died) > 0)
         (void)printf("  %-38s %10llu\n", "died at a call", atomic_load(&t->died));
     (void)printf("  %-38s %10s %12s %12s\n", "then", "disks", "frames same", "in the ledger");

@@ -135,7 +135,7 @@ void sim_scene_run_message(sim_scene *s, sim_client *c, const char *part)
     }
 }
 
-void sim_client_say(sim_client *c, const char *text)
+void sim_client_send(sim_client *c, const char *text)
 {
     assert_int_equal(wire_send(c->conn, td_bytes_str(text), NULL), TD_OK);
 }

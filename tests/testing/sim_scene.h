@@ -39,7 +39,7 @@ void sim_scene_close(sim_scene *s);
 
 void sim_client_connect(sim_scene *s, sim_client *c, const char *path);
 void sim_client_close(sim_client *c);
-void sim_client_say(sim_client *c, const char *text);
+void sim_client_send(sim_client *c, const char *text);
 
 /* Run the loop until *counter reaches wanted, or a message with part has come; 30 s at most. */
 void sim_scene_run(sim_scene *s, const unsigned *counter, unsigned wanted);
