@@ -97,7 +97,7 @@ static td_result add_unreadable(walk *w, const char *path, const td_err *why, td
     return rc;
 }
 
-/* What cannot be seen counts as not locked: whoever wants to write takes the lock itself. */
+/* What cannot be read counts as not locked: a writer takes the lock itself. */
 static td_result look_at_lock(walk *w, archive_segment *segment, td_err *err)
 {
     char path[LIMIT_PATH_BYTES];

@@ -510,7 +510,7 @@ static td_result recover_open_segments(work *w, td_err *err)
 
 /* ---- what was interrupted between rename and journal ---- */
 
-/* The file has its final name; but does it keep it? Whoever gave it may have been killed before the
+/* The file has its final name, which may not be durable: its writer may have been killed before the
  * folder was synced, and the journal must not be ahead of the disk. */
 static td_result sync_folder_of(const work *w, const char *path, td_err *err)
 {
@@ -798,7 +798,7 @@ static void update_catalog(work *w)
 static td_result do_work(work *w, td_err *err)
 {
     td_result rc = archive_list(w->archive, &w->listing, err);
-    if (rc == TD_OK) /* after listing: whoever begins now has none of these */
+    if (rc == TD_OK) /* after listing: a session that begins now has none of these */
         rc = archive_live_session(w->archive, w->live, err);
     if (rc == TD_OK)
         rc = journal_open(w->archive, &w->journal, err);

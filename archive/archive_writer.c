@@ -199,7 +199,7 @@ static td_result journal_stop(archive_writer *w, uint64_t stop_ns, td_err *err)
                           sizeof fields / sizeof fields[0], err);
 }
 
-/* Whoever removes a lock file lets a second appender in: the first one still has its segments. */
+/* Removing a lock file by hand lets a second appender in; the first one still has its segments. */
 static td_result refuse_second(const archive_writer *w, const archive_segment *segment, td_err *err)
 {
     const past_session *session = archive_past_session(&w->past, segment->name.session);

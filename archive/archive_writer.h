@@ -26,7 +26,7 @@ extern "C" {
 
 typedef struct archive_writer archive_writer;
 
-/* When a catalog that is missing, behind or unusable is made anew. */
+/* When a missing, outdated or unusable catalog is rebuilt. */
 typedef enum writer_rebuild {
     WRITER_REBUILD_AT_END, /* when the session stops */
     WRITER_REBUILD_BESIDE, /* at once, on a thread of its own; at the end what that could not do */

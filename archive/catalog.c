@@ -328,9 +328,10 @@ static int has_file(const char *path, const char *suffix)
     return rc == SQLITE_OK && is_there;
 }
 
-/* Reading must make no file. A database that somebody has open for writing, or that a crash left,
- * has a WAL: it is read through that. One without is read as a file that does not change, for which
- * SQLite needs neither locks nor shared memory; catalog_load_segment looks again whether that held.
+/* Reading must make no file. A database that another process has open for writing, or that a crash
+ * left, has a WAL: it is read through that. One without is read as a file that does not change, for
+ * which SQLite needs neither locks nor shared memory; catalog_load_segment looks again whether that
+ * held.
  */
 static td_result open_for_reading(catalog *c, td_err *err)
 {
@@ -400,7 +401,7 @@ static td_result read_version(catalog *c, uint64_t *version, td_err *err)
 static td_result migrate_steps(catalog *c, td_err *err)
 {
     uint64_t version = 0;
-    td_result rc = read_version(c, &version, err); /* again: somebody else may have been faster */
+    td_result rc = read_version(c, &version, err); /* again: another process may have been faster */
     for (; rc == TD_OK && version < CATALOG_SCHEMA_VERSION; version++)
         rc = run_sql(c, catalog_sql_versions[version], "making tables", err);
     char pragmas[96];

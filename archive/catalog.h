@@ -34,7 +34,7 @@ typedef enum catalog_mode {
     CATALOG_WRITE,    /* made if missing, migrated if older; automatic checkpoints */
     CATALOG_APPENDER, /* as CATALOG_WRITE, without automatic checkpoints, and short waits for locks
                        */
-    CATALOG_MEMORY,   /* path is not looked at; a catalog that nobody else sees */
+    CATALOG_MEMORY,   /* path is not looked at; a private catalog */
 } catalog_mode;
 
 /* Open. TD_E_NOTFOUND (reading), TD_E_CORRUPT (not a catalog, or damaged), TD_E_UNSUPPORTED (made
@@ -97,7 +97,7 @@ TD_MUST_USE td_result catalog_drop_segment(catalog *catalog, const char *path, t
 TD_MUST_USE td_result catalog_put_gap(catalog *catalog, const char *told_by, const gap_row *row,
                                       td_err *err);
 
-/* A note that somebody made on the archive. */
+/* A note that a user made on the archive. */
 typedef struct note_row {
     uint64_t time_ns; /* when it was made */
     uint64_t from_ns; /* what it is about; 0 = no bound */

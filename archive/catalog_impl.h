@@ -45,7 +45,7 @@ struct catalog {
     catalog_mode mode;
     char *path; /* NULL in memory */
     sqlite3_stmt *statements[STATEMENT_COUNT];
-    uint8_t is_immutable; /* 1: read without locks, because nobody had it open for writing */
+    uint8_t is_immutable; /* 1: read without locks, because no process had it open for writing */
     uint8_t is_in_transaction;
     int wal_pages; /* after the last commit */
 };

@@ -8,7 +8,7 @@
 #include "base/buf.h"
 #include "archive/catalog_impl.h"
 
-/* Values come from a file that anybody may have written: numbers are bounded and text is cut by
+/* Values come from a file that any program may have written: numbers are bounded and text is cut by
  * what they are copied into; more rows than a segment can have are an error. */
 
 enum {

@@ -14,7 +14,7 @@ struct catalog_rebuild {
     td_result rc;
     td_err err;
     atomic_int should_stop;
-    atomic_int has_ended; /* set last, with release: whoever sees it sees rc and err */
+    atomic_int has_ended; /* set last, with release: a reader that sees it sees rc and err */
 };
 
 static int is_cancelled(void *user)

@@ -30,9 +30,9 @@ const char *gap_reason_name(gap_reason reason);
 int gap_reason_parse(td_bytes name, gap_reason *out);
 
 #define GAP_OPEN           UINT64_C(0) /* to_ns of a gap that has no end yet */
-#define GAP_FRAMES_UNKNOWN UINT64_MAX  /* frames_lost that nobody can know */
+#define GAP_FRAMES_UNKNOWN UINT64_MAX  /* frames_lost is unknown */
 
-/* One row. Strings are NUL-terminated and borrowed from whoever made the row; "" stands for null.
+/* One row. Strings are NUL-terminated and borrowed from the maker of the row; "" stands for null.
  * Natural key: feed, line, shard, conn, topic, symbol, reason, from_ns. Rows of one key are one
  * gap: each other field is then the greatest that any of them has (null is least), so that the
  * order in which rows are met does not matter: an end closes an open gap. */

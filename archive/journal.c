@@ -385,7 +385,7 @@ static td_result lock_journal(const journal *j, td_err *err)
     }
     if (rc != TD_OK)
         return td_err_add(err, rc, "cannot lock '%s'", j->path);
-    /* Whoever comes later locks the file that has the name then. */
+    /* Later openers lock the file that has the name then. */
     rc = check_name(j, err);
     if (rc != TD_OK)
         td_io_unlock_file(j->file);

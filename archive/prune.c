@@ -254,7 +254,7 @@ static int remove_folder(const prune_work *w, const char *folder)
     td_result rc = archive_join(w->archive, folder, full, NULL);
     if (rc == TD_OK)
         rc = td_io_unlink(archive_io(w->archive), full, NULL);
-    /* An empty folder that comes back after a power cut is in nobody's way. */
+    /* An empty folder that comes back after a power cut does no harm. */
     return rc == TD_OK && td_io_sync_folder_of(archive_io(w->archive), full, NULL) == TD_OK;
 }
 

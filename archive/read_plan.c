@@ -181,7 +181,7 @@ static int compare_planned(const void *a, const void *b)
     return order != 0 ? order : strcmp(left->path, right->path);
 }
 
-/* 1 if a path is that of a segment of a feed nobody asked for. */
+/* 1 if a path is that of a segment of an unselected feed. */
 static int is_of_other_feed(const read_plan *plan, const char *path)
 {
     const read_query *query = &plan->query;
@@ -248,7 +248,7 @@ static void log_missing(void *user, const past_segment *segment)
     plan->unreadable_count++;
 }
 
-/* Without a journal nobody can say; verify does. */
+/* Unknown without a journal; verify reports it. */
 static td_result look_for_missing(read_plan *plan, const archive_listing *listing, td_err *err)
 {
     td_err cause;

@@ -303,7 +303,7 @@ static td_result forget_gone(rebuild *r, td_err *err)
     return rc;
 }
 
-/* If the journal is another one, all has to be read anew. */
+/* If the journal is another one, everything must be read again. */
 static td_result choose_scope(rebuild *r, td_err *err)
 {
     chain_place read = {0};
@@ -425,7 +425,7 @@ td_result archive_reindex(archive *a, const reindex_options *options, reindex_re
         return rc;
     rc = reindex_once(a, options, report, &first);
     if (is_unusable(rc)) {
-        td_log_emit(archive_log(a), TD_LOG_WARNING, "catalog made anew: %s", first.text);
+        td_log_emit(archive_log(a), TD_LOG_WARNING, "catalog rebuilt: %s", first.text);
         rc = catalog_remove(path, err);
         return rc == TD_OK ? reindex_once(a, options, report, err) : rc;
     }

@@ -926,7 +926,7 @@ static td_result check_sessions(verification *v, td_err *err)
 
 /* ---- the catalog ---- */
 
-/* The catalog is derived, so nothing in it is ever damage: reindex makes it anew. It is made anew
+/* The catalog is derived, so nothing in it is ever damage: reindex rebuilds it. It is rebuilt
  * here too, in memory, and compared row by row; all but the chunks, of which an archive of years
  * has millions: those of each segment are compared when they are read, and not kept. */
 
@@ -1074,7 +1074,7 @@ static td_result check_catalog(verification *v, td_err *err)
     td_result rc = archive_check_catalog(v->archive, what, err);
     if (rc != TD_OK)
         return rc;
-    /* While somebody appends, the disk is ahead of the catalog at any moment. */
+    /* While a writer appends, the disk is always ahead of the catalog. */
     if (what[0] != '\0') {
         findings_add(&v->findings, v->live[0] == '\0' ? VERIFY_RECOVERABLE : VERIFY_SOUND,
                      "catalog.sqlite", 0, "is not as the archive is: %s", what);

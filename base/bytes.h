@@ -1,5 +1,5 @@
 /* Views on bytes, and little-endian numbers read from and written to them.
- * A td_bytes borrows: whoever made it says how long it stays valid. Never NUL-terminated. */
+ * A td_bytes borrows: its maker documents how long it stays valid. Never NUL-terminated. */
 #ifndef TD_BASE_BYTES_H
 #define TD_BASE_BYTES_H
 

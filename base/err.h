@@ -28,7 +28,7 @@ typedef enum td_result {
     TD_E_NOMEM = -6,       /* no memory */
     TD_E_INVALID = -7,     /* an argument or a configuration is wrong */
     TD_E_UNSUPPORTED = -8, /* well formed, and beyond what this version does */
-    TD_E_BUSY = -9,        /* somebody else holds it */
+    TD_E_BUSY = -9,        /* another process or thread holds it */
     TD_E_NOTFOUND = -10,   /* no such thing */
     TD_E_NETWORK = -11,    /* a peer refused, vanished or broke the protocol */
 } td_result;

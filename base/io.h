@@ -76,7 +76,7 @@ typedef struct td_io_ops {
     td_result (*is_locked)(td_file *file, int *out, td_err *err);
 } td_io_ops;
 
-/* A table and its context; passed by value, borrowed by whoever gets it. */
+/* A table and its context; passed by value, borrowed by the callee. */
 typedef struct td_io {
     const td_io_ops *ops;
     void *ctx;
@@ -156,7 +156,7 @@ TD_MUST_USE td_result td_io_mkdir_all(td_io io, const char *path, td_err *err);
 
 /* Make a folder and every missing one between root, which is there, and it; relative is its path
  * below root. Each folder that gets or has one of them is synced before anything is made in that,
- * also where it is there already: whoever made it may have been killed before it synced. So what is
+ * also if it exists already: its maker may have been killed before it synced. So what is
  * synced within the folder afterwards survives a power cut. */
 TD_MUST_USE td_result td_io_mkdir_below(td_io io, const char *root, const char *relative,
                                         td_err *err);
@@ -176,7 +176,7 @@ TD_MUST_USE td_result td_io_sync_folder_of(td_io io, const char *path, td_err *e
 TD_MUST_USE td_result td_io_publish(td_io io, const char *from, const char *to, td_err *err);
 
 /* Write a file as a whole, in the place of one that may be there: fn appends its content to
- * PATH.part, which is synced and published. So whoever finds a file at path finds it whole, also
+ * PATH.part, which is synced and published. So a file at path is always complete, also
  * after a power cut. mode is one of those that create. What an earlier attempt left at PATH.part is
  * removed first; after a failure it may stay. TD_E_INVALID if path is too long; what fn returns;
  * TD_E_UNSUPPORTED, TD_E_NOSPACE, TD_E_IO. */

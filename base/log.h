@@ -11,7 +11,7 @@ extern "C" {
 
 typedef enum td_log_level {
     TD_LOG_ERROR,   /* something was lost or cannot be done */
-    TD_LOG_WARNING, /* somebody should look at it */
+    TD_LOG_WARNING, /* needs attention */
     TD_LOG_INFO,    /* what an operator needs to know */
     TD_LOG_DEBUG,   /* for finding faults (-v) */
 } td_log_level;

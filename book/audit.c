@@ -188,7 +188,7 @@ audit_item *audit_emit(audit_verdict *out, audit_event event, rule_id rule,
                        uint64_t to_ns)
 {
     TD_ASSERT(out->count <= AUDIT_ITEMS_MAX);
-    /* The last place takes what does not fit: nobody reads it. */
+    /* The last place takes what does not fit; it is never read. */
     uint32_t at = out->count < AUDIT_ITEMS_MAX ? out->count++ : AUDIT_ITEMS_MAX - 1;
     out->items[at] = (audit_item){.event = event,
                                   .verdict = {.rule = rule, .strength = from->strength},
@@ -198,7 +198,7 @@ audit_item *audit_emit(audit_verdict *out, audit_event event, rule_id rule,
     return &out->items[at];
 }
 
-/* Frames of a topic whose numbers may begin anew. */
+/* Frames of a topic whose numbers may restart. */
 static void member_connect(audit_member *member, const audit_frame *frame)
 {
     member->shard = frame->shard;

@@ -96,7 +96,7 @@ static int is_same_connection(const audit_member *a, const audit_member *b)
            a->connection == b->connection;
 }
 
-/* The trades are not what they were: comparisons begin anew. */
+/* The store has changed: restart the comparisons. */
 static void forget_chains(audit *a, const audit_member *trades)
 {
     for (uint32_t i = 0; i < a->member_count; i++) {
@@ -427,7 +427,8 @@ static uint64_t needed_from(const audit *a, const audit_member *trades)
     return least;
 }
 
-/* Keep one trade. Where there is no space for what candles still need, they begin anew. */
+/* Keep one trade. If there is no space for the trades that candles need, their comparisons restart.
+ */
 static void add_trade(audit *a, audit_member *member, const msg_trade *trade)
 {
     trade_store *store = member->trades;
@@ -455,7 +456,8 @@ void audit_trades_take(audit *a, audit_member *member, audit_connection connecti
     for (size_t i = 0; i < count; i++) {
         msg_trade trade = message_trade(m, i);
         note_delay(a, frame->recv_ns, trade.exchange_ns);
-        /* Nobody says whether candles have block trades (6.7): what has one is not compared. */
+        /* It is not documented whether candles contain block trades (6.7): such a candle is not
+         * compared. */
         if (trade.is_block_trade == 1)
             audit_trades_skip(a, member, frame->recv_ns);
         else

@@ -141,14 +141,14 @@ static void forget_predecessor(track *t)
     t->version_bytes = 0;
 }
 
-/* The exchange's service began anew, and its u with it (docs/wire.md 3.3). */
+/* The exchange's service restarted, and its u with it (docs/wire.md 3.3). */
 static int begins_anew(const track *t, const msg_head *head)
 {
     return t->restarts && head->has_u && head->u == 1;
 }
 
 /* A snapshot starts everything over; where none is needed (every frame of the topic is a full
- * picture) it only mends the book, unless the service itself began anew. */
+ * picture) it only mends the book, unless the service itself restarted. */
 static void take_snapshot(track *t, const msg_head *head)
 {
     t->is_broken = 0;
@@ -218,7 +218,7 @@ static void remember(track *t, const frame_facts *f)
 }
 
 /* Does the frame replace all that was before? By its type; because the topic sends nothing else; or
- * because the exchange says that it began anew. */
+ * because the exchange reports a restart. */
 static int replaces_all(const track *t, const msg_head *head)
 {
     if (head->kind == FRAME_SNAPSHOT)

@@ -292,7 +292,7 @@ int check_entry_time_weak(const rule_view *v, verdict_item *item)
 
 /* ---- ids ---- */
 
-/* Twice as many ids: the set is made anew from the ring. 0: at the bound, or no memory. */
+/* Twice as many ids: rebuild the set from the ring. 0: at the bound, or no memory. */
 static int ids_grow(id_memory *ids)
 {
     uint32_t capacity = ids->capacity == 0 ? TABLE_MIN : ids->capacity * 2;
@@ -394,7 +394,7 @@ static int digits_compare(td_bytes a, td_bytes b)
 }
 
 /* id_ascending: ids are numbers that rise from entry to entry. Spot trades: 60 real ones, with
- * holes (6.6); they need more than 53 bits, and nobody says that 63 suffice. */
+ * holes (6.6); they need more than 53 bits, and it is not documented that 63 suffice. */
 int check_id_ascending(const rule_view *v, verdict_item *item)
 {
     track_entries *e = v->track->entries;

@@ -1,5 +1,5 @@
 /* What continuity.c (the track: its states and what it remembers) and continuity_rules.c (what each
- * rule means) share. Nobody else includes this. */
+ * rule means) share; private to them. */
 #ifndef TD_BOOK_CONTINUITY_IMPL_H
 #define TD_BOOK_CONTINUITY_IMPL_H
 
@@ -123,7 +123,7 @@ struct track {
     uint8_t others[VERDICT_ITEMS_MAX];
     uint8_t needs_anchor; /* the row has RULE_ANCHORED */
     uint8_t is_full;      /* frames without a type are full pictures: the row knows no changes */
-    uint8_t restarts;     /* the row's u is dense: 1 means that the exchange began anew */
+    uint8_t restarts;     /* the row's u is dense: 1 means that the exchange restarted */
     uint8_t is_anchored;  /* a snapshot came on this connection, or none is needed */
     uint8_t is_broken;
     course seqs[SEQ_NUMBERS]; /* of the frame before; is_known 0: there is none to compare with */

@@ -39,7 +39,7 @@ static int check_seq_weak(const rule_view *v, verdict_item *item)
 }
 
 /* seq_dense: the number rises by exactly one. u: 2,142 of 2,142 (6.5); finds every loss. A u of 1
- * begins a count anew: the exchange's service was restarted, and the track takes the frame for a
+ * restarts a count: the exchange's service was restarted, and the track takes the frame for a
  * snapshot. USDC's version is dense by its samples only. */
 static int check_seq_dense(const rule_view *v, verdict_item *item)
 {

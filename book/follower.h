@@ -1,5 +1,5 @@
 /* One topic of a symbol, followed frame by frame over one connection at a time: its track (book and
- * rules) begins anew with a connection, goes on under another row, and takes what each frame says.
+ * rules) restarts with each connection, continues under another row, and takes each message.
  * Replay, exports, the truth's sink, served books and the live check all follow topics by this.
  *
  * Several connections may bring a topic at a time (tape/follow.h): then each has a follower. What a

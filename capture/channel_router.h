@@ -64,7 +64,7 @@ void channel_router_close(channel_router *router);
 TD_MUST_USE td_result channel_router_route(channel_router *router, const router_frame *frame,
                                            channel_route *out, td_err *err);
 
-/* What to call the reply of a URL that nobody named: the last part of its path, in which '_' stands
+/* The name of the reply of a URL that has no name: the last part of its path, in which '_' stands
  * for what a name cannot have; cut to what fits; "reply" if the path has none. */
 void channel_router_http_name(td_bytes url, char out[LIMIT_NAME_BYTES]);
 

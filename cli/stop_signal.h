@@ -15,8 +15,8 @@ typedef struct stop_signal stop_signal;
 /* What to do, on the thread that waits. */
 typedef struct stop_signal_calls {
     void (*stop)(void *user); /* the first signal came */
-    /* For who changed the terminal; both NULL: nobody did. The process is about to stop (SIGTSTP)
-     * or to end at once; and it goes on. */
+    /* For callers that change the terminal; both NULL: it is unchanged. The process is about to
+     * stop (SIGTSTP) or to end at once; and it goes on. */
     void (*release)(void *user);
     void (*resume)(void *user);
     void *user;

@@ -15,7 +15,7 @@ typedef struct unit_text {
 /* "1.2 GiB", "800 B". */
 unit_text format_size(uint64_t bytes);
 
-/* "1,016,334". For what is counted; numbers that somebody may copy (offsets, lines, sequence
+/* "1,016,334". For what is counted; numbers that a user may copy (offsets, lines, sequence
  * numbers, limits) are printed plain. */
 unit_text format_count(uint64_t count);
 

@@ -87,7 +87,7 @@ td_hash128 chain_value(td_hasher *hasher, td_hash128 previous, td_bytes covered)
 /* 32 hex digits into the value they stand for; 0 if they are none, 1 if read. */
 int chain_value_parse(td_bytes hex, td_hash128 *out);
 
-/* A place between two records of a chained file, for somebody who has read so far and will go on
+/* A place between two records of a chained file, for a reader that continues from there
  * later: bytes before it, and the mark of the chain's value there, so that another file of the same
  * shape is told from this one. All zero: the beginning. */
 typedef struct chain_place {

@@ -23,7 +23,7 @@ typedef enum channel_opcode { OPCODE_TEXT = 1, OPCODE_BINARY = 2 } channel_opcod
 #define CHANNEL_TOPIC_UNKNOWN "_unknown"
 #define CHANNEL_TOPIC_EVENTS  "_events"
 
-/* Identity and attributes of a channel. Strings are NUL-terminated and borrowed from whoever made
+/* Identity and attributes of a channel. Strings are NUL-terminated and borrowed from the maker of
  * it. */
 typedef struct channel_info {
     const char *feed;

@@ -347,7 +347,7 @@ void chunk_builder_end_segment(chunk_builder *builder)
     builder->is_end_asked = builder->segment_messages > 0;
 }
 
-/* Channels, schemas and their ids begin anew. */
+/* Channels, schemas and their ids restart. */
 static void begin_segment(chunk_builder *b, uint64_t recv_ns, segment_cause cause)
 {
     TD_ASSERT(recv_ns >= b->last_ns);

@@ -75,7 +75,7 @@ typedef struct scanner {
     mcap_source *source; /* borrowed */
     const scan_visitor *visitor;
     void *user;
-    chain_conn *conns;    /* borrowed, CHAIN_CONNS_MAX, or NULL: nobody asks for connections */
+    chain_conn *conns;    /* borrowed, CHAIN_CONNS_MAX, or NULL: connections are not needed */
     td_hasher *hasher;    /* NULL without blocks */
     td_hash128 chain;     /* value that the next chain record starts from */
     uint64_t block_start; /* what the next chain record must cover from */

@@ -253,7 +253,7 @@ void segment_reader_close(segment_reader *reader)
     segment_scratch_close(reader->scratch);
     mcap_source_fini(&reader->source);
     td_io_close(reader->file);
-    (void)pthread_mutex_destroy(&reader->file_lock); /* nobody holds it */
+    (void)pthread_mutex_destroy(&reader->file_lock); /* it is not held */
     td_free(reader);
 }
 
@@ -334,7 +334,7 @@ static void add_padding(td_buf *out)
     memset(out->data + out->size, 0, SEGMENT_PADDING_BYTES);
 }
 
-/* The Chunk record as the list says, looked at anew: the file may have changed. */
+/* Read the listed Chunk record again: the file may have changed. */
 static td_result read_chunk(const segment_reader *reader, const segment_chunk *chunk,
                             segment_scratch *scratch, td_buf *out, td_err *err)
 {

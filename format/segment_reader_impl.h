@@ -40,7 +40,7 @@ struct segment_reader {
     pthread_mutex_t file_lock; /* segment_reader_read from several threads */
     mcap_source source;        /* open, refresh and the walks; not for segment_reader_read */
     segment_info info;
-    uint8_t has_open_name; /* nobody has said yet that its end is durable */
+    uint8_t has_open_name; /* its end is not known to be durable */
     uint8_t is_end_torn;   /* what it ends with, if anything, is not all of a sound end */
     char damage[DAMAGE_TEXT_BYTES];
     char *strings;       /* session strings */

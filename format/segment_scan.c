@@ -187,7 +187,7 @@ static td_result take_damage(void *user, const scan_damage *damage, td_err *err)
     if (damage->is_broken)
         s->has_run = 0;
     else if (damage->opcode == CHAIN_OPCODE)
-        return TD_OK; /* somebody else's private record */
+        return TD_OK; /* another program's private record */
     hold_damage(s, damage->why, damage->offset);
     return TD_OK;
 }

@@ -36,7 +36,7 @@ typedef struct verify_slot {
     channel_dir dir;
     uint32_t last;         /* sequence of its last frame */
     uint64_t frames;       /* since the last chain record */
-    uint8_t has_restarted; /* 1: its ordinals began anew since then */
+    uint8_t has_restarted; /* 1: its ordinals restarted since then */
 } verify_slot;
 
 typedef struct verify_state {
@@ -786,7 +786,7 @@ static td_result walk_summary(verify_state *v, uint64_t summary_at, td_err *err)
     }
 }
 
-/* Ours: build the end anew, and compare byte by byte. */
+/* Our own file: rebuild its end, and compare byte by byte. */
 static td_result compare_end(verify_state *v, uint64_t data_end_at, td_err *err)
 {
     TD_ASSERT(v->is_ours);

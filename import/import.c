@@ -75,7 +75,7 @@ static void time_bare_frame(import_job *job, import_record *record)
 }
 
 /* Read one line and place it. TD_OK: a record; TD_E_NOTFOUND: a line that holds none, whatever the
- * reason; TD_E_NOMEM: nobody knows. */
+ * reason; TD_E_NOMEM: unknown. */
 static td_result take_line(import_job *job, const import_text_line *line, import_record *record,
                            import_place *place, td_err *err)
 {

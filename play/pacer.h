@@ -1,10 +1,10 @@
 /* When each frame is due. Deadlines are absolute, counted from one start, so that a late frame does
  * not make the next ones late: there is no drift at any speed. One thread.
  *
- * Waiting is somebody's idle time: a server runs its event loop then, a terminal reads keys. So the
- * pacer asks a pacer_idle to wait until shortly before the deadline and spins the rest itself,
- * because a sleeping thread wakes some 30 us late and a spinning one does not (measured: sleep,
- * then spin the last 150 us: p50 0.1 us, p99 25 us at 1.7 % of a core). */
+ * While it waits it calls the idle function: a server runs its event loop, a terminal reads keys.
+ * So the pacer asks a pacer_idle to wait until shortly before the deadline and spins the rest
+ * itself, because a sleeping thread wakes some 30 us late and a spinning one does not (measured:
+ * sleep, then spin the last 150 us: p50 0.1 us, p99 25 us at 1.7 % of a core). */
 #ifndef TD_PLAY_PACER_H
 #define TD_PLAY_PACER_H
 
@@ -75,7 +75,7 @@ pacer_answer pacer_take(pacer *pacer, uint64_t recv_ns, uint64_t *deadline_ns);
 uint64_t pacer_due(pacer *pacer, uint64_t recv_ns);
 
 /* For people at a keyboard, called from inside wait or between frames. Each goes on from where the
- * tape is now; what is being waited for becomes due anew. */
+ * tape is now; the frame that is waited for gets a new deadline. */
 void pacer_set_speed(pacer *pacer, pacer_speed speed);
 void pacer_pause(pacer *pacer);
 void pacer_resume(pacer *pacer);

@@ -64,8 +64,8 @@ TD_MUST_USE td_result player_take(player *player, const tape_frame *frame, td_er
 /* Everything on a tape, up to its end or TD_EOF of player_take. */
 TD_MUST_USE td_result player_play(player *player, tape *tape, td_err *err);
 
-/* 1 if player_play ended because somebody wanted no more, and not at the tape's end: what was found
- * is about a part of it. */
+/* 1 if a sink, a key or progress stopped the replay before the end of the tape: results cover a
+ * part of it. */
 int player_is_stopped(const player *player);
 
 /* Wait for the workers and finish the sinks. Once, before any question below. */

@@ -6,7 +6,7 @@
 #include "cli/units.h"
 #include "archive/gap.h"
 
-/* What a broken rule means, for somebody who has never heard of it. */
+/* What a broken rule means, for readers who do not know the rule. */
 static const char *const RULE_WORDS[RULE_COUNT] = {
     [RULE_SEQ_STRICT] = "its sequence number did not rise: a frame came twice, or out of order",
     [RULE_SEQ_WEAK] = "its sequence number fell: frames came out of order",
@@ -86,7 +86,7 @@ static void describe_place(result_writer *r, const stream *s, const stream_frame
  * them. Reasons that counted nothing are left out. */
 static void describe_totals(result_writer *r, const player_totals *totals)
 {
-    /* Each frame is one of the three, whoever counted it. */
+    /* Each frame is one of the three. */
     TD_ASSERT(totals->frames == totals->decoded + totals->undecoded + totals->control);
     TD_ASSERT(totals->first_recv_ns <= totals->last_recv_ns);
     result_count(r, "frames", totals->frames);

@@ -17,8 +17,8 @@
 typedef struct sink_ops {
     const char *name; /* for error texts */
     /* Take one frame, which is valid during the call (hold its block to keep bytes and content).
-     * deadline_ns: when it was due on the pacer's clock; 0 at full speed. TD_OK; TD_EOF: nobody
-     * wants more, end the replay as if the tape had ended; an error ends the replay with that
+     * deadline_ns: when it was due on the pacer's clock; 0 at full speed. TD_OK; TD_EOF: end
+     * the replay as if the tape had ended; an error ends the replay with that
      * error. */
     td_result (*frame)(void *ctx, const tape_frame *frame, uint64_t deadline_ns, td_err *err);
     /* The tape has ended, or was ended: write what is left. NULL: nothing to do. */

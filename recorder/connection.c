@@ -352,7 +352,7 @@ static void look_whether_live(connection *self)
         on_subscribed(self);
 }
 
-/* Ask for every topic anew; what is live at once is live since recv_ns. */
+/* Subscribe to every topic again; what is live at once is live since recv_ns. */
 static void subscribe_all(connection *self, uint64_t recv_ns)
 {
     self->state = STATE_SUBSCRIBING;
@@ -556,7 +556,7 @@ static void look_closer(connection *self, td_bytes frame, uint64_t recv_ns, uint
 }
 
 /* Only what does not begin as data is classified on this thread; the encoder classifies all.
- * Binary frames are data: nobody has seen an answer that was compressed, and what is inside is the
+ * Binary frames are data: no compressed answer has been observed, and what is inside is the
  * encoder's to find out. */
 static void take_frame(connection *self, unsigned opcode, td_bytes frame, uint64_t recv_ns,
                        uint64_t recv_mono_ns)

@@ -50,7 +50,7 @@ static void write_chunk(disk *self, queued_chunk *item)
     self->options.failed(self->options.user);
 }
 
-/* After a failure chunks are still taken, unwritten: nobody may be left waiting for the queue. */
+/* After a failure chunks are still taken, unwritten: no thread may block on the queue. */
 static void *run(void *arg)
 {
     disk *self = arg;

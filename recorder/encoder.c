@@ -49,7 +49,7 @@ static void count(atomic_ullong *counter, uint64_t more)
     atomic_fetch_add_explicit(counter, more, memory_order_relaxed);
 }
 
-/* Whoever reads sockets must know at once: what comes in from here on is lost. */
+/* The network thread must know at once: frames from here on are lost. */
 static void fail(encoder *self, td_result rc)
 {
     TD_ASSERT(rc != TD_OK);

@@ -108,7 +108,7 @@ static td_result check_ca_file(const feed_config *from, td_io io, td_err *err)
     td_result rc =
         from->ca_file == NULL ? TD_OK : td_io_open(io, from->ca_file, TD_OPEN_READ, &file, err);
     td_io_close(file);
-    return rc == TD_E_UNSUPPORTED ? TD_OK : rc; /* no regular file: left to whoever reads it */
+    return rc == TD_E_UNSUPPORTED ? TD_OK : rc; /* no regular file: its reader reports errors */
 }
 
 static td_result open_one(const recorder_config *config, td_io io, feed_setup *feeds, size_t index,

@@ -127,7 +127,7 @@ void intake_rest(intake *self);
 /* 1 if the wall clock shows that the session's times are wrong and cannot become right in it. */
 int intake_is_clock_wrong(const intake *self);
 
-/* The last record: waits for space, for by now nobody reads sockets any more. */
+/* The last record: waits for space, because sockets are not read any more. */
 void intake_stop(intake *self);
 
 void intake_get_stats(const intake *self, intake_stats *out);

@@ -347,7 +347,7 @@ static void judge(live_check *self, live_channel *channel, const live_check_reco
     }
 }
 
-/* Frames were skipped, nobody knows whose: every book is unchecked until its next snapshot. */
+/* Frames of unknown topics were skipped: every book is unchecked until its next snapshot. */
 static void forget_all(live_check *self, uint64_t recv_ns)
 {
     for (uint32_t i = 0; i < self->channels.count; i++) {
@@ -383,8 +383,8 @@ static void report_party(live_check *self, uint16_t feed_index, const audit_item
     self->options.found(self->options.user, &finding);
 }
 
-/* Only errors are told. Of two books that contradict each other nobody knows which is right:
- * whoever asks for either must be told. */
+/* Only errors are reported. If two books contradict each other, either may be wrong: both get a
+ * gap. */
 static void report_item(live_check *self, uint16_t feed_index, const audit_item *item)
 {
     if (item->verdict.strength != STRENGTH_ERROR)

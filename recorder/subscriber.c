@@ -12,7 +12,7 @@ typedef enum topic_state {
     TOPIC_ASKED,
     TOPIC_GRANTED,
     TOPIC_REFUSED,    /* waits for its next try */
-    TOPIC_UNANSWERED, /* likewise; nobody knows whether its frames come */
+    TOPIC_UNANSWERED, /* likewise; its frames may come all the same */
     TOPIC_STATE_COUNT,
 } topic_state;
 
@@ -168,7 +168,7 @@ static void refuse_one(subscriber *self, size_t topic, const dialect_answer *ans
     out->refused_count++;
 }
 
-/* Topics that were refused together: nobody knows yet because of which. */
+/* Topics that were refused together: which one caused it is unknown yet. */
 static void refuse_range(subscriber *self, range topics, const dialect_answer *answer,
                          uint64_t mono_ns, subscriber_outcome *out)
 {

@@ -7,7 +7,7 @@
  * long gone on. What was refused keeps its waiting time over reconnects, so a new connection begins
  * with what is known to be good.
  *
- * Of a request that is never answered nobody knows whether it was taken. Its topics are told, wait
+ * A request that is never answered may have been granted or not. Its topics are reported, wait
  * as refused ones do, and are then asked for one by one, so that one which the exchange ignores
  * takes no others along. A new connection asks for them at once, behind the good ones and one by
  * one, too: they may be there, and waiting would lose their frames.

@@ -162,7 +162,7 @@ static void on_closed_by_peer(void *user)
     supervisor_stop(self);
 }
 
-/* One feed that is refused does not end the others; nobody left does. */
+/* A refused feed does not end the others; the recording ends when no feed is left. */
 static void on_refused(void *user, const connection *who, const char *why)
 {
     supervisor *self = user;

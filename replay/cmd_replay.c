@@ -81,7 +81,7 @@ typedef struct replay_command {
     tape *tape;
     player *player;
     pacer pacer;
-    keyboard *keyboard; /* NULL: nobody is there to press keys */
+    keyboard *keyboard; /* NULL: no terminal */
     progress_line progress;
     rate_window rate;
     uint64_t frames; /* as the player last said */

@@ -10,7 +10,7 @@ static td_result take_frame(void *ctx, const tape_frame *frame, uint64_t deadlin
     if (frame->channel->role == ROLE_HTTP)
         return TD_OK;
     if (output_is_broken(output))
-        return TD_EOF; /* nobody reads any more; output_finish says why */
+        return TD_EOF; /* the reader has gone; output_finish returns the reason */
     json_writer *w = output_json_begin(output);
     json_write_object_begin(w);
     message_line(w, frame);

@@ -37,7 +37,7 @@ typedef struct truth_item {
     uint64_t xxh64; /* of the frame */
     uint32_t index; /* of the entry in it */
     truth_kind kind;
-    uint8_t is_seen;    /* set by whoever has found it */
+    uint8_t is_seen;    /* set by the caller that found it */
     size_t values_at;   /* its values as JSON text: truth_item_values */
     size_t values_size; /* an object: names of message members, and what they must be */
 } truth_item;

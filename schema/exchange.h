@@ -114,7 +114,7 @@ struct exchange_row {
 };
 
 /* Is a row sound? NULL, or what is wrong with it in words. For tests over all rows, and for rows
- * that somebody else made. */
+ * that other code made. */
 const char *exchange_row_fault(const exchange_row *row);
 
 #ifdef __cplusplus

@@ -32,7 +32,7 @@ enum { FAMILY_ENDPOINTS_MAX = 6 };
 /* A family's data as others publish it (the Tardis CSV format): as which exchange, and the book
  * topic that their users know. */
 typedef struct family_market {
-    const char *exchange; /* NULL: nobody publishes it */
+    const char *exchange; /* NULL: it is not published */
     const char *book_topic;
 } family_market;
 

@@ -104,7 +104,7 @@ typedef enum rule_id {
     /* Order of frames. The number is the rule's member: MEMBER_CROSS_SEQ, _U, _SEQ or _VERSION. */
     RULE_SEQ_STRICT,      /* sequence strictly up from frame to frame */
     RULE_SEQ_WEAK,        /* sequence never down */
-    RULE_SEQ_DENSE,       /* sequence exactly one up; 1 and a snapshot begin anew */
+    RULE_SEQ_DENSE,       /* sequence exactly one up; 1 and a snapshot restart it */
     RULE_SEQ_STEP,        /* sequence the same or one up: topics that repeat an unchanged state */
     RULE_SEQ_FRAME_EQUAL, /* all entries of one frame share their sequence */
     RULE_TIME_STRICT,     /* exchange time strictly up from frame to frame */
@@ -267,7 +267,7 @@ int topic_row_has_symbol(const topic_row *row);
 int topic_row_has_coin(const topic_row *row);
 
 /* Is a row sound? Names, paths, keys and counts as the decoder needs them. NULL, or what is wrong
- * with it in words. For tests over all rows, and for rows that somebody else made. */
+ * with it in words. For tests over all rows, and for rows that other code made. */
 const char *topic_row_fault(const topic_row *row);
 
 /* Names of types and units as topic listings print them ("decimal", "us"). */

@@ -11,7 +11,7 @@
  * 1000, unless connections are held open.
  *
  * A client that reads too slowly holds its own tape back (SERVE_QUEUE_BYTES are queued at most),
- * and nobody else's: that is counted. One thread: the loop's. */
+ * and no other client's: that is counted. One thread: the loop's. */
 #ifndef TD_SERVE_SERVE_H
 #define TD_SERVE_SERVE_H
 

@@ -30,7 +30,7 @@ static int wants_unknown(serve_client *client, const tape_frame *frame)
     return topic.size == 0 || topic_filters_cover_frame(&client->filters, topic, frame->bytes);
 }
 
-/* What the filters say about a channel, asked anew only when they have changed: the version,
+/* What the filters say about a channel, evaluated again only when they have changed: the version,
  * shifted, and the answer in bit 0. NULL: no memory to keep it. */
 static uint32_t *verdict_of(serve_client *client, uint32_t index)
 {

@@ -316,7 +316,7 @@ int serve_feeds_is_private(const serve_feeds *feeds, td_bytes path, td_bytes top
             topic_match_text(feed->family->topics, feed->family->topic_count, topic, TOPIC_ANY_TIME,
                              &match) &&
             !topic_row_has_symbol(match.row))
-            return 1; /* a path for both: what has no symbol is somebody's own */
+            return 1; /* a path for both: what has no symbol belongs to an account */
     }
     return 0;
 }

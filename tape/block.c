@@ -36,7 +36,7 @@ struct block_pool {
     pthread_mutex_t mutex;
     tape_block *kept;
     size_t kept_count;
-    size_t out_count; /* blocks that somebody holds */
+    size_t out_count; /* blocks that are held */
     int is_closed;
 };
 
@@ -138,7 +138,7 @@ static void give_back(tape_block *block)
 
 void tape_block_acquire(tape_block *block)
 {
-    /* Relaxed: whoever acquires holds a reference already, so nothing has to be seen first. */
+    /* Relaxed: the caller holds a reference already, so no ordering is needed. */
     unsigned before = atomic_fetch_add_explicit(&block->references, 1, memory_order_relaxed);
     TD_ASSERT(before > 0);
 }

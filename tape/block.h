@@ -1,5 +1,5 @@
 /* Decompressed chunks, counted by reference and used again. A pool belongs to a tape; blocks that
- * somebody still holds when the pool is closed live on until released. Blocks may be released by
+ * are still held when the pool is closed live until released. Blocks may be released by
  * any thread; taken by any thread. */
 #ifndef TD_TAPE_BLOCK_H
 #define TD_TAPE_BLOCK_H
@@ -16,7 +16,7 @@
 extern "C" {
 #endif
 
-/* One message of a chunk, found and checked by whoever loaded it. */
+/* One message of a chunk, found and checked by its loader. */
 typedef struct block_entry {
     uint64_t recv_ns;
     uint32_t offset; /* of its data in the block's bytes; its publish time is the 8 bytes before */

@@ -1,4 +1,4 @@
-/* Which frames somebody wants: feeds, topics and symbols by glob, and a window of time.
+/* Which frames a user wants: feeds, topics and symbols by glob, and a window of time.
  *
  * The globs of one kind are alternatives (one of them must match; none given: all match); the kinds
  * narrow each other. A glob is compared with the whole name, case-sensitive: "*" is any run of

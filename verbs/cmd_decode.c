@@ -61,7 +61,7 @@ typedef struct decode_run {
 /* Where a frame went, and when it came. */
 typedef struct frame_moment {
     frame_dir dir;
-    uint64_t ns; /* TOPIC_NOW if nobody said */
+    uint64_t ns; /* TOPIC_NOW if not given */
 } frame_moment;
 
 /* 1 if a frame is what a client sends: a bare line does not say. */
@@ -76,7 +76,7 @@ static int is_request(json_value root)
     return 0;
 }
 
-/* A frame that nobody knows as inbound, or an answer that neither grants nor refuses (spot echoes
+/* A frame that is unknown as inbound, or an answer that neither grants nor refuses (spot echoes
  * requests, and adds a code): is it a client's? */
 static int is_outbound(decode_run *run, const classification *inbound, td_bytes frame)
 {
@@ -87,7 +87,7 @@ static int is_outbound(decode_run *run, const classification *inbound, td_bytes 
     return json_parse(run->parser, frame, JSON_PADDED, &root, NULL) == TD_OK && is_request(root);
 }
 
-/* Classify a frame; one that nobody dates by the exchange's own time, which is the best we know. */
+/* Classify a frame; one without a date by the exchange's own time, the best available. */
 static void classify_at(decode_run *run, const family *of, td_bytes frame, const frame_moment *at,
                         classification *out)
 {

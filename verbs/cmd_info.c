@@ -273,7 +273,7 @@ static void describe_unexpected(result_writer *r, const archive_listing *listing
     result_list_end(r);
 }
 
-/* What is wrong stands in the text's head, for nobody looks for it. */
+/* Problems come first in the text, because readers do not look for them. */
 static void describe(result_writer *r, const verb_run *verb, const info *all)
 {
     const archive_totals *totals = &all->totals;

@@ -125,7 +125,7 @@ static td_result date_bound(const prune_line *line, uint64_t *before_ns, td_err 
     return TD_OK;
 }
 
-/* An archive that ended long ago keeps its last days: whoever wants them gone too says until when.
+/* An archive that ended long ago keeps its last days; an explicit time removes them, too.
  */
 static void print_counted_from(pruning *p, const prune_report *report)
 {
@@ -168,7 +168,7 @@ static td_result check_feeds(pruning *p)
                                    : selection_check_feeds(verb->archive, &p->feeds, &verb->err);
 }
 
-/* Nothing of the archive would be left: that is meant by somebody, or not done. */
+/* Nothing of the archive would be left: the user must confirm that. */
 static td_result confirm_all(void *user, uint64_t segments, uint64_t bytes, td_err *err)
 {
     pruning *p = user;

@@ -1,4 +1,4 @@
-/* tapedeck reindex and dump-catalog: the catalog, made anew, and as text. */
+/* tapedeck reindex and dump-catalog: the catalog, rebuilt, and as text. */
 #include "verbs/verb_run.h"
 #include "verbs/cmds.h"
 #include "base/clock.h"

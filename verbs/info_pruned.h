@@ -1,5 +1,6 @@
-/* What was pruned from an archive, as its journal has kept it: so that nobody looks for a loss
- * where there was a decision. A file that is still there (prune was killed) counts as pruned. */
+/* What was pruned from an archive, from its journal, so that pruned ranges are not mistaken for
+ * losses. A file that is still there (prune was killed) counts as
+ * pruned. */
 #ifndef TD_VERBS_INFO_PRUNED_H
 #define TD_VERBS_INFO_PRUNED_H
 

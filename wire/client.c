@@ -931,7 +931,7 @@ static int verify(struct lws *wsi, struct x509_store_ctx_st *store, int is_good)
 {
     wire_conn *conn = lws_get_opaque_user_data(wsi);
     if (conn == NULL)
-        return 1; /* it has been given up: nobody is left who could trust */
+        return 1; /* the connection was given up */
     tls_verdict verdict = tls_judge(store, is_good, &conn->url, conn->ca_file, &conn->finding);
     TD_ASSERT(is_good || verdict != TLS_TRUSTED);
     return verdict != TLS_TRUSTED;

@@ -28,7 +28,7 @@ typedef struct wire_conn wire_conn;
 typedef enum wire_cause {
     WIRE_CAUSE_NONE,
     WIRE_CAUSE_RESOLVE,       /* the name has no address */
-    WIRE_CAUSE_CONNECT,       /* nobody listens, unreachable */
+    WIRE_CAUSE_CONNECT,       /* refused or unreachable */
     WIRE_CAUSE_TIMEOUT,       /* no answer to connect, TLS or upgrade within connect_timeout */
     WIRE_CAUSE_TLS_UNTRUSTED, /* certificate of an unknown CA, expired, …; CA file that is none */
     WIRE_CAUSE_TLS_WRONG_HOST, /* a good certificate of another host */

@@ -149,7 +149,7 @@ static int fd_callback(struct lws *wsi, enum lws_callback_reasons reason, void *
     const loop_fd *use = wsi == NULL ? NULL : lws_get_opaque_user_data(wsi);
     int is_ready = reason == LWS_CALLBACK_RAW_WRITEABLE_FILE || reason == LWS_CALLBACK_RAW_RX_FILE;
     if (use == NULL)
-        return is_ready ? -1 : 0; /* nobody's any more */
+        return is_ready ? -1 : 0; /* it belongs to no connection any more */
     if (is_ready || reason == LWS_CALLBACK_RAW_CLOSE_FILE)
         return use->callback(use->user, reason);
     return 0;
@@ -298,6 +298,6 @@ td_result wire_loop_run(wire_loop *loop, uint64_t timeout_ns, td_err *err)
 
 void wire_loop_wake(wire_loop *loop)
 {
-    /* One write to an eventfd: safe in a signal handler, and remembered if nobody waits yet. */
+    /* One write to an eventfd: safe in a signal handler, and remembered if no thread waits yet. */
     lws_cancel_service(loop->context);
 }

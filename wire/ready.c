@@ -1,4 +1,4 @@
-/* The ready file of a program that listens. Whoever waits for it may read it the moment it is
+/* The ready file of a program that listens. A waiting process may read it the moment it is
  * there: it is written whole, and after the certificate. */
 #include <limits.h>
 #include <stdio.h>

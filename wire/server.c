@@ -686,7 +686,7 @@ static void accept_some(wire_server *server)
                                                   LWS_ADOPT_ALLOW_SSL,
                                           .fd = {.sockfd = fd},
                                           .opaque = server};
-        /* NULL: it has closed the socket, and nothing was promised to anybody. */
+        /* NULL: it has closed the socket; no callback is due. */
         (void)lws_adopt_descriptor_vhost_via_info(&adopted);
     }
 }

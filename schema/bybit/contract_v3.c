@@ -75,7 +75,7 @@ static const topic_row TOPICS[] = {
     V3_BOOK(500, "100 ms", "orderbook.50"),
     V3_TRADES(TRADE, "kline.1"),
     V3_TICKERS_OF(TICKER),
-    /* One row for both addresses: inverse turnover is rounded as nobody says. */
+    /* One row for both addresses: the rounding of inverse turnover is undocumented. */
     V3_CANDLES(MEMBER_VOLUME, STRENGTH_ERROR),
     V3_LIQUIDATIONS,
     PRIVATE_TOPIC("position", MSG_POSITION, "Positions that changed", MEMBER_UPDATED_AT, POSITION,

@@ -67,7 +67,7 @@ refusal bybit_check_auth(const dialect_request *request, const char *secret, uin
 }
 
 /* Value of a member of a query, or an empty view. Values of ours need no escapes but the key's,
- * which nobody compares. */
+ * which is not compared. */
 static td_bytes query_value(td_bytes query, const char *name)
 {
     td_bytes at;

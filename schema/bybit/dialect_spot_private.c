@@ -42,7 +42,7 @@ static td_result build_answer(td_buf *out, const dialect_request *request,
                          reply->refused == REFUSAL_NONE ? "success" : "fail");
 }
 
-/* Whoever has authenticated gets everything. */
+/* An authenticated client gets everything. */
 static int covers(td_bytes subscription, td_bytes exchange_topic)
 {
     TD_ASSERT(subscription.size > 0); /* something was added when it authenticated */

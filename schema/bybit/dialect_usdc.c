@@ -147,7 +147,7 @@ static void write_method(json_writer *writer, const dialect_request *request,
     json_write_key(writer, "data");
     json_write_object_begin(writer);
     write_topics(writer, "successChannels", request, reply, FATE_GRANTED);
-    if (has_failed(request, reply)) /* as failTopics: nobody has published a refusal */
+    if (has_failed(request, reply)) /* as failTopics: no refusal is documented */
         write_topics(writer, "failChannels", request, reply, FATE_FAILED);
     json_write_object_end(writer);
     json_write_member_u64(writer, "usIn", reply->now_ms * 1000);

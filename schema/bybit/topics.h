@@ -1,4 +1,4 @@
-/* What the files of schema/bybit/ share, and nobody else needs: each defines one family and the
+/* What the files of schema/bybit/ share; private to them: each defines one family and the
  * rows of its topics. Tables only. */
 #ifndef TD_SCHEMA_TOPICS_TOPICS_H
 #define TD_SCHEMA_TOPICS_TOPICS_H

@@ -241,7 +241,7 @@ const family FAMILY_USDC_OPTION = {
     .name = "usdc-option",
     .exchange = &BYBIT,
     .dialect = &BYBIT_USDC,
-    /* nobody publishes these options; they are named like those of v5 */
+    /* these options are undocumented; they are named like those of v5 */
     .market = {"bybit-options", "orderbook25"},
     .endpoints = {PUBLIC("/trade/option/usdc/public/v1")},
     FAMILY_TOPICS(TOPICS),

@@ -2,7 +2,7 @@
  * Document 000 has tables of fields, some under other names than the wire's: both are read. */
 #include "schema/bybit/usdc.h"
 
-/* baseLine begins a count anew; version counts within it. */
+/* baseLine restarts a count; version counts within it. */
 static const field_row ENVELOPE[] = {
     USDC_ENVELOPE_FIELDS(MEMBER_EXCHANGE_TIME),
     {MEMBER_VERSION, "data.version", FIELD_INTEGER, UNIT_NONE, 0, 0},
@@ -170,7 +170,7 @@ static const field_row SERVICE[] = {
     {MEMBER_VERSION, "version", FIELD_INTEGER, UNIT_NONE, 0, 0},
 };
 
-/* frozenPeriodMs 0: until somebody lifts it. */
+/* frozenPeriodMs 0: until it is lifted. */
 static const field_row MMP[] = {
     {MEMBER_STATE, "triggerStatus", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED},
     {MEMBER_TRIGGER_TIME, "triggerTimestamp", FIELD_TIME, UNIT_MS, 0, 0},

@@ -105,7 +105,7 @@ static const field_row V3_RPI_LEVEL[] = {
     }
 
 /* Rules of the levels of a windowed one. How deep a book has to be says nothing in a thin market,
- * and that books of equal seq are equal nobody has written. */
+ * and it is not documented that books of equal seq are equal. */
 #define V3_LEVEL_RULES                                                                             \
     {RULE_ANCHORED, STRENGTH_ERROR, MEMBER_NONE},                                                  \
         {RULE_DELETE_EXISTS, STRENGTH_ERROR, MEMBER_NONE},                                         \

@@ -3,7 +3,7 @@
 
 static const topic_row TOPICS[] = {
     V5_FUTURES_TOPICS,
-    /* Turnover is in the coin: sizes by prices, rounded as nobody says. */
+    /* Turnover is in the coin: sizes by prices, with undocumented rounding. */
     V3_CANDLES(MEMBER_VOLUME, STRENGTH_ERROR),
 };
 
