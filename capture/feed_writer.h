@@ -35,7 +35,7 @@ typedef struct feed_writer feed_writer;
 
 typedef struct feed_writer_options {
     const char *name; /* borrowed, like the rest */
-    const family *family;
+    const struct family *family;
     const char *session; /* id, for `segment` events */
     redactor *secrets;   /* NULL: nothing to hide */
     const td_log *log;   /* may be NULL */
