@@ -5,10 +5,10 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 
-enum { ALIGN_BYTES = 16, FIRST_BLOCK_BYTES = 64 << 10 };
+enum { ALIGN_BYTES = 16, BLOCK_BYTES = 256 << 10 };
 
 typedef struct arena_block {
-    struct arena_block *older;
+    struct arena_block *next;
     size_t size; /* bytes usable behind this header */
     size_t used;
     size_t padding; /* keeps what follows at a multiple of 16 */
@@ -17,10 +17,11 @@ typedef struct arena_block {
 _Static_assert(sizeof(arena_block) % ALIGN_BYTES == 0, "what follows a header must be aligned");
 
 /* The bound is on bytes handed out, so that whether an allocation fits depends on this message
- * alone and not on how earlier ones cut up the blocks. Blocks double, so their sum is below three
- * times the bound. */
+ * alone and not on how earlier ones cut up the blocks. Blocks stay where they are over resets: a
+ * message of the same size asks for no memory. */
 struct td_arena {
-    arena_block *newest;
+    arena_block *first;
+    arena_block *now; /* that is being filled; those behind it are empty. NULL: before the first */
     size_t bytes_max;
     size_t used_bytes;
 };
@@ -33,42 +34,33 @@ td_arena *td_arena_open(size_t bytes_max)
     return arena;
 }
 
-static void free_blocks(td_arena *arena)
-{
-    while (arena->newest != NULL) {
-        arena_block *older = arena->newest->older;
-        td_free(arena->newest);
-        arena->newest = older;
-    }
-}
-
 void td_arena_close(td_arena *arena)
 {
     if (arena == NULL)
         return;
-    free_blocks(arena);
+    while (arena->first != NULL) {
+        arena_block *next = arena->first->next;
+        td_free(arena->first);
+        arena->first = next;
+    }
     td_free(arena);
 }
 
-static arena_block *add_block(td_arena *arena, size_t size)
+/* The next block with so much room: one that is there, or a new one before it. */
+static arena_block *next_block(td_arena *arena, size_t size)
 {
-    arena_block *block = td_alloc(sizeof *block + size);
-    if (block == NULL)
-        return NULL;
-    *block = (arena_block){.older = arena->newest, .size = size};
-    arena->newest = block;
-    return block;
-}
-
-static arena_block *grow(td_arena *arena, size_t size)
-{
-    size_t want = arena->newest == NULL ? FIRST_BLOCK_BYTES : arena->newest->size * 2;
-    if (want > arena->bytes_max)
-        want = arena->bytes_max;
-    if (want < size)
-        want = size;
-    TD_ASSERT(want <= arena->bytes_max);
-    return add_block(arena, want);
+    arena_block **link = arena->now == NULL ? &arena->first : &arena->now->next;
+    if (*link == NULL || (*link)->size < size) {
+        size_t room = size > BLOCK_BYTES ? size : BLOCK_BYTES;
+        arena_block *made = td_alloc(sizeof *made + room);
+        if (made == NULL)
+            return NULL;
+        *made = (arena_block){.next = *link, .size = room};
+        *link = made;
+    }
+    arena->now = *link;
+    arena->now->used = 0;
+    return arena->now;
 }
 
 void *td_arena_alloc(td_arena *arena, size_t size)
@@ -80,9 +72,9 @@ void *td_arena_alloc(td_arena *arena, size_t size)
         size == 0 ? ALIGN_BYTES : (size + ALIGN_BYTES - 1) & ~(size_t)(ALIGN_BYTES - 1);
     if (TD_UNLIKELY(rounded > arena->bytes_max - arena->used_bytes))
         return NULL;
-    arena_block *block = arena->newest;
+    arena_block *block = arena->now;
     if (TD_UNLIKELY(block == NULL || rounded > block->size - block->used)) {
-        block = grow(arena, rounded);
+        block = next_block(arena, rounded);
         if (block == NULL)
             return NULL;
     }
@@ -95,30 +87,10 @@ void *td_arena_alloc(td_arena *arena, size_t size)
     return memory;
 }
 
-/* Several blocks become one that is as large as all of them: from then on messages of this size
- * need one block, and no memory is asked for again. */
-static void merge_blocks(td_arena *arena)
-{
-    size_t total = 0;
-    for (const arena_block *b = arena->newest; b != NULL; b = b->older)
-        total += b->size;
-    if (total > arena->bytes_max)
-        total = arena->bytes_max;
-    free_blocks(arena);
-    TD_ASSERT(arena->newest == NULL);
-    /* Without memory now, the next allocation tries again. */
-    (void)add_block(arena, total);
-}
-
 void td_arena_reset(td_arena *arena)
 {
     arena->used_bytes = 0;
-    if (arena->newest == NULL)
-        return;
-    if (arena->newest->older != NULL)
-        merge_blocks(arena);
-    else
-        arena->newest->used = 0;
+    arena->now = NULL;
 }
 
 size_t td_arena_used_bytes(const td_arena *arena)

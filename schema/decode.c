@@ -13,7 +13,7 @@ struct decoder {
     plan_cache plans;
     fast_decoder fast;
     row_decoder rows;
-    msg_record beside; /* of a plain struct, what message.beside points to */
+    msg_beside beside; /* of a plain struct, what message.beside points to */
     uint64_t slow_count;
     td_inflater *inflater; /* made at the first compressed frame */
 };
@@ -94,6 +94,20 @@ static int record_to_struct(fast_decoder *fast, const decode_plan *p, message *m
         m->trades = (msg_trades){head, fast->trades, count};
     m->is_record = 0;
     return 1;
+}
+
+/* What the plain struct has is not said beside it once more. The record is the decoder's own. */
+static void drop_struct_values(const msg_record *record)
+{
+    msg_item *items = (msg_item *)record->items;
+    for (size_t i = 0; i < record->item_count; i++) {
+        msg_value *values = (msg_value *)items[i].values;
+        size_t kept = 0;
+        for (size_t k = 0; k < items[i].value_count; k++)
+            if (!msg_struct_has(record->head.type, values[k].member))
+                values[kept++] = values[k];
+        items[i].value_count = kept;
+    }
 }
 
 static int refuse(decode_error *why, decode_reason reason)
@@ -201,10 +215,15 @@ int decoder_decode(decoder *d, const topic_match *topic, td_bytes frame, decode_
     }
     if (!is_struct)
         return 1;
-    d->beside = out->record;
+    const msg_record record = out->record;
+    uint8_t has_rpi = type == MSG_BOOK_CHANGE && message_has_rpi(out);
     if (!record_to_struct(&d->fast, p, out))
         return refuse(why, DECODE_NO_MEMORY);
-    out->beside = path == DECODE_PATH_WHOLE ? &d->beside : NULL;
+    if (path != DECODE_PATH_WHOLE)
+        return 1;
+    drop_struct_values(&record);
+    d->beside = (msg_beside){record.values, record.value_count, record.items, has_rpi};
+    out->beside = &d->beside;
     return 1;
 }
 

@@ -169,6 +169,14 @@ typedef struct msg_record {
     size_t item_count;
 } msg_record;
 
+/* What a frame of books or trades says that their plain structs have no place for. */
+typedef struct msg_beside {
+    const msg_value *values; /* of the envelope, besides what the head has */
+    size_t value_count;
+    const msg_item *items; /* one for each entry of the message */
+    uint8_t has_rpi;       /* 1: a level tells retail orders apart */
+} msg_beside;
+
 /* The message of a frame: head is valid for all types. */
 typedef struct message {
     union {
@@ -178,9 +186,9 @@ typedef struct message {
         msg_record record; /* everything else */
     };
     uint8_t is_record; /* 1: record, whatever the type */
-    /* Of a plain struct that was decoded whole: all that the frame says, where the struct has no
-     * place for some of it. NULL elsewhere. */
-    const msg_record *beside;
+    /* Of a plain struct that was decoded whole, where there is no place in it for some of what the
+     * frame says. NULL elsewhere. */
+    const msg_beside *beside;
 } message;
 
 /* Number of entries (levels, trades, updates). */

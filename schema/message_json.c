@@ -164,12 +164,12 @@ void message_json_members(json_writer *writer, const message *m)
     message_json_entries(writer, m);
 }
 
-/* What an entry of a record says beyond the plain struct that its type has. */
+/* What an entry says beyond the plain struct that its type has. */
 static void write_rest(json_writer *w, const message *m, size_t index)
 {
-    if (!m->is_record)
+    if (!m->is_record && m->beside == NULL)
         return;
-    const msg_item *item = &m->record.items[index];
+    const msg_item *item = m->is_record ? &m->record.items[index] : &m->beside->items[index];
     for (size_t i = 0; i < item->value_count; i++) {
         if (!msg_struct_has(m->head.type, item->values[i].member))
             write_value(w, &item->values[i]);
@@ -196,19 +196,20 @@ static void write_entry(json_writer *w, const message *m, size_t index, int has_
 void message_json_entries(json_writer *writer, const message *m)
 {
     TD_ASSERT(m->head.type < MSG_TYPE_COUNT);
-    message whole;
-    if (m->beside != NULL) {
-        whole = (message){.record = *m->beside, .is_record = 1};
-        m = &whole;
-    }
     msg_type type = m->head.type;
     int is_book = type == MSG_BOOK_CHANGE;
-    int has_rpi = is_book && message_has_rpi(m);
+    int has_rpi = is_book && (m->beside != NULL ? m->beside->has_rpi : message_has_rpi(m));
     size_t count = message_item_count(m);
-    /* Plain structs have no envelope of their own. A book's version is in the head. */
-    for (size_t i = 0; m->is_record && i < m->record.value_count; i++)
-        if (!is_book || m->record.values[i].member != MEMBER_VERSION)
-            write_value(writer, &m->record.values[i]);
+    const msg_value *values = m->is_record        ? m->record.values
+                              : m->beside != NULL ? m->beside->values
+                                                  : NULL;
+    size_t value_count = m->is_record        ? m->record.value_count
+                         : m->beside != NULL ? m->beside->value_count
+                                             : 0;
+    /* A book's version is in the head. */
+    for (size_t i = 0; i < value_count; i++)
+        if (!is_book || values[i].member != MEMBER_VERSION)
+            write_value(writer, &values[i]);
     json_write_key(writer, is_book ? "levels" : type == MSG_TRADE ? "trades" : "items");
     json_write_array_begin(writer);
     for (size_t i = 0; i < count; i++)

@@ -201,24 +201,41 @@ static void keep_trades(keeper *k, msg_trades *trades)
     }
 }
 
+static void keep_value(keeper *k, msg_value *value)
+{
+    if (value->type == VALUE_TEXT || value->type == VALUE_JSON || value->type == VALUE_BIG_DECIMAL)
+        keep_text(k, &value->as.text);
+}
+
 static const msg_value *keep_values(keeper *k, const msg_value *values, size_t count)
 {
     msg_value *kept = keep(k, values, count * sizeof *kept);
-    for (size_t i = 0; kept != NULL && i < count; i++) {
-        value_type type = kept[i].type;
-        if (type == VALUE_TEXT || type == VALUE_JSON || type == VALUE_BIG_DECIMAL)
-            keep_text(k, &kept[i].as.text);
-    }
+    for (size_t i = 0; kept != NULL && i < count; i++)
+        keep_value(k, &kept[i]);
     return kept;
 }
 
-static void keep_record(keeper *k, msg_record *record)
+/* Entries, their values in one piece. */
+static const msg_item *keep_items(keeper *k, const msg_item *items, size_t count)
 {
-    record->values = keep_values(k, record->values, record->value_count);
-    msg_item *kept = keep(k, record->items, record->item_count * sizeof *kept);
-    record->items = kept;
-    for (size_t i = 0; kept != NULL && i < record->item_count; i++)
-        kept[i].values = keep_values(k, kept[i].values, kept[i].value_count);
+    size_t values = 0;
+    for (size_t i = 0; i < count; i++)
+        values += items[i].value_count;
+    msg_item *kept = keep(k, items, count * sizeof *kept);
+    msg_value *at = td_arena_alloc(k->arena, values * sizeof *at);
+    if (kept == NULL || at == NULL) {
+        k->is_starved = 1;
+        return NULL;
+    }
+    for (size_t i = 0; i < count; i++) {
+        for (size_t n = 0; n < kept[i].value_count; n++) {
+            at[n] = items[i].values[n];
+            keep_value(k, &at[n]);
+        }
+        kept[i].values = at;
+        at += kept[i].value_count;
+    }
+    return kept;
 }
 
 static const message *keep_message(keeper *k, const message *from)
@@ -228,7 +245,8 @@ static const message *keep_message(keeper *k, const message *from)
         return NULL;
     keep_head(k, &kept->head);
     if (kept->is_record) {
-        keep_record(k, &kept->record);
+        kept->record.values = keep_values(k, kept->record.values, kept->record.value_count);
+        kept->record.items = keep_items(k, kept->record.items, kept->record.item_count);
     } else if (kept->head.type == MSG_TRADE) {
         keep_trades(k, &kept->trades);
     } else {
@@ -240,11 +258,11 @@ static const message *keep_message(keeper *k, const message *from)
                 keep(k, kept->book.rpi_sizes, count * sizeof *kept->book.rpi_sizes);
     }
     if (kept->beside != NULL) {
-        msg_record *beside = keep(k, kept->beside, sizeof *beside);
+        msg_beside *beside = keep(k, kept->beside, sizeof *beside);
         kept->beside = beside;
         if (beside != NULL) {
-            keep_head(k, &beside->head);
-            keep_record(k, beside);
+            beside->values = keep_values(k, beside->values, beside->value_count);
+            beside->items = keep_items(k, beside->items, message_item_count(from));
         }
     }
     return kept;

@@ -6,8 +6,6 @@
 #include "base/assert.h"
 #include "base/limits.h"
 
-enum { AHEAD_MAX = 2 * LIMIT_THREADS + 1 };
-
 /* Decompressed bytes that may be in memory at once, whatever files say: chunks of an ordinary
  * archive have 1 MiB, so this never binds before LIMIT_MERGE_CHUNKS does. */
 #define MERGE_BYTES_MAX ((uint64_t)1 << 30)
@@ -26,9 +24,9 @@ struct merge {
      * be looked at. */
     uint64_t limit_ns;
     /* Chunks that are read ahead, oldest first: a ring. */
-    chunk_load *ahead[AHEAD_MAX];
+    chunk_load *ahead[MERGE_AHEAD_MAX];
     size_t ahead_first, ahead_count, ahead_max;
-    chunk_load *spare[LIMIT_MERGE_CHUNKS + AHEAD_MAX];
+    chunk_load *spare[LIMIT_MERGE_CHUNKS + MERGE_AHEAD_MAX];
     size_t spare_count;
     uint64_t bytes;   /* decompressed, in the heap */
     uint8_t is_given; /* 1: the next message of heap[0] was given by the last call */
@@ -39,7 +37,7 @@ td_result merge_open(source_queue *queue, const source_options *options, td_work
                      td_err *err)
 {
     TD_ASSERT(ahead >= 1);
-    TD_ASSERT(ahead <= AHEAD_MAX);
+    TD_ASSERT(ahead <= MERGE_AHEAD_MAX);
     merge *m = td_alloc_zero(1, sizeof *m);
     if (m != NULL)
         m->pool = block_pool_open();
@@ -63,7 +61,7 @@ void merge_close(merge *m)
         return;
     for (; m->ahead_count > 0; m->ahead_count--) {
         chunk_load *load = m->ahead[m->ahead_first];
-        m->ahead_first = (m->ahead_first + 1) % AHEAD_MAX;
+        m->ahead_first = (m->ahead_first + 1) % MERGE_AHEAD_MAX;
         if (load->is_submitted)
             td_workers_wait(m->workers, &load->job);
         load->source->loads--;
@@ -215,7 +213,7 @@ static td_result read_ahead(merge *m, td_err *err)
         load->is_submitted = m->workers != NULL;
         m->stats->chunks_read++;
         m->stats->bytes_read += item.record_bytes;
-        m->ahead[(m->ahead_first + m->ahead_count++) % AHEAD_MAX] = load;
+        m->ahead[(m->ahead_first + m->ahead_count++) % MERGE_AHEAD_MAX] = load;
         if (load->is_submitted)
             td_workers_submit(m->workers, &load->job);
     }
@@ -259,7 +257,7 @@ static td_result join_oldest(merge *m, td_err *err)
         return td_err_set(err, TD_E_LIMIT,
                           "segment %s: more than %zu chunks (%llu bytes) overlap in time",
                           load->source->name, m->heap_count, (unsigned long long)m->bytes);
-    m->ahead_first = (m->ahead_first + 1) % AHEAD_MAX;
+    m->ahead_first = (m->ahead_first + 1) % MERGE_AHEAD_MAX;
     m->ahead_count--;
     if (load->is_submitted)
         td_workers_wait(m->workers, &load->job);

@@ -15,6 +15,10 @@ extern "C" {
 
 typedef struct merge merge;
 
+/* Most chunks that are read ahead. What a chunk's frames say is several times its size in memory,
+ * and the thread that takes them in order keeps up with a few workers only. */
+enum { MERGE_AHEAD_MAX = 6 };
+
 /* The next message. All pointers are valid until the next call. */
 typedef struct merge_item {
     const block_entry *entry;

@@ -52,10 +52,13 @@ static td_result open_parts(tape *t, archive *of, unsigned threads, tape_reads r
         rc = td_err_set(err, TD_E_NOMEM, "no memory to read frames");
     if (rc == TD_OK)
         rc = source_queue_open(of, t->connections, &t->source_options, &t->stats, &t->queue, err);
-    /* Two chunks a thread: one that is being read, one that waits for the thread. */
+    /* One a thread, and one that waits. */
+    unsigned ahead = threads > 1 ? threads + 1 : 1;
+    if (ahead > MERGE_AHEAD_MAX)
+        ahead = MERGE_AHEAD_MAX;
     if (rc == TD_OK)
-        rc = merge_open(t->queue, &t->source_options, t->workers, t->readers,
-                        threads > 1 ? 2 * threads : 1, &t->stats, &t->merge, err);
+        rc = merge_open(t->queue, &t->source_options, t->workers, t->readers, ahead, &t->stats,
+                        &t->merge, err);
     return rc;
 }
 
