@@ -117,18 +117,18 @@ static const option_row TALK[LOG_ROWS] = {
      .long_name = "quiet",
      .type = OPTION_FLAG,
      .offset = offsetof(talk_options, is_quiet),
-     .help = "say nothing but errors"},
+     .help = "print errors only"},
     {.short_name = 'v',
      .long_name = "verbose",
      .type = OPTION_FLAG,
      .offset = offsetof(talk_options, is_verbose),
-     .help = "say more"},
+     .help = "log more"},
     {.long_name = "log-format",
      .type = OPTION_ENUM,
      .offset = offsetof(talk_options, log_format),
      .metavar = "NAME",
-     .help = "what is said while it runs: lines of text with time and level (the\n"
-             "default), or a JSON object a line, errors too",
+     .help = "format of the log: lines of text with time and level (the default),\n"
+             "or a JSON object a line, errors too",
      .choices = LOG_FORMAT_NAMES},
 };
 

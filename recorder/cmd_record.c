@@ -27,7 +27,7 @@ static const option_row CHOICE_ROWS[] = {
      .type = OPTION_TEXT,
      .offset = offsetof(record_choice, config_file),
      .metavar = "FILE",
-     .help = "record what this YAML file says, instead of one feed from the command line"},
+     .help = "record the feeds of this YAML file, instead of one feed from the command line"},
 };
 
 /* Everything that the command line can say. */

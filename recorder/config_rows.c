@@ -24,7 +24,7 @@ static const option_row FEED_ROWS[] = {
      .offset = offsetof(feed_config, family_name),
      .metavar = "FAMILY",
      .choices = FAMILY_NAMES,
-     .help = "the exchange's product line (default: told by the URL)"},
+     .help = "the exchange's product line (default: the family of the URL)"},
     {.long_name = "url",
      .type = OPTION_TEXT,
      .offset = offsetof(feed_config, url),
@@ -181,7 +181,8 @@ static const option_row HTTP_OPTION_ROWS[] = {
      .type = OPTION_LIST,
      .offset = offsetof(feed_config, http_texts),
      .metavar = "[NAME[@EVERY]=]URL",
-     .help = "keep the replies of this URL, asked again and again (default: every 1h); repeatable"},
+     .help =
+         "record the replies of this URL, requested repeatedly (default: every 1h); repeatable"},
 };
 
 static const option_row HTTP_ROWS[] = {

@@ -63,8 +63,8 @@ static const option_row SERVE_ROWS[] = {
      .type = OPTION_TEXT,
      .offset = offsetof(serve_flags, secret),
      .metavar = "TEXT",
-     .help = "check the signatures of clients with it, and keep private topics from who\n"
-             "has not authenticated (default: any key is good, and none is needed)"},
+     .help = "check the signatures of clients with it, and refuse private topics to\n"
+             "unauthenticated clients (default: accept any key, and none)"},
 };
 
 /* Everything of one run of the verb. */

@@ -50,7 +50,7 @@ static const option_row CAT_ROWS[] = {
      .type = OPTION_UINT,
      .offset = offsetof(cat_options, limit),
      .metavar = "N",
-     .help = "stop behind N frames",
+     .help = "stop after N frames",
      .min = 1},
 };
 

@@ -36,7 +36,7 @@ static const option_row DECODE_ROWS[] = {
      .type = OPTION_TIME,
      .offset = offsetof(decode_options, at),
      .metavar = "TIME",
-     .help = "when they were received, where they do not say: topics change over the\n"
+     .help = "receive time of frames without one: topics change over the\n"
              "years (default: the exchange's own time)"},
 };
 

@@ -47,11 +47,11 @@ static const option_row PRUNE_ROWS[] = {
     {.long_name = "dry-run",
      .type = OPTION_FLAG,
      .offset = offsetof(prune_line, is_dry_run),
-     .help = "say what would go, and change nothing"},
+     .help = "print what would be removed, and change nothing"},
     {.long_name = "all",
      .type = OPTION_FLAG,
      .offset = offsetof(prune_line, is_all),
-     .help = "remove also every segment of the archive, without being asked"},
+     .help = "remove even all segments of the archive, without a question"},
 };
 
 /* --keep-bytes 0 is a bound; that it was not given is this. */

@@ -518,7 +518,7 @@ static void explain_not_open(wire_conn *conn, unsigned status, td_bytes text)
         conn_fail(conn, WIRE_CAUSE_PROTOCOL, "%s answered the upgrade wrongly: %.*s", where, words,
                   (const char *)text.data);
     else if (conn->stage == CONN_CONNECTING)
-        conn_fail(conn, WIRE_CAUSE_CONNECT, "nobody answers at %s: refused or unreachable", where);
+        conn_fail(conn, WIRE_CAUSE_CONNECT, "no answer at %s: refused or unreachable", where);
     else if (conn->stage == CONN_SECURING)
         explain_not_secured(conn, text);
     else

@@ -177,7 +177,7 @@ static void test_nobody_listens(void **state)
     wire_loop *loop = open_loop();
     wire_side side;
     wire_side_connect(&side, loop, url, NULL);
-    wire_side_expect_end(&side, WIRE_CAUSE_CONNECT, "nobody answers at 127.0.0.1:");
+    wire_side_expect_end(&side, WIRE_CAUSE_CONNECT, "no answer at 127.0.0.1:");
     wire_loop_close(loop);
 }
 
