@@ -8,11 +8,11 @@
  * that is not valid, by which such a frame is still filed under its topic. Instructions a frame
  * (callgrind; frames of 400 bytes of the simulated exchange, inverse and v5-linear):
  *
- *   this index                                                    1,650    1,730
- *   on-demand, all tokens visited                                 4,400    5,400
- *   on-demand, the same table of tokens made, scalars checked     7,800    9,250
- *   json_parse(), this index included                             7,900    8,700
- *   DOM                                                           4,600    4,900
+ *   this index                                                    1,810    1,880
+ *   on-demand, all tokens visited                                 4,560    5,550
+ *   on-demand, the same table of tokens made, scalars checked     7,850    9,320
+ *   json_parse(), this index included                             8,120    8,930
+ *   DOM                                                           4,950    5,300
  *
  * A token is one of { } [ ] : , or the first byte of a string, number or word. Tokens lie apart
  * from each other by white space at most, so that a scalar ends at the next token, trimmed. The

@@ -8,11 +8,11 @@
  * callgrind, of the simulated exchange's frames (seed 7, some 400 bytes each, books and trades):
  *
  *                                                        inverse    v5-linear
- *   this path, frame to message                            3,200        4,400
- *   simdjson on-demand, only walking over all tokens       4,400        5,400
- *   simdjson DOM, parse only                               4,700        5,100
- *   json_parse() only                                      7,900        8,700
- *   decode_rows(), frame to message                       21,600       34,000
+ *   this path, frame to message                            3,170        4,400
+ *   simdjson on-demand, only walking over all tokens       4,560        5,550
+ *   simdjson DOM, parse only                               4,950        5,300
+ *   json_parse() only                                      8,120        8,930
+ *   decode_rows(), frame to message                       21,630       34,080
  *
  * Every byte here is either compared with what a row wants there, or belongs to a number or to a
  * string of printable ASCII. */
