@@ -151,7 +151,7 @@ TD_MUST_USE td_result archive_hold_appenders(archive *archive, td_lock **out, td
 TD_MUST_USE td_result archive_lock_maintain(archive *archive, td_lock **out, td_err *err);
 
 /* Keep a tail of a file: copy [from, from + size) of the file at path to torn/<name>, and make the
- * copy durable. name must not exist there yet (a number is put behind it if it does). */
+ * copy durable. name must not exist there yet (a number is put after it if it does). */
 TD_MUST_USE td_result archive_keep_torn(archive *archive, const char *path, uint64_t from,
                                         uint64_t size, const char *name, td_err *err);
 

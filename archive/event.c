@@ -399,7 +399,7 @@ static td_result pack_text(const char *text, td_buf *out, td_err *err)
     return rc == TD_OK ? td_buf_append(out, "", 1, err) : rc;
 }
 
-/* The struct, and behind it the texts that its kind has, in the order of MEMBERS. */
+/* The struct, and after it the texts that its kind has, in the order of MEMBERS. */
 td_result event_pack(const event *from, td_buf *out, td_err *err)
 {
     TD_ASSERT(from->kind < EVENT_KIND_COUNT);

@@ -48,7 +48,7 @@ typedef struct past_session {
     uint64_t start_ns;
     uint64_t stop_ns; /* 0: no clean stop */
     uint8_t has_stopped;
-    uint8_t is_crashed; /* 1: a recovery has said so already */
+    uint8_t is_crashed; /* 1: a recovery has recorded it already */
 } past_session;
 
 typedef struct archive_past {
@@ -91,7 +91,7 @@ typedef struct feed_link {
 } feed_link;
 
 /* The last segment of a feed in order of writing that has anything durable. If the journal knows
- * none, the segments themselves are asked. */
+ * none, the segments themselves are read. */
 TD_MUST_USE td_result archive_past_link(archive *archive, const archive_past *past,
                                         const char *feed, feed_link *out, td_err *err);
 

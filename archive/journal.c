@@ -16,7 +16,7 @@
 #define JOURNAL_FILE    "journal.mcap.open"
 #define JOURNAL_PROFILE "tapedeck"
 #define JOURNAL_LIBRARY "tapedeck journal"
-/* What stands in every chain record: two of them behind the sound end are more than one torn entry.
+/* What stands in every chain record: two of them after the sound end are more than one torn entry.
  */
 #define CHAIN_MAGIC "TDCHAIN1"
 
@@ -222,7 +222,7 @@ static td_result cursor_next(cursor *c, journal_field *fields, journal_entry *en
     return rc;
 }
 
-/* One entry at most is on its way to the disk at any time: more than one behind the sound end is no
+/* One entry at most is on its way to the disk at any time: more than one after the sound end is no
  * torn tail. */
 static td_result tail_is_damaged(cursor *c, uint8_t *is_damaged, td_err *err)
 {

@@ -73,7 +73,7 @@ typedef struct journal_state {
 } journal_state;
 
 /* Read the journal of an archive, oldest entry first. None there: TD_OK and is_present 0. What is
- * behind the last sound entry is said in state, not an error. fn may be NULL. */
+ * after the last sound entry is reported in state, not an error. fn may be NULL. */
 TD_MUST_USE td_result journal_read(archive *archive, journal_fn *fn, void *user,
                                    journal_state *state, td_err *err);
 

@@ -27,7 +27,7 @@ typedef struct prune_candidate {
     char *feed;
     char session[SESSION_ID_BYTES];
     uint64_t first_ns, last_ns;
-    uint64_t until_ns; /* first frame of the feed behind it, or last_ns */
+    uint64_t until_ns; /* first frame of the feed after it, or last_ns */
     uint64_t bytes;
     uint64_t frames;
     char chain_hex[33];   /* of the file itself, and */

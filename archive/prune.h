@@ -1,14 +1,14 @@
 /* Retention: segments that are no longer wanted go, oldest first, and the journal says so.
  *
  * Steps, each durable before the next, so that a prune that is killed leaves a sound archive:
- *   1. gaps that only the segments to go tell, and that reach beyond them, are copied to the
+ *   1. gaps that only the removed segments have, and that reach beyond them, are copied to the
  * journal
  *   2. for each segment: journal `pruned`, then its file is removed, then the folder is synced
  *   3. day folders that are empty now are removed
  *   4. the catalog follows
  * A segment that is in the journal as pruned and whose file is still there (killed between, or the
  * power failed) is as good as gone, and removed by the next prune. The journal keeps its last chain
- * value, so the segment behind it is still provable.
+ * value, so the segment after it is still provable.
  *
  * The catalog makes choosing fast. Before anything is removed, the summary of each chosen file must
  * agree with the catalog (feed, session, times, size, messages). If one differs, all segments are
@@ -32,7 +32,7 @@ extern "C" {
 #endif
 
 typedef enum prune_mode {
-    PRUNE_LOOK,   /* tell what would go; nothing is written */
+    PRUNE_LOOK,   /* report what would be removed; write nothing */
     PRUNE_REMOVE, /* the archive is open as a maintainer */
 } prune_mode;
 
@@ -67,7 +67,8 @@ typedef struct prune_options {
     uint64_t keep_bytes; /* of all segments of the wanted feeds; UINT64_MAX: no bound by size */
     /* 1 if segments of this feed may go. NULL: all may. */
     int (*wants_feed)(void *user, const char *feed);
-    /* Told each segment once it is gone (looking: that would go), oldest first. May be NULL. */
+    /* Called with each segment that was (PRUNE_LOOK: would be) removed, oldest first. May be NULL.
+     */
     void (*removing)(void *user, const prune_event *event);
     /* Asked once, before anything is changed, if segments would go (not by a look): TD_OK removes
      * them, TD_EOF keeps them, and archive_prune returns TD_OK; else its error. NULL: yes. */
@@ -81,7 +82,7 @@ typedef struct prune_report {
     uint64_t frames;
     uint64_t segments_kept; /* of the wanted feeds, open ones included */
     uint64_t bytes_kept;
-    uint64_t segments_unreadable; /* left alone: said by the log */
+    uint64_t segments_unreadable; /* left alone: logged */
     uint64_t gaps_kept;           /* copied to the journal */
     uint64_t folders;             /* empty ones that were removed */
     uint64_t counted_from_ns;     /* where ages count from; 0: there was no bound by age */

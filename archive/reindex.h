@@ -26,7 +26,7 @@ typedef struct reindex_report {
     uint64_t segments_kept; /* the catalog had them as they are */
     uint64_t segments_gone; /* rows without a file, forgotten */
     uint64_t segments_unreadable;
-    uint64_t segments_missing; /* the journal knows them, the disk lacks them: said by the log */
+    uint64_t segments_missing; /* the journal knows them, the disk lacks them: logged */
     uint64_t unexpected;
 } reindex_report;
 

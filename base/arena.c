@@ -21,7 +21,7 @@ _Static_assert(sizeof(arena_block) % ALIGN_BYTES == 0, "what follows a header mu
  * message of the same size asks for no memory. */
 struct td_arena {
     arena_block *first;
-    arena_block *now; /* that is being filled; those behind it are empty. NULL: before the first */
+    arena_block *now; /* that is being filled; those after it are empty. NULL: before the first */
     size_t bytes_max;
     size_t used_bytes;
 };

@@ -1,5 +1,5 @@
 /* Memory for one message: allocate many, free all at once. Blocks are kept over resets, so after
- * the first messages nothing is asked of the system. One thread. */
+ * the first messages it requests no memory. One thread. */
 #ifndef TD_BASE_ARENA_H
 #define TD_BASE_ARENA_H
 

@@ -38,12 +38,12 @@ static const uint64_t POW10[LIMIT_DECIMAL_DIGITS] = {
 };
 
 /* What a scan of the text found. Places are powers of ten: the digit before the point has place 0,
- * the first one behind it -1. */
+ * the first one after it -1. */
 typedef struct decimal_scan {
     const uint8_t *first; /* first digit that is not 0; NULL: the value is zero */
     const uint8_t *last;  /* last digit that is not 0 */
     int64_t last_place;   /* of *last, before the exponent is applied */
-    int64_t places;       /* digits behind the point */
+    int64_t places;       /* digits after the point */
     int64_t exponent;
     int is_negative;
 } decimal_scan;

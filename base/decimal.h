@@ -33,7 +33,7 @@ enum {
  * does not fit exactly in a mantissa of 64 bits and 18 places. err may be NULL on hot paths. */
 TD_MUST_USE td_result td_decimal_parse(td_bytes text, td_decimal *out, td_err *err);
 
-/* The same value without trailing zeros behind the point; zero becomes {0, 0}. */
+/* The same value without trailing zeros after the point; zero becomes {0, 0}. */
 td_decimal td_decimal_shortest(td_decimal value);
 
 /* Bring value to a larger scale (value.scale <= scale <= 18). TD_E_LIMIT if it does not fit. */

@@ -3,7 +3,7 @@
  * A function that can fail returns td_result and takes a td_err last. The level where it happened
  * calls td_err_set(); every caller that knows more calls td_err_add() with what it was doing. The
  * text reads from the outside in: "archive 'x': segment y: footer at 12: 8 bytes, expected 20".
- * Codes are few and tell what the caller can do about it; their values are stable.
+ * Codes are few and name what the caller can do; their values are stable.
  *
  * A td_err may be NULL: then only the code is returned. One thread at a time per td_err. */
 #ifndef TD_BASE_ERR_H

@@ -1,6 +1,6 @@
-/* Compressed messages: gzip, zlib and raw deflate, told apart by how they begin (docs/wire.md 5.1).
- * One whole stream in, its bytes out, never more than a bound; and the way back. One thread per
- * inflater. */
+/* Compressed messages: gzip, zlib and raw deflate, distinguished by how they begin
+ * (docs/wire.md 5.1). One whole stream in, its bytes out, never more than a bound; and the way
+ * back. One thread per inflater. */
 #ifndef TD_BASE_INFLATE_H
 #define TD_BASE_INFLATE_H
 
@@ -17,14 +17,14 @@ extern "C" {
 
 typedef struct td_inflater td_inflater;
 
-/* A new inflater whose output is at most bytes_max, with padding readable bytes (zeros) behind it.
+/* A new inflater whose output is at most bytes_max, with padding readable bytes (zeros) after it.
  * Memory grows to the largest output so far. TD_E_NOMEM. */
 TD_MUST_USE td_result td_inflater_open(size_t bytes_max, size_t padding, td_inflater **out,
                                        td_err *err);
 void td_inflater_close(td_inflater *inflater);
 
 /* Inflate a whole stream. *out is valid until the next call. TD_E_CORRUPT: no stream, or a broken
- * one, or bytes behind its end; TD_E_TRUNCATED: it ends too early; TD_E_LIMIT: more than bytes_max
+ * one, or bytes after its end; TD_E_TRUNCATED: it ends too early; TD_E_LIMIT: more than bytes_max
  * would come out (found out after that many bytes, whatever is left); TD_E_NOMEM. err may be NULL.
  */
 TD_MUST_USE td_result td_inflater_run(td_inflater *inflater, td_bytes stream, td_bytes *out,

@@ -155,7 +155,7 @@ static td_result mkdir_and_sync_parent(td_io io, char *path, size_t length, td_e
     return rc;
 }
 
-/* Length of the parent's path, without slashes behind it; 0 if there is none to make. */
+/* Length of the parent's path, without slashes after it; 0 if there is none to make. */
 static size_t parent_length(const char *path, size_t length)
 {
     while (length > 0 && path[length - 1] != '/')

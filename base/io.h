@@ -1,12 +1,12 @@
 /* Files, through one small table of functions.
  *
  * The real table (io_posix.h) calls the operating system. The simulated one of the tests
- * (tests/testing/io_fault.h) models a disk with a page cache: it can tell what would be on disk
+ * (tests/testing/io_fault.h) models a disk with a page cache: it computes what would be on disk
  * after a power loss now, and can make the n-th call fail. No other module opens, reads, writes,
  * renames or locks anything itself (SQLite's own files, and pipes and sockets, excepted).
  *
  * Durability order of everything that must survive: append, sync, (rename, sync_dir,) and only
- * then tell somebody. Paths are UTF-8, used as given. A td_file belongs to one thread at a time. */
+ * then announce it. Paths are UTF-8, used as given. A td_file belongs to one thread at a time. */
 #ifndef TD_BASE_IO_H
 #define TD_BASE_IO_H
 
@@ -82,7 +82,7 @@ typedef struct td_io {
     void *ctx;
 } td_io;
 
-/* What every td_file starts with; implementations put their own fields behind it. */
+/* What every td_file starts with; implementations put their own fields after it. */
 struct td_file {
     const td_io_ops *ops;
 };

@@ -239,7 +239,7 @@ void td_ring_wait_bytes(td_ring *ring, size_t bytes, uint64_t timeout_ns)
 
 void td_ring_wake(td_ring *ring)
 {
-    /* seq_cst, like the look at is_waiting behind it: either the consumer sees this, or we see it.
+    /* seq_cst, like the look at is_waiting after it: either the consumer sees this, or we see it.
      */
     atomic_store_explicit(&ring->is_woken, 1, memory_order_seq_cst);
     wake_sleeper(ring);

@@ -21,7 +21,7 @@ typedef struct td_url {
     td_bytes user;      /* user-info, "user:password" */
     td_bytes authority; /* host and port, without the user-info */
     td_bytes host;      /* an IPv6 address without its brackets */
-    td_bytes port;      /* after the ':' behind the host; data is NULL if there is no ':' */
+    td_bytes port;      /* after the ':' that follows the host; data is NULL if there is no ':' */
     td_bytes path;      /* from its '/' on */
     td_bytes query;     /* after '?', without the fragment; data is NULL if there is no '?' */
 } td_url;

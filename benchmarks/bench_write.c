@@ -1,6 +1,6 @@
 /* How many frames a second does the recorder's own write path take on one core: classify, find the
  * channel, build the chunk with its indexes, compress, chain, append, sync? The very modules that
- * the encoder and disk threads run, one behind the other.
+ * the encoder and disk threads run, one after the other.
  *
  *   bench_write CORPUS FOLDER --frames N      prints {"frames","bytes","wall_s","cpu_s"} */
 #include <stdio.h>

@@ -12,7 +12,7 @@
  *
  * trades_complete: what a candle's volume (and turnover) grew by, from one reading to the next, is
  * the sum of trades that came one after another: a running checksum of them. A reading may be
- * behind the trades that have come, or ahead of them; then it waits. The count begins with a candle
+ * older than the trades received so far, or newer; then it waits. The count begins with a candle
  * that began after trades were subscribed, or at a reading that was made after that; never at the
  * first reading of a connection, which is an old one.
  *

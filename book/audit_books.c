@@ -189,7 +189,7 @@ static audit_member *reference_book(audit *a, uint32_t line)
     return found;
 }
 
-/* The states around a number: the last one at or before it, the first one at or behind it. Either
+/* The states around a number: the last one at or before it, the first one at or after it. Either
  * may be NULL. */
 static void find_around(book_memory *memory, int64_t seq, const book_state **before,
                         const book_state **behind)

@@ -29,7 +29,7 @@ typedef struct book_memory {
     struct {
         int64_t equal_seq;       /* last number at which both were equal */
         uint64_t equal_ns;       /* 0: never yet */
-        uint64_t from_ns;        /* if differs: what was said when it began */
+        uint64_t from_ns;        /* if differs: the finding that began it */
         audit_party own, theirs; /* likewise */
         uint8_t differs;         /* since a number after equal_seq */
     } with[LIMIT_AUDIT_MEMBERS]; /* by the other member's index */
@@ -38,7 +38,7 @@ typedef struct book_memory {
 
 enum { AUDIT_TICKERS_MAX = 8 }; /* that wait for the next state of the book */
 
-/* Best prices that a ticker said, and that no state of the book is known for yet. */
+/* Best prices of a ticker that wait for the state of the book at their number. */
 typedef struct best_waiting {
     int64_t seq;
     uint64_t recv_ns;

@@ -47,20 +47,20 @@ TD_MUST_USE int trade_store_make_space(trade_store *store, uint64_t needed_from)
 /* Append a trade; the store is not full. 0: its value does not fit. */
 TD_MUST_USE int trade_store_add(trade_store *store, const msg_trade *trade);
 
-/* First position that is held, and the one behind the last trade. */
+/* First position that is held, and the one after the last trade. */
 uint64_t trade_store_first(const trade_store *store);
 uint64_t trade_store_end(const trade_store *store);
 
 /* Exchange time of the last trade; 0 if there is none. */
 int64_t trade_store_last_ns(const trade_store *store);
 
-/* The position of the first trade whose exchange time is at or behind that. */
+/* The position of the first trade whose exchange time is at or after that. */
 uint64_t trade_store_find(const trade_store *store, int64_t exchange_ns);
 
 /* Sum of the trades from one position to another. */
 trade_sum trade_store_sum(const trade_store *store, uint64_t from, uint64_t to);
 
-/* The position to, from < to <= reach, at which the trades behind from sum up to this; its turnover
+/* The position to, from < to <= reach, at which the trades after from sum up to this; its turnover
  * counts if has_turnover. TRADE_STORE_NONE if there is none. */
 uint64_t trade_store_match(const trade_store *store, uint64_t from, uint64_t reach,
                            const trade_sum *sum, int has_turnover);

@@ -201,7 +201,7 @@ static void hash_all(book *b)
 }
 
 /* A level was made, or is removed, among the best: the last of them is pushed out, or the one
- * behind them moves up. */
+ * after them moves up. */
 static void hash_shift(book *b, msg_side at, uint32_t rank, uint64_t sign)
 {
     const book_side *side = &b->sides[at];

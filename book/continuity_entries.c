@@ -327,7 +327,7 @@ static size_t id_slot(const id_memory *ids, uint64_t key)
     return at;
 }
 
-/* Take an id out of the set; those behind it move up, so that each stays within reach. */
+/* Take an id out of the set; those after it move up, so that each stays within reach. */
 static void id_remove(id_memory *ids, uint64_t key)
 {
     size_t mask = 2 * (size_t)ids->capacity - 1;

@@ -19,7 +19,7 @@ typedef struct course {
     uint8_t is_known;
     uint8_t falls;    /* 1: an entry is below the one before it */
     uint8_t differs;  /* 1: not all entries have the same */
-    uint8_t has_hole; /* 1: a frame behind it could not be read */
+    uint8_t has_hole; /* 1: a frame after it could not be read */
     int64_t first;
     int64_t last;
 } course;

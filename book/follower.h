@@ -20,7 +20,7 @@
 extern "C" {
 #endif
 
-/* A connection, as far as followers tell them apart. */
+/* A connection, as followers distinguish them. */
 typedef struct follower_conn {
     uint32_t session; /* that recorded it; 0 where there is one only */
     uint32_t shard;   /* of its slot */

@@ -120,7 +120,7 @@ void channel_router_close(channel_router *router)
 
 /* The exchange's topic string tells nearly all channels apart, so it alone is hashed; channels that
  * share one (a candle's interval is a parameter, slots of one feed) differ in the numbers mixed in,
- * or are told apart by comparing. */
+ * or are distinguished by comparing. */
 static uint64_t hash_key(const route_key *key)
 {
     uint64_t mix = (uint64_t)key->line << 40 | (uint64_t)key->shard << 24 |
@@ -155,7 +155,7 @@ static uint32_t find_place(const channel_router *r, const route_key *key, uint64
 
 /* ---- making ---- */
 
-/* "FAMILY/TOPIC", and behind it when a dated row begins: one name has one schema, also in a
+/* "FAMILY/TOPIC", and after it when a dated row begins: one name has one schema, also in a
  * recording that goes on over the date. */
 static void name_schema(const family *of, const topic_row *row, char out[SCHEMA_NAME_BYTES])
 {

@@ -40,7 +40,7 @@ typedef struct router_frame {
     frame_dir dir;
     channel_opcode opcode;
     uint64_t recv_ns;
-    td_bytes bytes;        /* DECODE_PADDING_BYTES (schema/decode.h) readable behind it */
+    td_bytes bytes;        /* DECODE_PADDING_BYTES (schema/decode.h) readable after it */
     const char *http_name; /* DIR_HTTP: what the reply is called, of feed_name_char's characters
                               (format/segment_name.h), at most LIMIT_NAME_BYTES with its NUL */
 } router_frame;
@@ -51,7 +51,7 @@ typedef struct channel_route {
     const channel_info *info; /* valid until the router forgets or closes */
     enum frame_class frame_class;
     uint64_t publish_ns; /* the exchange's time, recv_ns where the frame has none */
-    int8_t success;      /* of an ack or an answer to auth: 1, 0, -1 = not said */
+    int8_t success;      /* of an ack or an answer to auth: 1, 0, -1 = absent */
     uint8_t is_overflow; /* 1: on _unknown because the feed had no channel left */
 } channel_route;
 

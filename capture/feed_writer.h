@@ -54,7 +54,7 @@ typedef struct feed_frame {
     channel_opcode opcode;
     uint64_t ordinal; /* on its connection and direction; 0: the next one */
     uint64_t recv_ns;
-    td_bytes bytes;        /* DECODE_PADDING_BYTES (schema/decode.h) readable behind it */
+    td_bytes bytes;        /* DECODE_PADDING_BYTES (schema/decode.h) readable after it */
     const char *http_name; /* as router_frame has it */
 } feed_frame;
 
@@ -119,7 +119,7 @@ uint64_t feed_writer_last_ns(const feed_writer *self);
 uint64_t feed_writer_pending_count(const feed_writer *self);
 
 /* Make a chunk of what is pending, at this zstd level (chunk_builder.h), and hand over the gaps
- * that its events tell (gaps: empty before). TD_EOF: nothing is pending; TD_E_NOMEM. */
+ * of its events (gaps: empty before). TD_EOF: nothing is pending; TD_E_NOMEM. */
 TD_MUST_USE td_result feed_writer_seal(feed_writer *self, int level, sealed_chunk *out,
                                        gap_list *gaps, td_err *err);
 

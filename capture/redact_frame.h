@@ -38,7 +38,7 @@ void frame_redactor_init(frame_redactor *self);
 void frame_redactor_fini(frame_redactor *self);
 
 /* Hide a frame's secrets. *out is the frame from now on: frame itself, or one that is valid until
- * the next call and has DECODE_PADDING_BYTES (schema/decode.h) readable behind it. is_binary: it
+ * the next call and has DECODE_PADDING_BYTES (schema/decode.h) readable after it. is_binary: it
  * came as a binary message, and may be compressed; what does not begin as JSON does may be, too (a
  * capture does not say which messages were binary). At most LIMIT_FRAME_BYTES. TD_E_NOMEM. */
 TD_MUST_USE td_result frame_redactor_apply(frame_redactor *self, redactor *secrets, td_bytes frame,

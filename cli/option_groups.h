@@ -41,7 +41,8 @@ typedef struct json_options {
 } json_options;
 option_group option_group_json(json_options *target);
 
-/* What is said on stderr (and --help, which every verb has without listing it): -q; with -v; with
+/* What is printed on stderr (and --help, which every verb has without listing it): -q; with -v;
+ * with
  * --log-format, too, in verbs that run until they are stopped. */
 typedef struct talk_options {
     int log_format; /* report_format, less REPORT_PROMPT */

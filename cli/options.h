@@ -1,5 +1,5 @@
 /* The command line as tables. One row says all there is to know about an option: its names, what
- * its value is, where the value goes, and what to tell people. Parser and --help read the same
+ * its value is, where the value goes, and its help text. Parser and --help read the same
  * rows.
  *
  * A verb lists groups: its own rows, and the common ones of cli/option_groups.h; each group comes

@@ -1,5 +1,6 @@
 /* One status line that is written over and over while a program works: only on a terminal, at most
- * ten times a second, and gone before anything else is said. Quiet programs show none. One thread.
+ * ten times a second, and cleared before anything else is printed. Quiet programs show none. One
+ * thread.
  */
 #ifndef TD_CLI_PROGRESS_H
 #define TD_CLI_PROGRESS_H

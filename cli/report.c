@@ -173,7 +173,7 @@ void report_begin_log(reporter *report, const talk_options *talk)
 
 static const char WIPE[] = "\r\033[K";
 
-/* Write a line in place of the status line, which is drawn again behind it. */
+/* Write a line in place of the status line, which is drawn again after it. */
 static void write_line(reporter *report, line_kind kind, const char *line, const char *hint)
 {
     char shown[REPORT_WRITE_BYTES - sizeof WIPE - 1];

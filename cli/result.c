@@ -53,7 +53,7 @@ static result_field *add_field(result_writer *r, const char *name, uint64_t valu
     return grown;
 }
 
-/* The field's text is what the page has behind its beginning. */
+/* The field's text is what the page has after its beginning. */
 static void end_text(result_writer *r, result_field *field)
 {
     field->text_size = r->page.line.size - field->text_at;
@@ -127,7 +127,7 @@ static void print_all(result_writer *r, const char *between, int between_size)
     }
 }
 
-/* Print a placeholder, from behind its "{". Returns what follows its "}". */
+/* Print a placeholder, from after its "{". Returns what follows its "}". */
 static const char *print_field(result_writer *r, const char *at)
 {
     const char *end = at + strcspn(at, "}");
@@ -156,7 +156,7 @@ static const char *print_field(result_writer *r, const char *at)
     return end + 1;
 }
 
-/* 1 if the part from behind its "[" is to be left out. */
+/* 1 if the part from after its "[" is to be left out. */
 static int is_left_out(const result_writer *r, const char *part)
 {
     const char *at = part + strcspn(part, "{]");

@@ -16,8 +16,8 @@
  *   [{name!} ...]    left out unless that field is empty
  *
  * A name is looked up in the object itself, then in those around it. Fields that people do not need
- * are in no pattern. Fields that programs do not need, because they follow from others or are said
- * in words, are notes: in no JSON.
+ * are in no pattern. Fields that programs do not need, because they follow from others or are
+ * printed in words, are notes: in no JSON.
  *
  * Names are borrowed until result_end; texts are copied, and escaped for screens (base/escape.h). A
  * wrong name, pattern or nesting is an assertion. The first failure is kept, and later calls do

@@ -1,7 +1,8 @@
 /* SIGINT, SIGTERM and SIGHUP, the same for every program: the first asks to stop, a second within
  * 5 s ends the process at once (an archive that was being written is recoverable all the same). A
  * SIGHUP that the parent ignores, as nohup(1) does, stays ignored. A program that changed its
- * terminal is also told before SIGTSTP (Ctrl-Z) stops it, and SIGQUIT ends it like a second signal.
+ * terminal is also called before SIGTSTP (Ctrl-Z) stops it, and SIGQUIT ends it like a second
+ * signal.
  *
  * A thread waits for them, so there is no handler and nothing global. Block them before any thread
  * is started, for threads inherit that; what arrives before open is delivered then. */

@@ -1,6 +1,6 @@
 /* The chain record: tapedeck's own MCAP record (opcode 0x80) that makes a file provable.
  *
- * It stands behind each chunk and its message indexes (in the journal: behind each entry). It holds
+ * It stands after each chunk and its message indexes (in the journal: after each entry). It holds
  * running totals and, as its last 16 bytes, XXH3-128 of (the value before it, every byte of the
  * file from covers_from up to those 16 bytes). covers_from is the end of the chain record before, 0
  * for the first one, so each byte of the data section is covered by exactly one record. The value
@@ -73,7 +73,7 @@ TD_MUST_USE td_result chain_append_fields(td_buf *buf, const chain_record *recor
 /* Reset the hasher and take in the value before. */
 void chain_start(td_hasher *hasher, td_hash128 previous);
 
-/* Append the hasher's value behind the fields, and return it. */
+/* Append the hasher's value after the fields, and return it. */
 td_hash128 chain_append_value(td_buf *buf, const td_hasher *hasher);
 
 /* Read a record's content. conns has space for CHAIN_CONNS_MAX and is what out->conns points to;

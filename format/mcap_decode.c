@@ -60,7 +60,7 @@ static td_bytes get_bytes(cursor *c, uint64_t size, const char *field)
     return td_bytes_of(p, p == NULL ? 0 : (size_t)size);
 }
 
-/* A string, map or array behind its 4-byte length. */
+/* A string, map or array after its 4-byte length. */
 static td_bytes get_counted(cursor *c, const char *field)
 {
     uint32_t size = get_u32(c, field);

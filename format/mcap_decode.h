@@ -1,5 +1,5 @@
 /* MCAP records out of bytes. Each function reads one record's content (without opcode and length);
- * views in the result point into it. Fields behind the known ones are ignored, as the specification
+ * views in the result point into it. Fields after the known ones are ignored, as the specification
  * wants. TD_OK; TD_E_CORRUPT: a length field says more than there is, a map does not come out even,
  * or a value is not allowed. No state, no allocation, any thread. */
 #ifndef TD_FORMAT_MCAP_DECODE_H

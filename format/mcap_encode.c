@@ -82,7 +82,7 @@ static void put_raw(cursor *c, td_bytes bytes)
     c->p += bytes.size;
 }
 
-/* A string, map or array behind its 4-byte length. */
+/* A string, map or array after its 4-byte length. */
 static void put_counted(cursor *c, td_bytes bytes)
 {
     put_u32(c, (uint32_t)bytes.size);

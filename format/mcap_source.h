@@ -30,7 +30,7 @@ typedef struct mcap_place {
     uint64_t offset;     /* of the opcode */
     uint64_t content_at; /* of the content */
     uint64_t content_bytes;
-    uint64_t end; /* behind the content */
+    uint64_t end; /* after the content */
 } mcap_place;
 
 /* Look at file (borrowed), and find out its size. TD_OK, TD_E_IO. Free with fini. */

@@ -163,7 +163,7 @@ static td_result append_statistics(mcap_summary *summary, td_buf *buf, td_err *e
     return mcap_encode_statistics(buf, &statistics, err);
 }
 
-/* The groups of the summary in their order; statistics must come behind the channels. */
+/* The groups of the summary in their order; statistics must come after the channels. */
 enum { GROUPS = 6 };
 typedef struct group_place {
     uint8_t opcode;

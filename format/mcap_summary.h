@@ -1,6 +1,6 @@
 /* The end of an MCAP file, collected while its data section is written: schemas, channels, the
  * three kinds of index, statistics. The same content always gives the same bytes, so that a
- * half-written end can be told from anything else. Memory grows with the file's chunks and
+ * half-written end is recognized. Memory grows with the file's chunks and
  * channels, up to SUMMARY_BYTES_MAX. Owned by one writer, one thread. */
 #ifndef TD_FORMAT_MCAP_SUMMARY_H
 #define TD_FORMAT_MCAP_SUMMARY_H

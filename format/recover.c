@@ -27,7 +27,7 @@ typedef struct recovery {
     td_file *file;
     mcap_source source;
     /* first walk */
-    uint64_t data_start;    /* behind the header */
+    uint64_t data_start;    /* after the header */
     td_hash128 first_chain; /* what the session record says it follows */
     uint64_t sound_bytes;   /* end of the last block that proves itself; 0 = none */
     uint64_t last_start;    /* beginning of that block */
@@ -102,7 +102,7 @@ static td_result judge_block(void *user, const scan_block *block, td_err *err)
         v->held_to = block->end;
         return TD_OK;
     }
-    /* Damaged blocks count once something behind them is proven; else they are the torn tail. */
+    /* Damaged blocks count once something after them is proven; else they are the torn tail. */
     if (v->held_damage > 0) {
         note_damage(v, v->held_from, v->held_to);
         v->result->damaged_blocks += v->held_damage - 1;
@@ -133,7 +133,7 @@ static td_result hold_damage(void *user, const scan_damage *damage, td_err *err)
 static const scan_visitor JUDGE = {.block = judge_block, .damage = hold_damage};
 
 /* The file's head cannot be read. A chain record alone proves nothing: without a sync a power cut
- * may spare it and take the head. A sound block behind it does, for it was written after a sync. */
+ * may spare it and take the head. A sound block after it does, for it was written after a sync. */
 static td_result look_for_blocks(recovery *v, td_err *err)
 {
     scanner walk;

@@ -240,8 +240,8 @@ static td_result find_head(mcap_source *source, uint64_t from, uint64_t *found, 
     return TD_EOF;
 }
 
-/* Go on behind the damage that the chain record found shows: where its own block begins if that is
- * further on (the record before it is lost too), else behind it. */
+/* Go on after the damage that the chain record found shows: where its own block begins if that is
+ * further on (the record before it is lost too), else after it. */
 static td_result resume(scanner *s, const chain_record *record, uint64_t end, td_err *err)
 {
     TD_ASSERT(end <= s->source->size);
@@ -282,14 +282,14 @@ td_result scanner_find_block(scanner *s, uint64_t *from, uint64_t *to, td_err *e
     return rc;
 }
 
-/* A record is bad, its length is not: the walk goes on behind it. */
+/* A record is bad, its length is not: the walk goes on after it. */
 static td_result tell_damage(scanner *s, const mcap_place *place, const td_err *why, td_err *err)
 {
     scan_damage damage = {.why = why, .offset = place->offset, .opcode = place->opcode};
     return s->visitor->damage == NULL ? TD_OK : s->visitor->damage(s->user, &damage, err);
 }
 
-/* The structure is broken at the walk's place: on behind the damage if there is a way. */
+/* The structure is broken at the walk's place: on after the damage if there is a way. */
 static td_result pass_damage(scanner *s, const td_err *why, td_err *err)
 {
     scan_damage damage = {.why = why, .offset = s->at, .is_broken = 1};

@@ -3,7 +3,7 @@
  * visitor; order, message indexes, blocks, and the way past damage are decided here.
  *
  * A block is what one chain record covers. Since each record holds the value that the next one
- * starts from, a damaged block does not take those behind it along; and since chain records carry a
+ * starts from, a damaged block does not take those after it along; and since chain records carry a
  * magic, the next one is found even where a length field is broken. One thread. */
 #ifndef TD_FORMAT_SCANNER_H
 #define TD_FORMAT_SCANNER_H
@@ -20,7 +20,7 @@
 extern "C" {
 #endif
 
-/* A chunk, and the message indexes that stand directly behind it. */
+/* A chunk, and the message indexes that stand directly after it. */
 typedef struct scan_chunk {
     mcap_place place;
     /* What the summary would say of it. index_offsets: packed; compression lives for ever, and is
@@ -31,7 +31,7 @@ typedef struct scan_chunk {
     uint8_t is_index_broken; /* 1: one of its message indexes cannot be read */
 } scan_chunk;
 
-/* What a chain record said of its block. */
+/* A block, as its chain record describes it. */
 typedef struct scan_block {
     chain_record record; /* conns: as scanner_init was given */
     uint64_t start, end; /* file offsets; end is behind the chain record */
@@ -43,7 +43,7 @@ typedef struct scan_block {
 typedef struct scan_damage {
     const td_err *why;
     uint64_t offset;
-    uint8_t opcode; /* of the record, whose length is good: the walk goes on behind it */
+    uint8_t opcode; /* of the record, whose length is good: the walk goes on after it */
     /* 1: the structure is broken; what is between from and to, where a block begins, is passed
      * over; to 0: there is none, and the walk ends here. */
     uint8_t is_broken;
@@ -83,7 +83,7 @@ typedef struct scanner {
     scan_chunk chunk;
     td_buf offsets;    /* of the pending chunk's message indexes, packed */
     uint8_t has_chunk; /* 1: a chunk is pending */
-    uint8_t is_done;   /* 1: end was told, or the structure is broken for good */
+    uint8_t is_done;   /* 1: end was called, or the structure is broken for good */
 } scanner;
 
 /* Walks source (borrowed) for a visitor; scanner_begin says from where. TD_OK, TD_E_NOMEM; free
@@ -96,7 +96,7 @@ void scanner_fini(scanner *s);
  * its records begin; else where a chain record ends, with its value. */
 void scanner_begin(scanner *s, uint64_t block_start, uint64_t at, td_hash128 chain);
 
-/* Look for the next chain record behind the block's start, whatever stands there, and begin at the
+/* Look for the next chain record after the block's start, whatever stands there, and begin at the
  * block that it shows; [*from, *to) is passed over. TD_OK; TD_EOF if there is none; TD_E_IO,
  * TD_E_NOMEM. */
 TD_MUST_USE td_result scanner_find_block(scanner *s, uint64_t *from, uint64_t *to, td_err *err);
@@ -105,7 +105,8 @@ TD_MUST_USE td_result scanner_find_block(scanner *s, uint64_t *from, uint64_t *t
  * pending then stays so. TD_OK, TD_E_IO, TD_E_NOMEM, or what damage failed with. */
 TD_MUST_USE td_result scanner_run(scanner *s, uint64_t limit, td_err *err);
 
-/* Nothing follows the chunk that is pending, if one is: tell its end. What the visitor gives. */
+/* Nothing follows the chunk that is pending, if one is: call its end. Returns what the visitor
+ * returns. */
 TD_MUST_USE td_result scanner_end_chunk(scanner *s, td_err *err);
 
 /* 1 for what ends any work on a file, as opposed to damage in it. */

@@ -360,7 +360,7 @@ static td_result read_all(segment_reader *reader, const char *path, segment_inde
     return rc;
 }
 
-/* 1 if the file is open, and its head is torn with nothing durable behind it. */
+/* 1 if the file is open, and its head is torn with nothing durable after it. */
 static int is_stillborn(td_io io, const char *full, td_result rc)
 {
     static const char SUFFIX[] = SEGMENT_OPEN_SUFFIX;

@@ -35,7 +35,7 @@ typedef struct index_channel {
 typedef struct segment_chunk {
     uint64_t offset;      /* of the Chunk record in the file (a run: of its first record) */
     uint64_t chunk_bytes; /* the whole record, opcode and length included (a run: all of it) */
-    uint64_t index_bytes; /* of the Message Index records behind it; 0: none */
+    uint64_t index_bytes; /* of the Message Index records after it; 0: none */
     uint64_t uncompressed_bytes; /* of its records */
     uint64_t first_ns;           /* least and greatest recv_ns */
     uint64_t last_ns;

@@ -8,7 +8,7 @@
 #include "base/assert.h"
 #include "format/segment_index.h"
 
-/* The chain record behind the last chunk, whose value covers every byte before it. */
+/* The chain record after the last chunk, whose value covers every byte before it. */
 static td_result read_last_chain(segment_reader *r, const segment_chunk *last, td_hash128 *out,
                                  td_err *err)
 {

@@ -7,7 +7,7 @@
 #include "base/assert.h"
 #include "base/time_text.h"
 
-/* Lengths of the parts behind the feed: "-20261120T060000Z", "-3f2a9c01", and at least "-000001".
+/* Lengths of the parts after the feed: "-20261120T060000Z", "-3f2a9c01", and at least "-000001".
  */
 enum { NAME_TIME_CHARS = 16, NAME_SESSION_CHARS = 8, NAME_NUMBER_CHARS_MIN = 6 };
 

@@ -28,7 +28,7 @@ typedef struct segment_name {
  */
 int segment_name_parse(const char *file_name, segment_name *out);
 
-/* The name behind the last slash of a path. */
+/* The name after the last slash of a path. */
 const char *segment_file_name(const char *path);
 
 /* A path or name without ".open" at its end. */

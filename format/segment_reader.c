@@ -88,7 +88,7 @@ static td_result reader_take_session(segment_reader *reader, const mcap_place *p
     return TD_OK;
 }
 
-/* The session is the record behind the header. A file of ours without one is damaged, and read on.
+/* The session is the record after the header. A file of ours without one is damaged, and read on.
  */
 static td_result read_session(segment_reader *r, td_err *err)
 {

@@ -4,7 +4,7 @@
  * With a sound summary, opening reads that alone; with an index that is known, not even that. Else
  * the file is walked once: chunks are found by their headers, and only those that bring channels
  * not seen yet are decompressed. In our own profile without an end (`.open`), a chunk counts once
- * its chain record stands behind it; what follows the last chain record is a torn tail. Messages
+ * its chain record stands after it; what follows the last chain record is a torn tail. Messages
  * outside of chunks are grouped into runs of about 1 MiB, which look like uncompressed chunks.
  * Memory: the lists, plus one chunk per segment_scratch.
  *
@@ -32,7 +32,7 @@
 extern "C" {
 #endif
 
-/* Readable bytes behind a chunk's records, zero: what a JSON parser wants behind a frame. */
+/* Readable bytes after a chunk's records, zero: what a JSON parser wants behind a frame. */
 enum { SEGMENT_PADDING_BYTES = 64 };
 
 /* Feed of channels that name none: files of other programs. */
@@ -83,7 +83,7 @@ typedef struct segment_scratch segment_scratch;
 
 /* Open the file at path for reading. TD_OK; TD_E_NOTFOUND, TD_E_IO; TD_E_CORRUPT if it does not
  * begin as MCAP; TD_E_TRUNCATED if it ends within magic or header; TD_E_UNSUPPORTED for another
- * major version; TD_E_LIMIT, TD_E_NOMEM. Damage behind the header is no failure: see damaged_count.
+ * major version; TD_E_LIMIT, TD_E_NOMEM. Damage after the header is no failure: see damaged_count.
  */
 TD_MUST_USE td_result segment_reader_open(td_io io, const char *path, segment_reader **out,
                                           td_err *err);
@@ -124,7 +124,7 @@ const segment_channel *segment_reader_channel(const segment_reader *reader, uint
 const segment_channel *segment_reader_channel_by_id(const segment_reader *reader, uint16_t id);
 
 /* Look for what was appended since open or the last refresh (file still open): new chunks and
- * channels are added behind the known ones; state turns to SEGMENT_FINISHED when the end is there.
+ * channels are added after the known ones; state turns to SEGMENT_FINISHED when the end is there.
  * The file may be renamed meanwhile. *added gets the number of new chunks. TD_OK, TD_E_IO,
  * TD_E_NOMEM. */
 TD_MUST_USE td_result segment_reader_refresh(segment_reader *reader, uint32_t *added, td_err *err);
@@ -135,8 +135,8 @@ void segment_scratch_close(segment_scratch *scratch);
 
 /* Read chunk index, decompress it into out (which is cleared; size_max at least LIMIT_CHUNK_BYTES +
  * SEGMENT_PADDING_BYTES) and check its CRC. out->size = its records, SEGMENT_PADDING_BYTES of zeros
- * readable behind. TD_OK; TD_E_CORRUPT (CRC, sizes), TD_E_TRUNCATED, TD_E_UNSUPPORTED (compression,
- * named), TD_E_LIMIT, TD_E_IO, TD_E_NOMEM. */
+ * readable after it. TD_OK; TD_E_CORRUPT (CRC, sizes), TD_E_TRUNCATED, TD_E_UNSUPPORTED
+ * (compression, named), TD_E_LIMIT, TD_E_IO, TD_E_NOMEM. */
 TD_MUST_USE td_result segment_reader_read(const segment_reader *reader, uint32_t index,
                                           segment_scratch *scratch, td_buf *out, td_err *err);
 

@@ -45,7 +45,7 @@ struct segment_reader {
     char damage[DAMAGE_TEXT_BYTES];
     char *strings;       /* session strings */
     td_buf names;        /* profile, library */
-    uint64_t data_start; /* behind the header */
+    uint64_t data_start; /* after the header */
     segment_chunk *chunks;
     uint32_t chunk_count;
     td_buf bitmaps;
@@ -61,7 +61,7 @@ struct segment_reader {
     td_hash128 scan_chain; /* ours: value that block starts from */
 };
 
-/* Copy bytes to *at with a NUL, move *at behind it. What follows a NUL in bytes is out of sight. */
+/* Copy bytes to *at with a NUL, move *at after it. What follows a NUL in bytes is out of sight. */
 const char *reader_place_text(char **at, td_bytes bytes);
 
 /* A decimal number out of metadata; what is none, or too large, counts as 0. */

@@ -399,7 +399,7 @@ static td_result take_message(verify_state *v, td_bytes content, uint64_t chunk_
     return count_message(v, channel, out, chunk_offset, err);
 }
 
-/* Remember a message for the indexes behind the chunk, and the range of times. */
+/* Remember a message for the indexes after the chunk, and the range of times. */
 static td_result note_entry(verify_state *v, const mcap_message *message, uint64_t offset,
                             uint64_t *first_ns, uint64_t *last_ns, td_err *err)
 {
@@ -974,7 +974,7 @@ static int ends_with(const char *text, const char *suffix)
 }
 
 /* A power cut may leave any sectors of what a new file was made of: of its head, too. That is
- * damage only if something behind it was durable. */
+ * damage only if something after it was durable. */
 static int is_stillborn(const verify_state *v, td_io io, const char *path)
 {
     int has_durable = 1;

@@ -36,8 +36,8 @@ typedef enum segment_finding_kind {
     FINDING_TIME,        /* a receive time fell, or lies outside of its chunk's range */
     FINDING_INDEX,       /* a message index differs from its chunk */
     FINDING_SUMMARY,     /* the summary differs from the data section */
-    FINDING_TRAILING,    /* bytes behind the closing magic */
-    FINDING_TORN, /* unfinished file: bytes behind the last chain record (recover cuts them off) */
+    FINDING_TRAILING,    /* bytes after the closing magic */
+    FINDING_TORN, /* unfinished file: bytes after the last chain record (recover cuts them off) */
 } segment_finding_kind;
 
 typedef struct segment_finding {
@@ -46,7 +46,7 @@ typedef struct segment_finding {
     const char *text; /* one line, valid during the call */
 } segment_finding;
 
-/* Told each finding as it is met. */
+/* Called with each finding. */
 typedef void segment_finding_fn(void *user, const segment_finding *finding);
 
 typedef struct segment_verify_result {

@@ -219,7 +219,7 @@ static td_result add_to_summary(segment_writer *w, const sealed_chunk *chunk, td
     return rc;
 }
 
-/* Put the chain record behind the chunk's bytes. */
+/* Put the chain record after the chunk's bytes. */
 static td_result append_chain(segment_writer *w, sealed_chunk *chunk, td_hash128 *value,
                               td_err *err)
 {

@@ -30,7 +30,7 @@ extern "C" {
 #define SEGMENT_OPEN_SUFFIX      ".open"
 #define SEGMENT_SESSION_METADATA "tapedeck.session"
 
-/* What the first record behind the header says. Strings are borrowed; "" = none. */
+/* The first record after the header. Strings are borrowed; "" = none. */
 typedef struct segment_session {
     const char *session; /* 8 hex digits */
     uint64_t start_ns;   /* when the session began */
@@ -46,7 +46,7 @@ typedef struct segment_session {
 typedef struct segment_place {
     uint64_t chunk_offset; /* of the Chunk record */
     uint64_t chunk_bytes;  /* with opcode and length */
-    uint64_t index_bytes;  /* of the Message Index records behind it */
+    uint64_t index_bytes;  /* of the Message Index records after it */
     uint64_t end;          /* file size after the chain record */
 } segment_place;
 

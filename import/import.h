@@ -3,7 +3,7 @@
  *
  * The file is read once to learn its connections, their families, and whether its lines are in
  * order of time; nothing is written before that is known. Then its frames are written in order of
- * time: straight from the file where it has that order, else (several connections one behind the
+ * time: straight from the file where it has that order, else (several connections one after the
  * other, or a pipe) through a scratch file. Receive times are the file's own, made strictly rising
  * by the smallest step. Memory is bounded by a line, a chunk, and one block per connection. */
 #ifndef TD_IMPORT_IMPORT_H
@@ -65,7 +65,7 @@ typedef struct import_report {
 } import_report;
 
 /* Import one capture. TD_OK also when lines were malformed: the report counts them. TD_E_INVALID
- * (the family cannot be told, a name is wrong, it was imported before: nothing was written),
+ * (the family is unknown, a name is wrong, it was imported before: nothing was written),
  * TD_E_NOTFOUND, TD_E_BUSY, TD_E_IO, TD_E_NOSPACE, TD_E_NOMEM. */
 TD_MUST_USE td_result import_run(const import_options *options, import_report *report, td_err *err);
 

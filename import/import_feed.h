@@ -22,7 +22,7 @@ typedef struct import_feed_options {
     const char *session;
     const char *version;
     uint64_t start_ns; /* of the session */
-    /* The ledger: gaps of the whole feed that are open end at the first frame behind their
+    /* The ledger: gaps of the whole feed that are open end at the first frame after their
      * beginning. */
     const gap_list *earlier;
     redactor *secrets; /* NULL: nothing to hide */
@@ -36,7 +36,7 @@ typedef struct import_feed_frame {
     uint32_t shard; /* below LIMIT_FEED_SLOTS */
     frame_dir dir;
     uint64_t recv_ns;
-    td_bytes bytes; /* DECODE_PADDING_BYTES readable behind it */
+    td_bytes bytes; /* DECODE_PADDING_BYTES readable after it */
     td_bytes url;   /* DIR_HTTP: what was asked; empty if the capture does not say */
 } import_feed_frame;
 

@@ -27,7 +27,7 @@ typedef struct import_feed_map {
 } import_feed_map;
 
 /* Make the map. asked NULL: by each slot's URL, and a slot without one is refused. feed NULL: the
- * family's name. TD_E_INVALID, in words, if a family cannot be told or one feed name would have to
+ * family's name. TD_E_INVALID, with a text, if a family is unknown or one feed name would have to
  * stand for several families. */
 TD_MUST_USE td_result import_feed_map_make(const import_slots *slots, const family *family,
                                            const char *feed, import_feed_map *out, td_err *err);

@@ -12,7 +12,7 @@
 struct import_line_reader {
     import_format format;
     json_parser *parser;
-    td_buf data; /* a frame whose escapes were resolved, with padding behind it */
+    td_buf data; /* a frame whose escapes were resolved, with padding after it */
     td_err err;  /* holds the reason of the last refusal */
 };
 
@@ -92,7 +92,7 @@ static int join_time(uint64_t seconds, uint64_t fraction_ns, uint64_t *ns)
 }
 
 /* Decimal seconds ("1618677785.489609") as ns. 1, or 0 if that is no time in (0, 2^63) ns with at
- * most nine decimal places (zeros behind them are fine). */
+ * most nine decimal places (zeros after them are fine). */
 static int import_time_parse(td_bytes text, uint64_t *ns)
 {
     uint64_t seconds = 0;

@@ -3,7 +3,7 @@
  *
  *   cryptofeed   its line format ("TIME: DATA", "URL <- TIME: DATA", "URL -> TIME: DATA",
  *                "URL <-> TIME", "configuration: …") and its format 2 (one JSON object a line); the
- *                two are told apart line by line
+ *                two are distinguished line by line
  *   jsonl        {"recv_ns" or "ts", "data", …} around a frame, or the bare frame
  *
  * Times are exact: decimal seconds become nanoseconds digit by digit, never through a double.
@@ -40,7 +40,7 @@ typedef struct import_record {
     uint64_t time_ns; /* > 0 but for IMPORT_TIME_NONE */
     td_bytes conn;    /* the file's own name of the connection; empty if the line names none */
     td_bytes url;     /* as in the file, secrets and all; empty if the line names none */
-    td_bytes data;    /* the frame; DECODE_PADDING_BYTES readable behind it */
+    td_bytes data;    /* the frame; DECODE_PADDING_BYTES readable after it */
 } import_record;
 
 typedef struct import_line_reader import_line_reader;
@@ -49,7 +49,7 @@ TD_MUST_USE td_result import_line_reader_open(import_format format, import_line_
                                               td_err *err);
 void import_line_reader_close(import_line_reader *reader);
 
-/* Read one line (JSON_PADDING_BYTES readable behind it). Returns 1 and fills *out, or 0 for a
+/* Read one line (JSON_PADDING_BYTES readable after it). Returns 1 and fills *out, or 0 for a
  * malformed line, with the reason as a text that is valid until the next call. */
 int import_line_read(import_line_reader *reader, td_bytes line, import_record *out,
                      const char **reason);

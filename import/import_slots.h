@@ -26,7 +26,7 @@ typedef struct import_slot {
     const char *url;  /* as in the file; NULL if it says none */
     uint8_t is_http;
     uint32_t conn;     /* number of its present connection; 0 before the first line */
-    uint64_t first_ns; /* first time that a line said, 0 if none did yet */
+    uint64_t first_ns; /* first time of a line, 0 if none yet */
     uint64_t last_ns;  /* latest effective time */
     uint64_t frames;
 } import_slot;

@@ -139,7 +139,7 @@ capture_content import_source_content(const import_source *source)
     return source->content;
 }
 
-/* Read more raw bytes behind those that are left; is_raw_ended at the end. */
+/* Read more raw bytes after those that are left; is_raw_ended at the end. */
 static td_result fill_raw(import_source *s, td_err *err)
 {
     if (s->raw_at > 0) {

@@ -1,8 +1,8 @@
-/* The bytes of a capture file: from a file or a pipe, inflated if they are gzip or zstd (told by
- * content, not by name; several members or frames in a row are one text), and cut into lines.
+/* The bytes of a capture file: from a file or a pipe, inflated if they are gzip or zstd (recognized
+ * by content, not by name; several members or frames in a row are one text), and cut into lines.
  *
  * Memory is bounded: two fixed buffers and one line. A line over LIMIT_IMPORT_LINE_BYTES is passed
- * over and said to be too long; reading goes on behind it. A compressed stream that breaks off or
+ * over and reported as too long; reading goes on after it. A compressed stream that breaks off or
  * is damaged gives everything up to there, then one TD_E_TRUNCATED or TD_E_CORRUPT, then the end.
  * One thread. */
 #ifndef TD_IMPORT_IMPORT_SOURCE_H
@@ -20,7 +20,7 @@ typedef struct import_source import_source;
 /* One line without its end (LF or CR LF). */
 typedef struct import_text_line {
     uint64_t number;     /* from 1 */
-    td_bytes text;       /* valid until the next call; JSON_PADDING_BYTES readable behind it */
+    td_bytes text;       /* valid until the next call; JSON_PADDING_BYTES readable after it */
     uint8_t is_too_long; /* 1: text is empty, the line was passed over */
 } import_text_line;
 
@@ -43,7 +43,7 @@ TD_MUST_USE td_result import_source_rewind(import_source *source, td_err *err);
  * (compressed, see above; TD_EOF follows); TD_E_IO, TD_E_NOMEM. */
 TD_MUST_USE td_result import_source_next(import_source *source, import_text_line *out, td_err *err);
 
-/* "gzip", "zstd", or "none", which is also said before the first line. */
+/* "gzip", "zstd", or "none", also before the first line. */
 const char *import_source_compression(const import_source *source);
 
 /* What all lines were cut out of, once the end was reached for the first time. */

@@ -1,5 +1,5 @@
 /* Records of several connections, put in one after the other and taken out in order of time. Needed
- * where a capture holds its connections one behind the other, or comes through a pipe and can be
+ * where a capture holds its connections one after the other, or comes through a pipe and can be
  * read only once.
  *
  * Each slot's records keep their order (its effective times never fall); between slots the earlier

@@ -48,7 +48,7 @@ typedef struct digest_frame_head {
 TD_MUST_USE td_result digest_init(digest *digest, td_err *err);
 void digest_fini(digest *digest);
 
-/* Take in a frame. The hash of its bytes is asked for, so that they are read once for two digests.
+/* Add a frame. The caller gives the hash of its bytes, so that they are read once for two digests.
  */
 void digest_add_frame(digest *digest, const digest_frame_head *head, td_hash128 bytes_hash);
 

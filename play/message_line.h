@@ -8,8 +8,8 @@
 
 /* Write the members of what a frame says (schema/message_json.h): of data, of what is unknown, of
  * control frames and requests. The tape reads all (TAPE_READS_ALL). What could not be decoded is
- * said to be so, under the exchange topic of its channel, or of the frame itself where no row knew
- * it. */
+ * written as undecoded, under the exchange topic of its channel, or of the frame itself where no
+ * row knew it. */
 void message_line(json_writer *json, const tape_frame *frame);
 
 #endif

@@ -71,7 +71,7 @@ static uint64_t tape_of_real(pacer_speed speed, uint64_t real_ns)
     return clamp((wide)real_ns * (wide)speed.value.mantissa / (wide)speed_unit(speed));
 }
 
-/* Where the tape is now: behind the last frame, at most at the one that is being waited for. */
+/* Where the tape is now: after the last frame, at most at the one that is being waited for. */
 static uint64_t pacer_position(const pacer *p, uint64_t now_ns)
 {
     if (p->options.speed.is_max || p->is_paused)

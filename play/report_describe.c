@@ -520,7 +520,7 @@ static void describe_truth(result_writer *r, const truth_result *truth)
 /* ---- the whole ---- */
 
 /* To people. The first of each kind is enough to begin with: where one frame is lost, many rules
- * break behind it. */
+ * break after it. */
 static void describe_verdict(result_writer *r, const replay_report *report)
 {
     static const char COMPLETE[] =

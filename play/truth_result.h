@@ -18,7 +18,7 @@ typedef struct truth_result {
     uint64_t frames;     /* data frames that the exchange sent */
     uint64_t matched;    /* of these, recorded: same connection, ordinal and bytes */
     uint64_t missing;    /* before a connection's last recorded frame, and not there */
-    uint64_t after_end;  /* behind it, or on a connection of which nothing is recorded */
+    uint64_t after_end;  /* after it, or on a connection of which nothing is recorded */
     uint64_t unexpected; /* recorded, and never sent */
     uint64_t marks;      /* book marks that were reached */
     uint64_t marks_equal;

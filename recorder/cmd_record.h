@@ -4,7 +4,7 @@
 
 #include "cli/verbs.h"
 
-/* Read the command line, record until told to stop, say what was recorded. */
+/* Read the command line, record until a signal or a limit, print what was recorded. */
 exit_code cmd_record(const verb_context *context, int argc, char **argv);
 
 #endif

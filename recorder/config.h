@@ -1,4 +1,4 @@
-/* What a recorder is told to do: from a YAML file, or, for one feed, from the command line. One
+/* What a recorder does: from a YAML file, or, for one feed, from the command line. One
  * table of keys serves both: "stale_after" in the file is --stale-after on the command line, with
  * the same grammar, the same bounds and the same words when it is wrong.
  *

@@ -683,7 +683,7 @@ static void on_heartbeat(void *user, wire_conn *conn, unsigned opcode, td_bytes 
 /* What is said of an end quotes the peer (the reason it closes with), who may quote a key. */
 static const char *hide_words(const connection *self, const wire_end *end, char out[END_BYTES])
 {
-    (void)snprintf(out, END_BYTES, "%s", end->text); /* cut if too long: behind the peer's words */
+    (void)snprintf(out, END_BYTES, "%s", end->text); /* cut if too long: after the peer's words */
     return hide_secrets(self, out);
 }
 

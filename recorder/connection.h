@@ -20,7 +20,7 @@
 
 typedef struct connection connection;
 
-/* What connections share, and whom they tell. Borrowed. */
+/* What connections share, and where they report. Borrowed. */
 typedef struct connection_env {
     wire_loop *loop;
     intake *intake;

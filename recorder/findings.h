@@ -1,7 +1,7 @@
 /* What the continuity thread found, on its way to the network thread, which writes it down as
  * events: a book that breaks opens a `sequence` gap, the snapshot that mends it closes the gap; an
  * `aggregate` gap has both its ends.
- * Bounded: what does not fit is counted, and said. */
+ * Bounded: what does not fit is counted and reported. */
 #ifndef TD_RECORDER_FINDINGS_H
 #define TD_RECORDER_FINDINGS_H
 

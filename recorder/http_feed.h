@@ -30,11 +30,11 @@ typedef struct http_feed_options {
     redactor *redactor; /* NULL: nothing to hide */
 } http_feed_options;
 
-/* TD_E_NOMEM. Nothing is asked yet. */
+/* TD_E_NOMEM. No request is sent yet. */
 TD_MUST_USE td_result http_feed_open(const http_feed_options *options, http_feed **out,
                                      td_err *err);
 
-/* The feed's subscriptions stand, at last or again: everything is asked for now, because what the
+/* The feed's subscriptions stand, at last or again: everything is requested now, because what the
  * deltas of a new connection go on from must be fetched while they come. Without a call it begins
  * 5 s after http_feed_start. */
 void http_feed_live(http_feed *self);

@@ -34,7 +34,7 @@ typedef enum intake_kind {
     INTAKE_STOP,     /* nothing follows */
 } intake_kind;
 
-/* A record in the ring, before its bytes. Bytes have DECODE_PADDING_BYTES readable behind them. */
+/* A record in the ring, before its bytes. Bytes have DECODE_PADDING_BYTES readable after them. */
 typedef struct intake_record {
     uint64_t recv_ns;
     uint64_t mono_ns;     /* when it came, by the monotonic clock */
@@ -103,7 +103,7 @@ uint64_t intake_frame(intake *self, intake_slot *slot, frame_dir dir, unsigned o
 /* 1 if an HTTP reply of this size may be kept now: frames come first. */
 int intake_has_space(const intake *self, size_t bytes);
 
-/* The reply to request number http of a feed, whose `http` event was just said, and for which there
+/* The reply to request number http of a feed, whose `http` event was just put, and for which there
  * is space. */
 void intake_http(intake *self, uint16_t feed_index, size_t http, td_bytes body,
                  uint64_t recv_mono_ns);

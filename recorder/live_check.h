@@ -1,4 +1,4 @@
-/* Live continuity, on a thread of its own behind a ring of its own: every data frame goes through
+/* Live continuity, on its own thread with its own ring: every data frame goes through
  * the decoders and books that replay uses. It never holds up recording: when its ring is full,
  * frames are skipped here (they are recorded all the same), their books are unchecked until the
  * next snapshot, and the skips are counted.
@@ -9,8 +9,8 @@
  *
  * A book that breaks opens a `sequence` gap, which the next snapshot closes; so does a book that
  * another one of its symbol contradicts, until they agree. Trades that a candle has and that did
- * not come are an `aggregate` gap between two of its readings (book/audit.h). All are told to the
- * network thread through `found`. */
+ * not come are an `aggregate` gap between two of its readings (book/audit.h). All are reported to
+ * the network thread through `found`. */
 #ifndef TD_RECORDER_LIVE_CHECK_H
 #define TD_RECORDER_LIVE_CHECK_H
 

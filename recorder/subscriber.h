@@ -2,14 +2,14 @@
  *
  * Topics go out in as few requests as the dialect allows, at most SUBSCRIBER_OPEN_MAX unanswered at
  * a time. An answer belongs to the request whose id or topics it names, else to the oldest open
- * one. The exchange may refuse a request because of one topic in it: then it is asked for again in
+ * one. The exchange may refuse a request because of one topic in it: then it is requested again in
  * halves, until the bad topic stands alone; that one is tried again slowly, and the others have
  * long gone on. What was refused keeps its waiting time over reconnects, so a new connection begins
  * with what is known to be good.
  *
  * A request that is never answered may have been granted or not. Its topics are reported, wait
  * as refused ones do, and are then asked for one by one, so that one which the exchange ignores
- * takes no others along. A new connection asks for them at once, behind the good ones and one by
+ * takes no others along. A new connection requests them at once, after the good ones and one by
  * one, too: they may be there, and waiting would lose their frames.
  *
  * Pure state: callers pass monotonic time and send what is built. Network thread only. */
@@ -28,7 +28,7 @@ enum { SUBSCRIBER_OPEN_MAX = 64 };
 
 /* A request that is not answered for so long is given up. */
 #define SUBSCRIBER_ANSWER_NS (10 * TD_NS_PER_S)
-/* A topic that was refused alone is asked for again after this, then after twice as long each time,
+/* A topic that was refused alone is requested again after this, then after twice as long each time,
  * up to the second. */
 #define SUBSCRIBER_RETRY_NS     (5 * TD_NS_PER_S)
 #define SUBSCRIBER_RETRY_NS_MAX (600 * TD_NS_PER_S)
@@ -39,7 +39,7 @@ typedef struct subscriber_options {
     const dialect *dialect;
     dialect_frames frames;
     const char *const *topics; /* as written everywhere ("depth.BTCUSDT"), borrowed */
-    size_t topic_count;        /* 0: nothing is asked for, authenticating brings everything */
+    size_t topic_count;        /* 0: no requests, authenticating brings everything */
     /* A topic (its place in topics) was granted. Called inside subscriber_answered. May be NULL. */
     void (*granted)(void *user, size_t topic);
     void *user;
@@ -48,7 +48,7 @@ typedef struct subscriber_options {
 /* What an answer changed. Topics joined by ",", "" if none; valid until the next call. */
 typedef struct subscriber_outcome {
     const char *granted;
-    const char *split;   /* refused with others: they are asked for again, in halves */
+    const char *split;   /* refused with others: they are requested again, in halves */
     const char *refused; /* refused alone, or by name: asked for again after a while */
     size_t refused_count;
 } subscriber_outcome;
@@ -58,7 +58,7 @@ TD_MUST_USE td_result subscriber_open(const subscriber_options *options, subscri
                                       td_err *err);
 void subscriber_close(subscriber *self);
 
-/* A new connection: nothing is asked for, nothing is open. */
+/* A new connection: no request was sent, none is open. */
 void subscriber_restart(subscriber *self);
 
 /* Append the next request that may go out to out; *topics gets what it asks for, joined by ",",

@@ -76,7 +76,7 @@ struct supervisor {
 
 /* ---- what the threads report ---- */
 
-/* Disk thread, behind the fdatasync of the chunk and before its catalog commit. */
+/* Disk thread, after the fdatasync of the chunk and before its catalog commit. */
 static void on_durable(void *user, size_t feed_index, const sealed_chunk *chunk)
 {
     supervisor *self = user;

@@ -4,7 +4,7 @@
  * what a frame says of trades, candles, orders and accounts, read by our decoders, must be what the
  * exchange's engine says.
  *
- * Frames behind the last recorded one of a connection were on their way when the recorder left, or
+ * Frames after the last recorded one of a connection were on their way when the recorder left, or
  * are lost with a crash: they are counted apart, for the ledger is to say so. */
 #ifndef TD_REPLAY_SINK_TRUTH_H
 #define TD_REPLAY_SINK_TRUTH_H

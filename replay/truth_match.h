@@ -1,8 +1,8 @@
 /* Which of a simulated exchange's connections a recorded one is. The truth does not know the
  * recorder's connection numbers, and connections with the same subscriptions begin alike, with the
  * very same frames. So every connection of the family's paths is a candidate, and each recorded
- * frame leaves those that fit best: that sent these bytes at this ordinal. What is told is what is
- * told of the best. Those that fit to the end all sent the same, and it does not matter which it
+ * frame leaves those that fit best: that sent these bytes at this ordinal. The result is that of
+ * the best. Those that fit to the end all sent the same, and it does not matter which it
  * was. One thread. */
 #ifndef TD_REPLAY_TRUTH_MATCH_H
 #define TD_REPLAY_TRUTH_MATCH_H

@@ -59,7 +59,7 @@ int truth_conn_is_of(const truth_conn *conn, const family *of);
  * or NULL if there is no mark for it. */
 const char *truth_table_mark(const truth_table *table, const family *of, uint64_t xxh64);
 
-/* What the entries of the frame of this hash tell: *count items in a row, NULL if nothing is said.
+/* What the entries of the frame of this hash tell: *count items in a row, NULL if there are none.
  */
 truth_item *truth_table_items(truth_table *table, uint64_t xxh64, size_t *count);
 

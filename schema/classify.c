@@ -721,7 +721,7 @@ static void classify_event(const job *j, uint32_t object)
 
 /* ---- control frames ---- */
 
-/* 1 if a value that control frames are told apart by is written with escapes. */
+/* 1 if a value that control frames are distinguished by is written with escapes. */
 static int has_escaped_words(const members *m)
 {
     const frame_keys *keys = m->keys;

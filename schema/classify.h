@@ -37,7 +37,7 @@ typedef struct classification {
     uint64_t exchange_ns;    /* the exchange's time, 0 if the frame has none. A decoded message's is
                                 the better one: of a member that stands twice this may be either,
                                 of a key with escapes 0 */
-    int8_t success;          /* acks and auth: 1, 0, or -1 if it is not said */
+    int8_t success;          /* acks and auth: 1, 0, or -1 if absent */
     uint8_t is_starved;      /* 1: memory ran out, so none of this need be right */
 } classification;
 

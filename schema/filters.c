@@ -29,7 +29,7 @@ void topic_filters_fini(topic_filters *filters)
     filters->place_count = filters->count = filters->gone = 0;
 }
 
-/* The text at offset *at, gone or not, and *at behind its LF. 0 at the end. */
+/* The text at offset *at, gone or not, and *at after its LF. 0 at the end. */
 static int next_place(const topic_filters *filters, size_t *at, td_bytes *out)
 {
     size_t left = filters->texts.size - *at;
@@ -170,7 +170,7 @@ static td_result add_one(topic_filters *filters, td_bytes stem, td_bytes tail, t
         rc = td_buf_reserve(texts, size + 1, err);
     if (rc != TD_OK)
         return rc;
-    /* It stands behind the texts already, with its LF, while it is looked for. */
+    /* It stands after the texts already, with its LF, while it is looked for. */
     td_bytes text = td_bytes_of(texts->data + texts->size, size);
     memcpy(texts->data + texts->size, stem.data, stem.size);
     memcpy(texts->data + texts->size + stem.size, tail.data, tail.size);
@@ -197,7 +197,7 @@ td_result topic_filters_add(topic_filters *filters, td_bytes subscription, td_er
     return rc;
 }
 
-/* Its entry stays, so that what was entered behind it is still found. */
+/* Its entry stays, so that what was entered after it is still found. */
 static void remove_at(topic_filters *filters, size_t at)
 {
     TD_ASSERT(at < filters->texts.size);

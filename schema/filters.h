@@ -18,7 +18,7 @@ enum { TOPIC_FILTERS_BYTES_MAX = 1 << 20 };
 
 typedef struct topic_filters {
     const struct dialect *dialect;
-    td_buf texts;     /* each with a LF behind it */
+    td_buf texts;     /* each with a LF after it */
     uint32_t *places; /* table by hash: offset + 1 of a text; 0: free */
     size_t place_count;
     size_t count;

@@ -37,7 +37,7 @@ TD_MUST_USE td_result serve_books_take(serve_books *books, content_reader *reade
 /* The client gave topics up: books that its filters do not cover are not current any more. */
 void serve_books_unsubscribed(serve_books *books, const topic_filters *filters);
 
-/* The next book behind another one (NULL: from the start) that the filters cover, that is not
+/* The next book after another one (NULL: from the start) that the filters cover, that is not
  * current, and whose snapshot is known; NULL: none. */
 serve_book *serve_books_next_stale(const serve_books *books, const serve_book *behind,
                                    const topic_filters *filters);

@@ -237,7 +237,7 @@ static int find_row(const family *of, td_bytes topic, topic_match *out)
            (spoken->is_possible == NULL || spoken->is_possible(topic));
 }
 
-/* Does a row fit with any symbol behind the topic: where topics may be subscribed to bare. */
+/* Does a row fit with any symbol after the topic: where topics may be subscribed to bare. */
 static int row_fits_bare(const family *of, td_bytes topic)
 {
     char text[LIMIT_TOPIC_BYTES];

@@ -30,7 +30,7 @@ typedef struct serve_feeds {
     size_t count;
 } serve_feeds;
 
-/* The selected feeds whose family is known; others are said by the log and left out. TD_E_NOTFOUND
+/* The selected feeds whose family is known; others are logged and left out. TD_E_NOTFOUND
  * if none is left; TD_E_NOMEM, TD_E_IO. */
 TD_MUST_USE td_result serve_feeds_open(archive *from, const selection *wanted, const td_log *log,
                                        serve_feeds **out, td_err *err);

@@ -49,7 +49,7 @@ struct serve_client {
     char conn_id[DIALECT_CONN_ID_BYTES];
     client_state state;
     uint8_t is_authenticated;
-    uint8_t is_complete; /* closed with 1000 behind the last frame */
+    uint8_t is_complete; /* closed with 1000 after the last frame */
     topic_filters filters;
     uint32_t filters_version; /* changes with every change of filters */
     wire_timer *timer;        /* settle, or the next frame */
@@ -64,7 +64,7 @@ struct serve_client {
     uint8_t is_catching_up;
     const serve_book *caught_up;
     uint64_t made;      /* since it began to catch up */
-    uint32_t *verdicts; /* by channel index: what the filters said last */
+    uint32_t *verdicts; /* by channel index: the last results of the filters */
     size_t verdict_count;
 };
 

@@ -118,7 +118,7 @@ static uint64_t hash_info(const channel_info *info)
     return stream_hash(info) + info->shard * UINT64_C(5) + (unsigned)info->dir;
 }
 
-/* Copy a text behind the others and move on. */
+/* Copy a text after the others and move on. */
 static const char *put_text(char **at, const char *text)
 {
     size_t bytes = strlen(text) + 1;

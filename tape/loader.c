@@ -30,7 +30,7 @@ void chunk_load_close(chunk_load *load)
 }
 
 /* 1 if the tape wants a message of this channel and time. Events before the window are wanted for
- * what they say, those behind it are not. */
+ * what they say, those after it are not. */
 static int wants_message(const source_options *options, const source_channel *channel, uint64_t ns)
 {
     if (channel->use == SOURCE_SKIP || ns >= options->window.to_ns)

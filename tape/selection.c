@@ -45,7 +45,7 @@ static const char *match_one(const char *glob, uint8_t byte)
 int selection_glob_fits(const char *glob, td_bytes text)
 {
     TD_ASSERT(glob != NULL);
-    const char *star = NULL; /* behind the last star, to which a mismatch goes back */
+    const char *star = NULL; /* after the last star, to which a mismatch goes back */
     size_t star_at = 0;
     size_t at = 0;
     while (at < text.size) {

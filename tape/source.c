@@ -29,7 +29,7 @@ td_result source_make(const planned_segment *segment, tape_source **out, td_err 
     const segment_index *index = segment->index;
     made->path = td_strdup(segment->path);
     made->name = td_strndup(index->path, base_length(index->path));
-    /* A file that says no session is a session of its own, told apart by its name. */
+    /* A file that says no session is a session of its own, distinguished by its name. */
     made->session = td_strdup(index->session[0] == '\0' ? index->path : index->session);
     made->session_start_ns = index->session_start_ns;
     made->number = index->number;

@@ -84,7 +84,7 @@ static void show_progress(void *user, uint64_t bytes_done, uint64_t bytes_total)
                   format_size(bytes_total).text);
 }
 
-/* Findings first, the verdict behind them: it is what the eye should end on. */
+/* Findings first, the verdict after them: it is what the eye should end on. */
 static void describe(result_writer *r, const verb_run *verb, const verify_report *report,
                      const findings *list, const gap_list *gaps)
 {

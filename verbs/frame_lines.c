@@ -126,7 +126,7 @@ static int is_open_end(char c)
 }
 
 /* Does the next frame begin with this line, although brackets of the one before are open? Inside a
- * frame an object or a list begins behind one of "[,:"; a line cut off there is followed by whole
+ * frame an object or a list begins after one of "[,:"; a line cut off there is followed by whole
  * ones. */
 static int begins_next(const frame_lines *self, td_bytes line)
 {

@@ -16,7 +16,7 @@ typedef struct frame_lines frame_lines;
 
 /* One frame's text. */
 typedef struct frame_text {
-    td_bytes text;       /* valid until the next call; DECODE_PADDING_BYTES readable behind it */
+    td_bytes text;       /* valid until the next call; DECODE_PADDING_BYTES readable after it */
     uint8_t is_too_long; /* 1: text is empty, it was passed over */
 } frame_text;
 

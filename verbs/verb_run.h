@@ -15,7 +15,7 @@
 #include "archive/archive.h"
 #include "tape/selection.h"
 
-/* Lines that are remembered, so as not to be said twice; further ones are said each time. */
+/* Lines that are remembered, so that they are logged once; further ones are logged each time. */
 enum { VERB_LINES_SAID_MAX = 256 };
 
 typedef struct verb_run {
@@ -28,7 +28,7 @@ typedef struct verb_run {
     td_log
         log; /* ends on stderr, each line once: a verb may ask the archive the same thing often */
     pthread_mutex_t said_mutex;
-    uint64_t said[VERB_LINES_SAID_MAX]; /* hashes of the lines that were said */
+    uint64_t said[VERB_LINES_SAID_MAX]; /* hashes of the lines that were logged */
     size_t said_count;
     archive *archive;
     output_stream output;

@@ -46,7 +46,7 @@ typedef enum conn_kind {
     CONN_HTTP, /* its user is a wire_http; it never gets to CONN_OPEN */
 } conn_kind;
 
-/* One wire_send, queued: header and text lie one behind the other in wire_conn.queue. */
+/* One wire_send, queued: header and text lie one after the other in wire_conn.queue. */
 typedef struct queued_send {
     size_t size;
 } queued_send;
@@ -871,7 +871,7 @@ static void on_open(wire_conn *conn, struct lws *wsi)
 }
 
 /* Never by returning -1 to libwebsockets 4.1.6 from here: it then forgets to reset its buffer's
- * fill, goes on filling while the close frame waits to be sent, and writes behind the buffer's end.
+ * fill, goes on filling while the close frame waits to be sent, and writes after the buffer's end.
  */
 static void refuse_message(wire_conn *conn, assembly_state state)
 {

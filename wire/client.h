@@ -120,18 +120,18 @@ const char *wire_cause_name(wire_cause cause);
 /* One HTTP GET: the reply's status and body, or why there is none. It goes the same way as a
  * WebSocket connection does: look-up off the thread, every address in turn,
  * proxies, certificates verified and judged in words. Redirects are not followed: a reply that
- * answers another address than the one that was asked is no reply to keep. Nothing is asked for in
+ * comes from another address than the requested one is no reply to keep. Nothing is requested in
  * compressed form, so the body is what the server has.
  *
  * Bounds: time for the whole of it, and bytes of the body. One connection per request, closed
- * behind the reply: requests are minutes apart. Loop's thread only. */
+ * after the reply: requests are minutes apart. Loop's thread only. */
 typedef struct wire_http wire_http;
 
 /* How a request ended. Valid during the callback. */
 typedef struct wire_http_end {
     wire_cause cause; /* NONE: a whole reply came, whatever its status; TOO_LARGE, TIMEOUT, … */
     unsigned status;  /* of the reply, as far as it came; 0: none */
-    td_bytes body;    /* whole if cause is NONE; DECODE_PADDING_BYTES are not behind it */
+    td_bytes body;    /* whole if cause is NONE; DECODE_PADDING_BYTES are not after it */
     uint64_t recv_mono_ns; /* when the last of it had been read */
     const char *text;      /* of a failure: one line for people, in words; "" else */
 } wire_http_end;

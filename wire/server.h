@@ -1,4 +1,4 @@
-/* The server's end: a TLS WebSocket server that accepts clients on the paths it is told and answers
+/* The server's end: a TLS WebSocket server that accepts clients on given paths and answers
  * 404 elsewhere. Refusals are HTTP/1.1 with the reason in the body. Subprotocols that clients offer
  * are ignored, as the exchange does. Runs in a wire_loop beside client connections; callbacks
  * on the loop's thread.

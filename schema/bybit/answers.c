@@ -71,7 +71,7 @@ static request_kind op_kind(td_bytes op)
 
 /* ---- topics that an answer names ---- */
 
-/* Read topics behind those that are there already; what is no list, or is null, names none. */
+/* Read topics after those that are there already; what is no list, or is null, names none. */
 static td_result read_list(dialect_text *text, json_value object, const char *key, size_t *count,
                            td_err *err)
 {
@@ -125,7 +125,7 @@ static td_result read_command(dialect_text *text, json_value root, dialect_answe
         rc = read_list(text, data, FAILED[i], &count, err);
     TD_ASSERT(count >= out->granted_count);
     TD_ASSERT(count <= text->arg_capacity);
-    out->failed = text->args + out->granted_count; /* one list, one behind the other */
+    out->failed = text->args + out->granted_count; /* one list, one after the other */
     out->failed_count = count - out->granted_count;
     return rc;
 }

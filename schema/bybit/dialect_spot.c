@@ -123,7 +123,7 @@ static td_result join_symbols(const dialect_ask *ask, td_buf *out, td_err *err)
 {
     td_result rc = TD_OK;
     for (size_t i = 0; i < ask->count && rc == TD_OK; i++) {
-        /* fit_v1() gives topics that differ behind their last dot only */
+        /* fit_v1() gives topics that differ after their last dot only */
         TD_ASSERT(stem_size(ask->topics[i]) == stem_size(ask->topics[0]));
         const char *symbol = ask->topics[i] + stem_size(ask->topics[i]) + 1;
         if (i > 0)

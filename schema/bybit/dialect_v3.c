@@ -165,7 +165,7 @@ static td_result build_answer_private(td_buf *out, const dialect_request *reques
 
 /* ---- private subscriptions ---- */
 
-/* 1 if longer is shorter with one more part, a category, behind it: "order" and "order.linear". */
+/* 1 if longer is shorter with one more part, a category, after it: "order" and "order.linear". */
 static int is_category_of(td_bytes shorter, td_bytes longer)
 {
     static const char *const CATEGORIES[] = {"spot", "linear", "inverse", "option"};

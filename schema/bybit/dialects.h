@@ -34,7 +34,7 @@ extern const dialect BYBIT_SPOT_PRIVATE; /* subscribes by authenticating; frames
 TD_MUST_USE td_result bybit_read_op(dialect_text *text, json_value root, dialect_request *out,
                                     td_err *err);
 
-/* What any server answered: answers of all dialects tell themselves apart. */
+/* What any server answered: answers of all dialects differ in form. */
 TD_MUST_USE td_result bybit_read_answer(dialect_text *text, json_value root, dialect_answer *out,
                                         td_err *err);
 

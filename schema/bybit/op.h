@@ -119,7 +119,7 @@
                   {RULE_BEST_AGREES, STRENGTH_WARNING, MEMBER_CROSS_SEQ}},                         \
     }
 
-/* A candle. start and end are the first second and the one behind the last; timestamp is the time
+/* A candle. start and end are the first second and the one after the last; timestamp is the time
  * of the last match in it. */
 #define OP_KLINE_FIELDS                                                                            \
     {MEMBER_START, "start", FIELD_TIME, UNIT_S, 0, FIELD_REQUIRED},                                \

@@ -234,7 +234,7 @@ static void test_failing_sync_announces_nothing_ever(void **state)
 
 /* ---- crashes ---- */
 
-/* A session of chunk_count chunks that is killed behind the last; the disk is as the next process
+/* A session of chunk_count chunks that is killed after the last; the disk is as the next process
  * finds it. */
 static void record_and_kill(archive_place *place, uint64_t from, unsigned chunk_count)
 {

@@ -159,7 +159,7 @@ static void test_full_once_goes_on(void **state)
     fail_msg("the sweep never ended");
 }
 
-/* Cut the power behind each single change of a recording, with everything unsynced lost. */
+/* Cut the power after each single change of a recording, with everything unsynced lost. */
 static void test_power_cut_behind_every_change(void **state)
 {
     (void)state;

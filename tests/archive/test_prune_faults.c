@@ -41,7 +41,7 @@ static void check_after_fault(archive_place *place, const char *what, uint64_t a
     assert_int_equal(frames_from(place, 120), 120);
 }
 
-/* The power fails behind each change that a prune makes. */
+/* The power fails after each change that a prune makes. */
 static void test_power_cut_behind_every_change(void **state)
 {
     (void)state;

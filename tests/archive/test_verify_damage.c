@@ -1,5 +1,5 @@
 /* Whatever happens to the files of an archive, verify names it. Expected: docs/design.md ("Archive
- * on disk": a flipped bit anywhere, a chunk or a segment that is missing, bytes behind the closing
+ * on disk": a flipped bit anywhere, a chunk or a segment that is missing, bytes after the closing
  * magic; "Exit status": a catalog that differs is not damage). Each sweep prints how much it tried.
  */
 #include <setjmp.h>

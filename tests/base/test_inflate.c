@@ -78,13 +78,13 @@ static void test_truncated(void **state)
     td_inflater_close(z);
 }
 
-/* One flipped byte behind the head is found by the check at the end, or before it. */
+/* One flipped byte after the head is found by the check at the end, or before it. */
 static void test_flipped(void **state)
 {
     (void)state;
     td_inflater *z = open_one();
     for (size_t at = 10; at < sizeof GZIP_HELLO; at++) {
-        if (at == 16) /* the bits behind the last symbol are nobody's */
+        if (at == 16) /* the bits after the last symbol are nobody's */
             continue;
         uint8_t bytes[sizeof GZIP_HELLO];
         td_bytes out;

@@ -230,7 +230,7 @@ static void test_secrets_of_a_query(void **state)
 {
     (void)state;
     static const struct {
-        const char *url, *secrets; /* each with a LF behind it */
+        const char *url, *secrets; /* each with a LF after it */
     } ROWS[] = {
         {"wss://h/realtime?api_key=kk11&expires=5&signature=ss22", "kk11\nss22\n"},
         {"https://h/v5?category=linear&sign=aa&api_key=", "aa\n\n"},

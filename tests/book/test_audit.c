@@ -298,7 +298,7 @@ static const book_step BOOK_STEPS[] = {
     {1, "D =A101x2", 18, "=books_agree"},
     {3, "99", 18, ""},
     {3, "98", 19, ""},            /* waits for a state at or behind 19 */
-    {0, "D -B99 +B97x1", 20, ""}, /* 98 is the best behind it */
+    {0, "D -B99 +B97x1", 20, ""}, /* 98 is the best after it */
     {3, "96", 20, "best_agrees"},
 };
 

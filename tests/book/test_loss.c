@@ -113,7 +113,7 @@ static rule_id take(track *t, decoder *d, const tape_frame *frame)
     return violation == NULL ? RULE_NONE : violation->rule;
 }
 
-/* Index of the frame that comes i-th once frame at is changed; SIZE_MAX behind the last. */
+/* Index of the frame that comes i-th once frame at is changed; SIZE_MAX after the last. */
 static size_t changed_index(size_t i, size_t at, size_t count, change how)
 {
     size_t index = i;

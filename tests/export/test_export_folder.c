@@ -104,7 +104,7 @@ static void test_publish(void **state)
     assert_int_equal(export_two(io, EXPORT_KEEP, &err), TD_OK);
     names_in(io, names);
     assert_string_equal(names, ALL_NAMES);
-    /* Publishing is durable: a power cut right behind it takes nothing. */
+    /* Publishing is durable: a power cut right after it takes nothing. */
     io_fault *after = io_fault_power_cut(disk, IO_FAULT_CUT_WORST);
     names_in(io_fault_io(after), names);
     assert_string_equal(names, ALL_NAMES);

@@ -276,7 +276,7 @@ static void test_decode(void **state)
             fail_msg("%s: other bytes come back", RECORDS[i].name);
         td_buf_clear(&buf);
         if (bytes[0] != MCAP_MESSAGE && bytes[0] != MCAP_FOOTER) {
-            /* Fields of later versions behind the known ones are ignored. */
+            /* Fields of later versions after the known ones are ignored. */
             td_bytes longer = td_bytes_of(content.data, content.size + 5);
             assert_int_equal(reencode(bytes[0], longer, &buf), TD_OK);
             assert_int_equal(buf.size, size);
@@ -454,7 +454,7 @@ static void write_file(td_io io, const mcap_writer_options *options)
     mcap_writer_close(writer);
 }
 
-/* Read all of x.mcap; counts[opcode] of records behind the header. Messages must be those of
+/* Read all of x.mcap; counts[opcode] of records after the header. Messages must be those of
  * write_file. */
 static td_result read_file(td_io io, mcap_chunks chunks, unsigned counts[256],
                            mcap_reader_stats *stats)
@@ -565,7 +565,7 @@ static void test_flipped_bits(void **state)
     io_fault_close(disk);
 }
 
-/* A failing chunk is passed over: the records behind it still come. */
+/* A failing chunk is passed over: the records after it still come. */
 static void test_reading_on(void **state)
 {
     (void)state;

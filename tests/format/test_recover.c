@@ -213,7 +213,7 @@ static void test_put_away_is_durable(void **state)
 }
 
 /* A new file of which some sectors of the head are lost, and all of the first chunk, is no damage;
- * with a chunk behind it that had been announced it is. */
+ * with a chunk after it that had been announced it is. */
 static void test_head_in_pieces(void **state)
 {
     (void)state;
@@ -310,7 +310,7 @@ static void check_after_cut(io_fault *disk, const expected *open, const expected
     check_file(disk, tail, tail_bytes, sizeof tail_bytes);
 }
 
-/* The power fails behind each change that recovery makes to the disk; it runs again, and once more.
+/* The power fails after each change that recovery makes to the disk; it runs again, and once more.
  */
 static void test_power_cuts(void **state)
 {

@@ -1,5 +1,5 @@
 /* Verification of one file. Expected: the list of what must show in docs/design.md, "Archive on
- * disk" (a flipped bit anywhere, a missing chunk, bytes behind the end, a zero CRC, an index that
+ * disk" (a flipped bit anywhere, a missing chunk, bytes after the end, a zero CRC, an index that
  * disagrees with its chunk, ordinals). */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -329,7 +329,7 @@ static void append_in(chunk_builder *builder, const channel_info *info, uint32_t
 }
 
 /* A connection opens, a chunk ends, and only the next one has its first frames: its ordinals begin
- * at 1 behind those of the connection before it. */
+ * at 1 after those of the connection before it. */
 static void test_reconnect_between_chunks(void **state)
 {
     (void)state; /* none */

@@ -19,7 +19,7 @@ enum { CHANGES = 8 };
 
 static const char *corpus;
 
-/* In memory of its own size, so that a sanitizer sees the first byte read behind it. */
+/* In memory of its own size, so that a sanitizer sees the first byte read after it. */
 static void take(const uint8_t *bytes, size_t size)
 {
     uint8_t *exact = malloc(size == 0 ? 1 : size);

@@ -4,7 +4,7 @@
  *   '3', '4', '5'  the rest are patches of these: two bytes of place, one of length (its low five
  *        bits), so many bytes; with 0x80 set in the length the file ends there
  * Patches of a crashed segment or a journal get CRCs and chain values that are right, so that the
- * checks behind those are reached as well. */
+ * checks after those are reached as well. */
 #include <string.h>
 
 #include "base/alloc.h"
@@ -55,7 +55,7 @@ static void mend(uint8_t *bytes, size_t size)
             mend_chunk(content, (size_t)length);
         if (bytes[at] == CHAIN_OPCODE && length >= CHAIN_FIXED_BYTES + CHAIN_VALUE_BYTES) {
             td_buf value;
-            put_le(content + 8, covers_from, 8); /* behind the magic */
+            put_le(content + 8, covers_from, 8); /* after the magic */
             td_buf_init(&value, CHAIN_VALUE_BYTES);
             chain_start(hasher, previous);
             td_hasher_update(hasher, bytes + covers_from, end - CHAIN_VALUE_BYTES - covers_from);
@@ -81,7 +81,7 @@ static void store_chunk(td_buf *out, const mcap_chunk *chunk)
     put_le(head + 17, chunk->end_ns, 8);
     put_le(head + 25, chunk->uncompressed_bytes, 8);
     put_le(head + 33, chunk->uncompressed_crc, 4);
-    put_le(head + 41, chunk->uncompressed_bytes, 8); /* behind the length of "" */
+    put_le(head + 41, chunk->uncompressed_bytes, 8); /* after the length of "" */
     fuzz_must(td_buf_append(out, head, sizeof head, NULL), NULL);
     fuzz_must(td_buf_reserve(out, (size_t)chunk->uncompressed_bytes, NULL), NULL);
     fuzz_must(codec_decompress(coder, CODEC_ZSTD, chunk->records, out->data + out->size,

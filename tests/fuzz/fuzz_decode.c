@@ -199,7 +199,7 @@ static void take_frame(bench *b, const uint8_t *data, size_t size)
     td_bytes frame = td_bytes_of(memory, size);
     memset(memory + size, 0, DECODE_PADDING_BYTES);
     outcome hot = decode(b, frame, DECODE_PATH_FAST, 1);
-    /* Digits, quotes and brackets behind the frame, as the next frame of a chunk has them. */
+    /* Digits, quotes and brackets after the frame, as the next frame of a chunk has them. */
     for (size_t i = 0; i < DECODE_PADDING_BYTES; i++)
         memory[size + i] = (uint8_t) "7\"}],{\"price\":\"1"[(i + size) % 16];
     outcome hot_again = decode(b, frame, DECODE_PATH_FAST, 0);

@@ -1,5 +1,5 @@
 /* Any bytes as a compressed message. Besides not crashing: never more than the bound comes out,
- * with readable padding behind it; the same bytes give the same a second time; and what is no
+ * with readable padding after it; the same bytes give the same a second time; and what is no
  * stream says so with a code that a decoder expects. The first byte chooses the bound. */
 #include <stdlib.h>
 

@@ -199,7 +199,7 @@ static void test_line_format(void **state)
     "{\"t\":\"" t "\",\"conn\":\"" conn "\",\"ts\":" ts ",\"" member "\":\"" value "\""
 #define DATA2(text) ",\"data\":\"" text "\"}\n"
 
-/* Format 2: connections one behind the other, of two families, and HTTP answers in front.
+/* Format 2: connections one after the other, of two families, and HTTP answers in front.
  * Everything comes out by time; each family is a feed. */
 static const char TWO_FAMILIES[] = "{\"t\":\"header\",\"format\":2}\n" LINE2(
     "http", "H", "1618675201.5", "url", "https://x/v2/symbols?y") DATA2("plain")

@@ -145,7 +145,7 @@ static void expect_text(td_bytes found, const char *expected)
         assert_memory_equal(found.data, expected, found.size);
 }
 
-/* Every row as a line of its own, with padding behind it that must not matter. */
+/* Every row as a line of its own, with padding after it that must not matter. */
 static void check_rows(import_format format, const line_row *rows, size_t count)
 {
     import_line_reader *reader = NULL;

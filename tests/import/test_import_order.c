@@ -128,7 +128,7 @@ static void test_too_many_slots(void **state)
     import_slots_close(slots);
 }
 
-/* Records of three connections, put in one behind the other, come out as a stable sort by time
+/* Records of three connections, put in one after the other, come out as a stable sort by time
  * (then slot) of the list that the test keeps beside. Sizes vary so that blocks of all kinds occur.
  */
 enum { SPOOL_RECORDS = 3000 };

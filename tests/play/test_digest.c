@@ -78,7 +78,7 @@ static tape_frame *first_trade(const capture_tape *from)
     return NULL;
 }
 
-/* One hex digit of the first trade's id, which begins behind the key. */
+/* One hex digit of the first trade's id, which begins after the key. */
 static void change_trade_id(const tape_frame *frame)
 {
     static const char KEY[] = "\"trade_id\":\"";

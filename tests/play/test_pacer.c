@@ -50,7 +50,7 @@ typedef struct pace_case {
     const char *name;
     const char *speed;
     uint64_t gap_ns_max;
-    uint64_t tape_ns[FRAMES_MAX];     /* since the first frame; ends with 0 behind the first */
+    uint64_t tape_ns[FRAMES_MAX];     /* since the first frame; ends with 0 after the first */
     uint64_t deadline_ns[FRAMES_MAX]; /* since the start; all 0 at full speed */
 } pace_case;
 

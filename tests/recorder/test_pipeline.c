@@ -144,7 +144,7 @@ static void space_is_looked_at_while_nothing_comes(void **state)
     pipeline_close(&f);
 }
 
-/* A file system that does not answer stops nothing: the writes behind the question tell. */
+/* A file system that does not answer stops nothing: the writes after the question tell. */
 static void space_that_cannot_be_asked_for_stops_nothing(void **state)
 {
     (void)state;

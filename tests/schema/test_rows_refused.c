@@ -58,7 +58,7 @@ static int bench_close(void **state)
 
 /* ---- one frame ---- */
 
-/* The bench's text with padding behind it. */
+/* The bench's text with padding after it. */
 static td_bytes padded(bench *b)
 {
     static const char PADDING[DECODE_PADDING_BYTES];

@@ -21,7 +21,7 @@
 #define CAPTURE    "inverse-2021-04-17.jsonl.gz"
 #define ALL_TOPICS "{\"op\":\"subscribe\",\"args\":[\"trade.BTCUSD|EOSUSD\",\"orderBookL2_25.*\"]}"
 
-/* All data frames of a client, one behind the other, each with a LF. */
+/* All data frames of a client, one after the other, each with a LF. */
 typedef struct gathered {
     wire_side side;
     td_buf frames;

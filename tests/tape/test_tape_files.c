@@ -59,7 +59,7 @@ static void put_number(tape_segment *segment, unsigned n)
 /* ---- a segment that is being written ---- */
 
 /* Chunks that become durable are seen at the next look; so are channels that are new, the end of
- * the segment, and the segment behind it. */
+ * the segment, and the segment after it. */
 static void test_follow(void **state)
 {
     (void)state;

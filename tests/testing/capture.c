@@ -23,7 +23,7 @@ struct capture {
     char *line;
     size_t capacity;
     size_t number;
-    uint8_t *frame; /* of such lines: resolved, with padding behind it */
+    uint8_t *frame; /* of such lines: resolved, with padding after it */
     size_t frame_capacity;
 };
 
@@ -71,7 +71,7 @@ void capture_close(capture *c)
     td_free(c);
 }
 
-/* The next line without its LF, with padding behind it; 0 at the end. */
+/* The next line without its LF, with padding after it; 0 at the end. */
 static int read_line(capture *c, size_t *size)
 {
     *size = 0;
@@ -94,7 +94,7 @@ static int read_line(capture *c, size_t *size)
     }
 }
 
-/* Seconds with a fraction as ns; goes behind them. */
+/* Seconds with a fraction as ns; goes after them. */
 static uint64_t read_seconds(const char **at)
 {
     char *end = NULL;

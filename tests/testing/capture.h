@@ -41,7 +41,7 @@ void capture_close(capture *capture);
 /* 1 and the next line, or 0 at the end. */
 int capture_next(capture *capture, capture_line *out);
 
-/* A whole small file with 64 zero bytes behind it; free with td_free. Fails the test if it cannot.
+/* A whole small file with 64 zero bytes after it; free with td_free. Fails the test if it cannot.
  */
 uint8_t *capture_read_file(const char *path, size_t *size);
 

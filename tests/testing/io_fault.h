@@ -10,7 +10,7 @@
  * read back from the cache and a later sync returns TD_OK.
  *
  * Built for sweeps: make call n fail for n = 1, 2, 3 … until a run meets no fault; cut the power
- * with seeds; log every change, and cut the power behind each of them. Everything is decided by the
+ * with seeds; log every change, and cut the power after each of them. Everything is decided by the
  * arguments: the same calls and seeds give the same disk.
  *
  * Paths are relative to the disk's root with or without a "/" in front; "." is known, ".." is not.
@@ -130,7 +130,7 @@ uint64_t io_fault_call_count(io_fault *disk, io_fault_op op);
 void io_fault_set_free_bytes(io_fault *disk, uint64_t free_bytes);
 
 /* Change bits of what is on the disk (cache and platter), as decay would: byte ^= mask.
- * TD_E_NOTFOUND, TD_E_INVALID behind the end. */
+ * TD_E_NOTFOUND, TD_E_INVALID after the end. */
 TD_MUST_USE td_result io_fault_damage(io_fault *disk, const char *path, uint64_t at, uint8_t mask,
                                       td_err *err);
 

@@ -15,7 +15,7 @@ enum { SECTOR_BYTES = 512, CHANCES = 8 };
 typedef struct cut_luck {
     td_random random;
     unsigned keep_of_8; /* of 8 changes, so many survive */
-    int is_ordered;     /* nothing survives behind the first that did not */
+    int is_ordered;     /* nothing survives after the first that did not */
     int is_best;
 } cut_luck;
 

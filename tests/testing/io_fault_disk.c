@@ -25,7 +25,7 @@ int disk_make_space(void **rows, size_t *capacity, size_t count, size_t row_byte
 
 /* ---- entries of folders ---- */
 
-/* Index of a name, or of the first one behind it. */
+/* Index of a name, or of the first one after it. */
 static size_t names_index(const dir_names *names, td_bytes name, int *is_there)
 {
     size_t i = 0;
@@ -281,7 +281,7 @@ static int apply_write(inode *node, uint64_t at, td_bytes bytes)
 }
 
 /* Whether a dropped change reached the platter is open for good, but what was synced later came
- * later: such changes stay in line behind it. All space is made first, so that a sync without
+ * later: such changes stay in line after it. All space is made first, so that a sync without
  * memory changes nothing. */
 static int apply_sync(inode *node)
 {

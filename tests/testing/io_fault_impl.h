@@ -80,7 +80,7 @@ typedef struct disk_change {
     td_bytes bytes; /* APPEND, OVERWRITE */
 } disk_change;
 
-/* A noted change. It points into the strings behind it, which are owned. */
+/* A noted change. It points into the strings after it, which are owned. */
 typedef struct log_row {
     disk_change change;
     char *name;

@@ -192,7 +192,7 @@ static td_result check_data_end(mcap_reader *r, const mcap_place *place, td_byte
     return rc;
 }
 
-/* The summary's CRC, and that the file ends behind the footer with the magic. */
+/* The summary's CRC, and that the file ends after the footer with the magic. */
 static td_result check_footer(mcap_reader *r, const mcap_place *place, td_bytes content,
                               td_err *err)
 {

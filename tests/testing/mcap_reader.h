@@ -47,10 +47,10 @@ void mcap_reader_close(mcap_reader *reader);
 /* The file's header; valid until close. */
 const mcap_header *mcap_reader_header(const mcap_reader *reader);
 
-/* The next record behind the header. Its content is valid until the next call; it is {NULL, 0} for
- * an attachment too large to hold. TD_OK; TD_EOF behind the closing magic; TD_E_CORRUPT for a CRC
+/* The next record after the header. Its content is valid until the next call; it is {NULL, 0} for
+ * an attachment too large to hold. TD_OK; TD_EOF after the closing magic; TD_E_CORRUPT for a CRC
  * or a chunk that is wrong, TD_E_UNSUPPORTED for a compression, TD_E_LIMIT for a record too large:
- * the next call goes on behind it; TD_E_TRUNCATED where the file ends early, or bytes follow its
+ * the next call goes on after it; TD_E_TRUNCATED where the file ends early, or bytes follow its
  * end: the last result; TD_E_IO, TD_E_NOMEM. */
 TD_MUST_USE td_result mcap_reader_next(mcap_reader *reader, mcap_record *out, td_err *err);
 

@@ -17,7 +17,7 @@ enum {
     ROW_FRAME_SPACED = 1 << 1,   /* white space wherever JSON allows it */
     ROW_FRAME_EXTENDED = 1 << 2, /* members that no row knows, of every type, also between, behind
                                     and named like those that one knows; levels with more parts */
-    ROW_FRAME_DOUBLED = 1 << 3,  /* members once more behind the others, with another value */
+    ROW_FRAME_DOUBLED = 1 << 3,  /* members once more after the others, with another value */
     ROW_FRAME_NULLED = 1 << 4,   /* optional members that are not there are null, "" or "None" */
     ROW_FRAME_ESCAPED = 1 << 5,  /* letters of strings, and of keys in lists, as \u escapes */
     ROW_FRAME_QUOTED = 1 << 6,   /* numbers as strings, and the reverse */

@@ -91,7 +91,7 @@ static int row_knows(const topic_row *row, const char *key)
     return 0;
 }
 
-/* Keys that tell frames apart whatever stands behind them: with one of these it is another frame.
+/* Keys that tell frames apart whatever stands after them: with one of these it is another frame.
  */
 static int is_telling(const char *key)
 {

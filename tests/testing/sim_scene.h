@@ -30,7 +30,7 @@ typedef struct sim_scene {
     char url[256];
 } sim_scene;
 
-/* Options with these families (NULL behind the last) and this rate. */
+/* Options with these families (NULL after the last) and this rate. */
 exchange_options sim_scene_families(const char *const *families, uint64_t rate);
 
 /* Start an exchange: inverse and linear where options name no family, two symbols, a fixed seed. */

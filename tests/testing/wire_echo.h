@@ -26,7 +26,7 @@ typedef struct echo {
 } echo;
 
 /* Its server's functions, for further servers. /realtime is accepted, /401 /403 /502 are refused
- * so, everything else with 404; the query "refuse" is turned away behind the upgrade. */
+ * so, everything else with 404; the query "refuse" is turned away after the upgrade. */
 extern const wire_server_ops ECHO_OPS;
 
 /* Loop, server, folder, ready file. options may be NULL; ops and user are filled in here. */
