@@ -84,14 +84,14 @@ typedef struct export_command {
 static td_result read_format(export_command *command, td_err *err)
 {
     size_t count = 0;
-    const export_format *formats = export_format_table(&count);
+    const export_format *const *formats = export_format_table(&count);
     if (command->flags.format == NO_FORMAT) {
         td_err_set(err, TD_E_INVALID, "no format is given");
-        td_err_hint(err, "give --format %s or --format %s", formats[0].name, formats[1].name);
+        td_err_hint(err, "give --format %s or --format %s", formats[0]->name, formats[1]->name);
         return TD_E_INVALID;
     }
     TD_ASSERT((size_t)command->flags.format < count);
-    command->spec.format = &formats[command->flags.format];
+    command->spec.format = formats[command->flags.format];
     return TD_OK;
 }
 

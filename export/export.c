@@ -21,7 +21,7 @@ typedef struct export_run_state {
     export_manifest manifest;
     uint64_t segments_unreadable; /* in all that was asked for: more than the second look sees */
     tape *tape;
-    export_writer *writer;
+    sink writer; /* ctx NULL: not open */
     player *player;
 } export_run_state;
 
@@ -95,7 +95,7 @@ static pacer_answer on_progress(void *user, uint64_t frames, uint64_t recv_ns)
     return wants_end ? PACER_STOP : PACER_GO;
 }
 
-/* Events are read for what they say of late receive times; the lead-in, so that books are warm. */
+/* The lead-in is read so that books are warm. */
 static td_result open_player(export_run_state *run, td_err *err)
 {
     TD_ASSERT(run->tape == NULL); /* the first look is over */
@@ -103,9 +103,8 @@ static td_result open_player(export_run_state *run, td_err *err)
     const export_options *options = run->options;
     const tape_options reading = {.threads = options->threads,
                                   .log = options->log,
-                                  .reads = options->spec->format->is_by_symbol ? TAPE_READS_MESSAGES
-                                                                               : TAPE_READS_ALL,
-                                  .with_events = 1,
+                                  .reads = options->spec->format->reads,
+                                  .with_events = options->spec->format->wants_events,
                                   .with_lead_in = 1};
     const export_job job = {.spec = options->spec,
                             .folder = run->folder,
@@ -118,11 +117,11 @@ static td_result open_player(export_run_state *run, td_err *err)
                             .user = run};
     td_result rc = tape_open(options->archive, &run->wanted, &reading, &run->tape, err);
     if (rc == TD_OK)
-        rc = export_writer_open(&job, &run->writer, err);
+        rc = options->spec->format->open(&job, &run->writer, err);
     if (rc != TD_OK)
         return rc;
     player_options playing = {.threads = options->threads,
-                              .sinks = {export_writer_sink(run->writer)},
+                              .sinks = {run->writer},
                               .sink_count = 1,
                               .progress = on_progress,
                               .progress_ctx = run};
@@ -150,7 +149,7 @@ static td_result conclude(export_run_state *run, export_result *out, td_err *err
 {
     const export_options *options = run->options;
     replay_report report;
-    TD_ASSERT(run->writer != NULL);
+    TD_ASSERT(run->writer.ctx != NULL);
     td_result rc = report_init_replay(&report, run->player, NULL, err);
     tape_get_stats(run->tape, &report.tape);
     if (report.tape.segments_unreadable < run->segments_unreadable)
@@ -235,7 +234,7 @@ static void say_choices(const export_run_state *run)
 static void close_run(export_run_state *run)
 {
     player_close(run->player); /* its streams are known to the tape's channels */
-    export_writer_close(run->writer);
+    run->options->spec->format->close(run->writer.ctx);
     tape_close(run->tape);
     export_survey_fini(&run->survey);
     export_folder_close(run->folder);

@@ -8,6 +8,7 @@
 #include "export/export_gate.h"
 #include "export/export_reader.h"
 #include "export/export_rows.h"
+#include "export/export_writer.h"
 
 /* One series at work; export_series.user. */
 typedef struct csv_series {
@@ -36,7 +37,7 @@ typedef struct csv_route {
     const export_choice *choice;
 } csv_route;
 
-struct export_csv {
+typedef struct export_csv {
     export_job job;
     csv_route *routes; /* by the channel's index */
     size_t route_count;
@@ -44,47 +45,7 @@ struct export_csv {
     uint32_t day;
     uint32_t last_day;
     uint8_t has_days;
-};
-
-/* ---- life ---- */
-
-td_result export_csv_open(const export_job *job, export_csv **out, td_err *err)
-{
-    export_csv *made = td_alloc_zero(1, sizeof *made);
-    if (made == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a writer");
-    made->job = *job;
-    made->has_days = (uint8_t)export_job_days(job, &made->day, &made->last_day);
-    td_buf_init(&made->rows, LIMIT_FRAME_BYTES * 16);
-    *out = made;
-    return TD_OK;
-}
-
-/* What a series has at work; its name is the survey's. */
-static void series_close(csv_series *s)
-{
-    TD_ASSERT(s->series->user == s);
-    export_file_abandon(s->file);
-    export_gate_close(s->gate);
-    export_reader_close(s->reader);
-    export_counts_clear(&s->counts);
-    td_free(s);
-}
-
-void export_csv_close(export_csv *csv)
-{
-    if (csv == NULL)
-        return;
-    export_series_table *table = &csv->job.survey->series;
-    for (size_t i = 0; i < table->count; i++) {
-        if (table->items[i]->user != NULL)
-            series_close(table->items[i]->user);
-        table->items[i]->user = NULL;
-    }
-    td_buf_fini(&csv->rows);
-    td_free(csv->routes);
-    td_free(csv);
-}
+} export_csv;
 
 /* ---- series ---- */
 
@@ -458,12 +419,66 @@ static td_result finish(void *ctx, td_err *err)
     return rc;
 }
 
-sink export_csv_sink(export_csv *csv)
+/* ---- the format ---- */
+
+static td_result open_csv(const export_job *job, sink *out, td_err *err)
 {
     static const sink_ops OPS = {.name = "tardis-csv",
                                  .frame = take_frame,
                                  .finish = finish,
                                  .wants_lead_in = 1,
                                  .wants_copies = 1};
-    return (sink){&OPS, csv};
+    export_csv *made = td_alloc_zero(1, sizeof *made);
+    if (made == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for a writer");
+    made->job = *job;
+    made->has_days = (uint8_t)export_survey_days(job->survey, job->wanted, job->window, &made->day,
+                                                 &made->last_day);
+    td_buf_init(&made->rows, LIMIT_FRAME_BYTES * 16);
+    *out = (sink){&OPS, made};
+    return TD_OK;
 }
+
+/* What a series has at work; its name is the survey's. */
+static void series_close(csv_series *s)
+{
+    TD_ASSERT(s->series->user == s);
+    export_file_abandon(s->file);
+    export_gate_close(s->gate);
+    export_reader_close(s->reader);
+    export_counts_clear(&s->counts);
+    td_free(s);
+}
+
+static void close_csv(void *writer)
+{
+    export_csv *csv = writer;
+    if (csv == NULL)
+        return;
+    export_series_table *table = &csv->job.survey->series;
+    for (size_t i = 0; i < table->count; i++) {
+        if (table->items[i]->user != NULL)
+            series_close(table->items[i]->user);
+        table->items[i]->user = NULL;
+    }
+    td_buf_fini(&csv->rows);
+    td_free(csv->routes);
+    td_free(csv);
+}
+
+/* Columns as the format's owner publishes them (docs/export.md). */
+#define COLUMNS_START "exchange,symbol,timestamp,local_timestamp,"
+
+const export_format EXPORT_TARDIS_CSV = {
+    .name = "tardis-csv",
+    .summary = "CSV files as Tardis publishes them, one a day, type and symbol",
+    .suffix = ".csv.gz",
+    .packing = EXPORT_GZIP,
+    .is_by_symbol = 1,
+    .reads = TAPE_READS_MESSAGES,
+    .types = {{EXPORT_TRADES, "trades", COLUMNS_START "id,side,price,amount\n"},
+              {EXPORT_BOOK_CHANGES, "incremental_book_L2",
+               COLUMNS_START "is_snapshot,side,price,amount\n"}},
+    .open = open_csv,
+    .close = close_csv,
+};

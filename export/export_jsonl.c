@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "export/export_gate.h"
 #include "export/export_lateness.h"
+#include "export/export_writer.h"
 #include "play/message_line.h"
 #include "json/json_write.h"
 #include "tape/frame_json.h"
@@ -20,7 +21,7 @@ enum {
     FLAG_NOT_TRUSTED = 8,
 };
 
-struct export_jsonl {
+typedef struct export_jsonl {
     export_job job;
     export_lateness *lateness;
     export_series *series; /* the only one */
@@ -37,9 +38,9 @@ struct export_jsonl {
     uint32_t last_day;
     export_stretch empty;
     uint8_t has_days;
-};
+} export_jsonl;
 
-/* ---- life ---- */
+/* ---- gaps of the selection ---- */
 
 static int compare_gaps(const void *a, const void *b)
 {
@@ -64,43 +65,6 @@ static td_result gather_gaps(export_jsonl *self, td_err *err)
     if (self->gap_count > 0)
         qsort(self->gaps, self->gap_count, sizeof(const gap_row *), compare_gaps);
     return TD_OK;
-}
-
-td_result export_jsonl_open(const export_job *job, export_jsonl **out, td_err *err)
-{
-    export_jsonl *made = td_alloc_zero(1, sizeof *made);
-    if (made == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a writer");
-    made->job = *job;
-    made->has_days = (uint8_t)export_job_days(job, &made->day, &made->last_day);
-    const export_type *type = job->spec->types[EXPORT_MESSAGES];
-    TD_ASSERT(type != NULL);
-    td_result rc =
-        export_series_get(&made->job.survey->series, type, "", "", "", &made->series, err);
-    if (rc == TD_OK)
-        rc = gather_gaps(made, err);
-    if (rc == TD_OK)
-        rc = export_lateness_open(&made->lateness, err);
-    if (rc != TD_OK) {
-        export_jsonl_close(made);
-        return rc;
-    }
-    *out = made;
-    return TD_OK;
-}
-
-void export_jsonl_close(export_jsonl *self)
-{
-    if (self == NULL)
-        return;
-    for (size_t i = 0; i < self->gate_count; i++)
-        export_gate_close(self->gates[i]);
-    td_free(self->gates);
-    td_free(self->gaps);
-    export_file_abandon(self->file);
-    export_counts_clear(&self->counts);
-    export_lateness_close(self->lateness);
-    td_free(self);
 }
 
 /* ---- days and lines ---- */
@@ -307,12 +271,60 @@ static td_result finish(void *ctx, td_err *err)
     return rc == TD_OK ? export_manifest_end_days(self->job.manifest, &entry, err) : rc;
 }
 
-sink export_jsonl_sink(export_jsonl *jsonl)
+/* ---- the format ---- */
+
+static void close_jsonl(void *writer)
+{
+    export_jsonl *self = writer;
+    if (self == NULL)
+        return;
+    for (size_t i = 0; i < self->gate_count; i++)
+        export_gate_close(self->gates[i]);
+    td_free(self->gates);
+    td_free(self->gaps);
+    export_file_abandon(self->file);
+    export_counts_clear(&self->counts);
+    export_lateness_close(self->lateness);
+    td_free(self);
+}
+
+static td_result open_jsonl(const export_job *job, sink *out, td_err *err)
 {
     static const sink_ops OPS = {.name = "jsonl",
                                  .frame = take_frame,
                                  .finish = finish,
                                  .wants_events = 1,
                                  .wants_lead_in = 1};
-    return (sink){&OPS, jsonl};
+    export_jsonl *made = td_alloc_zero(1, sizeof *made);
+    if (made == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for a writer");
+    made->job = *job;
+    made->has_days = (uint8_t)export_survey_days(job->survey, job->wanted, job->window, &made->day,
+                                                 &made->last_day);
+    const export_type *type = job->spec->types[EXPORT_MESSAGES];
+    TD_ASSERT(type != NULL);
+    td_result rc =
+        export_series_get(&made->job.survey->series, type, "", "", "", &made->series, err);
+    if (rc == TD_OK)
+        rc = gather_gaps(made, err);
+    if (rc == TD_OK)
+        rc = export_lateness_open(&made->lateness, err);
+    if (rc != TD_OK) {
+        close_jsonl(made);
+        return rc;
+    }
+    *out = (sink){&OPS, made};
+    return TD_OK;
 }
+
+const export_format EXPORT_JSONL = {
+    .name = "jsonl",
+    .summary = "JSON lines, one typed message a line, all feeds in one stream, one file a day",
+    .suffix = ".jsonl",
+    .packing = EXPORT_PLAIN,
+    .wants_events = 1,
+    .reads = TAPE_READS_ALL,
+    .types = {{EXPORT_MESSAGES, "messages", ""}},
+    .open = open_jsonl,
+    .close = close_jsonl,
+};

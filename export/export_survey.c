@@ -295,3 +295,15 @@ void export_survey_fini(export_survey *survey)
     survey->left_out = NULL;
     survey->left_out_count = 0;
 }
+
+int export_survey_days(const export_survey *survey, const selection *wanted,
+                       selection_window window, uint32_t *first, uint32_t *last)
+{
+    int has_frames = survey->first_ns != 0;
+    if (!has_frames && (!wanted->has_from || !wanted->has_to))
+        return 0;
+    TD_ASSERT(survey->first_ns <= survey->last_ns);
+    *first = export_day_of(wanted->has_from ? window.from_ns : survey->first_ns);
+    *last = export_day_of(wanted->has_to ? window.to_ns - 1 : survey->last_ns);
+    return *first <= *last;
+}

@@ -50,6 +50,11 @@ TD_MUST_USE td_result export_survey_run(const export_spec *spec, tape *tape, exp
                                         td_err *err);
 void export_survey_fini(export_survey *survey);
 
+/* The first and the last day that an export lists: those of the window where the selection has
+ * bounds, else of the first and last frame. Returns 0 if there is no day. */
+int export_survey_days(const export_survey *survey, const selection *wanted,
+                       selection_window window, uint32_t *first, uint32_t *last);
+
 /* ---- also for writers ---- */
 
 /* Symbol of a trade: its own where it names one, else the topic's. */

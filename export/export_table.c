@@ -8,36 +8,7 @@
 #include "base/time_text.h"
 #include "base/utf8.h"
 
-/* Columns as the format's owner publishes them (docs/export.md). */
-#define COLUMNS_START "exchange,symbol,timestamp,local_timestamp,"
-
-static const export_format FORMATS[] = {
-    {.name = "tardis-csv",
-     .summary = "CSV files as Tardis publishes them, one a day, type and symbol",
-     .suffix = ".csv.gz",
-     .packing = EXPORT_GZIP,
-     .is_by_symbol = 1,
-     .types = {{EXPORT_TRADES, "trades", COLUMNS_START "id,side,price,amount\n"},
-               {EXPORT_BOOK_CHANGES, "incremental_book_L2",
-                COLUMNS_START "is_snapshot,side,price,amount\n"}}},
-    {.name = "jsonl",
-     .summary = "JSON lines, one typed message a line, all feeds in one stream, one file a day",
-     .suffix = ".jsonl",
-     .packing = EXPORT_PLAIN,
-     .is_by_symbol = 0,
-     .types = {{EXPORT_MESSAGES, "messages", ""}}},
-};
-
-const char *const EXPORT_FORMAT_NAMES[] = {"tardis-csv", "jsonl", NULL};
-const char *const EXPORT_TYPE_NAMES[] = {"trades", "incremental_book_L2", "messages", NULL};
-
 /* ---- formats and types ---- */
-
-const export_format *export_format_table(size_t *count)
-{
-    *count = sizeof FORMATS / sizeof FORMATS[0];
-    return FORMATS;
-}
 
 size_t export_type_count(const export_format *format)
 {

@@ -1,5 +1,6 @@
 /* What can be exported, as tables: formats with their types. docs/export.md describes the files. A
- * new format is a row here and a writer (export/export_writer.h); a new type of a format is a row.
+ * new format is a file with its row and its writer (export/export_writer.h), and a line of
+ * export_formats.c; a new type of a format is a row.
  *
  * Constant data and pure functions; any thread. */
 #ifndef TD_EXPORT_EXPORT_TABLE_H
@@ -11,9 +12,11 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/limits.h"
+#include "play/sink.h"
 #include "schema/family.h"
 #include "schema/message.h"
 #include "schema/topic.h"
+#include "tape/tape.h"
 
 typedef enum export_type_id {
     EXPORT_TRADES,
@@ -29,6 +32,8 @@ typedef struct export_type {
     const char *header; /* first line of each file, with its LF; "": none */
 } export_type;
 
+struct export_job;
+
 typedef enum export_packing { EXPORT_PLAIN, EXPORT_GZIP } export_packing;
 
 enum { EXPORT_TYPES_MAX = 4 };
@@ -39,11 +44,18 @@ typedef struct export_format {
     const char *suffix;  /* of its files */
     export_packing packing;
     uint8_t is_by_symbol; /* 1: a file holds one symbol's data of one feed; 0: the whole stream */
+    uint8_t wants_events; /* 1: the writer is shown the recorder's events, too */
+    tape_reads reads;     /* what it needs of the frames */
     export_type types[EXPORT_TYPES_MAX]; /* ends with name NULL or the array */
+    /* A writer for a job (export/export_writer.h), as a sink for the player. When the player
+     * finishes, the writer has finished all files and entered them in the manifest. TD_E_NOMEM. */
+    td_result (*open)(const struct export_job *job, sink *out, td_err *err);
+    /* Free it; files that were not finished are removed. NULL is fine. */
+    void (*close)(void *writer);
 } export_format;
 
 /* All formats, in the order in which --help lists them. */
-const export_format *export_format_table(size_t *count);
+const export_format *const *export_format_table(size_t *count);
 
 /* Their names in the same order, then NULL: what --format takes. */
 extern const char *const EXPORT_FORMAT_NAMES[];

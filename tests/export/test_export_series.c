@@ -17,10 +17,10 @@
 static const export_format *format_of(const char *name)
 {
     size_t count = 0;
-    const export_format *formats = export_format_table(&count);
+    const export_format *const *formats = export_format_table(&count);
     for (size_t i = 0; i < count; i++)
-        if (strcmp(formats[i].name, name) == 0)
-            return &formats[i];
+        if (strcmp(formats[i]->name, name) == 0)
+            return formats[i];
     fail_msg("no format %s", name);
     return NULL;
 }
@@ -34,12 +34,12 @@ static void test_formats(void **state)
     const export_format *format;
     const export_type *type;
     size_t count = 0;
-    const export_format *formats = export_format_table(&count);
+    const export_format *const *formats = export_format_table(&count);
     size_t types = 0;
     for (size_t i = 0; i < count; i++) {
-        assert_string_equal(EXPORT_FORMAT_NAMES[i], formats[i].name);
-        for (size_t k = 0; k < export_type_count(&formats[i]); k++)
-            assert_string_equal(EXPORT_TYPE_NAMES[types++], formats[i].types[k].name);
+        assert_string_equal(EXPORT_FORMAT_NAMES[i], formats[i]->name);
+        for (size_t k = 0; k < export_type_count(formats[i]); k++)
+            assert_string_equal(EXPORT_TYPE_NAMES[types++], formats[i]->types[k].name);
     }
     assert_null(EXPORT_TYPE_NAMES[types]);
     assert_null(EXPORT_FORMAT_NAMES[count]);

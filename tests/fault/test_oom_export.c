@@ -71,9 +71,10 @@ static td_result export_to(oom_place *place, const char *format_name, td_err *er
     gap_list gaps = {0};
     export_spec spec = {0};
     size_t format_count = 0;
-    spec.format = export_format_table(&format_count);
-    while (strcmp(spec.format->name, format_name) != 0)
-        spec.format++;
+    const export_format *const *formats = export_format_table(&format_count);
+    while (strcmp((*formats)->name, format_name) != 0)
+        formats++;
+    spec.format = *formats;
     for (size_t i = 0; i < export_type_count(spec.format); i++)
         spec.types[spec.format->types[i].id] = &spec.format->types[i];
     td_result rc = oom_place_open(place, ARCHIVE_READ, NULL, &a, err);
