@@ -187,7 +187,7 @@ static td_result fill_from_reader(segment_reader *reader, recover_result *result
     return TD_OK;
 }
 
-/* What recover_segment would have said of a segment that is finished already. */
+/* The result of recover_segment for a segment that is finished already. */
 static td_result fill_from_file(const work *w, const char *path, recover_result *out, td_err *err)
 {
     char full[LIMIT_PATH_BYTES];
@@ -519,7 +519,8 @@ static td_result sync_folder_of(const work *w, const char *path, td_err *err)
     return rc == TD_OK ? td_io_sync_folder_of(archive_io(w->archive), full, err) : rc;
 }
 
-/* What is missing from the books of such a one. Its move must be durable before they say so. */
+/* What is missing from the books of such a one. Its move must be durable before it is recorded
+ * there. */
 static td_result finish_put_away(work *w, const past_segment *row, const segment_name *name,
                                  const char *torn, td_err *err)
 {

@@ -72,7 +72,7 @@ static void enter(archive_writer *w, writer_feed *feed, const gap_row *gaps, siz
     td_err_clear(&cause);
     if (w->catalog == NULL)
         return;
-    TD_ASSERT(feed != NULL || gap_count == 0); /* a gap is told by the feed's segment */
+    TD_ASSERT(feed != NULL || gap_count == 0); /* a gap is stored in the feed's segment */
     td_result rc = catalog_begin(w->catalog, &cause);
     if (rc == TD_OK && feed != NULL)
         rc = writer_feed_enter(feed, w->catalog, &cause);
@@ -414,7 +414,8 @@ static td_result finish_feeds(archive_writer *w, td_err *err)
     return first;
 }
 
-/* The recording is safe whatever comes of this, so a failure is said and is none of the writer's.
+/* The recording is safe whatever comes of this, so a failure is logged and does not fail the
+ * writer.
  */
 static void leave_matching_catalog(archive_writer *w)
 {

@@ -12,7 +12,7 @@
 #include "base/buf.h"
 #include "archive/catalog_impl.h"
 
-/* "TDCK": tells our files from other programs' databases. */
+/* "TDCK": marks our files among other databases. */
 #define APPLICATION_ID 0x5444434b
 
 enum {
@@ -152,7 +152,7 @@ td_result catalog_once_begin(catalog *c, const char *sql, catalog_query *out, td
 
 void catalog_once_end(catalog_query *query)
 {
-    /* The result repeats what the last step said already. */
+    /* The result repeats that of the last step. */
     (void)sqlite3_finalize(query->stmt);
     query->stmt = NULL;
 }
@@ -498,7 +498,7 @@ void catalog_close(catalog *c)
         return;
     catalog_abort(c);
     for (size_t i = 0; i < STATEMENT_COUNT; i++)
-        (void)sqlite3_finalize(c->statements[i]); /* repeats what its last step said */
+        (void)sqlite3_finalize(c->statements[i]); /* repeats the result of its last step */
     /* The last connection checkpoints by itself when it closes. Nothing was promised by a catalog,
      * so a failure here loses nothing that reindex does not bring back. */
     (void)sqlite3_close_v2(c->db);

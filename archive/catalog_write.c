@@ -270,7 +270,7 @@ static td_result drop_rows(catalog *c, catalog_statement which, int64_t segment_
     return catalog_query_run(&query, err);
 }
 
-/* All rows of a segment but the gaps that it tells. */
+/* All rows of a segment but its gaps. */
 static td_result drop_segment_rows(catalog *c, const char *path, td_err *err)
 {
     TD_ASSERT(c->is_in_transaction);

@@ -255,7 +255,7 @@ td_result archive_past_link(archive *a, const archive_past *past, const char *fe
         if (rc == TD_OK)
             return TD_OK;
         if (segment->stage == PAST_FINISHED || segment->stage == PAST_PRUNED) {
-            /* The file is gone or broken; verify says so, unless it was meant to go. */
+            /* The file is missing or damaged; verify reports it, unless it was pruned. */
             set_link(out, segment->path, segment->session, segment->chain, segment->last_ns);
             return TD_OK;
         }

@@ -82,7 +82,7 @@ int gap_row_is_about(const gap_row *row, const char *topic, const char *symbol)
             strcmp(row->symbol, symbol) == 0);
 }
 
-/* Where the row of this key is, or would stand; *is_there says which. */
+/* Index of the row with this key, or where it would be inserted; *is_there: 1 if it exists. */
 static size_t list_position(const gap_list *list, const gap_row *row, int *is_there)
 {
     size_t low = 0;
@@ -222,7 +222,7 @@ void gap_list_fini(gap_list *list)
 
 /* ---- as JSON ---- */
 
-/* "" is how a row says that something is absent: a gap of a whole connection has no topic. */
+/* "" means absent: a gap of a whole connection has no topic. */
 static void write_text(json_writer *json, const char *key, const char *text)
 {
     json_write_member_text(json, key, text[0] == '\0' ? NULL : text);

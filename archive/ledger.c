@@ -306,7 +306,7 @@ static td_result chunk_gaps(const segment_reader *reader, td_bytes records, even
         if (rc == TD_OK && message.channel->info.dir == CHANNEL_EVENT)
             rc = event_gap(events, &message, into, err);
     }
-    /* What is broken inside a chunk is for verify to say: its other events still count. */
+    /* verify reports damage inside a chunk; its other events still count. */
     return rc == TD_EOF || rc == TD_E_CORRUPT ? TD_OK : rc;
 }
 

@@ -156,7 +156,7 @@ typedef struct ledgers {
     const prune_work *work;
     gap_list now;
     gap_list without;
-    gap_list leaving; /* what the segments that go tell */
+    gap_list leaving; /* gaps of the segments to remove */
 } ledgers;
 
 static const prune_candidate *find_going(const prune_work *w, const char *path)

@@ -192,7 +192,7 @@ static int is_of_other_feed(const read_plan *plan, const char *path)
            !query->wants_feed(query->user, name.feed);
 }
 
-/* What is in the way is said; what may have wanted frames in it counts. */
+/* Log unexpected files; count those that may hold selected frames. */
 static void log_unexpected(read_plan *plan, const archive_listing *listing)
 {
     for (size_t i = 0; i < listing->unexpected_count; i++) {

@@ -28,7 +28,7 @@ typedef struct span_reader {
 
 /* ---- one segment ---- */
 
-/* What the catalog says of a segment of ours, as it is on disk. TD_E_NOTFOUND: read the segment. */
+/* A segment's row in the catalog, if it matches the file. TD_E_NOTFOUND: read the segment. */
 static td_result load_known(span_reader *s, const archive_segment *segment, segment_index *out,
                             td_err *err)
 {

@@ -52,7 +52,7 @@ typedef struct checked_segment {
     segment_verify_result result;
     char session[SESSION_ID_BYTES];
     char feed[LIMIT_NAME_BYTES];
-    char *previous_segment; /* file name, "" for a feed's first; NULL if it cannot say */
+    char *previous_segment; /* file name, "" for a feed's first; NULL if unknown */
     uint32_t number;
     uint64_t first_ns;
     finding_list findings; /* of this segment alone: filled by its own thread */
@@ -149,7 +149,7 @@ static void keep_finding(void *user, const segment_finding *finding)
                  finding->offset, "%s: %s", segment_finding_name(finding->kind), finding->text);
 }
 
-/* What the segment says of itself, for the checks between segments. */
+/* A segment's metadata, for the checks between segments. */
 static void take_origin(archive *a, checked_segment *out)
 {
     segment_index index;
@@ -481,7 +481,7 @@ static void check_known(verification *v, const link_names *names, const past_seg
     }
     int has_end = known->stage == PAST_FINISHED || known->stage == PAST_PRUNED;
     if (!has_end || segment->rc != TD_OK)
-        return; /* what is wrong with the file itself has been said */
+        return; /* damage of the file itself has been reported */
     if (segment->listed->name.is_open)
         findings_add(&v->findings, VERIFY_DAMAGED, segment->listed->path, 0,
                      "the journal says that this segment was finished");
@@ -585,7 +585,7 @@ static void check_step(verification *v, const checked_segment *segment)
     if (segment->number > 1) {
         const checked_segment *previous = find_number(v, segment, segment->number - 1);
         if (previous == NULL)
-            return; /* pruned, or missing, which others say */
+            return; /* pruned, or missing, which other checks report */
         before = previous->result.counters.frames_written;
     }
     if (segment->result.written_before != before)
@@ -1042,7 +1042,7 @@ static td_result check_database(verification *v, catalog *c, td_err *err)
     return rc;
 }
 
-/* Gaps are compared only by who can read the events that tell them. */
+/* Gaps are compared only where their events can be read. */
 static td_result compare_all(verification *v, td_err *err)
 {
     comparison c = {.v = v};

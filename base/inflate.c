@@ -9,7 +9,7 @@
 
 enum {
     FIRST_OUTPUT_BYTES = 64 << 10, /* most frames inflate into that, and larger ones double it */
-    /* zlib.h: 15 is the largest window; 32 more asks it to tell gzip and zlib apart, a minus says
+    /* zlib.h: 15 is the largest window; 32 more makes it detect gzip and zlib, a minus means
      * that there is neither head nor check. */
     WINDOW_ANY = 15 + 32,
     WINDOW_RAW = -15,

@@ -98,7 +98,7 @@ static td_result posix_open(void *ctx, const char *path, td_open_mode mode, td_f
 static void posix_close(td_file *base)
 {
     posix_file *file = as_file(base);
-    /* What must be durable was synced before; an error here could tell nothing that is of use. */
+    /* What must be durable was synced before; an error here has no consequence. */
     (void)close(file->fd);
     td_free(file);
 }

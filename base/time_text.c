@@ -120,7 +120,7 @@ static int take_date(text_cursor *at, civil_time *out)
            out->day <= days_in_month(out->year, out->month);
 }
 
-/* No second 60: the exchanges' clocks smear leap seconds, and ns since 1970 cannot say them. */
+/* No second 60: the exchanges' clocks smear leap seconds, and ns since 1970 cannot express them. */
 static int take_clock(text_cursor *at, civil_time *out)
 {
     return take_number(at, 2, &out->hour) && take_char(at, ":") &&

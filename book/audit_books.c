@@ -281,7 +281,7 @@ void audit_best_take(audit *a, audit_member *member, const audit_frame *frame, c
     if (book_member == NULL)
         return;
     if (best->count == AUDIT_TICKERS_MAX) {
-        a->stats.best.skipped++; /* the book is far behind: the newest says most */
+        a->stats.best.skipped++; /* the book is far behind: the newest one is the most useful */
         best->count--;
     }
     best_waiting *said = &best->waiting[best->count++];

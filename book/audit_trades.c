@@ -23,11 +23,11 @@ enum { READINGS_MAX = 8 }; /* that wait for their trades; candles are read each 
  * was ever ahead of the trades on its connection (22 of 22). */
 #define END_WAIT_NS (200 * TD_NS_PER_MS)
 
-/* What a candle said at one moment. */
+/* A reading of a candle. */
 typedef struct reading {
     int64_t start_ns; /* of the candle */
-    int64_t end_ns;   /* last moment of it; INT64_MAX: not said */
-    int64_t made_ns;  /* exchange time of the reading; 0: not said */
+    int64_t end_ns;   /* last moment of it; INT64_MAX: unknown */
+    int64_t made_ns;  /* exchange time of the reading; 0: unknown */
     uint64_t recv_ns;
     trade_sum sum;
     uint8_t has_turnover;
@@ -390,7 +390,7 @@ void audit_candles_take(audit *a, audit_member *member, audit_connection connect
     audit_member *trades = trades_of(a, member);
     if (trades == NULL || !m->is_record)
         return;
-    /* Trades of the connection before: what came between is in the ledger, and not ours to say. */
+    /* Trades of the connection before: frames between are the ledger's concern. */
     if (trades->shard == member->shard && trades->line == member->line && trades->has_connection &&
         trades->connection != member->connection) {
         trade_store_forget(trades->trades);

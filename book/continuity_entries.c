@@ -110,7 +110,7 @@ int rule_needs_entries(rule_id rule)
     }
 }
 
-/* ---- what an entry says ---- */
+/* ---- content of an entry ---- */
 
 typedef struct entry {
     td_bytes symbol;
@@ -271,7 +271,7 @@ static int check_numbers(const rule_view *v, msg_member member, int64_t least_st
 /* entry_seq_strict, entry_seq_weak: numbers of entries rise, or do not fall, for each symbol. Where
  * a frame mixes symbols (a coin's options, an account), the frame itself has no order. A symbol
  * counts in each category by itself, and each of its positions has the number of its own last
- * change. A seq of -1 says that the position never traded. */
+ * change. A seq of -1 means that the position never traded. */
 int check_entry_seq_strict(const rule_view *v, verdict_item *item)
 {
     return check_numbers(v, v->rule->member, 1, item);

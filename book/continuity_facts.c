@@ -1,4 +1,4 @@
-/* What a frame says about order and depth, worked out once for all rules. */
+/* Order and depth of a frame, computed once for all rules. */
 #include "book/continuity_impl.h"
 
 #include "base/assert.h"

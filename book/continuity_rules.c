@@ -232,7 +232,7 @@ static int check_book_fits(const rule_view *v, verdict_item *item)
     return lost == 0 ? 0 : broken(item, 0, lost);
 }
 
-/* A snapshot that says what the frame before said: sent again because nothing changed. */
+/* A snapshot equal to the frame before: sent again because nothing changed. */
 static int is_repeat(const rule_view *v)
 {
     const msg_head *head = &v->facts->message->head;

@@ -118,7 +118,7 @@ void channel_router_close(channel_router *router)
 
 /* ---- finding ---- */
 
-/* The exchange's topic string tells nearly all channels apart, so it alone is hashed; channels that
+/* The exchange's topic string differs for nearly all channels, so only it is hashed; channels that
  * share one (a candle's interval is a parameter, slots of one feed) differ in the numbers mixed in,
  * or are distinguished by comparing. */
 static uint64_t hash_key(const route_key *key)
@@ -291,7 +291,7 @@ static int has_topic_channel(const classification *what)
            is_name(what->topic.symbol, LIMIT_SYMBOL_BYTES);
 }
 
-/* "json" for what begins as an object or array; whether it is valid is the decoder's to say. */
+/* "json" for what begins as an object or array; the decoder checks whether it is valid. */
 static const char *encoding_of(td_bytes bytes)
 {
     size_t at = 0;
@@ -320,7 +320,7 @@ static route_key key_of(const router_frame *frame)
                        .encoding = encoding_of(frame->bytes)};
 }
 
-/* A frame of one topic too many. Fills what of a route says the channel. */
+/* A frame of one topic too many. Fills the channel part of the route. */
 static td_result route_overflow(channel_router *router, const router_frame *frame,
                                 channel_route *out, td_err *err)
 {
@@ -390,7 +390,7 @@ td_result channel_router_route(channel_router *router, const router_frame *frame
         td_result rc = get_channel(router, &key, what.topic.row, out, err);
         return TD_LIKELY(rc != TD_E_LIMIT) ? rc : route_overflow(router, frame, out, err);
     }
-    /* Outbound frames are control whatever they say. */
+    /* Outbound frames are always control. */
     int is_control = frame->dir != DIR_IN || frame_class_is_control(what.frame_class);
     key.topic = td_bytes_str(is_control ? CHANNEL_TOPIC_CONTROL : CHANNEL_TOPIC_UNKNOWN);
     return get_channel(router, &key, NULL, out, err);

@@ -184,7 +184,7 @@ td_result feed_writer_seal(feed_writer *self, int level, sealed_chunk *out, gap_
 
 /* ---- events ---- */
 
-/* The catalog gets a gap with the chunk that tells it. */
+/* The catalog gets a gap with the chunk of its event. */
 td_result feed_writer_event(feed_writer *self, uint64_t recv_ns, const event *what, td_err *err)
 {
     gap_row gap = what->gap;

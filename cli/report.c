@@ -225,7 +225,7 @@ void report_wipe_status(reporter *report)
     pthread_mutex_unlock(&report->mutex);
 }
 
-/* ---- what programs say ---- */
+/* ---- messages ---- */
 
 exit_code report_error(reporter *report, const td_err *err)
 {

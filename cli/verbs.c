@@ -156,7 +156,7 @@ int verb_begin(const verb_context *context, const options_spec *spec, int argc, 
     return 0;
 }
 
-/* Path of a file beside the running program; 0 if that cannot be told. */
+/* Path of a file beside the running program; 0 if it is unknown. */
 static int path_beside(const char *program, char *out, size_t out_bytes)
 {
     char self[LIMIT_PATH_BYTES];

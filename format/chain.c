@@ -87,7 +87,7 @@ td_hash128 chain_value(td_hasher *hasher, td_hash128 previous, td_bytes covered)
     return td_hasher_digest(hasher);
 }
 
-/* What a record must say of itself before any of it is believed. */
+/* Checks before any field of a record is used. */
 static td_result check_fields(const chain_record *record, size_t size, td_err *err)
 {
     if (record->conn_count > CHAIN_CONNS_MAX || content_bytes(record->conn_count) != size)

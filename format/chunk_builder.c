@@ -133,7 +133,7 @@ static void conn_table_close_slot(conn_table *table, uint32_t line, uint32_t sha
             i++;
             continue;
         }
-        /* Nothing new to say of it: its place is free at once. Order does not matter. */
+        /* Nothing of it is pending: its place is free at once. Order does not matter. */
         *state = table->conns[--table->count];
     }
 }

@@ -93,7 +93,7 @@ td_result codec_compress(codec *coder, codec_kind kind, int level, td_bytes in, 
     return TD_OK;
 }
 
-/* Exactly out_bytes must come out: a frame that says more or less is damaged. */
+/* Exactly out_bytes must come out: a frame of another size is damaged. */
 static td_result decompress_zstd(codec *coder, td_bytes in, uint8_t *out, size_t out_bytes,
                                  td_err *err)
 {

@@ -170,7 +170,7 @@ typedef struct group_place {
     uint64_t start, bytes; /* in the file */
 } group_place;
 
-/* Each group's place is what its Summary Offset says. */
+/* Each group starts at its Summary Offset. */
 static td_result append_groups(mcap_summary *summary, td_buf *buf, uint64_t base,
                                group_place places[GROUPS], td_err *err)
 {

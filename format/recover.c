@@ -28,7 +28,7 @@ typedef struct recovery {
     mcap_source source;
     /* first walk */
     uint64_t data_start;    /* after the header */
-    td_hash128 first_chain; /* what the session record says it follows */
+    td_hash128 first_chain; /* the chain value that the session record follows */
     uint64_t sound_bytes;   /* end of the last block that proves itself; 0 = none */
     uint64_t last_start;    /* beginning of that block */
     uint64_t held_damage, held_from, held_to; /* damaged blocks since then */

@@ -233,7 +233,7 @@ static td_result read_channels(const segment_reader *reader, segment_index *out,
     return rc;
 }
 
-/* A chunk that does not say what is in it may hold any channel of the file. */
+/* A chunk without message indexes may hold any channel of the file. */
 static td_bytes bitmap_of_all(const segment_index *index, uint8_t out[BITMAP_BYTES_MAX])
 {
     size_t size = 0;
@@ -314,7 +314,7 @@ static td_result read_chain(segment_reader *reader, segment_index *out, td_err *
     return rc;
 }
 
-/* Who made the segment: what it says itself, and else what its name says. */
+/* The session of the segment: by its metadata, else by its name. */
 static td_result read_origin(const segment_info *info, const char *path, segment_index *out,
                              td_err *err)
 {
@@ -372,7 +372,7 @@ static int is_stillborn(td_io io, const char *full, td_result rc)
     return recover_has_durable(io, full, &has_durable, NULL) == TD_OK && !has_durable;
 }
 
-/* All that is known of a file that cannot say anything itself. */
+/* All that is known of an unreadable file. */
 static td_result fill_stillborn(const char *path, segment_index *out, td_err *err)
 {
     segment_name name;

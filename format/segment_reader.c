@@ -411,7 +411,7 @@ td_result segment_reader_message(const segment_reader *reader, td_bytes records,
     return TD_OK;
 }
 
-/* What a message index tells of its channel; one without entries tells nothing. */
+/* Append the channel of a message index, as sealed_channel; nothing if the index has no entries. */
 static td_result append_index_channel(const mcap_message_index *index, uint64_t offset, td_buf *out,
                                       td_err *err)
 {

@@ -80,7 +80,7 @@ static td_result close_run(scan *s, td_err *err)
 
 static td_result take_chunk(void *user, const scan_chunk *chunk, td_err *err)
 {
-    (void)chunk; /* all of it is told at its end */
+    (void)chunk; /* it is reported at its end */
     return close_run(user, err);
 }
 
@@ -256,7 +256,7 @@ static td_result finish(scan *s, td_err *err)
         rc = keep_open_end(s, err);
         r->scan_at = s->walk.at;
         r->info.sound_bytes = s->walk.at;
-        s->has_held_damage &= !is_torn; /* a torn tail is told by sound_bytes */
+        s->has_held_damage &= !is_torn; /* sound_bytes shows a torn tail */
         prove(s);
     }
     return rc;

@@ -8,7 +8,7 @@
 #include "base/assert.h"
 #include "format/mcap_decode.h"
 
-/* What the summary says besides lists. */
+/* The fields of the summary besides its lists. */
 typedef struct summary_facts {
     uint64_t start, end; /* of the records to read; end: first summary offset, or the footer */
     uint64_t data_end;   /* chunks lie before it */
@@ -196,7 +196,7 @@ static int is_complete(segment_reader *r, const summary_facts *facts)
     return 1;
 }
 
-/* The summary's CRC says nothing of the Data End before it, which may lie in another sector. */
+/* The summary's CRC does not cover the Data End before it, which may lie in another sector. */
 static td_result check_data_end(segment_reader *r, const summary_facts *facts, td_err *err)
 {
     const uint64_t record_bytes = MCAP_PREFIX_BYTES + MCAP_DATA_END_CONTENT_BYTES;

@@ -54,7 +54,7 @@ typedef struct verify_state {
     mcap_summary summary;
     /* messages */
     uint64_t last_ns, last_frame_ns;
-    /* since the last chain record, and what that said */
+    /* since the last chain record, and its content */
     td_buf slots;       /* verify_slot */
     chain_totals block; /* counted; frames_dropped: holes in the ordinals */
     chain_totals totals;
@@ -829,7 +829,7 @@ static td_result check_end(void *user, const mcap_place *data_end, td_err *err)
     }
     if (rc == TD_OK)
         rc = walk_summary(v, summary_at, err);
-    /* Once something is known to be wrong, that the summary differs from it says nothing more. */
+    /* After other damage, a summary that differs from the records is expected. */
     if (rc == TD_OK && v->is_ours && v->result->damage_count == before && before == 0)
         rc = compare_end(v, data_end->offset, err);
     return rc;

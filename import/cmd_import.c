@@ -18,7 +18,7 @@
 #include "cli/version.h"
 
 enum {
-    LINES_SAID_MAX = 20,   /* malformed lines told to people, per file; the rest is counted */
+    LINES_SAID_MAX = 20,   /* malformed lines that are printed, per file; the rest is counted */
     LINES_KEPT_MAX = 1000, /* and listed with --json */
     REASON_BYTES = 160,
 };
@@ -81,7 +81,7 @@ typedef struct import_command {
     import_outcome *current;
 } import_command;
 
-/* Keep a malformed line for --json, and say it. */
+/* Keep a malformed line for --json, and print it. */
 static void take_problem(void *user, uint64_t line, const char *reason)
 {
     import_command *command = user;

@@ -25,7 +25,7 @@ typedef struct capture_reader {
     import_line_reader *lines;
     import_slots *slots;
     decoder *decoder;     /* for times of bare frames; NULL without a family */
-    uint8_t is_reporting; /* 1: first reading: count and tell what is wrong */
+    uint8_t is_reporting; /* 1: first reading: count and report malformed lines */
 } capture_reader;
 
 typedef struct import_job {

@@ -368,7 +368,7 @@ static int find_wrapper_time(json_value root, json_value *time, uint8_t *is_ns)
            (json_find(root, "data", &other) || json_find(root, "url", &other));
 }
 
-/* recv_ns is exact; ts has the unit that its magnitude says. */
+/* recv_ns is exact; the magnitude of ts determines its unit. */
 static int read_wrapper(import_line_reader *r, td_bytes line, json_value root, td_bytes time,
                         uint8_t is_ns, import_record *out, const char **reason)
 {

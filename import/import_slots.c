@@ -104,7 +104,7 @@ static td_result add_slot(import_slots *s, const import_record *record, uint32_t
     return TD_OK;
 }
 
-/* Learn the slot's URL from the first line that says one. */
+/* Take the slot's URL from the first line that has one. */
 static td_result learn_url(import_slot *slot, td_bytes url, td_err *err)
 {
     if (slot->url != NULL || url.size == 0)

@@ -39,7 +39,7 @@ struct import_source {
     uint8_t is_hashed;     /* content is complete */
     td_hasher *hasher;
     capture_content content;
-    td_result damage;    /* what ended a compressed stream early, not said yet; or TD_OK */
+    td_result damage;    /* why a compressed stream ended early, not reported yet; or TD_OK */
     uint8_t is_damaged;  /* and the unfinished line in front of it is not given out */
     uint8_t is_skipping; /* inside a line that is too long */
     td_buf text;         /* text_at..size: not yet given out */
@@ -209,7 +209,7 @@ static td_result find_coding(import_source *s, td_err *err)
     return open_inflater(s, err);
 }
 
-/* The stream is no good from here: said once the lines in front of it are given out. */
+/* The stream is damaged from here: reported after the lines before it. */
 static td_result stream_failed(import_source *s, td_result code)
 {
     s->is_text_ended = s->is_damaged = 1;

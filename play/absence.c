@@ -140,7 +140,7 @@ static td_result add_segment(inventory *all, const planned_segment *segment, td_
 }
 
 /* Segments also hold events: a feed is there from its first received frame to its last. A single
- * file does not tell sessions apart. */
+ * file does not distinguish sessions. */
 static void set_ranges(inventory *all, const session_spans *spans)
 {
     for (size_t i = 0; i < all->count; i++) {
@@ -352,7 +352,7 @@ static td_result find_topics(archive *a, const absence_query *query, known_feed 
     size_t left = mark_played(feed, played);
     window.from_ns = window.from_ns < feed->first_ns ? feed->first_ns : window.from_ns;
     window.to_ns = window.to_ns > feed->last_ns ? feed->last_ns + 1 : window.to_ns;
-    /* Outside of the feed's time, that is said of all of it. */
+    /* No topics left to report, or the window lies outside of what the feed recorded. */
     if (left == 0 || window.from_ns >= window.to_ns)
         return TD_OK;
     td_result rc = subscribed_open(&known, err);

@@ -113,7 +113,7 @@ static void describe_totals(result_writer *r, const player_totals *totals)
     result_duration(r, "length", totals->last_recv_ns - totals->first_recv_ns);
 }
 
-/* What was asked for may hold nothing at all; that is said before any verdict. */
+/* The selection may be empty; that is printed before any verdict. */
 static void describe_head(result_writer *r, const replay_report *report)
 {
     result_duration(r, "took", report->elapsed_ns);
@@ -220,7 +220,7 @@ static void describe_audit(result_writer *r, const char *name, const char *what,
                                "[; {skipped} could not be compared]\n");
 }
 
-/* How much topics of one symbol said about each other: all zero where there was one topic each. */
+/* Comparisons between topics of one symbol: all zero where there was one topic each. */
 static void describe_audits(result_writer *r, const player *from)
 {
     audit_stats stats;
@@ -469,7 +469,7 @@ static void describe_times(result_writer *r, const replay_report *report)
     result_fraction(r, "frames_per_s", report->totals.frames * 1000000 / us, 0);
 }
 
-/* What frames tell of, by kind. */
+/* Content of frames, by kind. */
 static void describe_truth_items(result_writer *r, const truth_result *truth)
 {
     static const struct {

@@ -30,7 +30,7 @@ static const option_row CHOICE_ROWS[] = {
      .help = "record the feeds of this YAML file, instead of one feed from the command line"},
 };
 
-/* Everything that the command line can say. */
+/* All options of the command line. */
 typedef struct record_line {
     archive_choice archive;
     record_choice choice;

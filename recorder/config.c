@@ -607,7 +607,7 @@ static td_result check_credentials(const feed_config *feed, td_err *err)
     return TD_OK;
 }
 
-/* A private family authenticates by a message unless it is told otherwise; a public one does not.
+/* A private family authenticates by a message unless configured otherwise; a public one does not.
  */
 static td_result resolve_auth(feed_config *feed, td_err *err)
 {

@@ -63,7 +63,7 @@ enum { AUTH_EXPIRES_MS = 10000 };
  * cannot leave half of one. */
 enum { ANSWER_TEXT_BYTES = 512 };
 
-/* Of what is said when a connection ends. */
+/* Of the text when a connection ends. */
 enum { END_BYTES = 1024 };
 
 static uint64_t now_mono_ns(const connection *self)
@@ -199,7 +199,7 @@ static uint64_t stale_at_mono_ns(const connection *self)
     return after_ns == 0 ? UINT64_MAX : self->last_data_mono_ns + after_ns;
 }
 
-/* When there is something to say. */
+/* When the next message is due. */
 static uint64_t talk_due_ns(const connection *self)
 {
     uint64_t due_ns = subscriber_due_ns(self->subscriber);
@@ -218,7 +218,7 @@ static void set_tick(connection *self)
 
 /* ---- sending ---- */
 
-/* A request that cannot be sent is only said: without its answer the connection never counts as
+/* A request that cannot be sent is only logged: without its answer the connection never counts as
  * live. */
 static void send_built(connection *self, td_result rc, td_err *err)
 {
@@ -381,7 +381,8 @@ static void emit_topics(connection *self, const char *state, const char *topics,
     emit(self, &said);
 }
 
-/* With --strict it is the end; without, what was refused is missing, and is said and tried again.
+/* With --strict it is the end; without, what was refused is missing, and is reported and tried
+ * again.
  */
 static void on_topics_refused(connection *self, const char *topics, const char *answer)
 {
@@ -521,7 +522,7 @@ static void on_answer(connection *self, td_bytes frame, uint64_t recv_ns, uint64
         send_pong(self);
         break;
     case ANSWER_PONG:
-        /* A private stream has nothing to say for hours: that it answers is its sign of life. */
+        /* A private stream may send no data for hours: its answers show that it is alive. */
         if (self->options.feed->auth != AUTH_NONE)
             note_data(self, recv_ns, recv_mono_ns);
         break;
@@ -591,7 +592,7 @@ static void talk_tick(connection *self, uint64_t mono_ns)
     }
 }
 
-/* Stale, or something to say; both are counted from what happened last, never from this tick. */
+/* Stale, or a message is due; both are counted from what happened last, never from this tick. */
 static void tick(void *user)
 {
     connection *self = user;

@@ -25,7 +25,7 @@ struct findings {
     kept_finding taken; /* network thread's */
     size_t first;
     size_t count;
-    uint64_t lost; /* pushed out, not said yet */
+    uint64_t lost; /* pushed out, not reported yet */
 };
 
 td_result findings_open(findings **out, td_err *err)
@@ -79,7 +79,7 @@ void findings_put(findings *self, const live_check_finding *finding)
 {
     TD_ASSERT(finding->channel != NULL);
     pthread_mutex_lock(&self->mutex);
-    /* Full: the newest replaces the last, so that the most recent state is always told. Every
+    /* Full: the newest replaces the last, so that the most recent state is always reported. Every
      * finding counts in the live check's statistics all the same, and replay finds it again. */
     if (self->count == FINDINGS_MAX) {
         self->count--;

@@ -123,7 +123,7 @@ static void keep(http_feed *self, size_t index, const wire_http_end *end)
     set_due(self, index);
 }
 
-/* What a server says with a status other than 200 is its reason, and nothing to keep. */
+/* The body of a status other than 200 is the reason; it is not recorded. */
 static void log_status(http_feed *self, size_t index, const wire_http_end *end)
 {
     enum { WORDS_MAX = 300 };

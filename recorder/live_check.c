@@ -459,7 +459,7 @@ static void note_control(live_check *self, const live_check_record *record, td_b
         subscription_answered(slot, 0, record->conn, record->recv_ns);
 }
 
-/* The channel lost its track: what was broken counts no more, and audits do not know what it said.
+/* The channel lost its track: what was broken counts no more, and audits do not know its content.
  */
 static void give_up(live_check *self, live_channel *channel, const live_check_record *record)
 {

@@ -63,7 +63,7 @@ static void set_state(subscriber *self, size_t topic, topic_state state)
     self->rows[topic].state = state;
 }
 
-/* Without memory the list is shorter: it is only told. */
+/* Without memory the list is shorter: it is only reported. */
 static void add_name(td_buf *list, const char *name)
 {
     if (list->size > 0 && td_buf_append(list, ",", 1, NULL) != TD_OK)

@@ -23,7 +23,7 @@ _Static_assert((TABLE_PLACES & (TABLE_PLACES - 1)) == 0, "the table is indexed b
 
 /* ---- single topics ---- */
 
-/* Can the dialect say it? The request is built for its verdict only. */
+/* Can the dialect express it? The request is built only to find out. */
 static td_result check_topic(const collection *all, const char *topic, td_err *err)
 {
     const char *last = strrchr(topic, '.');

@@ -125,7 +125,7 @@ static void on_found(void *user, const live_check_finding *finding)
     wire_loop_wake(self->loop);
 }
 
-/* ---- what connections tell ---- */
+/* ---- reports of connections ---- */
 
 /* The first reason counts: what follows from it only repeats it. */
 static void give_up(supervisor *self, td_result rc, const char *why)
@@ -789,7 +789,7 @@ void supervisor_close(supervisor *self)
         http_feed_close(self->http[i]);
     td_free(self->http);
     if (self->disk != NULL) {
-        /* Opening failed half way: nothing was recorded, and the first error is the one to tell. */
+        /* Opening failed half way: nothing was recorded, and the first error is returned. */
         chunk_queue_push(self->queue, NULL);
         td_result opened_half = disk_close(self->disk, &ignored);
         (void)opened_half; /* as above */

@@ -84,7 +84,7 @@ typedef struct replay_command {
     keyboard *keyboard; /* NULL: no terminal */
     progress_line progress;
     rate_window rate;
-    uint64_t frames; /* as the player last said */
+    uint64_t frames; /* of the last progress call */
     uint64_t started_ns;
     output_stream output;
     sink_truth *truth; /* likewise */
@@ -303,7 +303,7 @@ static td_result print_report(replay_command *command, const replay_report *repo
     return rc == TD_OK ? late : rc;
 }
 
-/* Gather, print; *status as the findings say. */
+/* Gather, print; *status follows from the findings. */
 static td_result conclude(replay_command *command, exit_code *status, td_err *err)
 {
     TD_ASSERT(command->player != NULL);

@@ -71,7 +71,7 @@ void sink_truth_close(sink_truth *self)
 
 /* ---- frames ---- */
 
-/* The first difference is told; counts tell of the rest. */
+/* The first difference is reported; the others are counted. */
 static void differs(sink_truth *self, const tape_frame *frame, const char *what)
 {
     if (self->result.first[0] != '\0')
@@ -212,7 +212,7 @@ static td_result compare_items(sink_truth *self, const tape_frame *frame, truth_
     return rc;
 }
 
-/* What the exchange means by a frame that says nothing to us. */
+/* The items of a frame that could not be decoded. */
 static void miss_items(sink_truth *self, const tape_frame *frame, truth_item *items, size_t count)
 {
     if (count > 0)

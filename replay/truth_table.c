@@ -228,7 +228,7 @@ static td_result add_item(truth_table *table, truth_kind kind, json_value line, 
         return rc;
     if (place->count == 0)
         place->first = table->item_count;
-    /* Frames without a time can come twice with the same bytes: they tell the same. */
+    /* Frames without a time can come twice with the same bytes: their items are equal. */
     if (item.index < place->count || place->first + place->count != table->item_count) {
         table->values.size = item.values_at;
         return TD_OK;
@@ -254,7 +254,7 @@ static td_result add_line(truth_table *table, json_parser *parser, td_bytes text
     for (int i = 0; i < TRUTH_KINDS; i++)
         if (td_bytes_is(kind, ITEM_KINDS[i]))
             return add_item(table, (truth_kind)i, line, err);
-    return TD_OK; /* faults, and what later versions tell */
+    return TD_OK; /* faults, and entries of later versions */
 }
 
 static td_result add_all(truth_table *table, td_bytes text, td_err *err)

@@ -269,7 +269,7 @@ void serve_close(serve *server)
     if (server == NULL)
         return;
     wire_server_close(server->server);
-    TD_ASSERT(server->clients == NULL); /* each was told that it is closed */
+    TD_ASSERT(server->clients == NULL); /* each was notified that it is closed */
     snapshot_maker_close(server->maker);
     content_reader_close(server->reader);
     dialect_parser_close(server->parser);

@@ -9,7 +9,7 @@ struct serve_book {
     serve_book *next;
     const tape_channel *channel;
     follower follower;
-    book *retail;         /* NULL: the topic does not tell retail orders apart */
+    book *retail;         /* NULL: the topic does not distinguish retail orders */
     td_buf model;         /* the last recorded snapshot */
     td_buf last;          /* the last frame */
     uint8_t has_snapshot; /* one came over this connection */

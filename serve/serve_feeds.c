@@ -66,7 +66,7 @@ static td_result add_channel(served_feed *feed, const channel_info *info, td_err
     return rc;
 }
 
-/* The segment's feed among ours; *out is NULL if it cannot be served, which is said once. */
+/* The segment's feed among ours; *out is NULL if it cannot be served, which is logged once. */
 static td_result feed_of(serve_feeds *feeds, const segment_index *segment, const td_log *log,
                          served_feed **out, td_err *err)
 {

@@ -213,7 +213,7 @@ static void write_sizes(making *m, json_value model, msg_member member, td_decim
     write_like(m, model, member == MEMBER_SIZE ? own : retail);
 }
 
-/* One member of a level, by what the row says that its key means. */
+/* One member of a level, by the meaning of its key in the row. */
 static void write_field(making *m, td_bytes key, json_value model, msg_side side,
                         const book_level *level, td_decimal retail)
 {

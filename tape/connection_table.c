@@ -150,7 +150,7 @@ static void copy_info(const channel_info *from, char *texts, channel_info *to)
     TD_ASSERT((size_t)(at - texts) == texts_bytes(from));
 }
 
-/* Find the row that says what the channel's frames are. */
+/* Find the row of the channel's frames. */
 static void match_topic(tape_channel *channel)
 {
     channel->family = family_find(td_bytes_str(channel->info.family));

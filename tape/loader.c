@@ -61,7 +61,7 @@ static td_result add_message(chunk_load *load, td_bytes records, const segment_m
 }
 
 /* Find the messages that are wanted. A message that cannot be read is counted; one whose length is
- * wrong ends the chunk, because nothing says where the next begins. */
+ * wrong ends the chunk, because the start of the next one is unknown. */
 static td_result find_messages(chunk_load *load)
 {
     td_bytes records = td_buf_view(block_bytes(load->block));

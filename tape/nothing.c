@@ -22,7 +22,8 @@ static int wants_feed(void *user, const char *feed)
     return selection_has_feed(user, feed);
 }
 
-/* Segments that have frames of the names, at any time. What cannot be read is another's to say. */
+/* Segments that have frames of the names, at any time. Unreadable segments are reported elsewhere.
+ */
 static td_result plan_names(archive *from, selection *names, read_plan **out, td_err *err)
 {
     const read_query query = {.to_ns = UINT64_MAX,

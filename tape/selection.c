@@ -100,7 +100,8 @@ static td_result check_globs(const selection_globs *globs, const char *what, td_
     return TD_OK;
 }
 
-/* Of a --from that counts from the first frame and a --to that does not, only the tape can tell. */
+/* Of a --from that counts from the first frame and a --to that does not, only the tape can resolve.
+ */
 int selection_has_empty_window(const selection *wanted)
 {
     if (!wanted->has_to)

@@ -29,7 +29,7 @@ td_result source_make(const planned_segment *segment, tape_source **out, td_err 
     const segment_index *index = segment->index;
     made->path = td_strdup(segment->path);
     made->name = td_strndup(index->path, base_length(index->path));
-    /* A file that says no session is a session of its own, distinguished by its name. */
+    /* A file without session metadata is a session of its own, distinguished by its name. */
     made->session = td_strdup(index->session[0] == '\0' ? index->path : index->session);
     made->session_start_ns = index->session_start_ns;
     made->number = index->number;
@@ -264,7 +264,7 @@ static int has_wanted_chunk(const tape_source *source)
     return 0;
 }
 
-/* Open as the read plan says, which then drops the segment. A file that is another one than the
+/* Open by the read plan, which then drops the segment. A file that is another one than the
  * plan describes, or one of others, is opened for itself. Without a wanted chunk the reader stays
  * NULL.
  */

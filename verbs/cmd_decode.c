@@ -64,7 +64,7 @@ typedef struct frame_moment {
     uint64_t ns; /* TOPIC_NOW if not given */
 } frame_moment;
 
-/* 1 if a frame is what a client sends: a bare line does not say. */
+/* 1 if a frame is what a client sends: a bare line has no direction. */
 static int is_request(json_value root)
 {
     static const char *const KEYS[] = {"op", "event", "method"};
@@ -158,7 +158,7 @@ static void write_raw(decode_run *run, const attempt *best)
     message_json_raw(&run->output.json, &best->what.topic, best->what.exchange_topic, &best->why);
 }
 
-/* Which family it is, as far as the frame tells: a book of BTCUSDT is the same in several. */
+/* The family, as far as the frame shows it: a book of BTCUSDT is the same in several. */
 static void write_families(decode_run *run, json_writer *json, const attempt *best)
 {
     if ((best->equals & (best->equals - 1)) == 0) {
@@ -191,7 +191,7 @@ static void write_attempt(decode_run *run, const attempt *best, td_bytes frame,
     output_json_end(&run->output);
 }
 
-/* A bare line does not say its direction: what no inbound rule knows is tried as a request. Of
+/* A bare line has no direction: what no inbound rule matches is tried as a request. Of
  * several families the one that fits best decodes; it does so last, because a message is valid
  * until the decoder's next call. */
 static td_result decode_frame(decode_run *run, td_bytes frame, frame_moment at)

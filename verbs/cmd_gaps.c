@@ -21,7 +21,7 @@ static void describe(result_writer *r, const gap_row *row)
         gap_json_members(result_json(r), row);
     } else {
         result_time(r, "from", row->from_ns);
-        /* What the ledger says is input: a gap may end before it begins. */
+        /* The ledger is input: a gap may end before it begins. */
         if (row->to_ns != GAP_OPEN)
             result_duration(r, "lasted", row->to_ns > row->from_ns ? row->to_ns - row->from_ns : 0);
         else

@@ -180,7 +180,7 @@ static td_result refuse_topic(topics_run *run)
     return TD_E_INVALID;
 }
 
-/* A name may belong to several families: then the family must be said. */
+/* A name may belong to several families: then the family must be given. */
 static td_result print_schema(topics_run *run)
 {
     size_t count = 0;

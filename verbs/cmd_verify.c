@@ -139,7 +139,7 @@ exit_code cmd_verify(const verb_context *context, int argc, char **argv)
     td_result rc = archive_verify(verb.archive, &options, &report, &verb.err);
     progress_end(&verb.progress);
     td_err gaps_err;
-    /* Gaps are only listed: where the ledger itself is damaged, the findings say so. */
+    /* Gaps are only listed: where the ledger itself is damaged, the findings report it. */
     if (rc == TD_OK && archive_gaps(verb.archive, &gaps, &gaps_err) != TD_OK)
         report_line(context->report, TD_LOG_WARNING, "gaps cannot be listed: %s", gaps_err.text);
     if (rc == TD_OK)

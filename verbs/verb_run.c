@@ -9,7 +9,7 @@
 #include "tape/nothing.h"
 #include "tape/tape.h"
 
-/* 1 the first time that this line is to be said. Any thread. */
+/* 1 the first time that this line is logged. Any thread. */
 static int is_new_line(verb_run *verb, const char *line)
 {
     uint64_t hash = td_xxh64(line, strlen(line));

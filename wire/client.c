@@ -30,7 +30,7 @@ enum { ROUTES_MAX = 256, UNIX_NAME_BYTES = sizeof(struct sockaddr_un) };
 
 enum { CLOSE_REASON_BYTES_MAX = 123 }; /* RFC 6455, 5.5 */
 
-/* How far a connection has come; says what a failure means. */
+/* How far a connection has come; determines the text of a failure. */
 typedef enum conn_stage {
     CONN_RESOLVING,
     CONN_CONNECTING, /* TCP, to the proxy and through it if there is one */
@@ -66,7 +66,7 @@ struct wire_conn {
     conn_stage stage;
     struct lws *wsi;      /* NULL before and between attempts */
     wire_timer *deadline; /* of connecting, then of closing */
-    wire_timer *step;     /* the next attempt, or an end to be told */
+    wire_timer *step;     /* the next attempt, or an end to report */
     resolve_job *job;
     resolve_answer addresses;
     size_t address_next;
@@ -85,7 +85,7 @@ struct wire_conn {
     uint16_t close_code;     /* ours */
 
     tls_finding finding;
-    wire_end end; /* cause NONE until something said why; text and reason below */
+    wire_end end; /* cause NONE until a reason is known; text and reason below */
     char end_text[768];
     char end_reason[CLOSE_REASON_BYTES_MAX];
 };
@@ -150,12 +150,12 @@ static void conn_free(wire_conn *conn)
     td_free(conn);
 }
 
-/* Take the connection off the loop, tell its user, free it. */
+/* Take the connection off the loop, notify its user, free it. */
 static void conn_end(wire_conn *conn)
 {
     TD_ASSERT(conn->end.cause != WIRE_CAUSE_NONE);
     if (conn->wsi != NULL)
-        lws_set_opaque_user_data(conn->wsi, NULL); /* whatever else it has to say is not for us */
+        lws_set_opaque_user_data(conn->wsi, NULL); /* later callbacks are ignored */
     conn->wsi = NULL;
     conn_unlink(conn);
     conn->end.text = conn->end_text;
@@ -796,7 +796,7 @@ void wire_close(wire_conn *conn, unsigned code)
 
 /* ---- why an open connection ended ---- */
 
-/* Was an open connection reset? libwebsockets does not say; the kernel still knows. A peer that
+/* Was an open connection reset? libwebsockets does not report it; the kernel does. A peer that
  * closed in order and then answers our TLS good-bye with a reset leaves EPIPE behind (Linux,
  * tcp_reset), one that reset an established connection ECONNRESET, which the read has consumed. */
 static int was_reset(int fd, const struct tcp_info *info)
@@ -960,7 +960,7 @@ static uint64_t retry_after_ns(struct lws *wsi)
     return seconds * TD_NS_PER_S;
 }
 
-/* Does this callback say that the connection is no more? While an attempt is being started its
+/* Does this callback report the end of the connection? While an attempt is being started its
  * failure is the starter's result, not a callback's. */
 static int conn_is_end(enum lws_callback_reasons reason)
 {
@@ -968,7 +968,7 @@ static int conn_is_end(enum lws_callback_reasons reason)
            reason == LWS_CALLBACK_WSI_DESTROY;
 }
 
-/* What libwebsockets says before either kind is open. The result is libwebsockets'. */
+/* Callbacks before either kind is open. The result is libwebsockets'. */
 static int conn_on_handshake(wire_conn *conn, struct lws *wsi, enum lws_callback_reasons reason,
                              void *in, size_t size)
 {

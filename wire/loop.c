@@ -13,12 +13,12 @@ struct wire_timer {
     wire_loop *loop;
     wire_timer *next;
     uint64_t at_ns;
-    uint64_t serial; /* order of making; tells timers made while others fire */
+    uint64_t serial; /* order of creation; identifies timers made while others fire */
     void (*fn)(void *user);
     void *user;
 };
 
-/* libwebsockets pings and hangs up by itself after 300 s without traffic unless told not to;
+/* libwebsockets pings and hangs up by itself after 300 s without traffic unless disabled;
  * whether a feed is stale is the recorder's judgement, and heartbeats are the dialect's. */
 static const lws_retry_bo_t NO_KEEPALIVE = {.secs_since_valid_ping = 0};
 

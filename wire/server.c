@@ -1,5 +1,5 @@
-/* The listening socket is our own, because libwebsockets does not say why it could not listen; what
- * it accepts is handed to a vhost that does not listen itself. */
+/* The listening socket is our own, because libwebsockets does not report why it could not listen;
+ * what it accepts is handed to a vhost that does not listen itself. */
 #include "wire/server.h"
 
 #include <errno.h>
@@ -208,7 +208,7 @@ static size_t batch_size(const wire_peer_conn *peer)
 }
 
 /* Hands over batches until the socket is full. What it takes in part, libwebsockets keeps, and it
- * says writable again only when that is gone. */
+ * reports writable again only when that is sent. */
 static int send_batches(wire_peer_conn *peer)
 {
     while (wire_peer_queued_bytes(peer) > 0) {
@@ -349,7 +349,7 @@ static void server_end_peers(wire_server *server)
     }
 }
 
-/* ---- what libwebsockets says of peers ---- */
+/* ---- callbacks of peers ---- */
 
 /* The server of a connection that was not upgraded; NULL if it was. */
 static wire_server *server_of(struct lws *wsi)
@@ -677,7 +677,7 @@ static void accept_some(wire_server *server)
         if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS))
             accept_later(server);
         if (fd < 0)
-            return; /* none left, or none to be had now: poll tells again */
+            return; /* none left, or none available now: poll reports again */
         int on = 1;
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on,
                          sizeof on); /* slower without, no worse */

@@ -1,4 +1,4 @@
-/* What is wrong with a peer's certificate, said so that a person can mend it. */
+/* Why a peer's certificate is rejected, with what a user can do about it. */
 #include "wire/tls.h"
 
 #include <stdarg.h>
