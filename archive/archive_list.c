@@ -30,15 +30,11 @@ static const char *const TOP_NAMES[] = {
     "catalog.sqlite-wal",
     "catalog.sqlite-shm",
     "catalog.sqlite-journal",
-    "cache.sqlite",
-    "cache.sqlite-wal",
-    "cache.sqlite-shm",
     "journal.mcap.open",
     "journal.lock", /* of earlier versions */
     "lock",
     "maintain.lock",
     "capture",
-    "packed",
     "torn",
 };
 
