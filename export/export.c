@@ -177,7 +177,7 @@ static int is_same_choice(const export_choice *a, const export_choice *b)
 }
 
 /* One line for all symbols of a feed that have the same topic. */
-static void say_choice(const export_run_state *run, size_t index)
+static void log_choice(const export_run_state *run, size_t index)
 {
     const export_series_table *table = &run->survey.series;
     TD_ASSERT(index < table->choice_count);
@@ -198,7 +198,7 @@ static void say_choice(const export_run_state *run, size_t index)
 }
 
 /* One line each, and the rest in the manifest. */
-static void say_left_out(const export_run_state *run)
+static void log_left_out(const export_run_state *run)
 {
     enum { LINES_MAX = 16 };
     const export_survey *survey = &run->survey;
@@ -214,16 +214,16 @@ static void say_left_out(const export_run_state *run)
 }
 
 /* Books that could not be taken from the topic that the market knows, and what has no place. */
-static void say_choices(const export_run_state *run)
+static void log_choices(const export_run_state *run)
 {
     const export_series_table *table = &run->survey.series;
     const export_options *options = run->options;
     for (size_t i = 0; options->spec->depth == 0 && i < table->choice_count; i++) {
         const export_choice *choice = &table->choices[i];
         if (strcmp(choice->row->name, choice->market->book_topic) != 0)
-            say_choice(run, i);
+            log_choice(run, i);
     }
-    say_left_out(run);
+    log_left_out(run);
     if (run->survey.foreign_frames > 0)
         td_log_emit(options->log, TD_LOG_WARNING,
                     "%llu frames are of families that %s has no place for: left out",
@@ -250,7 +250,7 @@ td_result export_run(const export_options *options, export_result *out, td_err *
     if (rc == TD_OK)
         rc = look(&run, err);
     if (rc == TD_OK) {
-        say_choices(&run);
+        log_choices(&run);
         rc = open_player(&run, err);
     }
     if (rc == TD_OK)

@@ -50,7 +50,7 @@ typedef struct export_csv {
 /* ---- series ---- */
 
 /* The survey saw every frame; what it did not see was recorded since. */
-static td_result say_grown(const char *symbol, td_err *err)
+static td_result explain_grown(const char *symbol, td_err *err)
 {
     td_err_set(err, TD_E_BUSY, "symbol %s was recorded while the export was under way", symbol);
     td_err_hint(err, "give --to, so that the selection has an end");
@@ -71,7 +71,7 @@ static td_result series_of(export_csv *csv, export_type_id type, const export_ma
     export_series *series = export_series_find(&csv->job.survey->series, csv->job.spec->types[type],
                                                market->exchange, file_symbol);
     if (series == NULL)
-        return say_grown(cell, err);
+        return explain_grown(cell, err);
     if (series->user == NULL) {
         csv_series *made = td_alloc_zero(1, sizeof *made);
         if (made == NULL)

@@ -145,8 +145,8 @@ td_result export_series_get(export_series_table *table, const export_type *type,
 }
 
 /* Says what would share the file, for the way out differs: a feed, a symbol, a time. */
-static td_result say_clash(const export_series *series, const char *feed, uint32_t line,
-                           const char *symbol, td_err *err)
+static td_result explain_clash(const export_series *series, const char *feed, uint32_t line,
+                               const char *symbol, td_err *err)
 {
     char date[EXPORT_DATE_BYTES];
     export_date_format(series->day, date);
@@ -176,7 +176,7 @@ td_result export_series_note(export_series *series, uint32_t day, const char *fe
         TD_ASSERT(series->feed != NULL);
         if (strcmp(series->feed, feed) != 0 || series->line != line ||
             strcmp(series->symbol, symbol) != 0)
-            return say_clash(series, feed, line, symbol, err);
+            return explain_clash(series, feed, line, symbol, err);
         return TD_OK;
     }
     TD_ASSERT(series->day == EXPORT_DAY_NONE || series->day < day);
