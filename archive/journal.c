@@ -438,8 +438,8 @@ static td_result open_file(journal *j, td_err *err)
     return rc == TD_E_INVALID ? td_io_open(io, j->path, TD_OPEN_APPEND, &j->file, err) : rc;
 }
 
-/* The file's own entry must be durable before its first one. Whoever made it may have been killed
- * before that, so it is not its maker who sees to it, but whoever finds no entry in it. */
+/* The file's own entry must be durable before its first one. Its maker may have been killed
+ * before that, so the writer that finds no entry in it syncs the folder. */
 static td_result sync_entry(journal *j, td_err *err)
 {
     if (j->cursor.sound_bytes > 0)

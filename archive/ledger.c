@@ -427,8 +427,7 @@ static td_result sort_out(void *user, const char *source, const gap_list *rows, 
     return gap_list_join(source[0] == '\0' ? &by_source->journal : &by_source->segments, rows, err);
 }
 
-/* What only the journal tells of frames that were pruned, on both sides of it, is nobody's concern
- * any more. What a segment tells went with that segment. */
+/* Drop gaps of the journal that lie inside pruned ranges. Gaps of a segment went with it. */
 static int is_pruned_away(const archive_past *past, const gap_row *row)
 {
     return row->to_ns != GAP_OPEN && archive_past_is_pruned(past, row->feed, row->from_ns) &&

@@ -15,7 +15,7 @@
  * read and the choice is repeated.
  *
  * Never touched: open segments, live or left by a crash; segments whose recovery is not in the
- * journal yet; files that cannot be read (nobody knows how old their frames are). Beside a recorder
+ * journal yet; files that cannot be read (the age of their frames is unknown). Beside a recorder
  * it is safe: only finished segments go. A reader that is at work may miss what goes, and says so.
  */
 #ifndef TD_ARCHIVE_PRUNE_H

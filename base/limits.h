@@ -121,7 +121,7 @@ static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a 
  * options of a coin are traded at once. Entries of further symbols are not judged, and counted. */
 #define LIMIT_TRACK_SYMBOLS 4096u
 
-/* Audits across the topics of a symbol (book/audit.h). Seats: topics and lines of one symbol; v5
+/* Audits across the topics of a symbol (book/audit.h). Members: topics and lines of one symbol; v5
  * has four depths, a ticker, trades and some candles, each on two lines. States of a book that are
  * remembered: 1.3 s of the fastest topic, when the slowest shows a state after 0.1 to 0.3 s.
  * Trades: several times what a second of the busiest symbol has; a candle is read each second or

@@ -114,7 +114,7 @@ static td_result check_nobody_writes(export_folder *folder, td_err *err)
     return TD_E_INVALID;
 }
 
-/* The manifest's partial file comes first: it is the sign that somebody is at work here. */
+/* The manifest's partial file comes first: it marks the folder as in use by an export. */
 static td_result begin(export_folder *folder, td_err *err)
 {
     char spool[LIMIT_PATH_BYTES];

@@ -165,7 +165,7 @@ static td_result take_own(gate_slot *slot, uint64_t recv_ns, const message *m,
         if (is_broken)
             return TD_OK;
     }
-    /* Within what is damaged nobody knows what is missing behind a snapshot. */
+    /* Inside damage it is unknown what is missing after a snapshot. */
     out->is_trusted = (slot->is_alive || out->is_snapshot) && recv_ns > damaged_until_ns;
     TD_ASSERT(recv_ns >= slot->trusted_ns || slot->trusted_ns == 0);
     slot->is_alive = out->is_trusted;

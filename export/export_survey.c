@@ -236,7 +236,7 @@ static td_result take_data(survey_run *run, const tape_frame *frame, td_err *err
     return rc;
 }
 
-/* Frames of a topic, also of one that nobody knows. */
+/* Frames of a topic, also of an unknown one. */
 static int is_data(const tape_frame *frame)
 {
     return frame->channel->role == ROLE_DATA || frame->channel->role == ROLE_UNKNOWN;

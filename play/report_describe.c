@@ -175,7 +175,7 @@ static void describe_rules(result_writer *r, const char *name, const replay_repo
 }
 
 /* null says that no rule was broken, so that scripts need no second field. The rule's words are for
- * somebody who has never heard of it. */
+ * readers who do not know the rule. */
 static void describe_violation(result_writer *r, const stream *s)
 {
     if (s == NULL) {

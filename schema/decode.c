@@ -131,7 +131,7 @@ static int names_topic(json_value root)
     return json_find_text(event, "e", &text);
 }
 
-/* Nobody knows the topic, or there is none: perhaps because it is no JSON. */
+/* The topic is unknown, or there is none: perhaps because it is no JSON. */
 static int refuse_unknown(decoder *d, td_bytes frame, decode_error *why)
 {
     json_value root;

@@ -312,7 +312,7 @@ void content_pool_close(content_pool *pool)
         content_reader_close(pool->free);
         pool->free = next;
     }
-    (void)pthread_mutex_destroy(&pool->mutex); /* nobody holds it */
+    (void)pthread_mutex_destroy(&pool->mutex); /* it is not held */
     td_free(pool);
 }
 

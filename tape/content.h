@@ -53,7 +53,7 @@ typedef struct content_pool content_pool;
 TD_MUST_USE content_pool *content_pool_open(tape_reads reads);
 void content_pool_close(content_pool *pool);
 
-/* A reader that nobody else has; NULL without memory. Give it back afterwards. */
+/* A private reader; NULL without memory. Give it back afterwards. */
 TD_MUST_USE content_reader *content_pool_take(content_pool *pool);
 void content_pool_give(content_pool *pool, content_reader *reader);
 

@@ -179,7 +179,7 @@ static chunk_load *take_load(merge *m, td_err *err)
     return load;
 }
 
-/* A chunk is finished with. Its block lives on if somebody holds it. */
+/* A chunk is finished with. Its block lives on while it is held. */
 static void give_load(merge *m, chunk_load *load)
 {
     tape_source *source = load->source;

@@ -75,7 +75,7 @@ TD_MUST_USE td_result verb_run_window(verb_run *verb, const selection *wanted,
  * that (tape/nothing.h); TD_OK if the command line selects nothing in particular. */
 TD_MUST_USE td_result verb_run_nothing(verb_run *verb);
 
-/* Counts of which UINT64_MAX is one that nobody knows: a file of other makers need not say. A sum
+/* Counts of which UINT64_MAX means unknown: files of other programs may lack them. A sum
  * with such a part is not known either. */
 uint64_t verb_run_add_count(uint64_t a, uint64_t b);
 

@@ -1143,7 +1143,7 @@ static int is_balanced(td_bytes body)
             depth++;
         } else if (c == '}' || c == ']') {
             if (--depth == 0)
-                return 1; /* what follows is white space, or nobody's */
+                return 1; /* what follows is white space, or ignored */
         }
     }
     return 0;
