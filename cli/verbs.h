@@ -44,8 +44,4 @@ int verbs_main(const verb_table *table, int argc, char **argv);
 int verb_begin(const verb_context *context, const options_spec *spec, int argc, char **argv,
                options_operands *operands, exit_code *status);
 
-/* Replace this process by program: the file of that name beside our own, then on PATH. argv[0] is
- * the verb, and is passed on. Returns only on failure. */
-TD_MUST_USE td_result verb_exec(const char *program, char **argv, td_err *err);
-
 #endif

@@ -1,7 +1,7 @@
-/* The inside of segment_reader, shared by its sources: segment_reader (open, chunks, messages),
- * segment_lists (schemas, channels, chunks, damage), segment_summary (lists from the summary),
- * segment_known (lists from an index that was read before), segment_scan (lists from a walk over
- * the file). */
+/* The inside of segment_reader, shared by its sources: segment_reader (open, messages),
+ * segment_chunk (records and channels of a chunk), segment_lists (schemas, channels, chunks,
+ * damage), segment_summary (lists from the summary), segment_known (lists from an index that was
+ * read before), segment_scan (lists from a walk over the file). */
 #ifndef TD_FORMAT_SEGMENT_READER_IMPL_H
 #define TD_FORMAT_SEGMENT_READER_IMPL_H
 
