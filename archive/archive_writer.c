@@ -277,8 +277,8 @@ static void fill_history(const archive_writer *w, const feed_link *link, feed_hi
         return;
     const past_session *session = archive_past_session(&w->past, link->session);
     out->is_known = 1;
-    /* A session that the journal does not know belongs to a journal that is lost: nobody can say
-     * how it ended, and only "crashed" makes sure that a gap is shown. */
+    /* A session that the journal does not know belongs to a lost journal: how it
+     * ended is unknown, and only "crashed" makes sure that a gap is shown. */
     out->is_crashed = session == NULL || !session->has_stopped;
     out->stop_ns = session == NULL ? 0 : session->stop_ns;
     out->last_ns = link->last_ns;

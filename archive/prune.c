@@ -199,8 +199,8 @@ static int is_same(const gap_row *a, const gap_row *b)
            strcmp(a->detail, b->detail) == 0;
 }
 
-/* A gap that reaches beyond what goes must stay; and one that somebody else tells too must not fall
- * back to what that one knows of it (its beginning, for instance). */
+/* A gap that reaches beyond what goes must stay; and one that another segment has too must not
+ * fall back to what that one knows of it (its beginning, for instance). */
 static td_result keep_if_needed(prune_work *w, const ledgers *l, const gap_row *key, td_err *err)
 {
     const gap_row *now = gap_list_find(&l->now, key);
@@ -283,7 +283,7 @@ static uint64_t settled_before(const prune_work *w)
 }
 
 /* Remove folders below capture/ that are empty. What cannot be removed stays. An appender makes a
- * day's folder and then a file in it: nothing may come between. So nobody may
+ * day's folder and then a file in it: nothing may come between. So no process may
  * begin to append meanwhile; beside an import, which may be of any day, folders stay until the next
  * time. Folders of what earlier prunes removed are tried too: one may have been killed here. */
 static void remove_folders(prune_work *w)

@@ -90,7 +90,7 @@ static void break_off(gate_slot *slot, gate_answer *out, export_break_cause caus
     slot->is_alive = 0;
 }
 
-/* Another connection than the one before, or another row: everything begins anew. */
+/* Another connection than the one before, or another row: everything starts over. */
 static td_result meet(gate_slot *slot, const tape_frame *frame, gate_answer *out, td_err *err)
 {
     const channel_info *info = &frame->channel->info;

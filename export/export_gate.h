@@ -49,7 +49,7 @@ typedef struct gate_answer {
 
 typedef struct export_gate export_gate;
 
-/* Without copies the book of a connection that is followed anew waits for its snapshot. */
+/* Without copies the book of a connection that is followed again waits for its snapshot. */
 typedef enum gate_copies { GATE_WITHOUT_COPIES, GATE_WITH_COPIES } gate_copies;
 
 /* gaps: the whole ledger, in its order; borrowed. copies: will they be taken, too? TD_E_NOMEM. */

@@ -85,7 +85,7 @@ static td_result write_snapshot(export_reader *reader, td_buf *out, const export
     int is_empty = answer->is_taken_over ? book_level_count(now, SIDE_BUY) == 0 &&
                                                book_level_count(now, SIDE_SELL) == 0
                                          : message_item_count(m) == 0;
-    /* After changes, the first row of the snapshot makes a reader begin anew; if it has none,
+    /* After changes, the first row of the snapshot makes a reader start over; if it has none,
      * nothing does. */
     if (reader->last == LAST_SNAPSHOT || (reader->last == LAST_CHANGE && is_empty)) {
         uint64_t deleted = 0;

@@ -1,5 +1,5 @@
 /* The book that a reader of an incremental_book_L2 file has made of its rows so far, and the rows
- * that bring it to the next state. Such a reader begins anew where is_snapshot goes from false to
+ * that bring it to the next state. Such a reader starts over where is_snapshot goes from false to
  * true, and only there (docs/export.md): two snapshots in a row look like one to it, so levels that
  * are gone must be deleted by hand.
  *

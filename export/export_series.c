@@ -59,7 +59,7 @@ static size_t series_slot(const export_series_table *table, const export_type *t
     return at;
 }
 
-/* Slots hold places in items, so they are made anew when those move. */
+/* Slots hold places in items, so they are rebuilt when those move. */
 static void series_index(export_series_table *table)
 {
     memset(table->slots, 0, table->slot_count * sizeof *table->slots);

@@ -282,7 +282,7 @@ td_result export_survey_run(const export_spec *spec, tape *from, export_folder *
     td_free(run.channels);
     content_reader_close(run.reader);
     for (size_t i = 0; i < out->series.count; i++)
-        out->series.items[i]->day = EXPORT_DAY_NONE; /* the writer begins anew */
+        out->series.items[i]->day = EXPORT_DAY_NONE; /* the writer starts over */
     export_series_sort(&out->series);
     TD_ASSERT(out->useful <= out->frames);
     return rc;

@@ -702,8 +702,8 @@ static td_result check_subscription(const feed_config *feed, td_err *err)
 }
 
 /* Is each topic one of the address that it is asked for at? Only of the exchange's own addresses is
- * it known what they have. What names nothing (no symbol, no pair) is somebody's own (docs/wire.md
- * 1.4). */
+ * it known what they have. What names nothing (no symbol, no pair) is the account's own
+ * (docs/wire.md 1.4). */
 static td_result check_access(const feed_config *feed, td_err *err)
 {
     const char *open = family_url(feed->family, (family_net)feed->net, ACCESS_PUBLIC);

@@ -204,8 +204,8 @@ static void resume_all(void *user)
 
 /* ---- opening ---- */
 
-/* What no row knows is recorded all the same (the exchange may have something new), but whoever
- * misspelt a topic, or means another family, should not learn it from the recording. */
+/* What no row knows is recorded all the same (the exchange may have something new), but a
+ * misspelt topic, or one of another family, should be reported before the recording is read. */
 static void warn_of_unknown(const supervisor *self, size_t index)
 {
     const feed_config *feed = &self->options.config->feeds[index];

@@ -145,7 +145,8 @@ static int refuse_unknown(decoder *d, td_bytes frame, decode_error *why)
 }
 
 /* JSON begins with a bracket, a byte order mark, white space or a scalar's first byte; nothing that
- * is compressed begins so (docs/wire.md 5.1), but for a raw deflate stream that nobody could tell.
+ * is compressed begins so (docs/wire.md 5.1), but for a raw deflate stream, which cannot be
+ * recognized.
  */
 static int is_compressed(td_bytes frame)
 {

@@ -68,13 +68,13 @@ void decoder_close(decoder *d);
 /* Decode a frame of a known topic (from its channel or from classify). frame must have
  * DECODE_PADDING_BYTES readable bytes behind it. A compressed frame (one that begins neither as
  * JSON nor with white space) is inflated first. Returns 1 and fills *out (valid until the next
- * call and while the frame's bytes are), or 0 and fills *why. Without a row (nobody knows the
- * topic, or the frame names none) it says whether the frame is JSON at all. */
+ * call and while the frame's bytes are), or 0 and fills *why. Without a row (the topic is
+ * unknown, or the frame names none) it says whether the frame is JSON at all. */
 int decoder_decode(decoder *d, const topic_match *topic, td_bytes frame, decode_path path,
                    message *out, decode_error *why);
 
 /* What a frame is (schema/classify.h). of may be NULL: then no topic is matched. at_ns: when it was
- * received, which says the rows that hold (TOPIC_NOW if nobody knows). Padding as for
+ * received, which says the rows that hold (TOPIC_NOW if unknown). Padding as for
  * decoder_decode(); compressed frames are inflated. Views in *out are valid until this decoder's
  * next call for another frame, and while the frame's bytes are. */
 void decoder_classify(decoder *d, const family *of, td_bytes frame, frame_dir dir, uint64_t at_ns,

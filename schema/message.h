@@ -202,8 +202,8 @@ int msg_struct_has(msg_type type, msg_member member);
  * for equal messages, whichever decoder they came from and however the frame was written: key
  * order, white space, trailing zeros and scaled spellings do not matter. Levels count as (action,
  * side, price, size), a deleted one without size. Unknown fields are not in it, nor are topic,
- * symbol and with them the type: they are the stream's, and whoever digests messages of several
- * streams keeps those apart. */
+ * symbol and with them the type: they are the stream's, and a caller that digests messages of
+ * several streams keeps those apart. */
 void message_hash(const message *m, td_hasher *into);
 
 /* One entry of a book change or of trades (head.type says which), whichever decoder it came from.

@@ -28,7 +28,7 @@ typedef enum field_type {
     FIELD_INTEGER,  /* whole number, 64 bit signed */
     FIELD_BOOL,     /* true, false, "true", "False", 0, 1 */
     FIELD_SIDE,     /* "Buy" or "Sell", also "BUY" and "SELL" */
-    FIELD_ANY_SIDE, /* likewise, and any other text is SIDE_NONE: a trade happened, whoever took */
+    FIELD_ANY_SIDE, /* likewise, and any other text is SIDE_NONE: a trade happened */
     FIELD_TIME,     /* a moment; unit says how it is written */
     FIELD_IS_BUY,   /* a side as true (Buy) or false (Sell): spot's "m" */
     FIELD_JSON, /* an object, array or scalar kept as JSON text, without white space and with the

@@ -459,7 +459,7 @@ static void tick(void *user)
 
 /* ---- the end ---- */
 
-/* The time is over: whoever has not read the close frame is cut. */
+/* The time is over: a client that has not read the close frame is disconnected. */
 static void on_grace_over(void *user)
 {
     exchange *x = user;

@@ -2,11 +2,11 @@
  * server's end of every dialect: subscribe and unsubscribe, acks, pings, auth by op and by URL.
  *
  * A family's markets start settle_ns after its first subscription and run at a fixed rate from
- * there, whoever listens; slot k has exchange time start + k / rate, and its frame is sent as soon
- * as that has come. A topic takes part from its first subscription on. So the same seed gives a
- * client that subscribes to the same things at once the same frames in the same order. A new
- * subscriber gets the present state of each of its topics, and the ack before or after it, as the
- * family does.
+ * there, with or without clients; slot k has exchange time start + k / rate, and its frame is sent
+ * as soon as that has come. A topic takes part from its first subscription on. So the same seed
+ * gives a client that subscribes to the same things at once the same frames in the same order. A
+ * new subscriber gets the present state of each of its topics, and the ack before or after it, as
+ * the family does.
  *
  * A family's account trades in the family's own markets; one that has only private streams has some
  * of each product that its account trades in.

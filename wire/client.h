@@ -81,8 +81,8 @@ typedef struct wire_client_ops {
 
 typedef struct wire_client_options {
     const char *url;     /* ws:// or wss://, with path and query */
-    const char *ca_file; /* PEM to trust, and nothing else; NULL: the system's CAs. Read anew for
-                            each connection. */
+    const char *ca_file; /* PEM to trust, and nothing else; NULL: the system's CAs. Read for each
+                            connection. */
     const char *proxy;   /* "http://[user:password@]host:port"; "": none; NULL: as the environment
                             says */
     uint64_t connect_timeout_ns; /* for everything up to the upgrade, at most 60 s; 0: 10 s */

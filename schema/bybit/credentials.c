@@ -34,7 +34,7 @@ static int read_ms(td_bytes text, uint64_t *out)
     return 1;
 }
 
-/* The key is not compared: whoever has the secret may call himself what he likes. Without a secret
+/* The key is not compared: a client that has the secret may use any key. Without a secret
  * not even the time matters, so that a recorded login can be played against a server years later.
  */
 static refusal check_credentials(td_bytes key, td_bytes expires, td_bytes signature,

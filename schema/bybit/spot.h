@@ -13,8 +13,8 @@
         MEMBER_REALTIME_INTERVAL, "params.realtimeInterval", FIELD_TEXT, UNIT_NONE, 0, 0           \
     }
 
-/* What a book says of itself. v is two or three numbers joined by "_"; how they are ordered nobody
- * published. o is to be ignored. */
+/* What a book says of itself. v is two or three numbers joined by "_"; how they are ordered is
+ * not documented. o is to be ignored. */
 #define SPOT_BOOK_FIELDS                                                                           \
     {MEMBER_EXCHANGE_TIME, "data.t", FIELD_TIME, UNIT_MS, 0, 0},                                   \
         {MEMBER_SYMBOL, "data.s", FIELD_TEXT, UNIT_NONE, 0, 0},                                    \

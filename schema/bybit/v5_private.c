@@ -203,8 +203,8 @@ static const field_row SPREAD_EXECUTION[] = {
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
 
 /* The same final state of an order may come twice, and a position with every event of an order, so
- * order is a hint; an execution comes once. Balances and greeks have no number at all, and that
- * their times do not fall nobody has written. */
+ * order is a hint; an execution comes once. Balances and greeks have no number at all, and it
+ * is not documented that their times do not fall. */
 #define ORDERS(topic_name, topic_pattern, words, table)                                            \
     {                                                                                              \
         V3_PRIVATE_COMMON(topic_name, MSG_ORDER, words, MEMBER_UPDATED_AT, "data"),                \
