@@ -123,7 +123,7 @@ int trade_store_make_space(trade_store *s, uint64_t needed_from)
 {
     drop_before(s, needed_from);
     /* What stays was moved: half has to be free, or that would be done again too soon. */
-    if (2 * s->count <= s->capacity && s->capacity > 0)
+    if (s->count <= s->capacity / 2 && s->capacity > 0)
         return 1;
     if (s->capacity == LIMIT_AUDIT_TRADES)
         return 0;

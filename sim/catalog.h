@@ -87,7 +87,7 @@ typedef struct stream_table {
 /* Candles of all intervals that have a name. */
 #define CANDLES(name, names, how, text)                                                            \
     {                                                                                              \
-        .topic = name, .kind = STREAM_CANDLE, .intervals = (names), .flags = (how),                \
+        .topic = (name), .kind = STREAM_CANDLE, .intervals = (names), .flags = (how),              \
         .snapshot = (text)                                                                         \
     }
 
