@@ -318,7 +318,7 @@ static int check_enter(check *c)
     return bracket == '[' || check_key(c);
 }
 
-/* Check the value at the token; 1, and the token is behind it, or 0 and the error. */
+/* Check the value at the token; 1, and the token is the next one, or 0 and the error. */
 static int check_value(check *c)
 {
     int has_value = 1;
@@ -521,7 +521,7 @@ static size_t put_utf8(uint8_t *out, uint32_t code)
     return size;
 }
 
-/* Resolve the escape at *from (a backslash) into out; goes behind it. Returns the bytes written,
+/* Resolve the escape at *from (a backslash) into out; moves past it. Returns the bytes written,
  * never more than the escape has. */
 static size_t resolve_escape(const uint8_t **from, uint8_t *out)
 {

@@ -88,7 +88,7 @@ static inline int word_is_plain(uint64_t word)
 }
 
 /* Most texts and all our keys are plain from end to end: such a one with its quotes, at to, where
- * there is space. What is behind it; NULL: it is not plain. */
+ * there is space. The end of it; NULL: it is not plain. */
 static uint8_t *place_plain(uint8_t *to, td_bytes text)
 {
     const uint8_t *p = text.data;

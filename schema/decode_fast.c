@@ -311,8 +311,8 @@ static const uint8_t *add_rpi(fast_frame *h, const uint8_t *p, msg_level *level)
     return p;
 }
 
-/* ["price","size"], and a third where retail orders are told apart. Two sizes of 0 are a sum of 0:
- * none is below. */
+/* ["price","size"], and a third for topics with a separate retail size. Two sizes of 0 are a sum of
+ * 0: none is below. */
 static const uint8_t *fast_book_pair(fast_frame *h, const uint8_t *p, const items_row *items)
 {
     fast_decoder *d = h->d;

@@ -51,7 +51,7 @@ typedef struct control_rule {
     success_form success;
 } control_rule;
 
-/* The members of a frame's own object by which it is told what the frame is. Keys are numbered by
+/* The members of a frame's own object that say what the frame is. Keys are numbered by
  * their place in names. */
 typedef struct frame_keys {
     const td_bytes *names; /* shorter ones first */

@@ -21,7 +21,7 @@ typedef struct row_place {
 } row_place;
 
 struct content_reader {
-    decoder *decoder;
+    decoder *decoder; /* made at the first frame that is read: many tapes read none */
     tape_reads reads;
     uint64_t count;
     message message;
@@ -44,10 +44,6 @@ content_reader *content_reader_open(tape_reads reads)
     if (made == NULL)
         return NULL;
     made->reads = reads;
-    if (decoder_open(&made->decoder, NULL) != TD_OK) {
-        td_free(made);
-        return NULL;
-    }
     return made;
 }
 
@@ -91,13 +87,20 @@ const topic_row *content_row(content_reader *reader, const tape_channel *channel
 
 /* ---- reading ---- */
 
+static int has_decoder(content_reader *reader)
+{
+    return TD_LIKELY(reader->decoder != NULL) || decoder_open(&reader->decoder, NULL) == TD_OK;
+}
+
 const classification *content_classify(content_reader *reader, const tape_channel *channel,
                                        uint64_t recv_ns, td_bytes bytes)
 {
     int is_out = channel->role == ROLE_OUT;
     reader->what =
         (classification){.frame_class = is_out ? CLASS_REQUEST : CLASS_UNKNOWN, .success = -1};
-    if (channel->family != NULL)
+    if (channel->family != NULL && !has_decoder(reader))
+        reader->what.is_starved = 1;
+    else if (channel->family != NULL)
         decoder_classify(reader->decoder, channel->family, bytes, is_out ? DIR_OUT : DIR_IN,
                          recv_ns, &reader->what);
     return &reader->what;
@@ -110,7 +113,9 @@ static void decode(content_reader *reader, const tape_channel *channel, const to
     frame_content *content = &reader->content;
     decode_path path = reader->reads == TAPE_READS_ALL ? DECODE_PATH_WHOLE : DECODE_PATH_FAST;
     topic.row = row;
-    if (decoder_decode(reader->decoder, &topic, bytes, path, &reader->message, &content->why))
+    if (!has_decoder(reader))
+        content->why = (decode_error){.reason = DECODE_NO_MEMORY};
+    else if (decoder_decode(reader->decoder, &topic, bytes, path, &reader->message, &content->why))
         content->message = &reader->message;
 }
 

@@ -21,8 +21,8 @@ void content_reader_close(content_reader *reader);
 const topic_row *content_row(content_reader *reader, const tape_channel *channel, uint64_t recv_ns);
 
 /* Read a frame of a channel; bytes have DECODE_PADDING_BYTES behind them. Valid until the next call
- * and while the bytes are; NULL: the reader reads nothing, or nothing of such a channel. That
- * memory ran out is said by what it gives: content_failure. */
+ * and while the bytes are; NULL: the reader reads nothing, or nothing of such a channel. If
+ * memory ran out, content_failure of what it returns is TD_E_NOMEM. */
 const frame_content *content_read(content_reader *reader, const tape_channel *channel,
                                   uint64_t recv_ns, td_bytes bytes);
 

@@ -1,4 +1,5 @@
-/* Clocks: the machine's and the simulated one. Expected results: base/clock.h, base/clock_sim.h. */
+/* Clocks: the machine's and the simulated one. Expected results: base/clock.h,
+ * tests/testing/clock_sim.h. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -84,7 +84,7 @@ static void test_flipped(void **state)
     (void)state;
     td_inflater *z = open_one();
     for (size_t at = 10; at < sizeof GZIP_HELLO; at++) {
-        if (at == 16) /* the bits after the last symbol are nobody's */
+        if (at == 16) /* the bits after the last symbol have no meaning */
             continue;
         uint8_t bytes[sizeof GZIP_HELLO];
         td_bytes out;

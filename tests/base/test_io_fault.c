@@ -1,4 +1,4 @@
-/* The simulated disk. Expected results: the model that base/io_fault.h states. */
+/* The simulated disk. Expected results: the model that tests/testing/io_fault.h states. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* The simulated disk's controls: failing calls, syncs held back, the log of changes.
- * Expected results: base/io_fault.h. */
+ * Expected results: tests/testing/io_fault.h. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -163,7 +163,7 @@ static void test_size_without_opening(void **state)
     size = 0;
     assert_int_equal(td_io_size_at(io, "link", &size, &err), TD_OK);
     assert_int_equal(size, 5);
-    /* One that could not be opened: nobody may read it. */
+    /* One that could not be opened: no permission to read it. */
     assert_int_equal(chmod("a", 0), 0);
     uid_t user = geteuid();
     if (user == 0)

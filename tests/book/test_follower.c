@@ -104,7 +104,7 @@ static void test_rows(void **state)
     follower_close(&f);
 }
 
-/* Each allocation fails in turn: a failure is said, and closing gives everything back. */
+/* Each allocation fails in turn: a failure is reported, and closing frees everything. */
 static void test_failing_memory(void **state)
 {
     (void)state;

@@ -373,7 +373,7 @@ static void write_too_many(reporter *report, int fd)
         report_line(report, TD_LOG_WARNING, "%s", line);
 }
 
-/* The line in place of those that nobody read has the form of the others. */
+/* The line in place of those that were not read has the form of the others. */
 static void test_lost_lines(void **state)
 {
     (void)state;

@@ -120,7 +120,7 @@ describe("HTTP beside frames", { concurrency: 3 }, () => {
       ["302", `${rest.url}/302`, "status", /HTTP status 302 .*not followed/, 302],
       ["large", `${rest.url}/large`, "too_large", /more than 8388608 bytes/, 200],
       ["cut", `${rest.url}/cut`, "closed_by_peer", /in the middle of its reply/, 200],
-      ["nobody", "https://127.0.0.1:1/", "connect", /no answer at/, undefined],
+      ["no_listener", "https://127.0.0.1:1/", "connect", /no answer at/, undefined],
       ["untrusted", `${untrusted.url}/`, "tls_untrusted", /certificate|trust/i, undefined],
       ["good", `${rest.url}/ok`]];
     const recorder = new Recorder(t, archive, [...feedArgs(exchange, "inverse", TRADE), "--commit-interval", "50ms",

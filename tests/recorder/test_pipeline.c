@@ -109,7 +109,7 @@ static void a_full_disk_ends_it_with_its_own_result(void **state)
     pipeline_close(&f);
 }
 
-/* Short of space everything received is still written, and it is said once. */
+/* Short of space everything received is still written, and it is reported once. */
 static void short_of_space_it_says_so_and_goes_on(void **state)
 {
     (void)state;

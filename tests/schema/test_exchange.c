@@ -1,5 +1,5 @@
 /* Exchanges: that every row is sound and what is not is found, the rules that tell control frames
- * from data, and that what is told from a frame's first bytes is what its classification says.
+ * from data, and that what a frame's first bytes show is what its classification says.
  * Expected classes follow docs/wire.md 1. */
 #include <setjmp.h>
 #include <stdarg.h>

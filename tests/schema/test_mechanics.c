@@ -174,7 +174,7 @@ static int bench_close(void **state)
     return 0;
 }
 
-/* What the frame says, as JSON, or why it cannot be decoded; both roads agree. NUL after it. */
+/* What the frame says, as JSON, or why it cannot be decoded; both paths agree. NUL after it. */
 static const char *say(bench *b, td_bytes frame, uint64_t at_ns)
 {
     assert_true(frame.size <= TEXT_MAX);

@@ -72,7 +72,7 @@ static int is_same_time(const topic_row *row, uint64_t found_ns, uint64_t decode
            ((found_ns == 0 || spellings > 2) && (how & ROW_FRAME_ESCAPED) != 0);
 }
 
-/* Classify and decode a text on both roads; its digest. */
+/* Classify and decode a text on both paths; its digest. */
 static uint64_t digest_of(bench *b, const family *of, const topic_row *row, td_bytes text,
                           unsigned how)
 {
@@ -96,7 +96,7 @@ static uint64_t digest_of(bench *b, const family *of, const topic_row *row, td_b
                  (const char *)text.data);
     if (!decoder_decode(b->hot, &what.topic, text, DECODE_PATH_FAST, &hot, &why) ||
         message_hash64(&hot) != digest)
-        fail_msg("%s %s: the roads differ: %.*s", of->name, row->name, (int)text.size,
+        fail_msg("%s %s: the paths differ: %.*s", of->name, row->name, (int)text.size,
                  (const char *)text.data);
     if (hot.head.unknown_fields != rows.head.unknown_fields ||
         !is_same_time(row, what.exchange_ns, rows.head.exchange_ns, how))

@@ -1,5 +1,5 @@
 /* Bad input, for every row of every family: frames that are made up from the row and then spoiled
- * in one place. Each has its reason on both roads, or is decoded where what is wrong stands in a
+ * in one place. Each has its reason on both paths, or is decoded where what is wrong stands in a
  * member that nobody reads; and the next frame is decoded as if nothing had been. Expected:
  * docs/wire.md 5 and schema/decode.h. */
 #include <setjmp.h>
@@ -84,7 +84,7 @@ static topic_match match_of(const bench *b)
     return match;
 }
 
-/* Decode on both roads: the reason, and the key that it is about. Whatever it is, a frame can be
+/* Decode on both paths: the reason, and the key that it is about. Whatever it is, a frame can be
  * classified. */
 static decode_error refuse(bench *b, td_bytes text)
 {

@@ -37,7 +37,7 @@ static void decoders_close(decoders *d)
     decoder_close(d->rows);
 }
 
-/* Decode on both roads and compare. */
+/* Decode on both paths and compare. */
 static int decode_both(decoders *d, const topic_match *topic, td_bytes frame, message *hot,
                        decode_error *why)
 {

@@ -153,7 +153,7 @@ static void put_frames(tape_fixture *f)
         "{\"success\":true,\"ret_msg\":\"pong\",\"conn_id\":\"a\",\"request\":{\"op\":\"ping\","
         "\"args\":null}}",
         "{\"op\":\"ping\"}",
-        "{\"topic\":\"nobody.knows.it\",\"data\":[]}",
+        "{\"topic\":\"not.a.topic\",\"data\":[]}",
         "{\"topic\":\"trade.ETHUSD\",\"data\":[{\"trade_time_ms\":1619000000000,\"timestamp\":"
         "\"2021-04-21T10:13:20.000Z\",\"symbol\":\"ETHUSD\",\"side\":\"Sell\",\"size\":1,\"price\":"
         "2.5,\"tick_direction\":\"MinusTick\",\"trade_id\":\"x\",\"cross_seq\":8}]}",
