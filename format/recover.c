@@ -139,7 +139,7 @@ static td_result look_for_blocks(recovery *v, td_err *err)
     scanner walk;
     const td_hash128 none = {{0}};
     scan_damage head = {0};
-    td_result rc = scanner_init(&walk, &v->source, &JUDGE, v, err);
+    td_result rc = scanner_init(&walk, &v->source, SCAN_BLOCKS, &JUDGE, v, err);
     if (rc == TD_OK) {
         scanner_begin(&walk, 0, 0, none);
         walk.conns = v->conns;
@@ -158,7 +158,7 @@ static td_result walk_records(recovery *v, const scan_visitor *visitor, uint64_t
 {
     TD_ASSERT(v->data_start > MCAP_MAGIC_BYTES);
     scanner walk;
-    td_result rc = scanner_init(&walk, &v->source, visitor, v, err);
+    td_result rc = scanner_init(&walk, &v->source, SCAN_BLOCKS, visitor, v, err);
     if (rc == TD_OK) {
         scanner_begin(&walk, 0, v->data_start, v->first_chain);
         walk.conns = v->conns;
@@ -273,22 +273,12 @@ static td_result add_metadata(void *user, const mcap_place *place, td_err *err)
     return mcap_summary_add_metadata(&v->summary, &index, err);
 }
 
-/* Blocks were judged by the first walk; here they lead past damage. */
-static td_result pass_block(void *user, const scan_block *block, td_err *err)
-{
-    (void)user;
-    (void)block;
-    (void)err;
-    return TD_OK;
-}
-
 /* What the summary says, from the records up to the sound end. A bad record of a damaged block is
  * left out of it. */
 static const scan_visitor COLLECT = {.chunk = begin_chunk,
                                      .message_index = count_messages,
                                      .chunk_end = add_chunk,
-                                     .record = add_metadata,
-                                     .block = pass_block};
+                                     .record = add_metadata};
 
 /* 1 if the tail is the beginning of the end that we are going to write (or all of it). */
 static td_result compare_tail(recovery *v, int *is_ours, td_err *err)

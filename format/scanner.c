@@ -20,14 +20,14 @@ int scan_is_fatal(td_result rc)
     return rc == TD_E_IO || rc == TD_E_NOMEM || rc == TD_E_NOSPACE;
 }
 
-td_result scanner_init(scanner *s, mcap_source *source, const scan_visitor *visitor, void *user,
-                       td_err *err)
+td_result scanner_init(scanner *s, mcap_source *source, scan_blocks blocks,
+                       const scan_visitor *visitor, void *user, td_err *err)
 {
     *s = (scanner){.source = source, .visitor = visitor, .user = user};
     td_buf_init(&s->offsets, LIMIT_RECORD_BYTES);
-    if (visitor->block != NULL)
+    if (blocks == SCAN_BLOCKS)
         s->hasher = td_hasher_open();
-    if (visitor->block != NULL && s->hasher == NULL)
+    if (blocks == SCAN_BLOCKS && s->hasher == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for the chain's hash");
     return TD_OK;
 }
@@ -53,7 +53,7 @@ void scanner_begin(scanner *s, uint64_t block_start, uint64_t at, td_hash128 cha
  * another one is the rest of a record whose opcode is damaged. */
 static int is_misplaced(const scanner *s, const mcap_place *place)
 {
-    int is_ours = s->visitor->block != NULL;
+    int is_ours = s->hasher != NULL;
     switch (place->opcode) {
     case 0:
     case MCAP_HEADER:
@@ -111,7 +111,7 @@ static td_result visit_block(scanner *s, const mcap_place *place, td_err *err)
 {
     scan_block block;
     td_result rc = judge_block(s, place, &block, err);
-    return rc == TD_OK ? s->visitor->block(s->user, &block, err) : rc;
+    return rc == TD_OK && s->visitor->block != NULL ? s->visitor->block(s->user, &block, err) : rc;
 }
 
 td_result scanner_end_chunk(scanner *s, td_err *err)
@@ -191,7 +191,7 @@ static td_result visit(scanner *s, const mcap_place *place, td_err *err)
     default:
         break;
     }
-    if (place->opcode == CHAIN_OPCODE && v->block != NULL)
+    if (place->opcode == CHAIN_OPCODE && s->hasher != NULL)
         return visit_block(s, place, err);
     return v->record == NULL ? TD_OK : v->record(s->user, place, err);
 }
@@ -295,7 +295,7 @@ static td_result pass_damage(scanner *s, const td_err *why, td_err *err)
     scan_damage damage = {.why = why, .offset = s->at, .is_broken = 1};
     s->has_chunk = 0;
     td_result rc = TD_EOF;
-    if (s->visitor->block != NULL)
+    if (s->hasher != NULL)
         rc = scanner_find_block(s, &damage.from, &damage.to, err);
     if (rc != TD_OK && rc != TD_EOF)
         return rc;

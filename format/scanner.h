@@ -62,14 +62,17 @@ typedef struct scan_visitor {
     td_result (*chunk_end)(void *user, const scan_chunk *chunk, td_err *err);
     /* Any other record before the section's end. */
     td_result (*record)(void *user, const mcap_place *place, td_err *err);
-    /* A chain record. Without block no hash is computed, private records are records as any other,
-     * and the walk ends where the structure is broken. */
+    /* A chain record, of a walk with blocks. */
     td_result (*block)(void *user, const scan_block *block, td_err *err);
     /* A failure of its own ends the walk. */
     td_result (*damage)(void *user, const scan_damage *damage, td_err *err);
     /* Data End, or a footer without one: the walk is over. */
     td_result (*end)(void *user, const mcap_place *place, td_err *err);
 } scan_visitor;
+
+/* Whether the file is of our profile. Without blocks no hash is computed, private records are
+ * records as any other, and the walk ends where the structure is broken. */
+typedef enum scan_blocks { SCAN_PLAIN, SCAN_BLOCKS } scan_blocks;
 
 typedef struct scanner {
     mcap_source *source; /* borrowed */
@@ -88,8 +91,8 @@ typedef struct scanner {
 
 /* Walks source (borrowed) for a visitor; scanner_begin says from where. TD_OK, TD_E_NOMEM; free
  * with fini in both cases. */
-TD_MUST_USE td_result scanner_init(scanner *s, mcap_source *source, const scan_visitor *visitor,
-                                   void *user, td_err *err);
+TD_MUST_USE td_result scanner_init(scanner *s, mcap_source *source, scan_blocks blocks,
+                                   const scan_visitor *visitor, void *user, td_err *err);
 void scanner_fini(scanner *s);
 
 /* Begin at a block: block_start 0 and the value of the segment before for the first one, at where

@@ -209,16 +209,10 @@ static td_result take_end(void *user, const mcap_place *place, td_err *err)
     return rc;
 }
 
-static const scan_visitor OURS = {.chunk = take_chunk,
-                                  .chunk_end = take_chunk_end,
-                                  .record = take_record,
-                                  .block = take_block,
-                                  .damage = take_damage,
-                                  .end = take_end};
-
-static const scan_visitor FOREIGN = {.chunk = take_chunk,
+static const scan_visitor VISITOR = {.chunk = take_chunk,
                                      .chunk_end = take_chunk_end,
                                      .record = take_record,
+                                     .block = take_block,
                                      .damage = take_damage,
                                      .end = take_end};
 
@@ -268,7 +262,8 @@ td_result reader_scan(segment_reader *reader, td_err *err)
     int is_ours = r->info.is_ours;
     scan s = {.reader = r, .proven_chunks = r->chunk_count, .proven_bitmaps = r->bitmaps.size};
     uint64_t at = r->scan_at < r->data_start ? r->data_start : r->scan_at;
-    td_result rc = scanner_init(&s.walk, &r->source, is_ours ? &OURS : &FOREIGN, &s, err);
+    td_result rc =
+        scanner_init(&s.walk, &r->source, is_ours ? SCAN_BLOCKS : SCAN_PLAIN, &VISITOR, &s, err);
     if (rc == TD_OK) {
         scanner_begin(&s.walk, is_ours ? r->scan_at : at, at, r->scan_chain);
         rc = scanner_run(&s.walk, r->source.size, err);

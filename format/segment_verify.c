@@ -933,18 +933,11 @@ static td_result report_damage(void *user, const scan_damage *damage, td_err *er
     return TD_OK;
 }
 
-static const scan_visitor OURS = {.chunk = check_chunk,
-                                  .message_index = check_message_index,
-                                  .chunk_end = check_chunk_end,
-                                  .record = check_record,
-                                  .block = check_block,
-                                  .damage = report_damage,
-                                  .end = check_end};
-
-static const scan_visitor FOREIGN = {.chunk = check_chunk,
+static const scan_visitor VISITOR = {.chunk = check_chunk,
                                      .message_index = check_message_index,
                                      .chunk_end = check_chunk_end,
                                      .record = check_record,
+                                     .block = check_block,
                                      .damage = report_damage,
                                      .end = check_end};
 
@@ -1004,8 +997,8 @@ static td_result begin(verify_state *v, td_io io, const char *path, td_err *err)
     }
     if (v->is_ours && info->session.session[0] == '\0' && !is_stillborn(v, io, path))
         report(v, FINDING_STRUCTURE, v->reader->data_start, "no session record");
-    td_result rc =
-        scanner_init(&v->walk, &v->reader->source, v->is_ours ? &OURS : &FOREIGN, v, err);
+    td_result rc = scanner_init(&v->walk, &v->reader->source, v->is_ours ? SCAN_BLOCKS : SCAN_PLAIN,
+                                &VISITOR, v, err);
     v->walk.conns = v->conns;
     scanner_begin(&v->walk, 0, v->reader->data_start, info->session.previous_chain);
     return rc;
