@@ -6,6 +6,8 @@
 #include "base/assert.h"
 #include "schema/family.h"
 
+enum { COLUMNS = 100 };
+
 /* A document on its way: the first failure is kept. */
 typedef struct document {
     td_buf *out;
@@ -35,6 +37,28 @@ static void put_code(document *d, const char *text)
     put(d, "`");
     put_cell(d, text);
     put(d, "`");
+}
+
+/* Break the lines of a paragraph, which begins at this offset, at COLUMNS characters. Code between
+ * backquotes stays on one line. */
+static void wrap(document *d, size_t from)
+{
+    size_t column = 0, space = 0, column_after_space = 0;
+    int is_code = 0;
+    for (size_t at = from; at < d->out->size && d->rc == TD_OK; at++) {
+        uint8_t c = d->out->data[at];
+        column += (c & 0xc0) != 0x80 && c != '\n'; /* UTF-8's further bytes take no column */
+        is_code ^= c == '`';
+        if (c == ' ' && !is_code) {
+            space = at;
+            column_after_space = column;
+        }
+        if (column > COLUMNS && space != 0) {
+            d->out->data[space] = '\n';
+            column -= column_after_space;
+            space = 0;
+        }
+    }
 }
 
 static void put_number(document *d, uint32_t number)
@@ -97,7 +121,9 @@ static const char *action_words(msg_action action)
 /* Where entries stand. */
 static void put_items(document *d, const topic_row *row)
 {
-    put(d, "\nEntries:");
+    put(d, "\n");
+    size_t start = d->out->size;
+    put(d, "Entries:");
     for (size_t i = 0; i < TOPIC_ITEMS_MAX && row->items[i].path != NULL; i++) {
         const items_row *items = &row->items[i];
         put(d, i == 0 ? " " : "; ");
@@ -115,13 +141,16 @@ static void put_items(document *d, const topic_row *row)
         put(d, ")");
     }
     put(d, ".\n");
+    wrap(d, start);
 }
 
 static void put_rules(document *d, const topic_row *row)
 {
     if (row->rules[0].rule == RULE_NONE)
         return;
-    put(d, "\nContinuity:");
+    put(d, "\n");
+    size_t start = d->out->size;
+    put(d, "Continuity:");
     for (size_t i = 0; i < TOPIC_RULES_MAX && row->rules[i].rule != RULE_NONE; i++) {
         put(d, i == 0 ? " " : ", ");
         put_code(d, rule_name(row->rules[i].rule));
@@ -136,6 +165,7 @@ static void put_rules(document *d, const topic_row *row)
         }
     }
     put(d, ".\n");
+    wrap(d, start);
 }
 
 static void put_field(document *d, const field_row *field, const char *where)
@@ -166,9 +196,11 @@ static void put_topic(document *d, const topic_row *row)
     put(d, "\n### `");
     put_cell(d, row->pattern);
     put(d, "`\n\n");
+    size_t start = d->out->size;
     put(d, row->title);
     put(d, ". ");
     put_facts(d, row);
+    wrap(d, start);
     put_items(d, row);
     put_rules(d, row);
     put(d, "\n| member | key | is | stands in |\n|---|---|---|---|\n");
@@ -212,6 +244,7 @@ static int is_listed(const family *of, size_t index)
 
 static void put_addresses(document *d, const family *of)
 {
+    size_t start = d->out->size;
     for (size_t i = 0; i < FAMILY_ENDPOINTS_MAX && of->endpoints[i].url != NULL; i++) {
         if (is_listed(of, i))
             continue;
@@ -219,6 +252,7 @@ static void put_addresses(document *d, const family *of)
         put_code(d, of->endpoints[i].url);
     }
     put(d, ".\n");
+    wrap(d, start);
 }
 
 static void put_family(document *d, const family *of)
@@ -239,15 +273,15 @@ static void put_family(document *d, const family *of)
 static const char HEAD[] =
     "# Topics\n"
     "\n"
-    "Every topic that is decoded, by family: what a frame says, under which member it comes out, "
-    "and "
-    "what is\nchecked from frame to frame. Frames of other topics are recorded as well, and kept "
-    "raw.\n"
+    "All topics that tapedeck decodes, by family: the members of a message, the keys that they "
+    "come\n"
+    "from, and the rules that are checked from frame to frame. Frames of other topics are "
+    "recorded,\n"
+    "too, and kept raw.\n"
     "\n"
-    "This document is written by `tapedeck topics --markdown`, from the tables that decode. What "
-    "the "
-    "rules mean is in\n[docs/completeness.md](completeness.md); facts about the wire are in "
-    "[docs/wire.md](wire.md).\n";
+    "`tapedeck topics --markdown` writes this page from the tables that decode.\n"
+    "[replay.md](replay.md#rules) explains the rules; [wire.md](wire.md) has facts about the "
+    "wire.\n";
 
 td_result topics_markdown_write(const char *family_name, td_buf *out, td_err *err)
 {
