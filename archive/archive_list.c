@@ -143,8 +143,7 @@ static td_result take_file(walk *w, const char *relative, const char *file_name,
      * by the next look, and a reader of an archive in use must live with that. */
     if (rc == TD_E_NOTFOUND && name.is_open) {
         char finished[LIMIT_PATH_BYTES];
-        (void)snprintf(finished, sizeof finished, "%.*s", (int)(strlen(relative) - strlen(".open")),
-                       relative);
+        segment_final_path(relative, finished);
         name.is_open = 0;
         if (file_size(w->archive, finished, &size, NULL) == TD_OK)
             return add_segment(w, finished, &name, size, err);
@@ -223,8 +222,7 @@ static td_result list_top_unexpected(walk *w, td_err *err)
 static td_result list_single_file(walk *w, td_err *err)
 {
     const char *path = archive_path(w->archive);
-    const char *slash = strrchr(path, '/');
-    const char *file_name = slash == NULL ? path : slash + 1;
+    const char *file_name = segment_file_name(path);
     segment_name name;
     uint64_t size = 0;
     (void)segment_name_parse(file_name, &name); /* a file of another name is fine here */

@@ -64,16 +64,6 @@ static int is_live(const work *w, const char *session)
     return archive_session_is_live(&w->listing, w->live, session);
 }
 
-static void without_open(const char *path, char out[LIMIT_PATH_BYTES])
-{
-    TD_ASSERT(strlen(path) < LIMIT_PATH_BYTES);
-    size_t length = strlen(path);
-    size_t suffix = strlen(".open");
-    if (length > suffix && strcmp(path + length - suffix, ".open") == 0)
-        length -= suffix;
-    (void)snprintf(out, LIMIT_PATH_BYTES, "%.*s", (int)length, path);
-}
-
 /* ---- what the journal gets ---- */
 
 /* Did it end without a stop? Then something is missing after its last durable message: what a
@@ -190,12 +180,9 @@ static td_result fill_from_reader(segment_reader *reader, recover_result *result
 /* The result of recover_segment for a segment that is finished already. */
 static td_result fill_from_file(const work *w, const char *path, recover_result *out, td_err *err)
 {
-    char full[LIMIT_PATH_BYTES];
     segment_reader *reader = NULL;
     *out = (recover_result){0};
-    td_result rc = archive_join(w->archive, path, full, err);
-    if (rc == TD_OK)
-        rc = segment_reader_open(archive_io(w->archive), full, &reader, err);
+    td_result rc = archive_open_segment(w->archive, path, &reader, err);
     if (rc == TD_OK)
         rc = fill_from_reader(reader, out, err);
     segment_reader_close(reader);
@@ -454,7 +441,7 @@ static td_result recover_one(work *w, const archive_segment *segment, td_err *er
     if (is_live(w, segment->name.session))
         return leave_live(w, segment);
     char path[LIMIT_PATH_BYTES];
-    without_open(segment->path, path);
+    segment_final_path(segment->path, path);
     td_result rc = check_whole(w, segment, path, err);
     if (rc == TD_OK)
         rc = journal_about(w, JOURNAL_RECOVERING, path, &segment->name, err);
@@ -548,7 +535,7 @@ static td_result check_absent(const work *w, const past_segment *row, td_err *er
     char path[LIMIT_PATH_BYTES];
     char full[LIMIT_PATH_BYTES];
     td_file *file = NULL;
-    (void)snprintf(path, sizeof path, "%.4000s" SEGMENT_OPEN_SUFFIX, row->path);
+    segment_open_path(row->path, path);
     td_result rc = archive_join(w->archive, path, full, err);
     if (rc == TD_OK)
         rc = td_io_open(archive_io(w->archive), full, TD_OPEN_READ, &file, err);
@@ -666,7 +653,7 @@ static td_result put_copies_away(work *w, td_err *err)
 static int is_listed_open(const work *w, const char *path)
 {
     char open_path[LIMIT_PATH_BYTES];
-    (void)snprintf(open_path, sizeof open_path, "%.4000s.open", path);
+    segment_open_path(path, open_path);
     for (size_t i = 0; i < w->listing.segment_count; i++) {
         if (strcmp(w->listing.segments[i].path, open_path) == 0)
             return 1;

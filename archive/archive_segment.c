@@ -1,5 +1,14 @@
 #include "archive/archive_segment.h"
 
+/* After an open segment was not found: cut the path to its final name, and return 1. */
+static int take_final_name(td_result rc, char path[LIMIT_PATH_BYTES])
+{
+    if (rc != TD_E_NOTFOUND || !segment_has_open_name(path))
+        return 0;
+    path[segment_final_name(path).size] = '\0';
+    return 1;
+}
+
 td_result archive_open_segment(archive *a, const char *path, segment_reader **out, td_err *err)
 {
     char full[LIMIT_PATH_BYTES];
@@ -8,11 +17,9 @@ td_result archive_open_segment(archive *a, const char *path, segment_reader **ou
     if (rc != TD_OK)
         return rc;
     rc = segment_reader_open(archive_io(a), full, out, err);
-    size_t final_bytes = segment_final_name(full).size;
-    if (rc != TD_E_NOTFOUND || full[final_bytes] == '\0')
+    if (!take_final_name(rc, full))
         return rc;
     td_err_clear(err);
-    full[final_bytes] = '\0';
     return segment_reader_open(archive_io(a), full, out, err);
 }
 
@@ -20,8 +27,15 @@ td_result archive_read_index(archive *a, const char *path, index_depth depth, se
                              td_err *err)
 {
     char full[LIMIT_PATH_BYTES];
+    char final[LIMIT_PATH_BYTES];
     *out = (segment_index){.depth = depth};
     td_result rc = archive_join(a, path, full, err);
-    return rc == TD_OK ? segment_index_read(archive_io(a), full, path, depth, out, err)
-                       : td_err_add(err, rc, "segment %s", path);
+    if (rc != TD_OK)
+        return td_err_add(err, rc, "segment %s", path);
+    rc = segment_index_read(archive_io(a), full, path, depth, out, err);
+    if (!take_final_name(rc, full))
+        return rc;
+    td_err_clear(err);
+    segment_final_path(path, final);
+    return segment_index_read(archive_io(a), full, final, depth, out, err);
 }

@@ -12,7 +12,7 @@ extern "C" {
 #endif
 
 /* Open the segment at path, below the archive: segment_reader_open. An open segment that its writer
- * has finished since it was listed is opened under its final name. */
+ * has finished since it was listed is read under its final name, here and below. */
 TD_MUST_USE td_result archive_open_segment(archive *archive, const char *path, segment_reader **out,
                                            td_err *err);
 

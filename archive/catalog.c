@@ -588,12 +588,3 @@ void catalog_abort(catalog *c)
     /* Fails if SQLite rolled back by itself, which is as good. */
     (void)sqlite3_exec(c->db, "ROLLBACK", NULL, NULL, NULL);
 }
-
-void catalog_path_of(const char *path, char out[LIMIT_PATH_BYTES])
-{
-    size_t length = strlen(path);
-    size_t suffix = strlen(".open");
-    if (length > suffix && strcmp(path + length - suffix, ".open") == 0)
-        length -= suffix;
-    (void)snprintf(out, LIMIT_PATH_BYTES, "%.*s", (int)length, path);
-}

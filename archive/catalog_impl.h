@@ -97,9 +97,6 @@ void catalog_once_end(catalog_query *query);
  */
 int catalog_is_disturbed(const catalog *catalog);
 
-/* Paths stand in the catalog without ".open", so that finishing a segment changes one column. */
-void catalog_path_of(const char *path, char out[LIMIT_PATH_BYTES]);
-
 /* A gap row as STATEMENT_LOAD_GAPS and STATEMENT_FIND_GAP give it; strings are valid until the next
  * row. TD_E_CORRUPT if its reason is none. */
 TD_MUST_USE td_result catalog_read_gap(const catalog_query *query, gap_row *out, td_err *err);

@@ -46,13 +46,9 @@ static int compare(const void *path, const void *row)
 const catalog_segment *known_segments_find(const known_segments *known, const char *path)
 {
     char name[LIMIT_PATH_BYTES];
-    size_t length = strlen(path);
-    size_t suffix = strlen(".open");
     if (known->count == 0)
         return NULL;
-    if (length > suffix && strcmp(path + length - suffix, ".open") == 0)
-        length -= suffix;
-    (void)snprintf(name, sizeof name, "%.*s", (int)length, path);
+    segment_final_path(path, name);
     return bsearch(name, known->rows, known->count, sizeof known->rows[0], compare);
 }
 

@@ -181,7 +181,7 @@ static td_result load_row(catalog *c, const char *path, segment_row *row, segmen
 {
     char name[LIMIT_PATH_BYTES];
     catalog_query query;
-    catalog_path_of(path, name);
+    segment_final_path(path, name);
     td_result rc = catalog_query_begin(c, STATEMENT_LOAD_SEGMENT, &query, err);
     if (rc != TD_OK)
         return rc;

@@ -17,7 +17,7 @@ const char *session_state_name(session_state state)
 static td_result find_segment_id(catalog *c, const char *path, int64_t *id, td_err *err)
 {
     char name[LIMIT_PATH_BYTES];
-    catalog_path_of(path, name);
+    segment_final_path(path, name);
     catalog_query query;
     td_result rc = catalog_query_begin(c, STATEMENT_FIND_SEGMENT, &query, err);
     if (rc != TD_OK)
@@ -101,7 +101,7 @@ static td_result put_segment_row(catalog *c, const segment_index *index, uint64_
                                  td_err *err)
 {
     char name[LIMIT_PATH_BYTES];
-    catalog_path_of(index->path, name);
+    segment_final_path(index->path, name);
     catalog_query query;
     segment_checksums sums = {0};
     if (!index->is_open)
@@ -228,7 +228,7 @@ static td_result enter_segment_row(catalog *c, const segment_index *index, size_
 {
     char name[LIMIT_PATH_BYTES];
     uint64_t gap_sum = 0;
-    catalog_path_of(index->path, name);
+    segment_final_path(index->path, name);
     td_result rc = find_segment_id(c, name, id, err);
     int is_new = rc == TD_E_NOTFOUND;
     if (is_new && first_new_chunk > 0)
@@ -291,7 +291,7 @@ td_result catalog_drop_segment(catalog *c, const char *path, td_err *err)
 {
     char name[LIMIT_PATH_BYTES];
     catalog_query query;
-    catalog_path_of(path, name);
+    segment_final_path(path, name);
     td_result rc = drop_segment_rows(c, path, err);
     if (rc == TD_OK)
         rc = catalog_query_begin(c, STATEMENT_DROP_GAPS, &query, err);
@@ -399,7 +399,7 @@ td_result catalog_put_gap(catalog *c, const char *told_by, const gap_row *row, t
     char teller[LIMIT_PATH_BYTES];
     uint64_t before = 0;
     uint64_t after = 0;
-    catalog_path_of(told_by, teller);
+    segment_final_path(told_by, teller);
     if (teller[0] == '\0') /* gaps of the journal are read from the journal */
         return put_gap_row(c, teller, row, err);
     td_result rc = find_gap(c, teller, row, &before, err);

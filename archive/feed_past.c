@@ -179,9 +179,7 @@ static void set_link(feed_link *link, const char *path, const char *session, td_
 {
     TD_ASSERT(strlen(session) < sizeof link->session);
     *link = (feed_link){.is_known = 1, .chain = chain, .last_ns = last_ns};
-    td_bytes name = segment_final_name(segment_file_name(path));
-    (void)snprintf(link->segment, sizeof link->segment, "%.*s", (int)name.size,
-                   (const char *)name.data);
+    segment_final_path(segment_file_name(path), link->segment);
     (void)snprintf(link->session, sizeof link->session, "%s", session);
 }
 
@@ -192,7 +190,7 @@ static td_result link_from_file(archive *a, const char *path, feed_link *out, ui
 {
     char open_path[LIMIT_PATH_BYTES];
     segment_index index;
-    (void)snprintf(open_path, sizeof open_path, "%s.open", path);
+    segment_open_path(path, open_path);
     td_result rc = archive_read_index(a, path, INDEX_SUMMARY, &index, NULL);
     if (rc == TD_E_NOTFOUND)
         rc = archive_read_index(a, open_path, INDEX_SUMMARY, &index, NULL);
@@ -222,9 +220,7 @@ static td_result link_from_listing(archive *a, const char *feed, feed_link *out,
         if (strcmp(segment->name.feed, feed) != 0)
             continue;
         char path[LIMIT_PATH_BYTES];
-        size_t suffix = segment->name.is_open ? strlen(".open") : 0;
-        (void)snprintf(path, sizeof path, "%.*s", (int)(strlen(segment->path) - suffix),
-                       segment->path);
+        segment_final_path(segment->path, path);
         feed_link link;
         uint64_t start = 0;
         uint32_t number = 0;

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "format/segment_reader.h"
+#include "archive/archive_segment.h"
 
 /* ---- reading ---- */
 
@@ -47,13 +48,10 @@ static td_result fill(segment_reader *reader, const archive_segment *segment, st
 static td_result read_stray(archive *a, const archive_segment *segment, stray_segment *out,
                             td_err *err)
 {
-    char full[LIMIT_PATH_BYTES];
     segment_reader *reader = NULL;
     td_err cause;
     td_err_clear(&cause);
-    td_result rc = archive_join(a, segment->path, full, &cause);
-    if (rc == TD_OK)
-        rc = segment_reader_open(archive_io(a), full, &reader, &cause);
+    td_result rc = archive_open_segment(a, segment->path, &reader, &cause);
     if (rc == TD_OK &&
         (!segment_reader_info(reader)->is_ours || segment_reader_chunk_count(reader) == 0))
         rc = TD_EOF;
@@ -162,9 +160,7 @@ static td_result link_some(archive *a, const archive_past *past, stray_list *lis
         if (strcmp(row->previous_segment, end->segment) != 0 ||
             !td_hash128_equal(row->previous_chain, end->chain))
             continue;
-        td_bytes name = segment_final_name(segment_file_name(row->path));
-        (void)snprintf(end->segment, sizeof end->segment, "%.*s", (int)name.size,
-                       (const char *)name.data);
+        segment_final_path(segment_file_name(row->path), end->segment);
         end->chain = row->chain;
         row->is_linked = 1;
         swap_rows(row, &list->rows[(*linked)++]);

@@ -386,8 +386,7 @@ static td_result each_segment(archive *a, gap_source_fn *fn, void *user, td_err 
         const archive_segment *segment = &listing.segments[i];
         char path[LIMIT_PATH_BYTES];
         gap_list rows = {0};
-        (void)snprintf(path, sizeof path, "%.*s", (int)segment_final_name(segment->path).size,
-                       segment->path);
+        segment_final_path(segment->path, path);
         rc = known_or_read_gaps(a, &known, segment, &rows, err);
         if (rc == TD_OK && rows.count > 0)
             rc = fn(user, path, &rows, err);

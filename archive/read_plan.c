@@ -45,20 +45,11 @@ static void planned_close(planned *p)
 }
 
 /* A segment that is being written has no summary: the counts of its channels are in its message
- * indexes. One that was finished between listing and reading has its name without ".open" now. */
+ * indexes. */
 static td_result load_from_file(read_plan *plan, const char *path, segment_index *out, td_err *err)
 {
-    char finished[LIMIT_PATH_BYTES];
-    size_t length = strlen(path);
-    size_t suffix = strlen(".open");
-    int is_open = length > suffix && strcmp(path + length - suffix, ".open") == 0;
-    td_result rc =
-        archive_read_index(plan->archive, path, is_open ? INDEX_FULL : INDEX_SUMMARY, out, err);
-    if (rc != TD_E_NOTFOUND || !is_open)
-        return rc;
-    td_err_clear(err);
-    (void)snprintf(finished, sizeof finished, "%.*s", (int)(length - suffix), path);
-    return archive_read_index(plan->archive, finished, INDEX_SUMMARY, out, err);
+    index_depth depth = segment_has_open_name(path) ? INDEX_FULL : INDEX_SUMMARY;
+    return archive_read_index(plan->archive, path, depth, out, err);
 }
 
 static int overlaps(uint64_t first_ns, uint64_t last_ns, const read_query *query)
@@ -185,10 +176,8 @@ static int compare_planned(const void *a, const void *b)
 static int is_of_other_feed(const read_plan *plan, const char *path)
 {
     const read_query *query = &plan->query;
-    const char *slash = strrchr(path, '/');
     segment_name name;
-    return query->wants_feed != NULL &&
-           segment_name_parse(slash == NULL ? path : slash + 1, &name) &&
+    return query->wants_feed != NULL && segment_name_parse(segment_file_name(path), &name) &&
            !query->wants_feed(query->user, name.feed);
 }
 
@@ -209,8 +198,7 @@ static void log_unexpected(read_plan *plan, const archive_listing *listing)
 static int may_overlap(const read_plan *plan, const char *path)
 {
     segment_name name;
-    const char *slash = strrchr(path, '/');
-    if (!segment_name_parse(slash == NULL ? path : slash + 1, &name))
+    if (!segment_name_parse(segment_file_name(path), &name))
         return 1;
     return overlaps(name.first_s * TD_NS_PER_S, (name.first_s / 3600 + 1) * 3600 * TD_NS_PER_S,
                     &plan->query);

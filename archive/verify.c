@@ -405,9 +405,8 @@ static int is_unreadable(const verification *v, const char *path)
 static int is_unreadable_name(const verification *v, const char *name)
 {
     for (size_t i = 0; i < v->past.segment_count; i++) {
-        const char *slash = strrchr(v->past.segments[i].path, '/');
-        if (slash != NULL && strcmp(slash + 1, name) == 0 &&
-            is_unreadable(v, v->past.segments[i].path))
+        const char *path = v->past.segments[i].path;
+        if (strcmp(segment_file_name(path), name) == 0 && is_unreadable(v, path))
             return 1;
     }
     return 0;
@@ -985,8 +984,7 @@ static td_result take_segment(void *user, catalog *made, const segment_index *in
     segment_index row = {0};
     td_err cause;
     td_err_clear(&cause);
-    size_t suffix = index->is_open ? strlen(".open") : 0;
-    (void)snprintf(path, sizeof path, "%.*s", (int)(strlen(index->path) - suffix), index->path);
+    segment_final_path(index->path, path);
     td_result rc =
         catalog_load_segment(c->on_disk, path, CATALOG_CHANNELS_AND_CHUNKS, &row, &cause);
     if (rc == TD_OK)

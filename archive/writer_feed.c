@@ -161,10 +161,8 @@ static td_result journal_finished(writer_feed *f, td_err *err)
 /* What the next segment is linked to, and what the catalog gets to know. */
 static void take_totals(writer_feed *f)
 {
-    const char *slash = strrchr(f->path, '/');
-    TD_ASSERT(slash != NULL);
     f->link = (feed_link){.is_known = 1, .chain = f->totals.chain, .last_ns = f->totals.last_ns};
-    (void)snprintf(f->link.segment, sizeof f->link.segment, "%s", slash + 1);
+    (void)snprintf(f->link.segment, sizeof f->link.segment, "%s", segment_file_name(f->path));
     (void)snprintf(f->shown, sizeof f->shown, "%s", f->path);
     f->index.is_open = 0;
     f->index.file_bytes = f->totals.file_bytes;
@@ -263,7 +261,7 @@ static td_result make_file(writer_feed *f, const sealed_chunk *chunk, td_err *er
     char full[LIMIT_PATH_BYTES];
     f->number = chunk->segment_number;
     segment_name_format(f->name, archive_session(a), chunk->segment_first_ns, f->number, f->path);
-    (void)snprintf(f->shown, sizeof f->shown, "%.4000s" SEGMENT_OPEN_SUFFIX, f->path);
+    segment_open_path(f->path, f->shown);
     td_result rc = archive_join(a, f->path, full, err);
     if (rc != TD_OK)
         return rc;

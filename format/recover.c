@@ -562,12 +562,9 @@ static td_result run_copy(recovery *v, td_err *err)
 static td_result set_paths(recovery *v, const char *open_path, td_err *err)
 {
     TD_ASSERT(open_path != NULL);
-    size_t length = strlen(open_path), suffix = strlen(SEGMENT_OPEN_SUFFIX);
-    if (length <= suffix || length >= LIMIT_PATH_BYTES ||
-        strcmp(open_path + length - suffix, SEGMENT_OPEN_SUFFIX) != 0)
+    if (!segment_has_open_name(open_path) || strlen(open_path) >= LIMIT_PATH_BYTES)
         return td_err_set(err, TD_E_INVALID, "not the name of an unfinished segment");
-    memcpy(v->result->path, open_path, length - suffix);
-    v->result->path[length - suffix] = '\0';
+    segment_final_path(open_path, v->result->path);
     return TD_OK;
 }
 

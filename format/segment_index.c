@@ -318,9 +318,8 @@ static td_result read_chain(segment_reader *reader, segment_index *out, td_err *
 static td_result read_origin(const segment_info *info, const char *path, segment_index *out,
                              td_err *err)
 {
-    const char *slash = strrchr(path, '/');
     segment_name name;
-    (void)segment_name_parse(slash == NULL ? path : slash + 1, &name); /* empty fields will do */
+    (void)segment_name_parse(segment_file_name(path), &name); /* empty fields will do */
     out->number = name.number;
     copy_text(out->session, sizeof out->session, name.session);
     copy_text(out->feed, sizeof out->feed, name.feed);
@@ -363,11 +362,8 @@ static td_result read_all(segment_reader *reader, const char *path, segment_inde
 /* 1 if the file is open, and its head is torn with nothing durable after it. */
 static int is_stillborn(td_io io, const char *full, td_result rc)
 {
-    static const char SUFFIX[] = SEGMENT_OPEN_SUFFIX;
-    size_t length = strlen(full);
     int has_durable = 0;
-    if ((rc != TD_E_TRUNCATED && rc != TD_E_CORRUPT) || length < sizeof SUFFIX ||
-        strcmp(full + length - (sizeof SUFFIX - 1), SUFFIX) != 0)
+    if ((rc != TD_E_TRUNCATED && rc != TD_E_CORRUPT) || !segment_has_open_name(full))
         return 0;
     return recover_has_durable(io, full, &has_durable, NULL) == TD_OK && !has_durable;
 }
@@ -376,12 +372,11 @@ static int is_stillborn(td_io io, const char *full, td_result rc)
 static td_result fill_stillborn(const char *path, segment_index *out, td_err *err)
 {
     segment_name name;
-    const char *slash = strrchr(path, '/');
     index_depth depth = out->depth;
     segment_index_fini(out);
     out->depth = depth;
     out->is_open = 1;
-    if (segment_name_parse(slash == NULL ? path : slash + 1, &name)) {
+    if (segment_name_parse(segment_file_name(path), &name)) {
         memcpy(out->session, name.session, sizeof name.session);
         memcpy(out->feed, name.feed, sizeof name.feed);
         out->number = name.number;

@@ -116,12 +116,29 @@ const char *segment_file_name(const char *path)
     return slash == NULL ? path : slash + 1;
 }
 
+int segment_has_open_name(const char *path)
+{
+    return ends_with(path, strlen(path), SEGMENT_OPEN_SUFFIX);
+}
+
 td_bytes segment_final_name(const char *path)
 {
     size_t length = strlen(path);
-    if (ends_with(path, length, ".open"))
-        length -= strlen(".open");
+    if (segment_has_open_name(path))
+        length -= strlen(SEGMENT_OPEN_SUFFIX);
     return td_bytes_of(path, length);
+}
+
+void segment_final_path(const char *path, char out[LIMIT_PATH_BYTES])
+{
+    td_bytes name = segment_final_name(path);
+    (void)snprintf(out, LIMIT_PATH_BYTES, "%.*s", (int)name.size, path);
+}
+
+void segment_open_path(const char *final_path, char out[LIMIT_PATH_BYTES])
+{
+    (void)snprintf(out, LIMIT_PATH_BYTES, "%.*s" SEGMENT_OPEN_SUFFIX,
+                   (int)(LIMIT_PATH_BYTES - sizeof SEGMENT_OPEN_SUFFIX), final_path);
 }
 
 int segment_name_parse(const char *file_name, segment_name *out)
@@ -129,9 +146,9 @@ int segment_name_parse(const char *file_name, segment_name *out)
     *out = (segment_name){0};
     segment_name name = {.is_parsed = 1};
     size_t length = strlen(file_name);
-    if (ends_with(file_name, length, ".open")) {
+    if (segment_has_open_name(file_name)) {
         name.is_open = 1;
-        length -= strlen(".open");
+        length -= strlen(SEGMENT_OPEN_SUFFIX);
     }
     if (!ends_with(file_name, length, ".mcap"))
         return 0;

@@ -13,6 +13,9 @@ extern "C" {
 
 enum { SESSION_ID_BYTES = 9 }; /* 8 hex digits and a NUL */
 
+/* What the name of an unfinished segment ends in. */
+#define SEGMENT_OPEN_SUFFIX ".open"
+
 /* What a capture segment's name says:
  * <feed>-<YYYYMMDD>T<HHMMSS>Z-<session>-<number>.mcap[.open] */
 typedef struct segment_name {
@@ -31,8 +34,15 @@ int segment_name_parse(const char *file_name, segment_name *out);
 /* The name after the last slash of a path. */
 const char *segment_file_name(const char *path);
 
-/* A path or name without ".open" at its end. */
+/* 1 if a path or name ends in ".open". */
+int segment_has_open_name(const char *path);
+
+/* A path or name without ".open" at its end: a view, or a copy. */
 td_bytes segment_final_name(const char *path);
+void segment_final_path(const char *path, char out[LIMIT_PATH_BYTES]);
+
+/* The path of the same segment while it is open; final_path is without ".open". */
+void segment_open_path(const char *final_path, char out[LIMIT_PATH_BYTES]);
 
 /* Path below the archive of a segment whose first frame came at first_ns, without ".open":
  * "capture/2026/11/20/inverse-20261120T060000Z-3f2a9c01-000001.mcap". */

@@ -209,7 +209,7 @@ static td_result open_reader(td_io io, const char *path, const segment_index *kn
     if (r == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for a segment reader");
     r->io = io;
-    r->has_open_name = segment_final_name(path).size < strlen(path);
+    r->has_open_name = segment_has_open_name(path) != 0;
     (void)pthread_mutex_init(&r->file_lock, NULL); /* cannot fail with default attributes */
     td_result rc = open_parts(r, path, err);
     if (rc == TD_OK && known == NULL)

@@ -959,13 +959,6 @@ static td_result walk(verify_state *v, td_err *err)
     return rc;
 }
 
-/* 1 if text ends with suffix. */
-static int ends_with(const char *text, const char *suffix)
-{
-    size_t length = strlen(text), suffix_length = strlen(suffix);
-    return length >= suffix_length && strcmp(text + length - suffix_length, suffix) == 0;
-}
-
 /* A power cut may leave any sectors of what a new file was made of: of its head, too. That is
  * damage only if something after it was durable. */
 static int is_stillborn(const verify_state *v, td_io io, const char *path)
@@ -984,7 +977,7 @@ static td_result begin(verify_state *v, td_io io, const char *path, td_err *err)
     const segment_info *info = segment_reader_info(v->reader);
     v->is_ours = info->is_ours;
     v->is_block_read = 1;
-    v->expects_end = info->state == SEGMENT_FINISHED || !ends_with(path, SEGMENT_OPEN_SUFFIX);
+    v->expects_end = info->state == SEGMENT_FINISHED || !segment_has_open_name(path);
     v->limit = v->expects_end ? info->file_bytes : info->sound_bytes;
     *v->result = (segment_verify_result){.state = info->state,
                                          .is_ours = info->is_ours,

@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "format/mcap_encode.h"
 #include "format/mcap_summary.h"
+#include "format/segment_name.h"
 
 struct segment_writer {
     td_io io;
@@ -31,12 +32,10 @@ static td_result set_paths(segment_writer *w, const char *path, td_err *err)
 {
     TD_ASSERT(path != NULL);
     size_t length = strlen(path);
-    size_t suffix = strlen(SEGMENT_OPEN_SUFFIX);
-    if (length == 0 || length + suffix >= sizeof w->open_path)
+    if (length == 0 || length + sizeof SEGMENT_OPEN_SUFFIX > sizeof w->open_path)
         return td_err_set(err, TD_E_INVALID, "segment path of %zu bytes", length);
     memcpy(w->path, path, length + 1);
-    memcpy(w->open_path, path, length);
-    memcpy(w->open_path + length, SEGMENT_OPEN_SUFFIX, suffix + 1);
+    segment_open_path(path, w->open_path);
     return TD_OK;
 }
 

@@ -24,10 +24,8 @@
 extern "C" {
 #endif
 
-/* The MCAP profile of our segments, what an unfinished one is called, and the session's metadata.
- */
+/* The MCAP profile of our segments, and the name of the session's metadata. */
 #define SEGMENT_PROFILE          "tapedeck"
-#define SEGMENT_OPEN_SUFFIX      ".open"
 #define SEGMENT_SESSION_METADATA "tapedeck.session"
 
 /* The first record after the header. Strings are borrowed; "" = none. */
