@@ -37,7 +37,7 @@ uint64_t checksum_begin(const char *path)
     return mix_text(0, path);
 }
 
-uint64_t checksum_channel(const index_channel *channel)
+uint64_t checksum_channel(const segment_channel *channel)
 {
     const channel_info *info = &channel->info;
     const char *const texts[] = {

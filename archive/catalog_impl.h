@@ -115,7 +115,7 @@ typedef struct segment_checksums {
 uint64_t checksum_begin(const char *path);
 
 /* Of one row: add them to a sum. */
-uint64_t checksum_channel(const index_channel *channel);
+uint64_t checksum_channel(const segment_channel *channel);
 uint64_t checksum_chunk(size_t number, const segment_chunk *chunk, const uint8_t *bitmap);
 uint64_t checksum_gap(const gap_row *row);
 

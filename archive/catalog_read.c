@@ -209,7 +209,7 @@ static td_result load_channels(catalog *c, const segment_row *segment, segment_i
         return rc;
     catalog_bind_i64(&query, segment->id);
     while ((rc = catalog_query_next(&query, err)) == TD_OK) {
-        index_channel row = {
+        segment_channel row = {
             .id = (uint16_t)catalog_column_u64(&query, 0),
             .message_count = catalog_column_u64(&query, 1),
             .first_ns = catalog_column_u64(&query, 2),

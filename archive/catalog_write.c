@@ -171,7 +171,7 @@ static td_result channel_row_id(catalog *c, const channel_info *info, int64_t *i
     return rc;
 }
 
-static td_result put_segment_channel(catalog *c, int64_t segment_id, const index_channel *channel,
+static td_result put_segment_channel(catalog *c, int64_t segment_id, const segment_channel *channel,
                                      td_err *err)
 {
     int64_t channel_id = 0;

@@ -138,7 +138,7 @@ static segment_times index_times(const segment_index *index)
     segment_times times = {.end_ns = index->last_ns};
     times.is_capture = strcmp(index->verb, "record") != 0;
     for (size_t i = 0; i < index->channel_count; i++) {
-        const index_channel *channel = &index->channels[i];
+        const segment_channel *channel = &index->channels[i];
         if (channel->info.dir != CHANNEL_IN || channel->message_count == 0)
             continue;
         if (times.first_ns == 0 || channel->first_ns < times.first_ns)

@@ -30,7 +30,7 @@ struct writer_feed {
     feed_link link;               /* the segment before */
     segment_totals totals;        /* of the finished segment */
     uint64_t finished_bytes;      /* of all finished segments */
-    segment_place place;          /* of the last chunk */
+    segment_chunk last;           /* the last chunk */
     segment_index index;          /* of the current or just finished segment */
     size_t entered_count;         /* chunks that the catalog has */
     uint8_t is_private;           /* segments are their owner's alone */
@@ -331,7 +331,7 @@ td_result writer_feed_put(writer_feed *f, sealed_chunk *chunk, td_err *err)
     if (rc != TD_OK)
         return td_err_add(err, rc, "feed '%s'", f->name);
     TD_ASSERT(f->number == chunk->segment_number);
-    rc = segment_writer_append(f->writer, chunk, &f->place, err);
+    rc = segment_writer_append(f->writer, chunk, &f->last, err);
     if (rc != TD_OK)
         return judge(f, td_err_add(err, rc, "segment %s", f->shown));
     rc = segment_writer_sync(f->writer, err);
@@ -353,11 +353,8 @@ td_result writer_feed_put(writer_feed *f, sealed_chunk *chunk, td_err *err)
 static td_result note_channels(writer_feed *f, const sealed_chunk *chunk, td_err *err)
 {
     td_result rc = TD_OK;
-    for (uint32_t i = 0; i < chunk->new_channel_count && rc == TD_OK; i++) {
-        const index_channel row = {.id = chunk->new_channels[i].id,
-                                   .info = chunk->new_channels[i].info};
-        rc = segment_index_add_channel(&f->index, &row, err);
-    }
+    for (uint32_t i = 0; i < chunk->new_channel_count && rc == TD_OK; i++)
+        rc = segment_index_add_channel(&f->index, &chunk->new_channels[i], err);
     if (rc == TD_OK)
         segment_index_count(&f->index, chunk->channels, chunk->channel_count);
     return rc;
@@ -368,26 +365,16 @@ td_result writer_feed_note(writer_feed *f, const sealed_chunk *chunk, td_err *er
     segment_index *index = &f->index;
     td_buf bitmap;
     td_buf_init(&bitmap, (1 << 16) / 8);
-    const segment_chunk row = {
-        .offset = f->place.chunk_offset,
-        .chunk_bytes = f->place.chunk_bytes,
-        .index_bytes = f->place.index_bytes,
-        .uncompressed_bytes = chunk->uncompressed_bytes,
-        .first_ns = chunk->first_ns,
-        .last_ns = chunk->last_ns,
-        .message_count = chunk->message_count,
-        .has_channels = 1,
-    };
     td_result rc = sealed_chunk_bitmap(chunk, &bitmap, err);
     if (rc == TD_OK)
         rc = note_channels(f, chunk, err);
     if (rc == TD_OK)
-        rc = segment_index_add_chunk(index, &row, td_buf_view(&bitmap), err);
+        rc = segment_index_add_chunk(index, &f->last, td_buf_view(&bitmap), err);
     td_buf_fini(&bitmap);
     if (rc != TD_OK)
         return rc;
     segment_totals totals = segment_writer_totals(f->writer);
-    index->file_bytes = f->place.end;
+    index->file_bytes = totals.file_bytes;
     index->message_count = totals.message_count;
     index->first_ns = totals.first_ns;
     index->last_ns = totals.last_ns;

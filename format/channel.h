@@ -40,6 +40,15 @@ typedef struct channel_info {
     td_bytes schema;              /* JSON Schema text */
 } channel_info;
 
+/* A channel of a segment. */
+typedef struct segment_channel {
+    uint16_t id;                /* MCAP channel id; also the bit in chunk bitmaps */
+    uint32_t index;             /* in the list that has it */
+    channel_info info;          /* strings owned by that list */
+    uint64_t message_count;     /* in the segment; UINT64_MAX: not known */
+    uint64_t first_ns, last_ns; /* recv_ns of these, where they are known */
+} segment_channel;
+
 /* <0, 0, >0 by feed, line, shard, dir, topic, symbol, opcode: the fixed order of channels. */
 int channel_info_compare(const channel_info *a, const channel_info *b);
 

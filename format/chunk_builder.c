@@ -853,8 +853,8 @@ static td_result reserve_all(const chunk_builder *b, sealed_chunk *out, td_err *
                                               b->pending_channel_count, sizeof *channels);
     if (channels != NULL)
         out->channels = channels;
-    sealed_new_channel *news = td_array_reach(out->new_channels, &out->new_channel_capacity,
-                                              b->pending_new_count, sizeof *news);
+    segment_channel *news = td_array_reach(out->new_channels, &out->new_channel_capacity,
+                                           b->pending_new_count, sizeof *news);
     if (news != NULL)
         out->new_channels = news;
     chain_conn *conns =
@@ -1018,7 +1018,7 @@ static channel_info copy_info(sealed_chunk *out, const channel_info *info)
 
 static int new_by_id(const void *a, const void *b)
 {
-    const sealed_new_channel *x = a, *y = b;
+    const segment_channel *x = a, *y = b;
     return x->id < y->id ? -1 : x->id > y->id;
 }
 
@@ -1032,7 +1032,7 @@ static void fill_new_channels(const chunk_builder *b, sealed_chunk *out)
             continue;
         TD_ASSERT(out->new_channel_count < out->new_channel_capacity);
         out->new_channels[out->new_channel_count++] =
-            (sealed_new_channel){.id = channel->id, .info = copy_info(out, &channel->info)};
+            (segment_channel){.id = channel->id, .info = copy_info(out, &channel->info)};
     }
     TD_ASSERT(out->new_channel_count == b->pending_new_count);
     if (out->new_channel_count > 1)

@@ -69,12 +69,6 @@ typedef struct sealed_channel {
     uint64_t index_offset; /* of its Message Index record, from the end of the Chunk record */
 } sealed_channel;
 
-/* A channel that occurs in this chunk for the first time in its segment. */
-typedef struct sealed_new_channel {
-    uint16_t id;
-    channel_info info; /* strings live as long as the chunk's content */
-} sealed_new_channel;
-
 /* Why a segment began. */
 typedef enum segment_cause {
     SEGMENT_CAUSE_FIRST,
@@ -102,7 +96,8 @@ typedef struct sealed_chunk {
     segment_cause cause;        /* why that segment began */
     sealed_channel *channels;   /* by rising id */
     uint32_t channel_count;
-    sealed_new_channel *new_channels; /* by rising id */
+    /* Those that are in no chunk of the segment before this one, by rising id; without counts. */
+    segment_channel *new_channels;
     uint32_t new_channel_count;
     uint32_t new_schema_count;
     td_buf schema_records;  /* new schemas as MCAP records, for the summary */

@@ -36,16 +36,18 @@ static void channel_fini(channel_info *info)
         td_free((void *)*strings[i]);
 }
 
-td_result segment_index_add_channel(segment_index *index, const index_channel *channel, td_err *err)
+td_result segment_index_add_channel(segment_index *index, const segment_channel *channel,
+                                    td_err *err)
 {
     TD_ASSERT(index->channel_count == 0 ||
               index->channels[index->channel_count - 1].id < channel->id);
-    index_channel *grown = td_array_grow(index->channels, index->channel_count, sizeof *grown);
+    segment_channel *grown = td_array_grow(index->channels, index->channel_count, sizeof *grown);
     if (grown == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for %zu channels", index->channel_count + 1);
     index->channels = grown;
-    index_channel *made = &index->channels[index->channel_count];
+    segment_channel *made = &index->channels[index->channel_count];
     *made = *channel;
+    made->index = (uint32_t)index->channel_count;
     made->info.schema = td_bytes_of(NULL, 0);
     const char **strings[CHANNEL_STRINGS];
     channel_strings(&made->info, strings);
@@ -153,7 +155,7 @@ static size_t channel_position(const segment_index *index, uint16_t id)
 }
 
 /* The channel of that id, or NULL. */
-static const index_channel *segment_index_find_channel(const segment_index *index, uint16_t id)
+static const segment_channel *segment_index_find_channel(const segment_index *index, uint16_t id)
 {
     size_t at = channel_position(index, id);
     return at < index->channel_count && index->channels[at].id == id ? &index->channels[at] : NULL;
@@ -220,13 +222,12 @@ static td_result read_channels(const segment_reader *reader, segment_index *out,
     qsort(sorted, count, sizeof(void *), order_by_id);
     td_result rc = TD_OK;
     for (uint32_t i = 0; i < count && rc == TD_OK; i++) {
-        index_channel row = {
-            .id = sorted[i]->id,
-            .info = sorted[i]->info,
-            .message_count = out->depth == INDEX_FULL ? 0 : sorted[i]->message_count,
-            .first_ns = out->depth == INDEX_FULL ? 0 : info->first_ns,
-            .last_ns = out->depth == INDEX_FULL ? 0 : info->last_ns,
-        };
+        segment_channel row = {.id = sorted[i]->id, .info = sorted[i]->info};
+        if (out->depth == INDEX_SUMMARY) {
+            row.message_count = sorted[i]->message_count;
+            row.first_ns = info->first_ns;
+            row.last_ns = info->last_ns;
+        }
         rc = segment_index_add_channel(out, &row, err);
     }
     td_free(sorted);
@@ -266,7 +267,7 @@ void segment_index_count(segment_index *index, const sealed_channel *channels, s
         size_t at = channel_position(index, channels[i].id);
         if (at == index->channel_count || index->channels[at].id != channels[i].id)
             continue; /* a message index of a channel that the file does not define */
-        index_channel *channel = &index->channels[at];
+        segment_channel *channel = &index->channels[at];
         if (channel->message_count == 0 || channels[i].first_ns < channel->first_ns)
             channel->first_ns = channels[i].first_ns;
         if (channels[i].last_ns > channel->last_ns)

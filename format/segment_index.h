@@ -23,14 +23,6 @@ typedef enum index_depth {
     INDEX_FULL,    /* message indexes too: counts and times of each channel */
 } index_depth;
 
-typedef struct index_channel {
-    uint16_t id;       /* MCAP channel id; also the bit in chunk bitmaps */
-    channel_info info; /* strings owned by the index; the schema text is left out */
-    uint64_t message_count;
-    uint64_t first_ns; /* recv_ns; INDEX_SUMMARY: those of the segment */
-    uint64_t last_ns;
-} index_channel;
-
 /* A chunk (or a run of messages outside of chunks, in files of others). */
 typedef struct segment_chunk {
     uint64_t offset;      /* of the Chunk record in the file (a run: of its first record) */
@@ -65,7 +57,8 @@ typedef struct segment_index {
     uint64_t file_bytes;        /* an open one: up to its last chain record */
     uint64_t message_count;     /* all channels */
     uint64_t first_ns, last_ns; /* over all messages; 0 if there are none */
-    index_channel *channels;    /* by id */
+    /* By id, without schema text. INDEX_SUMMARY: each has the segment's times. */
+    segment_channel *channels;
     size_t channel_count;
     segment_chunk *chunks; /* in file order */
     size_t chunk_count;
@@ -82,8 +75,8 @@ TD_MUST_USE td_result segment_index_read(td_io io, const char *full, const char 
 
 /* Making an index by hand: add a channel (ids rising; its strings are copied) or a chunk with its
  * bitmap. TD_E_NOMEM, TD_E_LIMIT. */
-TD_MUST_USE td_result segment_index_add_channel(segment_index *index, const index_channel *channel,
-                                                td_err *err);
+TD_MUST_USE td_result segment_index_add_channel(segment_index *index,
+                                                const segment_channel *channel, td_err *err);
 TD_MUST_USE td_result segment_index_add_chunk(segment_index *index, const segment_chunk *chunk,
                                               td_bytes bitmap, td_err *err);
 

@@ -84,7 +84,7 @@ td_result reader_load_index(segment_reader *reader, const segment_index *index, 
     if (rc == TD_OK)
         rc = fill_info(reader, index, err);
     for (size_t i = 0; i < index->channel_count && rc == TD_OK; i++)
-        rc = reader_add_known_channel(reader, index->channels[i].id, &index->channels[i].info, err);
+        rc = reader_add_known_channel(reader, &index->channels[i], err);
     for (size_t i = 0; i < index->chunk_count && rc == TD_OK; i++) {
         const segment_chunk *chunk = &index->chunks[i];
         td_bytes bitmap = td_bytes_of(index->bitmaps + chunk->bitmap_offset, chunk->bitmap_bytes);

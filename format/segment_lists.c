@@ -117,8 +117,6 @@ static void fill_info(owned_channel *owned, const mcap_channel *in, const file_s
         .schema_name = schema == NULL ? "" : schema->name,
         .schema =
             schema == NULL ? td_bytes_of(NULL, 0) : td_bytes_of(schema->text, schema->text_bytes)};
-    const char *mcap_topic = reader_place_text(&at, in->topic);
-    channel->mcap_topic = td_bytes_of(mcap_topic, in->topic.size);
 }
 
 /* Map id to index. */
@@ -168,8 +166,8 @@ td_result reader_add_channel(segment_reader *reader, td_bytes content, td_err *e
         return rc;
     if (segment_reader_channel_by_id(r, in.id) != NULL)
         return TD_OK;
-    /* Every string comes from the record, the topic perhaps twice; each gets a NUL. */
-    size_t text_bytes = 2 * content.size + sizeof SEGMENT_FOREIGN_FEED + 8;
+    /* Every string comes from the record, and gets a NUL. */
+    size_t text_bytes = content.size + sizeof SEGMENT_FOREIGN_FEED + 8;
     owned_channel *owned = td_alloc(sizeof *owned + text_bytes);
     if (owned == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for a channel");
@@ -178,9 +176,11 @@ td_result reader_add_channel(segment_reader *reader, td_bytes content, td_err *e
     return keep_channel(r, owned, err);
 }
 
-td_result reader_add_known_channel(segment_reader *reader, uint16_t id, const channel_info *info,
+td_result reader_add_known_channel(segment_reader *reader, const segment_channel *channel,
                                    td_err *err)
 {
+    const channel_info *info = &channel->info;
+    const uint16_t id = channel->id;
     const char *const texts[] = {info->feed,           info->family, info->topic,
                                  info->exchange_topic, info->symbol, info->message_encoding,
                                  info->schema_name};

@@ -59,16 +59,6 @@ typedef struct segment_info {
     const char *damage;     /* text of the first, or "" */
 } segment_info;
 
-/* A channel of the file. index counts from 0 in order of first sight and never changes. */
-typedef struct segment_channel {
-    uint32_t index;
-    uint16_t id;
-    channel_info info; /* from our metadata keys; where these are missing: feed "mcap", topic = the
-                          MCAP topic, dir in, the rest empty or 0. Strings valid until close. */
-    td_bytes mcap_topic;
-    uint64_t message_count; /* in the file, from the statistics; UINT64_MAX = not known */
-} segment_channel;
-
 /* A message out of a chunk's records. */
 typedef struct segment_message {
     const segment_channel *channel;
@@ -91,8 +81,8 @@ void segment_reader_close(segment_reader *reader);
 
 /* Open a finished segment of ours whose index is known, with all of its chunks: nothing is read but
  * what shows that the file is the one that the index describes, its size and its last chain record.
- * TD_E_CORRUPT if it is not; else as segment_reader_open. The channels come without schema text
- * and MCAP topic. */
+ * TD_E_CORRUPT if it is not; else as segment_reader_open. The channels come without schema
+ * text. */
 TD_MUST_USE td_result segment_reader_open_known(td_io io, const char *path,
                                                 const segment_index *index, segment_reader **out,
                                                 td_err *err);
@@ -116,7 +106,10 @@ int segment_reader_chunk_has_unknown(const segment_reader *reader, uint32_t chun
 int segment_reader_chunk_has(const segment_reader *reader, uint32_t chunk_index,
                              const segment_channel *channel);
 
-/* Channels known so far, index < segment_reader_channel_count; pointers are valid until close. */
+/* Channels known so far, index < segment_reader_channel_count; pointers are valid until close. They
+ * are in order of first sight, which never changes. Their info is from our metadata keys; where
+ * these are missing: feed "mcap", topic = the MCAP topic, dir in, the rest empty or 0. Their count
+ * is that of the statistics; times are not known. */
 uint32_t segment_reader_channel_count(const segment_reader *reader);
 const segment_channel *segment_reader_channel(const segment_reader *reader, uint32_t index);
 

@@ -75,9 +75,10 @@ TD_MUST_USE td_result reader_add_schema(segment_reader *reader, td_bytes content
 TD_MUST_USE td_result reader_add_channel(segment_reader *reader, td_bytes content, td_err *err);
 void reader_free_channels(segment_reader *reader);
 
-/* Add a channel that is known; info is copied. TD_E_CORRUPT for an id that is there. TD_E_NOMEM. */
-TD_MUST_USE td_result reader_add_known_channel(segment_reader *reader, uint16_t id,
-                                               const channel_info *info, td_err *err);
+/* Add a copy of a channel that is known, without its counts. TD_E_CORRUPT for an id that is there.
+ * TD_E_NOMEM. */
+TD_MUST_USE td_result reader_add_known_channel(segment_reader *reader,
+                                               const segment_channel *channel, td_err *err);
 
 /* Add the schemas and channels among records. What is broken there is left out. TD_OK, TD_E_NOMEM.
  */

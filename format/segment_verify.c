@@ -24,12 +24,6 @@ typedef struct verify_entry {
     uint16_t id;
 } verify_entry;
 
-/* A chunk that was seen, to compare chunk indexes with. */
-typedef struct verify_chunk {
-    uint64_t offset, record_bytes, index_bytes;
-    uint64_t start_ns, end_ns, compressed_bytes, uncompressed_bytes;
-} verify_chunk;
-
 /* Ordinals of one slot and direction. */
 typedef struct verify_slot {
     uint32_t line, shard;
@@ -49,7 +43,7 @@ typedef struct verify_state {
     codec *coder;
     td_buf records; /* of the last chunk */
     td_buf entries; /* verify_entry, by id and offset */
-    td_buf chunks;  /* verify_chunk, by offset */
+    td_buf chunks;  /* mcap_chunk_index of those seen, by offset; index_offsets are gone */
     td_buf end;     /* what Data End to the closing magic must be */
     mcap_summary summary;
     /* messages */
@@ -299,7 +293,7 @@ static void check_totals(verify_state *v, const chain_record *record, uint64_t o
                v->block.bytes_written);
     check_step(v, offset, "events_written", before->events_written, now->events_written,
                v->block.events_written);
-    uint64_t chunks = v->chunks.size / sizeof(verify_chunk);
+    uint64_t chunks = v->chunks.size / sizeof(mcap_chunk_index);
     if (record->chunk_count != chunks)
         report(v, FINDING_TOTALS, offset,
                "chain record: chunk %" PRIu64 ", it is the %" PRIu64 "th", record->chunk_count,
@@ -468,20 +462,6 @@ static td_result walk_records(verify_state *v, const mcap_chunk_index *chunk, td
     return TD_OK;
 }
 
-/* For the chunk indexes of the summary; offsets only rise. */
-static td_result note_chunk(verify_state *v, const mcap_chunk_index *index, td_err *err)
-{
-    TD_ASSERT(index->chunk_bytes >= MCAP_PREFIX_BYTES);
-    verify_chunk chunk = {.offset = index->chunk_offset,
-                          .record_bytes = index->chunk_bytes,
-                          .index_bytes = index->index_bytes,
-                          .start_ns = index->start_ns,
-                          .end_ns = index->end_ns,
-                          .compressed_bytes = index->compressed_bytes,
-                          .uncompressed_bytes = index->uncompressed_bytes};
-    return td_buf_append(&v->chunks, &chunk, sizeof chunk, err);
-}
-
 static td_result check_chunk(void *user, const scan_chunk *chunk, td_err *err)
 {
     verify_state *v = user;
@@ -563,7 +543,7 @@ static td_result check_chunk_end(void *user, const scan_chunk *chunk, td_err *er
         report(v, FINDING_INDEX, chunk->place.offset,
                "message indexes list %" PRIu64 " messages, the chunk has %" PRIu64,
                chunk->message_count, messages);
-    td_result rc = note_chunk(v, &chunk->index, err);
+    td_result rc = td_buf_append(&v->chunks, &chunk->index, sizeof chunk->index, err);
     return rc == TD_OK ? mcap_summary_add_chunk(&v->summary, &chunk->index, err) : rc;
 }
 
@@ -629,8 +609,8 @@ static td_result check_data_crc(verify_state *v, const mcap_place *place, td_err
 static int by_offset(const void *key, const void *element)
 {
     uint64_t offset = *(const uint64_t *)key;
-    const verify_chunk *chunk = element;
-    return offset < chunk->offset ? -1 : offset > chunk->offset;
+    const mcap_chunk_index *chunk = element;
+    return offset < chunk->chunk_offset ? -1 : offset > chunk->chunk_offset;
 }
 
 /* Foreign files may list their chunks in any order, or leave some out; what they list must be
@@ -644,11 +624,11 @@ static void check_chunk_index(verify_state *v, td_bytes content, uint64_t offset
         report(v, FINDING_SUMMARY, offset, "%s", why.text);
         return;
     }
-    const verify_chunk *chunk = NULL;
+    const mcap_chunk_index *chunk = NULL;
     if (v->chunks.size > 0)
-        chunk = bsearch(&index.chunk_offset, v->chunks.data, v->chunks.size / sizeof(verify_chunk),
-                        sizeof(verify_chunk), by_offset);
-    if (chunk == NULL || chunk->record_bytes != index.chunk_bytes ||
+        chunk = bsearch(&index.chunk_offset, v->chunks.data, v->chunks.size / sizeof *chunk,
+                        sizeof *chunk, by_offset);
+    if (chunk == NULL || chunk->chunk_bytes != index.chunk_bytes ||
         chunk->index_bytes != index.index_bytes || chunk->start_ns != index.start_ns ||
         chunk->end_ns != index.end_ns || chunk->compressed_bytes != index.compressed_bytes ||
         chunk->uncompressed_bytes != index.uncompressed_bytes)

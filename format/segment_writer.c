@@ -252,7 +252,7 @@ static void count_messages(segment_writer *w, const sealed_chunk *chunk)
     TD_ASSERT(w->summary.message_count - before == chunk->message_count);
 }
 
-td_result segment_writer_append(segment_writer *writer, sealed_chunk *chunk, segment_place *place,
+td_result segment_writer_append(segment_writer *writer, sealed_chunk *chunk, segment_chunk *written,
                                 td_err *err)
 {
     segment_writer *w = writer;
@@ -277,11 +277,15 @@ td_result segment_writer_append(segment_writer *writer, sealed_chunk *chunk, seg
     }
     count_messages(w, chunk);
     w->chain = value;
-    if (place != NULL)
-        *place = (segment_place){.chunk_offset = chunk_offset,
-                                 .chunk_bytes = chunk->chunk_bytes,
-                                 .index_bytes = chunk->index_bytes,
-                                 .end = w->size};
+    if (written != NULL)
+        *written = (segment_chunk){.offset = chunk_offset,
+                                   .chunk_bytes = chunk->chunk_bytes,
+                                   .index_bytes = chunk->index_bytes,
+                                   .uncompressed_bytes = chunk->uncompressed_bytes,
+                                   .first_ns = chunk->first_ns,
+                                   .last_ns = chunk->last_ns,
+                                   .message_count = chunk->message_count,
+                                   .has_channels = 1};
     return TD_OK;
 }
 

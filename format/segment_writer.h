@@ -19,6 +19,7 @@
 #include "base/hash.h"
 #include "base/io.h"
 #include "format/chunk_builder.h"
+#include "format/segment_index.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -39,14 +40,6 @@ typedef struct segment_session {
     const char *version;          /* of the program */
     uint8_t is_private;           /* 1: only the file's owner may read it */
 } segment_session;
-
-/* Where a chunk lies. */
-typedef struct segment_place {
-    uint64_t chunk_offset; /* of the Chunk record */
-    uint64_t chunk_bytes;  /* with opcode and length */
-    uint64_t index_bytes;  /* of the Message Index records after it */
-    uint64_t end;          /* file size after the chain record */
-} segment_place;
 
 /* What a segment holds, so far or at its end. */
 typedef struct segment_totals {
@@ -69,11 +62,11 @@ TD_MUST_USE td_result segment_writer_open(td_io io, const char *path,
 /* Close without finishing (after finish: just free). NULL is fine. */
 void segment_writer_close(segment_writer *writer);
 
-/* Write a sealed chunk and its chain record; place (may be NULL) gets where. Chunks must come in
- * the order they were sealed, the segment's first one first. TD_OK, TD_E_NOSPACE, TD_E_IO,
- * TD_E_NOMEM. */
+/* Write a sealed chunk and its chain record; written (may be NULL) gets what an index says of it,
+ * the bitmap excepted. Chunks must come in the order they were sealed, the segment's first one
+ * first. TD_OK, TD_E_NOSPACE, TD_E_IO, TD_E_NOMEM. */
 TD_MUST_USE td_result segment_writer_append(segment_writer *writer, sealed_chunk *chunk,
-                                            segment_place *place, td_err *err);
+                                            segment_chunk *written, td_err *err);
 
 /* fdatasync: on TD_OK every chunk appended so far is durable, in a file that is where readers look
  * for it and has just what was written. TD_E_NOTFOUND if another program removed, renamed, replaced

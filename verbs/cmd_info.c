@@ -67,7 +67,7 @@ static td_result add_segment(archive_totals *totals, const segment_index *segmen
 {
     uint64_t frames = 0;
     for (size_t i = 0; i < segment->channel_count; i++) {
-        const index_channel *channel = &segment->channels[i];
+        const segment_channel *channel = &segment->channels[i];
         if (channel->info.dir == CHANNEL_EVENT) {
             totals->events = verb_run_add_count(totals->events, channel->message_count);
             continue;

@@ -137,7 +137,7 @@ static void answer_segment(read_plan *plan, size_t i, td_buf *out)
            index->number, index->is_open, index->first_ns, index->last_ns, index->file_bytes,
            index->message_count, segment->wanted_count);
     for (size_t k = 0; k < index->channel_count; k++) {
-        const index_channel *channel = &index->channels[k];
+        const segment_channel *channel = &index->channels[k];
         const channel_info *info = &channel->info;
         answer(out, " channel %u %u %s %s %u %u %d %s %s %s %d %s %s %" PRIu64 "\n", channel->id,
                segment->is_wanted[k], info->feed, info->family, info->line, info->shard,

@@ -519,12 +519,12 @@ static void test_damage(void **state)
         &r.fixture, &(tape_segment_spec){.feed = "inverse", .session = "0000000a", .number = 1});
     tape_segment_connect(segment, 1, 1 * MS);
     tape_segment_put(segment, &FRAMES[2]);
-    segment_place place = tape_segment_seal(segment);
+    segment_chunk place = tape_segment_seal(segment);
     tape_segment_put(segment, &FRAMES[3]);
     char path[4096];
     (void)snprintf(path, sizeof path, "%s", tape_segment_path(segment)); /* fits */
     tape_segment_finish(segment);
-    tape_fixture_damage(path, place.chunk_offset + 80);
+    tape_fixture_damage(path, place.offset + 80);
     r.archive = tape_fixture_archive(&r.fixture);
     replay(&r, 0);
     finish_output(&r);

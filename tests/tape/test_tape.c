@@ -497,7 +497,7 @@ static void test_damage_is_passed_over(void **state)
         tape_segment_open(&f, &(tape_segment_spec){"alpha", "aaaaaaaa", 1, 1000, 1});
     char path[LIMIT_PATH_BYTES];
     snprintf(path, sizeof path, "%s", tape_segment_path(segment));
-    segment_place second = {0};
+    segment_chunk second = {0};
     for (uint64_t n = 0; n < 40; n++) {
         char text[32];
         snprintf(text, sizeof text, "%u", (unsigned)n);
@@ -508,13 +508,13 @@ static void test_damage_is_passed_over(void **state)
                                               .recv_ns = 1000 + n,
                                               .text = text});
         if (n % 10 == 9) {
-            segment_place place = tape_segment_seal(segment);
+            segment_chunk place = tape_segment_seal(segment);
             if (n == 19)
                 second = place;
         }
     }
     tape_segment_finish(segment);
-    tape_fixture_damage(path, second.chunk_offset + second.chunk_bytes - 5);
+    tape_fixture_damage(path, second.offset + second.chunk_bytes - 5);
     static const unsigned COUNTS[] = {1, 2};
     for (size_t i = 0; i < 2; i++) {
         tape *t = open_tape(&f, &EVERYTHING, &(tape_options){.threads = COUNTS[i]});

@@ -26,7 +26,7 @@ struct tape_segment {
     channel_numbers channels;
     sealed_chunk *sealed;
     segment_writer *writer;
-    segment_place last;
+    segment_chunk last;
 };
 
 static void expect_ok(td_result rc, const td_err *err)
@@ -147,7 +147,7 @@ void tape_segment_connect(tape_segment *segment, uint32_t conn, uint64_t recv_ns
     tape_segment_event(segment, &said, recv_ns);
 }
 
-segment_place tape_segment_seal(tape_segment *segment)
+segment_chunk tape_segment_seal(tape_segment *segment)
 {
     td_err err;
     expect_ok(chunk_builder_seal(segment->builder, segment->sealed, &err), &err);

@@ -62,7 +62,7 @@ void tape_segment_event(tape_segment *segment, const event *said, uint64_t recv_
 void tape_segment_connect(tape_segment *segment, uint32_t conn, uint64_t recv_ns);
 
 /* End the chunk: it is written and synced. Returns where it lies. */
-segment_place tape_segment_seal(tape_segment *segment);
+segment_chunk tape_segment_seal(tape_segment *segment);
 
 /* Seal what is pending and finish the segment; or leave it as a crash would. */
 void tape_segment_finish(tape_segment *segment);
