@@ -7,13 +7,10 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "serve/serve_impl.h"
-#include "schema/refusals.h"
-
-enum { ANSWER_BYTES_MAX = 4 << 20 };
 
 /* ---- requests ---- */
 
-static topic_standing look_at(void *user, td_bytes topic)
+static topic_standing on_look(void *user, td_bytes topic)
 {
     const serve_client *client = user;
     const serve_options *options = &client->owner->options;
@@ -25,39 +22,51 @@ static topic_standing look_at(void *user, td_bytes topic)
     return found;
 }
 
-/* What was granted is taken, as far as there is memory for it. */
-static void subscribe(serve_client *client, const dialect_request *request, dialect_reply *reply)
+static int on_subscribe(void *user, td_bytes topic)
 {
-    TD_ASSERT(request->kind == REQUEST_SUBSCRIBE);
-    for (size_t i = 0; i < request->arg_count; i++) {
-        uint8_t *failed = reply->is_failed == NULL ? NULL : &client->owner->failed.data[i];
-        if ((failed != NULL && *failed) ||
-            topic_filters_add(&client->filters, request->args[i], NULL) == TD_OK)
-            continue;
-        reply->topic = request->args[i];
-        if (failed != NULL)
-            *failed = 1;
-        else
-            reply->refused = REFUSAL_TOO_MANY;
-    }
-    if (reply->refused == REFUSAL_NONE && client->filters.count > 0)
+    serve_client *client = user;
+    return topic_filters_add(&client->filters, topic, NULL) == TD_OK;
+}
+
+/* Giving up a topic that the client does not have changes nothing. */
+static void on_unsubscribe(void *user, td_bytes topic)
+{
+    serve_client *client = user;
+    topic_filters_remove(&client->filters, topic);
+}
+
+static void on_unsubscribe_all(void *user)
+{
+    serve_client *client = user;
+    topic_filters_clear(&client->filters);
+}
+
+static void on_changed(void *user, request_kind kind)
+{
+    serve_client *client = user;
+    if (kind != REQUEST_SUBSCRIBE)
+        serve_client_unsubscribed(client);
+    else if (client->filters.count > 0)
         serve_client_subscribed(client);
 }
 
-/* To give up what one does not have changes nothing. */
-static void unsubscribe(serve_client *client, const dialect_request *request)
+static void on_answer(void *user, td_bytes bytes)
 {
-    TD_ASSERT(request->arg_count == 0 || request->args != NULL);
-    if (request->kind == REQUEST_UNSUBSCRIBE_ALL)
-        topic_filters_clear(&client->filters);
-    for (size_t i = 0; i < request->arg_count; i++)
-        topic_filters_remove(&client->filters, request->args[i]);
-    serve_client_unsubscribed(client);
+    serve_client *client = user;
+    td_err err;
+    if (client->state == CLIENT_CLOSING)
+        return; /* the request could not be performed */
+    if (wire_peer_send(client->conn, 1, bytes, &err) == TD_OK)
+        return;
+    /* It sends requests without reading the answers. */
+    td_log_emit(client->owner->options.log, TD_LOG_WARNING, "a client is closed: %s", err.text);
+    serve_client_end(client, 1008);
 }
 
-/* The client's key was let in. */
-static void authenticated(serve_client *client)
+/* The client's key was accepted. */
+static void on_authenticated(void *user)
 {
+    serve_client *client = user;
     client->is_authenticated = 1;
     /* Any text will do for a dialect without subscriptions: its covers() lets all of it through. */
     if (client->dialect->subscribes_with_auth &&
@@ -65,77 +74,40 @@ static void authenticated(serve_client *client)
         serve_client_subscribed(client);
 }
 
-/* Without a secret every key is good: who may read the archive may read what it serves. */
-static void authenticate(serve_client *client, const dialect_request *request, dialect_reply *reply)
-{
-    reply->refused =
-        client->dialect->check_auth(request, client->owner->options.secret, reply->now_ms);
-    if (reply->refused == REFUSAL_NONE)
-        authenticated(client);
-}
+static const responder_ops RESPONDER_OPS = {
+    .look = on_look,
+    .subscribe = on_subscribe,
+    .unsubscribe = on_unsubscribe,
+    .unsubscribe_all = on_unsubscribe_all,
+    .changed = on_changed,
+    .send = on_answer,
+    .authenticated = on_authenticated,
+};
 
-/* Does what was granted. */
-static void perform(serve_client *client, const dialect_request *request, dialect_reply *reply)
+static uint64_t wall_ms(const serve *server)
 {
-    switch (request->kind) {
-    case REQUEST_SUBSCRIBE:
-        subscribe(client, request, reply);
-        break;
-    case REQUEST_UNSUBSCRIBE:
-    case REQUEST_UNSUBSCRIBE_ALL:
-        unsubscribe(client, request);
-        break;
-    case REQUEST_AUTH:
-        authenticate(client, request, reply);
-        break;
-    case REQUEST_PING:
-    case REQUEST_PONG:
-    case REQUEST_UNKNOWN:
-        break;
-    }
-}
-
-static void answer(serve_client *client, const dialect_request *request, const dialect_reply *reply)
-{
-    serve *server = client->owner;
-    td_err err;
-    if (client->state == CLIENT_CLOSING)
-        return; /* what was asked for could not be done */
-    td_buf_clear(&server->answer);
-    td_result rc = client->dialect->build_answer(&server->answer, request, reply, &err);
-    if (rc == TD_OK && server->answer.size > 0)
-        rc = wire_peer_send(client->conn, 1, td_buf_view(&server->answer), &err);
-    if (rc == TD_OK)
-        return;
-    /* It asks without reading the answers, or asks for more than an answer can hold. */
-    td_log_emit(server->options.log, TD_LOG_WARNING, "a client is closed: %s", err.text);
-    serve_client_end(client, 1008);
+    return clock_wall_ns(server->options.clock) / TD_NS_PER_MS;
 }
 
 static void on_message(void *user, wire_peer_conn *conn, unsigned opcode, td_bytes bytes)
 {
     serve_client *client = user;
     serve *server = client->owner;
+    td_err err;
     TD_ASSERT(client->conn == conn);
-    (void)opcode;
+    (void)opcode; /* both kinds are read */
     if (client->state == CLIENT_CLOSING)
         return;
-    dialect_request request;
-    dialect_reply reply = {.conn_id = client->conn_id,
-                           .now_ms = clock_wall_ns(server->options.clock) / TD_NS_PER_MS};
-    td_err err;
-    td_result rc = request_parse(server->parser, client->dialect, bytes, &request, &err);
-    if (rc == TD_OK || rc == TD_E_INVALID)
-        rc = refusals_judge(client->dialect, &request, rc, look_at, client, &server->failed, &reply,
-                            &err);
+    const responder_client from = {.ops = &RESPONDER_OPS,
+                                   .user = client,
+                                   .spoken = client->dialect,
+                                   .conn_id = client->conn_id};
+    td_result rc = responder_take(server->responder, &from, bytes, wall_ms(server), &err);
     if (rc != TD_OK) {
         td_log_emit(server->options.log, TD_LOG_WARNING, "a client is closed: %s", err.text);
         serve_client_end(client, rc == TD_E_LIMIT ? 1009 : 1011);
         return;
     }
-    if (reply.refused == REFUSAL_NONE)
-        perform(client, &request, &reply);
-    answer(client, &request, &reply);
     serve_client_answered(client);
 }
 
@@ -146,15 +118,14 @@ static unsigned refuse_upgrade(serve *server, td_bytes path, td_bytes query,
                                char why[WIRE_REASON_BYTES])
 {
     const serve_options *options = &server->options;
-    uint64_t now_ms = clock_wall_ns(options->clock) / TD_NS_PER_MS;
     const served_feed *feed = serve_feeds_find(options->feeds, path);
     int has_key;
     if (feed == NULL) {
         serve_feeds_paths_text(options->feeds, path, why);
         return 404;
     }
-    refusal wrong =
-        dialect_check_query(feed->family->dialect, query, options->secret, now_ms, &has_key);
+    refusal wrong = dialect_check_query(feed->family->dialect, query, options->secret,
+                                        wall_ms(server), &has_key);
     if (wrong != REFUSAL_NONE && options->secret != NULL) {
         (void)snprintf(why, WIRE_REASON_BYTES, "the credentials in the URL are wrong or expired");
         return 401;
@@ -188,7 +159,7 @@ static void accept_query(serve_client *client, td_bytes query)
     /* the verdict was on_accept's */
     (void)dialect_check_query(client->dialect, query, NULL, 0, &has_key);
     if (has_key)
-        authenticated(client);
+        on_authenticated(client);
 }
 
 static void *on_opened(void *user, wire_peer_conn *conn, td_bytes path, td_bytes query)
@@ -227,7 +198,7 @@ static const wire_server_ops SERVE_OPS = {.accept = on_accept,
 
 static td_result serve_fill(serve *server, td_err *err)
 {
-    td_result rc = dialect_parser_open(&server->parser, err);
+    td_result rc = responder_open(server->options.secret, &server->responder, err);
     if (rc == TD_OK)
         server->reader = content_reader_open(TAPE_READS_MESSAGES);
     if (rc == TD_OK && server->reader == NULL)
@@ -251,8 +222,6 @@ td_result serve_open(const serve_options *options, serve **out, td_err *err)
     server->options = *options;
     if (server->options.client_count_max == 0)
         server->options.client_count_max = SERVE_CLIENTS;
-    td_buf_init(&server->answer, ANSWER_BYTES_MAX);
-    td_buf_init(&server->failed, DIALECT_ARGS_MAX);
     td_buf_init(&server->made, LIMIT_FRAME_BYTES);
     td_random_init(&server->random, options->seed);
     td_result rc = serve_fill(server, err);
@@ -272,9 +241,7 @@ void serve_close(serve *server)
     TD_ASSERT(server->clients == NULL); /* each was notified that it is closed */
     snapshot_maker_close(server->maker);
     content_reader_close(server->reader);
-    dialect_parser_close(server->parser);
-    td_buf_fini(&server->answer);
-    td_buf_fini(&server->failed);
+    responder_close(server->responder);
     td_buf_fini(&server->made);
     td_free(server);
 }

@@ -12,7 +12,7 @@
 #include "archive/archive.h"
 #include "schema/family.h"
 #include "tape/selection.h"
-#include "schema/refusals.h"
+#include "schema/responder.h"
 #include "wire/server.h"
 
 typedef struct served_feed {

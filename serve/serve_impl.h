@@ -8,8 +8,8 @@
 #include "serve/serve_books.h"
 #include "tape/content.h"
 #include "tape/tape.h"
-#include "schema/dialect.h"
 #include "schema/filters.h"
+#include "schema/responder.h"
 
 typedef struct serve_client serve_client;
 
@@ -19,12 +19,10 @@ struct serve {
     serve_client *clients;
     size_t client_count;
     uint8_t is_stopping;
-    dialect_parser *parser;
+    responder *responder;
     content_reader *reader; /* of frames filed as unknown, and of books */
     snapshot_maker *maker;
     td_buf made; /* a snapshot */
-    td_buf answer;
-    td_buf failed; /* of each topic of a request: 1 if it was not taken */
     td_random random;
     serve_counts counts;
 };

@@ -8,12 +8,10 @@
 #include "base/buf.h"
 #include "base/hash.h"
 #include "base/random.h"
-#include "schema/dialect.h"
-#include "schema/refusals.h"
+#include "schema/responder.h"
 #include "sim/venue.h"
 
 enum {
-    ANSWER_BYTES_MAX = 1 << 20,
     BATCH_FRAMES_MAX = 512,
     BATCH_BYTES_MAX = 1 << 20,
     QUEUED_BYTES_HELD = 4 << 20, /* a client with more than this in its queue is slow */
@@ -66,7 +64,6 @@ struct sim_family {
     exchange *exchange;
     const family *family;
     const catalog_row *row;
-    const dialect *speech;
     const char *path; /* its name in the truth: its first one */
     sim_conn *first_conn;
     venue *venue;           /* NULL before the first subscription */
@@ -86,10 +83,8 @@ struct exchange {
     exchange_options options;
     wire_loop *loop;
     wire_server *server;
-    dialect_parser *requests;
+    responder *responder;
     td_random random; /* for connections' ids */
-    td_buf answer;
-    td_buf failed; /* of each topic of a request: 1 if it was refused */
     sim_family *families;
     uint64_t upgrades;
     uint32_t open_conns;
@@ -625,9 +620,9 @@ static size_t each_stream(sim_conn *conn, td_bytes topic, stream_use *use)
         use(conn, first);
         return 1;
     }
-    for (uint32_t i = 0; f->speech->has_lists && i < count; i++) {
+    for (uint32_t i = 0; f->family->dialect->has_lists && i < count; i++) {
         td_bytes name = td_bytes_str(venue_stream_at(f->venue, i).exchange_topic);
-        if (!f->speech->covers(topic, name) || !sees(conn, i))
+        if (!f->family->dialect->covers(topic, name) || !sees(conn, i))
             continue;
         use(conn, i);
         found++;
@@ -680,7 +675,7 @@ static int is_symbol_unknown(const sim_conn *conn, td_bytes topic)
     return 1;
 }
 
-static topic_standing look_at(void *user, td_bytes topic)
+static topic_standing on_look(void *user, td_bytes topic)
 {
     sim_conn *conn = user;
     topic_standing found = {.is_known = each_stream(conn, topic, use_nothing) > 0};
@@ -696,6 +691,11 @@ static topic_standing look_at(void *user, td_bytes topic)
 }
 
 /* ---- requests ---- */
+
+static uint64_t wall_ms(const exchange *x)
+{
+    return clock_wall_ns(x->options.clock) / TD_NS_PER_MS;
+}
 
 /* Space for what the connection has of each stream; the markets run. */
 static td_result prepare(sim_conn *conn, td_err *err)
@@ -745,29 +745,60 @@ static void find_family(sim_conn *conn, const dialect_request *request)
     TD_ASSERT(conn->of == first);
 }
 
-/* Does with each topic of a request what was granted. */
-static void use_topics(sim_conn *conn, const dialect_request *request, const dialect_reply *reply,
-                       stream_use *use)
+/* Topics are judged by the markets, so those run from the first request for one on. */
+static td_result on_prepare(void *user, const dialect_request *request, td_err *err)
 {
-    for (size_t i = 0; i < request->arg_count; i++)
-        if (reply->is_failed == NULL || !reply->is_failed[i])
-            (void)each_stream(conn, request->args[i], use);
+    sim_conn *conn = user;
+    find_family(conn, request);
+    td_result rc = prepare(conn, err);
+    if (rc != TD_OK)
+        fail(conn->exchange, rc, err);
+    return rc;
 }
 
-static void unsubscribe_all(sim_conn *conn)
+static int on_subscribe(void *user, td_bytes topic)
 {
+    (void)each_stream(user, topic, use_subscribe);
+    return 1;
+}
+
+static void on_unsubscribe(void *user, td_bytes topic)
+{
+    (void)each_stream(user, topic, use_unsubscribe);
+}
+
+static void on_unsubscribe_all(void *user)
+{
+    sim_conn *conn = user;
     if (conn->streams != NULL)
         memset(conn->streams, SUBSCRIPTION_NONE, venue_stream_count(conn->of->venue));
     conn->waiting = 0;
 }
 
-/* The client's key was accepted: where that is all there is to subscribing, it brings every private
- * stream. */
-static void authenticated(sim_conn *conn)
+static void on_changed(void *user, request_kind kind)
 {
+    sim_conn *conn = user;
+    if (kind == REQUEST_SUBSCRIBE)
+        go_on(conn->of); /* a family that waited for its only client has another one now */
+    if ((conn->of->row->flags & CATALOG_ACK_FIRST) == 0)
+        send_snapshots(conn); /* data before the ack, as in the recordings */
+}
+
+static void on_answer(void *user, td_bytes answer)
+{
+    sim_conn *conn = user;
+    conn->sent++;
+    conn->exchange->counts.control_frames++;
+    conn_send(conn, answer);
+}
+
+/* Where authentication is all there is to subscribing, it brings every private stream. */
+static void on_authenticated(void *user)
+{
+    sim_conn *conn = user;
     td_err err;
     conn->is_authed = 1;
-    if (!conn->of->speech->subscribes_with_auth)
+    if (!conn->of->family->dialect->subscribes_with_auth)
         return;
     td_result rc = prepare(conn, &err);
     if (rc != TD_OK) {
@@ -780,106 +811,32 @@ static void authenticated(sim_conn *conn)
     send_snapshots(conn);
 }
 
-static void authenticate(sim_conn *conn, const dialect_request *request, dialect_reply *reply)
-{
-    reply->refused =
-        conn->of->speech->check_auth(request, conn->exchange->options.secret, reply->now_ms);
-}
+static const responder_ops RESPONDER_OPS = {
+    .prepare = on_prepare,
+    .look = on_look,
+    .subscribe = on_subscribe,
+    .unsubscribe = on_unsubscribe,
+    .unsubscribe_all = on_unsubscribe_all,
+    .changed = on_changed,
+    .send = on_answer,
+    .authenticated = on_authenticated,
+};
 
-static void answer(sim_conn *conn, const dialect_request *request, const dialect_reply *reply)
-{
-    exchange *x = conn->exchange;
-    td_err err;
-    td_buf_clear(&x->answer);
-    if (conn->of->speech->build_answer(&x->answer, request, reply, &err) != TD_OK) {
-        conn_close(conn, 1009); /* the request, which answers echo, is too large */
-        return;
-    }
-    if (x->answer.size == 0)
-        return; /* this exchange does not answer it */
-    conn->sent++;
-    x->counts.control_frames++;
-    conn_send(conn, td_buf_view(&x->answer));
-}
-
-/* Does what was granted. */
-static void perform(sim_conn *conn, const dialect_request *request, dialect_reply *reply)
-{
-    switch (request->kind) {
-    case REQUEST_SUBSCRIBE:
-        use_topics(conn, request, reply, use_subscribe);
-        go_on(conn->of); /* a family that waited for its only client has another one now */
-        break;
-    case REQUEST_UNSUBSCRIBE:
-        use_topics(conn, request, reply, use_unsubscribe);
-        break;
-    case REQUEST_UNSUBSCRIBE_ALL:
-        unsubscribe_all(conn);
-        break;
-    case REQUEST_AUTH:
-        authenticate(conn, request, reply);
-        break;
-    case REQUEST_PING:
-    case REQUEST_PONG:
-    case REQUEST_UNKNOWN:
-        break;
-    }
-}
-
-static void handle(sim_conn *conn, const dialect_request *request, dialect_reply *reply)
-{
-    if (reply->refused == REFUSAL_NONE)
-        perform(conn, request, reply);
-    if ((conn->of->row->flags & CATALOG_ACK_FIRST) == 0)
-        send_snapshots(conn); /* data before the ack, as in the recordings */
-    answer(conn, request, reply);
-    if (request->kind == REQUEST_AUTH && reply->refused == REFUSAL_NONE)
-        authenticated(conn);
-    send_snapshots(conn);
-}
-
-/* Topics are judged by the markets, so those run from the first request for one on. */
-static td_result judge(sim_conn *conn, const dialect_request *request, td_result parsed,
-                       dialect_reply *reply, td_err *err)
-{
-    exchange *x = conn->exchange;
-    td_result rc = TD_OK;
-    int is_about_topics =
-        request->kind == REQUEST_SUBSCRIBE || request->kind == REQUEST_UNSUBSCRIBE;
-    if (parsed == TD_OK && is_about_topics && request->arg_count > 0) {
-        find_family(conn, request);
-        rc = prepare(conn, err);
-    }
-    if (rc != TD_OK) {
-        fail(x, rc, err);
-        return rc;
-    }
-    return refusals_judge(conn->of->speech, request, parsed, look_at, conn, &x->failed, reply, err);
-}
-
-/* Handle a message of a client. */
 static void take_request(sim_conn *conn, td_bytes bytes)
 {
     exchange *x = conn->exchange;
-    dialect_request request;
     td_err err;
-    dialect_reply reply = {.conn_id = conn->id,
-                           .now_ms = clock_wall_ns(x->options.clock) / TD_NS_PER_MS};
-    td_result rc = request_parse(x->requests, conn->of->speech, bytes, &request, &err);
-    if (rc == TD_OK || rc == TD_E_INVALID)
-        rc = judge(conn, &request, rc, &reply, &err);
+    const responder_client client = {.ops = &RESPONDER_OPS,
+                                     .user = conn,
+                                     .spoken = conn->of->family->dialect,
+                                     .conn_id = conn->id};
+    td_result rc = responder_take(x->responder, &client, bytes, wall_ms(x), &err);
     if (rc != TD_OK)
         conn_close(conn, rc == TD_E_LIMIT ? 1009 : 1011);
-    else
-        handle(conn, &request, &reply);
+    send_snapshots(conn);
 }
 
 /* ---- clients come and go ---- */
-
-static uint64_t wall_ms(const exchange *x)
-{
-    return clock_wall_ns(x->options.clock) / TD_NS_PER_MS;
-}
 
 /* 1 if this upgrade is to be refused by a fault. */
 static int is_refused(exchange *x)
@@ -909,7 +866,7 @@ static unsigned refuse_upgrade(exchange *x, td_bytes path, td_bytes query,
         (void)snprintf(why, WIRE_REASON_BYTES, "an injected fault");
         return 502;
     }
-    if (dialect_check_query(f->speech, query, x->options.secret, wall_ms(x), &has_key) ==
+    if (dialect_check_query(f->family->dialect, query, x->options.secret, wall_ms(x), &has_key) ==
         REFUSAL_NONE)
         return 101;
     (void)snprintf(why, WIRE_REASON_BYTES, "the credentials in the URL are wrong or expired");
@@ -942,7 +899,7 @@ static void *on_opened(void *user, wire_peer_conn *wire, td_bytes path, td_bytes
     conn->path = family_find_path(f->family, path, &access); /* a text that stays */
     conn->number = ++x->counts.connections;
     /* on_accept has accepted the key. */
-    conn->is_authed = dialect_check_query(f->speech, query, x->options.secret, wall_ms(x),
+    conn->is_authed = dialect_check_query(f->family->dialect, query, x->options.secret, wall_ms(x),
                                           &has_key) == REFUSAL_NONE &&
                       has_key;
     link_conn(conn, f);
@@ -954,7 +911,7 @@ static void *on_opened(void *user, wire_peer_conn *wire, td_bytes path, td_bytes
     if (f->is_done)
         conn_close(conn, 1000);
     else if (conn->is_authed)
-        authenticated(conn);
+        on_authenticated(conn);
     return conn;
 }
 
@@ -1011,7 +968,6 @@ static td_result open_families(exchange *x, td_err *err)
         f->exchange = x;
         f->family = of;
         f->row = catalog_find(of->name);
-        f->speech = of->dialect;
         f->path = family_url_path(of->endpoints[0].url);
         TD_ASSERT(f->row != NULL);
     }
@@ -1029,8 +985,6 @@ td_result exchange_open(const exchange_options *options, wire_loop *loop, exchan
     x->options = *options;
     x->loop = loop;
     td_random_init(&x->random, options->seed + 1);
-    td_buf_init(&x->answer, ANSWER_BYTES_MAX);
-    td_buf_init(&x->failed, DIALECT_ARGS_MAX);
     const wire_server_options serving = {.listen = options->listen,
                                          .tls_cert = options->tls_cert,
                                          .tls_key = options->tls_key,
@@ -1039,7 +993,7 @@ td_result exchange_open(const exchange_options *options, wire_loop *loop, exchan
                                          .user = x};
     td_result rc = open_families(x, err);
     if (rc == TD_OK)
-        rc = dialect_parser_open(&x->requests, err);
+        rc = responder_open(options->secret, &x->responder, err);
     if (rc == TD_OK)
         rc = wire_server_open(loop, &serving, &x->server, err);
     if (rc != TD_OK) {
@@ -1064,9 +1018,7 @@ void exchange_close(exchange *x)
         wire_timer_cancel(f->stall_timer);
         venue_close(f->venue);
     }
-    dialect_parser_close(x->requests);
-    td_buf_fini(&x->answer);
-    td_buf_fini(&x->failed);
+    responder_close(x->responder);
     td_free(x->families);
     td_free(x);
 }

@@ -1,0 +1,189 @@
+#include "schema/responder.h"
+
+#include "base/alloc.h"
+#include "base/assert.h"
+
+/* An answer may echo a request of 2 MiB, with its text escaped. */
+enum { ANSWER_BYTES_MAX = 4 << 20 };
+
+struct responder {
+    const char *secret;
+    dialect_parser *parser;
+    td_buf answer;
+    td_buf failed; /* of each topic of a request: 1 if it was refused */
+};
+
+td_result responder_open(const char *secret, responder **out, td_err *err)
+{
+    *out = NULL;
+    responder *r = td_alloc_zero(1, sizeof *r);
+    if (r == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory to answer requests");
+    r->secret = secret;
+    td_buf_init(&r->answer, ANSWER_BYTES_MAX);
+    td_buf_init(&r->failed, DIALECT_ARGS_MAX);
+    td_result rc = dialect_parser_open(&r->parser, err);
+    if (rc != TD_OK) {
+        responder_close(r);
+        return rc;
+    }
+    *out = r;
+    return TD_OK;
+}
+
+void responder_close(responder *r)
+{
+    if (r == NULL)
+        return;
+    dialect_parser_close(r->parser);
+    td_buf_fini(&r->answer);
+    td_buf_fini(&r->failed);
+    td_free(r);
+}
+
+/* ---- refusing ---- */
+
+static refusal judge_topic(const responder_client *client, request_kind kind, td_bytes topic)
+{
+    const dialect *spoken = client->spoken;
+    topic_standing standing = client->ops->look(client->user, topic);
+    if (!standing.is_known)
+        return standing.is_symbol_unknown && spoken->names_symbols ? REFUSAL_UNKNOWN_SYMBOL
+                                                                   : REFUSAL_UNKNOWN_TOPIC;
+    if (standing.needs_auth)
+        return REFUSAL_NEEDS_AUTH;
+    if (kind == REQUEST_SUBSCRIBE && standing.is_held && spoken->refuses_repeats)
+        return REFUSAL_REPEATED;
+    return REFUSAL_NONE;
+}
+
+/* The first topic that is refused refuses the whole request. */
+static void judge_whole(const responder_client *client, const dialect_request *request,
+                        dialect_reply *reply)
+{
+    for (size_t i = 0; i < request->arg_count && reply->refused == REFUSAL_NONE; i++) {
+        reply->topic = request->args[i];
+        reply->refused = judge_topic(client, request->kind, request->args[i]);
+    }
+}
+
+static td_result judge_each(responder *r, const responder_client *client,
+                            const dialect_request *request, dialect_reply *reply, td_err *err)
+{
+    td_buf_clear(&r->failed);
+    td_result rc = td_buf_reserve(&r->failed, request->arg_count, err);
+    if (rc != TD_OK)
+        return rc;
+    for (size_t i = 0; i < request->arg_count; i++)
+        r->failed.data[i] = judge_topic(client, request->kind, request->args[i]) != REFUSAL_NONE;
+    reply->is_failed = r->failed.data;
+    return TD_OK;
+}
+
+static td_result judge_topics(responder *r, const responder_client *client,
+                              const dialect_request *request, dialect_reply *reply, td_err *err)
+{
+    size_t most = client->spoken->request_topics_max;
+    if (request->arg_count == 0) {
+        reply->refused = REFUSAL_INVALID_ARGS;
+        return TD_OK;
+    }
+    if (client->ops->prepare != NULL) {
+        td_result rc = client->ops->prepare(client->user, request, err);
+        if (rc != TD_OK)
+            return rc;
+    }
+    if (most > 0 && request->arg_count > most)
+        reply->refused = REFUSAL_TOO_MANY;
+    else if (client->spoken->answers_topics)
+        return judge_each(r, client, request, reply, err);
+    else
+        judge_whole(client, request, reply);
+    return TD_OK;
+}
+
+/* parsed: the result of request_parse, TD_OK or TD_E_INVALID. */
+static td_result judge(responder *r, const responder_client *client, const dialect_request *request,
+                       td_result parsed, dialect_reply *reply, td_err *err)
+{
+    if (request->kind == REQUEST_UNKNOWN)
+        reply->refused = REFUSAL_INVALID_OP;
+    else if (parsed != TD_OK)
+        reply->refused = REFUSAL_INVALID_ARGS;
+    else if (request->kind == REQUEST_SUBSCRIBE || request->kind == REQUEST_UNSUBSCRIBE)
+        return judge_topics(r, client, request, reply, err);
+    else if (request->kind == REQUEST_AUTH)
+        reply->refused = client->spoken->check_auth(request, r->secret, reply->now_ms);
+    return TD_OK;
+}
+
+/* ---- doing what was granted ---- */
+
+static void subscribe(responder *r, const responder_client *client, const dialect_request *request,
+                      dialect_reply *reply)
+{
+    for (size_t i = 0; i < request->arg_count; i++) {
+        uint8_t *failed = reply->is_failed == NULL ? NULL : &r->failed.data[i];
+        if ((failed != NULL && *failed) || client->ops->subscribe(client->user, request->args[i]))
+            continue;
+        reply->topic = request->args[i];
+        if (failed != NULL)
+            *failed = 1;
+        else
+            reply->refused = REFUSAL_TOO_MANY;
+    }
+}
+
+static void unsubscribe(const responder_client *client, const dialect_request *request,
+                        const dialect_reply *reply)
+{
+    for (size_t i = 0; i < request->arg_count; i++)
+        if (reply->is_failed == NULL || !reply->is_failed[i])
+            client->ops->unsubscribe(client->user, request->args[i]);
+}
+
+static void perform(responder *r, const responder_client *client, const dialect_request *request,
+                    dialect_reply *reply)
+{
+    switch (request->kind) {
+    case REQUEST_SUBSCRIBE:
+        subscribe(r, client, request, reply);
+        break;
+    case REQUEST_UNSUBSCRIBE:
+        unsubscribe(client, request, reply);
+        break;
+    case REQUEST_UNSUBSCRIBE_ALL:
+        client->ops->unsubscribe_all(client->user);
+        break;
+    case REQUEST_AUTH:
+    case REQUEST_PING:
+    case REQUEST_PONG:
+    case REQUEST_UNKNOWN:
+        return;
+    }
+    if (reply->refused == REFUSAL_NONE)
+        client->ops->changed(client->user, request->kind);
+}
+
+td_result responder_take(responder *r, const responder_client *client, td_bytes frame,
+                         uint64_t now_ms, td_err *err)
+{
+    dialect_request request;
+    dialect_reply reply = {.conn_id = client->conn_id, .now_ms = now_ms};
+    td_result rc = request_parse(r->parser, client->spoken, frame, &request, err);
+    if (rc == TD_OK || rc == TD_E_INVALID)
+        rc = judge(r, client, &request, rc, &reply, err);
+    if (rc != TD_OK)
+        return rc;
+    if (reply.refused == REFUSAL_NONE)
+        perform(r, client, &request, &reply);
+    td_buf_clear(&r->answer);
+    rc = client->spoken->build_answer(&r->answer, &request, &reply, err);
+    if (rc != TD_OK)
+        return td_err_add(err, rc, "answer");
+    if (r->answer.size > 0) /* else the exchange does not answer it */
+        client->ops->send(client->user, td_buf_view(&r->answer));
+    if (request.kind == REQUEST_AUTH && reply.refused == REFUSAL_NONE)
+        client->ops->authenticated(client->user);
+    return TD_OK;
+}
