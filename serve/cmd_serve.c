@@ -187,6 +187,9 @@ static void log_counts(const serve_command *command)
         format_counted(counts.frames, "frame").text, format_size(counts.bytes).text,
         format_counted(counts.made, "snapshot").text,
         format_counted(counts.held_back, "time").text);
+    if (counts.unfollowed > 0)
+        report_line(command->report, TD_LOG_WARNING, "%s of books that were not followed",
+                    format_counted(counts.unfollowed, "frame").text);
 }
 
 /* A tape that could not be read is a failure of its own only if no other client is served. */

@@ -51,13 +51,14 @@ typedef struct serve_options {
 
 typedef struct serve_counts {
     uint64_t clients;
-    uint64_t refused;   /* upgrades: no such path, or too many clients */
-    uint64_t frames;    /* sent */
-    uint64_t bytes;     /* of them */
-    uint64_t made;      /* snapshots made from books and sent, not among the frames */
-    uint64_t held_back; /* times that a slow client held its tape back */
-    uint64_t complete;  /* clients that got their tape to its end and are gone */
-    uint64_t failed;    /* tapes that could not be read to their end */
+    uint64_t refused;    /* upgrades: no such path, or too many clients */
+    uint64_t frames;     /* sent */
+    uint64_t bytes;      /* of them */
+    uint64_t made;       /* snapshots made from books and sent, not among the frames */
+    uint64_t held_back;  /* times that a slow client held its tape back */
+    uint64_t complete;   /* clients that got their tape to its end and are gone */
+    uint64_t failed;     /* tapes that could not be read to their end */
+    uint64_t unfollowed; /* frames of books beyond LIMIT_SERVE_BOOKS, over all clients */
 } serve_counts;
 
 typedef struct serve serve;

@@ -147,6 +147,21 @@ void serve_client_answered(serve_client *client)
     serve_client_pump(client);
 }
 
+/* Let the books follow the client's last frame, and report that they cannot follow them all. */
+static td_result follow_books(serve_client *client, book_delivery delivery, td_err *err)
+{
+    serve *server = client->owner;
+    uint64_t before = client->books.unfollowed;
+    td_result rc = serve_books_take(&client->books, server->reader, &client->frame, delivery, err);
+    server->counts.unfollowed += client->books.unfollowed - before;
+    if (before == 0 && client->books.unfollowed > 0)
+        td_log_emit(server->options.log, TD_LOG_WARNING,
+                    "%s: a client's tape has more than %u books; this and further ones are not "
+                    "followed, and have no snapshot for a late subscription",
+                    client->frame.channel->info.exchange_topic, LIMIT_SERVE_BOOKS);
+    return rc;
+}
+
 /* The next data frame that is due to be sent, whether the client wants it or not: the tape's time
  * is everybody's. Without has_frame it was one before the selection, which only books are for. */
 static td_result next_frame(serve_client *client, td_err *err)
@@ -159,8 +174,7 @@ static td_result next_frame(serve_client *client, td_err *err)
     client->has_frame = !client->frame.is_lead_in;
     if (client->has_frame)
         return TD_OK;
-    return serve_books_take(&client->books, client->owner->reader, &client->frame, BOOK_NOT_SENT,
-                            err);
+    return follow_books(client, BOOK_NOT_SENT, err);
 }
 
 static td_result send_frame(serve_client *client, td_err *err)
@@ -168,8 +182,7 @@ static td_result send_frame(serve_client *client, td_err *err)
     const tape_frame *frame = &client->frame;
     client->has_frame = 0;
     int is_sent = is_wanted(client, frame);
-    td_result rc = serve_books_take(&client->books, client->owner->reader, frame,
-                                    is_sent ? BOOK_SENT : BOOK_NOT_SENT, err);
+    td_result rc = follow_books(client, is_sent ? BOOK_SENT : BOOK_NOT_SENT, err);
     if (rc != TD_OK || !is_sent)
         return rc;
     TD_ASSERT(frame->channel->info.dir == CHANNEL_IN);

@@ -196,6 +196,22 @@ describe("a book that is subscribed late", { concurrency: 2 }, () => {
   });
 });
 
+test("books beyond the 4,096 that are followed are named, and their frames counted", async (t) => {
+  const dir = temporary(t);
+  const symbols = Array.from({ length: 4098 }, (_, i) => `S${i}USDT`);
+  const frames = [1, 2].flatMap((u) => symbols.map((symbol) => v3(u === 1 ? "snapshot" : "delta", symbol, u, START)));
+  const archive = await importFrames(t, dir, { ...SHAPES[0], frames });
+  const { program, url } = await listening(t, ["serve", "-a", archive, "--plain", "--once", "--speed", "max"], dir);
+  const client = new WebSocket(`${url}/v5/public/linear`);
+  client.on("open", () => client.send(JSON.stringify({ op: "subscribe", args: ["orderbook.50.S4097USDT"] })));
+  await once(client, "close");
+  const end = await program.ended;
+  assert.equal(end.code, 0, end.stderr);
+  assert.match(end.stderr, /orderbook\.50\.S4096USDT: a client's tape has more than 4096 books/);
+  assert.doesNotMatch(end.stderr, /S4097USDT: a client's tape/);
+  assert.match(end.stderr, /4 frames of books that were not followed/);
+});
+
 test("--hold and --once exclude each other", async (t) => {
   const dir = temporary(t);
   const archive = await importFrames(t, dir, { ...SHAPES[0], frames: tapeOf(SHAPES[0]) });
