@@ -521,25 +521,26 @@ static const uint8_t *scan_part(walk *w, const uint8_t *p, target_kind kind)
     return p;
 }
 
-/* "snapshot" or "delta", true or false; other words are left to decode_rows(). */
+/* One of the row's words for a kind. */
 static const uint8_t *scan_kind(walk *w, const uint8_t *p)
 {
-    td_bytes text;
+    decode_plan *own = w->h->p;
+    uint32_t word;
     w->has_kind = 1;
-    if (*p == 't' || *p == 'f') {
-        w->h->head.kind = *p == 't' ? FRAME_SNAPSHOT : FRAME_DELTA;
-        return memcmp(p, "true", 4) == 0 || memcmp(p, "false", 5) == 0 ? p + (*p == 't' ? 4 : 5)
-                                                                       : NULL;
+    if (TD_LIKELY(*p == '"')) {
+        word = key_set_find(&own->kinds, 0, p + 1);
+        p += word == KEY_NONE ? 0 : own->kinds.keys[word].bytes + 2;
+    } else {
+        int8_t is_true;
+        const uint8_t *begin = p;
+        p = scan_bool(p, &is_true);
+        if (p == NULL)
+            return NULL;
+        word = key_set_find_text(&own->kinds, 0, td_bytes_of(begin, (size_t)(p - begin)));
     }
-    p = scan_text(p, w->h->end, &text);
-    if (p == NULL)
+    if (word == KEY_NONE)
         return NULL;
-    if (td_bytes_is(text, "snapshot") || td_bytes_is(text, "NEW"))
-        w->h->head.kind = FRAME_SNAPSHOT;
-    else if (td_bytes_is(text, "delta") || td_bytes_is(text, "CHANGE"))
-        w->h->head.kind = FRAME_DELTA;
-    else
-        return NULL;
+    w->h->head.kind = own->kind_words[word].kind;
     return p;
 }
 

@@ -389,6 +389,16 @@ static int plan_struct_is_whole(const topic_row *row)
     return 1;
 }
 
+static void plan_kinds(decode_plan *p)
+{
+    static const kind_word PLAIN[] = {
+        {"snapshot", FRAME_SNAPSHOT}, {"delta", FRAME_DELTA}, {NULL, FRAME_UNTYPED}};
+    p->kind_words = p->row->kind_words == NULL ? PLAIN : p->row->kind_words;
+    p->kinds = (key_set){0, p->kind_keys, p->kind_guesses};
+    for (const kind_word *word = p->kind_words; word->text != NULL; word++)
+        key_word_init(&p->kind_keys[p->kinds.count++], td_bytes_str(word->text));
+}
+
 /* Where the parts of the topic, and the kind, stand in a frame. */
 static int plan_identity(decode_plan *p)
 {
@@ -460,6 +470,7 @@ static int plan_fill(decode_plan *p)
             return 0;
     }
     plan_requirements(p);
+    plan_kinds(p);
     plan_entry(p);
     plan_follow(p);
     p->is_fast = (uint8_t)plan_is_fast(p);

@@ -174,6 +174,10 @@ typedef struct decode_plan {
     key_set entry; /* keys of an entry, in the order of the row's fields */
     key_word words[TOPIC_FIELDS_MAX];
     uint8_t guesses[TOPIC_FIELDS_MAX + 1];
+    const kind_word *kind_words; /* the row's, or those of rows that have none */
+    key_set kinds;               /* the same, in their order */
+    key_word kind_keys[KIND_WORDS_MAX];
+    uint8_t kind_guesses[KIND_WORDS_MAX + 1];
     key_set around; /* keys of the objects around entries, for inherited fields: as entry, each set
                        has a key that nothing matches where the field is of the other */
     key_word around_words[TOPIC_FIELDS_MAX];

@@ -140,6 +140,26 @@ static int refuse_missing_kind(rows *r)
     return refuse(r, DECODE_MISSING_FIELD, 0, kind_key(r));
 }
 
+/* The kind that a value of kind_key names; null and "" name none. 0: it is no word for a kind. */
+static int read_kind(rows *r, json_value value)
+{
+    int is_true;
+    td_bytes text;
+    if (json_is_null(value))
+        return 1;
+    if (json_bool(value, &is_true))
+        text = json_raw(value);
+    else if (!json_text(value, &text))
+        return 0;
+    if (text.size == 0)
+        return 1;
+    uint32_t word = key_set_find_text(&r->p->kinds, 0, text);
+    if (word == KEY_NONE)
+        return 0;
+    r->head.kind = r->p->kind_words[word].kind;
+    return 1;
+}
+
 /* Topic and kind, wherever they stand: the rest depends on them. */
 static int read_identity(rows *r)
 {
@@ -157,7 +177,7 @@ static int read_identity(rows *r)
         if (!check_topic(r, value, "topic") || !check_parts(r))
             return 0;
     }
-    if (find_path(r->root, kind_key(r), &value) && !decode_kind(value, &r->head.kind))
+    if (find_path(r->root, kind_key(r), &value) && !read_kind(r, value))
         return refuse_value(r, DECODE_BAD_KIND, value, kind_key(r));
     if (r->head.kind == FRAME_UNTYPED)
         r->head.kind = row->default_kind;

@@ -379,37 +379,3 @@ int decode_field(value_texts *texts, const field_row *field, json_value value, m
     decode_reason reason = DECODE_WRONG_TYPE;
     return read_typed(field, text, out, &reason) || refuse(why, reason, value, field);
 }
-
-/* snapshot and delta in most families; NEW and CHANGE, or MergedSnapshot, in USDC ones; spot's "f",
- * a boolean or its name, for the first. */
-int decode_kind(json_value value, frame_kind *out)
-{
-    static const struct {
-        const char *text;
-        frame_kind kind;
-    } WORDS[] = {
-        {"snapshot", FRAME_SNAPSHOT}, {"delta", FRAME_DELTA},  {"", FRAME_UNTYPED},
-        {"NEW", FRAME_SNAPSHOT},      {"CHANGE", FRAME_DELTA}, {"MergedSnapshot", FRAME_SNAPSHOT},
-        {"True", FRAME_SNAPSHOT},     {"False", FRAME_DELTA},  {"true", FRAME_SNAPSHOT},
-        {"false", FRAME_DELTA},
-    };
-    td_bytes text;
-    int is_true = 0;
-    if (json_bool(value, &is_true)) {
-        *out = is_true ? FRAME_SNAPSHOT : FRAME_DELTA;
-        return 1;
-    }
-    if (json_is_null(value)) {
-        *out = FRAME_UNTYPED;
-        return 1;
-    }
-    if (!json_text(value, &text))
-        return 0;
-    for (size_t i = 0; i < sizeof WORDS / sizeof WORDS[0]; i++) {
-        if (td_bytes_is(text, WORDS[i].text)) {
-            *out = WORDS[i].kind;
-            return 1;
-        }
-    }
-    return 0;
-}

@@ -29,9 +29,6 @@ void value_texts_fini(value_texts *texts);
 int decode_field(value_texts *texts, const field_row *field, json_value value, msg_value *out,
                  decode_error *why);
 
-/* The frame kind that a value of kind_key names; 0 if it names none. */
-int decode_kind(json_value value, frame_kind *out);
-
 #ifdef __cplusplus
 }
 #endif

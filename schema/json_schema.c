@@ -290,26 +290,30 @@ static void write_node(const scope *s, const plan_node *node)
     json_write_object_end(s->w);
 }
 
+/* The words for a kind. */
+static void write_kind_words(const scope *s, frame_kind kind)
+{
+    for (const kind_word *word = s->p->kind_words; word->text != NULL; word++) {
+        if (word->kind != kind)
+            continue;
+        json_write_text(s->w, word->text);
+        if (strcmp(word->text, "true") == 0 || strcmp(word->text, "false") == 0)
+            json_write_bool(s->w, word->text[0] == 't');
+    }
+}
+
 /* The words for the kind that is described, or all. */
 static void write_kinds(const scope *s)
 {
-    static const char *const SNAPSHOTS[] = {"snapshot", "NEW", "MergedSnapshot", "True", "true"};
-    static const char *const DELTAS[] = {"delta", "CHANGE", "False", "false"};
     json_writer *w = s->w;
     json_write_object_begin(w);
     json_write_member_text(w, "description", "the frame's kind");
     json_write_key(w, "enum");
     json_write_array_begin(w);
-    if (s->kind != FRAME_DELTA && s->kind != FRAME_UNTYPED) {
-        for (size_t i = 0; i < sizeof SNAPSHOTS / sizeof SNAPSHOTS[0]; i++)
-            json_write_text(w, SNAPSHOTS[i]);
-        json_write_bool(w, 1);
-    }
-    if (s->kind != FRAME_SNAPSHOT && s->kind != FRAME_UNTYPED) {
-        for (size_t i = 0; i < sizeof DELTAS / sizeof DELTAS[0]; i++)
-            json_write_text(w, DELTAS[i]);
-        json_write_bool(w, 0);
-    }
+    if (s->kind != FRAME_DELTA && s->kind != FRAME_UNTYPED)
+        write_kind_words(s, FRAME_SNAPSHOT);
+    if (s->kind != FRAME_SNAPSHOT && s->kind != FRAME_UNTYPED)
+        write_kind_words(s, FRAME_DELTA);
     if (s->kind == FRAME_ANY || s->kind == s->p->row->default_kind) {
         json_write_text(w, "");
         json_write_null(w);

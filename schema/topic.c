@@ -221,6 +221,17 @@ static const char *parts_fault(const topic_row *row)
     return NULL;
 }
 
+static const char *kind_words_fault(const kind_word *words)
+{
+    for (size_t i = 0; words != NULL && words[i].text != NULL; i++) {
+        if (i == KIND_WORDS_MAX)
+            return "too many words for kinds";
+        if (words[i].kind != FRAME_SNAPSHOT && words[i].kind != FRAME_DELTA)
+            return "a word for no kind";
+    }
+    return NULL;
+}
+
 const char *topic_row_fault(const topic_row *row)
 {
     if (row->name == NULL || row->pattern == NULL || row->title == NULL)
@@ -239,6 +250,8 @@ const char *topic_row_fault(const topic_row *row)
         fault = fields_fault(row->fields, row->field_count);
     if (fault == NULL)
         fault = fields_fault(row->envelope, row->envelope_count);
+    if (fault == NULL)
+        fault = kind_words_fault(row->kind_words);
     return fault;
 }
 

@@ -165,6 +165,13 @@ typedef struct rule_row {
     msg_member member; /* which number or id the rule is about; MEMBER_NONE: cross_seq */
 } rule_row;
 
+/* A word for the kind of a frame. "true" and "false" stand for the JSON values as well; null and ""
+ * name no kind. */
+typedef struct kind_word {
+    const char *text;
+    frame_kind kind;
+} kind_word;
+
 /* Where the number that a topic's sequence rules look at is found. */
 typedef enum seq_source {
     SEQ_NONE,
@@ -177,6 +184,7 @@ enum {
     TOPIC_RULES_MAX = 20,
     TOPIC_FIELDS_MAX = 128, /* of an entry; the widest, an order, has some 60 */
     TOPIC_ENVELOPE_MAX = 16,
+    KIND_WORDS_MAX = 12,
 };
 
 typedef struct topic_row {
@@ -206,10 +214,12 @@ typedef struct topic_row {
     msg_member time_member; /* the exchange time: this member of the envelope, or of the first
                                entry; MEMBER_NONE: the topic has none */
     const items_row items[TOPIC_ITEMS_MAX]; /* ends with path NULL or the array */
-    const char *topic_key;   /* of the frame's topic; NULL: "topic". Spot's private events have "e",
-                                in   each of a list of events as well as in one that comes bare */
-    const char *kind_key;    /* path of the frame's kind; NULL: "type" */
-    frame_kind default_kind; /* of a frame that names none: FRAME_SNAPSHOT where each is whole */
+    const char *topic_key; /* of the frame's topic; NULL: "topic". Spot's private events have "e",
+                              in each of a list of events as well as in one that comes bare */
+    const char *kind_key;  /* path of the frame's kind; NULL: "type" */
+    const kind_word *kind_words; /* the exchange's words for it, ending with text NULL; NULL:
+                                    "snapshot" and "delta" */
+    frame_kind default_kind;   /* of a frame that names none: FRAME_SNAPSHOT where each is whole */
     const field_row *envelope; /* fields of the frame itself besides topic and kind; a key may be a
                                   path ("data.u") */
     size_t envelope_count;

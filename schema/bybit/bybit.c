@@ -1,5 +1,5 @@
 /* The exchange's own: hosts, limits, and what tells its control frames from data. */
-#include "schema/bybit/families.h"
+#include "schema/bybit/topics.h"
 #include "schema/exchange.h"
 
 /* The second main host and the regional ones (docs/wire.md 1.4). */
@@ -7,6 +7,15 @@ static const char *const OTHER_HOSTS[] = {
     "stream.bytick.com",      "stream.bybit.tr", "stream.bybit.kz",
     "stream.bybit.eu",        "stream.bybit.nl", "stream.bybit.hk",
     "stream.bybitgeorgia.ge", "stream.bybit.id", NULL,
+};
+
+/* USDC families have NEW and CHANGE, or MergedSnapshot; spot's "f" is true, or its name, in the
+ * first frame. */
+const kind_word BYBIT_KINDS[] = {
+    {"snapshot", FRAME_SNAPSHOT}, {"NEW", FRAME_SNAPSHOT},  {"MergedSnapshot", FRAME_SNAPSHOT},
+    {"True", FRAME_SNAPSHOT},     {"true", FRAME_SNAPSHOT}, {"delta", FRAME_DELTA},
+    {"CHANGE", FRAME_DELTA},      {"False", FRAME_DELTA},   {"false", FRAME_DELTA},
+    {NULL, FRAME_UNTYPED},
 };
 
 /* Keys of one size stand together. */
@@ -75,7 +84,7 @@ static const control_rule RULES[] = {
 const exchange_row BYBIT = {
     .name = "bybit",
     .other_hosts = OTHER_HOSTS,
-    .connects = {500, UINT64_C(300) * 1000000000}, /* docs/wire.md 1.3 */
+    .connects = {500, UINT64_C(300) * 1000000000},                /* docs/wire.md 1.3 */
     .frames =
         {
             .names = KEYS,

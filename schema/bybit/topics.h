@@ -7,10 +7,15 @@
 #include "schema/bybit/families.h"
 #include "schema/topic.h"
 
-/* A table of fields and its length, as the two members of a topic_row. */
+/* The exchange's words for the kind of a frame (docs/wire.md 4 says which families have which). */
+extern const kind_word BYBIT_KINDS[];
+
+/* A table of fields and its length, as members of a topic_row. Every row has TOPIC_FIELDS, and so
+ * the exchange's words. */
 #define TOPIC_ENVELOPE(table)                                                                      \
     .envelope = (table), .envelope_count = sizeof(table) / sizeof(table)[0]
-#define TOPIC_FIELDS(table) .fields = (table), .field_count = sizeof(table) / sizeof(table)[0]
+#define TOPIC_FIELDS(table)                                                                        \
+    .fields = (table), .field_count = sizeof(table) / sizeof(table)[0], .kind_words = BYBIT_KINDS
 
 /* A table of topics and its length, as the two members of a family. */
 #define FAMILY_TOPICS(table) .topics = (table), .topic_count = sizeof(table) / sizeof(table)[0]

@@ -18,9 +18,9 @@ const PATH = "/v1/stream";
 const book = (n, kind, bids, asks) => JSON.stringify({ channel: "book", market: "BTC-USD", n, at: MS + n, kind, payload: { bids, asks } });
 const trade = (n, id, px) => JSON.stringify({ channel: "trades", market: "BTC-USD", n, at: MS + n, payload: [{ id, taker: "Buy", px, qty: "2" }] });
 const BOOK = [
-  book(1, "snapshot", [["10", "1"], ["9", "2"]], [["11", "3"]]),
-  book(2, "delta", [["10", "0"]], [["12", "4"]]),
-  book(3, "delta", [["9.5", "1.25"]], []),
+  book(1, "whole", [["10", "1"], ["9", "2"]], [["11", "3"]]),
+  book(2, "part", [["10", "0"]], [["12", "4"]]),
+  book(3, "part", [["9.5", "1.25"]], []),
 ];
 const TRADES = [trade(1, "a", "10.5"), trade(2, "b", "10.25"), trade(4, "d", "11")]; // 3 is lost
 const FRAMES = { "book@BTC-USD": BOOK, "trades@BTC-USD": TRADES };

@@ -81,6 +81,11 @@ static void test_text_of_a_small_row(void **state)
         {MEMBER_COIN, "currency", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED},
         {MEMBER_WALLET_BALANCE, "wallet_balance", FIELD_DECIMAL, UNIT_MONEY, 8, 0},
     };
+    static const kind_word kinds[] = {{"whole", FRAME_SNAPSHOT},
+                                      {"part", FRAME_DELTA},
+                                      {"true", FRAME_SNAPSHOT},
+                                      {"false", FRAME_DELTA},
+                                      {NULL, FRAME_UNTYPED}};
     static const topic_row row = {
         .name = "insurance",
         .pattern = "insurance.{coin}",
@@ -89,14 +94,14 @@ static void test_text_of_a_small_row(void **state)
         .items = {{"data", ACTION_SET, FRAME_ANY, 0}},
         .fields = fields,
         .field_count = 2,
+        .kind_words = kinds,
     };
     static const char expected[] =
         "{\"$schema\":\"https://json-schema.org/draft/2020-12/schema\","
         "\"title\":\"inverse insurance: Insurance fund\",\"type\":\"object\",\"properties\":{"
         "\"topic\":{\"type\":\"string\",\"pattern\":\"^insurance\\\\.[^.]+$\"},"
         "\"type\":{\"description\":\"the frame's "
-        "kind\",\"enum\":[\"snapshot\",\"NEW\",\"MergedSnapshot\","
-        "\"True\",\"true\",true,\"delta\",\"CHANGE\",\"False\",\"false\",false,\"\",null]},"
+        "kind\",\"enum\":[\"whole\",\"true\",true,\"part\",\"false\",false,\"\",null]},"
         "\"data\":{\"anyOf\":[{\"type\":[\"array\",\"null\"],\"items\":{\"$ref\":\"#/$defs/"
         "entry\"}},"
         "{\"$ref\":\"#/$defs/entry\"}]}},\"required\":[\"topic\",\"data\"],\"$defs\":{\"entry\":{"

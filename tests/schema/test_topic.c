@@ -217,6 +217,10 @@ static void test_faults(void **state)
     same_key.field_count = 2;
     topic_row far_scale = ROW("a", "a");
     far_scale.fields = scaled;
+    static const kind_word no_kind[] = {{"whole", FRAME_UNTYPED}, {NULL, FRAME_UNTYPED}};
+    topic_row kindless = ROW("a", "a");
+    kindless.kind_words = no_kind;
+    assert_non_null(topic_row_fault(&kindless));
     assert_non_null(topic_row_fault(&no_items));
     assert_non_null(topic_row_fault(&symbol_first));
     assert_non_null(topic_row_fault(&same_key));

@@ -3,7 +3,7 @@
  *   client  {"method":"SUBSCRIBE","number":"sub-1","channels":["book@BTC-USD"]}
  *   server  {"reply":"sub-1","code":0}, {"reply":"sub-1","code":404,"why":"book@X: no such
  * channel"} client  {"method":"HEARTBEAT"} server  {"method":"ALIVE"} server
- * {"channel":"book","market":"BTC-USD","n":1,"at":MS,"kind":"snapshot",
+ * {"channel":"book","market":"BTC-USD","n":1,"at":MS,"kind":"whole",
  *            "payload":{"bids":[["1.5","2"]],"asks":[]}}
  *   server  {"channel":"trades","market":"BTC-USD","n":1,"at":MS,
  *            "payload":[{"id":"a","taker":"Buy","px":"1.5","qty":"2"}]}
@@ -90,6 +90,9 @@ enum { LEVELS = ITEMS_REQUIRED | ITEMS_POSITIONAL | ITEMS_ZERO_DELETES };
 
 #define COUNT(table) (sizeof(table) / sizeof(table)[0])
 
+static const kind_word KINDS[] = {
+    {"whole", FRAME_SNAPSHOT}, {"part", FRAME_DELTA}, {NULL, FRAME_UNTYPED}};
+
 static const topic_row TOPICS[] = {
     {
         .name = "book",
@@ -104,6 +107,7 @@ static const topic_row TOPICS[] = {
                   {"payload.asks", ACTION_SET, FRAME_ANY, LEVELS | ITEMS_SELL}},
         .topic_key = "channel",
         .kind_key = "kind",
+        .kind_words = KINDS,
         .envelope = ENVELOPE,
         .envelope_count = COUNT(ENVELOPE),
         .fields = LEVEL,
@@ -123,6 +127,7 @@ static const topic_row TOPICS[] = {
         .items = {{"payload", ACTION_NONE, FRAME_ANY, ITEMS_REQUIRED}},
         .topic_key = "channel",
         .kind_key = "kind",
+        .kind_words = KINDS,
         .envelope = ENVELOPE,
         .envelope_count = COUNT(ENVELOPE),
         .fields = TRADE,
