@@ -6,8 +6,7 @@
 #include "base/limits.h"
 #include "base/url.h"
 #include "json/json.h"
-
-enum { AUTH_KEY_ARG = 0, AUTH_SIGNATURE_ARG = 2 };
+#include "schema/exchange.h"
 
 struct import_secrets {
     redactor values;
@@ -56,22 +55,23 @@ static td_result learn_url(import_secrets *s, td_bytes url, td_err *err)
     return rc;
 }
 
-/* {"op":"auth","args":[key, expires, signature]}, in whatever dialect. */
-static td_result learn_auth(import_secrets *s, td_bytes frame, td_err *err)
+/* The secrets of a request that authenticates. */
+static td_result learn_auth(import_secrets *s, const auth_form *form, td_bytes frame, td_err *err)
 {
     json_value root;
     json_value args;
     json_value arg;
     td_bytes text;
-    if (memmem(frame.data, frame.size, "auth", 4) == NULL ||
+    if (form->op_key == NULL ||
+        memmem(frame.data, frame.size, form->op, strlen(form->op)) == NULL ||
         json_parse(s->parser, frame, JSON_PADDED, &root, NULL) != TD_OK ||
-        !json_find_text(root, "op", &text) || !td_bytes_is(text, "auth") ||
-        !json_find(root, "args", &args))
+        !json_find_text(root, form->op_key, &text) || !td_bytes_is(text, form->op) ||
+        !json_find(root, form->args_key, &args))
         return TD_OK;
     json_iter it = json_iter_of(args);
     td_result rc = TD_OK;
-    for (int i = 0; rc == TD_OK && json_next(&it, NULL, &arg); i++)
-        if ((i == AUTH_KEY_ARG || i == AUTH_SIGNATURE_ARG) && json_text(arg, &text))
+    for (uint32_t secrets = form->secrets; rc == TD_OK && json_next(&it, NULL, &arg); secrets >>= 1)
+        if ((secrets & 1) && json_text(arg, &text))
             rc = add(s, text, REDACT_EXACT, err);
     return rc;
 }
@@ -80,7 +80,8 @@ td_result import_secrets_learn(import_secrets *secrets, const import_record *rec
 {
     td_result rc = learn_url(secrets, record->url, err);
     if (rc == TD_OK && record->kind == IMPORT_FRAME && record->dir == DIR_OUT)
-        rc = learn_auth(secrets, record->data, err);
+        rc = learn_auth(secrets, &exchange_of(family_find_by_url(record->url))->auth, record->data,
+                        err);
     return rc;
 }
 

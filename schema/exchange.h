@@ -1,5 +1,6 @@
 /* What is one exchange's own, as a row: the hosts beside those of its families' addresses, how
- * often a client may connect, and what tells its control frames from data. Its families, topics and
+ * often a client may connect, how a client's credentials are written, and what tells its control
+ * frames from data. Its families, topics and
  * dialects are beside it, in schema/<exchange>/. A second exchange is such a folder and its line in
  * schema/family.c.
  *
@@ -105,11 +106,21 @@ typedef struct connect_limit {
     uint64_t window_ns;
 } connect_limit;
 
+/* A client's credentials in its request: {"op":"auth","args":[key, expires, signature]}. */
+typedef struct auth_form {
+    const char
+        *op_key;    /* the member that names the request; NULL: the exchange has no credentials */
+    const char *op; /* its text */
+    const char *args_key;
+    uint32_t secrets; /* a bit for each of the args that no archive may hold */
+} auth_form;
+
 struct exchange_row {
     const char *name;
     const char *const *other_hosts; /* that serve the same paths as those of its families'
                                        endpoints; ends with NULL */
     connect_limit connects;
+    auth_form auth;
     frame_keys frames;
 };
 

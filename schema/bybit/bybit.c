@@ -85,6 +85,7 @@ const exchange_row BYBIT = {
     .name = "bybit",
     .other_hosts = OTHER_HOSTS,
     .connects = {500, UINT64_C(300) * 1000000000},                /* docs/wire.md 1.3 */
+    .auth = {"op", "auth", "args", .secrets = 1u << 0 | 1u << 2}, /* key and signature: 1.1 */
     .frames =
         {
             .names = KEYS,
