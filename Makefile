@@ -223,9 +223,10 @@ suite:
 LINT_C = $(filter %.c,$(SRC_core) $(SRC_services) $(SRC_programs))
 LINT_FORMAT = $(shell git ls-files '*.c' '*.h' '*.cc')
 
-## docs: write docs/topics.md from the rows that decode
+## docs: write docs/topics.md from the rows that decode, and the man pages' options from --help
 docs: all
 	@$(B)/bin/tapedeck topics --markdown > docs/topics.md
+	@node tests/e2e/man_options.mjs $(B)/bin
 
 ## golden-update: write what decoding the golden frames gives now; read the diff before you commit it
 golden-update: $(B)/tests/schema/test_golden

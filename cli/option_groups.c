@@ -12,7 +12,7 @@ static const option_row ARCHIVE_ROWS[] = {
      .type = OPTION_TEXT,
      .offset = offsetof(archive_choice, path),
      .metavar = "ARCHIVE",
-     .help = "the archive's folder; for reading also a single .mcap file",
+     .help = "archive folder; verbs that only read also accept a single .mcap file",
      .environment = "TAPEDECK_ARCHIVE",
      .is_operand = 1},
 };
@@ -54,15 +54,15 @@ static const option_row SELECTION_ROWS[] = {
      .type = OPTION_TIME,
      .offset = offsetof(selection_options, from),
      .metavar = "TIME",
-     .help = "first moment: RFC 3339, a date, an integer epoch (s, ms, us, ns),\n"
-             "now-2h, or +90s from the first frame of the selected feeds",
+     .help = "start of the range (inclusive): RFC 3339, a date, an integer epoch (s, ms,\n"
+             "us, ns), now-2h, or +90s after the first frame of the selected feeds",
      .edge = TD_DATE_BEGINS},
     {.long_name = "to",
      .type = OPTION_TIME,
      .offset = offsetof(selection_options, to),
      .metavar = "TIME",
      .help = "end of the range (exclusive); a date alone includes that day;\n"
-             "+10m: ten minutes after --from",
+             "+10m means ten minutes after --from",
      .edge = TD_DATE_ENDS},
 };
 
@@ -77,7 +77,7 @@ static const option_row THREADS_ROWS[] = {
      .type = OPTION_UINT,
      .offset = offsetof(threads_options, count),
      .metavar = "N",
-     .help = "threads to use (default: the cores)",
+     .help = "number of threads (default: number of cores)",
      .min = 1,
      .max = LIMIT_THREADS},
 };
@@ -100,7 +100,7 @@ static const option_row JSON_ROWS[] = {
     {.long_name = "json",
      .type = OPTION_FLAG,
      .offset = offsetof(json_options, is_json),
-     .help = "print JSON on stdout instead of text for people"},
+     .help = "print JSON instead of text"},
 };
 
 option_group option_group_json(json_options *target)
@@ -122,29 +122,29 @@ static const option_row TALK[LOG_ROWS] = {
      .long_name = "verbose",
      .type = OPTION_FLAG,
      .offset = offsetof(talk_options, is_verbose),
-     .help = "log more"},
+     .help = "print more messages"},
     {.long_name = "log-format",
      .type = OPTION_ENUM,
      .offset = offsetof(talk_options, log_format),
      .metavar = "NAME",
-     .help = "format of the log: lines of text with time and level (the default),\n"
-             "or a JSON object a line, errors too",
+     .help = "log format: text lines with time and level (default), or one JSON object\n"
+             "per line, errors included",
      .choices = LOG_FORMAT_NAMES},
 };
 
 option_group option_group_quiet(talk_options *target)
 {
-    return (option_group){"Talk (stderr)", TALK, QUIET_ROWS, target};
+    return (option_group){"Messages (stderr)", TALK, QUIET_ROWS, target};
 }
 
 option_group option_group_talk(talk_options *target)
 {
-    return (option_group){"Talk (stderr)", TALK, TALK_ROWS, target};
+    return (option_group){"Messages (stderr)", TALK, TALK_ROWS, target};
 }
 
 option_group option_group_log(talk_options *target)
 {
-    return (option_group){"Talk (stderr)", TALK, LOG_ROWS, target};
+    return (option_group){"Messages (stderr)", TALK, LOG_ROWS, target};
 }
 
 static const option_row LISTEN_ROWS[] = {
@@ -152,26 +152,26 @@ static const option_row LISTEN_ROWS[] = {
      .type = OPTION_TEXT,
      .offset = offsetof(listen_options, address),
      .metavar = "HOST:PORT",
-     .help = "where to accept connections; port 0: the kernel chooses one"},
+     .help = "address to listen on; with port 0 the kernel chooses the port"},
     {.long_name = "ready-file",
      .type = OPTION_TEXT,
      .offset = offsetof(listen_options, ready_file),
      .metavar = "FILE",
-     .help = "appears with {\"url\",\"ca_file\"} once connections are accepted"},
+     .help = "write {\"url\",\"ca_file\"} to FILE once connections are accepted"},
     {.long_name = "plain",
      .type = OPTION_FLAG,
      .offset = offsetof(listen_options, is_plain),
-     .help = "without TLS"},
+     .help = "serve without TLS"},
     {.long_name = "tls-cert",
      .type = OPTION_TEXT,
      .offset = offsetof(listen_options, tls_cert),
      .metavar = "FILE",
-     .help = "PEM certificate chain (default: one made for this run)"},
+     .help = "PEM certificate chain (default: generated for this run)"},
     {.long_name = "tls-key",
      .type = OPTION_TEXT,
      .offset = offsetof(listen_options, tls_key),
      .metavar = "FILE",
-     .help = "PEM key of --tls-cert"},
+     .help = "PEM private key of --tls-cert"},
 };
 
 option_group option_group_listen(listen_options *target)

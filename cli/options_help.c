@@ -8,7 +8,7 @@
 enum { HELP_COLUMN = 30, HELP_NAME_BYTES = 96 };
 
 const option_row OPTIONS_HELP_ROW = {
-    .short_name = 'h', .long_name = "help", .type = OPTION_FLAG, .help = "show this"};
+    .short_name = 'h', .long_name = "help", .type = OPTION_FLAG, .help = "print this help"};
 
 /* "  -a, --archive DIR"; returns its width. */
 static size_t format_name(const option_row *row, char out[HELP_NAME_BYTES])

@@ -49,7 +49,7 @@ static const option_row IMPORT_ROWS[] = {
      .type = OPTION_TEXT,
      .offset = offsetof(import_flags, feed),
      .metavar = "NAME",
-     .help = "name of the feed in the archive; by default the family's"},
+     .help = "name of the feed in the archive (default: name of the family)"},
     {.long_name = "again",
      .type = OPTION_FLAG,
      .offset = offsetof(import_flags, is_again),
@@ -212,10 +212,11 @@ static void describe_outcome(result_writer *r, const import_outcome *outcome)
         result_object_end(r, NULL);
     }
     result_list_end(r);
-    result_object_end(r, "{file}: {lines line}, {malformed} malformed[, session {session}]\n"
-                         "{feeds}"
-                         "[  {adjusted time} raised to keep their order, by at most "
-                         "{adjusted_ns_max} ns\n]");
+    result_object_end(r,
+                      "{file}: {lines line}, {malformed} malformed[, session {session}]\n"
+                      "{feeds}"
+                      "[  {adjusted receive time} adjusted (at most {adjusted_ns_max} ns) so that "
+                      "times strictly increase\n]");
 }
 
 static uint64_t sum_malformed(const import_outcome *outcomes, size_t count)
@@ -310,7 +311,7 @@ exit_code cmd_import(const verb_context *context, int argc, char **argv)
     const options_spec spec = {
         .program = context->program,
         .verb = "import",
-        .summary = "Take captures of other tools into an archive, each as one session.",
+        .summary = "Import captures of other tools into an archive, each as one session.",
         .operands = "FILE...",
         .operand_min = 1,
         .operand_max = OPTIONS_LIST_MAX,

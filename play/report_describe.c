@@ -573,16 +573,17 @@ td_result report_describe(const replay_report *report, result_writer *r, td_err 
     describe_head(r, report);
     describe_verdict(r, report);
     result_object_end(
-        r, "Replayed {frames frame} ({bytes}) in {took}"
-           "[{stopped?}, then stopped before the end of the tape].\n"
-           "{head}{verdict}"
-           "[{absent?}\n  The selection asks for more than was recorded:\n{absent}]"
-           "[    … and {more_absent} more: --json lists them\n]"
-           "[\n  {gaps gap} in the recording, {uncovered} of them covered by nothing else:\n{gaps}]"
-           "[    … and {more_gaps} more: 'tapedeck gaps' lists them\n]"
-           "{continuity.evidence}"
-           "\n{topics}[\n{books}]{late_us}{truth}\n"
-           "Digests (equal for equal selections, at any speed and with any number of threads)\n"
-           "{digest}");
+        r,
+        "Replayed {frames frame} ({bytes}) in {took}"
+        "[{stopped?}, then stopped before the end of the tape].\n"
+        "{head}{verdict}"
+        "[{absent?}\n  The selection asks for more than was recorded:\n{absent}]"
+        "[    … and {more_absent} more: --json lists them\n]"
+        "[\n  {gaps gap} in the recording, {uncovered} not covered by another connection:\n{gaps}]"
+        "[    … and {more_gaps} more: 'tapedeck gaps' lists them\n]"
+        "{continuity.evidence}"
+        "\n{topics}[\n{books}]{late_us}{truth}\n"
+        "Digests (equal for equal selections, at any speed and with any number of threads)\n"
+        "{digest}");
     return rc;
 }

@@ -27,7 +27,7 @@ static const option_row CHOICE_ROWS[] = {
      .type = OPTION_TEXT,
      .offset = offsetof(record_choice, config_file),
      .metavar = "FILE",
-     .help = "record the feeds of this YAML file, instead of one feed from the command line"},
+     .help = "record the feeds of this YAML file"},
 };
 
 /* All options of the command line. */
@@ -66,7 +66,7 @@ static int parse_line(const verb_context *context, record_line *line, int argc, 
         option_group_archive(&line->archive),
         {"Which feeds", CHOICE_ROWS, sizeof CHOICE_ROWS / sizeof CHOICE_ROWS[0], &line->choice},
         {"The feed, without --config", feed, feed_rows, &line->feed},
-        {"HTTP beside its frames", http, http_rows, &line->feed},
+        {"HTTP requests", http, http_rows, &line->feed},
         {"Recording", recorder, recorder_rows, &line->config},
         {"When to stop (besides SIGINT, SIGTERM and SIGHUP)", run, run_rows, &line->config},
         option_group_json(&line->json),

@@ -48,9 +48,9 @@ typedef struct feed_config {
     options_list symbols;    /* each topic is subscribed for each of them; none: topics as they are;
                                 with a symbols_file they are globs over it */
     const char *symbols_file; /* one symbol a line; NULL: none */
-    uint8_t is_audited;       /* subscribe also to what shows losses (topic_row.audit) */
-    uint8_t allows_unknown;   /* topics that no row knows: recorded, not decoded */
-    uint8_t is_binary;        /* ask for compressed frames, where the dialect has that */
+    uint8_t is_audited;     /* also subscribe to topics that reveal lost frames (topic_row.audit) */
+    uint8_t allows_unknown; /* topics that no row knows: recorded, not decoded */
+    uint8_t is_binary;      /* ask for compressed frames, where the dialect has that */
     const char *ca_file;
     uint64_t stale_after_ns; /* no data frame for so long: connect again; 0: never. Of a connection
                                 with auth: no frame at all, for it may have nothing to say */

@@ -44,24 +44,24 @@ static const option_row REPLAY_ROWS[] = {
      .type = OPTION_TEXT,
      .offset = offsetof(replay_flags, speed),
      .metavar = "N",
-     .help = "1 as recorded, 10 ten times as fast, 0.5 half as fast, max (the default)"},
+     .help = "1: as recorded; 10: ten times as fast; 0.5: half as fast; max: without waiting\n"
+             "(default: max)"},
     {.long_name = "max-gap",
      .type = OPTION_DURATION,
      .offset = offsetof(replay_flags, gap_ns_max),
      .metavar = "DURATION",
-     .help = "play longer stretches without a frame as if they were this long",
+     .help = "shorten stretches without a frame to this length",
      .min = 1},
     {.long_name = "messages",
      .type = OPTION_FLAG,
      .offset = offsetof(replay_flags, with_messages),
-     .help = "print each frame as a typed message, one JSON object a line, in place\n"
-             "of the report"},
+     .help = "print each frame as a typed message, one JSON object per line, instead of\n"
+             "the report"},
     {.long_name = "truth",
      .type = OPTION_TEXT,
      .offset = offsetof(replay_flags, truth_file),
      .metavar = "FILE",
-     .help =
-         "compare with the truth file of a simulated exchange, frame by frame and book by book"},
+     .help = "compare frames and books with the truth file of a simulated exchange"},
 };
 
 /* Everything of one run of the verb. */
@@ -379,11 +379,11 @@ exit_code cmd_replay(const verb_context *context, int argc, char **argv)
     const options_spec spec = {
         .program = context->program,
         .verb = "replay",
-        .summary = "Run what was recorded through decoders and order books, judge every frame, and "
-                   "report\nwhether the recording is complete. Exit status: 0 complete, 1 a rule "
-                   "was broken, a frame\nnot decoded, an uncovered gap in the selection, or a part "
-                   "of it that was not recorded,\n3 stored frames damaged, 4 nothing matches the "
-                   "selection.",
+        .summary =
+            "Run a recording through decoders and order books, check every frame, and report\n"
+            "whether the recording is complete. Exit status: 0 complete; 1 not complete: a rule\n"
+            "was broken, a frame was not decoded, a gap lies in the selection, or a part of it\n"
+            "was not recorded; 3 stored frames are damaged; 4 nothing matches the selection.",
         .groups = groups,
         .group_count = sizeof groups / sizeof *groups,
         .examples = "tapedeck replay DIR\n"

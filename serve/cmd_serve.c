@@ -30,41 +30,42 @@ static const option_row SERVE_ROWS[] = {
      .type = OPTION_TEXT,
      .offset = offsetof(serve_flags, speed),
      .metavar = "N",
-     .help = "1 as recorded (the default), 10 ten times as fast, 0.5 half as fast, max"},
+     .help = "1: as recorded; 10: ten times as fast; 0.5: half as fast; max: without waiting\n"
+             "(default: 1)"},
     {.long_name = "max-gap",
      .type = OPTION_DURATION,
      .offset = offsetof(serve_flags, gap_ns_max),
      .metavar = "DURATION",
-     .help = "play longer stretches without a frame as if they were this long",
+     .help = "shorten stretches without a frame to this length",
      .min = 1},
     {.long_name = "settle",
      .type = OPTION_DURATION,
      .offset = offsetof(serve_flags, settle_ns),
      .metavar = "DURATION",
      .help = "start a client's tape this long after its last subscription request\n"
-             "(default 200ms)"},
+             "(default: 200ms)"},
     {.long_name = "once",
      .type = OPTION_FLAG,
      .offset = offsetof(serve_flags, is_once),
-     .help = "end when the tape has ended for the first client"},
+     .help = "exit when the first client has received the whole tape"},
     {.long_name = "max-clients",
      .type = OPTION_UINT,
      .offset = offsetof(serve_flags, client_count_max),
      .metavar = "N",
-     .help = "clients at a time; one more is answered 503 (default: 64)",
+     .help = "clients at a time; further ones get HTTP 503 (default: 64)",
      .min = 1,
      .max = 4096},
     {.long_name = "hold",
      .type = OPTION_FLAG,
      .offset = offsetof(serve_flags, is_held),
-     .help = "keep connections open at the end of the tape, and answer pings; without it\n"
-             "they are closed (1000), and a client that connects again gets the tape again"},
+     .help = "keep connections open after the end of the tape and answer requests\n"
+             "(default: close with code 1000)"},
     {.long_name = "secret",
      .type = OPTION_TEXT,
      .offset = offsetof(serve_flags, secret),
      .metavar = "TEXT",
-     .help = "check the signatures of clients with it, and refuse private topics to\n"
-             "unauthenticated clients (default: accept any key, and none)"},
+     .help = "verify clients' signatures with this secret, and refuse private topics to\n"
+             "unauthenticated clients (default: accept any key, or none)"},
 };
 
 /* Everything of one run of the verb. */
@@ -269,9 +270,10 @@ exit_code cmd_serve(const verb_context *context, int argc, char **argv)
     const options_spec spec = {
         .program = context->program,
         .verb = "serve",
-        .summary = "Replay what was recorded as a WebSocket server that speaks the exchange's own "
-                   "dialect, so\nthat a client made for the exchange connects to it unchanged. "
-                   "Each client gets the tape from\nits begin. Exit status 0 after a clean end.",
+        .summary =
+            "Replay a recording as a WebSocket server that speaks the exchange's dialect. Clients\n"
+            "made for the exchange connect to it unchanged. Each client gets the tape from its\n"
+            "beginning.",
         .groups = groups,
         .group_count = sizeof groups / sizeof *groups,
         .examples = "tapedeck serve DIR --feed inverse --ready-file ready.json\n"

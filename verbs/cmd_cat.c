@@ -30,15 +30,15 @@ static const option_row CAT_ROWS[] = {
     {.long_name = "raw",
      .type = OPTION_FLAG,
      .offset = offsetof(cat_options, is_raw),
-     .help = "each frame's bytes as they were, then LF"},
+     .help = "print the exact bytes of each frame, then LF"},
     {.long_name = "follow",
      .type = OPTION_FLAG,
      .offset = offsetof(cat_options, is_following),
-     .help = "go on while a recorder writes, until interrupted"},
+     .help = "wait for new frames until interrupted"},
     {.long_name = "events",
      .type = OPTION_FLAG,
      .offset = offsetof(cat_options, with_events),
-     .help = "the recorder's own events too"},
+     .help = "print the recorder's own events, too"},
     {.long_name = "dir",
      .type = OPTION_ENUM,
      .offset = offsetof(cat_options, dir),
@@ -224,7 +224,7 @@ exit_code cmd_cat(const verb_context *context, int argc, char **argv)
     cat_run run = {0};
     const verb_run_spec spec = {
         .name = "cat",
-        .summary = "Print the frames of a selection, in order: one JSON object a line.",
+        .summary = "Print the frames of a selection in order, one JSON object per line.",
         .examples = "tapedeck cat archive --topic trade --symbol BTCUSD --raw\n"
                     "tapedeck cat archive --follow --topic 'orderBook*'",
         .takes = VERB_TAKES_SELECTION | VERB_TAKES_THREADS | VERB_TAKES_JSON,

@@ -30,14 +30,14 @@ static const option_row DECODE_ROWS[] = {
      .offset = offsetof(decode_options, family),
      .metavar = "FAMILY",
      .choices = FAMILY_NAMES,
-     .help = "what the frames are (required): 'tapedeck topics' lists families; a common\n"
-             "beginning, such as v5, tries them all"},
+     .help = "family of the frames (required; 'tapedeck topics' lists them), or the common\n"
+             "prefix of several, such as v5, to try each"},
     {.long_name = "at",
      .type = OPTION_TIME,
      .offset = offsetof(decode_options, at),
      .metavar = "TIME",
-     .help = "receive time of frames without one: topics change over the\n"
-             "years (default: the exchange's own time)"},
+     .help = "receive time of frames without one, for topics that changed over the years\n"
+             "(default: the exchange's time)"},
 };
 
 typedef struct decode_run {
@@ -324,7 +324,7 @@ exit_code cmd_decode(const verb_context *context, int argc, char **argv)
     const options_spec spec = {
         .program = context->program,
         .verb = "decode",
-        .summary = "Read frames and print what they say: one JSON object a frame.",
+        .summary = "Decode frames, one JSON object per frame.",
         .operands = "[FILE]",
         .operand_max = 1,
         .groups = groups,

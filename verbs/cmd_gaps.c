@@ -70,7 +70,7 @@ exit_code cmd_gaps(const verb_context *context, int argc, char **argv)
     verb_run verb = {0};
     const verb_run_spec spec = {
         .name = "gaps",
-        .summary = "List every discontinuity of the selection, with its reason.",
+        .summary = "List the gaps in the selected part of a recording, with their reasons.",
         .examples = "tapedeck gaps archive --feed inverse --from now-7d --json",
         .takes = VERB_TAKES_SELECTION | VERB_TAKES_JSON,
         .mode = ARCHIVE_READ};

@@ -309,7 +309,8 @@ exit_code cmd_info(const verb_context *context, int argc, char **argv)
 {
     verb_run verb = {0};
     const verb_run_spec spec = {.name = "info",
-                                .summary = "Say what an archive holds.",
+                                .summary =
+                                    "Print the feeds, topics, sessions and gaps of an archive.",
                                 .examples = "tapedeck info archive",
                                 .takes = VERB_TAKES_JSON,
                                 .mode = ARCHIVE_READ};

@@ -112,8 +112,7 @@ exit_code cmd_ls(const verb_context *context, int argc, char **argv)
 {
     verb_run verb = {0};
     const verb_run_spec spec = {.name = "ls",
-                                .summary =
-                                    "List the segments that hold something of the selection.",
+                                .summary = "List the segments that may have selected frames.",
                                 .examples = "tapedeck ls archive --feed inverse --from 2021-04-17",
                                 .takes = VERB_TAKES_SELECTION | VERB_TAKES_JSON,
                                 .mode = ARCHIVE_READ};

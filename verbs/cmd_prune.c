@@ -27,23 +27,24 @@ static const option_row PRUNE_ROWS[] = {
      .offset = offsetof(prune_line, older_than_ns),
      .min = 1,
      .metavar = "DURATION",
-     .help = "segments whose last frame is older than this, before the newest frame: 30d"},
+     .help = "remove segments whose last frame is older than this, counted from the newest\n"
+             "frame: 30d"},
     {.long_name = "before",
      .type = OPTION_TIME,
      .offset = offsetof(prune_line, before),
      .metavar = "TIME",
      .edge = TD_DATE_BEGINS,
-     .help = "segments whose last frame came before this"},
+     .help = "remove segments whose last frame is older than this"},
     {.long_name = "keep-bytes",
      .type = OPTION_SIZE,
      .offset = offsetof(prune_line, keep_bytes),
      .metavar = "SIZE",
-     .help = "the oldest segments, until no more than this is left: 10GiB"},
+     .help = "remove the oldest segments until at most this is left: 10GiB"},
     {.long_name = "feed",
      .type = OPTION_LIST,
      .offset = offsetof(prune_line, feeds),
      .metavar = "GLOB",
-     .help = "only segments of these feeds; alone: all of them"},
+     .help = "only segments of these feeds; without a bound: all of them"},
     {.long_name = "dry-run",
      .type = OPTION_FLAG,
      .offset = offsetof(prune_line, is_dry_run),
@@ -51,7 +52,7 @@ static const option_row PRUNE_ROWS[] = {
     {.long_name = "all",
      .type = OPTION_FLAG,
      .offset = offsetof(prune_line, is_all),
-     .help = "remove even all segments of the archive, without a question"},
+     .help = "allow removing all segments, and do not ask"},
 };
 
 /* --keep-bytes 0 is a bound; that it was not given is this. */
@@ -226,10 +227,10 @@ exit_code cmd_prune(const verb_context *context, int argc, char **argv)
     prune_line line = {.keep_bytes = KEEP_ALL};
     const verb_run_spec spec = {
         .name = "prune",
-        .summary = "Remove the oldest segments: by age, by size, by feed.",
+        .summary = "Remove the oldest segments, by age, size or feed.",
         .examples = "tapedeck prune archive --older-than 90d --keep-bytes 500GiB --dry-run",
         .takes = VERB_TAKES_JSON,
-        .own = {"What goes", PRUNE_ROWS, sizeof PRUNE_ROWS / sizeof PRUNE_ROWS[0], &line},
+        .own = {"What to remove", PRUNE_ROWS, sizeof PRUNE_ROWS / sizeof PRUNE_ROWS[0], &line},
         .mode = ARCHIVE_MAINTAIN,
         .only_looks = &line.is_dry_run};
     exit_code status = EXIT_CODE_DONE;

@@ -103,7 +103,8 @@ exit_code cmd_recover(const verb_context *context, int argc, char **argv)
     recover_options options = {0};
     const verb_run_spec spec = {
         .name = "recover",
-        .summary = "Finish the segments that a crash left open; cut-off tails are kept in torn/.",
+        .summary =
+            "Finish the segments that a crash left open. Tails that are cut off move to torn/.",
         .examples = "tapedeck recover archive",
         .takes = VERB_TAKES_JSON,
         .own = {"Recovery", RECOVER_ROWS, 1, &options},

@@ -87,7 +87,7 @@ exit_code cmd_dump_catalog(const verb_context *context, int argc, char **argv)
 {
     verb_run verb = {0};
     const verb_run_spec spec = {.name = "dump-catalog",
-                                .summary = "Print every row of the catalog by natural key, sorted.",
+                                .summary = "Print every row of the catalog as sorted text.",
                                 .examples = "tapedeck dump-catalog archive | sha256sum",
                                 .mode = ARCHIVE_READ};
     exit_code status = EXIT_CODE_DONE;

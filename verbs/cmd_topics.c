@@ -1,4 +1,4 @@
-/* tapedeck topics: what the schema knows. */
+/* tapedeck topics: the topics that can be decoded. */
 #include <stdio.h>
 #include <string.h>
 
@@ -32,18 +32,18 @@ static const option_row TOPICS_ROWS[] = {
      .type = OPTION_TEXT,
      .offset = offsetof(topics_options, json_schema),
      .metavar = "TOPIC",
-     .help = "print the JSON Schema of this topic's frames (the name as listed,\n"
-             "or as the exchange writes it)"},
+     .help = "print the JSON Schema of this topic's frames; the name is as listed, or as the\n"
+             "exchange writes it"},
     {.long_name = "at",
      .type = OPTION_TIME,
      .offset = offsetof(topics_options, at),
      .metavar = "TIME",
-     .help = "with --json-schema: frames received then, where the exchange has changed a topic\n"
-             "under its name (default: now)"},
+     .help = "with --json-schema: receive time, for topics that changed over the years\n"
+             "(default: now)"},
     {.long_name = "markdown",
      .type = OPTION_FLAG,
      .offset = offsetof(topics_options, is_markdown),
-     .help = "print everything about the topics as a document: docs/topics.md is that"},
+     .help = "print all facts about the topics as Markdown (docs/topics.md)"},
 };
 
 static const table_column COLUMNS[] = {

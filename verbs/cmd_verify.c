@@ -121,7 +121,7 @@ exit_code cmd_verify(const verb_context *context, int argc, char **argv)
     verb_run verb = {0};
     const verb_run_spec spec = {
         .name = "verify",
-        .summary = "Read every byte of the archive and prove that it is as it was written.",
+        .summary = "Read every byte of an archive and check that it is as it was written.",
         .examples = "tapedeck verify archive --json",
         .takes = VERB_TAKES_THREADS | VERB_TAKES_JSON,
         .mode = ARCHIVE_READ};

@@ -15,9 +15,9 @@ import os from "node:os";
 import path from "node:path";
 import { after, before, test } from "node:test";
 import zlib from "node:zlib";
+import { PAGES, withOptions } from "./man_options.mjs";
 import { BIN, Program, json, jsonLines, listening, tapedeck, temporary } from "./lib.mjs";
 
-const PAGES = "docs/man";
 const SECTIONS = ["NAME", "SYNOPSIS", "DESCRIPTION", "EXIT STATUS", "SEE ALSO"];
 const EXAMPLE_MS = 60_000;
 
@@ -25,18 +25,10 @@ const pageNames = () => fs.readdirSync(PAGES).filter((f) => f.endsWith(".1"));
 const pageLines = (name) => fs.readFileSync(path.join(PAGES, name), "utf8").split("\n");
 const plain = (roff) => roff.replace(/\\f./g, "").replace(/\\-/g, "-").replace(/\\&/g, "").replace(/\\e/g, "\\");
 
+/** Verbs of the front, each with its summary. */
 async function verbs(t) {
   const { stdout } = await tapedeck(t, ["--help"]);
-  return stdout.split("\n").filter((l) => /^  \S/.test(l)).map((l) => l.trim().split(/\s+/)[0]);
-}
-
-/** Options as --help prints them: "-a, --archive DIR". */
-function helpOptions(text) {
-  return text
-    .split("\n")
-    .map((l) => /^  (?:(-\w), |    )(--[a-z-]+)(?: (\S+))?(?:  |$)/.exec(l))
-    .filter((m) => m)
-    .map((m) => `${m[1] ? `${m[1]}, ` : ""}${m[2]}${m[3] ? ` ${m[3]}` : ""}`);
+  return new Map(stdout.split("\n").filter((l) => /^  \S/.test(l)).map((l) => /^  (\S+) +(.*)$/.exec(l).slice(1)));
 }
 
 /** The lines of a section of a page. */
@@ -48,11 +40,6 @@ function section(name, title) {
   const length = rest.findIndex((l) => l.startsWith(".SH "));
   return length < 0 ? rest : rest.slice(0, length);
 }
-
-const pageOptions = (name) => {
-  const lines = section(name, "OPTIONS");
-  return lines.flatMap((l, i) => (l === ".TP" ? [plain(lines[i + 1])] : []));
-};
 
 /** Examples of a page: {mark, script}. */
 function examples(name) {
@@ -66,7 +53,7 @@ function examples(name) {
 }
 
 test("each verb has a page with its sections, and each page is of a verb", async (t) => {
-  const expected = ["tapedeck.1", ...(await verbs(t)).map((v) => `tapedeck-${v}.1`)].sort();
+  const expected = ["tapedeck.1", ...[...(await verbs(t)).keys()].map((v) => `tapedeck-${v}.1`)].sort();
   assert.deepEqual(pageNames().sort(), expected);
   for (const name of expected) {
     const titles = pageLines(name).filter((l) => l.startsWith(".SH ")).map((l) => l.slice(4));
@@ -78,11 +65,18 @@ test("each verb has a page with its sections, and each page is of a verb", async
   }
 });
 
-test("pages have the options of --help, as it prints them, in its order, and no others", async (t) => {
-  for (const verb of await verbs(t)) {
-    const help = helpOptions((await tapedeck(t, [verb, "--help"])).stdout);
-    assert.ok(help.includes("-h, --help"), `${verb} --help was not understood`);
-    assert.deepEqual(pageOptions(`tapedeck-${verb}.1`), help, `options of ${verb}`);
+test("pages have the verbs, the options and the words of --help", async (t) => {
+  const front = section("tapedeck.1", "DESCRIPTION").map(plain);
+  const listed = front.flatMap((l, i) => (l === ".TP" ? [[front[i + 1], front[i + 2]]] : []));
+  const rows = [...(await verbs(t))];
+  assert.deepEqual(listed, rows.map(([verb, summary]) => [verb, `${summary[0].toUpperCase()}${summary.slice(1)}:`]));
+  for (const [verb, summary] of rows) {
+    const name = `tapedeck-${verb}.1`;
+    assert.equal(plain(section(name, "NAME")[0]), `tapedeck-${verb} - ${summary}`);
+    const text = pageLines(name).join("\n");
+    const help = (await tapedeck(t, [verb, "--help"])).stdout;
+    assert.equal(text, withOptions(text, help), `options of ${verb}: make docs`);
+    assert.match(text, /^\\fB\\-h\\fR, \\fB\\-\\-help\\fR$/m, `${verb} --help was not understood`);
   }
 });
 

@@ -368,7 +368,7 @@ static void test_text(void **state)
         "inverse orderBookL2_25 BTCUSD",
         "1 frame could not be decoded. The first:",
         "not_json",
-        "1 gap in the recording, 1 of them covered by nothing else:",
+        "1 gap in the recording, 1 not covered by another connection:",
         "disconnect",
         "100 x 8",
         "101.5 x 7",
