@@ -5,11 +5,6 @@
 #include "base/assert.h"
 #include "base/limits.h"
 
-static int is_same_conn(const follower_conn *a, const follower_conn *b)
-{
-    return a->conn == b->conn && a->shard == b->shard && a->session == b->session;
-}
-
 static td_result begin(follower *f, const follower_conn *from, const topic_row *row, td_err *err)
 {
     track *made = NULL;
@@ -21,13 +16,10 @@ static td_result begin(follower *f, const follower_conn *from, const topic_row *
     return TD_OK;
 }
 
-td_result follower_meet(follower *f, const follower_conn *from, const topic_row *row,
+td_result follower_turn(follower *f, const follower_conn *from, const topic_row *row,
                         follower_step *out, td_err *err)
 {
-    TD_ASSERT_SLOW(row != NULL);
-    *out = FOLLOWER_GOES_ON;
-    if (TD_LIKELY(f->row == row && is_same_conn(&f->from, from)))
-        return TD_OK;
+    TD_ASSERT(row != NULL);
     if (f->track == NULL || strcmp(f->row->pattern, row->pattern) != 0) {
         *out = f->track == NULL ? FOLLOWER_BEGINS : FOLLOWER_TURNS;
         return begin(f, from, row, err);
@@ -38,7 +30,7 @@ td_result follower_meet(follower *f, const follower_conn *from, const topic_row 
             return rc;
         f->row = row;
     }
-    if (!is_same_conn(&f->from, from)) {
+    if (!follower_conn_is(&f->from, from)) {
         *out = FOLLOWER_RECONNECTS;
         track_reset(f->track);
         f->from = *from;

@@ -10,6 +10,7 @@
 
 #include <stdint.h>
 
+#include "base/attr.h"
 #include "base/err.h"
 #include "book/audit.h"
 #include "book/continuity.h"
@@ -42,10 +43,27 @@ typedef enum follower_step {
     FOLLOWER_TURNS,      /* of another topic: the book is another one */
 } follower_step;
 
-/* Make ready for a frame of this connection, which its row says how to read. TD_OK; TD_E_NOMEM: the
- * follower can only be closed. */
-TD_MUST_USE td_result follower_meet(follower *f, const follower_conn *from, const topic_row *row,
+/* 1 if the two are the same connection. */
+static inline int follower_conn_is(const follower_conn *a, const follower_conn *b)
+{
+    return a->conn == b->conn && a->shard == b->shard && a->session == b->session;
+}
+
+/* The slow path of follower_meet: the frame's connection or row is another one than before. */
+TD_MUST_USE td_result follower_turn(follower *f, const follower_conn *from, const topic_row *row,
                                     follower_step *out, td_err *err);
+
+/* Make ready for a frame of this connection, which its row says how to read. TD_OK; TD_E_NOMEM: the
+ * follower can only be closed. Inline, because nearly every frame continues the one before. */
+TD_MUST_USE static inline td_result follower_meet(follower *f, const follower_conn *from,
+                                                  const topic_row *row, follower_step *out,
+                                                  td_err *err)
+{
+    *out = FOLLOWER_GOES_ON;
+    if (TD_LIKELY(f->row == row && follower_conn_is(&f->from, from)))
+        return TD_OK;
+    return follower_turn(f, from, row, out, err);
+}
 
 /* Take the frame's message; NULL: unknown, and a book is unchecked until its next snapshot.
  * TD_OK: out is the verdict (of NULL an empty one); TD_E_NOMEM as verdict.no_memory: the

@@ -128,7 +128,7 @@ static td_result note_entries(survey_run *run, const tape_frame *frame, const ex
 {
     TD_ASSERT(run->spec->types[EXPORT_TRADES] != NULL);
     const frame_content *content =
-        content_read(run->reader, frame->channel, frame->recv_ns, frame->bytes);
+        content_read(run->reader, frame->channel, frame->row, frame->recv_ns, frame->bytes);
     TD_ASSERT(content != NULL);
     td_result rc = content_failure(content, err);
     const message *m = content->message;

@@ -130,7 +130,7 @@ static td_result apply(serve_book *b, content_reader *reader, const tape_frame *
 {
     verdict found;
     const frame_content *content =
-        content_read(reader, frame->channel, frame->recv_ns, frame->bytes);
+        content_read(reader, frame->channel, frame->row, frame->recv_ns, frame->bytes);
     TD_ASSERT(content != NULL);
     const message *m = content->message;
     *is_snapshot = 0;

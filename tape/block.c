@@ -196,12 +196,10 @@ block_entry *block_entries_edit(tape_block *block)
 
 td_result block_add(tape_block *block, const block_entry *entry, td_err *err)
 {
-    block_entry *entries =
-        td_array_reach(block->entries, &block->entry_capacity, block->entry_count, sizeof *entries);
-    if (entries == NULL)
+    if (!td_array_ensure((void **)&block->entries, &block->entry_capacity, block->entry_count,
+                         sizeof *entry))
         return td_err_set(err, TD_E_NOMEM, "no memory for %zu messages of a chunk",
                           block->entry_count + 1);
-    block->entries = entries;
-    entries[block->entry_count++] = *entry;
+    block->entries[block->entry_count++] = *entry;
     return TD_OK;
 }

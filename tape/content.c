@@ -62,27 +62,19 @@ uint64_t content_count(const content_reader *reader)
 
 /* ---- rows ---- */
 
-static const topic_row *dated_row(content_reader *reader, const tape_channel *channel,
-                                  uint64_t recv_ns)
+const topic_row *content_dated_row(content_reader *reader, const tape_channel *channel,
+                                   uint64_t recv_ns)
 {
     const topic_row *row = channel->topic.row;
     row_place *place = &reader->rows[channel->index % ROW_PLACES];
     uint64_t day = recv_ns / DAY_NS;
+    if (channel->family == NULL)
+        return row;
     if (place->channel == channel && place->day == day)
         return place->row;
     row = topic_row_at(channel->family->topics, channel->family->topic_count, row, recv_ns);
     *place = (row_place){.channel = channel, .day = day, .row = row};
     return place->row;
-}
-
-const topic_row *content_row(content_reader *reader, const tape_channel *channel, uint64_t recv_ns)
-{
-    const topic_row *row = channel->topic.row;
-    if (channel->role != ROLE_DATA)
-        return NULL;
-    if (TD_LIKELY(row == NULL || !topic_row_is_dated(row)) || channel->family == NULL)
-        return row;
-    return dated_row(reader, channel, recv_ns);
 }
 
 /* ---- reading ---- */
@@ -109,47 +101,61 @@ const classification *content_classify(content_reader *reader, const tape_channe
 static void decode(content_reader *reader, const tape_channel *channel, const topic_row *row,
                    td_bytes bytes)
 {
-    topic_match topic = channel->topic;
     frame_content *content = &reader->content;
     decode_path path = reader->reads == TAPE_READS_ALL ? DECODE_PATH_WHOLE : DECODE_PATH_FAST;
-    topic.row = row;
+    const topic_match *topic = &channel->topic;
+    topic_match other;
+    if (TD_UNLIKELY(row != topic->row)) {
+        other = *topic;
+        other.row = row;
+        topic = &other;
+    }
     if (!has_decoder(reader))
         content->why = (decode_error){.reason = DECODE_NO_MEMORY};
-    else if (decoder_decode(reader->decoder, &topic, bytes, path, &reader->message, &content->why))
+    else if (decoder_decode(reader->decoder, topic, bytes, path, &reader->message, &content->why))
         content->message = &reader->message;
 }
 
-/* A frame on a topic is what its row says. Any other is looked at first; if it turns out to be
- * nothing that a connection needs, decoding it says what is wrong with it. */
+static int reads_role(const content_reader *reader, frame_role role)
+{
+    return role == ROLE_DATA || role == ROLE_CONTROL || role == ROLE_UNKNOWN ||
+           (role == ROLE_OUT && reader->reads == TAPE_READS_ALL);
+}
+
+/* What a frame is that stands on no topic. 1: decode it as well, because it is unknown, or nothing
+ * that a connection needs: decoding finds what is wrong with it. */
+static int classify_first(content_reader *reader, const tape_channel *channel, uint64_t recv_ns,
+                          td_bytes bytes)
+{
+    int is_all = reader->reads == TAPE_READS_ALL;
+    if (channel->role != ROLE_UNKNOWN || is_all)
+        reader->content.what = content_classify(reader, channel, recv_ns, bytes);
+    return channel->role == ROLE_UNKNOWN ||
+           (is_all && !frame_class_is_control(reader->what.frame_class));
+}
+
 const frame_content *content_read(content_reader *reader, const tape_channel *channel,
-                                  uint64_t recv_ns, td_bytes bytes)
+                                  const topic_row *row, uint64_t recv_ns, td_bytes bytes)
 {
     frame_content *content = &reader->content;
     frame_role role = channel->role;
-    int is_all = reader->reads == TAPE_READS_ALL;
-    if (reader->reads == TAPE_READS_FRAMES || role == ROLE_HTTP || role == ROLE_EVENT ||
-        (role == ROLE_OUT && !is_all))
+    if (reader->reads == TAPE_READS_FRAMES || TD_UNLIKELY(!reads_role(reader, role)))
         return NULL;
     *content = (frame_content){0};
     reader->count++;
-    if (TD_LIKELY(role == ROLE_DATA)) {
-        decode(reader, channel, content_row(reader, channel, recv_ns), bytes);
-        if (content->message == NULL && is_all && channel->info.exchange_topic[0] == '\0')
-            content->what = content_classify(reader, channel, recv_ns, bytes);
-        return content;
-    }
-    if (role != ROLE_UNKNOWN || is_all)
+    if (TD_LIKELY(role == ROLE_DATA) || classify_first(reader, channel, recv_ns, bytes))
+        decode(reader, channel, row, bytes);
+    if (TD_UNLIKELY(content->message == NULL) && role == ROLE_DATA &&
+        reader->reads == TAPE_READS_ALL && channel->info.exchange_topic[0] == '\0')
         content->what = content_classify(reader, channel, recv_ns, bytes);
-    if (role == ROLE_UNKNOWN || (is_all && !frame_class_is_control(reader->what.frame_class)))
-        decode(reader, channel, NULL, bytes);
     return content;
 }
 
 td_result content_failure(const frame_content *content, td_err *err)
 {
-    if (TD_UNLIKELY(content->why.reason == DECODE_NO_MEMORY))
+    if (content->why.reason == DECODE_NO_MEMORY)
         return decode_error_result(&content->why, err);
-    return TD_UNLIKELY(content->what != NULL) ? classification_result(content->what, err) : TD_OK;
+    return content->what != NULL ? classification_result(content->what, err) : TD_OK;
 }
 
 const frame_content *content_without_memory(void)

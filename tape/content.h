@@ -16,15 +16,26 @@ typedef struct content_reader content_reader;
 TD_MUST_USE content_reader *content_reader_open(tape_reads reads);
 void content_reader_close(content_reader *reader);
 
+/* The slow path of content_row: the channel's row is about frames of some time only. */
+const topic_row *content_dated_row(content_reader *reader, const tape_channel *channel,
+                                   uint64_t recv_ns);
+
 /* The row that a channel's frames have at a time; NULL: none. A topic of which none holds then is
  * read as before. */
-const topic_row *content_row(content_reader *reader, const tape_channel *channel, uint64_t recv_ns);
+static inline const topic_row *content_row(content_reader *reader, const tape_channel *channel,
+                                           uint64_t recv_ns)
+{
+    const topic_row *row = channel->topic.row;
+    if (row == NULL || channel->role != ROLE_DATA)
+        return NULL;
+    return TD_LIKELY(!topic_row_is_dated(row)) ? row : content_dated_row(reader, channel, recv_ns);
+}
 
-/* Read a frame of a channel; bytes have DECODE_PADDING_BYTES behind them. Valid until the next call
- * and while the bytes are; NULL: the reader reads nothing, or nothing of such a channel. If
- * memory ran out, content_failure of what it returns is TD_E_NOMEM. */
+/* Read a frame of a channel and row (content_row); bytes have DECODE_PADDING_BYTES after them.
+ * Valid until the next call and while the bytes are; NULL: the reader reads nothing, or nothing of
+ * such a channel. If memory ran out, content_failure of what it returns is TD_E_NOMEM. */
 const frame_content *content_read(content_reader *reader, const tape_channel *channel,
-                                  uint64_t recv_ns, td_bytes bytes);
+                                  const topic_row *row, uint64_t recv_ns, td_bytes bytes);
 
 /* What a frame that came in on a channel is, whatever the reader reads; of a family that this
  * version does not know, unknown. Valid as above. */

@@ -144,7 +144,8 @@ static const frame_content *read_entry(chunk_load *load, content_reader *reader,
     if (from->use != SOURCE_FRAME)
         return NULL;
     td_bytes bytes = td_bytes_of(block_bytes(load->block)->data + entry->offset, entry->size);
-    const frame_content *found = content_read(reader, from->channel, entry->recv_ns, bytes);
+    const topic_row *row = content_row(reader, from->channel, entry->recv_ns);
+    const frame_content *found = content_read(reader, from->channel, row, entry->recv_ns, bytes);
     if (found == NULL)
         return NULL;
     if (content_failure(found, NULL) == TD_OK)

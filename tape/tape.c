@@ -348,7 +348,7 @@ static td_result take_content(tape *t, tape_frame *frame, td_err *err)
     frame->row = content_row(t->reader, frame->channel, frame->recv_ns);
     const frame_content *content = frame->content;
     if (content == NULL)
-        content = content_read(t->reader, frame->channel, frame->recv_ns, frame->bytes);
+        content = content_read(t->reader, frame->channel, frame->row, frame->recv_ns, frame->bytes);
     if (content == NULL)
         return TD_OK;
     td_result rc = content_failure(content, err);

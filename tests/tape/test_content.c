@@ -56,7 +56,9 @@ static void keep_row(const family *of, const topic_row *row, content_reader *rea
     text.data = bytes.data;
     assert_true(topic_match_text(row, 1, td_bytes_str(row_frame_topic(row)), TOPIC_ANY_TIME,
                                  &channel.topic));
-    const frame_content *read = content_read(reader, &channel, row_frame_moment(row), text);
+    uint64_t recv_ns = row_frame_moment(row);
+    const frame_content *read =
+        content_read(reader, &channel, content_row(reader, &channel, recv_ns), recv_ns, text);
     assert_non_null(read);
     assert_int_equal(content_failure(read, NULL), TD_OK);
     append_content(read, &channel, &before);
@@ -64,8 +66,8 @@ static void keep_row(const family *of, const topic_row *row, content_reader *rea
     assert_non_null(kept);
     /* Another frame, which is no JSON of any row, takes the reader's memory. */
     static const char OTHER[256] = "{\"topic\":\"\\u0041\\u0042\\u0043\\u0044\",\"data\":[1,2,3]}";
-    (void)content_read(reader, &channel, 0, td_bytes_of(OTHER, strlen(OTHER)));
-    (void)content_read(other, &channel, 0, td_bytes_of(OTHER, strlen(OTHER)));
+    (void)content_read(reader, &channel, row, recv_ns, td_bytes_of(OTHER, strlen(OTHER)));
+    (void)content_read(other, &channel, row, recv_ns, td_bytes_of(OTHER, strlen(OTHER)));
     append_content(kept, &channel, &after);
     if (!td_bytes_equal(td_buf_view(&before), td_buf_view(&after)))
         fail_msg("%s %s\nread %.*s\nkept %.*s", of->name, row->name, (int)before.size,
@@ -116,7 +118,7 @@ static void test_no_space(void **state)
                                  &channel.topic));
     content_reader *reader = content_reader_open(TAPE_READS_ALL);
     td_bytes bytes = td_bytes_of(FRAME, strlen(FRAME));
-    const frame_content *read = content_read(reader, &channel, 0, bytes);
+    const frame_content *read = content_read(reader, &channel, channel.topic.row, 0, bytes);
     assert_non_null(read->message);
     assert_non_null(read->message->beside); /* levels have ids, which the plain struct has not */
     size_t space = 0;
