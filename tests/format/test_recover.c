@@ -18,6 +18,7 @@
 #include "format/recover.h"
 #include "format/segment_reader.h"
 #include "format/segment_verify.h"
+#include "tests/testing/mcap_reader.h"
 #include "tests/testing/segment_fixture.h"
 
 enum { PER_CHUNK = 20, SWEEP_CALLS_MAX = 200 };
@@ -113,6 +114,7 @@ static void test_every_tail(void **state)
             assert_int_equal(result->totals.last_ns,
                              FIXTURE_START_NS + (whole * PER_CHUNK - 1) * FIXTURE_STEP_NS);
             check_file(disk, FINAL, done[whole].bytes, done[whole].size);
+            assert_int_equal(mcap_reader_compare(io_fault_io(disk), FINAL), whole * PER_CHUNK);
         }
         if (result->torn_bytes > 0 || whole == 0)
             check_file(disk, result->torn_path, open.bytes + ends[whole], cut - ends[whole]);

@@ -15,6 +15,7 @@
 #include "tests/testing/io_fault.h"
 #include "format/recover.h"
 #include "format/segment_verify.h"
+#include "tests/testing/mcap_reader.h"
 #include "tests/testing/segment_fixture.h"
 
 static const char FINAL[] = "a.mcap";
@@ -73,6 +74,8 @@ static void test_sound(void **state)
         assert_true(result.is_ours);
         assert_int_equal(result.totals.message_count, rows[i].frames);
         assert_int_equal(result.frame_count, rows[i].frames - (rows[i].frames + 9) / 10);
+        if (rows[i].end == FIXTURE_FINISHED)
+            assert_int_equal(mcap_reader_compare(io_fault_io(disk), FINAL), rows[i].frames);
         io_fault_close(disk);
     }
 }

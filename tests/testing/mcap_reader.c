@@ -1,117 +1,116 @@
 #include "tests/testing/mcap_reader.h"
 
-#include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include <lz4frame.h>
+#include <zlib.h>
+#include <zstd.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "base/hash.h"
 #include "base/limits.h"
-#include "format/codec.h"
-#include "format/mcap_decode.h"
-#include "format/mcap_source.h"
+#include "format/segment_reader.h"
 
 struct mcap_reader {
-    td_file *file;
-    mcap_source source;
+    td_bytes file;
     mcap_chunks chunks;
-    codec *coder;
-    td_buf header_bytes;
-    mcap_header header;
-    td_buf records;    /* of the present chunk, decompressed */
-    size_t records_at; /* next one among them */
-    uint8_t is_in_chunk;
-    uint64_t chunk_offset;
-    mcap_section section;
-    uint64_t at;         /* next record of the file */
-    uint64_t summary_at; /* behind Data End; 0 = not reached */
+    td_bytes profile;
+    size_t at;         /* next record of the file */
+    size_t summary_at; /* after Data End; 0 = not reached */
+    uint8_t *records;  /* of the present chunk, decompressed; NULL outside of one */
+    size_t records_bytes, records_at;
     uint8_t is_done;
     mcap_reader_stats stats;
 };
 
-/* The header's bytes are kept: callers look at it any time. */
-static td_result read_header(mcap_reader *r, td_err *err)
-{
-    TD_ASSERT(r->at == 0);
-    td_bytes bytes;
-    mcap_place place;
-    td_result rc = mcap_source_view(&r->source, 0, MCAP_MAGIC_BYTES, &bytes, err);
-    if (rc == TD_OK)
-        rc = mcap_check_magic(bytes.data, err);
-    if (rc == TD_OK)
-        rc = mcap_source_record(&r->source, MCAP_MAGIC_BYTES, r->source.size, &place, err);
-    if (rc == TD_EOF)
-        return td_err_set(err, TD_E_TRUNCATED, "ends behind the magic");
-    if (rc == TD_OK && place.opcode != MCAP_HEADER)
-        return td_err_set(err, TD_E_CORRUPT, "begins with a %s record",
-                          mcap_opcode_name(place.opcode));
-    if (rc == TD_OK)
-        rc = mcap_source_content(&r->source, &place, &bytes, err);
-    if (rc == TD_OK)
-        rc = td_buf_append(&r->header_bytes, bytes.data, bytes.size, err);
-    if (rc == TD_OK)
-        rc = mcap_decode_header(td_buf_view(&r->header_bytes), &r->header, err);
-    if (rc == TD_OK)
-        r->at = place.end;
-    return rc;
-}
+/* Ids of the channels seen, one bit each. */
+typedef struct channel_set {
+    uint8_t bits[(UINT16_MAX + 1) / 8];
+} channel_set;
 
-/* Buffers and file; their bounds are the reader's bounds. */
-static td_result open_parts(mcap_reader *r, td_io io, const char *path, td_err *err)
-{
-    td_buf_init(&r->header_bytes, LIMIT_RECORD_BYTES);
-    td_buf_init(&r->records, LIMIT_CHUNK_BYTES);
-    r->coder = codec_open();
-    if (r->coder == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for an MCAP reader");
-    td_result rc = td_io_open(io, path, TD_OPEN_READ, &r->file, err);
-    if (rc == TD_OK)
-        rc = mcap_source_init(&r->source, r->file, err);
-    return rc == TD_OK ? read_header(r, err) : rc;
-}
+/* Fields of a record, from the first on. */
+typedef struct fields {
+    td_bytes left;
+    uint8_t is_short; /* 1: a field did not fit */
+} fields;
 
-td_result mcap_reader_open(td_io io, const char *path, mcap_chunks chunks, mcap_reader **out,
-                           td_err *err)
+static td_bytes take(fields *f, uint64_t size)
 {
-    *out = NULL;
-    mcap_reader *r = td_alloc_zero(1, sizeof *r);
-    if (r == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for an MCAP reader");
-    r->chunks = chunks;
-    td_result rc = open_parts(r, io, path, err);
-    if (rc != TD_OK) {
-        mcap_reader_close(r);
-        return td_err_add(err, rc, "file %s", path);
+    if (f->is_short || size > f->left.size) {
+        f->is_short = 1;
+        return td_bytes_of(NULL, 0);
     }
+    td_bytes taken = td_bytes_of(f->left.data, (size_t)size);
+    f->left = td_bytes_of(f->left.data + size, f->left.size - (size_t)size);
+    return taken;
+}
+
+static uint64_t take_number(fields *f, size_t size)
+{
+    td_bytes bytes = take(f, size);
+    uint64_t number = 0;
+    for (size_t i = bytes.size; i > 0; i--)
+        number = number << 8 | bytes.data[i - 1];
+    return number;
+}
+
+/* Bytes after their length, which has length_bytes. */
+static td_bytes take_sized(fields *f, size_t length_bytes)
+{
+    return take(f, take_number(f, length_bytes));
+}
+
+/* The record at *at of bytes. TD_OK, TD_EOF, TD_E_TRUNCATED. */
+static td_result split(td_bytes bytes, size_t *at, mcap_record *out)
+{
+    TD_ASSERT(*at <= bytes.size);
+    if (*at == bytes.size)
+        return TD_EOF;
+    fields f = {.left = td_bytes_of(bytes.data + *at, bytes.size - *at)};
+    *out = (mcap_record){.offset = *at};
+    out->opcode = (uint8_t)take_number(&f, 1);
+    out->content = take_sized(&f, 8);
+    if (f.is_short || out->opcode == 0)
+        return TD_E_TRUNCATED;
+    *at = (size_t)(f.left.data - bytes.data);
+    return TD_OK;
+}
+
+td_result mcap_reader_open(td_bytes file, mcap_chunks chunks, mcap_reader **out)
+{
+    mcap_record header;
+    size_t at = sizeof MCAP_MAGIC - 1;
+    *out = NULL;
+    if (file.size < at || memcmp(file.data, MCAP_MAGIC, at) != 0)
+        return TD_E_CORRUPT;
+    if (split(file, &at, &header) != TD_OK || header.opcode != MCAP_HEADER)
+        return TD_E_CORRUPT;
+    fields f = {.left = header.content};
+    td_bytes profile = take_sized(&f, 4);
+    (void)take_sized(&f, 4); /* library */
+    if (f.is_short)
+        return TD_E_CORRUPT;
+    mcap_reader *r = calloc(1, sizeof *r);
+    TD_ASSERT(r != NULL);
+    r->file = file;
+    r->chunks = chunks;
+    r->profile = profile;
+    r->at = at;
     *out = r;
     return TD_OK;
 }
 
 void mcap_reader_close(mcap_reader *reader)
 {
-    if (reader == NULL)
-        return;
-    mcap_source_fini(&reader->source);
-    td_io_close(reader->file);
-    codec_close(reader->coder);
-    td_buf_fini(&reader->header_bytes);
-    td_buf_fini(&reader->records);
-    td_free(reader);
+    if (reader != NULL)
+        free(reader->records);
+    free(reader);
 }
 
-const mcap_header *mcap_reader_header(const mcap_reader *reader)
+td_bytes mcap_reader_profile(const mcap_reader *reader)
 {
-    return &reader->header;
-}
-
-mcap_section mcap_reader_section(const mcap_reader *reader)
-{
-    return reader->section;
-}
-
-uint64_t mcap_reader_chunk_offset(const mcap_reader *reader)
-{
-    return reader->section == MCAP_SECTION_CHUNK ? reader->chunk_offset : 0;
+    return reader->profile;
 }
 
 mcap_reader_stats mcap_reader_get_stats(const mcap_reader *reader)
@@ -119,191 +118,274 @@ mcap_reader_stats mcap_reader_get_stats(const mcap_reader *reader)
     return reader->stats;
 }
 
-/* Compare a CRC with the one that stands in the file. */
-static td_result judge_crc(mcap_reader *r, const char *what, uint32_t crc, uint32_t expected,
-                           td_err *err)
+static td_result check_crc(mcap_reader *r, td_bytes bytes, uint64_t expected)
 {
-    TD_ASSERT(expected != 0);
-    r->stats.crc_checked_count++;
-    if (crc != expected)
-        return td_err_set(err, TD_E_CORRUPT, "CRC of the %s is %08x, %08x expected", what, crc,
-                          expected);
-    return TD_OK;
-}
-
-/* From now on records come out of the chunk, until its end. */
-static td_result enter_chunk(mcap_reader *r, const mcap_place *place, td_bytes content, td_err *err)
-{
-    TD_ASSERT(!r->is_in_chunk);
-    TD_ASSERT(place->opcode == MCAP_CHUNK);
-    mcap_chunk chunk;
-    codec_kind kind = CODEC_NONE;
-    td_result rc = mcap_decode_chunk(content, &chunk, err);
-    if (rc == TD_OK)
-        rc = codec_find(chunk.compression, &kind, err);
-    if (rc == TD_OK && chunk.uncompressed_bytes > LIMIT_CHUNK_BYTES)
-        rc = td_err_set(err, TD_E_LIMIT, "chunk of %" PRIu64 " bytes uncompressed: limit %zu",
-                        chunk.uncompressed_bytes, LIMIT_CHUNK_BYTES);
-    size_t size = (size_t)chunk.uncompressed_bytes;
-    td_buf_clear(&r->records);
-    if (rc == TD_OK)
-        rc = td_buf_reserve(&r->records, size, err);
-    if (rc == TD_OK)
-        rc = codec_decompress(r->coder, kind, chunk.records, r->records.data, size, err);
-    if (rc != TD_OK)
-        return rc;
-    r->records.size = size;
-    if (chunk.uncompressed_crc == 0)
-        r->stats.crc_missing_count++;
-    else
-        rc = judge_crc(r, "chunk", td_crc32(0, r->records.data, size), chunk.uncompressed_crc, err);
-    if (rc != TD_OK)
-        return rc;
-    r->records_at = 0;
-    r->is_in_chunk = 1;
-    r->chunk_offset = place->offset;
-    return TD_OK;
-}
-
-/* CRC over [from, to) against expected, or a missing one counted. */
-static td_result check_range(mcap_reader *r, const char *what, uint64_t from, uint64_t to,
-                             uint32_t expected, td_err *err)
-{
-    TD_ASSERT(from <= to);
     if (expected == 0) {
         r->stats.crc_missing_count++;
         return TD_OK;
     }
-    uint32_t crc = 0;
-    td_result rc = mcap_source_crc(&r->source, from, to, &crc, err);
-    return rc == TD_OK ? judge_crc(r, what, crc, expected, err) : rc;
+    r->stats.crc_checked_count++;
+    return crc32_z(0, bytes.data, bytes.size) == expected ? TD_OK : TD_E_CORRUPT;
 }
 
-/* Behind this record the summary begins. */
-static td_result check_data_end(mcap_reader *r, const mcap_place *place, td_bytes content,
-                                td_err *err)
+/* The file's bytes [from, to). */
+static td_bytes range(const mcap_reader *r, size_t from, size_t to)
 {
-    TD_ASSERT(place->opcode == MCAP_DATA_END);
-    mcap_data_end record;
-    r->summary_at = place->end;
-    td_result rc = mcap_decode_data_end(content, &record, err);
-    if (rc == TD_OK)
-        rc = check_range(r, "data section", 0, place->offset, record.data_section_crc, err);
-    return rc;
+    TD_ASSERT(from <= to && to <= r->file.size);
+    return td_bytes_of(r->file.data + from, to - from);
 }
 
-/* The summary's CRC, and that the file ends after the footer with the magic. */
-static td_result check_footer(mcap_reader *r, const mcap_place *place, td_bytes content,
-                              td_err *err)
+static int decompress_lz4(td_bytes in, uint8_t *out, size_t out_bytes)
 {
-    TD_ASSERT(place->opcode == MCAP_FOOTER);
-    mcap_footer footer;
+    LZ4F_dctx *context;
+    size_t read = in.size;
+    size_t made = out_bytes;
+    if (LZ4F_isError(LZ4F_createDecompressionContext(&context, LZ4F_VERSION)))
+        return 0;
+    size_t left = LZ4F_decompress(context, out, &made, in.data, &read, NULL);
+    (void)LZ4F_freeDecompressionContext(context); /* returns only whether a frame was incomplete */
+    return left == 0 && made == out_bytes && read == in.size;
+}
+
+/* 1 if in decompresses to just out_bytes. */
+static int decompress(td_bytes compression, td_bytes in, uint8_t *out, size_t out_bytes)
+{
+    if (td_bytes_is(compression, "zstd"))
+        return ZSTD_decompress(out, out_bytes, in.data, in.size) == out_bytes;
+    if (td_bytes_is(compression, "lz4"))
+        return decompress_lz4(in, out, out_bytes);
+    if (compression.size != 0 || in.size != out_bytes)
+        return 0;
+    if (out_bytes > 0)
+        memcpy(out, in.data, out_bytes);
+    return 1;
+}
+
+/* The records of a chunk come next. */
+static td_result enter_chunk(mcap_reader *r, td_bytes content)
+{
+    TD_ASSERT(r->records == NULL);
+    fields f = {.left = content};
+    (void)take(&f, 16); /* first and last time */
+    uint64_t size = take_number(&f, 8);
+    uint64_t crc = take_number(&f, 4);
+    td_bytes compression = take_sized(&f, 4);
+    td_bytes compressed = take_sized(&f, 8);
+    if (f.is_short || size > LIMIT_CHUNK_BYTES)
+        return TD_E_CORRUPT;
+    uint8_t *records = malloc(size == 0 ? 1 : (size_t)size);
+    TD_ASSERT(records != NULL);
+    if (!decompress(compression, compressed, records, (size_t)size) ||
+        check_crc(r, td_bytes_of(records, (size_t)size), crc) != TD_OK) {
+        free(records);
+        return TD_E_CORRUPT;
+    }
+    r->records = records;
+    r->records_bytes = (size_t)size;
+    r->records_at = 0;
+    return TD_OK;
+}
+
+/* The CRC covers what is before it; fields of later specifications may follow it. */
+static td_result check_attachment(mcap_reader *r, td_bytes content)
+{
+    fields f = {.left = content};
+    (void)take(&f, 16); /* log and create time */
+    (void)take_sized(&f, 4);
+    (void)take_sized(&f, 4);
+    (void)take_sized(&f, 8);
+    size_t covered = content.size - f.left.size;
+    uint64_t crc = take_number(&f, 4);
+    return f.is_short ? TD_E_CORRUPT : check_crc(r, td_bytes_of(content.data, covered), crc);
+}
+
+static td_result check_data_end(mcap_reader *r, const mcap_record *record)
+{
+    fields f = {.left = record->content};
+    uint64_t crc = take_number(&f, 4);
+    r->summary_at = r->at;
+    return f.is_short ? TD_E_CORRUPT : check_crc(r, range(r, 0, (size_t)record->offset), crc);
+}
+
+/* The summary reaches from Data End to the footer's CRC; after the footer only the magic follows.
+ * A damaged Data End would else pass as an unknown record. */
+static td_result check_footer(mcap_reader *r, const mcap_record *record)
+{
+    fields f = {.left = record->content};
+    uint64_t summary_at = take_number(&f, 8);
+    (void)take_number(&f, 8); /* summary offsets */
+    size_t covered = (size_t)(f.left.data - r->file.data);
+    uint64_t crc = take_number(&f, 4);
     r->is_done = 1;
-    td_result rc = mcap_decode_footer(content, &footer, err);
-    if (rc != TD_OK)
-        return rc;
-    td_bytes magic;
-    rc = mcap_source_view(&r->source, place->end, MCAP_MAGIC_BYTES, &magic, err);
-    if (rc == TD_OK && memcmp(magic.data, MCAP_MAGIC, MCAP_MAGIC_BYTES) != 0)
-        rc = td_err_set(err, TD_E_TRUNCATED, "no closing magic behind the footer");
-    uint64_t end = place->end + MCAP_MAGIC_BYTES;
-    if (rc == TD_OK && r->source.size != end)
-        rc = td_err_set(err, TD_E_TRUNCATED, "%" PRIu64 " bytes behind the closing magic",
-                        r->source.size - end);
-    uint64_t from = footer.summary_start == 0 ? place->offset : footer.summary_start;
-    /* A damaged Data End record would else pass as one that nobody knows. */
-    if (rc == TD_OK && footer.summary_start != 0 && footer.summary_start != r->summary_at)
-        rc = td_err_set(err, TD_E_CORRUPT,
-                        "footer: summary at %" PRIu64 ", the data section ends at %" PRIu64, from,
-                        r->summary_at);
-    if (rc == TD_OK)
-        rc = check_range(r, "summary", from, place->end - 4, footer.summary_crc, err);
-    return rc;
+    if (f.is_short || f.left.size != 0 || !td_bytes_is(range(r, r->at, r->file.size), MCAP_MAGIC))
+        return TD_E_TRUNCATED;
+    if (summary_at != 0 && summary_at != r->summary_at)
+        return TD_E_CORRUPT;
+    size_t from = summary_at == 0 ? (size_t)record->offset : (size_t)summary_at;
+    return check_crc(r, range(r, from, covered), crc);
 }
 
-/* An attachment's CRC without holding it. */
-static td_result check_attachment(mcap_reader *r, const mcap_place *place, td_err *err)
+int mcap_reader_message(const mcap_record *record, mcap_message *out)
 {
-    TD_ASSERT(place->opcode == MCAP_ATTACHMENT);
-    uint64_t crc_at;
-    uint32_t expected;
-    td_result rc = mcap_source_attachment_crc(&r->source, place, &crc_at, &expected, err);
-    if (rc == TD_OK)
-        rc = check_range(r, "attachment", place->content_at, crc_at, expected, err);
-    return rc;
+    fields f = {.left = record->content};
+    out->channel_id = (uint16_t)take_number(&f, 2);
+    out->sequence = (uint32_t)take_number(&f, 4);
+    out->log_ns = take_number(&f, 8);
+    out->publish_ns = take_number(&f, 8);
+    out->data = f.left;
+    return !f.is_short;
 }
 
-/* Look at a record of the file before it is returned. */
-static td_result inspect(mcap_reader *r, const mcap_place *place, mcap_record *out, td_err *err)
+static td_result check(mcap_reader *r, const mcap_record *record)
 {
-    TD_ASSERT(place->end <= r->source.size);
-    r->section = r->summary_at == 0 ? MCAP_SECTION_DATA : MCAP_SECTION_SUMMARY;
-    *out = (mcap_record){.opcode = place->opcode, .offset = place->offset};
-    td_result rc = TD_OK;
-    if (place->opcode == MCAP_ATTACHMENT)
-        rc = check_attachment(r, place, err);
-    if (rc != TD_OK ||
-        (place->opcode == MCAP_ATTACHMENT && place->content_bytes > LIMIT_RECORD_BYTES))
-        return rc;
-    rc = mcap_source_content(&r->source, place, &out->content, err);
-    if (rc != TD_OK)
-        return rc;
-    if (place->opcode == MCAP_CHUNK && r->chunks == MCAP_CHUNKS_EXPANDED)
-        return enter_chunk(r, place, out->content, err);
-    if (place->opcode == MCAP_DATA_END)
-        rc = check_data_end(r, place, out->content, err);
-    if (place->opcode == MCAP_FOOTER)
-        rc = check_footer(r, place, out->content, err);
-    /* The checks may have moved the window. */
-    if (rc == TD_OK)
-        rc = mcap_source_content(&r->source, place, &out->content, err);
-    return rc;
-}
-
-/* The next record of the present chunk; TD_EOF at its end. */
-static td_result next_in_chunk(mcap_reader *r, mcap_record *out, td_err *err)
-{
-    TD_ASSERT(r->is_in_chunk);
-    td_result rc = mcap_next_record(td_buf_view(&r->records), &r->records_at, out, err);
-    r->section = MCAP_SECTION_CHUNK;
-    if (rc == TD_OK)
+    if (r->records != NULL)
+        return TD_OK; /* the other records have their meaning outside of chunks alone */
+    switch (record->opcode) {
+    case MCAP_ATTACHMENT:
+        return check_attachment(r, record->content);
+    case MCAP_DATA_END:
+        return check_data_end(r, record);
+    case MCAP_FOOTER:
+        return check_footer(r, record);
+    default:
         return TD_OK;
-    r->is_in_chunk = 0;
-    if (rc == TD_EOF)
-        return TD_EOF;
-    return td_err_add(err, TD_E_CORRUPT, "chunk at %" PRIu64, r->chunk_offset);
+    }
 }
 
-td_result mcap_reader_next(mcap_reader *reader, mcap_record *out, td_err *err)
+/* The next record of the present chunk; TD_EOF after its last. */
+static td_result next_in_chunk(mcap_reader *r, mcap_record *out)
+{
+    td_result rc = split(td_bytes_of(r->records, r->records_bytes), &r->records_at, out);
+    if (rc == TD_OK)
+        return rc;
+    free(r->records);
+    r->records = NULL;
+    return rc == TD_EOF ? rc : TD_E_CORRUPT;
+}
+
+static td_result next_in_file(mcap_reader *r, mcap_record *out)
+{
+    if (r->is_done)
+        return TD_EOF;
+    td_result rc = split(r->file, &r->at, out);
+    if (rc == TD_OK)
+        return rc;
+    r->is_done = 1;
+    return TD_E_TRUNCATED; /* in a record, or without a footer */
+}
+
+td_result mcap_reader_next(mcap_reader *reader, mcap_record *out)
 {
     mcap_reader *r = reader;
     for (;;) {
-        td_result rc = r->is_in_chunk ? next_in_chunk(r, out, err) : TD_EOF;
-        if (rc == TD_EOF && r->is_done)
-            return TD_EOF;
-        mcap_place place;
-        if (rc == TD_EOF) {
-            rc = mcap_source_record(&r->source, r->at, r->source.size, &place, err);
-            if (rc == TD_EOF)
-                rc = td_err_set(err, TD_E_TRUNCATED, "the file ends without a footer");
-            if (rc == TD_E_TRUNCATED) {
-                r->is_done = 1;
-                return rc;
-            }
-            if (rc != TD_OK)
-                return rc;
-            r->at = place.end;
-            rc = inspect(r, &place, out, err);
-            if (rc != TD_OK)
-                return td_err_add(err, rc, "%s record at %" PRIu64, mcap_opcode_name(place.opcode),
-                                  place.offset);
-        }
+        td_result rc = r->records != NULL ? next_in_chunk(r, out) : TD_EOF;
+        if (rc == TD_EOF)
+            rc = next_in_file(r, out);
         if (rc != TD_OK)
             return rc;
-        if (out->opcode == MCAP_CHUNK && r->chunks == MCAP_CHUNKS_EXPANDED)
+        if (out->opcode == MCAP_CHUNK && r->records == NULL && r->chunks == MCAP_CHUNKS_EXPANDED) {
+            rc = enter_chunk(r, out->content);
+            if (rc != TD_OK)
+                return rc;
             continue;
-        r->stats.record_count++;
+        }
         r->stats.message_count += out->opcode == MCAP_MESSAGE;
-        return TD_OK;
+        return check(r, out);
     }
+}
+
+/* A message has its fields, and its channel before it. */
+static td_result check_channel(channel_set *seen, const mcap_record *record)
+{
+    fields f = {.left = record->content};
+    uint16_t id = (uint16_t)take_number(&f, 2);
+    uint8_t bit = (uint8_t)(1u << (id % 8));
+    mcap_message message;
+    if (record->opcode == MCAP_CHANNEL && !f.is_short)
+        seen->bits[id / 8] |= bit;
+    if (record->opcode == MCAP_MESSAGE &&
+        (!mcap_reader_message(record, &message) || !(seen->bits[id / 8] & bit)))
+        return TD_E_CORRUPT;
+    return TD_OK;
+}
+
+td_result mcap_reader_check(td_bytes file, mcap_reader_stats *stats)
+{
+    mcap_reader *reader;
+    mcap_record record;
+    channel_set seen = {0};
+    td_result rc = mcap_reader_open(file, MCAP_CHUNKS_EXPANDED, &reader);
+    while (rc == TD_OK) {
+        rc = mcap_reader_next(reader, &record);
+        if (rc == TD_OK)
+            rc = check_channel(&seen, &record);
+    }
+    if (reader != NULL && stats != NULL)
+        *stats = reader->stats;
+    mcap_reader_close(reader);
+    return rc == TD_EOF ? TD_OK : rc;
+}
+
+/* The next message of the second reader is what segment_reader gave. */
+static void compare_message(mcap_reader *second, const segment_message *got)
+{
+    mcap_record record = {0};
+    mcap_message want = {0};
+    while (record.opcode != MCAP_MESSAGE)
+        TD_ASSERT(mcap_reader_next(second, &record) == TD_OK);
+    TD_ASSERT(mcap_reader_message(&record, &want));
+    TD_ASSERT(got->channel->id == want.channel_id);
+    TD_ASSERT(got->sequence == want.sequence);
+    TD_ASSERT(got->log_ns == want.log_ns);
+    TD_ASSERT(got->publish_ns == want.publish_ns);
+    TD_ASSERT(td_bytes_equal(got->data, want.data));
+}
+
+/* All messages of a file, compared; their number. */
+static uint64_t compare_messages(const segment_reader *first, mcap_reader *second)
+{
+    segment_scratch *scratch = segment_scratch_open();
+    td_buf records;
+    td_buf_init(&records, LIMIT_CHUNK_BYTES + SEGMENT_PADDING_BYTES);
+    uint64_t count = 0;
+    for (uint32_t i = 0; i < segment_reader_chunk_count(first); i++) {
+        TD_ASSERT(segment_reader_read(first, i, scratch, &records, NULL) == TD_OK);
+        size_t at = 0;
+        segment_message message;
+        td_result rc;
+        while ((rc = segment_reader_message(first, td_buf_view(&records), &at, &message, NULL)) ==
+               TD_OK) {
+            compare_message(second, &message);
+            count++;
+        }
+        TD_ASSERT(rc == TD_EOF);
+    }
+    td_buf_fini(&records);
+    segment_scratch_close(scratch);
+    return count;
+}
+
+int64_t mcap_reader_compare(td_io io, const char *path)
+{
+    uint8_t *bytes;
+    size_t size;
+    TD_ASSERT(td_io_read_file(io, path, SIZE_MAX, &bytes, &size, NULL) == TD_OK);
+    td_bytes file = td_bytes_of(bytes, size);
+    mcap_reader_stats stats;
+    uint64_t count = 0;
+    int is_due = mcap_reader_check(file, &stats) == TD_OK && stats.crc_missing_count == 0;
+    if (is_due) {
+        segment_reader *first;
+        mcap_reader *second;
+        TD_ASSERT(segment_reader_open(io, path, &first, NULL) == TD_OK);
+        TD_ASSERT(segment_reader_info(first)->state == SEGMENT_FINISHED);
+        TD_ASSERT(segment_reader_info(first)->damaged_count == 0);
+        TD_ASSERT(mcap_reader_open(file, MCAP_CHUNKS_EXPANDED, &second) == TD_OK);
+        count = compare_messages(first, second);
+        TD_ASSERT(count == stats.message_count);
+        mcap_reader_close(second);
+        segment_reader_close(first);
+    }
+    td_free(bytes);
+    return is_due ? (int64_t)count : -1;
 }

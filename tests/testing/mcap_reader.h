@@ -1,16 +1,14 @@
-/* Any MCAP file from its first record to its last, in file order: what segments are compared with,
- * and sharing no walk with segment_reader. It shows every record, also those of later
- * specifications and private ones, and checks each CRC on the way: chunks, attachments, data
- * section, summary.
- *
- * Memory: one record or chunk (LIMIT_RECORD_BYTES, LIMIT_CHUNK_BYTES); attachments above that are
- * passed over with their CRC checked. One thread. */
+/* Any MCAP file from its first record to its last, read as https://mcap.dev/spec says: what the
+ * reader, recovery and verification of format/ are compared with. It shares no code with them:
+ * it parses the bytes itself, and calls zstd, lz4 and zlib directly. It checks every CRC (chunks,
+ * attachments, data section, summary). The whole file is in memory. One thread. */
 #ifndef TD_TESTS_TESTING_MCAP_READER_H
 #define TD_TESTS_TESTING_MCAP_READER_H
 
 #include <stdint.h>
 
 #include "base/attr.h"
+#include "base/bytes.h"
 #include "base/err.h"
 #include "base/io.h"
 #include "format/mcap.h"
@@ -21,43 +19,42 @@ typedef enum mcap_chunks {
     MCAP_CHUNKS_EXPANDED, /* the records in it are returned instead */
 } mcap_chunks;
 
-/* Where in the file a record was. */
-typedef enum mcap_section {
-    MCAP_SECTION_DATA,
-    MCAP_SECTION_CHUNK,
-    MCAP_SECTION_SUMMARY
-} mcap_section;
-
 /* What was read so far. */
 typedef struct mcap_reader_stats {
-    uint64_t record_count, message_count;
+    uint64_t message_count;
     uint64_t crc_checked_count,
         crc_missing_count; /* missing: zero, which the specification allows */
 } mcap_reader_stats;
 
 typedef struct mcap_reader mcap_reader;
 
-/* Open the file at path and read magic and header. TD_OK; TD_E_NOTFOUND, TD_E_IO, TD_E_NOMEM;
- * TD_E_CORRUPT, TD_E_TRUNCATED if it does not begin as MCAP; TD_E_UNSUPPORTED for another major
- * version. */
-TD_MUST_USE td_result mcap_reader_open(td_io io, const char *path, mcap_chunks chunks,
-                                       mcap_reader **out, td_err *err);
+/* Read a file's bytes, which are borrowed until close. TD_OK; TD_E_CORRUPT if it does not begin
+ * with the magic and a header. */
+TD_MUST_USE td_result mcap_reader_open(td_bytes file, mcap_chunks chunks, mcap_reader **out);
 void mcap_reader_close(mcap_reader *reader);
 
-/* The file's header; valid until close. */
-const mcap_header *mcap_reader_header(const mcap_reader *reader);
+/* The header's profile. */
+td_bytes mcap_reader_profile(const mcap_reader *reader);
 
-/* The next record after the header. Its content is valid until the next call; it is {NULL, 0} for
- * an attachment too large to hold. TD_OK; TD_EOF after the closing magic; TD_E_CORRUPT for a CRC
- * or a chunk that is wrong, TD_E_UNSUPPORTED for a compression, TD_E_LIMIT for a record too large:
- * the next call goes on after it; TD_E_TRUNCATED where the file ends early, or bytes follow its
- * end: the last result; TD_E_IO, TD_E_NOMEM. */
-TD_MUST_USE td_result mcap_reader_next(mcap_reader *reader, mcap_record *out, td_err *err);
+/* The next record after the header. Its content is valid until the next call. TD_OK; TD_EOF after
+ * the closing magic; TD_E_CORRUPT for a CRC that is wrong or a chunk that cannot be expanded: the
+ * next call goes on after it; TD_E_TRUNCATED, the last result, where the structure is broken or the
+ * file does not end just after the closing magic. */
+TD_MUST_USE td_result mcap_reader_next(mcap_reader *reader, mcap_record *out);
 
-/* Where the last record was, and in which chunk (file offset; 0 outside of chunks). */
-mcap_section mcap_reader_section(const mcap_reader *reader);
-uint64_t mcap_reader_chunk_offset(const mcap_reader *reader);
+/* The fields of a Message record; 0 if it is too short. */
+int mcap_reader_message(const mcap_record *record, mcap_message *out);
 
 mcap_reader_stats mcap_reader_get_stats(const mcap_reader *reader);
+
+/* Read all of a file with chunks expanded. TD_OK if nothing in it is wrong, else the first failure:
+ * as open and next return it, and TD_E_CORRUPT for a message without its channel before it. The
+ * stats may be NULL. */
+TD_MUST_USE td_result mcap_reader_check(td_bytes file, mcap_reader_stats *stats);
+
+/* Read the file at path, and compare its messages with those that segment_reader gives, in order
+ * and byte for byte: a difference fails an assertion. Returns their number; -1 if no comparison is
+ * due, because a CRC of the file is missing or something is wrong in it. */
+int64_t mcap_reader_compare(td_io io, const char *path);
 
 #endif
