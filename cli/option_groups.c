@@ -56,6 +56,7 @@ static const option_row SELECTION_ROWS[] = {
      .metavar = "TIME",
      .help = "start of the range (inclusive): RFC 3339, a date, an integer epoch (s, ms,\n"
              "us, ns), now-2h, or +90s after the first frame of the selected feeds",
+     .is_relative = 1,
      .edge = TD_DATE_BEGINS},
     {.long_name = "to",
      .type = OPTION_TIME,
@@ -63,6 +64,7 @@ static const option_row SELECTION_ROWS[] = {
      .metavar = "TIME",
      .help = "end of the range (exclusive); a date alone includes that day;\n"
              "+10m means ten minutes after --from",
+     .is_relative = 1,
      .edge = TD_DATE_ENDS},
 };
 

@@ -27,7 +27,7 @@ typedef enum option_type {
     OPTION_UINT,     /* uint64_t within [min, max] (max 0: no upper bound) */
     OPTION_DURATION, /* uint64_t ns, a DURATION, bounds as for OPTION_UINT */
     OPTION_SIZE,     /* uint64_t bytes, a SIZE ("64MiB"), bounds as for OPTION_UINT */
-    OPTION_TIME,     /* options_time, a TIME */
+    OPTION_TIME,     /* options_time, a TIME; +90s only if is_relative */
     OPTION_ENUM,     /* int: index of the value in choices */
 } option_type;
 
@@ -54,9 +54,10 @@ typedef struct option_row {
                                  * that completions offer; the verb judges the value */
     const char *environment;    /* OPTION_TEXT: taken from here if it is not given */
     option_type type;
-    td_date_edge edge;  /* OPTION_TIME: what a bare date means */
-    char short_name;    /* 0: none */
-    uint8_t is_operand; /* OPTION_TEXT: also the operand of a verb that has none of its own */
+    td_date_edge edge;   /* OPTION_TIME: what a bare date means */
+    char short_name;     /* 0: none */
+    uint8_t is_relative; /* OPTION_TIME: may count from the first frame of a selection */
+    uint8_t is_operand;  /* OPTION_TEXT: also the operand of a verb that has none of its own */
 } option_row;
 
 typedef struct option_group {

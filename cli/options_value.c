@@ -141,6 +141,10 @@ static td_result set_time(const option_row *row, const char *text, uint64_t now_
                           options_time *target, td_err *err)
 {
     td_result rc = td_time_parse(text, now_ns, row->edge, &target->at, err);
+    if (rc == TD_OK && target->at.kind != TD_TIME_ABSOLUTE && !row->is_relative) {
+        rc = td_err_set(err, TD_E_INVALID, "'%s' counts from the first frame of a selection", text);
+        td_err_hint(err, "give a date or a time, such as 2021-04-17");
+    }
     target->is_given = rc == TD_OK;
     return rc;
 }

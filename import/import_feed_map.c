@@ -29,14 +29,12 @@ static td_result choose_family(const import_slot *slot, const family *asked, con
         rc = td_err_set(err, TD_E_INVALID, "no family has the URL '%.*s'", URL_SHOWN_BYTES,
                         td_url_shown_plain(slot->url, shown, sizeof shown));
     } else if (slot->name[0] != '\0') {
-        rc = td_err_set(err, TD_E_INVALID,
-                        "connection '%.*s' has no URL, so the capture does not say which family it "
-                        "is of",
+        rc = td_err_set(err, TD_E_INVALID, "connection '%.*s' has no URL, so its family is unknown",
                         NAME_SHOWN_BYTES, slot->name);
     } else {
-        rc = td_err_set(err, TD_E_INVALID, "the capture does not say which family it is of");
+        rc = td_err_set(err, TD_E_INVALID, "the family of the capture is unknown");
     }
-    td_err_hint(err, "name it with --family, for all of the file: %s", family_names());
+    td_err_hint(err, "give --family for the whole file: %s", family_names());
     return rc;
 }
 

@@ -199,7 +199,7 @@ static td_result read_options(sim_command *command, td_err *err)
     options->clock = clock_real();
     options->log = &command->log;
     if (flags->epoch.is_given) {
-        if (flags->epoch.at.kind != TD_TIME_ABSOLUTE || flags->epoch.at.ns == 0)
+        if (flags->epoch.at.ns == 0)
             return td_err_set(err, TD_E_INVALID, "--epoch needs a moment after 1970");
         options->epoch_ns = flags->epoch.at.ns;
     }

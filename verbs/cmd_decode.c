@@ -274,9 +274,6 @@ static td_result open_parts(decode_run *run, const options_operands *files)
     run->family_count = family_group(td_bytes_str(run->options.family), run->families);
     if (run->family_count == 0)
         return family_refuse(td_bytes_str(run->options.family), err);
-    if (run->options.at.is_given && run->options.at.at.kind != TD_TIME_ABSOLUTE)
-        return td_err_set(err, TD_E_INVALID,
-                          "--at wants a time of its own, not one behind a frame");
     run->at_ns = run->options.at.is_given ? run->options.at.at.ns : TOPIC_NOW;
     td_result rc = decoder_open(&run->decoder, err);
     if (rc == TD_OK)

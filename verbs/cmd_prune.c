@@ -113,19 +113,6 @@ static void describe(result_writer *r, const pruning *p, const prune_report *rep
                          "[left alone, because unreadable or not there: {segments_unreadable}\n]");
 }
 
-/* The date before which everything goes; 0: there is none. */
-static td_result date_bound(const prune_line *line, uint64_t *before_ns, td_err *err)
-{
-    *before_ns = 0;
-    if (line->before.is_given && line->before.at.kind != TD_TIME_ABSOLUTE)
-        return td_err_set(
-            err, TD_E_INVALID,
-            "--before: a time that counts from the first frame says nothing about age");
-    if (line->before.is_given)
-        *before_ns = line->before.at.ns;
-    return TD_OK;
-}
-
 /* An archive that ended long ago keeps its last days; an explicit time removes them, too.
  */
 static void print_counted_from(pruning *p, const prune_report *report)
@@ -149,9 +136,9 @@ static td_result check_line(const prune_line *line, td_err *err)
     if (line->older_than_ns > 0 || line->before.is_given || line->keep_bytes != KEEP_ALL ||
         line->feeds.count > 0)
         return TD_OK;
-    td_result rc = td_err_set(err, TD_E_INVALID, "nothing says what is to go");
-    td_err_hint(err, "give --older-than, --before, --keep-bytes or --feed; --dry-run shows what "
-                     "would go");
+    td_result rc = td_err_set(err, TD_E_INVALID, "no bound is given");
+    td_err_hint(err, "give --older-than, --before, --keep-bytes or --feed; --dry-run prints what "
+                     "would be removed");
     return rc;
 }
 
@@ -201,16 +188,16 @@ static td_result prune(pruning *p, prune_report *report)
     verb_run *verb = p->verb;
     prune_options options = {.mode = p->line->is_dry_run ? PRUNE_LOOK : PRUNE_REMOVE,
                              .older_than_ns = p->line->older_than_ns,
+                             .before_ns = p->line->before.at.ns,
                              .keep_bytes = p->line->keep_bytes,
                              .wants_feed = wants_feed,
                              .removing = take_segment,
                              .confirm = confirm_all,
                              .user = p};
     td_result rc = check_line(p->line, &verb->err);
-    if (rc == TD_OK)
-        rc = date_bound(p->line, &options.before_ns, &verb->err);
     if (rc == TD_OK && archive_is_single_file(verb->archive))
-        rc = td_err_set(&verb->err, TD_E_INVALID, "%s is a single file: prune wants an archive",
+        rc = td_err_set(&verb->err, TD_E_INVALID,
+                        "%s is a single file; prune needs an archive folder",
                         archive_path(verb->archive));
     if (rc == TD_OK)
         rc = archive_prune(verb->archive, &options, report, &verb->err);

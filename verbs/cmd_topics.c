@@ -160,7 +160,7 @@ static td_result refuse_ambiguous(topics_run *run, const char *names)
 {
     td_err_set(&run->err, TD_E_INVALID, "several families have a topic '%s': %s",
                run->options.json_schema, names);
-    td_err_hint(&run->err, "say which with --family");
+    td_err_hint(&run->err, "give --family");
     return TD_E_INVALID;
 }
 
@@ -217,11 +217,6 @@ static td_result print_schema(topics_run *run)
 
 static td_result run_topics(topics_run *run)
 {
-    if (run->options.at.is_given && run->options.at.at.kind != TD_TIME_ABSOLUTE) {
-        td_err_set(&run->err, TD_E_INVALID, "--at counts from a recording, and there is none");
-        td_err_hint(&run->err, "give a date or a time: --at 2023-04-05");
-        return TD_E_INVALID;
-    }
     if (run->options.json_schema != NULL)
         return print_schema(run);
     if (!run->options.is_markdown)

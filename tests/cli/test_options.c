@@ -18,6 +18,7 @@ typedef struct own_options {
     uint64_t wait_ns;
     uint64_t bytes;
     int speed;
+    options_time at;
     uint8_t is_dry;
 } own_options;
 
@@ -49,6 +50,11 @@ static const option_row OWN_ROWS[] = {
      .metavar = "PACE",
      .help = "how fast",
      .choices = SPEEDS},
+    {.long_name = "at",
+     .type = OPTION_TIME,
+     .offset = offsetof(own_options, at),
+     .metavar = "TIME",
+     .help = "when"},
     {.long_name = "dry-run",
      .type = OPTION_FLAG,
      .offset = offsetof(own_options, is_dry),
@@ -192,6 +198,7 @@ static const refusal_row REFUSALS[] = {
     {"not a number", "-n seven", "--limit: 'seven' is no whole number", NULL},
     {"negative", "-n -7", "--limit: '-7' is no whole number", NULL},
     {"too large for 64 bits", "-n 99999999999999999999", "no whole number", NULL},
+    {"relative time", "--at +90s", "--at: '+90s' counts from the first frame", "a date"},
     {"below the bound", "-n 0", "--limit: '0' is not from 1 to 1000", NULL},
     {"above the bound", "-n 1001", "not from 1 to 1000", NULL},
     {"duration without unit", "--wait 5", "--wait", NULL},

@@ -152,7 +152,7 @@ test("a connection without a URL is not given another one's family", async (t) =
   const archive = path.join(dir, "tape");
   const importing = ["import", "-a", archive, "--format", "jsonl", file];
   const end = await tapedeck(t, importing, { status: 2 });
-  assert.match(end.stderr, /connection 'mute' has no URL, so the capture does not say which family it is of/);
+  assert.match(end.stderr, /connection 'mute' has no URL, so its family is unknown/);
   assert.match(end.stderr, /--family/);
   assert.deepEqual(fs.existsSync(archive) ? filesBelow(archive).filter((name) => name.endsWith(".mcap")) : [], []);
   // One connection for each file can be named.

@@ -190,10 +190,10 @@ test("a segment that somebody deleted is missed by every reader, with the catalo
   assert.deepEqual(segments(archive).map(dayOf), ["2021-04-20"]);
 });
 
-test("prune wants to be told what goes, and an archive", async (t) => {
+test("prune needs a bound, and an archive folder", async (t) => {
   const archive = await archiveOf(t);
   const rows = [
-    [["-a", archive], 2, /nothing says what is to go/],
+    [["-a", archive], 2, /no bound is given/],
     [["-a", archive, "--before", "+90s"], 2, /counts from the first frame/],
     [["-a", archive, "--older-than", "soon"], 2, /--older-than/],
     [["-a", archive, "--keep-bytes", "much"], 2, /--keep-bytes/],

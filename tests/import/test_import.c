@@ -302,7 +302,7 @@ static void test_refused(void **state)
         const char *feed;
         const char *words;
     } ROWS[] = {
-        {"no URL", "1618675212: {}\n", NULL, "does not say which family"},
+        {"no URL", "1618675212: {}\n", NULL, "the family of the capture is unknown"},
         {"unknown URL", "wss://h/p <-> 1618675201\n1618675202: {}\n", NULL,
          "no family has the URL 'wss://h/p'"},
         {"the key in a URL is not shown",
