@@ -100,18 +100,6 @@ static td_result write_request(export_manifest *manifest, const export_spec *spe
 
 /* ---- segments ---- */
 
-static int wants_channel(void *user, const channel_info *info)
-{
-    selection_answer answer = selection_ask(user, info);
-    return answer == SELECTION_YES || answer == SELECTION_CLASSIFY;
-}
-
-/* Asked before a segment is opened. */
-static int wants_feed(void *user, const char *feed)
-{
-    return selection_has_feed(user, feed);
-}
-
 /* A file that has no chain of hashes is hashed whole. */
 static td_result hash_file(archive *from, const char *path, char out[TD_HASH128_HEX_BYTES],
                            td_err *err)
@@ -177,11 +165,7 @@ static td_result write_segments(export_manifest *manifest, archive *from, const 
 {
     TD_ASSERT(window.from_ns < window.to_ns);
     selection copy = *wanted;
-    const read_query query = {.from_ns = window.from_ns,
-                              .to_ns = window.to_ns,
-                              .wants_channel = wants_channel,
-                              .wants_feed = wants_feed,
-                              .user = &copy};
+    const read_query query = selection_query(&copy, window);
     read_plan *plan = NULL;
     td_result rc = read_plan_open(from, &query, &plan, err);
     if (rc == TD_OK)

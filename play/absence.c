@@ -61,17 +61,6 @@ static void inventory_fini(inventory *all)
     read_plan_close(all->plan);
 }
 
-static int wants_channel(void *user, const channel_info *info)
-{
-    selection_answer answer = selection_ask(user, info);
-    return answer == SELECTION_YES || answer == SELECTION_CLASSIFY;
-}
-
-static int wants_feed(void *user, const char *feed)
-{
-    return selection_has_feed(user, feed);
-}
-
 static td_result get_feed(inventory *all, const segment_index *segment, known_feed **out,
                           td_err *err)
 {
@@ -170,11 +159,8 @@ static td_result take_inventory(archive *a, const selection *wanted, inventory *
 {
     selection copy = *wanted;
     session_spans spans = {0};
-    const read_query query = {.to_ns = UINT64_MAX,
-                              .wants_channel = wants_channel,
-                              .wants_feed = wants_feed,
-                              .is_quiet = 1,
-                              .user = &copy};
+    read_query query = selection_query(&copy, SELECTION_ALL_TIME);
+    query.is_quiet = 1;
     *all = (inventory){0};
     td_result rc = read_plan_open(a, &query, &all->plan, err);
     for (size_t i = 0; rc == TD_OK && i < read_plan_count(all->plan); i++)

@@ -97,26 +97,12 @@ static td_result gather_segment(serve_feeds *feeds, const planned_segment *segme
     return rc;
 }
 
-static int wants_channel(void *user, const channel_info *info)
-{
-    selection_answer answer = selection_ask(user, info);
-    return answer == SELECTION_YES || answer == SELECTION_CLASSIFY;
-}
-
-static int wants_feed(void *user, const char *feed)
-{
-    return selection_has_feed(user, feed);
-}
-
 /* Over all time: what a window leaves out of a feed only makes its topics come without frames. */
 static td_result gather(serve_feeds *feeds, archive *from, const selection *wanted,
                         const td_log *log, td_err *err)
 {
     selection copy = *wanted;
-    const read_query query = {.to_ns = UINT64_MAX,
-                              .wants_channel = wants_channel,
-                              .wants_feed = wants_feed,
-                              .user = &copy};
+    const read_query query = selection_query(&copy, SELECTION_ALL_TIME);
     read_plan *plan = NULL;
     td_result rc = selection_check_of(from, wanted, err);
     if (rc == TD_OK)

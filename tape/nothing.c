@@ -11,26 +11,12 @@
 
 enum { HINT_NAMES_BYTES = 180 };
 
-static int wants_channel(void *user, const channel_info *info)
-{
-    selection_answer answer = selection_ask(user, info);
-    return answer == SELECTION_YES || answer == SELECTION_CLASSIFY;
-}
-
-static int wants_feed(void *user, const char *feed)
-{
-    return selection_has_feed(user, feed);
-}
-
 /* Segments that have frames of the names, at any time. Unreadable segments are reported elsewhere.
  */
 static td_result plan_names(archive *from, selection *names, read_plan **out, td_err *err)
 {
-    const read_query query = {.to_ns = UINT64_MAX,
-                              .wants_channel = wants_channel,
-                              .wants_feed = wants_feed,
-                              .is_quiet = 1,
-                              .user = names};
+    read_query query = selection_query(names, SELECTION_ALL_TIME);
+    query.is_quiet = 1;
     return read_plan_open(from, &query, out, err);
 }
 
@@ -234,8 +220,9 @@ td_result selection_check_names(archive *from, const selection *wanted, td_err *
 td_result selection_check_feeds(archive *from, const selection *wanted, td_err *err)
 {
     selection feeds = {.feeds = wanted->feeds};
-    const read_query query = {
-        .to_ns = UINT64_MAX, .wants_feed = wants_feed, .is_quiet = 1, .user = &feeds};
+    read_query query = selection_query(&feeds, SELECTION_ALL_TIME);
+    query.wants_channel = NULL; /* a segment of a feed may have nothing but events */
+    query.is_quiet = 1;
     read_plan *plan = NULL;
     if (feeds.feeds.count == 0)
         return TD_OK;

@@ -205,3 +205,25 @@ selection_answer selection_ask(const selection *wanted, const channel_info *chan
         return SELECTION_YES;
     return strcmp(channel->topic, CHANNEL_TOPIC_UNKNOWN) == 0 ? SELECTION_CLASSIFY : SELECTION_NO;
 }
+
+/* ---- what to read for it ---- */
+
+static int wants_channel(void *user, const channel_info *info)
+{
+    selection_answer answer = selection_ask(user, info);
+    return answer == SELECTION_YES || answer == SELECTION_CLASSIFY;
+}
+
+static int wants_feed(void *user, const char *feed)
+{
+    return selection_has_feed(user, feed);
+}
+
+read_query selection_query(selection *wanted, selection_window window)
+{
+    return (read_query){.from_ns = window.from_ns,
+                        .to_ns = window.to_ns,
+                        .wants_channel = wants_channel,
+                        .wants_feed = wants_feed,
+                        .user = wanted};
+}

@@ -20,6 +20,7 @@
 #include "base/time_text.h"
 #include "format/channel.h"
 #include "archive/gap.h"
+#include "archive/read_plan.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -91,6 +92,13 @@ int selection_wants_gap(const selection *wanted, selection_window window, const 
 
 /* What the selection says about a channel, time not looked at. */
 selection_answer selection_ask(const selection *wanted, const channel_info *channel);
+
+/* Everything. */
+#define SELECTION_ALL_TIME ((selection_window){0, UINT64_MAX})
+
+/* What to plan for the selection in a window: the segments that have its frames, or frames to be
+ * classified. wanted is borrowed as long as the query. */
+read_query selection_query(selection *wanted, selection_window window);
 
 #ifdef __cplusplus
 }

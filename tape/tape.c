@@ -118,11 +118,6 @@ static td_result find_first_ns(archive *of, const selection *wanted, uint64_t *f
 /* Segments turn with the hour, and a quiet feed may leave one out. */
 #define TURN_NS_MAX (UINT64_C(26) * 3600 * UINT64_C(1000000000))
 
-static int wants_feed(void *user, const char *feed)
-{
-    return selection_has_feed(user, feed);
-}
-
 /* The segment that goes on where this one ends, or NULL. */
 static const segment_index *next_of(const read_plan *plan, const segment_index *segment)
 {
@@ -142,11 +137,11 @@ static td_result find_inside_ns(archive *of, const selection *wanted, uint64_t f
                                 uint64_t *inside_ns, td_err *err)
 {
     selection feeds = {.feeds = wanted->feeds};
-    const read_query query = {.from_ns = from_ns > TURN_NS_MAX ? from_ns - TURN_NS_MAX : 0,
-                              .to_ns = from_ns < UINT64_MAX - TURN_NS_MAX ? from_ns + TURN_NS_MAX
-                                                                          : UINT64_MAX,
-                              .wants_feed = wants_feed,
-                              .user = &feeds};
+    const selection_window near = {
+        .from_ns = from_ns > TURN_NS_MAX ? from_ns - TURN_NS_MAX : 0,
+        .to_ns = from_ns < UINT64_MAX - TURN_NS_MAX ? from_ns + TURN_NS_MAX : UINT64_MAX};
+    read_query query = selection_query(&feeds, near);
+    query.wants_channel = NULL; /* events are frames, too */
     read_plan *plan = NULL;
     *inside_ns = from_ns;
     td_result rc = read_plan_open(of, &query, &plan, err);

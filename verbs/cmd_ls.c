@@ -14,17 +14,6 @@ static const table_column COLUMNS[] = {
     {"state", TABLE_WHOLE, "{state}"},          {"segment", TABLE_LEFT, "{segment}"},
 };
 
-static int wants_channel(void *user, const channel_info *info)
-{
-    selection_answer answer = selection_ask(user, info);
-    return answer == SELECTION_YES || answer == SELECTION_CLASSIFY;
-}
-
-static int wants_feed(void *user, const char *feed)
-{
-    return selection_has_feed(user, feed);
-}
-
 /* Frames of the wanted channels, in the whole segment; UINT64_MAX: not known. */
 static uint64_t count_wanted(const planned_segment *segment)
 {
@@ -92,11 +81,7 @@ static td_result list(verb_run *verb, size_t *unreadable)
     td_result rc = verb_run_window(verb, &wanted, &window);
     if (rc != TD_OK)
         return rc;
-    read_query query = {.from_ns = window.from_ns,
-                        .to_ns = window.to_ns,
-                        .wants_channel = wants_channel,
-                        .wants_feed = wants_feed,
-                        .user = &wanted};
+    const read_query query = selection_query(&wanted, window);
     read_plan *plan = NULL;
     rc = read_plan_open(verb->archive, &query, &plan, &verb->err);
     if (rc != TD_OK)
