@@ -56,7 +56,6 @@ typedef struct pacer {
     uint32_t step_count;     /* frames to let go although the tape is paused */
     uint64_t recv_ns;        /* of the last frame that was asked about */
     uint64_t position_ns;    /* its tape time since the first frame, without what was cut */
-    uint64_t cut_ns;         /* cut from long stretches so far */
     uint64_t anchor_tape_ns; /* position on the tape and time on the clock that belong together */
     uint64_t anchor_mono_ns;
     lateness late; /* of frames, at the moment they were let go */
