@@ -346,6 +346,7 @@ static void totals_add(player_totals *sum, const stream *s)
     sum->control += c->frames - c->decoded - c->undecoded;
     sum->copies += c->copies;
     sum->unchecked += c->unchecked;
+    sum->unaudited += c->unaudited;
     sum->unknown_fields += c->unknown_fields;
     for (size_t i = 0; i < DECODE_REASON_COUNT; i++)
         sum->undecoded_by[i] += c->undecoded_by[i];

@@ -44,6 +44,7 @@ typedef struct player_totals {
     uint64_t violations;
     uint64_t copies; /* of decoded + undecoded: what no stream follows (tape/follow.h) */
     uint64_t unchecked;
+    uint64_t unaudited;
     uint64_t unknown_fields;
     uint64_t first_recv_ns; /* of the first and last frame that counts; 0 if there is none */
     uint64_t last_recv_ns;

@@ -221,15 +221,18 @@ static void describe_audit(result_writer *r, const char *name, const char *what,
 }
 
 /* Comparisons between topics of one symbol: all zero where there was one topic each. */
-static void describe_audits(result_writer *r, const player *from)
+static void describe_audits(result_writer *r, const replay_report *report)
 {
     audit_stats stats;
-    player_get_audits(from, &stats);
+    player_get_audits(report->player, &stats);
     result_object_begin(r, "audits");
     describe_audit(r, "books", "states of two books at one number are the same", &stats.books);
     describe_audit(r, "best", "tickers have the best prices of the book", &stats.best);
     describe_audit(r, "trades", "candle readings hold just the trades that came", &stats.trades);
-    result_object_end(r, "{trades}{books}{best}");
+    result_count(r, "left_out", report->totals.unaudited);
+    result_object_end(r, "{trades}{books}{best}"
+                         "[  {left_out frame} of further topics and lines of a symbol compared "
+                         "with nothing\n]");
 }
 
 /* What completeness rests on besides the rules of each topic, and what is counted and no fault by
@@ -245,7 +248,7 @@ static void describe_continuity(result_writer *r, const replay_report *report)
     describe_rules(r, "warnings", report, STRENGTH_WARNING);
     describe_rules(r, "statistics", report, STRENGTH_STATISTIC);
     describe_violation(r, first);
-    describe_audits(r, report->player);
+    describe_audits(r, report);
     result_filled(r, "evidence",
                   "[\nWhat topics of one symbol say of each other:\n{audits}]"
                   "[\nWarnings: {warnings}\n]"
@@ -568,6 +571,7 @@ td_result report_describe(const replay_report *report, result_writer *r, td_err 
     result_count(r, "damaged_chunks", report->tape.damaged_chunks);
     result_bool(r, "stopped", report->is_stopped);
     describe_pace(r, report->pacer);
+    result_count(r, "contents_read", report->tape.contents_read);
     result_number(r, "workers_busy_max", player_busy_max(report->player));
     describe_times(r, report);
     describe_head(r, report);

@@ -238,8 +238,9 @@ static td_result audit_one(stream *s, const follower *f, const stream_frame *fra
     td_result rc = member_of(s, frame->line, &member, err);
     if (rc != TD_OK)
         return rc;
-    s->unaudited += !follower_compare(f, member, frame->audit, frame->line, s, frame->recv_ns,
-                                      frame->answered_ns, frame->content->message, &found);
+    s->counts.unaudited +=
+        !follower_compare(f, member, frame->audit, frame->line, s, frame->recv_ns,
+                          frame->answered_ns, frame->content->message, &found);
     if (TD_LIKELY(found.count == 0) || frame->is_lead_in)
         return TD_OK;
     return stream_note_audit(s, &found, frame, err);

@@ -53,6 +53,7 @@ typedef struct stream_counts {
     uint64_t unknown_fields; /* that the topic's row does not name */
     uint64_t copies;         /* frames of connections that the stream does not follow */
     uint64_t unchecked;      /* frames on a book that was broken before */
+    uint64_t unaudited;      /* frames that the audit had no member for: it was full */
     uint64_t lead_in;        /* frames before the selection, in none of the above */
 } stream_counts;
 
@@ -134,7 +135,6 @@ typedef struct stream {
     size_t member_count;
     stream_gap *gaps; /* up to LIMIT_STREAM_GAPS; more are in the verdicts alone */
     size_t gap_count;
-    uint64_t unaudited; /* frames for which the audit had no member */
 } stream;
 
 /* Identity of a stream. Strings are copied on open. */

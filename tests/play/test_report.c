@@ -322,6 +322,8 @@ static const struct {
     {"stopped", "false"},
     {"speed", "\"max\""},
     {"late_us", "null"},
+    {"contents_read", "8"}, /* of 7 frames and a request */
+    {"continuity.audits.left_out", "0"},
     {"elapsed_s", "2"},
     {"frames_per_s", "3"},
 };
@@ -533,6 +535,35 @@ static void test_damage(void **state)
     teardown_replay(&r);
 }
 
+/* ---- a bound ---- */
+
+enum { LINES = 40 };
+
+/* An audit takes part in from the second line on, and has so many members: the others' frames are
+ * counted, and the text mentions them. */
+static void test_left_out(void **state)
+{
+    (void)state;
+    replayed r = {0};
+    tape_fixture_init(&r.fixture);
+    tape_segment *segment = tape_segment_open(
+        &r.fixture, &(tape_segment_spec){.feed = "inverse", .session = "0000000a", .number = 1});
+    tape_segment_connect(segment, 1, 1 * MS);
+    for (uint32_t line = 0; line < LINES; line++) {
+        tape_put put = FRAMES[2];
+        put.line = line;
+        put.recv_ns += line;
+        tape_segment_put(segment, &put);
+    }
+    tape_segment_finish(segment);
+    r.archive = tape_fixture_archive(&r.fixture);
+    replay(&r, 0);
+    assert_int_equal(r.report.totals.unaudited, LINES - 1 - LIMIT_AUDIT_MEMBERS);
+    print_report(&r, 0);
+    assert_non_null(strstr(r.text, "7 frames of further topics and lines of a symbol"));
+    teardown_replay(&r);
+}
+
 /* ---- messages as lines ---- */
 
 static void test_messages(void **state)
@@ -576,7 +607,8 @@ int main(void)
         cmocka_unit_test(test_json),       cmocka_unit_test(test_text),
         cmocka_unit_test(test_empty_text), cmocka_unit_test(test_stopped),
         cmocka_unit_test(test_from),       cmocka_unit_test(test_gaps_of_a_selection),
-        cmocka_unit_test(test_damage),     cmocka_unit_test(test_messages),
+        cmocka_unit_test(test_damage),     cmocka_unit_test(test_left_out),
+        cmocka_unit_test(test_messages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
