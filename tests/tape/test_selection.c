@@ -227,29 +227,10 @@ static void test_gaps_of_one_topic(void **state)
     assert_false(gap_row_is_about(&(gap_row){.topic = "trade", .symbol = ""}, "", ""));
 }
 
-static const gap_row CONNECTION_GAP = {.reason = GAP_DISCONNECT,
-                                       .feed = "inverse",
-                                       .conn = 2,
-                                       .topic = "",
-                                       .symbol = "",
-                                       .from_ns = 100,
-                                       .to_ns = 200,
-                                       .frames_lost = GAP_FRAMES_UNKNOWN,
-                                       .covered_by = "",
-                                       .cause = "peer closed",
-                                       .detail = ""};
-
-static const gap_row TOPIC_GAP = {.reason = GAP_OVERLOAD,
-                                  .feed = "inverse",
-                                  .line = 1,
-                                  .topic = "trade",
-                                  .symbol = "BTCUSD",
-                                  .from_ns = 100,
-                                  .to_ns = GAP_OPEN,
-                                  .frames_lost = 7,
-                                  .covered_by = "",
-                                  .cause = "",
-                                  .detail = ""};
+static const gap_row CONNECTION_GAP = {
+    .feed = "inverse", .topic = "", .symbol = "", .from_ns = 100, .to_ns = 200};
+static const gap_row TOPIC_GAP = {
+    .feed = "inverse", .topic = "trade", .symbol = "BTCUSD", .from_ns = 100, .to_ns = GAP_OPEN};
 
 static const char *const BOOK[] = {"orderBook*"};
 static const char *const ONE_SYMBOL[] = {"BTC*"};
