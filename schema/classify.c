@@ -637,8 +637,8 @@ static int match_data(const job *j, const members *m, td_bytes *topic, topic_mat
 
 /* ---- data frames ---- */
 
-/* An inbound frame that begins with a topic, goes on with scalars, then "data" with an object or
- * array, and ends with scalars after a bracket, without its index. 1; or 0: this frame has to be
+/* An inbound frame that begins with a whole topic, goes on with scalars, then "data" with an object
+ * or array, and ends with scalars after a bracket, without its index. 1; or 0: this frame has to be
  * indexed, and *out is as it was. */
 static int classify_plain(const job *j, td_bytes frame)
 {
@@ -655,7 +655,8 @@ static int classify_plain(const job *j, td_bytes frame)
         return 0;
     TD_ASSERT_SLOW(m.data > frame.data);
     TD_ASSERT_SLOW(m.data < m.end);
-    if (!match_topic(j, wire, &topic) || exchange_time(&m, topic.row, &exchange_ns) != SEEN_FOUND)
+    if (!match_topic(j, wire, &topic) || topic.row->symbol_path != NULL ||
+        exchange_time(&m, topic.row, &exchange_ns) != SEEN_FOUND)
         return 0;
     j->out->frame_class = CLASS_DATA;
     j->out->topic = topic;

@@ -85,6 +85,16 @@ static const row ROWS[] = {
      CLASS_DATA, -1, "ticketInfo", "*", UINT64_C(1500000000001000000)},
     {"spot-private", "[{\"\\u0065\":\"ticketInfo\",\"E\":\"1500000000001\",\"s\":\"BTCUSDT\"}]",
      CLASS_DATA, -1, "ticketInfo", "*", UINT64_C(1500000000001000000)},
+    /* a topic that should stand in parts stands whole: no row's, however the frame is read (white
+       space in front: over the index) */
+    {"spot-v1", "{\"topic\":\"trade.BTCUSDT\",\"data\":[{\"t\":1500000000001}],\"f\":true}",
+     CLASS_DATA, -1, "trade.BTCUSDT", "", 0},
+    {"spot-v1", " {\"topic\":\"trade.BTCUSDT\",\"data\":[{\"t\":1500000000001}],\"f\":true}",
+     CLASS_DATA, -1, "trade.BTCUSDT", "", 0},
+    {"spot-v2", "{\"topic\":\"kline.1m.BTCUSDT\",\"data\":{\"t\":1500000000001}}", CLASS_DATA, -1,
+     "kline.1m.BTCUSDT", "", 0},
+    {"spot-v2", " {\"topic\":\"kline.1m.BTCUSDT\",\"data\":{\"t\":1500000000001}}", CLASS_DATA, -1,
+     "kline.1m.BTCUSDT", "", 0},
     {"spot-v1", "{\"code\":\"-100010\",\"desc\":\"Invalid Symbols!\"}", CLASS_ERROR, 0, NULL, NULL,
      0},
     /* E */
