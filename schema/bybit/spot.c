@@ -1,0 +1,276 @@
+/* Spot, its two public generations (docs/wire.md 4.2): keys are single letters, levels are pairs, a
+ * topic's symbol and parameter stand beside it; all prices and sizes are strings.
+ *
+ * In the first the symbol stands beside the topic, data is a list of one but for trades, and f says
+ * whether a frame is the first. In the second the symbol stands in params, data is one object, and
+ * nothing says when a frame was sent. */
+#include "schema/bybit/topics.h"
+
+/* ---- fields of frames ---- */
+
+/* A subscription as the frames echo it. */
+#define PARAMS_FIELDS                                                                              \
+    {MEMBER_IS_BINARY, "params.binary", FIELD_BOOL, UNIT_NONE, 0, 0},                              \
+    {                                                                                              \
+        MEMBER_REALTIME_INTERVAL, "params.realtimeInterval", FIELD_TEXT, UNIT_NONE, 0, 0           \
+    }
+
+/* sendTime is the server's, and the only time that a candle has. */
+#define V1_FIELDS(send_time)                                                                       \
+    {MEMBER_SYMBOL_NAME, "symbolName", FIELD_TEXT, UNIT_NONE, 0, 0}, PARAMS_FIELDS,                \
+    {                                                                                              \
+        send_time, "sendTime", FIELD_TIME, UNIT_MS, 0, 0                                           \
+    }
+
+/* Where each frame is whole, being the first is of no consequence. */
+#define V1_IS_FIRST                                                                                \
+    {                                                                                              \
+        MEMBER_IS_FIRST, "f", FIELD_BOOL, UNIT_NONE, 0, 0                                          \
+    }
+
+#define V2_FIELDS                                                                                  \
+    {MEMBER_SYMBOL_NAME, "params.symbolName", FIELD_TEXT, UNIT_NONE, 0, 0}, PARAMS_FIELDS
+
+/* v is two or three numbers joined by "_"; how they are ordered is not documented. o is to be
+ * ignored. */
+#define BOOK_FIELDS                                                                                \
+    {MEMBER_EXCHANGE_TIME, "data.t", FIELD_TIME, UNIT_MS, 0, 0},                                   \
+        {MEMBER_SYMBOL, "data.s", FIELD_TEXT, UNIT_NONE, 0, 0},                                    \
+        {MEMBER_VERSION, "data.v", FIELD_TEXT, UNIT_NONE, 0, 0},                                   \
+        {MEMBER_EXCHANGE_ID, "data.e", FIELD_INTEGER, UNIT_NONE, 0, 0},                            \
+    {                                                                                              \
+        MEMBER_RESERVED, "data.o", FIELD_INTEGER, UNIT_NONE, 0, 0                                  \
+    }
+
+static const field_row V1_TRADE_ENVELOPE[] = {V1_FIELDS(MEMBER_SEND_TIME)};
+static const field_row V1_ENVELOPE[] = {V1_FIELDS(MEMBER_SEND_TIME), V1_IS_FIRST};
+static const field_row V1_KLINE_ENVELOPE[] = {V1_FIELDS(MEMBER_EXCHANGE_TIME), V1_IS_FIRST};
+static const field_row V1_BOOK_ENVELOPE[] = {V1_FIELDS(MEMBER_SEND_TIME), V1_IS_FIRST, BOOK_FIELDS};
+static const field_row V1_DIFF_ENVELOPE[] = {V1_FIELDS(MEMBER_SEND_TIME), BOOK_FIELDS};
+static const field_row V2_ENVELOPE[] = {V2_FIELDS};
+static const field_row V2_BOOK_ENVELOPE[] = {V2_FIELDS, BOOK_FIELDS};
+
+/* ---- fields of entries ---- */
+
+/* Bids and asks as ["PRICE","SIZE"]. */
+static const field_row LEVEL[] = {
+    {MEMBER_PRICE, "0", FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_REQUIRED},
+    {MEMBER_SIZE, "1", FIELD_DECIMAL, UNIT_QUANTITY, 0, FIELD_REQUIRED},
+};
+
+/* v is the trade's id, over all symbols; m: the buyer took. */
+#define TRADE_FIELDS                                                                               \
+    {MEMBER_TRADE_ID, "v", FIELD_TEXT, UNIT_NONE, 0, 0},                                           \
+        {MEMBER_EXCHANGE_TIME, "t", FIELD_TIME, UNIT_MS, 0, 0},                                    \
+        {MEMBER_PRICE, "p", FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_REQUIRED},                         \
+        {MEMBER_SIZE, "q", FIELD_DECIMAL, UNIT_QUANTITY, 0, FIELD_REQUIRED},                       \
+    {                                                                                              \
+        MEMBER_SIDE, "m", FIELD_IS_BUY, UNIT_NONE, 0, FIELD_REQUIRED                               \
+    }
+
+static const field_row V1_TRADE[] = {TRADE_FIELDS};
+
+/* type came later: 1 is a block trade. */
+static const field_row V2_TRADE[] = {
+    TRADE_FIELDS,
+    {MEMBER_IS_BLOCK_TRADE, "type", FIELD_BOOL, UNIT_NONE, 0, 0},
+};
+
+/* t is the first millisecond, the volume is in the base coin, there is no turnover. */
+static const field_row KLINE[] = {
+    {MEMBER_START, "t", FIELD_TIME, UNIT_MS, 0, FIELD_REQUIRED},
+    {MEMBER_SYMBOL, "s", FIELD_TEXT, UNIT_NONE, 0, 0},
+    {MEMBER_SYMBOL_NAME, "sn", FIELD_TEXT, UNIT_NONE, 0, 0},
+    {MEMBER_CLOSE, "c", FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_REQUIRED},
+    {MEMBER_HIGH, "h", FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_REQUIRED},
+    {MEMBER_LOW, "l", FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_REQUIRED},
+    {MEMBER_OPEN, "o", FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_REQUIRED},
+    {MEMBER_VOLUME, "v", FIELD_DECIMAL, UNIT_QUANTITY, 0, FIELD_REQUIRED},
+};
+
+/* The last 24 hours: o is the price then, m the change since, xp the index price in USD, which may
+ * be empty. */
+static const field_row TICKER[] = {
+    {MEMBER_EXCHANGE_TIME, "t", FIELD_TIME, UNIT_MS, 0, 0},
+    {MEMBER_SYMBOL, "s", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED},
+    {MEMBER_SYMBOL_NAME, "sn", FIELD_TEXT, UNIT_NONE, 0, 0},
+    {MEMBER_LAST_PRICE, "c", FIELD_DECIMAL, UNIT_PRICE, 0, 0},
+    {MEMBER_HIGH_PRICE_24H, "h", FIELD_DECIMAL, UNIT_PRICE, 0, 0},
+    {MEMBER_LOW_PRICE_24H, "l", FIELD_DECIMAL, UNIT_PRICE, 0, 0},
+    {MEMBER_PREV_PRICE_24H, "o", FIELD_DECIMAL, UNIT_PRICE, 0, 0},
+    {MEMBER_VOLUME_24H, "v", FIELD_DECIMAL, UNIT_QUANTITY, 0, 0},
+    {MEMBER_TURNOVER_24H, "qv", FIELD_DECIMAL, UNIT_MONEY, 0, 0},
+    {MEMBER_PRICE_24H_PCNT, "m", FIELD_DECIMAL, UNIT_RATE, 0, 0},
+    {MEMBER_EXCHANGE_ID, "e", FIELD_INTEGER, UNIT_NONE, 0, 0},
+    {MEMBER_USD_INDEX_PRICE, "xp", FIELD_DECIMAL, UNIT_PRICE, 0, 0},
+};
+
+/* Net asset value of a leveraged token. */
+static const field_row TOKEN[] = {
+    {MEMBER_EXCHANGE_TIME, "t", FIELD_TIME, UNIT_MS, 0, 0},
+    {MEMBER_SYMBOL, "s", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED},
+    {MEMBER_NAV, "nav", FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_REQUIRED},
+    {MEMBER_BASKET, "b", FIELD_DECIMAL, UNIT_QUANTITY, 0, 0},
+    {MEMBER_LEVERAGE, "l", FIELD_DECIMAL, UNIT_NONE, 0, 0},
+    {MEMBER_BASKET_LOAN, "loan", FIELD_DECIMAL, UNIT_MONEY, 0, 0},
+    {MEMBER_CIRCULATION, "ti", FIELD_DECIMAL, UNIT_QUANTITY, 0, 0},
+    {MEMBER_BASKET_POSITION, "n", FIELD_DECIMAL, UNIT_QUANTITY, 0, 0},
+};
+
+static const field_row BEST[] = {
+    {MEMBER_SYMBOL, "symbol", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED},
+    {MEMBER_BID1_PRICE, "bidPrice", FIELD_DECIMAL, UNIT_PRICE, 0, 0},
+    {MEMBER_BID1_SIZE, "bidQty", FIELD_DECIMAL, UNIT_QUANTITY, 0, 0},
+    {MEMBER_ASK1_PRICE, "askPrice", FIELD_DECIMAL, UNIT_PRICE, 0, 0},
+    {MEMBER_ASK1_SIZE, "askQty", FIELD_DECIMAL, UNIT_QUANTITY, 0, 0},
+    {MEMBER_EXCHANGE_TIME, "time", FIELD_TIME, UNIT_MS, 0, 0},
+};
+
+/* ---- topics ---- */
+
+/* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
+
+#define TOPIC(topic_name, topic_pattern, message_type, words, symbol_at, envelope_table, table)    \
+    .name = topic_name, .pattern = topic_pattern, .type = message_type, .title = words,            \
+    .symbol_path = symbol_at, .sequence = SEQ_NONE, .time_member = MEMBER_EXCHANGE_TIME,           \
+    TOPIC_ENVELOPE(envelope_table), TOPIC_FIELDS(table)
+
+/* A version that comes again is a repeated frame, its numbers a hint of order (docs/wire.md 6.6).
+ */
+#define VERSION_RULES                                                                              \
+    {RULE_VERSION_DIFFERS, STRENGTH_WARNING, MEMBER_VERSION},                                      \
+        {RULE_VERSION_WEAK, STRENGTH_STATISTIC, MEMBER_VERSION},                                   \
+    {                                                                                              \
+        RULE_TIME_WEAK, STRENGTH_WARNING, MEMBER_NONE                                              \
+    }
+
+/* A book that comes whole each time. */
+#define WHOLE_BOOK_ITEMS                                                                           \
+    .items = {{"data.b", ACTION_SET, FRAME_ANY, ITEMS_REQUIRED | ITEMS_POSITIONAL | ITEMS_BUY},    \
+              {"data.a", ACTION_SET, FRAME_ANY, ITEMS_REQUIRED | ITEMS_POSITIONAL | ITEMS_SELL}},  \
+    .default_kind = FRAME_SNAPSHOT
+
+#define DEPTH(words, levels, symbol_at, envelope_table)                                            \
+    {                                                                                              \
+        TOPIC("depth", "depth.{symbol}", MSG_BOOK_CHANGE, words, symbol_at, envelope_table,        \
+              LEVEL),                                                                              \
+            .book_depth = levels, WHOLE_BOOK_ITEMS,                                                \
+            .rules = {VERSION_RULES,                                                               \
+                      {RULE_SIZE_POSITIVE, STRENGTH_WARNING, MEMBER_NONE},                         \
+                      {RULE_NOT_CROSSED, STRENGTH_WARNING, MEMBER_NONE},                           \
+                      {RULE_DEPTH_MAX, STRENGTH_WARNING, MEMBER_NONE}},                            \
+    }
+
+/* Ids rose in 60 of 60 trades, with holes (docs/wire.md 6.6). key: of the frame's kind. */
+#define TRADES(words, symbol_at, key, envelope_table, table)                                       \
+    {                                                                                              \
+        TOPIC("trade", "trade.{symbol}", MSG_TRADE, words, symbol_at, envelope_table, table),      \
+            .audit = "kline.1m", .kind_key = key,                                                  \
+            .items = {{"data", ACTION_NONE, FRAME_ANY, ITEMS_REQUIRED}},                           \
+            .rules = {{RULE_ID_ASCENDING, STRENGTH_WARNING, MEMBER_TRADE_ID},                      \
+                      {RULE_TIME_WEAK, STRENGTH_WARNING, MEMBER_NONE}},                            \
+    }
+
+#define KLINES(symbol_at, time, envelope_table)                                                    \
+    {                                                                                              \
+        .name = "kline", .pattern = "kline.{interval}.{symbol}", .type = MSG_KLINE,                \
+        .title = "Candles", .parameter_path = "params.klineType", .symbol_path = symbol_at,        \
+        .sequence = SEQ_NONE, .time_member = time,                                                 \
+        .items = {{"data", ACTION_NONE, FRAME_ANY, ITEMS_REQUIRED}},                               \
+        TOPIC_ENVELOPE(envelope_table), TOPIC_FIELDS(KLINE),                                       \
+        .rules = {{RULE_KLINE_START, STRENGTH_WARNING, MEMBER_NONE},                               \
+                  {RULE_TIME_WEAK, STRENGTH_WARNING, MEMBER_NONE},                                 \
+                  {RULE_SYMBOL_MATCHES, STRENGTH_ERROR, MEMBER_NONE},                              \
+                  {RULE_TRADES_COMPLETE, STRENGTH_WARNING, MEMBER_VOLUME}},                        \
+    }
+
+/* A state that comes whole each time. */
+#define STATE(topic_name, message_type, words, symbol_at, envelope_table, table)                   \
+    {                                                                                              \
+        TOPIC(topic_name, topic_name ".{symbol}", message_type, words, symbol_at, envelope_table,  \
+              table),                                                                              \
+            .items = {{"data", ACTION_SET, FRAME_ANY, ITEMS_REQUIRED}},                            \
+            .default_kind = FRAME_SNAPSHOT,                                                        \
+            .rules = {{RULE_TIME_WEAK, STRENGTH_WARNING, MEMBER_NONE},                             \
+                      {RULE_SYMBOL_MATCHES, STRENGTH_ERROR, MEMBER_NONE}},                         \
+    }
+
+#define TICKERS(symbol_at, envelope_table)                                                         \
+    STATE("realtimes", MSG_TICKER, "Ticker of the last 24 hours, whole each time", symbol_at,      \
+          envelope_table, TICKER)
+
+/* NOLINTEND(bugprone-macro-parentheses) */
+
+#define V1_SYMBOL "symbol"
+#define V2_SYMBOL "params.symbol"
+
+static const topic_row V1_TOPICS[] = {
+    TRADES("Trades; the first frame has the last 60", V1_SYMBOL, "f", V1_TRADE_ENVELOPE, V1_TRADE),
+    TICKERS(V1_SYMBOL, V1_ENVELOPE),
+    KLINES(V1_SYMBOL, MEMBER_EXCHANGE_TIME, V1_KLINE_ENVELOPE),
+    DEPTH("Order book, 200 levels a side, whole each time", 200, V1_SYMBOL, V1_BOOK_ENVELOPE),
+    {
+        TOPIC("mergedDepth", "mergedDepth.{scale}.{symbol}", MSG_BOOK_CHANGE,
+              "Order book of rounded prices, 40 levels a side, whole each time", V1_SYMBOL,
+              V1_BOOK_ENVELOPE, LEVEL),
+        .parameter_path = "params.dumpScale",
+        .book_depth = 40,
+        WHOLE_BOOK_ITEMS,
+        /* Rounding may put both sides on one price, so crossing says nothing here. */
+        .rules = {VERSION_RULES,
+                  {RULE_SIZE_POSITIVE, STRENGTH_WARNING, MEMBER_NONE},
+                  {RULE_DEPTH_MAX, STRENGTH_WARNING, MEMBER_NONE}},
+    },
+    {
+        TOPIC("diffDepth", "diffDepth.{symbol}", MSG_BOOK_CHANGE,
+              "Order book, 200 levels a side at first, then what changed", V1_SYMBOL,
+              V1_DIFF_ENVELOPE, LEVEL),
+        /* no depth: the documents do not say that deltas keep it */
+        .items = {{"data.b", ACTION_SET, FRAME_ANY,
+                   ITEMS_POSITIONAL | ITEMS_BUY | ITEMS_ZERO_DELETES},
+                  {"data.a", ACTION_SET, FRAME_ANY,
+                   ITEMS_POSITIONAL | ITEMS_SELL | ITEMS_ZERO_DELETES}},
+        .kind_key = "f",
+        .rules = {VERSION_RULES,
+                  {RULE_ANCHORED, STRENGTH_ERROR, MEMBER_NONE},
+                  {RULE_DELETE_EXISTS, STRENGTH_WARNING, MEMBER_NONE},
+                  {RULE_NOT_CROSSED, STRENGTH_WARNING, MEMBER_NONE}},
+    },
+    STATE("lt", MSG_INDEX, "Net asset value of a leveraged token", V1_SYMBOL, V1_ENVELOPE, TOKEN),
+};
+
+static const topic_row V2_TOPICS[] = {
+    DEPTH("Order book, 40 levels a side, 100 ms, whole each time", 40, V2_SYMBOL, V2_BOOK_ENVELOPE),
+    KLINES(V2_SYMBOL, MEMBER_NONE, V2_ENVELOPE),
+    TRADES("Trades, one a frame", V2_SYMBOL, NULL, V2_ENVELOPE, V2_TRADE),
+    {
+        TOPIC("bookTicker", "bookTicker.{symbol}", MSG_BOOK_CHANGE, "Best bid and ask", V2_SYMBOL,
+              V2_ENVELOPE, BEST),
+        .book_depth = 1,
+        .items = {{"data", ACTION_SET, FRAME_ANY, ITEMS_REQUIRED | ITEMS_BEST}},
+        .default_kind = FRAME_SNAPSHOT,
+        .rules = {{RULE_TIME_WEAK, STRENGTH_WARNING, MEMBER_NONE},
+                  {RULE_SYMBOL_MATCHES, STRENGTH_ERROR, MEMBER_NONE},
+                  {RULE_NOT_CROSSED, STRENGTH_WARNING, MEMBER_NONE},
+                  {RULE_DEPTH_MAX, STRENGTH_WARNING, MEMBER_NONE}},
+    },
+    TICKERS(V2_SYMBOL, V2_ENVELOPE),
+};
+
+const family FAMILY_SPOT_V1 = {
+    .name = "spot-v1",
+    .exchange = &BYBIT,
+    .dialect = &BYBIT_SPOT,
+    .market = {"bybit-spot", "depth"},
+    .endpoints = {PUBLIC("/spot/quote/ws/v1")},
+    FAMILY_TOPICS(V1_TOPICS),
+};
+
+const family FAMILY_SPOT_V2 = {
+    .name = "spot-v2",
+    .exchange = &BYBIT,
+    .dialect = &BYBIT_SPOT_V2,
+    .market = {"bybit-spot", "depth"},
+    .endpoints = {PUBLIC("/spot/quote/ws/v2")},
+    FAMILY_TOPICS(V2_TOPICS),
+};
