@@ -22,20 +22,6 @@ enum {
     VALUE_BYTES_MAX = 1 << 20, /* largest text or blob that is taken from a file */
 };
 
-#define SEGMENT_COLUMNS                                                                            \
-    "path, is_open, session, session_start_ns, feed, family, verb, version, number, "              \
-    "previous_segment, chain, file_bytes, messages, chunks, first_ns, last_ns, row_checksum, "     \
-    "channel_checksum, chunk_checksum, gap_checksum"
-#define CHANNEL_COLUMNS                                                                            \
-    "feed, family, line, shard, dir, topic, exchange_topic, symbol, opcode, message_encoding, "    \
-    "schema_name"
-#define CHUNK_COLUMNS                                                                              \
-    "number, offset, chunk_bytes, index_bytes, uncompressed_bytes, first_ns, last_ns, messages, "  \
-    "bitmap"
-#define GAP_COLUMNS                                                                                \
-    "feed, from_ns, line, shard, conn, topic, symbol, reason, told_by, to_ns, frames_lost, "       \
-    "covered_by, cause, detail"
-
 static const char *const STATEMENTS[STATEMENT_COUNT] = {
     [STATEMENT_BEGIN] = "BEGIN IMMEDIATE",
     [STATEMENT_COMMIT] = "COMMIT",
@@ -43,8 +29,7 @@ static const char *const STATEMENTS[STATEMENT_COUNT] = {
                            "ON CONFLICT (key) DO UPDATE SET value = excluded.value",
     [STATEMENT_GET_META] = "SELECT value FROM meta WHERE key = ?1",
     [STATEMENT_PUT_SESSION] =
-        "INSERT OR REPLACE INTO sessions (session, start_ns, stop_ns, state, verb, version) "
-        "VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT OR REPLACE INTO sessions (" SESSION_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     [STATEMENT_END_SESSION] = "UPDATE sessions SET state = ?2, stop_ns = ?3 WHERE session = ?1",
     [STATEMENT_PUT_SEGMENT] =
         "INSERT INTO segments (" SEGMENT_COLUMNS ") "
@@ -89,8 +74,8 @@ static const char *const STATEMENTS[STATEMENT_COUNT] = {
         "shard = ?4 AND conn = ?5 AND topic = ?6 AND symbol = ?7 AND reason = ?8 AND told_by = ?9",
     [STATEMENT_GET_GAP_CHECKSUM] = "SELECT gap_checksum FROM segments WHERE path = ?1",
     [STATEMENT_SET_GAP_CHECKSUM] = "UPDATE segments SET gap_checksum = ?2 WHERE path = ?1",
-    [STATEMENT_PUT_NOTE] = "INSERT OR REPLACE INTO notes (time_ns, from_ns, to_ns, feed, text) "
-                           "VALUES (?1, ?2, ?3, ?4, ?5)",
+    [STATEMENT_PUT_NOTE] =
+        "INSERT OR REPLACE INTO notes (" NOTE_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5)",
     [STATEMENT_LOAD_SEGMENT] = "SELECT id, " SEGMENT_COLUMNS " FROM segments WHERE path = ?1",
     [STATEMENT_LOAD_CHANNELS] =
         "SELECT mcap_id, messages, first_ns, last_ns, " CHANNEL_COLUMNS " FROM segment_channels "
@@ -129,25 +114,22 @@ td_result catalog_fail(catalog *c, int sqlite_rc, const char *doing, td_err *err
                       doing, is_plain ? sqlite3_errstr(sqlite_rc) : sqlite3_errmsg(c->db));
 }
 
-td_result catalog_query_begin(catalog *c, catalog_statement which, catalog_query *out, td_err *err)
+catalog_query catalog_query_begin(catalog *c, catalog_statement which)
 {
     TD_ASSERT(which < STATEMENT_COUNT);
-    *out = (catalog_query){.catalog = c, .next = 1, .rc = SQLITE_OK};
-    if (c->statements[which] == NULL) {
-        int rc = sqlite3_prepare_v3(c->db, STATEMENTS[which], -1, SQLITE_PREPARE_PERSISTENT,
-                                    &c->statements[which], NULL);
-        if (rc != SQLITE_OK)
-            return catalog_fail(c, rc, "preparing", err);
-    }
-    out->stmt = c->statements[which];
-    return TD_OK;
+    catalog_query query = {.catalog = c, .next = 1, .rc = SQLITE_OK};
+    if (c->statements[which] == NULL)
+        query.rc = sqlite3_prepare_v3(c->db, STATEMENTS[which], -1, SQLITE_PREPARE_PERSISTENT,
+                                      &c->statements[which], NULL);
+    query.stmt = c->statements[which];
+    return query;
 }
 
-td_result catalog_once_begin(catalog *c, const char *sql, catalog_query *out, td_err *err)
+catalog_query catalog_once_begin(catalog *c, const char *sql)
 {
-    *out = (catalog_query){.catalog = c, .next = 1, .rc = SQLITE_OK};
-    int rc = sqlite3_prepare_v2(c->db, sql, -1, &out->stmt, NULL);
-    return rc == SQLITE_OK ? TD_OK : catalog_fail(c, rc, "preparing", err);
+    catalog_query query = {.catalog = c, .next = 1};
+    query.rc = sqlite3_prepare_v2(c->db, sql, -1, &query.stmt, NULL);
+    return query;
 }
 
 void catalog_once_end(catalog_query *query)
@@ -166,7 +148,8 @@ static void keep_failure(catalog_query *query, int rc)
 
 void catalog_bind_i64(catalog_query *query, int64_t value)
 {
-    keep_failure(query, sqlite3_bind_int64(query->stmt, query->next, value));
+    if (query->stmt != NULL)
+        keep_failure(query, sqlite3_bind_int64(query->stmt, query->next, value));
 }
 
 void catalog_bind_u64(catalog_query *query, uint64_t value)
@@ -177,21 +160,26 @@ void catalog_bind_u64(catalog_query *query, uint64_t value)
 void catalog_bind_text(catalog_query *query, const char *text)
 {
     TD_ASSERT(text != NULL);
-    keep_failure(query, sqlite3_bind_text(query->stmt, query->next, text, -1, SQLITE_STATIC));
+    if (query->stmt != NULL)
+        keep_failure(query, sqlite3_bind_text(query->stmt, query->next, text, -1, SQLITE_STATIC));
 }
 
 void catalog_bind_blob(catalog_query *query, const void *bytes, size_t size)
 {
     /* A NULL pointer would bind NULL, an empty blob is meant. */
-    keep_failure(query, sqlite3_bind_blob64(query->stmt, query->next, size == 0 ? "" : bytes, size,
-                                            SQLITE_STATIC));
+    if (query->stmt != NULL)
+        keep_failure(query, sqlite3_bind_blob64(query->stmt, query->next, size == 0 ? "" : bytes,
+                                                size, SQLITE_STATIC));
 }
 
-void catalog_query_end(catalog_query *query)
+td_result catalog_query_end(catalog_query *query, td_result rc)
 {
     /* Resetting repeats the failure of the last step, which was reported. */
-    (void)sqlite3_reset(query->stmt);
-    (void)sqlite3_clear_bindings(query->stmt);
+    if (query->stmt != NULL) {
+        (void)sqlite3_reset(query->stmt);
+        (void)sqlite3_clear_bindings(query->stmt);
+    }
+    return rc == TD_EOF ? TD_OK : rc;
 }
 
 /* 1 if every text and blob of the row is in memory. What SQLite has no memory for reads as nothing,
@@ -215,21 +203,24 @@ td_result catalog_query_next(catalog_query *query, td_err *err)
     int rc = query->rc == SQLITE_OK ? sqlite3_step(query->stmt) : query->rc;
     if (rc == SQLITE_ROW && row_is_whole(query->stmt))
         return TD_OK;
-    if (rc == SQLITE_ROW)
-        rc = SQLITE_NOMEM;
-    td_result result = TD_EOF;
-    if (rc != SQLITE_DONE)
-        result = catalog_fail(query->catalog, rc, "reading or writing", err);
-    catalog_query_end(query);
-    return result;
+    if (rc == SQLITE_DONE)
+        return TD_EOF;
+    return catalog_fail(query->catalog, rc == SQLITE_ROW ? SQLITE_NOMEM : rc,
+                        query->stmt == NULL ? "preparing" : "reading or writing", err);
 }
 
 td_result catalog_query_run(catalog_query *query, td_err *err)
 {
+    return catalog_query_end(query, catalog_query_next(query, err));
+}
+
+td_result catalog_query_number(catalog_query *query, int64_t *out, td_err *err)
+{
     td_result rc = catalog_query_next(query, err);
     if (rc == TD_OK)
-        catalog_query_end(query);
-    return rc == TD_EOF ? TD_OK : rc;
+        *out = catalog_column_i64(query, 0);
+    (void)catalog_query_end(query, rc);
+    return rc;
 }
 
 uint64_t catalog_column_u64(const catalog_query *query, int column)
@@ -255,7 +246,7 @@ const char *catalog_column_text(const catalog_query *query, int column)
 
 /* ---- opening ---- */
 
-static td_result run_sql(catalog *c, const char *sql, const char *doing, td_err *err)
+td_result catalog_run_sql(catalog *c, const char *sql, const char *doing, td_err *err)
 {
     int rc = sqlite3_exec(c->db, sql, NULL, NULL, NULL);
     return rc == SQLITE_OK ? TD_OK : catalog_fail(c, rc, doing, err);
@@ -263,12 +254,10 @@ static td_result run_sql(catalog *c, const char *sql, const char *doing, td_err 
 
 static td_result read_number(catalog *c, const char *sql, uint64_t *out, td_err *err)
 {
-    catalog_query query;
-    td_result rc = catalog_once_begin(c, sql, &query, err);
-    if (rc == TD_OK)
-        rc = catalog_query_next(&query, err);
-    if (rc == TD_OK)
-        *out = catalog_column_u64(&query, 0);
+    int64_t number = 0;
+    catalog_query query = catalog_once_begin(c, sql);
+    td_result rc = catalog_query_number(&query, &number, err);
+    *out = number < 0 ? 0 : (uint64_t)number;
     catalog_once_end(&query);
     return rc == TD_EOF
                ? td_err_set(err, TD_E_CORRUPT, "catalog '%s': no answer to %s", c->path, sql)
@@ -294,8 +283,8 @@ static td_result harden(catalog *c, td_err *err)
     int rc = sqlite3_busy_timeout(c->db, wait_ms);
     if (rc != SQLITE_OK)
         return catalog_fail(c, rc, "configuring", err);
-    return run_sql(c, "PRAGMA temp_store = MEMORY; PRAGMA cell_size_check = ON;", "configuring",
-                   err);
+    return catalog_run_sql(c, "PRAGMA temp_store = MEMORY; PRAGMA cell_size_check = ON;",
+                           "configuring", err);
 }
 
 /* "file:<path with everything odd escaped>?immutable=1" */
@@ -403,11 +392,11 @@ static td_result migrate_steps(catalog *c, td_err *err)
     uint64_t version = 0;
     td_result rc = read_version(c, &version, err); /* again: another process may have been faster */
     for (; rc == TD_OK && version < CATALOG_SCHEMA_VERSION; version++)
-        rc = run_sql(c, catalog_sql_versions[version], "making tables", err);
+        rc = catalog_run_sql(c, catalog_sql_versions[version], "making tables", err);
     char pragmas[96];
     (void)snprintf(pragmas, sizeof pragmas, "PRAGMA application_id = %d; PRAGMA user_version = %d",
                    APPLICATION_ID, CATALOG_SCHEMA_VERSION);
-    return rc == TD_OK ? run_sql(c, pragmas, "making tables", err) : rc;
+    return rc == TD_OK ? catalog_run_sql(c, pragmas, "making tables", err) : rc;
 }
 
 static td_result migrate(catalog *c, td_err *err)
@@ -437,8 +426,8 @@ static td_result set_write_modes(catalog *c, td_err *err)
     if (c->mode == CATALOG_MEMORY)
         return TD_OK;
     /* Losing the last transactions in a power cut leaves an older catalog, which is only behind. */
-    td_result rc = run_sql(c, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;",
-                           "turning on the write-ahead log", err);
+    td_result rc = catalog_run_sql(c, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;",
+                                   "turning on the write-ahead log", err);
     if (rc == TD_OK && c->mode == CATALOG_APPENDER)
         (void)sqlite3_wal_hook(c->db, count_wal_pages, c); /* takes the automatic one's place */
     return rc;
@@ -551,12 +540,11 @@ td_result catalog_begin(catalog *c, td_err *err)
 {
     TD_ASSERT(c->mode != CATALOG_READ);
     TD_ASSERT(!c->is_in_transaction);
-    catalog_query query;
     td_result rc = check_not_moved(c, err);
-    if (rc == TD_OK)
-        rc = catalog_query_begin(c, STATEMENT_BEGIN, &query, err);
-    if (rc == TD_OK)
-        rc = catalog_query_run(&query, err);
+    if (rc != TD_OK)
+        return rc;
+    catalog_query query = catalog_query_begin(c, STATEMENT_BEGIN);
+    rc = catalog_query_run(&query, err);
     c->is_in_transaction = rc == TD_OK;
     return rc;
 }
@@ -564,10 +552,8 @@ td_result catalog_begin(catalog *c, td_err *err)
 td_result catalog_commit(catalog *c, td_err *err)
 {
     TD_ASSERT(c->is_in_transaction);
-    catalog_query query;
-    td_result rc = catalog_query_begin(c, STATEMENT_COMMIT, &query, err);
-    if (rc == TD_OK)
-        rc = catalog_query_run(&query, err);
+    catalog_query query = catalog_query_begin(c, STATEMENT_COMMIT);
+    td_result rc = catalog_query_run(&query, err);
     if (rc != TD_OK)
         return rc;
     c->is_in_transaction = 0;

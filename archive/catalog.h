@@ -134,12 +134,14 @@ typedef struct catalog_segment {
     uint64_t file_bytes;
     uint64_t first_ns, last_ns;
 } catalog_segment;
-/* Called with a segment, which is valid during the call. */
-typedef td_result catalog_segment_fn(void *user, const catalog_segment *segment, td_err *err);
+typedef struct known_segments {
+    catalog_segment *rows; /* by path */
+    size_t count;
+} known_segments;
 
-/* Every segment, by path. */
-TD_MUST_USE td_result catalog_each_segment(catalog *catalog, catalog_segment_fn *fn, void *user,
-                                           td_err *err);
+/* Every segment. *out is the caller's, for known_segments_fini, also after a failure. */
+TD_MUST_USE td_result known_segments_load(catalog *catalog, known_segments *out, td_err *err);
+void known_segments_fini(known_segments *known);
 
 /* What to load of a segment. */
 typedef enum catalog_part { CATALOG_CHANNELS, CATALOG_CHANNELS_AND_CHUNKS } catalog_part;

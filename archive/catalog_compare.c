@@ -11,22 +11,25 @@
 
 enum { LINE_BYTES_MAX = 64 << 20 };
 
+/* A table as dump and comparison read it: no ids, by natural key. */
+typedef struct dump_table {
+    const char *name;
+    const char *sql;
+    int key_columns; /* the first ones: what the rows are ordered by */
+} dump_table;
+
+/* The one that the comparison leaves out, and the one that the dump does: how far a catalog has got
+ * is no part of what it holds. */
+#define CHUNK_TABLE "chunk"
+#define META_TABLE  "meta"
+
 /* Rows whose segment or channel is not there show too, with empty columns. */
-const catalog_dump_table catalog_dump_tables[CATALOG_DUMP_TABLES] = {
-    {CATALOG_DUMP_META, "SELECT key, value FROM meta ORDER BY 1", 1},
-    {"session", "SELECT session, start_ns, stop_ns, state, verb, version FROM sessions ORDER BY 1",
-     1},
-    {"segment",
-     "SELECT path, is_open, session, session_start_ns, feed, family, verb, version, "
-     "number, previous_segment, chain, file_bytes, messages, chunks, first_ns, last_ns, "
-     "row_checksum, channel_checksum, chunk_checksum, gap_checksum "
-     "FROM segments ORDER BY 1",
-     1},
+static const dump_table TABLES[] = {
+    {META_TABLE, "SELECT key, value FROM meta ORDER BY 1", 1},
+    {"session", "SELECT " SESSION_COLUMNS " FROM sessions ORDER BY 1", 1},
+    {"segment", "SELECT " SEGMENT_COLUMNS " FROM segments ORDER BY 1", 1},
     {"channel",
-     "SELECT feed, family, line, shard, dir, topic, exchange_topic, symbol, opcode, "
-     "message_encoding, schema_name FROM channels "
-     "ORDER BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11",
-     11},
+     "SELECT " CHANNEL_COLUMNS " FROM channels ORDER BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11", 11},
     {"segment_channel",
      "SELECT path, mcap_id, channels.feed AS feed, channels.family AS family, line, shard, dir, "
      "topic, exchange_topic, symbol, opcode, message_encoding, schema_name, "
@@ -35,18 +38,16 @@ const catalog_dump_table catalog_dump_tables[CATALOG_DUMP_TABLES] = {
      "LEFT JOIN segments ON segments.id = segment_id LEFT JOIN channels ON channels.id = "
      "channel_id ORDER BY 1, 2",
      2},
-    {CATALOG_DUMP_CHUNKS,
+    {CHUNK_TABLE,
      "SELECT path, chunks.number AS number, offset, chunk_bytes, index_bytes, "
      "uncompressed_bytes, chunks.first_ns AS first_ns, chunks.last_ns AS last_ns, "
      "chunks.messages AS messages, bitmap FROM chunks "
      "LEFT JOIN segments ON segments.id = segment_id ORDER BY 1, 2",
      2},
-    {"gap",
-     "SELECT feed, from_ns, line, shard, conn, topic, symbol, reason, told_by, to_ns, "
-     "frames_lost, covered_by, cause, detail FROM gaps ORDER BY 1, 2, 3, 4, 5, 6, 7, 8, 9",
-     9},
-    {"note", "SELECT time_ns, from_ns, to_ns, feed, text FROM notes ORDER BY 1, 2, 3, 4, 5", 5},
+    {"gap", "SELECT " GAP_COLUMNS " FROM gaps ORDER BY 1, 2, 3, 4, 5, 6, 7, 8, 9", 9},
+    {"note", "SELECT " NOTE_COLUMNS " FROM notes ORDER BY 1, 2, 3, 4, 5", 5},
 };
+enum { TABLE_COUNT = sizeof TABLES / sizeof TABLES[0] };
 
 /* ---- as text ---- */
 
@@ -87,8 +88,7 @@ static td_result append_column(td_buf *line, sqlite3_stmt *stmt, int column, td_
 }
 
 /* The present row as one line of the dump. */
-static td_result catalog_dump_row(const catalog_query *query, const char *table, td_buf *line,
-                                  td_err *err)
+static td_result dump_row(const catalog_query *query, const char *table, td_buf *line, td_err *err)
 {
     TD_ASSERT(table != NULL);
     td_buf_clear(line);
@@ -98,15 +98,15 @@ static td_result catalog_dump_row(const catalog_query *query, const char *table,
     return rc;
 }
 
-static td_result dump_table(catalog *c, const catalog_dump_table *table, td_buf *line,
-                            catalog_line_fn *fn, void *user, td_err *err)
+static td_result dump_rows(catalog *c, const dump_table *table, td_buf *line, catalog_line_fn *fn,
+                           void *user, td_err *err)
 {
-    catalog_query query;
-    td_result rc = catalog_once_begin(c, table->sql, &query, err);
+    catalog_query query = catalog_once_begin(c, table->sql);
+    td_result rc = TD_OK;
     while (rc == TD_OK) {
         rc = catalog_query_next(&query, err);
         if (rc == TD_OK)
-            rc = catalog_dump_row(&query, table->name, line, err);
+            rc = dump_row(&query, table->name, line, err);
         if (rc == TD_OK)
             rc = fn(user, td_buf_view(line), err);
     }
@@ -119,9 +119,9 @@ td_result catalog_dump(catalog *c, catalog_line_fn *fn, void *user, td_err *err)
     td_buf line;
     td_buf_init(&line, LINE_BYTES_MAX);
     td_result rc = TD_OK;
-    for (size_t i = 0; i < CATALOG_DUMP_TABLES && rc == TD_OK; i++) {
-        if (strcmp(catalog_dump_tables[i].name, CATALOG_DUMP_META) != 0)
-            rc = dump_table(c, &catalog_dump_tables[i], &line, fn, user, err);
+    for (size_t i = 0; i < TABLE_COUNT && rc == TD_OK; i++) {
+        if (strcmp(TABLES[i].name, META_TABLE) != 0)
+            rc = dump_rows(c, &TABLES[i], &line, fn, user, err);
     }
     td_buf_fini(&line);
     return rc;
@@ -142,7 +142,7 @@ static td_result side_next(side *s, const char *table, td_err *err)
     td_result rc = catalog_query_next(&s->query, err);
     s->has_row = rc == TD_OK;
     if (rc == TD_OK)
-        rc = catalog_dump_row(&s->query, table, &s->line, err);
+        rc = dump_row(&s->query, table, &s->line, err);
     return rc == TD_EOF ? TD_OK : rc;
 }
 
@@ -207,8 +207,8 @@ static int is_same_line(const side *a, const side *b)
     return a->line.size == b->line.size && memcmp(a->line.data, b->line.data, a->line.size) == 0;
 }
 
-static td_result merge(side *left, side *right, const catalog_dump_table *table,
-                       catalog_differ_fn *fn, void *user, td_err *err)
+static td_result merge(side *left, side *right, const dump_table *table, catalog_differ_fn *fn,
+                       void *user, td_err *err)
 {
     const td_bytes none = td_bytes_of(NULL, 0);
     td_result rc = side_next(left, table->name, err);
@@ -227,17 +227,15 @@ static td_result merge(side *left, side *right, const catalog_dump_table *table,
     return rc;
 }
 
-static td_result compare_table(catalog *left, catalog *right, const catalog_dump_table *table,
+static td_result compare_table(catalog *left, catalog *right, const dump_table *table,
                                catalog_differ_fn *fn, void *user, td_err *err)
 {
     side sides[2] = {0};
     td_buf_init(&sides[0].line, LINE_BYTES_MAX);
     td_buf_init(&sides[1].line, LINE_BYTES_MAX);
-    td_result rc = catalog_once_begin(left, table->sql, &sides[0].query, err);
-    if (rc == TD_OK)
-        rc = catalog_once_begin(right, table->sql, &sides[1].query, err);
-    if (rc == TD_OK)
-        rc = merge(&sides[0], &sides[1], table, fn, user, err);
+    sides[0].query = catalog_once_begin(left, table->sql);
+    sides[1].query = catalog_once_begin(right, table->sql);
+    td_result rc = merge(&sides[0], &sides[1], table, fn, user, err);
     for (size_t i = 0; i < 2; i++) {
         catalog_once_end(&sides[i].query);
         td_buf_fini(&sides[i].line);
@@ -250,9 +248,9 @@ td_result catalog_compare(catalog *left, catalog *right, catalog_differ_fn *fn, 
 {
     TD_ASSERT(left != right);
     td_result rc = TD_OK;
-    for (size_t i = 0; i < CATALOG_DUMP_TABLES && rc == TD_OK; i++) {
-        if (strcmp(catalog_dump_tables[i].name, CATALOG_DUMP_CHUNKS) != 0)
-            rc = compare_table(left, right, &catalog_dump_tables[i], fn, user, err);
+    for (size_t i = 0; i < TABLE_COUNT && rc == TD_OK; i++) {
+        if (strcmp(TABLES[i].name, CHUNK_TABLE) != 0)
+            rc = compare_table(left, right, &TABLES[i], fn, user, err);
     }
     return rc;
 }
@@ -262,10 +260,8 @@ td_result catalog_compare(catalog *left, catalog *right, catalog_differ_fn *fn, 
 /* The first row's first column as text. */
 static td_result ask_text(catalog *c, const char *sql, char out[CATALOG_FLAW_BYTES], td_err *err)
 {
-    catalog_query query;
-    td_result rc = catalog_once_begin(c, sql, &query, err);
-    if (rc == TD_OK)
-        rc = catalog_query_next(&query, err);
+    catalog_query query = catalog_once_begin(c, sql);
+    td_result rc = catalog_query_next(&query, err);
     if (rc == TD_OK)
         (void)snprintf(out, CATALOG_FLAW_BYTES, "%s", catalog_column_text(&query, 0));
     catalog_once_end(&query);

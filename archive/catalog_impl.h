@@ -9,6 +9,23 @@
 typedef struct sqlite3 sqlite3;
 typedef struct sqlite3_stmt sqlite3_stmt;
 
+/* Columns of the tables, in the order in which they are written, read and dumped. */
+#define SESSION_COLUMNS "session, start_ns, stop_ns, state, verb, version"
+#define SEGMENT_COLUMNS                                                                            \
+    "path, is_open, session, session_start_ns, feed, family, verb, version, number, "              \
+    "previous_segment, chain, file_bytes, messages, chunks, first_ns, last_ns, row_checksum, "     \
+    "channel_checksum, chunk_checksum, gap_checksum"
+#define CHANNEL_COLUMNS                                                                            \
+    "feed, family, line, shard, dir, topic, exchange_topic, symbol, opcode, message_encoding, "    \
+    "schema_name"
+#define CHUNK_COLUMNS                                                                              \
+    "number, offset, chunk_bytes, index_bytes, uncompressed_bytes, first_ns, last_ns, messages, "  \
+    "bitmap"
+#define GAP_COLUMNS                                                                                \
+    "feed, from_ns, line, shard, conn, topic, symbol, reason, told_by, to_ns, frames_lost, "       \
+    "covered_by, cause, detail"
+#define NOTE_COLUMNS "time_ns, from_ns, to_ns, feed, text"
+
 /* Statements that are prepared once and kept. Their text is in catalog.c. */
 typedef enum catalog_statement {
     STATEMENT_BEGIN,
@@ -50,20 +67,20 @@ struct catalog {
     int wal_pages; /* after the last commit */
 };
 
-/* A statement with its values being bound, in order; the first failure is kept. */
+/* A statement with its values being bound, in order. The first failure, of preparing it too, is
+ * kept for the call that runs it. */
 typedef struct catalog_query {
     catalog *catalog;
-    sqlite3_stmt *stmt;
-    int next; /* number of the next parameter */
-    int rc;   /* SQLite's */
+    sqlite3_stmt *stmt; /* NULL: it could not be prepared */
+    int next;           /* number of the next parameter */
+    int rc;             /* SQLite's */
 } catalog_query;
 
 /* Set err for one of SQLite's results; returns the code that belongs to it. */
 td_result catalog_fail(catalog *catalog, int sqlite_rc, const char *doing, td_err *err);
 
-/* The statement, ready for binding. TD_E_CORRUPT if it does not fit this database. */
-TD_MUST_USE td_result catalog_query_begin(catalog *catalog, catalog_statement which,
-                                          catalog_query *out, td_err *err);
+/* The statement, ready for binding. */
+catalog_query catalog_query_begin(catalog *catalog, catalog_statement which);
 
 /* Bind the next parameter. Numbers beyond 2^63 - 1 are cut to it; text is borrowed until the end.
  */
@@ -72,14 +89,20 @@ void catalog_bind_i64(catalog_query *query, int64_t value);
 void catalog_bind_text(catalog_query *query, const char *text);
 void catalog_bind_blob(catalog_query *query, const void *bytes, size_t size);
 
-/* The next row: TD_OK, TD_EOF, TD_E_*. At TD_EOF and on failure the statement is reset. */
+/* The next row: TD_OK, TD_EOF, TD_E_*; TD_E_CORRUPT if the statement does not fit this database. */
 TD_MUST_USE td_result catalog_query_next(catalog_query *query, td_err *err);
 
-/* Give up a statement before TD_EOF. */
-void catalog_query_end(catalog_query *query);
+/* End a statement after its last row, or before; rc is what reading its rows came to, and is
+ * returned: TD_EOF as TD_OK. */
+td_result catalog_query_end(catalog_query *query, td_result rc);
 
-/* Run a statement that gives no rows. */
+/* Run a statement that gives no rows, or one row of one number. TD_EOF: it gives none. */
 TD_MUST_USE td_result catalog_query_run(catalog_query *query, td_err *err);
+TD_MUST_USE td_result catalog_query_number(catalog_query *query, int64_t *out, td_err *err);
+
+/* Run SQL text that gives no rows. */
+TD_MUST_USE td_result catalog_run_sql(catalog *catalog, const char *sql, const char *doing,
+                                      td_err *err);
 
 /* Column as a number >= 0 (anything else reads as 0), as any number, and as text ("" for anything
  * else), valid until the next row. */
@@ -89,8 +112,7 @@ const char *catalog_column_text(const catalog_query *query, int column);
 
 /* Prepare text that is not in the table, for a statement used once: finish with catalog_once_end.
  */
-TD_MUST_USE td_result catalog_once_begin(catalog *catalog, const char *sql, catalog_query *out,
-                                         td_err *err);
+catalog_query catalog_once_begin(catalog *catalog, const char *sql);
 void catalog_once_end(catalog_query *query);
 
 /* 1 if a catalog that is read without locks has got a writer meanwhile: what was read may be torn.
@@ -100,6 +122,11 @@ int catalog_is_disturbed(const catalog *catalog);
 /* A gap row as STATEMENT_LOAD_GAPS and STATEMENT_FIND_GAP give it; strings are valid until the next
  * row. TD_E_CORRUPT if its reason is none. */
 TD_MUST_USE td_result catalog_read_gap(const catalog_query *query, gap_row *out, td_err *err);
+
+/* The gaps in a segment's events (path: as the catalog has it), added to list, which may be NULL;
+ * *sum is what their checksum must be. */
+TD_MUST_USE td_result catalog_read_gaps(catalog *catalog, const char *path, gap_list *list,
+                                        uint64_t *sum, td_err *err);
 
 /* ---- checksums (catalog_checksum.c); FORMAT.md defines them ---- */
 
@@ -124,20 +151,6 @@ uint64_t checksum_segment(const char *path, const segment_index *index, uint64_t
 
 /* Row, channels and chunks of a finished segment; gaps is left alone. */
 void checksum_index(const char *path, const segment_index *index, segment_checksums *out);
-
-/* A table as dump and comparison read it: no ids, by natural key. */
-typedef struct catalog_dump_table {
-    const char *name;
-    const char *sql;
-    int key_columns; /* the first ones: what the rows are ordered by */
-} catalog_dump_table;
-
-enum { CATALOG_DUMP_TABLES = 8 };
-extern const catalog_dump_table catalog_dump_tables[CATALOG_DUMP_TABLES];
-/* The one that the comparison leaves out, and the one that the dump does: how far a catalog has got
- * is no part of what it holds. */
-#define CATALOG_DUMP_CHUNKS "chunk"
-#define CATALOG_DUMP_META   "meta"
 
 /* Statements of catalog.sql by version, element 0 leading to version 1: made by the build. */
 extern const char *const catalog_sql_versions[CATALOG_SCHEMA_VERSION];

@@ -7,37 +7,6 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 
-static td_result keep(void *user, const catalog_segment *segment, td_err *err)
-{
-    known_segments *known = user;
-    size_t count = known->count;
-    TD_ASSERT(count == 0 || known->rows != NULL);
-    catalog_segment *grown = td_array_grow(known->rows, count, sizeof *grown);
-    if (grown == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for %zu segments", count + 1);
-    known->rows = grown;
-    char *path = td_strdup(segment->path);
-    if (path == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for %zu segments", count);
-    known->rows[known->count] = *segment;
-    known->rows[known->count++].path = path;
-    return TD_OK;
-}
-
-td_result known_segments_load(catalog *c, known_segments *out, td_err *err)
-{
-    *out = (known_segments){0};
-    return catalog_each_segment(c, keep, out, err);
-}
-
-void known_segments_fini(known_segments *known)
-{
-    for (size_t i = 0; i < known->count; i++)
-        td_free(known->rows[i].path);
-    td_free(known->rows);
-    *known = (known_segments){0};
-}
-
 static int compare(const void *path, const void *row)
 {
     return strcmp(path, ((const catalog_segment *)row)->path);

@@ -15,15 +15,6 @@
 extern "C" {
 #endif
 
-typedef struct known_segments {
-    catalog_segment *rows; /* by path; their paths are the list's */
-    size_t count;
-} known_segments;
-
-/* Read the list. *out is the caller's, for known_segments_fini, also after a failure. */
-TD_MUST_USE td_result known_segments_load(catalog *catalog, known_segments *out, td_err *err);
-void known_segments_fini(known_segments *known);
-
 /* The row of a path with or without ".open", or NULL. */
 const catalog_segment *known_segments_find(const known_segments *known, const char *path);
 

@@ -19,20 +19,12 @@ enum {
 
 static td_result get_meta(catalog *c, const char *key, uint64_t *value, td_err *err)
 {
-    catalog_query query;
-    *value = 0;
-    td_result rc = catalog_query_begin(c, STATEMENT_GET_META, &query, err);
-    if (rc != TD_OK)
-        return rc;
+    int64_t number = 0;
+    catalog_query query = catalog_query_begin(c, STATEMENT_GET_META);
     catalog_bind_text(&query, key);
-    rc = catalog_query_next(&query, err);
-    if (rc == TD_EOF)
-        return TD_OK;
-    if (rc == TD_OK) {
-        *value = catalog_column_u64(&query, 0);
-        catalog_query_end(&query);
-    }
-    return rc;
+    td_result rc = catalog_query_number(&query, &number, err);
+    *value = number < 0 ? 0 : (uint64_t)number;
+    return rc == TD_EOF ? TD_OK : rc;
 }
 
 td_result catalog_get_state(catalog *c, chain_place *in_journal, int *is_behind, td_err *err)
@@ -147,89 +139,83 @@ static td_result check_sum(const segment_index *index, uint64_t sum, uint64_t wa
                       index->path, what);
 }
 
-td_result catalog_each_segment(catalog *c, catalog_segment_fn *fn, void *user, td_err *err)
+static td_result list_segment(const catalog_query *query, known_segments *out, td_err *err)
 {
-    catalog_query query;
-    td_result rc = catalog_query_begin(c, STATEMENT_EACH_SEGMENT, &query, err);
-    if (rc != TD_OK)
-        return rc;
-    while ((rc = catalog_query_next(&query, err)) == TD_OK) {
-        segment_row row;
-        segment_index index = {0};
-        rc = read_segment_row(&query, &row, &index, err);
-        const catalog_segment segment = {
+    segment_row row;
+    segment_index index = {0};
+    catalog_segment *grown = td_array_grow(out->rows, out->count, sizeof *grown);
+    if (grown == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for %zu segments", out->count + 1);
+    out->rows = grown;
+    td_result rc = read_segment_row(query, &row, &index, err);
+    if (rc == TD_OK) {
+        grown[out->count++] = (catalog_segment){
             .path = index.path,
             .is_open = index.is_open,
-            .is_intact = rc == TD_OK && is_intact(&row, &index),
+            .is_intact = is_intact(&row, &index) != 0,
             .file_bytes = index.file_bytes,
             .first_ns = index.first_ns,
             .last_ns = index.last_ns,
         };
-        if (rc == TD_OK)
-            rc = fn(user, &segment, err);
-        segment_index_fini(&index);
-        if (rc != TD_OK) {
-            catalog_query_end(&query);
-            return rc;
-        }
+        index.path = NULL; /* the list owns it */
     }
-    return rc == TD_EOF ? TD_OK : rc;
+    segment_index_fini(&index);
+    return rc;
+}
+
+td_result known_segments_load(catalog *c, known_segments *out, td_err *err)
+{
+    *out = (known_segments){0};
+    catalog_query query = catalog_query_begin(c, STATEMENT_EACH_SEGMENT);
+    td_result rc = TD_OK;
+    while (rc == TD_OK && (rc = catalog_query_next(&query, err)) == TD_OK)
+        rc = list_segment(&query, out, err);
+    return catalog_query_end(&query, rc);
+}
+
+void known_segments_fini(known_segments *known)
+{
+    for (size_t i = 0; i < known->count; i++)
+        td_free(known->rows[i].path);
+    td_free(known->rows);
+    *known = (known_segments){0};
 }
 
 static td_result load_row(catalog *c, const char *path, segment_row *row, segment_index *out,
                           td_err *err)
 {
     char name[LIMIT_PATH_BYTES];
-    catalog_query query;
     segment_final_path(path, name);
-    td_result rc = catalog_query_begin(c, STATEMENT_LOAD_SEGMENT, &query, err);
-    if (rc != TD_OK)
-        return rc;
+    catalog_query query = catalog_query_begin(c, STATEMENT_LOAD_SEGMENT);
     catalog_bind_text(&query, name);
-    rc = catalog_query_next(&query, err);
+    td_result rc = catalog_query_next(&query, err);
     if (rc == TD_EOF)
-        return td_err_set(err, TD_E_NOTFOUND, "segment %s is not in the catalog", name);
-    if (rc != TD_OK)
-        return rc;
-    rc = read_segment_row(&query, row, out, err);
-    catalog_query_end(&query);
+        rc = td_err_set(err, TD_E_NOTFOUND, "segment %s is not in the catalog", name);
+    else if (rc == TD_OK)
+        rc = read_segment_row(&query, row, out, err);
+    (void)catalog_query_end(&query, rc);
     if (rc == TD_OK && !out->is_open && !is_intact(row, out))
         rc = check_sum(out, 0, 1, "own", err);
     return rc;
 }
 
-static td_result load_channels(catalog *c, const segment_row *segment, segment_index *out,
-                               td_err *err)
+static td_result load_channel(const catalog_query *query, uint64_t *sum, segment_index *out,
+                              td_err *err)
 {
-    TD_ASSERT(out->channels == NULL);
-    catalog_query query;
-    uint64_t sum = checksum_begin(out->path);
-    td_result rc = catalog_query_begin(c, STATEMENT_LOAD_CHANNELS, &query, err);
-    if (rc != TD_OK)
-        return rc;
-    catalog_bind_i64(&query, segment->id);
-    while ((rc = catalog_query_next(&query, err)) == TD_OK) {
-        segment_channel row = {
-            .id = (uint16_t)catalog_column_u64(&query, 0),
-            .message_count = catalog_column_u64(&query, 1),
-            .first_ns = catalog_column_u64(&query, 2),
-            .last_ns = catalog_column_u64(&query, 3),
-        };
-        int is_valid = read_channel(&query, 4, &row.info);
-        sum += is_valid ? checksum_channel(&row) : 1;
-        if (catalog_column_u64(&query, 0) >= MCAP_CHANNELS_MAX)
-            rc = too_many("channels", out->path, err);
-        else if (out->channel_count > 0 && out->channels[out->channel_count - 1].id >= row.id)
-            rc = td_err_set(err, TD_E_CORRUPT, "catalog: segment %s: its channels are out of order",
-                            out->path);
-        else
-            rc = segment_index_add_channel(out, &row, err);
-        if (rc != TD_OK) {
-            catalog_query_end(&query);
-            return rc;
-        }
-    }
-    return rc == TD_EOF ? check_sum(out, sum, segment->sums.channels, "channel", err) : rc;
+    segment_channel row = {
+        .id = (uint16_t)catalog_column_u64(query, 0),
+        .message_count = catalog_column_u64(query, 1),
+        .first_ns = catalog_column_u64(query, 2),
+        .last_ns = catalog_column_u64(query, 3),
+    };
+    int is_valid = read_channel(query, 4, &row.info);
+    *sum += is_valid ? checksum_channel(&row) : 1;
+    if (catalog_column_u64(query, 0) >= MCAP_CHANNELS_MAX)
+        return too_many("channels", out->path, err);
+    if (out->channel_count > 0 && out->channels[out->channel_count - 1].id >= row.id)
+        return td_err_set(err, TD_E_CORRUPT, "catalog: segment %s: its channels are out of order",
+                          out->path);
+    return segment_index_add_channel(out, &row, err);
 }
 
 static td_result load_chunk(const catalog_query *query, uint64_t *sum, segment_index *out,
@@ -258,24 +244,27 @@ static td_result load_chunk(const catalog_query *query, uint64_t *sum, segment_i
     return segment_index_add_chunk(out, &row, td_bytes_of(bitmap, bitmap_bytes), err);
 }
 
-static td_result load_chunks(catalog *c, const segment_row *segment, segment_index *out,
-                             td_err *err)
+/* Add one row to the index, and its checksum to the sum. */
+typedef td_result load_fn(const catalog_query *query, uint64_t *sum, segment_index *out,
+                          td_err *err);
+
+/* Load the rows of a segment in another table, and compare their checksum with the segment's. */
+static td_result load_rows(catalog *c, catalog_statement which, const segment_row *segment,
+                           segment_index *out, td_err *err)
 {
-    TD_ASSERT(out->chunks == NULL);
-    catalog_query query;
+    int is_channels = which == STATEMENT_LOAD_CHANNELS;
+    load_fn *load = is_channels ? load_channel : load_chunk;
     uint64_t sum = checksum_begin(out->path);
-    td_result rc = catalog_query_begin(c, STATEMENT_LOAD_CHUNKS, &query, err);
+    catalog_query query = catalog_query_begin(c, which);
+    catalog_bind_i64(&query, segment->id);
+    td_result rc = TD_OK;
+    while (rc == TD_OK && (rc = catalog_query_next(&query, err)) == TD_OK)
+        rc = load(&query, &sum, out, err);
+    rc = catalog_query_end(&query, rc);
     if (rc != TD_OK)
         return rc;
-    catalog_bind_i64(&query, segment->id);
-    while ((rc = catalog_query_next(&query, err)) == TD_OK) {
-        rc = load_chunk(&query, &sum, out, err);
-        if (rc != TD_OK) {
-            catalog_query_end(&query);
-            return rc;
-        }
-    }
-    return rc == TD_EOF ? check_sum(out, sum, segment->sums.chunks, "chunk", err) : rc;
+    return is_channels ? check_sum(out, sum, segment->sums.channels, "channel", err)
+                       : check_sum(out, sum, segment->sums.chunks, "chunk", err);
 }
 
 static td_result check_undisturbed(const catalog *c, td_err *err)
@@ -294,9 +283,9 @@ td_result catalog_load_segment(catalog *c, const char *path, catalog_part part, 
     *out = (segment_index){.depth = INDEX_FULL};
     td_result rc = load_row(c, path, &row, out, err);
     if (rc == TD_OK)
-        rc = load_channels(c, &row, out, err);
+        rc = load_rows(c, STATEMENT_LOAD_CHANNELS, &row, out, err);
     if (rc == TD_OK && part == CATALOG_CHANNELS_AND_CHUNKS)
-        rc = load_chunks(c, &row, out, err);
+        rc = load_rows(c, STATEMENT_LOAD_CHUNKS, &row, out, err);
     if (rc == TD_OK)
         rc = check_undisturbed(c, err);
     if (rc != TD_OK)
@@ -329,38 +318,35 @@ td_result catalog_read_gap(const catalog_query *query, gap_row *out, td_err *err
     return TD_OK;
 }
 
-static td_result load_gaps(catalog *c, const segment_index *index, const segment_row *segment,
-                           gap_list *out, td_err *err)
+td_result catalog_read_gaps(catalog *c, const char *path, gap_list *list, uint64_t *sum,
+                            td_err *err)
 {
-    catalog_query query;
-    uint64_t sum = checksum_begin(index->path);
-    td_result rc = catalog_query_begin(c, STATEMENT_LOAD_GAPS, &query, err);
-    if (rc != TD_OK)
-        return rc;
-    catalog_bind_text(&query, index->path);
-    while ((rc = catalog_query_next(&query, err)) == TD_OK) {
+    *sum = checksum_begin(path);
+    catalog_query query = catalog_query_begin(c, STATEMENT_LOAD_GAPS);
+    catalog_bind_text(&query, path);
+    td_result rc = TD_OK;
+    while (rc == TD_OK && (rc = catalog_query_next(&query, err)) == TD_OK) {
         gap_row row;
         rc = catalog_read_gap(&query, &row, err);
-        if (rc == TD_OK) {
-            sum += checksum_gap(&row);
-            rc = gap_list_add(out, &row, err);
-        }
-        if (rc != TD_OK) {
-            catalog_query_end(&query);
-            return rc;
-        }
+        if (rc == TD_OK)
+            *sum += checksum_gap(&row);
+        if (rc == TD_OK && list != NULL)
+            rc = gap_list_add(list, &row, err);
     }
-    return rc == TD_EOF ? check_sum(index, sum, segment->sums.gaps, "gap", err) : rc;
+    return catalog_query_end(&query, rc);
 }
 
 td_result catalog_load_gaps(catalog *c, const char *path, gap_list *out, td_err *err)
 {
     segment_row row = {0};
     segment_index index = {0};
+    uint64_t sum = 0;
     *out = (gap_list){0};
     td_result rc = load_row(c, path, &row, &index, err);
     if (rc == TD_OK)
-        rc = load_gaps(c, &index, &row, out, err);
+        rc = catalog_read_gaps(c, index.path, out, &sum, err);
+    if (rc == TD_OK)
+        rc = check_sum(&index, sum, row.sums.gaps, "gap", err);
     if (rc == TD_OK)
         rc = check_undisturbed(c, err);
     segment_index_fini(&index);

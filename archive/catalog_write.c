@@ -18,26 +18,16 @@ static td_result find_segment_id(catalog *c, const char *path, int64_t *id, td_e
 {
     char name[LIMIT_PATH_BYTES];
     segment_final_path(path, name);
-    catalog_query query;
-    td_result rc = catalog_query_begin(c, STATEMENT_FIND_SEGMENT, &query, err);
-    if (rc != TD_OK)
-        return rc;
+    catalog_query query = catalog_query_begin(c, STATEMENT_FIND_SEGMENT);
     catalog_bind_text(&query, name);
-    rc = catalog_query_next(&query, err);
-    if (rc == TD_OK) {
-        *id = sqlite3_column_int64(query.stmt, 0);
-        catalog_query_end(&query);
-    }
+    td_result rc = catalog_query_number(&query, id, err);
     return rc == TD_EOF ? td_err_set(err, TD_E_NOTFOUND, "segment %s is not in the catalog", name)
                         : rc;
 }
 
 td_result catalog_put_session(catalog *c, const session_row *row, td_err *err)
 {
-    catalog_query query;
-    td_result rc = catalog_query_begin(c, STATEMENT_PUT_SESSION, &query, err);
-    if (rc != TD_OK)
-        return rc;
+    catalog_query query = catalog_query_begin(c, STATEMENT_PUT_SESSION);
     catalog_bind_text(&query, row->session);
     catalog_bind_u64(&query, row->start_ns);
     catalog_bind_u64(&query, row->stop_ns);
@@ -51,10 +41,7 @@ td_result catalog_end_session(catalog *c, const char *session, session_state sta
                               uint64_t stop_ns, td_err *err)
 {
     TD_ASSERT(c->is_in_transaction);
-    catalog_query query;
-    td_result rc = catalog_query_begin(c, STATEMENT_END_SESSION, &query, err);
-    if (rc != TD_OK)
-        return rc;
+    catalog_query query = catalog_query_begin(c, STATEMENT_END_SESSION);
     catalog_bind_text(&query, session);
     catalog_bind_text(&query, session_state_name(state));
     catalog_bind_u64(&query, stop_ns);
@@ -64,37 +51,15 @@ td_result catalog_end_session(catalog *c, const char *session, session_state sta
 td_result catalog_add_segment_sessions(catalog *c, td_err *err)
 {
     TD_ASSERT(c->is_in_transaction);
-    int rc =
-        sqlite3_exec(c->db,
-                     "INSERT OR IGNORE INTO sessions (session, start_ns, stop_ns, state, verb, "
-                     "version) SELECT session, min(session_start_ns), 0, 'open', min(verb), "
-                     "min(version) FROM segments WHERE session <> '' GROUP BY session",
-                     NULL, NULL, NULL);
-    return rc == SQLITE_OK ? TD_OK : catalog_fail(c, rc, "adding sessions", err);
+    return catalog_run_sql(
+        c,
+        "INSERT OR IGNORE INTO sessions (" SESSION_COLUMNS ") SELECT session, "
+        "min(session_start_ns), 0, 'open', min(verb), min(version) FROM segments "
+        "WHERE session <> '' GROUP BY session",
+        "adding sessions", err);
 }
 
 /* ---- segments ---- */
-
-/* Of the gaps that are there already: they may have been entered before the segment. */
-static td_result sum_gaps(catalog *c, const char *name, uint64_t *sum, td_err *err)
-{
-    catalog_query query;
-    *sum = checksum_begin(name);
-    td_result rc = catalog_query_begin(c, STATEMENT_LOAD_GAPS, &query, err);
-    if (rc != TD_OK)
-        return rc;
-    catalog_bind_text(&query, name);
-    while ((rc = catalog_query_next(&query, err)) == TD_OK) {
-        gap_row row;
-        rc = catalog_read_gap(&query, &row, err);
-        if (rc != TD_OK) {
-            catalog_query_end(&query);
-            return rc;
-        }
-        *sum += checksum_gap(&row);
-    }
-    return rc == TD_EOF ? TD_OK : rc;
-}
 
 /* gap_sum is for a new row; one that is there keeps its own. */
 static td_result put_segment_row(catalog *c, const segment_index *index, uint64_t gap_sum,
@@ -102,13 +67,10 @@ static td_result put_segment_row(catalog *c, const segment_index *index, uint64_
 {
     char name[LIMIT_PATH_BYTES];
     segment_final_path(index->path, name);
-    catalog_query query;
     segment_checksums sums = {0};
     if (!index->is_open)
         checksum_index(name, index, &sums);
-    td_result rc = catalog_query_begin(c, STATEMENT_PUT_SEGMENT, &query, err);
-    if (rc != TD_OK)
-        return rc;
+    catalog_query query = catalog_query_begin(c, STATEMENT_PUT_SEGMENT);
     catalog_bind_text(&query, name);
     catalog_bind_u64(&query, index->is_open);
     catalog_bind_text(&query, index->session);
@@ -149,21 +111,12 @@ static void bind_channel(catalog_query *query, const channel_info *info)
 
 static td_result channel_row_id(catalog *c, const channel_info *info, int64_t *id, td_err *err)
 {
-    catalog_query query;
-    td_result rc = catalog_query_begin(c, STATEMENT_FIND_CHANNEL, &query, err);
-    if (rc != TD_OK)
-        return rc;
+    catalog_query query = catalog_query_begin(c, STATEMENT_FIND_CHANNEL);
     bind_channel(&query, info);
-    rc = catalog_query_next(&query, err);
-    if (rc == TD_OK) {
-        *id = sqlite3_column_int64(query.stmt, 0);
-        catalog_query_end(&query);
-    }
+    td_result rc = catalog_query_number(&query, id, err);
     if (rc != TD_EOF)
         return rc;
-    rc = catalog_query_begin(c, STATEMENT_PUT_CHANNEL, &query, err);
-    if (rc != TD_OK)
-        return rc;
+    query = catalog_query_begin(c, STATEMENT_PUT_CHANNEL);
     bind_channel(&query, info);
     rc = catalog_query_run(&query, err);
     if (rc == TD_OK)
@@ -175,12 +128,10 @@ static td_result put_segment_channel(catalog *c, int64_t segment_id, const segme
                                      td_err *err)
 {
     int64_t channel_id = 0;
-    catalog_query query;
     td_result rc = channel_row_id(c, &channel->info, &channel_id, err);
-    if (rc == TD_OK)
-        rc = catalog_query_begin(c, STATEMENT_PUT_SEGMENT_CHANNEL, &query, err);
     if (rc != TD_OK)
         return rc;
+    catalog_query query = catalog_query_begin(c, STATEMENT_PUT_SEGMENT_CHANNEL);
     catalog_bind_i64(&query, segment_id);
     catalog_bind_u64(&query, channel->id);
     catalog_bind_i64(&query, channel_id);
@@ -195,10 +146,7 @@ static td_result put_chunk(catalog *c, int64_t segment_id, const segment_index *
 {
     const segment_chunk *chunk = &index->chunks[number];
     TD_ASSERT((size_t)chunk->bitmap_offset + chunk->bitmap_bytes <= index->bitmap_bytes);
-    catalog_query query;
-    td_result rc = catalog_query_begin(c, STATEMENT_PUT_CHUNK, &query, err);
-    if (rc != TD_OK)
-        return rc;
+    catalog_query query = catalog_query_begin(c, STATEMENT_PUT_CHUNK);
     catalog_bind_i64(&query, segment_id);
     catalog_bind_u64(&query, number);
     catalog_bind_u64(&query, chunk->offset);
@@ -235,7 +183,8 @@ static td_result enter_segment_row(catalog *c, const segment_index *index, size_
         return td_err_set(err, TD_E_CORRUPT, "catalog: the row of segment %s was removed", name);
     if (is_new) {
         td_err_clear(err);
-        rc = sum_gaps(c, name, &gap_sum, err);
+        /* Gaps may have been entered before their segment. */
+        rc = catalog_read_gaps(c, name, NULL, &gap_sum, err);
     }
     if (rc == TD_OK)
         rc = put_segment_row(c, index, gap_sum, err);
@@ -262,10 +211,7 @@ td_result catalog_extend_segment(catalog *c, const segment_index *index, size_t 
 
 static td_result drop_rows(catalog *c, catalog_statement which, int64_t segment_id, td_err *err)
 {
-    catalog_query query;
-    td_result rc = catalog_query_begin(c, which, &query, err);
-    if (rc != TD_OK)
-        return rc;
+    catalog_query query = catalog_query_begin(c, which);
     catalog_bind_i64(&query, segment_id);
     return catalog_query_run(&query, err);
 }
@@ -290,13 +236,11 @@ static td_result drop_segment_rows(catalog *c, const char *path, td_err *err)
 td_result catalog_drop_segment(catalog *c, const char *path, td_err *err)
 {
     char name[LIMIT_PATH_BYTES];
-    catalog_query query;
     segment_final_path(path, name);
     td_result rc = drop_segment_rows(c, path, err);
-    if (rc == TD_OK)
-        rc = catalog_query_begin(c, STATEMENT_DROP_GAPS, &query, err);
     if (rc != TD_OK)
         return rc;
+    catalog_query query = catalog_query_begin(c, STATEMENT_DROP_GAPS);
     catalog_bind_text(&query, name);
     return catalog_query_run(&query, err);
 }
@@ -335,52 +279,36 @@ static void bind_gap_key(catalog_query *query, const char *teller, const gap_row
 static td_result find_gap(catalog *c, const char *teller, const gap_row *key, uint64_t *sum,
                           td_err *err)
 {
-    catalog_query query;
     gap_row row;
     *sum = 0;
-    td_result rc = catalog_query_begin(c, STATEMENT_FIND_GAP, &query, err);
-    if (rc != TD_OK)
-        return rc;
+    catalog_query query = catalog_query_begin(c, STATEMENT_FIND_GAP);
     bind_gap_key(&query, teller, key);
-    rc = catalog_query_next(&query, err);
-    if (rc == TD_EOF)
-        return TD_OK;
-    if (rc != TD_OK)
-        return rc;
-    rc = catalog_read_gap(&query, &row, err);
+    td_result rc = catalog_query_next(&query, err);
+    if (rc == TD_OK)
+        rc = catalog_read_gap(&query, &row, err);
     if (rc == TD_OK)
         *sum = checksum_gap(&row);
-    catalog_query_end(&query);
-    return rc;
+    return catalog_query_end(&query, rc);
 }
 
 /* The segment's sum over its gaps; a segment without a row gets one with its row. */
 static td_result add_to_gap_sum(catalog *c, const char *teller, uint64_t change, td_err *err)
 {
-    catalog_query query;
-    td_result rc = catalog_query_begin(c, STATEMENT_GET_GAP_CHECKSUM, &query, err);
-    if (rc != TD_OK)
-        return rc;
+    catalog_query query = catalog_query_begin(c, STATEMENT_GET_GAP_CHECKSUM);
     catalog_bind_text(&query, teller);
-    rc = catalog_query_next(&query, err);
+    int64_t sum = 0;
+    td_result rc = catalog_query_number(&query, &sum, err);
     if (rc != TD_OK)
         return rc == TD_EOF ? TD_OK : rc;
-    uint64_t sum = (uint64_t)catalog_column_i64(&query, 0) + change;
-    catalog_query_end(&query);
-    rc = catalog_query_begin(c, STATEMENT_SET_GAP_CHECKSUM, &query, err);
-    if (rc != TD_OK)
-        return rc;
+    query = catalog_query_begin(c, STATEMENT_SET_GAP_CHECKSUM);
     catalog_bind_text(&query, teller);
-    catalog_bind_i64(&query, (int64_t)sum);
+    catalog_bind_i64(&query, (int64_t)((uint64_t)sum + change));
     return catalog_query_run(&query, err);
 }
 
 static td_result put_gap_row(catalog *c, const char *teller, const gap_row *row, td_err *err)
 {
-    catalog_query query;
-    td_result rc = catalog_query_begin(c, STATEMENT_PUT_GAP, &query, err);
-    if (rc != TD_OK)
-        return rc;
+    catalog_query query = catalog_query_begin(c, STATEMENT_PUT_GAP);
     bind_gap_key(&query, teller, row);
     catalog_bind_u64(&query, row->to_ns);
     if (row->frames_lost == GAP_FRAMES_UNKNOWN)
@@ -413,10 +341,7 @@ td_result catalog_put_gap(catalog *c, const char *told_by, const gap_row *row, t
 td_result catalog_put_note(catalog *c, const note_row *row, td_err *err)
 {
     TD_ASSERT(c->is_in_transaction);
-    catalog_query query;
-    td_result rc = catalog_query_begin(c, STATEMENT_PUT_NOTE, &query, err);
-    if (rc != TD_OK)
-        return rc;
+    catalog_query query = catalog_query_begin(c, STATEMENT_PUT_NOTE);
     catalog_bind_u64(&query, row->time_ns);
     catalog_bind_u64(&query, row->from_ns);
     catalog_bind_u64(&query, row->to_ns);
@@ -428,10 +353,7 @@ td_result catalog_put_note(catalog *c, const note_row *row, td_err *err)
 static td_result put_meta(catalog *c, const char *key, uint64_t value, td_err *err)
 {
     TD_ASSERT(c->is_in_transaction);
-    catalog_query query;
-    td_result rc = catalog_query_begin(c, STATEMENT_PUT_META, &query, err);
-    if (rc != TD_OK)
-        return rc;
+    catalog_query query = catalog_query_begin(c, STATEMENT_PUT_META);
     catalog_bind_text(&query, key);
     catalog_bind_u64(&query, value);
     return catalog_query_run(&query, err);
@@ -466,6 +388,5 @@ td_result catalog_forget_rows(catalog *c, catalog_forget what, td_err *err)
                        "DELETE FROM segments; DELETE FROM meta",
     };
     TD_ASSERT(what <= FORGET_ALL);
-    int rc = sqlite3_exec(c->db, SQL[what], NULL, NULL, NULL);
-    return rc == SQLITE_OK ? TD_OK : catalog_fail(c, rc, "forgetting rows", err);
+    return catalog_run_sql(c, SQL[what], "forgetting rows", err);
 }

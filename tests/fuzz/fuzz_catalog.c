@@ -75,42 +75,28 @@ static char *dump(catalog *c)
     return NULL;
 }
 
-typedef struct paths {
-    char text[16][LIMIT_PATH_BYTES];
-    size_t count;
-} paths;
-
-static td_result keep_path(void *user, const catalog_segment *segment, td_err *err)
-{
-    paths *to = user;
-    (void)err;
-    if (to->count < 16)
-        (void)snprintf(to->text[to->count++], LIMIT_PATH_BYTES, "%s", segment->path);
-    return TD_OK;
-}
-
 static void read_all(const char *path)
 {
-    static paths found; /* large */
+    known_segments found;
     catalog *c = NULL;
     chain_place read;
     int is_behind;
     if (catalog_open(path, CATALOG_READ, &c, NULL) != TD_OK)
         return;
-    found.count = 0;
     /* Damage is what most inputs are: only that it ends, and within bounds, is asked. */
     td_result rc = catalog_get_state(c, &read, &is_behind, NULL);
-    rc = catalog_each_segment(c, keep_path, &found, NULL);
-    for (size_t i = 0; i < found.count; i++) {
+    rc = known_segments_load(c, &found, NULL);
+    for (size_t i = 0; i < found.count && i < 16; i++) {
         segment_index index;
         gap_list gaps;
-        rc = catalog_load_segment(c, found.text[i], CATALOG_CHANNELS_AND_CHUNKS, &index, NULL);
+        rc = catalog_load_segment(c, found.rows[i].path, CATALOG_CHANNELS_AND_CHUNKS, &index, NULL);
         if (rc == TD_OK)
             segment_index_fini(&index);
-        rc = catalog_load_gaps(c, found.text[i], &gaps, NULL);
+        rc = catalog_load_gaps(c, found.rows[i].path, &gaps, NULL);
         if (rc == TD_OK)
             gap_list_fini(&gaps);
     }
+    known_segments_fini(&found);
     td_free(dump(c));
     catalog_close(c);
 }
