@@ -71,15 +71,15 @@ static int is_live(const work *w, const char *session)
  * know may have been one. */
 static int has_gap(const work *w, const char *session)
 {
-    const past_session *row = archive_past_session(&w->past, session);
-    return row == NULL || !row->has_stopped;
+    const session_row *row = archive_past_session(&w->past, session);
+    return row == NULL || row->state != SESSION_STOPPED;
 }
 
 static const char *cause_of(const work *w, const char *session)
 {
-    const past_session *row = archive_past_session(&w->past, session);
-    return row != NULL && past_session_is_import(row) ? RECOVER_CAUSE_IMPORT
-                                                      : "recorder ended without a stop";
+    const session_row *row = archive_past_session(&w->past, session);
+    return row != NULL && session_is_import(row) ? RECOVER_CAUSE_IMPORT
+                                                 : "recorder ended without a stop";
 }
 
 static td_result open_gap(const work *w, const segment_name *name, const chain_conn *conn,
@@ -228,8 +228,8 @@ static td_result open_lost_gap(const work *w, const past_segment *row, const seg
                                const char *what, td_err *err)
 {
     uint64_t from_ns = name->first_s == 0 ? 1 : name->first_s * TD_NS_PER_S;
-    const past_session *session = archive_past_session(&w->past, name->session);
-    int is_import = session != NULL && past_session_is_import(session);
+    const session_row *session = archive_past_session(&w->past, name->session);
+    int is_import = session != NULL && session_is_import(session);
     gap_row gap = gap_row_of(GAP_CORRUPT, name->feed, from_ns,
                              gap_end(w, (size_t)(row - w->past.segments), from_ns),
                              is_import ? RECOVER_CAUSE_IMPORT : what);
@@ -277,56 +277,26 @@ static td_result open_gaps_after_finished(const work *w, const char *session, co
 
 /* ---- the end of a segment ---- */
 
+/* An entry about a segment; totals: of a finished one, or NULL. */
+static td_result journal_act(const work *w, const char *act, const char *path,
+                             const segment_name *name, const segment_totals *totals, td_err *err)
+{
+    const journal_segment segment = {path, name->feed, name->session, totals};
+    return journal_append_segment(w->journal, act, &segment, NULL, 0, err);
+}
+
 static td_result journal_recovered(const work *w, const char *path, const segment_name *name,
                                    const recover_result *result, td_err *err)
 {
     TD_ASSERT(result->has_segment);
-    char numbers[5][24];
-    char chain[TD_HASH128_HEX_BYTES];
-    td_hash128_hex(result->totals.chain, chain);
-    const journal_field fields[] = {
-        journal_text("segment", path),
-        journal_text("feed", name->feed),
-        journal_text("session", name->session),
-        journal_text("chain", chain),
-        journal_u64("messages", result->totals.message_count, numbers[0]),
-        journal_u64("bytes", result->totals.file_bytes, numbers[1]),
-        journal_u64("chunks", result->totals.chunk_count, numbers[2]),
-        journal_u64("torn_bytes", result->torn_bytes, numbers[3]),
-        journal_u64("damaged_blocks", result->damaged_blocks, numbers[4]),
+    char numbers[2][24];
+    const journal_segment segment = {path, name->feed, name->session, &result->totals};
+    const journal_field more[] = {
+        journal_u64("torn_bytes", result->torn_bytes, numbers[0]),
+        journal_u64("damaged_blocks", result->damaged_blocks, numbers[1]),
     };
-    return journal_append(w->journal, JOURNAL_RECOVERED, fields, sizeof fields / sizeof fields[0],
-                          err);
-}
-
-static td_result journal_finished(const work *w, const char *path, const segment_name *name,
-                                  const segment_totals *totals, td_err *err)
-{
-    char numbers[3][24];
-    char chain[TD_HASH128_HEX_BYTES];
-    td_hash128_hex(totals->chain, chain);
-    const journal_field fields[] = {
-        journal_text("segment", path),
-        journal_text("feed", name->feed),
-        journal_text("session", name->session),
-        journal_text("chain", chain),
-        journal_u64("messages", totals->message_count, numbers[0]),
-        journal_u64("bytes", totals->file_bytes, numbers[1]),
-        journal_u64("chunks", totals->chunk_count, numbers[2]),
-    };
-    return journal_append(w->journal, JOURNAL_SEGMENT_FINISHED, fields,
-                          sizeof fields / sizeof fields[0], err);
-}
-
-static td_result journal_about(const work *w, const char *act, const char *path,
-                               const segment_name *name, td_err *err)
-{
-    const journal_field fields[] = {
-        journal_text("segment", path),
-        journal_text("feed", name->feed),
-        journal_text("session", name->session),
-    };
-    return journal_append(w->journal, act, fields, sizeof fields / sizeof fields[0], err);
+    return journal_append_segment(w->journal, JOURNAL_RECOVERED, &segment, more,
+                                  sizeof more / sizeof more[0], err);
 }
 
 /* ---- segments ---- */
@@ -349,16 +319,16 @@ static td_result recover_file(const work *w, const char *open_path, td_err *err)
  * came since then is lost. Where the session has an end already, nothing else would show it. */
 static td_result close_discarded(work *w, const char *path, const segment_name *name, td_err *err)
 {
-    const past_session *session = archive_past_session(&w->past, name->session);
+    const session_row *session = archive_past_session(&w->past, name->session);
     td_result rc = TD_OK;
     past_segment *row = archive_past_segment(&w->past, path);
     if (row != NULL)
         row->stage = PAST_DISCARDED;
-    if (session != NULL && session->is_crashed)
+    if (session != NULL && session->state == SESSION_CRASHED)
         rc = open_gaps_after_finished(w, name->session, name->feed, err);
     if (rc == TD_OK && row != NULL && w->result->damaged_blocks > 0)
         rc = open_lost_gap(w, row, name, "segment cannot be read", err);
-    return rc == TD_OK ? journal_about(w, JOURNAL_DISCARDED, path, name, err) : rc;
+    return rc == TD_OK ? journal_act(w, JOURNAL_DISCARDED, path, name, NULL, err) : rc;
 }
 
 static td_result close_books(work *w, const char *path, const segment_name *name, td_err *err)
@@ -396,8 +366,8 @@ static int find_end(const work *w, const char *path, td_hash128 *chain, const ch
     const stray_segment *next = stray_list_after(&w->strays, segment_file_name(path));
     if (next == NULL)
         return 0;
-    *chain = next->previous_chain;
-    *by = next->path;
+    *chain = next->index.previous_chain;
+    *by = next->index.path;
     return 1;
 }
 
@@ -444,7 +414,7 @@ static td_result recover_one(work *w, const archive_segment *segment, td_err *er
     segment_final_path(segment->path, path);
     td_result rc = check_whole(w, segment, path, err);
     if (rc == TD_OK)
-        rc = journal_about(w, JOURNAL_RECOVERING, path, &segment->name, err);
+        rc = journal_act(w, JOURNAL_RECOVERING, path, &segment->name, NULL, err);
     if (rc == TD_OK) {
         rc = recover_file(w, segment->path, err);
         if (rc == TD_E_BUSY) { /* after the listing was made */
@@ -525,8 +495,8 @@ static td_result finish_put_away(work *w, const past_segment *row, const segment
 
 static int has_no_end(const work *w, const char *session)
 {
-    const past_session *row = archive_past_session(&w->past, session);
-    return row != NULL && !row->has_stopped && !row->is_crashed;
+    const session_row *row = archive_past_session(&w->past, session);
+    return row != NULL && row->state == SESSION_OPEN;
 }
 
 /* An open segment that could not be read is not listed either, even where it can be read by now. */
@@ -556,11 +526,8 @@ static td_result check_absent(const work *w, const past_segment *row, td_err *er
 static td_result close_missing(work *w, past_segment *row, const segment_name *name, td_err *err)
 {
     char number[24];
-    const journal_field fields[] = {
-        journal_text("segment", row->path), journal_text("feed", name->feed),
-        journal_text("session", name->session),
-        journal_u64("chunks", 0, number), /* how many is not known */
-    };
+    const journal_segment segment = {row->path, name->feed, name->session, NULL};
+    const journal_field chunks = journal_u64("chunks", 0, number); /* how many is not known */
     w->report->segments_missing++;
     w->report->is_lossy = 1;
     row->is_lost = 1;
@@ -569,9 +536,9 @@ static td_result close_missing(work *w, past_segment *row, const segment_name *n
     td_result rc = open_gaps_after_finished(w, row->session, row->feed, err);
     if (rc == TD_OK)
         rc = open_lost_gap(w, row, name, "segment is missing", err);
-    return rc == TD_OK ? journal_append(w->journal, JOURNAL_CORRUPT, fields,
-                                        sizeof fields / sizeof fields[0], err)
-                       : rc;
+    return rc == TD_OK
+               ? journal_append_segment(w->journal, JOURNAL_CORRUPT, &segment, &chunks, 1, err)
+               : rc;
 }
 
 static td_result finish_books(work *w, past_segment *row, td_err *err)
@@ -586,7 +553,7 @@ static td_result finish_books(work *w, past_segment *row, td_err *err)
     if (rc == TD_OK)
         rc = sync_folder_of(w, row->path, &cause);
     if (rc == TD_OK && has_no_end(w, row->session)) /* end_session opens its gaps */
-        return journal_finished(w, row->path, &name, &w->result->totals, err);
+        return journal_act(w, JOURNAL_SEGMENT_FINISHED, row->path, &name, &w->result->totals, err);
     if (rc == TD_OK)
         return close_books(w, row->path, &name, err);
     if (rc == TD_E_IO || rc == TD_E_NOMEM)
@@ -682,43 +649,39 @@ static td_result read_past_again(work *w, td_err *err)
     return archive_past_read(w->archive, &w->past, err);
 }
 
-static td_result enter_session(work *w, const stray_segment *stray, td_err *err)
+static td_result enter_session(work *w, const segment_index *stray, td_err *err)
 {
-    char number[24];
-    const journal_field fields[] = {
-        journal_text("session", stray->session),
-        journal_u64("start_ns", stray->session_start_ns, number),
-        journal_text("verb", stray->verb),
-        journal_text("version", stray->version),
-    };
+    session_row row = {.start_ns = stray->session_start_ns};
     if (archive_past_session(&w->past, stray->session) != NULL)
         return TD_OK;
-    td_result rc = journal_append(w->journal, JOURNAL_SESSION_START, fields,
-                                  sizeof fields / sizeof fields[0], err);
+    memcpy(row.session, stray->session, sizeof row.session);
+    memcpy(row.verb, stray->verb, sizeof row.verb);
+    memcpy(row.version, stray->version, sizeof row.version);
+    td_result rc = journal_append_session(w->journal, &row, err);
     return rc == TD_OK ? read_past_again(w, err) : rc;
 }
 
 static td_result enter_stray(work *w, const stray_segment *stray, td_err *err)
 {
-    segment_name name = {0};
-    td_result rc = enter_session(w, stray, err);
-    if (rc != TD_OK || stray->is_open) /* that one is recovered */
-        return rc;
-    (void)snprintf(name.feed, sizeof name.feed, "%s", stray->feed);
-    (void)snprintf(name.session, sizeof name.session, "%s", stray->session);
+    const segment_index *index = &stray->index;
     const segment_totals totals = {.chain = stray->chain,
-                                   .message_count = stray->message_count,
-                                   .file_bytes = stray->file_bytes,
+                                   .message_count = index->message_count,
+                                   .file_bytes = index->file_bytes,
                                    .chunk_count = stray->chunk_count};
-    rc = sync_folder_of(w, stray->path, err);
+    journal_segment segment = {index->path, index->feed, index->session, NULL};
+    td_result rc = enter_session(w, index, err);
+    if (rc != TD_OK || segment_has_open_name(index->path)) /* that one is recovered */
+        return rc;
+    rc = sync_folder_of(w, index->path, err);
     if (rc == TD_OK)
-        rc = journal_about(w, JOURNAL_SEGMENT_OPENED, stray->path, &name, err);
+        rc = journal_append_segment(w->journal, JOURNAL_SEGMENT_OPENED, &segment, NULL, 0, err);
+    segment.totals = &totals;
     if (rc == TD_OK)
-        rc = journal_finished(w, stray->path, &name, &totals, err);
+        rc = journal_append_segment(w->journal, JOURNAL_SEGMENT_FINISHED, &segment, NULL, 0, err);
     if (rc != TD_OK)
         return rc;
     w->report->segments_entered++;
-    tell(w, stray->path, NULL, 0, "entered into the older journal");
+    tell(w, index->path, NULL, 0, "entered into the older journal");
     return TD_OK;
 }
 
@@ -731,8 +694,8 @@ static td_result enter_strays(work *w, td_err *err)
         rc = stray_list_read(w->archive, &w->past, &w->listing, &w->strays, err);
     for (size_t i = 0; i < w->strays.count && rc == TD_OK; i++) {
         const stray_segment *stray = &w->strays.rows[i];
-        if (stray->is_linked && !is_live(w, stray->session) &&
-            (w->feed == NULL || strcmp(w->feed, stray->feed) == 0))
+        if (stray->is_linked && !is_live(w, stray->index.session) &&
+            (w->feed == NULL || strcmp(w->feed, stray->index.feed) == 0))
             rc = enter_stray(w, stray, err);
     }
     return rc;
@@ -740,7 +703,7 @@ static td_result enter_strays(work *w, td_err *err)
 
 /* ---- the end of crashed sessions ---- */
 
-static td_result end_session(work *w, const past_session *session, td_err *err)
+static td_result end_session(work *w, const session_row *session, td_err *err)
 {
     const journal_field field = journal_text("session", session->session);
     td_result rc = open_gaps_after_finished(w, session->session, NULL, err);
@@ -756,8 +719,8 @@ static td_result end_sessions(work *w, td_err *err)
     TD_ASSERT(w->journal != NULL);
     td_result rc = read_past_again(w, err);
     for (size_t i = 0; i < w->past.session_count && rc == TD_OK; i++) {
-        const past_session *session = &w->past.sessions[i];
-        if (!session->has_stopped && !session->is_crashed && !is_live(w, session->session))
+        const session_row *session = &w->past.sessions[i];
+        if (session->state == SESSION_OPEN && !is_live(w, session->session))
             rc = end_session(w, session, err);
     }
     return rc;

@@ -176,16 +176,11 @@ static void adopt_rebuilt(archive_writer *w)
 
 static td_result journal_start(archive_writer *w, td_err *err)
 {
-    char numbers[2][24];
-    const journal_field fields[] = {
-        journal_text("session", archive_session(w->archive)),
-        journal_u64("start_ns", w->options.start_ns, numbers[0]),
-        journal_text("verb", archive_verb(w->archive)),
-        journal_text("version", w->version),
-        journal_u64("pid", (uint64_t)getpid(), numbers[1]),
-    };
-    return journal_append(w->journal, JOURNAL_SESSION_START, fields,
-                          sizeof fields / sizeof fields[0], err);
+    session_row row = {.start_ns = w->options.start_ns, .pid = (uint64_t)getpid()};
+    (void)snprintf(row.session, sizeof row.session, "%s", archive_session(w->archive));
+    (void)snprintf(row.verb, sizeof row.verb, "%s", archive_verb(w->archive));
+    (void)snprintf(row.version, sizeof row.version, "%s", w->version);
+    return journal_append_session(w->journal, &row, err);
 }
 
 static td_result journal_stop(archive_writer *w, uint64_t stop_ns, td_err *err)
@@ -202,7 +197,7 @@ static td_result journal_stop(archive_writer *w, uint64_t stop_ns, td_err *err)
 /* Removing a lock file by hand lets a second appender in; the first one still has its segments. */
 static td_result refuse_second(const archive_writer *w, const archive_segment *segment, td_err *err)
 {
-    const past_session *session = archive_past_session(&w->past, segment->name.session);
+    const session_row *session = archive_past_session(&w->past, segment->name.session);
     td_result rc = TD_OK;
     if (session == NULL || session->pid == 0)
         rc = td_err_set(err, TD_E_BUSY, "it is in use: %s is being written", segment->path);
@@ -275,11 +270,11 @@ static void fill_history(const archive_writer *w, const feed_link *link, feed_hi
     *out = (feed_history){0};
     if (!link->is_known)
         return;
-    const past_session *session = archive_past_session(&w->past, link->session);
+    const session_row *session = archive_past_session(&w->past, link->session);
     out->is_known = 1;
     /* A session that the journal does not know belongs to a lost journal: how it
      * ended is unknown, and only "crashed" makes sure that a gap is shown. */
-    out->is_crashed = session == NULL || !session->has_stopped;
+    out->is_crashed = session == NULL || session->state != SESSION_STOPPED;
     out->stop_ns = session == NULL ? 0 : session->stop_ns;
     out->last_ns = link->last_ns;
     memcpy(out->session, link->session, sizeof out->session);

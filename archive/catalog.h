@@ -19,6 +19,7 @@
 #include "base/err.h"
 #include "format/chain.h"
 #include "archive/gap.h"
+#include "archive/journal.h"
 #include "format/segment_index.h"
 
 #ifdef __cplusplus
@@ -56,19 +57,7 @@ TD_MUST_USE td_result catalog_begin(catalog *catalog, td_err *err);
 TD_MUST_USE td_result catalog_commit(catalog *catalog, td_err *err);
 void catalog_abort(catalog *catalog);
 
-/* A session, by id. stop_ns 0 while it has none. */
-typedef enum session_state { SESSION_OPEN, SESSION_STOPPED, SESSION_CRASHED } session_state;
-const char *session_state_name(session_state state);
-typedef struct session_row {
-    char session[SESSION_ID_BYTES];
-    uint64_t start_ns;
-    uint64_t stop_ns;
-    session_state state;
-    char verb[LIMIT_NAME_BYTES];
-    char version[LIMIT_NAME_BYTES];
-} session_row;
-
-/* Insert or replace. */
+/* Insert or replace a session. */
 TD_MUST_USE td_result catalog_put_session(catalog *catalog, const session_row *row, td_err *err);
 
 /* How a session ended; one that is not there stays so. */

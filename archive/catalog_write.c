@@ -6,14 +6,6 @@
 #include "base/assert.h"
 #include "archive/catalog_impl.h"
 
-const char *session_state_name(session_state state)
-{
-    static const char *const NAMES[] = {
-        [SESSION_OPEN] = "open", [SESSION_STOPPED] = "stopped", [SESSION_CRASHED] = "crashed"};
-    TD_ASSERT(state <= SESSION_CRASHED);
-    return NAMES[state];
-}
-
 static td_result find_segment_id(catalog *c, const char *path, int64_t *id, td_err *err)
 {
     char name[LIMIT_PATH_BYTES];

@@ -13,7 +13,7 @@
 
 /* ---- the journal ---- */
 
-past_session *archive_past_session(const archive_past *past, const char *session)
+session_row *archive_past_session(const archive_past *past, const char *session)
 {
     for (size_t i = past->session_count; i > 0; i--) { /* mostly the latest is asked for */
         if (strcmp(past->sessions[i - 1].session, session) == 0)
@@ -22,7 +22,7 @@ past_session *archive_past_session(const archive_past *past, const char *session
     return NULL;
 }
 
-int past_session_is_import(const past_session *session)
+int session_is_import(const session_row *session)
 {
     return strcmp(session->verb, "import") == 0;
 }
@@ -35,17 +35,13 @@ static void *grow(void *rows, size_t count, size_t size, td_err *err)
     return grown;
 }
 
-static td_result begin_session(archive_past *past, const journal_entry *entry, td_err *err)
+td_result archive_past_add_session(archive_past *past, const session_row *row, td_err *err)
 {
-    past_session *rows = grow(past->sessions, past->session_count, sizeof past->sessions[0], err);
+    session_row *rows = grow(past->sessions, past->session_count, sizeof past->sessions[0], err);
     if (rows == NULL)
         return TD_E_NOMEM;
     past->sessions = rows;
-    past_session *made = &rows[past->session_count++];
-    *made = (past_session){.pid = journal_get_u64(entry, "pid", 0),
-                           .start_ns = journal_get_u64(entry, "start_ns", 0)};
-    journal_get_text(entry, "session", made->session, sizeof made->session);
-    journal_get_text(entry, "verb", made->verb, sizeof made->verb);
+    rows[past->session_count++] = *row;
     return TD_OK;
 }
 
@@ -128,15 +124,17 @@ static td_result note(void *user, const journal_entry *entry, td_err *err)
 {
     archive_past *past = user;
     char id[SESSION_ID_BYTES];
-    if (td_bytes_is(entry->act, JOURNAL_SESSION_START))
-        return begin_session(past, entry, err);
+    if (td_bytes_is(entry->act, JOURNAL_SESSION_START)) {
+        session_row row;
+        journal_get_session(entry, &row);
+        return archive_past_add_session(past, &row, err);
+    }
     int is_stop = td_bytes_is(entry->act, JOURNAL_SESSION_STOP);
     if (is_stop || td_bytes_is(entry->act, JOURNAL_SESSION_CRASHED)) {
         journal_get_text(entry, "session", id, sizeof id);
-        past_session *session = archive_past_session(past, id);
+        session_row *session = archive_past_session(past, id);
         if (session != NULL) {
-            session->has_stopped = is_stop != 0;
-            session->is_crashed = is_stop == 0;
+            session->state = is_stop ? SESSION_STOPPED : SESSION_CRASHED;
             session->stop_ns = is_stop ? journal_get_u64(entry, "stop_ns", 0) : 0;
         }
         return TD_OK;

@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/hash.h"
 #include "archive/archive.h"
+#include "archive/journal.h"
 #include "archive/name_index.h"
 
 #ifdef __cplusplus
@@ -41,20 +42,10 @@ typedef struct past_segment {
     uint8_t is_lost;            /* for a recovery's own use: it is missing, or cannot be read */
 } past_segment;
 
-typedef struct past_session {
-    char session[SESSION_ID_BYTES];
-    char verb[LIMIT_NAME_BYTES];
-    uint64_t pid; /* of its process; 0: not known */
-    uint64_t start_ns;
-    uint64_t stop_ns; /* 0: no clean stop */
-    uint8_t has_stopped;
-    uint8_t is_crashed; /* 1: a recovery has recorded it already */
-} past_session;
-
 typedef struct archive_past {
     past_segment *segments; /* in the order in which they were opened */
     size_t segment_count;
-    past_session *sessions; /* in the order in which they began */
+    session_row *sessions; /* in the order in which they began */
     size_t session_count;
     name_index by_path;
 } archive_past;
@@ -69,11 +60,15 @@ int archive_past_is_pruned(const archive_past *past, const char *feed, uint64_t 
 /* The segment of that path (without ".open"), or NULL. */
 past_segment *archive_past_segment(const archive_past *past, const char *path);
 
+/* Add a session that the journal does not know. TD_E_NOMEM. */
+TD_MUST_USE td_result archive_past_add_session(archive_past *past, const session_row *row,
+                                               td_err *err);
+
 /* The session of that id, or NULL. */
-past_session *archive_past_session(const archive_past *past, const char *session);
+session_row *archive_past_session(const archive_past *past, const char *session);
 
 /* 1 if it took captures of other tools. */
-int past_session_is_import(const past_session *session);
+int session_is_import(const session_row *session);
 
 /* Called for each segment that the journal knows as finished and not as pruned, and that is neither
  * listed nor on the disk after all (it may have been renamed meanwhile); valid during the call. */

@@ -193,8 +193,8 @@ static void name_session(reading *r, segment_reader *reader, const uint64_t *bef
                          size_t before_count)
 {
     const char *session = segment_reader_info(reader)->session.session;
-    const past_session *row = archive_past_session(r->past, session);
-    int is_crashed = row == NULL || !row->has_stopped;
+    const session_row *row = archive_past_session(r->past, session);
+    int is_crashed = row == NULL || row->state != SESSION_STOPPED;
     chain_conn conns[CHAIN_CONNS_MAX];
     chain_record chain = {0};
     if (segment_reader_last_chain(reader, conns, &chain, NULL) != TD_OK)
@@ -293,8 +293,8 @@ static int compare_newest_first(const void *a, const void *b)
 
 static int is_of_import(const reading *r, const char *session)
 {
-    const past_session *row = archive_past_session(r->past, session);
-    return row != NULL && past_session_is_import(row);
+    const session_row *row = archive_past_session(r->past, session);
+    return row != NULL && session_is_import(row);
 }
 
 static size_t choose(const reading *r, const archive_listing *listing,

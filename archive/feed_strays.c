@@ -5,62 +5,29 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "format/segment_reader.h"
 #include "archive/archive_segment.h"
 
 /* ---- reading ---- */
-
-static void copy_text(char *out, size_t out_bytes, const char *text)
-{
-    (void)snprintf(out, out_bytes, "%s", text == NULL ? "" : text);
-}
-
-static td_result fill(segment_reader *reader, const archive_segment *segment, stray_segment *out,
-                      td_err *err)
-{
-    const segment_info *info = segment_reader_info(reader);
-    const segment_session *session = &info->session;
-    chain_record chain;
-    td_result rc = segment_reader_last_chain(reader, NULL, &chain, err);
-    if (rc != TD_OK)
-        return rc;
-    *out = (stray_segment){
-        .path = segment->path,
-        .is_open = segment->name.is_open,
-        .session_start_ns = session->start_ns,
-        .previous_segment =
-            td_strdup(session->previous_segment == NULL ? "" : session->previous_segment),
-        .previous_chain = session->previous_chain,
-        .chain = chain.value,
-        .message_count = info->message_count,
-        .file_bytes = info->file_bytes,
-        .chunk_count = segment_reader_chunk_count(reader),
-    };
-    copy_text(out->feed, sizeof out->feed, session->feed);
-    copy_text(out->session, sizeof out->session, session->session);
-    copy_text(out->verb, sizeof out->verb, session->verb);
-    copy_text(out->version, sizeof out->version, session->version);
-    return out->previous_segment == NULL ? td_err_set(err, TD_E_NOMEM, "no memory for a segment")
-                                         : TD_OK;
-}
 
 /* TD_EOF: the segment does not belong here, or its head cannot be read. */
 static td_result read_stray(archive *a, const archive_segment *segment, stray_segment *out,
                             td_err *err)
 {
-    segment_reader *reader = NULL;
     td_err cause;
     td_err_clear(&cause);
-    td_result rc = archive_open_segment(a, segment->path, &reader, &cause);
-    if (rc == TD_OK &&
-        (!segment_reader_info(reader)->is_ours || segment_reader_chunk_count(reader) == 0))
-        rc = TD_EOF;
-    if (rc == TD_OK)
-        rc = fill(reader, segment, out, &cause);
-    segment_reader_close(reader);
+    *out = (stray_segment){0};
+    td_result rc = archive_read_index(a, segment->path, INDEX_SUMMARY, &out->index, &cause);
     if (rc == TD_E_NOMEM || rc == TD_E_IO)
         return td_err_set(err, rc, "%s", cause.text);
-    return rc == TD_OK ? TD_OK : TD_EOF;
+    int is_ours = rc == TD_OK && out->index.chunk_count > 0 &&
+                  chain_value_parse(td_bytes_str(out->index.chain_hex), &out->chain);
+    if (!is_ours) {
+        segment_index_fini(&out->index);
+        return TD_EOF;
+    }
+    out->chunk_count = (uint32_t)out->index.chunk_count;
+    segment_index_drop_lists(&out->index);
+    return TD_OK;
 }
 
 static int is_known(const archive_past *past, const char *path)
@@ -129,11 +96,11 @@ static td_result find_end(archive *a, const archive_past *past, feed_ends *ends,
     ends->rows = grown;
     feed_end made = {0};
     feed_link link = {0};
-    copy_text(made.feed, sizeof made.feed, feed);
+    (void)snprintf(made.feed, sizeof made.feed, "%s", feed);
     td_result rc = knows_feed(past, feed) ? archive_past_link(a, past, feed, &link, err) : TD_OK;
     if (rc != TD_OK)
         return rc;
-    copy_text(made.segment, sizeof made.segment, link.segment);
+    (void)snprintf(made.segment, sizeof made.segment, "%s", link.segment);
     made.chain = link.chain;
     grown[ends->count] = made;
     *out = &grown[ends->count++];
@@ -154,13 +121,13 @@ static td_result link_some(archive *a, const archive_past *past, stray_list *lis
     for (size_t i = *linked; i < list->count; i++) {
         stray_segment *row = &list->rows[i];
         feed_end *end = NULL;
-        td_result rc = find_end(a, past, ends, row->feed, &end, err);
+        td_result rc = find_end(a, past, ends, row->index.feed, &end, err);
         if (rc != TD_OK)
             return rc;
-        if (strcmp(row->previous_segment, end->segment) != 0 ||
-            !td_hash128_equal(row->previous_chain, end->chain))
+        if (strcmp(row->index.previous_segment, end->segment) != 0 ||
+            !td_hash128_equal(row->index.previous_chain, end->chain))
             continue;
-        segment_final_path(segment_file_name(row->path), end->segment);
+        segment_final_path(segment_file_name(row->index.path), end->segment);
         end->chain = row->chain;
         row->is_linked = 1;
         swap_rows(row, &list->rows[(*linked)++]);
@@ -195,7 +162,7 @@ td_result stray_list_read(archive *a, const archive_past *past, const archive_li
 void stray_list_fini(stray_list *list)
 {
     for (size_t i = 0; i < list->count; i++)
-        td_free(list->rows[i].previous_segment);
+        segment_index_fini(&list->rows[i].index);
     td_free(list->rows);
     *list = (stray_list){0};
 }
@@ -203,7 +170,7 @@ void stray_list_fini(stray_list *list)
 const stray_segment *stray_list_after(const stray_list *list, const char *file_name)
 {
     for (size_t i = 0; i < list->count; i++) {
-        if (strcmp(list->rows[i].previous_segment, file_name) == 0)
+        if (strcmp(list->rows[i].index.previous_segment, file_name) == 0)
             return &list->rows[i];
     }
     return NULL;

@@ -10,27 +10,18 @@
 #include "base/hash.h"
 #include "archive/archive.h"
 #include "archive/feed_past.h"
+#include "format/segment_index.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
 typedef struct stray_segment {
-    const char *path; /* as listed; borrowed from the listing */
-    uint8_t is_open;
+    segment_index index; /* its lists are empty */
+    uint32_t chunk_count;
+    td_hash128 chain;  /* its last value */
     uint8_t is_linked; /* 1: it continues the feed's last segment in the journal, directly or
                         * through other strays */
-    char feed[LIMIT_NAME_BYTES];
-    char session[SESSION_ID_BYTES];
-    char verb[LIMIT_NAME_BYTES];
-    char version[LIMIT_NAME_BYTES];
-    uint64_t session_start_ns;
-    char *previous_segment; /* file name, "" for a feed's first */
-    td_hash128 previous_chain;
-    td_hash128 chain; /* its last value */
-    uint64_t message_count;
-    uint64_t file_bytes;
-    uint32_t chunk_count;
 } stray_segment;
 
 typedef struct stray_list {
@@ -39,8 +30,8 @@ typedef struct stray_list {
 } stray_list;
 
 /* Read the heads and last chain values of the segments that past does not have; those that cannot
- * be read, or are not ours, are left out. listing is borrowed until stray_list_fini, which the
- * caller owes also after a failure. TD_E_NOMEM, TD_E_IO. */
+ * be read, or are not ours, are left out. *out is the caller's, for stray_list_fini, also after a
+ * failure. TD_E_NOMEM, TD_E_IO. */
 TD_MUST_USE td_result stray_list_read(archive *archive, const archive_past *past,
                                       const archive_listing *listing, stray_list *out, td_err *err);
 void stray_list_fini(stray_list *list);

@@ -77,6 +77,24 @@ journal_field journal_u64(const char *key, uint64_t value, char text[24])
     return journal_text(key, text);
 }
 
+const char *session_state_name(session_state state)
+{
+    static const char *const NAMES[] = {
+        [SESSION_OPEN] = "open", [SESSION_STOPPED] = "stopped", [SESSION_CRASHED] = "crashed"};
+    TD_ASSERT(state <= SESSION_CRASHED);
+    return NAMES[state];
+}
+
+void journal_get_session(const journal_entry *entry, session_row *out)
+{
+    *out = (session_row){.state = SESSION_OPEN,
+                         .pid = journal_get_u64(entry, "pid", 0),
+                         .start_ns = journal_get_u64(entry, "start_ns", 0)};
+    journal_get_text(entry, "session", out->session, sizeof out->session);
+    journal_get_text(entry, "verb", out->verb, sizeof out->verb);
+    journal_get_text(entry, "version", out->version, sizeof out->version);
+}
+
 /* ---- reading ---- */
 
 /* A file read forward: where its provable part ends, and the value of the chain there. */
@@ -602,6 +620,44 @@ td_result journal_append(journal *j, const char *act, const journal_field *field
         td_io_unlock_file(j->file);
     }
     return rc == TD_OK ? TD_OK : td_err_add(err, rc, "journal: entry '%s'", act);
+}
+
+td_result journal_append_session(journal *j, const session_row *row, td_err *err)
+{
+    char numbers[2][24];
+    const journal_field fields[] = {
+        journal_text("session", row->session),
+        journal_u64("start_ns", row->start_ns, numbers[0]),
+        journal_text("verb", row->verb),
+        journal_text("version", row->version),
+        journal_u64("pid", row->pid, numbers[1]), /* last: it may be left out */
+    };
+    size_t count = sizeof fields / sizeof fields[0] - (row->pid == 0);
+    return journal_append(j, JOURNAL_SESSION_START, fields, count, err);
+}
+
+td_result journal_append_segment(journal *j, const char *act, const journal_segment *segment,
+                                 const journal_field *more, size_t more_count, td_err *err)
+{
+    char numbers[3][24];
+    char chain[TD_HASH128_HEX_BYTES];
+    journal_field fields[JOURNAL_FIELDS_MAX] = {
+        journal_text("segment", segment->path),
+        journal_text("feed", segment->feed),
+        journal_text("session", segment->session),
+    };
+    size_t count = 3;
+    if (segment->totals != NULL) {
+        td_hash128_hex(segment->totals->chain, chain);
+        fields[count++] = journal_text("chain", chain);
+        fields[count++] = journal_u64("messages", segment->totals->message_count, numbers[0]);
+        fields[count++] = journal_u64("bytes", segment->totals->file_bytes, numbers[1]);
+        fields[count++] = journal_u64("chunks", segment->totals->chunk_count, numbers[2]);
+    }
+    TD_ASSERT(count + more_count <= JOURNAL_FIELDS_MAX);
+    for (size_t i = 0; i < more_count; i++)
+        fields[count++] = more[i];
+    return journal_append(j, act, fields, count, err);
 }
 
 uint64_t journal_size_bytes(const journal *j)

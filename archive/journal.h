@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "archive/archive.h"
 #include "format/chain.h"
+#include "format/segment_writer.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -95,11 +96,44 @@ void journal_close(journal *journal);
 journal_field journal_text(const char *key, const char *value);
 journal_field journal_u64(const char *key, uint64_t value, char text[24]);
 
+/* A session, by id. */
+typedef enum session_state { SESSION_OPEN, SESSION_STOPPED, SESSION_CRASHED } session_state;
+const char *session_state_name(session_state state);
+typedef struct session_row {
+    char session[SESSION_ID_BYTES];
+    uint64_t pid; /* of its process; 0: not known */
+    uint64_t start_ns;
+    uint64_t stop_ns; /* 0 while it has none */
+    session_state state;
+    char verb[LIMIT_NAME_BYTES];
+    char version[LIMIT_NAME_BYTES];
+} session_row;
+
+/* The session that an entry `session_start` begins. */
+void journal_get_session(const journal_entry *entry, session_row *out);
+
 /* Append an entry and make it durable. After a failure that leaves bytes behind, the next call cuts
  * them off first. TD_E_NOSPACE (nothing was written), TD_E_IO, TD_E_LIMIT, TD_E_BUSY, TD_E_NOTFOUND
  * as below. */
 TD_MUST_USE td_result journal_append(journal *journal, const char *act, const journal_field *fields,
                                      size_t field_count, td_err *err);
+
+/* The same for `session_start`. */
+TD_MUST_USE td_result journal_append_session(journal *journal, const session_row *row, td_err *err);
+
+/* The segment that an entry is about. */
+typedef struct journal_segment {
+    const char *path; /* without ".open" */
+    const char *feed;
+    const char *session;
+    const segment_totals *totals; /* of a finished one; NULL: the entry has none */
+} journal_segment;
+
+/* The same for an act on a segment; more fields follow those of the segment. */
+TD_MUST_USE td_result journal_append_segment(journal *journal, const char *act,
+                                             const journal_segment *segment,
+                                             const journal_field *more, size_t more_count,
+                                             td_err *err);
 
 /* Check that the file is where readers look for it, and has all entries that this writer has read
  * or written: TD_E_NOTFOUND if another program removed, renamed, replaced or cut it; TD_E_IO. */

@@ -71,14 +71,6 @@ static void read_note(const journal_entry *entry, row_texts *texts, note_row *ou
     };
 }
 
-static void read_session_start(const journal_entry *entry, session_row *out)
-{
-    *out = (session_row){.state = SESSION_OPEN, .start_ns = journal_get_u64(entry, "start_ns", 0)};
-    journal_get_text(entry, "session", out->session, sizeof out->session);
-    journal_get_text(entry, "verb", out->verb, sizeof out->verb);
-    journal_get_text(entry, "version", out->version, sizeof out->version);
-}
-
 td_result ledger_write_gap(journal *j, const gap_row *row, td_err *err)
 {
     char numbers[6][24];
@@ -129,7 +121,7 @@ static td_result enter(void *user, const journal_entry *entry, td_err *err)
     }
     if (td_bytes_is(entry->act, JOURNAL_SESSION_START)) {
         session_row row;
-        read_session_start(entry, &row);
+        journal_get_session(entry, &row);
         return catalog_put_session(c, &row, err);
     }
     journal_get_text(entry, "session", session, sizeof session);
@@ -154,80 +146,27 @@ td_result ledger_catch_up(archive *a, catalog *c, td_err *err)
     return rc;
 }
 
-/* ---- reading without a catalog ---- */
-
-typedef struct session_list {
-    session_row *rows;
-    size_t count;
-} session_list;
-
-static session_row *find_session(const session_list *list, const char *session)
-{
-    for (size_t i = list->count; i > 0; i--) { /* what ends is mostly the latest */
-        if (strcmp(list->rows[i - 1].session, session) == 0)
-            return &list->rows[i - 1];
-    }
-    return NULL;
-}
-
-static td_result add_session(session_list *list, const session_row *row, td_err *err)
-{
-    session_row *old = find_session(list, row->session);
-    if (old != NULL) {
-        *old = *row;
-        return TD_OK;
-    }
-    session_row *grown = td_array_grow(list->rows, list->count, sizeof *grown);
-    if (grown == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for %zu sessions", list->count + 1);
-    list->rows = grown;
-    list->rows[list->count++] = *row;
-    return TD_OK;
-}
-
-static td_result note_session(void *user, const journal_entry *entry, td_err *err)
-{
-    session_list *list = user;
-    int is_stop = td_bytes_is(entry->act, JOURNAL_SESSION_STOP);
-    if (td_bytes_is(entry->act, JOURNAL_SESSION_START)) {
-        session_row row;
-        read_session_start(entry, &row);
-        return add_session(list, &row, err);
-    }
-    if (is_stop || td_bytes_is(entry->act, JOURNAL_SESSION_CRASHED)) {
-        char session[SESSION_ID_BYTES];
-        journal_get_text(entry, "session", session, sizeof session);
-        session_row *row = find_session(list, session);
-        if (row != NULL) {
-            row->state = is_stop ? SESSION_STOPPED : SESSION_CRASHED;
-            row->stop_ns = is_stop ? journal_get_u64(entry, "stop_ns", 0) : 0;
-        }
-    }
-    return TD_OK;
-}
+/* ---- sessions ---- */
 
 /* Sessions that only a segment knows: the journal was lost, or the archive is a single file. */
-static td_result add_from_segments(archive *a, session_list *list, td_err *err)
+static td_result add_from_segments(archive *a, archive_past *past, td_err *err)
 {
     archive_listing listing;
     td_result rc = archive_list(a, &listing, err);
     for (size_t i = 0; i < listing.segment_count && rc == TD_OK; i++) {
         const archive_segment *segment = &listing.segments[i];
-        if (segment->name.is_parsed && find_session(list, segment->name.session) != NULL)
-            continue;
         segment_reader *reader = NULL;
+        if (segment->name.is_parsed && archive_past_session(past, segment->name.session) != NULL)
+            continue;
         if (archive_open_segment(a, segment->path, &reader, NULL) != TD_OK)
-            continue; /* verify names it; here it only cannot tell */
-        const segment_info *info = segment_reader_info(reader);
-        session_row row = {.state = SESSION_OPEN};
-        if (info->is_ours) {
-            (void)snprintf(row.session, sizeof row.session, "%s", info->session.session);
-            (void)snprintf(row.verb, sizeof row.verb, "%s", info->session.verb);
-            (void)snprintf(row.version, sizeof row.version, "%s", info->session.version);
-            row.start_ns = info->session.start_ns;
-        }
-        if (row.session[0] != '\0' && find_session(list, row.session) == NULL)
-            rc = add_session(list, &row, err);
+            continue; /* verify reports it */
+        const segment_session *session = &segment_reader_info(reader)->session;
+        session_row row = {.state = SESSION_OPEN, .start_ns = session->start_ns};
+        (void)snprintf(row.session, sizeof row.session, "%s", session->session);
+        (void)snprintf(row.verb, sizeof row.verb, "%s", session->verb);
+        (void)snprintf(row.version, sizeof row.version, "%s", session->version);
+        if (row.session[0] != '\0' && archive_past_session(past, row.session) == NULL)
+            rc = archive_past_add_session(past, &row, err);
         segment_reader_close(reader);
     }
     archive_listing_fini(&listing);
@@ -243,19 +182,21 @@ static int compare_sessions(const void *a, const void *b)
     return strcmp(left->session, right->session);
 }
 
-td_result archive_sessions(archive *a, session_row_fn *fn, void *user, td_err *err)
+td_result archive_sessions(archive *a, session_row **rows, size_t *count, td_err *err)
 {
-    TD_ASSERT(fn != NULL);
-    session_list list = {0};
-    journal_state state;
-    td_result rc = journal_read(a, note_session, &list, &state, err);
+    archive_past past;
+    *rows = NULL;
+    *count = 0;
+    td_result rc = archive_past_read(a, &past, err);
     if (rc == TD_OK)
-        rc = add_from_segments(a, &list, err);
-    if (list.count > 0)
-        qsort(list.rows, list.count, sizeof list.rows[0], compare_sessions);
-    for (size_t i = 0; i < list.count && rc == TD_OK; i++)
-        rc = fn(user, &list.rows[i], err);
-    td_free(list.rows);
+        rc = add_from_segments(a, &past, err);
+    if (rc == TD_OK && past.session_count > 0) {
+        qsort(past.sessions, past.session_count, sizeof past.sessions[0], compare_sessions);
+        *rows = past.sessions;
+        *count = past.session_count;
+        past.sessions = NULL;
+    }
+    archive_past_fini(&past);
     return rc;
 }
 

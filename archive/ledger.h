@@ -36,9 +36,8 @@ TD_MUST_USE td_result archive_each_gap_source(archive *archive, gap_source_fn *f
 TD_MUST_USE td_result segment_gaps(archive *archive, const char *path, gap_list *into, td_err *err);
 
 /* Every session of the archive, by start: from the journal, and from segments whose session it does
- * not know. Rows are valid during the call. */
-typedef td_result session_row_fn(void *user, const session_row *row, td_err *err);
-TD_MUST_USE td_result archive_sessions(archive *archive, session_row_fn *fn, void *user,
+ * not know. *rows is the caller's, for td_free. */
+TD_MUST_USE td_result archive_sessions(archive *archive, session_row **rows, size_t *count,
                                        td_err *err);
 
 /* Write a gap into the journal. */

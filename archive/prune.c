@@ -277,7 +277,7 @@ static uint64_t settled_before(const prune_work *w)
     uint64_t now_ns = w->newest_ns;
     if (archive_live_session(w->archive, live, NULL) != TD_OK)
         return 0;
-    const past_session *session = archive_past_session(&w->past, live);
+    const session_row *session = archive_past_session(&w->past, live);
     int is_recorder = session != NULL && strcmp(session->verb, "record") == 0;
     return is_recorder && now_ns > two_days_ns ? now_ns - two_days_ns : 0;
 }

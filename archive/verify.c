@@ -50,11 +50,7 @@ typedef struct checked_segment {
     const archive_segment *listed;
     td_result rc; /* of segment_verify */
     segment_verify_result result;
-    char session[SESSION_ID_BYTES];
-    char feed[LIMIT_NAME_BYTES];
-    char *previous_segment; /* file name, "" for a feed's first; NULL if unknown */
-    uint32_t number;
-    uint64_t first_ns;
+    segment_index origin;  /* its lists are empty; path NULL: unknown */
     finding_list findings; /* of this segment alone: filled by its own thread */
     uint64_t finding_count;
     uint8_t is_live;
@@ -152,16 +148,9 @@ static void keep_finding(void *user, const segment_finding *finding)
 /* A segment's metadata, for the checks between segments. */
 static void take_origin(archive *a, checked_segment *out)
 {
-    segment_index index;
-    if (archive_read_index(a, out->listed->path, INDEX_SUMMARY, &index, NULL) != TD_OK)
-        return;
-    memcpy(out->session, index.session, sizeof out->session);
-    memcpy(out->feed, index.feed, sizeof out->feed);
-    out->number = index.number;
-    out->first_ns = index.first_ns;
-    out->previous_segment = td_strdup(index.previous_segment);
-    out->findings.is_short = out->findings.is_short || out->previous_segment == NULL;
-    segment_index_fini(&index);
+    td_result rc = archive_read_index(a, out->listed->path, INDEX_SUMMARY, &out->origin, NULL);
+    out->findings.is_short = out->findings.is_short || rc == TD_E_NOMEM;
+    segment_index_drop_lists(&out->origin);
 }
 
 /* An open file whose head is torn, or that is gone: a crash left it when it had just been made. */
@@ -271,11 +260,11 @@ static td_result run_jobs(verification *v, segment_job *jobs, td_err *err)
 static int compare_place(const checked_segment *left, const char *session, const char *feed,
                          uint32_t number)
 {
-    int order = strcmp(left->session, session);
+    int order = strcmp(left->origin.session, session);
     if (order == 0)
-        order = strcmp(left->feed, feed);
-    if (order == 0 && left->number != number)
-        order = left->number < number ? -1 : 1;
+        order = strcmp(left->origin.feed, feed);
+    if (order == 0 && left->origin.number != number)
+        order = left->origin.number < number ? -1 : 1;
     return order;
 }
 
@@ -283,7 +272,8 @@ static int compare_ordered(const void *a, const void *b)
 {
     const checked_segment *left = *(checked_segment *const *)a;
     const checked_segment *right = *(checked_segment *const *)b;
-    int order = compare_place(left, right->session, right->feed, right->number);
+    int order =
+        compare_place(left, right->origin.session, right->origin.feed, right->origin.number);
     return order != 0 ? order : strcmp(left->listed->path, right->listed->path);
 }
 
@@ -417,28 +407,31 @@ static void check_link(verification *v, const link_names *names, const checked_s
 {
     const td_hash128 none = {0};
     const char *path = segment->listed->path;
-    TD_ASSERT(segment->rc == TD_OK && segment->previous_segment != NULL);
-    if (segment->previous_segment[0] == '\0') {
+    TD_ASSERT(segment->rc == TD_OK && segment->origin.path != NULL);
+    if (segment->origin.previous_segment[0] == '\0') {
         if (!td_hash128_equal(segment->result.previous_chain, none))
             findings_add(&v->findings, VERIFY_DAMAGED, path, 0,
                          "chain: goes on from a value, but names no segment before it");
         return;
     }
-    const checked_segment *before = find_segment(v, &names->files, segment->previous_segment);
+    const checked_segment *before =
+        find_segment(v, &names->files, segment->origin.previous_segment);
     td_hash128 last;
     int is_known = before != NULL && before->rc == TD_OK;
     if (is_known)
         last = before->result.totals.chain;
     else if (before == NULL)
-        is_known = find_pruned_chain(v, names, segment->previous_segment, &last);
-    if (before == NULL && !is_known && is_unreadable_name(v, segment->previous_segment))
+        is_known = find_pruned_chain(v, names, segment->origin.previous_segment, &last);
+    if (before == NULL && !is_known && is_unreadable_name(v, segment->origin.previous_segment))
         return;
     if (before == NULL && !is_known)
         findings_add(&v->findings, VERIFY_DAMAGED, path, 0,
-                     "chain: the segment before it, %s, is not there", segment->previous_segment);
+                     "chain: the segment before it, %s, is not there",
+                     segment->origin.previous_segment);
     else if (is_known && !td_hash128_equal(segment->result.previous_chain, last))
         findings_add(&v->findings, VERIFY_DAMAGED, path, 0,
-                     "chain: does not go on from the last value of %s", segment->previous_segment);
+                     "chain: does not go on from the last value of %s",
+                     segment->origin.previous_segment);
 }
 
 /* Its writer found it so, and stopped. A discarded one is in torn/. */
@@ -498,17 +491,17 @@ static void check_known(verification *v, const link_names *names, const past_seg
  * from another archive; the chain shows which. */
 static void check_unknown(verification *v, const link_names *names, const stray_segment *stray)
 {
-    size_t at = name_index_find(&names->paths, segment_final_name(stray->path));
+    size_t at = name_index_find(&names->paths, segment_final_name(stray->index.path));
     TD_ASSERT(at < v->segment_count);
     const checked_segment *segment = &v->segments[at];
     if (segment->rc != TD_OK || segment->result.totals.chunk_count == 0)
         return;
     if (stray->is_linked)
-        findings_add(&v->findings, VERIFY_RECOVERABLE, stray->path, 0,
+        findings_add(&v->findings, VERIFY_RECOVERABLE, stray->index.path, 0,
                      "the journal does not know this segment, which goes on from the last that it "
                      "knows: the journal is older than the segments");
     else
-        findings_add(&v->findings, VERIFY_DAMAGED, stray->path, 0,
+        findings_add(&v->findings, VERIFY_DAMAGED, stray->index.path, 0,
                      "the journal does not know this segment: entries are missing there, or the "
                      "file is from elsewhere");
 }
@@ -524,10 +517,10 @@ static td_result check_strays(verification *v, const link_names *names, td_err *
     return rc;
 }
 
-static void check_session_end(verification *v, const past_session *session)
+static void check_session_end(verification *v, const session_row *session)
 {
     int is_live = archive_session_is_live(&v->listing, v->live, session->session);
-    if (!session->has_stopped && !session->is_crashed && !is_live)
+    if (session->state == SESSION_OPEN && !is_live)
         findings_add(&v->findings, VERIFY_RECOVERABLE, "", 0, "session %s ended without a stop",
                      session->session);
 }
@@ -542,7 +535,7 @@ static td_result check_links(verification *v, td_err *err)
     td_result rc = names_fill(&names, v, err);
     for (size_t i = 0; i < v->segment_count && rc == TD_OK; i++) {
         const checked_segment *segment = &v->segments[i];
-        if (segment->rc == TD_OK && segment->result.is_ours && segment->previous_segment != NULL)
+        if (segment->rc == TD_OK && segment->result.is_ours && segment->origin.path != NULL)
             check_link(v, &names, segment);
     }
     if (rc == TD_OK)
@@ -565,11 +558,12 @@ static td_result check_links(verification *v, td_err *err)
 static const checked_segment *find_number(const verification *v, const checked_segment *segment,
                                           uint32_t number)
 {
-    for (size_t i = first_of(v, segment->session, segment->feed, number); i < v->segment_count;
-         i++) {
+    for (size_t i = first_of(v, segment->origin.session, segment->origin.feed, number);
+         i < v->segment_count; i++) {
         const checked_segment *other = v->ordered[i];
-        if (other->number != number || strcmp(other->session, segment->session) != 0 ||
-            strcmp(other->feed, segment->feed) != 0)
+        if (other->origin.number != number ||
+            strcmp(other->origin.session, segment->origin.session) != 0 ||
+            strcmp(other->origin.feed, segment->origin.feed) != 0)
             break;
         if (other->rc == TD_OK && other->result.has_counters)
             return other;
@@ -581,8 +575,8 @@ static void check_step(verification *v, const checked_segment *segment)
 {
     uint64_t before = 0;
     TD_ASSERT(segment->result.has_counters);
-    if (segment->number > 1) {
-        const checked_segment *previous = find_number(v, segment, segment->number - 1);
+    if (segment->origin.number > 1) {
+        const checked_segment *previous = find_number(v, segment, segment->origin.number - 1);
         if (previous == NULL)
             return; /* pruned, or missing, which other checks report */
         before = previous->result.counters.frames_written;
@@ -598,14 +592,14 @@ static void check_step(verification *v, const checked_segment *segment)
  * last gap with it, and is one itself. */
 static int is_whole(const verification *v, const checked_segment *last)
 {
-    const past_session *session = archive_past_session(&v->past, last->session);
-    if (session == NULL || !session->has_stopped || session->is_crashed || last->is_live)
+    const session_row *session = archive_past_session(&v->past, last->origin.session);
+    if (session == NULL || session->state != SESSION_STOPPED || last->is_live)
         return 0;
-    for (uint32_t number = 1; number < last->number; number++) {
+    for (uint32_t number = 1; number < last->origin.number; number++) {
         if (find_number(v, last, number) == NULL)
             return 0;
     }
-    return find_number(v, last, last->number + 1) == NULL;
+    return find_number(v, last, last->origin.number + 1) == NULL;
 }
 
 /* Overload gaps say how many frames were received and discarded. */
@@ -614,7 +608,7 @@ static td_result sum_lost(const verification *v, const checked_segment *last, ui
 {
     gap_list told = {0};
     td_result rc = TD_OK;
-    for (uint32_t number = 1; number <= last->number && rc == TD_OK; number++) {
+    for (uint32_t number = 1; number <= last->origin.number && rc == TD_OK; number++) {
         const checked_segment *segment = find_number(v, last, number);
         TD_ASSERT(segment != NULL);
         rc = segment_gaps(v->archive, segment->listed->path, &told, err);
@@ -641,7 +635,7 @@ static td_result check_ledger(verification *v, const checked_segment *segment, t
         findings_add(&v->findings, VERIFY_DAMAGED, segment->listed->path, 0,
                      "counters: %" PRIu64
                      " frames of session %s were dropped, the ledger has %" PRIu64,
-                     dropped, segment->session, lost);
+                     dropped, segment->origin.session, lost);
     /* What cannot be read has been found before. */
     return rc == TD_E_NOMEM ? rc : TD_OK;
 }
@@ -839,10 +833,10 @@ static void check_order(verification *v, const time_stream *s, const checked_seg
     if (s->segment_count == 0)
         return;
     const checked_segment *before = s->segments[s->segment_count - 1];
-    if (segment->first_ns != 0 && segment->first_ns < before->result.totals.last_ns)
+    if (segment->origin.first_ns != 0 && segment->origin.first_ns < before->result.totals.last_ns)
         findings_add(&v->findings, VERIFY_DAMAGED, segment->listed->path, 0,
                      "begins at %llu, and the segment before it in its session ends at %llu",
-                     (unsigned long long)segment->first_ns,
+                     (unsigned long long)segment->origin.first_ns,
                      (unsigned long long)before->result.totals.last_ns);
 }
 
@@ -853,7 +847,7 @@ static td_result add_to_stream(time_stream *s, const checked_segment *segment, t
         return td_err_set(err, TD_E_NOMEM, "no memory to check receive times");
     s->segments = grown;
     TD_ASSERT(s->segment_count == 0 ||
-              s->segments[s->segment_count - 1]->number <= segment->number);
+              s->segments[s->segment_count - 1]->origin.number <= segment->origin.number);
     s->segments[s->segment_count++] = segment;
     return TD_OK;
 }
@@ -863,15 +857,15 @@ static td_result add_to_stream(time_stream *s, const checked_segment *segment, t
 static td_result gather(verification *v, size_t from, time_stream *streams, size_t *count,
                         size_t *end, td_err *err)
 {
-    const char *session = v->ordered[from]->session;
+    const char *session = v->ordered[from]->origin.session;
     td_result rc = TD_OK;
     size_t at = from;
-    for (; at < v->segment_count && strcmp(v->ordered[at]->session, session) == 0; at++) {
+    for (; at < v->segment_count && strcmp(v->ordered[at]->origin.session, session) == 0; at++) {
         const checked_segment *segment = v->ordered[at];
         if (segment->rc != TD_OK || rc != TD_OK)
             continue;
-        int is_new =
-            *count == 0 || strcmp(streams[*count - 1].segments[0]->feed, segment->feed) != 0;
+        int is_new = *count == 0 || strcmp(streams[*count - 1].segments[0]->origin.feed,
+                                           segment->origin.feed) != 0;
         if (is_new && *count == LIMIT_FEEDS)
             continue; /* no session of ours has that many */
         if (is_new) {
@@ -903,7 +897,7 @@ static td_result check_session(verification *v, size_t from, size_t *end, td_err
             rc = rc == TD_EOF ? TD_OK : rc;
         }
         if (rc == TD_OK)
-            rc = merge_streams(v, v->ordered[from]->session, streams, started, err);
+            rc = merge_streams(v, v->ordered[from]->origin.session, streams, started, err);
     }
     for (size_t i = 0; i < count; i++)
         stream_fini(&streams[i]);
@@ -917,7 +911,7 @@ static td_result check_sessions(verification *v, td_err *err)
     size_t next = 0;
     for (size_t at = 0; at < v->segment_count && rc == TD_OK; at = next) {
         next = at + 1;
-        if (v->ordered[at]->session[0] != '\0')
+        if (v->ordered[at]->origin.session[0] != '\0')
             rc = check_session(v, at, &next, err);
     }
     return rc;
@@ -1175,7 +1169,7 @@ static void verification_fini(verification *v)
 {
     for (size_t i = 0; i < v->segment_count; i++) {
         findings_fini(&v->segments[i].findings);
-        td_free(v->segments[i].previous_segment);
+        segment_index_fini(&v->segments[i].origin);
     }
     td_free(v->segments);
     td_free(v->ordered);

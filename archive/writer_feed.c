@@ -94,17 +94,20 @@ static td_result check_alive(const writer_feed *f, td_err *err)
 
 /* ---- segments that another program took away ---- */
 
+/* An entry about the segment; totals: of a finished one, or NULL. */
+static td_result journal_act(const writer_feed *f, const char *act, const segment_totals *totals,
+                             td_err *err)
+{
+    const journal_segment segment = {f->path, f->name, archive_session(f->origin.archive), totals};
+    return journal_append_segment(f->origin.journal, act, &segment, NULL, 0, err);
+}
+
 static td_result journal_corrupt(const writer_feed *f, uint64_t chunks)
 {
     char number[24];
-    const journal_field fields[] = {
-        journal_text("segment", f->path),
-        journal_text("feed", f->name),
-        journal_text("session", archive_session(f->origin.archive)),
-        journal_u64("chunks", chunks, number),
-    };
-    return journal_append(f->origin.journal, JOURNAL_CORRUPT, fields,
-                          sizeof fields / sizeof fields[0], NULL);
+    const journal_segment segment = {f->path, f->name, archive_session(f->origin.archive), NULL};
+    const journal_field field = journal_u64("chunks", chunks, number);
+    return journal_append_segment(f->origin.journal, JOURNAL_CORRUPT, &segment, &field, 1, NULL);
 }
 
 /* A row of the ledger from the segment's first frame on; the next session ends it. */
@@ -139,24 +142,6 @@ static void journal_lost(const writer_feed *f, const sealed_chunk *chunk)
 }
 
 /* ---- the end of a segment ---- */
-
-static td_result journal_finished(writer_feed *f, td_err *err)
-{
-    char numbers[3][24];
-    char chain[TD_HASH128_HEX_BYTES];
-    td_hash128_hex(f->totals.chain, chain);
-    const journal_field fields[] = {
-        journal_text("segment", f->path),
-        journal_text("feed", f->name),
-        journal_text("session", archive_session(f->origin.archive)),
-        journal_text("chain", chain),
-        journal_u64("messages", f->totals.message_count, numbers[0]),
-        journal_u64("bytes", f->totals.file_bytes, numbers[1]),
-        journal_u64("chunks", f->totals.chunk_count, numbers[2]),
-    };
-    return journal_append(f->origin.journal, JOURNAL_SEGMENT_FINISHED, fields,
-                          sizeof fields / sizeof fields[0], err);
-}
 
 /* What the next segment is linked to, and what the catalog gets to know. */
 static void take_totals(writer_feed *f)
@@ -205,7 +190,7 @@ td_result writer_feed_finish(writer_feed *f, td_err *err)
         take_totals(f);
     }
     TD_ASSERT(f->stage == STAGE_FINISHED);
-    rc = judge(f, journal_finished(f, err));
+    rc = judge(f, journal_act(f, JOURNAL_SEGMENT_FINISHED, &f->totals, err));
     if (rc == TD_OK)
         f->stage = STAGE_NONE;
     return rc;
@@ -288,17 +273,6 @@ static td_result make_file(writer_feed *f, const sealed_chunk *chunk, td_err *er
     return rc;
 }
 
-static td_result journal_opened(writer_feed *f, td_err *err)
-{
-    const journal_field fields[] = {
-        journal_text("segment", f->path),
-        journal_text("feed", f->name),
-        journal_text("session", archive_session(f->origin.archive)),
-    };
-    return journal_append(f->origin.journal, JOURNAL_SEGMENT_OPENED, fields,
-                          sizeof fields / sizeof fields[0], err);
-}
-
 /* The file is on disk before the journal knows it, so that one which the journal knows and the disk
  * lacks is always a loss. */
 static td_result begin_segment(writer_feed *f, const sealed_chunk *chunk, td_err *err)
@@ -315,7 +289,7 @@ static td_result begin_segment(writer_feed *f, const sealed_chunk *chunk, td_err
         rc = begin_index(f, err);
     }
     if (rc == TD_OK)
-        rc = journal_opened(f, err);
+        rc = journal_act(f, JOURNAL_SEGMENT_OPENED, NULL, err);
     if (rc == TD_OK)
         f->stage = STAGE_WRITING;
     return judge(f, rc);

@@ -101,8 +101,7 @@ td_result segment_index_add_chunk(segment_index *index, const segment_chunk *chu
     return TD_OK;
 }
 
-/* Free the chunks alone; or take those of another index of the same segment, which is freed. */
-static void segment_index_drop_chunks(segment_index *index)
+static void drop_chunks(segment_index *index)
 {
     td_free(index->chunks);
     td_free(index->bitmaps);
@@ -116,7 +115,7 @@ static void segment_index_drop_chunks(segment_index *index)
 void segment_index_take_chunks(segment_index *index, segment_index *from)
 {
     TD_ASSERT(index != from);
-    segment_index_drop_chunks(index);
+    drop_chunks(index);
     index->chunks = from->chunks;
     index->chunk_count = from->chunk_count;
     index->bitmaps = from->bitmaps;
@@ -127,12 +126,19 @@ void segment_index_take_chunks(segment_index *index, segment_index *from)
     segment_index_fini(from);
 }
 
-void segment_index_fini(segment_index *index)
+void segment_index_drop_lists(segment_index *index)
 {
     for (size_t i = 0; i < index->channel_count; i++)
         channel_fini(&index->channels[i].info);
-    segment_index_drop_chunks(index);
     td_free(index->channels);
+    index->channels = NULL;
+    index->channel_count = 0;
+    drop_chunks(index);
+}
+
+void segment_index_fini(segment_index *index)
+{
+    segment_index_drop_lists(index);
     td_free(index->path);
     td_free(index->previous_segment);
     *index = (segment_index){0};
@@ -331,6 +337,7 @@ static td_result read_origin(const segment_info *info, const char *path, segment
         copy_text(out->verb, sizeof out->verb, info->session.verb);
         copy_text(out->version, sizeof out->version, info->session.version);
         out->session_start_ns = info->session.start_ns;
+        out->previous_chain = info->session.previous_chain;
     }
     const char *previous = info->is_ours ? info->session.previous_segment : "";
     out->previous_segment = td_strdup(previous == NULL ? "" : previous);

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/hash.h"
 #include "base/io.h"
 #include "format/channel.h"
 #include "format/chunk_builder.h"
@@ -53,6 +54,8 @@ typedef struct segment_index {
     char version[LIMIT_NAME_BYTES];
     uint32_t number;            /* within session and feed, from the name; 0 if it has none */
     char *previous_segment;     /* file name of the feed's segment before, "" if it is the first */
+    td_hash128 previous_chain;  /* its last value; all zero if this is the first, or unknown: a
+                                 * catalog does not keep it */
     char chain_hex[33];         /* last value of the chain; "" if there is none */
     uint64_t file_bytes;        /* an open one: up to its last chain record */
     uint64_t message_count;     /* all channels */
@@ -83,11 +86,16 @@ TD_MUST_USE td_result segment_index_add_chunk(segment_index *index, const segmen
 /* Add a chunk's counts and times to its channels (INDEX_FULL). */
 void segment_index_count(segment_index *index, const sealed_channel *channels, size_t count);
 
+/* Free channels and chunks; the rest stays. */
+void segment_index_drop_lists(segment_index *index);
+
 /* Free what the index owns; it is empty then. */
 void segment_index_fini(segment_index *index);
 
 /* 1 if the segment has messages of channels that are not known: what defines them was damaged. */
 int segment_index_has_unknown(const segment_index *index);
+
+/* Take the chunks of another index of the same segment, which is freed. */
 void segment_index_take_chunks(segment_index *index, segment_index *from);
 
 /* 1 if the chunk has frames of channel id. */

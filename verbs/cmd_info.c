@@ -145,17 +145,6 @@ typedef struct info {
     char catalog[CATALOG_WHAT_BYTES]; /* "" = current */
 } info;
 
-static td_result keep_session(void *user, const session_row *row, td_err *err)
-{
-    info *all = user;
-    session_row *grown = td_array_grow(all->sessions, all->session_count, sizeof *grown);
-    if (grown == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for %zu sessions", all->session_count);
-    all->sessions = grown;
-    grown[all->session_count++] = *row;
-    return TD_OK;
-}
-
 /* Everything first, then the printing: an error half way must not leave half a document. */
 static td_result gather(verb_run *verb, info *all)
 {
@@ -169,7 +158,7 @@ static td_result gather(verb_run *verb, info *all)
     if (rc == TD_OK)
         rc = archive_gaps(verb->archive, &all->gaps, err);
     if (rc == TD_OK)
-        rc = archive_sessions(verb->archive, keep_session, all, err);
+        rc = archive_sessions(verb->archive, &all->sessions, &all->session_count, err);
     if (rc == TD_OK)
         rc = pruned_feeds_read(verb->archive, &all->pruned, err);
     if (rc == TD_OK && !archive_is_single_file(verb->archive))
