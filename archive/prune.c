@@ -23,18 +23,12 @@
 
 /* A segment of the wanted feeds. */
 typedef struct prune_candidate {
-    char *path; /* below the archive, with ".open" where it has it */
-    char *feed;
-    char session[SESSION_ID_BYTES];
-    uint64_t first_ns, last_ns;
-    uint64_t until_ns; /* first frame of the feed after it, or last_ns */
-    uint64_t bytes;
-    uint64_t frames;
-    char chain_hex[33];   /* of the file itself, and */
-    uint64_t chunk_count; /* only of what goes */
-    prune_why why;        /* if it goes */
-    uint8_t may_go;       /* 1: finished, also in the journal */
-    uint8_t was_pruned;   /* 1: the journal has it as pruned already */
+    const segment_index *segment; /* the plan's */
+    uint64_t until_ns;            /* first frame of the feed after it, or last_ns */
+    segment_totals totals;        /* of the file itself, only of what goes */
+    prune_why why;                /* if it goes */
+    uint8_t may_go;               /* 1: finished, also in the journal */
+    uint8_t was_pruned;           /* 1: the journal has it as pruned already */
     uint8_t goes;
 } prune_candidate;
 
@@ -46,7 +40,8 @@ typedef struct prune_work {
     archive_past past;
     uint64_t newest_ns; /* receive time of the archive's newest frame that is not in the future */
     uint64_t old_ns; /* bound by age: segments whose last frame is earlier are removed; 0: none */
-    uint64_t before_ns;          /* the same with the bound that does not depend on a clock */
+    uint64_t before_ns; /* the same with the bound that does not depend on a clock */
+    read_plan *plan;
     prune_candidate *candidates; /* oldest first */
     size_t count;
 } prune_work;
@@ -105,9 +100,9 @@ static uint64_t find_last_old(const prune_work *w)
     uint64_t last_ns = 0;
     for (size_t i = 0; i < w->count; i++) {
         const prune_candidate *c = &w->candidates[i];
-        if (c->goes && c->why == PRUNE_OLD && c->last_ns >= w->options->before_ns &&
-            c->last_ns > last_ns)
-            last_ns = c->last_ns;
+        if (c->goes && c->why == PRUNE_OLD && c->segment->last_ns >= w->options->before_ns &&
+            c->segment->last_ns > last_ns)
+            last_ns = c->segment->last_ns;
     }
     return last_ns;
 }
@@ -162,7 +157,7 @@ typedef struct ledgers {
 static const prune_candidate *find_going(const prune_work *w, const char *path)
 {
     for (size_t i = 0; i < w->count; i++) {
-        if (w->candidates[i].goes && strcmp(w->candidates[i].path, path) == 0)
+        if (w->candidates[i].goes && strcmp(w->candidates[i].segment->path, path) == 0)
             return &w->candidates[i];
     }
     return NULL;
@@ -185,8 +180,8 @@ static int is_behind_all(const prune_work *w, const gap_row *row)
         return 0;
     for (size_t i = 0; i < w->count; i++) {
         const prune_candidate *c = &w->candidates[i];
-        if (c->goes && strcmp(c->feed, row->feed) == 0 && row->to_ns >= c->first_ns &&
-            row->to_ns <= c->until_ns)
+        if (c->goes && strcmp(c->segment->feed, row->feed) == 0 &&
+            row->to_ns >= c->segment->first_ns && row->to_ns <= c->until_ns)
             return 1;
     }
     return 0;
@@ -298,8 +293,8 @@ static void remove_folders(prune_work *w)
             remove_folders_of(w, segment->path);
     }
     for (size_t i = 0; i < w->count; i++) {
-        if (w->candidates[i].goes && w->candidates[i].last_ns < before_ns)
-            remove_folders_of(w, w->candidates[i].path);
+        if (w->candidates[i].goes && w->candidates[i].segment->last_ns < before_ns)
+            remove_folders_of(w, w->candidates[i].segment->path);
     }
     td_io_unlock(lock);
 }
@@ -311,11 +306,11 @@ static int compare_candidates(const void *a, const void *b)
 {
     const prune_candidate *left = a;
     const prune_candidate *right = b;
-    if (left->last_ns != right->last_ns)
-        return left->last_ns < right->last_ns ? -1 : 1;
-    if (left->first_ns != right->first_ns)
-        return left->first_ns < right->first_ns ? -1 : 1;
-    return strcmp(left->path, right->path);
+    if (left->segment->last_ns != right->segment->last_ns)
+        return left->segment->last_ns < right->segment->last_ns ? -1 : 1;
+    if (left->segment->first_ns != right->segment->first_ns)
+        return left->segment->first_ns < right->segment->first_ns ? -1 : 1;
+    return strcmp(left->segment->path, right->segment->path);
 }
 
 /* A finished name is not enough: a recorder, or a recovery, may be about to write its entry. A
@@ -326,23 +321,14 @@ static int may_go(const segment_index *segment, const past_segment *past)
            (past == NULL || past->stage == PAST_FINISHED || past->stage == PAST_PRUNED);
 }
 
-static td_result add_candidate(prune_work *w, const segment_index *segment, td_err *err)
+static void add_candidate(prune_work *w, const segment_index *segment)
 {
     const past_segment *past = archive_past_segment(&w->past, segment->path);
-    prune_candidate made = {.path = td_strdup(segment->path),
-                            .feed = td_strdup(segment->feed),
-                            .first_ns = segment->first_ns,
-                            .last_ns = segment->last_ns,
-                            .until_ns = segment->last_ns,
-                            .bytes = segment->file_bytes,
-                            .frames = segment->message_count,
-                            .may_go = may_go(segment, past) != 0,
-                            .was_pruned = past != NULL && past->stage == PAST_PRUNED};
-    (void)snprintf(made.session, sizeof made.session, "%s", segment->session);
-    w->candidates[w->count++] = made;
-    return made.path == NULL || made.feed == NULL
-               ? td_err_set(err, TD_E_NOMEM, "no memory for what may go")
-               : TD_OK;
+    w->candidates[w->count++] =
+        (prune_candidate){.segment = segment,
+                          .until_ns = segment->last_ns,
+                          .may_go = may_go(segment, past) != 0,
+                          .was_pruned = past != NULL && past->stage == PAST_PRUNED};
 }
 
 /* Time of the feed's next frames that stay: none is left between the segment's first frame and it.
@@ -352,14 +338,15 @@ static void find_next(const prune_work *w, prune_candidate *candidate)
     uint64_t next_ns = UINT64_MAX;
     for (size_t i = 0; i < w->count; i++) {
         const prune_candidate *other = &w->candidates[i];
-        int overlaps = !other->goes && other->last_ns >= candidate->first_ns;
-        uint64_t from_ns =
-            other->first_ns > candidate->first_ns ? other->first_ns : candidate->first_ns;
-        if ((overlaps || other->first_ns > candidate->last_ns) && from_ns < next_ns &&
-            strcmp(other->feed, candidate->feed) == 0)
+        int overlaps = !other->goes && other->segment->last_ns >= candidate->segment->first_ns;
+        uint64_t from_ns = other->segment->first_ns > candidate->segment->first_ns
+                               ? other->segment->first_ns
+                               : candidate->segment->first_ns;
+        if ((overlaps || other->segment->first_ns > candidate->segment->last_ns) &&
+            from_ns < next_ns && strcmp(other->segment->feed, candidate->segment->feed) == 0)
             next_ns = from_ns;
     }
-    candidate->until_ns = next_ns == UINT64_MAX ? candidate->last_ns : next_ns;
+    candidate->until_ns = next_ns == UINT64_MAX ? candidate->segment->last_ns : next_ns;
 }
 
 /* Where the segments' times and sizes come from. */
@@ -371,20 +358,18 @@ static td_result gather(prune_work *w, gather_source source, td_err *err)
                               .wants_feed = w->options->wants_feed,
                               .user = w->options->user,
                               .is_from_files = source == GATHER_FILES};
-    read_plan *plan = NULL;
-    td_result rc = read_plan_open(w->archive, &query, &plan, err);
+    td_result rc = read_plan_open(w->archive, &query, &w->plan, err);
     if (rc != TD_OK)
         return rc;
-    w->report->segments_unreadable = read_plan_unreadable_count(plan);
-    w->candidates = td_alloc_zero(read_plan_count(plan) + 1, sizeof w->candidates[0]);
+    w->report->segments_unreadable = read_plan_unreadable_count(w->plan);
+    w->candidates = td_alloc_zero(read_plan_count(w->plan) + 1, sizeof w->candidates[0]);
     if (w->candidates == NULL)
-        rc = td_err_set(err, TD_E_NOMEM, "no memory for what may go");
-    for (size_t i = 0; i < read_plan_count(plan) && rc == TD_OK; i++)
-        rc = add_candidate(w, read_plan_segment(plan, i)->index, err);
-    read_plan_close(plan);
-    if (rc == TD_OK && w->count > 0)
+        return td_err_set(err, TD_E_NOMEM, "no memory for what may go");
+    for (size_t i = 0; i < read_plan_count(w->plan); i++)
+        add_candidate(w, read_plan_segment(w->plan, i)->index);
+    if (w->count > 0)
         qsort(w->candidates, w->count, sizeof w->candidates[0], compare_candidates);
-    return rc;
+    return TD_OK;
 }
 
 /* The bounds, applied oldest first. What was pruned before goes in any case, and does not count. */
@@ -394,7 +379,7 @@ static void choose(prune_work *w)
     int has_bound = o->before_ns != 0 || o->older_than_ns != 0 || o->keep_bytes != UINT64_MAX;
     uint64_t bytes = 0;
     for (size_t i = 0; i < w->count; i++)
-        bytes += w->candidates[i].was_pruned ? 0 : w->candidates[i].bytes;
+        bytes += w->candidates[i].was_pruned ? 0 : w->candidates[i].segment->file_bytes;
     for (size_t i = 0; i < w->count; i++) {
         prune_candidate *c = &w->candidates[i];
         if (!c->may_go)
@@ -404,31 +389,29 @@ static void choose(prune_work *w)
             c->why = PRUNE_LEFTOVER;
         else if (!has_bound)
             c->why = PRUNE_FEED;
-        else if (c->last_ns < w->before_ns)
+        else if (c->segment->last_ns < w->before_ns)
             c->why = PRUNE_OLD;
         else if (bytes > o->keep_bytes)
             c->why = PRUNE_TOO_LARGE;
         else
             c->goes = 0;
         if (c->goes && !c->was_pruned)
-            bytes -= c->bytes;
+            bytes -= c->segment->file_bytes;
     }
     for (size_t i = 0; i < w->count; i++) {
         if (w->candidates[i].goes)
             find_next(w, &w->candidates[i]);
         w->report->segments_kept += !w->candidates[i].goes;
-        w->report->bytes_kept += w->candidates[i].goes ? 0 : w->candidates[i].bytes;
+        w->report->bytes_kept += w->candidates[i].goes ? 0 : w->candidates[i].segment->file_bytes;
     }
 }
 
 static void forget_candidates(prune_work *w)
 {
-    for (size_t i = 0; i < w->count; i++) {
-        td_free(w->candidates[i].path);
-        td_free(w->candidates[i].feed);
-    }
     td_free(w->candidates);
+    read_plan_close(w->plan);
     w->candidates = NULL;
+    w->plan = NULL;
     w->count = 0;
 }
 
@@ -440,16 +423,20 @@ static td_result check_file(const prune_work *w, prune_candidate *c, int *is_sam
     td_err cause;
     td_err_clear(&cause);
     *is_same = 0;
-    td_result rc = archive_read_index(w->archive, c->path, INDEX_SUMMARY, &index, &cause);
+    td_result rc = archive_read_index(w->archive, c->segment->path, INDEX_SUMMARY, &index, &cause);
     if (rc == TD_E_NOMEM)
         return td_err_set(err, rc, "%s", cause.text);
     if (rc != TD_OK)
         return TD_OK; /* the next choice is made from the files and skips it */
-    *is_same = strcmp(index.feed, c->feed) == 0 && strcmp(index.session, c->session) == 0 &&
-               index.first_ns == c->first_ns && index.last_ns == c->last_ns &&
-               index.file_bytes == c->bytes && index.message_count == c->frames;
-    memcpy(c->chain_hex, index.chain_hex, sizeof c->chain_hex);
-    c->chunk_count = index.chunk_count;
+    const segment_index *known = c->segment;
+    *is_same = strcmp(index.feed, known->feed) == 0 && strcmp(index.session, known->session) == 0 &&
+               index.first_ns == known->first_ns && index.last_ns == known->last_ns &&
+               index.file_bytes == known->file_bytes && index.message_count == known->message_count;
+    c->totals = (segment_totals){.file_bytes = index.file_bytes,
+                                 .message_count = index.message_count,
+                                 .chunk_count = (uint32_t)index.chunk_count};
+    if (!chain_value_parse(td_bytes_str(index.chain_hex), &c->totals.chain))
+        c->totals.chain = (td_hash128){0}; /* not ours */
     segment_index_fini(&index);
     return TD_OK;
 }
@@ -466,7 +453,7 @@ static td_result check_files(prune_work *w, int *are_same, td_err *err)
             td_log_emit(archive_log(w->archive), TD_LOG_WARNING,
                         "%s differs from the catalog: reading all segments instead; run 'tapedeck "
                         "reindex'",
-                        w->candidates[i].path);
+                        w->candidates[i].segment->path);
     }
     return rc;
 }
@@ -496,45 +483,27 @@ static td_result choose_by_files(prune_work *w, td_err *err)
 
 /* ---- removing ---- */
 
-static void tell(const prune_work *w, const prune_candidate *c)
-{
-    const prune_event event = {.path = c->path,
-                               .feed = c->feed,
-                               .why = c->why,
-                               .first_ns = c->first_ns,
-                               .last_ns = c->last_ns,
-                               .bytes = c->bytes,
-                               .frames = c->frames};
-    if (w->options->removing != NULL)
-        w->options->removing(w->options->user, &event);
-}
-
 /* What the journal keeps of a segment is what proves the next one. */
 static td_result journal_pruned(prune_work *w, const prune_candidate *c, td_err *err)
 {
-    char numbers[6][24];
-    const journal_field fields[] = {
-        journal_text("segment", c->path),
-        journal_text("feed", c->feed),
-        journal_text("session", c->session),
-        journal_text("chain", c->chain_hex),
-        journal_u64("messages", c->frames, numbers[0]),
-        journal_u64("bytes", c->bytes, numbers[1]),
-        journal_u64("chunks", c->chunk_count, numbers[2]),
-        journal_u64("first_ns", c->first_ns, numbers[3]),
-        journal_u64("last_ns", c->last_ns, numbers[4]),
-        journal_u64("until_ns", c->until_ns, numbers[5]),
+    char numbers[3][24];
+    const journal_segment segment = {c->segment->path, c->segment->feed, c->segment->session,
+                                     &c->totals};
+    const journal_field more[] = {
+        journal_u64("first_ns", c->segment->first_ns, numbers[0]),
+        journal_u64("last_ns", c->segment->last_ns, numbers[1]),
+        journal_u64("until_ns", c->until_ns, numbers[2]),
         journal_text("why", prune_why_name(c->why)),
     };
-    return journal_append(w->journal, JOURNAL_PRUNED, fields, sizeof fields / sizeof fields[0],
-                          err);
+    return journal_append_segment(w->journal, JOURNAL_PRUNED, &segment, more,
+                                  sizeof more / sizeof more[0], err);
 }
 
 static td_result remove_file(const prune_work *w, const prune_candidate *c, td_err *err)
 {
     TD_ASSERT(c->goes && c->may_go);
     char full[LIMIT_PATH_BYTES];
-    td_result rc = archive_join(w->archive, c->path, full, err);
+    td_result rc = archive_join(w->archive, c->segment->path, full, err);
     if (rc == TD_OK)
         rc = td_io_unlink(archive_io(w->archive), full, err);
     return rc == TD_OK ? td_io_sync_folder_of(archive_io(w->archive), full, err) : rc;
@@ -552,11 +521,12 @@ static td_result remove_all(prune_work *w, td_err *err)
         if (rc == TD_OK && w->options->mode == PRUNE_REMOVE)
             rc = remove_file(w, c, err);
         if (rc != TD_OK)
-            return td_err_add(err, rc, "pruning %s", c->path);
-        tell(w, c);
+            return td_err_add(err, rc, "pruning %s", c->segment->path);
+        if (w->options->removing != NULL)
+            w->options->removing(w->options->user, c->segment, c->why);
         w->report->segments++;
-        w->report->bytes += c->bytes;
-        w->report->frames += c->frames;
+        w->report->bytes += c->segment->file_bytes;
+        w->report->frames += c->segment->message_count;
     }
     return rc;
 }
@@ -583,7 +553,7 @@ static td_result ask(prune_work *w, td_err *err)
     uint64_t bytes = 0;
     for (size_t i = 0; i < w->count; i++) {
         segments += w->candidates[i].goes;
-        bytes += w->candidates[i].goes ? w->candidates[i].bytes : 0;
+        bytes += w->candidates[i].goes ? w->candidates[i].segment->file_bytes : 0;
     }
     if (w->options->mode != PRUNE_REMOVE || segments == 0 || w->options->confirm == NULL)
         return TD_OK;

@@ -25,7 +25,7 @@
 
 #include "base/err.h"
 #include "archive/archive.h"
-#include "archive/gap.h"
+#include "format/segment_index.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -47,16 +47,6 @@ typedef enum prune_why {
 /* Stable name: "age", "size", "feed", "leftover". */
 const char *prune_why_name(prune_why why);
 
-/* A segment that goes, or would. */
-typedef struct prune_event {
-    const char *path; /* below the archive */
-    const char *feed;
-    prune_why why;
-    uint64_t first_ns, last_ns;
-    uint64_t bytes;
-    uint64_t frames; /* messages, the recorder's events too */
-} prune_event;
-
 typedef struct prune_options {
     prune_mode mode;
     uint64_t before_ns; /* 0: no bound by date */
@@ -69,7 +59,7 @@ typedef struct prune_options {
     int (*wants_feed)(void *user, const char *feed);
     /* Called with each segment that was (PRUNE_LOOK: would be) removed, oldest first. May be NULL.
      */
-    void (*removing)(void *user, const prune_event *event);
+    void (*removing)(void *user, const segment_index *segment, prune_why why);
     /* Asked once, before anything is changed, if segments would go (not by a look): TD_OK removes
      * them, TD_EOF keeps them, and archive_prune returns TD_OK; else its error. NULL: yes. */
     td_result (*confirm)(void *user, uint64_t segments, uint64_t bytes, td_err *err);

@@ -72,18 +72,18 @@ static int wants_feed(void *user, const char *feed)
     return selection_has_feed(&p->feeds, feed);
 }
 
-static void take_segment(void *user, const prune_event *going)
+static void take_segment(void *user, const segment_index *going, prune_why why)
 {
     pruning *p = user;
     result_writer *r = &p->segments.r;
     result_object_begin(r, NULL);
     result_text(r, "segment", going->path);
     result_text(r, "feed", going->feed);
-    result_text(r, "why", prune_why_name(going->why));
+    result_text(r, "why", prune_why_name(why));
     result_time(r, "first_ns", going->first_ns);
     result_time(r, "last_ns", going->last_ns);
-    result_count(r, "frames", going->frames);
-    result_size(r, "bytes", going->bytes);
+    result_count(r, "frames", going->message_count);
+    result_size(r, "bytes", going->file_bytes);
     result_note(r, "removed", "%s", p->line->is_dry_run ? "would remove" : "removed");
     result_object_end(r, "{removed} {segment}: {why}, last frame {last_ns}, {bytes}\n");
     result_rows_print(&p->segments, &p->verb->output);

@@ -172,11 +172,11 @@ static int wants_events(void *user, const channel_info *info)
     return info->dir == CHANNEL_EVENT;
 }
 
-static void answer_removal(void *user, const prune_event *event)
+static void answer_removal(void *user, const segment_index *segment, prune_why why)
 {
-    answer(user, "prune %s %s %s %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", event->path,
-           event->feed, prune_why_name(event->why), event->first_ns, event->last_ns, event->bytes,
-           event->frames);
+    answer(user, "prune %s %s %s %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", segment->path,
+           segment->feed, prune_why_name(why), segment->first_ns, segment->last_ns,
+           segment->file_bytes, segment->message_count);
 }
 
 /* Gaps, plans of three selections, and what prune would remove: as text, of td_alloc. */
