@@ -1,66 +1,57 @@
 # tapedeck: build, test, check. `make help` explains every target.
 #
-# One file, no recursion. Objects lie in build/<variant>/obj, programs in build/<variant>/bin, and the
-# release programs are also reached as build/bin. A module's sources are all that its folder has; `make check`
-# holds that against what git knows, so that a stray file is not built unseen.
+# Objects are in build/<variant>/obj, programs in build/<variant>/bin; build/bin is the release variant's.
+# A folder's sources are all that it has; `make check` compares them with what git knows.
 
 VARIANT ?= release
 B := build/$(VARIANT)
-FUZZ_SECONDS ?= 60
-FUZZ_ONLY ?=
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+FUZZ_SECONDS ?= 60
+SOAK_KILLS ?= 200
+SOAK_SECONDS ?= 600
+PREFIX ?= /usr/local
 TAPEDECK_CAPTURES ?= ../shared/captures
 export TAPEDECK_CAPTURES
 
-VERSION = $(shell sed -n 's/.*TAPEDECK_VERSION "\(.*\)"/\1/p' cli/version.h)
-PREFIX ?= /usr/local
-DESTDIR ?=
-
-# ---- sources: all of a module's folder (docs/architecture.md says what each module is) ------------
+# ---- sources (docs/architecture.md explains the folders) -------------------------------------------
 
 LIBRARIES := base json schema book format archive capture tape
-SERVICES := cli wire play
-PROGRAMS := verbs import recorder replay serve export sim
+PROGRAMS := cli wire play verbs import recorder replay serve export sim
 sources = $(sort $(foreach m,$(1),$(wildcard $(m)/*.c $(m)/*/*.c $(m)/*.cc)))
 SRC_core := $(call sources,$(LIBRARIES))
-SRC_services := $(call sources,$(SERVICES))
 SRC_programs := $(call sources,$(PROGRAMS))
 # catalog.sql as C strings, one per schema version.
 GEN_archive := $(B)/gen/archive/catalog_sql.c
 
-# tests/<module>/test_<name>.c and tests/fuzz/fuzz_<name>.c are one program each; tests/testing/ is what they share.
+# One program each, but for testing/, which they share.
 SRC_tests := $(sort $(wildcard tests/*/test_*.c))
 SRC_fuzz := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 SRC_testing := $(sort $(wildcard tests/testing/*.c))
-# A program with one function replaced, for end-to-end tests: tests/wrapped/<module>_<name>.c.
+# Programs with one function replaced: tests/wrapped/<module>_<name>.c.
 SRC_wrapped := $(sort $(wildcard tests/wrapped/*.c))
 WRAP_recorder_hung_names := getaddrinfo
 WRAP_recorder_moved_clock := clock_real
 WRAP_recorder_slow_disk := td_io_sync
 WRAP_replay_broken_book := book_apply
-# The programs with one exchange more, which is made up, for end-to-end tests: tests/venue/.
+# Programs with one more, made-up exchange.
 SRC_venue := $(sort $(wildcard tests/venue/*.c))
-# Ours link our libraries; a limit links only what it measures.
+# Benchmarks of ours link our libraries; limits/ link only what they measure.
 SRC_bench := $(sort $(wildcard benchmarks/*.c))
 SRC_limits := $(sort $(wildcard benchmarks/limits/*.c benchmarks/limits/*.cc))
-SRC_all := $(SRC_core) $(SRC_services) $(SRC_programs) $(SRC_tests) $(SRC_fuzz) tests/fuzz/corpus_main.c $(SRC_testing) $(SRC_wrapped) $(SRC_venue) $(SRC_bench) $(SRC_limits)
+SRC_all := $(SRC_core) $(SRC_programs) $(SRC_tests) $(SRC_fuzz) tests/fuzz/corpus_main.c $(SRC_testing) \
+           $(SRC_wrapped) $(SRC_venue) $(SRC_bench) $(SRC_limits)
 
 # ---- compiler -------------------------------------------------------------------------------------
 
-ifeq ($(origin CC),default)
-CC := gcc
-endif
-ifeq ($(origin CXX),default)
-CXX := g++
-endif
+# make's own defaults are cc and g++ of whatever kind.
+CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
+CXX := $(if $(filter default,$(origin CXX)),g++,$(CXX))
 AR_release := gcc-ar
 AR_tool := $(or $(AR_$(VARIANT)),ar)
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
             -Wvla -Wformat=2 -Wundef -Wswitch-enum -Wpointer-arith -Wwrite-strings
 WARNINGS_CXX := -Wall -Wextra -Wshadow -Wconversion
-# simdjson's and libwebsockets' own headers are not ours to mend: they are included as system headers.
-
 # Fat objects, so that the installed library links without this very compiler.
 FLAGS_release := -O2 -g -DNDEBUG -flto=auto -ffat-lto-objects -fno-semantic-interposition
 FLAGS_debug := -Og -g
@@ -70,10 +61,7 @@ FLAGS_fuzz := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,u
               -fno-sanitize-recover=all
 FLAGS_cov := -O0 -g --coverage
 
-VARIANT_FLAGS := $(FLAGS_$(VARIANT))
-ifeq ($(VARIANT_FLAGS),)
-$(error unknown VARIANT '$(VARIANT)': release, debug, asan, tsan, fuzz or cov)
-endif
+VARIANT_FLAGS := $(or $(FLAGS_$(VARIANT)),$(error unknown VARIANT '$(VARIANT)': release, debug, asan, tsan, fuzz or cov))
 
 CPPFLAGS += -I. -D_GNU_SOURCE
 CFLAGS_ALL := -std=c17 $(WARNINGS) $(VARIANT_FLAGS) -pthread $(WERROR) $(CFLAGS)
@@ -89,12 +77,11 @@ LIBS_recorder := -lyaml
 obj = $(patsubst %,$(B)/obj/%.o,$(basename $(1)))
 OBJ_all := $(call obj,$(SRC_all)) $(GEN_archive:.c=.o)
 
-# What a user's own program links: everything that needs no socket (tests/e2e/install.test.mjs builds one).
+# What a user's own program links (tests/e2e/install.test.mjs builds one): everything that needs no socket.
 LIB_core := $(B)/libtapedeck.a
-LIB_services := $(B)/libservices.a
 LIB_programs := $(B)/libprograms.a
 LIB_testing := $(B)/libtesting.a
-LIBS_own := $(LIB_programs) $(LIB_services) $(LIB_core)
+LIBS_own := $(LIB_programs) $(LIB_core)
 LIBS := $(LIBS_recorder) $(LIBS_wire) $(LIBS_core)
 
 MAIN_tapedeck := verbs
@@ -105,13 +92,14 @@ BIN_names := tapedeck tapedeck-record tapedeck-replay tapedeck-sim
 BINS := $(addprefix $(B)/bin/,$(BIN_names))
 
 .PHONY: all sources unit tests-build fuzz-build bench-build help deps demo test suite docs golden-update \
-        check check-format check-structure check-tidy check-cppcheck check-asan check-tsan tidy-stamps format bench \
-        fuzz soak sweep install uninstall clean
+        check check-format check-structure check-cppcheck check-tidy check-asan check-tsan format \
+        bench fuzz soak sweep install uninstall clean
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SECONDEXPANSION:
 MAKEFLAGS += --no-builtin-rules
+SUBMAKE = @$(MAKE) --no-print-directory -s
 
 ##@ Everyday
 
@@ -134,7 +122,6 @@ $(GEN_archive): archive/catalog.sql archive/catalog_sql.awk
 	awk -f archive/catalog_sql.awk $< > $@
 
 $(LIB_core): $(call obj,$(SRC_core)) $(GEN_archive:.c=.o)
-$(LIB_services): $(call obj,$(SRC_services))
 $(LIB_programs): $(call obj,$(filter-out %/main.c,$(SRC_programs)))
 $(LIB_testing): $(call obj,$(SRC_testing))
 $(LIBS_own) $(LIB_testing):
@@ -147,12 +134,14 @@ $(BINS): $(B)/bin/%: $(B)/obj/$$(MAIN_$$*)/main.o $(LIBS_own)
 
 # ---- tests, fuzz targets, benchmarks ---------------------------------------------------------------
 
-TEST_BINS := $(patsubst tests/%.c,$(B)/tests/%,$(SRC_tests)) $(patsubst tests/fuzz/fuzz_%.c,$(B)/tests/fuzz/corpus_%,$(SRC_fuzz))
+TEST_BINS := $(patsubst tests/%.c,$(B)/tests/%,$(SRC_tests)) \
+             $(patsubst tests/fuzz/fuzz_%.c,$(B)/tests/fuzz/corpus_%,$(SRC_fuzz))
 $(B)/tests/%: $(B)/obj/tests/%.o $(LIB_testing) $(LIBS_own)
 	$(LINK) -o $@ $^ -lcmocka $(LIBS)
 
 # A fuzz target as a plain test (its corpus, and small changes to it), and under the fuzzer.
-$(B)/tests/fuzz/corpus_%: $(B)/obj/tests/fuzz/fuzz_%.o $(B)/obj/tests/fuzz/corpus_main.o $(LIB_testing) $(LIBS_own)
+$(B)/tests/fuzz/corpus_%: $(B)/obj/tests/fuzz/fuzz_%.o $(B)/obj/tests/fuzz/corpus_main.o $(LIB_testing) \
+                          $(LIBS_own)
 	$(LINK) -o $@ $^ -lcmocka $(LIBS)
 FUZZ_BINS := $(patsubst %.c,$(B)/%,$(filter tests/fuzz/fuzz_$(FUZZ_ONLY)%,$(SRC_fuzz)))
 $(B)/tests/fuzz/fuzz_%: $(B)/obj/tests/fuzz/fuzz_%.o $(LIB_testing) $(LIBS_own)
@@ -169,12 +158,13 @@ $(B)/obj/tests/venue/family.o: CPPFLAGS := -Itests/venue $(CPPFLAGS)
 $(B)/obj/tests/venue/family.o: schema/family.c
 	$(COMPILE_C)
 -include $(B)/obj/tests/venue/family.d
-$(VENUE_BINS): $(B)/tests/wrapped/venue/%: $(B)/obj/$$(MAIN_$$*)/main.o $(B)/obj/tests/venue/family.o $(call obj,$(SRC_venue)) $(LIBS_own)
+$(VENUE_BINS): $(B)/tests/wrapped/venue/%: $(B)/obj/$$(MAIN_$$*)/main.o $(B)/obj/tests/venue/family.o \
+               $(call obj,$(SRC_venue)) $(LIBS_own)
 	$(LINK) -o $@ $^ $(LIBS)
 
 BENCH_BINS := $(patsubst benchmarks/%,$(B)/bench/%,$(basename $(SRC_bench) $(SRC_limits)))
 $(B)/bench/limits/%: $(B)/obj/benchmarks/limits/%.o
-	$(LINK) -o $@ $^ $(LIBS_wire) $(LIBS_core)
+	$(LINK) -o $@ $^ $(LIBS)
 $(B)/bench/%: $(B)/obj/benchmarks/%.o $(LIBS_own)
 	$(LINK) -o $@ $^ $(LIBS)
 
@@ -204,15 +194,15 @@ deps:
 ## demo: simulated exchange over TLS -> record -> replay -> a report, in half a minute
 demo:
 	@.ci/deps build
-	@$(MAKE) --no-print-directory -s -j$(JOBS) VARIANT=release all
+	$(SUBMAKE) -j$(JOBS) VARIANT=release all
 	@docs/examples/demo.sh build/bin build/demo
 
 ## test: the whole suite; ends with "N passed, N failed"
 test:
 	@.ci/deps build test
-	@$(MAKE) --no-print-directory -s -j$(JOBS) VARIANT=release all
-	@$(MAKE) --no-print-directory -s -j$(JOBS) VARIANT=debug tests-build
-	@$(MAKE) --no-print-directory -s VARIANT=debug suite BIN=build/bin
+	$(SUBMAKE) -j$(JOBS) VARIANT=release all
+	$(SUBMAKE) -j$(JOBS) VARIANT=debug tests-build
+	$(SUBMAKE) VARIANT=debug suite BIN=build/bin
 
 suite:
 	@TAPEDECK_WRAPPED=$(abspath $(B)/tests/wrapped) tests/run $(BIN) $(B) $(TEST_BINS)
@@ -235,9 +225,10 @@ golden-update: $(B)/tests/schema/test_golden
 ## check: the strict gate: format, structure, clang-tidy, cppcheck, suite under ASan+UBSan, threads under TSan
 check:
 	@.ci/deps build test check fuzz
-	@$(MAKE) --no-print-directory check-format check-structure check-cppcheck check-tidy
-	@$(MAKE) --no-print-directory check-asan
-	@$(MAKE) --no-print-directory check-tsan
+	$(SUBMAKE) check-format check-structure check-cppcheck
+	$(SUBMAKE) -j$(JOBS) -k check-tidy
+	$(SUBMAKE) check-asan
+	$(SUBMAKE) check-tsan
 	@echo "check: all passed"
 
 check-format:
@@ -268,20 +259,18 @@ build/tidy/%.ok: %.c .clang-tidy
 	@$(CC) $(CPPFLAGS) -std=c17 -MM -MP -MT $@ -MF $(@:.ok=.d) $<
 	@touch $@
 
-tidy-stamps: $(TIDY_STAMPS)
-
-check-tidy:
-	@$(MAKE) --no-print-directory -s -k -j$(JOBS) tidy-stamps && echo "check: clang-tidy ok"
+check-tidy: $(TIDY_STAMPS)
+	@echo "check: clang-tidy ok"
 
 # Optimised-build warnings count as errors here; then the whole suite with the sanitizers watching.
 check-asan:
-	@$(MAKE) --no-print-directory -s -j$(JOBS) VARIANT=release WERROR=-Werror all
-	@$(MAKE) --no-print-directory -s -j$(JOBS) VARIANT=asan WERROR=-Werror all tests-build
-	@TEST_TIMEOUT_S=600 $(MAKE) --no-print-directory -s VARIANT=asan suite BIN=build/asan/bin
+	$(SUBMAKE) -j$(JOBS) VARIANT=release WERROR=-Werror all
+	$(SUBMAKE) -j$(JOBS) VARIANT=asan WERROR=-Werror all tests-build
+	$(SUBMAKE) VARIANT=asan suite BIN=build/asan/bin TEST_TIMEOUT_S=600
 
 check-tsan:
-	@$(MAKE) --no-print-directory -s -j$(JOBS) VARIANT=tsan all tests-build
-	@TEST_TIMEOUT_S=900 $(MAKE) --no-print-directory -s VARIANT=tsan suite BIN=build/tsan/bin
+	$(SUBMAKE) -j$(JOBS) VARIANT=tsan all tests-build
+	$(SUBMAKE) VARIANT=tsan suite BIN=build/tsan/bin TEST_TIMEOUT_S=900
 
 ## format: rewrite the sources with clang-format
 format:
@@ -293,22 +282,20 @@ format:
 ## bench: our paths beside their limits, in one run; a table, and build/bench/results.jsonl
 bench:
 	@.ci/deps build test bench
-	@$(MAKE) --no-print-directory -s -j$(JOBS) VARIANT=release all bench-build
+	$(SUBMAKE) -j$(JOBS) VARIANT=release all bench-build
 	@node benchmarks/run.mjs build/release build/bench
 
 ## fuzz: fuzz every parser for FUZZ_SECONDS each (default 60) under ASan+UBSan; FUZZ_ONLY=NAME: only those
 fuzz:
 	@.ci/deps build fuzz
-	@$(MAKE) --no-print-directory -s -j$(JOBS) VARIANT=fuzz CC=clang CXX=clang++ fuzz-build
+	$(SUBMAKE) -j$(JOBS) VARIANT=fuzz CC=clang CXX=clang++ fuzz-build
 	@tests/fuzz/run build/fuzz/tests/fuzz $(FUZZ_SECONDS) $(FUZZ_ONLY)
 
 ## soak: SOAK_KILLS times kill -9 (default 200), one archive throughout, and other faults; a table of what was tried and
 ##       what was lost; then all families at once for SOAK_SECONDS (default 600)
-SOAK_KILLS ?= 200
-SOAK_SECONDS ?= 600
 soak:
 	@.ci/deps build test
-	@$(MAKE) --no-print-directory -s -j$(JOBS) VARIANT=release all build/release/tests/wrapped/recorder_moved_clock
+	$(SUBMAKE) -j$(JOBS) VARIANT=release all build/release/tests/wrapped/recorder_moved_clock
 	@tests/e2e/soak build/release/bin $(SOAK_KILLS)
 	@TAPEDECK_SESSION_SECONDS=$(SOAK_SECONDS) TAPEDECK_SESSION_RATE=60 tests/e2e/run build/bin session
 
@@ -316,48 +303,42 @@ soak:
 FAULT_BINS := $(patsubst tests/%.c,build/release/tests/%,$(filter tests/fault/%,$(SRC_tests)))
 sweep:
 	@.ci/deps build test
-	@$(MAKE) --no-print-directory -s -j$(JOBS) VARIANT=release $(FAULT_BINS)
+	$(SUBMAKE) -j$(JOBS) VARIANT=release $(FAULT_BINS)
 	@for t in $(FAULT_BINS); do TAPEDECK_SWEEP=full $$t || exit 1; done
 
 ##@ On this machine
 
+DEST = $(DESTDIR)$(PREFIX)
+INCLUDE = $(DEST)/include/tapedeck
 # schema/exchanges.h includes the exchanges' own folders.
-# Headers keep their module folders below include/tapedeck, as they are included here.
-INSTALL_INCLUDE = $(DESTDIR)$(PREFIX)/include/tapedeck
-INSTALL_HEADERS = $(filter-out %_impl.h base/banned.h schema/exchanges.h,$(wildcard $(LIBRARIES:=/*.h)))
-
+HEADERS = $(filter-out %_impl.h base/banned.h schema/exchanges.h,$(wildcard $(LIBRARIES:=/*.h)))
+PAGES = $(wildcard docs/man/*.1)
 # Where each shell looks for the completions of a program $$p.
-COMPLETIONS_bash = share/bash-completion/completions/$$p
-COMPLETIONS_zsh = share/zsh/site-functions/_$$p
-COMPLETIONS_fish = share/fish/vendor_completions.d/$$p.fish
-COMPLETION_FOLDERS = $(sort $(dir $(COMPLETIONS_bash) $(COMPLETIONS_zsh) $(COMPLETIONS_fish)))
+COMPLETIONS_bash = $(DEST)/share/bash-completion/completions/$$p
+COMPLETIONS_zsh = $(DEST)/share/zsh/site-functions/_$$p
+COMPLETIONS_fish = $(DEST)/share/fish/vendor_completions.d/$$p.fish
 
 ## install: copy programs, library, headers, man pages and completions below PREFIX (/usr/local), DESTDIR in front
 install: all $(LIB_core)
-	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin lib/pkgconfig share/man/man1 $(COMPLETION_FOLDERS)) \
-	    $(addprefix $(INSTALL_INCLUDE)/,$(LIBRARIES))
-	install -m 755 $(BINS) $(DESTDIR)$(PREFIX)/bin
-	install -m 644 $(LIB_core) $(DESTDIR)$(PREFIX)/lib
-	for header in $(INSTALL_HEADERS); do \
-	    install -m 644 $$header $(INSTALL_INCLUDE)/$$header || exit 1; done
-	printf '%s\n' 'prefix=$(PREFIX)' 'Name: tapedeck' 'Version: $(VERSION)' \
+	install -D -t $(DEST)/bin $(BINS)
+	install -D -m 644 -t $(DEST)/lib $(LIB_core)
+	install -D -m 644 -t $(DEST)/share/man/man1 $(PAGES)
+	$(foreach m,$(LIBRARIES),install -D -m 644 -t $(INCLUDE)/$(m) $(filter $(m)/%,$(HEADERS)) &&) true
+	mkdir -p $(DEST)/lib/pkgconfig
+	printf '%s\n' 'prefix=$(PREFIX)' 'Name: tapedeck' \
+	    "Version: $$(sed -n 's/.*TAPEDECK_VERSION "\(.*\)"/\1/p' cli/version.h)" \
 	    'Description: decoders, order books and archives of exchange WebSocket feeds' \
 	    'Cflags: -I$${prefix}/include/tapedeck' \
-	    'Libs: -L$${prefix}/lib -ltapedeck $(LIBS_core) -lstdc++ -pthread' \
-	    > $(DESTDIR)$(PREFIX)/lib/pkgconfig/tapedeck.pc
-	for page in $(wildcard docs/man/*.1); do \
-	    install -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man1 || exit 1; done
-	for p in $(BIN_names); do $(foreach s,bash zsh fish, \
-	    $(B)/bin/$$p --completions $s > $(DESTDIR)$(PREFIX)/$(COMPLETIONS_$s) || exit 1;) done
+	    'Libs: -L$${prefix}/lib -ltapedeck $(LIBS_core) -lstdc++ -pthread' > $(DEST)/lib/pkgconfig/tapedeck.pc
+	for p in $(BIN_names); do $(foreach s,bash zsh fish,mkdir -p $(dir $(COMPLETIONS_$s)) && \
+	    $(B)/bin/$$p --completions $s > $(COMPLETIONS_$s) || exit 1;) done
 
 ## uninstall: remove what install put there
 uninstall:
-	rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,$(BIN_names)) $(DESTDIR)$(PREFIX)/lib/libtapedeck.a
-	rm -f $(DESTDIR)$(PREFIX)/lib/pkgconfig/tapedeck.pc
-	rm -rf $(INSTALL_INCLUDE)
-	rm -f $(addprefix $(DESTDIR)$(PREFIX)/share/man/man1/,$(notdir $(wildcard docs/man/*.1)))
-	for p in $(BIN_names); do \
-	    rm -f $(foreach s,bash zsh fish,$(DESTDIR)$(PREFIX)/$(COMPLETIONS_$s)); done
+	rm -f $(BIN_names:%=$(DEST)/bin/%) $(DEST)/lib/libtapedeck.a $(DEST)/lib/pkgconfig/tapedeck.pc
+	rm -f $(patsubst docs/man/%,$(DEST)/share/man/man1/%,$(PAGES))
+	rm -rf $(INCLUDE)
+	for p in $(BIN_names); do rm -f $(foreach s,bash zsh fish,$(COMPLETIONS_$s)); done
 
 ## clean: remove build/
 clean:
