@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { tapedeck, temporary } from "./lib.mjs";
+import { archiveVerbs, tapedeck, temporary } from "./lib.mjs";
 
 const NOON = Date.parse("2021-04-17T12:00:00Z");
 
@@ -17,14 +17,9 @@ async function archiveOf(t) {
   return archive;
 }
 
-const VERBS = (dir) => ({
-  info: ["--json"], ls: ["--json"], cat: [], gaps: ["--json"], verify: ["--json"], recover: ["--json"], prune: ["--dry-run", "--older-than", "1d"],
-  reindex: [], "dump-catalog": [], replay: ["--messages"], export: ["--format", "jsonl", "--out", path.join(dir, "set"), "--force"],
-});
-
 test("every verb that needs only an archive takes it as an argument, an option, or from the environment", async (t) => {
-  const archive = await archiveOf(t), dir = temporary(t), elsewhere = path.join(dir, "elsewhere");
-  for (const [verb, rest] of Object.entries(VERBS(dir))) {
+  const archive = await archiveOf(t), elsewhere = path.join(temporary(t), "elsewhere");
+  for (const [verb, rest] of await archiveVerbs(t)) {
     const outcome = async (args, env = {}) => {
       const { code, stdout } = await tapedeck(t, [verb, ...args], { env, status: null });
       return { code, stdout };

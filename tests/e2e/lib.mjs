@@ -122,6 +122,28 @@ export async function run(t, name, args, { status = 0, ...options } = {}) {
 
 export const tapedeck = (t, args, options) => run(t, "tapedeck", args, options);
 
+/** The verbs that --help lists, each with its summary. */
+export async function verbs(t) {
+  const { stdout } = await tapedeck(t, ["--help"]);
+  return new Map(stdout.split("\n").filter((l) => /^  \S/.test(l)).map((l) => /^  (\S+) +(.*)$/.exec(l).slice(1)));
+}
+
+/** The verbs that need only an archive and end by themselves, each with what it needs besides: [verb, arguments]. */
+export async function archiveVerbs(t) {
+  const others = ["record", "import", "serve"]; // they need a source, or go on until they are stopped
+  const needs = {
+    prune: ["--dry-run", "--older-than", "1d"],
+    replay: ["--messages"], // its report says how fast it was
+    export: ["--format", "jsonl", "--out", path.join(temporary(t), "set"), "--force"],
+  };
+  const found = [];
+  for (const verb of (await verbs(t)).keys()) {
+    const help = others.includes(verb) ? "" : (await tapedeck(t, [verb, "--help"])).stdout;
+    if (/^  -a, --archive /m.test(help)) found.push([verb, needs[verb] ?? []]);
+  }
+  return found;
+}
+
 export async function json(t, args, options) {
   return JSON.parse((await tapedeck(t, args, options)).stdout);
 }

@@ -16,7 +16,7 @@ import path from "node:path";
 import { after, before, test } from "node:test";
 import zlib from "node:zlib";
 import { PAGES, withOptions } from "./man_options.mjs";
-import { BIN, Program, json, jsonLines, listening, tapedeck, temporary } from "./lib.mjs";
+import { BIN, Program, json, jsonLines, listening, tapedeck, temporary, verbs } from "./lib.mjs";
 
 const SECTIONS = ["NAME", "SYNOPSIS", "DESCRIPTION", "EXIT STATUS", "SEE ALSO"];
 const EXAMPLE_MS = 60_000;
@@ -24,12 +24,6 @@ const EXAMPLE_MS = 60_000;
 const pageNames = () => fs.readdirSync(PAGES).filter((f) => f.endsWith(".1"));
 const pageLines = (name) => fs.readFileSync(path.join(PAGES, name), "utf8").split("\n");
 const plain = (roff) => roff.replace(/\\f./g, "").replace(/\\-/g, "-").replace(/\\&/g, "").replace(/\\e/g, "\\");
-
-/** Verbs of the front, each with its summary. */
-async function verbs(t) {
-  const { stdout } = await tapedeck(t, ["--help"]);
-  return new Map(stdout.split("\n").filter((l) => /^  \S/.test(l)).map((l) => /^  (\S+) +(.*)$/.exec(l).slice(1)));
-}
 
 /** The lines of a section of a page. */
 function section(name, title) {

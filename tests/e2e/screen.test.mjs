@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { describe, test } from "node:test";
-import { json, jsonLines, tapedeck, temporary } from "./lib.mjs";
+import { archiveVerbs, json, jsonLines, tapedeck, temporary } from "./lib.mjs";
 import { acknowledge, hostile, trade } from "./hostile.mjs";
 import { feedArgs, Recorder } from "./live.mjs";
 import { onTerminal } from "./on_terminal.mjs";
@@ -58,9 +58,9 @@ describe("screens", { concurrency: 2 }, () => {
     const dir = temporary(t);
     const archive = await archiveOf(t, dir);
     const verbs = [
-      ["info"], ["ls"], ["gaps"], ["verify"], ["replay"], ["topics"], ["cat"], ["decode"], ["dump-catalog"], ["prune", "--dry-run", "--older-than", "1d"],
-      ["info", "--json"], ["replay", "--json"], ["gaps", "--json"], ["recover"], ["reindex"],
-      ["export", "--format", "tardis-csv", "--out", path.join(dir, "csv")], ["export", "--format", "jsonl", "--out", path.join(dir, "jsonl")],
+      ...(await archiveVerbs(t)).map(([verb, needs]) => [verb, ...needs]), ["topics"], ["decode"],
+      ["info", "--json"], ["replay"], ["replay", "--json"], ["gaps", "--json"],
+      ["export", "--format", "tardis-csv", "--out", path.join(dir, "csv")],
       ["replay", "--speed", "1000"], ["replay", "--symbol", "\x1b[31m*"], ["info", "\x1b[31m"],
     ];
     for (const [verb, ...more] of verbs) {

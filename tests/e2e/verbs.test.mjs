@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { Program, capture, filesBelow, inboundFrames, json, jsonLines, run, tapedeck, temporary, withoutCapture } from "./lib.mjs";
+import { Program, archiveVerbs, capture, filesBelow, inboundFrames, json, jsonLines, run, tapedeck, temporary, verbs, withoutCapture } from "./lib.mjs";
 
 const INVERSE = "inverse-2021-04-17.jsonl.gz";
 const LINEAR = "linear-2021-04-17.jsonl.gz";
@@ -42,10 +42,8 @@ test("usage errors end with 2 and say what is wrong", async (t) => {
 });
 
 test("every error begins with the verb's name, whichever program runs it", async (t) => {
-  const { stdout } = await tapedeck(t, ["--help"]);
-  const verbs = stdout.split("\n").filter((l) => /^  \S/.test(l)).map((l) => l.trim().split(/\s+/)[0]);
   const programs = { record: "tapedeck-record", sim: "tapedeck-sim", replay: "tapedeck-replay", serve: "tapedeck-replay", export: "tapedeck-replay" };
-  for (const verb of verbs) {
+  for (const verb of (await verbs(t)).keys()) {
     const asked = [["tapedeck", [verb, "--no-such-option"]]];
     if (programs[verb] !== undefined) asked.push([programs[verb], [verb, "--no-such-option"]]);
     for (const [program, args] of asked) {
@@ -57,10 +55,9 @@ test("every error begins with the verb's name, whichever program runs it", async
 });
 
 test("every verb has help with an example that names it", async (t) => {
-  const { stdout } = await tapedeck(t, ["--help"]);
-  const verbs = stdout.split("\n").filter((l) => /^  \S/.test(l)).map((l) => l.trim().split(/\s+/)[0]);
-  assert.ok(verbs.length >= 12);
-  const own = verbs.filter((v) => !["record", "replay", "serve", "sim"].includes(v));
+  const all = [...(await verbs(t)).keys()];
+  assert.ok(all.length >= 12);
+  const own = all.filter((v) => !["record", "replay", "serve", "sim"].includes(v));
   for (const verb of own) {
     const help = (await tapedeck(t, [verb, "--help"])).stdout;
     assert.match(help, new RegExp(`usage: tapedeck ${verb} `));
@@ -70,8 +67,8 @@ test("every verb has help with an example that names it", async (t) => {
 
 test("an archive that is not there, or is none, ends readers with 4", async (t) => {
   const dir = temporary(t);
-  for (const verb of ["info", "ls", "cat", "gaps", "verify", "recover", "reindex", "dump-catalog"]) {
-    const end = await tapedeck(t, [verb, "-a", path.join(dir, "nowhere")], { status: 4 });
+  for (const [verb, needs] of await archiveVerbs(t)) {
+    const end = await tapedeck(t, [verb, "-a", path.join(dir, "nowhere"), ...needs], { status: 4 });
     assert.match(end.stderr, /^tapedeck [a-z-]+: cannot open archive '.*nowhere'/);
   }
 });
