@@ -16,6 +16,9 @@ enum { READINGS_MAX = 8 }; /* that wait for their trades; candles are read each 
 #define MADE_SLACK_NS ((int64_t)TD_NS_PER_S)
 #define MADE_LAG_NS   ((int64_t)(2 * TD_NS_PER_S))
 
+/* How much longer one frame of a connection may wait in buffers than another before it is read. */
+#define READ_DELAY_NS ((int64_t)TD_NS_PER_S)
+
 /* How long a reading waits for trades that it has and we do not: by the next readings. */
 #define WAIT_NS ((int64_t)(5 * TD_NS_PER_S))
 
@@ -109,18 +112,19 @@ static void forget_chains(audit *a, const audit_member *trades)
     }
 }
 
-/* The exchange's time of a receive time: no later than it was, as far as the clocks are known. A
+/* The latest exchange time that a receive time may have been, as far as the clocks are known. A
  * recorder's clock that is behind shows in frames that came before they were made. */
 static int64_t exchange_time(const audit *a, uint64_t recv_ns)
 {
     int64_t recv = recv_ns > INT64_MAX ? INT64_MAX : (int64_t)recv_ns;
-    return a->delay_ns_min < 0 && recv < INT64_MAX + a->delay_ns_min ? recv - a->delay_ns_min
-                                                                     : recv;
+    int64_t behind = a->delay_ns_min < 0 ? READ_DELAY_NS - a->delay_ns_min : 0;
+    return recv < INT64_MAX - behind ? recv + behind : INT64_MAX;
 }
 
+/* Times beyond 2116 are no times; sums of those before do not overflow. */
 static void note_delay(audit *a, uint64_t recv_ns, uint64_t exchange_ns)
 {
-    if (exchange_ns == 0 || recv_ns > INT64_MAX || exchange_ns > INT64_MAX)
+    if (exchange_ns == 0 || recv_ns > INT64_MAX || exchange_ns > INT64_MAX / 2)
         return;
     int64_t delay = (int64_t)recv_ns - (int64_t)exchange_ns;
     if (delay < a->delay_ns_min)
@@ -218,6 +222,15 @@ static answer compare(candle_chain *chain, const trade_store *store, const readi
     return rest.volume > growth.volume ? ANSWER_MISSING : ANSWER_NOT_YET;
 }
 
+/* 1 if the candle surely began after its trades were subscribed. Without a time of the reading,
+ * only a trade shows that the recorder's clock is behind. */
+static int is_whole_candle(const audit *a, const trade_store *store, const reading *r)
+{
+    uint64_t since = trade_store_since(store);
+    int has_exchange_time = r->made_ns != 0 || trade_store_end(store) > trade_store_first(store);
+    return since != 0 && has_exchange_time && r->start_ns >= exchange_time(a, since);
+}
+
 /* Begin at a candle: at its start if all its trades are here, else at this reading if it is a new
  * one. 1 if the reading is to be compared. */
 static int begin_candle(audit *a, audit_member *member, const trade_store *store, const reading *r)
@@ -226,7 +239,7 @@ static int begin_candle(audit *a, audit_member *member, const trade_store *store
     uint64_t since = trade_store_since(store);
     int64_t since_made = exchange_time(a, since);
     uint64_t checked_ns = chain->has_base ? chain->base.recv_ns : since;
-    if (since != 0 && r->start_ns >= since_made) {
+    if (is_whole_candle(a, store, r)) {
         chain->kind = BASE_START;
         chain->base = *r;
         chain->base.sum = (trade_sum){0};

@@ -38,8 +38,8 @@ static const topic_row TICKER = {
 
 /* One thing that comes. Times in seconds; a candle lasts 60 s. */
 typedef struct tick {
-    char kind; /* T trade, B block trade, K reading, ~ trades' new connection, ! undecodable trades,
-                  0 end */
+    char kind;        /* T trade, B block trade, K reading, k reading without a time, ~ trades' new
+                         connection, ! undecodable trades, 0 end */
     uint32_t at;      /* exchange time; it is received 1 s later */
     uint32_t start;   /* of the candle */
     int64_t size;     /* of the trade, or the candle's volume; the price is 10 */
@@ -153,12 +153,37 @@ static const candle_case CANDLE_CASES[] = {
      0,
      0,
      3},
+    /* Answered at 80: trades from 60 to 80 are not here. */
+    {"candles without a time, and a clock that is behind: a trade shows what the time is",
+     50,
+     {{'<', 30, 0, 0, 0},
+      {'k', 82, 60, 100, 0},
+      {'T', 84, 0, 5, 0},
+      {'k', 85, 60, 105, 0},
+      {'T', 121, 0, 7, 0},
+      {'k', 122, 120, 7, 0},
+      {'k', 124, 120, 9, 0},
+      {'T', 181, 0, 1, 1}},
+     0,
+     2,
+     2},
+    {"the first frame was read later after it was sent than the answer",
+     50,
+     {{'<', 11, 0, 0, 0},
+      {'K', 61, 60, 5, 0},
+      {'T', 62, 0, 3, 0},
+      {'K', 63, 60, 8, 0},
+      {'T', 63, 0, 1, 0}},
+     0,
+     0,
+     2},
 };
 
 typedef struct candle_bench {
     audit *a;
     audit_member *trades, *candles;
     uint64_t connection;
+    uint32_t behind_s; /* the recorder's clock */
 } candle_bench;
 
 static message trade_message(const tick *t, msg_trade *space)
@@ -180,7 +205,8 @@ static message candle_message(const tick *t, msg_value values[4], msg_item *item
     values[3] = (msg_value){MEMBER_TURNOVER, VALUE_DECIMAL,
                             .as = {.decimal = {volume * 10 + (t->size < 0), 0}}};
     *item = (msg_item){ACTION_NONE, values, 4};
-    return (message){.record = {.head = {.type = MSG_KLINE, .exchange_ns = t->at * S},
+    uint64_t exchange_ns = (t->kind == 'k' ? t->start : t->at) * S;
+    return (message){.record = {.head = {.type = MSG_KLINE, .exchange_ns = exchange_ns},
                                 .items = item,
                                 .item_count = 1},
                      .is_record = 1};
@@ -192,22 +218,28 @@ static uint32_t take_tick(candle_bench *b, const candle_case *c, const tick *t)
     msg_value values[4];
     msg_item item;
     audit_verdict found;
+    int is_candle = t->kind == 'K' || t->kind == 'k';
+    uint64_t recv_ns = (t->at + 1 - b->behind_s) * S;
+    if (t->kind == '<') {
+        b->behind_s = t->at;
+        return 0;
+    }
     if (t->kind == '!') {
-        audit_skip(b->a, b->trades, (t->at + 1) * S);
+        audit_skip(b->a, b->trades, recv_ns);
         return 0;
     }
     if (t->kind == '~') {
         b->connection++;
         return 0;
     }
-    const audit_frame frame = {.recv_ns = (t->at + 1) * S,
+    const audit_frame frame = {.recv_ns = recv_ns,
                                .connection = b->connection,
                                .conn = (uint32_t)b->connection,
                                .answered_ns = b->connection > 1             ? AUDIT_ANSWERED_NOT_YET
                                               : c->answered_s == UINT32_MAX ? AUDIT_ANSWERED_NOT_YET
                                                                             : c->answered_s * S};
-    message m = t->kind == 'K' ? candle_message(t, values, &item) : trade_message(t, &trade);
-    audit_take(b->a, t->kind == 'K' ? b->candles : b->trades, &frame, &m, NULL, &found);
+    message m = is_candle ? candle_message(t, values, &item) : trade_message(t, &trade);
+    audit_take(b->a, is_candle ? b->candles : b->trades, &frame, &m, NULL, &found);
     for (uint32_t i = 0; i < found.count; i++) {
         assert_int_equal(found.items[i].verdict.rule, RULE_TRADES_COMPLETE);
         assert_ptr_equal(found.items[i].about.member, b->trades);
@@ -230,7 +262,7 @@ static void test_candles(void **state)
             uint32_t found = take_tick(&b, c, &c->ticks[k]);
             if (found != c->ticks[k].missing)
                 fail_msg("%s: tick %zu: %u found", c->name, k, found);
-            last = c->ticks[k].at;
+            last = c->ticks[k].kind == '<' ? 0 : c->ticks[k].at;
         }
         audit_verdict found;
         audit_finish(b.a, (last + 3) * S, &found);
