@@ -239,14 +239,10 @@ static td_result put(redactor *self, uint32_t place, const char *value, td_err *
 {
     TD_ASSERT(place <= self->count);
     size_t size = strlen(value);
-    if (size < REDACT_SECRET_BYTES_MIN)
-        return td_err_set(
-            err, TD_E_INVALID,
-            "a secret of %zu characters: %d is the least that can be hidden in frames", size,
-            REDACT_SECRET_BYTES_MIN);
-    if (size > LIMIT_SECRET_BYTES)
-        return td_err_set(err, TD_E_LIMIT, "a secret of %zu bytes: at most %u are possible", size,
-                          LIMIT_SECRET_BYTES);
+    if (size < REDACT_SECRET_BYTES_MIN || size > LIMIT_SECRET_BYTES)
+        return td_err_set(err, TD_E_INVALID,
+                          "a secret of %zu bytes: only those of %d to %u can be hidden in frames",
+                          size, REDACT_SECRET_BYTES_MIN, LIMIT_SECRET_BYTES);
     redact_secret *made = new_secret(value, size);
     if (made == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for a secret");
@@ -445,7 +441,7 @@ static void hide_spelt(const redactor *self, uint8_t *bytes, size_t size, redact
 
 td_result redactor_add_found(redactor *self, td_bytes value, redact_spelling how, td_err *err)
 {
-    if (value.size < REDACT_SECRET_BYTES_MIN || value.size > LIMIT_SECRET_BYTES)
+    if (value.size < REDACT_SECRET_BYTES_MIN)
         return TD_OK;
     char *text = td_secret_alloc(value.size + 1);
     if (text == NULL)

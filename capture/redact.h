@@ -52,10 +52,9 @@ typedef struct redactor {
 void redactor_init(redactor *self);
 void redactor_fini(redactor *self);
 
-/* Hide this value for good; one that is hidden already is fine. Shorter than
- * REDACT_SECRET_BYTES_MIN: TD_E_INVALID, for it would hit ordinary data. All of these come before
- * the first signature. TD_E_NOMEM; TD_E_LIMIT: more than LIMIT_SECRETS, or longer than
- * LIMIT_SECRET_BYTES. */
+/* Hide this value for good; one that is hidden already is fine. All of these come before the first
+ * signature. TD_E_INVALID: shorter than REDACT_SECRET_BYTES_MIN, which would hit ordinary data, or
+ * longer than LIMIT_SECRET_BYTES; TD_E_LIMIT: more than LIMIT_SECRETS; TD_E_NOMEM. */
 TD_MUST_USE td_result redactor_add(redactor *self, const char *secret, td_err *err);
 
 /* Hide a value that is replaced on every connect; the oldest such value is forgotten at the bound.
@@ -69,7 +68,7 @@ typedef enum redact_spelling {
 } redact_spelling;
 
 /* Hide a value that was found in a URL or a frame, as redactor_add; one that is shorter than
- * REDACT_SECRET_BYTES_MIN, longer than LIMIT_SECRET_BYTES or not a text is left, with TD_OK. */
+ * REDACT_SECRET_BYTES_MIN or has a zero byte is left, with TD_OK. */
 TD_MUST_USE td_result redactor_add_found(redactor *self, td_bytes value, redact_spelling how,
                                          td_err *err);
 

@@ -37,11 +37,10 @@ void import_secrets_close(import_secrets *secrets)
     td_free(secrets);
 }
 
-/* A value that is too short to be hidden, or too long to be a secret, stays. */
 static td_result add(import_secrets *s, td_bytes value, redact_spelling how, td_err *err)
 {
     td_result rc = redactor_add_found(&s->values, value, how, err);
-    return rc == TD_E_LIMIT ? td_err_add(err, rc, "keys and signatures of the capture") : rc;
+    return rc == TD_OK ? rc : td_err_add(err, rc, "keys and signatures of the capture");
 }
 
 /* "wss://user:password@…?api_key=…&expires=…&signature=…" */

@@ -6,7 +6,8 @@
 #include "base/assert.h"
 #include "base/secret.h"
 
-enum { SECRET_BYTES_MAX = 4096 };
+/* A file's secret may end in a line break. */
+enum { SECRET_FILE_BYTES_MAX = LIMIT_SECRET_BYTES + sizeof "\r\n" - 1 };
 
 static td_result refuse_open_file(const char *path, td_err *err)
 {
@@ -28,7 +29,7 @@ static td_result read_bytes(td_io io, const char *path, char *text, size_t *size
         return refuse_open_file(path, err);
     }
     if (rc == TD_OK)
-        rc = td_io_read_at(file, 0, text, SECRET_BYTES_MAX, size, err);
+        rc = td_io_read_at(file, 0, text, SECRET_FILE_BYTES_MAX + 1, size, err);
     td_io_close(file);
     return rc == TD_OK ? rc : td_err_add(err, rc, "cannot read the secret in '%s'", path);
 }
@@ -36,10 +37,17 @@ static td_result read_bytes(td_io io, const char *path, char *text, size_t *size
 static td_result read_file(td_io io, const char *path, char **out, td_err *err)
 {
     size_t size = 0;
-    char *text = td_secret_alloc(SECRET_BYTES_MAX + 1);
+    char *text = td_secret_alloc(SECRET_FILE_BYTES_MAX + 2);
     if (text == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for a secret");
     td_result rc = read_bytes(io, path, text, &size, err);
+    if (rc == TD_OK && size > SECRET_FILE_BYTES_MAX)
+        rc = td_err_set(err, TD_E_INVALID,
+                        "the file '%s' is too long for a secret, of %u bytes at most", path,
+                        LIMIT_SECRET_BYTES);
+    if (rc == TD_OK && memchr(text, '\0', size) != NULL)
+        rc = td_err_set(err, TD_E_INVALID, "the secret in '%s' is not a text: it has a zero byte",
+                        path);
     while (size > 0 && strchr(" \t\r\n", text[size - 1]) != NULL)
         text[--size] = '\0';
     if (rc == TD_OK && size == 0)

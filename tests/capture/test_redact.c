@@ -80,6 +80,30 @@ static void short_secrets_are_refused(void **state)
     redactor_fini(&hide);
 }
 
+/* One of LIMIT_SECRET_BYTES is hidden whole; a longer one is refused, however it is given. */
+static void long_secrets_are_hidden_whole_or_refused(void **state)
+{
+    (void)state;
+    static char secret[LIMIT_SECRET_BYTES + 2];
+    static char text[sizeof secret + 8];
+    td_err err;
+    redactor hide;
+    redactor_init(&hide);
+    memset(secret, 'x', LIMIT_SECRET_BYTES + 1);
+    assert_int_equal(redactor_add(&hide, secret, &err), TD_E_INVALID);
+    assert_non_null(strstr(err.text, "4097 bytes: only those of 4 to 4096"));
+    assert_int_equal(redactor_add_signature(&hide, secret, &err), TD_E_INVALID);
+    assert_int_equal(redactor_add_found(&hide, td_bytes_str(secret), REDACT_EXACT, &err),
+                     TD_E_INVALID);
+    secret[LIMIT_SECRET_BYTES] = '\0';
+    assert_int_equal(redactor_add_found(&hide, td_bytes_str(secret), REDACT_EXACT, &err), TD_OK);
+    snprintf(text, sizeof text, "<%s>", secret);
+    assert_int_equal(redactor_apply(&hide, (uint8_t *)text, strlen(text)).bytes,
+                     LIMIT_SECRET_BYTES);
+    assert_null(strchr(text, 'x'));
+    redactor_fini(&hide);
+}
+
 static void old_signatures_make_space_but_the_key_stays(void **state)
 {
     (void)state;
@@ -296,6 +320,7 @@ int main(void)
         cmocka_unit_test(occurrences_are_overwritten_in_place),
         cmocka_unit_test(a_secret_within_another_leaves_nothing_of_it),
         cmocka_unit_test(short_secrets_are_refused),
+        cmocka_unit_test(long_secrets_are_hidden_whole_or_refused),
         cmocka_unit_test(no_form_survives),
         cmocka_unit_test(other_text_is_left),
         cmocka_unit_test(found_values_are_spelt_or_exact),

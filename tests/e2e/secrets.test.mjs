@@ -195,7 +195,7 @@ describe("secrets", { concurrency: 2 }, () => {
     for (const file of torn) assert.equal(mode(file), "600", file);
   });
 
-  test("a secret file that others may read or write is refused, and a private one is not", async (t) => {
+  test("a secret file that others may read or write, or that holds no secret, is refused; a private one is not", async (t) => {
     const dir = temporary(t);
     const server = await hostile(t, dir, { message: (ws, request) => (acknowledge(ws, request), request.op === "subscribe" && ws.send(trade(1))) });
     const start = (file, archive) => new Recorder(t, path.join(dir, archive), [
@@ -207,6 +207,13 @@ describe("secrets", { concurrency: 2 }, () => {
       assert.match(end.stderr, /others than its owner may read or write the file '.*secret'/);
       assert.match(end.stderr, /hint: chmod 600 '.*secret'/);
       assert.ok(!end.stderr.includes(SECRET));
+    }
+    // Of 5,000 bytes nothing is used: neither the first 4,096, nor what stands before a zero byte.
+    for (const text of ["x".repeat(5000), `${SECRET}\0${SECRET}`]) {
+      fs.writeFileSync(secretFile(dir), text);
+      const end = await start(path.join(dir, "secret"), "tape-long").ended;
+      assert.equal(end.code, 2, end.stderr);
+      assert.match(end.stderr, /the file '.*secret' is too long for a secret, of 4096 bytes at most|the secret in '.*secret' is not a text/);
     }
     for (const access of [0o600, 0o400]) {
       const end = await start(secretFile(dir, access), "tape").ended;

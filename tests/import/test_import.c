@@ -400,6 +400,23 @@ static void test_secrets(void **state)
     assert_int_equal(s->report.feeds[0].counts.frames.redacted, 6);
 }
 
+/* A secret that cannot be hidden is not imported with a part of it. */
+static void test_secret_too_long(void **state)
+{
+    scene *s = *state;
+    static char text[8192];
+    td_err err;
+    import_options options = options_of(s, IMPORT_CRYPTOFEED);
+    snprintf(text, sizeof text,
+             URL " <-> 1618675210\n" URL
+                 " <- 1618675212: {\"op\":\"auth\",\"args\":[\"key123\",1,\"%05000d\"]}\n",
+             7);
+    write_capture(s, text);
+    assert_int_equal(import_run(&options, &s->report, &err), TD_E_INVALID);
+    assert_non_null(strstr(err.text, "a secret of 5000 bytes"));
+    assert_int_not_equal(access(s->place.path, F_OK), 0); /* no archive was made */
+}
+
 /* Frames on either side of a full hour: two segments, the second one restates the connection. */
 static void test_hours(void **state)
 {
@@ -473,6 +490,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_twice, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_secrets, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_secret_too_long, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_hours, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_too_many_topics, set_up, tear_down),
     };
