@@ -48,52 +48,116 @@ void decoder_close(decoder *d)
     td_free(d);
 }
 
-/* The levels of a record; and where it tells retail orders apart, how many. */
-static int take_levels(fast_decoder *fast, int has_rpi, const message *m)
+/* ---- from a record of a book or of trades to its plain struct ---- */
+
+static const msg_value *item_value(const msg_item *item, msg_member member)
 {
-    for (size_t i = 0; i < m->record.item_count; i++) {
+    return msg_value_find(item->values, item->value_count, member);
+}
+
+/* Values are typed by the row that they were read with, so a member's type is known here. Absent
+ * numbers are 0, absent texts empty. */
+static td_decimal decimal_of(const msg_value *value)
+{
+    return value != NULL && value->type == VALUE_DECIMAL ? value->as.decimal : (td_decimal){0, 0};
+}
+
+static td_bytes text_of(const msg_value *value)
+{
+    return value != NULL && value->type == VALUE_TEXT ? value->as.text : td_bytes_of(NULL, 0);
+}
+
+static uint8_t side_of(const msg_item *item)
+{
+    const msg_value *side = item_value(item, MEMBER_SIDE);
+    return side == NULL ? (uint8_t)SIDE_NONE : side->as.side;
+}
+
+static msg_level level_of(const msg_item *item)
+{
+    td_decimal price = decimal_of(item_value(item, MEMBER_PRICE));
+    td_decimal size = decimal_of(item_value(item, MEMBER_SIZE));
+    const msg_value *rpi = item_value(item, MEMBER_RPI_SIZE);
+    if (item->action == ACTION_DELETE)
+        size = (td_decimal){0, 0};
+    else if (rpi != NULL && !msg_size_with_rpi(size, decimal_of(rpi), &size))
+        TD_ASSERT(!"a level whose sizes were not added up before");
+    return (msg_level){
+        .price = price.mantissa,
+        .price_scale = price.scale,
+        .size = size.mantissa,
+        .size_scale = size.scale,
+        .side = side_of(item),
+        .action = (uint8_t)item->action,
+    };
+}
+
+/* A trade names its symbol only where that is not the message's. */
+static msg_trade trade_of(const msg_item *item, td_bytes own)
+{
+    const msg_value *time = item_value(item, MEMBER_EXCHANGE_TIME);
+    const msg_value *cross_seq = item_value(item, MEMBER_CROSS_SEQ);
+    const msg_value *seq = item_value(item, MEMBER_SEQ);
+    const msg_value *block = item_value(item, MEMBER_IS_BLOCK_TRADE);
+    const msg_value *rpi = item_value(item, MEMBER_IS_RPI_TRADE);
+    td_bytes symbol = text_of(item_value(item, MEMBER_SYMBOL));
+    return (msg_trade){
+        .price = decimal_of(item_value(item, MEMBER_PRICE)),
+        .size = decimal_of(item_value(item, MEMBER_SIZE)),
+        .exchange_ns = time == NULL ? 0 : time->as.time_ns,
+        .cross_seq = cross_seq == NULL ? 0 : cross_seq->as.integer,
+        .has_cross_seq = cross_seq != NULL,
+        .seq = seq == NULL ? 0 : seq->as.integer,
+        .has_seq = seq != NULL,
+        .symbol = td_bytes_equal(symbol, own) ? td_bytes_of(NULL, 0) : symbol,
+        .trade_id = text_of(item_value(item, MEMBER_TRADE_ID)),
+        .tick_direction = text_of(item_value(item, MEMBER_TICK_DIRECTION)),
+        .side = side_of(item),
+        .is_block_trade = (int8_t)(block == NULL ? -1 : block->as.is_true),
+        .is_rpi_trade = (int8_t)(rpi == NULL ? -1 : rpi->as.is_true),
+    };
+}
+
+/* 1, or 0 without memory. */
+static int take_levels(fast_decoder *fast, int has_rpi, message *m)
+{
+    const msg_record record = m->record;
+    for (size_t i = 0; i < record.item_count; i++) {
         if (!td_array_ensure((void **)&fast->levels, &fast->level_capacity, i,
                              sizeof *fast->levels))
             return 0;
-        fast->levels[i] = msg_item_level(&m->record.items[i]);
+        fast->levels[i] = level_of(&record.items[i]);
         if (!has_rpi)
             continue;
         if (!td_array_ensure((void **)&fast->rpi_sizes, &fast->rpi_capacity, i,
                              sizeof *fast->rpi_sizes))
             return 0;
-        fast->rpi_sizes[i] = message_level_rpi(m, i);
+        fast->rpi_sizes[i] = decimal_of(item_value(&record.items[i], MEMBER_RPI_SIZE));
     }
+    m->book =
+        (msg_book){record.head, fast->levels, record.item_count, has_rpi ? fast->rpi_sizes : NULL};
     return 1;
 }
 
-static int take_trades(fast_decoder *fast, const message *m)
+static int take_trades(fast_decoder *fast, message *m)
 {
-    for (size_t i = 0; i < m->record.item_count; i++) {
+    const msg_record record = m->record;
+    for (size_t i = 0; i < record.item_count; i++) {
         if (!td_array_ensure((void **)&fast->trades, &fast->trade_capacity, i,
                              sizeof *fast->trades))
             return 0;
-        fast->trades[i] = message_trade(m, i);
+        fast->trades[i] = trade_of(&record.items[i], record.head.symbol);
     }
+    m->trades = (msg_trades){record.head, fast->trades, record.item_count};
     return 1;
 }
 
-/* A book's or trades' record as the plain struct that its users expect. 1, or 0 without memory. */
 static int record_to_struct(fast_decoder *fast, const decode_plan *p, message *m)
 {
     TD_ASSERT(m->is_record);
-    int is_book = m->head.type == MSG_BOOK_CHANGE;
-    TD_ASSERT(is_book || m->head.type == MSG_TRADE);
-    int has_rpi = is_book && p->roles.rpi_size != KEY_NONE;
-    if (!(is_book ? take_levels(fast, has_rpi, m) : take_trades(fast, m)))
-        return 0;
-    msg_head head = m->head;
-    size_t count = m->record.item_count;
-    if (is_book)
-        m->book = (msg_book){head, fast->levels, count, has_rpi ? fast->rpi_sizes : NULL};
-    else
-        m->trades = (msg_trades){head, fast->trades, count};
     m->is_record = 0;
-    return 1;
+    return m->head.type == MSG_BOOK_CHANGE ? take_levels(fast, p->roles.rpi_size != KEY_NONE, m)
+                                           : take_trades(fast, m);
 }
 
 /* What the plain struct has is not said beside it once more. The record is the decoder's own. */
@@ -204,12 +268,12 @@ int decoder_decode(decoder *d, const topic_match *topic, td_bytes frame, decode_
     if (p == NULL)
         return refuse(why, DECODE_NO_MEMORY);
     msg_type type = topic->row->type;
-    int is_struct = path != DECODE_PATH_ROWS && (type == MSG_BOOK_CHANGE || type == MSG_TRADE);
-    int needs_all = path == DECODE_PATH_WHOLE && !p->is_struct_whole;
+    int is_struct = type == MSG_BOOK_CHANGE || type == MSG_TRADE;
+    int needs_rows = path == DECODE_PATH_ROWS || (path == DECODE_PATH_WHOLE && !p->is_struct_whole);
     /* The fast path does not say why it gave up: decode_rows() judges. */
-    if (is_struct && p->is_fast && !needs_all && decode_fast(&d->fast, p, topic, frame, out))
+    if (is_struct && p->is_fast && !needs_rows && decode_fast(&d->fast, p, topic, frame, out))
         return 1;
-    d->slow_count += is_struct && !needs_all;
+    d->slow_count += is_struct && !needs_rows;
     if (!decode_rows(&d->rows, d->parser, p, topic, frame, out, why)) {
         TD_ASSERT(why->reason != DECODE_OK);
         return 0;
@@ -217,13 +281,12 @@ int decoder_decode(decoder *d, const topic_match *topic, td_bytes frame, decode_
     if (!is_struct)
         return 1;
     const msg_record record = out->record;
-    uint8_t has_rpi = type == MSG_BOOK_CHANGE && message_has_rpi(out);
     if (!record_to_struct(&d->fast, p, out))
         return refuse(why, DECODE_NO_MEMORY);
-    if (path != DECODE_PATH_WHOLE)
+    if (path == DECODE_PATH_FAST)
         return 1;
     drop_struct_values(&record);
-    d->beside = (msg_beside){record.values, record.value_count, record.items, has_rpi};
+    d->beside = (msg_beside){record.values, record.value_count, record.items};
     out->beside = &d->beside;
     return 1;
 }

@@ -1,8 +1,8 @@
 /* From a frame's bytes to a typed message.
  *
  * A decoder owns a JSON parser and an arena, and belongs to one thread. Order book and trade frames
- * go through decoders of their own into plain structs; every other topic, and those two on demand,
- * goes through the one decoder that reads the topic's row. Both give equal messages.
+ * in canonical form are read on a fast path; those in any other form, and all other topics, by the
+ * one decoder that reads the topic's row. Both give equal messages.
  * Nothing here keeps state between frames. */
 #ifndef TD_SCHEMA_DECODE_H
 #define TD_SCHEMA_DECODE_H
@@ -58,7 +58,7 @@ typedef enum decode_path {
     DECODE_PATH_FAST,  /* books and trades on the fast path, into plain structs */
     DECODE_PATH_WHOLE, /* the same with every member: message.beside is filled where the plain
                           structs have no place for some */
-    DECODE_PATH_ROWS,  /* everything through the row-driven one (tests compare the two) */
+    DECODE_PATH_ROWS,  /* the same, never on the fast path (tests compare the two) */
 } decode_path;
 
 /* A new decoder; TD_E_NOMEM. */

@@ -105,22 +105,6 @@ const msg_value *msg_value_find(const msg_value *values, size_t count, msg_membe
     return NULL;
 }
 
-static const msg_value *item_value(const msg_item *item, msg_member member)
-{
-    return msg_value_find(item->values, item->value_count, member);
-}
-
-/* Absent numbers are 0, absent texts empty. */
-static td_decimal decimal_of(const msg_value *value)
-{
-    return value != NULL && value->type == VALUE_DECIMAL ? value->as.decimal : (td_decimal){0, 0};
-}
-
-static td_bytes text_of(const msg_value *value)
-{
-    return value != NULL && value->type == VALUE_TEXT ? value->as.text : td_bytes_of(NULL, 0);
-}
-
 int msg_size_with_rpi(td_decimal size, td_decimal rpi, td_decimal *out)
 {
     int64_t whole = 0;
@@ -133,89 +117,23 @@ int msg_size_with_rpi(td_decimal size, td_decimal rpi, td_decimal *out)
     return !__builtin_add_overflow(whole, part, &out->mantissa);
 }
 
-/* Values are typed by the row that they were read with, so a member's type is known here. */
-msg_level msg_item_level(const msg_item *item)
-{
-    const msg_value *side = item_value(item, MEMBER_SIDE);
-    td_decimal price = decimal_of(item_value(item, MEMBER_PRICE));
-    td_decimal size = decimal_of(item_value(item, MEMBER_SIZE));
-    const msg_value *rpi = item_value(item, MEMBER_RPI_SIZE);
-    if (item->action == ACTION_DELETE)
-        size = (td_decimal){0, 0};
-    else if (rpi != NULL && !msg_size_with_rpi(size, decimal_of(rpi), &size))
-        TD_ASSERT(!"a level whose sizes were not added up before");
-    return (msg_level){
-        .price = price.mantissa,
-        .price_scale = price.scale,
-        .size = size.mantissa,
-        .size_scale = size.scale,
-        .side = side == NULL ? (uint8_t)SIDE_NONE : side->as.side,
-        .action = (uint8_t)item->action,
-    };
-}
-
-msg_trade msg_item_trade(const msg_item *item)
-{
-    const msg_value *side = item_value(item, MEMBER_SIDE);
-    const msg_value *time = item_value(item, MEMBER_EXCHANGE_TIME);
-    const msg_value *seq = item_value(item, MEMBER_CROSS_SEQ);
-    const msg_value *own_seq = item_value(item, MEMBER_SEQ);
-    const msg_value *block = item_value(item, MEMBER_IS_BLOCK_TRADE);
-    const msg_value *rpi = item_value(item, MEMBER_IS_RPI_TRADE);
-    return (msg_trade){
-        .price = decimal_of(item_value(item, MEMBER_PRICE)),
-        .size = decimal_of(item_value(item, MEMBER_SIZE)),
-        .exchange_ns = time == NULL ? 0 : time->as.time_ns,
-        .cross_seq = seq == NULL ? 0 : seq->as.integer,
-        .has_cross_seq = seq != NULL,
-        .seq = own_seq == NULL ? 0 : own_seq->as.integer,
-        .has_seq = own_seq != NULL,
-        .symbol = text_of(item_value(item, MEMBER_SYMBOL)),
-        .trade_id = text_of(item_value(item, MEMBER_TRADE_ID)),
-        .tick_direction = text_of(item_value(item, MEMBER_TICK_DIRECTION)),
-        .side = side == NULL ? (uint8_t)SIDE_NONE : side->as.side,
-        .is_block_trade = (int8_t)(block == NULL ? -1 : block->as.is_true),
-        .is_rpi_trade = (int8_t)(rpi == NULL ? -1 : rpi->as.is_true),
-    };
-}
-
 msg_level message_level(const message *m, size_t index)
 {
     TD_ASSERT(m->head.type == MSG_BOOK_CHANGE);
-    TD_ASSERT(index < message_item_count(m));
-    if (m->is_record)
-        return msg_item_level(&m->record.items[index]);
+    TD_ASSERT(index < m->book.level_count);
     return m->book.levels[index];
-}
-
-int message_has_rpi(const message *m)
-{
-    TD_ASSERT(m->head.type == MSG_BOOK_CHANGE);
-    if (!m->is_record)
-        return m->book.rpi_sizes != NULL;
-    for (size_t i = 0; i < m->record.item_count; i++)
-        if (item_value(&m->record.items[i], MEMBER_RPI_SIZE) != NULL)
-            return 1;
-    return 0;
 }
 
 td_decimal message_level_rpi(const message *m, size_t index)
 {
     TD_ASSERT(m->head.type == MSG_BOOK_CHANGE);
-    TD_ASSERT(index < message_item_count(m));
-    if (m->is_record)
-        return decimal_of(item_value(&m->record.items[index], MEMBER_RPI_SIZE));
+    TD_ASSERT(index < m->book.level_count);
     return m->book.rpi_sizes == NULL ? (td_decimal){0, 0} : m->book.rpi_sizes[index];
 }
 
 msg_trade message_trade(const message *m, size_t index)
 {
     TD_ASSERT(m->head.type == MSG_TRADE);
-    TD_ASSERT(index < message_item_count(m));
-    if (!m->is_record)
-        return m->trades.trades[index];
-    msg_trade trade = msg_item_trade(&m->record.items[index]);
-    if (td_bytes_equal(trade.symbol, m->head.symbol))
-        trade.symbol = td_bytes_of(NULL, 0);
-    return trade;
+    TD_ASSERT(index < m->trades.trade_count);
+    return m->trades.trades[index];
 }

@@ -1,6 +1,6 @@
 /* Typed messages: what a frame says, with exact decimals. One meaning has one member, however the
  * families spell it. Order books and trades, the most frequent, are plain structs; every other type
- * is a list of (member, value) pairs per entry.
+ * is a record: a list of (member, value) pairs per entry.
  *
  * All views point into the frame or the decoder's arena: a message is valid until the decoder's
  * next call, and as long as the frame's bytes are. */
@@ -160,7 +160,7 @@ typedef struct msg_item {
     size_t value_count;
 } msg_item;
 
-/* What the row-driven decoder makes of any topic. */
+/* What frames of all other types say. */
 typedef struct msg_record {
     msg_head head;
     const msg_value *values; /* of the envelope, besides what the head has */
@@ -174,18 +174,17 @@ typedef struct msg_beside {
     const msg_value *values; /* of the envelope, besides what the head has */
     size_t value_count;
     const msg_item *items; /* one for each entry of the message */
-    uint8_t has_rpi;       /* 1: a level tells retail orders apart */
 } msg_beside;
 
 /* The message of a frame: head is valid for all types. */
 typedef struct message {
     union {
         msg_head head;
-        msg_book book;     /* MSG_BOOK_CHANGE from the fast path */
-        msg_trades trades; /* MSG_TRADE from the fast path */
-        msg_record record; /* everything else */
+        msg_book book;     /* MSG_BOOK_CHANGE */
+        msg_trades trades; /* MSG_TRADE */
+        msg_record record; /* all other types */
     };
-    uint8_t is_record; /* 1: record, whatever the type */
+    uint8_t is_record; /* 1: record */
     /* Of a plain struct that was decoded whole, where there is no place in it for some of what the
      * frame says. NULL elsewhere. */
     const msg_beside *beside;
@@ -206,22 +205,13 @@ int msg_struct_has(msg_type type, msg_member member);
  * several streams keeps those apart. */
 void message_hash(const message *m, td_hasher *into);
 
-/* One entry of a book change or of trades (head.type says which), whichever decoder it came from.
- * index < message_item_count(). */
+/* One entry of a book change or of trades (head.type says which). index < message_item_count(). */
 msg_level message_level(const message *m, size_t index);
 msg_trade message_trade(const message *m, size_t index);
-
-/* An entry of a record as the level or trade that it describes; absent members are 0, empty, or
- * SIDE_NONE. A trade has whatever symbol the entry names. */
-msg_level msg_item_level(const msg_item *item);
-msg_trade msg_item_trade(const msg_item *item);
 
 /* What is at a level together: its size and that of the retail orders told apart from it. 1, or 0:
  * the sum is beyond 64 bits. */
 int msg_size_with_rpi(td_decimal size, td_decimal rpi, td_decimal *out);
-
-/* 1 if a book change tells retail orders apart. */
-int message_has_rpi(const message *m);
 
 /* The size of the retail orders at a level, where the topic tells them apart; else 0. Then the size
  * without them is the level's less this. */

@@ -178,47 +178,27 @@ static void canon_values(canon *c, const msg_value *values, size_t count)
         canon_value(c, &values[i]);
 }
 
-static void canon_record_items(canon *c, const message *m)
+static void canon_book(canon *c, const msg_book *book)
 {
-    for (size_t i = 0; i < m->record.item_count; i++) {
-        if (m->head.type == MSG_BOOK_CHANGE) {
-            msg_level level = message_level(m, i);
-            canon_level(c, &level);
-
-        } else if (m->head.type == MSG_TRADE) {
-            msg_trade trade = message_trade(m, i);
-            canon_trade(c, &trade);
-        } else {
-            const msg_item *item = &m->record.items[i];
-            canon_byte(c, action_letter((uint8_t)item->action));
-            canon_values(c, item->values, item->value_count);
-        }
-    }
+    for (size_t i = 0; i < book->level_count; i++)
+        canon_level(c, &book->levels[i]);
+    for (size_t i = 0; book->rpi_sizes != NULL && i < book->level_count; i++)
+        canon_decimal(c, book->rpi_sizes[i]);
 }
 
-/* Behind the levels: how much of each is of retail orders, where the topic says so. */
-static void canon_rpi_sizes(canon *c, const message *m)
+static void canon_trades(canon *c, const msg_trades *trades)
 {
-    if (m->head.type != MSG_BOOK_CHANGE || !message_has_rpi(m))
-        return;
-    for (size_t i = 0; i < message_item_count(m); i++)
-        canon_decimal(c, message_level_rpi(m, i));
+    for (size_t i = 0; i < trades->trade_count; i++)
+        canon_trade(c, &trades->trades[i]);
 }
 
-static void canon_items(canon *c, const message *m)
+static void canon_record(canon *c, const msg_record *record)
 {
-    if (m->is_record) {
-        canon_record_items(c, m);
-        return;
+    for (size_t i = 0; i < record->item_count; i++) {
+        canon_byte(c, action_letter((uint8_t)record->items[i].action));
+        canon_values(c, record->items[i].values, record->items[i].value_count);
     }
-    TD_ASSERT(m->head.type == MSG_BOOK_CHANGE || m->head.type == MSG_TRADE);
-    if (m->head.type == MSG_BOOK_CHANGE) {
-        for (size_t i = 0; i < m->book.level_count; i++)
-            canon_level(c, &m->book.levels[i]);
-    } else {
-        for (size_t i = 0; i < m->trades.trade_count; i++)
-            canon_trade(c, &m->trades.trades[i]);
-    }
+    canon_values(c, record->values, record->value_count);
 }
 
 /* The same for every message: which numbers there are, and the numbers, 0 where there are none. */
@@ -246,11 +226,13 @@ static void canon_message(canon *c, const message *m)
         canon_u64(c, m->head.match_ns);
     if (m->head.type == MSG_BOOK_CHANGE && m->head.version.size > 0)
         canon_text(c, m->head.version);
-    canon_items(c, m);
-    canon_rpi_sizes(c, m);
-    /* Plain structs have no envelope of their own, so it counts for other types only. */
-    if (m->head.type != MSG_BOOK_CHANGE && m->head.type != MSG_TRADE && m->is_record)
-        canon_values(c, m->record.values, m->record.value_count);
+    TD_ASSERT(m->is_record || m->head.type == MSG_BOOK_CHANGE || m->head.type == MSG_TRADE);
+    if (m->is_record)
+        canon_record(c, &m->record);
+    else if (m->head.type == MSG_BOOK_CHANGE)
+        canon_book(c, &m->book);
+    else
+        canon_trades(c, &m->trades);
     canon_flush(c);
 }
 

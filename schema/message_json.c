@@ -56,23 +56,23 @@ static td_decimal own_size(const msg_level *level, td_decimal rpi)
     return size;
 }
 
-/* A level; a deleted one has no size. */
-static void write_level(json_writer *w, const message *m, size_t index, int has_rpi)
+/* A level; a deleted one has no size. rpi: of its retail orders; NULL where the topic does not tell
+ * them apart. */
+static void write_level(json_writer *w, const msg_level *level, const td_decimal *rpi)
 {
-    msg_level level = message_level(m, index);
-    TD_ASSERT(level.action <= ACTION_INSERT);
-    TD_ASSERT(level.side <= SIDE_NONE);
-    td_decimal rpi = has_rpi ? message_level_rpi(m, index) : (td_decimal){0, 0};
-    json_write_member_text(w, "action", msg_action_name((msg_action)level.action));
-    json_write_member_text(w, "side", msg_side_name((msg_side)level.side));
-    json_write_member_decimal(w, "price", (td_decimal){level.price, level.price_scale});
+    TD_ASSERT(level->action <= ACTION_INSERT);
+    TD_ASSERT(level->side <= SIDE_NONE);
+    json_write_member_text(w, "action", msg_action_name((msg_action)level->action));
+    json_write_member_text(w, "side", msg_side_name((msg_side)level->side));
+    json_write_member_decimal(w, "price", (td_decimal){level->price, level->price_scale});
     json_write_key(w, "size");
-    if (level.action == ACTION_DELETE)
+    if (level->action == ACTION_DELETE)
         json_write_null(w);
     else
-        json_write_decimal(w, own_size(&level, rpi));
-    if (has_rpi && level.action != ACTION_DELETE)
-        json_write_member_decimal(w, "rpi_size", rpi);
+        json_write_decimal(w, rpi == NULL ? (td_decimal){level->size, level->size_scale}
+                                          : own_size(level, *rpi));
+    if (rpi != NULL && level->action != ACTION_DELETE)
+        json_write_member_decimal(w, "rpi_size", *rpi);
 }
 
 static void write_trade(json_writer *w, const msg_trade *trade)
@@ -164,41 +164,25 @@ void message_json_members(json_writer *writer, const message *m)
     message_json_entries(writer, m);
 }
 
-/* What an entry says beyond the plain struct that its type has. */
-static void write_rest(json_writer *w, const message *m, size_t index)
+/* An entry of a book or of trades, and what it says beyond the plain struct. */
+static void write_struct_entry(json_writer *w, const message *m, size_t index)
 {
-    if (!m->is_record && m->beside == NULL)
-        return;
-    const msg_item *item = m->is_record ? &m->record.items[index] : &m->beside->items[index];
-    for (size_t i = 0; i < item->value_count; i++) {
-        if (!msg_struct_has(m->head.type, item->values[i].member))
-            write_value(w, &item->values[i]);
-    }
-}
-
-static void write_entry(json_writer *w, const message *m, size_t index, int has_rpi)
-{
-    if (m->head.type != MSG_BOOK_CHANGE && m->head.type != MSG_TRADE) {
-        write_item(w, &m->record.items[index]);
-        return;
-    }
     json_write_object_begin(w);
-    if (m->head.type == MSG_BOOK_CHANGE) {
-        write_level(w, m, index, has_rpi);
-    } else {
-        msg_trade trade = message_trade(m, index);
-        write_trade(w, &trade);
-    }
-    write_rest(w, m, index);
+    if (m->head.type == MSG_TRADE)
+        write_trade(w, &m->trades.trades[index]);
+    else
+        write_level(w, &m->book.levels[index],
+                    m->book.rpi_sizes == NULL ? NULL : &m->book.rpi_sizes[index]);
+    const msg_item *beside = m->beside == NULL ? NULL : &m->beside->items[index];
+    for (size_t i = 0; beside != NULL && i < beside->value_count; i++)
+        write_value(w, &beside->values[i]);
     json_write_object_end(w);
 }
 
 void message_json_entries(json_writer *writer, const message *m)
 {
     TD_ASSERT(m->head.type < MSG_TYPE_COUNT);
-    msg_type type = m->head.type;
-    int is_book = type == MSG_BOOK_CHANGE;
-    int has_rpi = is_book && (m->beside != NULL ? m->beside->has_rpi : message_has_rpi(m));
+    int is_book = m->head.type == MSG_BOOK_CHANGE;
     size_t count = message_item_count(m);
     const msg_value *values = m->is_record        ? m->record.values
                               : m->beside != NULL ? m->beside->values
@@ -210,10 +194,14 @@ void message_json_entries(json_writer *writer, const message *m)
     for (size_t i = 0; i < value_count; i++)
         if (!is_book || values[i].member != MEMBER_VERSION)
             write_value(writer, &values[i]);
-    json_write_key(writer, is_book ? "levels" : type == MSG_TRADE ? "trades" : "items");
+    json_write_key(writer, is_book ? "levels" : m->head.type == MSG_TRADE ? "trades" : "items");
     json_write_array_begin(writer);
-    for (size_t i = 0; i < count; i++)
-        write_entry(writer, m, i, has_rpi);
+    for (size_t i = 0; i < count; i++) {
+        if (m->is_record)
+            write_item(writer, &m->record.items[i]);
+        else
+            write_struct_entry(writer, m, i);
+    }
     json_write_array_end(writer);
 }
 

@@ -140,7 +140,7 @@ static td_result apply(serve_book *b, content_reader *reader, const tape_frame *
     if (rc != TD_OK || m == NULL)
         return rc;
     *is_snapshot = found.is_snapshot;
-    rc = message_has_rpi(m) ? take_retail(b, m, found.is_snapshot, err) : TD_OK;
+    rc = m->book.rpi_sizes != NULL ? take_retail(b, m, found.is_snapshot, err) : TD_OK;
     if (rc == TD_OK && found.is_snapshot)
         rc = keep(&b->model, frame->bytes, err);
     if (rc == TD_OK)

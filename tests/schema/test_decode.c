@@ -147,6 +147,13 @@ static void test_trade_options(void **state)
     assert_false(m.head.has_cross_seq);
 }
 
+static const msg_value *value(const message *m, size_t item, msg_member member)
+{
+    assert_true(m->is_record);
+    assert_true(item < m->record.item_count);
+    return msg_value_find(m->record.items[item].values, m->record.items[item].value_count, member);
+}
+
 /* A trade happened whoever took, a position is gone whatever it was: other sides are none. */
 static void test_other_sides(void **state)
 {
@@ -178,9 +185,10 @@ static void test_other_sides(void **state)
             decode_error why;
             snprintf(frame, sizeof frame, "%s%s%s", rows[i].before, sides[k], rows[i].after);
             assert_true(decode_bench_text(*state, rows[i].family, rows[i].topic, frame, &m, &why));
-            msg_side side = m.is_record ? (msg_side)msg_item_trade(&m.record.items[0]).side
-                                        : (msg_side)m.trades.trades[0].side;
-            assert_int_equal(side, SIDE_NONE);
+            if (m.is_record)
+                assert_int_equal(value(&m, 0, MEMBER_SIDE)->as.side, SIDE_NONE);
+            else
+                assert_int_equal(m.trades.trades[0].side, SIDE_NONE);
         }
     }
     message m;
@@ -191,13 +199,6 @@ static void test_other_sides(void **state)
                           "\"size\":2,\"trade_time_ms\":1}]}",
                           &m, &why));
     assert_int_equal(why.reason, DECODE_MISSING_FIELD);
-}
-
-static const msg_value *value(const message *m, size_t item, msg_member member)
-{
-    assert_true(m->is_record);
-    assert_true(item < m->record.item_count);
-    return msg_value_find(m->record.items[item].values, m->record.items[item].value_count, member);
 }
 
 static void assert_decimal(const msg_value *found, const char *expected)
