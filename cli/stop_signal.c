@@ -22,6 +22,7 @@ struct stop_signal {
     sigset_t signals;
     stop_signal_calls calls;
     atomic_int is_closing;
+    atomic_int has_come; /* only a flag: nothing that was written before it is read through it */
 };
 
 static void release(const stop_signal *self)
@@ -59,7 +60,9 @@ static void *run(void *arg)
             _exit(EXIT_BY_SIGNAL + number);
         }
         first_ns = now_ns;
-        self->calls.stop(self->calls.user);
+        atomic_store_explicit(&self->has_come, 1, memory_order_relaxed);
+        if (self->calls.stop != NULL)
+            self->calls.stop(self->calls.user);
     }
     return NULL;
 }
@@ -123,6 +126,11 @@ td_result stop_signal_open(const stop_signal_calls *calls, stop_signal **out, td
     }
     *out = self;
     return TD_OK;
+}
+
+int stop_signal_came(const stop_signal *self)
+{
+    return self != NULL && atomic_load_explicit(&self->has_come, memory_order_relaxed) != 0;
 }
 
 void stop_signal_close(stop_signal *self)

@@ -15,7 +15,7 @@ typedef struct stop_signal stop_signal;
 
 /* What to do, on the thread that waits. */
 typedef struct stop_signal_calls {
-    void (*stop)(void *user); /* the first signal came */
+    void (*stop)(void *user); /* the first signal came; NULL: stop_signal_came is enough */
     /* For callers that change the terminal; both NULL: it is unchanged. The process is about to
      * stop (SIGTSTP) or to end at once; and it goes on. */
     void (*release)(void *user);
@@ -31,6 +31,9 @@ void stop_signal_block_with_terminal(void);
 /* Wait for the signals on a thread of its own. TD_E_IO, TD_E_NOMEM. */
 TD_MUST_USE td_result stop_signal_open(const stop_signal_calls *calls, stop_signal **out,
                                        td_err *err);
+
+/* 1 once the first signal came; before open (NULL) 0. Any thread. */
+int stop_signal_came(const stop_signal *self);
 
 /* End the thread; the signals stay blocked. NULL is fine. */
 void stop_signal_close(stop_signal *self);

@@ -25,3 +25,20 @@ td_result source_open_archive(const archive_choice *choice, const td_log *log, a
     const archive_options options = {.io = io_posix(), .clock = clock_real(), .log = log};
     return archive_open(&options, path, ARCHIVE_READ, out, err);
 }
+
+td_result play_source_open(play_source *from, const td_log *log, td_err *err)
+{
+    from->wanted = source_selection(&from->selecting);
+    return source_open_archive(&from->choice, log, &from->archive, err);
+}
+
+td_result play_source_open_tape(play_source *from, const tape_options *reading, td_err *err)
+{
+    return tape_open(from->archive, &from->wanted, reading, &from->tape, err);
+}
+
+void play_source_close(play_source *from)
+{
+    tape_close(from->tape);
+    archive_close(from->archive);
+}

@@ -1,7 +1,6 @@
 #include "replay/cmd_replay.h"
 
 #include <inttypes.h>
-#include <stdatomic.h>
 #include <stddef.h>
 #include <unistd.h>
 
@@ -67,8 +66,7 @@ static const option_row REPLAY_ROWS[] = {
 /* Everything of one run of the verb. */
 typedef struct replay_command {
     reporter *report;
-    archive_choice archive_options;
-    selection_options selecting;
+    play_source source;
     threads_options threads;
     json_options json;
     talk_options talk;
@@ -76,9 +74,8 @@ typedef struct replay_command {
 
     td_clock clock;
     td_log log;
-    atomic_int is_stopped; /* set by the signals' thread */
-    archive *archive;
-    tape *tape;
+    stop_signal *signals;
+    uint8_t has_quit; /* by a key */
     player *player;
     pacer pacer;
     keyboard *keyboard; /* NULL: no terminal */
@@ -88,17 +85,9 @@ typedef struct replay_command {
     uint64_t started_ns;
     output_stream output;
     sink_truth *truth; /* likewise */
-    selection wanted;
 } replay_command;
 
 /* ---- while it plays ---- */
-
-static void on_stop(void *user)
-{
-    replay_command *command = user;
-    /* only a flag: nothing that was written before it is read through it */
-    atomic_store_explicit(&command->is_stopped, 1, memory_order_relaxed);
-}
 
 static void release_terminal(void *user)
 {
@@ -114,7 +103,7 @@ static void take_terminal(void *user)
 
 static int is_stopped(const replay_command *command)
 {
-    return atomic_load_explicit(&command->is_stopped, memory_order_relaxed);
+    return command->has_quit || stop_signal_came(command->signals);
 }
 
 /* On a terminal only, and at most a few times a second. */
@@ -149,8 +138,7 @@ static pacer_answer read_keys(replay_command *command, uint64_t wait_ns)
 {
     TD_ASSERT(command->keyboard != NULL);
     pacer_answer answer = keyboard_wait(command->keyboard, &command->pacer, wait_ns);
-    if (answer == PACER_STOP)
-        on_stop(command);
+    command->has_quit |= answer == PACER_STOP;
     return answer;
 }
 
@@ -235,16 +223,15 @@ static td_result open_all(replay_command *command, td_err *err)
     td_result rc = check_flags(command, &speed, err);
     if (rc != TD_OK)
         return rc;
-    rc = source_open_archive(&command->archive_options, &command->log, &command->archive, err);
+    rc = play_source_open(&command->source, &command->log, err);
     if (rc != TD_OK)
         return rc;
-    command->wanted = source_selection(&command->selecting);
     const tape_options reading = {.threads = threads_options_count(&command->threads),
                                   .log = &command->log,
                                   .reads = command->flags.with_messages ? TAPE_READS_ALL
                                                                         : TAPE_READS_MESSAGES,
                                   .with_lead_in = 1};
-    rc = tape_open(command->archive, &command->wanted, &reading, &command->tape, err);
+    rc = play_source_open_tape(&command->source, &reading, err);
     return rc == TD_OK ? open_player(command, speed, err) : rc;
 }
 
@@ -255,8 +242,7 @@ static void close_all(replay_command *command)
     progress_end(&command->progress);
     player_close(command->player); /* its streams are known to the tape's channels */
     sink_truth_close(command->truth);
-    tape_close(command->tape);
-    archive_close(command->archive);
+    play_source_close(&command->source);
 }
 
 /* ---- afterwards ---- */
@@ -264,12 +250,13 @@ static void close_all(replay_command *command)
 /* The ledger's rows that touch the selection. */
 static td_result gather_gaps(const replay_command *command, replay_report *report, td_err *err)
 {
-    TD_ASSERT(command->archive != NULL);
-    TD_ASSERT(command->tape != NULL);
+    TD_ASSERT(command->source.archive != NULL);
+    TD_ASSERT(command->source.tape != NULL);
     gap_list all = {0};
-    td_result rc = archive_gaps(command->archive, &all, err);
+    td_result rc = archive_gaps(command->source.archive, &all, err);
     if (rc == TD_OK)
-        rc = report_add_gaps(report, &all, &command->wanted, tape_get_window(command->tape), err);
+        rc = report_add_gaps(report, &all, &command->source.wanted,
+                             tape_get_window(command->source.tape), err);
     gap_list_fini(&all);
     return rc;
 }
@@ -282,12 +269,12 @@ static td_result look_for_absences(const replay_command *command, replay_report 
     if (report->is_stopped || report_verdict(report) == REPLAY_DAMAGED)
         return TD_OK;
     if (report->totals.first_recv_ns == 0)
-        return selection_nothing(command->archive, &command->wanted, err);
-    const absence_query query = {.wanted = &command->wanted,
-                                 .window = tape_get_window(command->tape),
-                                 .lead_from_ns = tape_get_lead_from_ns(command->tape),
+        return selection_nothing(command->source.archive, &command->source.wanted, err);
+    const absence_query query = {.wanted = &command->source.wanted,
+                                 .window = tape_get_window(command->source.tape),
+                                 .lead_from_ns = tape_get_lead_from_ns(command->source.tape),
                                  .log = &command->log};
-    return absence_find(command->archive, &query, player_streams(command->player),
+    return absence_find(command->source.archive, &query, player_streams(command->player),
                         &report->absences, err);
 }
 
@@ -311,7 +298,7 @@ static td_result conclude(replay_command *command, exit_code *status, td_err *er
     replay_report report;
     td_result rc = report_init_replay(&report, command->player, &command->pacer, err);
     report.elapsed_ns = clock_mono_ns(command->clock) - command->started_ns;
-    tape_get_stats(command->tape, &report.tape);
+    tape_get_stats(command->source.tape, &report.tape);
     report.has_truth = command->truth != NULL;
     if (report.has_truth)
         sink_truth_result(command->truth, &report.truth);
@@ -335,7 +322,7 @@ static td_result play(replay_command *command, exit_code *status, td_err *err)
     td_result rc = open_all(command, err);
     if (rc != TD_OK)
         return rc;
-    rc = player_play(command->player, command->tape, err);
+    rc = player_play(command->player, command->source.tape, err);
     if (rc == TD_OK)
         rc = player_finish(command->player, err);
     progress_end(&command->progress);
@@ -348,15 +335,15 @@ static exit_code run_stoppable(replay_command *command)
     exit_code status = EXIT_CODE_DONE;
     td_err err;
     td_err_clear(&err);
-    const stop_signal_calls calls = {on_stop, release_terminal, take_terminal, command};
+    const stop_signal_calls calls = {
+        .release = release_terminal, .resume = take_terminal, .user = command};
     stop_signal_block_with_terminal();
-    stop_signal *signals = NULL;
     output_init(&command->output, stdout);
-    td_result rc = stop_signal_open(&calls, &signals, &err);
+    td_result rc = stop_signal_open(&calls, &command->signals, &err);
     if (rc == TD_OK)
         rc = play(command, &status, &err);
     close_all(command);
-    stop_signal_close(signals);
+    stop_signal_close(command->signals);
     td_err output_err;
     td_result output_rc = output_finish(&command->output, &output_err);
     if (rc != TD_OK)
@@ -369,8 +356,8 @@ exit_code cmd_replay(const verb_context *context, int argc, char **argv)
     replay_command command = {
         .report = context->report, .clock = clock_real(), .flags = {.speed = "max"}};
     const option_group groups[] = {
-        option_group_archive(&command.archive_options),
-        option_group_selection(&command.selecting),
+        option_group_archive(&command.source.choice),
+        option_group_selection(&command.source.selecting),
         {"Replay", REPLAY_ROWS, sizeof REPLAY_ROWS / sizeof *REPLAY_ROWS, &command.flags},
         option_group_threads(&command.threads),
         option_group_json(&command.json),

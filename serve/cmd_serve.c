@@ -1,7 +1,6 @@
 #include "serve/cmd_serve.h"
 
 #include <inttypes.h>
-#include <stdatomic.h>
 #include <stddef.h>
 
 #include "base/clock.h"
@@ -71,18 +70,15 @@ static const option_row SERVE_ROWS[] = {
 /* Everything of one run of the verb. */
 typedef struct serve_command {
     reporter *report;
-    archive_choice archive_options;
-    selection_options selecting;
+    play_source source;
     listen_options listening;
     talk_options talk;
     serve_flags flags;
 
     td_clock clock;
     td_log log;
-    atomic_int is_stopped; /* set by the signals' thread */
     wire_loop *loop;
-    archive *archive;
-    selection wanted;
+    stop_signal *signals;
     serve_feeds *feeds;
     serve *server;
 } serve_command;
@@ -90,8 +86,6 @@ typedef struct serve_command {
 static void on_stop(void *user)
 {
     serve_command *command = user;
-    /* only a flag: nothing that was written before it is read through it */
-    atomic_store_explicit(&command->is_stopped, 1, memory_order_relaxed);
     wire_loop_wake(command->loop);
 }
 
@@ -99,13 +93,11 @@ static void on_stop(void *user)
 
 static td_result open_source(serve_command *command, td_err *err)
 {
-    td_result rc =
-        source_open_archive(&command->archive_options, &command->log, &command->archive, err);
-    if (rc != TD_OK)
-        return rc;
-    command->wanted = source_selection(&command->selecting);
-    return serve_feeds_open(command->archive, &command->wanted, &command->log, &command->feeds,
-                            err);
+    play_source *from = &command->source;
+    td_result rc = play_source_open(from, &command->log, err);
+    return rc == TD_OK
+               ? serve_feeds_open(from->archive, &from->wanted, &command->log, &command->feeds, err)
+               : rc;
 }
 
 static td_result open_server(serve_command *command, pacer_speed speed, td_err *err)
@@ -113,8 +105,8 @@ static td_result open_server(serve_command *command, pacer_speed speed, td_err *
     const listen_options *listening = &command->listening;
     serve_options options = {
         .loop = command->loop,
-        .archive = command->archive,
-        .wanted = &command->wanted,
+        .archive = command->source.archive,
+        .wanted = &command->source.wanted,
         .feeds = command->feeds,
         .server = {.listen = listening->address,
                    .tls_cert = listening->tls_cert,
@@ -158,7 +150,7 @@ static int is_done(const serve_command *command)
 {
     serve_counts counts;
     serve_get_counts(command->server, &counts);
-    return atomic_load_explicit(&command->is_stopped, memory_order_relaxed) != 0 ||
+    return stop_signal_came(command->signals) ||
            (command->flags.is_once && counts.complete + counts.failed > 0);
 }
 
@@ -234,21 +226,20 @@ static td_result run(serve_command *command, td_err *err)
 static exit_code run_stoppable(serve_command *command)
 {
     td_err err;
-    stop_signal *signals = NULL;
     stop_signal_block();
     td_result rc = report_detach(command->report, &err);
     if (rc == TD_OK)
         rc = wire_loop_open(command->clock, &command->log, &command->loop, &err);
     if (rc == TD_OK)
-        rc = stop_signal_open(&(stop_signal_calls){.stop = on_stop, .user = command}, &signals,
-                              &err);
+        rc = stop_signal_open(&(stop_signal_calls){.stop = on_stop, .user = command},
+                              &command->signals, &err);
     if (rc == TD_OK)
         rc = run(command, &err);
-    stop_signal_close(signals); /* before the loop that it wakes */
+    stop_signal_close(command->signals); /* before the loop that it wakes */
     serve_close(command->server);
     wire_loop_close(command->loop);
     serve_feeds_close(command->feeds);
-    archive_close(command->archive);
+    play_source_close(&command->source);
     return rc == TD_OK ? EXIT_CODE_DONE : report_error(command->report, &err);
 }
 
@@ -261,8 +252,8 @@ exit_code cmd_serve(const verb_context *context, int argc, char **argv)
                                        .settle_ns = 200 * TD_NS_PER_MS,
                                        .client_count_max = SERVE_CLIENTS}};
     const option_group groups[] = {
-        option_group_archive(&command.archive_options),
-        option_group_selection(&command.selecting),
+        option_group_archive(&command.source.choice),
+        option_group_selection(&command.source.selecting),
         {"Serve", SERVE_ROWS, sizeof SERVE_ROWS / sizeof *SERVE_ROWS, &command.flags},
         option_group_listen(&command.listening),
         option_group_log(&command.talk),

@@ -1,7 +1,6 @@
 #include "sim/cmd_sim.h"
 
 #include <inttypes.h>
-#include <stdatomic.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -109,7 +108,7 @@ typedef struct sim_command {
     td_log log;
     wire_loop *loop;
     exchange *exchange;
-    atomic_int is_asked_to_stop;
+    stop_signal *signals;
 } sim_command;
 
 /* ---- options ---- */
@@ -211,11 +210,10 @@ static td_result read_options(sim_command *command, td_err *err)
 
 /* ---- running ---- */
 
-/* On the signals' thread: only what any thread may do. */
-static void ask_to_stop(void *user)
+/* On the signals' thread. */
+static void on_stop(void *user)
 {
     sim_command *command = user;
-    atomic_store(&command->is_asked_to_stop, 1);
     wire_loop_wake(command->loop);
 }
 
@@ -226,7 +224,7 @@ static td_result run_loop(sim_command *command, td_err *err)
         td_result rc = wire_loop_run(command->loop, POLL_MS * TD_NS_PER_MS, err);
         if (rc != TD_OK)
             return rc;
-        if (!is_stopping && atomic_load(&command->is_asked_to_stop)) {
+        if (!is_stopping && stop_signal_came(command->signals)) {
             is_stopping = 1;
             exchange_stop(command->exchange);
         }
@@ -236,13 +234,12 @@ static td_result run_loop(sim_command *command, td_err *err)
 
 static td_result serve(sim_command *command, td_err *err)
 {
-    stop_signal *signals = NULL;
     td_result rc = exchange_open(&command->flags.exchange, command->loop, &command->exchange, err);
     if (rc != TD_OK)
         return rc;
     const wire_server *server = exchange_server(command->exchange);
-    rc =
-        stop_signal_open(&(stop_signal_calls){.stop = ask_to_stop, .user = command}, &signals, err);
+    rc = stop_signal_open(&(stop_signal_calls){.stop = on_stop, .user = command}, &command->signals,
+                          err);
     if (rc == TD_OK && command->listen.ready_file != NULL)
         rc = wire_server_write_ready(server, io_posix(), command->listen.ready_file, err);
     if (rc == TD_OK) {
@@ -254,7 +251,7 @@ static td_result serve(sim_command *command, td_err *err)
     }
     if (rc == TD_OK && command->listen.ready_file != NULL)
         rc = wire_remove_ready(io_posix(), command->listen.ready_file, err);
-    stop_signal_close(signals);
+    stop_signal_close(command->signals);
     return rc;
 }
 

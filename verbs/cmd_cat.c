@@ -1,5 +1,4 @@
 /* tapedeck cat: frames, in the tape's order. */
-#include <stdatomic.h>
 #include <string.h>
 
 #include "verbs/verb_run.h"
@@ -58,17 +57,9 @@ static const option_row CAT_ROWS[] = {
 typedef struct cat_run {
     verb_run verb;
     cat_options options;
-    atomic_int is_asked_to_stop; /* set by the thread that waits for signals */
-    stop_signal *signals;
-    uint8_t has_frames; /* one was selected, be it of another direction */
+    stop_signal *signals; /* NULL: a signal just ends it */
+    uint8_t has_frames;   /* one was selected, be it of another direction */
 } cat_run;
-
-/* The thread that waits for signals: cat ends between two frames, never within a line. */
-static void ask_to_stop(void *user)
-{
-    cat_run *run = user;
-    atomic_store(&run->is_asked_to_stop, 1);
-}
 
 /* 1 if the bytes are UTF-8, so that JSON text can hold them as they are. */
 static int is_utf8(td_bytes bytes)
@@ -131,11 +122,10 @@ static int wants_dir(const cat_options *options, channel_dir dir)
     return options->dir == 0 || strcmp(DIRS[options->dir], channel_dir_name(dir)) == 0;
 }
 
-/* 1 if nothing more is to be printed. */
+/* 1 if nothing more is to be printed: a signal ends cat between two frames, never within a line. */
 static int is_over(cat_run *run, uint64_t left)
 {
-    return left == 0 || output_is_broken(&run->verb.output) ||
-           atomic_load(&run->is_asked_to_stop) != 0;
+    return left == 0 || output_is_broken(&run->verb.output) || stop_signal_came(run->signals);
 }
 
 /* Print what there is. TD_EOF: the tape has no more now, or enough was printed. */
@@ -202,8 +192,7 @@ static td_result run_cat(cat_run *run, tape_stats *stats)
     td_result rc = TD_OK;
     if (run->options.is_following) {
         stop_signal_block();
-        rc = stop_signal_open(&(stop_signal_calls){.stop = ask_to_stop, .user = run}, &run->signals,
-                              err);
+        rc = stop_signal_open(&(stop_signal_calls){0}, &run->signals, err);
     }
     if (rc == TD_OK)
         rc = tape_open(run->verb.archive, &wanted, &how, &from, err);

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/io_posix.h"
+#include "play/source.h"
 #include "tape/nothing.h"
 #include "tape/tape.h"
 
@@ -106,14 +107,7 @@ exit_code verb_run_end(verb_run *verb, td_result rc, exit_code done)
 
 selection verb_run_selection(const verb_run *verb)
 {
-    const selection_options *from = &verb->selection;
-    return (selection){.feeds = {from->feeds.items, from->feeds.count},
-                       .topics = {from->topics.items, from->topics.count},
-                       .symbols = {from->symbols.items, from->symbols.count},
-                       .from = from->from.at,
-                       .to = from->to.at,
-                       .has_from = from->from.is_given,
-                       .has_to = from->to.is_given};
+    return source_selection(&verb->selection);
 }
 
 td_result verb_run_window(verb_run *verb, const selection *wanted, selection_window *out)
