@@ -21,7 +21,6 @@
 enum {
     HOLDER_BYTES = 160,
     RETRY_COUNT_MAX = 100, /* of a lock that is held for a moment only */
-    COPY_BYTES = 1 << 20,
 };
 #define RETRY_PAUSE_NS (10 * TD_NS_PER_MS)
 
@@ -92,6 +91,13 @@ td_result archive_join(const archive *a, const char *relative, char out[LIMIT_PA
         return td_err_set(err, TD_E_LIMIT, "path below archive '%s' is longer than %u bytes",
                           a->path, LIMIT_PATH_BYTES - 1);
     return TD_OK;
+}
+
+td_result archive_file_size(const archive *a, const char *relative, uint64_t *size, td_err *err)
+{
+    char path[LIMIT_PATH_BYTES];
+    td_result rc = archive_join(a, relative, path, err);
+    return rc == TD_OK ? td_io_size_at(a->io, path, size, err) : rc;
 }
 
 /* ---- locks ---- */
@@ -282,17 +288,6 @@ static td_result note_entry(void *user, const char *name, td_entry_kind kind, td
     return TD_OK;
 }
 
-static td_result look_at_file(archive *a, td_err *err)
-{
-    td_file *file = NULL;
-    uint64_t size = 0;
-    td_result rc = td_io_open(a->io, a->path, TD_OPEN_READ, &file, err);
-    if (rc == TD_OK)
-        rc = td_io_size(file, &size, err);
-    td_io_close(file);
-    return rc;
-}
-
 /* A file is for reading only: what maintainers do is about a folder and its journal. */
 static td_result take_single_file(archive *a, td_err *err)
 {
@@ -315,6 +310,7 @@ static td_result take_single_file(archive *a, td_err *err)
 static td_result look_at_path(archive *a, td_err *err)
 {
     int is_archive = 0;
+    uint64_t size;
     td_result rc = td_io_list(a->io, a->path, note_entry, &is_archive, err);
     if (rc == TD_OK && is_archive)
         return TD_OK;
@@ -326,7 +322,7 @@ static td_result look_at_path(archive *a, td_err *err)
         td_err_hint(err, "an archive is made by record or import");
         return rc;
     }
-    if (look_at_file(a, NULL) == TD_OK)
+    if (td_io_size_at(a->io, a->path, &size, NULL) == TD_OK)
         return take_single_file(a, err);
     return td_err_add(err, rc, "cannot open archive '%s'", a->path);
 }
@@ -420,67 +416,9 @@ void archive_close(archive *a)
     td_free(a);
 }
 
-/* ---- torn tails ---- */
-
-/* Create torn/<name>, or torn/<name>.2, … if that is taken. */
-static td_result create_torn(archive *a, const char *name, td_file **out, td_err *err)
-{
-    for (unsigned i = 1; i <= 1000; i++) {
-        char relative[LIMIT_NAME_BYTES * 8];
-        char path[LIMIT_PATH_BYTES];
-        if (i == 1)
-            (void)snprintf(relative, sizeof relative, "torn/%s", name);
-        else
-            (void)snprintf(relative, sizeof relative, "torn/%s.%u", name, i);
-        td_result rc = archive_join(a, relative, path, err);
-        if (rc == TD_OK)
-            rc = td_io_open(a->io, path, TD_OPEN_CREATE_PRIVATE, out, err);
-        if (rc != TD_E_INVALID) /* TD_E_INVALID: there already */
-            return rc;
-    }
-    return td_err_set(err, TD_E_LIMIT, "torn/%s: a thousand of that name are there", name);
-}
-
-static td_result copy_range(td_file *from, uint64_t at, uint64_t size, td_file *to, td_err *err)
-{
-    uint8_t *block = td_alloc(COPY_BYTES);
-    if (block == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory to copy");
-    td_result rc = TD_OK;
-    while (rc == TD_OK && size > 0) {
-        size_t part = size < COPY_BYTES ? (size_t)size : COPY_BYTES;
-        rc = td_io_read_exact(from, at, block, part, err);
-        if (rc == TD_OK)
-            rc = td_io_append(to, block, part, err);
-        at += part;
-        size -= part;
-    }
-    td_free(block);
-    return rc;
-}
-
-td_result archive_keep_torn(archive *a, const char *path, uint64_t from, uint64_t size,
-                            const char *name, td_err *err)
+td_result archive_make_torn(archive *a, char out[LIMIT_PATH_BYTES], td_err *err)
 {
     TD_ASSERT(a->mode != ARCHIVE_READ);
-    TD_ASSERT(strlen(name) < (size_t)LIMIT_NAME_BYTES * 6);
-    char folder[LIMIT_PATH_BYTES];
-    td_file *source = NULL;
-    td_file *copy = NULL;
-    td_result rc = archive_join(a, "torn", folder, err);
-    if (rc == TD_OK)
-        rc = td_io_mkdir_below(a->io, a->path, "torn", err);
-    if (rc == TD_OK)
-        rc = td_io_open(a->io, path, TD_OPEN_READ, &source, err);
-    if (rc == TD_OK)
-        rc = create_torn(a, name, &copy, err);
-    if (rc == TD_OK)
-        rc = copy_range(source, from, size, copy, err);
-    if (rc == TD_OK)
-        rc = td_io_sync(copy, err);
-    if (rc == TD_OK)
-        rc = td_io_sync_dir(a->io, folder, err);
-    td_io_close(copy);
-    td_io_close(source);
-    return rc == TD_OK ? TD_OK : td_err_add(err, rc, "keeping the tail of '%s' in torn/", path);
+    td_result rc = archive_join(a, "torn", out, err);
+    return rc == TD_OK ? td_io_mkdir_below(a->io, a->path, "torn", err) : rc;
 }

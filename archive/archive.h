@@ -73,6 +73,10 @@ const char *archive_session(const archive *archive);
 TD_MUST_USE td_result archive_join(const archive *archive, const char *relative,
                                    char out[LIMIT_PATH_BYTES], td_err *err);
 
+/* Size of a file below the archive: td_io_size_at. */
+TD_MUST_USE td_result archive_file_size(const archive *archive, const char *relative,
+                                        uint64_t *size, td_err *err);
+
 /* ---- what is in the folder ---- */
 
 typedef struct archive_segment {
@@ -150,10 +154,8 @@ TD_MUST_USE td_result archive_hold_appenders(archive *archive, td_lock **out, td
  * Unlock with td_io_unlock. A maintainer has it already: *out is NULL then. TD_E_BUSY. */
 TD_MUST_USE td_result archive_lock_maintain(archive *archive, td_lock **out, td_err *err);
 
-/* Keep a tail of a file: copy [from, from + size) of the file at path to torn/<name>, and make the
- * copy durable. name must not exist there yet (a number is put after it if it does). */
-TD_MUST_USE td_result archive_keep_torn(archive *archive, const char *path, uint64_t from,
-                                        uint64_t size, const char *name, td_err *err);
+/* Make the folder torn/, durably: out is its path. */
+TD_MUST_USE td_result archive_make_torn(archive *archive, char out[LIMIT_PATH_BYTES], td_err *err);
 
 #ifdef __cplusplus
 }

@@ -120,13 +120,6 @@ static td_result add_segment(walk *w, const char *path, const segment_name *name
     return name->is_open ? look_at_lock(w, &out->segments[out->segment_count - 1], err) : TD_OK;
 }
 
-static td_result file_size(archive *a, const char *relative, uint64_t *size, td_err *err)
-{
-    char path[LIMIT_PATH_BYTES];
-    td_result rc = archive_join(a, relative, path, err);
-    return rc == TD_OK ? td_io_size_at(archive_io(a), path, size, err) : rc;
-}
-
 /* A file in a day's folder: a segment that can be read, or an unexpected file. */
 static td_result take_file(walk *w, const char *relative, const char *file_name, td_err *err)
 {
@@ -136,7 +129,7 @@ static td_result take_file(walk *w, const char *relative, const char *file_name,
     td_err_clear(&cause);
     if (!segment_name_parse(file_name, &name))
         return add_unexpected(w, relative, "not a segment's name", err);
-    td_result rc = file_size(w->archive, relative, &size, &cause);
+    td_result rc = archive_file_size(w->archive, relative, &size, &cause);
     if (rc == TD_E_NOMEM)
         return td_err_set(err, rc, "no memory to look at %s", relative);
     /* A writer may have finished and renamed it since the folder was read; the new name is listed
@@ -145,7 +138,7 @@ static td_result take_file(walk *w, const char *relative, const char *file_name,
         char finished[LIMIT_PATH_BYTES];
         segment_final_path(relative, finished);
         name.is_open = 0;
-        if (file_size(w->archive, finished, &size, NULL) == TD_OK)
+        if (archive_file_size(w->archive, finished, &size, NULL) == TD_OK)
             return add_segment(w, finished, &name, size, err);
     }
     if (rc != TD_OK)
@@ -226,7 +219,7 @@ static td_result list_single_file(walk *w, td_err *err)
     segment_name name;
     uint64_t size = 0;
     (void)segment_name_parse(file_name, &name); /* a file of another name is fine here */
-    td_result rc = file_size(w->archive, file_name, &size, err);
+    td_result rc = archive_file_size(w->archive, file_name, &size, err);
     return rc == TD_OK ? add_segment(w, file_name, &name, size, err) : rc;
 }
 

@@ -307,9 +307,7 @@ static td_result recover_file(const work *w, const char *open_path, td_err *err)
     char torn[LIMIT_PATH_BYTES];
     td_result rc = archive_join(w->archive, open_path, full, err);
     if (rc == TD_OK)
-        rc = archive_join(w->archive, "torn", torn, err);
-    if (rc == TD_OK)
-        rc = td_io_mkdir_below(archive_io(w->archive), archive_path(w->archive), "torn", err);
+        rc = archive_make_torn(w->archive, torn, err);
     if (rc == TD_OK)
         rc = recover_segment(archive_io(w->archive), full, torn, w->result, err);
     return rc;
@@ -503,13 +501,9 @@ static int has_no_end(const work *w, const char *session)
 static td_result check_absent(const work *w, const past_segment *row, td_err *err)
 {
     char path[LIMIT_PATH_BYTES];
-    char full[LIMIT_PATH_BYTES];
-    td_file *file = NULL;
+    uint64_t size;
     segment_open_path(row->path, path);
-    td_result rc = archive_join(w->archive, path, full, err);
-    if (rc == TD_OK)
-        rc = td_io_open(archive_io(w->archive), full, TD_OPEN_READ, &file, err);
-    td_io_close(file);
+    td_result rc = archive_file_size(w->archive, path, &size, err);
     if (rc == TD_E_IO || rc == TD_E_NOMEM)
         return td_err_add(err, rc, "%s", path);
     if (rc == TD_OK) {
@@ -577,9 +571,7 @@ static td_result put_copy_away(work *w, const unexpected_file *copy, td_err *err
     td_io io = archive_io(w->archive);
     td_result rc = archive_join(w->archive, copy->path, full, err);
     if (rc == TD_OK)
-        rc = archive_join(w->archive, "torn", torn, err);
-    if (rc == TD_OK)
-        rc = td_io_mkdir_below(io, archive_path(w->archive), "torn", err);
+        rc = archive_make_torn(w->archive, torn, err);
     if (rc == TD_OK)
         rc = recover_put_copy_away(io, full, torn, w->result, err);
     if (rc == TD_E_BUSY) { /* the process that has locked it handles it */

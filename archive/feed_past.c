@@ -260,18 +260,15 @@ td_result archive_past_link(archive *a, const archive_past *past, const char *fe
 int archive_past_is_put_away(archive *a, const past_segment *segment, char torn[LIMIT_PATH_BYTES])
 {
     char relative[LIMIT_PATH_BYTES];
-    td_file *file = NULL;
+    uint64_t size;
     TD_ASSERT(segment->path != NULL);
     if (segment->stage != PAST_RECOVERING)
         return 0;
     /* The name that recover_segment gives. */
     (void)snprintf(relative, sizeof relative, "torn/%.1000s.0.open",
                    segment_file_name(segment->path));
-    td_result rc = archive_join(a, relative, torn, NULL);
-    if (rc == TD_OK)
-        rc = td_io_open(archive_io(a), torn, TD_OPEN_READ, &file, NULL);
-    td_io_close(file);
-    return rc == TD_OK;
+    return archive_join(a, relative, torn, NULL) == TD_OK &&
+           archive_file_size(a, relative, &size, NULL) == TD_OK;
 }
 
 /* ---- segments that the journal knows and the disk lacks ---- */
@@ -288,18 +285,6 @@ static int is_listed(const archive_listing *listing, const char *path)
                                                  sizeof listing->segments[0], compare_path) != NULL;
 }
 
-/* Whatever else is wrong with it: what cannot be opened for another reason is there. */
-static int is_on_disk(archive *a, const char *path)
-{
-    char full[LIMIT_PATH_BYTES];
-    td_file *file = NULL;
-    td_result rc = archive_join(a, path, full, NULL);
-    if (rc == TD_OK)
-        rc = td_io_open(archive_io(a), full, TD_OPEN_READ, &file, NULL);
-    td_io_close(file);
-    return rc != TD_E_NOTFOUND;
-}
-
 td_result archive_each_missing(archive *a, const archive_listing *listing, missing_fn *fn,
                                void *user, td_err *err)
 {
@@ -307,8 +292,10 @@ td_result archive_each_missing(archive *a, const archive_listing *listing, missi
     td_result rc = archive_is_single_file(a) ? TD_OK : archive_past_read(a, &past, err);
     for (size_t i = 0; i < past.segment_count && rc == TD_OK; i++) {
         const past_segment *segment = &past.segments[i];
+        uint64_t size;
+        /* What cannot be opened for another reason is there. */
         if (segment->stage == PAST_FINISHED && !is_listed(listing, segment->path) &&
-            !is_on_disk(a, segment->path))
+            archive_file_size(a, segment->path, &size, NULL) == TD_E_NOTFOUND)
             fn(user, segment);
     }
     archive_past_fini(&past);

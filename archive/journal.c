@@ -12,6 +12,7 @@
 #include "format/chain.h"
 #include "format/mcap_decode.h"
 #include "format/mcap_encode.h"
+#include "format/torn.h"
 
 #define JOURNAL_FILE    "journal.mcap.open"
 #define JOURNAL_PROFILE "tapedeck"
@@ -428,13 +429,18 @@ static td_result cut_tail(journal *j, td_err *err)
     if (c->sound_bytes == c->file_bytes)
         return TD_OK;
     char name[LIMIT_NAME_BYTES];
+    char torn[LIMIT_PATH_BYTES];
+    char kept[LIMIT_PATH_BYTES];
     (void)snprintf(name, sizeof name, JOURNAL_FILE ".%llu.tail",
                    (unsigned long long)c->sound_bytes);
     td_log_emit(archive_log(j->archive), TD_LOG_WARNING,
                 "journal: %llu bytes at its end are incomplete; kept as torn/%s and cut off",
                 (unsigned long long)(c->file_bytes - c->sound_bytes), name);
-    td_result rc = archive_keep_torn(j->archive, j->path, c->sound_bytes,
-                                     c->file_bytes - c->sound_bytes, name, err);
+    td_result rc = archive_make_torn(j->archive, torn, err);
+    if (rc == TD_OK)
+        rc = torn_keep(archive_io(j->archive), torn, name, j->file, c->sound_bytes, kept, err);
+    if (rc != TD_OK)
+        rc = td_err_add(err, rc, "keeping the tail of '%s' in torn/", j->path);
     if (rc == TD_OK)
         rc = td_io_truncate(j->file, c->sound_bytes, err);
     if (rc == TD_OK)

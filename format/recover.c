@@ -17,8 +17,9 @@
 #include "format/mcap_summary.h"
 #include "format/scanner.h"
 #include "format/segment_name.h"
+#include "format/torn.h"
 
-enum { COPY_BYTES = 256 << 10, TORN_NAMES_MAX = 1000 };
+enum { COPY_BYTES = 256 << 10 };
 
 typedef struct recovery {
     td_io io;
@@ -304,112 +305,22 @@ static td_result compare_tail(recovery *v, int *is_ours, td_err *err)
     return TD_OK;
 }
 
-/* What follows the last block that proves itself. */
-static td_result copy_tail(void *user, td_file *out, td_err *err)
+/* Name of the file's bytes from an offset on, in torn/. */
+static void torn_name(const recovery *v, uint64_t from, const char *kind,
+                      char out[LIMIT_PATH_BYTES])
 {
-    recovery *v = user;
-    td_result rc = TD_OK;
-    for (uint64_t at = v->sound_bytes; at < v->source.size && rc == TD_OK; at += COPY_BYTES) {
-        uint64_t left = v->source.size - at;
-        td_bytes piece;
-        rc = mcap_source_view(&v->source, at, left < COPY_BYTES ? left : COPY_BYTES, &piece, err);
-        if (rc == TD_OK)
-            rc = td_io_append(out, piece.data, piece.size, err);
-    }
-    return rc;
+    (void)snprintf(out, LIMIT_PATH_BYTES, "%.1000s.%" PRIu64 ".%s",
+                   segment_file_name(v->result->path), from, kind);
 }
 
-/* 1 in *is_free if no file has that name. */
-static td_result find_free(td_io io, const char *path, int *is_free, td_err *err)
-{
-    TD_ASSERT(path[0] != '\0');
-    td_file *file;
-    td_err why;
-    td_result rc = td_io_open(io, path, TD_OPEN_READ, &file, &why);
-    *is_free = rc == TD_E_NOTFOUND;
-    if (rc == TD_OK)
-        td_io_close(file);
-    else if (rc != TD_E_NOTFOUND && err != NULL)
-        *err = why;
-    return rc == TD_E_NOTFOUND ? TD_OK : rc;
-}
-
-/* 1 in *is_same if the file at path holds just the bytes [from, end) of the segment. */
-static td_result is_copy(recovery *v, const char *path, uint64_t from, int *is_same, td_err *err)
-{
-    TD_ASSERT(v->source.size >= from);
-    TD_ASSERT(path != NULL);
-    uint64_t size;
-    td_file *file;
-    uint8_t *bytes = NULL;
-    *is_same = 0;
-    td_result rc = td_io_open(v->io, path, TD_OPEN_READ, &file, err);
-    if (rc != TD_OK)
-        return rc;
-    rc = td_io_size(file, &size, err);
-    if (rc != TD_OK || size != v->source.size - from)
-        goto done;
-    bytes = td_alloc(COPY_BYTES);
-    if (bytes == NULL) {
-        rc = td_err_set(err, TD_E_NOMEM, "no memory to compare %s", path);
-        goto done;
-    }
-    *is_same = 1;
-    for (uint64_t at = 0; at < size && rc == TD_OK && *is_same; at += COPY_BYTES) {
-        size_t piece_bytes = size - at < COPY_BYTES ? (size_t)(size - at) : COPY_BYTES;
-        td_bytes piece = {0};
-        rc = td_io_read_exact(file, at, bytes, piece_bytes, err);
-        if (rc == TD_OK)
-            rc = mcap_source_view(&v->source, from + at, piece_bytes, &piece, err);
-        *is_same = rc == TD_OK && memcmp(piece.data, bytes, piece_bytes) == 0;
-    }
-done:
-    td_free(bytes);
-    td_io_close(file);
-    return rc;
-}
-
-/* Set result->torn_path to a name in torn/ for the bytes from from on. What is there is never
- * overwritten; *is_kept is 1 if it is that very tail, kept by a run before a crash. */
-static td_result choose_torn_name(recovery *v, const char *kind, uint64_t from, int *is_kept,
-                                  td_err *err)
-{
-    TD_ASSERT(v->result->path[0] != '\0');
-    TD_ASSERT(from <= v->source.size);
-    char *out = v->result->torn_path;
-    *is_kept = 0;
-    for (unsigned n = 0; n < TORN_NAMES_MAX; n++) {
-        char number[16] = "";
-        if (n > 0)
-            (void)snprintf(number, sizeof number, ".%u", n); /* fits */
-        int length = snprintf(out, LIMIT_PATH_BYTES, "%s/%s.%" PRIu64 ".%s%s", v->torn_dir,
-                              segment_file_name(v->result->path), from, kind, number);
-        if (length < 0 || (size_t)length >= LIMIT_PATH_BYTES - sizeof ".part")
-            return td_err_set(err, TD_E_INVALID, "path of %d bytes in %s", length, v->torn_dir);
-        int is_free;
-        td_result rc = find_free(v->io, out, &is_free, err);
-        if (rc != TD_OK || is_free)
-            return rc;
-        rc = is_copy(v, out, from, is_kept, err);
-        if (rc != TD_OK || *is_kept)
-            return rc;
-    }
-    return td_err_set(err, TD_E_IO, "%s: %d copies of this tail are there already", v->torn_dir,
-                      TORN_NAMES_MAX);
-}
-
-/* Step 2: keep the tail. It has its final name only once it is whole and durable. */
+/* Step 2: keep the tail. */
 static td_result save_tail(recovery *v, td_err *err)
 {
+    char name[LIMIT_PATH_BYTES];
     TD_ASSERT(v->source.size > v->sound_bytes);
     TD_ASSERT(v->sound_bytes > 0);
-    int is_kept;
-    td_result rc = choose_torn_name(v, "tail", v->sound_bytes, &is_kept, err);
-    if (rc == TD_OK && is_kept)
-        return td_io_sync_dir(v->io, v->torn_dir, err);
-    if (rc != TD_OK)
-        return rc;
-    return td_io_write_file(v->io, v->result->torn_path, TD_OPEN_CREATE_PRIVATE, copy_tail, v, err);
+    torn_name(v, v->sound_bytes, "tail", name);
+    return torn_keep(v->io, v->torn_dir, name, v->file, v->sound_bytes, v->result->torn_path, err);
 }
 
 /* Steps 2 to 4: afterwards the file is complete and durable under its open name. What is read here
@@ -447,7 +358,10 @@ static td_result put_away(recovery *v, const char *kind, td_err *err)
     v->result->has_segment = 0;
     v->result->torn_bytes = v->source.size;
     int is_kept;
-    td_result rc = choose_torn_name(v, kind, 0, &is_kept, err);
+    char name[LIMIT_PATH_BYTES];
+    torn_name(v, 0, kind, name);
+    td_result rc =
+        torn_find_path(v->io, v->torn_dir, name, v->file, 0, v->result->torn_path, &is_kept, err);
     /* What is kept there must not be lost to a power cut later. */
     if (rc == TD_OK)
         rc = td_io_sync(v->file, err);
@@ -527,12 +441,14 @@ static td_result take_file(recovery *v, td_err *err)
 static td_result run(recovery *v, td_err *err)
 {
     TD_ASSERT(v->file == NULL);
-    int is_free;
-    td_result rc = find_free(v->io, v->result->path, &is_free, err);
-    if (rc == TD_OK && !is_free)
-        rc = td_err_set(err, TD_E_INVALID, "%s is there already", v->result->path);
+    uint64_t size;
+    td_result rc = td_io_size_at(v->io, v->result->path, &size, err);
     if (rc == TD_OK)
-        rc = take_file(v, err);
+        return td_err_set(err, TD_E_INVALID, "%s is there already", v->result->path);
+    if (rc != TD_E_NOTFOUND)
+        return rc;
+    td_err_clear(err);
+    rc = take_file(v, err);
     if (rc == TD_OK)
         rc = mcap_source_init(&v->source, v->file, err);
     if (rc != TD_OK)
