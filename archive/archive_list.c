@@ -177,7 +177,7 @@ static td_result walk_level(walk *w, const char *relative, unsigned level,
     if (rc != TD_OK) {
         folder_fini(&names);
         if (rc == TD_E_NOMEM)
-            return td_err_set(err, rc, "%s", cause.text);
+            return td_err_pass(err, rc, &cause);
         return level == 0 && rc == TD_E_NOTFOUND ? TD_OK : add_unreadable(w, relative, &cause, err);
     }
     for (size_t i = 0; i < names.count && rc == TD_OK; i++) {
@@ -250,7 +250,7 @@ static td_result set_apart(walk *w, size_t i, td_err *err)
         return rc;
     rc = segment_copy_compare(archive_io(w->archive), open_path, finished_path, &copy, &cause);
     if (rc == TD_E_NOMEM)
-        return td_err_set(err, rc, "%s", cause.text);
+        return td_err_pass(err, rc, &cause);
     const char *name = segment_file_name(out->segments[i - 1].path);
     int is_older = rc == TD_OK && copy == SEGMENT_COPY_OLDER;
     if (rc != TD_OK)

@@ -54,7 +54,7 @@ static td_result look_into_hour(archive *a, const archive_listing *listing,
         td_err_clear(&cause);
         td_result rc = archive_read_index(a, segment->path, INDEX_SUMMARY, &index, &cause);
         if (rc == TD_E_NOMEM)
-            return td_err_set(err, rc, "%s", cause.text);
+            return td_err_pass(err, rc, &cause);
         if (rc != TD_OK)
             continue;
         uint64_t ns = newest_of(&index, query->until_ns);

@@ -388,11 +388,8 @@ int archive_writer_catalog_is_current(const archive_writer *w)
 
 static void keep_first(td_result *first, td_err *err, td_result rc, const td_err *cause)
 {
-    if (*first != TD_OK || rc == TD_OK)
-        return;
-    *first = rc;
-    if (err != NULL)
-        *err = *cause;
+    if (*first == TD_OK && rc != TD_OK)
+        *first = td_err_pass(err, rc, cause);
 }
 
 static td_result finish_feeds(archive_writer *w, td_err *err)

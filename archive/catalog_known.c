@@ -51,7 +51,7 @@ td_result known_catalog_open(archive *a, const td_log *log, td_log_level level, 
         rc = known_segments_load(out->catalog, &out->segments, &cause);
     if (rc == TD_E_NOMEM) {
         known_catalog_close(out);
-        return td_err_set(err, rc, "%s", cause.text);
+        return td_err_pass(err, rc, &cause);
     }
     if (rc != TD_OK)
         forget_catalog(out, cause.text);
@@ -75,7 +75,7 @@ int known_catalog_has(const known_catalog *known, const archive_segment *segment
 static td_result note_unusable(known_catalog *known, td_result rc, const td_err *cause, td_err *err)
 {
     if (rc == TD_E_NOMEM)
-        return td_err_set(err, rc, "%s", cause->text);
+        return td_err_pass(err, rc, cause);
     if (rc == TD_E_CORRUPT)
         td_log_emit(known->log, known->level, "reading the segment itself: %s", cause->text);
     else

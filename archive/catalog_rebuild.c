@@ -66,9 +66,7 @@ td_result catalog_rebuild_end(catalog_rebuild *r, rebuild_end how, td_err *err)
     td_workers_wait(r->workers, &r->job);
     td_workers_close(r->workers);
     TD_ASSERT(catalog_rebuild_has_ended(r));
-    td_result rc = r->rc;
-    if (rc != TD_OK && err != NULL)
-        *err = r->err;
+    td_result rc = r->rc == TD_OK ? TD_OK : td_err_pass(err, r->rc, &r->err);
     td_free(r);
     return rc;
 }

@@ -136,7 +136,7 @@ static td_result chunk_times(reading *r, const segment_reader *reader, uint32_t 
     td_err cause;
     td_result rc = segment_reader_chunk_channels(reader, chunk, r->scratch, &r->channels, &cause);
     if (rc == TD_E_NOMEM || rc == TD_E_IO)
-        return td_err_set(err, rc, "%s", cause.text);
+        return td_err_pass(err, rc, &cause);
     if (rc != TD_OK) {
         const segment_chunk *row = segment_reader_chunk(reader, chunk);
         for (uint32_t i = 0; i < segment_reader_channel_count(reader); i++)

@@ -18,7 +18,7 @@ static td_result read_stray(archive *a, const archive_segment *segment, stray_se
     *out = (stray_segment){0};
     td_result rc = archive_read_index(a, segment->path, INDEX_SUMMARY, &out->index, &cause);
     if (rc == TD_E_NOMEM || rc == TD_E_IO)
-        return td_err_set(err, rc, "%s", cause.text);
+        return td_err_pass(err, rc, &cause);
     int is_ours = rc == TD_OK && out->index.chunk_count > 0 &&
                   chain_value_parse(td_bytes_str(out->index.chain_hex), &out->chain);
     if (!is_ours) {

@@ -229,7 +229,7 @@ static td_result event_gap(event_reader *events, const segment_message *message,
     td_err unread;
     td_result rc = event_decode(events, message->data, &found, &unread);
     if (rc == TD_E_NOMEM)
-        return td_err_set(err, rc, "%s", unread.text);
+        return td_err_pass(err, rc, &unread);
     if (rc != TD_OK || found.kind != EVENT_GAP)
         return TD_OK;
     found.gap.feed = message->channel->info.feed;
@@ -301,7 +301,7 @@ static td_result known_or_read_gaps(archive *a, known_catalog *known,
     td_err_clear(err);
     rc = segment_gaps(a, segment->path, out, &cause);
     if (rc == TD_E_NOMEM)
-        return td_err_set(err, rc, "%s", cause.text);
+        return td_err_pass(err, rc, &cause);
     if (rc != TD_OK)
         td_log_emit(archive_log(a), TD_LOG_WARNING, "passed over: %s", cause.text);
     return TD_OK;

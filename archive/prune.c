@@ -425,7 +425,7 @@ static td_result check_file(const prune_work *w, prune_candidate *c, int *is_sam
     *is_same = 0;
     td_result rc = archive_read_index(w->archive, c->segment->path, INDEX_SUMMARY, &index, &cause);
     if (rc == TD_E_NOMEM)
-        return td_err_set(err, rc, "%s", cause.text);
+        return td_err_pass(err, rc, &cause);
     if (rc != TD_OK)
         return TD_OK; /* the next choice is made from the files and skips it */
     const segment_index *known = c->segment;

@@ -135,7 +135,7 @@ static td_result consider(read_plan *plan, const archive_segment *segment, td_er
     if (rc != TD_OK) {
         planned_close(p);
         if (rc == TD_E_NOMEM)
-            return td_err_set(err, rc, "%s", cause.text);
+            return td_err_pass(err, rc, &cause);
         plan->unreadable_count++;
         td_log_emit(plan->log, TD_LOG_WARNING, "passed over: %s", cause.text);
         return TD_OK;
@@ -243,7 +243,7 @@ static td_result look_for_missing(read_plan *plan, const archive_listing *listin
     td_err_clear(&cause);
     td_result rc = archive_each_missing(plan->archive, listing, log_missing, plan, &cause);
     if (rc == TD_E_NOMEM)
-        return td_err_set(err, rc, "%s", cause.text);
+        return td_err_pass(err, rc, &cause);
     if (rc != TD_OK)
         td_log_emit(plan->log, TD_LOG_WARNING, "%s", cause.text);
     return TD_OK;

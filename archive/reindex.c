@@ -120,7 +120,7 @@ td_result archive_check_catalog(archive *a, char what[CATALOG_WHAT_BYTES], td_er
         rc = compare_segments(a, c, what, &cause);
     catalog_close(c);
     if (rc == TD_E_NOMEM)
-        return td_err_set(err, rc, "%s", cause.text);
+        return td_err_pass(err, rc, &cause);
     if (rc == TD_E_NOTFOUND)
         (void)snprintf(what, CATALOG_WHAT_BYTES, "there is none");
     else if (rc != TD_OK)
@@ -272,7 +272,7 @@ static td_result read_segment(rebuild *r, const archive_segment *segment, td_err
     if (rc == TD_OK && (!has_index || index.chunk_count > 0))
         rc = segment_gaps(r->archive, segment->path, &gaps, &cause);
     if (rc == TD_E_NOMEM) {
-        rc = td_err_set(err, rc, "%s", cause.text);
+        rc = td_err_pass(err, rc, &cause);
     } else if (rc != TD_OK) {
         td_log_emit(archive_log(r->archive), TD_LOG_WARNING, "passed over: %s", cause.text);
         r->report->segments_unreadable++;
@@ -429,5 +429,5 @@ td_result archive_reindex(archive *a, const reindex_options *options, reindex_re
         rc = catalog_remove(path, err);
         return rc == TD_OK ? reindex_once(a, options, report, err) : rc;
     }
-    return rc == TD_OK ? TD_OK : td_err_set(err, rc, "%s", first.text);
+    return rc == TD_OK ? TD_OK : td_err_pass(err, rc, &first);
 }

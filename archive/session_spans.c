@@ -78,7 +78,7 @@ static td_result chunk_times(times_reader *r, uint32_t chunk, segment_times *out
     td_result rc =
         segment_reader_chunk_channels(r->reader, chunk, r->scratch, &r->channels, &cause);
     if (rc == TD_E_NOMEM)
-        return td_err_set(err, rc, "%s", cause.text);
+        return td_err_pass(err, rc, &cause);
     if (rc != TD_OK)
         return TD_OK;
     const sealed_channel *rows = (const sealed_channel *)(const void *)r->channels.data;
@@ -130,7 +130,7 @@ static td_result read_file_times(archive *a, const archive_segment *segment, seg
     segment_reader_close(r.reader);
     segment_scratch_close(r.scratch);
     td_buf_fini(&r.channels);
-    return rc == TD_E_NOMEM ? td_err_set(err, rc, "%s", cause.text) : TD_OK;
+    return rc == TD_E_NOMEM ? td_err_pass(err, rc, &cause) : TD_OK;
 }
 
 static segment_times index_times(const segment_index *index)
@@ -310,7 +310,7 @@ static td_result read_file_topics(archive *a, const archive_segment *segment, to
     for (uint32_t i = 0; rc == TD_OK && i < segment_reader_channel_count(reader); i++)
         rc = take_topic(set, &segment_reader_channel(reader, i)->info, &cause);
     segment_reader_close(reader);
-    return rc == TD_E_NOMEM ? td_err_set(err, rc, "%s", cause.text) : TD_OK;
+    return rc == TD_E_NOMEM ? td_err_pass(err, rc, &cause) : TD_OK;
 }
 
 static td_result read_topics(span_reader *s, const archive_segment *segment, topic_set *set,

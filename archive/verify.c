@@ -985,7 +985,7 @@ static td_result take_segment(void *user, catalog *made, const segment_index *in
         compare_chunks(c, index, &row);
     segment_index_fini(&row);
     if (rc == TD_E_NOMEM)
-        return td_err_set(err, rc, "%s", cause.text);
+        return td_err_pass(err, rc, &cause);
     if (rc != TD_OK)
         findings_add(&c->v->findings, VERIFY_RECOVERABLE, "catalog.sqlite", 0, "%s", cause.text);
     return catalog_drop_chunks(made, path, err);
@@ -1078,7 +1078,7 @@ static td_result check_catalog(verification *v, td_err *err)
     td_err_clear(&cause);
     rc = compare_all(v, &cause);
     if (rc == TD_E_NOMEM)
-        return td_err_set(err, rc, "%s", cause.text);
+        return td_err_pass(err, rc, &cause);
     if (rc != TD_OK)
         findings_add(&v->findings, VERIFY_RECOVERABLE, "catalog.sqlite", 0, "%s", cause.text);
     return TD_OK;

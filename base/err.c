@@ -77,6 +77,15 @@ td_result td_err_set_os(td_err *err, int os_errno, const char *format, ...)
     return code;
 }
 
+td_result td_err_pass(td_err *err, td_result code, const td_err *cause)
+{
+    if (err != NULL) {
+        *err = *cause;
+        err->code = code;
+    }
+    return code;
+}
+
 td_result td_err_add(td_err *err, td_result code, const char *format, ...)
 {
     if (err == NULL)

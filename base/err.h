@@ -57,11 +57,15 @@ td_result td_err_set_os(td_err *err, int os_errno, const char *format, ...) TD_P
 /* Put "<text>: " in front of what is there; the code stays. Returns code. */
 td_result td_err_add(td_err *err, td_result code, const char *format, ...) TD_PRINTF(3, 4);
 
+/* Hand over an error that was kept apart, hint and errno included. Returns code. */
+td_result td_err_pass(td_err *err, td_result code, const td_err *cause);
+
 #ifdef __clang_analyzer__
 /* The analyser reads one source at a time and would follow "the error came back as TD_OK" for ever.
  */
-#define td_err_set(err, code, ...) ((void)td_err_set((err), (code), __VA_ARGS__), (code))
-#define td_err_add(err, code, ...) ((void)td_err_add((err), (code), __VA_ARGS__), (code))
+#define td_err_set(err, code, ...)    ((void)td_err_set((err), (code), __VA_ARGS__), (code))
+#define td_err_add(err, code, ...)    ((void)td_err_add((err), (code), __VA_ARGS__), (code))
+#define td_err_pass(err, code, cause) ((void)td_err_pass((err), (code), (cause)), (code))
 #endif
 
 /* Say how to fix it, as one sentence. Replaces an earlier hint. */

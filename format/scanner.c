@@ -283,7 +283,7 @@ td_result scanner_find_block(scanner *s, uint64_t *from, uint64_t *to, td_err *e
 }
 
 /* A record is bad, its length is not: the walk goes on after it. */
-static td_result tell_damage(scanner *s, const mcap_place *place, const td_err *why, td_err *err)
+static td_result report_damage(scanner *s, const mcap_place *place, const td_err *why, td_err *err)
 {
     scan_damage damage = {.why = why, .offset = place->offset, .opcode = place->opcode};
     return s->visitor->damage == NULL ? TD_OK : s->visitor->damage(s->user, &damage, err);
@@ -319,11 +319,7 @@ static td_result step(scanner *s, td_err *err)
         rc = visit(s, &place, &why);
     if (rc == TD_OK)
         return TD_OK;
-    if (!scan_is_fatal(rc))
-        return tell_damage(s, &place, &why, err);
-    if (err != NULL)
-        *err = why;
-    return rc;
+    return scan_is_fatal(rc) ? td_err_pass(err, rc, &why) : report_damage(s, &place, &why, err);
 }
 
 td_result scanner_run(scanner *s, uint64_t limit, td_err *err)

@@ -87,7 +87,5 @@ td_result segment_copy_compare(td_io io, const char *open_path, const char *fini
     }
     if (rc == TD_E_CORRUPT || rc == TD_E_TRUNCATED || rc == TD_E_UNSUPPORTED)
         return TD_OK; /* nothing shows that it is a copy */
-    if (rc != TD_OK && err != NULL)
-        *err = cause;
-    return rc;
+    return rc == TD_OK ? TD_OK : td_err_pass(err, rc, &cause);
 }

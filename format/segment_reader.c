@@ -101,11 +101,8 @@ static td_result read_session(segment_reader *r, td_err *err)
         rc = reader_take_session(r, &place, &why);
     else if (rc == TD_OK)
         rc = td_err_set(&why, TD_E_CORRUPT, "no session record behind the header");
-    if (rc == TD_E_IO || rc == TD_E_NOMEM) {
-        if (err != NULL)
-            *err = why;
-        return rc;
-    }
+    if (rc == TD_E_IO || rc == TD_E_NOMEM)
+        return td_err_pass(err, rc, &why);
     if (rc == TD_E_CORRUPT)
         reader_note_damage(r, &why, r->data_start);
     r->scan_chain = r->info.session.previous_chain;
@@ -155,11 +152,8 @@ static td_result read_lists(segment_reader *r, td_err *err)
     td_err why;
     td_err_clear(&why);
     td_result rc = reader_load_summary(r, &why);
-    if (rc == TD_E_IO || rc == TD_E_NOMEM) {
-        if (err != NULL)
-            *err = why;
-        return rc;
-    }
+    if (rc == TD_E_IO || rc == TD_E_NOMEM)
+        return td_err_pass(err, rc, &why);
     if (rc == TD_OK)
         return TD_OK;
     reader_clear_lists(r);

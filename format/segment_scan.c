@@ -59,11 +59,8 @@ static td_result learn(scan *s, td_err *err)
     td_result rc = segment_reader_read(r, index, r->scratch, &r->records, &why);
     if (rc == TD_OK)
         return reader_learn_channels(r, td_buf_view(&r->records), err);
-    if (scan_is_fatal(rc)) {
-        if (err != NULL)
-            *err = why;
-        return rc;
-    }
+    if (scan_is_fatal(rc))
+        return td_err_pass(err, rc, &why);
     hold_damage(s, &why, chunk->offset);
     return TD_OK;
 }

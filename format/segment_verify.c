@@ -102,6 +102,16 @@ static void report(verify_state *v, segment_finding_kind kind, uint64_t offset, 
         v->fn(v->user, &finding);
 }
 
+/* What reading a record came to: TD_OK after a finding, unless the failure ends the work. */
+static td_result report_failure(verify_state *v, segment_finding_kind kind, uint64_t offset,
+                                td_result rc, const td_err *why, td_err *err)
+{
+    if (rc == TD_OK || scan_is_fatal(rc))
+        return rc == TD_OK ? TD_OK : td_err_pass(err, rc, why);
+    report(v, kind, offset, "%s", why->text);
+    return TD_OK;
+}
+
 /* Messages against the chain records. A segment may begin in the middle of a session: then the
  * first chain record's totals are taken as they are, and the steps from one record to the next are
  * checked.
@@ -356,18 +366,14 @@ static td_result take_definition(verify_state *v, const mcap_record *record, td_
     td_result rc = record->opcode == MCAP_SCHEMA
                        ? reader_add_schema(v->reader, record->content, &why)
                        : reader_add_channel(v->reader, record->content, &why);
-    if (rc == TD_E_CORRUPT) {
-        report(v, FINDING_STRUCTURE, offset, "%s", why.text);
-        return TD_OK;
-    }
+    if (rc == TD_E_CORRUPT)
+        return report_failure(v, FINDING_STRUCTURE, offset, rc, &why, err);
     uint16_t id = td_le16(record->content.data);
     if (rc == TD_OK && record->opcode == MCAP_SCHEMA && !set_bit(v->known_schemas, id))
         rc = mcap_summary_add_schemas(&v->summary, whole, 1, &why);
     else if (rc == TD_OK && record->opcode == MCAP_CHANNEL && !set_bit(v->known_channels, id))
         rc = mcap_summary_add_channels(&v->summary, whole, 1, &why);
-    if (rc != TD_OK && err != NULL)
-        *err = why;
-    return rc;
+    return rc == TD_OK ? TD_OK : td_err_pass(err, rc, &why);
 }
 
 /* A message: its channel must have been defined, its time lie in the chunk's range. */
@@ -476,13 +482,7 @@ static td_result check_chunk(void *user, const scan_chunk *chunk, td_err *err)
     v->is_chunk_read = rc == TD_OK;
     if (rc != TD_OK) {
         v->is_block_read = 0;
-        if (scan_is_fatal(rc)) {
-            if (err != NULL)
-                *err = why;
-            return rc;
-        }
-        report(v, FINDING_CHUNK_CRC, chunk->place.offset, "%s", why.text);
-        return TD_OK;
+        return report_failure(v, FINDING_CHUNK_CRC, chunk->place.offset, rc, &why, err);
     }
     if (v->is_ours && record.uncompressed_crc == 0)
         report(v, FINDING_CRC_MISSING, chunk->place.offset, "chunk without CRC");
@@ -556,13 +556,8 @@ static td_result check_run_record(verify_state *v, const mcap_place *place, td_e
     td_err why;
     td_result rc = mcap_source_view(&v->reader->source, place->offset, place->end - place->offset,
                                     &whole, &why);
-    if (rc != TD_OK) {
-        if (!scan_is_fatal(rc))
-            report(v, FINDING_STRUCTURE, place->offset, "%s", why.text);
-        else if (err != NULL)
-            *err = why;
-        return scan_is_fatal(rc) ? rc : TD_OK;
-    }
+    if (rc != TD_OK)
+        return report_failure(v, FINDING_STRUCTURE, place->offset, rc, &why, err);
     mcap_record record = {
         .opcode = place->opcode,
         .offset = place->offset,
@@ -586,13 +581,8 @@ static td_result check_data_crc(verify_state *v, const mcap_place *place, td_err
     td_result rc = mcap_source_content(&v->reader->source, place, &content, &why);
     if (rc == TD_OK)
         rc = mcap_decode_data_end(content, &record, &why);
-    if (rc != TD_OK) {
-        if (!scan_is_fatal(rc))
-            report(v, FINDING_STRUCTURE, place->offset, "%s", why.text);
-        else if (err != NULL)
-            *err = why;
-        return scan_is_fatal(rc) ? rc : TD_OK;
-    }
+    if (rc != TD_OK)
+        return report_failure(v, FINDING_STRUCTURE, place->offset, rc, &why, err);
     if (record.data_section_crc == 0) {
         if (v->is_ours)
             report(v, FINDING_CRC_MISSING, place->offset, "data section without CRC");
@@ -732,9 +722,7 @@ static td_result check_summary_record(verify_state *v, const mcap_place *place, 
         check_chunk_index(v, content, place->offset);
     else if (rc == TD_OK)
         check_statistics(v, content, place->offset);
-    if (scan_is_fatal(rc) && err != NULL)
-        *err = why;
-    return scan_is_fatal(rc) ? rc : TD_OK;
+    return scan_is_fatal(rc) ? td_err_pass(err, rc, &why) : TD_OK;
 }
 
 /* Summary, summary offsets, footer and magic, record by record. */
@@ -757,11 +745,8 @@ static td_result walk_summary(verify_state *v, uint64_t summary_at, td_err *err)
         }
         if (rc == TD_OK)
             rc = check_summary_record(v, &place, &why);
-        if (rc != TD_OK) {
-            if (err != NULL)
-                *err = why;
-            return rc;
-        }
+        if (rc != TD_OK)
+            return td_err_pass(err, rc, &why);
         at = place.end;
     }
 }
@@ -831,12 +816,10 @@ static td_result check_attachment(verify_state *v, const mcap_place *place, td_e
     uint32_t expected, crc = 0;
     td_err why;
     rc = mcap_source_attachment_crc(source, place, &crc_at, &expected, &why);
-    if (rc == TD_E_CORRUPT) {
-        report(v, FINDING_STRUCTURE, place->offset, "%s", why.text);
-        return TD_OK;
-    }
+    if (rc == TD_E_CORRUPT)
+        return report_failure(v, FINDING_STRUCTURE, place->offset, rc, &why, err);
     if (rc != TD_OK)
-        return td_err_set(err, rc, "%s", why.text);
+        return td_err_pass(err, rc, &why);
     if (expected == 0) {
         if (v->is_ours)
             report(v, FINDING_CRC_MISSING, place->offset, "attachment without CRC");
@@ -859,18 +842,11 @@ static td_result check_metadata(verify_state *v, const mcap_place *place, td_err
     td_result rc = mcap_source_content(&v->reader->source, place, &content, &why);
     if (rc == TD_OK)
         rc = mcap_decode_metadata(content, &metadata, &why);
-    if (rc == TD_OK) {
-        mcap_metadata_index index = {
-            .offset = place->offset, .length = place->end - place->offset, .name = metadata.name};
-        return mcap_summary_add_metadata(&v->summary, &index, err);
-    }
-    if (scan_is_fatal(rc)) {
-        if (err != NULL)
-            *err = why;
-        return rc;
-    }
-    report(v, FINDING_STRUCTURE, place->offset, "%s", why.text);
-    return TD_OK;
+    if (rc != TD_OK)
+        return report_failure(v, FINDING_STRUCTURE, place->offset, rc, &why, err);
+    mcap_metadata_index index = {
+        .offset = place->offset, .length = place->end - place->offset, .name = metadata.name};
+    return mcap_summary_add_metadata(&v->summary, &index, err);
 }
 
 /* What is neither a chunk nor a chain record. */
