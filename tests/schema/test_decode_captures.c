@@ -13,49 +13,12 @@
 #include "schema/decode.h"
 #include "schema/message.h"
 #include "tests/testing/capture.h"
-#include "tests/testing/message_compare.h"
+#include "tests/testing/decode_bench.h"
 
 typedef struct totals {
     size_t in, control, data, undecoded, snapshots, deltas, trade_frames, trades, unknown_fields;
     size_t level_entries;
 } totals;
-
-typedef struct decoders {
-    decoder *hot;
-    decoder *rows;
-} decoders;
-
-static decoders decoders_open(void)
-{
-    decoders d;
-    td_err err;
-    assert_int_equal(decoder_open(&d.hot, &err), TD_OK);
-    assert_int_equal(decoder_open(&d.rows, &err), TD_OK);
-    return d;
-}
-
-static void decoders_close(decoders *d)
-{
-    decoder_close(d->hot);
-    decoder_close(d->rows);
-}
-
-/* Decode a frame on both paths and compare; 1 if it was decoded. */
-static int decode_both(decoders *d, const topic_match *topic, td_bytes frame, message *hot)
-{
-    message rows;
-    decode_error hot_why;
-    decode_error rows_why;
-    int is_row = decoder_decode(d->rows, topic, frame, DECODE_PATH_ROWS, &rows, &rows_why);
-    if (is_row)
-        assert_whole_equal(d->hot, topic, frame, &rows);
-    int is_hot = decoder_decode(d->hot, topic, frame, DECODE_PATH_FAST, hot, &hot_why);
-    assert_int_equal(is_hot, is_row);
-    assert_int_equal(hot_why.reason, rows_why.reason);
-    if (is_hot)
-        assert_messages_equal(hot, &rows);
-    return is_hot;
-}
 
 static void count_message(totals *t, const message *m)
 {
@@ -76,7 +39,7 @@ static void run_capture(const char *name, const char *family_name, totals *t)
 {
     const char *path = capture_path_or_skip(name);
     capture *c = capture_open(path);
-    decoders d = decoders_open();
+    decoder_pair d = decoder_pair_open();
     const family *of = family_find(td_bytes_str(family_name));
     assert_non_null(of);
     *t = (totals){0};
@@ -85,7 +48,7 @@ static void run_capture(const char *name, const char *family_name, totals *t)
             continue;
         t->in++;
         classification what;
-        decoder_classify(d.hot, of, line.frame, DIR_IN, TOPIC_NOW, &what);
+        decoder_classify(d.fast, of, line.frame, DIR_IN, TOPIC_NOW, &what);
         if (frame_class_is_control(what.frame_class)) {
             assert_int_equal(what.frame_class, CLASS_ACK);
             assert_int_equal(what.success, 1);
@@ -96,15 +59,16 @@ static void run_capture(const char *name, const char *family_name, totals *t)
         assert_non_null(what.topic.row);
         t->data++;
         message m;
-        if (!decode_both(&d, &what.topic, line.frame, &m)) {
+        decode_error why;
+        if (!decoder_pair_decode(&d, &what.topic, line.frame, &m, NULL, &why)) {
             t->undecoded++;
             continue;
         }
         assert_int_equal(what.exchange_ns, m.head.exchange_ns);
         count_message(t, &m);
     }
-    assert_int_equal(decoder_slow_count(d.hot), 0);
-    decoders_close(&d);
+    assert_int_equal(decoder_slow_count(d.fast), 0);
+    decoder_pair_close(&d);
     capture_close(c);
 }
 

@@ -18,14 +18,13 @@
 #include "schema/decode.h"
 #include "schema/message_json.h"
 #include "tests/testing/capture.h"
-#include "tests/testing/message_compare.h"
+#include "tests/testing/decode_bench.h"
 
 enum { FAMILY_ROWS_MAX = 64 };
 
 typedef struct golden {
     const family *of;
-    decoder *hot;
-    decoder *rows;
+    decoder_pair decoders;
     const char *name;              /* of the file, for failures */
     uint8_t seen[FAMILY_ROWS_MAX]; /* of the family's rows: decoded once at least */
 } golden;
@@ -61,28 +60,21 @@ static void decode_to_text(golden *g, td_bytes frame, uint64_t at_ns, td_buf *ou
 {
     classification what;
     message m;
-    message hot;
+    message fast;
     decode_error why;
-    decode_error hot_why;
     json_writer w;
-    decoder_classify(g->rows, g->of, frame, DIR_IN, at_ns, &what);
+    decoder_classify(g->decoders.rows, g->of, frame, DIR_IN, at_ns, &what);
     assert_int_equal(what.frame_class, CLASS_DATA);
     assert_non_null(what.topic.row);
-    int is_row = decoder_decode(g->rows, &what.topic, frame, DECODE_PATH_ROWS, &m, &why);
-    if (is_row)
-        assert_whole_equal(g->hot, &what.topic, frame, &m);
-    int is_hot = decoder_decode(g->hot, &what.topic, frame, DECODE_PATH_FAST, &hot, &hot_why);
-    assert_int_equal(is_row, is_hot);
+    int is_decoded = decoder_pair_decode(&g->decoders, &what.topic, frame, &fast, &m, &why);
     json_write_begin(&w, out);
     json_write_object_begin(&w);
-    if (is_row) {
-        assert_messages_equal(&hot, &m);
+    if (is_decoded) {
         if (what.exchange_ns != m.head.exchange_ns)
             fail_msg("%s: classified with another time", g->name);
         g->seen[what.topic.row - g->of->topics] = 1;
         message_json_members(&w, &m);
     } else {
-        assert_int_equal(why.reason, hot_why.reason);
         message_json_raw(&w, &what.topic, what.exchange_topic, &why);
     }
     json_write_object_end(&w);
@@ -165,16 +157,12 @@ static void test_golden(void **state)
     size_t count = 0;
     size_t missing = 0;
     const family *const *table = family_table(&count);
-    golden g = {0};
-    td_err err;
-    assert_int_equal(decoder_open(&g.hot, &err), TD_OK);
-    assert_int_equal(decoder_open(&g.rows, &err), TD_OK);
+    golden g = {.decoders = decoder_pair_open()};
     for (size_t i = 0; i < count; i++) {
         g.of = table[i];
         missing += check_family(&g);
     }
-    decoder_close(g.hot);
-    decoder_close(g.rows);
+    decoder_pair_close(&g.decoders);
     assert_int_equal(missing, 0);
 }
 

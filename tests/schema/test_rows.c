@@ -15,14 +15,14 @@
 #include "base/buf.h"
 #include "schema/decode.h"
 #include "schema/family.h"
+#include "tests/testing/decode_bench.h"
 #include "tests/testing/row_frames.h"
 #include "tests/testing/message_compare.h"
 
 enum { FRAMES_OF_A_ROW = 40, TEXT_MAX = 1 << 20 };
 
 typedef struct bench {
-    decoder *hot;
-    decoder *rows;
+    decoder_pair decoders;
     td_buf text;
     td_random random;
 } bench;
@@ -31,8 +31,7 @@ static int bench_open(void **state)
 {
     bench *b = calloc(1, sizeof *b);
     assert_non_null(b);
-    assert_int_equal(decoder_open(&b->hot, NULL), TD_OK);
-    assert_int_equal(decoder_open(&b->rows, NULL), TD_OK);
+    b->decoders = decoder_pair_open();
     td_buf_init(&b->text, TEXT_MAX);
     td_random_init(&b->random, 3);
     *state = b;
@@ -42,8 +41,7 @@ static int bench_open(void **state)
 static int bench_close(void **state)
 {
     bench *b = *state;
-    decoder_close(b->hot);
-    decoder_close(b->rows);
+    decoder_pair_close(&b->decoders);
     td_buf_fini(&b->text);
     free(b);
     return 0;
@@ -77,7 +75,7 @@ static uint64_t digest_of(bench *b, const family *of, const topic_row *row, td_b
                           unsigned how)
 {
     classification what;
-    decoder_classify(b->rows, of, text, DIR_IN, row_frame_moment(row), &what);
+    decoder_classify(b->decoders.rows, of, text, DIR_IN, row_frame_moment(row), &what);
     if (what.frame_class != CLASS_DATA || what.topic.row != row)
         fail_msg("%s %s: classified as %s of %s: %.*s", of->name, row->name,
                  frame_class_name(what.frame_class),
@@ -86,7 +84,7 @@ static uint64_t digest_of(bench *b, const family *of, const topic_row *row, td_b
     message hot;
     message rows;
     decode_error why;
-    if (!decoder_decode(b->rows, &what.topic, text, DECODE_PATH_ROWS, &rows, &why))
+    if (!decoder_decode(b->decoders.rows, &what.topic, text, DECODE_PATH_ROWS, &rows, &why))
         fail_msg("%s %s: %s at %zu, %s: %.*s", of->name, row->name, decode_reason_name(why.reason),
                  why.offset, why.field == NULL ? "-" : why.field, (int)text.size,
                  (const char *)text.data);
@@ -94,7 +92,7 @@ static uint64_t digest_of(bench *b, const family *of, const topic_row *row, td_b
     if (rows.head.foreign_symbols != 0)
         fail_msg("%s %s: foreign symbols: %.*s", of->name, row->name, (int)text.size,
                  (const char *)text.data);
-    if (!decoder_decode(b->hot, &what.topic, text, DECODE_PATH_FAST, &hot, &why) ||
+    if (!decoder_decode(b->decoders.fast, &what.topic, text, DECODE_PATH_FAST, &hot, &why) ||
         message_hash64(&hot) != digest)
         fail_msg("%s %s: the paths differ: %.*s", of->name, row->name, (int)text.size,
                  (const char *)text.data);
@@ -128,11 +126,11 @@ static void check_row(bench *b, const family *of, const topic_row *row,
         uint64_t digest = digest_of(b, of, row, write_frame(b, frame, 0), 0);
         for (size_t k = 0; k < SPELLING_COUNT; k++) {
             td_bytes text = write_frame(b, frame, SPELLINGS[k].how);
-            uint64_t slow = decoder_slow_count(b->hot);
+            uint64_t slow = decoder_slow_count(b->decoders.fast);
             if (digest_of(b, of, row, text, SPELLINGS[k].how) != digest)
                 fail_msg("%s %s, %s: a value changed: %.*s", of->name, row->name, SPELLINGS[k].name,
                          (int)text.size, (const char *)text.data);
-            hot[k] += is_struct && decoder_slow_count(b->hot) == slow;
+            hot[k] += is_struct && decoder_slow_count(b->decoders.fast) == slow;
         }
         row_frame_free(frame);
     }
@@ -189,13 +187,13 @@ static void test_hot_rows(void **state)
             const topic_row *row = &families[i]->topics[k];
             if (row->type != MSG_BOOK_CHANGE && row->type != MSG_TRADE)
                 continue;
-            uint64_t slow = decoder_slow_count(b->hot);
+            uint64_t slow = decoder_slow_count(b->decoders.fast);
             for (int n = 0; n < FRAMES_OF_A_ROW; n++) {
                 row_frame *frame = row_frame_make(row, &b->random);
                 (void)digest_of(b, families[i], row, write_frame(b, frame, 0), 0);
                 row_frame_free(frame);
             }
-            slow = decoder_slow_count(b->hot) - slow;
+            slow = decoder_slow_count(b->decoders.fast) - slow;
             if ((slow == FRAMES_OF_A_ROW) != is_by_row(families[i], row)) {
                 print_error("%s %s: %u of %d frames by the row\n", families[i]->name, row->name,
                             (unsigned)slow, FRAMES_OF_A_ROW);

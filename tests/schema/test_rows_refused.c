@@ -16,6 +16,7 @@
 #include "base/limits.h"
 #include "schema/decode.h"
 #include "schema/family.h"
+#include "tests/testing/decode_bench.h"
 #include "tests/testing/row_frames.h"
 
 enum {
@@ -25,8 +26,7 @@ enum {
 };
 
 typedef struct bench {
-    decoder *hot;
-    decoder *rows;
+    decoder_pair decoders;
     td_buf text;
     td_random random;
     const family *of;
@@ -38,8 +38,7 @@ static int bench_open(void **state)
 {
     bench *b = calloc(1, sizeof *b);
     assert_non_null(b);
-    assert_int_equal(decoder_open(&b->hot, NULL), TD_OK);
-    assert_int_equal(decoder_open(&b->rows, NULL), TD_OK);
+    b->decoders = decoder_pair_open();
     td_buf_init(&b->text, TEXT_MAX);
     td_random_init(&b->random, 7);
     *state = b;
@@ -49,8 +48,7 @@ static int bench_open(void **state)
 static int bench_close(void **state)
 {
     bench *b = *state;
-    decoder_close(b->hot);
-    decoder_close(b->rows);
+    decoder_pair_close(&b->decoders);
     td_buf_fini(&b->text);
     free(b);
     return 0;
@@ -93,9 +91,9 @@ static decode_error refuse(bench *b, td_bytes text)
     decode_error rows = {.reason = DECODE_OK};
     classification what;
     const topic_match match = match_of(b);
-    (void)decoder_decode(b->hot, &match, text, DECODE_PATH_FAST, &m, &hot);
-    (void)decoder_decode(b->rows, &match, text, DECODE_PATH_ROWS, &m, &rows);
-    decoder_classify(b->rows, b->of, text, DIR_IN, row_frame_moment(b->row), &what);
+    (void)decoder_decode(b->decoders.fast, &match, text, DECODE_PATH_FAST, &m, &hot);
+    (void)decoder_decode(b->decoders.rows, &match, text, DECODE_PATH_ROWS, &m, &rows);
+    decoder_classify(b->decoders.rows, b->of, text, DIR_IN, row_frame_moment(b->row), &what);
     if (hot.reason != rows.reason || hot.offset != rows.offset)
         fail_msg("%s %s: %s at %zu and %s at %zu: %.*s", b->of->name, b->row->name,
                  decode_reason_name(hot.reason), hot.offset, decode_reason_name(rows.reason),
@@ -277,9 +275,11 @@ static void check_elsewhere(bench *b)
         classification what;
         message m;
         decode_error why = {.reason = DECODE_OK};
-        decoder_classify(b->rows, families[i], text, DIR_IN, row_frame_moment(b->row), &what);
+        decoder_classify(b->decoders.rows, families[i], text, DIR_IN, row_frame_moment(b->row),
+                         &what);
         int is_known = what.frame_class == CLASS_DATA && what.topic.row != NULL;
-        int is_decoded = decoder_decode(b->rows, &what.topic, text, DECODE_PATH_ROWS, &m, &why);
+        int is_decoded =
+            decoder_decode(b->decoders.rows, &what.topic, text, DECODE_PATH_ROWS, &m, &why);
         if (is_decoded || is_known || families[i] == b->of)
             continue;
         if (why.reason != DECODE_UNKNOWN_TOPIC && why.reason != DECODE_NO_TOPIC)

@@ -14,7 +14,7 @@
 #include "base/alloc.h"
 #include "schema/decode.h"
 #include "tests/testing/capture.h"
-#include "tests/testing/message_compare.h"
+#include "tests/testing/decode_bench.h"
 
 /* Topics of this family that begin so came over another family's connection. */
 #define PRIVATE_PREFIX "user."
@@ -40,8 +40,7 @@ static const folder_case FOLDERS[] = {
 
 typedef struct frames {
     const folder_case *of;
-    decoder *hot;
-    decoder *rows;
+    decoder_pair decoders;
     size_t data, control, requests, raw;
 } frames;
 
@@ -62,18 +61,15 @@ static const family *family_of(const frames *f, const char *name)
 /* A frame with data: both decoders say the same, and the row knows all of it. */
 static void check_data(frames *f, const char *name, td_bytes frame, const classification *what)
 {
-    message hot;
+    message fast;
     message rows;
     decode_error why;
     assert_int_equal(what->frame_class, CLASS_DATA);
     if (what->topic.row == NULL)
         fail_msg("%s/%s has no row", f->of->folder, name);
-    if (!decoder_decode(f->rows, &what->topic, frame, DECODE_PATH_ROWS, &rows, &why))
+    if (!decoder_pair_decode(&f->decoders, &what->topic, frame, &fast, &rows, &why))
         fail_msg("%s/%s: %s %s at %zu", f->of->folder, name, decode_reason_name(why.reason),
                  why.field == NULL ? "" : why.field, why.offset);
-    assert_whole_equal(f->hot, &what->topic, frame, &rows);
-    assert_true(decoder_decode(f->hot, &what->topic, frame, DECODE_PATH_FAST, &hot, &why));
-    assert_messages_equal(&hot, &rows);
     if (rows.head.unknown_fields != 0)
         fail_msg("%s/%s has %u unknown members", f->of->folder, name, rows.head.unknown_fields);
     assert_int_equal(rows.head.foreign_symbols, 0);
@@ -88,7 +84,7 @@ static void check_frame(frames *f, const char *name, td_bytes frame)
     const family *of = family_of(f, name);
     int is_request = begins_with(name, "request");
     classification what;
-    decoder_classify(f->hot, of, frame, is_request ? DIR_OUT : DIR_IN, TOPIC_NOW, &what);
+    decoder_classify(f->decoders.fast, of, frame, is_request ? DIR_OUT : DIR_IN, TOPIC_NOW, &what);
     if (is_request) {
         assert_int_equal(what.frame_class, CLASS_REQUEST);
         f->requests++;
@@ -110,10 +106,10 @@ static void check_nonstrict(frames *f, const char *name, td_bytes frame)
     classification what;
     message m;
     decode_error why = {.reason = DECODE_OK};
-    decoder_classify(f->hot, family_of(f, name), frame, DIR_IN, TOPIC_NOW, &what);
+    decoder_classify(f->decoders.fast, family_of(f, name), frame, DIR_IN, TOPIC_NOW, &what);
     if (what.frame_class != CLASS_DATA)
         what.topic = (topic_match){0};
-    if (decoder_decode(f->hot, &what.topic, frame, DECODE_PATH_FAST, &m, &why))
+    if (decoder_decode(f->decoders.fast, &what.topic, frame, DECODE_PATH_FAST, &m, &why))
         fail_msg("%s/%s was decoded", f->of->folder, name);
     assert_int_equal(why.reason, DECODE_NOT_JSON);
     assert_in_range(why.offset, 1, frame.size - 1);
@@ -141,16 +137,12 @@ static size_t each_file(frames *f, const char *folder, const char *suffix, check
 
 static void open_frames(frames *f, const folder_case *of)
 {
-    td_err err;
-    *f = (frames){.of = of};
-    assert_int_equal(decoder_open(&f->hot, &err), TD_OK);
-    assert_int_equal(decoder_open(&f->rows, &err), TD_OK);
+    *f = (frames){.of = of, .decoders = decoder_pair_open()};
 }
 
 static void close_frames(frames *f)
 {
-    decoder_close(f->hot);
-    decoder_close(f->rows);
+    decoder_pair_close(&f->decoders);
 }
 
 static void test_frames(void **state)

@@ -15,44 +15,7 @@
 #include "schema/message.h"
 #include "schema/bybit/v3.h"
 #include "tests/testing/capture.h"
-#include "tests/testing/message_compare.h"
-
-typedef struct decoders {
-    decoder *hot;
-    decoder *rows;
-} decoders;
-
-static decoders decoders_open(void)
-{
-    decoders d;
-    td_err err;
-    assert_int_equal(decoder_open(&d.hot, &err), TD_OK);
-    assert_int_equal(decoder_open(&d.rows, &err), TD_OK);
-    return d;
-}
-
-static void decoders_close(decoders *d)
-{
-    decoder_close(d->hot);
-    decoder_close(d->rows);
-}
-
-/* Decode on both paths and compare. */
-static int decode_both(decoders *d, const topic_match *topic, td_bytes frame, message *hot,
-                       decode_error *why)
-{
-    message rows;
-    decode_error rows_why;
-    int is_row = decoder_decode(d->rows, topic, frame, DECODE_PATH_ROWS, &rows, &rows_why);
-    if (is_row)
-        assert_whole_equal(d->hot, topic, frame, &rows);
-    int is_hot = decoder_decode(d->hot, topic, frame, DECODE_PATH_FAST, hot, why);
-    assert_int_equal(is_hot, is_row);
-    assert_int_equal(why->reason, rows_why.reason);
-    if (is_hot)
-        assert_messages_equal(hot, &rows);
-    return is_hot;
-}
+#include "tests/testing/decode_bench.h"
 
 /* ---- the recordings ---- */
 
@@ -63,7 +26,7 @@ typedef struct totals {
 static void run_capture(const char *name, totals *t)
 {
     capture *c = capture_open(capture_path_or_skip(name));
-    decoders d = decoders_open();
+    decoder_pair d = decoder_pair_open();
     const family *of = family_find(td_bytes_str("v5-linear"));
     *t = (totals){0};
     for (capture_line line; capture_next(c, &line);) {
@@ -72,13 +35,13 @@ static void run_capture(const char *name, totals *t)
         decode_error why;
         if (line.kind != CAPTURE_IN)
             continue;
-        decoder_classify(d.hot, of, line.frame, DIR_IN, line.recv_ns, &what);
+        decoder_classify(d.fast, of, line.frame, DIR_IN, line.recv_ns, &what);
         if (frame_class_is_control(what.frame_class)) {
             assert_int_equal(what.frame_class, CLASS_ACK);
             t->control++;
             continue;
         }
-        assert_true(decode_both(&d, &what.topic, line.frame, &m, &why));
+        assert_true(decoder_pair_decode(&d, &what.topic, line.frame, &m, NULL, &why));
         assert_int_equal(what.exchange_ns, m.head.exchange_ns);
         assert_int_equal(m.head.unknown_fields, 0);
         assert_int_equal(m.head.foreign_symbols, 0);
@@ -88,8 +51,8 @@ static void run_capture(const char *name, totals *t)
         t->deltas += m.head.type == MSG_BOOK_CHANGE && m.head.kind == FRAME_DELTA;
     }
     /* All books and trades are written as the fast path wants them. */
-    assert_int_equal(decoder_slow_count(d.hot), 0);
-    decoders_close(&d);
+    assert_int_equal(decoder_slow_count(d.fast), 0);
+    decoder_pair_close(&d);
     capture_close(c);
 }
 
@@ -177,16 +140,16 @@ static int is_raw_by_design(const char *name)
 }
 
 /* The frame's class, its topic matched for the moment that it tells itself: rows may be dated. */
-static void classify_at_own_time(decoders *d, const family *of, td_bytes frame,
+static void classify_at_own_time(decoder_pair *d, const family *of, td_bytes frame,
                                  classification *what)
 {
-    decoder_classify(d->hot, of, frame, DIR_IN, TOPIC_ANY_TIME, what);
+    decoder_classify(d->fast, of, frame, DIR_IN, TOPIC_ANY_TIME, what);
     if (what->frame_class == CLASS_DATA && what->exchange_ns != 0)
-        decoder_classify(d->hot, of, frame, DIR_IN, what->exchange_ns, what);
+        decoder_classify(d->fast, of, frame, DIR_IN, what->exchange_ns, what);
 }
 
 /* 1 if the frame was data that was decoded. */
-static int check_frame(decoders *d, const char *folder, const char *name, td_bytes frame)
+static int check_frame(decoder_pair *d, const char *folder, const char *name, td_bytes frame)
 {
     const family *of = family_of(folder, name);
     classification what;
@@ -202,7 +165,7 @@ static int check_frame(decoders *d, const char *folder, const char *name, td_byt
         return 0;
     }
     assert_int_equal(what.frame_class, CLASS_DATA);
-    int is_decoded = decode_both(d, &what.topic, frame, &m, &why);
+    int is_decoded = decoder_pair_decode(d, &what.topic, frame, &m, NULL, &why);
     if (is_raw_by_design(name)) {
         assert_int_equal(is_decoded, 0);
         assert_int_equal(why.reason, DECODE_UNKNOWN_TOPIC);
@@ -225,7 +188,7 @@ static size_t run_frames(const char *folder)
     size_t decoded = 0;
     snprintf(prefix, sizeof prefix, "frames/%s", folder);
     char **names = capture_list(capture_path_or_skip(prefix), ".json", &count);
-    decoders d = decoders_open();
+    decoder_pair d = decoder_pair_open();
     for (size_t i = 0; i < count; i++) {
         size_t size = 0;
         snprintf(path, sizeof path, "%s/%s", prefix, names[i]);
@@ -235,7 +198,7 @@ static size_t run_frames(const char *folder)
         td_free(names[i]);
     }
     td_free(names);
-    decoders_close(&d);
+    decoder_pair_close(&d);
     return decoded;
 }
 
@@ -257,7 +220,7 @@ static void test_nonstrict(void **state)
     (void)state;
     static const char *const folders[] = {"v5", "contract-v3"};
     (void)capture_path_or_skip("frames");
-    decoders d = decoders_open();
+    decoder_pair d = decoder_pair_open();
     for (size_t i = 0; i < 2; i++) {
         char prefix[128];
         char path[512];
@@ -274,7 +237,7 @@ static void test_nonstrict(void **state)
             uint8_t *bytes = capture_read_file(capture_path(path), &size);
             td_bytes frame = td_bytes_of(bytes, size);
             classify_at_own_time(&d, family_of(folders[i], names[j]), frame, &what);
-            if (decoder_decode(d.hot, &what.topic, frame, DECODE_PATH_FAST, &m, &why))
+            if (decoder_decode(d.fast, &what.topic, frame, DECODE_PATH_FAST, &m, &why))
                 fail_msg("%s was decoded", names[j]);
             if (why.reason != DECODE_NOT_JSON)
                 fail_msg("%s: %s", names[j], decode_reason_name(why.reason));
@@ -284,7 +247,7 @@ static void test_nonstrict(void **state)
         }
         td_free(names);
     }
-    decoders_close(&d);
+    decoder_pair_close(&d);
 }
 
 /* ---- rows ---- */
@@ -422,7 +385,7 @@ static const family MADE_UP = {
     FAMILY_TOPICS(MADE_UP_TOPICS),
 };
 
-static void decode_made_up(decoders *d, const char *text, message *out)
+static void decode_made_up(decoder_pair *d, const char *text, message *out)
 {
     static char memory[512];
     size_t size = strlen(text);
@@ -433,16 +396,16 @@ static void decode_made_up(decoders *d, const char *text, message *out)
     td_bytes frame = td_bytes_of((const uint8_t *)memory, size);
     classification what;
     decode_error why;
-    decoder_classify(d->hot, &MADE_UP, frame, DIR_IN, TOPIC_NOW, &what);
+    decoder_classify(d->fast, &MADE_UP, frame, DIR_IN, TOPIC_NOW, &what);
     assert_int_equal(what.frame_class, CLASS_DATA);
-    assert_true(decode_both(d, &what.topic, frame, out, &why));
+    assert_true(decoder_pair_decode(d, &what.topic, frame, out, NULL, &why));
     assert_int_equal(out->head.exchange_ns, UINT64_C(5000000));
 }
 
 static void test_a_family_is_data(void **state)
 {
     (void)state;
-    decoders d = decoders_open();
+    decoder_pair d = decoder_pair_open();
     message m;
     assert_null(topic_rows_fault(MADE_UP_TOPICS, MADE_UP.topic_count));
     decode_made_up(&d,
@@ -458,7 +421,7 @@ static void test_a_family_is_data(void **state)
         &d, "{\"topic\":\"madeUp.A\",\"ts\":5,\"data\":{\"symbol\":\"A\",\"best\":\"7.25\"}}", &m);
     assert_true(td_bytes_is(m.head.symbol, "A"));
     assert_int_equal(m.record.items[0].values[1].as.decimal.mantissa, 725);
-    decoders_close(&d);
+    decoder_pair_close(&d);
 }
 
 int main(void)

@@ -10,13 +10,48 @@
 #include "base/alloc.h"
 #include "tests/testing/message_compare.h"
 
+decoder_pair decoder_pair_open(void)
+{
+    decoder_pair pair;
+    td_err err;
+    assert_int_equal(decoder_open(&pair.fast, &err), TD_OK);
+    assert_int_equal(decoder_open(&pair.rows, &err), TD_OK);
+    return pair;
+}
+
+void decoder_pair_close(decoder_pair *pair)
+{
+    decoder_close(pair->fast);
+    decoder_close(pair->rows);
+}
+
+int decoder_pair_decode(decoder_pair *pair, const topic_match *topic, td_bytes frame, message *fast,
+                        message *rows, decode_error *why)
+{
+    message own;
+    decode_error rows_why;
+    message *by_rows = rows == NULL ? &own : rows;
+    int is_row = decoder_decode(pair->rows, topic, frame, DECODE_PATH_ROWS, by_rows, &rows_why);
+    if (is_row)
+        assert_whole_equal(pair->fast, topic, frame, by_rows);
+    int is_fast = decoder_decode(pair->fast, topic, frame, DECODE_PATH_FAST, fast, why);
+    assert_int_equal(is_fast, is_row);
+    assert_int_equal(why->reason, rows_why.reason);
+    assert_int_equal(why->offset, rows_why.offset);
+    assert_true((why->field == NULL) == (rows_why.field == NULL));
+    if (why->field != NULL)
+        assert_string_equal(why->field, rows_why.field);
+    if (is_fast) {
+        assert_messages_equal(fast, by_rows);
+        assert_int_equal(why->reason, DECODE_OK);
+    }
+    return is_fast;
+}
+
 int decode_bench_open(void **state)
 {
     static decode_bench b;
-    td_err err;
-    assert_int_equal(decoder_open(&b.hot, &err), TD_OK);
-    assert_int_equal(decoder_open(&b.rows, &err), TD_OK);
-    b.memory = NULL;
+    b = (decode_bench){.decoders = decoder_pair_open()};
     *state = &b;
     return 0;
 }
@@ -24,8 +59,7 @@ int decode_bench_open(void **state)
 int decode_bench_close(void **state)
 {
     decode_bench *b = *state;
-    decoder_close(b->hot);
-    decoder_close(b->rows);
+    decoder_pair_close(&b->decoders);
     td_free(b->memory);
     return 0;
 }
@@ -50,23 +84,7 @@ int decode_bench_frame(decode_bench *b, const topic_match *topic, td_bytes frame
     for (size_t i = 0; i < DECODE_PADDING_BYTES; i++)
         b->memory[frame.size + i] = (uint8_t) "}]\"0"[i % 4];
     frame.data = b->memory;
-    message rows;
-    decode_error rows_why;
-    int is_row = decoder_decode(b->rows, topic, frame, DECODE_PATH_ROWS, &rows, &rows_why);
-    if (is_row)
-        assert_whole_equal(b->hot, topic, frame, &rows);
-    int is_hot = decoder_decode(b->hot, topic, frame, DECODE_PATH_FAST, out, why);
-    assert_int_equal(is_hot, is_row);
-    assert_int_equal(why->reason, rows_why.reason);
-    assert_int_equal(why->offset, rows_why.offset);
-    assert_true((why->field == NULL) == (rows_why.field == NULL));
-    if (why->field != NULL)
-        assert_string_equal(why->field, rows_why.field);
-    if (is_hot) {
-        assert_messages_equal(out, &rows);
-        assert_int_equal(why->reason, DECODE_OK);
-    }
-    return is_hot;
+    return decoder_pair_decode(&b->decoders, topic, frame, out, NULL, why);
 }
 
 int decode_bench_text(decode_bench *b, const char *family_name, const char *topic,
