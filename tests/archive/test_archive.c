@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "archive/read_plan.h"
+#include "tests/testing/files.h"
 #include "tests/testing/archive_fixture.h"
 #include "tests/testing/segment_fixture.h"
 
@@ -138,10 +139,7 @@ static void make_file(const char *folder, const char *name, const char *text)
 {
     char path[LIMIT_PATH_BYTES];
     (void)snprintf(path, sizeof path, "%s/%s", folder, name);
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    assert_true(fputs(text, file) >= 0);
-    assert_int_equal(fclose(file), 0);
+    file_write_text(path, text);
 }
 
 static int has_unexpected(const archive_listing *listing, const char *path)

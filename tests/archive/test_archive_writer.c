@@ -13,12 +13,14 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/io_posix.h"
 #include "base/workers.h"
 #include "archive/archive_recover.h"
 #include "archive/archive_writer.h"
 #include "archive/catalog.h"
 #include "archive/ledger.h"
 #include "archive/reindex.h"
+#include "tests/testing/files.h"
 #include "tests/testing/archive_fixture.h"
 #include "tests/testing/segment_fixture.h"
 
@@ -252,29 +254,6 @@ static void record_and_kill(archive_place *place, uint64_t from, unsigned chunk_
     archive_place_swap_disk(place, killed);
 }
 
-static void copy_file(const char *from, const char *to)
-{
-    FILE *in = fopen(from, "rb");
-    assert_non_null(in);
-    FILE *out = fopen(to, "wb");
-    assert_non_null(out);
-    char block[4096];
-    size_t got;
-    while ((got = fread(block, 1, sizeof block, in)) > 0)
-        assert_int_equal(fwrite(block, 1, got, out), got);
-    assert_int_equal(fclose(in), 0);
-    assert_int_equal(fclose(out), 0);
-}
-
-static void write_garbage(const char *path)
-{
-    FILE *out = fopen(path, "wb");
-    assert_non_null(out);
-    for (int i = 0; i < 1000; i++)
-        assert_true(fputs("not a database at all; ", out) >= 0);
-    assert_int_equal(fclose(out), 0);
-}
-
 typedef enum catalog_kind {
     CATALOG_OF_THAT_MOMENT,
     CATALOG_OLDER,
@@ -287,18 +266,20 @@ typedef enum catalog_kind {
 static void replace_catalog(const archive_place *place, catalog_kind kind, const char *older)
 {
     td_err err;
+    char garbage[24000]; /* some pages */
+    memset(garbage, 'x', sizeof garbage);
     if (kind == CATALOG_OF_THAT_MOMENT)
         return;
     assert_int_equal(catalog_remove(place->catalog_path, &err), TD_OK);
     if (kind == CATALOG_OLDER)
-        copy_file(older, place->catalog_path);
+        file_copy(older, place->catalog_path);
     else if (kind == CATALOG_GARBAGE)
-        write_garbage(place->catalog_path);
+        file_replace(io_posix(), place->catalog_path, garbage, sizeof garbage);
     else if (kind == CATALOG_OF_ANOTHER_ARCHIVE) {
         archive_place other;
         archive_place_init_sim(&other);
         archive_fixture_record(&other, 5000, 3);
-        copy_file(other.catalog_path, place->catalog_path);
+        file_copy(other.catalog_path, place->catalog_path);
         archive_place_fini(&other);
     }
 }
@@ -317,7 +298,7 @@ static void test_reopening_with_any_catalog(void **state)
         archive_place_init_sim(&place);
         archive_fixture_record(&place, 0, 4);
         (void)snprintf(older, sizeof older, "%s/older.sqlite", place.folder);
-        copy_file(place.catalog_path, older);
+        file_copy(place.catalog_path, older);
         clock_sim_advance(place.clock, 1000);
         record_and_kill(&place, 80, 3);
         replace_catalog(&place, kind, older);

@@ -18,8 +18,10 @@
 #include <sqlite3.h>
 
 #include "base/alloc.h"
+#include "base/io_posix.h"
 #include "archive/catalog.h"
 #include "archive/reindex.h"
+#include "tests/testing/files.h"
 #include "tests/testing/archive_fixture.h"
 #include "tests/testing/segment_fixture.h"
 
@@ -254,12 +256,11 @@ static void make_hostile(const archive_place *place, size_t row)
         run_sql(place->catalog_path, HOSTILE[row].sql);
         return;
     }
+    uint8_t garbage[9999];
+    for (size_t i = 0; i < sizeof garbage; i++)
+        garbage[i] = (uint8_t)(i * 37 % 251);
     assert_int_equal(catalog_remove(place->catalog_path, NULL), TD_OK);
-    FILE *file = fopen(place->catalog_path, "wb");
-    assert_non_null(file);
-    for (int i = 0; i < 9999; i++)
-        assert_true(fputc(i * 37 % 251, file) >= 0);
-    assert_int_equal(fclose(file), 0);
+    file_replace(io_posix(), place->catalog_path, garbage, sizeof garbage);
 }
 
 /* Frames are read all the same, and a reindex brings the catalog back. */

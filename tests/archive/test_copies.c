@@ -12,6 +12,7 @@
 
 #include "base/bytes.h"
 #include "archive/ledger.h"
+#include "tests/testing/files.h"
 #include "tests/testing/damage_bench.h"
 #include "tests/testing/segment_fixture.h"
 
@@ -95,7 +96,7 @@ static size_t block_ends(const bench *b, size_t segment, size_t *ends, size_t ma
 static void put_open(const bench *b, size_t segment, size_t size, char path[LIMIT_PATH_BYTES])
 {
     (void)snprintf(path, LIMIT_PATH_BYTES, "%.4000s.open", b->paths[segment]);
-    fixture_make_file(io_of(b), path, b->bytes[segment], size);
+    file_make(io_of(b), path, b->bytes[segment], size);
 }
 
 static int is_there(const bench *b, const char *path)
@@ -157,7 +158,7 @@ static void test_rival(void **state)
     bench *b = bench_open();
     (void)block_ends(b, 0, ends, ENDS_MAX);
     (void)snprintf(path, sizeof path, "%.4000s.open", b->paths[1]);
-    fixture_make_file(io_of(b), path, b->bytes[0], ends[1]);
+    file_make(io_of(b), path, b->bytes[0], ends[1]);
     must_leave(b, path);
     assert_true(is_there(b, b->paths[1]));
     assert_int_equal(td_io_unlink(io_of(b), path, NULL), TD_OK);
@@ -213,7 +214,7 @@ static void test_short_before_the_next(void **state)
     assert_int_equal(td_io_unlink(io_of(b), b->paths[0], NULL), TD_OK);
     put_open(b, 0, ends[1], path);
     must_leave(b, path);
-    fixture_make_file(io_of(b), b->paths[0], b->bytes[0], b->sizes[0]); /* copied again */
+    file_make(io_of(b), b->paths[0], b->bytes[0], b->sizes[0]); /* copied again */
     recover_report report;
     archive_fixture_recover(&b->place, &report);
     assert_int_equal(report.copies_put_away, 1);

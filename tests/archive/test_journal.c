@@ -14,6 +14,7 @@
 #include "base/alloc.h"
 #include "archive/journal.h"
 #include "format/mcap.h"
+#include "tests/testing/files.h"
 #include "tests/testing/archive_fixture.h"
 #include "tests/testing/segment_fixture.h"
 
@@ -82,7 +83,7 @@ static void test_entries_come_back(void **state)
     assert_false(got.is_damaged);
     archive_close(a);
     size_t size = 0;
-    uint8_t *bytes = fixture_read_file(io_fault_io(place.disk), JOURNAL_PATH, &size);
+    uint8_t *bytes = file_read(io_fault_io(place.disk), JOURNAL_PATH, &size);
     assert_memory_equal(bytes, MCAP_MAGIC, MCAP_MAGIC_BYTES); /* it is an MCAP file */
     td_free(bytes);
     archive_place_fini(&place);
@@ -143,7 +144,7 @@ static void test_torn_tail_is_kept_and_cut(void **state)
     assert_int_equal(got.file_bytes, got.sound_bytes);
     archive_close(a);
     size_t size = 0;
-    uint8_t *bytes = fixture_read_file(io_fault_io(place.disk), torn, &size);
+    uint8_t *bytes = file_read(io_fault_io(place.disk), torn, &size);
     assert_int_equal(size, sizeof TAIL);
     assert_memory_equal(bytes, TAIL, sizeof TAIL);
     td_free(bytes);
@@ -250,14 +251,14 @@ static void test_garbage_is_no_journal(void **state)
     archive_place_init_sim(&place);
     archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
     archive_close(a);
-    fixture_make_file(io_fault_io(place.disk), JOURNAL_PATH, "something else entirely", 23);
+    file_make(io_fault_io(place.disk), JOURNAL_PATH, "something else entirely", 23);
     write_journal(&place, 0, 1); /* kept in torn/, and a new one begun */
     a = archive_place_open(&place, ARCHIVE_READ, NULL);
     assert_int_equal(count_entries(a, &got), 1);
     archive_close(a);
     size_t size = 0;
-    uint8_t *bytes = fixture_read_file(
-        io_fault_io(place.disk), ARCHIVE_FIXTURE_PATH "/torn/journal.mcap.open.0.tail", &size);
+    uint8_t *bytes = file_read(io_fault_io(place.disk),
+                               ARCHIVE_FIXTURE_PATH "/torn/journal.mcap.open.0.tail", &size);
     assert_int_equal(size, 23);
     td_free(bytes);
     archive_place_fini(&place);

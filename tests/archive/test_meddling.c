@@ -19,6 +19,7 @@
 #include "archive/ledger.h"
 #include "format/recover.h"
 #include "archive/verify.h"
+#include "tests/testing/files.h"
 #include "tests/testing/archive_fixture.h"
 #include "tests/testing/segment_fixture.h"
 
@@ -189,7 +190,7 @@ static void move_file(td_io io, const char *path)
 
 static void replace_file(td_io io, const char *path)
 {
-    fixture_make_file(io, "other", "other", 5);
+    file_make(io, "other", "other", 5);
     assert_int_equal(td_io_rename(io, "other", path, NULL), TD_OK);
 }
 
@@ -291,7 +292,7 @@ static void test_segment_that_is_replaced_before_its_end(void **state)
     assert_int_equal(archive_writer_close(s.writer, WRITER_STOP, 1, &err), TD_E_NOTFOUND);
     archive_close(s.into);
     size_t size = 0;
-    uint8_t *bytes = fixture_read_file(io_of(&s), path, &size);
+    uint8_t *bytes = file_read(io_of(&s), path, &size);
     assert_int_equal(size, 5);
     td_free(bytes);
     end(&s);

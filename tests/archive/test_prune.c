@@ -19,6 +19,7 @@
 #include "archive/ledger.h"
 #include "archive/reindex.h"
 #include "format/segment_index.h"
+#include "tests/testing/files.h"
 #include "tests/testing/prune_fixture.h"
 
 static void record_feed(archive_place *place, const char *name, uint64_t from, unsigned segments)
@@ -235,10 +236,10 @@ static void test_leftover_is_no_fault(void **state)
     td_io io = io_fault_io(place.disk);
     first_segment(&place, path);
     size_t size = 0;
-    uint8_t *bytes = fixture_read_file(io, path, &size);
+    uint8_t *bytes = file_read(io, path, &size);
     prune(&place, older_than_frame(60));
     assert_string_equal(prune_removed(), "age inverse 1\n");
-    fixture_make_file(io, path, bytes, size);
+    file_make(io, path, bytes, size);
     const prune_found *f = prune_verify(&place);
     assert_non_null(strstr(f->text, "was pruned, and is there"));
     assert_null(strstr(f->text, "damaged"));

@@ -15,6 +15,7 @@
 #include "archive/archive_recover.h"
 #include "archive/catalog.h"
 #include "archive/verify.h"
+#include "tests/testing/files.h"
 #include "tests/testing/archive_fixture.h"
 #include "tests/testing/segment_fixture.h"
 
@@ -117,7 +118,7 @@ static void test_flipped_bits_show(void **state)
         char path[LIMIT_PATH_BYTES];
         segment_path(&place, i, path);
         size_t size = 0;
-        td_free(fixture_read_file(io_fault_io(place.disk), path, &size));
+        td_free(file_read(io_fault_io(place.disk), path, &size));
         for (size_t at = i; at < size; at += 61) {
             uint8_t mask = (uint8_t)(1U << (at % 8));
             assert_int_equal(io_fault_damage(place.disk, path, at, mask, NULL), TD_OK);
@@ -188,9 +189,9 @@ static void test_foreign_segment_shows(void **state)
     archive_fixture_record(&other, 0, 3);
     segment_path(&place, 0, here);
     segment_path(&other, 0, there);
-    uint8_t *bytes = fixture_read_file(io_fault_io(other.disk), there, &size);
+    uint8_t *bytes = file_read(io_fault_io(other.disk), there, &size);
     assert_int_equal(td_io_unlink(io_fault_io(place.disk), here, NULL), TD_OK);
-    fixture_make_file(io_fault_io(place.disk), here, bytes, size);
+    file_make(io_fault_io(place.disk), here, bytes, size);
     td_free(bytes);
     check(&place, VERIFY_DAMAGED, "chain: does not go on from the last value of");
     check(&place, VERIFY_DAMAGED, "the journal knows another last chain value of this segment");
@@ -207,7 +208,7 @@ static void test_unreadable_segment_shows(void **state)
     archive_fixture_record(&place, 0, 3);
     segment_path(&place, 0, path);
     assert_int_equal(td_io_unlink(io_fault_io(place.disk), path, NULL), TD_OK);
-    fixture_make_file(io_fault_io(place.disk), path, "no segment at all", 17);
+    file_make(io_fault_io(place.disk), path, "no segment at all", 17);
     check(&place, VERIFY_DAMAGED, "cannot be read");
     archive_place_fini(&place);
 }

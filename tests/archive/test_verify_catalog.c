@@ -23,6 +23,7 @@
 #include "archive/catalog.h"
 #include "archive/ledger.h"
 #include "archive/prune.h"
+#include "tests/testing/files.h"
 #include "tests/testing/damage_bench.h"
 #include "tests/testing/segment_fixture.h"
 
@@ -92,7 +93,7 @@ static int change(const bench *b, const char *sql)
 static void put_catalog_back(const bench *b, const uint8_t *bytes, size_t size)
 {
     assert_int_equal(catalog_remove(b->place.catalog_path, NULL), TD_OK);
-    fixture_make_file(io_posix(), b->place.catalog_path, bytes, size);
+    file_make(io_posix(), b->place.catalog_path, bytes, size);
 }
 
 /* ---- what readers answer ---- */
@@ -249,7 +250,7 @@ typedef struct original {
 static original original_of(bench *b)
 {
     original o = {0};
-    o.bytes = fixture_read_file(io_posix(), b->place.catalog_path, &o.size);
+    o.bytes = file_read(io_posix(), b->place.catalog_path, &o.size);
     o.answers = answers_of(b);
     return o;
 }

@@ -17,6 +17,7 @@
 #include "format/recover.h"
 #include "format/segment_reader.h"
 #include "archive/verify.h"
+#include "tests/testing/files.h"
 #include "tests/testing/archive_fixture.h"
 #include "tests/testing/damage_bench.h"
 #include "tests/testing/segment_fixture.h"
@@ -149,7 +150,7 @@ static void test_removed_chunks_and_a_new_end(void **state)
             char open_path[LIMIT_PATH_BYTES + 8];
             recover_result *result = td_alloc_zero(1, sizeof *result);
             (void)snprintf(open_path, sizeof open_path, "%s.open", b->paths[i]);
-            fixture_make_file(io, open_path, b->bytes[i], block_at(b, i, k));
+            file_make(io, open_path, b->bytes[i], block_at(b, i, k));
             assert_int_equal(td_io_unlink(io, b->paths[i], NULL), TD_OK);
             assert_int_equal(td_io_mkdir_all(io, "aside", NULL), TD_OK);
             assert_int_equal(recover_segment(io, open_path, "aside", result, NULL), TD_OK);
@@ -238,7 +239,7 @@ static void test_segments(void **state)
         bench_must_show(b, VERIFY_DAMAGED, "the journal knows this segment, and it is not there",
                         "without segment", i);
         bench_must_show(b, VERIFY_DAMAGED, name_of(b, i), "without segment", i);
-        fixture_make_file(io_fault_io(b->place.disk), b->paths[i], b->bytes[i], b->sizes[i]);
+        file_make(io_fault_io(b->place.disk), b->paths[i], b->bytes[i], b->sizes[i]);
     }
     bench_put(b, 0, b->bytes[1], b->sizes[1]);
     bench_put(b, 1, b->bytes[0], b->sizes[0]);
@@ -293,7 +294,7 @@ static void test_journal_forgets_a_segment(void **state)
     assert_int_equal(td_io_unlink(io_fault_io(b->place.disk), b->paths[0], NULL), TD_OK);
     bench_must_show(b, VERIFY_DAMAGED, "the journal does not know this segment: entries",
                     "journal of the start, first segment gone", 0);
-    fixture_make_file(io_fault_io(b->place.disk), b->paths[0], b->bytes[0], b->sizes[0]);
+    file_make(io_fault_io(b->place.disk), b->paths[0], b->bytes[0], b->sizes[0]);
     bench_put_back(b, BENCH_SEGMENTS);
     bench_close(b, "journal of an earlier moment");
 }

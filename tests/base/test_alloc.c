@@ -15,6 +15,7 @@
 #include "base/alloc.h"
 #include "base/arena.h"
 #include "base/buf.h"
+#include "tests/testing/files.h"
 #include "tests/testing/clock_sim.h"
 #include "base/hash.h"
 #include "tests/testing/io_fault.h"
@@ -134,8 +135,8 @@ static td_result use_files(td_io io, const char *dir, td_err *err)
 
 static td_result posix_things(void)
 {
-    char dir[] = "/tmp/tapedeck-test-alloc-XXXXXX";
-    assert_non_null(mkdtemp(dir));
+    char dir[TEMP_FOLDER_BYTES];
+    temp_folder_make(TEMP_ON_DISK, dir);
     td_err err = {0};
     td_result rc = use_files(io_posix(), dir, &err);
     assert_int_equal(err.code, rc);

@@ -17,21 +17,20 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/io_posix.h"
+#include "tests/testing/files.h"
 
 static int enter_folder(void **state)
 {
-    static char path[] = "/tmp/tapedeck-test-io-XXXXXX";
-    memcpy(path + sizeof path - 7, "XXXXXX", 6);
-    *state = mkdtemp(path);
-    return *state == NULL ? -1 : chdir(path);
+    static char path[TEMP_FOLDER_BYTES];
+    temp_folder_make(TEMP_ON_DISK, path);
+    *state = path;
+    return chdir(path);
 }
 
 static int leave_folder(void **state)
 {
-    char command[128];
-    snprintf(command, sizeof command, "chmod -R u+w '%s'; rm -rf '%s'", (char *)*state,
-             (char *)*state);
-    return chdir("/") != 0 ? -1 : system(command);
+    temp_folder_remove(*state);
+    return chdir("/");
 }
 
 static td_file *make_file(const char *path, const char *content)

@@ -18,6 +18,7 @@
 #include "base/alloc.h"
 #include "base/io_posix.h"
 #include "base/limits.h"
+#include "tests/testing/files.h"
 #include "tests/testing/mcap_reader.h"
 #include "format/recover.h"
 #include "format/segment_reader.h"
@@ -26,21 +27,21 @@
 
 enum { COMMAND_BYTES = 512, LINE_BYTES = 2 * FIXTURE_FRAME_BYTES + 256 };
 
-static char folder[] = "/tmp/tapedeck-interop-XXXXXX";
+static char folder[TEMP_FOLDER_BYTES];
 
 /* Tests run in the top folder of the tree. */
 static int enter(void **state)
 {
     (void)state;
-    return mkdtemp(folder) == NULL ? -1 : 0;
+    temp_folder_make(TEMP_ON_DISK, folder);
+    return 0;
 }
 
 static int leave(void **state)
 {
     (void)state;
-    char command[COMMAND_BYTES];
-    snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    return system(command);
+    temp_folder_remove(folder);
+    return 0;
 }
 
 static void need_node(void)
@@ -228,7 +229,7 @@ static void check_mcap_reader(const char *name)
     mcap_record record;
     unsigned counts[256] = {0};
     size_t size;
-    uint8_t *file = fixture_read_file(io_posix(), in_folder(name), &size);
+    uint8_t *file = file_read(io_posix(), in_folder(name), &size);
     assert_int_equal(mcap_reader_open(td_bytes_of(file, size), MCAP_CHUNKS_EXPANDED, &reader),
                      TD_OK);
     td_result rc;

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "tests/testing/files.h"
 #include "tests/testing/io_fault.h"
 #include "base/limits.h"
 #include "format/codec.h"
@@ -461,7 +462,7 @@ static td_result read_file(td_io io, mcap_chunks chunks, unsigned counts[256],
 {
     mcap_reader *reader;
     size_t size;
-    uint8_t *file = fixture_read_file(io, "x.mcap", &size);
+    uint8_t *file = file_read(io, "x.mcap", &size);
     memset(counts, 0, 256 * sizeof counts[0]);
     assert_int_equal(mcap_reader_open(td_bytes_of(file, size), chunks, &reader), TD_OK);
     assert_true(td_bytes_is(mcap_reader_profile(reader), "profile"));
@@ -544,7 +545,7 @@ static void test_flipped_bits(void **state)
         .profile = "profile", .library = "library", .compression = CODEC_ZSTD, .chunk_bytes = 500};
     write_file(io, &options);
     size_t size;
-    uint8_t *file = fixture_read_file(io, "x.mcap", &size);
+    uint8_t *file = file_read(io, "x.mcap", &size);
     assert_int_equal(mcap_reader_check(td_bytes_of(file, size), NULL), TD_OK);
     for (size_t at = 0; at < size; at++) {
         file[at] ^= (uint8_t)(1u << (at % 8));
@@ -566,7 +567,7 @@ static void test_reading_on(void **state)
         .profile = "profile", .library = "library", .compression = CODEC_NONE, .chunk_bytes = 500};
     write_file(io, &options);
     size_t size;
-    uint8_t *file = fixture_read_file(io, "x.mcap", &size);
+    uint8_t *file = file_read(io, "x.mcap", &size);
     file[200] ^= 1;
     mcap_reader *reader;
     assert_int_equal(mcap_reader_open(td_bytes_of(file, size), MCAP_CHUNKS_EXPANDED, &reader),

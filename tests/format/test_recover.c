@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "tests/testing/files.h"
 #include "tests/testing/io_fault.h"
 #include "format/mcap.h"
 #include "format/recover.h"
@@ -50,8 +51,7 @@ static expected expect(uint64_t chunks, fixture_end end)
                          .end = end};
     expected out = {0};
     fixture_write(io_fault_io(disk), &spec);
-    out.bytes =
-        fixture_read_file(io_fault_io(disk), end == FIXTURE_FINISHED ? FINAL : OPEN, &out.size);
+    out.bytes = file_read(io_fault_io(disk), end == FIXTURE_FINISHED ? FINAL : OPEN, &out.size);
     io_fault_close(disk);
     return out;
 }
@@ -64,7 +64,7 @@ static td_result recover(io_fault *disk, recover_result *result, td_err *err)
 static void check_file(io_fault *disk, const char *path, const uint8_t *bytes, size_t size)
 {
     size_t got_size;
-    uint8_t *got = fixture_read_file(io_fault_io(disk), path, &got_size);
+    uint8_t *got = file_read(io_fault_io(disk), path, &got_size);
     assert_int_equal(got_size, size);
     if (size > 0)
         assert_memory_equal(got, bytes, size);
@@ -97,7 +97,7 @@ static void test_every_tail(void **state)
     }
     for (size_t cut = 0; cut <= open.size; cut += cut + 61 < open.size ? 61 : 1) {
         io_fault *disk = open_disk();
-        fixture_make_file(io_fault_io(disk), OPEN, open.bytes, cut);
+        file_make(io_fault_io(disk), OPEN, open.bytes, cut);
         td_err err;
         if (recover(disk, result, &err) != TD_OK)
             fail_msg("cut at %zu: %s", cut, err.text);
@@ -138,7 +138,7 @@ static void test_half_written_end(void **state)
     expected done = expect(2, FIXTURE_FINISHED);
     for (size_t cut = open.size; cut <= done.size; cut++) {
         io_fault *disk = open_disk();
-        fixture_make_file(io_fault_io(disk), OPEN, done.bytes, cut);
+        file_make(io_fault_io(disk), OPEN, done.bytes, cut);
         assert_int_equal(recover(disk, result, NULL), TD_OK);
         check_file(disk, FINAL, done.bytes, done.size);
         assert_int_equal(result->torn_bytes, 0);
@@ -160,7 +160,7 @@ static void check_end_without(size_t from, size_t to, expected open, expected do
     assert_non_null(bytes);
     memcpy(bytes, done.bytes, done.size);
     memset(bytes + from, 0, to - from);
-    fixture_make_file(io, OPEN, bytes, done.size);
+    file_make(io, OPEN, bytes, done.size);
     assert_int_equal(segment_verify(io, OPEN, NULL, NULL, &verified, NULL), TD_OK);
     if (verified.damage_count != 0)
         fail_msg("without %zu to %zu of the end: damaged", from - open.size, to - open.size);
@@ -232,7 +232,7 @@ static void test_head_in_pieces(void **state)
             assert_non_null(bytes);
             memcpy(bytes, open.bytes, size);
             memset(bytes + at, 0, head.size - at);
-            fixture_make_file(io_fault_io(disk), OPEN, bytes, size);
+            file_make(io_fault_io(disk), OPEN, bytes, size);
             td_result rc = segment_verify(io_fault_io(disk), OPEN, NULL, NULL, &verified, NULL);
             if (!has_chunks && rc == TD_OK && verified.damage_count > 0)
                 fail_msg("head from %zu on: damaged", at);
@@ -268,7 +268,7 @@ static void test_failing_calls(void **state)
             uint8_t *torn = td_alloc(open.size + 1000);
             memcpy(torn, open.bytes, open.size);
             memset(torn + open.size, 0x5a, 1000);
-            fixture_make_file(io_fault_io(disk), OPEN, torn, open.size + 1000);
+            file_make(io_fault_io(disk), OPEN, torn, open.size + 1000);
             io_fault_plan plan = plans[p];
             plan.fail_at = fail_at;
             io_fault_set_plan(disk, plan);
@@ -324,7 +324,7 @@ static void test_power_cuts(void **state)
     uint8_t *torn = td_alloc(open.size + 100);
     memcpy(torn, open.bytes, open.size);
     memset(torn + open.size, 0x5a, 100);
-    fixture_make_file(io_fault_io(disk), OPEN, torn, open.size + 100);
+    file_make(io_fault_io(disk), OPEN, torn, open.size + 100);
     assert_int_equal(td_io_sync_dir(io_fault_io(disk), ".", NULL), TD_OK);
     assert_int_equal(io_fault_log_start(disk, NULL), TD_OK);
     assert_int_equal(recover(disk, result, NULL), TD_OK);
@@ -363,13 +363,13 @@ static void test_unexpected_files(void **state)
     recover_result *result = td_alloc(sizeof *result);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         io_fault *disk = open_disk();
-        fixture_make_file(io_fault_io(disk), OPEN, rows[i].bytes, rows[i].size);
+        file_make(io_fault_io(disk), OPEN, rows[i].bytes, rows[i].size);
         assert_int_equal(recover(disk, result, NULL), TD_OK);
         assert_false(result->has_segment);
         assert_false(has_file(disk, OPEN));
         check_file(disk, "torn/a.mcap.0.open", (const uint8_t *)rows[i].bytes, rows[i].size);
         /* The same again: the name is taken, and what has it is not overwritten. */
-        fixture_make_file(io_fault_io(disk), OPEN, "other", 5);
+        file_make(io_fault_io(disk), OPEN, "other", 5);
         assert_int_equal(recover(disk, result, NULL), TD_OK);
         check_file(disk, "torn/a.mcap.0.open", (const uint8_t *)rows[i].bytes, rows[i].size);
         check_file(disk, "torn/a.mcap.0.open.1", (const uint8_t *)"other", 5);
@@ -396,7 +396,7 @@ static void test_damage_in_the_middle(void **state)
     expected part = expect(2, FIXTURE_SYNCED);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         io_fault *disk = open_disk();
-        fixture_make_file(io_fault_io(disk), OPEN, open.bytes, open.size);
+        file_make(io_fault_io(disk), OPEN, open.bytes, open.size);
         assert_int_equal(
             io_fault_damage(disk, OPEN, part.size + cases[i].offset, cases[i].mask, NULL), TD_OK);
         assert_int_equal(recover(disk, result, NULL), TD_OK);
@@ -422,7 +422,7 @@ static void test_damaged_header(void **state)
     recover_result *result = td_alloc(sizeof *result);
     expected open = expect(2, FIXTURE_SYNCED);
     io_fault *disk = open_disk();
-    fixture_make_file(io_fault_io(disk), OPEN, open.bytes, open.size);
+    file_make(io_fault_io(disk), OPEN, open.bytes, open.size);
     assert_int_equal(io_fault_damage(disk, OPEN, 8, 1, NULL), TD_OK);
     assert_int_equal(recover(disk, result, NULL), TD_OK);
     assert_false(result->has_segment);
@@ -444,8 +444,8 @@ static void test_refusals(void **state)
     assert_non_null(strstr(err.text, OPEN));
     assert_int_equal(recover_segment(io, FINAL, TORN, result, NULL), TD_E_INVALID);
     assert_int_equal(recover_segment(io, ".open", TORN, result, NULL), TD_E_INVALID);
-    fixture_make_file(io, OPEN, "x", 1);
-    fixture_make_file(io, FINAL, "finished", 8);
+    file_make(io, OPEN, "x", 1);
+    file_make(io, FINAL, "finished", 8);
     assert_int_equal(recover(disk, result, NULL), TD_E_INVALID);
     check_file(disk, FINAL, (const uint8_t *)"finished", 8);
     io_fault_close(disk);

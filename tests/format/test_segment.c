@@ -12,6 +12,7 @@
 
 #include "base/io_posix.h"
 #include "base/alloc.h"
+#include "tests/testing/files.h"
 #include "tests/testing/io_fault.h"
 #include "base/limits.h"
 #include "format/segment_reader.h"
@@ -46,7 +47,7 @@ static void check_mcap_topic(io_fault *disk, const char *path, uint16_t id, cons
     mcap_record record;
     mcap_channel channel = {0};
     size_t size;
-    uint8_t *file = fixture_read_file(io_fault_io(disk), path, &size);
+    uint8_t *file = file_read(io_fault_io(disk), path, &size);
     assert_int_equal(mcap_reader_open(td_bytes_of(file, size), MCAP_CHUNKS_EXPANDED, &reader),
                      TD_OK);
     while (channel.id != id) {
@@ -288,10 +289,10 @@ static void test_cut_anywhere(void **state)
     uint64_t head = segment_reader_chunk(whole, 0)->offset;
     segment_reader_close(whole);
     size_t size;
-    uint8_t *bytes = fixture_read_file(io, OPEN_PATH, &size);
+    uint8_t *bytes = file_read(io, OPEN_PATH, &size);
     for (size_t cut = (size_t)head; cut <= size; cut += cut + 97 < size ? 97 : 1) {
         io_fault *other = open_disk();
-        fixture_make_file(io_fault_io(other), OPEN_PATH, bytes, cut);
+        file_make(io_fault_io(other), OPEN_PATH, bytes, cut);
         segment_reader *reader = open_reader(other, OPEN_PATH);
         uint32_t expected = 0;
         while (expected < 3 && cut >= ends[expected])
@@ -385,7 +386,7 @@ static void test_bad_files(void **state)
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         io_fault *disk = open_disk();
-        fixture_make_file(io_fault_io(disk), "x.mcap", rows[i].bytes, rows[i].size);
+        file_make(io_fault_io(disk), "x.mcap", rows[i].bytes, rows[i].size);
         segment_reader *reader;
         td_err err;
         td_result rc = segment_reader_open(io_fault_io(disk), "x.mcap", &reader, &err);

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "tests/testing/files.h"
 #include "tests/testing/io_fault.h"
 #include "format/recover.h"
 #include "format/segment_verify.h"
@@ -86,7 +87,7 @@ static void test_every_flipped_bit(void **state)
     (void)state;
     io_fault *disk = disk_with(30, 15, FIXTURE_FINISHED);
     size_t size;
-    uint8_t *bytes = fixture_read_file(io_fault_io(disk), FINAL, &size);
+    uint8_t *bytes = file_read(io_fault_io(disk), FINAL, &size);
     for (size_t at = 0; at < size; at++) {
         for (unsigned bit = 0; bit < (at % 16 == 0 ? 8 : 1); bit++) {
             uint8_t mask = (uint8_t)(1u << (at % 16 == 0 ? bit : at % 8));
@@ -115,28 +116,28 @@ static void test_parts(void **state)
     size_t third = (size_t)segment_reader_chunk(reader, 2)->offset;
     segment_reader_close(reader);
     size_t size;
-    uint8_t *bytes = fixture_read_file(io, FINAL, &size);
+    uint8_t *bytes = file_read(io, FINAL, &size);
     uint8_t *other = td_alloc(size + 8);
     segment_verify_result result;
 
     memcpy(other, bytes, second);
     memcpy(other + second, bytes + third, size - third);
-    fixture_make_file(io, "missing-chunk.mcap", other, size - (third - second));
+    file_make(io, "missing-chunk.mcap", other, size - (third - second));
     seen s = verify(disk, "missing-chunk.mcap", &result);
     assert_true(s.counts[FINDING_CHAIN] > 0);
     assert_true(s.counts[FINDING_DATA_CRC] > 0);
 
     memcpy(other, bytes, size);
     memcpy(other + size, "trailing", 8);
-    fixture_make_file(io, "trailing.mcap", other, size + 8);
+    file_make(io, "trailing.mcap", other, size + 8);
     s = verify(disk, "trailing.mcap", &result);
     assert_int_equal(result.damage_count > 0, 1);
 
-    fixture_make_file(io, "cut.mcap", bytes, size - 50);
+    file_make(io, "cut.mcap", bytes, size - 50);
     s = verify(disk, "cut.mcap", &result);
     assert_true(s.counts[FINDING_STRUCTURE] > 0);
 
-    fixture_make_file(io, "cut.mcap.open", bytes, third + 100);
+    file_make(io, "cut.mcap.open", bytes, third + 100);
     s = verify(disk, "cut.mcap.open", &result);
     assert_int_equal(s.counts[FINDING_TORN], 1);
     assert_int_equal(result.damage_count, 0);

@@ -13,6 +13,7 @@
 #include "format/chain.h"
 #include "format/codec.h"
 #include "format/mcap_decode.h"
+#include "tests/testing/files.h"
 #include "tests/testing/fuzz_archive.h"
 #include "tests/testing/fuzz_input.h"
 
@@ -99,7 +100,7 @@ static void store_segment(fuzz_archive *self)
     td_buf out;
     mcap_record record;
     mcap_chunk chunk;
-    uint8_t *bytes = fuzz_archive_read(self->disk, self->segment, &size);
+    uint8_t *bytes = file_read(io_fault_io(self->disk), self->segment, &size);
     td_bytes records = td_bytes_of(bytes + MCAP_MAGIC_BYTES, size - MCAP_MAGIC_BYTES);
     td_buf_init(&out, 1 << 20);
     fuzz_must(td_buf_append(&out, bytes, MCAP_MAGIC_BYTES, NULL), NULL);
@@ -112,7 +113,7 @@ static void store_segment(fuzz_archive *self)
         }
     }
     mend(out.data, out.size);
-    fuzz_archive_replace(self->disk, self->segment, out.data, out.size);
+    file_replace(io_fault_io(self->disk), self->segment, out.data, out.size);
     td_buf_fini(&out);
     td_free(bytes);
 }
@@ -139,11 +140,11 @@ static void use_patched(const fuzz_archive *from, const char *path, int is_mende
 {
     size_t size;
     io_fault *disk = fuzz_archive_copy(from);
-    uint8_t *bytes = fuzz_archive_read(disk, path, &size);
+    uint8_t *bytes = file_read(io_fault_io(disk), path, &size);
     size = patch(bytes, size, data, data_size);
     if (is_mended)
         mend(bytes, size);
-    fuzz_archive_replace(disk, path, bytes, size);
+    file_replace(io_fault_io(disk), path, bytes, size);
     td_free(bytes);
     fuzz_archive_use(from, disk);
     io_fault_close(disk);
@@ -153,7 +154,7 @@ static void use_replaced(const fuzz_archive *from, const char *path, const uint8
                          size_t size)
 {
     io_fault *disk = fuzz_archive_copy(from);
-    fuzz_archive_replace(disk, path, data, size);
+    file_replace(io_fault_io(disk), path, data, size);
     fuzz_archive_use(from, disk);
     io_fault_close(disk);
 }

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "tests/testing/files.h"
 #include "tests/testing/io_fault.h"
 #include "archive/archive.h"
 #include "recorder/config.h"
@@ -48,7 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     td_err err;
     TD_ASSERT(disk != NULL);
     td_err_clear(&err);
-    fuzz_put_file(io_fault_io(disk), NAME, data, size);
+    file_make(io_fault_io(disk), NAME, data, size);
     config_init(&config);
     td_result rc = config_load(&config, io_fault_io(disk), NAME, &err);
     if (rc == TD_OK)

@@ -18,6 +18,7 @@
 #include "base/assert.h"
 #include "capture/redact_frame.h"
 #include "schema/decode.h"
+#include "tests/testing/files.h"
 #include "tests/testing/fuzz_archive.h"
 #include "tests/testing/fuzz_input.h"
 
@@ -102,7 +103,7 @@ static void import_capture(import_format format, const uint8_t *data, size_t siz
         into = fuzz_archive_make(WRITER_STOP);
     io_fault *disk = fuzz_archive_copy(into);
     const char *named = FAMILIES[size % 3];
-    fuzz_put_file(io_fault_io(disk), "capture", data, size);
+    file_make(io_fault_io(disk), "capture", data, size);
     const import_options options = {
         .io = io_fault_io(disk),
         .clock = clock_sim_clock(into->clock),

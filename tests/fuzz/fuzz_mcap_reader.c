@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "tests/testing/files.h"
 #include "tests/testing/io_fault.h"
 #include "base/limits.h"
 #include "tests/testing/mcap_reader.h"
@@ -89,13 +90,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     io_fault *disk = io_fault_open();
     TD_ASSERT(disk != NULL);
     td_io io = io_fault_io(disk);
-    fuzz_put_file(io, FILE_NAME, data, size);
+    file_make(io, FILE_NAME, data, size);
     run_segment_reader(io, FILE_NAME);
     (void)mcap_reader_compare(io, FILE_NAME); /* no comparison is due of a damaged one */
     run_verify(io, FILE_NAME, td_bytes_of(data, size));
     fuzz_must(td_io_unlink(io, FILE_NAME, NULL), NULL);
     fuzz_must(td_io_mkdir(io, "torn", NULL), NULL);
-    fuzz_put_file(io, OPEN_NAME, data, size);
+    file_make(io, OPEN_NAME, data, size);
     run_segment_reader(io, OPEN_NAME);
     run_verify(io, OPEN_NAME, td_bytes_of(data, size));
     run_recover(io);

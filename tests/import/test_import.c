@@ -16,6 +16,7 @@
 #include "base/buf.h"
 #include "base/io_posix.h"
 #include "tape/tape.h"
+#include "tests/testing/files.h"
 #include "tests/testing/archive_fixture.h"
 
 enum { PROBLEMS_MAX = 8 };
@@ -81,18 +82,10 @@ static import_options options_of(scene *s, import_format format)
                             .user = s};
 }
 
-static void write_capture(const scene *s, const char *text)
-{
-    FILE *file = fopen(s->capture, "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(text, 1, strlen(text), file), strlen(text));
-    assert_int_equal(fclose(file), 0);
-}
-
 static void import_text(scene *s, const import_options *options, const char *text)
 {
     td_err err;
-    write_capture(s, text);
+    file_write_text(s->capture, text);
     if (import_run(options, &s->report, &err) != TD_OK)
         fail_msg("%s", err.text);
 }
@@ -316,7 +309,7 @@ static void test_refused(void **state)
         print_message("  %s\n", ROWS[i].name);
         import_options options = options_of(s, IMPORT_CRYPTOFEED);
         options.feed = ROWS[i].feed;
-        write_capture(s, ROWS[i].text);
+        file_write_text(s->capture, ROWS[i].text);
         assert_int_equal(import_run(&options, &s->report, &err), TD_E_INVALID);
         assert_non_null(strstr(err.text, ROWS[i].words));
         assert_null(strstr(err.text, "secret"));
@@ -411,7 +404,7 @@ static void test_secret_too_long(void **state)
              URL " <-> 1618675210\n" URL
                  " <- 1618675212: {\"op\":\"auth\",\"args\":[\"key123\",1,\"%05000d\"]}\n",
              7);
-    write_capture(s, text);
+    file_write_text(s->capture, text);
     assert_int_equal(import_run(&options, &s->report, &err), TD_E_INVALID);
     assert_non_null(strstr(err.text, "a secret of 5000 bytes"));
     assert_int_not_equal(access(s->place.path, F_OK), 0); /* no archive was made */

@@ -14,6 +14,7 @@
 #include "base/alloc.h"
 #include "base/io_posix.h"
 #include "base/limits.h"
+#include "tests/testing/files.h"
 
 typedef struct slot_row {
     import_kind kind;
@@ -154,8 +155,8 @@ static int compare_kept(const void *left, const void *right)
 static void test_spool(void **state)
 {
     (void)state; /* its folder is below */
-    char folder[] = "/tmp/td-import-spool-XXXXXX";
-    assert_non_null(mkdtemp(folder));
+    char folder[TEMP_FOLDER_BYTES];
+    temp_folder_make(TEMP_ON_DISK, folder);
     import_slots *slots = NULL;
     import_spool *spool = NULL;
     td_err err;

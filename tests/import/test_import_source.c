@@ -16,6 +16,7 @@
 #include "base/buf.h"
 #include "base/io_posix.h"
 #include "base/limits.h"
+#include "tests/testing/files.h"
 
 typedef struct fixture {
     char folder[64];
@@ -26,8 +27,7 @@ static int set_up(void **state)
 {
     fixture *f = calloc(1, sizeof *f);
     assert_non_null(f);
-    (void)snprintf(f->folder, sizeof f->folder, "/tmp/td-import-source-XXXXXX");
-    assert_non_null(mkdtemp(f->folder));
+    temp_folder_make(TEMP_ON_DISK, f->folder);
     (void)snprintf(f->path, sizeof f->path, "%s/capture", f->folder);
     *state = f;
     return 0;
@@ -36,18 +36,14 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     fixture *f = *state;
-    (void)unlink(f->path);
-    (void)rmdir(f->folder);
+    temp_folder_remove(f->folder);
     free(f);
     return 0;
 }
 
 static void write_file(const fixture *f, const void *bytes, size_t size)
 {
-    FILE *file = fopen(f->path, "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(bytes, 1, size, file), size);
-    assert_int_equal(fclose(file), 0);
+    file_replace(io_posix(), f->path, bytes, size);
 }
 
 /* text as one gzip member, appended to out. */

@@ -15,6 +15,7 @@
 #include "base/hash.h"
 #include "base/io_posix.h"
 #include "serve/serve.h"
+#include "tests/testing/files.h"
 #include "tests/testing/capture.h"
 #include "tests/testing/wire_side.h"
 
@@ -74,18 +75,14 @@ static void open_serve(setup *s, const char *speed, uint64_t settle_ns)
     assert_int_equal(pacer_speed_parse(speed, &options.speed, NULL), TD_OK);
     if (serve_open(&options, &s->server, &err) != TD_OK)
         fail_msg("%s", err.text);
-    FILE *file = fopen(s->pem, "w");
-    assert_non_null(file);
-    assert_true(fputs(wire_server_ca_pem(serve_server(s->server)), file) >= 0);
-    assert_int_equal(fclose(file), 0);
+    file_write_text(s->pem, wire_server_ca_pem(serve_server(s->server)));
 }
 
 static int set_up(void **state)
 {
     setup *s = calloc(1, sizeof *s);
     td_err err;
-    (void)snprintf(s->folder, sizeof s->folder, "/tmp/td-serve-XXXXXX");
-    assert_non_null(mkdtemp(s->folder));
+    temp_folder_make(TEMP_ON_DISK, s->folder);
     (void)snprintf(s->archive_path, sizeof s->archive_path, "%s/archive", s->folder);
     (void)snprintf(s->pem, sizeof s->pem, "%s/ca.pem", s->folder);
     import_capture(s, NULL);
@@ -101,13 +98,11 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     setup *s = *state;
-    char command[128];
     serve_close(s->server);
     wire_loop_close(s->loop);
     serve_feeds_close(s->feeds);
     archive_close(s->archive);
-    (void)snprintf(command, sizeof command, "rm -r %s", s->folder);
-    assert_int_equal(system(command), 0);
+    temp_folder_remove(s->folder);
     free(s);
     return 0;
 }

@@ -16,6 +16,7 @@
 #include "base/io_posix.h"
 #include "format/mcap_encode.h"
 #include "tape/tape.h"
+#include "tests/testing/files.h"
 #include "tests/testing/segment_fixture.h"
 #include "tests/testing/mcap_records.h"
 #include "tests/testing/tape_fixture.h"
@@ -206,7 +207,7 @@ static void end_file(td_buf *out, tape_fixture *f, const char *name)
     assert_int_equal(mcap_encode_magic(out, NULL), TD_OK);
     char path[128];
     snprintf(path, sizeof path, "%s/%s", f->folder, name);
-    fixture_make_file(io_posix(), path, out->data, out->size);
+    file_make(io_posix(), path, out->data, out->size);
     td_buf_fini(out);
     archive_options options = {.io = io_posix(), .clock = clock_real()};
     td_err err;
@@ -298,7 +299,7 @@ static void test_single_and_unreadable_files(void **state)
     *strrchr(path, '/') = '\0';
     char garbage[LIMIT_PATH_BYTES + 64];
     snprintf(garbage, sizeof garbage, "%s/alpha-20261120T060000Z-aaaaaaaa-000002.mcap", path);
-    fixture_make_file(io_posix(), garbage, "no segment at all", 17);
+    file_make(io_posix(), garbage, "no segment at all", 17);
     assert_int_equal(tape_open(tape_fixture_archive(&f), &EVERYTHING, &(tape_options){0}, &t, NULL),
                      TD_OK);
     expect_frames(t, 0, 5);

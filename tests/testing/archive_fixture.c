@@ -12,9 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <ftw.h>
-#include <unistd.h>
-
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/io_posix.h"
@@ -23,6 +20,7 @@
 #include "archive/catalog.h"
 #include "archive/reindex.h"
 #include "format/segment_reader.h"
+#include "tests/testing/files.h"
 
 enum { CHUNK_FRAMES = 20, CHUNKS_PER_SEGMENT = 3, DUMP_BYTES_MAX = 16 << 20 };
 
@@ -31,11 +29,7 @@ enum { CHUNK_FRAMES = 20, CHUNKS_PER_SEGMENT = 3, DUMP_BYTES_MAX = 16 << 20 };
 static void init_folder(archive_place *place)
 {
     *place = (archive_place){0};
-    /* In memory where that is to be had: SQLite syncs for real, and sweeps open it by the hundred.
-     */
-    const char *root = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
-    (void)snprintf(place->folder, sizeof place->folder, "%s/tapedeck-test-XXXXXX", root);
-    assert_non_null(mkdtemp(place->folder));
+    temp_folder_make(TEMP_IN_MEMORY, place->folder);
     place->clock = clock_sim_open(FIXTURE_START_NS, 1);
     assert_non_null(place->clock);
 }
@@ -58,19 +52,11 @@ void archive_place_init_real(archive_place *place)
                    place->path);
 }
 
-static int remove_entry(const char *path, const struct stat *info, int kind, struct FTW *walk)
-{
-    (void)info;
-    (void)kind;
-    (void)walk;
-    return remove(path);
-}
-
 void archive_place_fini(archive_place *place)
 {
     io_fault_close(place->disk);
     clock_sim_close(place->clock);
-    assert_int_equal(nftw(place->folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS), 0);
+    temp_folder_remove(place->folder);
 }
 
 void archive_place_swap_disk(archive_place *place, io_fault *disk)

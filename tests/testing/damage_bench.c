@@ -14,6 +14,7 @@
 #include "base/alloc.h"
 #include "archive/ledger.h"
 #include "archive/reindex.h"
+#include "tests/testing/files.h"
 #include "tests/testing/segment_fixture.h"
 
 #define JOURNAL_PATH ARCHIVE_FIXTURE_PATH "/journal.mcap.open"
@@ -98,7 +99,7 @@ bench *bench_open(void)
     archive_close(a);
     (void)snprintf(b->paths[BENCH_SEGMENTS], sizeof b->paths[BENCH_SEGMENTS], "%s", JOURNAL_PATH);
     for (size_t i = 0; i <= BENCH_SEGMENTS; i++)
-        b->bytes[i] = fixture_read_file(io_fault_io(b->place.disk), b->paths[i], &b->sizes[i]);
+        b->bytes[i] = file_read(io_fault_io(b->place.disk), b->paths[i], &b->sizes[i]);
     if (bench_verify(b) != VERIFY_SOUND)
         fail_msg("%s", b->text);
     return b;
@@ -119,7 +120,7 @@ void bench_put(bench *b, size_t i, const void *bytes, size_t size)
 {
     td_io io = io_fault_io(b->place.disk);
     assert_int_equal(td_io_unlink(io, b->paths[i], NULL), TD_OK);
-    fixture_make_file(io, b->paths[i], bytes, size);
+    file_make(io, b->paths[i], bytes, size);
 }
 
 void bench_put_back(bench *b, size_t i)

@@ -1,6 +1,5 @@
 #include "tests/testing/fault_recording.h"
 
-#include <ftw.h>
 #include <inttypes.h>
 #include <sched.h>
 #include <stdio.h>
@@ -16,6 +15,7 @@
 #include "recorder/disk.h"
 #include "recorder/encoder.h"
 #include "recorder/intake.h"
+#include "tests/testing/files.h"
 
 /* 2026-11-20T06:00:00Z */
 #define START_NS UINT64_C(1795154400000000000)
@@ -394,22 +394,13 @@ td_result fault_archive_open(const fault_recording *r, io_fault *on, const char 
 int fault_recording_init(fault_recording *r)
 {
     *r = (fault_recording){.clock = clock_sim_open(START_NS, 1)};
-    const char *root = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
-    (void)snprintf(r->folder, sizeof r->folder, "%s/tapedeck-fault-XXXXXX", root);
-    if (r->clock == NULL || mkdtemp(r->folder) == NULL)
+    if (r->clock == NULL)
         return 0;
+    temp_folder_make(TEMP_IN_MEMORY, r->folder);
     (void)snprintf(r->catalog, sizeof r->catalog, "%s/catalog.sqlite", r->folder);
     for (size_t i = 0; i < FAULT_FEEDS; i++)
         r->feeds[i].name = FEED_NAMES[i];
     return 1;
-}
-
-static int remove_entry(const char *path, const struct stat *info, int kind, struct FTW *walk)
-{
-    (void)info;
-    (void)kind;
-    (void)walk;
-    return remove(path);
 }
 
 void fault_recording_fini(fault_recording *r)
@@ -422,5 +413,6 @@ void fault_recording_fini(fault_recording *r)
     td_free(r->durable);
     td_free(r->fed);
     clock_sim_close(r->clock);
-    (void)nftw(r->folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    if (r->folder[0] != '\0')
+        temp_folder_remove(r->folder);
 }

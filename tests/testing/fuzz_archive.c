@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
@@ -13,6 +12,7 @@
 #include "archive/verify.h"
 #include "play/player.h"
 #include "tape/tape.h"
+#include "tests/testing/files.h"
 #include "tests/testing/channel_numbers.h"
 #include "tests/testing/fuzz_input.h"
 
@@ -136,19 +136,15 @@ static const fuzz_archive *to_remove[2];
 
 static void remove_folders(void)
 {
-    for (size_t i = 0; i < 2 && to_remove[i] != NULL; i++) {
-        if (catalog_remove(to_remove[i]->catalog_path, NULL) == TD_OK)
-            (void)rmdir(to_remove[i]->folder); /* a temporary one: what stays harms nobody */
-    }
+    for (size_t i = 0; i < 2 && to_remove[i] != NULL; i++)
+        temp_folder_remove(to_remove[i]->folder);
 }
 
 fuzz_archive *fuzz_archive_make(writer_end end)
 {
     fuzz_archive *self = td_alloc_zero(1, sizeof *self);
     TD_ASSERT(self != NULL);
-    const char *root = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
-    (void)snprintf(self->folder, sizeof self->folder, "%s/tapedeck-fuzz-XXXXXX", root);
-    TD_ASSERT(mkdtemp(self->folder) != NULL);
+    temp_folder_make(TEMP_IN_MEMORY, self->folder);
     (void)snprintf(self->catalog_path, sizeof self->catalog_path, "%s/catalog.sqlite",
                    self->folder);
     self->disk = io_fault_open();
@@ -180,19 +176,6 @@ td_result fuzz_archive_open(const fuzz_archive *from, io_fault *disk, archive_mo
                                      .verb = "record",
                                      .catalog_path = from->catalog_path};
     return archive_open(&options, FUZZ_ARCHIVE_PATH, mode, out, NULL);
-}
-
-uint8_t *fuzz_archive_read(io_fault *disk, const char *path, size_t *size)
-{
-    uint8_t *memory;
-    fuzz_must(td_io_read_file(io_fault_io(disk), path, SIZE_MAX, &memory, size, NULL), NULL);
-    return memory;
-}
-
-void fuzz_archive_replace(io_fault *disk, const char *path, const uint8_t *bytes, size_t size)
-{
-    fuzz_must(td_io_unlink(io_fault_io(disk), path, NULL), NULL);
-    fuzz_put_file(io_fault_io(disk), path, bytes, size);
 }
 
 /* ---- using one ---- */

@@ -31,12 +31,6 @@ io_fault *fuzz_archive_copy(const fuzz_archive *from);
 td_result fuzz_archive_open(const fuzz_archive *from, io_fault *disk, archive_mode mode,
                             archive **out);
 
-/* The bytes of a file, in memory of td_alloc. */
-uint8_t *fuzz_archive_read(io_fault *disk, const char *path, size_t *size);
-
-/* Put a file in another one's place. */
-void fuzz_archive_replace(io_fault *disk, const char *path, const uint8_t *bytes, size_t size);
-
 /* The verdict over the archive on a disk; VERIFY_DAMAGED if there is none. */
 verify_severity fuzz_archive_verify(const fuzz_archive *from, io_fault *disk);
 

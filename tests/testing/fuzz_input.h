@@ -8,15 +8,11 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "base/io.h"
 
 /* Returns 0. The name and type are libFuzzer's. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* Assert that rc is TD_OK; err, which may be NULL, says more. */
 void fuzz_must(td_result rc, const td_err *err);
-
-/* Make a file of these bytes. */
-void fuzz_put_file(td_io io, const char *path, const uint8_t *data, size_t size);
 
 #endif

@@ -18,6 +18,7 @@
 #include "recorder/encoder.h"
 #include "recorder/intake.h"
 #include "tape/tape.h"
+#include "tests/testing/files.h"
 #include "tests/testing/capture.h"
 
 /* ---- places ---- */
@@ -30,24 +31,12 @@ oom_place *oom_place_empty(void)
     return made;
 }
 
-static void copy_catalog(const char *from, const char *to)
-{
-    size_t size;
-    if (access(from, R_OK) != 0)
-        return;
-    uint8_t *bytes = capture_read_file(from, &size);
-    FILE *file = fopen(to, "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(bytes, 1, size, file), size);
-    assert_int_equal(fclose(file), 0);
-    td_free(bytes);
-}
-
 oom_place *oom_place_copy(const oom_place *from)
 {
     oom_place *made = oom_place_empty();
     archive_place_swap_disk(&made->place, io_fault_kill(from->place.disk));
-    copy_catalog(from->place.catalog_path, made->place.catalog_path);
+    if (access(from->place.catalog_path, R_OK) == 0)
+        file_copy(from->place.catalog_path, made->place.catalog_path);
     return made;
 }
 

@@ -10,10 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
 #include "tape/tape.h"
+#include "tests/testing/files.h"
 
 /* Received = written + dropped + in flight, at every chunk. The test counts what it gives; what is
  * in flight is what it gave beyond the ordinals that the chunk tells, of the session's one
@@ -79,8 +79,7 @@ static void open_archive(pipeline *f)
 {
     td_err err;
     size_t index;
-    snprintf(f->catalog_folder, sizeof f->catalog_folder, "/tmp/tapedeck-pipeline-XXXXXX");
-    assert_non_null(mkdtemp(f->catalog_folder));
+    temp_folder_make(TEMP_IN_MEMORY, f->catalog_folder);
     snprintf(f->catalog, sizeof f->catalog, "%s/catalog.sqlite", f->catalog_folder);
     archive_options options = pipeline_archive_options(f);
     if (archive_open(&options, "tape", ARCHIVE_APPEND, &f->into, &err) != TD_OK)
@@ -208,17 +207,6 @@ td_result pipeline_finish(pipeline *f, writer_end end)
     return rc;
 }
 
-static void remove_catalog(const pipeline *f)
-{
-    static const char *const TAILS[] = {"", "-wal", "-shm", "-journal"};
-    for (size_t i = 0; i < sizeof TAILS / sizeof TAILS[0]; i++) {
-        char path[128];
-        snprintf(path, sizeof path, "%s%s", f->catalog, TAILS[i]);
-        unlink(path);
-    }
-    rmdir(f->catalog_folder);
-}
-
 void pipeline_close(pipeline *f)
 {
     assert_int_equal(io_fault_open_count(f->disk_model), 0);
@@ -226,7 +214,7 @@ void pipeline_close(pipeline *f)
     redactor_fini(&f->secrets);
     config_fini(f->config);
     td_free(f->config);
-    remove_catalog(f);
+    temp_folder_remove(f->catalog_folder);
 }
 
 /* Read the archive back: every frame with its ordinal, no secret anywhere. */

@@ -147,19 +147,3 @@ segment_totals fixture_write(td_io io, const fixture_spec *spec)
     segment_writer_close(writer);
     return totals;
 }
-
-uint8_t *fixture_read_file(td_io io, const char *path, size_t *size)
-{
-    uint8_t *bytes;
-    assert_int_equal(td_io_read_file(io, path, SIZE_MAX, &bytes, size, NULL), TD_OK);
-    return bytes;
-}
-
-void fixture_make_file(td_io io, const char *path, const void *bytes, size_t size)
-{
-    td_file *file;
-    assert_int_equal(td_io_open(io, path, TD_OPEN_CREATE, &file, NULL), TD_OK);
-    assert_int_equal(td_io_append(file, bytes, size, NULL), TD_OK);
-    assert_int_equal(td_io_sync(file, NULL), TD_OK);
-    td_io_close(file);
-}

@@ -58,10 +58,4 @@ segment_session fixture_session(const fixture_spec *spec);
 /* Write a segment; its totals. */
 segment_totals fixture_write(td_io io, const fixture_spec *spec);
 
-/* The bytes of a file, in memory of td_alloc. */
-uint8_t *fixture_read_file(td_io io, const char *path, size_t *size);
-
-/* Make a file of bytes, synced. */
-void fixture_make_file(td_io io, const char *path, const void *bytes, size_t size);
-
 #endif

@@ -16,6 +16,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/io_posix.h"
+#include "tests/testing/files.h"
 #include "tests/testing/channel_numbers.h"
 
 struct tape_segment {
@@ -37,8 +38,8 @@ static void expect_ok(td_result rc, const td_err *err)
 
 void tape_fixture_init(tape_fixture *fixture)
 {
-    *fixture = (tape_fixture){.folder = "/tmp/tapedeck-tape-XXXXXX"};
-    assert_non_null(mkdtemp(fixture->folder));
+    *fixture = (tape_fixture){0};
+    temp_folder_make(TEMP_ON_DISK, fixture->folder);
     char capture[sizeof fixture->folder + sizeof "/capture"];
     snprintf(capture, sizeof capture, "%s/capture", fixture->folder);
     assert_int_equal(td_io_mkdir(io_posix(), capture, NULL), TD_OK);
@@ -48,9 +49,7 @@ void tape_fixture_fini(tape_fixture *fixture)
 {
     archive_close(fixture->archive);
     fixture->archive = NULL;
-    char command[sizeof fixture->folder + sizeof "rm -rf ''"];
-    snprintf(command, sizeof command, "rm -rf '%s'", fixture->folder);
-    assert_int_equal(system(command), 0);
+    temp_folder_remove(fixture->folder);
 }
 
 archive *tape_fixture_archive(tape_fixture *fixture)

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "base/io_posix.h"
+#include "tests/testing/files.h"
 
 typedef struct echo_peer {
     echo *echo;
@@ -97,8 +98,7 @@ void echo_open(echo *e, const wire_server_options *options)
     all.user = e;
     if (wire_server_open(e->loop, &all, &e->server, &err) != TD_OK)
         fail_msg("%s", err.text);
-    (void)snprintf(e->folder, sizeof e->folder, "/tmp/td-wire-XXXXXX");
-    assert_non_null(mkdtemp(e->folder));
+    temp_folder_make(TEMP_ON_DISK, e->folder);
     (void)snprintf(e->ready, sizeof e->ready, "%s/ready.json", e->folder);
     (void)snprintf(e->pem, sizeof e->pem, "%s.pem", e->ready);
     assert_int_equal(wire_server_write_ready(e->server, io_posix(), e->ready, &err), TD_OK);

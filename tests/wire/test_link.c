@@ -16,6 +16,7 @@
 #include "base/io_posix.h"
 #include "base/limits.h"
 #include "base/random.h"
+#include "tests/testing/files.h"
 #include "tests/testing/raw_peer.h"
 #include "tests/testing/wire_echo.h"
 #include "tests/testing/wire_side.h"
@@ -172,14 +173,6 @@ static void test_server_closes(void **state)
     echo_close(&e);
 }
 
-static void write_file(const char *path, const char *text)
-{
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    assert_int_equal(fwrite(text, 1, strlen(text), file), strlen(text));
-    assert_int_equal(fclose(file), 0);
-}
-
 /* Several servers in one loop, of which one is closed: each answers for itself, with its own
  * certificate, whatever the Host header and SNI say. */
 static void test_servers_of_one_loop(void **state)
@@ -196,7 +189,7 @@ static void test_servers_of_one_loop(void **state)
     assert_int_equal(wire_server_open(e.loop, &options, &second.server, &err), TD_OK);
     for (int round = 0; round < 2; round++) {
         (void)snprintf(second.pem, sizeof second.pem, "%s/second.pem", e.folder);
-        write_file(second.pem, wire_server_ca_pem(second.server));
+        file_write_text(second.pem, wire_server_ca_pem(second.server));
         echo_connect(&second, &side, "/realtime");
         wire_run_until(e.loop, &side.opened, 1, "the second server");
         assert_int_equal(second.opened, 1);

@@ -11,16 +11,9 @@
 #include <cmocka.h>
 
 #include "base/io_posix.h"
+#include "tests/testing/files.h"
 #include "tests/testing/wire_echo.h"
 #include "tests/testing/wire_side.h"
-
-static void write_file(const char *path, const char *text)
-{
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    assert_int_equal(fwrite(text, 1, strlen(text), file), strlen(text));
-    assert_int_equal(fclose(file), 0);
-}
 
 static void test_ready_file(void **state)
 {
@@ -109,8 +102,8 @@ static void test_wrong_host(void **state)
 static void test_certificate_files(void **state)
 {
     (void)state;
-    char folder[] = "/tmp/td-wire-XXXXXX";
-    assert_non_null(mkdtemp(folder));
+    char folder[TEMP_FOLDER_BYTES];
+    temp_folder_make(TEMP_ON_DISK, folder);
     char command[1024], cert[128], key[128];
     (void)snprintf(cert, sizeof cert, "%s/cert.pem", folder);
     (void)snprintf(key, sizeof key, "%s/key.pem", folder);
@@ -147,18 +140,17 @@ static void test_certificate_files(void **state)
         wire_side_expect_end(&side, WIRE_CAUSE_TLS_UNTRUSTED, ROWS[i].words);
         echo_close(&e);
     }
-    (void)snprintf(command, sizeof command, "rm -r %s", folder);
-    assert_int_equal(system(command), 0);
+    temp_folder_remove(folder);
 }
 
 static void test_server_refused(void **state)
 {
     (void)state;
-    char folder[] = "/tmp/td-wire-XXXXXX";
-    assert_non_null(mkdtemp(folder));
+    char folder[TEMP_FOLDER_BYTES];
+    temp_folder_make(TEMP_ON_DISK, folder);
     char junk[128];
     (void)snprintf(junk, sizeof junk, "%s/junk.pem", folder);
-    write_file(junk, "no certificate\n");
+    file_write_text(junk, "no certificate\n");
     echo e;
     echo_open(&e, NULL);
     const wire_server_options rows[] = {
@@ -182,8 +174,7 @@ static void test_server_refused(void **state)
     assert_non_null(strstr(err.text, "Address already in use"));
     assert_non_null(strstr(err.hint, "port 0"));
     echo_close(&e);
-    unlink(junk);
-    rmdir(folder);
+    temp_folder_remove(folder);
 }
 
 int main(void)
