@@ -47,7 +47,6 @@ struct subscribed {
     size_t count;
     dialect_parser *requests;
     dialect_parser *answers;
-    event_reader *events;
 };
 
 td_result subscribed_open(subscribed **out, td_err *err)
@@ -59,8 +58,6 @@ td_result subscribed_open(subscribed **out, td_err *err)
     td_result rc = dialect_parser_open(&s->requests, err);
     if (rc == TD_OK)
         rc = dialect_parser_open(&s->answers, err);
-    if (rc == TD_OK)
-        rc = event_reader_open(&s->events, err);
     if (rc != TD_OK) {
         subscribed_close(s);
         return rc;
@@ -91,7 +88,6 @@ void subscribed_close(subscribed *s)
     td_free(s->slots);
     dialect_parser_close(s->requests);
     dialect_parser_close(s->answers);
-    event_reader_close(s->events);
     td_free(s);
 }
 
@@ -296,35 +292,32 @@ static void end_slot(slot_topics *slot)
 }
 
 /* A connection ends by its own event, or with its session. */
-static td_result take_event(subscribed *s, const tape_frame *frame, td_err *err)
+static void take_event(subscribed *s, const tape_frame *frame)
 {
-    event said;
-    td_err why;
-    td_result rc = event_decode(s->events, frame->bytes, &said, &why);
-    if (rc == TD_E_NOMEM)
-        return td_err_set(err, rc, "%s", why.text);
-    if (rc != TD_OK)
-        return TD_OK;
-    if (said.kind == EVENT_DISCONNECT) {
-        slot_topics *slot = find_slot(s, frame, said.line, said.shard);
+    const event *said = frame->event;
+    if (said == NULL)
+        return;
+    if (said->kind == EVENT_DISCONNECT) {
+        slot_topics *slot = find_slot(s, frame, said->line, said->shard);
         if (slot != NULL)
             end_slot(slot);
     }
-    if (said.kind != EVENT_SESSION || said.state == NULL || strcmp(said.state, "stop") != 0)
-        return TD_OK;
+    if (said->kind != EVENT_SESSION || said->state == NULL || strcmp(said->state, "stop") != 0)
+        return;
     for (size_t i = 0; i < s->count; i++) {
         slot_topics *slot = &s->slots[i];
         if (slot->session == frame->session && strcmp(slot->feed, frame->channel->info.feed) == 0)
             end_slot(slot);
     }
-    return TD_OK;
 }
 
 td_result subscribed_take(subscribed *s, const tape_frame *frame, td_err *err)
 {
     const channel_info *info = &frame->channel->info;
-    if (info->dir == CHANNEL_EVENT)
-        return take_event(s, frame, err);
+    if (info->dir == CHANNEL_EVENT) {
+        take_event(s, frame);
+        return TD_OK;
+    }
     if (frame->channel->family == NULL || info->dir == CHANNEL_HTTP)
         return TD_OK;
     slot_topics *slot = NULL;

@@ -31,6 +31,7 @@ struct tape {
     content_pool *readers;  /* the workers'; NULL without */
     content_reader *reader; /* the tape's own: rows, and what the workers do not read */
     event_reader *events;
+    event event; /* the last that was read */
     tape_stats stats;
 };
 
@@ -243,6 +244,7 @@ static void fill_frame(const merge_item *item, const source_channel *from, uint8
     out->block = item->block;
     out->row = NULL;
     out->content = item->content;
+    out->event = NULL;
     out->ordinal = 0;
     out->conn = 0;
     channel_dir dir = from->channel->info.dir;
@@ -255,15 +257,15 @@ static void fill_frame(const merge_item *item, const source_channel *from, uint8
 }
 
 /* An event changes what is known of its feed's connections. One that cannot be read does not: it is
- * said, and frames behind it keep what was known before. */
-static td_result take_event(tape *t, const source_channel *from, const tape_frame *frame,
-                            td_err *err)
+ * logged, and later frames keep what was known before. */
+static td_result take_event(tape *t, const source_channel *from, tape_frame *frame, td_err *err)
 {
-    event said;
     td_err why;
-    td_result rc = event_decode(t->events, frame->bytes, &said, &why);
-    if (rc == TD_OK)
-        return connection_table_apply(from->feed, &said, frame->recv_ns, err);
+    td_result rc = event_decode(t->events, frame->bytes, &t->event, &why);
+    if (rc == TD_OK) {
+        frame->event = &t->event;
+        return connection_table_apply(from->feed, frame->event, frame->recv_ns, err);
+    }
     if (rc == TD_E_NOMEM)
         return td_err_set(err, rc, "%s", why.text);
     td_log_emit(t->log, TD_LOG_WARNING, "feed %s: an event cannot be read: %s", from->feed->name,

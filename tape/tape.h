@@ -17,6 +17,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "archive/archive.h"
+#include "archive/event.h"
 #include "format/channel.h"
 #include "schema/classify.h"
 #include "schema/decode.h"
@@ -70,6 +71,8 @@ typedef struct tape_frame {
     /* NULL: it was not asked for, or the frame is an event or an HTTP answer. With threads, valid
      * while block is held; else until the next call. */
     const frame_content *content;
+    /* Of an events channel; NULL: it cannot be read, or the frame is none. Until the next call. */
+    const struct event *event;
     uint64_t recv_ns;
     uint64_t publish_ns; /* exchange time; recv_ns where the frame has none */
     uint64_t ordinal;    /* on its connection, in and out each from 1; 0 for events */
