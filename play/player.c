@@ -183,10 +183,11 @@ static td_result note_subscription(player *p, const tape_frame *frame, td_err *e
     td_result rc = subscription_states_get(&p->subscriptions, &frame->channel->info, &slot, err);
     if (rc != TD_OK)
         return rc;
-    if (frame->channel->role == ROLE_OUT) {
-        subscription_sent(slot, frame->session, frame->conn, frame->recv_ns, frame->bytes);
-        return TD_OK;
-    }
+    const family *of = frame->channel->family;
+    if (frame->channel->role == ROLE_OUT)
+        return of == NULL ? TD_OK
+                          : subscription_sent(&p->subscriptions, slot, of->dialect, frame->session,
+                                              frame->conn, frame->recv_ns, frame->bytes, err);
     frame_class found = frame->content->what->frame_class;
     if (found == CLASS_ACK || found == CLASS_ERROR)
         subscription_answered(slot, frame->session, frame->conn, frame->recv_ns);

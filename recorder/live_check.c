@@ -453,10 +453,14 @@ static void note_control(live_check *self, const live_check_record *record, td_b
     subscription_state *slot;
     if (subscription_of(self, record, &slot) != TD_OK)
         return;
-    if (record->kind == RECORD_REQUEST)
-        subscription_sent(slot, 0, record->conn, record->recv_ns, bytes);
-    else
+    if (record->kind != RECORD_REQUEST) {
         subscription_answered(slot, 0, record->conn, record->recv_ns);
+        return;
+    }
+    const family *of = self->options.config->feeds[record->feed_index].family;
+    td_result rc = subscription_sent(&self->subscriptions, slot, of->dialect, 0, record->conn,
+                                     record->recv_ns, bytes, NULL);
+    (void)rc; /* as above */
 }
 
 /* The channel lost its track: what was broken counts no more, and audits do not know its content.

@@ -16,6 +16,7 @@ void subscription_states_fini(subscription_states *s)
         td_free(s->slots[i]);
     }
     td_free(s->slots);
+    dialect_parser_close(s->parser);
     *s = (subscription_states){0};
 }
 
@@ -65,21 +66,31 @@ static void enter(subscription_state *slot, uint32_t session, uint32_t conn)
     slot->answer_ns = 0;
 }
 
-static int has_text(td_bytes frame, const char *text)
+static int is_for_topics(request_kind kind)
 {
-    return memmem(frame.data, frame.size, text, strlen(text)) != NULL;
+    return kind == REQUEST_SUBSCRIBE || kind == REQUEST_UNSUBSCRIBE ||
+           kind == REQUEST_UNSUBSCRIBE_ALL;
 }
 
-void subscription_sent(subscription_state *slot, uint32_t session, uint32_t conn, uint64_t recv_ns,
-                       td_bytes frame)
+td_result subscription_sent(subscription_states *s, subscription_state *slot, const dialect *spoken,
+                            uint32_t session, uint32_t conn, uint64_t recv_ns, td_bytes frame,
+                            td_err *err)
 {
     TD_ASSERT(recv_ns > ANSWERED_UNKNOWN);
     enter(slot, session, conn);
-    /* "subscribe", "unsubscribe", "private/subscribe"; spot: "event":"sub" (docs/wire.md 1.3) */
-    if (frame.size == 0 || (!has_text(frame, "subscribe\"") && !has_text(frame, "\"sub\"")))
-        return;
+    dialect_request request = {.kind = REQUEST_UNKNOWN};
+    td_err why;
+    td_result rc = s->parser == NULL ? dialect_parser_open(&s->parser, &why) : TD_OK;
+    if (rc == TD_OK)
+        rc = request_parse(s->parser, spoken, frame, &request, &why);
+    if (rc == TD_E_NOMEM)
+        return td_err_set(err, rc, "%s", why.text);
+    /* One that cannot be read to its end is answered as well: it is refused. */
+    if (!is_for_topics(request.kind))
+        return TD_OK;
     slot->open_requests++;
     slot->request_ns = recv_ns;
+    return TD_OK;
 }
 
 void subscription_answered(subscription_state *slot, uint32_t session, uint32_t conn,

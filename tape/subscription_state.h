@@ -9,6 +9,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "format/channel.h"
+#include "schema/dialect.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -30,6 +31,7 @@ typedef struct subscription_state {
 typedef struct subscription_states {
     subscription_state **slots;
     size_t count;
+    dialect_parser *parser; /* NULL before the first request */
 } subscription_states;
 
 void subscription_states_fini(subscription_states *s);
@@ -38,9 +40,11 @@ void subscription_states_fini(subscription_states *s);
 TD_MUST_USE td_result subscription_states_get(subscription_states *s, const channel_info *info,
                                               subscription_state **out, td_err *err);
 
-/* A frame was sent; one that is no subscription changes nothing. */
-void subscription_sent(subscription_state *slot, uint32_t session, uint32_t conn, uint64_t recv_ns,
-                       td_bytes frame);
+/* A frame was sent in a dialect; one that neither subscribes nor unsubscribes changes nothing.
+ * TD_E_NOMEM. */
+TD_MUST_USE td_result subscription_sent(subscription_states *s, subscription_state *slot,
+                                        const dialect *spoken, uint32_t session, uint32_t conn,
+                                        uint64_t recv_ns, td_bytes frame, td_err *err);
 
 /* An answer to a subscription came, granted or refused. */
 void subscription_answered(subscription_state *slot, uint32_t session, uint32_t conn,

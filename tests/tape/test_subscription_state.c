@@ -6,6 +6,8 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "json/json.h"
+#include "schema/family.h"
 #include "tape/subscription_state.h"
 
 #define S TD_NS_PER_S
@@ -22,11 +24,11 @@ typedef struct step {
 #define NOT     UINT64_MAX
 #define UNKNOWN 0
 
-static const step STEPS[] = {
+static const step OP[] = {
     {1, 1, NULL, UNKNOWN},
     {1, 2, "{\"op\":\"ping\"}", UNKNOWN},
     {1, 3, "{\"op\":\"subscribe\",\"args\":[\"a\"]}", NOT},
-    {1, 4, "{\"topic\":\"trade\",\"event\":\"sub\",\"symbol\":\"X\"}", NOT},
+    {1, 4, "{\"op\":\"subscribe\",\"args\":7}", NOT}, /* will be refused */
     {1, 5, "+", NOT},
     {1, 6, "+", 6},
     {1, 7, "{\"op\":\"ping\"}", 6},
@@ -39,26 +41,72 @@ static const step STEPS[] = {
     {2, 52, NULL, 51}, /* counts as answered after 30 s */
 };
 
-static void test_steps(void **state)
+static const step SPOT[] = {
+    {1, 1, "{\"ping\":1}", UNKNOWN},
+    {1, 2, "{\"topic\":\"trade\",\"event\":\"sub\",\"symbol\":\"X\"}", NOT},
+    {1, 3, "+", 3},
+    {1, 4, "{\"op\":\"subscribe\",\"args\":[\"a\"]}", 3}, /* of another dialect */
+    {1, 5, "{\"topic\":\"trade\",\"event\":\"cancel\",\"symbol\":\"X\"}", NOT},
+    {1, 6, "+", 6},
+    {1, 7, "no JSON", 6},
+};
+
+/* Another exchange's words. */
+static td_result read_method(struct dialect_text *text, json_value root, dialect_request *out,
+                             td_err *err)
 {
-    (void)state;
+    td_bytes method = {0};
+    (void)text;
+    (void)err;
+    if (json_find_text(root, "method", &method) && td_bytes_is(method, "JOIN"))
+        out->kind = REQUEST_SUBSCRIBE;
+    return TD_OK;
+}
+
+static const dialect OTHER = {.read_request = read_method};
+static const step METHOD[] = {
+    {1, 1, "{\"op\":\"subscribe\",\"args\":[\"a\"]}", UNKNOWN},
+    {1, 2, "{\"method\":\"JOIN\"}", NOT},
+    {1, 3, "+", 3},
+};
+
+static void take_steps(const char *name, const dialect *spoken, const step *steps, size_t count)
+{
     const channel_info info = {.feed = "f", .line = 0, .shard = 2};
     subscription_states all = {0};
-    for (size_t i = 0; i < sizeof STEPS / sizeof *STEPS; i++) {
-        const step *s = &STEPS[i];
+    td_err err;
+    for (size_t i = 0; i < count; i++) {
+        const step *s = &steps[i];
         subscription_state *slot;
         assert_int_equal(subscription_states_get(&all, &info, &slot, NULL), TD_OK);
         if (s->frame != NULL && s->frame[0] == '+')
             subscription_answered(slot, 7, s->conn, s->at * S);
         else if (s->frame != NULL)
-            subscription_sent(slot, 7, s->conn, s->at * S, td_bytes_str(s->frame));
+            assert_int_equal(subscription_sent(&all, slot, spoken, 7, s->conn, s->at * S,
+                                               td_bytes_str(s->frame), &err),
+                             TD_OK);
         uint64_t found = subscription_answered_ns(slot, 7, s->conn, s->at * S);
         uint64_t expected = s->answered == NOT ? ANSWERED_NOT_YET : s->answered * S;
         if (found != expected)
-            fail_msg("step %zu: %llu", i, (unsigned long long)found);
+            fail_msg("%s: step %zu: %llu", name, i, (unsigned long long)found);
     }
     assert_int_equal(all.count, 1);
     subscription_states_fini(&all);
+}
+
+static const dialect *dialect_of(const char *name)
+{
+    const family *of = family_find(td_bytes_str(name));
+    assert_non_null(of);
+    return of->dialect;
+}
+
+static void test_steps(void **state)
+{
+    (void)state;
+    take_steps("op", dialect_of("inverse"), OP, sizeof OP / sizeof *OP);
+    take_steps("spot", dialect_of("spot-v1"), SPOT, sizeof SPOT / sizeof *SPOT);
+    take_steps("another exchange", &OTHER, METHOD, sizeof METHOD / sizeof *METHOD);
 }
 
 /* Slots of one feed, and feeds, are apart. */
@@ -71,7 +119,9 @@ static void test_slots(void **state)
     subscription_state *slots[4];
     for (size_t i = 0; i < 4; i++) {
         assert_int_equal(subscription_states_get(&all, &INFOS[i], &slots[i], NULL), TD_OK);
-        subscription_sent(slots[i], 1, 1, S, td_bytes_str("\"subscribe\""));
+        assert_int_equal(subscription_sent(&all, slots[i], &OTHER, 1, 1, S,
+                                           td_bytes_str("{\"method\":\"JOIN\"}"), NULL),
+                         TD_OK);
     }
     subscription_answered(slots[2], 1, 1, 2 * S);
     for (size_t i = 0; i < 4; i++) {
