@@ -14,18 +14,29 @@
 
 typedef struct export_run_state {
     const export_options *options;
-    selection wanted; /* as asked for, with an end: what is recorded meanwhile is not in it */
-    selection_window window;
     export_folder *folder;
     export_survey survey;
     export_manifest manifest;
-    uint64_t segments_unreadable; /* in all that was asked for: more than the second look sees */
+    export_span span;
+    uint64_t frames; /* played: of topics, no copies */
     tape *tape;
     sink writer; /* ctx NULL: not open */
     player *player;
 } export_run_state;
 
-/* ---- the first look ---- */
+/* ---- before the first row ---- */
+
+/* The error of a selection that no file can be made of. */
+static td_result nothing(const export_run_state *run, int has_frames, td_err *err)
+{
+    const export_options *options = run->options;
+    if (!has_frames)
+        return selection_nothing(options->archive, options->wanted, err);
+    td_err_set(err, TD_E_NOTFOUND, "nothing in the selection that %s could be made of",
+               options->spec->format->name);
+    td_err_hint(err, "`tapedeck info` lists what was recorded");
+    return TD_E_NOTFOUND;
+}
 
 static int survey_is_stopped(void *user)
 {
@@ -34,47 +45,33 @@ static int survey_is_stopped(void *user)
     return options->progress != NULL && options->progress(options->user, "looking", 0, 0);
 }
 
-/* A selection without an end ends with the last frame there is now, lest the second look sees more
- * than the first. */
-static void fix_selection(export_run_state *run, selection_window window)
-{
-    run->window = window;
-    run->wanted = *run->options->wanted;
-    if (run->wanted.has_from)
-        run->wanted.from = (td_time_spec){TD_TIME_ABSOLUTE, window.from_ns};
-    if (!run->wanted.has_to && run->survey.last_ns != 0)
-        window.to_ns = run->survey.last_ns + 1;
-    run->wanted.to = (td_time_spec){TD_TIME_ABSOLUTE, window.to_ns};
-    run->wanted.has_to = run->wanted.has_to || run->survey.last_ns != 0;
-}
-
-/* Everything that could forbid the export shows here, before a data file is made. */
-static td_result look(export_run_state *run, td_err *err)
+/* The tape is opened first: it resolves the selection's times. */
+static td_result survey(export_run_state *run, td_err *err)
 {
     const export_options *options = run->options;
-    const tape_options reading = {.threads = options->threads};
+    const tape_options reading = {.threads = options->threads,
+                                  .log = options->log,
+                                  .reads = options->spec->format->reads,
+                                  .with_events = options->spec->format->wants_events,
+                                  .with_lead_in = 1};
     td_result rc = tape_open(options->archive, options->wanted, &reading, &run->tape, err);
     if (rc != TD_OK)
         return rc;
-    rc = export_survey_run(options->spec, run->tape, run->folder, survey_is_stopped, run,
-                           &run->survey, err);
-    fix_selection(run, tape_get_window(run->tape));
-    tape_stats stats;
-    tape_get_stats(run->tape, &stats);
-    run->segments_unreadable = stats.segments_unreadable;
-    tape_close(run->tape);
-    run->tape = NULL;
-    if (rc != TD_OK || run->survey.useful > 0)
+    const export_survey_options looking = {.spec = options->spec,
+                                           .archive = options->archive,
+                                           .wanted = options->wanted,
+                                           .window = tape_get_window(run->tape),
+                                           .folder = run->folder,
+                                           .threads = options->threads,
+                                           .is_stopped = survey_is_stopped,
+                                           .user = run};
+    rc = export_survey_run(&looking, &run->survey, err);
+    if (rc != TD_OK || run->survey.has_useful || run->survey.is_incomplete)
         return rc;
-    if (run->survey.frames == 0)
-        return selection_nothing(options->archive, options->wanted, err);
-    td_err_set(err, TD_E_NOTFOUND, "nothing in the selection that %s could be made of",
-               options->spec->format->name);
-    td_err_hint(err, "`tapedeck info` lists what was recorded");
-    return TD_E_NOTFOUND;
+    return nothing(run, run->survey.has_frames, err);
 }
 
-/* ---- the second: playing ---- */
+/* ---- playing ---- */
 
 static uint64_t damaged_until_ns(void *user)
 {
@@ -95,29 +92,20 @@ static pacer_answer on_progress(void *user, uint64_t frames, uint64_t recv_ns)
     return wants_end ? PACER_STOP : PACER_GO;
 }
 
-/* The lead-in is read so that books are warm. */
 static td_result open_player(export_run_state *run, td_err *err)
 {
-    TD_ASSERT(run->tape == NULL); /* the first look is over */
-    TD_ASSERT(run->survey.useful > 0);
     const export_options *options = run->options;
-    const tape_options reading = {.threads = options->threads,
-                                  .log = options->log,
-                                  .reads = options->spec->format->reads,
-                                  .with_events = options->spec->format->wants_events,
-                                  .with_lead_in = 1};
     const export_job job = {.spec = options->spec,
                             .folder = run->folder,
                             .manifest = &run->manifest,
-                            .survey = &run->survey,
+                            .choices = &run->survey.choices,
                             .gaps = options->gaps,
                             .wanted = options->wanted,
-                            .window = run->window,
+                            .window = tape_get_window(run->tape),
+                            .span = &run->span,
                             .damaged_until_ns = damaged_until_ns,
                             .user = run};
-    td_result rc = tape_open(options->archive, &run->wanted, &reading, &run->tape, err);
-    if (rc == TD_OK)
-        rc = options->spec->format->open(&job, &run->writer, err);
+    td_result rc = options->spec->format->open(&job, &run->writer, err);
     if (rc != TD_OK)
         return rc;
     player_options playing = {.threads = options->threads,
@@ -128,7 +116,18 @@ static td_result open_player(export_run_state *run, td_err *err)
     return player_open(&playing, &run->player, err);
 }
 
-/* As player_play, but an end that was asked for is no end of the tape. */
+static void count_frame(export_run_state *run, const tape_frame *frame)
+{
+    if (frame->is_lead_in || frame->channel->role == ROLE_EVENT)
+        return;
+    if (run->span.first_ns == 0)
+        run->span.first_ns = frame->recv_ns;
+    if (frame->recv_ns > run->span.last_ns)
+        run->span.last_ns = frame->recv_ns;
+    run->frames += export_is_data(frame->channel->role) && !frame->of_stream.is_copy;
+}
+
+/* As player_play, but a stop is an error. */
 static td_result play(export_run_state *run, td_err *err)
 {
     for (;;) {
@@ -136,8 +135,10 @@ static td_result play(export_run_state *run, td_err *err)
         td_result rc = tape_next(run->tape, &frame, err);
         if (rc == TD_EOF)
             return player_finish(run->player, err);
-        if (rc == TD_OK)
+        if (rc == TD_OK) {
+            count_frame(run, &frame);
             rc = player_take(run->player, &frame, err);
+        }
         if (rc != TD_OK)
             return rc;
     }
@@ -152,19 +153,18 @@ static td_result conclude(export_run_state *run, export_result *out, td_err *err
     TD_ASSERT(run->writer.ctx != NULL);
     td_result rc = report_init_replay(&report, run->player, NULL, err);
     tape_get_stats(run->tape, &report.tape);
-    if (report.tape.segments_unreadable < run->segments_unreadable)
-        report.tape.segments_unreadable = run->segments_unreadable;
     if (rc == TD_OK)
-        rc = report_add_gaps(&report, options->gaps, options->wanted, run->window, err);
+        rc = report_add_gaps(&report, options->gaps, options->wanted, tape_get_window(run->tape),
+                             err);
     if (rc == TD_OK)
-        rc = export_manifest_end(&run->manifest, &run->survey, &report, err);
+        rc = export_manifest_end(&run->manifest, &report, err);
     if (rc == TD_OK)
         rc = export_folder_publish(run->folder, err);
     *out = (export_result){.files = export_folder_file_count(run->folder),
                            .rows = run->manifest.rows,
                            .left_out_frames = run->manifest.left_out_frames,
                            .verdict = report_verdict(&report)};
-    if (out->verdict == REPLAY_COMPLETE && run->survey.left_out_count > 0)
+    if (out->verdict == REPLAY_COMPLETE && run->manifest.left_out_count > 0)
         out->verdict = REPLAY_INCOMPLETE;
     report_fini_replay(&report);
     return rc;
@@ -179,15 +179,15 @@ static int is_same_choice(const export_choice *a, const export_choice *b)
 /* One line for all symbols of a feed that have the same topic. */
 static void log_choice(const export_run_state *run, size_t index)
 {
-    const export_series_table *table = &run->survey.series;
-    TD_ASSERT(index < table->choice_count);
-    const export_choice *choice = &table->choices[index];
+    const export_choices *table = &run->survey.choices;
+    TD_ASSERT(index < table->count);
+    const export_choice *choice = &table->items[index];
     size_t more = 0;
     for (size_t i = 0; i < index; i++)
-        if (is_same_choice(&table->choices[i], choice))
+        if (is_same_choice(&table->items[i], choice))
             return;
-    for (size_t i = index + 1; i < table->choice_count; i++)
-        more += (size_t)is_same_choice(&table->choices[i], choice);
+    for (size_t i = index + 1; i < table->count; i++)
+        more += (size_t)is_same_choice(&table->items[i], choice);
     char others[48] = "";
     if (more > 0)
         snprintf(others, sizeof others, " and %zu more", more);
@@ -201,33 +201,38 @@ static void log_choice(const export_run_state *run, size_t index)
 static void log_left_out(const export_run_state *run)
 {
     enum { LINES_MAX = 16 };
-    const export_survey *survey = &run->survey;
-    for (size_t i = 0; i < survey->left_out_count && i < LINES_MAX; i++) {
-        const export_left_out *row = &survey->left_out[i];
+    const export_manifest *manifest = &run->manifest;
+    for (size_t i = 0; i < manifest->left_out_count && i < LINES_MAX; i++) {
+        const export_left_out *row = &manifest->left_out[i];
         td_log_emit(run->options->log, TD_LOG_WARNING,
                     "feed %s, symbol '%s' is left out, with %s: %s", row->feed, row->symbol,
                     format_counted(row->frames, "frame").text, row->reason);
     }
-    if (survey->left_out_count > LINES_MAX)
+    if (manifest->left_out_count > LINES_MAX)
         td_log_emit(run->options->log, TD_LOG_WARNING, "%s left out; the manifest lists them",
-                    format_counted(survey->left_out_count - LINES_MAX, "more symbol").text);
+                    format_counted(manifest->left_out_count - LINES_MAX, "more symbol").text);
 }
 
-/* Books that could not be taken from the topic that the market knows, and what has no place. */
+/* Books that could not be taken from the topic that the market's users know. */
 static void log_choices(const export_run_state *run)
 {
-    const export_series_table *table = &run->survey.series;
-    const export_options *options = run->options;
-    for (size_t i = 0; options->spec->depth == 0 && i < table->choice_count; i++) {
-        const export_choice *choice = &table->choices[i];
+    const export_choices *table = &run->survey.choices;
+    for (size_t i = 0; run->options->spec->depth == 0 && i < table->count; i++) {
+        const export_choice *choice = &table->items[i];
         if (strcmp(choice->row->name, choice->market->book_topic) != 0)
             log_choice(run, i);
     }
+}
+
+/* What has no place in the files. */
+static void log_rest(const export_run_state *run)
+{
+    const export_options *options = run->options;
     log_left_out(run);
-    if (run->survey.foreign_frames > 0)
+    if (run->manifest.foreign_frames > 0)
         td_log_emit(options->log, TD_LOG_WARNING,
                     "%llu frames are of families that %s has no place for: left out",
-                    (unsigned long long)run->survey.foreign_frames, options->spec->format->name);
+                    (unsigned long long)run->manifest.foreign_frames, options->spec->format->name);
 }
 
 /* In the reverse order of opening, and good for what was not opened at all. */
@@ -237,6 +242,7 @@ static void close_run(export_run_state *run)
     run->options->spec->format->close(run->writer.ctx);
     tape_close(run->tape);
     export_survey_fini(&run->survey);
+    export_manifest_fini(&run->manifest);
     export_folder_close(run->folder);
 }
 
@@ -248,19 +254,23 @@ td_result export_run(const export_options *options, export_result *out, td_err *
     td_result rc =
         export_folder_open(options->io, options->folder, options->overwrite, &run.folder, err);
     if (rc == TD_OK)
-        rc = look(&run, err);
+        rc = survey(&run, err);
     if (rc == TD_OK) {
         log_choices(&run);
         rc = open_player(&run, err);
     }
     if (rc == TD_OK)
         rc = export_manifest_begin(&run.manifest, run.folder, options->spec, options->archive,
-                                   options->wanted, run.window, tape_get_lead_from_ns(run.tape),
-                                   err);
+                                   options->wanted, tape_get_window(run.tape),
+                                   tape_get_lead_from_ns(run.tape), err);
     if (rc == TD_OK)
         rc = play(&run, err);
-    if (rc == TD_OK)
+    if (rc == TD_OK && run.manifest.useful_frames == 0)
+        rc = nothing(&run, run.frames > 0, err);
+    if (rc == TD_OK) {
+        log_rest(&run);
         rc = conclude(&run, out, err);
+    }
     close_run(&run);
     return rc;
 }

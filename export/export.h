@@ -39,7 +39,7 @@ typedef struct export_result {
     replay_verdict verdict;   /* of the selection: report_verdict */
 } export_result;
 
-/* Do it all. On a failure the folder holds nothing new. TD_E_NOTFOUND: nothing in the selection
+/* Export. After a failure the folder holds nothing new. TD_E_NOTFOUND: nothing in the selection
  * that the format could hold; TD_EOF: progress wanted no more; TD_E_*. */
 TD_MUST_USE td_result export_run(const export_options *options, export_result *out, td_err *err);
 

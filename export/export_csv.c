@@ -5,245 +5,118 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/limits.h"
+#include "export/export_days.h"
 #include "export/export_gate.h"
 #include "export/export_reader.h"
 #include "export/export_rows.h"
 #include "export/export_writer.h"
 
-/* One series at work; export_series.user. */
-typedef struct csv_series {
-    export_series *series;
-    export_file *file; /* NULL: none yet on this day */
-    char name[EXPORT_NAME_BYTES];
-    export_counts counts;        /* of this day */
-    const export_choice *choice; /* of books: where the last frame came from; NULL: none came */
-    export_gate *gate;           /* of books; NULL before the first frame */
+/* The book of a series; export_series.user. */
+typedef struct csv_book {
+    export_gate *gate;
     export_reader *reader;
-} csv_series;
-
-typedef enum csv_use {
-    USE_NOT_LOOKED,
-    USE_NOTHING,
-    USE_TRADES,
-    USE_ENTRY_TRADES,
-    USE_BOOK
-} csv_use;
+    uint32_t day; /* that the reader's file is of */
+} csv_book;
 
 /* What becomes of a channel's frames. */
 typedef struct csv_route {
-    csv_use use;
-    const export_market *market;
-    csv_series *series; /* but for USE_ENTRY_TRADES */
-    const export_choice *choice;
+    uint8_t is_known;
+    export_place place;
+    export_series *series;       /* of EXPORT_USE_FILE; NULL: no rows */
+    const export_choice *choice; /* of books */
+    const char *refusal;         /* why no file can hold its symbol; NULL: one can */
 } csv_route;
 
 typedef struct export_csv {
     export_job job;
+    export_days days;
     csv_route *routes; /* by the channel's index */
     size_t route_count;
     td_buf rows; /* of one frame */
-    uint32_t day;
-    uint32_t last_day;
-    uint8_t has_days;
 } export_csv;
 
-/* ---- series ---- */
+/* ---- files ---- */
 
-/* The survey saw every frame; what it did not see was recorded since. */
-static td_result explain_grown(const char *symbol, td_err *err)
+/* Put the rows of one frame into their file. Without rows there may be no file. */
+static td_result put_rows(export_csv *csv, export_series *series, const tape_frame *frame,
+                          uint64_t rows, td_err *err)
 {
-    td_err_set(err, TD_E_BUSY, "symbol %s was recorded while the export was under way", symbol);
-    td_err_hint(err, "give --to, so that the selection has an end");
-    return TD_E_BUSY;
-}
-
-/* The series of a symbol, with space to work in from its first frame on; NULL for a symbol that the
- * survey left out. */
-static td_result series_of(export_csv *csv, export_type_id type, const export_market *market,
-                           td_bytes symbol, csv_series **out, td_err *err)
-{
-    char cell[LIMIT_SYMBOL_BYTES];
-    char file_symbol[LIMIT_SYMBOL_BYTES];
-    *out = NULL;
-    if (export_symbol_format(symbol, cell, NULL) != TD_OK)
-        return TD_OK;
-    export_symbol_for_file(cell, file_symbol);
-    export_series *series = export_series_find(&csv->job.survey->series, csv->job.spec->types[type],
-                                               market->exchange, file_symbol);
-    if (series == NULL)
-        return explain_grown(cell, err);
-    if (series->user == NULL) {
-        csv_series *made = td_alloc_zero(1, sizeof *made);
-        if (made == NULL)
-            return td_err_set(err, TD_E_NOMEM, "no memory for a file's state");
-        made->series = series;
-        series->user = made;
-    }
-    *out = series->user;
-    return TD_OK;
-}
-
-/* The file of the day, made when it gets its first row. */
-static td_result open_file(export_csv *csv, csv_series *s, td_err *err)
-{
-    const export_series *series = s->series;
-    const export_format *format = csv->job.spec->format;
-    TD_ASSERT(s->file == NULL);
-    TD_ASSERT(series->day == csv->day);
-    td_result rc = export_name_format(format, series->type, series->exchange, series->file_symbol,
-                                      csv->day, s->name, err);
-    if (rc == TD_OK)
-        rc = export_folder_check(csv->job.folder, s->name, err);
-    if (rc == TD_OK)
-        rc = export_file_open(csv->job.folder, s->name, format->packing, &s->file, err);
-    if (rc != TD_OK)
-        return rc;
-    const char *header = series->type->header;
-    return td_buf_append(export_file_buf(s->file), header, strlen(header), err);
-}
-
-/* Put what one frame gave into its file; nothing, and there may be no file. */
-static td_result put_rows(export_csv *csv, csv_series *s, const tape_frame *frame, uint64_t rows,
-                          td_err *err)
-{
+    td_buf *out = NULL;
     if (rows == 0)
         return TD_OK;
     TD_ASSERT(csv->rows.size > 0);
-    TD_ASSERT(csv->day == export_day_of(frame->recv_ns));
-    int is_new = 0;
-    td_result rc = export_series_note(s->series, csv->day, frame->channel->info.feed,
-                                      frame->channel->info.line, s->series->symbol, &is_new, err);
-    if (rc == TD_OK && s->file == NULL)
-        rc = open_file(csv, s, err);
+    td_result rc = export_days_rows(&csv->days, series, &frame->channel->info, &out, err);
     if (rc == TD_OK)
-        rc = td_buf_append(export_file_buf(s->file), csv->rows.data, csv->rows.size, err);
-    if (rc == TD_OK)
-        rc = export_file_settle(s->file, err);
-    s->counts.rows += rows;
-    return rc;
-}
-
-/* ---- days ---- */
-
-/* The day of a series is over: its file is complete. */
-static td_result end_series_day(export_csv *csv, export_series *series, td_err *err)
-{
-    static const export_counts NOTHING;
-    csv_series *s = series->user;
-    export_sums sums;
-    export_entry entry = {.type = series->type,
-                          .exchange = series->exchange,
-                          .symbol = series->symbol,
-                          .day = csv->day,
-                          .counts = s == NULL ? &NOTHING : &s->counts,
-                          .empty = &series->empty};
-    if (s == NULL)
-        return export_manifest_add(csv->job.manifest, &entry, err);
-    TD_ASSERT((s->file != NULL) == (s->counts.rows > 0));
-    if (s->choice != NULL) {
-        entry.book = s->choice->row;
-        entry.market = s->choice->market;
-    }
-    if (s->file != NULL) {
-        export_file *file = s->file;
-        s->file = NULL;
-        td_result rc = export_file_finish(file, &sums, err);
-        if (rc != TD_OK)
-            return rc;
-        entry.name = s->name;
-        entry.feed = series->feed;
-        entry.sums = &sums;
-    }
-    td_result rc = export_manifest_add(csv->job.manifest, &entry, err);
-    export_counts_clear(&s->counts);
-    if (s->reader != NULL)
-        export_reader_turn(s->reader);
-    return rc;
-}
-
-/* In the order of exchange, type and symbol, so that manifests can be compared. */
-static td_result end_day(export_csv *csv, td_err *err)
-{
-    const export_series_table *table = &csv->job.survey->series;
-    td_result rc = TD_OK;
-    for (size_t i = 0; i < table->count && rc == TD_OK; i++)
-        rc = end_series_day(csv, table->items[i], err);
-    return rc;
-}
-
-/* Go on to the day of a frame; days between have no rows, and that is said. */
-static td_result turn_to(export_csv *csv, uint32_t day, td_err *err)
-{
-    TD_ASSERT(csv->has_days);
-    TD_ASSERT(day <= csv->last_day + 1);
-    td_result rc = TD_OK;
-    for (; csv->day < day && rc == TD_OK; csv->day++)
-        rc = end_day(csv, err);
-    return rc;
+        rc = td_buf_append(out, csv->rows.data, csv->rows.size, err);
+    series->counts.rows += rows;
+    return rc == TD_OK ? export_file_settle(series->file, err) : rc;
 }
 
 /* ---- routes ---- */
 
-static td_result route_book(export_csv *csv, const tape_channel *channel, csv_route *to,
-                            td_err *err)
+static export_place place(const export_spec *spec, const tape_channel *channel)
 {
     const topic_row *row = channel->topic.row;
-    TD_ASSERT(row->type == MSG_BOOK_CHANGE);
-    TD_ASSERT(to->market != NULL);
-    if (csv->job.spec->types[EXPORT_BOOK_CHANGES] == NULL ||
-        !export_is_book_topic(row, csv->job.spec->depth))
-        return TD_OK;
-    td_bytes symbol = td_bytes_str(channel->info.symbol);
-    to->choice =
-        export_choice_find(&csv->job.survey->series, channel->info.feed, to->market, symbol);
-    /* A lead-in may hold what the selection itself does not. */
-    if (to->choice == NULL || strcmp(to->choice->row->name, row->name) != 0)
-        return TD_OK;
-    to->use = USE_BOOK;
-    return series_of(csv, EXPORT_BOOK_CHANGES, to->market, symbol, &to->series, err);
+    export_place to = {EXPORT_USE_NOTHING, NULL, export_market_find(channel->info.family)};
+    if (to.market == NULL) {
+        to.use = EXPORT_USE_FOREIGN;
+    } else if (channel->role == ROLE_UNKNOWN) {
+        to.use = EXPORT_USE_BY_FRAME;
+    } else if (row != NULL && row->type == MSG_TRADE && spec->types[EXPORT_TRADES] != NULL) {
+        to.type = spec->types[EXPORT_TRADES];
+        to.use = export_entries_have_symbols(row) ? EXPORT_USE_BY_FRAME : EXPORT_USE_FILE;
+    } else if (row != NULL && spec->types[EXPORT_BOOK_CHANGES] != NULL &&
+               export_is_book_topic(row, spec->depth)) {
+        to.type = spec->types[EXPORT_BOOK_CHANGES];
+        to.use = EXPORT_USE_FILE;
+    }
+    return to;
 }
 
-/* A topic about a coin has trades of many symbols: each is looked up by itself. */
-static td_result route_trades(export_csv *csv, const tape_channel *channel, csv_route *to,
-                              td_err *err)
+/* Books come from the topic that was chosen for the symbol, others give no rows. One that damage
+ * hid from the survey is chosen now, if there is none; what only the lead-in has is not. */
+static td_result choose_book(export_csv *csv, const tape_frame *frame, csv_route *to, td_err *err)
 {
-    if (csv->job.spec->types[EXPORT_TRADES] == NULL)
-        return TD_OK;
-    TD_ASSERT(to->market != NULL);
-    to->use = USE_ENTRY_TRADES;
-    if (export_entries_have_symbols(channel->topic.row))
-        return TD_OK;
-    td_result rc = series_of(csv, EXPORT_TRADES, to->market, td_bytes_str(channel->info.symbol),
-                             &to->series, err);
-    to->use = to->series == NULL ? USE_NOTHING : USE_TRADES;
+    const tape_channel *channel = frame->channel;
+    const export_market *market = to->place.market;
+    td_bytes symbol = td_bytes_str(channel->info.symbol);
+    td_result rc = TD_OK;
+    to->choice = export_choice_find(csv->job.choices, channel->info.feed, market, symbol);
+    if (to->choice == NULL && !frame->is_lead_in) {
+        rc = export_choice_offer(csv->job.choices, channel->info.feed, symbol, market,
+                                 channel->topic.row, err);
+        if (rc == TD_OK)
+            to->choice = export_choice_find(csv->job.choices, channel->info.feed, market, symbol);
+    }
+    to->is_known = to->choice != NULL;
+    if (to->choice == NULL || strcmp(to->choice->row->name, channel->topic.row->name) != 0)
+        to->series = NULL;
     return rc;
 }
 
-/* Looked up once for each channel; what gives no rows is known as well. */
-static td_result make_route(export_csv *csv, const tape_channel *channel, csv_route *to,
-                            td_err *err)
+static td_result make_route(export_csv *csv, const tape_frame *frame, csv_route *to, td_err *err)
 {
-    const topic_row *row = channel->topic.row;
-    TD_ASSERT(to->use == USE_NOT_LOOKED);
-    *to = (csv_route){.use = USE_NOTHING, .market = export_market_find(channel->info.family)};
-    if (row == NULL || to->market == NULL)
+    *to = (csv_route){.is_known = 1, .place = place(csv->job.spec, frame->channel)};
+    if (to->place.use != EXPORT_USE_FILE)
         return TD_OK;
-    if (row->type == MSG_TRADE)
-        return route_trades(csv, channel, to, err);
-    return row->type == MSG_BOOK_CHANGE ? route_book(csv, channel, to, err) : TD_OK;
+    td_bytes symbol = td_bytes_str(frame->channel->info.symbol);
+    td_result rc =
+        export_series_of(&csv->days.series, &to->place, symbol, &to->series, &to->refusal, err);
+    return rc == TD_OK && to->series != NULL && to->place.type->id == EXPORT_BOOK_CHANGES
+               ? choose_book(csv, frame, to, err)
+               : rc;
 }
 
-/* By the channel's index: the player keeps its own things in the channel. */
-static td_result route_of(export_csv *csv, const tape_channel *channel, csv_route **out,
-                          td_err *err)
+/* By the channel's index: the player keeps its own data in the channel. */
+static td_result route_of(export_csv *csv, const tape_frame *frame, csv_route **out, td_err *err)
 {
-    csv_route *routes =
-        td_array_reach(csv->routes, &csv->route_count, channel->index, sizeof *routes);
+    uint32_t index = frame->channel->index;
+    csv_route *routes = td_array_reach(csv->routes, &csv->route_count, index, sizeof *routes);
     if (routes == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for %u channels", channel->index + 1);
+        return td_err_set(err, TD_E_NOMEM, "no memory for %u channels", index + 1);
     csv->routes = routes;
-    *out = &routes[channel->index];
-    return (*out)->use == USE_NOT_LOOKED ? make_route(csv, channel, *out, err) : TD_OK;
+    *out = &routes[index];
+    return (*out)->is_known ? TD_OK : make_route(csv, frame, *out, err);
 }
 
 /* ---- trades ---- */
@@ -257,166 +130,205 @@ static export_cells cells_of(const export_series *series, const tape_frame *fram
 }
 
 /* Trades have no state: whatever was recorded is written. */
-static td_result write_trade(export_csv *csv, csv_series *s, const tape_frame *frame,
+static td_result write_trade(export_csv *csv, export_series *series, const tape_frame *frame,
                              const message *m, size_t index, td_err *err)
 {
-    TD_ASSERT(s != NULL);
-    TD_ASSERT(s->series->type->id == EXPORT_TRADES);
-    const export_cells cells = cells_of(s->series, frame, m);
+    TD_ASSERT(series->type->id == EXPORT_TRADES);
+    const export_cells cells = cells_of(series, frame, m);
     int is_id_cut = 0;
     td_buf_clear(&csv->rows);
     td_result rc = export_row_trade(&csv->rows, &cells, m, index, &is_id_cut, err);
-    s->counts.ids_cut += (uint64_t)is_id_cut;
-    return rc == TD_OK ? put_rows(csv, s, frame, 1, err) : rc;
+    series->counts.ids_cut += (uint64_t)is_id_cut;
+    return rc == TD_OK ? put_rows(csv, series, frame, 1, err) : rc;
 }
 
-/* Counted as frames of each file that they gave rows to. */
-static td_result take_trades(export_csv *csv, const tape_frame *frame, const csv_route *to,
+/* Trades of one symbol. */
+static td_result take_trades(export_csv *csv, const tape_frame *frame, export_series *series,
                              td_err *err)
 {
     const message *m = frame->content->message;
-    if (m == NULL) {
-        if (to->series != NULL)
-            to->series->counts.undecoded_frames++;
-        return TD_OK;
+    td_result rc = TD_OK;
+    series->counts.undecoded_frames += m == NULL;
+    for (size_t i = 0; m != NULL && i < message_item_count(m) && rc == TD_OK; i++) {
+        rc = write_trade(csv, series, frame, m, i, err);
+        series->counts.frames += i == 0;
     }
-    TD_ASSERT(m->head.type == MSG_TRADE);
-    TD_ASSERT(to->use == USE_ENTRY_TRADES || to->series != NULL);
-    const csv_series *counted = NULL;
-    for (size_t i = 0; i < message_item_count(m); i++) {
-        csv_series *s = to->series;
-        td_result rc = TD_OK;
-        if (to->use == USE_ENTRY_TRADES)
-            rc = series_of(csv, EXPORT_TRADES, to->market, export_trade_symbol(m, i), &s, err);
-        if (rc == TD_OK && s == NULL)
-            continue;
-        if (rc == TD_OK)
-            rc = write_trade(csv, s, frame, m, i, err);
+    return rc;
+}
+
+/* Trades of many symbols: a topic about a coin. Counted as a frame of each file that it gave rows
+ * to. */
+static td_result take_entries(export_csv *csv, const tape_frame *frame, const export_place *to,
+                              td_err *err)
+{
+    const message *m = frame->content->message;
+    const export_series *counted = NULL;
+    const export_left_out *left_out = NULL;
+    td_result rc = TD_OK;
+    for (size_t i = 0; m != NULL && i < message_item_count(m) && rc == TD_OK; i++) {
+        td_bytes symbol = export_trade_symbol(m, i);
+        export_series *series = NULL;
+        export_left_out *row = NULL;
+        const char *refusal = NULL;
+        rc = export_series_of(&csv->days.series, to, symbol, &series, &refusal, err);
+        if (rc == TD_OK && refusal != NULL)
+            rc = export_manifest_leave_out(csv->job.manifest, frame->channel->info.feed, symbol,
+                                           refusal, &row, err);
         if (rc != TD_OK)
             return rc;
-        s->counts.frames += s != counted;
-        counted = s;
+        if (row != NULL)
+            row->frames += row != left_out;
+        left_out = row;
+        if (series == NULL)
+            continue;
+        export_days_list(&csv->days, series);
+        rc = write_trade(csv, series, frame, m, i, err);
+        series->counts.frames += series != counted;
+        counted = series;
     }
-    return TD_OK;
+    return rc;
 }
 
 /* ---- books ---- */
 
-static td_result open_book(export_csv *csv, csv_series *s, const topic_row *row, td_err *err)
+static td_result book_of(export_csv *csv, export_series *series, const topic_row *row,
+                         csv_book **out, td_err *err)
 {
     TD_ASSERT(row->type == MSG_BOOK_CHANGE);
-    TD_ASSERT((s->gate != NULL) == (s->reader != NULL));
-    if (s->gate != NULL)
+    *out = series->user;
+    if (*out != NULL)
         return TD_OK;
-    td_result rc = export_gate_open(csv->job.gaps, GATE_WITH_COPIES, &s->gate, err);
-    return rc == TD_OK ? export_reader_open(row->book_depth, &s->reader, err) : rc;
+    csv_book *made = td_alloc_zero(1, sizeof *made);
+    if (made == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for a book");
+    series->user = made;
+    *out = made;
+    td_result rc = export_gate_open(csv->job.gaps, GATE_WITH_COPIES, &made->gate, err);
+    return rc == TD_OK ? export_reader_open(row->book_depth, &made->reader, err) : rc;
 }
 
 /* What a frame of a book that is not trusted costs. */
-static td_result leave_out(csv_series *s, const message *m, const gate_answer *answer, td_err *err)
+static td_result leave_out(export_counts *counts, const message *m, const gate_answer *answer,
+                           td_err *err)
 {
     TD_ASSERT(m != NULL || !answer->is_trusted);
     if (m == NULL) {
-        s->counts.undecoded_frames++;
+        counts->undecoded_frames++;
     } else if (!answer->is_trusted) {
-        s->counts.left_out_frames++;
-        s->counts.left_out_entries += message_item_count(m);
+        counts->left_out_frames++;
+        counts->left_out_entries += message_item_count(m);
     }
     return answer->broke.cause == BREAK_NONE ? TD_OK
-                                             : export_counts_break(&s->counts, &answer->broke, err);
+                                             : export_counts_break(counts, &answer->broke, err);
 }
 
 /* Rows are made in a buffer first: an empty frame must not make a file. */
-static td_result write_book(export_csv *csv, csv_series *s, const tape_frame *frame,
+static td_result write_book(export_csv *csv, export_series *series, const tape_frame *frame,
                             const message *m, const gate_answer *answer, td_err *err)
 {
     TD_ASSERT(m != NULL);
     TD_ASSERT(answer->is_trusted);
-    const export_cells cells = cells_of(s->series, frame, m);
+    csv_book *own = series->user;
+    const export_cells cells = cells_of(series, frame, m);
     reader_rows rows;
     td_buf_clear(&csv->rows);
-    td_result rc = export_reader_write(s->reader, &csv->rows, &cells, m, answer,
-                                       export_gate_book(s->gate), &rows, err);
+    if (own->day != csv->days.day)
+        export_reader_turn(own->reader); /* another file */
+    own->day = csv->days.day;
+    td_result rc = export_reader_write(own->reader, &csv->rows, &cells, m, answer,
+                                       export_gate_book(own->gate), &rows, err);
     if (rc != TD_OK)
         return rc;
     TD_ASSERT(rows.synthesized <= rows.rows);
     if (!answer->was_alive)
-        export_counts_restart(&s->counts, frame->recv_ns);
-    s->counts.frames++;
-    s->counts.rows_synthesized += rows.synthesized;
-    return put_rows(csv, s, frame, rows.rows, err);
+        export_counts_restart(&series->counts, frame->recv_ns);
+    series->counts.frames++;
+    series->counts.rows_synthesized += rows.synthesized;
+    return put_rows(csv, series, frame, rows.rows, err);
 }
 
-/* Judge, write. A frame before the selection only warms up what a reader will be told. */
+/* A frame before the selection only brings the reader's book up to date. */
 static td_result take_book(export_csv *csv, const tape_frame *frame, const csv_route *to,
                            td_err *err)
 {
-    csv_series *s = to->series;
-    TD_ASSERT(s != NULL);
     TD_ASSERT(to->choice != NULL);
     const message *m = frame->content->message;
+    csv_book *own = NULL;
     gate_answer answer;
-    td_result rc = open_book(csv, s, frame->row, err);
+    td_result rc = book_of(csv, to->series, frame->row, &own, err);
     if (rc == TD_OK)
-        rc = export_gate_take(s->gate, frame, m, csv->job.damaged_until_ns(csv->job.user), &answer,
-                              err);
-    if (rc != TD_OK)
+        rc = export_gate_take(own->gate, frame, m, csv->job.damaged_until_ns(csv->job.user),
+                              &answer, err);
+    if (rc != TD_OK || frame->of_stream.is_copy)
         return rc;
-    if (frame->of_stream.is_copy)
-        return TD_OK;
-    s->choice = to->choice;
     if (frame->is_lead_in)
         return answer.is_trusted
-                   ? export_reader_skip(s->reader, m, &answer, export_gate_book(s->gate), err)
+                   ? export_reader_skip(own->reader, m, &answer, export_gate_book(own->gate), err)
                    : TD_OK;
-    rc = leave_out(s, m, &answer, err);
-    return rc == TD_OK && answer.is_trusted ? write_book(csv, s, frame, m, &answer, err) : rc;
+    to->series->choice = to->choice;
+    rc = leave_out(&to->series->counts, m, &answer, err);
+    return rc == TD_OK && answer.is_trusted ? write_book(csv, to->series, frame, m, &answer, err)
+                                            : rc;
 }
 
 /* ---- the sink ---- */
+
+static td_result count_frame(export_csv *csv, const tape_frame *frame, const csv_route *to,
+                             td_err *err)
+{
+    export_manifest *manifest = csv->job.manifest;
+    export_left_out *row = NULL;
+    manifest->foreign_frames += to->place.use == EXPORT_USE_FOREIGN;
+    manifest->useful_frames += to->place.type != NULL;
+    if (to->series != NULL)
+        export_days_list(&csv->days, to->series);
+    if (to->refusal == NULL)
+        return TD_OK;
+    td_result rc = export_manifest_leave_out(manifest, frame->channel->info.feed,
+                                             td_bytes_str(frame->channel->info.symbol), to->refusal,
+                                             &row, err);
+    if (rc == TD_OK)
+        row->frames++;
+    return rc;
+}
+
+static td_result take_data(export_csv *csv, const tape_frame *frame, td_err *err)
+{
+    int is_selected = !frame->is_lead_in && !frame->of_stream.is_copy;
+    csv_route *to = NULL;
+    td_result rc = route_of(csv, frame, &to, err);
+    if (rc == TD_OK && is_selected)
+        rc = count_frame(csv, frame, to, err);
+    if (rc != TD_OK)
+        return rc;
+    if (to->series != NULL && to->choice != NULL)
+        return frame->row != NULL ? take_book(csv, frame, to, err) : TD_OK;
+    if (!is_selected || frame->row == NULL || to->place.type == NULL)
+        return TD_OK; /* nothing but a book has a state that goes on */
+    if (to->place.use == EXPORT_USE_BY_FRAME)
+        return take_entries(csv, frame, &to->place, err);
+    return to->series != NULL ? take_trades(csv, frame, to->series, err) : TD_OK;
+}
 
 static td_result take_frame(void *ctx, const tape_frame *frame, uint64_t deadline_ns, td_err *err)
 {
     export_csv *csv = ctx;
     (void)deadline_ns;
-    if (frame->row == NULL)
+    if (!export_is_data(frame->channel->role))
         return TD_OK;
-    if ((frame->is_lead_in || frame->of_stream.is_copy) && frame->row->type != MSG_BOOK_CHANGE)
-        return TD_OK; /* nothing else has a state that goes on */
-    csv_route *to = NULL;
-    td_result rc = TD_OK;
-    if (!frame->is_lead_in && export_day_of(frame->recv_ns) > csv->day)
-        rc = turn_to(csv, export_day_of(frame->recv_ns), err);
+    td_result rc = frame->is_lead_in ? TD_OK : export_days_turn(&csv->days, frame->recv_ns, err);
     if (rc == TD_OK)
-        rc = route_of(csv, frame->channel, &to, err);
-    if (rc != TD_OK)
-        return rc;
-    TD_ASSERT(to->use != USE_NOT_LOOKED);
-    if (to->use == USE_BOOK)
-        rc = take_book(csv, frame, to, err);
-    else if (to->use == USE_TRADES || to->use == USE_ENTRY_TRADES)
-        rc = take_trades(csv, frame, to, err);
+        rc = take_data(csv, frame, err);
     if (rc == TD_OK)
         return rc;
     return td_err_add(err, rc, "feed %s, %s", frame->channel->info.feed,
                       frame->channel->info.exchange_topic);
 }
 
-/* The days up to the end of the selection, also those on which nothing came. */
 static td_result finish(void *ctx, td_err *err)
 {
     export_csv *csv = ctx;
-    const export_series_table *table = &csv->job.survey->series;
-    td_result rc = csv->has_days ? turn_to(csv, csv->last_day + 1, err) : TD_OK;
-    for (size_t i = 0; i < table->count && rc == TD_OK; i++) {
-        const export_series *series = table->items[i];
-        const export_entry entry = {.type = series->type,
-                                    .exchange = series->exchange,
-                                    .symbol = series->symbol,
-                                    .empty = &table->items[i]->empty};
-        rc = export_manifest_end_days(csv->job.manifest, &entry, err);
-    }
-    return rc;
+    return export_days_finish(&csv->days, err);
 }
 
 /* ---- the format ---- */
@@ -432,22 +344,19 @@ static td_result open_csv(const export_job *job, sink *out, td_err *err)
     if (made == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for a writer");
     made->job = *job;
-    made->has_days = (uint8_t)export_survey_days(job->survey, job->wanted, job->window, &made->day,
-                                                 &made->last_day);
+    export_days_init(&made->days, &made->job);
     td_buf_init(&made->rows, LIMIT_FRAME_BYTES * 16);
     *out = (sink){&OPS, made};
     return TD_OK;
 }
 
-/* What a series has at work; its name is the survey's. */
-static void series_close(csv_series *s)
+static void close_book(csv_book *own)
 {
-    TD_ASSERT(s->series->user == s);
-    export_file_abandon(s->file);
-    export_gate_close(s->gate);
-    export_reader_close(s->reader);
-    export_counts_clear(&s->counts);
-    td_free(s);
+    if (own == NULL)
+        return;
+    export_gate_close(own->gate);
+    export_reader_close(own->reader);
+    td_free(own);
 }
 
 static void close_csv(void *writer)
@@ -455,12 +364,9 @@ static void close_csv(void *writer)
     export_csv *csv = writer;
     if (csv == NULL)
         return;
-    export_series_table *table = &csv->job.survey->series;
-    for (size_t i = 0; i < table->count; i++) {
-        if (table->items[i]->user != NULL)
-            series_close(table->items[i]->user);
-        table->items[i]->user = NULL;
-    }
+    for (size_t i = 0; i < csv->days.series.count; i++)
+        close_book(csv->days.series.items[i]->user);
+    export_days_fini(&csv->days);
     td_buf_fini(&csv->rows);
     td_free(csv->routes);
     td_free(csv);
@@ -474,11 +380,11 @@ const export_format EXPORT_TARDIS_CSV = {
     .summary = "CSV files as Tardis publishes them, one a day, type and symbol",
     .suffix = ".csv.gz",
     .packing = EXPORT_GZIP,
-    .is_by_symbol = 1,
     .reads = TAPE_READS_MESSAGES,
     .types = {{EXPORT_TRADES, "trades", COLUMNS_START "id,side,price,amount\n"},
               {EXPORT_BOOK_CHANGES, "incremental_book_L2",
                COLUMNS_START "is_snapshot,side,price,amount\n"}},
+    .place = place,
     .open = open_csv,
     .close = close_csv,
 };

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "export/export_days.h"
 #include "export/export_gate.h"
 #include "export/export_lateness.h"
 #include "export/export_writer.h"
@@ -24,20 +25,14 @@ enum {
 typedef struct export_jsonl {
     export_job job;
     export_lateness *lateness;
+    export_days days;
     export_series *series; /* the only one */
-    export_file *file;     /* NULL: none yet on this day */
-    char name[EXPORT_NAME_BYTES];
-    export_counts counts;
-    export_gate **gates; /* of books, by stream */
+    export_gate **gates;   /* of books, by stream */
     size_t gate_count;
     const gap_row **gaps; /* those of the selection, by the moment at which they begin */
     size_t gap_count;
     size_t gap_next;
     uint64_t frames; /* of the selection so far */
-    uint32_t day;
-    uint32_t last_day;
-    export_stretch empty;
-    uint8_t has_days;
 } export_jsonl;
 
 /* ---- gaps of the selection ---- */
@@ -67,76 +62,30 @@ static td_result gather_gaps(export_jsonl *self, td_err *err)
     return TD_OK;
 }
 
-/* ---- days and lines ---- */
+/* ---- lines ---- */
 
-static td_result end_day(export_jsonl *self, td_err *err)
+/* Begin an object in the file of the day. from: as export_days_rows. */
+static td_result begin_line(export_jsonl *self, const channel_info *from, json_writer *json,
+                            td_err *err)
 {
-    export_sums sums;
-    export_entry entry = {.type = self->series->type,
-                          .day = self->day,
-                          .counts = &self->counts,
-                          .empty = &self->empty};
-    TD_ASSERT((self->file != NULL) == (self->counts.rows > 0));
-    if (self->file != NULL) {
-        export_file *file = self->file;
-        self->file = NULL;
-        td_result rc = export_file_finish(file, &sums, err);
-        if (rc != TD_OK)
-            return rc;
-        entry.name = self->name;
-        entry.sums = &sums;
-    }
-    td_result rc = export_manifest_add(self->job.manifest, &entry, err);
-    export_counts_clear(&self->counts);
-    return rc;
-}
-
-/* Days between without a message stand in the manifest, too. */
-static td_result turn_to(export_jsonl *self, uint32_t day, td_err *err)
-{
-    TD_ASSERT(self->has_days);
-    TD_ASSERT(day <= self->last_day + 1);
-    td_result rc = TD_OK;
-    for (; self->day < day && rc == TD_OK; self->day++)
-        rc = end_day(self, err);
-    return rc;
-}
-
-/* The file of the day, made when it gets its first line. */
-static td_result open_file(export_jsonl *self, td_err *err)
-{
-    const export_format *format = self->job.spec->format;
-    TD_ASSERT(self->day <= self->last_day);
-    td_result rc =
-        export_name_format(format, self->series->type, "", "", self->day, self->name, err);
-    if (rc == TD_OK)
-        rc = export_folder_check(self->job.folder, self->name, err);
-    return rc == TD_OK
-               ? export_file_open(self->job.folder, self->name, format->packing, &self->file, err)
-               : rc;
-}
-
-/* Begin an object in the file of the day. */
-static td_result begin_line(export_jsonl *self, json_writer *json, td_err *err)
-{
-    td_result rc = self->file == NULL ? open_file(self, err) : TD_OK;
+    td_buf *out = NULL;
+    td_result rc = export_days_rows(&self->days, self->series, from, &out, err);
     if (rc != TD_OK)
         return rc;
-    json_write_begin(json, export_file_buf(self->file));
+    json_write_begin(json, out);
     json_write_object_begin(json);
     return TD_OK;
 }
 
-/* Each object is passed on when it is whole; a failure of the writer shows here. */
+/* A failure of the writer shows here. */
 static td_result end_line(export_jsonl *self, json_writer *json, td_err *err)
 {
-    TD_ASSERT(self->file != NULL);
     json_write_object_end(json);
     td_result rc = json_write_end(json, err);
     if (rc == TD_OK)
-        rc = td_buf_append(export_file_buf(self->file), "\n", 1, err);
-    self->counts.rows++;
-    return rc == TD_OK ? export_file_settle(self->file, err) : rc;
+        rc = td_buf_append(export_file_buf(self->series->file), "\n", 1, err);
+    self->series->counts.rows++;
+    return rc == TD_OK ? export_file_settle(self->series->file, err) : rc;
 }
 
 /* ---- gaps ---- */
@@ -144,7 +93,8 @@ static td_result end_line(export_jsonl *self, json_writer *json, td_err *err)
 static td_result write_gap(export_jsonl *self, const gap_row *gap, td_err *err)
 {
     json_writer json;
-    td_result rc = begin_line(self, &json, err);
+    export_days_list(&self->days, self->series);
+    td_result rc = begin_line(self, NULL, &json, err);
     if (rc != TD_OK)
         return rc;
     json_write_member_text(&json, "type", "gap");
@@ -153,18 +103,15 @@ static td_result write_gap(export_jsonl *self, const gap_row *gap, td_err *err)
 }
 
 /* Gaps that begin before this moment stand before its frame; one that began before the selection
- * stands at its start. */
-static td_result write_gaps_before(export_jsonl *self, uint64_t recv_ns, td_err *err)
+ * stands at its start, one that begins after last_ns in the file of that day. */
+static td_result write_gaps_before(export_jsonl *self, uint64_t recv_ns, uint64_t last_ns,
+                                   td_err *err)
 {
     td_result rc = TD_OK;
     while (rc == TD_OK && self->gap_next < self->gap_count &&
            self->gaps[self->gap_next]->from_ns < recv_ns) {
         const gap_row *gap = self->gaps[self->gap_next++];
-        uint32_t day = export_day_of(gap->from_ns);
-        if (day > self->last_day)
-            day = self->last_day;
-        if (day > self->day)
-            rc = turn_to(self, day, err);
+        rc = export_days_turn(&self->days, gap->from_ns < last_ns ? gap->from_ns : last_ns, err);
         if (rc == TD_OK)
             rc = write_gap(self, gap, err);
     }
@@ -220,11 +167,11 @@ static td_result take_message(export_jsonl *self, const tape_frame *frame, td_er
     flags |= export_lateness_is_late(self->lateness, frame) ? FLAG_LATE : 0;
     flags |= m != NULL && m->head.kind == FRAME_SNAPSHOT ? FLAG_SNAPSHOT : 0;
     json_writer json;
-    rc = begin_line(self, &json, err);
+    rc = begin_line(self, &frame->channel->info, &json, err);
     if (rc != TD_OK)
         return rc;
-    self->counts.frames++;
-    self->counts.undecoded_frames += m == NULL;
+    self->series->counts.frames++;
+    self->series->counts.undecoded_frames += m == NULL;
     message_line(&json, frame);
     frame_json_place(&json, frame);
     json_write_member_u64(&json, "frame", self->frames);
@@ -242,13 +189,16 @@ static td_result take_frame(void *ctx, const tape_frame *frame, uint64_t deadlin
     if (role == ROLE_EVENT)
         return export_lateness_event(self->lateness, frame, err);
     self->frames += !frame->is_lead_in && role != ROLE_HTTP;
-    if (role != ROLE_DATA && role != ROLE_UNKNOWN)
+    if (!export_is_data(role))
         return TD_OK;
     td_result rc = TD_OK;
     if (!frame->is_lead_in) {
-        rc = write_gaps_before(self, frame->recv_ns, err);
+        rc = write_gaps_before(self, frame->recv_ns, frame->recv_ns, err);
         if (rc == TD_OK)
-            rc = turn_to(self, export_day_of(frame->recv_ns), err);
+            rc = export_days_turn(&self->days, frame->recv_ns, err);
+        if (rc == TD_OK)
+            export_days_list(&self->days, self->series);
+        self->job.manifest->useful_frames++;
     }
     if (rc == TD_OK)
         rc = take_message(self, frame, err);
@@ -258,17 +208,16 @@ static td_result take_frame(void *ctx, const tape_frame *frame, uint64_t deadlin
                       frame->channel->info.exchange_topic);
 }
 
-/* Gaps behind the last frame, and the days up to the end of the selection. */
+/* Gaps after the last frame, and the days up to the end of the selection. */
 static td_result finish(void *ctx, td_err *err)
 {
     export_jsonl *self = ctx;
-    if (!self->has_days)
+    if (self->job.span->first_ns == 0)
         return TD_OK;
-    td_result rc = write_gaps_before(self, UINT64_MAX, err);
-    if (rc == TD_OK)
-        rc = turn_to(self, self->last_day + 1, err);
-    const export_entry entry = {.type = self->series->type, .empty = &self->empty};
-    return rc == TD_OK ? export_manifest_end_days(self->job.manifest, &entry, err) : rc;
+    uint64_t last_ns =
+        self->job.wanted->has_to ? self->job.window.to_ns - 1 : self->job.span->last_ns;
+    td_result rc = write_gaps_before(self, UINT64_MAX, last_ns, err);
+    return rc == TD_OK ? export_days_finish(&self->days, err) : rc;
 }
 
 /* ---- the format ---- */
@@ -282,10 +231,15 @@ static void close_jsonl(void *writer)
         export_gate_close(self->gates[i]);
     td_free(self->gates);
     td_free(self->gaps);
-    export_file_abandon(self->file);
-    export_counts_clear(&self->counts);
+    export_days_fini(&self->days);
     export_lateness_close(self->lateness);
     td_free(self);
+}
+
+static export_place place(const export_spec *spec, const tape_channel *channel)
+{
+    (void)channel;
+    return (export_place){EXPORT_USE_FILE, spec->types[EXPORT_MESSAGES], NULL};
 }
 
 static td_result open_jsonl(const export_job *job, sink *out, td_err *err)
@@ -299,12 +253,11 @@ static td_result open_jsonl(const export_job *job, sink *out, td_err *err)
     if (made == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for a writer");
     made->job = *job;
-    made->has_days = (uint8_t)export_survey_days(job->survey, job->wanted, job->window, &made->day,
-                                                 &made->last_day);
-    const export_type *type = job->spec->types[EXPORT_MESSAGES];
-    TD_ASSERT(type != NULL);
-    td_result rc =
-        export_series_get(&made->job.survey->series, type, "", "", "", &made->series, err);
+    export_days_init(&made->days, &made->job);
+    const export_place everything = {.type = job->spec->types[EXPORT_MESSAGES]};
+    const char *refusal = NULL;
+    td_result rc = export_series_of(&made->days.series, &everything, td_bytes_str(""),
+                                    &made->series, &refusal, err);
     if (rc == TD_OK)
         rc = gather_gaps(made, err);
     if (rc == TD_OK)
@@ -325,6 +278,7 @@ const export_format EXPORT_JSONL = {
     .wants_events = 1,
     .reads = TAPE_READS_ALL,
     .types = {{EXPORT_MESSAGES, "messages", ""}},
+    .place = place,
     .open = open_jsonl,
     .close = close_jsonl,
 };

@@ -1,5 +1,6 @@
 #include "export/export_manifest.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -189,37 +190,10 @@ td_result export_manifest_begin(export_manifest *manifest, export_folder *folder
     return rc == TD_OK ? rc : td_err_add(err, rc, EXPORT_MANIFEST);
 }
 
-/* ---- counts ---- */
-
-td_result export_counts_break(export_counts *counts, const export_break *broke, td_err *err)
+void export_manifest_fini(export_manifest *manifest)
 {
-    TD_ASSERT(broke->cause != BREAK_NONE);
-    if (counts->breaks == NULL) {
-        counts->breaks = td_alloc_zero(LIMIT_EXPORT_BREAKS, sizeof *counts->breaks);
-        if (counts->breaks == NULL)
-            return td_err_set(err, TD_E_NOMEM, "no memory for a list of interruptions");
-    }
-    if (counts->break_count < LIMIT_EXPORT_BREAKS)
-        counts->breaks[counts->break_count] = *broke;
-    counts->break_count++;
-    return TD_OK;
-}
-
-void export_counts_restart(export_counts *counts, uint64_t recv_ns)
-{
-    if (counts->break_count == 0 || counts->break_count > LIMIT_EXPORT_BREAKS)
-        return;
-    TD_ASSERT(counts->breaks != NULL);
-    export_break *last = &counts->breaks[counts->break_count - 1];
-    TD_ASSERT(last->from_ns <= recv_ns);
-    if (last->to_ns == 0)
-        last->to_ns = recv_ns;
-}
-
-void export_counts_clear(export_counts *counts)
-{
-    td_free(counts->breaks);
-    *counts = (export_counts){0};
+    td_free(manifest->left_out);
+    *manifest = (export_manifest){0};
 }
 
 /* ---- files ---- */
@@ -240,24 +214,25 @@ static void write_break(json_writer *json, const export_break *broke)
 }
 
 /* Which topic a book came from, and that it is not the one that users of the format expect. */
-static void write_source(json_writer *json, const export_entry *entry)
+static void write_source(json_writer *json, const export_series *series, const export_sums *sums)
 {
-    if (entry->feed != NULL)
-        json_write_member_text(json, "feed", entry->feed);
-    if (entry->book == NULL)
+    if (sums != NULL && series->exchange[0] != '\0')
+        json_write_member_text(json, "feed", series->feed);
+    if (series->choice == NULL)
         return;
-    TD_ASSERT(entry->market != NULL);
-    TD_ASSERT(entry->book->book_depth > 0);
-    json_write_member_text(json, "topic", entry->book->name);
-    json_write_member_u64(json, "depth", entry->book->book_depth);
-    if (strcmp(entry->book->name, entry->market->book_topic) != 0)
-        json_write_member_text(json, "instead_of", entry->market->book_topic);
+    const topic_row *row = series->choice->row;
+    const export_market *market = series->choice->market;
+    TD_ASSERT(row->book_depth > 0);
+    json_write_member_text(json, "topic", row->name);
+    json_write_member_u64(json, "depth", row->book_depth);
+    if (strcmp(row->name, market->book_topic) != 0)
+        json_write_member_text(json, "instead_of", market->book_topic);
 }
 
 /* What books can lose is told of books only: other rows have no state. */
-static void write_counts(json_writer *json, const export_entry *entry)
+static void write_counts(json_writer *json, const export_series *series)
 {
-    const export_counts *counts = entry->counts;
+    const export_counts *counts = &series->counts;
     TD_ASSERT(counts->rows_synthesized <= counts->rows);
     TD_ASSERT(counts->break_count == 0 || counts->breaks != NULL);
     json_write_member_u64(json, "rows", counts->rows);
@@ -265,7 +240,7 @@ static void write_counts(json_writer *json, const export_entry *entry)
     json_write_member_u64(json, "undecoded_frames", counts->undecoded_frames);
     if (counts->ids_cut > 0)
         json_write_member_u64(json, "ids_cut", counts->ids_cut);
-    if (entry->type->id != EXPORT_BOOK_CHANGES)
+    if (series->type->id != EXPORT_BOOK_CHANGES)
         return;
     json_write_member_u64(json, "rows_synthesized", counts->rows_synthesized);
     json_write_member_u64(json, "left_out_frames", counts->left_out_frames);
@@ -278,78 +253,105 @@ static void write_counts(json_writer *json, const export_entry *entry)
     json_write_array_end(json);
 }
 
-static void write_series(json_writer *json, const export_entry *entry, uint32_t day)
+/* sums NULL: there is no file. */
+static void write_series(json_writer *json, const export_series *series, uint32_t day,
+                         const export_sums *sums)
 {
     char date[EXPORT_DATE_BYTES];
     export_date_format(day, date);
     json_write_object_begin(json);
-    json_write_member_text(json, "name", entry->name);
-    json_write_member_text(json, "type", entry->type->name);
-    if (entry->exchange != NULL)
-        json_write_member_text(json, "exchange", entry->exchange);
-    if (entry->symbol != NULL)
-        json_write_member_text(json, "symbol", entry->symbol);
+    json_write_member_text(json, "name", sums == NULL ? NULL : series->name);
+    json_write_member_text(json, "type", series->type->name);
+    if (series->exchange[0] != '\0') {
+        json_write_member_text(json, "exchange", series->exchange);
+        json_write_member_text(json, "symbol", series->symbol);
+    }
     json_write_member_text(json, "date", date);
 }
 
-td_result export_manifest_end_days(export_manifest *manifest, const export_entry *entry,
-                                   td_err *err)
+td_result export_manifest_end_days(export_manifest *manifest, export_series *series, td_err *err)
 {
-    export_stretch empty = *entry->empty;
+    export_stretch empty = series->empty;
     json_writer json;
     if (empty.days == 0)
         return TD_OK;
-    *entry->empty = (export_stretch){.days = 0};
+    series->empty.days = 0;
     td_result rc = begin_element(manifest, manifest->entries++, &json, err);
     if (rc != TD_OK)
         return rc;
-    export_entry nothing = *entry;
-    nothing.name = NULL;
     char last[EXPORT_DATE_BYTES];
     export_date_format(empty.first_day + empty.days - 1, last);
-    write_series(&json, &nothing, empty.first_day);
+    write_series(&json, series, empty.first_day, NULL);
     json_write_member_text(&json, "to_date", last);
     json_write_member_u64(&json, "rows", 0);
     json_write_object_end(&json);
     return end_value(manifest, &json, err);
 }
 
-static int says_nothing(const export_entry *entry)
+static int is_empty(const export_counts *counts)
 {
-    const export_counts *counts = entry->counts;
-    return entry->name == NULL && counts->frames + counts->left_out_frames +
-                                          counts->undecoded_frames + counts->break_count +
-                                          counts->ids_cut ==
-                                      0;
+    return counts->rows + counts->frames + counts->left_out_frames + counts->undecoded_frames +
+               counts->break_count + counts->ids_cut ==
+           0;
 }
 
-td_result export_manifest_add(export_manifest *manifest, const export_entry *entry, td_err *err)
+td_result export_manifest_add(export_manifest *manifest, export_series *series, uint32_t day,
+                              const export_sums *sums, td_err *err)
 {
-    TD_ASSERT((entry->name != NULL) == (entry->counts->rows > 0));
-    TD_ASSERT(entry->name == NULL || entry->sums != NULL);
-    if (says_nothing(entry)) {
-        if (entry->empty->days++ == 0)
-            entry->empty->first_day = entry->day;
+    const export_counts *counts = &series->counts;
+    TD_ASSERT((sums != NULL) == (counts->rows > 0));
+    if (is_empty(counts)) {
+        if (series->empty.days++ == 0)
+            series->empty.first_day = day;
         return TD_OK;
     }
     json_writer json;
-    td_result rc = export_manifest_end_days(manifest, entry, err);
+    td_result rc = export_manifest_end_days(manifest, series, err);
     if (rc == TD_OK)
         rc = begin_element(manifest, manifest->entries++, &json, err);
     if (rc != TD_OK)
         return rc;
-    write_series(&json, entry, entry->day);
-    write_source(&json, entry);
-    write_counts(&json, entry);
-    if (entry->name != NULL) {
-        json_write_member_u64(&json, "bytes", entry->sums->bytes);
-        json_write_member_u64(&json, "raw_bytes", entry->sums->raw_bytes);
-        json_write_member_text(&json, "xxh3_128", entry->sums->hash);
+    write_series(&json, series, day, sums);
+    write_source(&json, series, sums);
+    write_counts(&json, series);
+    if (sums != NULL) {
+        json_write_member_u64(&json, "bytes", sums->bytes);
+        json_write_member_u64(&json, "raw_bytes", sums->raw_bytes);
+        json_write_member_text(&json, "xxh3_128", sums->hash);
     }
     json_write_object_end(&json);
-    manifest->rows += entry->counts->rows;
-    manifest->left_out_frames += entry->counts->left_out_frames;
+    manifest->rows += counts->rows;
+    manifest->left_out_frames += counts->left_out_frames;
     return end_value(manifest, &json, err);
+}
+
+/* ---- symbols that are left out ---- */
+
+td_result export_manifest_leave_out(export_manifest *manifest, const char *feed, td_bytes symbol,
+                                    const char *reason, export_left_out **row, td_err *err)
+{
+    char name[LIMIT_SYMBOL_BYTES] = "";
+    (void)snprintf(name, sizeof name, "%.*s", (int)symbol.size, (const char *)symbol.data);
+    if (manifest->left_out == NULL)
+        manifest->left_out = td_alloc_zero(LIMIT_EXPORT_LEFT_OUT + 1, sizeof *manifest->left_out);
+    if (manifest->left_out == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for a list of symbols");
+    for (size_t i = 0; i < manifest->left_out_count; i++) {
+        *row = &manifest->left_out[i];
+        if (strcmp((*row)->feed, feed) == 0 && strcmp((*row)->symbol, name) == 0)
+            return TD_OK;
+    }
+    if (manifest->left_out_count > LIMIT_EXPORT_LEFT_OUT)
+        return TD_OK; /* the last row */
+    *row = &manifest->left_out[manifest->left_out_count++];
+    if (manifest->left_out_count > LIMIT_EXPORT_LEFT_OUT) {
+        (*row)->reason = "further symbols that no file can hold";
+        return TD_OK;
+    }
+    (void)snprintf((*row)->feed, sizeof(*row)->feed, "%s", feed);
+    memcpy((*row)->symbol, name, sizeof name);
+    (*row)->reason = reason;
+    return TD_OK;
 }
 
 /* ---- the rest ---- */
@@ -368,11 +370,11 @@ static td_result write_gaps(export_manifest *manifest, const gap_list *gaps, td_
     return rc == TD_OK ? put(manifest, "],\n\"left_out_symbols\":[", err) : rc;
 }
 
-static td_result write_left_out(export_manifest *manifest, const export_survey *survey, td_err *err)
+static td_result write_left_out(export_manifest *manifest, td_err *err)
 {
     td_result rc = TD_OK;
-    for (size_t i = 0; rc == TD_OK && i < survey->left_out_count; i++) {
-        const export_left_out *row = &survey->left_out[i];
+    for (size_t i = 0; rc == TD_OK && i < manifest->left_out_count; i++) {
+        const export_left_out *row = &manifest->left_out[i];
         json_writer json;
         rc = begin_element(manifest, i, &json, err);
         if (rc != TD_OK)
@@ -389,8 +391,7 @@ static td_result write_left_out(export_manifest *manifest, const export_survey *
 }
 
 /* Of the whole selection, what has no file included, so that nothing drops out of sight. */
-static td_result write_totals(export_manifest *manifest, const export_survey *survey,
-                              const replay_report *report, td_err *err)
+static td_result write_totals(export_manifest *manifest, const replay_report *report, td_err *err)
 {
     json_writer json;
     begin_value(manifest, &json);
@@ -402,7 +403,7 @@ static td_result write_totals(export_manifest *manifest, const export_survey *su
     json_write_member_u64(&json, "control", report->totals.control);
     json_write_member_u64(&json, "copies", report->totals.copies);
     json_write_member_u64(&json, "left_out_frames", manifest->left_out_frames);
-    json_write_member_u64(&json, "foreign_frames", survey->foreign_frames);
+    json_write_member_u64(&json, "foreign_frames", manifest->foreign_frames);
     json_write_member_u64(&json, "violations", report->totals.violations);
     json_write_member_u64(&json, "damaged_chunks", report->tape.damaged_chunks);
     json_write_member_u64(&json, "segments_unreadable", report->tape.segments_unreadable);
@@ -426,14 +427,13 @@ static td_result write_digest(export_manifest *manifest, const replay_report *re
     return rc == TD_OK ? put(manifest, "}\n", err) : rc;
 }
 
-td_result export_manifest_end(export_manifest *manifest, const export_survey *survey,
-                              const replay_report *report, td_err *err)
+td_result export_manifest_end(export_manifest *manifest, const replay_report *report, td_err *err)
 {
     td_result rc = write_gaps(manifest, &report->gaps, err);
     if (rc == TD_OK)
-        rc = write_left_out(manifest, survey, err);
+        rc = write_left_out(manifest, err);
     if (rc == TD_OK)
-        rc = write_totals(manifest, survey, report, err);
+        rc = write_totals(manifest, report, err);
     if (rc == TD_OK)
         rc = write_digest(manifest, report, err);
     return rc == TD_OK ? rc : td_err_add(err, rc, EXPORT_MANIFEST);

@@ -11,56 +11,28 @@
 #include "base/limits.h"
 #include "archive/archive.h"
 #include "export/export_folder.h"
-#include "export/export_gate.h"
-#include "export/export_survey.h"
+#include "export/export_series.h"
 #include "play/report.h"
 #include "tape/selection.h"
 
-/* Counts of one file, or of a day on which there is none. */
-typedef struct export_counts {
-    uint64_t rows;
-    uint64_t frames;           /* that gave rows */
-    uint64_t rows_synthesized; /* of rows: snapshots and deletes that no frame holds as such */
-    uint64_t left_out_frames;  /* of a book that was not trusted */
-    uint64_t left_out_entries; /* levels in those */
-    uint64_t undecoded_frames;
-    uint64_t ids_cut; /* trade ids that a file without quotes cannot hold */
-    uint64_t break_count;
-    export_break *breaks; /* the first LIMIT_EXPORT_BREAKS of them; NULL: none */
-} export_counts;
-
-/* Add an interruption. TD_E_NOMEM. */
-TD_MUST_USE td_result export_counts_break(export_counts *counts, const export_break *broke,
-                                          td_err *err);
-
-/* The book begins again: the last interruption, if it is listed, ends here. */
-void export_counts_restart(export_counts *counts, uint64_t recv_ns);
-
-/* All zero again. */
-void export_counts_clear(export_counts *counts);
-
-/* A file that was finished. */
-typedef struct export_entry {
-    const char *name; /* NULL: a day without rows has no file */
-    const export_type *type;
-    const char *exchange; /* NULL: the file is not of one exchange and symbol; likewise below */
-    const char *symbol;
-    const char *feed;
-    const topic_row *book;       /* the topic that books come from; NULL: it has none */
-    const export_market *market; /* with book: whose preference it is */
-    uint32_t day;
-    const export_sums *sums; /* with name */
-    const export_counts *counts;
-    export_stretch *empty; /* days before this one of which there is nothing to say; kept by
-                            * export_manifest_add */
-} export_entry;
+/* A symbol that no file can hold. */
+typedef struct export_left_out {
+    char feed[LIMIT_NAME_BYTES];     /* "" in the row of what is beyond the limit */
+    char symbol[LIMIT_SYMBOL_BYTES]; /* as recorded, cut */
+    const char *reason;              /* a literal */
+    uint64_t frames;                 /* that have it */
+} export_left_out;
 
 typedef struct export_manifest {
     export_file *file;
     export_folder *folder;
     uint64_t entries; /* of "files" so far */
     uint64_t rows;
+    uint64_t useful_frames; /* such as files are made of */
     uint64_t left_out_frames;
+    uint64_t foreign_frames;   /* of families that the format has no place for */
+    export_left_out *left_out; /* LIMIT_EXPORT_LEFT_OUT + 1 rows, made with the first */
+    size_t left_out_count;
 } export_manifest;
 
 /* Write the head: what was asked for, and the segments that it comes from, with their hashes; those
@@ -70,17 +42,26 @@ TD_MUST_USE td_result export_manifest_begin(export_manifest *manifest, export_fo
                                             const selection *wanted, selection_window window,
                                             uint64_t lead_from_ns, td_err *err);
 
-/* Add a file, or a day without one. Days in a row of which there is nothing to say become one
- * entry, as soon as the stretch ends. */
-TD_MUST_USE td_result export_manifest_add(export_manifest *manifest, const export_entry *entry,
-                                          td_err *err);
+/* Free what it owns; the file is the folder's. */
+void export_manifest_fini(export_manifest *manifest);
 
-/* There are no more days of this type, exchange and symbol (the entry's; the rest is not read). */
-TD_MUST_USE td_result export_manifest_end_days(export_manifest *manifest, const export_entry *entry,
+/* A series' day is over: add its file, with sums, or the day without one (NULL). Days in a row of
+ * which there is nothing to report become one entry, as soon as the stretch ends. */
+TD_MUST_USE td_result export_manifest_add(export_manifest *manifest, export_series *series,
+                                          uint32_t day, const export_sums *sums, td_err *err);
+
+/* There are no more days of this series. */
+TD_MUST_USE td_result export_manifest_end_days(export_manifest *manifest, export_series *series,
                                                td_err *err);
 
+/* Count a frame of a symbol that no file can hold; *row is the symbol's row, which stays where it
+ * is. reason as export_symbol_refusal. TD_E_NOMEM. */
+TD_MUST_USE td_result export_manifest_leave_out(export_manifest *manifest, const char *feed,
+                                                td_bytes symbol, const char *reason,
+                                                export_left_out **row, td_err *err);
+
 /* Write the rest: gaps, totals and digests of the report. The document is complete then. */
-TD_MUST_USE td_result export_manifest_end(export_manifest *manifest, const export_survey *survey,
-                                          const replay_report *report, td_err *err);
+TD_MUST_USE td_result export_manifest_end(export_manifest *manifest, const replay_report *report,
+                                          td_err *err);
 
 #endif

@@ -6,8 +6,44 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/hash.h"
+#include "base/limits.h"
 
 enum { SLOTS_MIN = 64 };
+
+/* ---- counts ---- */
+
+td_result export_counts_break(export_counts *counts, const export_break *broke, td_err *err)
+{
+    TD_ASSERT(broke->cause != BREAK_NONE);
+    if (counts->breaks == NULL) {
+        counts->breaks = td_alloc_zero(LIMIT_EXPORT_BREAKS, sizeof *counts->breaks);
+        if (counts->breaks == NULL)
+            return td_err_set(err, TD_E_NOMEM, "no memory for a list of interruptions");
+    }
+    if (counts->break_count < LIMIT_EXPORT_BREAKS)
+        counts->breaks[counts->break_count] = *broke;
+    counts->break_count++;
+    return TD_OK;
+}
+
+void export_counts_restart(export_counts *counts, uint64_t recv_ns)
+{
+    if (counts->break_count == 0 || counts->break_count > LIMIT_EXPORT_BREAKS)
+        return;
+    TD_ASSERT(counts->breaks != NULL);
+    export_break *last = &counts->breaks[counts->break_count - 1];
+    TD_ASSERT(last->from_ns <= recv_ns);
+    if (last->to_ns == 0)
+        last->to_ns = recv_ns;
+}
+
+void export_counts_clear(export_counts *counts)
+{
+    td_free(counts->breaks);
+    *counts = (export_counts){0};
+}
+
+/* ---- the table ---- */
 
 void export_series_fini(export_series_table *table)
 {
@@ -15,16 +51,12 @@ void export_series_fini(export_series_table *table)
         td_free(table->items[i]->symbol);
         td_free(table->items[i]->file_symbol);
         td_free(table->items[i]->feed);
+        TD_ASSERT(table->items[i]->file == NULL);
+        export_counts_clear(&table->items[i]->counts);
         td_free(table->items[i]);
-    }
-    for (size_t i = 0; i < table->choice_count; i++) {
-        td_free(table->choices[i].feed);
-        td_free(table->choices[i].symbol);
     }
     td_free(table->items);
     td_free(table->slots);
-    td_free(table->choices);
-    td_free(table->choice_slots);
     *table = (export_series_table){0};
 }
 
@@ -96,7 +128,6 @@ export_series *export_series_find(const export_series_table *table, const export
     return found == 0 ? NULL : table->items[found - 1];
 }
 
-/* Names are copied: channels do not outlive the first look's tape. */
 static td_result series_make(const export_type *type, const char *exchange, const char *symbol,
                              const char *file_symbol, export_series **out, td_err *err)
 {
@@ -144,7 +175,27 @@ td_result export_series_get(export_series_table *table, const export_type *type,
     return TD_OK;
 }
 
-/* Says what would share the file, for the way out differs: a feed, a symbol, a time. */
+td_result export_series_of(export_series_table *table, const export_place *place, td_bytes symbol,
+                           export_series **out, const char **refusal, td_err *err)
+{
+    char cell[LIMIT_SYMBOL_BYTES];
+    char file_symbol[LIMIT_SYMBOL_BYTES];
+    TD_ASSERT(place->type != NULL);
+    *out = NULL;
+    *refusal = NULL;
+    if (place->market == NULL)
+        return export_series_get(table, place->type, "", "", "", out, err);
+    *refusal = export_symbol_refusal(symbol);
+    if (*refusal != NULL)
+        return TD_OK;
+    export_symbol_format(symbol, cell);
+    export_symbol_for_file(cell, file_symbol);
+    return export_series_get(table, place->type, place->market->exchange, cell, file_symbol, out,
+                             err);
+}
+
+/* The error names what would share the file, because the remedy differs: a feed, a symbol, a time.
+ */
 static td_result explain_clash(const export_series *series, const char *feed, uint32_t line,
                                const char *symbol, td_err *err)
 {
@@ -167,8 +218,23 @@ static td_result explain_clash(const export_series *series, const char *feed, ui
     return TD_E_INVALID;
 }
 
-td_result export_series_note(export_series *series, uint32_t day, const char *feed, uint32_t line,
-                             const char *symbol, int *is_new, td_err *err)
+/* Data of a file that had none on this day. */
+static td_result count_file(export_series_table *table, uint32_t day, td_err *err)
+{
+    TD_ASSERT(table->day_files == 0 || day >= table->day);
+    if (day != table->day)
+        table->day_files = 0;
+    table->day = day;
+    if (++table->day_files <= LIMIT_EXPORT_FILES)
+        return TD_OK;
+    td_err_set(err, TD_E_LIMIT, "more than %u files of one day", LIMIT_EXPORT_FILES);
+    td_err_hint(err, "narrow the selection by --symbol, or export one --type at a time");
+    return TD_E_LIMIT;
+}
+
+td_result export_series_note(export_series_table *table, export_series *series, uint32_t day,
+                             const char *feed, uint32_t line, const char *symbol, int *is_new,
+                             td_err *err)
 {
     *is_new = series->day != day;
     TD_ASSERT(day != EXPORT_DAY_NONE);
@@ -189,7 +255,7 @@ td_result export_series_note(export_series *series, uint32_t day, const char *fe
     }
     series->day = day;
     series->line = line;
-    return TD_OK;
+    return count_file(table, day, err);
 }
 
 /* The order of a manifest's files within a day. */
@@ -209,88 +275,4 @@ void export_series_sort(export_series_table *table)
         return;
     qsort(table->items, table->count, sizeof(export_series *), compare_series);
     series_index(table);
-}
-
-/* ---- choices of topics ---- */
-
-static size_t choice_slot(const export_series_table *table, const char *feed,
-                          const export_market *market, td_bytes symbol)
-{
-    TD_ASSERT(table->choice_slot_count > table->choice_count);
-    size_t mask = table->choice_slot_count - 1;
-    uint64_t hash = text_hash(td_bytes_str(feed)) * 31 + text_hash(symbol);
-    size_t at = (size_t)(hash * 31 + text_hash(td_bytes_str(market->exchange))) & mask;
-    for (; table->choice_slots[at] != 0; at = (at + 1) & mask) {
-        const export_choice *is = &table->choices[table->choice_slots[at] - 1];
-        if (is->market == market && td_bytes_is(symbol, is->symbol) && strcmp(is->feed, feed) == 0)
-            break;
-    }
-    return at;
-}
-
-/* As series_grow. */
-static td_result choices_grow(export_series_table *table, td_err *err)
-{
-    size_t slot_count = table->choice_slot_count == 0 ? SLOTS_MIN : table->choice_slot_count * 2;
-    export_choice *choices = td_realloc(table->choices, slot_count, sizeof *choices);
-    if (choices != NULL)
-        table->choices = choices;
-    uint32_t *slots = td_alloc_zero(slot_count, sizeof *slots);
-    if (choices == NULL || slots == NULL) {
-        td_free(slots);
-        return td_err_set(err, TD_E_NOMEM, "no memory for %zu books", slot_count);
-    }
-    td_free(table->choice_slots);
-    table->choice_slots = slots;
-    table->choice_slot_count = slot_count;
-    for (size_t i = 0; i < table->choice_count; i++) {
-        const export_choice *is = &table->choices[i];
-        table->choice_slots[choice_slot(table, is->feed, is->market, td_bytes_str(is->symbol))] =
-            (uint32_t)i + 1;
-    }
-    return TD_OK;
-}
-
-const export_choice *export_choice_find(const export_series_table *table, const char *feed,
-                                        const export_market *market, td_bytes symbol)
-{
-    if (table->choice_slot_count == 0)
-        return NULL;
-    uint32_t found = table->choice_slots[choice_slot(table, feed, market, symbol)];
-    TD_ASSERT(found <= table->choice_count);
-    return found == 0 ? NULL : &table->choices[found - 1];
-}
-
-td_result export_choice_offer(export_series_table *table, const char *feed, td_bytes symbol,
-                              const export_market *market, const topic_row *row, td_err *err)
-{
-    TD_ASSERT(export_is_book_topic(row, 0));
-    if (table->choice_count * 2 >= table->choice_slot_count) {
-        if (table->choice_count >= LIMIT_EXPORT_SERIES)
-            return td_err_set(err, TD_E_LIMIT, "more than %u books in one export",
-                              LIMIT_EXPORT_SERIES);
-        td_result rc = choices_grow(table, err);
-        if (rc != TD_OK)
-            return rc;
-    }
-    size_t slot = choice_slot(table, feed, market, symbol);
-    if (table->choice_slots[slot] != 0) {
-        export_choice *is = &table->choices[table->choice_slots[slot] - 1];
-        TD_ASSERT(is->market == market);
-        if (export_prefers_book(market, row, is->row))
-            is->row = row;
-        return TD_OK;
-    }
-    export_choice made = {.feed = td_strdup(feed),
-                          .symbol = td_strndup((const char *)symbol.data, symbol.size),
-                          .market = market,
-                          .row = row};
-    if (made.feed == NULL || made.symbol == NULL) {
-        td_free(made.feed);
-        td_free(made.symbol);
-        return td_err_set(err, TD_E_NOMEM, "no memory for a book");
-    }
-    table->choices[table->choice_count++] = made;
-    table->choice_slots[slot] = (uint32_t)table->choice_count;
-    return TD_OK;
 }

@@ -1,7 +1,6 @@
-/* The files that an export makes, apart from their days: one entry for each exchange, type and
- * symbol, found by name. And, for each feed and symbol, the one topic that its books are taken
- * from. Filled by a first look at the selection (export/export_survey.h), read by the writer. One
- * thread. */
+/* The files of an export, apart from their days: one entry for each exchange, type and symbol,
+ * found by name. Of each it is known which feed and line fill its file of the day, so that two
+ * sources never share one. One thread. */
 #ifndef TD_EXPORT_EXPORT_SERIES_H
 #define TD_EXPORT_EXPORT_SERIES_H
 
@@ -10,9 +9,35 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "export/export_choice.h"
+#include "export/export_folder.h"
+#include "export/export_gate.h"
 #include "export/export_table.h"
 
 #define EXPORT_DAY_NONE UINT32_MAX
+
+/* Counts of one file, or of a day on which there is none. */
+typedef struct export_counts {
+    uint64_t rows;
+    uint64_t frames;           /* that gave rows */
+    uint64_t rows_synthesized; /* of rows: snapshots and deletes that no frame holds as such */
+    uint64_t left_out_frames;  /* of a book that was not trusted */
+    uint64_t left_out_entries; /* levels in those */
+    uint64_t undecoded_frames;
+    uint64_t ids_cut; /* trade ids that a file without quotes cannot hold */
+    uint64_t break_count;
+    export_break *breaks; /* the first LIMIT_EXPORT_BREAKS of them; NULL: none */
+} export_counts;
+
+/* Add an interruption. TD_E_NOMEM. */
+TD_MUST_USE td_result export_counts_break(export_counts *counts, const export_break *broke,
+                                          td_err *err);
+
+/* The book begins again: the last interruption, if it is listed, ends here. */
+void export_counts_restart(export_counts *counts, uint64_t recv_ns);
+
+/* All zero again. */
+void export_counts_clear(export_counts *counts);
 
 /* Days in a row. */
 typedef struct export_stretch {
@@ -20,42 +45,37 @@ typedef struct export_stretch {
     uint32_t days;
 } export_stretch;
 
-/* What the name of a series' files is made of, and who filled its last day. */
 typedef struct export_series {
     const export_type *type;
-    const char *exchange; /* a constant of the table */
+    const char *exchange; /* a constant of the table; "": the file is not of one symbol */
     char *symbol;         /* as cells have it */
     char *file_symbol;    /* as file names have it */
     uint32_t day;         /* the last one that has data, EXPORT_DAY_NONE before any */
     char *feed;           /* whose data they are, on that day */
     uint32_t line;
-    export_stretch empty; /* the writer's, like user */
-    void *user;
+    /* The rest is the writer's (export/export_days.h). */
+    export_file *file; /* of the day; NULL: it has no row yet */
+    char name[EXPORT_NAME_BYTES];
+    export_counts counts;        /* of the day */
+    const export_choice *choice; /* of books: where the last frame came from; NULL: none came */
+    export_stretch empty;        /* days before this one of which there is nothing to report */
+    uint8_t is_listed;           /* 1: its days are in the manifest */
+    void *user;                  /* the format's; not freed here */
 } export_series;
 
-/* The topic that a feed's books of a symbol are taken from. */
-typedef struct export_choice {
-    char *feed;
-    char *symbol; /* as the topic has it */
-    const export_market *market;
-    const topic_row *row;
-} export_choice;
-
+/* Zero-initialise to start. */
 typedef struct export_series_table {
-    export_series **items; /* in order of first sight */
+    export_series **items; /* in order of first sight, or as export_series_sort left them */
     size_t count;
     uint32_t *slots; /* index + 1 by hash of type, exchange and file_symbol, 0 = free */
     size_t slot_count;
-    export_choice *choices;
-    size_t choice_count;
-    uint32_t *choice_slots; /* the same by hash of feed, market and symbol */
-    size_t choice_slot_count;
+    uint32_t day;       /* of the last note */
+    uint32_t day_files; /* series that have data on it */
 } export_series_table;
 
-/* Zero-initialise to start. What user points to is not freed. */
 void export_series_fini(export_series_table *table);
 
-/* The series of that name, or NULL. symbol as export_symbol_for_file makes it. */
+/* The series of that name, or NULL. file_symbol as export_symbol_for_file makes it. */
 export_series *export_series_find(const export_series_table *table, const export_type *type,
                                   const char *exchange, const char *file_symbol);
 
@@ -64,26 +84,20 @@ TD_MUST_USE td_result export_series_get(export_series_table *table, const export
                                         const char *exchange, const char *symbol,
                                         const char *file_symbol, export_series **out, td_err *err);
 
-/* Data of a series come from this feed ("": from any) and line on that day, which is not before the
- * last one. *is_new: it is the first of the day. TD_E_INVALID if another feed, line or symbol fills
- * that very file. */
-TD_MUST_USE td_result export_series_note(export_series *series, uint32_t day, const char *feed,
-                                         uint32_t line, const char *symbol, int *is_new,
-                                         td_err *err);
+/* The series of a symbol, as a topic or an entry has it, at this place. NULL and *refusal (a
+ * literal) if no cell or file name can hold the symbol. Errors as export_series_get. */
+TD_MUST_USE td_result export_series_of(export_series_table *table, const export_place *place,
+                                       td_bytes symbol, export_series **out, const char **refusal,
+                                       td_err *err);
 
-/* Bring items into the order of exchange, type, symbol; only finding by index is wrong afterwards,
- * finding by name is not. */
+/* Data of a series come from this feed ("": from any) and line on that day, which is not before
+ * that of any other note. *is_new: it is the first of the day. TD_E_INVALID if another feed, line
+ * or symbol fills that very file; TD_E_LIMIT: more than LIMIT_EXPORT_FILES of one day. */
+TD_MUST_USE td_result export_series_note(export_series_table *table, export_series *series,
+                                         uint32_t day, const char *feed, uint32_t line,
+                                         const char *symbol, int *is_new, td_err *err);
+
+/* Bring items into the order of exchange, type, symbol. */
 void export_series_sort(export_series_table *table);
-
-/* The choice for a feed's symbol in a market, or NULL. (A feed may change its family from session
- * to session, as the exchange changes its endpoints.) */
-const export_choice *export_choice_find(const export_series_table *table, const char *feed,
-                                        const export_market *market, td_bytes symbol);
-
-/* A feed has books of a symbol on this topic: it becomes the choice if there is none better yet.
- * TD_E_NOMEM, TD_E_LIMIT. */
-TD_MUST_USE td_result export_choice_offer(export_series_table *table, const char *feed,
-                                          td_bytes symbol, const export_market *market,
-                                          const topic_row *row, td_err *err);
 
 #endif

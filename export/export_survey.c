@@ -1,309 +1,417 @@
 #include "export/export_survey.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/buf.h"
 #include "base/limits.h"
-#include "tape/content.h"
+#include "archive/read_plan.h"
+#include "export/export_series.h"
+#include "format/segment_reader.h"
+#include "tape/connection_table.h"
+#include "tape/tape.h"
 
-enum { STOP_FRAMES = 4096 };
+enum { STOP_FRAMES = 4096, BITMAP_BYTES = (UINT16_MAX + 1) / 8 };
 
-/* What is known of a channel of the tape. */
-typedef struct seen_channel {
-    const tape_channel *channel; /* NULL: not seen yet */
-    const export_market *market;
-    export_left_out *left_out; /* its symbol is; NULL: it is not */
-    uint32_t day;              /* the last one that was looked at */
-} seen_channel;
+#define NS_PER_DAY UINT64_C(86400000000000)
 
 typedef struct survey_run {
-    const export_spec *spec;
-    export_folder *folder;
+    const export_survey_options *options;
     export_survey *out;
-    content_reader *reader; /* of trades whose entries name their symbols */
-    seen_channel *channels; /* by index */
-    size_t channel_capacity;
-    uint32_t day;       /* of the last frame */
-    uint32_t day_files; /* files that have data on it */
+    export_series_table series;
+    connection_table *channels; /* one object for a channel of several segments */
+    uint32_t *days;             /* by index of the channel: 1 + the last day that was noted */
+    size_t day_capacity;
+    read_plan *plan;
+    size_t segment_next; /* those before it have no day to come */
+    tape *frames;        /* of channels whose place each frame decides; NULL: there are none */
+    tape_frame frame;    /* the next of them, if has_frame */
+    uint8_t has_frame;
+    uint64_t frame_count;
+    segment_scratch *scratch;
+    td_buf sealed;              /* array of sealed_channel */
+    uint8_t bits[BITMAP_BYTES]; /* channels that a segment has on a day, by id */
 } survey_run;
-
-/* ---- shared with writers ---- */
-
-td_bytes export_trade_symbol(const message *m, size_t index)
-{
-    TD_ASSERT(m->head.type == MSG_TRADE);
-    td_bytes own = message_trade(m, index).symbol;
-    return own.size > 0 ? own : m->head.symbol;
-}
 
 /* ---- files ---- */
 
-/* A file of the day that was not known yet. */
-static td_result check_new_file(survey_run *run, const export_series *series, td_err *err)
+/* A series has data on this day. */
+static td_result note_file(survey_run *run, const channel_info *from, const export_place *place,
+                           td_bytes symbol, uint32_t day, td_err *err)
 {
-    char name[EXPORT_NAME_BYTES];
-    TD_ASSERT(series->day == run->day);
-    td_result rc = export_name_format(run->spec->format, series->type, series->exchange,
-                                      series->file_symbol, series->day, name, err);
-    if (rc == TD_OK)
-        rc = export_folder_check(run->folder, name, err);
-    if (rc != TD_OK)
-        return rc;
-    if (++run->day_files <= LIMIT_EXPORT_FILES)
-        return TD_OK;
-    td_err_set(err, TD_E_LIMIT, "more than %u files of one day", LIMIT_EXPORT_FILES);
-    td_err_hint(err, "narrow the selection by --symbol, or export one --type at a time");
-    return TD_E_LIMIT;
-}
-
-/* ---- symbols that are left out ---- */
-
-static const char *refusal_of(td_bytes symbol)
-{
-    if (symbol.size == 0)
-        return "it is empty";
-    return symbol.size >= LIMIT_SYMBOL_BYTES ? "it is longer than symbols are"
-                                             : export_cell_refusal(symbol);
-}
-
-/* The row of a symbol that has no file; rows stay where they are. */
-static td_result left_out_get(export_survey *out, const char *feed, td_bytes symbol,
-                              const char *reason, export_left_out **row, td_err *err)
-{
-    char name[LIMIT_SYMBOL_BYTES] = "";
-    (void)snprintf(name, sizeof name, "%.*s", (int)symbol.size, (const char *)symbol.data);
-    if (out->left_out == NULL)
-        out->left_out = td_alloc_zero(LIMIT_EXPORT_LEFT_OUT + 1, sizeof *out->left_out);
-    if (out->left_out == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a list of symbols");
-    for (size_t i = 0; i < out->left_out_count; i++) {
-        *row = &out->left_out[i];
-        if (strcmp((*row)->feed, feed) == 0 && strcmp((*row)->symbol, name) == 0)
-            return TD_OK;
-    }
-    if (out->left_out_count > LIMIT_EXPORT_LEFT_OUT)
-        return TD_OK; /* the last row */
-    *row = &out->left_out[out->left_out_count++];
-    if (out->left_out_count > LIMIT_EXPORT_LEFT_OUT) {
-        (*row)->reason = "further symbols that no file can hold";
-        return TD_OK;
-    }
-    (void)snprintf((*row)->feed, sizeof(*row)->feed, "%s", feed);
-    memcpy((*row)->symbol, name, sizeof name);
-    (*row)->reason = reason;
-    return TD_OK;
-}
-
-/* One symbol of one type has data on this day. */
-static td_result note_file(survey_run *run, const tape_channel *channel, const export_type *type,
-                           const char *exchange, td_bytes symbol, td_err *err)
-{
-    char cell[LIMIT_SYMBOL_BYTES] = "";
-    char file_symbol[LIMIT_SYMBOL_BYTES] = "";
-    td_result rc = TD_OK;
-    if (run->spec->format->is_by_symbol) {
-        rc = export_symbol_format(symbol, cell, err);
-        if (rc != TD_OK)
-            return td_err_add(err, rc, "feed %s, topic %s", channel->info.feed,
-                              channel->info.topic);
-        export_symbol_for_file(cell, file_symbol);
-    }
     export_series *series = NULL;
+    const char *refusal = NULL;
+    char name[EXPORT_NAME_BYTES];
     int is_new = 0;
-    TD_ASSERT(type != NULL);
-    rc = export_series_get(&run->out->series, type, exchange, cell, file_symbol, &series, err);
-    if (rc == TD_OK)
-        rc = export_series_note(series, run->day,
-                                run->spec->format->is_by_symbol ? channel->info.feed : "",
-                                channel->info.line, cell, &is_new, err);
-    return rc == TD_OK && is_new ? check_new_file(run, series, err) : rc;
+    td_result rc = export_series_of(&run->series, place, symbol, &series, &refusal, err);
+    if (rc != TD_OK || series == NULL)
+        return rc; /* the writer counts the frames of a symbol that no file can hold */
+    const char *feed = place->market == NULL ? "" : from->feed;
+    rc = export_series_note(&run->series, series, day, feed, from->line, series->symbol, &is_new,
+                            err);
+    if (rc != TD_OK || !is_new)
+        return rc;
+    rc = export_name_format(run->options->spec->format, series->type, series->exchange,
+                            series->file_symbol, day, name, err);
+    return rc == TD_OK ? export_folder_check(run->options->folder, name, err) : rc;
 }
 
-/* ---- frames ---- */
-
-static td_result note_entries(survey_run *run, const tape_frame *frame, const export_market *market,
-                              td_err *err)
+static export_place place_of(const survey_run *run, const tape_channel *channel)
 {
-    TD_ASSERT(run->spec->types[EXPORT_TRADES] != NULL);
-    const frame_content *content =
-        content_read(run->reader, frame->channel, frame->row, frame->recv_ns, frame->bytes);
-    TD_ASSERT(content != NULL);
-    td_result rc = content_failure(content, err);
-    const message *m = content->message;
-    if (rc != TD_OK || m == NULL)
-        return rc; /* the second pass counts it */
-    const export_left_out *counted = NULL;
-    for (size_t i = 0; i < message_item_count(m) && rc == TD_OK; i++) {
-        td_bytes symbol = export_trade_symbol(m, i);
-        const char *refusal = refusal_of(symbol);
-        export_left_out *row = NULL;
-        if (refusal == NULL)
-            rc = note_file(run, frame->channel, run->spec->types[EXPORT_TRADES], market->exchange,
-                           symbol, err);
-        else
-            rc = left_out_get(run->out, frame->channel->info.feed, symbol, refusal, &row, err);
-        if (rc == TD_OK && row != NULL && row != counted)
-            row->frames++;
-        counted = row;
-    }
-    return rc;
+    const export_spec *spec = run->options->spec;
+    return export_is_data(channel->role) ? spec->format->place(spec, channel)
+                                         : (export_place){EXPORT_USE_NOTHING, NULL, NULL};
 }
 
-/* The first frame of a channel on a day. */
-static td_result note_channel(survey_run *run, const tape_frame *frame, const export_market *market,
-                              td_err *err)
+/* The channel has frames on this day. */
+static td_result note_channel(survey_run *run, const channel_info *info, uint32_t day, td_err *err)
 {
-    const tape_channel *channel = frame->channel;
-    const topic_row *row = channel->topic.row;
-    td_bytes symbol = td_bytes_str(channel->info.symbol);
-    const export_type *const *types = run->spec->types;
-    if (!run->spec->format->is_by_symbol)
-        return note_file(run, channel, types[EXPORT_MESSAGES], "", symbol, err);
-    if (row->type == MSG_TRADE && types[EXPORT_TRADES] != NULL)
-        return note_file(run, channel, types[EXPORT_TRADES], market->exchange, symbol, err);
-    if (types[EXPORT_BOOK_CHANGES] == NULL || !export_is_book_topic(row, run->spec->depth))
-        return TD_OK;
-    td_result rc =
-        export_choice_offer(&run->out->series, channel->info.feed, symbol, market, row, err);
-    return rc == TD_OK
-               ? note_file(run, channel, types[EXPORT_BOOK_CHANGES], market->exchange, symbol, err)
-               : rc;
-}
-
-/* The channel's own note, so that all but its first frame of a day cost one comparison. */
-static td_result seen_get(survey_run *run, const tape_channel *channel, seen_channel **out,
-                          td_err *err)
-{
-    seen_channel *channels =
-        td_array_reach(run->channels, &run->channel_capacity, channel->index, sizeof *channels);
-    if (channels == NULL)
+    tape_channel *channel = NULL;
+    td_result rc = connection_table_channel(run->channels, info, &channel, err);
+    if (rc != TD_OK || !export_is_data(channel->role))
+        return rc;
+    uint32_t *days = td_array_reach(run->days, &run->day_capacity, channel->index, sizeof *days);
+    if (days == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for %u channels", channel->index + 1);
-    run->channels = channels;
-    seen_channel *seen = &run->channels[channel->index];
-    if (seen->channel == NULL) {
-        *seen = (seen_channel){.channel = channel,
-                               .market = export_market_find(channel->info.family),
-                               .day = EXPORT_DAY_NONE};
-    }
-    TD_ASSERT(seen->channel == channel);
-    *out = seen;
+    run->days = days;
+    if (days[channel->index] == day + 1)
+        return TD_OK;
+    days[channel->index] = day + 1;
+    const export_place place = place_of(run, channel);
+    run->out->has_frames = 1;
+    run->out->has_useful |= place.type != NULL;
+    if (place.use != EXPORT_USE_FILE)
+        return TD_OK;
+    TD_ASSERT(place.type != NULL);
+    td_bytes symbol = td_bytes_str(info->symbol);
+    if (place.type->id == EXPORT_BOOK_CHANGES && export_symbol_refusal(symbol) == NULL)
+        rc = export_choice_offer(&run->out->choices, info->feed, symbol, place.market,
+                                 channel->topic.row, err);
+    return rc == TD_OK ? note_file(run, info, &place, symbol, day, err) : rc;
+}
+
+/* ---- segments ---- */
+
+/* Part of the selection, within one day. */
+typedef struct day_part {
+    uint32_t day;
+    uint64_t from_ns;
+    uint64_t to_ns; /* exclusive */
+} day_part;
+
+static day_part part_of(const survey_run *run, uint32_t day)
+{
+    const selection_window *window = &run->options->window;
+    day_part part = {day, day * NS_PER_DAY, (day + UINT64_C(1)) * NS_PER_DAY};
+    if (part.from_ns < window->from_ns)
+        part.from_ns = window->from_ns;
+    if (part.to_ns > window->to_ns)
+        part.to_ns = window->to_ns;
+    return part;
+}
+
+/* 1 if the chunk has channels that were not seen in this segment on this day. */
+static int has_more(const survey_run *run, const segment_index *index, const segment_chunk *chunk)
+{
+    const uint8_t *bitmap = index->bitmaps + chunk->bitmap_offset;
+    for (uint32_t i = 0; i < chunk->bitmap_bytes; i++)
+        if ((bitmap[i] & ~run->bits[i]) != 0)
+            return 1;
+    return 0;
+}
+
+/* A chunk that is only partly of this day: its message indexes have the times of each channel. A
+ * channel with frames on both sides counts. */
+static td_result add_part(survey_run *run, const segment_reader *reader, uint32_t chunk,
+                          const day_part *part, td_err *err)
+{
+    td_result rc = segment_reader_chunk_channels(reader, chunk, run->scratch, &run->sealed, err);
+    if (rc != TD_OK)
+        return rc;
+    const sealed_channel *found = (const sealed_channel *)(const void *)run->sealed.data;
+    for (size_t i = 0; i < run->sealed.size / sizeof *found; i++)
+        if (found[i].last_ns >= part->from_ns && found[i].first_ns < part->to_ns)
+            run->bits[found[i].id / 8] |= (uint8_t)(1U << (found[i].id % 8));
     return TD_OK;
 }
 
-/* Is this a frame that files of the format are made of? */
-static int is_useful(const export_spec *spec, const topic_row *row)
+/* Chunks of which only a part is of this day. Their segment is opened only for channels that no
+ * other chunk shows. */
+static td_result add_parts(survey_run *run, const planned_segment *segment, const day_part *part,
+                           td_err *err)
 {
-    if (!spec->format->is_by_symbol)
-        return 1;
-    if (row == NULL)
-        return 0;
-    if (row->type == MSG_TRADE)
-        return spec->types[EXPORT_TRADES] != NULL;
-    return spec->types[EXPORT_BOOK_CHANGES] != NULL && export_is_book_topic(row, spec->depth);
-}
-
-/* Most frames end at the comparison of days. */
-static td_result take_data(survey_run *run, const tape_frame *frame, td_err *err)
-{
-    seen_channel *seen = NULL;
-    td_result rc = seen_get(run, frame->channel, &seen, err);
-    if (rc != TD_OK)
-        return rc;
-    run->out->frames++;
-    const topic_row *row = frame->channel->topic.row;
-    if (run->spec->format->is_by_symbol && seen->market == NULL) {
-        run->out->foreign_frames++;
-        return TD_OK;
+    const segment_index *index = segment->index;
+    segment_reader *reader = NULL;
+    td_result rc = TD_OK;
+    for (uint32_t i = 0; i < index->chunk_count && rc == TD_OK; i++) {
+        const segment_chunk *chunk = &index->chunks[i];
+        if (chunk->last_ns < part->from_ns || chunk->first_ns >= part->to_ns ||
+            !chunk->has_channels || !has_more(run, index, chunk))
+            continue;
+        if (reader == NULL)
+            rc =
+                segment_reader_open(archive_io(run->options->archive), segment->path, &reader, err);
+        if (rc != TD_OK)
+            break;
+        if (i >= segment_reader_chunk_count(reader) ||
+            segment_reader_chunk(reader, i)->offset != chunk->offset)
+            rc = TD_E_CORRUPT; /* another file than the plan knows */
+        else
+            rc = add_part(run, reader, i, part, err);
     }
-    if (!is_useful(run->spec, row))
-        return TD_OK;
-    run->out->useful++;
-    if (run->spec->format->is_by_symbol && row->type == MSG_TRADE &&
-        export_entries_have_symbols(row))
-        return note_entries(run, frame, seen->market, err);
-    if (seen->day != run->day) {
-        td_bytes symbol = td_bytes_str(frame->channel->info.symbol);
-        const char *refusal = run->spec->format->is_by_symbol ? refusal_of(symbol) : NULL;
-        seen->day = run->day;
-        rc = refusal == NULL ? note_channel(run, frame, seen->market, err)
-                             : left_out_get(run->out, frame->channel->info.feed, symbol, refusal,
-                                            &seen->left_out, err);
-    }
-    if (rc == TD_OK && seen->left_out != NULL)
-        seen->left_out->frames++;
+    segment_reader_close(reader);
     return rc;
 }
 
-/* Frames of a topic, also of an unknown one. */
-static int is_data(const tape_frame *frame)
+static void add_whole_chunks(survey_run *run, const segment_index *index, const day_part *part)
 {
-    return frame->channel->role == ROLE_DATA || frame->channel->role == ROLE_UNKNOWN;
-}
-
-/* The tape is in order of time, so days only rise. */
-static td_result take_frame(survey_run *run, const tape_frame *frame, td_err *err)
-{
-    export_survey *out = run->out;
-    if (out->first_ns == 0)
-        out->first_ns = frame->recv_ns;
-    if (frame->recv_ns > out->last_ns)
-        out->last_ns = frame->recv_ns;
-    uint32_t day = export_day_of(out->last_ns);
-    TD_ASSERT(run->day == EXPORT_DAY_NONE || day >= run->day);
-    if (day != run->day) {
-        run->day = day;
-        run->day_files = 0;
+    for (size_t i = 0; i < index->chunk_count; i++) {
+        const segment_chunk *chunk = &index->chunks[i];
+        int is_whole = chunk->first_ns >= part->from_ns && chunk->last_ns < part->to_ns;
+        if (!chunk->has_channels && chunk->last_ns >= part->from_ns &&
+            chunk->first_ns < part->to_ns)
+            run->out->is_incomplete = 1;
+        if (!is_whole || !chunk->has_channels)
+            continue;
+        const uint8_t *bitmap = index->bitmaps + chunk->bitmap_offset;
+        for (uint32_t k = 0; k < chunk->bitmap_bytes; k++)
+            run->bits[k] |= bitmap[k];
     }
-    return is_data(frame) && !frame->of_stream.is_copy ? take_data(run, frame, err) : TD_OK;
 }
 
-td_result export_survey_run(const export_spec *spec, tape *from, export_folder *folder,
-                            export_stop_fn *is_stopped, void *user, export_survey *out, td_err *err)
+/* The selected channels of a segment that have frames on the day. What cannot be read is reported
+ * when it is played. */
+static td_result note_segment(survey_run *run, size_t i, const day_part *part, td_err *err)
 {
-    *out = (export_survey){0};
-    survey_run run = {.spec = spec, .folder = folder, .out = out, .day = EXPORT_DAY_NONE};
-    run.reader = content_reader_open(TAPE_READS_MESSAGES);
-    td_result rc =
-        run.reader == NULL ? td_err_set(err, TD_E_NOMEM, "no memory to decode frames") : TD_OK;
-    for (uint64_t taken = 0; rc == TD_OK; taken++) {
-        tape_frame frame;
-        rc = tape_next(from, &frame, err);
-        if (rc == TD_EOF) {
-            rc = TD_OK;
-            break;
-        }
+    td_err cause;
+    td_err_clear(&cause);
+    memset(run->bits, 0, sizeof run->bits);
+    const planned_segment *segment = read_plan_segment(run->plan, i);
+    td_result rc = read_plan_load_chunks(run->plan, i, &cause);
+    if (rc == TD_OK) {
+        add_whole_chunks(run, segment->index, part);
+        rc = add_parts(run, segment, part, &cause);
+    }
+    if (rc == TD_E_NOMEM)
+        return td_err_set(err, rc, "%s", cause.text);
+    if (rc != TD_OK || segment_index_has_unknown(segment->index))
+        run->out->is_incomplete = 1;
+    rc = TD_OK;
+    for (size_t k = 0; k < segment->index->channel_count && rc == TD_OK; k++) {
+        const index_channel *channel = &segment->index->channels[k];
+        if (segment->is_wanted[k] && (run->bits[channel->id / 8] & 1U << (channel->id % 8)) != 0)
+            rc = note_channel(run, &channel->info, part->day, err);
+    }
+    return rc;
+}
+
+/* ---- frames that decide their place ---- */
+
+static int wants_frames(void *user, const channel_info *info)
+{
+    survey_run *run = user;
+    tape_channel *channel = NULL;
+    if (connection_table_channel(run->channels, info, &channel, NULL) != TD_OK)
+        return 1;
+    return place_of(run, channel).use == EXPORT_USE_BY_FRAME;
+}
+
+static td_result next_frame(survey_run *run, td_err *err)
+{
+    const export_survey_options *options = run->options;
+    td_result rc = tape_next(run->frames, &run->frame, err);
+    run->has_frame = rc == TD_OK;
+    if (rc == TD_EOF)
+        return TD_OK;
+    if (rc == TD_OK && run->frame_count++ % STOP_FRAMES == 0 && options->is_stopped != NULL &&
+        options->is_stopped(options->user))
+        return TD_EOF;
+    return rc;
+}
+
+static td_result open_frames(survey_run *run, td_err *err)
+{
+    const export_survey_options *options = run->options;
+    const tape_options reading = {.threads = options->threads,
+                                  .reads = TAPE_READS_MESSAGES,
+                                  .wants_channel = wants_frames,
+                                  .user = run};
+    selection wanted = *options->wanted;
+    if (wanted.has_from)
+        wanted.from = (td_time_spec){TD_TIME_ABSOLUTE, options->window.from_ns};
+    if (wanted.has_to)
+        wanted.to = (td_time_spec){TD_TIME_ABSOLUTE, options->window.to_ns};
+    td_result rc = tape_open(options->archive, &wanted, &reading, &run->frames, err);
+    return rc == TD_OK ? next_frame(run, err) : rc;
+}
+
+/* Only if a selected channel needs it. */
+static td_result open_frames_if_needed(survey_run *run, td_err *err)
+{
+    for (size_t i = 0; i < read_plan_count(run->plan); i++) {
+        const planned_segment *segment = read_plan_segment(run->plan, i);
+        for (size_t k = 0; k < segment->index->channel_count; k++)
+            if (segment->is_wanted[k] && wants_frames(run, &segment->index->channels[k].info))
+                return open_frames(run, err);
+    }
+    return TD_OK;
+}
+
+static td_result note_frame(survey_run *run, uint32_t day, td_err *err)
+{
+    const tape_frame *frame = &run->frame;
+    const tape_channel *channel = frame->channel;
+    const message *m = frame->content == NULL ? NULL : frame->content->message;
+    if (frame->of_stream.is_copy || !export_is_data(channel->role))
+        return TD_OK;
+    td_result rc = note_channel(run, &channel->info, day, err);
+    const export_place place = place_of(run, channel);
+    if (rc != TD_OK || place.use != EXPORT_USE_BY_FRAME || place.type == NULL || m == NULL)
+        return rc;
+    for (size_t i = 0; i < message_item_count(m) && rc == TD_OK; i++)
+        rc = note_file(run, &channel->info, &place, export_trade_symbol(m, i), day, err);
+    return rc;
+}
+
+/* Frames up to the end of this day. */
+static td_result note_frames(survey_run *run, uint32_t day, td_err *err)
+{
+    td_result rc = TD_OK;
+    while (rc == TD_OK && run->has_frame && export_day_of(run->frame.recv_ns) <= day) {
+        rc = note_frame(run, day, err);
         if (rc == TD_OK)
-            rc = take_frame(&run, &frame, err);
-        if (rc == TD_OK && taken % STOP_FRAMES == 0 && is_stopped != NULL && is_stopped(user))
+            rc = next_frame(run, err);
+    }
+    return rc;
+}
+
+/* ---- days ---- */
+
+/* First and last day of a segment in the selection. */
+static void days_of(const survey_run *run, const planned_segment *segment, uint32_t *first,
+                    uint32_t *last)
+{
+    const selection_window *window = &run->options->window;
+    const segment_index *index = segment->index;
+    *first = export_day_of(index->first_ns > window->from_ns ? index->first_ns : window->from_ns);
+    *last = export_day_of(index->last_ns < window->to_ns ? index->last_ns : window->to_ns - 1);
+}
+
+/* The first day from this one on that may have data; EXPORT_DAY_NONE: there is none. */
+static uint32_t next_day(const survey_run *run, uint32_t day)
+{
+    uint32_t found = EXPORT_DAY_NONE;
+    if (run->has_frame)
+        found = export_day_of(run->frame.recv_ns);
+    for (size_t i = run->segment_next; i < read_plan_count(run->plan); i++) {
+        uint32_t first;
+        uint32_t last;
+        days_of(run, read_plan_segment(run->plan, i), &first, &last);
+        if (last >= day && first < found)
+            found = first;
+        if (first >= found)
+            break; /* segments are in order of their first frames */
+    }
+    return found != EXPORT_DAY_NONE && found < day ? day : found;
+}
+
+static td_result note_day(survey_run *run, uint32_t day, td_err *err)
+{
+    const day_part part = part_of(run, day);
+    td_result rc = TD_OK;
+    for (size_t i = run->segment_next; i < read_plan_count(run->plan) && rc == TD_OK; i++) {
+        uint32_t first;
+        uint32_t last;
+        days_of(run, read_plan_segment(run->plan, i), &first, &last);
+        if (first > day)
+            break;
+        if (last >= day)
+            rc = note_segment(run, i, &part, err);
+    }
+    return rc == TD_OK ? note_frames(run, day, err) : rc;
+}
+
+/* Segments whose last day this was are not needed any more. */
+static void drop_segments(survey_run *run, uint32_t day)
+{
+    for (; run->segment_next < read_plan_count(run->plan); run->segment_next++) {
+        uint32_t first;
+        uint32_t last;
+        days_of(run, read_plan_segment(run->plan, run->segment_next), &first, &last);
+        if (last > day)
+            break;
+        read_plan_drop(run->plan, run->segment_next);
+    }
+}
+
+/* Day by day, so that memory does not depend on their number. */
+static td_result note_days(survey_run *run, td_err *err)
+{
+    const export_survey_options *options = run->options;
+    td_result rc = TD_OK;
+    for (uint32_t day = next_day(run, 0); rc == TD_OK && day != EXPORT_DAY_NONE;
+         day = next_day(run, day + 1)) {
+        rc = note_day(run, day, err);
+        drop_segments(run, day);
+        if (rc == TD_OK && options->is_stopped != NULL && options->is_stopped(options->user))
             rc = TD_EOF;
     }
-    td_free(run.channels);
-    content_reader_close(run.reader);
-    for (size_t i = 0; i < out->series.count; i++)
-        out->series.items[i]->day = EXPORT_DAY_NONE; /* the writer starts over */
-    export_series_sort(&out->series);
-    TD_ASSERT(out->useful <= out->frames);
+    return rc;
+}
+
+/* ---- the survey ---- */
+
+static int wants_channel(void *user, const channel_info *info)
+{
+    const survey_run *run = user;
+    selection_answer answer = selection_ask(run->options->wanted, info);
+    return answer == SELECTION_YES || answer == SELECTION_CLASSIFY;
+}
+
+static int wants_feed(void *user, const char *feed)
+{
+    const survey_run *run = user;
+    return selection_has_feed(run->options->wanted, feed);
+}
+
+td_result export_survey_run(const export_survey_options *options, export_survey *out, td_err *err)
+{
+    *out = (export_survey){0};
+    survey_run *run = td_alloc_zero(1, sizeof *run);
+    if (run == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for a survey");
+    run->options = options;
+    run->out = out;
+    run->channels = connection_table_open();
+    run->scratch = segment_scratch_open();
+    td_buf_init(&run->sealed, SIZE_MAX);
+    /* Quiet: the tape's own plan logs what cannot be read. */
+    const read_query query = {.from_ns = options->window.from_ns,
+                              .to_ns = options->window.to_ns,
+                              .wants_channel = wants_channel,
+                              .wants_feed = wants_feed,
+                              .is_quiet = 1,
+                              .user = run};
+    td_result rc = run->channels == NULL || run->scratch == NULL
+                       ? td_err_set(err, TD_E_NOMEM, "no memory for a survey")
+                       : read_plan_open(options->archive, &query, &run->plan, err);
+    if (rc == TD_OK)
+        rc = open_frames_if_needed(run, err);
+    if (rc == TD_OK)
+        rc = note_days(run, err);
+    tape_close(run->frames);
+    read_plan_close(run->plan);
+    segment_scratch_close(run->scratch);
+    td_buf_fini(&run->sealed);
+    td_free(run->days);
+    connection_table_close(run->channels);
+    export_series_fini(&run->series);
+    td_free(run);
     return rc;
 }
 
 void export_survey_fini(export_survey *survey)
 {
-    export_series_fini(&survey->series);
-    td_free(survey->left_out);
-    survey->left_out = NULL;
-    survey->left_out_count = 0;
-}
-
-int export_survey_days(const export_survey *survey, const selection *wanted,
-                       selection_window window, uint32_t *first, uint32_t *last)
-{
-    int has_frames = survey->first_ns != 0;
-    if (!has_frames && (!wanted->has_from || !wanted->has_to))
-        return 0;
-    TD_ASSERT(survey->first_ns <= survey->last_ns);
-    *first = export_day_of(wanted->has_from ? window.from_ns : survey->first_ns);
-    *last = export_day_of(wanted->has_to ? window.to_ns - 1 : survey->last_ns);
-    return *first <= *last;
+    export_choices_fini(&survey->choices);
 }

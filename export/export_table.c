@@ -77,6 +77,13 @@ int export_entries_have_symbols(const topic_row *row)
     return topic_row_has_coin(row) || !topic_row_has_symbol(row);
 }
 
+td_bytes export_trade_symbol(const message *m, size_t index)
+{
+    TD_ASSERT(m->head.type == MSG_TRADE);
+    td_bytes own = message_trade(m, index).symbol;
+    return own.size > 0 ? own : m->head.symbol;
+}
+
 /* ---- names ---- */
 
 void export_date_format(uint32_t day, char out[EXPORT_DATE_BYTES])
@@ -130,21 +137,22 @@ const char *export_cell_refusal(td_bytes text)
     return NULL;
 }
 
-td_result export_symbol_format(td_bytes symbol, char out[LIMIT_SYMBOL_BYTES], td_err *err)
+const char *export_symbol_refusal(td_bytes symbol)
 {
     if (symbol.size == 0)
-        return td_err_set(err, TD_E_INVALID, "it is empty");
-    if (symbol.size >= LIMIT_SYMBOL_BYTES)
-        return td_err_set(err, TD_E_LIMIT, "it is longer than symbols are");
-    const char *refusal = export_cell_refusal(symbol);
-    if (refusal != NULL)
-        return td_err_set(err, TD_E_INVALID, "%s", refusal);
+        return "it is empty";
+    return symbol.size >= LIMIT_SYMBOL_BYTES ? "it is longer than symbols are"
+                                             : export_cell_refusal(symbol);
+}
+
+void export_symbol_format(td_bytes symbol, char out[LIMIT_SYMBOL_BYTES])
+{
+    TD_ASSERT(export_symbol_refusal(symbol) == NULL);
     for (size_t i = 0; i < symbol.size; i++) {
         uint8_t c = symbol.data[i];
         out[i] = (char)(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
     }
     out[symbol.size] = '\0';
-    return TD_OK;
 }
 
 void export_symbol_for_file(const char *symbol, char out[LIMIT_SYMBOL_BYTES])
@@ -163,7 +171,7 @@ td_result export_name_format(const export_format *format, const export_type *typ
 {
     char date[EXPORT_DATE_BYTES];
     export_date_format(day, date);
-    int size = format->is_by_symbol
+    int size = exchange[0] != '\0'
                    ? snprintf(out, EXPORT_NAME_BYTES, "%s_%s_%s_%s%s", exchange, type->name, date,
                               file_symbol, format->suffix)
                    : snprintf(out, EXPORT_NAME_BYTES, "%s_%s%s", type->name, date, format->suffix);

@@ -33,8 +33,26 @@ typedef struct export_type {
 } export_type;
 
 struct export_job;
+struct export_spec;
 
 typedef enum export_packing { EXPORT_PLAIN, EXPORT_GZIP } export_packing;
+
+/* What a format does with the frames of a channel. */
+typedef enum export_use {
+    EXPORT_USE_NOTHING,  /* no rows: another topic, or a type that was not requested */
+    EXPORT_USE_FOREIGN,  /* no rows: the format has no place for the family */
+    EXPORT_USE_FILE,     /* rows of one file a day: of the channel's symbol */
+    EXPORT_USE_BY_FRAME, /* each frame decides: its entries name their symbols, or its topic was
+                            unknown when it was recorded */
+} export_use;
+
+/* Where the rows of a channel's frames belong. */
+typedef struct export_place {
+    export_use use;
+    const export_type *type;     /* NULL without rows, and where the frame decides its topic */
+    const family_market *market; /* of files of one symbol; NULL: the file has the rows of all feeds
+                                    and symbols */
+} export_place;
 
 enum { EXPORT_TYPES_MAX = 4 };
 
@@ -43,16 +61,24 @@ typedef struct export_format {
     const char *summary; /* for --help and the manual */
     const char *suffix;  /* of its files */
     export_packing packing;
-    uint8_t is_by_symbol; /* 1: a file holds one symbol's data of one feed; 0: the whole stream */
-    uint8_t wants_events; /* 1: the writer is shown the recorder's events, too */
-    tape_reads reads;     /* what it needs of the frames */
+    uint8_t wants_events;                /* 1: the writer is shown the recorder's events, too */
+    tape_reads reads;                    /* what it needs of the frames */
     export_type types[EXPORT_TYPES_MAX]; /* ends with name NULL or the array */
+    /* Where frames of a channel belong. Only data and unknown frames are asked about. */
+    export_place (*place)(const struct export_spec *spec, const tape_channel *channel);
     /* A writer for a job (export/export_writer.h), as a sink for the player. When the player
      * finishes, the writer has finished all files and entered them in the manifest. TD_E_NOMEM. */
     td_result (*open)(const struct export_job *job, sink *out, td_err *err);
     /* Free it; files that were not finished are removed. NULL is fine. */
     void (*close)(void *writer);
 } export_format;
+
+/* What is requested. */
+typedef struct export_spec {
+    const export_format *format;
+    const export_type *types[EXPORT_TYPE_COUNT]; /* by id; NULL: not requested */
+    uint32_t depth;                              /* of books; 0: the market's own topic */
+} export_spec;
 
 /* All formats, in the order in which --help lists them. */
 const export_format *const *export_format_table(size_t *count);
@@ -66,6 +92,12 @@ extern const char *const EXPORT_TYPE_NAMES[];
 /* The type of that name. TD_E_INVALID names all that the format has. */
 TD_MUST_USE td_result export_type_find(const export_format *format, const char *name,
                                        const export_type **out, td_err *err);
+
+/* 1 if frames of this role may give rows: those of topics, and those of unknown ones. */
+static inline int export_is_data(frame_role role)
+{
+    return role == ROLE_DATA || role == ROLE_UNKNOWN;
+}
 
 /* Number of a format's types. */
 size_t export_type_count(const export_format *format);
@@ -84,6 +116,9 @@ int export_is_book_topic(const topic_row *row, uint32_t depth);
  * others, a deeper one before a flatter, at one depth the first in byte order. */
 int export_prefers_book(const export_market *market, const topic_row *topic,
                         const topic_row *other);
+
+/* Symbol of a trade: its own where it names one, else the topic's. */
+td_bytes export_trade_symbol(const message *m, size_t index);
 
 /* 1 if the topic's frames are not about the symbol that the topic names (it is a coin, or nothing):
  * each entry says its own. */
@@ -109,15 +144,17 @@ void export_date_format(uint32_t day, char out[EXPORT_DATE_BYTES]);
  * = + - or @ and is no number). In words; NULL: it can. */
 const char *export_cell_refusal(td_bytes text);
 
-/* A symbol in upper case; in file names, what file systems cannot take is "-" besides. TD_E_LIMIT
- * if it is longer than symbols are; TD_E_INVALID if it is empty or no cell can hold it, with
- * export_cell_refusal's words. Such a symbol is left out of an export. */
-TD_MUST_USE td_result export_symbol_format(td_bytes symbol, char out[LIMIT_SYMBOL_BYTES],
-                                           td_err *err);
+/* Why a symbol has no file, in words: it is empty, longer than symbols are, or no cell can hold it.
+ * NULL: it has one. */
+const char *export_symbol_refusal(td_bytes symbol);
+
+/* A symbol that has a file, in upper case; in file names, what file systems cannot take is "-"
+ * besides. */
+void export_symbol_format(td_bytes symbol, char out[LIMIT_SYMBOL_BYTES]);
 void export_symbol_for_file(const char *symbol, char out[LIMIT_SYMBOL_BYTES]);
 
 /* Name of a day's file: "{exchange}_{type}_{date}_{SYMBOL}{suffix}", or "{type}_{date}{suffix}" if
- * the format is not by symbol. TD_E_LIMIT. */
+ * exchange is empty: the file is not of one symbol. TD_E_LIMIT. */
 TD_MUST_USE td_result export_name_format(const export_format *format, const export_type *type,
                                          const char *exchange, const char *file_symbol,
                                          uint32_t day, char out[EXPORT_NAME_BYTES], td_err *err);

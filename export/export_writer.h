@@ -6,22 +6,29 @@
 
 #include "base/err.h"
 #include "archive/gap.h"
+#include "export/export_choice.h"
 #include "export/export_folder.h"
 #include "export/export_manifest.h"
-#include "export/export_survey.h"
 #include "play/sink.h"
 #include "tape/tape.h"
 
-/* What a writer works with; all borrowed until it is closed. */
+/* The receive times of the selection's frames so far; 0 before the first. */
+typedef struct export_span {
+    uint64_t first_ns;
+    uint64_t last_ns;
+} export_span;
+
+/* All borrowed until the writer is closed. */
 typedef struct export_job {
     const export_spec *spec;
     export_folder *folder;
     export_manifest *manifest;
-    export_survey *survey; /* its series' user pointers are the writer's */
-    const gap_list *gaps;  /* the whole ledger */
+    export_choices *choices; /* the survey's */
+    const gap_list *gaps;    /* the whole ledger */
     const selection *wanted;
     selection_window window;
-    /* Until which moment stored frames are known to be damaged; asked at every frame of a book. */
+    const export_span *span; /* up to date before a frame is shown, and at the end */
+    /* Until which moment stored frames are known to be damaged; called at every frame of a book. */
     uint64_t (*damaged_until_ns)(void *user);
     void *user;
 } export_job;

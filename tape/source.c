@@ -75,7 +75,7 @@ void source_free(tape_source *source)
 
 static source_use use_of(const source_options *options, const channel_info *info)
 {
-    selection_answer answer = selection_ask(options->wanted, info);
+    selection_answer answer = source_options_ask(options, info);
     if (answer == SELECTION_EVENTS)
         return SOURCE_EVENT;
     if (answer == SELECTION_NO || options->events_only)

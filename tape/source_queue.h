@@ -79,7 +79,12 @@ typedef struct source_options {
     uint8_t with_events;
     uint8_t events_only; /* 1: nothing but events */
     uint8_t is_following;
+    int (*wants_channel)(void *user, const channel_info *info); /* as tape_options; may be NULL */
+    void *user;
 } source_options;
+
+/* What the options say about a channel: the selection's answer, narrowed by wants_channel. */
+selection_answer source_options_ask(const source_options *options, const channel_info *info);
 
 typedef struct source_queue source_queue;
 

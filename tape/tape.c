@@ -85,7 +85,9 @@ static td_result open_tape(archive *of, const selection *wanted, const tape_opti
                                          .log = options->log,
                                          .with_events = options->with_events,
                                          .events_only = inner->events_only,
-                                         .is_following = options->is_following};
+                                         .is_following = options->is_following,
+                                         .wants_channel = options->wants_channel,
+                                         .user = options->user};
     t->wants_unknown = (uint8_t)selection_has_topic(wanted, td_bytes_str(CHANNEL_TOPIC_UNKNOWN),
                                                     td_bytes_str(""), td_bytes_str(""));
     td_result rc = open_parts(t, of, options->threads, options->reads, err);

@@ -96,6 +96,9 @@ typedef struct tape_options {
                              is_lead_in set: those of topics with snapshots, from the moment when
                              the connections began that were open at from */
     uint8_t is_following; /* 1: tape_follow may be called; segments stay open */
+    /* Narrows the selection: 1 if frames of this channel are wanted. NULL: all that it has. */
+    int (*wants_channel)(void *user, const channel_info *info);
+    void *user;
 } tape_options;
 
 /* What a tape has read so far. */

@@ -1,4 +1,4 @@
-/* Names, clashes, choices and bounds of an export, from docs/export.md. */
+/* Names, clashes and choices of an export, from docs/export.md. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,11 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/testing/io_fault.h"
 #include "export/export_series.h"
-#include "export/export_survey.h"
 #include "schema/family.h"
-#include "tests/testing/tape_fixture.h"
 
 static const export_format *format_of(const char *name)
 {
@@ -126,7 +123,8 @@ static void test_names(void **state)
     char name[EXPORT_NAME_BYTES];
     td_err err;
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
-        assert_int_equal(export_symbol_format(td_bytes_str(CASES[i].symbol), cell, &err), TD_OK);
+        assert_null(export_symbol_refusal(td_bytes_str(CASES[i].symbol)));
+        export_symbol_format(td_bytes_str(CASES[i].symbol), cell);
         assert_string_equal(cell, CASES[i].cell);
         export_symbol_for_file(cell, file);
         assert_string_equal(file, CASES[i].file);
@@ -137,12 +135,13 @@ static void test_names(void **state)
                                           "=",         "\tA",          "\rA",   "+.5",  "--1",
                                           "A\xc2\x9b", "\xe2\x80\xae", "-1.2.3"};
     for (size_t i = 0; i < sizeof REFUSED / sizeof REFUSED[0]; i++)
-        if (export_symbol_format(td_bytes_str(REFUSED[i]), cell, &err) != TD_E_INVALID)
+        if (export_symbol_refusal(td_bytes_str(REFUSED[i])) == NULL)
             fail_msg("'%s' is a cell", REFUSED[i]);
     char longest[LIMIT_SYMBOL_BYTES + 1];
     memset(longest, 'A', LIMIT_SYMBOL_BYTES);
     longest[LIMIT_SYMBOL_BYTES] = '\0';
-    assert_int_equal(export_symbol_format(td_bytes_str(longest), cell, &err), TD_E_LIMIT);
+    assert_string_equal(export_symbol_refusal(td_bytes_str(longest)),
+                        "it is longer than symbols are");
     /* 2021-04-17 is day 18,734; 2024-02-29 is day 19,782 (date -u -d). */
     const export_format *csv = format_of("tardis-csv");
     assert_int_equal(export_name_format(csv, &csv->types[1], "bybit", "BTCUSD", 18734, name, &err),
@@ -169,20 +168,23 @@ static void test_clashes(void **state)
     int is_new;
     const export_type *type = &format_of("tardis-csv")->types[0];
     assert_int_equal(export_series_get(&table, type, "bybit", "A/B", "A-B", &series, &err), TD_OK);
-    assert_int_equal(export_series_note(series, 10, "one", 0, "A/B", &is_new, &err), TD_OK);
+    assert_int_equal(export_series_note(&table, series, 10, "one", 0, "A/B", &is_new, &err), TD_OK);
     assert_true(is_new);
-    assert_int_equal(export_series_note(series, 10, "one", 0, "A/B", &is_new, &err), TD_OK);
+    assert_int_equal(export_series_note(&table, series, 10, "one", 0, "A/B", &is_new, &err), TD_OK);
     assert_false(is_new);
-    assert_int_equal(export_series_note(series, 10, "two", 0, "A/B", &is_new, &err), TD_E_INVALID);
+    assert_int_equal(export_series_note(&table, series, 10, "two", 0, "A/B", &is_new, &err),
+                     TD_E_INVALID);
     assert_string_equal(err.text, "feeds 'one' and 'two' would share the trades file of A/B, "
                                   "1970-01-11");
-    assert_int_equal(export_series_note(series, 10, "one", 1, "A/B", &is_new, &err), TD_E_INVALID);
+    assert_int_equal(export_series_note(&table, series, 10, "one", 1, "A/B", &is_new, &err),
+                     TD_E_INVALID);
     assert_string_equal(err.text, "lines 0 and 1 of feed 'one' would share the trades file of A/B, "
                                   "1970-01-11");
-    assert_int_equal(export_series_note(series, 10, "one", 0, "A-B", &is_new, &err), TD_E_INVALID);
+    assert_int_equal(export_series_note(&table, series, 10, "one", 0, "A-B", &is_new, &err),
+                     TD_E_INVALID);
     assert_non_null(strstr(err.text, "symbols 'A/B' and 'A-B' would share"));
     /* Another day is another file: a family may follow another one. */
-    assert_int_equal(export_series_note(series, 11, "two", 1, "A/B", &is_new, &err), TD_OK);
+    assert_int_equal(export_series_note(&table, series, 11, "two", 1, "A/B", &is_new, &err), TD_OK);
     assert_true(is_new);
     export_series_fini(&table);
 }
@@ -226,7 +228,7 @@ static void test_choices(void **state)
     const export_market *market = export_market_find("v5-linear");
     td_err err;
     for (unsigned bits = 1; bits < 1u << COUNT; bits++) {
-        export_series_table table = {0};
+        export_choices table = {0};
         for (unsigned turn = 0; turn < COUNT; turn++) {
             unsigned i = (turn * 3 + bits) % COUNT;
             if ((bits & (1u << i)) != 0)
@@ -246,7 +248,7 @@ static void test_choices(void **state)
         assert_null(export_choice_find(&table, "g", market, td_bytes_str("BTCUSDT")));
         assert_null(export_choice_find(&table, "f", export_market_find("v5-inverse"),
                                        td_bytes_str("BTCUSDT")));
-        export_series_fini(&table);
+        export_choices_fini(&table);
     }
     static const topic_row FULL = {.name = "orderbook.full", .type = MSG_BOOK_CHANGE};
     assert_false(export_is_book_topic(&FULL, 0));
@@ -254,59 +256,12 @@ static void test_choices(void **state)
     assert_false(export_is_book_topic(&DEPTHS[1], 50));
 }
 
-/* ---- the first look ---- */
-
-/* A day with one symbol more than files may be open: refused before anything is written. */
-static void test_files_of_a_day(void **state)
-{
-    (void)state;
-    tape_fixture f;
-    tape_fixture_init(&f);
-    tape_segment *segment =
-        tape_segment_open(&f, &(tape_segment_spec){"alpha", "aaaaaaaa", 1, 100, 1});
-    char symbol[16];
-    for (unsigned i = 0; i <= LIMIT_EXPORT_FILES; i++) {
-        snprintf(symbol, sizeof symbol, "S%u", i);
-        tape_segment_put(segment, &(tape_put){.topic = "trade",
-                                              .symbol = symbol,
-                                              .conn = 1,
-                                              .ordinal = i + 1,
-                                              .recv_ns = 200 + i,
-                                              .text = "{}"});
-    }
-    tape_segment_finish(segment);
-    const export_format *csv = format_of("tardis-csv");
-    export_spec spec = {.format = csv};
-    spec.types[EXPORT_TRADES] = &csv->types[0];
-    io_fault *disk = io_fault_open();
-    export_folder *folder = NULL;
-    export_survey found;
-    tape *played = NULL;
-    td_err err;
-    const selection all = {0};
-    assert_int_equal(export_folder_open(io_fault_io(disk), "out", EXPORT_KEEP, &folder, &err),
-                     TD_OK);
-    assert_int_equal(tape_open(tape_fixture_archive(&f), &all, &(tape_options){0}, &played, &err),
-                     TD_OK);
-    assert_int_equal(export_survey_run(&spec, played, folder, NULL, NULL, &found, &err),
-                     TD_E_LIMIT);
-    assert_non_null(strstr(err.text, "more than 2048 files of one day"));
-    assert_non_null(strstr(err.hint, "--symbol"));
-    export_survey_fini(&found);
-    tape_close(played);
-    export_folder_close(folder);
-    assert_int_equal(io_fault_open_count(disk), 0);
-    io_fault_close(disk);
-    tape_fixture_fini(&f);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_formats),        cmocka_unit_test(test_markets),
-        cmocka_unit_test(test_names),          cmocka_unit_test(test_clashes),
-        cmocka_unit_test(test_series_bound),   cmocka_unit_test(test_choices),
-        cmocka_unit_test(test_files_of_a_day),
+        cmocka_unit_test(test_formats),      cmocka_unit_test(test_markets),
+        cmocka_unit_test(test_names),        cmocka_unit_test(test_clashes),
+        cmocka_unit_test(test_series_bound), cmocka_unit_test(test_choices),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

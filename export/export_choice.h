@@ -1,0 +1,42 @@
+/* Which topic an export takes the books of a feed's symbol from: one for each feed, market and
+ * symbol. The survey offers what the selection has; the writer looks it up. One thread. */
+#ifndef TD_EXPORT_EXPORT_CHOICE_H
+#define TD_EXPORT_EXPORT_CHOICE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "export/export_table.h"
+
+/* The topic that a feed's books of a symbol are taken from. */
+typedef struct export_choice {
+    char *feed;
+    char *symbol; /* as the topic has it */
+    const export_market *market;
+    const topic_row *row;
+} export_choice;
+
+/* Zero-initialise to start. */
+typedef struct export_choices {
+    export_choice *items; /* in the order of the first offers */
+    size_t count;
+    uint32_t *slots; /* index + 1 by hash of feed, market and symbol, 0 = free */
+    size_t slot_count;
+} export_choices;
+
+void export_choices_fini(export_choices *table);
+
+/* The choice for a feed's symbol in a market, or NULL. (A feed may change its family from session
+ * to session, as the exchange changes its endpoints.) */
+const export_choice *export_choice_find(const export_choices *table, const char *feed,
+                                        const export_market *market, td_bytes symbol);
+
+/* A feed has books of a symbol on this topic: it becomes the choice if there is none better yet.
+ * TD_E_NOMEM, TD_E_LIMIT (LIMIT_EXPORT_SERIES). */
+TD_MUST_USE td_result export_choice_offer(export_choices *table, const char *feed, td_bytes symbol,
+                                          const export_market *market, const topic_row *row,
+                                          td_err *err);
+
+#endif
