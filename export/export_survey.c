@@ -199,7 +199,7 @@ static td_result note_segment(survey_run *run, size_t i, const day_part *part, t
         run->out->is_incomplete = 1;
     rc = TD_OK;
     for (size_t k = 0; k < segment->index->channel_count && rc == TD_OK; k++) {
-        const index_channel *channel = &segment->index->channels[k];
+        const segment_channel *channel = &segment->index->channels[k];
         if (segment->is_wanted[k] && (run->bits[channel->id / 8] & 1U << (channel->id % 8)) != 0)
             rc = note_channel(run, &channel->info, part->day, err);
     }
@@ -362,19 +362,6 @@ static td_result note_days(survey_run *run, td_err *err)
 
 /* ---- the survey ---- */
 
-static int wants_channel(void *user, const channel_info *info)
-{
-    const survey_run *run = user;
-    selection_answer answer = selection_ask(run->options->wanted, info);
-    return answer == SELECTION_YES || answer == SELECTION_CLASSIFY;
-}
-
-static int wants_feed(void *user, const char *feed)
-{
-    const survey_run *run = user;
-    return selection_has_feed(run->options->wanted, feed);
-}
-
 td_result export_survey_run(const export_survey_options *options, export_survey *out, td_err *err)
 {
     *out = (export_survey){0};
@@ -386,13 +373,9 @@ td_result export_survey_run(const export_survey_options *options, export_survey 
     run->channels = connection_table_open();
     run->scratch = segment_scratch_open();
     td_buf_init(&run->sealed, SIZE_MAX);
-    /* Quiet: the tape's own plan logs what cannot be read. */
-    const read_query query = {.from_ns = options->window.from_ns,
-                              .to_ns = options->window.to_ns,
-                              .wants_channel = wants_channel,
-                              .wants_feed = wants_feed,
-                              .is_quiet = 1,
-                              .user = run};
+    selection wanted = *options->wanted;
+    read_query query = selection_query(&wanted, options->window);
+    query.is_quiet = 1; /* the tape's own plan logs what cannot be read */
     td_result rc = run->channels == NULL || run->scratch == NULL
                        ? td_err_set(err, TD_E_NOMEM, "no memory for a survey")
                        : read_plan_open(options->archive, &query, &run->plan, err);

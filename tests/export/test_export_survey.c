@@ -190,9 +190,9 @@ static void test_frames_are_not_read(void **state)
     tape_segment *one = open_feed(f, "one", 100);
     put_frame(one, "orderBookL2_25", "A", 1, 200, "{}");
     put_trade(one, "A", 2, 201);
-    const segment_place place = tape_segment_seal(one);
+    const segment_chunk chunk = tape_segment_seal(one);
     (void)snprintf(path, sizeof path, "%s.open", tape_segment_path(one));
-    tape_fixture_damage(path, place.chunk_offset + place.chunk_bytes / 2);
+    tape_fixture_damage(path, chunk.offset + chunk.chunk_bytes / 2);
     tape_segment_finish(one);
     assert_int_equal(survey(f, 0, MIDNIGHT), TD_OK);
     assert_true(f->found.has_useful);
