@@ -6,20 +6,16 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/buf.h"
-#include "base/hash.h"
+#include "archive/name_index.h"
 #include "schema/dialect.h"
 
-/* Topics while they are collected: a table by hash, so that each is there once. */
+/* Topics while they are collected; each is there once. */
 typedef struct collection {
     const feed_config *feed;
     const dialect *dialect;
     subscription *out;
-    uint32_t *table; /* index + 1 of a topic; 0: free */
+    name_index by_name;
 } collection;
-
-/* At most half full with every topic that a feed may have. */
-enum { TABLE_PLACES = 2 * LIMIT_FEED_TOPICS };
-_Static_assert((TABLE_PLACES & (TABLE_PLACES - 1)) == 0, "the table is indexed by a mask");
 
 /* ---- single topics ---- */
 
@@ -44,32 +40,21 @@ static td_result check_topic(const collection *all, const char *topic, td_err *e
     return rc;
 }
 
-/* Where a topic is, or belongs. */
-static size_t find_place(const collection *all, const char *topic)
-{
-    size_t place = td_xxh64(topic, strlen(topic)) & (TABLE_PLACES - 1);
-    while (all->table[place] != 0 && strcmp(all->out->topics[all->table[place] - 1], topic) != 0)
-        place = (place + 1) & (TABLE_PLACES - 1);
-    return place;
-}
-
 static td_result add_topic(collection *all, const char *topic, td_err *err)
 {
-    size_t place = find_place(all, topic);
-    if (all->table[place] != 0)
+    if (name_index_find(&all->by_name, td_bytes_str(topic)) != NAME_INDEX_NONE)
         return TD_OK;
     if (all->out->topic_count == LIMIT_FEED_TOPICS)
         return td_err_set(err, TD_E_LIMIT, "more than %u topics", LIMIT_FEED_TOPICS);
     td_result rc = check_topic(all, topic, err);
     if (rc != TD_OK)
         return rc;
-    TD_ASSERT(all->out->topic_count < TABLE_PLACES / 2); /* find_place() ends at a free one */
     char *copy = td_strdup(topic);
     if (copy == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for topics");
-    all->out->topics[all->out->topic_count++] = copy;
-    all->table[place] = (uint32_t)all->out->topic_count;
-    return TD_OK;
+    size_t index = all->out->topic_count++;
+    all->out->topics[index] = copy;
+    return name_index_put(&all->by_name, td_bytes_str(copy), index, err);
 }
 
 static td_result add_joined(collection *all, const char *topic, const char *symbol, td_err *err)
@@ -84,6 +69,15 @@ static td_result add_joined(collection *all, const char *topic, const char *symb
 
 /* ---- all of them ---- */
 
+/* The row of a topic without its symbol, or NULL. */
+static const topic_row *find_name(const family *of, const char *topic)
+{
+    for (size_t i = 0; i < of->topic_count; i++)
+        if (strcmp(of->topics[i].name, topic) == 0)
+            return &of->topics[i];
+    return NULL;
+}
+
 const topic_row *subscription_row_of(const family *of, const char *topic, td_bytes *symbol)
 {
     topic_match found;
@@ -92,18 +86,7 @@ const topic_row *subscription_row_of(const family *of, const char *topic, td_byt
         *symbol = found.symbol;
         return found.row;
     }
-    for (size_t i = 0; i < of->topic_count; i++)
-        if (strcmp(of->topics[i].name, topic) == 0)
-            return &of->topics[i];
-    return NULL;
-}
-
-static int is_name(const family *of, const char *topic)
-{
-    for (size_t i = 0; i < of->topic_count; i++)
-        if (strcmp(of->topics[i].name, topic) == 0)
-            return 1;
-    return 0;
+    return find_name(of, topic);
 }
 
 /* Topics of a connection as a whole ("wallet"), and those that name their symbol or coin themselves
@@ -115,7 +98,8 @@ static int is_whole(const feed_config *feed, const char *topic)
     const topic_row *row = subscription_row_of(feed->family, topic, &symbol);
     if (row == NULL)
         return 0;
-    return !topic_row_has_symbol(row) || (symbol.size > 0 && !is_name(feed->family, topic));
+    return !topic_row_has_symbol(row) ||
+           (symbol.size > 0 && find_name(feed->family, topic) == NULL);
 }
 
 /* A topic of the family that lacks its symbol, where the dialect has no way to mean all of them:
@@ -233,12 +217,10 @@ td_result subscription_open(const feed_config *feed, const symbol_list *symbols,
     TD_ASSERT(feed->family != NULL);
     memset(out, 0, sizeof *out);
     collection all = {.feed = feed, .dialect = feed->family->dialect, .out = out};
-    all.table = td_alloc_zero(TABLE_PLACES, sizeof *all.table);
     out->topics = td_alloc_zero(LIMIT_FEED_TOPICS, sizeof(char *));
-    td_result rc = all.table == NULL || out->topics == NULL
-                       ? td_err_set(err, TD_E_NOMEM, "no memory for topics")
-                       : collect(&all, symbols, err);
-    td_free(all.table);
+    td_result rc = out->topics == NULL ? td_err_set(err, TD_E_NOMEM, "no memory for topics")
+                                       : collect(&all, symbols, err);
+    name_index_fini(&all.by_name);
     if (rc == TD_OK)
         return TD_OK;
     subscription_fini(out);
