@@ -129,7 +129,6 @@ void drop_count_add(drop_count *self, const family *of, const drop_row *at, fram
     TD_ASSERT(row->frames == 0 || recv_ns > row->last_ns);
     row->last_ns = recv_ns;
     row->frames++;
-    row->bytes += frame.size;
 }
 
 size_t drop_count_rows(const drop_count *self, const drop_row **rows)

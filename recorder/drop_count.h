@@ -19,7 +19,6 @@ enum { DROP_ROWS_MAX = 2048, DROP_FRAME_BYTES_MAX = 64 << 10 };
 typedef struct drop_row {
     uint64_t first_ns, last_ns;
     uint64_t frames;
-    uint64_t bytes;
     uint32_t conn;
     uint32_t shard;
     uint16_t line;
