@@ -125,9 +125,12 @@ static void settle(connection *self)
 static void emit_connect(connection *self)
 {
     TD_ASSERT(self->slot.conn > 0);
+    const char *plain = self->options.feed->url;
+    const char *joint = td_url_split(td_bytes_str(plain)).query.data != NULL ? "&" : "?";
+    int has_auth = self->options.feed->auth == AUTH_URL;
     char url[LIMIT_URL_BYTES + 64];
-    snprintf(url, sizeof url, "%s%s", self->options.feed->url,
-             self->options.feed->auth == AUTH_URL ? "?api_key=*&expires=*&signature=*" : "");
+    snprintf(url, sizeof url, "%s%s%s", plain, has_auth ? joint : "",
+             has_auth ? self->dialect->shown_auth_query : "");
     td_url_hide(url);
     event connect = new_event(self, EVENT_CONNECT);
     connect.url = hide_secrets(self, url);

@@ -164,6 +164,8 @@ struct dialect {
     /* Client: append "?api_key=..&expires=..&signature=.." to the URL in out ("&api_key" if it has
      * a query already); NULL if the dialect has no such thing. */
     td_result (*build_auth_query)(td_buf *out, const dialect_auth *auth, td_err *err);
+    /* What that appends after '?' or '&', with '*' for each value. */
+    const char *shown_auth_query;
 
     /* Server: append the answer to a request; nothing is appended where the exchange says nothing.
      */

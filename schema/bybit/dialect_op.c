@@ -149,6 +149,7 @@ const dialect BYBIT_OP = {
     .build_topics = build_topics,
     .ping = BYBIT_PING,
     .build_auth_query = build_auth_query,
+    .shown_auth_query = "api_key=*&expires=*&signature=*",
     .build_answer = build_answer,
     .covers = covers,
     .read_request = bybit_read_op,
