@@ -675,7 +675,7 @@ static td_result check_binary(const feed_config *feed, td_err *err)
 {
     if (!feed->is_binary || feed->family->dialect->has_binary)
         return TD_OK;
-    return td_err_set(err, TD_E_INVALID, "family '%s' has no compressed frames: only spot does",
+    return td_err_set(err, TD_E_INVALID, "family '%s' has no compressed frames",
                       feed->family->name);
 }
 

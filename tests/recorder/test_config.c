@@ -126,7 +126,7 @@ static const struct {
      ":3: ", "topic 'position' is private", "needs credentials"},
     {"compressed frames where there are none",
      "feeds:\n  - family: inverse\n    topics: [trade]\n    binary: true\n", ":4: ", "inverse",
-     "only spot"},
+     "has no compressed frames"},
     {"HTTP without a URL",
      "feeds:\n  - family: inverse\n    topics: [trade]\n    http:\n      - name: a\n",
      ":5: ", "'a'", "no url"},
