@@ -265,23 +265,8 @@ td_result archive_writer_open(archive *a, const archive_writer_options *options,
     return TD_OK;
 }
 
-static void fill_history(const archive_writer *w, const feed_link *link, feed_history *out)
-{
-    *out = (feed_history){0};
-    if (!link->is_known)
-        return;
-    const session_row *session = archive_past_session(&w->past, link->session);
-    out->is_known = 1;
-    /* A session that the journal does not know belongs to a lost journal: how it
-     * ended is unknown, and only "crashed" makes sure that a gap is shown. */
-    out->is_crashed = session == NULL || session->state != SESSION_STOPPED;
-    out->stop_ns = session == NULL ? 0 : session->stop_ns;
-    out->last_ns = link->last_ns;
-    memcpy(out->session, link->session, sizeof out->session);
-}
-
 td_result archive_writer_add_feed(archive_writer *w, const char *feed, const char *family,
-                                  size_t *index, feed_history *history, td_err *err)
+                                  size_t *index, td_err *err)
 {
     feed_link link;
     if (!feed_name_is_valid(feed))
@@ -304,8 +289,6 @@ td_result archive_writer_add_feed(archive_writer *w, const char *feed, const cha
     if (rc != TD_OK)
         return rc;
     *index = w->feed_count++;
-    if (history != NULL)
-        fill_history(w, &link, history);
     return TD_OK;
 }
 

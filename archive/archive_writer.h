@@ -48,22 +48,12 @@ typedef struct archive_writer_options {
 TD_MUST_USE td_result archive_writer_open(archive *archive, const archive_writer_options *options,
                                           archive_writer **out, td_err *err);
 
-/* What the archive knows of a feed before this session. */
-typedef struct feed_history {
-    uint8_t is_known;   /* 0: the feed's first session; nothing below is set */
-    uint8_t is_crashed; /* 1: the previous session of the feed did not stop cleanly */
-    char session[SESSION_ID_BYTES];
-    uint64_t last_ns; /* recv_ns of its last durable message */
-    uint64_t stop_ns; /* when it stopped cleanly; 0 if it did not or does not say */
-} feed_history;
-
 /* Add a feed (1 to LIMIT_FEEDS; name as feed_name_is_valid wants it). Its first chunk opens a
- * segment. *index counts 0, 1, … in order of adding. history may be NULL. Crashed segments of the
- * feed should have been recovered before (archive_recover): if not, the chain goes on from the last
- * that can be proved. TD_E_INVALID, TD_E_LIMIT, TD_E_CORRUPT. */
+ * segment. *index counts 0, 1, … in order of adding. Crashed segments of the feed should have been
+ * recovered before (archive_recover): if not, the chain goes on from the last that can be proved.
+ * TD_E_INVALID, TD_E_LIMIT, TD_E_CORRUPT. */
 TD_MUST_USE td_result archive_writer_add_feed(archive_writer *writer, const char *feed,
-                                              const char *family, size_t *index,
-                                              feed_history *history, td_err *err);
+                                              const char *family, size_t *index, td_err *err);
 
 /* The feed's slots in earlier sessions (feed_slots.h). */
 TD_MUST_USE td_result archive_writer_feed_slots(archive_writer *writer,

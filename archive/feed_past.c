@@ -172,13 +172,10 @@ int archive_past_is_pruned(const archive_past *past, const char *feed, uint64_t 
 
 /* ---- links ---- */
 
-static void set_link(feed_link *link, const char *path, const char *session, td_hash128 chain,
-                     uint64_t last_ns)
+static void set_link(feed_link *link, const char *path, td_hash128 chain)
 {
-    TD_ASSERT(strlen(session) < sizeof link->session);
-    *link = (feed_link){.is_known = 1, .chain = chain, .last_ns = last_ns};
+    *link = (feed_link){.chain = chain};
     segment_final_path(segment_file_name(path), link->segment);
-    (void)snprintf(link->session, sizeof link->session, "%s", session);
 }
 
 /* What the file of a segment says, under its one name or the other. TD_EOF: nothing durable in it;
@@ -198,7 +195,7 @@ static td_result link_from_file(archive *a, const char *path, feed_link *out, ui
     if (index.chunk_count == 0 || !chain_value_parse(td_bytes_str(index.chain_hex), &chain)) {
         rc = TD_EOF;
     } else {
-        set_link(out, path, index.session, chain, index.last_ns);
+        set_link(out, path, chain);
         *start_ns = index.session_start_ns;
         *number = index.number;
     }
@@ -224,7 +221,8 @@ static td_result link_from_listing(archive *a, const char *feed, feed_link *out,
         uint32_t number = 0;
         if (link_from_file(a, path, &link, &start, &number) != TD_OK)
             continue;
-        if (out->is_known && (start < best_start || (start == best_start && number < best_number)))
+        if (out->segment[0] != '\0' &&
+            (start < best_start || (start == best_start && number < best_number)))
             continue;
         *out = link;
         best_start = start;
@@ -250,7 +248,7 @@ td_result archive_past_link(archive *a, const archive_past *past, const char *fe
             return TD_OK;
         if (segment->stage == PAST_FINISHED || segment->stage == PAST_PRUNED) {
             /* The file is missing or damaged; verify reports it, unless it was pruned. */
-            set_link(out, segment->path, segment->session, segment->chain, segment->last_ns);
+            set_link(out, segment->path, segment->chain);
             return TD_OK;
         }
     }

@@ -78,11 +78,9 @@ TD_MUST_USE td_result archive_each_missing(archive *archive, const archive_listi
 
 /* Where a feed's chain goes on. */
 typedef struct feed_link {
-    uint8_t is_known;               /* 0: the feed's first segment is still to come */
-    char segment[LIMIT_PATH_BYTES]; /* file name of the last segment, without ".open" */
-    char session[SESSION_ID_BYTES];
+    char segment[LIMIT_PATH_BYTES]; /* file name of the last segment, without ".open"; "": the
+                                       feed's first segment is still to come */
     td_hash128 chain;
-    uint64_t last_ns; /* of its last durable message; 0 if the file cannot say */
 } feed_link;
 
 /* The last segment of a feed in order of writing that has anything durable. If the journal knows

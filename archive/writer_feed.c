@@ -146,7 +146,7 @@ static void journal_lost(const writer_feed *f, const sealed_chunk *chunk)
 /* What the next segment is linked to, and what the catalog gets to know. */
 static void take_totals(writer_feed *f)
 {
-    f->link = (feed_link){.is_known = 1, .chain = f->totals.chain, .last_ns = f->totals.last_ns};
+    f->link = (feed_link){.chain = f->totals.chain};
     (void)snprintf(f->link.segment, sizeof f->link.segment, "%s", segment_file_name(f->path));
     (void)snprintf(f->shown, sizeof f->shown, "%s", f->path);
     f->index.is_open = 0;

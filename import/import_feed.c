@@ -56,7 +56,7 @@ td_result import_feed_open(const import_feed_options *options, import_feed **out
                                          .full = write_chunk,
                                          .user = f};
     td_result rc = archive_writer_add_feed(options->writer, options->name, options->family->name,
-                                           &f->index, NULL, err);
+                                           &f->index, err);
     if (rc == TD_OK)
         rc = feed_writer_open(&writing, &f->writer, err);
     if (rc == TD_OK && (f->chunk = sealed_chunk_open()) == NULL)

@@ -41,7 +41,7 @@ struct encoder {
     td_result result;
     td_err err;
     /* Relaxed: each is a number of its own that a status line shows. */
-    atomic_ullong chunks, fast_chunks, compressed_bytes;
+    atomic_ullong chunks, compressed_bytes;
 };
 
 static void count(atomic_ullong *counter, uint64_t more)
@@ -98,7 +98,6 @@ static td_result seal(feed_state *feed, td_err *err)
     }
     item->feed_index = feed->index;
     count(&self->chunks, 1);
-    count(&self->fast_chunks, self->is_fast);
     count(&self->compressed_bytes, item->chunk->compressed_bytes);
     if (self->options.lag != NULL)
         lag_sealed(self->options.lag, oldest_mono_ns, item->chunk);
@@ -411,7 +410,6 @@ void encoder_get_stats(const encoder *self, encoder_stats *out)
 {
     *out = (encoder_stats){
         .chunks = atomic_load_explicit(&self->chunks, memory_order_relaxed),
-        .fast_chunks = atomic_load_explicit(&self->fast_chunks, memory_order_relaxed),
         .compressed_bytes = atomic_load_explicit(&self->compressed_bytes, memory_order_relaxed),
     };
     for (size_t i = 0; i < self->options.config->feed_count; i++) {

@@ -42,7 +42,6 @@ typedef struct encoder_options {
 typedef struct encoder_stats {
     uint64_t frames;
     uint64_t chunks;
-    uint64_t fast_chunks; /* compressed with the fast levels */
     uint64_t compressed_bytes;
     uint64_t unknown_frames;  /* filed under _unknown */
     uint64_t overflow_frames; /* of these, because the segment had no channel left */

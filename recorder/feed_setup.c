@@ -61,25 +61,9 @@ static td_result hide_urls(const feed_config *from, redactor *hide, td_err *err)
     return rc == TD_OK ? rc : td_err_add(err, rc, "feed '%s'", from->name);
 }
 
-/* Also of a topic that the exchange has withdrawn: a simulated exchange or a served tape has it. */
-static int is_known(const family *of, const char *topic)
+/* A misspelt topic, or one of another family. */
+static td_result refuse_topic(const feed_config *from, const char *unknown, td_err *err)
 {
-    td_bytes symbol;
-    topic_match found;
-    return subscription_row_of(of, topic, &symbol) != NULL ||
-           topic_match_text(of->topics, of->topic_count, td_bytes_str(topic), TOPIC_ANY_TIME,
-                            &found);
-}
-
-/* A misspelt topic, or one of another family, would only show in the recording. */
-static td_result check_topics(const feed_config *from, const subscription *wanted, td_err *err)
-{
-    const char *unknown = NULL;
-    for (size_t i = 0; !from->allows_unknown && unknown == NULL && i < wanted->topic_count; i++)
-        if (!is_known(from->family, wanted->topics[i]))
-            unknown = wanted->topics[i];
-    if (unknown == NULL)
-        return TD_OK;
     td_bytes topic = td_bytes_str(unknown);
     const char *dot = strrchr(unknown, '.');
     near_search near = {.written = topic};
@@ -101,6 +85,38 @@ static td_result check_topics(const feed_config *from, const subscription *wante
     return TD_E_INVALID;
 }
 
+/* 1 if the exchange had the topic once: a simulated exchange or a served tape still has it. */
+static int is_withdrawn(const family *of, const char *topic)
+{
+    topic_match found;
+    return topic_match_text(of->topics, of->topic_count, td_bytes_str(topic), TOPIC_ANY_TIME,
+                            &found);
+}
+
+/* Topics without a row are refused, or recorded with a warning: a mistake would otherwise show in
+ * the recording alone. */
+static td_result check_topics(const feed_config *from, const subscription *wanted,
+                              const td_log *log, td_err *err)
+{
+    const char *first = NULL;
+    size_t count = 0;
+    for (size_t i = 0; i < wanted->topic_count; i++) {
+        const char *topic = wanted->topics[i];
+        td_bytes symbol;
+        if (subscription_row_of(from->family, topic, &symbol) != NULL)
+            continue;
+        if (!from->allows_unknown && !is_withdrawn(from->family, topic))
+            return refuse_topic(from, topic, err);
+        first = first == NULL ? topic : first;
+        count++;
+    }
+    if (count > 0)
+        td_log_emit(log, TD_LOG_WARNING,
+                    "%s: topic '%s'%s is not known to family %s: its frames will be kept raw",
+                    from->name, first, count > 1 ? " (and others)" : "", from->family->name);
+    return TD_OK;
+}
+
 /* A missing file would otherwise be found out by each attempt to connect. */
 static td_result check_ca_file(const feed_config *from, td_io io, td_err *err)
 {
@@ -111,8 +127,8 @@ static td_result check_ca_file(const feed_config *from, td_io io, td_err *err)
     return rc == TD_E_UNSUPPORTED ? TD_OK : rc; /* no regular file: its reader reports errors */
 }
 
-static td_result open_one(const recorder_config *config, td_io io, feed_setup *feeds, size_t index,
-                          td_err *err)
+static td_result open_one(const recorder_config *config, td_io io, const td_log *log,
+                          feed_setup *feeds, size_t index, td_err *err)
 {
     const feed_config *from = &config->feeds[index];
     feed_setup *feed = &feeds[index];
@@ -137,15 +153,15 @@ static td_result open_one(const recorder_config *config, td_io io, feed_setup *f
         rc = subscription_open(from, &symbols, &feed->subscription, err);
     }
     if (rc == TD_OK)
-        rc = check_topics(from, &feed->subscription, err);
+        rc = check_topics(from, &feed->subscription, log, err);
     symbols_fini(&symbols);
     if (rc != TD_OK)
         return config_blame(config, index, key, rc, err);
     return open_budget(config, feeds, index, err);
 }
 
-td_result feed_setup_open_all(const recorder_config *config, td_io io, feed_setup **out,
-                              td_err *err)
+td_result feed_setup_open_all(const recorder_config *config, td_io io, const td_log *log,
+                              feed_setup **out, td_err *err)
 {
     TD_ASSERT(config->feed_count > 0);
     *out = NULL;
@@ -157,7 +173,7 @@ td_result feed_setup_open_all(const recorder_config *config, td_io io, feed_setu
         redactor_init(&feeds[i].redactor);
     td_result rc = TD_OK;
     for (size_t i = 0; i < config->feed_count && rc == TD_OK; i++)
-        rc = open_one(config, io, feeds, i, err);
+        rc = open_one(config, io, log, feeds, i, err);
     if (rc != TD_OK) {
         feed_setup_close_all(feeds, config->feed_count);
         return rc;

@@ -5,7 +5,6 @@
 #define TD_RECORDER_FEED_SETUP_H
 
 #include "capture/redact.h"
-#include "archive/archive_writer.h"
 #include "recorder/backoff.h"
 #include "recorder/config.h"
 #include "recorder/credentials.h"
@@ -18,14 +17,13 @@ typedef struct feed_setup {
     connect_budget *budget; /* shared by the feeds of one host */
     uint8_t owns_budget;
     uint32_t budget_feed; /* the feed's number in its budget */
-    feed_history history; /* what earlier sessions left; filled in by the session's owner */
 } feed_setup;
 
 /* One setup for each feed of a finished configuration, in its order. Reads secrets (io: for those
- * in files). *out is the caller's, for feed_setup_close_all(). TD_E_INVALID, TD_E_NOMEM, TD_E_IO:
- * *out is NULL. */
-TD_MUST_USE td_result feed_setup_open_all(const recorder_config *config, td_io io, feed_setup **out,
-                                          td_err *err);
+ * in files) and logs topics that no row knows (log may be NULL). *out is the caller's, for
+ * feed_setup_close_all(). TD_E_INVALID, TD_E_NOMEM, TD_E_IO: *out is NULL. */
+TD_MUST_USE td_result feed_setup_open_all(const recorder_config *config, td_io io,
+                                          const td_log *log, feed_setup **out, td_err *err);
 
 /* NULL is fine. */
 void feed_setup_close_all(feed_setup *feeds, size_t count);

@@ -124,6 +124,12 @@ uint64_t intake_event(intake *self, uint16_t feed_index, const event *what)
     return recv_ns;
 }
 
+void intake_event_all(intake *self, const event *what)
+{
+    for (size_t i = 0; i < self->options.config->feed_count; i++)
+        intake_event(self, (uint16_t)i, what);
+}
+
 static intake_record slot_record(const intake_slot *slot, intake_kind kind, uint64_t recv_ns)
 {
     return (intake_record){.kind = (uint8_t)kind,
@@ -160,8 +166,7 @@ static void log_overload(intake *self, const char *state, uint64_t from_ns, uint
 {
     event said = {
         .kind = EVENT_OVERLOAD, .state = state, .from_ns = from_ns, .to_ns = to_ns, .cause = cause};
-    for (size_t i = 0; i < self->options.config->feed_count; i++)
-        intake_event(self, (uint16_t)i, &said);
+    intake_event_all(self, &said);
 }
 
 /* TCP pushes back: the exchange waits, or drops us, and nothing is lost silently. */
@@ -285,7 +290,6 @@ uint64_t intake_frame(intake *self, intake_slot *slot, frame_dir dir, unsigned o
         slot->in++;
         self->stats.frames_in++;
         self->stats.bytes_in += bytes.size;
-        self->stats.last_data_ns = recv_ns;
     } else {
         slot->out++;
         self->stats.frames_out++;
@@ -342,8 +346,7 @@ static void emit_clock(intake *self, event *clock_event)
     clock_event->offset_ns = self->clock.offset_ns;
     if (clock_event->wall_ns == 0)
         clock_event->wall_ns = clock_wall_ns(self->options.clock);
-    for (size_t i = 0; i < self->options.config->feed_count; i++)
-        intake_event(self, (uint16_t)i, clock_event);
+    intake_event_all(self, clock_event);
 }
 
 static void warn_of_step(const intake *self, session_clock_step step, int64_t step_ns)

@@ -82,7 +82,6 @@ typedef struct intake_stats {
     uint64_t bytes_in;
     uint64_t frames_dropped;
     uint64_t gaps;         /* that opened, or were written whole, since the start */
-    uint64_t last_data_ns; /* recv_ns of the latest frame */
     uint64_t http_replies; /* kept */
     uint64_t stalls;       /* how often the loop stood still for LIMIT_PAUSE_NS */
 } intake_stats;
@@ -115,6 +114,8 @@ void intake_closed(intake *self, const intake_slot *slot);
 /* An event of a feed, stamped with the time of now; its feed, kind and fields are the caller's.
  * What cannot be kept (no memory) is logged. Returns the event's time. */
 uint64_t intake_event(intake *self, uint16_t feed_index, const event *what);
+/* The same for every feed. */
+void intake_event_all(intake *self, const event *what);
 
 /* To be called at least every 10 ms: ends pauses and drops, compares clocks, and sees for how long
  * it was not called. */

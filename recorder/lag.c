@@ -162,8 +162,7 @@ static double seconds(uint64_t ns)
     return (double)ns / 1e9;
 }
 
-void lag_emit(lag_change change, const lag_stretch *stretch, size_t feed_count, intake *into,
-              const td_log *log)
+void lag_emit(lag_change change, const lag_stretch *stretch, intake *into, const td_log *log)
 {
     if (change == LAG_UNCHANGED)
         return;
@@ -175,8 +174,7 @@ void lag_emit(lag_change change, const lag_stretch *stretch, size_t feed_count, 
                             .frames = change == LAG_BEGINS ? 0 : stretch->frames,
                             .lag_ns = stretch->worst_ns,
                             .cause = "the disk is slower than commit_interval"};
-    for (size_t i = 0; i < feed_count; i++)
-        intake_event(into, (uint16_t)i, &overload);
+    intake_event_all(into, &overload);
     if (change == LAG_BEGINS)
         td_log_emit(log, TD_LOG_WARNING,
                     "the disk is slow: what came is not durable after %.3f s; commit_interval is "

@@ -65,7 +65,6 @@ lag_change lag_take(lag *self, lag_stretch *out);
 lag_change lag_stop(lag *self, lag_stretch *out);
 
 /* Network thread: record the change as an event of each feed, and log it. */
-void lag_emit(lag_change change, const lag_stretch *stretch, size_t feed_count, intake *into,
-              const td_log *log);
+void lag_emit(lag_change change, const lag_stretch *stretch, intake *into, const td_log *log);
 
 #endif

@@ -204,39 +204,16 @@ static void resume_all(void *user)
 
 /* ---- opening ---- */
 
-/* What no row knows is recorded all the same (the exchange may have something new), but a
- * misspelt topic, or one of another family, should be reported before the recording is read. */
-static void warn_of_unknown(const supervisor *self, size_t index)
-{
-    const feed_config *feed = &self->options.config->feeds[index];
-    const subscription *wanted = &self->feeds[index].subscription;
-    const char *first = NULL;
-    size_t count = 0;
-    for (size_t i = 0; i < wanted->topic_count; i++) {
-        td_bytes symbol;
-        if (subscription_row_of(feed->family, wanted->topics[i], &symbol) != NULL)
-            continue;
-        first = first == NULL ? wanted->topics[i] : first;
-        count++;
-    }
-    if (count > 0)
-        td_log_emit(self->options.log, TD_LOG_WARNING,
-                    "%s: topic '%s'%s is not known to family %s: its frames will be kept raw",
-                    feed->name, first, count > 1 ? " (and others)" : "", feed->family->name);
-}
-
 static td_result open_feeds(supervisor *self, td_err *err)
 {
     const recorder_config *config = self->options.config;
     self->redactors = td_alloc_zero(config->feed_count, sizeof(redactor *));
     if (self->redactors == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for %zu feeds", config->feed_count);
-    td_result rc =
-        feed_setup_open_all(config, archive_io(self->options.archive), &self->feeds, err);
+    td_result rc = feed_setup_open_all(config, archive_io(self->options.archive), self->options.log,
+                                       &self->feeds, err);
     for (size_t i = 0; rc == TD_OK && i < config->feed_count; i++)
         self->redactors[i] = self->feeds[i].redactor.count == 0 ? NULL : &self->feeds[i].redactor;
-    for (size_t i = 0; rc == TD_OK && i < config->feed_count; i++)
-        warn_of_unknown(self, i);
     return rc;
 }
 
@@ -323,8 +300,7 @@ static td_result open_session(supervisor *self, td_err *err)
     for (size_t i = 0; i < config->feed_count && rc == TD_OK; i++) {
         size_t index;
         rc = archive_writer_add_feed(self->writer, config->feeds[i].name,
-                                     config->feeds[i].family->name, &index, &self->feeds[i].history,
-                                     err);
+                                     config->feeds[i].family->name, &index, err);
         TD_ASSERT(rc != TD_OK || index == i);
         /* Orders, balances and other data that only the holder of a key may see. */
         if (rc == TD_OK && self->redactors[i] != NULL)
@@ -582,11 +558,6 @@ static void log_findings(supervisor *self)
             format_counted(lost, "finding").text);
 }
 
-static void log_lag(supervisor *self, lag_change change, const lag_stretch *stretch)
-{
-    lag_emit(change, stretch, self->options.config->feed_count, self->intake, self->options.log);
-}
-
 /* Looked at once per turn of the loop, so a stop takes at most a tick. */
 static int is_over(const supervisor *self)
 {
@@ -638,7 +609,7 @@ static void tick(supervisor *self, uint64_t *status_at_ns)
     log_findings(self);
     lag_stretch slow;
     lag_change change = lag_take(self->lag, &slow);
-    log_lag(self, change, &slow);
+    lag_emit(change, &slow, self->intake, self->options.log);
     if (self->options.status != NULL && mono_ns >= *status_at_ns) {
         supervisor_status status;
         fill_status(self, &status);
@@ -656,8 +627,7 @@ static void log_session(supervisor *self, const char *state)
                      .verb = "record",
                      .version = TAPEDECK_VERSION,
                      .start_ns = clock_wall_ns(self->options.clock)};
-    for (size_t i = 0; i < self->options.config->feed_count; i++)
-        intake_event(self->intake, (uint16_t)i, &session);
+    intake_event_all(self->intake, &session);
 }
 
 /* Of several errors while stopping, the first is the cause. */
@@ -750,7 +720,7 @@ td_result supervisor_run(supervisor *self, supervisor_status *final, td_err *err
     drain(self);
     lag_stretch slow;
     lag_change change = lag_stop(self->lag, &slow);
-    log_lag(self, change, &slow);
+    lag_emit(change, &slow, self->intake, self->options.log);
     log_session(self, "stops");
     intake_stop(self->intake);
     td_result encoded = encoder_join(self->encoder, &failure);

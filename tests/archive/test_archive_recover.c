@@ -32,7 +32,7 @@ static void record_and_kill(archive_place *place, const char *verb, const char *
     clock_sim_advance(place->clock, 1000);
     archive *a = archive_place_open(place, ARCHIVE_APPEND, verb);
     archive_writer *writer = archive_fixture_begin(a);
-    assert_int_equal(fixture_feed_open(&feed, writer, name, from, 1, NULL, &err), TD_OK);
+    assert_int_equal(fixture_feed_open(&feed, writer, name, from, 1, &err), TD_OK);
     for (unsigned i = 0; i < chunk_count; i++)
         assert_int_equal(fixture_feed_put(&feed, CHUNK_FRAMES, &err), TD_OK);
     io_fault *killed = io_fault_kill(place->disk);
@@ -152,7 +152,7 @@ static void record_and_fail(archive_place *place, io_fault_op op, uint64_t fail_
     td_err err;
     archive *a = archive_place_open(place, ARCHIVE_APPEND, "record");
     archive_writer *writer = archive_fixture_begin(a);
-    assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, 0, 1, NULL, &err), TD_OK);
+    assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, 0, 1, &err), TD_OK);
     assert_int_equal(fixture_feed_put(&feed, CHUNK_FRAMES, &err), TD_OK);
     fixture_feed_rotate(&feed);
     const io_fault_plan plan = {.kind = IO_FAULT_EIO, .fail_at = fail_at, .ops = IO_FAULT_BIT(op)};
@@ -197,7 +197,7 @@ static void record_two_and_kill(archive_place *place)
     td_err err;
     archive *a = archive_place_open(place, ARCHIVE_APPEND, "record");
     archive_writer *writer = archive_fixture_begin(a);
-    assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, 0, 1, NULL, &err), TD_OK);
+    assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, 0, 1, &err), TD_OK);
     assert_int_equal(fixture_feed_put(&feed, CHUNK_FRAMES, &err), TD_OK);
     fixture_feed_rotate(&feed);
     assert_int_equal(fixture_feed_put(&feed, CHUNK_FRAMES, &err), TD_OK);
@@ -430,7 +430,7 @@ static void test_live_session_is_left_alone(void **state)
     clock_sim_advance(place.clock, 1000);
     archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
     archive_writer *writer = archive_fixture_begin(a);
-    assert_int_equal(fixture_feed_open(&feed, writer, "other", 200, 1, NULL, &err), TD_OK);
+    assert_int_equal(fixture_feed_open(&feed, writer, "other", 200, 1, &err), TD_OK);
     assert_int_equal(fixture_feed_put(&feed, CHUNK_FRAMES, &err), TD_OK);
     assert_int_equal(io_fault_log_start(place.disk, &err), TD_OK);
     recover(&place, NULL, &report);
@@ -460,7 +460,6 @@ static void test_appender_recovers_before_it_writes(void **state)
     (void)state;
     archive_place place;
     recover_report report;
-    feed_history history;
     fixture_feed feed;
     gap_list gaps;
     td_err err;
@@ -471,9 +470,8 @@ static void test_appender_recovers_before_it_writes(void **state)
         assert_int_equal(report.segments_recovered, kill == 0 ? 0 : 1);
         archive_writer *writer = archive_fixture_begin(a);
         assert_true(archive_writer_catalog_is_current(writer));
-        assert_int_equal(
-            fixture_feed_open(&feed, writer, FIXTURE_FEED, kill * 20ULL, 1, &history, &err), TD_OK);
-        assert_int_equal(history.is_crashed, kill > 0);
+        assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, kill * 20ULL, 1, &err),
+                         TD_OK);
         assert_int_equal(fixture_feed_put(&feed, CHUNK_FRAMES, &err), TD_OK);
         io_fault *killed = io_fault_kill(place.disk);
         fixture_feed_close(&feed);

@@ -92,45 +92,16 @@ static void test_frames_come_back(void **state)
     archive_place_fini(&place);
 }
 
-static void test_history_tells_stop_from_crash(void **state)
+static void test_names_of_feeds(void **state)
 {
     (void)state;
     archive_place place;
-    feed_history history;
     fixture_feed feed;
     td_err err;
     archive_place_init_sim(&place);
     archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
     archive_writer *writer = archive_fixture_begin(a);
-    assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, 0, 1, &history, &err), TD_OK);
-    assert_false(history.is_known);
-    assert_int_equal(fixture_feed_put(&feed, CHUNK_FRAMES, &err), TD_OK);
-    fixture_feed_close(&feed);
-    assert_int_equal(archive_writer_close(writer, WRITER_STOP, 77, &err), TD_OK);
-    archive_close(a);
-
-    a = archive_place_open(&place, ARCHIVE_APPEND, "record");
-    writer = archive_fixture_begin(a);
-    assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, 20, 1, &history, &err), TD_OK);
-    assert_true(history.is_known);
-    assert_false(history.is_crashed);
-    assert_int_equal(history.stop_ns, 77);
-    assert_int_equal(history.last_ns, FIXTURE_START_NS + 19 * FIXTURE_STEP_NS);
-    assert_int_equal(fixture_feed_put(&feed, CHUNK_FRAMES, &err), TD_OK);
-    fixture_feed_close(&feed);
-    assert_int_equal(archive_writer_close(writer, WRITER_ABANDON, 0, &err), TD_OK);
-    archive_close(a);
-
-    a = archive_place_open(&place, ARCHIVE_APPEND, "record");
-    writer = archive_fixture_begin(a);
-    assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, 40, 1, &history, &err), TD_OK);
-    assert_true(history.is_crashed);
-    assert_int_equal(history.last_ns, FIXTURE_START_NS + 39 * FIXTURE_STEP_NS);
-    fixture_feed_close(&feed);
-    assert_int_equal(fixture_feed_open(&feed, writer, "other", 40, 1, &history, &err), TD_OK);
-    assert_false(history.is_known);
-    fixture_feed_close(&feed);
-    assert_int_equal(fixture_feed_open(&feed, writer, "no/feed", 0, 1, NULL, &err), TD_E_INVALID);
+    assert_int_equal(fixture_feed_open(&feed, writer, "no/feed", 0, 1, &err), TD_E_INVALID);
     fixture_feed_close(&feed);
     assert_int_equal(archive_writer_close(writer, WRITER_STOP, 99, &err), TD_OK);
     archive_close(a);
@@ -187,7 +158,7 @@ static void test_held_sync_announces_nothing(void **state)
     archive_place_init_sim(&place);
     archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
     assert_int_equal(archive_fixture_try_begin(a, count_durable, &counts, &writer, &err), TD_OK);
-    assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, 0, 1, NULL, &err), TD_OK);
+    assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, 0, 1, &err), TD_OK);
     assert_int_equal(fixture_feed_put(&feed, CHUNK_FRAMES, &err), TD_OK);
     assert_int_equal(announced_chunks(&counts), 1);
 
@@ -221,7 +192,7 @@ static void test_failing_sync_announces_nothing_ever(void **state)
     archive_place_init_sim(&place);
     archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
     assert_int_equal(archive_fixture_try_begin(a, count_durable, &counts, &writer, &err), TD_OK);
-    assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, 0, 1, NULL, &err), TD_OK);
+    assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, 0, 1, &err), TD_OK);
     assert_int_equal(fixture_feed_put(&feed, CHUNK_FRAMES, &err), TD_OK);
     io_fault_set_sync(place.disk, IO_FAULT_SYNC_FAILS);
     assert_int_equal(fixture_feed_put(&feed, CHUNK_FRAMES, &err), TD_E_IO);
@@ -244,7 +215,7 @@ static void record_and_kill(archive_place *place, uint64_t from, unsigned chunk_
     td_err err;
     archive *a = archive_place_open(place, ARCHIVE_APPEND, "record");
     archive_writer *writer = archive_fixture_begin(a);
-    assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, from, 1, NULL, &err), TD_OK);
+    assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, from, 1, &err), TD_OK);
     for (unsigned i = 0; i < chunk_count; i++)
         assert_int_equal(fixture_feed_put(&feed, CHUNK_FRAMES, &err), TD_OK);
     io_fault *killed = io_fault_kill(place->disk);
@@ -354,7 +325,7 @@ static void test_catalog_is_rebuilt_beside_recording(void **state)
                                                 .rebuild = WRITER_REBUILD_BESIDE};
         assert_int_equal(archive_writer_open(a, &options, &writer, &err), TD_OK);
         assert_false(archive_writer_catalog_is_current(writer));
-        assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, 200, 1, NULL, &err), TD_OK);
+        assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, 200, 1, &err), TD_OK);
         unsigned chunks = 0;
         while (!archive_writer_catalog_is_current(writer)) {
             if (chunks % 5 == 3)
@@ -400,7 +371,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_catalog_is_derived),
         cmocka_unit_test(test_frames_come_back),
-        cmocka_unit_test(test_history_tells_stop_from_crash),
+        cmocka_unit_test(test_names_of_feeds),
         cmocka_unit_test(test_held_sync_announces_nothing),
         cmocka_unit_test(test_failing_sync_announces_nothing_ever),
         cmocka_unit_test(test_reopening_with_any_catalog),

@@ -51,7 +51,7 @@ static void record_with_faults(archive_place *place, announced *counts)
         return;
     td_result rc = archive_fixture_try_begin(a, count_durable, counts, &writer, &err);
     if (rc == TD_OK) {
-        rc = fixture_feed_open(&feed, writer, FIXTURE_FEED, 0, 1, NULL, &err);
+        rc = fixture_feed_open(&feed, writer, FIXTURE_FEED, 0, 1, &err);
         for (unsigned i = 0; i < 6 && rc == TD_OK; i++) {
             if (i == 3)
                 fixture_feed_rotate(&feed);
@@ -133,7 +133,7 @@ static void test_full_once_goes_on(void **state)
         archive_place_init_sim(&place);
         archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
         assert_int_equal(archive_fixture_try_begin(a, NULL, NULL, &writer, &err), TD_OK);
-        assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, 0, 1, NULL, &err), TD_OK);
+        assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, 0, 1, &err), TD_OK);
         const io_fault_plan plan = {.kind = IO_FAULT_SHORT, .fail_at = fail_at};
         io_fault_set_plan(place.disk, plan);
         for (unsigned i = 0; i < 4; i++) {

@@ -354,7 +354,7 @@ static void test_locked_catalog_is_left_behind(void **state)
     archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
     archive_writer *writer = archive_fixture_begin(a);
     assert_true(archive_writer_catalog_is_current(writer));
-    assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, 40, 1, NULL, &err), TD_OK);
+    assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, 40, 1, &err), TD_OK);
     assert_int_equal(sqlite3_open(place.catalog_path, &db), SQLITE_OK);
     assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
     assert_int_equal(fixture_feed_put(&feed, 20, &err), TD_OK);
@@ -381,7 +381,7 @@ static void test_removed_while_in_use(void **state)
     archive_place_init_sim(&place);
     archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
     archive_writer *writer = archive_fixture_begin(a);
-    assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, 0, 1, NULL, &err), TD_OK);
+    assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, 0, 1, &err), TD_OK);
     assert_int_equal(fixture_feed_put(&feed, 20, &err), TD_OK);
     assert_int_equal(catalog_remove(place.catalog_path, &err), TD_OK);
     assert_int_equal(fixture_feed_put(&feed, 20, &err), TD_OK);
@@ -450,7 +450,7 @@ static void test_reader_beside_writer(void **state)
     archive_place_init_sim(&place);
     archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
     archive_writer *writer = archive_fixture_begin(a);
-    assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, 0, 1, NULL, &err), TD_OK);
+    assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, 0, 1, &err), TD_OK);
     for (unsigned i = 0; i < 4; i++) {
         assert_int_equal(fixture_feed_put(&feed, 20, &err), TD_OK);
         assert_true(archive_writer_catalog_is_current(writer));

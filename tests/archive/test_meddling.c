@@ -82,7 +82,7 @@ static void begin(scene *s)
     archive_place_init_sim(&s->place);
     s->into = archive_place_open(&s->place, ARCHIVE_APPEND, "record");
     assert_int_equal(archive_fixture_try_begin(s->into, count_durable, s, &s->writer, &err), TD_OK);
-    assert_int_equal(fixture_feed_open(&s->feed, s->writer, FIXTURE_FEED, 0, 1, NULL, &err), TD_OK);
+    assert_int_equal(fixture_feed_open(&s->feed, s->writer, FIXTURE_FEED, 0, 1, &err), TD_OK);
     for (int i = 0; i < 2; i++)
         assert_int_equal(fixture_feed_put(&s->feed, CHUNK_FRAMES, &err), TD_OK);
     assert_int_equal(s->announced, 2);

@@ -29,7 +29,7 @@ static void record_feed(archive_place *place, const char *name, uint64_t from, u
     clock_sim_advance(place->clock, 1000);
     archive *a = archive_place_open(place, ARCHIVE_APPEND, "record");
     archive_writer *writer = archive_fixture_begin(a);
-    assert_int_equal(fixture_feed_open(&feed, writer, name, from, 1, NULL, &err), TD_OK);
+    assert_int_equal(fixture_feed_open(&feed, writer, name, from, 1, &err), TD_OK);
     for (unsigned i = 0; i < segments; i++) {
         if (i > 0)
             fixture_feed_rotate(&feed);
@@ -344,7 +344,7 @@ static void test_open_segments_stay(void **state)
     archive_place_init_sim(&place);
     archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
     archive_writer *writer = archive_fixture_begin(a);
-    assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, 0, 1, NULL, &err), TD_OK);
+    assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, 0, 1, &err), TD_OK);
     for (unsigned i = 0; i < 3; i++) {
         if (i > 0)
             fixture_feed_rotate(&feed);
@@ -375,7 +375,7 @@ static void test_crashed_segment_waits_for_recover(void **state)
     archive_place_init_sim(&place);
     archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
     archive_writer *writer = archive_fixture_begin(a);
-    assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, 0, 1, NULL, &err), TD_OK);
+    assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, 0, 1, &err), TD_OK);
     assert_int_equal(fixture_feed_put(&feed, 20, &err), TD_OK);
     fixture_feed_close(&feed);
     assert_int_equal(archive_writer_close(writer, WRITER_ABANDON, 0, &err), TD_OK);

@@ -185,7 +185,7 @@ static void test_open_segment_counts_its_channels(void **state)
     archive *appender = archive_place_open(&place, ARCHIVE_APPEND, "record");
     archive_writer *writer = archive_fixture_begin(appender);
     fixture_feed feed;
-    assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, 0, 1, NULL, &err), TD_OK);
+    assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, 0, 1, &err), TD_OK);
     assert_int_equal(fixture_feed_put(&feed, 20, &err), TD_OK);
     assert_int_equal(fixture_feed_put(&feed, 20, &err), TD_OK);
     archive *reader = archive_place_open(&place, ARCHIVE_READ, NULL);
@@ -264,7 +264,7 @@ static void test_other_feeds_are_not_opened(void **state)
     archive_place_init_sim(&place);
     archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
     archive_writer *writer = archive_fixture_begin(a);
-    assert_int_equal(fixture_feed_open(&feed, writer, "other", 0, 1, NULL, &err), TD_OK);
+    assert_int_equal(fixture_feed_open(&feed, writer, "other", 0, 1, &err), TD_OK);
     assert_int_equal(fixture_feed_put(&feed, 20, &err), TD_OK);
     const read_query query = {.to_ns = UINT64_MAX, .wants_feed = wants_feed};
     assert_int_equal(read_plan_open(a, &query, &plan, &err), TD_OK);

@@ -260,9 +260,8 @@ static void record_two_feeds(archive_place *place, uint64_t second_first)
     td_err err;
     archive *a = archive_place_open(place, ARCHIVE_APPEND, "record");
     archive_writer *writer = archive_fixture_begin(a);
-    assert_int_equal(fixture_feed_open(&feeds[0], writer, "one", 0, 2, NULL, &err), TD_OK);
-    assert_int_equal(fixture_feed_open(&feeds[1], writer, "two", second_first, 2, NULL, &err),
-                     TD_OK);
+    assert_int_equal(fixture_feed_open(&feeds[0], writer, "one", 0, 2, &err), TD_OK);
+    assert_int_equal(fixture_feed_open(&feeds[1], writer, "two", second_first, 2, &err), TD_OK);
     for (unsigned i = 0; i < 6; i++) {
         if (i == 3)
             fixture_feed_rotate(&feeds[0]);
@@ -298,7 +297,7 @@ static void test_live_session_is_no_fault(void **state)
     archive_place_init_sim(&place);
     archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
     archive_writer *writer = archive_fixture_begin(a);
-    assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, 0, 1, NULL, &err), TD_OK);
+    assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, 0, 1, &err), TD_OK);
     assert_int_equal(fixture_feed_put(&feed, 20, &err), TD_OK);
     check(&place, VERIFY_SOUND, "is being written");
     fixture_feed_close(&feed);

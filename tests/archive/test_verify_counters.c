@@ -103,7 +103,7 @@ static void record(archive_place *place, counters_row *row)
     archive *a = archive_place_open(place, ARCHIVE_APPEND, "record");
     const archive_writer_options options = {.version = "0.1", .start_ns = FIXTURE_START_NS};
     assert_int_equal(archive_writer_open(a, &options, &writer, &err), TD_OK);
-    assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, 0, 1, NULL, &err), TD_OK);
+    assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, 0, 1, &err), TD_OK);
     feed.change = forge;
     feed.alter = tell_dropped;
     feed.change_user = &how;

@@ -82,7 +82,7 @@ static int set_up(void **state)
     s->archive = archive_place_open(&s->place, ARCHIVE_APPEND, "test");
     const archive_writer_options writing = {.version = "test", .start_ns = START_NS};
     assert_int_equal(archive_writer_open(s->archive, &writing, &s->into, NULL), TD_OK);
-    assert_int_equal(archive_writer_add_feed(s->into, "inverse", "inverse", &s->index, NULL, NULL),
+    assert_int_equal(archive_writer_add_feed(s->into, "inverse", "inverse", &s->index, NULL),
                      TD_OK);
     redactor_init(&s->secrets);
     assert_int_equal(redactor_add(&s->secrets, SECRET, NULL), TD_OK);

@@ -46,7 +46,7 @@ static void feeds_of_one_host_share_its_limit(void **state)
     feed_setup *feeds = NULL;
     if (config_finish(config, &err) != TD_OK)
         fail_msg("%s", err.text);
-    if (feed_setup_open_all(config, io_posix(), &feeds, &err) != TD_OK)
+    if (feed_setup_open_all(config, io_posix(), NULL, &feeds, &err) != TD_OK)
         fail_msg("%s", err.text);
     for (size_t i = 0; i < COUNT; i++)
         for (size_t k = 0; k < COUNT; k++)

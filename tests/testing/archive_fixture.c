@@ -136,10 +136,10 @@ archive_writer *archive_fixture_begin(archive *a)
 }
 
 td_result fixture_feed_open(fixture_feed *feed, archive_writer *writer, const char *name,
-                            uint64_t first, uint32_t step, feed_history *history, td_err *err)
+                            uint64_t first, uint32_t step, td_err *err)
 {
     *feed = (fixture_feed){.writer = writer, .name = name, .next = first, .step = step};
-    td_result rc = archive_writer_add_feed(writer, name, "inverse", &feed->index, history, err);
+    td_result rc = archive_writer_add_feed(writer, name, "inverse", &feed->index, err);
     feed->chunk = sealed_chunk_open();
     assert_non_null(feed->chunk);
     assert_int_equal(chunk_builder_open(NULL, &feed->builder, NULL), TD_OK);
@@ -224,7 +224,7 @@ void archive_fixture_session(archive_place *place, const char *verb, uint64_t fr
     fixture_feed feed;
     td_err err;
     td_err_clear(&err);
-    assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, from, 1, NULL, &err), TD_OK);
+    assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, from, 1, &err), TD_OK);
     for (unsigned i = 0; i < chunk_count; i++) {
         if (i > 0 && i % CHUNKS_PER_SEGMENT == 0)
             fixture_feed_rotate(&feed);

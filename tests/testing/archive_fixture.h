@@ -70,7 +70,7 @@ td_result archive_fixture_try_begin(archive *archive,
 
 /* Add a feed whose first frame is first, and then every step-th. */
 td_result fixture_feed_open(fixture_feed *feed, archive_writer *writer, const char *name,
-                            uint64_t first, uint32_t step, feed_history *history, td_err *err);
+                            uint64_t first, uint32_t step, td_err *err);
 void fixture_feed_close(fixture_feed *feed);
 
 /* Append count frames to the builder, seal, put; the result of the put. */

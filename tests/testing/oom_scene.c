@@ -92,8 +92,7 @@ static td_result open_archive(pipeline *p, td_err *err)
                                             .durable = on_durable,
                                             .user = p->place};
     rc = archive_writer_open(p->into, &writing, &p->writer, err);
-    return rc == TD_OK ? archive_writer_add_feed(p->writer, "inverse", "inverse", &index, NULL, err)
-                       : rc;
+    return rc == TD_OK ? archive_writer_add_feed(p->writer, "inverse", "inverse", &index, err) : rc;
 }
 
 static td_result open_threads(pipeline *p, td_err *err)
