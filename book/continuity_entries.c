@@ -173,13 +173,6 @@ static entry entry_at(const message *m, size_t index, msg_member member)
     return out;
 }
 
-static int say(verdict_item *item, int64_t expected, int64_t found)
-{
-    item->expected = expected;
-    item->found = found;
-    return 1;
-}
-
 /* ---- numbers by symbol ---- */
 
 static symbol_number *number_slot(symbol_number *slots, uint32_t count, uint64_t key)
@@ -262,7 +255,7 @@ static int check_numbers(const rule_view *v, msg_member member, int64_t least_st
             continue;
         }
         if (!is_new && !is_broken && now.number < before->last + least_step)
-            is_broken = say(item, before->last, now.number);
+            is_broken = rule_broken(item, before->last, now.number);
         before->last = now.number;
     }
     return is_broken;
@@ -378,7 +371,7 @@ int check_id_unique(const rule_view *v, verdict_item *item)
         entry now = entry_at(m, i, v->rule->member);
         known += now.id.size > 0 && id_is_known(v->track->entries, now.id);
     }
-    return known == 0 ? 0 : say(item, 0, known);
+    return known == 0 ? 0 : rule_broken(item, 0, known);
 }
 
 /* <0, 0, >0 of two decimal numbers without sign, of any length. */
@@ -407,7 +400,7 @@ int check_id_ascending(const rule_view *v, verdict_item *item)
             continue;
         td_bytes before = td_bytes_of(e->last_id, e->last_id_bytes);
         if (before.size > 0 && !is_broken && digits_compare(id, before) <= 0)
-            is_broken = say(item, 0, (int64_t)i);
+            is_broken = rule_broken(item, 0, (int64_t)i);
         memcpy(e->last_id, id.data, id.size);
         e->last_id_bytes = (uint8_t)id.size;
     }
@@ -429,7 +422,7 @@ int check_kline_start(const rule_view *v, verdict_item *item)
         if (!now.has_number)
             continue;
         if (e->has_candle && !is_broken && now.number < e->candle_start)
-            is_broken = say(item, e->candle_start, now.number);
+            is_broken = rule_broken(item, e->candle_start, now.number);
         e->candle_start = now.number;
         e->has_candle = 1;
     }
@@ -458,7 +451,7 @@ int check_kline_confirm(const rule_view *v, verdict_item *item)
         if (!now.has_number)
             continue;
         if (e->has_closed && !is_broken && now.number == e->closed_start)
-            is_broken = say(item, e->closed_start, now.number);
+            is_broken = rule_broken(item, e->closed_start, now.number);
         if (is_confirmed(m, i)) {
             e->closed_start = now.number;
             e->has_closed = 1;

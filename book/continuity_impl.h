@@ -64,6 +64,14 @@ typedef struct rule_view {
 /* 1 if the frame breaks the rule; then item's expected and found are filled. */
 typedef int rule_fn(const rule_view *view, verdict_item *item);
 
+/* What a rule returns that is broken. */
+static inline int rule_broken(verdict_item *item, int64_t expected, int64_t found)
+{
+    item->expected = expected;
+    item->found = found;
+    return 1;
+}
+
 typedef enum rule_scope {
     SCOPE_FRAME,   /* always checked */
     SCOPE_CONTENT, /* about the book's content: only while that can be trusted */

@@ -6,13 +6,6 @@
  * "Frame before" is the one of the same connection, topic and symbol; without one a rule about
  * order holds. */
 
-static int broken(verdict_item *item, int64_t expected, int64_t found)
-{
-    item->expected = expected;
-    item->found = found;
-    return 1;
-}
-
 /* seq_strict: the number rises from frame to frame, by any step. Books: 4,268 of 4,268 steps (6.1);
  * trades: 74 of 74 frames (6.2). Finds repeated and reordered frames, never a loss: it counts the
  * symbol's matching events, and a topic only samples them. */
@@ -22,7 +15,7 @@ static int check_seq_strict(const rule_view *v, verdict_item *item)
     const course *now = &v->facts->seqs[v->rule->number];
     if (!before->is_known || !now->is_known || now->first > before->last)
         return 0;
-    return broken(item, before->last, now->first);
+    return rule_broken(item, before->last, now->first);
 }
 
 /* seq_weak: the number never falls, neither from frame to frame nor inside one. v5 trades: 341 of
@@ -34,8 +27,8 @@ static int check_seq_weak(const rule_view *v, verdict_item *item)
     if (!now->is_known)
         return 0;
     if (before->is_known && now->first < before->last)
-        return broken(item, before->last, now->first);
-    return now->falls ? broken(item, now->first, now->last) : 0;
+        return rule_broken(item, before->last, now->first);
+    return now->falls ? rule_broken(item, now->first, now->last) : 0;
 }
 
 /* seq_dense: the number rises by exactly one. u: 2,142 of 2,142 (6.5); finds every loss. A u of 1
@@ -50,7 +43,7 @@ static int check_seq_dense(const rule_view *v, verdict_item *item)
     int64_t expected;
     if (__builtin_add_overflow(before->last, 1, &expected))
         expected = INT64_MAX;
-    return now->first == expected ? 0 : broken(item, expected, now->first);
+    return now->first == expected ? 0 : rule_broken(item, expected, now->first);
 }
 
 /* seq_step: the number stays, or rises by one. orderbook.1: 194 of 194 steps (6.5); what is sent
@@ -66,7 +59,7 @@ static int check_seq_step(const rule_view *v, verdict_item *item)
     int64_t expected;
     if (__builtin_add_overflow(before->last, 1, &expected))
         expected = INT64_MAX;
-    return now->first == expected ? 0 : broken(item, expected, now->first);
+    return now->first == expected ? 0 : rule_broken(item, expected, now->first);
 }
 
 /* version_differs: spot books have a version that is no number; nothing is published about its
@@ -76,7 +69,7 @@ static int check_version_differs(const rule_view *v, verdict_item *item)
 {
     td_bytes now = v->facts->message->head.version;
     td_bytes before = td_bytes_of(v->track->version, v->track->version_bytes);
-    return before.size > 0 && td_bytes_equal(now, before) ? broken(item, 0, 0) : 0;
+    return before.size > 0 && td_bytes_equal(now, before) ? rule_broken(item, 0, 0) : 0;
 }
 
 /* One number of a version, and what is behind the '_' that follows it. Numbers beyond 63 bits do
@@ -106,7 +99,7 @@ static int check_version_weak(const rule_view *v, verdict_item *item)
         int64_t is = version_part(&now);
         int64_t was = version_part(&before);
         if (is != was)
-            return is > was ? 0 : broken(item, was, is);
+            return is > was ? 0 : rule_broken(item, was, is);
     }
     return 0;
 }
@@ -116,7 +109,7 @@ static int check_version_weak(const rule_view *v, verdict_item *item)
 static int check_seq_frame_equal(const rule_view *v, verdict_item *item)
 {
     const course *now = &v->facts->seqs[v->rule->number];
-    return now->differs ? broken(item, now->first, now->last) : 0;
+    return now->differs ? rule_broken(item, now->first, now->last) : 0;
 }
 
 /* time_strict: the exchange's time rises from frame to frame. Books: 4,268 of 4,268 (6.1). */
@@ -125,7 +118,7 @@ static int check_time_strict(const rule_view *v, verdict_item *item)
     if (!v->track->time.is_known || !v->facts->time.is_known ||
         v->facts->time.first > v->track->time.last)
         return 0;
-    return broken(item, v->track->time.last, v->facts->time.first);
+    return rule_broken(item, v->track->time.last, v->facts->time.first);
 }
 
 /* time_weak: the exchange's time never falls, neither from frame to frame nor from trade to trade
@@ -135,30 +128,32 @@ static int check_time_weak(const rule_view *v, verdict_item *item)
     if (!v->facts->time.is_known)
         return 0;
     if (v->track->time.is_known && v->facts->time.first < v->track->time.last)
-        return broken(item, v->track->time.last, v->facts->time.first);
-    return v->facts->time.falls ? broken(item, v->facts->time.first, v->facts->time.last) : 0;
+        return rule_broken(item, v->track->time.last, v->facts->time.first);
+    return v->facts->time.falls ? rule_broken(item, v->facts->time.first, v->facts->time.last) : 0;
 }
 
 /* anchored: no delta before the topic's snapshot on this connection: 10 of 10 (6.1, 6.3 point 1).
  * Finds a lost snapshot, and a recording that starts in the middle. */
 static int check_anchored(const rule_view *v, verdict_item *item)
 {
-    return v->facts->is_delta && !v->facts->was_anchored ? broken(item, 0, 0) : 0;
+    return v->facts->is_delta && !v->facts->was_anchored ? rule_broken(item, 0, 0) : 0;
 }
 
 /* delete_exists: every delete hits a level of its side (4,316 of 4,316; 6.3 point 2). The rule that
  * finds most lost frames (6.4). */
 static int check_delete_exists(const rule_view *v, verdict_item *item)
 {
-    return v->facts->outcome.delete_misses == 0 ? 0
-                                                : broken(item, 0, v->facts->outcome.delete_misses);
+    return v->facts->outcome.delete_misses == 0
+               ? 0
+               : rule_broken(item, 0, v->facts->outcome.delete_misses);
 }
 
 /* update_exists: every update hits a level of its side (6.3 point 3). */
 static int check_update_exists(const rule_view *v, verdict_item *item)
 {
-    return v->facts->outcome.update_misses == 0 ? 0
-                                                : broken(item, 0, v->facts->outcome.update_misses);
+    return v->facts->outcome.update_misses == 0
+               ? 0
+               : rule_broken(item, 0, v->facts->outcome.update_misses);
 }
 
 /* update_changes: an update brings another size than the level has (6.3 point 3). */
@@ -166,21 +161,22 @@ static int check_update_changes(const rule_view *v, verdict_item *item)
 {
     return v->facts->outcome.update_repeats == 0
                ? 0
-               : broken(item, 0, v->facts->outcome.update_repeats);
+               : rule_broken(item, 0, v->facts->outcome.update_repeats);
 }
 
 /* insert_new: every insert makes a level that was not there once the frame's deletes are done (6.3
  * point 4); a snapshot names no price of a side twice. */
 static int check_insert_new(const rule_view *v, verdict_item *item)
 {
-    return v->facts->outcome.insert_hits == 0 ? 0 : broken(item, 0, v->facts->outcome.insert_hits);
+    return v->facts->outcome.insert_hits == 0 ? 0
+                                              : rule_broken(item, 0, v->facts->outcome.insert_hits);
 }
 
 /* not_crossed: after each frame the best bid is below the best ask (6.3 point 6). Expected and
  * found say nothing: the two prices have the book's scale, the report reads them from the book. */
 static int check_not_crossed(const rule_view *v, verdict_item *item)
 {
-    return v->track->book != NULL && book_is_crossed(v->track->book) ? broken(item, 0, 0) : 0;
+    return v->track->book != NULL && book_is_crossed(v->track->book) ? rule_broken(item, 0, 0) : 0;
 }
 
 /* depth: a windowed book shows as many levels a side as its topic has (6.3 points 6 and 7). A thin
@@ -193,8 +189,8 @@ static int check_depth(const rule_view *v, verdict_item *item)
             continue;
         if (v->facts->depth[at] == DEPTH_THIN && v->facts->is_snapshot)
             continue;
-        return broken(item, v->track->row->book_depth,
-                      (int64_t)book_level_count(v->track->book, (msg_side)at));
+        return rule_broken(item, v->track->row->book_depth,
+                           (int64_t)book_level_count(v->track->book, (msg_side)at));
     }
     return 0;
 }
@@ -205,8 +201,8 @@ static int check_depth_max(const rule_view *v, verdict_item *item)
 {
     for (int at = SIDE_BUY; at <= SIDE_SELL; at++) {
         if (v->facts->depth[at] == DEPTH_OVER)
-            return broken(item, v->track->row->book_depth,
-                          (int64_t)book_level_count(v->track->book, (msg_side)at));
+            return rule_broken(item, v->track->row->book_depth,
+                               (int64_t)book_level_count(v->track->book, (msg_side)at));
     }
     return 0;
 }
@@ -216,20 +212,21 @@ static int check_depth_max(const rule_view *v, verdict_item *item)
 static int check_symbol_matches(const rule_view *v, verdict_item *item)
 {
     uint32_t foreign = v->facts->message->head.foreign_symbols;
-    return foreign == 0 ? 0 : broken(item, 0, foreign);
+    return foreign == 0 ? 0 : rule_broken(item, 0, foreign);
 }
 
 /* size_positive: what is set has a size (6.3 point 5). */
 static int check_size_positive(const rule_view *v, verdict_item *item)
 {
-    return v->facts->outcome.empty_sizes == 0 ? 0 : broken(item, 0, v->facts->outcome.empty_sizes);
+    return v->facts->outcome.empty_sizes == 0 ? 0
+                                              : rule_broken(item, 0, v->facts->outcome.empty_sizes);
 }
 
 /* book_fits: our own bounds (base/limits.h, 64-bit mantissas) kept no level out of the book. */
 static int check_book_fits(const rule_view *v, verdict_item *item)
 {
     uint32_t lost = v->facts->outcome.overflows + v->facts->outcome.out_of_range;
-    return lost == 0 ? 0 : broken(item, 0, lost);
+    return lost == 0 ? 0 : rule_broken(item, 0, lost);
 }
 
 /* A snapshot equal to the frame before: sent again because nothing changed. */
@@ -245,13 +242,13 @@ static int is_repeat(const rule_view *v)
 static int check_snapshot_reset(const rule_view *v, verdict_item *item)
 {
     int is_reset = v->facts->was_anchored && v->facts->is_snapshot && !is_repeat(v);
-    return is_reset ? broken(item, 0, 0) : 0;
+    return is_reset ? rule_broken(item, 0, 0) : 0;
 }
 
 /* snapshot_repeat: level 1 is sent again after 3 s without change, with the same u (6.5). */
 static int check_snapshot_repeat(const rule_view *v, verdict_item *item)
 {
-    return is_repeat(v) ? broken(item, v->track->last.u, v->track->last.u) : 0;
+    return is_repeat(v) ? rule_broken(item, v->track->last.u, v->track->last.u) : 0;
 }
 
 static const rule_check RULES[RULE_COUNT] = {
