@@ -360,31 +360,9 @@ static const member *find_member(const members *m, td_bytes key)
     return NULL;
 }
 
-/* The value that a path leads to from a frame's keys, through the first element of an array; 0 if
- * there is none. Of an indexed frame. */
-static uint32_t follow(const members *m, const char *path)
-{
-    const json_index *index = m->index;
-    size_t size = strcspn(path, ".");
-    const member *found = find_member(m, td_bytes_of(path, size));
-    uint32_t token = found == NULL ? 0 : found->token;
-    while (token != 0 && path[size] == '.') {
-        members inside;
-        token += json_char(index, token) == '[';
-        if (json_char(index, token) != '{')
-            return 0;
-        read_object(&inside, m->keys, m->parser, token);
-        path += size + 1;
-        size = strcspn(path, ".");
-        found = find_member(&inside, td_bytes_of(path, size));
-        token = found == NULL ? 0 : found->token;
-    }
-    return token;
-}
-
 /* Token of a key's value in the object whose first key is at token; 0 if it is absent. Entries have
  * more keys than members holds: an order some 60. */
-static uint32_t find_in_entry(const json_index *index, uint32_t token, td_bytes key)
+static uint32_t find_in_object(const json_index *index, uint32_t token, td_bytes key)
 {
     while (json_char(index, token) == '"' && json_char(index, token + 1) == ':') {
         if (td_bytes_equal(json_string_token(index, token), key))
@@ -397,8 +375,27 @@ static uint32_t find_in_entry(const json_index *index, uint32_t token, td_bytes 
     return 0;
 }
 
-/* The same by the bytes of the entry that begins at p, among its first members: more than that, and
- * what is not plain, is unsure. */
+/* The value that a path leads to from a frame's keys, through the first element of an array; 0 if
+ * there is none. Of an indexed frame. */
+static uint32_t follow(const members *m, const char *path)
+{
+    const json_index *index = m->index;
+    size_t size = strcspn(path, ".");
+    const member *found = find_member(m, td_bytes_of(path, size));
+    uint32_t token = found == NULL ? 0 : found->token;
+    while (token != 0 && path[size] == '.') {
+        token += json_char(index, token) == '[';
+        if (json_char(index, token) != '{')
+            return 0;
+        path += size + 1;
+        size = strcspn(path, ".");
+        token = find_in_object(index, token + 1, td_bytes_of(path, size));
+    }
+    return token;
+}
+
+/* find_in_object() by the bytes of the entry that begins at p, among its first members: more than
+ * that, and what is not plain, is unsure. */
 static seen scan_in_entry(const uint8_t *p, const uint8_t *end, td_bytes key, td_bytes *json)
 {
     enum { SCANNED_MAX = 16 };
@@ -492,7 +489,7 @@ static seen entry_field(const members *m, const items_row *items, const field_ro
     token += json_char(index, token) == '[';
     if (json_char(index, token) != '{')
         return SEEN_ABSENT;
-    return read_field(m, field, find_in_entry(index, token + 1, key), ns);
+    return read_field(m, field, find_in_object(index, token + 1, key), ns);
 }
 
 /* The time of the first entry at a path, by the row's fields; the preferred spelling first. */

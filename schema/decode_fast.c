@@ -257,6 +257,7 @@ static inline const uint8_t *read_level_value(fast_frame *h, fast_role role, con
     case ROLE_SEQ:
     case ROLE_RPI:
     case ROLE_IS_BUY:
+    case ROLE_COUNT:
         break;
     }
     return scan_unread(p, h->end); /* no place in a level, but it has to be a value */
@@ -265,7 +266,6 @@ static inline const uint8_t *read_level_value(fast_frame *h, fast_role role, con
 static const uint8_t *fast_book_entry(fast_frame *h, const uint8_t *p, const items_row *items)
 {
     fast_decoder *d = h->d;
-    const plan_roles *roles = &h->p->roles;
     uint64_t seen = 0;
     if (!td_array_ensure((void **)&d->levels, &d->level_capacity, h->count, sizeof *d->levels))
         return NULL;
@@ -274,12 +274,11 @@ static const uint8_t *fast_book_entry(fast_frame *h, const uint8_t *p, const ite
     msg_level *level = &d->levels[h->count];
     *level = (msg_level){.action = (uint8_t)items->action};
     p = fast_fields(h, p, read_level_value, level, &seen);
-    uint64_t has_price_and_side = UINT64_C(1) << roles->price | UINT64_C(1) << roles->side;
-    if (p == NULL || (seen & has_price_and_side) != has_price_and_side)
+    if (p == NULL || (h->p->required_fields & ~seen) != 0)
         return NULL;
     /* Deletes mostly come without a size, some with 0 (docs/wire.md 2): in the message none has
      * one. */
-    int has_size = (seen & UINT64_C(1) << roles->size) != 0;
+    int has_size = (seen & h->p->size_bit) != 0;
     if ((items->flags & ITEMS_ZERO_DELETES) && has_size && level->size == 0)
         level->action = ACTION_DELETE;
     if (level->action == ACTION_DELETE) {
@@ -329,7 +328,7 @@ static const uint8_t *fast_book_pair(fast_frame *h, const uint8_t *p, const item
     if (TD_UNLIKELY(p == NULL || p >= h->end || *p != ','))
         return NULL;
     p = scan_decimal(p + 1, &level->size, &level->size_scale);
-    if (h->p->roles.rpi_size != KEY_NONE && p != NULL && p < h->end)
+    if (h->p->has_rpi && p != NULL && p < h->end)
         p = add_rpi(h, p, level);
     if (TD_UNLIKELY(p == NULL || p >= h->end || *p != ']'))
         return NULL;
@@ -384,6 +383,7 @@ static inline const uint8_t *read_trade_value(fast_frame *h, fast_role role, con
     case ROLE_IS_BUY:
         return scan_is_buy(p, &trade->side);
     case ROLE_UNREAD:
+    case ROLE_COUNT:
         break;
     }
     return scan_unread(p, h->end); /* the time's other spelling */
@@ -409,7 +409,6 @@ static const uint8_t *fast_trade_entry(fast_frame *h, const uint8_t *p, const it
 {
     (void)items; /* trades have no action, and no side of their path */
     fast_decoder *d = h->d;
-    const plan_roles *roles = &h->p->roles;
     uint64_t seen = 0;
     if (!td_array_ensure((void **)&d->trades, &d->trade_capacity, h->count, sizeof *d->trades))
         return NULL;
@@ -418,11 +417,7 @@ static const uint8_t *fast_trade_entry(fast_frame *h, const uint8_t *p, const it
     msg_trade *trade = &d->trades[h->count];
     *trade = (msg_trade){.is_block_trade = -1, .is_rpi_trade = -1};
     p = fast_fields(h, p, read_trade_value, trade, &seen);
-    uint64_t wanted =
-        UINT64_C(1) << roles->price | UINT64_C(1) << roles->size | UINT64_C(1) << roles->side;
-    if (roles->time != KEY_NONE) /* its other spelling is read by the row-driven decoder alone */
-        wanted |= UINT64_C(1) << roles->time;
-    if (p == NULL || (seen & wanted) != wanted)
+    if (p == NULL || (h->p->required_fields & ~seen) != 0)
         return NULL;
     if (h->count == 0)
         note_first(h, trade);
@@ -779,7 +774,7 @@ int decode_fast(fast_decoder *d, decode_plan *p, const topic_match *topic, td_by
         out->book = (msg_book){.head = h.head,
                                .levels = d->levels,
                                .level_count = h.count,
-                               .rpi_sizes = p->roles.rpi_size != KEY_NONE ? d->rpi_sizes : NULL};
+                               .rpi_sizes = p->has_rpi ? d->rpi_sizes : NULL};
     else
         out->trades = (msg_trades){.head = h.head, .trades = d->trades, .trade_count = h.count};
     out->is_record = 0;

@@ -204,47 +204,6 @@ static void plan_lead_init(plan_lead *lead, char first, const char *key)
     lead->bytes = (uint32_t)size;
 }
 
-/* Note what the fast path want of each field. */
-static void plan_fast_fields(decode_plan *p)
-{
-    const topic_row *row = p->row;
-    TD_ASSERT(p->is_fast);
-    TD_ASSERT(row->field_count <= FAST_FIELDS_MAX);
-    const struct {
-        uint8_t field;
-        fast_role role;
-    } roles[] = {
-        {p->roles.price, ROLE_PRICE},       {p->roles.size, ROLE_SIZE},
-        {p->roles.side, ROLE_SIDE},         {p->roles.symbol, ROLE_SYMBOL},
-        {p->roles.time, ROLE_TIME},         {p->roles.cross_seq, ROLE_CROSS_SEQ},
-        {p->roles.trade_id, ROLE_TRADE_ID}, {p->roles.tick_direction, ROLE_TICK_DIRECTION},
-        {p->roles.block, ROLE_BLOCK},       {p->roles.seq, ROLE_SEQ},
-        {p->roles.rpi, ROLE_RPI},
-    };
-    for (size_t i = 0; i < row->field_count; i++)
-        plan_lead_init(&p->leads[i], i == 0 ? '{' : ',', row->fields[i].key);
-    for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++)
-        if (roles[i].field != KEY_NONE)
-            p->role_of[roles[i].field] = (uint8_t)roles[i].role;
-    if (p->roles.side != KEY_NONE && row->fields[p->roles.side].type == FIELD_IS_BUY)
-        p->role_of[p->roles.side] = ROLE_IS_BUY;
-    if (p->roles.time != KEY_NONE)
-        p->time_unit_ns = field_unit_ns(row->fields[p->roles.time].unit);
-}
-
-/* The field of a member, the preferred one if there are several; KEY_NONE if there is none. */
-static uint8_t role(const topic_row *row, msg_member member)
-{
-    uint8_t found = KEY_NONE;
-    for (size_t i = 0; i < row->field_count; i++) {
-        if (row->fields[i].member != member || (row->fields[i].flags & FIELD_INHERITED))
-            continue;
-        if (found == KEY_NONE || (row->fields[i].flags & FIELD_PREFERRED))
-            found = (uint8_t)i;
-    }
-    return found;
-}
-
 /* Keys of entries, and which of them stand for the same. */
 static void plan_entry(decode_plan *p)
 {
@@ -262,28 +221,54 @@ static void plan_entry(decode_plan *p)
         for (size_t j = 0; j < row->field_count; j++)
             p->has_rival[i] |= j != i && row->fields[j].member == row->fields[i].member;
     }
-    p->roles = (plan_roles){
-        .price = role(row, MEMBER_PRICE),
-        .size = role(row, MEMBER_SIZE),
-        .side = role(row, MEMBER_SIDE),
-        .symbol = role(row, MEMBER_SYMBOL),
-        .time = role(row, MEMBER_EXCHANGE_TIME),
-        .cross_seq = role(row, MEMBER_CROSS_SEQ),
-        .trade_id = role(row, MEMBER_TRADE_ID),
-        .tick_direction = role(row, MEMBER_TICK_DIRECTION),
-        .seq = role(row, MEMBER_SEQ),
-        .block = role(row, MEMBER_IS_BLOCK_TRADE),
-        .rpi = role(row, MEMBER_IS_RPI_TRADE),
-        .rpi_size = role(row, MEMBER_RPI_SIZE),
-    };
 }
 
-/* 1 if every field is one that the fast path keep, or text (such as a level's id) that needs no
+/* ---- can the fast path read a row's frames? ---- */
+
+/* The field of each role, the preferred one if there are several; KEY_NONE if there is none. */
+typedef struct role_fields {
+    uint8_t of[ROLE_COUNT];
+} role_fields;
+
+static uint8_t field_of(const topic_row *row, msg_member member)
+{
+    uint8_t found = KEY_NONE;
+    for (size_t i = 0; i < row->field_count; i++) {
+        if (row->fields[i].member != member || (row->fields[i].flags & FIELD_INHERITED))
+            continue;
+        if (found == KEY_NONE || (row->fields[i].flags & FIELD_PREFERRED))
+            found = (uint8_t)i;
+    }
+    return found;
+}
+
+static role_fields find_roles(const topic_row *row)
+{
+    static const msg_member MEMBERS_OF[ROLE_COUNT] = {
+        [ROLE_PRICE] = MEMBER_PRICE,
+        [ROLE_SIZE] = MEMBER_SIZE,
+        [ROLE_SIDE] = MEMBER_SIDE,
+        [ROLE_SYMBOL] = MEMBER_SYMBOL,
+        [ROLE_TIME] = MEMBER_EXCHANGE_TIME,
+        [ROLE_CROSS_SEQ] = MEMBER_CROSS_SEQ,
+        [ROLE_SEQ] = MEMBER_SEQ,
+        [ROLE_TRADE_ID] = MEMBER_TRADE_ID,
+        [ROLE_TICK_DIRECTION] = MEMBER_TICK_DIRECTION,
+        [ROLE_BLOCK] = MEMBER_IS_BLOCK_TRADE,
+        [ROLE_RPI] = MEMBER_IS_RPI_TRADE,
+    };
+    role_fields roles;
+    for (size_t i = 0; i < ROLE_COUNT; i++)
+        roles.of[i] = field_of(row, MEMBERS_OF[i]);
+    return roles;
+}
+
+/* 1 if every field is one that the fast path keeps, or text (such as a level's id) that needs no
  * reading to be accepted. */
-static int fields_are_fast(const topic_row *row, const plan_roles *roles)
+static int fields_are_fast(const topic_row *row, const role_fields *roles)
 {
     for (size_t i = 0; i < row->field_count; i++) {
-        int is_role = memchr(roles, (int)i, sizeof *roles) != NULL;
+        int is_role = memchr(roles->of, (int)i, sizeof roles->of) != NULL;
         const field_row *field = &row->fields[i];
         int is_twin = field->member == MEMBER_EXCHANGE_TIME; /* of the preferred time */
         if (!is_role && !is_twin && field->type != FIELD_TEXT)
@@ -294,28 +279,29 @@ static int fields_are_fast(const topic_row *row, const plan_roles *roles)
     return 1;
 }
 
-/* The fast path always want price and side, and a size of what is no delete: so must the row. */
-static int roles_are_required(const topic_row *row, const plan_roles *roles)
+static int is_required(const topic_row *row, uint8_t field, unsigned flag)
 {
-    if (roles->price == KEY_NONE || roles->size == KEY_NONE || roles->side == KEY_NONE)
-        return 0;
-    unsigned size_flag = row->type == MSG_TRADE ? FIELD_REQUIRED : FIELD_REQUIRED_TO_SET;
-    return (row->fields[roles->price].flags & FIELD_REQUIRED) != 0 &&
-           (row->fields[roles->side].flags & FIELD_REQUIRED) != 0 &&
-           (row->fields[roles->size].flags & size_flag) != 0;
+    return field != KEY_NONE && (row->fields[field].flags & flag) != 0;
+}
+
+/* The fast path requires price and side, and the size of what is no delete: so must the row. */
+static int roles_are_required(const topic_row *row, const role_fields *roles)
+{
+    return is_required(row, roles->of[ROLE_PRICE], FIELD_REQUIRED) &&
+           is_required(row, roles->of[ROLE_SIDE], FIELD_REQUIRED) &&
+           is_required(row, roles->of[ROLE_SIZE],
+                       row->type == MSG_TRADE ? FIELD_REQUIRED : FIELD_REQUIRED_TO_SET);
 }
 
 /* Can entries that are objects be read on the fast path? Of trades, the members that have a place
  * in the struct have it as one type only. */
-static int objects_are_fast(const decode_plan *p)
+static int objects_are_fast(const decode_plan *p, const role_fields *roles)
 {
     const topic_row *row = p->row;
-    const plan_roles *roles = &p->roles;
-    if (row->field_count > FAST_FIELDS_MAX || !roles_are_required(row, roles))
+    uint8_t time = roles->of[ROLE_TIME];
+    if (row->field_count > FAST_FIELDS_MAX || p->has_rpi || !roles_are_required(row, roles))
         return 0;
-    if (roles->rpi_size != KEY_NONE)
-        return 0;
-    if (roles->time != KEY_NONE && field_unit_ns(row->fields[roles->time].unit) == 0)
+    if (time != KEY_NONE && field_unit_ns(row->fields[time].unit) == 0)
         return 0;
     return fields_are_fast(row, roles);
 }
@@ -337,8 +323,8 @@ static int arrays_are_fast(const decode_plan *p)
     return 1;
 }
 
-/* The flags that the fast path know, of all items of a row; -1: they do not know where its
- * entries stand. */
+/* 1 if the entries of all items of a row are arrays, 0 if they are objects; -1: the fast path does
+ * not know some of the items' flags. */
 static int fast_items_are_positional(const topic_row *row)
 {
     unsigned known = ITEMS_REQUIRED | ITEMS_ZERO_DELETES | ITEMS_LIST;
@@ -356,7 +342,7 @@ static int fast_items_are_positional(const topic_row *row)
 
 /* Can the fast path of the row's type read its frames? The ordinary frame is then read without
  * the row-driven decoder. */
-static int plan_is_fast(const decode_plan *p)
+static int plan_is_fast(const decode_plan *p, const role_fields *roles)
 {
     const topic_row *row = p->row;
     if (row->type != MSG_BOOK_CHANGE && row->type != MSG_TRADE)
@@ -367,7 +353,34 @@ static int plan_is_fast(const decode_plan *p)
     int is_positional = fast_items_are_positional(row);
     if (is_positional < 0 || row->topic_key != NULL)
         return 0;
-    return is_positional ? arrays_are_fast(p) : objects_are_fast(p);
+    return is_positional ? arrays_are_fast(p) : objects_are_fast(p, roles);
+}
+
+/* Note what the fast path needs of each field. */
+static void plan_fast_fields(decode_plan *p, const role_fields *roles)
+{
+    const topic_row *row = p->row;
+    TD_ASSERT(row->field_count <= FAST_FIELDS_MAX);
+    for (size_t i = 0; i < row->field_count; i++)
+        plan_lead_init(&p->leads[i], i == 0 ? '{' : ',', row->fields[i].key);
+    for (size_t i = 0; i < ROLE_COUNT; i++)
+        if (roles->of[i] != KEY_NONE)
+            p->role_of[roles->of[i]] = (uint8_t)i;
+    if (p->is_positional)
+        return;
+    uint8_t side = roles->of[ROLE_SIDE];
+    uint8_t time = roles->of[ROLE_TIME];
+    p->size_bit = UINT64_C(1) << roles->of[ROLE_SIZE];
+    p->required_fields = UINT64_C(1) << roles->of[ROLE_PRICE] | UINT64_C(1) << side;
+    if (row->type == MSG_TRADE)
+        p->required_fields |= p->size_bit;
+    if (row->fields[side].type == FIELD_IS_BUY)
+        p->role_of[side] = ROLE_IS_BUY;
+    if (time == KEY_NONE)
+        return;
+    p->time_unit_ns = field_unit_ns(row->fields[time].unit);
+    if (row->type == MSG_TRADE) /* its other spelling is the row-driven decoder's */
+        p->required_fields |= UINT64_C(1) << time;
 }
 
 /* Has the head, or the plain struct of the row's type, a place for every field? */
@@ -473,11 +486,13 @@ static int plan_fill(decode_plan *p)
     plan_kinds(p);
     plan_entry(p);
     plan_follow(p);
-    p->is_fast = (uint8_t)plan_is_fast(p);
+    const role_fields roles = find_roles(row);
+    p->has_rpi = field_of(row, MEMBER_RPI_SIZE) != KEY_NONE;
+    p->is_fast = (uint8_t)plan_is_fast(p, &roles);
     p->is_struct_whole = (uint8_t)plan_struct_is_whole(row);
     p->is_positional = (row->items[0].flags & ITEMS_POSITIONAL) != 0;
     if (p->is_fast)
-        plan_fast_fields(p);
+        plan_fast_fields(p, &roles);
     return 1;
 }
 

@@ -112,12 +112,6 @@ typedef struct plan_node {
         items[FRAME_ANY]; /* by kind of frame: the row's items that stand here, or PLAN_NO_ITEMS */
 } plan_node;
 
-/* Fields that the fast path look for by meaning. */
-typedef struct plan_roles {
-    uint8_t price, size, side, symbol, time, cross_seq, seq, trade_id, tick_direction, block, rpi,
-        rpi_size;
-} plan_roles;
-
 /* What stands before a field's value when fields come in the order of the row: {"price": or
  * ,"size": */
 enum { PLAN_LEAD_WORDS = 3 };
@@ -136,9 +130,9 @@ static inline int plan_lead_is(const plan_lead *lead, const uint8_t *p)
     return differs == 0 && lead->bytes != 0;
 }
 
-/* What a field is to the fast path. */
+/* What a field of an entry is to the fast path. */
 typedef enum fast_role {
-    ROLE_UNREAD, /* has no place in their structs */
+    ROLE_UNREAD, /* the plain struct has no place for it */
     ROLE_PRICE,
     ROLE_SIZE,
     ROLE_SIDE,
@@ -151,6 +145,7 @@ typedef enum fast_role {
     ROLE_TICK_DIRECTION,
     ROLE_BLOCK,
     ROLE_RPI,
+    ROLE_COUNT,
 } fast_role;
 
 /* Where a field of the envelope goes. */
@@ -197,8 +192,10 @@ typedef struct decode_plan {
     uint8_t has_rival[TOPIC_FIELDS_MAX]; /* another field has the same member */
     plan_lead leads[FAST_FIELDS_MAX];
     uint8_t role_of[FAST_FIELDS_MAX]; /* fast_role of each field */
+    uint64_t size_bit;                /* the size's among the fields of an entry */
+    uint64_t required_fields;         /* a bit for each field that the fast path must have met */
     uint64_t time_unit_ns;            /* of the entries' preferred time */
-    plan_roles roles;                 /* KEY_NONE where the row has no such field */
+    uint8_t has_rpi;                  /* levels tell retail orders apart */
     uint8_t has_symbol;               /* the topic's pattern has one */
     uint8_t needs_kind;               /* which entries count depends on the frame's kind */
     uint8_t is_fast;                  /* the fast path of its type can read it */
