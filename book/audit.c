@@ -17,7 +17,7 @@ static const rule_row *rule_of(const topic_row *row, rule_id rule)
     return NULL;
 }
 
-/* The rule that makes a topic take part; NULL for trades, which candles ask for. */
+/* The rule that makes a topic take part; NULL for trades, which have none. */
 static const rule_row *rule_of_part(const topic_row *row, audit_part part)
 {
     static const rule_id RULES[AUDIT_PARTS] = {
@@ -101,7 +101,7 @@ size_t audit_bytes(const audit *a)
     return bytes;
 }
 
-/* What a member remembers, by its part. */
+/* Make a member's memory, by its part. */
 static td_result member_furnish(audit_member *member, td_err *err)
 {
     switch (member->part) {

@@ -65,7 +65,7 @@ static void note_best(book_state *state, const book *b)
     }
 }
 
-/* Remember the book as it is. Numbers that fall begin a new memory. */
+/* Remember the current state of the book. A number that falls begins a new memory. */
 static book_state *remember(book_memory *memory, int64_t seq, uint64_t recv_ns, track *t)
 {
     if (memory->count > 0 && seq < state_back(memory, 0)->seq)
@@ -105,9 +105,8 @@ static rule_id rule_between(const audit_member *a, const audit_member *b)
     return a->row == b->row && a->line != b->line ? RULE_LINES_AGREE : RULE_BOOKS_AGREE;
 }
 
-/* Two books began to differ, or are equal again. What is said then names the same places and the
- * same beginning both times, whatever connections came between: the ledger's row must find its end.
- */
+/* Two books began to differ, or are equal again. Both findings name the same parties and the same
+ * beginning, whatever connections came between, so that the ledger can close the row. */
 static void emit_pair(audit_member *first, audit_member *second, const audit_member *from,
                       audit_event event, const book_state *now, audit_verdict *out)
 {
@@ -192,14 +191,14 @@ static audit_member *reference_book(audit *a, uint32_t line)
 /* The states around a number: the last one at or before it, the first one at or after it. Either
  * may be NULL. */
 static void find_around(book_memory *memory, int64_t seq, const book_state **before,
-                        const book_state **behind)
+                        const book_state **after)
 {
     *before = NULL;
-    *behind = NULL;
+    *after = NULL;
     for (uint32_t back = 0; back < memory->count && *before == NULL; back++) {
         const book_state *state = state_back(memory, back);
         if (state->seq >= seq)
-            *behind = state;
+            *after = state;
         if (state->seq <= seq)
             *before = state;
     }
@@ -213,30 +212,30 @@ static int is_best(const book_state *state, int side, td_decimal price)
 /* One ticker with the book's states around it. At equal numbers its prices are the book's. Between
  * two states they are nearly always those of one of the two (275 of 275 recorded tickers, 6.7), but
  * the price may have been elsewhere in between: that is counted, and proves nothing. */
-static void judge_best(audit *a, audit_member *member, const best_waiting *said,
+static void judge_best(audit *a, audit_member *member, const best_waiting *waiting,
                        book_memory *memory, audit_verdict *out)
 {
     const book_state *before;
-    const book_state *behind;
-    find_around(memory, said->seq, &before, &behind);
-    if (before == NULL || behind == NULL) {
+    const book_state *after;
+    find_around(memory, waiting->seq, &before, &after);
+    if (before == NULL || after == NULL) {
         a->stats.best.skipped++;
         return;
     }
     a->stats.best.compared++;
     for (int at = SIDE_BUY; at <= SIDE_SELL; at++) {
-        if (!said->has_price[at] || is_best(before, at, said->price[at]) ||
-            is_best(behind, at, said->price[at]))
+        if (!waiting->has_price[at] || is_best(before, at, waiting->price[at]) ||
+            is_best(after, at, waiting->price[at]))
             continue;
         a->stats.best.differed++;
         audit_item *item = audit_emit(out, AUDIT_DIFFERS, RULE_BEST_AGREES, member, member,
-                                      before->recv_ns, said->recv_ns);
-        if (before != behind)
+                                      before->recv_ns, waiting->recv_ns);
+        if (before != after)
             item->verdict.strength = STRENGTH_STATISTIC;
-        item->verdict.found = said->price[at].mantissa;
-        if (!before->has_best[at] || before->best[at].scale > said->price[at].scale ||
-            td_decimal_rescale(before->best[at], said->price[at].scale, &item->verdict.expected) !=
-                TD_OK)
+        item->verdict.found = waiting->price[at].mantissa;
+        if (!before->has_best[at] || before->best[at].scale > waiting->price[at].scale ||
+            td_decimal_rescale(before->best[at], waiting->price[at].scale,
+                               &item->verdict.expected) != TD_OK)
             item->verdict.expected = 0;
         return;
     }
@@ -281,14 +280,14 @@ void audit_best_take(audit *a, audit_member *member, const audit_frame *frame, c
     if (book_member == NULL)
         return;
     if (best->count == AUDIT_TICKERS_MAX) {
-        a->stats.best.skipped++; /* the book is far behind: the newest one is the most useful */
+        a->stats.best.skipped++; /* the book is far back: the newest ticker is the most useful */
         best->count--;
     }
-    best_waiting *said = &best->waiting[best->count++];
-    *said = (best_waiting){.seq = seq, .recv_ns = frame->recv_ns};
+    best_waiting *waiting = &best->waiting[best->count++];
+    *waiting = (best_waiting){.seq = seq, .recv_ns = frame->recv_ns};
     for (int at = SIDE_BUY; at <= SIDE_SELL; at++) {
-        said->price[at] = best->price[at];
-        said->has_price[at] = best->has_price[at];
+        waiting->price[at] = best->price[at];
+        waiting->has_price[at] = best->has_price[at];
     }
     judge_waiting(a, member, book_member->books, out);
 }

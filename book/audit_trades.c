@@ -40,7 +40,7 @@ typedef struct reading {
 typedef enum base_kind {
     BASE_NONE,
     BASE_START,   /* the candle's first trade */
-    BASE_READING, /* a reading of which only the time is known: somewhere around that */
+    BASE_READING, /* a reading: somewhere around its time */
     BASE_KNOWN,   /* the end of the last comparison */
 } base_kind;
 
@@ -215,7 +215,7 @@ static answer compare(candle_chain *chain, const trade_store *store, const readi
         chain->high = found_high;
         return ANSWER_EQUAL;
     }
-    /* A trade came that is behind the reading, or the sum is above it: nothing can help. */
+    /* A trade came after the reading, or the sum is above it: no later trade can make it equal. */
     if (trade_store_end(store) > reach || high > reach)
         return ANSWER_MISSING;
     trade_sum rest = trade_store_sum(store, high, trade_store_end(store));

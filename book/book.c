@@ -9,9 +9,9 @@
 #include "base/limits.h"
 
 enum {
-    HALVES_MAX = 32,       /* up to here halving without a branch is best (measured at 25 levels) */
-    GALLOP_START = 8,      /* most changes of a deep book are within the best eight levels */
-    CAPACITY_MIN = 64,     /* levels a side of a book whose depth is not known */
+    HALVES_MAX = 32,   /* up to here halving without a branch is fastest (measured at 25 levels) */
+    GALLOP_START = 8,  /* most changes of a deep book are within the best eight levels */
+    CAPACITY_MIN = 64, /* levels a side of a book whose depth is not known */
     LEVEL_TEXT_BYTES = 64, /* "Sell ", two decimals, a space, LF */
     SIDES = 2,
 };
@@ -101,16 +101,16 @@ static td_result side_grow(book_side *side, uint32_t capacity)
     return TD_OK;
 }
 
-/* Number of keys below key in a short side: no branch that the data could mislead. */
+/* Number of keys below key in a short side, without a branch that depends on the data. */
 static uint32_t rank_by_halves(const book_side *side, int64_t key)
 {
     const int64_t *at = side->keys;
     uint32_t left = side->count;
     while (left > 0) {
         uint32_t half = (left + 1) / 2;
-        const int64_t *behind = at + half;
+        const int64_t *after = at + half;
         /* As likely as not, so that the compiler makes a conditional move of it. */
-        at = __builtin_expect_with_probability(behind[-1] < key, 1, 0.5) ? behind : at;
+        at = __builtin_expect_with_probability(after[-1] < key, 1, 0.5) ? after : at;
         left -= half;
     }
     return (uint32_t)(at - side->keys);
@@ -161,9 +161,9 @@ static td_result side_make_space(book_side *side, uint32_t rank)
         if (side_grow(side, twice > LIMIT_BOOK_LEVELS ? LIMIT_BOOK_LEVELS : twice) != TD_OK)
             return TD_E_NOMEM;
     }
-    size_t behind = side->count - rank;
-    memmove(side->keys + rank + 1, side->keys + rank, behind * sizeof *side->keys);
-    memmove(side->sizes + rank + 1, side->sizes + rank, behind * sizeof *side->sizes);
+    size_t after = side->count - rank;
+    memmove(side->keys + rank + 1, side->keys + rank, after * sizeof *side->keys);
+    memmove(side->sizes + rank + 1, side->sizes + rank, after * sizeof *side->sizes);
     side->count++;
     return TD_OK;
 }
@@ -171,16 +171,16 @@ static td_result side_make_space(book_side *side, uint32_t rank)
 static void side_remove(book_side *side, uint32_t rank)
 {
     TD_ASSERT(rank < side->count);
-    size_t behind = side->count - rank - 1;
-    memmove(side->keys + rank, side->keys + rank + 1, behind * sizeof *side->keys);
-    memmove(side->sizes + rank, side->sizes + rank + 1, behind * sizeof *side->sizes);
+    size_t after = side->count - rank - 1;
+    memmove(side->keys + rank, side->keys + rank + 1, after * sizeof *side->keys);
+    memmove(side->sizes + rank, side->sizes + rank + 1, after * sizeof *side->sizes);
     side->count--;
 }
 
 /* ---- digests that follow changes ---- */
 
-/* A level was put in (behind this is called) or is taken out (in front of that): it counts for the
- * whole book, and if it is among the best, for those. */
+/* To be called after a level was added, and before one is removed. It counts for the whole book,
+ * and, if it is among the best, for those. */
 static inline void hash_change(book *b, msg_side at, uint32_t rank, uint64_t sign)
 {
     const book_side *side = &b->sides[at];
@@ -200,8 +200,8 @@ static void hash_all(book *b)
             hash_change(b, (msg_side)at, i, HASH_ADD);
 }
 
-/* A level was made, or is removed, among the best: the last of them is pushed out, or the one
- * after them moves up. */
+/* To be called after a new level was added among the best, which pushes the last of them out, and
+ * before one of them is removed, which lets the next level move up. */
 static void hash_shift(book *b, msg_side at, uint32_t rank, uint64_t sign)
 {
     const book_side *side = &b->sides[at];
@@ -232,7 +232,7 @@ static void values_narrow(int64_t *values, uint32_t count, int64_t factor)
         values[i] /= factor;
 }
 
-/* What of a level is meant: the two have scales of their own. */
+/* A part of a level: each has its own scale. */
 typedef enum level_part { PART_PRICE, PART_SIZE } level_part;
 
 static uint8_t *part_scale(book *b, level_part part)
@@ -351,9 +351,9 @@ static void level_apply(book *b, const msg_level *level, msg_action action, book
         level_put(b, (msg_side)level->side, key, size, action, outcome);
 }
 
-/* A whole book as it mostly comes, each side from the best to the worst: from its end on, no level
- * moves another. 0 if it comes in another way, or anything about it is odd: then the book is in
- * between. */
+/* A whole book in the usual order, each side from the best level to the worst: added from its end
+ * on, no level moves another. 0 if it has another order, or any level does not fit: then the book
+ * holds a part of it. */
 static int replace_ordered(book *b, const msg_book *change)
 {
     for (size_t i = change->level_count; i-- > 0;) {
@@ -383,7 +383,7 @@ void book_replace(book *b, const msg_book *change, book_outcome *outcome)
     if (replace_ordered(b, change))
         return;
     book_clear(b);
-    /* Every level is new, so one that is there already is there twice. */
+    /* Every level is new: one that exists already is in the snapshot twice. */
     for (size_t i = 0; i < change->level_count; i++)
         level_apply(b, &change->levels[i], ACTION_INSERT, outcome);
 }
@@ -534,7 +534,8 @@ static void hash_best(const book *b, uint32_t depth, uint64_t sums[2])
     }
 }
 
-/* Who asks for the best so many asks after each frame: the deepest that was asked for is kept. */
+/* From now on update the sums of the best depth levels with each change: callers ask after each
+ * frame. */
 static void keep_window(book *b, uint32_t depth)
 {
     begin_hashing(b);

@@ -1,10 +1,10 @@
-/* One level-2 order book: what the exchange says is in it, nothing more. A book takes typed
- * messages, keeps both sides sorted by price, and says for each operation whether it fitted. It
- * does no I/O, knows no clock and no thread, and judges nothing: rules are book/continuity.h's.
+/* One level-2 order book, with exactly the exchange's levels. A book takes typed messages, keeps
+ * both sides sorted by price, and counts operations that did not fit. It does no I/O, has no clock
+ * and no thread, and judges nothing: rules are book/continuity.h's.
  *
  * Prices and sizes are integers at a scale that the book keeps per kind and widens when a frame has
- * more places; equal values are equal whatever text they had. A level is known by its side and
- * price, so a price may be on both sides at once (the book is crossed then).
+ * more places; equal values are equal whatever text they had. Side and price identify a
+ * level, so a price may be on both sides at once (the book is crossed then).
  *
  * Cost: a side is two arrays sorted by price, best last. Up to 32 levels the place is found by
  * halving without a branch, beyond that by a search that starts at the best, because
@@ -26,18 +26,18 @@ extern "C" {
 
 typedef struct book book;
 
-/* What applying a frame met. Counts of entries that did not fit; the book is changed all the same,
- * as far as it can be (a delete of nothing deletes nothing, an insert of a level sets it). */
+/* Counts of a frame's entries that did not fit. The book is changed all the same, as far as
+ * possible (a delete of a missing level does nothing, an insert of an existing one sets it). */
 typedef struct book_outcome {
-    uint32_t delete_misses;  /* deletes of levels that were not there */
-    uint32_t update_misses;  /* updates of levels that were not there (the level is set) */
+    uint32_t delete_misses;  /* deletes of levels that did not exist */
+    uint32_t update_misses;  /* updates of levels that did not exist (the level is set) */
     uint32_t update_repeats; /* updates to the size that the level has already; also levels that a
                                 delta sets (ACTION_SET) to it */
-    uint32_t insert_hits;    /* inserts of levels that were there (the size is replaced) */
+    uint32_t insert_hits;    /* inserts of levels that existed (the size is replaced) */
     uint32_t empty_sizes;    /* levels set, updated or inserted with a size of 0 or less */
     uint32_t overflows;      /* levels beyond the book's bound: not kept */
-    uint32_t no_memory;      /* levels that there was no memory for: not kept. The frame is not to
-                                blame */
+    uint32_t no_memory;      /* levels that there was no memory for: not kept. No fault of the
+                                frame */
     uint32_t out_of_range;   /* prices or sizes that do not fit at the book's scale: not kept */
 } book_outcome;
 
@@ -47,7 +47,7 @@ typedef struct book_level {
 } book_level;
 
 /* An empty book with space for depth levels a side, and double that while a frame is applied,
- * before it has to allocate; depth 0: not known. Whatever the depth, it holds up to
+ * before it has to allocate; depth 0: unknown. Whatever the depth, it holds up to
  * LIMIT_BOOK_LEVELS. TD_E_NOMEM. */
 TD_MUST_USE td_result book_open(uint32_t depth, book **out, td_err *err);
 void book_close(book *book);
@@ -78,14 +78,14 @@ int book_level_at(const book *book, msg_side side, size_t index, book_level *out
 /* 1 if the best bid is at or above the best ask. */
 int book_is_crossed(const book *book);
 
-/* Digest over both sides: equal for equal books, by value, whatever the scale and whatever way led
- * there. From the first call on the book keeps it up to date with each change, so that asking after
- * every frame costs what changed, not what is there. Finds accidents, not forgery. */
+/* Digest over both sides: equal for equal books, by value, whatever the scale and the history. From
+ * the first call on the book updates it with each change, so that a digest after every frame costs
+ * what changed, not the whole book. Detects accidents, not forgery. */
 void book_hash(book *book, td_hasher *into);
 
 /* The same over the best depth levels of each side (0: all of them), as 64 bits: equal for books
- * that show the same that far. The deepest that was asked for is kept up to date with each change
- * as all of them are; one less deep costs its depth. */
+ * that are equal that far. The greatest depth so far is updated with each change; a lesser one
+ * costs its depth. */
 uint64_t book_hash_best(book *book, uint32_t depth);
 
 /* SHA-1 as the report states it: lines "SIDE PRICE SIZE" joined by LF, none at the end, Buy first,

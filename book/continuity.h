@@ -4,7 +4,7 @@
  * topic's book if it has one. Rules and their strength are data (schema/topic.h); what a rule
  * means, with the facts that it stands on, is beside its function in continuity_rules.c (frames)
  * and continuity_entries.c (single entries), and nowhere else. Rules across topics are
- * book/audit.h's: a track passes them over.
+ * book/audit.h's: a track ignores them.
  *
  * States of a topic that starts with a snapshot (RULE_ANCHORED):
  *   unanchored   nothing yet, or the connection is a new one: a delta breaks the rule "anchored"
@@ -13,7 +13,7 @@
  *                rules about its content are not checked any more, because what they would find is
  *                the same break again; sequences and times still are
  * Where every frame of a topic is a whole book, the one that shows a loss (seq_step) leaves it
- * anchored: what was lost is over with it. A snapshot leads to anchored from anywhere, and
+ * anchored: it replaces what was lost. A snapshot leads to anchored from anywhere, and
  * sequences and times start over with it: on a live topic it is a reset, counted as such and no
  * fault (docs/wire.md 6.6). A frame with no predecessor cannot break a rule about order. A topic
  * without a book and without snapshots is broken from a bad frame to the next good one: frames of
@@ -40,7 +40,7 @@ typedef struct track track;
 typedef struct verdict_item {
     rule_id rule;
     rule_strength strength;
-    int64_t expected; /* what the rule wanted (last sequence, depth …); 0 if that says nothing */
+    int64_t expected; /* by the rule (last sequence, depth …); 0 where it has no meaning */
     int64_t found;
 } verdict_item;
 
@@ -66,11 +66,11 @@ TD_MUST_USE td_result track_open(const topic_row *row, track **out, td_err *err)
 void track_close(track *track);
 
 /* From now on frames are of this row: the exchange changed the topic under its name (a row has
- * dates, schema/topic.h). The book, and what is known of the frame before, stay. Both rows are of
+ * dates, schema/topic.h). The book, and the memory of the frame before, stay. Both rows are of
  * one type. TD_E_NOMEM: the track keeps what it has of both, and can only be closed. */
 TD_MUST_USE td_result track_set_row(track *track, const topic_row *row, td_err *err);
 
-/* Take one decoded frame of the track's row: apply it to the book, check every rule of the row. */
+/* Apply one decoded frame of the track's row to the book, and check every rule of the row. */
 void track_apply(track *track, const message *message, verdict *out);
 
 /* The frame could not be decoded: what it would have changed cannot be trusted until the next

@@ -438,8 +438,8 @@ static int is_confirmed(const message *m, size_t index)
     return value != NULL && value->type == VALUE_BOOL && value->as.is_true;
 }
 
-/* kline_confirm: what was closed is not sent again: each candle is confirmed once, as the last that
- * is said of it. */
+/* kline_confirm: a candle that was closed is not sent again: each is confirmed once, by its last
+ * frame. */
 int check_kline_confirm(const rule_view *v, verdict_item *item)
 {
     track_entries *e = v->track->entries;

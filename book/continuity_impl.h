@@ -33,10 +33,10 @@ typedef enum seq_number {
     SEQ_NUMBERS
 } seq_number;
 
-/* A version as text, as long as one that was met: two or three numbers of at most 19 digits. */
+/* Longest version: two or three numbers of at most 19 digits. */
 enum { VERSION_BYTES = 64 };
 
-/* What the rules look at, worked out once per frame, after the book took it. */
+/* What the rules compare, computed once per frame, after the book took it. */
 typedef struct frame_facts {
     const message *message;
     uint8_t is_delta;
@@ -54,7 +54,7 @@ void frame_facts_gather(const track *t, const message *m, frame_facts *f);
 
 typedef struct track_rule track_rule;
 
-/* All that a rule may look at. */
+/* The input of a rule. */
 typedef struct rule_view {
     const track *track; /* as the frame before left it; the book has taken this frame */
     const track_rule *rule;
@@ -64,7 +64,7 @@ typedef struct rule_view {
 /* 1 if the frame breaks the rule; then item's expected and found are filled. */
 typedef int rule_fn(const rule_view *view, verdict_item *item);
 
-/* What a rule returns that is broken. */
+/* The result of a rule that is broken. */
 static inline int rule_broken(verdict_item *item, int64_t expected, int64_t found)
 {
     item->expected = expected;
@@ -77,7 +77,7 @@ typedef enum rule_scope {
     SCOPE_CONTENT, /* about the book's content: only while that can be trusted */
 } rule_scope;
 
-/* Most frames leave a clean outcome (all counts 0); rules that look at nothing else hold then. */
+/* Most frames leave a clean outcome (all counts 0): rules about nothing else hold then. */
 typedef enum rule_subject { SUBJECT_ANY, SUBJECT_OUTCOME } rule_subject;
 
 typedef struct rule_check {
@@ -111,7 +111,7 @@ size_t track_entries_bytes(const track_entries *entries);
 /* A new connection: what came before binds nothing. */
 void track_entries_forget(track_entries *entries);
 
-/* 1 if an entry since the last call was not judged, because a bound was met. */
+/* 1 if an entry since the last call was not judged, because a bound was reached. */
 int track_entries_take_unjudged(track_entries *entries);
 
 /* 1 if the rule is judged with what track_entries remembers. */

@@ -2,7 +2,7 @@
 
 #include "base/assert.h"
 
-/* Each rule: what it says, why it is believed (sections of docs/wire.md), and what it can find.
+/* Each rule: what it means, the evidence for it (sections of docs/wire.md), and what it can find.
  * "Frame before" is the one of the same connection, topic and symbol; without one a rule about
  * order holds. */
 
@@ -72,7 +72,7 @@ static int check_version_differs(const rule_view *v, verdict_item *item)
     return before.size > 0 && td_bytes_equal(now, before) ? rule_broken(item, 0, 0) : 0;
 }
 
-/* One number of a version, and what is behind the '_' that follows it. Numbers beyond 63 bits do
+/* One number of a version; *text becomes what follows its '_'. Numbers beyond 63 bits do
  * not occur; they count as the greatest. */
 static int64_t version_part(td_bytes *text)
 {

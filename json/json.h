@@ -1,9 +1,9 @@
 /* Reading JSON: frames, requests, events, captures, ready files.
  *
- * simdjson finds the structure of a text (json/json_index.h); values are
- * read from there on demand, when asked for, where they stand. json_parse() checks the whole text
- * against RFC 8259 first, trailing bytes included, so what it gave cannot fail later for being
- * malformed. Beyond the RFC it refuses lone surrogates, nesting beyond LIMIT_JSON_DEPTH, and texts
+ * simdjson finds the structure of a text (json/json_index.h); values are read from the text on
+ * demand. json_parse() checks the whole text against RFC 8259 first, trailing bytes included, so
+ * that no later call can fail because the text is malformed. Beyond the RFC it refuses lone
+ * surrogates, nesting beyond LIMIT_JSON_DEPTH, and texts
  * over LIMIT_FRAME_BYTES (or the parser's own bound). A UTF-8 byte order mark in front is skipped.
  *
  * Keys are case-sensitive; escapes in keys are resolved before comparing. Of a key that stands
@@ -48,7 +48,7 @@ typedef struct json_error {
     uint8_t is_encoding; /* 1: bytes that are no UTF-8 */
 } json_error;
 
-/* The parser works in blocks: JSON_PADDING_BYTES behind a text must be readable. */
+/* The parser works in blocks: JSON_PADDING_BYTES after a text must be readable. */
 typedef enum json_padding {
     JSON_PADDED, /* they are (their values do not matter): the text is read where it is */
     JSON_COPIED, /* they may not be: the parser makes a copy first, and values point into that */
@@ -60,7 +60,7 @@ enum { JSON_PADDING_BYTES = 64 };
 TD_MUST_USE td_result json_parser_open(size_t bytes_max, json_parser **out, td_err *err);
 void json_parser_close(json_parser *parser);
 
-/* Check a whole text and give its value. TD_OK; TD_E_INVALID (what and where in err and
+/* Check a whole text and return its value. TD_OK; TD_E_INVALID (what and where in err and
  * json_parse_error); TD_E_LIMIT (too long, too deep); TD_E_NOMEM. err may be NULL. */
 TD_MUST_USE td_result json_parse(json_parser *parser, td_bytes text, json_padding padding,
                                  json_value *root, td_err *err);
@@ -87,7 +87,7 @@ int json_find_u64(json_value object, const char *key, uint64_t *out);
 
 /* Iteration over an array's elements or an object's members, in the order of the text:
  *     for (json_iter it = json_iter_of(v); json_next(&it, &key, &element);) …
- * Of a value that is no container there are none. */
+ * A value that is no container has none. */
 typedef struct json_iter {
     json_parser *parser;
     uint32_t token; /* the next element or key; 0: none is left */

@@ -1,11 +1,11 @@
 /* The structure of a JSON text as simdjson's first stage finds it: where each token begins. This is
- * the only door to simdjson (json/json_index.cc is the only C++ of the project).
+ * the only user of simdjson (json/json_index.cc is the only C++ of the project).
  *
  * It calls the stage itself, which is simdjson's internal interface, because its public ones do not
  * serve. DOM keeps neither a number's digits nor offsets. On-demand walks the very same index, but
  * forwards and once, where rows read a frame's parts in an order of their own; it leaves numbers,
- * words and escapes unchecked until they are asked for; and it cannot give the index of a frame
- * that is not valid, by which such a frame is still filed under its topic. Instructions a frame
+ * words and escapes unchecked until they are read; and it has no index of a frame that is not
+ * valid, by which such a frame is still filed under its topic. Instructions a frame
  * (callgrind; frames of 400 bytes of the simulated exchange, inverse and v5-linear):
  *
  *   this index                                                    1,810    1,880
@@ -48,7 +48,7 @@ typedef struct json_indexer json_indexer;
 json_indexer *json_indexer_open(void);
 void json_indexer_close(json_indexer *indexer);
 
-/* Index size bytes, behind which JSON_PADDING_BYTES are readable. *out is valid until the next
+/* Index size bytes, after which JSON_PADDING_BYTES are readable. *out is valid until the next
  * call. */
 json_index_result json_indexer_run(json_indexer *indexer, const uint8_t *bytes, size_t size,
                                    json_index *out);

@@ -10,7 +10,7 @@
 
 struct json_parser {
     json_indexer *indexer;
-    json_index index;   /* of the text behind its byte order mark */
+    json_index index;   /* of the text after its byte order mark */
     uint32_t bom_bytes; /* 3 if there was one, else 0 */
     uint32_t *after;    /* of each token that opens a container: the token after its end */
     size_t after_capacity;
@@ -59,7 +59,7 @@ static td_result fail(json_parser *parser, td_result rc, size_t offset, const ch
     return rc;
 }
 
-/* Make space for count elements; what was there is not needed any more. */
+/* Make space for count elements; the old content is lost. */
 static int reserve(void **memory, size_t *capacity, size_t count, size_t size)
 {
     if (count <= *capacity)
@@ -73,7 +73,7 @@ static int reserve(void **memory, size_t *capacity, size_t count, size_t size)
     return *memory != NULL;
 }
 
-/* Behind a refusal of the index: find out what it met first, and where. */
+/* Why and where the index refused a text. */
 static json_error explain_refusal(td_bytes text)
 {
     size_t string_at = text.size;
@@ -196,8 +196,7 @@ static size_t escape_bytes(const uint8_t *p, size_t left)
     return second >= 0xdc00 && second <= 0xdfff ? 12 : 0;
 }
 
-/* The inside of a string: that it is UTF-8 without control characters is known, escapes are left.
- */
+/* The inside of a string. The index checked UTF-8 and control characters; escapes remain. */
 static int check_string(check *c, td_bytes text)
 {
     const uint8_t *at = text.data;
@@ -212,7 +211,7 @@ static int check_string(check *c, td_bytes text)
     return 1;
 }
 
-/* Digits at text[at]; the offset behind them. */
+/* Skip digits at text[at]; returns the offset after them. */
 static size_t skip_digits(td_bytes text, size_t at)
 {
     while (at < text.size && text.data[at] >= '0' && text.data[at] <= '9')
@@ -283,9 +282,9 @@ static int check_key(check *c)
     return 1;
 }
 
-/* Behind a value: close what ends here, and go to the next value, if there is one. 1 there is a
- * next value, 0 not (refused, or the outermost value is complete: depth 0). */
-static int check_behind_value(check *c)
+/* After a value: close the containers that end here, and go to the next value. 1 if there is one, 0
+ * if not (refused, or the outermost value is complete: depth 0). */
+static int check_after_value(check *c)
 {
     while (c->depth > 0) {
         uint32_t open = c->open[c->depth - 1];
@@ -339,7 +338,7 @@ static int check_value(check *c)
         }
         if (c->error.what != NULL)
             return 0;
-        has_value = check_behind_value(c);
+        has_value = check_after_value(c);
     }
     return c->error.what == NULL;
 }
@@ -428,15 +427,14 @@ size_t json_offset(json_value value)
     return (size_t)value.parser->index.starts[value.token] + value.parser->bom_bytes;
 }
 
-/* Only containers have an end that was noted. */
 static int is_container(json_value value)
 {
     uint8_t first = json_char(&value.parser->index, value.token);
     return first == '{' || first == '[';
 }
 
-/* The token behind a value. */
-static uint32_t token_behind(json_value value)
+/* The token after a value. */
+static uint32_t token_after(json_value value)
 {
     return is_container(value) ? value.parser->after[value.token] : value.token + 1;
 }
@@ -448,7 +446,7 @@ td_bytes json_raw(json_value value)
     if (!is_container(value))
         return json_token(index, value.token);
     uint32_t start = index->starts[value.token];
-    uint32_t last = index->starts[token_behind(value) - 1];
+    uint32_t last = index->starts[token_after(value) - 1];
     return td_bytes_of(index->bytes + start, last - start + 1);
 }
 
@@ -475,9 +473,9 @@ int json_next(json_iter *iter, json_value *key, json_value *element)
         token += 2;
     }
     *element = (json_value){iter->parser, token};
-    uint32_t behind = token_behind(*element);
-    TD_ASSERT(behind > token);
-    iter->token = json_char(&iter->parser->index, behind) == ',' ? behind + 1 : 0;
+    uint32_t after = token_after(*element);
+    TD_ASSERT(after > token);
+    iter->token = json_char(&iter->parser->index, after) == ',' ? after + 1 : 0;
     return 1;
 }
 
@@ -492,13 +490,13 @@ size_t json_count(json_value container)
 
 /* ---- scalars: strings with their escapes resolved, numbers, words ---- */
 
-/* Four hexadecimal digits that were checked. */
+/* Four hexadecimal digits, which are valid. */
 static uint32_t hex_value(const uint8_t *p)
 {
     uint32_t value = 0;
     for (size_t i = 0; i < 4; i++) {
         uint32_t digit = p[i] <= '9' ? p[i] - (uint32_t)'0' : (p[i] | 0x20u) - (uint32_t)'a' + 10;
-        TD_ASSERT(digit < 16); /* check_string() has looked */
+        TD_ASSERT(digit < 16); /* check_string() checked it */
         value = value * 16 + digit;
     }
     return value;

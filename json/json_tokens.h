@@ -1,6 +1,6 @@
-/* Tokens of a text that simdjson has indexed and that was not checked any further, for who looks at
- * a few members of a frame (schema/classify.c). All others use json.h. Each function says what it
- * makes sure of. One thread per parser. */
+/* Tokens of a text that simdjson has indexed and that is not checked any further, to read a few
+ * members of a frame (schema/classify.c). All others use json.h. Each function says what it
+ * checks. One thread per parser. */
 #ifndef TD_JSON_TOKENS_H
 #define TD_JSON_TOKENS_H
 
@@ -20,8 +20,8 @@ TD_MUST_USE td_result json_parser_index(json_parser *parser, td_bytes text, json
 
 /* The index of the text that was indexed or parsed last, without its byte order mark. The address
  * stays the same as long as the parser lives. A json_value of that parser is a token of it: its
- * accessors, but for iteration and json_raw() of containers, need no more of the text than that
- * the token is its value's first. */
+ * accessors, except iteration and json_raw() of containers, only require that the token is its
+ * value's first. */
 const json_index *json_parser_tokens(const json_parser *parser);
 
 /* The token after a value, found by counting brackets only; index->count at the latest. */

@@ -13,8 +13,7 @@ enum {
     FRAME_KEY_OPEN = 1 << 2,  /* a key was written, its value is due */
 };
 
-/* All output goes through here: the place of the next size bytes; NULL: behind the first failure
- * nothing happens any more. */
+/* All output goes through here: the place of the next size bytes; NULL after the first failure. */
 static inline uint8_t *reserve(json_writer *writer, size_t size)
 {
     td_buf *out = writer->out;
@@ -87,8 +86,8 @@ static inline int word_is_plain(uint64_t word)
             high) == 0;
 }
 
-/* Most texts and all our keys are plain from end to end: such a one with its quotes, at to, where
- * there is space. The end of it; NULL: it is not plain. */
+/* Write a text that is plain from end to end, as most texts and all our keys are, with its quotes,
+ * at to, where there is space. Returns its end; NULL: it is not plain. */
 static uint8_t *place_plain(uint8_t *to, td_bytes text)
 {
     const uint8_t *p = text.data;
@@ -268,7 +267,7 @@ void json_write_text(json_writer *writer, const char *text)
         json_write_bytes(writer, td_bytes_str(text));
 }
 
-/* Digits from the last one back; what is before them is the sign. */
+/* Digits from the last one back, then the sign. */
 static void put_integer(json_writer *writer, uint64_t magnitude, int is_negative)
 {
     char text[24];

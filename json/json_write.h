@@ -2,8 +2,8 @@
  *
  * The writer puts in commas and colons, escapes strings, and asserts that calls nest as JSON does
  * (a key only in an object, a value only where one belongs): a wrong order is our own fault, never
- * the input's. The first failure of the buffer (bound, memory) is kept: everything behind it is
- * ignored and json_write_end() returns it, so that callers look once.
+ * the input's. The first failure of the buffer (bound, memory) is kept: later calls do nothing and
+ * json_write_end() returns it, so that callers check once.
  *
  * Text is compact, without white space. Strings may hold any bytes: what is no UTF-8 becomes
  * U+FFFD, one for each byte that belongs to no valid sequence; controls and direction marks, which
@@ -67,7 +67,7 @@ void json_write_number(json_writer *writer, td_decimal value);
 void json_write_bool(json_writer *writer, int value);
 void json_write_null(json_writer *writer);
 
-/* A value that is JSON text already; taken as it is, and not checked. */
+/* A value that is JSON text; copied without a check. */
 void json_write_raw(json_writer *writer, td_bytes json);
 
 /* Key and value in one call. */

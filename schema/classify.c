@@ -1,18 +1,19 @@
-/* Classification, by the rules of the family's exchange: the first hit wins.
+/* Classification, by the rules of the family's exchange: the first rule that fits decides.
  *
- * A frame is seen as the members of its object. Two readers find them: the ordinary data frame's
- * from its two ends, byte by byte, without a look at its entries; any other frame's over the JSON
+ * A frame is read as the members of its object. Two readers find them: the ordinary data frame's
+ * from its two ends, byte by byte, without its entries; any other frame's over the JSON
  * reader's index. What the members say, the topic's row and the exchange's time, is found by the
- * same functions for both. Those that need more of a frame than its ends give way to the index
- * (SEEN_UNSURE), so that for valid JSON both readers give the same answer.
+ * same functions for both. Where they need more of a frame than its ends, the index
+ * decides (SEEN_UNSURE), so that for valid JSON both readers give the same answer.
  *
  * Expected load: every frame of a recorder. Instructions a frame (callgrind; the simulated
  * exchange's inverse and v5-linear frames of 400 bytes): from both ends 1,640 and 1,800; over the
  * index 4,770 and 5,100, of which making the index is 1,810 and 1,880.
  *
- * No frame is judged here. What is malformed between the ends is not seen: such a frame is its
- * topic's, and the decoder says what is wrong with it. The index is unchecked, too, but where keys
- * or topic are written with escapes: that is checked first, because checking resolves them. */
+ * Classification judges no frame. It does not see what is malformed between the ends: such a frame
+ * is its topic's, and the decoder reports what is wrong with it. The index is unchecked, too,
+ * unless keys or topic have escapes: then the text is checked first, because checking resolves
+ * them. */
 #include "schema/classify.h"
 
 #include <string.h>
@@ -29,7 +30,7 @@
 
 enum { CLASSIFIER_TOPICS_MAX = 256, TOPIC_SLOT_BYTES = 64 };
 
-/* A topic's text and what it matched, remembered. */
+/* A topic's text and what it matched. */
 typedef struct topic_slot {
     const family *of; /* NULL: free */
     const topic_row *row;
@@ -71,7 +72,7 @@ typedef struct members {
     member at[MEMBERS_MAX];
 } members;
 
-/* What a frame is looked at for. */
+/* A frame's classification, and what it needs. */
 typedef struct job {
     classifier *memory;
     json_parser *parser;
@@ -82,7 +83,7 @@ typedef struct job {
     classification *out;
 } job;
 
-/* What is known of a value: it is there, it is absent, or only the index can tell. */
+/* Whether a value is present: yes, no, or only the index can tell. */
 typedef enum seen { SEEN_FOUND, SEEN_ABSENT, SEEN_UNSURE } seen;
 
 td_result classifier_open(classifier **out, td_err *err)
@@ -98,7 +99,7 @@ void classifier_close(classifier *c)
 
 /* ---- members from both ends of a frame ---- */
 
-/* Could the value of the key that data frames have as well be a control frame's? */
+/* Could the value of the shared key be a control frame's? */
 static int is_of_control(const frame_keys *keys, td_bytes json)
 {
     if (json_has_escape(json))
@@ -111,7 +112,7 @@ static int is_of_control(const frame_keys *keys, td_bytes json)
     return 0;
 }
 
-/* Keep a member. 0 if it says that this may be no data frame, or is one too many. */
+/* Add a member. 0 if this may be no data frame, or there are too many members. */
 static int add_plain(members *m, td_bytes key, const uint8_t *value, const uint8_t *value_end)
 {
     td_bytes json = td_bytes_of(value, (size_t)(value_end - value));
@@ -168,7 +169,7 @@ static const uint8_t *string_start(const members *m, const uint8_t *end)
     return quote == NULL || quote == m->data || quote[-1] == '\\' ? NULL : quote;
 }
 
-/* Where the scalar before end begins; NULL if that cannot be said. */
+/* The start of the scalar before end; NULL if it is not plain. */
 static const uint8_t *scalar_start(const members *m, const uint8_t *end)
 {
     if (end[-1] == '"')
@@ -203,7 +204,7 @@ static int read_tail(members *m)
 
 /* ---- members over an index ---- */
 
-/* No member so far. Their places are left as they are: there are many, and few are used. */
+/* No members. The array is left as it is: it is large, and few places are used. */
 static void members_init(members *m, const frame_keys *keys, json_parser *parser, uint32_t object)
 {
     m->keys = keys;
@@ -264,7 +265,7 @@ static uint32_t read_forwards(members *m, uint32_t token, stop where)
 static void read_object(members *m, const frame_keys *keys, json_parser *parser, uint32_t object)
 {
     members_init(m, keys, parser, object);
-    (void)read_forwards(m, object + 1, STOP_AT_END); /* where it ends is of no interest */
+    (void)read_forwards(m, object + 1, STOP_AT_END); /* the end is not needed */
 }
 
 /* Read members with scalars backwards from the end of the frame: "key" : value , … } */
@@ -303,7 +304,7 @@ static void read_frame(members *m, const frame_keys *keys, json_parser *parser)
         if (is_whole && is_data && (index->count > SMALL_TOKENS || has_topic)) {
             read_backwards(m, token);
             m->is_partial = 1;
-            if (m->known[keys->topic] == 0) /* it is between containers: look at everything */
+            if (m->known[keys->topic] == 0) /* it is between containers: read everything */
                 read_object(m, keys, parser, 0);
             return;
         }
@@ -314,8 +315,8 @@ static void read_frame(members *m, const frame_keys *keys, json_parser *parser)
     }
 }
 
-/* The members of an object with escapes in their keys resolved, for which the text has to be valid:
- * else as they were. */
+/* Read the members of an object again, with the escapes in their keys resolved. The text has to be
+ * valid for that: else they stay as they are. */
 static void resolve_escapes(members *m, classification *out)
 {
     json_value key;
@@ -429,8 +430,7 @@ static int scan_field(const field_row *field, td_bytes json, uint64_t *ns)
     return 1;
 }
 
-/* The time at a token in any form without escapes. What the decoder would refuse is no time here.
- */
+/* The time at a token in any form without escapes. What the decoder would reject is no time. */
 static seen read_field(const members *m, const field_row *field, uint32_t token, uint64_t *ns)
 {
     const json_index *index = m->index;
@@ -449,7 +449,7 @@ static seen read_field(const members *m, const field_row *field, uint32_t token,
     return SEEN_FOUND;
 }
 
-/* 1 if the row's time may stand in a field. */
+/* 1 if a field may hold the row's time. */
 static int is_time(const topic_row *row, const field_row *field)
 {
     return field->member == row->time_member && field->type == FIELD_TIME;
@@ -525,7 +525,7 @@ static seen exchange_time(const members *m, const topic_row *row, uint64_t *ns)
 
 /* ---- topics ---- */
 
-/* Which slot a topic's text would lie in. */
+/* The slot of a topic's text. */
 static topic_slot *slot_of(classifier *c, td_bytes text)
 {
     TD_ASSERT(text.size > 0);
@@ -536,14 +536,14 @@ static topic_slot *slot_of(classifier *c, td_bytes text)
     return &c->topics[mix % CLASSIFIER_TOPICS_MAX];
 }
 
-/* Is the slot's answer for this text, at that moment? */
+/* Does the slot hold this text's match, valid at that moment? */
 static int slot_answers(const topic_slot *slot, const job *j, td_bytes text)
 {
     return slot->of == j->of && td_bytes_equal(td_bytes_of(slot->text, slot->bytes), text) &&
            (!topic_row_is_dated(slot->row) || topic_row_is_valid(slot->row, j->at_ns));
 }
 
-/* topic_match_text() over the family's rows, remembered: a connection has few topics and many
+/* topic_match_text() over the family's rows, with a cache: a connection has few topics and many
  * frames. 1, or 0: no row fits. */
 static int match_topic(const job *j, td_bytes text, topic_match *out)
 {
@@ -580,7 +580,7 @@ typedef struct topic_text {
     size_t size;
 } topic_text;
 
-/* Append a part of a topic to what is there, after a dot. 0: it is none, or does not fit. */
+/* Append a part of a topic, after a dot if it is not the first. 0: it is empty, or does not fit. */
 static int add_part(topic_text *out, td_bytes part)
 {
     if (part.size == 0 || out->size + 1 + part.size >= LIMIT_TOPIC_BYTES)
@@ -592,7 +592,7 @@ static int add_part(topic_text *out, td_bytes part)
     return 1;
 }
 
-/* A part of a topic that stands elsewhere: a string, or a number as it is written. */
+/* Append a part of a topic that stands elsewhere in the frame: a string, or a number's digits. */
 static int add_part_at(const members *m, const char *path, topic_text *out)
 {
     const json_index *index = m->index;
@@ -639,7 +639,7 @@ static int match_data(const job *j, const members *m, td_bytes *topic, topic_mat
  * indexed, and *out is as it was. */
 static int classify_plain(const job *j, td_bytes frame)
 {
-    members m; /* what is of an index is not looked at */
+    members m; /* what belongs to an index stays unset */
     td_bytes wire;
     topic_match topic;
     uint64_t exchange_ns;
@@ -662,7 +662,7 @@ static int classify_plain(const job *j, td_bytes frame)
     return 1;
 }
 
-/* Fill in what the members say. 1 if nothing is missing. */
+/* Fill in topic and time. 1 if neither is missing. */
 static int fill_data(const job *j, const members *m, td_bytes topic)
 {
     topic_match match = {.row = NULL};
@@ -674,8 +674,8 @@ static int fill_data(const job *j, const members *m, td_bytes topic)
     return is_known && exchange_time(m, match.row, &out->exchange_ns) == SEEN_FOUND;
 }
 
-/* Fill in what a data frame, or an event, says: its topic stands under a key of its members. Leaves
- * *out alone if that is no topic. */
+/* Fill in the topic of a data frame, or of an event, which is the value of a key, and its time.
+ * Leaves *out alone if that value is no topic. */
 static void classify_data(const job *j, const members *m, uint8_t topic_key)
 {
     td_bytes topic = text_at(m, m->known[topic_key]);
@@ -687,11 +687,11 @@ static void classify_data(const job *j, const members *m, uint8_t topic_key)
     /* What is missing may stand between containers. */
     members all;
     read_object(&all, m->keys, m->parser, m->object);
-    (void)fill_data(j, &all, topic); /* what is missing now is absent */
+    (void)fill_data(j, &all, topic); /* what is still missing is absent */
 }
 
-/* A data frame by its keys; once more if parts of the topic that stand beside it (spot's symbol)
- * turn out to have escapes, which are not part of anybody's name. */
+/* A data frame by its keys; a second time if parts of the topic that stand beside it (spot's
+ * symbol) have escapes, which have to be resolved first. */
 static void classify_topic(const job *j, members *m)
 {
     classify_data(j, m, j->keys->topic);
@@ -702,7 +702,7 @@ static void classify_topic(const job *j, members *m)
         classify_data(j, m, j->keys->topic);
 }
 
-/* Spot's private frames: an array of events, or one event bare. */
+/* A list of events, or one event (spot's private frames). */
 static void classify_event(const job *j, uint32_t object)
 {
     const frame_keys *keys = j->keys;
@@ -712,7 +712,7 @@ static void classify_event(const job *j, uint32_t object)
     read_object(&event, keys, j->parser, object);
     if (event.has_escapes || json_has_escape(text_at(&event, event.known[keys->event])))
         resolve_escapes(&event, j->out);
-    int is_listed = object != 0; /* one that comes bare has a time as well */
+    int is_listed = object != 0; /* an event without a list must have a time */
     if (!event.known[keys->topic] && (is_listed || event.known[keys->event_time]))
         classify_data(j, &event, keys->event);
 }

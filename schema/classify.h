@@ -1,6 +1,6 @@
 /* What a frame is, before anything is decoded: data of a topic, a control frame, a request, or
- * unknown. The order of the tests is that of the dialects' control frames; key order in a frame
- * does not matter. Works on any bytes. */
+ * unknown. The exchange's rules are tested in their order; the order of keys in a frame does not
+ * matter. Works on any bytes. */
 #ifndef TD_SCHEMA_CLASSIFY_H
 #define TD_SCHEMA_CLASSIFY_H
 
@@ -23,9 +23,9 @@ typedef enum frame_class {
     CLASS_AUTH, /* answer to auth */
     CLASS_PING, /* the server's own ping */
     CLASS_PONG,
-    CLASS_ERROR,   /* a refusal that answers no known request */
+    CLASS_ERROR,   /* a refusal that names no known request */
     CLASS_REQUEST, /* outbound */
-    CLASS_UNKNOWN, /* none of these: kept as it is */
+    CLASS_UNKNOWN, /* none of these */
 } frame_class;
 
 typedef struct classification {
@@ -34,30 +34,29 @@ typedef struct classification {
                                 was escaped, compressed, or put together */
     td_bytes exchange_topic; /* the topic as one string: as it stands in the frame; spot's is put
                                 together from its parts ("kline.1m.BTCUSDT") if a row says how */
-    uint64_t exchange_ns;    /* the exchange's time, 0 if the frame has none. A decoded message's is
-                                the better one: of a member that stands twice this may be either,
-                                of a key with escapes 0 */
+    uint64_t exchange_ns;    /* the exchange's time, 0 if the frame has none. Prefer a decoded
+                                message's: of a member that stands twice this may be either, of a
+                                key with escapes it is 0 */
     int8_t success;          /* acks and auth: 1, 0, or -1 if absent */
-    uint8_t is_starved;      /* 1: memory ran out, so none of this need be right */
+    uint8_t is_starved;      /* 1: memory ran out; nothing else here is reliable */
 } classification;
 
-/* 1 for what belongs on a feed's _control channel. */
+/* 1 for classes that belong on a feed's _control channel. */
 static inline int frame_class_is_control(frame_class c)
 {
     return c != CLASS_DATA && c != CLASS_UNKNOWN;
 }
 
-/* 1 if the first bytes of an inbound frame show already that it is data: nearly all data frames of
- * nearly all dialects. 0: only its classification says. of is not NULL. */
+/* 1 if the first bytes of an inbound frame prove that it is data, which is so for nearly all data
+ * frames of nearly all dialects. 0: it has to be classified. of is not NULL. */
 int frame_begins_as_data(const family *of, td_bytes frame);
 
-/* What classification remembers of topics. One thread. (decoder_classify() is for who has a
- * decoder.) */
+/* A cache of topics. One thread. With a decoder, use decoder_classify(). */
 typedef struct classifier classifier;
 TD_MUST_USE td_result classifier_open(classifier **out, td_err *err);
 void classifier_close(classifier *c);
 
-/* What an inbound frame is that is not compressed; as decoder_classify(). */
+/* Classify an inbound frame that is not compressed; as decoder_classify(). */
 void classify_inbound(classifier *c, json_parser *parser, const family *of, td_bytes frame,
                       uint64_t at_ns, classification *out);
 

@@ -28,28 +28,28 @@ typedef enum decode_reason {
                            */
     DECODE_NO_TOPIC,      /* JSON, but neither a topic's frame nor a control frame */
     DECODE_UNKNOWN_TOPIC, /* no row of the family fits */
-    DECODE_MISSING_FIELD, /* a required field is not there */
+    DECODE_MISSING_FIELD, /* a required field is absent */
     DECODE_WRONG_TYPE,    /* a field has a JSON type that its row does not allow */
     DECODE_BAD_KIND,      /* a frame of a kind that its topic does not have */
-    DECODE_BAD_NUMBER,    /* a number that is none, or has too many digits: beyond 64 bits and 18
-                             places in books and trades, LIMIT_BIG_DECIMAL_DIGITS elsewhere */
+    DECODE_BAD_NUMBER,    /* no number, or one of too many digits: beyond 64 bits and 18 places in
+                             books and trades, LIMIT_BIG_DECIMAL_DIGITS elsewhere */
     DECODE_BAD_TIME,      /* a time that cannot be read */
-    DECODE_BAD_SIDE,      /* a side other than Buy and Sell, where one has to be */
+    DECODE_BAD_SIDE,      /* a side other than Buy and Sell, where one is required */
     DECODE_LIMIT,         /* more entries, nesting or bytes than base/limits.h allows */
     DECODE_NO_MEMORY,
-    DECODE_TOPIC_MISMATCH, /* the frame's topic is not the one that it is filed under */
+    DECODE_TOPIC_MISMATCH, /* the frame's topic is not its channel's */
     DECODE_REASON_COUNT,
 } decode_reason;
 
-/* What went wrong, where. */
+/* Why and where decoding failed. */
 typedef struct decode_error {
     decode_reason reason;
-    size_t offset;     /* byte of the frame, or of what it inflates to, where it showed */
-    const char *field; /* JSON key of the row that it is about, or NULL */
+    size_t offset;     /* byte of the frame, or of what it inflates to */
+    const char *field; /* the field's JSON key in the row, or NULL */
 } decode_error;
 
 enum {
-    /* Bytes behind a frame that must be readable (their values do not matter): the JSON parser
+    /* Bytes after a frame that must be readable (their values do not matter): the JSON parser
      * works in blocks. Chunk buffers have them, so that frames are decoded in place. */
     DECODE_PADDING_BYTES = 64,
 };
@@ -66,32 +66,32 @@ TD_MUST_USE td_result decoder_open(decoder **out, td_err *err);
 void decoder_close(decoder *d);
 
 /* Decode a frame of a known topic (from its channel or from classify). frame must have
- * DECODE_PADDING_BYTES readable bytes behind it. A compressed frame (one that begins neither as
+ * DECODE_PADDING_BYTES readable bytes after it. A compressed frame (one that begins neither as
  * JSON nor with white space) is inflated first. Returns 1 and fills *out (valid until the next
  * call and while the frame's bytes are), or 0 and fills *why. Without a row (the topic is
- * unknown, or the frame names none) it says whether the frame is JSON at all. */
+ * unknown, or the frame names none) *why says whether the frame is JSON at all. */
 int decoder_decode(decoder *d, const topic_match *topic, td_bytes frame, decode_path path,
                    message *out, decode_error *why);
 
-/* What a frame is (schema/classify.h). of may be NULL: then no topic is matched. at_ns: when it was
- * received, which says the rows that hold (TOPIC_NOW if unknown). Padding as for
+/* Classify a frame (schema/classify.h). of may be NULL: then no topic is matched. at_ns: the
+ * receive time, which selects the rows that are valid (TOPIC_NOW if unknown). Padding as for
  * decoder_decode(); compressed frames are inflated. Views in *out are valid until this decoder's
  * next call for another frame, and while the frame's bytes are. */
 void decoder_classify(decoder *d, const family *of, td_bytes frame, frame_dir dir, uint64_t at_ns,
                       classification *out);
 
-/* How many frames of books and trades had to be left to the row-driven decoder, which is some five
- * times slower: those that are not written as the exchange writes them. */
+/* Frames of books and trades that the row-driven decoder had to read, which is some five times
+ * slower: those that are not in canonical form. */
 uint64_t decoder_slow_count(const decoder *d);
 
 /* Stable name of a reason ("missing_field"). */
 const char *decode_reason_name(decode_reason reason);
 
-/* What a refusal is to a program that reads frames: TD_E_NOMEM, with a text, if memory ran out,
- * which says nothing about the frame; TD_OK for all other reasons, which are the frame's. */
+/* A failed decoding as a result: TD_E_NOMEM, with a text, if memory ran out, which is no fault of
+ * the frame; TD_OK for all other reasons, which are the frame's. */
 TD_MUST_USE td_result decode_error_result(const decode_error *why, td_err *err);
 
-/* The same of a frame that was not looked at to its end: what->is_starved. */
+/* The same for a classification: what->is_starved. */
 TD_MUST_USE td_result classification_result(const classification *what, td_err *err);
 
 #ifdef __cplusplus

@@ -1,10 +1,10 @@
 /* The fast path: one pass over the bytes, from the frame's object through the way to its entries to
  * each entry's fields, checking as it goes. Frames in any other form (white space, escapes, entries
  * before the kind, lists in another order than the row's, anything malformed) are left to
- * decode_rows.c: that alone judges what is wrong with a frame, and both give the same message of
- * what both accept.
+ * decode_rows.c: that alone reports what is wrong with a frame. Both give the same message for a
+ * frame that both accept.
  *
- * Why a path of its own, and why without the JSON reader's index. Instructions a frame, by
+ * Why a separate path, and why without the JSON reader's index. Instructions a frame, by
  * callgrind, of the simulated exchange's frames (seed 7, some 400 bytes each, books and trades):
  *
  *                                                        inverse    v5-linear
@@ -14,7 +14,7 @@
  *   json_parse() only                                      8,120        8,930
  *   decode_rows(), frame to message                       21,630       34,080
  *
- * Every byte here is either compared with what a row wants there, or belongs to a number or to a
+ * Every byte is either compared with what the row expects there, or belongs to a number or to a
  * string of printable ASCII. */
 #include "schema/decode_fast.h"
 
@@ -53,7 +53,7 @@ static inline const uint8_t *scan_unread_digits(const uint8_t *p)
     return is_plain ? p + count : NULL;
 }
 
-/* Skip a string or number, either of which is a value of a text field. */
+/* Skip a string or number: a text field may be either. */
 static inline const uint8_t *scan_unread(const uint8_t *p, const uint8_t *end)
 {
     td_bytes text;
@@ -260,7 +260,7 @@ static inline const uint8_t *read_level_value(fast_frame *h, fast_role role, con
     case ROLE_COUNT:
         break;
     }
-    return scan_unread(p, h->end); /* no place in a level, but it has to be a value */
+    return scan_unread(p, h->end); /* a level has no place for it, but it has to be a value */
 }
 
 static const uint8_t *fast_book_entry(fast_frame *h, const uint8_t *p, const items_row *items)
@@ -433,7 +433,7 @@ typedef const uint8_t *fast_entry(fast_frame *h, const uint8_t *p, const items_r
 typedef struct walk {
     fast_frame *h;
     fast_entry *entry;
-    int last_items;         /* entries come in the order of the row: the last list met */
+    int last_items;         /* lists come in the order of the row: the last one read */
     uint32_t items_seen;    /* a bit for each */
     uint32_t envelope_seen; /* likewise, of required fields that say something */
     uint8_t parts_seen;     /* of the topic, where they stand beside it */
@@ -450,8 +450,8 @@ static inline int bytes_are(const uint8_t *a, const uint8_t *b, size_t size)
     return differs == 0;
 }
 
-/* "topic.symbol", where the topic is its row's name alone (plain text, that is), or has a parameter
- * of plain text: NULL if that cannot be said so quickly. */
+/* "topic.symbol", where the topic is its row's name alone (which is plain text), or has a parameter
+ * of plain text: NULL if it takes more than word comparisons to decide. */
 static inline const uint8_t *scan_whole_topic(const walk *w, const uint8_t *p)
 {
     td_bytes topic = w->h->topic->topic;
@@ -470,8 +470,8 @@ static inline const uint8_t *scan_whole_topic(const walk *w, const uint8_t *p)
     return dot + symbol->bytes + 2;
 }
 
-/* The frame's topic is "topic.symbol", or the topic alone; or what of it does not stand elsewhere.
- */
+/* The frame's topic is "topic.symbol", or the topic alone; or the part that does not stand
+ * elsewhere. */
 static const uint8_t *scan_topic(walk *w, const uint8_t *p)
 {
     const uint8_t *after = scan_whole_topic(w, p);
@@ -497,7 +497,7 @@ static const uint8_t *scan_topic(walk *w, const uint8_t *p)
     return p;
 }
 
-/* A part of the topic that stands beside it: just as it is filed. */
+/* A part of the topic that stands beside it: the same text as the channel's. */
 static const uint8_t *scan_part(walk *w, const uint8_t *p, target_kind kind)
 {
     const topic_match *topic = w->h->topic;
@@ -550,8 +550,8 @@ static const uint8_t *scan_envelope_text(fast_frame *h, msg_member member, const
     return scan_unread(p, h->end);
 }
 
-/* A field of the envelope that is neither time nor number: plain structs have no place for most,
- * which only have to be what they should be. */
+/* A field of the envelope that is neither time nor number. Plain structs have no place for most:
+ * only their type is checked. */
 static const uint8_t *scan_envelope_other(fast_frame *h, const field_row *field, const uint8_t *p)
 {
     int8_t is_true;
@@ -653,7 +653,7 @@ static int holds_items(const plan_node *node)
            node->items[FRAME_DELTA] != PLAN_NO_ITEMS;
 }
 
-/* The value that a key of a node led to. What is inside the text here was made sure of before. */
+/* The value of a key of a node. The caller made sure that p is inside the text. */
 static const uint8_t *walk_target(walk *w, plan_target target, const uint8_t *p)
 {
     plan_node *child;
@@ -669,7 +669,7 @@ static const uint8_t *walk_target(walk *w, plan_target target, const uint8_t *p)
         return scan_envelope(w, target.index, p);
     case TARGET_NODE:
         child = &w->h->p->nodes[target.index];
-        /* Entries of a kind that is not known yet cannot be told from others. */
+        /* Which entries these are depends on the kind, which is still unknown. */
         if (TD_UNLIKELY(!w->has_kind && w->h->p->needs_kind && holds_items(child)))
             return NULL;
         if (child->items[w->h->head.kind] != PLAN_NO_ITEMS)
@@ -709,7 +709,7 @@ static const uint8_t *walk_node(walk *w, plan_node *node, const uint8_t *p)
     return p;
 }
 
-/* Did everything that the row wants to be there come? */
+/* Were all required parts of the frame present? */
 static int has_required(const walk *w)
 {
     const decode_plan *p = w->h->p;
@@ -719,8 +719,8 @@ static int has_required(const walk *w)
            (p->required_items[w->h->head.kind] & ~w->items_seen) == 0;
 }
 
-/* A symbol that is no plain text stands in a frame in another way than it is filed, if at all: its
- * key is longer than what is compared as one. */
+/* A symbol that is no plain text is written in a frame with escapes: make its key one that no text
+ * equals. */
 static void symbol_word_init(key_word *key, td_bytes symbol)
 {
     key_word_init(key, symbol);
@@ -767,7 +767,7 @@ int decode_fast(fast_decoder *d, decode_plan *p, const topic_match *topic, td_by
                        : p->is_positional ? fast_book_pair
                                           : fast_book_entry,
               .last_items = -1};
-    /* Walking may end after the text, in the padding: only its very end is a whole frame. */
+    /* The walk may end in the padding: the frame is whole only if it ends at the text's end. */
     if (walk_node(&w, &p->nodes[0], frame.data) != h.end || !has_required(&w))
         return 0;
     if (is_book)

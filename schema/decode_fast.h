@@ -10,15 +10,15 @@
 extern "C" {
 #endif
 
-/* A symbol as a key, remembered: it is compared with each entry's. */
+/* A symbol as a key: it is compared with each entry's. */
 enum { FAST_SYMBOLS_MAX = 64, SYMBOL_SLOT_BYTES = 24 };
 typedef struct symbol_slot {
     key_word key; /* mask[0] 0: free */
     uint8_t text[SYMBOL_SLOT_BYTES];
 } symbol_slot;
 
-/* Memory for the entries of the last frame; it grows to the largest frame so far, and stays. Zeros
- * to begin with. */
+/* Memory for the entries of the last frame; it grows to the largest frame so far. Zero-initialise.
+ */
 typedef struct fast_decoder {
     symbol_slot symbols[FAST_SYMBOLS_MAX]; /* by a hash of where their text lies */
     msg_level *levels;
@@ -32,8 +32,8 @@ typedef struct fast_decoder {
 void fast_decoder_fini(fast_decoder *d);
 
 /* Decode a frame by a plan whose is_fast is set. 1, and *out is valid until the next call and while
- * the frame's bytes are; or 0: this frame needs decode_rows(), which alone says what is wrong with
- * a frame. */
+ * the frame's bytes are; or 0: this frame needs decode_rows(), which alone reports what is wrong
+ * with a frame. */
 int decode_fast(fast_decoder *d, decode_plan *p, const topic_match *topic, td_bytes frame,
                 message *out);
 

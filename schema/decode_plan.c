@@ -24,7 +24,7 @@ void key_word_init(key_word *key, td_bytes text)
     key->bytes = (uint32_t)text.size;
 }
 
-/* A key that no text is: no JSON string holds a NUL byte, and none is that long. */
+/* A key that no text equals: no JSON string holds a NUL byte, and none is that long. */
 static void key_word_never(key_word *key)
 {
     *key = (key_word){.text = "", .bytes = UINT32_MAX};
@@ -107,8 +107,8 @@ static td_bytes path_next(td_bytes *path)
     return key;
 }
 
-/* The node that a key of a node leads to; made if there is none. NULL if there is no space, or the
- * key leads elsewhere already. */
+/* The child node of a key; made if there is none. NULL if there is no space, or the key has another
+ * target already. */
 static plan_node *node_child(decode_plan *p, plan_node *node, td_bytes key)
 {
     uint32_t found = key_set_find_text(&node->keys, node->keys.count, key);
@@ -122,7 +122,7 @@ static plan_node *node_child(decode_plan *p, plan_node *node, td_bytes key)
     return node_add(node, key, target) == NULL ? NULL : child;
 }
 
-/* Lead a path to a target, through nodes. 0 if there is no space. */
+/* Make a target the end of a path, through nodes. 0 if there is no space. */
 static int plan_route(decode_plan *p, const char *path, plan_target target)
 {
     TD_ASSERT(p->node_count > 0);
@@ -172,8 +172,8 @@ static int leads_on(const char *path, const char *from)
     return strncmp(path, from, size) == 0 && (path[size] == '.' || (size == 0 && path[0] != '\0'));
 }
 
-/* The first pass stops where entries stand: those further inside are found by following their path,
- * and so are those that inherit from what lies on the way. */
+/* The first pass of decode_rows() stops where entries stand: those further inside are found by
+ * following their path, and so are those that inherit fields on the way. */
 static void plan_follow(decode_plan *p)
 {
     const items_row *items = p->row->items;
@@ -446,7 +446,7 @@ static head_place place_of(const topic_row *row, const field_row *field)
                                              : PLACE_OTHER_INTEGER;
 }
 
-/* What must be there for the fast path to have read a whole frame. */
+/* What the fast path requires of a whole frame. */
 static void plan_requirements(decode_plan *p)
 {
     const topic_row *row = p->row;
@@ -537,7 +537,7 @@ decode_plan *plan_cache_find(plan_cache *cache, const topic_row *row)
             return cache->last = cache->plans[slot];
         slot = (slot + 1) & (PLAN_CACHE_MAX - 1);
     }
-    /* More rows than any version has: the caller makes rows up. Start over rather than grow. */
+    /* More rows than any version has: the caller makes rows up. Clear the cache. */
     if (cache->count >= PLAN_CACHE_MAX / 4 * 3) {
         plan_cache_fini(cache);
         slot = ((uintptr_t)row / sizeof *row) & (PLAN_CACHE_MAX - 1);

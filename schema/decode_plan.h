@@ -1,8 +1,7 @@
-/* What the decoders make of a topic's row once, and keep.
+/* Decode plans: a topic's row in the form in which decoders read frames by it.
  *
- * A decode plan is a row made quick to read by: keys as words that are compared eight bytes at a
- * time, paths as a small tree of nodes, and guesses of the order in which keys come, learned from
- * the frames. One thread per plan, since it learns. */
+ * Keys are words that are compared eight bytes at a time, paths a small tree of nodes. A plan also
+ * guesses the order in which keys come, from the frames before: one thread per plan. */
 #ifndef TD_SCHEMA_DECODE_PLAN_H
 #define TD_SCHEMA_DECODE_PLAN_H
 
@@ -28,7 +27,7 @@ static_assert((int)TOPIC_FIELDS_MAX < (int)KEY_NONE, "an index of a field fits i
 static_assert((int)KEY_WORD_BYTES <= (int)JSON_PADDING_BYTES,
               "keys are compared past the end of a text");
 
-/* A key and its closing quote as two words; what is longer is compared on. */
+/* A key and its closing quote as two words; the rest of a longer key is compared as bytes. */
 typedef struct key_word {
     uint64_t word[2];
     uint64_t mask[2];
@@ -57,11 +56,11 @@ static inline int key_is(const key_word *key, const uint8_t *p)
 
 void key_word_init(key_word *key, td_bytes text);
 
-/* Some keys of one object. guess[i]: the one that stood at place i last time. */
+/* Some keys of one object. guess[i]: the key that was at place i in the last object. */
 typedef struct key_set {
     uint32_t count;
     key_word *keys;
-    uint8_t *guess; /* as many as keys, and one that ends the search for unknown ones */
+    uint8_t *guess; /* count + 1: the last one is for all later places */
 } key_set;
 
 /* Which key begins at p (as for key_is), the place-th of its object; KEY_NONE if none. */
@@ -87,10 +86,10 @@ uint32_t key_set_find_text(key_set *set, uint32_t place, td_bytes text);
 
 enum { PLAN_NODES_MAX = 8, PLAN_NODE_KEYS_MAX = 24, PLAN_NO_ITEMS = -1 };
 
-/* What a key of a node's object leads to. */
+/* What the value of a node's key is. */
 typedef enum target_kind {
     TARGET_TOPIC,
-    TARGET_PARAMETER, /* parts of the topic that stand elsewhere */
+    TARGET_PARAMETER, /* parts of the topic that stand beside it */
     TARGET_SYMBOL,
     TARGET_KIND,
     TARGET_FIELD,
@@ -121,7 +120,7 @@ typedef struct plan_lead {
     uint32_t bytes; /* 0: too long to be compared at once */
 } plan_lead;
 
-/* 1 if the text at p begins so. Three words are readable at p. */
+/* 1 if the text at p begins with the lead. Three words are readable at p. */
 static inline int plan_lead_is(const plan_lead *lead, const uint8_t *p)
 {
     uint64_t differs = ((key_load(p) ^ lead->word[0]) & lead->mask[0]) |
@@ -148,9 +147,9 @@ typedef enum fast_role {
     ROLE_COUNT,
 } fast_role;
 
-/* Where a field of the envelope goes. */
+/* Where the fast path puts a field of the envelope. */
 typedef enum head_place {
-    PLACE_NONE, /* plain structs have none: it only has to be what it should be */
+    PLACE_NONE, /* plain structs have no place for it: only its type is checked */
     PLACE_EXCHANGE_TIME,
     PLACE_MATCH_TIME,
     PLACE_OTHER_TIME,
@@ -178,7 +177,8 @@ typedef struct decode_plan {
     key_word around_words[TOPIC_FIELDS_MAX];
     uint8_t around_guesses[TOPIC_FIELDS_MAX + 1];
     uint8_t items_node[TOPIC_ITEMS_MAX];  /* where the entries of each of the row's items stand */
-    uint8_t is_followed[TOPIC_ITEMS_MAX]; /* they are found by their path, not on the first pass */
+    uint8_t is_followed[TOPIC_ITEMS_MAX]; /* decode_rows() finds them by their path, not on its
+                                             first pass */
     uint32_t required_envelope;           /* a bit for each field that must be there */
     uint32_t required_items[FRAME_ANY];   /* by kind: a bit for each of the items that must be */
     uint8_t part_count;                   /* parts of the topic that stand beside it */
@@ -193,7 +193,7 @@ typedef struct decode_plan {
     plan_lead leads[FAST_FIELDS_MAX];
     uint8_t role_of[FAST_FIELDS_MAX]; /* fast_role of each field */
     uint64_t size_bit;                /* the size's among the fields of an entry */
-    uint64_t required_fields;         /* a bit for each field that the fast path must have met */
+    uint64_t required_fields;         /* a bit for each field that the fast path must find */
     uint64_t time_unit_ns;            /* of the entries' preferred time */
     uint8_t has_rpi;                  /* levels tell retail orders apart */
     uint8_t has_symbol;               /* the topic's pattern has one */
@@ -214,7 +214,7 @@ uint64_t field_unit_ns(field_unit unit);
 
 enum { PLAN_CACHE_MAX = 256 };
 
-/* Zeros to begin with. */
+/* Zero-initialise. */
 typedef struct plan_cache {
     decode_plan *plans[PLAN_CACHE_MAX]; /* by a hash of the row's address; NULL: free */
     decode_plan *last;                  /* one of them, or NULL */
@@ -223,11 +223,11 @@ typedef struct plan_cache {
 
 void plan_cache_fini(plan_cache *cache);
 
-/* plan_cache_get() where it is not the plan of the frame before. */
+/* plan_cache_get() for another row than the last one. */
 decode_plan *plan_cache_find(plan_cache *cache, const topic_row *row);
 
-/* The plan of a row, made at first sight. NULL: no memory, or the row is not sound. Valid until the
- * next call. */
+/* The plan of a row, made at the first call for it. NULL: no memory, or the row is not sound. Valid
+ * until the next call. */
 static inline decode_plan *plan_cache_get(plan_cache *cache, const topic_row *row)
 {
     return cache->last != NULL && cache->last->row == row ? cache->last

@@ -1,5 +1,5 @@
-/* Two passes over the checked text: one for what stands around the entries (kind, sequences, time,
- * unknown members), one for the entries, in the order of the row's items, not of the text. */
+/* Two passes over the checked text: one over what stands around the entries (kind, sequences, time,
+ * unknown members), one over the entries, in the order of the row's items, not of the text. */
 #include "schema/decode_rows.h"
 
 #include <stdio.h>
@@ -9,7 +9,7 @@
 #include "base/assert.h"
 #include "base/limits.h"
 
-/* A frame on its way to a record. */
+/* A frame that is being decoded. */
 typedef struct rows {
     row_decoder *d;
     decode_plan *p;
@@ -18,7 +18,7 @@ typedef struct rows {
     msg_head head;
     size_t value_count; /* in d->values: the envelope's, then each entry's, one after the other */
     size_t envelope_count;
-    uint32_t envelope_seen;                     /* a bit for each field of the envelope that came */
+    uint32_t envelope_seen;                     /* a bit for each field of the envelope so far */
     uint8_t envelope_order[TOPIC_ENVELOPE_MAX]; /* which field each of its values is of */
     size_t item_count;
     /* Where the entries of each of the row's items stand, as the first pass found them. */
@@ -48,7 +48,7 @@ static inline const char *kind_key(const rows *r)
 
 /* ---- around the entries ---- */
 
-/* 1 if the frame's topic is the one that it is filed under. */
+/* 1 if the frame's topic is its channel's. */
 static int is_own_topic(const rows *r, td_bytes text)
 {
     topic_match found;
@@ -160,7 +160,7 @@ static int read_kind(rows *r, json_value value)
     return 1;
 }
 
-/* Topic and kind, wherever they stand: the rest depends on them. */
+/* Topic and kind, wherever they stand in the frame: the rest depends on them. */
 static int read_identity(rows *r)
 {
     json_value value = r->root;
@@ -188,8 +188,7 @@ static int read_identity(rows *r)
     return refuse_value(r, DECODE_BAD_KIND, value, kind_key(r));
 }
 
-/* Append to the values of the frame. They lie in one array that may move while it grows. 1; 0: no
- * memory. */
+/* Append to the values of the frame: one array, which may move while it grows. 1; 0: no memory. */
 static int add_value(rows *r, const msg_value *value)
 {
     TD_ASSERT(value->type != VALUE_ABSENT);
@@ -201,7 +200,7 @@ static int add_value(rows *r, const msg_value *value)
     return 1;
 }
 
-/* A symbol that the frame names beside its topic, or an entry. */
+/* Take a symbol that an entry names, or the frame beside its topic. */
 static void note_symbol(rows *r, td_bytes symbol)
 {
     td_bytes own = r->topic->symbol;
@@ -216,8 +215,8 @@ static void note_symbol(rows *r, td_bytes symbol)
     r->symbol_is_set = 1;
 }
 
-/* Where the head has a place for a number of that member; NULL if it has none. *has: where it is
- * noted that the number is there. */
+/* The head's place for a number of that member; NULL if it has none. *has: the flag of that number.
+ */
 static int64_t *head_number(msg_head *head, msg_member member, uint8_t **has)
 {
     if (member == MEMBER_CROSS_SEQ) {
@@ -249,8 +248,8 @@ static int add_envelope(rows *r, uint32_t index, const msg_value *value)
     return 1;
 }
 
-/* An envelope's value: into the head if that has a place for it. The first counts, where a list
- * lies on the way. */
+/* Take a value of the envelope, into the head if that has a place for it. Where a list is on the
+ * way, the first value counts. */
 static int take_envelope(rows *r, uint32_t index, json_value json)
 {
     msg_value value;
@@ -303,7 +302,7 @@ static int take_envelope(rows *r, uint32_t index, json_value json)
 
 static int walk_node(rows *r, plan_node *node, json_value value);
 
-/* One member of an object on the way to entries. */
+/* Walk one member of an object on the way to entries. */
 static int walk_member(rows *r, plan_node *node, uint32_t key, json_value element)
 {
     plan_target target = node->targets[key];
@@ -322,7 +321,7 @@ static int walk_member(rows *r, plan_node *node, uint32_t key, json_value elemen
     return 0;
 }
 
-/* An object on the way: each member where the plan leads it, the rest counted. */
+/* Walk an object on the way to entries; count members that the plan does not have. */
 static int walk_object(rows *r, plan_node *node, json_value object)
 {
     json_value key;
@@ -348,7 +347,7 @@ static int walk_object(rows *r, plan_node *node, json_value object)
     return 1;
 }
 
-/* A value on the way: note entries for the second pass, or look into it. */
+/* Walk a value: note where entries stand for the second pass, or walk what is inside. */
 static int walk_node(rows *r, plan_node *node, json_value value)
 {
     TD_ASSERT(r->head.kind < FRAME_ANY);
@@ -378,7 +377,7 @@ static int walk_node(rows *r, plan_node *node, json_value value)
     return refuse_value(r, DECODE_WRONG_TYPE, value, NULL);
 }
 
-/* Required fields of the envelope have to be there; what they say was read by then. */
+/* Check that required fields of the envelope are present. */
 static int check_envelope(rows *r)
 {
     const topic_row *row = r->p->row;
@@ -407,7 +406,7 @@ typedef struct msg_values {
     size_t count;
 } msg_values;
 
-/* What an entry that is the best of both sides says of one. */
+/* One side of an entry that is the best of both sides. */
 typedef struct best_side {
     msg_value price;
     msg_value size;
@@ -420,8 +419,8 @@ static int is_scaled_twin(const field_row *scaled, const field_row *plain)
            plain->type == FIELD_DECIMAL && scaled->scale_e10 != 0 && plain->scale_e10 == 0;
 }
 
-/* 1 if a plain value is the integer of its scaled twin over again, as the documents print it. 0
- * repeats nothing: it is the same at any scale. */
+/* 1 if a plain value repeats the integer of its scaled twin, as the documents print it. A 0 does
+ * not: it is the same at any scale. */
 static int repeats_integer(rows *r, const slots *s, size_t plain, size_t scaled,
                            const msg_value *values)
 {
@@ -469,7 +468,7 @@ static int gives_way(const rows *r, const slots *s, size_t i, const msg_value *v
     return 0;
 }
 
-/* Does an entry have what the row wants? By member: any of its spellings will do. */
+/* Check that an entry has the required members, in any of their spellings. */
 static int check_required(rows *r, const msg_value *values, size_t count, msg_action action,
                           size_t offset)
 {
@@ -484,9 +483,9 @@ static int check_required(rows *r, const msg_value *values, size_t count, msg_ac
     return 1;
 }
 
-/* A time beside the entry (when funding comes next, when a row was changed) that cannot be read is
- * left out and counted, for the rest of the entry is sound. Not the topic's own time, by which its
- * frames are ordered. 1, or 0: the fault is the frame's. */
+/* A time that cannot be read is left out and counted, because the rest of the entry is sound;
+ * unless it is required, or the topic's own time, by which its frames are ordered. 1 if it was left
+ * out, 0 if the frame is refused. */
 static int pass_over(rows *r, const field_row *field, msg_value *value)
 {
     int is_needed = (field->flags & (FIELD_REQUIRED | FIELD_REQUIRED_TO_SET)) != 0 ||
@@ -499,7 +498,7 @@ static int pass_over(rows *r, const field_row *field, msg_value *value)
     return 1;
 }
 
-/* Read the fields that were found, preferred ones first, and append what they say in the row's
+/* Read the fields that were found, preferred ones first, and append their values in the row's
  * order. */
 static int read_slots(rows *r, const slots *s)
 {
@@ -545,8 +544,7 @@ static void note_sequence(rows *r, const msg_values *values, msg_member member)
     *has = 1;
 }
 
-/* What an entry says beyond its own fields: the symbol that it names, its part in sequences and
- * time. */
+/* Take an entry's symbol, and sequence and time of the first entry, into the head. */
 static void note_entry(rows *r, const msg_values *values)
 {
     const msg_value *symbol = msg_value_find(values->at, values->count, MEMBER_SYMBOL);
@@ -563,7 +561,7 @@ static void note_entry(rows *r, const msg_values *values)
     }
 }
 
-/* Bids and asks of positional books: the path says the side. */
+/* Append the side that the path implies: bids and asks of positional books. */
 static int add_side_of_path(rows *r, const items_row *items)
 {
     msg_value side = {.member = MEMBER_SIDE, .type = VALUE_SIDE};
@@ -581,7 +579,7 @@ static int is_zero(const msg_value *value)
     return value != NULL && value->type == VALUE_DECIMAL && value->as.decimal.mantissa == 0;
 }
 
-/* What an entry does: what its path says, but for a size of 0 where that deletes. */
+/* The action of an entry: its path's, or a deletion if its size is 0 and the path says so. */
 static msg_action entry_action(const items_row *items, const msg_values *values)
 {
     const msg_value *size = msg_value_find(values->at, values->count, MEMBER_SIZE);
@@ -590,7 +588,7 @@ static msg_action entry_action(const items_row *items, const msg_values *values)
     return (items->flags & ITEMS_ZERO_DELETES) && deletes ? ACTION_DELETE : items->action;
 }
 
-/* Is what stands at a level together a number that a book can hold? */
+/* Check that the sizes of a level add up to a number that a book can hold. */
 static int check_sum(rows *r, const msg_values *values, size_t offset)
 {
     const msg_value *size = msg_value_find(values->at, values->count, MEMBER_SIZE);
@@ -675,7 +673,7 @@ static int add_entry(rows *r, const items_row *items, const slots *s, size_t off
     return check_sum(r, &values, offset) && add_item(r, first, action, offset);
 }
 
-/* Is a key of an entry one that leads on to other entries, or names the topic? */
+/* 1 if a key of an entry leads to other entries, or is one of the envelope. */
 static int leads_elsewhere(const rows *r, const items_row *items, td_bytes key)
 {
     size_t index = (size_t)(items - r->p->row->items);
@@ -726,7 +724,7 @@ static int read_array_entry(rows *r, const items_row *items, json_value entry, c
     return add_entry(r, items, &s, json_offset(entry));
 }
 
-/* What stands at the end of a path: entries, or one. */
+/* Read the value at the end of a path: a list of entries, or one. */
 static int read_entries(rows *r, const items_row *items, json_value value, const slots *around)
 {
     json_value element;
@@ -755,8 +753,8 @@ static int read_entries(rows *r, const items_row *items, json_value value, const
     return refuse_value(r, DECODE_WRONG_TYPE, value, items->path);
 }
 
-/* Note what an object on the way to entries has for them: instead of what those around it have, and
- * of a key that stands twice the first. The frame's own is the envelope's. */
+/* Note the fields that entries inherit from an object on the way to them. They replace those of the
+ * objects around it; of a key that stands twice the first counts. */
 static void note_around(rows *r, json_value object, slots *around)
 {
     slots own = NOTHING_AROUND;
@@ -778,7 +776,7 @@ static void note_around(rows *r, json_value object, slots *around)
 static int follow_items(rows *r, const items_row *items, const char *path, json_value value,
                         const slots *around);
 
-/* Follow the next key of a path out of an object, with what that has for the entries in it. */
+/* Follow the next key of a path in an object, whose fields the entries in it inherit. */
 static int follow_object(rows *r, const items_row *items, const char *path, json_value object,
                          const slots *around)
 {
@@ -797,7 +795,7 @@ static int follow_object(rows *r, const items_row *items, const char *path, json
         return 0;
     if (!is_last || !has_own || r->item_count != before)
         return 1;
-    s.is_around = 1; /* it holds no entry, so it is one itself */
+    s.is_around = 1; /* it holds no entry, so it is one */
     return add_entry(r, items, &s, json_offset(object));
 }
 
@@ -816,8 +814,8 @@ static int follow_items(rows *r, const items_row *items, const char *path, json_
     return 1;
 }
 
-/* Nothing stands at the end of a path. That is fine for a list that may be left out, but a frame
- * without even the first key ("data") is none of this topic. */
+/* Nothing stands at the end of a path: accept that of a list that may be left out, but not of a
+ * frame without the first key ("data"). */
 static int accept_absence(rows *r, const items_row *items)
 {
     json_value value;
@@ -836,7 +834,7 @@ static int read_items(rows *r)
         if (items->kind != FRAME_ANY && items->kind != r->head.kind)
             continue;
         uint32_t seen = r->items_seen[i];
-        int is_inside = r->p->is_followed[i] && seen == 0; /* of other entries, as far as we know */
+        int is_inside = r->p->is_followed[i] && seen == 0; /* perhaps of other entries */
         int is_read = seen == 0 && !is_inside ? accept_absence(r, items)
                       : seen == 1 && !r->p->is_followed[i]
                           ? read_entries(r, items, r->items_at[i], &NOTHING_AROUND)
@@ -873,7 +871,7 @@ static int parse_frame(rows *r, json_parser *parser, td_bytes frame)
     return rc == TD_OK || refuse(r, decode_json_reason(rc, &error), error.offset, NULL);
 }
 
-/* Values moved while they grew: now that they stay, let the items point to theirs. */
+/* The array of values moves no more: let the items point into it. */
 static void publish(const rows *r, message *out)
 {
     row_decoder *d = r->d;

@@ -15,7 +15,7 @@ static int refuse(decode_error *why, decode_reason reason, json_value value, con
     return 0;
 }
 
-/* "", "None" and null say that there is no value. */
+/* "", "None" and null stand for no value. */
 static int says_nothing(td_bytes text)
 {
     return text.size == 0 || td_bytes_is(text, "None");
@@ -44,8 +44,8 @@ static const uint8_t *skip_digits(const uint8_t *p, const uint8_t *end)
     return p;
 }
 
-/* 1 if the text is a whole decimal beyond what td_decimal_parse() can hold; *out is it in shortest
- * form, a view. 0 also if that cannot be said by a view: leading zeros, an exponent. */
+/* 1 if the text is a decimal beyond what td_decimal_parse() can hold; *out is its shortest form, a
+ * view. 0 also if no view can be that form: leading zeros, an exponent. */
 static int read_big_decimal(td_bytes text, td_bytes *out)
 {
     const uint8_t *end = text.data + text.size;
@@ -79,7 +79,7 @@ static int read_integer(td_bytes text, int64_t *out)
     return value.scale == 0;
 }
 
-/* All spellings that were met (docs/wire.md 5.5). */
+/* All spellings that occur (docs/wire.md 5.5). */
 static int read_bool(td_bytes text, uint8_t *out)
 {
     int is_true = td_bytes_is(text, "true") || td_bytes_is(text, "True") || td_bytes_is(text, "1");
@@ -96,8 +96,8 @@ static int read_side(td_bytes text, uint8_t *out)
     return *out == SIDE_BUY || td_bytes_is(text, "Sell") || td_bytes_is(text, "SELL");
 }
 
-/* A time as the unit says, up to 2262 (63 bits of ns); RFC 3339 is taken for any of them, because
- * some fields changed over. */
+/* A time in its unit, up to 2262 (63 bits of ns). RFC 3339 is accepted for every unit, because some
+ * fields changed to another form. */
 static int read_time(const field_row *field, td_bytes text, uint64_t *out)
 {
     if (text.size > 4 && text.data[4] == '-')
@@ -118,7 +118,7 @@ static int read_time(const field_row *field, td_bytes text, uint64_t *out)
     return 1;
 }
 
-/* A text that says something, as the field's type. On 0, *reason says which fault it is. */
+/* A text as the field's type. On 0, *reason says why. */
 static int read_typed(const field_row *field, td_bytes text, msg_value *out, decode_reason *reason)
 {
     switch (field->type) {
@@ -171,8 +171,8 @@ static int read_typed(const field_row *field, td_bytes text, msg_value *out, dec
     return 0;
 }
 
-/* The text of a value that is to be read as the field's type; *is_absent if it says nothing. 0: the
- * JSON type does not fit. */
+/* The text of a value that is to be read as the field's type; *is_absent if it stands for no value.
+ * 0: the JSON type does not fit. */
 static int value_text(const field_row *field, json_value value, td_bytes *text, int *is_absent)
 {
     json_type type = json_type_of(value);
@@ -200,8 +200,8 @@ static int value_text(const field_row *field, json_value value, td_bytes *text, 
     return 0;
 }
 
-/* ---- values kept as JSON text (FIELD_JSON), in one form for all spellings: objects whose members
- * are not known beforehand, such as fees by coin ---- */
+/* ---- values kept as JSON text (FIELD_JSON), in canonical form: objects whose members the row
+ * cannot name, such as fees by coin ---- */
 
 /* Objects of more members keep their order. */
 enum { JSON_SORTED_MEMBERS_MAX = 64 };

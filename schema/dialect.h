@@ -50,7 +50,7 @@ typedef struct dialect_auth {
     uint64_t expires_ms; /* Unix ms, in the future */
 } dialect_auth;
 
-/* How a client wants its frames, where the dialect has_binary. */
+/* The form of frames that a client requests, where the dialect has_binary. */
 typedef enum dialect_frames { DIALECT_FRAMES_TEXT, DIALECT_FRAMES_BINARY } dialect_frames;
 
 /* One request for topics. */
@@ -63,18 +63,18 @@ typedef struct dialect_ask {
 } dialect_ask;
 
 typedef enum answer_kind {
-    ANSWER_NONE,   /* no answer: data, or nothing known */
-    ANSWER_TOPICS, /* to subscribe or unsubscribe, or a refusal that does not say to what */
+    ANSWER_NONE,   /* no answer: data, or unknown */
+    ANSWER_TOPICS, /* to subscribe or unsubscribe, or a refusal that names no request */
     ANSWER_AUTH,
     ANSWER_PONG,
     ANSWER_PING, /* the server's own: answer with the dialect's pong */
 } answer_kind;
 
-/* An answer that a client got. Views as of answer_parse(). */
+/* An answer that a client received. Views as of answer_parse(). */
 typedef struct dialect_answer {
     answer_kind kind;
-    request_kind of;         /* what it answers; REQUEST_UNKNOWN: it does not say */
-    int8_t success;          /* 1, 0; -1: it does not say */
+    request_kind of;         /* what it answers; REQUEST_UNKNOWN: not stated */
+    int8_t success;          /* 1, 0; -1: not stated */
     td_bytes id;             /* of the request, as echoed; empty: not echoed */
     td_bytes reason;         /* the exchange's words ("Success" too) or code; empty: none */
     td_bytes blamed;         /* the topic that the reason names; empty: none */
@@ -104,7 +104,7 @@ typedef struct dialect_request {
     td_bytes kept[DIALECT_KEPT_MAX]; /* what they are, only the dialect knows */
 } dialect_request;
 
-/* Why a server refuses; each dialect has its own words for it. */
+/* Why a server refuses; each dialect words it in its own way. */
 typedef enum refusal {
     REFUSAL_NONE,
     REFUSAL_INVALID_OP,   /* not JSON, or no known request */
@@ -118,7 +118,7 @@ typedef enum refusal {
     REFUSAL_BAD_KEY, /* credentials: key or signature */
 } refusal;
 
-/* What a server has to say to a request. */
+/* What a server answers to a request. */
 typedef struct dialect_reply {
     const char *conn_id;
     uint64_t now_ms; /* Unix ms */
@@ -156,7 +156,7 @@ struct dialect {
     /* Client: how many of the next topics go into one request: 1 to count. */
     size_t (*fit)(const char *const *topics, size_t count);
     /* Client: append one request. NULL if subscribes_with_auth. TD_E_INVALID: a topic that this
-     * dialect cannot say ("depth" without a symbol, in spot). This and all others: TD_OK,
+     * dialect cannot express ("depth" without a symbol, in spot). This and all others: TD_OK,
      * TD_E_LIMIT, TD_E_NOMEM. */
     td_result (*build_topics)(td_buf *out, const dialect_ask *ask, td_err *err);
     /* NULL if the dialect has no credentials; likewise sign and check_auth. */
@@ -167,8 +167,7 @@ struct dialect {
     /* What that appends after '?' or '&', with '*' for each value. */
     const char *shown_auth_query;
 
-    /* Server: append the answer to a request; nothing is appended where the exchange says nothing.
-     */
+    /* Server: append the answer to a request; nothing where the exchange does not answer. */
     td_result (*build_answer)(td_buf *out, const dialect_request *request,
                               const dialect_reply *reply, td_err *err);
     /* Server: could there be such a topic, if a row's pattern fits it (spot has but some
@@ -182,11 +181,11 @@ struct dialect {
 
     /* The signature of credentials and a NUL; what a client must hide. TD_E_NOMEM. */
     td_result (*sign)(const dialect_auth *auth, char out[DIALECT_SIGNATURE_BYTES], td_err *err);
-    /* Server: are the credentials of an auth request good? Without a secret (NULL) every key is, at
-     * any time; what lacks a part is not (REFUSAL_INVALID_ARGS). */
+    /* Server: check the credentials of an auth request. Without a secret (NULL) every key is valid,
+     * at any time; a part must not be missing (REFUSAL_INVALID_ARGS). */
     refusal (*check_auth)(const dialect_request *request, const char *secret, uint64_t now_ms);
     /* Server: the same for those in a URL's query (without "?"). *is_there is 1 if it has a key;
-     * else the query means nothing, whatever is in it. NULL: credentials in a URL are ignored. */
+     * else the query is ignored. NULL: credentials in a URL are ignored. */
     refusal (*check_query)(td_bytes query, const char *secret, uint64_t now_ms, int *is_there);
 
     /* How request_parse() and answer_parse() read it (schema/dialect_text.h). */
@@ -205,13 +204,12 @@ void dialect_parser_close(dialect_parser *parser);
 
 /* Read a client's request.
  * *out is valid until the next call, and as long as frame is. TD_OK (kind is REQUEST_UNKNOWN for
- * what is no known request); TD_E_INVALID if it is no JSON object, or its args are no list or a
- * topic in it cannot be told (kind and echo are set as far as they were read); TD_E_LIMIT;
- * TD_E_NOMEM. */
+ * what is no known request); TD_E_INVALID if it is no JSON object, its args are no list, or a topic
+ * in it cannot be read (kind and kept are set as far as they were read); TD_E_LIMIT; TD_E_NOMEM. */
 TD_MUST_USE td_result request_parse(dialect_parser *parser, const dialect *spoken, td_bytes frame,
                                     dialect_request *out, td_err *err);
 
-/* Read what a server answered.
+/* Read a server's answer.
  * *out is valid until the next call, and as long as frame is. TD_OK (kind is ANSWER_NONE for what
  * is none, JSON or not); TD_E_LIMIT; TD_E_NOMEM. */
 TD_MUST_USE td_result answer_parse(dialect_parser *parser, const dialect *spoken, td_bytes frame,
@@ -219,14 +217,14 @@ TD_MUST_USE td_result answer_parse(dialect_parser *parser, const dialect *spoken
 
 /* Can this be the answer to that request? By the id where the answer has one, else by the kind and
  * the topics that it names: all of them must be the request's (spot v1 may answer a list symbol by
- * symbol). An answer that names neither fits every request: the oldest open one is meant, for
+ * symbol). An answer that names neither fits every request: it is for the oldest open one, because
  * requests are answered in their order. 1 or 0. */
 int dialect_answer_fits(const dialect_answer *answer, const dialect_ask *ask);
 
-/* What the answer says about a topic of the request that it fits: 1 granted, 0 refused. */
+/* 1 if the answer grants a topic of the request that it fits, 0 if it refuses it. */
 int dialect_answer_grants(const dialect_answer *answer, const char *topic);
 
-/* 1 if the answer speaks of this topic by name, granted or failed. */
+/* 1 if the answer names this topic, granted or failed. */
 int dialect_answer_names(const dialect_answer *answer, const char *topic);
 
 /* ---- heartbeats, credentials, names ---- */

@@ -1,8 +1,7 @@
 /* What is one exchange's own, as a row: the hosts beside those of its families' addresses, how
  * often a client may connect, how a client's credentials are written, and what tells its control
- * frames from data. Its families, topics and
- * dialects are beside it, in schema/<exchange>/. A second exchange is such a folder and its line in
- * schema/family.c.
+ * frames from data. Its families, topics and dialects are beside it, in schema/<exchange>/. A
+ * second exchange is such a folder and a line of schema/exchanges.h.
  *
  * Constant data and pure functions; any thread. */
 #ifndef TD_SCHEMA_EXCHANGE_H
@@ -36,35 +35,35 @@ enum {
 
 /* How a member says whether a request succeeded. */
 typedef enum success_form {
-    SUCCESS_UNSAID,
-    SUCCESS_WORD, /* true, "true", "True", "success"; false, "false", "False", "fail" */
-    SUCCESS_CODE, /* 0, as a number or text; all else is failure */
+    SUCCESS_UNSAID, /* it does not */
+    SUCCESS_WORD,   /* true, "true", "True", "success"; false, "false", "False", "fail" */
+    SUCCESS_CODE,   /* 0, as a number or text; all else is failure */
 } success_form;
 
-/* A frame of this kind. Of an exchange's rules the first that fits decides. */
+/* What makes a frame a control frame. The first of an exchange's rules that fits decides. */
 typedef struct control_rule {
     uint8_t key;           /* the frame has this member; */
-    td_bytes text;         /* which is this text (empty: anything); */
+    td_bytes text;         /* with this text (empty: anything); */
     td_bytes op;           /* and it names this request (empty: any or none) */
-    frame_class is;        /* what it is then, */
-    frame_class if_failed; /* or if the request failed */
+    frame_class is;        /* its class then, */
+    frame_class if_failed; /* and its class if the request failed */
     uint8_t success_key;   /* the member that says so, in this form */
     success_form success;
 } control_rule;
 
-/* The members of a frame's own object that say what the frame is. Keys are numbered by
- * their place in names. */
+/* The members of a frame's object by which frames are classified. Keys are numbered by their place
+ * in names. */
 typedef struct frame_keys {
     const td_bytes *names; /* shorter ones first */
     uint8_t count;
     /* The first key of each size; those of the next larger size follow. */
     uint8_t first_of_size[FRAME_KEY_BYTES_MAX + 2];
-    uint8_t topic, data;       /* a data frame has both */
+    uint8_t topic, data;       /* every data frame has both */
     uint8_t event, event_time; /* a frame that is an event, or a list of them, has these instead of
                                   a topic; FRAME_KEY_NONE: there are no such frames */
     uint8_t op;                /* an answer names its request here, */
     uint8_t request;           /* or here, in an object under the key op; either may be none */
-    /* Data frames may have this key as well: only what its text is tells them apart. The rules of
+    /* Data frames may have this key as well: its text tells them apart. The rules of
      * that key stand together. FRAME_KEY_NONE: there is no such key. */
     uint8_t shared;
     uint8_t shared_first, shared_count;
@@ -74,7 +73,7 @@ typedef struct frame_keys {
     size_t rule_count;
 } frame_keys;
 
-/* Which of them a key is; FRAME_KEY_NONE if it is none. */
+/* The number of a key; FRAME_KEY_NONE if it is none of them. */
 static inline uint8_t frame_key_find(const frame_keys *keys, td_bytes key)
 {
     if (key.size > FRAME_KEY_BYTES_MAX)
@@ -87,15 +86,15 @@ static inline uint8_t frame_key_find(const frame_keys *keys, td_bytes key)
     return FRAME_KEY_NONE;
 }
 
-/* What a frame's members are, by the number of their keys; of FRAME_KEY_NONE nothing. */
+/* A frame's members, by the number of their keys; FRAME_KEY_NONE has none. */
 typedef struct frame_words {
     td_bytes json[FRAME_KEYS_MAX + 1]; /* as JSON; data NULL: the frame has no such member */
     td_bytes text[FRAME_KEYS_MAX + 1]; /* of strings; data NULL: it is none */
     td_bytes op;                       /* the request that it names; empty: none */
 } frame_words;
 
-/* What a control frame is, and 1, 0 or -1 (it does not say) for the success of what it answers.
- * CLASS_UNKNOWN if it is no control frame. All readers of frames ask here. */
+/* The class of a control frame; *success: 1, 0 or -1 (not stated), of the request that it answers.
+ * CLASS_UNKNOWN if it is no control frame. All readers of frames call this. */
 frame_class control_find(const frame_keys *keys, const frame_words *words, int8_t *success);
 
 /* ---- the row ---- */

@@ -1,5 +1,5 @@
-/* Families: what the exchange calls a product line, as rows of one table. A row names hosts and
- * paths, the dialect that its connections speak, and its topics. A topic string alone is ambiguous;
+/* Families: an exchange's product lines, as rows of one table. A row names hosts and paths, the
+ * dialect of its connections, and its topics. A topic string alone is ambiguous;
  * with its family it is not. Constant data only; any thread. */
 #ifndef TD_SCHEMA_FAMILY_H
 #define TD_SCHEMA_FAMILY_H
@@ -29,17 +29,16 @@ typedef struct family_endpoint {
 
 enum { FAMILY_ENDPOINTS_MAX = 6 };
 
-/* A family's data as others publish it (the Tardis CSV format): as which exchange, and the book
- * topic that their users know. */
+/* A family's name and book topic in data sets of the Tardis CSV format. */
 typedef struct family_market {
-    const char *exchange; /* NULL: it is not published */
+    const char *exchange; /* NULL: it has none */
     const char *book_topic;
 } family_market;
 
 typedef struct family {
     const char *name; /* as users write it: "inverse", "v5-linear" */
     const exchange_row *exchange;
-    const struct dialect *dialect;                   /* what its connections speak */
+    const struct dialect *dialect;                   /* of its connections */
     family_endpoint endpoints[FAMILY_ENDPOINTS_MAX]; /* ends with url NULL or the array */
     const topic_row *topics;                         /* rows of its file */
     family_market market;
@@ -72,9 +71,8 @@ const char *family_url_path(const char *url);
  * kinds of endpoints do, 1 << family_access. */
 const char *family_find_path(const family *of, td_bytes path, unsigned *accesses);
 
-/* Why a server has nothing at a path: "nothing is served at PATH; try /a /b", with the paths of a
- * family; called for each family that is served. why is "" at first; what does not fit into its
- * why_bytes is left out. */
+/* Append a family's paths to the text "nothing is served at PATH; try /a /b"; to be called for each
+ * family that is served, with why "" at first. What does not fit into why_bytes is left out. */
 void family_paths_text(const family *of, td_bytes path, char *why, size_t why_bytes);
 
 /* URL of a family's endpoint, or NULL if it has none of that kind. */
@@ -86,7 +84,7 @@ extern const char *const FAMILY_NAMES[];
 /* Names of all families joined by ", ", for error texts; valid for ever. */
 const char *family_names(void);
 
-/* TD_E_INVALID: there is no family of that name; the hint has those that are like it, or all. */
+/* TD_E_INVALID: there is no family of that name; the hint lists similar names, or all. */
 TD_MUST_USE td_result family_refuse(td_bytes name, td_err *err);
 
 #ifdef __cplusplus

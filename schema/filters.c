@@ -7,8 +7,8 @@
 #include "base/hash.h"
 #include "base/limits.h"
 
-/* A text that was taken out keeps its place, and its entry in the table, until the texts are
- * packed. No text that is in begins so: they have no control characters. */
+/* The first byte of a removed text, which keeps its place, and its entry in the table, until the
+ * texts are packed. No other text begins with it: they have no control characters. */
 static const uint8_t GONE = 0x01;
 
 enum { PLACES_MIN = 64 };
@@ -62,7 +62,7 @@ static int is_at(const topic_filters *filters, size_t at, td_bytes wanted)
            memcmp(texts->data + at, wanted.data, wanted.size) == 0;
 }
 
-/* Where the text is entered, or belongs. */
+/* The entry of a text, or the free one for it. */
 static uint32_t *find_place(const topic_filters *filters, td_bytes wanted)
 {
     size_t mask = filters->place_count - 1;
@@ -82,8 +82,8 @@ static size_t find(const topic_filters *filters, td_bytes wanted)
     return *place == 0 ? filters->texts.size : *place - 1;
 }
 
-/* Packs the texts, and enters them in a table that is at most a quarter full. Each text that is
- * added or taken out pays for a few that are moved here, never for all of them. */
+/* Pack the texts, and enter them in a table that is at most a quarter full. The cost is amortized
+ * over the texts that were added or removed. */
 static td_result renew(topic_filters *filters, td_err *err)
 {
     size_t wanted = PLACES_MIN;
@@ -118,8 +118,8 @@ static int is_due(const topic_filters *filters, size_t more_bytes)
 
 /* ---- lists ---- */
 
-/* Walks over the single subscriptions that a text stands for: *rest is the list that is left behind
- * the last dot. Gives stem (with its dot) and one alternative; 0 when none is left. */
+/* The next of the single subscriptions that a text stands for: *rest is what remains of the list
+ * after the last dot. 0 when none is left. */
 static int next_alternative(const topic_filters *filters, td_bytes *rest, td_bytes *alternative)
 {
     if (rest->data == NULL)
@@ -160,7 +160,7 @@ static td_result check_text(td_bytes subscription, td_err *err)
     return TD_OK;
 }
 
-/* stem and tail make one subscription. */
+/* Add stem and tail as one subscription. */
 static td_result add_one(topic_filters *filters, td_bytes stem, td_bytes tail, td_err *err)
 {
     td_buf *texts = &filters->texts;
@@ -170,14 +170,14 @@ static td_result add_one(topic_filters *filters, td_bytes stem, td_bytes tail, t
         rc = td_buf_reserve(texts, size + 1, err);
     if (rc != TD_OK)
         return rc;
-    /* It stands after the texts already, with its LF, while it is looked for. */
+    /* Written after the texts, with its LF, before the look-up. */
     td_bytes text = td_bytes_of(texts->data + texts->size, size);
     memcpy(texts->data + texts->size, stem.data, stem.size);
     memcpy(texts->data + texts->size + stem.size, tail.data, tail.size);
     texts->data[texts->size + size] = '\n';
     uint32_t *place = find_place(filters, text);
     if (*place != 0)
-        return TD_OK; /* it is there already */
+        return TD_OK; /* it was added before */
     *place = (uint32_t)texts->size + 1;
     texts->size += size + 1;
     filters->count++;
@@ -197,7 +197,7 @@ td_result topic_filters_add(topic_filters *filters, td_bytes subscription, td_er
     return rc;
 }
 
-/* Its entry stays, so that what was entered after it is still found. */
+/* The entry stays, so that a look-up passes it and finds later ones. */
 static void remove_at(topic_filters *filters, size_t at)
 {
     TD_ASSERT(at < filters->texts.size);
@@ -227,7 +227,6 @@ void topic_filters_remove(topic_filters *filters, td_bytes subscription)
     }
 }
 
-/* By the very text: "trade.*" does not have "trade.A", though it covers it. */
 int topic_filters_has(const topic_filters *filters, td_bytes subscription)
 {
     return find(filters, subscription) < filters->texts.size;

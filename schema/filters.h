@@ -1,7 +1,5 @@
-/* What one client of a server is subscribed to: the topics of its requests. Adding and removing is
- * by text; asking is by a frame's topic, as the client's dialect understands it. Bounded; one
- * thread.
- */
+/* The subscriptions of one client of a server. They are added and removed by text, and compared
+ * with a frame's topic by the rules of the client's dialect. Bounded; one thread. */
 #ifndef TD_TOPIC_FILTERS_H
 #define TD_TOPIC_FILTERS_H
 
@@ -22,7 +20,7 @@ typedef struct topic_filters {
     uint32_t *places; /* table by hash: offset + 1 of a text; 0: free */
     size_t place_count;
     size_t count;
-    size_t gone; /* texts that were taken out, and still have a place */
+    size_t gone; /* texts that were removed, and still have a place */
 } topic_filters;
 
 void topic_filters_init(topic_filters *filters, const dialect *spoken);
@@ -35,15 +33,15 @@ TD_MUST_USE td_result topic_filters_add(topic_filters *filters, td_bytes subscri
 /* 1 if this very text was added. */
 int topic_filters_has(const topic_filters *filters, td_bytes subscription);
 
-/* Take one out again, by the text that it was added with, or one symbol of its list; one that is
- * not there is fine. */
+/* Remove one, by the text that it was added with, or one symbol of its list; if there is none,
+ * nothing happens. */
 void topic_filters_remove(topic_filters *filters, td_bytes subscription);
 
-/* Take all of them out. */
+/* Remove all. */
 void topic_filters_clear(topic_filters *filters);
 
-/* 1 if any of them covers the topic (dialect.covers). Cost: one look, and, where
- * a dialect has lists or parts of topics, one pass over all of them if that finds nothing. */
+/* 1 if any of them covers the topic (dialect.covers). Cost: one look-up; if
+ * that fails and the dialect has lists or parts of topics, one pass over all of them. */
 int topic_filters_cover(const topic_filters *filters, td_bytes exchange_topic);
 
 /* Likewise for a frame of the topic: some dialects have subscriptions to a part of one. */

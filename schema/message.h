@@ -56,8 +56,8 @@ typedef enum msg_action {
     ACTION_INSERT,
 } msg_action;
 
-/* Every meaning that a field of any topic can have; the list is in schema/message_members.h. Values
- * are not stored. */
+/* Every meaning that a field of any topic can have; the list is in schema/message_members.h. The
+ * numbers are never stored. */
 #define MEMBER_ENUMERATOR(member, name) MEMBER_##member,
 typedef enum msg_member { MEMBER_NONE, MEMBERS(MEMBER_ENUMERATOR) MEMBER_COUNT } msg_member;
 #undef MEMBER_ENUMERATOR
@@ -78,8 +78,8 @@ typedef struct msg_head {
     uint8_t has_cross_seq;
     uint8_t has_u;
     uint8_t has_seq;
-    uint32_t unknown_fields;  /* fields that the row does not name, repeated keys, and times beside
-                                 an entry that cannot be read: counted, not fatal */
+    uint32_t unknown_fields;  /* fields that the row does not name, repeated keys, and times that
+                                 cannot be read: counted, not fatal */
     uint32_t foreign_symbols; /* entries that name another symbol than the topic does */
 } msg_head;
 
@@ -98,7 +98,7 @@ typedef struct msg_book {
     const msg_level *levels; /* in order of application: deletes, updates, inserts */
     size_t level_count;
     /* Of each level, where the topic tells retail orders apart (MEMBER_RPI_SIZE); NULL elsewhere.
-     * The level's own size is all that is there: it has them in it. */
+     * The level's own size includes them. */
     const td_decimal *rpi_sizes;
 } msg_book;
 
@@ -114,7 +114,7 @@ typedef struct msg_trade {
     uint8_t side;            /* taker's, msg_side */
     uint8_t has_cross_seq;
     uint8_t has_seq;
-    int8_t is_block_trade; /* 1, 0, or -1: not said; likewise below */
+    int8_t is_block_trade; /* 1, 0, or -1: not stated; likewise below */
     int8_t is_rpi_trade;
 } msg_trade;
 
@@ -160,7 +160,7 @@ typedef struct msg_item {
     size_t value_count;
 } msg_item;
 
-/* What frames of all other types say. */
+/* Messages of all other types. */
 typedef struct msg_record {
     msg_head head;
     const msg_value *values; /* of the envelope, besides what the head has */
@@ -169,7 +169,7 @@ typedef struct msg_record {
     size_t item_count;
 } msg_record;
 
-/* What a frame of books or trades says that their plain structs have no place for. */
+/* Members of a frame of books or trades that their plain structs have no place for. */
 typedef struct msg_beside {
     const msg_value *values; /* of the envelope, besides what the head has */
     size_t value_count;
@@ -185,8 +185,8 @@ typedef struct message {
         msg_record record; /* all other types */
     };
     uint8_t is_record; /* 1: record */
-    /* Of a plain struct that was decoded whole, where there is no place in it for some of what the
-     * frame says. NULL elsewhere. */
+    /* Of a plain struct that was decoded whole, where it has no place for some members. NULL
+     * elsewhere. */
     const msg_beside *beside;
 } message;
 
@@ -209,8 +209,8 @@ void message_hash(const message *m, td_hasher *into);
 msg_level message_level(const message *m, size_t index);
 msg_trade message_trade(const message *m, size_t index);
 
-/* What is at a level together: its size and that of the retail orders told apart from it. 1, or 0:
- * the sum is beyond 64 bits. */
+/* A level's whole size: its size without retail orders and that of the retail orders. 1, or 0: the
+ * sum is beyond 64 bits. */
 int msg_size_with_rpi(td_decimal size, td_decimal rpi, td_decimal *out);
 
 /* The size of the retail orders at a level, where the topic tells them apart; else 0. Then the size
@@ -220,7 +220,7 @@ td_decimal message_level_rpi(const message *m, size_t index);
 /* The value of a member among count values; NULL if it is absent. */
 const msg_value *msg_value_find(const msg_value *values, size_t count, msg_member member);
 
-/* Names as they stand in reports and JSON ("book_change", "snapshot", "Buy", "insert", "price"). */
+/* Names as in reports and JSON ("book_change", "snapshot", "Buy", "insert", "price"). */
 const char *msg_type_name(msg_type type);
 const char *frame_kind_name(frame_kind kind);
 const char *msg_side_name(msg_side side);

@@ -7,15 +7,15 @@
 
 #include "base/assert.h"
 
-/* Canonical bytes on their way: levels are fed to a hasher some hundred at a time, because one call
- * for each number would cost more than the hashing. */
+/* Canonical bytes that are not hashed yet: levels are fed to the hasher some hundred at a time,
+ * because one call for each number would cost more than the hashing. */
 typedef struct canon {
     td_hasher *hasher;
     size_t size;
     uint8_t bytes[2048];
 } canon;
 
-/* Hand on what is buffered. Not inlined, so that canon_room() is: 160 instructions a frame. */
+/* Hash what is buffered. Not inlined, so that canon_space() is: 160 instructions a frame. */
 static __attribute__((noinline)) void canon_flush(canon *c)
 {
     TD_ASSERT(c->size <= sizeof c->bytes);
@@ -95,7 +95,7 @@ static uint8_t action_letter(uint8_t action)
     return LETTERS[action];
 }
 
-/* The hottest of all: one reservation for the whole level. */
+/* The most frequent: one reservation for the whole level. */
 static void canon_level(canon *c, const msg_level *level)
 {
     int has_size = level->action != ACTION_DELETE;
@@ -130,7 +130,7 @@ static void canon_trade(canon *c, const msg_trade *trade)
     }
 }
 
-/* A member by its name, and its value behind a letter for its type. */
+/* A member by its name, a letter for its type, and its value. */
 static void canon_value(canon *c, const msg_value *value)
 {
     canon_text(c, td_bytes_str(msg_member_name(value->member)));
@@ -215,8 +215,7 @@ static void canon_head(canon *c, const msg_head *head, size_t item_count)
     td_put_le64(space + 34, item_count);
 }
 
-/* Texts come with their length in front, so that no two messages run together into the same bytes.
- */
+/* Texts follow their length, so that no two messages have the same bytes. */
 static void canon_message(canon *c, const message *m)
 {
     TD_ASSERT(m->head.type < MSG_TYPE_COUNT);

@@ -46,7 +46,7 @@ static void write_head(json_writer *w, const msg_head *head)
     member_optional(w, "unknown_fields", head->unknown_fields != 0, head->unknown_fields);
 }
 
-/* The size of a level as the frame said it: without the retail orders that it tells apart. */
+/* The size of a level as in the frame: without its retail orders. */
 static td_decimal own_size(const msg_level *level, td_decimal rpi)
 {
     td_decimal size = {level->size, level->size_scale};

@@ -21,9 +21,9 @@ extern "C" {
  *   cross_seq, u, seq (left out if the frame has none), unknown_fields (left out if 0), and
  *   book_change  levels: [{action, side, price, size, rpi_size?}], size null in a delete
  *   trade        trades: [{symbol (if not the topic's), side, price, size, exchange_ns, …}]
- *                of both, a frame that was decoded whole shows its other members behind these
+ *                of both, a frame that was decoded whole shows its other members after these
  *   others       items: [{action?, member: value …}] in the order of the row, absent ones left out,
- *                and behind them assumed_scale: the names of values that come from a scaled integer
+ *                and after them assumed_scale: the names of values that come from a scaled integer
  *                alone, where some symbols have another scale than its key says
  */
 void message_json_members(json_writer *writer, const message *m);

@@ -1,6 +1,6 @@
-/* The server's end of every dialect, sockets apart: reads a client's request, refuses it or has it
- * done, and sends the answer. All servers (sim, serve) respond through it, so that they behave
- * alike; they only differ in the topics that they have. One thread. */
+/* The server's end of every dialect, without sockets: reads a client's request, refuses or performs
+ * it, and sends the answer. All servers (sim, serve) respond through it, so that they behave alike;
+ * they only differ in the topics that they have. One thread. */
 #ifndef TD_SCHEMA_RESPONDER_H
 #define TD_SCHEMA_RESPONDER_H
 

@@ -1,8 +1,8 @@
 /* Scanners for JSON in canonical form: as exchanges write it, without white space or escapes.
  *
  * What these functions accept, the JSON reader (json/json.h) accepts with the same value; the rest,
- * valid or not (escapes, white space, other characters, odd numbers), they refuse. Who uses them
- * has a slow path over the JSON reader, so that a refusal costs time and changes no result.
+ * valid or not (escapes, white space, other characters, odd numbers), they refuse. Callers have a
+ * slow path over the JSON reader, so that a refusal costs time and changes no result.
  *
  * Each takes the place where something should begin and returns the place after it, or NULL. None
  * reads more than SCAN_REACH bytes beyond the place where it begins, or beyond the end of the text:
@@ -72,7 +72,7 @@ static inline const uint8_t *scan_digits(const uint8_t *p, uint64_t *value, size
 /* scan_number() after the sign, for numbers of any length. */
 const uint8_t *scan_long_number(const uint8_t *p, uint64_t *value, uint8_t *scale);
 
-/* scan_number() after the sign, where the point is known to stand after whole digits (1 to 7) of
+/* scan_number() after the sign, where the point follows whole digits (1 to 7) of
  * the word at p, and digits follow it up to the word's end. */
 static inline const uint8_t *scan_two_words(const uint8_t *p, size_t whole, uint64_t *value,
                                             uint8_t *scale)
@@ -179,7 +179,7 @@ static inline const uint8_t *scan_string(const uint8_t *p, const uint8_t *end, t
     return NULL;
 }
 
-/* A string that says something: not "" and not "None". */
+/* A string that stands for a value: not "" and not "None". */
 static inline const uint8_t *scan_text(const uint8_t *p, const uint8_t *end, td_bytes *text)
 {
     p = scan_string(p, end, text);

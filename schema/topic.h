@@ -1,4 +1,4 @@
-/* Topics as rows of a table. A row says all there is to know about a topic: its name pattern, where
+/* Topics as rows of a table. A row has all facts about a topic: its name pattern, where
  * its entries stand in a frame, each field with JSON key, type, unit and scale, how its symbol,
  * exchange time and sequence are found, and which continuity rules hold with which strength. The
  * row-driven decoder, the JSON Schema, the list of topics for people and the continuity checks all
@@ -21,7 +21,7 @@ extern "C" {
 /* How a field's JSON value is read. Numbers are accepted as JSON numbers and as strings, because
  * the families differ in it; "", "None" and null mean absent. */
 typedef enum field_type {
-    FIELD_TEXT,     /* string, kept as it is */
+    FIELD_TEXT,     /* string, unchanged */
     FIELD_DECIMAL,  /* number or numeric string, exact; scale_e10 > 0: an integer times
                        10^-scale_e10.  Of a scaled field and a plain one with the same member the
                        plain one counts,  unless it repeats the integer */
@@ -62,7 +62,7 @@ typedef struct field_row {
 enum {
     FIELD_REQUIRED = 1 << 0,        /* a frame without it is not decodable */
     FIELD_PREFERRED = 1 << 1,       /* of two keys with the same member this one wins */
-    FIELD_REQUIRED_TO_SET = 1 << 2, /* as FIELD_REQUIRED, but a delete can do without */
+    FIELD_REQUIRED_TO_SET = 1 << 2, /* as FIELD_REQUIRED, but not of a delete */
     /* Not of the entry itself but of the objects around it (a coin's account, a leg's order): each
      * entry has its value, the innermost object's first. The frame's own object is the envelope's.
      * An entry may have a field of its own under the same key. An object around that turns out to
@@ -75,7 +75,7 @@ enum {
 
 /* Where entries stand: a path of keys from the top, and what being there means. An array on the
  * way, or at its end, stands for its elements; an object at its end is one entry; null, an empty
- * array or nothing there is none. A path may lead on from another one ("data", "data.legs"): then
+ * array or a missing value is none. A path may continue another one ("data", "data.legs"): then
  * the entries of both are entries, in the order of the row. */
 typedef struct items_row {
     const char *path;  /* "data", "data.order_book", "data.delete"; "" is the frame itself */
@@ -96,7 +96,7 @@ enum {
     ITEMS_LIST = 1 << 6, /* only a list holds entries here; an object is on the way to other ones */
 };
 
-/* Continuity rules. What each means exactly, and what is known about it, is beside its function in
+/* Continuity rules. What each means exactly, and the evidence for it, is beside its function in
  * book/continuity_rules.c (rules of one topic) and in book/audit.h (rules across topics of a
  * symbol). A row names those that hold for its topic, with their strength. */
 typedef enum rule_id {
@@ -122,20 +122,20 @@ typedef enum rule_id {
     RULE_ID_UNIQUE,    /* not among the last LIMIT_TRACK_IDS ids of the topic */
     RULE_ID_ASCENDING, /* decimal ids of any length that rise from entry to entry */
     /* Books. */
-    RULE_ANCHORED,       /* no delta before the snapshot */
-    RULE_DELETE_EXISTS,  /* a delete hits an existing level */
-    RULE_UPDATE_EXISTS,  /* an update hits an existing level */
-    RULE_UPDATE_CHANGES, /* an update changes the size of its level; so does a level that is set by
-                            a delta */
-    RULE_INSERT_NEW,     /* an insert makes a level that was not there */
-    RULE_NOT_CROSSED,    /* best bid below best ask */
-    RULE_DEPTH,          /* as many levels a side as the topic has */
-    RULE_DEPTH_MAX,      /* never more levels a side than the topic has */
-    RULE_SYMBOL_MATCHES, /* every entry's symbol is the topic's */
-    RULE_SIZE_POSITIVE,  /* a level that is set has a size above 0 */
-    RULE_BOOK_FITS,      /* no level was beyond the book's bounds; holds for every book unasked */
-    RULE_SNAPSHOT_RESET, /* statistic, counted unasked where a topic is RULE_ANCHORED: a snapshot on
-                            a topic that had one already */
+    RULE_ANCHORED,        /* no delta before the snapshot */
+    RULE_DELETE_EXISTS,   /* a delete hits an existing level */
+    RULE_UPDATE_EXISTS,   /* an update hits an existing level */
+    RULE_UPDATE_CHANGES,  /* an update changes the size of its level; so does a level that is set by
+                             a delta */
+    RULE_INSERT_NEW,      /* an insert makes a level that was not there */
+    RULE_NOT_CROSSED,     /* best bid below best ask */
+    RULE_DEPTH,           /* as many levels a side as the topic has */
+    RULE_DEPTH_MAX,       /* never more levels a side than the topic has */
+    RULE_SYMBOL_MATCHES,  /* every entry's symbol is the topic's */
+    RULE_SIZE_POSITIVE,   /* a level that is set has a size above 0 */
+    RULE_BOOK_FITS,       /* no level was beyond the book's bounds; checked for every book */
+    RULE_SNAPSHOT_RESET,  /* statistic, counted for every RULE_ANCHORED topic: a snapshot on a topic
+                             that had one already */
     RULE_SNAPSHOT_REPEAT, /* statistic: a snapshot with the member of the frame before; level 1 is
                              sent again when nothing changes */
     /* Candles. */
@@ -144,8 +144,8 @@ typedef enum rule_id {
     /* Across the topics of one feed's symbol (book/audit.h). */
     RULE_BOOKS_AGREE,     /* on every book of the symbol that takes part: where two books have the
                              same number (member), levels that both show are equal */
-    RULE_LINES_AGREE,     /* the same for one topic received twice; holds for every topic of
-                             RULE_BOOKS_AGREE unasked */
+    RULE_LINES_AGREE,     /* the same for one topic received twice; checked for every topic of
+                             RULE_BOOKS_AGREE */
     RULE_BEST_AGREES,     /* on tickers: bid1 and ask1 are the best of the symbol's books that take
                              part in RULE_BOOKS_AGREE, where the numbers are equal */
     RULE_TRADES_COMPLETE, /* on candles: what they add is what the symbol's trades add; member:
@@ -228,7 +228,7 @@ typedef struct topic_row {
     const rule_row rules[TOPIC_RULES_MAX]; /* ends with RULE_NONE or the array */
 } topic_row;
 
-/* What a topic string turned out to be. Views point into the string that was parsed. */
+/* The row of a topic string, and its parts. Views point into the string. */
 typedef struct topic_match {
     const topic_row *row; /* NULL: no row of the family fits */
     td_bytes topic;       /* without the symbol: "klineV2.1" */
@@ -243,8 +243,8 @@ typedef struct topic_match {
 /* Match a topic ("klineV2.1.BTCUSD"; spot's in its canonical spelling) against the rows that are
  * valid at at_ns. Whole dot-separated parts are compared, so "order" never matches "orderBook"; a
  * placeholder takes one part that is not empty, which may hold anything but a dot. The first row
- * that fits wins; a row without placeholders only fits itself. A row without a symbol whose entries
- * name one gives "*". Returns 1 and fills *out, or 0. */
+ * that fits is taken; a row without placeholders fits its own pattern only. A row without a symbol
+ * whose entries name one gives "*". Returns 1 and fills *out, or 0. */
 int topic_match_text(const topic_row *rows, size_t row_count, td_bytes text, uint64_t at_ns,
                      topic_match *out);
 
@@ -257,12 +257,11 @@ static inline int topic_row_is_dated(const topic_row *row)
 /* 1 if the row is about frames received at at_ns (TOPIC_ANY_TIME: always). */
 int topic_row_is_valid(const topic_row *row, uint64_t at_ns);
 
-/* Fill the head of a message of a topic whose row is known: everything else is absent. */
+/* Fill the head of a message of a topic that has a row: everything else is absent. */
 void msg_head_init(msg_head *head, const topic_match *topic);
 
 /* The row of the same pattern and type that is valid at at_ns, among the family's; row itself if
- * there is none: a topic of which none holds then is read as before. A stream asks for each frame
- * of a dated row, and goes on with its book. */
+ * none is: the topic's frames are then read as before. */
 const topic_row *topic_row_at(const topic_row *rows, size_t row_count, const topic_row *row,
                               uint64_t at_ns);
 

@@ -1,9 +1,9 @@
-/* Reading answers: what kind an answer is, the exchange's rules say (schema/exchange.h); what it
- * says besides is read here.
+/* Reading answers. The exchange's rules give an answer's kind (schema/exchange.h); its other
+ * members are read here.
  *
- * Nothing is required of an answer but what tells its kind: members are missing, empty or of
- * another type in real ones (docs/wire.md 5.2 to 5.5), and a client that stumbles over one never
- * learns what became of its request. So what cannot be read counts as not said. */
+ * None of these is required: in real answers they are missing, empty or of another type
+ * (docs/wire.md 5.2 to 5.5), and a client that rejects one never learns the result of its request.
+ * What cannot be read counts as absent. */
 #include <string.h>
 
 #include "base/assert.h"
@@ -13,7 +13,7 @@
 
 /* ---- single members ---- */
 
-/* Whatever its type: a member that is null was written for its name. */
+/* Of any type, null too. */
 static int has(json_value object, const char *key)
 {
     json_value value;
@@ -31,7 +31,7 @@ static td_bytes find_bracketed(td_bytes reason)
     return td_bytes_of(reason.data + mark, reason.size - mark - 1);
 }
 
-/* The topic that a refusal's words are about, as bybit_refusal_text() words it. */
+/* The topic in a refusal's text, as bybit_refusal_text() words it. */
 static td_bytes find_blamed(td_bytes reason)
 {
     static const char MARK[] = "topic:";
@@ -57,7 +57,7 @@ static int is_repeat(td_bytes reason)
     return reason.size > 0 && memmem(reason.data, reason.size, WORDS, sizeof WORDS - 1) != NULL;
 }
 
-/* What an op or its echo names; pongs never come here. */
+/* The request that an op names; pongs are handled before. */
 static request_kind op_kind(td_bytes op)
 {
     static const request_kind KINDS[] = {REQUEST_SUBSCRIBE, REQUEST_UNSUBSCRIBE,
@@ -71,7 +71,7 @@ static request_kind op_kind(td_bytes op)
 
 /* ---- topics that an answer names ---- */
 
-/* Read topics after those that are there already; what is no list, or is null, names none. */
+/* Append the topics of a list; a value that is no list has none. */
 static td_result read_list(dialect_text *text, json_value object, const char *key, size_t *count,
                            td_err *err)
 {
@@ -87,7 +87,7 @@ static size_t list_size(json_value object, const char *key)
     return json_find(object, key, &list) ? json_count(list) : 0;
 }
 
-/* The topics read so far were granted or not, by the answer's success. */
+/* The topics were granted or refused, by the answer's success. */
 static void file_topics(dialect_answer *out, const dialect_text *text, size_t count)
 {
     TD_ASSERT(count <= text->arg_capacity);
@@ -130,7 +130,7 @@ static td_result read_command(dialect_text *text, json_value root, dialect_answe
     return rc;
 }
 
-/* A echoes the request, B names its op; some name nothing. */
+/* Dialect A echoes the request, B names its op; some answers name neither. */
 static td_result read_op_answer(dialect_text *text, json_value root, td_bytes op,
                                 dialect_answer *out, td_err *err)
 {
@@ -172,7 +172,7 @@ static td_result read_spot(dialect_text *text, json_value root, dialect_answer *
 
 /* ---- the whole ---- */
 
-/* What control_find() asks of a frame. */
+/* The members that control_find() needs. */
 static void read_words(json_value root, frame_words *out)
 {
     const frame_keys *keys = &BYBIT.frames;
@@ -190,7 +190,7 @@ static void read_words(json_value root, frame_words *out)
         (void)json_find_text(value, "op", &out->op); /* else it stays empty */
 }
 
-/* Acks, and refusals that answer nothing known. */
+/* Acks, and refusals that name no known request. */
 static td_result read_ack(dialect_text *text, json_value root, td_bytes op, dialect_answer *out,
                           td_err *err)
 {
@@ -228,7 +228,7 @@ td_result bybit_read_answer(dialect_text *text, json_value root, dialect_answer 
     case CLASS_AUTH:
         out->kind = ANSWER_AUTH;
         out->of = REQUEST_AUTH;
-        (void)dialect_text_scalar(root, "auth", &out->reason); /* E's only word */
+        (void)dialect_text_scalar(root, "auth", &out->reason); /* all that dialect E answers */
         break;
     case CLASS_ACK:
     case CLASS_ERROR:

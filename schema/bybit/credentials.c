@@ -1,4 +1,4 @@
-/* Credentials: how they are signed, and whether a server finds them good (docs/wire.md 1.1). */
+/* Credentials: signing them, and checking them as a server (docs/wire.md 1.1). */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>

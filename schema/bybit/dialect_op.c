@@ -110,8 +110,8 @@ static int list_has(td_bytes list, td_bytes symbol)
         size_t size = bar == NULL ? list.size : (size_t)(bar - list.data);
         if (td_bytes_equal(td_bytes_of(list.data, size), symbol))
             return 1;
-        size_t behind = size + (bar != NULL);
-        list = td_bytes_of(list.data + behind, list.size - behind);
+        size_t after = size + (bar != NULL);
+        list = td_bytes_of(list.data + after, list.size - after);
     }
     return 0;
 }
@@ -125,7 +125,7 @@ static int covers(td_bytes subscription, td_bytes exchange_topic)
         return 1;
     size_t topic_dot = last_dot(exchange_topic);
     if (topic_dot == exchange_topic.size)
-        return 0; /* no symbol: only the very text covers it */
+        return 0; /* no symbol: only the same text covers it */
     TD_ASSERT(topic_dot < exchange_topic.size);
     td_bytes stem = td_bytes_of(exchange_topic.data, topic_dot);
     if (td_bytes_equal(subscription, stem))

@@ -11,14 +11,14 @@ typedef enum generation { GENERATION_V1, GENERATION_V2 } generation;
 
 /* ---- the client ---- */
 
-/* A topic as it is written everywhere, taken apart. */
+/* The parts of a topic in canonical spelling. */
 typedef struct spot_parts {
     td_bytes name;
     td_bytes parameter; /* empty: none */
     td_bytes symbol;
 } spot_parts;
 
-/* Size of all in front of the last dot; 0 if there is none. */
+/* Size of what stands before the last dot; 0 if there is none. */
 static size_t stem_size(const char *topic)
 {
     const char *dot = strrchr(topic, '.');
@@ -74,7 +74,7 @@ static int is_number(td_bytes text)
 static void write_parameter(json_writer *writer, const spot_parts *parts)
 {
     TD_ASSERT(parts->parameter.size > 0);
-    TD_ASSERT(bybit_spot_parameter(parts->name) != NULL); /* split() has seen to it */
+    TD_ASSERT(bybit_spot_parameter(parts->name) != NULL); /* split() checked it */
     json_write_key(writer, bybit_spot_parameter(parts->name));
     if (is_number(parts->parameter))
         json_write_raw(writer, parts->parameter);
@@ -103,7 +103,7 @@ static void write_name(json_writer *writer, const spot_parts *parts, generation 
     td_bytes name = parts->name;
     size_t size = name.size + 1 + parts->parameter.size;
     if (of == GENERATION_V1 && td_bytes_is(name, "kline")) {
-        TD_ASSERT(size <= sizeof text); /* split() has seen to it */
+        TD_ASSERT(size <= sizeof text); /* split() checked it */
         memcpy(text, name.data, name.size);
         text[name.size] = '_';
         memcpy(text + name.size + 1, parts->parameter.data, parts->parameter.size);
@@ -260,7 +260,7 @@ static int is_one_of(td_bytes text, const char *const *names)
     return *names != NULL;
 }
 
-/* "kline.9m.A" and "bookTicker.A,B" look like topics and are none. */
+/* "kline.9m.A" and "bookTicker.A,B" fit patterns, and are no topics. */
 static int is_possible(td_bytes topic)
 {
     static const char KLINE[] = "kline.";
@@ -275,7 +275,7 @@ static int is_possible(td_bytes topic)
                      KLINE_TYPES);
 }
 
-/* What the exchange has against a request (docs/wire.md 5.3). */
+/* Why the exchange refuses a request (docs/wire.md 5.3). */
 typedef struct spot_error {
     const char *code;
     const char *text;

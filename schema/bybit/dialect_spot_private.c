@@ -8,7 +8,7 @@ static size_t fit(const char *const *topics, size_t count)
 {
     (void)topics;
     TD_ASSERT(count > 0);
-    return count; /* none is asked for */
+    return count; /* no request is sent */
 }
 
 static td_result read_request(dialect_text *text, json_value root, dialect_request *out,
@@ -30,7 +30,7 @@ static td_result read_request(dialect_text *text, json_value root, dialect_reque
     return rc;
 }
 
-/* What the exchange says to anything else is not known: nothing, then. */
+/* The exchange's answer to other requests is unknown: none is sent. */
 static td_result build_answer(td_buf *out, const dialect_request *request,
                               const dialect_reply *reply, td_err *err)
 {
@@ -45,7 +45,7 @@ static td_result build_answer(td_buf *out, const dialect_request *request,
 /* An authenticated client gets everything. */
 static int covers(td_bytes subscription, td_bytes exchange_topic)
 {
-    TD_ASSERT(subscription.size > 0); /* something was added when it authenticated */
+    TD_ASSERT(subscription.size > 0); /* authenticating added one */
     (void)exchange_topic;
     return 1;
 }

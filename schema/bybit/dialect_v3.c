@@ -38,7 +38,7 @@ typedef enum answer_shape {
     SHAPE_PRIVATE, /* req_id if it was sent, success, ret_msg, op, conn_id */
 } answer_shape;
 
-/* Why not, in the words of B. */
+/* The text of a refusal in dialect B. */
 static void reason_text(const dialect_reply *reply, request_kind kind, char out[BYBIT_REASON_BYTES])
 {
     static const char AUTH_REFUSED[] = "Params Error"; /* v5, whatever was wrong */
@@ -80,8 +80,8 @@ static td_result escape_html(td_buf *out, size_t from, td_err *err)
     size_t to = out->size + found * (ESCAPE_BYTES - 1);
     size_t at = out->size;
     out->size = to;
-    /* From the end, so that nothing is overwritten before it has moved; once they meet, the rest
-     * stands where it belongs. */
+    /* From the end, so that nothing is overwritten before it has moved; once both meet, the rest is
+     * in its place. */
     while (at > from && to > at) {
         char c = (char)out->data[--at];
         if (c != '<' && c != '>' && c != '&') {
@@ -212,7 +212,7 @@ static int covers_private_frame(td_bytes subscription, td_bytes exchange_topic, 
     if (subscription.size <= exchange_topic.size)
         return 1;
     char member[48];
-    TD_ASSERT(subscription.data[exchange_topic.size] == '.'); /* covers_private() has seen it */
+    TD_ASSERT(subscription.data[exchange_topic.size] == '.'); /* covers_private() checked it */
     td_bytes category = td_bytes_of(subscription.data + exchange_topic.size + 1,
                                     subscription.size - exchange_topic.size - 1);
     int length = snprintf(member, sizeof member, "\"category\":\"%.*s\"", (int)category.size,

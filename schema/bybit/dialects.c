@@ -66,7 +66,7 @@ size_t bybit_fit_bytes(const char *const *topics, size_t count)
     TD_ASSERT(count > 0);
     size_t bytes = 0;
     size_t taken = 0;
-    /* One that is larger than a request should be goes alone: the exchange may judge it. */
+    /* A topic that is too large for a request is sent alone: the exchange may judge it. */
     while (taken < count && taken < DIALECT_ARGS_MAX) {
         bytes += strlen(topics[taken]) + 3; /* two quotes and a comma */
         if (taken > 0 && bytes > DIALECT_REQUEST_BYTES)
@@ -79,12 +79,12 @@ size_t bybit_fit_bytes(const char *const *topics, size_t count)
 
 /* ---- words and names ---- */
 
-/* Words of docs/wire.md 1.1, 1.3 and 5.3. What is not known of a refusal (args that are missing)
- * is worded like the others, so that clients find "success":false and a text. */
+/* Words of docs/wire.md 1.1, 1.3 and 5.3. Refusals whose words are unknown (missing args) are
+ * worded like the others, so that clients find "success":false and a text. */
 void bybit_refusal_text(refusal why, td_bytes topic, char out[BYBIT_REASON_BYTES])
 {
     static const struct {
-        const char *before, *behind; /* behind NULL: no topic between */
+        const char *before, *after; /* after NULL: no topic between */
     } WORDS[] = {
         [REFUSAL_NONE] = {"", NULL},
         [REFUSAL_INVALID_OP] = {"error:invalid op", NULL},
@@ -98,12 +98,12 @@ void bybit_refusal_text(refusal why, td_bytes topic, char out[BYBIT_REASON_BYTES
         [REFUSAL_BAD_KEY] = {"error:USVC1111", NULL},
     };
     TD_ASSERT((size_t)why < sizeof WORDS / sizeof *WORDS);
-    const char *behind = WORDS[why].behind;
-    size_t most = behind == NULL ? 0 : BYBIT_REASON_BYTES / 2;
+    const char *after = WORDS[why].after;
+    size_t most = after == NULL ? 0 : BYBIT_REASON_BYTES / 2;
     int size = (int)(topic.size < most ? topic.size : most);
     int length =
         snprintf(out, BYBIT_REASON_BYTES, "%s%.*s%s", WORDS[why].before, size,
-                 topic.data == NULL ? "" : (const char *)topic.data, behind == NULL ? "" : behind);
+                 topic.data == NULL ? "" : (const char *)topic.data, after == NULL ? "" : after);
     TD_ASSERT(length >= 0);
     TD_ASSERT(length < BYBIT_REASON_BYTES);
 }
@@ -118,13 +118,13 @@ void bybit_read_id(json_value root, dialect_request *out)
     json_type type = json_type_of(value);
     if (type != JSON_STRING && type != JSON_NUMBER)
         return;
-    out->has_id = 1; /* "" is one, too: some answers tell it from none */
+    out->has_id = 1; /* "" is an id: some answers distinguish it from none */
     out->id_raw = json_raw(value);
     if (!json_text(value, &out->id))
         out->id = out->id_raw;
 }
 
-/* unSubAll is not among them: only C knows it, and reads it itself. */
+/* Not unSubAll: only dialect C has it, and reads it itself. */
 static request_kind kind_of(td_bytes op)
 {
     static const request_kind KINDS[] = {REQUEST_SUBSCRIBE, REQUEST_UNSUBSCRIBE, REQUEST_AUTH,

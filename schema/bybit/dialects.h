@@ -6,8 +6,8 @@
 #include "schema/dialect_text.h"
 #include "json/json_write.h"
 
-/* v5 asks as v3 does everywhere; who of it answers differently has a table of its own (docs/wire.md
- * 1.5). */
+/* v5's requests are v3's; connections that answer differently have a table each (docs/wire.md 1.5).
+ */
 extern const dialect BYBIT_OP;      /* {"op":..,"args":[..]}, ack with success, ret_msg, request */
 extern const dialect BYBIT_V3;      /* the same with req_id, ack names op; ten topics a request */
 extern const dialect BYBIT_V5;      /* as V3, without that limit */

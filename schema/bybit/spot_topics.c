@@ -62,7 +62,7 @@ static td_result append(td_buf *texts, td_bytes part, td_err *err)
     return part.size == 0 ? TD_OK : td_buf_append(texts, part.data, part.size, err);
 }
 
-/* name[.parameter].symbol behind what is in texts already. */
+/* Append name[.parameter].symbol to texts. */
 static td_result append_topic(td_buf *texts, const spot_stem *stem, td_bytes symbol, td_err *err)
 {
     td_result rc = append(texts, stem->name, err);
@@ -111,12 +111,12 @@ td_result bybit_spot_topics(dialect_text *text, const td_bytes parts[SPOT_PARTS]
         return td_err_set(err, TD_E_LIMIT, "a topic of %zu bytes: at most %u are read",
                           stem.name.size + stem.parameter.size, LIMIT_TOPIC_BYTES);
     TD_ASSERT(wanted > 0);
-    TD_ASSERT(text->texts.size == 0); /* else views of an earlier topic would move */
+    TD_ASSERT(text->texts.size == 0); /* else views of an earlier topic would become invalid */
     /* With its two dots. Symbols share out what the list has; the sum is bounded by the parser's
      * limit on frames and DIALECT_ARGS_MAX. */
     size_t stem_bytes = stem.name.size + stem.parameter.size + 2;
     td_result rc = dialect_text_reserve(text, wanted, err);
-    if (rc == TD_OK) /* at once, so that views into it stay good */
+    if (rc == TD_OK) /* once, so that views into it stay valid */
         rc = td_buf_reserve(&text->texts, wanted * stem_bytes + parts[SPOT_SYMBOL].size, err);
     td_bytes rest = parts[SPOT_SYMBOL].data == NULL ? td_bytes_str("") : parts[SPOT_SYMBOL];
     td_bytes symbol;

@@ -8,8 +8,8 @@
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
 
-/* A frame's id says nothing that is sure: topic, sequence and time in some, random text in others.
- * meaning: what the moment of the frame's making is to the topic. */
+/* A frame's id has no fixed form: topic, sequence and time in some frames, random text in others.
+ * meaning: what creationTime is to the topic. */
 #define USDC_ENVELOPE_FIELDS(meaning)                                                              \
     {MEMBER_FRAME_ID, "id", FIELD_TEXT, UNIT_NONE, 0, 0},                                          \
     {                                                                                              \
