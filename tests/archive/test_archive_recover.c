@@ -22,26 +22,6 @@
 
 enum { SWEEP_CALLS_MAX = 400, CHUNK_FRAMES = 20 };
 
-/* A session of the verb with one feed, killed behind chunk_count chunks. The disk and its locks are
- * as the next process finds them. */
-static void record_and_kill(archive_place *place, const char *verb, const char *name, uint64_t from,
-                            unsigned chunk_count)
-{
-    fixture_feed feed;
-    td_err err;
-    clock_sim_advance(place->clock, 1000);
-    archive *a = archive_place_open(place, ARCHIVE_APPEND, verb);
-    archive_writer *writer = archive_fixture_begin(a);
-    assert_int_equal(fixture_feed_open(&feed, writer, name, from, 1, &err), TD_OK);
-    for (unsigned i = 0; i < chunk_count; i++)
-        assert_int_equal(fixture_feed_put(&feed, CHUNK_FRAMES, &err), TD_OK);
-    io_fault *killed = io_fault_kill(place->disk);
-    fixture_feed_close(&feed);
-    assert_int_equal(archive_writer_close(writer, WRITER_ABANDON, 0, &err), TD_OK);
-    archive_close(a);
-    archive_place_swap_disk(place, killed);
-}
-
 static td_result try_recover(archive_place *place, archive_mode mode, const char *feed,
                              recover_report *report, td_err *err)
 {
@@ -60,14 +40,6 @@ static void recover(archive_place *place, const char *feed, recover_report *repo
     td_err err;
     if (try_recover(place, ARCHIVE_MAINTAIN, feed, report, &err) != TD_OK)
         fail_msg("%s", err.text);
-}
-
-static void list_gaps(archive_place *place, gap_list *out)
-{
-    td_err err;
-    archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
-    assert_int_equal(archive_gaps(a, out, &err), TD_OK);
-    archive_close(a);
 }
 
 static verify_severity verdict_of(archive_place *place)
@@ -102,7 +74,7 @@ static void test_kill_is_one_crash_gap(void **state)
     recover_report report;
     gap_list gaps;
     archive_place_init_sim(&place);
-    record_and_kill(&place, "record", FIXTURE_FEED, 0, 2);
+    archive_fixture_kill(&place, "record", FIXTURE_FEED, 0, 2);
     assert_int_equal(verdict_of(&place), VERIFY_RECOVERABLE);
     recover(&place, NULL, &report);
     assert_int_equal(report.segments_recovered, 1);
@@ -112,7 +84,7 @@ static void test_kill_is_one_crash_gap(void **state)
     assert_int_equal(report.gaps_opened, 1);
     assert_false(report.is_lossy);
     assert_int_equal(verdict_of(&place), VERIFY_SOUND);
-    list_gaps(&place, &gaps);
+    archive_fixture_gaps(&place, &gaps);
     assert_int_equal(gaps.count, 1);
     assert_int_equal(gaps.rows[0].reason, GAP_CRASH);
     assert_string_equal(gaps.rows[0].feed, FIXTURE_FEED);
@@ -135,9 +107,9 @@ static void test_crash_gap_begins_with_data(void **state)
     recover_report report;
     gap_list gaps;
     archive_place_init_sim(&place);
-    record_and_kill(&place, "record", FIXTURE_FEED, 3, 2); /* frames 3 to 42 */
+    archive_fixture_kill(&place, "record", FIXTURE_FEED, 3, 2); /* frames 3 to 42 */
     recover(&place, NULL, &report);
-    list_gaps(&place, &gaps);
+    archive_fixture_gaps(&place, &gaps);
     assert_int_equal(gaps.count, 1);
     assert_int_equal(gaps.rows[0].from_ns, FIXTURE_START_NS + 39 * FIXTURE_STEP_NS);
     gap_list_fini(&gaps);
@@ -178,7 +150,7 @@ static void test_crash_behind_a_finished_segment(void **state)
     assert_int_equal(report.segments_recovered, 0);
     assert_int_equal(report.sessions_crashed, 1);
     assert_int_equal(report.gaps_opened, 1);
-    list_gaps(&place, &gaps);
+    archive_fixture_gaps(&place, &gaps);
     assert_int_equal(gaps.count, 1);
     assert_int_equal(gaps.rows[0].reason, GAP_CRASH);
     assert_int_equal(gaps.rows[0].conn, 1);
@@ -242,7 +214,7 @@ static void test_open_segment_is_missing(void **state)
         recover(&place, FIXTURE_FEED, &report);
         assert_true(report.is_lossy);
         assert_int_equal(report.gaps_opened, 2);
-        list_gaps(&place, &gaps);
+        archive_fixture_gaps(&place, &gaps);
         assert_int_equal(gaps.count, with_finished ? 1 : 2); /* two of one second are one row */
         assert_int_equal(gaps.rows[0].reason, GAP_CORRUPT);
         assert_true(gaps.rows[0].from_ns >= second_ns &&
@@ -278,7 +250,7 @@ static void test_stillborn_segment(void **state)
     recover(&place, NULL, &report);
     assert_int_equal(report.segments_recovered, 1);
     assert_false(report.is_lossy);
-    list_gaps(&place, &gaps);
+    archive_fixture_gaps(&place, &gaps);
     assert_int_equal(gaps.count, 1);
     assert_int_equal(gaps.rows[0].from_ns, FIXTURE_START_NS + 19 * FIXTURE_STEP_NS);
     gap_list_fini(&gaps);
@@ -337,11 +309,11 @@ static void test_killed_import_is_a_gap(void **state)
     recover_report report;
     gap_list gaps;
     archive_place_init_sim(&place);
-    record_and_kill(&place, "import", FIXTURE_FEED, 0, 2);
+    archive_fixture_kill(&place, "import", FIXTURE_FEED, 0, 2);
     recover(&place, NULL, &report);
     assert_int_equal(report.segments_recovered, 1);
     assert_int_equal(report.gaps_opened, 1);
-    list_gaps(&place, &gaps);
+    archive_fixture_gaps(&place, &gaps);
     assert_int_equal(gaps.count, 1);
     assert_int_equal(gaps.rows[0].reason, GAP_CRASH);
     assert_int_equal(gaps.rows[0].from_ns, FIXTURE_START_NS + 39 * FIXTURE_STEP_NS);
@@ -357,8 +329,8 @@ static void test_only_the_feed_that_is_asked_for(void **state)
     archive_place place;
     recover_report report;
     archive_place_init_sim(&place);
-    record_and_kill(&place, "record", "one", 0, 1);
-    record_and_kill(&place, "record", "two", 100, 1);
+    archive_fixture_kill(&place, "record", "one", 0, 1);
+    archive_fixture_kill(&place, "record", "two", 100, 1);
     recover(&place, "two", &report);
     assert_int_equal(report.segments_recovered, 1);
     assert_int_equal(report.frames_kept, CHUNK_FRAMES * 9 / 10);
@@ -393,7 +365,7 @@ static void test_torn_tail_is_no_loss(void **state)
     archive_place place;
     recover_report report;
     archive_place_init_sim(&place);
-    record_and_kill(&place, "record", FIXTURE_FEED, 0, 2);
+    archive_fixture_kill(&place, "record", FIXTURE_FEED, 0, 2);
     append_to_open_segment(&place, TAIL, sizeof TAIL);
     assert_int_equal(verdict_of(&place), VERIFY_RECOVERABLE);
     recover(&place, NULL, &report);
@@ -426,7 +398,7 @@ static void test_live_session_is_left_alone(void **state)
     fixture_feed feed;
     td_err err;
     archive_place_init_sim(&place);
-    record_and_kill(&place, "record", FIXTURE_FEED, 0, 2);
+    archive_fixture_kill(&place, "record", FIXTURE_FEED, 0, 2);
     clock_sim_advance(place.clock, 1000);
     archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
     archive_writer *writer = archive_fixture_begin(a);
@@ -481,7 +453,7 @@ static void test_appender_recovers_before_it_writes(void **state)
         clock_sim_advance(place.clock, 1000);
     }
     recover(&place, NULL, &report);
-    list_gaps(&place, &gaps);
+    archive_fixture_gaps(&place, &gaps);
     /* Each kill is one crash gap; frame 50 tells of a disconnect. */
     assert_int_equal(gaps.count, 4 + 1);
     unsigned crashes = 0;
@@ -503,7 +475,7 @@ static void sweep(io_fault_kind kind, uint64_t seed)
         gap_list gaps;
         td_err err;
         archive_place_init_sim(&place);
-        record_and_kill(&place, "record", FIXTURE_FEED, 0, 2);
+        archive_fixture_kill(&place, "record", FIXTURE_FEED, 0, 2);
         append_to_open_segment(&place, "torn", 4);
         const io_fault_plan plan = {.kind = kind, .mode = IO_FAULT_FOR_EVER, .fail_at = fail_at};
         io_fault_set_plan(place.disk, plan);
@@ -516,7 +488,7 @@ static void sweep(io_fault_kind kind, uint64_t seed)
         assert_false(report.is_lossy);
         assert_int_equal(archive_fixture_check_frames(&place, FIXTURE_FEED, 0, 1),
                          2 * CHUNK_FRAMES);
-        list_gaps(&place, &gaps);
+        archive_fixture_gaps(&place, &gaps);
         if (gaps.count != 1)
             fail_msg("call %u: %zu gaps", fail_at, gaps.count);
         gap_list_fini(&gaps);

@@ -26,16 +26,6 @@
 
 enum { CHUNK_FRAMES = 20 };
 
-static void check_current(archive_place *place)
-{
-    char what[CATALOG_WHAT_BYTES];
-    td_err err;
-    archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
-    assert_int_equal(archive_check_catalog(a, what, &err), TD_OK);
-    assert_string_equal(what, "");
-    archive_close(a);
-}
-
 static size_t count_lines(const char *text, const char *beginning)
 {
     size_t count = 0;
@@ -76,7 +66,7 @@ static void test_catalog_is_derived(void **state)
     assert_string_equal(before, after);
     td_free(before);
     td_free(after);
-    check_current(&place);
+    archive_fixture_check_catalog(&place, "");
     archive_place_fini(&place);
 }
 
@@ -207,24 +197,6 @@ static void test_failing_sync_announces_nothing_ever(void **state)
 
 /* ---- crashes ---- */
 
-/* A session of chunk_count chunks that is killed after the last; the disk is as the next process
- * finds it. */
-static void record_and_kill(archive_place *place, uint64_t from, unsigned chunk_count)
-{
-    fixture_feed feed;
-    td_err err;
-    archive *a = archive_place_open(place, ARCHIVE_APPEND, "record");
-    archive_writer *writer = archive_fixture_begin(a);
-    assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, from, 1, &err), TD_OK);
-    for (unsigned i = 0; i < chunk_count; i++)
-        assert_int_equal(fixture_feed_put(&feed, CHUNK_FRAMES, &err), TD_OK);
-    io_fault *killed = io_fault_kill(place->disk);
-    fixture_feed_close(&feed);
-    assert_int_equal(archive_writer_close(writer, WRITER_ABANDON, 0, &err), TD_OK);
-    archive_close(a);
-    archive_place_swap_disk(place, killed);
-}
-
 typedef enum catalog_kind {
     CATALOG_OF_THAT_MOMENT,
     CATALOG_OLDER,
@@ -270,8 +242,7 @@ static void test_reopening_with_any_catalog(void **state)
         archive_fixture_record(&place, 0, 4);
         (void)snprintf(older, sizeof older, "%s/older.sqlite", place.folder);
         file_copy(place.catalog_path, older);
-        clock_sim_advance(place.clock, 1000);
-        record_and_kill(&place, 80, 3);
+        archive_fixture_kill(&place, "record", FIXTURE_FEED, 80, 3);
         replace_catalog(&place, kind, older);
         assert_int_equal(archive_fixture_check_frames(&place, FIXTURE_FEED, 0, 1), 140);
         if (with_recover) {
@@ -279,13 +250,13 @@ static void test_reopening_with_any_catalog(void **state)
             assert_int_equal(report.segments_recovered, 1);
             assert_int_equal(report.gaps_opened, 1);
             assert_false(report.is_lossy);
-            check_current(&place);
+            archive_fixture_check_catalog(&place, "");
             archive_fixture_check_dump(&place);
         }
         clock_sim_advance(place.clock, 1000);
         archive_fixture_record(&place, 140, 2);
         if (with_recover)
-            check_current(&place);
+            archive_fixture_check_catalog(&place, "");
         archive_fixture_check_dump(&place);
         assert_int_equal(archive_fixture_check_frames(&place, FIXTURE_FEED, 0, 1), 180);
         archive_place_fini(&place);
@@ -298,8 +269,8 @@ static void test_catalog_keeps_up_while_recording(void **state)
     (void)state;
     archive_place place;
     archive_place_init_sim(&place);
-    record_and_kill(&place, 0, 4);
-    check_current(&place);
+    archive_fixture_kill(&place, "record", FIXTURE_FEED, 0, 4);
+    archive_fixture_check_catalog(&place, "");
     archive_fixture_check_dump(&place);
     archive_place_fini(&place);
 }
@@ -333,14 +304,14 @@ static void test_catalog_is_rebuilt_beside_recording(void **state)
             assert_int_equal(fixture_feed_put(&feed, CHUNK_FRAMES, &err), TD_OK);
             assert_true(++chunks < 100000);
         }
-        check_current(&place);
+        archive_fixture_check_catalog(&place, "");
         assert_int_equal(fixture_feed_put(&feed, CHUNK_FRAMES, &err), TD_OK);
-        check_current(&place);
+        archive_fixture_check_catalog(&place, "");
         archive_fixture_check_dump(&place);
         fixture_feed_close(&feed);
         assert_int_equal(archive_writer_close(writer, WRITER_STOP, 1, &err), TD_OK);
         archive_close(a);
-        check_current(&place);
+        archive_fixture_check_catalog(&place, "");
         archive_fixture_check_dump(&place);
         archive_place_fini(&place);
     }

@@ -17,16 +17,6 @@
 
 enum { SWEEP_CALLS_MAX = 600, CHUNK_FRAMES = 20 };
 
-static void check_current(archive_place *place)
-{
-    char what[CATALOG_WHAT_BYTES];
-    td_err err;
-    archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
-    assert_int_equal(archive_check_catalog(a, what, &err), TD_OK);
-    assert_string_equal(what, "");
-    archive_close(a);
-}
-
 typedef struct announced {
     uint64_t chunks;
     uint64_t frames;
@@ -151,7 +141,7 @@ static void test_full_once_goes_on(void **state)
         assert_int_equal(archive_writer_close(writer, WRITER_STOP, 1, &err), TD_OK);
         archive_close(a);
         assert_int_equal(archive_fixture_check_frames(&place, FIXTURE_FEED, 0, 1), 80);
-        check_current(&place);
+        archive_fixture_check_catalog(&place, "");
         archive_place_fini(&place);
         if (!did_fire)
             return;

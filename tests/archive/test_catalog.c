@@ -35,17 +35,6 @@ static void run_sql(const char *path, const char *sql)
     assert_int_equal(sqlite3_close(db), SQLITE_OK);
 }
 
-static void check_current(archive_place *place, const char *expected)
-{
-    char what[CATALOG_WHAT_BYTES];
-    td_err err;
-    archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
-    assert_int_equal(archive_check_catalog(a, what, &err), TD_OK);
-    if (strstr(what, expected) == NULL || (expected[0] == '\0' && what[0] != '\0'))
-        fail_msg("'%s' wanted, it is '%s'", expected, what);
-    archive_close(a);
-}
-
 static void reindex(archive_place *place, reindex_scope scope, reindex_report *report)
 {
     td_err err;
@@ -81,11 +70,11 @@ static void test_older_version_is_migrated(void **state)
     assert_int_equal(archive_fixture_check_frames(&place, FIXTURE_FEED, 0, 1), 160);
     assert_int_equal(catalog_open(place.catalog_path, CATALOG_WRITE, &c, &err), TD_OK);
     catalog_close(c);
-    check_current(&place, "journal to its end");
+    archive_fixture_check_catalog(&place, "journal to its end");
     reindex(&place, REINDEX_CHANGED, &report);
     assert_int_equal(report.segments_read, 3);
     assert_int_equal(report.segments_kept, 0);
-    check_current(&place, "");
+    archive_fixture_check_catalog(&place, "");
     char *after = archive_fixture_dump(&place);
     assert_string_equal(before, after);
     td_free(before);
@@ -278,7 +267,7 @@ static void test_hostile_catalogs(void **state)
         if (count != 160)
             fail_msg("%s: %llu frames", HOSTILE[i].name, (unsigned long long)count);
         reindex(&place, REINDEX_ALL, &report);
-        check_current(&place, "");
+        archive_fixture_check_catalog(&place, "");
         char *after = archive_fixture_dump(&place);
         if (strcmp(before, after) != 0)
             fail_msg("%s: reindex makes another catalog", HOSTILE[i].name);
@@ -333,7 +322,7 @@ static void test_decayed_catalogs(void **state)
         assert_int_equal(fflush(file), 0);
     }
     assert_int_equal(fclose(file), 0);
-    check_current(&place, "");
+    archive_fixture_check_catalog(&place, "");
     archive_place_fini(&place);
 }
 
@@ -359,14 +348,15 @@ static void test_locked_catalog_is_left_behind(void **state)
     assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
     assert_int_equal(fixture_feed_put(&feed, 20, &err), TD_OK);
     assert_false(archive_writer_catalog_is_current(writer));
-    check_current(&place, "journal to its end"); /* the opened segment stands there */
+    archive_fixture_check_catalog(&place,
+                                  "journal to its end"); /* the opened segment stands there */
     assert_int_equal(sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
     assert_int_equal(sqlite3_close(db), SQLITE_OK);
     assert_int_equal(fixture_feed_put(&feed, 20, &err), TD_OK);
     fixture_feed_close(&feed);
     assert_int_equal(archive_writer_close(writer, WRITER_STOP, 1, &err), TD_OK);
     archive_close(a);
-    check_current(&place, "");
+    archive_fixture_check_catalog(&place, "");
     assert_int_equal(archive_fixture_check_frames(&place, FIXTURE_FEED, 0, 1), 80);
     archive_place_fini(&place);
 }
@@ -389,7 +379,7 @@ static void test_removed_while_in_use(void **state)
     fixture_feed_close(&feed);
     assert_int_equal(archive_writer_close(writer, WRITER_STOP, 1, &err), TD_OK);
     archive_close(a);
-    check_current(&place, "");
+    archive_fixture_check_catalog(&place, "");
     archive_place_fini(&place);
 }
 
@@ -414,7 +404,7 @@ static void test_reading_makes_no_file(void **state)
     archive_place_init_sim(&place);
     archive_fixture_record(&place, 0, 4);
     assert_int_equal(count_files(place.folder), 1); /* the last writer took WAL and -shm along */
-    check_current(&place, "");
+    archive_fixture_check_catalog(&place, "");
     catalog *c = NULL;
     td_err err;
     assert_int_equal(catalog_open(place.catalog_path, CATALOG_READ, &c, &err), TD_OK);
@@ -434,7 +424,7 @@ static void test_read_only_folder(void **state)
     archive_fixture_record(&place, 0, 4);
     assert_int_equal(chmod(place.catalog_path, 0444), 0);
     assert_int_equal(chmod(place.folder, 0555), 0);
-    check_current(&place, "");
+    archive_fixture_check_catalog(&place, "");
     assert_int_equal(archive_fixture_check_frames(&place, FIXTURE_FEED, 0, 1), 80);
     assert_int_equal(chmod(place.folder, 0755), 0);
     archive_place_fini(&place);
@@ -454,7 +444,7 @@ static void test_reader_beside_writer(void **state)
     for (unsigned i = 0; i < 4; i++) {
         assert_int_equal(fixture_feed_put(&feed, 20, &err), TD_OK);
         assert_true(archive_writer_catalog_is_current(writer));
-        check_current(&place, "");
+        archive_fixture_check_catalog(&place, "");
         assert_int_equal(archive_fixture_check_frames(&place, FIXTURE_FEED, 0, 1), 20 * (i + 1));
     }
     fixture_feed_close(&feed);

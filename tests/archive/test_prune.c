@@ -408,14 +408,6 @@ static void test_one_maintainer(void **state)
 
 /* ---- gaps ---- */
 
-static void list_gaps(archive_place *place, gap_list *out)
-{
-    td_err err;
-    archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
-    assert_int_equal(archive_gaps(a, out, &err), TD_OK);
-    archive_close(a);
-}
-
 /* The fixture's gaps go from frame 50 to 60 of each hundred; the first segment ends with frame 59,
  * so it knows only the beginning of the first gap. */
 static void test_gaps_go_with_their_segments(void **state)
@@ -428,14 +420,14 @@ static void test_gaps_go_with_their_segments(void **state)
     prune_report report = prune(&place, older_than_frame(60));
     /* The second segment tells all of that gap. */
     assert_int_equal(report.gaps_kept, 0);
-    list_gaps(&place, &gaps);
+    archive_fixture_gaps(&place, &gaps);
     assert_int_equal(gaps.count, 2);
     assert_int_equal(gaps.rows[0].from_ns, AT(50));
     assert_int_equal(gaps.rows[0].to_ns, AT(60));
     gap_list_fini(&gaps);
     prune_check_sound(&place);
     prune(&place, older_than_frame(120));
-    list_gaps(&place, &gaps);
+    archive_fixture_gaps(&place, &gaps);
     assert_int_equal(gaps.count, 1);
     assert_int_equal(gaps.rows[0].from_ns, AT(150));
     gap_list_fini(&gaps);
@@ -472,7 +464,7 @@ static void test_gaps_of_an_overlapping_session_stay(void **state)
     archive_close(a);
     prune(&place, older_than_frame(60));
     assert_string_equal(prune_removed(), "age one 1\n");
-    list_gaps(&place, &gaps);
+    archive_fixture_gaps(&place, &gaps);
     assert_non_null(gap_list_find(&gaps, &told));
     gap_list_fini(&gaps);
     archive_place_fini(&place);
@@ -530,7 +522,7 @@ static void test_open_gap_outlives_its_segment(void **state)
     record_feed(&place, FIXTURE_FEED, 70, 1); /* does not close it */
     prune_report report = prune(&place, older_than_frame(60));
     assert_int_equal(report.gaps_kept, 1);
-    list_gaps(&place, &gaps);
+    archive_fixture_gaps(&place, &gaps);
     assert_int_equal(gaps.count, 1);
     assert_int_equal(gaps.rows[0].from_ns, AT(50));
     assert_int_equal(gaps.rows[0].to_ns, GAP_OPEN);

@@ -18,17 +18,6 @@
 #include "tape/tape.h"
 #include "tests/testing/tape_fixture.h"
 
-static tape *open_tape(tape_fixture *f, const selection *wanted, const tape_options *options)
-{
-    tape *t = NULL;
-    td_err err;
-    if (tape_open(tape_fixture_archive(f), wanted, options, &t, &err) != TD_OK)
-        fail_msg("%s", err.text);
-    return t;
-}
-
-static const selection EVERYTHING = {.has_from = 0};
-
 /* ---- total order ---- */
 
 /* One frame as it was made: the text is its number. */
@@ -117,15 +106,6 @@ static void make_overlapping(tape_fixture *f, made *frames)
         tape_segment_finish(segments[i]);
 }
 
-static unsigned frame_number(const tape_frame *frame)
-{
-    char text[32];
-    assert_true(frame->bytes.size < sizeof text);
-    memcpy(text, frame->bytes.data, frame->bytes.size);
-    text[frame->bytes.size] = '\0';
-    return (unsigned)strtoul(text, NULL, 10);
-}
-
 static void test_total_order(void **state)
 {
     (void)state;
@@ -138,12 +118,13 @@ static void test_total_order(void **state)
     for (unsigned n = 1; n < ORDER_FRAMES; n++)
         equal_times += frames[n].recv_ns == frames[n - 1].recv_ns;
     assert_true(equal_times > 100); /* else this test shows little */
-    tape *t = open_tape(&f, &EVERYTHING, &(tape_options){.threads = 1});
+    tape *t = tape_fixture_tape(&f, NULL, &(tape_options){.threads = 1});
     for (unsigned n = 0; n < ORDER_FRAMES; n++) {
         tape_frame frame;
         assert_int_equal(tape_next(t, &frame, NULL), TD_OK);
-        if (frame_number(&frame) != frames[n].number)
-            fail_msg("at %u: frame %u, expected %u", n, frame_number(&frame), frames[n].number);
+        if (tape_frame_number(&frame) != frames[n].number)
+            fail_msg("at %u: frame %u, expected %u", n, tape_frame_number(&frame),
+                     frames[n].number);
         assert_int_equal(frame.ordinal, frames[n].ordinal);
         assert_int_equal(frame.recv_ns, TAPE_FIXTURE_NS + frames[n].recv_ns);
         assert_int_equal(frame.publish_ns, frame.recv_ns);
@@ -161,7 +142,7 @@ static void test_total_order(void **state)
 
 static td_hash128 hash_tape(tape_fixture *f, unsigned threads, tape_stats *stats)
 {
-    tape *t = open_tape(f, &EVERYTHING, &(tape_options){.threads = threads, .with_events = 1});
+    tape *t = tape_fixture_tape(f, NULL, &(tape_options){.threads = threads, .with_events = 1});
     td_hasher *hasher = td_hasher_open();
     tape_frame frame;
     td_result rc;
@@ -329,10 +310,10 @@ static void test_selections(void **state)
     make_plain(&f);
     for (size_t i = 0; i < sizeof PICKS / sizeof PICKS[0]; i++) {
         const pick_row *row = &PICKS[i];
-        tape *t = open_tape(&f, &row->wanted, &(tape_options){.threads = 1});
+        tape *t = tape_fixture_tape(&f, &row->wanted, &(tape_options){.threads = 1});
         tape_frame frame;
         for (unsigned n = row->first; n < row->first + row->count; n++) {
-            if (tape_next(t, &frame, NULL) != TD_OK || frame_number(&frame) != n)
+            if (tape_next(t, &frame, NULL) != TD_OK || tape_frame_number(&frame) != n)
                 fail_msg("%s: frame %u is missing", row->name, n);
             assert_int_equal(frame.ordinal, n + 1);
             if (frame.conn != 3) /* known by the events, though these lie before the window */
@@ -354,7 +335,7 @@ static void test_events_are_returned_on_demand(void **state)
     tape_fixture f;
     tape_fixture_init(&f);
     make_plain(&f);
-    tape *t = open_tape(&f, &EVERYTHING, &(tape_options){.with_events = 1});
+    tape *t = tape_fixture_tape(&f, NULL, &(tape_options){.with_events = 1});
     tape_frame frame;
     assert_int_equal(tape_next(t, &frame, NULL), TD_OK);
     assert_string_equal(frame.channel->info.topic, CHANNEL_TOPIC_EVENTS);
@@ -362,7 +343,7 @@ static void test_events_are_returned_on_demand(void **state)
     assert_int_equal(tape_next(t, &frame, NULL), TD_OK);
     assert_non_null(strstr((const char *)frame.bytes.data, "\"event\":\"connect\""));
     assert_int_equal(tape_next(t, &frame, NULL), TD_OK);
-    assert_int_equal(frame_number(&frame), 0);
+    assert_int_equal(tape_frame_number(&frame), 0);
     tape_close(t);
     tape_fixture_fini(&f);
 }
@@ -425,13 +406,13 @@ static void check_lead_in(lead_in_turn turn, uint64_t from_ns)
     }
     tape_segment_finish(segment);
     selection wanted = {.has_from = 1, .from = {TD_TIME_ABSOLUTE, TAPE_FIXTURE_NS + from_ns}};
-    tape *t = open_tape(&f, &wanted, &(tape_options){.with_lead_in = 1});
+    tape *t = tape_fixture_tape(&f, &wanted, &(tape_options){.with_lead_in = 1});
     tape_frame frame;
     for (unsigned n = 0; n < sizeof STEPS / sizeof STEPS[0]; n++) {
         if (STEPS[n].expected == 0)
             continue;
         assert_int_equal(tape_next(t, &frame, NULL), TD_OK);
-        assert_int_equal(frame_number(&frame), n);
+        assert_int_equal(tape_frame_number(&frame), n);
         assert_int_equal(frame.is_lead_in, STEPS[n].expected == 1);
         assert_int_equal(frame.conn, 2);
     }
@@ -474,7 +455,7 @@ static void test_long_connections(void **state)
                                               .recv_ns = 200 + n,
                                               .text = "{}"});
     tape_segment_finish(segment);
-    tape *t = open_tape(&f, &EVERYTHING, &(tape_options){0});
+    tape *t = tape_fixture_tape(&f, NULL, &(tape_options){0});
     for (uint64_t n = 0; n < 5; n++) {
         tape_frame frame;
         assert_int_equal(tape_next(t, &frame, NULL), TD_OK);
@@ -517,11 +498,11 @@ static void test_damage_is_passed_over(void **state)
     tape_fixture_damage(path, second.offset + second.chunk_bytes - 5);
     static const unsigned COUNTS[] = {1, 2};
     for (size_t i = 0; i < 2; i++) {
-        tape *t = open_tape(&f, &EVERYTHING, &(tape_options){.threads = COUNTS[i]});
+        tape *t = tape_fixture_tape(&f, NULL, &(tape_options){.threads = COUNTS[i]});
         tape_frame frame;
         for (unsigned n = 0; n < 30; n++) {
             assert_int_equal(tape_next(t, &frame, NULL), TD_OK);
-            assert_int_equal(frame_number(&frame), n < 10 ? n : n + 10);
+            assert_int_equal(tape_frame_number(&frame), n < 10 ? n : n + 10);
         }
         assert_int_equal(tape_next(t, &frame, NULL), TD_EOF);
         tape_stats stats;
@@ -541,7 +522,7 @@ static void test_held_blocks(void **state)
     tape_fixture f;
     tape_fixture_init(&f);
     make_plain(&f);
-    tape *t = open_tape(&f, &EVERYTHING, &(tape_options){.threads = 2});
+    tape *t = tape_fixture_tape(&f, NULL, &(tape_options){.threads = 2});
     tape_frame first;
     assert_int_equal(tape_next(t, &first, NULL), TD_OK);
     tape_block_acquire(first.block);
@@ -549,7 +530,7 @@ static void test_held_blocks(void **state)
     while (tape_next(t, &frame, NULL) == TD_OK)
         ;
     tape_close(t);
-    assert_int_equal(frame_number(&first), 0);
+    assert_int_equal(tape_frame_number(&first), 0);
     tape_block_release(first.block);
     tape_fixture_fini(&f);
 }
@@ -562,7 +543,7 @@ static void test_closed_early(void **state)
     tape_fixture_init(&f);
     make_plain(&f);
     for (unsigned stop = 0; stop < 40; stop += 7) {
-        tape *t = open_tape(&f, &EVERYTHING, &(tape_options){.threads = 3});
+        tape *t = tape_fixture_tape(&f, NULL, &(tape_options){.threads = 3});
         tape_frame frame;
         for (unsigned n = 0; n < stop; n++)
             assert_int_equal(tape_next(t, &frame, NULL), TD_OK);

@@ -21,17 +21,6 @@
 #include "tests/testing/mcap_records.h"
 #include "tests/testing/tape_fixture.h"
 
-static const selection EVERYTHING = {.has_from = 0};
-
-static unsigned frame_number(const tape_frame *frame)
-{
-    char text[32];
-    assert_true(frame->bytes.size < sizeof text);
-    memcpy(text, frame->bytes.data, frame->bytes.size);
-    text[frame->bytes.size] = '\0';
-    return (unsigned)strtoul(text, NULL, 10);
-}
-
 /* Frames [from, to) come next, then there is nothing more for now. */
 static void expect_frames(tape *t, unsigned from, unsigned to)
 {
@@ -39,7 +28,7 @@ static void expect_frames(tape *t, unsigned from, unsigned to)
     for (unsigned n = from; n < to; n++) {
         td_err err;
         td_result rc = tape_next(t, &frame, &err);
-        if (rc != TD_OK || frame_number(&frame) != n)
+        if (rc != TD_OK || tape_frame_number(&frame) != n)
             fail_msg("frame %u: result %d", n, rc);
     }
     assert_int_equal(tape_next(t, &frame, NULL), TD_EOF);
@@ -70,9 +59,8 @@ static void test_follow(void **state)
         tape_segment_open(&f, &(tape_segment_spec){"alpha", "aaaaaaaa", 1, 1000, 1});
     put_number(segment, 0);
     tape_segment_seal(segment);
-    tape *t = NULL;
     tape_options options = {.is_following = 1, .threads = 2};
-    assert_int_equal(tape_open(tape_fixture_archive(&f), &EVERYTHING, &options, &t, NULL), TD_OK);
+    tape *t = tape_fixture_tape(&f, NULL, &options);
     expect_frames(t, 0, 1);
     assert_int_equal(tape_follow(t, NULL), TD_EOF);
     put_number(segment, 1); /* pending, not on disk */
@@ -108,9 +96,8 @@ static void test_follow_from_nothing(void **state)
     (void)state;
     tape_fixture f;
     tape_fixture_init(&f);
-    tape *t = NULL;
     tape_options options = {.is_following = 1};
-    assert_int_equal(tape_open(tape_fixture_archive(&f), &EVERYTHING, &options, &t, NULL), TD_OK);
+    tape *t = tape_fixture_tape(&f, NULL, &options);
     expect_frames(t, 0, 0);
     assert_int_equal(tape_follow(t, NULL), TD_EOF);
     tape_segment *segment =
@@ -134,9 +121,8 @@ static void test_finished_meanwhile(void **state)
         tape_segment_open(&f, &(tape_segment_spec){"alpha", "aaaaaaaa", 1, 1000, 1});
     put_number(segment, 0);
     tape_segment_seal(segment);
-    tape *t = NULL;
     tape_options options = {.threads = 1};
-    assert_int_equal(tape_open(tape_fixture_archive(&f), &EVERYTHING, &options, &t, NULL), TD_OK);
+    tape *t = tape_fixture_tape(&f, NULL, &options);
     tape_segment_finish(segment);
     expect_frames(t, 0, 1);
     tape_close(t);
@@ -233,9 +219,8 @@ static void test_foreign_chunks_out_of_order(void **state)
     end_file(&file, &f, "foreign.mcap");
     static const unsigned COUNTS[] = {1, 2};
     for (size_t i = 0; i < 2; i++) {
-        tape *t = NULL;
         tape_options options = {.threads = COUNTS[i]};
-        assert_int_equal(tape_open(f.archive, &EVERYTHING, &options, &t, NULL), TD_OK);
+        tape *t = tape_fixture_tape(&f, NULL, &options);
         expect_frames(t, 0, 8);
         tape_close(t);
     }
@@ -255,12 +240,11 @@ static void test_foreign_without_chunks(void **state)
     begin_file(&file);
     encode_messages(&file, MESSAGES, 3);
     end_file(&file, &f, "plain.mcap");
-    tape *t = NULL;
-    assert_int_equal(tape_open(f.archive, &EVERYTHING, &(tape_options){0}, &t, NULL), TD_OK);
+    tape *t = tape_fixture_tape(&f, NULL, &(tape_options){0});
     for (unsigned n = 0; n < 3; n++) {
         tape_frame frame;
         assert_int_equal(tape_next(t, &frame, NULL), TD_OK);
-        assert_int_equal(frame_number(&frame), n);
+        assert_int_equal(tape_frame_number(&frame), n);
         assert_int_equal(frame.conn, 0);
         assert_int_equal(frame.ordinal, MESSAGES[n].sequence);
         assert_string_equal(frame.channel->info.topic, n == 1 ? "/beta" : "/alpha");
@@ -291,7 +275,8 @@ static void test_single_and_unreadable_files(void **state)
     archive *single = NULL;
     assert_int_equal(archive_open(&options, path, ARCHIVE_READ, &single, NULL), TD_OK);
     tape *t = NULL;
-    assert_int_equal(tape_open(single, &EVERYTHING, &(tape_options){0}, &t, NULL), TD_OK);
+    assert_int_equal(tape_open(single, &(selection){.has_from = 0}, &(tape_options){0}, &t, NULL),
+                     TD_OK);
     expect_frames(t, 0, 5);
     tape_close(t);
     archive_close(single);
@@ -300,8 +285,7 @@ static void test_single_and_unreadable_files(void **state)
     char garbage[LIMIT_PATH_BYTES + 64];
     snprintf(garbage, sizeof garbage, "%s/alpha-20261120T060000Z-aaaaaaaa-000002.mcap", path);
     file_make(io_posix(), garbage, "no segment at all", 17);
-    assert_int_equal(tape_open(tape_fixture_archive(&f), &EVERYTHING, &(tape_options){0}, &t, NULL),
-                     TD_OK);
+    t = tape_fixture_tape(&f, NULL, &(tape_options){0});
     expect_frames(t, 0, 5);
     tape_stats stats;
     tape_get_stats(t, &stats);
@@ -322,15 +306,6 @@ static const char TRADE_FRAME[] =
 
 static const char *const TRADES[] = {"trade"};
 
-static tape *open_tape(tape_fixture *f, const selection *wanted)
-{
-    tape *t = NULL;
-    td_err err;
-    if (tape_open(tape_fixture_archive(f), wanted, &(tape_options){0}, &t, &err) != TD_OK)
-        fail_msg("%s", err.text);
-    return t;
-}
-
 static void test_unknown_is_classified_again(void **state)
 {
     (void)state;
@@ -347,7 +322,7 @@ static void test_unknown_is_classified_again(void **state)
                                               .text = texts[n]});
     tape_segment_finish(segment);
     selection trades = {.topics = {TRADES, 1}};
-    tape *t = open_tape(&f, &trades);
+    tape *t = tape_fixture_tape(&f, &trades, &(tape_options){0});
     tape_frame frame;
     assert_int_equal(tape_next(t, &frame, NULL), TD_OK);
     assert_string_equal(frame.channel->info.topic, "trade");
@@ -355,7 +330,7 @@ static void test_unknown_is_classified_again(void **state)
     assert_non_null(frame.channel->topic.row);
     assert_int_equal(tape_next(t, &frame, NULL), TD_EOF);
     tape_close(t);
-    t = open_tape(&f, &EVERYTHING);
+    t = tape_fixture_tape(&f, NULL, &(tape_options){0});
     assert_int_equal(tape_next(t, &frame, NULL), TD_OK);
     assert_int_equal(tape_next(t, &frame, NULL), TD_OK);
     assert_string_equal(frame.channel->info.topic, CHANNEL_TOPIC_UNKNOWN);

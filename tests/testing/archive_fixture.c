@@ -18,6 +18,7 @@
 #include "base/limits.h"
 #include "archive/read_plan.h"
 #include "archive/catalog.h"
+#include "archive/ledger.h"
 #include "archive/reindex.h"
 #include "format/segment_reader.h"
 #include "tests/testing/files.h"
@@ -255,6 +256,43 @@ static char *dump(catalog *c)
         fail_msg("%s", err.text);
     assert_int_equal(td_buf_append(&text, "", 1, &err), TD_OK);
     return (char *)text.data;
+}
+
+void archive_fixture_kill(archive_place *place, const char *verb, const char *feed, uint64_t from,
+                          unsigned chunk_count)
+{
+    fixture_feed f;
+    td_err err;
+    clock_sim_advance(place->clock, 1000);
+    archive *a = archive_place_open(place, ARCHIVE_APPEND, verb);
+    archive_writer *writer = archive_fixture_begin(a);
+    assert_int_equal(fixture_feed_open(&f, writer, feed, from, 1, &err), TD_OK);
+    for (unsigned i = 0; i < chunk_count; i++)
+        assert_int_equal(fixture_feed_put(&f, CHUNK_FRAMES, &err), TD_OK);
+    io_fault *killed = io_fault_kill(place->disk);
+    fixture_feed_close(&f);
+    assert_int_equal(archive_writer_close(writer, WRITER_ABANDON, 0, &err), TD_OK);
+    archive_close(a);
+    archive_place_swap_disk(place, killed);
+}
+
+void archive_fixture_gaps(archive_place *place, gap_list *out)
+{
+    td_err err;
+    archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
+    assert_int_equal(archive_gaps(a, out, &err), TD_OK);
+    archive_close(a);
+}
+
+void archive_fixture_check_catalog(archive_place *place, const char *words)
+{
+    char what[CATALOG_WHAT_BYTES];
+    td_err err;
+    archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
+    assert_int_equal(archive_check_catalog(a, what, &err), TD_OK);
+    if (strstr(what, words) == NULL || (words[0] == '\0' && what[0] != '\0'))
+        fail_msg("'%s' wanted, it is '%s'", words, what);
+    archive_close(a);
 }
 
 char *archive_fixture_dump(archive_place *place)

@@ -90,6 +90,17 @@ void archive_fixture_record(archive_place *place, uint64_t from, unsigned chunk_
 void archive_fixture_session(archive_place *place, const char *verb, uint64_t from,
                              unsigned chunk_count);
 
+/* A session of the verb with one feed: chunk_count chunks of 20 frames in one segment, then killed.
+ * The disk and its locks are as the next process finds them. */
+void archive_fixture_kill(archive_place *place, const char *verb, const char *feed, uint64_t from,
+                          unsigned chunk_count);
+
+/* The gaps that a reader is shown. */
+void archive_fixture_gaps(archive_place *place, gap_list *out);
+
+/* What archive_check_catalog finds contains these words; "": the catalog is as the archive is. */
+void archive_fixture_check_catalog(archive_place *place, const char *words);
+
 /* The dump of the archive's catalog, in memory of td_alloc; of one that is made in memory from the
  * segments and the journal; NUL-terminated. */
 char *archive_fixture_dump(archive_place *place);

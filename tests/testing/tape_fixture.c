@@ -62,13 +62,33 @@ archive *tape_fixture_archive(tape_fixture *fixture)
     return fixture->archive;
 }
 
+tape *tape_fixture_tape(tape_fixture *fixture, const selection *wanted, const tape_options *options)
+{
+    static const selection EVERYTHING = {.has_from = 0};
+    tape *t = NULL;
+    td_err err;
+    expect_ok(tape_open(tape_fixture_archive(fixture), wanted == NULL ? &EVERYTHING : wanted,
+                        options, &t, &err),
+              &err);
+    return t;
+}
+
+unsigned tape_frame_number(const tape_frame *frame)
+{
+    char text[32];
+    assert_true(frame->bytes.size < sizeof text);
+    memcpy(text, frame->bytes.data, frame->bytes.size);
+    text[frame->bytes.size] = '\0';
+    return (unsigned)strtoul(text, NULL, 10);
+}
+
 tape_segment *tape_segment_open(tape_fixture *fixture, const tape_segment_spec *spec)
 {
     return tape_segment_open_family(fixture, spec, "inverse");
 }
 
 tape_segment *tape_segment_open_family(tape_fixture *fixture, const tape_segment_spec *spec,
-                                       const char *family)
+                                       const char *family_name)
 {
     tape_segment *segment = td_alloc_zero(1, sizeof *segment);
     assert_non_null(segment);
@@ -78,7 +98,7 @@ tape_segment *tape_segment_open_family(tape_fixture *fixture, const tape_segment
     int length = snprintf(segment->path, sizeof segment->path, "%s/%.1024s", fixture->folder, name);
     assert_true(length > 0 && (size_t)length < sizeof segment->path);
     snprintf(segment->feed, sizeof segment->feed, "%s", spec->feed);
-    segment->family = family;
+    segment->family = family_name;
     char *slash = strrchr(segment->path, '/');
     td_err err;
     *slash = '\0';

@@ -10,6 +10,7 @@
 #include "format/channel.h"
 #include "format/segment_writer.h"
 #include "archive/event.h"
+#include "tape/tape.h"
 
 /* 2026-11-20T06:00:00Z: times in these tests count from here. */
 #define TAPE_FIXTURE_NS UINT64_C(1795154400000000000)
@@ -25,6 +26,13 @@ void tape_fixture_fini(tape_fixture *fixture);
 
 /* The archive, opened for reading. */
 archive *tape_fixture_archive(tape_fixture *fixture);
+
+/* Open a tape of the archive; wanted NULL: everything. */
+tape *tape_fixture_tape(tape_fixture *fixture, const selection *wanted,
+                        const tape_options *options);
+
+/* The number that a frame's text is. */
+unsigned tape_frame_number(const tape_frame *frame);
 
 /* A segment being written. */
 typedef struct tape_segment tape_segment;
@@ -54,7 +62,7 @@ typedef struct tape_put {
 tape_segment *tape_segment_open(tape_fixture *fixture, const tape_segment_spec *spec);
 /* Of another family than inverse. */
 tape_segment *tape_segment_open_family(tape_fixture *fixture, const tape_segment_spec *spec,
-                                       const char *family);
+                                       const char *family_name);
 void tape_segment_put(tape_segment *segment, const tape_put *put);
 void tape_segment_event(tape_segment *segment, const event *said, uint64_t recv_ns);
 
