@@ -63,7 +63,7 @@ static td_result get_slot(feed_slots *out, const channel_info *info, size_t *ind
 static td_result note_topic(feed_slots *out, const channel_info *info, size_t slot, td_err *err)
 {
     char name[LIMIT_TOPIC_BYTES + LIMIT_SYMBOL_BYTES];
-    int is_unknown = strcmp(info->topic, CHANNEL_TOPIC_UNKNOWN) == 0;
+    int is_unknown = channel_role(info) == ROLE_UNKNOWN;
     if (strlen(info->topic) >= LIMIT_TOPIC_BYTES || strlen(info->symbol) >= LIMIT_SYMBOL_BYTES)
         return TD_OK; /* another tool's; no feed can ask for it */
     if (is_unknown)
@@ -98,13 +98,12 @@ static td_result use_channels(reading *r, const segment_reader *reader, channel_
     td_result rc = TD_OK;
     for (uint32_t i = 0; i < segment_reader_channel_count(reader) && rc == TD_OK; i++) {
         const channel_info *info = &segment_reader_channel(reader, i)->info;
-        int is_control = strcmp(info->topic, CHANNEL_TOPIC_CONTROL) == 0;
         uses[i] = (channel_use){.slot = SIZE_MAX};
         if (info->dir != CHANNEL_IN)
             continue;
         rc = get_slot(r->out, info, &uses[i].slot, err);
         uses[i].has_time = !r->is_import || uses[i].slot >= r->recorded_count;
-        uses[i].is_data = !is_control || r->query->is_control_data;
+        uses[i].is_data = channel_role(info) != ROLE_CONTROL || r->query->is_control_data;
     }
     return rc;
 }
@@ -177,7 +176,7 @@ static td_result walk_chunks(reading *r, const segment_reader *reader, const cha
                 continue;
             is_seen[i] = is_whole;
             is_wanted = 1;
-            if (strcmp(channel->info.topic, CHANNEL_TOPIC_CONTROL) != 0)
+            if (channel_role(&channel->info) != ROLE_CONTROL)
                 rc = note_topic(r->out, &channel->info, uses[i].slot, err);
         }
         if (rc == TD_OK && is_wanted)

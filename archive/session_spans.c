@@ -295,8 +295,7 @@ static td_result put_topic(topic_set *set, const channel_info *info, td_err *err
 
 static td_result take_topic(topic_set *set, const channel_info *info, td_err *err)
 {
-    int is_received = info->dir == CHANNEL_IN && info->topic[0] != '_';
-    return is_received ? put_topic(set, info, err) : TD_OK;
+    return channel_role(info) == ROLE_DATA ? put_topic(set, info, err) : TD_OK;
 }
 
 /* Nothing is added for a segment that cannot be read. */

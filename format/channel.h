@@ -64,6 +64,12 @@ typedef enum frame_role {
 
 frame_role channel_role(const channel_info *info);
 
+/* 1 for frames of a topic, also of one that was unknown when they were written. */
+static inline int frame_role_is_of_topic(frame_role role)
+{
+    return role == ROLE_DATA || role == ROLE_UNKNOWN;
+}
+
 /* "in", "out", "http", "event"; and back (0 if it is none of them). */
 const char *channel_dir_name(channel_dir dir);
 int channel_dir_parse(td_bytes name, channel_dir *out);

@@ -116,7 +116,7 @@ static td_result add_segment(inventory *all, const planned_segment *segment, td_
         feed->last_ns = index->last_ns;
     for (size_t i = 0; i < index->channel_count; i++) {
         const channel_info *info = &index->channels[i].info;
-        if (!segment->is_wanted[i] || info->dir != CHANNEL_IN || info->topic[0] == '_')
+        if (!segment->is_wanted[i] || channel_role(info) != ROLE_DATA)
             continue;
         known_topic *grown = td_array_grow(feed->topics, feed->topic_count, sizeof *grown);
         if (grown == NULL)

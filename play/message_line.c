@@ -12,8 +12,8 @@ void message_line(json_writer *json, const tape_frame *frame)
         message_json_members(json, content->message);
         return;
     }
-    int is_of_topic = channel->role == ROLE_DATA || channel->role == ROLE_UNKNOWN;
-    if (!is_of_topic && frame_class_is_control(content->what->frame_class)) {
+    if (!frame_role_is_of_topic(channel->role) &&
+        frame_class_is_control(content->what->frame_class)) {
         message_json_control(json, content->what, frame->bytes);
         return;
     }

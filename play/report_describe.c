@@ -143,7 +143,7 @@ static void describe_topics(result_writer *r, const stream_table *streams)
     result_table_begin(r, "topics", COLUMNS, sizeof COLUMNS / sizeof *COLUMNS);
     for (size_t i = 0; i < streams->count; i++) {
         const stream *s = streams->items[i];
-        int is_control = strcmp(s->topic, CHANNEL_TOPIC_CONTROL) == 0;
+        int is_control = s->role == ROLE_CONTROL;
         if (s->dir != CHANNEL_IN || s->counts.frames == 0 || (is_control && result_json(r) != NULL))
             continue;
         result_object_begin(r, NULL);

@@ -276,17 +276,12 @@ static td_result take_data(stream *s, const stream_frame *frame, track **t, td_e
     return is_audited ? audit_one(s, &slot->follower, frame, err) : TD_OK;
 }
 
-static int has_payload(frame_role role)
-{
-    return role == ROLE_DATA || role == ROLE_UNKNOWN;
-}
-
 td_result stream_take(stream *s, const stream_frame *frame, td_err *err)
 {
     TD_ASSERT(frame->role != ROLE_EVENT);
     TD_ASSERT(frame->bytes.data != NULL || frame->bytes.size == 0);
     track *t = NULL;
-    if (has_payload(frame->role)) {
+    if (frame_role_is_of_topic(frame->role)) {
         td_result rc = take_data(s, frame, &t, err);
         if (rc != TD_OK)
             return rc;
@@ -302,7 +297,7 @@ td_result stream_take(stream *s, const stream_frame *frame, td_err *err)
                                     frame->opcode};
     digest_add_frame(&s->digest, &head, hash);
     s->counts.copies += frame->is_copy;
-    if (has_payload(frame->role) && !frame->is_copy)
+    if (frame_role_is_of_topic(frame->role) && !frame->is_copy)
         digest_add_payload(&s->digest, hash, frame->bytes.size, frame->content->message, t);
     TD_ASSERT(s->counts.frames == s->digest.frame_count);
     TD_ASSERT(s->counts.decoded + s->counts.undecoded ==

@@ -313,22 +313,22 @@ static void take_event(subscribed *s, const tape_frame *frame)
 
 td_result subscribed_take(subscribed *s, const tape_frame *frame, td_err *err)
 {
-    const channel_info *info = &frame->channel->info;
-    if (info->dir == CHANNEL_EVENT) {
+    frame_role role = frame->channel->role;
+    if (role == ROLE_EVENT) {
         take_event(s, frame);
         return TD_OK;
     }
-    if (frame->channel->family == NULL || info->dir == CHANNEL_HTTP)
+    if (frame->channel->family == NULL || role == ROLE_HTTP)
         return TD_OK;
     slot_topics *slot = NULL;
     td_result rc = enter(s, frame, &slot, err);
     if (rc != TD_OK)
         return rc;
-    if (strcmp(info->topic, CHANNEL_TOPIC_CONTROL) == 0)
+    if (role == ROLE_CONTROL || role == ROLE_OUT)
         return take_control(s, slot, frame, err);
-    if (info->dir != CHANNEL_IN || info->topic[0] == '_')
-        return TD_OK;
-    return put_topic(slot, td_bytes_str(info->exchange_topic), TOPIC_GRANTED, err);
+    return role == ROLE_DATA ? put_topic(slot, td_bytes_str(frame->channel->info.exchange_topic),
+                                         TOPIC_GRANTED, err)
+                             : TD_OK;
 }
 
 int subscribed_has(const subscribed *s, const char *feed, const char *exchange_topic)

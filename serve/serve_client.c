@@ -16,8 +16,8 @@ enum { PUMP_FRAMES_MAX = 4096 };
 static int is_data(const tape_frame *frame)
 {
     const tape_channel *channel = frame->channel;
-    return (channel->role == ROLE_DATA || channel->role == ROLE_UNKNOWN) &&
-           channel->info.line == 0 && !frame->of_stream.is_copy;
+    return frame_role_is_of_topic(channel->role) && channel->info.line == 0 &&
+           !frame->of_stream.is_copy;
 }
 
 /* A frame without a row: by the topic that stands in it. What has none came to every client then,

@@ -57,7 +57,7 @@ static td_result add_channel(served_feed *feed, const channel_info *info, td_err
 {
     if (info->dir != CHANNEL_IN)
         return TD_OK;
-    feed->has_unknown |= strcmp(info->topic, CHANNEL_TOPIC_UNKNOWN) == 0;
+    feed->has_unknown |= channel_role(info) == ROLE_UNKNOWN;
     td_result rc = TD_OK;
     if (info->exchange_topic[0] != '\0')
         rc = add_name(&feed->topics, &feed->topic_count, info->exchange_topic, err);

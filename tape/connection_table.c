@@ -158,7 +158,7 @@ static void match_topic(tape_channel *channel)
     const channel_info *info = &channel->info;
     channel->role = channel_role(info);
     channel->topic = (topic_match){NULL, td_bytes_str(info->topic), td_bytes_str(info->symbol)};
-    if (channel->family == NULL || info->topic[0] == '_')
+    if (channel->family == NULL || channel->role != ROLE_DATA)
         return;
     const char *text = info->exchange_topic[0] == '\0' ? info->topic : info->exchange_topic;
     if (topic_match_text(channel->family->topics, channel->family->topic_count, td_bytes_str(text),
@@ -204,7 +204,7 @@ static td_result grow_buckets(connection_table *r, td_err *err)
 /* Frames of topics make streams; answers, events and what is unknown do not. */
 static int has_stream(const channel_info *info)
 {
-    return info->dir == CHANNEL_IN && info->topic[0] != '_';
+    return channel_role(info) == ROLE_DATA;
 }
 
 static int is_same_stream(const channel_info *a, const channel_info *b)

@@ -198,12 +198,13 @@ selection_answer selection_ask(const selection *wanted, const channel_info *chan
     TD_ASSERT(channel->topic != NULL);
     if (!selection_has_feed(wanted, channel->feed))
         return SELECTION_NO;
-    if (strcmp(channel->topic, CHANNEL_TOPIC_EVENTS) == 0)
+    frame_role role = channel_role(channel);
+    if (role == ROLE_EVENT)
         return SELECTION_EVENTS;
     if (selection_has_topic(wanted, td_bytes_str(channel->topic),
                             td_bytes_str(channel->exchange_topic), td_bytes_str(channel->symbol)))
         return SELECTION_YES;
-    return strcmp(channel->topic, CHANNEL_TOPIC_UNKNOWN) == 0 ? SELECTION_CLASSIFY : SELECTION_NO;
+    return role == ROLE_UNKNOWN ? SELECTION_CLASSIFY : SELECTION_NO;
 }
 
 /* ---- what to read for it ---- */

@@ -80,7 +80,7 @@ static source_use use_of(const source_options *options, const channel_info *info
         return SOURCE_EVENT;
     if (answer == SELECTION_NO || options->events_only)
         return SOURCE_SKIP;
-    return strcmp(info->topic, CHANNEL_TOPIC_UNKNOWN) == 0 ? SOURCE_UNKNOWN : SOURCE_FRAME;
+    return channel_role(info) == ROLE_UNKNOWN ? SOURCE_UNKNOWN : SOURCE_FRAME;
 }
 
 /* 1 if what came before a moment is needed to understand the topic's frames after it. */
