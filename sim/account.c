@@ -7,22 +7,22 @@
 #include "base/assert.h"
 #include "sim/text_out.h"
 
-/* Products of money and lots need more than 64 bits. */
+/* Products of money and lots exceed 64 bits. */
 __extension__ typedef __int128 wide;
 
 enum {
-    /* Two for each trade of an order, and what an order, a stop, a position and a wallet add. */
+    /* Two for each trade of an order; an order, a stop, a position and a wallet add the rest. */
     EVENTS_MAX = 2 * MARKET_TRADES_MAX + 8,
-    ACT_ONE_IN = 30, /* of the events in its symbols are its own */
-    FEE_RATE = 6,    /* 10^-4, as the frames have it */
+    ACT_ONE_IN = 30, /* one event in so many of its symbols is the account's */
+    FEE_RATE = 6,    /* 10^-4, as the frames state it */
     LEVERAGE = 10,
     PRICE_PLACES = 8,
 };
 
-/* What it starts with: 1,000,000 of each settlement coin. */
+/* The first balance: 1,000,000 of each settlement coin. */
 #define FIRST_WALLET 100000000000000
 
-/* What it has of a settlement coin. */
+/* The balance in a settlement coin. */
 typedef struct wallet {
     const char *coin; /* NULL: not in use */
     int64_t amount;
@@ -30,8 +30,8 @@ typedef struct wallet {
 
 struct account {
     td_random random;
-    account_order order;                      /* that this event brought */
-    account_order stops[ACCOUNT_SYMBOLS_MAX]; /* waiting; serial 0: none */
+    account_order order;                      /* of the present event */
+    account_order stops[ACCOUNT_SYMBOLS_MAX]; /* waiting for their trigger; serial 0: none */
     account_holding held[ACCOUNT_SYMBOLS_MAX];
     wallet wallets[ACCOUNT_SYMBOLS_MAX];
     uint32_t last_serial;
@@ -76,7 +76,7 @@ static int64_t *wallet_of(account *a, const sim_symbol *s)
     wallet *found = a->wallets;
     while (found->coin != NULL && strcmp(found->coin, coin) != 0)
         found++;
-    TD_ASSERT(found < a->wallets + ACCOUNT_SYMBOLS_MAX); /* a coin is some symbol's */
+    TD_ASSERT(found < a->wallets + ACCOUNT_SYMBOLS_MAX); /* each coin is a symbol's */
     if (found->coin == NULL)
         *found = (wallet){.coin = coin, .amount = FIRST_WALLET};
     return &found->amount;
@@ -109,9 +109,10 @@ const account_event *account_next_event(account *a)
     return a->next_event < a->event_count ? &a->events[a->next_event++] : NULL;
 }
 
-/* ---- what it does ---- */
+/* ---- acting ---- */
 
-/* An order that closes the position, or opens one. Spot's coins and options are bought first. */
+/* An order that closes the position, or opens one. Spot coins and options must be bought before
+ * they can be sold. */
 static account_order new_order(account *a, uint32_t index, const sim_symbol *s)
 {
     int64_t lots = a->held[index].lots;
@@ -130,7 +131,7 @@ static account_order new_order(account *a, uint32_t index, const sim_symbol *s)
     };
 }
 
-/* A stop is placed at the last price; it waits beside the market. */
+/* Place a stop at the last price; it waits outside the market. */
 static void place_stop(account *a, uint32_t index, const sim_symbol *s)
 {
     account_order *stop = &a->stops[index];
@@ -140,8 +141,8 @@ static void place_stop(account *a, uint32_t index, const sim_symbol *s)
     add_order(a, index, s, stop, ACCOUNT_UNTRIGGERED);
 }
 
-/* Triggered if the price has gone its way, which makes it a market order; else deactivated. The
- * position is as it was: nothing else is done while a stop waits. */
+/* Trigger the stop if the price moved its way, which makes it a market order; else deactivate
+ * it. Nothing else is done while a stop waits, so the position is unchanged. */
 static int end_stop(account *a, uint32_t index, const sim_symbol *s)
 {
     account_order *stop = &a->stops[index];
@@ -156,7 +157,7 @@ static int end_stop(account *a, uint32_t index, const sim_symbol *s)
     return is_hit;
 }
 
-/* A limit order that takes of the best price of the other side what there is. */
+/* A limit order at the best price of the other side, for at most the size there. */
 static void take_best(account *a, uint32_t index, const sim_symbol *s)
 {
     a->order = new_order(a, index, s);
@@ -168,8 +169,8 @@ static void take_best(account *a, uint32_t index, const sim_symbol *s)
     market_limit(s->market, a->order.side, best.price, a->order.size);
 }
 
-/* A limit order at the best price of its own side, cancelled before anybody else comes: the market
- * does not notice it. */
+/* A limit order at the best price of its own side, cancelled within the same event: the market
+ * is unchanged. */
 static void place_and_cancel(account *a, uint32_t index, const sim_symbol *s)
 {
     account_order order = new_order(a, index, s);
@@ -180,7 +181,7 @@ static void place_and_cancel(account *a, uint32_t index, const sim_symbol *s)
 
 int account_act(account *a, uint32_t index, sim_symbol *s)
 {
-    enum { CANCEL = 15, STOP = 30, TAKE = 60 }; /* of 100; the others are limit orders */
+    enum { CANCEL = 15, STOP = 30, TAKE = 60 }; /* of 100; the rest are limit orders that trade */
     TD_ASSERT(index < ACCOUNT_SYMBOLS_MAX);
     TD_ASSERT(a->next_event == a->event_count);
     a->event_count = a->next_event = 0;
@@ -207,10 +208,10 @@ int account_act(account *a, uint32_t index, sim_symbol *s)
     return 1;
 }
 
-/* ---- what becomes of it ---- */
+/* ---- results ---- */
 
-/* A fill opens a position, adds to it, or closes a part of it; it never turns one over, for orders
- * are no larger than what there is to close. */
+/* A fill opens, increases or reduces a position. It never reverses one, because closing orders
+ * are at most as large as the position. */
 static void fill(account *a, uint32_t index, const sim_symbol *s, const sim_trade *trade)
 {
     account_order *order = &a->order;
@@ -235,12 +236,12 @@ static void fill(account *a, uint32_t index, const sim_symbol *s, const sim_trad
         held->cost += money;
     } else {
         int64_t cost = (int64_t)((wide)held->cost * lots / -held->lots);
-        /* A long gains where it is worth more; coins of inverse contracts become fewer then. */
+        /* A long gains as its value rises. An inverse contract is worth fewer coins then. */
         gain = (held->lots > 0) == !s->traded.is_inverse ? money - cost : cost - money;
         held->realised += gain;
         held->cost -= cost;
     }
-    /* Spot's coins are paid for; what else there is to pay for a position is its loss. */
+    /* Spot coins are paid in full; of other positions only the gain or loss changes the wallet. */
     *wallet_of(a, s) += !is_spot(s) ? gain : lots > 0 ? -money : money;
     held->lots += lots;
 }
@@ -266,9 +267,9 @@ const account_holding *account_held(const account *a, uint32_t index)
     return index < ACCOUNT_SYMBOLS_MAX && a->held[index].lots != 0 ? &a->held[index] : NULL;
 }
 
-/* ---- what it is called in frames ---- */
+/* ---- values of frames ---- */
 
-/* A status in each of the exchange's ways of writing it. */
+/* Each status in the exchange's spellings, by catalog_words. */
 static const char *const STATUSES[][3] = {
     [ACCOUNT_NEW] = {"New", "NEW", "Open"},
     [ACCOUNT_PARTLY_FILLED] = {"PartiallyFilled", "PARTIALLY_FILLED", "OpenOrderPartiallyFilled"},
@@ -284,7 +285,7 @@ static sim_value money_value(int64_t amount)
     return sim_number(amount, ACCOUNT_MONEY_PLACES);
 }
 
-/* Price at which so many lots are worth so much, with 8 places. */
+/* Mean price of so many lots of that value, with 8 places. */
 static sim_value mean_price(const instrument *traded, int64_t money, int64_t size)
 {
     wide n = 0;
@@ -305,7 +306,7 @@ static const char *category_of(const instrument *traded)
     return traded->is_inverse ? "inverse" : "linear";
 }
 
-/* What an order is called, by its kind. */
+/* The words for an order's side, type and state. */
 static void set_kind(const account_order *order, catalog_words words, sim_value *v)
 {
     int is_spot_family = words == WORDS_SPOT;
@@ -347,7 +348,7 @@ static void set_order(const account_order *order, const sim_symbol *s, account_t
     v[SIM_ORDER_CUM_FEE] = money_value(order->fee);
     v[SIM_ORDER_AVERAGE] = mean_price(&s->traded, order->money, order->filled);
     v[SIM_CREATED] = sim_time(order->created_ns);
-    /* Its last fill. */
+    /* The last fill. */
     symbol_format_id(s, order->last.id, order->last.number, texts->exec_id);
     v[SIM_EXEC_ID] = sim_text(texts->exec_id);
     v[SIM_EXEC_PRICE] = sim_number(order->last.price, price);

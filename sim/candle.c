@@ -18,7 +18,7 @@ static const uint64_t MINUTES[CANDLE_INTERVALS] = {
     [CANDLE_360] = 360, [CANDLE_720] = 720, [CANDLE_D] = 1440,  [CANDLE_W] = 10080,
 };
 
-/* The first of the month that a moment lies in. */
+/* Start of the month that contains ns. */
 static uint64_t month_start(uint64_t ns)
 {
     unsigned year, month, day;
@@ -31,7 +31,7 @@ static void set_bounds(candle *c, candle_interval interval, uint64_t ns)
     TD_ASSERT(interval < CANDLE_INTERVALS);
     if (interval == CANDLE_M) {
         c->start_ns = month_start(ns);
-        c->end_ns = month_start(c->start_ns + 31 * DAY_NS); /* in the next month, always */
+        c->end_ns = month_start(c->start_ns + 31 * DAY_NS); /* always in the next month */
         return;
     }
     /* 1970 began on a Thursday: weeks are counted from the Monday before. */

@@ -1,11 +1,11 @@
-/* Candles: what the trades of an interval add up to. Exact: volume and turnover are sums of whole
- * lots and money units. Constant rules, no frames; one thread. */
+/* Candles: the trades of an interval, summed. Exact: volume and turnover are sums of whole lots
+ * and money units. Knows no frames. One thread. */
 #ifndef TD_SIM_CANDLE_H
 #define TD_SIM_CANDLE_H
 
 #include <stdint.h>
 
-/* The intervals that the exchange has, as v5 names them: 1 to 720 minutes, D, W, M. */
+/* The intervals of the exchange, as v5 names them: 1 to 720 minutes, D, W, M. */
 typedef enum candle_interval {
     CANDLE_1,
     CANDLE_3,
@@ -18,12 +18,12 @@ typedef enum candle_interval {
     CANDLE_360,
     CANDLE_720,
     CANDLE_D,
-    CANDLE_W, /* from Monday on */
-    CANDLE_M, /* a month of the calendar */
+    CANDLE_W, /* begins on Monday */
+    CANDLE_M, /* a calendar month */
     CANDLE_INTERVALS,
 } candle_interval;
 
-/* Their names in the exchange's topics; spot has its own. */
+/* The intervals' names in topics; spot has its own. */
 extern const char *const CANDLE_NAMES[CANDLE_INTERVALS];
 extern const char *const CANDLE_NAMES_SPOT[CANDLE_INTERVALS];
 
@@ -38,20 +38,20 @@ typedef struct candle {
     int64_t turnover; /* units of instrument_money */
 } candle;
 
-/* The present candle of an interval, and the one before it. */
+/* The current candle of an interval, and the one before it. */
 typedef struct candle_pair {
     candle now;
-    candle closed; /* end_ns 0: there is none yet */
+    candle closed; /* end_ns 0: none yet */
 } candle_pair;
 
-/* Begin at a moment, with the price that was paid last. */
+/* Begin at ns, with the last price paid. */
 void candle_open(candle_pair *pair, candle_interval interval, uint64_t ns, int64_t price);
 
-/* Time goes on: if the present candle has ended, it is closed, and the one of this moment begins at
- * its last price. Returns 1 then. */
+/* Advance to ns: if the current candle has ended, close it and begin the one of ns at its last
+ * price. Returns 1 if so. */
 int candle_roll(candle_pair *pair, candle_interval interval, uint64_t ns);
 
-/* Count a trade; its moment lies in the present candle. */
+/* Add a trade, whose time lies in the current candle. */
 void candle_add(candle_pair *pair, int64_t price, int64_t volume, int64_t turnover);
 
 #endif

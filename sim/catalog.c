@@ -5,7 +5,7 @@
 #define OF(...)   {__VA_ARGS__}, sizeof((product[]){__VA_ARGS__}) / sizeof(product)
 #define ACK_FIRST CATALOG_ACK_FIRST
 
-/* The account of v5 trades in all that v5 has. */
+/* The account of v5 trades in all products of v5. */
 #define V5_PRODUCTS PRODUCT_LINEAR, PRODUCT_INVERSE, PRODUCT_SPOT, PRODUCT_OPTION, PRODUCT_SPREAD
 
 /* clang-format off: one family, one line */

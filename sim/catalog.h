@@ -1,6 +1,6 @@
-/* What the simulated exchange serves, as data: a family is a row with its tables of streams, a
- * stream a row with its topic, when it is sent, and the templates of its frames (sim/template.h).
- * Adding a topic is adding a row. Constant data. */
+/* What the simulated exchange serves, as data: a family is a row with its tables of streams; a
+ * stream is a row with its topic, its schedule, and the templates of its frames
+ * (sim/template.h). Adding a topic is adding a row. Constant data. */
 #ifndef TD_SIM_CATALOG_H
 #define TD_SIM_CATALOG_H
 
@@ -15,63 +15,62 @@ typedef enum stream_kind {
     STREAM_BOOK,        /* the best levels; lists bids, asks, rising, deleted, updated, inserted */
     STREAM_TRADE,       /* trades of a matching event, at once; list trades */
     STREAM_TRADE_EACH,  /* likewise, a frame for each */
-    STREAM_TICKER,      /* the ticker's values, when one of them changed */
+    STREAM_TICKER,      /* the ticker, when one of its values changed */
     STREAM_CANDLE,      /* a candle, when it changed or closed; list candles */
-    STREAM_LIQUIDATION, /* when a position was liquidated */
-    STREAM_NOTICE,      /* again and again, changed or not; list symbols */
+    STREAM_LIQUIDATION, /* a liquidated position */
+    STREAM_NOTICE,      /* repeatedly, changed or not; list symbols */
     /* Of the simulated account (sim/account.h). */
     STREAM_ORDER,
     STREAM_STOP_ORDER,
     STREAM_EXECUTION,
     STREAM_POSITION,
     STREAM_WALLET,
-    STREAM_SILENT, /* can be subscribed to, and never sends anything */
+    STREAM_SILENT, /* can be subscribed to, never sends */
 } stream_kind;
 
-/* What stands after the topic, and so how many streams a row makes. */
+/* What follows the topic, and so how many streams a row makes. */
 typedef enum stream_scope {
     SCOPE_SYMBOL,
     SCOPE_COIN,            /* the base coin: one stream for all its symbols */
     SCOPE_SETTLE,          /* the settlement coin, or "inverse" */
     SCOPE_COIN_EXPIRY,     /* "BTC_USD.25DEC26" */
-    SCOPE_SYMBOL_INTERVAL, /* "BTCUSD.1m": of old candles, which have the interval last */
-    SCOPE_ALL,             /* nothing: one stream */
+    SCOPE_SYMBOL_INTERVAL, /* "BTCUSD.1m": old candles end with the interval */
+    SCOPE_ALL,             /* nothing follows: one stream */
 } stream_scope;
 
 enum {
-    STREAM_NO_INITIAL = 1 << 0,  /* a new subscriber gets nothing at first */
-    STREAM_REPEATED = 1 << 1,    /* a book without a change for 3 s is sent again, same u */
-    STREAM_CLOSE_ALONE = 1 << 2, /* a candle's last frame does not hold the next candle too */
-    STREAM_NO_MARK = 1 << 3,     /* the truth has no entries of its content */
-    STREAM_MS = 1 << 4,          /* its times are milliseconds, and rise */
-    STREAM_WITH_STOPS = 1 << 5,  /* orders: stop orders are in the same topic */
-    /* Trades: a new subscriber gets the last one there was, however old, and nothing before the
-     * first. */
+    STREAM_NO_INITIAL = 1 << 0,  /* a new subscriber gets no snapshot */
+    STREAM_REPEATED = 1 << 1,    /* a book unchanged for 3 s is sent again, same u */
+    STREAM_CLOSE_ALONE = 1 << 2, /* the last frame of a candle does not include the next candle */
+    STREAM_NO_MARK = 1 << 3,     /* its content is not in the truth */
+    STREAM_MS = 1 << 4,          /* its times are whole milliseconds and rise strictly */
+    STREAM_WITH_STOPS = 1 << 5,  /* orders: the topic includes stop orders */
+    /* Trades: a new subscriber gets the last trade, however old, or nothing if there was none. */
     STREAM_LAST_FIRST = 1 << 6,
     STREAM_RPI = 1 << 7, /* a book with retail price improvement */
 };
 
-/* How often a stream is sent, as one number: after 1 to so many events of its symbol, or every so
- * many milliseconds of exchange time. Candles have times of their own. */
+/* How often a stream is sent: every 1 to n events of its symbol, or every n milliseconds of
+ * exchange time. Candles have their own schedule. */
 #define EVERY_EVENTS(n) .events_max = (n)
 #define EVERY_MS(n)     .every_ms = (n)
 
-/* The products that have a row. */
+/* Restrict a row to one product. */
 #define ONLY(product) .products = 1u << (product)
 
 typedef struct stream_row {
-    const char *topic; /* canonical, without symbol and interval: "orderbook.50", "kline" */
+    const char *topic; /* without symbol and interval: "orderbook.50", "kline" */
     stream_kind kind;
     stream_scope scope;
     uint16_t flags;
-    uint16_t products; /* bits of the products that have it; 0: any */
-    uint32_t depth;    /* levels a side of a book */
+    uint16_t products; /* bits of the products that have it; 0: all */
+    uint32_t depth;    /* of a book: levels a side */
     uint32_t merge;    /* of a book: prices are multiples of so many units of the last place */
-    const char *const *intervals; /* of candles: their names, by candle_interval; NULL: not there */
+    const char *const *intervals; /* of candles: names by candle_interval; NULL: none */
     uint32_t events_max;
     uint32_t every_ms;
-    const char *snapshot; /* the state; first frame of a subscriber, unless it gets none */
-    const char *delta;    /* what changed; NULL: every frame is the snapshot */
+    const char *snapshot; /* the full state; first frame of a subscriber */
+    const char *delta;    /* the changes; NULL: every frame is a snapshot */
 } stream_row;
 
 typedef struct stream_table {
@@ -102,31 +101,31 @@ extern const stream_table ACCOUNT_INVERSE, ACCOUNT_LINEAR, ACCOUNT_COPYTRADE, AC
 enum { CATALOG_PRODUCTS_MAX = 5 };
 
 enum {
-    CATALOG_ACK_FIRST = 1 << 0, /* the ack goes out before the first data */
+    CATALOG_ACK_FIRST = 1 << 0, /* the ack is sent before the first data */
 };
 
-/* How a family writes what the account's orders have: sides, types and states. */
+/* How a family spells sides, types and states of the account's orders. */
 typedef enum catalog_words { WORDS_PLAIN, WORDS_SPOT, WORDS_COPY_TRADING } catalog_words;
 
 /* A family as the simulated exchange serves it. */
 typedef struct catalog_row {
     const char *family;
-    product products[CATALOG_PRODUCTS_MAX]; /* its symbols are of these by turns */
+    product products[CATALOG_PRODUCTS_MAX]; /* its symbols are of these in turn */
     uint8_t product_count;
     uint8_t flags;
     uint8_t words;               /* catalog_words */
-    const stream_table *streams; /* public ones; NULL: it has only an account */
-    const stream_table *account; /* streams that need auth; NULL: none */
+    const stream_table *streams; /* public streams; NULL: only an account */
+    const stream_table *account; /* streams that need authentication; NULL: none */
 } catalog_row;
 
-/* The row of a family's name, or NULL if it is not served. */
+/* The row of a family, or NULL if it is not served. */
 const catalog_row *catalog_find(const char *family);
 
-/* All of them; *count. */
+/* All rows, *count of them. */
 const catalog_row *catalog_table(size_t *count);
 
-/* How many symbols a family has if so many were asked for: one that is private only has some of
- * each product, for its account. */
+/* Number of symbols of a family if `wanted` were requested: one with only private streams has at
+ * most two of each product, for its account. */
 uint32_t catalog_symbol_count(const catalog_row *row, uint32_t wanted);
 
 /* The index-th symbol of a family. */

@@ -25,7 +25,7 @@ typedef struct sim_flags {
     const char *truth;
     options_time epoch;
     options_list faults;
-    exchange_options exchange; /* what is used as it is given */
+    exchange_options exchange; /* options passed on unchanged */
 } sim_flags;
 
 static const option_row SIM_ROWS[] = {

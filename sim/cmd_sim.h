@@ -6,11 +6,11 @@
 
 #include "cli/verbs.h"
 
-/* Run the simulated exchange until it is stopped or has sent what was asked for. */
+/* Run the simulated exchange until it is stopped or has sent what its options ask for. */
 exit_code cmd_sim(const verb_context *context, int argc, char **argv);
 
-/* Print the families that are served, with paths, topics and the first symbols (1 to
- * INSTRUMENTS_MAX) of each. */
+/* Print the served families with paths, topics and the first symbols (1 to INSTRUMENTS_MAX) of
+ * each. */
 TD_MUST_USE td_result cmd_sim_list(FILE *out, uint32_t symbols, td_err *err);
 
 #endif

@@ -1,4 +1,4 @@
-/* What `tapedeck sim --list` prints: the tables of sim/catalog.h. */
+/* The output of `tapedeck sim --list`: the tables of sim/catalog.h. */
 #include <string.h>
 
 #include "base/assert.h"
@@ -7,7 +7,7 @@
 #include "sim/cmd_sim.h"
 #include "sim/catalog.h"
 
-/* What follows a topic, in words. */
+/* The part after a topic, by stream_scope. */
 static const char *const TAILS[] = {
     [SCOPE_SYMBOL] = ".SYMBOL",
     [SCOPE_COIN] = ".COIN",
@@ -17,7 +17,7 @@ static const char *const TAILS[] = {
     [SCOPE_ALL] = "",
 };
 
-/* Is a row the next of a run that differs in the class of instruments alone? */
+/* 1 if a row differs from the one before in its products alone. */
 static int is_repeated(const stream_table *table, size_t index)
 {
     return index > 0 && strcmp(table->rows[index].topic, table->rows[index - 1].topic) == 0;
@@ -40,7 +40,7 @@ static void print_table(output_stream *o, const char *what, const stream_table *
     output_printf(o, "\n");
 }
 
-/* Paths of the main net: others have the same. */
+/* Paths of the main net; other nets have the same ones. */
 static void print_paths(output_stream *o, const family *of)
 {
     for (size_t i = 0; i < FAMILY_ENDPOINTS_MAX && of->endpoints[i].url != NULL; i++) {
@@ -54,7 +54,7 @@ static void print_paths(output_stream *o, const family *of)
     }
 }
 
-/* Names, so that they can be given to a recorder of a family that takes one symbol a topic. */
+/* Names of symbols, for recorders of families that take one symbol a topic. */
 static void print_symbols(output_stream *o, const catalog_row *row, uint32_t count)
 {
     if (row->streams == NULL || row->products[0] == PRODUCT_NONE)

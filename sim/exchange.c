@@ -14,25 +14,25 @@
 enum {
     BATCH_FRAMES_MAX = 512,
     BATCH_BYTES_MAX = 1 << 20,
-    QUEUED_BYTES_HELD = 4 << 20, /* a client with more than this in its queue is slow */
+    QUEUED_BYTES_HELD = 4 << 20, /* a client with more than this queued is slow */
     BOOK_MARK_EVERY = 100,       /* updates of a book between two marks in the truth */
-    TICK_US = 250,   /* shortest time between two batches: above 4,000 frames a second they go in
-                      * groups, which costs less than a wake-up for each */
+    TICK_US = 250,   /* shortest time between two batches: above 4,000 frames a second, frames are
+                        sent in groups, which costs less than a wake-up for each */
     UNPACED_US = 10, /* exchange time between two frames at rate 0 */
-    TS_STEP_MIN_NS = 1000, /* exchange times have whole microseconds and must rise */
+    TS_STEP_MIN_NS = 1000, /* exchange times are whole microseconds and rise strictly */
 };
 
-/* Slow clients of rate 0, which sets the pace by its clients, are waited for as long as they read:
- * one that has taken nothing for this long, and holds others up, is closed. */
+/* At rate 0 the slowest client sets the pace. A client that holds others up and has taken
+ * nothing for this long is closed. */
 #define STALL_NS (1 * TD_NS_PER_S)
 
-/* A stop gives clients this long to take what is queued for them and the close frame. */
+/* Time that clients have after a stop to take what is queued and the close frame. */
 #define STOP_GRACE_NS (3 * TD_NS_PER_S / 2)
 
-/* What a connection gets of a stream. */
+/* State of a stream for a connection. */
 typedef enum subscription {
     SUBSCRIPTION_NONE,
-    SUBSCRIPTION_WAITS, /* for its snapshot */
+    SUBSCRIPTION_WAITS, /* its snapshot is still to be sent */
     SUBSCRIPTION_LIVE,
 } subscription;
 
@@ -46,28 +46,28 @@ typedef struct sim_conn {
     uint64_t number; /* from 1, over the server's life */
     uint64_t sent;   /* frames of any kind */
     char id[DIALECT_CONN_ID_BYTES];
-    uint8_t is_silent;  /* gets no data any more (a fault) */
-    uint8_t is_closing; /* gets nothing any more */
+    uint8_t is_silent;  /* gets no more data (an injected fault) */
+    uint8_t is_closing; /* nothing more is sent on it */
     uint8_t is_authed;
     uint8_t sees_public; /* its path has public streams; likewise private ones */
     uint8_t sees_private;
     uint8_t has_subscribed;
     uint32_t waiting;    /* streams in SUBSCRIPTION_WAITS */
-    size_t queued_bytes; /* when its family began to wait for it, or looked last */
+    size_t queued_bytes; /* when its stall timer was set */
     struct sim_conn *next;
     struct sim_conn *previous;
-    uint8_t *streams; /* subscription of each; NULL before the first one */
+    uint8_t *streams; /* subscription of each stream; NULL before the first request */
 } sim_conn;
 
-/* A family that is served: its venue with a clock, and the clients on its paths. */
+/* A served family: its venue with a clock, and the clients on its paths. */
 struct sim_family {
     exchange *exchange;
     const family *family;
     const catalog_row *row;
-    const char *path; /* its name in the truth: its first one */
+    const char *path; /* its first path, which names it in the truth */
     sim_conn *first_conn;
     venue *venue;           /* NULL before the first subscription */
-    uint64_t start_mono_ns; /* moment of slot 0 */
+    uint64_t start_mono_ns; /* monotonic time of slot 0 */
     uint64_t start_ns;      /* its exchange time */
     uint64_t last_ts_ns;
     uint64_t slot;     /* moments of frames so far */
@@ -103,7 +103,7 @@ int exchange_can_serve(const family *wanted)
     return catalog_find(wanted->name) != NULL;
 }
 
-/* Cut every connection: what is queued is lost. */
+/* Cut every connection; what is queued is lost. */
 static void cut_all(exchange *x)
 {
     for (uint32_t i = 0; i < x->options.family_count; i++)
@@ -113,7 +113,7 @@ static void cut_all(exchange *x)
         }
 }
 
-/* Stop everything because of err: nothing goes out that the truth may not hold. */
+/* Stop because of err: nothing may be sent that the truth may lack. */
 static void fail(exchange *x, td_result rc, const td_err *err)
 {
     if (x->failure != TD_OK)
@@ -126,7 +126,7 @@ static void fail(exchange *x, td_result rc, const td_err *err)
 
 /* ---- connections ---- */
 
-/* Close a connection: nothing more is sent on it. code 0 cuts it. */
+/* Close a connection; nothing more is sent on it. code 0 cuts it. */
 static void conn_close(sim_conn *conn, unsigned code)
 {
     if (conn->is_closing)
@@ -135,7 +135,7 @@ static void conn_close(sim_conn *conn, unsigned code)
     wire_peer_close(conn->wire, code);
 }
 
-/* Close a connection whose client does not read as fast as it has to. */
+/* Close a connection whose client does not read fast enough. */
 static void conn_close_slow(sim_conn *conn)
 {
     exchange *x = conn->exchange;
@@ -147,7 +147,7 @@ static void conn_close_slow(sim_conn *conn)
     conn_close(conn, 1008);
 }
 
-/* Send a message; the connection is closed if that fails. Counts. */
+/* Send a message and count its bytes; on failure close the connection. */
 static void conn_send(sim_conn *conn, td_bytes bytes)
 {
     td_err err;
@@ -180,7 +180,7 @@ static truth_subject subject_of(const sim_family *f, const venue_frame *frame)
         .path = f->path, .topic = stream.topic, .symbol = stream.symbol, .frame = frame->bytes};
 }
 
-/* Write one sending of a frame to the truth, before it happens, and count it. */
+/* Record and count one sending of a frame, before it is sent. */
 static void note_frame(sim_conn *conn, const venue_frame *frame)
 {
     exchange *x = conn->exchange;
@@ -193,7 +193,7 @@ static void note_frame(sim_conn *conn, const venue_frame *frame)
     truth_put_frame(x->options.truth, &sent, conn->number, conn->sent, frame->ts_ns);
 }
 
-/* Write the content of a frame that is sent at least once to the truth, as the engine knows it. */
+/* Record the content of a frame that was sent at least once, from the engine. */
 static void note_content(sim_family *f, const venue_frame *frame)
 {
     truth *t = f->exchange->options.truth;
@@ -210,7 +210,7 @@ static void note_content(sim_family *f, const venue_frame *frame)
         truth_put_entry(t, &told, row->kind, i, values);
 }
 
-/* Write a fault to the truth; frame: what was dropped or repeated, or NULL. */
+/* Record a fault; frame: what was dropped or repeated, or NULL. */
 static void note_fault(sim_family *f, fault_kind kind, const venue_frame *frame)
 {
     truth_subject about = {.path = f->path};
@@ -219,7 +219,7 @@ static void note_fault(sim_family *f, fault_kind kind, const venue_frame *frame)
     truth_put_fault(f->exchange->options.truth, &about, f->made, fault_name(kind));
 }
 
-/* Before the loop sends what was queued: what the truth does not hold must not be sent. */
+/* Called before the loop sends what was queued: nothing may be sent that the truth lacks. */
 static void flush_truth(exchange *x)
 {
     td_err err;
@@ -241,7 +241,7 @@ static void schedule(sim_family *f, uint64_t mono_ns)
         fail(f->exchange, rc, &err);
 }
 
-/* From the start to the moment of slot k, on the wall. */
+/* Wall time from the start to slot k. */
 static uint64_t since_start_ns(const sim_family *f, uint64_t k)
 {
     uint64_t rate = f->exchange->options.rate;
@@ -250,7 +250,7 @@ static uint64_t since_start_ns(const sim_family *f, uint64_t k)
     return k / rate * TD_NS_PER_S + k % rate * TD_NS_PER_S / rate;
 }
 
-/* How many slots should have been filled by now. */
+/* Number of slots that are due at mono_ns. */
 static uint64_t due_count(const sim_family *f, uint64_t mono_ns)
 {
     const exchange_options *options = &f->exchange->options;
@@ -263,9 +263,9 @@ static uint64_t due_count(const sim_family *f, uint64_t mono_ns)
            elapsed % TD_NS_PER_S * options->rate / TD_NS_PER_S + 1;
 }
 
-/* ---- who listens ---- */
+/* ---- subscribers ---- */
 
-/* Does the connection get frames of the stream now? */
+/* 1 if the connection gets frames of the stream now. */
 static int is_listening(const sim_conn *conn, uint32_t stream)
 {
     return !conn->is_silent && !conn->is_closing && conn->streams != NULL &&
@@ -285,12 +285,12 @@ static size_t subscriber_count(const sim_family *f)
     return count;
 }
 
-/* 1 if the family waits for a client that has not taken what was sent so far: one that is alone, or
- * sets the pace. */
+/* 1 if the family waits for a client that has not taken what was sent: its only one, or any at
+ * rate 0. */
 static int is_held_up(const sim_family *f)
 {
     if (f->exchange->options.rate > 0 && subscriber_count(f) > 1)
-        return 0; /* the others go on; conn_send closes it in the end */
+        return 0; /* the others continue; conn_send closes it in the end */
     for (const sim_conn *conn = f->first_conn; conn != NULL; conn = conn->next)
         if (is_slow(conn))
             return 1;
@@ -299,7 +299,7 @@ static int is_held_up(const sim_family *f)
 
 /* ---- clients that hold others up ---- */
 
-/* If it was held up: look whether it still is. */
+/* If the family was held up, check whether it still is. */
 static void go_on(sim_family *f)
 {
     if (f->is_held && f->timer == NULL && !f->exchange->is_stopped)
@@ -318,7 +318,7 @@ static void on_stall(void *user)
     go_on(f);
 }
 
-/* Look at slow clients again in a while; one that is alone may take its time. */
+/* Check slow clients again after STALL_NS; an only client may take its time. */
 static void watch_slow(sim_family *f)
 {
     exchange *x = f->exchange;
@@ -335,8 +335,8 @@ static void watch_slow(sim_family *f)
 
 /* ---- frames ---- */
 
-/* Queue a frame for its subscribers, and write that to the truth. Nothing of it goes to a
- * socket before the loop runs again, and the truth is flushed before that. */
+/* Queue a frame for its subscribers, and record that in the truth. The truth is flushed before
+ * the loop writes to sockets. */
 static void send_frame(sim_family *f, const venue_frame *frame, unsigned copies)
 {
     int is_seen = 0;
@@ -351,7 +351,7 @@ static void send_frame(sim_family *f, const venue_frame *frame, unsigned copies)
         note_content(f, frame);
 }
 
-/* Inject a fault that is about connections, after everything that was made before it. */
+/* Inject a fault of connections, after all frames made before it. */
 static void break_connections(sim_family *f, fault_kind kind)
 {
     for (sim_conn *conn = f->first_conn; conn != NULL; conn = conn->next) {
@@ -362,8 +362,8 @@ static void break_connections(sim_family *f, fault_kind kind)
     }
 }
 
-/* A frame was made: count it, and inject the faults that are due: first those of the frame itself,
- * and after it those of connections. */
+/* Count a frame and inject the faults that are due: first those of the frame itself, after it
+ * those of connections. */
 static void take_frame(sim_family *f, const venue_frame *frame)
 {
     const exchange_options *options = &f->exchange->options;
@@ -388,7 +388,7 @@ static void take_frame(sim_family *f, const venue_frame *frame)
     }
 }
 
-/* The next slot: one frame or none. Returns its bytes. */
+/* Fill the next slot with one frame or none. Returns the bytes of the frame. */
 static size_t fill_slot(sim_family *f)
 {
     venue_frame frame;
@@ -412,7 +412,7 @@ static int is_full(const sim_family *f)
     return frames_max > 0 && f->made >= frames_max;
 }
 
-/* Make and send what is due, at most one batch of it. */
+/* Make and send the due frames, at most one batch. */
 static void make_batch(sim_family *f, uint64_t due)
 {
     exchange *x = f->exchange;
@@ -438,7 +438,7 @@ static void tick(void *user)
     f->is_held = is_held_up(f) != 0;
     if (f->is_held) {
         watch_slow(f);
-        return; /* go_on */
+        return; /* go_on() continues */
     }
     uint64_t now = clock_mono_ns(x->options.clock);
     uint64_t moment = f->start_mono_ns + since_start_ns(f, f->slot);
@@ -454,7 +454,7 @@ static void tick(void *user)
 
 /* ---- the end ---- */
 
-/* The time is over: a client that has not read the close frame is disconnected. */
+/* The grace time is over: cut the clients that have not read the close frame. */
 static void on_grace_over(void *user)
 {
     exchange *x = user;
@@ -462,7 +462,8 @@ static void on_grace_over(void *user)
     cut_all(x);
 }
 
-/* Nothing more is made; every client is closed, and those that do not take that in time are cut. */
+/* Make no more frames and close every client; those that do not take the close frame in time are
+ * cut. */
 static void end(exchange *x, unsigned code)
 {
     x->is_stopped = 1;
@@ -472,7 +473,7 @@ static void end(exchange *x, unsigned code)
         return;
     uint64_t at_ns = clock_mono_ns(x->options.clock) + STOP_GRACE_NS;
     if (wire_timer_at(x->loop, at_ns, on_grace_over, x, &x->grace_timer, NULL) != TD_OK) {
-        on_grace_over(x); /* no memory: at once */
+        on_grace_over(x); /* no memory for a timer: at once */
     }
 }
 
@@ -485,8 +486,8 @@ static void end_of_duration(void *user)
     end(x, 1000);
 }
 
-/* Exchange time of a moment: families whose clients come later start later, on the same clock. With
- * an epoch each starts at that, so that it is the same in every run. */
+/* Exchange time at mono_ns: families that start later use the same clock. With an epoch each
+ * family starts at it, so that it is the same in every run. */
 static uint64_t exchange_time(exchange *x, uint64_t mono_ns)
 {
     const exchange_options *options = &x->options;
@@ -501,7 +502,7 @@ static uint64_t exchange_time(exchange *x, uint64_t mono_ns)
     return x->first_ns + (mono_ns - x->first_mono_ns) * scale;
 }
 
-/* The first subscription: make the family's venue and start its clock. */
+/* Open the family's venue and start its clock, at its first request. */
 static td_result start(sim_family *f, td_err *err)
 {
     exchange *x = f->exchange;
@@ -511,7 +512,7 @@ static td_result start(sim_family *f, td_err *err)
     if (f->venue != NULL)
         return TD_OK;
     uint64_t ns = exchange_time(x, now);
-    /* Families have markets of their own: the seed is stirred with the family's name. */
+    /* The family's name is mixed into the seed, so that families have different markets. */
     venue_options opening = {.row = f->row,
                              .symbol_count = catalog_symbol_count(f->row, options->symbol_count),
                              .seed =
@@ -530,7 +531,7 @@ static td_result start(sim_family *f, td_err *err)
     return rc;
 }
 
-/* Send a stream's state. */
+/* Send a stream's state, the first frame of a subscriber. */
 static void send_snapshot(sim_conn *conn, uint32_t index)
 {
     venue_frame frame;
@@ -544,15 +545,15 @@ static void send_snapshot(sim_conn *conn, uint32_t index)
     conn_send(conn, frame.bytes);
 }
 
-/* Send the snapshots that a connection waits for, as far as its queue has space. */
+/* Send the snapshots that a connection waits for, while its queue has space. */
 static void send_snapshots(sim_conn *conn)
 {
     for (uint32_t i = 0; conn->waiting > 0; i++) {
-        TD_ASSERT(i < venue_stream_count(conn->of->venue)); /* one of them waits */
+        TD_ASSERT(i < venue_stream_count(conn->of->venue)); /* a stream still waits */
         if (conn->streams[i] != SUBSCRIPTION_WAITS)
             continue;
         if (conn->is_closing || wire_peer_queued_bytes(conn->wire) > QUEUED_BYTES_HELD)
-            break; /* more when it is drained */
+            break; /* continued by on_drained */
         send_snapshot(conn, i);
     }
     flush_truth(conn->exchange);
@@ -560,7 +561,7 @@ static void send_snapshots(sim_conn *conn)
 
 /* ---- paths ---- */
 
-/* The first family whose clients connect to path, or NULL. */
+/* The first family with this path, or NULL. */
 static sim_family *find_path(exchange *x, td_bytes path)
 {
     unsigned access = 0;
@@ -597,17 +598,16 @@ static void unlink_conn(sim_conn *conn)
         conn->next->previous = conn->previous;
 }
 
-/* ---- which streams ---- */
+/* ---- streams of a topic ---- */
 
-/* May the connection have a stream, if it has authenticated? */
+/* 1 if the connection's path has the stream, authentication aside. */
 static int sees(const sim_conn *conn, uint32_t stream)
 {
     return venue_stream_at(conn->of->venue, stream).is_private ? conn->sees_private
                                                                : conn->sees_public;
 }
 
-/* Streams that a topic of a request means: calls use for each that the connection may see. Returns
- * how many there are. */
+/* Call use for each stream that a topic of a request names on this path. Returns their number. */
 typedef void stream_use(sim_conn *conn, uint32_t stream);
 
 static size_t each_stream(sim_conn *conn, td_bytes topic, stream_use *use)
@@ -632,7 +632,7 @@ static size_t each_stream(sim_conn *conn, td_bytes topic, stream_use *use)
 
 static void use_nothing(sim_conn *conn, uint32_t stream)
 {
-    (void)conn; /* only their number is asked for */
+    (void)conn; /* for callers that need only the number */
     (void)stream;
 }
 
@@ -658,9 +658,9 @@ static void use_unsubscribe(sim_conn *conn, uint32_t stream)
     *held = SUBSCRIPTION_NONE;
 }
 
-/* ---- may it have them ---- */
+/* ---- standing of topics ---- */
 
-/* 1 if the family has the topic for other symbols than this one. */
+/* 1 if the family has the topic, but not for this symbol. */
 static int is_symbol_unknown(const sim_conn *conn, td_bytes topic)
 {
     const family *of = conn->of->family;
@@ -697,7 +697,7 @@ static uint64_t wall_ms(const exchange *x)
     return clock_wall_ns(x->options.clock) / TD_NS_PER_MS;
 }
 
-/* Space for what the connection has of each stream; the markets run. */
+/* Start the markets and allocate the connection's subscriptions. */
 static td_result prepare(sim_conn *conn, td_err *err)
 {
     td_result rc = start(conn->of, err);
@@ -708,7 +708,7 @@ static td_result prepare(sim_conn *conn, td_err *err)
                                  : td_err_set(err, TD_E_NOMEM, "no memory for a connection");
 }
 
-/* Let a connection belong to another family of the same path. */
+/* Move a connection to another family of the same path. */
 static void move_conn(sim_conn *conn, sim_family *to)
 {
     TD_ASSERT(!conn->has_subscribed);
@@ -718,7 +718,7 @@ static void move_conn(sim_conn *conn, sim_family *to)
     link_conn(conn, to);
 }
 
-/* Does the connection's family know the first topic of a request? */
+/* 1 if the connection's family knows the first topic of a request. */
 static int knows_first(sim_conn *conn, const dialect_request *request)
 {
     td_err err;
@@ -726,7 +726,7 @@ static int knows_first(sim_conn *conn, const dialect_request *request)
            each_stream(conn, request->args[0], use_nothing) > 0;
 }
 
-/* Several families can share a path: the first topics of a client select one of them. */
+/* Several families can share a path: the first topics of a client select one. */
 static void find_family(sim_conn *conn, const dialect_request *request)
 {
     exchange *x = conn->exchange;
@@ -745,7 +745,7 @@ static void find_family(sim_conn *conn, const dialect_request *request)
     TD_ASSERT(conn->of == first);
 }
 
-/* Topics are judged by the markets, so those run from the first request for one on. */
+/* The venue knows which topics exist, so the markets start with the first request for a topic. */
 static td_result on_prepare(void *user, const dialect_request *request, td_err *err)
 {
     sim_conn *conn = user;
@@ -779,7 +779,7 @@ static void on_changed(void *user, request_kind kind)
 {
     sim_conn *conn = user;
     if (kind == REQUEST_SUBSCRIBE)
-        go_on(conn->of); /* a family that waited for its only client has another one now */
+        go_on(conn->of); /* a family that waited for its only client now has another one */
     if ((conn->of->row->flags & CATALOG_ACK_FIRST) == 0)
         send_snapshots(conn); /* data before the ack, as in the recordings */
 }
@@ -792,7 +792,7 @@ static void on_answer(void *user, td_bytes answer)
     conn_send(conn, answer);
 }
 
-/* Where authentication is all there is to subscribing, it brings every private stream. */
+/* Where there are no requests for topics, authentication subscribes to every private stream. */
 static void on_authenticated(void *user)
 {
     sim_conn *conn = user;
@@ -836,9 +836,9 @@ static void take_request(sim_conn *conn, td_bytes bytes)
     send_snapshots(conn);
 }
 
-/* ---- clients come and go ---- */
+/* ---- connections open and close ---- */
 
-/* 1 if this upgrade is to be refused by a fault. */
+/* 1 if a fault refuses this upgrade. */
 static int is_refused(exchange *x)
 {
     uint64_t upgrade = ++x->upgrades;
@@ -896,9 +896,9 @@ static void *on_opened(void *user, wire_peer_conn *wire, td_bytes path, td_bytes
     conn->exchange = x;
     conn->wire = wire;
     unsigned access = 0;
-    conn->path = family_find_path(f->family, path, &access); /* a text that stays */
+    conn->path = family_find_path(f->family, path, &access); /* points into the family's table */
     conn->number = ++x->counts.connections;
-    /* on_accept has accepted the key. */
+    /* on_accept has checked the key already. */
     conn->is_authed = dialect_check_query(f->family->dialect, query, x->options.secret, wall_ms(x),
                                           &has_key) == REFUSAL_NONE &&
                       has_key;

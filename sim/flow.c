@@ -3,14 +3,14 @@
 #include "base/assert.h"
 
 enum {
-    FILL_LEVELS = 300, /* of each side at the start */
-    DEPTH_TICKS = 550, /* levels that are missing come back so near the best price; below price_min,
-                        * so that there is space for all of them */
-    DEEPEN_DRAWS = 16, /* for a price without a level: nearly every other one has none */
-    TAKE_PERMILLE = 36,      /* market orders: with this mix some 7 % of frames are trades */
-    LIQUIDATE_PERMILLE = 15, /* of these, liquidations */
+    FILL_LEVELS = 300,  /* levels of each side at the start */
+    DEPTH_TICKS = 550,  /* missing levels are added within so many ticks of the best price; below
+                           price_min, so that all of them fit */
+    DEEPEN_DRAWS = 16,  /* draws of a price without a level: nearly every other price has none */
+    TAKE_PERMILLE = 36, /* market orders: some 7 % of the frames are trades then */
+    LIQUIDATE_PERMILLE = 15, /* those of them that are liquidations */
     CANCEL_PERMILLE = 430,
-    CANCEL_SHARE = 32, /* of a level, at most one in so many lots goes besides an order */
+    CANCEL_SHARE = 32, /* at most 1 / CANCEL_SHARE of a level is cancelled beyond an order's size */
 };
 
 void flow_init(flow *f, const instrument *traded, uint64_t seed)
@@ -21,7 +21,7 @@ void flow_init(flow *f, const instrument *traded, uint64_t seed)
     TD_ASSERT(traded->first_price > 2 * (FILL_LEVELS + f->price_min));
 }
 
-/* A number from 0 on that halves in likelihood with every mean steps or so, at most max. */
+/* A distance from 0 to max, of which each step has the chance mean / (mean + 1). */
 static int64_t draw_distance(flow *f, uint32_t mean, int64_t max)
 {
     int64_t distance = 0;
@@ -30,7 +30,7 @@ static int64_t draw_distance(flow *f, uint32_t mean, int64_t max)
     return distance;
 }
 
-/* Order sizes span three powers of ten; round ones are no likelier than others. */
+/* Order sizes span three powers of ten; round sizes are no likelier than others. */
 static int64_t draw_size(flow *f)
 {
     uint64_t scale = td_random_below(&f->random, 100);
@@ -53,8 +53,8 @@ void flow_fill(flow *f, const instrument *traded, market *m)
     TD_ASSERT(market_level_count(m, MARKET_SELL) == FILL_LEVELS);
 }
 
-/* Put an order at a price of a side that has become short of levels: somewhere in the depth, where
- * there is none yet. (Always beyond the worst one, the book would grow away from its price.) */
+/* Add an order at a free price of a side that is short of levels, anywhere in its depth: always
+ * beyond the worst level, the book would drift away from its price. */
 static void deepen(flow *f, market *m, market_side side)
 {
     int64_t best = market_level_at(m, side, 0).price;
@@ -63,13 +63,13 @@ static void deepen(flow *f, market *m, market_side side)
         int64_t away = 1 + (int64_t)td_random_below(&f->random, DEPTH_TICKS);
         price = side == MARKET_BUY ? best - away : best + away;
         if (price < 1)
-            price = 1; /* the grid ends here */
+            price = 1; /* the lowest price of the grid */
     }
     market_limit(m, side, price, draw_size(f));
 }
 
-/* A limit order: mostly close to the best price of its side, at times inside or across the spread.
- */
+/* Place a limit order: mostly near the best price of its side, sometimes inside or across the
+ * spread. */
 static void place(flow *f, market *m, market_side side)
 {
     market_side other = side == MARKET_BUY ? MARKET_SELL : MARKET_BUY;
@@ -81,8 +81,8 @@ static void place(flow *f, market *m, market_side side)
     market_limit(m, side, price, draw_size(f));
 }
 
-/* Take orders out: mostly near the best price, where most are placed, but far levels do not stay
- * for ever. Of a large level more, so that levels do not grow for ever either. */
+/* Cancel orders: mostly near the best price, where most are placed, but also far levels. Larger
+ * levels lose more, so that no level grows for ever. */
 static void cancel(flow *f, market *m, market_side side)
 {
     int64_t count = (int64_t)market_level_count(m, side);

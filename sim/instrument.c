@@ -7,15 +7,15 @@
 #include "base/clock.h"
 #include "sim/text_out.h"
 
-/* Products of a price and a size need more than 64 bits. */
+/* Products of a price and a size exceed 64 bits. */
 __extension__ typedef __int128 wide;
 
-/* A coin as its contracts quote it. */
+/* A coin and the grids of its contracts. */
 typedef struct coin_row {
     const char *name;
     int64_t tick;        /* in units of the last place of a price */
     int64_t first_price; /* in ticks */
-    int64_t lots_linear; /* a usual order of the linear contract */
+    int64_t lots_linear; /* typical order of the linear contract */
     uint8_t price_places;
     uint8_t size_places; /* of the linear contract */
 } coin_row;
@@ -30,22 +30,22 @@ static const coin_row COINS[] = {
 enum {
     COIN_COUNT = sizeof COINS / sizeof COINS[0],
     LOTS_INVERSE = 12000,
-    FUTURE_INDEX = 5, /* of the inverse products */
+    FUTURE_INDEX = 5, /* index among the inverse products */
     OPTION_COINS = 3,
-    SPOT_FINER_PLACES = 3, /* a spot lot against a linear contract's */
+    SPOT_FINER_PLACES = 3, /* more places of a spot size than of a linear contract's */
 };
 
 #define EXPIRY_SECONDS 1798185600u /* 2026-12-25, 08:00 UTC */
 static const char EXPIRY[] = "25DEC26";
 
-/* Every name that is made here fits. */
+/* Assert that a name, of n characters, fits. */
 static void set_name(instrument *made, int n)
 {
     TD_ASSERT(n > 0);
     TD_ASSERT((size_t)n < sizeof made->symbol);
 }
 
-/* The coin's name, or an invented one, and what follows it. */
+/* The symbol: the coin's name or an invented one, and a tail. */
 static void set_pair(instrument *made, const coin_row *coin, uint32_t index, const char *tail)
 {
     set_name(made, index < COIN_COUNT
@@ -83,7 +83,7 @@ static void make_spot(instrument *made, const coin_row *coin, uint32_t index)
     set_pair(made, coin, index, "USDT");
 }
 
-/* Calls and puts by turns, strikes around the price of the coin. */
+/* Calls and puts in turn, with strikes around the price of the coin. */
 static void make_option(instrument *made, uint32_t index)
 {
     const coin_row *coin = &COINS[index % OPTION_COINS];
@@ -105,7 +105,7 @@ static void make_option(instrument *made, uint32_t index)
                             (long long)strike, nth % 2 == 0 ? 'C' : 'P'));
 }
 
-/* A spread is worth little: its first price is a few ticks above zero, and its bids go below. */
+/* The first price of a spread is a few ticks above zero, so its bids go below zero. */
 static void make_spread(instrument *made, const coin_row *coin, uint32_t index)
 {
     enum { FIRST_PRICE = 4000, ABOVE_ZERO = 150 };

@@ -1,5 +1,5 @@
-/* What the simulated exchange trades: symbols with their price and size grids, per product. The
- * first ones of a product carry real names; more are made up. Constant data. */
+/* The symbols of the simulated exchange with their price and size grids, per product. The first
+ * ones of a product have real names; the rest are invented. Constant data. */
 #ifndef TD_SIM_INSTRUMENT_H
 #define TD_SIM_INSTRUMENT_H
 
@@ -9,58 +9,58 @@
 
 typedef enum product {
     PRODUCT_INVERSE,   /* contracts of 1 USD, settled in the coin */
-    PRODUCT_FUTURE,    /* a dated one, which stands among the inverse ones */
+    PRODUCT_FUTURE,    /* a dated contract among the inverse ones */
     PRODUCT_LINEAR,    /* coins against USDT */
     PRODUCT_USDC_PERP, /* coins against USDC */
     PRODUCT_SPOT,
-    PRODUCT_OPTION, /* calls and puts at some strikes of a few coins */
-    PRODUCT_SPREAD, /* a contract against its coin: prices can be negative */
-    PRODUCT_NONE,   /* notices only: one symbol without a name, its market is not shown */
+    PRODUCT_OPTION, /* calls and puts on a few coins */
+    PRODUCT_SPREAD, /* a contract against its coin; prices can be negative */
+    PRODUCT_NONE,   /* notices only: a symbol without a name, whose market is not shown */
 } product;
 
 enum {
     INSTRUMENT_NAME_BYTES = 32,
     INSTRUMENT_COIN_BYTES = 8,
-    INSTRUMENTS_MAX = 10000, /* made-up names have four digits */
+    INSTRUMENTS_MAX = 10000, /* invented names have four digits */
 };
 
 typedef struct instrument {
     char symbol[INSTRUMENT_NAME_BYTES];
     char base[INSTRUMENT_COIN_BYTES];
-    const char *quote;  /* of prices */
-    const char *settle; /* of money; NULL: the base coin */
-    const char *expiry; /* "25DEC26"; NULL: it does not end */
-    uint64_t expiry_ns; /* 0: it does not end */
-    uint32_t id;        /* the exchange's number, from 1 */
+    const char *quote;  /* currency of prices */
+    const char *settle; /* settlement coin; NULL: the base coin */
+    const char *expiry; /* "25DEC26"; NULL: no expiry */
+    uint64_t expiry_ns; /* 0: no expiry */
+    uint32_t id;        /* the exchange's number of the symbol, from 1 */
     product product;
-    uint8_t is_inverse;   /* sizes are money, turnover is coins */
-    uint8_t price_places; /* decimal places that prices are written with */
-    uint8_t size_places;  /* of a lot: 0 = whole contracts */
+    uint8_t is_inverse;   /* sizes are USD, turnover is coins */
+    uint8_t price_places; /* decimal places of prices */
+    uint8_t size_places;  /* decimal places of sizes; 0: whole contracts */
     int64_t tick;         /* price step, in units of the last place */
-    int64_t first_price;  /* in ticks of the engine, which knows no prices below 1 */
-    int64_t price_shift;  /* ticks that a price on the wire is below the engine's */
+    int64_t first_price;  /* in ticks of the engine, whose prices are at least 1 */
+    int64_t price_shift;  /* ticks by which wire prices are below the engine's */
     int64_t lots_typical; /* size of a usual order */
 } instrument;
 
-/* The index-th instrument of a product, 0 to INSTRUMENTS_MAX - 1. That of inverse ones can be a
+/* The index-th instrument of a product, 0 to INSTRUMENTS_MAX - 1. One of the inverse ones is a
  * PRODUCT_FUTURE. */
 instrument instrument_make(product of, uint32_t index);
 
-/* A price of the engine as it is on the wire, in units of the last place. */
+/* An engine price as on the wire, in units of the last place. */
 static inline int64_t instrument_price(const instrument *traded, int64_t ticks)
 {
     return (ticks - traded->price_shift) * traded->tick;
 }
 
-/* Places that an amount of money (price times size, or coins of inverse contracts) has. */
+/* Decimal places of an amount of money (price times size; coins for inverse contracts). */
 static inline uint8_t instrument_money_places(const instrument *traded)
 {
     enum { COIN_PLACES = 8 };
     return traded->is_inverse ? COIN_PLACES : (uint8_t)(traded->price_places + traded->size_places);
 }
 
-/* What a trade is worth, in units of 10^-instrument_money_places: exact for price times size, to
- * the nearest for coins. price in units of the last place, size in lots. */
+/* Value of a trade in units of 10^-instrument_money_places: exact for price times size, rounded
+ * to the nearest for coins. price in units of the last place, size in lots. */
 int64_t instrument_money(const instrument *traded, int64_t price, int64_t size);
 
 #endif

@@ -5,7 +5,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 
-/* One side, worst level first: the best ones, where everything happens, are at the end. */
+/* One side, worst level first: most changes are at the end. */
 typedef struct half_book {
     market_level levels[MARKET_LEVELS_MAX];
     size_t count;
@@ -35,13 +35,13 @@ void market_close(market *m)
 
 /* ---- levels ---- */
 
-/* 1 if price a is better for its side than b: it is matched first. */
+/* 1 if price a is matched before b. */
 static int is_better(market_side side, int64_t a, int64_t b)
 {
     return side == MARKET_BUY ? a > b : a < b;
 }
 
-/* Index of the first level that is not worse than price: that of price itself, if it is there. */
+/* Index of the first level not worse than price: the level of price itself, if it exists. */
 static size_t find_level(const half_book *half, market_side side, int64_t price)
 {
     size_t low = 0;
@@ -56,7 +56,7 @@ static size_t find_level(const half_book *half, market_side side, int64_t price)
     return low;
 }
 
-/* Take lots out of a level, and the level away if it has no more. */
+/* Remove lots from a level, and the level once it is empty. */
 static void reduce_level(half_book *half, size_t index, int64_t size)
 {
     TD_ASSERT(index < half->count);
@@ -86,7 +86,7 @@ static void add_to_level(half_book *half, market_side side, int64_t price, int64
 
 /* ---- events ---- */
 
-/* Match up to size against the best level, part by part. Returns what is left of size. */
+/* Match up to size against the best level, part by part. Returns the unmatched size. */
 static int64_t match_level(market *m, market_side taker, half_book *half, int64_t size)
 {
     market_level best = half->levels[half->count - 1];
@@ -105,13 +105,13 @@ static int64_t match_level(market *m, market_side taker, half_book *half, int64_
     return size;
 }
 
-/* Match an order against the other side, down to its limit. Returns what is left of it. */
+/* Match an order against the other side, down to its limit. Returns the unmatched size. */
 static int64_t match(market *m, market_side side, int64_t limit, int64_t size)
 {
     half_book *other = &m->sides[side == MARKET_BUY ? MARKET_SELL : MARKET_BUY];
     while (size > 0 && other->count > 0 && m->trade_count < MARKET_TRADES_MAX) {
         if (is_better(side, other->levels[other->count - 1].price, limit))
-            break; /* dearer than a buyer's limit, cheaper than a seller's */
+            break; /* above a buyer's limit, or below a seller's */
         size = match_level(m, side, other, size);
     }
     return size;
@@ -129,7 +129,7 @@ void market_limit(market *m, market_side side, int64_t price, int64_t size)
     TD_ASSERT(size > 0);
     begin_event(m);
     size = match(m, side, price, size);
-    /* Cut at the trades' bound, the rest must not rest: it would cross the book. */
+    /* After a cut at MARKET_TRADES_MAX the rest is dropped: resting, it would cross the book. */
     if (size > 0 && m->trade_count < MARKET_TRADES_MAX)
         add_to_level(&m->sides[side], side, price, size);
 }
@@ -151,7 +151,7 @@ void market_cancel(market *m, market_side side, size_t index, int64_t size)
     reduce_level(half, at, size < half->levels[at].size ? size : half->levels[at].size);
 }
 
-/* ---- looking ---- */
+/* ---- reading ---- */
 
 const market_trade *market_trades(const market *m, size_t *count)
 {

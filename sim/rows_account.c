@@ -1,6 +1,5 @@
-/* Streams of the account, for every family that has private ones (docs/wire.md 2 to 4). Which
- * values are text, and what their members are called, differs by family; the account is the same.
- */
+/* Streams of the account, for every family with private ones (docs/wire.md 2 to 4). Families
+ * differ in member names and in which values are text; the account is the same. */
 #include "sim/catalog.h"
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
@@ -57,7 +56,7 @@ static const stream_row INVERSE[] = {
              ",'available_balance':'$available:s','wallet_balance':'$wallet:s'}]}")},
 };
 
-/* ---- linear: the other way round ---- */
+/* ---- linear: money as numbers ---- */
 
 #define TERMS_LINEAR                                                                               \
     "'symbol':'$symbol','side':'$side','order_type':'$order_type'"                                 \
@@ -140,7 +139,7 @@ static const stream_row COPYTRADE[] = {
              ",'availableBalance':'$available:s'}}")},
 };
 
-/* ---- USDC: a version counts the pushes of a topic; the first frame is what there is ---- */
+/* ---- USDC: a version counts the frames of a topic; the first frame is the present state ---- */
 
 #define HEAD_USDC "{'id':'$uuid','topic':'$topic','creationTime':$ts:ms,'data':"
 #define NEW_AND_CHANGED(name, what, which, list, item)                                             \
@@ -198,7 +197,7 @@ static const stream_row COPYTRADE[] = {
     ",'tradeTime':$trade_time:ms,'lastLiquidityInd':'TAKER'"
 
 static const stream_row USDC[] = {
-    /* No order is open for longer than its own event. */
+    /* Every order ends within its own event, so none is ever open. */
     NEW_AND_CHANGED("user.openapi.option.order", STREAM_ORDER, PRODUCT_OPTION, "", ORDER_OPTION),
     NEW_AND_CHANGED("user.openapi.perp.order", STREAM_ORDER, PRODUCT_USDC_PERP, "", ORDER_PERP),
     NEW_AND_CHANGED("user.openapi.option.position", STREAM_POSITION, PRODUCT_OPTION,
@@ -242,7 +241,7 @@ static const stream_row USDC[] = {
      EVERY_MS(5000), ONLY(PRODUCT_OPTION)},
 };
 
-/* ---- spot: arrays of events, everything text; no topics are subscribed to ---- */
+/* ---- spot: arrays of events, everything as text; there are no requests for topics ---- */
 
 #define EVENT_SPOT(name) "[{'e':'" name "','E':'$ts:ms',"
 
@@ -387,7 +386,7 @@ static const stream_row CONTRACT_V3[] = {
     {                                                                                              \
         PRIVATE_WITH(name, what, how, text), .products = (which)                                   \
     }
-/* A category's own topic is a name of its own. */
+/* The topic of a single category has a name of its own. */
 #define V5_DERIVATIVES(name, what, how, text)                                                      \
     V5(name ".linear", what, how, LINEAR_BIT, text),                                               \
         V5(name ".inverse", what, how, INVERSE_BIT, text),                                         \
@@ -458,7 +457,7 @@ static const stream_row V5_ROWS[] = {
                      ",'orderType':'UNKNOWN','orderPriceOffset':'','positionValue':''"
                      ",'filledPositionValue':''}]}"),
      EVERY_MS(10000), ONLY(PRODUCT_LINEAR)},
-    /* Subscribing to these arms disconnect protection; nothing is ever sent. */
+    /* Subscribing to these arms disconnect protection; nothing is ever sent on them. */
     V5("dcp.future", STREAM_SILENT, 0, LINEAR_BIT, "{}"),
     V5("dcp.spot", STREAM_SILENT, 0, SPOT_BIT, "{}"),
     V5("dcp.option", STREAM_SILENT, 0, OPTION_BIT, "{}"),

@@ -1,5 +1,5 @@
 /* Streams of the op dialect's families (docs/wire.md 2): inverse, linear, copy trading's public
- * side, USDC perpetuals. They differ in what is text and in names; each has its own templates. */
+ * side, USDC perpetuals. They differ in names and in which values are text. */
 #include "sim/catalog.h"
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
@@ -23,7 +23,7 @@
     ",'size':$size:s,'price':$price:s,'tick_direction':'$tick'"                                    \
     ",'trade_id':'$trade_id','cross_seq':$seq})]}"
 
-/* A part of a ticker that stays out while it is as it was; numbers are numbers in the inverse
+/* A part of a ticker that is left out while unchanged. Numbers are numbers in the inverse
  * family, and text (quote is "'") in the others. */
 #define TEXT(literal)           literal
 #define PART(quote, key, value) "~(,'" key "':" quote "$" value quote ")"
@@ -143,7 +143,7 @@ static const char *const ONE_MINUTE[CANDLE_INTERVALS] = {[CANDLE_1] = "1"};
 static const char *const ONE_MINUTE_OLD[CANDLE_INTERVALS] = {[CANDLE_1] = "1m"};
 #define PERPETUAL .products = 1u << PRODUCT_INVERSE | 1u << PRODUCT_LINEAR | 1u << PRODUCT_USDC_PERP
 
-/* A book is shown after 1 to so many events: the recordings' books of 25 levels have a median step
+/* A book is shown every 1 to n events: in the recordings, books of 25 levels have a median step
  * of 3 to 9; the one of 200 levels and the ticker come every 100 ms instead of 20. */
 #define BOOKS(all, change)                                                                         \
     {.topic = "orderBookL2_25",                                                                    \
@@ -219,7 +219,7 @@ static const stream_row INVERSE[] = {
     CANDLES("klineV2", CANDLE_NAMES, 0, CANDLE_INVERSE),
     LIQUIDATION,
     INSURANCE,
-    /* The generation before. */
+    /* The topics of the generation before. */
     {.topic = "kline",
      .kind = STREAM_CANDLE,
      .scope = SCOPE_SYMBOL_INTERVAL,
@@ -258,7 +258,7 @@ static const stream_row INVERSE[] = {
            "~(,'next_funding_time':'$next_funding:iso0')~("                                        \
            ",'count_down_hour':'$funding_hours_left')}]}" TAIL_LINEAR)
 
-/* The first trade of a subscription is an old one (docs/wire.md 5.9). */
+/* A subscription begins with an old trade (docs/wire.md 5.9). */
 static const stream_row LINEAR[] = {
     TRADES(STREAM_LAST_FIRST, TRADE_LINEAR),
     BOOKS(BOOK_LINEAR_ALL, BOOK_LINEAR_DELTA),
@@ -268,13 +268,13 @@ static const stream_row LINEAR[] = {
     INSURANCE,
 };
 
-/* The linear shapes under the names of the inverse document. */
+/* Linear frames under the topic names of the inverse document. */
 static const stream_row COPYTRADE[] = {
     TRADES(STREAM_LAST_FIRST, TRADE_LINEAR),
     BOOKS(BOOK_LINEAR_ALL, BOOK_LINEAR_DELTA),
     TICKER_USDT,
     CANDLES("klineV2", CANDLE_NAMES, 0, CANDLE_USDT),
-    /* the name that linear connections know */
+    /* the topic name that linear connections use */
     CANDLES("candle", ONE_MINUTE, 0, CANDLE_USDT),
     LIQUIDATION,
     INSURANCE,

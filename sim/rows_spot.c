@@ -1,5 +1,5 @@
-/* Streams of spot, generations 1 and 2 (docs/wire.md 4.2). The canonical topic is not on the wire:
- * frames name the topic, and the symbol apart from it. */
+/* Streams of spot, generations 1 and 2 (docs/wire.md 4.2). Frames name the topic and the symbol
+ * separately; the canonical topic is not on the wire. */
 #include "sim/catalog.h"
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */

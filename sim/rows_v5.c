@@ -1,5 +1,5 @@
 /* Streams of the v5 families and of contract v3 (docs/wire.md 3): member order, and which values
- * are text, as the exchange has them. */
+ * are text, as in the exchange's frames. */
 #include "sim/catalog.h"
 #include "sim/window.h"
 
@@ -10,7 +10,7 @@
 #define BOOK_DATA                                                                                  \
     "'data':{'s':'$symbol','b':[@bids(['$price','$size'])],'a':"                                   \
     "[@asks(['$price','$size'])],'u':$u,'seq':$seq}"
-/* Spot drops the zeros at the end. */
+/* Spot drops trailing zeros. */
 #define BOOK_DATA_SHORT                                                                            \
     "'data':{'s':'$symbol','b':[@bids(['$price:s','$size:s'])],'a':"                               \
     "[@asks(['$price:s','$size:s'])],'u':$u,'seq':$seq}"
@@ -44,7 +44,7 @@
         .topic = "orderbook.rpi", .kind = STREAM_BOOK, .depth = 50, EVERY_EVENTS(30),              \
         .flags = STREAM_MS | STREAM_RPI | STREAM_NO_MARK, .snapshot = BOOK_RPI, .delta = BOOK_RPI  \
     }
-/* Starts from a snapshot that is asked for elsewhere: deltas only. */
+/* Deltas only: clients fetch the snapshot over HTTP. */
 #define BOOK_ALL(text)                                                                             \
     {                                                                                              \
         .topic = "orderbook.full", .kind = STREAM_BOOK, .depth = WINDOW_DEPTH_MAX,                 \
@@ -177,7 +177,7 @@ static const char *const LEVERAGED_INTERVALS[CANDLE_INTERVALS] = {
     "confirm':$confirm:b"                                                                          \
     ",'timestamp':$ts:ms})],'ts':$ts:ms}"
 
-/* ---- what else happens ---- */
+/* ---- notices ---- */
 
 #define LIQUIDATION_ALL                                                                            \
     {                                                                                              \
@@ -186,7 +186,7 @@ static const char *const LEVERAGED_INTERVALS[CANDLE_INTERVALS] = {
                     "[{'T':$trade_time:ms,'s':'$symbol','S':'$position_side'"                      \
                     ",'v':'$liquidated_size','p':'$bankrupt_price'}]}"                             \
     }
-/* Withdrawn from v5, and what contract v3 had. */
+/* Withdrawn from v5; contract v3 had it too. */
 #define LIQUIDATION_ONE                                                                            \
     {                                                                                              \
         .topic = "liquidation", .kind = STREAM_LIQUIDATION, PERPETUAL, .flags = STREAM_NO_INITIAL, \
@@ -204,7 +204,7 @@ static const char *const LEVERAGED_INTERVALS[CANDLE_INTERVALS] = {
         .snapshot = "{'topic':'$topic','type':'$type','ts':$ts:ms," POOL "}",                      \
         .delta = "{'topic':'$topic','type':'$type','ts':$ts:ms," POOL "}"                          \
     }
-/* Numbers, signed and fractional, where the exchange's own table has text. */
+/* Signed and fractional numbers, where the exchange's own documentation has text. */
 #define ADL_ALERT                                                                                  \
     {                                                                                              \
         .topic = "adlAlert", .kind = STREAM_NOTICE, .scope = SCOPE_SETTLE, EVERY_MS(1000),         \
@@ -281,7 +281,7 @@ static const stream_row SPREAD[] = {
     TICKER_ALWAYS(TICKER_SPREAD),
 };
 
-/* Notices that belong to no market. */
+/* Notices of no market. */
 static const stream_row MISC[] = {
     {.topic = "system.status",
      .kind = STREAM_NOTICE,

@@ -7,11 +7,11 @@
 #include "base/clock.h"
 #include "sim/text_out.h"
 
-/* Products of a price and a size need more than 64 bits. */
+/* Products of a price and a size exceed 64 bits. */
 __extension__ typedef __int128 wide;
 
 enum {
-    WARM_UP_EVENTS = 4000, /* after the first fill: then sizes and gaps between levels vary */
+    WARM_UP_EVENTS = 4000, /* after the first fill, so that sizes and gaps between levels vary */
     RATE_PLACES = 6,
     FUNDING_HOURS = 8,
 };
@@ -96,7 +96,7 @@ void symbol_set_liquidation(const sim_symbol *s, sim_value *values)
     TD_ASSERT(s->trade_count > 0);
     for (size_t i = 0; i < s->trade_count; i++)
         size += s->trades[i].done.size;
-    /* A long is closed by selling, some ticks before its money is gone. */
+    /* A long is closed by selling. Its bankruptcy price is some ticks below. */
     int is_long = last->done.taker == MARKET_SELL;
     int64_t away = 3 * s->traded.tick;
     values[SIM_SYMBOL] = sim_text(s->traded.symbol);
@@ -108,7 +108,7 @@ void symbol_set_liquidation(const sim_symbol *s, sim_value *values)
 
 /* ---- ticker ---- */
 
-/* A change in millionths. */
+/* Relative change in millionths. */
 static int64_t change_e6(int64_t from, int64_t to)
 {
     if (from == 0)
@@ -155,7 +155,7 @@ void symbol_update_ticker(sim_symbol *s, uint64_t ns)
     uint64_t period = FUNDING_HOURS * HOUR_NS;
     uint64_t funding = (ns / period + 1) * period;
     v[SIM_NEXT_FUNDING] = sim_time(funding);
-    /* Hours that have begun count. */
+    /* Started hours count. */
     v[SIM_FUNDING_HOURS_LEFT] = sim_number((int64_t)((funding - ns + HOUR_NS - 1) / HOUR_NS), 0);
     v[SIM_BUY_LIMIT] = price_value(s, mid + mid / 20);
     v[SIM_SELL_LIMIT] = price_value(s, mid - mid / 20);
@@ -170,7 +170,7 @@ void symbol_begin_event(sim_symbol *s, uint64_t ns)
     s->event_ns = ns;
 }
 
-/* The name of a price change, which an equal price has from the one before. */
+/* The tick direction of a price; an equal price keeps the direction of the last change. */
 static const char *direction_after(sim_symbol *s, int64_t price)
 {
     int64_t last = s->values[SIM_LAST].n;
@@ -195,7 +195,7 @@ static void count_trade(sim_symbol *s, sim_trade *trade)
     v[SIM_VOLUME_24H].n += size;
     v[SIM_TOTAL_TURNOVER].n += trade->money;
     v[SIM_TURNOVER_24H].n += trade->money;
-    v[SIM_OPEN_INTEREST].n += size % 3 == 0 ? size : 0; /* some trades open positions */
+    v[SIM_OPEN_INTEREST].n += size % 3 == 0 ? size : 0; /* every third size opens positions */
     s->last = *trade;
 }
 
@@ -224,7 +224,7 @@ td_result symbol_open(sim_symbol *s, const instrument *traded, td_random *random
                       td_err *err)
 {
     s->traded = *traded;
-    /* Each symbol counts its own events, from a number as large as the exchange's. */
+    /* Each symbol numbers its own events, from a number as large as the exchange's. */
     int64_t first_seq = 1000000000 + (int64_t)td_random_below(random, 9000000000u);
     td_result rc = market_open(first_seq, &s->market, err);
     if (rc != TD_OK)

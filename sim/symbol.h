@@ -1,7 +1,7 @@
-/* One traded symbol: its market, and everything that follows from the trades in it:
- * ticker, index, the last trade. Every family's frames show these; no frame is kept here.
+/* One traded symbol: its market, and what follows from the trades in it: ticker, index, the last
+ * trade. The frames of every family show these; no frame is kept here.
  *
- * A matching event goes so: symbol_begin_event, then one order or cancel in s->market, then
+ * A matching event is symbol_begin_event, one order or cancel in s->market, then
  * symbol_end_event. One thread. */
 #ifndef TD_SIM_SYMBOL_H
 #define TD_SIM_SYMBOL_H
@@ -15,14 +15,14 @@
 #include "sim/market.h"
 #include "sim/value.h"
 
-/* A trade as it is reported. */
+/* A reported trade. */
 typedef struct sim_trade {
     market_trade done;
     int64_t price;         /* in units of the last place */
-    int64_t money;         /* of instrument_money */
+    int64_t money;         /* as of instrument_money */
     uint64_t id[2];        /* random bits of its UUID */
-    int64_t number;        /* spot's: rising over all symbols, with holes */
-    uint64_t ns;           /* 0: there is no trade */
+    int64_t number;        /* of spot trades: rising over all symbols, with holes */
+    uint64_t ns;           /* 0: no trade */
     const char *direction; /* "PlusTick" … */
 } sim_trade;
 
@@ -30,42 +30,42 @@ typedef struct sim_symbol {
     instrument traded;
     market *market;
     flow flow;
-    sim_value values[SIM_COUNT];         /* the ticker's are kept here; others are a frame's */
+    sim_value values[SIM_COUNT]; /* the ticker's are kept; the rest are set for each frame */
     sim_trade trades[MARKET_TRADES_MAX]; /* of the last event */
     size_t trade_count;
-    sim_trade last;         /* trade there was */
+    sim_trade last;         /* the last trade, of any event */
     uint64_t event_ns;      /* exchange time of the last event */
-    uint8_t is_liquidation; /* the last event's order was one */
-    uint8_t is_rising;      /* the last price that differed was higher */
+    uint8_t is_liquidation; /* the last event was a liquidation */
+    uint8_t is_rising;      /* the last price change was upwards */
 } sim_symbol;
 
-/* Make a symbol with a filled book at exchange time ns. TD_E_NOMEM. */
+/* Open a symbol with a filled book at exchange time ns. TD_E_NOMEM. */
 TD_MUST_USE td_result symbol_open(sim_symbol *s, const instrument *traded, td_random *random,
                                   uint64_t ns, td_err *err);
 void symbol_close(sim_symbol *s);
 
-/* A matching event at ns, not before the last one's. */
+/* Begin a matching event at ns, not before that of the last one. */
 void symbol_begin_event(sim_symbol *s, uint64_t ns);
 
-/* What the event did becomes trades and totals. next_number is the venue's, for the trades'
- * numbers. */
+/* Turn the event's executions into trades and totals. next_number is the venue's last trade
+ * number. */
 void symbol_end_event(sim_symbol *s, td_random *random, int64_t *next_number, int is_liquidation);
 
-/* Bring the ticker's values up to the market's best prices and to the moment. */
+/* Update the ticker's values to the market's best prices and to ns. */
 void symbol_update_ticker(sim_symbol *s, uint64_t ns);
 
-/* Set the values of a trade (but for its id), of the liquidation that the last event was. */
+/* Set the values of a trade (except its id), or of the liquidation that the last event was. */
 void symbol_set_trade(const sim_symbol *s, const sim_trade *trade, sim_value *values);
 void symbol_set_liquidation(const sim_symbol *s, sim_value *values);
 
-/* The names, coins and dates of a symbol; the ticker too. */
+/* Set the names, coins and dates of a symbol, and its ticker. */
 void symbol_set_names(const sim_symbol *s, sim_value *values);
 
-/* A UUID of version 5 out of random bits, and a NUL. */
+/* A UUID of version 5 of random bits, NUL-terminated. */
 enum { SYMBOL_ID_BYTES = 37 };
 void symbol_format_uuid(const uint64_t id[2], char out[SYMBOL_ID_BYTES]);
 
-/* What the exchange calls a trade or an order of the symbol: such a UUID, or in spot the number. */
+/* The id of a trade or an order of the symbol: such a UUID, or in spot the number. */
 void symbol_format_id(const sim_symbol *s, const uint64_t id[2], int64_t number,
                       char out[SYMBOL_ID_BYTES]);
 

@@ -10,14 +10,14 @@
 #include "base/clock.h"
 #include "base/time_text.h"
 
-/* A compiled template is the frame's text, which has no bytes below a space, with these in place of
- * what changes. */
+/* A compiled template is the text of the frame, which has no bytes below a space, with these
+ * codes for the parts that change. */
 enum {
-    CODE_VALUE = 1,    /* and a value's id, its format, the format's argument */
-    CODE_LIST = 2,     /* and a list's id, and the size of the part that follows, in two bytes */
-    CODE_OPTIONAL = 3, /* and 0, and that size */
-    CODE_BYTES = 4,    /* of all of these */
-    DEPTH_MAX = 4,     /* of parts in parts: one more than the frames have */
+    CODE_VALUE = 1,    /* then a value's id, its format, the format's argument */
+    CODE_LIST = 2,     /* then a list's id, and the size of the part that follows, in two bytes */
+    CODE_OPTIONAL = 3, /* then 0, and that size */
+    CODE_BYTES = 4,    /* of each code */
+    DEPTH_MAX = 4,     /* of nested parts: one more than the frames have */
 };
 
 _Static_assert(SIM_COUNT <= 256, "a value's id is a byte");
@@ -43,7 +43,7 @@ static const char *const VALUE_NAMES[] = {SIM_VALUES(VALUE_NAME)};
 static const char *const LIST_NAMES[] = {SIM_LISTS(VALUE_NAME)};
 #undef VALUE_NAME
 
-enum { CUT_3 = 13 }; /* no digits of a fraction: three zeros */
+enum { CUT_3 = 13 }; /* three zeros in place of the fraction's digits */
 
 static const struct {
     const char *name;
@@ -58,7 +58,7 @@ static const struct {
 
 /* ---- compiling ---- */
 
-/* The templates are ours: one that is wrong is a fault, reported with its place. */
+/* The templates are constant: a wrong one is a bug, reported with its place. */
 static void must(int is_right, const char *at, const char *what)
 {
     if (!is_right)
@@ -85,7 +85,7 @@ static int is_word(const char *name, const char *at, size_t size)
     return strlen(name) == size && memcmp(name, at, size) == 0;
 }
 
-/* The index of the name at *at, which goes past it. */
+/* Index of the name at *at; advances *at past it. */
 static uint8_t take_name(const char **at, const char *const *names, size_t count)
 {
     size_t size = word_size(*at);
@@ -97,7 +97,7 @@ static uint8_t take_name(const char **at, const char *const *names, size_t count
     return (uint8_t)i;
 }
 
-/* A format after a value's name. A colon that no format follows is the frame's own. */
+/* A format after a value's name. A colon without a format belongs to the frame. */
 static void take_format(const char **at, uint8_t code[CODE_BYTES])
 {
     const char *word = *at + 1;
@@ -130,7 +130,7 @@ static void compile_value(template *t, const char **at)
     t->size += CODE_BYTES;
 }
 
-/* What stands between brackets, or the whole text. */
+/* Compile the text up to a closing bracket, or all of it. */
 static void compile_part(template *t, const char **at, unsigned depth)
 {
     must(depth < DEPTH_MAX, *at, "too many brackets");
@@ -178,7 +178,7 @@ void template_close(template *t)
 
 /* ---- rendering ---- */
 
-/* n / 10^from as so many 10^-to, cut. */
+/* n / 10^from in units of 10^-to, truncated. */
 static int64_t rescale(int64_t n, unsigned from, unsigned to)
 {
     TD_ASSERT(from <= 18);
@@ -189,7 +189,7 @@ static int64_t rescale(int64_t n, unsigned from, unsigned to)
 static void put_iso(text_out *out, uint64_t ns, unsigned digits)
 {
     enum { TO_THE_SECOND = 19 };
-    char text[TD_TIME_TEXT_BYTES]; /* with nine digits of the fraction */
+    char text[TD_TIME_TEXT_BYTES]; /* with nine digits of fraction */
     if (digits == CUT_3) {
         ns -= ns % TD_NS_PER_S;
         digits = 3;
@@ -228,7 +228,7 @@ static void put_value(text_out *out, const sim_value *value, value_format format
     }
 }
 
-/* Is a value of a part different from what was shown? */
+/* 1 if a value of the part differs from the one last shown. */
 static int has_changed(const uint8_t *at, const uint8_t *end, const template_source *source)
 {
     for (; at < end; at += *at < ' ' ? CODE_BYTES : 1) {
@@ -242,7 +242,7 @@ static int has_changed(const uint8_t *at, const uint8_t *end, const template_sou
     return 0;
 }
 
-/* Returns how many optional parts were put. */
+/* Returns the number of optional parts that were rendered. */
 static unsigned render_part(const uint8_t *at, const uint8_t *end, const template_source *source,
                             text_out *out)
 {

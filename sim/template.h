@@ -31,18 +31,18 @@ typedef struct template template;
 TD_MUST_USE td_result template_open(const char *text, template **out, td_err *err);
 void template_close(template *t);
 
-/* What a template is filled with. */
+/* The values for a template. */
 typedef struct template_source {
-    sim_value *values;      /* SIM_COUNT of them; next_item may change them */
-    const sim_value *shown; /* as values, when they were shown last; NULL: everything is new */
-    /* Set the values of the index-th item of a list; called with rising indexes from 0 on. 0 if
-     * there is none. */
+    sim_value *values;      /* SIM_COUNT values; next_item may change them */
+    const sim_value *shown; /* the values last shown; NULL: everything is new */
+    /* Set the values of the index-th item of a list; called with rising indexes from 0. Returns
+     * 0 if there is none. */
     int (*next_item)(void *user, sim_list_id list, size_t index, sim_value *values);
     void *user;
 } template_source;
 
-/* Append the frame to out, which has space. Returns 0 if the template has parts that can be left
- * out and all of them were: then out is as it was. */
+/* Append the frame to out, which must have space. Returns 0, with out unchanged, if the template
+ * has optional parts and all were left out. */
 int template_render(const template *t, const template_source *source, text_out *out);
 
 #endif

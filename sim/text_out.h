@@ -1,6 +1,5 @@
-/* Text written into memory that is known to be large enough: the frames of the simulated exchange.
- * Running out of space is a fault of our own, asserted. Inline, because it is called some hundred
- * times a frame. */
+/* Text written into memory of sufficient size: the frames of the simulated exchange. Running out
+ * of space is a bug, asserted. Inline, because a frame needs some hundred calls. */
 #ifndef TD_SIM_TEXT_OUT_H
 #define TD_SIM_TEXT_OUT_H
 
@@ -11,7 +10,7 @@
 
 typedef struct text_out {
     char *data;
-    size_t size; /* bytes written */
+    size_t size; /* bytes written so far */
     size_t capacity;
 } text_out;
 
@@ -29,7 +28,7 @@ static inline void text_puts(text_out *out, const char *text)
     text_put(out, text, strlen(text));
 }
 
-/* Append value with at least digits_min digits, zeros in front. */
+/* Append value with at least digits_min digits, padded with zeros. */
 static inline void text_put_u64(text_out *out, uint64_t value, size_t digits_min)
 {
     char digits[24];

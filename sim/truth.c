@@ -18,7 +18,7 @@ enum {
 struct truth {
     td_file *file;
     td_buf lines;
-    td_result failure; /* of a line */
+    td_result failure; /* the first failure of a line */
     td_err failure_err;
 };
 
@@ -46,7 +46,7 @@ void truth_close(truth *t)
     td_free(t);
 }
 
-/* The first failure is that of the next flush. */
+/* Keep the first failure, for the next flush. */
 static void keep_failure(truth *t, td_result rc, const td_err *err)
 {
     if (rc == TD_OK || t->failure != TD_OK)
@@ -55,7 +55,7 @@ static void keep_failure(truth *t, td_result rc, const td_err *err)
     t->failure_err = *err;
 }
 
-/* End a line: the object's closing bracket, and LF. */
+/* End a line: close the object and append LF. */
 static void end_line(truth *t, json_writer *json)
 {
     td_err err;
@@ -126,17 +126,17 @@ void truth_put_book(truth *t, const truth_subject *told, int64_t seq, int64_t u,
     end_line(t, &json);
 }
 
-/* A value of an entry: the name that messages have for it (docs/topics.md), and what it must be. */
+/* The form of an entry's value; messages have the same names (docs/topics.md). */
 typedef enum truth_form {
     FORM_TEXT,
-    FORM_DECIMAL, /* a string with the shortest decimal */
-    FORM_TIME,    /* a moment, as a whole number of ns */
-    FORM_TIME_MS, /* likewise, of those that have whole milliseconds on the wire */
+    FORM_DECIMAL, /* a string: the shortest decimal */
+    FORM_TIME,    /* a time in whole ns */
+    FORM_TIME_MS, /* a time in ns that the wire has in whole milliseconds */
     FORM_BOOL,
 } truth_form;
 
 typedef struct truth_member {
-    const char *name; /* NULL: there are no more */
+    const char *name; /* NULL: the end */
     truth_form form;
     sim_value_id value;
 } truth_member;
@@ -256,7 +256,7 @@ void truth_put_fault(truth *t, const truth_subject *told, uint64_t n, const char
     if (t == NULL)
         return;
     begin_line(t, &json, "fault", told->path);
-    json_write_member_null(&json, "conn"); /* it is about all of them */
+    json_write_member_null(&json, "conn"); /* a fault concerns all connections */
     json_write_member_u64(&json, "n", n);
     json_write_member_text(&json, "what", what);
     put_topic(&json, told);

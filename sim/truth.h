@@ -28,44 +28,44 @@
 
 typedef struct truth truth;
 
-/* A new file, which must not be there yet. TD_E_INVALID if it is, TD_E_IO, TD_E_NOMEM. */
+/* Create the file. TD_E_INVALID if it exists, TD_E_IO, TD_E_NOMEM. */
 TD_MUST_USE td_result truth_open(td_io io, const char *path, truth **out, td_err *err);
 void truth_close(truth *t);
 
 /* What a line is about. */
 typedef struct truth_subject {
-    const char *path;  /* of a connection's frame: its own; else the family's first one */
+    const char *path;  /* the connection's path; for other lines the family's first one */
     const char *topic; /* NULL: no frame; likewise symbol */
     const char *symbol;
     td_bytes frame;
 } truth_subject;
 
-/* These add a line; without a truth (NULL) they do nothing. What fails, for there is no memory or
- * too much between two flushes, is the result of the next flush.
+/* These functions add a line; without a truth (NULL) they do nothing. Failures (out of memory, too
+ * much between two flushes) are returned by the next flush.
  *
- * A data frame is about to be sent, as the n-th frame of a connection. Both count from 1. */
+ * A data frame is about to be sent, as the n-th frame of connection conn. Both count from 1. */
 void truth_put_frame(truth *t, const truth_subject *sent, uint64_t conn, uint64_t n,
                      uint64_t ts_ns);
 
-/* The book after a frame that is about to be sent, as the engine has it; u is the update number of
+/* The book after a frame that is about to be sent, from the engine; u is the update number of
  * the stream. */
 void truth_put_book(truth *t, const truth_subject *told, int64_t seq, int64_t u,
                     const instrument *traded, const book_window *shown);
 
-/* The index-th entry of a frame of that kind, which is about to be sent: those of the
- * values that messages have names for (docs/topics.md). Entries of one frame follow each other.
- * Kinds whose content is not written down have no line. */
+/* The index-th entry of a frame of that kind, which is about to be sent: the values that
+ * messages have names for (docs/topics.md). Entries of one frame follow each other. Kinds
+ * without such values add no line. */
 void truth_put_entry(truth *t, const truth_subject *told, stream_kind kind, size_t index,
                      const sim_value *values);
 
-/* A fault was injected, after n data frames of the family; told: the frame that was dropped or
- * repeated, or no frame. */
+/* A fault was injected after n data frames of the family; told: the dropped or repeated frame,
+ * or no frame. */
 void truth_put_fault(truth *t, const truth_subject *told, uint64_t n, const char *what);
 
 /* Hand all lines to the operating system. TD_E_IO, TD_E_NOSPACE, TD_E_NOMEM, TD_E_LIMIT. */
 TD_MUST_USE td_result truth_flush(truth *t, td_err *err);
 
-/* SHA-1 of levels as reports state it: lines "SIDE PRICE SIZE" joined by LF, Buy then Sell, each by
+/* SHA-1 of levels as in reports: lines "SIDE PRICE SIZE" joined by LF, Buy then Sell, each by
  * ascending price, shortest decimals. */
 TD_MUST_USE td_result truth_levels_sha1(const instrument *traded, const book_window *shown,
                                         char out[TD_SHA1_HEX_BYTES], td_err *err);

@@ -1,20 +1,19 @@
-/* Named values: what can stand in a frame of the simulated exchange. Engine code sets them,
- * templates (sim/template.h) place them by name; the list below is the vocabulary of both. Constant
- * data. */
+/* Named values of the frames of the simulated exchange. Engine code sets them, templates
+ * (sim/template.h) place them by name; the list below is the vocabulary of both. Constant data. */
 #ifndef TD_SIM_VALUE_H
 #define TD_SIM_VALUE_H
 
 #include <stdint.h>
 
-/* A number n / 10^places, a moment in ns (places 9), or a text. */
+/* A number n / 10^places, a time in ns (places 9), or a text. */
 typedef struct sim_value {
     int64_t n;
-    const char *text; /* not NULL: the value is this, n is ignored */
+    const char *text; /* not NULL: the value is this text, and n is ignored */
     uint8_t places;
 } sim_value;
 
-/* Enumerator and name. Meanings stand where they are set: sim/venue*.c, sim/symbol.c,
- * sim/account*.c. */
+/* Enumerator and name. Meanings are explained where the values are set: sim/venue.c,
+ * sim/symbol.c, sim/account.c. */
 #define SIM_VALUES_FRAME(X)                                                                        \
     X(TOPIC, "topic")       /* canonical, with the symbol */                                       \
     X(SYMBOL, "symbol")     /* of the stream, or of a list's item */                               \
@@ -84,7 +83,7 @@ typedef struct sim_value {
     X(BUY_LIMIT, "buy_limit")                                                                      \
     X(SELL_LIMIT, "sell_limit")
 
-/* For private frames: the order, the fill, the position, the balances. */
+/* Private frames: the order, the fill, the position, the balances. */
 #define SIM_VALUES_PRIVATE(X)                                                                      \
     X(CATEGORY, "category")                                                                        \
     X(ORDER_ID, "order_id") /* a UUID; in spot 19 digits */                                        \
@@ -141,7 +140,7 @@ typedef enum sim_value_id { SIM_VALUES(SIM_VALUE_ENUM) SIM_COUNT } sim_value_id;
 
 enum { SIM_TICKER_FIRST = SIM_LAST, SIM_TICKER_LAST = SIM_SELL_LIMIT };
 
-/* A list that a template repeats a part for. */
+/* Lists that a template repeats a part for. */
 #define SIM_LISTS(X)                                                                               \
     X(BIDS, "bids") /* of a window best first, or, in a delta, what changed of them */             \
     X(ASKS, "asks")                                                                                \
@@ -169,7 +168,7 @@ static inline sim_value sim_text(const char *text)
     return (sim_value){.text = text};
 }
 
-/* A moment, ns since 1970. */
+/* A time, ns since 1970. */
 static inline sim_value sim_time(uint64_t ns)
 {
     return (sim_value){.n = (int64_t)ns, .places = 9};

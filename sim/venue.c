@@ -13,45 +13,45 @@
 #include "sim/template.h"
 
 enum {
-    /* Events between two frames at most. With the usual topics there is a frame for every second or
-     * third event; a client that has only candles does not make the markets run faster. */
+    /* Most events between two frames. With the usual topics every second or third event makes a
+     * frame; a client that has only candles must not speed the markets up. */
     EVENTS_MAX = 16,
     STREAM_NAME_BYTES = 96,
     CANDLE_TOPIC_BYTES = 24,
     SPOT_VERSION_BYTES = 64,
-    REPEAT_AFTER_MS = 3000, /* a level-1 book without a change is sent again */
+    REPEAT_AFTER_MS = 3000, /* a level-1 book is sent again after so long without a change */
 };
 
-/* A row's templates. */
+/* The templates of a row. */
 typedef struct compiled_row {
     template *snapshot;
-    template *delta; /* NULL: the snapshot's is the only one */
+    template *delta; /* NULL: frames are snapshots */
 } compiled_row;
 
-/* A stream, and what of it was shown last. */
+/* A stream, and what was shown of it last. */
 typedef struct stream {
     const stream_row *row;
     const compiled_row *text;
     char name[STREAM_NAME_BYTES];
     char candle_topic[CANDLE_TOPIC_BYTES];
-    const char *topic;  /* the name without the symbol: the row's, a candle's, or all of it */
-    const char *symbol; /* what stands after it, if that is a symbol or a coin */
-    uint32_t first;     /* symbol that it is of; the first one of its coin */
-    uint32_t countdown; /* events until it is shown again */
-    uint64_t due_ns;    /* exchange time when it is */
+    const char *topic;  /* the name without the symbol: the row's, a candle's, or the whole name */
+    const char *symbol; /* the symbol or coin after it */
+    uint32_t first;     /* index of its symbol, or of the first one of its coin */
+    uint32_t countdown; /* events until the stream is shown again */
+    uint64_t due_ns;    /* exchange time at which it is shown again */
     int64_t u;
     int64_t seq;
     uint64_t ts_ns;
     uint64_t cts_ns;
     book_window *window; /* of a book */
-    sim_value *shown;    /* of a ticker: SIM_COUNT of them */
+    sim_value *shown;    /* of a ticker: SIM_COUNT values */
     sim_trade last;      /* of trades */
     candle_interval interval;
-    candle_pair candles;   /* as they are */
-    candle candle;         /* as it was shown */
-    uint8_t is_candle_due; /* the present one is new, and was not shown yet */
-    uint8_t is_private;    /* of the account */
-    uint8_t is_wanted;     /* it was subscribed to */
+    candle_pair candles;   /* the present state */
+    candle candle;         /* as last shown */
+    uint8_t is_candle_due; /* the current candle is new and not shown yet */
+    uint8_t is_private;    /* one of the account's */
+    uint8_t is_wanted;     /* a client has subscribed */
 } stream;
 
 typedef struct venue_member {
@@ -60,13 +60,13 @@ typedef struct venue_member {
     uint32_t stream_count;
 } venue_member;
 
-/* What the items of a frame's lists are taken from. */
+/* The source of a frame's list items. */
 typedef struct list_source {
     const stream *of;
     const sim_symbol *symbol;
-    const book_window *window;     /* levels; NULL: from changes */
-    const window_changes *changes; /* what differs */
-    size_t at;                     /* next one to look at */
+    const book_window *window;     /* levels; NULL: items come from changes */
+    const window_changes *changes; /* differences from the last frame */
+    size_t at;                     /* next item to examine */
     const candle *candles[2];
     size_t candle_count;
     const sim_trade *trades;
@@ -76,7 +76,7 @@ typedef struct list_source {
 
 struct venue {
     venue_options options;
-    td_random random; /* which symbol, when, and ids */
+    td_random random; /* draws symbols, times and ids */
     venue_member *members;
     stream *streams;
     uint32_t stream_count;
@@ -84,17 +84,17 @@ struct venue {
     uint32_t *by_name; /* open addressing: index of a stream + 1; at most half full */
     uint32_t by_name_mask;
     compiled_row *rows;
-    venue_member *present; /* whose event is being shown */
-    uint64_t to_show;      /* bit per place in present->streams */
+    venue_member *present; /* the member whose event is being shown */
+    uint64_t to_show;      /* bits of the positions in present->streams */
     int64_t next_number;   /* of trades */
-    size_t next_trade;     /* of the event: where a stream with a frame for each goes on */
-    book_window *scratch;  /* of the largest depth; NULL: there are no books */
+    size_t next_trade;     /* of the event: the next trade of a stream with a frame for each */
+    book_window *scratch;  /* of the largest depth; NULL: no books */
     window_changes changes;
     sim_value values[SIM_COUNT];
-    account *account;           /* NULL: the family has none */
-    uint32_t account_symbols;   /* the first ones */
-    const account_event *event; /* what the account's streams are about to show; NULL: nothing */
-    uint32_t next_stream;       /* stream whose turn it is */
+    account *account;           /* NULL: the family has no account */
+    uint32_t account_symbols;   /* the account trades in the first so many */
+    const account_event *event; /* the account's event to show next; NULL: none */
+    uint32_t next_stream;       /* the next stream to show it in */
     account_texts texts;
     list_source items;
     char version[SPOT_VERSION_BYTES];
@@ -103,12 +103,12 @@ struct venue {
 };
 
 typedef enum show_result {
-    SHOW_NOTHING, /* nothing of it changed */
+    SHOW_NOTHING, /* nothing changed */
     SHOW_DONE,
     SHOW_AGAIN, /* a frame was made, and the stream has another one */
 } show_result;
 
-/* Rows of both tables are counted through: the public ones, then the account's. */
+/* Rows are numbered through both tables: the public ones, then the account's. */
 static size_t public_count(const venue *v)
 {
     const stream_table *table = v->options.row->streams;
@@ -135,8 +135,8 @@ static int has_row(const stream_row *row, const instrument *traded)
 
 /* ---- lists ---- */
 
-/* Some levels have improvement orders, in an amount that stays for as long as the level is as it
- * is; some have nothing else. */
+/* Some levels have improvement orders, whose size is constant while the level is; some have
+ * nothing else. */
 static void set_rpi(const window_level *level, const instrument *traded, sim_value *values)
 {
     uint64_t mixed = ((uint64_t)level->price * 0x9e3779b97f4a7c15u) ^ (uint64_t)level->size << 7;
@@ -154,14 +154,14 @@ static void set_level(const list_source *list, market_side side, const window_le
 {
     const instrument *traded = &list->symbol->traded;
     values[SIM_PRICE] = sim_number(level->price, traded->price_places);
-    /* A level that is gone has "0", without places. */
+    /* A deleted level has the size "0", without places. */
     values[SIM_SIZE] = sim_number(level->size, level->size == 0 ? 0 : traded->size_places);
     values[SIM_SIDE] = sim_text(side == MARKET_BUY ? "Buy" : "Sell");
     if ((list->of->row->flags & STREAM_RPI) != 0)
         set_rpi(level, traded, values);
 }
 
-/* The index-th level of a window: first the bids or the asks, each forwards or backwards. */
+/* The index-th level of a list of a window: of one side, or of both, forwards or backwards. */
 static int next_level(const list_source *list, sim_list_id which, size_t index, sim_value *values)
 {
     const book_window *window = list->window;
@@ -177,13 +177,13 @@ static int next_level(const list_source *list, sim_list_id which, size_t index, 
     if (which == SIM_LIST_FALLING)
         at = side == MARKET_SELL ? asks - 1 - index : index - asks;
     if (at >= window->counts[side])
-        return 0; /* the end: counting backwards has gone below 0 */
+        return 0; /* the end: counting backwards wraps below 0 */
     TD_ASSERT(which != SIM_LIST_BIDS || side == MARKET_BUY);
     set_level(list, side, &window_side(window, side)[at], values);
     return 1;
 }
 
-/* Is a change in this list? */
+/* 1 if a change belongs to this list. */
 static int is_listed(const window_change *change, sim_list_id which)
 {
     if (which == SIM_LIST_BIDS || which == SIM_LIST_ASKS)
@@ -235,7 +235,7 @@ static int next_candle(const list_source *list, size_t index, sim_value *values)
     return 1;
 }
 
-/* Symbols that share what stands after the stream's topic. */
+/* The next symbol that the stream covers. */
 static int next_symbol(venue *v, sim_value *values)
 {
     uint32_t stream_index = (uint32_t)(v->items.of - v->streams);
@@ -251,7 +251,7 @@ static int next_symbol(venue *v, sim_value *values)
     return 0;
 }
 
-/* What the account has, of the products that the stream is about. */
+/* The next position of the account, in the stream's products. */
 static int next_position(venue *v, sim_value *values)
 {
     while (v->items.at < v->account_symbols) {
@@ -295,8 +295,8 @@ static int next_item(void *user, sim_list_id which, size_t index, sim_value *val
 
 /* ---- frames ---- */
 
-/* What is true of the whole frame. Spot names a book's version by the event and two small numbers.
- */
+/* Set the values of the whole frame. Spot names a book's version by the event and two small
+ * numbers. */
 static void set_frame(venue *v, const stream *of, const sim_symbol *s, const char *type)
 {
     sim_value *values = v->values;
@@ -317,7 +317,7 @@ static void set_frame(venue *v, const stream *of, const sim_symbol *s, const cha
     TD_ASSERT(n > 0);
     TD_ASSERT((size_t)n < sizeof v->version);
     values[SIM_V] = sim_text(v->version);
-    /* Ids of frames come from their content: drawing one would change what happens next. */
+    /* A frame's id comes from its content: drawing it would change later events. */
     const uint64_t id[2] = {(uint64_t)of->seq * 0x9e3779b97f4a7c15u ^ of->ts_ns,
                             (uint64_t)of->u * 0xbf58476d1ce4e5b9u ^ of->ts_ns << 20};
     symbol_format_uuid(id, v->frame_id);
@@ -336,7 +336,7 @@ static int render(venue *v, const template *text, const sim_value *shown, text_o
     return template_render(text, &source, out);
 }
 
-/* The stream's next frame: its delta, if it has such. */
+/* Render the stream's next frame: its delta, if the row has one. */
 static int put_frame(venue *v, const stream *of, const sim_symbol *s, text_out *out)
 {
     int is_delta = of->text->delta != NULL;
@@ -351,7 +351,7 @@ static void take_window(const stream *of, const sim_symbol *s, book_window *wind
     window_take(window, &s->traded, s->market, of->row->merge);
 }
 
-/* The stream is shown now; ids that a frame has are its own. */
+/* Set the event and times of the stream's next frame. */
 static void advance(stream *of, const sim_symbol *s, uint64_t ts_ns)
 {
     of->seq = market_seq(s->market);
@@ -363,7 +363,7 @@ static show_result show_book(venue *v, stream *of, const sim_symbol *s, uint64_t
                              text_out *out)
 {
     if ((of->row->flags & STREAM_MS) != 0 && ts_ns / TD_NS_PER_MS == of->ts_ns / TD_NS_PER_MS)
-        return SHOW_NOTHING; /* with the next event that it is shown after */
+        return SHOW_NOTHING; /* wait for the next due event */
     take_window(of, s, v->scratch);
     window_compare(of->window, v->scratch, &v->changes);
     v->items.window = of->window;
@@ -371,7 +371,7 @@ static show_result show_book(venue *v, stream *of, const sim_symbol *s, uint64_t
         if ((of->row->flags & STREAM_REPEATED) == 0 ||
             ts_ns - of->ts_ns < REPEAT_AFTER_MS * TD_NS_PER_MS)
             return SHOW_NOTHING;
-        advance(of, s, ts_ns); /* again, under the same update number */
+        advance(of, s, ts_ns); /* sent again under the same update number */
         set_frame(v, of, s, "snapshot");
         (void)render(v, of->text->snapshot, NULL, out);
         return SHOW_DONE;
@@ -403,7 +403,7 @@ static show_result show_trades(venue *v, stream *of, const sim_symbol *s, uint64
     return is_each && v->next_trade < s->trade_count ? SHOW_AGAIN : SHOW_DONE;
 }
 
-/* A ticker is shown when any of its values has changed, and, of a delta, is in it. */
+/* Show a ticker if any of its values changed; a delta has only the changed ones. */
 static show_result show_ticker(venue *v, stream *of, const sim_symbol *s, uint64_t ts_ns,
                                text_out *out)
 {
@@ -420,7 +420,7 @@ static show_result show_ticker(venue *v, stream *of, const sim_symbol *s, uint64
     return SHOW_DONE;
 }
 
-/* The present candle, and before it the last one's final state if that was not shown yet: in the
+/* The current candle, preceded by the last one's final state if that was not shown yet: in the
  * same frame, or in one of its own. */
 static show_result show_candle(venue *v, stream *of, const sim_symbol *s, uint64_t ts_ns,
                                text_out *out)
@@ -444,7 +444,7 @@ static show_result show_candle(venue *v, stream *of, const sim_symbol *s, uint64
     return is_alone ? SHOW_AGAIN : SHOW_DONE;
 }
 
-/* Make the frame of a stream whose turn it is, about the present event. */
+/* Make the frame of a due stream about the present event. */
 static show_result show(venue *v, stream *of, uint64_t ts_ns, text_out *out)
 {
     const sim_symbol *s = &v->present->symbol;
@@ -466,7 +466,8 @@ static show_result show(venue *v, stream *of, uint64_t ts_ns, text_out *out)
     return SHOW_DONE;
 }
 
-/* Make the frame of an account's stream about v->event. 0: it is not about that. */
+/* Make the frame of an account's stream about v->event. Returns 0 if the stream does not show
+ * it. */
 static int show_account(venue *v, stream *of, uint64_t ts_ns, text_out *out)
 {
     const account_event *event = v->event;
@@ -486,7 +487,7 @@ static int show_account(venue *v, stream *of, uint64_t ts_ns, text_out *out)
     return 1;
 }
 
-/* ---- what a new subscriber gets ---- */
+/* ---- first frames of subscribers ---- */
 
 static int show_state(venue *v, const stream *of, text_out *out)
 {
@@ -506,7 +507,7 @@ static int show_state(venue *v, const stream *of, text_out *out)
     return render(v, of->text->snapshot, NULL, out);
 }
 
-/* Take what the stream would show now as shown: the state before the first frame. */
+/* Treat the present state as shown: the state before the first frame. */
 static void set_shown(venue *v, stream *of, uint64_t ts_ns)
 {
     const sim_symbol *s = &v->members[of->first].symbol;
@@ -517,7 +518,7 @@ static void set_shown(venue *v, stream *of, uint64_t ts_ns)
     if (of->shown != NULL)
         memcpy(of->shown, s->values, SIM_COUNT * sizeof *of->shown);
     of->candle = of->candles.now;
-    of->last = s->last; /* if it is the present event's, that is not shown any more */
+    of->last = s->last; /* a trade of the present event is not shown any more */
 }
 
 void venue_want(venue *v, uint32_t index)
@@ -550,18 +551,18 @@ int venue_snapshot(venue *v, uint32_t index, venue_frame *out)
     return 1;
 }
 
-/* ---- what happens ---- */
+/* ---- events ---- */
 
-/* Is it a stream's turn after this event? */
+/* 1 if a stream is due after this event. */
 static int is_due(venue *v, stream *of, const sim_symbol *s, uint64_t ts_ns)
 {
-    /* Short candles are sent often, long ones now and then; one that has ended at once. */
+    /* Short candles are sent often, long ones rarely, a finished one at once. */
     static const uint32_t CANDLE_MS[CANDLE_INTERVALS] = {
         1000, 20000, 20000, 30000, 30000, 60000, 60000, 60000, 60000, 60000, 60000, 60000, 60000};
     stream_kind kind = of->row->kind;
     uint32_t every_ms = kind == STREAM_CANDLE ? CANDLE_MS[of->interval] : of->row->every_ms;
     if (kind >= STREAM_ORDER)
-        return 0; /* the account's events decide, not the market's */
+        return 0; /* shown by the account's events, not the market's */
     if (kind == STREAM_TRADE || kind == STREAM_TRADE_EACH)
         return s->trade_count > 0;
     if (kind == STREAM_LIQUIDATION)
@@ -581,7 +582,7 @@ static int is_due(venue *v, stream *of, const sim_symbol *s, uint64_t ts_ns)
     return 1;
 }
 
-/* Time goes on for a candle, and the event's trades are counted. */
+/* Advance a candle to the event, and add its trades. */
 static void update_candle(stream *of, const sim_symbol *s)
 {
     (void)candle_roll(&of->candles, of->interval, s->event_ns);
@@ -589,12 +590,12 @@ static void update_candle(stream *of, const sim_symbol *s)
         candle_add(&of->candles, s->trades[i].price, s->trades[i].done.size, s->trades[i].money);
 }
 
-/* One event in one market, and what is to be shown because of it. */
+/* Make one event in one market, and mark the streams that show it. */
 static void step(venue *v, uint64_t ts_ns)
 {
     uint64_t first = td_random_below(&v->random, v->options.symbol_count);
     uint64_t second = td_random_below(&v->random, v->options.symbol_count);
-    uint32_t index = (uint32_t)(first < second ? first : second); /* the first trade most */
+    uint32_t index = (uint32_t)(first < second ? first : second); /* the first symbols trade most */
     venue_member *member = &v->members[index];
     sim_symbol *s = &member->symbol;
     int is_liquidation = 0;
@@ -613,13 +614,13 @@ static void step(venue *v, uint64_t ts_ns)
         stream *of = &v->streams[member->streams[i]];
         if (of->row->kind == STREAM_CANDLE)
             update_candle(of, s);
-        /* The order of draws is the same whatever is wanted. */
+        /* is_due draws for every stream, so that draws do not depend on subscriptions. */
         if (is_due(v, of, s, ts_ns) && of->is_wanted)
             v->to_show |= (uint64_t)1 << i;
     }
 }
 
-/* The next frame about the present event; 0: there is none. */
+/* The next frame about the present event. Returns 0 if there is none. */
 static int next_public(venue *v, uint64_t ts_ns, text_out *text, venue_frame *out)
 {
     while (v->to_show != 0) {
@@ -637,7 +638,7 @@ static int next_public(venue *v, uint64_t ts_ns, text_out *text, venue_frame *ou
     return 0;
 }
 
-/* The next frame about what the account has seen; 0: there is none. */
+/* The next frame about the account's events. Returns 0 if there is none. */
 static int next_private(venue *v, uint64_t ts_ns, text_out *text, venue_frame *out)
 {
     if (v->account == NULL)
@@ -670,7 +671,7 @@ int venue_next(venue *v, uint64_t ts_ns, venue_frame *out)
 
 /* ---- opening ---- */
 
-/* What stands after the topic in a stream of this row for this symbol. Returns its size. */
+/* The part after the topic in a stream of this row for this symbol. Returns its size. */
 static int format_tail(const stream_row *row, const instrument *traded, char out[STREAM_NAME_BYTES])
 {
     const char *settle = traded->is_inverse ? "inverse" : traded->settle;
@@ -701,7 +702,7 @@ static void add_name(venue *v, uint32_t index)
     v->by_name[place & v->by_name_mask] = index + 1;
 }
 
-/* What a stream shows is as the symbol is now. */
+/* Allocate what a stream shows, and set it to the symbol's present state. */
 static td_result open_shown(venue *v, stream *made, const sim_symbol *s, td_err *err)
 {
     const stream_row *row = made->row;
@@ -718,7 +719,7 @@ static td_result open_shown(venue *v, stream *made, const sim_symbol *s, td_err 
     return rc;
 }
 
-/* The stream of a row for a symbol, made if it is not there yet. interval: of a candle's. */
+/* Add the stream of a row for a symbol, unless it exists. interval: of a candle. */
 static td_result add_stream(venue *v, size_t row_index, uint32_t member, candle_interval interval,
                             td_err *err)
 {
@@ -760,7 +761,7 @@ static td_result add_stream(venue *v, size_t row_index, uint32_t member, candle_
     return open_shown(v, made, &of->symbol, err);
 }
 
-/* A row has a stream of each interval that it names; one that is of no candle has the first. */
+/* A row has a stream for each interval that it names; a row without intervals has one. */
 static int has_interval(const stream_row *row, int interval)
 {
     return row->intervals == NULL ? interval == 0 : row->intervals[interval] != NULL;
@@ -801,7 +802,7 @@ static td_result open_scratch(venue *v, td_err *err)
     return depth > 0 ? window_open(depth, &v->scratch, err) : TD_OK;
 }
 
-/* Streams that a symbol has at most. */
+/* Most streams that a symbol can have. */
 static uint32_t streams_max(const venue *v)
 {
     uint32_t count = 0;
@@ -881,7 +882,7 @@ void venue_close(venue *v)
     td_free(v);
 }
 
-/* ---- looking ---- */
+/* ---- reading ---- */
 
 uint32_t venue_stream_count(const venue *v)
 {

@@ -25,7 +25,7 @@ void window_copy(book_window *to, const book_window *from)
            from->counts[MARKET_SELL] * sizeof to->levels[0]);
 }
 
-/* The multiple of step that a price belongs to: bids downwards, asks upwards. */
+/* Round a price to a multiple of step: bids down, asks up. */
 static int64_t round_to(int64_t price, int64_t step, market_side side)
 {
     int64_t rest = price % step;
@@ -74,8 +74,8 @@ static void add_change(window_changes *list, change_kind kind, market_side side,
     list->items[list->count++] = (window_change){.kind = kind, .side = side, .level = level};
 }
 
-/* Walk one side of both windows from the best price on: a level that only the old one has is gone,
- * one that only the new one has came. */
+/* Walk one side of both windows from the best price: a level of the old one alone is deleted,
+ * one of the new one alone is inserted. */
 static void compare_side(window_changes *list, const book_window *from, const book_window *to,
                          market_side side)
 {

@@ -1,5 +1,5 @@
-/* What a book topic shows of a market: its best levels, and the difference between what was shown
- * and what is. No frames here, and no state. */
+/* What a book topic shows of a market: its best levels, and the differences between two states.
+ * No state of its own. */
 #ifndef TD_SIM_WINDOW_H
 #define TD_SIM_WINDOW_H
 
@@ -12,20 +12,20 @@
 
 enum { WINDOW_DEPTH_MAX = 1000 };
 
-/* A level as it is on the wire: the price in units of the instrument's last place. */
+/* A level as on the wire: the price in units of the instrument's last place. */
 typedef struct window_level {
     int64_t price;
-    int64_t size; /* lots; in a change 0: the level is gone */
+    int64_t size; /* lots; 0 in a change: the level is deleted */
 } window_level;
 
 /* The best levels, best first. */
 typedef struct book_window {
     uint32_t depth;
     uint32_t counts[2];    /* by market_side */
-    window_level levels[]; /* depth bids, and from depth on the asks */
+    window_level levels[]; /* bids, and from index depth on asks */
 } book_window;
 
-/* An empty window; free it with td_free. TD_E_NOMEM. */
+/* Allocate an empty window; free it with td_free. TD_E_NOMEM. */
 TD_MUST_USE td_result window_open(uint32_t depth, book_window **out, td_err *err);
 
 /* The levels of a side. */
@@ -34,8 +34,8 @@ static inline const window_level *window_side(const book_window *window, market_
     return window->levels + (side == MARKET_BUY ? 0 : window->depth);
 }
 
-/* Show the market. merge > 1: levels are put together to multiples of so many units of the last
- * place, bids downwards and asks upwards. */
+/* Take the market's best levels. merge > 1: prices are rounded to multiples of so many units of
+ * the last place, bids down and asks up, and equal ones are added up. */
 void window_take(book_window *window, const instrument *traded, const market *m, int64_t merge);
 
 void window_copy(book_window *to, const book_window *from);
@@ -48,13 +48,13 @@ typedef struct window_change {
     window_level level;
 } window_change;
 
-/* Both sides' old levels can go and new ones come. */
+/* All old levels of both sides can go, and as many new ones come. */
 typedef struct window_changes {
     window_change items[4 * WINDOW_DEPTH_MAX];
     uint32_t count;
 } window_changes;
 
-/* What changed: bids, then asks, each best first. */
+/* The changes: bids, then asks, each best first. */
 void window_compare(const book_window *from, const book_window *to, window_changes *out);
 
 #endif
