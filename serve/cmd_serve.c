@@ -67,7 +67,7 @@ static const option_row SERVE_ROWS[] = {
              "unauthenticated clients (default: accept any key, or none)"},
 };
 
-/* Everything of one run of the verb. */
+/* State of one run of the verb. */
 typedef struct serve_command {
     reporter *report;
     play_source source;
@@ -89,7 +89,7 @@ static void on_stop(void *user)
     wire_loop_wake(command->loop);
 }
 
-/* ---- before ---- */
+/* ---- opening ---- */
 
 static td_result open_source(serve_command *command, td_err *err)
 {
@@ -143,9 +143,9 @@ static void log_served(const serve_command *command)
                 wire_server_url(serve_server(command->server)));
 }
 
-/* ---- while it serves ---- */
+/* ---- serving ---- */
 
-/* 1 if there is nothing left to wait for. */
+/* 1 if serving is over: a signal came, or with --once a tape has ended. */
 static int is_done(const serve_command *command)
 {
     serve_counts counts;
@@ -154,7 +154,7 @@ static int is_done(const serve_command *command)
            (command->flags.is_once && counts.complete + counts.failed > 0);
 }
 
-/* Close the remaining clients, and give them time to receive it. */
+/* Close the remaining clients, and give them time to receive the close frame. */
 static td_result send_goodbye(serve_command *command, td_err *err)
 {
     serve_stop(command->server);
@@ -185,7 +185,7 @@ static void log_counts(const serve_command *command)
                     format_counted(counts.unfollowed, "frame").text);
 }
 
-/* A tape that could not be read is a failure of its own only if no other client is served. */
+/* An unreadable tape is an error of the verb only with --once: other clients are served further. */
 static td_result verdict(const serve_command *command, td_err *err)
 {
     serve_counts counts;

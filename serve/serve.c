@@ -1,4 +1,4 @@
-/* The server's end: who may connect, and what clients ask for. */
+/* Accepting clients, and their requests. */
 #include "serve/serve.h"
 
 #include <stdio.h>
@@ -58,7 +58,7 @@ static void on_answer(void *user, td_bytes bytes)
         return; /* the request could not be performed */
     if (wire_peer_send(client->conn, 1, bytes, &err) == TD_OK)
         return;
-    /* It sends requests without reading the answers. */
+    /* The client sends requests without reading the answers. */
     td_log_emit(client->owner->options.log, TD_LOG_WARNING, "a client is closed: %s", err.text);
     serve_client_end(client, 1008);
 }
@@ -68,7 +68,8 @@ static void on_authenticated(void *user)
 {
     serve_client *client = user;
     client->is_authenticated = 1;
-    /* Any text will do for a dialect without subscriptions: its covers() lets all of it through. */
+    /* Without requests for topics any text serves as a filter: covers() of the dialect accepts
+     * every topic. */
     if (client->dialect->subscribes_with_auth &&
         topic_filters_add(&client->filters, td_bytes_str("*"), NULL) == TD_OK)
         serve_client_subscribed(client);
@@ -113,7 +114,7 @@ static void on_message(void *user, wire_peer_conn *conn, unsigned opcode, td_byt
 
 /* ---- connections ---- */
 
-/* Without a secret a query that cannot be right is let in as well: it was good enough once. */
+/* Without a secret malformed credentials are accepted too, because none are needed. */
 static unsigned refuse_upgrade(serve *server, td_bytes path, td_bytes query,
                                char why[WIRE_REASON_BYTES])
 {
@@ -152,11 +153,11 @@ static unsigned on_accept(void *user, td_bytes path, td_bytes query, char why[WI
     return status;
 }
 
-/* Credentials in the URL, which on_accept has found good. */
+/* Credentials in the URL, which on_accept has checked. */
 static void accept_query(serve_client *client, td_bytes query)
 {
     int has_key;
-    /* the verdict was on_accept's */
+    /* on_accept has refused wrong ones */
     (void)dialect_check_query(client->dialect, query, NULL, 0, &has_key);
     if (has_key)
         on_authenticated(client);
@@ -168,7 +169,7 @@ static void *on_opened(void *user, wire_peer_conn *conn, td_bytes path, td_bytes
     serve_client *client = NULL;
     td_err err;
     if (server->client_count >= server->options.client_count_max)
-        return NULL; /* several handshakes went on at once */
+        return NULL; /* several handshakes ran at the same time */
     if (serve_client_open(server, conn, path, &client, &err) != TD_OK)
         td_log_emit(server->options.log, TD_LOG_ERROR, "%s", err.text);
     else
@@ -238,7 +239,7 @@ void serve_close(serve *server)
     if (server == NULL)
         return;
     wire_server_close(server->server);
-    TD_ASSERT(server->clients == NULL); /* each was notified that it is closed */
+    TD_ASSERT(server->clients == NULL); /* on_closed was called for each */
     snapshot_maker_close(server->maker);
     content_reader_close(server->reader);
     responder_close(server->responder);

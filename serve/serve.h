@@ -1,17 +1,16 @@
 /* A recording as a live server: a selection replayed over WebSocket in the exchange's own dialect,
  * so that a client made for the exchange connects to it unchanged.
  *
- * Each client has a tape of its own. It starts `settle` after the client's last subscription
- * request, so that every topic subscribed by then comes from its first frame; topics subscribed
- * later come from where the tape is. What is sent are the recorded data frames, byte for byte, of
- * the topics that the client is subscribed to; recorded acks, pongs and errors are not, for the
- * server answers for itself. A book that begins in its middle, because it was subscribed to late or
- * its snapshot lies before the selection, begins with a snapshot made from the book
- * (serve/snapshot.h). When the tape ends and everything was handed over, the server closes with
- * 1000, unless connections are held open.
+ * Each client has its own tape. It starts `settle` after the client's last subscription request, so
+ * that every topic subscribed by then starts with its first frame; topics subscribed later start at
+ * the tape's position. The server sends the recorded data frames, byte for byte, of the topics that
+ * the client subscribed to. It does not send recorded acks, pongs and errors, because it answers
+ * requests itself. A book that starts in the middle, because it was subscribed late or its snapshot
+ * lies before the selection, starts with a snapshot made from the book (serve/snapshot.h). After
+ * the last frame the server closes with 1000, unless connections are held open.
  *
- * A client that reads too slowly holds its own tape back (SERVE_QUEUE_BYTES are queued at most),
- * and no other client's: that is counted. One thread: the loop's. */
+ * A client that reads too slowly delays only its own tape (at most SERVE_QUEUE_BYTES are
+ * queued); such delays are counted. One thread: the loop's. */
 #ifndef TD_SERVE_SERVE_H
 #define TD_SERVE_SERVE_H
 
@@ -27,8 +26,8 @@
 #include "wire/server.h"
 
 enum {
-    SERVE_CLIENTS = 64,          /* at a time, unless another number is given */
-    SERVE_QUEUE_BYTES = 1 << 20, /* enough to keep a socket busy while the next chunk is read */
+    SERVE_CLIENTS = 64,          /* clients at a time, by default */
+    SERVE_QUEUE_BYTES = 1 << 20, /* keeps a socket busy while the next chunk is read */
 };
 
 typedef struct serve_options {
@@ -36,47 +35,47 @@ typedef struct serve_options {
     archive *archive;
     const selection *wanted;
     const serve_feeds *feeds;
-    wire_server_options server; /* listen and TLS; ops and user are filled in here */
+    wire_server_options server; /* listen and TLS; ops and user are set by serve_open */
     td_clock clock;
     const td_log *log;
     pacer_speed speed;
-    uint64_t gap_ns_max;     /* 0: long stretches stay as they are */
+    uint64_t gap_ns_max;     /* 0: long pauses are not shortened */
     size_t client_count_max; /* at a time; 0: SERVE_CLIENTS */
     uint8_t is_held;         /* 1: connections stay open at the end of the tape */
     uint64_t settle_ns;
-    uint64_t seed;      /* of the connections' names */
-    const char *secret; /* signatures are checked with it, and private topics need them; NULL: every
-                           key is good, and none is needed */
+    uint64_t seed;      /* of connection ids */
+    const char *secret; /* checks signatures, and makes private topics need them; NULL: any key is
+                           accepted, and none is needed */
 } serve_options;
 
 typedef struct serve_counts {
     uint64_t clients;
-    uint64_t refused;    /* upgrades: no such path, or too many clients */
-    uint64_t frames;     /* sent */
-    uint64_t bytes;      /* of them */
-    uint64_t made;       /* snapshots made from books and sent, not among the frames */
-    uint64_t held_back;  /* times that a slow client held its tape back */
-    uint64_t complete;   /* clients that got their tape to its end and are gone */
-    uint64_t failed;     /* tapes that could not be read to their end */
+    uint64_t refused;   /* refused upgrades: no such path, wrong credentials, or too many clients */
+    uint64_t frames;    /* sent */
+    uint64_t bytes;     /* of the sent frames */
+    uint64_t made;      /* snapshots made from books and sent; not counted as frames */
+    uint64_t held_back; /* times that a slow client delayed its tape */
+    uint64_t complete;  /* clients that received their whole tape and are gone */
+    uint64_t failed;    /* tapes that could not be read to their end */
     uint64_t unfollowed; /* frames of books beyond LIMIT_SERVE_BOOKS, over all clients */
 } serve_counts;
 
 typedef struct serve serve;
 
-/* Start to listen. Everything in options but wanted's own globs is borrowed until close; options
- * itself for the call. Results as wire_server_open; TD_E_NOMEM. */
+/* Listen. What options point to is borrowed until close; options itself for the call. Results as
+ * wire_server_open; TD_E_NOMEM. */
 TD_MUST_USE td_result serve_open(const serve_options *options, serve **out, td_err *err);
 
-/* End every connection at once and free. NULL is fine. */
+/* Cut every connection and free. NULL is allowed. */
 void serve_close(serve *server);
 
-/* The server's own end, for its URL and ready file. */
+/* The WebSocket server, for its URL and ready file. */
 const wire_server *serve_server(const serve *server);
 
-/* Stop serving: every client is closed with 1001 (going away). */
+/* Stop serving: close every client with 1001 (going away). */
 void serve_stop(serve *server);
 
-/* Clients that are connected now. */
+/* Number of connected clients. */
 size_t serve_client_count(const serve *server);
 
 void serve_get_counts(const serve *server, serve_counts *out);

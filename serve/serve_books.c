@@ -9,10 +9,10 @@ struct serve_book {
     serve_book *next;
     const tape_channel *channel;
     follower follower;
-    book *retail;         /* NULL: the topic does not distinguish retail orders */
+    book *retail;         /* NULL: the topic has no retail orders */
     td_buf model;         /* the last recorded snapshot */
     td_buf last;          /* the last frame */
-    uint8_t has_snapshot; /* one came over this connection */
+    uint8_t has_snapshot; /* a snapshot came on this connection */
     uint8_t is_current;
 };
 
@@ -65,7 +65,7 @@ static td_result book_new(serve_books *books, const tape_frame *frame, serve_boo
     return TD_OK;
 }
 
-/* The book of a frame; *out is NULL if it has none. */
+/* The book of a frame; *out is NULL if there is none. */
 static td_result book_of(serve_books *books, const tape_frame *frame, serve_book **out, td_err *err)
 {
     *out = frame->channel->user;
@@ -89,7 +89,7 @@ static td_result begin_frame(serve_book *b, const tape_frame *frame, td_err *err
     return rc;
 }
 
-/* The same levels with the sizes of retail orders, in a book of their own. */
+/* Keep the same levels with the sizes of retail orders in a second book. */
 static td_result take_retail(serve_book *b, const message *m, int is_snapshot, td_err *err)
 {
     if (b->retail == NULL) {
@@ -108,7 +108,7 @@ static td_result take_retail(serve_book *b, const message *m, int is_snapshot, t
         levels[i].size_scale = size.scale;
     }
     const msg_book retail = {.head = m->head, .levels = levels, .level_count = count};
-    book_outcome outcome = {0}; /* the track judges */
+    book_outcome outcome = {0}; /* the follower judges the frame */
     if (is_snapshot)
         book_replace(b->retail, &retail, &outcome);
     else
@@ -123,8 +123,7 @@ static td_result keep(td_buf *out, td_bytes bytes, td_err *err)
     return td_buf_append(out, bytes.data, bytes.size, err);
 }
 
-/* What cannot be decoded leaves the book as it is, which is what a client does that cannot read it
- * either. */
+/* A frame that cannot be decoded leaves the book unchanged, as it does at a client. */
 static td_result apply(serve_book *b, content_reader *reader, const tape_frame *frame,
                        int *is_snapshot, td_err *err)
 {

@@ -1,4 +1,4 @@
-/* One client's tape: when it starts, what of it the client gets, and when. */
+/* The tape of one client: when it starts, and which of its frames the client gets, and when. */
 #include <string.h>
 
 #include "base/alloc.h"
@@ -6,13 +6,13 @@
 #include "cli/units.h"
 #include "serve/serve_impl.h"
 
-/* Frames of one turn, so that a tape of which nothing is wanted does not keep others waiting. */
+/* Most frames of one turn, so that a tape without wanted frames does not delay other clients. */
 enum { PUMP_FRAMES_MAX = 4096 };
 
-/* ---- what is wanted ---- */
+/* ---- wanted frames ---- */
 
-/* Is this a frame that the exchange sent as data? Its acks, pongs and errors are not sent again,
- * and of a topic's connections only the one that its stream follows. */
+/* 1 if the exchange sent the frame as data, on the connection that the topic's stream follows.
+ * Acks, pongs and errors are not sent again. */
 static int is_data(const tape_frame *frame)
 {
     const tape_channel *channel = frame->channel;
@@ -20,8 +20,8 @@ static int is_data(const tape_frame *frame)
            !frame->of_stream.is_copy;
 }
 
-/* A frame without a row: by the topic that stands in it. What has none came to every client then,
- * and does so now. */
+/* A frame of an unknown topic is wanted by the topic in it. A frame without a topic goes to
+ * every client, as the exchange sent it. */
 static int wants_unknown(serve_client *client, const tape_frame *frame)
 {
     td_bytes topic =
@@ -30,8 +30,8 @@ static int wants_unknown(serve_client *client, const tape_frame *frame)
     return topic.size == 0 || topic_filters_cover_frame(&client->filters, topic, frame->bytes);
 }
 
-/* What the filters say about a channel, evaluated again only when they have changed: the version,
- * shifted, and the answer in bit 0. NULL: no memory to keep it. */
+/* The cached result of the filters for a channel: filters_version, shifted, and the result in
+ * bit 0. NULL: no memory for the cache. */
 static uint32_t *verdict_of(serve_client *client, uint32_t index)
 {
     uint32_t *verdicts =
@@ -96,7 +96,7 @@ static td_result open_tape(serve_client *client, td_err *err)
     return tape_open(options->archive, &mine, &reading, &client->tape, err);
 }
 
-/* Also in the middle of catching up: what became current meanwhile stays so. */
+/* May be called while catching up: books that became current stay so. */
 static void begin_to_catch_up(serve_client *client)
 {
     client->is_catching_up = 1;
@@ -114,7 +114,7 @@ static void on_settled(void *user)
         return;
     }
     client->state = CLIENT_PLAYING;
-    begin_to_catch_up(client); /* books whose snapshots lie before the selection */
+    begin_to_catch_up(client); /* for books whose snapshots lie before the selection */
     serve_client_pump(client);
 }
 
@@ -142,7 +142,7 @@ void serve_client_answered(serve_client *client)
 {
     if (!client->is_catching_up || client->state <= CLIENT_SETTLE_DELAY)
         return;
-    wire_timer_cancel(client->timer); /* of the next frame, which the pump sets again */
+    wire_timer_cancel(client->timer); /* the pump sets the timer again */
     client->timer = NULL;
     serve_client_pump(client);
 }
@@ -162,8 +162,8 @@ static td_result follow_books(serve_client *client, book_delivery delivery, td_e
     return rc;
 }
 
-/* The next data frame that is due to be sent, whether the client wants it or not: the tape's time
- * is everybody's. Without has_frame it was one before the selection, which only books are for. */
+/* Read the next data frame, wanted or not, because the pace is that of all frames. Without
+ * has_frame it was a frame before the selection, which only books need. */
 static td_result next_frame(serve_client *client, td_err *err)
 {
     do {
@@ -202,7 +202,7 @@ static void log_made(const serve_client *client)
                     format_counted(client->made, "book").text);
 }
 
-/* The snapshot of one book that is new to the client. TD_OK; TD_EOF: there is none left. */
+/* Send the snapshot of one book that is new to the client. TD_OK; TD_EOF: none is left. */
 static td_result catch_up_one(serve_client *client, td_err *err)
 {
     serve *server = client->owner;
@@ -233,7 +233,7 @@ static void end_of_tape(serve_client *client)
     const serve *server = client->owner;
     client->state = CLIENT_DRAINING;
     if (wire_peer_queued_bytes(client->conn) > 0)
-        return; /* drained comes back here */
+        return; /* on_drained continues */
     client->is_complete = 1;
     if (!server->options.is_held) {
         serve_client_end(client, 1000);
@@ -244,12 +244,12 @@ static void end_of_tape(serve_client *client)
                 "a client's tape has ended; its connection stays open");
 }
 
-/* One frame: sent, or waited for. TD_OK: go on; TD_EOF: not now. */
+/* Send one frame, or wait for its time. TD_OK: continue; TD_EOF: not now. */
 static td_result pump_one(serve_client *client, td_err *err)
 {
     if (wire_peer_queued_bytes(client->conn) >= SERVE_QUEUE_BYTES) {
         client->owner->counts.held_back++;
-        return TD_EOF; /* drained comes back here */
+        return TD_EOF; /* on_drained continues */
     }
     if (!client->has_frame && !client->is_at_end) {
         td_result rc = next_frame(client, err);
@@ -301,7 +301,7 @@ static td_result set_feeds(serve_client *client, td_bytes path, td_err *err)
         return td_err_set(err, TD_E_LIMIT, "a path of %zu bytes", path.size);
     memcpy(client->path, path.data, path.size);
     const served_feed *first = serve_feeds_find(feeds, path);
-    TD_ASSERT(first != NULL); /* else it was refused before */
+    TD_ASSERT(first != NULL); /* on_accept refuses other paths */
     client->dialect = first->family->dialect;
     client->feed_names = td_alloc_zero(feeds->count, sizeof *client->feed_names);
     if (client->feed_names == NULL)

@@ -35,7 +35,7 @@ static td_result add_feed(serve_feeds *feeds, const char *name, const family *of
     return TD_OK;
 }
 
-/* One more name of a list that doubles. TD_E_NOMEM. */
+/* Add a name to a list, unless it is there. TD_E_NOMEM. */
 static td_result add_name(char ***names, size_t *count, const char *name, td_err *err)
 {
     for (size_t i = 0; i < *count; i++) {
@@ -66,7 +66,8 @@ static td_result add_channel(served_feed *feed, const channel_info *info, td_err
     return rc;
 }
 
-/* The segment's feed among ours; *out is NULL if it cannot be served, which is logged once. */
+/* The feed of a segment, added if it is new; *out is NULL if it cannot be served, which is
+ * logged. */
 static td_result feed_of(serve_feeds *feeds, const segment_index *segment, const td_log *log,
                          served_feed **out, td_err *err)
 {
@@ -97,7 +98,7 @@ static td_result gather_segment(serve_feeds *feeds, const planned_segment *segme
     return rc;
 }
 
-/* Over all time: what a window leaves out of a feed only makes its topics come without frames. */
+/* Over all time: a topic outside the window is known, and stays silent. */
 static td_result gather(serve_feeds *feeds, archive *from, const selection *wanted,
                         const td_log *log, td_err *err)
 {
@@ -168,9 +169,9 @@ void serve_feeds_close(serve_feeds *feeds)
     td_free(feeds);
 }
 
-/* ---- asking ---- */
+/* ---- looking up ---- */
 
-/* Private topics have no symbol of their own. */
+/* A feed without symbols is a private one. */
 const char *served_feed_url(const served_feed *feed)
 {
     int is_private = feed->topic_count > 0 && feed->symbol_count == 0;
@@ -215,7 +216,7 @@ size_t serve_feeds_names(const serve_feeds *feeds, td_bytes path, const char **o
     return count;
 }
 
-/* The row of the family that fits a topic, now or once, if the dialect has no objection. */
+/* The row, of any time, that matches a topic, unless the dialect rules the topic out. */
 static int find_row(const family *of, td_bytes topic, topic_match *out)
 {
     const dialect *spoken = of->dialect;
@@ -223,7 +224,7 @@ static int find_row(const family *of, td_bytes topic, topic_match *out)
            (spoken->is_possible == NULL || spoken->is_possible(topic));
 }
 
-/* Does a row fit with any symbol after the topic: where topics may be subscribed to bare. */
+/* 1 if a row matches the topic with a symbol after it: for dialects with bare topics. */
 static int row_fits_bare(const family *of, td_bytes topic)
 {
     char text[LIMIT_TOPIC_BYTES];
@@ -254,8 +255,7 @@ static int has_symbol(const served_feed *feed, td_bytes symbol)
     return 0;
 }
 
-/* A row without a symbol that the dialect lets this subscription cover ("order.linear" and
- * "order"). */
+/* 1 if the subscription covers a row without a symbol ("order.linear" and "order"). */
 static int row_is_covered(const family *of, const dialect *spoken, td_bytes subscription)
 {
     for (size_t i = 0; i < of->topic_count; i++) {
@@ -266,14 +266,14 @@ static int row_is_covered(const family *of, const dialect *spoken, td_bytes subs
     return 0;
 }
 
-/* Frames without a row may be of any topic, so a tape with such frames knows every one. Of topics
- * of a coin it is not known which coins there are: those are taken. */
+/* Frames of unknown topics may be of any topic, so a tape with such frames knows every topic.
+ * The coins of a coin's topic are unknown, so every coin is known. */
 static topic_standing feed_look(const served_feed *feed, td_bytes subscription)
 {
     const topic_standing known = {.is_known = 1};
     const family *of = feed->family;
     topic_match match;
-    TD_ASSERT(of != NULL); /* feeds of no known family are left out */
+    TD_ASSERT(of != NULL); /* feeds of an unknown family are left out */
     const dialect *spoken = of->dialect;
     if (feed->has_unknown || row_is_covered(of, spoken, subscription) ||
         (spoken->has_lists && row_fits_bare(of, subscription)))
@@ -302,7 +302,7 @@ int serve_feeds_is_private(const serve_feeds *feeds, td_bytes path, td_bytes top
             topic_match_text(feed->family->topics, feed->family->topic_count, topic, TOPIC_ANY_TIME,
                              &match) &&
             !topic_row_has_symbol(match.row))
-            return 1; /* a path for both: what has no symbol belongs to an account */
+            return 1; /* on a path for both, topics without a symbol are private */
     }
     return 0;
 }

@@ -1,5 +1,5 @@
-/* Inside of the replay server: serve.c (the server, requests) and serve_client.c (one client's
- * tape). */
+/* Private to the replay server: serve.c (server and requests) and serve_client.c (the tape of
+ * one client). */
 #ifndef TD_SERVE_SERVE_IMPL_H
 #define TD_SERVE_SERVE_IMPL_H
 
@@ -20,19 +20,19 @@ struct serve {
     size_t client_count;
     uint8_t is_stopping;
     responder *responder;
-    content_reader *reader; /* of frames filed as unknown, and of books */
+    content_reader *reader; /* reads frames of unknown topics, and of books */
     snapshot_maker *maker;
-    td_buf made; /* a snapshot */
+    td_buf made; /* a made snapshot */
     td_random random;
     serve_counts counts;
 };
 
 typedef enum client_state {
-    CLIENT_WAITING,      /* nothing was subscribed to yet */
-    CLIENT_SETTLE_DELAY, /* the timer starts the tape */
+    CLIENT_WAITING,      /* no subscription yet */
+    CLIENT_SETTLE_DELAY, /* a timer starts the tape */
     CLIENT_PLAYING,
-    CLIENT_DRAINING, /* the tape has ended, and its last frames are on their way out */
-    CLIENT_HOLDING,  /* the tape has ended, and the connection stays open */
+    CLIENT_DRAINING, /* the tape has ended; its last frames are still queued */
+    CLIENT_HOLDING,  /* the tape has ended; the connection stays open */
     CLIENT_CLOSING,
 } client_state;
 
@@ -41,52 +41,52 @@ struct serve_client {
     serve_client *next, *prev;
     wire_peer_conn *conn;
     const dialect *dialect;
-    const char **feed_names; /* at its path; selected by its tape */
+    const char **feed_names; /* feeds at its path, which its tape selects */
     size_t feed_count;
     char path[LIMIT_URL_BYTES];
     char conn_id[DIALECT_CONN_ID_BYTES];
     client_state state;
     uint8_t is_authenticated;
-    uint8_t is_complete; /* closed with 1000 after the last frame */
+    uint8_t is_complete; /* the last frame was sent */
     topic_filters filters;
-    uint32_t filters_version; /* changes with every change of filters */
-    wire_timer *timer;        /* settle, or the next frame */
+    uint32_t filters_version; /* incremented with every change of filters */
+    wire_timer *timer;        /* of settle, or of the next frame */
     pacer pacer;
     tape *tape;
-    tape_frame frame; /* read and not yet sent */
+    tape_frame frame; /* read, not yet sent */
     uint8_t has_frame;
     uint8_t is_at_end; /* the tape has no more frames */
-    serve_books books; /* of its tape, up to the last frame that was due */
-    /* Snapshots are to be made for books that the client has subscribed to and that are not
-     * current: after that one (NULL: from the first on). */
+    serve_books books; /* books of its tape, up to the last due frame */
+    /* Books that the client subscribed to and that are not current still need snapshots: those
+     * after caught_up (NULL: all). */
     uint8_t is_catching_up;
     const serve_book *caught_up;
-    uint64_t made;      /* since it began to catch up */
-    uint32_t *verdicts; /* by channel index: the last results of the filters */
+    uint64_t made;      /* snapshots made since it began to catch up */
+    uint32_t *verdicts; /* by channel index: cached results of the filters */
     size_t verdict_count;
 };
 
-/* A client of this feed's path. TD_E_NOMEM. */
+/* Open a client at a path. TD_E_NOMEM. */
 TD_MUST_USE td_result serve_client_open(serve *owner, wire_peer_conn *conn, td_bytes path,
                                         serve_client **out, td_err *err);
 
-/* The connection is gone. */
+/* Free a client whose connection is gone. */
 void serve_client_close(serve_client *client);
 
-/* It has more subscriptions: (re)start its delay, or, if the tape runs already, let the next
- * pump begin with the snapshots of books that are new to it. */
+/* The client has more subscriptions: restart its settle delay, or, while the tape runs, let the
+ * next pump start with the snapshots of new books. */
 void serve_client_subscribed(serve_client *client);
 
-/* It has fewer subscriptions. */
+/* The client has fewer subscriptions. */
 void serve_client_unsubscribed(serve_client *client);
 
-/* A request was answered: send at once what it brought. */
+/* A request was answered: send the snapshots that it brought. */
 void serve_client_answered(serve_client *client);
 
-/* Send what is due, and see to it that the rest is sent when it is. */
+/* Send the due frames, and set a timer for the next one. */
 void serve_client_pump(serve_client *client);
 
-/* Say good-bye with this code, without sending more of the tape. */
+/* Close the connection with this code; no more frames are sent. */
 void serve_client_end(serve_client *client, unsigned code);
 
 #endif

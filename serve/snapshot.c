@@ -11,10 +11,10 @@
 #include "json/json_write.h"
 
 enum {
-    PATH_BYTES = 256,     /* of keys in a row's paths; the longest has some 30 */
+    PATH_BYTES = 256,     /* of a path of keys; the longest of a row has some 30 */
     SCALE_MAX = 18,       /* places of a td_decimal */
     NUMBER_BYTES = 64,    /* a decimal with SCALE_MAX places, padded */
-    POSITION_DIGITS = 12, /* of an index in an array, as text */
+    POSITION_DIGITS = 12, /* of an array index as text */
 };
 
 struct snapshot_maker {
@@ -22,15 +22,15 @@ struct snapshot_maker {
     json_parser *last_parser;
 };
 
-/* One snapshot that is being made. */
+/* State of one snapshot. */
 typedef struct making {
     const snapshot_source *from;
     json_writer json;
-    char path[PATH_BYTES]; /* of keys, from the top to where the copy is */
+    char path[PATH_BYTES]; /* keys from the top to the copied value */
     size_t path_size;
-    json_value level; /* a recorded level: what made ones look like */
+    json_value level; /* a recorded level, the form of made ones */
     uint8_t has_level;
-    uint8_t is_impossible; /* a level cannot be written as that one is */
+    uint8_t is_impossible; /* a level cannot be written in that form */
 } making;
 
 td_result snapshot_maker_open(snapshot_maker **out, td_err *err)
@@ -59,9 +59,10 @@ void snapshot_maker_close(snapshot_maker *maker)
     td_free(maker);
 }
 
-/* ---- where the copy is ---- */
+/* ---- paths ---- */
 
-/* Returns the size to go back to; a path that is too long fits no row's. */
+/* Append a key to the path. Returns the size to restore. A path that is too long matches no
+ * row's. */
 static size_t enter(making *m, td_bytes key)
 {
     size_t before = m->path_size;
@@ -80,7 +81,7 @@ static int is_at(const making *m, const char *path)
     return td_bytes_is(td_bytes_of(m->path, m->path_size), path);
 }
 
-/* The row's items of a snapshot that stand here, or NULL. */
+/* The row's items of a snapshot at this path, or NULL. */
 static const items_row *items_here(const making *m)
 {
     const items_row *items = m->from->row->items;
@@ -91,7 +92,7 @@ static const items_row *items_here(const making *m)
     return NULL;
 }
 
-/* The first level of the model, on whichever side. */
+/* Find the first level of a frame, on either side. */
 static void find_level(making *m, json_value value)
 {
     json_value key, element;
@@ -117,19 +118,19 @@ static void find_level(making *m, json_value value)
 static td_bytes text_of(json_value value)
 {
     td_bytes text = json_raw(value);
-    (void)json_text(value, &text); /* else it is a number, which is its own text */
+    (void)json_text(value, &text); /* otherwise a number, whose JSON is its text */
     return text;
 }
 
-/* Decimal places that a recorded number is written with. */
+/* Number of decimal places of a recorded number. */
 static size_t places_of(td_bytes text)
 {
     const uint8_t *point = memchr(text.data, '.', text.size);
     return point == NULL ? 0 : (size_t)(text.data + text.size - point) - 1;
 }
 
-/* Write a number as the model is written: text or number, with as many places or more. Books are
- * kept by clients that compare prices as text. */
+/* Write a number in the form of the model: as text or number, with at least as many places,
+ * because clients compare prices as text. */
 static void write_like(making *m, json_value model, td_decimal value)
 {
     char text[NUMBER_BYTES];
@@ -149,7 +150,8 @@ static void write_like(making *m, json_value model, td_decimal value)
         json_write_raw(&m->json, td_bytes_of(text, size));
 }
 
-/* A level's id is its price times a power of ten, which one depends on the symbol. 1, or 0. */
+/* A level's id is its price times a power of ten that depends on the symbol. Returns 1, or 0 if
+ * there is none. */
 static int find_id(td_bytes model_id, td_bytes model_price, td_decimal price, td_decimal *out)
 {
     td_decimal id, from;
@@ -192,7 +194,7 @@ static td_bytes model_price(const making *m)
     for (json_iter it = json_iter_of(m->level); json_next(&it, &key, &element); index++) {
         td_bytes name = {0};
         if (is_object)
-            (void)json_text(key, &name); /* a key that is no text fits no field */
+            (void)json_text(key, &name); /* a key that is no text matches no field */
         else
             name = td_bytes_of(position, (size_t)snprintf(position, sizeof position, "%zu", index));
         const field_row *field = field_of(m->from->row, name);
@@ -213,7 +215,7 @@ static void write_sizes(making *m, json_value model, msg_member member, td_decim
     write_like(m, model, member == MEMBER_SIZE ? own : retail);
 }
 
-/* One member of a level, by the meaning of its key in the row. */
+/* Write one member of a level, by the meaning of its key in the row. */
 static void write_field(making *m, td_bytes key, json_value model, msg_side side,
                         const book_level *level, td_decimal retail)
 {
@@ -284,8 +286,8 @@ static void write_levels(making *m, const items_row *items)
 
 /* ---- the copy ---- */
 
-/* A value of the model, or the one that stands in its place in the last frame: numbers and times
- * are that one's, the kind of the frame is not. */
+/* Write a value of the model, or the one in its place in the last frame: numbers and times come
+ * from the last frame, the kind of the frame does not. */
 static void copy_scalar(making *m, json_value model, const json_value *last)
 {
     const char *kind = m->from->row->kind_key;
@@ -331,7 +333,7 @@ static void copy_array(making *m, json_value model, const json_value *last)
     json_write_array_end(&m->json);
 }
 
-/* Depth is that of a JSON text that was parsed: LIMIT_JSON_DEPTH. */
+/* Recursion depth is at most LIMIT_JSON_DEPTH, that of a parsed text. */
 static void copy(making *m, json_value model, const json_value *last)
 {
     json_type type = json_type_of(model);

@@ -933,7 +933,7 @@ static void on_closed(void *user)
 static void on_drained(void *user, wire_peer_conn *wire)
 {
     sim_conn *conn = user;
-    (void)wire; /* conn has it */
+    (void)wire; /* it is conn->wire */
     send_snapshots(conn);
     go_on(conn->of);
 }
@@ -941,7 +941,7 @@ static void on_drained(void *user, wire_peer_conn *wire)
 static void on_message(void *user, wire_peer_conn *wire, unsigned opcode, td_bytes bytes)
 {
     sim_conn *conn = user;
-    (void)wire;   /* conn has it */
+    (void)wire;   /* it is conn->wire */
     (void)opcode; /* the exchange reads both kinds */
     if (!conn->is_closing)
         take_request(conn, bytes);
