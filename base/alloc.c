@@ -59,7 +59,7 @@ char *td_strndup(const char *bytes, size_t length)
     char *copy = td_alloc(length + 1);
     if (copy == NULL)
         return NULL;
-    if (length > 0) /* an empty view may have no bytes to point to */
+    if (length > 0) /* an empty view may have no data pointer */
         memcpy(copy, bytes, length);
     copy[length] = '\0';
     return copy;

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-/* Alone in its file: tests/testing/alloc_fault.c takes its place in test programs. */
+/* In a file of its own: test programs replace it by tests/testing/alloc_fault.c. */
 void *td_alloc_raw(void *old, size_t bytes)
 {
     return realloc(old, bytes);

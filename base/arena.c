@@ -9,19 +9,19 @@ enum { ALIGN_BYTES = 16, BLOCK_BYTES = 256 << 10 };
 
 typedef struct arena_block {
     struct arena_block *next;
-    size_t size; /* bytes usable behind this header */
+    size_t size; /* usable bytes after this header */
     size_t used;
-    size_t padding; /* keeps what follows at a multiple of 16 */
+    size_t padding; /* aligns the bytes after it to 16 */
 } arena_block;
 
 _Static_assert(sizeof(arena_block) % ALIGN_BYTES == 0, "what follows a header must be aligned");
 
-/* The bound is on bytes handed out, so that whether an allocation fits depends on this message
- * alone and not on how earlier ones cut up the blocks. Blocks stay where they are over resets: a
- * message of the same size asks for no memory. */
+/* The bound counts allocated bytes, so whether an allocation fits depends on this message alone,
+ * not on the block boundaries left by earlier ones. Blocks stay in place over resets: a message
+ * of the same size needs no new memory. */
 struct td_arena {
     arena_block *first;
-    arena_block *now; /* that is being filled; those after it are empty. NULL: before the first */
+    arena_block *now; /* the block being filled; later ones are empty; NULL: before the first */
     size_t bytes_max;
     size_t used_bytes;
 };
@@ -46,7 +46,7 @@ void td_arena_close(td_arena *arena)
     td_free(arena);
 }
 
-/* The next block with so much room: one that is there, or a new one before it. */
+/* The next block with enough space: an existing one, or a new one inserted before it. */
 static arena_block *next_block(td_arena *arena, size_t size)
 {
     arena_block **link = arena->now == NULL ? &arena->first : &arena->now->next;
@@ -67,7 +67,7 @@ void *td_arena_alloc(td_arena *arena, size_t size)
 {
     if (size > SIZE_MAX - ALIGN_BYTES)
         return NULL;
-    /* An empty allocation still gets an address of its own. */
+    /* An empty allocation also gets a unique address. */
     size_t rounded =
         size == 0 ? ALIGN_BYTES : (size + ALIGN_BYTES - 1) & ~(size_t)(ALIGN_BYTES - 1);
     if (TD_UNLIKELY(rounded > arena->bytes_max - arena->used_bytes))

@@ -1,5 +1,5 @@
-/* Memory for one message: allocate many, free all at once. Blocks are kept over resets, so after
- * the first messages it requests no memory. One thread. */
+/* Memory for one message: many allocations, freed at once. Blocks are kept over resets, so after
+ * the first messages the arena allocates nothing. One thread. */
 #ifndef TD_BASE_ARENA_H
 #define TD_BASE_ARENA_H
 
@@ -20,10 +20,10 @@ void td_arena_close(td_arena *arena);
 /* size bytes, 16-byte aligned, valid until reset; NULL at the bound or without memory. */
 TD_MUST_USE void *td_arena_alloc(td_arena *arena, size_t size);
 
-/* Take everything back; memory is kept for the next message. */
+/* Free all allocations; the memory is kept for the next message. */
 void td_arena_reset(td_arena *arena);
 
-/* Bytes handed out since the last reset. */
+/* Bytes allocated since the last reset. */
 size_t td_arena_used_bytes(const td_arena *arena);
 
 #ifdef __cplusplus

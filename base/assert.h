@@ -1,5 +1,5 @@
-/* Assertions: for our own invariants only, never for input. They stay in release builds.
- * A failed one says where, asks for a report, and ends the process with status 70. */
+/* Assertions, for invariants only, never for input. They stay in release builds. A failed
+ * assertion prints its place, asks for a report, and ends the process with status 70. */
 #ifndef TD_BASE_ASSERT_H
 #define TD_BASE_ASSERT_H
 
@@ -9,7 +9,7 @@
 extern "C" {
 #endif
 
-/* Exit status of a program that met a fault of its own (sysexits' EX_SOFTWARE). */
+/* Exit status after a bug of the program (sysexits' EX_SOFTWARE). */
 #define TD_EXIT_FAULT 70
 
 /* Print the failed condition and its place to stderr and end the process at once. */
@@ -18,7 +18,7 @@ TD_NORETURN void td_assert_failed(const char *condition, const char *file, int l
 #define TD_ASSERT(condition)                                                                       \
     (TD_LIKELY(condition) ? (void)0 : td_assert_failed(#condition, __FILE__, __LINE__))
 
-/* For checks that cost too much on a hot path: compiled, but evaluated only without NDEBUG. */
+/* For checks too expensive on a hot path: compiled always, evaluated only without NDEBUG. */
 #ifdef NDEBUG
 #define TD_ASSERT_SLOW(condition) ((void)sizeof(condition))
 #else

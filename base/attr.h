@@ -7,7 +7,7 @@
 extern "C" {
 #endif
 
-/* The caller must look at the result. */
+/* The caller must use the result. */
 #define TD_MUST_USE __attribute__((warn_unused_result))
 /* printf-style checking: argument numbers of the format and of its first value. */
 #define TD_PRINTF(format_at, values_at) __attribute__((format(printf, format_at, values_at)))

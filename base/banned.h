@@ -1,8 +1,8 @@
-/* Functions that have no place here: using one fails to compile. Included by the build before every
- * C source (-include base/banned.h).
+/* Banned functions: using one fails to compile. The build includes this file before every C source
+ * (-include base/banned.h), tests too.
  *
- * They are declared once more with an attribute, not poisoned: other libraries' headers, which come
- * later, may declare or mention them, and only a use is an error. In tests too. */
+ * They are declared again with an attribute, not poisoned: headers of other libraries may
+ * declare or mention them, and only a use is an error. */
 #ifndef TD_BASE_BANNED_H
 #define TD_BASE_BANNED_H
 
@@ -13,13 +13,13 @@
 #define TD_BANNED(why) __attribute__((unavailable(why)))
 #endif
 #endif
-/* GCC before 12: found where the call is compiled, later and not if the compiler folds it away. */
+/* GCC before 12 reports the call later, and not if the compiler folds it away. */
 #ifndef TD_BANNED
 #define TD_BANNED(why) __attribute__((error(why)))
 #endif
 
-/* These have inline bodies in the C library's headers, and clang takes the attribute only before a
- * body: hence declared here, ahead of the headers. */
+/* The C library's headers define these inline, and clang accepts the attribute only before a
+ * body, so they are declared before the headers. */
 #define TD_NO_BOUND "has no bound on what it writes"
 extern char *strcpy(char *restrict, const char *restrict) TD_BANNED(TD_NO_BOUND);
 extern char *strcat(char *restrict, const char *restrict) TD_BANNED(TD_NO_BOUND);

@@ -24,7 +24,7 @@ void td_buf_init(td_buf *buf, size_t size_max);
 /* Free the memory; the buffer is as after td_buf_init. */
 void td_buf_fini(td_buf *buf);
 
-/* Forget the content, keep the memory. */
+/* Remove the content, keep the memory. */
 static inline void td_buf_clear(td_buf *buf)
 {
     buf->size = 0;

@@ -1,5 +1,5 @@
-/* Views on bytes, and little-endian numbers read from and written to them.
- * A td_bytes borrows: its maker documents how long it stays valid. Never NUL-terminated. */
+/* Views on bytes, and little-endian numbers. A td_bytes borrows: the function that returns it
+ * documents how long it stays valid. Never NUL-terminated. */
 #ifndef TD_BASE_BYTES_H
 #define TD_BASE_BYTES_H
 
@@ -35,7 +35,7 @@ static inline int td_bytes_equal(td_bytes a, td_bytes b)
     return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
 }
 
-/* 1 if the view holds just this C string. */
+/* 1 if the view equals this C string. */
 static inline int td_bytes_is(td_bytes a, const char *text)
 {
     return td_bytes_equal(a, td_bytes_str(text));
@@ -51,8 +51,8 @@ static inline int td_bytes_compare(td_bytes a, td_bytes b)
     return a.size < b.size ? -1 : a.size > b.size;
 }
 
-/* Little-endian numbers at p; p need not be aligned, and has the bytes. By memcpy, because gcc 12
- * makes eight stores of shifts and bytes (measured: a tenth of a replay). */
+/* Little-endian numbers at p, which need not be aligned. Uses memcpy, because gcc 12 makes eight
+ * byte stores of shifts (measured: a tenth of a replay). */
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define TD_LE_SWAP16(v) (v)
 #define TD_LE_SWAP32(v) (v)

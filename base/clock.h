@@ -1,5 +1,5 @@
-/* Time, through a table, so that tests run at no real time. Real: clock_real(). Simulated:
- * tests/testing/clock_sim.h. No other module asks the operating system for the time or sleeps. */
+/* Time, through a table, so that tests can control it. Real: clock_real(). Simulated:
+ * tests/testing/clock_sim.h. No other module reads the system's time or sleeps. */
 #ifndef TD_BASE_CLOCK_H
 #define TD_BASE_CLOCK_H
 
@@ -39,22 +39,21 @@ static inline uint64_t clock_wall_ns(td_clock clock)
     return clock.ops->wall_ns(clock.ctx);
 }
 
-/* Nanoseconds since some fixed moment; never steps. It stands still while the machine is suspended.
- */
+/* Nanoseconds since a fixed moment; never steps. Excludes the time that the machine was
+ * suspended. */
 static inline uint64_t clock_mono_ns(td_clock clock)
 {
     return clock.ops->mono_ns(clock.ctx);
 }
 
-/* The same with the time that the machine was suspended. */
+/* The same including the time that the machine was suspended. */
 static inline uint64_t clock_boot_ns(td_clock clock)
 {
     return clock.ops->boot_ns == NULL ? clock.ops->mono_ns(clock.ctx)
                                       : clock.ops->boot_ns(clock.ctx);
 }
 
-/* Sleep until the monotonic clock shows mono_ns; returns at once if it does already. May return
- * early when a signal arrives. */
+/* Sleep until the monotonic clock reaches mono_ns. May return early when a signal arrives. */
 static inline void clock_sleep_until(td_clock clock, uint64_t mono_ns)
 {
     clock.ops->sleep_until(clock.ctx, mono_ns);

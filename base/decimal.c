@@ -3,16 +3,16 @@
 #include "base/assert.h"
 #include "base/limits.h"
 
-/* Expected load: two calls for every level of every book frame, nearly always up to 12 digits with
- * or without a point. That is the fast path at the head of td_decimal_parse: one pass, no look at a
- * limit before the end. Everything else (exponents, more than 18 digits, faults) goes the long way
- * over a scan of its own. */
+/* Expected load: two calls for every level of every book frame, nearly always up to 12 digits
+ * with or without a point. That is the fast path at the start of td_decimal_parse: one pass,
+ * with one check of limits at the end. Everything else (exponents, more than 18 digits, errors)
+ * takes the slow path through a scan. */
 
 __extension__ typedef __int128 int128;
 
 enum { FAST_DIGITS = 18 };
 
-/* Exponents beyond this are as good as infinite: no text is long enough to balance them. */
+/* Larger exponents count as infinite: no text is long enough to balance them. */
 static const int64_t EXPONENT_FAR = INT64_C(1) << 60;
 
 static const uint64_t POW10[LIMIT_DECIMAL_DIGITS] = {
@@ -37,12 +37,12 @@ static const uint64_t POW10[LIMIT_DECIMAL_DIGITS] = {
     UINT64_C(1000000000000000000),
 };
 
-/* What a scan of the text found. Places are powers of ten: the digit before the point has place 0,
- * the first one after it -1. */
+/* Result of a scan of the text. Places are powers of ten: the digit before the point has place
+ * 0, the first one after it -1. */
 typedef struct decimal_scan {
     const uint8_t *first; /* first digit that is not 0; NULL: the value is zero */
     const uint8_t *last;  /* last digit that is not 0 */
-    int64_t last_place;   /* of *last, before the exponent is applied */
+    int64_t last_place;   /* place of *last, before the exponent is applied */
     int64_t places;       /* digits after the point */
     int64_t exponent;
     int is_negative;
@@ -53,7 +53,7 @@ static int is_digit(uint8_t c)
     return (unsigned)c - '0' < 10;
 }
 
-/* Take in a run of digits whose first one has place `place`; returns its end. */
+/* Scan a run of digits whose first one has place `place`; returns its end. */
 static const uint8_t *scan_digits(const uint8_t *p, const uint8_t *end, int64_t place,
                                   decimal_scan *scan)
 {
@@ -112,7 +112,7 @@ static int scan_text(td_bytes text, decimal_scan *scan)
     return p == end;
 }
 
-/* magnitude * 10^power within limit, in place; 0 if it does not fit. */
+/* Multiply magnitude by 10^power in place; 0 if the result exceeds limit. */
 static int scale_up(uint64_t *magnitude, int64_t power, uint64_t limit)
 {
     TD_ASSERT(power >= 0);
@@ -169,7 +169,7 @@ static int scan_value(const decimal_scan *scan, td_decimal *out)
     TD_ASSERT(magnitude <= limit);
     TD_ASSERT(scale >= 0);
     TD_ASSERT(scale <= TD_DECIMAL_SCALE_MAX);
-    /* Two's complement: right for -2^63 as well, which has no positive twin. */
+    /* In two's complement this is correct for -2^63 as well, whose negation does not exist. */
     out->mantissa = (int64_t)(scan->is_negative ? 0 - magnitude : magnitude);
     out->scale = (uint8_t)scale;
     return 1;
@@ -225,8 +225,8 @@ td_result td_decimal_parse(td_bytes text, td_decimal *out, td_err *err)
     return TD_OK;
 }
 
-/* Strip `zeros` zeros at once if they are there. An odd number has none, which is half of all and
- * costs no division. */
+/* Strip `zeros` trailing zeros at once if there are so many. An odd number has none, which saves
+ * the division in half of all cases. */
 static void strip(td_decimal *value, uint8_t zeros, int64_t power)
 {
     if (value->scale >= zeros && (value->mantissa & 1) == 0 && value->mantissa % power == 0) {
@@ -289,7 +289,7 @@ size_t td_decimal_format(td_decimal value, char out[TD_DECIMAL_TEXT_BYTES])
     value = td_decimal_shortest(value);
     uint64_t magnitude =
         value.mantissa < 0 ? 0 - (uint64_t)value.mantissa : (uint64_t)value.mantissa;
-    /* From the end: digits until the point is written and nothing is left. */
+    /* Write from the end: digits until the point is written and nothing is left. */
     char text[TD_DECIMAL_TEXT_BYTES];
     char *p = text + sizeof text;
     unsigned written = 0;

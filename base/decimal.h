@@ -1,9 +1,9 @@
-/* Exact decimals: an integer mantissa and a count of decimal places. There is no floating point
+/* Exact decimals: an integer mantissa and a number of decimal places. There is no floating point
  * between the wire and a book.
  *
- * A decimal keeps the scale that it was written with ("60591.00" is 6059100 at scale 2), because
- * one symbol's prices mostly share theirs and then compare as integers. td_decimal_shortest()
- * makes values comparable field by field; td_decimal_compare() compares by value. */
+ * A decimal keeps the scale that it was written with ("60591.00" is 6059100 at scale 2): prices
+ * of one symbol mostly share it and compare as integers. td_decimal_shortest() makes values
+ * comparable field by field; td_decimal_compare() compares by value. */
 #ifndef TD_BASE_DECIMAL_H
 #define TD_BASE_DECIMAL_H
 
@@ -28,9 +28,9 @@ enum {
     TD_DECIMAL_TEXT_BYTES = 24, /* sign, 19 digits, point, leading zero, NUL */
 };
 
-/* Parse the whole text: [-]digits[.digits][e[+-]digits]. Leading zeros are fine, an empty text,
- * a lone sign or point, white space and anything else is TD_E_INVALID. TD_E_LIMIT when the value
- * does not fit exactly in a mantissa of 64 bits and 18 places. err may be NULL on hot paths. */
+/* Parse the whole text: [-]digits[.digits][e[+-]digits]. Leading zeros are allowed; any other
+ * text is TD_E_INVALID. TD_E_LIMIT if the value does not fit exactly in a mantissa of 64 bits
+ * and 18 places. err may be NULL on hot paths. */
 TD_MUST_USE td_result td_decimal_parse(td_bytes text, td_decimal *out, td_err *err);
 
 /* The same value without trailing zeros after the point; zero becomes {0, 0}. */
@@ -39,15 +39,15 @@ td_decimal td_decimal_shortest(td_decimal value);
 /* Bring value to a larger scale (value.scale <= scale <= 18). TD_E_LIMIT if it does not fit. */
 TD_MUST_USE td_result td_decimal_rescale(td_decimal value, uint8_t scale, int64_t *mantissa);
 
-/* The value times 10^18, exactly, as a whole number of 128 bits in two's complement: the same for
- * equal values, whatever their scales, at the price of one multiplication. For hashing. */
+/* The value times 10^18, exactly, as an integer of 128 bits in two's complement, for hashing:
+ * equal values give equal results, whatever their scales, at the cost of one multiplication. */
 typedef struct td_decimal_wide {
     uint64_t low;
     uint64_t high;
 } td_decimal_wide;
 td_decimal_wide td_decimal_widen(td_decimal value);
 
-/* -1, 0 or 1: a is below, equal to, above b, by value, whatever their scales. */
+/* -1, 0 or 1: a is below, equal to, above b, by value. */
 int td_decimal_compare(td_decimal a, td_decimal b);
 
 /* Write the shortest form ("60591", "0.5", "-12.25") and a NUL; returns its length. */

@@ -7,7 +7,7 @@
 #include "base/assert.h"
 #include "base/escape.h"
 
-/* The functions themselves, also for the analyser. */
+/* Defined here also for the analyser. */
 #undef td_err_set
 #undef td_err_add
 
@@ -22,8 +22,7 @@ static void format_cut(char *out, size_t out_bytes, const char *format, va_list 
         memcpy(out + out_bytes - sizeof CUT_MARK, CUT_MARK, sizeof CUT_MARK);
 }
 
-/* Values come from files and peers: whatever they hold, the text stays one line that a screen may
- * show. */
+/* Values come from files and peers; escaping keeps the text one printable line. */
 static void make_one_line(char *text, size_t text_bytes)
 {
     char raw[TD_ERR_TEXT_BYTES];

@@ -1,9 +1,9 @@
 /* Results and error texts.
  *
- * A function that can fail returns td_result and takes a td_err last. The level where it happened
- * calls td_err_set(); every caller that knows more calls td_err_add() with what it was doing. The
- * text reads from the outside in: "archive 'x': segment y: footer at 12: 8 bytes, expected 20".
- * Codes are few and name what the caller can do; their values are stable.
+ * A function that can fail returns td_result and takes a td_err last. The level where the error
+ * happened calls td_err_set(); every caller that can add context calls td_err_add(). The text reads
+ * from the outside in: "archive 'x': segment y: footer at 12: 8 bytes, expected 20". Codes are few
+ * and distinguish what the caller can do; their values are stable.
  *
  * A td_err may be NULL: then only the code is returned. One thread at a time per td_err. */
 #ifndef TD_BASE_ERR_H
@@ -20,16 +20,16 @@ extern "C" {
 typedef enum td_result {
     TD_OK = 0,
     TD_EOF = 1,            /* end of input; no error */
-    TD_E_IO = -1,          /* the operating system refused or failed; os_errno says more */
-    TD_E_NOSPACE = -2,     /* the disk is full; nothing was written, may be tried again */
-    TD_E_CORRUPT = -3,     /* data contradicts itself or its checksum */
+    TD_E_IO = -1,          /* the operating system reported a failure; see os_errno */
+    TD_E_NOSPACE = -2,     /* the disk is full; nothing was written, may be retried */
+    TD_E_CORRUPT = -3,     /* data is inconsistent or its checksum is wrong */
     TD_E_TRUNCATED = -4,   /* data ends early: a torn tail, which recovery can handle */
     TD_E_LIMIT = -5,       /* a limit of base/limits.h was met */
     TD_E_NOMEM = -6,       /* no memory */
     TD_E_INVALID = -7,     /* an argument or a configuration is wrong */
-    TD_E_UNSUPPORTED = -8, /* well formed, and beyond what this version does */
-    TD_E_BUSY = -9,        /* another process or thread holds it */
-    TD_E_NOTFOUND = -10,   /* no such thing */
+    TD_E_UNSUPPORTED = -8, /* well formed, but not supported by this version */
+    TD_E_BUSY = -9,        /* held by another process or thread */
+    TD_E_NOTFOUND = -10,   /* it does not exist */
     TD_E_NETWORK = -11,    /* a peer refused, vanished or broke the protocol */
 } td_result;
 
@@ -46,32 +46,31 @@ typedef struct td_err {
 /* Make err empty: TD_OK and no text. */
 void td_err_clear(td_err *err);
 
-/* Set code and text, forgetting what was there. Returns code, so that a function can end with it.
- */
+/* Set code and text, replacing earlier ones. Returns code, so that a function can end with it. */
 td_result td_err_set(td_err *err, td_result code, const char *format, ...) TD_PRINTF(3, 4);
 
-/* As td_err_set(), with ": <text of os_errno>" behind; os_errno ENOSPC and EDQUOT turn TD_E_IO
+/* As td_err_set(), followed by ": <text of os_errno>"; os_errno ENOSPC and EDQUOT turn TD_E_IO
  * into TD_E_NOSPACE. Returns the code that was set. */
 td_result td_err_set_os(td_err *err, int os_errno, const char *format, ...) TD_PRINTF(3, 4);
 
-/* Put "<text>: " in front of what is there; the code stays. Returns code. */
+/* Prefix the text with "<text>: "; the code is unchanged. Returns code. */
 td_result td_err_add(td_err *err, td_result code, const char *format, ...) TD_PRINTF(3, 4);
 
-/* Hand over an error that was kept apart, hint and errno included. Returns code. */
+/* Copy an error that was kept apart, with hint and errno. Returns code. */
 td_result td_err_pass(td_err *err, td_result code, const td_err *cause);
 
 #ifdef __clang_analyzer__
-/* The analyser reads one source at a time and would follow "the error came back as TD_OK" for ever.
- */
+/* The analyser reads one source at a time and would explore "the error came back as TD_OK"
+ * without end. */
 #define td_err_set(err, code, ...)    ((void)td_err_set((err), (code), __VA_ARGS__), (code))
 #define td_err_add(err, code, ...)    ((void)td_err_add((err), (code), __VA_ARGS__), (code))
 #define td_err_pass(err, code, cause) ((void)td_err_pass((err), (code), (cause)), (code))
 #endif
 
-/* Say how to fix it, as one sentence. Replaces an earlier hint. */
+/* Set the hint: one sentence on how to fix the error. Replaces an earlier hint. */
 void td_err_hint(td_err *err, const char *format, ...) TD_PRINTF(2, 3);
 
-/* Short fixed name of a code, such as "corrupt"; valid for ever. */
+/* Short name of a code, such as "corrupt"; constant. */
 const char *td_result_name(td_result code);
 
 #ifdef __cplusplus

@@ -10,8 +10,8 @@
 
 enum { PIECE_BYTES = 8, NUMBER_BYTES = 24, WIDTH_MAX = 4096 };
 
-/* The next character of text as it is shown: its own bytes, or an escape. Sets how many bytes of
- * text it stands for; returns the size of the piece. */
+/* The next character of text, or its escape. Sets the number of bytes of text; returns the size
+ * of the output. */
 static size_t next_piece(td_bytes text, char piece[PIECE_BYTES], size_t *taken)
 {
     TD_ASSERT(text.size > 0);
@@ -26,7 +26,7 @@ static size_t next_piece(td_bytes text, char piece[PIECE_BYTES], size_t *taken)
     return size;
 }
 
-/* How many bytes from the start are shown as they are: printable ASCII, which is nearly all. */
+/* Number of leading bytes that need no escape: printable ASCII, which is nearly all. */
 static size_t plain_bytes(td_bytes text)
 {
     size_t at = 0;
@@ -78,7 +78,7 @@ td_result td_escape_append(td_buf *out, td_bytes text, td_err *err)
 
 /* ---- formats ---- */
 
-/* One conversion of a format, taken apart. */
+/* One parsed conversion of a format. */
 typedef struct conversion {
     size_t width;
     size_t precision; /* SIZE_MAX: none */
@@ -103,7 +103,7 @@ static size_t as_size(int value)
     return (size_t)value;
 }
 
-/* A value's bytes with the width's spaces (or zeros) beside them. */
+/* Append a value's bytes, padded to the width with spaces or zeros. */
 static td_result put_padded(td_buf *out, const conversion *c, td_bytes value, td_err *err)
 {
     static const char SPACES[] = "                ", ZEROS[] = "0000000000000000";
@@ -120,7 +120,7 @@ static td_result put_padded(td_buf *out, const conversion *c, td_bytes value, td
     return rc == TD_OK && !c->is_left ? td_buf_append(out, value.data, value.size, err) : rc;
 }
 
-/* The text is escaped first, so that the width is that of what is shown. */
+/* The text is escaped first, because the width counts the output. */
 static td_result put_text(td_buf *out, const conversion *c, const char *text, td_err *err)
 {
     text = text == NULL ? "(null)" : text;
@@ -152,7 +152,8 @@ static td_result put_unsigned(td_buf *out, const conversion *c, uintmax_t value,
     return put_padded(out, c, td_bytes_of(digits, (size_t)size), err);
 }
 
-/* A va_list that functions can hand on by its address: as an array it decays in parameters. */
+/* Wraps a va_list, so that functions can pass its address: as an array type it decays in
+ * parameters. */
 typedef struct value_list {
     va_list values;
 } value_list;

@@ -12,13 +12,13 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 
-/* Small pieces are gathered before XXH3 sees them: a call for each field of a record costs more
- * than hashing it. */
+/* Small pieces are gathered before XXH3 gets them: one call for each field of a record costs
+ * more than the hashing. */
 enum { GATHER_BYTES = 1024 };
 
 struct td_hasher {
     XXH3_state_t *state; /* in memory[], aligned as XXH3 needs it */
-    size_t gathered;     /* bytes in gather that the state has not seen */
+    size_t gathered;     /* bytes in gather that XXH3 has not got yet */
     unsigned char gather[GATHER_BYTES];
     unsigned char memory[];
 };
@@ -49,7 +49,7 @@ static td_hash128 canonical(XXH128_hash_t hash)
 
 uint32_t td_crc32(uint32_t crc, const void *bytes, size_t size)
 {
-    /* libdeflate starts over when it is given no buffer; an empty piece changes nothing here. */
+    /* libdeflate restarts when buffer is NULL; an empty piece changes nothing. */
     return size == 0 ? crc : libdeflate_crc32(crc, bytes, size);
 }
 
@@ -95,7 +95,7 @@ static void take_in(XXH3_state_t *state, const void *bytes, size_t size)
     TD_ASSERT(rc == XXH_OK);
 }
 
-/* What does not fit behind what is gathered already. */
+/* The piece does not fit after the gathered bytes. */
 static void update_over(td_hasher *hasher, const void *bytes, size_t size)
 {
     take_in(hasher->state, hasher->gather, hasher->gathered);
@@ -124,7 +124,7 @@ void td_hasher_update(td_hasher *hasher, const void *bytes, size_t size)
 
 td_hash128 td_hasher_digest(const td_hasher *hasher)
 {
-    XXH3_state_t state; /* the hasher's own goes on as it is */
+    XXH3_state_t state; /* the hasher's own state is unchanged */
     XXH3_copyState(&state, hasher->state);
     take_in(&state, hasher->gather, hasher->gathered);
     return canonical(XXH3_128bits_digest(&state));

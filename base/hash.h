@@ -1,4 +1,4 @@
-/* Checksums and digests, one name each, over the libraries that compute them. */
+/* Checksums and digests, over the libraries that compute them. */
 #ifndef TD_BASE_HASH_H
 #define TD_BASE_HASH_H
 
@@ -27,7 +27,7 @@ enum {
     TD_SHA256_HEX_BYTES = 65
 };
 
-/* CRC-32 (IEEE, as MCAP and gzip use it) of bytes, going on from crc; start with 0. */
+/* CRC-32 (IEEE, as in MCAP and gzip) of bytes, continued from crc; start with 0. */
 uint32_t td_crc32(uint32_t crc, const void *bytes, size_t size);
 
 /* XXH64 with seed 0. */
@@ -43,10 +43,10 @@ void td_hasher_close(td_hasher *hasher);
 /* Start over. */
 void td_hasher_reset(td_hasher *hasher);
 
-/* Take in bytes. */
+/* Add bytes. */
 void td_hasher_update(td_hasher *hasher, const void *bytes, size_t size);
 
-/* Digest of what was taken in since open or reset; the state stays and can go on. */
+/* Digest of the bytes added since open or reset; more may be added afterwards. */
 td_hash128 td_hasher_digest(const td_hasher *hasher);
 
 /* 32 hex digits, lower case, and a NUL. */
@@ -55,7 +55,7 @@ void td_hash128_hex(td_hash128 hash, char out[TD_HASH128_HEX_BYTES]);
 /* 1 if equal. */
 int td_hash128_equal(td_hash128 a, td_hash128 b);
 
-/* SHA-1 of bytes as 40 hex digits and a NUL (only to state book levels; not for security). */
+/* SHA-1 of bytes as 40 hex digits and a NUL (only for levels of books; not for security). */
 TD_MUST_USE td_result td_sha1_hex(const void *bytes, size_t size, char out[TD_SHA1_HEX_BYTES],
                                   td_err *err);
 
@@ -63,7 +63,7 @@ TD_MUST_USE td_result td_sha1_hex(const void *bytes, size_t size, char out[TD_SH
 TD_MUST_USE td_result td_hmac_sha256_hex(const void *key, size_t key_size, const void *bytes,
                                          size_t size, char out[TD_SHA256_HEX_BYTES], td_err *err);
 
-/* 1 if equal, in a time that does not depend on where they differ: for what a peer may guess at. */
+/* 1 if equal, in constant time, for values that a peer may guess. */
 int td_is_equal_secret(const void *a, const void *b, size_t size);
 
 #ifdef __cplusplus

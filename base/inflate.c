@@ -8,9 +8,9 @@
 #include "base/assert.h"
 
 enum {
-    FIRST_OUTPUT_BYTES = 64 << 10, /* most frames inflate into that, and larger ones double it */
-    /* zlib.h: 15 is the largest window; 32 more makes it detect gzip and zlib, a minus means
-     * that there is neither head nor check. */
+    FIRST_OUTPUT_BYTES = 64 << 10, /* enough for most frames; doubled for larger ones */
+    /* zlib.h: 15 is the largest window; 32 more detects gzip and zlib, a negative one means raw
+     * deflate. */
     WINDOW_ANY = 15 + 32,
     WINDOW_RAW = -15,
     WINDOW_GZIP = 15 + 16,
@@ -23,9 +23,9 @@ struct td_inflater {
     size_t padding;
     uint8_t *output;
     size_t capacity; /* of output, without the padding */
-    size_t size;     /* of what came out of the last stream */
-    int window;      /* of the last stream, as deflateInit2 takes it */
-    uint8_t surplus; /* where the byte behind a full output goes, if there is one */
+    size_t size;     /* size of the last output */
+    int window;      /* window bits of the last stream, as for deflateInit2 */
+    uint8_t surplus; /* takes the byte after a full output, if there is one */
 };
 
 td_result td_inflater_open(size_t bytes_max, size_t padding, td_inflater **out, td_err *err)
@@ -73,7 +73,7 @@ static td_result grow(td_inflater *self, td_err *err)
     return TD_OK;
 }
 
-/* Is anything left that would come out of a stream whose output is full? */
+/* 1 if a stream whose output is full would yield more. */
 static td_result at_bound(td_inflater *self, z_stream *z, td_err *err)
 {
     z->next_out = &self->surplus;
@@ -88,7 +88,7 @@ static td_result at_bound(td_inflater *self, z_stream *z, td_err *err)
                       "a compressed message that is broken at its end");
 }
 
-/* Inflate until the stream ends. *size: how much came out. */
+/* Inflate until the stream ends. *size: bytes of output. */
 static td_result run(td_inflater *self, z_stream *z, size_t *size, td_err *err)
 {
     for (*size = 0;;) {
@@ -175,7 +175,7 @@ td_result td_inflater_deflate(const td_inflater *inflater, td_bytes text, td_buf
         z.next_out = out->data + out->size;
         z.avail_out = (uInt)(out->capacity - out->size);
         int ended = deflate(&z, Z_FINISH);
-        TD_ASSERT(ended == Z_STREAM_END); /* deflateBound is enough for it in one step */
+        TD_ASSERT(ended == Z_STREAM_END); /* deflateBound guarantees that one step is enough */
         out->size += z.total_out;
     }
     deflateEnd(&z);

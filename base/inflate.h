@@ -1,6 +1,6 @@
-/* Compressed messages: gzip, zlib and raw deflate, distinguished by how they begin
- * (docs/wire.md 5.1). One whole stream in, its bytes out, never more than a bound; and the way
- * back. One thread per inflater. */
+/* Compressed messages: gzip, zlib and raw deflate, distinguished by their first bytes
+ * (docs/wire.md 5.1). Inflates one whole stream, never to more than a bound, and compresses
+ * again in the same format. One thread per inflater. */
 #ifndef TD_BASE_INFLATE_H
 #define TD_BASE_INFLATE_H
 
@@ -30,12 +30,12 @@ void td_inflater_close(td_inflater *inflater);
 TD_MUST_USE td_result td_inflater_run(td_inflater *inflater, td_bytes stream, td_bytes *out,
                                       td_err *err);
 
-/* What came out of the last stream: all of it, or what had come before it failed. The caller may
- * change it. Valid until the next call; *size may be 0. */
+/* The output of the last stream, up to the failure if it failed. The caller may change it. Valid
+ * until the next call; *size may be 0. */
 uint8_t *td_inflater_output(td_inflater *inflater, size_t *size);
 
-/* Compress text as the last stream was (gzip, zlib or raw deflate; gzip without name and time), at
- * zlib's default level, appended to out. As td_buf_reserve; TD_E_NOMEM. */
+/* Compress text in the format of the last stream (gzip, zlib or raw deflate; gzip without name
+ * and time), at zlib's default level, appended to out. As td_buf_reserve; TD_E_NOMEM. */
 TD_MUST_USE td_result td_inflater_deflate(const td_inflater *inflater, td_bytes text, td_buf *out,
                                           td_err *err);
 

@@ -141,7 +141,7 @@ td_result td_io_mkdir(td_io io, const char *path, td_err *err)
     return io.ops->mkdir(io.ctx, path, err);
 }
 
-/* Make the folder that path[0..length) names and sync the one it lies in. path is restored. */
+/* Make the folder path[0..length) and sync its parent. path is restored. */
 static td_result mkdir_and_sync_parent(td_io io, char *path, size_t length, td_err *err)
 {
     TD_ASSERT(length > 0);
@@ -155,7 +155,7 @@ static td_result mkdir_and_sync_parent(td_io io, char *path, size_t length, td_e
     return rc;
 }
 
-/* Length of the parent's path, without slashes after it; 0 if there is none to make. */
+/* Length of the parent's path without trailing slashes; 0 if there is none to make. */
 static size_t parent_length(const char *path, size_t length)
 {
     while (length > 0 && path[length - 1] != '/')
@@ -165,8 +165,8 @@ static size_t parent_length(const char *path, size_t length)
     return length;
 }
 
-/* From the inside out to the first folder whose parent is there, then back: folders above the
- * archive are not touched, they may be unreadable to us. */
+/* Go up to the first folder whose parent exists, then make folders downwards. Folders above the
+ * archive are not touched; they may be unreadable. */
 td_result td_io_mkdir_all(td_io io, const char *path, td_err *err)
 {
     char copy[LIMIT_PATH_BYTES];
@@ -227,7 +227,7 @@ td_result td_io_sync_dir(td_io io, const char *path, td_err *err)
     return io.ops->sync_dir(io.ctx, path, err);
 }
 
-/* Bytes of path up to its last '/', without it but for the root; 0 if it has none. */
+/* Bytes of path up to its last '/', without it except for the root; 0 if there is none. */
 static size_t folder_bytes(const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -357,7 +357,7 @@ td_result td_io_look_at_lock(td_io io, const char *path, td_lock_view *out, td_e
     return rc;
 }
 
-/* Another process may make or remove it between two tries. */
+/* Another process may create or remove it between two attempts. */
 static td_result open_lock_file(td_io io, const char *path, td_file **out, td_err *err)
 {
     td_result rc = TD_E_NOTFOUND;
@@ -372,8 +372,8 @@ static td_result open_lock_file(td_io io, const char *path, td_file **out, td_er
     return rc;
 }
 
-/* Empty, or what an earlier holder left that was killed, or zeros in its place after a power cut:
- * anything else is a file of another program. */
+/* The file is empty, or has the line of a holder that was killed, or zeros in its place after a
+ * power cut. Anything else is a file of another program. */
 static td_result check_lock_content(const char *path, td_file *file, td_err *err)
 {
     char text[TD_HOLDER_BYTES];
@@ -393,8 +393,8 @@ static td_result check_lock_content(const char *path, td_file *file, td_err *err
     return rc;
 }
 
-/* The lock is what counts, the line is for people: on a full disk the lock is taken without it (an
- * empty file rather than the line of an earlier holder). */
+/* The line is only informative: on a full disk the lock is taken without it (better an empty
+ * file than the line of an earlier holder). */
 static td_result write_holder(td_file *file, const char *holder, td_err *err)
 {
     char line[TD_HOLDER_BYTES];
@@ -452,7 +452,7 @@ td_result td_io_lock(td_io io, const char *path, const char *holder, td_lock **o
         rc = lock_opened(lock, holder, err);
     if (rc == TD_OK) {
         *out = lock;
-        td_err_clear(err); /* of looking for the file before it was made */
+        td_err_clear(err); /* of looking for the file before it existed */
     } else {
         free_lock(lock);
     }
@@ -468,8 +468,7 @@ void td_io_unlock(td_lock *lock)
 {
     if (lock == NULL)
         return;
-    /* The line would name a holder that has gone; if it stays, nothing reads it while the lock is
-     * free. */
+    /* A line that stays names a former holder, but is not read while the lock is free. */
     td_result emptied = td_io_truncate(lock->file, 0, NULL);
     (void)emptied;
     free_lock(lock);

@@ -22,9 +22,8 @@ extern "C" {
 typedef struct td_file td_file;
 typedef struct td_lock td_lock;
 
-/* How to open. CREATE makes the file (its folder must exist) and fails if it is there already. What
- * is opened for writing must be a regular file itself: a symbolic link is followed for reading
- * only. */
+/* How to open. CREATE makes the file (its folder must exist) and fails if it exists. For
+ * writing, path must be a regular file itself: a symbolic link is followed for reading only. */
 typedef enum td_open_mode {
     TD_OPEN_READ,           /* existing file, reading */
     TD_OPEN_CREATE,         /* new file, reading and appending */
@@ -41,8 +40,8 @@ typedef enum td_name_state {
 
 typedef enum td_entry_kind { TD_ENTRY_FILE, TD_ENTRY_DIR, TD_ENTRY_OTHER } td_entry_kind;
 
-/* Called by list for each entry of a folder, in byte order of names, "." and ".." left out.
- * Anything but TD_OK ends the listing and is its result. */
+/* Called by list for each entry of a folder except "." and "..", in byte order of names. A
+ * result other than TD_OK ends the listing, and is its result. */
 typedef td_result td_list_fn(void *user, const char *name, td_entry_kind kind, td_err *err);
 
 typedef struct td_space {
@@ -87,27 +86,27 @@ struct td_file {
     const td_io_ops *ops;
 };
 
-/* Open path. TD_E_NOTFOUND if it is not there, TD_E_INVALID if CREATE finds it there already,
- * TD_E_UNSUPPORTED for writing through a symbolic link and for what is no regular file, TD_E_IO. On
- * success *out is the caller's, for td_io_close. */
+/* Open path. TD_E_NOTFOUND if it does not exist, TD_E_INVALID if CREATE finds it,
+ * TD_E_UNSUPPORTED for writing through a symbolic link and for anything but a regular file,
+ * TD_E_IO. On success the caller owns *out, for td_io_close. */
 TD_MUST_USE td_result td_io_open(td_io io, const char *path, td_open_mode mode, td_file **out,
                                  td_err *err);
 
-/* Close; NULL is fine. What was appended and not synced may be lost by a power cut, no sooner. */
+/* Close; NULL is allowed. Appended bytes that were not synced may be lost by a power cut. */
 void td_io_close(td_file *file);
 
-/* Size in bytes now. */
+/* Present size in bytes. */
 TD_MUST_USE td_result td_io_size(td_file *file, uint64_t *out, td_err *err);
 
-/* Size of the file at path, without opening it. Fails as td_io_open for reading does: also for a
- * file that may not be read, and for what is no regular file. */
+/* Size of the file at path, without opening it. Fails as td_io_open for reading does, also for
+ * an unreadable file and for anything but a regular file. */
 TD_MUST_USE td_result td_io_size_at(td_io io, const char *path, uint64_t *out, td_err *err);
 
-/* *out: 1 if none but its owner may read or write the file. TD_E_IO. */
+/* *out: 1 if only its owner may read or write the file. TD_E_IO. */
 TD_MUST_USE td_result td_io_is_private(td_file *file, int *out, td_err *err);
 
-/* Let none but its owner look into a folder or enter it (0700). TD_E_NOTFOUND; TD_E_IO, for
- * instance if it is another user's. */
+/* Restrict a folder to its owner (0700). TD_E_NOTFOUND; TD_E_IO, for instance if it belongs to
+ * another user. */
 TD_MUST_USE td_result td_io_make_private(td_io io, const char *path, td_err *err);
 
 /* Read up to size bytes at offset at; *got < size only at the end of the file. */
@@ -118,68 +117,68 @@ TD_MUST_USE td_result td_io_read_at(td_file *file, uint64_t at, void *buf, size_
 TD_MUST_USE td_result td_io_read_exact(td_file *file, uint64_t at, void *buf, size_t size,
                                        td_err *err);
 
-/* Read a whole file into memory, with a NUL after it. *out is the caller's, to be freed, and *size
- * its size in bytes. TD_E_LIMIT if that is more than size_max, with nothing read; TD_E_TRUNCATED if
- * the file got shorter meanwhile; TD_E_NOTFOUND, TD_E_IO, TD_E_NOMEM. On failure *out is NULL. */
+/* Read a whole file into memory, with a NUL after it. The caller frees *out; *size is its size
+ * in bytes. TD_E_LIMIT if the file is larger than size_max, with nothing read; TD_E_TRUNCATED if
+ * it became shorter meanwhile; TD_E_NOTFOUND, TD_E_IO, TD_E_NOMEM. On failure *out is NULL. */
 TD_MUST_USE td_result td_io_read_file(td_io io, const char *path, size_t size_max, uint8_t **out,
                                       size_t *size, td_err *err);
 
-/* Append all bytes at the end. On failure some of them may be there: truncate to the size before,
- * or treat the file as torn. TD_E_NOSPACE, TD_E_IO. */
+/* Append all bytes at the end. On failure some of them may be written: truncate to the size
+ * before, or treat the file as torn. TD_E_NOSPACE, TD_E_IO. */
 TD_MUST_USE td_result td_io_append(td_file *file, const void *bytes, size_t size, td_err *err);
 
-/* Write size bytes at offset at once more, as they are read: so that the next sync makes them
- * durable even if an earlier one, maybe another process's, has failed, after which they may stand
- * in the cache alone. What was durable stays so whatever happens meanwhile. TD_E_TRUNCATED if the
- * file ends before; TD_E_NOMEM, TD_E_NOSPACE, TD_E_IO. */
+/* Read size bytes at offset at and write them again, so that the next sync makes them durable
+ * even if an earlier sync, maybe of another process, failed and left them in the cache alone.
+ * Durable bytes stay durable. TD_E_TRUNCATED if the file ends before; TD_E_NOMEM, TD_E_NOSPACE,
+ * TD_E_IO. */
 TD_MUST_USE td_result td_io_renew(td_file *file, uint64_t at, uint64_t size, td_err *err);
 
 /* Cut the file to size bytes. */
 TD_MUST_USE td_result td_io_truncate(td_file *file, uint64_t size, td_err *err);
 
-/* Make what was appended survive a power cut (fdatasync). After a failure nothing that was not
- * durable before may be announced as durable, ever: the kernel may have dropped the pages. */
+/* Make appended bytes survive a power cut (fdatasync). After a failure, bytes that were not
+ * durable before must never be announced as durable: the kernel may have dropped the pages. */
 TD_MUST_USE td_result td_io_sync(td_file *file, td_err *err);
 
 /* Rename within one file system, replacing to. Durable after sync_dir of both folders. */
 TD_MUST_USE td_result td_io_rename(td_io io, const char *from, const char *to, td_err *err);
 
-/* Remove a file, or a folder that is empty. TD_E_NOTFOUND if it is not there; TD_E_IO, for instance
- * if there is something in the folder. Durable after sync_dir of the folder around it. */
+/* Remove a file, or an empty folder. TD_E_NOTFOUND if it does not exist; TD_E_IO, for instance
+ * if the folder is not empty. Durable after sync_dir of the parent folder. */
 TD_MUST_USE td_result td_io_unlink(td_io io, const char *path, td_err *err);
 
-/* Make a folder, its parents must exist; one that is there already is fine. */
+/* Make a folder in an existing one; an existing folder is no error. */
 TD_MUST_USE td_result td_io_mkdir(td_io io, const char *path, td_err *err);
 
 /* Make a folder and every missing parent, syncing each parent that got a new entry. */
 TD_MUST_USE td_result td_io_mkdir_all(td_io io, const char *path, td_err *err);
 
-/* Make a folder and every missing one between root, which is there, and it; relative is its path
- * below root. Each folder that gets or has one of them is synced before anything is made in that,
- * also if it exists already: its maker may have been killed before it synced. So what is
- * synced within the folder afterwards survives a power cut. */
+/* Make a folder and every missing one between root, which exists, and it; relative is its path
+ * below root. Every folder on the way is synced before the next one is made in it, even if it
+ * existed: its maker may have been killed before syncing. So what is synced in the new folder
+ * afterwards survives a power cut. */
 TD_MUST_USE td_result td_io_mkdir_below(td_io io, const char *root, const char *relative,
                                         td_err *err);
 
-/* List a folder; see td_list_fn. TD_E_NOTFOUND if there is none. */
+/* List a folder; see td_list_fn. TD_E_NOTFOUND if it does not exist. */
 TD_MUST_USE td_result td_io_list(td_io io, const char *path, td_list_fn *fn, void *user,
                                  td_err *err);
 
 /* Make new, renamed and removed entries of a folder survive a power cut. */
 TD_MUST_USE td_result td_io_sync_dir(td_io io, const char *path, td_err *err);
 
-/* The same for the folder that path lies in: everything up to its last '/'. */
+/* The same for the folder that contains path: everything up to its last '/'. */
 TD_MUST_USE td_result td_io_sync_folder_of(td_io io, const char *path, td_err *err);
 
-/* Rename a file whose content is durable, so that this survives a power cut: the folder of to is
- * synced, then that of from, if it is another. A power cut between the two may leave both names. */
+/* Rename a file whose content is durable, and make that durable: sync the folder of to, then
+ * that of from, if it is another. A power cut between the two may leave both names. */
 TD_MUST_USE td_result td_io_publish(td_io io, const char *from, const char *to, td_err *err);
 
-/* Write a file as a whole, in the place of one that may be there: fn appends its content to
- * PATH.part, which is synced and published. So a file at path is always complete, also
- * after a power cut. mode is one of those that create. What an earlier attempt left at PATH.part is
- * removed first; after a failure it may stay. TD_E_INVALID if path is too long; what fn returns;
- * TD_E_UNSUPPORTED, TD_E_NOSPACE, TD_E_IO. */
+/* Write a whole file, replacing an existing one: fn appends its content to PATH.part, which is
+ * synced and published. So a file at path is always complete, also after a power cut. mode is
+ * one of those that create. PATH.part of an earlier attempt is removed first; it may remain
+ * after a failure. TD_E_INVALID if path is too long; what fn returns; TD_E_UNSUPPORTED,
+ * TD_E_NOSPACE, TD_E_IO. */
 typedef td_result td_write_fn(void *user, td_file *file, td_err *err);
 TD_MUST_USE td_result td_io_write_file(td_io io, const char *path, td_open_mode mode,
                                        td_write_fn *fn, void *user, td_err *err);
@@ -187,8 +186,8 @@ TD_MUST_USE td_result td_io_write_file(td_io io, const char *path, td_open_mode 
 /* Space on the file system that holds path. */
 TD_MUST_USE td_result td_io_space(td_io io, const char *path, td_space *out, td_err *err);
 
-/* Compare what path leads to now with a file that was opened by it: the name may have been removed,
- * or given to another file. TD_E_IO. */
+/* Compare the file at path now with a file that was opened by it: the name may have been
+ * removed, or given to another file. TD_E_IO. */
 TD_MUST_USE td_result td_io_look_at_name(td_io io, const char *path, td_file *file,
                                          td_name_state *out, td_err *err);
 
@@ -201,10 +200,10 @@ TD_MUST_USE td_result td_io_look_at_name(td_io io, const char *path, td_file *fi
  * td_file has it locked; TD_E_UNSUPPORTED if the file system has no locks; TD_E_IO. */
 TD_MUST_USE td_result td_io_lock_file(td_file *file, td_err *err);
 
-/* Let go of the lock; the file stays open. */
+/* Release the lock; the file stays open. */
 void td_io_unlock_file(td_file *file);
 
-/* The line of a lock file is at most so long, its NUL included. */
+/* Largest line of a lock file, with its NUL. */
 enum { TD_HOLDER_BYTES = 256 };
 
 typedef struct td_lock_view {
@@ -213,8 +212,8 @@ typedef struct td_lock_view {
                                    * has none */
 } td_lock_view;
 
-/* See whether the file at path is locked. Writes nothing, and needs the right to read only. A file
- * that is not there is not locked. TD_E_UNSUPPORTED for a symbolic link, and as above; TD_E_IO. */
+/* Check whether the file at path is locked. Writes nothing; needs only the right to read. A
+ * missing file is not locked. TD_E_UNSUPPORTED for a symbolic link, and as above; TD_E_IO. */
 TD_MUST_USE td_result td_io_look_at_lock(td_io io, const char *path, td_lock_view *out,
                                          td_err *err);
 
@@ -225,10 +224,10 @@ TD_MUST_USE td_result td_io_look_at_lock(td_io io, const char *path, td_lock_vie
 TD_MUST_USE td_result td_io_lock(td_io io, const char *path, const char *holder, td_lock **out,
                                  td_err *err);
 
-/* Whether the lock still keeps others away: they look for it by its name. TD_E_IO. */
+/* Check that the lock file still has its name, by which others find it. TD_E_IO. */
 TD_MUST_USE td_result td_io_lock_name(td_lock *lock, td_name_state *out, td_err *err);
 
-/* Take the line away and let go of the lock; NULL is fine. */
+/* Remove the line and release the lock; NULL is allowed. */
 void td_io_unlock(td_lock *lock);
 
 #ifdef __cplusplus

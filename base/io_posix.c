@@ -28,7 +28,7 @@ static posix_file *as_file(td_file *file)
     return (posix_file *)file;
 }
 
-/* An error about a path: a missing one has a code of its own, because callers act on it. */
+/* An error about a path. A missing file has a code of its own, because callers act on it. */
 static td_result path_error(td_err *err, int os_errno, const char *doing, const char *path)
 {
     if (os_errno == ENOENT || os_errno == ENOTDIR) {
@@ -48,9 +48,9 @@ static int open_again(const char *path, int flags, mode_t access)
     return fd;
 }
 
-/* O_NONBLOCK so that a foreign FIFO in an archive cannot hang us; for regular files it means
- * nothing. Only those can be read at an offset. Nothing is written through a symbolic link: it may
- * lead anywhere. */
+/* O_NONBLOCK, so that an unexpected FIFO in an archive cannot block; it has no effect on regular
+ * files, and only those are accepted. Nothing is written through a symbolic link, which may lead
+ * anywhere. */
 static td_result posix_open(void *ctx, const char *path, td_open_mode mode, td_file **out,
                             td_err *err)
 {
@@ -98,7 +98,7 @@ static td_result posix_open(void *ctx, const char *path, td_open_mode mode, td_f
 static void posix_close(td_file *base)
 {
     posix_file *file = as_file(base);
-    /* What must be durable was synced before; an error here has no consequence. */
+    /* Data that must be durable was synced before; an error here has no consequence. */
     (void)close(file->fd);
     td_free(file);
 }
@@ -203,7 +203,7 @@ static td_result overwrite_all(int fd, uint64_t at, const char *bytes, size_t si
     return TD_OK;
 }
 
-/* Linux appends with pwrite too where O_APPEND is set, so it is taken away for the time. */
+/* With O_APPEND Linux ignores the offset of pwrite, so it is cleared for the call. */
 static td_result posix_overwrite(td_file *base, uint64_t at, const void *bytes, size_t size,
                                  td_err *err)
 {
@@ -288,7 +288,7 @@ static int compare_entries(const void *a, const void *b)
     return strcmp(((const dir_entry *)a)->name, ((const dir_entry *)b)->name);
 }
 
-/* Links count as what they point to: an archive may have its bulk on another disk. */
+/* Links count as their targets: the bulk of an archive may be on another disk. */
 static td_entry_kind entry_kind(int dir_fd, const struct dirent *entry)
 {
     if (entry->d_type == DT_REG)
@@ -323,7 +323,7 @@ static td_result read_entries(DIR *dir, dir_entries *all, td_err *err)
 {
     for (;;) {
         errno = 0;
-        /* readdir is safe here: the stream is this call's own. */
+        /* readdir is safe here: the stream is local to this call. */
         const struct dirent *entry = readdir(dir); /* NOLINT(concurrency-mt-unsafe) */
         if (entry == NULL)
             return errno == 0 ? TD_OK : td_err_set_os(err, errno, "reading entries");
@@ -369,8 +369,8 @@ static td_result posix_sync_dir(void *ctx, const char *path, td_err *err)
     while (rc != 0 && errno == EINTR);
     int os_errno = rc == 0 ? 0 : errno;
     close(fd);
-    /* EINVAL: this file system has no way to sync a folder (some network ones); it is then as
-     * durable as it can be. */
+    /* EINVAL: this file system cannot sync folders (some network ones), so this is as durable as
+     * it gets. */
     if (os_errno != 0 && os_errno != EINVAL)
         return path_error(err, os_errno, "sync folder", path);
     return TD_OK;
@@ -437,7 +437,7 @@ static td_result posix_lock(td_file *base, td_err *err)
 static void posix_unlock(td_file *base)
 {
     struct flock lock = whole_file(F_UNLCK);
-    /* Nothing can be done about an error; the lock ends with the descriptor then. */
+    /* An error has no remedy; the lock ends with the descriptor then. */
     if (fcntl(as_file(base)->fd, F_OFD_SETLK, &lock) != 0)
         errno = 0;
 }
@@ -487,11 +487,11 @@ td_result io_posix_open_standard(td_err *err)
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
         if (fcntl(fd, F_GETFD) >= 0)
             continue;
-        /* Not close-on-exec: a program that replaces this one needs it as much. */
+        /* Not close-on-exec: a program started by exec needs it as well. */
         int opened = open("/dev/null", FLAGS[fd]);
         if (opened < 0)
             return td_err_set_os(err, errno, "cannot open /dev/null in place of descriptor %d", fd);
-        TD_ASSERT(opened == fd); /* the lowest that is free */
+        TD_ASSERT(opened == fd); /* the lowest free descriptor */
     }
     return TD_OK;
 }

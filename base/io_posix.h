@@ -15,9 +15,9 @@ extern "C" {
 /* The operating system's files. Has no state; may be used by any thread. */
 td_io io_posix(void);
 
-/* Open those of descriptors 0 to 2 that are closed: else the next files that are opened get these
- * numbers, and what a program prints is written into them. They become /dev/null; 0 for writing and
- * 1 for reading, so that using them is an error (EBADF) as if they were closed. To be called before
+/* Open those of descriptors 0 to 2 that are closed; otherwise files opened later get these
+ * numbers, and printed text is written into them. They become /dev/null, 0 for writing and 1 for
+ * reading, so that using them is an error (EBADF) as if they were closed. Call it before
  * anything else is opened. TD_E_IO. */
 TD_MUST_USE td_result io_posix_open_standard(td_err *err);
 

@@ -19,7 +19,7 @@ void td_log_emit(const td_log *log, td_log_level level, const char *format, ...)
     va_end(values);
     if (length < 0)
         return;
-    /* One line stays one line, whatever a peer put into the values. */
+    /* Escaping keeps one line one line, whatever a peer sent. */
     char shown[LINE_BYTES];
     (void)td_escape(td_bytes_str(line), shown, sizeof shown); /* cut if too long, as documented */
     log->fn(log->ctx, level, shown);

@@ -1,5 +1,5 @@
-/* What a library has to say to a person while it works. Libraries never print: they are given a
- * td_log, and the program that owns it decides where lines go and which are shown. */
+/* Log lines of libraries. Libraries never print: they are given a td_log, and the program that
+ * owns it decides where lines go and which are shown. */
 #ifndef TD_BASE_LOG_H
 #define TD_BASE_LOG_H
 
@@ -12,8 +12,8 @@ extern "C" {
 typedef enum td_log_level {
     TD_LOG_ERROR,   /* something was lost or cannot be done */
     TD_LOG_WARNING, /* needs attention */
-    TD_LOG_INFO,    /* what an operator needs to know */
-    TD_LOG_DEBUG,   /* for finding faults (-v) */
+    TD_LOG_INFO,    /* an operator should know */
+    TD_LOG_DEBUG,   /* for debugging (-v) */
 } td_log_level;
 
 /* Receives one line without LF, as td_escape() leaves it. Must be callable by any thread. */
@@ -22,7 +22,7 @@ typedef void td_log_fn(void *ctx, td_log_level level, const char *line);
 typedef struct td_log {
     td_log_fn *fn; /* NULL: no lines are logged */
     void *ctx;
-    td_log_level level_max; /* lines above this level are not even formatted */
+    td_log_level level_max; /* lines above this level are not formatted */
 } td_log;
 
 /* Log one line, escaped (base/escape.h) and cut at 1,024 bytes. log may be NULL. */

@@ -5,8 +5,8 @@
 #include <string.h>
 
 enum {
-    NAME_MAX = 128, /* longer names are only compared by their beginnings */
-    COMMON_MIN = 3, /* letters that a common beginning has */
+    NAME_MAX = 128, /* longer names are compared by their beginnings only */
+    COMMON_MIN = 3, /* letters of a common beginning */
     COMMON_FAR = 500,
 };
 
@@ -16,10 +16,12 @@ static unsigned least(unsigned a, unsigned b, unsigned c)
     return ab < c ? ab : c;
 }
 
-/* Edits that make one text of the other, case apart; two letters swapped are one edit. */
+/* Number of edits that turn one text into the other, ignoring case; swapping two letters is one
+ * edit. */
 static unsigned edits(td_bytes a, td_bytes b)
 {
-    unsigned rows[3][NAME_MAX + 1]; /* distances of a's first i letters; i and the two before */
+    unsigned rows[3][NAME_MAX +
+                     1]; /* distances of a's first i letters, for i and the two values before */
     for (size_t k = 0; k <= b.size; k++)
         rows[0][k] = (unsigned)k;
     for (size_t i = 1; i <= a.size; i++) {

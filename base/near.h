@@ -16,8 +16,8 @@ extern "C" {
 enum { NEAR_FAR = 1000 };
 unsigned td_near(td_bytes written, const char *name);
 
-/* The nearest names of those that were offered: nearest first, the first one offered where several
- * are equally near. Zero but for written to begin with; names are borrowed. */
+/* The nearest of the offered names: nearest first, equally near ones in the order offered.
+ * Zero-initialise except for written; names are borrowed. */
 enum { NEAR_NAMES_MAX = 3 };
 typedef struct near_search {
     td_bytes written;

@@ -45,8 +45,8 @@ uint64_t td_random_next(td_random *random)
 uint64_t td_random_below(td_random *random, uint64_t bound)
 {
     TD_ASSERT(bound > 0);
-    /* Values of the incomplete last stretch of bound are drawn again; else small results would come
-     * more often. */
+    /* Values in the incomplete last multiple of bound are drawn again; otherwise small results
+     * would be likelier. */
     uint64_t unfair = (UINT64_MAX - bound + 1) % bound;
     uint64_t value;
     do

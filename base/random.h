@@ -25,7 +25,7 @@ uint64_t td_random_next(td_random *random);
 /* Uniform in [0, bound), bound > 0, without bias. */
 uint64_t td_random_below(td_random *random, uint64_t bound);
 
-/* bytes from the operating system, for things that must not repeat over processes. */
+/* Random bytes from the operating system, for values that must differ between processes. */
 TD_MUST_USE td_result td_random_system(void *bytes, size_t size, td_err *err);
 
 #ifdef __cplusplus

@@ -52,14 +52,14 @@ struct td_ring {
     /* The producer's line. */
     _Alignas(CACHE_LINE_BYTES) _Atomic uint64_t head;
     uint64_t seen_tail;
-    size_t reserved; /* bytes the open reservation may take, header included; 0: none */
+    size_t reserved; /* largest size of the open reservation, with its header; 0: none */
 
     /* The consumer's line. */
     _Alignas(CACHE_LINE_BYTES) _Atomic uint64_t tail;
     uint64_t seen_head;
-    uint64_t peeked; /* end of what was peeked: tail <= peeked <= head */
+    uint64_t peeked; /* end of the peeked records: tail <= peeked <= head */
 
-    /* Both look at it, but it changes only around a sleep. */
+    /* Read by both, but written only around a sleep. */
     _Alignas(CACHE_LINE_BYTES) _Atomic uint64_t wake_at; /* NOBODY_WAITS, or a value of head */
     _Atomic uint32_t is_waiting;                         /* futex word */
     _Atomic uint32_t is_woken;
@@ -71,7 +71,7 @@ static size_t record_bytes(uint64_t size)
            (((size_t)size + RECORD_ALIGN_BYTES - 1) & ~(size_t)(RECORD_ALIGN_BYTES - 1));
 }
 
-/* One stretch of address space: the control page, then the same memory twice. */
+/* One range of address space: the control page, then the same memory twice. */
 static uint8_t *map_twice(int fd, size_t control, size_t capacity)
 {
     uint8_t *base = mmap(NULL, control + 2 * capacity, PROT_NONE,
@@ -135,7 +135,7 @@ void *td_ring_reserve(td_ring *ring, size_t size)
     /* relaxed: only this thread writes head. */
     uint64_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
     if (TD_UNLIKELY(ring->capacity - (head - ring->seen_tail) < need)) {
-        /* acquire: the consumer has done with what lies before this tail. */
+        /* acquire: the consumer has released the records before this tail. */
         ring->seen_tail = atomic_load_explicit(&ring->tail, memory_order_acquire);
         if (ring->capacity - (head - ring->seen_tail) < need)
             return NULL;
@@ -148,8 +148,8 @@ void *td_ring_reserve(td_ring *ring, size_t size)
 
 static void wake_sleeper(td_ring *ring)
 {
-    /* Of producer and wakers only the one that takes the 1 away makes the system call; until the
-     * sleeper runs, the producer comes by here with every record. */
+    /* Only the thread that clears the 1 makes the system call; the producer gets here with every
+     * record until the sleeper runs. */
     if (atomic_load_explicit(&ring->is_waiting, memory_order_seq_cst) == 0)
         return;
     if (atomic_exchange_explicit(&ring->is_waiting, 0, memory_order_seq_cst) == 1)
@@ -199,8 +199,8 @@ void td_ring_release(td_ring *ring)
 
 size_t td_ring_used_bytes(const td_ring *ring)
 {
-    /* Tail first: it only grows towards head, so the difference cannot be negative. A producer that
-     * has gone round meanwhile would make it too large, hence the bound. */
+    /* Tail is read first: it only grows towards head, so the difference is not negative. If the
+     * producer has lapped meanwhile the difference is too large, hence the bound. */
     uint64_t tail = atomic_load_explicit(&ring->tail, memory_order_acquire);
     uint64_t head = atomic_load_explicit(&ring->head, memory_order_acquire);
     uint64_t used = head - tail;

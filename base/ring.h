@@ -1,9 +1,9 @@
 /* A lock-free ring of byte records between one producer and one consumer thread.
  *
- * Records are contiguous in memory (the ring is mapped twice in a row, so nothing wraps) and keep
- * their order. The producer reserves, fills and commits; the consumer peeks and releases. Neither
- * waits: a full ring is the producer's decision (wait, stop reading, drop and count). Memory is
- * bounded by the capacity given at open. */
+ * Records are contiguous in memory (the ring is mapped twice in a row, so no record wraps) and
+ * keep their order. The producer reserves, fills and commits; the consumer peeks and releases.
+ * Neither waits: the producer decides what to do when the ring is full (wait, stop reading, drop
+ * and count). Memory is bounded by the capacity given at open. */
 #ifndef TD_BASE_RING_H
 #define TD_BASE_RING_H
 
@@ -23,9 +23,9 @@ typedef struct td_ring td_ring;
 TD_MUST_USE td_result td_ring_open(size_t capacity_bytes, td_ring **out, td_err *err);
 void td_ring_close(td_ring *ring);
 
-/* Producer: space for one record of at most size bytes, 8-byte aligned, valid until commit; NULL if
- * the ring has no space now. At most one reservation at a time; it may be given up by not
- * committing. */
+/* Producer: space for one record of at most size bytes, 8-byte aligned, valid until commit; NULL
+ * if the ring has no space now. At most one reservation at a time; without a commit it is
+ * abandoned. */
 void *td_ring_reserve(td_ring *ring, size_t size);
 
 /* Producer: publish the reserved record with its final size (<= the reserved one). */
@@ -34,10 +34,10 @@ void td_ring_commit(td_ring *ring, size_t size);
 /* Consumer: the oldest record, valid until release; an empty view (data NULL) if there is none. */
 td_bytes td_ring_peek(td_ring *ring);
 
-/* Consumer: give back what was peeked. */
+/* Consumer: free the peeked records. */
 void td_ring_release(td_ring *ring);
 
-/* Bytes in use, and the capacity. Any thread; a moment's value. */
+/* Bytes in use, and the capacity. Any thread; a snapshot. */
 size_t td_ring_used_bytes(const td_ring *ring);
 size_t td_ring_capacity_bytes(const td_ring *ring);
 
@@ -47,7 +47,7 @@ size_t td_ring_capacity_bytes(const td_ring *ring);
  * it a system call (a microsecond, more than a record itself). */
 void td_ring_wait_bytes(td_ring *ring, size_t bytes, uint64_t timeout_ns);
 
-/* Wake a waiting consumer without a record (to make it look at something else). Any thread. */
+/* Wake a waiting consumer without a record. Any thread. */
 void td_ring_wake(td_ring *ring);
 
 #ifdef __cplusplus

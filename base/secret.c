@@ -13,7 +13,7 @@
 
 enum { SECRET_BYTES_MAX = 64 << 20 };
 
-/* In front of what the caller gets. */
+/* Header before the caller's bytes. */
 typedef struct secret_head {
     size_t bytes; /* of the mapping */
     size_t magic;
@@ -21,8 +21,8 @@ typedef struct secret_head {
 
 #define SECRET_MAGIC ((size_t)0x53ec7e75)
 
-/* Pages of the kernel, not of malloc: its neighbours would be left out of dumps as well, and what
- * it gives back is not overwritten. td_alloc is asked first, so that tests can make it fail. */
+/* Pages of the kernel, not of malloc: malloc's neighbours would be omitted from dumps too, and
+ * its freed memory is not overwritten. td_alloc is called first, so that tests can make it fail. */
 void *td_secret_alloc(size_t size)
 {
     TD_ASSERT(size <= SECRET_BYTES_MAX);
@@ -34,7 +34,7 @@ void *td_secret_alloc(size_t size)
     void *pages = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (pages == MAP_FAILED)
         return NULL;
-    /* Advice that an old kernel does not know costs only the second of two safeguards. */
+    /* On an old kernel without this advice only the second of two safeguards is missing. */
     (void)madvise(pages, bytes, MADV_DONTDUMP);
     secret_head *head = pages;
     *head = (secret_head){.bytes = bytes, .magic = SECRET_MAGIC};

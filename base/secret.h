@@ -1,5 +1,5 @@
-/* Memory for keys, passwords and signatures: in pages of its own that a core dump leaves out, and
- * overwritten before it is given back. And what a process does that holds any. */
+/* Memory for keys, passwords and signatures: in pages of its own that core dumps omit,
+ * overwritten before it is freed. And hardening of a process that holds secrets. */
 #ifndef TD_BASE_SECRET_H
 #define TD_BASE_SECRET_H
 
@@ -20,9 +20,9 @@ void td_secret_free(void *memory);
 /* A copy of size bytes with a NUL after them; NULL: no memory. For td_secret_free. */
 char *td_secret_copy(const char *text, size_t size);
 
-/* No core dump of this process from now on (prctl PR_SET_DUMPABLE, and RLIMIT_CORE for kernels that
- * write files): copies of a secret also stand in the environment, in requests and inside of TLS. As
- * a consequence other processes of the same user may not attach to it or read its /proc entries.
+/* Disable core dumps of this process (prctl PR_SET_DUMPABLE, and RLIMIT_CORE for kernels that
+ * write files): copies of secrets are also in the environment, in requests and inside TLS. As a
+ * consequence other processes of the same user cannot attach to it or read its /proc entries.
  * TD_E_IO. */
 TD_MUST_USE td_result td_secret_forbid_core_dumps(td_err *err);
 

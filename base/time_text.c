@@ -12,7 +12,7 @@ enum {
     SECONDS_PER_DAY = 86400,
     DATE_CHARS = 10, /* 2021-04-17 */
     NANO_DIGITS = 9,
-    FRACTION_DIGITS = 18, /* of a duration: more could not change a nanosecond of a day */
+    FRACTION_DIGITS = 18, /* of a duration: more cannot change a nanosecond of a day */
 };
 
 static const char TIME_FORMS[] = "expected RFC 3339 (2021-04-17T16:43:05Z; UTC without a zone), a "
@@ -77,7 +77,7 @@ static unsigned days_in_month(unsigned year, unsigned month)
     return DAYS[month - 1] + (month == 2 && is_leap ? 1u : 0u);
 }
 
-/* A place in a text; every take_ function moves on only if it finds what it looks for. */
+/* A position in a text; every take_ function advances only if it finds its item. */
 typedef struct text_cursor {
     const uint8_t *p;
     const uint8_t *end;
@@ -96,7 +96,7 @@ static int take_char(text_cursor *at, const char *any_of)
     return 1;
 }
 
-/* Just so many digits. */
+/* Take exactly so many digits. */
 static int take_number(text_cursor *at, unsigned digits, unsigned *out)
 {
     if ((size_t)(at->end - at->p) < digits)
@@ -129,7 +129,7 @@ static int take_clock(text_cursor *at, civil_time *out)
            out->second < 60;
 }
 
-/* ".5" up to nine digits, in ns; nothing there is 0 ns. */
+/* Take ".5", up to nine digits, as ns; 0 ns if there is none. */
 static int take_fraction(text_cursor *at, uint64_t *ns)
 {
     *ns = 0;
@@ -144,7 +144,7 @@ static int take_fraction(text_cursor *at, uint64_t *ns)
     return at->p > first;
 }
 
-/* "Z" or "+08:00", in seconds east of Greenwich. */
+/* Take "Z" or "+08:00" as seconds east of Greenwich. */
 static int take_offset(text_cursor *at, int64_t *seconds)
 {
     *seconds = 0;
@@ -214,8 +214,8 @@ static td_result parse_date(td_bytes text, td_date_edge edge, uint64_t *ns, td_e
     return time_to_ns((int64_t)(days * SECONDS_PER_DAY), 0, ns) ? TD_OK : not_a_time(err, text);
 }
 
-/* Units by magnitude: what is below 10^11 are seconds (until the year 5138), below 10^14
- * milliseconds (from 1973 on), below 10^17 microseconds, and nanoseconds above. */
+/* The magnitude determines the unit: below 10^11 seconds (until the year 5138), below 10^14
+ * milliseconds (from 1973), below 10^17 microseconds, else nanoseconds. */
 static td_result parse_epoch(td_bytes text, uint64_t *ns, td_err *err)
 {
     uint64_t value = 0;
@@ -407,7 +407,7 @@ void td_duration_format(uint64_t ns, char out[TD_TIME_TEXT_BYTES])
         format_tenths(ns * 10, "ns", out);
         return;
     }
-    /* A unit is left for the next one only after rounding: 59.96 s is "1 m", not "60 s". */
+    /* Rounding comes before the choice of the unit: 59.96 s is "1 m", not "60 s". */
     for (size_t i = 1; i < 4; i++) {
         uint64_t tenth = UNITS[i].ns / 10;
         uint64_t tenths = ns / tenth + (ns % tenth >= tenth / 2);

@@ -1,5 +1,5 @@
-/* Times and durations as people write them. The grammar of every TIME and DURATION on a command
- * line and in a configuration. All times are ns since 1970-01-01 UTC, proleptic Gregorian. */
+/* Times and durations as text: the grammar of every TIME and DURATION on a command line and in a
+ * configuration. All times are ns since 1970-01-01 UTC, proleptic Gregorian. */
 #ifndef TD_BASE_TIME_TEXT_H
 #define TD_BASE_TIME_TEXT_H
 
@@ -36,7 +36,7 @@ typedef struct td_time_spec {
 TD_MUST_USE td_result td_time_parse(const char *text, uint64_t now_ns, td_date_edge edge,
                                     td_time_spec *out, td_err *err);
 
-/* Parse RFC 3339 as exchanges print it: 0 to 9 fractional digits, "Z" or an offset. */
+/* Parse RFC 3339 as exchanges write it: 0 to 9 fractional digits, "Z" or an offset. */
 TD_MUST_USE td_result td_time_parse_rfc3339(td_bytes text, uint64_t *ns, td_err *err);
 
 /* Parse a DURATION: a number (fraction allowed) and ns, us, ms, s, m, h or d: "200ms", "1.5h". */

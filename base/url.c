@@ -26,7 +26,7 @@ static td_bytes between(const uint8_t *begin, const uint8_t *end)
     return td_bytes_of(begin, (size_t)(end - begin));
 }
 
-/* The first of these bytes, or the end. */
+/* Position of the first of these bytes, or the end. */
 static const uint8_t *find_any(const uint8_t *at, const uint8_t *end, const char *bytes)
 {
     while (at < end && (*at == '\0' || strchr(bytes, *at) == NULL))
@@ -91,7 +91,7 @@ td_url td_url_split(td_bytes text)
             url.scheme = between(begin, colon);
             begin = colon + 3;
         }
-        /* A password is found after any number of slashes. */
+        /* Any number of slashes may precede a password. */
         for (user_begin = colon + 1; user_begin < end && *user_begin == '/';)
             user_begin++;
     }
@@ -159,7 +159,7 @@ static td_result take_host(const td_url *url, char host[TD_HOST_BYTES], td_bytes
     return TD_OK;
 }
 
-/* Takes ":PORT" off the front of what follows a host. */
+/* Take ":PORT" from the front of the text after a host. */
 static td_result take_port(td_bytes *rest, uint16_t *port, td_err *err)
 {
     TD_ASSERT(rest->size > 0 && rest->data[0] == ':');

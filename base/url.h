@@ -1,4 +1,4 @@
-/* Taking URLs apart: of WebSocket and HTTP servers, and of proxies. Pure; any thread. */
+/* Parsing of URLs: of WebSocket and HTTP servers, and of proxies. Pure; any thread. */
 #ifndef TD_BASE_URL_H
 #define TD_BASE_URL_H
 
@@ -14,8 +14,7 @@ extern "C" {
 
 /* ---- parts ---- */
 
-/* The parts of a URL, as they are written there (%XX for characters). Each is a view into it; one
- * that the URL does not have is empty. */
+/* The parts of a URL as written (%XX for characters), as views into it. A missing part is empty. */
 typedef struct td_url {
     td_bytes scheme;    /* before "://" */
     td_bytes user;      /* user-info, "user:password" */
@@ -26,15 +25,15 @@ typedef struct td_url {
     td_bytes query;     /* after '?', without the fragment; data is NULL if there is no '?' */
 } td_url;
 
-/* Split any text. Nothing is checked, so that also a malformed URL has its parts: a password may
+/* Split any text. Nothing is checked, so that a malformed URL has parts too: a password may
  * contain '/' or '?', and a URL without "://" begins with its authority. */
 td_url td_url_split(td_bytes url);
 
 /* A URL without its query and its fragment. */
 td_bytes td_url_without_query(td_bytes url);
 
-/* Take the next NAME=VALUE off the front of a query; what has no '=' is skipped, and a fragment is
- * read as more of the query. 0: none is left. */
+/* Take the next NAME=VALUE from the front of a query; items without '=' are skipped, and a
+ * fragment counts as part of the query. 0: none is left. */
 int td_url_next_param(td_bytes *query, td_bytes *name, td_bytes *value);
 
 /* ---- servers ---- */
@@ -68,18 +67,19 @@ unsigned td_address_version(const char *text);
 
 /* ---- secrets ---- */
 
-/* The next value in a URL that must not be recorded: the password of its user-info (all of it, if
- * it has no ':'), or an API key, a signature or a token of its query. *at is where to look on from,
- * 0 at first. 0: none is left. *out is part of url, as it is written there (%XX for characters). */
+/* The next value in a URL that must not be recorded: the password of its user-info (all of it,
+ * if it has no ':'), or an API key, a signature or a token of its query. *at is the position to
+ * continue from, 0 at first. 0: none is left. *out is part of url, as written (%XX for
+ * characters). */
 int td_url_next_secret(td_bytes url, size_t *at, td_bytes *out);
 
-/* Overwrite by '*', in place and in the same length, what must neither be shown nor recorded: the
- * user-info, and the values of such members of the query. Everything that shows or records a URL,
- * or a proxy, goes through here; any text will do, also one that is no URL. */
+/* Overwrite with '*', in place and in the same length, what must neither be shown nor recorded:
+ * the user-info, and the values of such members of the query. Everything that shows or records a
+ * URL or a proxy uses this; any text is allowed. */
 void td_url_hide(char *url);
 
-/* A copy of url (or of any text) in out, of out_bytes, as td_url_hide leaves it; of one that does
- * not fit only its size, for what is secret may lie across the end. Returns out. */
+/* Copy url (or any text) to out, of out_bytes, hidden as by td_url_hide; a text that does not
+ * fit is replaced by its size, because a secret may lie across the cut. Returns out. */
 const char *td_url_shown(const char *url, char *out, size_t out_bytes);
 
 /* The same without query and fragment, for errors and events. Returns out. */

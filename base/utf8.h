@@ -1,4 +1,4 @@
-/* UTF-8, as far as JSON and screens need it. Pure functions; any thread. */
+/* UTF-8 for JSON and screens. Pure functions; any thread. */
 #ifndef TD_BASE_UTF8_H
 #define TD_BASE_UTF8_H
 

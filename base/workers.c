@@ -9,8 +9,8 @@
 #include "base/assert.h"
 #include "base/limits.h"
 
-/* One mutex guards everything below it: a job is a chunk's worth of work (a millisecond), so the
- * lock is not what limits. */
+/* One mutex guards everything below it: a job is a chunk of work (a millisecond), so contention
+ * is low. */
 struct td_workers {
     pthread_t threads[LIMIT_THREADS];
     unsigned thread_count;
@@ -64,7 +64,7 @@ static void *worker_main(void *arg)
 
 static int start_threads(td_workers *pool, unsigned count)
 {
-    /* Signals are the main thread's: a worker must not take one away from it. */
+    /* Signals are for the main thread: workers block them. */
     sigset_t all;
     sigset_t before;
     sigfillset(&all);

@@ -1,6 +1,6 @@
-/* A fixed set of threads that take jobs in order of submission. For work that is split by chunk or
- * by channel; results are collected by the submitter in its own order, so thread counts change
- * nothing but speed. */
+/* A fixed set of threads that take jobs in order of submission, for work that is split by chunk
+ * or by channel. The submitter collects results in its own order, so the number of threads
+ * changes only speed. */
 #ifndef TD_BASE_WORKERS_H
 #define TD_BASE_WORKERS_H
 
@@ -34,7 +34,7 @@ void td_workers_submit(td_workers *workers, td_job *job);
 /* Block until the job has run. */
 void td_workers_wait(td_workers *workers, td_job *job);
 
-/* The most threads that were busy at one moment so far (shows that work really is parallel). */
+/* Most threads that were busy at the same time so far; shows that work is parallel. */
 unsigned td_workers_busy_max(td_workers *workers);
 
 /* Cores that this process may use, at least 1. */
