@@ -8,7 +8,6 @@
 #include "base/hash.h"
 #include "cli/version.h"
 #include "archive/read_plan.h"
-#include "archive/archive_segment.h"
 #include "format/segment_index.h"
 #include "json/json_write.h"
 #include "archive/gap.h"
@@ -129,44 +128,37 @@ static td_result hash_file(archive *from, const char *path, char out[TD_HASH128_
 static td_result write_segment(export_manifest *manifest, archive *from,
                                const planned_segment *segment, uint64_t before, td_err *err)
 {
-    segment_index index;
+    const segment_index *index = segment->index;
     char hash[TD_HASH128_HEX_BYTES] = "";
     td_result rc =
-        archive_read_index(from, segment->index->path,
-                           segment->index->is_open ? INDEX_FULL : INDEX_SUMMARY, &index, err);
-    if (rc != TD_OK)
-        return td_err_add(err, rc, "segment %s", segment->index->path);
-    if (index.chain_hex[0] == '\0')
-        rc = hash_file(from, segment->path, hash, err);
+        index->chain_hex[0] == '\0' ? hash_file(from, segment->path, hash, err) : TD_OK;
     json_writer json;
     if (rc == TD_OK)
         rc = begin_element(manifest, before, &json, err);
-    if (rc != TD_OK) {
-        segment_index_fini(&index);
+    if (rc != TD_OK)
         return rc;
-    }
     json_write_object_begin(&json);
-    json_write_member_text(&json, "name", segment->index->path);
-    json_write_member_text(&json, "feed", segment->index->feed);
-    json_write_member_u64(&json, "first_ns", segment->index->first_ns);
-    json_write_member_u64(&json, "last_ns", segment->index->last_ns);
-    json_write_member_u64(&json, "bytes", index.file_bytes);
-    if (index.chain_hex[0] != '\0')
-        json_write_member_text(&json, "chain", index.chain_hex);
+    json_write_member_text(&json, "name", index->path);
+    json_write_member_text(&json, "feed", index->feed);
+    json_write_member_u64(&json, "first_ns", index->first_ns);
+    json_write_member_u64(&json, "last_ns", index->last_ns);
+    json_write_member_u64(&json, "bytes", index->file_bytes);
+    if (index->chain_hex[0] != '\0')
+        json_write_member_text(&json, "chain", index->chain_hex);
     else
         json_write_member_text(&json, "xxh3_128", hash);
     json_write_object_end(&json);
-    segment_index_fini(&index);
     return end_value(manifest, &json, err);
 }
 
-/* From the archive's plan: the very segments that the tape reads. */
+/* The segments that the tape reads. Quiet: its own plan logs what cannot be read. */
 static td_result write_segments(export_manifest *manifest, archive *from, const selection *wanted,
                                 selection_window window, td_err *err)
 {
     TD_ASSERT(window.from_ns < window.to_ns);
     selection copy = *wanted;
-    const read_query query = selection_query(&copy, window);
+    read_query query = selection_query(&copy, window);
+    query.is_quiet = 1;
     read_plan *plan = NULL;
     td_result rc = read_plan_open(from, &query, &plan, err);
     if (rc == TD_OK)
