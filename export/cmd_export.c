@@ -1,11 +1,13 @@
 #include "export/cmd_export.h"
 
 #include <inttypes.h>
-#include <stdatomic.h>
+#include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/attr.h"
 #include "base/clock.h"
 #include "base/io_posix.h"
 #include "base/time_text.h"
@@ -14,7 +16,7 @@
 #include "cli/report.h"
 #include "cli/stop_signal.h"
 #include "cli/units.h"
-#include "archive/reindex.h"
+#include "archive/ledger.h"
 #include "export/export.h"
 #include "play/source.h"
 
@@ -26,68 +28,117 @@ typedef struct export_flags {
     uint8_t is_forced;
 } export_flags;
 
-enum { NO_FORMAT = -1 };
+enum { NO_FORMAT = -1, FORMATS_MAX = 8 };
 
-static const option_row EXPORT_ROWS[] = {
-    {.long_name = "format",
-     .type = OPTION_ENUM,
-     .offset = offsetof(export_flags, format),
-     .metavar = "NAME",
-     .help = "tardis-csv: CSV files as Tardis publishes them, one a day, type and symbol\n"
-             "jsonl: JSON lines, one typed message a line, one file a day",
-     .choices = EXPORT_FORMAT_NAMES},
-    {.long_name = "out",
-     .type = OPTION_TEXT,
-     .offset = offsetof(export_flags, out),
-     .metavar = "DIR",
-     .help = "folder for the files and their MANIFEST.json; made if it is missing"},
-    {.long_name = "type",
-     .type = OPTION_LIST,
-     .offset = offsetof(export_flags, types),
-     .metavar = "NAME",
-     .choices = EXPORT_TYPE_NAMES,
-     .help = "only this type of the format (may be repeated; default: all of them):\n"
-             "trades, incremental_book_L2 of tardis-csv, messages of jsonl"},
-    {.long_name = "depth",
-     .type = OPTION_UINT,
-     .offset = offsetof(export_flags, depth),
-     .metavar = "N",
-     .help = "take books from the topic with so many levels a side, not from the usual one",
-     .min = 1,
-     .max = LIMIT_BOOK_LEVELS},
-    {.long_name = "force",
-     .type = OPTION_FLAG,
-     .offset = offsetof(export_flags, is_forced),
-     .help = "replace files of an earlier export"},
-};
+enum { ROW_FORMAT, ROW_OUT, ROW_TYPE, ROW_DEPTH, ROW_FORCE, ROW_COUNT };
+
+/* The verb's options. What formats and types there are comes from their table. */
+typedef struct export_rows {
+    option_row rows[ROW_COUNT];
+    const char *formats[FORMATS_MAX + 1];
+    const char *types[FORMATS_MAX * EXPORT_TYPES_MAX + 1];
+    char format_help[1024];
+    char type_help[512];
+} export_rows;
 
 /* Everything of one run of the verb. */
 typedef struct export_command {
     reporter *report;
-    archive_choice archive_options;
-    selection_options selecting;
+    play_source source;
     threads_options threads;
     talk_options talk;
     export_flags flags;
+    export_rows options;
 
     td_clock clock;
     td_log log;
-    atomic_int is_stopped; /* set by the signals' thread */
+    stop_signal *signals;
     progress_line progress;
     export_spec spec;
-    archive *archive;
     gap_list gaps;
 } export_command;
 
 /* ---- the command line ---- */
+
+static void add_text(char *text, size_t text_bytes, const char *format, ...) TD_PRINTF(3, 4);
+static void add_text(char *text, size_t text_bytes, const char *format, ...)
+{
+    va_list args;
+    size_t used = strlen(text);
+    va_start(args, format);
+    int size = vsnprintf(text + used, text_bytes - used, format, args);
+    va_end(args);
+    TD_ASSERT(size >= 0);
+    TD_ASSERT((size_t)size < text_bytes - used);
+}
+
+static void describe_formats(export_rows *options)
+{
+    size_t count = 0;
+    size_t type_count = 0;
+    const export_format *const *formats = export_format_table(&count);
+    TD_ASSERT(count <= FORMATS_MAX);
+    add_text(options->type_help, sizeof options->type_help, "%s",
+             "only this type of the format (may be repeated; default: all of them):\n");
+    for (size_t i = 0; i < count; i++) {
+        const export_format *format = formats[i];
+        options->formats[i] = format->name;
+        add_text(options->format_help, sizeof options->format_help, "%s%s: %s", i == 0 ? "" : "\n",
+                 format->name, format->summary);
+        for (size_t k = 0; k < export_type_count(format); k++) {
+            options->types[type_count] = format->types[k].name;
+            add_text(options->type_help, sizeof options->type_help, "%s%s",
+                     type_count++ == 0 ? "" : ", ", format->types[k].name);
+        }
+        add_text(options->type_help, sizeof options->type_help, " of %s", format->name);
+    }
+}
+
+static void make_rows(export_rows *options)
+{
+    describe_formats(options);
+    options->rows[ROW_FORMAT] = (option_row){.long_name = "format",
+                                             .type = OPTION_ENUM,
+                                             .offset = offsetof(export_flags, format),
+                                             .metavar = "NAME",
+                                             .help = options->format_help,
+                                             .choices = options->formats};
+    options->rows[ROW_OUT] =
+        (option_row){.long_name = "out",
+                     .type = OPTION_TEXT,
+                     .offset = offsetof(export_flags, out),
+                     .metavar = "DIR",
+                     .help = "folder for the files and their MANIFEST.json; made if it is missing"};
+    options->rows[ROW_TYPE] = (option_row){.long_name = "type",
+                                           .type = OPTION_LIST,
+                                           .offset = offsetof(export_flags, types),
+                                           .metavar = "NAME",
+                                           .help = options->type_help,
+                                           .choices = options->types};
+    options->rows[ROW_DEPTH] = (option_row){
+        .long_name = "depth",
+        .type = OPTION_UINT,
+        .offset = offsetof(export_flags, depth),
+        .metavar = "N",
+        .help = "take books from the topic with so many levels a side, not from the usual one",
+        .min = 1,
+        .max = LIMIT_BOOK_LEVELS};
+    options->rows[ROW_FORCE] = (option_row){.long_name = "force",
+                                            .type = OPTION_FLAG,
+                                            .offset = offsetof(export_flags, is_forced),
+                                            .help = "replace files of an earlier export"};
+}
 
 static td_result read_format(export_command *command, td_err *err)
 {
     size_t count = 0;
     const export_format *const *formats = export_format_table(&count);
     if (command->flags.format == NO_FORMAT) {
+        char names[256] = "";
+        for (size_t i = 0; i < count; i++)
+            add_text(names, sizeof names, "%s--format %s", i == 0 ? "" : " or ", formats[i]->name);
         td_err_set(err, TD_E_INVALID, "no format is given");
-        td_err_hint(err, "give --format %s or --format %s", formats[0]->name, formats[1]->name);
+        td_err_hint(err, "give %s", names);
         return TD_E_INVALID;
     }
     TD_ASSERT((size_t)command->flags.format < count);
@@ -95,22 +146,26 @@ static td_result read_format(export_command *command, td_err *err)
     return TD_OK;
 }
 
-/* Without --type all types of the format; a depth without a book is a mistake, so it is refused. */
+/* Without --type all types of the format. A depth without a book is an error. */
 static td_result read_types(export_command *command, td_err *err)
 {
     const export_format *format = command->spec.format;
     TD_ASSERT(format != NULL);
     const export_type **types = command->spec.types;
+    int has_books = 0;
     for (size_t i = 0; i < command->flags.types.count; i++) {
         const export_type *type;
         td_result rc = export_type_find(format, command->flags.types.items[i], &type, err);
         if (rc != TD_OK)
             return td_err_add(err, rc, "--type");
-        types[type->id] = type;
+        types[type - format->types] = type;
     }
-    for (size_t i = 0; command->flags.types.count == 0 && i < export_type_count(format); i++)
-        types[format->types[i].id] = &format->types[i];
-    if (command->flags.depth != 0 && types[EXPORT_BOOK_CHANGES] == NULL)
+    for (size_t i = 0; i < export_type_count(format); i++) {
+        if (command->flags.types.count == 0)
+            types[i] = &format->types[i];
+        has_books |= types[i] != NULL && types[i]->has_books;
+    }
+    if (command->flags.depth != 0 && !has_books)
         return td_err_set(err, TD_E_INVALID, "--depth: no books are asked for");
     command->spec.depth = (uint32_t)command->flags.depth;
     return TD_OK;
@@ -131,13 +186,6 @@ static td_result read_flags(export_command *command, td_err *err)
 
 /* ---- the run ---- */
 
-static void on_stop(void *user)
-{
-    export_command *command = user;
-    /* only a flag: nothing that was written before it is read through it */
-    atomic_store_explicit(&command->is_stopped, 1, memory_order_relaxed);
-}
-
 /* Called a few times a second; also where a signal is noticed. */
 static int on_progress(void *user, const char *phase, uint64_t frames, uint64_t recv_ns)
 {
@@ -150,7 +198,7 @@ static int on_progress(void *user, const char *phase, uint64_t frames, uint64_t 
         progress_show(&command->progress, now_ns, "%s  %s  %s", phase, when,
                       format_counted(frames, "frame").text);
     }
-    return atomic_load_explicit(&command->is_stopped, memory_order_relaxed);
+    return stop_signal_came(command->signals);
 }
 
 /* The archive, its ledger, the export; *status as its findings say. */
@@ -159,17 +207,15 @@ static td_result run(export_command *command, exit_code *status, td_err *err)
     static const exit_code STATUS[] = {[REPLAY_COMPLETE] = EXIT_CODE_DONE,
                                        [REPLAY_INCOMPLETE] = EXIT_CODE_DIFFERS,
                                        [REPLAY_DAMAGED] = EXIT_CODE_DAMAGE};
-    td_result rc =
-        source_open_archive(&command->archive_options, &command->log, &command->archive, err);
+    td_result rc = play_source_open(&command->source, &command->log, err);
     if (rc == TD_OK) /* all of it: a gap before the selection matters to books that are older */
-        rc = archive_gaps(command->archive, &command->gaps, err);
+        rc = archive_gaps(command->source.archive, &command->gaps, err);
     if (rc != TD_OK)
         return rc;
     TD_ASSERT(command->flags.out != NULL);
-    const selection wanted = source_selection(&command->selecting);
     const export_options options = {.spec = &command->spec,
-                                    .archive = command->archive,
-                                    .wanted = &wanted,
+                                    .archive = command->source.archive,
+                                    .wanted = &command->source.wanted,
                                     .gaps = &command->gaps,
                                     .io = io_posix(),
                                     .folder = command->flags.out,
@@ -204,14 +250,12 @@ static exit_code run_stoppable(export_command *command)
     td_err err;
     td_err_clear(&err);
     stop_signal_block();
-    stop_signal *signals = NULL;
-    td_result rc =
-        stop_signal_open(&(stop_signal_calls){.stop = on_stop, .user = command}, &signals, &err);
+    td_result rc = stop_signal_open(&(stop_signal_calls){.user = NULL}, &command->signals, &err);
     if (rc == TD_OK)
         rc = run(command, &status, &err);
     gap_list_fini(&command->gaps);
-    archive_close(command->archive);
-    stop_signal_close(signals);
+    play_source_close(&command->source);
+    stop_signal_close(command->signals);
     return rc == TD_OK ? status : report_error(command->report, &err);
 }
 
@@ -219,10 +263,11 @@ exit_code cmd_export(const verb_context *context, int argc, char **argv)
 {
     export_command command = {
         .report = context->report, .clock = clock_real(), .flags = {.format = NO_FORMAT}};
+    make_rows(&command.options);
     const option_group groups[] = {
-        option_group_archive(&command.archive_options),
-        {"Export", EXPORT_ROWS, sizeof EXPORT_ROWS / sizeof *EXPORT_ROWS, &command.flags},
-        option_group_selection(&command.selecting),
+        option_group_archive(&command.source.choice),
+        {"Export", command.options.rows, ROW_COUNT, &command.flags},
+        option_group_selection(&command.source.selecting),
         option_group_threads(&command.threads),
         option_group_talk(&command.talk),
     };

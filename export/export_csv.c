@@ -1,5 +1,3 @@
-#include "export/export_csv.h"
-
 #include <string.h>
 
 #include "base/alloc.h"
@@ -10,6 +8,9 @@
 #include "export/export_reader.h"
 #include "export/export_rows.h"
 #include "export/export_writer.h"
+
+/* The types, as EXPORT_TARDIS_CSV lists them. */
+enum { TRADES, BOOK_CHANGES };
 
 /* The book of a series; export_series.user. */
 typedef struct csv_book {
@@ -62,12 +63,12 @@ static export_place place(const export_spec *spec, const tape_channel *channel)
         to.use = EXPORT_USE_FOREIGN;
     } else if (channel->role == ROLE_UNKNOWN) {
         to.use = EXPORT_USE_BY_FRAME;
-    } else if (row != NULL && row->type == MSG_TRADE && spec->types[EXPORT_TRADES] != NULL) {
-        to.type = spec->types[EXPORT_TRADES];
+    } else if (row != NULL && row->type == MSG_TRADE && spec->types[TRADES] != NULL) {
+        to.type = spec->types[TRADES];
         to.use = export_entries_have_symbols(row) ? EXPORT_USE_BY_FRAME : EXPORT_USE_FILE;
-    } else if (row != NULL && spec->types[EXPORT_BOOK_CHANGES] != NULL &&
+    } else if (row != NULL && spec->types[BOOK_CHANGES] != NULL &&
                export_is_book_topic(row, spec->depth)) {
-        to.type = spec->types[EXPORT_BOOK_CHANGES];
+        to.type = spec->types[BOOK_CHANGES];
         to.use = EXPORT_USE_FILE;
     }
     return to;
@@ -102,7 +103,7 @@ static td_result make_route(export_csv *csv, const tape_frame *frame, csv_route 
     td_bytes symbol = td_bytes_str(frame->channel->info.symbol);
     td_result rc =
         export_series_of(&csv->days.series, &to->place, symbol, &to->series, &to->refusal, err);
-    return rc == TD_OK && to->series != NULL && to->place.type->id == EXPORT_BOOK_CHANGES
+    return rc == TD_OK && to->series != NULL && to->place.type->has_books
                ? choose_book(csv, frame, to, err)
                : rc;
 }
@@ -133,7 +134,7 @@ static export_cells cells_of(const export_series *series, const tape_frame *fram
 static td_result write_trade(export_csv *csv, export_series *series, const tape_frame *frame,
                              const message *m, size_t index, td_err *err)
 {
-    TD_ASSERT(series->type->id == EXPORT_TRADES);
+    TD_ASSERT(!series->type->has_books);
     const export_cells cells = cells_of(series, frame, m);
     int is_id_cut = 0;
     td_buf_clear(&csv->rows);
@@ -381,9 +382,9 @@ const export_format EXPORT_TARDIS_CSV = {
     .suffix = ".csv.gz",
     .packing = EXPORT_GZIP,
     .reads = TAPE_READS_MESSAGES,
-    .types = {{EXPORT_TRADES, "trades", COLUMNS_START "id,side,price,amount\n"},
-              {EXPORT_BOOK_CHANGES, "incremental_book_L2",
-               COLUMNS_START "is_snapshot,side,price,amount\n"}},
+    .types = {[TRADES] = {"trades", COLUMNS_START "id,side,price,amount\n", 0},
+              [BOOK_CHANGES] = {"incremental_book_L2",
+                                COLUMNS_START "is_snapshot,side,price,amount\n", 1}},
     .place = place,
     .open = open_csv,
     .close = close_csv,

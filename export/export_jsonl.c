@@ -1,5 +1,3 @@
-#include "export/export_jsonl.h"
-
 #include <stdlib.h>
 #include <string.h>
 
@@ -239,7 +237,7 @@ static void close_jsonl(void *writer)
 static export_place place(const export_spec *spec, const tape_channel *channel)
 {
     (void)channel;
-    return (export_place){EXPORT_USE_FILE, spec->types[EXPORT_MESSAGES], NULL};
+    return (export_place){EXPORT_USE_FILE, spec->types[0], NULL};
 }
 
 static td_result open_jsonl(const export_job *job, sink *out, td_err *err)
@@ -254,7 +252,7 @@ static td_result open_jsonl(const export_job *job, sink *out, td_err *err)
         return td_err_set(err, TD_E_NOMEM, "no memory for a writer");
     made->job = *job;
     export_days_init(&made->days, &made->job);
-    const export_place everything = {.type = job->spec->types[EXPORT_MESSAGES]};
+    const export_place everything = {.type = job->spec->types[0]};
     const char *refusal = NULL;
     td_result rc = export_series_of(&made->days.series, &everything, td_bytes_str(""),
                                     &made->series, &refusal, err);
@@ -272,12 +270,12 @@ static td_result open_jsonl(const export_job *job, sink *out, td_err *err)
 
 const export_format EXPORT_JSONL = {
     .name = "jsonl",
-    .summary = "JSON lines, one typed message a line, all feeds in one stream, one file a day",
+    .summary = "JSON lines, one typed message a line, one file a day",
     .suffix = ".jsonl",
     .packing = EXPORT_PLAIN,
     .wants_events = 1,
     .reads = TAPE_READS_ALL,
-    .types = {{EXPORT_MESSAGES, "messages", ""}},
+    .types = {{"messages", "", 0}},
     .place = place,
     .open = open_jsonl,
     .close = close_jsonl,

@@ -15,30 +15,20 @@ typedef struct late_feed {
 } late_feed;
 
 struct export_lateness {
-    event_reader *reader;
     late_feed *feeds; /* those of which an event spoke */
     size_t count;
 };
 
 td_result export_lateness_open(export_lateness **out, td_err *err)
 {
-    export_lateness *made = td_alloc_zero(1, sizeof *made);
-    if (made == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for events");
-    td_result rc = event_reader_open(&made->reader, err);
-    if (rc != TD_OK) {
-        export_lateness_close(made);
-        return rc;
-    }
-    *out = made;
-    return TD_OK;
+    *out = td_alloc_zero(1, sizeof **out);
+    return *out == NULL ? td_err_set(err, TD_E_NOMEM, "no memory for events") : TD_OK;
 }
 
 void export_lateness_close(export_lateness *self)
 {
     if (self == NULL)
         return;
-    event_reader_close(self->reader);
     td_free(self->feeds);
     td_free(self);
 }
@@ -80,21 +70,20 @@ static td_result get(export_lateness *self, const tape_frame *frame, late_feed *
 
 td_result export_lateness_event(export_lateness *self, const tape_frame *event_frame, td_err *err)
 {
-    event said;
-    td_err unread;
-    if (event_decode(self->reader, event_frame->bytes, &said, &unread) != TD_OK ||
-        said.state == NULL || (said.kind != EVENT_OVERLOAD && said.kind != EVENT_CLOCK))
+    const event *found = event_frame->event;
+    if (found == NULL || found->state == NULL ||
+        (found->kind != EVENT_OVERLOAD && found->kind != EVENT_CLOCK))
         return TD_OK;
-    if (said.kind == EVENT_OVERLOAD && said.what != NULL && said.what[0] != '\0')
+    if (found->kind == EVENT_OVERLOAD && found->what != NULL && found->what[0] != '\0')
         return TD_OK; /* of something else than receive times */
     late_feed *feed = NULL;
     td_result rc = get(self, event_frame, &feed, err);
     if (rc != TD_OK)
         return rc;
     TD_ASSERT(feed->session == event_frame->session);
-    if (said.kind == EVENT_OVERLOAD)
-        feed->is_overloaded = strcmp(said.state, "begins") == 0;
-    else if (strcmp(said.state, "held") == 0)
+    if (found->kind == EVENT_OVERLOAD)
+        feed->is_overloaded = strcmp(found->state, "begins") == 0;
+    else if (strcmp(found->state, "held") == 0)
         feed->is_clock_held = 1;
     return TD_OK;
 }

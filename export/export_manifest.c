@@ -86,7 +86,7 @@ static td_result write_request(export_manifest *manifest, const export_spec *spe
     json_write_member_text(&json, "format", spec->format->name);
     json_write_key(&json, "types");
     json_write_array_begin(&json);
-    for (size_t i = 0; i < EXPORT_TYPE_COUNT; i++)
+    for (size_t i = 0; i < EXPORT_TYPES_MAX; i++)
         if (spec->types[i] != NULL)
             json_write_text(&json, spec->types[i]->name);
     json_write_array_end(&json);
@@ -130,8 +130,7 @@ static td_result write_segment(export_manifest *manifest, archive *from,
 {
     const segment_index *index = segment->index;
     char hash[TD_HASH128_HEX_BYTES] = "";
-    td_result rc =
-        index->chain_hex[0] == '\0' ? hash_file(from, segment->path, hash, err) : TD_OK;
+    td_result rc = index->chain_hex[0] == '\0' ? hash_file(from, segment->path, hash, err) : TD_OK;
     json_writer json;
     if (rc == TD_OK)
         rc = begin_element(manifest, before, &json, err);
@@ -232,7 +231,7 @@ static void write_counts(json_writer *json, const export_series *series)
     json_write_member_u64(json, "undecoded_frames", counts->undecoded_frames);
     if (counts->ids_cut > 0)
         json_write_member_u64(json, "ids_cut", counts->ids_cut);
-    if (series->type->id != EXPORT_BOOK_CHANGES)
+    if (!series->type->has_books)
         return;
     json_write_member_u64(json, "rows_synthesized", counts->rows_synthesized);
     json_write_member_u64(json, "left_out_frames", counts->left_out_frames);

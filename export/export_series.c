@@ -72,7 +72,7 @@ static uint64_t series_hash(const export_type *type, const char *exchange, const
 {
     uint64_t hash = text_hash(td_bytes_str(exchange));
     hash = hash * 31 + text_hash(td_bytes_str(file_symbol));
-    return hash * 31 + (uint64_t)type->id;
+    return hash * 31 + text_hash(td_bytes_str(type->name));
 }
 
 /* The slot of a name, or the free one where it belongs. */
@@ -84,7 +84,7 @@ static size_t series_slot(const export_series_table *table, const export_type *t
     size_t at = (size_t)series_hash(type, exchange, file_symbol) & mask;
     for (; table->slots[at] != 0; at = (at + 1) & mask) {
         const export_series *is = table->items[table->slots[at] - 1];
-        if (is->type->id == type->id && strcmp(is->exchange, exchange) == 0 &&
+        if (is->type == type && strcmp(is->exchange, exchange) == 0 &&
             strcmp(is->file_symbol, file_symbol) == 0)
             break;
     }
@@ -265,7 +265,7 @@ static int compare_series(const void *a, const void *b)
     const export_series *y = *(export_series *const *)b;
     int order = strcmp(x->exchange, y->exchange);
     if (order == 0)
-        order = (int)x->type->id - (int)y->type->id;
+        order = (x->type > y->type) - (x->type < y->type); /* both are of one format's array */
     return order != 0 ? order : strcmp(x->file_symbol, y->file_symbol);
 }
 

@@ -85,7 +85,7 @@ static td_result note_channel(survey_run *run, const channel_info *info, uint32_
         return TD_OK;
     TD_ASSERT(place.type != NULL);
     td_bytes symbol = td_bytes_str(info->symbol);
-    if (place.type->id == EXPORT_BOOK_CHANGES && export_symbol_refusal(symbol) == NULL)
+    if (place.type->has_books && export_symbol_refusal(symbol) == NULL)
         rc = export_choice_offer(&run->out->choices, info->feed, symbol, place.market,
                                  channel->topic.row, err);
     return rc == TD_OK ? note_file(run, info, &place, symbol, day, err) : rc;

@@ -1,6 +1,6 @@
 /* What can be exported, as tables: formats with their types. docs/export.md describes the files. A
- * new format is a file with its row and its writer (export/export_writer.h), and a line of
- * export_formats.c; a new type of a format is a row.
+ * new format is a file with its row and its writer (export/export_writer.h), and two lines: its
+ * declaration here, its place in the list of export_table.c. A new type of a format is a row.
  *
  * Constant data and pure functions; any thread. */
 #ifndef TD_EXPORT_EXPORT_TABLE_H
@@ -18,18 +18,11 @@
 #include "schema/topic.h"
 #include "tape/tape.h"
 
-typedef enum export_type_id {
-    EXPORT_TRADES,
-    EXPORT_BOOK_CHANGES,
-    EXPORT_MESSAGES,
-    EXPORT_TYPE_COUNT
-} export_type_id;
-
 /* One kind of dataset. */
 typedef struct export_type {
-    export_type_id id;
     const char *name;   /* as --type takes it and file names have it */
     const char *header; /* first line of each file, with its LF; "": none */
+    uint8_t has_books;  /* 1: its rows are made of order books */
 } export_type;
 
 struct export_job;
@@ -58,7 +51,7 @@ enum { EXPORT_TYPES_MAX = 4 };
 
 typedef struct export_format {
     const char *name;    /* as --format takes it */
-    const char *summary; /* for --help and the manual */
+    const char *summary; /* one line for --help and the manual */
     const char *suffix;  /* of its files */
     export_packing packing;
     uint8_t wants_events;                /* 1: the writer is shown the recorder's events, too */
@@ -76,18 +69,15 @@ typedef struct export_format {
 /* What is requested. */
 typedef struct export_spec {
     const export_format *format;
-    const export_type *types[EXPORT_TYPE_COUNT]; /* by id; NULL: not requested */
-    uint32_t depth;                              /* of books; 0: the market's own topic */
+    const export_type *types[EXPORT_TYPES_MAX]; /* as the format's; NULL: not requested */
+    uint32_t depth;                             /* of books; 0: the market's own topic */
 } export_spec;
+
+extern const export_format EXPORT_TARDIS_CSV;
+extern const export_format EXPORT_JSONL;
 
 /* All formats, in the order in which --help lists them. */
 const export_format *const *export_format_table(size_t *count);
-
-/* Their names in the same order, then NULL: what --format takes. */
-extern const char *const EXPORT_FORMAT_NAMES[];
-
-/* The names of all types, format by format, then NULL: what --type takes. */
-extern const char *const EXPORT_TYPE_NAMES[];
 
 /* The type of that name. TD_E_INVALID names all that the format has. */
 TD_MUST_USE td_result export_type_find(const export_format *format, const char *name,

@@ -35,7 +35,7 @@ static int set_up(void **state)
     f.spec.format = export_format_table(&count)[0];
     assert_string_equal(f.spec.format->name, "tardis-csv");
     for (size_t i = 0; i < export_type_count(f.spec.format); i++)
-        f.spec.types[f.spec.format->types[i].id] = &f.spec.format->types[i];
+        f.spec.types[i] = &f.spec.format->types[i];
     f.disk = io_fault_open();
     assert_int_equal(export_folder_open(io_fault_io(f.disk), "out", EXPORT_KEEP, &f.folder, &f.err),
                      TD_OK);

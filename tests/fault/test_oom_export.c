@@ -76,7 +76,7 @@ static td_result export_to(oom_place *place, const char *format_name, td_err *er
         formats++;
     spec.format = *formats;
     for (size_t i = 0; i < export_type_count(spec.format); i++)
-        spec.types[spec.format->types[i].id] = &spec.format->types[i];
+        spec.types[i] = &spec.format->types[i];
     td_result rc = oom_place_open(place, ARCHIVE_READ, NULL, &a, err);
     const export_options options = {.spec = &spec,
                                     .archive = a,
