@@ -73,6 +73,14 @@ void source_free(tape_source *source)
 
 /* ---- channels ---- */
 
+selection_answer source_options_ask(const source_options *options, const channel_info *info)
+{
+    selection_answer answer = selection_ask(options->wanted, info);
+    if (answer == SELECTION_EVENTS || answer == SELECTION_NO || options->wants_channel == NULL)
+        return answer;
+    return options->wants_channel(options->user, info) ? answer : SELECTION_NO;
+}
+
 static source_use use_of(const source_options *options, const channel_info *info)
 {
     selection_answer answer = source_options_ask(options, info);

@@ -8,6 +8,9 @@
 extern "C" {
 #endif
 
+/* What the options say about a channel: the selection's answer, narrowed by wants_channel. */
+selection_answer source_options_ask(const source_options *options, const channel_info *info);
+
 /* A source for a segment of a read plan, not open yet. TD_E_NOMEM. */
 TD_MUST_USE td_result source_make(const planned_segment *segment, tape_source **out, td_err *err);
 void source_free(tape_source *source);

@@ -77,14 +77,6 @@ static tape_source *pop_waiting(source_queue *queue)
 
 /* ---- which segments ---- */
 
-selection_answer source_options_ask(const source_options *options, const channel_info *info)
-{
-    selection_answer answer = selection_ask(options->wanted, info);
-    if (answer == SELECTION_EVENTS || answer == SELECTION_NO || options->wants_channel == NULL)
-        return answer;
-    return options->wants_channel(options->user, info) ? answer : SELECTION_NO;
-}
-
 static int wants_channel(void *user, const channel_info *info)
 {
     const source_options *options = user;

@@ -83,9 +83,6 @@ typedef struct source_options {
     void *user;
 } source_options;
 
-/* What the options say about a channel: the selection's answer, narrowed by wants_channel. */
-selection_answer source_options_ask(const source_options *options, const channel_info *info);
-
 typedef struct source_queue source_queue;
 
 /* The next chunk of the tape. */
