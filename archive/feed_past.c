@@ -120,9 +120,8 @@ static td_result note_segment(archive_past *past, const journal_entry *entry, td
     return TD_OK;
 }
 
-static td_result note(void *user, const journal_entry *entry, td_err *err)
+td_result archive_past_take(archive_past *past, const journal_entry *entry, td_err *err)
 {
-    archive_past *past = user;
     char id[SESSION_ID_BYTES];
     if (td_bytes_is(entry->act, JOURNAL_SESSION_START)) {
         session_row row;
@@ -142,11 +141,15 @@ static td_result note(void *user, const journal_entry *entry, td_err *err)
     return journal_get(entry, "segment").size > 0 ? note_segment(past, entry, err) : TD_OK;
 }
 
+static td_result take(void *past, const journal_entry *entry, td_err *err)
+{
+    return archive_past_take(past, entry, err);
+}
+
 td_result archive_past_read(archive *a, archive_past *out, td_err *err)
 {
-    journal_state state;
     *out = (archive_past){0};
-    return journal_read(a, note, out, &state, err);
+    return journal_read(a, take, out, &out->journal, err);
 }
 
 void archive_past_fini(archive_past *past)
@@ -283,19 +286,15 @@ static int is_listed(const archive_listing *listing, const char *path)
                                                  sizeof listing->segments[0], compare_path) != NULL;
 }
 
-td_result archive_each_missing(archive *a, const archive_listing *listing, missing_fn *fn,
-                               void *user, td_err *err)
+void archive_each_missing(const archive *a, const archive_past *past,
+                          const archive_listing *listing, missing_fn *fn, void *user)
 {
-    archive_past past = {0};
-    td_result rc = archive_is_single_file(a) ? TD_OK : archive_past_read(a, &past, err);
-    for (size_t i = 0; i < past.segment_count && rc == TD_OK; i++) {
-        const past_segment *segment = &past.segments[i];
+    for (size_t i = 0; i < past->segment_count; i++) {
+        const past_segment *segment = &past->segments[i];
         uint64_t size;
         /* What cannot be opened for another reason is there. */
         if (segment->stage == PAST_FINISHED && !is_listed(listing, segment->path) &&
             archive_file_size(a, segment->path, &size, NULL) == TD_E_NOTFOUND)
             fn(user, segment);
     }
-    archive_past_fini(&past);
-    return rc;
 }

@@ -48,11 +48,16 @@ typedef struct archive_past {
     session_row *sessions; /* in the order in which they began */
     size_t session_count;
     name_index by_path;
+    journal_state journal; /* as it was read */
 } archive_past;
 
 /* Read the journal. *out is the caller's, for archive_past_fini, also after a failure. */
 TD_MUST_USE td_result archive_past_read(archive *archive, archive_past *out, td_err *err);
 void archive_past_fini(archive_past *past);
+
+/* Take one entry of the journal, for callers that read it for something else, too. TD_E_NOMEM. */
+TD_MUST_USE td_result archive_past_take(archive_past *past, const journal_entry *entry,
+                                        td_err *err);
 
 /* 1 if what the feed had at that moment was pruned. */
 int archive_past_is_pruned(const archive_past *past, const char *feed, uint64_t ns);
@@ -73,8 +78,8 @@ int session_is_import(const session_row *session);
 /* Called for each segment that the journal knows as finished and not as pruned, and that is neither
  * listed nor on the disk after all (it may have been renamed meanwhile); valid during the call. */
 typedef void missing_fn(void *user, const past_segment *segment);
-TD_MUST_USE td_result archive_each_missing(archive *archive, const archive_listing *listing,
-                                           missing_fn *fn, void *user, td_err *err);
+void archive_each_missing(const archive *archive, const archive_past *past,
+                          const archive_listing *listing, missing_fn *fn, void *user);
 
 /* Where a feed's chain goes on. */
 typedef struct feed_link {

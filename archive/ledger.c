@@ -202,13 +202,42 @@ td_result archive_sessions(archive *a, session_row **rows, size_t *count, td_err
 
 /* ---- gaps ---- */
 
-static td_result add_journal_gap(void *list, const journal_entry *entry, td_err *err)
+/* What the ledger is read from, each once. */
+typedef struct sources {
+    archive *archive;
+    archive_listing listing;
+    known_catalog known;
+    archive_past past;
+    gap_list journal; /* its gaps */
+} sources;
+
+static td_result take_entry(void *user, const journal_entry *entry, td_err *err)
 {
+    sources *s = user;
     row_texts texts;
     gap_row row;
-    if (!td_bytes_is(entry->act, JOURNAL_GAP) || !read_gap(entry, &texts, &row))
-        return TD_OK;
-    return gap_list_add(list, &row, err);
+    if (td_bytes_is(entry->act, JOURNAL_GAP))
+        return read_gap(entry, &texts, &row) ? gap_list_add(&s->journal, &row, err) : TD_OK;
+    return archive_past_take(&s->past, entry, err);
+}
+
+/* The segments are listed before the journal is read: if a session begins meanwhile, its open gap
+ * is read but its frames are not. */
+static td_result sources_open(archive *a, sources *s, td_err *err)
+{
+    *s = (sources){.archive = a};
+    td_result rc = archive_list(a, &s->listing, err);
+    if (rc == TD_OK)
+        rc = known_catalog_open(a, archive_log(a), TD_LOG_DEBUG, &s->known, err);
+    return rc == TD_OK ? journal_read(a, take_entry, s, &s->past.journal, err) : rc;
+}
+
+static void sources_close(sources *s)
+{
+    archive_listing_fini(&s->listing);
+    known_catalog_close(&s->known);
+    archive_past_fini(&s->past);
+    gap_list_fini(&s->journal);
 }
 
 static int has_events(const segment_reader *reader, uint32_t chunk)
@@ -314,57 +343,39 @@ static void log_missing(void *user, const past_segment *segment)
                 "missing: %s: the journal knows it, the disk lacks it", segment->path);
 }
 
-static td_result each_segment(archive *a, gap_source_fn *fn, void *user, td_err *err)
+static td_result each_segment(sources *s, gap_source_fn *fn, void *user, td_err *err)
 {
-    known_catalog known = {0};
-    archive_listing listing = {0};
-    td_result rc = archive_list(a, &listing, err);
-    if (rc == TD_OK)
-        rc = archive_each_missing(a, &listing, log_missing, a, err);
-    if (rc == TD_OK)
-        rc = known_catalog_open(a, archive_log(a), TD_LOG_DEBUG, &known, err);
-    for (size_t i = 0; i < listing.segment_count && rc == TD_OK; i++) {
-        const archive_segment *segment = &listing.segments[i];
+    td_result rc = TD_OK;
+    archive_each_missing(s->archive, &s->past, &s->listing, log_missing, s->archive);
+    for (size_t i = 0; i < s->listing.segment_count && rc == TD_OK; i++) {
+        const archive_segment *segment = &s->listing.segments[i];
         char path[LIMIT_PATH_BYTES];
         gap_list rows = {0};
         segment_final_path(segment->path, path);
-        rc = known_or_read_gaps(a, &known, segment, &rows, err);
+        rc = known_or_read_gaps(s->archive, &s->known, segment, &rows, err);
         if (rc == TD_OK && rows.count > 0)
             rc = fn(user, path, &rows, err);
         gap_list_fini(&rows);
     }
-    archive_listing_fini(&listing);
-    known_catalog_close(&known);
     return rc;
 }
 
 td_result archive_each_gap_source(archive *a, gap_source_fn *fn, void *user, td_err *err)
 {
-    gap_list rows = {0};
-    journal_state state;
-    td_result rc = journal_read(a, add_journal_gap, &rows, &state, err);
+    sources s;
+    td_result rc = sources_open(a, &s, err);
     if (rc == TD_OK)
-        rc = fn(user, "", &rows, err);
-    gap_list_fini(&rows);
-    return rc == TD_OK ? each_segment(a, fn, user, err) : rc;
+        rc = fn(user, "", &s.journal, err);
+    if (rc == TD_OK)
+        rc = each_segment(&s, fn, user, err);
+    sources_close(&s);
+    return rc;
 }
 
-/* Gaps by what has them. */
-typedef struct gap_lists {
-    gap_list journal;
-    gap_list segments;
-} gap_lists;
-
-static void gap_lists_fini(gap_lists *by_source)
+static td_result join(void *list, const char *source, const gap_list *rows, td_err *err)
 {
-    gap_list_fini(&by_source->journal);
-    gap_list_fini(&by_source->segments);
-}
-
-static td_result sort_out(void *user, const char *source, const gap_list *rows, td_err *err)
-{
-    gap_lists *by_source = user;
-    return gap_list_join(source[0] == '\0' ? &by_source->journal : &by_source->segments, rows, err);
+    (void)source;
+    return gap_list_join(list, rows, err);
 }
 
 /* Drop gaps of the journal that lie inside pruned ranges. Gaps of a segment went with it. */
@@ -374,37 +385,38 @@ static int is_pruned_away(const archive_past *past, const gap_row *row)
            archive_past_is_pruned(past, row->feed, row->to_ns);
 }
 
-static td_result join_sources(archive *a, gap_lists *by_source, td_err *err)
+static td_result join_journal(const sources *s, gap_list *list, td_err *err)
 {
-    archive_past past = {0};
-    td_result rc = by_source->journal.count == 0 ? TD_OK : archive_past_read(a, &past, err);
-    for (size_t i = 0; i < by_source->journal.count && rc == TD_OK; i++) {
-        const gap_row *row = &by_source->journal.rows[i];
-        if (gap_list_find(&by_source->segments, row) != NULL || !is_pruned_away(&past, row))
-            rc = gap_list_add(&by_source->segments, row, err);
+    td_result rc = TD_OK;
+    for (size_t i = 0; i < s->journal.count && rc == TD_OK; i++) {
+        const gap_row *row = &s->journal.rows[i];
+        if (gap_list_find(list, row) != NULL || !is_pruned_away(&s->past, row))
+            rc = gap_list_add(list, row, err);
     }
-    archive_past_fini(&past);
     return rc;
 }
 
 td_result archive_gaps(archive *a, gap_list *out, td_err *err)
 {
-    gap_lists by_source = {0};
+    sources s;
+    gap_list rows = {0};
     session_spans spans = {0};
     *out = (gap_list){0};
-    /* Read sessions first: if one begins meanwhile, its open gap is read but its frames are not. */
-    td_result rc = session_spans_read(a, &spans, err);
+    td_result rc = sources_open(a, &s, err);
+    if (rc == TD_OK) /* before the gaps, which may grow meanwhile */
+        rc = session_spans_read_listed(a, &s.known, &s.listing, &spans, err);
     if (rc == TD_OK)
-        rc = archive_each_gap_source(a, sort_out, &by_source, err);
+        rc = each_segment(&s, join, &rows, err);
     if (rc == TD_OK)
-        rc = join_sources(a, &by_source, err);
+        rc = join_journal(&s, &rows, err);
     if (rc == TD_OK)
-        rc = session_spans_add_gaps(&spans, a, &by_source.segments, err);
+        rc = session_spans_add_gaps(&spans, &s.past, &rows, err);
     if (rc == TD_OK) {
-        *out = by_source.segments;
-        by_source.segments = (gap_list){0};
+        *out = rows;
+        rows = (gap_list){0};
     }
     session_spans_fini(&spans);
-    gap_lists_fini(&by_source);
+    gap_list_fini(&rows);
+    sources_close(&s);
     return rc;
 }

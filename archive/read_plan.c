@@ -240,8 +240,12 @@ static void log_missing(void *user, const past_segment *segment)
 static td_result look_for_missing(read_plan *plan, const archive_listing *listing, td_err *err)
 {
     td_err cause;
+    archive_past past;
     td_err_clear(&cause);
-    td_result rc = archive_each_missing(plan->archive, listing, log_missing, plan, &cause);
+    td_result rc = archive_past_read(plan->archive, &past, &cause);
+    if (rc == TD_OK)
+        archive_each_missing(plan->archive, &past, listing, log_missing, plan);
+    archive_past_fini(&past);
     if (rc == TD_E_NOMEM)
         return td_err_pass(err, rc, &cause);
     if (rc != TD_OK)

@@ -349,6 +349,16 @@ static void log_missing(void *user, const past_segment *segment)
                 "missing: %s: the journal knows it, the disk lacks it", segment->path);
 }
 
+static td_result log_all_missing(rebuild *r, td_err *err)
+{
+    archive_past past;
+    td_result rc = archive_past_read(r->archive, &past, err);
+    if (rc == TD_OK)
+        archive_each_missing(r->archive, &past, &r->listing, log_missing, r);
+    archive_past_fini(&past);
+    return rc;
+}
+
 td_result archive_reindex_into(archive *a, catalog *c, const reindex_options *options,
                                reindex_report *report, td_err *err)
 {
@@ -367,7 +377,7 @@ td_result archive_reindex_into(archive *a, catalog *c, const reindex_options *op
     if (rc == TD_OK)
         rc = archive_list(a, &r.listing, err);
     if (rc == TD_OK)
-        rc = archive_each_missing(a, &r.listing, log_missing, &r, err);
+        rc = log_all_missing(&r, err);
     if (rc == TD_OK)
         rc = known_segments_load(c, &r.known, err);
     if (rc == TD_OK)

@@ -23,7 +23,7 @@
  */
 typedef struct span_reader {
     archive *archive;
-    known_catalog known;
+    known_catalog *known;
 } span_reader;
 
 /* ---- one segment ---- */
@@ -32,9 +32,9 @@ typedef struct span_reader {
 static td_result load_known(span_reader *s, const archive_segment *segment, segment_index *out,
                             td_err *err)
 {
-    if (!known_catalog_has(&s->known, segment))
+    if (!known_catalog_has(s->known, segment))
         return TD_E_NOTFOUND;
-    td_result rc = known_catalog_load(&s->known, segment->path, CATALOG_CHANNELS, out, err);
+    td_result rc = known_catalog_load(s->known, segment->path, CATALOG_CHANNELS, out, err);
     if (rc != TD_OK || out->chain_hex[0] != '\0')
         return rc;
     segment_index_fini(out); /* a file of others, whose chunks need not be in order */
@@ -401,34 +401,42 @@ static td_result read_sessions(span_reader *s, const archive_segment **segments,
     return rc;
 }
 
-td_result session_spans_read(archive *a, session_spans *out, td_err *err)
+td_result session_spans_read_listed(archive *a, known_catalog *known,
+                                    const archive_listing *listing, session_spans *out, td_err *err)
 {
-    archive_listing listing = {0};
-    span_reader s = {.archive = a};
+    span_reader s = {.archive = a, .known = known};
+    size_t count = listing->segment_count;
     *out = (session_spans){0};
     if (archive_is_single_file(a))
         return TD_OK;
-    td_result rc = known_catalog_open(a, archive_log(a), TD_LOG_DEBUG, &s.known, err);
-    if (rc == TD_OK)
-        rc = archive_list(a, &listing, err);
-    size_t count = listing.segment_count;
-    const archive_segment **segments = NULL;
-    if (rc == TD_OK) {
-        segments = td_alloc_zero(count + 1, sizeof(archive_segment *));
-        out->rows = td_alloc_zero(count + 1, sizeof out->rows[0]);
-        if (segments == NULL || out->rows == NULL)
-            rc = td_err_set(err, TD_E_NOMEM, "no memory for the sessions of %zu segments", count);
-    }
-    if (rc == TD_OK) {
+    const archive_segment **segments = td_alloc_zero(count + 1, sizeof(archive_segment *));
+    out->rows = td_alloc_zero(count + 1, sizeof out->rows[0]);
+    td_result rc = TD_OK;
+    if (segments == NULL || out->rows == NULL) {
+        rc = td_err_set(err, TD_E_NOMEM, "no memory for the sessions of %zu segments", count);
+    } else {
         for (size_t i = 0; i < count; i++)
-            segments[i] = &listing.segments[i];
+            segments[i] = &listing->segments[i];
         if (count > 0)
             qsort(segments, count, sizeof(void *), compare_segments);
         rc = read_sessions(&s, segments, count, out, err);
     }
     td_free(segments);
+    return rc;
+}
+
+td_result session_spans_read(archive *a, session_spans *out, td_err *err)
+{
+    archive_listing listing = {0};
+    known_catalog known;
+    *out = (session_spans){0};
+    td_result rc = known_catalog_open(a, archive_log(a), TD_LOG_DEBUG, &known, err);
+    if (rc == TD_OK)
+        rc = archive_list(a, &listing, err);
+    if (rc == TD_OK)
+        rc = session_spans_read_listed(a, &known, &listing, out, err);
     archive_listing_fini(&listing);
-    known_catalog_close(&s.known);
+    known_catalog_close(&known);
     return rc;
 }
 
@@ -703,17 +711,11 @@ static td_result add_all(const session_spans *spans, const archive_past *past, a
     return rc;
 }
 
-td_result session_spans_add_gaps(const session_spans *spans, archive *a, gap_list *ledger,
-                                 td_err *err)
+td_result session_spans_add_gaps(const session_spans *spans, const archive_past *past,
+                                 gap_list *ledger, td_err *err)
 {
-    archive_past past = {0};
     if (spans->count < 2)
         return TD_OK;
-    td_result rc = archive_past_read(a, &past, err);
-    if (rc == TD_OK)
-        rc = add_all(spans, &past, add_of_feed, ledger, err);
-    if (rc == TD_OK)
-        rc = add_all(spans, &past, add_of_topics, ledger, err);
-    archive_past_fini(&past);
-    return rc;
+    td_result rc = add_all(spans, past, add_of_feed, ledger, err);
+    return rc == TD_OK ? add_all(spans, past, add_of_topics, ledger, err) : rc;
 }

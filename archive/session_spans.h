@@ -11,6 +11,8 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "archive/archive.h"
+#include "archive/catalog_known.h"
+#include "archive/feed_past.h"
 #include "archive/gap.h"
 
 #ifdef __cplusplus
@@ -45,13 +47,18 @@ typedef struct session_spans {
 TD_MUST_USE td_result session_spans_read(archive *archive, session_spans *out, td_err *err);
 void session_spans_fini(session_spans *spans);
 
+/* The same with a listing and a catalog that the caller has. */
+TD_MUST_USE td_result session_spans_read_listed(archive *archive, known_catalog *known,
+                                                const archive_listing *listing, session_spans *out,
+                                                td_err *err);
+
 /* Add a row for each stretch between spans of a feed that no row of the list covers. A row of a
  * whole connection covers its time; if it begins between a session's last frame and its last
  * message, it describes the end of that session and covers from the last frame on. Pruned time is
  * not a gap, nor is the stretch after it. A topic that is missing from some capture of the feed
  * gets rows of its own, between the sessions that have it. A recorded session that began after
- * these counts as having the topic: its configuration left the topic out. Reads the journal. */
-TD_MUST_USE td_result session_spans_add_gaps(const session_spans *spans, archive *archive,
+ * these counts as having the topic: its configuration left the topic out. */
+TD_MUST_USE td_result session_spans_add_gaps(const session_spans *spans, const archive_past *past,
                                              gap_list *ledger, td_err *err);
 
 #ifdef __cplusplus

@@ -62,7 +62,6 @@ typedef struct verification {
     archive_listing listing;
     archive_past past;
     char live[SESSION_ID_BYTES];
-    uint8_t has_journal;
     checked_segment *segments; /* as listed */
     size_t segment_count;
     checked_segment **ordered; /* by session, feed and number */
@@ -509,8 +508,9 @@ static void check_unknown(verification *v, const link_names *names, const stray_
 static td_result check_strays(verification *v, const link_names *names, td_err *err)
 {
     stray_list strays = {0};
-    td_result rc =
-        v->has_journal ? stray_list_read(v->archive, &v->past, &v->listing, &strays, err) : TD_OK;
+    td_result rc = v->past.journal.is_present
+                       ? stray_list_read(v->archive, &v->past, &v->listing, &strays, err)
+                       : TD_OK;
     for (size_t i = 0; i < strays.count && rc == TD_OK; i++)
         check_unknown(v, names, &strays.rows[i]);
     stray_list_fini(&strays);
@@ -1120,13 +1120,11 @@ static void pass_findings(verification *v, verify_report *report)
 
 /* ---- the archive as a whole ---- */
 
-static td_result check_journal(verification *v, td_err *err)
+static void check_journal(verification *v)
 {
-    journal_state state;
-    td_result rc = journal_read(v->archive, NULL, NULL, &state, err);
-    if (rc != TD_OK || archive_is_single_file(v->archive))
-        return rc;
-    v->has_journal = state.is_present;
+    const journal_state state = v->past.journal;
+    if (archive_is_single_file(v->archive))
+        return;
     unsigned long long torn = state.file_bytes - state.sound_bytes;
     if (!state.is_present)
         findings_add(&v->findings, v->listing.segment_count == 0 ? VERIFY_SOUND : VERIFY_DAMAGED,
@@ -1137,7 +1135,6 @@ static td_result check_journal(verification *v, td_err *err)
     else if (torn > 0 && v->live[0] == '\0')
         findings_add(&v->findings, VERIFY_RECOVERABLE, "journal.mcap.open", state.sound_bytes,
                      "%llu bytes at the end are an incomplete entry", torn);
-    return TD_OK;
 }
 
 static void note_unexpected(verification *v)
@@ -1158,10 +1155,10 @@ static td_result look_around(verification *v, td_err *err)
         rc = archive_live_session(v->archive, v->live, err);
     if (rc == TD_OK)
         rc = archive_past_read(v->archive, &v->past, err);
-    if (rc == TD_OK)
-        rc = check_journal(v, err);
-    if (rc == TD_OK)
+    if (rc == TD_OK) {
+        check_journal(v);
         note_unexpected(v);
+    }
     return rc;
 }
 

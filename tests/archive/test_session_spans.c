@@ -99,6 +99,15 @@ static td_result append_pruned(journal *j, const char *name, uint64_t first_ns, 
     return journal_append(j, JOURNAL_PRUNED, fields, sizeof fields / sizeof fields[0], err);
 }
 
+static void add_gaps(archive *a, const session_spans *spans, gap_list *ledger)
+{
+    archive_past past;
+    td_err err;
+    assert_int_equal(archive_past_read(a, &past, &err), TD_OK);
+    assert_int_equal(session_spans_add_gaps(spans, &past, ledger, &err), TD_OK);
+    archive_past_fini(&past);
+}
+
 static gap_row told_row(uint64_t from_ns, uint64_t to_ns, const char *topic)
 {
     return (gap_row){.reason = GAP_CRASH,
@@ -134,7 +143,7 @@ static void check_case(archive *a, const between_case *c)
         assert_int_equal(gap_list_add(&ledger, &row, &err), TD_OK);
     }
     size_t told = ledger.count;
-    assert_int_equal(session_spans_add_gaps(&spans, a, &ledger, &err), TD_OK);
+    add_gaps(a, &spans, &ledger);
     size_t found = 0;
     for (size_t i = 0; i < ledger.count; i++) {
         const gap_row *row = &ledger.rows[i];
@@ -252,7 +261,7 @@ static void check_topics(archive *a, const topics_case *c)
         row.feed = "t";
         assert_int_equal(gap_list_add(&ledger, &row, &err), TD_OK);
     }
-    assert_int_equal(session_spans_add_gaps(&spans, a, &ledger, &err), TD_OK);
+    add_gaps(a, &spans, &ledger);
     size_t found = 0;
     for (size_t i = 0; i < ledger.count; i++) {
         const gap_row *row = &ledger.rows[i];
