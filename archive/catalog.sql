@@ -1,14 +1,14 @@
--- The catalog's schema. Each "-- version N" begins the statements that lead from version N - 1 to N;
--- a new catalog runs them all. Statements of a version that was released are never changed.
+-- The catalog's schema. Each "-- version N" begins the statements that migrate version N - 1 to N;
+-- a new catalog runs all of them. Statements of a released version never change; comments may.
 --
--- Times are ns since 1970-01-01 UTC, values beyond 2^63 - 1 are cut to it. Text is never NULL: ''
--- stands for "none". Natural keys are UNIQUE or PRIMARY KEY; ids mean nothing outside of one file.
+-- Times are ns since 1970-01-01 UTC; values above 2^63 - 1 are stored as 2^63 - 1. Text is never
+-- NULL: '' means absent. Natural keys are UNIQUE or PRIMARY KEY; ids mean nothing outside the file.
 
 -- version 1
 
 -- journal_bytes: how much of the journal has been read into sessions, gaps and notes.
--- journal_mark: 63 bits of the journal's chain value there; 0 or none: not known, or nothing read.
--- behind: 1 if an appender could not write down everything it did.
+-- journal_mark: 63 bits of the journal's chain value there; 0 or absent: unknown, or nothing read.
+-- behind: 1 if an appender could not enter everything that it wrote.
 CREATE TABLE meta (
     key   TEXT PRIMARY KEY,
     value INTEGER NOT NULL
@@ -17,7 +17,7 @@ CREATE TABLE meta (
 CREATE TABLE sessions (
     session  TEXT PRIMARY KEY,
     start_ns INTEGER NOT NULL,
-    stop_ns  INTEGER NOT NULL, -- 0 while it has none
+    stop_ns  INTEGER NOT NULL, -- 0: the session has not stopped
     state    TEXT NOT NULL,    -- open, stopped, crashed
     verb     TEXT NOT NULL,
     version  TEXT NOT NULL
@@ -36,7 +36,7 @@ CREATE TABLE segments (
     number           INTEGER NOT NULL, -- within session and feed
     previous_segment TEXT NOT NULL,    -- file name
     chain            TEXT NOT NULL,    -- last value, 32 hex digits
-    file_bytes       INTEGER NOT NULL, -- of an open one: up to its last chain record
+    file_bytes       INTEGER NOT NULL, -- of an open segment: up to its last chain record
     messages         INTEGER NOT NULL,
     chunks           INTEGER NOT NULL,
     first_ns         INTEGER NOT NULL,
@@ -70,7 +70,7 @@ CREATE TABLE segment_channels (
     PRIMARY KEY (segment_id, mcap_id)
 ) WITHOUT ROWID;
 
--- "Channel C from A to B" is a range of this index.
+-- The segments of a channel in a time range are a range of this index.
 CREATE INDEX segment_channels_by_time ON segment_channels (channel_id, last_ns, first_ns);
 
 CREATE TABLE chunks (
@@ -96,15 +96,15 @@ CREATE TABLE gaps (
     topic       TEXT NOT NULL,
     symbol      TEXT NOT NULL,
     reason      TEXT NOT NULL,
-    to_ns       INTEGER NOT NULL, -- 0 while it has no end
-    frames_lost INTEGER NOT NULL, -- -1: nobody can know
+    to_ns       INTEGER NOT NULL, -- 0: the gap is open
+    frames_lost INTEGER NOT NULL, -- -1: unknown
     covered_by  TEXT NOT NULL,
     cause       TEXT NOT NULL,
     detail      TEXT NOT NULL,
     PRIMARY KEY (feed, from_ns, line, shard, conn, topic, symbol, reason)
 ) WITHOUT ROWID;
 
--- version 2: notes. What the journal says of them has to be read again.
+-- version 2: notes. The journal's notes must be read again.
 
 CREATE TABLE notes (
     time_ns INTEGER NOT NULL,
@@ -117,12 +117,12 @@ CREATE TABLE notes (
 
 DELETE FROM meta WHERE key = 'journal_bytes';
 
--- version 3: gaps by who tells them, so that a segment that goes takes along what only it told.
--- Everything has to be read again.
+-- version 3: gaps by their source, so that the gaps of a segment are deleted with it. Everything
+-- must be read again.
 
 DROP TABLE gaps;
 
--- Rows that differ in told_by alone are one gap: each other field is then the greatest of them.
+-- Rows that differ only in told_by are one gap, which has the greatest value of each other field.
 CREATE TABLE gaps (
     feed        TEXT NOT NULL,
     from_ns     INTEGER NOT NULL,
@@ -132,9 +132,9 @@ CREATE TABLE gaps (
     topic       TEXT NOT NULL,
     symbol      TEXT NOT NULL,
     reason      TEXT NOT NULL,
-    told_by     TEXT NOT NULL, -- path of a segment without ".open"; empty: the journal
-    to_ns       INTEGER NOT NULL, -- 0 while it has no end
-    frames_lost INTEGER NOT NULL, -- -1: nobody can know
+    told_by     TEXT NOT NULL, -- the source: path of a segment without ".open"; '': the journal
+    to_ns       INTEGER NOT NULL, -- 0: the gap is open
+    frames_lost INTEGER NOT NULL, -- -1: unknown
     covered_by  TEXT NOT NULL,
     cause       TEXT NOT NULL,
     detail      TEXT NOT NULL,
@@ -150,8 +150,8 @@ DELETE FROM channels;
 INSERT OR REPLACE INTO meta VALUES ('journal_bytes', 0);
 INSERT OR IGNORE INTO meta VALUES ('behind', 0);
 
--- version 4: checksums, so that readers see what was changed, added or removed by other programs
--- (FORMAT.md, "Checksums of the catalog"). Everything has to be read again.
+-- version 4: checksums, so that readers detect rows that other programs changed, added or removed
+-- (FORMAT.md, "Checksums of the catalog"). Everything must be read again.
 
 DROP INDEX segment_channels_by_time;
 DELETE FROM segments;
@@ -161,8 +161,9 @@ DELETE FROM channels;
 DELETE FROM gaps;
 INSERT OR REPLACE INTO meta VALUES ('journal_bytes', 0);
 
--- Of the row itself, and sums over what belongs to it. The first three are 0 while it is open.
+-- Of the row itself, and sums over its channels, chunks and gaps. The first three are 0 while the
+-- segment is open.
 ALTER TABLE segments ADD COLUMN row_checksum INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE segments ADD COLUMN channel_checksum INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE segments ADD COLUMN chunk_checksum INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE segments ADD COLUMN gap_checksum INTEGER NOT NULL DEFAULT 0; -- of gaps told by it
+ALTER TABLE segments ADD COLUMN gap_checksum INTEGER NOT NULL DEFAULT 0; -- of its gaps
