@@ -38,8 +38,8 @@ typedef struct absence_list {
     size_t count;
 } absence_list;
 
-/* What was asked for: the selection, its window as the tape resolved it, and from when on the
- * connections go that stood at its beginning (tape_get_lead_from_ns). */
+/* The selection, its window as the tape resolved it, and since when the connections exist that were
+ * open at its beginning (tape_get_lead_from_ns). */
 typedef struct absence_query {
     const selection *wanted;
     selection_window window;

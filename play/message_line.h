@@ -6,8 +6,8 @@
 #include "json/json_write.h"
 #include "tape/tape.h"
 
-/* Write the members of what a frame says (schema/message_json.h): of data, of what is unknown, of
- * control frames and requests. The tape reads all (TAPE_READS_ALL). What could not be decoded is
+/* Write the members of a frame's content (schema/message_json.h): of data, unknown frames, control
+ * frames and requests. The tape reads all (TAPE_READS_ALL). What could not be decoded is
  * written as undecoded, under the exchange topic of its channel, or of the frame itself where no
  * row knew it. */
 void message_line(json_writer *json, const tape_frame *frame);

@@ -22,10 +22,10 @@ typedef struct replay_report {
     char digests[DIGEST_PARTS][TD_HASH128_HEX_BYTES];
     gap_list gaps; /* those that touch the selection */
     uint64_t uncovered_gaps;
-    absence_list absences; /* of what was asked for; fini frees it */
+    absence_list absences; /* of what was selected; fini frees it */
     tape_stats tape;
     truth_result truth; /* only if has_truth */
-    uint8_t has_truth;  /* 1: compared with what an exchange says that it sent */
+    uint8_t has_truth;  /* 1: compared with the truth file of an exchange */
     uint64_t elapsed_ns;
     uint8_t is_stopped; /* 1: ended before the tape did (signal, key, a reader that left) */
 } replay_report;

@@ -174,8 +174,8 @@ static void describe_rules(result_writer *r, const char *name, const replay_repo
     result_object_end(r, "{*, }");
 }
 
-/* null says that no rule was broken, so that scripts need no second field. The rule's words are for
- * readers who do not know the rule. */
+/* null: no rule was broken, so scripts need no second field. The rule's words are for readers who
+ * do not know the rule. */
 static void describe_violation(result_writer *r, const stream *s)
 {
     if (s == NULL) {
@@ -303,7 +303,7 @@ static void describe_gap(result_writer *r, const gap_row *gap, const char *patte
         result_text(r, "symbol", gap->symbol);
         result_text(r, "cause", gap->cause);
         result_instant(r, "from", gap->from_ns);
-        /* What stands in the ledger is input: it may end before it begins. */
+        /* The ledger is input: a gap may end before it begins. */
         if (gap->to_ns == GAP_OPEN)
             result_null(r, "lasted");
         else
@@ -531,7 +531,7 @@ static void describe_verdict(result_writer *r, const replay_report *report)
         "uncovered gap here.\n";
     static const char INCOMPLETE[] = "\n{complete}\n"
                                      "[{stopped?}\n  It was stopped before the end of the tape: "
-                                     "what is behind was not looked at.\n]"
+                                     "the rest was not read.\n]"
                                      "{damage}{continuity}{first_undecoded}{difference}";
     replay_verdict found = report_verdict(report);
     int is_complete = found == REPLAY_COMPLETE;
@@ -546,9 +546,10 @@ static void describe_verdict(result_writer *r, const replay_report *report)
                                           : "\n  {damaged_chunks chunk} and {unreadable} could not "
                                             "be read: 'tapedeck verify' says more.\n");
     result_filled(r, "difference",
-                  !is_different ? ""
-                                : "\n  It is not what the exchange says that it sent: see its own "
-                                  "account below.\n");
+                  !is_different
+                      ? ""
+                      : "\n  It differs from what the exchange sent: see the exchange's own "
+                        "account below.\n");
     result_filled(r, "verdict", is_complete ? (is_nothing ? "" : COMPLETE) : INCOMPLETE);
 }
 

@@ -47,7 +47,7 @@ typedef struct stream_counts {
     uint64_t decoded;
     uint64_t undecoded;
     uint64_t undecoded_by[DECODE_REASON_COUNT]; /* of these, by reason */
-    uint64_t snapshots;                         /* frames whose type says so */
+    uint64_t snapshots;                         /* frames of that type */
     uint64_t deltas;
     uint64_t items;          /* levels, trades, updates */
     uint64_t unknown_fields; /* that the topic's row does not name */

@@ -18,7 +18,7 @@ typedef enum topic_state { TOPIC_ASKED, TOPIC_GRANTED, TOPIC_LEFT } topic_state;
 
 typedef struct asked_topic {
     char *name;
-    uint32_t request; /* that asked for it last */
+    uint32_t request; /* the last one for it */
     topic_state state;
 } asked_topic;
 
@@ -105,7 +105,7 @@ static slot_topics *find_slot(const subscribed *s, const tape_frame *frame, uint
     return NULL;
 }
 
-/* The slot that a frame came over, with the frame's connection; a new one has asked for nothing. */
+/* The slot that a frame came over, with the frame's connection; a new one has no topics yet. */
 static td_result enter(subscribed *s, const tape_frame *frame, slot_topics **out, td_err *err)
 {
     const channel_info *info = &frame->channel->info;
@@ -164,7 +164,7 @@ static td_result put_topic(slot_topics *slot, td_bytes name, topic_state state, 
         topic = &grown[slot->topic_count++];
         *topic = (asked_topic){.name = copy};
     }
-    /* One that is granted already stays so when it is asked for again. */
+    /* A topic that is granted stays granted when it is requested again. */
     if (state != TOPIC_ASKED || topic->state != TOPIC_GRANTED)
         topic->state = state;
     topic->request = slot->request_number;

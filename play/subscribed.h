@@ -1,6 +1,6 @@
-/* Which topics a connection is subscribed to, read off what was recorded of it: the client's
- * requests, the exchange's answers, and frames of the topics themselves. Recordings and imported
- * captures have all three. What cannot be read proves nothing. One thread. */
+/* Which topics a connection is subscribed to, by what was recorded of it: the client's requests,
+ * the exchange's answers, and frames of the topics themselves. Recordings and imported captures
+ * have all three. What cannot be read changes nothing. One thread. */
 #ifndef TD_PLAY_SUBSCRIBED_H
 #define TD_PLAY_SUBSCRIBED_H
 

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-/* What one entry of a frame tells, as the exchange's engine knows it. */
+/* Kinds of entries that the exchange's engine has in its truth file. */
 typedef enum truth_kind {
     TRUTH_TRADE, /* a trade, or an execution of the account */
     TRUTH_CANDLE,

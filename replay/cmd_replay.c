@@ -261,8 +261,8 @@ static td_result gather_gaps(const replay_command *command, replay_report *repor
     return rc;
 }
 
-/* What could not be read may have been what is missing, and is reported itself; of a part nothing
- * can be told. */
+/* Not after damage, which may be what is missing and is reported itself, nor if a part was played.
+ */
 static td_result look_for_absences(const replay_command *command, replay_report *report,
                                    td_err *err)
 {

@@ -1,7 +1,7 @@
 /* Keys that steer a replay while it waits: space pauses and goes on, '.' lets one frame go, '+' and
  * '-' double and halve the speed, '1' is the recorded pace, 'm' full speed, 'f' ten seconds
  * forward (and at least to the next frame), 'q' ends. The terminal is taken out of line mode while
- * keys are waited for in its foreground, and put back. One thread, but for the two functions that
+ * keys are waited for in its foreground, and put back. One thread, except the two functions that
  * signals need. */
 #ifndef TD_REPLAY_KEYBOARD_H
 #define TD_REPLAY_KEYBOARD_H

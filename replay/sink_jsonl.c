@@ -18,7 +18,7 @@ static td_result take_frame(void *ctx, const tape_frame *frame, uint64_t deadlin
     json_write_object_end(w);
     output_json_end(output);
     if (deadline_ns != 0)
-        output_flush(output); /* paced: a reader of the pipe sees each line when it is due */
+        output_flush(output); /* paced: a reader of the pipe gets each line when it is due */
     return TD_OK;
 }
 

@@ -186,7 +186,7 @@ static td_result compare_book(sink_truth *self, const tape_frame *frame, uint64_
     if (strcmp(sha1, expected) == 0)
         self->result.marks_equal++;
     else
-        differs(self, frame, "the book behind this frame is not the exchange's");
+        differs(self, frame, "the book after this frame is not the exchange's");
     return TD_OK;
 }
 
@@ -207,7 +207,7 @@ static td_result compare_items(sink_truth *self, const tape_frame *frame, truth_
         self->result.items[items[i].kind]++;
         self->result.items_equal[items[i].kind] += is_equal != 0;
         if (!is_equal)
-            differs(self, frame, "what this frame tells is not what the exchange means");
+            differs(self, frame, "the decoded content of this frame is not what the exchange sent");
     }
     return rc;
 }
@@ -216,7 +216,7 @@ static td_result compare_items(sink_truth *self, const tape_frame *frame, truth_
 static void miss_items(sink_truth *self, const tape_frame *frame, truth_item *items, size_t count)
 {
     if (count > 0)
-        differs(self, frame, "what this frame tells cannot be read");
+        differs(self, frame, "the content of this frame cannot be decoded");
     for (size_t i = 0; i < count; i++) {
         self->result.items[items[i].kind] += !items[i].is_seen;
         items[i].is_seen = 1;

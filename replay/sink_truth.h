@@ -1,11 +1,10 @@
-/* Sink: compares what was recorded with what a simulated exchange says that it sent. Each recorded
- * connection is matched with one of the exchange's; its data frames must be the very ones that were
- * sent, in order, none left out; at each of the exchange's marks our book must be its book; and
- * what a frame says of trades, candles, orders and accounts, read by our decoders, must be what the
- * exchange's engine says.
+/* Sink: compares a recording with the truth file of a simulated exchange. Each recorded connection
+ * is matched with one of the exchange's; its data frames must be the ones that were sent, in order
+ * and complete; at each mark of the exchange our book must be its book; and trades, candles, orders
+ * and accounts, as our decoders read them, must be those of the exchange's engine.
  *
- * Frames after the last recorded one of a connection were on their way when the recorder left, or
- * are lost with a crash: they are counted apart, for the ledger is to say so. */
+ * Frames after the last recorded one of a connection were under way when the recorder left, or were
+ * lost in a crash: they are counted apart, and are the ledger's to report. */
 #ifndef TD_REPLAY_SINK_TRUTH_H
 #define TD_REPLAY_SINK_TRUTH_H
 

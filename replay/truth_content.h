@@ -1,6 +1,6 @@
-/* Is what our decoders read in a frame what the exchange's engine says that it tells? Compared by
- * the names that messages have in JSON, so that whatever a family's frames call a thing, the truth
- * has one name for it. One thread. */
+/* Compares what our decoders read in a frame with the exchange's engine, by the names that members
+ * have in a message's JSON: the truth file has one name for a member, whatever the families call
+ * it. One thread. */
 #ifndef TD_REPLAY_TRUTH_CONTENT_H
 #define TD_REPLAY_TRUTH_CONTENT_H
 

@@ -27,10 +27,10 @@ TD_MUST_USE td_result truth_match_open(const truth_table *table, const family *o
                                        truth_match **out, td_err *err);
 void truth_match_close(truth_match *match);
 
-/* What the next recorded data frame brought to light. */
+/* What the next recorded data frame shows. */
 typedef enum truth_finding {
     TRUTH_FITS,
-    TRUTH_MISSED,   /* more frames before it are missing than were known to be */
+    TRUTH_MISSED,   /* more frames before it are missing than before */
     TRUTH_NOT_SENT, /* no candidate sent it so */
 } truth_finding;
 

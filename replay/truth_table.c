@@ -45,7 +45,7 @@ struct truth_table {
 static truth_place *find_place(truth_place *places, size_t capacity, place_kind kind,
                                uint64_t xxh64)
 {
-    /* The mask below wants a power of two. */
+    /* The mask below needs a power of two. */
     TD_ASSERT(capacity != 0);
     TD_ASSERT((capacity & (capacity - 1)) == 0);
     size_t at = (xxh64 + (uint64_t)kind) & (capacity - 1);

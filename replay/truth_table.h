@@ -1,4 +1,4 @@
-/* What a simulated exchange says that it sent (the truth file of `tapedeck sim`), in memory: each
+/* What a simulated exchange sent (the truth file of `tapedeck sim`), in memory: each
  * connection's data frames in order of sending, and the marks of its books. Read only; one thread.
  */
 #ifndef TD_REPLAY_TRUTH_TABLE_H

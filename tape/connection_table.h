@@ -28,7 +28,7 @@ typedef struct tape_session {
 /* One slot of a feed in a session: its state after the events read so far. */
 typedef struct session_slot {
     uint32_t line, shard;
-    uint32_t conn; /* 0: not known yet */
+    uint32_t conn; /* 0: unknown yet */
     uint8_t is_open;
     uint64_t in, out;  /* ordinals of the last frames, 64 bit */
     uint64_t since_ns; /* when the connection began */
@@ -41,7 +41,7 @@ typedef struct session_feed {
     tape_session *session;
     char *name;
     uint8_t is_recording; /* 1: made by a recorder, by its segments' metadata */
-    /* Of its last frame, by its segments; UINT64_MAX: one may grow; 0: not known. */
+    /* Of its last frame, by its segments; UINT64_MAX: one may grow; 0: unknown. */
     uint64_t end_ns;
     session_slot *slots;
     struct session_feed *next;

@@ -122,8 +122,8 @@ static int reads_role(const content_reader *reader, frame_role role)
            (role == ROLE_OUT && reader->reads == TAPE_READS_ALL);
 }
 
-/* What a frame is that stands on no topic. 1: decode it as well, because it is unknown, or nothing
- * that a connection needs: decoding finds what is wrong with it. */
+/* Classify a frame of no topic. 1: decode it as well, because it is unknown, or no control frame:
+ * decoding finds what is wrong with it. */
 static int classify_first(content_reader *reader, const tape_channel *channel, uint64_t recv_ns,
                           td_bytes bytes)
 {

@@ -1,4 +1,4 @@
-/* What frames say: read once, wherever on the tape's threads that is. One thread a reader. */
+/* Content of frames: read once, on whichever of the tape's threads. One thread per reader. */
 #ifndef TD_TAPE_CONTENT_H
 #define TD_TAPE_CONTENT_H
 
@@ -48,10 +48,10 @@ TD_MUST_USE const frame_content *content_keep(const frame_content *content,
                                               const tape_channel *channel, td_bytes bytes,
                                               td_arena *arena);
 
-/* What stands for the content of a frame for which there was no memory. */
+/* The content of a frame that could not be read for lack of memory. */
 const frame_content *content_without_memory(void);
 
-/* TD_OK; TD_E_NOMEM if memory ran out while the frame was read: that is none of what it says. */
+/* TD_OK; TD_E_NOMEM if memory ran out while the frame was read: then the content says nothing. */
 TD_MUST_USE td_result content_failure(const frame_content *content, td_err *err);
 
 /* What this reader has read so far. */

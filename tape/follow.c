@@ -37,7 +37,7 @@ static uint32_t find_ended(const follow *stream, const follow_conn *now, follow_
     return at;
 }
 
-/* At the bound: the one that has been silent for longest, but for the one that is followed. */
+/* At the bound: the one that has been silent for longest, except the one that is followed. */
 static uint32_t find_silent(const follow *stream)
 {
     uint32_t found = stream->followed == 0;

@@ -32,15 +32,15 @@ extern "C" {
  * open connection to another; books and trades of a symbol that trades have frames every second. */
 #define FOLLOW_SILENCE_NS (UINT64_C(5) * UINT64_C(1000000000))
 
-/* A connection: its slot (any address that stands for it; only compared) and its number there. */
+/* A connection: its slot (any address that identifies it; only compared) and its number there. */
 typedef struct follow_conn {
     const void *slot;
     uint32_t conn;
     uint64_t last_ns;      /* receive time of its last frame of the stream */
-    const void *recording; /* stands for the recorder's session that it is of; NULL: not one */
+    const void *recording; /* identifies its session, if a recorder made it; else NULL */
 } follow_conn;
 
-/* What is known of a stream. Zero-initialise. */
+/* State of a stream. Zero-initialise. */
 typedef struct follow {
     follow_conn *conns; /* by place */
     uint32_t count;
@@ -52,8 +52,8 @@ typedef struct follow {
 typedef struct follow_answer {
     uint32_t place;
     uint8_t is_copy;
-    uint8_t is_interleaved; /* the frame before was of another session of the recorder, which goes
-                               on behind it: their clocks differ */
+    uint8_t is_interleaved; /* the frame before was of another session of the recorder, which has
+                               later frames, too: their clocks differ */
     uint64_t since_ns; /* the connection is followed since its frame of then; those before it were
                           copies. 0: it had none */
 } follow_answer;

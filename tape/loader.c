@@ -118,8 +118,8 @@ static int compare_entries(const void *a, const void *b, void *user)
     return left->offset < right->offset ? -1 : left->offset > right->offset;
 }
 
-/* Our own chunks are in order, and only an event may repeat the time before it: where it stands is
- * when it happened. Files of others are put in order. */
+/* Our own chunks are in order, and only an event may have the time of the message before it: it
+ * happened where it was written. Files of other tools are sorted. */
 static void sort_messages(chunk_load *load)
 {
     size_t count = 0;
@@ -135,8 +135,9 @@ static void sort_messages(chunk_load *load)
     }
 }
 
-/* What a frame says, or that there was no memory for it: the tape tells that in its turn. What was
- * unknown is classified again first, by the tape. */
+/* The content of a frame. Without memory it is content_without_memory: the tape fails when it comes
+ * to that frame. The tape itself reads frames of _unknown channels, after it classified them again.
+ */
 static const frame_content *read_entry(chunk_load *load, content_reader *reader,
                                        const block_entry *entry)
 {

@@ -20,7 +20,7 @@ typedef struct chunk_load {
     content_pool *readers; /* NULL: contents are read when their frames are due */
     tape_source *source;
     uint32_t chunk_index;
-    uint64_t first_ns; /* as the segment says: no message is before it */
+    uint64_t first_ns; /* by the segment's index: no message is earlier */
     segment_scratch *scratch;
     tape_block *block;
     td_result rc;          /* TD_OK, also if only a part could be read: see damage_count */

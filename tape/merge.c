@@ -84,7 +84,7 @@ static int compare_u64(uint64_t a, uint64_t b)
     return a < b ? -1 : a > b;
 }
 
-/* Messages of the same time: by session, feed, and what the total order says behind it. */
+/* Messages of the same time: by session, feed, and the rest of the total order. */
 static int compare_equal_times(const chunk_load *a, const chunk_load *b)
 {
     const block_entry *left = &a->entries[a->at];
@@ -98,7 +98,7 @@ static int compare_equal_times(const chunk_load *a, const chunk_load *b)
         order = strcmp(l_session->id, r_session->id);
     if (order == 0)
         order = strcmp(l->channel->info.feed, r->channel->info.feed);
-    /* Within a session only events repeat a time; where they stand is when they happened. */
+    /* Within a session only events repeat a time; they happened where they were written. */
     if (order == 0 && (l->use == SOURCE_EVENT || r->use == SOURCE_EVENT))
         order = compare_u64(a->source->number, b->source->number);
     else if (order == 0) {
@@ -179,7 +179,7 @@ static chunk_load *take_load(merge *m, td_err *err)
     return load;
 }
 
-/* A chunk is finished with. Its block lives on while it is held. */
+/* A chunk has been read to its end. Its block stays as long as it is held. */
 static void give_load(merge *m, chunk_load *load)
 {
     tape_source *source = load->source;
@@ -220,7 +220,7 @@ static td_result read_ahead(merge *m, td_err *err)
     return TD_OK;
 }
 
-/* Say what could not be read. TD_OK if the tape goes on without it. */
+/* Log what could not be read. TD_OK if the tape goes on without it. */
 static td_result judge_load(merge *m, const chunk_load *load, td_err *err)
 {
     if (load->rc == TD_OK && load->damage_count == 0)

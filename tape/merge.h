@@ -1,5 +1,5 @@
 /* Many chunks, one order. A chunk is read before the tape reaches its first message and given back
- * behind its last one; at any time those that overlap are in memory, at most LIMIT_MERGE_CHUNKS.
+ * after its last one; at any time those that overlap are in memory, at most LIMIT_MERGE_CHUNKS.
  * With workers, the next few chunks by time are read ahead. The order of what comes out depends on
  * the messages alone. */
 #ifndef TD_TAPE_MERGE_H

@@ -12,18 +12,18 @@ extern "C" {
 #endif
 
 /* The error of a selection that no frame matches: TD_E_NOTFOUND with a hint, or why the archive
- * could not be asked. Never TD_OK. */
+ * could not be read. Never TD_OK. */
 TD_MUST_USE td_result selection_nothing(archive *archive, const selection *wanted, td_err *err);
 
 /* TD_OK if the archive has, at any time, frames of the selection's feeds, topics and symbols; else
- * as selection_nothing. A selection that names none is not asked about: TD_OK. */
+ * as selection_nothing. A selection without names: TD_OK. */
 TD_MUST_USE td_result selection_check_names(archive *archive, const selection *wanted, td_err *err);
 
 /* The same for feeds alone, and whatever was recorded of them, events included. */
 TD_MUST_USE td_result selection_check_feeds(archive *archive, const selection *wanted, td_err *err);
 
-/* As selection_check; the hint for a window that is empty says from when to when the archive has
- * frames of the selection's names. */
+/* As selection_check; the hint for an empty window has the first and last time at which the archive
+ * has frames of the selection's names. */
 TD_MUST_USE td_result selection_check_of(archive *archive, const selection *wanted, td_err *err);
 
 #ifdef __cplusplus

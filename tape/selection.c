@@ -6,8 +6,8 @@
 #include "base/assert.h"
 #include "base/limits.h"
 
-/* Read one class "[a-c]" at glob. *fits: whether byte is in it. Returns what stands behind, or NULL
- * if the class never ends. */
+/* Read one class "[a-c]" at glob. *fits: whether byte is in it. Returns what comes after it, or
+ * NULL if the class never ends. */
 static const char *match_class(const char *glob, uint8_t byte, int *fits)
 {
     TD_ASSERT(*glob == '[');
@@ -32,14 +32,14 @@ static const char *match_class(const char *glob, uint8_t byte, int *fits)
 static const char *match_one(const char *glob, uint8_t byte)
 {
     int fits = 1;
-    const char *behind = glob + 1;
+    const char *after = glob + 1;
     if (*glob == '[')
-        behind = match_class(glob, byte, &fits);
+        after = match_class(glob, byte, &fits);
     else if (*glob == '\\' && glob[1] != '\0')
         return (uint8_t)glob[1] == byte ? glob + 2 : NULL;
     else if (*glob != '?')
         fits = *glob != '\0' && (uint8_t)*glob == byte;
-    return fits ? behind : NULL;
+    return fits ? after : NULL;
 }
 
 int selection_glob_fits(const char *glob, td_bytes text)
@@ -54,9 +54,9 @@ int selection_glob_fits(const char *glob, td_bytes text)
             star_at = at;
             continue;
         }
-        const char *behind = match_one(glob, text.data[at]);
-        if (behind != NULL) {
-            glob = behind;
+        const char *after = match_one(glob, text.data[at]);
+        if (after != NULL) {
+            glob = after;
             at++;
         } else if (star != NULL) {
             glob = star;
@@ -87,14 +87,14 @@ static td_result check_globs(const selection_globs *globs, const char *what, td_
             return td_err_set(err, TD_E_INVALID, "%s: an empty glob selects nothing", what);
         for (const char *at = glob; *at != '\0';) {
             int fits = 0;
-            const char *behind = at + 1;
+            const char *after = at + 1;
             if (*at == '[')
-                behind = match_class(at, 0, &fits);
+                after = match_class(at, 0, &fits);
             else if (*at == '\\' && at[1] != '\0')
-                behind = at + 2;
-            if (behind == NULL)
+                after = at + 2;
+            if (after == NULL)
                 return td_err_set(err, TD_E_INVALID, "%s: glob '%s': '[' without ']'", what, glob);
-            at = behind;
+            at = after;
         }
     }
     return TD_OK;

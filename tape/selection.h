@@ -2,11 +2,9 @@
  *
  * The globs of one kind are alternatives (one of them must match; none given: all match); the kinds
  * narrow each other. A glob is compared with the whole name, case-sensitive: "*" is any run of
- * bytes,
- * "?" one byte, "[a-c]" one of them, "[!a-c]" none of them, "\" takes the next byte as it is. A
- * topic glob may fit the topic ("trade") or the exchange's text ("trade.BTCUSD"). A channel whose
- * symbol is
- * "*" (frames with several symbols) is found by any symbol.
+ * bytes, "?" one byte, "[a-c]" one of them, "[!a-c]" none of them, "\" takes the next byte as it
+ * is. A topic glob may fit the topic ("trade") or the exchange's text ("trade.BTCUSD"). A channel
+ * whose symbol is "*" (frames with several symbols) is found by any symbol.
  *
  * Plain data that borrows its texts; any thread. */
 #ifndef TD_TAPE_SELECTION_H
@@ -47,13 +45,13 @@ typedef struct selection_window {
     uint64_t to_ns; /* UINT64_MAX: no end */
 } selection_window;
 
-/* What a selection says about a channel. */
+/* Whether a selection has the frames of a channel. */
 typedef enum selection_answer {
     SELECTION_NO,
     SELECTION_YES,
     SELECTION_CLASSIFY, /* "_unknown" of a selected feed: look at each frame's own topic and symbol
                          */
-    SELECTION_EVENTS,   /* "_events" of a selected feed: read for what it says about the others */
+    SELECTION_EVENTS,   /* "_events" of a selected feed: read because it describes the others */
 } selection_answer;
 
 /* 1 if the glob fits the whole text. A glob that selection_check refuses fits nothing. */
@@ -63,7 +61,7 @@ int selection_glob_fits(const char *glob, td_bytes text);
  * archive asks selection_check_of (tape/nothing.h). */
 TD_MUST_USE td_result selection_check(const selection *wanted, td_err *err);
 
-/* 1 if --from is not before --to, as far as that is known without a tape. */
+/* 1 if --from is not before --to, as far as that shows without a tape. */
 int selection_has_empty_window(const selection *wanted);
 
 /* 1 if a time counts from the first frame, so that selection_resolve needs to know it. */
@@ -76,21 +74,20 @@ selection_window selection_resolve(const selection *wanted, uint64_t first_ns);
 /* 1 if the feed is selected. */
 int selection_has_feed(const selection *wanted, const char *feed);
 
-/* 1 if a frame of this topic (exchange_topic: as it stands in frames) and symbol is selected; feed
- * and time are not looked at. */
+/* 1 if a frame of this topic (exchange_topic: as frames have it) and symbol is selected, whatever
+ * its feed and time. */
 int selection_has_topic(const selection *wanted, td_bytes topic, td_bytes exchange_topic,
                         td_bytes symbol);
 
-/* 1 if a gap may touch what is selected, time not looked at: one of a whole connection touches each
+/* 1 if a gap may touch what is selected, at whatever time: one of a whole connection touches each
  * topic of its feed, one of a topic without a symbol each of its symbols. */
 int selection_has_gap(const selection *wanted, const gap_row *gap);
 
 /* 1 if a gap belongs to the selection: it may touch what is selected (selection_has_gap), and lies
- * in the window. It reaches to, and leaves out, the moment it ends at; one without length is at the
- * moment it begins. */
+ * in the window. Its end is exclusive; one without length is at the moment it begins. */
 int selection_wants_gap(const selection *wanted, selection_window window, const gap_row *gap);
 
-/* What the selection says about a channel, time not looked at. */
+/* Whether the selection has the frames of a channel, at whatever time. */
 selection_answer selection_ask(const selection *wanted, const channel_info *channel);
 
 /* Everything. */

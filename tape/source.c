@@ -174,7 +174,7 @@ static int has_common_bit(td_bytes bitmap, const uint8_t *bits)
     return 0;
 }
 
-/* 1 if the chunk may hold something that the tape wants to see. */
+/* 1 if the chunk may hold something that the tape reads. */
 static int wants_chunk(const tape_source *source, const source_options *options, uint32_t index)
 {
     const segment_chunk *chunk = segment_reader_chunk(source->reader, index);

@@ -81,8 +81,7 @@ static int wants_channel(void *user, const channel_info *info)
 {
     const source_options *options = user;
     selection_answer answer = source_options_ask(options, info);
-    /* An events channel has frames now and then: any other one shows as well that the segment is
-     * of the time that is asked about. */
+    /* Every other channel shows as well that the segment overlaps the window. */
     if (answer == SELECTION_EVENTS)
         return options->with_events || options->events_only;
     return answer != SELECTION_NO;

@@ -9,8 +9,7 @@
  * event that restates the open connections, so events of segments that are not opened are not
  * missed.
  *
- * One thread, but for source fields that loaders read: they do not change while loads are under
- * way. */
+ * One thread, except for source fields that loaders read: they do not change while loads run. */
 #ifndef TD_TAPE_SOURCE_QUEUE_H
 #define TD_TAPE_SOURCE_QUEUE_H
 

@@ -63,7 +63,7 @@ static td_result open_parts(tape *t, archive *of, unsigned threads, tape_reads r
     return rc;
 }
 
-/* How a tape differs from what its user asked for. */
+/* How a tape differs from its user's options. */
 typedef struct inner_options {
     selection_window window;
     uint64_t lead_from_ns;
@@ -258,8 +258,8 @@ static void fill_frame(const merge_item *item, const source_channel *from, uint8
     }
 }
 
-/* An event changes what is known of its feed's connections. One that cannot be read does not: it is
- * logged, and later frames keep what was known before. */
+/* An event changes the state of its feed's connections. One that cannot be read is logged and
+ * changes nothing. */
 static td_result take_event(tape *t, const source_channel *from, tape_frame *frame, td_err *err)
 {
     td_err why;
@@ -340,8 +340,8 @@ static td_result take_place(const source_channel *from, tape_frame *frame, td_er
                                    err);
 }
 
-/* What the frame says, as far as no worker has read it. A worker's reader does not keep what the
- * tape's own reads, but its block does. */
+/* The frame's row and content; workers have read the content of most. With workers, the block keeps
+ * what the tape's own reader reads. */
 static td_result take_content(tape *t, tape_frame *frame, td_err *err)
 {
     frame->row = content_row(t->reader, frame->channel, frame->recv_ns);

@@ -50,12 +50,12 @@ typedef struct tape_channel {
 /* A reference-counted piece of memory that frames point into: one decompressed chunk. */
 typedef struct tape_block tape_block;
 
-/* What a frame says. It depends on the frame's bytes, its channel and its time alone. */
+/* The content of a frame. It depends on the frame's bytes, its channel and its time alone. */
 typedef struct frame_content {
     const struct message *message; /* NULL: it is no data, or cannot be decoded */
     decode_error why;              /* of data: why not */
-    const classification *what;    /* of what the client sent, of control frames, and of those that
-                                      stand on no topic; else NULL */
+    const classification *what;    /* of what the client sent, of control frames, and of those of no
+                                      topic; else NULL */
 } frame_content;
 
 /* How much of its frames' content a tape reads. */
@@ -68,8 +68,8 @@ typedef enum tape_reads {
 typedef struct tape_frame {
     tape_channel *channel;
     const topic_row *row; /* of data: the row that holds at its time; NULL: there is none */
-    /* NULL: it was not asked for, or the frame is an event or an HTTP answer. With threads, valid
-     * while block is held; else until the next call. */
+    /* NULL: the tape does not read it, or the frame is an event or an HTTP answer. With threads,
+     * valid while block is held; else until the next call. */
     const frame_content *content;
     /* Of an events channel; NULL: it cannot be read, or the frame is none. Until the next call. */
     const struct event *event;
@@ -79,11 +79,11 @@ typedef struct tape_frame {
     uint32_t session;    /* which recording it is from: 1, 2 … in order of first sight; (session,
                             conn) names a connection of a slot, conn alone starts over */
     const char *session_id;  /* as the archive calls it: 8 hex digits; valid until close */
-    uint32_t conn;           /* connection number of its slot, from 1; 0 = not known */
+    uint32_t conn;           /* connection number of its slot, from 1; 0 = unknown */
     follow_answer of_stream; /* what it is to its stream; zero without one */
     uint8_t is_lead_in;      /* before the selection: see tape_options */
-    td_bytes bytes;    /* DECODE_PADDING_BYTES readable behind it; valid while block is held */
-    tape_block *block; /* borrowed until the next call of tape_next; acquire to keep it */
+    td_bytes bytes;          /* DECODE_PADDING_BYTES readable after it; valid while block is held */
+    tape_block *block;       /* borrowed until the next call of tape_next; acquire to keep it */
 } tape_frame;
 
 /* Zero takes the default everywhere. */
@@ -103,16 +103,16 @@ typedef struct tape_options {
 
 /* What a tape has read so far. */
 typedef struct tape_stats {
-    uint64_t segments;         /* opened */
-    uint64_t chunks_read;      /* damaged ones too */
-    uint64_t chunks_skipped;   /* of opened segments: they hold nothing that is wanted */
-    uint64_t bytes_read;       /* of chunk records */
-    uint64_t damaged_chunks;   /* could not be read, all or in part: said by the log, passed over */
-    uint64_t damaged_until_ns; /* last time of a frame of those, 0: none; it has grown before the
-                                  first frame comes out that is behind what could not be read */
-    uint64_t contents_read;    /* frames whose content was read: each once */
-    uint64_t frames_unknown;   /* came out on an _unknown channel: no row fits them */
-    uint64_t segments_unreadable; /* left out of the plan: said by the archive's log */
+    uint64_t segments;            /* opened */
+    uint64_t chunks_read;         /* damaged ones too */
+    uint64_t chunks_skipped;      /* of opened segments: they hold nothing that the tape reads */
+    uint64_t bytes_read;          /* of chunk records */
+    uint64_t damaged_chunks;      /* could not be read, all or in part: logged, passed over */
+    uint64_t damaged_until_ns;    /* last time of a frame of those, 0: none; set before the tape
+                                     gives the first frame after what could not be read */
+    uint64_t contents_read;       /* frames whose content was read: each once */
+    uint64_t frames_unknown;      /* came out on an _unknown channel: no row fits them */
+    uint64_t segments_unreadable; /* left out of the plan: the archive logs them */
     unsigned workers_busy_max;    /* threads that were reading ahead at one moment */
 } tape_stats;
 
@@ -127,10 +127,10 @@ void tape_close(tape *tape);
  * time) end the tape. Damage inside a chunk is counted, logged, and passed over. */
 TD_MUST_USE td_result tape_next(tape *tape, tape_frame *out, td_err *err);
 
-/* Behind TD_EOF of a following tape: look for what was recorded meanwhile, in segments that are
- * being written and in new ones. TD_OK: tape_next goes on; TD_EOF: nothing new (wait, and ask
- * again). Order is that of time among what is there at each call; a feed whose chunk became durable
- * later comes later. */
+/* After TD_EOF of a following tape: look for what was recorded meanwhile, in segments that are
+ * being written and in new ones. TD_OK: tape_next goes on; TD_EOF: nothing new (wait, and call it
+ * again). Frames are in order of time among those that are there at each call; a feed whose chunk
+ * became durable later comes later. */
 TD_MUST_USE td_result tape_follow(tape *tape, td_err *err);
 
 /* The selection's window, relative times resolved; from_ns 0: no lower bound. */

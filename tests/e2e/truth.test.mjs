@@ -48,7 +48,7 @@ test("a frame that is not recorded is missed", async (t) => {
   assert.equal(report.truth.unexpected, 1);
   assert.match(report.truth.first, new RegExp(`frame ${frame.n}$`));
   const text = (await tapedeck(t, ["replay", "-a", archive, "--truth", altered], { status: 1 })).stdout;
-  assert.match(text, /Complete: no\.\n\n  It is not what the exchange says/);
+  assert.match(text, /Complete: no\.\n\n  It differs from what the exchange sent/);
 });
 
 test("two feeds with the same subscriptions are told apart", async (t) => {
