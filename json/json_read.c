@@ -490,15 +490,12 @@ size_t json_count(json_value container)
 
 /* ---- scalars: strings with their escapes resolved, numbers, words ---- */
 
-/* Four hexadecimal digits, which are valid. */
+/* The value of four hexadecimal digits, which check_string() checked. */
 static uint32_t hex_value(const uint8_t *p)
 {
     uint32_t value = 0;
-    for (size_t i = 0; i < 4; i++) {
-        uint32_t digit = p[i] <= '9' ? p[i] - (uint32_t)'0' : (p[i] | 0x20u) - (uint32_t)'a' + 10;
-        TD_ASSERT(digit < 16); /* check_string() checked it */
-        value = value * 16 + digit;
-    }
+    int is_hex = hex_digits(p, 4, &value);
+    TD_ASSERT(is_hex);
     return value;
 }
 

@@ -321,18 +321,26 @@ static int walk_member(rows *r, plan_node *node, uint32_t key, json_value elemen
     return 0;
 }
 
+/* The next member of an object: its key with escapes resolved, and its value. 0 at the end. */
+static int next_member(json_iter *it, td_bytes *key, json_value *element)
+{
+    json_value name;
+    if (!json_next(it, &name, element))
+        return 0;
+    int is_text = json_text(name, key);
+    TD_ASSERT(is_text);
+    return 1;
+}
+
 /* Walk an object on the way to entries; count members that the plan does not have. */
 static int walk_object(rows *r, plan_node *node, json_value object)
 {
-    json_value key;
+    td_bytes text;
     json_value element;
     uint32_t place = 0;
     uint32_t seen = 0; /* a bit for each key: what stands twice counts as unknown */
     _Static_assert(PLAN_NODE_KEYS_MAX <= 32, "a bit for each key of a node");
-    for (json_iter it = json_iter_of(object); json_next(&it, &key, &element); place++) {
-        td_bytes text;
-        int is_text = json_text(key, &text);
-        TD_ASSERT(is_text);
+    for (json_iter it = json_iter_of(object); next_member(&it, &text, &element); place++) {
         uint32_t found = key_set_find_text(&node->keys, place, text);
         if (found == KEY_NONE || (seen & (1u << found))) {
             int is_inherited = node != &r->p->nodes[0] && found == KEY_NONE &&
@@ -689,13 +697,10 @@ static int read_object_entry(rows *r, const items_row *items, json_value entry, 
 {
     slots s = *around;
     slots own = NOTHING_AROUND;
-    json_value key;
+    td_bytes text;
     json_value element;
     uint32_t place = 0;
-    for (json_iter it = json_iter_of(entry); json_next(&it, &key, &element); place++) {
-        td_bytes text;
-        int is_text = json_text(key, &text);
-        TD_ASSERT(is_text);
+    for (json_iter it = json_iter_of(entry); next_member(&it, &text, &element); place++) {
         uint32_t found = key_set_find_text(&r->p->entry, place, text);
         if (found != KEY_NONE && own.token[found] == 0)
             s.token[found] = own.token[found] = element.token;
@@ -758,13 +763,10 @@ static int read_entries(rows *r, const items_row *items, json_value value, const
 static void note_around(rows *r, json_value object, slots *around)
 {
     slots own = NOTHING_AROUND;
-    json_value key;
+    td_bytes text;
     json_value element;
     uint32_t place = 0;
-    for (json_iter it = json_iter_of(object); json_next(&it, &key, &element); place++) {
-        td_bytes text;
-        int is_text = json_text(key, &text);
-        TD_ASSERT(is_text);
+    for (json_iter it = json_iter_of(object); next_member(&it, &text, &element); place++) {
         uint32_t found = key_set_find_text(&r->p->around, place, text);
         if (found == KEY_NONE || own.token[found] != 0)
             continue;
