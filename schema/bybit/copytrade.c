@@ -11,19 +11,9 @@ static const field_row BOOK_ENVELOPE[] = {
 };
 
 static const field_row TRADE[] = {
-    {MEMBER_SYMBOL, "symbol", FIELD_TEXT, UNIT_NONE, 0, 0},
-    {MEMBER_TICK_DIRECTION, "tick_direction", FIELD_TEXT, UNIT_NONE, 0, 0},
-    {MEMBER_PRICE, "price", FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_REQUIRED},
-    {MEMBER_SIZE, "size", FIELD_DECIMAL, UNIT_QUANTITY, 0, FIELD_REQUIRED},
-    {MEMBER_EXCHANGE_TIME, "timestamp", FIELD_TIME, UNIT_RFC3339, 0, 0},
-    {MEMBER_EXCHANGE_TIME, "trade_time_ms", FIELD_TIME, UNIT_MS, 0, FIELD_PREFERRED},
-    {MEMBER_SIDE, "side", FIELD_ANY_SIDE, UNIT_NONE, 0, FIELD_REQUIRED},
-    {MEMBER_TRADE_ID, "trade_id", FIELD_TEXT, UNIT_NONE, 0, 0},
-    {MEMBER_IS_BLOCK_TRADE, "is_block_trade", FIELD_BOOL, UNIT_NONE, 0, 0},
+    LINEAR_TRADE_FIELDS,
     {MEMBER_CROSS_SEQ, "cross_seq", FIELD_INTEGER, UNIT_NONE, 0, 0},
 };
-
-static const field_row INSURANCE[] = {OP_INSURANCE_FIELDS};
 
 static const field_row POSITION[] = {
     {MEMBER_SYMBOL, "symbol", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED},
@@ -91,16 +81,16 @@ static const field_row WALLET[] = {
 
 static const topic_row TOPICS[] = {
     OP_BOOK("orderBookL2_25", "Order book, 25 levels a side, 20 ms", 25,
-            OP_ITEMS_LIST_TOO("data.order_book"), BOOK_ENVELOPE, LINEAR_LEVEL),
+            OP_ITEMS_LIST_TOO("data.order_book"), BOOK_ENVELOPE),
     OP_BOOK("orderBook_200.100ms", "Order book, 200 levels a side, 100 ms", 200,
-            OP_ITEMS_LIST_TOO("data.order_book"), BOOK_ENVELOPE, LINEAR_LEVEL),
+            OP_ITEMS_LIST_TOO("data.order_book"), BOOK_ENVELOPE),
     OP_TRADE(TRADE, "klineV2.1"),
-    OP_TICKER(LINEAR_ENVELOPE, LINEAR_INSTRUMENT),
-    OP_KLINE("klineV2", LINEAR_KLINE_ENVELOPE, LINEAR_KLINE, STRENGTH_STATISTIC),
+    OP_TICKER(OP_ENVELOPE, LINEAR_INSTRUMENT),
+    OP_KLINE("klineV2", OP_CANDLE_ENVELOPE, OP_CANDLE, STRENGTH_STATISTIC),
     /* the name that linear connections know */
-    OP_KLINE("candle", LINEAR_KLINE_ENVELOPE, LINEAR_KLINE, STRENGTH_STATISTIC),
-    OP_LIQUIDATION(LINEAR_LIQUIDATION),
-    OP_INSURANCE(INSURANCE),
+    OP_KLINE("candle", OP_CANDLE_ENVELOPE, OP_CANDLE, STRENGTH_STATISTIC),
+    OP_LIQUIDATION,
+    OP_INSURANCE,
     OP_PRIVATE("copyTradePosition", MSG_POSITION, "Positions that changed", MEMBER_NONE, POSITION,
                RULE_ENTRY_SEQ_WEAK, MEMBER_POSITION_SEQ),
     OP_PRIVATE("copyTradeOrder", MSG_ORDER, "Orders that changed", MEMBER_UPDATED_AT, ORDER,

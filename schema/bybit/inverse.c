@@ -7,8 +7,6 @@ static const field_row BOOK_ENVELOPE[] = {
     OP_ENVELOPE_FIELDS,
 };
 
-static const field_row LEVEL[] = {OP_LEVEL_FIELDS};
-
 /* timestamp is trade_time_ms cut to seconds; frames of 2019 have nothing else (docs/wire.md 2). */
 static const field_row TRADE[] = {
     {MEMBER_EXCHANGE_TIME, "trade_time_ms", FIELD_TIME, UNIT_MS, 0, FIELD_PREFERRED},
@@ -20,10 +18,6 @@ static const field_row TRADE[] = {
     {MEMBER_TICK_DIRECTION, "tick_direction", FIELD_TEXT, UNIT_NONE, 0, 0},
     {MEMBER_TRADE_ID, "trade_id", FIELD_TEXT, UNIT_NONE, 0, 0},
     {MEMBER_CROSS_SEQ, "cross_seq", FIELD_INTEGER, UNIT_NONE, 0, 0},
-};
-
-static const field_row INSTRUMENT_ENVELOPE[] = {
-    OP_ENVELOPE_FIELDS,
 };
 
 /* Perpetuals and dated futures. */
@@ -68,20 +62,6 @@ static const field_row INSTRUMENT[] = {
     {MEMBER_DELISTING_STATUS, "delisting_status", FIELD_INTEGER, UNIT_NONE, 0, 0},
 };
 
-/* cross_seq and timestamp are numbers; in a frame of 2022 the inner timestamp was a string. */
-static const field_row KLINE[] = {
-    OP_KLINE_FIELDS,
-    {MEMBER_CROSS_SEQ, "cross_seq", FIELD_INTEGER, UNIT_NONE, 0, 0},
-};
-
-static const field_row KLINE_ENVELOPE[] = {
-    {MEMBER_EXCHANGE_TIME, "timestamp_e6", FIELD_TIME, UNIT_US, 0, 0},
-};
-
-static const field_row LIQUIDATION[] = {OP_LIQUIDATION_FIELDS};
-
-static const field_row INSURANCE[] = {OP_INSURANCE_FIELDS};
-
 /* ---- the generation before (docs/wire.md 2.4) ---- */
 
 /* A candle was one object without end and confirm; later frames had a timestamp in seconds. */
@@ -119,9 +99,9 @@ static const field_row OLD_LEVEL[] = {
 
 static const topic_row TOPICS[] = {
     OP_BOOK("orderBookL2_25", "Order book, 25 levels a side, 20 ms", 25, OP_ITEMS("data"),
-            BOOK_ENVELOPE, LEVEL),
+            BOOK_ENVELOPE),
     OP_BOOK("orderBook_200.100ms", "Order book, 200 levels a side, 100 ms", 200, OP_ITEMS("data"),
-            BOOK_ENVELOPE, LEVEL),
+            BOOK_ENVELOPE),
     {
         .name = "trade",
         .pattern = "trade.{symbol}",
@@ -138,10 +118,10 @@ static const topic_row TOPICS[] = {
                   {RULE_TIME_WEAK, STRENGTH_ERROR, MEMBER_NONE},
                   {RULE_SYMBOL_MATCHES, STRENGTH_ERROR, MEMBER_NONE}},
     },
-    OP_TICKER(INSTRUMENT_ENVELOPE, INSTRUMENT),
-    OP_KLINE("klineV2", KLINE_ENVELOPE, KLINE, STRENGTH_WARNING),
-    OP_LIQUIDATION(LIQUIDATION),
-    OP_INSURANCE(INSURANCE),
+    OP_TICKER(OP_ENVELOPE, INSTRUMENT),
+    OP_KLINE("klineV2", OP_CANDLE_ENVELOPE, OP_CANDLE, STRENGTH_WARNING),
+    OP_LIQUIDATION,
+    OP_INSURANCE,
     OP_PRIVATE_TOPICS(MEMBER_EXCHANGE_TIME),
     {
         /* The symbol is not the last part of this topic, so all of it is its name, and the entry

@@ -1,5 +1,5 @@
-/* What the op dialect's families have in common: runs of fields, and whole rows of topics that
- * differ in one place. A family's file says the rest. Tables only; for schema/bybit/ alone. */
+/* What the op dialect's families have in common: fields, and whole rows of topics that differ in
+ * one place. A family's file has the rest. Tables only; for schema/bybit/ alone. */
 #ifndef TD_SCHEMA_TOPICS_OP_H
 #define TD_SCHEMA_TOPICS_OP_H
 
@@ -18,14 +18,13 @@
 
 /* One level of a book. id is price times 10^4, a number or a string; the exchange calls it
  * deprecated. */
-#define OP_LEVEL_FIELDS                                                                            \
-    {MEMBER_PRICE, "price", FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_REQUIRED},                         \
-        {MEMBER_SYMBOL, "symbol", FIELD_TEXT, UNIT_NONE, 0, 0},                                    \
-        {MEMBER_LEVEL_ID, "id", FIELD_TEXT, UNIT_NONE, 0, 0},                                      \
-        {MEMBER_SIDE, "side", FIELD_SIDE, UNIT_NONE, 0, FIELD_REQUIRED},                           \
-    {                                                                                              \
-        MEMBER_SIZE, "size", FIELD_DECIMAL, UNIT_QUANTITY, 0, FIELD_REQUIRED_TO_SET                \
-    }
+static const field_row OP_LEVEL[] = {
+    {MEMBER_PRICE, "price", FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_REQUIRED},
+    {MEMBER_SYMBOL, "symbol", FIELD_TEXT, UNIT_NONE, 0, 0},
+    {MEMBER_LEVEL_ID, "id", FIELD_TEXT, UNIT_NONE, 0, 0},
+    {MEMBER_SIDE, "side", FIELD_SIDE, UNIT_NONE, 0, FIELD_REQUIRED},
+    {MEMBER_SIZE, "size", FIELD_DECIMAL, UNIT_QUANTITY, 0, FIELD_REQUIRED_TO_SET},
+};
 
 /* Order and time of a frame. */
 #define OP_ENVELOPE_FIELDS                                                                         \
@@ -33,6 +32,8 @@
     {                                                                                              \
         MEMBER_EXCHANGE_TIME, "timestamp_e6", FIELD_TIME, UNIT_US, 0, 0                            \
     }
+
+static const field_row OP_ENVELOPE[] = {OP_ENVELOPE_FIELDS};
 
 /* The prices of a ticker. */
 #define OP_TICKER_PRICE_FIELDS                                                                     \
@@ -72,13 +73,13 @@
 
 /* A book topic. Its rules, from docs/wire.md 6.1 and 6.3, held in 4,268 of 4,268 deltas; the depth
  * is full only where the market is liquid. */
-#define OP_BOOK(topic_name, words, depth, item_table, envelope_table, level_table)                 \
+#define OP_BOOK(topic_name, words, depth, item_table, envelope_table)                              \
     {                                                                                              \
         .name = topic_name, .pattern = topic_name ".{symbol}", .type = MSG_BOOK_CHANGE,            \
         .title = words, .book_depth = depth, .sequence = SEQ_ENVELOPE,                             \
         .audit = (depth) == 25 ? "orderBook_200.100ms" : "orderBookL2_25",                         \
         .time_member = MEMBER_EXCHANGE_TIME, .items = item_table, TOPIC_ENVELOPE(envelope_table),  \
-        TOPIC_FIELDS(level_table),                                                                 \
+        TOPIC_FIELDS(OP_LEVEL),                                                                    \
         .rules = {{RULE_SEQ_STRICT, STRENGTH_ERROR, MEMBER_CROSS_SEQ},                             \
                   {RULE_TIME_STRICT, STRENGTH_ERROR, MEMBER_NONE},                                 \
                   {RULE_ANCHORED, STRENGTH_ERROR, MEMBER_NONE},                                    \
@@ -136,6 +137,17 @@
         MEMBER_LAST_TRADE_TIME, "timestamp", FIELD_TIME, UNIT_US, 0, 0                             \
     }
 
+/* Of inverse and linear. cross_seq is a number; linear has volume and turnover as strings, and one
+ * inverse frame of 2022 the inner timestamp. */
+static const field_row OP_CANDLE[] = {
+    OP_KLINE_FIELDS,
+    {MEMBER_CROSS_SEQ, "cross_seq", FIELD_INTEGER, UNIT_NONE, 0, 0},
+};
+
+static const field_row OP_CANDLE_ENVELOPE[] = {
+    {MEMBER_EXCHANGE_TIME, "timestamp_e6", FIELD_TIME, UNIT_US, 0, 0},
+};
+
 /* Candles. What a candle adds is what the symbol's trades add, in contracts or coins; how far that
  * can be relied on differs by family (docs/wire.md 2.3). */
 #define OP_KLINE(topic_name, envelope_table, kline_table, complete_strength)                       \
@@ -152,43 +164,41 @@
                   {RULE_TRADES_COMPLETE, complete_strength, MEMBER_VOLUME}},                       \
     }
 
+static const field_row OP_LIQUIDATION_FIELDS[] = {
+    {MEMBER_SYMBOL, "symbol", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED},
+    {MEMBER_SIDE, "side", FIELD_ANY_SIDE, UNIT_NONE, 0, FIELD_REQUIRED},
+    {MEMBER_PRICE, "price", FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_REQUIRED},
+    {MEMBER_SIZE, "qty", FIELD_DECIMAL, UNIT_QUANTITY, 0, FIELD_REQUIRED},
+    {MEMBER_EXCHANGE_TIME, "time", FIELD_TIME, UNIT_MS, 0, FIELD_REQUIRED},
+};
+
 /* A liquidation is one object, in a frame without type, and its price is that of bankruptcy. */
-#define OP_LIQUIDATION(liquidation_table)                                                          \
+#define OP_LIQUIDATION                                                                             \
     {                                                                                              \
         .name = "liquidation", .pattern = "liquidation.{symbol}", .type = MSG_LIQUIDATION,         \
         .title = "Liquidations", .sequence = SEQ_NONE, .time_member = MEMBER_EXCHANGE_TIME,        \
         .items = {{"data", ACTION_NONE, FRAME_ANY, ITEMS_REQUIRED}},                               \
-        TOPIC_FIELDS(liquidation_table),                                                           \
+        TOPIC_FIELDS(OP_LIQUIDATION_FIELDS),                                                       \
         .rules = {{RULE_SYMBOL_MATCHES, STRENGTH_ERROR, MEMBER_NONE},                              \
                   {RULE_TIME_WEAK, STRENGTH_STATISTIC, MEMBER_NONE}},                              \
     }
 
-#define OP_LIQUIDATION_FIELDS                                                                      \
-    {MEMBER_SYMBOL, "symbol", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED},                           \
-        {MEMBER_SIDE, "side", FIELD_ANY_SIDE, UNIT_NONE, 0, FIELD_REQUIRED},                       \
-        {MEMBER_PRICE, "price", FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_REQUIRED},                     \
-        {MEMBER_SIZE, "qty", FIELD_DECIMAL, UNIT_QUANTITY, 0, FIELD_REQUIRED},                     \
-    {                                                                                              \
-        MEMBER_EXCHANGE_TIME, "time", FIELD_TIME, UNIT_MS, 0, FIELD_REQUIRED                       \
-    }
-
 /* The insurance fund of a coin, in units of 10^-8 of it, once a day. Its symbol is the coin. Frames
  * of 2018 have walletBalance. */
-#define OP_INSURANCE_FIELDS                                                                        \
-    {MEMBER_COIN, "currency", FIELD_TEXT, UNIT_NONE, 0, 0},                                        \
-        {MEMBER_EXCHANGE_TIME, "timestamp", FIELD_TIME, UNIT_RFC3339, 0, 0},                       \
-        {MEMBER_WALLET_BALANCE, "wallet_balance", FIELD_DECIMAL, UNIT_MONEY, 8, FIELD_REQUIRED},   \
-    {                                                                                              \
-        MEMBER_WALLET_BALANCE, "walletBalance", FIELD_DECIMAL, UNIT_MONEY, 8, 0                    \
-    }
+static const field_row OP_INSURANCE_FIELDS[] = {
+    {MEMBER_COIN, "currency", FIELD_TEXT, UNIT_NONE, 0, 0},
+    {MEMBER_EXCHANGE_TIME, "timestamp", FIELD_TIME, UNIT_RFC3339, 0, 0},
+    {MEMBER_WALLET_BALANCE, "wallet_balance", FIELD_DECIMAL, UNIT_MONEY, 8, FIELD_REQUIRED},
+    {MEMBER_WALLET_BALANCE, "walletBalance", FIELD_DECIMAL, UNIT_MONEY, 8, 0},
+};
 
-#define OP_INSURANCE(insurance_table)                                                              \
+#define OP_INSURANCE                                                                               \
     {                                                                                              \
         .name = "insurance", .pattern = "insurance.{coin}", .type = MSG_INSURANCE,                 \
         .title = "Balance of the insurance fund, daily", .sequence = SEQ_NONE,                     \
         .time_member = MEMBER_EXCHANGE_TIME,                                                       \
         .items = {{"data", ACTION_NONE, FRAME_ANY, ITEMS_REQUIRED}},                               \
-        TOPIC_FIELDS(insurance_table),                                                             \
+        TOPIC_FIELDS(OP_INSURANCE_FIELDS),                                                         \
         .rules = {{RULE_TIME_WEAK, STRENGTH_STATISTIC, MEMBER_NONE}},                              \
     }
 

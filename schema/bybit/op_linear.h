@@ -5,24 +5,19 @@
 
 #include "schema/bybit/op.h"
 
-static const field_row LINEAR_ENVELOPE[] = {
-    OP_ENVELOPE_FIELDS,
-};
-
-static const field_row LINEAR_LEVEL[] = {OP_LEVEL_FIELDS};
-
 /* timestamp is trade_time_ms cut to seconds; is_block_trade came later, as a string. */
-static const field_row LINEAR_TRADE[] = {
-    {MEMBER_SYMBOL, "symbol", FIELD_TEXT, UNIT_NONE, 0, 0},
-    {MEMBER_TICK_DIRECTION, "tick_direction", FIELD_TEXT, UNIT_NONE, 0, 0},
-    {MEMBER_PRICE, "price", FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_REQUIRED},
-    {MEMBER_SIZE, "size", FIELD_DECIMAL, UNIT_QUANTITY, 0, FIELD_REQUIRED},
-    {MEMBER_EXCHANGE_TIME, "timestamp", FIELD_TIME, UNIT_RFC3339, 0, 0},
-    {MEMBER_EXCHANGE_TIME, "trade_time_ms", FIELD_TIME, UNIT_MS, 0, FIELD_PREFERRED},
-    {MEMBER_SIDE, "side", FIELD_ANY_SIDE, UNIT_NONE, 0, FIELD_REQUIRED},
-    {MEMBER_TRADE_ID, "trade_id", FIELD_TEXT, UNIT_NONE, 0, 0},
-    {MEMBER_IS_BLOCK_TRADE, "is_block_trade", FIELD_BOOL, UNIT_NONE, 0, 0},
-};
+#define LINEAR_TRADE_FIELDS                                                                        \
+    {MEMBER_SYMBOL, "symbol", FIELD_TEXT, UNIT_NONE, 0, 0},                                        \
+        {MEMBER_TICK_DIRECTION, "tick_direction", FIELD_TEXT, UNIT_NONE, 0, 0},                    \
+        {MEMBER_PRICE, "price", FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_REQUIRED},                     \
+        {MEMBER_SIZE, "size", FIELD_DECIMAL, UNIT_QUANTITY, 0, FIELD_REQUIRED},                    \
+        {MEMBER_EXCHANGE_TIME, "timestamp", FIELD_TIME, UNIT_RFC3339, 0, 0},                       \
+        {MEMBER_EXCHANGE_TIME, "trade_time_ms", FIELD_TIME, UNIT_MS, 0, FIELD_PREFERRED},          \
+        {MEMBER_SIDE, "side", FIELD_ANY_SIDE, UNIT_NONE, 0, FIELD_REQUIRED},                       \
+        {MEMBER_TRADE_ID, "trade_id", FIELD_TEXT, UNIT_NONE, 0, 0},                                \
+    {                                                                                              \
+        MEMBER_IS_BLOCK_TRADE, "is_block_trade", FIELD_BOOL, UNIT_NONE, 0, 0                       \
+    }
 
 /* All scaled values are strings here. */
 static const field_row LINEAR_INSTRUMENT[] = {
@@ -50,17 +45,5 @@ static const field_row LINEAR_INSTRUMENT[] = {
     {MEMBER_SETTLE_TIME, "settle_time_e9", FIELD_TIME, UNIT_NS, 0, 0},
     {MEMBER_DELISTING_STATUS, "delisting_status", FIELD_INTEGER, UNIT_NONE, 0, 0},
 };
-
-/* Prices and sequence are numbers, volume and turnover strings. */
-static const field_row LINEAR_KLINE[] = {
-    OP_KLINE_FIELDS,
-    {MEMBER_CROSS_SEQ, "cross_seq", FIELD_INTEGER, UNIT_NONE, 0, 0},
-};
-
-static const field_row LINEAR_KLINE_ENVELOPE[] = {
-    {MEMBER_EXCHANGE_TIME, "timestamp_e6", FIELD_TIME, UNIT_US, 0, 0},
-};
-
-static const field_row LINEAR_LIQUIDATION[] = {OP_LIQUIDATION_FIELDS};
 
 #endif

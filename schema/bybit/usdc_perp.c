@@ -18,8 +18,6 @@ static const field_row ENVELOPE[] = {
     {MEMBER_EXCHANGE_TIME, "timestampE6", FIELD_TIME, UNIT_US, 0, 0},
 };
 
-static const field_row LEVEL[] = {OP_LEVEL_FIELDS};
-
 static const field_row TRADE[] = {
     {MEMBER_SYMBOL, "symbol", FIELD_TEXT, UNIT_NONE, 0, 0},
     {MEMBER_TICK_DIRECTION, "tickDirection", FIELD_TEXT, UNIT_NONE, 0, 0},
@@ -93,9 +91,9 @@ static const field_row KLINE_ENVELOPE[] = {
 
 static const topic_row TOPICS[] = {
     OP_BOOK("orderBookL2_25", "Order book, 25 levels a side, 20 ms", 25, OP_ITEMS("data.orderBook"),
-            ENVELOPE, LEVEL),
+            ENVELOPE),
     OP_BOOK("orderBook_200.100ms", "Order book, 200 levels a side, 100 ms", 200,
-            OP_ITEMS("data.orderBook"), ENVELOPE, LEVEL),
+            OP_ITEMS("data.orderBook"), ENVELOPE),
     OP_TRADE(TRADE, "candle.1"),
     OP_TICKER(ENVELOPE, INSTRUMENT),
     OP_KLINE("candle", KLINE_ENVELOPE, KLINE, STRENGTH_STATISTIC),
