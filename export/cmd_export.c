@@ -79,11 +79,11 @@ static void describe_formats(export_rows *options)
     const export_format *const *formats = export_format_table(&count);
     TD_ASSERT(count <= FORMATS_MAX);
     add_text(options->type_help, sizeof options->type_help, "%s",
-             "only this type of the format (may be repeated; default: all of them):\n");
+             "only this type (may be repeated; default: all of the format):\n");
     for (size_t i = 0; i < count; i++) {
         const export_format *format = formats[i];
         options->formats[i] = format->name;
-        add_text(options->format_help, sizeof options->format_help, "%s%s: %s", i == 0 ? "" : "\n",
+        add_text(options->format_help, sizeof options->format_help, "%s%s: %s", i == 0 ? "" : ";\n",
                  format->name, format->summary);
         for (size_t k = 0; k < export_type_count(format); k++) {
             options->types[type_count] = format->types[k].name;
@@ -103,26 +103,25 @@ static void make_rows(export_rows *options)
                                              .metavar = "NAME",
                                              .help = options->format_help,
                                              .choices = options->formats};
-    options->rows[ROW_OUT] =
-        (option_row){.long_name = "out",
-                     .type = OPTION_TEXT,
-                     .offset = offsetof(export_flags, out),
-                     .metavar = "DIR",
-                     .help = "folder for the files and their MANIFEST.json; made if it is missing"};
+    options->rows[ROW_OUT] = (option_row){.long_name = "out",
+                                          .type = OPTION_TEXT,
+                                          .offset = offsetof(export_flags, out),
+                                          .metavar = "DIR",
+                                          .help = "output folder; created if it is missing"};
     options->rows[ROW_TYPE] = (option_row){.long_name = "type",
                                            .type = OPTION_LIST,
                                            .offset = offsetof(export_flags, types),
                                            .metavar = "NAME",
                                            .help = options->type_help,
                                            .choices = options->types};
-    options->rows[ROW_DEPTH] = (option_row){
-        .long_name = "depth",
-        .type = OPTION_UINT,
-        .offset = offsetof(export_flags, depth),
-        .metavar = "N",
-        .help = "take books from the topic with so many levels a side, not from the usual one",
-        .min = 1,
-        .max = LIMIT_BOOK_LEVELS};
+    options->rows[ROW_DEPTH] =
+        (option_row){.long_name = "depth",
+                     .type = OPTION_UINT,
+                     .offset = offsetof(export_flags, depth),
+                     .metavar = "N",
+                     .help = "take books from the topic with N levels per side",
+                     .min = 1,
+                     .max = LIMIT_BOOK_LEVELS};
     options->rows[ROW_FORCE] = (option_row){.long_name = "force",
                                             .type = OPTION_FLAG,
                                             .offset = offsetof(export_flags, is_forced),
@@ -274,11 +273,11 @@ exit_code cmd_export(const verb_context *context, int argc, char **argv)
     const options_spec spec = {
         .program = context->program,
         .verb = "export",
-        .summary = "Make a dataset of a selection. Files get their names when all are complete, "
-                   "MANIFEST.json\nlast: it says what they were made from, and where the data has "
-                   "holes. Exit status: 0 done,\n1 done, and a rule was broken, a frame not "
-                   "decoded, a symbol left out, or an uncovered\ngap lies in the selection, 3 "
-                   "stored frames damaged.",
+        .summary =
+            "Export a selection as a dataset. Files get their names when all are complete,\n"
+            "MANIFEST.json last; it describes the input and lists the holes. Exit status: 0\n"
+            "done; 1 done, but a rule was broken, a frame not decoded, a symbol left out, or a\n"
+            "gap lies in the selection; 3 stored frames are damaged.",
         .groups = groups,
         .group_count = sizeof groups / sizeof *groups,
         .examples = "tapedeck export DIR --format tardis-csv --out DATASET\n"

@@ -4,6 +4,9 @@
 
 #include "cli/verbs.h"
 
+/* For the verb tables of the front program and its own. */
+#define CMD_EXPORT_SUMMARY "export a selection as CSV files or JSON lines"
+
 /* Run the verb; a verb_row's function. */
 exit_code cmd_export(const verb_context *context, int argc, char **argv);
 

@@ -378,7 +378,7 @@ static void close_csv(void *writer)
 
 const export_format EXPORT_TARDIS_CSV = {
     .name = "tardis-csv",
-    .summary = "CSV files as Tardis publishes them, one a day, type and symbol",
+    .summary = "CSV files as Tardis publishes them, one per day, type and symbol",
     .suffix = ".csv.gz",
     .packing = EXPORT_GZIP,
     .reads = TAPE_READS_MESSAGES,

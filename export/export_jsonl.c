@@ -270,7 +270,7 @@ static td_result open_jsonl(const export_job *job, sink *out, td_err *err)
 
 const export_format EXPORT_JSONL = {
     .name = "jsonl",
-    .summary = "JSON lines, one typed message a line, one file a day",
+    .summary = "one typed message per line, one file per day",
     .suffix = ".jsonl",
     .packing = EXPORT_PLAIN,
     .wants_events = 1,

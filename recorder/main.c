@@ -3,14 +3,14 @@
 #include "recorder/cmd_record.h"
 
 static const verb_row VERBS[] = {
-    {.name = "record", .summary = "capture live feeds into an archive", .run = cmd_record},
+    {.name = "record", .summary = CMD_RECORD_SUMMARY, .run = cmd_record},
 };
 
 int main(int argc, char **argv)
 {
     static const verb_table TABLE = {
         .program = "tapedeck-record",
-        .summary = "captures exchange WebSocket feeds, byte for byte, into an archive",
+        .summary = "Captures exchange WebSocket feeds, byte for byte, into an archive.",
         .rows = VERBS,
         .row_count = sizeof VERBS / sizeof VERBS[0],
         .default_verb = "record",

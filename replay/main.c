@@ -6,16 +6,14 @@
 #include "serve/cmd_serve.h"
 
 static const verb_row VERBS[] = {
-    {"replay", "run a selection through decoders and order books; is it complete?", cmd_replay,
-     NULL},
-    {"serve", "replay a selection as a WebSocket server in the exchange's own dialect", cmd_serve,
-     NULL},
-    {"export", "datasets: CSV files, JSON lines", cmd_export, NULL},
+    {"replay", CMD_REPLAY_SUMMARY, cmd_replay, NULL},
+    {"serve", CMD_SERVE_SUMMARY, cmd_serve, NULL},
+    {"export", CMD_EXPORT_SUMMARY, cmd_export, NULL},
 };
 
 static const verb_table TABLE = {
     .program = "tapedeck-replay",
-    .summary = "Plays what tapedeck recorded.",
+    .summary = "Replays, serves and exports recordings.",
     .rows = VERBS,
     .row_count = sizeof VERBS / sizeof *VERBS,
 };

@@ -3,7 +3,7 @@
 #include "sim/cmd_sim.h"
 
 static const verb_row VERBS[] = {
-    {"sim", "run a simulated exchange that clients can connect to", cmd_sim, NULL},
+    {"sim", CMD_SIM_SUMMARY, cmd_sim, NULL},
 };
 
 int main(int argc, char **argv)

@@ -5,37 +5,37 @@
 
 #include "cli/verbs.h"
 
-/* What an archive holds: sessions, feeds, topics, gaps. One document. */
+/* Summarize an archive: sessions, feeds, topics, gaps. One document. */
 exit_code cmd_info(const verb_context *context, int argc, char **argv);
 
-/* Its segments, a line each. */
+/* List segments, one per line. */
 exit_code cmd_ls(const verb_context *context, int argc, char **argv);
 
-/* The frames of a selection, in order: JSON lines, or the bytes. */
+/* Print the frames of a selection in order, as JSON lines or raw bytes. */
 exit_code cmd_cat(const verb_context *context, int argc, char **argv);
 
-/* The ledger of discontinuities. 1 if it lists any. */
+/* List the gaps of the ledger. 1 if there is any. */
 exit_code cmd_gaps(const verb_context *context, int argc, char **argv);
 
-/* Prove the archive sound. 0 sound, 1 sound after recover or reindex, 3 damaged. */
+/* Check every byte. 0 sound, 1 sound after recover or reindex, 3 damaged. */
 exit_code cmd_verify(const verb_context *context, int argc, char **argv);
 
-/* Close what a crash left open. 3 if something durable is lost. */
+/* Finish segments that a crash left open. 3 if something durable is lost. */
 exit_code cmd_recover(const verb_context *context, int argc, char **argv);
 
-/* Remove old segments. 3 if one could not be read, and so was left. */
+/* Remove old segments. 3 if one could not be read and was left. */
 exit_code cmd_prune(const verb_context *context, int argc, char **argv);
 
-/* Rebuild the catalog. 3 if a segment could not be read, or is not there. */
+/* Rebuild the catalog. 3 if a segment could not be read, or is missing. */
 exit_code cmd_reindex(const verb_context *context, int argc, char **argv);
 
-/* The catalog's rows, sorted, as text. */
+/* Print the catalog as sorted text. */
 exit_code cmd_dump_catalog(const verb_context *context, int argc, char **argv);
 
-/* Frames on stdin to typed JSON. 1 if one could not be decoded. */
+/* Decode frames to typed JSON. 1 if one could not be decoded. */
 exit_code cmd_decode(const verb_context *context, int argc, char **argv);
 
-/* What the schema knows. */
+/* List topics that can be decoded. */
 exit_code cmd_topics(const verb_context *context, int argc, char **argv);
 
 #endif

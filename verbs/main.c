@@ -3,14 +3,18 @@
 #include "import/cmd_import.h"
 #include "verbs/cmds.h"
 #include "cli/verbs.h"
+#include "export/cmd_export.h"
+#include "recorder/cmd_record.h"
+#include "replay/cmd_replay.h"
+#include "serve/cmd_serve.h"
+#include "sim/cmd_sim.h"
 
 static const verb_row VERBS[] = {
-    {"record", "capture live feeds into an archive", NULL, "tapedeck-record"},
+    {"record", CMD_RECORD_SUMMARY, NULL, "tapedeck-record"},
     {"import", "import captures of other tools into an archive", cmd_import, NULL},
-    {"replay", "run a selection through decoders and order books, and report", NULL,
-     "tapedeck-replay"},
-    {"serve", "replay a selection as a WebSocket server", NULL, "tapedeck-replay"},
-    {"export", "export a selection as CSV files or JSON lines", NULL, "tapedeck-replay"},
+    {"replay", CMD_REPLAY_SUMMARY, NULL, "tapedeck-replay"},
+    {"serve", CMD_SERVE_SUMMARY, NULL, "tapedeck-replay"},
+    {"export", CMD_EXPORT_SUMMARY, NULL, "tapedeck-replay"},
     {"info", "summarize an archive", cmd_info, NULL},
     {"ls", "list the segments of an archive", cmd_ls, NULL},
     {"cat", "print the frames of an archive", cmd_cat, NULL},
@@ -22,7 +26,7 @@ static const verb_row VERBS[] = {
     {"dump-catalog", "print the catalog as text", cmd_dump_catalog, NULL},
     {"decode", "decode frames to typed JSON", cmd_decode, NULL},
     {"topics", "list the topics that can be decoded", cmd_topics, NULL},
-    {"sim", "run a simulated exchange", NULL, "tapedeck-sim"},
+    {"sim", CMD_SIM_SUMMARY, NULL, "tapedeck-sim"},
 };
 
 int main(int argc, char **argv)
