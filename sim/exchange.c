@@ -392,8 +392,7 @@ static void take_frame(sim_family *f, const venue_frame *frame)
 static size_t fill_slot(sim_family *f)
 {
     venue_frame frame;
-    uint64_t scale = f->exchange->options.time_scale > 0 ? f->exchange->options.time_scale : 1;
-    uint64_t ts_ns = f->start_ns + since_start_ns(f, f->slot) * scale;
+    uint64_t ts_ns = f->start_ns + since_start_ns(f, f->slot) * f->exchange->options.time_scale;
     if (ts_ns < f->last_ts_ns + TS_STEP_MIN_NS)
         ts_ns = f->last_ts_ns + TS_STEP_MIN_NS;
     ts_ns -= ts_ns % TS_STEP_MIN_NS;
@@ -491,7 +490,6 @@ static void end_of_duration(void *user)
 static uint64_t exchange_time(exchange *x, uint64_t mono_ns)
 {
     const exchange_options *options = &x->options;
-    uint64_t scale = options->time_scale > 0 ? options->time_scale : 1;
     if (options->epoch_ns > 0)
         return options->epoch_ns;
     if (x->first_mono_ns == 0) {
@@ -499,7 +497,7 @@ static uint64_t exchange_time(exchange *x, uint64_t mono_ns)
         x->first_ns = clock_wall_ns(options->clock);
     }
     TD_ASSERT(mono_ns >= x->first_mono_ns);
-    return x->first_ns + (mono_ns - x->first_mono_ns) * scale;
+    return x->first_ns + (mono_ns - x->first_mono_ns) * options->time_scale;
 }
 
 /* Open the family's venue and start its clock, at its first request. */
@@ -508,7 +506,6 @@ static td_result start(sim_family *f, td_err *err)
     exchange *x = f->exchange;
     const exchange_options *options = &x->options;
     uint64_t now = clock_mono_ns(options->clock);
-    uint64_t scale = options->time_scale > 0 ? options->time_scale : 1;
     if (f->venue != NULL)
         return TD_OK;
     uint64_t ns = exchange_time(x, now);
@@ -521,7 +518,7 @@ static td_result start(sim_family *f, td_err *err)
     td_result rc = venue_open(&opening, &f->venue, err);
     if (rc != TD_OK)
         return rc;
-    f->start_ns = opening.start_ns + options->settle_ns * scale;
+    f->start_ns = opening.start_ns + options->settle_ns * options->time_scale;
     f->last_ts_ns = opening.start_ns;
     f->start_mono_ns = now + options->settle_ns;
     schedule(f, f->start_mono_ns);
@@ -983,6 +980,8 @@ td_result exchange_open(const exchange_options *options, wire_loop *loop, exchan
     if (x == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for an exchange");
     x->options = *options;
+    if (options->time_scale == 0)
+        x->options.time_scale = 1;
     x->loop = loop;
     td_random_init(&x->random, options->seed + 1);
     const wire_server_options serving = {.listen = options->listen,
