@@ -6,7 +6,7 @@ import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { filesBelow, json, jsonLines, tapedeck, temporary } from "./lib.mjs";
+import { filesBelow, json, jsonLines, parseLines, tapedeck, temporary } from "./lib.mjs";
 import { Recorder } from "./live.mjs";
 import { numberedExchange, recordedNumbers } from "./numbered.mjs";
 
@@ -132,7 +132,7 @@ for (const how of Object.keys(COMMANDS)) test(`${how} of the journal first, then
     assert.ok(copied.length > 0);
     assert.deepEqual(copied, right.slice(0, copied.length), `copy ${i}`);
     // A stretch without a row in the archive has one in the copy only after its end.
-    const rows = async (from) => (await tapedeck(t, ["gaps", "-a", from, "--json"], { status: null })).stdout.split("\n").filter((l) => l !== "").map((l) => JSON.parse(l));
+    const rows = async (from) => parseLines((await tapedeck(t, ["gaps", "-a", from, "--json"], { status: null })).stdout);
     const open = (await rows(backup)).filter((row) => row.to_ns === null);
     const last = Math.max(...(await recordedNumbers(t, backup)).get("trade.BTCUSD").values());
     for (const row of open) assert.ok(row.from_ns >= last - 1000, `copy ${i}: ${JSON.stringify(row)}, last frame at ${last}`);

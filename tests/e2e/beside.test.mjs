@@ -8,7 +8,7 @@ import https from "node:https";
 import path from "node:path";
 import { describe, test } from "node:test";
 import zlib from "node:zlib";
-import { BIN, jsonLines, run, tapedeck, temporary } from "./lib.mjs";
+import { BIN, eventsOf, jsonLines, run, tapedeck, temporary } from "./lib.mjs";
 import { FAMILIES } from "./exchanges.mjs";
 import { acknowledge, hostile, trade } from "./hostile.mjs";
 import { feedArgs, Recorder } from "./live.mjs";
@@ -38,11 +38,6 @@ async function restServer(t, exchange, answer) {
       if (!look()) waiting.push(look);
     });
   return { url: `https://127.0.0.1:${server.address().port}`, seen, asked };
-}
-
-async function httpEvents(t, archive) {
-  const rows = await jsonLines(t, ["cat", "-a", archive, "--events"]);
-  return rows.filter((row) => row.dir === "event").map((row) => JSON.parse(row.data)).filter((event) => event.event === "http");
 }
 
 describe("HTTP beside frames", { concurrency: 3 }, () => {
@@ -90,7 +85,7 @@ describe("HTTP beside frames", { concurrency: 3 }, () => {
     assert.equal(raw.toString(), `${body}\n`);
     assert.equal((await jsonLines(t, ["ls", "-a", archive, "--topic", "http.instruments", "--json"])).length, 1);
     assert.match((await tapedeck(t, ["ls", "-a", archive, "--topic", "http.instrumnts"], { status: 4 })).stderr, /did you mean 'http\.instruments'/);
-    const said = await httpEvents(t, archive);
+    const said = await eventsOf(t, archive, "http");
     assert.ok(said.every((event) => event.state === "kept" && event.code === 200));
     const first = said.find((event) => event.what === "instruments");
     assert.deepEqual([first.url, first.bytes], [`${rest.url}/v5/market/instruments-info?category=inverse`, Buffer.byteLength(body)]);
@@ -134,7 +129,7 @@ describe("HTTP beside frames", { concurrency: 3 }, () => {
     for (const ws of exchange.sockets.clients) ws.send(trade(7));
     await recorder.durableLine((said) => said.in >= 2);
     assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
-    const said = await httpEvents(t, archive);
+    const said = await eventsOf(t, archive, "http");
     for (const [name, , cause, words, code] of rows) {
       const event = said.find((row) => row.what === name);
       assert.equal(event.state, cause === undefined ? "kept" : "failed");
@@ -171,7 +166,7 @@ describe("HTTP beside frames", { concurrency: 3 }, () => {
     assert.ok(exchange.seen.upgrades >= 2);
     const replies = await jsonLines(t, ["cat", "-a", archive, "--dir", "http"]);
     assert.equal(JSON.parse(replies[0].data).key, "*".repeat(KEY.length));
-    const said = await httpEvents(t, archive);
+    const said = await eventsOf(t, archive, "http");
     assert.ok(said.every((event) => event.url === `${rest.url}/x?key=${"*".repeat(KEY.length)}`), JSON.stringify(said));
     await tapedeck(t, ["verify", "-a", archive]);
   });

@@ -7,7 +7,7 @@ import { createRequire } from "node:module";
 import path from "node:path";
 import { test } from "node:test";
 import zlib from "node:zlib";
-import { listening, run, temporary, wrapped } from "./lib.mjs";
+import { listening, parseLines, run, temporary, wrapped } from "./lib.mjs";
 import { hostile } from "./hostile.mjs";
 
 const { WebSocket } = createRequire(import.meta.url)("ws");
@@ -56,12 +56,12 @@ const record = (t, archive, server, ...more) =>
 
 async function lines(t, archive, dir) {
   const { stdout } = await run(t, TAPEDECK, ["cat", "-a", archive, "--dir", dir]);
-  return stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
+  return parseLines(stdout);
 }
 /** The recorder's own events. */
 async function events(t, archive) {
   const { stdout } = await run(t, TAPEDECK, ["cat", "-a", archive, "--events"]);
-  return stdout.trimEnd().split("\n").map((line) => JSON.parse(line)).filter((row) => row.dir === "event").map((row) => JSON.parse(row.data));
+  return parseLines(stdout).filter((row) => row.dir === "event").map((row) => JSON.parse(row.data));
 }
 const dataOf = async (t, archive) => (await lines(t, archive, "in")).filter((row) => row.topic !== "_control").map((row) => row.data);
 
@@ -111,7 +111,7 @@ test("a made-up exchange is recorded, replayed, served and exported", async (t) 
     assert.equal(report.decoded, BOOK.length + TRADES.length);
     assert.equal(report.undecoded, 0);
     assert.match(JSON.stringify(report), /seq_dense/);
-    const messages = (await run(t, TAPEDECK, ["replay", "-a", archive, "--messages"], { status: 1 })).stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
+    const messages = parseLines((await run(t, TAPEDECK, ["replay", "-a", archive, "--messages"], { status: 1 })).stdout);
     assert.deepEqual(messages.filter((m) => m.type === "trade").map((m) => [m.seq, m.trades[0].trade_id, m.trades[0].price]), [[1, "a", "10.5"], [2, "b", "10.25"], [4, "d", "11"]]);
   });
 

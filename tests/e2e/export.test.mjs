@@ -7,7 +7,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import zlib from "node:zlib";
-import { capture, captureLines, run, tapedeck, temporary, withoutCapture } from "./lib.mjs";
+import { capture, captureLines, parseLines, run, tapedeck, temporary, withoutCapture } from "./lib.mjs";
 
 const INVERSE = "inverse-2021-04-17.jsonl.gz";
 const CAPTURES = [
@@ -251,7 +251,7 @@ test("a frame that cannot be decoded ends a book, and is counted", { skip: witho
   assert.deepEqual([entry.frames, entry.undecoded_frames, entry.left_out_frames], [200, 1, 310]);
   assert.deepEqual([entry.breaks[0].cause, entry.breaks[0].to_ns], ["undecoded", null]);
   await tapedeck(t, exporting(archive, "jsonl", path.join(dir, "jsonl")), { status: 1 });
-  const objects = fs.readFileSync(path.join(dir, "jsonl", "messages_2021-04-17.jsonl"), "utf8").trimEnd().split("\n").map((l) => JSON.parse(l));
+  const objects = parseLines(fs.readFileSync(path.join(dir, "jsonl", "messages_2021-04-17.jsonl"), "utf8"));
   const raw = objects.filter((o) => o.type === "raw");
   assert.deepEqual([raw.length, raw[0].error.reason, raw[0].symbol], [1, "bad_number", "EOSUSD"]);
   const untrusted = objects.filter((o) => o.flags & 8);
@@ -278,7 +278,7 @@ test("a reconnect is a gap: rows stop, and begin again with the snapshot", { ski
   assert.deepEqual(rows.slice(1031).map((r) => r.split(",").slice(4)), rows.slice(0, 1031).map((r) => r.split(",").slice(4)));
   // In JSON lines the gap stands where it begins.
   await tapedeck(t, exporting(archive, "jsonl", path.join(dir, "jsonl")), { status: 1 });
-  const objects = fs.readFileSync(path.join(dir, "jsonl", "messages_2021-04-17.jsonl"), "utf8").trimEnd().split("\n").map((l) => JSON.parse(l));
+  const objects = parseLines(fs.readFileSync(path.join(dir, "jsonl", "messages_2021-04-17.jsonl"), "utf8"));
   const at = objects.findIndex((o) => o.type === "gap");
   assert.equal(at, 1094);
   assert.deepEqual([objects[at].reason, objects[at].feed, objects[at].topic], ["disconnect", "inverse", null]);

@@ -5,16 +5,11 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { describe, test } from "node:test";
-import { jsonLines, listening, run, tapedeck, temporary } from "./lib.mjs";
+import { eventsOf, jsonLines, listening, run, tapedeck, temporary } from "./lib.mjs";
 import { ENV, exchange, FAMILIES, KEY, recorderArgs, SECRET, signature } from "./exchanges.mjs";
 import { hostile } from "./hostile.mjs";
 import { nothingLeaked, nothingLeakedInText } from "./leaks.mjs";
 import { Recorder } from "./live.mjs";
-
-async function events(t, archive, kind) {
-  const rows = await jsonLines(t, ["cat", "-a", archive, "--events"]);
-  return rows.filter((row) => row.dir === "event").map((row) => JSON.parse(row.data)).filter((event) => event.event === kind);
-}
 
 /** Record two connections of a family; the exchange closes the first. */
 async function twice(t, name, more = []) {
@@ -60,9 +55,9 @@ describe("every dialect", { concurrency: 2 }, () => {
         const data = own.filter((row) => row.topic !== "_control").map((row) => row.data);
         assert.deepEqual(data, Array(frames / family.frames.length).fill(family.frames).flat());
       }
-      const granted = (await events(t, archive, "subscribe")).filter((event) => event.state === "acknowledged" && event.conn === 2);
+      const granted = (await eventsOf(t, archive, "subscribe")).filter((event) => event.state === "acknowledged" && event.conn === 2);
       assert.deepEqual(granted.flatMap((event) => event.topics.split(",")).sort(), [...family.wanted].sort());
-      const authentic = (await events(t, archive, "auth")).map((event) => event.state);
+      const authentic = (await eventsOf(t, archive, "auth")).map((event) => event.state);
       assert.deepEqual(authentic, family.auth === "op" ? ["sent", "accepted", "sent", "accepted"] : []);
       const gaps = await jsonLines(t, ["gaps", "-a", archive, "--json"], { status: 1 });
       // A frame that comes twice is a finding of its own (rules of its topic), and not looked at here.
@@ -116,7 +111,7 @@ describe("every dialect", { concurrency: 2 }, () => {
     await recorder.says(/subscribed to 1 of 2 topics/);
     assert.match(recorder.stderr, /refused to subscribe orderbook\.25\.NOSUCH: .*failTopics/);
     await recorder.kill("SIGTERM");
-    const states = (await events(t, archive, "subscribe")).map((event) => `${event.state} ${event.topics}`);
+    const states = (await eventsOf(t, archive, "subscribe")).map((event) => `${event.state} ${event.topics}`);
     assert.deepEqual(states, ["sent orderbook.25.BTC-27JUN25-90000-C,orderbook.25.NOSUCH", "acknowledged orderbook.25.BTC-27JUN25-90000-C",
       "refused orderbook.25.NOSUCH"]);
   });
@@ -160,7 +155,7 @@ describe("credentials that are refused", { concurrency: 2 }, () => {
       assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
       const [conn] = server.conns;
       assert.deepEqual(conn.requests.filter((r) => r.pong === undefined).map((r) => r.op), ["auth"]);
-      const refused = (await events(t, archive, "auth")).filter((event) => event.state === "refused");
+      const refused = (await eventsOf(t, archive, "auth")).filter((event) => event.state === "refused");
       assert.ok(refused.length > 0);
       assert.match(refused[0].detail, words);
       await nothingLeaked(archive, KEY, "another-secret", conn.requests.find((r) => r.op === "auth").args[2]);
@@ -189,7 +184,7 @@ describe("credentials that are refused", { concurrency: 2 }, () => {
         "--api-key-env", "TEST_KEY", "--api-secret-env", "TEST_SECRET", "--strict"];
       const { stderr } = await run(t, "tapedeck-record", how, { status: 4, env: { TEST_KEY: KEY, TEST_SECRET: "a wrong secret" } });
       assert.match(stderr, name === "inverse" && args.includes("url") ? /401/ : words);
-      const refused = (await events(t, archive, "auth")).filter((event) => event.state === "refused");
+      const refused = (await eventsOf(t, archive, "auth")).filter((event) => event.state === "refused");
       assert.equal(refused.length, 1, name);
       assert.match(refused[0].detail, words);
       await nothingLeaked(archive, KEY, "a wrong secret");
@@ -212,7 +207,7 @@ describe("credentials that are refused", { concurrency: 2 }, () => {
     const end = await recorder.ended;
     assert.equal(end.code, 4, recorder.stderr);
     assert.match(recorder.stderr, /refused the credentials: .*401/);
-    const [refused] = (await events(t, archive, "auth")).filter((event) => event.state === "refused");
+    const [refused] = (await eventsOf(t, archive, "auth")).filter((event) => event.state === "refused");
     assert.match(refused.detail, /401/);
   });
 

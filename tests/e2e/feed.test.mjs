@@ -4,17 +4,12 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { describe, test } from "node:test";
-import { json, jsonLines, run, tapedeck, temporary } from "./lib.mjs";
+import { eventsOf, json, jsonLines, parseLines, run, tapedeck, temporary } from "./lib.mjs";
 import { acknowledge, hostile, trade } from "./hostile.mjs";
 import { feedArgs, Recorder } from "./live.mjs";
 
 const TRADE = ["trade.BTCUSD"];
 const FRAME_BYTES_MAX = 16 << 20;
-
-async function events(t, archive, kind) {
-  const rows = await jsonLines(t, ["cat", "-a", archive, "--events"]);
-  return rows.filter((row) => row.dir === "event").map((row) => JSON.parse(row.data)).filter((event) => event.event === kind);
-}
 
 /** Serve these frames behind the acknowledgement, then close; record them until then. */
 async function recorded(t, frames, { args = [], topics = TRADE, status = 0 } = {}) {
@@ -53,7 +48,7 @@ describe("frames", { concurrency: 3 }, () => {
     assert.equal(report.control, 1);
     assert.equal(report.decoded, 2);
     assert.equal(report.undecoded, 6);
-    const rows = (await tapedeck(t, ["replay", "-a", archive, "--messages"], { status: 1 })).stdout.trim().split("\n").map((l) => JSON.parse(l));
+    const rows = parseLines((await tapedeck(t, ["replay", "-a", archive, "--messages"], { status: 1 })).stdout);
     const raw = rows.filter((row) => row.error);
     assert.ok(raw.length >= 5, JSON.stringify(rows));
     for (const row of raw) {
@@ -150,9 +145,9 @@ describe("the connection", { concurrency: 3 }, () => {
     const last = rows.filter((row) => row.conn === 1).at(-1).recv_ns;
     const first = rows.find((row) => row.conn === 2).recv_ns;
     assert.ok(gap.from_ns <= last && gap.to_ns >= first, JSON.stringify([gap, last, first]));
-    const [ended] = await events(t, archive, "disconnect");
+    const [ended] = await eventsOf(t, archive, "disconnect");
     assert.deepEqual([ended.code, ended.reason, ended.by], [1001, "maintenance", "peer"]);
-    assert.deepEqual((await events(t, archive, "connect")).map((event) => event.conn), [1, 2]);
+    assert.deepEqual((await eventsOf(t, archive, "connect")).map((event) => event.conn), [1, 2]);
     await tapedeck(t, ["replay", "-a", archive], { status: 1 });
   });
 
@@ -190,7 +185,7 @@ describe("the connection", { concurrency: 3 }, () => {
     // It is tried again, alone, after some seconds.
     await recorder.says(/refused to subscribe trade\.NOSUCH[^]*refused to subscribe trade\.NOSUCH/);
     assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
-    const said = await events(t, archive, "subscribe");
+    const said = await eventsOf(t, archive, "subscribe");
     const split = said.filter((event) => event.state === "split");
     assert.ok(split.length >= 1 && split.every((event) => event.topics.includes("trade.NOSUCH") && event.topics.includes(",")), JSON.stringify(split));
     const refused = said.filter((event) => event.state === "refused");

@@ -6,7 +6,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { acknowledge, hostile, trade } from "./hostile.mjs";
-import { jsonLines, tapedeck, temporary, wrapped } from "./lib.mjs";
+import { eventsOf, jsonLines, tapedeck, temporary, wrapped } from "./lib.mjs";
 import { feedArgs, Recorder } from "./live.mjs";
 
 const SLOW_DISK = wrapped("recorder_slow_disk");
@@ -45,11 +45,10 @@ const durableLines = (recorder) => recorder.lines.map((line) => JSON.parse(line)
 
 /** The stretches of the archive: an event at the beginning of each and one at its end, in turn. */
 async function stretches(t, archive) {
-  const events = (await jsonLines(t, ["cat", "-a", archive, "--events"])).filter((row) => row.dir === "event")
-    .map((row) => ({ ...JSON.parse(row.data), at_ns: row.recv_ns })).filter((event) => event.event === "overload");
-  assert.ok(events.every((event, i) => event.what === "durability" && event.state === (i % 2 === 0 ? "begins" : "ends")), JSON.stringify(events));
-  assert.equal(events.length % 2, 0);
-  return events.filter((_, i) => i % 2 === 0).map((begins, i) => ({ begins, ends: events[2 * i + 1] }));
+  const found = await eventsOf(t, archive, "overload");
+  assert.ok(found.every((event, i) => event.what === "durability" && event.state === (i % 2 === 0 ? "begins" : "ends")), JSON.stringify(found));
+  assert.equal(found.length % 2, 0);
+  return found.filter((_, i) => i % 2 === 0).map((begins, i) => ({ begins, ends: found[2 * i + 1] }));
 }
 
 test("a disk that hangs for a while: durable lines, a warning, one stretch with its worst lag, the totals", { skip }, async (t) => {

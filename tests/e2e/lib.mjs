@@ -148,10 +148,27 @@ export async function json(t, args, options) {
   return JSON.parse((await tapedeck(t, args, options)).stdout);
 }
 
+/** The objects of a text with one on each line. */
+export const parseLines = (text) => text.split("\n").filter((line) => line !== "").map((line) => JSON.parse(line));
+
 export async function jsonLines(t, args, options) {
-  const { stdout } = await tapedeck(t, args, options);
-  return stdout.split("\n").filter((l) => l !== "").map((l) => JSON.parse(l));
+  return parseLines((await tapedeck(t, args, options)).stdout);
 }
+
+/** The recorder's own events in an archive, each with at_ns, its receive time; of one kind only if that is given. */
+export async function eventsOf(t, archive, kind, options) {
+  const rows = await jsonLines(t, ["cat", "-a", archive, "--events", "--topic", "_events"], options);
+  return rows.map((row) => ({ at_ns: row.recv_ns, ...JSON.parse(row.data) })).filter((event) => kind === undefined || event.event === kind);
+}
+
+/** The texts of the frames of one direction. */
+export async function rawFrames(t, archive, dir = "in", options) {
+  const { stdout } = await tapedeck(t, ["cat", "-a", archive, "--raw", "--dir", dir], options);
+  return stdout.split("\n").filter((line) => line !== "");
+}
+
+/** Let so many ms pass: for moments that are random on purpose, and for what must not happen. */
+export const passed = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** The content of a ready file, once the program has written it. */
 export async function ready(program, file) {
@@ -194,6 +211,9 @@ export function filesBelow(dir) {
   const isFile = (f) => fs.statSync(path.join(dir, f), { throwIfNoEntry: false })?.isFile(); // gone by now: a journal of SQLite's
   return fs.readdirSync(dir, { recursive: true }).filter(isFile);
 }
+
+/** The finished segments of an archive, as paths relative to it, in order. */
+export const segments = (archive) => filesBelow(archive).filter((f) => f.endsWith(".mcap")).sort();
 
 /** Unix ms of the first moment of an archive of importFrames(). */
 export const FRAMES_MS = 1_795_154_400_000;

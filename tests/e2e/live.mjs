@@ -5,7 +5,7 @@ import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import fs from "node:fs";
 import path from "node:path";
-import { jsonLines, listening, Program } from "./lib.mjs";
+import { jsonLines, listening, passed, Program } from "./lib.mjs";
 import { SESSION } from "./session.mjs";
 import { xxh64 } from "./xxh64.mjs";
 
@@ -196,8 +196,6 @@ export async function smallDisk(t, dir, mebibytes) {
   const under = ["nsenter", "-t", String(holder.pid), "-U", "-m", "--preserve-credentials"];
   return { place, under, seen: `/proc/${holder.pid}/root${fs.realpathSync(place)}` };
 }
-
-const passed = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Start a recorder and kill it (SIGKILL) at a random moment: some time after it has announced something (lines times), or, as
  * early is true, some time after its start, whatever it has done by then. */

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { describe, test } from "node:test";
-import { jsonLines, tapedeck, temporary } from "./lib.mjs";
+import { jsonLines, parseLines, tapedeck, temporary } from "./lib.mjs";
 import { PATHS, Recorder, simulator } from "./live.mjs";
 
 const SYMBOL = { inverse: "BTCUSD", "v5-linear": "BTCUSDT", "v5-inverse": "BTCUSD" };
@@ -27,7 +27,7 @@ async function recordDropped(t, family, topics, drops) {
   assert.equal((await recorder.ended).code, 0, recorder.stderr);
   const came = new Map();
   for (const row of await jsonLines(t, ["cat", "-a", archive, "--dir", "in"])) came.set(row.ordinal, row.recv_ns);
-  const lines = fs.readFileSync(server.truth, "utf8").split("\n").filter((line) => line !== "").map((line) => JSON.parse(line));
+  const lines = parseLines(fs.readFileSync(server.truth, "utf8"));
   const dropped = lines.flatMap((fault, i) => {
     if (fault.t !== "fault") return [];
     const frames = (part) => part.filter((line) => line.t === "frame").map((line) => came.get(line.n));

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { jsonLines, tapedeck, temporary } from "./lib.mjs";
+import { jsonLines, parseLines, tapedeck, temporary } from "./lib.mjs";
 
 // One message for each frame.
 async function decoded(t, family, frames, options) {
@@ -112,7 +112,6 @@ test("answers are what they are, also where letters are written as escapes", asy
 // What a message has beyond where it is on the tape.
 const PLACE = ["feed", "conn", "ordinal", "recv_ns", "frame", "flags"];
 const withoutPlace = (object) => Object.fromEntries(Object.entries(object).filter(([key]) => !PLACE.includes(key)));
-const lines = (text) => text.trimEnd().split("\n").map((line) => JSON.parse(line));
 
 const FRAMES = {
   "v5-option": [
@@ -147,18 +146,18 @@ for (const [family, frames] of Object.entries(FRAMES)) {
     fs.writeFileSync(file, texts.map((data, i) => JSON.stringify({ ts: 1700000000000 + i, data }) + "\n").join(""));
     await tapedeck(t, ["import", "-q", "-a", archive, "--format", "jsonl", "--family", family, file]);
 
-    const replayed = lines((await tapedeck(t, ["replay", "-a", archive, "--messages"], { status: null })).stdout);
+    const replayed = parseLines((await tapedeck(t, ["replay", "-a", archive, "--messages"], { status: null })).stdout);
     assert.deepEqual(replayed.map(withoutPlace), messages);
     await tapedeck(t, ["export", "-a", archive, "--format", "jsonl", "--out", path.join(dir, "out")], { status: null });
     const exported = fs.readdirSync(path.join(dir, "out")).filter((name) => name.endsWith(".jsonl")).sort();
-    const objects = exported.flatMap((name) => lines(fs.readFileSync(path.join(dir, "out", name), "utf8")));
+    const objects = exported.flatMap((name) => parseLines(fs.readFileSync(path.join(dir, "out", name), "utf8")));
     assert.deepEqual(objects.map(withoutPlace), messages);
     const frameLines = (await tapedeck(t, ["cat", "-a", archive])).stdout;
-    assert.deepEqual(lines((await tapedeck(t, ["decode", "--family", family], { stdin: frameLines, status: null })).stdout), messages);
+    assert.deepEqual(parseLines((await tapedeck(t, ["decode", "--family", family], { stdin: frameLines, status: null })).stdout), messages);
 
     // Where it is on the tape has one set of names as well.
     const place = ({ feed, conn, ordinal, recv_ns }) => [feed, conn, ordinal, recv_ns];
-    const cat = lines(frameLines);
+    const cat = parseLines(frameLines);
     assert.ok(place(cat[0]).every((value) => value !== undefined));
     assert.deepEqual(replayed.map(place), cat.map(place));
     assert.deepEqual(objects.map(place), cat.map(place));

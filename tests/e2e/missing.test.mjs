@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { describe, test } from "node:test";
-import { filesBelow, json, jsonLines, listening, tapedeck, temporary } from "./lib.mjs";
+import { filesBelow, json, jsonLines, listening, rawFrames, segments, tapedeck, temporary } from "./lib.mjs";
 import { feedArgs, Recorder, simulator } from "./live.mjs";
 
 const DAYS = ["2021-04-17", "2021-04-18", "2021-04-19", "2021-04-20"];
@@ -33,9 +33,7 @@ async function archiveOf(t) {
   return { dir, archive };
 }
 
-const segments = (archive) => filesBelow(archive).filter((f) => f.endsWith(".mcap")).sort();
 const textsOf = (days) => days.flatMap((day) => frames(day).map(({ text }) => text));
-const raw = async (t, archive, status) => (await tapedeck(t, ["cat", "-a", archive, "--raw", "--dir", "in"], { status })).stdout.split("\n").filter((line) => line !== "");
 
 /** Data frames that a client of a served archive gets, in order. */
 async function served(t, dir, archive) {
@@ -44,14 +42,14 @@ async function served(t, dir, archive) {
   await tapedeck(t, ["record", "-a", copy, `${server.url}/realtime`, "--family", "inverse", "--ca-file", server.ca, "--until-close", "--topic", "trade", "--symbol", "BTCUSD"]);
   const end = await server.program.ended;
   assert.equal(end.code, 0, end.stderr); // a clean end; what is missing is said
-  return { stderr: end.stderr, texts: (await raw(t, copy)).filter((line) => line.includes('"topic":"trade')) };
+  return { stderr: end.stderr, texts: (await rawFrames(t, copy)).filter((line) => line.includes('"topic":"trade')) };
 }
 
 /** Every verb that reads; `status` is what those end with that read frames. Between two days is a gap. */
 async function readAll(t, dir, archive, days, { status, missing }) {
   const say = (end, verb) => (missing ? assert.match(end.stderr, missing, verb) : assert.doesNotMatch(end.stderr, /missing/, verb));
   const texts = textsOf(days);
-  assert.deepEqual(await raw(t, archive, status), texts);
+  assert.deepEqual(await rawFrames(t, archive, "in", { status }), texts);
   const judged = status === 0 && days.length > 1 ? 1 : status;
   for (const verb of ["ls", "info", "cat"]) say(await tapedeck(t, [verb, "-a", archive], { status }), verb);
   say(await tapedeck(t, ["replay", "-a", archive], { status: judged }), "replay");
@@ -106,7 +104,7 @@ describe("what is gone", { concurrency: 2 }, () => {
     assert.equal((await json(t, ["verify", "-a", archive, "--json"])).verdict, "sound");
     const names = (await jsonLines(t, ["ls", "-a", archive, "--json"])).map((row) => row.segment);
     assert.deepEqual([names.length, names.filter((name) => name.includes(session)).length], [3, 1]);
-    assert.deepEqual((await raw(t, archive)).slice(0, 2 * FRAMES), textsOf(left));
+    assert.deepEqual((await rawFrames(t, archive)).slice(0, 2 * FRAMES), textsOf(left));
     // All of it goes, and a recorder begins behind what its feed once had.
     await tapedeck(t, ["prune", "-a", archive, "--feed", FEED, "--all"]);
     assert.deepEqual(segments(archive), []);

@@ -5,15 +5,13 @@ import { once } from "node:events";
 import fs from "node:fs";
 import path from "node:path";
 import { describe, test } from "node:test";
-import { BIN, jsonLines, listening, Program, run, tapedeck, temporary, wrapped } from "./lib.mjs";
+import { BIN, eventsOf, jsonLines, listening, passed, Program, run, tapedeck, temporary, wrapped } from "./lib.mjs";
 import { acknowledge, hostile, trade } from "./hostile.mjs";
 import { feedArgs, Recorder, simulator } from "./live.mjs";
 
 const HUNG_NAMES = wrapped("recorder_hung_names");
 const TRADE = ["trade.BTCUSD"];
 const SANITIZED = /asan|tsan/.test(BIN); // memory is mostly the sanitizer's then
-
-const passed = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** The feeds of a configuration file, one for each [name, URL path], all of one server. */
 function feedsFile(dir, server, feeds) {
@@ -228,7 +226,7 @@ describe("servers that send more than fits", { concurrency: 1 }, () => {
     assert.equal(rows.length, SYMBOLS);
     assert.ok(rows.every((row, n) => row.data === tradeOf(n)));
     // Segments say how many of their frames had no channel, and none has more topics than it may.
-    const events = (await jsonLines(t, ["cat", "-a", archive, "--events"])).filter((row) => row.dir === "event").map((row) => JSON.parse(row.data));
+    const events = await eventsOf(t, archive);
     const limits = events.filter((event) => event.event === "limit" && event.what === "channels");
     assert.ok(limits.length >= 2 && limits.every((event) => event.number === TOPICS_MAX), JSON.stringify(limits));
     const ended = limits.filter((event) => event.state === "ends").reduce((sum, event) => sum + event.frames, 0);
@@ -271,7 +269,7 @@ describe("servers that send more than fits", { concurrency: 1 }, () => {
     if (summary.unchecked_books > 0 || summary.unchecked < BOOKS / 2) {
       assert.ok(summary.unchecked_books > 0 && summary.unchecked_books < BOOKS, JSON.stringify(summary));
       assert.match(recorder.stderr, /the live check has no memory left/);
-      const events = (await jsonLines(t, ["cat", "-a", archive, "--events", "--topic", "_events"])).map((row) => JSON.parse(row.data));
+      const events = await eventsOf(t, archive);
       assert.ok(events.some((event) => event.event === "limit" && event.what === "books"), "no event");
     }
     await tapedeck(t, ["verify", "-a", archive]);

@@ -6,7 +6,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { describe, test } from "node:test";
 import { hostile, acknowledge, trade } from "./hostile.mjs";
-import { BIN, filesBelow, json, jsonLines, listening, Program, tapedeck, temporary } from "./lib.mjs";
+import { BIN, filesBelow, json, jsonLines, listening, parseLines, Program, tapedeck, temporary } from "./lib.mjs";
 import { feedArgs, stuffedPipe } from "./live.mjs";
 
 const TOPIC = ["trade.BTCUSD"];
@@ -43,8 +43,6 @@ async function recorded(t, recorder, archive, frames) {
   }
 }
 
-const objects = (text) => text.split("\n").filter((line) => line !== "").map((line) => JSON.parse(line));
-
 describe("pipes", { concurrency: 2 }, () => {
   test("a reader of record --json that stops reading holds nothing up, and has every total once it reads on", async (t) => {
     const dir = temporary(t);
@@ -57,10 +55,10 @@ describe("pipes", { concurrency: 2 }, () => {
       ["record", "-a", archive, "--json", ...feedArgs(server, "inverse", TOPIC), "--commit-interval", "50ms"], { out: pipe.end });
     await recorded(t, recorder, archive, frames);
     assert.doesNotMatch(recorder.stderr, /overload/);
-    const before = objects(pipe.drain()).length;
+    const before = parseLines(pipe.drain()).length;
     recorder.child.kill("SIGTERM");
     assert.equal((await recorder.ended).code, 0, recorder.stderr);
-    const said = objects(pipe.drain());
+    const said = parseLines(pipe.drain());
     assert.ok(said.length > before, "lines that waited come");
     const last = said.filter((row) => row.durable !== undefined).at(-1).durable;
     const summary = said.at(-1).recorded;

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import path from "node:path";
 import { test } from "node:test";
-import { jsonLines, temporary } from "./lib.mjs";
+import { eventsOf, temporary } from "./lib.mjs";
 import { acknowledge, hostile, trade } from "./hostile.mjs";
 import { feedArgs, Recorder } from "./live.mjs";
 
@@ -32,7 +32,6 @@ test("a server's pings are heartbeat events, and nothing else is", async (t) => 
   await recorder.durableLine((d) => d.in >= 202 + 20 * PINGS);
   assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
   assert.deepEqual(payloads, Array.from({ length: PINGS }, (_, i) => `n${i}`));
-  const events = (await jsonLines(t, ["cat", "-a", archive, "--events"])).filter((row) => row.dir === "event").map((row) => JSON.parse(row.data));
-  const heard = events.filter((event) => event.event === "heartbeat");
+  const heard = await eventsOf(t, archive, "heartbeat");
   assert.deepEqual(heard.map((event) => `${event.what} ${event.dir} ${event.conn}`), Array(PINGS).fill("ping in 1"));
 });

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { filesBelow, json, jsonLines, tapedeck, temporary } from "./lib.mjs";
+import { json, jsonLines, rawFrames, segments, tapedeck, temporary } from "./lib.mjs";
 import { onTerminal } from "./on_terminal.mjs";
 
 const DAYS = ["2021-04-17", "2021-04-18", "2021-04-19", "2021-04-20"];
@@ -35,9 +35,8 @@ async function archiveOf(t, feeds = ["one"]) {
   return archive;
 }
 
-const segments = (archive) => filesBelow(archive).filter((f) => f.endsWith(".mcap")).sort();
 const dayOf = (segment) => /capture\/(\d+\/\d+\/\d+)\//.exec(segment)[1].replaceAll("/", "-");
-const inbound = async (t, archive, status = 0) => (await tapedeck(t, ["cat", "-a", archive, "--raw", "--dir", "in"], { status })).stdout.split("\n").length - 1;
+const inbound = async (t, archive, status = 0) => (await rawFrames(t, archive, "in", { status })).length;
 
 /** Every verb that reads, on an archive that is as it should be: days that were imported one by one, so that what lies
  * between two of them is a gap. */

@@ -4,18 +4,12 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { describe, test } from "node:test";
-import { jsonLines, listening, run, tapedeck, temporary } from "./lib.mjs";
+import { eventsOf, jsonLines, listening, run, tapedeck, temporary } from "./lib.mjs";
 import { certificate, hostile, silent, trade } from "./hostile.mjs";
 import { nothingLeaked, nothingLeakedInText } from "./leaks.mjs";
 import { feedArgs, Recorder } from "./live.mjs";
 
 const TRADE = ["trade.BTCUSD"];
-
-/** The events of an archive's feeds, as objects. */
-export async function events(t, archive) {
-  const rows = await jsonLines(t, ["cat", "-a", archive, "--events"]);
-  return rows.filter((row) => row.dir === "event").map((row) => JSON.parse(row.data));
-}
 
 /** A recorder that is to be refused at once. Returns what it said. */
 async function refused(t, server, more = []) {
@@ -179,7 +173,7 @@ describe("credentials", { concurrency: 4 }, () => {
     // In the same length.
     assert.equal(sent.data, JSON.stringify({ op: "auth", args: ["*".repeat(KEY.length), expires, "*".repeat(64)] }));
     assert.ok(echo.data.includes("*".repeat(KEY.length)) && echo.data.includes("*".repeat(64)));
-    assert.ok((await events(t, archive)).some((event) => event.event === "redacted"));
+    assert.ok((await eventsOf(t, archive)).some((event) => event.event === "redacted"));
   });
 
   test("url: the query is nowhere in the archive", async (t) => {
@@ -195,7 +189,7 @@ describe("credentials", { concurrency: 4 }, () => {
     assert.ok(Number(query.get("expires")) > Date.now() - 60_000);
     await nothingLeaked(archive, KEY, SECRET, signature);
     nothingLeakedInText(recorder, KEY, SECRET, signature);
-    const said = await events(t, archive);
+    const said = await eventsOf(t, archive);
     assert.ok(said.some((event) => event.event === "redacted"));
     assert.ok(said.find((event) => event.event === "connect").url.startsWith(server.url));
   });
@@ -217,7 +211,7 @@ describe("credentials", { concurrency: 4 }, () => {
     assert.equal(server.seen.urls.at(-1), `/realtime?api_key=${KEY}&signature=${SECRET}`, "what is asked for is not changed");
     await nothingLeaked(archive, KEY, SECRET);
     nothingLeakedInText(recorder, KEY, SECRET);
-    assert.match((await events(t, archive)).find((event) => event.event === "connect").url, /\?api_key=\*+&signature=\*+$/);
+    assert.match((await eventsOf(t, archive)).find((event) => event.event === "connect").url, /\?api_key=\*+&signature=\*+$/);
     const wrong = await run(t, "tapedeck-record", ["record", "-a", archive, `http://127.0.0.1:9/x?api_key=${KEY}`, "--family", "inverse", "--topic", "trade"], { status: 2 });
     assert.ok(!wrong.stderr.includes(KEY), wrong.stderr);
   });
@@ -237,7 +231,7 @@ describe("credentials", { concurrency: 4 }, () => {
     await recorder.kill("SIGTERM");
     assert.deepEqual([...new Set(server.seen.requests.map((r) => r.op))], ["auth"]);
     nothingLeakedInText(recorder, KEY, SECRET, server.seen.requests[0].args[2]);
-    const refusals = (await events(t, archive)).filter((event) => event.event === "auth" && event.state === "refused");
+    const refusals = (await eventsOf(t, archive)).filter((event) => event.event === "auth" && event.state === "refused");
     assert.ok(refusals.length > 0);
     assert.match(refusals[0].detail, /refused the credentials.*error:bad key \*+/);
   });

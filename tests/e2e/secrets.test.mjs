@@ -6,7 +6,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { describe, test } from "node:test";
 import zlib from "node:zlib";
-import { jsonLines, run, tapedeck, temporary } from "./lib.mjs";
+import { eventsOf, jsonLines, run, tapedeck, temporary } from "./lib.mjs";
 import { acknowledge, hostile, trade } from "./hostile.mjs";
 import { nothingLeaked, nothingLeakedInText } from "./leaks.mjs";
 import { feedArgs, Recorder } from "./live.mjs";
@@ -123,7 +123,7 @@ describe("secrets", { concurrency: 2 }, () => {
     const wanted = `{"topic":"trade.BTCUSD","note":"${"*".repeat(KEY.length)}","q":"wss://x/?token=${"*".repeat(KEY.length)}"}`;
     assert.ok(inflated.includes(wanted), inflated[0]);
     // And events say so.
-    const events = (await jsonLines(t, ["cat", "-a", archive, "--events"])).filter((row) => row.dir === "event").map((row) => JSON.parse(row.data));
+    const events = await eventsOf(t, archive);
     const states = events.filter((event) => event.event === "redacted").map((event) => event.state ?? "in place");
     assert.deepEqual([...new Set(states)].sort(), ["in place", "overwritten", "recompressed"]);
     assert.equal(states.filter((state) => state === "recompressed").length, 3 * Object.keys(TEXT_FORMS).length * Object.keys(PACKED).length);

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import path from "node:path";
 import { describe, test } from "node:test";
-import { capture, FRAMES_MS as MS, importFrames, json, jsonLines, listening, tapedeck, temporary, withoutCapture } from "./lib.mjs";
+import { capture, FRAMES_MS as MS, importFrames, json, jsonLines, listening, rawFrames, tapedeck, temporary, withoutCapture } from "./lib.mjs";
 
 const V5 = "v5-2026-08-09.jsonl.gz";
 const SECRET = { TEST_KEY: "a-test-key", TEST_SECRET: "a-test-secret" };
@@ -21,13 +21,12 @@ async function recordServed(t, dir, source, { family, host, serve = [], record }
 }
 
 const received = (t, archive) => jsonLines(t, ["cat", "-a", archive, "--dir", "in"]);
-const requests = async (t, archive) => (await tapedeck(t, ["cat", "-a", archive, "--raw", "--dir", "out"])).stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
+const requests = async (t, archive) => (await rawFrames(t, archive, "out")).map((line) => JSON.parse(line));
 
 /** Data frames, in order. */
 async function dataOf(t, archive) {
-  const { stdout } = await tapedeck(t, ["cat", "-a", archive, "--raw", "--dir", "in"]);
   const rows = await received(t, archive);
-  const lines = stdout.trimEnd().split("\n");
+  const lines = await rawFrames(t, archive);
   assert.equal(lines.length, rows.length);
   return lines.filter((_, i) => rows[i].topic !== "_control");
 }

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
-import { filesBelow, json, jsonLines, run, tapedeck, wrapped } from "./lib.mjs";
+import { filesBelow, json, jsonLines, passed, run, tapedeck, wrapped } from "./lib.mjs";
 import { checkAnnounced, checkCrashGaps, compareWithTruth, deleteCatalog, feedArgs, Recorder, simulator, smallDisk, stuffedPipe } from "./live.mjs";
 import { SESSION } from "./session.mjs";
 
@@ -17,8 +17,6 @@ const PUBLIC = { inverse: ["trade.*", "orderBookL2_25.*", "orderBook_200.100ms.*
 export const MOVED_CLOCK = wrapped("recorder_moved_clock");
 const HOUR_MS = 3600_000;
 const DAY = { deadlineMs: 24 * HOUR_MS };
-
-const passed = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 async function exchange(t, dir, feeds, rate, seed, more = []) {
   return simulator(t, dir, ["--families", feeds.join(","), "--symbols", "3", "--rate", String(rate), "--seed", String(seed), ...more], DAY);

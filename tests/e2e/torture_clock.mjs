@@ -2,15 +2,13 @@
 // frames (numbered.mjs). Expected values: when the exchange made each frame, and what the recorders announced.
 import assert from "node:assert/strict";
 import path from "node:path";
-import { json, jsonLines, tapedeck } from "./lib.mjs";
+import { json, jsonLines, passed, tapedeck } from "./lib.mjs";
 import { Recorder } from "./live.mjs";
 import { numberedExchange, recordedNumbers } from "./numbered.mjs";
 import { Clock } from "./torture.mjs";
 
 const S = 1e9;
 const DAY_MS = 24 * 3600_000;
-const passed = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-
 /** One session: how far its clock is wrong (ms), whether it jumps for a moment in between, and how it ends. */
 async function session(t, archive, exchange, clock, { wrong, jumps, signal }) {
   clock.set(wrong);

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
-import { filesBelow, json, jsonLines, tapedeck } from "./lib.mjs";
+import { filesBelow, json, jsonLines, passed, tapedeck } from "./lib.mjs";
 import { Recorder } from "./live.mjs";
 import { compare, delayProxy, numberedExchange } from "./numbered.mjs";
 import { Clock, MOVED_CLOCK } from "./torture.mjs";
@@ -14,8 +14,6 @@ const TOPICS = ["trade.BTCUSD", "trade.EOSUSD"];
 const DAY = { deadlineMs: 24 * 3600_000 };
 const STALE_S = 2;
 const MONTH_MS = 30 * 24 * 3600_000;
-const passed = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-
 /** Wait for a condition of the outside world. */
 async function until(what, test) {
   for (const end = Date.now() + 60_000; Date.now() < end; await passed(10)) if (await test()) return;

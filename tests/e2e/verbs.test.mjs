@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { Program, archiveVerbs, capture, filesBelow, inboundFrames, json, jsonLines, run, tapedeck, temporary, verbs, withoutCapture } from "./lib.mjs";
+import { archiveVerbs, capture, filesBelow, inboundFrames, json, jsonLines, parseLines, Program, run, tapedeck, temporary, verbs, withoutCapture } from "./lib.mjs";
 
 const INVERSE = "inverse-2021-04-17.jsonl.gz";
 const LINEAR = "linear-2021-04-17.jsonl.gz";
@@ -147,7 +147,7 @@ test("decode types every frame, takes what cat prints, and ends with 1 if it can
   assert.deepEqual(wrapped.filter((r) => r.type !== "request"), rows);
   assert.equal(wrapped.filter((r) => r.type === "request").length, 4);
   const bad = await tapedeck(t, ["decode", "--family", "inverse"], { stdin: '{"topic":\n{"topic":"no.such","data":[]}\n', status: 1 });
-  const [malformed, unknown] = bad.stdout.trimEnd().split("\n").map((l) => JSON.parse(l));
+  const [malformed, unknown] = parseLines(bad.stdout);
   assert.deepEqual([malformed.type, malformed.error.reason], ["raw", "not_json"]);
   assert.deepEqual([unknown.type, unknown.error.reason, unknown.error.topic], ["raw", "unknown_topic", "no.such"]);
 });

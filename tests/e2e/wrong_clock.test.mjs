@@ -5,13 +5,12 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { describe, test } from "node:test";
-import { json, jsonLines, Program, tapedeck, temporary } from "./lib.mjs";
+import { eventsOf, json, jsonLines, passed, Program, tapedeck, temporary } from "./lib.mjs";
 import { Recorder } from "./live.mjs";
 import { compare, numberedExchange, recordedNumbers } from "./numbered.mjs";
 import { Clock, MOVED_CLOCK } from "./torture.mjs";
 
 const noClock = fs.existsSync(MOVED_CLOCK) ? false : "needs the recorder whose clock can be moved (make tests-build)";
-const passed = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const DAY_MS = 24 * 3600_000;
 const DAY_NS = DAY_MS * 1e6;
 const S = 1e9;
@@ -33,11 +32,6 @@ const more = (recorder, chunks = 5) => recorder.durableAfter(recorder.durableLin
 
 async function stop(recorder) {
   assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
-}
-
-async function clockEvents(t, archive) {
-  const rows = await jsonLines(t, ["cat", "-a", archive, "--events"]);
-  return rows.filter((row) => row.dir === "event").map((row) => ({ at_ns: row.recv_ns, ...JSON.parse(row.data) })).filter((event) => event.event === "clock");
 }
 
 /** By how much, in s, the receive times of frames differ from when they were made, at worst. */
@@ -76,7 +70,7 @@ describe("a wall clock that is wrong", { concurrency: 2, skip: noClock }, () => 
     const ledger = await compare(t, exchange, archive);
     assert.deepEqual([ledger.uncovered, ledger.excess_ms <= 1000], [0, true], JSON.stringify(ledger, null, 1));
     assert.deepEqual(ledger.rows.map((row) => row.reason), ["restart"]);
-    const [seen, back, ...others] = await clockEvents(t, archive);
+    const [seen, back, ...others] = await eventsOf(t, archive, "clock");
     assert.deepEqual([seen.state, back.state, others], ["seen", "withdrawn", []]);
     assert.ok(Math.abs(seen.step_ns - 30 * DAY_NS) < LATE_NS && Math.abs(seen.wall_ns - seen.at_ns - 30 * DAY_NS) < LATE_NS, JSON.stringify(seen));
     assert.match(first.stderr, /wall clock stepped forward by 2592000\.\d+ s/);
@@ -105,7 +99,7 @@ describe("a wall clock that is wrong", { concurrency: 2, skip: noClock }, () => 
       const early = ahead.get("trade.BTCUSD").has(n) ? 30 * DAY_NS : 0;
       assert.ok(Math.abs(recv_ns - early - made[n]) < LATE_NS, `frame ${n} is wrong by ${(recv_ns - early - made[n]) / S} s`);
     }
-    const events = await clockEvents(t, archive);
+    const events = await eventsOf(t, archive, "clock");
     assert.deepEqual(events.map((event) => event.state), ["before_archive_end", "before_archive_end"]);
     for (const event of events) {
       assert.ok(Math.abs(event.wall_ns - event.at_ns) < LATE_NS, JSON.stringify(event));
@@ -139,7 +133,7 @@ describe("a wall clock that is wrong", { concurrency: 2, skip: noClock }, () => 
     await more(recorder);
     await stop(recorder);
     assert.equal(new Set((await jsonLines(t, ["cat", "-a", archive])).map((row) => row.session)).size, 2);
-    const states = (await clockEvents(t, archive)).map((event) => event.state);
+    const states = (await eventsOf(t, archive, "clock")).map((event) => event.state);
     for (const state of ["seen", "adopted", "new_session", "before_archive_end"]) assert.ok(states.includes(state), `${state}: ${states}`);
     // No frame is wrong that came before the step was taken over, or after the new session began.
     const wrong = new Set();
@@ -173,7 +167,7 @@ describe("a wall clock that is wrong", { concurrency: 2, skip: noClock }, () => 
     await more(recorder);
     await stop(recorder);
     assert.equal(clock.ms, 0);
-    const late = (await clockEvents(t, archive)).filter((event) => event.state === "paused" && event.to_ns - event.from_ns > 2 * S);
+    const late = (await eventsOf(t, archive, "clock")).filter((event) => event.state === "paused" && event.to_ns - event.from_ns > 2 * S);
     assert.equal(late.length, 1, JSON.stringify(late));
     assert.ok(late[0].from_ns < from_ns + S / 2 && late[0].to_ns > to_ns - S / 2, JSON.stringify([from_ns, to_ns, late]));
   });
