@@ -187,7 +187,7 @@ static td_result fill_schema(channel_router *r, const topic_row *row, channel_in
     return TD_OK;
 }
 
-/* Copy a name behind what is in names already; moves *at on. */
+/* Append a copy of a name to names; advances *at. */
 static const char *copy_name(char **at, td_bytes *view)
 {
     char *copy = *at;

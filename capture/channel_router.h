@@ -1,5 +1,5 @@
-/* From a frame to its channel: classify it, find or make the channel that it belongs on, and say
- * the exchange's time. What the recorder's encoder and import have in common; one router per feed.
+/* From a frame to its channel: classifies the frame, finds or makes its channel, and returns the
+ * exchange's time. The recorder's encoder and import share it; one router per feed.
  *
  *   data frame of a known topic      feed/topic/symbol
  *   ack, pong, error, any outbound   feed/_control
@@ -33,7 +33,7 @@ extern "C" {
 
 typedef struct channel_router channel_router;
 
-/* A frame as it came. */
+/* A frame as it was received or sent. */
 typedef struct router_frame {
     uint32_t line; /* the slot that it came over: below LIMIT_FEED_SLOTS each */
     uint32_t shard;
@@ -41,11 +41,11 @@ typedef struct router_frame {
     channel_opcode opcode;
     uint64_t recv_ns;
     td_bytes bytes;        /* DECODE_PADDING_BYTES (schema/decode.h) readable after it */
-    const char *http_name; /* DIR_HTTP: what the reply is called, of feed_name_char's characters
+    const char *http_name; /* DIR_HTTP: name of the reply, of feed_name_char's characters
                               (format/segment_name.h), at most LIMIT_NAME_BYTES with its NUL */
 } router_frame;
 
-/* Where it goes. */
+/* The frame's channel and class. */
 typedef struct channel_route {
     uint32_t index;           /* the channel's number in this router */
     const channel_info *info; /* valid until the router forgets or closes */
@@ -64,12 +64,12 @@ void channel_router_close(channel_router *router);
 TD_MUST_USE td_result channel_router_route(channel_router *router, const router_frame *frame,
                                            channel_route *out, td_err *err);
 
-/* The name of the reply of a URL that has no name: the last part of its path, in which '_' stands
- * for what a name cannot have; cut to what fits; "reply" if the path has none. */
+/* Default name of the reply to a URL: the last part of its path, with '_' for each character that a
+ * name cannot have, cut to fit; "reply" if the path has no such part. */
 void channel_router_http_name(td_bytes url, char out[LIMIT_NAME_BYTES]);
 
-/* Forget all channels, where a segment begins: numbers start at 0 again, no channel_info is valid
- * any more, and there is space for LIMIT_TOPIC_CHANNELS topics again. */
+/* Forget all channels, because a segment begins: numbers start at 0 again, earlier channel_infos
+ * are invalid, and there is space for LIMIT_TOPIC_CHANNELS topics again. */
 void channel_router_forget(channel_router *router);
 
 /* The channel of the feed's own events (dir event, slot 0/0), made at the first call. TD_E_NOMEM.

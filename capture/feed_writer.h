@@ -1,5 +1,5 @@
-/* One feed on its way into an archive: stamped frames in, sealed chunks out. The recorder's encoder
- * and import write through it, so that what they write has one form.
+/* Turns stamped frames of one feed into sealed chunks. The recorder's encoder and import both use
+ * it, so their archives have the same form.
  *
  * A frame's secrets are hidden, its channel is found, it is counted and appended to the pending
  * chunk. Segments begin as chunk_builder decides, each with a `segment` event that restates the
@@ -12,7 +12,7 @@
  * from frame to frame; an event may repeat the time before it. Nothing is allocated per frame.
  * After a failure the writer can only be closed.
  *
- * One thread, but for feed_writer_get_counts. */
+ * One thread, except feed_writer_get_counts. */
 #ifndef TD_CAPTURE_FEED_WRITER_H
 #define TD_CAPTURE_FEED_WRITER_H
 
@@ -46,7 +46,7 @@ typedef struct feed_writer_options {
     void *user;
 } feed_writer_options;
 
-/* A frame as it came. */
+/* A frame as it was received or sent. */
 typedef struct feed_frame {
     uint32_t line, shard; /* of its slot, below LIMIT_FEED_SLOTS each */
     uint32_t conn;        /* the slot's connection, from 1; 0: of none (DIR_HTTP) */
@@ -58,7 +58,7 @@ typedef struct feed_frame {
     const char *http_name; /* as router_frame has it */
 } feed_frame;
 
-/* What became of it. Valid until the next call. */
+/* Where a frame was written. Valid until the next call. */
 typedef struct feed_placed {
     channel_route route;
     td_bytes bytes; /* without secrets; padded as the frame's were */
@@ -71,7 +71,7 @@ typedef struct feed_slot {
     uint8_t is_open;
 } feed_slot;
 
-/* What was written. */
+/* Counts of what was written. */
 typedef struct feed_counts {
     uint64_t in, out, http;
     uint64_t bytes;    /* payload of all three */
@@ -84,7 +84,7 @@ typedef struct feed_counts {
 /* A writer for a feed. TD_E_NOMEM; TD_E_LIMIT: name too long. */
 TD_MUST_USE td_result feed_writer_open(const feed_writer_options *options, feed_writer **out,
                                        td_err *err);
-/* What was not sealed is lost. NULL is fine. */
+/* Messages that were not sealed are lost. NULL is fine. */
 void feed_writer_close(feed_writer *self);
 
 /* Append a frame. placed may be NULL. TD_E_NOMEM; TD_E_INVALID: a time or an ordinal falls, or the
@@ -97,8 +97,8 @@ TD_MUST_USE td_result feed_writer_frame(feed_writer *self, const feed_frame *fra
 TD_MUST_USE td_result feed_writer_event(feed_writer *self, uint64_t recv_ns, const event *what,
                                         td_err *err);
 
-/* A slot's connection stands at these ordinals, though no frame shows it: it has opened (at
- * since_ns, which is else left as it was), or frames were counted that are not written. Chain
+/* Set the ordinals of a slot's connection that no frame shows: it has opened (at since_ns, else
+ * unchanged), or frames were counted that are not written. Chain
  * records and `segment` events have them. TD_E_INVALID: lower than known; TD_E_LIMIT. */
 TD_MUST_USE td_result feed_writer_ordinals(feed_writer *self, const event_slot *at, td_err *err);
 
@@ -118,12 +118,13 @@ uint64_t feed_writer_last_ns(const feed_writer *self);
 /* Messages in the pending chunk. */
 uint64_t feed_writer_pending_count(const feed_writer *self);
 
-/* Make a chunk of what is pending, at this zstd level (chunk_builder.h), and hand over the gaps
- * of its events (gaps: empty before). TD_EOF: nothing is pending; TD_E_NOMEM. */
+/* Make a chunk of the pending messages, at this zstd level (chunk_builder.h), and move the gaps of
+ * its events into gaps (empty before). TD_EOF: nothing is pending; TD_E_NOMEM. */
 TD_MUST_USE td_result feed_writer_seal(feed_writer *self, int level, sealed_chunk *out,
                                        gap_list *gaps, td_err *err);
 
-/* Nothing follows: append what is left to say. The last chunk is the caller's to seal. */
+/* No frame follows: append the last `limit` event if one is due. The caller seals the last chunk.
+ */
 TD_MUST_USE td_result feed_writer_finish(feed_writer *self, td_err *err);
 
 /* Any thread; each number is right by itself. */

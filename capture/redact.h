@@ -1,19 +1,19 @@
-/* Secrets never reach a disk. They are looked for by value in every frame of both directions (auth
- * acks echo them), in HTTP replies and in URLs, and overwritten by '*' in the same length. Found
- * are
+/* Secrets never reach a disk. They are searched by value in every frame of both directions (auth
+ * acks echo them), in HTTP replies and in URLs, and overwritten by '*' in the same length. The
+ * search finds
  *
  *   - the value, its letters in either case;
  *   - its base64, standard and URL-safe, wherever it begins within the encoded text. The characters
  *     beside it that hold a part of it as well are overwritten, too;
  *   - each of these as JSON or a URL may spell it (\u006b, \/, %6b), once.
  *
- * What is inside of compressed frames is capture/redact_frame.h's.
+ * capture/redact_frame.h searches compressed frames.
  *
- * One index has all of these forms, made when a secret is added: four-byte pieces of each form. In
- * a text, one place in (length of the shortest form - 3) is looked up in it, for an occurrence
- * covers at least one of those. So a frame costs about a look-up per fifteen bytes, however many
- * secrets there are; a feed without credentials has no redactor and costs nothing. A text with a
- * backslash or a percent sign is looked through a second time, unescaped piece by piece.
+ * One index holds four-byte pieces of all of these forms; adding a secret extends it. In a text,
+ * every (length of the shortest form - 3)th place is looked up in it, because each occurrence
+ * covers at least one of these places. So a frame costs about one look-up per fifteen bytes,
+ * however many secrets there are; a feed without credentials has no redactor and costs nothing. A
+ * text with a backslash or a percent sign is searched a second time, unescaped piece by piece.
  *
  * Any thread: calls take a mutex. */
 #ifndef TD_CAPTURE_REDACT_H
@@ -61,7 +61,7 @@ TD_MUST_USE td_result redactor_add(redactor *self, const char *secret, td_err *e
  */
 TD_MUST_USE td_result redactor_add_signature(redactor *self, const char *secret, td_err *err);
 
-/* How a value was written where it was found. */
+/* How a found value was written. */
 typedef enum redact_spelling {
     REDACT_EXACT,
     REDACT_SPELT, /* as JSON or a URL may spell it */
@@ -72,7 +72,7 @@ typedef enum redact_spelling {
 TD_MUST_USE td_result redactor_add_found(redactor *self, td_bytes value, redact_spelling how,
                                          td_err *err);
 
-/* What was overwritten. */
+/* Result of one search. */
 typedef struct redaction {
     uint32_t count;      /* occurrences */
     size_t first_offset; /* of the first of them */

@@ -1,9 +1,9 @@
-/* Secrets in frames as they came, compressed ones too (capture/redact.h has the rest). A frame that
- * inflates (gzip, zlib, raw deflate; docs/wire.md 5.1) is searched inflated. If a secret is in it,
- * the text with '*' in its place is compressed again in the same container: the frame's bytes are
- * others then, and what they inflate to has the same length. A compressed frame that is broken or
- * too large is searched as far as it inflates; with a secret in that part, all of its bytes are
- * overwritten, for nothing less is sure to hide it. One thread. */
+/* Hides secrets in frames, compressed ones too (see capture/redact.h). A frame that inflates (gzip,
+ * zlib, raw deflate; docs/wire.md 5.1) is searched inflated. If it contains a secret, the text with
+ * '*' in place of the secret is compressed again in the same container: the frame's bytes change,
+ * its inflated text has the same length. A compressed frame that is broken or too large is searched
+ * as far as it inflates; if that part contains a secret, all bytes of the frame are overwritten,
+ * because nothing less is sure to hide it. One thread. */
 #ifndef TD_CAPTURE_REDACT_FRAME_H
 #define TD_CAPTURE_REDACT_FRAME_H
 
@@ -37,8 +37,8 @@ typedef struct frame_redaction {
 void frame_redactor_init(frame_redactor *self);
 void frame_redactor_fini(frame_redactor *self);
 
-/* Hide a frame's secrets. *out is the frame from now on: frame itself, or one that is valid until
- * the next call and has DECODE_PADDING_BYTES (schema/decode.h) readable after it. is_binary: it
+/* Hide a frame's secrets. *out replaces the frame: frame itself, or a copy that is valid until the
+ * next call and has DECODE_PADDING_BYTES (schema/decode.h) readable after it. is_binary: it
  * came as a binary message, and may be compressed; what does not begin as JSON does may be, too (a
  * capture does not say which messages were binary). At most LIMIT_FRAME_BYTES. TD_E_NOMEM. */
 TD_MUST_USE td_result frame_redactor_apply(frame_redactor *self, redactor *secrets, td_bytes frame,

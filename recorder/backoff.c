@@ -9,8 +9,8 @@ typedef struct backoff_row {
     uint64_t cap_ns;
 } backoff_row;
 
-/* After so many failures in a row every class has reached its cap; counting on would only make live
- * time count for less. */
+/* After this many failures in a row every class has reached its cap; counting further would only
+ * devalue live time. */
 enum { FAILURES_MAX = 8 };
 
 static const backoff_row ROWS[BACKOFF_CLASS_COUNT] = {
@@ -26,7 +26,7 @@ void backoff_init(backoff *state, uint64_t seed)
     state->live_since_ns = 0;
 }
 
-/* HTTP statuses below 500 that pass by themselves. */
+/* HTTP statuses below 500 that are temporary. */
 static int is_passing(unsigned http_status)
 {
     return http_status == 408 || http_status == 425;
@@ -72,7 +72,7 @@ void backoff_live(backoff *state, uint64_t mono_ns)
     state->live_since_ns = mono_ns;
 }
 
-/* What the connection's live time makes up for. */
+/* Cancel failures by the connection's live time. */
 static void forgive(backoff *state, uint64_t mono_ns)
 {
     if (state->live_since_ns == 0)

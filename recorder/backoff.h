@@ -1,5 +1,5 @@
-/* When to connect again: at once the first time, then after an exponentially growing time with full
- * jitter, capped by the class of what failed; and never more often than the exchange's limit of
+/* When to reconnect: at once the first time, then after an exponentially growing time with full
+ * jitter, capped by the class of the failure; and never more often than the exchange's limit of
  * connections per host, of which each feed has a share. Pure state, no clock of its own: callers
  * pass monotonic time. */
 #ifndef TD_RECORDER_BACKOFF_H
@@ -14,12 +14,12 @@
 #include "schema/exchange.h"
 #include "wire/client.h"
 
-/* Live time of a connection that cancels one earlier failure. So a peer that acknowledges and then
- * closes gets the same growing waits as one that never answers, and a connection that is lost now
- * and then is restored at once. Reconnecting every 5 s is 60 connections in five minutes. */
+/* Live time of a connection that cancels one earlier failure. A peer that acknowledges and then
+ * closes gets the same growing waits as one that never answers; a connection that is lost
+ * occasionally is restored at once. Reconnecting every 5 s is 60 connections in five minutes. */
 #define BACKOFF_FORGIVE_NS (UINT64_C(5) * TD_NS_PER_S)
 
-/* How a failure is answered. */
+/* Class of a failure; it determines the wait. */
 typedef enum backoff_class {
     BACKOFF_NETWORK, /* lost, unreachable: at once, then from 0.5 s up to 30 s */
     BACKOFF_REFUSED, /* the exchange refuses (HTTP 4xx, TLS): from 5 s up to 5 min */
@@ -29,7 +29,7 @@ typedef enum backoff_class {
 
 typedef struct backoff {
     td_random random;
-    uint32_t failures;      /* in a row, those left out that live connections made up for */
+    uint32_t failures;      /* in a row, less those that live time cancelled */
     uint64_t live_since_ns; /* 0: the connection is not live, or there is none */
 } backoff;
 
@@ -43,14 +43,14 @@ backoff_class backoff_classify(wire_cause cause, unsigned http_status);
  * but 403 (also an exchange's ban of a region or of a rate, which ends), 408, 425 and 429. */
 int backoff_is_final(wire_cause cause, unsigned http_status);
 
-/* The connection stands and delivers since mono_ns (> 0). */
+/* The connection is live since mono_ns (> 0). */
 void backoff_live(backoff *state, uint64_t mono_ns);
 
 /* A connection ended or could not be made: how long to wait, in ns. 0 the first time, and after a
  * connection that was live long enough. */
 uint64_t backoff_next_ns(backoff *state, backoff_class why, uint64_t mono_ns);
 
-/* Times of the latest connects to one host, to keep its limit, and whose they were.
+/* Times and feeds of the latest connects to one host, to keep its limit.
  *
  * Half of the limit is divided among the host's feeds, in equal parts, but no feed has more than
  * BACKOFF_RESERVE_SLOT for each of its connections: its reserve. The rest is first
@@ -75,7 +75,7 @@ void connect_budget_init(connect_budget *budget, connect_limit limit);
  * At most LIMIT_FEEDS; before the first take. */
 uint32_t connect_budget_join(connect_budget *budget, uint32_t slots);
 
-/* Ask for a connect of the feed at mono_ns. 0: allowed, and counted. Else the ns to wait. */
+/* Count a connect of the feed at mono_ns if it is allowed: 0. Else returns the ns to wait. */
 uint64_t connect_budget_take(connect_budget *budget, uint32_t feed, uint64_t mono_ns);
 
 #endif

@@ -1,6 +1,6 @@
-/* Sealed chunks on their way from the encoder to the disk thread, and back as empty ones. The
- * number of chunks is fixed at open, so memory is bounded and a slow disk holds the encoder back,
- * which lets the ring fill, which is where overload is decided. One producer, one consumer. */
+/* Passes sealed chunks from the encoder to the disk thread, and empty ones back. The number of
+ * chunks is fixed at open, so memory is bounded: a slow disk stops the encoder, and the ring fills,
+ * where overload is detected. One producer, one consumer. */
 #ifndef TD_RECORDER_CHUNK_QUEUE_H
 #define TD_RECORDER_CHUNK_QUEUE_H
 
@@ -11,7 +11,7 @@
 #include "format/chunk_builder.h"
 #include "archive/gap.h"
 
-/* A chunk and what the catalog wants to know about the events in it. */
+/* A chunk, and the gaps of its events for the catalog. */
 typedef struct queued_chunk {
     sealed_chunk *chunk;
     gap_list gaps; /* rows that events in this chunk open or close */
@@ -31,20 +31,20 @@ queued_chunk *chunk_queue_take(chunk_queue *queue);
 /* Producer: hand over a filled chunk, or end the queue with NULL. */
 void chunk_queue_push(chunk_queue *queue, queued_chunk *item);
 
-/* What a consumer found. */
+/* Result of chunk_queue_pop. */
 typedef enum chunk_queue_state {
     CHUNK_QUEUE_FILLED, /* a chunk */
-    CHUNK_QUEUE_IDLE,   /* none in all that time */
-    CHUNK_QUEUE_ENDED,  /* none, and the producer ended the queue */
+    CHUNK_QUEUE_IDLE,   /* no chunk within wait_ns */
+    CHUNK_QUEUE_ENDED,  /* no chunk, and the producer ended the queue */
 } chunk_queue_state;
 
 /* Consumer: the oldest filled chunk; waits for one, for about wait_ns. *out is NULL without one. */
 chunk_queue_state chunk_queue_pop(chunk_queue *queue, uint64_t wait_ns, queued_chunk **out);
 
-/* Consumer: give a chunk back, its gaps forgotten. */
+/* Consumer: return a chunk; its gaps are freed. */
 void chunk_queue_give(chunk_queue *queue, queued_chunk *item);
 
-/* Consumer: nothing will be written any more. Wakes the producer; filled chunks are dropped. */
+/* Consumer: writing has failed for good. Wakes the producer; filled chunks are dropped. */
 void chunk_queue_fail(chunk_queue *queue);
 
 #endif

@@ -311,7 +311,7 @@ static int take_from_bounds(recorder_config *config, const supervisor_status *do
 static td_result never_connected(td_err *err)
 {
     td_err_set(err, TD_E_NETWORK, "nothing was recorded: no connection was ever established");
-    td_err_hint(err, "the lines before say what each attempt met");
+    td_err_hint(err, "the log lines above have the error of each attempt");
     return TD_E_NETWORK;
 }
 

@@ -27,10 +27,10 @@ typedef struct config_file {
     yaml_document_t document;
 } config_file;
 
-/* A configuration of this size has thousands of feeds too many. */
+/* A file of LIMIT_FEEDS feeds is far smaller. */
 enum { CONFIG_FILE_BYTES_MAX = 1 << 20, CONFIG_KEY_BYTES = 64, CONFIG_KEYS_MAX = 40 };
 
-/* What a mapping is read into: rows and the struct that their offsets point into. */
+/* Keys of a mapping, and the struct that their offsets refer to. */
 typedef struct key_table {
     const option_row *rows;
     size_t row_count;
@@ -185,7 +185,7 @@ static td_result set_value(const config_file *file, const option_row *row, const
         return set_list(file, row, value, target, err);
     td_result rc = TD_E_INVALID;
     if (value->type != YAML_SCALAR_NODE)
-        td_err_set(err, TD_E_INVALID, "a %s stands where %s is expected",
+        td_err_set(err, TD_E_INVALID, "a %s is given where %s is expected",
                    value->type == YAML_SEQUENCE_NODE ? "list" : "mapping",
                    row->type == OPTION_LIST ? "a list of plain texts" : "one plain value");
     else
@@ -196,7 +196,7 @@ static td_result set_value(const config_file *file, const option_row *row, const
     return blame_node(file, value, rc, err);
 }
 
-/* Read one mapping into a table, but for what is nested in it. */
+/* Read one mapping into a table, except the nested key. */
 static td_result read_mapping(const config_file *file, const yaml_node_t *mapping,
                               const key_table *table, td_err *err)
 {
@@ -220,7 +220,7 @@ static td_result read_mapping(const config_file *file, const yaml_node_t *mappin
             if (strcmp(scalar_text(other), scalar_text(key)) == 0)
                 return blame_node(file, key,
                                   td_err_set(err, TD_E_INVALID,
-                                             "'%s' stands twice (first in line %zu)",
+                                             "'%s' is given twice (first in line %zu)",
                                              scalar_text(key), other->start_mark.line + 1),
                                   err);
         }
@@ -462,7 +462,7 @@ static td_result read_request(const char *text, http_config *out, td_err *err)
     char every[32];
     size_t every_size = head_size - name_size - 1;
     if (every_size >= sizeof every)
-        return td_err_set(err, TD_E_INVALID, "'%s': the time behind '@' is too long", text);
+        return td_err_set(err, TD_E_INVALID, "'%s': the time after '@' is too long", text);
     memcpy(every, text + name_size + 1, every_size);
     every[every_size] = '\0';
     size_t row_count;
@@ -520,8 +520,8 @@ static td_result finish_request(http_config *asked, td_err *err)
     return rc == TD_OK ? rc : td_err_add(err, rc, "HTTP request '%s'", asked->name);
 }
 
-/* Requests of a feed go out one at a time, LIMIT_HTTP_SPACING_NS apart: more than fit in would only
- * be late. */
+/* Requests of a feed are sent one at a time, LIMIT_HTTP_SPACING_NS apart: more than that would be
+ * late. */
 static td_result check_http_budget(const feed_config *feed, td_err *err)
 {
     double share = 0;
@@ -534,8 +534,7 @@ static td_result check_http_budget(const feed_config *feed, td_err *err)
     return TD_E_INVALID;
 }
 
-/* Settle and check a feed's HTTP requests: names, URLs, and that they keep to what a feed may ask.
- */
+/* Complete and check a feed's HTTP requests: names, URLs and their rate. */
 static td_result finish_http(feed_config *feed, td_err *err)
 {
     td_result rc = take_requests(feed, err);
@@ -549,9 +548,9 @@ static td_result finish_http(feed_config *feed, td_err *err)
     return rc == TD_OK ? check_http_budget(feed, err) : rc;
 }
 
-/* ---- what is left open, and what is allowed ---- */
+/* ---- defaults and checks ---- */
 
-/* By name, or by URL; a URL alone is enough where it is one of the exchange's. */
+/* By name, or by a URL of the exchange. */
 static td_result resolve_family(feed_config *feed, td_err *err)
 {
     if (feed->family_name != NULL) {
@@ -574,7 +573,7 @@ static td_result resolve_family(feed_config *feed, td_err *err)
     return TD_E_INVALID;
 }
 
-/* Every address of the family wants credentials. */
+/* Every address of the family needs credentials. */
 static int is_private(const family *of)
 {
     return family_url(of, NET_MAIN, ACCESS_PUBLIC) == NULL &&
@@ -701,9 +700,8 @@ static td_result check_subscription(const feed_config *feed, td_err *err)
     return TD_OK;
 }
 
-/* Is each topic one of the address that it is asked for at? Only of the exchange's own addresses is
- * it known what they have. What names nothing (no symbol, no pair) is the account's own
- * (docs/wire.md 1.4). */
+/* Check that the address has each topic; known only for the exchange's own addresses. Topics
+ * without a parameter (no symbol, no pair) are private (docs/wire.md 1.4). */
 static td_result check_access(const feed_config *feed, td_err *err)
 {
     const char *open = family_url(feed->family, (family_net)feed->net, ACCESS_PUBLIC);
@@ -735,7 +733,7 @@ static td_result check_access(const feed_config *feed, td_err *err)
     return TD_OK;
 }
 
-/* *key is what the user would have to change, should the result not be TD_OK. */
+/* *key: on failure, the key that the user has to change. */
 static td_result finish_feed(feed_config *feed, const char **key, td_err *err)
 {
     *key = feed->family_name != NULL ? "family" : "url";

@@ -1,6 +1,6 @@
-/* What a recorder does: from a YAML file, or, for one feed, from the command line. One
- * table of keys serves both: "stale_after" in the file is --stale-after on the command line, with
- * the same grammar, the same bounds and the same words when it is wrong.
+/* Configuration of a recorder: from a YAML file, or, for one feed, from the command line. One table
+ * of keys serves both: "stale_after" in the file is --stale-after on the command line, with the
+ * same grammar, bounds and error messages.
  *
  * Secrets are never values here: a configuration names the environment variable or the file that
  * holds them. A configuration owns every text it points to. */
@@ -16,15 +16,15 @@
 #include "cli/options.h"
 #include "schema/family.h"
 
-/* What to do when the encoder or the disk cannot keep up. */
+/* Reaction when the encoder or the disk cannot keep up. */
 typedef enum overload_mode {
     OVERLOAD_PAUSE, /* hold the peer back for up to overload_max, then count and discard */
     OVERLOAD_DROP,  /* count and discard at once */
 } overload_mode;
 
-/* How a private connection says who it is. */
+/* How a private connection authenticates. */
 typedef enum auth_mode {
-    AUTH_UNSET = -1, /* settled by config_finish: what the family needs */
+    AUTH_UNSET = -1, /* config_finish sets what the family needs */
     AUTH_NONE,
     AUTH_OP,  /* {"op":"auth"} after connecting */
     AUTH_URL, /* api_key, expires and signature in the URL's query */
@@ -36,7 +36,7 @@ typedef struct http_config {
     uint8_t is_named;      /* the command line's text has one */
     const char *url;
     uint64_t every_ns;
-    char name[LIMIT_NAME_BYTES]; /* settled by config_finish: "instruments", for http.instruments */
+    char name[LIMIT_NAME_BYTES]; /* set by config_finish: "instruments", for http.instruments */
 } http_config;
 
 typedef struct feed_config {
@@ -49,11 +49,11 @@ typedef struct feed_config {
                                 with a symbols_file they are globs over it */
     const char *symbols_file; /* one symbol a line; NULL: none */
     uint8_t is_audited;     /* also subscribe to topics that reveal lost frames (topic_row.audit) */
-    uint8_t allows_unknown; /* topics that no row knows: recorded, not decoded */
-    uint8_t is_binary;      /* ask for compressed frames, where the dialect has that */
+    uint8_t allows_unknown; /* topics without a row: recorded, not decoded */
+    uint8_t is_binary;      /* request compressed frames, where the dialect has them */
     const char *ca_file;
-    uint64_t stale_after_ns; /* no data frame for so long: connect again; 0: never. Of a connection
-                                with auth: no frame at all, for it may have nothing to say */
+    uint64_t stale_after_ns; /* reconnect after this long without a data frame; 0: never. With auth:
+                                without any frame, because private streams may have no data */
     uint64_t connect_timeout_ns;
     uint64_t max_topics_per_connection; /* 0: all on one */
     uint8_t is_strict;                  /* a refused subscription ends the recorder */
@@ -69,13 +69,13 @@ typedef struct feed_config {
 typedef struct recorder_config {
     feed_config feeds[LIMIT_FEEDS];
     size_t feed_count;
-    uint64_t commit_interval_ns; /* a frame is durable at most so long after its receipt */
+    uint64_t commit_interval_ns; /* a frame is durable at most this long after its receipt */
     int overload;                /* overload_mode */
     uint64_t overload_max_ns;
     uint64_t ring_bytes;
     uint64_t min_free_bytes;  /* stop before less than this is free; free_space.h */
     uint64_t duration_ns;     /* stop after; 0: never. Command line only, like the rest */
-    uint64_t max_frames;      /* stop after so many inbound frames; 0: never */
+    uint64_t max_frames;      /* stop after this many inbound frames; 0: never */
     uint8_t until_close;      /* stop at the first close by a peer */
     struct config_file *file; /* the file that the texts above are from; NULL: the command line */
 } recorder_config;
@@ -86,7 +86,7 @@ const option_row *config_feed_rows(size_t *count);
 const option_row *config_recorder_rows(size_t *count);
 const option_row *config_run_rows(size_t *count);
 
-/* What a feed's net may be called, by its number. */
+/* Names of a feed's net, by its number. */
 extern const char *const CONFIG_NET_NAMES[];
 
 /* "--http", for the command line only, and the keys of an entry of `http` in a file (offsets into
@@ -104,9 +104,9 @@ void config_feed_init(feed_config *feed);
 /* Read a YAML file into config. TD_E_INVALID says file, line, key, and what is allowed. */
 TD_MUST_USE td_result config_load(recorder_config *config, td_io io, const char *path, td_err *err);
 
-/* Settle what was left open (family by URL, URL by family, names, how to authenticate) and check
- * the whole: unknown families, no feeds, no topics, two feeds of one name, credentials without auth
- * and the reverse, a private family without credentials, HTTP requests that are none or too many.
+/* Fill in defaults (family by URL, URL by family, names, how to authenticate) and check the whole:
+ * unknown families, no feeds, no topics, two feeds of one name, credentials without auth and the
+ * reverse, a private family without credentials, HTTP requests that are none or too many.
  */
 TD_MUST_USE td_result config_finish(recorder_config *config, td_err *err);
 

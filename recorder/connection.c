@@ -31,22 +31,22 @@ struct connection {
     intake_slot slot;
     backoff backoff;
     subscriber *subscriber;
-    uint64_t attempt;           /* since the last connection that stood */
-    uint64_t connected_ns;      /* recv time of the connect event; 0: it never stood */
+    uint64_t attempt;           /* since the last open connection */
+    uint64_t connected_ns;      /* recv time of the connect event; 0: it was never open */
     uint64_t last_data_ns;      /* recv time of the latest data on this connection; 0: none yet */
     uint64_t last_data_mono_ns; /* when data came last, or the connection opened */
-    uint64_t answer_ns;         /* recv time of the answer that is being taken */
+    uint64_t answer_ns;         /* recv time of the present answer */
     uint64_t granted_ns;        /* recv time of the latest answer that granted a topic; 0: none */
-    uint64_t settle_mono_ns;    /* what is not granted by then is missing on its own */
+    uint64_t settle_mono_ns;    /* topics that are not granted by then get gaps of their own */
     uint64_t next_ping_mono_ns;
-    uint64_t auth_due_mono_ns; /* STATE_AUTHENTICATING: answered by then */
+    uint64_t auth_due_mono_ns; /* STATE_AUTHENTICATING: time limit of the answer */
     uint8_t is_stopping;
-    uint8_t is_discarding; /* stopping at once: what still comes is not recorded */
-    uint8_t is_stale;      /* we close it because no data came */
+    uint8_t is_discarding; /* stopping at once: frames are not recorded */
+    uint8_t is_stale;      /* closing because no data came */
     uint8_t is_silent;     /* it was stale, and no data has come since */
-    uint8_t has_stood;     /* it was open once in this session */
+    uint8_t has_stood;     /* open once in this session */
     uint8_t is_refused;
-    uint8_t is_auth_refused; /* this connection's credentials were: it is closing */
+    uint8_t is_auth_refused; /* the credentials were refused: it is closing */
     td_buf out;              /* request being built */
     char shown_name[LIMIT_NAME_BYTES + 32];
 };
@@ -55,15 +55,15 @@ struct connection {
 enum { AUTH_EXPIRES_MS = 10000 };
 #define AUTH_ANSWER_NS (10 * TD_NS_PER_S)
 
-/* After the first topic is granted, how long the others may take before the ledger keeps them
- * apart. Answers to one burst of requests come within it, so an ordinary reconnect is one row. */
+/* How long after the first granted topic the others may take before they get gaps of their own.
+ * Answers to one burst of requests come within it, so an ordinary reconnect is one row. */
 #define SETTLE_NS (500 * TD_NS_PER_MS)
 
-/* An answer, cut to what a person reads. Secrets are hidden in it already (look_closer), so the cut
- * cannot leave half of one. */
+/* Longest quoted answer. Its secrets are hidden already (look_closer), so the cut cannot leave half
+ * of one. */
 enum { ANSWER_TEXT_BYTES = 512 };
 
-/* Of the text when a connection ends. */
+/* Longest text about the end of a connection. */
 enum { END_BYTES = 1024 };
 
 static uint64_t now_mono_ns(const connection *self)
@@ -76,7 +76,7 @@ static uint64_t now_ms(const connection *self)
     return clock_wall_ns(self->options.env->clock) / TD_NS_PER_MS;
 }
 
-/* ---- what is written down ---- */
+/* ---- events ---- */
 
 /* An event of this slot and connection; fill the rest and emit it. */
 static event new_event(const connection *self, event_kind kind)
@@ -91,7 +91,7 @@ static uint64_t emit(connection *self, const event *what)
     return intake_event(self->options.env->intake, self->options.feed_index, what);
 }
 
-/* Text that may quote a URL or an answer: without what must not be recorded. */
+/* Hide secrets in a text that may quote a URL or an answer. */
 static const char *hide_secrets(const connection *self, char *text)
 {
     if (self->options.redactor != NULL)
@@ -107,7 +107,7 @@ static const char *shown_url(const connection *self, char out[LIMIT_URL_BYTES])
     return hide_secrets(self, out);
 }
 
-/* From the last data that is here, or from the connect event where none came. */
+/* From the last recorded data, or from the connect event if none came. */
 static void open_gap(connection *self, gap_reason reason, const char *cause)
 {
     uint64_t from_ns = self->last_data_ns != 0 ? self->last_data_ns : self->connected_ns;
@@ -115,7 +115,7 @@ static void open_gap(connection *self, gap_reason reason, const char *cause)
     open_gaps_lost(self->options.gaps, self->slot.shard, self->slot.conn, reason, from_ns, cause);
 }
 
-/* What has been granted is here again; what has not is missing on its own. */
+/* End the slot's gap: topics that are not granted yet get gaps of their own. */
 static void settle(connection *self)
 {
     self->settle_mono_ns = UINT64_MAX;
@@ -154,14 +154,14 @@ static void emit_tls(connection *self, const wire_peer *peer)
     emit(self, &tls);
 }
 
-/* The connection stands: connect (before its first frame), the redacted URL, TLS. */
+/* The connection is open: the events connect (before its first frame), redacted, tls. */
 static void emit_opened(connection *self, const wire_peer *peer)
 {
     emit_connect(self);
     emit_tls(self, peer);
 }
 
-/* The ordinals at the end tell a reader whether the tail of the connection is here. */
+/* The final ordinals show whether the tail of the connection is recorded. */
 static void emit_ended(connection *self, const wire_end *end)
 {
     char reason[256];
@@ -185,7 +185,7 @@ static void emit_ended(connection *self, const wire_end *end)
 static void tick(void *user);
 static void connect_now(void *user);
 
-/* One timer per connection: whatever is due first. */
+/* One timer per connection, for what is due first. */
 static void set_timer(connection *self, uint64_t mono_ns, void (*fn)(void *user))
 {
     td_err err;
@@ -232,7 +232,7 @@ static void send_built(connection *self, td_result rc, td_err *err)
                     self->shown_name, err->text);
 }
 
-/* Credentials for now. */
+/* Credentials that expire soon after now. */
 static dialect_auth new_auth(const connection *self)
 {
     return (dialect_auth){.api_key = self->options.api_key,
@@ -267,7 +267,7 @@ static void send_auth(connection *self)
     send_built(self, rc, &err);
 }
 
-/* All requests that may go out now. */
+/* Send all requests that may be sent now. */
 static void send_subscriptions(connection *self)
 {
     TD_ASSERT(self->wire != NULL);
@@ -315,15 +315,15 @@ static void on_subscribed(connection *self)
     size_t wanted = self->options.topic_count;
     TD_ASSERT(granted <= wanted);
     if (self->dialect->subscribes_with_auth)
-        td_log_emit(self->options.env->log, TD_LOG_INFO, "%s: authenticated: everything comes",
-                    self->shown_name);
+        td_log_emit(self->options.env->log, TD_LOG_INFO,
+                    "%s: authenticated; its topics need no subscription", self->shown_name);
     else
         td_log_emit(self->options.env->log, granted < wanted ? TD_LOG_WARNING : TD_LOG_INFO,
                     "%s: subscribed to %zu of %zu topics", self->shown_name, granted, wanted);
     self->options.env->live(self->options.env->user, self->options.feed_index);
 }
 
-/* A topic of the slot was granted, by the answer that is being taken (subscriber_options). */
+/* The present answer granted a topic of the slot (subscriber_options). */
 static void on_granted(void *user, size_t topic)
 {
     connection *self = user;
@@ -334,9 +334,9 @@ static void on_granted(void *user, size_t topic)
     open_gaps_granted(self->options.gaps, self->options.topic_first + topic, self->answer_ns);
 }
 
-/* Gaps of the slot end once all topics are answered; if some take long, or are never answered, the
- * others do not wait for them. As long as nothing is granted, nothing is back; and an exchange that
- * granted everything and fell silent may do so again, so that then data must come, too. */
+/* Gaps of the slot end once all topics are answered; the others do not wait for topics that take
+ * long. Without a granted topic no gap ends. After a stale connection data must come too, because
+ * an exchange that granted everything and fell silent may do so again. */
 static void look_whether_settled(connection *self)
 {
     if (self->granted_ns == 0 || self->is_silent ||
@@ -355,7 +355,7 @@ static void look_whether_live(connection *self)
         on_subscribed(self);
 }
 
-/* Subscribe to every topic again; what is live at once is live since recv_ns. */
+/* Subscribe to every topic again; a dialect without requests is live since recv_ns. */
 static void subscribe_all(connection *self, uint64_t recv_ns)
 {
     self->state = STATE_SUBSCRIBING;
@@ -384,9 +384,7 @@ static void emit_topics(connection *self, const char *state, const char *topics,
     emit(self, &said);
 }
 
-/* With --strict it is the end; without, what was refused is missing, and is reported and tried
- * again.
- */
+/* With --strict the recorder ends; without, refused topics are reported and retried. */
 static void on_topics_refused(connection *self, const char *topics, const char *answer)
 {
     char why[1024];
@@ -415,7 +413,7 @@ static void on_topics_answer(connection *self, const dialect_answer *answer, td_
     look_whether_live(self);
 }
 
-/* Nothing is known of these topics: their frames may come all the same. */
+/* Whether these topics are subscribed is unknown: their frames may come. */
 static void expire_requests(connection *self)
 {
     const char *topics;
@@ -449,8 +447,7 @@ static void emit_url_refused(connection *self, const char *words)
     emit_auth_failed(self, "refused", hide_secrets(self, why));
 }
 
-/* Credentials that are refused are not tried again at once: backoff, as for any ended connection.
- */
+/* Refused credentials are retried after backoff, as any ended connection. */
 static void on_auth_failed(connection *self, const char *state, const char *why)
 {
     TD_ASSERT(self->wire != NULL);
@@ -479,7 +476,7 @@ static void on_auth(connection *self, int is_success, td_bytes frame, uint64_t r
     subscribe_all(self, recv_ns);
 }
 
-/* The connection stands: authenticate, or ask for the topics. */
+/* The connection is open: authenticate, or subscribe. */
 static void begin_talk(connection *self)
 {
     self->is_auth_refused = 0;
@@ -490,9 +487,9 @@ static void begin_talk(connection *self)
         subscribe_all(self, self->connected_ns);
 }
 
-/* ---- what comes in ---- */
+/* ---- inbound frames ---- */
 
-/* A gap begins with the last data. */
+/* Remember the time of the last data: a gap begins there. */
 static void note_data(connection *self, uint64_t recv_ns, uint64_t recv_mono_ns)
 {
     self->last_data_ns = recv_ns;
@@ -536,7 +533,7 @@ static void on_answer(connection *self, td_bytes frame, uint64_t recv_ns, uint64
         set_tick(self);
 }
 
-/* What is neither data of a known topic nor control is data all the same. */
+/* A frame that is neither data of a known topic nor control counts as data. */
 static void look_closer(connection *self, td_bytes frame, uint64_t recv_ns, uint64_t recv_mono_ns)
 {
     enum { CONTROL_BYTES_MAX = 32 << 10 };
@@ -559,9 +556,8 @@ static void look_closer(connection *self, td_bytes frame, uint64_t recv_ns, uint
         note_data(self, recv_ns, recv_mono_ns);
 }
 
-/* Only what does not begin as data is classified on this thread; the encoder classifies all.
- * Binary frames are data: no compressed answer has been observed, and what is inside is the
- * encoder's to find out. */
+/* This thread only classifies frames that do not begin like data; the encoder classifies all.
+ * Binary frames count as data: no compressed answer has been observed. */
 static void take_frame(connection *self, unsigned opcode, td_bytes frame, uint64_t recv_ns,
                        uint64_t recv_mono_ns)
 {
@@ -595,14 +591,14 @@ static void talk_tick(connection *self, uint64_t mono_ns)
     }
 }
 
-/* Stale, or a message is due; both are counted from what happened last, never from this tick. */
+/* Stale, or a message is due; both are measured from the last event, not from this tick. */
 static void tick(void *user)
 {
     connection *self = user;
     uint64_t mono_ns = now_mono_ns(self);
     self->timer = NULL;
     if (self->is_auth_refused)
-        return; /* it is closing */
+        return; /* closing */
     if (mono_ns >= stale_at_mono_ns(self)) {
         char silence[TD_TIME_TEXT_BYTES];
         td_duration_format(self->options.feed->stale_after_ns, silence);
@@ -627,7 +623,7 @@ static void schedule_connect(connection *self, uint64_t wait_ns)
 
 /* ---- the connection's life ---- */
 
-/* The connect event goes in before the first frame: readers number frames by it. */
+/* The connect event precedes the first frame: readers number frames by it. */
 static void on_opened(void *user, wire_conn *conn, const wire_peer *peer)
 {
     connection *self = user;
@@ -664,7 +660,7 @@ static void on_message(void *user, wire_conn *conn, unsigned opcode, td_bytes by
     self->options.env->frame(self->options.env->user);
 }
 
-/* Frames of ours are recorded when they have left, with the time of that. */
+/* Outbound frames are recorded when they were sent, with that time. */
 static void on_sent(void *user, wire_conn *conn, unsigned opcode, td_bytes bytes,
                     uint64_t sent_mono_ns)
 {
@@ -684,7 +680,7 @@ static void on_heartbeat(void *user, wire_conn *conn, unsigned opcode, td_bytes 
     emit(self, &heartbeat);
 }
 
-/* What is said of an end quotes the peer (the reason it closes with), who may quote a key. */
+/* The text of an end quotes the peer's close reason, which may quote a key. */
 static const char *hide_words(const connection *self, const wire_end *end, char out[END_BYTES])
 {
     (void)snprintf(out, END_BYTES, "%s", end->text); /* cut if too long: after the peer's words */
@@ -696,7 +692,7 @@ static int is_refused_key(const wire_end *end)
     return end->cause == WIRE_CAUSE_REFUSED && (end->http_status == 401 || end->http_status == 403);
 }
 
-/* A connection that stood has ended. */
+/* An open connection has ended. */
 static void after_stood(connection *self, const wire_end *end)
 {
     TD_ASSERT(self->slot.conn > 0);
@@ -714,8 +710,8 @@ static void after_stood(connection *self, const wire_end *end)
         open_gap(self, GAP_DISCONNECT, wire_cause_name(end->cause));
 }
 
-/* It came to nothing. Credentials in the URL are refused so, by a status: at the start it ends the
- * recorder as any final refusal does, on a reconnect it is waited for, but with --strict. */
+/* The attempt failed. Credentials in the URL are refused by an HTTP status: at the start that ends
+ * the recorder like any final refusal; on a reconnect only with --strict, else it is retried. */
 static void after_not_stood(connection *self, const wire_end *end)
 {
     TD_ASSERT(end->cause != WIRE_CAUSE_NONE);
@@ -763,7 +759,7 @@ static const wire_client_ops CLIENT_OPS = {
     .ended = on_ended,
 };
 
-/* The feed's URL, with credentials in the query if that is how it authenticates. */
+/* The feed's URL, with credentials in the query if it authenticates by URL. */
 static td_result build_url(connection *self, td_err *err)
 {
     td_buf_clear(&self->out);
@@ -778,7 +774,7 @@ static td_result build_url(connection *self, td_err *err)
     return rc == TD_OK ? td_buf_append(&self->out, "", 1, err) : rc;
 }
 
-/* The budget of the host is asked first: exchanges ban who connects too often. */
+/* Takes from the budget of the host first: exchanges ban clients that connect too often. */
 static void connect_now(void *user)
 {
     connection *self = user;

@@ -1,6 +1,6 @@
-/* One slot of a feed: a connection that is kept up. Connects, authenticates, subscribes, pings,
- * notices silence, connects again; hands every frame of both directions to the intake, and says in
- * events and gaps what happened to it. Network thread only. */
+/* One slot of a feed: connects, authenticates, subscribes, pings, detects silence and reconnects;
+ * passes every frame of both directions to the intake, and records its state changes as events and
+ * gaps. Network thread only. */
 #ifndef TD_RECORDER_CONNECTION_H
 #define TD_RECORDER_CONNECTION_H
 
@@ -20,22 +20,22 @@
 
 typedef struct connection connection;
 
-/* What connections share, and where they report. Borrowed. */
+/* Objects and callbacks that all connections share. Borrowed. */
 typedef struct connection_env {
     wire_loop *loop;
     intake *intake;
-    decoder *decoder; /* to tell control frames from data */
+    decoder *decoder; /* distinguishes control frames from data */
     dialect_parser *answers;
     td_clock clock;
     const td_log *log;
     /* A frame came in. */
     void (*frame)(void *user);
-    /* A slot of the feed is live: its subscriptions stand, at last or again. */
+    /* A slot of the feed is live: all its subscriptions are answered. */
     void (*live)(void *user, uint16_t feed_index);
-    /* The peer closed a connection that stood. */
+    /* The peer closed an open connection. */
     void (*closed_by_peer)(void *user);
-    /* An attempt was refused in a way that trying again cannot mend (backoff_is_final), and no
-     * connection of this slot has ever stood. */
+    /* An attempt was refused for good (backoff_is_final), and no connection of this slot was ever
+     * open. */
     void (*refused)(void *user, const connection *who, const char *why);
     /* A subscription was refused and the feed is strict. */
     void (*strict)(void *user, const char *why);
@@ -48,8 +48,8 @@ typedef struct connection_options {
     uint16_t feed_index;
     uint16_t line;
     uint32_t shard;
-    const char *const *topics; /* as they are written everywhere */
-    size_t topic_count;        /* 0 only where authenticating brings everything */
+    const char *const *topics; /* canonical topic texts */
+    size_t topic_count;        /* 0 only if authentication subscribes to everything */
     const char *api_key;       /* NULL: nothing to hide */
     const char *api_secret;
     redactor *redactor;     /* NULL without auth */
@@ -65,12 +65,12 @@ typedef struct connection_options {
 TD_MUST_USE td_result connection_open(const connection_options *options, connection **out,
                                       td_err *err);
 
-/* Begin to connect. From here on the slot keeps itself up. */
+/* Start to connect. From now on the slot reconnects by itself. */
 void connection_start(connection *self);
 
-/* Close for good with a close frame; connection_is_down returns 1 when done. What the peer sends
- * until it has closed too is recorded with CONNECTION_STOP_ORDERLY, and left out with
- * CONNECTION_STOP_AT_ONCE, also in a stop that was orderly before. */
+/* Close for good with a close frame; connection_is_down returns 1 when done. Frames that arrive
+ * until the peer has closed too are recorded with CONNECTION_STOP_ORDERLY, and discarded with
+ * CONNECTION_STOP_AT_ONCE, which also overrides an orderly stop. */
 typedef enum connection_stop_mode {
     CONNECTION_STOP_ORDERLY,
     CONNECTION_STOP_AT_ONCE
@@ -85,16 +85,16 @@ void connection_close(connection *self);
 void connection_pause(connection *self);
 void connection_resume(connection *self);
 
-/* The feed that it was opened for. */
+/* Index of its feed. */
 uint16_t connection_feed_index(const connection *self);
 
-/* 1 while none of its subscriptions waits for a first answer. */
+/* 1 while every subscription has an answer. */
 int connection_is_live(const connection *self);
 
-/* 1 if it was ever established in this session, even if it is down now. */
+/* 1 if it was open once in this session, even if it is down now. */
 int connection_has_stood(const connection *self);
 
-/* 1 once a refusal was final (see refused) and nothing has stood since. */
+/* 1 after a final refusal (see refused), until a connection opens. */
 int connection_is_refused(const connection *self);
 
 #endif

@@ -1,5 +1,5 @@
-/* API key and secret of a feed, from the environment or from files, and nowhere else. Both stay in
- * memory of base/secret.h, for each connection is signed again, and are overwritten at the end. */
+/* API key and secret of a feed, from the environment or from files only. Both stay in memory of
+ * base/secret.h, because each connection is signed anew, and are overwritten when freed. */
 #ifndef TD_RECORDER_CREDENTIALS_H
 #define TD_RECORDER_CREDENTIALS_H
 
@@ -13,9 +13,9 @@ typedef struct credentials {
     char *api_secret;
 } credentials;
 
-/* Read a feed's credentials, and have both hidden from now on; the process makes no core dumps any
- * more. Nothing to do without auth. TD_E_INVALID: a variable is not set, a file is empty, or others
- * than its owner may read or write it; TD_E_NOTFOUND, TD_E_IO. */
+/* Read a feed's credentials and add both to hide; the process makes no more core dumps. Nothing to
+ * do without auth. TD_E_INVALID: a variable is not set, a file is empty, or others than its owner
+ * may read or write it; TD_E_NOTFOUND, TD_E_IO. */
 TD_MUST_USE td_result credentials_read(const feed_config *feed, td_io io, redactor *hide,
                                        credentials *out, td_err *err);
 void credentials_fini(credentials *self);

@@ -1,5 +1,5 @@
-/* Counts what overload made the recorder discard, per connection and topic, so that the ledger can
- * say for each channel what is missing and from when to when. Bounded: topics beyond the bound
+/* Counts frames that the recorder discarded because of overload, per connection and topic, so that
+ * the ledger has a row with times and count for each channel. Bounded: topics beyond the bound
  * share one row per connection. Network thread only. */
 #ifndef TD_RECORDER_DROP_COUNT_H
 #define TD_RECORDER_DROP_COUNT_H
@@ -14,8 +14,8 @@
 
 enum { DROP_ROWS_MAX = 2048, DROP_FRAME_BYTES_MAX = 64 << 10 };
 
-/* Frames of one topic and symbol on one connection: "_control" and "_unknown" for what has none,
- * and "" for the topics beyond the bound. */
+/* Frames of one topic and symbol on one connection: "_control" and "_unknown" for frames without a
+ * topic, "" for topics beyond the bound. */
 typedef struct drop_row {
     uint64_t first_ns, last_ns;
     uint64_t frames;
@@ -33,7 +33,7 @@ typedef struct drop_count drop_count;
 TD_MUST_USE td_result drop_count_open(drop_count **out, td_err *err);
 void drop_count_close(drop_count *self);
 
-/* Count a discarded frame; at says whose it was (its feed_index, line, shard, conn). */
+/* Count a discarded frame of the connection at (its feed_index, line, shard, conn). */
 void drop_count_add(drop_count *self, const family *of, const drop_row *at, frame_dir dir,
                     td_bytes frame, uint64_t recv_ns);
 

@@ -18,16 +18,16 @@
 /* Ring fill in percent: from here on the fast levels, and back to normal below the lower one. */
 enum { FAST_FROM_PERCENT = 50, FAST_UNTIL_PERCENT = 25 };
 
-/* One feed on its way to disk. */
+/* State of one feed. */
 typedef struct feed_state {
     encoder *of;
     size_t index;
     feed_writer *writer;
     uint64_t pending_since_mono_ns; /* of the first pending message; 0: nothing is pending */
-    uint64_t oldest_mono_ns;        /* when that came */
-    uint32_t live_segment;          /* the live check knows that this one has begun */
-    uint64_t unchecked_books;       /* that it had given up when it was last looked at */
-    uint32_t unchecked_segment;     /* that has the event of it */
+    uint64_t oldest_mono_ns;        /* receipt of that message */
+    uint32_t live_segment;          /* latest segment that the live check was told of */
+    uint64_t unchecked_books;       /* dropped by the live check, at the last look */
+    uint32_t unchecked_segment;     /* that has the event about them */
 } feed_state;
 
 struct encoder {
@@ -35,9 +35,9 @@ struct encoder {
     pthread_t thread;
     feed_state *feeds;
     uint64_t close_after_ns;
-    uint64_t record_mono_ns; /* of the record in hand */
+    uint64_t record_mono_ns; /* of the present record */
     uint8_t is_fast;
-    uint8_t has_failed; /* nothing can be written any more: records are taken and forgotten */
+    uint8_t has_failed; /* records are taken and discarded */
     td_result result;
     td_err err;
     /* Relaxed: each is a number of its own that a status line shows. */
@@ -49,7 +49,7 @@ static void count(atomic_ullong *counter, uint64_t more)
     atomic_fetch_add_explicit(counter, more, memory_order_relaxed);
 }
 
-/* The network thread must know at once: frames from here on are lost. */
+/* Tell the network thread at once: frames are lost from now on. */
 static void fail(encoder *self, td_result rc)
 {
     TD_ASSERT(rc != TD_OK);
@@ -74,12 +74,12 @@ static int choose_level(encoder *self)
     return self->is_fast ? CHUNK_LEVEL_FAST : CHUNK_LEVEL_DEFAULT;
 }
 
-/* Hand the pending chunk to the disk; waits while the queue is full, and the ring takes up the
- * slack. A queue that has failed is the disk's to report. */
+/* Hand the pending chunk to the disk; waits while the queue is full, and the ring fills meanwhile.
+ * The disk thread reports a failed queue. */
 static td_result seal(feed_state *feed, td_err *err)
 {
     encoder *self = feed->of;
-    /* A chunk within one record: all of it came with that. */
+    /* A record that fills several chunks: all of them came with it. */
     uint64_t oldest_mono_ns =
         feed->pending_since_mono_ns == 0 ? self->record_mono_ns : feed->oldest_mono_ns;
     feed->pending_since_mono_ns = 0;
@@ -118,7 +118,7 @@ static void seal_now(encoder *self, feed_state *feed)
         fail(self, rc);
 }
 
-/* What a record left pending has waited since now. */
+/* Messages that a record left pending wait from now on. */
 static void note_pending(encoder *self, feed_state *feed)
 {
     if (feed->pending_since_mono_ns != 0 || feed_writer_pending_count(feed->writer) == 0)
@@ -129,7 +129,7 @@ static void note_pending(encoder *self, feed_state *feed)
 
 /* ---- the live check ---- */
 
-/* Channels are a segment's: the live check must know before it gets a frame of the new one. */
+/* Channel numbers are a segment's: tell the live check before its first frame. */
 static void live_check_segment(encoder *self, feed_state *feed)
 {
     uint32_t segment = feed_writer_segment(feed->writer);
@@ -139,8 +139,8 @@ static void live_check_segment(encoder *self, feed_state *feed)
     live_check_begin_segment(self->options.live_check, (uint16_t)feed->index);
 }
 
-/* Data, requests, and what answers them: those say from when on a connection's topics are all
- * there. */
+/* Pass on data, requests and answers; the latter determine from when on all topics of a connection
+ * are recorded. */
 static void live_check_frame(encoder *self, const intake_record *record, const feed_placed *placed)
 {
     const channel_route *route = &placed->route;
@@ -204,7 +204,7 @@ static td_result take_frame(encoder *self, const intake_record *record, td_bytes
     return note_unchecked(self, record, err);
 }
 
-/* Of no connection: it has no ordinal, and nothing checks it. */
+/* A reply belongs to no connection: it has no ordinal, and nothing checks it. */
 static td_result take_http(encoder *self, const intake_record *record, td_bytes body, td_err *err)
 {
     const feed_config *config = &self->options.config->feeds[record->feed_index];
@@ -217,7 +217,7 @@ static td_result take_http(encoder *self, const intake_record *record, td_bytes 
     return feed_writer_frame(self->feeds[record->feed_index].writer, &reply, NULL, err);
 }
 
-/* What a connection stands at, for the chain record even if no frame of it follows. */
+/* Ordinals of a connection, for the chain record even if no frame of it follows. */
 static td_result take_ordinals(encoder *self, const intake_record *record, td_err *err)
 {
     const event_slot at = {.line = record->line,
@@ -262,7 +262,7 @@ static td_result take(encoder *self, const intake_record *record, td_bytes bytes
     return TD_OK;
 }
 
-/* Once a record failed, the others are taken and forgotten. */
+/* After a failure, records are taken and discarded. */
 static void take_record(encoder *self, const intake_record *record, td_bytes bytes)
 {
     TD_ASSERT(record->feed_index < self->options.config->feed_count);
@@ -277,7 +277,7 @@ static void take_record(encoder *self, const intake_record *record, td_bytes byt
         fail(self, rc);
 }
 
-/* Seal what has waited long enough; returns how long until the next one has. */
+/* Seal chunks that are due; returns the time until the next one is. */
 static uint64_t seal_due(encoder *self)
 {
     uint64_t mono_ns = clock_mono_ns(self->options.clock);
@@ -295,12 +295,12 @@ static uint64_t seal_due(encoder *self)
     return wait_ns;
 }
 
-/* Take records while there are any, then wait: how many are taken between two looks at the clock.
- */
+/* Records that are taken between two looks at the clock. */
 enum { BATCH_RECORDS = 256 };
 
-/* An idle encoder sleeps until so much is there, or for so long: waking for each frame costs the
- * network thread a system call a frame (measured: 250 ns and more, against 110 with batches). */
+/* An idle encoder sleeps until this many bytes are there, or for this long: waking it for each
+ * frame costs the network thread a system call per frame (measured: 250 ns and more, 110 in
+ * batches). */
 enum { BATCH_BYTES = 256 << 10 };
 #define BATCH_NS (10 * TD_NS_PER_MS)
 

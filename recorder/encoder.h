@@ -32,13 +32,13 @@ typedef struct encoder_options {
     const char *session;        /* id, for `segment` events */
     td_clock clock;
     const td_log *log;
-    /* Nothing can be encoded any more: records are taken from here on, and lost. Called once, by
-     * the encoder thread, and not for a failure of the disk. */
+    /* Encoding has failed: from now on records are taken and lost. Called once, by the encoder
+     * thread; not for a failure of the disk. */
     void (*failed)(void *user);
     void *user;
 } encoder_options;
 
-/* What the encoder has done so far; any thread may ask. */
+/* Counts so far; any thread. */
 typedef struct encoder_stats {
     uint64_t frames;
     uint64_t chunks;
@@ -51,7 +51,7 @@ typedef struct encoder_stats {
 /* Start the thread. TD_E_NOMEM, TD_E_IO. */
 TD_MUST_USE td_result encoder_open(const encoder_options *options, encoder **out, td_err *err);
 
-/* Wait until the stop record was met and everything before it handed over. The first failure (out
+/* Wait until everything before the stop record is handed over. The first failure (out
  * of memory) is the result; a failed disk is the disk's to report. */
 TD_MUST_USE td_result encoder_join(encoder *self, td_err *err);
 

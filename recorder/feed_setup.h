@@ -1,6 +1,5 @@
-/* What a recorder holds of each configured feed, however many connections it has: what to
- * subscribe, as whom, what must not be recorded, and how often its host may be connected to.
- * Network thread only. */
+/* State of each configured feed that its connections share: subscription, credentials, secrets to
+ * hide, and the budget of connects to its host. Network thread only. */
 #ifndef TD_RECORDER_FEED_SETUP_H
 #define TD_RECORDER_FEED_SETUP_H
 

@@ -1,7 +1,6 @@
-/* What the continuity thread found, on its way to the network thread, which writes it down as
- * events: a book that breaks opens a `sequence` gap, the snapshot that mends it closes the gap; an
- * `aggregate` gap has both its ends.
- * Bounded: what does not fit is counted and reported. */
+/* Passes findings of the live check from its thread to the network thread, which records them as
+ * events: a broken book opens a `sequence` gap, the next snapshot closes it; an `aggregate` gap has
+ * both its ends. Bounded: findings that do not fit are counted and reported. */
 #ifndef TD_RECORDER_FINDINGS_H
 #define TD_RECORDER_FINDINGS_H
 
@@ -17,15 +16,14 @@ enum { FINDINGS_MAX = 1024 };
 TD_MUST_USE td_result findings_open(findings **out, td_err *err);
 void findings_close(findings *self);
 
-/* Continuity thread: put one; its strings are copied. */
+/* Live check's thread: put one; its strings are copied. */
 void findings_put(findings *self, const live_check_finding *finding);
 
 /* Network thread: take the oldest; 0 if there is none. out->channel is valid until the next call.
  */
 int findings_take(findings *self, live_check_finding *out);
 
-/* How many were pushed out since the last call, because the network thread was behind. Network
- * thread. */
+/* Findings lost since the last call because the network thread was late. Network thread. */
 uint64_t findings_take_lost(findings *self);
 
 /* Record a finding as an event, and log it. Network thread. */

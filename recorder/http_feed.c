@@ -25,7 +25,7 @@ typedef struct http_row {
 struct http_feed {
     http_feed_options options;
     http_row rows[LIMIT_FEED_HTTP];
-    size_t asked; /* the one that is under way, or NOTHING_ASKED */
+    size_t asked; /* the request that is open, or NOTHING_ASKED */
     wire_http *request;
     wire_timer *timer;
     uint64_t next_mono_ns; /* no request before: spacing */
@@ -46,7 +46,7 @@ static const http_config *config_of(const http_feed *self, size_t index)
 
 static void tick(void *user);
 
-/* One timer: the row that is due first, and not before the spacing allows. */
+/* One timer: for the row that is due first, after the spacing. */
 static void set_timer(http_feed *self)
 {
     td_err err;
@@ -64,7 +64,7 @@ static void set_timer(http_feed *self)
                     err.text);
 }
 
-/* ---- what came of a request ---- */
+/* ---- results of requests ---- */
 
 static event http_event(const http_feed *self, size_t index, char url[LIMIT_URL_BYTES])
 {
@@ -161,7 +161,7 @@ static void on_done(void *user, const wire_http_end *end)
     set_timer(self);
 }
 
-/* ---- asking ---- */
+/* ---- requests ---- */
 
 static void ask(http_feed *self, size_t index)
 {

@@ -1,10 +1,10 @@
-/* HTTP beside a feed's frames: asks for the feed's URLs again and again, and keeps the replies raw
- * on channels of their own (http.NAME), in order with the frames. What an instrument was on a day,
- * or the snapshot that a stream of deltas begins at, cannot be had later.
+/* Repeated HTTP requests beside a feed's frames: requests the feed's URLs at intervals and records
+ * the replies raw on channels of their own (http.NAME), in order with the frames. Details of an
+ * instrument on a day, or the snapshot that a stream of deltas begins at, are not available later.
  *
- * One request at a time, LIMIT_HTTP_SPACING_NS apart at least, LIMIT_HTTP_REPLY_BYTES a reply, 10 s
- * each. What fails is an `http` event and a warning, is tried again after a wait that grows up to
- * the request's own interval, and never stops the feed. Network thread only. */
+ * One request at a time, at least LIMIT_HTTP_SPACING_NS apart, LIMIT_HTTP_REPLY_BYTES a reply, 10 s
+ * each. A failed request is recorded as an `http` event, logged, and repeated after a wait that
+ * grows up to the request's own interval; it never stops the feed. Network thread only. */
 #ifndef TD_RECORDER_HTTP_FEED_H
 #define TD_RECORDER_HTTP_FEED_H
 
@@ -34,12 +34,12 @@ typedef struct http_feed_options {
 TD_MUST_USE td_result http_feed_open(const http_feed_options *options, http_feed **out,
                                      td_err *err);
 
-/* The feed's subscriptions stand, at last or again: everything is requested now, because what the
- * deltas of a new connection go on from must be fetched while they come. Without a call it begins
- * 5 s after http_feed_start. */
+/* The feed's subscriptions are answered: request everything now, because the snapshot that the
+ * deltas of a new connection continue must be fetched while they arrive. Without a call the first
+ * requests are sent 5 s after http_feed_start. */
 void http_feed_live(http_feed *self);
 
-/* Begin; ask no more. */
+/* Start and stop requesting. */
 void http_feed_start(http_feed *self);
 void http_feed_stop(http_feed *self);
 

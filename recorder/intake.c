@@ -16,7 +16,7 @@
 /* An event's JSON; a segment or subscribe event with thousands of topics is the longest. */
 enum { EVENT_BYTES_MAX = 4 << 20 };
 
-/* Pauses of the loop that one event will report. */
+/* Pauses of the loop that the next event reports. */
 typedef struct stall_state {
     uint64_t tick_mono_ns; /* of the last tick; 0 before the first */
     uint64_t from_ns;      /* first and last receive time of what was not reported yet */
@@ -81,9 +81,8 @@ static void commit(intake *self, size_t size)
     td_ring_commit(self->options.ring, sizeof(intake_record) + size + DECODE_PADDING_BYTES);
 }
 
-/* Put a record without a frame. They are few and small: should the ring be full to the brim, the
- * network thread waits here for the encoder, because losing one would break the archive's account.
- */
+/* Put a record without a frame. They are few and small: if the ring is full, the network thread
+ * waits here for the encoder, because a lost one would make ordinals and gaps wrong. */
 static void put_small(intake *self, const intake_record *record, td_bytes bytes)
 {
     TD_ASSERT(bytes.size <= EVENT_BYTES_MAX);
@@ -100,7 +99,7 @@ static void put_small(intake *self, const intake_record *record, td_bytes bytes)
     commit(self, bytes.size);
 }
 
-/* A row that ends was counted when it opened, but for those that are only written once. */
+/* Rows are counted when they open; overload and aggregate rows are written once. */
 static int is_new_gap(const gap_row *row)
 {
     return row->to_ns == GAP_OPEN || row->reason == GAP_OVERLOAD || row->reason == GAP_AGGREGATE;
@@ -151,7 +150,7 @@ void intake_opened(intake *self, const intake_slot *slot)
     put_small(self, &record, (td_bytes){0});
 }
 
-/* Its last ordinals first: the chain record must have them though the slot is gone. */
+/* The last ordinals first: the chain record needs them after the connection is gone. */
 void intake_closed(intake *self, const intake_slot *slot)
 {
     TD_ASSERT(slot->conn > 0);
@@ -169,7 +168,7 @@ static void log_overload(intake *self, const char *state, uint64_t from_ns, uint
     intake_event_all(self, &said);
 }
 
-/* TCP pushes back: the exchange waits, or drops us, and nothing is lost silently. */
+/* TCP pushes back: the exchange waits or disconnects; nothing is lost silently. */
 static void begin_pause(intake *self)
 {
     TD_ASSERT(self->state == STATE_FLOWING);
@@ -186,15 +185,14 @@ static void end_pause(intake *self)
 {
     TD_ASSERT(self->state == STATE_PAUSED);
     uint64_t mono_ns = clock_mono_ns(self->options.clock);
-    /* Everything received until now was late; what comes from here on has waited in the socket too,
-     * but is read at once, so the stretch ends when the sockets are empty: soon. */
+    /* Frames that still wait in the sockets are late too, but are read at once: the stretch ends
+     * here. */
     uint64_t until_ns = session_clock_stamp(&self->clock, mono_ns);
     log_overload(self, "ends", self->paused_at_recv_ns, until_ns, "sockets are read again");
     self->options.resume(self->options.user);
 }
 
-/* As configured, at once or after a pause of the longest: from here on frames are lost, and
- * counted. */
+/* At once or after the longest pause, as configured: from now on frames are counted and lost. */
 static void begin_drop(intake *self)
 {
     TD_ASSERT(self->state != STATE_DROPPING);
@@ -233,8 +231,7 @@ static void end_drop(intake *self)
                 (unsigned long long)frames);
 }
 
-/* Not at the first free byte: pausing and resuming for each frame would cost more than it
- * saves. */
+/* Not at the first free byte: pausing and resuming for each frame would cost more. */
 static int is_half_empty(const intake *self)
 {
     return td_ring_used_bytes(self->options.ring) <= td_ring_capacity_bytes(self->options.ring) / 2;
@@ -282,7 +279,7 @@ uint64_t intake_frame(intake *self, intake_slot *slot, frame_dir dir, unsigned o
 {
     TD_ASSERT(slot->conn > 0);
     TD_ASSERT(bytes.size <= LIMIT_FRAME_BYTES);
-    /* Before this frame gets its time, for what was lost is written down before it. */
+    /* Before this frame is stamped, because the gaps precede it. */
     if (self->state == STATE_DROPPING && is_half_empty(self))
         end_drop(self);
     uint64_t recv_ns = session_clock_stamp(&self->clock, mono_ns);
@@ -310,7 +307,7 @@ uint64_t intake_frame(intake *self, intake_slot *slot, frame_dir dir, unsigned o
     return recv_ns;
 }
 
-/* Replies may not take the space that frames need: they can be asked for again. */
+/* Replies may not use the space that frames need: they can be requested again. */
 int intake_has_space(const intake *self, size_t bytes)
 {
     return self->state == STATE_FLOWING && !is_nearly_full(self, bytes);
@@ -362,7 +359,7 @@ static void warn_of_step(const intake *self, session_clock_step step, int64_t st
                     seconds, confirm_s);
         break;
     case CLOCK_STEP_ADOPTED:
-        td_log_emit(log, TD_LOG_WARNING, "the wall clock's step by %.3f s is taken over", seconds);
+        td_log_emit(log, TD_LOG_WARNING, "the wall clock's step by %.3f s is adopted", seconds);
         break;
     case CLOCK_STEP_WITHDRAWN:
         td_log_emit(log, TD_LOG_WARNING,

@@ -1,11 +1,11 @@
-/* The network thread's way into the ring: stamps, copies, and decides what happens when the encoder
- * or the disk cannot keep up. It never waits.
+/* Stamps what the network thread received and copies it into the ring, and handles overload when
+ * the encoder or the disk cannot keep up. It never waits.
  *
- * Overload. With the ring nearly full the sockets are left unread, so that TCP holds the frames in
- * order; receive times of that stretch are late, and an overload event says from when to when.
- * After overload_max (or at once with OVERLOAD_DROP) frames are read, counted per topic and
- * discarded until the ring is half empty: then each topic gets an overload gap with first and last
- * time and count.
+ * Overload. While the ring is nearly full the sockets are not read, so TCP holds the frames back in
+ * order; receive times of that stretch are late, and an overload event has its begin and end. After
+ * overload_max (or at once with OVERLOAD_DROP) frames are read, counted per topic and discarded
+ * until the ring is half empty; then each topic gets an overload gap with first and last time and
+ * count.
  *
  * Network thread only. */
 #ifndef TD_RECORDER_INTAKE_H
@@ -23,7 +23,7 @@
 #include "schema/classify.h"
 #include "archive/event.h"
 
-/* What a record in the ring is. */
+/* Kind of a record in the ring. */
 typedef enum intake_kind {
     INTAKE_FRAME,
     INTAKE_EVENT,    /* bytes: the event, packed (archive/event.h) */
@@ -37,10 +37,10 @@ typedef enum intake_kind {
 /* A record in the ring, before its bytes. Bytes have DECODE_PADDING_BYTES readable after them. */
 typedef struct intake_record {
     uint64_t recv_ns;
-    uint64_t mono_ns;     /* when it came, by the monotonic clock */
+    uint64_t mono_ns;     /* time of receipt, monotonic clock */
     uint64_t ordinal;     /* of a frame; INTAKE_ORDINALS: in */
     uint64_t ordinal_out; /* INTAKE_ORDINALS only */
-    uint32_t size;        /* bytes behind this record */
+    uint32_t size;        /* bytes after this record */
     uint32_t conn;
     uint32_t shard;
     uint16_t line;
@@ -89,46 +89,45 @@ typedef struct intake_stats {
 TD_MUST_USE td_result intake_open(const intake_options *options, intake **out, td_err *err);
 void intake_close(intake *self);
 
-/* Once, before anything connects: if the wall clock lies before the archive's end, one of the two
- * is wrong, and it becomes an event of each feed and a warning. Receive times are the wall clock's.
- */
+/* Call once, before anything connects: if the wall clock is before the archive's end, one of the
+ * two is wrong; emits an event for each feed and logs a warning. Receive times are the wall
+ * clock's. */
 void intake_start(intake *self);
 
-/* A frame that came in, or was handed to the socket, at mono_ns (monotonic clock). Counts its
- * ordinal; returns its receive time. */
+/* Record a frame that was received, or passed to the socket, at mono_ns (monotonic clock). Counts
+ * its ordinal; returns its receive time. */
 uint64_t intake_frame(intake *self, intake_slot *slot, frame_dir dir, unsigned opcode,
                       td_bytes bytes, uint64_t mono_ns);
 
-/* 1 if an HTTP reply of this size may be kept now: frames come first. */
+/* 1 if there is space for an HTTP reply of this size; frames have priority. */
 int intake_has_space(const intake *self, size_t bytes);
 
-/* The reply to request number http of a feed, whose `http` event was just put, and for which there
- * is space. */
+/* Record the reply to request number http of a feed, after its `http` event; the caller has checked
+ * the space. */
 void intake_http(intake *self, uint16_t feed_index, size_t http, td_bytes body,
                  uint64_t recv_mono_ns);
 
-/* The slot has a new connection (its conn was just raised, its ordinals are 0), or lost it. */
+/* The slot has a new connection (with its new conn, its ordinals are 0), or lost it. */
 void intake_opened(intake *self, const intake_slot *slot);
 void intake_closed(intake *self, const intake_slot *slot);
 
-/* An event of a feed, stamped with the time of now; its feed, kind and fields are the caller's.
- * What cannot be kept (no memory) is logged. Returns the event's time. */
+/* Record an event of a feed, stamped with the current time, which is returned. An event that cannot
+ * be kept (no memory) is logged. */
 uint64_t intake_event(intake *self, uint16_t feed_index, const event *what);
 /* The same for every feed. */
 void intake_event_all(intake *self, const event *what);
 
-/* To be called at least every 10 ms: ends pauses and drops, compares clocks, and sees for how long
- * it was not called. */
+/* Call at least every 10 ms: ends pauses and drops, compares clocks, and measures how long it was
+ * not called. */
 void intake_tick(intake *self);
 
-/* Nothing is received until the next tick, so the time until then is no stretch in which frames
- * were late. */
+/* Nothing is received until the next tick: the time until then does not count as a stall. */
 void intake_rest(intake *self);
 
-/* 1 if the wall clock shows that the session's times are wrong and cannot become right in it. */
+/* 1 if the wall clock shows that the session's times are wrong and stay so. */
 int intake_is_clock_wrong(const intake *self);
 
-/* The last record: waits for space, because sockets are not read any more. */
+/* Put the stop record; waits for space, because sockets are no longer read. */
 void intake_stop(intake *self);
 
 void intake_get_stats(const intake *self, intake_stats *out);

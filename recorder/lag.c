@@ -177,7 +177,7 @@ void lag_emit(lag_change change, const lag_stretch *stretch, intake *into, const
     intake_event_all(into, &overload);
     if (change == LAG_BEGINS)
         td_log_emit(log, TD_LOG_WARNING,
-                    "the disk is slow: what came is not durable after %.3f s; commit_interval is "
+                    "the disk is slow: frames are not durable after %.3f s; commit_interval is "
                     "%.3f s",
                     seconds(stretch->worst_ns), seconds(stretch->limit_ns));
     else

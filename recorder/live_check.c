@@ -53,7 +53,7 @@ typedef struct sent_channels {
     uint8_t is_segment_due; /* RECORD_SEGMENT did not fit into the ring */
 } sent_channels;
 
-/* Channels by the encoder's numbers; NULL: not checked for want of memory. */
+/* Channels by the encoder's numbers; NULL: not checked for lack of memory. */
 typedef struct numbered_channels {
     live_channel **channels;
     size_t capacity;
@@ -235,7 +235,7 @@ void live_check_put_closed(live_check *self, uint16_t feed_index, uint32_t line,
 
 /* ---- channels ---- */
 
-/* Something is not checked for want of memory. */
+/* Something is not checked for lack of memory. */
 static void note_unchecked(live_check *self, uint16_t feed_index)
 {
     count(&self->unchecked_books[feed_index], 1);
@@ -319,8 +319,8 @@ static void report(live_check *self, const live_channel *channel, uint16_t feed_
     self->options.found(self->options.user, &finding);
 }
 
-/* One finding when a book breaks and one when it is whole again, which may be with the same frame;
- * violations between are counted. */
+/* One finding when a book breaks and one when it is whole again, maybe by the same frame;
+ * violations in between are only counted. */
 static void judge(live_check *self, live_channel *channel, const live_check_record *record,
                   const verdict *found)
 {
@@ -361,7 +361,7 @@ static void forget_all(live_check *self, uint64_t recv_ns)
 
 /* ---- audits ---- */
 
-/* What an audit found, as a finding about one of the topics that may lack something. */
+/* Report an audit's item as a finding about one of its topics. */
 static void report_party(live_check *self, uint16_t feed_index, const audit_item *item,
                          const audit_party *about)
 {
@@ -510,7 +510,7 @@ static live_channel *prepare(live_check *self, const live_check_record *record)
     return channel;
 }
 
-/* What the frame made grow is within the budget, or given up. */
+/* Charge what the frame made grow; beyond the budget it is dropped. */
 static void charge(live_check *self, live_channel *channel, const live_check_record *record)
 {
     live_symbol *symbol = channel->symbol;

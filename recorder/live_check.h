@@ -26,15 +26,15 @@
 
 typedef struct live_check live_check;
 
-/* A gap that was found or has ended. Strings are valid during the call. */
+/* A gap that begins or ends. Strings are valid during the call. */
 typedef struct live_check_finding {
     uint16_t feed_index;
     const channel_info *channel;
     uint32_t conn;
-    uint64_t from_ns;  /* the last frame that was right, or the one that broke the rule */
-    uint64_t to_ns;    /* the snapshot that mended it; 0: still broken */
+    uint64_t from_ns;  /* the last frame without a violation, or the violating one */
+    uint64_t to_ns;    /* the snapshot that ended it; 0: still broken */
     gap_reason reason; /* GAP_SEQUENCE; GAP_AGGREGATE: trades are missing, and it has both ends */
-    rule_id rule;      /* that broke first */
+    rule_id rule;      /* that was violated first */
     int64_t expected, found;
 } live_check_finding;
 
@@ -48,22 +48,21 @@ typedef struct live_check_options {
     void *user;
 } live_check_options;
 
-/* What was checked so far; any thread may ask. */
+/* Counts so far; any thread. */
 typedef struct live_check_stats {
     uint64_t frames;
     uint64_t skipped; /* not checked: the ring was full, or there is no memory for the topic */
     uint64_t undecoded;
     uint64_t violations;      /* frames that broke a rule of strength error */
     uint64_t broken;          /* books that are broken now */
-    uint64_t unchecked_books; /* topics, and comparisons of a symbol's, that were given up for want
-                                 of memory; ever */
+    uint64_t unchecked_books; /* topics, and audits of a symbol, dropped for lack of memory; ever */
 } live_check_stats;
 
 /* Start the thread. TD_E_NOMEM, TD_E_IO. */
 TD_MUST_USE td_result live_check_open(const live_check_options *options, live_check **out,
                                       td_err *err);
 
-/* Check what is left, end the thread, free; NULL is fine. */
+/* Check the remaining records, end the thread, free; NULL is fine. */
 void live_check_close(live_check *self);
 
 /* Encoder thread: pass on a data frame of channel number channel_index of a feed. info and bytes
@@ -71,8 +70,8 @@ void live_check_close(live_check *self);
 void live_check_put(live_check *self, uint16_t feed_index, uint32_t channel_index,
                     const channel_info *info, uint32_t conn, uint64_t recv_ns, td_bytes bytes);
 
-/* Encoder thread: the same for a frame of the connection itself: a request, or the answer to one.
- * They say from when on a connection's topics are all there. info is the control channel's. */
+/* Encoder thread: pass on a request, or the answer to one. They determine from when on all topics
+ * of a connection are recorded. info is the control channel's. */
 typedef enum live_check_control { LIVE_CHECK_REQUEST, LIVE_CHECK_ANSWER } live_check_control;
 void live_check_put_control(live_check *self, uint16_t feed_index, live_check_control kind,
                             const channel_info *info, uint32_t conn, uint64_t recv_ns,
@@ -83,14 +82,14 @@ void live_check_put_control(live_check *self, uint16_t feed_index, live_check_co
 void live_check_put_closed(live_check *self, uint16_t feed_index, uint32_t line, uint32_t shard,
                            uint32_t conn);
 
-/* Encoder thread: a segment of the feed begins. Numbers mean other channels from here on; what is
- * known of a topic and slot goes on under its new number. */
+/* Encoder thread: a segment of the feed begins. From now on numbers mean other channels; the state
+ * of a topic and slot continues under its new number. */
 void live_check_begin_segment(live_check *self, uint16_t feed_index);
 
-/* What of live_check_stats.unchecked_books is of one feed. Any thread. */
+/* live_check_stats.unchecked_books of one feed. Any thread. */
 uint64_t live_check_unchecked_books(const live_check *self, uint16_t feed_index);
 
-/* 1 if everything that was put has been checked. Any thread but its own. */
+/* 1 if every record is checked. Any thread but its own. */
 int live_check_is_idle(const live_check *self);
 
 void live_check_get_stats(const live_check *self, live_check_stats *out);

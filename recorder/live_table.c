@@ -136,7 +136,7 @@ static void close_track(live_table *table, live_channel *channel)
     follower_close(&channel->follower);
 }
 
-/* Its track is given up until memory is free again. */
+/* Drop its track until memory is free again. */
 static void leave_unchecked(live_table *table, live_channel *channel)
 {
     close_track(table, channel);
@@ -307,7 +307,7 @@ void live_table_join_symbol(live_table *table, live_channel *channel)
     if (audit_open(&symbol->audit, NULL) != TD_OK)
         symbol->audit = NULL;
     else
-        (void)live_table_charge_audit(table, symbol); /* given up: then there is none */
+        (void)live_table_charge_audit(table, symbol); /* beyond the budget there is none */
 }
 
 /* ---- forgetting ---- */
@@ -374,7 +374,7 @@ static uint32_t forget_unused(live_table *table, uint16_t feed_index)
     return broken;
 }
 
-/* What was given up gets another chance. */
+/* Check dropped tracks again. */
 static void retry(live_table *table, uint16_t feed_index)
 {
     for (uint32_t i = 0; i < table->count; i++) {

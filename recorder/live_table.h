@@ -36,7 +36,7 @@ typedef struct live_symbol {
     uint32_t useful;  /* audit_useful_parts of them */
     uint32_t segment; /* of the last frame of any of its channels */
     uint16_t feed_index;
-    uint8_t is_unaudited; /* its audit was given up */
+    uint8_t is_unaudited; /* its audit was dropped */
     live_stream *streams;
     struct live_symbol *next;
 } live_symbol;
@@ -54,7 +54,7 @@ typedef struct live_channel {
     uint16_t feed_index;
     uint8_t is_met;       /* a frame came: topic and track are looked up */
     uint8_t is_short;     /* its book could not grow, and no snapshot came since: that was logged */
-    uint8_t is_unchecked; /* its track was given up */
+    uint8_t is_unchecked; /* its track was dropped */
     uint8_t is_leaving;   /* while a segment begins */
     uint64_t row_day;     /* days since 1970: the row was looked up for it, if it has dates */
     uint32_t ended_conn;  /* of the last connection that is known to have ended; 0: none */
@@ -77,7 +77,7 @@ typedef struct live_table {
     size_t used_bytes, max_bytes;
     struct {
         uint32_t segment;
-        /* 1: something of the feed was given up or forgotten, so a topic that is met in the middle
+        /* 1: state of the feed was dropped or removed, so a topic that is met in the middle
          * of a connection may have had its snapshot before. */
         uint8_t has_holes;
     } feeds[LIMIT_FEEDS];
@@ -111,7 +111,7 @@ TD_MUST_USE td_result live_channel_follow(live_channel *channel, uint64_t recv_n
 void live_table_end_connection(live_table *table, uint16_t feed_index, uint32_t line,
                                uint32_t shard, uint32_t conn);
 
-/* Track or audit may have grown. 0: it went beyond the budget and is given up: the channel has no
+/* Track or audit may have grown. 0: it went beyond the budget and was dropped: the channel has no
  * track any more; its symbol has no audit any more. */
 int live_table_charge_track(live_table *table, live_channel *channel);
 int live_table_charge_audit(live_table *table, live_symbol *symbol);

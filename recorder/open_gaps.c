@@ -13,22 +13,22 @@ static const char NOT_SUBSCRIBED[] = "no longer subscribed";
 enum { SHARD_WORDS = LIMIT_FEED_SLOTS / 64 };
 _Static_assert(SHARD_WORDS * 64 == LIMIT_FEED_SLOTS, "a bit for each shard");
 
-/* A topic that is asked for. */
+/* A subscribed topic. */
 typedef struct asked {
     uint32_t shard;
     char *topic;         /* without its symbols */
     char *symbols;       /* "A|B"; "": all that there are */
     uint8_t is_recorded; /* in this session or an earlier one */
-    uint8_t is_granted;  /* on the shard's connection of now */
+    uint8_t is_granted;  /* on the shard's present connection */
 } asked;
 
-/* A topic came over a slot of an earlier session. */
+/* A subscribed topic that came over a slot of an earlier session. */
 typedef struct travel {
-    size_t topic; /* that is asked for now */
+    size_t topic; /* its number in the subscription */
     size_t slot;
 } travel;
 
-/* An open row. Its texts are owned, but for the feed's name. */
+/* An open row. It owns its texts, except the feed's name. */
 typedef struct open_row {
     gap_row row;
     uint64_t shards[SHARD_WORDS]; /* of a whole slot: those that have not settled yet */
@@ -93,8 +93,8 @@ static void drop_row(open_gaps *self, size_t index)
     self->rows[index] = self->rows[--self->row_count];
 }
 
-/* A row that begins later than it ends is of a session whose clock was wrong: its length cannot be
- * known, and it is never left out because of that. What lies before it has a row of its own. */
+/* A row that begins later than it ends is of a session whose clock was wrong: its length is
+ * unknown, and it is still written. The time before it has a row of its own. */
 static void end_row(open_gaps *self, size_t index, uint64_t to_ns)
 {
     gap_row ended = self->rows[index].row;
@@ -198,9 +198,9 @@ static td_result parse_topics(open_gaps *self, td_err *err)
     return rc;
 }
 
-/* ---- what was recorded before ---- */
+/* ---- earlier recordings ---- */
 
-/* Topics by "TOPIC.SYMBOL", and by "TOPIC." where all symbols are asked for. */
+/* Topics by "TOPIC.SYMBOL", and by "TOPIC." where all symbols are subscribed. */
 typedef struct topic_index {
     char **names;
     size_t name_count;
@@ -242,7 +242,7 @@ static td_result index_topics(const open_gaps *self, topic_index *index, td_err 
     return rc;
 }
 
-/* Which topics of now came over which slots then. */
+/* Find the earlier slots of each subscribed topic. */
 static void note_travels(open_gaps *self, const topic_index *index)
 {
     const feed_slots *past = self->options.past;
@@ -309,14 +309,14 @@ static const char *last_session(const feed_slots *past)
 }
 
 /* A slot that the last session did not have: its gap ended when its topics moved to other slots. */
-static int is_given_up(const open_gaps *self, const past_slot *slot)
+static int is_abandoned(const open_gaps *self, const past_slot *slot)
 {
     return strcmp(slot->session, last_session(self->options.past)) != 0 &&
            last_end(self, slot) > slot->last_any_ns;
 }
 
 /* A row of a slot of earlier sessions waits for all shards that carry its topics now, and
- * those of slots that were given up: these had no data since, so it is unknown over which slot they
+ * those of abandoned slots: these had no data since, so it is unknown over which slot they
  * would have come. Unknown topics stay with the slot, unless topics moved between shards: then the
  * row waits for all shards.
  */
@@ -330,7 +330,7 @@ static void find_shards(const open_gaps *self, open_row *row)
     for (size_t i = 0; i < self->travel_count; i++)
         if (index != SIZE_MAX &&
             (self->travels[i].slot == index ||
-             is_given_up(self, &self->options.past->slots[self->travels[i].slot])))
+             is_abandoned(self, &self->options.past->slots[self->travels[i].slot])))
             wait_for(row, self->topics[self->travels[i].topic].shard);
     if (index != SIZE_MAX && !waits_for_none(row) && !self->has_unknown[index]) {
         row->past_slot = index;
@@ -343,9 +343,9 @@ static void find_shards(const open_gaps *self, open_row *row)
             wait_for(row, shard);
 }
 
-/* ---- what earlier sessions left open ---- */
+/* ---- rows that earlier sessions left open ---- */
 
-/* What a row becomes by the session's start: in the journal, and in our list if it stays open. */
+/* Keep an open row, with the shards that it waits for. */
 static td_result begin_row(open_gaps *self, const gap_row *row, td_err *err)
 {
     open_row *made = add_row(self, row);
@@ -359,7 +359,7 @@ static td_result begin_row(open_gaps *self, const gap_row *row, td_err *err)
 static int is_asked(const open_gaps *self, const gap_row *row)
 {
     if (self->topic_count == 0)
-        return 1; /* authenticating brings everything */
+        return 1; /* authentication subscribes to everything */
     for (size_t i = 0; i < self->topic_count; i++)
         if (is_about(row, &self->topics[i]))
             return 1;
@@ -390,7 +390,7 @@ static td_result take_ledger(open_gaps *self, td_err *err)
     return rc;
 }
 
-/* ---- what this session opens ---- */
+/* ---- rows that this session opens ---- */
 
 /* 1 if an open gap covers this slot already. One that begins later than now does not:
  * the clock was ahead when it began. */
@@ -405,8 +405,8 @@ static int is_down(const open_gaps *self, const past_slot *slot)
     return 0;
 }
 
-/* From the last frame of data; or from where an earlier gap ended, if none came since then, for the
- * slot stood from there on. */
+/* Time of the last data frame; or of the end of a later gap, because the slot was up from then on.
+ */
 static uint64_t find_beginning(const open_gaps *self, const past_slot *slot)
 {
     uint64_t from_ns = slot->last_ns != 0 ? slot->last_ns : slot->last_any_ns;
@@ -439,7 +439,7 @@ static td_result open_for_slots(open_gaps *self, td_err *err)
     td_result rc = TD_OK;
     for (size_t i = 0; i < self->slot_count && rc == TD_OK; i++) {
         const past_slot *slot = &slots[i];
-        if (!is_down(self, slot) && !is_given_up(self, slot))
+        if (!is_down(self, slot) && !is_abandoned(self, slot))
             rc = open_for_slot(self, slot, err);
     }
     return rc;
@@ -516,7 +516,8 @@ static int belongs_to(const open_gaps *self, const open_row *row, size_t topic)
     return 0;
 }
 
-/* A topic that stays out when the others of its slot are back: from the slot's beginning on. */
+/* Open rows, from the beginning of the slot's gap, for a topic that is not granted when the others
+ * are. */
 static void open_for_topic(open_gaps *self, const gap_row *slot, const asked *topic)
 {
     const char *at = topic->symbols;

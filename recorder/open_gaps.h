@@ -1,4 +1,4 @@
-/* The open gaps of one feed: since when which topics may lack something, and what ends that.
+/* The open gaps of one feed: which topics may lack frames since when, and when that ends.
  *
  * Topics lose data; a slot is only the connection over which they came. A gap of a whole slot
  * waits until each shard that now carries one of the slot's topics has settled, that is, until it
@@ -27,7 +27,7 @@ typedef struct open_gaps open_gaps;
 typedef struct open_gaps_options {
     const feed_config *feed;    /* borrowed, as are wanted and user */
     const subscription *wanted; /* its topics by number, and their shards */
-    const feed_slots *past;     /* what was recorded before; for the call of open_gaps_open only */
+    const feed_slots *past;     /* earlier recordings; only used by open_gaps_open */
     const gap_list *ledger;     /* likewise; of all feeds */
     uint64_t start_ns;          /* of the session, wall clock */
     void (*emit)(void *user, const gap_row *row);
@@ -46,18 +46,17 @@ const gap_row *open_gaps_begun(const open_gaps *self, size_t *count);
 /* A shard has a new connection: none of its topics is granted on it. */
 void open_gaps_connected(open_gaps *self, uint32_t shard);
 
-/* A topic (its number in the subscription) is granted: what comes from recv_ns on is here. */
+/* A topic (its number in the subscription) is granted: its frames are recorded from recv_ns on. */
 void open_gaps_granted(open_gaps *self, size_t topic, uint64_t recv_ns);
 
-/* What is not granted yet on the shard's connection counts as missing on its own; what is granted
- * is here from recv_ns on. */
+/* Each recorded topic that is not granted on the shard's connection gets a gap of its own; granted
+ * ones are recorded from recv_ns on. */
 void open_gaps_settle(open_gaps *self, uint32_t shard, uint64_t recv_ns);
 
 /* 1 if a gap waits for this shard to settle. */
 int open_gaps_wait_for(const open_gaps *self, uint32_t shard);
 
-/* A shard's connection was lost: from from_ns on something may be missing, unless that was so
- * already. */
+/* A shard's connection was lost: opens a gap at from_ns unless one is open already. */
 void open_gaps_lost(open_gaps *self, uint32_t shard, uint32_t conn, gap_reason reason,
                     uint64_t from_ns, const char *cause);
 

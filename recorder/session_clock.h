@@ -56,14 +56,14 @@ const char *session_clock_step_name(session_clock_step step);
 /* Start a session: the offset is taken now. */
 void session_clock_init(session_clock *self, td_clock clock);
 
-/* The receive time of what happened at mono_ns. Each call gives more than the one before. */
+/* Receive time for mono_ns; greater than that of the call before. */
 uint64_t session_clock_stamp(session_clock *self, uint64_t mono_ns);
 
 /* Compare with the wall clock if a second has passed since the last comparison. A step is reported
  * once, in the call that found it; *step_ns is its size, negative backward. */
 session_clock_step session_clock_check(session_clock *self, int64_t *step_ns);
 
-/* For how long the machine was suspended since the last call, in ns; the offset has that added. */
+/* How long the machine was suspended since the last call, in ns; the offset includes it. */
 uint64_t session_clock_take_suspension(session_clock *self);
 
 #endif

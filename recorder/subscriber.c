@@ -205,8 +205,7 @@ static void close_request(subscriber *self, size_t index)
             (self->open_count - index) * sizeof self->open[0]);
 }
 
-/* Does the answer speak of this topic of the request that it fits? One without names speaks of all.
- */
+/* 1 if the answer concerns this topic of its request. One without names concerns all. */
 static int speaks_of(const dialect_answer *answer, const char *name)
 {
     return answer->granted_count + answer->failed_count == 0 || dialect_answer_names(answer, name);
@@ -258,8 +257,8 @@ int subscriber_answered(subscriber *self, const dialect_answer *answer, uint64_t
     return 0;
 }
 
-/* Marks what the request still waits for; 1 if there was anything: parts of it may have been asked
- * for and answered again since. */
+/* Mark the request's topics without an answer; 1 if there were any: some may have been requested
+ * again and answered since. */
 static int expire(subscriber *self, range topics, uint64_t mono_ns)
 {
     for (size_t i = topics.first; i < topics.first + topics.count; i++) {
@@ -332,7 +331,7 @@ size_t subscriber_granted_count(const subscriber *self)
 
 /* ---- life ---- */
 
-/* In which round a topic is put: good ones, those without an answer, refused ones. */
+/* Order of topics: good ones, those without an answer, refused ones. */
 enum { ROUND_GOOD, ROUND_UNANSWERED, ROUND_REFUSED, ROUNDS };
 
 static int round_of(topic_state state)
@@ -358,8 +357,8 @@ static size_t put_good_first(const subscriber *self, const char **names, asked_t
     return put - self->counts[TOPIC_REFUSED] - self->counts[TOPIC_UNANSWERED];
 }
 
-/* How many good ones come first. Where there is no memory to sort, all are asked for together, and
- * bad ones stand alone again after some halves. */
+/* Returns how many good ones come first. Without memory to sort, all are requested together, and
+ * halving finds the bad ones again. */
 static size_t sort_topics(subscriber *self)
 {
     size_t count = self->options.topic_count;

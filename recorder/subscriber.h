@@ -1,16 +1,16 @@
-/* What one connection asks for, and what became of it, topic by topic.
+/* Subscription requests of one connection, and the state of each topic.
  *
- * Topics go out in as few requests as the dialect allows, at most SUBSCRIBER_OPEN_MAX unanswered at
- * a time. An answer belongs to the request whose id or topics it names, else to the oldest open
- * one. The exchange may refuse a request because of one topic in it: then it is requested again in
- * halves, until the bad topic stands alone; that one is tried again slowly, and the others have
- * long gone on. What was refused keeps its waiting time over reconnects, so a new connection begins
- * with what is known to be good.
+ * Topics are requested in as few requests as the dialect allows, at most SUBSCRIBER_OPEN_MAX
+ * unanswered at a time. An answer belongs to the request whose id or topics it names, else to the
+ * oldest open one. The exchange may refuse a request because of one topic in it: then its topics
+ * are requested again in halves until the bad topic is alone; that one is retried at growing
+ * intervals. A refused topic keeps its waiting time over reconnects, so a new connection first
+ * requests topics that were granted before.
  *
- * A request that is never answered may have been granted or not. Its topics are reported, wait
- * as refused ones do, and are then asked for one by one, so that one which the exchange ignores
- * takes no others along. A new connection requests them at once, after the good ones and one by
- * one, too: they may be there, and waiting would lose their frames.
+ * A request without an answer may have been granted or not. Its topics are reported, wait like
+ * refused ones, and are then requested one by one, so that one ignored topic does not affect
+ * others. A new connection requests them at once, after the good ones and one by one too: they may
+ * exist, and waiting would lose their frames.
  *
  * Pure state: callers pass monotonic time and send what is built. Network thread only. */
 #ifndef TD_RECORDER_SUBSCRIBER_H
@@ -26,10 +26,10 @@
 
 enum { SUBSCRIBER_OPEN_MAX = 64 };
 
-/* A request that is not answered for so long is given up. */
+/* Time limit of an answer. */
 #define SUBSCRIBER_ANSWER_NS (10 * TD_NS_PER_S)
-/* A topic that was refused alone is requested again after this, then after twice as long each time,
- * up to the second. */
+/* A topic that was refused alone is requested again after the first time, which doubles up to the
+ * second. */
 #define SUBSCRIBER_RETRY_NS     (5 * TD_NS_PER_S)
 #define SUBSCRIBER_RETRY_NS_MAX (600 * TD_NS_PER_S)
 
@@ -38,18 +38,18 @@ typedef struct subscriber subscriber;
 typedef struct subscriber_options {
     const dialect *dialect;
     dialect_frames frames;
-    const char *const *topics; /* as written everywhere ("depth.BTCUSDT"), borrowed */
-    size_t topic_count;        /* 0: no requests, authenticating brings everything */
+    const char *const *topics; /* canonical texts ("depth.BTCUSDT"), borrowed */
+    size_t topic_count;        /* 0: no requests, authentication subscribes to everything */
     /* A topic (its place in topics) was granted. Called inside subscriber_answered. May be NULL. */
     void (*granted)(void *user, size_t topic);
     void *user;
 } subscriber_options;
 
-/* What an answer changed. Topics joined by ",", "" if none; valid until the next call. */
+/* Changes by an answer. Topics joined by ",", "" if none; valid until the next call. */
 typedef struct subscriber_outcome {
     const char *granted;
-    const char *split;   /* refused with others: they are requested again, in halves */
-    const char *refused; /* refused alone, or by name: asked for again after a while */
+    const char *split;   /* refused with others: requested again in halves */
+    const char *refused; /* refused alone, or by name: requested again after a wait */
     size_t refused_count;
 } subscriber_outcome;
 
@@ -61,12 +61,12 @@ void subscriber_close(subscriber *self);
 /* A new connection: no request was sent, none is open. */
 void subscriber_restart(subscriber *self);
 
-/* Append the next request that may go out to out; *topics gets what it asks for, joined by ",",
- * valid until the next call. TD_EOF: none at this time. TD_E_NOMEM, TD_E_LIMIT. */
+/* Append the next request that may be sent to out; *topics gets its topics, joined by ",", valid
+ * until the next call. TD_EOF: none now. TD_E_NOMEM, TD_E_LIMIT. */
 TD_MUST_USE td_result subscriber_next(subscriber *self, uint64_t mono_ns, td_buf *out,
                                       const char **topics, td_err *err);
 
-/* An answer came. 1 and *out, or 0 if it answers nothing that is open. */
+/* Take an answer. 1 and *out; 0 if it belongs to no open request. */
 int subscriber_answered(subscriber *self, const dialect_answer *answer, uint64_t mono_ns,
                         subscriber_outcome *out);
 
@@ -74,12 +74,12 @@ int subscriber_answered(subscriber *self, const dialect_answer *answer, uint64_t
  * they wait as refused ones do. NULL: none. */
 const char *subscriber_expired(subscriber *self, uint64_t mono_ns);
 
-/* When to look again (subscriber_next, subscriber_expired); UINT64_MAX: only an answer can change
- * anything. */
+/* Time of the next call of subscriber_next and subscriber_expired; UINT64_MAX: after the next
+ * answer. */
 uint64_t subscriber_due_ns(const subscriber *self);
 
-/* 1 while every topic is granted on this connection, or waits for its next try because it was
- * refused or not answered; 0 while there is one that is asked for or still to be asked for. */
+/* 1 while every topic is granted on this connection, or waits for its retry after a refusal or no
+ * answer; 0 while one is queued or its request is open. */
 int subscriber_is_settled(const subscriber *self);
 
 /* Topics that are granted on this connection. */

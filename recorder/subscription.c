@@ -19,7 +19,7 @@ typedef struct collection {
 
 /* ---- single topics ---- */
 
-/* Can the dialect express it? The request is built only to find out. */
+/* Check that the dialect can express the topic, by building a request. */
 static td_result check_topic(const collection *all, const char *topic, td_err *err)
 {
     const char *last = strrchr(topic, '.');
@@ -89,9 +89,9 @@ const topic_row *subscription_row_of(const family *of, const char *topic, td_byt
     return find_name(of, topic);
 }
 
-/* Topics of a connection as a whole ("wallet"), and those that name their symbol or coin themselves
- * ("recenttrades.BTC"), are not crossed with symbols. Some names look like another topic with a
- * symbol: "instrument_info.all". */
+/* 1 for a topic that is subscribed as it is, not for each symbol: without a symbol ("wallet"), or
+ * with one already ("recenttrades.BTC"). Some names look like another topic with a symbol:
+ * "instrument_info.all". */
 static int is_whole(const feed_config *feed, const char *topic)
 {
     td_bytes symbol;
@@ -102,8 +102,8 @@ static int is_whole(const feed_config *feed, const char *topic)
            (symbol.size > 0 && find_name(feed->family, topic) == NULL);
 }
 
-/* A topic of the family that lacks its symbol, where the dialect has no way to mean all of them:
- * the exchange would refuse it, again and again. */
+/* Refuse a topic without its symbol, if the dialect has no form for all symbols: the exchange would
+ * refuse it. */
 static td_result refuse_bare(const collection *all, const char *topic, td_err *err)
 {
     td_bytes symbol;
@@ -111,7 +111,7 @@ static td_result refuse_bare(const collection *all, const char *topic, td_err *e
     if (all->dialect->has_lists || row == NULL || symbol.size > 0 || !topic_row_has_symbol(row))
         return TD_OK;
     td_err_set(err, TD_E_INVALID, "topic '%s' needs a symbol", topic);
-    td_err_hint(err, "give symbols (--symbol NAME), or write it behind the topic: %s.NAME", topic);
+    td_err_hint(err, "give symbols (--symbol NAME), or append it to the topic: %s.NAME", topic);
     return TD_E_INVALID;
 }
 
@@ -169,7 +169,7 @@ static size_t smaller_limit(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* One after the other, as many as a connection takes. */
+/* Fill one connection after the other. */
 static td_result spread(const collection *all, td_err *err)
 {
     subscription *out = all->out;
@@ -201,7 +201,7 @@ static td_result spread(const collection *all, td_err *err)
 
 static td_result collect(collection *all, const symbol_list *symbols, td_err *err)
 {
-    if (all->dialect->subscribes_with_auth) { /* everything comes by itself */
+    if (all->dialect->subscribes_with_auth) { /* there are no requests */
         all->out->shard_count = 1;
         return TD_OK;
     }

@@ -1,5 +1,5 @@
-/* What to ask the exchange for: a feed's topics, each one string as they are written everywhere
- * ("orderbook.50.BTCUSDT", "depth.BTCUSDT"), and how they are spread over connections. */
+/* Topics that a feed subscribes to, as canonical texts ("orderbook.50.BTCUSDT", "depth.BTCUSDT"),
+ * and their distribution over connections. */
 #ifndef TD_RECORDER_SUBSCRIPTION_H
 #define TD_RECORDER_SUBSCRIPTION_H
 
@@ -17,11 +17,11 @@ typedef struct subscription {
     uint32_t shard_count;                /* at least 1, even without topics */
 } subscription;
 
-/* Work out a finished feed's topics: each of its topics for each of the symbols ("trade" and
- * "BTCUSD" give "trade.BTCUSD"), or, without symbols, each as it is given ("trade.BTCUSD|EOSUSD").
- * A topic whose row has no symbol ("wallet") is taken once, as it is. With `audit`, what audits
- * them is added behind (topic_row.audit). A connection takes max_topics_per_connection, and no more
- * topics or text than the dialect allows one to hold.
+/* Make the topics of a finished feed configuration: each of its topics for each of the symbols
+ * ("trade" and "BTCUSD" give "trade.BTCUSD"), or, without symbols, each as it is given
+ * ("trade.BTCUSD|EOSUSD"). A topic whose row has no symbol ("wallet") is taken once, as it is. With
+ * `audit`, the topics that audit them are appended (topic_row.audit). A connection takes
+ * max_topics_per_connection, and no more topics or text than the dialect allows one to hold.
  *
  * TD_E_INVALID: a topic that the dialect cannot say, or a list or star where it has none;
  * TD_E_LIMIT: more shards than LIMIT_FEED_SLOTS, more topics than LIMIT_FEED_TOPICS; TD_E_NOMEM. */
@@ -29,8 +29,8 @@ TD_MUST_USE td_result subscription_open(const feed_config *feed, const symbol_li
                                         subscription *out, td_err *err);
 void subscription_fini(subscription *self);
 
-/* The row of a topic as it is asked for, with a symbol or bare; *symbol is what stands in the
- * symbol's place ("A|B" too), empty for a bare topic. NULL: no row, the exchange may know it. */
+/* The row of a requested topic, with or without a symbol; *symbol is its symbol part ("A|B" too),
+ * empty if it has none. NULL: no row. */
 const topic_row *subscription_row_of(const family *of, const char *topic, td_bytes *symbol);
 
 /* The topics of a shard; *count of them, valid until fini. */

@@ -554,7 +554,7 @@ static void log_findings(supervisor *self)
     if (lost > 0)
         td_log_emit(
             self->options.log, TD_LOG_WARNING,
-            "%s of the live check came too fast to be written down; replay finds them again",
+            "%s of the live check were lost because the recorder was late; replay finds them again",
             format_counted(lost, "finding").text);
 }
 

@@ -1,5 +1,5 @@
-/* A recorder's whole life: recover what a crash left, open the session, start the threads, keep the
- * connections up, and stop in an order that loses nothing.
+/* Runs a recorder: recovers after a crash, opens the session, starts the threads, runs the
+ * connections, and stops in an order that loses nothing.
  *
  *   network thread (the caller's)  connections, timers, intake
  *        | ring
@@ -26,8 +26,8 @@
 
 typedef struct supervisor supervisor;
 
-/* What of a connection is durable now. Totals of that connection; and how old the oldest frame or
- * event of the chunk was when it became so. */
+/* Durable frames of a connection: its totals, and the age of the chunk's oldest frame or event when
+ * the chunk became durable. */
 typedef struct durable_count {
     const char *feed;
     uint32_t line, shard, conn;
@@ -35,20 +35,19 @@ typedef struct durable_count {
     uint64_t lag_ns;
 } durable_count;
 
-/* A moment's totals, for a status line and the report at the end. */
+/* Current totals, for the status line and the final report. */
 typedef struct supervisor_status {
     intake_stats intake;
     encoder_stats encoder;
     live_check_stats live_check;
     lag_stats lag;
     uint64_t ring_percent;
-    uint64_t feeds, live; /* and those of which all subscriptions are acknowledged */
+    uint64_t feeds, live; /* live: all subscriptions are answered */
     uint64_t established; /* slots that had a connection, ever */
     uint64_t http_failures;
     uint64_t elapsed_ns;
     uint64_t file_bytes;    /* in the final status: size of the session's segment files */
-    uint8_t is_clock_wrong; /* 1: it ended because the wall clock went back, and should be opened
-                             * again, in a new session */
+    uint8_t is_clock_wrong; /* 1: it ended because the wall clock went back; open a new session */
 } supervisor_status;
 
 typedef struct supervisor_options {
@@ -64,8 +63,8 @@ typedef struct supervisor_options {
     void *user;
 } supervisor_options;
 
-/* Make ready: recover, session, threads; nothing is connected yet. TD_E_NOSPACE, and nothing is
- * written, if less than min_free is free. */
+/* Recover, open the session, start the threads; nothing is connected yet. TD_E_NOSPACE: less than
+ * min_free is free, and nothing was written. */
 TD_MUST_USE td_result supervisor_open(const supervisor_options *options, supervisor **out,
                                       td_err *err);
 

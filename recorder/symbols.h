@@ -1,5 +1,5 @@
-/* Which symbols a feed is recorded for: those of its configuration, or what its globs find in a
- * file that lists one symbol a line (blank lines and what begins with '#' are passed over). */
+/* Symbols of a feed: those of its configuration, or the matches of its globs in a file with one
+ * symbol per line (blank lines and lines that begin with '#' are skipped). */
 #ifndef TD_RECORDER_SYMBOLS_H
 #define TD_RECORDER_SYMBOLS_H
 
@@ -17,7 +17,7 @@ typedef struct symbol_list {
 
 /* Without a symbols_file: the configured symbols as they are, but no glob. With one: the symbols in
  * it that a configured glob fits; all of them if none is configured. TD_E_INVALID: a glob that fits
- * nothing, or stands where there is no file; a line that is no symbol, with file and line;
+ * nothing, or is given without a file; a line that is no symbol, with file and line;
  * TD_E_NOTFOUND, TD_E_IO; TD_E_LIMIT: a file of more than LIMIT_SYMBOL_FILE_BYTES; TD_E_NOMEM. */
 TD_MUST_USE td_result symbols_open(const feed_config *feed, td_io io, symbol_list *out,
                                    td_err *err);

@@ -1,5 +1,4 @@
-/* Messages in pieces: puts together what libwebsockets reads of one message, for both ends. Loop's
- * thread. */
+/* Assembles messages from the pieces that libwebsockets reads, for both ends. Loop's thread. */
 #ifndef TD_WIRE_ASSEMBLY_H
 #define TD_WIRE_ASSEMBLY_H
 
@@ -11,7 +10,7 @@
 
 struct lws;
 
-/* Puts the pieces of one message together; a message that comes in one piece is not copied. */
+/* Pieces of one message; a message in one piece is not copied. */
 typedef struct wire_assembly {
     td_buf pieces;
     uint64_t begin_ns; /* when the first piece was read */

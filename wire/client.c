@@ -81,7 +81,7 @@ struct wire_conn {
     uint8_t is_closing; /* wire_close was called */
     uint8_t is_close_sent;
     uint8_t is_writable_due; /* a writable callback follows that no ping has caused */
-    uint8_t is_refused;      /* a message could not be taken while it was closing */
+    uint8_t is_refused;      /* a message was too large or out of memory while it was closing */
     uint16_t close_code;     /* ours */
 
     tls_finding finding;
@@ -179,7 +179,7 @@ static void conn_end_later(wire_conn *conn)
     conn->step = NULL;
     if (wire_timer_at(conn->loop, loop_now_ns(conn->loop), end_now, conn, &conn->step, NULL) !=
         TD_OK)
-        conn_end(conn); /* no memory for a delay: sooner is better than never */
+        conn_end(conn); /* no memory for a timer: end now */
 }
 
 /* Cut the TCP connection on the loop's next turn, without a close frame. */
@@ -359,7 +359,7 @@ static int conn_has_next_address(const wire_conn *conn)
 
 static void conn_step_later(wire_conn *conn);
 
-/* With the proxy's connection in hand. */
+/* The proxy's connection is made, or failed. */
 static td_result connect_through(wire_conn *conn, td_err *err)
 {
     int listener = -1;
@@ -786,7 +786,7 @@ void wire_close(wire_conn *conn, unsigned code)
     TD_ASSERT(code >= 1000);
     TD_ASSERT(code < 5000);
     if (conn->end.cause != WIRE_CAUSE_NONE)
-        return; /* it is ending already */
+        return; /* it already ends */
     conn_fail(conn, WIRE_CAUSE_CLOSED_BY_US, "closed by us");
     if (conn->stage < CONN_OPEN)
         conn_cut(conn);
@@ -824,7 +824,7 @@ static void explain_closed(wire_conn *conn, struct lws *wsi)
                   where);
 }
 
-/* The first cause stands: a peer answers our own close with one, too. */
+/* The first cause counts: a peer also answers our close with a close frame. */
 static void on_peer_close(wire_conn *conn, td_bytes payload)
 {
     if (conn->end.cause != WIRE_CAUSE_NONE)
@@ -931,7 +931,7 @@ static int verify(struct lws *wsi, struct x509_store_ctx_st *store, int is_good)
 {
     wire_conn *conn = lws_get_opaque_user_data(wsi);
     if (conn == NULL)
-        return 1; /* the connection was given up */
+        return 1; /* the connection was cancelled */
     tls_verdict verdict = tls_judge(store, is_good, &conn->url, conn->ca_file, &conn->finding);
     TD_ASSERT(is_good || verdict != TLS_TRUSTED);
     return verdict != TLS_TRUSTED;
@@ -997,7 +997,7 @@ static int client_callback(struct lws *wsi, enum lws_callback_reasons reason, vo
     wire_conn *conn = wsi == NULL ? NULL : lws_get_opaque_user_data(wsi);
     if (conn == NULL || (conn->is_starting && conn_is_end(reason)))
         return 0;
-    switch ((int)reason) { /* a hundred others are not ours */
+    switch ((int)reason) { /* the others need no handling */
     case LWS_CALLBACK_CLIENT_ESTABLISHED:
         on_open(conn, wsi);
         return 0;
@@ -1029,7 +1029,7 @@ static int client_callback(struct lws *wsi, enum lws_callback_reasons reason, vo
 /* A request is a wire_conn that never upgrades: its own protocol for libwebsockets' callbacks, and
  * an end that hands the body over. */
 struct wire_http {
-    void (*done)(void *user, const wire_http_end *end); /* NULL: given up */
+    void (*done)(void *user, const wire_http_end *end); /* NULL: cancelled */
     void *user;
     wire_conn *conn;
     td_buf body;
@@ -1042,7 +1042,7 @@ struct wire_http {
 
 enum { HTTP_READ_BYTES = 16 << 10 };
 
-/* The connection is gone: with a whole reply that is as it should be. */
+/* The connection ended, as it does after a whole reply. */
 static void on_ended(void *user, const wire_end *end)
 {
     wire_http *http = user;
@@ -1185,7 +1185,7 @@ static int http_callback(struct lws *wsi, enum lws_callback_reasons reason, void
     if (conn == NULL || (conn->is_starting && conn_is_end(reason)))
         return 0;
     TD_ASSERT(conn->kind == CONN_HTTP);
-    switch ((int)reason) { /* a hundred others are not ours */
+    switch ((int)reason) { /* the others need no handling */
     case LWS_CALLBACK_ESTABLISHED_CLIENT_HTTP:
         on_status(conn, wsi);
         return 0;

@@ -24,7 +24,7 @@
 
 typedef struct wire_conn wire_conn;
 
-/* Why a connection ended or never was. Stable names by wire_cause_name. */
+/* Why a connection ended or could not be made. Stable names by wire_cause_name. */
 typedef enum wire_cause {
     WIRE_CAUSE_NONE,
     WIRE_CAUSE_RESOLVE,       /* the name has no address */
@@ -52,10 +52,10 @@ typedef struct wire_end {
                                 LIMIT_RETRY_AFTER_NS; else 0 */
     unsigned close_code;     /* RFC 6455 7.4 of a close frame, else 0 */
     td_bytes close_reason;
-    const char *text; /* one line for people, in words: what failed and how to fix it */
+    const char *text; /* one line: what failed and how to fix it */
 } wire_end;
 
-/* What was agreed with the peer. Valid during the callback. */
+/* The peer, and the negotiated TLS. Valid during the callback. */
 typedef struct wire_peer {
     const char *address;     /* numeric */
     const char *tls_version; /* "TLSv1.3"; NULL without TLS */
@@ -70,7 +70,7 @@ typedef struct wire_client_ops {
     /* The first bytes of a message have been read at recv_mono_ns (monotonic clock). */
     void (*message)(void *user, wire_conn *conn, unsigned opcode, td_bytes bytes,
                     uint64_t recv_mono_ns);
-    /* A message was handed to the socket: what was sent, for the record. */
+    /* A message was handed to the socket. */
     void (*sent)(void *user, wire_conn *conn, unsigned opcode, td_bytes bytes,
                  uint64_t sent_mono_ns);
     /* A WebSocket pong (10) or ping (9, without its bytes; see above) from the peer. */
@@ -90,10 +90,10 @@ typedef struct wire_client_options {
     void *user;
 } wire_client_options;
 
-/* Begin to connect; everything after is callbacks, none of them before this returns. TD_E_INVALID
+/* Start to connect; callbacks follow, none of them before this returns. TD_E_INVALID
  * for a URL or proxy that is none, TD_E_UNSUPPORTED for a proxy of another kind, TD_E_NETWORK
- * while the loop closes, TD_E_NOMEM. On success exactly one ended callback follows, sooner or
- * later. options is borrowed for the call. */
+ * while the loop closes, TD_E_NOMEM. On success exactly one ended callback follows. options is
+ * borrowed for the call. */
 TD_MUST_USE td_result wire_connect(wire_loop *loop, const wire_client_options *options,
                                    wire_conn **out, td_err *err);
 
@@ -117,10 +117,10 @@ const char *wire_cause_name(wire_cause cause);
 
 /* ---- one HTTP request ---- */
 
-/* One HTTP GET: the reply's status and body, or why there is none. It goes the same way as a
- * WebSocket connection does: look-up off the thread, every address in turn,
- * proxies, certificates verified and judged in words. Redirects are not followed: a reply that
- * comes from another address than the requested one is no reply to keep. Nothing is requested in
+/* One HTTP GET: the reply's status and body, or why there is none. It connects as a WebSocket
+ * connection does: look-up on another thread, every address in turn, proxies, certificates verified
+ * and explained. Redirects are not followed: a reply from another address than the requested one
+ * would be recorded under the wrong URL. Nothing is requested in
  * compressed form, so the body is what the server has.
  *
  * Bounds: time for the whole of it, and bytes of the body. One connection per request, closed
@@ -131,9 +131,9 @@ typedef struct wire_http wire_http;
 typedef struct wire_http_end {
     wire_cause cause; /* NONE: a whole reply came, whatever its status; TOO_LARGE, TIMEOUT, … */
     unsigned status;  /* of the reply, as far as it came; 0: none */
-    td_bytes body;    /* whole if cause is NONE; DECODE_PADDING_BYTES are not after it */
+    td_bytes body;    /* whole if cause is NONE; without DECODE_PADDING_BYTES after it */
     uint64_t recv_mono_ns; /* when the last of it had been read */
-    const char *text;      /* of a failure: one line for people, in words; "" else */
+    const char *text;      /* of a failure: one line; else "" */
 } wire_http_end;
 
 typedef struct wire_http_options {
@@ -147,14 +147,14 @@ typedef struct wire_http_options {
     void *user;
 } wire_http_options;
 
-/* Ask; everything after is the one call of done, which never comes before this returns.
+/* Send a request; done is called once, never before this returns.
  * TD_E_INVALID for a URL or proxy that is none, TD_E_UNSUPPORTED for a proxy of another kind,
  * TD_E_NETWORK while the loop closes, TD_E_NOMEM: then done is not called. options is borrowed for
  * the call. */
 TD_MUST_USE td_result wire_http_get(wire_loop *loop, const wire_http_options *options,
                                     wire_http **out, td_err *err);
 
-/* Give a request up: done will not be called. Not from inside done. NULL is fine. */
+/* Cancel a request: done will not be called. Not from inside done. NULL is fine. */
 void wire_http_cancel(wire_http *http);
 
 #endif

@@ -34,7 +34,7 @@ static void arm_descriptor(wire_loop *loop, uint64_t at_ns, uint64_t now_ns)
     loop->armed_ns = at_ns;
 }
 
-/* Sees to it that the loop wakes at the first timer, and at limit_ns at the latest. An earlier wake
+/* Make the loop wake at the first timer, and at limit_ns at the latest. An earlier wake
  * that is armed already stays: that saves a system call for each turn of the loop. */
 static void arm(wire_loop *loop, uint64_t limit_ns, uint64_t now_ns)
 {

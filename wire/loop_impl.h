@@ -1,5 +1,4 @@
-/* Inside of the loop, for wire/ alone: what client and server ends share. Everything here belongs
- * to the loop's thread. */
+/* State of the loop that client and server ends share; private to wire/. Loop's thread only. */
 #ifndef TD_WIRE_LOOP_IMPL_H
 #define TD_WIRE_LOOP_IMPL_H
 
@@ -23,7 +22,7 @@ enum {
      * lws_service when reading is stopped while TLS has bytes left (4.1.6). */
     WIRE_READ_BYTES = 128 << 10,
     WIRE_READ_BYTES_MIN = 64 << 10,
-    /* How long a closing connection may take to say good-bye. */
+    /* Time limit of the closing handshake. */
     WIRE_CLOSE_GRACE_S = 2,
     /* Bound on libwebsockets' own waits, above any of ours. */
     WIRE_LWS_TIMEOUT_S = 90,
@@ -31,7 +30,7 @@ enum {
 
 #define WIRE_LOOP_MAGIC 0x77697265u /* "wire" */
 
-/* What an end (client or server) does when its loop closes. The loop knows no more of it. */
+/* Calls into an end (client or server) by its loop. */
 typedef struct loop_end {
     void (*close)(wire_loop *loop); /* end what is open; the resolver and the context are there */
     void (*free)(wire_loop *loop);  /* free what libwebsockets might still have pointed at */

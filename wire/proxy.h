@@ -1,14 +1,14 @@
-/* Which proxy a connection goes through. The environment is read by ourselves, because
- * libwebsockets' own reading knows one variable, ignores NO_PROXY, and would catch loopback.
+/* Selects the proxy of a connection. This module reads the environment itself, because
+ * libwebsockets knows one variable only, ignores NO_PROXY, and would also proxy loopback.
  *
  *   wss://   HTTPS_PROXY, https_proxy, ALL_PROXY, all_proxy: the first that is set and not empty
  *   ws://    ALL_PROXY, all_proxy
- *   NO_PROXY, no_proxy: "*", or names and addresses divided by commas; a name stands for itself and
+ *   NO_PROXY, no_proxy: "*", or names and addresses divided by commas; a name covers itself and
  *   everything below it ("bybit.com" and ".bybit.com" both cover "stream.bybit.com"), and may have
  * a port. localhost, 127.0.0.0/8 and ::1 never go through a proxy of the environment.
  *
  * HTTP proxies (CONNECT, basic authentication) and SOCKS5 ones that look names up themselves
- * (RFC 1928, with user and password of RFC 1929). Pure but for getenv; any thread. */
+ * (RFC 1928, with user and password of RFC 1929). Pure except for getenv; any thread. */
 #ifndef TD_WIRE_PROXY_H
 #define TD_WIRE_PROXY_H
 
@@ -30,13 +30,13 @@ typedef struct wire_proxy {
     char password[WIRE_PROXY_USER_BYTES];
 } wire_proxy;
 
-/* Take apart "[http://|socks5h://][user[:password]@]host[:port]", where %XX in user and password
+/* Parse "[http://|socks5h://][user[:password]@]host[:port]", where %XX in user and password
  * stand for characters; without a port it is 80, of SOCKS 1080. TD_E_INVALID; TD_E_UNSUPPORTED for
  * other kinds of proxies and over-long users and passwords. */
 TD_MUST_USE td_result wire_proxy_parse(const char *text, wire_proxy *out, td_err *err);
 
-/* What the environment says for this URL; is_used is 0 if nothing. As wire_proxy_parse, with the
- * variable's name in the text. */
+/* The environment's proxy for this URL; is_used is 0 if there is none. As wire_proxy_parse, with
+ * the variable's name in the text. */
 TD_MUST_USE td_result wire_proxy_of_environment(const td_server_url *url, wire_proxy *out,
                                                 td_err *err);
 

@@ -1,4 +1,4 @@
-/* Looking up names without holding up the network thread: a few threads (getaddrinfo, so /etc/hosts
+/* Looks names up without blocking the network thread: a few threads (getaddrinfo, so /etc/hosts
  * and nsswitch count) take names from a bounded queue, and the loop's thread takes the answers.
  *
  * A look-up cannot be cancelled, and one without an answer lasts until the system's timeout. So
@@ -8,7 +8,7 @@
  *     LIMIT_RESOLVE_THREADS any more, up to LIMIT_RESOLVE_THREADS_MAX in all;
  *   - names whose last look-up was so slow get half of the threads at most.
  *
- * A job that is given up is forgotten at once; the resolver's memory lives until the last look-up
+ * A cancelled job is freed at once; the resolver's memory lives until the last look-up
  * has returned. */
 #ifndef TD_WIRE_RESOLVE_H
 #define TD_WIRE_RESOLVE_H
@@ -26,7 +26,7 @@ enum { RESOLVE_ADDRESSES_MAX = 8, RESOLVE_ADDRESS_BYTES = 64 };
 /* glibc's default timeout for the first query of a name server. */
 #define RESOLVE_SLOW_NS (5 * TD_NS_PER_S)
 
-/* What a name stands for, in the order to try. */
+/* Addresses of a name, in the order to try. */
 typedef struct resolve_answer {
     size_t count;     /* 0: none */
     const char *text; /* why there is none; valid for ever */
@@ -52,7 +52,7 @@ TD_MUST_USE td_result resolver_open(const resolver_options *options, resolver **
 void resolver_close(resolver *resolver);
 
 /* Start to look up a name, or wait with others for its answer. done is called by resolver_deliver,
- * unless the job was given up. TD_E_LIMIT: LIMIT_RESOLVE_NAMES names are being looked up;
+ * unless the job was cancelled. TD_E_LIMIT: LIMIT_RESOLVE_NAMES names are being looked up;
  * TD_E_NOMEM, TD_E_IO (no thread). Same thread as deliver. */
 TD_MUST_USE td_result resolver_start(resolver *resolver, const char *name,
                                      void (*done)(void *user, const resolve_answer *answer),

@@ -63,7 +63,7 @@ struct wire_server {
     loop_fd listening;
     int listen_fd;
     wire_timer *accept_timer; /* set while it does not accept, for want of descriptors */
-    uint8_t is_closed;        /* refuses everybody */
+    uint8_t is_closed;        /* refuses every client */
     wire_peer_conn *peers;
     char url[TD_HOST_BYTES + 32];
 };
@@ -79,7 +79,7 @@ struct wire_peer_conn {
     size_t queue_at;     /* what is before was handed over */
     uint16_t close_code; /* 0: not closing */
     uint8_t is_close_sent;
-    uint8_t is_cut; /* without a good-bye */
+    uint8_t is_cut; /* without a close frame */
     wire_timer *close_timer;
     size_t close_left; /* bytes that were queued when it was set */
     char *path;        /* until opened */
@@ -525,7 +525,7 @@ static void on_receive(wire_peer_conn *peer, td_bytes piece)
     }
 }
 
-/* No pages here. */
+/* It serves no pages. */
 static int on_plain_http(struct lws *wsi)
 {
     refuse_request(wsi, 426, "this is a WebSocket server: ask for an upgrade");
@@ -558,7 +558,7 @@ static int server_callback(struct lws *wsi, enum lws_callback_reasons reason, vo
     wire_peer_conn *peer = peer_of(wsi);
     if (peer == NULL)
         return 0;
-    switch ((int)reason) { /* a hundred others are not ours */
+    switch ((int)reason) { /* the others need no handling */
     case LWS_CALLBACK_ESTABLISHED:
         return on_established(peer);
     case LWS_CALLBACK_ADD_HEADERS:

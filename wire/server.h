@@ -23,7 +23,7 @@ typedef struct wire_peer_conn wire_peer_conn;
 enum { WIRE_REASON_BYTES = 512 };
 
 typedef struct wire_server_ops {
-    /* A client asks to upgrade on path with query (text behind "?", may be empty). Returns the HTTP
+    /* A client asks to upgrade on path with query (text after "?", may be empty). Returns the HTTP
      * status to answer: 101 accepts, 404, 401, 403, 502 … refuse; then why, which is "" at first,
      * can get a line of text without its end. */
     unsigned (*accept)(void *server_user, td_bytes path, td_bytes query,
@@ -32,9 +32,9 @@ typedef struct wire_server_ops {
      */
     void *(*opened)(void *server_user, wire_peer_conn *conn, td_bytes path, td_bytes query);
     void (*message)(void *user, wire_peer_conn *conn, unsigned opcode, td_bytes bytes);
-    /* Everything that was queued has been handed to the socket: send more now. May be NULL. */
+    /* The queue is empty: everything was handed to the socket. May be NULL. */
     void (*drained)(void *user, wire_peer_conn *conn);
-    /* The last call for a connection that opened took: conn is gone. */
+    /* The last call for a connection that opened accepted: conn is gone. */
     void (*closed)(void *user);
 } wire_server_ops;
 

@@ -1,5 +1,5 @@
-/* TLS: a server's identity (certificate and key), a client's trust, and what is wrong with a peer's
- * certificate, in words. OpenSSL is behind this header.
+/* TLS: a server's identity (certificate and key), a client's trust, and explanations of rejected
+ * certificates. Implemented with OpenSSL.
  *
  * The key of a certificate that is made here never leaves memory. Any thread, one at a time per
  * object. */
@@ -57,18 +57,19 @@ typedef enum tls_verdict {
     TLS_WRONG_HOST, /* a good certificate, of another host */
 } tls_verdict;
 
-/* What was found about a peer's certificate. The first finding stays. */
+/* The first problem of a peer's certificate. */
 typedef struct tls_finding {
     tls_verdict verdict;
     char text[512]; /* one sentence; empty while trusted */
 } tls_finding;
 
 /* Look at one certificate of the peer's chain, as OpenSSL's verify callback gets it: is_good is its
- * verdict so far. Fills *finding if this one cannot be accepted. ca_file only for the words. */
+ * verdict so far. Fills *finding if this one cannot be accepted. ca_file is only named in the text.
+ */
 tls_verdict tls_judge(struct x509_store_ctx_st *store, int is_good, const td_server_url *url,
                       const char *ca_file, tls_finding *finding);
 
-/* What was agreed: version and cipher (valid for ever), and the peer's subject into subject. */
+/* The negotiated version and cipher (static strings), and the peer's subject. */
 typedef struct tls_agreed {
     const char *version;
     const char *cipher;

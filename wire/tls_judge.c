@@ -27,7 +27,7 @@ static void name_words(const X509_NAME *name, char out[WORDS_BYTES])
 {
     BIO *memory = BIO_new(BIO_s_mem());
     if (memory != NULL)
-        (void)X509_NAME_print_ex(memory, name, 0, XN_FLAG_ONELINE); /* else no words, no harm */
+        (void)X509_NAME_print_ex(memory, name, 0, XN_FLAG_ONELINE); /* else the text lacks it */
     take_words(memory, out);
 }
 
@@ -35,7 +35,7 @@ static void time_words(const ASN1_TIME *time, char out[WORDS_BYTES])
 {
     BIO *memory = BIO_new(BIO_s_mem());
     if (memory != NULL)
-        (void)ASN1_TIME_print(memory, time); /* else no words, no harm */
+        (void)ASN1_TIME_print(memory, time); /* else the text lacks it */
     take_words(memory, out);
 }
 

@@ -13,19 +13,19 @@ typedef struct tunnel tunnel;
 
 typedef struct tunnel_result {
     int fd;                 /* connected, non-blocking; the callee's. -1: failed */
-    const char *text;       /* why it failed, for people; valid during the call. NULL: it did not */
+    const char *text;       /* why it failed; valid during the call. NULL: success */
     uint8_t is_unreachable; /* the proxy itself: another of its addresses may do */
 } tunnel_result;
 
 /* Connect to target's host and port through the proxy at its numeric address. done follows once,
  * never before this returns, unless the tunnel is cancelled; the tunnel is gone then. proxy and
- * target are borrowed until then. TD_E_NOMEM; TD_E_IO if there is no socket to be had. */
+ * target are borrowed until then. TD_E_NOMEM; TD_E_IO: no socket. */
 TD_MUST_USE td_result tunnel_open(wire_loop *loop, const wire_proxy *proxy, const char *address,
                                   const td_server_url *target,
                                   void (*done)(void *user, const tunnel_result *result), void *user,
                                   tunnel **out, td_err *err);
 
-/* Give it up; NULL is fine. */
+/* Cancel; NULL is fine. */
 void tunnel_cancel(tunnel *self);
 
 #endif

@@ -60,7 +60,7 @@ test("a disk that hangs for a while: durable lines, a warning, one stretch with 
   await recorder.durableLine((said) => said.in > 50);
   disk.set(HANGS_NS);
   // The warning comes while the sync hangs: it would hang for an hour.
-  const [, after] = await recorder.says(/warning tapedeck record: the disk is slow: what came is not durable after (\d+\.\d+) s; commit_interval is 1\.000 s/);
+  const [, after] = await recorder.says(/warning tapedeck record: the disk is slow: frames are not durable after (\d+\.\d+) s; commit_interval is 1\.000 s/);
   assert.ok(Number(after) >= 1, after); // to the millisecond
   disk.set(0);
   await recorder.durableLine((said) => said.lag_ns > COMMIT_NS);

@@ -125,7 +125,7 @@ describe("a wall clock that is wrong", { concurrency: 2, skip: noClock }, () => 
     const recorder = record();
     await more(recorder);
     clock.set(DAY_MS);
-    await recorder.says(/the wall clock's step by 86400\.\d+ s is taken over/);
+    await recorder.says(/the wall clock's step by 86400\.\d+ s is adopted/);
     await more(recorder);
     clock.set(0);
     await recorder.says(/a new session begins/);
