@@ -1,8 +1,8 @@
-/* What the topics of one feed's symbol say about each other: a loss that no topic shows alone.
+/* Comparison of the topics of one feed's symbol: it finds losses that no topic shows alone.
  *
  * books_agree: two books of the symbol (25 and 200 levels, say) that are at the same sequence
  * number show the same levels, as deep as both go. A lost update makes one of them differ until its
- * level changes again; the other does not have it.
+ * level changes again.
  *
  * lines_agree: the same for one topic that is received over two lines.
  *
@@ -38,7 +38,7 @@
 extern "C" {
 #endif
 
-/* What a topic can do for an audit. */
+/* A topic's part in an audit. */
 typedef enum audit_part {
     AUDIT_NONE,
     AUDIT_BOOK,    /* RULE_BOOKS_AGREE */
@@ -51,8 +51,7 @@ typedef enum audit_part {
 audit_part audit_part_of(const topic_row *row);
 
 /* Parts that have something to compare with, as bits (1 << part), where the symbol has so many
- * topics (or lines of one) of each part. A topic without a partner needs no audit, and shall not
- * pay for one. */
+ * topics (or lines of one) of each part. A topic without a partner needs no audit. */
 uint32_t audit_useful_parts(const uint32_t counts[AUDIT_PARTS]);
 
 typedef struct audit audit;
@@ -108,9 +107,8 @@ typedef struct audit_item {
     verdict_item verdict; /* books: numbers of the last state that was equal, and of this one; best:
                              prices; trades: what the candle grew by, and what the trades add, in
                              units of 10^-8 */
-    audit_party about;   /* the topic that lacks something: the trades; of two books one, always the
-                            same */
-    audit_party against; /* the other book, which may lack it just as well; member NULL: none. Both
+    audit_party about;   /* the topic with the loss: the trades; of two books always the same one */
+    audit_party against; /* the other book, which may have the loss as well; member NULL: none. Both
                             parties, and from_ns, are the same when it ends as when it began */
     uint64_t from_ns; /* receive times: what is missing came after this (the last moment at which */
     uint64_t to_ns;   /* all was well), and before this */
@@ -120,7 +118,7 @@ enum { AUDIT_ITEMS_MAX = 16 };
 
 typedef struct audit_verdict {
     uint32_t count;
-    audit_item items[AUDIT_ITEMS_MAX]; /* what does not fit is in the counts alone */
+    audit_item items[AUDIT_ITEMS_MAX]; /* more than that are only counted */
 } audit_verdict;
 
 /* Take a frame of a member, decoded; t is its track, which has taken it. Fills out. */
@@ -134,12 +132,12 @@ void audit_skip(audit *a, audit_member *member, uint64_t recv_ns);
  * before end_ns. */
 void audit_finish(audit *a, uint64_t end_ns, audit_verdict *out);
 
-/* What a gap of trades is called in words: "the candle grew by 1.5, the trades that came add 1".
+/* The text of a gap of trades: "the candle grew by 1.5, the trades that came add 1".
  * Arguments as in audit_item. */
 enum { AUDIT_GAP_TEXT_BYTES = 128 };
 void audit_gap_text(int64_t expected, int64_t found, char out[AUDIT_GAP_TEXT_BYTES]);
 
-/* How much was compared, by rule. */
+/* Comparisons, by rule. */
 typedef struct audit_count {
     uint64_t compared; /* pairs of states, tickers, candle readings */
     uint64_t differed; /* of these */

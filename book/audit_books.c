@@ -1,5 +1,5 @@
-/* Books beside each other, and tickers beside books. States are kept as hashes of the best levels:
- * 64 bits, so that a difference is missed once in 10^19, and never made up. */
+/* Books compared with each other, and tickers with books. States are kept as hashes of the best
+ * levels: 64 bits, so that a difference is missed once in 10^19, and a finding is always true. */
 #include "book/audit_impl.h"
 
 #include "base/assert.h"

@@ -240,8 +240,8 @@ static int says_loss_only(const verdict *v)
     return 1;
 }
 
-/* Trades, candles, orders: no frame stands on the one before it, so a fault is that frame's alone,
- * and there is no snapshot that could end it. */
+/* Trades, candles, orders: no frame depends on the one before it, so a fault concerns that frame
+ * alone, and no snapshot ends it. */
 static int is_stateless(const track *t)
 {
     return t->book == NULL && !t->needs_anchor;
@@ -288,7 +288,7 @@ void track_skip(track *t)
     TD_ASSERT(t->magic == TRACK_MAGIC);
     t->is_broken = 1;
     for (size_t i = 0; i < SEQ_NUMBERS; i++)
-        t->seqs[i].has_hole = 1; /* the frame had numbers of its own: their absence is no news */
+        t->seqs[i].has_hole = 1; /* the frame's numbers are unknown, which breaks no rule */
 }
 
 void track_join(track *t)

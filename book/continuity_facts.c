@@ -52,7 +52,7 @@ static void facts_of_head(const msg_head *head, seq_source source, frame_facts *
         course_add(&f->seqs[SEQ_NUMBER_VERSION], version);
 }
 
-/* Trades carry number and time one by one. */
+/* Each trade has its own number and time. */
 static void facts_of_trades(const msg_trades *trades, seq_source source, frame_facts *f)
 {
     f->time = (course){0};

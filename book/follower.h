@@ -35,7 +35,7 @@ typedef struct follower {
     follower_conn from;
 } follower;
 
-/* What a frame is to the one before. */
+/* A frame's relation to the one before. */
 typedef enum follower_step {
     FOLLOWER_BEGINS,     /* there was none */
     FOLLOWER_GOES_ON,    /* same connection and topic */
@@ -53,7 +53,7 @@ static inline int follower_conn_is(const follower_conn *a, const follower_conn *
 TD_MUST_USE td_result follower_turn(follower *f, const follower_conn *from, const topic_row *row,
                                     follower_step *out, td_err *err);
 
-/* Make ready for a frame of this connection, which its row says how to read. TD_OK; TD_E_NOMEM: the
+/* Get ready for a frame of this connection, read by this row. TD_OK; TD_E_NOMEM: the
  * follower can only be closed. Inline, because nearly every frame continues the one before. */
 TD_MUST_USE static inline td_result follower_meet(follower *f, const follower_conn *from,
                                                   const topic_row *row, follower_step *out,

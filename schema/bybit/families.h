@@ -1,6 +1,6 @@
 /* Bybit and its families: each is defined in a file of this folder, with its topics. A new one is a
- * line here, with its name, and that file. The order is that of docs/design.md ("Words"). For
- * schema/family.c and the families' own files: all others ask schema/family.h. */
+ * line here and that file. The order is that of docs/design.md ("Words"). For
+ * schema/family.c and the families' own files: all others use schema/family.h. */
 #ifndef TD_SCHEMA_BYBIT_FAMILIES_H
 #define TD_SCHEMA_BYBIT_FAMILIES_H
 

@@ -216,7 +216,7 @@ static const topic_row V1_TOPICS[] = {
         .parameter_path = "params.dumpScale",
         .book_depth = 40,
         WHOLE_BOOK_ITEMS,
-        /* Rounding may put both sides on one price, so crossing says nothing here. */
+        /* Rounding may put both sides on one price, so crossing proves nothing here. */
         .rules = {VERSION_RULES,
                   {RULE_SIZE_POSITIVE, STRENGTH_WARNING, MEMBER_NONE},
                   {RULE_DEPTH_MAX, STRENGTH_WARNING, MEMBER_NONE}},
@@ -225,7 +225,7 @@ static const topic_row V1_TOPICS[] = {
         TOPIC("diffDepth", "diffDepth.{symbol}", MSG_BOOK_CHANGE,
               "Order book, 200 levels a side at first, then what changed", V1_SYMBOL,
               V1_DIFF_ENVELOPE, LEVEL),
-        /* no depth: the documents do not say that deltas keep it */
+        /* no depth: it is not documented that deltas keep it */
         .items = {{"data.b", ACTION_SET, FRAME_ANY,
                    ITEMS_POSITIONAL | ITEMS_BUY | ITEMS_ZERO_DELETES},
                   {"data.a", ACTION_SET, FRAME_ANY,

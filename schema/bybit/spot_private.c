@@ -40,7 +40,7 @@ static const field_row ORDER[] = {
     {MEMBER_EXEC_ID, "t", FIELD_TEXT, UNIT_NONE, 0, 0},
 };
 
-/* t is 0 until the order is triggered; what ti and si are, the exchange does not say. */
+/* t is 0 until the order is triggered; ti and si are not documented. */
 static const field_row STOP_ORDER[] = {
     ORDER_EVENT_FIELDS,
     {MEMBER_CREATED_AT, "T", FIELD_TIME, UNIT_MS, 0, 0},

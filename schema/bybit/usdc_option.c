@@ -17,7 +17,7 @@ static const field_row DELTA_ENVELOPE[] = {
     {MEMBER_VERSION, "data.version", FIELD_TEXT, UNIT_NONE, 0, 0},
 };
 
-/* The symbol is document 000's; frames that were seen have none. */
+/* The symbol is document 000's; real frames have none. */
 static const field_row LEVEL[] = {
     {MEMBER_PRICE, "price", FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_REQUIRED},
     {MEMBER_SIZE, "size", FIELD_DECIMAL, UNIT_QUANTITY, 0, FIELD_REQUIRED_TO_SET},
@@ -111,7 +111,7 @@ static const field_row INSURANCE[] = {
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
 
-/* A book that comes whole each time, and has no number by which two could be compared. */
+/* A book that comes whole each time, and has no number to compare books by. */
 #define FULL_BOOK(topic_name, words, depth)                                                        \
     {                                                                                              \
         .name = topic_name, .pattern = topic_name ".{symbol}", .type = MSG_BOOK_CHANGE,            \

@@ -79,7 +79,7 @@ static const field_row INSTRUMENT[] = {
     {MEMBER_THETA, "theta", FIELD_DECIMAL, UNIT_NONE, 0, 0},
 };
 
-/* All numbers are numbers here; the frame's time as well. */
+/* All values are JSON numbers here, the frame's time too. */
 static const field_row KLINE[] = {
     OP_KLINE_FIELDS,
     {MEMBER_CROSS_SEQ, "crossSeq", FIELD_INTEGER, UNIT_NONE, 0, 0},

@@ -61,7 +61,7 @@ static const field_row V3_TIME_ENVELOPE[] = {
     V3_MS(MEMBER_EXCHANGE_TIME, "ts"),
 };
 
-/* The same where each entry has the time of what it tells. */
+/* The same where each entry has its own time. */
 static const field_row V3_SENT_ENVELOPE[] = {
     V3_MS(MEMBER_SEND_TIME, "ts"),
 };
@@ -82,13 +82,13 @@ static const field_row V3_BOOK_ENVELOPE[] = {V3_BOOK_ENVELOPE_FIELDS};
 
 static const field_row V3_LEVEL[] = {V3_LEVEL_FIELDS};
 
-/* The third number is what of the level are retail orders. */
+/* The third number is the size of the level's retail orders. */
 static const field_row V3_RPI_LEVEL[] = {
     V3_LEVEL_FIELDS,
     V3_FIELD(MEMBER_RPI_SIZE, "2", FIELD_DECIMAL, UNIT_QUANTITY, FIELD_REQUIRED),
 };
 
-/* One side, in frames of one kind. A level says what its price has from now on; 0 is nothing. */
+/* One side, in frames of one kind. A level has the new size of its price; 0 deletes it. */
 #define V3_LEVELS(path, kind, side)                                                                \
     {                                                                                              \
         path, ACTION_SET, kind, ITEMS_REQUIRED | ITEMS_POSITIONAL | ITEMS_ZERO_DELETES | (side)    \
@@ -104,7 +104,7 @@ static const field_row V3_RPI_LEVEL[] = {
         RULE_SYMBOL_MATCHES, STRENGTH_ERROR, MEMBER_NONE                                           \
     }
 
-/* Rules of the levels of a windowed one. How deep a book has to be says nothing in a thin market,
+/* Rules of the levels of a windowed one. The depth means nothing in a thin market,
  * and it is not documented that books of equal seq are equal. */
 #define V3_LEVEL_RULES                                                                             \
     {RULE_ANCHORED, STRENGTH_ERROR, MEMBER_NONE},                                                  \
@@ -310,7 +310,7 @@ static const field_row V3_TICKER[] = {V3_TICKER_FIELDS};
         V3_CANDLE_PRICE(MEMBER_OPEN, "open"), V3_CANDLE_PRICE(MEMBER_CLOSE, "close"),              \
         V3_CANDLE_PRICE(MEMBER_HIGH, "high"), V3_CANDLE_PRICE(MEMBER_LOW, "low")
 
-/* timestamp is said to be the last trade's time; in all real frames it is ts. */
+/* timestamp is documented as the last trade's time; in all real frames it is ts. */
 #define V3_CANDLE_TAIL_FIELDS                                                                      \
     V3_FIELD(MEMBER_IS_CONFIRMED, "confirm", FIELD_BOOL, UNIT_NONE, FIELD_REQUIRED),               \
         V3_MS(MEMBER_LAST_TRADE_TIME, "timestamp")

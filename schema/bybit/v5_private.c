@@ -58,7 +58,8 @@ static const field_row EXECUTION[] = {
     V3_TEXT(MEMBER_FEE_COIN, "feeCurrency"),
 };
 
-/* Trades only, sooner than the others and with less. In the order of the one real frame. */
+/* Trades only, earlier than the others and with fewer fields. In the order of the one real frame.
+ */
 static const field_row FAST_EXECUTION[] = {
     CATEGORY,
     V3_SYMBOL,
@@ -142,7 +143,7 @@ static const field_row GREEKS[] = {
     V3_DECIMAL(MEMBER_THETA, "totalTheta"),
 };
 
-/* Orders that the exchange makes over time. One key really begins with a capital. */
+/* Orders that the exchange places over time. One key begins with a capital. */
 static const field_row STRATEGY[] = {
     V3_FIELD(MEMBER_STRATEGY_ID, "strategyId", FIELD_TEXT, UNIT_NONE, FIELD_REQUIRED),
     V3_TEXT(MEMBER_STRATEGY_TYPE, "strategyType"),
