@@ -170,7 +170,7 @@ static int holds_at_all(const archive_holder *holder)
     return holder->is_held;
 }
 
-/* Take a lock; one that is_momentary says is held for a moment only is waited for. */
+/* Take a lock; wait for a holder that is_momentary expects to release it at once. */
 static td_result take_lock(const archive *a, const char *file, const char *verb,
                            int (*is_momentary)(const archive_holder *holder), td_lock **out,
                            td_err *err)

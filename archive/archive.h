@@ -2,7 +2,7 @@
  * for reading, a single .mcap file. FORMAT.md has the layout.
  *
  * Reading needs no write permission and makes no file. One appender (record, import, merge) and,
- * beside it, one maintainer (recover, reindex) may have an archive open at a time; locks say so,
+ * beside it, one maintainer (recover, reindex) may have an archive open at a time; locks ensure it,
  * and a refused one names pid, verb and start of its holder. What is in the folder and is not ours
  * is listed apart, passed over, and never touched.
  *
@@ -93,7 +93,7 @@ typedef enum unexpected_kind {
     UNEXPECTED_RIVAL, /* one that has something which the finished one beside it has not */
 } unexpected_kind;
 
-/* A file or folder that is in the way. */
+/* A file or folder that is not a part of the archive, or cannot be read. */
 typedef struct unexpected_file {
     char *path; /* below the archive */
     char *what; /* "not a segment", "cannot be listed: Permission denied" */
@@ -150,7 +150,7 @@ TD_MUST_USE td_result archive_check_lock(const archive *archive, td_err *err);
  * td_io_unlock, and they wait up to a second for it. NULL if one is at work. For maintainers. */
 TD_MUST_USE td_result archive_hold_appenders(archive *archive, td_lock **out, td_err *err);
 
-/* Take maintain.lock for an appender that has to recover before it goes on; waits up to a second.
+/* Take maintain.lock for an appender that must recover before it appends; waits up to a second.
  * Unlock with td_io_unlock. A maintainer has it already: *out is NULL then. TD_E_BUSY. */
 TD_MUST_USE td_result archive_lock_maintain(archive *archive, td_lock **out, td_err *err);
 

@@ -10,7 +10,7 @@
 /* The folders are read one after the other and no listing is open while another is, so that one
  * level of names, not a tree of calls, is what memory and stack hold. */
 
-/* More entries than this in one folder are not looked at: a year of hourly segments of all feeds of
+/* More entries than this in one folder are an error: a year of hourly segments of all feeds of
  * one day stays far below. */
 enum { FOLDER_ENTRIES_MAX = 1 << 20, LEVEL_SEGMENTS = 3 };
 

@@ -44,8 +44,8 @@ typedef struct work {
     recover_result *after;  /* of a finished segment that is looked at besides */
 } work;
 
-static void tell(const work *w, const char *path, const recover_result *result, int is_lossy,
-                 const char *what)
+static void report_progress(const work *w, const char *path, const recover_result *result,
+                            int is_lossy, const char *what)
 {
     TD_ASSERT(what != NULL);
     const recover_event event = {
@@ -258,9 +258,9 @@ static td_result open_gaps_after(const work *w, size_t at, td_err *err)
                                     : TD_OK;
 }
 
-/* A recorder that was killed just after it had finished a segment left none open that would tell:
- * what came since then was lost all the same. Open ones, and those that were recovered, have or get
- * their gaps by that. feed NULL: all. */
+/* A recorder that was killed just after it had finished a segment left none open that would
+ * report_progress: what came since then was lost all the same. Open ones, and those that were
+ * recovered, have or get their gaps by that. feed NULL: all. */
 static td_result open_gaps_after_finished(const work *w, const char *session, const char *feed,
                                           td_err *err)
 {
@@ -329,7 +329,7 @@ static td_result close_discarded(work *w, const char *path, const segment_name *
     return rc == TD_OK ? journal_act(w, JOURNAL_DISCARDED, path, name, NULL, err) : rc;
 }
 
-static td_result close_books(work *w, const char *path, const segment_name *name, td_err *err)
+static td_result journal_end(work *w, const char *path, const segment_name *name, td_err *err)
 {
     const recover_result *result = w->result;
     if (!result->has_segment)
@@ -399,7 +399,7 @@ static td_result check_whole(const work *w, const archive_segment *segment, cons
 static td_result leave_live(const work *w, const archive_segment *segment)
 {
     w->report->segments_live++;
-    tell(w, segment->path, NULL, 0, "not changed: its session is live");
+    report_progress(w, segment->path, NULL, 0, "not changed: its session is live");
     return TD_OK;
 }
 
@@ -421,7 +421,7 @@ static td_result recover_one(work *w, const archive_segment *segment, td_err *er
         }
     }
     if (rc == TD_OK)
-        rc = close_books(w, path, &segment->name, err);
+        rc = journal_end(w, path, &segment->name, err);
     if (rc != TD_OK)
         return rc;
     const recover_result *result = w->result;
@@ -436,8 +436,8 @@ static td_result recover_one(work *w, const archive_segment *segment, td_err *er
             "%s: %llu damaged blocks between %llu and %llu: frames that were durable are lost",
             path, (unsigned long long)result->damaged_blocks,
             (unsigned long long)result->damaged_from, (unsigned long long)result->damaged_to);
-    tell(w, segment->path, result, is_lossy,
-         result->has_segment ? "recovered" : "discarded: nothing durable was in it");
+    report_progress(w, segment->path, result, is_lossy,
+                    result->has_segment ? "recovered" : "discarded: nothing durable was in it");
     return TD_OK;
 }
 
@@ -458,7 +458,7 @@ static td_result recover_open_segments(work *w, td_err *err)
         w->report->is_lossy = 1;
         td_log_emit(archive_log(w->archive), TD_LOG_ERROR, "cannot recover %s: %s", segment->path,
                     cause.text);
-        tell(w, segment->path, NULL, 1, "cannot be recovered");
+        report_progress(w, segment->path, NULL, 1, "cannot be recovered");
     }
     return TD_OK;
 }
@@ -474,8 +474,8 @@ static td_result sync_folder_of(const work *w, const char *path, td_err *err)
     return rc == TD_OK ? td_io_sync_folder_of(archive_io(w->archive), full, err) : rc;
 }
 
-/* What is missing from the books of such a one. Its move must be durable before it is recorded
- * there. */
+/* The entries that are missing of a file that was put away. Its move must be durable before it is
+ * recorded there. */
 static td_result finish_put_away(work *w, const past_segment *row, const segment_name *name,
                                  const char *torn, td_err *err)
 {
@@ -488,7 +488,7 @@ static td_result finish_put_away(work *w, const past_segment *row, const segment
         rc = sync_folder_of(w, row->path, err);
     w->report->is_lossy = w->report->is_lossy || has_durable;
     w->result->damaged_blocks = has_durable != 0;
-    return rc == TD_OK ? close_books(w, row->path, name, err) : rc;
+    return rc == TD_OK ? journal_end(w, row->path, name, err) : rc;
 }
 
 static int has_no_end(const work *w, const char *session)
@@ -535,7 +535,7 @@ static td_result close_missing(work *w, past_segment *row, const segment_name *n
                : rc;
 }
 
-static td_result finish_books(work *w, past_segment *row, td_err *err)
+static td_result journal_missing_end(work *w, past_segment *row, td_err *err)
 {
     TD_ASSERT(row->stage == PAST_OPENED || row->stage == PAST_RECOVERING);
     segment_name name;
@@ -549,7 +549,7 @@ static td_result finish_books(work *w, past_segment *row, td_err *err)
     if (rc == TD_OK && has_no_end(w, row->session)) /* end_session opens its gaps */
         return journal_act(w, JOURNAL_SEGMENT_FINISHED, row->path, &name, &w->result->totals, err);
     if (rc == TD_OK)
-        return close_books(w, row->path, &name, err);
+        return journal_end(w, row->path, &name, err);
     if (rc == TD_E_IO || rc == TD_E_NOMEM)
         return td_err_set(err, rc, "%s: %s", row->path, cause.text);
     if (archive_past_is_put_away(w->archive, row, torn))
@@ -581,7 +581,7 @@ static td_result put_copy_away(work *w, const unexpected_file *copy, td_err *err
     if (rc != TD_OK)
         return rc;
     w->report->copies_put_away++;
-    tell(w, copy->path, NULL, 0, "moved to torn/: the finished segment has all of it");
+    report_progress(w, copy->path, NULL, 0, "moved to torn/: the finished segment has all of it");
     return TD_OK;
 }
 
@@ -604,7 +604,8 @@ static td_result put_copies_away(work *w, td_err *err)
         w->report->segments_failed++;
         td_log_emit(archive_log(w->archive), TD_LOG_ERROR, "left as it is: %s: %s", file->path,
                     file->what);
-        tell(w, file->path, NULL, 0, "not changed: it is not the beginning of the finished one");
+        report_progress(w, file->path, NULL, 0,
+                        "not changed: it is not the beginning of the finished one");
     }
     return rc;
 }
@@ -628,7 +629,7 @@ static td_result finish_interrupted(work *w, td_err *err)
         int is_pending = row->stage == PAST_OPENED || row->stage == PAST_RECOVERING;
         if (is_pending && !is_live(w, row->session) && !is_listed_open(w, row->path) &&
             (w->feed == NULL || strcmp(w->feed, row->feed) == 0))
-            rc = finish_books(w, row, err);
+            rc = journal_missing_end(w, row, err);
     }
     return rc;
 }
@@ -673,7 +674,7 @@ static td_result enter_stray(work *w, const stray_segment *stray, td_err *err)
     if (rc != TD_OK)
         return rc;
     w->report->segments_entered++;
-    tell(w, index->path, NULL, 0, "entered into the older journal");
+    report_progress(w, index->path, NULL, 0, "entered into the older journal");
     return TD_OK;
 }
 

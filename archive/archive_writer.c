@@ -44,8 +44,7 @@ static void begin_rebuild(archive_writer *w)
 static void mark_behind(archive_writer *w)
 {
     catalog_abort(w->catalog);
-    /* It may well not take this either. Readers compare it with the disk and see that it is behind.
-     */
+    /* This may fail too. Readers compare the catalog with the disk and detect that it is behind. */
     if (catalog_begin(w->catalog, NULL) == TD_OK &&
         (catalog_set_behind(w->catalog, 1, NULL) != TD_OK ||
          catalog_commit(w->catalog, NULL) != TD_OK))
@@ -109,8 +108,8 @@ static td_result catch_up(archive_writer *w, td_err *err)
     return archive_reindex(w->archive, &options, &report, err);
 }
 
-/* Who may wait brings a catalog that is usable up to date at once, so that it can be gone on with.
- * 1 if that worked. */
+/* A caller that may wait brings a usable catalog up to date at once and continues it. 1 if that
+ * worked. */
 static int catch_up_first(archive_writer *w)
 {
     catalog *c = NULL;
@@ -121,7 +120,7 @@ static int catch_up_first(archive_writer *w)
     return catch_up(w, NULL) == TD_OK;
 }
 
-/* A current catalog is gone on with; in an archive without segments a new one is begun. Rebuilding
+/* Continue a current catalog; begin a new one in an archive without segments. Rebuilding
  * one for an archive that is full could take minutes, and recording must begin now. */
 static void begin_catalog(archive_writer *w)
 {

@@ -48,7 +48,7 @@ typedef struct archive_writer_options {
 TD_MUST_USE td_result archive_writer_open(archive *archive, const archive_writer_options *options,
                                           archive_writer **out, td_err *err);
 
-/* Add a feed (1 to LIMIT_FEEDS; name as feed_name_is_valid wants it). Its first chunk opens a
+/* Add a feed (1 to LIMIT_FEEDS; feed_name_is_valid holds). Its first chunk opens a
  * segment. *index counts 0, 1, … in order of adding. Crashed segments of the feed should have been
  * recovered before (archive_recover): if not, the chain goes on from the last that can be proved.
  * TD_E_INVALID, TD_E_LIMIT, TD_E_CORRUPT. */

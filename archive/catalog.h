@@ -35,7 +35,7 @@ typedef enum catalog_mode {
     CATALOG_WRITE,    /* made if missing, migrated if older; automatic checkpoints */
     CATALOG_APPENDER, /* as CATALOG_WRITE, without automatic checkpoints, and short waits for locks
                        */
-    CATALOG_MEMORY,   /* path is not looked at; a private catalog */
+    CATALOG_MEMORY,   /* path is ignored; a private catalog */
 } catalog_mode;
 
 /* Open. TD_E_NOTFOUND (reading), TD_E_CORRUPT (not a catalog, or damaged), TD_E_UNSUPPORTED (made
@@ -78,7 +78,7 @@ TD_MUST_USE td_result catalog_put_segment(catalog *catalog, const segment_index 
 TD_MUST_USE td_result catalog_extend_segment(catalog *catalog, const segment_index *index,
                                              size_t first_new_chunk, td_err *err);
 
-/* Forget a segment (path with or without ".open"), and the gaps that it tells. */
+/* Forget a segment (path with or without ".open"), and the gaps in its events. */
 TD_MUST_USE td_result catalog_drop_segment(catalog *catalog, const char *path, td_err *err);
 
 /* Insert, or merge into the row of the same key and teller. told_by: the segment whose events tell

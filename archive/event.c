@@ -354,7 +354,7 @@ static td_result read_members(event_reader *reader, json_value root, event *out,
     return out->kind == EVENT_SEGMENT ? read_slots(reader, root, out, err) : TD_OK;
 }
 
-/* An event of which nothing was read yet: gap texts are "" where absent, as gap_row wants them. */
+/* An event of which nothing was read yet: absent gap texts are "", as in gap_row. */
 static event blank_event(void)
 {
     return (event){.gap = gap_row_of(GAP_DISCONNECT, "", 0, GAP_OPEN, "")};

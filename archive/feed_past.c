@@ -15,7 +15,7 @@
 
 session_row *archive_past_session(const archive_past *past, const char *session)
 {
-    for (size_t i = past->session_count; i > 0; i--) { /* mostly the latest is asked for */
+    for (size_t i = past->session_count; i > 0; i--) { /* mostly the latest is searched */
         if (strcmp(past->sessions[i - 1].session, session) == 0)
             return &past->sessions[i - 1];
     }
@@ -181,8 +181,8 @@ static void set_link(feed_link *link, const char *path, td_hash128 chain)
     segment_final_path(segment_file_name(path), link->segment);
 }
 
-/* What the file of a segment says, under its one name or the other. TD_EOF: nothing durable in it;
- * TD_E_NOTFOUND and others: it cannot say. */
+/* Read the link from the segment's file, under either of its names. TD_EOF: nothing durable is in
+ * it; TD_E_NOTFOUND and others: it cannot be read. */
 static td_result link_from_file(archive *a, const char *path, feed_link *out, uint64_t *start_ns,
                                 uint32_t *number)
 {

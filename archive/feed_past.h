@@ -1,5 +1,5 @@
-/* What the journal and the segments tell of each feed's past: the segment that its chain goes on
- * from, and how the session that wrote it ended. Read once when a writer or a recovery begins. */
+/* Each feed's past, from the journal and the segments: the segment that its chain continues, and
+ * how the session that wrote it ended. Read once when a writer or a recovery begins. */
 #ifndef TD_ARCHIVE_FEED_PAST_H
 #define TD_ARCHIVE_FEED_PAST_H
 
@@ -81,7 +81,7 @@ typedef void missing_fn(void *user, const past_segment *segment);
 void archive_each_missing(const archive *archive, const archive_past *past,
                           const archive_listing *listing, missing_fn *fn, void *user);
 
-/* Where a feed's chain goes on. */
+/* The segment that a feed's chain continues. */
 typedef struct feed_link {
     char segment[LIMIT_PATH_BYTES]; /* file name of the last segment, without ".open"; "": the
                                        feed's first segment is still to come */

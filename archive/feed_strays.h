@@ -36,7 +36,7 @@ TD_MUST_USE td_result stray_list_read(archive *archive, const archive_past *past
                                       const archive_listing *listing, stray_list *out, td_err *err);
 void stray_list_fini(stray_list *list);
 
-/* The row that goes on from the segment of that file name (without ".open"), or NULL. */
+/* The row that continues the segment of that file name (without ".open"), or NULL. */
 const stray_segment *stray_list_after(const stray_list *list, const char *file_name);
 
 #ifdef __cplusplus

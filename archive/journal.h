@@ -70,7 +70,7 @@ typedef struct journal_state {
     uint64_t mark;        /* chain_mark there; 0 before the first entry */
     uint64_t entry_count;
     uint8_t is_present;
-    uint8_t is_damaged; /* 1: bytes behind sound_bytes hold a complete record that does not chain */
+    uint8_t is_damaged; /* 1: bytes after sound_bytes hold a complete record that does not chain */
 } journal_state;
 
 /* Read the journal of an archive, oldest entry first. None there: TD_OK and is_present 0. What is
@@ -79,7 +79,7 @@ TD_MUST_USE td_result journal_read(archive *archive, journal_fn *fn, void *user,
                                    journal_state *state, td_err *err);
 
 /* The same from an entry's beginning on, as state.sound_bytes and state.mark were once. What
- * follows is proved, and by the mark, as good as surely, that what is before is what it was.
+ * follows is proved, and by the mark, except for collisions, that what is before is unchanged.
  * TD_E_NOTFOUND if no entry begins there, or another journal's. */
 TD_MUST_USE td_result journal_read_from(archive *archive, chain_place from, journal_fn *fn,
                                         void *user, journal_state *state, td_err *err);

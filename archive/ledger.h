@@ -43,7 +43,7 @@ TD_MUST_USE td_result archive_sessions(archive *archive, session_row **rows, siz
 /* Write a gap into the journal. */
 TD_MUST_USE td_result ledger_write_gap(journal *journal, const gap_row *row, td_err *err);
 
-/* Enter what the journal says from where the catalog has read it to its end: sessions, gaps, notes.
+/* Enter the journal from where the catalog has read it to its end: sessions, gaps, notes.
  * Within a transaction. TD_E_NOTFOUND if the catalog's place is none in this journal: it belongs to
  * another one, and everything must be read again. */
 TD_MUST_USE td_result ledger_catch_up(archive *archive, catalog *catalog, td_err *err);

@@ -208,7 +208,7 @@ static td_result keep_if_needed(prune_work *w, const ledgers *l, const gap_row *
     return ledger_write_gap(w->journal, now, err);
 }
 
-static td_result hear_all(prune_work *w, ledgers *l, td_err *err)
+static td_result read_sources(prune_work *w, ledgers *l, td_err *err)
 {
     td_err cause;
     td_err_clear(&cause);
@@ -221,7 +221,7 @@ static td_result keep_gaps(prune_work *w, td_err *err)
 {
     TD_ASSERT(w->journal != NULL);
     ledgers l = {.work = w};
-    td_result rc = hear_all(w, &l, err);
+    td_result rc = read_sources(w, &l, err);
     for (size_t i = 0; i < l.leaving.count && rc == TD_OK; i++)
         rc = keep_if_needed(w, &l, &l.leaving.rows[i], err);
     gap_list_fini(&l.now);
@@ -533,7 +533,7 @@ static td_result remove_all(prune_work *w, td_err *err)
 
 /* ---- all of it ---- */
 
-/* The archive is pruned whatever comes of this: a catalog that is behind is made up for. */
+/* A failure does not fail the prune: a catalog that is behind is brought up to date later. */
 static void update_catalog(const prune_work *w)
 {
     td_err cause;

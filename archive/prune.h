@@ -1,4 +1,4 @@
-/* Retention: segments that are no longer wanted go, oldest first, and the journal says so.
+/* Retention: remove segments that are no longer wanted, oldest first, and journal each.
  *
  * Steps, each durable before the next, so that a prune that is killed leaves a sound archive:
  *   1. gaps that only the removed segments have, and that reach beyond them, are copied to the
@@ -7,8 +7,8 @@
  *   3. day folders that are empty now are removed
  *   4. the catalog follows
  * A segment that is in the journal as pruned and whose file is still there (killed between, or the
- * power failed) is as good as gone, and removed by the next prune. The journal keeps its last chain
- * value, so the segment after it is still provable.
+ * power failed) counts as removed; the next prune removes its file. The journal keeps its last
+ * chain value, so the segment after it is still provable.
  *
  * The catalog makes choosing fast. Before anything is removed, the summary of each chosen file must
  * agree with the catalog (feed, session, times, size, messages). If one differs, all segments are
@@ -16,7 +16,8 @@
  *
  * Never touched: open segments, live or left by a crash; segments whose recovery is not in the
  * journal yet; files that cannot be read (the age of their frames is unknown). Beside a recorder
- * it is safe: only finished segments go. A reader that is at work may miss what goes, and says so.
+ * it is safe: only finished segments go. A reader that is at work may miss what is removed, and
+ * reports it.
  */
 #ifndef TD_ARCHIVE_PRUNE_H
 #define TD_ARCHIVE_PRUNE_H

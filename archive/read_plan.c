@@ -18,7 +18,7 @@ typedef struct planned {
     uint8_t *others; /* bit per id of the channels that are not wanted */
     size_t others_bytes;
     char *full_path;
-    uint8_t has_chunks; /* 0: from the catalog, which gives them when they are asked for */
+    uint8_t has_chunks; /* 0: the catalog has them, for read_plan_load_chunks */
 } planned;
 
 struct read_plan {

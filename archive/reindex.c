@@ -150,7 +150,7 @@ static td_result end_transaction(catalog *c, td_result rc, td_err *err)
     return rc;
 }
 
-/* A maintainer that has the archive for itself has time to look at every row: the catalog may be a
+/* A maintainer that has the archive for itself has time to check every row: the catalog may be a
  * copy of one that was in use, or another program's work. */
 static int is_thorough(const rebuild *r)
 {

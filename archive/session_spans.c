@@ -49,7 +49,7 @@ typedef struct segment_times {
     uint8_t is_capture;
 } segment_times;
 
-/* A segment that is being looked at. */
+/* A segment that is being read. */
 typedef struct times_reader {
     segment_reader *reader;
     segment_scratch *scratch;
@@ -94,7 +94,7 @@ static td_result chunk_times(times_reader *r, uint32_t chunk, segment_times *out
     return TD_OK;
 }
 
-/* Only the chunks at its two ends are looked at: times rise within a session. */
+/* Read only the chunks at its two ends: times rise within a session. */
 static td_result reader_times(times_reader *r, segment_times *out, td_err *err)
 {
     uint32_t count = segment_reader_chunk_count(r->reader);

@@ -153,7 +153,7 @@ static void take_origin(archive *a, checked_segment *out)
 }
 
 /* An open file whose head is torn, or that is gone: a crash left it when it had just been made. */
-static int is_stillborn(archive *a, const checked_segment *segment, td_result rc)
+static int has_nothing_durable(archive *a, const checked_segment *segment, td_result rc)
 {
     char full[LIMIT_PATH_BYTES];
     int has_durable = 0;
@@ -168,8 +168,9 @@ static int is_stillborn(archive *a, const checked_segment *segment, td_result rc
 static void check_unreadable(archive *a, checked_segment *out, td_result rc, const td_err *cause)
 {
     findings_add(&out->findings,
-                 is_stillborn(a, out, rc) ? (out->is_live ? VERIFY_SOUND : VERIFY_RECOVERABLE)
-                                          : VERIFY_DAMAGED,
+                 has_nothing_durable(a, out, rc)
+                     ? (out->is_live ? VERIFY_SOUND : VERIFY_RECOVERABLE)
+                     : VERIFY_DAMAGED,
                  out->listed->path, 0, "cannot be read: %s", cause->text);
 }
 
@@ -661,7 +662,7 @@ static td_result check_counters(verification *v, td_err *err)
 
 /* ---- receive times over all feeds of a session ---- */
 
-/* Within one file segment_verify looks at the receive times. Over the feeds of a session they are
+/* Within one file segment_verify checks the receive times. Over the feeds of a session they are
  * merged here: one stream per feed, its segments in order, chunk by chunk, times out of the message
  * indexes (which are proved to agree with the chunks). Events are left out: they may share a
  * frame's time. */

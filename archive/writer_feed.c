@@ -76,8 +76,8 @@ const char *writer_feed_segment(const writer_feed *f)
     return f->shown;
 }
 
-/* A full disk leaves everything as it was. Anything else may have left the file in a state that
- * only a look at it can tell. */
+/* A full disk leaves everything as it was. After any other failure the state of the
+ * file is unknown. */
 static td_result judge(writer_feed *f, td_result rc)
 {
     if (rc != TD_OK && rc != TD_E_NOSPACE)

@@ -26,7 +26,7 @@ typedef struct writer_origin {
     const char *version;
 } writer_origin;
 
-/* A feed without a segment yet; link says where its chain goes on. TD_E_NOMEM. */
+/* A feed without a segment yet; link: what its chain continues. TD_E_NOMEM. */
 TD_MUST_USE td_result writer_feed_open(const writer_origin *origin, const char *feed,
                                        const char *family, const feed_link *link, writer_feed **out,
                                        td_err *err);
@@ -49,7 +49,7 @@ TD_MUST_USE td_result writer_feed_put(writer_feed *feed, sealed_chunk *chunk, td
 /* Take a durable chunk into the segment's index. TD_E_NOMEM. */
 TD_MUST_USE td_result writer_feed_note(writer_feed *feed, const sealed_chunk *chunk, td_err *err);
 
-/* Enter what is new in the index into the catalog, within a transaction; and say that it was
+/* Enter what is new in the index into the catalog, within a transaction; and note that it was
  * committed. */
 TD_MUST_USE td_result writer_feed_enter(const writer_feed *feed, catalog *catalog, td_err *err);
 void writer_feed_entered(writer_feed *feed);

@@ -88,8 +88,8 @@ td_hash128 chain_value(td_hasher *hasher, td_hash128 previous, td_bytes covered)
 int chain_value_parse(td_bytes hex, td_hash128 *out);
 
 /* A place between two records of a chained file, for a reader that continues from there
- * later: bytes before it, and the mark of the chain's value there, so that another file of the same
- * shape is told from this one. All zero: the beginning. */
+ * later: bytes before it, and the mark of the chain's value there, to distinguish another file of
+ * the same shape. All zero: the beginning. */
 typedef struct chain_place {
     uint64_t bytes;
     uint64_t mark;

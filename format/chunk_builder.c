@@ -221,7 +221,7 @@ static chunk_builder_options with_defaults(const chunk_builder_options *options)
     return o;
 }
 
-/* Only smaller bounds than those can be asked for: readers rely on them. */
+/* Options may only lower the bounds: readers rely on them. */
 static td_result check_options(const chunk_builder_options *o, td_err *err)
 {
     if (o->target_bytes > LIMIT_CHUNK_BYTES - LIMIT_FRAME_BYTES - CHUNK_SLACK_BYTES)
@@ -841,7 +841,7 @@ static td_result reserve_names(const chunk_builder *b, sealed_chunk *out, td_err
     return td_buf_reserve(&out->names, bytes, err);
 }
 
-/* All memory that sealing wants; nothing behind this fails but zstd. */
+/* Reserve all memory that sealing needs; after this only zstd can fail. */
 static td_result reserve_all(const chunk_builder *b, sealed_chunk *out, td_err *err)
 {
     size_t bytes = CHUNK_FIELDS_BYTES + codec_bound(CODEC_ZSTD, b->raw.size) + index_bytes_of(b) +
@@ -997,7 +997,7 @@ static const char *copy_name(sealed_chunk *out, const char *name)
     return copy;
 }
 
-/* The sealed chunk lives on while the builder goes on: it has strings of its own. */
+/* The sealed chunk outlives the builder's next chunk, so it has strings of its own. */
 static channel_info copy_info(sealed_chunk *out, const channel_info *info)
 {
     channel_info copy = *info;
@@ -1039,7 +1039,7 @@ static void fill_new_channels(const chunk_builder *b, sealed_chunk *out)
         qsort(out->new_channels, out->new_channel_count, sizeof *out->new_channels, new_by_id);
 }
 
-/* What catalog and chain record want to know. */
+/* The fields for the catalog and the chain record. */
 static void fill_rest(const chunk_builder *b, sealed_chunk *out)
 {
     out->first_ns = b->pending_first_ns;
@@ -1056,7 +1056,7 @@ static void fill_rest(const chunk_builder *b, sealed_chunk *out)
     out->conn_count = b->conns.count;
 }
 
-/* The builder goes on with an empty chunk of the same segment. */
+/* Begin an empty chunk of the same segment. */
 static void begin_next(chunk_builder *b, const sealed_chunk *sealed)
 {
     for (uint32_t i = 0; i < b->pending_channel_count; i++)

@@ -1,7 +1,7 @@
 /* From frames to sealed chunks, on the encoder thread; no file is touched here.
  *
  * A sealed chunk is position independent: a Chunk record, its Message Index records, and all that
- * the catalog and the chain record want to know about it. The disk thread hands it to
+ * the catalog and the chain record have of it. The disk thread hands it to
  * segment_writer. Segments are cut here too, because channel ids belong to a segment: a new one
  * begins with the first frame of another UTC hour, or when the one before is full (bytes, chunks,
  * summary).

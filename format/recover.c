@@ -118,7 +118,7 @@ static td_result judge_block(void *user, const scan_block *block, td_err *err)
     return TD_OK;
 }
 
-/* Blocks are damaged only where the walk goes on behind what is broken. */
+/* Blocks are damaged only where the walk continues after what is broken. */
 static td_result hold_damage(void *user, const scan_damage *damage, td_err *err)
 {
     recovery *v = user;

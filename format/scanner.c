@@ -233,7 +233,7 @@ static td_result find_head(mcap_source *source, uint64_t from, uint64_t *found, 
             *found = from + (uint64_t)(magic - piece.data) - MCAP_PREFIX_BYTES;
             return TD_OK;
         }
-        /* Go on behind what was found, or so far that a head across the border is not missed. */
+        /* Continue after what was found, or so far that a head across the border is not missed. */
         from += magic != NULL ? (uint64_t)(magic - piece.data) - MCAP_PREFIX_BYTES + 1
                               : size - CHAIN_HEAD_BYTES + 1;
     }
@@ -282,7 +282,7 @@ td_result scanner_find_block(scanner *s, uint64_t *from, uint64_t *to, td_err *e
     return rc;
 }
 
-/* A record is bad, its length is not: the walk goes on after it. */
+/* A record is bad, its length is not: the walk continues after it. */
 static td_result report_damage(scanner *s, const mcap_place *place, const td_err *why, td_err *err)
 {
     scan_damage damage = {.why = why, .offset = place->offset, .opcode = place->opcode};

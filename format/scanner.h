@@ -1,6 +1,5 @@
-/* One walk over a data section, for everybody who reads a file's records one after the other: the
- * reader that needs lists, recovery, verification. What each of them wants to know comes to its
- * visitor; order, message indexes, blocks, and the way past damage are decided here.
+/* One walk over a data section, for the reader's lists, recovery and verification. Each of them is
+ * a visitor; order, message indexes, blocks, and how damage is passed are decided here.
  *
  * A block is what one chain record covers. Since each record holds the value that the next one
  * starts from, a damaged block does not take those after it along; and since chain records carry a
@@ -23,7 +22,7 @@ extern "C" {
 /* A chunk, and the message indexes that stand directly after it. */
 typedef struct scan_chunk {
     mcap_place place;
-    /* What the summary would say of it. index_offsets: packed; compression lives for ever, and is
+    /* As in the summary. index_offsets: packed; compression lives for ever, and is
      * empty where has_codec is 0. */
     mcap_chunk_index index;
     uint64_t message_count;  /* that its indexes list */
@@ -34,7 +33,7 @@ typedef struct scan_chunk {
 /* A block, as its chain record describes it. */
 typedef struct scan_block {
     chain_record record; /* conns: as scanner_init was given */
-    uint64_t start, end; /* file offsets; end is behind the chain record */
+    uint64_t start, end; /* file offsets; end: after the chain record */
     uint64_t offset;     /* of the chain record */
     uint8_t is_sound;    /* 1: the bytes are what the value says */
 } scan_block;
@@ -43,7 +42,7 @@ typedef struct scan_block {
 typedef struct scan_damage {
     const td_err *why;
     uint64_t offset;
-    uint8_t opcode; /* of the record, whose length is good: the walk goes on after it */
+    uint8_t opcode; /* of the record, whose length is good: the walk continues after it */
     /* 1: the structure is broken; what is between from and to, where a block begins, is passed
      * over; to 0: there is none, and the walk ends here. */
     uint8_t is_broken;

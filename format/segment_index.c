@@ -368,7 +368,7 @@ static td_result read_all(segment_reader *reader, const char *path, segment_inde
 }
 
 /* 1 if the file is open, and its head is torn with nothing durable after it. */
-static int is_stillborn(td_io io, const char *full, td_result rc)
+static int has_nothing_durable(td_io io, const char *full, td_result rc)
 {
     int has_durable = 0;
     if ((rc != TD_E_TRUNCATED && rc != TD_E_CORRUPT) || !segment_has_open_name(full))
@@ -377,7 +377,7 @@ static int is_stillborn(td_io io, const char *full, td_result rc)
 }
 
 /* All that is known of an unreadable file. */
-static td_result fill_stillborn(const char *path, segment_index *out, td_err *err)
+static td_result fill_empty(const char *path, segment_index *out, td_err *err)
 {
     segment_name name;
     index_depth depth = out->depth;
@@ -408,9 +408,9 @@ td_result segment_index_read(td_io io, const char *full, const char *path, index
     segment_reader_close(reader);
     if (rc == TD_OK)
         return TD_OK;
-    if (is_stillborn(io, full, rc)) {
+    if (has_nothing_durable(io, full, rc)) {
         td_err_clear(err);
-        return fill_stillborn(path, out, err);
+        return fill_empty(path, out, err);
     }
     segment_index_fini(out);
     return td_err_add(err, rc, "segment %s", path);

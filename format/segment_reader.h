@@ -32,7 +32,7 @@
 extern "C" {
 #endif
 
-/* Readable bytes after a chunk's records, zero: what a JSON parser wants behind a frame. */
+/* Zero bytes, readable after a chunk's records: JSON parsers read beyond a frame. */
 enum { SEGMENT_PADDING_BYTES = 64 };
 
 /* Feed of channels that name none: files of other programs. */
@@ -135,7 +135,7 @@ TD_MUST_USE td_result segment_reader_read(const segment_reader *reader, uint32_t
 
 /* Next message of records that segment_reader_read gave; *at is 0 at first. Other records are
  * passed over. TD_OK; TD_EOF; TD_E_CORRUPT: structure broken (the rest cannot be read: *at is at
- * the end) or a message of an unknown channel (*at is behind it: go on if you like). */
+ * the end) or a message of an unknown channel (*at is after it: the caller may continue). */
 TD_MUST_USE td_result segment_reader_message(const segment_reader *reader, td_bytes records,
                                              size_t *at, segment_message *out, td_err *err);
 

@@ -917,7 +917,7 @@ static td_result walk(verify_state *v, td_err *err)
 
 /* A power cut may leave any sectors of what a new file was made of: of its head, too. That is
  * damage only if something after it was durable. */
-static int is_stillborn(const verify_state *v, td_io io, const char *path)
+static int has_nothing_durable(const verify_state *v, td_io io, const char *path)
 {
     int has_durable = 1;
     if (v->expects_end || v->limit > v->reader->data_start)
@@ -944,7 +944,7 @@ static td_result begin(verify_state *v, td_io io, const char *path, td_err *err)
         report(v, FINDING_TORN, v->limit, "%" PRIu64 " bytes behind the last whole block",
                v->result->torn_bytes);
     }
-    if (v->is_ours && info->session.session[0] == '\0' && !is_stillborn(v, io, path))
+    if (v->is_ours && info->session.session[0] == '\0' && !has_nothing_durable(v, io, path))
         report(v, FINDING_STRUCTURE, v->reader->data_start, "no session record");
     td_result rc = scanner_init(&v->walk, &v->reader->source, v->is_ours ? SCAN_BLOCKS : SCAN_PLAIN,
                                 &VISITOR, v, err);

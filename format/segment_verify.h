@@ -1,6 +1,6 @@
 /* Proving one file sound, by reading every byte of it.
  *
- * Checked in our profile: structure from magic to magic with nothing behind; every CRC, none of
+ * Checked in our profile: structure from magic to magic with nothing after it; every CRC, none of
  * them zero; the chain; running totals and connections of the chain records against the messages;
  * ordinals per slot and direction without holes that the totals do not explain; receive times; each
  * message index against its chunk; summary (schemas, channels, chunk, metadata and attachment
@@ -57,8 +57,8 @@ typedef struct segment_verify_result {
     uint64_t frame_count;      /* messages on channels that are not events */
     td_hash128 previous_chain; /* what the segment's session record says it follows */
     segment_totals totals;     /* counted from the data, not from the summary */
-    /* Of a feed's session, by the chain records; to be compared with the segment before, the one
-     * behind, and the ledger. */
+    /* Of a feed's session, by the chain records; to be compared with the segments before and
+     * after it, and the ledger. */
     uint8_t has_counters;    /* 1: the first and the last record could be read */
     uint64_t written_before; /* frames in the archive when the segment began */
     chain_totals counters;   /* at its end */
