@@ -352,17 +352,14 @@ td_result connection_table_get_slot(session_feed *feed, uint32_t line, uint32_t 
     return TD_OK;
 }
 
-int session_slot_has_ended(const session_slot *slot, uint32_t conn, uint64_t recv_ns)
-{
-    if (slot->conn > 0 && (slot->conn != conn || !slot->is_open))
-        return 1;
-    return slot->feed->end_ns != 0 && recv_ns > slot->feed->end_ns;
-}
-
+/* By its events, or because its session has no more frames. */
 static int conn_has_ended(void *user, const follow_conn *conn, uint64_t recv_ns)
 {
+    const session_slot *slot = conn->slot;
     (void)user;
-    return session_slot_has_ended(conn->slot, conn->conn, recv_ns);
+    if (slot->conn > 0 && (slot->conn != conn->conn || !slot->is_open))
+        return 1;
+    return slot->feed->end_ns != 0 && recv_ns > slot->feed->end_ns;
 }
 
 td_result connection_table_follow(const tape_channel *channel, const session_slot *slot,

@@ -72,10 +72,6 @@ TD_MUST_USE td_result connection_table_get_slot(session_feed *feed, uint32_t lin
 TD_MUST_USE td_result connection_table_apply(session_feed *feed, const event *said,
                                              uint64_t recv_ns, td_err *err);
 
-/* 1 if the slot's connection of this number has ended by recv_ns: by its events, or because the
- * session has no more frames. */
-int session_slot_has_ended(const session_slot *slot, uint32_t conn, uint64_t recv_ns);
-
 /* How a frame, received over the slot's current connection, relates to its channel's stream.
  * TD_E_NOMEM. */
 TD_MUST_USE td_result connection_table_follow(const tape_channel *channel, const session_slot *slot,

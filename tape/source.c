@@ -229,16 +229,13 @@ static void sort_order(tape_source *source)
 }
 
 /* Choose among the chunks that are new since the last call. */
-static td_result choose_chunks(tape_source *source, const source_options *options,
-                               tape_stats *stats, td_err *err)
+static td_result choose_chunks(tape_source *source, const source_options *options, td_err *err)
 {
     uint32_t count = segment_reader_chunk_count(source->reader);
     td_result rc = TD_OK;
     for (uint32_t i = source->chunks_seen; i < count && rc == TD_OK; i++) {
         if (wants_chunk(source, options, i))
             rc = add_to_order(source, i, err);
-        else
-            stats->chunks_skipped++;
     }
     if (rc != TD_OK)
         return rc;
@@ -308,7 +305,7 @@ td_result source_open(tape_source *source, td_io io, connection_table *connectio
     if (rc == TD_OK)
         rc = map_channels(source, connections, options, err);
     if (rc == TD_OK)
-        rc = choose_chunks(source, options, stats, err);
+        rc = choose_chunks(source, options, err);
     if (rc != TD_OK) {
         source_shut(source);
         return rc;
@@ -320,7 +317,7 @@ td_result source_open(tape_source *source, td_io io, connection_table *connectio
 }
 
 td_result source_refresh(tape_source *source, connection_table *connections,
-                         const source_options *options, tape_stats *stats, td_err *err)
+                         const source_options *options, td_err *err)
 {
     TD_ASSERT(source->loads == 0);
     TD_ASSERT(source->reader != NULL);
@@ -329,7 +326,7 @@ td_result source_refresh(tape_source *source, connection_table *connections,
     if (rc == TD_OK)
         rc = map_channels(source, connections, options, err);
     if (rc == TD_OK)
-        rc = choose_chunks(source, options, stats, err);
+        rc = choose_chunks(source, options, err);
     if (rc == TD_OK && segment_reader_info(source->reader)->state == SEGMENT_FINISHED)
         source->is_live = 0;
     return rc;

@@ -23,7 +23,7 @@ TD_MUST_USE td_result source_open(tape_source *source, td_io io, connection_tabl
 
 /* Add the chunks appended since. TD_OK, TD_E_IO, TD_E_NOMEM. */
 TD_MUST_USE td_result source_refresh(tape_source *source, connection_table *connections,
-                                     const source_options *options, tape_stats *stats, td_err *err);
+                                     const source_options *options, td_err *err);
 
 /* Release file, channels and chunks; keep the name, to recognize the segment later. */
 void source_shut(tape_source *source);

@@ -305,8 +305,7 @@ td_result source_queue_follow(source_queue *queue, td_err *err)
         tape_source *source = queue->sources[i];
         if (!source->is_live || source->reader == NULL)
             continue;
-        td_result rc =
-            source_refresh(source, queue->connections, &queue->options, queue->stats, err);
+        td_result rc = source_refresh(source, queue->connections, &queue->options, err);
         if (rc != TD_OK)
             return td_err_add(err, rc, "segment %s", source->name);
         if (source->order_next < source->order_count)

@@ -218,6 +218,9 @@ void tape_close(tape *t)
 {
     if (t == NULL)
         return;
+    td_log_emit(t->log, TD_LOG_DEBUG, "read %llu chunks (%llu bytes) of %llu segments",
+                (unsigned long long)t->stats.chunks_read, (unsigned long long)t->stats.bytes_read,
+                (unsigned long long)t->stats.segments);
     merge_close(t->merge);
     source_queue_close(t->queue);
     td_workers_close(t->workers);
@@ -322,7 +325,6 @@ static td_result take_unknown(tape *t, tape_frame *frame, int *is_wanted, td_err
         return rc;
     if (known == NULL) {
         *is_wanted = t->wants_unknown;
-        t->stats.frames_unknown += t->wants_unknown;
         return TD_OK;
     }
     const channel_info *info = &known->info;

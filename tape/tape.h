@@ -105,13 +105,11 @@ typedef struct tape_options {
 typedef struct tape_stats {
     uint64_t segments;            /* opened */
     uint64_t chunks_read;         /* damaged ones too */
-    uint64_t chunks_skipped;      /* of opened segments: they hold nothing that the tape reads */
     uint64_t bytes_read;          /* of chunk records */
     uint64_t damaged_chunks;      /* could not be read, all or in part: logged, passed over */
     uint64_t damaged_until_ns;    /* last time of a frame of those, 0: none; set before the tape
                                      gives the first frame after what could not be read */
     uint64_t contents_read;       /* frames whose content was read: each once */
-    uint64_t frames_unknown;      /* came out on an _unknown channel: no row fits them */
     uint64_t segments_unreadable; /* left out of the plan: the archive logs them */
     unsigned workers_busy_max;    /* threads that were reading ahead at one moment */
 } tape_stats;

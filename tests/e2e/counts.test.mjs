@@ -60,6 +60,8 @@ test("recover, verify, info and ls count the same frames; the recorder's size is
     assert.ok(replayed.frames > 8);
     assert.equal(replayed.contents_read, replayed.frames, threads);
   }
+  const { stderr } = await tapedeck(t, ["replay", "-a", killed, "-v"], { status: null });
+  assert.match(stderr, /read [1-9]\d* chunks \([1-9]\d* bytes\) of [1-9]\d* segments/);
   const size = filesBelow(stopped).filter((f) => f.startsWith("capture")).reduce((sum, f) => sum + fs.statSync(path.join(stopped, f)).size, 0);
   assert.equal(recorder.summary().file_bytes, size);
 });

@@ -335,9 +335,6 @@ static void test_unknown_is_classified_again(void **state)
     assert_int_equal(tape_next(t, &frame, NULL), TD_OK);
     assert_string_equal(frame.channel->info.topic, CHANNEL_TOPIC_UNKNOWN);
     assert_int_equal(tape_next(t, &frame, NULL), TD_EOF);
-    tape_stats stats;
-    tape_get_stats(t, &stats);
-    assert_int_equal(stats.frames_unknown, 1);
     tape_close(t);
     tape_fixture_fini(&f);
 }
