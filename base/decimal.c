@@ -98,9 +98,9 @@ static int scan_text(td_bytes text, decimal_scan *scan)
         return 0;
     p = scan_digits(p, end, point - p - 1, scan);
     if (p < end && *p == '.') {
-        const uint8_t *behind = p + 1;
-        p = scan_digits(behind, end, -1, scan);
-        scan->places = p - behind;
+        const uint8_t *fraction = p + 1;
+        p = scan_digits(fraction, end, -1, scan);
+        scan->places = p - fraction;
         if (scan->places == 0)
             return 0;
     }
@@ -209,12 +209,12 @@ td_result td_decimal_parse(td_bytes text, td_decimal *out, td_err *err)
     ptrdiff_t digits = p - whole;
     ptrdiff_t places = 0;
     if (p < end && *p == '.') {
-        const uint8_t *behind = ++p;
+        const uint8_t *fraction = ++p;
         while (p < end && (digit = (unsigned)*p - '0') < 10) {
             value = value * 10 + digit;
             p++;
         }
-        places = p - behind;
+        places = p - fraction;
         if (places == 0)
             return parse_slowly(text, out, err);
     }

@@ -140,7 +140,8 @@ td_result td_inflater_run(td_inflater *inflater, td_bytes stream, td_bytes *out,
     td_result rc = run(inflater, &z, &size, err);
     inflater->size = size;
     if (rc == TD_OK && z.avail_in != 0)
-        rc = td_err_set(err, TD_E_CORRUPT, "%u bytes behind a compressed message", z.avail_in);
+        rc = td_err_set(err, TD_E_CORRUPT, "%u bytes after the end of a compressed message",
+                        z.avail_in);
     inflateEnd(&z);
     if (rc != TD_OK)
         return rc;

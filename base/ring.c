@@ -40,7 +40,7 @@ typedef struct record_header {
     uint64_t size; /* bytes of the record, without header and padding */
 } record_header;
 
-_Static_assert(sizeof(record_header) == RECORD_ALIGN_BYTES, "records stay aligned behind it");
+_Static_assert(sizeof(record_header) == RECORD_ALIGN_BYTES, "records after it stay aligned");
 
 /* The padding is the point. NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding) */
 struct td_ring {

@@ -176,10 +176,10 @@ void serve_books_unsubscribed(serve_books *books, const topic_filters *filters)
         b->is_current = b->is_current && is_covered(b, filters);
 }
 
-serve_book *serve_books_next_stale(const serve_books *books, const serve_book *behind,
+serve_book *serve_books_next_stale(const serve_books *books, const serve_book *after,
                                    const topic_filters *filters)
 {
-    serve_book *b = behind == NULL ? books->first : behind->next;
+    serve_book *b = after == NULL ? books->first : after->next;
     while (b != NULL && (b->is_current || !b->has_snapshot || !is_covered(b, filters)))
         b = b->next;
     return b;

@@ -37,9 +37,9 @@ TD_MUST_USE td_result serve_books_take(serve_books *books, content_reader *reade
 /* The client gave topics up: books that its filters no longer cover are not current. */
 void serve_books_unsubscribed(serve_books *books, const topic_filters *filters);
 
-/* The next book after `behind` (NULL: the first) that the filters cover, that is not current,
+/* The next book after `after` (NULL: the first) that the filters cover, that is not current,
  * and that has a snapshot; NULL: none. */
-serve_book *serve_books_next_stale(const serve_books *books, const serve_book *behind,
+serve_book *serve_books_next_stale(const serve_books *books, const serve_book *after,
                                    const topic_filters *filters);
 
 /* Append a snapshot of the book's present state. The book counts as current from then on, even

@@ -246,7 +246,7 @@ static void fill(account *a, uint32_t index, const sim_symbol *s, const sim_trad
     held->lots += lots;
 }
 
-void account_see(account *a, uint32_t index, const sim_symbol *s)
+void account_record(account *a, uint32_t index, const sim_symbol *s)
 {
     account_order *order = &a->order;
     add_order(a, index, s, order, ACCOUNT_NEW);

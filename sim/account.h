@@ -4,7 +4,7 @@
  * later triggered or deactivated. It pays a fee for each fill. The results are a queue of events,
  * each with the state after it, for private streams and their truth.
  *
- * A venue calls account_act in place of a step of the flow, and account_see after the event if
+ * A venue calls account_act in place of a step of the flow, and account_record after the event if
  * the account made it. One thread. */
 #ifndef TD_SIM_ACCOUNT_H
 #define TD_SIM_ACCOUNT_H
@@ -82,7 +82,7 @@ void account_close(account *a);
 int account_act(account *a, uint32_t index, sim_symbol *s);
 
 /* Record the results of the event that account_act made. */
-void account_see(account *a, uint32_t index, const sim_symbol *s);
+void account_record(account *a, uint32_t index, const sim_symbol *s);
 
 /* The oldest event not taken yet, or NULL. Valid until account_act. */
 const account_event *account_next_event(account *a);

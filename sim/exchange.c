@@ -49,8 +49,8 @@ typedef struct sim_conn {
     uint8_t is_silent;  /* gets no more data (an injected fault) */
     uint8_t is_closing; /* nothing more is sent on it */
     uint8_t is_authed;
-    uint8_t sees_public; /* its path has public streams; likewise private ones */
-    uint8_t sees_private;
+    uint8_t has_public; /* its path has public streams; likewise private ones */
+    uint8_t has_private;
     uint8_t has_subscribed;
     uint32_t waiting;    /* streams in SUBSCRIPTION_WAITS */
     size_t queued_bytes; /* when its stall timer was set */
@@ -202,12 +202,12 @@ static void note_content(sim_family *f, const venue_frame *frame)
     const sim_value *values;
     if (t == NULL || (row->flags & STREAM_NO_MARK) != 0)
         return;
-    truth_subject told = subject_of(f, frame);
+    truth_subject about = subject_of(f, frame);
     if (book != NULL && frame->u % BOOK_MARK_EVERY == 0)
-        truth_put_book(t, &told, frame->seq, frame->u, venue_instrument(f->venue, frame->stream),
+        truth_put_book(t, &about, frame->seq, frame->u, venue_instrument(f->venue, frame->stream),
                        book);
     for (size_t i = 0; (values = venue_item(f->venue, i)) != NULL; i++)
-        truth_put_entry(t, &told, row->kind, i, values);
+        truth_put_entry(t, &about, row->kind, i, values);
 }
 
 /* Record a fault; frame: what was dropped or repeated, or NULL. */
@@ -300,7 +300,7 @@ static int is_held_up(const sim_family *f)
 /* ---- clients that hold others up ---- */
 
 /* If the family was held up, check whether it still is. */
-static void go_on(sim_family *f)
+static void resume(sim_family *f)
 {
     if (f->is_held && f->timer == NULL && !f->exchange->is_stopped)
         schedule(f, clock_mono_ns(f->exchange->options.clock));
@@ -315,11 +315,11 @@ static void on_stall(void *user)
             if (is_slow(conn) && wire_peer_queued_bytes(conn->wire) >= conn->queued_bytes)
                 conn_close_slow(conn);
     }
-    go_on(f);
+    resume(f);
 }
 
 /* Check slow clients again after STALL_NS; an only client may take its time. */
-static void watch_slow(sim_family *f)
+static void set_stall_timer(sim_family *f)
 {
     exchange *x = f->exchange;
     td_err err;
@@ -436,8 +436,8 @@ static void tick(void *user)
         return;
     f->is_held = is_held_up(f) != 0;
     if (f->is_held) {
-        watch_slow(f);
-        return; /* go_on() continues */
+        set_stall_timer(f);
+        return; /* resume() continues */
     }
     uint64_t now = clock_mono_ns(x->options.clock);
     uint64_t moment = f->start_mono_ns + since_start_ns(f, f->slot);
@@ -576,8 +576,8 @@ static void link_conn(sim_conn *conn, sim_family *f)
     const char *path = family_find_path(f->family, td_bytes_str(conn->path), &access);
     TD_ASSERT(path != NULL);
     conn->of = f;
-    conn->sees_public = (access & (1u << ACCESS_PUBLIC)) != 0;
-    conn->sees_private = (access & (1u << ACCESS_PRIVATE)) != 0;
+    conn->has_public = (access & (1u << ACCESS_PUBLIC)) != 0;
+    conn->has_private = (access & (1u << ACCESS_PRIVATE)) != 0;
     conn->previous = NULL;
     conn->next = f->first_conn;
     if (conn->next != NULL)
@@ -598,10 +598,10 @@ static void unlink_conn(sim_conn *conn)
 /* ---- streams of a topic ---- */
 
 /* 1 if the connection's path has the stream, authentication aside. */
-static int sees(const sim_conn *conn, uint32_t stream)
+static int has_access(const sim_conn *conn, uint32_t stream)
 {
-    return venue_stream_at(conn->of->venue, stream).is_private ? conn->sees_private
-                                                               : conn->sees_public;
+    return venue_stream_at(conn->of->venue, stream).is_private ? conn->has_private
+                                                               : conn->has_public;
 }
 
 /* Call use for each stream that a topic of a request names on this path. Returns their number. */
@@ -613,13 +613,13 @@ static size_t each_stream(sim_conn *conn, td_bytes topic, stream_use *use)
     size_t found = 0;
     uint32_t first = venue_find(f->venue, topic);
     uint32_t count = venue_stream_count(f->venue);
-    if (first < count && sees(conn, first)) {
+    if (first < count && has_access(conn, first)) {
         use(conn, first);
         return 1;
     }
     for (uint32_t i = 0; f->family->dialect->has_lists && i < count; i++) {
         td_bytes name = td_bytes_str(venue_stream_at(f->venue, i).exchange_topic);
-        if (!f->family->dialect->covers(topic, name) || !sees(conn, i))
+        if (!f->family->dialect->covers(topic, name) || !has_access(conn, i))
             continue;
         use(conn, i);
         found++;
@@ -680,7 +680,7 @@ static topic_standing on_look(void *user, td_bytes topic)
         found.is_symbol_unknown = is_symbol_unknown(conn, topic) != 0;
     const venue *v = conn->of->venue;
     uint32_t stream = venue_find(v, topic);
-    if (stream < venue_stream_count(v) && sees(conn, stream)) {
+    if (stream < venue_stream_count(v) && has_access(conn, stream)) {
         found.needs_auth = venue_stream_at(v, stream).is_private && !conn->is_authed;
         found.is_held = conn->streams[stream] != SUBSCRIPTION_NONE;
     }
@@ -776,7 +776,7 @@ static void on_changed(void *user, request_kind kind)
 {
     sim_conn *conn = user;
     if (kind == REQUEST_SUBSCRIBE)
-        go_on(conn->of); /* a family that waited for its only client now has another one */
+        resume(conn->of); /* a family that waited for its only client now has another one */
     if ((conn->of->row->flags & CATALOG_ACK_FIRST) == 0)
         send_snapshots(conn); /* data before the ack, as in the recordings */
 }
@@ -803,7 +803,7 @@ static void on_authenticated(void *user)
         return;
     }
     for (uint32_t i = 0; i < venue_stream_count(conn->of->venue); i++)
-        if (sees(conn, i))
+        if (has_access(conn, i))
             use_subscribe(conn, i);
     send_snapshots(conn);
 }
@@ -924,7 +924,7 @@ static void on_closed(void *user)
                 (unsigned long long)conn->number);
     td_free(conn->streams);
     td_free(conn);
-    go_on(f);
+    resume(f);
 }
 
 static void on_drained(void *user, wire_peer_conn *wire)
@@ -932,7 +932,7 @@ static void on_drained(void *user, wire_peer_conn *wire)
     sim_conn *conn = user;
     (void)wire; /* it is conn->wire */
     send_snapshots(conn);
-    go_on(conn->of);
+    resume(conn->of);
 }
 
 static void on_message(void *user, wire_peer_conn *wire, unsigned opcode, td_bytes bytes)

@@ -59,7 +59,7 @@ static const struct {
 /* ---- compiling ---- */
 
 /* The templates are constant: a wrong one is a bug, reported with its place. */
-static void must(int is_right, const char *at, const char *what)
+static void require(int is_right, const char *at, const char *what)
 {
     if (!is_right)
         fprintf(stderr, "template: %s: %.60s\n", what, at);
@@ -68,7 +68,7 @@ static void must(int is_right, const char *at, const char *what)
 
 static void take_mark(const char **at, char mark)
 {
-    must(**at == mark, *at, "a bracket is missing");
+    require(**at == mark, *at, "a bracket is missing");
     (*at)++;
 }
 
@@ -92,7 +92,7 @@ static uint8_t take_name(const char **at, const char *const *names, size_t count
     size_t i = 0;
     while (i < count && !is_word(names[i], *at, size))
         i++;
-    must(i < count, *at, "no such name");
+    require(i < count, *at, "no such name");
     *at += size;
     return (uint8_t)i;
 }
@@ -133,7 +133,7 @@ static void compile_value(template *t, const char **at)
 /* Compile the text up to a closing bracket, or all of it. */
 static void compile_part(template *t, const char **at, unsigned depth)
 {
-    must(depth < DEPTH_MAX, *at, "too many brackets");
+    require(depth < DEPTH_MAX, *at, "too many brackets");
     while (**at != '\0' && **at != ')') {
         uint8_t *code = &t->code[t->size];
         if (**at == '$') {
@@ -152,7 +152,7 @@ static void compile_part(template *t, const char **at, unsigned depth)
             code[2] = (uint8_t)((t->size - start) >> 8);
             code[3] = (uint8_t)(t->size - start);
         } else {
-            must(**at != '(', *at, "a bracket without a name");
+            require(**at != '(', *at, "a bracket without a name");
             t->code[t->size++] = (uint8_t)(**at == '\'' ? '"' : **at);
             (*at)++;
         }
@@ -166,7 +166,7 @@ td_result template_open(const char *text, template **out, td_err *err)
     if (t == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for a template");
     compile_part(t, &text, 0);
-    must(*text == '\0', text, "a bracket too many");
+    require(*text == '\0', text, "a bracket too many");
     *out = t;
     return TD_OK;
 }

@@ -105,7 +105,7 @@ void truth_put_frame(truth *t, const truth_subject *sent, uint64_t conn, uint64_
     end_line(t, &json);
 }
 
-void truth_put_book(truth *t, const truth_subject *told, int64_t seq, int64_t u,
+void truth_put_book(truth *t, const truth_subject *about, int64_t seq, int64_t u,
                     const instrument *traded, const book_window *shown)
 {
     json_writer json;
@@ -117,11 +117,11 @@ void truth_put_book(truth *t, const truth_subject *told, int64_t seq, int64_t u,
     keep_failure(t, rc, &err);
     if (rc != TD_OK)
         return;
-    begin_line(t, &json, "book", told->path);
-    put_topic(&json, told);
+    begin_line(t, &json, "book", about->path);
+    put_topic(&json, about);
     json_write_member_i64(&json, "seq", seq);
     json_write_member_i64(&json, "u", u);
-    put_hash(&json, told->frame);
+    put_hash(&json, about->frame);
     json_write_member_text(&json, "levels_sha1", sha1);
     end_line(t, &json);
 }
@@ -232,15 +232,15 @@ static void put_value(json_writer *json, const char *name, truth_form form, cons
     }
 }
 
-void truth_put_entry(truth *t, const truth_subject *told, stream_kind kind, size_t index,
+void truth_put_entry(truth *t, const truth_subject *about, stream_kind kind, size_t index,
                      const sim_value *values)
 {
     json_writer json;
     if (t == NULL || ENTRIES[kind].kind == NULL)
         return;
-    begin_line(t, &json, ENTRIES[kind].kind, told->path);
-    put_topic(&json, told);
-    put_hash(&json, told->frame);
+    begin_line(t, &json, ENTRIES[kind].kind, about->path);
+    put_topic(&json, about);
+    put_hash(&json, about->frame);
     json_write_member_u64(&json, "item", index);
     json_write_key(&json, "values");
     json_write_object_begin(&json);
@@ -250,16 +250,16 @@ void truth_put_entry(truth *t, const truth_subject *told, stream_kind kind, size
     end_line(t, &json);
 }
 
-void truth_put_fault(truth *t, const truth_subject *told, uint64_t n, const char *what)
+void truth_put_fault(truth *t, const truth_subject *about, uint64_t n, const char *what)
 {
     json_writer json;
     if (t == NULL)
         return;
-    begin_line(t, &json, "fault", told->path);
+    begin_line(t, &json, "fault", about->path);
     json_write_member_null(&json, "conn"); /* a fault concerns all connections */
     json_write_member_u64(&json, "n", n);
     json_write_member_text(&json, "what", what);
-    put_topic(&json, told);
+    put_topic(&json, about);
     end_line(t, &json);
 }
 

@@ -49,18 +49,18 @@ void truth_put_frame(truth *t, const truth_subject *sent, uint64_t conn, uint64_
 
 /* The book after a frame that is about to be sent, from the engine; u is the update number of
  * the stream. */
-void truth_put_book(truth *t, const truth_subject *told, int64_t seq, int64_t u,
+void truth_put_book(truth *t, const truth_subject *about, int64_t seq, int64_t u,
                     const instrument *traded, const book_window *shown);
 
 /* The index-th entry of a frame of that kind, which is about to be sent: the values that
  * messages have names for (docs/topics.md). Entries of one frame follow each other. Kinds
  * without such values add no line. */
-void truth_put_entry(truth *t, const truth_subject *told, stream_kind kind, size_t index,
+void truth_put_entry(truth *t, const truth_subject *about, stream_kind kind, size_t index,
                      const sim_value *values);
 
-/* A fault was injected after n data frames of the family; told: the dropped or repeated frame,
+/* A fault was injected after n data frames of the family; about: the dropped or repeated frame,
  * or no frame. */
-void truth_put_fault(truth *t, const truth_subject *told, uint64_t n, const char *what);
+void truth_put_fault(truth *t, const truth_subject *about, uint64_t n, const char *what);
 
 /* Hand all lines to the operating system. TD_E_IO, TD_E_NOSPACE, TD_E_NOMEM, TD_E_LIMIT. */
 TD_MUST_USE td_result truth_flush(truth *t, td_err *err);

@@ -606,7 +606,7 @@ static void step(venue *v, uint64_t ts_ns)
     symbol_end_event(s, &v->random, &v->next_number, is_liquidation);
     symbol_update_ticker(s, ts_ns);
     if (is_own)
-        account_see(v->account, index, s);
+        account_record(v->account, index, s);
     v->present = member;
     v->next_trade = 0;
     v->to_show = 0;

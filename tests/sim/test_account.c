@@ -117,7 +117,7 @@ static void run(product of, uint32_t symbols)
         assert_int_equal(market_seq(s->market), before + 1); /* exactly one event */
         symbol_end_event(s, &random, &number, 0);
         if (is_own)
-            account_see(a, index, s);
+            account_record(a, index, s);
         const account_event *event;
         while ((event = account_next_event(a)) != NULL)
             check_event(&l, event, s);
