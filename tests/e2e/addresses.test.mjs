@@ -38,7 +38,7 @@ describe("the ready file's ca_file with a certificate of one's own", { concurren
   });
 });
 
-test("a private feed of contract v3 is listed under its private address", async (t) => {
+test("topics lists a private feed of contract v3 under its private address", async (t) => {
   const dir = temporary(t);
   const frame = JSON.stringify({ id: "a", topic: "user.order.contractAccount", creationTime: MS, data: [{ symbol: "BTCUSDT", orderId: "1" }] });
   const archive = await importFrames(t, dir, { family: "contract-v3", host: "/contract/private/v3", frames: [frame] });
@@ -47,7 +47,7 @@ test("a private feed of contract v3 is listed under its private address", async 
   assert.doesNotMatch(program.stderr, /public/);
 });
 
-test("a reset in the TLS handshake is called that, and no scheme is blamed", async (t) => {
+test("the error of a reset in the TLS handshake names the reset and does not blame the scheme", async (t) => {
   const server = net.createServer((socket) => {
     socket.on("error", () => {});
     socket.once("data", () => socket.resetAndDestroy());

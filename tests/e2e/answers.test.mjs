@@ -90,7 +90,7 @@ async function answers(t, url, requests) {
   return got;
 }
 
-describe("sim and serve answer alike", { concurrency: 2 }, () => {
+describe("sim and serve give the same answers", { concurrency: 2 }, () => {
   for (const [family, one] of Object.entries(FAMILIES))
     test(family, async (t) => {
       const dir = temporary(t);
@@ -128,7 +128,7 @@ for (const name of ["sim", "serve"])
     assert.ok(!kinds.has("other"));
   });
 
-test("what sim grants, the recorder knows and understands", async (t) => {
+test("the recorder understands every subscription that sim grants", async (t) => {
   const dir = temporary(t);
   const { url } = await listening(t, ["sim", "--plain", "--families", "v5-linear", "--symbols", "1", "--frames", "50"], dir);
   const archive = path.join(dir, "tape");

@@ -41,7 +41,7 @@ test("every verb that needs only an archive takes it as an argument, an option, 
   }
 });
 
-test("a verb with arguments of its own does not take one of them for the archive", async (t) => {
+test("a verb with arguments of its own does not use one of them as the archive", async (t) => {
   const end = await tapedeck(t, ["import", "--format", "jsonl", "tape", "capture.jsonl"], { status: 2 });
   assert.match(end.stderr, /no archive is given/);
 });

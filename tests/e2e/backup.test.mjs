@@ -76,7 +76,7 @@ for (const how of Object.keys(COMMANDS)) test(`${how} while recording and again 
   assert.equal((await json(t, ["recover", "-a", backup, "--json"])).copies_put_away, 0);
 });
 
-test("an open file that is not the beginning of the finished one: both are named, and neither is touched", async (t) => {
+test("recover names an open file that is not the beginning of the finished one, and changes neither", async (t) => {
   const exchange = await numberedExchange(t, { rate: 200 });
   const dir = temporary(t);
   const archive = path.join(dir, "tape");
@@ -140,7 +140,7 @@ for (const how of Object.keys(COMMANDS)) test(`${how} of the journal first, then
   }
 });
 
-test("the segments first, then the journal: recover names what is not in the copy, a second copy brings it", async (t) => {
+test("after a copy of the segments and then the journal, recover names what the copy lacks; a second copy has it", async (t) => {
   const exchange = await numberedExchange(t, { rate: 200 });
   const dir = temporary(t);
   const [archive, backup] = [path.join(dir, "tape"), path.join(dir, "backup")];
@@ -172,7 +172,7 @@ function isStopped(pid) {
 
 // A snapshot of a file system has all files as they are at one moment. Where every thread of the recorder is stopped, a
 // copy of them is just that. (What a snapshot of the disk alone has, is in the tests of power cuts.)
-test("all files of one moment, as a snapshot of the file system has them: all that was announced durable is there", async (t) => {
+test("a snapshot of the file system contains everything that was announced as durable", async (t) => {
   const exchange = await numberedExchange(t, { rate: 200 });
   const dir = temporary(t);
   const archive = path.join(dir, "tape");

@@ -41,7 +41,7 @@ async function restServer(t, exchange, answer) {
 }
 
 describe("HTTP beside frames", { concurrency: 3 }, () => {
-  test("replies are kept raw, in order with the frames, on channels of their own; replay does not count them", async (t) => {
+  test("HTTP replies are recorded raw, in order with the frames, on channels of their own; replay does not count them", async (t) => {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");
     let socket;
@@ -182,7 +182,7 @@ describe("HTTP beside frames", { concurrency: 3 }, () => {
 
 describe("binary frames", { concurrency: 3 }, () => {
   for (const [name, compress] of [["gzip", zlib.gzipSync], ["zlib", zlib.deflateSync], ["raw deflate", zlib.deflateRawSync], ["what is none of these", (b) => Buffer.from(b).reverse()]])
-    test(`${name}: recorded as it came, as a binary message, and no sign of silence`, async (t) => {
+    test(`${name}: recorded unchanged as a binary message, and not reported as silence`, async (t) => {
       const dir = temporary(t);
       const archive = path.join(dir, "tape");
       const { frames, speaks, path: where } = FAMILIES["spot-v1"];

@@ -42,7 +42,7 @@ function keepBooks(client) {
 const sha1 = (book) => createHash("sha1").update(["Buy", "Sell"].flatMap((side) =>
   [...book[side]].sort(([a], [b]) => a - b).map(([price, size]) => `${side} ${price} ${size}`)).join("\n")).digest("hex");
 
-test("a served tape: a book that is subscribed late is whole, and all are equal to replay's at the end", async (t) => {
+test("serve sends a whole book to a late subscriber, and all books end equal to replay's", async (t) => {
   const dir = temporary(t), archive = path.join(dir, "tape");
   const sim = await listening(t, ["sim", "--families", "v5-linear", "--symbols", "2", "--rate", "300", "--seed", "11"], dir);
   const topics = SYMBOLS.flatMap((symbol) => [`orderbook.50.${symbol}`, `publicTrade.${symbol}`]);
@@ -71,7 +71,7 @@ test("a served tape: a book that is subscribed late is whole, and all are equal 
   assert.match(served.program.stderr, /1 book without a snapshot in what a client gets: made from the book/);
 });
 
-test("the simulated exchange: a private client authenticates, and is refused with a wrong secret", async (t) => {
+test("the simulated exchange authenticates a private client, and refuses a wrong secret", async (t) => {
   const dir = temporary(t);
   const sim = await listening(t, ["sim", "--families", "v5-private", "--symbols", "1", "--rate", "100", "--secret", "the right secret", "--plain"], dir);
   const client = connect(t, `${sim.url}/v5/private`, { key: "aKeyOfTheTests", secret: "the right secret" });

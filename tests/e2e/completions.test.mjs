@@ -127,7 +127,7 @@ for (const [shell, offered] of Object.entries(SHELLS)) {
   });
 }
 
-test("a shell that is missing or unknown is refused, and a script whose programs are missing", async (t) => {
+test("--completions refuses a missing or unknown shell; a script reports missing programs", async (t) => {
   for (const args of [["--completions"], ["--completions", "tcsh"], ["--completions=tcsh"]]) {
     const { code, stdout, stderr } = await tapedeck(t, args, { status: 2 });
     assert.equal(code, 2);

@@ -126,7 +126,7 @@ function cellsOf(row, { report, served, found }, frames, schema) {
   };
 }
 
-test("each topic is decoded, kept as a book, judged, described, simulated and served, or there is a reason", async (t) => {
+test("each topic is decoded, kept as a book, checked, described, simulated and served, or a reason is listed", async (t) => {
   const rows = await jsonLines(t, ["topics", "--json"]);
   const results = await sessions(t);
 

@@ -61,7 +61,7 @@ async function checkReaders(t, archive, { rows, damaged, starts, lost }) {
   assert.ok(JSON.parse(stdout.split("\n")[0]).channels > 1, stdout);
 }
 
-test("one flipped byte in a chunk of a crashed segment hides no other chunk, before recover and after", async (t) => {
+test("a flipped byte in one chunk of a crashed segment hides no other chunk, before and after recover", async (t) => {
   const dir = temporary(t);
   const tape = path.join(dir, "tape");
   const sim = await simulator(t, dir, ["--families", "inverse", "--symbols", "3", "--rate", "500", "--seed", "11"]);

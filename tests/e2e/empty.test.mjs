@@ -26,7 +26,7 @@ async function archiveOf(t) {
 
 const NOTHING = /no frame in the archive matches the selection: it has no such feed, topic or symbol\n/;
 
-test("a name that the archive does not have ends every verb with 4, and names what is like it", async (t) => {
+test("every verb exits with 4 for a name that the archive lacks, and suggests similar names", async (t) => {
   const archive = await archiveOf(t);
   const verbs = {
     replay: ["replay", "-a", archive], json: ["replay", "-a", archive, "--json"], messages: ["replay", "-a", archive, "--messages"],
@@ -60,7 +60,7 @@ test("a name that the archive does not have ends every verb with 4, and names wh
   }
 });
 
-test("names that are there are no error, also where they have nothing to show", async (t) => {
+test("a name that the archive has is no error, even if it has no frames to show", async (t) => {
   const archive = await archiveOf(t);
   for (const verb of [["gaps"], ["recover"], ["prune", "--before", "2020-01-01"]]) await tapedeck(t, [...verb, "-a", archive, "--feed", "linear"]);
   for (const verb of [["ls"], ["cat"], ["gaps"]]) await tapedeck(t, [...verb, "-a", archive]);
@@ -74,7 +74,7 @@ test("names that are there are no error, also where they have nothing to show", 
   for (const verb of [["ls"], ["cat"], ["gaps"]]) await tapedeck(t, [...verb, "-a", empty], { status: null });
 });
 
-test("a time in which nothing was recorded says when something was", async (t) => {
+test("a time range without frames is reported with the recorded range", async (t) => {
   const archive = await archiveOf(t);
   for (const verb of ["cat", "ls", "replay"]) {
     const end = await tapedeck(t, [verb, "-a", archive, "--feed", "linear", "--from", "2022-01-01"], { status: 4 });
@@ -84,7 +84,7 @@ test("a time in which nothing was recorded says when something was", async (t) =
   await tapedeck(t, ["gaps", "-a", archive, "--from", "2022-01-01"]);
 });
 
-test("a recording that never connected ends with 4", async (t) => {
+test("reading a recording that never connected ends with 4", async (t) => {
   const archive = path.join(temporary(t), "tape");
   // Bound and not listening: connections are refused, and nobody else gets the port.
   const holder = net.createServer();

@@ -86,7 +86,7 @@ test("a made-up exchange is recorded, replayed, served and exported", async (t) 
   const archive = path.join(dir, "tape");
   const peer = await harbor(t, dir);
 
-  await t.test("recorded: asked in its own way, refusals taken apart, heartbeats answered", async () => {
+  await t.test("record: sends its requests, parses refusals, answers heartbeats", async () => {
     await record(t, archive, peer, "--symbol", "BTC-USD", "--symbol", "NOPE-USD");
     assert.deepEqual(await dataOf(t, archive), peer.sent);
     const asked = (await lines(t, archive, "out")).map((row) => JSON.parse(row.data));
@@ -105,7 +105,7 @@ test("a made-up exchange is recorded, replayed, served and exported", async (t) 
     assert.deepEqual(refused.sort(), ["book.NOPE-USD", "trades.NOPE-USD"]);
   });
 
-  await t.test("replayed: decoded, books kept, and the lost frame found by its number", async () => {
+  await t.test("replay: decodes, keeps books, and finds the lost frame by its number", async () => {
     const { stdout } = await run(t, TAPEDECK, ["replay", "-a", archive, "--json"], { status: 1 });
     const report = JSON.parse(stdout);
     assert.equal(report.decoded, BOOK.length + TRADES.length);
@@ -115,7 +115,7 @@ test("a made-up exchange is recorded, replayed, served and exported", async (t) 
     assert.deepEqual(messages.filter((m) => m.type === "trade").map((m) => [m.seq, m.trades[0].trade_id, m.trades[0].price]), [[1, "a", "10.5"], [2, "b", "10.25"], [4, "d", "11"]]);
   });
 
-  await t.test("served: what a client of its asks for comes out byte for byte", async () => {
+  await t.test("serve: a client receives what it subscribes to, byte for byte", async () => {
     const copy = path.join(dir, "copy");
     const args = ["serve", "-a", archive, "--feed", "harbor", "--speed", "max"];
     const once = await listening(t, [...args, "--once"], dir, { program: TAPEDECK });
@@ -127,7 +127,7 @@ test("a made-up exchange is recorded, replayed, served and exported", async (t) 
     assert.deepEqual(answers, [{ method: "ALIVE" }, { reply: "7", code: 404, why: "no such channel" }, { reply: "8", code: 404, why: "no such channel" }]);
   });
 
-  await t.test("exported: as the exchange that its row names", async () => {
+  await t.test("export: writes the name of the exchange's row", async () => {
     const out = path.join(dir, "csv");
     await run(t, TAPEDECK, ["export", "-q", "-a", archive, "--format", "tardis-csv", "--out", out], { status: null });
     const files = fs.readdirSync(out).filter((f) => f.endsWith(".csv.gz")).sort();

@@ -138,7 +138,7 @@ function movedToMidnight(t, lines, nth) {
   return file;
 }
 
-test("over midnight each day has its file, and a living book stands at its head", { skip: withoutCapture(INVERSE) }, async (t) => {
+test("an export over midnight has a file for each day, which begins with the book as it is then", { skip: withoutCapture(INVERSE) }, async (t) => {
   const file = movedToMidnight(t, captureLines(INVERSE), 600);
   const archive = await imported(t, file, "inverse");
   const out = path.join(temporary(t), "out");
@@ -165,7 +165,7 @@ test("over midnight each day has its file, and a living book stands at its head"
   for (const name of data(lines)) assertLines(fs.readFileSync(path.join(lines, name), "utf8"), files[name], name);
 });
 
-test("a day without rows has no file, and stands in the manifest", { skip: withoutCapture(INVERSE) }, async (t) => {
+test("a day without rows has no file; the manifest lists it", { skip: withoutCapture(INVERSE) }, async (t) => {
   const archive = await imported(t, capture(INVERSE), "inverse");
   const out = path.join(temporary(t), "out");
   await tapedeck(t, exporting(archive, "tardis-csv", out, "--from", "2021-04-16", "--to", "2021-04-18", "--symbol", "EOSUSD"));
@@ -181,7 +181,7 @@ test("a day without rows has no file, and stands in the manifest", { skip: witho
   assert.equal(data(out).length, 2);
 });
 
-test("a long range lists what there is, and each empty stretch as one; every day stands in one entry", { skip: withoutCapture(INVERSE) }, async (t) => {
+test("the manifest of a long range lists each file, and each run of empty days as one entry", { skip: withoutCapture(INVERSE) }, async (t) => {
   const archive = await imported(t, capture(INVERSE), "inverse");
   for (const format of ["tardis-csv", "jsonl"]) {
     const out = path.join(temporary(t), "out");
@@ -238,7 +238,7 @@ test("a book that broke has no rows until its next snapshot", { skip: withoutCap
   assert.equal(BigInt(entry.breaks[0].to_ns) / 1000n, BigInt(rows.at(-1).split(",")[3]));
 });
 
-test("a frame that cannot be decoded ends a book, and is counted", { skip: withoutCapture(INVERSE) }, async (t) => {
+test("a frame that cannot be decoded invalidates the book and is counted", { skip: withoutCapture(INVERSE) }, async (t) => {
   const lines = captureLines(INVERSE);
   const own = lines.map((l, i) => [l, i]).filter(([l]) => /^\d/.test(l) && isBook("EOSUSD")(l));
   lines[own[200][1]] = own[200][0].replace('"price":"', '"price":"x');
@@ -259,7 +259,7 @@ test("a frame that cannot be decoded ends a book, and is counted", { skip: witho
   assert.ok(untrusted.every((o) => o.symbol === "EOSUSD"));
 });
 
-test("a reconnect is a gap: rows stop, and begin again with the snapshot", { skip: withoutCapture(INVERSE) }, async (t) => {
+test("a reconnect is a gap: rows stop, and resume with the snapshot", { skip: withoutCapture(INVERSE) }, async (t) => {
   // The capture twice, half a minute apart: the second connection's snapshots begin everything anew.
   const lines = captureLines(INVERSE).filter((l) => l !== "");
   const later = lines.map((l) => l.replace(/(^|<- |<-> )(\d+)(\.\d+)/, (_, a, whole, rest) => `${a}${Number(whole) + 60}${rest}`));
@@ -322,7 +322,7 @@ test("trades of an option topic go to the symbols that they name", async (t) => 
   assert.deepEqual(rowsOf(out, name("BTC-29DEC23-30000-P")), [`${at(2)} 00000000-0000-5000-8000-000000000002 buy 10.5 0.01`]);
 });
 
-test("spot depth is a snapshot each time: what vanished is deleted", async (t) => {
+test("each spot depth frame is a snapshot: levels that are missing in it are deleted", async (t) => {
   const frame = (n, b, a) => ({ topic: "depth", params: { symbol: "BITBTC", binary: "false", symbolName: "BITBTC" }, data: { s: "BITBTC", t: START_MS + n, v: `${n}_1_1`, b, a } });
   const archive = await recorded(t, "spot-v2", [
     frame(1, [["0.00002949", "25862.50"]], [["0.00002951", "555.8"], ["0.00002952", "1"]]),
@@ -342,7 +342,7 @@ test("spot depth is a snapshot each time: what vanished is deleted", async (t) =
   ]);
 });
 
-test("a v5 book: loss is seen by u, and a restart of the exchange begins anew", async (t) => {
+test("a v5 book: u shows a loss, and a restart of the exchange starts a new book", async (t) => {
   const frame = (type, u, b, a) => ({ topic: "orderbook.50.BTCUSDT", type, ts: START_MS + u, data: { s: "BTCUSDT", b, a, u, seq: 1000 + 7 * u }, cts: START_MS + u - 3 });
   const archive = await recorded(t, "v5-linear", [
     frame("snapshot", 10, [["100.00", "1"]], [["101.00", "2"]]),
@@ -379,7 +379,7 @@ test("families without a market are left out, and counted", async (t) => {
 
 // ---- damage -------------------------------------------------------------------------------------------------
 
-test("damaged frames: books stop, what is sound is exported, and the status says so", { skip: withoutCapture(CAPTURES[2][0]) }, async (t) => {
+test("damaged frames stop their books; the rest is exported, and the exit status reports it", { skip: withoutCapture(CAPTURES[2][0]) }, async (t) => {
   const [name, family] = CAPTURES[2];
   const archive = await imported(t, capture(name), family);
   const segment = path.join(archive, manifestSegments(await exportedManifest(t, archive))[0]);
@@ -476,7 +476,7 @@ test("books come from the usual topic, from another by --depth, never from both"
 
 // ---- refusals -----------------------------------------------------------------------------------------------
 
-test("an export is not overwritten, but with --force", { skip: withoutCapture(INVERSE) }, async (t) => {
+test("export overwrites files only with --force", { skip: withoutCapture(INVERSE) }, async (t) => {
   const archive = await imported(t, capture(INVERSE), "inverse");
   const out = path.join(temporary(t), "out");
   await tapedeck(t, exporting(archive, "tardis-csv", out));
@@ -491,7 +491,7 @@ test("an export is not overwritten, but with --force", { skip: withoutCapture(IN
   assert.deepEqual(fs.readFileSync(path.join(out, MANIFEST)), before);
 });
 
-test("what a killed export left is named, and cleared by --force", { skip: withoutCapture(INVERSE) }, async (t) => {
+test("export names what a killed export left; --force removes it", { skip: withoutCapture(INVERSE) }, async (t) => {
   const archive = await imported(t, capture(INVERSE), "inverse");
   const out = path.join(temporary(t), "out");
   fs.mkdirSync(out);
@@ -504,7 +504,7 @@ test("what a killed export left is named, and cleared by --force", { skip: witho
   assertManifest(out, manifestOf(out));
 });
 
-test("a command line that cannot be meant is refused with what is allowed", { skip: withoutCapture(INVERSE) }, async (t) => {
+test("export refuses invalid command lines and names the allowed values", { skip: withoutCapture(INVERSE) }, async (t) => {
   const archive = await imported(t, capture(INVERSE), "inverse");
   const out = path.join(temporary(t), "out");
   const refuse = async (args, pattern, status = 2) => {
@@ -536,7 +536,7 @@ test("--to is a time, as in every verb: the selection ends there", { skip: witho
 });
 
 // A program that may write no file beyond 40 KiB.
-test("a file that cannot grow ends the export, and nothing is left", { skip: withoutCapture(INVERSE) }, async (t) => {
+test("an export that cannot write fails and leaves nothing", { skip: withoutCapture(INVERSE) }, async (t) => {
   const archive = await imported(t, capture(INVERSE), "inverse");
   const out = path.join(temporary(t), "out");
   const limited = ["bash", "-c", "trap '' XFSZ; ulimit -f 40; exec \"$@\"", "-"];
@@ -547,7 +547,7 @@ test("a file that cannot grow ends the export, and nothing is left", { skip: wit
 
 // ---- symbols that no cell can hold ----------------------------------------------------------------------------
 
-test("symbols that break lines or are formulas are left out, and nothing else is", async (t) => {
+test("only symbols with line breaks or formulas are left out", async (t) => {
   const dir = temporary(t);
   const start = 1795154400; // 2026-11-20
   const frame = (symbol, id, seq) => JSON.stringify({

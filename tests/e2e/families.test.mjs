@@ -30,7 +30,7 @@ async function twice(t, name, more = []) {
 
 describe("every dialect", { concurrency: 2 }, () => {
   for (const [name, family] of Object.entries(FAMILIES)) {
-    test(`${name}: asks, is answered, records, and does so again on a new connection`, async (t) => {
+    test(`${name}: subscribes, reads the answer, records, and does so again on a new connection`, async (t) => {
       const { archive, server, recorder, frames, control } = await twice(t, name);
       assert.equal(server.conns.length, 2, recorder.stderr);
       for (const conn of server.conns) {
@@ -142,9 +142,9 @@ describe("every dialect", { concurrency: 2 }, () => {
   });
 });
 
-describe("credentials that are refused", { concurrency: 2 }, () => {
+describe("refused credentials", { concurrency: 2 }, () => {
   for (const [name, words] of [["v5-private", /Params Error/], ["usdc-private", /3303006/], ["spot-private", /"auth":"fail"/], ["copytrade", /error:USVC1111/]])
-    test(`${name}: an event and an error with the exchange's words, and nothing is subscribed`, async (t) => {
+    test(`${name}: an event and an error carry the exchange's words, and nothing is subscribed`, async (t) => {
       const dir = temporary(t);
       const archive = path.join(dir, "tape");
       const server = await exchange(t, dir, name);

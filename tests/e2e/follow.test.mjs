@@ -77,7 +77,7 @@ const bookFile = (files) => Object.entries(files).find(([name]) => name.includes
 const tradeIds = (files) => Object.entries(files).find(([name]) => name.includes("trades"))[1].trimEnd().split("\n").slice(1).map((row) => row.split(",")[4]);
 const ids = (from, to) => Array.from({ length: to - from + 1 }, (_, i) => `00000000-0000-4000-8000-${String(from + i).padStart(12, "0")}`);
 
-test("two connections of one topic: everything is there once, as if there had been one", async (t) => {
+test("two connections of one topic give each frame once, as one connection would", async (t) => {
   const dir = temporary(t);
   const frames = exchange(30);
   const one = await archiveOf(t, dir, "one", frames, [{ conn: "a", late: 5 }]);
@@ -100,7 +100,7 @@ test("two connections of one topic: everything is there once, as if there had be
   assert.equal((await jsonLines(t, ["cat", "-a", two])).length, 2 * frames.length);
 });
 
-test("the connection that is followed falls silent: the other one takes its place, with its whole book", async (t) => {
+test("when the followed connection falls silent, replay follows the other one with its whole book", async (t) => {
   const dir = temporary(t);
   const frames = exchange(40);
   const archive = await archiveOf(t, dir, "tape", frames, [{ conn: "a", late: 5, to: 20_100 }, { conn: "b", late: 300 }]);
@@ -115,7 +115,7 @@ test("the connection that is followed falls silent: the other one takes its plac
   assert.deepEqual([report.books[0].u, report.books[0].broken, report.continuity.violations], [45, false, 0]);
 });
 
-test("a session that overlaps another one adds copies, and goes on where that one ends", async (t) => {
+test("a session that overlaps another one adds copies, and continues where the other one ends", async (t) => {
   const dir = temporary(t);
   const frames = exchange(40);
   const archive = await archiveOf(t, dir, "tape", frames, [{ conn: "a", late: 5, to: 20_100 }]);
@@ -129,7 +129,7 @@ test("a session that overlaps another one adds copies, and goes on where that on
   assert.deepEqual([report.continuity.violations, report.copies], [0, 40]);
 });
 
-test("recorded over two connections and served again: each frame once, and what the exchange says", async (t) => {
+test("a recording over two connections is served with each frame once, as the exchange does", async (t) => {
   const dir = temporary(t);
   const archive = path.join(dir, "tape");
   const truth = path.join(dir, "truth.jsonl");

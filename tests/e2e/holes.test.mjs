@@ -239,7 +239,7 @@ describe("topics", { concurrency: 2 }, () => {
       });
 });
 
-test("a connection that sends pongs and no data: its gap is from the last data to the next", async (t) => {
+test("the gap of a connection that sends only pongs reaches from its last data to the next", async (t) => {
   const archive = path.join(temporary(t), "tape");
   const exchange = await numberedExchange(t);
   // The recorder pings every 20 s.

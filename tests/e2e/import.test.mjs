@@ -78,7 +78,7 @@ test("cat --raw gives back the captured bytes, in order", { skip: withoutCapture
   assert.equal(got.length, inbound.length + 4);
 });
 
-test("an imported archive is sound, and says so", { skip: withoutCapture(INVERSE) }, async (t) => {
+test("verify finds an imported archive sound", { skip: withoutCapture(INVERSE) }, async (t) => {
   const archive = await imported(t, INVERSE);
   await tapedeck(t, ["verify", "-a", archive]);
   assert.deepEqual(await jsonLines(t, ["gaps", "-a", archive, "--json"]), []);
@@ -86,7 +86,7 @@ test("an imported archive is sound, and says so", { skip: withoutCapture(INVERSE
   assert.ok(JSON.stringify(info).includes("orderBookL2_25"));
 });
 
-test("the catalog can be deleted and comes back the same", { skip: withoutCapture(LINEAR) }, async (t) => {
+test("a deleted catalog is rebuilt with the same content", { skip: withoutCapture(LINEAR) }, async (t) => {
   const archive = await imported(t, LINEAR);
   const before = (await tapedeck(t, ["dump-catalog", "-a", archive])).stdout;
   assert.ok(before.length > 100);
@@ -107,7 +107,7 @@ test("digests do not depend on speed or threads", { skip: withoutCapture(INVERSE
   assert.deepEqual(digests[2], digests[0]);
 });
 
-test("cut out frames are found: rule, topic and frame", { skip: withoutCapture(LINEAR) }, async (t) => {
+test("replay finds frames that were cut out, with rule, topic and frame", { skip: withoutCapture(LINEAR) }, async (t) => {
   // LTCUSDT's book loses 40 deltas in a row: some delete, update or insert behind them must miss its level.
   const dir = temporary(t);
   let seen = 0;
@@ -130,7 +130,7 @@ test("cut out frames are found: rule, topic and frame", { skip: withoutCapture(L
   assert.match(people.stdout + people.stderr, /orderBookL2_25/);
 });
 
-test("a malformed line is named, and the rest is imported", { skip: withoutCapture(INVERSE) }, async (t) => {
+test("import names a malformed line and imports the rest", { skip: withoutCapture(INVERSE) }, async (t) => {
   const dir = temporary(t);
   const lines = captureLines(INVERSE).slice(0, 50);
   lines.splice(20, 0, "this is no capture line");
@@ -142,7 +142,7 @@ test("a malformed line is named, and the rest is imported", { skip: withoutCaptu
   assert.equal(report.frames, 45);
 });
 
-test("a connection without a URL is not given another one's family", async (t) => {
+test("a connection without a URL does not get the family of another one", async (t) => {
   const dir = temporary(t);
   const file = path.join(dir, "two.jsonl");
   const trade = (topic) => ({ topic, type: "snapshot", ts: 1786276800000, data: [{ T: 1786276800000, s: "BTCUSDT", S: "Buy", v: "1", p: "60000", L: "PlusTick", i: "00000000-0000-4000-8000-000000000001", BT: false }] });
@@ -162,7 +162,7 @@ test("a connection without a URL is not given another one's family", async (t) =
   await tapedeck(t, importing, { status: 2 });
 });
 
-test("half an import does not look like a whole one", async (t) => {
+test("an interrupted import is reported as incomplete", async (t) => {
   const dir = temporary(t);
   const archive = path.join(dir, "tape");
   const frame = (n) => `{"topic":"trade.BTCUSD","data":[{"trade_time_ms":${1618666000000 + n},"timestamp":"2021-04-17T13:26:40.000Z","symbol":"BTCUSD","side":"Buy","size":1,"price":60000.5,"tick_direction":"ZeroPlusTick","trade_id":"00000000-0000-4000-8000-${String(n).padStart(12, "0")}","cross_seq":${5938950001 + n}}]}`;
@@ -204,7 +204,7 @@ const TRADES = (count) => ["wss://test/realtime <-> 1618677785.0", ...Array.from
   }],
 })}`), ""].join("\n");
 
-test("a content that a feed got before is refused, whatever its name and compression; --again imports it", async (t) => {
+test("import refuses content that the feed already has, whatever its name and compression; --again imports it", async (t) => {
   const dir = temporary(t), archive = path.join(dir, "tape");
   const at = (name) => path.join(dir, name);
   fs.writeFileSync(at("capture"), TRADES(5));
@@ -245,7 +245,7 @@ test("an import that was killed does not count", async (t) => {
   await tapedeck(t, [...args, path.join(dir, "capture")], { status: 2 });
 });
 
-test("a zstd capture is read by its content", { skip: spawnSync("zstd", ["--version"]).error ? "needs zstd" : false }, async (t) => {
+test("import recognizes a zstd capture by its content", { skip: spawnSync("zstd", ["--version"]).error ? "needs zstd" : false }, async (t) => {
   const dir = temporary(t);
   const packed = Buffer.concat([TRADES(400).slice(0, 5000), TRADES(400).slice(5000)].map((text) => execFileSync("zstd", ["-c", "-q"], { input: text })));
   fs.writeFileSync(path.join(dir, "capture.jsonl"), packed);

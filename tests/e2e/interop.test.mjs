@@ -50,7 +50,7 @@ test("an unmodified client gets the capture's data frames, byte for byte", { ski
   assert.equal((await program.ended).code, 0);
 });
 
-test("a client that does not know the certificate refuses it; another path is not found", { skip: withoutCapture(INVERSE) }, async (t) => {
+test("a client that does not trust the certificate refuses it; an unknown path gives 404", { skip: withoutCapture(INVERSE) }, async (t) => {
   const { url, trust } = await serving(t);
   const [error] = await once(new WebSocket(`${url}/realtime`), "error");
   assert.match(error.message, /self-signed|self signed/);
@@ -88,7 +88,7 @@ async function exchange(t, play) {
   return `ws://127.0.0.1:${server.address().port}/realtime`;
 }
 
-test("frames of another server are recorded as they came: fragments, pings, large ones", async (t) => {
+test("frames of another server are recorded unchanged: fragmented ones, large ones, and between pings", async (t) => {
   const archive = path.join(temporary(t), "tape");
   const frame = (n, padding = "") =>
     `{"topic":"trade.BTCUSD","data":[{"trade_time_ms":${1618677786000 + n},"timestamp":"2021-04-17T16:43:06.000Z",` +

@@ -51,7 +51,7 @@ async function stretches(t, archive) {
   return found.filter((_, i) => i % 2 === 0).map((begins, i) => ({ begins, ends: found[2 * i + 1] }));
 }
 
-test("a disk that hangs for a while: durable lines, a warning, one stretch with its worst lag, the totals", { skip }, async (t) => {
+test("a disk that hangs for a while delays durable lines and is reported: a warning, one event pair with the worst lag, totals", { skip }, async (t) => {
   const dir = temporary(t);
   const archive = path.join(dir, "tape");
   const disk = slowDisk(dir);
@@ -92,7 +92,7 @@ test("a disk that hangs for a while: durable lines, a warning, one stretch with 
   await tapedeck(t, ["verify", "-a", archive]);
 });
 
-test("a recorder that is stopped while its disk is slow ends the stretch, and says how late it was", { skip }, async (t) => {
+test("a recorder that is stopped while its disk is slow writes the closing event with the lag", { skip }, async (t) => {
   const dir = temporary(t);
   const archive = path.join(dir, "tape");
   const disk = slowDisk(dir);

@@ -6,7 +6,7 @@ import { temporary } from "./lib.mjs";
 import { randomNumbers } from "./live.mjs";
 import { kindsHere, ledger } from "./torture_ledger.mjs";
 
-test("whatever goes wrong, each missing frame lies within a row of the ledger", async (t) => {
+test("every missing frame lies within a row of the ledger, whatever fault caused it", async (t) => {
   const seed = Date.now() % 1e9;
   const kinds = kindsHere();
   const row = await ledger(t, temporary(t), { rounds: kinds.length, random: randomNumbers(seed), kinds }).catch((error) => {

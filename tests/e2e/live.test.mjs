@@ -54,7 +54,7 @@ async function serveAndRecord(t, speed) {
 // Speed 1 takes as long as the capture, half a minute: beside the others.
 describe("live", { concurrency: 3 }, () => {
   for (const speed of ["1", "10", "max"])
-    test(`served at speed ${speed}, recorded, replayed: nothing changed`, { skip: withoutCapture(INVERSE) }, (t) => serveAndRecord(t, speed));
+    test(`served at speed ${speed}, recorded and replayed unchanged`, { skip: withoutCapture(INVERSE) }, (t) => serveAndRecord(t, speed));
 
   test("the tests' own hash gives the specification's values", () => {
     // xxhash_spec.md has no examples; these are of the reference program (xxhsum -H1 of the empty text and of "abc").
@@ -159,7 +159,7 @@ describe("faults of the exchange", { concurrency: 2 }, () => {
   }
 
   for (const [fault, cause] of [["disconnect@900", "closed_by_peer"], ["cut@900", ""]])
-    test(`${fault}: connected again, subscribed again, one closed gap`, async (t) => {
+    test(`${fault}: the recorder reconnects, subscribes again, and writes one closed gap`, async (t) => {
       const { archive, gaps, recorder, sim, report } = await withFault(t, [fault]);
       assert.equal(gaps.length, 1, JSON.stringify(gaps));
       assert.equal(gaps[0].reason, "disconnect");

@@ -25,7 +25,7 @@ async function archive(t, frames) {
   return { tape, end };
 }
 
-test("tables are as wide as the terminal, and whole in a pipe", async (t) => {
+test("tables are cut to the terminal's width, and complete in a pipe", async (t) => {
   const { tape } = await archive(t, 1234);
   const whole = (await tapedeck(t, ["info", tape])).stdout;
   assert.match(whole, /a-feed-whose-name-is-rather-long-for-a-table +inverse/);
@@ -53,7 +53,7 @@ test("heads, verdicts and errors have colours on a terminal, unless NO_COLOR or 
   assert.match(onTerminal(200, ["info", tape], { NO_COLOR: "" }), /\x1b\[1m/);
 });
 
-test("one is not many", async (t) => {
+test("a count of 1 is printed in the singular", async (t) => {
   const { tape, end } = await archive(t, 1);
   assert.match(end.stdout, /: 3 lines, 0 malformed.*\n.*: 1 frame in, 0 out, .*, 2 connections$/m);
   assert.match((await tapedeck(t, ["info", tape])).stdout, /: 1 frame, .* in 1 segment, 1 session, \d gaps?\n/);

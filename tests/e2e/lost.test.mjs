@@ -41,7 +41,7 @@ async function recordDropped(t, family, topics, drops) {
 
 const contains = (gap, { before, after }) => gap.from_ns <= after && (gap.to_ns === null || gap.to_ns >= before);
 
-describe("a frame that never came", { concurrency: 2 }, () => {
+describe("a frame that was never received", { concurrency: 2 }, () => {
   // Where candles prove trades (docs/completeness.md has the families): by volume, and by turnover.
   for (const family of ["v5-linear", "v5-inverse"])
     test(`${family}: trades, by the candles`, async (t) => {

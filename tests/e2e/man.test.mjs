@@ -46,7 +46,7 @@ function examples(name) {
   });
 }
 
-test("each verb has a page with its sections, and each page is of a verb", async (t) => {
+test("each verb has a page with all sections, and each page belongs to a verb", async (t) => {
   const expected = ["tapedeck.1", ...[...(await verbs(t)).keys()].map((v) => `tapedeck-${v}.1`)].sort();
   assert.deepEqual(pageNames().sort(), expected);
   for (const name of expected) {
@@ -59,7 +59,7 @@ test("each verb has a page with its sections, and each page is of a verb", async
   }
 });
 
-test("pages have the verbs, the options and the words of --help", async (t) => {
+test("pages list the verbs, options and words of --help", async (t) => {
   const front = section("tapedeck.1", "DESCRIPTION").map(plain);
   const listed = front.flatMap((l, i) => (l === ".TP" ? [[front[i + 1], front[i + 2]]] : []));
   const rows = [...(await verbs(t))];

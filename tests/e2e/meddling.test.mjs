@@ -130,7 +130,7 @@ describe("files that change under a recorder", { concurrency: 2 }, () => {
     { name: "the journal is cut to 10 bytes", meddle: (archive) => fs.truncateSync(path.join(archive, "journal.mcap.open"), 10), words: /journal.*shorter/ },
   ];
   for (const { name, meddle, words, verify, gone, gap, recover } of CASES)
-    test(`${name}: nothing more is announced, status 4`, async (t) => {
+    test(`${name}: nothing more is announced, and the exit status is 4`, async (t) => {
       const dir = temporary(t);
       const archive = path.join(dir, "tape");
       const { args } = await exchange(t, dir);
@@ -150,7 +150,7 @@ describe("files that change under a recorder", { concurrency: 2 }, () => {
     });
 });
 
-test("rm of the catalog: recording goes on, and the next look finds it rebuilt", async (t) => {
+test("recording continues after rm of the catalog, and the next reader finds it rebuilt", async (t) => {
   const dir = temporary(t);
   const archive = path.join(dir, "tape");
   const { sim, args } = await exchange(t, dir);
@@ -182,7 +182,7 @@ test("the row of a lost segment ends with the next session", async (t) => {
 describe("kill -9, and then rm of the open segment", { concurrency: 2 }, () => {
   /** What was announced is gone with the file: a row from its first frame on, and further looks add none. */
   for (const first of ["recover", "record"])
-    test(`${first} says that it is lost`, async (t) => {
+    test(`${first} reports the lost segment`, async (t) => {
       const dir = temporary(t);
       const archive = path.join(dir, "tape");
       const { args } = await exchange(t, dir);
@@ -315,7 +315,7 @@ describe("links in the place of files", { concurrency: 2 }, () => {
   });
 });
 
-test("looking writes nothing, beside a recorder and without one", async (t) => {
+test("readers write nothing, with a recorder running and without", async (t) => {
   const dir = temporary(t);
   const archive = path.join(dir, "tape");
   const { args } = await exchange(t, dir);

@@ -33,7 +33,7 @@ test("a plain price counts; a scaled one alone is marked, for symbols differ in 
   }
 });
 
-test("other scaled pairs: the plain one counts unless it repeats the integer", async (t) => {
+test("of other scaled pairs the plain value counts unless it repeats the integer", async (t) => {
   const frame = (fields) =>
     XLM.replace('"last_price_e4":"28765","last_price":"0.28765"', fields);
   const [plain, repeated, alone] = await decoded(t, "linear", [
@@ -47,7 +47,7 @@ test("other scaled pairs: the plain one counts unless it repeats the integer", a
   }
 });
 
-test("fields that documents and frames have are read", async (t) => {
+test("decoders read the fields that documents and frames have", async (t) => {
   const [fund] = await decoded(t, "copytrade", [
     { topic: "insurance.BTC", data: [{ currency: "BTC", timestamp: "2020-01-11T20:00:00Z", wallet_balance: 98786916569 }] },
   ]);
@@ -79,7 +79,7 @@ test("fields that documents and frames have are read", async (t) => {
   assert.equal(trade.exchange_ns, 1655804220916000000);
 });
 
-test("a time beside a ticker that cannot be read, or lies beyond 63 bits, is left out and counted", async (t) => {
+test("an unreadable time of a ticker, or one beyond 63 bits, is left out and counted", async (t) => {
   const frame = (time) => ({ topic: "tickers.BTCUSDT", type: "delta", cs: 24966636011, ts: 1680673820100,
     data: { symbol: "BTCUSDT", lastPrice: "28000.5", nextFundingTime: time } });
   const [bad, late, last] = await decoded(t, "v5-linear", [frame("soon"), frame("2300-01-01T00:00:00Z"), frame("2262-04-11T23:47:16Z")]);
@@ -93,7 +93,7 @@ test("a time beside a ticker that cannot be read, or lies beyond 63 bits, is lef
   assert.equal(refused.error.reason, "bad_time");
 });
 
-test("answers are what they are, also where letters are written as escapes", async (t) => {
+test("answers are recognized, also with letters written as escapes", async (t) => {
   const escaped = (text) => "\\u" + text.charCodeAt(0).toString(16).padStart(4, "0") + text.slice(1);
   const answers = (word) => [
     `{"success":true,"ret_msg":"${word("pong")}","conn_id":"1","op":"ping"}`,

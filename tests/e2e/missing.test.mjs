@@ -78,7 +78,7 @@ async function recordOn(t, dir, archive) {
   return session.session;
 }
 
-describe("what is gone", { concurrency: 2 }, () => {
+describe("missing segments", { concurrency: 2 }, () => {
   test("after prune every verb goes on with what is left, and so does a recorder", async (t) => {
     const { dir, archive } = await archiveOf(t);
     const [first, second] = segments(archive);
@@ -113,7 +113,7 @@ describe("what is gone", { concurrency: 2 }, () => {
   });
 
   for (const at of [0, 1, 3])
-    test(`with segment ${at + 1} of 4 deleted every verb says so and gives the rest`, async (t) => {
+    test(`every verb reports that segment ${at + 1} of 4 is missing and reads the rest`, async (t) => {
       const { dir, archive } = await archiveOf(t);
       const gone = segments(archive)[at];
       fs.rmSync(path.join(archive, gone));

@@ -6,7 +6,7 @@ import { eventsOf, temporary } from "./lib.mjs";
 import { acknowledge, hostile, trade } from "./hostile.mjs";
 import { feedArgs, Recorder } from "./live.mjs";
 
-test("a server's pings are heartbeat events, and nothing else is", async (t) => {
+test("only a server's pings are recorded as heartbeat events", async (t) => {
   const dir = temporary(t);
   const archive = path.join(dir, "tape");
   const PINGS = 20;

@@ -58,7 +58,7 @@ async function checkAll(t, archive, days) {
   assert.equal((await tapedeck(t, ["dump-catalog", "-a", archive])).stdout, before);
 }
 
-test("prune by age: dry run first, then it is gone, and every verb goes on", async (t) => {
+test("prune by age: --dry-run removes nothing, prune does, and every verb still works", async (t) => {
   const archive = await archiveOf(t);
   const all = segments(archive);
   assert.equal(all.length, 4);
@@ -112,7 +112,7 @@ async function archiveOfDays(t, days) {
 
 const daysAgo = (n) => new Date(Date.now() - n * 86400_000).toISOString().slice(0, 10);
 
-test("what only a clock that jumped makes old is not removed", async (t) => {
+test("prune keeps segments that only a clock jump makes old", async (t) => {
   // Ten years on from the last right frame the clock jumped, and the recorder went on with it.
   const archive = await archiveOfDays(t, ["2012-04-17", "2012-05-03", "2012-05-20", "2022-05-20"]);
   const all = segments(archive);
@@ -129,7 +129,7 @@ test("what only a clock that jumped makes old is not removed", async (t) => {
   await checkAll(t, archive, 1);
 });
 
-test("a frame in the future does not make others old, and ages count from the newest of any feed", async (t) => {
+test("a frame in the future does not make others old; ages count from the newest frame of any feed", async (t) => {
   const days = [45, 38, 20, 5, 1].map(daysAgo);
   const archive = await archiveOfDays(t, [...days, "2099-06-01"]);
   await tapedeck(t, ["prune", "-a", archive, "--older-than", "30d"]);
@@ -159,7 +159,7 @@ test("prune by size keeps the newest, and by feed only that feed's", async (t) =
   assert.deepEqual(segments(archive), []);
 });
 
-test("a feed goes on behind what was pruned, and the chain is proved from the journal", async (t) => {
+test("a feed continues after what was pruned, and the journal proves the chain", async (t) => {
   const archive = await archiveOf(t);
   await tapedeck(t, ["prune", "-a", archive, "--feed", "one", "--all"]);
   const file = path.join(temporary(t), "more.txt");
@@ -168,7 +168,7 @@ test("a feed goes on behind what was pruned, and the chain is proved from the jo
   await checkAll(t, archive, 1);
 });
 
-test("a segment that somebody deleted is missed by every reader, with the catalog and without", async (t) => {
+test("every reader reports a segment that was deleted by hand, with the catalog and without", async (t) => {
   const archive = await archiveOf(t);
   await tapedeck(t, ["prune", "-a", archive, "--before", "2021-04-18"]);
   const gone = segments(archive)[1];
@@ -202,7 +202,7 @@ test("prune needs a bound, and an archive folder", async (t) => {
   assert.equal(segments(archive).length, 4);
 });
 
-test("maintainers say what a single file is not", async (t) => {
+test("verbs that change an archive refuse a single file", async (t) => {
   const archive = await archiveOf(t);
   const file = path.join(archive, segments(archive)[0]);
   for (const args of [["recover"], ["reindex"], ["prune", "--older-than", "1d"]]) {

@@ -40,7 +40,7 @@ test("times as tables print them: a space for the T, UTC without a zone", async 
   assert.deepEqual(await selected("--from", "2021-04-18 00:00:20+08:00", "--to", "+1s"), [20]);
 });
 
-test("a range that is empty or reversed is refused, with what there is", async (t) => {
+test("an empty or reversed range is refused with the recorded range", async (t) => {
   const { archive } = await minute(t);
   for (const range of [["--from", "2021-04-17T16:00:30Z", "--to", "2021-04-17T16:00:20Z"], ["--from", "2021-04-17", "--to", "+0s"], ["--from", "5", "--to", "5"]]) {
     for (const verb of [["replay"], ["cat"], ["gaps"], ["ls"], ["export", "--format", "jsonl", "--out", `${archive}.out`], ["serve"]]) {

@@ -55,7 +55,7 @@ async function bash(script, dir) {
   return { stdout, stderr };
 }
 
-test("the tour runs, and shows what it says", async (t) => {
+test("the commands of the README's tour run and print what it shows", async (t) => {
   const steps = consoleSteps();
   assert.ok(steps.length > 8, "README.md has no tour");
   const script = steps.map((s, i) => `echo "@@ ${i}"\n${s.command}\n`).join("") + "wait\n";

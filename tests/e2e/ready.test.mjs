@@ -47,7 +47,7 @@ for (const [verb, args] of Object.entries(PROGRAMS))
     assert.ok(!fs.existsSync(file));
   });
 
-test("record --until-close ends where no connection comes about", async (t) => {
+test("record --until-close ends if it cannot connect", async (t) => {
   const dir = temporary(t);
   const end = await new Program(t, "tapedeck", ["record", "-a", path.join(dir, "tape"), "wss://127.0.0.1:1/realtime", "--family", "inverse", "--topic", "trade.*", "--until-close", "--connect-timeout", "1s"]).ended;
   assert.equal(end.code, 4, end.stderr);

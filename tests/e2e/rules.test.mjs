@@ -58,7 +58,7 @@ test("orderbook.1: a lost change is a violation, and the snapshot that shows it 
   assert.deepEqual([fell.continuity.by_rule, fell.books[0].broken], [{ seq_step: 2 }, true]);
 });
 
-test("orderbook.full: a service that began anew (u 1) is no fault, a lost frame is", async (t) => {
+test("orderbook.full: a restart of the service (u 1) is no fault, a lost frame is", async (t) => {
   const full = (u, at) => ({ topic: "orderbook.full.BTCUSDT", type: "delta", ts: NOON + at * 1000, data: { s: "BTCUSDT", b: [["60000", String(u)]], a: [], u, seq: 100 + u }, cts: NOON + at * 1000 });
   const restarted = await replayed(t, "v5-linear", [full(56, 0), full(57, 1), full(1, 2), full(2, 3)], 0);
   assert.deepEqual([restarted.continuity.violations, restarted.continuity.warnings], [0, {}]);

@@ -135,7 +135,7 @@ describe("served and recorded", { concurrency: 2 }, () => {
   });
 
   for (const one of CASES)
-    test(`${one.family}: asks and gets in its own dialect`, async (t) => {
+    test(`${one.family}: serve speaks its dialect`, async (t) => {
       const dir = temporary(t);
       const source = await importFrames(t, dir, one);
       const copy = await recordServed(t, dir, source, one);

@@ -146,7 +146,7 @@ const serveHeld = async (t, shape, ...options) => {
 
 describe("a book that is subscribed late", { concurrency: 2 }, () => {
   for (const shape of SHAPES)
-    test(`${shape.title ?? shape.family}: comes with a snapshot of that moment, again after it was given up`, async (t) => {
+    test(`${shape.title ?? shape.family}: a late subscriber gets a snapshot of that moment, and another one after it unsubscribed`, async (t) => {
       const [first, second] = shape.symbols;
       const { program, url } = await serveHeld(t, shape);
       const client = new Client(t, `${url}${shape.host}`, shape);
@@ -196,7 +196,7 @@ describe("a book that is subscribed late", { concurrency: 2 }, () => {
   });
 });
 
-test("books beyond the 4,096 that are followed are named, and their frames counted", async (t) => {
+test("serve names the books beyond the 4,096 that it follows, and counts their frames", async (t) => {
   const dir = temporary(t);
   const symbols = Array.from({ length: 4098 }, (_, i) => `S${i}USDT`);
   const frames = [1, 2].flatMap((u) => symbols.map((symbol) => v3(u === 1 ? "snapshot" : "delta", symbol, u, START)));

@@ -38,7 +38,7 @@ async function countLines(file) {
   return counts;
 }
 
-test("all families at once, with reconnects: what was recorded is what was sent, and says what was meant", async (t) => {
+test("a recording of all families with reconnects contains what was sent, and decodes to what was meant", async (t) => {
   const dir = temporary(t);
   const archive = path.join(dir, "tape");
   const server = await simulator(t, dir, [

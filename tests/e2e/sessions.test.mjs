@@ -90,7 +90,7 @@ test("of sessions that overlap, only the holes of the union are rows", async (t)
   assert.deepEqual(times(await gaps(t, archive)), [[parts[3].to_ns, (NOON + 100_000) * 1e6]]);
 });
 
-test("a session that is silent for a whole hour does not answer for it", async (t) => {
+test("a session that is silent for an hour does not cover that hour", async (t) => {
   const dir = temporary(t);
   const joined = path.join(dir, "joined.jsonl");
   const parts = [capture(dir, "a", NOON, 10), capture(dir, "b", NOON + 90 * 60_000, 10), capture(dir, "c", NOON + 422 * DAY_MS, 10)];
@@ -107,7 +107,7 @@ test("a session that is silent for a whole hour does not answer for it", async (
   assert.deepEqual(times(await gaps(t, archive)), [[parts[1].to_ns, inside.from_ns], [inside.to_ns, parts[2].from_ns]]);
 });
 
-test("what was pruned on purpose is no gap", async (t) => {
+test("pruned ranges are no gaps", async (t) => {
   const dir = temporary(t);
   const archive = path.join(dir, "tape");
   const days = [0, 1, 2, 3].map((i) => capture(dir, `d${i}`, NOON + i * DAY_MS, 10));

@@ -47,7 +47,7 @@ async function endsSoon(program, begin) {
 
 describe("a client that does not read", { concurrency: 1 }, () => {
   for (const rate of ["20000", "0"])
-    test(`at rate ${rate}: another client of its family goes on, and the slow one is closed`, async (t) => {
+    test(`at rate ${rate}: the slow client is closed, and another client of its family continues`, async (t) => {
       const { program, url } = await simulated(t, "--rate", rate, "-v");
       const [slow, other] = [await subscribed(t, url), await subscribed(t, url)];
       slow.pause();

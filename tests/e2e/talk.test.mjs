@@ -20,7 +20,7 @@ async function recorded(t, dir, name, more) {
   return { archive, record: recorder.stderr, sim: stderr };
 }
 
-test("-v says more in every verb that has it", async (t) => {
+test("-v logs more in every verb that has it", async (t) => {
   const dir = temporary(t);
   const plain = await recorded(t, fs.mkdtempSync(path.join(dir, "a")), "tape", []);
   const more = await recorded(t, fs.mkdtempSync(path.join(dir, "b")), "tape", ["-v"]);

@@ -112,7 +112,7 @@ test("no edit of the catalog changes what a verb answers", { skip }, async (t) =
   await tapedeck(t, ["verify", "-a", archive]);
 });
 
-test("prune removes what is old by the files, whatever the catalog says", { skip }, async (t) => {
+test("prune removes what is old by the files, whatever the catalog contains", { skip }, async (t) => {
   const exchange = await numberedExchange(t, { rate: 100 });
   const archive = path.join(temporary(t), "tape");
   await archiveWithGaps(t, exchange, archive);
@@ -122,7 +122,7 @@ test("prune removes what is old by the files, whatever the catalog says", { skip
   assert.deepEqual(filesBelow(archive).filter((name) => name.endsWith(".mcap")), before);
 });
 
-test("gaps that are deleted from the catalog while it is written are listed all the same", { skip }, async (t) => {
+test("gaps that are deleted from the catalog while it is written are still listed", { skip }, async (t) => {
   const exchange = await numberedExchange(t, { rate: 100 });
   const archive = path.join(temporary(t), "tape");
   await archiveWithGaps(t, exchange, archive, { meanwhile: (of) => sql(of, "DELETE FROM gaps") });

@@ -24,7 +24,7 @@ async function recorded(t) {
   return { archive, truth };
 }
 
-test("what was recorded is what was sent, and the books agree", async (t) => {
+test("the recording equals what was sent, and the books agree", async (t) => {
   const { archive, truth } = await recorded(t);
   const report = await json(t, ["replay", "-a", archive, "--truth", truth, "--json"]);
   assert.equal(report.truth.equal, true, JSON.stringify(report.truth));
@@ -34,7 +34,7 @@ test("what was recorded is what was sent, and the books agree", async (t) => {
   assert.equal(report.truth.marks_equal, report.truth.marks);
 });
 
-test("a frame that is not recorded is missed", async (t) => {
+test("the comparison with the truth reports a frame that is missing", async (t) => {
   const { archive, truth } = await recorded(t);
   // The exchange's account gets one frame more, in the middle of the connection.
   const lines = fs.readFileSync(truth, "utf8").split("\n");
@@ -69,7 +69,7 @@ test("two feeds with the same subscriptions are told apart", async (t) => {
   assert.equal(new Set(report.topics.map((row) => row.feed)).size, 3);
 });
 
-test("a book that forgets levels is found out", { skip: fs.existsSync(BROKEN) ? false : "needs the broken replayer" }, async (t) => {
+test("the comparison with the truth reports a book that loses levels", { skip: fs.existsSync(BROKEN) ? false : "needs the broken replayer" }, async (t) => {
   const { archive, truth } = await recorded(t);
   const end = await run(t, path.resolve(BROKEN), ["replay", "-a", archive, "--truth", truth, "--json"], { status: 1 });
   const report = JSON.parse(end.stdout);

@@ -46,7 +46,7 @@ const SERVERS = {
 
 for (const [name, open] of Object.entries(SERVERS))
   describe(`upgrades of ${name}`, { concurrency: 1 }, () => {
-    test("a path that is not served: HTTP/1.1, and a body that names it", async (t) => {
+    test("an unknown path: HTTP/1.1, and a body that names it", async (t) => {
       const { url } = await open(t);
       const got = await ask(t, url, "/no/such/path", ...UPGRADE);
       assert.equal(got.status, "HTTP/1.1 404 Not Found");
@@ -56,7 +56,7 @@ for (const [name, open] of Object.entries(SERVERS))
       assert.match(got.body, /\/v5\/public\/linear/); // what there is
     });
 
-    test("a request that is no upgrade", async (t) => {
+    test("a request without an upgrade", async (t) => {
       const { url } = await open(t);
       const got = await ask(t, url, "/v5/public/linear");
       assert.match(got.status, /^HTTP\/1\.1 4\d\d /);

@@ -91,7 +91,7 @@ test("the report for people says what was compared, and what is counted without 
   assert.match((await tapedeck(t, ["replay", "-a", await imported(t, capture(BEST))])).stdout, /\nCounted, and no fault: snapshot_repeat 16\n/);
 });
 
-test("one lost, repeated or swapped delta of a book is found by its u", { skip: withoutCapture(DEEP) }, async (t) => {
+test("u shows a lost, repeated or swapped delta of a book", { skip: withoutCapture(DEEP) }, async (t) => {
   const lines = captureLines(DEEP);
   const deltas = lines.flatMap((line, i) => (line.includes('orderbook.200.SOLUSDT\\",\\"type\\":\\"delta') ? [i] : []));
   assert.equal(deltas.length, 142);
@@ -113,7 +113,7 @@ test("one lost, repeated or swapped delta of a book is found by its u", { skip: 
   }
 });
 
-test("decode --family v5 names the family, or all that a frame may be of", { skip: fs.existsSync(EXAMPLES) ? false : `no frames in '${EXAMPLES}' (TAPEDECK_CAPTURES)` }, async (t) => {
+test("decode --family v5 names the family of a frame, or all that are possible", { skip: fs.existsSync(EXAMPLES) ? false : `no frames in '${EXAMPLES}' (TAPEDECK_CAPTURES)` }, async (t) => {
   // The documents' examples say in their names of which category they are.
   const frames = fs.readdirSync(EXAMPLES).filter((name) => name.endsWith(".json") && !name.endsWith(".out.json"))
     .map((name) => ({ name, category: /\.(linear|inverse|spot|option|spread)\b/.exec(name)?.[1], text: fs.readFileSync(path.join(EXAMPLES, name), "utf8") }))

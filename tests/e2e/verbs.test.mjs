@@ -18,7 +18,7 @@ async function archiveOf(t, ...names) {
 
 const segmentOf = (archive, feed) => path.join(archive, filesBelow(archive).find((f) => path.basename(f).startsWith(feed) && f.endsWith(".mcap")));
 
-test("usage errors end with 2 and say what is wrong", async (t) => {
+test("usage errors exit with 2 and name the mistake", async (t) => {
   const rows = [
     [["nonsense"], "unknown verb 'nonsense'"],
     [[], "a verb is missing"],
@@ -65,7 +65,7 @@ test("every verb has help with an example that names it", async (t) => {
   }
 });
 
-test("an archive that is not there, or is none, ends readers with 4", async (t) => {
+test("readers exit with 4 for a missing archive, or a folder that is none", async (t) => {
   const dir = temporary(t);
   for (const [verb, needs] of await archiveVerbs(t)) {
     const end = await tapedeck(t, [verb, "-a", path.join(dir, "nowhere"), ...needs], { status: 4 });
@@ -94,7 +94,7 @@ test("selections pick frames by feed, topic, symbol and time", needs, async (t) 
   await tapedeck(t, ["cat", "-a", archive, "--from", "2021-04-18", "--to", "2021-04-17"], { status: 2 });
 });
 
-test("cat prints the same with one thread and two, and its lines say where a frame is from", needs, async (t) => {
+test("cat prints the same with one thread and two; its lines name the origin of each frame", needs, async (t) => {
   const archive = await archiveOf(t, INVERSE, LINEAR);
   const one = await tapedeck(t, ["cat", "-a", archive, "-j", "1"]);
   const two = await tapedeck(t, ["cat", "-a", archive, "-j", "2"]);
@@ -120,7 +120,7 @@ test("a single segment is an archive for readers", needs, async (t) => {
   assert.equal((await jsonLines(t, ["ls", "-a", segment, "--json"])).length, 1);
 });
 
-test("a flipped byte is damage: verify ends with 3 and says where", needs, async (t) => {
+test("verify exits with 3 for a flipped byte and names the place", needs, async (t) => {
   const archive = await archiveOf(t, INVERSE);
   const segment = segmentOf(archive, "inverse");
   const bytes = fs.readFileSync(segment);
@@ -134,7 +134,7 @@ test("a flipped byte is damage: verify ends with 3 and says where", needs, async
   await tapedeck(t, ["cat", "-a", archive, "--raw"], { status: 3 });
 });
 
-test("decode types every frame, takes what cat prints, and ends with 1 if it cannot", needs, async (t) => {
+test("decode decodes every frame and reads what cat prints; it exits with 1 if it cannot", needs, async (t) => {
   const archive = await archiveOf(t, INVERSE);
   const frames = inboundFrames(INVERSE);
   const bare = frames.map((f) => f.text).join("\n") + "\n";
@@ -152,7 +152,7 @@ test("decode types every frame, takes what cat prints, and ends with 1 if it can
   assert.deepEqual([unknown.type, unknown.error.reason, unknown.error.topic], ["raw", "unknown_topic", "no.such"]);
 });
 
-test("decode: a frame that is cut off takes none behind it along, also where frames are lists", async (t) => {
+test("decode: a frame that is cut off does not affect the next ones, also where frames are lists", async (t) => {
   const event = '[{"e":"ticketInfo","E":"1","s":"BTCUSDT","q":"1","t":"1","p":"1","T":"2","o":"3","O":"4","a":"5","A":"6","m":false}]';
   const stdin = `${event}\n${event.slice(0, 40)}\n${event}\n${event.slice(0, -1)}\n${event}\n`;
   const rows = await jsonLines(t, ["decode", "--family", "spot-private"], { stdin, status: 1 });
@@ -167,7 +167,7 @@ const FOLDER_OF_PRIVATE = /^usdc-(perp|option)\/user\./; // these came over the 
 const RAW_BY_DESIGN = /^v5\/(rfq|earn)\./;
 const CONTROL = /\/(ack|pong|error)[-.]/;
 
-test("decode: each published frame is what its name says; what is no JSON is refused at a place", { skip: withoutCapture("frames") }, async (t) => {
+test("decode: each published frame has the type in its name; invalid JSON is refused with its position", { skip: withoutCapture("frames") }, async (t) => {
   const seen = {};
   for (const name of filesBelow(capture("frames")).filter((n) => /\.(json|txt)$/.test(n))) {
     const folder = name.split(path.sep)[0];
@@ -186,13 +186,13 @@ test("decode: each published frame is what its name says; what is no JSON is ref
   t.diagnostic(JSON.stringify(seen));
 });
 
-test("docs/topics.md is what the rows say", async (t) => {
+test("docs/topics.md equals the rows", async (t) => {
   const end = await tapedeck(t, ["topics", "--markdown"]);
   assert.equal(end.code, 0, end.stderr);
   assert.ok(end.stdout === fs.readFileSync("docs/topics.md", "utf8"), "docs/topics.md is stale: make docs");
 });
 
-test("docs/replay.md says what each rule of a row is", async (t) => {
+test("docs/replay.md explains the rules of every row", async (t) => {
   const text = fs.readFileSync("docs/replay.md", "utf8");
   const rules = new Set((await jsonLines(t, ["topics", "--json"])).flatMap((row) => row.rules.map(({ rule }) => rule)));
   const table = text.split("\n").filter((line) => line.startsWith("| `")).map((line) => line.split("|")[1]).join("");
@@ -207,7 +207,7 @@ test("topics lists rows, and a topic's JSON Schema is the one in the segment", n
   assert.equal(typeof JSON.parse(stdout), "object");
 });
 
-test("cat --follow ends with 0 when it is told to stop", needs, async (t) => {
+test("cat --follow exits with 0 on SIGTERM", needs, async (t) => {
   const archive = await archiveOf(t, INVERSE);
   const program = new Program(t, "tapedeck", ["cat", "-a", archive, "--follow", "--raw"]);
   const last = inboundFrames(INVERSE).at(-1).text;
@@ -216,7 +216,7 @@ test("cat --follow ends with 0 when it is told to stop", needs, async (t) => {
   assert.equal(end.code, 0);
 });
 
-test("verbs of other programs are handed to them, or said to be missing", async (t) => {
+test("tapedeck runs the other programs' verbs, or reports that the program is missing", async (t) => {
   const end = await run(t, "tapedeck", ["replay", "--help"], { status: null });
   assert.ok(end.code === 0 || (end.code === 4 && /cannot start tapedeck-replay/.test(end.stderr)));
 });

@@ -28,7 +28,7 @@ function flip(file, at) {
   fs.writeFileSync(file, bytes);
 }
 
-test("0 sound, 1 recoverable, 3 damaged; threads change no word", async (t) => {
+test("verify exits with 0 (sound), 1 (recoverable), 3 (damaged), and prints the same with any number of threads", async (t) => {
   const { archive, segments } = await archiveOf(t);
   assert.equal(segments.length, HOURS);
   const verify = async (status) => {
@@ -56,7 +56,7 @@ test("0 sound, 1 recoverable, 3 damaged; threads change no word", async (t) => {
   assert.match(damaged.people, /DAMAGED/);
 });
 
-test("a bar on a terminal", { skip: withoutTerminal }, async (t) => {
+test("verify draws a progress bar on a terminal", { skip: withoutTerminal }, async (t) => {
   const { archive } = await archiveOf(t);
   const program = path.join(BIN, "tapedeck");
   const seen = spawnSync("script", ["-qec", `"${program}" verify -a "${archive}" >/dev/null`, "/dev/null"], { encoding: "utf8" });
