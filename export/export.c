@@ -18,7 +18,8 @@ typedef struct export_run_state {
     export_survey survey;
     export_manifest manifest;
     export_span span;
-    uint64_t frames; /* played: of topics, no copies */
+    uint64_t frames;        /* played: of topics, no copies */
+    uint64_t useful_frames; /* of these, such as files are made of */
     tape *tape;
     sink writer; /* ctx NULL: not open */
     player *player;
@@ -124,7 +125,13 @@ static void count_frame(export_run_state *run, const tape_frame *frame)
         run->span.first_ns = frame->recv_ns;
     if (frame->recv_ns > run->span.last_ns)
         run->span.last_ns = frame->recv_ns;
-    run->frames += export_is_data(frame->channel->role) && !frame->of_stream.is_copy;
+    if (!frame_role_is_of_topic(frame->channel->role) || frame->of_stream.is_copy)
+        return;
+    const export_spec *spec = run->options->spec;
+    const export_place place = spec->format->place(spec, frame->channel);
+    run->frames++;
+    run->useful_frames += place.type != NULL;
+    run->manifest.foreign_frames += place.use == EXPORT_USE_FOREIGN;
 }
 
 /* As player_play, but a stop is an error. */
@@ -265,7 +272,7 @@ td_result export_run(const export_options *options, export_result *out, td_err *
                                    tape_get_lead_from_ns(run.tape), err);
     if (rc == TD_OK)
         rc = play(&run, err);
-    if (rc == TD_OK && run.manifest.useful_frames == 0)
+    if (rc == TD_OK && run.useful_frames == 0)
         rc = nothing(&run, run.frames > 0, err);
     if (rc == TD_OK) {
         log_rest(&run);

@@ -58,7 +58,7 @@ static td_result put_rows(export_csv *csv, export_series *series, const tape_fra
 static export_place place(const export_spec *spec, const tape_channel *channel)
 {
     const topic_row *row = channel->topic.row;
-    export_place to = {EXPORT_USE_NOTHING, NULL, export_market_find(channel->info.family)};
+    export_place to = {EXPORT_USE_NOTHING, NULL, export_market_of(channel->family)};
     if (to.market == NULL) {
         to.use = EXPORT_USE_FOREIGN;
     } else if (channel->role == ROLE_UNKNOWN) {
@@ -182,7 +182,6 @@ static td_result take_entries(export_csv *csv, const tape_frame *frame, const ex
         left_out = row;
         if (series == NULL)
             continue;
-        export_days_list(&csv->days, series);
         rc = write_trade(csv, series, frame, m, i, err);
         series->counts.frames += series != counted;
         counted = series;
@@ -279,8 +278,6 @@ static td_result count_frame(export_csv *csv, const tape_frame *frame, const csv
 {
     export_manifest *manifest = csv->job.manifest;
     export_left_out *row = NULL;
-    manifest->foreign_frames += to->place.use == EXPORT_USE_FOREIGN;
-    manifest->useful_frames += to->place.type != NULL;
     if (to->series != NULL)
         export_days_list(&csv->days, to->series);
     if (to->refusal == NULL)
@@ -315,7 +312,7 @@ static td_result take_frame(void *ctx, const tape_frame *frame, uint64_t deadlin
 {
     export_csv *csv = ctx;
     (void)deadline_ns;
-    if (!export_is_data(frame->channel->role))
+    if (!frame_role_is_of_topic(frame->channel->role))
         return TD_OK;
     td_result rc = frame->is_lead_in ? TD_OK : export_days_turn(&csv->days, frame->recv_ns, err);
     if (rc == TD_OK)

@@ -119,7 +119,7 @@ td_result export_days_rows(export_days *days, export_series *series, const chann
 {
     int is_new = 0;
     td_result rc = TD_OK;
-    TD_ASSERT(series->is_listed);
+    export_days_list(days, series);
     if (from != NULL)
         rc = export_series_note(&days->series, series, days->day,
                                 series->exchange[0] == '\0' ? "" : from->feed, from->line,

@@ -28,10 +28,12 @@ void export_days_fini(export_days *days);
  * finished and entered in the manifest, in the order of exchange, type and symbol. TD_E_*. */
 TD_MUST_USE td_result export_days_turn(export_days *days, uint64_t recv_ns, td_err *err);
 
-/* The selection has frames of this series: the manifest lists its days, also those before. */
+/* The selection has frames of this series, if perhaps no row: the manifest lists its days, also
+ * those before. */
 void export_days_list(export_days *days, export_series *series);
 
-/* Where rows of a listed series go: the buffer of its file of the day, made with its first row.
+/* Where rows of a series go: the buffer of its file of the day, made with its first row. The series
+ * is listed.
  * from: the channel that they come from, NULL if they are not of one. Append whole rows, count them
  * in series->counts, then call export_file_settle. Errors as export_series_note, and of the folder.
  */

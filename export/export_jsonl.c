@@ -91,7 +91,6 @@ static td_result end_line(export_jsonl *self, json_writer *json, td_err *err)
 static td_result write_gap(export_jsonl *self, const gap_row *gap, td_err *err)
 {
     json_writer json;
-    export_days_list(&self->days, self->series);
     td_result rc = begin_line(self, NULL, &json, err);
     if (rc != TD_OK)
         return rc;
@@ -187,16 +186,13 @@ static td_result take_frame(void *ctx, const tape_frame *frame, uint64_t deadlin
     if (role == ROLE_EVENT)
         return export_lateness_event(self->lateness, frame, err);
     self->frames += !frame->is_lead_in && role != ROLE_HTTP;
-    if (!export_is_data(role))
+    if (!frame_role_is_of_topic(role))
         return TD_OK;
     td_result rc = TD_OK;
     if (!frame->is_lead_in) {
         rc = write_gaps_before(self, frame->recv_ns, frame->recv_ns, err);
         if (rc == TD_OK)
             rc = export_days_turn(&self->days, frame->recv_ns, err);
-        if (rc == TD_OK)
-            export_days_list(&self->days, self->series);
-        self->job.manifest->useful_frames++;
     }
     if (rc == TD_OK)
         rc = take_message(self, frame, err);

@@ -28,9 +28,8 @@ typedef struct export_manifest {
     export_folder *folder;
     uint64_t entries; /* of "files" so far */
     uint64_t rows;
-    uint64_t useful_frames; /* such as files are made of */
     uint64_t left_out_frames;
-    uint64_t foreign_frames;   /* of families that the format has no place for */
+    uint64_t foreign_frames;   /* of families that the format has no place for; the caller's */
     export_left_out *left_out; /* LIMIT_EXPORT_LEFT_OUT + 1 rows, made with the first */
     size_t left_out_count;
 } export_manifest;

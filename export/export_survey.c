@@ -60,8 +60,8 @@ static td_result note_file(survey_run *run, const channel_info *from, const expo
 static export_place place_of(const survey_run *run, const tape_channel *channel)
 {
     const export_spec *spec = run->options->spec;
-    return export_is_data(channel->role) ? spec->format->place(spec, channel)
-                                         : (export_place){EXPORT_USE_NOTHING, NULL, NULL};
+    return frame_role_is_of_topic(channel->role) ? spec->format->place(spec, channel)
+                                                 : (export_place){EXPORT_USE_NOTHING, NULL, NULL};
 }
 
 /* The channel has frames on this day. */
@@ -69,7 +69,7 @@ static td_result note_channel(survey_run *run, const channel_info *info, uint32_
 {
     tape_channel *channel = NULL;
     td_result rc = connection_table_channel(run->channels, info, &channel, err);
-    if (rc != TD_OK || !export_is_data(channel->role))
+    if (rc != TD_OK || !frame_role_is_of_topic(channel->role))
         return rc;
     uint32_t *days = td_array_reach(run->days, &run->day_capacity, channel->index, sizeof *days);
     if (days == NULL)
@@ -263,7 +263,7 @@ static td_result note_frame(survey_run *run, uint32_t day, td_err *err)
     const tape_frame *frame = &run->frame;
     const tape_channel *channel = frame->channel;
     const message *m = frame->content == NULL ? NULL : frame->content->message;
-    if (frame->of_stream.is_copy || !export_is_data(channel->role))
+    if (frame->of_stream.is_copy || !frame_role_is_of_topic(channel->role))
         return TD_OK;
     td_result rc = note_channel(run, &channel->info, day, err);
     const export_place place = place_of(run, channel);

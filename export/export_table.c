@@ -10,13 +10,6 @@
 
 /* ---- formats and types ---- */
 
-const export_format *const *export_format_table(size_t *count)
-{
-    static const export_format *const FORMATS[] = {&EXPORT_TARDIS_CSV, &EXPORT_JSONL};
-    *count = sizeof FORMATS / sizeof FORMATS[0];
-    return FORMATS;
-}
-
 size_t export_type_count(const export_format *format)
 {
     size_t count = 0;
@@ -52,9 +45,8 @@ td_result export_type_find(const export_format *format, const char *name, const 
 
 /* ---- markets and their topics ---- */
 
-const export_market *export_market_find(const char *name)
+const export_market *export_market_of(const family *of)
 {
-    const family *of = family_find(td_bytes_str(name));
     return of != NULL && of->market.exchange != NULL ? &of->market : NULL;
 }
 

@@ -1,6 +1,6 @@
 /* What can be exported, as tables: formats with their types. docs/export.md describes the files. A
  * new format is a file with its row and its writer (export/export_writer.h), and two lines: its
- * declaration here, its place in the list of export_table.c. A new type of a format is a row.
+ * declaration here, its place in the list of export_formats.c. A new type of a format is a row.
  *
  * Constant data and pure functions; any thread. */
 #ifndef TD_EXPORT_EXPORT_TABLE_H
@@ -83,20 +83,14 @@ const export_format *const *export_format_table(size_t *count);
 TD_MUST_USE td_result export_type_find(const export_format *format, const char *name,
                                        const export_type **out, td_err *err);
 
-/* 1 if frames of this role may give rows: those of topics, and those of unknown ones. */
-static inline int export_is_data(frame_role role)
-{
-    return role == ROLE_DATA || role == ROLE_UNKNOWN;
-}
-
 /* Number of a format's types. */
 size_t export_type_count(const export_format *format);
 
 /* Which exchange a family is for the Tardis format, and the book topic that its users know. */
 typedef family_market export_market;
 
-/* The market of a family, or NULL: it has none, its frames are left out. */
-const export_market *export_market_find(const char *family);
+/* The market of a family (NULL: an unknown one), or NULL: it has none, its frames are left out. */
+const export_market *export_market_of(const family *of);
 
 /* 1 if books can be made from this topic: it is one of book changes whose depth is known (depth 0:
  * any; else that one alone). */

@@ -168,7 +168,7 @@ static void make_rows(fixture *f, const char *family_name, td_bytes frame, uint6
 {
     td_err err;
     const family *of = family_find(td_bytes_str(family_name));
-    const export_market *market = export_market_find(family_name);
+    const export_market *market = export_market_of(family_find(td_bytes_str(family_name)));
     assert_non_null(of);
     assert_non_null(market);
     classification what;

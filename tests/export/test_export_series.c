@@ -78,8 +78,8 @@ static void test_markets(void **state)
         {"v5-misc", NULL, NULL},
     };
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
-        const export_market *market = export_market_find(CASES[i].family);
         const family *of = family_find(td_bytes_str(CASES[i].family));
+        const export_market *market = export_market_of(of);
         assert_non_null(of);
         if (CASES[i].exchange == NULL) {
             assert_null(market);
@@ -223,7 +223,7 @@ static void test_choices(void **state)
         {.name = "orderbook.rpi", .type = MSG_BOOK_CHANGE, .book_depth = 50},
     };
     enum { COUNT = sizeof DEPTHS / sizeof DEPTHS[0] };
-    const export_market *market = export_market_find("v5-linear");
+    const export_market *market = export_market_of(family_find(td_bytes_str("v5-linear")));
     td_err err;
     for (unsigned bits = 1; bits < 1u << COUNT; bits++) {
         export_choices table = {0};
@@ -244,7 +244,8 @@ static void test_choices(void **state)
                                                   : "orderbook.1";
         assert_string_equal(choice->row->name, expected);
         assert_null(export_choice_find(&table, "g", market, td_bytes_str("BTCUSDT")));
-        assert_null(export_choice_find(&table, "f", export_market_find("v5-inverse"),
+        assert_null(export_choice_find(&table, "f",
+                                       export_market_of(family_find(td_bytes_str("v5-inverse"))),
                                        td_bytes_str("BTCUSDT")));
         export_choices_fini(&table);
     }
