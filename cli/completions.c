@@ -67,7 +67,7 @@ static exit_code print_other(const verb_context *context, const char *program, c
     return WIFEXITED(status) ? (exit_code)WEXITSTATUS(status) : EXIT_CODE_FAILED;
 }
 
-/* The program that knows the verb of a row, if no row before it names the same one; else NULL. */
+/* The program that has the verb of a row, if no row before it names the same one; else NULL. */
 static const char *first_of_program(const verb_table *table, size_t index)
 {
     const verb_row *row = &table->rows[index];

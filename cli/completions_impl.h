@@ -11,10 +11,10 @@
 #include "cli/options.h"
 #include "cli/verbs.h"
 
-/* What may stand in the place of a value. */
+/* How a value is completed. */
 typedef enum completion_kind {
     COMPLETION_NOTHING,   /* no value: a flag; of operands: there are none */
-    COMPLETION_ANYTHING,  /* a value that only the user knows */
+    COMPLETION_ANYTHING,  /* no candidates */
     COMPLETION_NAMES,     /* one of the row's choices */
     COMPLETION_NAME_LIST, /* some of them, joined by commas */
     COMPLETION_FOLDER,

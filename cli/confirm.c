@@ -10,7 +10,7 @@ confirm_answer confirm(const reporter *report, const char *question)
 {
     enum { QUESTION_BYTES = 1024 };
     if (!report->is_terminal || isatty(STDIN_FILENO) != 1)
-        return CONFIRM_NOBODY;
+        return CONFIRM_NO_TERMINAL;
     char shown[QUESTION_BYTES];
     (void)td_escape(td_bytes_str(question), shown, sizeof shown); /* a question may be cut */
     fprintf(report->out, "%s [y/N] ", shown);

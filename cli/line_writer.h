@@ -21,7 +21,7 @@ typedef struct line_writer line_writer;
 
 typedef struct line_writer_options {
     int fd;           /* borrowed */
-    size_t bytes_max; /* of the queue; LIMIT_OUTPUT_QUEUE_BYTES but for tests */
+    size_t bytes_max; /* of the queue; LIMIT_OUTPUT_QUEUE_BYTES except in tests */
     /* Format the line that reports missing ones: LF included, at most out_bytes; returns its
      * length. Called on the thread of a put, or on the writer's own. */
     size_t (*format_lost)(void *user, uint64_t lines, char *out, size_t out_bytes);

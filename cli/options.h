@@ -1,4 +1,4 @@
-/* The command line as tables. One row says all there is to know about an option: its names, what
+/* The command line as tables. One row describes an option completely: its names, what
  * its value is, where the value goes, and its help text. Parser and --help read the same
  * rows.
  *
@@ -83,7 +83,7 @@ typedef struct options_spec {
     uint64_t now_ns;      /* wall clock, for TIME values such as now-2h */
 } options_spec;
 
-/* What stood on the command line besides options; borrows from argv. */
+/* The operands of a command line; borrows from argv. */
 typedef struct options_operands {
     const char *const *items;
     size_t count;

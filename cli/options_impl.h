@@ -4,7 +4,7 @@
 
 #include "cli/options.h"
 
-/* 1 if an option of this type stands alone, without a value. */
+/* 1 if an option of this type has no value. */
 static inline int option_type_is_bare(option_type type)
 {
     return type == OPTION_FLAG;

@@ -11,7 +11,7 @@
 #include "cli/options.h"
 #include "cli/options_impl.h"
 
-/* Digits only: no sign, no blanks, no "0x". Returns what stands after them, or NULL. */
+/* Digits only: no sign, no blanks, no "0x". Returns the text after them, or NULL. */
 static const char *parse_digits(const char *text, uint64_t *out)
 {
     if (text[0] < '0' || text[0] > '9')

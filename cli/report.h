@@ -1,4 +1,4 @@
-/* What a program says to a person, on stderr: errors, warnings, news, and one status line.
+/* Messages on stderr: errors, warnings, news, and one status line.
  *
  *   tapedeck replay: cannot open archive 'x': Permission denied
  *   tapedeck replay: hint: ...
@@ -14,7 +14,7 @@
  * In text an error that ends the program stays as above; in JSON it has the level "error" and,
  * where there is one, a member "hint".
  *
- * Only main.c and cmd_*.c files say errors; libraries get report_log's td_log for the rest. Lines
+ * Only main.c and cmd_*.c files print errors; libraries get report_log's td_log for the rest. Lines
  * and the status line (cli/progress.h) do not mix: a line takes the status line's place, which is
  * drawn again below it. Any thread.
  *
@@ -45,7 +45,7 @@ typedef enum report_format {
 } report_format;
 
 typedef struct reporter {
-    char name[LIMIT_NAME_BYTES]; /* stands before every line: "tapedeck record" */
+    char name[LIMIT_NAME_BYTES]; /* begins every line: "tapedeck record" */
     FILE *out;
     line_writer *writer; /* NULL: not detached */
     td_log_level level_max;

@@ -82,7 +82,7 @@ static size_t find_in(const result_writer *r, size_t scope, const char *name, si
     return NO_FIELD;
 }
 
-/* The field that "a.b" stands for: a is in the open object or around it, b in a. */
+/* The field named "a.b": a is in the open object or around it, b in a. */
 static const result_field *find(const result_writer *r, const char *path)
 {
     size_t size = strcspn(path, ". |?!}");

@@ -83,7 +83,7 @@ int result_rows_are_cut(const result_rows *rows);
 void result_rows_print(result_rows *rows, output_stream *output);
 void result_list_of_rows(result_writer *r, const char *name, const result_rows *rows);
 
-/* Fields. A count of UINT64_MAX is not known: null, "?". A time of 0 is "-" as text. In JSON
+/* Fields. A count of UINT64_MAX is unknown: null, "?". A time of 0 is "-" as text. In JSON
  * times, sizes and fractions (mantissa / 10^places) are numbers, decimals are strings. Text NULL is
  * null. */
 void result_count(result_writer *r, const char *name, uint64_t count);
@@ -99,7 +99,7 @@ void result_text(result_writer *r, const char *name, const char *text);
 void result_bool(result_writer *r, const char *name, int value);
 void result_null(result_writer *r, const char *name);
 
-/* Text where "" stands for none: null. */
+/* Text; "" is null. */
 static inline void result_name(result_writer *r, const char *name, const char *text)
 {
     result_text(r, name, text == NULL || text[0] == '\0' ? NULL : text);

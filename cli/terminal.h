@@ -22,7 +22,7 @@ void terminal_fit(char *text, size_t columns);
  * NO_COLOR is not set, or empty (no-color.org). */
 int terminal_has_colour(int fd);
 
-/* How a piece of text stands out. */
+/* Highlighting of a piece of text. */
 typedef enum terminal_style {
     TERMINAL_HEAD,  /* bold: heads of tables, a program's name */
     TERMINAL_GOOD,  /* green: a verdict that all is well */

@@ -1,4 +1,4 @@
-/* A verb that another program of ours knows. */
+/* Runs a verb of another tapedeck program. */
 #ifndef TD_CLI_VERB_EXEC_H
 #define TD_CLI_VERB_EXEC_H
 

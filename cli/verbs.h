@@ -22,7 +22,7 @@ typedef struct verb_row {
     const char *summary; /* for the list */
     /* argv[0] is the verb. Returns the exit status; prints for itself. */
     exit_code (*run)(const verb_context *context, int argc, char **argv);
-    const char *program; /* run NULL: the program beside this one that knows the verb */
+    const char *program; /* run NULL: the program beside this one that has the verb */
 } verb_row;
 
 typedef struct verb_table {

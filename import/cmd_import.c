@@ -18,8 +18,8 @@
 #include "cli/version.h"
 
 enum {
-    LINES_SAID_MAX = 20,   /* malformed lines that are printed, per file; the rest is counted */
-    LINES_KEPT_MAX = 1000, /* and listed with --json */
+    LINES_PRINTED_MAX = 20, /* malformed lines that are printed, per file; the rest is counted */
+    LINES_KEPT_MAX = 1000,  /* and listed with --json */
     REASON_BYTES = 160,
 };
 
@@ -86,7 +86,7 @@ static void take_problem(void *user, uint64_t line, const char *reason)
 {
     import_command *command = user;
     import_outcome *outcome = command->current;
-    if (outcome->report.malformed <= LINES_SAID_MAX)
+    if (outcome->report.malformed <= LINES_PRINTED_MAX)
         report_line(command->report, TD_LOG_WARNING, "%s:%" PRIu64 ": %s", outcome->path, line,
                     reason);
     if (outcome->problem_count == LINES_KEPT_MAX)
@@ -116,17 +116,18 @@ static const char *scratch_folder(void)
     return folder != NULL && folder[0] != '\0' ? folder : "/var/tmp";
 }
 
-/* What people should know beyond the counts. */
+/* Warnings beyond the counts. */
 static void print_outcome(const import_command *command, const import_outcome *outcome)
 {
     const import_report *report = &outcome->report;
-    if (report->malformed > LINES_SAID_MAX)
-        report_line(command->report, TD_LOG_WARNING, "%s: %s", outcome->path,
-                    format_counted(report->malformed - LINES_SAID_MAX, "more malformed line").text);
-    if (report->strange_slots > 0)
+    if (report->malformed > LINES_PRINTED_MAX)
+        report_line(
+            command->report, TD_LOG_WARNING, "%s: %s", outcome->path,
+            format_counted(report->malformed - LINES_PRINTED_MAX, "more malformed line").text);
+    if (report->other_family_slots > 0)
         report_line(command->report, TD_LOG_WARNING,
                     "%s: another family's URL on %s; --family overrides it", outcome->path,
-                    format_counted(report->strange_slots, "connection").text);
+                    format_counted(report->other_family_slots, "connection").text);
     if (!report->is_written)
         report_line(command->report, TD_LOG_WARNING, "%s: no frames: nothing was imported",
                     outcome->path);

@@ -49,7 +49,7 @@ typedef struct import_job {
 /* ---- reading ---- */
 
 /* Once per line: the second reading meets the same lines again. */
-static void tell(import_job *job, uint64_t line, const char *reason)
+static void report_malformed(import_job *job, uint64_t line, const char *reason)
 {
     if (!job->reader.is_reporting)
         return;
@@ -58,7 +58,7 @@ static void tell(import_job *job, uint64_t line, const char *reason)
         job->options->problem(job->options->user, line, reason);
 }
 
-/* A bare frame: the exchange's own time is the best that is known about when it came. */
+/* A bare frame: the exchange's own time is the best estimate of its receive time. */
 static void time_bare_frame(import_job *job, import_record *record)
 {
     classification what = {.exchange_ns = 0};
@@ -85,13 +85,13 @@ static td_result take_line(import_job *job, const import_text_line *line, import
     td_err refused;
     td_err_clear(&refused);
     if (line->is_too_long) {
-        tell(job, line->number, "longer than 16 MiB");
+        report_malformed(job, line->number, "longer than 16 MiB");
         return TD_E_NOTFOUND;
     }
     if (!import_line_read(job->reader.lines, line->text, record, &reason)) {
         if (import_line_refusal(job->reader.lines) == TD_E_NOMEM)
             return td_err_set(err, TD_E_NOMEM, "line %" PRIu64 ": %s", line->number, reason);
-        tell(job, line->number, reason);
+        report_malformed(job, line->number, reason);
         return TD_E_NOTFOUND;
     }
     if (record->kind == IMPORT_NOTHING) {
@@ -104,7 +104,7 @@ static td_result take_line(import_job *job, const import_text_line *line, import
     if (rc == TD_E_NOMEM)
         return td_err_set(err, rc, "line %" PRIu64 ": %s", line->number, refused.text);
     if (rc != TD_OK)
-        tell(job, line->number, refused.text);
+        report_malformed(job, line->number, refused.text);
     return rc == TD_OK ? TD_OK : TD_E_NOTFOUND;
 }
 
@@ -116,7 +116,7 @@ static td_result next_record(import_job *job, import_record *record, import_plac
     for (;;) {
         td_result rc = import_source_next(job->reader.source, &line, err);
         if (rc == TD_E_TRUNCATED || rc == TD_E_CORRUPT) {
-            tell(job, line.number + 1, err == NULL ? "damaged" : err->text);
+            report_malformed(job, line.number + 1, err == NULL ? "damaged" : err->text);
             continue;
         }
         if (rc != TD_OK)
@@ -346,8 +346,7 @@ static td_result write_frame(import_job *job, const import_record *record,
     return import_feed_frame_put(feed, &frame, err);
 }
 
-/* A connect line: its time is not changed, an event may stand at the time of the frame before it.
- */
+/* A connect line keeps its time: an event may have the time of the frame before it. */
 static td_result write_connect(import_job *job, const import_place *place, td_err *err)
 {
     import_feed *feed = job->feeds[job->map.feed_of_slot[place->slot]];
@@ -399,7 +398,7 @@ static void report_feeds(import_job *job)
     report->is_written = 1;
 }
 
-/* Close what writing opened: cleanly, or as it stands after a failure. */
+/* Close what writing opened, also after a failure. */
 static td_result close_archive(import_job *job, td_result rc, td_err *err)
 {
     for (uint32_t i = 0; i < job->map.feed_count; i++)
@@ -450,7 +449,7 @@ td_result import_run(const import_options *options, import_report *report, td_er
     if (rc == TD_OK)
         rc =
             import_feed_map_make(job->reader.slots, options->family, options->feed, &job->map, err);
-    report->strange_slots = job->map.strange_slots;
+    report->other_family_slots = job->map.other_family_slots;
     if (rc == TD_OK && job->frame_count > 0)
         rc = write_session(job, err);
     if (job->survey != job->reader.slots)

@@ -54,11 +54,11 @@ typedef struct import_report {
     uint64_t other;     /* empty lines, headers, settings */
     uint64_t adjusted;  /* frames whose time had to be raised to keep P3 */
     uint64_t adjusted_ns_max;
-    uint64_t untimed;        /* frames whose line says no time: the exchange's time was taken */
-    uint64_t strange_slots;  /* connections whose URL is another family's than the one asked for */
-    const char *compression; /* import_source_compression */
-    uint8_t is_sorted;       /* 1: went through a scratch file */
-    uint8_t is_written;      /* 0: there was nothing to write, and no session was made */
+    uint64_t untimed;            /* frames of lines without a time: the exchange's time was taken */
+    uint64_t other_family_slots; /* connections whose URL is another family's than --family */
+    const char *compression;     /* import_source_compression */
+    uint8_t is_sorted;           /* 1: went through a scratch file */
+    uint8_t is_written;          /* 0: there was nothing to write, and no session was made */
     char session[16];
     import_feed_report feeds[LIMIT_FEEDS];
     uint32_t feed_count;

@@ -37,7 +37,7 @@ typedef struct import_feed_frame {
     frame_dir dir;
     uint64_t recv_ns;
     td_bytes bytes; /* DECODE_PADDING_BYTES readable after it */
-    td_bytes url;   /* DIR_HTTP: what was asked; empty if the capture does not say */
+    td_bytes url;   /* DIR_HTTP: the request; empty if the capture does not have it */
 } import_feed_frame;
 
 /* What went in. */
@@ -55,7 +55,7 @@ TD_MUST_USE td_result import_feed_open(const import_feed_options *options, impor
 void import_feed_close(import_feed *feed);
 
 /* A slot's next connection begins: conn 1, 2 … url as in the capture (its query is not kept), NULL
- * if the capture does not say. A connection before it has ended in between: that is a gap. */
+ * if the capture has none. A previous connection has ended: that is a gap. */
 TD_MUST_USE td_result import_feed_connect(import_feed *feed, uint32_t shard, uint32_t conn,
                                           uint64_t recv_ns, const char *url, td_err *err);
 

@@ -13,8 +13,8 @@ static const family *family_of_url(const import_slot *slot)
     return slot->url == NULL ? NULL : family_find_by_url(td_bytes_str(slot->url));
 }
 
-/* The family that a slot is read as. One without a URL may be of any: what other connections of the
- * capture are says nothing about it. */
+/* The family of a slot. Without a URL it may be any; other connections of the capture prove
+ * nothing. */
 static td_result choose_family(const import_slot *slot, const family *asked, const family **out,
                                td_err *err)
 {
@@ -67,8 +67,8 @@ static td_result map_slot(import_feed_map *map, const import_slot *slot, uint32_
     td_result rc = choose_family(slot, asked, &chosen, err);
     if (rc != TD_OK)
         return rc;
-    const family *told = family_of_url(slot);
-    map->strange_slots += told != NULL && told != chosen;
+    const family *of_url = family_of_url(slot);
+    map->other_family_slots += of_url != NULL && of_url != chosen;
     uint32_t feed_index = 0;
     rc = find_feed(map, feed != NULL ? feed : chosen->name, chosen, &feed_index, err);
     if (rc != TD_OK)

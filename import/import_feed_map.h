@@ -23,12 +23,12 @@ typedef struct import_feed_map {
     uint32_t feed_count;
     uint32_t feed_of_slot[LIMIT_FEED_SLOTS];
     uint32_t shard_of_slot[LIMIT_FEED_SLOTS];
-    uint32_t strange_slots; /* slots whose URL is another family's than the one asked for */
+    uint32_t other_family_slots; /* slots whose URL is another family's than --family */
 } import_feed_map;
 
 /* Make the map. asked NULL: by each slot's URL, and a slot without one is refused. feed NULL: the
  * family's name. TD_E_INVALID, with a text, if a family is unknown or one feed name would have to
- * stand for several families. */
+ * be that of several families. */
 TD_MUST_USE td_result import_feed_map_make(const import_slots *slots, const family *family,
                                            const char *feed, import_feed_map *out, td_err *err);
 

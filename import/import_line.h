@@ -1,4 +1,4 @@
-/* One line of a capture, read into what it says: a frame, a connection, or nothing. Two formats,
+/* Parses one line of a capture into a frame, a connection, or nothing. Two formats,
  * specified in docs/import.md:
  *
  *   cryptofeed   its line format ("TIME: DATA", "URL <- TIME: DATA", "URL -> TIME: DATA",
@@ -27,17 +27,17 @@ typedef enum import_kind {
 
 /* What a record's time is. */
 typedef enum import_time_source {
-    IMPORT_TIME_NONE,     /* a bare frame, whose line says no receive time */
+    IMPORT_TIME_NONE,     /* a bare frame: no receive time */
     IMPORT_TIME_FILE,     /* as the file has it */
-    IMPORT_TIME_EXCHANGE, /* a bare frame's own exchange time, for want of a better one */
+    IMPORT_TIME_EXCHANGE, /* the exchange time of a bare frame */
 } import_time_source;
 
-/* What a line says. Views point into the line or the reader: valid until its next call. */
+/* A parsed line. Views point into the line or the reader: valid until its next call. */
 typedef struct import_record {
     import_kind kind;
     frame_dir dir; /* of a frame */
     import_time_source time_source;
-    uint64_t time_ns; /* > 0 but for IMPORT_TIME_NONE */
+    uint64_t time_ns; /* > 0 except for IMPORT_TIME_NONE */
     td_bytes conn;    /* the file's own name of the connection; empty if the line names none */
     td_bytes url;     /* as in the file, secrets and all; empty if the line names none */
     td_bytes data;    /* the frame; DECODE_PADDING_BYTES readable after it */
@@ -54,8 +54,8 @@ void import_line_reader_close(import_line_reader *reader);
 int import_line_read(import_line_reader *reader, td_bytes line, import_record *out,
                      const char **reason);
 
-/* Why the last line was refused: TD_E_INVALID, it is malformed; TD_E_NOMEM, which says nothing
- * about the line. */
+/* Why the last line was refused: TD_E_INVALID, it is malformed; TD_E_NOMEM, which does not depend
+ * on the line. */
 td_result import_line_refusal(const import_line_reader *reader);
 
 #endif

@@ -1,10 +1,10 @@
-/* The connections of a capture: which one a line belongs to, and what is known about each. A slot
+/* The connections of a capture: which one a line belongs to, and the state of each. A slot
  * is one connection kept over reconnects (docs/design.md, "Words"); its connections are numbered
  * 1, 2, 3 …
  *
  * A line that names its connection ("conn") belongs to the slot of that name. Of lines that name
  * none:
- *   - a connect line goes on with a slot of the same URL if its time is not before that slot's last
+ *   - a connect line continues a slot of the same URL if its time is not before that slot's last
  *     one (a reconnect), else it opens a slot;
  *   - a sent line belongs to the slot of its URL, the latest one first;
  *   - a received line belongs to the slot that was connected or sent to last: the line format says
@@ -23,7 +23,7 @@ typedef struct import_slots import_slots;
 
 typedef struct import_slot {
     const char *name; /* "" if the file has none */
-    const char *url;  /* as in the file; NULL if it says none */
+    const char *url;  /* as in the file; NULL if unknown */
     uint8_t is_http;
     uint32_t conn;     /* number of its present connection; 0 before the first line */
     uint64_t first_ns; /* first time of a line, 0 if none yet */
@@ -37,7 +37,7 @@ typedef struct import_place {
     uint32_t conn;       /* connection number of the slot, from 1 */
     uint8_t is_new_conn; /* 1: the first record of this connection */
     uint64_t
-        effective_ns; /* the record's time, not before any earlier one of the slot; 0: not known */
+        effective_ns; /* the record's time, not before any earlier one of the slot; 0: unknown */
 } import_place;
 
 TD_MUST_USE td_result import_slots_open(import_slots **out, td_err *err);

@@ -16,7 +16,7 @@
 
 enum {
     RAW_BYTES = 128 << 10,      /* read at once; larger reads gained nothing */
-    TEXT_BYTES = 256 << 10,     /* inflated at once, besides the unfinished line in front of it */
+    TEXT_BYTES = 256 << 10,     /* inflated at once, after the unfinished line before it */
     GZIP_WINDOW_BITS = 15 + 16, /* zlib.h: the largest window, and gzip framing only */
 };
 
@@ -40,7 +40,7 @@ struct import_source {
     td_hasher *hasher;
     capture_content content;
     td_result damage;    /* why a compressed stream ended early, not reported yet; or TD_OK */
-    uint8_t is_damaged;  /* and the unfinished line in front of it is not given out */
+    uint8_t is_damaged;  /* and the unfinished line before it is dropped */
     uint8_t is_skipping; /* inside a line that is too long */
     td_buf text;         /* text_at..size: not yet given out */
     size_t text_at;
@@ -344,7 +344,7 @@ static td_result fill_text(import_source *s, td_err *err)
     return rc;
 }
 
-/* Give out text[text_at..end) as a line and go on behind next. */
+/* Return text[text_at..end) as a line; reading continues at next. */
 static void take_line(import_source *s, size_t end, size_t next, import_text_line *out)
 {
     size_t size = end - s->text_at;

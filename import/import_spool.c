@@ -55,7 +55,7 @@ td_result import_spool_open(td_io io, const char *folder, import_spool **out, td
                                               HEAD_BYTES + JSON_PADDING_BYTES);
     td_result rc = td_io_open(io, path, TD_OPEN_CREATE, &s->file, err);
     if (rc == TD_OK)
-        rc = td_io_unlink(io, path, err); /* no crash can leave it behind */
+        rc = td_io_unlink(io, path, err); /* so that a crash leaves no file */
     if (rc != TD_OK) {
         import_spool_close(s);
         return td_err_add(err, rc, "scratch file");

@@ -23,12 +23,12 @@ TD_MUST_USE td_result import_spool_open(td_io io, const char *folder, import_spo
                                         td_err *err);
 void import_spool_close(import_spool *spool);
 
-/* Keep a copy of a record (its conn name is not kept: the place says it). */
+/* Keep a copy of a record (not its conn name, which the place replaces). */
 TD_MUST_USE td_result import_spool_put(import_spool *spool, const import_record *record,
                                        const import_place *place, td_err *err);
 
 /* The next record in order; views are valid until the next call. slots says when each slot's known
- * time begins: records in front of it without any take that time. TD_OK, TD_EOF, TD_E_IO. */
+ * time begins: earlier records without a time get that time. TD_OK, TD_EOF, TD_E_IO. */
 TD_MUST_USE td_result import_spool_next(import_spool *spool, const import_slots *slots,
                                         import_record *record, import_place *place, td_err *err);
 

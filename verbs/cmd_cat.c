@@ -89,7 +89,7 @@ static void write_hex(json_writer *json, td_bytes bytes)
     td_buf_fini(&text);
 }
 
-/* Bytes that are no UTF-8 cannot stand in JSON: they come as data_hex. */
+/* Bytes that are not UTF-8 cannot be JSON text: they are printed as data_hex. */
 static void write_frame(output_stream *output, const tape_frame *frame)
 {
     const channel_info *info = &frame->channel->info;
@@ -128,7 +128,7 @@ static int is_over(cat_run *run, uint64_t left)
     return left == 0 || output_is_broken(&run->verb.output) || stop_signal_came(run->signals);
 }
 
-/* Print what there is. TD_EOF: the tape has no more now, or enough was printed. */
+/* Print the frames there are. TD_EOF: the tape has no more now, or enough was printed. */
 static td_result print_frames(cat_run *run, tape *from, uint64_t *left)
 {
     output_stream *output = &run->verb.output;

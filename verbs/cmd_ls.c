@@ -14,7 +14,7 @@ static const table_column COLUMNS[] = {
     {"state", TABLE_WHOLE, "{state}"},          {"segment", TABLE_LEFT, "{segment}"},
 };
 
-/* Frames of the wanted channels, in the whole segment; UINT64_MAX: not known. */
+/* Frames of the wanted channels, in the whole segment; UINT64_MAX: unknown. */
 static uint64_t count_wanted(const planned_segment *segment)
 {
     uint64_t frames = 0;

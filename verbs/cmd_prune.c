@@ -175,7 +175,7 @@ static td_result confirm_all(void *user, uint64_t segments, uint64_t bytes, td_e
                    format_counted(segments, "segment").text, format_size(bytes).text); /* fits */
     confirm_answer answer = confirm(p->verb->context->report, question);
     p->is_declined = answer == CONFIRM_NO;
-    if (answer != CONFIRM_NOBODY)
+    if (answer != CONFIRM_NO_TERMINAL)
         return answer == CONFIRM_YES ? TD_OK : TD_EOF;
     td_err_set(err, TD_E_INVALID, "that would remove everything: %s, %s",
                format_counted(segments, "segment").text, format_size(bytes).text);

@@ -61,7 +61,7 @@ typedef struct topics_run {
     td_err err;
 } topics_run;
 
-/* 1 if the family's topics are asked for. */
+/* 1 if the family is selected. */
 static int wants_family(const topics_run *run, const family *candidate)
 {
     return run->options.family == NULL || strcmp(run->options.family, candidate->name) == 0;
@@ -112,7 +112,7 @@ static td_result list_topics(topics_run *run)
     return result_end(&r, &run->err);
 }
 
-/* The row that a topic without its symbol stands for ("kline.5"), or NULL. */
+/* The row of a topic without its symbol ("kline.5"), or NULL. */
 static const topic_row *find_without_symbol(const family *in, const char *name, uint64_t at_ns)
 {
     char text[LIMIT_TOPIC_BYTES];
@@ -124,7 +124,7 @@ static const topic_row *find_without_symbol(const family *in, const char *name, 
     return found && td_bytes_is(match.symbol, "x") ? match.row : NULL;
 }
 
-/* The row of a family that a name stands for at a moment, or NULL: its pattern, its name, a topic
+/* The row of a family that a name denotes at a time, or NULL: its pattern, its name, a topic
  * as the exchange writes it, or one without the symbol, as messages have it. */
 static const topic_row *find_row_at(const family *in, const char *name, uint64_t at_ns)
 {

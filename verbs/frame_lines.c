@@ -14,7 +14,7 @@ struct frame_lines {
     uint8_t has_held;
     td_buf joined;
     uint8_t is_too_long; /* what was joined was too much, and is dropped */
-    /* Where the joined text stands. */
+    /* Parser state at the end of the joined text. */
     uint64_t depth;
     uint8_t in_string;
     uint8_t is_escaped;
@@ -65,7 +65,7 @@ static int take_brackets(frame_lines *self, td_bytes line)
             self->depth--;
         }
     }
-    self->in_string = 0; /* no string goes on over a line's end */
+    self->in_string = 0; /* a string ends with its line */
     self->is_escaped = 0;
     return self->depth == 0;
 }
@@ -119,7 +119,7 @@ static int is_space(char c)
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-/* Is there more to come behind this byte of a frame: a member, an element or a value? */
+/* 1 if a member, an element or a value must follow this byte of a frame. */
 static int is_open_end(char c)
 {
     return c == '[' || c == ',' || c == ':';
@@ -145,7 +145,7 @@ static int begins_next(const frame_lines *self, td_bytes line)
            joined.data[0] == '{' && is_balanced(line);
 }
 
-/* The lines behind a first one that is not a whole frame. */
+/* Join the lines after a first one that is not a whole frame. */
 static td_result join_rest(frame_lines *self, frame_text *out, td_err *err)
 {
     for (;;) {

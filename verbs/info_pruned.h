@@ -16,7 +16,7 @@ typedef struct pruned_feed {
     char feed[LIMIT_NAME_BYTES];
     uint64_t segments;
     uint64_t bytes;
-    uint64_t first_ns, last_ns; /* of their messages; 0: not known */
+    uint64_t first_ns, last_ns; /* of their messages; 0: unknown */
 } pruned_feed;
 
 typedef struct pruned_feeds {

@@ -1,5 +1,5 @@
 /* tapedeck: the front. It has the archive's verbs itself and hands the others to the programs that
- * know them, so that a capture host need not carry replay code. */
+ * have them, so that a capture host needs no replay code. */
 #include "import/cmd_import.h"
 #include "verbs/cmds.h"
 #include "cli/verbs.h"

@@ -118,7 +118,7 @@ static const char *action_words(msg_action action)
     return WORDS[action];
 }
 
-/* Where entries stand. */
+/* Paths of entries. */
 static void put_items(document *d, const topic_row *row)
 {
     put(d, "\n");

@@ -15,12 +15,12 @@ static int is_new_line(verb_run *verb, const char *line)
 {
     uint64_t hash = td_xxh64(line, strlen(line));
     int is_new = 1;
-    pthread_mutex_lock(&verb->said_mutex);
-    for (size_t i = 0; i < verb->said_count && is_new; i++)
-        is_new = verb->said[i] != hash;
-    if (is_new && verb->said_count < VERB_LINES_SAID_MAX)
-        verb->said[verb->said_count++] = hash;
-    pthread_mutex_unlock(&verb->said_mutex);
+    pthread_mutex_lock(&verb->logged_mutex);
+    for (size_t i = 0; i < verb->logged_count && is_new; i++)
+        is_new = verb->logged[i] != hash;
+    if (is_new && verb->logged_count < VERB_LINES_LOGGED_MAX)
+        verb->logged[verb->logged_count++] = hash;
+    pthread_mutex_unlock(&verb->logged_mutex);
     return is_new;
 }
 
@@ -75,7 +75,7 @@ int verb_run_begin(verb_run *verb, const verb_context *context, const verb_run_s
         return 0;
     verb->context = context;
     report_apply(context->report, &verb->talk);
-    pthread_mutex_init(&verb->said_mutex, NULL);
+    pthread_mutex_init(&verb->logged_mutex, NULL);
     verb->log = (td_log){log_once, verb, context->report->level_max};
     progress_init(&verb->progress, context->report);
     output_init(&verb->output, stdout);
@@ -97,7 +97,7 @@ exit_code verb_run_end(verb_run *verb, td_result rc, exit_code done)
     td_result result_rc = result_end(&verb->result, &result_err);
     td_result output_rc = output_finish(&verb->output, &output_err);
     archive_close(verb->archive);
-    pthread_mutex_destroy(&verb->said_mutex);
+    pthread_mutex_destroy(&verb->logged_mutex);
     if (rc < 0)
         return report_error(verb->context->report, &verb->err);
     if (result_rc < 0)
@@ -133,7 +133,7 @@ td_result verb_run_nothing(verb_run *verb)
                : TD_OK;
 }
 
-/* UINT64_MAX is "not known": added to anything, it stays that. */
+/* UINT64_MAX means unknown and stays so in a sum. */
 uint64_t verb_run_add_count(uint64_t a, uint64_t b)
 {
     return a > UINT64_MAX - b ? UINT64_MAX : a + b;

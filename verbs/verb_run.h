@@ -16,7 +16,7 @@
 #include "tape/selection.h"
 
 /* Lines that are remembered, so that they are logged once; further ones are logged each time. */
-enum { VERB_LINES_SAID_MAX = 256 };
+enum { VERB_LINES_LOGGED_MAX = 256 };
 
 typedef struct verb_run {
     const verb_context *context;
@@ -27,9 +27,9 @@ typedef struct verb_run {
     talk_options talk;
     td_log
         log; /* ends on stderr, each line once: a verb may ask the archive the same thing often */
-    pthread_mutex_t said_mutex;
-    uint64_t said[VERB_LINES_SAID_MAX]; /* hashes of the lines that were logged */
-    size_t said_count;
+    pthread_mutex_t logged_mutex;
+    uint64_t logged[VERB_LINES_LOGGED_MAX]; /* hashes of the lines that were logged */
+    size_t logged_count;
     archive *archive;
     output_stream output;
     result_writer result; /* described for output, as --json says */
@@ -44,7 +44,7 @@ enum {
     VERB_TAKES_JSON = 1 << 2,
 };
 
-/* What a verb says of itself. */
+/* A verb's description. */
 typedef struct verb_run_spec {
     const char *name;
     const char *summary;
