@@ -256,13 +256,23 @@ static td_result make_channel(channel_router *r, const route_key *key, uint64_t 
     return TD_OK;
 }
 
-/* TD_E_LIMIT, without a text, if a topic's channel would be one too many. */
+/* A NUL from the wire cannot be kept in a C string. No channel has such a name, so only new ones
+ * are checked. */
+static int has_nul(td_bytes name)
+{
+    return name.size > 0 && memchr(name.data, '\0', name.size) != NULL;
+}
+
+/* Without a text: TD_E_LIMIT if a topic's channel would be one too many, TD_E_INVALID if a name
+ * cannot be a channel's. */
 static td_result get_channel(channel_router *r, const route_key *key, const topic_row *row,
                              channel_route *out, td_err *err)
 {
     uint64_t hash = hash_key(key);
     uint32_t place = find_place(r, key, hash);
     if (TD_UNLIKELY(r->table[place] == NO_CHANNEL)) {
+        if (has_nul(key->topic) || has_nul(key->exchange_topic) || has_nul(key->symbol))
+            return TD_E_INVALID;
         if (is_counted(key, row) && r->topic_channel_count == LIMIT_TOPIC_CHANNELS)
             return TD_E_LIMIT;
         td_result rc = make_channel(r, key, hash, row, place, err);
@@ -276,19 +286,13 @@ static td_result get_channel(channel_router *r, const route_key *key, const topi
 
 /* ---- routing ---- */
 
-/* Can a name from the wire be a channel's? A NUL in it cannot be kept in a C string. */
-static int is_name(td_bytes name, size_t bytes_max)
-{
-    return name.size < bytes_max && (name.size == 0 || memchr(name.data, '\0', name.size) == NULL);
-}
-
 /* Does the classified frame get a channel of its topic's own? */
 static int has_topic_channel(const classification *what)
 {
     return what->frame_class == CLASS_DATA && what->topic.row != NULL &&
-           what->topic.topic.size > 0 && is_name(what->topic.topic, LIMIT_TOPIC_BYTES) &&
-           is_name(what->exchange_topic, LIMIT_TOPIC_BYTES) &&
-           is_name(what->topic.symbol, LIMIT_SYMBOL_BYTES);
+           what->topic.topic.size > 0 && what->topic.topic.size < LIMIT_TOPIC_BYTES &&
+           what->exchange_topic.size < LIMIT_TOPIC_BYTES &&
+           what->topic.symbol.size < LIMIT_SYMBOL_BYTES;
 }
 
 /* "json" for what begins as an object or array; the decoder checks whether it is valid. */
@@ -388,7 +392,11 @@ td_result channel_router_route(channel_router *router, const router_frame *frame
         key.symbol = what.topic.symbol;
         key.dated = topic_row_is_dated(what.topic.row) ? what.topic.row : NULL;
         td_result rc = get_channel(router, &key, what.topic.row, out, err);
-        return TD_LIKELY(rc != TD_E_LIMIT) ? rc : route_overflow(router, frame, out, err);
+        if (TD_LIKELY(rc != TD_E_LIMIT && rc != TD_E_INVALID))
+            return rc;
+        if (rc == TD_E_LIMIT)
+            return route_overflow(router, frame, out, err);
+        key = key_of(frame);
     }
     /* Outbound frames are always control. */
     int is_control = frame->dir != DIR_IN || frame_class_is_control(what.frame_class);
