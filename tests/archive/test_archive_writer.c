@@ -317,7 +317,7 @@ static void test_catalog_is_rebuilt_beside_recording(void **state)
     }
 }
 
-/* Given up in the middle: the thread ends, and whoever comes next finds a catalog that is behind.
+/* Given up in the middle: the thread ends, and the next process finds an old catalog.
  */
 static void test_abandoned_rebuild(void **state)
 {

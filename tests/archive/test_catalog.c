@@ -277,7 +277,7 @@ static void test_hostile_catalogs(void **state)
     }
 }
 
-/* The same files met by somebody who only wants to append. */
+/* The same files found by a recorder. */
 static void test_appending_beside_hostile_catalogs(void **state)
 {
     (void)state;
@@ -361,7 +361,7 @@ static void test_locked_catalog_is_left_behind(void **state)
     archive_place_fini(&place);
 }
 
-/* Deleted under a recorder: it must not go on writing into a file that nobody can see. */
+/* Deleted under a recorder: it must not go on writing into a file without a name. */
 static void test_removed_while_in_use(void **state)
 {
     (void)state;

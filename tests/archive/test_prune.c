@@ -514,7 +514,7 @@ static void test_ages_do_not_trust_the_clock_alone(void **state)
     archive_place_fini(&place);
 }
 
-/* A gap that has no end yet is told by the segment it began in, and by nobody else. */
+/* A gap that has no end yet is in the segment in which it began, and only there. */
 static void test_open_gap_outlives_its_segment(void **state)
 {
     (void)state;

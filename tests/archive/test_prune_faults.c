@@ -29,7 +29,7 @@ static void check_after_fault(archive_place *place, const char *what, uint64_t a
     prune(place, older_than_frame(120));
     f = prune_verify(place);
     if (f->verdict != VERIFY_SOUND || f->text[0] != '\0') {
-        /* Nothing was left to do, and so nobody looked at the catalog. */
+        /* Nothing was left to do, so the catalog was not read. */
         const reindex_options options = {.scope = REINDEX_CHANGED};
         reindex_report report;
         td_err err;

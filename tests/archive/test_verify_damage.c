@@ -139,7 +139,7 @@ static void test_removed_chunks(void **state)
     bench_close(b, "removed chunks");
 }
 
-/* The same by somebody who makes the file sound again: only the journal can tell. */
+/* The same, with the file made sound again: only the journal shows it. */
 static void test_removed_chunks_and_a_new_end(void **state)
 {
     (void)state;

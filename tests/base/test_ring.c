@@ -228,7 +228,7 @@ static void *produce_small(void *arg)
     return NULL;
 }
 
-/* 200 records of 24 bytes; nobody is woken before 3,000 bytes are there. */
+/* 200 records of 24 bytes; no thread is woken before 3,000 bytes have come. */
 static void test_wait_for_many(void **state)
 {
     (void)state;

@@ -318,7 +318,7 @@ static const book_step BOOK_STEPS[] = {
     {0, "D =B99x5", 12, ""},
     {0, "D =B99x6", 13, ""},
     {1, "D =B99x5 =B97x8", 12, ""}, /* the state before the last of the other */
-    {1, "D =B97x7", 14, ""},        /* lost 13; nobody else is at 14 */
+    {1, "D =B97x7", 14, ""},        /* lost 13; no other book is at 14 */
     {0, "D =A101x4", 15, ""},
     {1, "D =A101x4", 15, "books_agree"}, /* 99 has 5 here, 6 there */
     {0, "D =A101x3", 16, ""},

@@ -74,7 +74,7 @@ describe("crashes", { concurrency: 2 }, () => {
       const theirs = stdout.split("\n").map((line) => line.split(" ")).filter((row) => row.length === 5 && !row[0].endsWith("/_events"));
       assert.deepEqual(theirs.map(([, sequence, logTime, , hex]) => `${sequence} ${Number(logTime)} ${hex}`).sort(), ours.sort(), how);
     }
-    // Nobody records again: the gap stays open.
+    // No session follows: the gap stays open.
     const [gap, ...more] = await jsonLines(t, ["gaps", "-a", archive, "--json"], { status: 1 });
     assert.deepEqual([gap.reason, gap.to_ns, more.length], ["crash", null, 0]);
   });

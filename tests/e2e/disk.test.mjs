@@ -311,7 +311,7 @@ describe("signals", { concurrency: 3 }, () => {
 
 // ---- what this machine lets us do ------------------------------------------------------------------
 
-/** Everybody may read, nobody but us may write. */
+/** All users may read, only this one may write. */
 function openToAll(archive) {
   for (const file of fs.readdirSync(archive, { recursive: true })) {
     const name = path.join(archive, file);

@@ -86,7 +86,7 @@ test("a time range without frames is reported with the recorded range", async (t
 
 test("reading a recording that never connected ends with 4", async (t) => {
   const archive = path.join(temporary(t), "tape");
-  // Bound and not listening: connections are refused, and nobody else gets the port.
+  // Bound and not listening: connections are refused, and no other process gets the port.
   const holder = net.createServer();
   await new Promise((resolve) => holder.listen(0, "127.0.0.1", resolve));
   const { port } = holder.address();

@@ -239,7 +239,7 @@ export async function checkCrashGaps(t, archive, feed) {
   return gaps.length;
 }
 
-/** A pipe that is full: whoever writes to it waits until drain() reads. */
+/** A full pipe: a writer waits until drain() reads. */
 export function stuffedPipe(t, dir, name) {
   const file = path.join(dir, name);
   execFileSync("mkfifo", [file]);

@@ -1,4 +1,4 @@
-// Every verb on an archive of which a part is gone: on purpose (prune), or because somebody deleted a file.
+// Every verb on an archive of which a part is gone: on purpose (prune), or because a file was deleted.
 // Expected: docs/archive.md ("When a file is missing", "Retention"), docs/design.md ("Exit status": 3 is damage, 4
 // cannot). The archive is imported from made-up captures of four days; what must come is known without our code.
 import assert from "node:assert/strict";
@@ -140,7 +140,7 @@ describe("missing segments", { concurrency: 2 }, () => {
       const after = await verify("recorded on");
       assert.deepEqual(after.filter((f) => f.segment === gone), before.filter((f) => f.segment === gone));
       assert.equal(after.length, at === 3 ? before.length + 1 : before.length, JSON.stringify(after)); // the new one lacks the last
-      // Whoever prunes what is older no longer misses it.
+      // After a prune of what is older it is no longer missing.
       await tapedeck(t, ["prune", "-a", archive, "--before", "2021-04-21"], { status: 3 });
       assert.equal(segments(archive).length, 1);
       await verify("pruned");

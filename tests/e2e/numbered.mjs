@@ -1,5 +1,5 @@
 // An exchange that numbers every frame, and the comparison of what it made with what an archive has and with what the
-// ledger admits. Each topic's frames are made at their times whether anybody is connected or not, as an exchange does,
+// ledger admits. Each topic's frames are made at their times with and without clients, as an exchange does,
 // so a frame that is not in the archive is a hole, and the hole must lie within a row of the ledger. Shares no code
 // with the programs: it reads archives through `tapedeck cat` and `tapedeck gaps` only.
 import { once } from "node:events";
@@ -67,7 +67,7 @@ export class NumberedExchange {
     return [`${this.url}/realtime`, "--family", "inverse", ...topics.flatMap((topic) => ["--topic", topic])];
   }
 
-  /** Frames that are due are made, and go to whoever subscribed. */
+  /** Frames that are due are made, and sent to the subscribers. */
   make() {
     const at = now();
     const due = Math.floor(((at - this.began) / 1e9) * this.rate);

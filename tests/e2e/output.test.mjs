@@ -11,7 +11,7 @@ import { feedArgs, stuffedPipe } from "./live.mjs";
 
 const TOPIC = ["trade.BTCUSD"];
 
-/** A server that sends so many frames, some at a time, to whoever subscribes; pad makes them larger. */
+/** A server that sends so many frames, some at a time, to each subscriber; pad makes them larger. */
 async function pouring(t, dir, frames, pad = 0) {
   return hostile(t, dir, {
     message: (ws, request) => {

@@ -141,7 +141,7 @@ async function exchange(t, dir) {
   return { ...server, args: (host = NAME) => [`wss://${host}:${server.port}/realtime`, "--family", "inverse", "--ca-file", files.ca, "--topic", "trade.BTCUSD"] };
 }
 
-// The environment of whoever runs the tests must not matter.
+// The test's own environment must not matter.
 const NO_PROXIES = Object.fromEntries(["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"].map((name) => [name, ""]));
 const through = (proxy) => ({ env: { ...NO_PROXIES, HTTPS_PROXY: proxy } });
 

@@ -1,5 +1,5 @@
 // The ledger against the truth, at length: one archive, session after session, each with something that goes wrong, and
-// an exchange that numbers every frame whether anybody listens or not. At the end every frame that was made and is not in
+// an exchange that numbers every frame with and without clients. At the end every frame that was made and is not in
 // the archive must lie within a row of the ledger, no row may reach beyond its hole by more than a second, and what was
 // announced durable must be there. `make soak` does it 200 times, `make test` each kind once (ledger.test.mjs).
 import assert from "node:assert/strict";

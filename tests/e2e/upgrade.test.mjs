@@ -64,7 +64,7 @@ for (const [name, open] of Object.entries(SERVERS))
     });
 
     for (const offered of ["graphql-ws", "a, b-2.x", "w", "x".repeat(60)])
-      test(`a subprotocol that nobody knows is passed over: ${offered.slice(0, 12)}`, async (t) => {
+      test(`an unknown subprotocol is ignored: ${offered.slice(0, 12)}`, async (t) => {
         const { url } = await open(t);
         const got = await ask(t, url, "/v5/public/linear", ...UPGRADE, `Sec-WebSocket-Protocol: ${offered}`);
         assert.equal(got.status, "HTTP/1.1 101 Switching Protocols");

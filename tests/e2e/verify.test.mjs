@@ -47,7 +47,7 @@ test("verify exits with 0 (sound), 1 (recoverable), 3 (damaged), and prints the 
   assert.equal(recoverable.verdict, "recoverable");
   assert.match(recoverable.people, /sound once 'tapedeck recover' and 'tapedeck reindex' have run/);
   await tapedeck(t, ["reindex", "-a", archive]);
-  // Of several damaged ones each is named, in order of path, whoever read it first.
+  // Of several damaged ones each is named, in order of path, whichever thread read it first.
   for (const i of [2, 5, 9]) flip(segments[i], 700);
   const damaged = await verify(3);
   assert.equal(damaged.verdict, "damaged");

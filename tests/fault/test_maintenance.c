@@ -523,7 +523,8 @@ static void make_capture(scene *s, unsigned frames)
     td_buf_fini(&text);
 }
 
-/* Interrupted, an import leaves a beginning of the capture, and no gap: nobody listened. */
+/* Interrupted, an import leaves a beginning of the capture, and no gap: nothing was recorded live.
+ */
 static void test_import(void **state)
 {
     (void)state;

@@ -3,7 +3,7 @@
  * first byte chooses:
  *   '0'  the rest is the database
  *   '1'  the rest are patches of the good one: three bytes of place, one of length, so many bytes
- *   '2'  the rest is SQL that somebody ran on the good one, bounded in time */
+ *   '2'  the rest is SQL that is run on the good one, bounded in time */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -22,7 +22,7 @@
 #include "tests/testing/fuzz_archive.h"
 #include "tests/testing/fuzz_input.h"
 
-enum { INPUT_BYTES_MAX = 32 << 10 }; /* fits in a pipe, so that nobody has to read while we write */
+enum { INPUT_BYTES_MAX = 32 << 10 }; /* fits in a pipe: written before it is read */
 
 /* Everything that a record says, looked at; and where it belongs. */
 static uint64_t take_record(import_slots *slots, import_secrets *secrets, frame_redactor *frames,

@@ -301,7 +301,7 @@ static void test_undecodable(void **state)
     capture_tape_fini(&from);
 }
 
-/* A topic that this version has no row for, and a frame that nobody can classify. */
+/* A topic that this version has no row for, and a frame that cannot be classified. */
 static void test_unknown_topics(void **state)
 {
     (void)state;

@@ -122,7 +122,7 @@ typedef struct replayed {
     size_t text_size;
     FILE *out;
     output_stream output;
-    size_t leaves_before; /* the frame before which somebody wants no more; 0: nobody leaves */
+    size_t leaves_before; /* a sink stops before this frame; 0: none does */
 } replayed;
 
 /* A sink that wants no more before its n-th frame. */

@@ -272,7 +272,7 @@ static void test_lost_update(void **state)
         was_found = seen.count == 4 && seen.items[0].rule == RULE_BOOKS_AGREE;
     }
     assert_true(was_found);
-    /* nobody knows which of the two is wrong: two rows of the ledger, each opened, and closed */
+    /* either may be wrong: two rows of the ledger, each opened, and closed */
     assert_string_not_equal(seen.items[0].channel->topic, seen.items[1].channel->topic);
     for (size_t i = 0; i < 2; i++) {
         const live_check_finding *opened = &seen.items[i];

@@ -319,7 +319,7 @@ static void test_monsters(void **state)
     assert_string_equal(says, "{\"items\":[{\"last_price\":\"1\"}]}");
 }
 
-/* A compressed frame says what the frame in it says; its bytes are nobody's to change. */
+/* A compressed frame says what the frame in it says; its bytes stay as they are. */
 static void test_compressed(void **state)
 {
     static const char FRAME[] = "{\"topic\":\"nav.A\",\"data\":{\"nav\":\"1.50\"}}";

@@ -264,7 +264,7 @@ static void test_spoiled(void **state)
 
 /* ---- the wrong place ---- */
 
-/* On every other family's connection: a topic of its own, or one that nobody knows there. */
+/* On every other family's connection: a topic of its own, or one that is unknown there. */
 static void check_elsewhere(bench *b)
 {
     size_t count = 0;
@@ -297,7 +297,7 @@ static void test_elsewhere(void **state)
     assert_true(b->refused[DECODE_UNKNOWN_TOPIC] > 100);
 }
 
-/* A frame over the limit is refused before anybody looks into it; one of each family's. */
+/* A frame over the limit is refused before it is parsed; one of each family's. */
 static void test_too_large(void **state)
 {
     bench *b = *state;

@@ -1,5 +1,5 @@
 /* sim/account: whatever it does, the books balance. Checked against what the market itself says of
- * each event: fills are trades that everybody sees, an order's fills add up to what it says, the
+ * each event: fills are public trades, an order's fills add up to what it says, the
  * position is the sum of the fills, and money comes only from closing positions and goes only into
  * fees (in spot: into coins). */
 #include "sim/account.h"

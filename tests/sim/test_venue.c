@@ -247,7 +247,7 @@ static void test_seed(void **state)
     }
 }
 
-/* Only what somebody wanted is shown, and a stream that is wanted late is of that moment. */
+/* Only subscribed streams are shown; a stream begins with the state at its subscription. */
 static void test_wanted(void **state)
 {
     (void)state; /* none */
@@ -299,7 +299,7 @@ static void last_trade_id(td_bytes frame, char out[64])
 }
 
 /* docs/wire.md 5.9: what a subscriber of linear trades gets first is the last trade there was. Two
- * of them, one of a stream that nobody wanted before. Inverse has no such thing. */
+ * of them, one of a stream without an earlier subscription. Inverse has no such thing. */
 static void test_old_first_trade(void **state)
 {
     (void)state; /* none */

@@ -515,7 +515,7 @@ static void test_damage_is_passed_over(void **state)
 
 /* ---- memory ---- */
 
-/* A block that somebody holds outlives the next frames, and the tape. */
+/* A block that is acquired outlives the next frames, and the tape. */
 static void test_held_blocks(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/* The simulated side of the clock table, for tests: it stands still until somebody moves it.
+/* The simulated side of the clock table, for tests: it stands still until a test moves it.
  *
  * Sleeping moves it: sleep_until(t) sets the monotonic clock to t at once (and the wall clock on by
  * as much), so that what waits for an hour is done now. Any thread may use it. */
@@ -28,7 +28,7 @@ void clock_sim_set_wall(clock_sim *sim, uint64_t wall_ns);
 /* Suspend the machine: wall clock and boot-time clock go on, the monotonic clock does not. */
 void clock_sim_suspend(clock_sim *sim, uint64_t ns);
 
-/* How often somebody slept. */
+/* Number of sleeps. */
 uint64_t clock_sim_sleep_count(clock_sim *sim);
 
 #endif

@@ -1,10 +1,10 @@
 /* The simulated disk's insides, shared by io_fault.c (the table: files, locks), io_fault_names.c
  * (the table: names and folders), io_fault_plan.c (faults), io_fault_control.c (what tests turn),
- * io_fault_disk.c (the model) and io_fault_cut.c (crashes, the log). Nobody else includes this.
+ * io_fault_disk.c (the model) and io_fault_cut.c (crashes, the log). No other file includes this.
  *
  * A disk is an array of inodes; an inode's number is its index and never changes, so that a change
  * noted on one disk can be applied to a copy. Every change, live or from the log, goes through
- * disk_apply. Everything here expects the disk's mutex to be held, or the disk to be nobody else's.
+ * disk_apply. Everything here expects the disk's mutex to be held, or the disk not to be shared.
  */
 #ifndef TD_TESTS_TESTING_IO_FAULT_IMPL_H
 #define TD_TESTS_TESTING_IO_FAULT_IMPL_H

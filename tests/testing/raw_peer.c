@@ -193,7 +193,7 @@ uint16_t raw_peer_port(const raw_peer *peer)
 
 void raw_peer_stop(raw_peer *peer, char *request, size_t request_bytes)
 {
-    (void)shutdown(peer->listen_fd, SHUT_RDWR); /* ends an accept that nobody will come to */
+    (void)shutdown(peer->listen_fd, SHUT_RDWR); /* ends a waiting accept */
     assert_int_equal(pthread_join(peer->thread, NULL), 0);
     close(peer->listen_fd);
     if (request != NULL)

@@ -21,7 +21,7 @@ enum {
     ROW_FRAME_NULLED = 1 << 4,   /* optional members that are not there are null, "" or "None" */
     ROW_FRAME_ESCAPED = 1 << 5,  /* letters of strings, and of keys in lists, as \u escapes */
     ROW_FRAME_QUOTED = 1 << 6,   /* numbers as strings, and the reverse */
-    ROW_FRAME_ANY = ((1 << 7) - 1) & ~ROW_FRAME_DOUBLED, /* all that mean the same to everybody */
+    ROW_FRAME_ANY = ((1 << 7) - 1) & ~ROW_FRAME_DOUBLED, /* all that keep the meaning */
 };
 
 /* Make a frame of a row. All of its fields that are required are there, most others. Never fails.

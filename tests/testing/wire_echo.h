@@ -31,7 +31,7 @@ extern const wire_server_ops ECHO_OPS;
 
 /* Loop, server, folder, ready file. options may be NULL; ops and user are filled in here. */
 void echo_open(echo *e, const wire_server_options *options);
-/* Checks that nobody is left and nothing else is in the folder. */
+/* Checks that no peer is left and nothing else is in the folder. */
 void echo_close(echo *e);
 
 /* The server's URL and path; valid until the next call. */

@@ -126,7 +126,7 @@ static void test_wake(void **state)
     (void)state;
     wire_loop *loop = open_loop();
     uint64_t hour_ns = 3600 * TD_NS_PER_S;
-    wire_loop_wake(loop); /* before anybody waits */
+    wire_loop_wake(loop); /* before the loop waits */
     assert_int_equal(wire_loop_run(loop, hour_ns, NULL), TD_OK);
     for (int i = 0; i < 50; i++) {
         pthread_t thread;

@@ -52,7 +52,7 @@ static void test_trust(void **state)
     wire_side side;
     echo_open(&e, NULL);
     echo_open(&other, NULL);
-    /* Signed by nobody that the system trusts. */
+    /* Its issuer is not trusted by the system. */
     wire_side_connect(&side, e.loop, echo_url(&e, "/realtime"), NULL);
     wire_side_expect_end(&side, WIRE_CAUSE_TLS_UNTRUSTED, "give that CA with --ca-file");
     /* Another server's certificate as CA. */
