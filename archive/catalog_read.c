@@ -253,6 +253,7 @@ static td_result load_rows(catalog *c, catalog_statement which, const segment_ro
                            segment_index *out, td_err *err)
 {
     int is_channels = which == STATEMENT_LOAD_CHANNELS;
+    TD_ASSERT(is_channels ? out->channels == NULL : out->chunks == NULL);
     load_fn *load = is_channels ? load_channel : load_chunk;
     uint64_t sum = checksum_begin(out->path);
     catalog_query query = catalog_query_begin(c, which);

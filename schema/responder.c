@@ -106,6 +106,8 @@ static td_result judge_topics(responder *r, const responder_client *client,
 static td_result judge(responder *r, const responder_client *client, const dialect_request *request,
                        td_result parsed, dialect_reply *reply, td_err *err)
 {
+    TD_ASSERT(parsed == TD_OK || parsed == TD_E_INVALID);
+    TD_ASSERT(reply->refused == REFUSAL_NONE);
     if (request->kind == REQUEST_UNKNOWN)
         reply->refused = REFUSAL_INVALID_OP;
     else if (parsed != TD_OK)
@@ -122,6 +124,7 @@ static td_result judge(responder *r, const responder_client *client, const diale
 static void subscribe(responder *r, const responder_client *client, const dialect_request *request,
                       dialect_reply *reply)
 {
+    TD_ASSERT(request->arg_count == 0 || request->args != NULL);
     for (size_t i = 0; i < request->arg_count; i++) {
         uint8_t *failed = reply->is_failed == NULL ? NULL : &r->failed.data[i];
         if ((failed != NULL && *failed) || client->ops->subscribe(client->user, request->args[i]))
