@@ -6,7 +6,7 @@
  * and a refused one names pid, verb and start of its holder. What is in the folder and is not ours
  * is listed apart, passed over, and never touched.
  *
- * One thread at a time per archive, but for the functions that only return what is fixed since open
+ * One thread at a time per archive, except the functions that only return what is fixed since open
  * (archive_path, archive_io, archive_clock, archive_log). */
 #ifndef TD_ARCHIVE_ARCHIVE_H
 #define TD_ARCHIVE_ARCHIVE_H
@@ -98,7 +98,7 @@ typedef struct unexpected_file {
     char *path; /* below the archive */
     char *what; /* "not a segment", "cannot be listed: Permission denied" */
     unexpected_kind kind;
-    uint8_t is_unreadable; /* a folder, or what is named like a segment: frames may be in there */
+    uint8_t is_unreadable; /* a folder, or a file with a segment's name: it may hold frames */
 } unexpected_file;
 
 typedef struct archive_listing {
@@ -116,7 +116,7 @@ typedef struct archive_listing {
 TD_MUST_USE td_result archive_list(archive *archive, archive_listing *out, td_err *err);
 void archive_listing_fini(archive_listing *listing);
 
-/* ---- who else is here ---- */
+/* ---- other processes that use the archive ---- */
 
 /* Whose line stands in a lock file. */
 typedef struct archive_holder {

@@ -238,8 +238,8 @@ static td_result open_lost_gap(const work *w, const past_segment *row, const seg
     return ledger_write_gap(w->journal, &gap, err);
 }
 
-/* What came after a finished segment. One that cannot be read is lost with it, and the one before
- * it is asked. */
+/* Open the gaps after a finished segment, or the gap for the segment itself if it cannot be read.
+ */
 static td_result open_gaps_after(const work *w, size_t at, td_err *err)
 {
     past_segment *row = &w->past.segments[at];
@@ -258,9 +258,8 @@ static td_result open_gaps_after(const work *w, size_t at, td_err *err)
                                     : TD_OK;
 }
 
-/* A recorder that was killed just after it had finished a segment left none open that would
- * report_progress: what came since then was lost all the same. Open ones, and those that were
- * recovered, have or get their gaps by that. feed NULL: all. */
+/* A recorder that was killed just after it had finished a segment left no open one, but lost what
+ * came later. Open segments, and recovered ones, get their gaps elsewhere. feed NULL: all. */
 static td_result open_gaps_after_finished(const work *w, const char *session, const char *feed,
                                           td_err *err)
 {

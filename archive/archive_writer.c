@@ -21,7 +21,7 @@ struct archive_writer {
     char *version;
     journal *journal;
     archive_past past;        /* before this session */
-    catalog *catalog;         /* NULL: left behind, brought up to date later */
+    catalog *catalog;         /* NULL: out of date, brought up to date later */
     catalog_rebuild *rebuild; /* beside us, or NULL */
     uint64_t ledger_bytes;    /* of the journal, as the catalog has it */
     writer_feed *feeds[LIMIT_FEEDS];
@@ -44,7 +44,8 @@ static void begin_rebuild(archive_writer *w)
 static void mark_behind(archive_writer *w)
 {
     catalog_abort(w->catalog);
-    /* This may fail too. Readers compare the catalog with the disk and detect that it is behind. */
+    /* This may fail too. Readers compare the catalog with the disk and detect that it is out of
+     * date. */
     if (catalog_begin(w->catalog, NULL) == TD_OK &&
         (catalog_set_behind(w->catalog, 1, NULL) != TD_OK ||
          catalog_commit(w->catalog, NULL) != TD_OK))
@@ -193,7 +194,7 @@ static td_result journal_stop(archive_writer *w, uint64_t stop_ns, td_err *err)
                           sizeof fields / sizeof fields[0], err);
 }
 
-/* Removing a lock file by hand lets a second appender in; the first one still has its segments. */
+/* Removing a lock file manually lets a second appender in; the first one still has its segments. */
 static td_result refuse_second(const archive_writer *w, const archive_segment *segment, td_err *err)
 {
     const session_row *session = archive_past_session(&w->past, segment->name.session);

@@ -4,7 +4,7 @@
  *
  * Order, for every chunk: append, fdatasync, durable callback, catalog. A frame is durable when the
  * callback says so, and not before; if a sync fails, never. The catalog is derived: when it cannot
- * be written it is left behind, marked so, and brought up to date when the session ends.
+ * be written it is marked as out of date, and brought up to date when the session ends.
  *
  * One thread at a time. */
 #ifndef TD_ARCHIVE_ARCHIVE_WRITER_H

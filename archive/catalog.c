@@ -182,9 +182,9 @@ td_result catalog_query_end(catalog_query *query, td_result rc)
     return rc == TD_EOF ? TD_OK : rc;
 }
 
-/* 1 if every text and blob of the row is in memory. What SQLite has no memory for reads as nothing,
- * and a row that seems to name no symbol would leave frames out of a plan. Asked for here, it is
- * there when it is asked for again. */
+/* 1 if every text and blob of the row is in memory. SQLite returns NULL for what it has no memory
+ * for, and a row without its symbols would leave frames out of a read plan. SQLite keeps what this
+ * function fetched, so that later reads of the columns cannot fail. */
 static int row_is_whole(sqlite3_stmt *stmt)
 {
     for (int i = 0; i < sqlite3_column_count(stmt); i++) {
@@ -327,7 +327,7 @@ static td_result open_for_reading(catalog *c, td_err *err)
     TD_ASSERT(c->path != NULL);
     if (!has_file(c->path, ""))
         return td_err_set(err, TD_E_NOTFOUND, "catalog '%s': not there", c->path);
-    /* SQLite would wait for ever for a writer of a FIFO. */
+    /* SQLite would wait without end for a writer of a FIFO. */
     struct stat info;
     if (stat(c->path, &info) == 0 && !S_ISREG(info.st_mode))
         return td_err_set(err, TD_E_UNSUPPORTED, "catalog '%s': not a regular file", c->path);
@@ -425,7 +425,8 @@ static td_result set_write_modes(catalog *c, td_err *err)
 {
     if (c->mode == CATALOG_MEMORY)
         return TD_OK;
-    /* Losing the last transactions in a power cut leaves an older catalog, which is only behind. */
+    /* Losing the last transactions in a power cut leaves an older catalog, which is only out of
+     * date. */
     td_result rc = catalog_run_sql(c, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;",
                                    "turning on the write-ahead log", err);
     if (rc == TD_OK && c->mode == CATALOG_APPENDER)

@@ -146,8 +146,8 @@ TD_MUST_USE td_result catalog_load_segment(catalog *catalog, const char *path, c
 TD_MUST_USE td_result catalog_load_gaps(catalog *catalog, const char *path, gap_list *out,
                                         td_err *err);
 
-/* Every row of every table by natural key, sorted, one per line: the same for equal archives,
- * whatever the order of writing. line is without LF. */
+/* Every row of every table by natural key, sorted, one per line. Equal archives give equal
+ * lines, whatever the order of writing. line is without LF. */
 typedef td_result catalog_line_fn(void *user, td_bytes line, td_err *err);
 TD_MUST_USE td_result catalog_dump(catalog *catalog, catalog_line_fn *fn, void *user, td_err *err);
 

@@ -51,7 +51,7 @@ typedef enum event_kind {
     EVENT_REDACTED,   /* slot, conn, what ("frame", "url"), dir, ordinal, offset, bytes; state: a
                          compressed frame was "recompressed" (offset and bytes are those of the
                          inflated text), or "overwritten" as a whole */
-    EVENT_HTTP,       /* what (the reply's name), url (redacted), state ("kept", in front of the
+    EVENT_HTTP,       /* what (the reply's name), url (redacted), state ("kept", before the
                          reply; "failed"), code (HTTP status, 0: none), bytes, cause, detail */
     EVENT_LIMIT, /* a bound was met: what ("channels": frames of further topics are on _unknown;
                     "books": the live check leaves further ones unchecked), state ("begins",

@@ -112,13 +112,13 @@ typedef struct session_row {
 /* The session that an entry `session_start` begins. */
 void journal_get_session(const journal_entry *entry, session_row *out);
 
-/* Append an entry and make it durable. After a failure that leaves bytes behind, the next call cuts
- * them off first. TD_E_NOSPACE (nothing was written), TD_E_IO, TD_E_LIMIT, TD_E_BUSY, TD_E_NOTFOUND
- * as below. */
+/* Append an entry and make it durable. After a failure that leaves part of an entry, the next call
+ * cuts it off first. TD_E_NOSPACE (nothing was written), TD_E_IO, TD_E_LIMIT, TD_E_BUSY,
+ * TD_E_NOTFOUND as below. */
 TD_MUST_USE td_result journal_append(journal *journal, const char *act, const journal_field *fields,
                                      size_t field_count, td_err *err);
 
-/* The same for `session_start`. */
+/* As journal_append, for `session_start`. */
 TD_MUST_USE td_result journal_append_session(journal *journal, const session_row *row, td_err *err);
 
 /* The segment that an entry is about. */
@@ -129,7 +129,7 @@ typedef struct journal_segment {
     const segment_totals *totals; /* of a finished one; NULL: the entry has none */
 } journal_segment;
 
-/* The same for an act on a segment; more fields follow those of the segment. */
+/* As journal_append, for an act on a segment; more fields follow those of the segment. */
 TD_MUST_USE td_result journal_append_segment(journal *journal, const char *act,
                                              const journal_segment *segment,
                                              const journal_field *more, size_t more_count,

@@ -533,7 +533,7 @@ static td_result remove_all(prune_work *w, td_err *err)
 
 /* ---- all of it ---- */
 
-/* A failure does not fail the prune: a catalog that is behind is brought up to date later. */
+/* A failure does not fail the prune: a catalog that is out of date is updated later. */
 static void update_catalog(const prune_work *w)
 {
     td_err cause;

@@ -191,7 +191,7 @@ static td_result check_database(const rebuild *r, td_err *err)
     return rc;
 }
 
-/* Marked behind until the end, so that a rebuild that was killed is seen. */
+/* Marked as out of date until the end, so that a rebuild that was killed is detected. */
 static td_result begin_rebuild(rebuild *r, td_err *err)
 {
     td_result rc = catalog_begin(r->catalog, err);

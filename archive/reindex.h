@@ -36,8 +36,8 @@ typedef void reindex_progress_fn(void *user, uint64_t done, uint64_t total);
 typedef struct reindex_options {
     reindex_scope scope;
     reindex_progress_fn *progress;  /* may be NULL */
-    int (*should_stop)(void *user); /* asked before each segment; 1: end with TD_E_BUSY, the catalog
-                                     * stays behind. May be NULL. */
+    int (*should_stop)(void *user); /* called before each segment; 1: end with TD_E_BUSY, the
+                                     * catalog stays out of date. May be NULL. */
     /* A segment's rows are in the catalog now, in the transaction that goes on. May be NULL. */
     td_result (*entered)(void *user, catalog *catalog, const segment_index *index, td_err *err);
     void *user;

@@ -391,7 +391,7 @@ static int is_unreadable(const verification *v, const char *path)
     return 0;
 }
 
-/* The same for a segment's file name; the journal has its folder. */
+/* As above, for a segment's file name; the journal has its folder. */
 static int is_unreadable_name(const verification *v, const char *name)
 {
     for (size_t i = 0; i < v->past.segment_count; i++) {
@@ -924,7 +924,7 @@ static td_result check_sessions(verification *v, td_err *err)
  * here too, in memory, and compared row by row; all but the chunks, of which an archive of years
  * has millions: those of each segment are compared when they are read, and not kept. */
 
-/* Rows that differ and are named; more are only counted. */
+/* Differing rows that are listed; more are only counted. */
 enum { ROWS_NAMED_MAX = 1000, ROW_TEXT_BYTES = 800 };
 
 typedef struct comparison {

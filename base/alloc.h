@@ -17,7 +17,8 @@ extern "C" {
 TD_MUST_USE void *td_alloc_raw(void *old, size_t bytes);
 void td_free_raw(void *memory);
 
-/* The same for libraries that take an allocator, with the signatures of zstd; opaque is ignored. */
+/* As above, for libraries that take an allocator, with the signatures of zstd; opaque is ignored.
+ */
 TD_MUST_USE void *td_alloc_lent(void *opaque, size_t bytes);
 void td_free_lent(void *opaque, void *memory);
 

@@ -167,7 +167,7 @@ TD_MUST_USE td_result td_io_list(td_io io, const char *path, td_list_fn *fn, voi
 /* Make new, renamed and removed entries of a folder survive a power cut. */
 TD_MUST_USE td_result td_io_sync_dir(td_io io, const char *path, td_err *err);
 
-/* The same for the folder that contains path: everything up to its last '/'. */
+/* Sync the folder that contains path: everything up to its last '/'. */
 TD_MUST_USE td_result td_io_sync_folder_of(td_io io, const char *path, td_err *err);
 
 /* Rename a file whose content is durable, and make that durable: sync the folder of to, then

@@ -2,7 +2,7 @@
  *
  * Descriptors are close-on-exec; interrupted calls are repeated and short writes completed; sync is
  * fdatasync; locks are open file description locks, so two locks of one process exclude each other
- * too and a killed process leaves none behind. */
+ * too and a killed process leaves none. */
 #ifndef TD_BASE_IO_POSIX_H
 #define TD_BASE_IO_POSIX_H
 

@@ -21,7 +21,7 @@
  * that a line travels between cores only when a side believes the ring full or empty.
  *
  *   producer: fills the record, then stores head.  The store is (at least) release, and the
- *             consumer's load of head acquire: who sees the new head sees the record.
+ *             consumer's load of head acquire: a consumer that sees the new head sees the record.
  *   consumer: reads the record, then stores tail with release; the producer's load of tail is
  *             acquire: a producer that sees the space sees that reading it has ended.
  *
@@ -47,7 +47,7 @@ struct td_ring {
     uint8_t *data; /* capacity bytes, mapped twice in a row */
     size_t capacity;
     size_t mask;
-    size_t control_bytes; /* mapping of this struct in front of data */
+    size_t control_bytes; /* mapping of this struct, before data */
 
     /* The producer's line. */
     _Alignas(CACHE_LINE_BYTES) _Atomic uint64_t head;

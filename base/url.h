@@ -54,7 +54,7 @@ typedef struct td_server_url {
  * TD_E_INVALID and what is wrong with it; a URL with a user name is refused. */
 TD_MUST_USE td_result td_url_parse(const char *text, td_server_url *out, td_err *err);
 
-/* The same for http:// and https://. */
+/* As td_url_parse, for http:// and https://. */
 TD_MUST_USE td_result td_url_parse_http(const char *text, td_server_url *out, td_err *err);
 
 /* HOST:PORT, as --listen and proxies have it: a name, an address, or [an IPv6 address], and a port.

@@ -28,7 +28,7 @@ TD_MUST_USE td_result td_workers_open(unsigned thread_count, td_workers **out, t
 /* Finish all submitted jobs, then end the threads. NULL is fine. */
 void td_workers_close(td_workers *workers);
 
-/* Hand over a job; it runs once, on one of the threads. */
+/* Queue a job; it runs once, on one of the threads. */
 void td_workers_submit(td_workers *workers, td_job *job);
 
 /* Block until the job has run. */

@@ -1,17 +1,17 @@
 /* From frames to sealed chunks, on the encoder thread; no file is touched here.
  *
  * A sealed chunk is position independent: a Chunk record, its Message Index records, and all that
- * the catalog and the chain record have of it. The disk thread hands it to
+ * the catalog and the chain record have of it. The disk thread passes it to
  * segment_writer. Segments are cut here too, because channel ids belong to a segment: a new one
  * begins with the first frame of another UTC hour, or when the one before is full (bytes, chunks,
  * summary).
  *
  * Use, for each frame:
- *     if (chunk_builder_wants_seal(b, recv_ns)) seal, hand the chunk over;
+ *     if (chunk_builder_wants_seal(b, recv_ns)) seal, pass the chunk on;
  *     if (chunk_builder_starts_segment(b, recv_ns)) append the `segment` event first;
  *     chunk_builder_append(b, &frame, err);
- * and, by a timer of the caller's, seal what waits too long. chunk_builder_append allocates nothing
- * but for the first frame of a channel in a segment. One thread. */
+ * and, by a timer of the caller's, seal what waits too long. chunk_builder_append allocates only
+ * for the first frame of a channel in a segment. One thread. */
 #ifndef TD_FORMAT_CHUNK_BUILDER_H
 #define TD_FORMAT_CHUNK_BUILDER_H
 
@@ -79,9 +79,9 @@ typedef enum segment_cause {
     SEGMENT_CAUSE_ASKED,
 } segment_cause;
 
-/* A chunk ready to be written. Filled by chunk_builder_seal, read-only then but for segment_writer,
- * which appends the chain record to bytes. Keep a few and use them in turn: memory is kept. May
- * move to another thread as a whole. */
+/* A chunk ready to be written. Filled by chunk_builder_seal, read-only then, except that
+ * segment_writer appends the chain record to bytes. Keep a few and use them in turn: memory is
+ * kept. May move to another thread as a whole. */
 typedef struct sealed_chunk {
     td_buf bytes;         /* Chunk record, then its Message Index records */
     uint64_t chunk_bytes; /* of these, the Chunk record */
@@ -151,7 +151,7 @@ TD_MUST_USE td_result chunk_builder_note_ordinals(chunk_builder *builder, uint32
 /* The slot's connection is closed: chain records after the next one leave it out. */
 void chunk_builder_note_closed(chunk_builder *builder, uint32_t line, uint32_t shard);
 
-/* The next message starts a segment of its own (asked for, not by the rules). */
+/* The next message starts a new segment, even if the rules would not cut there. */
 void chunk_builder_end_segment(chunk_builder *builder);
 
 /* Messages pending. */

@@ -1,8 +1,9 @@
 /* The records of the MCAP container (https://mcap.dev/spec, major version 0x30), as plain structs.
  *
  * Every record travels as opcode (1 byte), content length (8 bytes), content; numbers are
- * little-endian, strings carry their length in 4 bytes. The structs hold views: who decoded them
- * says how long the bytes behind stay valid. mcap_encode.h writes them, mcap_decode.h reads them.
+ * little-endian, strings carry their length in 4 bytes. The structs hold views: the function that
+ * decoded them says how long their bytes stay valid. mcap_encode.h writes them, mcap_decode.h reads
+ * them.
  */
 #ifndef TD_FORMAT_MCAP_H
 #define TD_FORMAT_MCAP_H

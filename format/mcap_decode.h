@@ -54,7 +54,7 @@ int mcap_next_entry(mcap_packed *rest, uint64_t *log_ns, uint64_t *offset);
 /* The value of key in a map of strings; empty view with data NULL if it is not there. */
 td_bytes mcap_find_pair(mcap_packed pairs, const char *key);
 
-/* Short name of an opcode ("Chunk"; "private" from 0x80; "unknown"), valid for ever. */
+/* Short name of an opcode ("Chunk"; "private" from 0x80; "unknown"), a constant. */
 const char *mcap_opcode_name(uint8_t opcode);
 
 #ifdef __cplusplus

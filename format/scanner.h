@@ -22,7 +22,7 @@ extern "C" {
 /* A chunk, and the message indexes that stand directly after it. */
 typedef struct scan_chunk {
     mcap_place place;
-    /* As in the summary. index_offsets: packed; compression lives for ever, and is
+    /* As in the summary. index_offsets: packed; compression is a constant, and is
      * empty where has_codec is 0. */
     mcap_chunk_index index;
     uint64_t message_count;  /* that its indexes list */
@@ -50,7 +50,7 @@ typedef struct scan_damage {
 } scan_damage;
 
 /* Each may be NULL: then nothing is read for it. A result of TD_E_IO, TD_E_NOMEM or TD_E_NOSPACE
- * ends the walk with it; every other failure is damage of the record at hand (a chunk is not
+ * ends the walk with it; every other failure is damage of the current record (a chunk is not
  * pending then), and goes to damage. */
 typedef struct scan_visitor {
     /* A chunk begins. Its message indexes follow, each with the chunk as it was before it; then

@@ -1,4 +1,4 @@
-/* What one segment holds, without its frames: who made it, its channels, its chunks. The catalog
+/* What one segment holds, without its frames: its session, its channels, its chunks. The catalog
  * keeps it, reindex makes it from the segment, verify compares the two, and a plan is made from
  * either. */
 #ifndef TD_FORMAT_SEGMENT_INDEX_H
@@ -76,7 +76,7 @@ typedef struct segment_index {
 TD_MUST_USE td_result segment_index_read(td_io io, const char *full, const char *path,
                                          index_depth depth, segment_index *out, td_err *err);
 
-/* Making an index by hand: add a channel (ids rising; its strings are copied) or a chunk with its
+/* To build an index: add a channel (ids rising; its strings are copied) or a chunk with its
  * bitmap. TD_E_NOMEM, TD_E_LIMIT. */
 TD_MUST_USE td_result segment_index_add_channel(segment_index *index,
                                                 const segment_channel *channel, td_err *err);

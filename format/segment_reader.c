@@ -18,7 +18,7 @@ enum { MCAP_IDS = UINT16_MAX + 1 };
 /* Bitmaps of all chunks of a file: many more than a segment's 4,096 chunks can need. */
 static const size_t BITMAPS_BYTES_MAX = (size_t)256 << 20;
 
-/* Magic and header: who wrote the file. */
+/* Magic and header, which names the program that wrote the file. */
 static td_result read_header(segment_reader *r, td_err *err)
 {
     td_bytes magic;
@@ -266,7 +266,7 @@ td_result segment_reader_refresh(segment_reader *reader, uint32_t *added, td_err
     uint32_t before = r->chunk_count;
     td_result rc = mcap_source_refresh(&r->source, err);
     if (rc == TD_OK && r->source.size != known) {
-        r->is_end_torn = 0; /* it has a writer, who ends it in order */
+        r->is_end_torn = 0; /* it has a writer, which will end it in order */
         rc = reader_scan(r, err);
     }
     if (rc != TD_OK)

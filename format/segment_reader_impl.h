@@ -61,7 +61,7 @@ struct segment_reader {
     td_hash128 scan_chain; /* ours: value that block starts from */
 };
 
-/* Copy bytes to *at with a NUL, move *at after it. What follows a NUL in bytes is out of sight. */
+/* Copy bytes to *at with a NUL, move *at after it. What follows a NUL in bytes is not visible. */
 const char *reader_place_text(char **at, td_bytes bytes);
 
 /* A decimal number out of metadata; what is none, or too large, counts as 0. */

@@ -64,7 +64,7 @@ typedef struct segment_verify_result {
     chain_totals counters;   /* at its end */
 } segment_verify_result;
 
-/* Name of a kind, valid for ever. */
+/* Name of a kind, a constant. */
 const char *segment_finding_name(segment_finding_kind kind);
 
 /* Check the file at path. TD_OK: read to the end, findings or not; TD_E_NOTFOUND, TD_E_IO,

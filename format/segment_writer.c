@@ -240,7 +240,7 @@ static td_result append_chain(segment_writer *w, sealed_chunk *chunk, td_hash128
     return TD_OK;
 }
 
-/* Behind the write, so that a full disk changes no statistics. */
+/* Called after the write, so that a full disk changes no statistics. */
 static void count_messages(segment_writer *w, const sealed_chunk *chunk)
 {
     uint64_t before = w->summary.message_count;

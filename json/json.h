@@ -44,7 +44,7 @@ typedef struct json_value {
 /* Where and why a text is not accepted. */
 typedef struct json_error {
     size_t offset;       /* byte of the text, from 0; the text's size if it ends too early */
-    const char *what;    /* "expected ':'", valid for ever; NULL: no error */
+    const char *what;    /* "expected ':'", a constant; NULL: no error */
     uint8_t is_encoding; /* 1: bytes that are no UTF-8 */
 } json_error;
 
