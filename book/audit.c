@@ -6,7 +6,7 @@
 #include "base/assert.h"
 #include "book/audit_impl.h"
 
-/* ---- who takes part ---- */
+/* ---- members ---- */
 
 static const rule_row *rule_of(const topic_row *row, rule_id rule)
 {

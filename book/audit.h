@@ -4,7 +4,7 @@
  * number show the same levels, as deep as both go. A lost update makes one of them differ until its
  * level changes again.
  *
- * lines_agree: the same for one topic that is received over two lines.
+ * lines_agree: as books_agree, for one topic that is received over two lines.
  *
  * best_agrees: a ticker's best bid and ask are those of the book at the ticker's number. Where
  * there is no such state of the book, they are mostly those of one of the two around it: a

@@ -113,7 +113,7 @@ static void forget_chains(audit *a, const audit_member *trades)
 }
 
 /* The latest exchange time that a receive time may have been, as far as the clocks are known. A
- * recorder's clock that is behind shows in frames that came before they were made. */
+ * recorder's clock that is behind shows in frames that were received before they were sent. */
 static int64_t exchange_time(const audit *a, uint64_t recv_ns)
 {
     int64_t recv = recv_ns > INT64_MAX ? INT64_MAX : (int64_t)recv_ns;

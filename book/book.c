@@ -116,7 +116,7 @@ static uint32_t rank_by_halves(const book_side *side, int64_t key)
     return (uint32_t)(at - side->keys);
 }
 
-/* The same for a deep side: strides that double from the best, then bisection of the last one. */
+/* As above, for a deep side: strides that double from the best, then bisection of the last one. */
 static uint32_t rank_by_gallop(const book_side *side, int64_t key)
 {
     uint32_t high = side->count; /* every key from here on is >= key */
@@ -575,7 +575,7 @@ void book_hash(book *b, td_hasher *into)
     td_hasher_update(into, state, sizeof state);
 }
 
-/* Append one level as the report states it, with an LF in front of all but the first. */
+/* Append one level as the report states it, with an LF before each but the first. */
 static td_result level_text(td_buf *text, msg_side at, const book_level *level, td_err *err)
 {
     char price[TD_DECIMAL_TEXT_BYTES];

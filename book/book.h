@@ -63,7 +63,7 @@ void book_clear(book *book);
  */
 void book_apply(book *book, const msg_book *message, book_outcome *outcome);
 
-/* The same for a frame that is a snapshot whatever its type says. */
+/* As book_apply, for a frame that is a snapshot whatever its type says. */
 void book_replace(book *book, const msg_book *message, book_outcome *outcome);
 
 /* Make the book hold what another one holds. TD_E_NOMEM: it holds nothing. */

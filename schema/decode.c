@@ -208,8 +208,8 @@ static int refuse_unknown(decoder *d, td_bytes frame, decode_error *why)
     return 0;
 }
 
-/* JSON begins with a bracket, a byte order mark, white space or a scalar's first byte; nothing that
- * is compressed begins so (docs/wire.md 5.1), but for a raw deflate stream, which cannot be
+/* JSON begins with a bracket, a byte order mark, white space or a scalar's first byte; no
+ * compressed format begins so (docs/wire.md 5.1), except a raw deflate stream, which cannot be
  * recognized.
  */
 static int is_compressed(td_bytes frame)

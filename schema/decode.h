@@ -91,7 +91,7 @@ const char *decode_reason_name(decode_reason reason);
  * the frame; TD_OK for all other reasons, which are the frame's. */
 TD_MUST_USE td_result decode_error_result(const decode_error *why, td_err *err);
 
-/* The same for a classification: what->is_starved. */
+/* As above, for a classification: what->is_starved. */
 TD_MUST_USE td_result classification_result(const classification *what, td_err *err);
 
 #ifdef __cplusplus

@@ -383,7 +383,7 @@ static void plan_fast_fields(decode_plan *p, const role_fields *roles)
         p->required_fields |= UINT64_C(1) << time;
 }
 
-/* Has the head, or the plain struct of the row's type, a place for every field? */
+/* 1 if the head, or the plain struct of the row's type, has a place for every field. */
 static int plan_struct_is_whole(const topic_row *row)
 {
     if (row->type != MSG_BOOK_CHANGE && row->type != MSG_TRADE)

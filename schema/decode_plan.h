@@ -79,7 +79,7 @@ static inline uint32_t key_set_find(key_set *set, uint32_t place, const uint8_t 
     return KEY_NONE;
 }
 
-/* The same for a key with its escapes resolved. */
+/* As above, for a key with its escapes resolved. */
 uint32_t key_set_find_text(key_set *set, uint32_t place, td_bytes text);
 
 /* ---- plans ---- */

@@ -184,8 +184,8 @@ struct dialect {
     /* Server: check the credentials of an auth request. Without a secret (NULL) every key is valid,
      * at any time; a part must not be missing (REFUSAL_INVALID_ARGS). */
     refusal (*check_auth)(const dialect_request *request, const char *secret, uint64_t now_ms);
-    /* Server: the same for those in a URL's query (without "?"). *is_there is 1 if it has a key;
-     * else the query is ignored. NULL: credentials in a URL are ignored. */
+    /* Server: as check_auth, for credentials in a URL's query (without "?"). *is_there is 1 if it
+     * has a key; else the query is ignored. NULL: credentials in a URL are ignored. */
     refusal (*check_query)(td_bytes query, const char *secret, uint64_t now_ms, int *is_there);
 
     /* How request_parse() and answer_parse() read it (schema/dialect_text.h). */

@@ -67,7 +67,7 @@ const family *family_find_by_url(td_bytes url);
  */
 const char *family_url_path(const char *url);
 
-/* The path as the family's endpoints have it, valid for ever; NULL if none has it. *accesses: which
+/* The path as the family's endpoints have it, a constant; NULL if none has it. *accesses: which
  * kinds of endpoints do, 1 << family_access. */
 const char *family_find_path(const family *of, td_bytes path, unsigned *accesses);
 
@@ -81,7 +81,7 @@ const char *family_url(const family *of, family_net net, family_access access);
 /* Names of all families, in the order of the table; NULL ends them. */
 extern const char *const FAMILY_NAMES[];
 
-/* Names of all families joined by ", ", for error texts; valid for ever. */
+/* Names of all families joined by ", ", for error texts; a constant. */
 const char *family_names(void);
 
 /* TD_E_INVALID: there is no family of that name; the hint lists similar names, or all. */

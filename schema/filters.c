@@ -138,7 +138,7 @@ static int next_alternative(const topic_filters *filters, td_bytes *rest, td_byt
     return 1;
 }
 
-/* Size of "topic." in front of the list; 0 if there is no list. */
+/* Size of "topic." before the list; 0 if there is no list. */
 static size_t stem_size(const topic_filters *filters, td_bytes subscription)
 {
     if (!filters->dialect->has_lists || memchr(subscription.data, '|', subscription.size) == NULL)

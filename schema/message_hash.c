@@ -201,7 +201,7 @@ static void canon_record(canon *c, const msg_record *record)
     canon_values(c, record->values, record->value_count);
 }
 
-/* The same for every message: which numbers there are, and the numbers, 0 where there are none. */
+/* The part that every message has: which numbers are present, and the numbers, 0 where absent. */
 static void canon_head(canon *c, const msg_head *head, size_t item_count)
 {
     uint8_t *space = canon_space(c, 2 + 5 * 8);

@@ -1,4 +1,4 @@
-/* Messages as JSON, the same for `tapedeck decode` and the JSON lines of replay: normalised names,
+/* Messages as JSON, alike in `tapedeck decode` and the JSON lines of replay: normalised names,
  * decimals as strings in shortest form, times in ns since 1970, absent values null or left out.
  * Each function writes members into an object that the caller has open, so that others (feed,
  * recv_ns) can stand beside them. "type" is always the first. */

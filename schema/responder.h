@@ -13,7 +13,7 @@ extern "C" {
 /* State of one topic of a request, at the server. */
 typedef struct topic_standing {
     uint8_t is_known;          /* there is such a topic, of that symbol */
-    uint8_t is_symbol_unknown; /* there is not, but for other symbols there is */
+    uint8_t is_symbol_unknown; /* there is no such topic of that symbol, only of others */
     uint8_t needs_auth;        /* the topic needs authentication, and the connection has none */
     uint8_t is_held;           /* the connection has it already */
 } topic_standing;

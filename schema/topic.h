@@ -142,12 +142,12 @@ typedef enum rule_id {
     RULE_KLINE_START,   /* the start of a candle never falls */
     RULE_KLINE_CONFIRM, /* a candle is closed once, and not changed after that */
     /* Across the topics of one feed's symbol (book/audit.h). */
-    RULE_BOOKS_AGREE,     /* on every book of the symbol that takes part: where two books have the
-                             same number (member), levels that both show are equal */
-    RULE_LINES_AGREE,     /* the same for one topic received twice; checked for every topic of
-                             RULE_BOOKS_AGREE */
-    RULE_BEST_AGREES,     /* on tickers: bid1 and ask1 are the best of the symbol's books that take
-                             part in RULE_BOOKS_AGREE, where the numbers are equal */
+    RULE_BOOKS_AGREE, /* on every book of the symbol that takes part: where two books have the
+                         same number (member), levels that both show are equal */
+    RULE_LINES_AGREE, /* as RULE_BOOKS_AGREE, for one topic received twice; checked for every topic
+                         of RULE_BOOKS_AGREE */
+    RULE_BEST_AGREES, /* on tickers: bid1 and ask1 are the best of the symbol's books that take
+                         part in RULE_BOOKS_AGREE, where the numbers are equal */
     RULE_TRADES_COMPLETE, /* on candles: what they add is what the symbol's trades add; member:
                              MEMBER_TURNOVER: volume and turnover, MEMBER_VOLUME: volume only */
     RULE_COUNT,

@@ -82,7 +82,7 @@ static void place(flow *f, market *m, market_side side)
 }
 
 /* Cancel orders: mostly near the best price, where most are placed, but also far levels. Larger
- * levels lose more, so that no level grows for ever. */
+ * levels lose more, so that no level grows without bound. */
 static void cancel(flow *f, market *m, market_side side)
 {
     int64_t count = (int64_t)market_level_count(m, side);

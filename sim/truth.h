@@ -62,7 +62,7 @@ void truth_put_entry(truth *t, const truth_subject *about, stream_kind kind, siz
  * or no frame. */
 void truth_put_fault(truth *t, const truth_subject *about, uint64_t n, const char *what);
 
-/* Hand all lines to the operating system. TD_E_IO, TD_E_NOSPACE, TD_E_NOMEM, TD_E_LIMIT. */
+/* Write all lines to the operating system. TD_E_IO, TD_E_NOSPACE, TD_E_NOMEM, TD_E_LIMIT. */
 TD_MUST_USE td_result truth_flush(truth *t, td_err *err);
 
 /* SHA-1 of levels as in reports: lines "SIDE PRICE SIZE" joined by LF, Buy then Sell, each by

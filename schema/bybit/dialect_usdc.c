@@ -109,7 +109,8 @@ static void write_id(json_writer *writer, const dialect_request *request)
     }
 }
 
-/* Why, where a refusal is of the request itself: topics that failed are named instead. */
+/* Write the reason if the request itself was refused; else the answer lists the topics that failed.
+ */
 static void write_reason(json_writer *writer, const dialect_request *request,
                          const dialect_reply *reply)
 {

@@ -1,9 +1,9 @@
 /* Spot, its two public generations (docs/wire.md 4.2): keys are single letters, levels are pairs, a
  * topic's symbol and parameter stand beside it; all prices and sizes are strings.
  *
- * In the first the symbol stands beside the topic, data is a list of one but for trades, and f says
- * whether a frame is the first. In the second the symbol stands in params, data is one object, and
- * nothing says when a frame was sent. */
+ * In the first the symbol stands beside the topic, data is a list (of one item, except for trades),
+ * and f says whether a frame is the first. In the second the symbol stands in params, data is one
+ * object, and nothing says when a frame was sent. */
 #include "schema/bybit/topics.h"
 
 /* ---- fields of frames ---- */

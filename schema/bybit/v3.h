@@ -205,7 +205,7 @@ static const field_row V3_RPI_LEVEL[] = {
 #define V3_TRADE_RETAIL V3_BOOL(MEMBER_IS_RPI_TRADE, "RPI") /* both since 2025 */
 #define V3_TRADE_SEQ    V3_INTEGER(MEMBER_SEQ, "seq")
 
-/* A trade of contract v3, and of v5's futures and perpetuals but for what came later. */
+/* A trade of contract v3, and of v5's futures and perpetuals except for later members. */
 #define V3_TRADE_FIELDS                                                                            \
     V3_TRADE_TIME, V3_TRADE_SYMBOL, V3_TRADE_SIDE, V3_TRADE_SIZE, V3_TRADE_PRICE, V3_TRADE_TICK,   \
         V3_TRADE_ID, V3_TRADE_BLOCK
