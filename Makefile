@@ -23,7 +23,7 @@ SRC_programs := $(call sources,$(PROGRAMS))
 # catalog.sql as C strings, one per schema version.
 GEN_archive := $(B)/gen/archive/catalog_sql.c
 
-# One program each, but for testing/, which they share.
+# One program each; all of them share testing/.
 SRC_tests := $(sort $(wildcard tests/*/test_*.c))
 SRC_fuzz := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 SRC_testing := $(sort $(wildcard tests/testing/*.c))

@@ -4,8 +4,8 @@
 //
 //   node benchmarks/run.mjs BUILD_DIR OUT_DIR
 //
-// The corpus is recorded from the simulated exchange (seed 7), so anybody has frames like these; input_sha is
-// of the frames themselves. Output: a table, and OUT_DIR/results.jsonl, one object a row:
+// The corpus is recorded from the simulated exchange (seed 7), so every machine has the same kind of frames; input_sha is
+// the hash of the frames themselves. Output: a table, and OUT_DIR/results.jsonl, one object a row:
 //   {name, ours, limit, unit, ratio (ours / limit), better, target, runs, input_sha}
 // BENCH_RUNS (default 5) repeats each measurement; BENCH_CORPUS_FRAMES (default 250,000) sizes the corpus.
 import { spawn, spawnSync } from "node:child_process";
@@ -108,7 +108,7 @@ const rawFrames = (archive, family) => run(bin("tapedeck"), ["cat", "-a", archiv
   ...FEEDS[family].topics.flatMap((topic) => ["--topic", topic.replace(/\.\*$/, "")])], { encoding: "buffer" });
 const digest = (bytes) => crypto.createHash("sha256").update(bytes).digest("hex");
 
-/** The same for the programs that read lines. */
+/** The corpus as files of lines, for the programs that read lines. */
 function makeLines(corpus) {
   const bytes = rawFrames(corpus.archive, "inverse");
   const lines = bytes.toString("latin1").split("\n").filter((line) => line !== "");
@@ -171,7 +171,7 @@ const oursRecord = (c) => received(c, c.lines, c.lineCount * ROUNDS, (url) => {
   return measured({ frames: recorded.frames, wall_s: recorded.elapsed_s, cpu_s });
 });
 
-// ---- instructions: the same on any day, whoever else is on the machine ------------------------------------
+// ---- instructions: reproducible, whatever else runs on the machine ------------------------------------
 
 const FEW = 10_000, MANY = 30_000; // frames; the difference leaves out what only starting costs
 const hasStrace = spawnSync("strace", ["-V"]).status === 0;

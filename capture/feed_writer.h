@@ -1,4 +1,4 @@
-/* Turns stamped frames of one feed into sealed chunks. The recorder's encoder and import both use
+/* Turns stamped frames of one feed into sealed chunks. The recorder's encoder and import both call
  * it, so their archives have the same form.
  *
  * A frame's secrets are hidden, its channel is found, it is counted and appended to the pending

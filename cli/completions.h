@@ -2,7 +2,7 @@
  * parser read: a new option completes without another line of code.
  *
  * A program's script completes that program. The script of the front holds those of the programs
- * whose verbs it hands on, which print theirs themselves. */
+ * that it runs for their verbs; these print theirs themselves. */
 #ifndef TD_CLI_COMPLETIONS_H
 #define TD_CLI_COMPLETIONS_H
 

@@ -1,8 +1,8 @@
 /* Shared by completions.c and its three renderers.
  *
- * A script is, in this order: what is the same for all programs (prelude), a function for each verb
- * of the program, the same for the programs that it hands verbs to (front only), and the program's
- * own function. Function names begin with the program's or with "_tapedeck". */
+ * A script has, in this order: a prelude that all programs share, a function for each verb of the
+ * program, the functions of the programs that it runs for other verbs (front only), and the
+ * program's own function. Function names begin with the program's or with "_tapedeck". */
 #ifndef TD_CLI_COMPLETIONS_IMPL_H
 #define TD_CLI_COMPLETIONS_IMPL_H
 

@@ -129,7 +129,7 @@ static void put(line_writer *self, td_bytes line)
 
 /* ---- the thread ---- */
 
-/* Returns 0, or errno. May wait for the reader for ever: see line_writer_close. */
+/* Returns 0, or errno. May wait for the reader without end: see line_writer_close. */
 static int write_all(int fd, const char *bytes, size_t size)
 {
     while (size > 0) {

@@ -7,8 +7,8 @@
 #include "base/near.h"
 #include "cli/options_impl.h"
 
-/* State of one walk over argv. Operands are moved behind everything that was read already, so that
- * in the end they are the last operand_count entries of argv, in their order. */
+/* State of one walk over argv. Operands are moved after everything that was already read, so that
+ * at the end they are the last operand_count entries of argv, in their order. */
 typedef struct walk {
     const options_spec *spec;
     char **argv;
@@ -136,7 +136,7 @@ static td_result take_short(walk *w, const char *word)
     return TD_OK;
 }
 
-/* Move the operands seen so far behind what was read since: argv[from .. at) were options. */
+/* Move the operands seen so far after what was read since: argv[from .. at) were options. */
 static void keep_operands_last(walk *w, int from)
 {
     int first = from - w->operand_count;

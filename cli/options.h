@@ -90,7 +90,7 @@ typedef struct options_operands {
 } options_operands;
 
 /* Read argv[1 ...] into the targets. The order of argv's entries is changed: operands come last.
- * TD_OK; TD_EOF: --help was asked for (the rest was not read); TD_E_INVALID with what is wrong, and
+ * TD_OK; TD_EOF: --help was given (the rest was not read); TD_E_INVALID with what is wrong, and
  * a hint. */
 TD_MUST_USE td_result options_parse(const options_spec *spec, int argc, char **argv,
                                     options_operands *operands, td_err *err);

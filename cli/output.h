@@ -23,7 +23,7 @@
 typedef struct output_stream {
     FILE *out;           /* NULL: none, all that is printed stays in line */
     line_writer *writer; /* NULL: not detached */
-    size_t columns;      /* of the terminal behind out; 0: it is none */
+    size_t columns;      /* of out's terminal; 0: out is no terminal */
     int has_colour;
     td_buf line;      /* what is not written yet */
     json_writer json; /* of the value between begin and end */
@@ -61,7 +61,7 @@ void output_styled(output_stream *output, terminal_style style, const char *text
 json_writer *output_json_begin(output_stream *output);
 void output_json_end(output_stream *output);
 
-/* Hand everything to the operating system now, so that a reader of a pipe sees it. */
+/* Write everything to the operating system now, so that a reader of a pipe sees it. */
 void output_flush(output_stream *output);
 
 /* 1 once writing has failed (a reader went away, a disk is full): no use going on. */

@@ -49,7 +49,7 @@ typedef struct result_writer {
     size_t table_of; /* field of the list whose rows it has */
 } result_writer;
 
-/* Describe results for output, which is borrowed, in the form that was asked for. */
+/* Describe results for output, which is borrowed, in the given form. */
 void result_begin(result_writer *r, output_stream *output, const json_options *form);
 
 /* Free everything; text that is still open, because the verb failed half way, is dropped. TD_OK;

@@ -1,4 +1,4 @@
-/* SIGINT, SIGTERM and SIGHUP, the same for every program: the first asks to stop, a second within
+/* SIGINT, SIGTERM and SIGHUP, alike in every program: the first requests a stop, a second within
  * 5 s ends the process at once (an archive that was being written is recoverable all the same). A
  * SIGHUP that the parent ignores, as nohup(1) does, stays ignored. A program that changed its
  * terminal is also called before SIGTSTP (Ctrl-Z) stops it, and SIGQUIT ends it like a second
@@ -24,7 +24,7 @@ typedef struct stop_signal_calls {
 } stop_signal_calls;
 
 /* Hold these signals back from this thread and all that it starts; the second function also SIGTSTP
- * and SIGQUIT, for who gives a release call. */
+ * and SIGQUIT, for callers with a release function. */
 void stop_signal_block(void);
 void stop_signal_block_with_terminal(void);
 

@@ -7,7 +7,7 @@
 /* Columns that a terminal has which does not report its width. */
 enum { TERMINAL_COLUMNS_DEFAULT = 80 };
 
-/* The present width of the terminal behind a descriptor, in columns. It is read at each call,
+/* The present width of a descriptor's terminal, in columns. It is read at each call,
  * so a caller that asks before each line follows a change of size (SIGWINCH) without a handler.
  * TERMINAL_COLUMNS_DEFAULT if it is unknown, and for descriptors that are no terminal. */
 size_t terminal_columns(int fd);

@@ -1,7 +1,7 @@
 /* The folder that an export goes to. Files are written under temporary names ("NAME.partial") and
  * renamed only when all of them are complete, MANIFEST.json last: a folder with a manifest holds a
- * whole export, and one that failed leaves nothing behind but what was there before. Nothing that
- * stands in the folder is replaced unless that was asked for.
+ * whole export, and one that failed leaves the folder as it was. Existing files
+ * are replaced only if the caller says so.
  *
  * Names of files that are complete are spooled to a file of their own: memory does not grow with
  * the number of days. One thread. */

@@ -16,7 +16,7 @@ void export_gzip_close(export_gzip *self);
 /* Take in bytes; what comes out of them so far is appended to out. TD_E_NOMEM, TD_E_LIMIT. */
 TD_MUST_USE td_result export_gzip_add(export_gzip *self, td_bytes bytes, td_buf *out, td_err *err);
 
-/* End the member; nothing may be added behind it. As export_gzip_add. */
+/* End the member; nothing may be added after it. As export_gzip_add. */
 TD_MUST_USE td_result export_gzip_finish(export_gzip *self, td_buf *out, td_err *err);
 
 #endif

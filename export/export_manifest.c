@@ -220,7 +220,7 @@ static void write_source(json_writer *json, const export_series *series, const e
         json_write_member_text(json, "instead_of", market->book_topic);
 }
 
-/* What books can lose is told of books only: other rows have no state. */
+/* Write what a series lost; of books only, because other rows have no state. */
 static void write_counts(json_writer *json, const export_series *series)
 {
     const export_counts *counts = &series->counts;
@@ -381,7 +381,7 @@ static td_result write_left_out(export_manifest *manifest, td_err *err)
     return rc == TD_OK ? put(manifest, "],\n\"totals\":", err) : rc;
 }
 
-/* Of the whole selection, what has no file included, so that nothing drops out of sight. */
+/* Write the totals of the whole selection, including what has no file. */
 static td_result write_totals(export_manifest *manifest, const replay_report *report, td_err *err)
 {
     json_writer json;

@@ -34,8 +34,8 @@ typedef struct export_manifest {
     size_t left_out_count;
 } export_manifest;
 
-/* Write the head: what was asked for, and the segments that it comes from, with their hashes; those
- * from lead_from_ns on, which warm the books up, are among them. TD_E_*. */
+/* Write the head: the selection, and the segments that it comes from with their hashes, including
+ * those from lead_from_ns on, which warm the books up. TD_E_*. */
 TD_MUST_USE td_result export_manifest_begin(export_manifest *manifest, export_folder *folder,
                                             const export_spec *spec, archive *from,
                                             const selection *wanted, selection_window window,

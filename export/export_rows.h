@@ -1,5 +1,5 @@
 /* Rows of the Tardis CSV format from typed messages: what stands in the cells, and in which order.
- * Whether a row may be written at all is not asked here. Pure functions but for the buffer; any
+ * The caller decides whether a row may be written at all. Pure functions except for the buffer; any
  * thread. */
 #ifndef TD_EXPORT_EXPORT_ROWS_H
 #define TD_EXPORT_EXPORT_ROWS_H

@@ -110,7 +110,7 @@ int export_entries_have_symbols(const topic_row *row);
 
 /* ---- names of files ---- */
 
-/* Of a file name with its NUL: file systems take 255 bytes, and ".partial" is put behind it. */
+/* Of a file name with its NUL: file systems take 255 bytes, and ".partial" is appended. */
 enum { EXPORT_NAME_BYTES = 240 };
 
 /* Days since 1970 (UTC) of a moment. */

@@ -18,7 +18,7 @@ struct import_line_reader {
 
 _Static_assert(DIR_IN == 0, "a record that says no direction is inbound");
 
-/* Everything is allocated here: a line costs no allocation but for long escaped frames. */
+/* Everything is allocated here: reading a line allocates only for long escaped frames. */
 td_result import_line_reader_open(import_format format, import_line_reader **out, td_err *err)
 {
     import_line_reader *r = td_alloc_zero(1, sizeof *r);
@@ -60,7 +60,7 @@ static size_t parse_digits(td_bytes text, uint64_t *out)
     return n;
 }
 
-/* The digits behind a point as ns: exactly nine places, zeros beyond them. */
+/* The digits after a point as ns: exactly nine places, zeros beyond them. */
 static int parse_fraction(td_bytes text, uint64_t *ns)
 {
     uint64_t value = 0;

@@ -1,4 +1,4 @@
-/* The player: takes the frames of a tape in total order, hands each to the sinks when it is due,
+/* The player: takes the frames of a tape in total order, passes each to the sinks when it is due,
  * and to the stream that it belongs to, which judges it. The tape reads at least messages
  * (TAPE_READS_MESSAGES); with more than one thread, the tape has more than one, too.
  *

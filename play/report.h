@@ -59,7 +59,7 @@ uint64_t report_rule_count(const replay_report *report, rule_strength strength, 
 const stream *report_first_violation(const replay_report *report);
 const stream *report_first_undecoded(const replay_report *report);
 
-/* The report as a result, for programs and for people who have not read a manual: docs/replay.md
+/* The report as a result, for programs and for people without the manual: docs/replay.md
  * explains each field. TD_E_NOMEM. */
 TD_MUST_USE td_result report_describe(const replay_report *report, result_writer *r, td_err *err);
 

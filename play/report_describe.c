@@ -55,7 +55,7 @@ static const char *const RULE_WORDS[RULE_COUNT] = {
 
 /* ---- streams and frames ---- */
 
-/* Who: feed, topic, symbol. */
+/* Feed, topic, symbol. */
 static void describe_names(result_writer *r, const stream *s)
 {
     result_text(r, "feed", s->feed);

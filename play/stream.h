@@ -73,7 +73,7 @@ typedef struct stream_undecoded {
     uint8_t is_set;
     decode_reason reason;
     size_t offset;
-    const char *field;  /* or NULL; valid for ever */
+    const char *field;  /* a constant, or NULL */
     stream_frame frame; /* without bytes and content */
 } stream_undecoded;
 

@@ -131,7 +131,7 @@ static void batch_wait(work_queues *all, batch *b)
     }
 }
 
-/* Hand over the batch that was filled, once the one before it is done; go on with that one. */
+/* Queue the filled batch once the one before it is done, and fill that one next. */
 static void work_queue_turn(work_queues *all, work_queue *queue)
 {
     TD_ASSERT(queue->filling < BATCHES);

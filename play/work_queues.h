@@ -18,7 +18,7 @@ void work_queues_close(work_queues *queues);
 /* Number of queues; a stream's queue number is less. */
 uint32_t work_queues_count(const work_queues *queues);
 
-/* Hand a frame to its stream. block keeps the frame's bytes and content; it may be NULL if they
+/* Queue a frame for its stream. block keeps the frame's bytes and content; it may be NULL if they
  * outlive the queues. The first failure of any stream so far, TD_OK else. */
 TD_MUST_USE td_result work_queues_add(work_queues *queues, stream *stream,
                                       const stream_frame *frame, tape_block *block, td_err *err);

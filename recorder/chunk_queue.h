@@ -28,7 +28,7 @@ void chunk_queue_close(chunk_queue *queue);
 /* Producer: an empty chunk; waits until the disk gives one back. NULL once the queue has failed. */
 queued_chunk *chunk_queue_take(chunk_queue *queue);
 
-/* Producer: hand over a filled chunk, or end the queue with NULL. */
+/* Producer: queue a filled chunk, or end the queue with NULL. */
 void chunk_queue_push(chunk_queue *queue, queued_chunk *item);
 
 /* Result of chunk_queue_pop. */

@@ -307,7 +307,7 @@ static int take_from_bounds(recorder_config *config, const supervisor_status *do
     return 1;
 }
 
-/* A stop that was asked for is a success only if there was something to record. */
+/* A stop by signal or --duration is a success only if there was something to record. */
 static td_result never_connected(td_err *err)
 {
     td_err_set(err, TD_E_NETWORK, "nothing was recorded: no connection was ever established");

@@ -265,7 +265,7 @@ static const yaml_node_t *feed_node(const config_file *file, size_t index)
 }
 
 /* Where in its file a feed (index from 0) or, with NO_FEED, the recorder's part has a key: puts
- * "file:line: " in front of err's text. key NULL: the feed itself. */
+ * "file:line: " before err's text. key NULL: the feed itself. */
 static td_result blame_key(const config_file *file, size_t feed_index, const char *key,
                            td_result code, td_err *err)
 {

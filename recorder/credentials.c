@@ -61,7 +61,7 @@ static td_result read_file(td_io io, const char *path, char **out, td_err *err)
 
 static td_result read_one(const char *variable, const char *path, td_io io, char **out, td_err *err)
 {
-    /* config_finish() has seen to it that one of the two is named. */
+    /* config_finish() requires exactly one of the two. */
     TD_ASSERT((variable != NULL) != (path != NULL));
     if (variable == NULL)
         return read_file(io, path, out, err);

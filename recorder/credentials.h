@@ -1,5 +1,5 @@
 /* API key and secret of a feed, from the environment or from files only. Both stay in memory of
- * base/secret.h, because each connection is signed anew, and are overwritten when freed. */
+ * base/secret.h, because each connection signs with them again, and are overwritten when freed. */
 #ifndef TD_RECORDER_CREDENTIALS_H
 #define TD_RECORDER_CREDENTIALS_H
 

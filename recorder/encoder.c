@@ -74,8 +74,8 @@ static int choose_level(encoder *self)
     return self->is_fast ? CHUNK_LEVEL_FAST : CHUNK_LEVEL_DEFAULT;
 }
 
-/* Hand the pending chunk to the disk; waits while the queue is full, and the ring fills meanwhile.
- * The disk thread reports a failed queue. */
+/* Queue the pending chunk for the disk; waits while the queue is full, and the ring fills
+ * meanwhile. The disk thread reports a failed queue. */
 static td_result seal(feed_state *feed, td_err *err)
 {
     encoder *self = feed->of;

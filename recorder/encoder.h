@@ -1,5 +1,5 @@
 /* The encoder thread: takes records from the ring, hides secrets, finds each frame's channel,
- * builds chunks and hands them to the disk thread; and passes data frames on to the continuity
+ * builds chunks and passes them to the disk thread; and passes data frames to the continuity
  * thread.
  *
  * Nothing is allocated per frame. When the ring fills, chunks are compressed with zstd's fast

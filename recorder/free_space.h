@@ -17,7 +17,7 @@ typedef struct free_space {
     uint64_t min_bytes; /* 0: no minimum */
 } free_space;
 
-/* What must stay free on a file system of this size, if a user asked for min_bytes. */
+/* What must stay free on a file system of this size, if the configured minimum is min_bytes. */
 uint64_t free_space_needed_bytes(uint64_t min_bytes, uint64_t total_bytes);
 
 /* Ask the file system once. TD_OK: enough is free, or its size is unknown (0, as some

@@ -10,7 +10,7 @@
 #include "schema/decode.h"
 
 /* Space that must be left when sockets are paused: one frame of the largest size that is being read
- * already, and what every connection's TLS and WebSocket buffers may still hand over. */
+ * already, and what every connection's TLS and WebSocket buffers may still deliver. */
 #define HEADROOM_BYTES (LIMIT_FRAME_BYTES + ((size_t)1 << 20))
 
 /* An event's JSON; a segment or subscribe event with thousands of topics is the longest. */

@@ -30,7 +30,7 @@
  * memory. */
 enum { QUEUE_CHUNKS = 8 };
 
-/* Behind the second ring: continuity may lag by so much before it skips. */
+/* Size of the second ring: how far continuity may lag before it skips frames. */
 enum { LIVE_CHECK_RING_BYTES = 32 << 20 };
 _Static_assert(LIVE_CHECK_RING_BYTES > LIMIT_FRAME_BYTES, "the largest frame can be checked");
 
@@ -312,7 +312,7 @@ static td_result open_session(supervisor *self, td_err *err)
     return rc;
 }
 
-/* From the disk backwards: each thread finds the one that it hands on to. */
+/* From the disk backwards, so that each thread finds the next one. */
 static td_result open_threads(supervisor *self, td_err *err)
 {
     /* The disk thread writes as soon as it is there. */
@@ -618,7 +618,7 @@ static void tick(supervisor *self, uint64_t *status_at_ns)
     }
 }
 
-/* Say at the head of each feed's tape who records. */
+/* Write the session's event at the head of each feed's tape. */
 static void log_session(supervisor *self, const char *state)
 {
     event session = {.kind = EVENT_SESSION,
@@ -677,7 +677,7 @@ static void stop_http(supervisor *self)
             http_feed_stop(self->http[i]);
 }
 
-/* Close politely; who does not answer in time is cut off when the loop closes. */
+/* Close with the handshake; connections that do not answer in time end when the loop closes. */
 static void close_connections(supervisor *self)
 {
     td_err err;

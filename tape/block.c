@@ -10,7 +10,7 @@
 #include "schema/decode.h"
 
 enum {
-    /* Blocks kept for later: as many as a merge of many feeds has in hand at a time. */
+    /* Blocks kept for later: as many as a merge of many feeds holds at a time. */
     POOL_KEEP_MAX = 32,
     /* Larger ones are given back: they held one extreme frame, and the next chunk is ordinary. */
     POOL_KEEP_BYTES = 8 << 20,

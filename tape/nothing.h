@@ -19,7 +19,7 @@ TD_MUST_USE td_result selection_nothing(archive *archive, const selection *wante
  * as selection_nothing. A selection without names: TD_OK. */
 TD_MUST_USE td_result selection_check_names(archive *archive, const selection *wanted, td_err *err);
 
-/* The same for feeds alone, and whatever was recorded of them, events included. */
+/* As above, for feeds alone, whatever was recorded of them, events included. */
 TD_MUST_USE td_result selection_check_feeds(archive *archive, const selection *wanted, td_err *err);
 
 /* As selection_check; the hint for an empty window has the first and last time at which the archive

@@ -1,5 +1,5 @@
-/* tapedeck: the front. It has the archive's verbs itself and hands the others to the programs that
- * have them, so that a capture host needs no replay code. */
+/* tapedeck: the front. It has the archive's verbs itself and runs the other programs for theirs,
+ * so that a capture host needs no replay code. */
 #include "import/cmd_import.h"
 #include "verbs/cmds.h"
 #include "cli/verbs.h"

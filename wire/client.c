@@ -634,7 +634,7 @@ td_result wire_connect(wire_loop *loop, const wire_client_options *options, wire
 
 /* ---- sending ---- */
 
-/* Moves what is left of the queue to its front, so that it does not grow for ever. */
+/* Moves the rest of the queue to its front, so that the queue does not grow without bound. */
 static void queue_compact(wire_conn *conn)
 {
     td_buf *queue = &conn->queue;
@@ -676,7 +676,7 @@ td_result wire_send(wire_conn *conn, td_bytes text, td_err *err)
     return TD_OK;
 }
 
-/* Hands over the first queued message. 0, or -1 if the connection is gone. */
+/* Sends the first queued message. 0, or -1 if the connection is gone. */
 static int send_first(wire_conn *conn)
 {
     queued_send header;
@@ -718,7 +718,7 @@ static int send_close(wire_conn *conn)
     return lws_write(conn->wsi, frame, 8, LWS_WRITE_RAW) < 0 ? -1 : 0;
 }
 
-/* Writable: send what is queued, then close if that was asked for. The result is libwebsockets':
+/* Writable: send what is queued, then close if wire_close was called. The result is libwebsockets':
  * -1 closes the connection. */
 static int conn_on_writable(wire_conn *conn)
 {
@@ -797,7 +797,7 @@ void wire_close(wire_conn *conn, unsigned code)
 /* ---- why an open connection ended ---- */
 
 /* Was an open connection reset? libwebsockets does not report it; the kernel does. A peer that
- * closed in order and then answers our TLS good-bye with a reset leaves EPIPE behind (Linux,
+ * closed in order and then answers our TLS close_notify with a reset leaves EPIPE (Linux,
  * tcp_reset), one that reset an established connection ECONNRESET, which the read has consumed. */
 static int was_reset(int fd, const struct tcp_info *info)
 {
@@ -861,7 +861,7 @@ static void on_open(wire_conn *conn, struct lws *wsi)
                       .tls_version = agreed.version,
                       .tls_cipher = agreed.cipher,
                       .tls_subject = ssl == NULL ? NULL : agreed.subject};
-    /* What was asked for while it was connecting holds from now on. */
+    /* Requests made while it was connecting take effect now. */
     if (conn->queue.size > conn->queue_at)
         conn_ask_writable(conn);
     if (conn->is_paused)
@@ -871,7 +871,7 @@ static void on_open(wire_conn *conn, struct lws *wsi)
 }
 
 /* Never by returning -1 to libwebsockets 4.1.6 from here: it then forgets to reset its buffer's
- * fill, goes on filling while the close frame waits to be sent, and writes after the buffer's end.
+ * fill, continues to fill it until the close frame is sent, and writes after the buffer's end.
  */
 static void refuse_message(wire_conn *conn, assembly_state state)
 {
@@ -1027,7 +1027,7 @@ static int client_callback(struct lws *wsi, enum lws_callback_reasons reason, vo
 /* ---- requests that never become a WebSocket ---- */
 
 /* A request is a wire_conn that never upgrades: its own protocol for libwebsockets' callbacks, and
- * an end that hands the body over. */
+ * an end that delivers the body. */
 struct wire_http {
     void (*done)(void *user, const wire_http_end *end); /* NULL: cancelled */
     void *user;

@@ -1,6 +1,6 @@
 /* The client's end of a WebSocket connection: TLS, upgrade, whole messages in and out. One
- * wire_loop serves any number of connections on one thread; callbacks run on that thread. Knows
- * frames, not archives, and no dialect: it hands over bytes.
+ * wire_loop serves any number of connections on one thread; callbacks run on that thread. It
+ * delivers bytes: it has no knowledge of archives or dialects.
  *
  * Certificates are verified by default; an error explains what is wrong with one. Names are looked
  * up on threads of their own (wire/resolve.h), so a slow resolver does not delay other connections.

@@ -18,7 +18,7 @@
 struct x509_store_ctx_st;
 
 enum {
-    /* One read. Below that libwebsockets splits frames, and at 4 KiB it spins for ever inside
+    /* One read. Below that libwebsockets splits frames, and at 4 KiB it spins without end inside
      * lws_service when reading is stopped while TLS has bytes left (4.1.6). */
     WIRE_READ_BYTES = 128 << 10,
     WIRE_READ_BYTES_MIN = 64 << 10,

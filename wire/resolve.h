@@ -29,7 +29,7 @@ enum { RESOLVE_ADDRESSES_MAX = 8, RESOLVE_ADDRESS_BYTES = 64 };
 /* Addresses of a name, in the order to try. */
 typedef struct resolve_answer {
     size_t count;     /* 0: none */
-    const char *text; /* why there is none; valid for ever */
+    const char *text; /* why there is none; a constant */
     char addresses[RESOLVE_ADDRESSES_MAX][RESOLVE_ADDRESS_BYTES]; /* numeric */
 } resolve_answer;
 
@@ -62,7 +62,7 @@ TD_MUST_USE td_result resolver_start(resolver *resolver, const char *name,
  * close. */
 void resolve_job_cancel(resolve_job *job);
 
-/* Call done for every finished look-up; this frees the job. Also starts waiting names in place of
+/* Call done for every finished look-up; this frees the job. Also starts queued names in place of
  * look-ups that have become slow. */
 void resolver_deliver(resolver *resolver);
 

@@ -207,7 +207,7 @@ static size_t batch_size(const wire_peer_conn *peer)
     return size;
 }
 
-/* Hands over batches until the socket is full. What it takes in part, libwebsockets keeps, and it
+/* Sends batches until the socket is full. libwebsockets keeps the rest of a partly sent batch, and
  * reports writable again only when that is sent. */
 static int send_batches(wire_peer_conn *peer)
 {

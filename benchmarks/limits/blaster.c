@@ -1,4 +1,4 @@
-/* A server that is never the limit: it hands pre-encoded WebSocket frames to one client as fast as
+/* A server that is never the limit: it sends pre-encoded WebSocket frames to one client as fast as
  * the socket takes them, then closes with 1000 and ends. What it serves is a file of frames, one a
  * line, over and over until --frames of them are sent.
  *
