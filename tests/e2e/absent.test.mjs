@@ -1,5 +1,5 @@
 // A selection of which the archive lacks something is not complete: time in which nothing was recorded, topics that
-// were not there. Expected: docs/replay.md ("What was asked for and is not there"). The captures are made up here; the
+// were not there. Expected: docs/replay.md ("What the selection lacks"). The captures are made up here; the
 // recordings are of an exchange that numbers its frames.
 import assert from "node:assert/strict";
 import fs from "node:fs";
