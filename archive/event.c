@@ -41,7 +41,7 @@ typedef struct member_row {
      KIND(HEARTBEAT) | KIND(CLOSE) | KIND(REDACTED))
 #define KINDS_ALL (KIND(KIND_COUNT) - 1)
 
-/* Every member of every kind, in the order in which it is written. */
+/* Every member of every kind but EVENT_GAP, in the order in which it is written. */
 static const member_row MEMBERS[] = {
     {"session", offsetof(event, session), MEMBER_TYPE_TEXT, KIND(SESSION) | KIND(SEGMENT)},
     {"state", offsetof(event, state), MEMBER_TYPE_TEXT,
@@ -86,23 +86,12 @@ static const member_row MEMBERS[] = {
     {"count", offsetof(event, count), MEMBER_TYPE_SET, KIND(CLOCK)},
     {"cause", offsetof(event, cause), MEMBER_TYPE_TEXT,
      KIND(DISCONNECT) | KIND(CLOCK) | KIND(OVERLOAD) | KIND(ROTATE) | KIND(HTTP)},
-    {"reason", offsetof(event, gap.reason), MEMBER_TYPE_REASON, KIND(GAP)},
-    {"line", offsetof(event, gap.line), MEMBER_TYPE_U32, KIND(GAP)},
-    {"shard", offsetof(event, gap.shard), MEMBER_TYPE_U32, KIND(GAP)},
-    {"conn", offsetof(event, gap.conn), MEMBER_TYPE_U32, KIND(GAP)},
-    {"topic", offsetof(event, gap.topic), MEMBER_TYPE_TEXT, KIND(GAP)},
-    {"symbol", offsetof(event, gap.symbol), MEMBER_TYPE_TEXT, KIND(GAP)},
-    {"from_ns", offsetof(event, gap.from_ns), MEMBER_TYPE_U64, KIND(GAP)},
-    {"to_ns", offsetof(event, gap.to_ns), MEMBER_TYPE_SET, KIND(GAP)},
-    {"frames_lost", offsetof(event, gap.frames_lost), MEMBER_TYPE_LOST, KIND(GAP)},
-    {"covered_by", offsetof(event, gap.covered_by), MEMBER_TYPE_TEXT, KIND(GAP)},
-    {"cause", offsetof(event, gap.cause), MEMBER_TYPE_TEXT, KIND(GAP)},
-    {"detail", offsetof(event, gap.detail), MEMBER_TYPE_TEXT, KIND(GAP)},
-    {"detail", offsetof(event, detail), MEMBER_TYPE_TEXT, KINDS_ALL & ~KIND(GAP)},
+    {"detail", offsetof(event, detail), MEMBER_TYPE_TEXT, KINDS_ALL},
 };
 
 #define MEMBER_ROWS (sizeof MEMBERS / sizeof MEMBERS[0])
-_Static_assert(MEMBER_ROWS < EVENT_FIELDS_MAX, "texts need a NUL each: see event_decode");
+_Static_assert(MEMBER_ROWS + GAP_MEMBER_COUNT < EVENT_FIELDS_MAX,
+               "texts need a NUL each: see event_decode");
 
 static const char *const KIND_NAMES[EVENT_KIND_COUNT] = {
     [EVENT_SESSION] = "session",
@@ -127,6 +116,44 @@ const char *event_kind_name(event_kind kind)
 {
     TD_ASSERT(kind < EVENT_KIND_COUNT);
     return KIND_NAMES[kind];
+}
+
+/* A gap's member as one of its event. A connection's number of 0 is written, too: older versions
+ * read no gap event without it. */
+static member_row member_of_gap(const gap_member *of)
+{
+    member_row row = {of->key, offsetof(event, gap) + of->offset, MEMBER_TYPE_TEXT, KIND(GAP)};
+    if (of->type == GAP_MEMBER_REASON)
+        row.type = MEMBER_TYPE_REASON;
+    else if (of->type == GAP_MEMBER_U32)
+        row.type = MEMBER_TYPE_U32;
+    else if (of->type == GAP_MEMBER_U64)
+        row.type = of->is_required   ? MEMBER_TYPE_U64
+                   : of->absent == 0 ? MEMBER_TYPE_SET
+                                     : MEMBER_TYPE_LOST;
+    TD_ASSERT(row.type != MEMBER_TYPE_LOST || of->absent == GAP_FRAMES_UNKNOWN);
+    return row;
+}
+
+/* The next member of events of a kind, in the order in which it is written; *at counts the rows
+ * passed. 0: no more. */
+static int next_member(event_kind kind, size_t *at, member_row *out)
+{
+    while (kind == EVENT_GAP && *at < GAP_MEMBER_COUNT) {
+        const gap_member *member = &GAP_MEMBERS[(*at)++];
+        if (member->offset == offsetof(gap_row, feed))
+            continue; /* the channel has it */
+        *out = member_of_gap(member);
+        return 1;
+    }
+    while (kind != EVENT_GAP && *at < MEMBER_ROWS) {
+        const member_row *row = &MEMBERS[(*at)++];
+        if ((row->kinds >> kind & 1) == 0)
+            continue;
+        *out = *row;
+        return 1;
+    }
+    return 0;
 }
 
 /* ---- writing ---- */
@@ -194,10 +221,9 @@ td_result event_encode(const event *from, td_buf *out, td_err *err)
     json_write_begin(&json, out);
     json_write_object_begin(&json);
     json_write_member_text(&json, "event", KIND_NAMES[from->kind]);
-    for (size_t i = 0; i < MEMBER_ROWS; i++) {
-        if ((MEMBERS[i].kinds >> from->kind & 1) != 0)
-            write_member(&json, &MEMBERS[i], from);
-    }
+    member_row row;
+    for (size_t at = 0; next_member(from->kind, &at, &row);)
+        write_member(&json, &row, from);
     if (from->kind == EVENT_SEGMENT)
         write_slots(&json, from);
     json_write_object_end(&json);
@@ -336,20 +362,18 @@ static int is_required(const member_row *row)
 
 static td_result read_members(event_reader *reader, json_value root, event *out, td_err *err)
 {
-    for (size_t i = 0; i < MEMBER_ROWS; i++) {
-        const member_row *row = &MEMBERS[i];
+    member_row row;
+    for (size_t at = 0; next_member(out->kind, &at, &row);) {
         json_value value;
-        if ((row->kinds >> out->kind & 1) == 0)
-            continue;
-        if (!json_find(root, row->key, &value) || json_is_null(value)) {
-            if (is_required(row))
+        if (!json_find(root, row.key, &value) || json_is_null(value)) {
+            if (is_required(&row))
                 return td_err_set(err, TD_E_INVALID, "%s event without '%s'", KIND_NAMES[out->kind],
-                                  row->key);
+                                  row.key);
             continue;
         }
-        if (!read_member(reader, row, value, out))
+        if (!read_member(reader, &row, value, out))
             return td_err_set(err, TD_E_INVALID, "%s event: '%s' cannot be read",
-                              KIND_NAMES[out->kind], row->key);
+                              KIND_NAMES[out->kind], row.key);
     }
     return out->kind == EVENT_SEGMENT ? read_slots(reader, root, out, err) : TD_OK;
 }
@@ -380,11 +404,6 @@ td_result event_decode(event_reader *reader, td_bytes text, event *out, td_err *
 
 /* ---- between threads ---- */
 
-static int is_text_of(const member_row *row, event_kind kind)
-{
-    return row->type == MEMBER_TYPE_TEXT && (row->kinds >> kind & 1) != 0;
-}
-
 static td_result pack_text(const char *text, td_buf *out, td_err *err)
 {
     static const char REPLACEMENT[] = "\xef\xbf\xbd"; /* U+FFFD */
@@ -399,18 +418,30 @@ static td_result pack_text(const char *text, td_buf *out, td_err *err)
     return rc == TD_OK ? td_buf_append(out, "", 1, err) : rc;
 }
 
-/* The struct, and after it the texts that its kind has, in the order of MEMBERS. */
+/* The struct, and after it the texts that its kind has, in the order of next_member. */
 td_result event_pack(const event *from, td_buf *out, td_err *err)
 {
     TD_ASSERT(from->kind < EVENT_KIND_COUNT);
     TD_ASSERT(from->kind != EVENT_SEGMENT);
     td_result rc = td_buf_append(out, from, sizeof *from, err);
-    for (size_t i = 0; i < MEMBER_ROWS && rc == TD_OK; i++) {
-        if (is_text_of(&MEMBERS[i], from->kind))
-            rc =
-                pack_text(*(const char *const *)((const char *)from + MEMBERS[i].offset), out, err);
+    member_row row;
+    for (size_t at = 0; rc == TD_OK && next_member(from->kind, &at, &row);) {
+        if (row.type == MEMBER_TYPE_TEXT)
+            rc = pack_text(*(const char *const *)((const char *)from + row.offset), out, err);
     }
     return rc;
+}
+
+/* Forget the texts of other kinds: they are whatever the packing thread left there. */
+static void clear_texts(event *of)
+{
+    for (size_t i = 0; i < MEMBER_ROWS; i++) {
+        if (MEMBERS[i].type == MEMBER_TYPE_TEXT)
+            *(const char **)((char *)of + MEMBERS[i].offset) = NULL;
+    }
+    if (of->kind != EVENT_GAP)
+        of->gap = blank_event().gap;
+    of->gap.feed = "";
 }
 
 event event_unpack(td_bytes packed)
@@ -419,17 +450,15 @@ event event_unpack(td_bytes packed)
     TD_ASSERT(packed.size >= sizeof out);
     memcpy(&out, packed.data, sizeof out);
     TD_ASSERT(out.kind < EVENT_KIND_COUNT);
+    clear_texts(&out);
     const char *text = (const char *)packed.data + sizeof out;
-    for (size_t i = 0; i < MEMBER_ROWS; i++) {
-        const char **member = (const char **)((char *)&out + MEMBERS[i].offset);
-        if (is_text_of(&MEMBERS[i], out.kind)) {
-            *member = text;
-            text += strlen(text) + 1;
-        } else if (MEMBERS[i].type == MEMBER_TYPE_TEXT) {
-            *member = NULL; /* of another kind: whatever the packing thread left there */
-        }
+    member_row row;
+    for (size_t at = 0; next_member(out.kind, &at, &row);) {
+        if (row.type != MEMBER_TYPE_TEXT)
+            continue;
+        *(const char **)((char *)&out + row.offset) = text;
+        text += strlen(text) + 1;
     }
     TD_ASSERT(text == (const char *)packed.data + packed.size);
-    out.gap.feed = "";
     return out;
 }

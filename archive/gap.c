@@ -28,6 +28,79 @@ int gap_reason_parse(td_bytes name, gap_reason *out)
     return 0;
 }
 
+/* ---- members ---- */
+
+#define MEMBER(name, kind)                                                                         \
+    .key = #name, .offset = offsetof(gap_row, name), .type = GAP_MEMBER_##kind
+
+const gap_member GAP_MEMBERS[GAP_MEMBER_COUNT] = {
+    {MEMBER(reason, REASON), .is_required = 1},
+    {MEMBER(feed, TEXT), .is_required = 1, .text_bytes = LIMIT_NAME_BYTES},
+    {MEMBER(line, U32), .is_required = 1},
+    {MEMBER(shard, U32), .is_required = 1},
+    {MEMBER(conn, U32), .absent = 0},
+    {MEMBER(topic, TEXT), .text_bytes = LIMIT_TOPIC_BYTES},
+    {MEMBER(symbol, TEXT), .text_bytes = LIMIT_SYMBOL_BYTES},
+    {MEMBER(from_ns, U64), .is_required = 1},
+    {MEMBER(to_ns, U64), .absent = GAP_OPEN},
+    {MEMBER(frames_lost, U64), .absent = GAP_FRAMES_UNKNOWN},
+    {MEMBER(covered_by, TEXT), .text_bytes = LIMIT_NAME_BYTES},
+    {MEMBER(cause, TEXT), .text_bytes = GAP_LONG_TEXT_BYTES},
+    {MEMBER(detail, TEXT), .text_bytes = GAP_LONG_TEXT_BYTES},
+};
+
+static const void *value_at(const gap_row *row, const gap_member *member)
+{
+    TD_ASSERT(member->key != NULL);
+    return (const char *)row + member->offset;
+}
+
+int gap_member_is_text(const gap_member *member)
+{
+    return member->type == GAP_MEMBER_TEXT || member->type == GAP_MEMBER_REASON;
+}
+
+const char *gap_member_text(const gap_row *row, const gap_member *member)
+{
+    TD_ASSERT(gap_member_is_text(member));
+    const void *at = value_at(row, member);
+    return member->type == GAP_MEMBER_REASON ? gap_reason_name(*(const gap_reason *)at)
+                                             : *(const char *const *)at;
+}
+
+uint64_t gap_member_number(const gap_row *row, const gap_member *member)
+{
+    TD_ASSERT(!gap_member_is_text(member));
+    const void *at = value_at(row, member);
+    return member->type == GAP_MEMBER_U32 ? *(const uint32_t *)at : *(const uint64_t *)at;
+}
+
+int gap_member_is_absent(const gap_row *row, const gap_member *member)
+{
+    if (member->is_required)
+        return 0;
+    return gap_member_is_text(member) ? gap_member_text(row, member)[0] == '\0'
+                                      : gap_member_number(row, member) == member->absent;
+}
+
+void gap_member_set_text(gap_row *row, const gap_member *member, const char *text)
+{
+    TD_ASSERT(member->type == GAP_MEMBER_TEXT);
+    *(const char **)((char *)row + member->offset) = text;
+}
+
+void gap_member_set_number(gap_row *row, const gap_member *member, uint64_t number)
+{
+    TD_ASSERT(!gap_member_is_text(member));
+    char *at = (char *)row + member->offset;
+    if (member->type == GAP_MEMBER_U32)
+        *(uint32_t *)at = (uint32_t)number;
+    else
+        *(uint64_t *)at = number;
+}
+
+/* ---- rows ---- */
+
 gap_row gap_row_of(gap_reason reason, const char *feed, uint64_t from_ns, uint64_t to_ns,
                    const char *cause)
 {
@@ -42,6 +115,35 @@ gap_row gap_row_of(gap_reason reason, const char *feed, uint64_t from_ns, uint64
                      .covered_by = "",
                      .cause = cause,
                      .detail = ""};
+}
+
+void gap_row_fini(gap_row *row)
+{
+    for (size_t i = 0; i < GAP_MEMBER_COUNT; i++) {
+        if (GAP_MEMBERS[i].type != GAP_MEMBER_TEXT)
+            continue;
+        td_free((void *)gap_member_text(row, &GAP_MEMBERS[i]));
+        gap_member_set_text(row, &GAP_MEMBERS[i], NULL);
+    }
+}
+
+td_result gap_row_copy(gap_row *out, const gap_row *row, td_err *err)
+{
+    int is_complete = 1;
+    *out = *row;
+    for (size_t i = 0; i < GAP_MEMBER_COUNT; i++) {
+        if (GAP_MEMBERS[i].type != GAP_MEMBER_TEXT)
+            continue;
+        const char *text = gap_member_text(row, &GAP_MEMBERS[i]);
+        TD_ASSERT(text != NULL);
+        char *copy = td_strdup(text);
+        gap_member_set_text(out, &GAP_MEMBERS[i], copy);
+        is_complete = is_complete && copy != NULL;
+    }
+    if (is_complete)
+        return TD_OK;
+    gap_row_fini(out);
+    return td_err_set(err, TD_E_NOMEM, "no memory for a gap");
 }
 
 static int order_u64(uint64_t a, uint64_t b)
@@ -82,6 +184,8 @@ int gap_row_is_about(const gap_row *row, const char *topic, const char *symbol)
             strcmp(row->symbol, symbol) == 0);
 }
 
+/* ---- lists ---- */
+
 /* Index of the row with this key, or where it would be inserted; *is_there: 1 if it exists. */
 static size_t list_position(const gap_list *list, const gap_row *row, int *is_there)
 {
@@ -101,45 +205,6 @@ static size_t list_position(const gap_list *list, const gap_row *row, int *is_th
             high = middle;
     }
     return low;
-}
-
-/* Owned strings of a row, in a fixed order, so that copying and freeing are one loop. */
-enum { ROW_STRINGS = 6 };
-static void row_strings(gap_row *row, const char **out[ROW_STRINGS])
-{
-    out[0] = &row->feed;
-    out[1] = &row->topic;
-    out[2] = &row->symbol;
-    out[3] = &row->covered_by;
-    out[4] = &row->cause;
-    out[5] = &row->detail;
-}
-
-static void row_fini(gap_row *row)
-{
-    const char **strings[ROW_STRINGS];
-    row_strings(row, strings);
-    for (size_t i = 0; i < ROW_STRINGS; i++) {
-        td_free((void *)*strings[i]);
-        *strings[i] = NULL;
-    }
-}
-
-static td_result row_copy(gap_row *out, const gap_row *row, td_err *err)
-{
-    const char **strings[ROW_STRINGS];
-    *out = *row;
-    row_strings(out, strings);
-    int is_complete = 1;
-    for (size_t i = 0; i < ROW_STRINGS; i++) {
-        TD_ASSERT(*strings[i] != NULL);
-        *strings[i] = td_strdup(*strings[i]);
-        is_complete = is_complete && *strings[i] != NULL;
-    }
-    if (is_complete)
-        return TD_OK;
-    row_fini(out);
-    return td_err_set(err, TD_E_NOMEM, "no memory for a gap");
 }
 
 static td_result keep_greater(const char **kept, const char *other, td_err *err)
@@ -188,7 +253,7 @@ td_result gap_list_add(gap_list *list, const gap_row *row, td_err *err)
     gap_row copy;
     td_result rc = list_make_space(list, err);
     if (rc == TD_OK)
-        rc = row_copy(&copy, row, err);
+        rc = gap_row_copy(&copy, row, err);
     if (rc != TD_OK)
         return rc;
     memmove(&list->rows[at + 1], &list->rows[at], (list->count - at) * sizeof list->rows[0]);
@@ -215,43 +280,25 @@ const gap_row *gap_list_find(const gap_list *list, const gap_row *key)
 void gap_list_fini(gap_list *list)
 {
     for (size_t i = 0; i < list->count; i++)
-        row_fini(&list->rows[i]);
+        gap_row_fini(&list->rows[i]);
     td_free(list->rows);
     *list = (gap_list){0};
 }
 
 /* ---- as JSON ---- */
 
-/* "" means absent: a gap of a whole connection has no topic. */
-static void write_text(json_writer *json, const char *key, const char *text)
-{
-    json_write_member_text(json, key, text[0] == '\0' ? NULL : text);
-}
-
-/* null, never a number that stands for "none": scripts would add it up. */
-static void write_number(json_writer *json, const char *key, uint64_t value, uint64_t absent)
-{
-    if (value == absent)
-        json_write_member_null(json, key);
-    else
-        json_write_member_u64(json, key, value);
-}
-
 void gap_json_members(json_writer *json, const gap_row *row)
 {
-    json_write_member_text(json, "reason", gap_reason_name(row->reason));
-    json_write_member_text(json, "feed", row->feed);
-    json_write_member_u64(json, "line", row->line);
-    json_write_member_u64(json, "shard", row->shard);
-    write_number(json, "conn", row->conn, 0);
-    write_text(json, "topic", row->topic);
-    write_text(json, "symbol", row->symbol);
-    json_write_member_u64(json, "from_ns", row->from_ns);
-    write_number(json, "to_ns", row->to_ns, GAP_OPEN);
-    write_number(json, "frames_lost", row->frames_lost, GAP_FRAMES_UNKNOWN);
-    write_text(json, "covered_by", row->covered_by);
-    write_text(json, "cause", row->cause);
-    write_text(json, "detail", row->detail);
+    for (size_t i = 0; i < GAP_MEMBER_COUNT; i++) {
+        const gap_member *member = &GAP_MEMBERS[i];
+        /* null, never a number that stands for "absent": scripts would add it up. */
+        if (gap_member_is_absent(row, member))
+            json_write_member_null(json, member->key);
+        else if (gap_member_is_text(member))
+            json_write_member_text(json, member->key, gap_member_text(row, member));
+        else
+            json_write_member_u64(json, member->key, gap_member_number(row, member));
+    }
 }
 
 void gap_json_write(json_writer *json, const gap_row *row)

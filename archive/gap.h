@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/limits.h"
 #include "json/json_write.h"
 
 #ifdef __cplusplus
@@ -51,6 +52,57 @@ typedef struct gap_row {
     const char *cause;
     const char *detail;
 } gap_row;
+
+/* How a member of a row is stored. */
+typedef enum gap_member_type {
+    GAP_MEMBER_REASON, /* gap_reason; outside it is the reason's name */
+    GAP_MEMBER_U32,
+    GAP_MEMBER_U64,
+    GAP_MEMBER_TEXT, /* const char *; "" = absent, where it may be absent */
+} gap_member_type;
+
+/* A member of a row as it is called in reports, in the journal and in events. */
+typedef struct gap_member {
+    const char *key;
+    size_t offset; /* in gap_row */
+    gap_member_type type;
+    uint8_t is_required; /* 1: never absent, whatever its value is */
+    uint64_t absent;     /* of a number: the value that stands for "absent" */
+    size_t text_bytes;   /* of a text: most that the ledger keeps, with the NUL; the rest is cut */
+} gap_member;
+
+/* Every member, in the order in which it is written everywhere (docs/archive.md, FORMAT.md). */
+enum { GAP_MEMBER_COUNT = 13 };
+extern const gap_member GAP_MEMBERS[GAP_MEMBER_COUNT];
+
+enum { GAP_LONG_TEXT_BYTES = 4096 }; /* a cause, a detail */
+
+/* The greatest sum of text_bytes. */
+enum {
+    GAP_TEXTS_BYTES =
+        2 * LIMIT_NAME_BYTES + LIMIT_TOPIC_BYTES + LIMIT_SYMBOL_BYTES + 2 * GAP_LONG_TEXT_BYTES
+};
+
+/* 1 if the row has no value for the member: reports write null, the journal leaves it out. */
+int gap_member_is_absent(const gap_row *row, const gap_member *member);
+
+/* 1 if the member is written as a text: a text, or the reason. */
+int gap_member_is_text(const gap_member *member);
+
+/* Value of a member that is written as a text, or of one that is not. */
+const char *gap_member_text(const gap_row *row, const gap_member *member);
+uint64_t gap_member_number(const gap_row *row, const gap_member *member);
+
+/* Set a text (borrowed), or a number; a 32-bit one takes the low bits. */
+void gap_member_set_text(gap_row *row, const gap_member *member, const char *text);
+void gap_member_set_number(gap_row *row, const gap_member *member, uint64_t number);
+
+/* Copy a row and its texts, none of which is NULL: *out is the caller's, for gap_row_fini.
+ * TD_E_NOMEM. */
+TD_MUST_USE td_result gap_row_copy(gap_row *out, const gap_row *row, td_err *err);
+
+/* Free the texts of a copy. */
+void gap_row_fini(gap_row *row);
 
 /* A row of a feed's slot 0/0 and all its topics, of which it is unknown how much was lost: the
  * caller sets what differs. feed and cause are borrowed. */

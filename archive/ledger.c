@@ -14,92 +14,62 @@
 #include "format/segment_reader.h"
 #include "archive/session_spans.h"
 
+_Static_assert(GAP_MEMBER_COUNT + 0U <= JOURNAL_FIELDS_MAX, "a gap is one entry");
+
 /* ---- journal entries as rows ---- */
 
-enum { LEDGER_TEXT_BYTES = 4096 }; /* a cause, a detail, a note: longer ones are cut */
-
-/* Memory for the strings of one row. */
-typedef struct row_texts {
-    char feed[LIMIT_NAME_BYTES];
-    char topic[LIMIT_TOPIC_BYTES];
-    char symbol[LIMIT_SYMBOL_BYTES];
-    char covered_by[LIMIT_NAME_BYTES];
-    char cause[LEDGER_TEXT_BYTES];
-    char detail[LEDGER_TEXT_BYTES];
-} row_texts;
-
-/* 1 if the entry is a gap that can be understood. */
-static int read_gap(const journal_entry *entry, row_texts *texts, gap_row *out)
+/* 1 if the entry is a gap that can be understood; texts is memory for its strings. */
+static int read_gap(const journal_entry *entry, char texts[GAP_TEXTS_BYTES], gap_row *out)
 {
-    gap_reason reason;
-    if (!gap_reason_parse(journal_get(entry, "reason"), &reason))
-        return 0;
-    journal_get_text(entry, "feed", texts->feed, sizeof texts->feed);
-    journal_get_text(entry, "topic", texts->topic, sizeof texts->topic);
-    journal_get_text(entry, "symbol", texts->symbol, sizeof texts->symbol);
-    journal_get_text(entry, "covered_by", texts->covered_by, sizeof texts->covered_by);
-    journal_get_text(entry, "cause", texts->cause, sizeof texts->cause);
-    journal_get_text(entry, "detail", texts->detail, sizeof texts->detail);
-    *out = (gap_row){
-        .reason = reason,
-        .feed = texts->feed,
-        .line = (uint32_t)journal_get_u64(entry, "line", 0),
-        .shard = (uint32_t)journal_get_u64(entry, "shard", 0),
-        .conn = (uint32_t)journal_get_u64(entry, "conn", 0),
-        .topic = texts->topic,
-        .symbol = texts->symbol,
-        .from_ns = journal_get_u64(entry, "from_ns", 0),
-        .to_ns = journal_get_u64(entry, "to_ns", GAP_OPEN),
-        .frames_lost = journal_get_u64(entry, "frames_lost", GAP_FRAMES_UNKNOWN),
-        .covered_by = texts->covered_by,
-        .cause = texts->cause,
-        .detail = texts->detail,
-    };
+    char *at = texts;
+    *out = (gap_row){0};
+    for (size_t i = 0; i < GAP_MEMBER_COUNT; i++) {
+        const gap_member *member = &GAP_MEMBERS[i];
+        if (member->type == GAP_MEMBER_REASON) {
+            if (!gap_reason_parse(journal_get(entry, member->key), &out->reason))
+                return 0;
+        } else if (member->type == GAP_MEMBER_TEXT) {
+            TD_ASSERT(member->text_bytes <= (size_t)(texts + GAP_TEXTS_BYTES - at));
+            journal_get_text(entry, member->key, at, member->text_bytes);
+            gap_member_set_text(out, member, at);
+            at += member->text_bytes;
+        } else {
+            uint64_t number = journal_get_u64(entry, member->key, member->absent);
+            gap_member_set_number(out, member, number);
+        }
+    }
     return 1;
 }
 
-static void read_note(const journal_entry *entry, row_texts *texts, note_row *out)
+/* texts as above. */
+static void read_note(const journal_entry *entry, char texts[GAP_TEXTS_BYTES], note_row *out)
 {
-    journal_get_text(entry, "feed", texts->feed, sizeof texts->feed);
-    journal_get_text(entry, "text", texts->detail, sizeof texts->detail);
+    char *text = texts + LIMIT_NAME_BYTES;
+    journal_get_text(entry, "feed", texts, LIMIT_NAME_BYTES);
+    journal_get_text(entry, "text", text, GAP_LONG_TEXT_BYTES);
     *out = (note_row){
         .time_ns = journal_get_u64(entry, "time_ns", 0),
         .from_ns = journal_get_u64(entry, "from_ns", 0),
         .to_ns = journal_get_u64(entry, "to_ns", 0),
-        .feed = texts->feed,
-        .text = texts->detail,
+        .feed = texts,
+        .text = text,
     };
 }
 
 td_result ledger_write_gap(journal *j, const gap_row *row, td_err *err)
 {
-    char numbers[6][24];
-    journal_field fields[JOURNAL_FIELDS_MAX];
+    char numbers[GAP_MEMBER_COUNT][24];
+    journal_field fields[GAP_MEMBER_COUNT];
     size_t count = 0;
-    fields[count++] = journal_text("reason", gap_reason_name(row->reason));
-    fields[count++] = journal_text("feed", row->feed);
-    fields[count++] = journal_u64("line", row->line, numbers[0]);
-    fields[count++] = journal_u64("shard", row->shard, numbers[1]);
-    fields[count++] = journal_u64("from_ns", row->from_ns, numbers[2]);
-    if (row->conn != 0)
-        fields[count++] = journal_u64("conn", row->conn, numbers[3]);
-    if (row->to_ns != GAP_OPEN)
-        fields[count++] = journal_u64("to_ns", row->to_ns, numbers[4]);
-    if (row->frames_lost != GAP_FRAMES_UNKNOWN)
-        fields[count++] = journal_u64("frames_lost", row->frames_lost, numbers[5]);
-    const struct {
-        const char *key;
-        const char *value;
-    } texts[] = {{"topic", row->topic},
-                 {"symbol", row->symbol},
-                 {"covered_by", row->covered_by},
-                 {"cause", row->cause},
-                 {"detail", row->detail}};
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
-        if (texts[i].value[0] != '\0')
-            fields[count++] = journal_text(texts[i].key, texts[i].value);
+    for (size_t i = 0; i < GAP_MEMBER_COUNT; i++) {
+        const gap_member *member = &GAP_MEMBERS[i];
+        if (gap_member_is_absent(row, member))
+            continue;
+        fields[count++] =
+            gap_member_is_text(member)
+                ? journal_text(member->key, gap_member_text(row, member))
+                : journal_u64(member->key, gap_member_number(row, member), numbers[i]);
     }
-    TD_ASSERT(count <= JOURNAL_FIELDS_MAX);
     return journal_append(j, JOURNAL_GAP, fields, count, err);
 }
 
@@ -109,14 +79,14 @@ static td_result enter(void *user, const journal_entry *entry, td_err *err)
 {
     catalog *c = user;
     char session[SESSION_ID_BYTES];
-    row_texts texts;
+    char texts[GAP_TEXTS_BYTES];
     if (td_bytes_is(entry->act, JOURNAL_GAP)) {
         gap_row row;
-        return read_gap(entry, &texts, &row) ? catalog_put_gap(c, "", &row, err) : TD_OK;
+        return read_gap(entry, texts, &row) ? catalog_put_gap(c, "", &row, err) : TD_OK;
     }
     if (td_bytes_is(entry->act, JOURNAL_NOTE)) {
         note_row row;
-        read_note(entry, &texts, &row);
+        read_note(entry, texts, &row);
         return catalog_put_note(c, &row, err);
     }
     if (td_bytes_is(entry->act, JOURNAL_SESSION_START)) {
@@ -214,10 +184,10 @@ typedef struct sources {
 static td_result take_entry(void *user, const journal_entry *entry, td_err *err)
 {
     sources *s = user;
-    row_texts texts;
+    char texts[GAP_TEXTS_BYTES];
     gap_row row;
     if (td_bytes_is(entry->act, JOURNAL_GAP))
-        return read_gap(entry, &texts, &row) ? gap_list_add(&s->journal, &row, err) : TD_OK;
+        return read_gap(entry, texts, &row) ? gap_list_add(&s->journal, &row, err) : TD_OK;
     return archive_past_take(&s->past, entry, err);
 }
 

@@ -10,6 +10,8 @@
 
 #include "base/buf.h"
 #include "archive/gap.h"
+#include "archive/ledger.h"
+#include "tests/testing/archive_fixture.h"
 
 static gap_row make_row(const char *feed, uint64_t from_ns, uint64_t to_ns, const char *cause)
 {
@@ -150,6 +152,118 @@ static void test_gap_json(void **state)
         "\"frames_lost\":7,\"covered_by\":null,\"cause\":null,\"detail\":null}");
 }
 
+/* ---- the table of members ---- */
+
+static const gap_row FULL_GAP = {.reason = GAP_SEQUENCE,
+                                 .feed = "inverse",
+                                 .line = 1,
+                                 .shard = 2,
+                                 .conn = 3,
+                                 .topic = "trade",
+                                 .symbol = "BTCUSD",
+                                 .from_ns = 100,
+                                 .to_ns = 200,
+                                 .frames_lost = 7,
+                                 .covered_by = "spot",
+                                 .cause = "a cause",
+                                 .detail = "a detail"};
+
+static void expect_equal_rows(const gap_row *got, const gap_row *expected)
+{
+    for (size_t i = 0; i < GAP_MEMBER_COUNT; i++) {
+        const gap_member *member = &GAP_MEMBERS[i];
+        if (gap_member_is_text(member))
+            assert_string_equal(gap_member_text(got, member), gap_member_text(expected, member));
+        else
+            assert_int_equal(gap_member_number(got, member), gap_member_number(expected, member));
+    }
+}
+
+/* No member lacks a row in the table or has two, and a copy has texts of its own. */
+static void test_copies_have_every_member(void **state)
+{
+    (void)state;
+    size_t text_bytes = 0;
+    gap_row copy;
+    assert_int_equal(gap_row_copy(&copy, &FULL_GAP, NULL), TD_OK);
+    expect_equal_rows(&copy, &FULL_GAP);
+    for (size_t i = 0; i < GAP_MEMBER_COUNT; i++) {
+        const gap_member *member = &GAP_MEMBERS[i];
+        assert_true(i == 0 || strcmp(member->key, GAP_MEMBERS[i - 1].key) != 0);
+        assert_false(gap_member_is_absent(&FULL_GAP, member));
+        text_bytes += member->text_bytes;
+        if (member->type == GAP_MEMBER_TEXT)
+            assert_ptr_not_equal(gap_member_text(&copy, member),
+                                 gap_member_text(&FULL_GAP, member));
+        else if (member->type != GAP_MEMBER_REASON)
+            gap_member_set_number(&copy, member, 0);
+    }
+    assert_int_equal(text_bytes, GAP_TEXTS_BYTES);
+    assert_int_equal(copy.line + copy.shard + copy.conn, 0);
+    assert_int_equal(copy.from_ns + copy.to_ns + copy.frames_lost, 0);
+    gap_row_fini(&copy);
+    assert_null(copy.feed);
+    assert_null(copy.topic);
+    assert_null(copy.symbol);
+    assert_null(copy.covered_by);
+    assert_null(copy.cause);
+    assert_null(copy.detail);
+}
+
+/* FORMAT.md, "The journal": the keys of a gap in their order; absent ones are left out. */
+static td_result check_keys(void *user, const journal_entry *entry, td_err *err)
+{
+    static const char *const EXPECTED[] = {
+        "reason feed line shard conn topic symbol from_ns to_ns frames_lost covered_by cause "
+        "detail ",
+        "reason feed line shard conn from_ns to_ns cause ",
+        "reason feed line shard topic symbol from_ns frames_lost ",
+    };
+    size_t *row = user;
+    td_buf keys;
+    if (!td_bytes_is(entry->act, JOURNAL_GAP))
+        return TD_OK;
+    td_buf_init(&keys, 256);
+    for (size_t i = 0; i < entry->field_count; i++) {
+        const td_bytes key = entry->fields[i].key;
+        assert_int_equal(td_buf_append(&keys, key.data, key.size, err), TD_OK);
+        assert_int_equal(td_buf_append(&keys, " ", 1, err), TD_OK);
+    }
+    assert_true(td_bytes_is(td_buf_view(&keys), EXPECTED[(*row)++]));
+    td_buf_fini(&keys);
+    return TD_OK;
+}
+
+/* What is written into the journal is read from it, absent members too. */
+static void test_journal_keeps_every_member(void **state)
+{
+    (void)state;
+    const gap_row *const rows[] = {&FULL_GAP, &CONNECTION_GAP, &TOPIC_GAP};
+    archive_place place;
+    gap_list got;
+    journal *entries = NULL;
+    journal_state read;
+    size_t seen = 0;
+    archive_place_init_sim(&place);
+    archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
+    assert_int_equal(journal_open(a, &entries, NULL), TD_OK);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        assert_int_equal(ledger_write_gap(entries, rows[i], NULL), TD_OK);
+    journal_close(entries);
+    assert_int_equal(journal_read(a, check_keys, &seen, &read, NULL), TD_OK);
+    assert_int_equal(seen, sizeof rows / sizeof rows[0]);
+    assert_int_equal(archive_gaps(a, &got, NULL), TD_OK);
+    assert_int_equal(got.count, sizeof rows / sizeof rows[0]);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const gap_row *row = gap_list_find(&got, rows[i]);
+        assert_non_null(row);
+        expect_equal_rows(row, rows[i]);
+    }
+    gap_list_fini(&got);
+    archive_close(a);
+    archive_place_fini(&place);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -157,6 +271,8 @@ int main(void)
         cmocka_unit_test(test_rows_of_one_key_merge_in_any_order),
         cmocka_unit_test(test_rows_are_listed_by_key),
         cmocka_unit_test(test_gap_json),
+        cmocka_unit_test(test_copies_have_every_member),
+        cmocka_unit_test(test_journal_keeps_every_member),
     };
     return cmocka_run_group_tests_name("gap", tests, NULL, NULL);
 }
