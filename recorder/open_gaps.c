@@ -28,7 +28,7 @@ typedef struct travel {
     size_t slot;
 } travel;
 
-/* An open row. It owns its texts, except the feed's name. */
+/* An open row; a copy (gap_row_copy). */
 typedef struct open_row {
     gap_row row;
     uint64_t shards[SHARD_WORDS]; /* of a whole slot: those that have not settled yet */
@@ -52,15 +52,6 @@ struct open_gaps {
 
 /* ---- rows ---- */
 
-static void row_fini(open_row *row)
-{
-    td_free((void *)row->row.topic);
-    td_free((void *)row->row.symbol);
-    td_free((void *)row->row.cause);
-    td_free((void *)row->row.detail);
-    td_free((void *)row->row.covered_by);
-}
-
 /* Add a copy of a row, open. NULL without memory: if it is in the ledger, it stays open until the
  * next session. */
 static open_row *add_row(open_gaps *self, const gap_row *row)
@@ -69,19 +60,10 @@ static open_row *add_row(open_gaps *self, const gap_row *row)
     if (rows == NULL)
         return NULL;
     self->rows = rows;
-    open_row made = {.row = *row, .past_slot = SIZE_MAX};
-    made.row.feed = self->options.feed->name;
-    made.row.to_ns = GAP_OPEN;
-    made.row.topic = td_strdup(row->topic);
-    made.row.symbol = td_strdup(row->symbol);
-    made.row.cause = td_strdup(row->cause);
-    made.row.detail = td_strdup(row->detail);
-    made.row.covered_by = td_strdup(row->covered_by);
-    if (made.row.topic == NULL || made.row.symbol == NULL || made.row.cause == NULL ||
-        made.row.detail == NULL || made.row.covered_by == NULL) {
-        row_fini(&made);
+    open_row made = {.past_slot = SIZE_MAX};
+    if (gap_row_copy(&made.row, row, NULL) != TD_OK)
         return NULL;
-    }
+    made.row.to_ns = GAP_OPEN;
     self->rows[self->row_count] = made;
     return &self->rows[self->row_count++];
 }
@@ -89,7 +71,7 @@ static open_row *add_row(open_gaps *self, const gap_row *row)
 static void drop_row(open_gaps *self, size_t index)
 {
     TD_ASSERT(index < self->row_count);
-    row_fini(&self->rows[index]);
+    gap_row_fini(&self->rows[index].row);
     self->rows[index] = self->rows[--self->row_count];
 }
 
@@ -608,7 +590,7 @@ void open_gaps_close(open_gaps *self)
         td_free(self->topics[i].symbols);
     }
     for (size_t i = 0; i < self->row_count; i++)
-        row_fini(&self->rows[i]);
+        gap_row_fini(&self->rows[i].row);
     gap_list_fini(&self->begun);
     td_free(self->rows);
     td_free(self->topics);
