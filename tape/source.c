@@ -6,20 +6,9 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/limits.h"
+#include "format/segment_name.h"
 
 enum { BITMAP_BYTES = (UINT16_MAX + 1) / 8 };
-
-#define OPEN_SUFFIX ".open"
-
-/* Length of a segment's name without ".open". */
-static size_t base_length(const char *name)
-{
-    size_t length = strlen(name);
-    size_t suffix = sizeof OPEN_SUFFIX - 1;
-    if (length > suffix && strcmp(name + length - suffix, OPEN_SUFFIX) == 0)
-        length -= suffix;
-    return length;
-}
 
 td_result source_make(const planned_segment *segment, tape_source **out, td_err *err)
 {
@@ -27,8 +16,9 @@ td_result source_make(const planned_segment *segment, tape_source **out, td_err 
     if (made == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for a segment to read");
     const segment_index *index = segment->index;
+    const td_bytes name = segment_final_name(index->path);
     made->path = td_strdup(segment->path);
-    made->name = td_strndup(index->path, base_length(index->path));
+    made->name = td_strndup((const char *)name.data, name.size);
     /* A file without session metadata is a session of its own, distinguished by its name. */
     made->session = td_strdup(index->session[0] == '\0' ? index->path : index->session);
     made->session_start_ns = index->session_start_ns;
@@ -56,6 +46,7 @@ void source_shut(tape_source *source)
     source->event_bits = NULL;
     source->order = NULL;
     source->channel_count = 0;
+    source->channel_capacity = 0;
     source->order_count = 0;
     source->order_next = 0;
 }
@@ -146,7 +137,8 @@ static td_result map_channels(tape_source *source, connection_table *connections
         source->wanted_bits = td_alloc_zero(BITMAP_BYTES, 1);
         source->event_bits = td_alloc_zero(BITMAP_BYTES, 1);
     }
-    source_channel *grown = td_realloc(source->channels, count + 1, sizeof *grown);
+    source_channel *grown =
+        td_array_reach(source->channels, &source->channel_capacity, count, sizeof *grown);
     if (grown != NULL)
         source->channels = grown;
     if (grown == NULL || source->wanted_bits == NULL || source->event_bits == NULL)
@@ -251,10 +243,9 @@ static td_result choose_chunks(tape_source *source, const source_options *option
 static td_result open_reader(tape_source *source, td_io io, td_err *err)
 {
     td_result rc = segment_reader_open(io, source->path, &source->reader, err);
-    size_t length = base_length(source->path);
-    if (rc != TD_E_NOTFOUND || source->path[length] == '\0')
+    if (rc != TD_E_NOTFOUND || !segment_has_open_name(source->path))
         return rc;
-    source->path[length] = '\0';
+    source->path[segment_final_name(source->path).size] = '\0';
     return segment_reader_open(io, source->path, &source->reader, err);
 }
 

@@ -19,8 +19,9 @@ struct source_queue {
     tape_source **sources; /* all that were ever planned */
     size_t source_count;
     size_t source_capacity;
-    tape_source **waiting; /* heap by next_ns: sources with chunks to come; same capacity */
+    tape_source **waiting; /* heap by next_ns: sources with chunks to come */
     size_t waiting_count;
+    size_t waiting_capacity;
     uint64_t newest_ns; /* first_ns of the newest segment, from where follow looks on */
 };
 
@@ -44,7 +45,7 @@ static void swap(tape_source **heap, size_t a, size_t b)
 static void push_waiting(source_queue *queue, tape_source *source)
 {
     TD_ASSERT(!source->is_waiting);
-    TD_ASSERT(queue->waiting_count < queue->source_capacity);
+    TD_ASSERT(queue->waiting_count < queue->waiting_capacity);
     source->is_waiting = 1;
     size_t at = queue->waiting_count++;
     queue->waiting[at] = source;
@@ -105,18 +106,12 @@ static int is_known(const source_queue *queue, const tape_source *source)
 static td_result make_space(source_queue *queue, size_t count, td_err *err)
 {
     size_t needed = queue->source_count + count;
-    if (needed <= queue->source_capacity)
+    if (td_array_ensure((void **)&queue->sources, &queue->source_capacity, needed,
+                        sizeof(tape_source *)) &&
+        td_array_ensure((void **)&queue->waiting, &queue->waiting_capacity, needed,
+                        sizeof(tape_source *)))
         return TD_OK;
-    tape_source **sources = td_realloc(queue->sources, needed, sizeof(tape_source *));
-    if (sources != NULL)
-        queue->sources = sources;
-    tape_source **waiting = td_realloc(queue->waiting, needed, sizeof(tape_source *));
-    if (waiting != NULL)
-        queue->waiting = waiting;
-    if (sources == NULL || waiting == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a queue of %zu segments", needed);
-    queue->source_capacity = needed;
-    return TD_OK;
+    return td_err_set(err, TD_E_NOMEM, "no memory for a queue of %zu segments", needed);
 }
 
 /* A session of a feed goes on until the end of its last segment. */

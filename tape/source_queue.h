@@ -59,6 +59,7 @@ typedef struct tape_source {
     uint64_t next_ns;         /* of the next chunk; before opening, of the segment */
     segment_reader *reader;   /* NULL: not open yet, or done */
     source_channel *channels; /* by segment_channel.index */
+    size_t channel_capacity;
     uint32_t channel_count;
     uint8_t *wanted_bits; /* bit per channel id: has messages that are wanted */
     uint8_t *event_bits;  /* bit per channel id: is an events channel */
