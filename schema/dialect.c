@@ -22,15 +22,11 @@ td_result dialect_text_reserve(dialect_text *text, size_t count, td_err *err)
     if (count > DIALECT_ARGS_MAX)
         return td_err_set(err, TD_E_LIMIT, "%zu args: at most %d are read", count,
                           DIALECT_ARGS_MAX);
-    if (text->args != NULL && count <= text->arg_capacity)
-        return TD_OK;
-    TD_ASSERT(count <= DIALECT_ARGS_MAX);
-    size_t capacity = count < ARGS_AT_FIRST ? ARGS_AT_FIRST : count;
-    td_bytes *args = td_realloc(text->args, capacity, sizeof *args);
+    size_t last = count < ARGS_AT_FIRST ? ARGS_AT_FIRST - 1 : count - 1;
+    td_bytes *args = td_array_reach(text->args, &text->arg_capacity, last, sizeof *args);
     if (args == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for %zu args", count);
     text->args = args;
-    text->arg_capacity = capacity;
     return TD_OK;
 }
 
