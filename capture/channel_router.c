@@ -41,6 +41,7 @@ typedef struct route_key {
 
 typedef struct routed_channel {
     channel_info info;
+    frame_role role;
     route_key key; /* views into info's strings */
     uint64_t hash;
     char *names; /* topic, exchange_topic, symbol, each with its NUL: what info points into */
@@ -224,6 +225,7 @@ static td_result fill_channel(channel_router *r, const route_key *key, const top
     made.info.topic = copy_name(&at, &made.key.topic);
     made.info.exchange_topic = copy_name(&at, &made.key.exchange_topic);
     made.info.symbol = copy_name(&at, &made.key.symbol);
+    made.role = channel_role(&made.info);
     *out = made;
     return TD_OK;
 }
@@ -280,7 +282,9 @@ static td_result get_channel(channel_router *r, const route_key *key, const topi
             return rc;
     }
     out->index = r->table[place] - 1;
-    out->info = &channel_at(r, out->index)->info;
+    const routed_channel *channel = channel_at(r, out->index);
+    out->info = &channel->info;
+    out->role = channel->role;
     return TD_OK;
 }
 

@@ -49,6 +49,7 @@ typedef struct router_frame {
 typedef struct channel_route {
     uint32_t index;           /* the channel's number in this router */
     const channel_info *info; /* valid until the router forgets or closes */
+    frame_role role;          /* channel_role of info */
     enum frame_class frame_class;
     uint64_t publish_ns; /* the exchange's time, recv_ns where the frame has none */
     int8_t success;      /* of an ack or an answer to auth: 1, 0, -1 = absent */

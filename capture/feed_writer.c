@@ -346,11 +346,9 @@ static void count_frame(feed_writer *self, const feed_frame *frame, const channe
         count(&counts->overflow, 1);
         self->overflow_frames++;
     }
-    if (frame->dir != DIR_IN || route->info->topic[0] != '_')
-        return;
-    if (strcmp(route->info->topic, CHANNEL_TOPIC_CONTROL) == 0)
+    if (route->role == ROLE_CONTROL)
         count(&counts->control, 1);
-    else if (strcmp(route->info->topic, CHANNEL_TOPIC_UNKNOWN) == 0)
+    else if (route->role == ROLE_UNKNOWN)
         count(&counts->unknown, 1);
 }
 

@@ -104,6 +104,7 @@ static void test_rows(void **state)
             assert_string_equal(route.info->feed, "feed one");
             assert_string_equal(route.info->family, "inverse");
             assert_string_equal(route.info->topic, row->topic);
+            assert_int_equal(route.role, channel_role(route.info));
             assert_string_equal(route.info->exchange_topic, row->exchange_topic);
             assert_string_equal(route.info->symbol, row->symbol);
             assert_string_equal(route.info->message_encoding, row->encoding);
@@ -220,6 +221,7 @@ static void test_numbers(void **state)
     assert_int_equal(channel_router_events(r, &route, NULL), TD_OK);
     assert_int_equal(route.index, 1);
     assert_string_equal(route.info->topic, "_events");
+    assert_int_equal(route.role, ROLE_EVENT);
     assert_int_equal(route.info->dir, CHANNEL_EVENT);
     route_text(r, 0, DIR_IN, OPCODE_TEXT, other, &route);
     assert_int_equal(route.index, 2);
@@ -258,6 +260,7 @@ static void test_overflow(void **state)
     static const char MORE[] = "{\"topic\":\"trade.MORE\",\"data\":[]}";
     route_text(r, 0, DIR_IN, OPCODE_TEXT, MORE, &route);
     assert_string_equal(route.info->topic, "_unknown");
+    assert_int_equal(route.role, ROLE_UNKNOWN);
     assert_string_equal(route.info->symbol, "");
     assert_true(route.is_overflow);
     assert_int_equal(route.frame_class, CLASS_DATA);
@@ -265,6 +268,7 @@ static void test_overflow(void **state)
     assert_int_equal(route.index, 7);
     route_text(r, 5, DIR_OUT, OPCODE_TEXT, "{}", &route);
     assert_string_equal(route.info->topic, "_control");
+    assert_int_equal(route.role, ROLE_OUT);
     assert_false(route.is_overflow);
     channel_router_forget(r);
     route_text(r, 0, DIR_IN, OPCODE_TEXT, MORE, &route);
