@@ -268,7 +268,7 @@ void audit_best_take(audit *a, audit_member *member, const audit_frame *frame, c
 {
     best_memory *best = member->best;
     int64_t seq;
-    if (!m->is_record || !audit_number(&m->head, member->rule_member, &seq))
+    if (!message_is_record(m) || !audit_number(&m->head, member->rule_member, &seq))
         return;
     if (m->head.kind == FRAME_SNAPSHOT)
         *best = (best_memory){0};

@@ -401,7 +401,7 @@ void audit_candles_take(audit *a, audit_member *member, audit_connection connect
         chain->had_reading = 0;
     note_delay(a, frame->recv_ns, m->head.exchange_ns);
     audit_member *trades = trades_of(a, member);
-    if (trades == NULL || !m->is_record)
+    if (trades == NULL || !message_is_record(m))
         return;
     /* Trades of the connection before: frames between are the ledger's concern. */
     if (trades->shard == member->shard && trades->line == member->line && trades->has_connection &&

@@ -250,7 +250,7 @@ static int is_stateless(const track *t)
 void track_apply(track *t, const message *m, verdict *out)
 {
     TD_ASSERT(t->magic == TRACK_MAGIC);
-    TD_ASSERT(t->book == NULL || !m->is_record);
+    TD_ASSERT(t->book == NULL || !message_is_record(m));
     frame_facts facts = {.message = m,
                          .is_snapshot = (uint8_t)replaces_all(t, &m->head),
                          .was_anchored = t->is_anchored};

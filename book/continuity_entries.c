@@ -166,7 +166,7 @@ static entry entry_at(const message *m, size_t index, msg_member member)
 {
     TD_ASSERT_SLOW(index < message_item_count(m));
     entry out = {0};
-    if (m->is_record)
+    if (message_is_record(m))
         entry_of_item(&m->record.items[index], &m->head, member, &out);
     else if (m->head.type == MSG_TRADE)
         entry_of_trade(&m->trades.trades[index], &m->head, member, &out);
@@ -431,7 +431,7 @@ int check_kline_start(const rule_view *v, verdict_item *item)
 
 static int is_confirmed(const message *m, size_t index)
 {
-    if (!m->is_record)
+    if (!message_is_record(m))
         return 0;
     const msg_item *at = &m->record.items[index];
     const msg_value *value = msg_value_find(at->values, at->value_count, MEMBER_IS_CONFIRMED);

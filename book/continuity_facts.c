@@ -103,7 +103,7 @@ static depth_state depth_of(const track *t, msg_side at)
 void frame_facts_gather(const track *t, const message *m, frame_facts *f)
 {
     facts_of_head(&m->head, t->row->sequence, f);
-    if (m->is_record) {
+    if (message_is_record(m)) {
         if (t->row->sequence == SEQ_ITEM)
             facts_of_items(&m->record, f);
         else if (t->row->sequence == SEQ_ENVELOPE)

@@ -42,7 +42,7 @@ void export_reader_turn(export_reader *reader)
 static td_result hold(export_reader *reader, const message *m, const gate_answer *answer,
                       const book *now, td_err *err)
 {
-    TD_ASSERT(!m->is_record);
+    TD_ASSERT(m->head.type == MSG_BOOK_CHANGE);
     book_outcome ignored; /* the gate's book has judged the same frame */
     if (answer->is_taken_over)
         return book_copy(reader->held, now, err);

@@ -154,8 +154,6 @@ static int take_trades(fast_decoder *fast, message *m)
 
 static int record_to_struct(fast_decoder *fast, const decode_plan *p, message *m)
 {
-    TD_ASSERT(m->is_record);
-    m->is_record = 0;
     return m->head.type == MSG_BOOK_CHANGE ? take_levels(fast, p->has_rpi, m)
                                            : take_trades(fast, m);
 }

@@ -777,7 +777,6 @@ int decode_fast(fast_decoder *d, decode_plan *p, const topic_match *topic, td_by
                                .rpi_sizes = p->has_rpi ? d->rpi_sizes : NULL};
     else
         out->trades = (msg_trades){.head = h.head, .trades = d->trades, .trade_count = h.count};
-    out->is_record = 0;
     out->beside = NULL;
     return 1;
 }

@@ -890,7 +890,6 @@ static void publish(const rows *r, message *out)
         .items = d->items,
         .item_count = r->item_count,
     };
-    out->is_record = 1;
     out->beside = NULL;
 }
 

@@ -88,7 +88,7 @@ int msg_struct_has(msg_type type, msg_member member)
 
 size_t message_item_count(const message *m)
 {
-    if (m->is_record)
+    if (message_is_record(m))
         return m->record.item_count;
     if (m->head.type == MSG_BOOK_CHANGE)
         return m->book.level_count;

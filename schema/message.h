@@ -184,11 +184,16 @@ typedef struct message {
         msg_trades trades; /* MSG_TRADE */
         msg_record record; /* all other types */
     };
-    uint8_t is_record; /* 1: record */
     /* Of a plain struct that was decoded whole, where it has no place for some members. NULL
      * elsewhere. */
     const msg_beside *beside;
 } message;
+
+/* 1 if the message is a record: its type has no plain struct. */
+static inline int message_is_record(const message *m)
+{
+    return m->head.type != MSG_BOOK_CHANGE && m->head.type != MSG_TRADE;
+}
 
 /* Number of entries (levels, trades, updates). */
 size_t message_item_count(const message *m);

@@ -225,8 +225,7 @@ static void canon_message(canon *c, const message *m)
         canon_u64(c, m->head.match_ns);
     if (m->head.type == MSG_BOOK_CHANGE && m->head.version.size > 0)
         canon_text(c, m->head.version);
-    TD_ASSERT(m->is_record || m->head.type == MSG_BOOK_CHANGE || m->head.type == MSG_TRADE);
-    if (m->is_record)
+    if (message_is_record(m))
         canon_record(c, &m->record);
     else if (m->head.type == MSG_BOOK_CHANGE)
         canon_book(c, &m->book);

@@ -183,11 +183,12 @@ void message_json_entries(json_writer *writer, const message *m)
 {
     TD_ASSERT(m->head.type < MSG_TYPE_COUNT);
     int is_book = m->head.type == MSG_BOOK_CHANGE;
+    int is_record = message_is_record(m);
     size_t count = message_item_count(m);
-    const msg_value *values = m->is_record        ? m->record.values
+    const msg_value *values = is_record           ? m->record.values
                               : m->beside != NULL ? m->beside->values
                                                   : NULL;
-    size_t value_count = m->is_record        ? m->record.value_count
+    size_t value_count = is_record           ? m->record.value_count
                          : m->beside != NULL ? m->beside->value_count
                                              : 0;
     /* A book's version is in the head. */
@@ -197,7 +198,7 @@ void message_json_entries(json_writer *writer, const message *m)
     json_write_key(writer, is_book ? "levels" : m->head.type == MSG_TRADE ? "trades" : "items");
     json_write_array_begin(writer);
     for (size_t i = 0; i < count; i++) {
-        if (m->is_record)
+        if (is_record)
             write_item(writer, &m->record.items[i]);
         else
             write_struct_entry(writer, m, i);

@@ -255,7 +255,7 @@ static const message *keep_message(keeper *k, const message *from)
     if (kept == NULL)
         return NULL;
     keep_head(k, &kept->head);
-    if (kept->is_record) {
+    if (message_is_record(kept)) {
         kept->record.values = keep_values(k, kept->record.values, kept->record.value_count);
         kept->record.items = keep_items(k, kept->record.items, kept->record.item_count);
     } else if (kept->head.type == MSG_TRADE) {

@@ -208,8 +208,7 @@ static message candle_message(const tick *t, msg_value values[4], msg_item *item
     uint64_t exchange_ns = (t->kind == 'k' ? t->start : t->at) * S;
     return (message){.record = {.head = {.type = MSG_KLINE, .exchange_ns = exchange_ns},
                                 .items = item,
-                                .item_count = 1},
-                     .is_record = 1};
+                                .item_count = 1}};
 }
 
 static uint32_t take_tick(candle_bench *b, const candle_case *c, const tick *t)
@@ -359,8 +358,7 @@ static void test_books(void **state)
             msg_item item = {ACTION_UPDATE, &value, 1};
             message m = {.record = {.head = {.type = MSG_TICKER, .seq = s->seq, .has_seq = 1},
                                     .items = &item,
-                                    .item_count = 1},
-                         .is_record = 1};
+                                    .item_count = 1}};
             audit_take(a, members[3], &frame, &m, NULL, &found);
         } else {
             book_frame text;

@@ -558,8 +558,7 @@ static void test_record(void **state)
             {MEMBER_CROSS_SEQ, VALUE_INTEGER, .as = {.integer = STEPS[i].seqs[0]}},
             {MEMBER_CROSS_SEQ, VALUE_INTEGER, .as = {.integer = STEPS[i].seqs[1]}}};
         msg_item items[2] = {{ACTION_NONE, &values[0], 1}, {ACTION_NONE, &values[1], 1}};
-        message m = {.record = {.head = {.type = MSG_KLINE}, .items = items, .item_count = 2},
-                     .is_record = 1};
+        message m = {.record = {.head = {.type = MSG_KLINE}, .items = items, .item_count = 2}};
         verdict v;
         track_apply(t, &m, &v);
         verdict_to_text(&v, &text);

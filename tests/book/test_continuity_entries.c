@@ -168,8 +168,7 @@ static message message_of(const frame_words *words, const topic_row *row, frame_
     const msg_head head = {.type = row->type, .row = row};
     if (row->type == MSG_TRADE)
         return (message){.trades = {head, space->trades, count}};
-    return (message){.record = {.head = head, .items = space->items, .item_count = count},
-                     .is_record = 1};
+    return (message){.record = {.head = head, .items = space->items, .item_count = count}};
 }
 
 static void verdict_to_text(const verdict *v, char *out, size_t size)

@@ -29,7 +29,7 @@ static void test_book_delta(void **state)
         "\"size\":12836512}],\"transactTimeE6\":0},\"cross_seq\":11519,"
         "\"timestamp_e6\":1555647221660586}",
         &m, &why));
-    assert_false(m.is_record);
+    assert_false(message_is_record(&m));
     assert_int_equal(m.head.type, MSG_BOOK_CHANGE);
     assert_int_equal(m.head.kind, FRAME_DELTA);
     assert_true(td_bytes_is(m.head.topic, "orderBookL2_25"));
@@ -149,7 +149,7 @@ static void test_trade_options(void **state)
 
 static const msg_value *value(const message *m, size_t item, msg_member member)
 {
-    assert_true(m->is_record);
+    assert_true(message_is_record(m));
     assert_true(item < m->record.item_count);
     return msg_value_find(m->record.items[item].values, m->record.items[item].value_count, member);
 }
@@ -185,7 +185,7 @@ static void test_other_sides(void **state)
             decode_error why;
             snprintf(frame, sizeof frame, "%s%s%s", rows[i].before, sides[k], rows[i].after);
             assert_true(decode_bench_text(*state, rows[i].family, rows[i].topic, frame, &m, &why));
-            if (m.is_record)
+            if (message_is_record(&m))
                 assert_int_equal(value(&m, 0, MEMBER_SIDE)->as.side, SIDE_NONE);
             else
                 assert_int_equal(m.trades.trades[0].side, SIDE_NONE);

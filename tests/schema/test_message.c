@@ -20,7 +20,7 @@ static const msg_level LEVELS[] = {
 static message book_of(msg_level levels[2])
 {
     memcpy(levels, LEVELS, sizeof LEVELS);
-    message m = {.is_record = 0};
+    message m = {0};
     m.book = (msg_book){
         .head = {.type = MSG_BOOK_CHANGE,
                  .kind = FRAME_DELTA,
@@ -162,7 +162,7 @@ static void test_json_of_trades(void **state)
                              .side = SIDE_BUY,
                              .is_block_trade = 0,
                              .is_rpi_trade = -1};
-    message m = {.is_record = 0};
+    message m = {0};
     m.trades = (msg_trades){
         .head = {.type = MSG_TRADE, .topic = td_bytes_str("trade"), .unknown_fields = 2},
         .trades = &trade,
@@ -187,7 +187,7 @@ static void test_json_of_record(void **state)
         {.member = MEMBER_CREATED_AT, .type = VALUE_TIME_NS, .as.time_ns = 0},
     };
     const msg_item item = {.action = ACTION_UPDATE, .values = values, .value_count = 6};
-    message m = {.is_record = 1};
+    message m = {0};
     m.record = (msg_record){.head = {.type = MSG_TICKER,
                                      .kind = FRAME_DELTA,
                                      .topic = td_bytes_str("t"),
