@@ -178,28 +178,13 @@ static int refuse(decode_error *why, decode_reason reason)
     return 0;
 }
 
-/* Does a frame say which topic it is of? */
-static int names_topic(json_value root)
-{
-    json_value event = root;
-    td_bytes text;
-    if (json_type_of(root) == JSON_OBJECT && json_find_text(root, "topic", &text))
-        return 1;
-    if (json_type_of(root) == JSON_ARRAY) {
-        json_iter it = json_iter_of(root);
-        if (!json_next(&it, NULL, &event))
-            return 0;
-    }
-    return json_find_text(event, "e", &text);
-}
-
 /* The topic is unknown, or there is none: perhaps because it is no JSON. */
-static int refuse_unknown(decoder *d, td_bytes frame, decode_error *why)
+static int refuse_unknown(decoder *d, const topic_match *topic, td_bytes frame, decode_error *why)
 {
     json_value root;
     td_result rc = json_parse(d->parser, frame, JSON_PADDED, &root, NULL);
     if (rc == TD_OK && json_type_of(root) >= JSON_ARRAY)
-        return refuse(why, names_topic(root) ? DECODE_UNKNOWN_TOPIC : DECODE_NO_TOPIC);
+        return refuse(why, topic->topic.size > 0 ? DECODE_UNKNOWN_TOPIC : DECODE_NO_TOPIC);
     json_error error = json_parse_error(d->parser);
     refuse(why, rc == TD_OK ? DECODE_NOT_JSON : decode_json_reason(rc, &error));
     why->offset = rc == TD_OK ? 0 : error.offset;
@@ -261,7 +246,7 @@ int decoder_decode(decoder *d, const topic_match *topic, td_bytes frame, decode_
             return refuse_compressed(whole, rc, why);
     }
     if (topic->row == NULL)
-        return refuse_unknown(d, frame, why);
+        return refuse_unknown(d, topic, frame, why);
     decode_plan *p = plan_cache_get(&d->plans, topic->row);
     if (p == NULL)
         return refuse(why, DECODE_NO_MEMORY);

@@ -68,8 +68,9 @@ void decoder_close(decoder *d);
 /* Decode a frame of a known topic (from its channel or from classify). frame must have
  * DECODE_PADDING_BYTES readable bytes after it. A compressed frame (one that begins neither as
  * JSON nor with white space) is inflated first. Returns 1 and fills *out (valid until the next
- * call and while the frame's bytes are), or 0 and fills *why. Without a row (the topic is
- * unknown, or the frame names none) *why says whether the frame is JSON at all. */
+ * call and while the frame's bytes are), or 0 and fills *why. Without a row: DECODE_UNKNOWN_TOPIC,
+ * DECODE_NO_TOPIC if topic->topic is empty (as classify leaves it for a frame that names none), or
+ * why the frame is no JSON. */
 int decoder_decode(decoder *d, const topic_match *topic, td_bytes frame, decode_path path,
                    message *out, decode_error *why);
 

@@ -98,12 +98,11 @@ const classification *content_classify(content_reader *reader, const tape_channe
     return &reader->what;
 }
 
-static void decode(content_reader *reader, const tape_channel *channel, const topic_row *row,
+static void decode(content_reader *reader, const topic_match *topic, const topic_row *row,
                    td_bytes bytes)
 {
     frame_content *content = &reader->content;
     decode_path path = reader->reads == TAPE_READS_ALL ? DECODE_PATH_WHOLE : DECODE_PATH_FAST;
-    const topic_match *topic = &channel->topic;
     topic_match other;
     if (TD_UNLIKELY(row != topic->row)) {
         other = *topic;
@@ -127,11 +126,9 @@ static int reads_role(const content_reader *reader, frame_role role)
 static int classify_first(content_reader *reader, const tape_channel *channel, uint64_t recv_ns,
                           td_bytes bytes)
 {
-    int is_all = reader->reads == TAPE_READS_ALL;
-    if (channel->role != ROLE_UNKNOWN || is_all)
-        reader->content.what = content_classify(reader, channel, recv_ns, bytes);
+    reader->content.what = content_classify(reader, channel, recv_ns, bytes);
     return channel->role == ROLE_UNKNOWN ||
-           (is_all && !frame_class_is_control(reader->what.frame_class));
+           (reader->reads == TAPE_READS_ALL && !frame_class_is_control(reader->what.frame_class));
 }
 
 const frame_content *content_read(content_reader *reader, const tape_channel *channel,
@@ -143,8 +140,10 @@ const frame_content *content_read(content_reader *reader, const tape_channel *ch
         return NULL;
     *content = (frame_content){0};
     reader->count++;
-    if (TD_LIKELY(role == ROLE_DATA) || classify_first(reader, channel, recv_ns, bytes))
-        decode(reader, channel, row, bytes);
+    if (TD_LIKELY(role == ROLE_DATA))
+        decode(reader, &channel->topic, row, bytes);
+    else if (classify_first(reader, channel, recv_ns, bytes))
+        decode(reader, &reader->what.topic, NULL, bytes);
     if (TD_UNLIKELY(content->message == NULL) && role == ROLE_DATA &&
         reader->reads == TAPE_READS_ALL && channel->info.exchange_topic[0] == '\0')
         content->what = content_classify(reader, channel, recv_ns, bytes);

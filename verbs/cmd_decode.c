@@ -120,12 +120,10 @@ static td_result try_family(decode_run *run, const family *of, td_bytes frame,
     *out = (attempt){.of = of};
     classify_at(run, of, frame, at, &out->what);
     td_result rc = classification_result(&out->what, &run->err);
-    int is_data = out->what.frame_class == CLASS_DATA;
     if (rc != TD_OK)
         return rc;
-    topic_match none = {.row = NULL};
-    out->is_decoded = (uint8_t)decoder_decode(run->decoder, is_data ? &out->what.topic : &none,
-                                              frame, DECODE_PATH_WHOLE, decoded, &out->why);
+    out->is_decoded = (uint8_t)decoder_decode(run->decoder, &out->what.topic, frame,
+                                              DECODE_PATH_WHOLE, decoded, &out->why);
     if (out->is_decoded) {
         out->strange = decoded->head.unknown_fields + decoded->head.foreign_symbols;
         return TD_OK;
