@@ -476,7 +476,7 @@ static seen entry_field(const members *m, const items_row *items, const field_ro
     if (m->index == NULL) {
         const uint8_t *p = *m->data == '[' ? m->data + 1 : m->data;
         td_bytes json;
-        if (strcmp(items->path, "data") != 0 || *p != '{' ||
+        if (!td_bytes_is(m->keys->names[m->keys->data], items->path) || *p != '{' ||
             scan_in_entry(p, m->end, key, &json) != SEEN_FOUND || !scan_field(field, json, ns))
             return SEEN_UNSURE;
         return SEEN_FOUND;

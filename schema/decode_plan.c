@@ -351,7 +351,7 @@ static int plan_is_fast(const decode_plan *p, const role_fields *roles)
         if (p->is_followed[i])
             return 0;
     int is_positional = fast_items_are_positional(row);
-    if (is_positional < 0 || row->topic_key != NULL)
+    if (is_positional < 0 || row->is_event)
         return 0;
     return is_positional ? arrays_are_fast(p) : objects_are_fast(p, roles);
 }
@@ -416,15 +416,13 @@ static void plan_kinds(decode_plan *p)
 static int plan_identity(decode_plan *p)
 {
     const topic_row *row = p->row;
-    const char *topic_key = row->topic_key == NULL ? "topic" : row->topic_key;
-    const char *kind_key = row->kind_key == NULL ? "type" : row->kind_key;
     size_t literal = strcspn(row->pattern, "{");
     TD_ASSERT(literal < LIMIT_TOPIC_BYTES);
     p->topic_bytes = (uint8_t)(row->pattern[literal] == '{' && literal > 0 ? literal - 1 : literal);
     p->has_symbol = (uint8_t)topic_row_has_symbol(row);
     p->has_coin = (uint8_t)topic_row_has_coin(row);
-    return plan_route(p, topic_key, (plan_target){TARGET_TOPIC, 0}) &&
-           plan_route(p, kind_key, (plan_target){TARGET_KIND, 0}) &&
+    return plan_route(p, topic_row_topic_key(row), (plan_target){TARGET_TOPIC, 0}) &&
+           plan_route(p, topic_row_kind_key(row), (plan_target){TARGET_KIND, 0}) &&
            (row->symbol_path == NULL ||
             plan_route(p, row->symbol_path, (plan_target){TARGET_SYMBOL, 0})) &&
            (row->parameter_path == NULL ||

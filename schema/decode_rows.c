@@ -40,12 +40,6 @@ static inline int refuse_value(rows *r, decode_reason reason, json_value value, 
     return refuse(r, reason, json_offset(value), field);
 }
 
-/* The path of the frame's kind. */
-static inline const char *kind_key(const rows *r)
-{
-    return r->p->row->kind_key == NULL ? "type" : r->p->row->kind_key;
-}
-
 /* ---- around the entries ---- */
 
 /* 1 if the frame's topic is its channel's. */
@@ -137,7 +131,7 @@ static int has_items_of(const topic_row *row, frame_kind kind)
 
 static int refuse_missing_kind(rows *r)
 {
-    return refuse(r, DECODE_MISSING_FIELD, 0, kind_key(r));
+    return refuse(r, DECODE_MISSING_FIELD, 0, topic_row_kind_key(r->p->row));
 }
 
 /* The kind that a value of kind_key names; null and "" name none. 0: it is no word for a kind. */
@@ -168,24 +162,26 @@ static int read_identity(rows *r)
     json_type type = json_type_of(r->root);
     if (type != JSON_OBJECT && type != JSON_ARRAY)
         return refuse(r, DECODE_NOT_JSON, 0, NULL);
-    if (row->topic_key != NULL) {
-        if (!check_events(r, row->topic_key))
+    const char *topic_key = topic_row_topic_key(row);
+    const char *kind_key = topic_row_kind_key(row);
+    if (row->is_event) {
+        if (!check_events(r, topic_key))
             return 0;
     } else {
-        if (type != JSON_OBJECT || !json_find(r->root, "topic", &value))
-            return refuse(r, DECODE_MISSING_FIELD, 0, "topic");
-        if (!check_topic(r, value, "topic") || !check_parts(r))
+        if (type != JSON_OBJECT || !json_find(r->root, topic_key, &value))
+            return refuse(r, DECODE_MISSING_FIELD, 0, topic_key);
+        if (!check_topic(r, value, topic_key) || !check_parts(r))
             return 0;
     }
-    if (find_path(r->root, kind_key(r), &value) && !read_kind(r, value))
-        return refuse_value(r, DECODE_BAD_KIND, value, kind_key(r));
+    if (find_path(r->root, kind_key, &value) && !read_kind(r, value))
+        return refuse_value(r, DECODE_BAD_KIND, value, kind_key);
     if (r->head.kind == FRAME_UNTYPED)
         r->head.kind = row->default_kind;
     if (has_items_of(row, r->head.kind))
         return 1;
     if (r->head.kind == FRAME_UNTYPED)
         return refuse_missing_kind(r);
-    return refuse_value(r, DECODE_BAD_KIND, value, kind_key(r));
+    return refuse_value(r, DECODE_BAD_KIND, value, kind_key);
 }
 
 /* Append to the values of the frame: one array, which may move while it grows. 1; 0: no memory. */

@@ -439,7 +439,7 @@ static int has_kind(const topic_row *row, frame_kind kind)
 /* The schema's own members: the frame, or which of the definitions it is. */
 static void write_body(json_writer *w, const decode_plan *p)
 {
-    if (p->row->topic_key != NULL) {
+    if (p->row->is_event) {
         write_events(w);
     } else if (!p->needs_kind) {
         const scope all = {w, p, FRAME_ANY};
@@ -474,9 +474,9 @@ static void write_schema(json_writer *w, const family *of, const decode_plan *p)
     write_body(w, p);
     json_write_key(w, "$defs");
     json_write_object_begin(w);
-    if (p->row->topic_key != NULL)
+    if (p->row->is_event)
         write_definition(w, p, "event", FRAME_ANY);
-    for (int kind = 0; p->row->topic_key == NULL && p->needs_kind && kind < FRAME_ANY; kind++)
+    for (int kind = 0; !p->row->is_event && p->needs_kind && kind < FRAME_ANY; kind++)
         if (has_kind(p->row, (frame_kind)kind))
             write_definition(w, p, frame_kind_name((frame_kind)kind), (frame_kind)kind);
     json_write_key(w, "entry");

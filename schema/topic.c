@@ -216,6 +216,8 @@ static const char *parts_fault(const topic_row *row)
         return "no moment at which it is valid";
     if (row->parameter_path != NULL && row->symbol_path == NULL)
         return "a parameter beside the topic, but no symbol";
+    if (row->symbol_path != NULL && row->is_event)
+        return "a symbol beside an event's topic";
     if (row->symbol_path != NULL && !topic_row_has_symbol(row))
         return "a symbol beside the topic that its pattern does not have";
     return NULL;

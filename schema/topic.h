@@ -214,9 +214,10 @@ typedef struct topic_row {
     msg_member time_member; /* the exchange time: this member of the envelope, or of the first
                                entry; MEMBER_NONE: the topic has none */
     const items_row items[TOPIC_ITEMS_MAX]; /* ends with path NULL or the array */
-    const char *topic_key; /* of the frame's topic; NULL: "topic". Spot's private events have "e",
-                              in each of a list of events as well as in one that comes bare */
-    const char *kind_key;  /* path of the frame's kind; NULL: "type" */
+    uint8_t is_event; /* 1: a frame is a list of events, each of which names the topic, or one event
+                         bare (spot's private ones) */
+    const char *topic_key; /* of the frame's topic, or an event's; NULL: topic_row_topic_key() */
+    const char *kind_key;  /* path of the frame's kind; NULL: topic_row_kind_key() */
     const kind_word *kind_words; /* the exchange's words for it, ending with text NULL; NULL:
                                     "snapshot" and "delta" */
     frame_kind default_kind;   /* of a frame that names none: FRAME_SNAPSHOT where each is whole */
@@ -247,6 +248,18 @@ typedef struct topic_match {
  * whose entries name one gives "*". Returns 1 and fills *out, or 0. */
 int topic_match_text(const topic_row *rows, size_t row_count, td_bytes text, uint64_t at_ns,
                      topic_match *out);
+
+/* The key of the frame's topic. */
+static inline const char *topic_row_topic_key(const topic_row *row)
+{
+    return row->topic_key == NULL ? "topic" : row->topic_key;
+}
+
+/* The path of the frame's kind. */
+static inline const char *topic_row_kind_key(const topic_row *row)
+{
+    return row->kind_key == NULL ? "type" : row->kind_key;
+}
 
 /* 1 if the row is about frames of some time only. */
 static inline int topic_row_is_dated(const topic_row *row)

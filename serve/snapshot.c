@@ -290,8 +290,7 @@ static void write_levels(making *m, const items_row *items)
  * from the last frame, the kind of the frame does not. */
 static void copy_scalar(making *m, json_value model, const json_value *last)
 {
-    const char *kind = m->from->row->kind_key;
-    int is_kind = is_at(m, kind == NULL ? "type" : kind);
+    int is_kind = is_at(m, topic_row_kind_key(m->from->row));
     int is_newer = !is_kind && last != NULL && json_type_of(*last) != JSON_OBJECT &&
                    json_type_of(*last) != JSON_ARRAY;
     json_write_raw(&m->json, json_raw(is_newer ? *last : model));

@@ -139,3 +139,32 @@ test("a made-up exchange is recorded, replayed, served and exported", async (t) 
       ["harbor", "BTC-USD", String((MS + [1, 2, 4][i]) * 1000), id, "buy", ["10.5", "10.25", "11"][i], "2"]));
   });
 });
+
+test("decode and replay read the frames of a made-up exchange by the keys of its row", async (t) => {
+  const dir = temporary(t);
+  const weather = JSON.stringify({ channel: "weather", market: "BTC-USD", n: 1, at: MS, payload: [] });
+  const elsewhere = '{"topic":"weather.BTC-USD","data":[]}'; // another exchange's keys
+  const inbound = [[BOOK[0], null], [TRADES[0], null], [weather, "unknown_topic"], [elsewhere, "no_topic"]];
+  const expected = [
+    ["book_change", undefined],
+    ["trade", undefined],
+    ["raw", "unknown_topic"],
+    ["raw", "no_topic"],
+    ["control", undefined],
+    ["request", undefined],
+    ["raw", "no_topic"],
+  ];
+  const control = ['{"reply":"1","code":0}', '{"method":"SUBSCRIBE","number":"1","channels":[]}', '{"op":"subscribe","args":[]}'];
+  fs.writeFileSync(path.join(dir, "lines"), [...inbound.map(([frame]) => frame), ...control].join("\n") + "\n");
+  const rows = parseLines((await run(t, TAPEDECK, ["decode", "--family", "harbor", path.join(dir, "lines")], { status: 1 })).stdout);
+  assert.deepEqual(rows.map((row) => [row.type, row.error?.reason]), expected);
+  assert.equal(rows[2].error.topic, "weather");
+
+  const archive = path.join(dir, "tape");
+  const capture = ["wss://test/ <-> 1795154400.0", ...inbound.map(([frame], i) => `${1795154401 + i}.0: ${frame}`)];
+  fs.writeFileSync(path.join(dir, "capture"), capture.join("\n") + "\n");
+  await run(t, TAPEDECK, ["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", "harbor", path.join(dir, "capture")]);
+  const report = JSON.parse((await run(t, TAPEDECK, ["replay", "-a", archive, "--json"], { status: 1 })).stdout);
+  assert.equal(report.decoded, 2);
+  assert.deepEqual(report.undecoded_by_reason, { no_topic: 1, unknown_topic: 1 });
+});

@@ -15,6 +15,18 @@
 #include "schema/dialect.h"
 #include "schema/exchange.h"
 
+/* Topics are read by the keys that frames are classified by. */
+static void check_topic_keys(const family *of)
+{
+    const frame_keys *keys = &exchange_of(of)->frames;
+    for (size_t i = 0; i < of->topic_count; i++) {
+        const topic_row *row = &of->topics[i];
+        td_bytes key = keys->names[row->is_event ? keys->event : keys->topic];
+        if (!td_bytes_is(key, topic_row_topic_key(row)))
+            fail_msg("%s %s: %s", of->name, row->name, topic_row_topic_key(row));
+    }
+}
+
 static void test_rows(void **state)
 {
     (void)state;
@@ -27,6 +39,7 @@ static void test_rows(void **state)
         if (fault != NULL)
             fail_msg("%s: %s", row->name, fault);
         assert_non_null(families[i]->dialect);
+        check_topic_keys(families[i]);
         /* Each of as many feeds as there may be has a reserve of its own (recorder/backoff.h). */
         assert_true(row->connects.count / 2 / LIMIT_FEEDS > 0);
     }

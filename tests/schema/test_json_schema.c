@@ -24,7 +24,7 @@ static json_value find(json_value from, const char *key)
 static json_value frame_of(json_value root, const topic_row *row)
 {
     json_value found;
-    if (row->topic_key != NULL)
+    if (row->is_event)
         return find(find(root, "$defs"), "event");
     if (json_find(root, "properties", &found))
         return root;
@@ -66,8 +66,7 @@ static void test_all_rows(void **state)
                 own_fields++;
             }
             assert_int_equal(json_count(fields), own_fields);
-            (void)find(find(frame_of(root, row), "properties"),
-                       row->topic_key != NULL ? row->topic_key : "topic");
+            (void)find(find(frame_of(root, row), "properties"), topic_row_topic_key(row));
             td_buf_fini(&buf);
         }
     }

@@ -132,6 +132,7 @@ static const topic_row ROWS[] = {
      .type = MSG_TICKER,
      .title = "-",
      EVENTS(""),
+     .is_event = 1,
      .topic_key = "e",
      FIELDS(NAV)},
 };
@@ -378,12 +379,63 @@ static void test_dates(void **state)
         assert_null(topic_rows_fault(families[i]->topics, families[i]->topic_count));
 }
 
+/* A row with keys of its own is read as one without: on the fast path, and its parts are checked.
+ */
+static void test_other_keys(void **state)
+{
+    static const topic_row ROW = {.name = "deals",
+                                  .pattern = "deals.{symbol}",
+                                  .type = MSG_TRADE,
+                                  .title = "-",
+                                  .symbol_path = "market",
+                                  .topic_key = "channel",
+                                  .kind_key = "kind",
+                                  EVENTS("payload"),
+                                  FIELDS(TRADE)};
+    static const struct {
+        const char *frame;
+        const char *reason;
+        const char *field;
+        int is_slow;
+    } rows[] = {
+        {"{\"channel\":\"deals\",\"market\":\"A\",\"kind\":\"delta\",\"payload\":"
+         "[{\"p\":\"1\",\"q\":\"2\",\"m\":true}]}",
+         "ok", NULL, 0},
+        {"{\"channel\":\"deals\",\"market\":\"B\",\"payload\":"
+         "[{\"p\":\"1\",\"q\":\"2\",\"m\":true}]}",
+         "topic_mismatch", "market", 1},
+        {"{\"channel\":\"deals\",\"market\":\"A\",\"kind\":\"half\",\"payload\":"
+         "[{\"p\":\"1\",\"q\":\"2\",\"m\":true}]}",
+         "bad_kind", "kind", 1},
+        {"[{\"channel\":\"deals\",\"market\":\"A\",\"payload\":[]}]", "missing_field", "channel",
+         1},
+    };
+    const topic_match match = {&ROW, td_bytes_str("deals"), td_bytes_str("A")};
+    bench *b = *state;
+    assert_null(topic_row_fault(&ROW));
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        message m;
+        decode_error why;
+        td_bytes frame = td_bytes_str(rows[i].frame);
+        memcpy(b->text, frame.data, frame.size);
+        memset(b->text + frame.size, '"', DECODE_PADDING_BYTES);
+        frame.data = b->text;
+        uint64_t slow = decoder_slow_count(b->decoders.fast);
+        (void)decoder_pair_decode(&b->decoders, &match, frame, &m, NULL, &why);
+        assert_string_equal(decode_reason_name(why.reason), rows[i].reason);
+        assert_true((why.field == NULL) == (rows[i].field == NULL));
+        if (why.field != NULL)
+            assert_string_equal(why.field, rows[i].field);
+        assert_int_equal(decoder_slow_count(b->decoders.fast) > slow, rows[i].is_slow);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_entries),  cmocka_unit_test(test_reasons),
         cmocka_unit_test(test_monsters), cmocka_unit_test(test_compressed),
-        cmocka_unit_test(test_dates),
+        cmocka_unit_test(test_dates),    cmocka_unit_test(test_other_keys),
     };
     return cmocka_run_group_tests(tests, bench_open, bench_close);
 }

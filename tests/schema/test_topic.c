@@ -220,6 +220,11 @@ static void test_faults(void **state)
     static const kind_word no_kind[] = {{"whole", FRAME_UNTYPED}, {NULL, FRAME_UNTYPED}};
     topic_row kindless = ROW("a", "a");
     kindless.kind_words = no_kind;
+    topic_row event_apart = ROW("a", "a.{symbol}");
+    event_apart.symbol_path = "s";
+    assert_null(topic_row_fault(&event_apart));
+    event_apart.is_event = 1;
+    assert_non_null(topic_row_fault(&event_apart));
     assert_non_null(topic_row_fault(&kindless));
     assert_non_null(topic_row_fault(&no_items));
     assert_non_null(topic_row_fault(&symbol_first));

@@ -353,14 +353,13 @@ static void put_identity(row_frame *f, node *object, frame_kind kind)
     snprintf(topic, sizeof topic, "%s", row_frame_topic(row));
     if (row->symbol_path != NULL)
         topic[strcspn(row->pattern, "{") - 1] = '\0';
-    set_string(f, object, row->topic_key == NULL ? "topic" : row->topic_key, topic);
+    set_string(f, object, topic_row_topic_key(row), topic);
     if (row->symbol_path != NULL)
         set_path(f, object, row->symbol_path, NULL, symbol_of(row));
     if (row->parameter_path != NULL)
         set_path(f, object, row->parameter_path, NULL, "5");
     if (kind == FRAME_SNAPSHOT || kind == FRAME_DELTA)
-        set_path(f, object, row->kind_key == NULL ? "type" : row->kind_key, NULL,
-                 frame_kind_name(kind));
+        set_path(f, object, topic_row_kind_key(row), NULL, frame_kind_name(kind));
 }
 
 row_frame *row_frame_make(const topic_row *row, td_random *random)
@@ -389,7 +388,7 @@ row_frame *row_frame_make(const topic_row *row, td_random *random)
             set_absent(f, object, &row->envelope[i]);
     /* Events come in lists; one that comes bare is known by its time. */
     const node *time = find_child(object, "E");
-    if (row->topic_key != NULL && (time == NULL || time->is_absent || chance(f, 80))) {
+    if (row->is_event && (time == NULL || time->is_absent || chance(f, 80))) {
         f->root = new_node(f, NODE_ARRAY);
         add_child(f->root, "", object);
     }

@@ -71,7 +71,6 @@ const exchange_row HARBOR = {
 static const field_row ENVELOPE[] = {
     {MEMBER_SEQ, "n", FIELD_INTEGER, UNIT_NONE, 0, FIELD_REQUIRED},
     {MEMBER_EXCHANGE_TIME, "at", FIELD_TIME, UNIT_MS, 0, FIELD_REQUIRED},
-    {MEMBER_SYMBOL, "market", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED},
 };
 
 static const field_row LEVEL[] = {
