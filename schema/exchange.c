@@ -14,19 +14,17 @@ static int is_word(const frame_words *words, uint8_t key, const char *const *any
 }
 
 /* Exchanges write the same member as a boolean here and as a word there (docs/wire.md 5.5). */
-static int8_t success_of(const control_rule *rule, const frame_words *words)
+static int8_t success_of(const frame_keys *keys, const control_rule *rule, const frame_words *words)
 {
-    static const char *const GOOD[] = {"true", "True", "success", NULL};
-    static const char *const BAD[] = {"false", "False", "fail", NULL};
     static const char *const ZERO[] = {"0", NULL};
     uint8_t key = rule->success_key;
     if (rule->success == SUCCESS_UNSAID || words->json[key].data == NULL)
         return -1;
     if (rule->success == SUCCESS_CODE)
         return (int8_t)is_word(words, key, ZERO);
-    if (is_word(words, key, GOOD))
+    if (is_word(words, key, keys->success_words))
         return 1;
-    return is_word(words, key, BAD) ? 0 : -1;
+    return is_word(words, key, keys->failure_words) ? 0 : -1;
 }
 
 frame_class control_find(const frame_keys *keys, const frame_words *words, int8_t *success)
@@ -38,7 +36,7 @@ frame_class control_find(const frame_keys *keys, const frame_words *words, int8_
             (rule->text.size > 0 && !td_bytes_equal(words->text[rule->key], rule->text)) ||
             (rule->op.size > 0 && !td_bytes_equal(words->op, rule->op)))
             continue;
-        *success = success_of(rule, words);
+        *success = success_of(keys, rule, words);
         return *success == 0 ? rule->if_failed : rule->is;
     }
     return CLASS_UNKNOWN;
@@ -74,6 +72,9 @@ static const char *rule_fault(const frame_keys *keys, size_t at)
     if (rule->key >= keys->count ||
         (rule->success != SUCCESS_UNSAID && rule->success_key >= keys->count))
         return "a rule's key is none";
+    if (rule->success == SUCCESS_WORD &&
+        (keys->success_words == NULL || keys->failure_words == NULL))
+        return "a rule asks for words that there are none of";
     if ((rule->key == keys->shared) != is_shared || (is_shared && rule->text.size == 0))
         return "rules of the shared key do not stand together, or ask for no text";
     if (!frame_class_is_control(rule->is) || !frame_class_is_control(rule->if_failed))
@@ -86,6 +87,8 @@ const char *exchange_row_fault(const exchange_row *row)
     const frame_keys *keys = &row->frames;
     if (row->name == NULL || row->other_hosts == NULL)
         return "no name, or no list of hosts";
+    if (row->request_keys == NULL)
+        return "no keys of requests";
     if (row->connects.count == 0 || row->connects.count > LIMIT_HOST_CONNECTS ||
         row->connects.window_ns == 0)
         return "no limit of connections, or one that is not remembered";

@@ -36,7 +36,7 @@ enum {
 /* How a member says whether a request succeeded. */
 typedef enum success_form {
     SUCCESS_UNSAID, /* it does not */
-    SUCCESS_WORD,   /* true, "true", "True", "success"; false, "false", "False", "fail" */
+    SUCCESS_WORD,   /* one of the exchange's words, as text, or as they stand (true) */
     SUCCESS_CODE,   /* 0, as a number or text; all else is failure */
 } success_form;
 
@@ -69,6 +69,9 @@ typedef struct frame_keys {
     uint8_t shared_first, shared_count;
     td_bytes data_start; /* how a data frame begins in the dialects that do not echo topics, up to
                             the first byte of its topic: {"topic":" */
+    /* Words of SUCCESS_WORD, ending with NULL. NULL: no rule has it. */
+    const char *const *success_words;
+    const char *const *failure_words;
     const control_rule *rules;
     size_t rule_count;
 } frame_keys;
@@ -121,6 +124,8 @@ struct exchange_row {
     connect_limit connects;
     auth_form auth;
     frame_keys frames;
+    const char *const *request_keys; /* a client's request has one of these members, with a text;
+                                        ends with NULL */
 };
 
 /* Is a row sound? NULL, or what is wrong with it in words. For tests over all rows, and for rows

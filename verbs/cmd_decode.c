@@ -15,6 +15,7 @@
 #include "cli/units.h"
 #include "schema/classify.h"
 #include "schema/decode.h"
+#include "schema/exchange.h"
 #include "schema/family.h"
 #include "json/json.h"
 #include "schema/message_json.h"
@@ -65,26 +66,26 @@ typedef struct frame_moment {
 } frame_moment;
 
 /* 1 if a frame is what a client sends: a bare line has no direction. */
-static int is_request(json_value root)
+static int is_request(const exchange_row *exchange, json_value root)
 {
-    static const char *const KEYS[] = {"op", "event", "method"};
-    json_value found;
-    for (size_t i = 0; i < sizeof KEYS / sizeof KEYS[0]; i++) {
-        if (json_find(root, KEYS[i], &found) && json_type_of(found) == JSON_STRING)
+    td_bytes text;
+    for (const char *const *key = exchange->request_keys; *key != NULL; key++)
+        if (json_find_text(root, *key, &text))
             return 1;
-    }
     return 0;
 }
 
 /* A frame that is unknown as inbound, or an answer that neither grants nor refuses (spot echoes
  * requests, and adds a code): is it a client's? */
-static int is_outbound(decode_run *run, const classification *inbound, td_bytes frame)
+static int is_outbound(decode_run *run, const family *of, const classification *inbound,
+                       td_bytes frame)
 {
     json_value root;
     int is_verdict = inbound->success >= 0;
     if (inbound->frame_class != CLASS_UNKNOWN && (inbound->frame_class != CLASS_ACK || is_verdict))
         return 0;
-    return json_parse(run->parser, frame, JSON_PADDED, &root, NULL) == TD_OK && is_request(root);
+    return json_parse(run->parser, frame, JSON_PADDED, &root, NULL) == TD_OK &&
+           is_request(exchange_of(of), root);
 }
 
 /* Classify a frame; one without a date by the exchange's own time, the best available. */
@@ -211,7 +212,7 @@ static td_result decode_frame(decode_run *run, td_bytes frame, frame_moment at)
             equals |= bit;
         }
     }
-    if (rc == TD_OK && is_outbound(run, &best.what, frame))
+    if (rc == TD_OK && is_outbound(run, best.of, &best.what, frame))
         at.dir = DIR_OUT;
     if (rc == TD_OK)
         rc = try_family(run, best.of, frame, &at, &best, &decoded);

@@ -56,6 +56,10 @@ static const td_bytes KEYS[KEY_COUNT] = {
     [KEY_RET_CODE] = FRAME_TEXT("retCode"),
 };
 
+static const char *const SUCCESS[] = {"true", "True", "success", NULL};
+static const char *const FAILURE[] = {"false", "False", "fail", NULL};
+static const char *const REQUEST_KEYS[] = {"op", "event", "method", NULL};
+
 #define TEXT(text) FRAME_TEXT(text)
 #define ANY                                                                                        \
     {                                                                                              \
@@ -103,7 +107,10 @@ const exchange_row BYBIT = {
             .shared_first = 4,
             .shared_count = 2,
             .data_start = FRAME_TEXT("{\"topic\":\""),
+            .success_words = SUCCESS,
+            .failure_words = FAILURE,
             .rules = RULES,
             .rule_count = sizeof RULES / sizeof RULES[0],
         },
+    .request_keys = REQUEST_KEYS,
 };

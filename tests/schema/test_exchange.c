@@ -55,6 +55,9 @@ static const td_bytes UNSORTED[] = {FRAME_TEXT("data"), FRAME_TEXT("op"), FRAME_
 static const td_bytes TWICE[] = {FRAME_TEXT("op"), FRAME_TEXT("op"), FRAME_TEXT("data"),
                                  FRAME_TEXT("kind"), FRAME_TEXT("topic")};
 static const char *const NO_HOSTS[] = {NULL};
+static const char *const REQUEST_KEYS[] = {"op", NULL};
+static const char *const DONE[] = {"true", "done", NULL};
+static const char *const FAIL[] = {"fail", NULL};
 
 #define NO_TEXT                                                                                    \
     {                                                                                              \
@@ -86,8 +89,11 @@ static exchange_row sound_row(const control_rule *rules)
                    .shared_first = 1,
                    .shared_count = 1,
                    .data_start = FRAME_TEXT("{\"topic\":\""),
+                   .success_words = DONE,
+                   .failure_words = FAIL,
                    .rules = rules,
                    .rule_count = SPOILT_RULES},
+        .request_keys = REQUEST_KEYS,
     };
 }
 
@@ -122,6 +128,12 @@ static void test_faults(void **state)
     row.frames.topic = 5;
     expect_fault(&row, "there must be");
     row = sound_row(rules);
+    row.request_keys = NULL;
+    expect_fault(&row, "keys of requests");
+    row = sound_row(rules);
+    row.frames.failure_words = NULL;
+    expect_fault(&row, "asks for words");
+    row = sound_row(rules);
     row.frames.shared_first = 2;
     expect_fault(&row, "do not stand together");
     row = sound_row(rules);
@@ -154,6 +166,8 @@ static void test_rules(void **state)
         {"the first rule that fits", {"7", "\"pong\"", NULL, "\"answer\""}, "", CLASS_PONG, -1},
         {"to a login", {"true"}, "login", CLASS_AUTH, 1},
         {"to a login, as a word", {"\"fail\""}, "login", CLASS_AUTH, 0},
+        {"to a login, as a word of success", {"\"done\""}, "login", CLASS_AUTH, 1},
+        {"to a login, in a word of another exchange", {"\"success\""}, "login", CLASS_AUTH, -1},
         {"to a login, in no known word", {"\"?\""}, "login", CLASS_AUTH, -1},
         {"to another request", {"true"}, "logout", CLASS_UNKNOWN, -1},
     };
