@@ -230,7 +230,8 @@ td_result archive_live_session(archive *a, char out[SESSION_ID_BYTES], td_err *e
     /* For a reader nothing but words depends on it. */
     if (rc == TD_OK || a->mode == ARCHIVE_READ)
         return TD_OK;
-    return td_err_set(err, rc, "cannot see who appends to '%s': %s", a->path, cause.text);
+    return td_err_set(err, rc, "cannot determine which process appends to '%s': %s", a->path,
+                      cause.text);
 }
 
 td_result archive_check_lock(const archive *a, td_err *err)
@@ -264,7 +265,8 @@ td_result archive_hold_appenders(archive *a, td_lock **out, td_err *err)
     rc = td_io_lock(a->io, path, holder, out, &busy);
     if (rc == TD_OK || rc == TD_E_BUSY)
         return TD_OK;
-    return td_err_set(err, rc, "cannot see who appends to '%s': %s", a->path, busy.text);
+    return td_err_set(err, rc, "cannot determine which process appends to '%s': %s", a->path,
+                      busy.text);
 }
 
 td_result archive_lock_maintain(archive *a, td_lock **out, td_err *err)

@@ -37,7 +37,7 @@ static void begin_rebuild(archive_writer *w)
     td_err cause;
     td_err_clear(&cause);
     if (catalog_rebuild_begin(w->archive, &w->rebuild, &cause) != TD_OK)
-        td_log_emit(archive_log(w->archive), TD_LOG_WARNING, "the catalog stays behind: %s",
+        td_log_emit(archive_log(w->archive), TD_LOG_WARNING, "the catalog stays out of date: %s",
                     cause.text);
 }
 
@@ -57,7 +57,7 @@ static void mark_behind(archive_writer *w)
 static void leave_behind(archive_writer *w, const char *why)
 {
     td_log_emit(archive_log(w->archive), TD_LOG_WARNING,
-                "the catalog is left behind and brought up to date %s: %s",
+                "the catalog cannot be written and is brought up to date %s: %s",
                 w->options.rebuild == WRITER_REBUILD_BESIDE ? "meanwhile" : "at the end", why);
     if (w->catalog != NULL)
         mark_behind(w);
@@ -159,7 +159,7 @@ static void adopt_rebuilt(archive_writer *w)
     if (rc == TD_OK)
         rc = catalog_open(archive_catalog_path(w->archive), CATALOG_APPENDER, &w->catalog, &cause);
     if (rc != TD_OK) {
-        td_log_emit(archive_log(w->archive), TD_LOG_WARNING, "the catalog stays behind: %s",
+        td_log_emit(archive_log(w->archive), TD_LOG_WARNING, "the catalog stays out of date: %s",
                     cause.text);
         return;
     }

@@ -96,7 +96,7 @@ typedef struct note_row {
 } note_row;
 TD_MUST_USE td_result catalog_put_note(catalog *catalog, const note_row *row, td_err *err);
 
-/* How far into the journal the catalog has read; and whether an appender had to leave it behind. */
+/* How far into the journal the catalog has read; and whether an appender could not update it. */
 TD_MUST_USE td_result catalog_set_place(catalog *catalog, chain_place in_journal, td_err *err);
 TD_MUST_USE td_result catalog_set_behind(catalog *catalog, int is_behind, td_err *err);
 

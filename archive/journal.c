@@ -597,7 +597,7 @@ static td_result append_locked(journal *j, const char *act, const journal_field 
          * written. */
         if (td_io_truncate(j->file, c->sound_bytes, NULL) != TD_OK)
             td_log_emit(archive_log(j->archive), TD_LOG_WARNING,
-                        "journal: half an entry stays behind");
+                        "journal: part of an entry remains at its end");
         return rc;
     }
     rc = td_io_sync(j->file, err);

@@ -310,7 +310,7 @@ static td_result known_or_read_gaps(archive *a, known_catalog *known,
 static void log_missing(void *user, const past_segment *segment)
 {
     td_log_emit(archive_log(user), TD_LOG_WARNING,
-                "missing: %s: the journal knows it, the disk lacks it", segment->path);
+                "missing: %s: the journal lists it, but it is not on disk", segment->path);
 }
 
 static td_result each_segment(sources *s, gap_source_fn *fn, void *user, td_err *err)

@@ -231,8 +231,8 @@ static void log_missing(void *user, const past_segment *segment)
     read_plan *plan = user;
     if (is_of_other_feed(plan, segment->path) || !may_be_wanted(plan, segment->path))
         return;
-    td_log_emit(plan->log, TD_LOG_WARNING, "missing: %s: the journal knows it, the disk lacks it",
-                segment->path);
+    td_log_emit(plan->log, TD_LOG_WARNING,
+                "missing: %s: the journal lists it, but it is not on disk", segment->path);
     plan->unreadable_count++;
 }
 
@@ -275,9 +275,10 @@ td_result read_plan_open(archive *a, const read_query *query, read_plan **out, t
     for (size_t i = 0; i < listing.segment_count && rc == TD_OK; i++)
         rc = consider(plan, &listing.segments[i], err);
     if (rc == TD_OK)
-        td_log_emit(plan->log, TD_LOG_DEBUG, "%zu of %zu segments may hold what is selected, %s",
-                    plan->count, listing.segment_count,
-                    plan->known.catalog != NULL ? "as the catalog says" : "as they say themselves");
+        td_log_emit(plan->log, TD_LOG_DEBUG,
+                    "%zu of %zu segments may hold selected frames, according to %s", plan->count,
+                    listing.segment_count,
+                    plan->known.catalog != NULL ? "the catalog" : "their summaries");
     archive_listing_fini(&listing);
     if (rc != TD_OK) {
         read_plan_close(plan);

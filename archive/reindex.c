@@ -90,7 +90,7 @@ static td_result compare_journal(archive *a, catalog *c, char what[CATALOG_WHAT_
         return rc;
     rc = journal_read_from(a, read, NULL, NULL, &state, err);
     if (is_behind)
-        (void)snprintf(what, CATALOG_WHAT_BYTES, "an appender had to leave it behind");
+        (void)snprintf(what, CATALOG_WHAT_BYTES, "an appender could not update it");
     else if (rc == TD_E_NOTFOUND && state.file_bytes < read.bytes)
         (void)snprintf(what, CATALOG_WHAT_BYTES,
                        "it has read %llu bytes of the journal, which has %llu: the journal was cut "
@@ -346,7 +346,7 @@ static void log_missing(void *user, const past_segment *segment)
     rebuild *r = user;
     r->report->segments_missing++;
     td_log_emit(archive_log(r->archive), TD_LOG_WARNING,
-                "missing: %s: the journal knows it, the disk lacks it", segment->path);
+                "missing: %s: the journal lists it, but it is not on disk", segment->path);
 }
 
 static td_result log_all_missing(rebuild *r, td_err *err)

@@ -411,7 +411,7 @@ static void check_link(verification *v, const link_names *names, const checked_s
     if (segment->origin.previous_segment[0] == '\0') {
         if (!td_hash128_equal(segment->result.previous_chain, none))
             findings_add(&v->findings, VERIFY_DAMAGED, path, 0,
-                         "chain: goes on from a value, but names no segment before it");
+                         "chain: continues a value, but names no segment before it");
         return;
     }
     const checked_segment *before =
@@ -426,7 +426,7 @@ static void check_link(verification *v, const link_names *names, const checked_s
         return;
     if (before == NULL && !is_known)
         findings_add(&v->findings, VERIFY_DAMAGED, path, 0,
-                     "chain: the segment before it, %s, is not there",
+                     "chain: the segment before it, %s, is missing",
                      segment->origin.previous_segment);
     else if (is_known && !td_hash128_equal(segment->result.previous_chain, last))
         findings_add(&v->findings, VERIFY_DAMAGED, path, 0,
@@ -468,7 +468,7 @@ static void check_known(verification *v, const link_names *names, const past_seg
         return;
     if (segment == NULL) {
         findings_add(&v->findings, VERIFY_DAMAGED, known->path, 0,
-                     "the journal knows this segment, and it is not there");
+                     "the journal lists this segment, but it is missing");
         return;
     }
     int has_end = known->stage == PAST_FINISHED || known->stage == PAST_PRUNED;
@@ -476,13 +476,13 @@ static void check_known(verification *v, const link_names *names, const past_seg
         return; /* damage of the file itself has been reported */
     if (segment->listed->name.is_open)
         findings_add(&v->findings, VERIFY_DAMAGED, segment->listed->path, 0,
-                     "the journal says that this segment was finished");
+                     "the journal lists this segment as finished");
     else if (!td_hash128_equal(known->chain, segment->result.totals.chain))
         findings_add(&v->findings, VERIFY_DAMAGED, segment->listed->path, 0,
-                     "the journal knows another last chain value of this segment");
+                     "the journal lists another last chain value for this segment");
     else if (known->file_bytes != segment->listed->size_bytes)
         findings_add(&v->findings, VERIFY_DAMAGED, segment->listed->path, 0,
-                     "the journal knows this segment with %llu bytes, it has %llu",
+                     "the journal lists this segment with %llu bytes, it has %llu",
                      (unsigned long long)known->file_bytes,
                      (unsigned long long)segment->listed->size_bytes);
 }
@@ -498,11 +498,11 @@ static void check_unknown(verification *v, const link_names *names, const stray_
         return;
     if (stray->is_linked)
         findings_add(&v->findings, VERIFY_RECOVERABLE, stray->index.path, 0,
-                     "the journal does not know this segment, which goes on from the last that it "
-                     "knows: the journal is older than the segments");
+                     "the journal does not list this segment, which continues the last one that it "
+                     "lists: the journal is older than the segments");
     else
         findings_add(&v->findings, VERIFY_DAMAGED, stray->index.path, 0,
-                     "the journal does not know this segment: entries are missing there, or the "
+                     "the journal does not list this segment: entries are missing there, or the "
                      "file is from elsewhere");
 }
 

@@ -165,7 +165,7 @@ static td_result read_types(export_command *command, td_err *err)
         has_books |= types[i] != NULL && types[i]->has_books;
     }
     if (command->flags.depth != 0 && !has_books)
-        return td_err_set(err, TD_E_INVALID, "--depth: no books are asked for");
+        return td_err_set(err, TD_E_INVALID, "--depth: the export has no books");
     command->spec.depth = (uint32_t)command->flags.depth;
     return TD_OK;
 }

@@ -103,7 +103,7 @@ static td_result finish(const cursor *c, uint8_t opcode, td_err *err)
     if (TD_LIKELY(c->bad_field == NULL))
         return TD_OK;
     return td_err_set(err, TD_E_CORRUPT,
-                      "%s record: field %s wants %" PRIu64 " bytes, %zu are left",
+                      "%s record: field %s needs %" PRIu64 " bytes, %zu are left",
                       mcap_opcode_name(opcode), c->bad_field, c->wanted, c->left);
 }
 

@@ -56,7 +56,7 @@ static td_result read_head(recovery *v, td_err *err)
     if (rc == TD_OK)
         rc = mcap_source_record(&v->source, MCAP_MAGIC_BYTES, v->source.size, &place, err);
     if (rc == TD_OK && place.opcode != MCAP_HEADER)
-        rc = td_err_set(err, TD_E_CORRUPT, "no header behind the magic");
+        rc = td_err_set(err, TD_E_CORRUPT, "no header after the magic");
     if (rc == TD_OK)
         rc = mcap_source_content(&v->source, &place, &bytes, err);
     if (rc == TD_OK)

@@ -17,7 +17,7 @@ static td_result read_last_chain(segment_reader *r, const segment_chunk *last, t
     chain_record record;
     if (__builtin_add_overflow(last->offset, last->chunk_bytes, &at) ||
         __builtin_add_overflow(at, last->index_bytes, &at) || at > r->source.size)
-        return td_err_set(err, TD_E_CORRUPT, "its last chunk lies behind its end");
+        return td_err_set(err, TD_E_CORRUPT, "its last chunk lies beyond its end");
     td_result rc = td_io_read_exact(r->file, at, bytes, MCAP_PREFIX_BYTES, err);
     if (rc != TD_OK)
         return rc;

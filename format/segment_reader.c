@@ -29,7 +29,7 @@ static td_result read_header(segment_reader *r, td_err *err)
     if (rc == TD_OK)
         rc = mcap_source_record(&r->source, MCAP_MAGIC_BYTES, r->source.size, &place, err);
     if (rc == TD_EOF)
-        return td_err_set(err, TD_E_TRUNCATED, "ends behind the magic");
+        return td_err_set(err, TD_E_TRUNCATED, "ends after the magic");
     if (rc == TD_OK && place.opcode != MCAP_HEADER)
         return td_err_set(err, TD_E_CORRUPT, "begins with record 0x%02x, a Header is expected",
                           place.opcode);
@@ -100,7 +100,7 @@ static td_result read_session(segment_reader *r, td_err *err)
     if (rc == TD_OK && place.opcode == MCAP_METADATA)
         rc = reader_take_session(r, &place, &why);
     else if (rc == TD_OK)
-        rc = td_err_set(&why, TD_E_CORRUPT, "no session record behind the header");
+        rc = td_err_set(&why, TD_E_CORRUPT, "no session record after the header");
     if (rc == TD_E_IO || rc == TD_E_NOMEM)
         return td_err_pass(err, rc, &why);
     if (rc == TD_E_CORRUPT)
@@ -319,7 +319,7 @@ td_result segment_reader_last_chain(segment_reader *reader, chain_conn *conns, c
     mcap_place place;
     td_result rc = mcap_source_record(&r->source, at, r->info.sound_bytes, &place, err);
     if (rc == TD_EOF || (rc == TD_OK && place.opcode != CHAIN_OPCODE))
-        rc = td_err_set(err, TD_E_CORRUPT, "no chain record behind the last chunk");
+        rc = td_err_set(err, TD_E_CORRUPT, "no chain record after the last chunk");
     td_bytes content;
     if (rc == TD_OK)
         rc = mcap_source_content(&r->source, &place, &content, err);

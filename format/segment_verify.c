@@ -702,10 +702,10 @@ static td_result check_magic(verify_state *v, uint64_t at, td_err *err)
     if (rc != TD_OK)
         return rc;
     if (memcmp(magic.data, MCAP_MAGIC, MCAP_MAGIC_BYTES) != 0)
-        report(v, FINDING_STRUCTURE, at, "no closing magic behind the footer");
+        report(v, FINDING_STRUCTURE, at, "no closing magic after the footer");
     else if (source->size > at + MCAP_MAGIC_BYTES)
         report(v, FINDING_TRAILING, at + MCAP_MAGIC_BYTES,
-               "%" PRIu64 " bytes behind the closing magic", source->size - at - MCAP_MAGIC_BYTES);
+               "%" PRIu64 " bytes after the closing magic", source->size - at - MCAP_MAGIC_BYTES);
     return TD_OK;
 }
 
@@ -941,7 +941,7 @@ static td_result begin(verify_state *v, td_io io, const char *path, td_err *err)
     v->result->totals.chain = info->session.previous_chain;
     if (v->limit < info->file_bytes) {
         v->result->torn_bytes = info->file_bytes - v->limit;
-        report(v, FINDING_TORN, v->limit, "%" PRIu64 " bytes behind the last whole block",
+        report(v, FINDING_TORN, v->limit, "%" PRIu64 " bytes after the last whole block",
                v->result->torn_bytes);
     }
     if (v->is_ours && info->session.session[0] == '\0' && !has_nothing_durable(v, io, path))

@@ -219,13 +219,13 @@ static int read_time_and_data(import_line_reader *r, td_bytes text, import_recor
     if (colon == text.size)
         return refuse(r, reason, "expected 'TIME: DATA', found no ': '");
     if (!import_time_parse(td_bytes_of(text.data, colon), &out->time_ns))
-        return refuse(r, reason, "the time in front of ': ' is not decimal seconds");
+        return refuse(r, reason, "the time before ': ' is not decimal seconds");
     if (!check_time(r, out->time_ns, reason))
         return 0;
     out->kind = IMPORT_FRAME;
     out->time_source = IMPORT_TIME_FILE;
     out->data = td_bytes_of(text.data + colon + 2, text.size - colon - 2);
-    return out->data.size > 0 ? 1 : refuse(r, reason, "there is nothing behind 'TIME: '");
+    return out->data.size > 0 ? 1 : refuse(r, reason, "there is nothing after 'TIME: '");
 }
 
 /* "URL <- TIME: DATA" (sent), "URL -> TIME: DATA" (an HTTP reply), "URL <-> TIME" (connected). */
@@ -234,7 +234,7 @@ static int read_url_line(import_line_reader *r, td_bytes line, import_record *ou
 {
     const uint8_t *space = memchr(line.data, ' ', line.size);
     if (space == NULL)
-        return refuse(r, reason, "expected '<-', '->' or '<->' behind the URL");
+        return refuse(r, reason, "expected '<-', '->' or '<->' after the URL");
     size_t url_size = (size_t)(space - line.data);
     td_bytes rest = td_bytes_of(space + 1, line.size - url_size - 1);
     out->url = td_bytes_of(line.data, url_size);
@@ -244,14 +244,14 @@ static int read_url_line(import_line_reader *r, td_bytes line, import_record *ou
         td_bytes time = td_bytes_of(rest.data + 4, rest.size - 4);
         return import_time_parse(time, &out->time_ns)
                    ? check_time(r, out->time_ns, reason)
-                   : refuse(r, reason, "the time behind '<->' is not decimal seconds");
+                   : refuse(r, reason, "the time after '<->' is not decimal seconds");
     }
     if (rest.size > 3 && memcmp(rest.data, "<- ", 3) == 0)
         out->dir = DIR_OUT;
     else if (rest.size > 3 && memcmp(rest.data, "-> ", 3) == 0)
         out->dir = DIR_HTTP;
     else
-        return refuse(r, reason, "expected '<-', '->' or '<->' behind the URL");
+        return refuse(r, reason, "expected '<-', '->' or '<->' after the URL");
     return read_time_and_data(r, td_bytes_of(rest.data + 3, rest.size - 3), out, reason);
 }
 

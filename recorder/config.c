@@ -585,7 +585,7 @@ static td_result check_credentials(const feed_config *feed, td_err *err)
     int has_key = (feed->api_key_env != NULL) + (feed->api_key_file != NULL);
     int has_secret = (feed->api_secret_env != NULL) + (feed->api_secret_file != NULL);
     if (feed->auth == AUTH_NONE && has_key + has_secret > 0) {
-        td_err_set(err, TD_E_INVALID, "credentials are named, but auth is none");
+        td_err_set(err, TD_E_INVALID, "credentials are given, but auth is none");
         td_err_hint(err, "write auth: op (a message) or auth: url (the query of the URL)");
         return TD_E_INVALID;
     }

@@ -129,7 +129,7 @@ static td_result add_family(sim_command *command, td_bytes name, td_err *err)
     }
     for (uint32_t i = 0; i < options->family_count; i++)
         if (options->families[i] == found)
-            return td_err_set(err, TD_E_INVALID, "family '%s' is named twice", found->name);
+            return td_err_set(err, TD_E_INVALID, "family '%s' is given twice", found->name);
     if (options->family_count == EXCHANGE_FAMILIES_MAX)
         return td_err_set(err, TD_E_INVALID, "more than %d families", EXCHANGE_FAMILIES_MAX);
     options->families[options->family_count++] = found;

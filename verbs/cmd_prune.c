@@ -110,7 +110,7 @@ static void describe(result_writer *r, const pruning *p, const prune_report *rep
     result_note(r, "removed", "%s", report->segments == 0 ? nothing : removed);
     result_object_end(r, "{removed}[ {segments_pruned segment}, {bytes_pruned}]; "
                          "kept: {segments_kept segment}, {bytes_kept}\n"
-                         "[left alone, because unreadable or not there: {segments_unreadable}\n]");
+                         "[unreadable or missing, so not removed: {segments_unreadable}\n]");
 }
 
 /* An archive that ended long ago keeps its last days; an explicit time removes them, too.

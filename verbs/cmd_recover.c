@@ -90,7 +90,7 @@ static void describe(result_writer *r, const archive *of, const recover_report *
                  " torn off: {torn_bytes}\n]"
                  "[older copies of finished segments, put away in torn/: {copies_put_away}\n]"
                  "[segments newer than the journal, entered there: {segments_entered}\n]"
-                 "[segments that the journal knows and the disk lacks: {segments_missing}\n]"
+                 "[segments that the journal lists and the disk lacks: {segments_missing}\n]"
                  "[sessions that crashed: {sessions_crashed}; gaps opened: {gaps_opened}\n]"
                  "[segments that are being written, left alone: {segments_live}\n]"
                  "[segments that could not be recovered: {segments_failed}\n]"

@@ -25,9 +25,8 @@ static void describe(result_writer *r, const archive *of, const reindex_report *
     result_count(r, "segments_gone", report->segments_gone);
     result_count(r, "unexpected", report->unexpected);
     result_count(r, "gaps", gap_count);
-    result_object_end(r,
-                      "catalog rebuilt from {segments segment}, {gaps gap}"
-                      "[; unreadable: {segments_unreadable}][; not there: {segments_missing}]\n");
+    result_object_end(r, "catalog rebuilt from {segments segment}, {gaps gap}"
+                         "[; unreadable: {segments_unreadable}][; missing: {segments_missing}]\n");
 }
 
 exit_code cmd_reindex(const verb_context *context, int argc, char **argv)

@@ -168,7 +168,7 @@ td_result loop_fd_serve(wire_loop *loop, int fd, loop_fd *use, struct lws **out,
     *out =
         lws_adopt_descriptor_vhost(loop->vhost, LWS_ADOPT_RAW_FILE_DESC, served, FD_PROTOCOL, NULL);
     if (*out == NULL)
-        return td_err_set(err, TD_E_NOMEM, "libwebsockets does not take a descriptor");
+        return td_err_set(err, TD_E_NOMEM, "libwebsockets rejected a descriptor");
     lws_set_opaque_user_data(*out, use);
     return TD_OK;
 }
@@ -218,7 +218,7 @@ static td_result open_timer(wire_loop *loop, td_err *err)
     if (lws_adopt_descriptor_vhost(loop->vhost, LWS_ADOPT_RAW_FILE_DESC, fd, "wire-loop", NULL) ==
         NULL) {
         close(loop->timer_fd);
-        return td_err_set(err, TD_E_NOMEM, "libwebsockets does not take the timer");
+        return td_err_set(err, TD_E_NOMEM, "libwebsockets rejected the timer");
     }
     return TD_OK; /* the context closes it */
 }

@@ -233,7 +233,7 @@ static void give_places(resolver *r)
         r->slow_count++;
         r->running_again_count -= l->was_slow;
         td_log_emit(r->options.log, TD_LOG_WARNING,
-                    "looking up '%s' takes more than %d s: it is not asked for again before that "
+                    "looking up '%s' takes more than %d s: it is not looked up again before that "
                     "ends; is its name server reachable?",
                     l->name, (int)(RESOLVE_SLOW_NS / TD_NS_PER_S));
     }

@@ -173,7 +173,7 @@ tls_verdict tls_judge(X509_STORE_CTX *store, int is_good, const td_server_url *u
                                                             : X509_V_ERR_HOSTNAME_MISMATCH);
             say(finding, TLS_WRONG_HOST,
                 "the certificate is good, but not for %s: it is for %s; connect to one of these, or"
-                " find out who answers in its place",
+                " find out which server answers in its place",
                 url->host, hosts);
         }
     }

@@ -308,7 +308,7 @@ static int judge_socks(tunnel *self)
         if (code == 0)
             return send_socks_connect(self);
         fail_with(self, 0, "%s",
-                  has_user(self->proxy) ? "does not take a user and a password"
+                  has_user(self->proxy) ? "does not accept a user and a password"
                                         : "asks for a user and a password: give it as "
                                           "socks5h://USER:PASSWORD@HOST:PORT");
         return 1;

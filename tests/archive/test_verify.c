@@ -136,9 +136,9 @@ static void test_flipped_bits_show(void **state)
 static void test_missing_segments_show(void **state)
 {
     (void)state;
-    static const char *const EXPECTED[] = {"the journal knows this segment, and it is not there",
-                                           "the journal knows this segment, and it is not there",
-                                           "the journal knows this segment, and it is not there"};
+    static const char *const EXPECTED[] = {"the journal lists this segment, but it is missing",
+                                           "the journal lists this segment, but it is missing",
+                                           "the journal lists this segment, but it is missing"};
     for (size_t i = 0; i < 3; i++) {
         archive_place place;
         char path[LIMIT_PATH_BYTES];
@@ -194,7 +194,7 @@ static void test_foreign_segment_shows(void **state)
     file_make(io_fault_io(place.disk), here, bytes, size);
     td_free(bytes);
     check(&place, VERIFY_DAMAGED, "chain: does not go on from the last value of");
-    check(&place, VERIFY_DAMAGED, "the journal knows another last chain value of this segment");
+    check(&place, VERIFY_DAMAGED, "the journal lists another last chain value for this segment");
     archive_place_fini(&other);
     archive_place_fini(&place);
 }

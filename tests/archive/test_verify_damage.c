@@ -236,7 +236,7 @@ static void test_segments(void **state)
     bench *b = bench_open();
     for (size_t i = 0; i < BENCH_SEGMENTS; i++) {
         assert_int_equal(td_io_unlink(io_fault_io(b->place.disk), b->paths[i], NULL), TD_OK);
-        bench_must_show(b, VERIFY_DAMAGED, "the journal knows this segment, and it is not there",
+        bench_must_show(b, VERIFY_DAMAGED, "the journal lists this segment, but it is missing",
                         "without segment", i);
         bench_must_show(b, VERIFY_DAMAGED, name_of(b, i), "without segment", i);
         file_make(io_fault_io(b->place.disk), b->paths[i], b->bytes[i], b->sizes[i]);
@@ -287,12 +287,13 @@ static void test_journal_forgets_a_segment(void **state)
     size_t ends[64] = {0};
     (void)bench_journal_ends(b, ends, 64);
     bench_put(b, BENCH_SEGMENTS, b->bytes[BENCH_SEGMENTS], ends[0]);
-    bench_must_show(b, VERIFY_RECOVERABLE, "the journal does not know this segment, which goes on",
+    bench_must_show(b, VERIFY_RECOVERABLE,
+                    "the journal does not list this segment, which continues",
                     "journal of the start", 0);
     if (bench_verify(b) != VERIFY_RECOVERABLE)
         fail_msg("%s", b->text);
     assert_int_equal(td_io_unlink(io_fault_io(b->place.disk), b->paths[0], NULL), TD_OK);
-    bench_must_show(b, VERIFY_DAMAGED, "the journal does not know this segment: entries",
+    bench_must_show(b, VERIFY_DAMAGED, "the journal does not list this segment: entries",
                     "journal of the start, first segment gone", 0);
     file_make(io_fault_io(b->place.disk), b->paths[0], b->bytes[0], b->sizes[0]);
     bench_put_back(b, BENCH_SEGMENTS);

@@ -173,7 +173,7 @@ test("every reader reports a segment that was deleted by hand, with the catalog 
   await tapedeck(t, ["prune", "-a", archive, "--before", "2021-04-18"]);
   const gone = segments(archive)[1];
   fs.rmSync(path.join(archive, gone));
-  const missing = new RegExp(`missing: ${gone}: the journal knows it, the disk lacks it`);
+  const missing = new RegExp(`missing: ${gone}: the journal lists it, but it is not on disk`);
   for (const round of ["as it was", "without a catalog", "with one that was made without it"]) {
     const verified = await tapedeck(t, ["verify", "-a", archive, "--json"], { status: 3 });
     assert.ok(JSON.parse(verified.stdout).findings.some((f) => f.severity === "damaged" && f.segment === gone), round);
