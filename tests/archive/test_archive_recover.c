@@ -54,7 +54,7 @@ static verify_severity verdict_of(archive_place *place)
     return report.verdict;
 }
 
-/* No file was made, written, cut, renamed or removed, but for the locks of who was here. */
+/* No file was made, written, cut, renamed or removed, except the locks of earlier processes. */
 static void check_nothing_changed(archive_place *place)
 {
     for (uint64_t i = 0; i < io_fault_log_count(place->disk); i++) {
@@ -99,7 +99,7 @@ static void test_kill_is_one_crash_gap(void **state)
     archive_place_fini(&place);
 }
 
-/* Behind the last data come an event, a request and a pong: they do not count. */
+/* After the last data come an event, a request and a pong: they do not count. */
 static void test_crash_gap_begins_with_data(void **state)
 {
     (void)state;

@@ -177,7 +177,7 @@ static void test_power_cut_behind_every_change(void **state)
             assert_false(report.is_lossy);
             count = archive_fixture_check_frames(&after, FIXTURE_FEED, 0, 1);
         }
-        /* What is on disk only grows but for what was in flight: one chunk. */
+        /* What is on disk only grows, except for the chunk that was in flight. */
         if (count + CHUNK_FRAMES < last)
             fail_msg("change %llu: %llu frames, %llu before", (unsigned long long)i,
                      (unsigned long long)count, (unsigned long long)last);

@@ -222,7 +222,7 @@ static const struct {
     const char *sql;
 } HOSTILE[] = {
     {"bytes that are no database", NULL},
-    {"somebody else's database", "PRAGMA application_id = 7"},
+    {"a database of another program", "PRAGMA application_id = 7"},
     {"no tables", "DROP TABLE segments; DROP TABLE chunks"},
     {"a column less", "ALTER TABLE chunks DROP COLUMN bitmap"},
     {"text for numbers", "PRAGMA ignore_check_constraints = ON; UPDATE chunks SET offset = 'x'; "

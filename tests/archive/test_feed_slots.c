@@ -147,7 +147,7 @@ static void an_import_moves_no_recorded_slot(void **state)
     }
 }
 
-/* A file that is not ours may have topics of any length: none that a feed could be asked for. */
+/* A file that is not ours may have topics of any length: none that a feed could subscribe. */
 static void a_foreign_topic_may_be_long(void **state)
 {
     (void)state;

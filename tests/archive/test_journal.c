@@ -151,7 +151,7 @@ static void test_torn_tail_is_kept_and_cut(void **state)
     archive_place_fini(&place);
 }
 
-/* Every bit of every byte: what stands before the flip is read, what stands behind is not, and a
+/* Every bit of every byte: what stands before the flip is read, what stands after it is not, and a
  * flip before the last entry is told apart from a torn tail. */
 static void test_flipped_bits_are_found(void **state)
 {

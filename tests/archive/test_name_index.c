@@ -15,7 +15,7 @@ enum { NAMES = 5000, NAME_BYTES = 64 };
 
 static char names[NAMES][NAME_BYTES];
 
-/* Names as segments have them: long, and alike but for a few digits. */
+/* Names as segments have them: long, and alike except for a few digits. */
 static void make_names(void)
 {
     for (size_t i = 0; i < NAMES; i++)

@@ -198,7 +198,7 @@ static void test_looking_changes_nothing(void **state)
 
 /* ---- what stays provable ---- */
 
-/* A feed goes on behind segments that are gone: the journal has the chain's value. */
+/* A feed goes on after segments that are gone: the journal has the chain's value. */
 static void test_chain_goes_on(void **state)
 {
     (void)state;
@@ -256,8 +256,7 @@ static void note_entry(void *user, const past_segment *segment)
     (*(unsigned *)user)++;
 }
 
-/* A segment that somebody deleted is missed by everybody, with a catalog or without; one that was
- * pruned by nobody. */
+/* Every reader reports a deleted segment, with a catalog or without; none reports a pruned one. */
 static void test_deleted_is_not_pruned(void **state)
 {
     (void)state;

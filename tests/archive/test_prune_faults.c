@@ -1,4 +1,4 @@
-/* A prune that loses its power behind every change, or meets an error at every call: nothing is
+/* A prune that loses its power after every change, or meets an error at every call: nothing is
  * damaged, and another one comes to the same end. Expected: the contract in archive/prune.h. */
 #include <setjmp.h>
 #include <stdarg.h>

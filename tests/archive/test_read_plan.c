@@ -57,7 +57,7 @@ static const plan_row ROWS[] = {
     {"one frame", 65, 66, NULL, 1, 1},
     {"--to is exclusive", 0, 20, NULL, 1, 1},
     {"--from is inclusive", 199, UINT64_MAX, NULL, 1, 1},
-    {"behind the end", 200, UINT64_MAX, NULL, 0, 0},
+    {"after the end", 200, UINT64_MAX, NULL, 0, 0},
     {"over a rotation", 59, 61, NULL, 2, 2},
     {"nothing", 50, 50, NULL, 0, 0},
 };
@@ -208,7 +208,7 @@ static void test_open_segment_counts_its_channels(void **state)
     archive_place_fini(&place);
 }
 
-/* A catalog that is current is what a plan comes from: no segment is opened but for its size. */
+/* A plan comes from a catalog that is current: segments are opened only for their sizes. */
 static void test_current_catalog_saves_reading(void **state)
 {
     (void)state;

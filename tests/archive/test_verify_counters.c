@@ -1,5 +1,5 @@
 /* Frames received = written + dropped, from segment to segment of a session and against the ledger:
- * sessions whose counters are made up, each of which chains, and is in order but for them.
+ * sessions whose counters are made up, each of which chains, and is in order except for them.
  * Expected: the contract in archive/verify.h; docs/design.md, promise P1
  * ("dropped frames are in the ledger"). What a chain record says within one segment:
  * test_segment_verify. */

@@ -88,7 +88,7 @@ static void test_bytes_behind_the_end(void **state)
         }
         bench_put_back(b, i);
     }
-    bench_close(b, "bytes behind the end");
+    bench_close(b, "bytes after the end");
 }
 
 /* ---- chunks ---- */
@@ -279,7 +279,7 @@ static void test_journal_entries(void **state)
 }
 
 /* An earlier journal, as a copy may have it: segments that it does not know tell, and go on from
- * what it knows; but for one whose place in the chain is another's. */
+ * what it knows; except one whose place in the chain is another's. */
 static void test_journal_forgets_a_segment(void **state)
 {
     (void)state;

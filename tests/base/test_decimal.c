@@ -102,7 +102,7 @@ static void test_parse(void **state)
     }
 }
 
-/* The view ends where it ends: what lies behind is not looked at. */
+/* The view ends where it ends: bytes after it are not read. */
 static void test_parse_reads_its_view_only(void **state)
 {
     (void)state;

@@ -113,7 +113,7 @@ static void check_format(const char *expected, const char *format, ...)
     td_buf_fini(&buf);
 }
 
-/* As printf has it (C17 7.21.6.1), but for what %s stands for. */
+/* As printf has it (C17 7.21.6.1), except for the argument of %s. */
 static void formats_are_those_of_printf(void **state)
 {
     (void)state;

@@ -49,7 +49,7 @@ static void make_durable_file(io_fault *disk, const char *dir, const char *path,
     td_io_close(file);
 }
 
-/* Content of a file into text (NUL behind); 0 if it is not there. */
+/* Content of a file into text (with a NUL); 0 if it is not there. */
 static int read_file(io_fault *disk, const char *path, char *text, size_t text_bytes)
 {
     td_file *file = NULL;
@@ -318,8 +318,8 @@ static void test_cut_needs_sync_dir(void **state)
     td_io_close(file);
 }
 
-/* Whoever made a folder may have been killed before it synced the one around it: mkdir_below does
- * that again, so what is durable within is not lost with a name above it. */
+/* A process that made a folder may have been killed before it synced the one around it: mkdir_below
+ * does that again, so what is durable within is not lost with a name above it. */
 static void test_cut_and_folders_of_others(void **state)
 {
     io_fault *disk = *state;
@@ -392,7 +392,7 @@ typedef struct tear_counts {
     unsigned whole, none, shorter, holes;
 } tear_counts;
 
-/* Every sector behind what was synced is the written one or zeros, and a sector is never split. */
+/* Every sector after what was synced is the written one or zeros, and a sector is never split. */
 static void check_torn(const uint8_t *got, size_t size, tear_counts *counts)
 {
     assert_true(size >= SYNCED_BYTES && size <= BIG_BYTES);

@@ -279,7 +279,7 @@ static void test_damage(void **state)
     assert_int_equal(io_fault_damage(disk, "b", 0, 1, NULL), TD_E_NOTFOUND);
 }
 
-/* The disk behind every change, rebuilt from the log, is the one that was there at that time. */
+/* The disk after every change, rebuilt from the log, is the one that was there at that time. */
 static void test_log(void **state)
 {
     io_fault *disk = *state;
@@ -306,7 +306,7 @@ static void test_log(void **state)
         io_fault_change change;
         const char *path, *to_path;
         uint64_t size;
-        const char *a, *b;         /* content behind this change: in the cache … */
+        const char *a, *b;         /* content after this change: in the cache … */
         const char *cut_a, *cut_b; /* … and after the worst power cut */
     } ROWS[] = {
         {IO_FAULT_CHANGE_APPEND, "a", NULL, 2, "012", "-", "0", "-"},

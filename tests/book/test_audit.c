@@ -55,7 +55,7 @@ typedef struct candle_case {
 } candle_case;
 
 static const candle_case CANDLE_CASES[] = {
-    {"a candle from its start; readings behind the trades",
+    {"a candle from its start; readings after the trades",
      50,
      {{'T', 61, 0, 5, 0},
       {'T', 62, 0, 3, 0},
@@ -93,7 +93,7 @@ static const candle_case CANDLE_CASES[] = {
      1,
      1,
      0},
-    {"a reading that is far behind is a sum all the same",
+    {"a reading that comes late is a sum all the same",
      50,
      {{'T', 61, 0, 5, 0}, {'T', 62, 0, 3, 0}, {'K', 68, 60, 5, 0}},
      0,
@@ -328,7 +328,7 @@ static const book_step BOOK_STEPS[] = {
     {0, "D =A101x2", 18, ""},
     {1, "D =A101x2", 18, "=books_agree"},
     {3, "99", 18, ""},
-    {3, "98", 19, ""},            /* waits for a state at or behind 19 */
+    {3, "98", 19, ""},            /* waits for a state at or after 19 */
     {0, "D -B99 +B97x1", 20, ""}, /* 98 is the best after it */
     {3, "96", 20, "best_agrees"},
 };

@@ -101,7 +101,7 @@ static const apply_case APPLY_CASES[] = {
      {"S B99x6684.9995 A101x3", "D +B98x69.299995 =A101x8.3550005"},
      "B99x6684.9995,B98x69.299995|A101x8.3550005",
      {0}},
-    {"zeros behind the point do not widen",
+    {"zeros after the point do not widen",
      {"S B99x9223372036854775807 A101x3", "D =A101x5.000"},
      "B99x9223372036854775807|A101x5",
      {0}},
@@ -298,7 +298,7 @@ static book *rebuilt(const book *b, int from_best)
     return made;
 }
 
-/* Digests that followed changes are those of the same book made anew. */
+/* Digests that followed changes are those of a rebuilt book. */
 static void assert_digests(book *b)
 {
     static const uint32_t DEPTHS[] = {0, 1, 40, 41, 1000};

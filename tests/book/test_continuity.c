@@ -60,7 +60,7 @@ static const topic_row LEVEL1_ROW = {
               {RULE_NOT_CROSSED, STRENGTH_ERROR, MEMBER_NONE}},
 };
 
-/* The same in rows as v5 has it: what is sent again is told apart from what begins anew. */
+/* The same in rows as v5 has it: a repeated frame differs from a restart. */
 static const topic_row REPEAT_ROW = {
     .name = "orderbook.1",
     .pattern = "orderbook.1.{symbol}",
@@ -100,7 +100,7 @@ static const topic_row FULL_ROW = {
               {RULE_NOT_CROSSED, STRENGTH_ERROR, MEMBER_NONE}},
 };
 
-/* One frame and what is expected of it. In front of the frame's text: "~" a new connection began,
+/* One frame and what is expected of it. Before the frame's text: "~" a new connection began,
  * "!" a frame that could not be decoded came in between, "*" one entry names another symbol. */
 typedef struct step {
     const char *frame;
@@ -118,7 +118,7 @@ typedef struct scenario {
 } scenario;
 
 static const scenario SCENARIOS[] = {
-    {"a sound course: any step size, first delta right behind the snapshot",
+    {"a sound course: any step size, first delta right after the snapshot",
      &BOOK_ROW,
      {{"S B99x1 B98x1 A101x1 A102x1", 100, 0, 0, 5, "", 0},
       {"D =B99x2", 101, 0, 0, 6, "", 0},
@@ -208,7 +208,7 @@ static const scenario SCENARIOS[] = {
       {"D B99x2", 0, 8, 75, 6, "", 0},
       {"!D B99x3", 0, 10, 80, 7, "?", 1},
       {"D B99x3", 0, 12, 79, 7, "?seq_dense seq_strict", 1}}},
-    {"u: a hole is a loss; a snapshot or 1 begins anew",
+    {"u: a hole is a loss; a snapshot or 1 restarts it",
      &DENSE_ROW,
      {{"S B99x1 A101x1", 0, 7, 70, 5, "", 0},
       {"D B99x2", 0, 8, 75, 6, "", 0},
@@ -240,7 +240,7 @@ static const scenario SCENARIOS[] = {
       {"S B99x1 B98x1 A101x1", 0, 9, 71, 6, "seq_step depth_max", 1},
       {"S B99x1 A101x1", 0, 12, 69, 7, "seq_step seq_weak", 1},
       {"S B99x1 A101x1", 0, 13, 70, 8, "", 0}}},
-    {"deltas without a snapshot: u 1 begins anew",
+    {"deltas without a snapshot: u 1 restarts it",
      &UNANCHORED_ROW,
      {{"D B99x1", 0, 57, 70, 5, "", 0},
       {"D B99x2", 0, 1, 3, 4, "", 0},

@@ -62,7 +62,7 @@ static const scenario SCENARIOS[] = {
       {"entry_seq_weak", {{"BTC-A", 9, 6, "f"}}},
       {"entry_time_weak", {{"BTC-B", 8, 3, "g"}}},
       {"~", {{"BTC-A", 1, 1, "a"}}}}},
-    {"positions: -1 never traded; without a number nothing is said",
+    {"positions: -1 never traded; without a number there is no verdict",
      &STRICT,
      {{"", {{"X", -1, 0, ""}, {"Y", 4, 0, ""}}},
       {"", {{"X", 3, 0, ""}, {"X", -1, 0, ""}, {"X", -2, 0, ""}}},

@@ -429,7 +429,7 @@ static void topics_beyond_the_channels(void **state)
     assert_int_equal(s->warnings, 1);
     assert_int_equal(feed_writer_get_counts(s->writer).overflow, MORE + 1);
     tape *t = finish_and_read(s);
-    /* What they say, and behind how many frames: 5 are those of fill_chunk. */
+    /* Their texts, and after how many frames: 5 are those of fill_chunk. */
     static const struct {
         const char *text;
         uint64_t frames;

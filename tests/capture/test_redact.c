@@ -157,7 +157,7 @@ static size_t encode_base64(const uint8_t *from, size_t size, const char *last_t
     return count;
 }
 
-/* As it is, in either case, or in base64 behind some bytes and before some; spelt in some way. */
+/* As it is, in either case, or in base64 after some bytes and before some; spelt in some way. */
 static void put_secret(long_text *out, const char *secret, uint32_t *seed)
 {
     char form[512];
@@ -258,7 +258,7 @@ static void no_form_survives(void **state)
         size_t wanted = round % 10 == 9 ? 40000 : 600;
         while (made.size < wanted) {
             if (next_random(&seed) % 40 == 0) {
-                put_bytes(&made, ":", 1); /* "%" in front of digits is an escape */
+                put_bytes(&made, ":", 1); /* "%" before digits is an escape */
                 put_secret(&made, SECRETS[next_random(&seed) % 3], &seed);
                 put++;
             } else {

@@ -119,8 +119,9 @@ static void lines_come_in_order(void **state)
     close_fixture(&f);
 }
 
-/* Whoever puts never waits; whole lines are dropped, from the first that does not fit until half of
- * the queue is free, and a line with their number stands where they are missing. */
+/* The caller that puts a line never waits; whole lines are dropped, from the first that does not
+ * fit until half of the queue is free, and a line with their number stands where they are missing.
+ */
 static void lines_that_do_not_fit_are_dropped_whole_and_reported(void **state)
 {
     (void)state;

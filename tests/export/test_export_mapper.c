@@ -163,7 +163,7 @@ static void assert_side(fixture *f, char **at, json_value expected, const char *
 
 /* ---- one frame ---- */
 
-/* The rows of a frame into f->rows, with a NUL behind. */
+/* The rows of a frame into f->rows, with a NUL. */
 static void make_rows(fixture *f, const char *family_name, td_bytes frame, uint64_t recv_ns)
 {
     td_err err;

@@ -187,7 +187,7 @@ static int say(char what[FAULT_CASE_WHAT_BYTES], const char *where, const char *
     return 0;
 }
 
-/* ---- power cuts and kills behind every change ---- */
+/* ---- power cuts and kills after every change ---- */
 
 static int run_cut(void *state, uint64_t index, fault_tally *tally,
                    char what[FAULT_CASE_WHAT_BYTES])
@@ -249,7 +249,7 @@ static int act_and_die(worker *w, uint64_t calls)
     return ended == child && WIFEXITED(status) && WEXITSTATUS(status) == DIED;
 }
 
-/* Its disk is as it was behind the changes that it had made (every run makes the same); or, the
+/* Its disk is as it was after the changes that it had made (every run makes the same); or, the
  * power having failed, as it was before. The catalog is then ahead of it. */
 static int run_death(void *state, uint64_t index, fault_tally *tally,
                      char what[FAULT_CASE_WHAT_BYTES])
@@ -462,7 +462,7 @@ static void test_recover(void **state)
     assert_int_equal(failures, 0);
 }
 
-/* A recovered archive, whose catalog is made anew. */
+/* A recovered archive with a rebuilt catalog. */
 static void test_reindex(void **state)
 {
     (void)state;

@@ -111,7 +111,7 @@ static td_result act_reindex(void *scene, td_err *err)
     return rc;
 }
 
-/* A catalog that is said to be made is the one that the archive has. */
+/* If a rebuild succeeds, its catalog is the archive's. */
 static void check_reindex(void *scene, td_result rc)
 {
     oom_place *self = scene;

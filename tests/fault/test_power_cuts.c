@@ -1,4 +1,4 @@
-/* A recording whose power is cut, or whose process is killed, behind every single change of the
+/* A recording whose power is cut, or whose process is killed, after every single change of the
  * disk: what was announced is there, byte for byte, the rest is in the ledger, and it does not
  * matter which catalog is found. Expected: docs/design.md, promises P1, P4 and P5, "Archive on
  * disk", "Catalog"; frames and what was announced are the test's own account. */
@@ -35,7 +35,7 @@ typedef struct scene {
     fault_catalogs *catalogs;
 } scene;
 
-/* A process of the sweep: the disk as it was behind so many changes, and where to check. */
+/* A process of the sweep: the disk as it was after so many changes, and where to check. */
 typedef struct worker {
     const scene *scene;
     io_fault *then;

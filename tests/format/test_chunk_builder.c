@@ -170,7 +170,7 @@ static uint32_t count_records(const bench *b, uint8_t opcode)
 }
 
 /* format/FORMAT.md, "Channels": the 1st, 2nd, 4th, 8th chunk of a channel define it, with its
- * schema; the summary gets it once, and a new segment begins anew. */
+ * schema; the summary gets it once, and a new segment starts over. */
 static void test_repeated_definitions(void **state)
 {
     (void)state;
@@ -412,7 +412,7 @@ static void test_numbers_of_a_segment(void **state)
         seal(&b);
         assert_int_equal(b.sealed->channel_count, 1);
         assert_int_equal(b.sealed->new_channel_count, 1);
-        assert_int_equal(b.sealed->new_channels[0].id, 1); /* ids begin anew */
+        assert_int_equal(b.sealed->new_channels[0].id, 1); /* ids start over */
         assert_string_equal(b.sealed->new_channels[0].info.symbol, SYMBOLS[hour]);
     }
     close_bench(&b);

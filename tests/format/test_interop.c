@@ -139,7 +139,7 @@ static void test_recovered_segment(void **state)
     check_by_node("crashed.mcap", 0, 450);
 }
 
-/* A second segment of one builder: channel ids begin anew, and each file can be read alone. */
+/* A second segment of one builder: channel ids start over, and each file can be read alone. */
 static void test_rotated_segment(void **state)
 {
     (void)state;

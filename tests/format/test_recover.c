@@ -248,7 +248,7 @@ static void test_head_in_pieces(void **state)
     td_free(result);
 }
 
-/* One call after the other fails once, or for ever until the second run; then all is as it should
+/* One call after the other fails once, or always until the second run; then all is as it should
  * be. */
 static void test_failing_calls(void **state)
 {
@@ -415,7 +415,8 @@ static void test_damage_in_the_middle(void **state)
     td_free(result);
 }
 
-/* A damaged header: nothing can be finished, but it is said that durable data is in the file. */
+/* A damaged header: nothing can be finished, but the result says that the file holds durable data.
+ */
 static void test_damaged_header(void **state)
 {
     (void)state;

@@ -92,7 +92,7 @@ static void store_chunk(td_buf *out, const mcap_chunk *chunk)
     codec_close(coder);
 }
 
-/* Write the crashed segment anew without compression, so that patches reach what is in chunks. */
+/* Write the crashed segment again without compression, so that patches reach what is in chunks. */
 static void store_segment(fuzz_archive *self)
 {
     size_t size;

@@ -174,7 +174,7 @@ static int count_down(void *user)
     return ++*(int *)user > SQL_ROUNDS_MAX;
 }
 
-/* What somebody may do with SQLite's own shell, but for files of its own. */
+/* What a user may do with SQLite's own shell, except with files of its own. */
 static void run_sql(const char *path, const uint8_t *data, size_t size)
 {
     sqlite3 *db = NULL;

@@ -1,6 +1,6 @@
 /* Frames of any bytes, of every family: classification, both decoders, and the rules that follow.
  * Besides not crashing:
- *   - what is behind a frame does not matter: with two different paddings everything comes out the
+ *   - bytes after a frame do not matter: with two different paddings everything comes out the
  *     same;
  *   - the hot and the row-driven decoder agree: same verdict, same hash, same counts;
  *   - what a message or a refusal is written as is JSON that our own reader takes;

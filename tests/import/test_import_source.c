@@ -216,7 +216,7 @@ static void test_gzip_members(void **state)
     td_buf_fini(&packed);
 }
 
-/* Cut at every byte: whole lines in front of the cut, one TD_E_TRUNCATED, the end. Never a part of
+/* Cut at every byte: whole lines before the cut, one TD_E_TRUNCATED, the end. Never a part of
  * a line. A flipped byte gives nothing that is not in the text and ends in an error or the end. */
 static void test_damaged_gzip(void **state)
 {

@@ -267,7 +267,7 @@ static void test_strings(void **state)
     json_parser_close(parser);
 }
 
-/* A parser is used for many texts; what is behind a padded one does not matter. */
+/* A parser is used for many texts; bytes after a padded one do not matter. */
 static void test_padded_and_reused(void **state)
 {
     (void)state;

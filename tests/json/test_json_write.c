@@ -100,7 +100,7 @@ static void write_one(td_buf *out, const uint8_t *text, size_t size)
     assert_true(out->size >= 2 && out->data[0] == '"' && out->data[out->size - 1] == '"');
 }
 
-/* Every byte at every place of a text: as behind a letter that is not ASCII, which keeps a text off
+/* Every byte at every place of a text: as after a letter that is not ASCII, which keeps a text off
  * the way of plain ones. */
 static void test_every_byte_at_every_place(void **state)
 {

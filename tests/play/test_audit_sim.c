@@ -1,6 +1,6 @@
 /* How much loss audits find on the simulated exchange, whose books, trades and candles come out of
  * one matching engine. What is lost is known, because it is taken out here. docs/completeness.md
- * states the numbers that are expected here: whoever changes the simulated market states them anew
+ * states the numbers that are expected here: a change of the simulated market must update them
  * in both places. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -128,7 +128,7 @@ static void test_full_speed(void **state)
 
 /* ---- hands on ---- */
 
-/* Somebody who, each time the pacer idles, lets some time pass and may press a key. */
+/* A user: each time the pacer idles, some time passes, and a key may be pressed. */
 typedef struct hand {
     clock_sim *sim;
     pacer *pacer;

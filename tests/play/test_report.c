@@ -1,4 +1,4 @@
-/* What is said about a replay: the JSON document, the text for people, messages as JSON lines; out
+/* The report of a replay: the JSON document, the text for people, messages as JSON lines; out
  * of a small archive with two connections, a gap, a frame that breaks a rule and one that is no
  * JSON. Expected values are written by hand from the frames below and the list of fields in
  * docs/design.md ("Report"); SHA-1 by sha1sum. */
@@ -70,7 +70,7 @@ static const tape_put FRAMES[] = {
      .ordinal = 4,
      .recv_ns = 14 * MS,
      .text = "{\"topic\":\"trade.BTCUSD\",\"data\":["},
-    /* a second connection: numbers start over, and a frame is missing in front of the last but one
+    /* a second connection: numbers start over, and a frame is missing before the last but one
      */
     {.dir = CHANNEL_IN,
      .topic = "orderBookL2_25",
@@ -422,7 +422,7 @@ static void test_stopped(void **state)
         r.archive = tape_fixture_archive(&r.fixture);
         replay(&r, 0);
         if (r.report.is_stopped != CASES[i].is_stopped || r.report.totals.frames != CASES[i].frames)
-            fail_msg("%s: stopped %d behind %d frames", CASES[i].name, r.report.is_stopped,
+            fail_msg("%s: stopped %d after %d frames", CASES[i].name, r.report.is_stopped,
                      (int)r.report.totals.frames);
         r.report.uncovered_gaps = 0;
         r.report.totals.violations = r.report.totals.undecoded = 0;

@@ -45,8 +45,8 @@ typedef struct subscribed_case {
 #define V5_ETH "\"publicTrade.ETHUSDT\""
 
 static const subscribed_case CASES[] = {
-    {.what = "nothing was asked for", .family = "inverse", .lacks = {"trade.BTCUSD"}},
-    {.what = "asked for, and no answer",
+    {.what = "nothing was requested", .family = "inverse", .lacks = {"trade.BTCUSD"}},
+    {.what = "requested, and no answer",
      .family = "inverse",
      .steps = {{'c', ""}, {'>', ASK(BTC)}},
      .lacks = {"trade.BTCUSD"}},
@@ -64,7 +64,7 @@ static const subscribed_case CASES[] = {
                {'<', ECHO("true", ETH)}},
      .has = {"trade.ETHUSD"},
      .lacks = {"trade.BTCUSD"}},
-    {.what = "refused, and granted when asked for again",
+    {.what = "refused, and granted when requested again",
      .family = "inverse",
      .steps = {{'c', ""},
                {'>', ASK(BTC)},
@@ -91,7 +91,7 @@ static const subscribed_case CASES[] = {
      .steps = {{'c', ""}, {'.', "BTCUSD"}},
      .has = {"trade.BTCUSD"},
      .lacks = {"trade.ETHUSD"}},
-    {.what = "a new connection has asked for nothing",
+    {.what = "a new connection has requested nothing",
      .family = "inverse",
      .steps = {{'c', ""}, {'.', "BTCUSD"}, {'c', ""}, {'.', "ETHUSD"}},
      .has = {"trade.ETHUSD"},

@@ -100,7 +100,7 @@ static const struct {
     {"private URL without credentials",
      "feeds:\n  - url: wss://stream.bybit.com/v5/private\n    topics: [order]\n",
      ":2: ", "v5-private", "needs credentials"},
-    {"private family that is told not to authenticate",
+    {"private family that must not authenticate",
      "feeds:\n  - family: v5-private\n    auth: none\n    topics: [order]\n", ":3: ", "v5-private",
      "needs credentials"},
     {"authentication by URL where there is none",
@@ -213,7 +213,7 @@ static feed_config *one_feed(recorder_config *config, const char *family_name)
     return &config->feeds[0];
 }
 
-/* What a family needs where nothing is said: docs/wire.md 1.1, 1.4. */
+/* The defaults of a family: docs/wire.md 1.1, 1.4. */
 static void authentication_is_by_family(void **state)
 {
     (void)state; /* none */

@@ -217,7 +217,7 @@ static void topics_move(void **state)
     put_slot(&s, 2, 920, 925, "1");
     put_travel(&s, "trade.A", 6, 0);
     put_travel(&s, "trade.B", 6, 1);
-    put_travel(&s, "trade.C", 6, 2); /* asked for no more: ends with all others */
+    put_travel(&s, "trade.C", 6, 2); /* no longer subscribed: ends with all others */
     begin(&s);
     assert_rows(&s, "restart 0  900-;restart 1  910-;restart 2  920-;");
     open_gaps_granted(s.gaps, 0, 1010);

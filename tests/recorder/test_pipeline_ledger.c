@@ -123,7 +123,7 @@ static void times_rise_while_the_clock_steps(void **state)
     enum { STEP_COUNT = sizeof STEPS_S / sizeof STEPS_S[0], PER_STEP = 150 };
     pipeline f;
     pipeline_open(&f);
-    /* The pipeline began with the real clock; the intake is opened anew with one that can be set.
+    /* The pipeline began with the real clock; the intake is opened again with one that can be set.
      */
     clock_sim *sim = clock_sim_open(clock_wall_ns(clock_real()), 5 * TD_NS_PER_S);
     assert_non_null(sim);

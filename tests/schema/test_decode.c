@@ -154,7 +154,7 @@ static const msg_value *value(const message *m, size_t item, msg_member member)
     return msg_value_find(m->record.items[item].values, m->record.items[item].value_count, member);
 }
 
-/* A trade happened whoever took, a position is gone whatever it was: other sides are none. */
+/* An unknown side decodes as none: the frame is valid all the same. */
 static void test_other_sides(void **state)
 {
     static const struct {

@@ -196,7 +196,7 @@ typedef struct read_row {
     request_kind of;
     int success;
     const char *id, *reason, *blamed;
-    const char *granted, *failed; /* topics, each with a space behind */
+    const char *granted, *failed; /* topics, each followed by a space */
 } read_row;
 
 #define UNSAID REQUEST_UNKNOWN

@@ -403,7 +403,7 @@ static void test_read(void **state)
         const char *request;
         td_result rc;
         request_kind kind;
-        const char *args; /* each with a space behind; NULL: none */
+        const char *args; /* each followed by a space; NULL: none */
     } ROWS[] = {
         {DIALECT_V3, "{\"args\":[\"a\"],\"op\":\"subscribe\",\"id\":\"x\"}", TD_OK,
          REQUEST_SUBSCRIBE, "a "},

@@ -51,7 +51,7 @@ static uint64_t moment_of(const char *name)
         return TOPIC_NOW;
     snprintf(text, sizeof text, "%.10sT00:00:00Z", at + 1);
     if (td_time_parse_rfc3339(td_bytes_str(text), &ns, NULL) != TD_OK)
-        fail_msg("%s: no date behind the @", name);
+        fail_msg("%s: no date after the @", name);
     return ns;
 }
 

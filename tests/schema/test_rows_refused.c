@@ -1,6 +1,6 @@
 /* Bad input, for every row of every family: frames that are made up from the row and then spoiled
  * in one place. Each has its reason on both paths, or is decoded where what is wrong stands in a
- * member that nobody reads; and the next frame is decoded as if nothing had been. Expected:
+ * skipped member; and the next frame is decoded as if nothing had been. Expected:
  * docs/wire.md 5 and schema/decode.h. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -141,7 +141,7 @@ static const spoiled SPOILED[] = {
     {"no number", SPOIL_UNKNOWN, "NaN", DECODE_NOT_JSON},
     {"a leading zero", SPOIL_UNKNOWN, "01", DECODE_NOT_JSON},
     {"a comment", SPOIL_UNKNOWN, "1 // one", DECODE_NOT_JSON},
-    {"a million digits that nobody reads", SPOIL_UNKNOWN, many_digits, DECODE_OK},
+    {"a million digits in a skipped value", SPOIL_UNKNOWN, many_digits, DECODE_OK},
     {"some levels", SPOIL_UNKNOWN, fits, DECODE_OK},
     {"a million levels", SPOIL_UNKNOWN, deep, DECODE_LIMIT},
     {"a million digits", SPOIL_DECIMAL, many_digits, DECODE_BAD_NUMBER},
@@ -204,7 +204,7 @@ static int spoil(bench *b, const spoiled *how)
 static void sound_one(bench *b)
 {
     row_frame *frame = row_frame_make(b->row, &b->random);
-    expect(b, write_frame(b, frame), "a sound one behind", DECODE_OK, NULL);
+    expect(b, write_frame(b, frame), "a sound one after it", DECODE_OK, NULL);
     row_frame_free(frame);
 }
 

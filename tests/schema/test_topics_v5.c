@@ -357,7 +357,7 @@ static void test_audits_exist(void **state)
 
 /* ---- a family is data ---- */
 
-/* A family that nobody knows, of a dialect that everybody speaks: one topic of its own, one as the
+/* An unknown family of a known dialect: one topic of its own, one as the
  * others have it. A shipped one is the same constant in a file of schema/bybit/, and its line in
  * schema/bybit/families.h. */
 static const field_row MADE_UP_FIELDS[] = {

@@ -47,7 +47,7 @@ typedef struct family_case {
     const char *secret;
     tape_line lines[LINES_MAX];
     step steps[STEPS_MAX];
-    const char *expected; /* data frames, each with a LF behind */
+    const char *expected; /* data frames, each followed by a LF */
 } family_case;
 
 static const family_case CASES[] = {

@@ -84,8 +84,8 @@ static void test_dialects(void **state)
     }
 }
 
-/* Nothing private without a key; with one, everything that was asked for. A private family's
- * account trades in markets that nobody else has asked for. */
+/* Nothing private without a key; with one, everything that was requested. A private family's
+ * account also trades in markets that no other client has subscribed. */
 static void test_private(void **state)
 {
     (void)state; /* none */

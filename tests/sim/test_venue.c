@@ -98,7 +98,7 @@ static void read_frame(reader *r, const venue *v, const venue_frame *frame)
                      (const char *)bytes.data);
 }
 
-/* The book behind a frame is the engine's. */
+/* The book after a frame is the engine's. */
 static void check_book(reader *r, const venue *v, const venue_frame *frame)
 {
     char engine[TD_SHA1_HEX_BYTES];
@@ -343,7 +343,7 @@ static void test_old_first_trade(void **state)
     }
 }
 
-/* A long walk, of everybody else alone, as days of a busy market: the books stay deep, and near
+/* A long walk of the other traders alone, as days of a busy market: the books stay deep, and near
  * their price, however far that goes; orders do not pile up at one. */
 static void test_long_walk(void **state)
 {

@@ -256,7 +256,7 @@ static const wants_row WANTS[] = {
     {"their first moment", {.has_from = 0}, {0, 101}, 1, 1},
     {"from the end of one on", {.has_from = 0}, {200, UINT64_MAX}, 0, 1},
     {"its last moment", {.has_from = 0}, {199, UINT64_MAX}, 1, 1},
-    {"behind the one that has an end", {.has_from = 0}, {201, UINT64_MAX}, 0, 1},
+    {"after the one that has an end", {.has_from = 0}, {201, UINT64_MAX}, 0, 1},
     {"across the end", {.has_from = 0}, {150, 160}, 1, 1},
 };
 

@@ -460,7 +460,7 @@ static void test_another_file_is_read_for_itself(void **state)
     } ROWS[] = {{"another chain", other_chain},
                 {"no chain", no_chain},
                 {"a chunk less", last_chunk_less},
-                {"a chunk behind the end", chunk_behind_the_end},
+                {"a chunk beyond the end", chunk_behind_the_end},
                 {"a chunk elsewhere", chunk_elsewhere}};
     tape_fixture f;
     make_archive(&f);

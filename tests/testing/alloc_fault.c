@@ -131,6 +131,6 @@ void alloc_fault_take_sqlite(void)
     ours.xFree = sqlite_free;
     rc = sqlite3_config(SQLITE_CONFIG_MALLOC, &ours);
     TD_ASSERT(rc == SQLITE_OK);
-    rc = sqlite3_initialize(); /* what it keeps for ever is allocated before counting starts */
+    rc = sqlite3_initialize(); /* what it keeps until exit is allocated before counting starts */
     TD_ASSERT(rc == SQLITE_OK);
 }

@@ -1,7 +1,7 @@
 /* Memory that runs out, for sweeps: make allocation n fail for n = 1, 2, 3 … until a run meets no
- * failure, and see that none is left behind. Linked into every test program in place of
- * base/alloc_raw.c, and quiet until it is told to fail. Its state is the program's, because
- * td_alloc has no context; any thread may allocate. */
+ * failure, and check that all memory is freed. Linked into every test program in place of
+ * base/alloc_raw.c, and without effect until a test makes it fail. Its state is the program's,
+ * because td_alloc has no context; any thread may allocate. */
 #ifndef TD_TESTS_TESTING_ALLOC_FAULT_H
 #define TD_TESTS_TESTING_ALLOC_FAULT_H
 

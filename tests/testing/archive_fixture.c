@@ -160,7 +160,8 @@ void fixture_feed_rotate(fixture_feed *feed)
     chunk_builder_end_segment(feed->builder);
 }
 
-/* Ordinals as the fixture gives them have holes unless every frame comes: they are counted anew. */
+/* Ordinals as the fixture gives them have holes unless every frame comes: they are counted again.
+ */
 static void append_frame(fixture_feed *feed)
 {
     fixture_frame frame;

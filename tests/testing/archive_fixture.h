@@ -106,7 +106,7 @@ void archive_fixture_check_catalog(archive_place *place, const char *words);
 char *archive_fixture_dump(archive_place *place);
 char *archive_fixture_dump_rebuilt(archive_place *place);
 
-/* The catalog is as one that is made anew. */
+/* The catalog equals a rebuilt one. */
 void archive_fixture_check_dump(archive_place *place);
 
 /* Recover all feeds. */

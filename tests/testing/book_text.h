@@ -2,7 +2,7 @@
  *
  * A frame: "S B100.5x10 A101x5" or "D -B100 =B99.5x3 +A102x1 B98x7": S snapshot, D delta; then
  * levels, each with its operation (- delete, = update, + insert, none: set), its side (B buy, A
- * sell), price, and size behind an "x". A book: "B100.5x10,B100x3|A101x5,A102x1", each side from
+ * sell), price, and size after an "x". A book: "B100.5x10,B100x3|A101x5,A102x1", each side from
  * the best, shortest decimals. */
 #ifndef TD_TESTS_TESTING_BOOK_TEXT_H
 #define TD_TESTS_TESTING_BOOK_TEXT_H

@@ -1,6 +1,6 @@
 /* A recorded capture as the frames of a tape, without an archive in between: each line classified
  * and put on its channel as import would, one slot, receive times strictly rising. For tests of
- * what stands behind a tape. */
+ * code that reads a tape. */
 #ifndef TD_TESTS_TESTING_CAPTURE_TAPE_H
 #define TD_TESTS_TESTING_CAPTURE_TAPE_H
 

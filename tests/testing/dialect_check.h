@@ -12,7 +12,7 @@ dialect_check *dialect_check_open(void);
 void dialect_check_close(dialect_check *check);
 
 /* The first byte chooses dialect and side: '0' to '8' a request that a server reads, '@' to 'H' an
- * answer that a client reads, 'P' to 'X' topics (each with a LF behind) that a client asks for. */
+ * answer that a client reads, 'P' to 'X' topics (each followed by a LF) that a client requests. */
 void dialect_check_input(dialect_check *check, const uint8_t *data, size_t size);
 
 #endif

@@ -13,7 +13,7 @@
 
 enum { PARTS = 2, FILE_BYTES_MAX = 256 << 20, PATH_BYTES = 256, GARBAGE_BYTES = 30000 };
 
-/* The log belongs to the database; the shared memory file is made anew from both. */
+/* The log belongs to the database; the shared memory file is rebuilt from both. */
 static const char *const SUFFIXES[PARTS] = {"", "-wal"};
 
 typedef struct version_part {

@@ -59,7 +59,7 @@ static int check_frame(fault_place *place, const tape_frame *got, fault_found *f
     const fault_recording *r = place->recording;
     size_t i = feed_of(r, got->channel->info.feed);
     if (i == FAULT_FEEDS || found->frames[i] == r->feeds[i].count)
-        return wrong(place, "a frame of %s that nobody fed", got->channel->info.feed);
+        return wrong(place, "a frame of %s that was not fed", got->channel->info.feed);
     const fault_frame *want = &r->feeds[i].frames[found->frames[i]];
     if (got->bytes.size != want->size || memcmp(got->bytes.data, want->text, want->size) != 0)
         return wrong(place, "frame %" PRIu64 " of %s has other bytes: %.*s", found->frames[i],
@@ -240,7 +240,7 @@ static int compare_dumps(fault_place *place, archive *a)
     char *rebuilt = kept == NULL ? NULL : dump_rebuilt(place, a);
     int ok = kept != NULL && rebuilt != NULL;
     if (ok && strcmp(kept, rebuilt) != 0)
-        ok = wrong(place, "the catalog is not as one that is made anew");
+        ok = wrong(place, "the catalog differs from a rebuilt one");
     td_free(kept);
     td_free(rebuilt);
     return ok;

@@ -44,7 +44,7 @@ int fault_check_frames(fault_place *place, io_fault *disk, const fault_truth *tr
 /* Recover; nothing durable may be lost. */
 int fault_check_recover(fault_place *place, io_fault *disk, recover_report *report);
 
-/* verify says sound; and the catalog is as one made anew. */
+/* verify reports a sound archive, and the catalog equals a rebuilt one. */
 int fault_check_sound(fault_place *place, io_fault *disk);
 
 /* What is missing lies in an open crash gap of its feed. */

@@ -1,6 +1,6 @@
 /* A recording for fault sweeps: several feeds through the recorder's own intake, encoder, disk
  * thread and archive_writer, onto a simulated disk, with many small chunks and segments, and a
- * connection made anew half way. The clock is simulated, and each round of frames is waited for, so
+ * reconnect half way. The clock is simulated, and each round of frames is waited for, so
  * the changes of the disk come in the same order each time.
  *
  * What was fed and what was reported durable is kept, by the change of the disk before which it
@@ -49,7 +49,7 @@ typedef struct fault_feed {
     uint64_t base;     /* count when the present session began */
 } fault_feed;
 
-/* "Behind this many changes of the disk, so many frames of the feed had been announced." */
+/* "After this many changes of the disk, so many frames of the feed had been announced." */
 typedef struct fault_durable {
     uint64_t change_count;
     uint64_t frames;

@@ -6,7 +6,7 @@
  *   - a made, renamed or removed entry is durable once sync_dir of its folder returned; before,
  * each of these may have happened or not. A rename is atomic until just one of its two folders was
  *     synced;
- *   - after a sync that failed, what it was to write may be lost for ever, though it can still be
+ *   - after a sync that failed, what it was to write may be lost, though it can still be
  * read back from the cache and a later sync returns TD_OK.
  *
  * Built for sweeps: make call n fail for n = 1, 2, 3 … until a run meets no fault; cut the power
@@ -36,7 +36,7 @@ void io_fault_close(io_fault *disk);
 /* The table that works on the disk; valid until io_fault_close. */
 td_io io_fault_io(io_fault *disk);
 
-/* Files and locks that are open now. A sweep checks that none is left behind. */
+/* Files and locks that are open now. A sweep checks that none remains. */
 unsigned io_fault_open_count(io_fault *disk);
 
 /* Digest of all folders and files as they can be read now: names and bytes. Equal disks have equal
@@ -86,7 +86,7 @@ typedef enum io_fault_op {
 typedef enum io_fault_kind {
     IO_FAULT_NONE,
     IO_FAULT_EIO, /* the call does nothing but fail; a failing sync loses its data, see the top */
-    IO_FAULT_ENOSPC, /* the same for a full disk: by default create, append, mkdir and rename only
+    IO_FAULT_ENOSPC, /* a full disk: by default create, append, mkdir and rename only
                       */
     IO_FAULT_SHORT,  /* half of an append is written, then the disk is full; appends only */
     IO_FAULT_TORN,   /* half of an append is written, then EIO; appends only */
@@ -181,11 +181,11 @@ uint64_t io_fault_log_count(io_fault *disk);
 /* One of them, index < count. */
 io_fault_log_row io_fault_log_get(io_fault *disk, uint64_t index);
 
-/* A new disk as it was behind the first change_count noted changes (0: when noting began), cache
+/* A new disk as it was after the first change_count noted changes (0: when noting began), cache
  * and all; cut its power for what would have been left. NULL without memory. */
 TD_MUST_USE io_fault *io_fault_at(io_fault *disk, uint64_t change_count);
 
-/* Bring what io_fault_at gave for from changes to where it was behind to of them, from <= to <=
+/* Bring what io_fault_at gave for from changes to where it was after to of them, from <= to <=
  * count: for sweeps over all of them, one after the other. 0 without memory. */
 TD_MUST_USE int io_fault_forward(io_fault *then, io_fault *disk, uint64_t from, uint64_t to);
 

@@ -22,7 +22,7 @@ typedef struct file_change {
     uint64_t size;  /* append: bytes; truncate: new size */
     uint8_t *bytes; /* append: what, owned; NULL: a truncate */
     int is_dropped; /* a sync has failed to write it, and no later one will */
-    int is_durable; /* synced, and yet here: it comes behind a dropped one */
+    int is_durable; /* synced, but kept: it comes after a dropped one */
 } file_change;
 
 typedef struct dir_name {
@@ -133,7 +133,7 @@ TD_MUST_USE uint32_t disk_add_inode(io_fault *disk, td_entry_kind kind);
 /* The inode, which is there. */
 inode *disk_inode(const io_fault *disk, uint32_t number);
 
-/* The inode behind a path, NO_INODE if there is none. */
+/* The inode of a path, NO_INODE if there is none. */
 uint32_t disk_find(const io_fault *disk, const char *path);
 
 /* The folder that holds the last part of a path (NO_INODE if there is none), and that part, which
@@ -183,7 +183,7 @@ td_result disk_missing(const char *doing, const char *path, td_err *err);
 TD_MUST_USE td_result disk_make_change(io_fault *disk, const disk_change *change, const char *path,
                                        const char *to_path, td_err *err);
 
-/* ---- names and folders: functions of the table, with the mutex free but for the first ---- */
+/* ---- names and folders: functions of the table, with the mutex free, except for the first ---- */
 
 /* A new entry; out gets its inode. */
 TD_MUST_USE td_result disk_create_entry(io_fault *disk, const char *path, td_entry_kind kind,

@@ -180,7 +180,7 @@ static td_result first_of(td_result a, td_result b)
 
 static td_result close_all(pipeline *p, td_result rc, writer_end end, td_err *err)
 {
-    td_err later; /* the first failure is what is told */
+    td_err later; /* the first failure is reported */
     td_err_clear(&later);
     if (p->encoder != NULL)
         rc = first_of(rc, encoder_join(p->encoder, rc == TD_OK ? err : &later));

@@ -1,5 +1,5 @@
 /* What the scenes of tests/fault/test_oom_*.c have in common: an archive on a simulated disk, its
- * catalog in a temporary folder, made anew for each run from disks that were recorded once by the
+ * catalog in a temporary folder, rebuilt for each run from disks that were recorded once by the
  * recorder's own threads. */
 #ifndef TD_TESTS_TESTING_OOM_SCENE_H
 #define TD_TESTS_TESTING_OOM_SCENE_H

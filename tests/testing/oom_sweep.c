@@ -16,7 +16,7 @@
 enum { OOM_DENSE = 40, SWEEP_MAX = 200000 };
 
 static const char *const KIND_NAMES[ALLOC_FAULT_KINDS] = {"ours", "zstd", "sqlite"};
-static const char *const MODE_NAMES[] = {"once", "for ever"};
+static const char *const MODE_NAMES[] = {"once", "always"};
 
 typedef struct tally {
     uint64_t tried, refused, harmless;

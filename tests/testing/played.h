@@ -27,7 +27,7 @@ void played_digests(const player *player, digest_texts out);
 /* An inbound stream by name. */
 const stream *played_stream(const player *player, const char *topic, const char *symbol);
 
-/* What audits found to differ, of whatever strength, but for tickers between two states. */
+/* What audits found to differ, of whatever strength, except tickers between two states. */
 uint64_t played_differences(const player *p);
 
 /* 1 if the family has trades and candles that are compared. */

@@ -35,7 +35,7 @@ prune_options older_than_frame(uint64_t i);
 /* Valid until the next call. */
 const prune_found *prune_verify(archive_place *place);
 
-/* Nothing is found at all, and the catalog is as one made anew. */
+/* Nothing is found at all, and the catalog equals a rebuilt one. */
 void prune_check_sound(archive_place *place);
 
 #endif

@@ -1,5 +1,5 @@
-/* The tree behind a made-up frame, for those who make it and those who write it. Nobody else
- * includes this. */
+/* The tree of a made-up frame, for the code that builds it and the code that writes it. No other
+ * file includes this. */
 #ifndef TD_TESTS_TESTING_ROW_FRAMES_IMPL_H
 #define TD_TESTS_TESTING_ROW_FRAMES_IMPL_H
 

@@ -40,7 +40,7 @@ typedef struct tape_segment tape_segment;
 typedef struct tape_segment_spec {
     const char *feed;
     const char *session; /* 8 hex digits */
-    uint64_t start_ns;   /* of the session; all times here are behind TAPE_FIXTURE_NS */
+    uint64_t start_ns;   /* of the session; all times here count from TAPE_FIXTURE_NS */
     uint64_t first_ns;   /* names the file */
     uint32_t number;
 } tape_segment_spec;

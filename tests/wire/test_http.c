@@ -229,7 +229,8 @@ static void wrong_urls_are_refused_at_once(void **state)
     assert_int_equal(side.done, 0);
 }
 
-/* Given up before and after it was sent; and what is under way when the loop closes is told. */
+/* Given up before and after it was sent; and requests under way when the loop closes are reported.
+ */
 static void given_up(void **state)
 {
     (void)state; /* none */

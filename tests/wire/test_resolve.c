@@ -1,4 +1,4 @@
-/* Looking up names that hang, answer late, or answer at once: how many are asked for at a time, and
+/* Looking up names that hang, answer late, or answer at once: how many lookups run at a time, and
  * who waits for whom. Expected values: the rules at the top of wire/resolve.h. Time is simulated;
  * what "hang" means is a look-up that waits until the test lets it go. */
 #include "wire/resolve.h"
@@ -269,8 +269,8 @@ static void test_names_are_bounded(void **state)
     close_scene(&s);
 }
 
-/* What is given up before a thread had it is not asked for; what runs then ends unheard, also
- * after the resolver's end. */
+/* What is given up before a thread had it is not looked up; a running lookup ends without a
+ * callback, also after the resolver's end. */
 static void test_cancel_and_close(void **state)
 {
     (void)state;
