@@ -57,14 +57,14 @@ describe("imported", { concurrency: 2 }, () => {
     assert.deepEqual(names(await replay(t, archive, 0, ...between(20, 30))), []);
   });
 
-  test("one that was not asked for, was refused, or was left, is not", async (t) => {
+  test("a topic that was not requested, was refused, or was unsubscribed is reported as not subscribed", async (t) => {
     const later = [50, trade(50, "ETHUSD")];
     const cases = {
-      "not asked for": [],
+      "not requested": [],
       "not answered": [[2, asking(2, "trade.ETHUSD")]],
       refused: [[2, asking(2, "trade.ETHUSD")], [2.5, answering(2.5, false, "trade.ETHUSD")]],
       left: [[5.5, trade(5.5, "ETHUSD")], [9, line(9, { dir: "out", data: '{"op":"unsubscribe","args":["trade.ETHUSD"]}' })]],
-      "asked for too late": [[40, asking(40, "trade.ETHUSD")], [40.5, answering(40.5, true, "trade.ETHUSD")]],
+      "requested too late": [[40, asking(40, "trade.ETHUSD")], [40.5, answering(40.5, true, "trade.ETHUSD")]],
     };
     for (const [what, rows] of Object.entries(cases)) {
       const archive = await archiveOf(t, [later, ...rows, ...busy(1, 60)]);
@@ -73,7 +73,7 @@ describe("imported", { concurrency: 2 }, () => {
       assert.deepEqual([report.absent[0].from_ns, report.absent[0].to_ns], [ns(20), ns(30)], what);
       const people = await tapedeck(t, ["replay", "-a", archive, ...between(20, 30)], { status: 1 });
       assert.match(people.stdout, /Complete: no\.[^]*inverse trade ETHUSD: no frame here, and nothing shows that it was subscribed/, what);
-      // What is not asked for is not missed.
+      // Topics that are not selected are not missing.
       await replay(t, archive, 0, "--symbol", "BTCUSD", ...between(20, 30));
     }
   });
@@ -82,7 +82,7 @@ describe("imported", { concurrency: 2 }, () => {
     const archive = await archiveOf(t, busy(1, 60), [[600, trade(600, "ETHUSD")], ...busy(601, 660)]);
     assert.deepEqual(names(await replay(t, archive, 1, ...between(20, 30))), [ETH]);
     assert.deepEqual(names(await replay(t, archive, 0, ...between(620, 630))), []);
-    // A new connection has asked for nothing yet.
+    // A new connection has requested nothing yet.
     const again = await archiveOf(t, [[5.5, trade(5.5, "ETHUSD")], ...busy(1, 20), [21, line(21, {})], ...busy(22, 60)]);
     assert.deepEqual(names(await replay(t, again, 1, ...between(30, 40))), [ETH]);
   });
@@ -94,7 +94,7 @@ describe("imported", { concurrency: 2 }, () => {
     await replay(t, archive, 0, "--from", at(40));
     const before = await replay(t, archive, 1, ...between(5, 20));
     assert.deepEqual(before.absent, [{ why: "before_first_frame", feed: "inverse", topic: null, symbol: null, from_ns: ns(5), to_ns: ns(10) }]);
-    // Of another feed, all is said of its time; its topics are not listed besides.
+    // Of another feed the whole time is listed, and so its topics are not.
     const elsewhere = path.join(temporary(t), "later.jsonl");
     fs.writeFileSync(elsewhere, busy(100, 110).map(([, text]) => text).join(""));
     await tapedeck(t, ["import", "-a", archive, "--format", "jsonl", "--family", "inverse", "--feed", "other", elsewhere]);
@@ -106,7 +106,7 @@ describe("imported", { concurrency: 2 }, () => {
     assert.match(people.stdout, /Complete: no\.[^]*inverse: nothing was recorded before 2021-04-17T12:00:10.0+Z\n *inverse: nothing was recorded after 2021-04-17T12:00:40.0+Z/);
   });
 
-  test("nothing at all is an error that says what there is", async (t) => {
+  test("no arguments are an error that lists the verbs", async (t) => {
     const archive = await archiveOf(t, busy(10, 40), busy(100, 140));
     const range = /feed inverse has frames from 2021-04-17T12:00:10.0+Z to 2021-04-17T12:02:20.0+Z/;
     for (const window of [between(0, 5), between(50, 60), between(200, 300)]) {

@@ -17,7 +17,7 @@ async function archiveOf(t) {
   return archive;
 }
 
-test("every verb that needs only an archive takes it as an argument, an option, or from the environment", async (t) => {
+test("every verb that needs only an archive accepts it as an argument, an option, or from the environment", async (t) => {
   const archive = await archiveOf(t), elsewhere = path.join(temporary(t), "elsewhere");
   for (const [verb, rest] of await archiveVerbs(t)) {
     const outcome = async (args, env = {}) => {

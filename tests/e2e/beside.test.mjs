@@ -1,5 +1,5 @@
 // What is recorded beside text frames: HTTP replies on channels of their own, and binary frames. Expected values: what
-// the servers of this file sent; docs/recording.md ("HTTP beside frames") for what is kept and what is said.
+// the servers of this file sent; docs/recording.md ("HTTP beside frames") for what is kept and what is reported.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
@@ -31,7 +31,7 @@ async function restServer(t, exchange, answer) {
     server.closeAllConnections();
     server.close();
   });
-  /** Until a path was asked for so many times. */
+  /** Until a path was requested so many times. */
   const asked = (url, times) =>
     new Promise((resolve) => {
       const look = () => seen.filter((u) => u === url).length >= times && (resolve(), true);
@@ -62,7 +62,7 @@ describe("HTTP beside frames", { concurrency: 3 }, () => {
       `    topics: [trade.BTCUSD]\n    http:\n      - name: instruments\n        url: ${rest.url}/v5/market/instruments-info?category=inverse\n        every: 1h\n` +
       `      - {name: status, url: "${rest.url}/status", every: 2s}\n`);
     const recorder = new Recorder(t, archive, ["-c", config]);
-    // Behind the first replies another frame, and then a second reply of the one that is asked for every 2 s.
+    // After the first replies another frame, and then a second reply of the one that is requested every 2 s.
     await recorder.until(rest.asked("/status", 2));
     socket.send(trade(2));
     await recorder.durableLine((said) => said.in >= 3);
@@ -144,7 +144,7 @@ describe("HTTP beside frames", { concurrency: 3 }, () => {
     await tapedeck(t, ["verify", "-a", archive]);
   });
 
-  test("everything is asked for again when the subscriptions stand again; replies are redacted like frames", async (t) => {
+  test("the recorder requests everything again when the subscriptions stand again, and redacts replies like frames", async (t) => {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");
     const KEY = "k3yK3Yk3yK3Yk3y";
@@ -204,7 +204,7 @@ describe("binary frames", { concurrency: 3 }, () => {
       assert.equal(await binaryMessages(path.join(archive, "capture", file)), sent.length);
       const report = JSON.parse((await tapedeck(t, ["replay", "-a", archive, "--json"], { status: null })).stdout);
       assert.equal(report.frames, 1 + sent.length);
-      // What is inside is found out by whoever decodes: the channel has the topic, replay the trade.
+      // The decoder finds what is inside: the channel has the topic, replay the trade.
       const isCompressed = name !== "what is none of these";
       assert.deepEqual([report.decoded, report.undecoded], isCompressed ? [1, 0] : [0, 1]);
       const [row] = await jsonLines(t, ["cat", "-a", archive, "--dir", "in", "--topic", isCompressed ? "trade" : "_unknown"]);

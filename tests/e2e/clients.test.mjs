@@ -13,7 +13,7 @@ const { WebsocketClient } = createRequire(import.meta.url)("bybit-api");
 const SILENT = Object.fromEntries(["trace", "info", "error"].map((level) => [level, () => {}]));
 const SYMBOLS = ["BTCUSDT", "ETHUSDT"];
 
-/** Connected to one address, whatever is subscribed to; what it is told is in client.heard. */
+/** Connected to one address, whatever is subscribed to; what it receives is in client.heard. */
 function connect(t, url, options = {}) {
   const client = new WebsocketClient({ wsUrl: url, pingInterval: 200, pongTimeout: 60_000, ...options }, SILENT);
   client.heard = { responses: [], closes: 0, exceptions: [] };

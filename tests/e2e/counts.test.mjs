@@ -55,7 +55,7 @@ test("recover, verify, info and ls count the same frames; the recorder's size is
   const verified = await json(t, ["verify", "-a", killed, "--json"]);
   const info = await json(t, ["info", "-a", killed, "--json"]);
   assert.deepEqual([recovered.frames_kept, verified.frames, info.frames], [frames, frames, frames]);
-  for (const threads of ["1", "2", "4"]) { // each frame's content is read once, whoever reads it
+  for (const threads of ["1", "2", "4"]) { // each frame's content is read once, by whichever thread
     const replayed = await json(t, ["replay", "-a", killed, "--json", "-j", threads], { status: null });
     assert.ok(replayed.frames > 8);
     assert.equal(replayed.contents_read, replayed.frames, threads);

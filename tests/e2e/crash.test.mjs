@@ -53,7 +53,7 @@ describe("crashes", { concurrency: 2 }, () => {
     await tapedeck(t, ["verify", "-a", archive]);
   });
 
-  test("after a kill verify says 1, recover cuts the tail, verify says 0", async (t) => {
+  test("after a kill verify ends with 1, recover cuts the tail, verify ends with 0", async (t) => {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");
     const sim = await simulator(t, dir, ["--families", "inverse", "--symbols", "3", "--rate", "1000", "--seed", "9"]);

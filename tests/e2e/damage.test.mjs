@@ -54,7 +54,7 @@ async function checkReaders(t, archive, { rows, damaged, starts, lost }) {
   const verdict = await json(t, ["verify", "-a", archive, "--json"], { status: 3 });
   const findings = verdict.findings.filter((f) => f.severity === "damaged").map((f) => f.offset);
   assert.ok(findings.includes(damaged.from), JSON.stringify(verdict.findings));
-  assert.deepEqual(findings.filter((at) => starts.includes(at)), [damaged.from], "no other chunk is named");
+  assert.deepEqual(findings.filter((at) => starts.includes(at)), [damaged.from], "no other chunk is reported");
   // Answers to subscriptions are in the first chunk only: what has gone with it is damage, not an empty selection.
   if (damaged.from === starts[0]) await tapedeck(t, ["cat", "-a", archive, "--topic", "_control"], { status: 3 });
   const { stdout } = await tapedeck(t, ["ls", "-a", archive, "--json"]);

@@ -40,7 +40,7 @@ describe("configuration", { concurrency: 2 }, () => {
       assert.ok(!fs.existsSync(path.join(dir, "tape")), "nothing was begun");
     });
 
-  test("a configuration that is not there ends with a message that names it", async (t) => {
+  test("a missing configuration ends with a message that names it", async (t) => {
     const file = path.join(temporary(t), "nowhere.yaml");
     const end = await run(t, "tapedeck-record", ["record", "-a", file + ".tape", "-c", file], { status: null });
     assert.ok([2, 4].includes(end.code), `${end.code}`);
@@ -74,7 +74,7 @@ async function recording(t, frames = 600) {
 }
 
 describe("files", { concurrency: 2 }, () => {
-  test("foreign files in an archive are passed over, and said", async (t) => {
+  test("verbs skip foreign files in an archive, and report them", async (t) => {
     const { archive, sim } = await recording(t);
     const before = (await json(t, ["replay", "-a", archive, "--json"])).digest;
     const day = path.dirname(path.join(archive, filesBelow(archive).find((f) => f.endsWith(".mcap") && f.startsWith("capture"))));
@@ -121,7 +121,7 @@ describe("files", { concurrency: 2 }, () => {
     }
   });
 
-  test("a segment that may not be read is named", { skip: canDropRights() }, async (t) => {
+  test("verbs report a segment that may not be read", { skip: canDropRights() }, async (t) => {
     const { dir, archive } = await recording(t);
     const programs = programsForAll(t);
     fs.chmodSync(dir, 0o755);
@@ -158,7 +158,7 @@ describe("files", { concurrency: 2 }, () => {
       await nobody(["info", "-a", archive, "--json"]);
       await nobody(["ls", "-a", archive, "--json"]);
       await nobody(["verify", "-a", archive], catalog === "gone" ? 1 : 0);
-      // Who would write is told why not, and changes nothing.
+      // A verb that writes reports why it cannot, and changes nothing.
       const end = await new Program(t, path.join(programs, "tapedeck-record"),
         ["record", "-a", archive, "wss://127.0.0.1:1/realtime", "--family", "inverse", "--topic", "trade.*"], { under: UNPRIVILEGED }).ended;
       assert.equal(end.code, 4, end.stderr);
@@ -238,7 +238,7 @@ describe("free space", { concurrency: 2, skip: canMount() }, () => {
     assert.deepEqual(gaps.map((gap) => [gap.reason, gap.to_ns !== null]), [["restart", true]]);
   });
 
-  test("others who fill the disk while nothing comes stop it too; 5 % is the default here", async (t) => {
+  test("another program that fills the disk while nothing comes stops it too; 5 % is the default here", async (t) => {
     const disk = await crowded(t, 40, 1);
     const server = await hostile(t, disk.dir, { opened: (ws) => ws.send(trade(1)) });
     const recorder = disk.record([...feedArgs(server, "inverse", ["trade.BTCUSD"]), "--commit-interval", "50ms"]);

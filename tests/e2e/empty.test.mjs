@@ -68,7 +68,7 @@ test("a name that the archive has is no error, even if it has no frames to show"
   // A feed that was pruned is known.
   await tapedeck(t, ["prune", "-a", archive, "--feed", "linear"]);
   await tapedeck(t, ["prune", "-a", archive, "--feed", "linear"]);
-  // An archive without a frame, and nothing that was asked for.
+  // An archive without a frame, and without a subscription.
   const empty = path.join(temporary(t), "tape");
   fs.mkdirSync(empty);
   for (const verb of [["ls"], ["cat"], ["gaps"]]) await tapedeck(t, [...verb, "-a", empty], { status: null });

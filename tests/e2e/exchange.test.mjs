@@ -91,7 +91,7 @@ test("a made-up exchange is recorded, replayed, served and exported", async (t) 
     assert.deepEqual(await dataOf(t, archive), peer.sent);
     const asked = (await lines(t, archive, "out")).map((row) => JSON.parse(row.data));
     const subscriptions = asked.filter((request) => request.method === "SUBSCRIBE").map((request) => request.channels);
-    // At most two channels a request; a refused pair is asked for again one by one.
+    // At most two channels a request; a refused pair is requested again one by one.
     assert.deepEqual(subscriptions.flat().filter((channel) => channel === "book@BTC-USD").length, 2, JSON.stringify(subscriptions));
     assert.ok(subscriptions.every((channels) => channels.length <= 2));
     assert.ok(asked.some((request) => request.method === "HEARTBEAT"));

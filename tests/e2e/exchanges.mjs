@@ -14,7 +14,7 @@ export const ENV = { env: { TEST_KEY: KEY, TEST_SECRET: SECRET } };
 /** What the exchange computes out of the secret (docs/wire.md 1.1). */
 export const signature = (expires) => createHmac("sha256", SECRET).update(`GET/realtime${expires}`).digest("hex");
 
-// How a dialect reads requests and words answers. topics(request): what is asked for, as the recorder's configuration
+// How a dialect reads requests and words answers. topics(request): the requested topics, as the recorder's configuration
 // writes it, or null if it asks for nothing; answer(request, refused): refused is a reason or undefined.
 const op = {
   topics: (r) => (r.op === "subscribe" ? r.args : null),
@@ -56,7 +56,7 @@ const spot = { topics: (r) => (r.event === "sub" ? r.symbol.split(",").map((s) =
 const spotV2 = { topics: (r) => (r.event === "sub" ? [spotTopic(r, r.params.symbol)] : null), answer: spotAnswer };
 const spotPrivate = { topics: () => null, auth: (_r, refused) => json({ auth: refused ? "fail" : "success" }) };
 
-/** Families: where their clients connect, how they speak, what a recorder of them is told, and frames of theirs with
+/** Families: where their clients connect, how they speak, how a recorder of them is configured, and frames of theirs with
  * made-up values. `wanted` are the topics it must ask for; requests: how many that takes. */
 export const FAMILIES = {
   inverse: {
@@ -123,7 +123,7 @@ export const FAMILIES = {
 
 /** An exchange of one family. Data goes out before the answer (docs/wire.md 1.3), once per connection and topic request.
  * Keeps what it was asked, connection by connection; options.behave(ws, request, n) may take a request over by
- * returning true, options.after(ws, n) is called behind the last answer of a connection. */
+ * returning true, options.after(ws, n) is called after the last answer of a connection. */
 export async function exchange(t, dir, name, options = {}) {
   const family = FAMILIES[name];
   const conns = [];

@@ -260,7 +260,7 @@ test("a frame that cannot be decoded invalidates the book and is counted", { ski
 });
 
 test("a reconnect is a gap: rows stop, and resume with the snapshot", { skip: withoutCapture(INVERSE) }, async (t) => {
-  // The capture twice, half a minute apart: the second connection's snapshots begin everything anew.
+  // The capture twice, half a minute apart: the second connection's snapshots start all books over.
   const lines = captureLines(INVERSE).filter((l) => l !== "");
   const later = lines.map((l) => l.replace(/(^|<- |<-> )(\d+)(\.\d+)/, (_, a, whole, rest) => `${a}${Number(whole) + 60}${rest}`));
   const file = path.join(temporary(t), "twice.txt");
@@ -391,7 +391,7 @@ test("damaged frames stop their books; the rest is exported, and the exit status
   const manifest = manifestOf(out);
   assert.equal(manifest.totals.damaged_chunks, 1);
   assertManifest(out, manifest);
-  // Books whose snapshots were in that chunk have no rows; those that began behind it are whole.
+  // Books whose snapshots were in that chunk have no rows; those that began after it are whole.
   const whole = expected(t, capture(name), family);
   const books = manifest.files.filter((f) => f.type === "incremental_book_L2");
   for (const file of books.filter((f) => f.name !== null)) {

@@ -211,7 +211,7 @@ describe("refused credentials", { concurrency: 2 }, () => {
     assert.match(refused.detail, /401/);
   });
 
-  test("a private family without credentials is told what to write", async (t) => {
+  test("record of a private family without credentials prints what to write", async (t) => {
     const dir = temporary(t);
     const { stderr } = await run(t, "tapedeck-record", ["record", "-a", path.join(dir, "tape"), "--family", "v5-private", "--topic", "order"], { status: 2 });
     assert.match(stderr, /family 'v5-private' is private: it needs credentials\n.*--api-key-env.*api_key_env.*auth: op/);
@@ -221,7 +221,7 @@ describe("refused credentials", { concurrency: 2 }, () => {
 describe("connection plans", { concurrency: 2 }, () => {
   const symbols = Array.from({ length: 900 }, (_, i) => `SYMBOL${String(i).padStart(4, "0")}USDT`);
 
-  test("v5: no connection is asked for more than 21,000 characters; globs look into a file; audits are added", async (t) => {
+  test("v5: no connection requests more than 21,000 characters; globs read a file; audits are added", async (t) => {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");
     const list = path.join(dir, "symbols.txt");

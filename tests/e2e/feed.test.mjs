@@ -11,7 +11,7 @@ import { feedArgs, Recorder } from "./live.mjs";
 const TRADE = ["trade.BTCUSD"];
 const FRAME_BYTES_MAX = 16 << 20;
 
-/** Serve these frames behind the acknowledgement, then close; record them until then. */
+/** Serve these frames after the acknowledgement, then close; record them until then. */
 async function recorded(t, frames, { args = [], topics = TRADE, status = 0 } = {}) {
   const dir = temporary(t);
   const archive = path.join(dir, "tape");
@@ -62,7 +62,7 @@ describe("frames", { concurrency: 3 }, () => {
     await tapedeck(t, ["verify", "-a", archive]);
   });
 
-  test("a topic that nobody knows is recorded, counted as unknown, and found again", async (t) => {
+  test("an unknown topic is recorded, counted as unknown, and found again", async (t) => {
     const frames = [trade(1), '{"topic":"moon.BTCUSD","data":{"symbol":"BTCUSD"}}', '{"topic":"weather.BTCUSD","data":[]}'];
     const { archive, end } = await recorded(t, frames, { topics: ["trade.BTCUSD", "weather.BTCUSD"], args: ["--allow-unknown-topic"] });
     const { recorded: summary } = JSON.parse(end.stdout.trim().split("\n").at(-1));
@@ -101,7 +101,7 @@ describe("frames", { concurrency: 3 }, () => {
     await tapedeck(t, ["verify", "-a", archive]);
   });
 
-  test("a frame of one byte more ends the connection, not the recorder, and the gap says why", async (t) => {
+  test("a frame of one byte more ends the connection, not the recorder, and the gap has the reason", async (t) => {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");
     const bare = trade(1, 1).length;

@@ -29,7 +29,7 @@ function exchange(seconds) {
 
 const line = (conn, ms, us, data) => JSON.stringify({ recv_ns: "AT", conn, url: URL_V5, data }).replace('"AT"', `${ms}${String(us).padStart(3, "0")}000`);
 
-/** A capture of connections: {conn, late: µs behind the exchange, from, to: ms of the run}. */
+/** A capture of connections: {conn, late: µs after the exchange, from, to: ms of the run}. */
 function capture(dir, name, frames, conns) {
   const rows = [];
   for (const { conn, late, from = 0, to = Infinity } of conns) {

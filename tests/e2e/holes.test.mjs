@@ -177,7 +177,7 @@ describe("sessions without connections", { concurrency: 2 }, () => {
     await check(t, exchange, archive);
   });
 
-  test("a topic that is no longer asked for is no hole", async (t) => {
+  test("a topic that is no longer subscribed is no hole", async (t) => {
     const archive = path.join(temporary(t), "tape");
     const exchange = await numberedExchange(t, { symbols: ["BTCUSD", "ETHUSD"] });
     let recorder = record(t, archive, exchange.args());

@@ -1,4 +1,4 @@
-// A WebSocket server over TLS that misbehaves as it is told to, and certificates for it. Shares no code with
+// A WebSocket server over TLS that misbehaves on request, and certificates for it. Shares no code with
 // wire/.
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";

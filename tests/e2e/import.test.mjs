@@ -108,7 +108,7 @@ test("digests do not depend on speed or threads", { skip: withoutCapture(INVERSE
 });
 
 test("replay finds frames that were cut out, with rule, topic and frame", { skip: withoutCapture(LINEAR) }, async (t) => {
-  // LTCUSDT's book loses 40 deltas in a row: some delete, update or insert behind them must miss its level.
+  // LTCUSDT's book loses 40 deltas in a row: some delete, update or insert after them must miss its level.
   const dir = temporary(t);
   let seen = 0;
   const lines = captureLines(LINEAR).filter((line) => {
@@ -179,7 +179,7 @@ test("an interrupted import is reported as incomplete", async (t) => {
   const end = await program.kill("SIGTERM");
   assert.equal(end.signal, "SIGTERM", "it was over too soon");
   assert.equal(end.stdout, "");
-  // The next session on the feed recovers it first, and ends its gap with its first frame behind that.
+  // The next session on the feed recovers it first, and ends its gap with its first frame after that.
   await tapedeck(t, ["recover", "-a", archive]);
   const [gap, ...more] = await jsonLines(t, ["gaps", "-a", archive, "--json"], { status: 1 });
   assert.deepEqual(more, []);
@@ -191,7 +191,7 @@ test("an interrupted import is reported as incomplete", async (t) => {
   await tapedeck(t, [...importing, capture("again", part.frames + 10)]);
   const [closed, ...others] = await jsonLines(t, ["gaps", "-a", archive, "--json"], { status: 1 });
   assert.deepEqual(others, []);
-  // The last frame of the part is there again at the same time: the first one behind it comes a second later.
+  // The last frame of the part is there again at the same time: the first one after it comes a second later.
   assert.deepEqual(closed, { ...gap, to_ns: gap.from_ns + 1e9 });
   await tapedeck(t, ["verify", "-a", archive]);
 });
@@ -233,7 +233,7 @@ test("an import that was killed does not count", async (t) => {
   const dir = temporary(t), archive = path.join(dir, "tape"), pipe = path.join(dir, "pipe");
   fs.writeFileSync(path.join(dir, "capture"), TRADES(5));
   const args = ["import", "-a", archive, "--family", "inverse"];
-  // What is written behind the capture's content in the journal is torn away, as by a kill before the session's end.
+  // What is written after the capture's content in the journal is torn away, as by a kill before the session's end.
   await tapedeck(t, [...args, path.join(dir, "capture")]);
   const journal = path.join(archive, "journal.mcap.open");
   const bytes = fs.readFileSync(journal);

@@ -1,4 +1,4 @@
-// What `make install` leaves behind works from there: programs run, and a program of somebody's own links the
+// What `make install` installs works from there: programs run, and a program of a user's own links the
 // library by its headers and pkg-config file alone, in C and in C++. Expected prices: the known end of the inverse capture.
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";

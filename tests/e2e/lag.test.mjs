@@ -1,4 +1,4 @@
-// How far durability lags behind receipt is known while it happens and afterwards. The recorder is the real one, but its
+// The lag from receipt to durability is reported while it happens and afterwards. The recorder is the real one, but its
 // syncs take as long as the test says (tests/e2e/slow_disk.c). Expected values: docs/design.md (P1, "Overload") and what
 // the test told the disk.
 import assert from "node:assert/strict";

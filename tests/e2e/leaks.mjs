@@ -1,4 +1,4 @@
-// Looks for secrets in everything that a recorder leaves behind. Chunks are taken out of the MCAP files and
+// Looks for secrets in everything that a recorder writes. Chunks are taken out of the MCAP files and
 // decompressed here, by npm's zstd, so that nothing of ours stands between the bytes and the search.
 import assert from "node:assert/strict";
 import fs from "node:fs";

@@ -19,7 +19,7 @@ export class Recorder extends Program {
   constructor(t, archive, args, options = {}) {
     super(t, options.program ?? "tapedeck-record", ["record", "-a", archive, "--json", ...args], options);
     this.durableLines = 0;
-    this.durable = new Map(); // "feed|conn|line|shard" -> {in, out}, the last that was announced; "|session" after it but for the first session
+    this.durable = new Map(); // "feed|conn|line|shard" -> {in, out}, the last that was announced; "|session" after it, except for the first session
     this.waiting.push((line) => {
       this.note(line);
       return false;
@@ -166,7 +166,7 @@ export function deleteCatalog(archive) {
   for (const file of fs.readdirSync(archive).filter((f) => f.startsWith("catalog.sqlite"))) fs.rmSync(path.join(archive, file));
 }
 
-/** Numbers from 0 to below 1, the same for the same seed (mulberry32, public domain). */
+/** Numbers from 0 to below 1, equal for equal seeds (mulberry32, public domain). */
 export function randomNumbers(seed) {
   let state = seed >>> 0;
   return () => {
@@ -233,7 +233,7 @@ export async function checkCrashGaps(t, archive, feed) {
     const { begin, end, lastData } = order[i];
     const back = order.slice(i + 1).find((session) => session.firstIn !== null).firstIn;
     const own = gaps.filter((gap) => gap.from_ns >= (lastData ?? begin) && gap.from_ns <= end && gap.to_ns >= back);
-    assert.equal(own.length, 1, `${feed}: the gap behind session ${i + 1} of ${order.length}: ${JSON.stringify([order[i], back, gaps])}`);
+    assert.equal(own.length, 1, `${feed}: the gap after session ${i + 1} of ${order.length}: ${JSON.stringify([order[i], back, gaps])}`);
   }
   assert.equal(gaps.length, order.length - 1, `${feed}: ${JSON.stringify(gaps)}`);
   return gaps.length;

@@ -99,7 +99,7 @@ describe("live", { concurrency: 3 }, () => {
     assert.ok(report.truth.matched > 2000 && report.truth.marks > 10);
   });
 
-  test("a replay that is told to stop is not complete, and says so", async (t) => {
+  test("a replay that a signal stops reports that it is not complete", async (t) => {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");
     const sim = await simulator(t, dir, ["--families", "inverse", "--symbols", "2", "--rate", "500", "--seed", "5", "--frames", "500"]);
@@ -120,7 +120,7 @@ describe("live", { concurrency: 3 }, () => {
     assert.match((await person.kill("SIGINT")).stdout, /then stopped before the end of the tape[^]*Complete: no\.[^]*the rest was not read/);
   });
 
-  test("cat --follow shows what a recorder is writing, and ends when told to", async (t) => {
+  test("cat --follow prints what a recorder is writing, and ends by a signal", async (t) => {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");
     const sim = await simulator(t, dir, ["--families", "inverse", "--symbols", "2", "--rate", "400", "--seed", "5"]);
@@ -179,7 +179,7 @@ describe("faults of the exchange", { concurrency: 2 }, () => {
       assert.equal(report.truth.equal, true, JSON.stringify(report.truth));
     });
 
-  test("a frame that the exchange never sent breaks a book, and a gap says so", async (t) => {
+  test("a frame that the exchange never sent breaks a book, and makes a gap", async (t) => {
     const { report, gaps } = await withFault(t, Array.from({ length: 40 }, (_, i) => `drop@${900 + i}`));
     assert.ok(report.continuity.violations > 0, JSON.stringify(report.continuity));
     assert.match(report.continuity.first.topic, /^orderBook/);

@@ -63,7 +63,7 @@ describe("a frame that was never received", { concurrency: 2 }, () => {
       assert.equal(status, 1);
       assert.deepEqual(report.gaps, gaps);
       assert.deepEqual(report.continuity.by_rule, { trades_complete: 1 });
-      // Found at a candle, or at the trade behind it that leaves no doubt: which comes first is a matter of the connection.
+      // Found at a candle, or at the trade after it that leaves no doubt: which comes first is a matter of the connection.
       assert.ok([trades, "kline.1"].includes(report.continuity.first.topic), JSON.stringify(report.continuity.first));
       assert.ok(report.continuity.first.recv_ns >= lost.after, JSON.stringify([report.continuity.first, lost]));
     });

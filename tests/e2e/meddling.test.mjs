@@ -243,7 +243,7 @@ describe("links in the place of files", { concurrency: 2 }, () => {
           }
       });
 
-  test("what is in the way of a lock is named, with status 4", async (t) => {
+  test("verbs name the file that is in the place of a lock, and end with status 4", async (t) => {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");
     await importInto(t, archive, dir);
@@ -272,7 +272,7 @@ describe("links in the place of files", { concurrency: 2 }, () => {
     }
   });
 
-  test("a FIFO or a folder in the place of a lock or the catalog is named, and no usage error", async (t) => {
+  test("verbs name a FIFO or a folder in the place of a lock or the catalog; that is no usage error", async (t) => {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");
     await importInto(t, archive, dir);

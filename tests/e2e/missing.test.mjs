@@ -41,7 +41,7 @@ async function served(t, dir, archive) {
   const server = await listening(t, ["serve", "-a", archive, "--speed", "max", "--once"], dir);
   await tapedeck(t, ["record", "-a", copy, `${server.url}/realtime`, "--family", "inverse", "--ca-file", server.ca, "--until-close", "--topic", "trade", "--symbol", "BTCUSD"]);
   const end = await server.program.ended;
-  assert.equal(end.code, 0, end.stderr); // a clean end; what is missing is said
+  assert.equal(end.code, 0, end.stderr); // a clean end; what is missing is reported
   return { stderr: end.stderr, texts: (await rawFrames(t, copy)).filter((line) => line.includes('"topic":"trade')) };
 }
 
@@ -105,7 +105,7 @@ describe("missing segments", { concurrency: 2 }, () => {
     const names = (await jsonLines(t, ["ls", "-a", archive, "--json"])).map((row) => row.segment);
     assert.deepEqual([names.length, names.filter((name) => name.includes(session)).length], [3, 1]);
     assert.deepEqual((await rawFrames(t, archive)).slice(0, 2 * FRAMES), textsOf(left));
-    // All of it goes, and a recorder begins behind what its feed once had.
+    // All of it goes, and a recorder begins after what its feed once had.
     await tapedeck(t, ["prune", "-a", archive, "--feed", FEED, "--all"]);
     assert.deepEqual(segments(archive), []);
     await recordOn(t, dir, archive);
@@ -125,7 +125,7 @@ describe("missing segments", { concurrency: 2 }, () => {
         assert.ok(findings.some((f) => f.severity === "damaged" && f.segment === gone), round);
         return findings.filter((f) => f.severity === "damaged");
       };
-      // The segment behind it lacks the one that its chain goes on from.
+      // The segment after it lacks the one that its chain continues.
       assert.equal((await verify("as it is")).length, at === 3 ? 1 : 2);
       await readAll(t, dir, archive, left, { status: 3, missing });
       await tapedeck(t, ["recover", "-a", archive]); // nothing to recover, and no loss of its own

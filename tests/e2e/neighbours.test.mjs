@@ -95,7 +95,7 @@ describe("names", { concurrency: 1 }, () => {
 });
 
 describe("the start", { concurrency: 1 }, () => {
-  test("connecting does not wait until a catalog that is behind is up to date", async (t) => {
+  test("connecting does not wait until an outdated catalog is up to date", async (t) => {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");
     const sim = await simulator(t, dir, ["--families", "inverse", "--symbols", "4", "--rate", "4000", "--seed", "5"]);

@@ -177,7 +177,7 @@ export async function numberedExchange(t, options) {
   return exchange;
 }
 
-/** A TCP proxy in front of a port that delays every byte of both directions by ms. {port, url}; closed when the test
+/** A TCP proxy for a port that delays every byte of both directions by ms. {port, url}; closed when the test
  * ends. */
 export async function delayProxy(t, port, ms) {
   const held = new Set();

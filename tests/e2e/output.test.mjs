@@ -88,7 +88,7 @@ describe("pipes", { concurrency: 2 }, () => {
     await tapedeck(t, ["verify", "-a", archive]);
   });
 
-  test("without a reader at the end it ends all the same: what could not be printed is counted, and the status is 4", async (t) => {
+  test("without a reader at the end the recorder still ends: lines that could not be printed are counted, and the status is 4", async (t) => {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");
     const pipe = stuffedPipe(t, dir, "pipe");
@@ -166,7 +166,7 @@ describe("descriptors that were closed", { concurrency: 2 }, () => {
     });
   }
 
-  test("what prints a result says that it could not, and ends with 4", async (t) => {
+  test("a verb that cannot print its result reports that, and ends with 4", async (t) => {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");
     const server = await pouring(t, dir, 10);

@@ -30,7 +30,7 @@ async function listen(t, connected) {
   return server.address().port;
 }
 
-/** Bytes of a socket as they are asked for: read(n), or readUntil("\r\n\r\n"). */
+/** Bytes of a socket on demand: read(n), or readUntil("\r\n\r\n"). */
 function reader(socket) {
   let buffer = Buffer.alloc(0);
   const waiting = [];
@@ -62,7 +62,7 @@ function reader(socket) {
   };
 }
 
-/** Connect a client of a proxy with the server behind it. */
+/** Connect a client of a proxy with its server. */
 async function join(client, from, port) {
   const behind = net.connect(port, "127.0.0.1");
   behind.on("error", () => client.destroy());
@@ -81,7 +81,7 @@ async function inPieces(socket, bytes) {
   }
 }
 
-/** An HTTP proxy in front of port, which answers a CONNECT with answer (bytes; null: as it should, in pieces). */
+/** An HTTP proxy for port, which answers a CONNECT with answer (bytes; null: as it should, in pieces). */
 async function httpProxy(t, port, answer = null) {
   const seen = [];
   const at = await listen(t, async (socket) => {
@@ -94,7 +94,7 @@ async function httpProxy(t, port, answer = null) {
   return { port: at, seen };
 }
 
-/** A SOCKS5 proxy in front of port. user: whom it wants; code: its answer to a request. */
+/** A SOCKS5 proxy for port. user: the only one that it accepts; code: its answer to a request. */
 async function socksProxy(t, port, { user = null, code = 0 } = {}) {
   const seen = [];
   const at = await listen(t, async (socket) => {
@@ -205,7 +205,7 @@ describe("through a proxy", { concurrency: 2 }, () => {
     assert.ok(!end.stderr.includes("s3cret"), end.stderr);
   });
 
-  test("a connection that breaks behind the proxy is made again through it", async (t) => {
+  test("the recorder reconnects through the proxy when the connection beyond it breaks", async (t) => {
     const dir = temporary(t);
     const server = await exchange(t, dir);
     const proxy = await httpProxy(t, server.port);
@@ -235,7 +235,7 @@ describe("through a proxy", { concurrency: 2 }, () => {
       await refusal(t, `http://${user}127.0.0.1:${proxy.port}`, pattern);
     });
 
-  test("a SOCKS5 proxy that refuses says why", async (t) => {
+  test("the error of a SOCKS5 refusal has the proxy's reason", async (t) => {
     const proxy = (options) => socksProxy(t, 0, options).then((p) => `127.0.0.1:${p.port}`);
     await refusal(t, `socks5h://${await proxy({ code: 2 })}`, /did not connect to exchange\.test:1: its rules do not allow it \(SOCKS5 reply 2\)/);
     await refusal(t, `socks5h://${await proxy({ code: 99 })}`, /did not connect to exchange\.test:1: unknown reason \(SOCKS5 reply 99\)/);
@@ -245,7 +245,7 @@ describe("through a proxy", { concurrency: 2 }, () => {
     await refusal(t, `socks5h://127.0.0.1:${http}`, /does not speak SOCKS5/);
   });
 
-  test("a proxy that is not there, one that is silent, one of a kind that is not known", async (t) => {
+  test("a missing proxy, a silent one, and one of an unknown kind are refused", async (t) => {
     const gone = await new Promise((resolve) => {
       const server = net.createServer().listen(0, "127.0.0.1", () => { const { port } = server.address(); server.close(() => resolve(port)); });
     });

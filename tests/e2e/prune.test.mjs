@@ -179,7 +179,7 @@ test("every reader reports a segment that was deleted by hand, with the catalog 
     assert.ok(JSON.parse(verified.stdout).findings.some((f) => f.severity === "damaged" && f.segment === gone), round);
     for (const verb of ["cat", "ls", "info", "replay"]) assert.match((await tapedeck(t, [verb, "-a", archive], { status: 3 })).stderr, missing, `${verb}, ${round}`);
     assert.equal(await inbound(t, archive, 3), 2 * FRAMES);
-    // What is not asked for is not missed.
+    // Segments outside the selection are not missing.
     await tapedeck(t, ["cat", "-a", archive, "--from", "2021-04-20"]);
     assert.doesNotMatch((await tapedeck(t, ["cat", "-a", archive, "--feed", "other"], { status: 4 })).stderr, missing);
     if (round === "as it was") for (const f of fs.readdirSync(archive).filter((f) => f.startsWith("catalog."))) fs.rmSync(path.join(archive, f));

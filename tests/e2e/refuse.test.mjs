@@ -42,7 +42,7 @@ describe("refusals", { concurrency: 4 }, () => {
     assert.equal(server.seen.upgrades, 0);
   });
 
-  test("the system's CAs are used unless another is named", async (t) => {
+  test("the system's CAs are used unless --ca-file is given", async (t) => {
     const dir = temporary(t);
     const server = await hostile(t, dir);
     const archive = path.join(dir, "tape");
@@ -51,7 +51,7 @@ describe("refusals", { concurrency: 4 }, () => {
     assert.match(end.stderr, /certificate/);
   });
 
-  test("a CA file that is none is named", async (t) => {
+  test("an invalid CA file is an error with its name", async (t) => {
     const dir = temporary(t);
     const server = await hostile(t, dir);
     const none = path.join(dir, "none.pem");
@@ -72,7 +72,7 @@ describe("refusals", { concurrency: 4 }, () => {
       assert.equal(server.seen.upgrades, 1);
     });
 
-  test("a path that the server has not ends it with 4", async (t) => {
+  test("a path that the server does not have ends the recorder with 4", async (t) => {
     const dir = temporary(t);
     const sim = await listening(t, ["sim", "--families", "inverse"], dir);
     assert.match(await refused(t, { ...sim, url: `${sim.url}/nowhere` }), /404/);
@@ -103,7 +103,7 @@ describe("refusals", { concurrency: 4 }, () => {
     assert.equal((await recorder.kill("SIGTERM")).code, 4, recorder.stderr);
   });
 
-  test("a port on which nobody listens is tried again, and a signal ends that", async (t) => {
+  test("the recorder tries a closed port again until a signal ends it", async (t) => {
     const dir = temporary(t);
     const server = await silent(t);
     const archive = path.join(dir, "tape");
@@ -194,7 +194,7 @@ describe("credentials", { concurrency: 4 }, () => {
     assert.ok(said.find((event) => event.event === "connect").url.startsWith(server.url));
   });
 
-  test("a key that the user wrote into URLs is hidden as others are: in events, frames, replies and what is said", async (t) => {
+  test("a key that the user wrote into URLs is hidden as others are: in events, frames, replies and messages", async (t) => {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");
     const server = await hostile(t, dir, {
@@ -208,7 +208,7 @@ describe("credentials", { concurrency: 4 }, () => {
       `${server.url}/realtime?api_key=${KEY}&signature=${SECRET}`, "--family", "inverse", "--ca-file", server.ca, "--topic", TRADE[0], "--until-close",
       "--http", `a@1s=http://127.0.0.1:9/instruments?category=inverse&api_key=another-${KEY}&sign=more-${SECRET}`]);
     assert.equal((await recorder.ended).code, 0, recorder.stderr);
-    assert.equal(server.seen.urls.at(-1), `/realtime?api_key=${KEY}&signature=${SECRET}`, "what is asked for is not changed");
+    assert.equal(server.seen.urls.at(-1), `/realtime?api_key=${KEY}&signature=${SECRET}`, "the request is not changed");
     await nothingLeaked(archive, KEY, SECRET);
     nothingLeakedInText(recorder, KEY, SECRET);
     assert.match((await eventsOf(t, archive)).find((event) => event.event === "connect").url, /\?api_key=\*+&signature=\*+$/);
@@ -223,7 +223,7 @@ describe("credentials", { concurrency: 4 }, () => {
     nothingLeakedInText(recorder, KEY, SECRET, "signature=");
   });
 
-  test("op: credentials that are refused are an error, told without them", async (t) => {
+  test("op: refused credentials are an error that does not contain them", async (t) => {
     const { recorder, server, archive } = await withAuth(t, "op", {
       message: (ws, request) => ws.send(JSON.stringify({ success: false, ret_msg: `error:bad key ${request.args[0]}`, conn_id: "a", request })),
     });
@@ -237,7 +237,7 @@ describe("credentials", { concurrency: 4 }, () => {
   });
 
   test("op: --strict ends with refused credentials; half a key at the end of a cut answer is hidden too", async (t) => {
-    // Answers are cut to 511 bytes where they are told: the key straddles that place.
+    // Answers are cut to 511 bytes in messages: the key straddles that place.
     const answer = (request) => '{"success":false,"ret_msg":"' + "x".repeat(505 - 28) + request.args[0] + '","conn_id":"a","request":{"op":"auth"}}';
     const { recorder, archive } = await withAuth(t, "op", { args: ["--strict"], message: (ws, request) => ws.send(answer(request)) });
     assert.equal((await recorder.ended).code, 4, recorder.stderr);
@@ -245,7 +245,7 @@ describe("credentials", { concurrency: 4 }, () => {
     await nothingLeaked(archive, KEY.slice(0, 5));
   });
 
-  test("the simulated exchange takes the signature, both ways", async (t) => {
+  test("the simulated exchange accepts the signature, both ways", async (t) => {
     for (const how of ["op", "url"]) {
       const dir = temporary(t);
       const archive = path.join(dir, "tape");
@@ -256,7 +256,7 @@ describe("credentials", { concurrency: 4 }, () => {
     }
   });
 
-  test("credentials that are not there are a wrong configuration", async (t) => {
+  test("missing credentials are a wrong configuration", async (t) => {
     const dir = temporary(t);
     const server = { url: "wss://127.0.0.1:1", ca: "/nowhere" };
     const row = (...more) => ["record", "-a", path.join(dir, "tape"), ...feedArgs(server, "inverse", TRADE), ...more];

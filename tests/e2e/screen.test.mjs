@@ -42,7 +42,7 @@ async function archiveOf(t, dir) {
   return archive;
 }
 
-/** No byte that a terminal acts on, but for line ends and the status line's own "to the start, clear". */
+/** No byte that a terminal acts on, except line ends and the status line's own "to the start, clear". */
 function nothingActs(shown, what, between = "\0") {
   const text = shown.replaceAll("\x1b[K", "").replaceAll(between, " ");
   assert.ok(!text.includes("\ufffd"), `${what}: bytes that are no UTF-8`);
@@ -71,7 +71,7 @@ describe("screens", { concurrency: 2 }, () => {
     for (const shown of Object.values(SYMBOLS)) assert.ok(info.includes(` ${shown} `), shown);
   });
 
-  test("JSON says the exact names, with escapes", async (t) => {
+  test("JSON has the exact names, with escapes", async (t) => {
     const dir = temporary(t);
     const archive = await archiveOf(t, dir);
     const rows = await jsonLines(t, ["cat", "-a", archive]);
@@ -80,7 +80,7 @@ describe("screens", { concurrency: 2 }, () => {
     assert.ok(JSON.stringify(report).includes(JSON.stringify("CR\rover")));
   });
 
-  test("what a server says is one line of the recorder's", async (t) => {
+  test("the recorder logs a server's text in one line", async (t) => {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");
     const words = "no\x1b[2J such\ntapedeck record: everything is fine\r \u009b31m \u202etopic \x7f";

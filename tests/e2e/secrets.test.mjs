@@ -165,7 +165,7 @@ describe("secrets", { concurrency: 2 }, () => {
     nothingLeakedInText(refusedEnd, word);
   });
 
-  test("what a feed with credentials leaves behind is its owner's alone; a feed without is not", async (t) => {
+  test("only the owner can read the files of a feed with credentials; other feeds' files are readable", async (t) => {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");
     const server = await hostile(t, dir, { message: (ws, request) => (acknowledge(ws, request), request.op === "subscribe" && ws.send(trade(1))) });

@@ -172,7 +172,7 @@ describe("a book that is subscribed late", { concurrency: 2 }, () => {
 
   test("a tape that begins inside a recording: the first frame of a book is a snapshot", async (t) => {
     const shape = SHAPES[0];
-    const from = new Date(MS + 300).toISOString(); // behind some 14 deltas of each symbol
+    const from = new Date(MS + 300).toISOString(); // after some 14 deltas of each symbol
     const { url } = await serveHeld(t, shape, "--from", from);
     const client = new Client(t, `${url}${shape.host}`, shape);
     await once(client.ws, "open");

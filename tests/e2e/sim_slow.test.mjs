@@ -56,7 +56,7 @@ describe("a client that does not read", { concurrency: 1 }, () => {
       await program.says(/does not read/);
     });
 
-  test("SIGTERM ends the exchange all the same", async (t) => {
+  test("SIGTERM still ends the exchange", async (t) => {
     const { program, url } = await simulated(t);
     const slow = await subscribed(t, url);
     slow.pause();

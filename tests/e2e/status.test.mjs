@@ -116,7 +116,7 @@ describe("status lines", { concurrency: 2 }, () => {
     }
   });
 
-  test("replay at full speed takes no keys", async (t) => {
+  test("replay at full speed reads no keys", async (t) => {
     const dir = temporary(t);
     const archive = await longGap(t, dir);
     const replay = new Terminal(t, dir, 80, "tapedeck-replay", ["replay", "-a", archive]);

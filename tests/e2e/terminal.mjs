@@ -20,7 +20,7 @@ export class Terminal extends Program {
     });
   }
 
-  /** Wait until the screen matches behind the position from; returns the match. */
+  /** Wait until the screen matches after the position from; returns the match. */
   shows(pattern, from = 0) {
     return this.until(new Promise((resolve) => {
       const look = () => {

@@ -175,17 +175,17 @@ export async function paused(t, dir, { rounds, seconds, seed }) {
   for (const feed of feeds) {
     const conns = await compareWithTruth(t, archive, feed, sim.truth);
     const ledger = await jsonLines(t, ["gaps", "-a", archive, "--feed", feed, "--json"], { status: null });
-    // Each connection that did not get all has a gap behind it.
+    // Each connection that did not get all has a gap after it.
     for (const conn of conns.filter((c) => c.sent > c.last)) {
       assert.ok(ledger.some((gap) => ["disconnect", "stale", "overload"].includes(gap.reason)), `${feed}: ${JSON.stringify([conn, ledger])}`);
       missing += conn.sent - conn.last;
     }
     gaps += ledger.length;
   }
-  return { fault: `SIGSTOP for ${seconds} s`, tried: rounds, ...sum, note: `${missing} frames sent and not received, behind ${gaps} gaps in the ledger (the exchange's end among them)` };
+  return { fault: `SIGSTOP for ${seconds} s`, tried: rounds, ...sum, note: `${missing} frames sent and not received, within ${gaps} gaps in the ledger (the exchange's end among them)` };
 }
 
-/** Readers of a recorder's output, both of them, that read nothing until it is told to stop. */
+/** Readers of a recorder's output, both of them, that read nothing until it has to stop. */
 export async function unread(t, dir, { rounds, random, seed }) {
   const feeds = ["inverse", "v5-linear"];
   const archive = path.join(dir, "tape");

@@ -51,7 +51,7 @@ test("the comparison with the truth reports a frame that is missing", async (t) 
   assert.match(text, /Complete: no\.\n\n  It differs from what the exchange sent/);
 });
 
-test("two feeds with the same subscriptions are told apart", async (t) => {
+test("the truth distinguishes two feeds with the same subscriptions", async (t) => {
   const dir = temporary(t);
   const archive = path.join(dir, "tape");
   const truth = path.join(dir, "truth.jsonl");

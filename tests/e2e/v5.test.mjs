@@ -80,7 +80,7 @@ test("the recording of 2025: the best of four books, whole each time and repeate
   assert.deepEqual(report.continuity.statistics, { snapshot_repeat: 16 });
 });
 
-test("the report for people says what was compared, and what is counted without being a fault", { skip: withoutCapture(DEEP) || withoutCapture(BEST) }, async (t) => {
+test("the text report lists what was compared, and what is counted without being a fault", { skip: withoutCapture(DEEP) || withoutCapture(BEST) }, async (t) => {
   const deep = await imported(t, capture(DEEP));
   const { audits } = (await json(t, ["replay", "-a", deep, "--json"])).continuity;
   assert.ok(audits.trades.compared > 0 && audits.best.compared > 0, JSON.stringify(audits));

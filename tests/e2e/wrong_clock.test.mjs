@@ -154,7 +154,7 @@ describe("a wall clock that is wrong", { concurrency: 2, skip: noClock }, () => 
     for (const row of ledger) assert.ok(row.to_ns !== null && row.to_ns >= row.from_ns, JSON.stringify(row));
   });
 
-  test("a recorder that did not run for 3 s says from when to when", async (t) => {
+  test("a recorder that did not run for 3 s records from when to when", async (t) => {
     const { clock, archive, record } = await scene(t);
     const recorder = record();
     await more(recorder);
