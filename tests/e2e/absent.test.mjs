@@ -106,7 +106,7 @@ describe("imported", { concurrency: 2 }, () => {
     assert.match(people.stdout, /Complete: no\.[^]*inverse: nothing was recorded before 2021-04-17T12:00:10.0+Z\n *inverse: nothing was recorded after 2021-04-17T12:00:40.0+Z/);
   });
 
-  test("no arguments are an error that lists the verbs", async (t) => {
+  test("a window without frames is an error with the recorded range", async (t) => {
     const archive = await archiveOf(t, busy(10, 40), busy(100, 140));
     const range = /feed inverse has frames from 2021-04-17T12:00:10.0+Z to 2021-04-17T12:02:20.0+Z/;
     for (const window of [between(0, 5), between(50, 60), between(200, 300)]) {
