@@ -115,7 +115,7 @@ int gap_row_compare(const gap_row *a, const gap_row *b);
 /* 1 if frames of this topic and symbol of the row's feed may be missing because of the gap: one of
  * a whole connection lacks something of each topic, one of a topic without a symbol of each of its
  * symbols, and frames of the symbol "*" name any. topic "": only a gap of a whole connection is.
- * What a selection of globs asks is selection_has_gap (tape/selection.h). */
+ * For a selection of globs: selection_has_gap (tape/selection.h). */
 int gap_row_is_about(const gap_row *row, const char *topic, const char *symbol);
 
 /* Rows collected in memory, merged by key and sorted. */

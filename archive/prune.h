@@ -61,7 +61,7 @@ typedef struct prune_options {
     /* Called with each segment that was (PRUNE_LOOK: would be) removed, oldest first. May be NULL.
      */
     void (*removing)(void *user, const segment_index *segment, prune_why why);
-    /* Asked once, before anything is changed, if segments would go (not by a look): TD_OK removes
+    /* Called once, before anything is changed, if segments would go (not by a look): TD_OK removes
      * them, TD_EOF keeps them, and archive_prune returns TD_OK; else its error. NULL: yes. */
     td_result (*confirm)(void *user, uint64_t segments, uint64_t bytes, td_err *err);
     void *user;

@@ -24,8 +24,8 @@ typedef struct read_query {
     uint64_t to_ns;   /* exclusive; UINT64_MAX: no end */
     /* 1 if frames of this channel are wanted. NULL: all are. */
     int (*wants_channel)(void *user, const channel_info *info);
-    /* 1 if segments of this feed are of interest at all (asked before a segment is opened; a single
-     * file of another name is not asked). NULL: all are. */
+    /* 1 if segments of this feed are of interest at all (called before a segment is opened; a
+     * single file of another name is not asked). NULL: all are. */
     int (*wants_feed)(void *user, const char *feed);
     uint8_t is_quiet; /* 1: what cannot be read is counted, not logged: another plan does that */
     void *user;

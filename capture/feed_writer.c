@@ -258,7 +258,7 @@ void feed_writer_closed(feed_writer *self, uint32_t line, uint32_t shard)
 
 /* ---- frames ---- */
 
-/* Say where a secret was overwritten, in the frame that follows. */
+/* Write the event for a secret that was overwritten in the frame that follows. */
 static td_result note_redacted(feed_writer *self, const feed_frame *frame, uint64_t ordinal,
                                const frame_redaction *found, td_err *err)
 {

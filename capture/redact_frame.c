@@ -8,7 +8,7 @@
 
 enum {
     TEXT_BYTES_MAX = LIMIT_FRAME_BYTES + DECODE_PADDING_BYTES,
-    /* zlib asks for space for the worst case, whatever it then needs. */
+    /* zlib requires space for the worst case, whatever it then needs. */
     PACKED_BYTES_MAX = TEXT_BYTES_MAX + (64 << 10),
 };
 

@@ -5,7 +5,7 @@
 #include "cli/report.h"
 
 typedef enum confirm_answer {
-    CONFIRM_NO_TERMINAL, /* standard input or the report is no terminal: nothing was asked */
+    CONFIRM_NO_TERMINAL, /* standard input or the report is no terminal: there was no question */
     CONFIRM_NO,
     CONFIRM_YES,
 } confirm_answer;

@@ -99,7 +99,7 @@ TD_MUST_USE td_result options_parse(const options_spec *spec, int argc, char **a
 void options_print_help(const options_spec *spec, FILE *out);
 
 /* Read the text of one value as the row says, into target (the value's own place: the struct plus
- * the row's offset). TD_E_INVALID says the value and what is allowed; the caller adds whose it was.
+ * the row's offset). TD_E_INVALID has the value and what is allowed; the caller adds the option.
  * For configuration files too, so that both accept the same. */
 TD_MUST_USE td_result options_set_value(const option_row *row, const char *text, uint64_t now_ns,
                                         void *target, td_err *err);

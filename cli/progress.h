@@ -19,7 +19,7 @@ typedef struct progress_line {
 /* A status line on the report's terminal; shows nothing if that is none, or is quiet. */
 void progress_init(progress_line *progress, reporter *report);
 
-/* 1 if a line is wanted at mono_ns, so that callers need not gather what it would say. */
+/* 1 if a line is wanted at mono_ns, so that callers need not gather its content. */
 static inline int progress_is_due(const progress_line *progress, uint64_t mono_ns)
 {
     return progress->is_shown && mono_ns >= progress->next_mono_ns;

@@ -8,7 +8,7 @@
 enum { TERMINAL_COLUMNS_DEFAULT = 80 };
 
 /* The present width of a descriptor's terminal, in columns. It is read at each call,
- * so a caller that asks before each line follows a change of size (SIGWINCH) without a handler.
+ * so a caller that reads it before each line follows a change of size (SIGWINCH) without a handler.
  * TERMINAL_COLUMNS_DEFAULT if it is unknown, and for descriptors that are no terminal. */
 size_t terminal_columns(int fd);
 

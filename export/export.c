@@ -83,7 +83,7 @@ static uint64_t damaged_until_ns(void *user)
     return stats.damaged_until_ns;
 }
 
-/* The player asks every few thousand frames. */
+/* The player calls this every few thousand frames. */
 static pacer_answer on_progress(void *user, uint64_t frames, uint64_t recv_ns)
 {
     const export_run_state *run = user;

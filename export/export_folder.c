@@ -229,7 +229,7 @@ static td_result remove_spool(export_folder *folder, td_err *err)
 }
 
 /* The last step. If it cannot be made durable it is taken back: what is there is complete, but
- * the caller was told that it failed. */
+ * the caller got the error. */
 static td_result publish_manifest(export_folder *folder, td_err *err)
 {
     td_err ignored;

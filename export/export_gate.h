@@ -37,7 +37,7 @@ typedef struct export_break {
     uint64_t to_ns;    /* of the snapshot with which it begins again; 0: not yet */
 } export_break;
 
-/* What a gate says of a frame. */
+/* The verdict of a gate on a frame. */
 typedef struct gate_answer {
     uint8_t is_trusted; /* 1: the book is right with this frame */
     uint8_t was_alive;  /* 1: it was right before, too */

@@ -1,4 +1,4 @@
-/* Which receive times are late? The recorder says so in its events: while sockets were left unread
+/* Which receive times are late. The recorder's events record it: while sockets were left unread
  * because the disk could not keep up, and from a backward step of the wall clock, which is held, to
  * the end of the session. One thread. */
 #ifndef TD_EXPORT_EXPORT_LATENESS_H
@@ -13,7 +13,7 @@ typedef struct export_lateness export_lateness;
 TD_MUST_USE td_result export_lateness_open(export_lateness **out, td_err *err);
 void export_lateness_close(export_lateness *self);
 
-/* Take in an event of the recorder's. What cannot be read says nothing. TD_E_NOMEM. */
+/* Apply an event of the recorder's. Unreadable ones are skipped. TD_E_NOMEM. */
 TD_MUST_USE td_result export_lateness_event(export_lateness *self, const tape_frame *event,
                                             td_err *err);
 

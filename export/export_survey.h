@@ -1,6 +1,6 @@
 /* The survey before an export: which topic each book is taken from, and whether anything forbids
  * the export, so that a clash of sources, an old file in the way, or a limit shows before the first
- * row is written. It asks the read plan, which knows the channels of each chunk; of chunks at the
+ * row is written. It uses the read plan, which knows the channels of each chunk; of chunks at the
  * edge of a day or of the selection it reads the message indexes. Frames are read only where a
  * channel does not say where its rows belong: topics whose entries name their symbols, and topics
  * that were unknown when they were recorded. One thread. */

@@ -57,7 +57,7 @@ typedef struct export_format {
     uint8_t wants_events;                /* 1: the writer is shown the recorder's events, too */
     tape_reads reads;                    /* what it needs of the frames */
     export_type types[EXPORT_TYPES_MAX]; /* ends with name NULL or the array */
-    /* Where frames of a channel belong. Only data and unknown frames are asked about. */
+    /* Where frames of a channel belong. Called for data and unknown frames only. */
     export_place (*place)(const struct export_spec *spec, const tape_channel *channel);
     /* A writer for a job (export/export_writer.h), as a sink for the player. When the player
      * finishes, the writer has finished all files and entered them in the manifest. TD_E_NOMEM. */

@@ -133,7 +133,7 @@ int chunk_builder_wants_seal(const chunk_builder *builder, uint64_t recv_ns);
 int chunk_builder_starts_segment(const chunk_builder *builder, uint64_t recv_ns);
 
 /* Append a frame. TD_OK; TD_E_LIMIT: frame too large, or no channel id left in this segment (those
- * of CHANNEL_TOPIC_* have a quarter of the ids to themselves; a channel_router never asks for more
+ * of CHANNEL_TOPIC_* have a quarter of the ids to themselves; a channel_router never requests more
  * of either), or it should have been sealed first; TD_E_INVALID: time, connection or ordinal fell,
  * or a channel's name is too long, or empty where it must not be; TD_E_NOMEM. On failure nothing
  * changed.

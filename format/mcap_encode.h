@@ -1,6 +1,6 @@
 /* MCAP records into bytes. Each function appends one whole record (opcode, length, content) to a
  * buffer, or leaves it as it was: TD_OK, TD_E_NOMEM, TD_E_LIMIT (buffer full, or a string or map
- * over the 4 GiB that its length field can say). No state, any thread. */
+ * over the 4 GiB of its length field). No state, any thread. */
 #ifndef TD_FORMAT_MCAP_ENCODE_H
 #define TD_FORMAT_MCAP_ENCODE_H
 

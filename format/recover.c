@@ -274,8 +274,8 @@ static td_result add_metadata(void *user, const mcap_place *place, td_err *err)
     return mcap_summary_add_metadata(&v->summary, &index, err);
 }
 
-/* What the summary says, from the records up to the sound end. A bad record of a damaged block is
- * left out of it. */
+/* The content of the summary, from the records up to the sound end. A bad record of a damaged block
+ * is left out of it. */
 static const scan_visitor COLLECT = {.chunk = begin_chunk,
                                      .message_index = count_messages,
                                      .chunk_end = add_chunk,

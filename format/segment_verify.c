@@ -211,7 +211,7 @@ typedef struct slot_sum {
     uint32_t latest, conns;
 } slot_sum;
 
-/* What a list of connections says of a slot, less what another list said before. */
+/* The counts of a slot in one list of connections, less those in an earlier list. */
 static slot_sum sum_slot(const chain_conn *conns, uint32_t count, const verify_slot *slot,
                          const chain_conn *before, uint32_t before_count)
 {

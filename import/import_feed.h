@@ -63,7 +63,7 @@ TD_MUST_USE td_result import_feed_connect(import_feed *feed, uint32_t shard, uin
 TD_MUST_USE td_result import_feed_frame_put(import_feed *feed, const import_feed_frame *frame,
                                             td_err *err);
 
-/* Say that the session ends, and write what is pending. */
+/* Write the session's end, and what is pending. */
 TD_MUST_USE td_result import_feed_finish(import_feed *feed, td_err *err);
 
 import_feed_counts import_feed_get_counts(const import_feed *feed);

@@ -249,7 +249,7 @@ static td_result inflate_some(import_source *s, size_t space, size_t *made, td_e
     return TD_OK;
 }
 
-/* The same of zstd. What asks for a larger window than the default's 128 MiB is refused. */
+/* As above, for zstd. A stream with a larger window than the default's 128 MiB is refused. */
 static td_result unpack_some(import_source *s, size_t space, size_t *made, td_err *err)
 {
     ZSTD_inBuffer in = {s->raw + s->raw_at, s->raw_size - s->raw_at, 0};

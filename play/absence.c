@@ -202,7 +202,7 @@ static absence row_of(absence_why why, const known_feed *feed, uint64_t from_ns,
     return row;
 }
 
-/* A selection without a beginning, or without an end, asks for what there is. */
+/* A selection without a beginning, or without an end, lacks nothing there. */
 static td_result find_outside(const absence_query *query, const known_feed *feed, absence_list *out,
                               td_err *err)
 {

@@ -1,4 +1,4 @@
-/* What a selection with a beginning or an end asks for and the archive does not have there, without
+/* The parts of a selection with a beginning or an end that the archive lacks, without
  * a row of the ledger: time before a feed's first frame and after its last, and topics that were
  * not subscribed. A topic that was subscribed over a standing connection and sent nothing is
  * there, and silent. One thread. */

@@ -25,7 +25,7 @@ typedef struct feed_state {
     feed_writer *writer;
     uint64_t pending_since_mono_ns; /* of the first pending message; 0: nothing is pending */
     uint64_t oldest_mono_ns;        /* receipt of that message */
-    uint32_t live_segment;          /* latest segment that the live check was told of */
+    uint32_t live_segment;          /* latest segment that was passed to the live check */
     uint64_t unchecked_books;       /* dropped by the live check, at the last look */
     uint32_t unchecked_segment;     /* that has the event about them */
 } feed_state;

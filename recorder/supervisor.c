@@ -68,9 +68,9 @@ struct supervisor {
     atomic_int is_asked_to_stop; /* release/acquire: also set by a signal handler */
     atomic_int has_thread_failed;
     atomic_int must_end;    /* release/acquire: the disk thread has put its words into end_reason */
-    uint8_t is_clock_wrong; /* 1: asked to stop because the wall clock went back */
+    uint8_t is_clock_wrong; /* 1: it stops because the wall clock went back */
     td_err end_reason;
-    td_result result; /* why it has to stop, if not because it was asked to */
+    td_result result; /* the failure that stops it; TD_OK: none */
     td_err err;
 };
 
@@ -179,7 +179,7 @@ static void on_strict(void *user, const char *why)
     give_up(user, TD_E_NETWORK, why);
 }
 
-/* What the feed asks for over HTTP belongs to the stream that has begun now. */
+/* HTTP requests of the feed belong to the stream that has begun now. */
 static void on_live(void *user, uint16_t feed_index)
 {
     supervisor *self = user;

@@ -530,7 +530,7 @@ static topic_slot *slot_of(classifier *c, td_bytes text)
 {
     TD_ASSERT(text.size > 0);
     uint64_t mix = text.size;
-    for (size_t i = 1; i <= text.size && i <= 8; i++) /* the end tells symbols apart */
+    for (size_t i = 1; i <= text.size && i <= 8; i++) /* symbols differ at the end */
         mix = mix * 31 + text.data[text.size - i];
     mix = mix * 31 + text.data[text.size / 2];
     return &c->topics[mix % CLASSIFIER_TOPICS_MAX];

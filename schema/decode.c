@@ -158,7 +158,7 @@ static int record_to_struct(fast_decoder *fast, const decode_plan *p, message *m
                                            : take_trades(fast, m);
 }
 
-/* What the plain struct has is not said beside it once more. The record is the decoder's own. */
+/* Members of the plain struct are not repeated in the record, which is the decoder's own. */
 static void drop_struct_values(const msg_record *record)
 {
     msg_item *items = (msg_item *)record->items;

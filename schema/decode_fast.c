@@ -290,7 +290,7 @@ static const uint8_t *fast_book_entry(fast_frame *h, const uint8_t *p, const ite
     return p;
 }
 
-/* What is at a level of a topic that tells retail orders apart: ,"size"] at p. */
+/* The end of a level of a topic with separate retail orders: ,"size"] at p. */
 static const uint8_t *add_rpi(fast_frame *h, const uint8_t *p, msg_level *level)
 {
     fast_decoder *d = h->d;

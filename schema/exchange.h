@@ -1,7 +1,7 @@
 /* What is one exchange's own, as a row: the hosts beside those of its families' addresses, how
- * often a client may connect, how a client's credentials are written, and what tells its control
- * frames from data. Its families, topics and dialects are beside it, in schema/<exchange>/. A
- * second exchange is such a folder and a line of schema/exchanges.h.
+ * often a client may connect, how a client's credentials are written, and what distinguishes its
+ * control frames from data. Its families, topics and dialects are beside it, in schema/<exchange>/.
+ * A second exchange is such a folder and a line of schema/exchanges.h.
  *
  * Constant data and pure functions; any thread. */
 #ifndef TD_SCHEMA_EXCHANGE_H
@@ -63,7 +63,7 @@ typedef struct frame_keys {
                                   a topic; FRAME_KEY_NONE: there are no such frames */
     uint8_t op;                /* an answer names its request here, */
     uint8_t request;           /* or here, in an object under the key op; either may be none */
-    /* Data frames may have this key as well: its text tells them apart. The rules of
+    /* Data frames may have this key as well: its text distinguishes them. The rules of
      * that key stand together. FRAME_KEY_NONE: there is no such key. */
     uint8_t shared;
     uint8_t shared_first, shared_count;

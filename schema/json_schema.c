@@ -184,9 +184,9 @@ static int holds_entries(const scope *s, const plan_node *node)
     return 0;
 }
 
-/* Must this key of a node be there? Fields that say so, what the topic is put together from, the
- * kind if entries depend on it and none is not the same, and the way to what must be there; of the
- * frame itself also the first key of the way to any entry. */
+/* 1 if this key of a node is required: a required field, a part of the topic, the kind if entries
+ * depend on it, or the path to one of these; of the frame itself also the first key of the path to
+ * any entry. */
 static int is_key_required(const scope *s, const plan_node *node, uint32_t key)
 {
     const plan_target *target = &node->targets[key];

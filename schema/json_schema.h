@@ -1,6 +1,6 @@
 /* The JSON Schema of a topic's frames, generated from its row: draft 2020-12, as MCAP's encoding
- * `jsonschema` wants it. It says what the decoder accepts: numbers also as strings, lists also
- * absent or null, unknown members allowed. */
+ * `jsonschema` requires it. It describes what the decoder accepts: numbers also as strings, lists
+ * also absent or null, unknown members allowed. */
 #ifndef TD_SCHEMA_JSON_SCHEMA_H
 #define TD_SCHEMA_JSON_SCHEMA_H
 

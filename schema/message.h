@@ -1,6 +1,6 @@
-/* Typed messages: what a frame says, with exact decimals. One meaning has one member, however the
- * families spell it. Order books and trades, the most frequent, are plain structs; every other type
- * is a record: a list of (member, value) pairs per entry.
+/* Typed messages: the content of a frame, with exact decimals. One meaning has one member, however
+ * the families spell it. Order books and trades, the most frequent, are plain structs; every other
+ * type is a record: a list of (member, value) pairs per entry.
  *
  * All views point into the frame or the decoder's arena: a message is valid until the decoder's
  * next call, and as long as the frame's bytes are. */
@@ -97,7 +97,7 @@ typedef struct msg_book {
     msg_head head;
     const msg_level *levels; /* in order of application: deletes, updates, inserts */
     size_t level_count;
-    /* Of each level, where the topic tells retail orders apart (MEMBER_RPI_SIZE); NULL elsewhere.
+    /* Of each level, where the topic separates retail orders (MEMBER_RPI_SIZE); NULL elsewhere.
      * The level's own size includes them. */
     const td_decimal *rpi_sizes;
 } msg_book;
@@ -218,7 +218,7 @@ msg_trade message_trade(const message *m, size_t index);
  * sum is beyond 64 bits. */
 int msg_size_with_rpi(td_decimal size, td_decimal rpi, td_decimal *out);
 
-/* The size of the retail orders at a level, where the topic tells them apart; else 0. Then the size
+/* The size of the retail orders at a level, where the topic separates them; else 0. Then the size
  * without them is the level's less this. */
 td_decimal message_level_rpi(const message *m, size_t index);
 

@@ -16,8 +16,8 @@ enum {
     POOL_KEEP_BYTES = 8 << 20,
 };
 
-/* What a chunk's frames say, beside their bytes. It is as large as these, mostly; a value in memory
- * is never this much larger than its text. */
+/* The decoded content of a chunk's frames, beside their bytes. It is as large as these, mostly; a
+ * value in memory is never this much larger than its text. */
 static const size_t BLOCK_CONTENT_BYTES_MAX = 32 * (size_t)LIMIT_CHUNK_BYTES;
 
 struct tape_block {

@@ -41,7 +41,8 @@ td_buf *block_bytes(tape_block *block);
 const block_entry *block_entries(const tape_block *block, size_t *count);
 TD_MUST_USE td_result block_add(tape_block *block, const block_entry *entry, td_err *err);
 
-/* What the messages say, by their order; NULL where nothing was read. The only holder sets it. */
+/* The content of the messages, by their order; NULL where nothing was read. The only holder sets
+ * it. */
 const frame_content **block_contents(tape_block *block);
 
 /* Memory for that, which the block keeps as long as its bytes; NULL without. The only holder makes

@@ -51,7 +51,7 @@ TD_MUST_USE const frame_content *content_keep(const frame_content *content,
 /* The content of a frame that could not be read for lack of memory. */
 const frame_content *content_without_memory(void);
 
-/* TD_OK; TD_E_NOMEM if memory ran out while the frame was read: then the content says nothing. */
+/* TD_OK; TD_E_NOMEM if memory ran out while the frame was read: then the content is empty. */
 TD_MUST_USE td_result content_failure(const frame_content *content, td_err *err);
 
 /* What this reader has read so far. */

@@ -29,8 +29,8 @@ void chunk_load_close(chunk_load *load)
     td_free(load);
 }
 
-/* 1 if the tape wants a message of this channel and time. Events before the window are wanted for
- * what they say, those after it are not. */
+/* 1 if the tape needs a message of this channel and time. Events before the window are needed for
+ * the state of connections, those after it are not. */
 static int wants_message(const source_options *options, const source_channel *channel, uint64_t ns)
 {
     if (channel->use == SOURCE_SKIP || ns >= options->window.to_ns)

@@ -15,8 +15,8 @@ extern "C" {
 
 typedef struct merge merge;
 
-/* Most chunks that are read ahead. What a chunk's frames say is several times its size in memory,
- * and the thread that takes them in order keeps up with a few workers only. */
+/* Most chunks that are read ahead. The decoded content of a chunk is several times its size in
+ * memory, and the thread that takes them in order keeps up with a few workers only. */
 enum { MERGE_AHEAD_MAX = 6 };
 
 /* The next message. All pointers are valid until the next call. */

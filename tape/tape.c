@@ -233,7 +233,7 @@ void tape_close(tape *t)
 
 /* ---- frames ---- */
 
-/* The frame as its message and its channel say. */
+/* The frame of a message and its channel. */
 static void fill_frame(const merge_item *item, const source_channel *from, uint8_t *records,
                        tape_frame *out)
 {

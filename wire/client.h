@@ -47,7 +47,7 @@ typedef enum wire_cause {
 typedef struct wire_end {
     wire_cause cause;
     unsigned http_status;    /* of WIRE_CAUSE_REFUSED, else 0 */
-    uint64_t retry_after_ns; /* of WIRE_CAUSE_REFUSED: what its Retry-After header asks for, in
+    uint64_t retry_after_ns; /* of WIRE_CAUSE_REFUSED: the time in its Retry-After header, in
                                 seconds there (a date is passed over), at most
                                 LIMIT_RETRY_AFTER_NS; else 0 */
     unsigned close_code;     /* RFC 6455 7.4 of a close frame, else 0 */

@@ -1,4 +1,4 @@
-/* The exchange's own: hosts, limits, and what tells its control frames from data. */
+/* The exchange's row: hosts, limits, and what distinguishes its control frames from data. */
 #include "schema/bybit/topics.h"
 #include "schema/exchange.h"
 

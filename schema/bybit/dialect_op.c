@@ -9,7 +9,7 @@
 
 /* ---- the client ---- */
 
-/* No id: this dialect tells answers apart by echoing the request. */
+/* No id: in this dialect an answer echoes its request. */
 static td_result build_topics(td_buf *out, const dialect_ask *ask, td_err *err)
 {
     return bybit_ask_op(out, NULL, ask, err);

@@ -245,8 +245,7 @@ static td_result read_v2(dialect_text *text, json_value root, dialect_request *o
 
 /* ---- the server: answers ---- */
 
-/* What there is to subscribe to (docs/wire.md 4.2): tells a topic that does not exist from a symbol
- * that does not. */
+/* The topics (docs/wire.md 4.2), to distinguish an unknown topic from an unknown symbol. */
 static const char *const TOPICS_V1[] = {"trade",       "realtimes", "kline", "depth",
                                         "mergedDepth", "diffDepth", "lt",    NULL};
 static const char *const TOPICS_V2[] = {"trade", "realtimes", "kline", "depth", "bookTicker", NULL};

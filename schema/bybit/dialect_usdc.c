@@ -26,7 +26,7 @@ static td_result read_method(dialect_text *text, json_value root, td_bytes metho
     json_value params;
     json_value channels;
     TD_ASSERT(out->arg_count == 0);
-    out->is_second = 1; /* answered in its own shape, whatever it asks */
+    out->is_second = 1; /* answered in its own shape, whatever the request */
     if (td_bytes_is(method, "private/subscribe"))
         out->kind = REQUEST_SUBSCRIBE;
     else if (td_bytes_is(method, "private/unsubscribe"))

@@ -13,14 +13,14 @@ extern const dialect BYBIT_V3;      /* the same with req_id, ack names op; ten t
 extern const dialect BYBIT_V5;      /* as V3, without that limit */
 extern const dialect BYBIT_V5_SPOT; /* as V3; acks say "subscribe", and no req_id if none was sent
                                      */
-extern const dialect BYBIT_V5_OPTION;    /* asks as V3, answers as USDC: options and spreads */
+extern const dialect BYBIT_V5_OPTION;    /* requests as V3, answers as USDC: options and spreads */
 extern const dialect BYBIT_V5_PRIVATE;   /* as V3; acks without req_id, pong with args */
 extern const dialect BYBIT_USDC;         /* COMMAND_RESP acks, pong with args */
 extern const dialect BYBIT_SPOT;         /* {"topic","event":"sub","symbol","params"}: v1 */
 extern const dialect BYBIT_SPOT_V2;      /* the same with the symbol in params */
 extern const dialect BYBIT_SPOT_PRIVATE; /* subscribes by authenticating; frames are arrays */
 
-/* docs/wire.md 1.2: every 20 s is what the exchange asks for. */
+/* docs/wire.md 1.2: the exchange requires one every 20 s. */
 #define BYBIT_PING_INTERVAL_NS (UINT64_C(20) * 1000000000)
 
 /* What is the same in all of them. */

@@ -182,7 +182,7 @@ static const field_row V3_RPI_LEVEL[] = {
     }
 
 /* Everything, by deltas only: the snapshot comes by HTTP, so the frames alone are anchored to
- * nothing, and of their levels nothing can be asked. */
+ * nothing, and no rule can check their levels. */
 #define V3_BOOK_FULL                                                                               \
     {                                                                                              \
         V3_BOOK_COMMON("full", 0, NULL, V3_BOOK_ENVELOPE),                                         \
