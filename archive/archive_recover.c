@@ -66,7 +66,7 @@ static int is_live(const work *w, const char *session)
 
 /* ---- what the journal gets ---- */
 
-/* Did it end without a stop? Then something is missing after its last durable message: what a
+/* 1 if it ended without a stop. Then something is missing after its last durable message: what a
  * recorder would have heard, what the rest of a capture has. A session that the journal does not
  * know may have been one. */
 static int has_gap(const work *w, const char *session)
@@ -337,7 +337,7 @@ static td_result journal_end(work *w, const char *path, const segment_name *name
     return rc == TD_OK ? journal_recovered(w, path, name, result, err) : rc;
 }
 
-/* Has less in it than its writer announced, before another program cut or replaced it? */
+/* 1 if it holds less than its writer announced before another program cut or replaced it. */
 static int lacks_announced(const work *w, const char *path)
 {
     const past_segment *row = archive_past_segment(&w->past, path);

@@ -81,8 +81,8 @@ TD_MUST_USE td_result catalog_extend_segment(catalog *catalog, const segment_ind
 /* Forget a segment (path with or without ".open"), and the gaps in its events. */
 TD_MUST_USE td_result catalog_drop_segment(catalog *catalog, const char *path, td_err *err);
 
-/* Insert, or merge into the row of the same key and teller. told_by: the segment whose events tell
- * it (path with or without ".open"), "" for the journal. */
+/* Insert, or merge into the row of the same key and told_by: the segment whose events have the gap
+ * (path with or without ".open"), "" for the journal. */
 TD_MUST_USE td_result catalog_put_gap(catalog *catalog, const char *told_by, const gap_row *row,
                                       td_err *err);
 

@@ -191,7 +191,7 @@ static td_result unpack(const uint8_t *record, size_t size, uint64_t offset, jou
     return TD_OK;
 }
 
-/* Does the chain record that ends this entry hold the value of its bytes? TD_OK, TD_E_CORRUPT. */
+/* TD_OK if the chain record that ends this entry holds the value of its bytes; TD_E_CORRUPT. */
 static td_result prove(cursor *c, td_bytes entry, size_t chain_bytes, td_hash128 *value)
 {
     chain_record record;

@@ -111,7 +111,7 @@ TD_MUST_USE td_result candle_chain_open(candle_chain **out, td_err *err);
 void candle_chain_close(candle_chain *chain);
 size_t candle_chain_bytes(void);
 
-/* Is the frame the first of its connection? */
+/* 1 if the frame is the first of its connection. */
 typedef enum audit_connection { AUDIT_CONNECTION_SAME, AUDIT_CONNECTION_NEW } audit_connection;
 
 void audit_trades_take(audit *a, audit_member *member, audit_connection connection,

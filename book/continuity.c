@@ -217,8 +217,8 @@ static void remember(track *t, const frame_facts *f)
     t->last.has_seq |= head->has_seq;
 }
 
-/* Does the frame replace all that was before? By its type; because the topic sends nothing else; or
- * because the exchange reports a restart. */
+/* 1 if the frame replaces all that was before: by its type; because the topic sends nothing else;
+ * or because the exchange reports a restart. */
 static int replaces_all(const track *t, const msg_head *head)
 {
     if (head->kind == FRAME_SNAPSHOT)

@@ -290,7 +290,7 @@ static td_result get_channel(channel_router *r, const route_key *key, const topi
 
 /* ---- routing ---- */
 
-/* Does the classified frame get a channel of its topic's own? */
+/* 1 if the classified frame gets a channel of its topic. */
 static int has_topic_channel(const classification *what)
 {
     return what->frame_class == CLASS_DATA && what->topic.row != NULL &&

@@ -378,7 +378,7 @@ static int hex_value(uint8_t c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Do a text's next bytes spell one character in hexadecimal? Returns where its two digits are. */
+/* Where the two digits are if a text's next bytes spell one character in hexadecimal; else 0. */
 static size_t hex_digits_at(const uint8_t *at, size_t left)
 {
     size_t digits = left >= 6 && memcmp(at, "\\u00", 4) == 0 ? 4 : left >= 3 && *at == '%' ? 1 : 0;

@@ -38,7 +38,7 @@ const char *redact_how_name(redact_how how)
     return NAMES[how];
 }
 
-/* May it be compressed? Text that the exchange or a client sends begins as JSON does. */
+/* 1 if it may be compressed. Text that the exchange or a client sends begins as JSON does. */
 static int may_be_compressed(td_bytes frame, int is_binary)
 {
     if (is_binary || frame.size == 0)

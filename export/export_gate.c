@@ -109,8 +109,8 @@ static int is_of_slot(const gap_row *gap, const channel_info *info)
            gap_row_is_about(gap, info->topic, info->symbol);
 }
 
-/* Has a gap begun before this moment that was not looked at? Rows of a feed stand together, by
- * from_ns. */
+/* The last gap that was not applied yet and began before this moment, or NULL. Rows of a feed stand
+ * together, by from_ns. */
 static const gap_row *gap_before(const gap_list *gaps, gate_slot *slot, uint64_t recv_ns)
 {
     const gap_row *found = NULL;

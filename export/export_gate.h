@@ -1,6 +1,6 @@
-/* May this frame of a book be believed? A gate keeps a topic's book as continuity sees it
- * (book/continuity.h) and adds what continuity cannot know: gaps of the ledger, and damage of the
- * archive. Once a book is not trusted, nothing of it counts until its next snapshot.
+/* Decides whether a frame of a book can be trusted. A gate keeps a topic's book as continuity sees
+ * it (book/continuity.h) and adds what continuity cannot know: gaps of the ledger, and damage of
+ * the archive. Once a book is not trusted, nothing of it counts until its next snapshot.
  *
  * One gate per stream (tape/follow.h), with a book for each of its connections. One thread. */
 #ifndef TD_EXPORT_EXPORT_GATE_H

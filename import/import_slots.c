@@ -59,8 +59,8 @@ static uint32_t find_name(const import_slots *s, const import_record *record)
     return NO_SLOT;
 }
 
-/* Can lines for this URL belong to the slot? One whose URL is not known yet fits any. Signatures in
- * a query differ from one connection to the next. */
+/* 1 if lines for this URL can belong to the slot. A slot without a known URL fits any. Signatures
+ * in a query differ from one connection to the next. */
 static int fits_url(const import_slot *slot, td_bytes url)
 {
     return !slot->is_http && slot->name[0] == '\0' &&

@@ -172,10 +172,10 @@ static void on_status(void *user, const supervisor_status *status)
     if (!progress_is_due(&talk->progress, mono_ns))
         return;
     char elapsed[TD_TIME_TEXT_BYTES];
-    char behind[TD_TIME_TEXT_BYTES];
+    char lag_text[TD_TIME_TEXT_BYTES];
     char trouble[2 * UNIT_TEXT_BYTES + 32] = "";
     td_duration_format(status->elapsed_ns, elapsed);
-    td_duration_format(status->lag.last_ns, behind);
+    td_duration_format(status->lag.last_ns, lag_text);
     if (status->intake.frames_dropped + status->live_check.broken > 0)
         (void)snprintf(trouble, sizeof trouble, "  %s dropped  %s broken", /* fits */
                        format_counted(status->intake.frames_dropped, "frame").text,
@@ -186,7 +186,7 @@ static void on_status(void *user, const supervisor_status *status)
         &talk->progress, mono_ns,
         "%" PRIu64 "/%" PRIu64 " feeds live%s  %s/s  %s/s  %s  %s  lag %s  %s  ring %" PRIu64 " %%",
         status->live, status->feeds, trouble, format_counted(frames, "frame").text,
-        format_size(bytes).text, elapsed, format_counted(status->intake.gaps, "gap").text, behind,
+        format_size(bytes).text, elapsed, format_counted(status->intake.gaps, "gap").text, lag_text,
         format_counted(status->intake.frames_in, "frame").text, status->ring_percent);
 }
 

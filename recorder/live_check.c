@@ -521,7 +521,8 @@ static void charge(live_check *self, live_channel *channel, const live_check_rec
         note_unchecked(self, record->feed_index);
 }
 
-/* Is the frame, for audits, a part of its topic's stream? Without memory it is not compared. */
+/* 1 if the frame is, for audits, a part of its topic's stream. Without memory it is not compared.
+ */
 static int is_followed(live_channel *channel, const live_check_record *record,
                        follow_answer *answer)
 {

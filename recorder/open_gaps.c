@@ -487,7 +487,7 @@ static int has_row(const open_gaps *self, const char *topic, const char *symbol)
     return 0;
 }
 
-/* Did this topic come over the slot that the row is about? */
+/* 1 if this topic came over the slot of the row. */
 static int belongs_to(const open_gaps *self, const open_row *row, size_t topic)
 {
     if (row->past_slot == SIZE_MAX)

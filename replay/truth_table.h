@@ -52,7 +52,7 @@ void truth_table_close(truth_table *table);
 /* Connections; valid until close. */
 size_t truth_table_conns(const truth_table *table, const truth_conn **out);
 
-/* Is the connection one to an address of this family? Families can share a path. 1 or 0. */
+/* 1 if the connection is one to an address of this family. Families can share a path. */
 int truth_conn_is_of(const truth_conn *conn, const family *of);
 
 /* What the book of a topic must be right after the frame whose bytes have this hash: 40 hex digits,

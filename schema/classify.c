@@ -536,7 +536,7 @@ static topic_slot *slot_of(classifier *c, td_bytes text)
     return &c->topics[mix % CLASSIFIER_TOPICS_MAX];
 }
 
-/* Does the slot hold this text's match, valid at that moment? */
+/* 1 if the slot holds this text's match, valid at that moment. */
 static int slot_answers(const topic_slot *slot, const job *j, td_bytes text)
 {
     return slot->of == j->of && td_bytes_equal(td_bytes_of(slot->text, slot->bytes), text) &&

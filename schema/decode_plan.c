@@ -165,7 +165,7 @@ static int plan_items(decode_plan *p, uint32_t index)
     return 1;
 }
 
-/* Does this path lead on from the other? */
+/* 1 if this path continues the other. */
 static int leads_on(const char *path, const char *from)
 {
     size_t size = strlen(from);
@@ -293,7 +293,7 @@ static int roles_are_required(const topic_row *row, const role_fields *roles)
                        row->type == MSG_TRADE ? FIELD_REQUIRED : FIELD_REQUIRED_TO_SET);
 }
 
-/* Can entries that are objects be read on the fast path? Of trades, the members that have a place
+/* 1 if the fast path can read entries that are objects. Of trades, the members that have a place
  * in the struct have it as one type only. */
 static int objects_are_fast(const decode_plan *p, const role_fields *roles)
 {
@@ -306,7 +306,8 @@ static int objects_are_fast(const decode_plan *p, const role_fields *roles)
     return fields_are_fast(row, roles);
 }
 
-/* Can levels that are arrays? Price, size and, if there is a third, the size of retail orders. */
+/* 1 if it can read levels that are arrays. Price, size and, if there is a third, the size of retail
+ * orders. */
 static int arrays_are_fast(const decode_plan *p)
 {
     static const msg_member ORDER[] = {MEMBER_PRICE, MEMBER_SIZE, MEMBER_RPI_SIZE};
@@ -340,7 +341,7 @@ static int fast_items_are_positional(const topic_row *row)
     return is_positional;
 }
 
-/* Can the fast path of the row's type read its frames? The ordinary frame is then read without
+/* 1 if the fast path of the row's type can read its frames. The ordinary frame is then read without
  * the row-driven decoder. */
 static int plan_is_fast(const decode_plan *p, const role_fields *roles)
 {

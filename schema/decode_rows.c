@@ -120,7 +120,7 @@ static int check_events(rows *r, const char *key)
     return 1;
 }
 
-/* Can frames of this kind have entries? */
+/* 1 if frames of this kind can have entries. */
 static int has_items_of(const topic_row *row, frame_kind kind)
 {
     for (size_t i = 0; i < TOPIC_ITEMS_MAX && row->items[i].path != NULL; i++)
@@ -416,7 +416,7 @@ typedef struct best_side {
     msg_value size;
 } best_side;
 
-/* Is one of two fields of a member a scaled integer, and the other plain? */
+/* 1 if one of two fields of a member is a scaled integer, and the other plain. */
 static int is_scaled_twin(const field_row *scaled, const field_row *plain)
 {
     return scaled->member == plain->member && scaled->type == FIELD_DECIMAL &&

@@ -158,7 +158,7 @@ int dialect_answer_grants(const dialect_answer *answer, const char *topic)
     return answer->success == 1;
 }
 
-/* Is each of the named topics one of the request's? Echoes keep the order, so the next one is
+/* 1 if each of the named topics is one of the request's. Echoes keep the order, so the next one is
  * looked at first. */
 static int asks_for(const dialect_ask *ask, const td_bytes *named, size_t count)
 {

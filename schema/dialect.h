@@ -164,7 +164,7 @@ struct dialect {
     /* Client: append "?api_key=..&expires=..&signature=.." to the URL in out ("&api_key" if it has
      * a query already); NULL if the dialect has no such thing. */
     td_result (*build_auth_query)(td_buf *out, const dialect_auth *auth, td_err *err);
-    /* What that appends after '?' or '&', with '*' for each value. */
+    /* The text that it appends after '?' or '&', with '*' for each value. */
     const char *shown_auth_query;
 
     /* Server: append the answer to a request; nothing where the exchange does not answer. */
@@ -215,10 +215,10 @@ TD_MUST_USE td_result request_parse(dialect_parser *parser, const dialect *spoke
 TD_MUST_USE td_result answer_parse(dialect_parser *parser, const dialect *spoken, td_bytes frame,
                                    dialect_answer *out, td_err *err);
 
-/* Can this be the answer to that request? By the id where the answer has one, else by the kind and
- * the topics that it names: all of them must be the request's (spot v1 may answer a list symbol by
- * symbol). An answer that names neither fits every request: it is for the oldest open one, because
- * requests are answered in their order. 1 or 0. */
+/* 1 if this can be the answer to that request: by the id where the answer has one, else by the kind
+ * and the topics that it names: all of them must be the request's (spot v1 may answer a list symbol
+ * by symbol). An answer that names neither fits every request: it is for the oldest open one,
+ * because requests are answered in their order. 1 or 0. */
 int dialect_answer_fits(const dialect_answer *answer, const dialect_ask *ask);
 
 /* 1 if the answer grants a topic of the request that it fits, 0 if it refuses it. */

@@ -128,7 +128,7 @@ struct exchange_row {
                                         ends with NULL */
 };
 
-/* Is a row sound? NULL, or what is wrong with it in words. For tests over all rows, and for rows
+/* NULL if a row is sound, or what is wrong with it in words. For tests over all rows, and for rows
  * that other code made. */
 const char *exchange_row_fault(const exchange_row *row);
 

@@ -57,7 +57,7 @@ static int is_other_host(const exchange_row *exchange, td_bytes host)
     return 0;
 }
 
-/* Is this the endpoint of that URL, on its own host or on another that serves the same paths? */
+/* 1 if this is the endpoint of that URL, on its own host or another that serves the same paths. */
 static int endpoint_fits(const family *of, const char *endpoint, const td_url *url)
 {
     td_url own = td_url_split(td_bytes_str(endpoint));

@@ -171,7 +171,7 @@ static const plan_node *child_of(const scope *s, const plan_node *node, uint32_t
     return node->targets[key].kind == TARGET_NODE ? &s->p->nodes[node->targets[key].index] : NULL;
 }
 
-/* Do entries stand here or further inside? Recursion is as deep as the plan's paths. */
+/* 1 if there are entries here or further inside. Recursion is as deep as the plan's paths. */
 static int holds_entries(const scope *s, const plan_node *node)
 {
     if (items_at(s, node) != NULL)
@@ -365,7 +365,7 @@ static void write_target(const scope *s, plan_target target)
     TD_ASSERT(!"a target that is none");
 }
 
-/* Is the key of any use in frames of this kind? */
+/* 1 if the key is used in frames of this kind. */
 static int is_key_used(const scope *s, const plan_node *node, uint32_t key)
 {
     const plan_node *child = child_of(s, node, key);

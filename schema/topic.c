@@ -55,7 +55,7 @@ static int topic_row_names_symbols(const topic_row *row)
     return 0;
 }
 
-/* Does a topic's text fit the row's pattern, part by part? */
+/* 1 if a topic's text fits the row's pattern, part by part. */
 static int row_fits(const topic_row *row, td_bytes text, topic_match *out)
 {
     td_bytes pattern_rest = td_bytes_str(row->pattern);

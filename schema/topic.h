@@ -288,7 +288,7 @@ int topic_row_has_symbol(const topic_row *row);
 /* 1 if that is a coin, so that entries name symbols of their own. */
 int topic_row_has_coin(const topic_row *row);
 
-/* Is a row sound? Names, paths, keys and counts as the decoder needs them. NULL, or what is wrong
+/* Checks names, paths, keys and counts of a row. NULL if it is sound, or what is wrong
  * with it in words. For tests over all rows, and for rows that other code made. */
 const char *topic_row_fault(const topic_row *row);
 

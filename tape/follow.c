@@ -69,7 +69,7 @@ static int is_other_recording(const follow_conn *a, const follow_conn *b)
     return a->recording != NULL && b->recording != NULL && a->recording != b->recording;
 }
 
-/* Must the stream leave the connection that it follows for the one at this place? */
+/* 1 if the stream must leave the connection that it follows for the one at this place. */
 static int must_leave(const follow *stream, const follow_conn *now, uint32_t place,
                       follow_ended_fn *has_ended, void *user)
 {

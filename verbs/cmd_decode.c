@@ -138,7 +138,7 @@ static td_result try_family(decode_run *run, const family *of, td_bytes frame,
     return rc;
 }
 
-/* Is this a better reading of the frame than that? By topic first, then by shape. */
+/* 1 if this is a better reading of the frame than that: by topic first, then by shape. */
 static int is_better(const attempt *a, const attempt *b)
 {
     int a_knows = a->what.topic.row != NULL;

@@ -119,16 +119,16 @@ static void print_counted_from(pruning *p, const prune_report *report)
 {
     uint64_t now_ns = clock_wall_ns(clock_real());
     char newest[TD_TIME_TEXT_BYTES];
-    char behind[TD_TIME_TEXT_BYTES];
+    char age[TD_TIME_TEXT_BYTES];
     if (report->counted_from_ns == 0 || report->counted_from_ns >= now_ns ||
         now_ns - report->counted_from_ns < p->line->older_than_ns)
         return;
     td_time_format(report->counted_from_ns, newest);
-    td_duration_format(now_ns - report->counted_from_ns, behind);
+    td_duration_format(now_ns - report->counted_from_ns, age);
     td_log_emit(&p->verb->log, TD_LOG_WARNING,
                 "ages count from the newest frame, %s, which is %s before this machine's clock; "
                 "--before TIME depends on neither",
-                newest, behind);
+                newest, age);
 }
 
 static td_result check_line(const prune_line *line, td_err *err)

@@ -125,7 +125,7 @@ static int is_open_end(char c)
     return c == '[' || c == ',' || c == ':';
 }
 
-/* Does the next frame begin with this line, although brackets of the one before are open? Inside a
+/* 1 if the next frame begins with this line, although brackets of the one before are open. Inside a
  * frame an object or a list begins after one of "[,:"; a line cut off there is followed by whole
  * ones. */
 static int begins_next(const frame_lines *self, td_bytes line)

@@ -796,7 +796,7 @@ void wire_close(wire_conn *conn, unsigned code)
 
 /* ---- why an open connection ended ---- */
 
-/* Was an open connection reset? libwebsockets does not report it; the kernel does. A peer that
+/* 1 if an open connection was reset. libwebsockets does not report it; the kernel does. A peer that
  * closed in order and then answers our TLS close_notify with a reset leaves EPIPE (Linux,
  * tcp_reset), one that reset an established connection ECONNRESET, which the read has consumed. */
 static int was_reset(int fd, const struct tcp_info *info)
@@ -960,7 +960,7 @@ static uint64_t retry_after_ns(struct lws *wsi)
     return seconds * TD_NS_PER_S;
 }
 
-/* Does this callback report the end of the connection? While an attempt is being started its
+/* 1 if this callback reports the end of the connection. While an attempt is being started its
  * failure is the starter's result, not a callback's. */
 static int conn_is_end(enum lws_callback_reasons reason)
 {
@@ -1125,7 +1125,7 @@ static int read_some(struct lws *wsi)
     return lws_http_client_read(wsi, &at, &size) < 0 ? -1 : 0;
 }
 
-/* Does a body that begins as JSON end as it began? What is no JSON is not judged. */
+/* 1 if a body that begins as JSON also ends as JSON. Other bodies are not judged. */
 static int is_balanced(td_bytes body)
 {
     size_t depth = 0;

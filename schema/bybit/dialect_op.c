@@ -100,7 +100,7 @@ static size_t last_dot(td_bytes text)
     return text.size;
 }
 
-/* Is symbol one of "A|B|C", or is the list "*"? */
+/* 1 if symbol is one of "A|B|C", or the list is "*". */
 static int list_has(td_bytes list, td_bytes symbol)
 {
     if (td_bytes_is(list, "*"))

@@ -278,7 +278,7 @@ static void test_stillborn_segment_of_an_ended_session(void **state)
 }
 
 /* Killed when such a segment was in torn/, and the journal did not say so yet: the next recovery
- * does, for else it would be missed for ever. */
+ * does, or it would be reported as missing at every later check. */
 static void test_killed_while_putting_away(void **state)
 {
     (void)state;

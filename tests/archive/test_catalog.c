@@ -315,8 +315,8 @@ static void test_decayed_catalogs(void **state)
         archive *a = archive_place_open(&place, ARCHIVE_READ, NULL);
         assert_int_equal(archive_check_catalog(a, what, &err), TD_OK);
         archive_close(a);
-        /* What the file says of chunks may be wrong now; that it must not be trusted blindly is for
-         * whoever reads them. Without it, all is there. */
+        /* What the file says of chunks may be wrong now; readers
+         * of the chunks check it. Without the catalog, all is there. */
         assert_int_equal(fseek(file, at, SEEK_SET), 0);
         assert_true(fputc(byte, file) >= 0);
         assert_int_equal(fflush(file), 0);

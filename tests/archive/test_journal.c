@@ -152,7 +152,7 @@ static void test_torn_tail_is_kept_and_cut(void **state)
 }
 
 /* Every bit of every byte: what stands before the flip is read, what stands after it is not, and a
- * flip before the last entry is told apart from a torn tail. */
+ * flip before the last entry is not taken for a torn tail. */
 static void test_flipped_bits_are_found(void **state)
 {
     (void)state;

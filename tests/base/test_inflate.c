@@ -1,5 +1,5 @@
-/* Inflating: what zlib itself compressed comes back, in all three wrappings; bounds hold, and what
- * is broken is said to be. The bytes of GZIP_HELLO are from `printf hello | gzip -n`, those of
+/* Inflating: what zlib itself compressed comes back, in all three wrappings; bounds hold, and
+ * broken input is reported. The bytes of GZIP_HELLO are from `printf hello | gzip -n`, those of
  * ZLIB_HELLO and RAW_HELLO from Python's zlib. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -244,7 +244,7 @@ static void test_id_bound(void **state)
     track_close(t);
 }
 
-/* One symbol more than are followed: those that are go on being judged, the others are said to be
+/* One symbol more than are followed: the followed ones are still judged, the others are reported as
  * unchecked. */
 static void test_symbol_bound(void **state)
 {

@@ -301,7 +301,7 @@ static const char *behind_time(const char *line, const char *before)
     return line + sizeof SHAPE - 1;
 }
 
-/* A verb that keeps a log: time and level; an error that ends it is for whoever reads the end. */
+/* A verb that keeps a log: time and level; an error that ends it is at the end. */
 static void test_log_lines(void **state)
 {
     (void)state;

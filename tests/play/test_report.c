@@ -401,8 +401,8 @@ static void test_empty_text(void **state)
 
 /* ---- the end that was not the tape's ---- */
 
-/* Of the first four frames nothing is wrong, and the ledger's gap is not among those asked for
- * here: yet it is not known to be complete. */
+/* Of the first four frames nothing is wrong, and the ledger's gap is not passed in
+ * here; still the replay is not known to be complete. */
 static void test_stopped(void **state)
 {
     (void)state;

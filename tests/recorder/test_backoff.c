@@ -196,7 +196,7 @@ static void one_feed_cannot_take_what_others_need(void **state)
                 assert_int_equal(connect_budget_take(&budget, f, 2 * TD_NS_PER_S), 0);
         }
         assert_true(total <= LIMIT.count);
-        /* Everybody takes what there is: the host sees 500, and everyone waits until some of them
+        /* Every feed takes what there is: the host gets 500, and all feeds wait until some of them
          * are five minutes old. */
         for (uint32_t f = 0; f < ROWS[i].feeds; f++) {
             while (connect_budget_take(&budget, f, 3 * TD_NS_PER_S) == 0)

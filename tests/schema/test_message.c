@@ -1,5 +1,5 @@
-/* Messages: their canonical hash and their JSON. What has to be equal and what not is said by
- * docs/design.md, "Digests"; the JSON is written by hand from message_json.h. */
+/* Messages: their canonical hash and their JSON. docs/design.md, "Digests", defines what has to
+ * be equal; the JSON is written by hand from message_json.h. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

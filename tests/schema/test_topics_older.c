@@ -1,8 +1,8 @@
 /* Every published and recorded frame of the older families under captures/frames (docs/wire.md 2 to
  * 4): what is JSON is decoded whole, without a member that no row knows, by both decoders alike;
  * what is none is refused with a place. What a file must be is in its name: an answer, a request,
- * or data; the "data-only" ones are the inside of a frame without its topic, so nobody can say what
- * they are, and they stay raw. Counts are those of the files. */
+ * or data; the "data-only" ones are the inside of a frame without its topic, so they cannot be
+ * classified, and stay raw. Counts are those of the files. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -227,8 +227,8 @@ static void test_foreign_chunks_out_of_order(void **state)
     tape_fixture_fini(&f);
 }
 
-/* Messages outside of chunks; channels without our metadata: the MCAP topic is the topic, nobody
- * knows which connection it was, and the sequence is the ordinal. */
+/* Messages outside of chunks; channels without our metadata: the MCAP topic is the topic, the
+ * connection is unknown, and the sequence is the ordinal. */
 static void test_foreign_without_chunks(void **state)
 {
     (void)state;

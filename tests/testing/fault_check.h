@@ -1,5 +1,5 @@
-/* Does an archive on a simulated disk hold what it must, after a fault? What may be asked, and what
- * is said of a failure, in one line. Returns instead of failing the test, because sweeps check
+/* Checks whether an archive on a simulated disk holds what it must after a fault. A failure is
+ * described in one line. Returns instead of failing the test, because sweeps check
  * disks in processes of their own. */
 #ifndef TD_TESTS_TESTING_FAULT_CHECK_H
 #define TD_TESTS_TESTING_FAULT_CHECK_H

@@ -117,8 +117,8 @@ io_fault_op io_fault_fired_op(io_fault *disk);
 /* Name of an operation, for tables of what was tried. */
 const char *io_fault_op_name(io_fault_op op);
 
-/* Called as each call begins, with how many changes were noted before it: for whoever has to look
- * at, or to end, what happens outside of the disk between two of its changes. It holds the disk's
+/* Called as each call begins, with how many changes were noted before it: for tests that look
+ * at, or end, what happens outside of the disk between two of its changes. It holds the disk's
  * mutex and must not use the disk. NULL ends it. */
 typedef void io_fault_observer(void *user, io_fault_op op, uint64_t change_count);
 void io_fault_observe(io_fault *disk, io_fault_observer *observer, void *user);

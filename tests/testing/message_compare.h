@@ -1,4 +1,4 @@
-/* Are two messages the same, whichever decoder made them? Fails the test at the first difference.
+/* Compares two messages, whichever decoder made them. Fails the test at the first difference.
  * Reads the messages with its own eyes, member by member, and then compares their hashes as well.
  */
 #ifndef TD_TESTS_TESTING_MESSAGE_COMPARE_H
