@@ -11,6 +11,7 @@
 #include "base/attr.h"
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/slot_table.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -19,14 +20,14 @@ extern "C" {
 /* There is no such name. */
 #define NAME_INDEX_NONE SIZE_MAX
 
-typedef struct name_slot {
+typedef struct name_row {
     td_bytes name;
-    size_t row; /* + 1; 0: the slot is free */
-} name_slot;
+    size_t row;
+} name_row;
 
 typedef struct name_index {
-    name_slot *slots;
-    size_t capacity; /* 0 or a power of two */
+    slot_table slots; /* of names, by hash */
+    name_row *names;  /* in the order in which they were put */
     size_t count;
 } name_index;
 

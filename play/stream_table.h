@@ -3,14 +3,14 @@
 #ifndef TD_PLAY_STREAM_TABLE_H
 #define TD_PLAY_STREAM_TABLE_H
 
+#include "base/slot_table.h"
 #include "play/stream.h"
 
 typedef struct stream_table {
     stream **items; /* in order of first sight */
     size_t count;
-    uint32_t *slots;     /* index + 1 of an item by hash of its key, 0 = free */
-    uint32_t *by_symbol; /* the same by hash of feed and symbol: the first stream that has both */
-    size_t slot_count;   /* of each; a power of two, or 0 */
+    slot_table by_key;
+    slot_table by_symbol; /* the first stream of each feed and symbol */
 } stream_table;
 
 /* Zero-initialise to start. Closes all streams. */

@@ -5,19 +5,17 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/hash.h"
+#include "base/slot_table.h"
 #include "format/channel.h"
 #include "schema/decode.h"
-
-enum { TABLE_SIZE = DROP_ROWS_MAX * 2 };
 
 struct drop_count {
     decoder *decoder;
     drop_row *rows;
     size_t row_count;
-    uint16_t table[TABLE_SIZE]; /* index + 1 into rows, open addressing */
+    slot_table by_place; /* of rows; space for all of them */
     uint8_t frame[DROP_FRAME_BYTES_MAX + DECODE_PADDING_BYTES];
 };
-_Static_assert(DROP_ROWS_MAX < UINT16_MAX, "row numbers are 16 bit");
 
 td_result drop_count_open(drop_count **out, td_err *err)
 {
@@ -27,6 +25,8 @@ td_result drop_count_open(drop_count **out, td_err *err)
     self->rows = td_alloc_zero(DROP_ROWS_MAX, sizeof *self->rows);
     td_result rc = self->rows == NULL ? td_err_set(err, TD_E_NOMEM, "no memory to count drops")
                                       : decoder_open(&self->decoder, err);
+    if (rc == TD_OK)
+        rc = slot_table_reserve(&self->by_place, DROP_ROWS_MAX, "rows of drops", err);
     if (rc != TD_OK) {
         drop_count_close(self);
         return rc;
@@ -40,6 +40,7 @@ void drop_count_close(drop_count *self)
     if (self == NULL)
         return;
     decoder_close(self->decoder);
+    slot_table_fini(&self->by_place);
     td_free(self->rows);
     td_free(self);
 }
@@ -93,18 +94,18 @@ static uint64_t place_hash(const drop_row *row)
 
 static drop_row *find_row(drop_count *self, const drop_row *wanted)
 {
-    size_t slot = place_hash(wanted) % TABLE_SIZE;
-    while (self->table[slot] != 0) {
-        drop_row *row = &self->rows[self->table[slot] - 1];
-        if (is_same_place(row, wanted))
-            return row;
-        slot = (slot + 1) % TABLE_SIZE;
+    uint64_t hash = place_hash(wanted);
+    slot_probe at = slot_probe_of(hash);
+    while (slot_table_next(&self->by_place, &at)) {
+        if (is_same_place(&self->rows[at.row], wanted))
+            return &self->rows[at.row];
     }
     if (self->row_count == DROP_ROWS_MAX)
         return NULL;
-    self->rows[self->row_count] = *wanted;
-    self->table[slot] = (uint16_t)++self->row_count;
-    return &self->rows[self->row_count - 1];
+    slot_table_put(&self->by_place, hash, self->row_count);
+    drop_row *row = &self->rows[self->row_count++];
+    *row = *wanted;
+    return row;
 }
 
 void drop_count_add(drop_count *self, const family *of, const drop_row *at, frame_dir dir,
@@ -140,6 +141,6 @@ size_t drop_count_rows(const drop_count *self, const drop_row **rows)
 void drop_count_clear(drop_count *self)
 {
     memset(self->rows, 0, self->row_count * sizeof *self->rows);
-    memset(self->table, 0, sizeof self->table);
+    slot_table_clear(&self->by_place);
     self->row_count = 0;
 }

@@ -1,0 +1,206 @@
+/* Rows by hash, against a plain search through all of them. Expected: base/slot_table.h. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+
+#include "base/limits.h"
+#include "base/slot_table.h"
+#include "tests/testing/alloc_fault.h"
+
+enum { ROWS = 5000 };
+
+/* Hashes that are spread; that share the low bits, so that one run of slots holds all; that end in
+ * the last slots, so that runs continue at the first; and that are all the same. */
+static uint64_t spread(uint64_t key)
+{
+    return (key + 1) * UINT64_C(0x9e3779b97f4a7c15);
+}
+
+static uint64_t clustered(uint64_t key)
+{
+    return key << 16;
+}
+
+static uint64_t at_the_end(uint64_t key)
+{
+    return UINT32_MAX - key % 8;
+}
+
+static uint64_t same(uint64_t key)
+{
+    (void)key;
+    return 7;
+}
+
+static const struct {
+    const char *name;
+    uint64_t (*hash)(uint64_t key);
+    size_t rows;
+} CASES[] = {
+    {"spread", spread, ROWS},
+    {"one row", spread, 1},
+    {"low bits shared", clustered, 300},
+    {"last slots", at_the_end, 300},
+    {"all the same", same, 300},
+};
+enum { CASE_COUNT = sizeof CASES / sizeof CASES[0] };
+
+/* Row i has the key 3 * i. The index of a key, or -1; fails if a row of another hash is given, or
+ * one that was not put. */
+static int find(const slot_table *table, size_t i, uint64_t key)
+{
+    int found = -1;
+    size_t given = 0;
+    slot_probe at = slot_probe_of(CASES[i].hash(key));
+    while (slot_table_next(table, &at)) {
+        assert_true(at.row < table->count);
+        assert_true(given++ < table->count);
+        uint64_t is = (uint64_t)at.row * 3;
+        assert_true(slot_probe_of(CASES[i].hash(is)).hash == at.hash);
+        if (is == key)
+            found = (int)at.row;
+    }
+    return found;
+}
+
+static void put(slot_table *table, size_t i)
+{
+    td_err err;
+    size_t row = table->count;
+    assert_int_equal(slot_table_reserve(table, row + 1, "rows", &err), TD_OK);
+    slot_table_put(table, CASES[i].hash((uint64_t)row * 3), row);
+    assert_int_equal(table->count, row + 1);
+}
+
+static void assert_has(const slot_table *table, size_t i, size_t rows)
+{
+    for (size_t row = 0; row < rows; row++) {
+        if (find(table, i, (uint64_t)row * 3) != (int)row ||
+            find(table, i, (uint64_t)row * 3 + 1) != -1)
+            fail_msg("%s: row %zu of %zu", CASES[i].name, row, rows);
+    }
+    assert_int_equal(find(table, i, (uint64_t)rows * 3), -1);
+}
+
+static void test_rows_are_found(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < CASE_COUNT; i++) {
+        slot_table table = {0};
+        assert_int_equal(find(&table, i, 0), -1);
+        while (table.count < CASES[i].rows) {
+            assert_int_equal(find(&table, i, (uint64_t)table.count * 3), -1);
+            put(&table, i);
+            assert_true(table.capacity >= 2 * table.count);
+        }
+        assert_has(&table, i, CASES[i].rows);
+
+        size_t capacity = table.capacity;
+        slot_table_clear(&table);
+        assert_int_equal(table.count, 0);
+        assert_int_equal(table.capacity, capacity);
+        assert_int_equal(find(&table, i, 0), -1);
+        put(&table, i);
+        assert_has(&table, i, 1);
+        slot_table_fini(&table);
+        assert_int_equal(find(&table, i, 0), -1);
+        assert_int_equal(table.capacity, 0);
+    }
+}
+
+/* Rows need not be put in order, nor once: an offset in bytes is a row as well. */
+static void test_any_row(void **state)
+{
+    (void)state;
+    static const size_t PUT[] = {9, 0, UINT32_MAX - 1, 9};
+    slot_table table = {0};
+    size_t seen[3] = {0};
+    assert_int_equal(slot_table_reserve(&table, 4, "rows", NULL), TD_OK);
+    for (size_t i = 0; i < 4; i++)
+        slot_table_put(&table, 1, PUT[i]);
+    for (slot_probe at = slot_probe_of(1); slot_table_next(&table, &at);)
+        seen[at.row == 9 ? 0 : at.row == 0 ? 1 : 2]++;
+    assert_int_equal(seen[0], 2);
+    assert_int_equal(seen[1], 1);
+    assert_int_equal(seen[2], 1);
+    slot_table_fini(&table);
+}
+
+/* Both halves of a hash count. */
+static void test_hash_is_folded(void **state)
+{
+    (void)state;
+    assert_true(slot_probe_of(UINT64_C(1) << 40).hash != slot_probe_of(0).hash);
+    assert_true(slot_probe_of(1).hash != slot_probe_of(0).hash);
+}
+
+static void test_space(void **state)
+{
+    (void)state;
+    static const size_t ROWS_WANTED[] = {1, 32, 33, 1000, 5};
+    slot_table table = {0};
+    td_err err;
+    assert_int_equal(slot_table_has_space(&table, 1), 0);
+    assert_int_equal(slot_table_has_space(&table, 0), 1);
+    put(&table, 0);
+    for (size_t i = 0; i < sizeof ROWS_WANTED / sizeof ROWS_WANTED[0]; i++) {
+        size_t before = table.capacity;
+        assert_int_equal(slot_table_reserve(&table, ROWS_WANTED[i], "rows", &err), TD_OK);
+        assert_int_equal(slot_table_has_space(&table, ROWS_WANTED[i]), 1);
+        assert_true(table.capacity >= before);
+        assert_int_equal(table.capacity & (table.capacity - 1), 0);
+        assert_has(&table, 0, 1);
+    }
+    assert_int_equal(table.capacity, 2048); /* the next power of two above 2 * 1000 */
+    assert_int_equal(slot_table_reserve(&table, (size_t)LIMIT_TABLE_ROWS + 1, "streams", &err),
+                     TD_E_LIMIT);
+    assert_string_equal(err.text, "more than 1073741824 streams");
+    assert_int_equal(slot_table_reserve(&table, SIZE_MAX, "streams", NULL), TD_E_LIMIT);
+    assert_int_equal(table.capacity, 2048);
+    assert_has(&table, 0, 1);
+    slot_table_fini(&table);
+}
+
+/* What is in it stays, whichever growing finds no memory, and it works when there is some again. */
+static void test_no_memory(void **state)
+{
+    (void)state;
+    for (unsigned fail_at = 1; fail_at <= 4; fail_at++) {
+        slot_table table = {0};
+        td_err err;
+        alloc_fault_set(fail_at, ALLOC_FAULT_ONCE);
+        td_result rc = TD_OK;
+        while (table.count < ROWS) {
+            rc = slot_table_reserve(&table, table.count + 1, "streams", &err);
+            if (rc != TD_OK)
+                break;
+            slot_table_put(&table, spread((uint64_t)table.count * 3), table.count);
+        }
+        assert_int_equal(rc, TD_E_NOMEM);
+        /* The first of 64 slots, then of 128, ... */
+        assert_int_equal(table.count, fail_at == 1 ? 0 : 16u << (fail_at - 1));
+        char text[64];
+        (void)snprintf(text, sizeof text, "no memory for %zu streams", table.count + 1);
+        assert_string_equal(err.text, text);
+        assert_has(&table, 0, table.count);
+        put(&table, 0);
+        assert_has(&table, 0, table.count);
+        alloc_fault_set(0, ALLOC_FAULT_ONCE);
+        slot_table_fini(&table);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rows_are_found), cmocka_unit_test(test_any_row),
+        cmocka_unit_test(test_hash_is_folded), cmocka_unit_test(test_space),
+        cmocka_unit_test(test_no_memory),
+    };
+    return cmocka_run_group_tests_name("slot_table", tests, NULL, NULL);
+}

@@ -1,0 +1,119 @@
+/* Rows of discarded frames: one per connection, topic and symbol, up to the bound. Expected: the
+ * contract of recorder/drop_count.h. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "recorder/drop_count.h"
+#include "tests/testing/alloc_fault.h"
+
+enum { SWEEP_MAX = 100 };
+
+static const char *const FRAMES[] = {
+    "{\"topic\":\"trade.BTCUSD\",\"data\":[]}",
+    "{\"topic\":\"trade.EOSUSD\",\"data\":[]}",
+    "{\"topic\":\"orderBookL2_25.BTCUSD\",\"type\":\"delta\",\"data\":{}}",
+    "{\"success\":true,\"ret_msg\":\"pong\",\"conn_id\":\"a\",\"request\":{\"op\":\"ping\"}}",
+};
+static const char *const TOPICS[] = {"trade", "trade", "orderBookL2_25", "_control"};
+static const char *const SYMBOLS[] = {"BTCUSD", "EOSUSD", "BTCUSD", ""};
+enum { FRAME_COUNT = sizeof FRAMES / sizeof FRAMES[0] };
+
+static void drop(drop_count *self, uint32_t conn, frame_dir dir, const char *frame,
+                 uint64_t recv_ns)
+{
+    drop_row at = {.feed_index = 1, .line = 2, .shard = 3, .conn = conn};
+    drop_count_add(self, family_find(td_bytes_str("inverse")), &at, dir, td_bytes_str(frame),
+                   recv_ns);
+}
+
+static drop_count *open_count(void)
+{
+    drop_count *self = NULL;
+    assert_int_equal(drop_count_open(&self, NULL), TD_OK);
+    return self;
+}
+
+static void test_rows(void **state)
+{
+    (void)state;
+    drop_count *self = open_count();
+    for (int round = 0; round < 2; round++) {
+        uint64_t now = 0;
+        for (uint32_t again = 0; again < 3; again++)
+            for (uint32_t conn = 1; conn <= 2; conn++)
+                for (size_t i = 0; i < FRAME_COUNT; i++)
+                    drop(self, conn, DIR_IN, FRAMES[i], ++now);
+        const drop_row *rows;
+        assert_int_equal(drop_count_rows(self, &rows), 2 * FRAME_COUNT);
+        for (size_t i = 0; i < 2 * FRAME_COUNT; i++) {
+            assert_string_equal(rows[i].topic, TOPICS[i % FRAME_COUNT]);
+            assert_string_equal(rows[i].symbol, SYMBOLS[i % FRAME_COUNT]);
+            assert_int_equal(rows[i].conn, 1 + i / FRAME_COUNT);
+            assert_int_equal(rows[i].feed_index, 1);
+            assert_int_equal(rows[i].line, 2);
+            assert_int_equal(rows[i].shard, 3);
+            assert_int_equal(rows[i].frames, 3);
+            assert_int_equal(rows[i].first_ns, i + 1);
+            assert_int_equal(rows[i].last_ns, i + 1 + (size_t)4 * FRAME_COUNT);
+        }
+        drop_count_clear(self);
+        assert_int_equal(drop_count_rows(self, &rows), 0);
+    }
+    drop_count_close(self);
+}
+
+/* At the bound no frame is lost from the count. */
+static void test_bound(void **state)
+{
+    (void)state;
+    drop_count *self = open_count();
+    uint64_t now = 0;
+    for (uint32_t conn = 1; conn <= DROP_ROWS_MAX + 100; conn++)
+        drop(self, conn, DIR_OUT, "", ++now);
+    for (uint32_t conn = 1; conn <= DROP_ROWS_MAX - 1; conn++)
+        drop(self, conn, DIR_OUT, "", ++now);
+    const drop_row *rows;
+    uint64_t frames = 0;
+    assert_int_equal(drop_count_rows(self, &rows), DROP_ROWS_MAX);
+    for (size_t i = 0; i < DROP_ROWS_MAX; i++) {
+        assert_int_equal(rows[i].conn, i + 1);
+        if (i < DROP_ROWS_MAX - 1)
+            assert_int_equal(rows[i].frames, 2);
+        frames += rows[i].frames;
+    }
+    assert_int_equal(frames, now);
+    drop_count_close(self);
+}
+
+static void test_no_memory(void **state)
+{
+    (void)state;
+    int64_t before = alloc_fault_live(ALLOC_OURS);
+    for (unsigned fail_at = 1;; fail_at++) {
+        assert_true(fail_at < SWEEP_MAX);
+        drop_count *self = NULL;
+        alloc_fault_set(fail_at, ALLOC_FAULT_ONCE);
+        td_result rc = drop_count_open(&self, NULL);
+        int did_fire = alloc_fault_did_fire();
+        alloc_fault_set(0, ALLOC_FAULT_ONCE);
+        assert_int_equal(rc, did_fire ? TD_E_NOMEM : TD_OK);
+        drop_count_close(self);
+        assert_true(alloc_fault_live(ALLOC_OURS) == before);
+        if (!did_fire)
+            break;
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_bound),
+        cmocka_unit_test(test_no_memory),
+    };
+    return cmocka_run_group_tests_name("drop_count", tests, NULL, NULL);
+}
