@@ -9,19 +9,19 @@
 #include "base/assert.h"
 #include "base/hash.h"
 #include "base/limits.h"
+#include "base/slot_table.h"
 
 enum {
-    TABLE_MIN = 64,   /* slots or ids to begin with; a power of two */
+    IDS_MIN = 64,     /* ids to begin with; a power of two */
     ID_TEXT_MAX = 40, /* bytes of an id that is compared as a number; the longest has 19 digits */
 };
 _Static_assert((LIMIT_TRACK_IDS & (LIMIT_TRACK_IDS - 1)) == 0, "tables double up to it");
-_Static_assert((LIMIT_TRACK_SYMBOLS & (LIMIT_TRACK_SYMBOLS - 1)) == 0, "tables double up to it");
 
 /* The last number of one symbol for one rule; of one position of a symbol, and of one category,
  * where entries say those. They are known by 64 bits of hash: two of 4,096 collide once in 10^12
  * tapes. */
 typedef struct symbol_number {
-    uint64_t key; /* 0: free */
+    uint64_t key;
     int64_t last;
 } symbol_number;
 
@@ -35,9 +35,9 @@ typedef struct id_memory {
 } id_memory;
 
 struct track_entries {
-    symbol_number *numbers; /* open addressing */
-    uint32_t number_slots;  /* a power of two, or 0 */
-    uint32_t number_count;
+    symbol_number *numbers;
+    size_t number_capacity;
+    slot_table by_key; /* of numbers */
     id_memory ids;
     int64_t candle_start; /* ns; if has_candle */
     int64_t closed_start; /* of the last candle that was closed; if has_closed */
@@ -62,6 +62,7 @@ void track_entries_close(track_entries *e)
     if (e == NULL)
         return;
     td_free(e->numbers);
+    slot_table_fini(&e->by_key);
     td_free(e->ids.ring);
     td_free(e->ids.set);
     td_free(e);
@@ -69,17 +70,16 @@ void track_entries_close(track_entries *e)
 
 size_t track_entries_bytes(const track_entries *e)
 {
-    return sizeof *e + e->number_slots * sizeof *e->numbers +
+    return sizeof *e + e->number_capacity * sizeof *e->numbers +
+           e->by_key.capacity * sizeof *e->by_key.slots +
            e->ids.capacity * (sizeof *e->ids.ring + 2 * sizeof *e->ids.set);
 }
 
 void track_entries_forget(track_entries *e)
 {
-    if (e->number_slots > 0)
-        memset(e->numbers, 0, e->number_slots * sizeof *e->numbers);
+    slot_table_clear(&e->by_key);
     if (e->ids.capacity > 0)
         memset(e->ids.set, 0, 2 * (size_t)e->ids.capacity * sizeof *e->ids.set);
-    e->number_count = 0;
     e->ids.count = 0;
     e->ids.oldest = 0;
     e->has_candle = 0;
@@ -175,34 +175,6 @@ static entry entry_at(const message *m, size_t index, msg_member member)
 
 /* ---- numbers by symbol ---- */
 
-static symbol_number *number_slot(symbol_number *slots, uint32_t count, uint64_t key)
-{
-    TD_ASSERT((count & (count - 1)) == 0);
-    size_t at = (size_t)key & (count - 1);
-    while (slots[at].key != 0 && slots[at].key != key)
-        at = (at + 1) & (count - 1);
-    return &slots[at];
-}
-
-/* Twice as many slots. 0: at the bound, or no memory. */
-static int numbers_grow(track_entries *e)
-{
-    uint32_t slots = e->number_slots == 0 ? TABLE_MIN : e->number_slots * 2;
-    if (slots > 2 * LIMIT_TRACK_SYMBOLS)
-        return 0;
-    symbol_number *made = td_alloc_zero(slots, sizeof *made);
-    if (made == NULL)
-        return 0;
-    for (uint32_t i = 0; i < e->number_slots; i++) {
-        if (e->numbers[i].key != 0)
-            *number_slot(made, slots, e->numbers[i].key) = e->numbers[i];
-    }
-    td_free(e->numbers);
-    e->numbers = made;
-    e->number_slots = slots;
-    return 1;
-}
-
 /* What an entry's number is ordered with, for one rule. */
 static uint64_t number_key(rule_id rule, const entry *of)
 {
@@ -211,28 +183,29 @@ static uint64_t number_key(rule_id rule, const entry *of)
     uint64_t key = td_xxh64(of->symbol.data, of->symbol.size) ^ ((uint64_t)rule << 56);
     if (of->category.size > 0)
         key = key * ODD ^ td_xxh64(of->category.data, of->category.size);
-    key ^= (uint64_t)of->position_idx * ODD;
-    return key + (key == 0);
+    return key ^ (uint64_t)of->position_idx * ODD;
 }
 
-/* The number that an entry follows; *is_new: there was none before. NULL at the bound. */
+/* The number that an entry follows; *is_new: there was none before. NULL at the bound, and without
+ * memory. */
 static symbol_number *number_get(track_entries *e, rule_id rule, const entry *of, int *is_new)
 {
     uint64_t key = number_key(rule, of);
-    if (e->number_slots > 0) {
-        symbol_number *slot = number_slot(e->numbers, e->number_slots, key);
-        *is_new = 0;
-        if (slot->key == key)
-            return slot;
+    slot_probe at = slot_probe_of(key);
+    *is_new = 0;
+    while (slot_table_next(&e->by_key, &at)) {
+        if (e->numbers[at.row].key == key)
+            return &e->numbers[at.row];
     }
-    if (2 * e->number_count >= e->number_slots && !numbers_grow(e))
+    size_t count = e->by_key.count;
+    if (count == LIMIT_TRACK_SYMBOLS ||
+        slot_table_reserve(&e->by_key, count + 1, "symbols", NULL) != TD_OK ||
+        !td_array_ensure((void **)&e->numbers, &e->number_capacity, count, sizeof *e->numbers))
         return NULL;
-    symbol_number *slot = number_slot(e->numbers, e->number_slots, key);
-    TD_ASSERT(slot->key == 0);
-    slot->key = key;
-    e->number_count++;
+    slot_table_put(&e->by_key, key, count);
+    e->numbers[count].key = key;
     *is_new = 1;
-    return slot;
+    return &e->numbers[count];
 }
 
 /* Entries of each symbol in their order: the first fall (or, if strict, the first that does not
@@ -288,7 +261,7 @@ int check_entry_time_weak(const rule_view *v, verdict_item *item)
 /* Twice as many ids: rebuild the set from the ring. 0: at the bound, or no memory. */
 static int ids_grow(id_memory *ids)
 {
-    uint32_t capacity = ids->capacity == 0 ? TABLE_MIN : ids->capacity * 2;
+    uint32_t capacity = ids->capacity == 0 ? IDS_MIN : ids->capacity * 2;
     if (capacity > LIMIT_TRACK_IDS)
         return 0;
     TD_ASSERT(ids->oldest == 0); /* the ring turns at its bound only */

@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/slot_table.h"
 #include "export/export_table.h"
 
 /* The topic that a feed's books of a symbol are taken from. */
@@ -22,8 +23,7 @@ typedef struct export_choice {
 typedef struct export_choices {
     export_choice *items; /* in the order of the first offers */
     size_t count;
-    uint32_t *slots; /* index + 1 by hash of feed, market and symbol, 0 = free */
-    size_t slot_count;
+    slot_table slots; /* by feed, market and symbol */
 } export_choices;
 
 void export_choices_fini(export_choices *table);

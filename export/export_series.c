@@ -8,8 +8,6 @@
 #include "base/hash.h"
 #include "base/limits.h"
 
-enum { SLOTS_MIN = 64 };
-
 /* ---- counts ---- */
 
 td_result export_counts_break(export_counts *counts, const export_break *broke, td_err *err)
@@ -56,7 +54,7 @@ void export_series_fini(export_series_table *table)
         td_free(table->items[i]);
     }
     td_free(table->items);
-    td_free(table->slots);
+    slot_table_fini(&table->slots);
     *table = (export_series_table){0};
 }
 
@@ -75,57 +73,36 @@ static uint64_t series_hash(const export_type *type, const char *exchange, const
     return hash * 31 + text_hash(td_bytes_str(type->name));
 }
 
-/* The slot of a name, or the free one where it belongs. */
-static size_t series_slot(const export_series_table *table, const export_type *type,
-                          const char *exchange, const char *file_symbol)
+/* Put items[i] where series_hash finds it. */
+static void series_index(export_series_table *table, size_t i)
 {
-    TD_ASSERT(table->slot_count > table->count);
-    size_t mask = table->slot_count - 1;
-    size_t at = (size_t)series_hash(type, exchange, file_symbol) & mask;
-    for (; table->slots[at] != 0; at = (at + 1) & mask) {
-        const export_series *is = table->items[table->slots[at] - 1];
-        if (is->type == type && strcmp(is->exchange, exchange) == 0 &&
-            strcmp(is->file_symbol, file_symbol) == 0)
-            break;
-    }
-    return at;
+    const export_series *is = table->items[i];
+    slot_table_put(&table->slots, series_hash(is->type, is->exchange, is->file_symbol), i);
 }
 
-/* Slots hold places in items, so they are rebuilt when those move. */
-static void series_index(export_series_table *table)
-{
-    memset(table->slots, 0, table->slot_count * sizeof *table->slots);
-    for (size_t i = 0; i < table->count; i++) {
-        const export_series *is = table->items[i];
-        table->slots[series_slot(table, is->type, is->exchange, is->file_symbol)] = (uint32_t)i + 1;
-    }
-}
-
-/* Twice the space, before half of it is used. On failure the table is as it was. */
 static td_result series_grow(export_series_table *table, td_err *err)
 {
-    size_t slot_count = table->slot_count == 0 ? SLOTS_MIN : table->slot_count * 2;
-    export_series **items = td_realloc(table->items, slot_count, sizeof(export_series *));
-    if (items != NULL)
-        table->items = items;
-    uint32_t *slots = td_realloc(table->slots, slot_count, sizeof *slots);
-    if (slots != NULL)
-        table->slots = slots;
-    if (items == NULL || slots == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for %zu names of files", slot_count);
-    table->slot_count = slot_count;
-    series_index(table);
+    td_result rc = slot_table_reserve(&table->slots, table->count + 1, "names of files", err);
+    if (rc != TD_OK)
+        return rc;
+    export_series **items = td_array_grow(table->items, table->count, sizeof(export_series *));
+    if (items == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for %zu names of files", table->count + 1);
+    table->items = items;
     return TD_OK;
 }
 
 export_series *export_series_find(const export_series_table *table, const export_type *type,
                                   const char *exchange, const char *file_symbol)
 {
-    if (table->slot_count == 0)
-        return NULL;
-    uint32_t found = table->slots[series_slot(table, type, exchange, file_symbol)];
-    TD_ASSERT(found <= table->count);
-    return found == 0 ? NULL : table->items[found - 1];
+    slot_probe at = slot_probe_of(series_hash(type, exchange, file_symbol));
+    while (slot_table_next(&table->slots, &at)) {
+        export_series *is = table->items[at.row];
+        if (is->type == type && strcmp(is->exchange, exchange) == 0 &&
+            strcmp(is->file_symbol, file_symbol) == 0)
+            return is;
+    }
+    return NULL;
 }
 
 static td_result series_make(const export_type *type, const char *exchange, const char *symbol,
@@ -163,15 +140,14 @@ td_result export_series_get(export_series_table *table, const export_type *type,
         td_err_hint(err, "narrow it by --symbol, --type or --from and --to");
         return TD_E_LIMIT;
     }
-    td_result rc = table->count * 2 >= table->slot_count ? series_grow(table, err) : TD_OK;
+    td_result rc = series_grow(table, err);
     if (rc == TD_OK)
         rc = series_make(type, exchange, symbol, file_symbol, out, err);
     if (rc != TD_OK)
         return rc;
     TD_ASSERT(table->count < LIMIT_EXPORT_SERIES);
-    TD_ASSERT(table->slots[series_slot(table, type, exchange, file_symbol)] == 0);
-    table->slots[series_slot(table, type, exchange, file_symbol)] = (uint32_t)table->count + 1;
-    table->items[table->count++] = *out;
+    table->items[table->count] = *out;
+    series_index(table, table->count++);
     return TD_OK;
 }
 
@@ -274,5 +250,7 @@ void export_series_sort(export_series_table *table)
     if (table->count == 0)
         return;
     qsort(table->items, table->count, sizeof(export_series *), compare_series);
-    series_index(table);
+    slot_table_clear(&table->slots);
+    for (size_t i = 0; i < table->count; i++)
+        series_index(table, i);
 }

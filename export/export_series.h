@@ -9,6 +9,7 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/slot_table.h"
 #include "export/export_choice.h"
 #include "export/export_folder.h"
 #include "export/export_gate.h"
@@ -67,8 +68,7 @@ typedef struct export_series {
 typedef struct export_series_table {
     export_series **items; /* in order of first sight, or as export_series_sort left them */
     size_t count;
-    uint32_t *slots; /* index + 1 by hash of type, exchange and file_symbol, 0 = free */
-    size_t slot_count;
+    slot_table slots;   /* by type, exchange and file_symbol */
     uint32_t day;       /* of the last note */
     uint32_t day_files; /* series that have data on it */
 } export_series_table;

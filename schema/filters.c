@@ -11,8 +11,6 @@
  * texts are packed. No other text begins with it: they have no control characters. */
 static const uint8_t GONE = 0x01;
 
-enum { PLACES_MIN = 64 };
-
 void topic_filters_init(topic_filters *filters, const dialect *spoken)
 {
     TD_ASSERT(spoken != NULL);
@@ -24,9 +22,8 @@ void topic_filters_init(topic_filters *filters, const dialect *spoken)
 void topic_filters_fini(topic_filters *filters)
 {
     td_buf_fini(&filters->texts);
-    td_free(filters->places);
-    filters->places = NULL;
-    filters->place_count = filters->count = filters->gone = 0;
+    slot_table_fini(&filters->places);
+    filters->count = 0;
 }
 
 /* The text at offset *at, gone or not, and *at after its LF. 0 at the end. */
@@ -62,15 +59,9 @@ static int is_at(const topic_filters *filters, size_t at, td_bytes wanted)
            memcmp(texts->data + at, wanted.data, wanted.size) == 0;
 }
 
-/* The entry of a text, or the free one for it. */
-static uint32_t *find_place(const topic_filters *filters, td_bytes wanted)
+static uint64_t text_hash(td_bytes text)
 {
-    size_t mask = filters->place_count - 1;
-    TD_ASSERT(filters->count + filters->gone < filters->place_count);
-    size_t place = td_xxh64(wanted.data, wanted.size) & mask;
-    while (filters->places[place] != 0 && !is_at(filters, filters->places[place] - 1, wanted))
-        place = (place + 1) & mask;
-    return &filters->places[place];
+    return td_xxh64(text.data, text.size);
 }
 
 /* Offset of a text that equals this one; texts.size if none does. */
@@ -78,31 +69,30 @@ static size_t find(const topic_filters *filters, td_bytes wanted)
 {
     if (filters->count == 0 || wanted.size == 0 || wanted.data[0] == GONE)
         return filters->texts.size;
-    const uint32_t *place = find_place(filters, wanted);
-    return *place == 0 ? filters->texts.size : *place - 1;
+    slot_probe at = slot_probe_of(text_hash(wanted));
+    while (slot_table_next(&filters->places, &at)) {
+        if (is_at(filters, at.row, wanted))
+            return at.row;
+    }
+    return filters->texts.size;
 }
 
-/* Pack the texts, and enter them in a table that is at most a quarter full. The cost is amortized
- * over the texts that were added or removed. */
+/* Pack the texts, and rebuild the table with space for twice as many. The cost is amortized over
+ * the texts that were added or removed. */
 static td_result renew(topic_filters *filters, td_err *err)
 {
-    size_t wanted = PLACES_MIN;
-    while (wanted < 4 * (filters->count + 1))
-        wanted *= 2;
-    uint32_t *places = td_alloc_zero(wanted, sizeof *places);
-    if (places == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for %zu topics", filters->count);
-    td_free(filters->places);
-    filters->places = places;
-    filters->place_count = wanted;
-    filters->gone = 0;
+    slot_table *places = &filters->places;
+    td_result rc = slot_table_reserve(places, 2 * (filters->count + 1), "topics", err);
+    if (rc != TD_OK)
+        return rc;
+    slot_table_clear(places);
     size_t at = 0;
     size_t packed = 0;
     td_bytes text;
     while (next_text(filters, &at, &text)) {
+        uint64_t hash = text_hash(text);
         memmove(filters->texts.data + packed, text.data, text.size + 1);
-        text.data = filters->texts.data + packed;
-        *find_place(filters, text) = (uint32_t)packed + 1;
+        slot_table_put(places, hash, packed);
         packed += text.size + 1;
     }
     filters->texts.size = packed;
@@ -111,9 +101,9 @@ static td_result renew(topic_filters *filters, td_err *err)
 
 static int is_due(const topic_filters *filters, size_t more_bytes)
 {
-    size_t used = filters->count + filters->gone;
-    return 2 * (used + 1) > filters->place_count ||
-           (filters->gone > 0 && filters->texts.size + more_bytes > TOPIC_FILTERS_BYTES_MAX);
+    size_t used = filters->places.count;
+    return !slot_table_has_space(&filters->places, used + 1) ||
+           (used > filters->count && filters->texts.size + more_bytes > TOPIC_FILTERS_BYTES_MAX);
 }
 
 /* ---- lists ---- */
@@ -175,10 +165,9 @@ static td_result add_one(topic_filters *filters, td_bytes stem, td_bytes tail, t
     memcpy(texts->data + texts->size, stem.data, stem.size);
     memcpy(texts->data + texts->size + stem.size, tail.data, tail.size);
     texts->data[texts->size + size] = '\n';
-    uint32_t *place = find_place(filters, text);
-    if (*place != 0)
+    if (find(filters, text) < texts->size)
         return TD_OK; /* it was added before */
-    *place = (uint32_t)texts->size + 1;
+    slot_table_put(&filters->places, text_hash(text), texts->size);
     texts->size += size + 1;
     filters->count++;
     return TD_OK;
@@ -205,7 +194,6 @@ static void remove_at(topic_filters *filters, size_t at)
     TD_ASSERT(filters->texts.data[at] != GONE);
     filters->texts.data[at] = GONE;
     filters->count--;
-    filters->gone++;
     if (filters->count == 0)
         topic_filters_clear(filters);
 }
@@ -234,11 +222,10 @@ int topic_filters_has(const topic_filters *filters, td_bytes subscription)
 
 void topic_filters_clear(topic_filters *filters)
 {
-    TD_ASSERT((filters->count + filters->gone == 0) == (filters->texts.size == 0));
+    TD_ASSERT((filters->places.count == 0) == (filters->texts.size == 0));
     td_buf_clear(&filters->texts);
-    if (filters->places != NULL)
-        memset(filters->places, 0, filters->place_count * sizeof *filters->places);
-    filters->count = filters->gone = 0;
+    slot_table_clear(&filters->places);
+    filters->count = 0;
 }
 
 int topic_filters_cover(const topic_filters *filters, td_bytes exchange_topic)

@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/slot_table.h"
 #include "schema/dialect.h"
 
 /* All texts together: some 30,000 subscriptions of the usual length. */
@@ -16,11 +17,9 @@ enum { TOPIC_FILTERS_BYTES_MAX = 1 << 20 };
 
 typedef struct topic_filters {
     const struct dialect *dialect;
-    td_buf texts;     /* each with a LF after it */
-    uint32_t *places; /* table by hash: offset + 1 of a text; 0: free */
-    size_t place_count;
-    size_t count;
-    size_t gone; /* texts that were removed, and still have a place */
+    td_buf texts;      /* each with a LF after it */
+    slot_table places; /* offsets of texts, also of removed ones, until the texts are packed */
+    size_t count;      /* without removed ones */
 } topic_filters;
 
 void topic_filters_init(topic_filters *filters, const dialect *spoken);
