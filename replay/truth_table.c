@@ -6,22 +6,14 @@
 #include "base/assert.h"
 #include "base/buf.h"
 #include "base/limits.h"
+#include "base/slot_table.h"
 #include "json/json.h"
 
 enum { CONNS_MAX = 4096 };
 
-/* What a frame's hash leads to. */
-typedef enum place_kind { PLACE_FREE, PLACE_MARK, PLACE_ITEMS } place_kind;
-
-typedef struct truth_place {
-    place_kind kind;
-    uint64_t xxh64;
-    size_t first; /* of items; or the mark */
-    size_t count;
-} truth_place;
-
 /* A book's state after one frame. */
 typedef struct truth_mark {
+    uint64_t xxh64; /* of the frame */
     char path[TRUTH_PATH_BYTES];
     char levels_sha1[TD_SHA1_HEX_BYTES];
 } truth_mark;
@@ -33,59 +25,32 @@ struct truth_table {
     size_t mark_count;
     truth_item *items; /* in the order of the file: those of a frame are neighbours */
     size_t item_count;
-    td_buf values;       /* of the items */
-    truth_place *places; /* open addressing */
-    size_t place_count;
-    size_t place_capacity; /* a power of two, or 0 */
+    slot_table marks_by_hash;
+    slot_table items_by_hash; /* the first item of each frame */
+    td_buf values;            /* of the items */
 };
 
 /* ---- by hash ---- */
 
-/* The place of a hash, or a free one. Never without an end: the table is at most half full. */
-static truth_place *find_place(truth_place *places, size_t capacity, place_kind kind,
-                               uint64_t xxh64)
+static truth_mark *find_mark(const truth_table *table, uint64_t xxh64)
 {
-    /* The mask below needs a power of two. */
-    TD_ASSERT(capacity != 0);
-    TD_ASSERT((capacity & (capacity - 1)) == 0);
-    size_t at = (xxh64 + (uint64_t)kind) & (capacity - 1);
-    while (places[at].kind != PLACE_FREE && (places[at].kind != kind || places[at].xxh64 != xxh64))
-        at = (at + 1) & (capacity - 1);
-    return &places[at];
+    slot_probe at = slot_probe_of(xxh64);
+    while (slot_table_next(&table->marks_by_hash, &at)) {
+        if (table->marks[at.row].xxh64 == xxh64)
+            return &table->marks[at.row];
+    }
+    return NULL;
 }
 
-static td_result grow_places(truth_table *table, td_err *err)
+/* The first item of a frame, or item_count. */
+static size_t find_items(const truth_table *table, uint64_t xxh64)
 {
-    size_t capacity = table->place_capacity == 0 ? 1024 : table->place_capacity * 2;
-    truth_place *places = td_alloc_zero(capacity, sizeof *places);
-    if (places == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for %zu marks", capacity);
-    for (size_t i = 0; i < table->place_capacity; i++) {
-        const truth_place *place = &table->places[i];
-        if (place->kind != PLACE_FREE)
-            *find_place(places, capacity, place->kind, place->xxh64) = *place;
+    slot_probe at = slot_probe_of(xxh64);
+    while (slot_table_next(&table->items_by_hash, &at)) {
+        if (table->items[at.row].xxh64 == xxh64)
+            return at.row;
     }
-    td_free(table->places);
-    table->places = places;
-    table->place_capacity = capacity;
-    return TD_OK;
-}
-
-/* The place of a hash, made if it is not there: then its count is 0. */
-static td_result get_place(truth_table *table, place_kind kind, uint64_t xxh64, truth_place **out,
-                           td_err *err)
-{
-    if (table->place_count * 2 >= table->place_capacity) {
-        td_result rc = grow_places(table, err);
-        if (rc != TD_OK)
-            return rc;
-    }
-    *out = find_place(table->places, table->place_capacity, kind, xxh64);
-    if ((*out)->kind == PLACE_FREE) {
-        **out = (truth_place){.kind = kind, .xxh64 = xxh64};
-        table->place_count++;
-    }
-    return TD_OK;
+    return table->item_count;
 }
 
 /* A place for one more in an array of lines. */
@@ -177,26 +142,29 @@ static td_result add_frame(truth_table *table, json_value line, td_err *err)
     return TD_OK;
 }
 
+/* Of two marks with one hash the later one counts. */
 static td_result add_mark(truth_table *table, json_value line, td_err *err)
 {
     td_bytes path, hash, sha1;
     uint64_t xxh64;
-    truth_place *place;
     if (!json_find_text(line, "path", &path) || !json_find_text(line, "xxh64", &hash) ||
         !parse_hex64(hash, &xxh64) || !json_find_text(line, "levels_sha1", &sha1) ||
         sha1.size != TD_SHA1_HEX_BYTES - 1)
         return td_err_set(err, TD_E_INVALID, "a book needs path, xxh64 and levels_sha1");
-    td_result rc = add_place((void **)&table->marks, table->mark_count, sizeof *table->marks, err);
-    if (rc == TD_OK)
-        rc = get_place(table, PLACE_MARK, xxh64, &place, err);
-    if (rc != TD_OK)
-        return rc;
-    truth_mark *mark = &table->marks[table->mark_count];
-    *mark = (truth_mark){.path = ""};
+    truth_mark *mark = find_mark(table, xxh64);
+    if (mark == NULL) {
+        size_t count = table->mark_count;
+        td_result rc = slot_table_reserve(&table->marks_by_hash, count + 1, "marks", err);
+        if (rc == TD_OK)
+            rc = add_place((void **)&table->marks, count, sizeof *table->marks, err);
+        if (rc != TD_OK)
+            return rc;
+        slot_table_put(&table->marks_by_hash, xxh64, count);
+        mark = &table->marks[table->mark_count++];
+    }
+    *mark = (truth_mark){.xxh64 = xxh64};
     keep_path(path, mark->path);
     memcpy(mark->levels_sha1, sha1.data, sha1.size);
-    place->first = table->mark_count++;
-    place->count = 1;
     return TD_OK;
 }
 
@@ -210,7 +178,6 @@ static td_result add_item(truth_table *table, truth_kind kind, json_value line, 
     td_bytes hash;
     uint64_t index;
     json_value values;
-    truth_place *place;
     truth_item item = {.kind = kind, .values_at = table->values.size};
     if (!json_find_text(line, "xxh64", &hash) || !parse_hex64(hash, &item.xxh64) ||
         !json_find_u64(line, "item", &index) || index > UINT32_MAX ||
@@ -219,21 +186,22 @@ static td_result add_item(truth_table *table, truth_kind kind, json_value line, 
     item.index = (uint32_t)index;
     td_bytes text = json_raw(values);
     item.values_size = text.size;
+    size_t count = table->item_count;
+    size_t first = find_items(table, item.xxh64);
+    /* Frames without a time can come twice with the same bytes: their items are equal. */
+    if (first < count &&
+        (table->items[count - 1].xxh64 != item.xxh64 || item.index < count - first))
+        return TD_OK;
     td_result rc = td_buf_append(&table->values, text.data, text.size, err);
     if (rc == TD_OK)
-        rc = add_place((void **)&table->items, table->item_count, sizeof *table->items, err);
+        rc = add_place((void **)&table->items, count, sizeof *table->items, err);
     if (rc == TD_OK)
-        rc = get_place(table, PLACE_ITEMS, item.xxh64, &place, err);
+        rc = slot_table_reserve(&table->items_by_hash, table->items_by_hash.count + 1, "frames",
+                                err);
     if (rc != TD_OK)
         return rc;
-    if (place->count == 0)
-        place->first = table->item_count;
-    /* Frames without a time can come twice with the same bytes: their items are equal. */
-    if (item.index < place->count || place->first + place->count != table->item_count) {
-        table->values.size = item.values_at;
-        return TD_OK;
-    }
-    place->count++;
+    if (first == count)
+        slot_table_put(&table->items_by_hash, item.xxh64, count);
     table->items[table->item_count++] = item;
     return TD_OK;
 }
@@ -310,7 +278,8 @@ void truth_table_close(truth_table *table)
     td_buf_fini(&table->values);
     td_free(table->marks);
     td_free(table->items);
-    td_free(table->places);
+    slot_table_fini(&table->marks_by_hash);
+    slot_table_fini(&table->items_by_hash);
     td_free(table);
 }
 
@@ -320,27 +289,20 @@ size_t truth_table_conns(const truth_table *table, const truth_conn **out)
     return table->conn_count;
 }
 
-static const truth_place *look_up(const truth_table *table, place_kind kind, uint64_t xxh64)
-{
-    if (table->place_capacity == 0)
-        return NULL;
-    const truth_place *place = find_place(table->places, table->place_capacity, kind, xxh64);
-    return place->kind == PLACE_FREE ? NULL : place;
-}
-
 const char *truth_table_mark(const truth_table *table, const family *of, uint64_t xxh64)
 {
-    const truth_place *place = look_up(table, PLACE_MARK, xxh64);
-    if (place == NULL || !has_path(of, table->marks[place->first].path))
-        return NULL;
-    return table->marks[place->first].levels_sha1;
+    const truth_mark *mark = find_mark(table, xxh64);
+    return mark != NULL && has_path(of, mark->path) ? mark->levels_sha1 : NULL;
 }
 
 truth_item *truth_table_items(truth_table *table, uint64_t xxh64, size_t *count)
 {
-    const truth_place *place = look_up(table, PLACE_ITEMS, xxh64);
-    *count = place == NULL ? 0 : place->count;
-    return place == NULL ? NULL : &table->items[place->first];
+    size_t first = find_items(table, xxh64);
+    size_t end = first;
+    while (end < table->item_count && table->items[end].xxh64 == xxh64)
+        end++;
+    *count = end - first;
+    return end == first ? NULL : &table->items[first];
 }
 
 const truth_item *truth_table_all_items(const truth_table *table, size_t *count)
