@@ -10,6 +10,7 @@
 /* Defined here also for the analyser. */
 #undef td_err_set
 #undef td_err_add
+#undef td_err_pass
 
 static const char CUT_MARK[] = "...";
 
