@@ -192,7 +192,7 @@ static trade_sum growth_of(const candle_chain *chain, const reading *r)
                        r->sum.turnover - chain->base.sum.turnover};
 }
 
-/* 1 if a run of trades from the end of the last comparison has that sum. */
+/* Look for a run of trades with that sum, from the end of the last comparison. */
 static answer compare(candle_chain *chain, const trade_store *store, const reading *r)
 {
     trade_sum growth = growth_of(chain, r);
@@ -319,7 +319,7 @@ static int judge_reading(audit *a, audit_member *member, const audit_member *tra
     return 1;
 }
 
-/* 1 if the oldest reading has waited long enough, by the newest that came after it. */
+/* Whether the oldest reading has waited long enough, by the newest that came after it. */
 static wait_rule wait_rule_of(const audit_member *member, const audit_member *trades)
 {
     const candle_chain *chain = member->candles;

@@ -7,7 +7,7 @@
 
 typedef enum exit_code {
     EXIT_CODE_DONE = 0,
-    EXIT_CODE_DIFFERS = 1, /* done, and what was asked about differs or is incomplete */
+    EXIT_CODE_DIFFERS = 1, /* done, but something differs or is incomplete */
     EXIT_CODE_USAGE = 2,   /* wrong command line or configuration */
     EXIT_CODE_DAMAGE = 3,  /* recorded data is damaged or lost */
     EXIT_CODE_FAILED = 4,  /* could not do it: I/O, network, refused, full disk */
