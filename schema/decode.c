@@ -154,6 +154,7 @@ static int take_trades(fast_decoder *fast, message *m)
 
 static int record_to_struct(fast_decoder *fast, const decode_plan *p, message *m)
 {
+    TD_ASSERT(!message_is_record(m));
     return m->head.type == MSG_BOOK_CHANGE ? take_levels(fast, p->has_rpi, m)
                                            : take_trades(fast, m);
 }
