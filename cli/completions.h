@@ -1,22 +1,45 @@
-/* Completion scripts for bash, zsh and fish, from the verb and option tables that --help and the
- * parser read: a new option completes without another line of code.
+/* Completion by bash, zsh and fish, from the verb and option tables that --help and the parser
+ * read: a new option completes without another line of code.
  *
- * A program's script completes that program. The script of the front holds those of the programs
- * that it runs for their verbs; these print theirs themselves. */
+ * A shell loads a stub, a fixed text from "PROGRAM --completions SHELL". At each completion the
+ * stub runs "PROGRAM --complete WORD...", where the WORDs are those after the program's name up to
+ * the cursor; the last one, perhaps empty, is to be completed. --complete is for the stubs and not
+ * in any help. It prints lines of fields with a tab between them:
+ *
+ *   KIND PREFIX WHAT     first line; PREFIX: the part of the last word that stays as it is, for
+ *                        example "--net="; WHAT: the name of what is completed
+ *   CANDIDATE HELP       any number of lines; a candidate follows PREFIX; HELP may be missing
+ *
+ * KIND: "options" ("=" at the end of a candidate: it takes a value), "names", "list" (a comma may
+ * follow a name), "folders", "archives" (folders and .mcap files), "files" or "none". Paths have no
+ * candidates: the shell completes them. All candidates are printed; the shell takes those that
+ * match. No shell may evaluate these lines: PREFIX is the user's. */
 #ifndef TD_CLI_COMPLETIONS_H
 #define TD_CLI_COMPLETIONS_H
 
+#include <stddef.h>
+
 #include "cli/verbs.h"
 
-/* The option of every program that prints its script, without the dashes. Its value is a shell. */
-#define COMPLETIONS_OPTION "completions"
+/* The words to complete. */
+typedef struct completion_line {
+    char *const *words; /* after the verb's name, if it is given; the last one is completed */
+    size_t count;       /* > 0 */
+    int is_program;     /* no verb is given: the words may be the program's own options */
+} completion_line;
 
-/* 1 if this word of a command line is the option, alone or with "=SHELL". */
+/* Print candidates for a completion_line, by a verb's options and operands. A describe function of
+ * verb_context. */
+void completions_offer(void *line, const options_spec *spec);
+
+/* The same of a program that needs a verb, while none is given. */
+void completions_offer_verbs(const completion_line *line, const verb_table *table);
+
+/* 1 if this word of a command line is --completions, alone or with "=SHELL". */
 int completions_asked(const char *word);
 
-/* Print the script of the table's program on stdout, for the shell that argv[0], which is the
- * option, or argv[1] names. Runs each verb as far as verb_begin. A shell that is missing or unknown
- * is a usage error; a program that cannot be started, or fails, gives its status. */
+/* Print the stub for the table's program on stdout, for the shell that argv[0], which is the
+ * option, or argv[1] names. A shell that is missing or unknown is a usage error. */
 exit_code completions_print(const verb_table *table, const verb_context *context, int argc,
                             char **argv);
 

@@ -1,4 +1,4 @@
-/* Shared by options.c, options_value.c, options_help.c and completions*.c. */
+/* Shared by options.c, options_value.c, options_help.c and completions.c. */
 #ifndef TD_CLI_OPTIONS_IMPL_H
 #define TD_CLI_OPTIONS_IMPL_H
 

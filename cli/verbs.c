@@ -88,12 +88,35 @@ static exit_code show_help(const verb_table *table, const verb_context *context,
     return run_verb(context, row, 2, words);
 }
 
+/* --complete WORD...: another program's verb is completed by that program. */
+static exit_code complete(const verb_table *table, const verb_context *context, int argc,
+                          char **argv)
+{
+    if (argc < 2)
+        return EXIT_CODE_DONE;
+    const verb_row *row = argc > 2 ? find_verb(table, argv[1]) : NULL;
+    int first = row == NULL ? 1 : 2;
+    completion_line line = {argv + first, (size_t)(argc - first), row == NULL};
+    if (row == NULL && table->default_verb != NULL)
+        row = find_verb(table, table->default_verb);
+    if (row == NULL) {
+        completions_offer_verbs(&line, table);
+        return EXIT_CODE_DONE;
+    }
+    verb_context describing = *context;
+    describing.describe = completions_offer;
+    describing.describe_user = &line;
+    return run_verb(&describing, row, argc, argv);
+}
+
 static exit_code run(const verb_table *table, const verb_context *context, int argc, char **argv)
 {
     const char *word = argc > 1 ? argv[1] : NULL;
     const verb_row *row = word == NULL ? NULL : find_verb(table, word);
     if (row != NULL)
         return run_verb(context, row, argc - 1, argv + 1);
+    if (word != NULL && strcmp(word, "--complete") == 0)
+        return complete(table, context, argc - 1, argv + 1);
     if (word != NULL && is_asked(word, "--version", "-V")) {
         printf("%s %s\n", table->program, TAPEDECK_VERSION);
         return EXIT_CODE_DONE;

@@ -1,5 +1,6 @@
 // The completion scripts load in their shells without a word, and the shells offer with them every verb, every
-// option of --help, the names that an option takes, and folders and files where a path is due.
+// option of --help, the names that an option takes, and folders and files where a path is due. Completing runs
+// nothing that the line holds.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
@@ -57,8 +58,8 @@ _${w[0]}; printf '%s\\n' "\${COMPREPLY[@]}"; echo END`);
   },
 };
 
-/** Of "--net=main" the value, of "inverse,linear" the last one, of a path its last part. */
-const plain = (offered) => [...new Set(offered.map((o) => path.basename(o.replace(/^--[a-z-]+=/, "").replace(/.*,/, "")).trim()))].sort();
+/** Of "--net=main" the value, of "inverse,linear" the last one, of a path its last part, without the shell's quotes. */
+const plain = (offered) => [...new Set(offered.map((o) => path.basename(o.replaceAll("\\", "").replace(/^--[a-z-]+=/, "").replace(/.*,/, "")).trim()))].sort();
 
 /** Verbs of the front, each with its options as --help prints them. */
 async function grammar(t) {
@@ -76,7 +77,7 @@ async function grammar(t) {
 /** What a line must offer: exactly these. */
 function lines(folder) {
   fs.mkdirSync(path.join(folder, "tape"), { recursive: true });
-  for (const name of ["tape.mcap", "tape.txt", "capture.gz"]) fs.writeFileSync(path.join(folder, name), "");
+  for (const name of ["tape.mcap", "tape.txt", "capture.gz", "two words.mcap", "co:lon.mcap", "sub$(exit).mcap", "eq=ual.mcap"]) fs.writeFileSync(path.join(folder, name), "");
   const at = (name) => path.join(folder, name);
   return {
     "tapedeck rep": "replay",
@@ -99,6 +100,14 @@ function lines(folder) {
     [`tapedeck info -a ${at("ta")}`]: "tape tape.mcap",
     [`tapedeck info --archive=${at("ta")}`]: "tape tape.mcap",
     [`tapedeck export --out ${at("ta")}`]: "tape",
+    [`tapedeck info ${at("two")}`]: ["two words.mcap"],
+    [`tapedeck info --archive=${at("two")}`]: ["two words.mcap"],
+    [`tapedeck info ${at("co")}`]: "co:lon.mcap",
+    [`tapedeck info ${at("sub")}`]: "sub$(exit).mcap",
+    [`tapedeck info --archive=${at("eq")}`]: "eq=ual.mcap",
+    [`tapedeck info $(touch ${at("evaluated")}) --js`]: "--json",
+    [`tapedeck info --json -- --js`]: [],
+    "tapedeck record --topic a --net main --topi": "--topic",
     "tapedeck-record --net m": "main",
     "tapedeck-record --until": "--until-close",
     "tapedeck-record --vers": "--version",
@@ -123,11 +132,12 @@ for (const [shell, offered] of Object.entries(SHELLS)) {
       for (const option of long) assert.ok(of(`tapedeck ${verb} --`).includes(option), `${verb} ${option}: ${of(`tapedeck ${verb} --`)}`);
       for (const option of short) assert.ok(of(`tapedeck ${verb} -`).includes(option), `${verb} ${option}: ${of(`tapedeck ${verb} -`)}`);
     }
-    for (const [line, words] of Object.entries(expected)) assert.deepEqual(of(line), words.split(" ").sort(), line);
+    for (const [line, words] of Object.entries(expected)) assert.deepEqual(of(line), Array.isArray(words) ? words : words.split(" ").sort(), line);
+    assert.ok(!fs.existsSync(path.join(home, "files", "evaluated")));
   });
 }
 
-test("--completions refuses a missing or unknown shell; a script reports missing programs", async (t) => {
+test("--completions refuses a missing or unknown shell; completing reports a missing program", async (t) => {
   for (const args of [["--completions"], ["--completions", "tcsh"], ["--completions=tcsh"]]) {
     const { code, stdout, stderr } = await tapedeck(t, args, { status: 2 });
     assert.equal(code, 2);
@@ -136,7 +146,7 @@ test("--completions refuses a missing or unknown shell; a script reports missing
   }
   const alone = path.join(temporary(t), "tapedeck");
   fs.copyFileSync(path.join(BIN, "tapedeck"), alone);
-  const { status, stderr } = spawnSync(alone, ["--completions=bash"], { encoding: "utf8", env: { PATH: "/nonexistent" } });
+  const { status, stderr } = spawnSync(alone, ["--complete", "record", "--"], { encoding: "utf8", env: { PATH: "/nonexistent" } });
   assert.equal(status, 4);
   assert.match(stderr, /cannot start tapedeck-record/);
 });
