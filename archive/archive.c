@@ -227,7 +227,7 @@ td_result archive_live_session(archive *a, char out[SESSION_ID_BYTES], td_err *e
     if (rc == TD_OK && holder.is_held)
         (void)snprintf(out, SESSION_ID_BYTES, "%s",
                        holder.session[0] == '\0' ? "?" : holder.session);
-    /* For a reader nothing but words depends on it. */
+    /* For a reader only messages depend on it. */
     if (rc == TD_OK || a->mode == ARCHIVE_READ)
         return TD_OK;
     return td_err_set(err, rc, "cannot determine which process appends to '%s': %s", a->path,

@@ -52,7 +52,7 @@ static uint8_t lower(uint8_t c)
     return c >= 'A' && c <= 'Z' ? c | 0x20 : c;
 }
 
-/* Of URL-safe base64 the standard's. */
+/* The standard base64 character for a URL-safe one. */
 static uint8_t standard(uint8_t c)
 {
     return c == '-' ? '+' : c == '_' ? '/' : c;

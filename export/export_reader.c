@@ -105,7 +105,7 @@ static td_result write_snapshot(export_reader *reader, td_buf *out, const export
     return rc;
 }
 
-/* As the frame has it. */
+/* Write a change with the levels of the frame. */
 static td_result write_change(export_reader *reader, td_buf *out, const export_cells *cells,
                               const message *m, const book *now, reader_rows *rows, td_err *err)
 {

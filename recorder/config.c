@@ -550,7 +550,7 @@ static td_result finish_http(feed_config *feed, td_err *err)
 
 /* ---- defaults and checks ---- */
 
-/* By name, or by a URL of the exchange. */
+/* Find the family by its name, or by a URL of the exchange. */
 static td_result resolve_family(feed_config *feed, td_err *err)
 {
     if (feed->family_name != NULL) {

@@ -40,7 +40,7 @@ typedef enum request_kind {
 
 /* ---- a client's side ---- */
 
-/* Of a signature as text, with its NUL. */
+/* Size of a signature as text, with its NUL. */
 enum { DIALECT_SIGNATURE_BYTES = 65 };
 
 /* Credentials of a private connection; both NUL-terminated, borrowed. */

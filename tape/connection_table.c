@@ -352,7 +352,7 @@ td_result connection_table_get_slot(session_feed *feed, uint32_t line, uint32_t 
     return TD_OK;
 }
 
-/* By its events, or because its session has no more frames. */
+/* A connection has ended by its events, or when its session has no more frames. */
 static int conn_has_ended(void *user, const follow_conn *conn, uint64_t recv_ns)
 {
     const session_slot *slot = conn->slot;

@@ -13,7 +13,7 @@
 
 /* ---- single members ---- */
 
-/* Of any type, null too. */
+/* 1 if the object has the key, with a value of any type, also null. */
 static int has(json_value object, const char *key)
 {
     json_value value;

@@ -176,7 +176,7 @@ static td_result build_v2(td_buf *out, const dialect_ask *ask, td_err *err)
     return json_write_end(&writer, err);
 }
 
-/* As many as differ in their symbol only. */
+/* A request holds topics that differ in their symbol only. */
 static size_t fit_v1(const char *const *topics, size_t count)
 {
     size_t most = bybit_fit_bytes(topics, count);

@@ -86,7 +86,7 @@ TD_MUST_USE td_result bybit_ask_auth(td_buf *out, const dialect_auth *auth, td_e
 #define BYBIT_USDC_PING "{\"op\":\"ping\",\"args\":[\"%\"]}"
 #define BYBIT_SPOT_PING "{\"ping\":%}"
 #define BYBIT_SPOT_PONG "{\"pong\":%}"
-/* By DIALECT_REQUEST_BYTES of text. */
+/* How many of the topics fit into DIALECT_REQUEST_BYTES of text. */
 size_t bybit_fit_bytes(const char *const *topics, size_t count);
 
 /* ---- what servers build alike ---- */
