@@ -8,7 +8,6 @@
 #include "base/assert.h"
 #include "archive/archive_segment.h"
 #include "archive/catalog_known.h"
-#include "archive/feed_past.h"
 
 /* A segment of the plan. */
 typedef struct planned {
@@ -25,7 +24,7 @@ struct read_plan {
     archive *archive;
     const td_log *log; /* NULL: quiet */
     read_query query;
-    known_catalog known;
+    archive_view *view; /* of which only the catalog is used once the plan is made */
     planned **segments;
     size_t count;
     size_t unreadable_count;
@@ -104,9 +103,9 @@ static td_result keep_planned(read_plan *plan, planned *p, td_err *err)
 static td_result load_segment(read_plan *plan, const archive_segment *segment, planned *p,
                               td_err *err)
 {
-    if (known_catalog_has(&plan->known, segment)) {
+    if (known_catalog_has(&plan->view->known, segment)) {
         td_result rc =
-            known_catalog_load(&plan->known, segment->path, CATALOG_CHANNELS, &p->index, err);
+            known_catalog_load(&plan->view->known, segment->path, CATALOG_CHANNELS, &p->index, err);
         if (rc != TD_E_NOTFOUND)
             return rc;
         td_err_clear(err);
@@ -121,9 +120,10 @@ static td_result consider(read_plan *plan, const archive_segment *segment, td_er
     if (segment->name.is_parsed && query->wants_feed != NULL &&
         !query->wants_feed(query->user, segment->name.feed))
         return TD_OK;
-    const catalog_segment *known = known_catalog_has(&plan->known, segment)
-                                       ? known_segments_find(&plan->known.segments, segment->path)
-                                       : NULL;
+    const catalog_segment *known =
+        known_catalog_has(&plan->view->known, segment)
+            ? known_segments_find(&plan->view->known.segments, segment->path)
+            : NULL;
     if (known != NULL && !overlaps(known->first_ns, known->last_ns, query))
         return TD_OK;
     td_err cause;
@@ -209,14 +209,14 @@ static int may_overlap(const read_plan *plan, const char *path)
 static int may_be_wanted(read_plan *plan, const char *path)
 {
     const read_query *query = &plan->query;
-    const catalog_segment *known = known_segments_find(&plan->known.segments, path);
+    const catalog_segment *known = known_segments_find(&plan->view->known.segments, path);
     segment_index index;
-    if (plan->known.catalog == NULL || known == NULL || !known->is_intact)
+    if (known == NULL || plan->view->known.catalog == NULL || !known->is_intact)
         return may_overlap(plan, path);
     if (!overlaps(known->first_ns, known->last_ns, query))
         return 0;
     if (query->wants_channel == NULL ||
-        known_catalog_load(&plan->known, path, CATALOG_CHANNELS, &index, NULL) != TD_OK)
+        known_catalog_load(&plan->view->known, path, CATALOG_CHANNELS, &index, NULL) != TD_OK)
         return 1;
     int is_wanted = 0;
     for (size_t i = 0; i < index.channel_count && !is_wanted; i++)
@@ -237,20 +237,29 @@ static void log_missing(void *user, const past_segment *segment)
 }
 
 /* Unknown without a journal; verify reports it. */
-static td_result look_for_missing(read_plan *plan, const archive_listing *listing, td_err *err)
+static void look_for_missing(read_plan *plan)
 {
-    td_err cause;
-    archive_past past;
-    td_err_clear(&cause);
-    td_result rc = archive_past_read(plan->archive, &past, &cause);
+    const archive_view *view = plan->view;
+    if (view->past_result == TD_OK)
+        archive_each_missing(plan->archive, &view->past, &view->listing, log_missing, plan);
+    else
+        td_log_emit(plan->log, TD_LOG_WARNING, "%s", view->past_error.text);
+}
+
+static td_result plan_segments(read_plan *plan, archive_view *view, td_err *err)
+{
+    td_result rc = TD_OK;
+    plan->view = archive_view_share(view);
+    log_unexpected(plan, &view->listing);
+    look_for_missing(plan);
+    for (size_t i = 0; i < view->listing.segment_count && rc == TD_OK; i++)
+        rc = consider(plan, &view->listing.segments[i], err);
     if (rc == TD_OK)
-        archive_each_missing(plan->archive, &past, listing, log_missing, plan);
-    archive_past_fini(&past);
-    if (rc == TD_E_NOMEM)
-        return td_err_pass(err, rc, &cause);
-    if (rc != TD_OK)
-        td_log_emit(plan->log, TD_LOG_WARNING, "%s", cause.text);
-    return TD_OK;
+        td_log_emit(plan->log, TD_LOG_DEBUG,
+                    "%zu of %zu segments may hold selected frames, according to %s", plan->count,
+                    view->listing.segment_count,
+                    view->known.catalog != NULL ? "the catalog" : "their summaries");
+    return rc;
 }
 
 td_result read_plan_open(archive *a, const read_query *query, read_plan **out, td_err *err)
@@ -262,24 +271,16 @@ td_result read_plan_open(archive *a, const read_query *query, read_plan **out, t
     plan->archive = a;
     plan->log = query->is_quiet ? NULL : archive_log(a);
     plan->query = *query;
-    archive_listing listing = {0};
-    td_result rc = query->is_from_files
-                       ? TD_OK
-                       : known_catalog_open(a, plan->log, TD_LOG_INFO, &plan->known, err);
+    TD_ASSERT(query->view == NULL || !query->is_from_files);
+    archive_view *view = query->view;
+    td_result rc = TD_OK;
+    if (view == NULL)
+        rc = archive_view_open(a, query->is_from_files ? VIEW_FILES : VIEW_ALL, plan->log, &view,
+                               err);
     if (rc == TD_OK)
-        rc = archive_list(a, &listing, err);
-    if (rc == TD_OK) {
-        log_unexpected(plan, &listing);
-        rc = look_for_missing(plan, &listing, err);
-    }
-    for (size_t i = 0; i < listing.segment_count && rc == TD_OK; i++)
-        rc = consider(plan, &listing.segments[i], err);
-    if (rc == TD_OK)
-        td_log_emit(plan->log, TD_LOG_DEBUG,
-                    "%zu of %zu segments may hold selected frames, according to %s", plan->count,
-                    listing.segment_count,
-                    plan->known.catalog != NULL ? "the catalog" : "their summaries");
-    archive_listing_fini(&listing);
+        rc = plan_segments(plan, view, err);
+    if (query->view == NULL)
+        archive_view_close(view);
     if (rc != TD_OK) {
         read_plan_close(plan);
         return td_err_add(err, rc, "planning what to read");
@@ -288,6 +289,7 @@ td_result read_plan_open(archive *a, const read_query *query, read_plan **out, t
         qsort(plan->segments, plan->count, sizeof(void *), compare_planned);
     plan->query.wants_feed = NULL; /* borrowed for the call only */
     plan->query.wants_channel = NULL;
+    plan->query.view = NULL;
     *out = plan;
     return TD_OK;
 }
@@ -298,7 +300,7 @@ void read_plan_close(read_plan *plan)
         return;
     for (size_t i = 0; i < plan->count; i++)
         planned_close(plan->segments[i]);
-    known_catalog_close(&plan->known);
+    archive_view_release(plan->view);
     td_free(plan->segments);
     td_free(plan);
 }
@@ -323,7 +325,8 @@ const planned_segment *read_plan_segment(const read_plan *plan, size_t i)
 
 static td_result read_chunks(read_plan *plan, const char *path, segment_index *out, td_err *err)
 {
-    td_result rc = known_catalog_load(&plan->known, path, CATALOG_CHANNELS_AND_CHUNKS, out, err);
+    td_result rc =
+        known_catalog_load(&plan->view->known, path, CATALOG_CHANNELS_AND_CHUNKS, out, err);
     if (rc != TD_E_NOTFOUND)
         return rc;
     td_err_clear(err);

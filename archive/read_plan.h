@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 #include "archive/archive.h"
+#include "archive/archive_view.h"
 #include "format/segment_index.h"
 
 #ifdef __cplusplus
@@ -29,6 +30,7 @@ typedef struct read_query {
     int (*wants_feed)(void *user, const char *feed);
     uint8_t is_quiet; /* 1: what cannot be read is counted, not logged: another plan does that */
     void *user;
+    archive_view *view;    /* to plan from, borrowed for the call; NULL: a new one */
     uint8_t is_from_files; /* 1: read every segment itself, for callers that must not depend on the
                               catalog */
 } read_query;

@@ -168,13 +168,15 @@ static void close_planned(source_queue *queue)
     queue->planned = NULL;
 }
 
-static td_result queue_segments(source_queue *queue, uint64_t from_ns, td_err *err)
+static td_result queue_segments(source_queue *queue, archive_view *view, uint64_t from_ns,
+                                td_err *err)
 {
     read_query query = {.from_ns = from_ns,
                         .to_ns = queue->options.window.to_ns,
                         .wants_channel = wants_channel,
                         .wants_feed = wants_feed,
-                        .user = &queue->options};
+                        .user = &queue->options,
+                        .view = view};
     read_plan *found = NULL;
     td_result rc = read_plan_open(queue->archive, &query, &found, err);
     if (rc != TD_OK)
@@ -189,7 +191,7 @@ static td_result queue_segments(source_queue *queue, uint64_t from_ns, td_err *e
     return rc;
 }
 
-td_result source_queue_open(archive *of, connection_table *connections,
+td_result source_queue_open(archive_view *view, connection_table *connections,
                             const source_options *options, tape_stats *stats, source_queue **out,
                             td_err *err)
 {
@@ -197,11 +199,11 @@ td_result source_queue_open(archive *of, connection_table *connections,
     source_queue *queue = td_alloc_zero(1, sizeof *queue);
     if (queue == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for a queue");
-    queue->archive = of;
+    queue->archive = view->archive;
     queue->connections = connections;
     queue->options = *options;
     queue->stats = stats;
-    td_result rc = queue_segments(queue, options->lead_from_ns, err);
+    td_result rc = queue_segments(queue, view, options->lead_from_ns, err);
     if (rc != TD_OK) {
         source_queue_close(queue);
         return td_err_add(err, rc, "queue");
@@ -311,7 +313,7 @@ td_result source_queue_follow(source_queue *queue, td_err *err)
     if (queue->waiting_count == 0) {
         uint64_t from_ns = follow_from_ns(queue);
         uint64_t lead_ns = queue->options.lead_from_ns;
-        td_result rc = queue_segments(queue, from_ns > lead_ns ? from_ns : lead_ns, err);
+        td_result rc = queue_segments(queue, NULL, from_ns > lead_ns ? from_ns : lead_ns, err);
         if (rc != TD_OK)
             return td_err_add(err, rc, "following");
     }

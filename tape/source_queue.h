@@ -93,8 +93,9 @@ typedef struct source_queue_chunk {
     uint64_t record_bytes;
 } source_queue_chunk;
 
-/* Plan; archive, connections and the selection are borrowed until close. stats is counted into. */
-TD_MUST_USE td_result source_queue_open(archive *archive, connection_table *connections,
+/* Plan from a view, borrowed for the call. Its archive, connections and the selection are borrowed
+ * until close. stats is counted into. */
+TD_MUST_USE td_result source_queue_open(archive_view *view, connection_table *connections,
                                         const source_options *options, tape_stats *stats,
                                         source_queue **out, td_err *err);
 void source_queue_close(source_queue *queue);

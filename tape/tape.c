@@ -37,7 +37,8 @@ struct tape {
 
 /* ---- opening ---- */
 
-static td_result open_parts(tape *t, archive *of, unsigned threads, tape_reads reads, td_err *err)
+static td_result open_parts(tape *t, archive_view *view, unsigned threads, tape_reads reads,
+                            td_err *err)
 {
     t->connections = connection_table_open();
     if (t->connections == NULL)
@@ -52,7 +53,7 @@ static td_result open_parts(tape *t, archive *of, unsigned threads, tape_reads r
         (t->reader == NULL || (t->readers == NULL && threads > 1 && reads != TAPE_READS_FRAMES)))
         rc = td_err_set(err, TD_E_NOMEM, "no memory to read frames");
     if (rc == TD_OK)
-        rc = source_queue_open(of, t->connections, &t->source_options, &t->stats, &t->queue, err);
+        rc = source_queue_open(view, t->connections, &t->source_options, &t->stats, &t->queue, err);
     /* One a thread, and one that waits. */
     unsigned ahead = threads > 1 ? threads + 1 : 1;
     if (ahead > MERGE_AHEAD_MAX)
@@ -70,7 +71,7 @@ typedef struct inner_options {
     uint8_t events_only;
 } inner_options;
 
-static td_result open_tape(archive *of, const selection *wanted, const tape_options *options,
+static td_result open_tape(archive_view *view, const selection *wanted, const tape_options *options,
                            const inner_options *inner, tape **out, td_err *err)
 {
     tape *t = td_alloc_zero(1, sizeof *t);
@@ -90,7 +91,7 @@ static td_result open_tape(archive *of, const selection *wanted, const tape_opti
                                          .user = options->user};
     t->wants_unknown = (uint8_t)selection_has_topic(wanted, td_bytes_str(CHANNEL_TOPIC_UNKNOWN),
                                                     td_bytes_str(""), td_bytes_str(""));
-    td_result rc = open_parts(t, of, options->threads, options->reads, err);
+    td_result rc = open_parts(t, view, options->threads, options->reads, err);
     if (rc != TD_OK) {
         tape_close(t);
         return rc;
@@ -100,13 +101,13 @@ static td_result open_tape(archive *of, const selection *wanted, const tape_opti
 }
 
 /* Time of the first frame of the selected feeds, for times such as "+90s"; 0 if there is none. */
-static td_result find_first_ns(archive *of, const selection *wanted, uint64_t *first_ns,
+static td_result find_first_ns(archive_view *view, const selection *wanted, uint64_t *first_ns,
                                td_err *err)
 {
     selection feeds = {.feeds = wanted->feeds};
     inner_options inner = {.window = {0, UINT64_MAX}};
     tape *t = NULL;
-    td_result rc = open_tape(of, &feeds, &(tape_options){0}, &inner, &t, err);
+    td_result rc = open_tape(view, &feeds, &(tape_options){0}, &inner, &t, err);
     if (rc != TD_OK)
         return rc;
     tape_frame frame;
@@ -136,7 +137,7 @@ static const segment_index *next_of(const read_plan *plan, const segment_index *
 /* A moment from which on every segment that was being written at from_ns has frames: where the
  * oldest of them begins. A segment is being written until the next one of its session begins, so
  * that from_ns may well lie between two. */
-static td_result find_inside_ns(archive *of, const selection *wanted, uint64_t from_ns,
+static td_result find_inside_ns(archive_view *view, const selection *wanted, uint64_t from_ns,
                                 uint64_t *inside_ns, td_err *err)
 {
     selection feeds = {.feeds = wanted->feeds};
@@ -145,9 +146,10 @@ static td_result find_inside_ns(archive *of, const selection *wanted, uint64_t f
         .to_ns = from_ns < UINT64_MAX - TURN_NS_MAX ? from_ns + TURN_NS_MAX : UINT64_MAX};
     read_query query = selection_query(&feeds, near);
     query.wants_channel = NULL; /* events are frames, too */
+    query.view = view;
     read_plan *plan = NULL;
     *inside_ns = from_ns;
-    td_result rc = read_plan_open(of, &query, &plan, err);
+    td_result rc = read_plan_open(view->archive, &query, &plan, err);
     if (rc != TD_OK)
         return rc;
     for (size_t i = 0; i < read_plan_count(plan); i++) {
@@ -164,12 +166,12 @@ static td_result find_inside_ns(archive *of, const selection *wanted, uint64_t f
 
 /* The moment from which frames are needed to know the books at from_ns: when the oldest of the
  * connections that were open then began. An exchange sends a snapshot at the start of each. */
-static td_result find_lead_from(archive *of, const selection *wanted, uint64_t from_ns,
+static td_result find_lead_from(archive_view *view, const selection *wanted, uint64_t from_ns,
                                 uint64_t *lead_from_ns, td_err *err)
 {
     *lead_from_ns = from_ns;
     uint64_t inside_ns;
-    td_result rc = find_inside_ns(of, wanted, from_ns, &inside_ns, err);
+    td_result rc = find_inside_ns(view, wanted, from_ns, &inside_ns, err);
     if (rc != TD_OK)
         return rc;
     TD_ASSERT(inside_ns <= from_ns);
@@ -177,7 +179,7 @@ static td_result find_lead_from(archive *of, const selection *wanted, uint64_t f
     inner_options inner = {
         .window = {inside_ns, from_ns + 1}, .lead_from_ns = inside_ns, .events_only = 1};
     tape *t = NULL;
-    rc = open_tape(of, &feeds, &(tape_options){0}, &inner, &t, err);
+    rc = open_tape(view, &feeds, &(tape_options){0}, &inner, &t, err);
     if (rc != TD_OK)
         return rc;
     tape_frame last;
@@ -195,23 +197,37 @@ static td_result find_lead_from(archive *of, const selection *wanted, uint64_t f
     return rc == TD_EOF ? TD_OK : rc;
 }
 
-td_result tape_open(archive *of, const selection *wanted, const tape_options *options, tape **out,
-                    td_err *err)
+/* All that is planned for one tape is planned from one view. */
+static td_result open_from(archive_view *view, const selection *wanted, const tape_options *options,
+                           tape **out, td_err *err)
 {
-    TD_ASSERT(options->threads <= LIMIT_THREADS);
-    td_result rc = selection_check_of(of, wanted, err);
     uint64_t first_ns = 0;
-    if (rc == TD_OK && selection_is_relative(wanted))
-        rc = find_first_ns(of, wanted, &first_ns, err);
+    td_result rc = TD_OK;
+    if (selection_is_relative(wanted))
+        rc = find_first_ns(view, wanted, &first_ns, err);
     if (rc != TD_OK)
         return rc;
     inner_options inner = {.window = selection_resolve(wanted, first_ns)};
     inner.lead_from_ns = inner.window.from_ns;
     if (options->with_lead_in && inner.window.from_ns > 0 && inner.window.from_ns < UINT64_MAX)
-        rc = find_lead_from(of, wanted, inner.window.from_ns, &inner.lead_from_ns, err);
+        rc = find_lead_from(view, wanted, inner.window.from_ns, &inner.lead_from_ns, err);
+    return rc == TD_OK ? open_tape(view, wanted, options, &inner, out, err) : rc;
+}
+
+td_result tape_open(archive *of, const selection *wanted, const tape_options *options, tape **out,
+                    td_err *err)
+{
+    TD_ASSERT(options->threads <= LIMIT_THREADS);
+    archive_view *view = NULL;
+    td_result rc = selection_check_of(of, wanted, err);
     if (rc != TD_OK)
         return rc;
-    return open_tape(of, wanted, options, &inner, out, err);
+    rc = archive_view_open(of, VIEW_ALL, archive_log(of), &view, err);
+    if (rc != TD_OK)
+        return td_err_add(err, rc, "planning what to read");
+    rc = open_from(view, wanted, options, out, err);
+    archive_view_close(view);
+    return rc;
 }
 
 void tape_close(tape *t)

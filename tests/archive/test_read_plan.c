@@ -229,6 +229,49 @@ static void test_current_catalog_saves_reading(void **state)
     archive_place_fini(&place);
 }
 
+static uint64_t reading_calls(const archive_place *place)
+{
+    return io_fault_call_count(place->disk, IO_FAULT_OP_READ) +
+           io_fault_call_count(place->disk, IO_FAULT_OP_LIST);
+}
+
+/* Plans from one view read neither folders, nor the journal, nor the catalog's list of segments
+ * again, and load chunks when the view is closed. What comes later is not in the view. */
+static void test_plans_from_one_view(void **state)
+{
+    (void)state;
+    archive_place place;
+    archive_view *view = NULL;
+    read_plan *plans[3] = {NULL};
+    td_err err;
+    archive_place_init_sim(&place);
+    archive_fixture_record(&place, 0, 10);
+    archive *a = archive_place_open(&place, ARCHIVE_READ, NULL);
+    assert_int_equal(archive_view_open(a, VIEW_ALL, NULL, &view, &err), TD_OK);
+    const read_query all = {.to_ns = UINT64_MAX, .view = view};
+    const read_query begin = {.to_ns = at(61), .view = view};
+    const read_query later = {.to_ns = UINT64_MAX};
+    archive_fixture_record(&place, 200, 3);
+    assert_int_equal(catalog_remove(place.catalog_path, NULL), TD_OK);
+    const uint64_t before = reading_calls(&place);
+    assert_int_equal(read_plan_open(a, &all, &plans[0], &err), TD_OK);
+    assert_int_equal(read_plan_open(a, &begin, &plans[1], &err), TD_OK);
+    archive_view_close(view);
+    assert_int_equal(read_plan_count(plans[0]), 4);
+    assert_int_equal(read_plan_count(plans[1]), 2);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(read_plan_load_chunks(plans[i], 1, &err), TD_OK);
+        assert_int_equal(read_plan_segment(plans[i], 1)->index->chunk_count, 3);
+    }
+    assert_int_equal(reading_calls(&place), before);
+    assert_int_equal(read_plan_open(a, &later, &plans[2], &err), TD_OK);
+    assert_int_equal(read_plan_count(plans[2]), 5);
+    for (size_t i = 0; i < 3; i++)
+        read_plan_close(plans[i]);
+    archive_close(a);
+    archive_place_fini(&place);
+}
+
 /* A catalog that does not know a segment, or knows another of its name, is passed by for that one.
  */
 static void test_segment_that_the_catalog_lacks(void **state)
@@ -291,6 +334,7 @@ int main(void)
         cmocka_unit_test(test_the_newest_is_by_time),
         cmocka_unit_test(test_open_segment_counts_its_channels),
         cmocka_unit_test(test_current_catalog_saves_reading),
+        cmocka_unit_test(test_plans_from_one_view),
         cmocka_unit_test(test_segment_that_the_catalog_lacks),
         cmocka_unit_test(test_other_feeds_are_not_opened),
     };
