@@ -33,7 +33,7 @@ td_result archive_view_open(archive *a, view_parts parts, const td_log *log, arc
     td_result rc = view_read(view, parts, log, err);
     if (rc != TD_OK) {
         archive_view_close(view);
-        return rc;
+        return td_err_add(err, rc, "planning what to read");
     }
     *out = view;
     return TD_OK;

@@ -277,13 +277,13 @@ td_result read_plan_open(archive *a, const read_query *query, read_plan **out, t
     if (view == NULL)
         rc = archive_view_open(a, query->is_from_files ? VIEW_FILES : VIEW_ALL, plan->log, &view,
                                err);
-    if (rc == TD_OK)
-        rc = plan_segments(plan, view, err);
+    if (rc == TD_OK && (rc = plan_segments(plan, view, err)) != TD_OK)
+        rc = td_err_add(err, rc, "planning what to read");
     if (query->view == NULL)
         archive_view_close(view);
     if (rc != TD_OK) {
         read_plan_close(plan);
-        return td_err_add(err, rc, "planning what to read");
+        return rc;
     }
     if (plan->count > 0)
         qsort(plan->segments, plan->count, sizeof(void *), compare_planned);

@@ -425,19 +425,9 @@ td_result session_spans_read_listed(archive *a, known_catalog *known,
     return rc;
 }
 
-td_result session_spans_read(archive *a, session_spans *out, td_err *err)
+td_result session_spans_read(archive_view *view, session_spans *out, td_err *err)
 {
-    archive_listing listing = {0};
-    known_catalog known;
-    *out = (session_spans){0};
-    td_result rc = known_catalog_open(a, archive_log(a), TD_LOG_DEBUG, &known, err);
-    if (rc == TD_OK)
-        rc = archive_list(a, &listing, err);
-    if (rc == TD_OK)
-        rc = session_spans_read_listed(a, &known, &listing, out, err);
-    archive_listing_fini(&listing);
-    known_catalog_close(&known);
-    return rc;
+    return session_spans_read_listed(view->archive, &view->known, &view->listing, out, err);
 }
 
 void session_spans_fini(session_spans *spans)

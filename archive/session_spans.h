@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "archive/archive.h"
+#include "archive/archive_view.h"
 #include "archive/catalog_known.h"
 #include "archive/feed_past.h"
 #include "archive/gap.h"
@@ -44,10 +45,10 @@ typedef struct session_spans {
  * and last chunks of each session and feed. A session that received nothing has no row; a segment
  * that cannot be read counts as missing. A single file has no spans. *out is the caller's, for
  * session_spans_fini, also after a failure. TD_E_NOMEM, TD_E_IO. */
-TD_MUST_USE td_result session_spans_read(archive *archive, session_spans *out, td_err *err);
+TD_MUST_USE td_result session_spans_read(archive_view *view, session_spans *out, td_err *err);
 void session_spans_fini(session_spans *spans);
 
-/* The same with a listing and a catalog that the caller has. */
+/* The same with a listing and a catalog that are in no view. */
 TD_MUST_USE td_result session_spans_read_listed(archive *archive, known_catalog *known,
                                                 const archive_listing *listing, session_spans *out,
                                                 td_err *err);

@@ -162,11 +162,14 @@ static td_result take_inventory(archive *a, const selection *wanted, inventory *
     read_query query = selection_query(&copy, SELECTION_ALL_TIME);
     query.is_quiet = 1;
     *all = (inventory){0};
-    td_result rc = read_plan_open(a, &query, &all->plan, err);
+    td_result rc = archive_view_open(a, VIEW_ALL, NULL, &query.view, err);
+    if (rc == TD_OK)
+        rc = read_plan_open(a, &query, &all->plan, err);
     for (size_t i = 0; rc == TD_OK && i < read_plan_count(all->plan); i++)
         rc = add_segment(all, read_plan_segment(all->plan, i), err);
     if (rc == TD_OK)
-        rc = session_spans_read(a, &spans, err);
+        rc = session_spans_read(query.view, &spans, err);
+    archive_view_close(query.view);
     if (rc == TD_OK) {
         set_ranges(all, &spans);
         if (all->count > 0)

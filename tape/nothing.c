@@ -13,11 +13,12 @@ enum { HINT_NAMES_BYTES = 180 };
 
 /* Segments that have frames of the names, at any time. Unreadable segments are reported elsewhere.
  */
-static td_result plan_names(archive *from, selection *names, read_plan **out, td_err *err)
+static td_result plan_names(archive_view *from, selection *names, read_plan **out, td_err *err)
 {
     read_query query = selection_query(names, SELECTION_ALL_TIME);
     query.is_quiet = 1;
-    return read_plan_open(from, &query, out, err);
+    query.view = from;
+    return read_plan_open(from->archive, &query, out, err);
 }
 
 /* ---- names that are like a glob ---- */
@@ -69,7 +70,7 @@ static const selection_globs *globs_of(const selection *wanted, name_kind kind)
 }
 
 /* The names of a kind, in what the kinds before it select; *plan keeps them. */
-static td_result search_names(archive *from, const selection *wanted, name_kind kind,
+static td_result search_names(archive_view *from, const selection *wanted, name_kind kind,
                               read_plan **plan, name_search *out, td_err *err)
 {
     selection before = {0};
@@ -108,7 +109,7 @@ static void hint_near(const name_search *search, name_kind kind, td_err *err)
 static const char NOTHING[] = "no frame in the archive matches the selection";
 
 /* The first kind of name of which nothing fits. */
-static td_result explain_names(archive *from, const selection *wanted, td_err *err)
+static td_result explain_names(archive_view *from, const selection *wanted, td_err *err)
 {
     name_search search;
     for (name_kind kind = NAME_FEED; kind < NAME_KINDS; kind++) {
@@ -131,7 +132,7 @@ static td_result explain_names(archive *from, const selection *wanted, td_err *e
 }
 
 /* When a feed received frames: by its sessions, or, of a single file, by its segments. */
-static td_result feed_range(archive *from, const read_plan *plan, const char *feed,
+static td_result feed_range(archive_view *from, const read_plan *plan, const char *feed,
                             uint64_t *first_ns, uint64_t *last_ns, td_err *err)
 {
     session_spans spans = {0};
@@ -157,7 +158,8 @@ static td_result feed_range(archive *from, const read_plan *plan, const char *fe
 }
 
 /* Put into the hint when the first feed by name received frames. */
-static td_result hint_range(archive *from, const read_plan *plan, const char *before, td_err *err)
+static td_result hint_range(archive_view *from, const read_plan *plan, const char *before,
+                            td_err *err)
 {
     const char *feed = read_plan_segment(plan, 0)->index->feed;
     int is_only = 1;
@@ -181,14 +183,14 @@ static td_result hint_range(archive *from, const read_plan *plan, const char *be
 }
 
 /* The names are there, at another time. */
-static td_result explain_time(archive *from, const read_plan *plan, td_err *err)
+static td_result explain_time(archive_view *from, const read_plan *plan, td_err *err)
 {
     td_err_set(err, TD_E_NOTFOUND, "%s: nothing of it was recorded in that time", NOTHING);
     td_result rc = hint_range(from, plan, "", err);
     return rc == TD_OK ? TD_E_NOTFOUND : rc;
 }
 
-td_result selection_nothing(archive *from, const selection *wanted, td_err *err)
+static td_result explain(archive_view *from, const selection *wanted, td_err *err)
 {
     selection names = *wanted;
     read_plan *plan = NULL;
@@ -202,6 +204,16 @@ td_result selection_nothing(archive *from, const selection *wanted, td_err *err)
     return rc;
 }
 
+td_result selection_nothing(archive *from, const selection *wanted, td_err *err)
+{
+    archive_view *view = NULL;
+    td_result rc = archive_view_open(from, VIEW_ALL, NULL, &view, err);
+    if (rc == TD_OK)
+        rc = explain(view, wanted, err);
+    archive_view_close(view);
+    return rc;
+}
+
 /* ---- only names ---- */
 
 td_result selection_check_names(archive *from, const selection *wanted, td_err *err)
@@ -209,12 +221,17 @@ td_result selection_check_names(archive *from, const selection *wanted, td_err *
     selection names = {
         .feeds = wanted->feeds, .topics = wanted->topics, .symbols = wanted->symbols};
     read_plan *plan = NULL;
+    archive_view *view = NULL;
     if (names.feeds.count + names.topics.count + names.symbols.count == 0)
         return TD_OK;
-    td_result rc = plan_names(from, &names, &plan, err);
-    int is_there = rc == TD_OK && read_plan_count(plan) > 0;
+    td_result rc = archive_view_open(from, VIEW_ALL, NULL, &view, err);
+    if (rc == TD_OK)
+        rc = plan_names(view, &names, &plan, err);
+    if (rc == TD_OK && read_plan_count(plan) == 0)
+        rc = explain(view, &names, err);
     read_plan_close(plan);
-    return rc != TD_OK || is_there ? rc : selection_nothing(from, &names, err);
+    archive_view_close(view);
+    return rc;
 }
 
 td_result selection_check_feeds(archive *from, const selection *wanted, td_err *err)
@@ -240,12 +257,16 @@ td_result selection_check_of(archive *from, const selection *wanted, td_err *err
     selection names = {
         .feeds = wanted->feeds, .topics = wanted->topics, .symbols = wanted->symbols};
     read_plan *plan = NULL;
+    archive_view *view = NULL;
     td_err unread; /* the range is only a hint: without it the window is refused all the same */
     td_err with_range = *err;
-    td_result rc = plan_names(from, &names, &plan, &unread);
+    td_result rc = archive_view_open(from, VIEW_ALL, NULL, &view, &unread);
+    if (rc == TD_OK)
+        rc = plan_names(view, &names, &plan, &unread);
     if (rc == TD_OK && read_plan_count(plan) > 0 &&
-        hint_range(from, plan, "'--to +10m' is ten minutes after --from; ", &with_range) == TD_OK)
+        hint_range(view, plan, "'--to +10m' is ten minutes after --from; ", &with_range) == TD_OK)
         *err = with_range;
     read_plan_close(plan);
+    archive_view_close(view);
     return refused;
 }

@@ -220,12 +220,10 @@ td_result tape_open(archive *of, const selection *wanted, const tape_options *op
     TD_ASSERT(options->threads <= LIMIT_THREADS);
     archive_view *view = NULL;
     td_result rc = selection_check_of(of, wanted, err);
-    if (rc != TD_OK)
-        return rc;
-    rc = archive_view_open(of, VIEW_ALL, archive_log(of), &view, err);
-    if (rc != TD_OK)
-        return td_err_add(err, rc, "planning what to read");
-    rc = open_from(view, wanted, options, out, err);
+    if (rc == TD_OK)
+        rc = archive_view_open(of, VIEW_ALL, archive_log(of), &view, err);
+    if (rc == TD_OK)
+        rc = open_from(view, wanted, options, out, err);
     archive_view_close(view);
     return rc;
 }
