@@ -212,6 +212,7 @@ static td_result load_channel(const catalog_query *query, uint64_t *sum, segment
     *sum += is_valid ? checksum_channel(&row) : 1;
     if (catalog_column_u64(query, 0) >= MCAP_CHANNELS_MAX)
         return too_many("channels", out->path, err);
+    TD_ASSERT(out->channels != NULL || out->channel_count == 0);
     if (out->channel_count > 0 && out->channels[out->channel_count - 1].id >= row.id)
         return td_err_set(err, TD_E_CORRUPT, "catalog: segment %s: its channels are out of order",
                           out->path);
