@@ -110,7 +110,7 @@ static void format_help(const option_row *row, char out[HELP_BYTES])
         depth += (*c == '(') - (*c == ')');
         if (*c == ';' && depth == 0)
             break;
-        out[size++] = *c == '\n' ? ' ' : *c;
+        out[size++] = (char)(*c == '\n' ? ' ' : *c);
     }
     out[size] = '\0';
 }
