@@ -92,7 +92,8 @@ static uint64_t place_hash(const drop_row *row)
            (td_xxh64(row->symbol, strlen(row->symbol)) << 1);
 }
 
-static drop_row *find_row(drop_count *self, const drop_row *wanted)
+/* The row, made if there are fewer than row_max; else NULL. */
+static drop_row *find_row(drop_count *self, const drop_row *wanted, size_t row_max)
 {
     uint64_t hash = place_hash(wanted);
     slot_probe at = slot_probe_of(hash);
@@ -100,7 +101,7 @@ static drop_row *find_row(drop_count *self, const drop_row *wanted)
         if (is_same_place(&self->rows[at.row], wanted))
             return &self->rows[at.row];
     }
-    if (self->row_count == DROP_ROWS_MAX)
+    if (self->row_count >= row_max)
         return NULL;
     slot_table_put(&self->by_place, hash, self->row_count);
     drop_row *row = &self->rows[self->row_count++];
@@ -118,12 +119,10 @@ void drop_count_add(drop_count *self, const family *of, const drop_row *at, fram
                        .conn = at->conn,
                        .first_ns = recv_ns};
     name_frame(self, of, dir, frame, &wanted);
-    drop_row *row = find_row(self, &wanted);
+    drop_row *row = find_row(self, &wanted, DROP_TOPIC_ROWS_MAX);
     if (row == NULL) {
-        /* No space for one more topic: the connection's own row takes it, or at worst the last one.
-         */
         wanted.topic[0] = wanted.symbol[0] = '\0';
-        row = find_row(self, &wanted);
+        row = find_row(self, &wanted, DROP_ROWS_MAX);
         if (row == NULL)
             row = &self->rows[DROP_ROWS_MAX - 1];
     }

@@ -1,6 +1,6 @@
 /* Counts frames that the recorder discarded because of overload, per connection and topic, so that
- * the ledger has a row with times and count for each channel. Bounded: topics beyond the bound
- * share one row per connection. Network thread only. */
+ * the ledger has a row with times and count for each channel. Bounded: after DROP_TOPIC_ROWS_MAX
+ * rows, further topics share one row per connection. Network thread only. */
 #ifndef TD_RECORDER_DROP_COUNT_H
 #define TD_RECORDER_DROP_COUNT_H
 
@@ -12,10 +12,16 @@
 #include "schema/classify.h"
 #include "schema/family.h"
 
-enum { DROP_ROWS_MAX = 2048, DROP_FRAME_BYTES_MAX = 64 << 10 };
+/* Rows that name a topic, and all rows. A recorder has far fewer connections than the rest; beyond
+ * that the last row takes what is dropped. */
+enum {
+    DROP_TOPIC_ROWS_MAX = 2048,
+    DROP_ROWS_MAX = 2 * DROP_TOPIC_ROWS_MAX,
+    DROP_FRAME_BYTES_MAX = 64 << 10,
+};
 
 /* Frames of one topic and symbol on one connection: "_control" and "_unknown" for frames without a
- * topic, "" for topics beyond the bound. */
+ * topic, "" for all topics of the connection that have no row. */
 typedef struct drop_row {
     uint64_t first_ns, last_ns;
     uint64_t frames;

@@ -66,6 +66,37 @@ static void test_rows(void **state)
     drop_count_close(self);
 }
 
+/* When the rows of topics are used up, each connection has one for all of its other topics; no
+ * frame is counted for another connection. */
+static void test_connection_rows(void **state)
+{
+    (void)state;
+    enum { MORE = 100 };
+    drop_count *self = open_count();
+    uint64_t now = 0;
+    for (uint32_t conn = 1; conn <= DROP_TOPIC_ROWS_MAX + MORE; conn++)
+        drop(self, conn, DIR_OUT, "", ++now);
+    for (uint32_t conn = 1; conn <= MORE; conn++)
+        for (size_t i = 0; i < FRAME_COUNT; i++)
+            drop(self, conn, DIR_IN, FRAMES[i], ++now);
+    const drop_row *rows;
+    assert_int_equal(drop_count_rows(self, &rows), DROP_TOPIC_ROWS_MAX + 2 * MORE);
+    uint64_t frames = 0;
+    for (uint32_t i = 0; i < DROP_TOPIC_ROWS_MAX + 2 * MORE; i++) {
+        int is_topic = i < DROP_TOPIC_ROWS_MAX;
+        int is_second =
+            i >= DROP_TOPIC_ROWS_MAX + MORE; /* of a connection that has a topic's row */
+        assert_string_equal(rows[i].topic, is_topic ? "_control" : "");
+        assert_int_equal(rows[i].conn, is_second ? i + 1 - DROP_TOPIC_ROWS_MAX - MORE : i + 1);
+        frames += rows[i].frames;
+    }
+    /* Of the four frames, the answer is of the topic that the connection has a row for. */
+    assert_int_equal(rows[0].frames, 2);
+    assert_int_equal(rows[DROP_TOPIC_ROWS_MAX + MORE].frames, FRAME_COUNT - 1);
+    assert_int_equal(frames, now);
+    drop_count_close(self);
+}
+
 /* At the bound no frame is lost from the count. */
 static void test_bound(void **state)
 {
@@ -112,6 +143,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_connection_rows),
         cmocka_unit_test(test_bound),
         cmocka_unit_test(test_no_memory),
     };
