@@ -70,9 +70,15 @@ static void on_authenticated(void *user)
     client->is_authenticated = 1;
     /* Without requests for topics any text serves as a filter: covers() of the dialect accepts
      * every topic. */
-    if (client->dialect->subscribes_with_auth &&
-        topic_filters_add(&client->filters, td_bytes_str("*"), NULL) == TD_OK)
+    td_err err;
+    if (!client->dialect->subscribes_with_auth)
+        return;
+    if (topic_filters_add(&client->filters, td_bytes_str("*"), &err) == TD_OK) {
         serve_client_subscribed(client);
+        return;
+    }
+    td_log_emit(client->owner->options.log, TD_LOG_WARNING, "a client is closed: %s", err.text);
+    serve_client_end(client, 1011);
 }
 
 static const responder_ops RESPONDER_OPS = {
