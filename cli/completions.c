@@ -8,7 +8,7 @@
 #include "base/assert.h"
 #include "cli/options_impl.h"
 
-/* The option of every program that prints its stub, without the dashes. */
+/* The option of every program that prints its script, without the dashes. */
 #define COMPLETIONS_OPTION "completions"
 
 /* Options of one verb, and bytes of help beside one. */
@@ -240,10 +240,10 @@ int completions_asked(const char *word)
            (word[size] == '\0' || word[size] == '=');
 }
 
-/* The stubs, in the order of SHELL_NAMES. "PROGRAM" stands for the program's name, by which it is
+/* The scripts, in the order of SHELL_NAMES. "PROGRAM" stands for the program's name, by which it is
  * found on PATH. */
 /* clang-format off */
-static const char *const STUBS[] = {
+static const char *const SCRIPTS[] = {
     "# bash completion for PROGRAM, from 'PROGRAM --completions bash'\n"
     "_PROGRAM()\n"
     "{\n"
@@ -368,7 +368,7 @@ exit_code completions_print(const verb_table *table, const verb_context *context
         i++;
     if (shell == NULL || SHELL_NAMES[i] == NULL)
         return refuse_shell(context, shell);
-    const char *text = STUBS[i];
+    const char *text = SCRIPTS[i];
     for (const char *at; (at = strstr(text, NAME)) != NULL; text = at + sizeof NAME - 1)
         printf("%.*s%s", (int)(at - text), text, table->program);
     fputs(text, stdout);
