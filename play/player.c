@@ -107,8 +107,13 @@ static td_result find_stream(player *p, const tape_frame *frame, stream **out, t
     }
     stream_key key = {channel->info.feed, channel->topic.topic, channel->topic.symbol,
                       channel->info.dir};
+    const stream_origin origin = {.row = frame->row,
+                                  .exchange_topic = channel->info.exchange_topic,
+                                  .family = channel->info.family,
+                                  .observer = p->options.observer,
+                                  .without_digests = p->options.without_digests};
     size_t known = p->streams.count;
-    td_result rc = stream_table_get(&p->streams, &key, frame->row, out, err);
+    td_result rc = stream_table_get(&p->streams, &key, &origin, out, err);
     if (rc != TD_OK)
         return rc;
     stream *s = *out;
@@ -283,6 +288,11 @@ int player_is_stopped(const player *p)
     return p->is_stopped;
 }
 
+td_result player_drain(player *p, td_err *err)
+{
+    return work_queues_drain(p->queues, err);
+}
+
 /* Candle readings that still wait for their trades are judged by how long they waited. */
 static td_result finish_audits(player *p, td_err *err)
 {
@@ -380,6 +390,7 @@ void player_get_totals(const player *p, player_totals *out)
 td_result player_digests(const player *p, char out[DIGEST_PARTS][TD_HASH128_HEX_BYTES], td_err *err)
 {
     TD_ASSERT(p->is_finished);
+    TD_ASSERT(!p->options.without_digests);
     digest_sum sum;
     td_result rc = digest_sum_init(&sum, err);
     if (rc != TD_OK)

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "play/observer.h"
 #include "play/pacer.h"
 #include "play/sink.h"
 #include "play/stream_table.h"
@@ -23,7 +24,9 @@ typedef struct player_options {
     unsigned threads; /* 1 to LIMIT_THREADS */
     sink sinks[PLAYER_SINKS_MAX];
     size_t sink_count;
-    pacer *pacer; /* NULL: full speed, no deadlines */
+    pacer *pacer;            /* NULL: full speed, no deadlines */
+    observer observer;       /* of every stream; ops NULL: none */
+    uint8_t without_digests; /* 1: nothing is hashed, player_digests may not be called */
     /* Called now and then with the number of frames so far; PACER_STOP ends the replay. May be
      * NULL. */
     pacer_answer (*progress)(void *ctx, uint64_t frames, uint64_t recv_ns);
@@ -59,11 +62,15 @@ void player_close(player *player);
 
 /* Take one frame: wait until it is due, show it to the sinks, pass it on. A frame of the lead-in
  * brings its book up to date and nothing else. TD_OK; TD_EOF: a sink, the idle function or progress
- * ends the replay; a sink's error; TD_E_NOMEM. */
+ * ends the replay; a sink's or the observer's error; TD_E_NOMEM. */
 TD_MUST_USE td_result player_take(player *player, const tape_frame *frame, td_err *err);
 
 /* Everything on a tape, up to its end or TD_EOF of player_take. */
 TD_MUST_USE td_result player_play(player *player, tape *tape, td_err *err);
+
+/* Wait until every frame that was taken has been worked on by its stream and seen by the observer.
+ * The play goes on afterwards. The first failure of any stream so far. */
+TD_MUST_USE td_result player_drain(player *player, td_err *err);
 
 /* 1 if a sink, a key or progress stopped the replay before the end of the tape: results cover a
  * part of it. */

@@ -7,32 +7,39 @@
 
 /* ---- life ---- */
 
-static td_result copy_names(stream *s, const stream_key *key, td_err *err)
+static td_result copy_names(stream *s, const stream_key *key, const stream_origin *origin,
+                            td_err *err)
 {
     s->feed = td_strdup(key->feed);
     s->topic = td_strndup((const char *)key->topic.data, key->topic.size);
     s->symbol = td_strndup((const char *)key->symbol.data, key->symbol.size);
-    if (s->feed == NULL || s->topic == NULL || s->symbol == NULL)
+    s->exchange_topic = td_strdup(origin->exchange_topic != NULL ? origin->exchange_topic : "");
+    s->family = td_strdup(origin->family != NULL ? origin->family : "");
+    if (s->feed == NULL || s->topic == NULL || s->symbol == NULL || s->exchange_topic == NULL ||
+        s->family == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for a stream's names");
     return TD_OK;
 }
 
-td_result stream_open(const stream_key *key, const topic_row *row, stream **out, td_err *err)
+td_result stream_open(const stream_key *key, const stream_origin *origin, stream **out, td_err *err)
 {
     stream *made = td_alloc_zero(1, sizeof *made);
     if (made == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for a stream");
     TD_ASSERT(key->feed != NULL);
-    TD_ASSERT(row == NULL || key->dir == CHANNEL_IN);
-    td_result rc = copy_names(made, key, err);
-    if (rc == TD_OK)
+    TD_ASSERT(origin->row == NULL || key->dir == CHANNEL_IN);
+    made->is_digested = !origin->without_digests;
+    made->is_observed = origin->observer.ops != NULL;
+    made->observer = origin->observer;
+    td_result rc = copy_names(made, key, origin, err);
+    if (rc == TD_OK && made->is_digested)
         rc = digest_init(&made->digest, err);
     if (rc != TD_OK) {
         stream_close(made);
         return rc;
     }
     made->dir = key->dir;
-    made->row = row;
+    made->row = origin->row;
     *out = made;
     return TD_OK;
 }
@@ -41,6 +48,8 @@ void stream_close(stream *s)
 {
     if (s == NULL)
         return;
+    if (s->observed != NULL)
+        s->observer.ops->close(s->observer.ctx, s->observed);
     for (size_t i = 0; i < s->slot_count; i++)
         follower_close(&s->slots[i].follower);
     td_free(s->slots);
@@ -50,6 +59,8 @@ void stream_close(stream *s)
     td_free(s->feed);
     td_free(s->topic);
     td_free(s->symbol);
+    td_free(s->exchange_topic);
+    td_free(s->family);
     td_free(s);
 }
 
@@ -248,59 +259,82 @@ static td_result audit_one(stream *s, const follower *f, const stream_frame *fra
 
 /* ---- one frame ---- */
 
-/* Apply, judge. *t is NULL afterwards if the frame has no track: a topic without a row has nothing
- * that could break. */
-static td_result take_data(stream *s, const stream_frame *frame, track **t, td_err *err)
+/* What happened to a frame. */
+typedef struct frame_result {
+    track *track; /* NULL: none: a topic without a row has nothing that could break */
+    uint8_t is_judged;
+    verdict verdict; /* if it was judged */
+} frame_result;
+
+/* Apply, judge. */
+static td_result take_data(stream *s, const stream_frame *frame, frame_result *out, td_err *err)
 {
     const message *m = frame->content->message;
     stream_slot *slot = NULL;
-    verdict v;
-    *t = NULL;
     if (m == NULL && !frame->is_lead_in)
         count_undecoded(s, frame, &frame->content->why);
     if (frame->row == NULL)
         return TD_OK;
     td_result rc = meet(s, frame, &slot, err);
     if (rc == TD_OK)
-        rc = follower_take(&slot->follower, m, &v, err);
+        rc = follower_take(&slot->follower, m, &out->verdict, err);
     if (rc != TD_OK)
         return td_err_add(err, rc, "%s/%s/%s", s->feed, s->topic, s->symbol);
     if (!frame->is_copy)
         slot->position = frame->position;
-    *t = slot->follower.track;
+    out->track = slot->follower.track;
+    out->is_judged = m != NULL;
     if (m != NULL && !frame->is_lead_in) {
         count_message(s, m);
-        count_verdict(s, frame, &m->head, &v);
+        count_verdict(s, frame, &m->head, &out->verdict);
     }
     int is_audited = frame->audit != NULL && !frame->is_copy;
     return is_audited ? audit_one(s, &slot->follower, frame, err) : TD_OK;
+}
+
+static void digest_one(stream *s, const stream_frame *frame, track *t)
+{
+    td_hash128 hash = td_hash128_of(frame->bytes.data, frame->bytes.size);
+    const digest_frame_head head = {frame->recv_ns, frame->ordinal, frame->line, frame->shard,
+                                    frame->opcode};
+    digest_add_frame(&s->digest, &head, hash);
+    if (frame_role_is_of_topic(frame->role) && !frame->is_copy)
+        digest_add_payload(&s->digest, hash, frame->bytes.size, frame->content->message, t);
+    TD_ASSERT(s->counts.frames == s->digest.frame_count);
+    TD_ASSERT(s->counts.decoded + s->counts.undecoded ==
+              s->digest.payload_count + s->counts.copies);
+}
+
+static td_result show_to_observer(stream *s, const stream_frame *frame, const frame_result *result,
+                                  td_err *err)
+{
+    const observed_frame seen = {.frame = frame,
+                                 .verdict = result->is_judged ? &result->verdict : NULL,
+                                 .track = result->track};
+    td_result rc = s->observer.ops->frame(s->observer.ctx, s, &s->observed, &seen, err);
+    return rc == TD_OK ? rc : td_err_add(err, rc, "%s", s->observer.ops->name);
 }
 
 td_result stream_take(stream *s, const stream_frame *frame, td_err *err)
 {
     TD_ASSERT(frame->role != ROLE_EVENT);
     TD_ASSERT(frame->bytes.data != NULL || frame->bytes.size == 0);
-    track *t = NULL;
+    frame_result result;
+    result.track = NULL;
+    result.is_judged = 0;
     if (frame_role_is_of_topic(frame->role)) {
-        td_result rc = take_data(s, frame, &t, err);
+        td_result rc = take_data(s, frame, &result, err);
         if (rc != TD_OK)
             return rc;
     }
     if (frame->is_lead_in) {
         s->counts.lead_in++;
-        return TD_OK;
+    } else {
+        s->counts.frames++;
+        s->counts.bytes += frame->bytes.size;
+        s->counts.copies += frame->is_copy;
+        if (TD_LIKELY(s->is_digested))
+            digest_one(s, frame, result.track);
     }
-    s->counts.frames++;
-    s->counts.bytes += frame->bytes.size;
-    td_hash128 hash = td_hash128_of(frame->bytes.data, frame->bytes.size);
-    const digest_frame_head head = {frame->recv_ns, frame->ordinal, frame->line, frame->shard,
-                                    frame->opcode};
-    digest_add_frame(&s->digest, &head, hash);
-    s->counts.copies += frame->is_copy;
-    if (frame_role_is_of_topic(frame->role) && !frame->is_copy)
-        digest_add_payload(&s->digest, hash, frame->bytes.size, frame->content->message, t);
-    TD_ASSERT(s->counts.frames == s->digest.frame_count);
-    TD_ASSERT(s->counts.decoded + s->counts.undecoded ==
-              s->digest.payload_count + s->counts.copies);
-    return TD_OK;
+    return TD_UNLIKELY(s->is_observed) ? show_to_observer(s, frame, &result, err) : TD_OK;
 }

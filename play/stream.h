@@ -1,9 +1,10 @@
 /* A stream: all frames of one (feed, topic, symbol, direction), over all slots and connections. It
  * keeps their books, judges their continuity, counts, and digests. Copies
  * (tape/follow.h) keep the books of their own connections and are judged by them; of the digests
- * they are in that of frames alone, and they take no part in audits. Streams share nothing, so each
- * may be worked on by another thread; a stream itself belongs to one thread at a time, and gets its
- * frames in the tape's order. */
+ * they are in that of frames alone, and they take no part in audits. An observer (play/observer.h)
+ * sees each frame once all of that is done. Streams share nothing, so each may be worked on by
+ * another thread; a stream itself belongs to one thread at a time, and gets its frames in the
+ * tape's order. */
 #ifndef TD_PLAY_STREAM_H
 #define TD_PLAY_STREAM_H
 
@@ -16,6 +17,7 @@
 #include "book/follower.h"
 #include "format/channel.h"
 #include "play/digest.h"
+#include "play/observer.h"
 #include "play/sink.h"
 #include "schema/decode.h"
 #include "tape/tape.h"
@@ -119,6 +121,8 @@ typedef struct stream {
     char *feed;
     char *topic;
     char *symbol;
+    char *exchange_topic; /* as the exchange calls the first frame's topic; "" if it has none */
+    char *family;         /* of the first frame */
     channel_dir dir;
     const topic_row *row;    /* of the first frame; NULL: frames are not decoded */
     symbol_state *of_symbol; /* of its feed's symbol; the player's */
@@ -128,7 +132,11 @@ typedef struct stream {
     stream_counts counts;
     stream_verdicts verdicts;
     stream_undecoded undecoded;
-    digest digest;
+    digest digest; /* zero without digests */
+    uint8_t is_digested;
+    uint8_t is_observed;
+    observer observer;
+    void *observed; /* the observer's */
     stream_slot *slots;
     size_t slot_count;
     stream_member *members;
@@ -145,15 +153,25 @@ typedef struct stream_key {
     channel_dir dir;
 } stream_key;
 
+/* What else a stream begins with. Strings are copied on open; NULL is "". */
+typedef struct stream_origin {
+    const topic_row *row; /* of the first frame; NULL: there is none */
+    const char *exchange_topic;
+    const char *family;
+    observer observer; /* ops NULL: none */
+    uint8_t without_digests;
+} stream_origin;
+
 /* A stream without frames. TD_E_NOMEM. */
-TD_MUST_USE td_result stream_open(const stream_key *key, const topic_row *row, stream **out,
+TD_MUST_USE td_result stream_open(const stream_key *key, const stream_origin *origin, stream **out,
                                   td_err *err);
 void stream_close(stream *stream);
 
 /* <0, 0, >0 by feed, topic, symbol, direction: the order of reports and digests. */
 int stream_compare(const stream *a, const stream *b);
 
-/* Take the next frame. Whatever is in it, this succeeds; TD_E_NOMEM only. */
+/* Take the next frame. Whatever is in it, this succeeds; TD_E_NOMEM only, or the observer's error.
+ */
 TD_MUST_USE td_result stream_take(stream *stream, const stream_frame *frame, td_err *err);
 
 /* Take over what an audit found at a frame of a stream (NULL: at the end of the tape): verdicts go

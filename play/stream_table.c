@@ -63,7 +63,7 @@ static td_result table_grow(stream_table *table, td_err *err)
     return TD_OK;
 }
 
-td_result stream_table_get(stream_table *table, const stream_key *key, const topic_row *row,
+td_result stream_table_get(stream_table *table, const stream_key *key, const stream_origin *origin,
                            stream **out, td_err *err)
 {
     uint64_t hash = key_hash(key);
@@ -75,7 +75,7 @@ td_result stream_table_get(stream_table *table, const stream_key *key, const top
     }
     td_result rc = table_grow(table, err);
     if (rc == TD_OK)
-        rc = stream_open(key, row, out, err);
+        rc = stream_open(key, origin, out, err);
     if (rc != TD_OK)
         return rc;
     slot_table_put(&table->by_key, hash, table->count);

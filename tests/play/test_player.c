@@ -6,6 +6,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include <pthread.h>
+#include <stdlib.h>
 
 #include "tests/testing/clock_sim.h"
 #include "play/player.h"
@@ -431,6 +433,162 @@ static void test_paced(void **state)
     capture_tape_fini(&from);
 }
 
+/* ---- observers ---- */
+
+/* What an observer keeps of a stream. */
+typedef struct watched {
+    uint64_t frames;
+    uint64_t lead_in;
+    uint64_t decoded;
+    uint64_t unjudged; /* frames with a message, without a verdict */
+    uint64_t last_recv_ns;
+    uint64_t best; /* hash of the book after the last frame */
+} watched;
+
+/* An observer's own context; workers count in it one at a time. */
+typedef struct watcher {
+    pthread_mutex_t mutex;
+    uint64_t frames;
+    uint64_t closed; /* frames of the states that were freed */
+    uint64_t fail_at;
+} watcher;
+
+static td_result watch_frame(void *ctx, const stream *of, void **state, const observed_frame *seen,
+                             td_err *err)
+{
+    watcher *w = ctx;
+    const stream_frame *frame = seen->frame;
+    if (*state == NULL)
+        *state = calloc(1, sizeof(watched));
+    watched *own = *state;
+    assert_true(frame->recv_ns > own->last_recv_ns);
+    own->last_recv_ns = frame->recv_ns;
+    own->frames++;
+    own->lead_in += frame->is_lead_in;
+    assert_int_equal(own->frames, of->counts.frames + of->counts.lead_in);
+    int has_message = frame->content != NULL && frame->content->message != NULL;
+    own->decoded += !frame->is_lead_in && has_message;
+    own->unjudged += has_message && (seen->verdict == NULL || seen->track == NULL);
+    if (seen->track != NULL && track_book(seen->track) != NULL)
+        own->best = track_hash_best(seen->track, 0);
+    pthread_mutex_lock(&w->mutex);
+    uint64_t count = ++w->frames;
+    pthread_mutex_unlock(&w->mutex);
+    return count == w->fail_at ? td_err_set(err, TD_E_NOSPACE, "full") : TD_OK;
+}
+
+static void watch_close(void *ctx, void *state)
+{
+    ((watcher *)ctx)->closed += ((watched *)state)->frames;
+    free(state);
+}
+
+static const observer_ops WATCH = {.name = "watch", .frame = watch_frame, .close = watch_close};
+
+static player *watched_open(watcher *w, unsigned threads)
+{
+    *w = (watcher){.mutex = PTHREAD_MUTEX_INITIALIZER};
+    const player_options options = {
+        .threads = threads, .observer = {&WATCH, w}, .without_digests = 1};
+    player *p;
+    td_err err;
+    assert_int_equal(player_open(&options, &p, &err), TD_OK);
+    return p;
+}
+
+/* The observer saw each frame of each stream, in order, with the message and the book that the
+ * stream ends with; and nothing else came out differently. */
+static void assert_watched(const player *p, const player *plain)
+{
+    const stream_table *streams = player_streams(p);
+    const stream_table *expected = player_streams(plain);
+    assert_int_equal(streams->count, expected->count);
+    for (size_t i = 0; i < streams->count; i++) {
+        const stream *s = streams->items[i];
+        const watched *own = s->observed;
+        assert_non_null(own);
+        assert_int_equal(own->frames, s->counts.frames + s->counts.lead_in);
+        assert_int_equal(own->lead_in, s->counts.lead_in);
+        assert_int_equal(own->decoded, s->counts.decoded);
+        assert_int_equal(own->unjudged, 0);
+        assert_memory_equal(&s->counts, &expected->items[i]->counts, sizeof s->counts);
+        assert_string_equal(s->family, "linear");
+        track *t = (track *)stream_last_track(s);
+        if (t != NULL && track_book(t) != NULL)
+            assert_int_equal(own->best, track_hash_best(t, 0));
+    }
+}
+
+static void test_observer(void **state)
+{
+    (void)state;
+    enum { LEAD_IN = 300 };
+    static const unsigned THREADS[] = {1, 2, 4};
+    capture_tape from;
+    capture_tape_load(&from, LINEAR, "linear");
+    for (size_t i = 0; i < LEAD_IN; i++)
+        from.frames[i].is_lead_in = 1;
+    player *plain = played(&from, 1);
+    for (size_t i = 0; i < sizeof THREADS / sizeof *THREADS; i++) {
+        capture_tape_rewind(&from);
+        watcher w;
+        player *p = watched_open(&w, THREADS[i]);
+        played_push(p, &from);
+        td_err err;
+        assert_int_equal(player_finish(p, &err), TD_OK);
+        assert_watched(p, plain);
+        player_close(p);
+        assert_int_equal(w.closed, w.frames);
+    }
+    player_close(plain);
+    capture_tape_fini(&from);
+}
+
+/* After each drain the observer has seen all that was taken, and the play goes on. */
+static void test_drain(void **state)
+{
+    (void)state;
+    enum { EVERY = 97 };
+    capture_tape from;
+    capture_tape_load(&from, INVERSE, "inverse");
+    watcher w;
+    player *p = watched_open(&w, 4);
+    td_err err;
+    for (size_t i = 0; i < from.frame_count; i++) {
+        assert_int_equal(played_take(p, &from.frames[i], &err), TD_OK);
+        if (i % EVERY != 0)
+            continue;
+        assert_int_equal(player_drain(p, &err), TD_OK);
+        assert_int_equal(w.frames, i + 1);
+    }
+    assert_int_equal(player_finish(p, &err), TD_OK);
+    assert_int_equal(w.frames, from.frame_count);
+    player_close(p);
+    capture_tape_fini(&from);
+}
+
+static void test_observer_fails(void **state)
+{
+    (void)state;
+    capture_tape from;
+    capture_tape_load(&from, INVERSE, "inverse");
+    for (unsigned threads = 1; threads <= 2; threads++) {
+        capture_tape_rewind(&from);
+        watcher w;
+        player *p = watched_open(&w, threads);
+        w.fail_at = 100;
+        td_err err;
+        td_result rc = push_until(p, &from, &err);
+        if (rc == TD_OK) /* workers may come to the frame only now */
+            rc = player_drain(p, &err);
+        assert_int_equal(rc, TD_E_NOSPACE);
+        assert_string_equal(err.text, "watch: full");
+        player_close(p);
+        assert_int_equal(w.closed, w.frames);
+    }
+    capture_tape_fini(&from);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -444,6 +602,9 @@ int main(void)
         cmocka_unit_test(test_unknown_topics),
         cmocka_unit_test(test_sinks),
         cmocka_unit_test(test_paced),
+        cmocka_unit_test(test_observer),
+        cmocka_unit_test(test_drain),
+        cmocka_unit_test(test_observer_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,7 +16,7 @@ static stream *get(stream_table *table, const char *feed, const char *topic, con
     stream_key key = {feed, td_bytes_str(topic), td_bytes_str(symbol), dir};
     stream *s = NULL;
     td_err err;
-    assert_int_equal(stream_table_get(table, &key, NULL, &s, &err), TD_OK);
+    assert_int_equal(stream_table_get(table, &key, &(stream_origin){0}, &s, &err), TD_OK);
     return s;
 }
 

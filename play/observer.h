@@ -1,0 +1,41 @@
+/* An observer looks at frames right after their stream has followed and judged them: the book is as
+ * it is after the frame. It is the way to results of decoding that are gathered on all cores; what
+ * must be in total order is a sink's (play/sink.h).
+ *
+ * It is called where the stream is worked on: for one stream by one thread at a time, in the tape's
+ * order; for different streams by different threads at a time. With one player thread all calls are
+ * on the caller's thread, in total order. Frames of the lead-in (frame->is_lead_in), copies and
+ * outbound frames are shown too. */
+#ifndef TD_PLAY_OBSERVER_H
+#define TD_PLAY_OBSERVER_H
+
+#include "base/err.h"
+
+struct stream;
+struct stream_frame;
+struct track;
+struct verdict;
+
+/* One frame; all of it is valid during the call. */
+typedef struct observed_frame {
+    const struct stream_frame *frame;
+    const struct verdict *verdict; /* NULL: it was not judged: no data, no row, or not decoded */
+    struct track *track;           /* that took it; NULL: none: no data, or no row */
+} observed_frame;
+
+typedef struct observer_ops {
+    const char *name; /* for error texts */
+    /* Look at a frame. *state is kept with the stream, NULL at first; the observer may set it.
+     * TD_OK; an error ends the play with that error. */
+    td_result (*frame)(void *ctx, const struct stream *of, void **state, const observed_frame *seen,
+                       td_err *err);
+    /* Free the state of a stream, which is not NULL, when the player closes. */
+    void (*close)(void *ctx, void *state);
+} observer_ops;
+
+typedef struct observer {
+    const observer_ops *ops; /* NULL: none */
+    void *ctx;
+} observer;
+
+#endif
