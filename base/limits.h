@@ -200,6 +200,10 @@ static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a 
  */
 #define LIMIT_EXPORT_BREAKS 64u
 
+/* Patterns of fields ("levels[].price") that a comparison counts frames for: some thirty topics
+ * with up to a hundred fields. Beyond, differences are counted alone. */
+#define LIMIT_FIELD_PATTERNS 4096u
+
 /* Output of programs that never wait for its reader (record, serve, sim): queued bytes, some 8,000
  * durable lines, or an hour and a half of one feed's; bytes of one line, which is what a pipe takes
  * at once; how long the end of the program waits for a reader that reads nothing, and for one that
