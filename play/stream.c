@@ -273,8 +273,11 @@ static td_result take_data(stream *s, const stream_frame *frame, frame_result *o
     stream_slot *slot = NULL;
     if (m == NULL && !frame->is_lead_in)
         count_undecoded(s, frame, &frame->content->why);
-    if (frame->row == NULL)
+    if (frame->row == NULL) {
+        if (m != NULL && !frame->is_lead_in) /* by a decoder in place of the built-in one */
+            count_message(s, m);
         return TD_OK;
+    }
     td_result rc = meet(s, frame, &slot, err);
     if (rc == TD_OK)
         rc = follower_take(&slot->follower, m, &out->verdict, err);

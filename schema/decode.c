@@ -324,6 +324,11 @@ const char *decode_reason_name(decode_reason reason)
         [DECODE_LIMIT] = "limit",
         [DECODE_NO_MEMORY] = "no_memory",
         [DECODE_TOPIC_MISMATCH] = "topic_mismatch",
+        [DECODE_REFUSED] = "refused",
+        [DECODE_CRASHED] = "crashed",
+        [DECODE_HUNG] = "hung",
+        [DECODE_GARBAGE] = "garbage",
+        [DECODE_UNSTABLE] = "unstable",
     };
     TD_ASSERT(reason < DECODE_REASON_COUNT);
     TD_ASSERT(NAMES[reason] != NULL);

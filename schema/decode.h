@@ -38,6 +38,12 @@ typedef enum decode_reason {
     DECODE_LIMIT,         /* more entries, nesting or bytes than base/limits.h allows */
     DECODE_NO_MEMORY,
     DECODE_TOPIC_MISMATCH, /* the frame's topic is not its channel's */
+    /* The rest: of a decoder in place of this one (tape/decoding.h). */
+    DECODE_REFUSED,  /* it answers that it cannot decode the frame */
+    DECODE_CRASHED,  /* it ended while it had the frame */
+    DECODE_HUNG,     /* it did not answer in time */
+    DECODE_GARBAGE,  /* its answer cannot be read */
+    DECODE_UNSTABLE, /* asked again, it answers something else */
     DECODE_REASON_COUNT,
 } decode_reason;
 

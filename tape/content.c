@@ -115,6 +115,13 @@ static void decode(content_reader *reader, const topic_match *topic, const topic
         content->message = &reader->message;
 }
 
+/* 1 if the content of an undecoded frame of the channel tells what the frame calls its topic,
+ * because the channel does not. */
+static int names_frame(const content_reader *reader, const tape_channel *channel)
+{
+    return reader->reads == TAPE_READS_ALL && channel->info.exchange_topic[0] == '\0';
+}
+
 static int reads_role(const content_reader *reader, frame_role role)
 {
     return role == ROLE_DATA || role == ROLE_CONTROL || role == ROLE_UNKNOWN ||
@@ -144,8 +151,7 @@ const frame_content *content_read(content_reader *reader, const tape_channel *ch
         decode(reader, &channel->topic, row, bytes);
     else if (classify_first(reader, channel, recv_ns, bytes))
         decode(reader, &reader->what.topic, NULL, bytes);
-    if (TD_UNLIKELY(content->message == NULL) && role == ROLE_DATA &&
-        reader->reads == TAPE_READS_ALL && channel->info.exchange_topic[0] == '\0')
+    if (TD_UNLIKELY(content->message == NULL) && role == ROLE_DATA && names_frame(reader, channel))
         content->what = content_classify(reader, channel, recv_ns, bytes);
     return content;
 }
@@ -299,6 +305,65 @@ const frame_content *content_keep(const frame_content *content, const tape_chann
     if (kept != NULL && kept->what != NULL)
         kept->what = keep_what(&k, kept->what);
     return k.is_starved ? NULL : kept;
+}
+
+const frame_content *content_read_kept(content_reader *reader, const tape_channel *channel,
+                                       const topic_row *row, uint64_t recv_ns, td_bytes bytes,
+                                       td_arena *arena)
+{
+    const frame_content *found = content_read(reader, channel, row, recv_ns, bytes);
+    if (found == NULL)
+        return NULL;
+    found = content_failure(found, NULL) == TD_OK ? content_keep(found, channel, bytes, arena)
+                                                  : content_without_memory();
+    return found != NULL ? found : content_without_memory();
+}
+
+/* ---- another decoder ---- */
+
+int content_is_asked(const content_reader *reader, const tape_channel *channel)
+{
+    return reader->reads != TAPE_READS_FRAMES && frame_role_is_of_topic(channel->role);
+}
+
+/* 1 if the content of such a frame says what the frame is, whoever decodes it. */
+static int has_what(const content_reader *reader, const tape_channel *channel, int is_decoded)
+{
+    return channel->role == ROLE_UNKNOWN || (!is_decoded && names_frame(reader, channel));
+}
+
+static const frame_content *complete(content_reader *reader, const decoding_request *request,
+                                     td_arena *arena, frame_content *answer)
+{
+    const tape_channel *channel = request->channel;
+    int is_decoded = answer->message != NULL;
+    TD_ASSERT(is_decoded == (answer->why.reason == DECODE_OK));
+    TD_ASSERT(answer->what == NULL);
+    if (answer->why.reason == DECODE_NO_MEMORY)
+        return content_without_memory();
+    if (answer->why.reason == DECODE_REFUSED && request->row == NULL)
+        return content_read_kept(reader, channel, NULL, request->recv_ns, request->bytes, arena);
+    reader->count++;
+    if (!has_what(reader, channel, is_decoded))
+        return answer;
+    keeper k = {.arena = arena, .frame = request->bytes, .topic = &channel->topic};
+    answer->what =
+        keep_what(&k, content_classify(reader, channel, request->recv_ns, request->bytes));
+    return k.is_starved ? content_without_memory() : answer;
+}
+
+td_result content_ask(content_reader *reader, const tape_decoding *decoding,
+                      const decoding_request *requests, size_t count, td_arena *arena,
+                      const frame_content **contents, td_err *err)
+{
+    frame_content *answers = td_arena_alloc(arena, count * sizeof *answers);
+    if (answers == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for the contents of %zu frames", count);
+    memset(answers, 0, count * sizeof *answers);
+    td_result rc = decoding->read(decoding->ctx, requests, count, arena, answers, err);
+    for (size_t i = 0; i < count && rc == TD_OK; i++)
+        contents[i] = complete(reader, &requests[i], arena, &answers[i]);
+    return rc;
 }
 
 /* ---- readers for workers ---- */

@@ -4,6 +4,7 @@
 
 #include "base/arena.h"
 #include "base/attr.h"
+#include "tape/decoding.h"
 #include "tape/tape.h"
 
 #ifdef __cplusplus
@@ -47,6 +48,22 @@ const classification *content_classify(content_reader *reader, const tape_channe
 TD_MUST_USE const frame_content *content_keep(const frame_content *content,
                                               const tape_channel *channel, td_bytes bytes,
                                               td_arena *arena);
+
+/* content_read() and content_keep() in one: valid as long as the arena and the frame's bytes are.
+ * NULL: nothing is read; content_without_memory() without memory. */
+const frame_content *content_read_kept(content_reader *reader, const tape_channel *channel,
+                                       const topic_row *row, uint64_t recv_ns, td_bytes bytes,
+                                       td_arena *arena);
+
+/* 1 if a decoder in place of the built-in one is asked about frames of the channel. */
+int content_is_asked(const content_reader *reader, const tape_channel *channel);
+
+/* Ask decoding for the contents of frames of such channels; contents[i] is that of requests[i],
+ * from arena, as long as that and the frames' bytes are there. What is no message is classified by
+ * the reader where content_read() does so. TD_E_NOMEM; what decoding returns. */
+TD_MUST_USE td_result content_ask(content_reader *reader, const tape_decoding *decoding,
+                                  const decoding_request *requests, size_t count, td_arena *arena,
+                                  const frame_content **contents, td_err *err);
 
 /* The content of a frame that could not be read for lack of memory. */
 const frame_content *content_without_memory(void);

@@ -135,6 +135,47 @@ static void sort_messages(chunk_load *load)
     }
 }
 
+/* A frame that another decoder is asked about: that of the tape's options. */
+static int is_asked(const chunk_load *load, const content_reader *reader, const block_entry *entry)
+{
+    const source_channel *from = &load->source->channels[entry->channel];
+    return load->options->decoding != NULL && from->use == SOURCE_FRAME &&
+           content_is_asked(reader, from->channel);
+}
+
+/* Ask about all frames of the chunk at once. The lists are of the chunk's memory, which lives
+ * longer than they are needed: a chunk is asked about once. */
+static td_result ask_contents(chunk_load *load, content_reader *reader, const block_entry *entries,
+                              size_t count)
+{
+    td_arena *arena = block_arena(load->block);
+    decoding_request *requests = td_arena_alloc(arena, count * sizeof *requests);
+    const frame_content **contents = td_arena_alloc(arena, count * sizeof(frame_content *));
+    if (requests == NULL || contents == NULL)
+        return td_err_set(&load->err, TD_E_NOMEM, "no memory for the frames of a chunk");
+    size_t asked = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (!is_asked(load, reader, &entries[i]))
+            continue;
+        const tape_channel *channel = load->source->channels[entries[i].channel].channel;
+        requests[asked++] = (decoding_request){
+            .channel = channel,
+            .row = content_row(reader, channel, entries[i].recv_ns),
+            .recv_ns = entries[i].recv_ns,
+            .bytes =
+                td_bytes_of(block_bytes(load->block)->data + entries[i].offset, entries[i].size)};
+    }
+    if (asked == 0)
+        return TD_OK;
+    td_result rc =
+        content_ask(reader, load->options->decoding, requests, asked, arena, contents, &load->err);
+    asked = 0;
+    for (size_t i = 0; i < count && rc == TD_OK; i++)
+        if (is_asked(load, reader, &entries[i]))
+            load->contents[i] = contents[asked++];
+    return rc;
+}
+
 /* The content of a frame. Without memory it is content_without_memory: the tape fails when it comes
  * to that frame. The tape itself reads frames of _unknown channels, after it classified them again.
  */
@@ -146,14 +187,8 @@ static const frame_content *read_entry(chunk_load *load, content_reader *reader,
         return NULL;
     td_bytes bytes = td_bytes_of(block_bytes(load->block)->data + entry->offset, entry->size);
     const topic_row *row = content_row(reader, from->channel, entry->recv_ns);
-    const frame_content *found = content_read(reader, from->channel, row, entry->recv_ns, bytes);
-    if (found == NULL)
-        return NULL;
-    if (content_failure(found, NULL) == TD_OK)
-        found = content_keep(found, from->channel, bytes, block_arena(load->block));
-    else
-        found = NULL;
-    return found != NULL ? found : content_without_memory();
+    return content_read_kept(reader, from->channel, row, entry->recv_ns, bytes,
+                             block_arena(load->block));
 }
 
 static td_result read_contents(chunk_load *load)
@@ -164,15 +199,19 @@ static td_result read_contents(chunk_load *load)
         return TD_OK;
     content_reader *reader = content_pool_take(load->readers);
     load->contents = block_contents(load->block);
-    if (reader != NULL && load->contents != NULL) {
-        for (size_t i = 0; i < count; i++)
+    td_result rc = TD_OK;
+    if (reader == NULL || load->contents == NULL)
+        rc = td_err_set(&load->err, TD_E_NOMEM, "no memory to decode a chunk");
+    for (size_t i = 0; i < count && rc == TD_OK; i++)
+        if (!is_asked(load, reader, &entries[i]))
             load->contents[i] = read_entry(load, reader, &entries[i]);
+    if (rc == TD_OK && load->options->decoding != NULL) {
+        rc = ask_contents(load, reader, entries, count);
+        load->is_fatal = rc != TD_OK;
     }
     if (reader != NULL)
         content_pool_give(load->readers, reader);
-    return reader != NULL && load->contents != NULL
-               ? TD_OK
-               : td_err_set(&load->err, TD_E_NOMEM, "no memory to decode a chunk");
+    return rc;
 }
 
 void chunk_load_run(void *arg)
@@ -180,6 +219,7 @@ void chunk_load_run(void *arg)
     chunk_load *load = arg;
     TD_ASSERT(load->block != NULL);
     load->damage_count = 0;
+    load->is_fatal = 0;
     td_err_clear(&load->err);
     load->rc = segment_reader_read(load->source->reader, load->chunk_index, load->scratch,
                                    block_bytes(load->block), &load->err);

@@ -226,7 +226,7 @@ static td_result judge_load(merge *m, const chunk_load *load, td_err *err)
     if (load->rc == TD_OK && load->damage_count == 0)
         return TD_OK;
     const segment_chunk *chunk = segment_reader_chunk(load->source->reader, load->chunk_index);
-    if (load->rc == TD_E_IO || load->rc == TD_E_NOMEM) {
+    if (load->rc == TD_E_IO || load->rc == TD_E_NOMEM || load->is_fatal) {
         if (err != NULL)
             *err = load->err;
         return td_err_add(err, load->rc, "segment %s: chunk at %llu", load->source->name,

@@ -22,6 +22,7 @@
 #include "archive/read_plan.h"
 #include "format/segment_reader.h"
 #include "tape/connection_table.h"
+#include "tape/decoding.h"
 #include "tape/selection.h"
 #include "tape/tape.h"
 
@@ -79,6 +80,7 @@ typedef struct source_options {
     uint8_t with_events;
     uint8_t events_only; /* 1: nothing but events */
     uint8_t is_following;
+    const tape_decoding *decoding;                              /* as tape_options */
     int (*wants_channel)(void *user, const channel_info *info); /* as tape_options; may be NULL */
     void *user;
 } source_options;

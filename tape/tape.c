@@ -28,7 +28,7 @@ struct tape {
     source_queue *queue;
     merge *merge;
     td_workers *workers;    /* NULL: one thread */
-    content_pool *readers;  /* the workers'; NULL without */
+    content_pool *readers;  /* of those that read chunks; NULL: contents are read one by one */
     content_reader *reader; /* the tape's own: rows, and what the workers do not read */
     event_reader *events;
     event event; /* the last that was read */
@@ -47,10 +47,11 @@ static td_result open_parts(tape *t, archive_view *view, unsigned threads, tape_
     if (rc == TD_OK && threads > 1)
         rc = td_workers_open(threads, &t->workers, err);
     t->reader = content_reader_open(reads);
-    if (threads > 1 && reads != TAPE_READS_FRAMES)
+    int reads_chunks =
+        reads != TAPE_READS_FRAMES && (threads > 1 || t->source_options.decoding != NULL);
+    if (reads_chunks)
         t->readers = content_pool_open(reads);
-    if (rc == TD_OK &&
-        (t->reader == NULL || (t->readers == NULL && threads > 1 && reads != TAPE_READS_FRAMES)))
+    if (rc == TD_OK && (t->reader == NULL || (t->readers == NULL && reads_chunks)))
         rc = td_err_set(err, TD_E_NOMEM, "no memory to read frames");
     if (rc == TD_OK)
         rc = source_queue_open(view, t->connections, &t->source_options, &t->stats, &t->queue, err);
@@ -87,6 +88,7 @@ static td_result open_tape(archive_view *view, const selection *wanted, const ta
                                          .with_events = options->with_events,
                                          .events_only = inner->events_only,
                                          .is_following = options->is_following,
+                                         .decoding = options->decoding,
                                          .wants_channel = options->wants_channel,
                                          .user = options->user};
     t->wants_unknown = (uint8_t)selection_has_topic(wanted, td_bytes_str(CHANNEL_TOPIC_UNKNOWN),
@@ -356,23 +358,36 @@ static td_result take_place(const source_channel *from, tape_frame *frame, td_er
                                    err);
 }
 
-/* The frame's row and content; workers have read the content of most. With workers, the block keeps
- * what the tape's own reader reads. */
+/* Read, into the block, a frame that the loader left alone: it has been classified again since.
+ * NULL: there is nothing to read. */
+static td_result read_late(tape *t, const tape_frame *frame, const frame_content **out, td_err *err)
+{
+    const tape_decoding *decoding = t->source_options.decoding;
+    td_arena *arena = block_arena(frame->block);
+    if (arena == NULL)
+        return content_failure(content_without_memory(), err);
+    if (decoding != NULL && content_is_asked(t->reader, frame->channel)) {
+        const decoding_request request = {frame->channel, frame->row, frame->recv_ns, frame->bytes};
+        return content_ask(t->reader, decoding, &request, 1, arena, out, err);
+    }
+    *out = content_read_kept(t->reader, frame->channel, frame->row, frame->recv_ns, frame->bytes,
+                             arena);
+    return TD_OK;
+}
+
+/* The frame's row and content; where chunks are read by workers or asked about as a whole, those of
+ * most are there. */
 static td_result take_content(tape *t, tape_frame *frame, td_err *err)
 {
-    frame->row = content_row(t->reader, frame->channel, frame->recv_ns);
+    td_result rc = TD_OK;
     const frame_content *content = frame->content;
-    if (content == NULL)
+    frame->row = content_row(t->reader, frame->channel, frame->recv_ns);
+    if (content == NULL && TD_UNLIKELY(t->readers != NULL))
+        rc = read_late(t, frame, &content, err);
+    else if (content == NULL)
         content = content_read(t->reader, frame->channel, frame->row, frame->recv_ns, frame->bytes);
-    if (content == NULL)
-        return TD_OK;
-    td_result rc = content_failure(content, err);
-    if (TD_UNLIKELY(rc == TD_OK && t->readers != NULL && frame->content == NULL)) {
-        td_arena *arena = block_arena(frame->block);
-        content = arena == NULL ? NULL : content_keep(content, frame->channel, frame->bytes, arena);
-        if (content == NULL)
-            rc = content_failure(content_without_memory(), err);
-    }
+    if (rc == TD_OK && content != NULL)
+        rc = content_failure(content, err);
     frame->content = content;
     const channel_info *info = &frame->channel->info;
     return rc == TD_OK ? TD_OK

@@ -68,8 +68,9 @@ typedef enum tape_reads {
 typedef struct tape_frame {
     tape_channel *channel;
     const topic_row *row; /* of data: the row that holds at its time; NULL: there is none */
-    /* NULL: the tape does not read it, or the frame is an event or an HTTP answer. With threads,
-     * valid while block is held; else until the next call. */
+    /* NULL: the tape does not read it, or the frame is an event or an HTTP answer. With threads or
+     * a decoder in place of the built-in one, valid while block is held; else until the next call.
+     */
     const frame_content *content;
     /* Of an events channel; NULL: it cannot be read, or the frame is none. Until the next call. */
     const struct event *event;
@@ -88,6 +89,7 @@ typedef struct tape_frame {
 
 /* Zero takes the default everywhere. */
 typedef struct tape_options {
+    const struct tape_decoding *decoding; /* tape/decoding.h; NULL: the built-in decoder */
     unsigned threads;  /* 0 or 1: no thread of its own; more: read and decompress ahead */
     const td_log *log; /* may be NULL */
     tape_reads reads;

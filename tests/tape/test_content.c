@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -190,7 +191,7 @@ static void put_frames(tape_fixture *f)
 }
 
 /* Blocks are held for a while, as the player's workers do. */
-static void read_tape(tape_fixture *f, unsigned threads, tape_reads reads, seen_tape *out)
+static td_result read_tape(tape_fixture *f, const tape_options *options, seen_tape *out)
 {
     enum { HELD = 50 };
     static const selection EVERYTHING = {.has_from = 0};
@@ -200,19 +201,21 @@ static void read_tape(tape_fixture *f, unsigned threads, tape_reads reads, seen_
     td_err err;
     *out = (seen_tape){0};
     td_buf_init(&out->text, LIMIT_RECORD_BYTES);
-    const tape_options options = {.threads = threads, .reads = reads};
-    if (tape_open(tape_fixture_archive(f), &EVERYTHING, &options, &t, &err) != TD_OK)
+    if (tape_open(tape_fixture_archive(f), &EVERYTHING, options, &t, &err) != TD_OK)
         fail_msg("%s", err.text);
+    int is_kept = options->threads > 1 || options->decoding != NULL;
+    td_result rc = TD_OK;
     for (int is_more = 1; is_more;) {
         tape_frame frame;
-        is_more = tape_next(t, &frame, &err) == TD_OK;
+        rc = tape_next(t, &frame, &err);
+        is_more = rc == TD_OK;
         if (is_more) {
             out->frames++;
             out->contents += frame.content != NULL;
             tape_block_acquire(frame.block);
             held[held_count++] = frame;
         }
-        for (size_t i = 0; i < held_count && (held_count == (threads > 1 ? HELD : 1) || !is_more);
+        for (size_t i = 0; i < held_count && (held_count == (is_kept ? HELD : 1) || !is_more);
              i++) {
             append_content(held[i].content, held[i].channel, &out->text);
             tape_block_release(held[i].block);
@@ -221,6 +224,7 @@ static void read_tape(tape_fixture *f, unsigned threads, tape_reads reads, seen_
     }
     tape_get_stats(t, &out->stats);
     tape_close(t);
+    return rc;
 }
 
 static void test_threads(void **state)
@@ -241,7 +245,8 @@ static void test_threads(void **state)
         seen_tape first = {0};
         for (size_t k = 0; k < sizeof THREADS / sizeof THREADS[0]; k++) {
             seen_tape seen;
-            read_tape(&f, THREADS[k], CASES[i].reads, &seen);
+            const tape_options options = {.threads = THREADS[k], .reads = CASES[i].reads};
+            assert_int_equal(read_tape(&f, &options, &seen), TD_EOF);
             assert_int_equal(seen.frames, TAPE_FRAMES);
             assert_int_equal(seen.contents, CASES[i].contents);
             assert_int_equal(seen.stats.contents_read, CASES[i].contents);
@@ -258,12 +263,139 @@ static void test_threads(void **state)
     tape_fixture_fini(&f);
 }
 
+/* ---- another decoder ---- */
+
+/* A decoder in place of the built-in one: that one itself, and what it was asked. */
+typedef struct stand_in {
+    tape_reads reads;
+    decode_reason
+        without_row; /* its answer about frames that no row is for; DECODE_OK: a message */
+    td_result rc;    /* of each call */
+    atomic_uint calls, frames, most;
+} stand_in;
+
+static td_result stand_in_read(void *ctx, const decoding_request *requests, size_t count,
+                               td_arena *arena, frame_content *answers, td_err *err)
+{
+    static const message EMPTY = {.head = {.type = MSG_NOTICE}};
+    stand_in *s = ctx;
+    atomic_fetch_add(&s->calls, 1);
+    atomic_fetch_add(&s->frames, (unsigned)count);
+    if (count > atomic_load(&s->most))
+        atomic_store(&s->most, (unsigned)count);
+    content_reader *reader = content_reader_open(s->reads);
+    assert_non_null(reader);
+    for (size_t i = 0; i < count; i++) {
+        const decoding_request *r = &requests[i];
+        assert_true(frame_role_is_of_topic(r->channel->role));
+        if (r->row == NULL && s->without_row == DECODE_OK)
+            answers[i].message = &EMPTY;
+        else if (r->row == NULL)
+            answers[i].why.reason = s->without_row;
+        else
+            answers[i] =
+                *content_read_kept(reader, r->channel, r->row, r->recv_ns, r->bytes, arena);
+        answers[i].what = NULL;
+    }
+    content_reader_close(reader);
+    return s->rc == TD_OK ? TD_OK : td_err_set(err, s->rc, "of the decoder");
+}
+
+/* One that answers as the built-in one does: the tape is the same, and is asked by the chunk, of
+ * what was unknown by the frame. */
+static void test_decoding(void **state)
+{
+    (void)state;
+    static const unsigned THREADS[] = {1, 4};
+    tape_fixture f;
+    tape_fixture_init(&f);
+    put_frames(&f);
+    for (tape_reads reads = TAPE_READS_FRAMES; reads <= TAPE_READS_ALL; reads++) {
+        seen_tape built_in;
+        const tape_options plain = {.threads = 1, .reads = reads};
+        assert_int_equal(read_tape(&f, &plain, &built_in), TD_EOF);
+        for (size_t k = 0; k < sizeof THREADS / sizeof THREADS[0]; k++) {
+            stand_in of = {.reads = reads, .without_row = DECODE_REFUSED};
+            const tape_decoding decoding = {stand_in_read, &of};
+            const tape_options options = {
+                .threads = THREADS[k], .reads = reads, .decoding = &decoding};
+            seen_tape seen;
+            assert_int_equal(read_tape(&f, &options, &seen), TD_EOF);
+            assert_int_equal(seen.stats.contents_read, built_in.stats.contents_read);
+            assert_int_equal(seen.text.size, built_in.text.size);
+            assert_memory_equal(seen.text.data, built_in.text.data, built_in.text.size);
+            int asks = reads != TAPE_READS_FRAMES;
+            assert_int_equal(of.frames, asks ? TAPE_FRAMES / 6 * 4 : 0);
+            assert_int_equal(of.calls, asks ? TAPE_FRAMES / 6 * 2 + (TAPE_FRAMES + 40) / 41 : 0);
+            assert_int_equal(of.most, asks ? 14 : 0);
+            td_buf_fini(&seen.text);
+        }
+        td_buf_fini(&built_in.text);
+    }
+    tape_fixture_fini(&f);
+}
+
+/* It may know topics that no row is for, and has reasons of its own. */
+static void test_decoding_without_row(void **state)
+{
+    (void)state;
+    static const struct {
+        decode_reason answer;
+        const char *shown;
+    } CASES[] = {{DECODE_OK, "{\"type\":\"notice\",\"kind\":null,"},
+                 {DECODE_CRASHED, "\"error\":{\"reason\":\"crashed\","},
+                 {DECODE_REFUSED, "\"error\":{\"reason\":\"unknown_topic\","}};
+    tape_fixture f;
+    tape_fixture_init(&f);
+    put_frames(&f);
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        stand_in of = {.reads = TAPE_READS_MESSAGES, .without_row = CASES[i].answer};
+        const tape_decoding decoding = {stand_in_read, &of};
+        const tape_options options = {
+            .threads = 2, .reads = TAPE_READS_MESSAGES, .decoding = &decoding};
+        seen_tape seen;
+        assert_int_equal(read_tape(&f, &options, &seen), TD_EOF);
+        assert_int_equal(td_buf_append(&seen.text, "", 1, NULL), TD_OK);
+        unsigned shown = 0;
+        for (const char *at = (const char *)seen.text.data;
+             (at = strstr(at, CASES[i].shown)) != NULL; at++)
+            shown++;
+        assert_int_equal(shown, TAPE_FRAMES / 6);
+        td_buf_fini(&seen.text);
+    }
+    tape_fixture_fini(&f);
+}
+
+/* What it cannot answer for ends the tape, whatever the result is: it is no damaged chunk. */
+static void test_decoding_fails(void **state)
+{
+    (void)state;
+    tape_fixture f;
+    tape_fixture_init(&f);
+    put_frames(&f);
+    for (unsigned threads = 1; threads <= 2; threads++) {
+        stand_in of = {.rc = TD_E_LIMIT, .reads = TAPE_READS_MESSAGES};
+        const tape_decoding decoding = {stand_in_read, &of};
+        const tape_options options = {
+            .threads = threads, .reads = TAPE_READS_MESSAGES, .decoding = &decoding};
+        seen_tape seen;
+        assert_int_equal(read_tape(&f, &options, &seen), TD_E_LIMIT);
+        assert_int_equal(seen.frames, 0);
+        assert_int_equal(seen.stats.damaged_chunks, 0);
+        td_buf_fini(&seen.text);
+    }
+    tape_fixture_fini(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_kept),
         cmocka_unit_test(test_no_space),
         cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_decoding),
+        cmocka_unit_test(test_decoding_without_row),
+        cmocka_unit_test(test_decoding_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
