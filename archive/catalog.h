@@ -6,7 +6,7 @@
  *
  * WAL mode, so readers work while an appender writes; writing is done in short IMMEDIATE
  * transactions. On an appender's connection automatic checkpoints are off (they would fsync inside
- * a COMMIT); it checkpoints when it is closed. sqlite3.h is included in catalog*.c only.
+ * a COMMIT); it checkpoints when it is closed (base/database.h).
  *
  * One thread at a time per catalog. */
 #ifndef TD_ARCHIVE_CATALOG_H

@@ -88,7 +88,7 @@ static td_result append_column(td_buf *line, sqlite3_stmt *stmt, int column, td_
 }
 
 /* The present row as one line of the dump. */
-static td_result dump_row(const catalog_query *query, const char *table, td_buf *line, td_err *err)
+static td_result dump_row(const database_query *query, const char *table, td_buf *line, td_err *err)
 {
     TD_ASSERT(table != NULL);
     td_buf_clear(line);
@@ -101,16 +101,16 @@ static td_result dump_row(const catalog_query *query, const char *table, td_buf 
 static td_result dump_rows(catalog *c, const dump_table *table, td_buf *line, catalog_line_fn *fn,
                            void *user, td_err *err)
 {
-    catalog_query query = catalog_once_begin(c, table->sql);
+    database_query query = database_once_begin(c->db, table->sql);
     td_result rc = TD_OK;
     while (rc == TD_OK) {
-        rc = catalog_query_next(&query, err);
+        rc = database_query_next(&query, err);
         if (rc == TD_OK)
             rc = dump_row(&query, table->name, line, err);
         if (rc == TD_OK)
             rc = fn(user, td_buf_view(line), err);
     }
-    catalog_once_end(&query);
+    database_once_end(&query);
     return rc == TD_EOF ? TD_OK : rc;
 }
 
@@ -131,7 +131,7 @@ td_result catalog_dump(catalog *c, catalog_line_fn *fn, void *user, td_err *err)
 
 /* One side of a comparison: a row of the table, unless has_row is 0. */
 typedef struct side {
-    catalog_query query;
+    database_query query;
     td_buf line;
     uint8_t has_row;
 } side;
@@ -139,7 +139,7 @@ typedef struct side {
 static td_result side_next(side *s, const char *table, td_err *err)
 {
     td_buf_clear(&s->line);
-    td_result rc = catalog_query_next(&s->query, err);
+    td_result rc = database_query_next(&s->query, err);
     s->has_row = rc == TD_OK;
     if (rc == TD_OK)
         rc = dump_row(&s->query, table, &s->line, err);
@@ -233,11 +233,11 @@ static td_result compare_table(catalog *left, catalog *right, const dump_table *
     side sides[2] = {0};
     td_buf_init(&sides[0].line, LINE_BYTES_MAX);
     td_buf_init(&sides[1].line, LINE_BYTES_MAX);
-    sides[0].query = catalog_once_begin(left, table->sql);
-    sides[1].query = catalog_once_begin(right, table->sql);
+    sides[0].query = database_once_begin(left->db, table->sql);
+    sides[1].query = database_once_begin(right->db, table->sql);
     td_result rc = merge(&sides[0], &sides[1], table, fn, user, err);
     for (size_t i = 0; i < 2; i++) {
-        catalog_once_end(&sides[i].query);
+        database_once_end(&sides[i].query);
         td_buf_fini(&sides[i].line);
     }
     return rc;
@@ -260,11 +260,11 @@ td_result catalog_compare(catalog *left, catalog *right, catalog_differ_fn *fn, 
 /* The first row's first column as text. */
 static td_result ask_text(catalog *c, const char *sql, char out[CATALOG_FLAW_BYTES], td_err *err)
 {
-    catalog_query query = catalog_once_begin(c, sql);
-    td_result rc = catalog_query_next(&query, err);
+    database_query query = database_once_begin(c->db, sql);
+    td_result rc = database_query_next(&query, err);
     if (rc == TD_OK)
-        (void)snprintf(out, CATALOG_FLAW_BYTES, "%s", catalog_column_text(&query, 0));
-    catalog_once_end(&query);
+        (void)snprintf(out, CATALOG_FLAW_BYTES, "%s", database_column_text(&query, 0));
+    database_once_end(&query);
     return rc == TD_EOF ? TD_OK : rc;
 }
 

@@ -1,8 +1,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <sqlite3.h>
-
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/buf.h"
@@ -20,9 +18,9 @@ enum {
 static td_result get_meta(catalog *c, const char *key, uint64_t *value, td_err *err)
 {
     int64_t number = 0;
-    catalog_query query = catalog_query_begin(c, STATEMENT_GET_META);
-    catalog_bind_text(&query, key);
-    td_result rc = catalog_query_number(&query, &number, err);
+    database_query query = database_query_begin(c->db, STATEMENT_GET_META);
+    database_bind_text(&query, key);
+    td_result rc = database_query_number(&query, &number, err);
     *value = number < 0 ? 0 : (uint64_t)number;
     return rc == TD_EOF ? TD_OK : rc;
 }
@@ -43,26 +41,26 @@ td_result catalog_get_state(catalog *c, chain_place *in_journal, int *is_behind,
 
 /* Columns of a channel begin at column first. The strings are valid until the next row. 0 if a
  * value is none that was ever written. */
-static int read_channel(const catalog_query *query, int first, channel_info *out)
+static int read_channel(const database_query *query, int first, channel_info *out)
 {
     *out = (channel_info){
-        .feed = catalog_column_text(query, first),
-        .family = catalog_column_text(query, first + 1),
-        .line = (uint32_t)catalog_column_u64(query, first + 2),
-        .shard = (uint32_t)catalog_column_u64(query, first + 3),
-        .topic = catalog_column_text(query, first + 5),
-        .exchange_topic = catalog_column_text(query, first + 6),
-        .symbol = catalog_column_text(query, first + 7),
+        .feed = database_column_text(query, first),
+        .family = database_column_text(query, first + 1),
+        .line = (uint32_t)database_column_u64(query, first + 2),
+        .shard = (uint32_t)database_column_u64(query, first + 3),
+        .topic = database_column_text(query, first + 5),
+        .exchange_topic = database_column_text(query, first + 6),
+        .symbol = database_column_text(query, first + 7),
         .opcode =
-            catalog_column_u64(query, first + 8) == OPCODE_BINARY ? OPCODE_BINARY : OPCODE_TEXT,
-        .message_encoding = catalog_column_text(query, first + 9),
-        .schema_name = catalog_column_text(query, first + 10),
+            database_column_u64(query, first + 8) == OPCODE_BINARY ? OPCODE_BINARY : OPCODE_TEXT,
+        .message_encoding = database_column_text(query, first + 9),
+        .schema_name = database_column_text(query, first + 10),
     };
-    uint64_t opcode = catalog_column_u64(query, first + 8);
-    return channel_dir_parse(td_bytes_str(catalog_column_text(query, first + 4)), &out->dir) &&
+    uint64_t opcode = database_column_u64(query, first + 8);
+    return channel_dir_parse(td_bytes_str(database_column_text(query, first + 4)), &out->dir) &&
            (opcode == OPCODE_TEXT || opcode == OPCODE_BINARY) &&
-           catalog_column_u64(query, first + 2) <= UINT32_MAX &&
-           catalog_column_u64(query, first + 3) <= UINT32_MAX;
+           database_column_u64(query, first + 2) <= UINT32_MAX &&
+           database_column_u64(query, first + 3) <= UINT32_MAX;
 }
 
 static td_result too_many(const char *what, const char *path, td_err *err)
@@ -87,34 +85,34 @@ typedef struct segment_row {
 } segment_row;
 
 /* The present row of a statement that begins with the id and SEGMENT_COLUMNS. */
-static td_result read_segment_row(const catalog_query *query, segment_row *row, segment_index *out,
+static td_result read_segment_row(const database_query *query, segment_row *row, segment_index *out,
                                   td_err *err)
 {
     TD_ASSERT(out->path == NULL);
-    row->id = catalog_column_i64(query, 0);
-    out->path = td_strdup(catalog_column_text(query, 1));
-    out->is_open = catalog_column_u64(query, 2) != 0;
+    row->id = database_column_i64(query, 0);
+    out->path = td_strdup(database_column_text(query, 1));
+    out->is_open = database_column_u64(query, 2) != 0;
     row->is_exact =
-        copy_text(out->session, sizeof out->session, catalog_column_text(query, 3)) &&
-        copy_text(out->feed, sizeof out->feed, catalog_column_text(query, 5)) &&
-        copy_text(out->family, sizeof out->family, catalog_column_text(query, 6)) &&
-        copy_text(out->verb, sizeof out->verb, catalog_column_text(query, 7)) &&
-        copy_text(out->version, sizeof out->version, catalog_column_text(query, 8)) &&
-        copy_text(out->chain_hex, sizeof out->chain_hex, catalog_column_text(query, 11)) &&
-        catalog_column_u64(query, 9) <= UINT32_MAX;
-    out->session_start_ns = catalog_column_u64(query, 4);
-    out->number = (uint32_t)catalog_column_u64(query, 9);
-    out->previous_segment = td_strdup(catalog_column_text(query, 10));
-    out->file_bytes = catalog_column_u64(query, 12);
-    out->message_count = catalog_column_u64(query, 13);
-    row->chunk_count = catalog_column_u64(query, 14);
-    out->first_ns = catalog_column_u64(query, 15);
-    out->last_ns = catalog_column_u64(query, 16);
+        copy_text(out->session, sizeof out->session, database_column_text(query, 3)) &&
+        copy_text(out->feed, sizeof out->feed, database_column_text(query, 5)) &&
+        copy_text(out->family, sizeof out->family, database_column_text(query, 6)) &&
+        copy_text(out->verb, sizeof out->verb, database_column_text(query, 7)) &&
+        copy_text(out->version, sizeof out->version, database_column_text(query, 8)) &&
+        copy_text(out->chain_hex, sizeof out->chain_hex, database_column_text(query, 11)) &&
+        database_column_u64(query, 9) <= UINT32_MAX;
+    out->session_start_ns = database_column_u64(query, 4);
+    out->number = (uint32_t)database_column_u64(query, 9);
+    out->previous_segment = td_strdup(database_column_text(query, 10));
+    out->file_bytes = database_column_u64(query, 12);
+    out->message_count = database_column_u64(query, 13);
+    row->chunk_count = database_column_u64(query, 14);
+    out->first_ns = database_column_u64(query, 15);
+    out->last_ns = database_column_u64(query, 16);
     row->sums = (segment_checksums){
-        .row = (uint64_t)catalog_column_i64(query, 17),
-        .channels = (uint64_t)catalog_column_i64(query, 18),
-        .chunks = (uint64_t)catalog_column_i64(query, 19),
-        .gaps = (uint64_t)catalog_column_i64(query, 20),
+        .row = (uint64_t)database_column_i64(query, 17),
+        .channels = (uint64_t)database_column_i64(query, 18),
+        .chunks = (uint64_t)database_column_i64(query, 19),
+        .gaps = (uint64_t)database_column_i64(query, 20),
     };
     if (out->path == NULL || out->previous_segment == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for a segment of the catalog");
@@ -139,7 +137,7 @@ static td_result check_sum(const segment_index *index, uint64_t sum, uint64_t wa
                       index->path, what);
 }
 
-static td_result list_segment(const catalog_query *query, known_segments *out, td_err *err)
+static td_result list_segment(const database_query *query, known_segments *out, td_err *err)
 {
     segment_row row;
     segment_index index = {0};
@@ -166,11 +164,11 @@ static td_result list_segment(const catalog_query *query, known_segments *out, t
 td_result known_segments_load(catalog *c, known_segments *out, td_err *err)
 {
     *out = (known_segments){0};
-    catalog_query query = catalog_query_begin(c, STATEMENT_EACH_SEGMENT);
+    database_query query = database_query_begin(c->db, STATEMENT_EACH_SEGMENT);
     td_result rc = TD_OK;
-    while (rc == TD_OK && (rc = catalog_query_next(&query, err)) == TD_OK)
+    while (rc == TD_OK && (rc = database_query_next(&query, err)) == TD_OK)
         rc = list_segment(&query, out, err);
-    return catalog_query_end(&query, rc);
+    return database_query_end(&query, rc);
 }
 
 void known_segments_fini(known_segments *known)
@@ -186,31 +184,31 @@ static td_result load_row(catalog *c, const char *path, segment_row *row, segmen
 {
     char name[LIMIT_PATH_BYTES];
     segment_final_path(path, name);
-    catalog_query query = catalog_query_begin(c, STATEMENT_LOAD_SEGMENT);
-    catalog_bind_text(&query, name);
-    td_result rc = catalog_query_next(&query, err);
+    database_query query = database_query_begin(c->db, STATEMENT_LOAD_SEGMENT);
+    database_bind_text(&query, name);
+    td_result rc = database_query_next(&query, err);
     if (rc == TD_EOF)
         rc = td_err_set(err, TD_E_NOTFOUND, "segment %s is not in the catalog", name);
     else if (rc == TD_OK)
         rc = read_segment_row(&query, row, out, err);
-    (void)catalog_query_end(&query, rc);
+    (void)database_query_end(&query, rc);
     if (rc == TD_OK && !out->is_open && !is_intact(row, out))
         rc = check_sum(out, 0, 1, "own", err);
     return rc;
 }
 
-static td_result load_channel(const catalog_query *query, uint64_t *sum, segment_index *out,
+static td_result load_channel(const database_query *query, uint64_t *sum, segment_index *out,
                               td_err *err)
 {
     segment_channel row = {
-        .id = (uint16_t)catalog_column_u64(query, 0),
-        .message_count = catalog_column_u64(query, 1),
-        .first_ns = catalog_column_u64(query, 2),
-        .last_ns = catalog_column_u64(query, 3),
+        .id = (uint16_t)database_column_u64(query, 0),
+        .message_count = database_column_u64(query, 1),
+        .first_ns = database_column_u64(query, 2),
+        .last_ns = database_column_u64(query, 3),
     };
     int is_valid = read_channel(query, 4, &row.info);
     *sum += is_valid ? checksum_channel(&row) : 1;
-    if (catalog_column_u64(query, 0) >= MCAP_CHANNELS_MAX)
+    if (database_column_u64(query, 0) >= MCAP_CHANNELS_MAX)
         return too_many("channels", out->path, err);
     TD_ASSERT(out->channels != NULL || out->channel_count == 0);
     if (out->channel_count > 0 && out->channels[out->channel_count - 1].id >= row.id)
@@ -219,34 +217,32 @@ static td_result load_channel(const catalog_query *query, uint64_t *sum, segment
     return segment_index_add_channel(out, &row, err);
 }
 
-static td_result load_chunk(const catalog_query *query, uint64_t *sum, segment_index *out,
+static td_result load_chunk(const database_query *query, uint64_t *sum, segment_index *out,
                             td_err *err)
 {
-    int bytes = sqlite3_column_bytes(query->stmt, 8);
-    const uint8_t *bitmap = sqlite3_column_blob(query->stmt, 8);
-    if (bytes < 0 || bytes > BITMAP_BYTES_MAX || out->chunk_count >= CHUNKS_MAX)
+    td_bytes bitmap = database_column_blob(query, 8);
+    if (bitmap.size > BITMAP_BYTES_MAX || out->chunk_count >= CHUNKS_MAX)
         return too_many("chunks or channels", out->path, err);
-    size_t bitmap_bytes = bitmap == NULL ? 0 : (size_t)bytes;
     segment_chunk row = {
-        .offset = catalog_column_u64(query, 1),
-        .chunk_bytes = catalog_column_u64(query, 2),
-        .index_bytes = catalog_column_u64(query, 3),
-        .uncompressed_bytes = catalog_column_u64(query, 4),
-        .first_ns = catalog_column_u64(query, 5),
-        .last_ns = catalog_column_u64(query, 6),
-        .message_count = catalog_column_u64(query, 7),
-        .bitmap_bytes = (uint32_t)bitmap_bytes,
+        .offset = database_column_u64(query, 1),
+        .chunk_bytes = database_column_u64(query, 2),
+        .index_bytes = database_column_u64(query, 3),
+        .uncompressed_bytes = database_column_u64(query, 4),
+        .first_ns = database_column_u64(query, 5),
+        .last_ns = database_column_u64(query, 6),
+        .message_count = database_column_u64(query, 7),
+        .bitmap_bytes = (uint32_t)bitmap.size,
         .has_channels = 1,
     };
-    if (catalog_column_u64(query, 0) != out->chunk_count)
+    if (database_column_u64(query, 0) != out->chunk_count)
         return td_err_set(err, TD_E_CORRUPT, "catalog: segment %s: its chunks are not all there",
                           out->path);
-    *sum += checksum_chunk(out->chunk_count, &row, bitmap);
-    return segment_index_add_chunk(out, &row, td_bytes_of(bitmap, bitmap_bytes), err);
+    *sum += checksum_chunk(out->chunk_count, &row, bitmap.data);
+    return segment_index_add_chunk(out, &row, bitmap, err);
 }
 
 /* Add one row to the index, and its checksum to the sum. */
-typedef td_result load_fn(const catalog_query *query, uint64_t *sum, segment_index *out,
+typedef td_result load_fn(const database_query *query, uint64_t *sum, segment_index *out,
                           td_err *err);
 
 /* Load the rows of a segment in another table, and compare their checksum with the segment's. */
@@ -257,12 +253,12 @@ static td_result load_rows(catalog *c, catalog_statement which, const segment_ro
     TD_ASSERT(is_channels ? out->channels == NULL : out->chunks == NULL);
     load_fn *load = is_channels ? load_channel : load_chunk;
     uint64_t sum = checksum_begin(out->path);
-    catalog_query query = catalog_query_begin(c, which);
-    catalog_bind_i64(&query, segment->id);
+    database_query query = database_query_begin(c->db, which);
+    database_bind_i64(&query, segment->id);
     td_result rc = TD_OK;
-    while (rc == TD_OK && (rc = catalog_query_next(&query, err)) == TD_OK)
+    while (rc == TD_OK && (rc = database_query_next(&query, err)) == TD_OK)
         rc = load(&query, &sum, out, err);
-    rc = catalog_query_end(&query, rc);
+    rc = database_query_end(&query, rc);
     if (rc != TD_OK)
         return rc;
     return is_channels ? check_sum(out, sum, segment->sums.channels, "channel", err)
@@ -271,9 +267,10 @@ static td_result load_rows(catalog *c, catalog_statement which, const segment_ro
 
 static td_result check_undisturbed(const catalog *c, td_err *err)
 {
-    if (!catalog_is_disturbed(c))
+    if (!database_is_disturbed(c->db))
         return TD_OK;
-    return td_err_set(err, TD_E_BUSY, "catalog '%s': a writer began to use it", c->path);
+    return td_err_set(err, TD_E_BUSY, "catalog '%s': a writer began to use it",
+                      database_path(c->db));
 }
 
 td_result catalog_load_segment(catalog *c, const char *path, catalog_part part, segment_index *out,
@@ -297,23 +294,23 @@ td_result catalog_load_segment(catalog *c, const char *path, catalog_part part, 
 
 /* ---- gaps ---- */
 
-td_result catalog_read_gap(const catalog_query *query, gap_row *out, td_err *err)
+td_result catalog_read_gap(const database_query *query, gap_row *out, td_err *err)
 {
-    int64_t lost = catalog_column_i64(query, 10);
-    const char *reason = catalog_column_text(query, 7);
+    int64_t lost = database_column_i64(query, 10);
+    const char *reason = database_column_text(query, 7);
     *out = (gap_row){
-        .feed = catalog_column_text(query, 0),
-        .from_ns = catalog_column_u64(query, 1),
-        .line = (uint32_t)catalog_column_u64(query, 2),
-        .shard = (uint32_t)catalog_column_u64(query, 3),
-        .conn = (uint32_t)catalog_column_u64(query, 4),
-        .topic = catalog_column_text(query, 5),
-        .symbol = catalog_column_text(query, 6),
-        .to_ns = catalog_column_u64(query, 9),
+        .feed = database_column_text(query, 0),
+        .from_ns = database_column_u64(query, 1),
+        .line = (uint32_t)database_column_u64(query, 2),
+        .shard = (uint32_t)database_column_u64(query, 3),
+        .conn = (uint32_t)database_column_u64(query, 4),
+        .topic = database_column_text(query, 5),
+        .symbol = database_column_text(query, 6),
+        .to_ns = database_column_u64(query, 9),
         .frames_lost = lost < 0 ? GAP_FRAMES_UNKNOWN : (uint64_t)lost,
-        .covered_by = catalog_column_text(query, 11),
-        .cause = catalog_column_text(query, 12),
-        .detail = catalog_column_text(query, 13),
+        .covered_by = database_column_text(query, 11),
+        .cause = database_column_text(query, 12),
+        .detail = database_column_text(query, 13),
     };
     if (!gap_reason_parse(td_bytes_str(reason), &out->reason))
         return td_err_set(err, TD_E_CORRUPT, "catalog: gap of unknown reason '%.40s'", reason);
@@ -324,10 +321,10 @@ td_result catalog_read_gaps(catalog *c, const char *path, gap_list *list, uint64
                             td_err *err)
 {
     *sum = checksum_begin(path);
-    catalog_query query = catalog_query_begin(c, STATEMENT_LOAD_GAPS);
-    catalog_bind_text(&query, path);
+    database_query query = database_query_begin(c->db, STATEMENT_LOAD_GAPS);
+    database_bind_text(&query, path);
     td_result rc = TD_OK;
-    while (rc == TD_OK && (rc = catalog_query_next(&query, err)) == TD_OK) {
+    while (rc == TD_OK && (rc = database_query_next(&query, err)) == TD_OK) {
         gap_row row;
         rc = catalog_read_gap(&query, &row, err);
         if (rc == TD_OK)
@@ -335,7 +332,7 @@ td_result catalog_read_gaps(catalog *c, const char *path, gap_list *list, uint64
         if (rc == TD_OK && list != NULL)
             rc = gap_list_add(list, &row, err);
     }
-    return catalog_query_end(&query, rc);
+    return database_query_end(&query, rc);
 }
 
 td_result catalog_load_gaps(catalog *c, const char *path, gap_list *out, td_err *err)

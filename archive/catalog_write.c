@@ -1,8 +1,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <sqlite3.h>
-
 #include "base/assert.h"
 #include "archive/catalog_impl.h"
 
@@ -10,41 +8,41 @@ static td_result find_segment_id(catalog *c, const char *path, int64_t *id, td_e
 {
     char name[LIMIT_PATH_BYTES];
     segment_final_path(path, name);
-    catalog_query query = catalog_query_begin(c, STATEMENT_FIND_SEGMENT);
-    catalog_bind_text(&query, name);
-    td_result rc = catalog_query_number(&query, id, err);
+    database_query query = database_query_begin(c->db, STATEMENT_FIND_SEGMENT);
+    database_bind_text(&query, name);
+    td_result rc = database_query_number(&query, id, err);
     return rc == TD_EOF ? td_err_set(err, TD_E_NOTFOUND, "segment %s is not in the catalog", name)
                         : rc;
 }
 
 td_result catalog_put_session(catalog *c, const session_row *row, td_err *err)
 {
-    catalog_query query = catalog_query_begin(c, STATEMENT_PUT_SESSION);
-    catalog_bind_text(&query, row->session);
-    catalog_bind_u64(&query, row->start_ns);
-    catalog_bind_u64(&query, row->stop_ns);
-    catalog_bind_text(&query, session_state_name(row->state));
-    catalog_bind_text(&query, row->verb);
-    catalog_bind_text(&query, row->version);
-    return catalog_query_run(&query, err);
+    database_query query = database_query_begin(c->db, STATEMENT_PUT_SESSION);
+    database_bind_text(&query, row->session);
+    database_bind_u64(&query, row->start_ns);
+    database_bind_u64(&query, row->stop_ns);
+    database_bind_text(&query, session_state_name(row->state));
+    database_bind_text(&query, row->verb);
+    database_bind_text(&query, row->version);
+    return database_query_run(&query, err);
 }
 
 td_result catalog_end_session(catalog *c, const char *session, session_state state,
                               uint64_t stop_ns, td_err *err)
 {
-    TD_ASSERT(c->is_in_transaction);
-    catalog_query query = catalog_query_begin(c, STATEMENT_END_SESSION);
-    catalog_bind_text(&query, session);
-    catalog_bind_text(&query, session_state_name(state));
-    catalog_bind_u64(&query, stop_ns);
-    return catalog_query_run(&query, err);
+    TD_ASSERT(database_is_in_transaction(c->db));
+    database_query query = database_query_begin(c->db, STATEMENT_END_SESSION);
+    database_bind_text(&query, session);
+    database_bind_text(&query, session_state_name(state));
+    database_bind_u64(&query, stop_ns);
+    return database_query_run(&query, err);
 }
 
 td_result catalog_add_segment_sessions(catalog *c, td_err *err)
 {
-    TD_ASSERT(c->is_in_transaction);
-    return catalog_run_sql(
-        c,
+    TD_ASSERT(database_is_in_transaction(c->db));
+    return database_run_sql(
+        c->db,
         "INSERT OR IGNORE INTO sessions (" SESSION_COLUMNS ") SELECT session, "
         "min(session_start_ns), 0, 'open', min(verb), min(version) FROM segments "
         "WHERE session <> '' GROUP BY session",
@@ -62,57 +60,57 @@ static td_result put_segment_row(catalog *c, const segment_index *index, uint64_
     segment_checksums sums = {0};
     if (!index->is_open)
         checksum_index(name, index, &sums);
-    catalog_query query = catalog_query_begin(c, STATEMENT_PUT_SEGMENT);
-    catalog_bind_text(&query, name);
-    catalog_bind_u64(&query, index->is_open);
-    catalog_bind_text(&query, index->session);
-    catalog_bind_u64(&query, index->session_start_ns);
-    catalog_bind_text(&query, index->feed);
-    catalog_bind_text(&query, index->family);
-    catalog_bind_text(&query, index->verb);
-    catalog_bind_text(&query, index->version);
-    catalog_bind_u64(&query, index->number);
-    catalog_bind_text(&query, index->previous_segment);
-    catalog_bind_text(&query, index->chain_hex);
-    catalog_bind_u64(&query, index->file_bytes);
-    catalog_bind_u64(&query, index->message_count);
-    catalog_bind_u64(&query, index->chunk_count);
-    catalog_bind_u64(&query, index->first_ns);
-    catalog_bind_u64(&query, index->last_ns);
-    catalog_bind_i64(&query, (int64_t)sums.row);
-    catalog_bind_i64(&query, (int64_t)sums.channels);
-    catalog_bind_i64(&query, (int64_t)sums.chunks);
-    catalog_bind_i64(&query, (int64_t)gap_sum);
-    return catalog_query_run(&query, err);
+    database_query query = database_query_begin(c->db, STATEMENT_PUT_SEGMENT);
+    database_bind_text(&query, name);
+    database_bind_u64(&query, index->is_open);
+    database_bind_text(&query, index->session);
+    database_bind_u64(&query, index->session_start_ns);
+    database_bind_text(&query, index->feed);
+    database_bind_text(&query, index->family);
+    database_bind_text(&query, index->verb);
+    database_bind_text(&query, index->version);
+    database_bind_u64(&query, index->number);
+    database_bind_text(&query, index->previous_segment);
+    database_bind_text(&query, index->chain_hex);
+    database_bind_u64(&query, index->file_bytes);
+    database_bind_u64(&query, index->message_count);
+    database_bind_u64(&query, index->chunk_count);
+    database_bind_u64(&query, index->first_ns);
+    database_bind_u64(&query, index->last_ns);
+    database_bind_i64(&query, (int64_t)sums.row);
+    database_bind_i64(&query, (int64_t)sums.channels);
+    database_bind_i64(&query, (int64_t)sums.chunks);
+    database_bind_i64(&query, (int64_t)gap_sum);
+    return database_query_run(&query, err);
 }
 
-static void bind_channel(catalog_query *query, const channel_info *info)
+static void bind_channel(database_query *query, const channel_info *info)
 {
-    catalog_bind_text(query, info->feed);
-    catalog_bind_text(query, info->family);
-    catalog_bind_u64(query, info->line);
-    catalog_bind_u64(query, info->shard);
-    catalog_bind_text(query, channel_dir_name(info->dir));
-    catalog_bind_text(query, info->topic);
-    catalog_bind_text(query, info->exchange_topic);
-    catalog_bind_text(query, info->symbol);
-    catalog_bind_u64(query, (uint64_t)info->opcode);
-    catalog_bind_text(query, info->message_encoding);
-    catalog_bind_text(query, info->schema_name);
+    database_bind_text(query, info->feed);
+    database_bind_text(query, info->family);
+    database_bind_u64(query, info->line);
+    database_bind_u64(query, info->shard);
+    database_bind_text(query, channel_dir_name(info->dir));
+    database_bind_text(query, info->topic);
+    database_bind_text(query, info->exchange_topic);
+    database_bind_text(query, info->symbol);
+    database_bind_u64(query, (uint64_t)info->opcode);
+    database_bind_text(query, info->message_encoding);
+    database_bind_text(query, info->schema_name);
 }
 
 static td_result channel_row_id(catalog *c, const channel_info *info, int64_t *id, td_err *err)
 {
-    catalog_query query = catalog_query_begin(c, STATEMENT_FIND_CHANNEL);
+    database_query query = database_query_begin(c->db, STATEMENT_FIND_CHANNEL);
     bind_channel(&query, info);
-    td_result rc = catalog_query_number(&query, id, err);
+    td_result rc = database_query_number(&query, id, err);
     if (rc != TD_EOF)
         return rc;
-    query = catalog_query_begin(c, STATEMENT_PUT_CHANNEL);
+    query = database_query_begin(c->db, STATEMENT_PUT_CHANNEL);
     bind_channel(&query, info);
-    rc = catalog_query_run(&query, err);
+    rc = database_query_run(&query, err);
     if (rc == TD_OK)
-        *id = sqlite3_last_insert_rowid(c->db);
+        *id = database_last_row_id(c->db);
     return rc;
 }
 
@@ -123,14 +121,14 @@ static td_result put_segment_channel(catalog *c, int64_t segment_id, const segme
     td_result rc = channel_row_id(c, &channel->info, &channel_id, err);
     if (rc != TD_OK)
         return rc;
-    catalog_query query = catalog_query_begin(c, STATEMENT_PUT_SEGMENT_CHANNEL);
-    catalog_bind_i64(&query, segment_id);
-    catalog_bind_u64(&query, channel->id);
-    catalog_bind_i64(&query, channel_id);
-    catalog_bind_u64(&query, channel->message_count);
-    catalog_bind_u64(&query, channel->first_ns);
-    catalog_bind_u64(&query, channel->last_ns);
-    return catalog_query_run(&query, err);
+    database_query query = database_query_begin(c->db, STATEMENT_PUT_SEGMENT_CHANNEL);
+    database_bind_i64(&query, segment_id);
+    database_bind_u64(&query, channel->id);
+    database_bind_i64(&query, channel_id);
+    database_bind_u64(&query, channel->message_count);
+    database_bind_u64(&query, channel->first_ns);
+    database_bind_u64(&query, channel->last_ns);
+    return database_query_run(&query, err);
 }
 
 static td_result put_chunk(catalog *c, int64_t segment_id, const segment_index *index,
@@ -138,18 +136,18 @@ static td_result put_chunk(catalog *c, int64_t segment_id, const segment_index *
 {
     const segment_chunk *chunk = &index->chunks[number];
     TD_ASSERT((size_t)chunk->bitmap_offset + chunk->bitmap_bytes <= index->bitmap_bytes);
-    catalog_query query = catalog_query_begin(c, STATEMENT_PUT_CHUNK);
-    catalog_bind_i64(&query, segment_id);
-    catalog_bind_u64(&query, number);
-    catalog_bind_u64(&query, chunk->offset);
-    catalog_bind_u64(&query, chunk->chunk_bytes);
-    catalog_bind_u64(&query, chunk->index_bytes);
-    catalog_bind_u64(&query, chunk->uncompressed_bytes);
-    catalog_bind_u64(&query, chunk->first_ns);
-    catalog_bind_u64(&query, chunk->last_ns);
-    catalog_bind_u64(&query, chunk->message_count);
-    catalog_bind_blob(&query, index->bitmaps + chunk->bitmap_offset, chunk->bitmap_bytes);
-    return catalog_query_run(&query, err);
+    database_query query = database_query_begin(c->db, STATEMENT_PUT_CHUNK);
+    database_bind_i64(&query, segment_id);
+    database_bind_u64(&query, number);
+    database_bind_u64(&query, chunk->offset);
+    database_bind_u64(&query, chunk->chunk_bytes);
+    database_bind_u64(&query, chunk->index_bytes);
+    database_bind_u64(&query, chunk->uncompressed_bytes);
+    database_bind_u64(&query, chunk->first_ns);
+    database_bind_u64(&query, chunk->last_ns);
+    database_bind_u64(&query, chunk->message_count);
+    database_bind_blob(&query, index->bitmaps + chunk->bitmap_offset, chunk->bitmap_bytes);
+    return database_query_run(&query, err);
 }
 
 static int is_in_new_chunks(const segment_index *index, size_t first_new_chunk, uint16_t id)
@@ -188,7 +186,7 @@ static td_result enter_segment_row(catalog *c, const segment_index *index, size_
 td_result catalog_extend_segment(catalog *c, const segment_index *index, size_t first_new_chunk,
                                  td_err *err)
 {
-    TD_ASSERT(c->is_in_transaction);
+    TD_ASSERT(database_is_in_transaction(c->db));
     TD_ASSERT(first_new_chunk <= index->chunk_count);
     int64_t id = 0;
     td_result rc = enter_segment_row(c, index, first_new_chunk, &id, err);
@@ -203,15 +201,15 @@ td_result catalog_extend_segment(catalog *c, const segment_index *index, size_t 
 
 static td_result drop_rows(catalog *c, catalog_statement which, int64_t segment_id, td_err *err)
 {
-    catalog_query query = catalog_query_begin(c, which);
-    catalog_bind_i64(&query, segment_id);
-    return catalog_query_run(&query, err);
+    database_query query = database_query_begin(c->db, which);
+    database_bind_i64(&query, segment_id);
+    return database_query_run(&query, err);
 }
 
 /* All rows of a segment but its gaps. */
 static td_result drop_segment_rows(catalog *c, const char *path, td_err *err)
 {
-    TD_ASSERT(c->is_in_transaction);
+    TD_ASSERT(database_is_in_transaction(c->db));
     int64_t id = 0;
     td_result rc = find_segment_id(c, path, &id, err);
     if (rc == TD_E_NOTFOUND) {
@@ -232,14 +230,14 @@ td_result catalog_drop_segment(catalog *c, const char *path, td_err *err)
     td_result rc = drop_segment_rows(c, path, err);
     if (rc != TD_OK)
         return rc;
-    catalog_query query = catalog_query_begin(c, STATEMENT_DROP_GAPS);
-    catalog_bind_text(&query, name);
-    return catalog_query_run(&query, err);
+    database_query query = database_query_begin(c->db, STATEMENT_DROP_GAPS);
+    database_bind_text(&query, name);
+    return database_query_run(&query, err);
 }
 
 td_result catalog_drop_chunks(catalog *c, const char *path, td_err *err)
 {
-    TD_ASSERT(c->is_in_transaction);
+    TD_ASSERT(database_is_in_transaction(c->db));
     int64_t id = 0;
     td_result rc = find_segment_id(c, path, &id, err);
     return rc == TD_OK ? drop_rows(c, STATEMENT_DROP_CHUNKS, id, err) : rc;
@@ -254,17 +252,17 @@ td_result catalog_put_segment(catalog *c, const segment_index *index, td_err *er
 
 /* ---- the ledger ---- */
 
-static void bind_gap_key(catalog_query *query, const char *teller, const gap_row *row)
+static void bind_gap_key(database_query *query, const char *teller, const gap_row *row)
 {
-    catalog_bind_text(query, row->feed);
-    catalog_bind_u64(query, row->from_ns);
-    catalog_bind_u64(query, row->line);
-    catalog_bind_u64(query, row->shard);
-    catalog_bind_u64(query, row->conn);
-    catalog_bind_text(query, row->topic);
-    catalog_bind_text(query, row->symbol);
-    catalog_bind_text(query, gap_reason_name(row->reason));
-    catalog_bind_text(query, teller);
+    database_bind_text(query, row->feed);
+    database_bind_u64(query, row->from_ns);
+    database_bind_u64(query, row->line);
+    database_bind_u64(query, row->shard);
+    database_bind_u64(query, row->conn);
+    database_bind_text(query, row->topic);
+    database_bind_text(query, row->symbol);
+    database_bind_text(query, gap_reason_name(row->reason));
+    database_bind_text(query, teller);
 }
 
 /* Checksum of the row of that key, 0 if there is none. */
@@ -273,49 +271,49 @@ static td_result find_gap(catalog *c, const char *teller, const gap_row *key, ui
 {
     gap_row row;
     *sum = 0;
-    catalog_query query = catalog_query_begin(c, STATEMENT_FIND_GAP);
+    database_query query = database_query_begin(c->db, STATEMENT_FIND_GAP);
     bind_gap_key(&query, teller, key);
-    td_result rc = catalog_query_next(&query, err);
+    td_result rc = database_query_next(&query, err);
     if (rc == TD_OK)
         rc = catalog_read_gap(&query, &row, err);
     if (rc == TD_OK)
         *sum = checksum_gap(&row);
-    return catalog_query_end(&query, rc);
+    return database_query_end(&query, rc);
 }
 
 /* The segment's sum over its gaps; a segment without a row gets one with its row. */
 static td_result add_to_gap_sum(catalog *c, const char *teller, uint64_t change, td_err *err)
 {
-    catalog_query query = catalog_query_begin(c, STATEMENT_GET_GAP_CHECKSUM);
-    catalog_bind_text(&query, teller);
+    database_query query = database_query_begin(c->db, STATEMENT_GET_GAP_CHECKSUM);
+    database_bind_text(&query, teller);
     int64_t sum = 0;
-    td_result rc = catalog_query_number(&query, &sum, err);
+    td_result rc = database_query_number(&query, &sum, err);
     if (rc != TD_OK)
         return rc == TD_EOF ? TD_OK : rc;
-    query = catalog_query_begin(c, STATEMENT_SET_GAP_CHECKSUM);
-    catalog_bind_text(&query, teller);
-    catalog_bind_i64(&query, (int64_t)((uint64_t)sum + change));
-    return catalog_query_run(&query, err);
+    query = database_query_begin(c->db, STATEMENT_SET_GAP_CHECKSUM);
+    database_bind_text(&query, teller);
+    database_bind_i64(&query, (int64_t)((uint64_t)sum + change));
+    return database_query_run(&query, err);
 }
 
 static td_result put_gap_row(catalog *c, const char *teller, const gap_row *row, td_err *err)
 {
-    catalog_query query = catalog_query_begin(c, STATEMENT_PUT_GAP);
+    database_query query = database_query_begin(c->db, STATEMENT_PUT_GAP);
     bind_gap_key(&query, teller, row);
-    catalog_bind_u64(&query, row->to_ns);
+    database_bind_u64(&query, row->to_ns);
     if (row->frames_lost == GAP_FRAMES_UNKNOWN)
-        catalog_bind_i64(&query, -1);
+        database_bind_i64(&query, -1);
     else
-        catalog_bind_u64(&query, row->frames_lost);
-    catalog_bind_text(&query, row->covered_by);
-    catalog_bind_text(&query, row->cause);
-    catalog_bind_text(&query, row->detail);
-    return catalog_query_run(&query, err);
+        database_bind_u64(&query, row->frames_lost);
+    database_bind_text(&query, row->covered_by);
+    database_bind_text(&query, row->cause);
+    database_bind_text(&query, row->detail);
+    return database_query_run(&query, err);
 }
 
 td_result catalog_put_gap(catalog *c, const char *told_by, const gap_row *row, td_err *err)
 {
-    TD_ASSERT(c->is_in_transaction);
+    TD_ASSERT(database_is_in_transaction(c->db));
     char teller[LIMIT_PATH_BYTES];
     uint64_t before = 0;
     uint64_t after = 0;
@@ -332,23 +330,23 @@ td_result catalog_put_gap(catalog *c, const char *told_by, const gap_row *row, t
 
 td_result catalog_put_note(catalog *c, const note_row *row, td_err *err)
 {
-    TD_ASSERT(c->is_in_transaction);
-    catalog_query query = catalog_query_begin(c, STATEMENT_PUT_NOTE);
-    catalog_bind_u64(&query, row->time_ns);
-    catalog_bind_u64(&query, row->from_ns);
-    catalog_bind_u64(&query, row->to_ns);
-    catalog_bind_text(&query, row->feed);
-    catalog_bind_text(&query, row->text);
-    return catalog_query_run(&query, err);
+    TD_ASSERT(database_is_in_transaction(c->db));
+    database_query query = database_query_begin(c->db, STATEMENT_PUT_NOTE);
+    database_bind_u64(&query, row->time_ns);
+    database_bind_u64(&query, row->from_ns);
+    database_bind_u64(&query, row->to_ns);
+    database_bind_text(&query, row->feed);
+    database_bind_text(&query, row->text);
+    return database_query_run(&query, err);
 }
 
 static td_result put_meta(catalog *c, const char *key, uint64_t value, td_err *err)
 {
-    TD_ASSERT(c->is_in_transaction);
-    catalog_query query = catalog_query_begin(c, STATEMENT_PUT_META);
-    catalog_bind_text(&query, key);
-    catalog_bind_u64(&query, value);
-    return catalog_query_run(&query, err);
+    TD_ASSERT(database_is_in_transaction(c->db));
+    database_query query = database_query_begin(c->db, STATEMENT_PUT_META);
+    database_bind_text(&query, key);
+    database_bind_u64(&query, value);
+    return database_query_run(&query, err);
 }
 
 td_result catalog_set_place(catalog *c, chain_place in_journal, td_err *err)
@@ -364,7 +362,7 @@ td_result catalog_set_behind(catalog *c, int is_behind, td_err *err)
 
 td_result catalog_forget_rows(catalog *c, catalog_forget what, td_err *err)
 {
-    TD_ASSERT(c->is_in_transaction);
+    TD_ASSERT(database_is_in_transaction(c->db));
     static const char *const SQL[] = {
         [FORGET_ORPHANS] = "DELETE FROM channels WHERE id NOT IN "
                            "(SELECT channel_id FROM segment_channels)",
@@ -380,5 +378,5 @@ td_result catalog_forget_rows(catalog *c, catalog_forget what, td_err *err)
                        "DELETE FROM segments; DELETE FROM meta",
     };
     TD_ASSERT(what <= FORGET_ALL);
-    return catalog_run_sql(c, SQL[what], "forgetting rows", err);
+    return database_run_sql(c->db, SQL[what], "forgetting rows", err);
 }

@@ -1,0 +1,549 @@
+#include "base/database.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <sys/stat.h>
+
+#include <sqlite3.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/buf.h"
+#include "base/limits.h"
+
+enum {
+    APPENDER_WAIT_MS = 100, /* the disk thread must not stand still for an index */
+    OTHERS_WAIT_MS = 5000,
+    WAL_PAGES_MAX = 4096, /* 16 MiB: then an appender checkpoints between two commits */
+};
+
+struct database {
+    const database_kind *kind;
+    sqlite3 *db;
+    database_mode mode;
+    char *path;           /* NULL in memory */
+    uint8_t is_immutable; /* 1: read without locks, because no process had it open for writing */
+    uint8_t is_in_transaction;
+    int wal_pages; /* after the last commit */
+    sqlite3_stmt *statements[];
+};
+
+/* ---- statements ---- */
+
+/* Set err for one of SQLite's results; returns the code that belongs to it. */
+static td_result fail(database *d, int sqlite_rc, const char *doing, td_err *err)
+{
+    static const struct {
+        int sqlite_rc;
+        td_result code;
+    } CODES[] = {
+        {SQLITE_BUSY, TD_E_BUSY},          {SQLITE_LOCKED, TD_E_BUSY},
+        {SQLITE_PROTOCOL, TD_E_BUSY},      {SQLITE_FULL, TD_E_NOSPACE},
+        {SQLITE_NOMEM, TD_E_NOMEM},        {SQLITE_NOTADB, TD_E_CORRUPT},
+        {SQLITE_CORRUPT, TD_E_CORRUPT},    {SQLITE_ERROR, TD_E_CORRUPT},
+        {SQLITE_SCHEMA, TD_E_CORRUPT},     {SQLITE_MISMATCH, TD_E_CORRUPT},
+        {SQLITE_CONSTRAINT, TD_E_CORRUPT}, {SQLITE_TOOBIG, TD_E_CORRUPT},
+        {SQLITE_FORMAT, TD_E_CORRUPT},     {SQLITE_AUTH, TD_E_CORRUPT},
+    };
+    td_result code = TD_E_IO;
+    for (size_t i = 0; i < sizeof CODES / sizeof CODES[0]; i++) {
+        if (CODES[i].sqlite_rc == (sqlite_rc & 0xff))
+            code = CODES[i].code;
+    }
+    /* Without memory SQLite's own words may be about what it could not do then. */
+    int is_plain = d->db == NULL || code == TD_E_NOMEM;
+    return td_err_set(err, code, "%s '%s': %s: %s", d->kind->name, database_path(d), doing,
+                      is_plain ? sqlite3_errstr(sqlite_rc) : sqlite3_errmsg(d->db));
+}
+
+database_query database_query_begin(database *d, size_t which)
+{
+    TD_ASSERT(which < d->kind->statement_count);
+    database_query query = {.db = d, .next = 1, .rc = SQLITE_OK};
+    if (d->statements[which] == NULL)
+        query.rc = sqlite3_prepare_v3(d->db, d->kind->statements[which], -1,
+                                      SQLITE_PREPARE_PERSISTENT, &d->statements[which], NULL);
+    query.stmt = d->statements[which];
+    return query;
+}
+
+database_query database_once_begin(database *d, const char *sql)
+{
+    database_query query = {.db = d, .next = 1};
+    query.rc = sqlite3_prepare_v2(d->db, sql, -1, &query.stmt, NULL);
+    return query;
+}
+
+void database_once_end(database_query *query)
+{
+    /* The result repeats that of the last step. */
+    (void)sqlite3_finalize(query->stmt);
+    query->stmt = NULL;
+}
+
+static void keep_failure(database_query *query, int rc)
+{
+    if (query->rc == SQLITE_OK)
+        query->rc = rc;
+    query->next++;
+}
+
+void database_bind_i64(database_query *query, int64_t value)
+{
+    if (query->stmt != NULL)
+        keep_failure(query, sqlite3_bind_int64(query->stmt, query->next, value));
+}
+
+void database_bind_u64(database_query *query, uint64_t value)
+{
+    database_bind_i64(query, value > INT64_MAX ? INT64_MAX : (int64_t)value);
+}
+
+void database_bind_text(database_query *query, const char *text)
+{
+    TD_ASSERT(text != NULL);
+    if (query->stmt != NULL)
+        keep_failure(query, sqlite3_bind_text(query->stmt, query->next, text, -1, SQLITE_STATIC));
+}
+
+void database_bind_blob(database_query *query, const void *bytes, size_t size)
+{
+    /* A NULL pointer would bind NULL, an empty blob is meant. */
+    if (query->stmt != NULL)
+        keep_failure(query, sqlite3_bind_blob64(query->stmt, query->next, size == 0 ? "" : bytes,
+                                                size, SQLITE_STATIC));
+}
+
+td_result database_query_end(database_query *query, td_result rc)
+{
+    /* Resetting repeats the failure of the last step, which was reported. */
+    if (query->stmt != NULL) {
+        (void)sqlite3_reset(query->stmt);
+        (void)sqlite3_clear_bindings(query->stmt);
+    }
+    return rc == TD_EOF ? TD_OK : rc;
+}
+
+/* 1 if every text and blob of the row is in memory. SQLite returns NULL for what it has no memory
+ * for, and a row without its symbols would leave frames out of a read plan. SQLite keeps what this
+ * function fetched, so that later reads of the columns cannot fail. */
+static int row_is_whole(sqlite3_stmt *stmt)
+{
+    for (int i = 0; i < sqlite3_column_count(stmt); i++) {
+        int type = sqlite3_column_type(stmt, i);
+        if (type == SQLITE_TEXT && sqlite3_column_text(stmt, i) == NULL)
+            return 0;
+        if (type == SQLITE_BLOB && sqlite3_column_blob(stmt, i) == NULL &&
+            sqlite3_column_bytes(stmt, i) > 0)
+            return 0;
+    }
+    return 1;
+}
+
+td_result database_query_next(database_query *query, td_err *err)
+{
+    int rc = query->rc == SQLITE_OK ? sqlite3_step(query->stmt) : query->rc;
+    if (rc == SQLITE_ROW && row_is_whole(query->stmt))
+        return TD_OK;
+    if (rc == SQLITE_DONE)
+        return TD_EOF;
+    return fail(query->db, rc == SQLITE_ROW ? SQLITE_NOMEM : rc,
+                query->stmt == NULL ? "preparing" : "reading or writing", err);
+}
+
+td_result database_query_run(database_query *query, td_err *err)
+{
+    return database_query_end(query, database_query_next(query, err));
+}
+
+td_result database_query_number(database_query *query, int64_t *out, td_err *err)
+{
+    td_result rc = database_query_next(query, err);
+    if (rc == TD_OK)
+        *out = database_column_i64(query, 0);
+    (void)database_query_end(query, rc);
+    return rc;
+}
+
+uint64_t database_column_u64(const database_query *query, int column)
+{
+    if (sqlite3_column_type(query->stmt, column) != SQLITE_INTEGER)
+        return 0;
+    int64_t value = sqlite3_column_int64(query->stmt, column);
+    return value < 0 ? 0 : (uint64_t)value;
+}
+
+int64_t database_column_i64(const database_query *query, int column)
+{
+    return sqlite3_column_int64(query->stmt, column);
+}
+
+const char *database_column_text(const database_query *query, int column)
+{
+    if (sqlite3_column_type(query->stmt, column) != SQLITE_TEXT)
+        return "";
+    const char *text = (const char *)sqlite3_column_text(query->stmt, column);
+    return text == NULL ? "" : text;
+}
+
+td_bytes database_column_blob(const database_query *query, int column)
+{
+    if (sqlite3_column_type(query->stmt, column) != SQLITE_BLOB)
+        return (td_bytes){0};
+    const void *bytes = sqlite3_column_blob(query->stmt, column);
+    return td_bytes_of(bytes, (size_t)sqlite3_column_bytes(query->stmt, column));
+}
+
+int64_t database_last_row_id(const database *d)
+{
+    return sqlite3_last_insert_rowid(d->db);
+}
+
+/* ---- opening ---- */
+
+td_result database_run_sql(database *d, const char *sql, const char *doing, td_err *err)
+{
+    int rc = sqlite3_exec(d->db, sql, NULL, NULL, NULL);
+    return rc == SQLITE_OK ? TD_OK : fail(d, rc, doing, err);
+}
+
+static td_result read_number(database *d, const char *sql, uint64_t *out, td_err *err)
+{
+    int64_t number = 0;
+    database_query query = database_once_begin(d, sql);
+    td_result rc = database_query_number(&query, &number, err);
+    *out = number < 0 ? 0 : (uint64_t)number;
+    database_once_end(&query);
+    return rc == TD_EOF ? td_err_set(err, TD_E_CORRUPT, "%s '%s': no answer to %s", d->kind->name,
+                                     database_path(d), sql)
+                        : rc;
+}
+
+/* Nothing that a file could bring along is run: no triggers, no views, no functions of its schema.
+ */
+static td_result harden(database *d, td_err *err)
+{
+    (void)sqlite3_extended_result_codes(d->db, 1); /* fails on NULL only */
+    (void)sqlite3_limit(d->db, SQLITE_LIMIT_LENGTH, (int)d->kind->value_bytes_max);
+    static const int SWITCHES[][2] = {{SQLITE_DBCONFIG_DEFENSIVE, 1},
+                                      {SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0},
+                                      {SQLITE_DBCONFIG_ENABLE_TRIGGER, 0},
+                                      {SQLITE_DBCONFIG_ENABLE_VIEW, 0}};
+    for (size_t i = 0; i < sizeof SWITCHES / sizeof SWITCHES[0]; i++) {
+        int rc = sqlite3_db_config(d->db, SWITCHES[i][0], SWITCHES[i][1], NULL);
+        if (rc != SQLITE_OK)
+            return fail(d, rc, "configuring", err);
+    }
+    int wait_ms = d->mode == DATABASE_APPEND ? APPENDER_WAIT_MS : OTHERS_WAIT_MS;
+    int rc = sqlite3_busy_timeout(d->db, wait_ms);
+    if (rc != SQLITE_OK)
+        return fail(d, rc, "configuring", err);
+    return database_run_sql(d, "PRAGMA temp_store = MEMORY; PRAGMA cell_size_check = ON;",
+                            "configuring", err);
+}
+
+/* "file:<path with everything odd escaped>?immutable=1" */
+static char *immutable_uri(const char *path)
+{
+    TD_ASSERT(path != NULL);
+    td_buf uri;
+    td_buf_init(&uri, LIMIT_PATH_BYTES * 3 + 32);
+    td_result rc = td_buf_append(&uri, "file:", 5, NULL);
+    for (const char *c = path; *c != '\0' && rc == TD_OK; c++) {
+        int is_plain = strchr("%?#", *c) == NULL && (unsigned char)*c > ' ';
+        rc = is_plain ? td_buf_append(&uri, c, 1, NULL)
+                      : td_buf_printf(&uri, NULL, "%%%02x", (unsigned)(unsigned char)*c);
+    }
+    if (rc == TD_OK)
+        rc = td_buf_append(&uri, "?immutable=1", sizeof "?immutable=1", NULL);
+    if (rc == TD_OK)
+        return (char *)uri.data;
+    td_buf_fini(&uri);
+    return NULL;
+}
+
+static int has_file(const char *path, const char *suffix)
+{
+    char full[LIMIT_PATH_BYTES + 16];
+    (void)snprintf(full, sizeof full, "%s%s", path, suffix);
+    sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
+    int is_there = 0;
+    int rc = vfs->xAccess(vfs, full, SQLITE_ACCESS_EXISTS, &is_there);
+    return rc == SQLITE_OK && is_there;
+}
+
+/* Reading must make no file. A database that another process has open for writing, or that a crash
+ * left, has a WAL: it is read through that. One without is read as a file that does not change, for
+ * which SQLite needs neither locks nor shared memory; database_is_disturbed says whether that still
+ * holds. One with a rollback journal needs no shared memory: it is read with locks. */
+static td_result open_for_reading(database *d, td_err *err)
+{
+    TD_ASSERT(d->path != NULL);
+    if (!has_file(d->path, ""))
+        return td_err_set(err, TD_E_NOTFOUND, "%s '%s': not there", d->kind->name, d->path);
+    /* SQLite would wait without end for a writer of a FIFO. */
+    struct stat info;
+    if (stat(d->path, &info) == 0 && !S_ISREG(info.st_mode))
+        return td_err_set(err, TD_E_UNSUPPORTED, "%s '%s': not a regular file", d->kind->name,
+                          d->path);
+    d->is_immutable = d->kind->journal == DATABASE_WAL && !has_file(d->path, "-wal");
+    char *uri = d->is_immutable ? immutable_uri(d->path) : NULL;
+    if (d->is_immutable && uri == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory to open %s '%s'", d->kind->name, d->path);
+    int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | (uri == NULL ? 0 : SQLITE_OPEN_URI);
+    int rc = sqlite3_open_v2(uri == NULL ? d->path : uri, &d->db, flags, NULL);
+    td_free(uri);
+    return rc == SQLITE_OK ? TD_OK : fail(d, rc, "opening", err);
+}
+
+/* SQLite would follow it, and write into whatever it leads to. (Its own flag against that refuses
+ * links in folders above, too, where they are fine.) */
+static td_result refuse_link(const database *d, td_err *err)
+{
+    struct stat info;
+    if (d->mode == DATABASE_MEMORY || lstat(d->path, &info) != 0 || S_ISREG(info.st_mode))
+        return TD_OK;
+    return td_err_set(err, TD_E_UNSUPPORTED, "%s '%s': not a regular file", d->kind->name, d->path);
+}
+
+static td_result open_for_writing(database *d, td_err *err)
+{
+    td_result refused = refuse_link(d, err);
+    if (refused != TD_OK)
+        return refused;
+    const char *name = d->mode == DATABASE_MEMORY ? ":memory:" : d->path;
+    int rc = sqlite3_open_v2(
+        name, &d->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
+    if (rc == SQLITE_OK && sqlite3_db_readonly(d->db, "main") == 1)
+        return td_err_set(err, TD_E_IO, "%s '%s': cannot be written", d->kind->name, d->path);
+    return rc == SQLITE_OK ? TD_OK : fail(d, rc, "opening", err);
+}
+
+/* Whose file it is and of which version: 0 for an empty one. */
+static td_result read_version(database *d, uint64_t *version, td_err *err)
+{
+    uint64_t application = 0;
+    uint64_t objects = 0;
+    td_result rc = read_number(d, "PRAGMA application_id", &application, err);
+    if (rc == TD_OK)
+        rc = read_number(d, "PRAGMA user_version", version, err);
+    if (rc == TD_OK)
+        rc = read_number(d, "SELECT count(*) FROM sqlite_schema", &objects, err);
+    if (rc != TD_OK)
+        return rc;
+    if (application == 0 && objects == 0 && *version == 0)
+        return TD_OK;
+    if (application != d->kind->application_id || *version == 0)
+        return td_err_set(err, TD_E_CORRUPT, "%s '%s': not a %s of tapedeck", d->kind->name,
+                          database_path(d), d->kind->name);
+    if (*version > d->kind->version)
+        return td_err_set(
+            err, TD_E_UNSUPPORTED, "%s '%s': schema version %llu, this program knows up to %u",
+            d->kind->name, database_path(d), (unsigned long long)*version, d->kind->version);
+    return TD_OK;
+}
+
+static td_result migrate_steps(database *d, td_err *err)
+{
+    uint64_t version = 0;
+    td_result rc = read_version(d, &version, err); /* again: another process may have been faster */
+    for (; rc == TD_OK && version < d->kind->version; version++)
+        rc = database_run_sql(d, d->kind->schema[version], "making tables", err);
+    char pragmas[96];
+    (void)snprintf(pragmas, sizeof pragmas, "PRAGMA application_id = %u; PRAGMA user_version = %u",
+                   d->kind->application_id, d->kind->version);
+    return rc == TD_OK ? database_run_sql(d, pragmas, "making tables", err) : rc;
+}
+
+static td_result migrate(database *d, td_err *err)
+{
+    td_result rc = database_begin(d, err);
+    if (rc != TD_OK)
+        return rc;
+    rc = migrate_steps(d, err);
+    if (rc == TD_OK)
+        rc = database_commit(d, err);
+    if (rc != TD_OK)
+        database_abort(d);
+    return rc;
+}
+
+static int count_wal_pages(void *user, sqlite3 *db, const char *name, int pages)
+{
+    (void)db;
+    (void)name;
+    database *d = user;
+    d->wal_pages = pages;
+    return SQLITE_OK;
+}
+
+static td_result set_write_modes(database *d, td_err *err)
+{
+    if (d->mode == DATABASE_MEMORY)
+        return TD_OK;
+    if (d->kind->journal == DATABASE_ROLLBACK)
+        return database_run_sql(d, "PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL;",
+                                "turning on the journal", err);
+    /* Losing the last transactions in a power cut leaves an older file, which is only out of date.
+     */
+    td_result rc = database_run_sql(d, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;",
+                                    "turning on the write-ahead log", err);
+    if (rc == TD_OK && d->mode == DATABASE_APPEND)
+        (void)sqlite3_wal_hook(d->db, count_wal_pages, d); /* takes the automatic one's place */
+    return rc;
+}
+
+static td_result open_database(database *d, td_err *err)
+{
+    uint64_t version = 0;
+    td_result rc = d->mode == DATABASE_READ ? open_for_reading(d, err) : open_for_writing(d, err);
+    if (rc == TD_OK)
+        rc = harden(d, err);
+    if (rc == TD_OK)
+        rc = read_version(d, &version, err);
+    if (rc != TD_OK)
+        return rc;
+    if (d->mode == DATABASE_READ)
+        return version == d->kind->version
+                   ? TD_OK
+                   : td_err_set(err, TD_E_UNSUPPORTED, "%s '%s': schema version %llu, not %u",
+                                d->kind->name, d->path, (unsigned long long)version,
+                                d->kind->version);
+    /* The file could be opened for writing, but its header asks for a later SQLite to write it. */
+    if (sqlite3_db_readonly(d->db, "main") == 1)
+        return td_err_set(err, TD_E_CORRUPT, "%s '%s': its header forbids to write", d->kind->name,
+                          d->path);
+    rc = set_write_modes(d, err);
+    if (rc == TD_OK && version < d->kind->version)
+        rc = migrate(d, err);
+    return rc;
+}
+
+td_result database_open(const database_kind *kind, const char *path, database_mode mode,
+                        database **out, td_err *err)
+{
+    TD_ASSERT(path != NULL || mode == DATABASE_MEMORY);
+    *out = NULL;
+    database *made =
+        td_alloc_zero(1, sizeof *made + kind->statement_count * sizeof made->statements[0]);
+    if (made == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for a %s", kind->name);
+    made->kind = kind;
+    made->mode = mode;
+    td_result rc = TD_OK;
+    if (mode != DATABASE_MEMORY) {
+        made->path = td_strdup(path);
+        if (made->path == NULL)
+            rc = td_err_set(err, TD_E_NOMEM, "no memory for a %s", kind->name);
+    }
+    if (rc == TD_OK)
+        rc = open_database(made, err);
+    if (rc != TD_OK) {
+        database_close(made);
+        return rc;
+    }
+    *out = made;
+    return TD_OK;
+}
+
+void database_close(database *d)
+{
+    if (d == NULL)
+        return;
+    database_abort(d);
+    for (size_t i = 0; i < d->kind->statement_count; i++)
+        (void)sqlite3_finalize(d->statements[i]); /* repeats the result of its last step */
+    /* The last connection copies the WAL by itself when it closes. A failure leaves the WAL, which
+     * the next one to open the file reads. */
+    (void)sqlite3_close_v2(d->db);
+    td_free(d->path);
+    td_free(d);
+}
+
+td_result database_remove(const database_kind *kind, const char *path, td_err *err)
+{
+    static const char *const SUFFIXES[] = {"", "-wal", "-shm", "-journal"};
+    sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
+    td_result result = TD_OK;
+    for (size_t i = 0; i < sizeof SUFFIXES / sizeof SUFFIXES[0]; i++) {
+        char full[LIMIT_PATH_BYTES + 16];
+        (void)snprintf(full, sizeof full, "%s%s", path, SUFFIXES[i]);
+        struct stat info;
+        int rc = vfs->xDelete(vfs, full, 0);
+        if (rc == SQLITE_OK || rc == SQLITE_IOERR_DELETE_NOENT || result != TD_OK)
+            continue;
+        if (stat(full, &info) == 0 && S_ISDIR(info.st_mode))
+            result = td_err_set(err, TD_E_UNSUPPORTED,
+                                "cannot remove %s file '%s': it is a folder; move it away",
+                                kind->name, full);
+        else
+            result = td_err_set(err, TD_E_IO, "cannot remove %s file '%s': %s", kind->name, full,
+                                sqlite3_errstr(rc));
+    }
+    return result;
+}
+
+const char *database_path(const database *d)
+{
+    return d->path == NULL ? "(memory)" : d->path;
+}
+
+int database_is_disturbed(const database *d)
+{
+    return d->is_immutable && has_file(d->path, "-wal");
+}
+
+/* ---- transactions ---- */
+
+static td_result check_not_moved(database *d, td_err *err)
+{
+    int has_moved = 0;
+    if (d->mode == DATABASE_MEMORY ||
+        sqlite3_file_control(d->db, "main", SQLITE_FCNTL_HAS_MOVED, &has_moved) != SQLITE_OK ||
+        !has_moved)
+        return TD_OK;
+    return td_err_set(err, TD_E_NOTFOUND, "%s '%s': removed or replaced while in use",
+                      d->kind->name, d->path);
+}
+
+td_result database_begin(database *d, td_err *err)
+{
+    TD_ASSERT(d->mode != DATABASE_READ);
+    TD_ASSERT(!d->is_in_transaction);
+    td_result rc = check_not_moved(d, err);
+    if (rc == TD_OK)
+        rc = database_run_sql(d, "BEGIN IMMEDIATE", "reading or writing", err);
+    d->is_in_transaction = rc == TD_OK;
+    return rc;
+}
+
+td_result database_commit(database *d, td_err *err)
+{
+    TD_ASSERT(d->is_in_transaction);
+    td_result rc = database_run_sql(d, "COMMIT", "reading or writing", err);
+    if (rc != TD_OK)
+        return rc;
+    d->is_in_transaction = 0;
+    if (d->wal_pages > WAL_PAGES_MAX) {
+        /* Passive: readers and other writers are not waited for. What it could not do is done by
+         * the next one, so its result does not matter. */
+        (void)sqlite3_wal_checkpoint_v2(d->db, "main", SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+        d->wal_pages = 0;
+    }
+    return TD_OK;
+}
+
+int database_is_in_transaction(const database *d)
+{
+    return d->is_in_transaction;
+}
+
+void database_abort(database *d)
+{
+    if (!d->is_in_transaction)
+        return;
+    d->is_in_transaction = 0;
+    /* Fails if SQLite rolled back by itself, which is as good. */
+    (void)sqlite3_exec(d->db, "ROLLBACK", NULL, NULL, NULL);
+}

@@ -1,0 +1,133 @@
+/* A file of ours that is an SQLite database: opened hardened, identified, migrated, read and
+ * written by statements that are prepared once. The catalog of an archive is one
+ * (archive/catalog.h).
+ *
+ * A file may have been written by any program: nothing that it brings along is run (triggers,
+ * views), and its values are bounded. One thread at a time per database. */
+#ifndef TD_BASE_DATABASE_H
+#define TD_BASE_DATABASE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct sqlite3_stmt;
+
+typedef enum database_journal {
+    DATABASE_WAL, /* readers work while there is a writer; without power the last commits may be
+                     lost, nothing else */
+    DATABASE_ROLLBACK, /* one file at rest; a commit is durable; one writer, no reader beside it */
+} database_journal;
+
+/* A kind of database files. */
+typedef struct database_kind {
+    const char *name; /* in messages: "catalog" */
+    uint32_t application_id;
+    uint32_t version;          /* of the schema, from 1; earlier ones are migrated */
+    const char *const *schema; /* [version] SQL that leads from version i to i + 1; from 0: empty */
+    const char *const *statements;
+    size_t statement_count;
+    database_journal journal;
+    uint32_t value_bytes_max; /* largest text or blob that is taken from a file */
+} database_kind;
+
+typedef enum database_mode {
+    DATABASE_READ,   /* nothing is written; works on a read-only folder */
+    DATABASE_WRITE,  /* made if missing, migrated if older */
+    DATABASE_APPEND, /* as DATABASE_WRITE, but locks are waited for a tenth of a second only, and
+                        the WAL is copied into the file between commits, never inside one */
+    DATABASE_MEMORY, /* path is ignored; a private database */
+} database_mode;
+
+typedef struct database database;
+
+/* Open. TD_E_NOTFOUND (reading), TD_E_CORRUPT (not of this kind, or damaged), TD_E_UNSUPPORTED
+ * (made by a newer version, or by an older one and opened for reading; not a regular file),
+ * TD_E_BUSY (locked), TD_E_IO, TD_E_NOSPACE. The kind is borrowed until close. */
+TD_MUST_USE td_result database_open(const database_kind *kind, const char *path, database_mode mode,
+                                    database **out, td_err *err);
+
+/* Close; a transaction that is open is undone. NULL is fine. */
+void database_close(database *db);
+
+/* Remove the database and SQLite's files beside it; none there is fine. */
+TD_MUST_USE td_result database_remove(const database_kind *kind, const char *path, td_err *err);
+
+/* "(memory)" in memory. */
+const char *database_path(const database *db);
+
+/* 1 if a database that is read without locks has got a writer meanwhile: what was read may be torn.
+ */
+int database_is_disturbed(const database *db);
+
+/* ---- transactions ---- */
+
+/* One at a time. After any failure: database_abort. TD_E_BUSY, TD_E_NOSPACE, TD_E_IO, TD_E_CORRUPT;
+ * TD_E_NOTFOUND if the file was removed or replaced under us. */
+TD_MUST_USE td_result database_begin(database *db, td_err *err);
+TD_MUST_USE td_result database_commit(database *db, td_err *err);
+void database_abort(database *db);
+int database_is_in_transaction(const database *db);
+
+/* ---- statements ---- */
+
+/* A statement with its values being bound, in order. The first failure, of preparing it too, is
+ * kept for the call that runs it. */
+typedef struct database_query {
+    database *db;
+    struct sqlite3_stmt *stmt; /* NULL: it could not be prepared */
+    int next;                  /* number of the next parameter */
+    int rc;                    /* SQLite's */
+} database_query;
+
+/* The kind's statement of this index, ready for binding. */
+database_query database_query_begin(database *db, size_t which);
+
+/* Bind the next parameter. Numbers beyond 2^63 - 1 are cut to it; text and bytes are borrowed until
+ * the end. */
+void database_bind_u64(database_query *query, uint64_t value);
+void database_bind_i64(database_query *query, int64_t value);
+void database_bind_text(database_query *query, const char *text);
+void database_bind_blob(database_query *query, const void *bytes, size_t size);
+
+/* The next row: TD_OK, TD_EOF, TD_E_*; TD_E_CORRUPT if the statement does not fit this database. */
+TD_MUST_USE td_result database_query_next(database_query *query, td_err *err);
+
+/* End a statement after its last row, or before; rc is what reading its rows came to, and is
+ * returned: TD_EOF as TD_OK. */
+td_result database_query_end(database_query *query, td_result rc);
+
+/* Run a statement that gives no rows, or one row of one number. TD_EOF: it gives none. */
+TD_MUST_USE td_result database_query_run(database_query *query, td_err *err);
+TD_MUST_USE td_result database_query_number(database_query *query, int64_t *out, td_err *err);
+
+/* Column as a number >= 0 (anything else reads as 0), as any number, as text ("" for anything else)
+ * and as a blob (empty for anything else); the latter two are valid until the next row. */
+int64_t database_column_i64(const database_query *query, int column);
+uint64_t database_column_u64(const database_query *query, int column);
+const char *database_column_text(const database_query *query, int column);
+td_bytes database_column_blob(const database_query *query, int column);
+
+/* Prepare text that is not in the table, for a statement used once: finish with database_once_end.
+ */
+database_query database_once_begin(database *db, const char *sql);
+void database_once_end(database_query *query);
+
+/* Run SQL text that gives no rows. */
+TD_MUST_USE td_result database_run_sql(database *db, const char *sql, const char *doing,
+                                       td_err *err);
+
+/* Id of the row that was inserted last. */
+int64_t database_last_row_id(const database *db);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
