@@ -58,6 +58,30 @@ uint64_t td_xxh64(const void *bytes, size_t size)
     return XXH64(bytes, size, 0);
 }
 
+_Static_assert(sizeof(XXH64_state_t) == sizeof(td_xxh64_state), "the caller's memory holds it");
+
+static XXH64_state_t *xxh64_of(td_xxh64_state *state)
+{
+    return (XXH64_state_t *)(void *)state->words;
+}
+
+void td_xxh64_begin(td_xxh64_state *state)
+{
+    XXH_errorcode rc = XXH64_reset(xxh64_of(state), 0);
+    TD_ASSERT(rc == XXH_OK);
+}
+
+void td_xxh64_update(td_xxh64_state *state, const void *bytes, size_t size)
+{
+    XXH_errorcode rc = size == 0 ? XXH_OK : XXH64_update(xxh64_of(state), bytes, size);
+    TD_ASSERT(rc == XXH_OK);
+}
+
+uint64_t td_xxh64_end(const td_xxh64_state *state)
+{
+    return XXH64_digest((const XXH64_state_t *)(const void *)state->words);
+}
+
 td_hash128 td_hash128_of(const void *bytes, size_t size)
 {
     return canonical(XXH3_128bits(bytes, size));

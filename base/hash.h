@@ -33,6 +33,15 @@ uint32_t td_crc32(uint32_t crc, const void *bytes, size_t size);
 /* XXH64 with seed 0. */
 uint64_t td_xxh64(const void *bytes, size_t size);
 
+/* The same over bytes that come in pieces: begin, update for each piece, end. On the caller's
+ * stack; nothing is freed. */
+typedef struct td_xxh64_state {
+    uint64_t words[11];
+} td_xxh64_state;
+void td_xxh64_begin(td_xxh64_state *state);
+void td_xxh64_update(td_xxh64_state *state, const void *bytes, size_t size);
+uint64_t td_xxh64_end(const td_xxh64_state *state);
+
 /* XXH3-128 of bytes at once. */
 td_hash128 td_hash128_of(const void *bytes, size_t size);
 

@@ -98,6 +98,22 @@ static void test_xxh64(void **state)
         assert_true(td_xxh64(buf, ROWS[i].size) == ROWS[i].hash);
 }
 
+static void test_xxh64_streaming(void **state)
+{
+    (void)state;
+    uint8_t buf[SANITY_BYTES];
+    td_xxh64_state stream;
+    fill_sanity(buf);
+    td_xxh64_begin(&stream);
+    assert_true(td_xxh64_end(&stream) == td_xxh64(buf, 0));
+    td_xxh64_update(&stream, NULL, 0);
+    for (size_t at = 0, step = 0; at < sizeof buf; at += step, step = (step * 3 + 1) % 300) {
+        step = step < sizeof buf - at ? step : sizeof buf - at;
+        td_xxh64_update(&stream, buf + at, step);
+        assert_true(td_xxh64_end(&stream) == td_xxh64(buf, at + step));
+    }
+}
+
 static void test_crc32(void **state)
 {
     (void)state;
@@ -137,9 +153,10 @@ static void test_hmac_sha256(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_xxh3_128), cmocka_unit_test(test_streaming),
-        cmocka_unit_test(test_xxh64),    cmocka_unit_test(test_crc32),
-        cmocka_unit_test(test_sha1),     cmocka_unit_test(test_hmac_sha256),
+        cmocka_unit_test(test_xxh3_128),    cmocka_unit_test(test_streaming),
+        cmocka_unit_test(test_xxh64),       cmocka_unit_test(test_xxh64_streaming),
+        cmocka_unit_test(test_crc32),       cmocka_unit_test(test_sha1),
+        cmocka_unit_test(test_hmac_sha256),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
