@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/bytes.h"
+#include "schema/canonical.h"
 
 static const char *const NAMES[DIGEST_PARTS] = {"frames", "payload", "messages", "books"};
 
@@ -59,7 +60,7 @@ void digest_add_payload(digest *d, td_hash128 bytes_hash, size_t size, const mes
     TD_ASSERT(d->payload_count < d->frame_count);
     td_hasher_update(d->hashers[DIGEST_PAYLOAD], record, sizeof record);
     if (m != NULL)
-        message_hash(m, d->hashers[DIGEST_MESSAGES]);
+        canonical_digest(m, d->hashers[DIGEST_MESSAGES]);
     else
         td_hasher_update(d->hashers[DIGEST_MESSAGES], NOT_DECODED, sizeof NOT_DECODED);
     if (t != NULL)

@@ -2,7 +2,7 @@
  *
  *   frames    every frame but the recorder's own events: slot, receive time, ordinal, opcode, bytes
  *   payload   data frames and unknown ones: bytes in order, no times, no ordinals
- *   messages  the decoded form of exactly the frames in payload (schema/message.h message_hash)
+ *   messages  the decoded form of exactly the frames in payload (schema/canonical.h)
  *   books     the state of the frame's book after each frame in payload
  *
  * One digest per stream (feed, topic, symbol, direction), so that streams can be decoded by

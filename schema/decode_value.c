@@ -44,9 +44,7 @@ static const uint8_t *skip_digits(const uint8_t *p, const uint8_t *end)
     return p;
 }
 
-/* 1 if the text is a decimal beyond what td_decimal_parse() can hold; *out is its shortest form, a
- * view. 0 also if no view can be that form: leading zeros, an exponent. */
-static int read_big_decimal(td_bytes text, td_bytes *out)
+int value_big_decimal(td_bytes text, td_bytes *out)
 {
     const uint8_t *end = text.data + text.size;
     const uint8_t *first = text.data + (text.size > 0 && text.data[0] == '-');
@@ -135,7 +133,7 @@ static int read_typed(const field_row *field, td_bytes text, msg_value *out, dec
             return 1;
         }
         out->type = VALUE_BIG_DECIMAL;
-        return field->scale_e10 == 0 && read_big_decimal(text, &out->as.text);
+        return field->scale_e10 == 0 && value_big_decimal(text, &out->as.text);
     case FIELD_INTEGER:
         out->type = VALUE_INTEGER;
         *reason = DECODE_BAD_NUMBER;
@@ -315,6 +313,14 @@ static void put_value(json_out *out, json_value value)
     put(out, json_raw(value));
 }
 
+int value_json_text(json_value value, uint8_t *out, size_t out_bytes, td_bytes *text)
+{
+    json_out to = {.at = out, .end = out + out_bytes};
+    put_value(&to, value);
+    *text = td_bytes_of(out, (size_t)(to.at - out));
+    return !to.is_full;
+}
+
 void value_texts_begin(value_texts *texts, size_t frame_bytes)
 {
     texts->used = 0;
@@ -339,13 +345,11 @@ static int add_json_text(value_texts *texts, json_value value, td_bytes *out)
         if (texts->bytes == NULL)
             return 0;
     }
-    json_out text = {.at = texts->bytes + texts->used, .end = texts->bytes + texts->capacity};
-    uint8_t *begin = text.at;
-    put_value(&text, value);
-    *out = td_bytes_of(begin, (size_t)(text.at - begin));
+    int is_written =
+        value_json_text(value, texts->bytes + texts->used, texts->capacity - texts->used, out);
     texts->used += out->size;
     TD_ASSERT(texts->used <= texts->capacity);
-    return !text.is_full;
+    return is_written;
 }
 
 /* A value kept as JSON text. */

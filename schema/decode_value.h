@@ -24,6 +24,15 @@ typedef struct value_texts {
 void value_texts_begin(value_texts *texts, size_t frame_bytes);
 void value_texts_fini(value_texts *texts);
 
+/* Write a value as canonical JSON text: without white space, the members of objects (of up to 64)
+ * in the order of their keys' bytes, the rest as it stands. It is never longer than the value's own
+ * text. 1, or 0: out_bytes are too few. */
+int value_json_text(json_value value, uint8_t *out, size_t out_bytes, td_bytes *text);
+
+/* The shortest form of a decimal text of at most LIMIT_BIG_DECIMAL_DIGITS, a view. 1; 0: it is
+ * none, or no view can be that form (leading zeros, an exponent). */
+int value_big_decimal(td_bytes text, td_bytes *out);
+
 /* Read a value. 1, or 0 and *why. "", "None" and null give VALUE_ABSENT. texts may be NULL unless
  * the field is FIELD_JSON. */
 int decode_field(value_texts *texts, const field_row *field, json_value value, msg_value *out,

@@ -68,6 +68,23 @@ const char *msg_member_name(msg_member member)
     return NAMES[member];
 }
 
+msg_member msg_member_find(td_bytes name)
+{
+    int first = MEMBER_NONE + 1;
+    int last = MEMBER_COUNT - 1;
+    while (first <= last) {
+        int middle = (first + last) / 2;
+        int order = td_bytes_compare(name, td_bytes_str(msg_member_name((msg_member)middle)));
+        if (order == 0)
+            return (msg_member)middle;
+        if (order < 0)
+            last = middle - 1;
+        else
+            first = middle + 1;
+    }
+    return MEMBER_NONE;
+}
+
 int msg_struct_has(msg_type type, msg_member member)
 {
     static const msg_member LEVEL[] = {MEMBER_SIDE, MEMBER_PRICE, MEMBER_SIZE, MEMBER_RPI_SIZE};

@@ -12,7 +12,6 @@
 
 #include "base/bytes.h"
 #include "base/decimal.h"
-#include "base/hash.h"
 #include "schema/message_members.h"
 
 #ifdef __cplusplus
@@ -56,8 +55,8 @@ typedef enum msg_action {
     ACTION_INSERT,
 } msg_action;
 
-/* Every meaning that a field of any topic can have; the list is in schema/message_members.h. The
- * numbers are never stored. */
+/* Every meaning that a field of any topic can have, in the order of their names; the list is in
+ * schema/message_members.h. The numbers are never stored. */
 #define MEMBER_ENUMERATOR(member, name) MEMBER_##member,
 typedef enum msg_member { MEMBER_NONE, MEMBERS(MEMBER_ENUMERATOR) MEMBER_COUNT } msg_member;
 #undef MEMBER_ENUMERATOR
@@ -156,7 +155,8 @@ typedef struct msg_value {
 
 typedef struct msg_item {
     msg_action action;
-    const msg_value *values; /* in the order of the row's fields, absent ones left out */
+    const msg_value *values; /* in the order of the row's fields, absent ones left out; a member
+                                once at most, likewise below */
     size_t value_count;
 } msg_item;
 
@@ -202,14 +202,6 @@ size_t message_item_count(const message *m);
  * entries. */
 int msg_struct_has(msg_type type, msg_member member);
 
-/* Feed a message's canonical form to a digest: kind, exchange time, sequences and entries. Equal
- * for equal messages, whichever decoder they came from and however the frame was written: key
- * order, white space, trailing zeros and scaled spellings do not matter. Levels count as (action,
- * side, price, size), a deleted one without size. Unknown fields are not in it, nor are topic,
- * symbol and with them the type: they are the stream's, and a caller that digests messages of
- * several streams keeps those apart. */
-void message_hash(const message *m, td_hasher *into);
-
 /* One entry of a book change or of trades (head.type says which). index < message_item_count(). */
 msg_level message_level(const message *m, size_t index);
 msg_trade message_trade(const message *m, size_t index);
@@ -231,6 +223,9 @@ const char *frame_kind_name(frame_kind kind);
 const char *msg_side_name(msg_side side);
 const char *msg_action_name(msg_action action);
 const char *msg_member_name(msg_member member);
+
+/* The member of that name; MEMBER_NONE if there is none. */
+msg_member msg_member_find(td_bytes name);
 
 #ifdef __cplusplus
 }

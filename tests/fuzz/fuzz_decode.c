@@ -19,6 +19,7 @@
 #include "json/json.h"
 #include "json/json_write.h"
 #include "schema/message_json.h"
+#include "tests/testing/canonical_check.h"
 #include "tests/testing/fuzz_input.h"
 #include "tests/testing/message_compare.h"
 
@@ -50,6 +51,7 @@ typedef struct followed {
 typedef struct bench {
     decoder *decoder;
     json_parser *json;
+    canonical_check *canonical;
     const family *of;
     uint64_t at_ns; /* for the choice of rows */
     audit *audit;
@@ -165,6 +167,7 @@ static outcome decode(bench *b, td_bytes frame, decode_path path, int is_followe
     TD_ASSERT(o.is_decoded == (o.why.reason == DECODE_OK));
     if (o.is_decoded) {
         o.hash = message_hash64(&m);
+        canonical_check_message(b->canonical, &m);
         o.unknown_fields = m.head.unknown_fields;
         o.foreign_symbols = m.head.foreign_symbols;
     } else {
@@ -230,6 +233,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (b.decoder == NULL) {
         fuzz_must(decoder_open(&b.decoder, NULL), NULL);
         fuzz_must(json_parser_open(0, &b.json, NULL), NULL);
+        b.canonical = canonical_check_open();
     }
     if (size == 0)
         return 0;

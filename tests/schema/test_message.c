@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "base/hash.h"
+#include "schema/canonical.h"
 #include "schema/decode.h"
 #include "schema/message_json.h"
 #include "tests/testing/message_compare.h"
@@ -39,7 +40,7 @@ static td_hash128 hash_of(const message *m)
 {
     td_hasher *hasher = td_hasher_open();
     assert_non_null(hasher);
-    message_hash(m, hasher);
+    canonical_digest(m, hasher);
     td_hash128 hash = td_hasher_digest(hasher);
     td_hasher_close(hasher);
     return hash;
@@ -237,9 +238,14 @@ static void test_json_of_others(void **state)
 static void test_names(void **state)
 {
     (void)state;
-    for (int i = 0; i < MEMBER_COUNT; i++)
-        for (int j = 0; j < i; j++)
-            assert_string_not_equal(msg_member_name((msg_member)i), msg_member_name((msg_member)j));
+    for (int i = MEMBER_NONE + 1; i < MEMBER_COUNT; i++)
+        assert_int_equal(msg_member_find(td_bytes_str(msg_member_name((msg_member)i))), i);
+    assert_int_equal(msg_member_find(td_bytes_str("pric")), MEMBER_NONE);
+    assert_int_equal(msg_member_find(td_bytes_str("")), MEMBER_NONE);
+    assert_int_equal(msg_member_find(td_bytes_str("zzz")), MEMBER_NONE);
+    for (int i = MEMBER_NONE + 2; i < MEMBER_COUNT; i++) /* in order of their names */
+        assert_true(strcmp(msg_member_name((msg_member)(i - 1)), msg_member_name((msg_member)i)) <
+                    0);
     for (int i = 0; i < MSG_TYPE_COUNT; i++)
         assert_true(strlen(msg_type_name((msg_type)i)) > 2);
     for (int i = 0; i < DECODE_REASON_COUNT; i++)

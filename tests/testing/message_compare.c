@@ -8,6 +8,7 @@
 
 #include "base/assert.h"
 #include "base/limits.h"
+#include "schema/canonical.h"
 #include "schema/message_json.h"
 
 static void assert_bytes_equal(td_bytes a, td_bytes b)
@@ -72,7 +73,7 @@ uint64_t message_hash64(const message *m)
 {
     td_hasher *hasher = td_hasher_open();
     TD_ASSERT(hasher != NULL);
-    message_hash(m, hasher);
+    canonical_digest(m, hasher);
     td_hash128 digest = td_hasher_digest(hasher);
     td_hasher_close(hasher);
     return td_le64(digest.bytes);
