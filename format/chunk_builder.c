@@ -309,7 +309,7 @@ static int find_segment_cause(const chunk_builder *b, uint64_t recv_ns, segment_
         *cause = SEGMENT_CAUSE_FIRST;
     else if (b->segment_messages == 0)
         *cause = b->segment_cause; /* begun, and its first message could not be appended */
-    else if (recv_ns / NS_PER_HOUR != b->segment_first_ns / NS_PER_HOUR)
+    else if (!b->options.spans_hours && recv_ns / NS_PER_HOUR != b->segment_first_ns / NS_PER_HOUR)
         *cause = SEGMENT_CAUSE_HOUR;
     else if (b->segment_bytes >= b->options.segment_bytes_max)
         *cause = SEGMENT_CAUSE_BYTES;

@@ -44,6 +44,8 @@ typedef struct chunk_builder_options {
     uint32_t segment_chunks_max;   /* LIMIT_SEGMENT_CHUNKS */
     uint64_t segment_index_max;    /* channels, summed over chunks; LIMIT_SEGMENT_INDEX_ENTRIES */
     uint32_t segment_channels_max; /* LIMIT_SEGMENT_CHANNELS */
+    uint8_t spans_hours;           /* 1: an hour's end does not end a segment, for a file that is no
+                                      part of an archive */
 } chunk_builder_options;
 
 /* A frame to append. Events (CHANNEL_EVENT) and HTTP answers have conn 0 and ordinal 0. */

@@ -220,6 +220,7 @@ static void test_rotation(void **state)
         {"chunk by size", {.target_bytes = 10000}, 1000, 10, 1, 0, SEGMENT_CAUSE_FIRST},
         {"chunk by time", {.interval_ns = 20000}, 20000, 10, 1, 0, SEGMENT_CAUSE_FIRST},
         {"hour", {0}, 3600 * TD_NS_PER_S, 10, 1, 1, SEGMENT_CAUSE_HOUR},
+        {"no hours", {.spans_hours = 1}, 3600 * TD_NS_PER_S, 10, 0, 0, SEGMENT_CAUSE_FIRST},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         bench b = open_bench(&rows[i].options);

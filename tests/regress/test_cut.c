@@ -1,0 +1,595 @@
+/* Tapes of one frame. What must be in them is written down from the archive that the test makes;
+ * that nothing in them can be left out is shown by leaving it out. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "archive/verify.h"
+#include "base/clock.h"
+#include "base/io_posix.h"
+#include "play/player.h"
+#include "regress/cut.h"
+#include "tests/testing/files.h"
+#include "tests/testing/tape_fixture.h"
+
+#define SESSION "aaaa0001"
+#define OTHER   "bbbb0002"
+
+enum { DUMP_BYTES = 16384, PATH_BYTES = 128 };
+
+static const uint64_t SECOND_NS = 1000000000;
+static const uint64_t HOUR_S = 3600;
+
+/* ---- an archive ---- */
+
+typedef struct scene {
+    tape_fixture fixture;
+    char path[PATH_BYTES]; /* of the cut */
+} scene;
+
+static void scene_init(scene *s)
+{
+    tape_fixture_init(&s->fixture);
+    snprintf(s->path, sizeof s->path, "%s.cut.mcap", s->fixture.folder);
+}
+
+static void scene_fini(scene *s)
+{
+    unlink(s->path);
+    tape_fixture_fini(&s->fixture);
+}
+
+/* A book's snapshot with one level, or a delta that inserts one. */
+static void put_book(tape_segment *segment, uint64_t ordinal, uint64_t second, const char *symbol,
+                     const char *type, unsigned price)
+{
+    char level[160];
+    char text[512];
+    snprintf(level, sizeof level,
+             "[{\"price\":\"%u.00\",\"symbol\":\"%s\",\"id\":%u0000,\"side\":\"Buy\",\"size\":5}]",
+             price, symbol, price);
+    if (strcmp(type, "snapshot") == 0)
+        snprintf(text, sizeof text,
+                 "{\"topic\":\"orderBookL2_25.%s\",\"type\":\"snapshot\",\"data\":%s,"
+                 "\"cross_seq\":%" PRIu64 ",\"timestamp_e6\":1795154400000000}",
+                 symbol, level, ordinal);
+    else
+        snprintf(text, sizeof text,
+                 "{\"topic\":\"orderBookL2_25.%s\",\"type\":\"delta\",\"data\":{\"delete\":[],"
+                 "\"update\":[],\"insert\":%s,\"transactTimeE6\":0},\"cross_seq\":%" PRIu64
+                 ",\"timestamp_e6\":1795154400000000}",
+                 symbol, level, ordinal);
+    tape_segment_put(segment, &(tape_put){.topic = "orderBookL2_25",
+                                          .symbol = symbol,
+                                          .conn = 1,
+                                          .ordinal = ordinal,
+                                          .recv_ns = second * SECOND_NS,
+                                          .text = text});
+}
+
+static void put_trade(tape_segment *segment, uint64_t ordinal, uint64_t second)
+{
+    tape_segment_put(
+        segment,
+        &(tape_put){.topic = "trade",
+                    .symbol = "BTCUSD",
+                    .conn = 1,
+                    .ordinal = ordinal,
+                    .recv_ns = second * SECOND_NS,
+                    .text =
+                        "{\"topic\":\"trade.BTCUSD\",\"data\":[{\"trade_time_ms\":1795154400000,"
+                        "\"timestamp\":\"2026-11-20T06:00:00.000Z\",\"symbol\":\"BTCUSD\","
+                        "\"side\":\"Buy\",\"size\":1,\"price\":60000.5,"
+                        "\"tick_direction\":\"PlusTick\",\"trade_id\":"
+                        "\"11111111-2222-3333-4444-555555555555\",\"cross_seq\":1}]}"});
+}
+
+static void put_gap(tape_segment *segment, uint64_t second, const char *topic, const char *symbol)
+{
+    event said = {.kind = EVENT_GAP, .conn = 1};
+    said.gap = gap_row_of(GAP_SEQUENCE, "inverse", TAPE_FIXTURE_NS + second * SECOND_NS,
+                          TAPE_FIXTURE_NS + second * SECOND_NS, "test");
+    said.gap.conn = 1;
+    said.gap.topic = topic;
+    said.gap.symbol = symbol;
+    tape_segment_event(segment, &said, second * SECOND_NS);
+}
+
+static tape_segment *begin_segment(scene *s, const char *session, uint32_t number, uint64_t second,
+                                   const event_slot *slot)
+{
+    const tape_segment_spec spec = {.feed = "inverse",
+                                    .session = session,
+                                    .start_ns = SECOND_NS,
+                                    .first_ns = second * SECOND_NS,
+                                    .number = number};
+    tape_segment *segment = tape_segment_open(&s->fixture, &spec);
+    const event begins = {.kind = EVENT_SEGMENT,
+                          .session = session,
+                          .number = number,
+                          .slots = slot,
+                          .slot_count = slot == NULL ? 0 : 1};
+    tape_segment_event(segment, &begins, second * SECOND_NS);
+    return segment;
+}
+
+static void begin_session(tape_segment *segment, const char *session, uint64_t second)
+{
+    const event started = {.kind = EVENT_SESSION,
+                           .state = "started",
+                           .session = session,
+                           .verb = "record",
+                           .version = "test",
+                           .start_ns = TAPE_FIXTURE_NS + SECOND_NS};
+    tape_segment_event(segment, &started, second * SECOND_NS);
+}
+
+/* Three hours of one connection, and another session beside it. Where each frame's ordinal is, is
+ * what the tests count on. */
+static void record(scene *s)
+{
+    event_slot slot = {.conn = 1, .since_ns = TAPE_FIXTURE_NS + 3 * SECOND_NS};
+    tape_segment *segment = begin_segment(s, SESSION, 1, 2, NULL);
+    begin_session(segment, SESSION, 2);
+    tape_segment_connect(segment, 1, 3 * SECOND_NS);
+    tape_segment_put(segment, &(tape_put){.dir = CHANNEL_OUT,
+                                          .topic = CHANNEL_TOPIC_CONTROL,
+                                          .conn = 1,
+                                          .ordinal = 1,
+                                          .recv_ns = 4 * SECOND_NS,
+                                          .text = "{\"op\":\"subscribe\",\"args\":[\"trade\"]}"});
+    tape_segment_put(segment, &(tape_put){.topic = CHANNEL_TOPIC_CONTROL,
+                                          .conn = 1,
+                                          .ordinal = 1,
+                                          .recv_ns = 5 * SECOND_NS,
+                                          .text = "{\"success\":true,\"ret_msg\":\"\"}"});
+    put_book(segment, 2, 6, "BTCUSD", "snapshot", 100);
+    put_trade(segment, 3, 7);
+    put_book(segment, 4, 8, "ETHUSD", "snapshot", 200);
+    put_book(segment, 5, 9, "BTCUSD", "delta", 101);
+    put_book(segment, 6, 10, "ETHUSD", "delta", 201);
+    put_gap(segment, 10, "trade", "BTCUSD");
+    tape_segment_finish(segment);
+
+    slot.in = 6;
+    slot.out = 1;
+    segment = begin_segment(s, SESSION, 2, HOUR_S, &slot);
+    put_book(segment, 7, HOUR_S + 1, "BTCUSD", "snapshot", 110);
+    put_book(segment, 8, HOUR_S + 2, "BTCUSD", "delta", 111);
+    put_trade(segment, 9, HOUR_S + 3);
+    put_gap(segment, HOUR_S + 3, "orderBookL2_25", "BTCUSD");
+    put_gap(segment, HOUR_S + 3, "orderBookL2_25", "ETHUSD");
+    put_book(segment, 11, HOUR_S + 4, "BTCUSD", "delta", 112);
+    tape_segment_finish(segment);
+
+    slot.in = 11;
+    segment = begin_segment(s, SESSION, 3, 2 * HOUR_S, &slot);
+    put_book(segment, 12, 2 * HOUR_S + 1, "BTCUSD", "delta", 113);
+    put_book(segment, 13, 2 * HOUR_S + 2, "BTCUSD", "delta", 114);
+    put_book(segment, 14, 2 * HOUR_S + 3, "EOSUSD", "delta", 300);
+    put_book(segment, 15, 2 * HOUR_S + 4, "EOSUSD", "delta", 301);
+    tape_segment_finish(segment);
+
+    segment = begin_segment(s, OTHER, 1, HOUR_S, NULL);
+    begin_session(segment, OTHER, HOUR_S);
+    tape_segment_connect(segment, 1, HOUR_S * SECOND_NS);
+    put_book(segment, 7, HOUR_S + 5, "BTCUSD", "snapshot", 500);
+    put_book(segment, 12, HOUR_S + 6, "BTCUSD", "delta", 501);
+    tape_segment_finish(segment);
+}
+
+/* ---- cuts ---- */
+
+static td_result try_cut(scene *s, uint64_t ordinal, uint64_t second, cut_existing existing,
+                         cut_result *out, td_err *err)
+{
+    const cut_options options = {.archive = tape_fixture_archive(&s->fixture),
+                                 .path = s->path,
+                                 .existing = existing,
+                                 .version = "test"};
+    const cut_frame frame = {.feed = "inverse",
+                             .session_id = SESSION,
+                             .conn = 1,
+                             .ordinal = ordinal,
+                             .recv_ns = TAPE_FIXTURE_NS + second * SECOND_NS};
+    return cut_write(&options, &frame, out, err);
+}
+
+static cut_result cut(scene *s, uint64_t ordinal, uint64_t second)
+{
+    cut_result result;
+    td_err err;
+    if (try_cut(s, ordinal, second, CUT_KEEP, &result, &err) != TD_OK)
+        fail_msg("%s", err.text);
+    return result;
+}
+
+static archive *open_archive(const char *path)
+{
+    const archive_options options = {.io = io_posix(), .clock = clock_real()};
+    archive *a = NULL;
+    td_err err;
+    if (archive_open(&options, path, ARCHIVE_READ, &a, &err) != TD_OK)
+        fail_msg("%s", err.text);
+    return a;
+}
+
+/* A tape's frames and events, a line each. */
+static void dump(const char *path, char out[DUMP_BYTES])
+{
+    static const selection ALL = {.has_from = 0};
+    archive *a = open_archive(path);
+    tape *t = NULL;
+    tape_frame f;
+    td_err err;
+    size_t used = 0;
+    assert_int_equal(tape_open(a, &ALL, &(tape_options){.with_events = 1}, &t, &err), TD_OK);
+    while (tape_next(t, &f, &err) == TD_OK) {
+        const channel_info *info = &f.channel->info;
+        uint64_t second = (f.recv_ns - TAPE_FIXTURE_NS) / SECOND_NS;
+        if (info->dir == CHANNEL_EVENT) {
+            assert_non_null(f.event);
+            used += (size_t)snprintf(out + used, DUMP_BYTES - used, "%" PRIu64 " %s", second,
+                                     event_kind_name(f.event->kind));
+            if (f.event->kind == EVENT_SEGMENT && f.event->slot_count == 1)
+                used += (size_t)snprintf(out + used, DUMP_BYTES - used,
+                                         " conn %u since %" PRIu64 " in %" PRIu64,
+                                         f.event->slots[0].conn,
+                                         (f.event->slots[0].since_ns - TAPE_FIXTURE_NS) / SECOND_NS,
+                                         f.event->slots[0].in);
+            if (f.event->kind == EVENT_GAP)
+                used += (size_t)snprintf(out + used, DUMP_BYTES - used, " %s/%s",
+                                         f.event->gap.topic, f.event->gap.symbol);
+        } else {
+            assert_string_equal(info->feed, "inverse");
+            assert_string_equal(info->family, "inverse");
+            used += (size_t)snprintf(out + used, DUMP_BYTES - used,
+                                     "%" PRIu64 " %s %u:%" PRIu64 " %s/%s", second, f.session_id,
+                                     f.conn, f.ordinal, info->topic, info->symbol);
+        }
+        used += (size_t)snprintf(out + used, DUMP_BYTES - used, "\n");
+        assert_true(used < DUMP_BYTES);
+    }
+    tape_close(t);
+    archive_close(a);
+}
+
+static void check_dump(const char *path, const char *expected)
+{
+    static char found[DUMP_BYTES];
+    dump(path, found);
+    assert_string_equal(found, expected);
+}
+
+static void print_finding(void *user, const verify_finding *finding)
+{
+    (void)user;
+    print_error("%s\n", finding->what);
+}
+
+static void check_sound(const char *path)
+{
+    archive *a = open_archive(path);
+    const verify_options options = {.threads = 1, .finding = print_finding};
+    verify_report report;
+    td_err err;
+    assert_int_equal(archive_verify(a, &options, &report, &err), TD_OK);
+    assert_int_equal(report.findings[VERIFY_DAMAGED], 0);
+    assert_int_equal(report.findings[VERIFY_RECOVERABLE], 0);
+    archive_close(a);
+}
+
+/* ---- books ---- */
+
+typedef struct book_watch {
+    uint64_t ordinal; /* of the frame that is looked at, in the session */
+    uint64_t skipped; /* a frame that is not played; 0: none */
+    uint64_t book_hash;
+    uint64_t bytes_hash;
+    unsigned seen;
+} book_watch;
+
+static td_result watch_frame(void *ctx, const stream *of, void **state, const observed_frame *seen,
+                             td_err *err)
+{
+    book_watch *watch = ctx;
+    (void)of;
+    (void)state;
+    (void)err;
+    if (seen->frame->ordinal != watch->ordinal || seen->frame->role != ROLE_DATA)
+        return TD_OK;
+    watch->seen++;
+    watch->book_hash = seen->track == NULL ? 0 : track_hash_best(seen->track, 0);
+    watch->bytes_hash = td_xxh64(seen->frame->bytes.data, seen->frame->bytes.size);
+    return TD_OK;
+}
+
+static void watch_close(void *ctx, void *state)
+{
+    (void)ctx;
+    (void)state;
+}
+
+static const observer_ops WATCH = {.name = "watch", .frame = watch_frame, .close = watch_close};
+
+static int wants_session(const tape_frame *frame)
+{
+    return strcmp(frame->session_id, SESSION) == 0;
+}
+
+/* The book after a frame of the session. */
+static book_watch watch(const char *path, uint64_t ordinal, uint64_t skipped)
+{
+    static const selection ALL = {.has_from = 0};
+    book_watch found = {.ordinal = ordinal, .skipped = skipped};
+    const player_options playing = {
+        .threads = 1, .observer = {&WATCH, &found}, .without_digests = 1};
+    archive *a = open_archive(path);
+    player *p = NULL;
+    tape *t = NULL;
+    tape_frame frame;
+    td_err err;
+    assert_int_equal(tape_open(a, &ALL, &(tape_options){.reads = TAPE_READS_MESSAGES}, &t, &err),
+                     TD_OK);
+    assert_int_equal(player_open(&playing, &p, &err), TD_OK);
+    while (tape_next(t, &frame, &err) == TD_OK) {
+        int is_skipped = skipped != 0 && frame.ordinal == skipped;
+        if (wants_session(&frame) && !is_skipped)
+            assert_int_equal(player_take(p, &frame, &err), TD_OK);
+    }
+    assert_int_equal(player_finish(p, &err), TD_OK);
+    player_close(p);
+    tape_close(t);
+    archive_close(a);
+    assert_int_equal(found.seen, 1);
+    return found;
+}
+
+/* ---- tests ---- */
+
+static void test_book(void **state)
+{
+    (void)state;
+    scene s;
+    scene_init(&s);
+    record(&s);
+    cut_result result = cut(&s, 12, 2 * HOUR_S + 1);
+    assert_int_equal(result.frames, 4);
+    assert_int_equal(result.events, 3);
+    assert_true(result.has_book);
+    assert_true(result.has_snapshot);
+    assert_int_equal(result.first_ns, TAPE_FIXTURE_NS + (HOUR_S + 1) * SECOND_NS);
+    check_dump(s.path, "2 segment\n"
+                       "2 session\n"
+                       "3 connect\n"
+                       "3601 " SESSION " 1:7 orderBookL2_25/BTCUSD\n"
+                       "3602 " SESSION " 1:8 orderBookL2_25/BTCUSD\n"
+                       "3603 gap orderBookL2_25/BTCUSD\n"
+                       "3604 " SESSION " 1:11 orderBookL2_25/BTCUSD\n"
+                       "7201 " SESSION " 1:12 orderBookL2_25/BTCUSD\n");
+    check_sound(s.path);
+    book_watch was = watch(s.fixture.folder, 12, 0);
+    book_watch is = watch(s.path, 12, 0);
+    assert_int_equal(was.book_hash, is.book_hash);
+    assert_int_equal(was.bytes_hash, is.bytes_hash);
+    static const uint64_t NEEDED[] = {7, 8, 11};
+    for (size_t i = 0; i < sizeof NEEDED / sizeof *NEEDED; i++)
+        assert_int_not_equal(watch(s.path, 12, NEEDED[i]).book_hash, was.book_hash);
+    scene_fini(&s);
+}
+
+/* The frame is a snapshot itself. */
+static void test_snapshot(void **state)
+{
+    (void)state;
+    scene s;
+    scene_init(&s);
+    record(&s);
+    cut_result result = cut(&s, 7, HOUR_S + 1);
+    assert_int_equal(result.frames, 1);
+    check_dump(s.path, "2 segment\n"
+                       "2 session\n"
+                       "3 connect\n"
+                       "3601 " SESSION " 1:7 orderBookL2_25/BTCUSD\n");
+    check_sound(s.path);
+    scene_fini(&s);
+}
+
+static void test_without_book(void **state)
+{
+    (void)state;
+    scene s;
+    scene_init(&s);
+    record(&s);
+    cut_result result = cut(&s, 9, HOUR_S + 3);
+    assert_int_equal(result.frames, 1);
+    assert_false(result.has_book);
+    check_dump(s.path, "2 segment\n"
+                       "2 session\n"
+                       "3 connect\n"
+                       "10 gap trade/BTCUSD\n"
+                       "3603 " SESSION " 1:9 trade/BTCUSD\n");
+    check_sound(s.path);
+    scene_fini(&s);
+}
+
+static void test_control(void **state)
+{
+    (void)state;
+    scene s;
+    scene_init(&s);
+    record(&s);
+    assert_int_equal(cut(&s, 1, 5).frames, 1);
+    check_dump(s.path, "2 segment\n"
+                       "2 session\n"
+                       "3 connect\n"
+                       "5 " SESSION " 1:1 _control/\n");
+    check_sound(s.path);
+    scene_fini(&s);
+}
+
+/* Its connection never had a snapshot of it. */
+static void test_no_snapshot(void **state)
+{
+    (void)state;
+    scene s;
+    scene_init(&s);
+    record(&s);
+    cut_result result = cut(&s, 15, 2 * HOUR_S + 4);
+    assert_int_equal(result.frames, 2);
+    assert_true(result.has_book);
+    assert_false(result.has_snapshot);
+    check_dump(s.path, "2 segment\n"
+                       "2 session\n"
+                       "3 connect\n"
+                       "7203 " SESSION " 1:14 orderBookL2_25/EOSUSD\n"
+                       "7204 " SESSION " 1:15 orderBookL2_25/EOSUSD\n");
+    check_sound(s.path);
+    scene_fini(&s);
+}
+
+/* The first segment is not there any more: the next one restates the connection. */
+static void test_pruned_beginning(void **state)
+{
+    (void)state;
+    scene s;
+    char first[LIMIT_PATH_BYTES];
+    char path[LIMIT_PATH_BYTES + PATH_BYTES];
+    scene_init(&s);
+    record(&s);
+    segment_name_format("inverse", SESSION, TAPE_FIXTURE_NS + 2 * SECOND_NS, 1, first);
+    snprintf(path, sizeof path, "%s/%s", s.fixture.folder, first);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(cut(&s, 12, 2 * HOUR_S + 1).frames, 4);
+    check_dump(s.path, "3601 segment conn 1 since 3 in 6\n"
+                       "3601 " SESSION " 1:7 orderBookL2_25/BTCUSD\n"
+                       "3602 " SESSION " 1:8 orderBookL2_25/BTCUSD\n"
+                       "3603 gap orderBookL2_25/BTCUSD\n"
+                       "3604 " SESSION " 1:11 orderBookL2_25/BTCUSD\n"
+                       "7201 " SESSION " 1:12 orderBookL2_25/BTCUSD\n");
+    check_sound(s.path);
+    scene_fini(&s);
+}
+
+/* A cut is an archive like any other: what is cut from it is the same. */
+static void test_cut_of_cut(void **state)
+{
+    (void)state;
+    scene s;
+    char path[PATH_BYTES + 16];
+    static char was[DUMP_BYTES];
+    scene_init(&s);
+    record(&s);
+    cut(&s, 12, 2 * HOUR_S + 1);
+    dump(s.path, was);
+    archive *a = open_archive(s.path);
+    snprintf(path, sizeof path, "%s.2.mcap", s.fixture.folder);
+    const cut_options options = {.archive = a, .path = path, .version = "test"};
+    const cut_frame frame = {.feed = "inverse",
+                             .session_id = SESSION,
+                             .conn = 1,
+                             .ordinal = 12,
+                             .recv_ns = TAPE_FIXTURE_NS + (2 * HOUR_S + 1) * SECOND_NS};
+    cut_result result;
+    td_err err;
+    assert_int_equal(cut_write(&options, &frame, &result, &err), TD_OK);
+    archive_close(a);
+    check_dump(path, was);
+    assert_int_equal(unlink(path), 0);
+    scene_fini(&s);
+}
+
+static void test_existing_file(void **state)
+{
+    (void)state;
+    scene s;
+    cut_result result;
+    td_err err;
+    char left[PATH_BYTES + 16];
+    scene_init(&s);
+    record(&s);
+    cut(&s, 7, HOUR_S + 1);
+    assert_int_equal(try_cut(&s, 12, 2 * HOUR_S + 1, CUT_KEEP, &result, &err), TD_E_INVALID);
+    assert_non_null(strstr(err.text, "is there already"));
+    assert_int_equal(cut_check_path(io_posix(), s.path, CUT_KEEP, &err), TD_E_INVALID);
+    assert_int_equal(cut_check_path(io_posix(), s.path, CUT_REPLACE, &err), TD_OK);
+    /* What a killed one left does not stay, either. */
+    snprintf(left, sizeof left, "%s.open", s.path);
+    file_write_text(left, "torn");
+    assert_int_equal(try_cut(&s, 12, 2 * HOUR_S + 1, CUT_REPLACE, &result, &err), TD_OK);
+    assert_int_equal(result.frames, 4);
+    assert_int_equal(access(left, F_OK), -1);
+    check_sound(s.path);
+    file_write_text(left, "torn");
+    unlink(s.path);
+    assert_int_equal(cut_check_path(io_posix(), s.path, CUT_KEEP, &err), TD_E_INVALID);
+    unlink(left);
+    assert_int_equal(cut_check_path(io_posix(), s.path, CUT_KEEP, &err), TD_OK);
+    assert_int_equal(cut_check_path(io_posix(), "bug.tape", CUT_KEEP, &err), TD_E_INVALID);
+    assert_int_equal(cut_check_path(io_posix(), ".mcap", CUT_KEEP, &err), TD_E_INVALID);
+    scene_fini(&s);
+}
+
+/* Nothing is left of a cut that failed. */
+static void test_failures(void **state)
+{
+    (void)state;
+    scene s;
+    cut_result result;
+    td_err err;
+    scene_init(&s);
+    record(&s);
+    /* A time, an ordinal and a connection that do not belong together. */
+    assert_int_equal(try_cut(&s, 12, 2 * HOUR_S + 2, CUT_KEEP, &result, &err), TD_E_NOTFOUND);
+    assert_int_equal(try_cut(&s, 10, HOUR_S + 3, CUT_KEEP, &result, &err), TD_E_NOTFOUND);
+    assert_int_equal(access(s.path, F_OK), -1);
+    snprintf(s.path, sizeof s.path, "%s/missing/cut.mcap", s.fixture.folder);
+    assert_int_not_equal(try_cut(&s, 12, 2 * HOUR_S + 1, CUT_KEEP, &result, &err), TD_OK);
+    scene_fini(&s);
+}
+
+/* A recording that only its owner may read has such cuts. */
+static void test_private(void **state)
+{
+    (void)state;
+    scene s;
+    char first[LIMIT_PATH_BYTES];
+    char path[LIMIT_PATH_BYTES + PATH_BYTES];
+    struct stat about;
+    mode_t mask = umask(022);
+    scene_init(&s);
+    record(&s);
+    cut(&s, 7, HOUR_S + 1);
+    assert_int_equal(stat(s.path, &about), 0);
+    assert_int_equal(about.st_mode & 0777, 0644);
+    assert_int_equal(unlink(s.path), 0);
+    segment_name_format("inverse", SESSION, TAPE_FIXTURE_NS + 2 * SECOND_NS, 1, first);
+    snprintf(path, sizeof path, "%s/%s", s.fixture.folder, first);
+    assert_int_equal(chmod(path, 0600), 0);
+    cut(&s, 7, HOUR_S + 1);
+    assert_int_equal(stat(s.path, &about), 0);
+    assert_int_equal(about.st_mode & 0777, 0600);
+    umask(mask);
+    scene_fini(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_book),         cmocka_unit_test(test_snapshot),
+        cmocka_unit_test(test_without_book), cmocka_unit_test(test_control),
+        cmocka_unit_test(test_no_snapshot),  cmocka_unit_test(test_pruned_beginning),
+        cmocka_unit_test(test_cut_of_cut),   cmocka_unit_test(test_existing_file),
+        cmocka_unit_test(test_failures),     cmocka_unit_test(test_private),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
