@@ -88,9 +88,11 @@ static const option_row SIM_ROWS[] = {
     {.long_name = "fault",
      .type = OPTION_LIST,
      .offset = offsetof(sim_flags, faults),
-     .metavar = "KIND@N",
+     .metavar = "KIND@N[:TOPIC]",
      .help = "inject a fault at data frame N of each family: disconnect, cut, drop, repeat\n"
-             "or silence; or refuse the Nth upgrade (may be repeated)"},
+             "or silence; or refuse the Nth upgrade; or from frame N on change all frames,\n"
+             "or those of TOPIC: new-field, lost-field, new-type, new-topic (may be\n"
+             "repeated)"},
     {.long_name = "secret",
      .type = OPTION_TEXT,
      .offset = offsetof(sim_flags, exchange.secret),

@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "base/random.h"
 #include "schema/responder.h"
+#include "sim/drift.h"
 #include "sim/venue.h"
 
 enum {
@@ -84,6 +85,7 @@ struct exchange {
     wire_loop *loop;
     wire_server *server;
     responder *responder;
+    drift_maker drift;
     td_random random; /* for connections' ids */
     sim_family *families;
     uint64_t upgrades;
@@ -335,10 +337,34 @@ static void set_stall_timer(sim_family *f)
 
 /* ---- frames ---- */
 
+/* Give a frame the form that it has from now on. Returns 1 if that changes what it contains. */
+static int change_form(sim_family *f, venue_frame *frame)
+{
+    exchange *x = f->exchange;
+    int is_other = 0;
+    const venue_stream stream = venue_stream_at(f->venue, frame->stream);
+    for (size_t i = 0; i < x->options.fault_count && x->options.faults[i].at <= f->made; i++) {
+        const fault *form = &x->options.faults[i];
+        td_err err;
+        if (!fault_is_drift(form->kind) ||
+            (form->topic != NULL && strcmp(form->topic, stream.topic) != 0))
+            continue;
+        td_result rc = drift_make(&x->drift, form->kind, f->family, stream.exchange_topic,
+                                  frame->bytes, &frame->bytes, &err);
+        if (rc != TD_OK)
+            fail(x, rc, &err);
+        is_other |= form->kind != FAULT_NEW_FIELD;
+    }
+    return is_other;
+}
+
 /* Queue a frame for its subscribers, and record that in the truth. The truth is flushed before
  * the loop writes to sockets. */
-static void send_frame(sim_family *f, const venue_frame *frame, unsigned copies)
+static void send_frame(sim_family *f, const venue_frame *made, unsigned copies)
 {
+    venue_frame changed = *made;
+    const venue_frame *frame = &changed;
+    int is_other = change_form(f, &changed);
     int is_seen = 0;
     for (sim_conn *conn = f->first_conn; conn != NULL; conn = conn->next) {
         for (unsigned copy = 0; copy < copies && is_listening(conn, frame->stream); copy++) {
@@ -347,7 +373,7 @@ static void send_frame(sim_family *f, const venue_frame *frame, unsigned copies)
             is_seen = 1;
         }
     }
-    if (is_seen)
+    if (is_seen && !is_other)
         note_content(f, frame);
 }
 
@@ -381,10 +407,12 @@ static void take_frame(sim_family *f, const venue_frame *frame)
     send_frame(f, frame, copies);
     for (; f->next_fault < next; f->next_fault++) {
         fault_kind kind = options->faults[f->next_fault].kind;
-        if (kind != FAULT_DISCONNECT && kind != FAULT_CUT && kind != FAULT_SILENCE)
+        int is_break = kind == FAULT_DISCONNECT || kind == FAULT_CUT || kind == FAULT_SILENCE;
+        if (!is_break && !fault_is_drift(kind))
             continue;
         note_fault(f, kind, NULL);
-        break_connections(f, kind);
+        if (is_break)
+            break_connections(f, kind);
     }
 }
 
@@ -538,6 +566,7 @@ static void send_snapshot(sim_conn *conn, uint32_t index)
     conn->waiting--;
     if (conn->is_silent || !venue_snapshot(conn->of->venue, index, &frame))
         return;
+    (void)change_form(conn->of, &frame); /* its content is not in the truth */
     note_frame(conn, &frame);
     conn_send(conn, frame.bytes);
 }
@@ -1018,6 +1047,7 @@ void exchange_close(exchange *x)
         venue_close(f->venue);
     }
     responder_close(x->responder);
+    drift_maker_fini(&x->drift);
     td_free(x->families);
     td_free(x);
 }

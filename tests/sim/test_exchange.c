@@ -212,7 +212,7 @@ static void test_cut_and_refuse(void **state)
     sim_scene s;
     sim_client first = {0};
     sim_client second = {0};
-    const fault faults[] = {{FAULT_REFUSE, 2}, {FAULT_CUT, 50}};
+    const fault faults[] = {{.kind = FAULT_REFUSE, .at = 2}, {.kind = FAULT_CUT, .at = 50}};
     exchange_options options = {.frames_max = FRAMES, .faults = faults, .fault_count = 2};
     sim_scene_open(&s, &options);
     sim_client_connect(&s, &first, "/realtime");
