@@ -1,0 +1,227 @@
+/* The canonical form against fixed vectors: tests/schema/canonical_vectors.json, made by a program
+ * that was written from docs/regress.md (tests/e2e/canonical_vectors.mjs). What is read from a
+ * vector's form prints as the vector's message, and is written as that form again. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/alloc.h"
+#include "base/limits.h"
+#include "book/book.h"
+#include "json/json_write.h"
+#include "schema/canonical.h"
+#include "schema/message_json.h"
+#include "tests/testing/capture.h"
+
+typedef struct vectors {
+    uint8_t *file;
+    json_parser *parser;
+    json_value root;
+    json_parser *values; /* for JSON in forms */
+    td_arena *arena;
+    td_buf buf;
+} vectors;
+
+static int vectors_open(void **state)
+{
+    size_t size;
+    vectors *v = calloc(1, sizeof *v);
+    assert_non_null(v);
+    v->file = capture_read_file("tests/schema/canonical_vectors.json", &size);
+    assert_int_equal(json_parser_open(0, &v->parser, NULL), TD_OK);
+    assert_int_equal(json_parser_open(0, &v->values, NULL), TD_OK);
+    assert_int_equal(json_parse(v->parser, td_bytes_of(v->file, size), JSON_COPIED, &v->root, NULL),
+                     TD_OK);
+    v->arena = td_arena_open(LIMIT_RECORD_BYTES);
+    assert_non_null(v->arena);
+    td_buf_init(&v->buf, LIMIT_RECORD_BYTES);
+    *state = v;
+    return 0;
+}
+
+static int vectors_close(void **state)
+{
+    vectors *v = *state;
+    td_buf_fini(&v->buf);
+    td_arena_close(v->arena);
+    json_parser_close(v->values);
+    json_parser_close(v->parser);
+    td_free(v->file);
+    free(v);
+    return 0;
+}
+
+static json_value list_of(const vectors *v, const char *name)
+{
+    json_value list;
+    assert_true(json_find(v->root, name, &list));
+    assert_true(json_count(list) > 0);
+    return list;
+}
+
+static td_bytes text_of(json_value vector, const char *key)
+{
+    td_bytes text;
+    assert_true(json_find_text(vector, key, &text));
+    return text;
+}
+
+/* Hexadecimal digits as bytes, in the arena. */
+static td_bytes bytes_of(const vectors *v, td_bytes hex)
+{
+    uint8_t *bytes = td_arena_alloc(v->arena, hex.size / 2);
+    assert_non_null(bytes);
+    for (size_t i = 0; i < hex.size / 2; i++) {
+        char digits[3] = {(char)hex.data[2 * i], (char)hex.data[2 * i + 1], '\0'};
+        bytes[i] = (uint8_t)strtoul(digits, NULL, 16);
+    }
+    return td_bytes_of(bytes, hex.size / 2);
+}
+
+static void assert_hash(json_value vector, const char *key, uint64_t hash)
+{
+    char hex[17];
+    td_bytes expected = text_of(vector, key);
+    (void)snprintf(hex, sizeof hex, "%016llx", (unsigned long long)hash);
+    if (!td_bytes_is(expected, hex))
+        fail_msg("%.*s: %s is %s", (int)json_raw(vector).size, (const char *)json_raw(vector).data,
+                 key, hex);
+}
+
+static void assert_prints(vectors *v, const message *m, td_bytes expected)
+{
+    json_writer w;
+    td_buf_clear(&v->buf);
+    json_write_begin(&w, &v->buf);
+    json_write_object_begin(&w);
+    message_json_members(&w, m);
+    json_write_object_end(&w);
+    assert_int_equal(json_write_end(&w, NULL), TD_OK);
+    if (!td_bytes_equal(td_buf_view(&v->buf), expected))
+        fail_msg("expected %.*s\nfound    %.*s", (int)expected.size, (const char *)expected.data,
+                 (int)v->buf.size, (const char *)v->buf.data);
+}
+
+static void check_message(vectors *v, json_value vector)
+{
+    message m;
+    td_err err;
+    json_value expected;
+    assert_true(json_find(vector, "message", &expected));
+    td_arena_reset(v->arena);
+    td_bytes form = bytes_of(v, text_of(vector, "form"));
+    if (canonical_read(form, v->values, v->arena, &m, &err) != TD_OK)
+        fail_msg("%.*s: %s", (int)json_raw(vector).size, (const char *)json_raw(vector).data,
+                 err.text);
+    m.head.topic = text_of(expected, "topic");                /* the stream's, as is the symbol */
+    (void)json_find_text(expected, "symbol", &m.head.symbol); /* it may be null */
+    assert_prints(v, &m, json_raw(expected));
+    td_buf_clear(&v->buf);
+    assert_int_equal(canonical_write(&m, CANONICAL_WHOLE, &v->buf, NULL), TD_OK);
+    assert_true(td_bytes_equal(td_buf_view(&v->buf), form));
+    assert_hash(vector, "hash", canonical_hash(&m, CANONICAL_WHOLE));
+    assert_hash(vector, "plain_hash", canonical_hash(&m, CANONICAL_PLAIN));
+}
+
+static void test_messages(void **state)
+{
+    json_value vector;
+    uint64_t version;
+    vectors *v = *state;
+    assert_true(json_find_u64(v->root, "version", &version));
+    assert_int_equal(version, CANONICAL_VERSION);
+    for (json_iter it = json_iter_of(list_of(v, "messages")); json_next(&it, NULL, &vector);)
+        check_message(v, vector);
+}
+
+static void test_failures(void **state)
+{
+    json_value vector;
+    const vectors *v = *state;
+    json_value list = list_of(v, "failures");
+    int reason = DECODE_OK;
+    for (json_iter it = json_iter_of(list); json_next(&it, NULL, &vector);) {
+        td_bytes name = text_of(vector, "reason");
+        for (reason = DECODE_OK + 1; reason < DECODE_REASON_COUNT; reason++)
+            if (td_bytes_is(name, decode_reason_name((decode_reason)reason)))
+                break;
+        assert_true(reason < DECODE_REASON_COUNT);
+        assert_hash(vector, "hash", canonical_failure((decode_reason)reason));
+    }
+    /* A reason without vector is to be added to REASONS of tests/e2e/canonical_vectors.mjs. */
+    assert_int_equal(json_count(list), DECODE_REASON_COUNT - 1);
+}
+
+static void test_control_frames(void **state)
+{
+    json_value vector;
+    json_value success;
+    const vectors *v = *state;
+    for (json_iter it = json_iter_of(list_of(v, "controls")); json_next(&it, NULL, &vector);) {
+        int is_true = -1;
+        classification what = {.exchange_topic = text_of(vector, "topic")};
+        assert_true(json_find(vector, "success", &success));
+        what.success = (int8_t)(json_bool(success, &is_true) ? is_true : -1);
+        what.frame_class = CLASS_DATA;
+        while (!td_bytes_is(text_of(vector, "class"), frame_class_name(what.frame_class)))
+            what.frame_class++;
+        assert_hash(vector, "hash", canonical_control(&what));
+    }
+}
+
+static td_decimal decimal_of(json_value level, const char *key)
+{
+    td_decimal value;
+    assert_int_equal(td_decimal_parse(text_of(level, key), &value, NULL), TD_OK);
+    return value;
+}
+
+static void test_books(void **state)
+{
+    json_value vector;
+    json_value levels;
+    json_value level;
+    const vectors *v = *state;
+    for (json_iter it = json_iter_of(list_of(v, "books")); json_next(&it, NULL, &vector);) {
+        book *b;
+        book_outcome outcome;
+        msg_level made[8];
+        size_t count = 0;
+        assert_true(json_find(vector, "levels", &levels));
+        assert_true(json_count(levels) <= 8);
+        for (json_iter at = json_iter_of(levels); json_next(&at, NULL, &level); count++) {
+            td_decimal price = decimal_of(level, "price");
+            td_decimal size = decimal_of(level, "size");
+            made[count] = (msg_level){
+                .price = price.mantissa,
+                .size = size.mantissa,
+                .price_scale = price.scale,
+                .size_scale = size.scale,
+                .side = td_bytes_is(text_of(level, "side"), "Buy") ? SIDE_BUY : SIDE_SELL,
+                .action = ACTION_SET,
+            };
+        }
+        const msg_book snapshot = {
+            .head.kind = FRAME_SNAPSHOT, .levels = made, .level_count = count};
+        assert_int_equal(book_open(0, &b, NULL), TD_OK);
+        book_apply(b, &snapshot, &outcome);
+        assert_hash(vector, "hash", book_hash_best(b, 0));
+        book_close(b);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_messages),
+        cmocka_unit_test(test_failures),
+        cmocka_unit_test(test_control_frames),
+        cmocka_unit_test(test_books),
+    };
+    return cmocka_run_group_tests(tests, vectors_open, vectors_close);
+}
