@@ -204,6 +204,16 @@ static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a 
  * with up to a hundred fields. Beyond, differences are counted alone. */
 #define LIMIT_FIELD_PATTERNS 4096u
 
+/* A run into a baseline: bytes that it keeps of frames until it writes them (18 of each frame, and
+ * compressed decodes), some seconds of work; lines of decodes that are compressed together, which
+ * each stream has uncompressed; bytes of such lines, if a single frame exceeds that: a frame's JSON
+ * is some times as long as the frame (LIMIT_FRAME_BYTES), never so many. Topics of a feed that this
+ * version does not know, which have a stream of their own; further ones share one. */
+#define LIMIT_REGRESS_BUFFER_BYTES ((size_t)64 << 20)
+#define LIMIT_REGRESS_PIECE_BYTES  ((size_t)64 << 10)
+#define LIMIT_REGRESS_DECODE_BYTES ((size_t)256 << 20)
+#define LIMIT_REGRESS_TOPICS       1024u
+
 /* Output of programs that never wait for its reader (record, serve, sim): queued bytes, some 8,000
  * durable lines, or an hour and a half of one feed's; bytes of one line, which is what a pipe takes
  * at once; how long the end of the program waits for a reader that reads nothing, and for one that
