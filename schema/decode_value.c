@@ -116,9 +116,10 @@ static int read_time(const field_row *field, td_bytes text, uint64_t *out)
     return 1;
 }
 
-/* A text as the field's type. On 0, *reason says why. */
-static int read_typed(const field_row *field, td_bytes text, msg_value *out, decode_reason *reason)
+int decode_text(const field_row *field, td_bytes text, msg_value *out, decode_reason *reason)
 {
+    out->is_scale_assumed = 0;
+    *reason = DECODE_WRONG_TYPE;
     switch (field->type) {
     case FIELD_TEXT:
         out->type = VALUE_TEXT;
@@ -140,7 +141,6 @@ static int read_typed(const field_row *field, td_bytes text, msg_value *out, dec
         return read_integer(text, &out->as.integer);
     case FIELD_BOOL:
         out->type = VALUE_BOOL;
-        *reason = DECODE_WRONG_TYPE;
         return read_bool(text, &out->as.is_true);
     case FIELD_SIDE:
         out->type = VALUE_SIDE;
@@ -380,6 +380,6 @@ int decode_field(value_texts *texts, const field_row *field, json_value value, m
         return refuse(why, DECODE_WRONG_TYPE, value, field);
     if (is_absent)
         return 1;
-    decode_reason reason = DECODE_WRONG_TYPE;
-    return read_typed(field, text, out, &reason) || refuse(why, reason, value, field);
+    decode_reason reason;
+    return decode_text(field, text, out, &reason) || refuse(why, reason, value, field);
 }

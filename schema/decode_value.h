@@ -33,6 +33,10 @@ int value_json_text(json_value value, uint8_t *out, size_t out_bytes, td_bytes *
  * none, or no view can be that form (leading zeros, an exponent). */
 int value_big_decimal(td_bytes text, td_bytes *out);
 
+/* Read the text of a value that is not absent as the field's type, which is not FIELD_JSON; texts
+ * are views of it. All of *out but the member is set. 1, or 0 and why. */
+int decode_text(const field_row *field, td_bytes text, msg_value *out, decode_reason *reason);
+
 /* Read a value. 1, or 0 and *why. "", "None" and null give VALUE_ABSENT. texts may be NULL unless
  * the field is FIELD_JSON. */
 int decode_field(value_texts *texts, const field_row *field, json_value value, msg_value *out,

@@ -19,12 +19,14 @@
 #include "schema/message_json.h"
 #include "tests/testing/capture.h"
 #include "tests/testing/decode_bench.h"
+#include "tests/testing/message_round.h"
 
 enum { FAMILY_ROWS_MAX = 64 };
 
 typedef struct golden {
     const family *of;
     decoder_pair decoders;
+    message_round *round;
     const char *name;              /* of the file, for failures */
     uint8_t seen[FAMILY_ROWS_MAX]; /* of the family's rows: decoded once at least */
 } golden;
@@ -73,6 +75,7 @@ static void decode_to_text(golden *g, td_bytes frame, uint64_t at_ns, td_buf *ou
         if (what.exchange_ns != m.head.exchange_ns)
             fail_msg("%s: classified with another time", g->name);
         g->seen[what.topic.row - g->of->topics] = 1;
+        message_round_check(g->round, &what.topic, &m);
         message_json_members(&w, &m);
     } else {
         message_json_raw(&w, &what.topic, what.exchange_topic, &why);
@@ -157,12 +160,13 @@ static void test_golden(void **state)
     size_t count = 0;
     size_t missing = 0;
     const family *const *table = family_table(&count);
-    golden g = {.decoders = decoder_pair_open()};
+    golden g = {.decoders = decoder_pair_open(), .round = message_round_open()};
     for (size_t i = 0; i < count; i++) {
         g.of = table[i];
         missing += check_family(&g);
     }
     decoder_pair_close(&g.decoders);
+    message_round_close(g.round);
     assert_int_equal(missing, 0);
 }
 

@@ -18,11 +18,13 @@
 #include "tests/testing/decode_bench.h"
 #include "tests/testing/row_frames.h"
 #include "tests/testing/message_compare.h"
+#include "tests/testing/message_round.h"
 
 enum { FRAMES_OF_A_ROW = 40, TEXT_MAX = 1 << 20 };
 
 typedef struct bench {
     decoder_pair decoders;
+    message_round *round;
     td_buf text;
     td_random random;
 } bench;
@@ -32,6 +34,7 @@ static int bench_open(void **state)
     bench *b = calloc(1, sizeof *b);
     assert_non_null(b);
     b->decoders = decoder_pair_open();
+    b->round = message_round_open();
     td_buf_init(&b->text, TEXT_MAX);
     td_random_init(&b->random, 3);
     *state = b;
@@ -42,6 +45,7 @@ static int bench_close(void **state)
 {
     bench *b = *state;
     decoder_pair_close(&b->decoders);
+    message_round_close(b->round);
     td_buf_fini(&b->text);
     free(b);
     return 0;
@@ -89,6 +93,7 @@ static uint64_t digest_of(bench *b, const family *of, const topic_row *row, td_b
                  why.offset, why.field == NULL ? "-" : why.field, (int)text.size,
                  (const char *)text.data);
     uint64_t digest = message_hash64(&rows);
+    message_round_check(b->round, &what.topic, &rows);
     if (rows.head.foreign_symbols != 0)
         fail_msg("%s %s: foreign symbols: %.*s", of->name, row->name, (int)text.size,
                  (const char *)text.data);

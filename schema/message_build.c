@@ -1,0 +1,880 @@
+/* Entries are gathered in arrays of the builder, which grow, and copied into the arena at the end:
+ * their number is not known before. Texts are copied at once. */
+#include "schema/message_build.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/limits.h"
+#include "schema/decode_value.h"
+
+enum {
+    /* Members of an entry whose order is remembered, so that most names are compared once. */
+    GUESSES = 64,
+    /* Of a value in a fault. */
+    SHOWN_BYTES = 48,
+};
+
+struct message_builder {
+    const message_names *names;
+    json_parser *parser; /* of texts that are JSON; made at the first */
+    td_arena *arena;
+    message_subject subject;
+    td_result rc; /* TD_OK, or that of the first fault */
+    td_err fault;
+    msg_head head;
+    uint8_t has_type;
+    uint8_t head_seen[MEMBER_COUNT];
+    uint8_t kind_seen;
+    msg_value *head_values; /* of the envelope, besides what the head has */
+    size_t head_value_count, head_value_capacity;
+    /* Entries: one of levels, trades and items by the type; of the first two, items has what their
+     * structs have no place for. */
+    msg_level *levels;
+    td_decimal *rpi_sizes;
+    msg_trade *trades;
+    msg_item *items;
+    size_t level_capacity, rpi_capacity, trade_capacity, item_capacity;
+    size_t entry_count; /* complete ones */
+    msg_value *values;  /* of all entries, one after the other */
+    size_t value_count, value_capacity;
+    uint8_t has_rpi; /* 1: a level has a size of retail orders */
+    /* The entry that is being built. */
+    uint8_t in_entry;
+    uint8_t has_action, has_side, has_price, has_size;
+    uint32_t struct_seen; /* a bit for each member of the plain struct, by struct_bit() */
+    size_t first_value;
+    msg_action action;
+    td_decimal rpi;
+    msg_level level;
+    msg_trade trade;
+    size_t place; /* of the next member in it */
+    msg_member guess[GUESSES];
+};
+
+td_result message_builder_open(const message_names *names, message_builder **out, td_err *err)
+{
+    message_builder *made = td_alloc_zero(1, sizeof *made);
+    if (made == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory to build messages");
+    made->names = names;
+    made->rc = TD_E_INVALID; /* nothing is begun */
+    *out = made;
+    return TD_OK;
+}
+
+void message_builder_close(message_builder *b)
+{
+    if (b == NULL)
+        return;
+    json_parser_close(b->parser);
+    td_free(b->head_values);
+    td_free(b->levels);
+    td_free(b->rpi_sizes);
+    td_free(b->trades);
+    td_free(b->items);
+    td_free(b->values);
+    td_free(b);
+}
+
+void message_build_begin(message_builder *b, const message_subject *subject, td_arena *arena)
+{
+    b->subject = *subject;
+    b->arena = arena;
+    b->rc = TD_OK;
+    b->has_type = subject->row != NULL;
+    b->head = (msg_head){.type = b->has_type ? subject->row->type : MSG_RAW,
+                         .row = subject->row,
+                         .topic = subject->topic,
+                         .symbol = subject->symbol};
+    memset(b->head_seen, 0, sizeof b->head_seen);
+    b->kind_seen = 0;
+    b->head_value_count = 0;
+    b->entry_count = 0;
+    b->value_count = 0;
+    b->has_rpi = 0;
+    b->in_entry = 0;
+}
+
+/* ---- faults ---- */
+
+static void no_memory(message_builder *b)
+{
+    if (b->rc == TD_OK)
+        b->rc = td_err_set(&b->fault, TD_E_NOMEM, "no memory for a message");
+}
+
+void message_build_fault(message_builder *b, const char *format, ...)
+{
+    char text[256];
+    va_list args;
+    if (b->rc != TD_OK)
+        return;
+    va_start(args, format);
+    int size = vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    TD_ASSERT(size >= 0);
+    b->rc = td_err_set(&b->fault, TD_E_INVALID, "%s", text);
+}
+
+int message_build_is_faulty(const message_builder *b)
+{
+    return b->rc != TD_OK;
+}
+
+const char *message_build_entries_name(const message_builder *b)
+{
+    return b->head.type == MSG_BOOK_CHANGE ? "levels"
+           : b->head.type == MSG_TRADE     ? "trades"
+                                           : "items";
+}
+
+/* What is wrong with a member, by the caller's name of it. */
+static void fault_member(message_builder *b, int in_entry, td_bytes name, const char *what)
+{
+    int size = name.size > LIMIT_NAME_BYTES ? (int)LIMIT_NAME_BYTES : (int)name.size;
+    if (in_entry)
+        message_build_fault(b, "%s[%zu].%.*s: %s", message_build_entries_name(b), b->entry_count,
+                            size, (const char *)name.data, what);
+    else
+        message_build_fault(b, "%.*s: %s", size, (const char *)name.data, what);
+}
+
+/* A value that is none of the type that it should be. */
+static void fault_value(message_builder *b, int in_entry, td_bytes name, const written_value *value,
+                        const char *wanted)
+{
+    char what[SHOWN_BYTES + 64];
+    td_bytes text = value->kind == WRITTEN_ABSENT ? td_bytes_str("null") : value->text;
+    int is_cut = text.size > SHOWN_BYTES;
+    int size = snprintf(what, sizeof what, "%.*s%s is not of type %s",
+                        is_cut ? SHOWN_BYTES : (int)text.size, (const char *)text.data,
+                        is_cut ? "..." : "", wanted);
+    TD_ASSERT(size > 0);
+    fault_member(b, in_entry, name, what);
+}
+
+/* What is wrong with the entry as a whole. */
+static void fault_entry(message_builder *b, const char *what)
+{
+    message_build_fault(b, "%s[%zu]: %s", message_build_entries_name(b), b->entry_count, what);
+}
+
+/* ---- values ---- */
+
+/* 0 after a fault. */
+static int keep_text(message_builder *b, td_bytes *text)
+{
+    uint8_t *kept = td_arena_alloc(b->arena, text->size);
+    if (kept == NULL) {
+        no_memory(b);
+        return 0;
+    }
+    if (text->size > 0)
+        memcpy(kept, text->data, text->size);
+    text->data = kept;
+    return 1;
+}
+
+/* Find the JSON of a value that is kept as such. 1; 0: it is none, or there is no memory. */
+static int parse_value(message_builder *b, const written_value *value, json_value *out)
+{
+    *out = value->json;
+    if (value->has_json)
+        return 1;
+    if (b->parser == NULL && json_parser_open(0, &b->parser, NULL) != TD_OK) {
+        no_memory(b);
+        return 0;
+    }
+    td_result rc = json_parse(b->parser, value->text, JSON_COPIED, out, NULL);
+    if (rc == TD_E_NOMEM)
+        no_memory(b);
+    return rc == TD_OK;
+}
+
+static int read_json(message_builder *b, const written_value *value, msg_value *out)
+{
+    json_value root;
+    if (!parse_value(b, value, &root))
+        return 0;
+    size_t size = json_raw(root).size;
+    uint8_t *text = td_arena_alloc(b->arena, size);
+    if (text == NULL) {
+        no_memory(b);
+        return 0;
+    }
+    int is_written = value_json_text(root, text, size, &out->as.text);
+    TD_ASSERT(is_written); /* it is never longer */
+    out->type = VALUE_JSON;
+    return 1;
+}
+
+/* Read a value as a field's type, texts as views. 1, or 0: it is none of that type. */
+static int read_as(message_builder *b, field_type type, const written_value *value, msg_value *out)
+{
+    decode_reason ignored;
+    field_row field = {.key = "", .type = type, .member = out->member};
+    if (type == FIELD_JSON)
+        return read_json(b, value, out);
+    if (value->kind == WRITTEN_JSON)
+        return 0;
+    if (type == FIELD_TIME)
+        field.unit = UNIT_NS;
+    if (type == FIELD_SIDE || type == FIELD_IS_BUY || type == FIELD_ANY_SIDE) {
+        out->type = VALUE_SIDE;
+        out->as.side = SIDE_NONE;
+        if (type == FIELD_ANY_SIDE && td_bytes_is(value->text, msg_side_name(SIDE_NONE)))
+            return 1;
+        field.type = FIELD_SIDE;
+    }
+    if ((value->kind == WRITTEN_BOOL && field.type != FIELD_BOOL) ||
+        (value->kind == WRITTEN_NUMBER && field.type == FIELD_SIDE))
+        return 0;
+    return decode_text(&field, value->text, out, &ignored);
+}
+
+/* The type of a value of a topic that no row describes. */
+static field_type guess_type(const written_value *value)
+{
+    switch (value->kind) {
+    case WRITTEN_NUMBER:
+        return memchr(value->text.data, '.', value->text.size) == NULL ? FIELD_INTEGER
+                                                                       : FIELD_DECIMAL;
+    case WRITTEN_BOOL:
+        return FIELD_BOOL;
+    case WRITTEN_JSON:
+        return FIELD_JSON;
+    case WRITTEN_ABSENT:
+    case WRITTEN_TEXT:
+        break;
+    }
+    return FIELD_TEXT;
+}
+
+/* Keep the text of a value that has one. */
+static int keep_value(message_builder *b, msg_value *value)
+{
+    return (value->type != VALUE_TEXT && value->type != VALUE_BIG_DECIMAL) ||
+           keep_text(b, &value->as.text);
+}
+
+/* Read a value as the row types the member. 0 after a fault. */
+static int read_member(message_builder *b, int in_entry, td_bytes name, const written_value *value,
+                       msg_value *out)
+{
+    const topic_row *row = b->subject.row;
+    size_t count = row == NULL ? 0 : in_entry ? row->field_count : row->envelope_count;
+    const field_row *fields = row == NULL ? NULL : in_entry ? row->fields : row->envelope;
+    const char *wanted = NULL;
+    for (size_t i = 0; i < count; i++) {
+        if (fields[i].member != out->member)
+            continue;
+        wanted = field_type_name(fields[i].type);
+        if (read_as(b, fields[i].type, value, out))
+            return keep_value(b, out);
+    }
+    if (row == NULL && read_as(b, guess_type(value), value, out))
+        return keep_value(b, out);
+    if (wanted == NULL && row != NULL)
+        fault_member(b, in_entry, name, "not a member of this topic");
+    else
+        fault_value(b, in_entry, name, value, wanted == NULL ? "text" : wanted);
+    return 0;
+}
+
+static int add_value(msg_value **values, size_t *count, size_t *capacity, const msg_value *value)
+{
+    if (!td_array_ensure((void **)values, capacity, *count, sizeof **values))
+        return 0;
+    (*values)[(*count)++] = *value;
+    return 1;
+}
+
+/* The member of a name; MEMBER_NONE after a fault, or if it is passed over. place: of the member in
+ * its entry. */
+static msg_member find_member(message_builder *b, int in_entry, td_bytes theirs, td_bytes name,
+                              size_t place)
+{
+    msg_member *guess = &b->guess[place < GUESSES ? place : GUESSES - 1];
+    if (*guess != MEMBER_NONE && td_bytes_is(name, msg_member_name(*guess)))
+        return *guess;
+    msg_member found = msg_member_find(name);
+    if (found == MEMBER_NONE)
+        fault_member(b, in_entry, theirs, "unknown member");
+    *guess = found;
+    return found;
+}
+
+/* What a member is called here. 0: it is passed over. */
+static int own_name(const message_builder *b, int in_entry, td_bytes *name)
+{
+    return b->names == NULL || b->names->find(b->names->ctx, in_entry, *name, name);
+}
+
+static int is_absent(const written_value *value)
+{
+    return value->kind == WRITTEN_ABSENT || (value->kind == WRITTEN_TEXT && value->text.size == 0);
+}
+
+/* ---- the head ---- */
+
+static void head_type(message_builder *b, td_bytes name, const written_value *value)
+{
+    for (int type = MSG_BOOK_CHANGE; type < MSG_CONTROL; type++) {
+        if (!td_bytes_is(value->text, msg_type_name((msg_type)type)))
+            continue;
+        if (b->has_type && b->head.type != (msg_type)type)
+            fault_member(b, 0, name, "not the type of this topic");
+        b->head.type = (msg_type)type;
+        b->has_type = 1;
+        return;
+    }
+    fault_value(b, 0, name, value, "a message");
+}
+
+static void head_kind(message_builder *b, td_bytes name, const written_value *value)
+{
+    if (b->kind_seen++)
+        fault_member(b, 0, name, "twice");
+    for (int kind = FRAME_SNAPSHOT; kind < FRAME_ANY; kind++) {
+        b->head.kind = (frame_kind)kind;
+        if (td_bytes_is(value->text, frame_kind_name(b->head.kind)))
+            return;
+    }
+    fault_value(b, 0, name, value, "a kind");
+}
+
+/* A name of the frame's, which must be its own where it is known. */
+static void head_name(message_builder *b, td_bytes name, const written_value *value, td_bytes *own,
+                      int is_open)
+{
+    if (td_bytes_equal(value->text, *own))
+        return;
+    if (!is_open) {
+        fault_member(b, 0, name, "not that of the frame");
+        return;
+    }
+    *own = value->text;
+    (void)keep_text(b, own); /* the fault is kept */
+}
+
+/* The members that every message can have and that are none of its row. 1 if this is one. */
+static int head_common(message_builder *b, td_bytes name, td_bytes ours, const written_value *value)
+{
+    int is_known = b->subject.row != NULL;
+    td_bytes symbol = b->subject.symbol;
+    if (td_bytes_is(ours, "type"))
+        head_type(b, name, value);
+    else if (td_bytes_is(ours, "kind"))
+        head_kind(b, name, value);
+    else if (td_bytes_is(ours, "topic"))
+        head_name(b, name, value, &b->head.topic, !is_known);
+    else if (td_bytes_is(ours, "symbol"))
+        head_name(b, name, value, &b->head.symbol,
+                  !is_known || symbol.size == 0 || td_bytes_is(symbol, "*"));
+    else if (!td_bytes_is(ours, "unknown_fields"))
+        return 0;
+    return 1;
+}
+
+/* A field of the envelope that is no number of the head, whatever its name is. */
+static int is_plain_field(const message_builder *b, msg_member member, field_type of_head)
+{
+    const topic_row *row = b->subject.row;
+    for (size_t i = 0; row != NULL && i < row->envelope_count; i++)
+        if (row->envelope[i].member == member && row->envelope[i].type != of_head)
+            return 1;
+    return 0;
+}
+
+/* Read a number that the head has a place for, if the member is one. 1 if it is. */
+static int head_number(message_builder *b, td_bytes name, msg_member member,
+                       const written_value *value)
+{
+    msg_head *head = &b->head;
+    int is_time = member == MEMBER_EXCHANGE_TIME || member == MEMBER_MATCH_TIME;
+    int is_number = member == MEMBER_CROSS_SEQ || member == MEMBER_U || member == MEMBER_SEQ;
+    field_type type = is_time ? FIELD_TIME : FIELD_INTEGER;
+    msg_value read = {.member = member};
+    if ((!is_time && !is_number) || is_plain_field(b, member, type))
+        return 0;
+    if (!read_as(b, type, value, &read)) {
+        fault_value(b, 0, name, value, field_type_name(type));
+        return 1;
+    }
+    if (member == MEMBER_EXCHANGE_TIME)
+        head->exchange_ns = read.as.time_ns;
+    else if (member == MEMBER_MATCH_TIME)
+        head->match_ns = read.as.time_ns;
+    else if (member == MEMBER_CROSS_SEQ)
+        head->cross_seq = read.as.integer;
+    else if (member == MEMBER_U)
+        head->u = read.as.integer;
+    else
+        head->seq = read.as.integer;
+    head->has_cross_seq |= member == MEMBER_CROSS_SEQ;
+    head->has_u |= member == MEMBER_U;
+    head->has_seq |= member == MEMBER_SEQ;
+    return 1;
+}
+
+void message_build_head(message_builder *b, td_bytes name, const written_value *value)
+{
+    td_bytes ours = name;
+    if (b->rc != TD_OK || !own_name(b, 0, &ours) || is_absent(value) ||
+        head_common(b, name, ours, value))
+        return;
+    msg_value read = {.member = msg_member_find(ours)};
+    if (read.member == MEMBER_NONE) {
+        fault_member(b, 0, name, "unknown member");
+        return;
+    }
+    if (b->head_seen[read.member]++ > 0) {
+        fault_member(b, 0, name, "twice");
+        return;
+    }
+    if (head_number(b, name, read.member, value) || !read_member(b, 0, name, value, &read))
+        return;
+    if (read.member == MEMBER_VERSION && read.type == VALUE_TEXT)
+        b->head.version = read.as.text; /* a value as well: books alone have no others */
+    if (!add_value(&b->head_values, &b->head_value_count, &b->head_value_capacity, &read))
+        no_memory(b);
+}
+
+/* ---- entries ---- */
+
+static int is_struct(const message_builder *b)
+{
+    return b->head.type == MSG_BOOK_CHANGE || b->head.type == MSG_TRADE;
+}
+
+/* The level is complete: what books need is there, and its sizes are added up. */
+static int end_level(message_builder *b)
+{
+    msg_level *level = &b->level;
+    td_decimal size = {level->size, level->size_scale};
+    if (!b->has_action || b->action == ACTION_NONE)
+        fault_entry(b, "a level without action");
+    else if (!b->has_side || level->side == SIDE_NONE)
+        fault_entry(b, "a level without side");
+    else if (!b->has_price)
+        fault_entry(b, "a level without price");
+    else if (!b->has_size && b->action != ACTION_DELETE)
+        fault_entry(b, "a level without size");
+    else if (b->action == ACTION_DELETE)
+        size = b->rpi = (td_decimal){0, 0};
+    else if (!msg_size_with_rpi(size, b->rpi, &size))
+        fault_entry(b, "the sum of the sizes is beyond 64 bits");
+    level->size = size.mantissa;
+    level->size_scale = size.scale;
+    level->action = (uint8_t)b->action;
+    if (b->rc != TD_OK)
+        return 0;
+    if (!td_array_ensure((void **)&b->levels, &b->level_capacity, b->entry_count,
+                         sizeof *b->levels) ||
+        !td_array_ensure((void **)&b->rpi_sizes, &b->rpi_capacity, b->entry_count,
+                         sizeof *b->rpi_sizes)) {
+        no_memory(b);
+        return 0;
+    }
+    b->levels[b->entry_count] = *level;
+    b->rpi_sizes[b->entry_count] = b->rpi;
+    return 1;
+}
+
+static int end_trade(message_builder *b)
+{
+    if (!td_array_ensure((void **)&b->trades, &b->trade_capacity, b->entry_count,
+                         sizeof *b->trades)) {
+        no_memory(b);
+        return 0;
+    }
+    b->trades[b->entry_count] = b->trade;
+    return 1;
+}
+
+static void end_entry(message_builder *b)
+{
+    if (!b->in_entry || b->rc != TD_OK)
+        return;
+    if (b->head.type == MSG_BOOK_CHANGE && !end_level(b))
+        return;
+    if (b->head.type == MSG_TRADE && !end_trade(b))
+        return;
+    if (!td_array_ensure((void **)&b->items, &b->item_capacity, b->entry_count, sizeof *b->items)) {
+        no_memory(b);
+        return;
+    }
+    b->items[b->entry_count++] = (msg_item){.action = is_struct(b) ? ACTION_NONE : b->action,
+                                            .value_count = b->value_count - b->first_value};
+    b->in_entry = 0;
+}
+
+void message_build_entry(message_builder *b)
+{
+    end_entry(b);
+    if (b->rc != TD_OK)
+        return;
+    if (!b->has_type) {
+        message_build_fault(b, "type: needed before the entries of a topic that has no row");
+        return;
+    }
+    if (b->entry_count == LIMIT_FRAME_ITEMS) {
+        message_build_fault(b, "more than %u entries", LIMIT_FRAME_ITEMS);
+        return;
+    }
+    b->in_entry = 1;
+    b->has_action = b->has_side = b->has_price = b->has_size = 0;
+    b->struct_seen = 0;
+    b->first_value = b->value_count;
+    b->action = ACTION_NONE;
+    b->rpi = (td_decimal){0, 0};
+    b->level = (msg_level){.side = SIDE_NONE};
+    b->trade = (msg_trade){.side = SIDE_NONE, .is_block_trade = -1, .is_rpi_trade = -1};
+    b->place = 0;
+}
+
+static void entry_action(message_builder *b, td_bytes name, const written_value *value)
+{
+    if (b->has_action)
+        fault_member(b, 1, name, "twice");
+    b->has_action = 1;
+    for (int action = ACTION_SET; action <= ACTION_INSERT; action++) {
+        b->action = (msg_action)action;
+        if (td_bytes_is(value->text, msg_action_name(b->action)))
+            return;
+    }
+    fault_value(b, 1, name, value, "an action");
+}
+
+/* A member of plain structs and its type. The order is that of bits in struct_seen. */
+static const struct struct_member {
+    msg_member member;
+    field_type type;
+} STRUCT_MEMBERS[] = {
+    {MEMBER_SIDE, FIELD_ANY_SIDE},       {MEMBER_PRICE, FIELD_DECIMAL},
+    {MEMBER_SIZE, FIELD_DECIMAL},        {MEMBER_RPI_SIZE, FIELD_DECIMAL},
+    {MEMBER_EXCHANGE_TIME, FIELD_TIME},  {MEMBER_TRADE_ID, FIELD_TEXT},
+    {MEMBER_TICK_DIRECTION, FIELD_TEXT}, {MEMBER_CROSS_SEQ, FIELD_INTEGER},
+    {MEMBER_SEQ, FIELD_INTEGER},         {MEMBER_IS_BLOCK_TRADE, FIELD_BOOL},
+    {MEMBER_IS_RPI_TRADE, FIELD_BOOL},   {MEMBER_SYMBOL, FIELD_TEXT},
+};
+enum { STRUCT_MEMBER_COUNT = sizeof STRUCT_MEMBERS / sizeof STRUCT_MEMBERS[0] };
+
+/* The place of a member of the plain struct among these; STRUCT_MEMBER_COUNT: it is none. */
+static size_t struct_member_index(const message_builder *b, msg_member member)
+{
+    if (!is_struct(b) || !msg_struct_has(b->head.type, member))
+        return STRUCT_MEMBER_COUNT;
+    size_t at = 0;
+    while (at < STRUCT_MEMBER_COUNT && STRUCT_MEMBERS[at].member != member)
+        at++;
+    TD_ASSERT(at < STRUCT_MEMBER_COUNT);
+    return at;
+}
+
+static void put_in_level(message_builder *b, const msg_value *value)
+{
+    if (value->member == MEMBER_SIDE) {
+        b->level.side = value->as.side;
+        b->has_side = 1;
+    } else if (value->member == MEMBER_PRICE) {
+        b->level.price = value->as.decimal.mantissa;
+        b->level.price_scale = value->as.decimal.scale;
+        b->has_price = 1;
+    } else if (value->member == MEMBER_SIZE) {
+        b->level.size = value->as.decimal.mantissa;
+        b->level.size_scale = value->as.decimal.scale;
+        b->has_size = 1;
+    } else {
+        TD_ASSERT(value->member == MEMBER_RPI_SIZE);
+        b->rpi = value->as.decimal;
+        b->has_rpi = 1;
+    }
+}
+
+static void put_in_trade(message_builder *b, const msg_value *value)
+{
+    msg_trade *t = &b->trade;
+    if (value->member == MEMBER_SIDE) {
+        t->side = value->as.side;
+    } else if (value->member == MEMBER_PRICE) {
+        t->price = value->as.decimal;
+    } else if (value->member == MEMBER_SIZE) {
+        t->size = value->as.decimal;
+    } else if (value->member == MEMBER_EXCHANGE_TIME) {
+        t->exchange_ns = value->as.time_ns;
+    } else if (value->member == MEMBER_TRADE_ID) {
+        t->trade_id = value->as.text;
+    } else if (value->member == MEMBER_TICK_DIRECTION) {
+        t->tick_direction = value->as.text;
+    } else if (value->member == MEMBER_CROSS_SEQ) {
+        t->cross_seq = value->as.integer;
+        t->has_cross_seq = 1;
+    } else if (value->member == MEMBER_SEQ) {
+        t->seq = value->as.integer;
+        t->has_seq = 1;
+    } else if (value->member == MEMBER_IS_BLOCK_TRADE) {
+        t->is_block_trade = (int8_t)value->as.is_true;
+    } else if (value->member == MEMBER_IS_RPI_TRADE) {
+        t->is_rpi_trade = (int8_t)value->as.is_true;
+    } else {
+        TD_ASSERT(value->member == MEMBER_SYMBOL);
+        t->symbol = value->as.text;
+    }
+}
+
+/* A member that the plain struct has a place for. Decimals beyond 64 bits have none there. */
+static void put_in_struct(message_builder *b, td_bytes name, size_t index,
+                          const written_value *value)
+{
+    const struct struct_member *of = &STRUCT_MEMBERS[index];
+    msg_value read = {.member = of->member};
+    if (b->struct_seen & (1u << index)) {
+        fault_member(b, 1, name, "twice");
+        return;
+    }
+    b->struct_seen |= 1u << index;
+    if (!read_as(b, of->type, value, &read) || read.type == VALUE_BIG_DECIMAL) {
+        fault_value(b, 1, name, value, field_type_name(of->type));
+        return;
+    }
+    if (!keep_value(b, &read))
+        return;
+    if (b->head.type == MSG_BOOK_CHANGE)
+        put_in_level(b, &read);
+    else
+        put_in_trade(b, &read);
+}
+
+void message_build_member(message_builder *b, td_bytes name, const written_value *value)
+{
+    td_bytes ours = name;
+    if (b->rc != TD_OK)
+        return;
+    if (!b->in_entry) {
+        message_build_fault(b, "a member before the first entry");
+        return;
+    }
+    size_t place = b->place++;
+    if (!own_name(b, 1, &ours) || is_absent(value) || td_bytes_is(ours, "assumed_scale"))
+        return;
+    if (td_bytes_is(ours, "action") && b->head.type != MSG_TRADE) {
+        entry_action(b, name, value);
+        return;
+    }
+    msg_value read = {.member = find_member(b, 1, name, ours, place)};
+    if (read.member == MEMBER_NONE)
+        return;
+    size_t index = struct_member_index(b, read.member);
+    if (index < STRUCT_MEMBER_COUNT) {
+        put_in_struct(b, name, index, value);
+        return;
+    }
+    if (msg_value_find(b->values == NULL ? NULL : b->values + b->first_value,
+                       b->value_count - b->first_value, read.member) != NULL) {
+        fault_member(b, 1, name, "twice");
+        return;
+    }
+    if (read_member(b, 1, name, value, &read) &&
+        !add_value(&b->values, &b->value_count, &b->value_capacity, &read))
+        no_memory(b);
+}
+
+/* ---- the end ---- */
+
+static const void *keep(message_builder *b, const void *from, size_t count, size_t size)
+{
+    void *to = td_arena_alloc(b->arena, count * size);
+    if (to == NULL)
+        no_memory(b);
+    else if (count > 0)
+        memcpy(to, from, count * size);
+    return to;
+}
+
+/* The entries' lists of values, in the arena; total: how many there are. */
+static const msg_item *keep_items(message_builder *b)
+{
+    const msg_value *values = keep(b, b->values, b->value_count, sizeof *values);
+    msg_item *items = td_arena_alloc(b->arena, b->entry_count * sizeof *items);
+    if (items == NULL)
+        no_memory(b);
+    for (size_t i = 0; b->rc == TD_OK && i < b->entry_count; i++) {
+        items[i] = b->items[i];
+        items[i].values = values;
+        values += items[i].value_count;
+    }
+    return items;
+}
+
+static void keep_message(message_builder *b, message *out)
+{
+    const msg_value *head_values =
+        keep(b, b->head_values, b->head_value_count, sizeof *head_values);
+    const msg_item *items = keep_items(b);
+    size_t count = b->entry_count;
+    out->beside = NULL;
+    if (!is_struct(b)) {
+        out->record = (msg_record){b->head, head_values, b->head_value_count, items, count};
+        return;
+    }
+    if (b->head.type == MSG_BOOK_CHANGE)
+        out->book =
+            (msg_book){b->head, keep(b, b->levels, count, sizeof *b->levels), count,
+                       b->has_rpi ? keep(b, b->rpi_sizes, count, sizeof *b->rpi_sizes) : NULL};
+    else
+        out->trades = (msg_trades){b->head, keep(b, b->trades, count, sizeof *b->trades), count};
+    if (b->value_count == 0 && b->head_value_count == 0)
+        return;
+    const msg_beside beside = {head_values, b->head_value_count, items};
+    out->beside = keep(b, &beside, 1, sizeof beside);
+}
+
+td_result message_build_end(message_builder *b, message *out, td_err *err)
+{
+    end_entry(b);
+    if (!b->has_type)
+        message_build_fault(b, "type: missing, of a topic that has no row");
+    message made;
+    if (b->rc == TD_OK)
+        keep_message(b, &made);
+    td_result rc = b->rc == TD_OK ? TD_OK : td_err_pass(err, b->rc, &b->fault);
+    if (rc == TD_OK)
+        rc = message_fit(&made, &b->subject, err);
+    b->rc = TD_E_INVALID; /* nothing is begun */
+    if (rc == TD_OK)
+        *out = made;
+    return rc;
+}
+
+/* ---- one of a frame's ---- */
+
+/* 1 if a value is of a type that the field gives. */
+static int is_typed(const field_row *field, const msg_value *value)
+{
+    switch (field->type) {
+    case FIELD_TEXT:
+        return value->type == VALUE_TEXT;
+    case FIELD_DECIMAL:
+        return value->type == VALUE_DECIMAL || value->type == VALUE_BIG_DECIMAL;
+    case FIELD_INTEGER:
+        return value->type == VALUE_INTEGER;
+    case FIELD_BOOL:
+        return value->type == VALUE_BOOL;
+    case FIELD_SIDE:
+    case FIELD_IS_BUY:
+        return value->type == VALUE_SIDE && value->as.side != SIDE_NONE;
+    case FIELD_ANY_SIDE:
+        return value->type == VALUE_SIDE;
+    case FIELD_TIME:
+        return value->type == VALUE_TIME_NS;
+    case FIELD_JSON:
+        return value->type == VALUE_JSON;
+    }
+    return 0;
+}
+
+/* Check that a list's members are the row's, of its types: rules rely on these. */
+static td_result fit_values(const msg_value *values, size_t count, const field_row *fields,
+                            size_t field_count, td_err *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        int is_known = 0;
+        int is_sound = 0;
+        for (size_t k = 0; k < field_count && !is_sound; k++) {
+            is_known |= fields[k].member == values[i].member;
+            is_sound = fields[k].member == values[i].member && is_typed(&fields[k], &values[i]);
+        }
+        if (!is_sound)
+            return td_err_set(err, TD_E_INVALID, "%s: %s", msg_member_name(values[i].member),
+                              is_known ? "of another type than in this topic"
+                                       : "not a member of this topic");
+    }
+    return TD_OK;
+}
+
+static td_result fit_to_row(const message *m, const topic_row *row, td_err *err)
+{
+    const msg_value *values = message_is_record(m) ? m->record.values : NULL;
+    size_t count = message_is_record(m) ? m->record.value_count : 0;
+    const msg_item *items = message_is_record(m) ? m->record.items : NULL;
+    if (m->head.type != row->type)
+        return td_err_set(err, TD_E_INVALID, "type: %s, that of this topic is %s",
+                          msg_type_name(m->head.type), msg_type_name(row->type));
+    if (m->beside != NULL) {
+        values = m->beside->values;
+        count = m->beside->value_count;
+        items = m->beside->items;
+    }
+    td_result rc = fit_values(values, count, row->envelope, row->envelope_count, err);
+    for (size_t i = 0; items != NULL && i < message_item_count(m) && rc == TD_OK; i++) {
+        rc = fit_values(items[i].values, items[i].value_count, row->fields, row->field_count, err);
+        if (rc != TD_OK)
+            return td_err_add(err, rc, "entry %zu", i);
+    }
+    return rc;
+}
+
+/* The symbol that an entry names; empty: none. */
+static td_bytes entry_symbol(const message *m, size_t index)
+{
+    if (m->head.type == MSG_TRADE && m->trades.trades[index].symbol.size > 0)
+        return m->trades.trades[index].symbol;
+    const msg_item *items = message_is_record(m) ? m->record.items
+                            : m->beside != NULL  ? m->beside->items
+                                                 : NULL;
+    const msg_value *found =
+        items == NULL
+            ? NULL
+            : msg_value_find(items[index].values, items[index].value_count, MEMBER_SYMBOL);
+    return found != NULL && found->type == VALUE_TEXT ? found->as.text : td_bytes_of(NULL, 0);
+}
+
+/* Symbols of entries: they are the message's where its topic names none, and foreign where it names
+ * another. */
+static void note_symbols(message *m, const message_subject *subject)
+{
+    td_bytes own = subject->symbol;
+    int is_open = own.size == 0 || td_bytes_is(own, "*");
+    int is_set = 0;
+    int has_coin = subject->row != NULL && topic_row_has_coin(subject->row);
+    for (size_t i = 0; i < message_item_count(m); i++) {
+        td_bytes symbol = entry_symbol(m, i);
+        if (symbol.size == 0)
+            continue;
+        if (!is_open)
+            m->head.foreign_symbols += !has_coin && !td_bytes_equal(symbol, own);
+        else if (!is_set)
+            m->head.symbol = symbol;
+        else if (!td_bytes_equal(symbol, m->head.symbol))
+            m->head.symbol = td_bytes_str("*");
+        is_set = 1;
+    }
+    /* A trade names its symbol only where that is not the message's. */
+    for (size_t i = 0; m->head.type == MSG_TRADE && i < m->trades.trade_count; i++) {
+        msg_trade *trade = (msg_trade *)&m->trades.trades[i];
+        if (td_bytes_equal(trade->symbol, m->head.symbol))
+            trade->symbol = td_bytes_of(NULL, 0);
+    }
+}
+
+td_result message_fit(message *m, const message_subject *subject, td_err *err)
+{
+    if (subject->row != NULL) {
+        td_result rc = fit_to_row(m, subject->row, err);
+        if (rc != TD_OK)
+            return rc;
+    }
+    m->head.row = subject->row;
+    if (m->head.topic.size == 0)
+        m->head.topic = subject->topic;
+    if (m->head.symbol.size == 0)
+        m->head.symbol = subject->symbol;
+    m->head.foreign_symbols = 0;
+    note_symbols(m, subject);
+    return TD_OK;
+}
