@@ -175,53 +175,49 @@ static void canon_trade(canon *c, const msg_trade *trade)
     }
 }
 
-static void canon_lettered_text(canon *c, uint8_t letter, td_bytes text)
+static uint8_t value_letter(const msg_value *value)
 {
-    canon_byte(c, letter);
-    canon_text(c, text);
-}
-
-static void canon_lettered_u64(canon *c, uint8_t letter, uint64_t value)
-{
-    uint8_t *space = canon_space(c, 9);
-    space[0] = letter;
-    td_put_le64(space + 1, value);
+    switch (value->type) {
+    case VALUE_TEXT:
+        return VALUE_LETTER_TEXT;
+    case VALUE_DECIMAL:
+        return VALUE_LETTER_DECIMAL;
+    case VALUE_INTEGER:
+        return VALUE_LETTER_INTEGER;
+    case VALUE_BOOL:
+        return value->as.is_true ? VALUE_LETTER_TRUE : VALUE_LETTER_FALSE;
+    case VALUE_SIDE:
+        return side_letter(value->as.side);
+    case VALUE_JSON:
+        return VALUE_LETTER_JSON;
+    case VALUE_BIG_DECIMAL:
+        return VALUE_LETTER_BIG;
+    case VALUE_TIME_NS:
+        return VALUE_LETTER_TIME;
+    case VALUE_ABSENT:
+        break;
+    }
+    TD_ASSERT(!"a value that is written"); /* canon_values() passes over what is absent */
+    return 0;
 }
 
 /* A member by its name, a letter for its type, and its value. */
 static void canon_value(canon *c, const msg_value *value)
 {
-    canon_text(c, td_bytes_str(msg_member_name(value->member)));
-    switch (value->type) {
-    case VALUE_TEXT:
-        canon_lettered_text(c, VALUE_LETTER_TEXT, value->as.text);
-        return;
-    case VALUE_DECIMAL:
-        canon_byte(c, VALUE_LETTER_DECIMAL);
+    td_bytes name = msg_member_text(value->member);
+    uint8_t *space = canon_space(c, 8 + name.size + 1);
+    td_put_le64(space, name.size);
+    memcpy(space + 8, name.data, name.size);
+    space[8 + name.size] = value_letter(value);
+    if (value->type == VALUE_DECIMAL)
         canon_decimal(c, value->as.decimal);
-        return;
-    case VALUE_INTEGER:
-        canon_lettered_u64(c, VALUE_LETTER_INTEGER, (uint64_t)value->as.integer);
-        return;
-    case VALUE_BOOL:
-        canon_byte(c, value->as.is_true ? VALUE_LETTER_TRUE : VALUE_LETTER_FALSE);
-        return;
-    case VALUE_SIDE:
-        canon_byte(c, side_letter(value->as.side));
-        return;
-    case VALUE_JSON:
-        canon_lettered_text(c, VALUE_LETTER_JSON, value->as.text);
-        return;
-    case VALUE_BIG_DECIMAL:
-        canon_lettered_text(c, VALUE_LETTER_BIG, value->as.text);
-        return;
-    case VALUE_TIME_NS:
-        canon_lettered_u64(c, VALUE_LETTER_TIME, value->as.time_ns);
-        return;
-    case VALUE_ABSENT:
-        break;
-    }
-    TD_ASSERT(!"a value that is written"); /* canon_values() passes over what is absent */
+    else if (value->type == VALUE_INTEGER)
+        canon_u64(c, (uint64_t)value->as.integer);
+    else if (value->type == VALUE_TIME_NS)
+        canon_u64(c, value->as.time_ns);
+    else if (value->type == VALUE_TEXT || value->type == VALUE_JSON ||
+             value->type == VALUE_BIG_DECIMAL)
+        canon_text(c, value->as.text);
 }
 
 /* Values in the order of their names, so that the order of a row's fields does not matter. other:

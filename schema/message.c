@@ -58,14 +58,20 @@ const char *msg_action_name(msg_action action)
     return NAMES[action];
 }
 
-const char *msg_member_name(msg_member member)
+td_bytes msg_member_text(msg_member member)
 {
-#define MEMBER_NAME(member, name) [MEMBER_##member] = (name),
-    static const char *const NAMES[MEMBER_COUNT] = {[MEMBER_NONE] = "none", MEMBERS(MEMBER_NAME)};
+#define MEMBER_NAME(member, name) [MEMBER_##member] = {(const uint8_t *)(name), sizeof(name) - 1},
+    static const td_bytes NAMES[MEMBER_COUNT] = {[MEMBER_NONE] = {(const uint8_t *)"none", 4},
+                                                 MEMBERS(MEMBER_NAME)};
 #undef MEMBER_NAME
     TD_ASSERT(member < MEMBER_COUNT);
-    TD_ASSERT(NAMES[member] != NULL);
+    TD_ASSERT(NAMES[member].data != NULL);
     return NAMES[member];
+}
+
+const char *msg_member_name(msg_member member)
+{
+    return (const char *)msg_member_text(member).data;
 }
 
 msg_member msg_member_find(td_bytes name)
@@ -74,7 +80,7 @@ msg_member msg_member_find(td_bytes name)
     int last = MEMBER_COUNT - 1;
     while (first <= last) {
         int middle = (first + last) / 2;
-        int order = td_bytes_compare(name, td_bytes_str(msg_member_name((msg_member)middle)));
+        int order = td_bytes_compare(name, msg_member_text((msg_member)middle));
         if (order == 0)
             return (msg_member)middle;
         if (order < 0)

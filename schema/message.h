@@ -224,6 +224,9 @@ const char *msg_side_name(msg_side side);
 const char *msg_action_name(msg_action action);
 const char *msg_member_name(msg_member member);
 
+/* The same with its size, which need not be counted. A NUL follows. */
+td_bytes msg_member_text(msg_member member);
+
 /* The member of that name; MEMBER_NONE if there is none. */
 msg_member msg_member_find(td_bytes name);
 
