@@ -26,7 +26,8 @@ typedef struct observed_frame {
 typedef struct observer_ops {
     const char *name; /* for error texts */
     /* Look at a frame. *state is kept with the stream, NULL at first; the observer may set it.
-     * TD_OK; an error ends the play with that error. */
+     * TD_OK; TD_EOF, with one player thread only: end the play as if the tape had ended; an error
+     * ends the play with that error. */
     td_result (*frame)(void *ctx, const struct stream *of, void **state, const observed_frame *seen,
                        td_err *err);
     /* Free the state of a stream, which is not NULL, when the player closes. */

@@ -315,7 +315,7 @@ static td_result show_to_observer(stream *s, const stream_frame *frame, const fr
                                  .verdict = result->is_judged ? &result->verdict : NULL,
                                  .track = result->track};
     td_result rc = s->observer.ops->frame(s->observer.ctx, s, &s->observed, &seen, err);
-    return rc == TD_OK ? rc : td_err_add(err, rc, "%s", s->observer.ops->name);
+    return rc == TD_OK || rc == TD_EOF ? rc : td_err_add(err, rc, "%s", s->observer.ops->name);
 }
 
 td_result stream_take(stream *s, const stream_frame *frame, td_err *err)

@@ -451,6 +451,7 @@ typedef struct watcher {
     uint64_t frames;
     uint64_t closed; /* frames of the states that were freed */
     uint64_t fail_at;
+    uint64_t stop_at;
 } watcher;
 
 static td_result watch_frame(void *ctx, const stream *of, void **state, const observed_frame *seen,
@@ -474,7 +475,9 @@ static td_result watch_frame(void *ctx, const stream *of, void **state, const ob
     pthread_mutex_lock(&w->mutex);
     uint64_t count = ++w->frames;
     pthread_mutex_unlock(&w->mutex);
-    return count == w->fail_at ? td_err_set(err, TD_E_NOSPACE, "full") : TD_OK;
+    if (count == w->fail_at)
+        return td_err_set(err, TD_E_NOSPACE, "full");
+    return count == w->stop_at ? TD_EOF : TD_OK;
 }
 
 static void watch_close(void *ctx, void *state)
@@ -589,6 +592,26 @@ static void test_observer_fails(void **state)
     capture_tape_fini(&from);
 }
 
+/* Inline, an observer may end the play as a sink may. */
+static void test_observer_stops(void **state)
+{
+    (void)state;
+    enum { FRAMES = 100 };
+    capture_tape from;
+    capture_tape_load(&from, INVERSE, "inverse");
+    watcher w;
+    player *p = watched_open(&w, 1);
+    w.stop_at = FRAMES;
+    td_err err;
+    assert_int_equal(push_until(p, &from, &err), TD_EOF);
+    assert_int_equal(player_finish(p, &err), TD_OK);
+    player_totals got;
+    player_get_totals(p, &got);
+    assert_int_equal(got.frames + got.out, FRAMES);
+    player_close(p);
+    capture_tape_fini(&from);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -605,6 +628,7 @@ int main(void)
         cmocka_unit_test(test_observer),
         cmocka_unit_test(test_drain),
         cmocka_unit_test(test_observer_fails),
+        cmocka_unit_test(test_observer_stops),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
