@@ -71,6 +71,8 @@ LDFLAGS_ALL := $(VARIANT_FLAGS) -pthread $(LDFLAGS)
 LIBS_core := -lsimdjson -lzstd -llz4 -lsqlite3 -ldeflate -lz -lxxhash -lcrypto -lm
 LIBS_wire := -lwebsockets -lssl -lcrypto
 LIBS_recorder := -lyaml
+# Plugins of replay; a library of its own before glibc 2.34.
+LIBS_replay := -ldl
 
 # ---- objects, libraries, programs -----------------------------------------------------------------
 
@@ -82,7 +84,7 @@ LIB_core := $(B)/libtapedeck.a
 LIB_programs := $(B)/libprograms.a
 LIB_testing := $(B)/libtesting.a
 LIBS_own := $(LIB_programs) $(LIB_core)
-LIBS := $(LIBS_recorder) $(LIBS_wire) $(LIBS_core)
+LIBS := $(LIBS_recorder) $(LIBS_replay) $(LIBS_wire) $(LIBS_core)
 
 MAIN_tapedeck := verbs
 MAIN_tapedeck-record := recorder
@@ -312,6 +314,8 @@ DEST = $(DESTDIR)$(PREFIX)
 INCLUDE = $(DEST)/include/tapedeck
 # schema/exchanges.h includes the exchanges' own folders.
 HEADERS = $(filter-out %_impl.h base/banned.h schema/exchanges.h,$(wildcard $(LIBRARIES:=/*.h)))
+# For users' shared objects: <tapedeck/sink.h>.
+PUBLIC_HEADERS = $(wildcard include/tapedeck/*.h)
 PAGES = $(wildcard docs/man/*.1)
 # Where each shell looks for the completions of a program $$p.
 COMPLETIONS_bash = $(DEST)/share/bash-completion/completions/$$p
@@ -324,11 +328,12 @@ install: all $(LIB_core)
 	install -D -m 644 -t $(DEST)/lib $(LIB_core)
 	install -D -m 644 -t $(DEST)/share/man/man1 $(PAGES)
 	$(foreach m,$(LIBRARIES),install -D -m 644 -t $(INCLUDE)/$(m) $(filter $(m)/%,$(HEADERS)) &&) true
+	install -D -m 644 -t $(INCLUDE) $(PUBLIC_HEADERS)
 	mkdir -p $(DEST)/lib/pkgconfig
 	printf '%s\n' 'prefix=$(PREFIX)' 'Name: tapedeck' \
 	    "Version: $$(sed -n 's/.*TAPEDECK_VERSION "\(.*\)"/\1/p' cli/version.h)" \
 	    'Description: decoders, order books and archives of exchange WebSocket feeds' \
-	    'Cflags: -I$${prefix}/include/tapedeck' \
+	    'Cflags: -I$${prefix}/include -I$${prefix}/include/tapedeck' \
 	    'Libs: -L$${prefix}/lib -ltapedeck $(LIBS_core) -lstdc++ -pthread' > $(DEST)/lib/pkgconfig/tapedeck.pc
 	for p in $(BIN_names); do $(foreach s,bash zsh fish,mkdir -p $(dir $(COMPLETIONS_$s)) && \
 	    $(B)/bin/$$p --completions $s > $(COMPLETIONS_$s) || exit 1;) done

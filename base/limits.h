@@ -227,6 +227,9 @@ static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a 
  * have 16 GiB. Each table has a lower bound by what its rows come from. */
 #define LIMIT_TABLE_ROWS (1u << 30)
 
+/* Plugins of one replay (--sink). Each is called for every frame; more than a few are a mistake. */
+#define LIMIT_PLUGINS 16u
+
 /* Threads of one program (-j). */
 #define LIMIT_THREADS 64u
 

@@ -21,6 +21,7 @@
 #include "play/player.h"
 #include "play/report.h"
 #include "replay/sink_jsonl.h"
+#include "replay/sink_plugin.h"
 #include "replay/sink_truth.h"
 #include "play/source.h"
 #include "tape/nothing.h"
@@ -36,6 +37,7 @@ typedef struct replay_flags {
     uint64_t gap_ns_max;
     uint8_t with_messages;
     const char *truth_file;
+    options_list sinks;
 } replay_flags;
 
 static const option_row REPLAY_ROWS[] = {
@@ -61,6 +63,12 @@ static const option_row REPLAY_ROWS[] = {
      .offset = offsetof(replay_flags, truth_file),
      .metavar = "FILE",
      .help = "compare frames and books with the truth file of a simulated exchange"},
+    {.long_name = "sink",
+     .type = OPTION_LIST,
+     .offset = offsetof(replay_flags, sinks),
+     .metavar = "plugin=FILE[,TEXT]",
+     .help = "pass each frame, with its book and verdict, to a plugin: a shared object, which is\n"
+             "opened with TEXT (may be repeated)"},
 };
 
 /* Everything of one run of the verb. */
@@ -84,7 +92,8 @@ typedef struct replay_command {
     uint64_t frames; /* of the last progress call */
     uint64_t started_ns;
     output_stream output;
-    sink_truth *truth; /* likewise */
+    sink_truth *truth;     /* likewise */
+    sink_plugins *plugins; /* NULL: none */
 } replay_command;
 
 /* ---- while it plays ---- */
@@ -212,24 +221,38 @@ static td_result open_player(replay_command *command, pacer_speed speed, td_err 
         if (rc == TD_OK)
             options.sinks[options.sink_count++] = sink_truth_get(command->truth);
     }
+    if (rc == TD_OK && command->plugins != NULL) {
+        options.threads = 1; /* plugins get frames in total order */
+        options.sinks[options.sink_count++] = sink_plugins_sink(command->plugins);
+        options.observer = sink_plugins_observer(command->plugins);
+        rc = sink_plugins_open(command->plugins, err);
+    }
     if (rc == TD_OK)
         rc = player_open(&options, &command->player, err);
     return rc == TD_OK ? open_keyboard(command, err) : rc;
+}
+
+static int reads_every_value(const replay_command *command)
+{
+    return command->flags.with_messages ||
+           (command->plugins != NULL && sink_plugins_want_every_value(command->plugins));
 }
 
 static td_result open_all(replay_command *command, td_err *err)
 {
     pacer_speed speed;
     td_result rc = check_flags(command, &speed, err);
-    if (rc != TD_OK)
-        return rc;
-    rc = play_source_open(&command->source, &command->log, err);
+    if (rc == TD_OK && command->flags.sinks.count > 0)
+        rc = sink_plugins_load(&command->flags.sinks, &command->log, &command->plugins, err);
+    if (rc == TD_OK)
+        rc = play_source_open(&command->source, &command->log, err);
     if (rc != TD_OK)
         return rc;
     const tape_options reading = {.threads = threads_options_count(&command->threads),
                                   .log = &command->log,
-                                  .reads = command->flags.with_messages ? TAPE_READS_ALL
-                                                                        : TAPE_READS_MESSAGES,
+                                  .reads = reads_every_value(command) ? TAPE_READS_ALL
+                                                                      : TAPE_READS_MESSAGES,
+                                  .with_events = command->plugins != NULL,
                                   .with_lead_in = 1};
     rc = play_source_open_tape(&command->source, &reading, err);
     return rc == TD_OK ? open_player(command, speed, err) : rc;
@@ -242,6 +265,7 @@ static void close_all(replay_command *command)
     progress_end(&command->progress);
     player_close(command->player); /* its streams are known to the tape's channels */
     sink_truth_close(command->truth);
+    sink_plugins_close(command->plugins);
     play_source_close(&command->source);
 }
 
@@ -306,6 +330,8 @@ static td_result conclude(replay_command *command, exit_code *status, td_err *er
         rc = look_for_absences(command, &report, err);
     if (rc == TD_OK)
         rc = gather_gaps(command, &report, err);
+    if (rc == TD_OK && command->plugins != NULL)
+        rc = sink_plugins_finish(command->plugins, &report, err);
     if (rc == TD_OK)
         rc = print_report(command, &report, err);
     static const exit_code STATUS[] = {[REPLAY_COMPLETE] = EXIT_CODE_DONE,
@@ -342,6 +368,8 @@ static exit_code run_stoppable(replay_command *command)
     td_result rc = stop_signal_open(&calls, &command->signals, &err);
     if (rc == TD_OK)
         rc = play(command, &status, &err);
+    if (rc != TD_OK)
+        sink_plugins_abort(command->plugins, err.text);
     close_all(command);
     stop_signal_close(command->signals);
     td_err output_err;
@@ -375,7 +403,8 @@ exit_code cmd_replay(const verb_context *context, int argc, char **argv)
         .group_count = sizeof groups / sizeof *groups,
         .examples = "tapedeck replay DIR\n"
                     "tapedeck replay DIR --symbol BTCUSD --from 2021-04-17 --json\n"
-                    "tapedeck replay DIR --speed 10 --max-gap 5s --messages",
+                    "tapedeck replay DIR --speed 10 --max-gap 5s --messages\n"
+                    "tapedeck replay DIR --sink plugin=./strategy.so,BTCUSD",
         .now_ns = clock_wall_ns(command.clock),
     };
     options_operands operands;

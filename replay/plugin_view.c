@@ -1,0 +1,460 @@
+#include "replay/plugin_view.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "schema/message.h"
+
+/* The numbers of the public header are ours: what is passed on as it is. */
+_Static_assert((int)TAPEDECK_SINK_BUY == (int)SIDE_BUY, "sides");
+_Static_assert((int)TAPEDECK_SINK_SELL == (int)SIDE_SELL, "sides");
+_Static_assert((int)TAPEDECK_SINK_NO_SIDE == (int)SIDE_NONE, "sides");
+_Static_assert((int)TAPEDECK_SINK_NO_ACTION == (int)ACTION_NONE, "actions");
+_Static_assert((int)TAPEDECK_SINK_SET == (int)ACTION_SET, "actions");
+_Static_assert((int)TAPEDECK_SINK_DELETE == (int)ACTION_DELETE, "actions");
+_Static_assert((int)TAPEDECK_SINK_UPDATE == (int)ACTION_UPDATE, "actions");
+_Static_assert((int)TAPEDECK_SINK_INSERT == (int)ACTION_INSERT, "actions");
+_Static_assert((int)TAPEDECK_SINK_ABSENT == (int)VALUE_ABSENT, "types of values");
+_Static_assert((int)TAPEDECK_SINK_TEXT == (int)VALUE_TEXT, "types of values");
+_Static_assert((int)TAPEDECK_SINK_DECIMAL == (int)VALUE_DECIMAL, "types of values");
+_Static_assert((int)TAPEDECK_SINK_INTEGER == (int)VALUE_INTEGER, "types of values");
+_Static_assert((int)TAPEDECK_SINK_BOOL == (int)VALUE_BOOL, "types of values");
+_Static_assert((int)TAPEDECK_SINK_SIDE == (int)VALUE_SIDE, "types of values");
+_Static_assert((int)TAPEDECK_SINK_TIME_NS == (int)VALUE_TIME_NS, "types of values");
+_Static_assert((int)TAPEDECK_SINK_JSON == (int)VALUE_JSON, "types of values");
+_Static_assert((int)TAPEDECK_SINK_BIG_DECIMAL == (int)VALUE_BIG_DECIMAL, "types of values");
+_Static_assert((int)TAPEDECK_SINK_UNTYPED == (int)FRAME_UNTYPED, "kinds");
+_Static_assert((int)TAPEDECK_SINK_SNAPSHOT == (int)FRAME_SNAPSHOT, "kinds");
+_Static_assert((int)TAPEDECK_SINK_DELTA == (int)FRAME_DELTA, "kinds");
+_Static_assert((int)TAPEDECK_SINK_ERROR == (int)STRENGTH_ERROR, "strengths");
+_Static_assert((int)TAPEDECK_SINK_WARNING == (int)STRENGTH_WARNING, "strengths");
+_Static_assert((int)TAPEDECK_SINK_STATISTIC == (int)STRENGTH_STATISTIC, "strengths");
+_Static_assert((int)TAPEDECK_SINK_DECIMAL_BYTES == (int)TD_DECIMAL_TEXT_BYTES, "texts");
+
+static tapedeck_sink_text text_of(td_bytes bytes)
+{
+    return (tapedeck_sink_text){(const char *)bytes.data, bytes.size};
+}
+
+static tapedeck_sink_decimal decimal_of(td_decimal value)
+{
+    return (tapedeck_sink_decimal){.mantissa = value.mantissa, .scale = value.scale};
+}
+
+/* A plugin may have made it up; a scale beyond ours stands for nothing. */
+static int decimal_from(tapedeck_sink_decimal value, td_decimal *out)
+{
+    if (value.scale > TD_DECIMAL_SCALE_MAX)
+        return 0;
+    *out = (td_decimal){value.mantissa, (uint8_t)value.scale};
+    return 1;
+}
+
+/* ---- frames ---- */
+
+static uint32_t content_of(const tape_frame *frame)
+{
+    const message *m = frame->content == NULL ? NULL : frame->content->message;
+    switch (frame->channel->role) {
+    case ROLE_CONTROL:
+        return TAPEDECK_SINK_CONTROL;
+    case ROLE_OUT:
+        return TAPEDECK_SINK_SENT;
+    case ROLE_HTTP:
+        return TAPEDECK_SINK_HTTP;
+    case ROLE_DATA:
+    case ROLE_UNKNOWN:
+    case ROLE_EVENT:
+        break;
+    }
+    if (m == NULL)
+        return TAPEDECK_SINK_UNDECODED;
+    if (message_is_record(m))
+        return TAPEDECK_SINK_RECORD;
+    return m->head.type == MSG_TRADE ? TAPEDECK_SINK_TRADES : TAPEDECK_SINK_BOOK;
+}
+
+static const char *type_of(uint32_t content, const message *m)
+{
+    switch (content) {
+    case TAPEDECK_SINK_UNDECODED:
+        return msg_type_name(MSG_RAW);
+    case TAPEDECK_SINK_CONTROL:
+        return msg_type_name(MSG_CONTROL);
+    case TAPEDECK_SINK_SENT:
+        return msg_type_name(MSG_REQUEST);
+    case TAPEDECK_SINK_HTTP:
+        return channel_dir_name(CHANNEL_HTTP);
+    default:
+        return msg_type_name(m->head.type);
+    }
+}
+
+uint32_t plugin_view_needs(const tape_frame *frame)
+{
+    uint32_t needs = 0;
+    if (frame->is_lead_in)
+        needs |= TAPEDECK_SINK_WANTS_LEAD_IN;
+    if (frame->of_stream.is_copy)
+        needs |= TAPEDECK_SINK_WANTS_COPIES;
+    if (!frame_role_is_of_topic(frame->channel->role))
+        needs |= TAPEDECK_SINK_WANTS_CONTROL;
+    return needs;
+}
+
+/* As the exchange writes it; of a topic that no row knows, as the frame does. */
+static tapedeck_sink_text exchange_topic_of(const tape_frame *frame)
+{
+    td_bytes topic = td_bytes_str(frame->channel->info.exchange_topic);
+    if (topic.size == 0 && frame->content != NULL && frame->content->what != NULL)
+        topic = frame->content->what->exchange_topic;
+    return text_of(topic);
+}
+
+static void set_message(tapedeck_sink_frame *out, const message *m)
+{
+    out->kind = m->head.kind;
+    out->entry_count = message_item_count(m);
+    out->exchange_ns = m->head.exchange_ns;
+    out->match_ns = m->head.match_ns;
+    out->cross_seq = m->head.cross_seq;
+    out->u = m->head.u;
+    out->seq = m->head.seq;
+    out->version = text_of(m->head.version);
+    out->unknown_fields = m->head.unknown_fields;
+    out->has_cross_seq = m->head.has_cross_seq;
+    out->has_u = m->head.has_u;
+    out->has_seq = m->head.has_seq;
+}
+
+static void set_verdict(tapedeck_sink_frame *out, const verdict *judged, const track *from)
+{
+    out->is_book_broken = out->book != NULL && track_is_broken(from);
+    if (judged == NULL)
+        return;
+    out->verdict = verdict_violation(judged) == NULL ? TAPEDECK_SINK_OK : TAPEDECK_SINK_VIOLATION;
+    out->is_unchecked = judged->unchecked;
+    out->rule_count = judged->count;
+}
+
+void plugin_view_frame(plugin_view *view, const tape_frame *frame, const struct stream *of,
+                       const observed_frame *seen, const tapedeck_sink_book *of_stream)
+{
+    const channel_info *info = &frame->channel->info;
+    const message *m = frame->content == NULL ? NULL : frame->content->message;
+    TD_ASSERT(seen->frame->recv_ns == frame->recv_ns);
+    *view = (plugin_view){.message = m, .verdict = seen->verdict};
+    int is_copy = of_stream != NULL && frame->of_stream.is_copy;
+    if (is_copy)
+        view->copy = (tapedeck_sink_book){.of_copy = seen->track, .is_over = of_stream->is_over};
+    view->frame = (tapedeck_sink_frame){.size = sizeof view->frame,
+                                        .own = view,
+                                        .feed = of->feed,
+                                        .family = info->family,
+                                        .topic = of->topic,
+                                        .symbol = of->symbol,
+                                        .exchange_topic = exchange_topic_of(frame),
+                                        .session = frame->session_id,
+                                        .line = info->line,
+                                        .shard = info->shard,
+                                        .connection = frame->conn,
+                                        .ordinal = frame->ordinal,
+                                        .recv_ns = frame->recv_ns,
+                                        .bytes = frame->bytes.data,
+                                        .byte_count = frame->bytes.size,
+                                        .content = content_of(frame),
+                                        .reason = "",
+                                        .is_binary = info->opcode == OPCODE_BINARY,
+                                        .is_lead_in = frame->is_lead_in,
+                                        .is_copy = frame->of_stream.is_copy,
+                                        .book = is_copy ? &view->copy : of_stream};
+    view->frame.type = type_of(view->frame.content, m);
+    if (m != NULL)
+        set_message(&view->frame, m);
+    else if (view->frame.content == TAPEDECK_SINK_UNDECODED)
+        view->frame.reason = decode_reason_name(frame->content->why.reason);
+    set_verdict(&view->frame, seen->verdict, seen->track);
+}
+
+static const plugin_view *view_of(const tapedeck_sink_frame *frame)
+{
+    return frame->own;
+}
+
+/* The frame's message if it is of that type and has that entry; else NULL. */
+static const message *message_with(const tapedeck_sink_frame *frame, msg_type type, size_t index)
+{
+    const message *m = view_of(frame)->message;
+    return m != NULL && m->head.type == type && index < message_item_count(m) ? m : NULL;
+}
+
+static int get_level(const tapedeck_sink_frame *frame, size_t index, tapedeck_sink_level *out)
+{
+    const message *m = message_with(frame, MSG_BOOK_CHANGE, index);
+    if (m == NULL)
+        return 0;
+    msg_level level = message_level(m, index);
+    *out = (tapedeck_sink_level){.price = {.mantissa = level.price, .scale = level.price_scale},
+                                 .size = {.mantissa = level.size, .scale = level.size_scale},
+                                 .rpi_size = decimal_of(message_level_rpi(m, index)),
+                                 .side = level.side,
+                                 .action = level.action};
+    return 1;
+}
+
+static int get_trade(const tapedeck_sink_frame *frame, size_t index, tapedeck_sink_trade *out)
+{
+    const message *m = message_with(frame, MSG_TRADE, index);
+    if (m == NULL)
+        return 0;
+    msg_trade trade = message_trade(m, index);
+    *out = (tapedeck_sink_trade){.price = decimal_of(trade.price),
+                                 .size = decimal_of(trade.size),
+                                 .exchange_ns = trade.exchange_ns,
+                                 .symbol = text_of(trade.symbol),
+                                 .trade_id = text_of(trade.trade_id),
+                                 .tick_direction = text_of(trade.tick_direction),
+                                 .cross_seq = trade.cross_seq,
+                                 .seq = trade.seq,
+                                 .side = trade.side,
+                                 .has_cross_seq = trade.has_cross_seq,
+                                 .has_seq = trade.has_seq,
+                                 .is_block_trade = trade.is_block_trade,
+                                 .is_rpi_trade = trade.is_rpi_trade};
+    return 1;
+}
+
+/* ---- values ---- */
+
+/* The values of an entry or of the envelope; NULL: it has none. */
+static const msg_value *values_of(const tapedeck_sink_frame *frame, size_t entry, size_t *count)
+{
+    const message *m = view_of(frame)->message;
+    *count = 0;
+    if (m == NULL || (!message_is_record(m) && m->beside == NULL))
+        return NULL;
+    int is_record = message_is_record(m);
+    if (entry == TAPEDECK_SINK_ENVELOPE) {
+        *count = is_record ? m->record.value_count : m->beside->value_count;
+        return is_record ? m->record.values : m->beside->values;
+    }
+    if (entry >= message_item_count(m))
+        return NULL;
+    const msg_item *item = is_record ? &m->record.items[entry] : &m->beside->items[entry];
+    *count = item->value_count;
+    return item->values;
+}
+
+static void set_value(const msg_value *value, tapedeck_sink_value *out)
+{
+    *out = (tapedeck_sink_value){.name = msg_member_name(value->member),
+                                 .type = value->type,
+                                 .is_scale_assumed = value->is_scale_assumed};
+    switch (value->type) {
+    case VALUE_ABSENT:
+        break;
+    case VALUE_TEXT:
+    case VALUE_JSON:
+    case VALUE_BIG_DECIMAL:
+        out->text = text_of(value->as.text);
+        break;
+    case VALUE_DECIMAL:
+        out->decimal = decimal_of(value->as.decimal);
+        break;
+    case VALUE_INTEGER:
+        out->integer = value->as.integer;
+        break;
+    case VALUE_BOOL:
+        out->integer = value->as.is_true;
+        break;
+    case VALUE_SIDE:
+        out->integer = value->as.side;
+        break;
+    case VALUE_TIME_NS:
+        out->integer = (int64_t)value->as.time_ns;
+        break;
+    }
+}
+
+static int get_value(const tapedeck_sink_frame *frame, size_t entry, size_t index,
+                     tapedeck_sink_value *out)
+{
+    size_t count;
+    const msg_value *values = values_of(frame, entry, &count);
+    if (index >= count)
+        return 0;
+    set_value(&values[index], out);
+    return 1;
+}
+
+static int get_value_named(const tapedeck_sink_frame *frame, size_t entry, const char *name,
+                           tapedeck_sink_value *out)
+{
+    size_t count;
+    const msg_value *values = values_of(frame, entry, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(msg_member_name(values[i].member), name) == 0) {
+            set_value(&values[i], out);
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static uint32_t get_action(const tapedeck_sink_frame *frame, size_t index)
+{
+    const message *m = view_of(frame)->message;
+    if (m == NULL || index >= message_item_count(m) || m->head.type == MSG_TRADE)
+        return TAPEDECK_SINK_NO_ACTION;
+    return message_is_record(m) ? m->record.items[index].action : message_level(m, index).action;
+}
+
+static int get_rule(const tapedeck_sink_frame *frame, size_t index, tapedeck_sink_rule *out)
+{
+    const verdict *judged = view_of(frame)->verdict;
+    if (judged == NULL || index >= judged->count)
+        return 0;
+    const verdict_item *item = &judged->items[index];
+    *out = (tapedeck_sink_rule){.name = rule_name(item->rule),
+                                .strength = item->strength,
+                                .expected = item->expected,
+                                .found = item->found};
+    return 1;
+}
+
+/* ---- books ---- */
+
+/* NULL: no book, or the play has failed. */
+static const track *track_of(const tapedeck_sink_book *view)
+{
+    if (view == NULL || *view->is_over)
+        return NULL;
+    return view->of != NULL ? stream_last_track(view->of) : view->of_copy;
+}
+
+static const book *book_of(const tapedeck_sink_book *view)
+{
+    const track *from = track_of(view);
+    return from == NULL ? NULL : track_book(from);
+}
+
+static size_t get_book_level_count(const tapedeck_sink_book *view, uint32_t side)
+{
+    const book *from = book_of(view);
+    return from == NULL || side > SIDE_SELL ? 0 : book_level_count(from, (msg_side)side);
+}
+
+static size_t get_book_levels(const tapedeck_sink_book *view, uint32_t side, size_t first,
+                              size_t max, tapedeck_sink_book_level *out)
+{
+    const book *from = book_of(view);
+    size_t count = 0;
+    book_level level;
+    if (from == NULL || side > SIDE_SELL)
+        return 0;
+    while (count < max && book_level_at(from, (msg_side)side, first + count, &level)) {
+        out[count] = (tapedeck_sink_book_level){decimal_of(level.price), decimal_of(level.size)};
+        count++;
+    }
+    return count;
+}
+
+static int get_book_is_broken(const tapedeck_sink_book *view)
+{
+    const track *from = track_of(view);
+    return from == NULL || track_is_broken(from);
+}
+
+/* ---- decimals ---- */
+
+static int compare_decimals(tapedeck_sink_decimal a, tapedeck_sink_decimal b)
+{
+    td_decimal left = {0};
+    td_decimal right = {0};
+    if (!decimal_from(a, &left) || !decimal_from(b, &right))
+        return 0;
+    return td_decimal_compare(left, right);
+}
+
+static int decimal_at_scale(tapedeck_sink_decimal value, uint32_t scale, int64_t *out)
+{
+    td_decimal from;
+    int64_t mantissa;
+    if (!decimal_from(value, &from) || scale > TD_DECIMAL_SCALE_MAX)
+        return 0;
+    if (scale < from.scale)
+        from = td_decimal_shortest(from);
+    if (scale < from.scale || td_decimal_rescale(from, (uint8_t)scale, &mantissa) != TD_OK)
+        return 0;
+    *out = mantissa;
+    return 1;
+}
+
+static size_t format_decimal(tapedeck_sink_decimal value, char out[TAPEDECK_SINK_DECIMAL_BYTES])
+{
+    td_decimal from;
+    if (decimal_from(value, &from))
+        return td_decimal_format(from, out);
+    out[0] = '\0';
+    return 0;
+}
+
+void plugin_view_set_host(tapedeck_sink_host *host)
+{
+    host->level = get_level;
+    host->trade = get_trade;
+    host->value = get_value;
+    host->value_named = get_value_named;
+    host->action = get_action;
+    host->rule = get_rule;
+    host->book_level_count = get_book_level_count;
+    host->book_levels = get_book_levels;
+    host->book_is_broken = get_book_is_broken;
+    host->decimal_compare = compare_decimals;
+    host->decimal_at_scale = decimal_at_scale;
+    host->decimal_format = format_decimal;
+}
+
+/* ---- events ---- */
+
+static const char *or_empty(const char *text)
+{
+    return text == NULL ? "" : text;
+}
+
+void plugin_view_event(const tape_frame *frame, tapedeck_sink_event *out)
+{
+    const channel_info *info = &frame->channel->info;
+    const event *from = frame->event;
+    *out = (tapedeck_sink_event){.size = sizeof *out,
+                                 .kind = "",
+                                 .feed = info->feed,
+                                 .session = frame->session_id,
+                                 .recv_ns = frame->recv_ns,
+                                 .state = "",
+                                 .url = "",
+                                 .topics = "",
+                                 .topic = "",
+                                 .symbol = "",
+                                 .reason = "",
+                                 .cause = "",
+                                 .detail = "",
+                                 .json = text_of(frame->bytes)};
+    if (from == NULL)
+        return;
+    const gap_row *gap = from->kind == EVENT_GAP ? &from->gap : NULL;
+    out->kind = event_kind_name(from->kind);
+    out->line = gap != NULL ? gap->line : from->line;
+    out->shard = gap != NULL ? gap->shard : from->shard;
+    out->connection = gap != NULL ? gap->conn : from->conn;
+    out->state = or_empty(from->state);
+    out->url = or_empty(from->url);
+    out->topics = or_empty(from->topics);
+    out->topic = or_empty(gap != NULL ? gap->topic : NULL);
+    out->symbol = or_empty(gap != NULL ? gap->symbol : NULL);
+    out->reason = or_empty(gap != NULL ? gap_reason_name(gap->reason) : from->reason);
+    out->cause = or_empty(gap != NULL ? gap->cause : from->cause);
+    out->detail = or_empty(gap != NULL ? gap->detail : from->detail);
+    out->from_ns = gap != NULL ? gap->from_ns : from->from_ns;
+    out->to_ns = gap != NULL ? gap->to_ns : from->to_ns;
+}
