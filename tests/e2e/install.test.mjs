@@ -1,17 +1,24 @@
 // What `make install` installs works from there: programs run, and a program of a user's own links the
-// library by its headers and pkg-config file alone, in C and in C++. Expected prices: the known end of the inverse capture.
+// library by its headers and pkg-config file alone, in C and in C++; likewise a plugin of replay. Expected prices: the known end of the inverse capture.
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { BIN, inboundFrames, temporary, withoutCapture } from "./lib.mjs";
+import { BIN, capture, inboundFrames, tapedeck, temporary, withoutCapture } from "./lib.mjs";
 
 const INVERSE = "inverse-2021-04-17.jsonl.gz";
 const isRelease = fs.realpathSync(BIN).endsWith(path.join("build", "release", "bin"));
 const skip = withoutCapture(INVERSE) || (isRelease ? false : "installs the release build only");
 
 const STRICT = ["-Wall", "-Wextra", "-Werror"];
+
+/** What pkg-config answers for the installed tree; where there is none, what the file has. */
+function cflags(usr, fromFile) {
+  const env = { ...process.env, PKG_CONFIG_PATH: path.join(usr, "lib/pkgconfig") };
+  const asked = spawnSync("pkg-config", [`--define-variable=prefix=${usr}`, "--cflags", "tapedeck"], { env, encoding: "utf8" });
+  return asked.error ? fromFile : asked.stdout.trim().split(/\s+/);
+}
 
 /** Each installed header compiles by itself, in both languages. */
 function headersStandAlone(usr) {
@@ -63,7 +70,7 @@ int main(int argc, char **argv)
 }
 `;
 
-test("installed, linked, uninstalled", { skip }, (t) => {
+test("installed, linked, uninstalled", { skip }, async (t) => {
   const root = temporary(t);
   const make = (target) => execFileSync("make", ["-s", target, `DESTDIR=${root}`, "PREFIX=/usr"], { stdio: "pipe" });
   make("install");
@@ -82,6 +89,11 @@ test("installed, linked, uninstalled", { skip }, (t) => {
   const lines = out.stdout.trimEnd().split("\n");
   assert.equal(lines.length, 507);
   assert.equal(lines.at(-1), "60622.5 60623");
+  const plugin = path.join(root, "strategy.so");
+  execFileSync("cc", ["-shared", "-fPIC", ...STRICT, "docs/examples/strategy.c", ...cflags(usr, field("Cflags")), "-o", plugin], { stdio: "pipe" });
+  await tapedeck(t, ["import", "-q", "-a", path.join(root, "tape"), "--format", "cryptofeed", "--family", "inverse", capture(INVERSE)]);
+  const replayed = execFileSync(path.join(usr, "bin/tapedeck"), ["replay", path.join(root, "tape"), "--symbol", "BTCUSD", "--sink", `plugin=${plugin}`], { encoding: "utf8" });
+  assert.match(replayed, /^inverse BTCUSD: 507 book frames, 131 trades$/m);
   headersStandAlone(usr);
   const cxx = path.join(root, "judge");
   fs.writeFileSync(`${cxx}.cc`, JUDGE);
