@@ -214,6 +214,12 @@ static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a 
 #define LIMIT_REGRESS_DECODE_BYTES ((size_t)256 << 20)
 #define LIMIT_REGRESS_TOPICS       1024u
 
+/* Differing frames that a comparison of baselines lists: of one stream and kind, as many as show a
+ * pattern; and in all, besides the first one of each stream, some 1.5 MiB. Beyond, they are
+ * counted. */
+#define LIMIT_DIFFERENCES_OF_KIND 1024u
+#define LIMIT_DIFFERENCES         65536u
+
 /* Output of programs that never wait for its reader (record, serve, sim): queued bytes, some 8,000
  * durable lines, or an hour and a half of one feed's; bytes of one line, which is what a pipe takes
  * at once; how long the end of the program waits for a reader that reads nothing, and for one that
