@@ -184,12 +184,16 @@ static const field_row OP_LIQUIDATION_FIELDS[] = {
     }
 
 /* The insurance fund of a coin, in units of 10^-8 of it, once a day. Its symbol is the coin. Frames
- * of 2018 have walletBalance. */
+ * of 2018 have action, "update", and some of them walletBalance. */
 static const field_row OP_INSURANCE_FIELDS[] = {
     {MEMBER_COIN, "currency", FIELD_TEXT, UNIT_NONE, 0, 0},
     {MEMBER_EXCHANGE_TIME, "timestamp", FIELD_TIME, UNIT_RFC3339, 0, 0},
     {MEMBER_WALLET_BALANCE, "wallet_balance", FIELD_DECIMAL, UNIT_MONEY, 8, FIELD_REQUIRED},
     {MEMBER_WALLET_BALANCE, "walletBalance", FIELD_DECIMAL, UNIT_MONEY, 8, 0},
+};
+
+static const field_row OP_INSURANCE_ENVELOPE[] = {
+    {MEMBER_PUSH_ACTION, "action", FIELD_TEXT, UNIT_NONE, 0, 0},
 };
 
 #define OP_INSURANCE                                                                               \
@@ -198,7 +202,7 @@ static const field_row OP_INSURANCE_FIELDS[] = {
         .title = "Balance of the insurance fund, daily", .sequence = SEQ_NONE,                     \
         .time_member = MEMBER_EXCHANGE_TIME,                                                       \
         .items = {{"data", ACTION_NONE, FRAME_ANY, ITEMS_REQUIRED}},                               \
-        TOPIC_FIELDS(OP_INSURANCE_FIELDS),                                                         \
+        TOPIC_ENVELOPE(OP_INSURANCE_ENVELOPE), TOPIC_FIELDS(OP_INSURANCE_FIELDS),                  \
         .rules = {{RULE_TIME_WEAK, STRENGTH_STATISTIC, MEMBER_NONE}},                              \
     }
 
