@@ -179,17 +179,24 @@ static int refuse(decode_error *why, decode_reason reason)
     return 0;
 }
 
-/* The topic is unknown, or there is none: perhaps because it is no JSON. */
-static int refuse_unknown(decoder *d, const topic_match *topic, td_bytes frame, decode_error *why)
+/* 1 if a text is JSON with an object or array at the top; or 0 and *why. */
+static int read_root(decoder *d, td_bytes text, json_value *root, decode_error *why)
 {
-    json_value root;
-    td_result rc = json_parse(d->parser, frame, JSON_PADDED, &root, NULL);
-    if (rc == TD_OK && json_type_of(root) >= JSON_ARRAY)
-        return refuse(why, topic->topic.size > 0 ? DECODE_UNKNOWN_TOPIC : DECODE_NO_TOPIC);
+    td_result rc = json_parse(d->parser, text, JSON_PADDED, root, NULL);
+    if (rc == TD_OK && json_type_of(*root) >= JSON_ARRAY)
+        return 1;
     json_error error = json_parse_error(d->parser);
     refuse(why, rc == TD_OK ? DECODE_NOT_JSON : decode_json_reason(rc, &error));
     why->offset = rc == TD_OK ? 0 : error.offset;
     return 0;
+}
+
+/* The topic is unknown, or there is none: perhaps because it is no JSON. */
+static int refuse_unknown(decoder *d, const topic_match *topic, td_bytes frame, decode_error *why)
+{
+    json_value root;
+    return read_root(d, frame, &root, why) &&
+           refuse(why, topic->topic.size > 0 ? DECODE_UNKNOWN_TOPIC : DECODE_NO_TOPIC);
 }
 
 /* JSON begins with a bracket, a byte order mark, white space or a scalar's first byte; no
@@ -236,18 +243,10 @@ static int refuse_compressed(td_bytes frame, td_result rc, decode_error *why)
                                           : DECODE_NOT_INFLATED);
 }
 
-int decoder_decode(decoder *d, const topic_match *topic, td_bytes frame, decode_path path,
-                   message *out, decode_error *why)
+/* decoder_decode() of a frame that is not compressed. */
+static int decode_text(decoder *d, const topic_match *topic, td_bytes frame, decode_path path,
+                       message *out, decode_error *why)
 {
-    *why = (decode_error){.reason = DECODE_OK};
-    td_bytes whole = frame;
-    if (TD_UNLIKELY(frame.size == 0 || *frame.data != '{')) {
-        td_result rc = inflate_frame(d, frame, &frame);
-        if (rc != TD_OK)
-            return refuse_compressed(whole, rc, why);
-    }
-    if (topic->row == NULL)
-        return refuse_unknown(d, topic, frame, why);
     decode_plan *p = plan_cache_get(&d->plans, topic->row);
     if (p == NULL)
         return refuse(why, DECODE_NO_MEMORY);
@@ -273,6 +272,51 @@ int decoder_decode(decoder *d, const topic_match *topic, td_bytes frame, decode_
     d->beside = (msg_beside){record.values, record.value_count, record.items};
     out->beside = &d->beside;
     return 1;
+}
+
+int decoder_decode(decoder *d, const topic_match *topic, td_bytes frame, decode_path path,
+                   message *out, decode_error *why)
+{
+    *why = (decode_error){.reason = DECODE_OK};
+    td_bytes whole = frame;
+    if (TD_UNLIKELY(frame.size == 0 || *frame.data != '{')) {
+        td_result rc = inflate_frame(d, frame, &frame);
+        if (rc != TD_OK)
+            return refuse_compressed(whole, rc, why);
+    }
+    if (topic->row == NULL)
+        return refuse_unknown(d, topic, frame, why);
+    return decode_text(d, topic, frame, path, out, why);
+}
+
+int decoder_survey(decoder *d, const topic_match *topic, td_bytes frame, message *out,
+                   frame_survey *survey, decode_error *why)
+{
+    TD_ASSERT(topic->row != NULL);
+    *why = (decode_error){.reason = DECODE_OK};
+    *survey = (frame_survey){.text = frame};
+    td_result rc = inflate_frame(d, frame, &survey->text);
+    if (rc != TD_OK)
+        return refuse_compressed(frame, rc, why);
+    d->rows.surveys = 1;
+    int is_decoded = decode_text(d, topic, survey->text, DECODE_PATH_ROWS, out, why);
+    d->rows.surveys = 0;
+    survey->root = (json_value){d->parser, 0};
+    survey->members = d->rows.members;
+    survey->member_count = d->rows.member_count;
+    survey->strays = d->rows.strays;
+    survey->stray_count = d->rows.stray_count;
+    return is_decoded;
+}
+
+int decoder_survey_text(decoder *d, td_bytes frame, frame_survey *survey, decode_error *why)
+{
+    *why = (decode_error){.reason = DECODE_OK};
+    *survey = (frame_survey){.text = frame};
+    td_result rc = inflate_frame(d, frame, &survey->text);
+    if (rc != TD_OK)
+        return refuse_compressed(frame, rc, why);
+    return read_root(d, survey->text, &survey->root, why);
 }
 
 void decoder_classify(decoder *d, const family *of, td_bytes frame, frame_dir dir, uint64_t at_ns,

@@ -9,6 +9,7 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "json/json.h"
 #include "schema/classify.h"
 #include "schema/family.h"
 #include "schema/message.h"
@@ -79,6 +80,61 @@ void decoder_close(decoder *d);
  * why the frame is no JSON. */
 int decoder_decode(decoder *d, const topic_match *topic, td_bytes frame, decode_path path,
                    message *out, decode_error *why);
+
+/* ---- what a frame holds, beside what it means ---- */
+
+/* Where a known member stands: 0 to TOPIC_ITEMS_MAX - 1 is in an entry of that one of the row's
+ * items. */
+enum { SURVEY_ENVELOPE = TOPIC_ITEMS_MAX };
+
+/* What a member of a frame is. */
+typedef enum survey_what {
+    SURVEY_FIELD, /* index: of the row's fields, or of its envelope */
+    SURVEY_KIND,  /* the frame's kind, in the envelope */
+    SURVEY_ENTRY, /* an entry of the row's items begins; its members follow */
+} survey_what;
+
+typedef struct survey_member {
+    uint32_t token; /* its value: {survey.root.parser, token} */
+    uint8_t place;  /* of the row's items, or SURVEY_ENVELOPE */
+    uint8_t what;   /* survey_what */
+    uint16_t index;
+} survey_member;
+
+/* A member that counts in msg_head.unknown_fields. */
+typedef enum stray_what {
+    STRAY_UNKNOWN,    /* the row does not name it */
+    STRAY_REPEATED,   /* a key that stands twice */
+    STRAY_UNREADABLE, /* a time that cannot be read, and is left out */
+} stray_what;
+
+typedef struct survey_stray {
+    stray_what what;
+    td_bytes at;    /* path of the object that it is in, as rows write paths; empty: the frame */
+    td_bytes key;   /* with escapes resolved; data NULL: it is known by its place */
+    uint32_t place; /* of an entry that is an array: its index */
+    uint32_t token; /* its value */
+} survey_stray;
+
+/* A decoded frame's members, in the order in which they were read. All known ones that are there,
+ * whether they have a value or not. */
+typedef struct frame_survey {
+    json_value root;
+    td_bytes text; /* the frame, or what it inflates to */
+    const survey_member *members;
+    size_t member_count;
+    const survey_stray *strays; /* as many as msg_head.unknown_fields, up to LIMIT_SURVEY_STRAYS */
+    size_t stray_count;
+} frame_survey;
+
+/* decoder_decode() by the row (DECODE_PATH_ROWS), with a list of the frame's members. *survey is
+ * filled when the frame is decoded, and valid as long as *out; on 0 only its text is. topic->row is
+ * not NULL. */
+int decoder_survey(decoder *d, const topic_match *topic, td_bytes frame, message *out,
+                   frame_survey *survey, decode_error *why);
+
+/* The JSON of a frame that no row fits: root and text alone. 1, or 0 and *why: it is none. */
+int decoder_survey_text(decoder *d, td_bytes frame, frame_survey *survey, decode_error *why);
 
 /* Classify a frame (schema/classify.h). of may be NULL: then no topic is matched. at_ns: the
  * receive time, which selects the rows that are valid (TOPIC_NOW if unknown). Padding as for

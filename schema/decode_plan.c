@@ -118,6 +118,9 @@ static plan_node *node_child(decode_plan *p, plan_node *node, td_bytes key)
     plan_node *child = node_new(p);
     if (child == NULL)
         return NULL;
+    /* The key is the end of a path that began with the node's. */
+    const uint8_t *from = node == &p->nodes[0] ? key.data : key.data - node->path.size - 1;
+    child->path = td_bytes_of(from, (size_t)(key.data + key.size - from));
     plan_target target = {TARGET_NODE, (uint32_t)(child - p->nodes)};
     return node_add(node, key, target) == NULL ? NULL : child;
 }

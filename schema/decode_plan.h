@@ -107,6 +107,7 @@ typedef struct plan_node {
     key_word words[PLAN_NODE_KEYS_MAX];
     uint8_t guesses[PLAN_NODE_KEYS_MAX + 1];
     plan_target targets[PLAN_NODE_KEYS_MAX];
+    td_bytes path; /* from the frame to here, as rows write paths; a view into the row's text */
     int8_t
         items[FRAME_ANY]; /* by kind of frame: the row's items that stand here, or PLAN_NO_ITEMS */
 } plan_node;

@@ -40,6 +40,37 @@ static inline int refuse_value(rows *r, decode_reason reason, json_value value, 
     return refuse(r, reason, json_offset(value), field);
 }
 
+/* ---- surveys ---- */
+
+/* List a member of the frame. 1; 0: no memory. */
+static int list_member(rows *r, survey_what what, size_t place, size_t index, uint32_t token)
+{
+    row_decoder *d = r->d;
+    if (TD_LIKELY(!d->surveys))
+        return 1;
+    if (!td_array_ensure((void **)&d->members, &d->member_capacity, d->member_count,
+                         sizeof *d->members))
+        return refuse(r, DECODE_NO_MEMORY, 0, NULL);
+    d->members[d->member_count++] =
+        (survey_member){token, (uint8_t)place, (uint8_t)what, (uint16_t)index};
+    return 1;
+}
+
+/* Count a member that the row does not name, a repeated one, or one that is left out. */
+static void count_stray(rows *r, const survey_stray *stray)
+{
+    row_decoder *d = r->d;
+    r->head.unknown_fields++;
+    if (d->surveys && d->stray_count < LIMIT_SURVEY_STRAYS)
+        d->strays[d->stray_count++] = *stray;
+}
+
+/* The path at which the entries of one of the row's items stand. */
+static td_bytes items_path(const items_row *items)
+{
+    return td_bytes_str(items->path);
+}
+
 /* ---- around the entries ---- */
 
 /* 1 if the frame's topic is its channel's. */
@@ -252,11 +283,14 @@ static int take_envelope(rows *r, uint32_t index, json_value json)
     const field_row *field = &r->p->row->envelope[index];
     TD_ASSERT(index < TOPIC_ENVELOPE_MAX);
     if (r->envelope_seen & (1u << index)) {
-        r->head.unknown_fields++;
+        count_stray(r, &(survey_stray){.what = STRAY_REPEATED,
+                                       .key = td_bytes_str(field->key),
+                                       .token = json.token});
         return 1;
     }
     r->envelope_seen |= 1u << index;
-    if (!decode_field(&r->d->texts, field, json, &value, r->why))
+    if (!list_member(r, SURVEY_FIELD, SURVEY_ENVELOPE, index, json.token) ||
+        !decode_field(&r->d->texts, field, json, &value, r->why))
         return 0;
     msg_head *head = &r->head;
     uint8_t *has = NULL;
@@ -306,8 +340,9 @@ static int walk_member(rows *r, plan_node *node, uint32_t key, json_value elemen
     case TARGET_TOPIC:
     case TARGET_PARAMETER:
     case TARGET_SYMBOL:
-    case TARGET_KIND:
         return 1; /* read before */
+    case TARGET_KIND:
+        return list_member(r, SURVEY_KIND, SURVEY_ENVELOPE, 0, element.token);
     case TARGET_FIELD:
         return take_envelope(r, target.index, element);
     case TARGET_NODE:
@@ -341,7 +376,9 @@ static int walk_object(rows *r, plan_node *node, json_value object)
         if (found == KEY_NONE || (seen & (1u << found))) {
             int is_inherited = node != &r->p->nodes[0] && found == KEY_NONE &&
                                key_set_find_text(&r->p->around, place, text) != KEY_NONE;
-            r->head.unknown_fields += !is_inherited;
+            if (!is_inherited)
+                count_stray(r, &(survey_stray){found == KEY_NONE ? STRAY_UNKNOWN : STRAY_REPEATED,
+                                               node->path, text, 0, element.token});
             continue;
         }
         seen |= 1u << found;
@@ -490,7 +527,8 @@ static int check_required(rows *r, const msg_value *values, size_t count, msg_ac
 /* A time that cannot be read is left out and counted, because the rest of the entry is sound;
  * unless it is required, or the topic's own time, by which its frames are ordered. 1 if it was left
  * out, 0 if the frame is refused. */
-static int pass_over(rows *r, const field_row *field, msg_value *value)
+static int pass_over(rows *r, const items_row *items, const field_row *field, uint32_t token,
+                     msg_value *value)
 {
     int is_needed = (field->flags & (FIELD_REQUIRED | FIELD_REQUIRED_TO_SET)) != 0 ||
                     field->member == r->p->row->time_member;
@@ -498,13 +536,14 @@ static int pass_over(rows *r, const field_row *field, msg_value *value)
         return 0;
     value->type = VALUE_ABSENT;
     *r->why = (decode_error){.reason = DECODE_OK};
-    r->head.unknown_fields++;
+    count_stray(r, &(survey_stray){STRAY_UNREADABLE, items_path(items), td_bytes_str(field->key), 0,
+                                   token});
     return 1;
 }
 
 /* Read the fields that were found, preferred ones first, and append their values in the row's
  * order. */
-static int read_slots(rows *r, const slots *s)
+static int read_slots(rows *r, const items_row *items, const slots *s)
 {
     const topic_row *row = r->p->row;
     msg_value values[TOPIC_FIELDS_MAX];
@@ -523,7 +562,7 @@ static int read_slots(rows *r, const slots *s)
                 continue;
             json_value value = {r->root.parser, s->token[i]};
             if (!decode_field(&r->d->texts, &row->fields[i], value, &values[i], r->why) &&
-                !pass_over(r, &row->fields[i], &values[i]))
+                !pass_over(r, items, &row->fields[i], s->token[i], &values[i]))
                 return 0;
             int is_exact = row->type == MSG_BOOK_CHANGE || row->type == MSG_TRADE;
             if (values[i].type == VALUE_BIG_DECIMAL && is_exact)
@@ -657,6 +696,21 @@ static int add_both(rows *r, size_t first, size_t offset)
     return add_best(r, &bid, SIDE_BUY, offset) && add_best(r, &ask, SIDE_SELL, offset);
 }
 
+/* List an entry and the fields that were found. */
+static int list_entry(rows *r, const items_row *items, const slots *s)
+{
+    const topic_row *row = r->p->row;
+    size_t place = (size_t)(items - row->items);
+    if (TD_LIKELY(!r->d->surveys))
+        return 1;
+    if (!s->is_around && !list_member(r, SURVEY_ENTRY, place, 0, 0))
+        return 0;
+    for (size_t i = 0; i < row->field_count; i++)
+        if (s->token[i] != 0 && !list_member(r, SURVEY_FIELD, place, i, s->token[i]))
+            return 0;
+    return 1;
+}
+
 /* One entry from the fields that were found. */
 static int add_entry(rows *r, const items_row *items, const slots *s, size_t offset)
 {
@@ -665,7 +719,7 @@ static int add_entry(rows *r, const items_row *items, const slots *s, size_t off
     TD_ASSERT(first >= r->envelope_count);
     if (r->item_count + 2 > LIMIT_FRAME_ITEMS + 1)
         return refuse(r, DECODE_LIMIT, offset, NULL);
-    if (!read_slots(r, s) || !add_side_of_path(r, items))
+    if (!list_entry(r, items, s) || !read_slots(r, items, s) || !add_side_of_path(r, items))
         return 0;
     msg_values values = values_from(r, first);
     msg_action action = entry_action(items, &values);
@@ -700,8 +754,9 @@ static int read_object_entry(rows *r, const items_row *items, json_value entry, 
         uint32_t found = key_set_find_text(&r->p->entry, place, text);
         if (found != KEY_NONE && own.token[found] == 0)
             s.token[found] = own.token[found] = element.token;
-        else
-            r->head.unknown_fields += found != KEY_NONE || !leads_elsewhere(r, items, text);
+        else if (found != KEY_NONE || !leads_elsewhere(r, items, text))
+            count_stray(r, &(survey_stray){found == KEY_NONE ? STRAY_UNKNOWN : STRAY_REPEATED,
+                                           items_path(items), text, 0, element.token});
     }
     return add_entry(r, items, &s, json_offset(entry));
 }
@@ -718,7 +773,10 @@ static int read_array_entry(rows *r, const items_row *items, json_value entry, c
         TD_ASSERT(length > 0);
         uint32_t found = key_set_find_text(&r->p->entry, place, td_bytes_of(text, (size_t)length));
         if (found == KEY_NONE)
-            r->head.unknown_fields++;
+            count_stray(r, &(survey_stray){.what = STRAY_UNKNOWN,
+                                           .at = items_path(items),
+                                           .place = place,
+                                           .token = element.token});
         else
             s.token[found] = element.token;
     }
@@ -849,6 +907,7 @@ void row_decoder_fini(row_decoder *d)
 {
     td_free(d->items);
     td_free(d->values);
+    td_free(d->members);
     value_texts_fini(&d->texts);
 }
 
@@ -894,6 +953,8 @@ int decode_rows(row_decoder *d, json_parser *parser, decode_plan *p, const topic
 {
     TD_ASSERT(p->row == topic->row);
     value_texts_begin(&d->texts, frame.size);
+    d->member_count = 0;
+    d->stray_count = 0;
     rows r = {.d = d, .p = p, .topic = topic, .why = why};
     msg_head_init(&r.head, topic);
     if (!parse_frame(&r, parser, frame) || !read_identity(&r) ||

@@ -20,6 +20,12 @@ typedef struct row_decoder {
     msg_value *values;
     size_t value_capacity;
     value_texts texts;
+    uint8_t surveys; /* 1: the lists below are filled as well */
+    survey_member *members;
+    size_t member_capacity;
+    size_t member_count;
+    survey_stray strays[LIMIT_SURVEY_STRAYS];
+    size_t stray_count;
 } row_decoder;
 
 void row_decoder_fini(row_decoder *d);
