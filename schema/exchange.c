@@ -42,6 +42,18 @@ frame_class control_find(const frame_keys *keys, const frame_words *words, int8_
     return CLASS_UNKNOWN;
 }
 
+/* ---- documented texts ---- */
+
+const value_row *exchange_values(const family *of, msg_member member)
+{
+    const value_row *rows = exchange_of(of)->values;
+    for (; rows != NULL && rows->member != MEMBER_NONE; rows++)
+        if (rows->member == member &&
+            (rows->family == NULL || (of != NULL && strcmp(rows->family, of->name) == 0)))
+            return rows;
+    return NULL;
+}
+
 /* ---- is a row sound? ---- */
 
 static const char *keys_fault(const frame_keys *keys)

@@ -117,6 +117,14 @@ typedef struct auth_form {
     uint32_t secrets; /* a bit for each of the args that no archive may hold */
 } auth_form;
 
+/* The texts that a member can have by the exchange's documents, such as an order's states. */
+typedef struct value_row {
+    msg_member member;
+    const char *family;        /* that writes them so; NULL: all that no other row names */
+    const char *const *values; /* ends with NULL */
+    uint8_t is_open;           /* 1: the documents do not list all of them */
+} value_row;
+
 struct exchange_row {
     const char *name;
     const char *const *other_hosts; /* that serve the same paths as those of its families'
@@ -126,7 +134,16 @@ struct exchange_row {
     frame_keys frames;
     const char *const *request_keys; /* a client's request has one of these members, with a text;
                                         ends with NULL */
+    const value_row *values;         /* those of a family before those of all; ends with
+                                        MEMBER_NONE; NULL: none are known */
+    const char *const *raw_topics;   /* how documented topics begin that no family has rows for;
+                                        ends with NULL; NULL: there are none */
+    const char *const *control_keys; /* all members of control frames that are known; ends with
+                                        NULL; NULL: any may be there */
 };
+
+/* The documented texts of a member in a family's frames; NULL: it has no such set. */
+const value_row *exchange_values(const family *of, msg_member member);
 
 /* NULL if a row is sound, or what is wrong with it in words. For tests over all rows, and for rows
  * that other code made. */

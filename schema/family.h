@@ -42,7 +42,8 @@ typedef struct family {
     family_endpoint endpoints[FAMILY_ENDPOINTS_MAX]; /* ends with url NULL or the array */
     const topic_row *topics;                         /* rows of its file */
     family_market market;
-    size_t topic_count; /* 0: no rows, every frame is raw */
+    size_t topic_count;        /* 0: no rows, every frame is raw */
+    uint8_t has_signed_prices; /* 1: prices may be below 0 (combinations of instruments) */
 } family;
 
 /* All families, in the order of docs/design.md ("Words"); *count of them. */

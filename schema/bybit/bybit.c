@@ -1,5 +1,6 @@
 /* The exchange's row: hosts, limits, and what distinguishes its control frames from data. */
 #include "schema/bybit/topics.h"
+#include "schema/bybit/values.h"
 #include "schema/exchange.h"
 
 /* The second main host and the regional ones (docs/wire.md 1.4). */
@@ -60,6 +61,17 @@ static const char *const SUCCESS[] = {"true", "True", "success", NULL};
 static const char *const FAILURE[] = {"false", "False", "fail", NULL};
 static const char *const REQUEST_KEYS[] = {"op", "event", "method", NULL};
 
+/* docs/wire.md 3.7. */
+static const char *const RAW_TOPICS[] = {"rfq.", "earn.", NULL};
+
+/* Of all dialects' answers, pings and errors: docs/wire.md 1. */
+static const char *const CONTROL_KEYS[] = {
+    "success", "ret_msg", "retMsg", "retCode", "retExtInfo", "conn_id", "connId", "req_id",
+    "reqId",   "id",      "op",     "args",    "request",    "data",    "type",   "pong",
+    "ping",    "auth",    "code",   "msg",     "desc",       "event",   "topic",  "symbol",
+    "params",  "usIn",    "usOut",  "usDiff",  "header",     "time",    NULL,
+};
+
 #define TEXT(text) FRAME_TEXT(text)
 #define ANY                                                                                        \
     {                                                                                              \
@@ -113,4 +125,7 @@ const exchange_row BYBIT = {
             .rule_count = sizeof RULES / sizeof RULES[0],
         },
     .request_keys = REQUEST_KEYS,
+    .values = BYBIT_VALUES,
+    .raw_topics = RAW_TOPICS,
+    .control_keys = CONTROL_KEYS,
 };

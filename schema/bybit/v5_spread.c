@@ -32,5 +32,6 @@ const family FAMILY_V5_SPREAD = {
     .exchange = &BYBIT,
     .dialect = &BYBIT_V5_OPTION,
     .endpoints = {PUBLIC("/v5/public/spread")},
+    .has_signed_prices = 1,
     FAMILY_TOPICS(TOPICS),
 };
