@@ -1,0 +1,741 @@
+#include "schema/drift.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/utf8.h"
+#include "schema/decode.h"
+#include "schema/decode_value.h"
+#include "schema/exchange.h"
+
+/* Times before 2010-01-01 and after 2100-01-01, UTC, are none of this exchange. */
+#define TIME_MIN_NS UINT64_C(1262304000000000000)
+#define TIME_MAX_NS UINT64_C(4102444800000000000)
+
+/* How far an exchange's own time may be from the receive time. Later: clocks differ by seconds.
+ * Earlier: the first trade after a subscription is the market's last one, which may be weeks old in
+ * a quiet market. A wrong unit is off by a thousand. */
+#define TIME_LATER_NS   (UINT64_C(3600) * 1000000000)
+#define TIME_EARLIER_NS (UINT64_C(30) * 86400 * 1000000000)
+
+/* Frames in a row with a price ten times or a tenth of the one before, until it is the new price.
+ */
+enum { JUMPS_MAX = 10 };
+
+/* Members of one row, by where they stand: in entries of each of its items, and in the envelope of
+ * frames of each kind, because snapshots and deltas have different ones. */
+enum { SCOPES = TOPIC_ITEMS_MAX + FRAME_ANY };
+
+/* What one member had so far. */
+typedef struct slot {
+    uint64_t seen;                      /* frames that had it */
+    uint64_t at;                        /* number in its scope of the last one */
+    uint64_t typed_at;                  /* and of the first one with a value */
+    uint64_t missing;                   /* frames of the scope in a row without it */
+    uint64_t missing_ns, missing_order; /* the first of these */
+    td_decimal last;                    /* price */
+    const value_row *values;            /* of texts, once knows_values is 1 */
+    uint32_t numbers;                   /* that showed its places */
+    uint8_t knows_values;
+    uint8_t types;  /* a bit for each json_type of its first frame with a value */
+    uint8_t places; /* most decimal places so far */
+    uint8_t has_last;
+    uint8_t jumps;
+} slot;
+
+typedef struct scope {
+    uint64_t frames; /* that could have members here */
+    slot *slots;     /* of each field; NULL: no frame yet */
+} scope;
+
+struct drift_stream {
+    const topic_row *row;
+    uint8_t has_one_price; /* prices of its frames are those of one market */
+    scope scopes[SCOPES];
+};
+
+struct drift_reader {
+    decoder *decoder;
+    drift_note notes[LIMIT_DRIFT_NOTES];
+    char topic[LIMIT_TOPIC_BYTES];
+};
+
+/* A frame that is being looked at. */
+typedef struct look {
+    drift_reader *reader;
+    drift_stream *stream; /* NULL: nothing to compare with */
+    const drift_frame *frame;
+    const topic_row *row;
+    const frame_survey *survey;
+    drift_look *out;
+    frame_kind kind;
+    uint8_t is_starved;
+} look;
+
+static const char *const KIND_NAMES[DRIFT_KIND_COUNT] = {
+    [DRIFT_NEW_TOPIC] = "new_topic",           [DRIFT_NEW_FIELD] = "new_field",
+    [DRIFT_REPEATED_FIELD] = "repeated_field", [DRIFT_FIELD_GONE] = "field_gone",
+    [DRIFT_TYPE_CHANGED] = "type_changed",     [DRIFT_NEW_VALUE] = "new_value",
+    [DRIFT_OUT_OF_SCALE] = "out_of_scale",     [DRIFT_OUT_OF_RANGE] = "out_of_range",
+    [DRIFT_NOT_DECODED] = "not_decoded",
+};
+
+const char *drift_kind_name(drift_kind kind)
+{
+    TD_ASSERT(kind < DRIFT_KIND_COUNT);
+    return KIND_NAMES[kind];
+}
+
+/* ---- readers and streams ---- */
+
+td_result drift_reader_open(drift_reader **out, td_err *err)
+{
+    *out = NULL;
+    drift_reader *made = td_alloc_zero(1, sizeof *made);
+    if (made == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for a reader of drift");
+    td_result rc = decoder_open(&made->decoder, err);
+    if (rc != TD_OK) {
+        drift_reader_close(made);
+        return rc;
+    }
+    *out = made;
+    return TD_OK;
+}
+
+void drift_reader_close(drift_reader *reader)
+{
+    if (reader == NULL)
+        return;
+    decoder_close(reader->decoder);
+    td_free(reader);
+}
+
+td_result drift_stream_open(drift_stream **out, td_err *err)
+{
+    *out = td_alloc_zero(1, sizeof **out);
+    return *out != NULL ? TD_OK : td_err_set(err, TD_E_NOMEM, "no memory for a stream of drift");
+}
+
+static void forget(drift_stream *stream)
+{
+    for (size_t i = 0; i < SCOPES; i++)
+        td_free(stream->scopes[i].slots);
+    *stream = (drift_stream){.row = NULL};
+}
+
+void drift_stream_close(drift_stream *stream)
+{
+    if (stream == NULL)
+        return;
+    forget(stream);
+    td_free(stream);
+}
+
+/* The envelope has its kind behind its fields. */
+static size_t slots_of(const topic_row *row, size_t place)
+{
+    return place < TOPIC_ITEMS_MAX ? row->field_count : row->envelope_count + 1;
+}
+
+/* The scope of a place in this frame; NULL: there is no stream, or no memory. */
+static scope *scope_of(look *l, size_t place)
+{
+    if (l->stream == NULL)
+        return NULL;
+    TD_ASSERT(l->kind < FRAME_ANY);
+    scope *found = &l->stream->scopes[place < TOPIC_ITEMS_MAX ? place : place + l->kind];
+    if (found->slots == NULL)
+        found->slots = td_alloc_zero(slots_of(l->row, place), sizeof *found->slots);
+    if (found->slots == NULL) {
+        l->is_starved = 1;
+        return NULL;
+    }
+    return found;
+}
+
+/* ---- notes ---- */
+
+/* Copy a text; what does not fit is cut, between characters, and so is what follows a NUL. */
+static void copy_text(char *to, size_t capacity, td_bytes text)
+{
+    size_t size = 0;
+    while (size < text.size) {
+        size_t bytes = td_utf8_bytes(text.data + size, text.size - size);
+        if (bytes == 0 || size + bytes >= capacity || text.data[size] == '\0')
+            break;
+        size += bytes;
+    }
+    if (size > 0)
+        memcpy(to, text.data, size);
+    to[size] = '\0';
+}
+
+/* Append to a path, after a dot if it is not empty. */
+static void add_key(char path[LIMIT_DRIFT_PATH_BYTES], td_bytes key)
+{
+    size_t size = strlen(path);
+    if (size > 0 && size + 1 < LIMIT_DRIFT_PATH_BYTES && key.size > 0)
+        path[size++] = '.';
+    copy_text(path + size, LIMIT_DRIFT_PATH_BYTES - size, key);
+}
+
+/* A new note; NULL: the frame has one like it, or too many. */
+static drift_note *add_note(look *l, const drift_note *like)
+{
+    drift_note *notes = l->reader->notes;
+    for (size_t i = 0; i < l->out->count; i++)
+        if (notes[i].kind == like->kind && strcmp(notes[i].path, like->path) == 0 &&
+            strcmp(notes[i].detail, like->detail) == 0)
+            return NULL;
+    if (l->out->count == LIMIT_DRIFT_NOTES) {
+        l->out->left_out++;
+        return NULL;
+    }
+    drift_note *note = &notes[l->out->count++];
+    *note = *like;
+    note->first_ns = l->frame->recv_ns;
+    note->first_order = l->frame->order;
+    note->count = 1;
+    return note;
+}
+
+/* A note about a member at a path; key may be empty. */
+TD_PRINTF(5, 6)
+static drift_note *note_path(look *l, drift_kind kind, td_bytes path, td_bytes key,
+                             const char *format, ...)
+{
+    drift_note note = {.kind = kind};
+    va_list args;
+    va_start(args, format);
+    int size = vsnprintf(note.detail, sizeof note.detail, format, args);
+    va_end(args);
+    TD_ASSERT(size >= 0);
+    add_key(note.path, path);
+    add_key(note.path, key);
+    return add_note(l, &note);
+}
+
+/* A known member, as its place in the row says. */
+static const field_row *field_of(const look *l, const survey_member *m)
+{
+    return m->place == SURVEY_ENVELOPE ? &l->row->envelope[m->index] : &l->row->fields[m->index];
+}
+
+static td_bytes path_of(const look *l, size_t place)
+{
+    return td_bytes_str(place < TOPIC_ITEMS_MAX ? l->row->items[place].path : "");
+}
+
+#define NOTE_FIELD(l, m, kind, ...)                                                                \
+    note_path(l, kind, path_of(l, (m)->place), td_bytes_str(field_of(l, m)->key), __VA_ARGS__)
+
+/* ---- members that the row does not name ---- */
+
+static void look_at_stray(look *l, const survey_stray *stray)
+{
+    char place[16];
+    td_bytes key = stray->key;
+    if (key.data == NULL) {
+        snprintf(place, sizeof place, "%u", stray->place);
+        key = td_bytes_str(place);
+    }
+    switch (stray->what) {
+    case STRAY_UNKNOWN:
+        note_path(l, DRIFT_NEW_FIELD, stray->at, key, "%s", "");
+        return;
+    case STRAY_REPEATED:
+        note_path(l, DRIFT_REPEATED_FIELD, stray->at, key, "%s", "");
+        return;
+    case STRAY_UNREADABLE:
+        note_path(l, DRIFT_NOT_DECODED, stray->at, key, "%s", decode_reason_name(DECODE_BAD_TIME));
+        return;
+    }
+}
+
+/* ---- members that it names ---- */
+
+static const char *type_name(json_type type)
+{
+    static const char *const NAMES[] = {
+        [JSON_NULL] = "null",     [JSON_BOOL] = "boolean", [JSON_NUMBER] = "number",
+        [JSON_STRING] = "string", [JSON_ARRAY] = "array",  [JSON_OBJECT] = "object",
+    };
+    return NAMES[type];
+}
+
+/* The first of a set of types. */
+static json_type first_type(uint8_t types)
+{
+    json_type type = JSON_NULL;
+    while (!(types >> type & 1))
+        type++;
+    return type;
+}
+
+/* Some topics write a member in more than one way within a frame: the types of the first frame
+ * count together. */
+static void look_at_type(look *l, const survey_member *m, slot *s, json_type type)
+{
+    if (s->types >> type & 1)
+        return;
+    if (s->types == 0)
+        s->typed_at = s->at;
+    if (s->typed_at == s->at)
+        s->types |= (uint8_t)(1u << type);
+    else
+        NOTE_FIELD(l, m, DRIFT_TYPE_CHANGED, "%s to %s", type_name(first_type(s->types)),
+                   type_name(type));
+}
+
+/* Texts of members that have a closed set of them. */
+static void look_at_text(look *l, const survey_member *m, const value_row *values, td_bytes text)
+{
+    if (values == NULL)
+        return;
+    for (const char *const *known = values->values; *known != NULL; known++)
+        if (td_bytes_is(text, *known))
+            return;
+    char shown[LIMIT_DRIFT_DETAIL_BYTES - 2];
+    copy_text(shown, sizeof shown, text);
+    drift_note *note = NOTE_FIELD(l, m, DRIFT_NEW_VALUE, "\"%.*s\"", (int)sizeof shown, shown);
+    if (note != NULL)
+        note->is_learnt = values->is_open;
+}
+
+/* 1 for prices that follow the market. Best prices of a quiet one do not. */
+static int is_market_price(msg_member member)
+{
+    static const msg_member PRICES[] = {MEMBER_PRICE,       MEMBER_LAST_PRICE, MEMBER_MARK_PRICE,
+                                        MEMBER_INDEX_PRICE, MEMBER_OPEN,       MEMBER_HIGH,
+                                        MEMBER_LOW,         MEMBER_CLOSE};
+    for (size_t i = 0; i < sizeof PRICES / sizeof PRICES[0]; i++)
+        if (PRICES[i] == member)
+            return 1;
+    return 0;
+}
+
+/* 1 for amounts of a market: 64 bits hold them, they have as many decimal places as the market
+ * allows, and none is below 0. Others have a sign (bases, positions of options), or twenty digits
+ * (leveraged tokens). */
+static int is_market_amount(const look *l, const field_row *field)
+{
+    static const msg_member AMOUNTS[] = {
+        MEMBER_SIZE,      MEMBER_RPI_SIZE,       MEMBER_BID1_PRICE,
+        MEMBER_BID1_SIZE, MEMBER_ASK1_PRICE,     MEMBER_ASK1_SIZE,
+        MEMBER_VOLUME,    MEMBER_HIGH_PRICE_24H, MEMBER_LOW_PRICE_24H};
+    if (l->row->type == MSG_POSITION)
+        return 0;
+    for (size_t i = 0; i < sizeof AMOUNTS / sizeof AMOUNTS[0]; i++)
+        if (AMOUNTS[i] == field->member)
+            return 1;
+    return is_market_price(field->member);
+}
+
+static int has_signed_prices(const look *l)
+{
+    return l->frame->of != NULL && l->frame->of->has_signed_prices;
+}
+
+/* Decimal places. JSON numbers are not compared: families that write sizes so print binary
+ * fractions in full (docs/wire.md 5.4). */
+static void look_at_places(look *l, const survey_member *m, slot *s, td_decimal value,
+                           json_type type)
+{
+    if (s == NULL || type != JSON_STRING || value.mantissa == 0 ||
+        !is_market_amount(l, field_of(l, m)))
+        return;
+    uint8_t places = td_decimal_shortest(value).scale;
+    if (s->numbers >= DRIFT_PLACES_VALUES) {
+        if (places > s->places)
+            NOTE_FIELD(l, m, DRIFT_OUT_OF_SCALE, "%u decimal places, %u before", places, s->places);
+        return;
+    }
+    s->numbers++;
+    if (places > s->places)
+        s->places = places;
+}
+
+/* 1 if a is ten times b or more. Both are above 0. */
+static int is_ten_times(td_decimal a, td_decimal b)
+{
+    if (b.scale > 0)
+        b.scale--;
+    else if (b.mantissa > INT64_MAX / 10)
+        return 0;
+    else
+        b.mantissa *= 10;
+    return td_decimal_compare(a, b) >= 0;
+}
+
+static void look_at_jump(look *l, const survey_member *m, slot *s, td_decimal value)
+{
+    if (s == NULL || !l->stream->has_one_price || value.mantissa <= 0 ||
+        !is_market_price(field_of(l, m)->member))
+        return;
+    int is_up = s->has_last && is_ten_times(value, s->last);
+    int is_down = s->has_last && is_ten_times(s->last, value);
+    if (is_up || is_down)
+        NOTE_FIELD(l, m, DRIFT_OUT_OF_RANGE, "%s",
+                   is_up ? "ten times the last price or more"
+                         : "a tenth of the last price or less");
+    if ((is_up || is_down) && ++s->jumps < JUMPS_MAX)
+        return; /* one wrong price must not make the next one look wrong */
+    s->jumps = 0;
+    s->last = value;
+    s->has_last = 1;
+}
+
+static void look_at_decimal(look *l, const survey_member *m, slot *s, json_value json)
+{
+    const field_row *field = field_of(l, m);
+    field_row plain = *field;
+    plain.scale_e10 = 0;
+    msg_value value;
+    decode_error ignored; /* a twin of a field that was read */
+    if (!decode_field(NULL, &plain, json, &value, &ignored) || value.type == VALUE_ABSENT)
+        return;
+    if (value.type == VALUE_BIG_DECIMAL) {
+        if (is_market_amount(l, field))
+            NOTE_FIELD(l, m, DRIFT_OUT_OF_SCALE, "beyond 64 bits and 18 decimal places");
+        return;
+    }
+    td_decimal number = value.as.decimal;
+    if (field->scale_e10 != 0 && td_decimal_shortest(number).scale != 0)
+        NOTE_FIELD(l, m, DRIFT_OUT_OF_SCALE, "a fraction in a scaled integer");
+    int is_signed = field->unit == UNIT_PRICE && has_signed_prices(l);
+    if (number.mantissa < 0 && !is_signed && is_market_amount(l, field))
+        NOTE_FIELD(l, m, DRIFT_OUT_OF_RANGE, "negative");
+    if (field->scale_e10 != 0)
+        return;
+    look_at_places(l, m, s, number, json_type_of(json));
+    look_at_jump(l, m, s, number);
+}
+
+/* 1 if a field is the frame's own time, and not an older spelling of it beside that. */
+static int is_own_time(const topic_row *row, const field_row *field)
+{
+    if (field->member != row->time_member)
+        return 0;
+    for (size_t i = 0; i < row->field_count; i++)
+        if (&row->fields[i] != field && row->fields[i].member == field->member &&
+            (row->fields[i].flags & FIELD_PREFERRED))
+            return 0;
+    return 1;
+}
+
+static void look_at_time(look *l, const survey_member *m, json_value json)
+{
+    const field_row *field = field_of(l, m);
+    uint64_t recv_ns = l->frame->recv_ns;
+    msg_value value;
+    decode_error ignored; /* a time that cannot be read is among the strays */
+    if (!decode_field(NULL, field, json, &value, &ignored) || value.type != VALUE_TIME_NS ||
+        value.as.time_ns == 0)
+        return;
+    uint64_t ns = value.as.time_ns;
+    int is_own = recv_ns != 0 && is_own_time(l->row, field);
+    if (ns < TIME_MIN_NS)
+        NOTE_FIELD(l, m, DRIFT_OUT_OF_RANGE, "a time before 2010");
+    else if (ns > TIME_MAX_NS)
+        NOTE_FIELD(l, m, DRIFT_OUT_OF_RANGE, "a time after 2100");
+    else if (is_own && ns > recv_ns + TIME_LATER_NS)
+        NOTE_FIELD(l, m, DRIFT_OUT_OF_RANGE, "over an hour after it was received");
+    else if (is_own && ns + TIME_EARLIER_NS < recv_ns)
+        NOTE_FIELD(l, m, DRIFT_OUT_OF_RANGE, "over 30 days before it was received");
+}
+
+/* 1 if a value stands for none. */
+static int is_absent(json_value value)
+{
+    td_bytes text;
+    return json_is_null(value) ||
+           (json_text(value, &text) && (text.size == 0 || td_bytes_is(text, "None")));
+}
+
+/* The documented texts of a member; looked up once for a stream. */
+static const value_row *values_of(const look *l, const field_row *field, slot *s)
+{
+    if (field->type != FIELD_TEXT && field->type != FIELD_SIDE && field->type != FIELD_ANY_SIDE)
+        return NULL;
+    if (s == NULL)
+        return exchange_values(l->frame->of, field->member);
+    if (!s->knows_values) {
+        s->values = exchange_values(l->frame->of, field->member);
+        s->knows_values = 1;
+    }
+    return s->values;
+}
+
+static void look_at_field(look *l, const survey_member *m, slot *s)
+{
+    const field_row *field = field_of(l, m);
+    json_value value = {l->survey->root.parser, m->token};
+    td_bytes text;
+    if (is_absent(value))
+        return;
+    if (s != NULL)
+        look_at_type(l, m, s, json_type_of(value));
+    if (field->type == FIELD_DECIMAL)
+        look_at_decimal(l, m, s, value);
+    else if (field->type == FIELD_TIME)
+        look_at_time(l, m, value);
+    else if (json_text(value, &text))
+        look_at_text(l, m, values_of(l, field, s), text);
+}
+
+/* Note that the frame has a member. The place of it in the stream; NULL: there is no stream. */
+static slot *meet_member(look *l, const survey_member *m)
+{
+    scope *in = scope_of(l, m->place);
+    if (in == NULL)
+        return NULL;
+    slot *s = &in->slots[m->what == SURVEY_KIND ? l->row->envelope_count : m->index];
+    if (s->at == in->frames)
+        return s;
+    s->at = in->frames;
+    s->seen++;
+    s->missing = 0;
+    return s;
+}
+
+/* ---- members that are missing ---- */
+
+static void note_gone(look *l, size_t place, size_t index, const slot *s)
+{
+    const topic_row *row = l->row;
+    int is_kind = place == SURVEY_ENVELOPE && index == row->envelope_count;
+    const char *key = is_kind                    ? topic_row_kind_key(row)
+                      : place == SURVEY_ENVELOPE ? row->envelope[index].key
+                                                 : row->fields[index].key;
+    drift_note *note =
+        note_path(l, DRIFT_FIELD_GONE, path_of(l, place), td_bytes_str(key), "%s", "");
+    if (note == NULL || s->missing > DRIFT_GONE_FRAMES)
+        return;
+    note->first_ns = s->missing_ns;
+    note->first_order = s->missing_order;
+    note->count = s->missing;
+}
+
+static void look_for_gone(look *l, size_t place)
+{
+    scope *in = scope_of(l, place);
+    size_t count = slots_of(l->row, place);
+    for (size_t i = 0; in != NULL && i < count; i++) {
+        slot *s = &in->slots[i];
+        if (s->at == in->frames || s->seen < DRIFT_GONE_BEFORE ||
+            s->seen * 100 < s->at * DRIFT_NEARLY_PERCENT)
+            continue;
+        if (s->missing++ == 0) {
+            s->missing_ns = l->frame->recv_ns;
+            s->missing_order = l->frame->order;
+        }
+        if (s->missing >= DRIFT_GONE_FRAMES)
+            note_gone(l, place, i, s);
+    }
+}
+
+/* ---- frames ---- */
+
+/* A bit for each place that could have members in this frame: the envelope, and where entries
+ * are. */
+static unsigned places_of(const frame_survey *survey)
+{
+    unsigned places = 1u << SURVEY_ENVELOPE;
+    for (size_t i = 0; i < survey->member_count; i++)
+        if (survey->members[i].what == SURVEY_ENTRY)
+            places |= 1u << survey->members[i].place;
+    return places;
+}
+
+static void begin_scopes(look *l, unsigned places)
+{
+    for (size_t place = 0; place <= SURVEY_ENVELOPE; place++) {
+        scope *in = places >> place & 1 ? scope_of(l, place) : NULL;
+        if (in != NULL)
+            in->frames++;
+    }
+}
+
+static void look_at_members(look *l)
+{
+    const frame_survey *survey = l->survey;
+    unsigned places = places_of(survey);
+    begin_scopes(l, places);
+    for (size_t i = 0; i < survey->stray_count; i++)
+        look_at_stray(l, &survey->strays[i]);
+    for (size_t i = 0; i < survey->member_count && !l->is_starved; i++) {
+        const survey_member *m = &survey->members[i];
+        if (m->what == SURVEY_ENTRY)
+            continue;
+        slot *s = meet_member(l, m);
+        if (m->what == SURVEY_FIELD)
+            look_at_field(l, m, s);
+    }
+    for (size_t place = 0; place <= SURVEY_ENVELOPE && !l->is_starved; place++)
+        if (places >> place & 1)
+            look_for_gone(l, place);
+}
+
+/* Options go from 5 to 50 and back in a day. */
+static int is_option(const topic_row *row)
+{
+    for (size_t i = 0; i < row->field_count; i++)
+        if (row->fields[i].member == MEMBER_MARK_IV || row->fields[i].member == MEMBER_DELTA)
+            return 1;
+    return 0;
+}
+
+/* 1 if the frames of a stream have prices of one market, and no far ones. */
+static int has_one_price(const look *l)
+{
+    const topic_row *row = l->row;
+    int is_market = row->type == MSG_TRADE || row->type == MSG_TICKER || row->type == MSG_KLINE;
+    return is_market && !has_signed_prices(l) && topic_row_has_symbol(row) &&
+           !topic_row_has_coin(row) && !is_option(row);
+}
+
+static void note_failure(look *l, const decode_error *why)
+{
+    l->is_starved = why->reason == DECODE_NO_MEMORY;
+    if (!l->is_starved)
+        note_path(l, DRIFT_NOT_DECODED, td_bytes_str(why->field), td_bytes_of(NULL, 0), "%s",
+                  decode_reason_name(why->reason));
+}
+
+/* A frame of a topic that has a row. */
+static void look_at_data(look *l, const topic_match *topic)
+{
+    message m;
+    decode_error why;
+    frame_survey survey;
+    l->row = topic->row;
+    copy_text(l->reader->topic, sizeof l->reader->topic, topic->topic);
+    l->out->topic = td_bytes_str(l->reader->topic);
+    l->out->symbol = topic->symbol;
+    int is_decoded = decoder_survey(l->reader->decoder, topic, l->frame->bytes, &m, &survey, &why);
+    l->out->text = survey.text;
+    if (!is_decoded) {
+        note_failure(l, &why);
+        return;
+    }
+    if (l->stream != NULL && l->stream->row != l->row) {
+        forget(l->stream);
+        l->stream->row = l->row;
+        l->stream->has_one_price = (uint8_t)has_one_price(l);
+    }
+    l->survey = &survey;
+    l->kind = m.head.kind;
+    look_at_members(l);
+}
+
+/* 1 if the last part of a topic looks like a symbol: three characters and more, no lower case, and
+ * a letter. */
+static int is_like_symbol(td_bytes part)
+{
+    int has_letter = 0;
+    for (size_t i = 0; i < part.size; i++) {
+        has_letter |= part.data[i] >= 'A' && part.data[i] <= 'Z';
+        if (part.data[i] >= 'a' && part.data[i] <= 'z')
+            return 0;
+    }
+    return has_letter && part.size >= 3;
+}
+
+/* 1 if a topic is documented, and has no row on purpose. */
+static int is_raw_topic(const family *of, td_bytes topic)
+{
+    const char *const *raw = exchange_of(of)->raw_topics;
+    for (; raw != NULL && *raw != NULL; raw++)
+        if (topic.size >= strlen(*raw) && memcmp(topic.data, *raw, strlen(*raw)) == 0)
+            return 1;
+    return 0;
+}
+
+/* A topic that no row fits, its symbol, if it seems to have one, left out: it may come with all
+ * symbols of a market. */
+static void name_topic(look *l, td_bytes text)
+{
+    size_t at = text.size;
+    while (at > 0 && text.data[at - 1] != '.')
+        at--;
+    td_bytes last = td_bytes_of(text.data + at, text.size - at);
+    char *name = l->reader->topic;
+    if (at > 0 && is_like_symbol(last)) {
+        l->out->symbol = last;
+        text.size = at;
+    }
+    copy_text(name, LIMIT_TOPIC_BYTES, text);
+    if (l->out->symbol.size > 0)
+        copy_text(name + strlen(name), LIMIT_TOPIC_BYTES - strlen(name), td_bytes_str("{symbol}"));
+    l->out->topic = td_bytes_str(name);
+}
+
+/* Members of an answer, ping or error. */
+static void look_at_control(look *l, const classification *what)
+{
+    const char *const *known = exchange_of(l->frame->of)->control_keys;
+    frame_survey survey;
+    decode_error why;
+    json_value key;
+    json_value value;
+    snprintf(l->reader->topic, sizeof l->reader->topic, "_control.%s",
+             frame_class_name(what->frame_class));
+    l->out->topic = td_bytes_str(l->reader->topic);
+    if (!decoder_survey_text(l->reader->decoder, l->frame->bytes, &survey, &why)) {
+        note_failure(l, &why);
+        return;
+    }
+    l->out->text = survey.text;
+    for (json_iter it = json_iter_of(survey.root); known != NULL && json_next(&it, &key, &value);) {
+        td_bytes text;
+        int is_text = json_text(key, &text);
+        TD_ASSERT(is_text);
+        const char *const *at = known;
+        while (*at != NULL && !td_bytes_is(text, *at))
+            at++;
+        if (*at == NULL)
+            note_path(l, DRIFT_NEW_FIELD, text, td_bytes_of(NULL, 0), "%s", "");
+    }
+}
+
+/* A frame that no row was found for before. */
+static void look_at_other(look *l, const classification *what)
+{
+    frame_survey survey;
+    decode_error why;
+    if (frame_class_is_control(what->frame_class)) {
+        look_at_control(l, what);
+    } else if (what->topic.row != NULL) {
+        look_at_data(l, &what->topic);
+    } else if (what->frame_class == CLASS_DATA) {
+        name_topic(l, what->exchange_topic);
+        if (!is_raw_topic(l->frame->of, what->exchange_topic))
+            note_path(l, DRIFT_NEW_TOPIC, td_bytes_of(NULL, 0), td_bytes_of(NULL, 0), "%s", "");
+    } else {
+        l->out->topic = td_bytes_str("_unknown");
+        if (decoder_survey_text(l->reader->decoder, l->frame->bytes, &survey, &why))
+            why = (decode_error){.reason = DECODE_NO_TOPIC};
+        note_failure(l, &why);
+    }
+}
+
+td_result drift_read(drift_reader *reader, drift_stream *stream, const drift_frame *frame,
+                     drift_look *out, td_err *err)
+{
+    *out = (drift_look){.text = frame->bytes, .notes = reader->notes};
+    look l = {.reader = reader, .stream = stream, .frame = frame, .out = out};
+    if (frame->topic.row != NULL) {
+        look_at_data(&l, &frame->topic);
+    } else {
+        classification what;
+        decoder_classify(reader->decoder, frame->of, frame->bytes, DIR_IN, frame->recv_ns, &what);
+        td_result rc = classification_result(&what, err);
+        if (rc != TD_OK)
+            return rc;
+        look_at_other(&l, &what);
+    }
+    return l.is_starved ? td_err_set(err, TD_E_NOMEM, "no memory to look at a frame") : TD_OK;
+}

@@ -1,0 +1,57 @@
+/* Findings: what was noted in frames (schema/drift.h), counted, with the first and the last time it
+ * was seen and an example. One thread at a time. */
+#ifndef TD_SCHEMA_DRIFT_TABLE_H
+#define TD_SCHEMA_DRIFT_TABLE_H
+
+#include "schema/drift.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Notes that are equal in feed, topic, path, kind and detail. */
+typedef struct drift_finding {
+    const char *feed;
+    const char *topic;
+    const char *path;
+    drift_kind kind;
+    const char *detail;
+    uint8_t is_learnt;
+    uint64_t count; /* frames */
+    uint64_t first_ns, first_order;
+    uint64_t last_ns, last_order;
+    const char *symbol;   /* of the example */
+    td_bytes example;     /* the first frame that was shown with the finding, up to
+                             LIMIT_DRIFT_EXAMPLE_BYTES */
+    size_t example_bytes; /* of the whole frame */
+    uint64_t example_order;
+} drift_finding;
+
+typedef struct drift_table drift_table;
+TD_MUST_USE td_result drift_table_open(drift_table **out, td_err *err);
+void drift_table_close(drift_table *table);
+
+/* Add what a look found. Frames of different streams may come in any order: first, last, count and
+ * example are the same in the end. Findings beyond LIMIT_DRIFT_FINDINGS are counted and left out.
+ * TD_OK; TD_E_NOMEM. */
+TD_MUST_USE td_result drift_table_add(drift_table *table, const char *feed,
+                                      const drift_frame *frame, const drift_look *look,
+                                      td_err *err);
+
+/* Findings, sorted by feed, topic, path, kind, detail; learnt values among them. Valid until the
+ * next call that adds. */
+const drift_finding *drift_table_list(drift_table *table, size_t *count);
+
+/* Notes of findings that the table has no place for, and that frames had beyond
+ * LIMIT_DRIFT_NOTES. */
+uint64_t drift_table_left_out(const drift_table *table);
+
+/* 1 if a finding was first seen at since_ns or later. A learnt value is one only if there is a
+ * since_ns (not 0): what came before teaches which values there are. */
+int drift_finding_is_new(const drift_finding *finding, uint64_t since_ns);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,728 @@
+/* Drift: frames of the documented shapes and real recordings have none; each change of a frame is
+ * found, once, where and as what it is; findings are counted whatever the order of frames. */
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <zlib.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/time_text.h"
+#include "schema/decode.h"
+#include "schema/drift.h"
+#include "schema/drift_table.h"
+#include "tests/testing/capture.h"
+
+enum { STREAMS_MAX = 64, FRAME_BYTES = 8192 };
+
+/* One stream a topic and symbol, as a replay has them. */
+typedef struct stream_of {
+    char name[LIMIT_TOPIC_BYTES];
+    drift_stream *stream;
+} stream_of;
+
+typedef struct bench {
+    drift_reader *reader;
+    drift_table *table;
+    decoder *decoder;
+    stream_of streams[STREAMS_MAX];
+    size_t stream_count;
+    uint64_t order;
+    drift_look look; /* of the last frame */
+} bench;
+
+static int bench_open(void **state)
+{
+    static bench b;
+    b = (bench){.order = 0};
+    assert_int_equal(drift_reader_open(&b.reader, NULL), TD_OK);
+    assert_int_equal(drift_table_open(&b.table, NULL), TD_OK);
+    assert_int_equal(decoder_open(&b.decoder, NULL), TD_OK);
+    *state = &b;
+    return 0;
+}
+
+static void forget_streams(bench *b)
+{
+    for (size_t i = 0; i < b->stream_count; i++)
+        drift_stream_close(b->streams[i].stream);
+    b->stream_count = 0;
+}
+
+static int bench_close(void **state)
+{
+    bench *b = *state;
+    forget_streams(b);
+    drift_reader_close(b->reader);
+    drift_table_close(b->table);
+    decoder_close(b->decoder);
+    return 0;
+}
+
+static drift_stream *stream_for(bench *b, td_bytes topic)
+{
+    for (size_t i = 0; i < b->stream_count; i++)
+        if (td_bytes_is(topic, b->streams[i].name))
+            return b->streams[i].stream;
+    assert_true(b->stream_count < STREAMS_MAX);
+    stream_of *made = &b->streams[b->stream_count++];
+    snprintf(made->name, sizeof made->name, "%.*s", (int)topic.size, (const char *)topic.data);
+    assert_int_equal(drift_stream_open(&made->stream, NULL), TD_OK);
+    return made->stream;
+}
+
+/* Look at a frame, which has its padding, and add what is found. at_ns: when rows have to hold. */
+static size_t look_at(bench *b, const family *of, td_bytes frame, uint64_t at_ns, uint64_t recv_ns)
+{
+    classification what;
+    decoder_classify(b->decoder, of, frame, DIR_IN, at_ns, &what);
+    drift_frame f = {of, what.topic, recv_ns, b->order++, frame};
+    drift_stream *stream = what.topic.row == NULL ? NULL : stream_for(b, what.exchange_topic);
+    assert_int_equal(drift_read(b->reader, stream, &f, &b->look, NULL), TD_OK);
+    assert_int_equal(drift_table_add(b->table, of->name, &f, &b->look, NULL), TD_OK);
+    return b->look.count;
+}
+
+/* ---- documented frames ---- */
+
+static void print_look(const bench *b, const char *name)
+{
+    for (size_t i = 0; i < b->look.count; i++)
+        print_error("%s: %.*s %s %s %s\n", name, (int)b->look.topic.size,
+                    (const char *)b->look.topic.data, drift_kind_name(b->look.notes[i].kind),
+                    b->look.notes[i].path, b->look.notes[i].detail);
+}
+
+/* When a golden frame of that name was received. */
+static uint64_t moment_of(const char *name)
+{
+    const char *at = strchr(name, '@');
+    uint64_t ns = 0;
+    char text[32];
+    if (at == NULL)
+        return TOPIC_NOW;
+    snprintf(text, sizeof text, "%.10sT00:00:00Z", at + 1);
+    assert_int_equal(td_time_parse_rfc3339(td_bytes_str(text), &ns, NULL), TD_OK);
+    return ns;
+}
+
+/* 1 if the golden output of a frame says that something is wrong with it. */
+static int is_wrong(const char *folder, const char *name)
+{
+    char path[512];
+    size_t size = 0;
+    snprintf(path, sizeof path, "%s/%.*s.out.json", folder, (int)(strlen(name) - 5), name);
+    uint8_t *memory = capture_read_file(path, &size);
+    int found = strstr((const char *)memory, "\"error\":") != NULL ||
+                strstr((const char *)memory, "\"unknown_fields\":") != NULL;
+    td_free(memory);
+    /* Its side is a word that no document has. */
+    return found || strcmp(name, "trade.other-side.json") == 0;
+}
+
+static void check_golden(bench *b, const family *of, const char *folder, const char *name)
+{
+    char path[512];
+    size_t size = 0;
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    uint8_t *memory = capture_read_file(path, &size);
+    while (size > 0 && memory[size - 1] == '\n')
+        size--;
+    forget_streams(b);
+    int has_drift = look_at(b, of, td_bytes_of(memory, size), moment_of(name), 0) > 0;
+    if (has_drift != is_wrong(folder, name)) {
+        print_look(b, path);
+        fail_msg("%s: drift was %sfound", path, has_drift ? "" : "not ");
+    }
+    td_free(memory);
+}
+
+/* A golden frame has drift exactly if it is not decoded, or has unknown fields. */
+static void test_golden(void **state)
+{
+    size_t families = 0;
+    const family *const *table = family_table(&families);
+    for (size_t i = 0; i < families; i++) {
+        char folder[128];
+        size_t count = 0;
+        snprintf(folder, sizeof folder, "tests/golden/%s", table[i]->name);
+        char **names = capture_list(folder, ".json", &count);
+        for (size_t n = 0; n < count; n++) {
+            if (strstr(names[n], ".out.json") == NULL)
+                check_golden(*state, table[i], folder, names[n]);
+            td_free(names[n]);
+        }
+        td_free(names);
+    }
+}
+
+/* Folders of example frames: the families that their frames may be of. */
+static const struct {
+    const char *folder;
+    const char *families[8];
+} EXAMPLES[] = {
+    {"contract-v3", {"contract-v3"}},
+    {"copy-trading", {"copytrade"}},
+    {"inverse-futures", {"inverse"}},
+    {"inverse-perpetual", {"inverse"}},
+    {"linear", {"linear"}},
+    {"spot-private", {"spot-private"}},
+    {"spot-v1", {"spot-v1"}},
+    {"spot-v2", {"spot-v2"}},
+    {"usdc-option", {"usdc-option", "usdc-private"}},
+    {"usdc-perp", {"usdc-perp", "usdc-private"}},
+    {"v5",
+     {"v5-linear", "v5-inverse", "v5-spot", "v5-option", "v5-spread", "v5-misc", "v5-private"}},
+};
+
+/* 1 if a frame has no drift in one of the families, received at its own time. */
+static int is_clean(bench *b, td_bytes frame, const char *const *families)
+{
+    for (size_t i = 0; families[i] != NULL; i++) {
+        const family *of = family_find(td_bytes_str(families[i]));
+        classification what;
+        decoder_classify(b->decoder, of, frame, DIR_IN, TOPIC_NOW, &what);
+        forget_streams(b);
+        if (look_at(b, of, frame, what.exchange_ns, what.exchange_ns) == 0)
+            return 1;
+        /* Samples of withdrawn topics have times of their documents. */
+        if (look_at(b, of, frame, TOPIC_ANY_TIME, what.exchange_ns) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+/* Example frames of the exchange and of others have no drift; requests and parts of frames are no
+ * frames of a feed. */
+static void test_examples(void **state)
+{
+    for (size_t i = 0; i < sizeof EXAMPLES / sizeof EXAMPLES[0]; i++) {
+        char name[64];
+        size_t count = 0;
+        snprintf(name, sizeof name, "frames/%s", EXAMPLES[i].folder);
+        const char *folder = capture_path_or_skip(name);
+        char **names = capture_list(folder, ".json", &count);
+        for (size_t n = 0; n < count; n++) {
+            char path[512];
+            size_t size = 0;
+            snprintf(path, sizeof path, "%s/%s", folder, names[n]);
+            uint8_t *memory = capture_read_file(path, &size);
+            /* Of v5/position.4 a client changed the first letter of a member. */
+            int is_frame =
+                strstr(names[n], "request") == NULL && strstr(names[n], "data-only") == NULL &&
+                (strcmp(EXAMPLES[i].folder, "v5") != 0 || strcmp(names[n], "position.4.json") != 0);
+            if (is_frame && !is_clean(*state, td_bytes_of(memory, size), EXAMPLES[i].families)) {
+                print_look(*state, path);
+                fail_msg("%s has drift", path);
+            }
+            td_free(memory);
+            td_free(names[n]);
+        }
+        td_free(names);
+    }
+}
+
+/* Recordings have none. */
+static void test_captures(void **state)
+{
+    static const struct {
+        const char *file, *family;
+    } FILES[] = {
+        {"inverse-2021-04-17.jsonl.gz", "inverse"},
+        {"linear-2021-04-17.jsonl.gz", "linear"},
+        {"v5-2026-08-09.jsonl.gz", "v5-linear"},
+        {"v5-linear-2025-06-13.jsonl.gz", "v5-linear"},
+    };
+    bench *b = *state;
+    for (size_t i = 0; i < sizeof FILES / sizeof FILES[0]; i++) {
+        const family *of = family_find(td_bytes_str(FILES[i].family));
+        capture *c = capture_open(capture_path_or_skip(FILES[i].file));
+        size_t frames = 0;
+        forget_streams(b);
+        for (capture_line line; capture_next(c, &line);) {
+            if (line.kind != CAPTURE_IN)
+                continue;
+            frames++;
+            if (look_at(b, of, line.frame, line.recv_ns, line.recv_ns) > 0) {
+                print_look(b, FILES[i].file);
+                fail_msg("%s, line %zu has drift", FILES[i].file, line.number);
+            }
+        }
+        assert_true(frames > 100);
+        capture_close(c);
+    }
+}
+
+/* ---- changed frames ---- */
+
+/* Copy a text behind which there is padding, and look at it. */
+static size_t look_at_text(bench *b, const char *family_name, const char *text, uint64_t recv_ns)
+{
+    static uint8_t memory[FRAME_BYTES + DECODE_PADDING_BYTES];
+    size_t size = strlen(text);
+    assert_true(size <= FRAME_BYTES);
+    memcpy(memory, text, size);
+    return look_at(b, family_find(td_bytes_str(family_name)), td_bytes_of(memory, size), recv_ns,
+                   recv_ns);
+}
+
+#define SECOND   UINT64_C(1000000000)
+#define START_NS (UINT64_C(1700000000) * SECOND)
+#define TRADE(fields)                                                                              \
+    "{\"topic\":\"publicTrade.BTCUSDT\",\"type\":\"snapshot\",\"ts\":1700000000000,\"data\":[{"    \
+    "\"T\":1700000000000,\"s\":\"BTCUSDT\",\"S\":\"Buy\",\"v\":\"0.5\",\"p\":\"36000.5\"," fields  \
+    "}]}"
+#define GOOD_TRADE TRADE("\"L\":\"PlusTick\",\"i\":\"a\",\"BT\":false")
+
+/* A frame after a good one, and the one note that it must give. */
+typedef struct changed {
+    const char *family;
+    const char *good; /* NULL: none before */
+    const char *frame;
+    const char *topic;
+    drift_kind kind;
+    const char *path;
+    const char *detail;
+} changed;
+
+static const changed CHANGED[] = {
+    {"v5-linear", GOOD_TRADE, TRADE("\"i\":\"a\",\"BT\":false,\"zz\":[1]"), "publicTrade",
+     DRIFT_NEW_FIELD, "data.zz", ""},
+    {"v5-linear", NULL,
+     "{\"topic\":\"publicTrade.BTCUSDT\",\"type\":\"snapshot\",\"ts\":1700000000000,\"zz\":1,"
+     "\"data\":[]}",
+     "publicTrade", DRIFT_NEW_FIELD, "zz", ""},
+    {"v5-linear", NULL,
+     "{\"topic\":\"orderbook.50.BTCUSDT\",\"type\":\"snapshot\",\"ts\":1700000000000,\"data\":{"
+     "\"s\":\"BTCUSDT\","
+     "\"b\":[[\"1\",\"2\",\"3\"]],\"a\":[],\"u\":1,\"seq\":1}}",
+     "orderbook.50", DRIFT_NEW_FIELD, "data.b.2", ""},
+    {"v5-linear", NULL,
+     "{\"topic\":\"orderbook.50.BTCUSDT\",\"type\":\"snapshot\",\"ts\":1700000000000,\"data\":{"
+     "\"s\":\"BTCUSDT\","
+     "\"b\":[],\"a\":[],\"u\":1,\"seq\":1,\"u\":2}}",
+     "orderbook.50", DRIFT_REPEATED_FIELD, "data.u", ""},
+    {"v5-private", NULL,
+     "{\"topic\":\"wallet\",\"creationTime\":1700000000000,\"data\":[{\"accountType\":\"UNIFIED\","
+     "\"coin\":["
+     "{\"coin\":\"BTC\",\"equity\":\"1\",\"zz\":\"1\"}]}]}",
+     "wallet", DRIFT_NEW_FIELD, "data.coin.zz", ""},
+    {"v5-linear", NULL, "{\"topic\":\"orderbook.9.BTCUSDT\",\"data\":{}}", "orderbook.9.{symbol}",
+     DRIFT_NEW_TOPIC, "", ""},
+    {"v5-linear", NULL, "{\"topic\":\"market.phase\",\"data\":{}}", "market.phase", DRIFT_NEW_TOPIC,
+     "", ""},
+    {"v5-linear", NULL, "{\"success\":true,\"op\":\"subscribe\",\"zone\":\"a\"}", "_control.ack",
+     DRIFT_NEW_FIELD, "zone", ""},
+    {"v5-linear", NULL, "{\"hello\":1}", "_unknown", DRIFT_NOT_DECODED, "", "no_topic"},
+    {"v5-linear", NULL, "<html>", "_unknown", DRIFT_NOT_DECODED, "", "not_json"},
+    {"v5-linear", GOOD_TRADE, TRADE("\"i\":7"), "publicTrade", DRIFT_TYPE_CHANGED, "data.i",
+     "string to number"},
+    {"v5-linear", GOOD_TRADE, TRADE("\"BT\":\"false\""), "publicTrade", DRIFT_TYPE_CHANGED,
+     "data.BT", "boolean to string"},
+    {"v5-linear", GOOD_TRADE, TRADE("\"BT\":{}"), "publicTrade", DRIFT_NOT_DECODED, "BT",
+     "wrong_type"},
+    {"v5-linear", GOOD_TRADE, TRADE("\"L\":\"SideTick\""), "publicTrade", DRIFT_NEW_VALUE, "data.L",
+     "\"SideTick\""},
+    {"v5-linear", NULL,
+     "{\"topic\":\"publicTrade.BTCUSDT\",\"type\":\"snapshot\",\"ts\":1700000000000,\"data\":[{"
+     "\"T\":1700000000000,"
+     "\"s\":\"BTCUSDT\",\"S\":\"Cross\",\"v\":\"0.5\",\"p\":\"36000.5\"}]}",
+     "publicTrade", DRIFT_NEW_VALUE, "data.S", "\"Cross\""},
+    {"v5-linear", NULL,
+     "{\"topic\":\"publicTrade.BTCUSDT\",\"type\":\"rest\",\"ts\":1700000000000,\"data\":[]}",
+     "publicTrade", DRIFT_NOT_DECODED, "type", "bad_kind"},
+    {"v5-linear", NULL,
+     "{\"topic\":\"publicTrade.BTCUSDT\",\"type\":\"snapshot\",\"ts\":1700000000000,\"data\":[{"
+     "\"T\":1700000000000,"
+     "\"S\":\"Buy\",\"v\":\"-0.5\",\"p\":\"1\"}]}",
+     "publicTrade", DRIFT_OUT_OF_RANGE, "data.v", "negative"},
+    {"v5-linear", GOOD_TRADE,
+     "{\"topic\":\"publicTrade.BTCUSDT\",\"type\":\"snapshot\",\"ts\":1700000000000,\"data\":[{"
+     "\"T\":1700000000000,"
+     "\"S\":\"Buy\",\"v\":\"1\",\"p\":\"360005\"}]}",
+     "publicTrade", DRIFT_OUT_OF_RANGE, "data.p", "ten times the last price or more"},
+    {"v5-linear", GOOD_TRADE,
+     "{\"topic\":\"publicTrade.BTCUSDT\",\"type\":\"snapshot\",\"ts\":1700000000000,\"data\":[{"
+     "\"T\":1700000000000,"
+     "\"S\":\"Buy\",\"v\":\"1\",\"p\":\"3600.05\"}]}",
+     "publicTrade", DRIFT_OUT_OF_RANGE, "data.p", "a tenth of the last price or less"},
+    {"v5-linear", NULL,
+     "{\"topic\":\"publicTrade.BTCUSDT\",\"type\":\"snapshot\",\"ts\":1700000000000,\"data\":[{"
+     "\"T\":1700000000,"
+     "\"S\":\"Buy\",\"v\":\"1\",\"p\":\"1\"}]}",
+     "publicTrade", DRIFT_OUT_OF_RANGE, "data.T", "a time before 2010"},
+    {"v5-linear", NULL,
+     "{\"topic\":\"publicTrade.BTCUSDT\",\"type\":\"snapshot\",\"ts\":1700000000000,\"data\":[{"
+     "\"T\":1700004000000,"
+     "\"S\":\"Buy\",\"v\":\"1\",\"p\":\"1\"}]}",
+     "publicTrade", DRIFT_OUT_OF_RANGE, "data.T", "over an hour after it was received"},
+    {"v5-linear", NULL,
+     "{\"topic\":\"publicTrade.BTCUSDT\",\"type\":\"snapshot\",\"ts\":1700000000000,\"data\":[{"
+     "\"T\":1690000000000,"
+     "\"S\":\"Buy\",\"v\":\"1\",\"p\":\"1\"}]}",
+     "publicTrade", DRIFT_OUT_OF_RANGE, "data.T", "over 30 days before it was received"},
+    {"v5-linear", NULL,
+     "{\"topic\":\"publicTrade.BTCUSDT\",\"type\":\"snapshot\",\"ts\":5000000000000,\"data\":[]}",
+     "publicTrade", DRIFT_OUT_OF_RANGE, "ts", "a time after 2100"},
+    {"v5-linear", NULL,
+     "{\"topic\":\"tickers.BTCUSDT\",\"type\":\"delta\",\"cs\":1,\"ts\":1700000000000,\"data\":{"
+     "\"symbol\":\"BTCUSDT\","
+     "\"lastPrice\":\"1.0000000000000000001\"}}",
+     "tickers", DRIFT_OUT_OF_SCALE, "data.lastPrice", "beyond 64 bits and 18 decimal places"},
+    {"inverse", NULL,
+     "{\"topic\":\"instrument_info.100ms.BTCUSD\",\"type\":\"delta\",\"cross_seq\":1,\"timestamp_"
+     "e6\":1700000000000000,"
+     "\"data\":{\"update\":[{\"symbol\":\"BTCUSD\",\"funding_rate_e6\":1.5}]}}",
+     "instrument_info.100ms", DRIFT_OUT_OF_SCALE, "data.update.funding_rate_e6",
+     "a fraction in a scaled integer"},
+    {"inverse", NULL,
+     "{\"topic\":\"instrument_info.100ms.BTCUSD\",\"type\":\"delta\",\"cross_seq\":1,\"timestamp_"
+     "e6\":1700000000000000,"
+     "\"data\":{\"update\":[{\"symbol\":\"BTCUSD\",\"created_at\":\"soon\"}]}}",
+     "instrument_info.100ms", DRIFT_NOT_DECODED, "data.update.created_at", "bad_time"},
+};
+
+static void test_changed(void **state)
+{
+    bench *b = *state;
+    for (size_t i = 0; i < sizeof CHANGED / sizeof CHANGED[0]; i++) {
+        const changed *c = &CHANGED[i];
+        forget_streams(b);
+        if (c->good != NULL)
+            assert_int_equal(look_at_text(b, c->family, c->good, START_NS), 0);
+        size_t count = look_at_text(b, c->family, c->frame, START_NS + 1);
+        if (count != 1 || b->look.notes[0].kind != c->kind ||
+            strcmp(b->look.notes[0].path, c->path) != 0 ||
+            strcmp(b->look.notes[0].detail, c->detail) != 0 ||
+            !td_bytes_is(b->look.topic, c->topic)) {
+            print_look(b, c->frame);
+            fail_msg("%zu notes, not %s %s %s %s", count, c->topic, drift_kind_name(c->kind),
+                     c->path, c->detail);
+        }
+        assert_int_equal(b->look.notes[0].first_ns, START_NS + 1);
+        assert_int_equal(b->look.notes[0].count, 1);
+        assert_int_equal(b->look.notes[0].is_learnt, 0);
+        assert_true(td_bytes_is(b->look.text, c->frame));
+    }
+}
+
+/* Without a stream, what a frame shows alone is found, and nothing else. */
+static void test_alone(void **state)
+{
+    bench *b = *state;
+    for (size_t i = 0; i < sizeof CHANGED / sizeof CHANGED[0]; i++) {
+        const changed *c = &CHANGED[i];
+        int needs_stream = c->kind == DRIFT_TYPE_CHANGED || strstr(c->detail, "last price") != NULL;
+        uint8_t memory[FRAME_BYTES];
+        memcpy(memory, c->frame, strlen(c->frame));
+        drift_frame f = {.of = family_find(td_bytes_str(c->family)),
+                         .recv_ns = START_NS,
+                         .bytes = td_bytes_of(memory, strlen(c->frame))};
+        assert_int_equal(drift_read(b->reader, NULL, &f, &b->look, NULL), TD_OK);
+        assert_int_equal(b->look.count, needs_stream ? 0 : 1);
+    }
+}
+
+/* Levels of options and spreads may be negative or jump. */
+static void test_not_compared(void **state)
+{
+    static const char *const SPREAD[] = {
+        "{\"topic\":\"publicTrade.A_B\",\"type\":\"snapshot\",\"ts\":1700000000000,\"data\":[{"
+        "\"T\":1700000000000,\"S\":\"Buy\","
+        "\"v\":\"1\",\"p\":\"0.1\"}]}",
+        "{\"topic\":\"publicTrade.A_B\",\"type\":\"snapshot\",\"ts\":1700000000000,\"data\":[{"
+        "\"T\":1700000000000,\"S\":\"Buy\","
+        "\"v\":\"1\",\"p\":\"-10\"}]}",
+        "{\"topic\":\"publicTrade.A_B\",\"type\":\"snapshot\",\"ts\":1700000000000,\"data\":[{"
+        "\"T\":1700000000000,\"S\":\"Buy\","
+        "\"v\":\"1\",\"p\":\"10\"}]}",
+    };
+    for (size_t i = 0; i < sizeof SPREAD / sizeof SPREAD[0]; i++)
+        assert_int_equal(look_at_text(*state, "v5-spread", SPREAD[i], START_NS), 0);
+}
+
+static void trade_text(char out[FRAME_BYTES], const char *size, const char *price, const char *rest)
+{
+    snprintf(out, FRAME_BYTES,
+             "{\"topic\":\"publicTrade.BTCUSDT\",\"type\":\"snapshot\",\"ts\":1700000000000,"
+             "\"data\":[{\"T\":1700000000000,\"s\":\"BTCUSDT\",\"S\":\"Buy\",\"v\":\"%s\",\"p\":"
+             "\"%s\"%s}]}",
+             size, price, rest);
+}
+
+/* So many trades of a price; how many of them had a note. */
+static size_t trades(bench *b, size_t count, const char *size, const char *price, const char *rest)
+{
+    char text[FRAME_BYTES];
+    size_t found = 0;
+    trade_text(text, size, price, rest);
+    for (size_t i = 0; i < count; i++)
+        found += look_at_text(b, "v5-linear", text, START_NS + b->order) > 0;
+    return found;
+}
+
+/* The one finding of the table. */
+static const drift_finding *only_finding(bench *b)
+{
+    size_t count = 0;
+    const drift_finding *list = drift_table_list(b->table, &count);
+    assert_int_equal(count, 1);
+    return list;
+}
+
+static void test_places(void **state)
+{
+    bench *b = *state;
+    assert_int_equal(trades(b, DRIFT_PLACES_VALUES - 1, "1.50", "100.5", ""), 0);
+    assert_int_equal(trades(b, 1, "1.50", "100.25", ""), 0);
+    assert_int_equal(trades(b, 10, "1.5", "100.2500", ""), 0);
+    uint64_t first = b->order;
+    assert_int_equal(trades(b, 3, "1.5", "100.125", ""), 3);
+    assert_int_equal(trades(b, 10, "1.5", "100.25", ""), 0);
+    const drift_finding *f = only_finding(b);
+    assert_int_equal(f->kind, DRIFT_OUT_OF_SCALE);
+    assert_string_equal(f->path, "data.p");
+    assert_string_equal(f->detail, "3 decimal places, 2 before");
+    assert_int_equal(f->count, 3);
+    assert_int_equal(f->first_order, first);
+    assert_int_equal(f->last_order, first + 2);
+}
+
+/* A wrong price is one; a price that stays is the new one. */
+static void test_jumps(void **state)
+{
+    bench *b = *state;
+    assert_int_equal(trades(b, 20, "1", "100", ""), 0);
+    assert_int_equal(trades(b, 1, "1", "10000", ""), 1);
+    assert_int_equal(trades(b, 20, "1", "101", ""), 0);
+    assert_int_equal(trades(b, 20, "1", "5000", ""), 10);
+    assert_int_equal(trades(b, 1, "1", "5001", ""), 0);
+    assert_int_equal(only_finding(b)->count, 11);
+}
+
+static void test_gone(void **state)
+{
+    bench *b = *state;
+    static const char WITH[] = ",\"i\":\"a\",\"RPI\":false";
+    static const char WITHOUT[] = ",\"RPI\":false";
+    assert_int_equal(trades(b, 20, "1", "100", WITH), 0);
+    assert_int_equal(trades(b, DRIFT_GONE_FRAMES - 1, "1", "100", WITHOUT), 0);
+    assert_int_equal(trades(b, 200, "1", "100", WITH), 0);
+    uint64_t first = b->order;
+    assert_int_equal(trades(b, 50, "1", "100", WITHOUT), 50 - DRIFT_GONE_FRAMES + 1);
+    uint64_t last = b->order - 1;
+    assert_int_equal(trades(b, 20, "1", "100", WITH), 0);
+    const drift_finding *f = only_finding(b);
+    assert_int_equal(f->kind, DRIFT_FIELD_GONE);
+    assert_string_equal(f->path, "data.i");
+    assert_int_equal(f->count, 50);
+    assert_int_equal(f->first_order, first);
+    assert_int_equal(f->first_ns, START_NS + first);
+    assert_int_equal(f->last_order, last);
+    assert_int_equal(f->last_ns, START_NS + last);
+    assert_null(strstr((const char *)f->example.data, "\"i\""));
+}
+
+/* What comes and goes is not gone; nor is what deltas leave out. */
+static void test_comes_and_goes(void **state)
+{
+    bench *b = *state;
+    for (size_t i = 0; i < 40; i++) {
+        assert_int_equal(trades(b, 9, "1", "100", ",\"i\":\"a\""), 0);
+        assert_int_equal(trades(b, 1, "1", "100", ""), 0);
+    }
+    assert_int_equal(trades(b, 40, "1", "100", ""), 0);
+    static const char SNAPSHOT[] = "{\"topic\":\"tickers.BTCUSDT\",\"type\":\"snapshot\",\"cs\":1,"
+                                   "\"ts\":1700000000000,\"data\":{\"symbol\":"
+                                   "\"BTCUSDT\",\"lastPrice\":\"1\",\"markPrice\":\"1\"}}";
+    static const char DELTA[] = "{\"topic\":\"tickers.BTCUSDT\",\"type\":\"delta\",\"cs\":1,\"ts\":"
+                                "1700000000000,\"data\":{\"symbol\":"
+                                "\"BTCUSDT\",\"lastPrice\":\"1\"}}";
+    for (size_t i = 0; i < 20; i++)
+        assert_int_equal(look_at_text(b, "v5-linear", SNAPSHOT, START_NS), 0);
+    for (size_t i = 0; i < 40; i++)
+        assert_int_equal(look_at_text(b, "v5-linear", DELTA, START_NS), 0);
+}
+
+/* Topics that write a member both ways in one frame do so in all. */
+static void test_both_types(void **state)
+{
+    static const char BOTH[] =
+        "{\"topic\":\"publicTrade.A\",\"type\":\"snapshot\",\"ts\":1700000000000,\"data\":["
+        "{\"T\":1700000000000,\"S\":\"Buy\",\"v\":\"1\",\"p\":\"1\"},"
+        "{\"T\":\"1700000000000\",\"S\":\"Buy\",\"v\":1,\"p\":\"1\"}]}";
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(look_at_text(*state, "v5-linear", BOTH, START_NS), 0);
+}
+
+/* A compressed frame shows what the frame in it shows; its example can be read. */
+static void test_compressed(void **state)
+{
+    bench *b = *state;
+    char text[FRAME_BYTES];
+    uint8_t bytes[FRAME_BYTES];
+    trade_text(text, "1", "1", ",\"zz\":1");
+    z_stream z = {.next_in = (uint8_t *)text,
+                  .avail_in = (unsigned)strlen(text),
+                  .next_out = bytes,
+                  .avail_out = sizeof bytes - DECODE_PADDING_BYTES};
+    assert_int_equal(deflateInit2(&z, 9, Z_DEFLATED, 31, 8, Z_DEFAULT_STRATEGY), Z_OK);
+    assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
+    td_bytes frame = td_bytes_of(bytes, z.total_out);
+    deflateEnd(&z);
+    assert_int_equal(look_at(b, family_find(td_bytes_str("v5-linear")), frame, START_NS, START_NS),
+                     1);
+    const drift_finding *f = only_finding(b);
+    assert_string_equal(f->path, "data.zz");
+    assert_true(td_bytes_is(f->example, text));
+    assert_string_equal(f->symbol, "BTCUSDT");
+}
+
+/* ---- findings ---- */
+
+/* A value of a set that the documents leave open is new only to what came before. */
+static void test_learnt(void **state)
+{
+    static const char ORDER[] = "{\"topic\":\"order\",\"creationTime\":1700000000000,\"data\":[{"
+                                "\"symbol\":\"A\",\"orderId\":\"1\","
+                                "\"orderStatus\":\"New\",\"placeType\":\"%s\"}]}";
+    bench *b = *state;
+    char text[FRAME_BYTES];
+    snprintf(text, sizeof text, ORDER, "price");
+    assert_int_equal(look_at_text(b, "v5-private", text, START_NS), 0);
+    snprintf(text, sizeof text, ORDER, "other");
+    assert_int_equal(look_at_text(b, "v5-private", text, START_NS + SECOND), 1);
+    const drift_finding *f = only_finding(b);
+    assert_int_equal(f->kind, DRIFT_NEW_VALUE);
+    assert_string_equal(f->detail, "\"other\"");
+    assert_int_equal(f->is_learnt, 1);
+    assert_false(drift_finding_is_new(f, 0));
+    assert_true(drift_finding_is_new(f, START_NS + SECOND));
+    assert_false(drift_finding_is_new(f, START_NS + SECOND + 1));
+}
+
+/* Notes made by hand, as of three streams. */
+static void add_all(drift_table *table, const size_t *order, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        size_t n = order[i];
+        char text[32];
+        snprintf(text, sizeof text, "frame %zu", n);
+        drift_note notes[2] = {
+            {.kind = DRIFT_NEW_FIELD, .first_ns = n, .first_order = n, .count = 1},
+            {.kind = DRIFT_FIELD_GONE, .first_ns = n, .first_order = n, .count = 1}};
+        snprintf(notes[0].path, sizeof notes[0].path, "p%zu", n % 3);
+        if (n == 8) { /* said late, of frames before */
+            notes[1].first_ns = notes[1].first_order = 2;
+            notes[1].count = 5;
+        }
+        drift_frame frame = {.recv_ns = n, .order = n};
+        drift_look look = {.topic = td_bytes_str("t"),
+                           .symbol = td_bytes_str("S"),
+                           .text = td_bytes_str(text),
+                           .notes = notes,
+                           .count = n > 7 ? 2 : 1};
+        assert_int_equal(drift_table_add(table, "f", &frame, &look, NULL), TD_OK);
+    }
+}
+
+static void test_any_order(void **state)
+{
+    static const size_t ORDERS[][12] = {{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11},
+                                        {11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0},
+                                        {3, 0, 9, 6, 1, 11, 4, 2, 10, 8, 5, 7}};
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        drift_table *table;
+        size_t count = 0;
+        assert_int_equal(drift_table_open(&table, NULL), TD_OK);
+        add_all(table, ORDERS[i], 6);
+        drift_table_list(table, &count); /* and goes on */
+        add_all(table, ORDERS[i] + 6, 6);
+        const drift_finding *list = drift_table_list(table, &count);
+        assert_int_equal(count, 4);
+        assert_int_equal(list[0].kind, DRIFT_FIELD_GONE);
+        assert_int_equal(list[0].count, 8);
+        assert_int_equal(list[0].first_order, 2);
+        assert_int_equal(list[0].last_order, 11);
+        assert_true(td_bytes_is(list[0].example, "frame 8"));
+        for (size_t p = 0; p < 3; p++) {
+            char path[8];
+            snprintf(path, sizeof path, "p%zu", p);
+            assert_string_equal(list[p + 1].path, path);
+            assert_int_equal(list[p + 1].count, 4);
+            assert_int_equal(list[p + 1].first_ns, p);
+            assert_int_equal(list[p + 1].last_ns, p + 9);
+            assert_int_equal(list[p + 1].example_order, p);
+        }
+        drift_table_close(table);
+    }
+}
+
+/* Bounds: what is beyond them is counted. */
+static void test_bounds(void **state)
+{
+    bench *b = *state;
+    char text[FRAME_BYTES];
+    size_t size = 0;
+    drift_note note = {.kind = DRIFT_NEW_FIELD, .count = 1};
+    static uint8_t big[LIMIT_DRIFT_EXAMPLE_BYTES + 1];
+    drift_look look = {.text = td_bytes_of(big, sizeof big), .notes = &note, .count = 1};
+    for (size_t i = 0; i < LIMIT_DRIFT_FINDINGS + 3; i++) {
+        drift_frame frame = {.order = i};
+        snprintf(note.path, sizeof note.path, "p%zu", i);
+        look.text.size = i == 0 ? sizeof big : 1;
+        assert_int_equal(drift_table_add(b->table, "f", &frame, &look, NULL), TD_OK);
+    }
+    const drift_finding *list = drift_table_list(b->table, &size);
+    assert_int_equal(size, LIMIT_DRIFT_FINDINGS);
+    assert_int_equal(list[0].example.size, LIMIT_DRIFT_EXAMPLE_BYTES);
+    assert_int_equal(list[0].example_bytes, sizeof big);
+    assert_int_equal(drift_table_left_out(b->table), 3);
+
+    /* A frame of unknown members; the survey has as many as a look. */
+    size = (size_t)snprintf(text, sizeof text, "{\"success\":true");
+    for (size_t i = 0; i < LIMIT_DRIFT_NOTES + 5; i++)
+        size += (size_t)snprintf(text + size, sizeof text - size, ",\"z%zu\":1", i);
+    snprintf(text + size, sizeof text - size, "}");
+    assert_int_equal(look_at_text(b, "v5-linear", text, START_NS), LIMIT_DRIFT_NOTES);
+    assert_int_equal(b->look.left_out, 5);
+    assert_int_equal(drift_table_left_out(b->table), 3 + 5 + LIMIT_DRIFT_NOTES);
+
+    /* Long and hostile names are cut, and stay one finding. */
+    memset(text, 'k', sizeof text);
+    size = (size_t)snprintf(text, sizeof text, "{\"success\":true,\"");
+    memset(text + size, 'k', 500);
+    snprintf(text + size + 500, 100, "\":1,\"a\\u0000b\":2}");
+    assert_int_equal(look_at_text(b, "v5-linear", text, START_NS), 2);
+    assert_int_equal(strlen(b->look.notes[0].path), LIMIT_DRIFT_PATH_BYTES - 1);
+    assert_string_equal(b->look.notes[1].path, "a");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_golden, bench_open, bench_close),
+        cmocka_unit_test_setup_teardown(test_examples, bench_open, bench_close),
+        cmocka_unit_test_setup_teardown(test_captures, bench_open, bench_close),
+        cmocka_unit_test_setup_teardown(test_changed, bench_open, bench_close),
+        cmocka_unit_test_setup_teardown(test_alone, bench_open, bench_close),
+        cmocka_unit_test_setup_teardown(test_not_compared, bench_open, bench_close),
+        cmocka_unit_test_setup_teardown(test_places, bench_open, bench_close),
+        cmocka_unit_test_setup_teardown(test_jumps, bench_open, bench_close),
+        cmocka_unit_test_setup_teardown(test_gone, bench_open, bench_close),
+        cmocka_unit_test_setup_teardown(test_comes_and_goes, bench_open, bench_close),
+        cmocka_unit_test_setup_teardown(test_both_types, bench_open, bench_close),
+        cmocka_unit_test_setup_teardown(test_compressed, bench_open, bench_close),
+        cmocka_unit_test_setup_teardown(test_learnt, bench_open, bench_close),
+        cmocka_unit_test(test_any_order),
+        cmocka_unit_test_setup_teardown(test_bounds, bench_open, bench_close),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
