@@ -138,14 +138,15 @@ static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a 
 /* Gaps that replay lists for one topic and symbol; further ones are counted by rule. */
 #define LIMIT_STREAM_GAPS 1024u
 
-/* Members of one frame that a survey of it lists though its row does not name them; further ones are
- * counted. A topic's changes come a few members at a time; only a frame that is made up has more. */
+/* Members of one frame that a survey of it lists though its row does not name them; further ones
+ * are counted. A topic's changes come a few members at a time; only a frame that is made up has
+ * more. */
 #define LIMIT_SURVEY_STRAYS 64u
 
-/* Drift (schema/drift.h). Findings of one table: an exchange changes some tens of members in a year;
- * a thousand and more only come from a schema that does not fit at all. Notes of one frame. Bytes
- * of an example, whole for nearly all frames: with all findings at their bound 64 MiB. Bytes of a
- * path and of a detail, with the NUL; longer texts are cut. */
+/* Drift (schema/drift.h). Findings of one table: an exchange changes some tens of members in a
+ * year; a thousand and more only come from a schema that does not fit at all. Notes of one frame.
+ * Bytes of an example, whole for nearly all frames: with all findings at their bound 64 MiB. Bytes
+ * of a path and of a detail, with the NUL; longer texts are cut. */
 #define LIMIT_DRIFT_FINDINGS      4096u
 #define LIMIT_DRIFT_NOTES         64u
 #define LIMIT_DRIFT_EXAMPLE_BYTES ((size_t)16 << 10)
