@@ -244,8 +244,8 @@ static int refuse_compressed(td_bytes frame, td_result rc, decode_error *why)
 }
 
 /* decoder_decode() of a frame that is not compressed. */
-static int decode_text(decoder *d, const topic_match *topic, td_bytes frame, decode_path path,
-                       message *out, decode_error *why)
+static int decode_plain(decoder *d, const topic_match *topic, td_bytes frame, decode_path path,
+                        message *out, decode_error *why)
 {
     decode_plan *p = plan_cache_get(&d->plans, topic->row);
     if (p == NULL)
@@ -286,7 +286,7 @@ int decoder_decode(decoder *d, const topic_match *topic, td_bytes frame, decode_
     }
     if (topic->row == NULL)
         return refuse_unknown(d, topic, frame, why);
-    return decode_text(d, topic, frame, path, out, why);
+    return decode_plain(d, topic, frame, path, out, why);
 }
 
 int decoder_survey(decoder *d, const topic_match *topic, td_bytes frame, message *out,
@@ -299,7 +299,7 @@ int decoder_survey(decoder *d, const topic_match *topic, td_bytes frame, message
     if (rc != TD_OK)
         return refuse_compressed(frame, rc, why);
     d->rows.surveys = 1;
-    int is_decoded = decode_text(d, topic, survey->text, DECODE_PATH_ROWS, out, why);
+    int is_decoded = decode_plain(d, topic, survey->text, DECODE_PATH_ROWS, out, why);
     d->rows.surveys = 0;
     survey->root = (json_value){d->parser, 0};
     survey->members = d->rows.members;
