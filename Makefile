@@ -33,6 +33,9 @@ WRAP_recorder_hung_names := getaddrinfo
 WRAP_recorder_moved_clock := clock_real
 WRAP_recorder_slow_disk := td_io_sync
 WRAP_replay_broken_book := book_apply
+WRAP_replay_broken_action := decoder_decode
+WRAP_replay_broken_scale := decoder_decode
+WRAP_replay_broken_side := decoder_decode
 # Programs with one more, made-up exchange.
 SRC_venue := $(sort $(wildcard tests/venue/*.c))
 # Benchmarks of ours link our libraries; limits/ link only what they measure.
