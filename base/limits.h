@@ -235,6 +235,11 @@ static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a 
 #define LIMIT_DIFFERENCES_OF_KIND 1024u
 #define LIMIT_DIFFERENCES         65536u
 
+/* Differing frames that are decoded again to be explained: as many as a comparison lists; and bytes
+ * of their decodes, 2 KiB for each of them. Of what is beyond, only counts are reported. */
+#define LIMIT_EXPLAIN_FRAMES 65536u
+#define LIMIT_EXPLAIN_BYTES  ((size_t)128 << 20)
+
 /* Output of programs that never wait for its reader (record, serve, sim): queued bytes, some 8,000
  * durable lines, or an hour and a half of one feed's; bytes of one line, which is what a pipe takes
  * at once; how long the end of the program waits for a reader that reads nothing, and for one that
