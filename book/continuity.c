@@ -153,6 +153,7 @@ static void take_snapshot(track *t, const msg_head *head)
 {
     t->is_broken = 0;
     t->is_anchored = 1;
+    t->has_snapshot = 1;
     if (t->needs_anchor || begins_anew(t, head))
         forget_predecessor(t);
 }
@@ -309,6 +310,7 @@ void track_reset(track *t)
     TD_ASSERT(t->magic == TRACK_MAGIC);
     t->is_anchored = !t->needs_anchor;
     t->is_broken = 0;
+    t->has_snapshot = 0;
     forget_predecessor(t);
     if (t->entries != NULL)
         track_entries_forget(t->entries);
@@ -346,6 +348,11 @@ uint64_t track_hash_best(track *t, uint32_t depth)
 int track_is_broken(const track *t)
 {
     return t->is_broken || !t->is_anchored;
+}
+
+int track_has_snapshot(const track *t)
+{
+    return t->has_snapshot;
 }
 
 void track_last(const track *t, track_seqs *out)

@@ -100,6 +100,10 @@ uint64_t track_hash_best(track *track, uint32_t depth);
 /* 1 while the topic is marked broken or has had no snapshot on this connection yet. */
 int track_is_broken(const track *track);
 
+/* 1 if a snapshot came on this connection, or a frame that replaces all as one does: the book then
+ * depends on nothing that came before the connection began. */
+int track_has_snapshot(const track *track);
+
 /* Last sequence numbers seen; 0 before any. */
 typedef struct track_seqs {
     int64_t cross_seq, u, seq;
