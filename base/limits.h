@@ -220,14 +220,14 @@ static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a 
 #define LIMIT_FIELD_PATTERNS 4096u
 
 /* A run into a baseline: bytes that it keeps of frames until it writes them (18 of each frame, and
- * compressed decodes), some seconds of work; lines of decodes that are compressed together, which
- * each stream has uncompressed; bytes of such lines, if a single frame exceeds that: a frame's JSON
- * is some times as long as the frame (LIMIT_FRAME_BYTES), never so many. Topics of a feed that this
- * version does not know, which have a stream of their own; further ones share one. */
+ * decodes), some seconds of work; lines of decodes that are compressed together; bytes of such
+ * lines, if a single frame exceeds that: a frame's JSON is some times as long as the frame
+ * (LIMIT_FRAME_BYTES), never so many. Streams: some times the symbols and topics of all families
+ * over a year; names that are made up, one with each frame, reach the limit. */
 #define LIMIT_REGRESS_BUFFER_BYTES ((size_t)64 << 20)
 #define LIMIT_REGRESS_PIECE_BYTES  ((size_t)64 << 10)
 #define LIMIT_REGRESS_DECODE_BYTES ((size_t)256 << 20)
-#define LIMIT_REGRESS_TOPICS       1024u
+#define LIMIT_REGRESS_STREAMS      (1u << 20)
 
 /* Differing frames that a comparison of baselines lists: of one stream and kind, as many as show a
  * pattern; and in all, besides the first one of each stream, some 1.5 MiB. Beyond, they are

@@ -300,6 +300,12 @@ static baseline_stream *copy_stream(const baseline_stream *from)
 static td_result add_stream(baseline *b, const baseline_stream *stream, baseline_stream **out,
                             td_err *err)
 {
+    if (b->stream_count == LIMIT_REGRESS_STREAMS) {
+        td_err_set(err, TD_E_LIMIT, "baseline '%s': more than %u streams", database_path(b->db),
+                   LIMIT_REGRESS_STREAMS);
+        td_err_hint(err, "select fewer feeds, topics or symbols");
+        return TD_E_LIMIT;
+    }
     td_result rc = slot_table_reserve(&b->by_names, b->stream_count + 1, "streams", err);
     if (rc != TD_OK)
         return rc;

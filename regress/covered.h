@@ -21,7 +21,8 @@ typedef struct covered_stream {
     const char *feed;
     const char *topic;  /* "": no row holds for the frame; COVERED_CONTROL */
     const char *symbol; /* "" without a topic */
-    /* As the exchange writes it. It tells streams without topic apart, and describes others. */
+    /* As the exchange writes it. It tells streams without topic apart, and describes others. Empty
+     * without a topic, or if what the frame has there is too long for one (LIMIT_TOPIC_BYTES). */
     td_bytes exchange_topic;
     const char *family;
     uint8_t has_book;

@@ -1,0 +1,414 @@
+#include "regress/frame_hashes.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/hash.h"
+#include "base/limits.h"
+#include "base/slot_table.h"
+#include "book/continuity.h"
+#include "play/stream.h"
+#include "regress/covered.h"
+#include "regress/decode_line.h"
+
+enum { FRAMES_FIRST = 64, FRAME_BYTES = 2 + 8 + 8 };
+
+/* Frames of one stream of the baseline that are not in it yet. */
+typedef struct pending {
+    struct pending *next;   /* in frame_hashes.newest */
+    char *names;            /* the texts of counts, in one piece */
+    baseline_stream counts; /* of these frames */
+    uint64_t position;      /* of the first frame that was ever seen */
+    size_t capacity;
+    uint16_t *ids;
+    uint64_t *hashes;
+    uint64_t *recv_ns;
+    td_buf lines; /* decodes that are in no piece yet */
+    uint64_t lines_first;
+    baseline_piece *pieces; /* packed is owned */
+    size_t piece_count;
+} pending;
+
+/* What a stream of the play has: one stream of the baseline, or those of its unknown topics. */
+typedef struct observed_stream {
+    pending *known; /* frames of its topic; NULL: none came */
+    slot_table by_exchange_topic;
+    pending **unknown;
+    size_t unknown_count;
+} observed_stream;
+
+struct frame_hashes {
+    canonical_members members;
+    uint8_t is_full;
+    pthread_mutex_t mutex; /* of newest and pending_count */
+    pending *newest;
+    size_t pending_count;
+    atomic_size_t bytes;
+};
+
+/* ---- life ---- */
+
+td_result frame_hashes_open(canonical_members members, int is_full, frame_hashes **out, td_err *err)
+{
+    frame_hashes *made = td_alloc_zero(1, sizeof *made);
+    if (made == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory to hash frames");
+    made->members = members;
+    made->is_full = is_full != 0;
+    (void)pthread_mutex_init(&made->mutex, NULL); /* cannot fail with default attributes */
+    *out = made;
+    return TD_OK;
+}
+
+/* Forget the frames, and give their memory back. */
+static void drop_frames(pending *p)
+{
+    for (size_t i = 0; i < p->piece_count; i++)
+        td_free((void *)p->pieces[i].packed.data);
+    td_free(p->pieces);
+    td_free(p->ids);
+    td_free(p->hashes);
+    td_free(p->recv_ns);
+    td_buf_fini(&p->lines);
+    p->pieces = NULL;
+    p->piece_count = 0;
+    p->ids = NULL;
+    p->hashes = p->recv_ns = NULL;
+    p->capacity = 0;
+    p->lines_first = 0;
+    const baseline_stream names = p->counts;
+    p->counts = (baseline_stream){.feed = names.feed,
+                                  .topic = names.topic,
+                                  .symbol = names.symbol,
+                                  .exchange_topic = names.exchange_topic,
+                                  .family = names.family,
+                                  .has_book = names.has_book};
+}
+
+static void pending_close(pending *p)
+{
+    if (p == NULL)
+        return;
+    drop_frames(p);
+    td_free(p->names);
+    td_free(p);
+}
+
+void frame_hashes_close(frame_hashes *h)
+{
+    if (h == NULL)
+        return;
+    while (h->newest != NULL) {
+        pending *next = h->newest->next;
+        pending_close(h->newest);
+        h->newest = next;
+    }
+    (void)pthread_mutex_destroy(&h->mutex); /* it is not held */
+    td_free(h);
+}
+
+static void close_stream(void *ctx, void *state)
+{
+    (void)ctx; /* the frames stay until they are put */
+    observed_stream *own = state;
+    slot_table_fini(&own->by_exchange_topic);
+    td_free(own->unknown);
+    td_free(own);
+}
+
+size_t frame_hashes_bytes(const frame_hashes *h)
+{
+    return atomic_load_explicit(&h->bytes, memory_order_relaxed);
+}
+
+static void count_bytes(frame_hashes *h, size_t bytes)
+{
+    atomic_fetch_add_explicit(&h->bytes, bytes, memory_order_relaxed);
+}
+
+/* ---- streams ---- */
+
+static td_result pending_open(const covered_stream *of, uint64_t position, pending **out,
+                              td_err *err)
+{
+    const td_bytes texts[] = {td_bytes_str(of->feed), td_bytes_str(of->topic),
+                              td_bytes_str(of->symbol), of->exchange_topic,
+                              td_bytes_str(of->family)};
+    const char *copies[sizeof texts / sizeof texts[0]];
+    size_t size = 0;
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        size += texts[i].size + 1;
+    pending *made = td_alloc_zero(1, sizeof *made);
+    char *to = td_alloc(size);
+    if (made == NULL || to == NULL) {
+        td_free(made);
+        td_free(to);
+        return td_err_set(err, TD_E_NOMEM, "no memory for a stream's frames");
+    }
+    made->names = to;
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        if (texts[i].size > 0)
+            memcpy(to, texts[i].data, texts[i].size);
+        to[texts[i].size] = '\0';
+        copies[i] = to;
+        to += texts[i].size + 1;
+    }
+    made->counts = (baseline_stream){.feed = copies[0],
+                                     .topic = copies[1],
+                                     .symbol = copies[2],
+                                     .exchange_topic = copies[3],
+                                     .family = copies[4],
+                                     .has_book = of->has_book};
+    made->position = position;
+    td_buf_init(&made->lines, LIMIT_REGRESS_DECODE_BYTES);
+    *out = made;
+    return TD_OK;
+}
+
+/* A stream that is new to the run; kept by h. */
+static td_result add_pending(frame_hashes *h, const covered_stream *of, uint64_t position,
+                             pending **out, td_err *err)
+{
+    td_result rc = pending_open(of, position, out, err);
+    if (rc != TD_OK)
+        return rc;
+    pthread_mutex_lock(&h->mutex);
+    (*out)->next = h->newest;
+    h->newest = *out;
+    int is_too_many = ++h->pending_count > LIMIT_REGRESS_STREAMS;
+    pthread_mutex_unlock(&h->mutex);
+    if (!is_too_many)
+        return TD_OK;
+    td_err_set(err, TD_E_LIMIT, "more than %u streams", LIMIT_REGRESS_STREAMS);
+    td_err_hint(err, "select fewer feeds, topics or symbols");
+    return TD_E_LIMIT;
+}
+
+static td_result find_unknown(frame_hashes *h, observed_stream *own, const covered_stream *of,
+                              uint64_t position, pending **out, td_err *err)
+{
+    uint64_t hash = td_xxh64(of->exchange_topic.data, of->exchange_topic.size);
+    slot_probe at = slot_probe_of(hash);
+    while (slot_table_next(&own->by_exchange_topic, &at)) {
+        *out = own->unknown[at.row];
+        if (td_bytes_is(of->exchange_topic, (*out)->counts.exchange_topic))
+            return TD_OK;
+    }
+    size_t count = own->unknown_count;
+    td_result rc = slot_table_reserve(&own->by_exchange_topic, count + 1, "unknown topics", err);
+    if (rc != TD_OK)
+        return rc;
+    pending **unknown = td_array_grow(own->unknown, count, sizeof *unknown);
+    if (unknown == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for %zu unknown topics", count + 1);
+    own->unknown = unknown;
+    rc = add_pending(h, of, position, out, err);
+    if (rc != TD_OK)
+        return rc;
+    slot_table_put(&own->by_exchange_topic, hash, count);
+    own->unknown[own->unknown_count++] = *out;
+    return TD_OK;
+}
+
+static td_result find_pending(frame_hashes *h, void **state, const covered_stream *of,
+                              uint64_t position, pending **out, td_err *err)
+{
+    if (*state == NULL)
+        *state = td_alloc_zero(1, sizeof(observed_stream));
+    observed_stream *own = *state;
+    if (own == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for a stream's frames");
+    if (of->topic[0] == '\0')
+        return find_unknown(h, own, of, position, out, err);
+    td_result rc = TD_OK;
+    if (own->known == NULL)
+        rc = add_pending(h, of, position, &own->known, err);
+    *out = own->known;
+    return rc;
+}
+
+/* ---- one frame ---- */
+
+/* The book counts where the frame changed it, and what came before the connection does not show in
+ * it: then the hash is the same wherever a run begins. */
+static uint64_t book_part(const observed_frame *seen)
+{
+    const frame_content *content = seen->frame->content;
+    if (content->message == NULL || seen->track == NULL || track_book(seen->track) == NULL ||
+        !track_has_snapshot(seen->track))
+        return 0;
+    return track_hash_best(seen->track, 0) << 32;
+}
+
+static uint64_t hash_frame(const frame_hashes *h, const pending *p, const observed_frame *seen)
+{
+    const frame_content *content = seen->frame->content;
+    uint64_t hash;
+    if (seen->frame->role == ROLE_CONTROL)
+        hash = canonical_control(content->what);
+    else if (content->message != NULL)
+        hash = canonical_hash(content->message, h->members);
+    else
+        hash = canonical_failure(content->why.reason);
+    return p->counts.has_book ? (hash & UINT32_MAX) | book_part(seen) : hash;
+}
+
+static void count_frame(baseline_stream *counts, const stream_frame *frame)
+{
+    const message *m = frame->content->message;
+    if (counts->frames++ == 0)
+        counts->first_ns = frame->recv_ns;
+    counts->last_ns = frame->recv_ns;
+    if (m == NULL) {
+        counts->undecoded += frame->role != ROLE_CONTROL;
+        return;
+    }
+    counts->decoded++;
+    counts->items += message_item_count(m);
+    counts->snapshots += m->head.kind == FRAME_SNAPSHOT;
+    counts->deltas += m->head.kind == FRAME_DELTA;
+}
+
+static td_result grow(frame_hashes *h, pending *p, td_err *err)
+{
+    if (p->counts.frames < p->capacity)
+        return TD_OK;
+    size_t capacity = p->capacity == 0 ? FRAMES_FIRST : 2 * p->capacity;
+    uint16_t *ids = td_realloc(p->ids, capacity, sizeof *ids);
+    if (ids != NULL)
+        p->ids = ids;
+    uint64_t *hashes = td_realloc(p->hashes, capacity, sizeof *hashes);
+    if (hashes != NULL)
+        p->hashes = hashes;
+    uint64_t *recv_ns = td_realloc(p->recv_ns, capacity, sizeof *recv_ns);
+    if (recv_ns != NULL)
+        p->recv_ns = recv_ns;
+    if (ids == NULL || hashes == NULL || recv_ns == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for the hashes of %zu frames", capacity);
+    count_bytes(h, (capacity - p->capacity) * FRAME_BYTES);
+    p->capacity = capacity;
+    return TD_OK;
+}
+
+/* Compress the lines so far; the buffer is as after init. */
+static td_result pack(frame_hashes *h, pending *p, td_err *err)
+{
+    td_buf packed;
+    td_buf_init(&packed, LIMIT_REGRESS_DECODE_BYTES + LIMIT_REGRESS_DECODE_BYTES / 128);
+    td_result rc = baseline_pack(td_buf_view(&p->lines), &packed, err);
+    baseline_piece *pieces = NULL;
+    uint8_t *kept = NULL;
+    if (rc == TD_OK) {
+        pieces = td_array_grow(p->pieces, p->piece_count, sizeof *pieces);
+        if (pieces != NULL)
+            p->pieces = pieces;
+        kept = td_alloc(packed.size);
+        if (pieces == NULL || kept == NULL)
+            rc = td_err_set(err, TD_E_NOMEM, "no memory for decodes");
+    }
+    if (rc == TD_OK) {
+        memcpy(kept, packed.data, packed.size);
+        p->pieces[p->piece_count++] =
+            (baseline_piece){.first = p->lines_first,
+                             .frames = (uint32_t)(p->counts.frames - p->lines_first),
+                             .bytes = (uint32_t)p->lines.size,
+                             .packed = td_bytes_of(kept, packed.size)};
+        count_bytes(h, packed.size);
+        count_bytes(h, 0 - p->lines.size);
+        p->lines_first = p->counts.frames;
+        td_buf_fini(&p->lines);
+    } else {
+        td_free(kept);
+    }
+    td_buf_fini(&packed);
+    return rc;
+}
+
+static td_result keep_decode(frame_hashes *h, pending *p, const stream *of,
+                             const observed_frame *seen, td_err *err)
+{
+    size_t before = p->lines.size;
+    td_result rc = decode_line_write(&p->lines, of, seen->frame, err);
+    if (rc != TD_OK)
+        return rc;
+    count_bytes(h, p->lines.size - before);
+    return p->lines.size < LIMIT_REGRESS_PIECE_BYTES ? TD_OK : pack(h, p, err);
+}
+
+static td_result take_frame(void *ctx, const stream *of, void **state, const observed_frame *seen,
+                            td_err *err)
+{
+    frame_hashes *h = ctx;
+    const stream_frame *frame = seen->frame;
+    covered_stream covered;
+    pending *p;
+    if (!covered_find(of, frame, &covered))
+        return TD_OK;
+    td_result rc = find_pending(h, state, &covered, frame->position, &p, err);
+    if (rc == TD_OK)
+        rc = grow(h, p, err);
+    if (rc != TD_OK)
+        return rc;
+    uint64_t at = p->counts.frames;
+    p->ids[at] = (uint16_t)td_xxh64(frame->bytes.data, frame->bytes.size);
+    p->hashes[at] = hash_frame(h, p, seen);
+    p->recv_ns[at] = frame->recv_ns;
+    count_frame(&p->counts, frame);
+    return h->is_full ? keep_decode(h, p, of, seen, err) : TD_OK;
+}
+
+observer frame_hashes_observer(frame_hashes *h)
+{
+    static const observer_ops OPS = {.name = "hashes", .frame = take_frame, .close = close_stream};
+    return (observer){&OPS, h};
+}
+
+/* ---- putting ---- */
+
+static int compare_positions(const void *a, const void *b)
+{
+    const pending *left = *(pending *const *)a;
+    const pending *right = *(pending *const *)b;
+    return left->position < right->position ? -1 : left->position > right->position;
+}
+
+static td_result put_one(frame_hashes *h, pending *p, baseline *into, td_err *err)
+{
+    td_result rc = TD_OK;
+    if (p->counts.frames == 0)
+        return TD_OK;
+    if (p->lines.size > 0)
+        rc = pack(h, p, err);
+    const baseline_part part = {.of = p->counts,
+                                .ids = p->ids,
+                                .hashes = p->hashes,
+                                .recv_ns = p->recv_ns,
+                                .pieces = p->pieces,
+                                .piece_count = p->piece_count};
+    if (rc == TD_OK)
+        rc = baseline_add(into, &part, err);
+    drop_frames(p);
+    return rc;
+}
+
+td_result frame_hashes_put(frame_hashes *h, baseline *into, td_err *err)
+{
+    size_t count = 0;
+    pending **sorted = td_alloc_zero(h->pending_count + 1, sizeof *sorted);
+    if (sorted == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for %zu streams", h->pending_count);
+    for (pending *p = h->newest; p != NULL; p = p->next)
+        sorted[count++] = p;
+    TD_ASSERT(count == h->pending_count);
+    qsort(sorted, count, sizeof(pending *), compare_positions);
+    td_result rc = TD_OK;
+    for (size_t i = 0; i < count && rc == TD_OK; i++)
+        rc = put_one(h, sorted[i], into, err);
+    atomic_store(&h->bytes, 0);
+    td_free(sorted);
+    return rc;
+}

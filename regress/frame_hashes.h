@@ -1,0 +1,35 @@
+/* An observer (play/observer.h) that hashes what decoding each frame gave, and the book after it,
+ * as docs/regress.md defines: what a baseline has of frames. It keeps them by stream until they are
+ * put into a baseline, at a moment when no worker is busy (player_drain). */
+#ifndef TD_REGRESS_FRAME_HASHES_H
+#define TD_REGRESS_FRAME_HASHES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "play/observer.h"
+#include "regress/baseline.h"
+#include "schema/canonical.h"
+
+typedef struct frame_hashes frame_hashes;
+
+/* is_full: 1 keeps decodes, too. TD_E_NOMEM. */
+TD_MUST_USE td_result frame_hashes_open(canonical_members members, int is_full, frame_hashes **out,
+                                        td_err *err);
+
+/* After the player is closed. NULL is fine. */
+void frame_hashes_close(frame_hashes *hashes);
+
+/* For player_options; hashes is borrowed until the player closes. */
+observer frame_hashes_observer(frame_hashes *hashes);
+
+/* Bytes that are kept of frames. Any thread; beyond LIMIT_REGRESS_BUFFER_BYTES they should be put.
+ */
+size_t frame_hashes_bytes(const frame_hashes *hashes);
+
+/* Put what is kept into a baseline, and keep nothing: streams that are new to it in the order of
+ * their first frames. Not while a worker is busy. The baseline's errors. */
+TD_MUST_USE td_result frame_hashes_put(frame_hashes *hashes, baseline *into, td_err *err);
+
+#endif

@@ -1,0 +1,361 @@
+#include "regress/run.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/limits.h"
+#include "base/time_text.h"
+#include "cli/version.h"
+#include "play/player.h"
+#include "regress/frame_hashes.h"
+#include "tape/nothing.h"
+#include "tape/tape.h"
+
+enum { LOOK_FRAMES = 64, PROGRESS_FRAMES = 4096, SELECTION_BYTES_MAX = 1 << 20 };
+
+typedef struct run {
+    const regress_run_options *options;
+    regress_run_result *result;
+    baseline_meta meta;
+    char *selection_text;
+    selection wanted; /* times absolute; from where the run begins */
+    baseline *baseline;
+    tape *tape;
+    player *player;
+    frame_hashes *hashes;
+    size_t buffer_bytes;
+    uint64_t taken;            /* frames, outbound ones too */
+    uint64_t last_ns;          /* of the last frame that was taken */
+    uint64_t since;            /* frames since the last checkpoint */
+    uint64_t checkpoint_at_ns; /* of the monotonic clock: when the next one is due */
+    uint8_t is_due;            /* a checkpoint, at the next frame of another time */
+    uint8_t is_stopping;
+} run;
+
+/* ---- the selection ---- */
+
+static td_result append_globs(td_buf *out, const char *option, selection_globs globs)
+{
+    td_result rc = TD_OK;
+    for (size_t i = 0; i < globs.count && rc == TD_OK; i++)
+        rc = td_buf_printf(out, NULL, "%s--%s '%s'", out->size == 0 ? "" : " ", option,
+                           globs.items[i]);
+    return rc;
+}
+
+static td_result append_time(td_buf *out, const char *option, uint64_t ns, int is_given)
+{
+    char text[TD_TIME_TEXT_BYTES];
+    if (!is_given)
+        return TD_OK;
+    td_time_format(ns, text);
+    return td_buf_printf(out, NULL, "%s--%s %s", out->size == 0 ? "" : " ", option, text);
+}
+
+char *regress_selection_text(const selection *wanted, selection_window window)
+{
+    td_buf text;
+    td_buf_init(&text, SELECTION_BYTES_MAX);
+    td_result rc = append_globs(&text, "feed", wanted->feeds);
+    if (rc == TD_OK)
+        rc = append_globs(&text, "topic", wanted->topics);
+    if (rc == TD_OK)
+        rc = append_globs(&text, "symbol", wanted->symbols);
+    if (rc == TD_OK)
+        rc = append_time(&text, "from", window.from_ns, window.from_ns > 0);
+    if (rc == TD_OK)
+        rc = append_time(&text, "to", window.to_ns, window.to_ns < UINT64_MAX);
+    char *copy = rc == TD_OK ? td_strndup((const char *)text.data, text.size) : NULL;
+    td_buf_fini(&text);
+    return copy;
+}
+
+/* The window, so that an interrupted run ends where it would have ended. A tape resolves times that
+ * count from the first frame. */
+static td_result resolve(run *r, selection_window *out, td_err *err)
+{
+    if (!selection_is_relative(r->options->wanted)) {
+        *out = selection_resolve(r->options->wanted, 0);
+        return TD_OK;
+    }
+    tape *t = NULL;
+    td_result rc = tape_open(r->options->archive, r->options->wanted, &(tape_options){0}, &t, err);
+    if (rc == TD_OK)
+        *out = tape_get_window(t);
+    tape_close(t);
+    return rc;
+}
+
+static td_result read_selection(run *r, td_err *err)
+{
+    selection_window window;
+    td_result rc = selection_check_of(r->options->archive, r->options->wanted, err);
+    if (rc == TD_OK)
+        rc = resolve(r, &window, err);
+    if (rc != TD_OK)
+        return rc;
+    r->wanted = *r->options->wanted;
+    r->wanted.has_from = window.from_ns > 0;
+    r->wanted.from = (td_time_spec){TD_TIME_ABSOLUTE, window.from_ns};
+    r->wanted.has_to = window.to_ns < UINT64_MAX;
+    r->wanted.to = (td_time_spec){TD_TIME_ABSOLUTE, window.to_ns};
+    r->selection_text = regress_selection_text(&r->wanted, window);
+    if (r->selection_text == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for a selection");
+    r->meta = r->options->meta;
+    r->meta.selection = r->selection_text;
+    r->meta.version = TAPEDECK_VERSION;
+    return TD_OK;
+}
+
+/* ---- the baseline ---- */
+
+static int is_text(const char *a, const char *b)
+{
+    return strcmp(a == NULL ? "" : a, b == NULL ? "" : b) == 0;
+}
+
+/* Why an unfinished baseline cannot go on: what is another than in its first run; NULL: it can. */
+static const char *other_than(const baseline_meta *had, const baseline_meta *meta)
+{
+    if (!is_text(had->version, meta->version))
+        return "version of tapedeck";
+    if (!is_text(had->decoder_id, meta->decoder_id) || !is_text(had->decoder, meta->decoder))
+        return "decoder";
+    if (!is_text(had->archive, meta->archive))
+        return "archive";
+    if (!is_text(had->selection, meta->selection))
+        return "selection";
+    if (!is_text(had->map, meta->map))
+        return "mapping file";
+    return had->members != meta->members || had->is_full != meta->is_full ? "choice of members"
+                                                                          : NULL;
+}
+
+static td_result begin_anew(run *r, td_err *err)
+{
+    baseline_close(r->baseline);
+    r->baseline = NULL;
+    td_result rc = baseline_remove(r->options->path, err);
+    return rc == TD_OK ? baseline_create(r->options->path, &r->meta, &r->baseline, err) : rc;
+}
+
+static td_result refuse_complete(const run *r, td_err *err)
+{
+    td_err_set(err, TD_E_INVALID, "'%s' is a complete baseline already", r->options->path);
+    td_err_hint(err, "give --force to replace it, or another name");
+    return TD_E_INVALID;
+}
+
+/* Go on with an unfinished baseline if that is possible. */
+static td_result take_existing(run *r, td_err *err)
+{
+    const baseline_meta *had = baseline_get_meta(r->baseline);
+    if (had->is_complete)
+        return r->options->existing == REGRESS_REPLACE ? begin_anew(r, err)
+                                                       : refuse_complete(r, err);
+    const char *other = other_than(had, &r->meta);
+    if (other != NULL) {
+        td_log_emit(r->options->log, TD_LOG_WARNING,
+                    "'%s' is unfinished, but its %s is another: it is begun anew", r->options->path,
+                    other);
+        return begin_anew(r, err);
+    }
+    r->result->resumed_from_ns = had->resume_ns;
+    if (had->resume_ns > 0) {
+        char when[TD_TIME_TEXT_BYTES];
+        td_time_format_ms(had->resume_ns, when);
+        td_log_emit(r->options->log, TD_LOG_INFO, "'%s' is unfinished: going on from %s",
+                    r->options->path, when);
+        r->wanted.has_from = 1;
+        r->wanted.from = (td_time_spec){TD_TIME_ABSOLUTE, had->resume_ns};
+    }
+    return TD_OK;
+}
+
+static td_result open_baseline(run *r, td_err *err)
+{
+    td_result rc = baseline_open(r->options->path, BASELINE_EXTEND, &r->baseline, err);
+    if (rc == TD_OK)
+        return take_existing(r, err);
+    if (rc == TD_E_NOTFOUND)
+        return baseline_create(r->options->path, &r->meta, &r->baseline, err);
+    int is_ours = rc == TD_E_CORRUPT || rc == TD_E_UNSUPPORTED; /* else baseline_remove refuses */
+    return is_ours && r->options->existing == REGRESS_REPLACE ? begin_anew(r, err) : rc;
+}
+
+/* ---- playing ---- */
+
+static td_result open_play(run *r, td_err *err)
+{
+    const regress_run_options *options = r->options;
+    const tape_options reading = {.threads = options->threads,
+                                  .log = options->log,
+                                  .reads = r->meta.members == CANONICAL_WHOLE ? TAPE_READS_ALL
+                                                                              : TAPE_READS_MESSAGES,
+                                  .with_lead_in = 1,
+                                  .decoding = options->decoding};
+    td_result rc = tape_open(options->archive, &r->wanted, &reading, &r->tape, err);
+    if (rc == TD_OK)
+        rc = frame_hashes_open(r->meta.members, r->meta.is_full, &r->hashes, err);
+    if (rc != TD_OK)
+        return rc;
+    const player_options playing = {.threads = options->threads,
+                                    .observer = frame_hashes_observer(r->hashes),
+                                    .without_digests = 1};
+    return player_open(&playing, &r->player, err);
+}
+
+static uint64_t now_ns(const run *r)
+{
+    return clock_mono_ns(r->options->clock);
+}
+
+static void note_damage(run *r)
+{
+    tape_stats stats;
+    tape_get_stats(r->tape, &stats);
+    r->result->damaged_chunks = stats.damaged_chunks;
+    if (stats.damaged_chunks + stats.segments_unreadable > 0)
+        baseline_set_damaged(r->baseline);
+}
+
+/* Everything that was taken goes into the baseline; the workers are idle. */
+static td_result put_all(run *r, td_err *err)
+{
+    note_damage(r);
+    td_result rc = frame_hashes_put(r->hashes, r->baseline, err);
+    r->since = 0;
+    r->is_due = 0;
+    return rc;
+}
+
+/* All frames that were received before resume_ns are taken, and no other. */
+static td_result checkpoint(run *r, uint64_t resume_ns, td_err *err)
+{
+    td_result rc = player_drain(r->player, err);
+    if (rc == TD_OK)
+        rc = put_all(r, err);
+    if (rc == TD_OK)
+        rc = baseline_commit(r->baseline, resume_ns, err);
+    uint64_t every_ns = r->options->checkpoint_ns;
+    r->checkpoint_at_ns = now_ns(r) + (every_ns == 0 ? REGRESS_CHECKPOINT_NS : every_ns);
+    return rc;
+}
+
+static void report_progress(run *r)
+{
+    if (r->options->progress != NULL &&
+        r->options->progress(r->options->user, r->result->frames, r->last_ns))
+        r->is_stopping = 1;
+}
+
+/* Now and then: is it time for a checkpoint, or for the end? */
+static void look_around(run *r)
+{
+    if (++r->taken % PROGRESS_FRAMES == 0)
+        report_progress(r);
+    r->is_due |= r->is_stopping ||
+                 (r->options->checkpoint_frames > 0 && r->since >= r->options->checkpoint_frames);
+    if (r->since % LOOK_FRAMES == 0)
+        r->is_due |=
+            frame_hashes_bytes(r->hashes) > r->buffer_bytes || now_ns(r) >= r->checkpoint_at_ns;
+}
+
+static td_result take(run *r, const tape_frame *frame, td_err *err)
+{
+    if (!frame->is_lead_in) {
+        if (r->is_due && frame->recv_ns != r->last_ns) {
+            td_result rc = checkpoint(r, frame->recv_ns, err);
+            if (rc == TD_OK && r->options->checkpoint_frames > 0)
+                report_progress(r);
+            if (rc != TD_OK || r->is_stopping)
+                return rc == TD_OK ? TD_EOF : rc;
+        }
+        r->last_ns = frame->recv_ns;
+        r->result->frames += frame->channel->info.dir == CHANNEL_IN;
+        r->since++;
+        look_around(r);
+    }
+    return player_take(r->player, frame, err);
+}
+
+/* TD_EOF: stopped. */
+static td_result play(run *r, td_err *err)
+{
+    r->checkpoint_at_ns = now_ns(r) + (r->options->checkpoint_ns == 0 ? REGRESS_CHECKPOINT_NS
+                                                                      : r->options->checkpoint_ns);
+    for (;;) {
+        tape_frame frame;
+        td_result rc = tape_next(r->tape, &frame, err);
+        if (rc == TD_EOF)
+            return TD_OK;
+        if (rc == TD_OK)
+            rc = take(r, &frame, err);
+        if (rc != TD_OK)
+            return rc;
+    }
+}
+
+static td_result finish(run *r, td_err *err)
+{
+    td_result rc = player_finish(r->player, err);
+    if (rc == TD_OK)
+        rc = put_all(r, err);
+    return rc == TD_OK ? baseline_finish(r->baseline, err) : rc;
+}
+
+/* Nothing matched: the file would be of nothing. */
+static td_result refuse_nothing(run *r, td_err *err)
+{
+    td_err own;
+    baseline_close(r->baseline);
+    r->baseline = NULL;
+    td_result rc = baseline_remove(r->options->path, err);
+    if (rc != TD_OK)
+        return rc;
+    rc = selection_nothing(r->options->archive, r->options->wanted, &own);
+    return td_err_pass(err, rc, &own);
+}
+
+static td_result run_all(run *r, td_err *err)
+{
+    td_result rc = read_selection(r, err);
+    if (rc == TD_OK)
+        rc = open_baseline(r, err);
+    if (rc == TD_OK)
+        rc = open_play(r, err);
+    if (rc == TD_OK)
+        rc = play(r, err);
+    if (rc == TD_OK)
+        rc = finish(r, err);
+    if (rc == TD_OK && baseline_stream_count(r->baseline) == 0)
+        rc = refuse_nothing(r, err);
+    return rc;
+}
+
+td_result regress_run(const regress_run_options *options, regress_run_result *result,
+                      baseline **out, td_err *err)
+{
+    TD_ASSERT(options->threads >= 1);
+    TD_ASSERT(options->threads <= LIMIT_THREADS);
+    TD_ASSERT(!options->meta.is_full || options->meta.members == CANONICAL_WHOLE);
+    *result = (regress_run_result){0};
+    *out = NULL;
+    run r = {.options = options,
+             .result = result,
+             .buffer_bytes =
+                 options->buffer_bytes != 0 ? options->buffer_bytes : LIMIT_REGRESS_BUFFER_BYTES};
+    td_result rc = run_all(&r, err);
+    player_close(r.player); /* its streams are known to the tape's channels */
+    frame_hashes_close(r.hashes);
+    tape_close(r.tape);
+    td_free(r.selection_text);
+    if (rc == TD_OK)
+        *out = r.baseline;
+    else
+        baseline_close(r.baseline);
+    return rc;
+}

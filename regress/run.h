@@ -1,0 +1,65 @@
+/* Plays a selection into a baseline: on all cores, with checkpoints, so that an interrupted run
+ * goes on where it was. The baseline is the same whatever the number of threads, and however often
+ * the run was interrupted. */
+#ifndef TD_REGRESS_RUN_H
+#define TD_REGRESS_RUN_H
+
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "archive/archive.h"
+#include "regress/baseline.h"
+#include "tape/decoding.h"
+#include "tape/selection.h"
+
+/* A run writes what it has at least this often; an interruption costs so much. */
+#define REGRESS_CHECKPOINT_NS (UINT64_C(10) * 1000 * 1000 * 1000)
+
+typedef enum regress_existing {
+    REGRESS_KEEP,    /* a complete baseline is not replaced: TD_E_INVALID */
+    REGRESS_REPLACE, /* it is, and a damaged one */
+} regress_existing;
+
+typedef struct regress_run_options {
+    archive *archive;
+    const selection *wanted;
+    const tape_decoding *decoding; /* NULL: the built-in decoder */
+    unsigned threads;              /* 1 to LIMIT_THREADS */
+    td_clock clock;
+    const td_log *log;
+    const char *path; /* of the baseline */
+    /* What to write; selection is filled in from wanted, version by the program. An unfinished
+     * baseline goes on if it has the same in all of it; else it is begun anew, with a line in the
+     * log. */
+    baseline_meta meta;
+    regress_existing existing;
+    uint64_t checkpoint_ns;     /* 0: REGRESS_CHECKPOINT_NS */
+    uint64_t checkpoint_frames; /* also after so many frames; 0: by time alone */
+    size_t buffer_bytes;        /* 0: LIMIT_REGRESS_BUFFER_BYTES */
+    /* Called every few thousand frames, and after checkpoints, with the number of frames of this
+     * run; 1 stops it. May be NULL. */
+    int (*progress)(void *user, uint64_t frames, uint64_t recv_ns);
+    void *user;
+} regress_run_options;
+
+typedef struct regress_run_result {
+    uint64_t frames;          /* inbound frames of this run */
+    uint64_t resumed_from_ns; /* 0: it began at the beginning */
+    uint64_t damaged_chunks;  /* that this run could not read */
+} regress_run_result;
+
+/* Make the baseline, or go on with one that was interrupted. TD_OK: *out is complete, and open for
+ * reading; whether chunks could not be read is in its meta. TD_EOF: progress stopped the run, and
+ * the same call goes on. TD_E_NOTFOUND: nothing matches the selection, and there is no file.
+ * TD_E_INVALID: a complete baseline is in the way. TD_E_*: a disk or memory that is full, an
+ * archive that cannot be read; what was written until then is kept for the next run. */
+TD_MUST_USE td_result regress_run(const regress_run_options *options, regress_run_result *result,
+                                  baseline **out, td_err *err);
+
+/* The selection as one line: the options that give it, times resolved. The caller frees it with
+ * td_free; NULL without memory. */
+TD_MUST_USE char *regress_selection_text(const selection *wanted, selection_window window);
+
+#endif
