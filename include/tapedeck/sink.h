@@ -189,7 +189,7 @@ typedef struct tapedeck_sink_frame {
     const char *family; /* product line: "inverse", "v5-linear" */
     const char *topic;  /* without the symbol: "orderBookL2_25"; of frames without a
                            topic "_control", "_unknown", "http.NAME" */
-    const char *symbol; /* "BTCUSD"; "" if there is none, "*" if entries name several */
+    const char *symbol; /* "BTCUSD"; "" if there is none, "*" if each entry names its own */
     tapedeck_sink_text exchange_topic; /* as the exchange writes it: "orderBookL2_25.BTCUSD" */
 
     /* Where it is on the tape. */

@@ -60,6 +60,11 @@ function expectedMessage(line) {
   for (const key of ["kind", "symbol"]) message[key] ??= "";
   message.exchange_ns ??= 0;
   for (const item of message.items ?? []) delete item.assumed_scale;
+  for (const trade of message.trades ?? []) for (const key of ["trade_id", "tick_direction"]) if (trade[key] === null) delete trade[key];
+  for (const level of message.levels ?? []) {
+    if (level.rpi_size === "0") delete level.rpi_size;
+    if (level.rpi_size !== undefined) level.size = text(decimal(level.size) + decimal(level.rpi_size)); // the whole level's
+  }
   return message;
 }
 
@@ -67,6 +72,9 @@ const decimal = (text) => {
   const [whole, places = ""] = text.split(".");
   return BigInt(whole + places.padEnd(18, "0"));
 };
+
+/** The inverse, for what is not negative. */
+const text = (value) => `${value / 10n ** 18n}.${String(value % 10n ** 18n).padStart(18, "0")}`.replace(/\.?0*$/, "");
 
 /** Books by feed, topic and symbol, brought up to date by messages. */
 class Books {
@@ -106,7 +114,7 @@ for (const [family, name, skip] of [["inverse", INVERSE, skipInverse], ["v5-line
   test(`${family}: a plugin sees the frames of --messages, in order, and the book after each`, { skip }, async (t) => {
     const archive = await tape(t, name, family);
     const messages = await jsonLines(t, ["replay", "-a", archive, "--messages"]);
-    const { frames, close } = await shown(t, archive, { plugin: framesPlugin(t, WANTS.control | WANTS.everyValue) });
+    const { frames, close, end: own } = await shown(t, archive, { plugin: framesPlugin(t, WANTS.control | WANTS.everyValue), args: ["--json"] });
     const seen = frames.filter((frame) => frame.content !== CONTENT.http); // which --messages leaves out
     assert.deepEqual(seen.map(place), messages.map(place));
     const books = new Books();
@@ -126,6 +134,8 @@ for (const [family, name, skip] of [["inverse", INVERSE, skipInverse], ["v5-line
       assert.deepEqual([frame.book.bid_count, frame.book.ask_count, frame.book.broken], [bids.length, asks.length, 0]);
     }
     const report = await json(t, ["replay", "-a", archive, "--json"]);
+    const reported = JSON.parse(own.stdout);
+    for (const key of ["digest", "topics", "continuity", "books", "frames", "control"]) assert.deepEqual(reported[key], report[key], key);
     for (const end of report.books) {
       const last = frames.findLast((f) => f.message.topic === end.topic && f.message.symbol === end.symbol);
       assert.equal(levelsSha1(last.book), end.levels_sha1, end.topic);
@@ -135,6 +145,34 @@ for (const [family, name, skip] of [["inverse", INVERSE, skipInverse], ["v5-line
     assert.deepEqual([close[0].outcome, close[0].verdict, close[0].error], ["ended", "complete", ""]);
   });
 }
+
+test("every value of every topic: the golden frames of all families", async (t) => {
+  const dir = temporary(t);
+  const archive = path.join(dir, "tape");
+  const families = fs.readdirSync("tests/golden");
+  for (const family of families) {
+    const folder = path.join("tests/golden", family);
+    const frames = fs.readdirSync(folder).filter((f) => f.endsWith(".json") && !f.endsWith(".out.json")).map((f) => fs.readFileSync(path.join(folder, f), "utf8"));
+    const file = path.join(dir, `${family}.jsonl`);
+    fs.writeFileSync(file, frames.map((data, i) => JSON.stringify({ ts: 1795154400000 + i, data }) + "\n").join(""));
+    await tapedeck(t, ["import", "-q", "-a", archive, "--format", "jsonl", "--family", family, "--feed", family, file]);
+  }
+  const messages = await jsonLines(t, ["replay", "-a", archive, "--messages"], { status: null });
+  const { frames } = await shown(t, archive, { plugin: framesPlugin(t, WANTS.control | WANTS.everyValue), status: null });
+  assert.ok(messages.length > 100 && families.length > 10);
+  assert.deepEqual(frames.map(place), messages.map(place));
+  for (const [i, line] of messages.entries()) {
+    if (frames[i].content > CONTENT.record) assert.ok(["control", "raw", "request"].includes(line.type), line.type);
+    else {
+      const { message } = frames[i];
+      const expected = expectedMessage(line);
+      if (message.symbol === "*") expected.symbol = "*"; // the stream's, whatever this frame's entries name
+      assert.deepEqual(message, expected, frames[i].bytes);
+    }
+  }
+  const types = new Set(frames.map((frame) => frame.message.type));
+  for (const type of ["book_change", "trade", "ticker", "kline", "order", "execution", "position", "wallet"]) assert.ok(types.has(type), type);
+});
 
 test("without wants: frames of topics only, each by its stream; a kept book follows its stream", { skip: skipInverse }, async (t) => {
   const archive = await tape(t, INVERSE, "inverse");
