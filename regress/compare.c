@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "base/slot_table.h"
 #include "regress/align.h"
+#include "regress/align_part.h"
 
 #define DECODE_BITS UINT64_C(0xffffffff) /* of a hash that has a book in its other half */
 #define FAILED_BIT  UINT64_C(1)          /* schema/canonical.h */
@@ -19,6 +20,7 @@
 typedef struct block_reader {
     baseline *from;
     const baseline_stream *stream;
+    uint64_t first, count; /* frames that are aligned; first begins a block */
     baseline_block block;
     uint8_t has_block;
 } block_reader;
@@ -66,6 +68,7 @@ static td_result seek_block(block_reader *reader, uint64_t index, td_err *err)
 static td_result read_ids(void *ctx, uint64_t first, size_t count, uint16_t *ids, td_err *err)
 {
     block_reader *reader = ctx;
+    first += reader->first;
     while (count > 0) {
         td_result rc = seek_block(reader, first, err);
         if (rc != TD_OK)
@@ -82,7 +85,7 @@ static td_result read_ids(void *ctx, uint64_t first, size_t count, uint16_t *ids
 
 static void begin_reader(block_reader *reader, baseline *from, const baseline_stream *stream)
 {
-    *reader = (block_reader){.from = from, .stream = stream};
+    *reader = (block_reader){.from = from, .stream = stream, .count = stream->frames};
 }
 
 /* ---- differences ---- */
@@ -233,32 +236,201 @@ static void settle_missing(compare_state *state)
     state->missing_at_end = 0;
 }
 
-/* ---- streams ---- */
+/* ---- runs ---- */
+
+static td_result compare_run(compare_state *state, const align_run *run, td_err *err)
+{
+    switch (run->kind) {
+    case ALIGN_PAIRED:
+        settle_missing(state);
+        state->has_pair = 1;
+        return compare_pairs(state, run, err);
+    case ALIGN_MISSING:
+        return count_missing(state, run->was_index, run->count, err);
+    case ALIGN_ADDED:
+        return count_added(state, run->is_index, run->count, err);
+    }
+    return TD_OK;
+}
 
 static td_result compare_runs(compare_state *state, td_err *err)
 {
+    aligner_begin(state->aligner, &(align_sequence){state->was.count, read_ids, &state->was},
+                  &(align_sequence){state->is.count, read_ids, &state->is});
     for (;;) {
         align_run run;
         td_result rc = aligner_next(state->aligner, &run, err);
         if (rc != TD_OK)
             return rc == TD_EOF ? TD_OK : rc;
-        switch (run.kind) {
-        case ALIGN_PAIRED:
-            settle_missing(state);
-            state->has_pair = 1;
-            rc = compare_pairs(state, &run, err);
-            break;
-        case ALIGN_MISSING:
-            rc = count_missing(state, run.was_index, run.count, err);
-            break;
-        case ALIGN_ADDED:
-            rc = count_added(state, run.is_index, run.count, err);
-            break;
-        }
+        run.was_index += state->was.first;
+        run.is_index += state->is.first;
+        rc = compare_run(state, &run, err);
         if (rc != TD_OK)
             return rc;
     }
 }
+
+/* ---- streams of a part ---- */
+
+/* An archive that was imported again may have receive times that differ a little. */
+#define PART_MARGIN_NS (UINT64_C(1000) * 1000 * 1000)
+
+/* The first block from number low on that ends at ns or later, or else the number high. */
+static td_result find_block(block_reader *reader, uint32_t low, uint32_t high, uint64_t ns,
+                            uint32_t *out, td_err *err)
+{
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        td_result rc = seek_block(reader, (uint64_t)middle * BASELINE_BLOCK_FRAMES, err);
+        if (rc != TD_OK)
+            return rc;
+        if (reader->block.last_ns < ns)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    *out = low;
+    return TD_OK;
+}
+
+/* Align the blocks of the first baseline that have frames of the part's time; the others are
+ * outside. */
+static td_result narrow(compare_state *state, td_err *err)
+{
+    block_reader *was = &state->was;
+    const baseline_stream *part = state->is.stream;
+    uint32_t blocks = (uint32_t)((was->count + BASELINE_BLOCK_FRAMES - 1) / BASELINE_BLOCK_FRAMES);
+    uint64_t from_ns = part->first_ns - (part->first_ns < PART_MARGIN_NS ? 0 : PART_MARGIN_NS);
+    uint32_t first = 0;
+    uint32_t last = 0;
+    td_result rc = find_block(was, 0, blocks, from_ns, &first, err);
+    if (rc == TD_OK)
+        rc = find_block(was, first, blocks, part->last_ns + PART_MARGIN_NS, &last, err);
+    if (rc != TD_OK)
+        return rc;
+    uint64_t end = ((uint64_t)last + 1) * BASELINE_BLOCK_FRAMES;
+    if (end > was->count)
+        end = was->count;
+    was->first = (uint64_t)first * BASELINE_BLOCK_FRAMES;
+    if (was->first > end)
+        was->first = end;
+    state->stream->outside += was->count - (end - was->first);
+    was->count = end - was->first;
+    return TD_OK;
+}
+
+/* Frames in memory, to be paired one by one. */
+typedef struct loaded_frames {
+    uint16_t *ids;
+    uint64_t *hashes;
+    uint64_t *about_ns;
+} loaded_frames;
+
+static void loaded_fini(loaded_frames *loaded)
+{
+    td_free(loaded->ids);
+    td_free(loaded->hashes);
+    td_free(loaded->about_ns);
+}
+
+/* Baselines have the times of a block's first and last frame. */
+static void load_block(const baseline_block *block, size_t at, loaded_frames *out)
+{
+    uint64_t step_ns =
+        block->frames > 1 ? (block->last_ns - block->first_ns) / (block->frames - 1) : 0;
+    memcpy(out->ids + at, block->ids, block->frames * sizeof *block->ids);
+    memcpy(out->hashes + at, block->hashes, block->frames * sizeof *block->hashes);
+    for (uint32_t i = 0; i < block->frames; i++)
+        out->about_ns[at + i] = block->first_ns + i * step_ns;
+}
+
+static td_result load(block_reader *reader, loaded_frames *out, part_frames *view, td_err *err)
+{
+    size_t count = (size_t)reader->count;
+    out->ids = td_alloc_zero(count + 1, sizeof *out->ids);
+    out->hashes = td_alloc_zero(count + 1, sizeof *out->hashes);
+    out->about_ns = td_alloc_zero(count + 1, sizeof *out->about_ns);
+    if (out->ids == NULL || out->hashes == NULL || out->about_ns == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for %zu frames", count);
+    for (size_t at = 0; at < count; at += BASELINE_BLOCK_FRAMES) {
+        td_result rc = seek_block(reader, reader->first + at, err);
+        if (rc != TD_OK)
+            return rc;
+        TD_ASSERT(reader->block.frames <= count - at);
+        load_block(&reader->block, at, out);
+    }
+    *view = (part_frames){out->ids, out->hashes, out->about_ns, count};
+    return TD_OK;
+}
+
+/* The part's frames [*at, to) are pairs of successive frames, or have none; then *at is to. */
+static td_result compare_next(compare_state *state, const uint32_t *of, size_t count, size_t *at,
+                              uint64_t *was_next, td_err *err)
+{
+    size_t from = *at;
+    align_run run = {.kind = of[from] == ALIGN_PART_NONE ? ALIGN_ADDED : ALIGN_PAIRED,
+                     .is_index = from};
+    td_result rc = TD_OK;
+    while (++*at < count &&
+           (run.kind == ALIGN_ADDED ? of[*at] == ALIGN_PART_NONE : of[*at] == of[*at - 1] + 1))
+        continue;
+    run.count = *at - from;
+    run.was_index = *was_next;
+    if (run.kind == ALIGN_PAIRED) {
+        run.was_index = state->was.first + of[from];
+        const align_run missing = {ALIGN_MISSING, *was_next, from, run.was_index - *was_next};
+        if (missing.count > 0)
+            rc = compare_run(state, &missing, err);
+        *was_next = run.was_index + run.count;
+    }
+    return rc == TD_OK ? compare_run(state, &run, err) : rc;
+}
+
+/* Compare what align_part paired. */
+static td_result compare_paired(compare_state *state, const uint32_t *of, td_err *err)
+{
+    uint64_t was_next = state->was.first;
+    uint64_t was_end = state->was.first + state->was.count;
+    td_result rc = TD_OK;
+    for (size_t at = 0; at < state->is.count && rc == TD_OK;)
+        rc = compare_next(state, of, (size_t)state->is.count, &at, &was_next, err);
+    const align_run rest = {ALIGN_MISSING, was_next, state->is.count, was_end - was_next};
+    return rc == TD_OK && rest.count > 0 ? compare_run(state, &rest, err) : rc;
+}
+
+/* TD_E_LIMIT: the part is not short. */
+static td_result compare_short_part(compare_state *state, td_err *err)
+{
+    loaded_frames was = {0};
+    loaded_frames is = {0};
+    part_frames whole, part;
+    if (state->is.count > ALIGN_PART_FRAMES_MAX || state->was.count > ALIGN_WHOLE_FRAMES_MAX)
+        return TD_E_LIMIT;
+    uint32_t *of = td_alloc_zero((size_t)state->is.count + 1, sizeof *of);
+    td_result rc = of == NULL ? td_err_set(err, TD_E_NOMEM, "no memory to pair frames") : TD_OK;
+    if (rc == TD_OK)
+        rc = load(&state->was, &was, &whole, err);
+    if (rc == TD_OK)
+        rc = load(&state->is, &is, &part, err);
+    if (rc == TD_OK)
+        rc = align_part(&whole, &part, state->hash_mask, of, err);
+    if (rc == TD_OK)
+        rc = compare_paired(state, of, err);
+    td_free(of);
+    loaded_fini(&was);
+    loaded_fini(&is);
+    return rc;
+}
+
+static td_result compare_part(compare_state *state, td_err *err)
+{
+    td_result rc = narrow(state, err);
+    if (rc == TD_OK)
+        rc = compare_short_part(state, err);
+    return rc == TD_E_LIMIT ? compare_runs(state, err) : rc;
+}
+
+/* ---- streams ---- */
 
 static const baseline_stream NO_STREAM = {.frames = 0};
 
@@ -278,9 +450,8 @@ static td_result compare_stream(compare_state *state, size_t index, td_err *err)
     state->has_pair = state->is_book_other = state->has_difference = 0;
     begin_reader(&state->was, state->options->was, was);
     begin_reader(&state->is, state->options->is, is);
-    aligner_begin(state->aligner, &(align_sequence){was->frames, read_ids, &state->was},
-                  &(align_sequence){is->frames, read_ids, &state->is});
-    td_result rc = compare_runs(state, err);
+    int is_part = state->options->is_part && was->frames > 0 && is->frames > 0;
+    td_result rc = is_part ? compare_part(state, err) : compare_runs(state, err);
     if (rc != TD_OK)
         return rc;
     if (state->options->is_part)
@@ -317,8 +488,9 @@ static int order_of(const baseline_stream *a, const baseline_stream *b)
     return order;
 }
 
-static int is_in(const selection *wanted, const baseline_stream *stream)
+static int is_wanted(const compare_options *options, const baseline_stream *stream)
 {
+    const selection *wanted = options->wanted;
     return wanted == NULL || (selection_has_feed(wanted, stream->feed) &&
                               selection_has_topic(wanted, td_bytes_str(stream->topic),
                                                   td_bytes_str(stream->exchange_topic),
@@ -331,7 +503,7 @@ static const baseline_stream *next_stream(const compare_options *options, const 
 {
     for (; *at < baseline_stream_count(from); ++*at) {
         const baseline_stream *stream = baseline_stream_at(from, *at);
-        if (is_in(options->wanted, stream) && is_in(options->covered, stream))
+        if (is_wanted(options, stream))
             return stream;
     }
     return NULL;

@@ -3,7 +3,8 @@
  *
  * Streams are paired by feed, topic and symbol. One that has no partner is paired with the unknown
  * stream of its feed that has its exchange topic: a row of the topic came or went. Frames of two
- * streams are paired by regress/align.h. One thread. */
+ * streams are paired by regress/align.h; those of a short part by regress/align_part.h, with the
+ * blocks that have frames of its time. One thread. */
 #ifndef TD_REGRESS_COMPARE_H
 #define TD_REGRESS_COMPARE_H
 
@@ -63,9 +64,8 @@ typedef struct comparison {
 } comparison;
 
 typedef struct compare_options {
-    baseline *was, *is; /* borrowed as long as the comparison */
-    /* Streams outside of either are passed over; their times do not matter. NULL: none is. */
-    const selection *wanted, *covered;
+    baseline *was, *is;      /* borrowed as long as the comparison */
+    const selection *wanted; /* streams outside are passed over; its times do not matter */
     /* 1: the second baseline covers a part of the time of the first: frames that only the first one
      * has before the first and after the last pair of a stream are not missing, but outside. */
     uint8_t is_part;

@@ -16,9 +16,13 @@
  * the same in both baselines. */
 enum { FRAMES_MAX = 200000 };
 
+/* From one frame to the next. */
+static const uint64_t FRAME_NS = 100 * 1000 * 1000;
+
 typedef struct made_stream {
     const char *feed, *topic, *symbol, *exchange_topic;
     uint8_t has_book;
+    uint32_t first; /* counted from the beginning of time: when the first frame was received */
     uint32_t frames;
     uint16_t *ids;
     uint64_t *hashes;
@@ -82,6 +86,11 @@ static void insert(made_stream *made, uint32_t at, uint32_t count)
     made->frames += count;
 }
 
+static uint64_t time_of(const made_stream *made, uint32_t index)
+{
+    return 1000 + (made->first + index) * FRAME_NS;
+}
+
 static void put_blocks(baseline *to, uint32_t stream, const made_stream *made)
 {
     for (uint32_t first = 0; first < made->frames; first += BASELINE_BLOCK_FRAMES) {
@@ -90,8 +99,9 @@ static void put_blocks(baseline *to, uint32_t stream, const made_stream *made)
             .stream = stream,
             .number = first / BASELINE_BLOCK_FRAMES,
             .frames = left < BASELINE_BLOCK_FRAMES ? left : BASELINE_BLOCK_FRAMES,
-            .first_ns = 1000 + first,
-            .last_ns = 1000 + first + BASELINE_BLOCK_FRAMES - 1,
+            .first_ns = time_of(made, first),
+            .last_ns = time_of(
+                made, first + (left < BASELINE_BLOCK_FRAMES ? left : BASELINE_BLOCK_FRAMES) - 1),
             .ids = made->ids + first,
             .hashes = made->hashes + first,
         };
@@ -117,7 +127,9 @@ static baseline *write_baseline(const char *name, const made_stream *streams, si
                                         .exchange_topic = streams[i].exchange_topic,
                                         .family = "",
                                         .has_book = streams[i].has_book,
-                                        .frames = streams[i].frames};
+                                        .frames = streams[i].frames,
+                                        .first_ns = time_of(&streams[i], 0),
+                                        .last_ns = time_of(&streams[i], streams[i].frames - 1)};
         uint32_t id = 0;
         assert_int_equal(baseline_put_stream(made, &stream, &id, &err), TD_OK);
         put_blocks(made, id, &streams[i]);
@@ -268,8 +280,8 @@ static void test_missing_and_new(void **state)
     assert_int_equal(stream->first.was_index, 140000);
     assert_int_equal(stream->first.is_index, 140000 + 7 - 20001);
     assert_int_equal(stream->first_missing.index, 5000);
-    assert_int_equal(stream->first_missing.from_ns, 1000 + 4096);
-    assert_int_equal(stream->first_missing.to_ns, 1000 + 8191);
+    assert_int_equal(stream->first_missing.from_ns, 1000 + 4096 * FRAME_NS);
+    assert_int_equal(stream->first_missing.to_ns, 1000 + 8191 * FRAME_NS);
     assert_int_equal(stream->first_added.index, 100000 - 20001);
     end_comparison(&made);
     free_stream(&was);
@@ -286,6 +298,7 @@ static void test_part(void **state)
     cut(&is, 140000, 10000);
     cut(&is, 120000, 5);
     cut(&is, 0, 100000);
+    is.first = 100000;
     const made_stream both[] = {was, other};
     compared made = compare_streams(both, 2, &is, 1, NULL, 1);
     assert_int_equal(made.c.streams[0].missing, 5);
@@ -305,6 +318,86 @@ static void test_part(void **state)
     free_stream(&was);
     free_stream(&is);
     free_stream(&other);
+}
+
+/* Leave of a stream only count frames, from index first on, each step-th. */
+static void keep(made_stream *made, uint32_t first, uint32_t count, uint32_t step)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        made->ids[i] = made->ids[first + i * step];
+        made->hashes[i] = made->hashes[first + i * step];
+    }
+    made->first = first;
+    made->frames = count;
+}
+
+/* One frame, which differs, and looks like another one of that time. */
+static void test_part_of_one_frame(void **state)
+{
+    (void)state;
+    made_stream was = make_stream("trade", "X", 150000);
+    made_stream is = make_stream("trade", "X", 150000);
+    was.ids[76800] = was.ids[77777];
+    keep(&is, 77777, 1, 1);
+    is.hashes[0] += 2;
+    compared made = compare_streams(&was, 1, &is, 1, NULL, 1);
+    assert_int_equal(made.c.streams[0].compared, 1);
+    assert_int_equal(made.c.streams[0].by_kind[DIFFERENCE_DECODE], 1);
+    assert_int_equal(made.c.streams[0].first.was_index, 77777);
+    assert_int_equal(made.c.streams[0].first.is_index, 0);
+    assert_int_equal(made.c.streams[0].missing, 0);
+    assert_int_equal(made.c.streams[0].added, 0);
+    assert_int_equal(made.c.streams[0].outside, 149999);
+    end_comparison(&made);
+    free_stream(&was);
+    free_stream(&is);
+}
+
+/* The frames of one of two connections that alternate, with a difference in the last one. */
+static void test_part_of_connection(void **state)
+{
+    (void)state;
+    made_stream was = make_stream("book", "X", 150000);
+    made_stream is = make_stream("book", "X", 150000);
+    was.has_book = is.has_book = 1;
+    keep(&is, 50001, 100, 2);
+    is.hashes[99] += UINT64_C(1) << 32;
+    compared made = compare_streams(&was, 1, &is, 1, NULL, 1);
+    assert_int_equal(made.c.streams[0].compared, 100);
+    assert_int_equal(made.c.streams[0].same, 99);
+    assert_int_equal(made.c.streams[0].by_kind[DIFFERENCE_BOOK], 1);
+    assert_int_equal(made.c.streams[0].first.was_index, 50199);
+    assert_int_equal(made.c.streams[0].first.is_index, 99);
+    assert_int_equal(made.c.streams[0].missing, 99);
+    assert_int_equal(made.c.streams[0].first_missing.index, 50002);
+    assert_int_equal(made.c.streams[0].outside, 149801);
+    end_comparison(&made);
+    free_stream(&was);
+    free_stream(&is);
+}
+
+/* A part that is too long to be paired one by one. */
+static void test_long_part(void **state)
+{
+    (void)state;
+    made_stream was = make_stream("trade", "X", 150000);
+    made_stream is = make_stream("trade", "X", 150000);
+    insert(&is, 90000, 3);
+    keep(&is, 60000, 80000, 1);
+    is.hashes[50000] += 2;
+    cut(&is, 100, 5);
+    compared made = compare_streams(&was, 1, &is, 1, NULL, 1);
+    assert_int_equal(made.c.streams[0].compared, 79992);
+    assert_int_equal(made.c.streams[0].added, 3);
+    assert_int_equal(made.c.streams[0].missing, 5);
+    assert_int_equal(made.c.streams[0].first_missing.index, 60100);
+    assert_int_equal(made.c.streams[0].first_added.index, 29995);
+    assert_int_equal(made.c.streams[0].first.was_index, 109997);
+    assert_int_equal(made.c.streams[0].first.is_index, 49995);
+    assert_int_equal(made.c.streams[0].outside, 150000 - 79992 - 5);
+    end_comparison(&made);
+    free_stream(&was);
+    free_stream(&is);
 }
 
 /* A row that comes or goes: the frames are the same, their stream has another name. */
@@ -413,10 +506,17 @@ static int remove_folder(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_the_same),      cmocka_unit_test(test_kinds),
-        cmocka_unit_test(test_books),         cmocka_unit_test(test_missing_and_new),
-        cmocka_unit_test(test_part),          cmocka_unit_test(test_renamed),
-        cmocka_unit_test(test_selection),     cmocka_unit_test(test_bound),
+        cmocka_unit_test(test_the_same),
+        cmocka_unit_test(test_kinds),
+        cmocka_unit_test(test_books),
+        cmocka_unit_test(test_missing_and_new),
+        cmocka_unit_test(test_part_of_one_frame),
+        cmocka_unit_test(test_part_of_connection),
+        cmocka_unit_test(test_long_part),
+        cmocka_unit_test(test_part),
+        cmocka_unit_test(test_renamed),
+        cmocka_unit_test(test_selection),
+        cmocka_unit_test(test_bound),
         cmocka_unit_test(test_other_members),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
