@@ -8,10 +8,9 @@
 #include "base/buf.h"
 #include "base/limits.h"
 #include "book/continuity.h"
-#include "json/json_write.h"
-#include "play/message_line.h"
 #include "play/player.h"
 #include "regress/covered.h"
+#include "regress/decode_line.h"
 #include "tape/tape.h"
 
 /* Best levels of each side of a book that differs. */
@@ -197,15 +196,15 @@ static int keep(explanation *e, td_bytes from, td_bytes *out)
     return 1;
 }
 
-static td_result write_decode(explanation *e, td_err *err)
+/* The line without its LF. */
+static td_result write_decode(explanation *e, const stream *of, const stream_frame *frame,
+                              td_err *err)
 {
-    json_writer json;
     td_buf_clear(&e->json);
-    json_write_begin(&json, &e->json);
-    json_write_object_begin(&json);
-    message_line(&json, e->now);
-    json_write_object_end(&json);
-    return json_write_end(&json, err);
+    td_result rc = decode_line_write(&e->json, of, frame, err);
+    if (rc == TD_OK)
+        e->json.size--;
+    return rc;
 }
 
 static td_result write_level(td_buf *out, msg_side side, const book_level *level, td_err *err)
@@ -262,12 +261,12 @@ static int has_space(const explanation *e, const wanted_frame *wanted)
     return bytes <= (wanted->is_first ? LIMIT_EXPLAIN_BYTES : LIMIT_EXPLAIN_BYTES / 2);
 }
 
-static td_result keep_frame(explanation *e, wanted_frame *wanted, const observed_frame *seen,
-                            td_err *err)
+static td_result keep_frame(explanation *e, wanted_frame *wanted, const stream *of,
+                            const observed_frame *seen, td_err *err)
 {
     explained_frame *out = &wanted->found;
     fill_place(e, wanted, seen->frame, out);
-    td_result rc = write_decode(e, err);
+    td_result rc = write_decode(e, of, seen->frame, err);
     if (rc != TD_OK || !has_space(e, wanted) || !keep(e, td_buf_view(&e->json), &out->decode))
         return rc == TD_E_LIMIT ? TD_OK : rc;
     wanted->is_found = 1;
@@ -316,7 +315,7 @@ static td_result observe(void *ctx, const stream *of, void **state, const observ
     uint64_t index = at->count++;
     if (index != e->frames[at->next].index)
         return TD_OK;
-    return keep_frame(e, &e->frames[at->next++], seen, err);
+    return keep_frame(e, &e->frames[at->next++], of, seen, err);
 }
 
 /* What streams keep is ours. */

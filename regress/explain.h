@@ -50,7 +50,7 @@ typedef struct explained_frame {
     char session_id[SESSION_ID_BYTES]; /* "" if it is not one of ours */
     int64_t seq;                       /* the frame's own number: cross_seq, else seq, else u */
     uint8_t has_seq;
-    td_bytes decode; /* one JSON object, as play/message_line.h writes it */
+    td_bytes decode; /* one JSON object, as regress/decode_line.h writes it */
     td_bytes bytes;  /* of the first difference of a stream; else empty */
     td_bytes book;   /* of a first difference by the book alone: its best levels, asks above bids, a
                         line "Sell PRICE SIZE" or "Buy PRICE SIZE" each; else empty */
