@@ -240,6 +240,17 @@ static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a 
 #define LIMIT_EXPLAIN_FRAMES 65536u
 #define LIMIT_EXPLAIN_BYTES  ((size_t)128 << 20)
 
+/* A report of them: streams whose first differing frame is shown, in the order of the archive;
+ * fields that are shown of a frame; and memory for those frames' decodes and fields, twice. The
+ * largest documented frame decodes to some 300 KB. */
+#define LIMIT_CHECK_SHOWN 100u
+#define LIMIT_CHECK_ROWS  24u
+#define LIMIT_CHECK_BYTES ((size_t)64 << 20)
+
+/* A report as JUnit XML: some hundred bytes for each topic and symbol, and LIMIT_CHECK_SHOWN frames
+ * of some 10 KB. */
+#define LIMIT_JUNIT_BYTES ((size_t)64 << 20)
+
 /* Output of programs that never wait for its reader (record, serve, sim): queued bytes, some 8,000
  * durable lines, or an hour and a half of one feed's; bytes of one line, which is what a pipe takes
  * at once; how long the end of the program waits for a reader that reads nothing, and for one that

@@ -488,9 +488,8 @@ static int order_of(const baseline_stream *a, const baseline_stream *b)
     return order;
 }
 
-static int is_wanted(const compare_options *options, const baseline_stream *stream)
+static int is_in(const selection *wanted, const baseline_stream *stream)
 {
-    const selection *wanted = options->wanted;
     return wanted == NULL || (selection_has_feed(wanted, stream->feed) &&
                               selection_has_topic(wanted, td_bytes_str(stream->topic),
                                                   td_bytes_str(stream->exchange_topic),
@@ -503,7 +502,7 @@ static const baseline_stream *next_stream(const compare_options *options, const 
 {
     for (; *at < baseline_stream_count(from); ++*at) {
         const baseline_stream *stream = baseline_stream_at(from, *at);
-        if (is_wanted(options, stream))
+        if (is_in(options->wanted, stream) && is_in(options->covered, stream))
             return stream;
     }
     return NULL;

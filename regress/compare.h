@@ -64,8 +64,9 @@ typedef struct comparison {
 } comparison;
 
 typedef struct compare_options {
-    baseline *was, *is;      /* borrowed as long as the comparison */
-    const selection *wanted; /* streams outside are passed over; its times do not matter */
+    baseline *was, *is; /* borrowed as long as the comparison */
+    /* Streams outside of either are passed over; their times do not matter. NULL: none is. */
+    const selection *wanted, *covered;
     /* 1: the second baseline covers a part of the time of the first: frames that only the first one
      * has before the first and after the last pair of a stream are not missing, but outside. */
     uint8_t is_part;
