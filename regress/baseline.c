@@ -235,19 +235,28 @@ static td_result get_all_meta(baseline *b, td_err *err)
 static uint64_t names_hash(const char *feed, const char *topic, const char *symbol,
                            const char *exchange_topic)
 {
-    return sum_text(sum_text(sum_text(sum_text(0, feed), topic), symbol), exchange_topic);
+    uint64_t sum = sum_text(sum_text(sum_text(0, feed), topic), symbol);
+    return topic[0] == '\0' ? sum_text(sum, exchange_topic) : sum;
 }
 
-static int compare_names(const void *a, const void *b)
+int baseline_compare_names(const char *feed, const char *topic, const char *symbol,
+                           td_bytes exchange_topic, const baseline_stream *with)
+{
+    int order = strcmp(feed, with->feed);
+    if (order == 0)
+        order = strcmp(topic, with->topic);
+    if (order == 0)
+        order = strcmp(symbol, with->symbol);
+    if (order == 0 && topic[0] == '\0')
+        order = td_bytes_compare(exchange_topic, td_bytes_str(with->exchange_topic));
+    return order;
+}
+
+static int compare_streams(const void *a, const void *b)
 {
     const baseline_stream *left = *(baseline_stream *const *)a;
-    const baseline_stream *right = *(baseline_stream *const *)b;
-    int order = strcmp(left->feed, right->feed);
-    if (order == 0)
-        order = strcmp(left->topic, right->topic);
-    if (order == 0)
-        order = strcmp(left->symbol, right->symbol);
-    return order != 0 ? order : strcmp(left->exchange_topic, right->exchange_topic);
+    return baseline_compare_names(left->feed, left->topic, left->symbol,
+                                  td_bytes_str(left->exchange_topic), *(baseline_stream *const *)b);
 }
 
 const baseline_stream *baseline_find_stream(const baseline *b, const char *feed, const char *topic,
@@ -256,9 +265,7 @@ const baseline_stream *baseline_find_stream(const baseline *b, const char *feed,
     slot_probe at = slot_probe_of(names_hash(feed, topic, symbol, exchange_topic));
     while (slot_table_next(&b->by_names, &at)) {
         const baseline_stream *found = b->streams[at.row];
-        if (strcmp(found->feed, feed) == 0 && strcmp(found->topic, topic) == 0 &&
-            strcmp(found->symbol, symbol) == 0 &&
-            strcmp(found->exchange_topic, exchange_topic) == 0)
+        if (baseline_compare_names(feed, topic, symbol, td_bytes_str(exchange_topic), found) == 0)
             return found;
     }
     return NULL;
@@ -269,7 +276,7 @@ baseline_stream *baseline_stream_of(const baseline *b, uint32_t id)
     return id >= 1 && id <= b->stream_count ? b->streams[id - 1] : NULL;
 }
 
-/* A copy with its texts behind it, in one piece. */
+/* A copy with its texts after it, in one piece. */
 static baseline_stream *copy_stream(const baseline_stream *from)
 {
     const char *const texts[] = {from->feed, from->topic, from->symbol, from->exchange_topic,
@@ -339,7 +346,7 @@ static td_result sort_streams(baseline *b, td_err *err)
         return td_err_set(err, TD_E_NOMEM, "no memory for %zu streams", b->stream_count);
     b->sorted = sorted;
     memcpy(sorted, b->streams, b->stream_count * sizeof *sorted);
-    qsort(sorted, b->stream_count, sizeof *sorted, compare_names);
+    qsort(sorted, b->stream_count, sizeof *sorted, compare_streams);
     b->sorted_count = b->stream_count;
     return TD_OK;
 }

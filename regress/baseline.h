@@ -103,10 +103,16 @@ TD_MUST_USE td_result baseline_remove(const char *path, td_err *err);
 /* Valid until close. */
 const baseline_meta *baseline_get_meta(const baseline *b);
 
-/* Streams as of the last commit, in the order feed, topic, symbol, exchange_topic. Each is valid
+/* Streams as of the last commit, in the order of baseline_compare_names. Each is valid
  * until close; what is put changes it. */
 size_t baseline_stream_count(const baseline *b);
 const baseline_stream *baseline_stream_at(const baseline *b, size_t index);
+
+/* The order of streams, of these names and another one; 0: it is the same stream. Only those
+ * without topic are told apart by exchange_topic: the exchange may have several names for a topic
+ * ("order", "order.linear"), and which one comes first depends on where a run begins. */
+int baseline_compare_names(const char *feed, const char *topic, const char *symbol,
+                           td_bytes exchange_topic, const baseline_stream *with);
 
 /* The stream of these names, or NULL. It only reads: several threads may ask at once while nothing
  * is put. */

@@ -475,17 +475,9 @@ void comparison_add(comparison_stream *totals, const comparison_stream *of)
 
 /* ---- which streams are pairs ---- */
 
-/* Streams of no topic are told apart by what the exchange calls it. */
 static int order_of(const baseline_stream *a, const baseline_stream *b)
 {
-    int order = strcmp(a->feed, b->feed);
-    if (order == 0)
-        order = strcmp(a->topic, b->topic);
-    if (order == 0)
-        order = strcmp(a->symbol, b->symbol);
-    if (order == 0 && a->topic[0] == '\0')
-        order = strcmp(a->exchange_topic, b->exchange_topic);
-    return order;
+    return baseline_compare_names(a->feed, a->topic, a->symbol, td_bytes_str(a->exchange_topic), b);
 }
 
 static int is_in(const selection *wanted, const baseline_stream *stream)

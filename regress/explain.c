@@ -91,25 +91,12 @@ static const baseline_stream *names_of(const explanation *e, const difference *w
     return e->options->side == EXPLAIN_WAS ? pair->was : pair->is;
 }
 
-/* Streams without topic are told apart by what the exchange calls it. */
-static int compare_names(const char *feed, const char *topic, const char *symbol,
-                         td_bytes exchange_topic, const baseline_stream *with)
-{
-    int order = strcmp(feed, with->feed);
-    if (order == 0)
-        order = strcmp(topic, with->topic);
-    if (order == 0)
-        order = strcmp(symbol, with->symbol);
-    if (order == 0 && topic[0] == '\0')
-        order = td_bytes_compare(exchange_topic, td_bytes_str(with->exchange_topic));
-    return order;
-}
-
 static int compare_streams(const void *a, const void *b)
 {
     const baseline_stream *left = ((const wanted_stream *)a)->names;
-    return compare_names(left->feed, left->topic, left->symbol, td_bytes_str(left->exchange_topic),
-                         ((const wanted_stream *)b)->names);
+    return baseline_compare_names(left->feed, left->topic, left->symbol,
+                                  td_bytes_str(left->exchange_topic),
+                                  ((const wanted_stream *)b)->names);
 }
 
 static wanted_stream *find_stream(const explanation *e, const char *feed, const char *topic,
@@ -120,7 +107,7 @@ static wanted_stream *find_stream(const explanation *e, const char *feed, const 
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         wanted_stream *at = &e->streams[middle];
-        int order = compare_names(feed, topic, symbol, exchange_topic, at->names);
+        int order = baseline_compare_names(feed, topic, symbol, exchange_topic, at->names);
         if (order == 0)
             return at;
         if (order < 0)

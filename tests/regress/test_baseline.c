@@ -267,6 +267,50 @@ static void test_what_is_put_is_read(void **state)
     temp_folder_remove(p.folder);
 }
 
+/* A topic with two names at the exchange is one stream, whichever comes first; two unknown topics
+ * are two. */
+static void test_names(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *topic, *exchange_topic;
+    } PARTS[] = {{"order", "order.linear"}, {"order", "order"}, {"", "news"}, {"", "sports"}};
+    place p;
+    place_make(&p);
+    baseline_meta meta = META;
+    meta.is_full = 0;
+    baseline *b;
+    td_err err;
+    assert_int_equal(baseline_create(p.path, &meta, &b, &err), TD_OK);
+    const uint16_t id = 1;
+    const uint64_t number = 2;
+    for (size_t i = 0; i < sizeof PARTS / sizeof PARTS[0]; i++) {
+        const baseline_part part = {.of = {.feed = "f",
+                                           .topic = PARTS[i].topic,
+                                           .symbol = "*",
+                                           .exchange_topic = PARTS[i].exchange_topic,
+                                           .family = "v5-private",
+                                           .frames = 1},
+                                    .ids = &id,
+                                    .hashes = &number,
+                                    .recv_ns = &number};
+        assert_int_equal(baseline_add(b, &part, &err), TD_OK);
+    }
+    assert_int_equal(baseline_finish(b, &err), TD_OK);
+    baseline_close(b);
+    assert_int_equal(baseline_open(p.path, BASELINE_READ, &b, &err), TD_OK);
+    assert_int_equal(baseline_stream_count(b), 3);
+    assert_string_equal(baseline_stream_at(b, 0)->exchange_topic, "news");
+    assert_string_equal(baseline_stream_at(b, 1)->exchange_topic, "sports");
+    const baseline_stream *orders = baseline_stream_at(b, 2);
+    assert_int_equal(orders->frames, 2);
+    assert_string_equal(orders->exchange_topic, "order.linear");
+    assert_ptr_equal(baseline_find_stream(b, "f", "order", "*", "any"), orders);
+    assert_null(baseline_find_stream(b, "f", "", "*", "any"));
+    baseline_close(b);
+    temp_folder_remove(p.folder);
+}
+
 /* A baseline at rest is one file, and small. */
 static void test_size(void **state)
 {
@@ -645,6 +689,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_is_put_is_read),
+        cmocka_unit_test(test_names),
         cmocka_unit_test(test_size),
         cmocka_unit_test(test_interrupted),
         cmocka_unit_test(test_one_writer),
