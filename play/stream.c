@@ -138,8 +138,7 @@ static void note_violation(stream *s, const stream_frame *frame, const msg_head 
                               .expected = item->expected,
                               .found = item->found,
                               .frame = without_bytes(frame)};
-    first.has_seq = head->has_cross_seq || head->has_seq || head->has_u;
-    first.seq = head->has_cross_seq ? head->cross_seq : head->has_seq ? head->seq : head->u;
+    first.has_seq = (uint8_t)msg_head_number(head, &first.seq);
     s->verdicts.first = first;
 }
 

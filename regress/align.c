@@ -111,7 +111,7 @@ static td_result need(aligner *a, side *s, size_t count, td_err *err)
     return TD_OK;
 }
 
-/* Go on behind count ids, which need not be in memory. */
+/* Skip count ids, which need not be in memory. */
 static void advance(side *s, uint64_t count)
 {
     TD_ASSERT(count <= rest_of(s));

@@ -165,7 +165,8 @@ static td_result find_frame(cut *c, td_err *err)
     }
     if (rc == TD_EOF)
         rc = td_err_set(err, TD_E_NOTFOUND,
-                        "frame %" PRIu64 " of connection %u (session %s, feed %s) is not there",
+                        "frame %" PRIu64
+                        " of connection %u (session %s, feed %s) is not in the archive",
                         c->frame->ordinal, c->frame->conn, c->frame->session_id, c->frame->feed);
     if (rc == TD_OK)
         rc = keep_info(c, &frame.channel->info, &c->channel, err);
@@ -180,14 +181,14 @@ static td_result find_frame(cut *c, td_err *err)
 /* The connection's beginning, or its restatement in the first segment that there is of it. */
 static void note_connection(cut *c, const tape_frame *frame)
 {
-    const event *said = frame->event;
-    if (said->kind == EVENT_CONNECT && is_slot(c, said->line, said->shard) &&
-        said->conn == c->frame->conn) {
+    const event *noted = frame->event;
+    if (noted->kind == EVENT_CONNECT && is_slot(c, noted->line, noted->shard) &&
+        noted->conn == c->frame->conn) {
         c->has_connect_event = 1;
         c->slot.since_ns = frame->recv_ns;
     }
-    for (size_t i = 0; said->kind == EVENT_SEGMENT && i < said->slot_count; i++) {
-        const event_slot *slot = &said->slots[i];
+    for (size_t i = 0; noted->kind == EVENT_SEGMENT && i < noted->slot_count; i++) {
+        const event_slot *slot = &noted->slots[i];
         if (c->slot.since_ns == 0 && is_slot(c, slot->line, slot->shard) &&
             slot->conn == c->frame->conn)
             c->slot.since_ns = slot->since_ns;
@@ -418,19 +419,19 @@ static int is_gap_wanted(const cut *c, const gap_row *gap)
 /* An event that cannot be read is damage, and says nothing. */
 static int is_event_wanted(const cut *c, const tape_frame *frame)
 {
-    const event *said = frame->event;
-    if (said == NULL || !is_of_session(c, frame))
+    const event *noted = frame->event;
+    if (noted == NULL || !is_of_session(c, frame))
         return 0;
-    switch ((int)said->kind) {
+    switch ((int)noted->kind) {
     case EVENT_SESSION:
         return 1;
     case EVENT_CONNECT:
-        return c->has_connect_event && is_slot(c, said->line, said->shard) &&
-               said->conn == c->frame->conn;
+        return c->has_connect_event && is_slot(c, noted->line, noted->shard) &&
+               noted->conn == c->frame->conn;
     case EVENT_DISCONNECT:
-        return is_slot(c, said->line, said->shard) && said->conn == c->frame->conn;
+        return is_slot(c, noted->line, noted->shard) && noted->conn == c->frame->conn;
     case EVENT_GAP:
-        return is_gap_wanted(c, &said->gap);
+        return is_gap_wanted(c, &noted->gap);
     default:
         return 0;
     }
@@ -607,7 +608,7 @@ static void close_file(cut *c, td_result rc)
         return;
     segment_open_path(c->options->path, open_path);
     td_result unlinked = td_io_unlink(archive_io(c->options->archive), open_path, NULL);
-    (void)unlinked; /* the failure before is what the caller hears of */
+    (void)unlinked; /* the failure before it is returned */
 }
 
 static void cut_fini(cut *c)

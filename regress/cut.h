@@ -21,7 +21,7 @@
 #include "archive/archive.h"
 #include "tape/decoding.h"
 
-/* What to do with a file that is there. */
+/* What to do with a file that exists. */
 typedef enum cut_existing { CUT_KEEP, CUT_REPLACE } cut_existing;
 
 /* A received frame, by where it came from. */

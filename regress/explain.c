@@ -236,9 +236,7 @@ static void fill_place(explanation *e, const wanted_frame *wanted, const stream_
     const message *m = frame->content->message;
     if (m == NULL)
         return;
-    const msg_head *head = &m->head;
-    out->has_seq = head->has_cross_seq || head->has_seq || head->has_u;
-    out->seq = head->has_cross_seq ? head->cross_seq : head->has_seq ? head->seq : head->u;
+    out->has_seq = (uint8_t)msg_head_number(&m->head, &out->seq);
 }
 
 /* Half of the memory is kept for the first differences, which are what people read. */

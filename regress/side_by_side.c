@@ -181,7 +181,7 @@ td_result side_by_side(td_bytes was, const field_difference *differences, size_t
     if (rows.rows == NULL || rows.is_done == NULL)
         return no_memory(err);
     memset(rows.is_done, 0, count);
-    td_result rc = json_parser_open(0, &parser, err);
+    td_result rc = json_parser_open(was.size + 1, &parser, err); /* longer than a frame may be */
     if (rc == TD_OK)
         rc = json_parse(parser, was, JSON_COPIED, &root, err);
     if (rc == TD_OK)

@@ -109,6 +109,14 @@ int msg_struct_has(msg_type type, msg_member member)
     return 0;
 }
 
+int msg_head_number(const msg_head *head, int64_t *out)
+{
+    if (!head->has_cross_seq && !head->has_seq && !head->has_u)
+        return 0;
+    *out = head->has_cross_seq ? head->cross_seq : head->has_seq ? head->seq : head->u;
+    return 1;
+}
+
 size_t message_item_count(const message *m)
 {
     if (message_is_record(m))

@@ -195,6 +195,10 @@ static inline int message_is_record(const message *m)
     return m->head.type != MSG_BOOK_CHANGE && m->head.type != MSG_TRADE;
 }
 
+/* The number that a report names a frame by: its cross_seq, else its seq, else its u. 0: it has
+ * none; *out is unchanged. */
+int msg_head_number(const msg_head *head, int64_t *out);
+
 /* Number of entries (levels, trades, updates). */
 size_t message_item_count(const message *m);
 
