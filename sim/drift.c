@@ -92,8 +92,18 @@ static change new_field(json_value object)
     return (change){at, at, is_object ? "\"simulated\":\"1\"," : ",\"1\"", "", {0}};
 }
 
-/* The first member that the row requires, and where its key begins; of an array the last. */
-static int find_required(const topic_row *row, json_value object, json_value *value, size_t *from)
+/* 1 if a fault concerns a field: FAULT_NEW_TYPE one that is a number, FAULT_LOST_FIELD one that is
+ * required. */
+static int is_concerned(const field_row *field, fault_kind kind)
+{
+    if (kind == FAULT_NEW_TYPE)
+        return field->type == FIELD_DECIMAL || field->type == FIELD_INTEGER;
+    return (field->flags & (FIELD_REQUIRED | FIELD_REQUIRED_TO_SET)) != 0;
+}
+
+/* The first member that a fault concerns, and where its key begins; of an array the last. */
+static int find_field(const topic_row *row, fault_kind kind, json_value object, json_value *value,
+                      size_t *from)
 {
     json_value key;
     int is_found = 0;
@@ -106,8 +116,8 @@ static int find_required(const topic_row *row, json_value object, json_value *va
         td_bytes name;
         *from = json_offset(key);
         for (size_t i = 0; i < row->field_count; i++)
-            if ((row->fields[i].flags & (FIELD_REQUIRED | FIELD_REQUIRED_TO_SET)) != 0 &&
-                json_text(key, &name) && td_bytes_is(name, row->fields[i].key))
+            if (is_concerned(&row->fields[i], kind) && json_text(key, &name) &&
+                td_bytes_is(name, row->fields[i].key))
                 return 1;
     }
     return 0;
@@ -173,7 +183,7 @@ static change make_change(fault_kind kind, const topic_row *row, td_bytes frame,
     json_value object = changed_object(row, root);
     if (kind == FAULT_NEW_FIELD)
         return json_count(object) > 0 ? new_field(object) : NO_CHANGE;
-    if (!find_required(row, object, &value, &from))
+    if (!find_field(row, kind, object, &value, &from))
         return NO_CHANGE;
     return kind == FAULT_LOST_FIELD ? lost_field(frame, value, from) : new_type(value);
 }

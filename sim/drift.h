@@ -23,8 +23,8 @@ void drift_maker_fini(drift_maker *self);
  *   FAULT_NEW_FIELD   a member "simulated":"1" more, at the beginning; of an entry that is an
  *                     array an element "1" more, at the end
  *   FAULT_LOST_FIELD  the first required field is left out
- *   FAULT_NEW_TYPE    the first required field is a number where it was a string, and the reverse;
- *                     a string that is no number is an array of it
+ *   FAULT_NEW_TYPE    the first number is a string where it was a number, and the reverse; a
+ *                     string that is no number in JSON is an array of it
  *   FAULT_NEW_TOPIC   the topic has "new_" before its name
  * A frame that has no such place stays as it is. Returns the frame: bytes, or a copy that is valid
  * until the next call but one. TD_E_NOMEM, TD_E_LIMIT. */
