@@ -171,11 +171,9 @@ void live_drift_look(live_drift *self, live_drift_times *times, const live_drift
         times->next_ns[sort] = UINT64_MAX; /* another symbol stands for the topic */
         return;
     }
-    const drift_frame seen = {.of = frame->of,
-                              .topic = *frame->topic,
-                              .recv_ns = frame->recv_ns,
-                              .order = ++self->order,
-                              .bytes = frame->bytes};
+    /* Without its receive time: what is simulated, or served again, is as old as it is. */
+    const drift_frame seen = {
+        .of = frame->of, .topic = *frame->topic, .order = ++self->order, .bytes = frame->bytes};
     drift_look look;
     int is_new = drift_read(self->reader, stream, &seen, &look, NULL) == TD_OK &&
                  report(self, frame, &look, found, user);
