@@ -311,7 +311,7 @@ static msg_member find_member(message_builder *b, int in_entry, td_bytes theirs,
 /* What a member is called here. 0: it is passed over. */
 static int own_name(const message_builder *b, int in_entry, td_bytes *name)
 {
-    return b->names == NULL || b->names->find(b->names->ctx, in_entry, *name, name);
+    return b->names == NULL || b->names->find(b->names->ctx, b->head.type, in_entry, *name, name);
 }
 
 static int is_absent(const written_value *value)
@@ -650,17 +650,12 @@ static void put_in_struct(message_builder *b, td_bytes name, size_t index,
         put_in_trade(b, &read);
 }
 
-void message_build_member(message_builder *b, td_bytes name, const written_value *value)
+/* A member of the entry: name is the caller's, for faults, ours what it is called here. */
+static void take_member(message_builder *b, td_bytes name, td_bytes ours,
+                        const written_value *value)
 {
-    td_bytes ours = name;
-    if (b->rc != TD_OK)
-        return;
-    if (!b->in_entry) {
-        message_build_fault(b, "a member before the first entry");
-        return;
-    }
     size_t place = b->place++;
-    if (!own_name(b, 1, &ours) || is_absent(value) || td_bytes_is(ours, "assumed_scale"))
+    if (is_absent(value) || td_bytes_is(ours, "assumed_scale"))
         return;
     if (td_bytes_is(ours, "action") && b->head.type != MSG_TRADE) {
         entry_action(b, name, value);
@@ -682,6 +677,23 @@ void message_build_member(message_builder *b, td_bytes name, const written_value
     if (read_member(b, 1, name, value, &read) &&
         !add_value(&b->values, &b->value_count, &b->value_capacity, &read))
         no_memory(b);
+}
+
+void message_build_own(message_builder *b, td_bytes name, const written_value *value)
+{
+    if (b->rc == TD_OK && !b->in_entry)
+        message_build_fault(b, "a member before the first entry");
+    if (b->rc == TD_OK)
+        take_member(b, name, name, value);
+}
+
+void message_build_member(message_builder *b, td_bytes name, const written_value *value)
+{
+    td_bytes ours = name;
+    if (b->rc == TD_OK && !b->in_entry)
+        message_build_fault(b, "a member before the first entry");
+    if (b->rc == TD_OK && own_name(b, 1, &ours))
+        take_member(b, name, ours, value);
 }
 
 /* ---- the end ---- */

@@ -201,8 +201,9 @@ static const written_value *text(const char *from)
 }
 
 /* Others' names: px is price, mine is passed over, whatever it is. */
-static int find_name(void *ctx, int in_entry, td_bytes theirs, td_bytes *ours)
+static int find_name(void *ctx, msg_type type, int in_entry, td_bytes theirs, td_bytes *ours)
 {
+    assert_int_equal(type, MSG_BOOK_CHANGE);
     assert_null(ctx);
     if (in_entry && td_bytes_is(theirs, "px"))
         *ours = td_bytes_str("price");
