@@ -259,6 +259,18 @@ static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a 
  * of some 10 KB. */
 #define LIMIT_JUNIT_BYTES ((size_t)64 << 20)
 
+/* Decoders of users' in other processes. One answer: a frame of the largest size as message JSON,
+ * four times as long. Frames that are asked about and not answered, in bytes: more than a pipe
+ * holds, so that a process always finds its next frame there, and few enough to be asked about one
+ * by one when it is to be found out which of them is a crash's. What they write to stderr that is
+ * shown, over all processes. Restarts of one run: a decoder that fails so often has one fault,
+ * which is known by then. Findings of each kind that are listed; all are counted. */
+#define LIMIT_DECODER_REPLY_BYTES  ((size_t)64 << 20)
+#define LIMIT_DECODER_FLIGHT_BYTES ((size_t)256 << 10)
+#define LIMIT_DECODER_STDERR_BYTES ((size_t)256 << 10)
+#define LIMIT_DECODER_RESTARTS     1000u
+#define LIMIT_DECODER_FINDINGS     100u
+
 /* Output of programs that never wait for its reader (record, serve, sim): queued bytes, some 8,000
  * durable lines, or an hour and a half of one feed's; bytes of one line, which is what a pipe takes
  * at once; how long the end of the program waits for a reader that reads nothing, and for one that

@@ -1,7 +1,10 @@
 /* tapedeck-replay: what an archive is good for. Replays a selection through decoders and books,
  * serves it again, and makes datasets of it. */
+#include <string.h>
+
 #include "cli/verbs.h"
 #include "export/cmd_export.h"
+#include "regress/cmd_decoder_host.h"
 #include "replay/cmd_replay.h"
 #include "serve/cmd_serve.h"
 
@@ -20,5 +23,8 @@ static const verb_table TABLE = {
 
 int main(int argc, char **argv)
 {
+    /* No verb of users': this program starts itself so. */
+    if (argc > 1 && strcmp(argv[1], DECODER_HOST_VERB) == 0)
+        return cmd_decoder_host(argc, argv);
     return verbs_main(&TABLE, argc, argv);
 }
