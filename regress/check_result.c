@@ -165,7 +165,8 @@ static td_result count_fields(gathering *g, const difference *what, td_err *err)
         return rc;
     td_arena_reset(g->scratch);
     rc = field_diff(was, is, g->scratch, &differences, &count, err);
-    if (rc == TD_E_LIMIT)
+    /* One that is too large for the scratch is not counted, as fields_frames shows. */
+    if (rc == TD_E_LIMIT || rc == TD_E_NOMEM)
         return TD_OK;
     if (rc == TD_OK)
         rc = field_counts_add(g->result->fields, check_topic_name(stream), differences, count, err);

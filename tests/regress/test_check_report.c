@@ -5,10 +5,12 @@
 #include <cmocka.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/io_posix.h"
+#include "base/limits.h"
 #include "regress/check_describe.h"
 #include "regress/check_result.h"
 #include "regress/junit.h"
@@ -269,13 +271,44 @@ static int remove_folder(void **state)
     return 0;
 }
 
+/* Decodes whose differences do not fit LIMIT_CHECK_BYTES end no check: they are shown without
+ * fields, and not counted by field. */
+static void test_too_large(void **state)
+{
+    (void)state;
+    static const char BEGIN[] = "{\"type\":\"";
+    scene s;
+    size_t size = LIMIT_CHECK_BYTES / 2 + 1000;
+    uint8_t *texts[2];
+    td_err err;
+    open_scene(&s, 1);
+    check_result_fini(&s.result);
+    for (int i = 0; i < 2; i++) {
+        texts[i] = malloc(size);
+        assert_non_null(texts[i]);
+        memset(texts[i], 'a' + i, size);
+        memcpy(texts[i], BEGIN, sizeof BEGIN - 1);
+        memcpy(texts[i] + size - 2, "\"}", 2);
+    }
+    s.was_rows[1].decode = td_bytes_of(texts[0], size);
+    s.is_rows[1].decode = td_bytes_of(texts[1], size);
+    const check_side was = {.of = s.was, .frames = &s.was_frames};
+    const check_side is = {.of = s.is, .frames = &s.is_frames};
+    assert_int_equal(check_result_init(&s.result, &s.c, &was, &is, &err), TD_OK);
+    assert_int_equal(s.result.shown_count, 2);
+    assert_int_equal(s.result.shown[0].row_count, 0);
+    assert_int_equal(s.result.fields_frames, 0);
+    free(texts[0]);
+    free(texts[1]);
+    close_scene(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_document),
-        cmocka_unit_test(test_text),
-        cmocka_unit_test(test_without_decodes),
-        cmocka_unit_test(test_junit),
+        cmocka_unit_test(test_document),        cmocka_unit_test(test_text),
+        cmocka_unit_test(test_without_decodes), cmocka_unit_test(test_junit),
+        cmocka_unit_test(test_too_large),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
