@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/verbs.h"
+#include "drift/cmd_drift.h"
 #include "export/cmd_export.h"
 #include "regress/cmd_decoder_host.h"
 #include "replay/cmd_replay.h"
@@ -12,6 +13,7 @@ static const verb_row VERBS[] = {
     {"replay", CMD_REPLAY_SUMMARY, cmd_replay, NULL},
     {"serve", CMD_SERVE_SUMMARY, cmd_serve, NULL},
     {"export", CMD_EXPORT_SUMMARY, cmd_export, NULL},
+    {"drift", CMD_DRIFT_SUMMARY, cmd_drift, NULL},
 };
 
 static const verb_table TABLE = {

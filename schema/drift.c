@@ -26,7 +26,10 @@ enum { JUMPS_MAX = 10 };
 
 /* Members of one row, by where they stand: in entries of each of its items, and in the envelope of
  * frames of each kind, because snapshots and deltas have different ones. */
-enum { SCOPES = TOPIC_ITEMS_MAX + FRAME_ANY };
+enum { SCOPES = TOPIC_ITEMS_MAX + FRAME_ANY + 1, SCOPE_KIND = SCOPES - 1 };
+
+/* The member that names the frame's kind: in frames of all kinds, so that it is missed. */
+enum { PLACE_KIND = SURVEY_ENVELOPE + 1, PLACES };
 
 /* What one member had so far. */
 typedef struct slot {
@@ -134,10 +137,11 @@ void drift_stream_close(drift_stream *stream)
     td_free(stream);
 }
 
-/* The envelope has its kind behind its fields. */
 static size_t slots_of(const topic_row *row, size_t place)
 {
-    return place < TOPIC_ITEMS_MAX ? row->field_count : row->envelope_count + 1;
+    return place == PLACE_KIND        ? 1
+           : place == SURVEY_ENVELOPE ? row->envelope_count
+                                      : row->field_count;
 }
 
 /* The scope of a place in this frame; NULL: there is no stream, or no memory. */
@@ -146,7 +150,10 @@ static scope *scope_of(look *l, size_t place)
     if (l->stream == NULL)
         return NULL;
     TD_ASSERT(l->kind < FRAME_ANY);
-    scope *found = &l->stream->scopes[place < TOPIC_ITEMS_MAX ? place : place + l->kind];
+    size_t at = place == PLACE_KIND        ? SCOPE_KIND
+                : place == SURVEY_ENVELOPE ? place + l->kind
+                                           : place;
+    scope *found = &l->stream->scopes[at];
     if (found->slots == NULL)
         found->slots = td_alloc_zero(slots_of(l->row, place), sizeof *found->slots);
     if (found->slots == NULL) {
@@ -224,13 +231,20 @@ static const field_row *field_of(const look *l, const survey_member *m)
     return m->place == SURVEY_ENVELOPE ? &l->row->envelope[m->index] : &l->row->fields[m->index];
 }
 
-static td_bytes path_of(const look *l, size_t place)
+/* The path of the object that a field stands in. Inherited ones are in the object around the
+ * entries: no row has more of them on the way. */
+static td_bytes path_of(const look *l, size_t place, const field_row *field)
 {
-    return td_bytes_str(place < TOPIC_ITEMS_MAX ? l->row->items[place].path : "");
+    if (place >= SURVEY_ENVELOPE)
+        return td_bytes_of(NULL, 0);
+    const char *path = l->row->items[place].path;
+    const char *last = field->flags & FIELD_INHERITED ? strrchr(path, '.') : NULL;
+    return last == NULL ? td_bytes_str(path) : td_bytes_of(path, (size_t)(last - path));
 }
 
 #define NOTE_FIELD(l, m, kind, ...)                                                                \
-    note_path(l, kind, path_of(l, (m)->place), td_bytes_str(field_of(l, m)->key), __VA_ARGS__)
+    note_path(l, kind, path_of(l, (m)->place, field_of(l, m)), td_bytes_str(field_of(l, m)->key),  \
+              __VA_ARGS__)
 
 /* ---- members that the row does not name ---- */
 
@@ -489,10 +503,10 @@ static void look_at_field(look *l, const survey_member *m, slot *s)
 /* Note that the frame has a member. The place of it in the stream; NULL: there is no stream. */
 static slot *meet_member(look *l, const survey_member *m)
 {
-    scope *in = scope_of(l, m->place);
+    scope *in = scope_of(l, m->what == SURVEY_KIND ? PLACE_KIND : m->place);
     if (in == NULL)
         return NULL;
-    slot *s = &in->slots[m->what == SURVEY_KIND ? l->row->envelope_count : m->index];
+    slot *s = &in->slots[m->index];
     if (s->at == in->frames)
         return s;
     s->at = in->frames;
@@ -506,12 +520,12 @@ static slot *meet_member(look *l, const survey_member *m)
 static void note_gone(look *l, size_t place, size_t index, const slot *s)
 {
     const topic_row *row = l->row;
-    int is_kind = place == SURVEY_ENVELOPE && index == row->envelope_count;
-    const char *key = is_kind                    ? topic_row_kind_key(row)
-                      : place == SURVEY_ENVELOPE ? row->envelope[index].key
-                                                 : row->fields[index].key;
-    drift_note *note =
-        note_path(l, DRIFT_FIELD_GONE, path_of(l, place), td_bytes_str(key), "%s", "");
+    const field_row kind = {.key = topic_row_kind_key(row)};
+    const field_row *field = place == PLACE_KIND        ? &kind
+                             : place == SURVEY_ENVELOPE ? &row->envelope[index]
+                                                        : &row->fields[index];
+    drift_note *note = note_path(l, DRIFT_FIELD_GONE, path_of(l, place, field),
+                                 td_bytes_str(field->key), "%s", "");
     if (note == NULL || s->missing > DRIFT_GONE_FRAMES)
         return;
     note->first_ns = s->missing_ns;
@@ -543,7 +557,7 @@ static void look_for_gone(look *l, size_t place)
  * are. */
 static unsigned places_of(const frame_survey *survey)
 {
-    unsigned places = 1u << SURVEY_ENVELOPE;
+    unsigned places = 1u << SURVEY_ENVELOPE | 1u << PLACE_KIND;
     for (size_t i = 0; i < survey->member_count; i++)
         if (survey->members[i].what == SURVEY_ENTRY)
             places |= 1u << survey->members[i].place;
@@ -552,7 +566,7 @@ static unsigned places_of(const frame_survey *survey)
 
 static void begin_scopes(look *l, unsigned places)
 {
-    for (size_t place = 0; place <= SURVEY_ENVELOPE; place++) {
+    for (size_t place = 0; place < PLACES; place++) {
         scope *in = places >> place & 1 ? scope_of(l, place) : NULL;
         if (in != NULL)
             in->frames++;
@@ -574,7 +588,7 @@ static void look_at_members(look *l)
         if (m->what == SURVEY_FIELD)
             look_at_field(l, m, s);
     }
-    for (size_t place = 0; place <= SURVEY_ENVELOPE && !l->is_starved; place++)
+    for (size_t place = 0; place < PLACES && !l->is_starved; place++)
         if (places >> place & 1)
             look_for_gone(l, place);
 }
@@ -614,7 +628,8 @@ static void look_at_data(look *l, const topic_match *topic)
     l->row = topic->row;
     copy_text(l->reader->topic, sizeof l->reader->topic, topic->topic);
     l->out->topic = td_bytes_str(l->reader->topic);
-    l->out->symbol = topic->symbol;
+    if (!td_bytes_is(topic->symbol, "*"))
+        l->out->symbol = topic->symbol;
     int is_decoded = decoder_survey(l->reader->decoder, topic, l->frame->bytes, &m, &survey, &why);
     l->out->text = survey.text;
     if (!is_decoded) {

@@ -3,6 +3,7 @@
 #include "import/cmd_import.h"
 #include "verbs/cmds.h"
 #include "cli/verbs.h"
+#include "drift/cmd_drift.h"
 #include "export/cmd_export.h"
 #include "recorder/cmd_record.h"
 #include "replay/cmd_replay.h"
@@ -15,6 +16,7 @@ static const verb_row VERBS[] = {
     {"replay", CMD_REPLAY_SUMMARY, NULL, "tapedeck-replay"},
     {"serve", CMD_SERVE_SUMMARY, NULL, "tapedeck-replay"},
     {"export", CMD_EXPORT_SUMMARY, NULL, "tapedeck-replay"},
+    {"drift", CMD_DRIFT_SUMMARY, NULL, "tapedeck-replay"},
     {"info", "summarize an archive", cmd_info, NULL},
     {"ls", "list the segments of an archive", cmd_ls, NULL},
     {"cat", "print the frames of an archive", cmd_cat, NULL},

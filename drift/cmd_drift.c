@@ -1,0 +1,243 @@
+#include "drift/cmd_drift.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/time_text.h"
+#include "cli/option_groups.h"
+#include "cli/output.h"
+#include "cli/progress.h"
+#include "cli/report.h"
+#include "cli/result.h"
+#include "cli/stop_signal.h"
+#include "cli/units.h"
+#include "drift/drift_run.h"
+#include "play/source.h"
+
+/* Of an example, in the report for people; and how much of that is before the member in question.
+ */
+enum { EXAMPLE_SHOWN_BYTES = 120, EXAMPLE_BEFORE_BYTES = 60 };
+
+typedef struct drift_flags {
+    options_time since;
+} drift_flags;
+
+static const option_row DRIFT_ROWS[] = {
+    {.long_name = "since",
+     .type = OPTION_TIME,
+     .offset = offsetof(drift_flags, since),
+     .metavar = "TIME",
+     .help = "report only what is first seen at this time or later: the selection before\n"
+             "it shows what is known already"},
+};
+
+/* Everything of one run of the verb. */
+typedef struct drift_command {
+    reporter *report;
+    play_source source;
+    threads_options threads;
+    json_options json;
+    talk_options talk;
+    drift_flags flags;
+
+    td_clock clock;
+    td_log log;
+    stop_signal *signals;
+    progress_line progress;
+    output_stream output;
+} drift_command;
+
+/* ---- the report ---- */
+
+static const table_column COLUMNS[] = {
+    {"feed", TABLE_LEFT, "{feed}"},       {"topic", TABLE_LEFT, "{topic}"},
+    {"what", TABLE_WHOLE, "{kind}"},      {"where", TABLE_LEFT, "{path|-}"},
+    {"detail", TABLE_LEFT, "{detail|-}"}, {"frames", TABLE_RIGHT, "{count}"},
+    {"first", TABLE_WHOLE, "{first_ns}"}, {"last", TABLE_WHOLE, "{last_ns}"},
+    {"example", TABLE_LEFT, "{shown}"},
+};
+
+/* The part of an example that people see: around the member that the finding is about. */
+static td_bytes shown_part(const drift_finding *f)
+{
+    const char *dot = strrchr(f->path, '.');
+    const char *key = dot == NULL ? f->path : dot + 1;
+    const uint8_t *at = f->example.data;
+    if (key[0] != '\0')
+        at = memmem(f->example.data, f->example.size, key, strlen(key));
+    size_t from = at == NULL ? 0 : (size_t)(at - f->example.data);
+    from = from < EXAMPLE_BEFORE_BYTES ? 0 : from - EXAMPLE_BEFORE_BYTES;
+    size_t size = f->example.size - from;
+    return td_bytes_of(f->example.data + from,
+                       size < EXAMPLE_SHOWN_BYTES ? size : EXAMPLE_SHOWN_BYTES);
+}
+
+static void describe_finding(result_writer *r, const drift_finding *f, int is_new)
+{
+    td_bytes shown = shown_part(f);
+    size_t end = (size_t)(shown.data - f->example.data) + shown.size;
+    result_object_begin(r, NULL);
+    result_text(r, "feed", f->feed);
+    result_text(r, "topic", f->topic);
+    result_text(r, "kind", drift_kind_name(f->kind));
+    result_name(r, "path", f->path);
+    result_name(r, "detail", f->detail);
+    result_bool(r, "is_new", is_new);
+    result_count(r, "count", f->count);
+    result_time(r, "first_ns", f->first_ns);
+    result_time(r, "last_ns", f->last_ns);
+    result_name(r, "symbol", f->symbol);
+    result_note(r, "shown", "%s%.*s%s", shown.data > f->example.data ? "..." : "", (int)shown.size,
+                (const char *)shown.data, f->example_bytes > end ? "..." : "");
+    if (result_json(r) != NULL)
+        json_write_member_bytes(result_json(r), "example", f->example);
+    result_count(r, "example_bytes", f->example_bytes);
+    result_object_end(r, NULL);
+}
+
+/* Findings, those before --since as JSON only; *count_new: the others. */
+static void describe_findings(const drift_command *command, result_writer *r, drift_table *table,
+                              uint64_t *count_new, uint64_t *count_known)
+{
+    size_t count = 0;
+    uint64_t since_ns = command->flags.since.is_given ? command->flags.since.at.ns : 0;
+    const drift_finding *list = drift_table_list(table, &count);
+    result_table_begin(r, "findings", COLUMNS, sizeof COLUMNS / sizeof COLUMNS[0]);
+    for (size_t i = 0; i < count; i++) {
+        int is_new = drift_finding_is_new(&list[i], since_ns);
+        int is_known = !is_new && !list[i].is_learnt;
+        *count_new += (uint64_t)is_new;
+        *count_known += (uint64_t)is_known;
+        if (is_new || (is_known && command->json.is_json))
+            describe_finding(r, &list[i], is_new);
+    }
+    result_list_end(r);
+}
+
+static td_result print_report(drift_command *command, const drift_run_result *result,
+                              exit_code *status, td_err *err)
+{
+    result_writer r;
+    uint64_t count_new = 0;
+    uint64_t count_known = 0;
+    result_begin(&r, &command->output, &command->json);
+    result_object_begin(&r, NULL);
+    if (command->flags.since.is_given)
+        result_time(&r, "since_ns", command->flags.since.at.ns);
+    else
+        result_null(&r, "since_ns");
+    describe_findings(command, &r, result->table, &count_new, &count_known);
+    result_count(&r, "frames", result->frames);
+    result_count(&r, "new", count_new);
+    result_count(&r, "known", count_known);
+    result_count(&r, "left_out", drift_table_left_out(result->table));
+    result_count(&r, "damaged_chunks", result->tape.damaged_chunks);
+    result_count(&r, "unreadable_segments", result->tape.segments_unreadable);
+    result_object_end(&r, "{findings}[{findings?}\n]"
+                          "{frames frame}: [{new new finding}][{new!}no new findings]"
+                          "[, {known} known before][, {left_out} left out: too many]"
+                          "[; {damaged_chunks damaged chunk}]"
+                          "[; {unreadable_segments unreadable segment}]\n");
+    if (count_new > 0)
+        *status = EXIT_CODE_DIFFERS;
+    if (result->tape.damaged_chunks > 0 || result->tape.segments_unreadable > 0)
+        *status = EXIT_CODE_DAMAGE;
+    return result_end(&r, err);
+}
+
+/* ---- the run ---- */
+
+/* Called a few times a second; also where a signal is noticed. */
+static int on_progress(void *user, uint64_t frames, uint64_t recv_ns)
+{
+    drift_command *command = user;
+    uint64_t now_ns = clock_mono_ns(command->clock);
+    if (progress_is_due(&command->progress, now_ns)) {
+        char when[TD_TIME_TEXT_BYTES] = "";
+        if (recv_ns != 0)
+            td_time_format(recv_ns, when);
+        progress_show(&command->progress, now_ns, "%s  %s", when,
+                      format_counted(frames, "frame").text);
+    }
+    return stop_signal_came(command->signals);
+}
+
+static td_result run(drift_command *command, exit_code *status, td_err *err)
+{
+    td_result rc = play_source_open(&command->source, &command->log, err);
+    if (rc != TD_OK)
+        return rc;
+    const drift_run_options options = {.archive = command->source.archive,
+                                       .wanted = &command->source.wanted,
+                                       .threads = threads_options_count(&command->threads),
+                                       .log = &command->log,
+                                       .progress = on_progress,
+                                       .user = command};
+    drift_run_result result;
+    rc = drift_run(&options, &result, err);
+    progress_end(&command->progress);
+    if (rc == TD_EOF)
+        return td_err_set(err, TD_E_IO, "stopped before the end: nothing is reported");
+    if (rc == TD_OK)
+        rc = print_report(command, &result, status, err);
+    drift_run_result_fini(&result);
+    return rc;
+}
+
+/* The first error counts; a broken output only where nothing else went wrong. */
+static exit_code run_stoppable(drift_command *command)
+{
+    exit_code status = EXIT_CODE_DONE;
+    td_err err;
+    td_err_clear(&err);
+    stop_signal_block();
+    output_init(&command->output, stdout);
+    td_result rc = stop_signal_open(&(stop_signal_calls){.user = NULL}, &command->signals, &err);
+    if (rc == TD_OK)
+        rc = run(command, &status, &err);
+    play_source_close(&command->source);
+    stop_signal_close(command->signals);
+    td_err output_err;
+    td_result output_rc = output_finish(&command->output, &output_err);
+    if (rc != TD_OK)
+        return report_error(command->report, &err);
+    return output_rc == TD_OK ? status : report_error(command->report, &output_err);
+}
+
+exit_code cmd_drift(const verb_context *context, int argc, char **argv)
+{
+    drift_command command = {.report = context->report, .clock = clock_real()};
+    const option_group groups[] = {
+        option_group_archive(&command.source.choice),
+        {"Drift", DRIFT_ROWS, sizeof DRIFT_ROWS / sizeof *DRIFT_ROWS, &command.flags},
+        option_group_selection(&command.source.selecting),
+        option_group_threads(&command.threads),
+        option_group_json(&command.json),
+        option_group_talk(&command.talk),
+    };
+    const options_spec spec = {
+        .program = context->program,
+        .verb = "drift",
+        .summary =
+            "Report what the selected frames have that the schema does not know: new topics and\n"
+            "fields, fields that are gone, other types, values, scales and ranges. Exit status:\n"
+            "0 nothing new; 1 something; 3 stored frames are damaged; 4 nothing matches the\n"
+            "selection.",
+        .groups = groups,
+        .group_count = sizeof groups / sizeof *groups,
+        .examples = "tapedeck drift DIR\n"
+                    "tapedeck drift DIR --from now-30d --since now-1d\n"
+                    "tapedeck drift DIR --feed linear --topic 'tickers*' --json",
+        .now_ns = clock_wall_ns(command.clock),
+    };
+    options_operands operands;
+    exit_code status;
+    if (!verb_begin(context, &spec, argc, argv, &operands, &status))
+        return status;
+    report_apply(context->report, &command.talk);
+    command.log = report_log(context->report);
+    progress_init(&command.progress, context->report);
+    return run_stoppable(&command);
+}

@@ -1,0 +1,209 @@
+#include "drift/drift_run.h"
+
+#include <pthread.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "play/player.h"
+#include "tape/nothing.h"
+
+/* A reader that is not in use. */
+typedef struct free_reader {
+    drift_reader *reader;
+    struct free_reader *next;
+} free_reader;
+
+/* What the player's threads share: they hold the mutex to take and give back readers, and to add
+ * what they found, which is rare. */
+typedef struct shared {
+    pthread_mutex_t mutex;
+    free_reader *readers;
+    drift_table *table;
+    uint64_t frames;
+} shared;
+
+/* The observer's state of a stream. */
+typedef struct observed_stream {
+    drift_stream *drift;
+    const family *of; /* NULL: none that this version knows */
+} observed_stream;
+
+typedef struct run {
+    const drift_run_options *options;
+    shared shared;
+    tape *tape;
+    player *player;
+} run;
+
+/* ---- readers ---- */
+
+static td_result take_reader(shared *s, free_reader **out, td_err *err)
+{
+    pthread_mutex_lock(&s->mutex);
+    *out = s->readers;
+    if (*out != NULL)
+        s->readers = (*out)->next;
+    pthread_mutex_unlock(&s->mutex);
+    if (*out != NULL)
+        return TD_OK;
+    *out = td_alloc_zero(1, sizeof **out);
+    if (*out == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for a reader of drift");
+    td_result rc = drift_reader_open(&(*out)->reader, err);
+    if (rc != TD_OK)
+        td_free(*out);
+    return rc;
+}
+
+/* Give a reader back, and what it found. */
+static td_result give_reader(shared *s, free_reader *reader, const struct stream *of,
+                             const drift_frame *frame, const drift_look *look, td_err *err)
+{
+    td_result rc = TD_OK;
+    pthread_mutex_lock(&s->mutex);
+    s->frames++;
+    if (look->count > 0 || look->left_out > 0)
+        rc = drift_table_add(s->table, of->feed, frame, look, err);
+    reader->next = s->readers;
+    s->readers = reader;
+    pthread_mutex_unlock(&s->mutex);
+    return rc;
+}
+
+static void close_readers(shared *s)
+{
+    while (s->readers != NULL) {
+        free_reader *next = s->readers->next;
+        drift_reader_close(s->readers->reader);
+        td_free(s->readers);
+        s->readers = next;
+    }
+}
+
+/* ---- the observer ---- */
+
+static void close_stream(void *ctx, void *state)
+{
+    observed_stream *own = state;
+    (void)ctx;
+    drift_stream_close(own->drift);
+    td_free(own);
+}
+
+static td_result open_stream(const struct stream *of, void **state, td_err *err)
+{
+    observed_stream *made = td_alloc_zero(1, sizeof *made);
+    if (made == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for a stream of drift");
+    td_result rc = drift_stream_open(&made->drift, err);
+    if (rc != TD_OK) {
+        td_free(made);
+        return rc;
+    }
+    made->of = family_find(td_bytes_str(of->family));
+    *state = made;
+    return TD_OK;
+}
+
+static td_result look_at(void *ctx, const struct stream *of, void **state,
+                         const observed_frame *seen, td_err *err)
+{
+    run *r = ctx;
+    const stream_frame *from = seen->frame;
+    int is_inbound =
+        from->role == ROLE_DATA || from->role == ROLE_UNKNOWN || from->role == ROLE_CONTROL;
+    if (from->is_lead_in || !is_inbound)
+        return TD_OK;
+    td_result rc = *state == NULL ? open_stream(of, state, err) : TD_OK;
+    free_reader *reader = NULL;
+    if (rc == TD_OK)
+        rc = take_reader(&r->shared, &reader, err);
+    if (rc != TD_OK)
+        return rc;
+    const observed_stream *own = *state;
+    const drift_frame frame = {.of = own->of,
+                               .topic = {.row = from->row,
+                                         .topic = td_bytes_str(of->topic),
+                                         .symbol = td_bytes_str(of->symbol)},
+                               .recv_ns = from->recv_ns,
+                               .order = from->position,
+                               .bytes = from->bytes};
+    drift_look look = {.count = 0};
+    rc = drift_read(reader->reader, own->drift, &frame, &look, err);
+    if (rc != TD_OK)
+        look = (drift_look){.count = 0};
+    td_result added = give_reader(&r->shared, reader, of, &frame, &look, rc == TD_OK ? err : NULL);
+    return rc != TD_OK ? rc : added;
+}
+
+static const observer_ops OBSERVER = {.name = "drift", .frame = look_at, .close = close_stream};
+
+/* ---- the run ---- */
+
+static pacer_answer on_progress(void *user, uint64_t frames, uint64_t recv_ns)
+{
+    const run *r = user;
+    const drift_run_options *options = r->options;
+    return options->progress(options->user, frames, recv_ns) ? PACER_STOP : PACER_GO;
+}
+
+static td_result open_all(run *r, td_err *err)
+{
+    const drift_run_options *options = r->options;
+    const tape_options reading = {
+        .threads = options->threads, .log = options->log, .reads = TAPE_READS_MESSAGES};
+    player_options playing = {.threads = options->threads,
+                              .observer = {&OBSERVER, r},
+                              .without_digests = 1,
+                              .progress = options->progress == NULL ? NULL : on_progress,
+                              .progress_ctx = r};
+    td_result rc = drift_table_open(&r->shared.table, err);
+    if (rc == TD_OK)
+        rc = tape_open(options->archive, options->wanted, &reading, &r->tape, err);
+    return rc == TD_OK ? player_open(&playing, &r->player, err) : rc;
+}
+
+static td_result play(run *r, td_err *err)
+{
+    td_result rc = player_play(r->player, r->tape, err);
+    if (rc == TD_OK)
+        rc = player_finish(r->player, err);
+    if (rc == TD_OK && player_is_stopped(r->player))
+        return TD_EOF;
+    if (rc != TD_OK)
+        return rc;
+    tape_stats stats;
+    tape_get_stats(r->tape, &stats);
+    if (r->shared.frames == 0 && stats.damaged_chunks == 0 && stats.segments_unreadable == 0)
+        return selection_nothing(r->options->archive, r->options->wanted, err);
+    return TD_OK;
+}
+
+td_result drift_run(const drift_run_options *options, drift_run_result *out, td_err *err)
+{
+    TD_ASSERT(options->threads >= 1);
+    run r = {.options = options};
+    *out = (drift_run_result){.table = NULL};
+    (void)pthread_mutex_init(&r.shared.mutex, NULL); /* cannot fail with default attributes */
+    td_result rc = open_all(&r, err);
+    if (rc == TD_OK)
+        rc = play(&r, err);
+    if (rc == TD_OK) {
+        tape_get_stats(r.tape, &out->tape);
+        out->table = r.shared.table;
+        out->frames = r.shared.frames;
+        r.shared.table = NULL;
+    }
+    player_close(r.player); /* its threads use the rest */
+    tape_close(r.tape);
+    close_readers(&r.shared);
+    drift_table_close(r.shared.table);
+    (void)pthread_mutex_destroy(&r.shared.mutex); /* it is not held */
+    return rc;
+}
+
+void drift_run_result_fini(drift_run_result *result)
+{
+    drift_table_close(result->table);
+    result->table = NULL;
+}
