@@ -247,7 +247,8 @@ function mix(x) {
 
 const word = (value) => cut(cut(value) + cut(value >> 64n) * 0x9fb21c651e98df25n);
 
-/** The hash of a book: levels are {side: "Buy" or "Sell", price, size} with decimals as text. */
+/** The hash of a book: levels are {side: "Buy" or "Sell", price, size, rpi: size of retail orders, or undefined} with
+ * decimals as text. */
 export function bookHash(levels) {
   let a = 0n;
   let b = 0n;
@@ -255,7 +256,7 @@ export function bookHash(levels) {
     const isBid = level.side === "Buy";
     const t = isBid ? 1n : 2n;
     const p = word(isBid ? wide(level.price) : -wide(level.price));
-    const s = word(wide(level.size));
+    const s = word(wide(level.size) + wide(level.rpi ?? "0"));
     a = cut(a + mix(cut(p + mix(cut(s + t * 0x9e3779b97f4a7c15n)))));
     b = cut(b + mix(cut(s + mix(cut(p + t * 0xc2b2ae3d27d4eb4fn)))));
   }
