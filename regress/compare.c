@@ -308,12 +308,12 @@ static td_result narrow(compare_state *state, td_err *err)
         rc = find_block(was, first, blocks, part->last_ns + PART_MARGIN_NS, &last, err);
     if (rc != TD_OK)
         return rc;
+    if (first == blocks || was->stream->first_ns > part->last_ns + PART_MARGIN_NS)
+        return TD_OK; /* its times are others: it may be anywhere */
     uint64_t end = ((uint64_t)last + 1) * BASELINE_BLOCK_FRAMES;
     if (end > was->count)
         end = was->count;
     was->first = (uint64_t)first * BASELINE_BLOCK_FRAMES;
-    if (was->first > end)
-        was->first = end;
     state->stream->outside += was->count - (end - was->first);
     was->count = end - was->first;
     return TD_OK;

@@ -376,6 +376,27 @@ static void test_part_of_connection(void **state)
     free_stream(&is);
 }
 
+/* A part whose receive times are others altogether. */
+static void test_part_of_other_times(void **state)
+{
+    (void)state;
+    static const uint32_t FIRSTS[] = {0, 10000000};
+    for (size_t i = 0; i < sizeof FIRSTS / sizeof *FIRSTS; i++) {
+        made_stream was = make_stream("trade", "X", 100000);
+        made_stream is = make_stream("trade", "X", 100000);
+        was.first = 1000000;
+        keep(&is, 60000, 1000, 1);
+        is.first = FIRSTS[i];
+        compared made = compare_streams(&was, 1, &is, 1, NULL, 1);
+        assert_int_equal(made.c.streams[0].same, 1000);
+        assert_int_equal(made.c.streams[0].outside, 99000);
+        assert_true(comparison_is_same(&made.c));
+        end_comparison(&made);
+        free_stream(&was);
+        free_stream(&is);
+    }
+}
+
 /* A part that is too long to be paired one by one. */
 static void test_long_part(void **state)
 {
@@ -513,6 +534,7 @@ int main(void)
         cmocka_unit_test(test_part_of_one_frame),
         cmocka_unit_test(test_part_of_connection),
         cmocka_unit_test(test_long_part),
+        cmocka_unit_test(test_part_of_other_times),
         cmocka_unit_test(test_part),
         cmocka_unit_test(test_renamed),
         cmocka_unit_test(test_selection),
