@@ -10,6 +10,7 @@
 #include "book/continuity.h"
 #include "play/player.h"
 #include "regress/covered.h"
+#include "regress/compared_frame.h"
 #include "regress/decode_line.h"
 #include "tape/tape.h"
 
@@ -46,6 +47,7 @@ typedef struct explanation {
     const tape_frame *now; /* that the player takes */
     td_arena *arena;
     td_buf json;
+    compared_scratch scratch;
 } explanation;
 
 /* ---- what is wanted ---- */
@@ -187,8 +189,11 @@ static int keep(explanation *e, td_bytes from, td_bytes *out)
 static td_result write_decode(explanation *e, const stream *of, const stream_frame *frame,
                               td_err *err)
 {
+    stream_frame compared;
     td_buf_clear(&e->json);
-    td_result rc = decode_line_write(&e->json, of, frame, err);
+    td_result rc = compared_frame_of(e->options->map, &e->scratch, frame, &compared, err);
+    if (rc == TD_OK)
+        rc = decode_line_write(&e->json, of, &compared, err);
     if (rc == TD_OK)
         e->json.size--;
     return rc;
@@ -430,6 +435,7 @@ td_result explain_frames(const explain_options *options, const difference *wante
     td_free(e.frames);
     td_free(e.streams);
     td_buf_fini(&e.json);
+    compared_scratch_fini(&e.scratch);
     td_arena_close(e.arena);
     return rc;
 }

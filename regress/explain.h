@@ -29,6 +29,7 @@ typedef struct explain_options {
     archive *archive;
     const selection *wanted;       /* of the run that made the baseline */
     const tape_decoding *decoding; /* of that run; NULL: the built-in decoder */
+    const struct decoder_map *map; /* of that run; may be NULL */
     unsigned threads;
     const td_log *log; /* may be NULL */
     baseline *of;      /* of this side */

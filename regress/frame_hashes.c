@@ -12,6 +12,7 @@
 #include "base/slot_table.h"
 #include "book/continuity.h"
 #include "play/stream.h"
+#include "regress/compared_frame.h"
 #include "regress/covered.h"
 #include "regress/decode_line.h"
 
@@ -39,12 +40,14 @@ typedef struct observed_stream {
     slot_table by_exchange_topic;
     pending **unknown;
     size_t unknown_count;
+    compared_scratch scratch;
 } observed_stream;
 
 struct frame_hashes {
     canonical_members members;
     uint8_t is_full;
-    pthread_mutex_t mutex; /* of newest and pending_count */
+    const decoder_map *map; /* NULL: nothing is left out */
+    pthread_mutex_t mutex;  /* of newest and pending_count */
     pending *newest;
     size_t pending_count;
     atomic_size_t bytes;
@@ -52,13 +55,15 @@ struct frame_hashes {
 
 /* ---- life ---- */
 
-td_result frame_hashes_open(canonical_members members, int is_full, frame_hashes **out, td_err *err)
+td_result frame_hashes_open(canonical_members members, int is_full, const decoder_map *map,
+                            frame_hashes **out, td_err *err)
 {
     frame_hashes *made = td_alloc_zero(1, sizeof *made);
     if (made == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory to hash frames");
     made->members = members;
     made->is_full = is_full != 0;
+    made->map = map;
     (void)pthread_mutex_init(&made->mutex, NULL); /* cannot fail with default attributes */
     *out = made;
     return TD_OK;
@@ -116,6 +121,7 @@ static void close_stream(void *ctx, void *state)
     (void)ctx; /* the frames stay until they are put */
     observed_stream *own = state;
     slot_table_fini(&own->by_exchange_topic);
+    compared_scratch_fini(&own->scratch);
     td_free(own->unknown);
     td_free(own);
 }
@@ -343,22 +349,27 @@ static td_result take_frame(void *ctx, const stream *of, void **state, const obs
                             td_err *err)
 {
     frame_hashes *h = ctx;
-    const stream_frame *frame = seen->frame;
     covered_stream covered;
     pending *p;
-    if (!covered_find(of, frame, &covered))
+    stream_frame frame;
+    if (!covered_find(of, seen->frame, &covered))
         return TD_OK;
-    td_result rc = find_pending(h, state, &covered, frame->position, &p, err);
+    td_result rc = find_pending(h, state, &covered, seen->frame->position, &p, err);
     if (rc == TD_OK)
         rc = grow(h, p, err);
+    if (rc == TD_OK)
+        rc = compared_frame_of(h->map, &((observed_stream *)*state)->scratch, seen->frame, &frame,
+                               err);
     if (rc != TD_OK)
         return rc;
+    observed_frame compared = *seen;
+    compared.frame = &frame;
     uint64_t at = p->counts.frames;
-    p->ids[at] = (uint16_t)td_xxh64(frame->bytes.data, frame->bytes.size);
-    p->hashes[at] = hash_frame(h, p, seen);
-    p->recv_ns[at] = frame->recv_ns;
-    count_frame(&p->counts, frame);
-    return h->is_full ? keep_decode(h, p, of, seen, err) : TD_OK;
+    p->ids[at] = (uint16_t)td_xxh64(frame.bytes.data, frame.bytes.size);
+    p->hashes[at] = hash_frame(h, p, &compared);
+    p->recv_ns[at] = frame.recv_ns;
+    count_frame(&p->counts, &frame);
+    return h->is_full ? keep_decode(h, p, of, &compared, err) : TD_OK;
 }
 
 observer frame_hashes_observer(frame_hashes *h)

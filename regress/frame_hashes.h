@@ -10,13 +10,15 @@
 #include "base/err.h"
 #include "play/observer.h"
 #include "regress/baseline.h"
+#include "regress/decoder_map.h"
 #include "schema/canonical.h"
 
 typedef struct frame_hashes frame_hashes;
 
-/* is_full: 1 keeps decodes, too. TD_E_NOMEM. */
-TD_MUST_USE td_result frame_hashes_open(canonical_members members, int is_full, frame_hashes **out,
-                                        td_err *err);
+/* is_full: 1 keeps decodes, too. map: what is left out of messages; may be NULL, and is borrowed.
+ * TD_E_NOMEM. */
+TD_MUST_USE td_result frame_hashes_open(canonical_members members, int is_full,
+                                        const decoder_map *map, frame_hashes **out, td_err *err);
 
 /* After the player is closed. NULL is fine. */
 void frame_hashes_close(frame_hashes *hashes);

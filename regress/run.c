@@ -9,6 +9,7 @@
 #include "base/time_text.h"
 #include "cli/version.h"
 #include "play/player.h"
+#include "regress/decoder_map.h"
 #include "regress/frame_hashes.h"
 #include "tape/nothing.h"
 #include "tape/tape.h"
@@ -107,6 +108,7 @@ static td_result read_selection(run *r, td_err *err)
     r->meta = r->options->meta;
     r->meta.selection = r->selection_text;
     r->meta.version = TAPEDECK_VERSION;
+    r->meta.map = r->options->map == NULL ? "" : decoder_map_text(r->options->map);
     return TD_OK;
 }
 
@@ -199,7 +201,7 @@ static td_result open_play(run *r, td_err *err)
                                   .decoding = options->decoding};
     td_result rc = tape_open(options->archive, &r->wanted, &reading, &r->tape, err);
     if (rc == TD_OK)
-        rc = frame_hashes_open(r->meta.members, r->meta.is_full, &r->hashes, err);
+        rc = frame_hashes_open(r->meta.members, r->meta.is_full, r->options->map, &r->hashes, err);
     if (rc != TD_OK)
         return rc;
     const player_options playing = {.threads = options->threads,

@@ -26,6 +26,7 @@ typedef struct regress_run_options {
     archive *archive;
     const selection *wanted;
     const tape_decoding *decoding; /* NULL: the built-in decoder */
+    const struct decoder_map *map; /* what is left out of messages, and meta.map; may be NULL */
     unsigned threads;              /* 1 to LIMIT_THREADS */
     td_clock clock;
     const td_log *log;
