@@ -30,15 +30,15 @@ enum {
 
 /* The frames of one channel have this in common. */
 typedef struct host_channel {
-    tapedeck_frame frame; /* without time and bytes */
-    char *texts;          /* of it, in one piece */
-    const family *of;     /* NULL: unknown */
-    topic_match match;    /* at any time */
+    tapedeck_decoder_frame frame; /* without time and bytes */
+    char *texts;                  /* of it, in one piece */
+    const family *of;             /* NULL: unknown */
+    topic_match match;            /* at any time */
 } host_channel;
 
 /* Where the answer about one frame is gathered. */
 typedef struct host_output {
-    tapedeck_output to; /* first: what the decoder gets */
+    tapedeck_decoder_output to; /* first: what the decoder gets */
     message_builder *builder;
     td_arena *arena;
     uint32_t n;
@@ -48,7 +48,7 @@ typedef struct host_output {
 
 typedef struct host {
     void *library;
-    const tapedeck_decoder_table *decoder;
+    const struct tapedeck_decoder *decoder;
     void *self; /* the decoder's */
     uint8_t is_open;
     decoder_map *map;
@@ -56,8 +56,8 @@ typedef struct host {
     host_channel **channels; /* by their number */
     size_t channel_count, channel_capacity;
     host_output outputs[BATCH_MAX];
-    tapedeck_frame frames[BATCH_MAX];
-    tapedeck_output *to[BATCH_MAX];
+    tapedeck_decoder_frame frames[BATCH_MAX];
+    tapedeck_decoder_output *to[BATCH_MAX];
     size_t batch_count;
     td_buf input;
     size_t input_taken;
@@ -67,49 +67,52 @@ typedef struct host {
 
 /* ---- what the decoder calls ---- */
 
-static td_bytes bytes_of(tapedeck_text text)
+static td_bytes bytes_of(tapedeck_decoder_text text)
 {
     return td_bytes_of(text.data, text.size);
 }
 
-static written_value written_of(tapedeck_text text)
+static written_value written_of(tapedeck_decoder_text text)
 {
     return (written_value){.kind = text.size == 0 ? WRITTEN_ABSENT : WRITTEN_TEXT,
                            .text = bytes_of(text)};
 }
 
-static message_builder *builder_of(tapedeck_output *to)
+static message_builder *builder_of(tapedeck_decoder_output *to)
 {
     return ((host_output *)to)->builder;
 }
 
-static void call_head(tapedeck_output *to, tapedeck_text name, tapedeck_text value)
+static void call_head(tapedeck_decoder_output *to, tapedeck_decoder_text name,
+                      tapedeck_decoder_text value)
 {
     const written_value written = written_of(value);
     message_build_head(builder_of(to), bytes_of(name), &written);
 }
 
-static void call_value(tapedeck_output *to, tapedeck_text name, tapedeck_text value)
+static void call_value(tapedeck_decoder_output *to, tapedeck_decoder_text name,
+                       tapedeck_decoder_text value)
 {
     const written_value written = written_of(value);
     message_build_member(builder_of(to), bytes_of(name), &written);
 }
 
 /* A member by its name here, whatever a mapping file says. */
-static void put(tapedeck_output *to, const char *name, tapedeck_text value)
+static void put(tapedeck_decoder_output *to, const char *name, tapedeck_decoder_text value)
 {
     const written_value written = written_of(value);
     message_build_own(builder_of(to), td_bytes_str(name), &written);
 }
 
-static void call_item(tapedeck_output *to, tapedeck_text action)
+static void call_item(tapedeck_decoder_output *to, tapedeck_decoder_text action)
 {
     message_build_entry(builder_of(to));
     put(to, "action", action);
 }
 
-static void call_level(tapedeck_output *to, tapedeck_text action, tapedeck_text side,
-                       tapedeck_text price, tapedeck_text size)
+static void call_level(tapedeck_decoder_output *to, tapedeck_decoder_text action,
+                       tapedeck_decoder_text side, tapedeck_decoder_text price,
+                       tapedeck_decoder_text size)
 {
     message_build_entry(builder_of(to));
     put(to, "action", action);
@@ -118,8 +121,9 @@ static void call_level(tapedeck_output *to, tapedeck_text action, tapedeck_text 
     put(to, "size", size);
 }
 
-static void call_trade(tapedeck_output *to, tapedeck_text side, tapedeck_text price,
-                       tapedeck_text size, uint64_t exchange_ns, tapedeck_text trade_id)
+static void call_trade(tapedeck_decoder_output *to, tapedeck_decoder_text side,
+                       tapedeck_decoder_text price, tapedeck_decoder_text size,
+                       uint64_t exchange_ns, tapedeck_decoder_text trade_id)
 {
     char time[24];
     int length =
@@ -129,11 +133,11 @@ static void call_trade(tapedeck_output *to, tapedeck_text side, tapedeck_text pr
     put(to, "side", side);
     put(to, "price", price);
     put(to, "size", size);
-    put(to, "exchange_ns", (tapedeck_text){time, (size_t)length});
+    put(to, "exchange_ns", (tapedeck_decoder_text){time, (size_t)length});
     put(to, "trade_id", trade_id);
 }
 
-static void call_fail(tapedeck_output *to, tapedeck_text why)
+static void call_fail(tapedeck_decoder_output *to, tapedeck_decoder_text why)
 {
     host_output *output = (host_output *)to;
     if (!output->has_failed)
@@ -143,8 +147,8 @@ static void call_fail(tapedeck_output *to, tapedeck_text why)
     output->has_failed = 1;
 }
 
-static const tapedeck_calls CALLS = {
-    .size = sizeof(tapedeck_calls),
+static const tapedeck_decoder_calls CALLS = {
+    .size = sizeof(tapedeck_decoder_calls),
     .head = call_head,
     .level = call_level,
     .trade = call_trade,
@@ -187,7 +191,8 @@ static int load_decoder(host *h, const char *path, char *why)
 
 static int open_decoder(host *h, char *why)
 {
-    static const tapedeck_host HOST = {.size = sizeof(tapedeck_host), .version = TAPEDECK_VERSION};
+    static const tapedeck_decoder_host HOST = {.size = sizeof(tapedeck_decoder_host),
+                                               .version = TAPEDECK_VERSION};
     h->is_open = 1;
     if (h->decoder->open == NULL || h->decoder->open(&HOST, &h->self, why, WHY_BYTES) == 0)
         return 1;
@@ -220,9 +225,9 @@ static int open_outputs(host *h, const char *map, char *why)
 
 /* ---- channels ---- */
 
-static tapedeck_text put_text(char **at, td_bytes from)
+static tapedeck_decoder_text put_text(char **at, td_bytes from)
 {
-    tapedeck_text made = {*at, from.size};
+    tapedeck_decoder_text made = {*at, from.size};
     if (from.size > 0)
         memcpy(*at, from.data, from.size);
     *at += from.size;
@@ -240,7 +245,7 @@ static void free_channel(host_channel *channel)
 /* What the tape knows of the channel (tape/connection_table.c), by the same look-up. */
 static void find_row(host_channel *channel)
 {
-    const tapedeck_frame *frame = &channel->frame;
+    const tapedeck_decoder_frame *frame = &channel->frame;
     td_bytes text = bytes_of(frame->exchange_topic.size > 0 ? frame->exchange_topic : frame->topic);
     topic_match found;
     channel->match = (topic_match){NULL, bytes_of(frame->topic), bytes_of(frame->symbol)};
@@ -263,14 +268,14 @@ static host_channel *make_channel(const wire_channel *from)
         return NULL;
     }
     char *at = made->texts;
-    made->frame = (tapedeck_frame){.size = sizeof(tapedeck_frame),
-                                   .feed = put_text(&at, from->feed),
-                                   .family = put_text(&at, from->family),
-                                   .topic = put_text(&at, from->topic),
-                                   .symbol = put_text(&at, from->symbol),
-                                   .exchange_topic = put_text(&at, from->exchange_topic),
-                                   .type = put_text(&at, from->type),
-                                   .opcode = from->opcode};
+    made->frame = (tapedeck_decoder_frame){.size = sizeof(tapedeck_decoder_frame),
+                                           .feed = put_text(&at, from->feed),
+                                           .family = put_text(&at, from->family),
+                                           .topic = put_text(&at, from->topic),
+                                           .symbol = put_text(&at, from->symbol),
+                                           .exchange_topic = put_text(&at, from->exchange_topic),
+                                           .type = put_text(&at, from->type),
+                                           .opcode = from->opcode};
     find_row(made);
     return made;
 }
@@ -304,10 +309,10 @@ static int take_frame(host *h, const wire_frame *from)
         row = topic_row_at(channel->of->topics, channel->of->topic_count, row, from->recv_ns);
     const message_subject subject = {row, channel->match.topic, channel->match.symbol};
     host_output *output = &h->outputs[h->batch_count];
-    tapedeck_frame *frame = &h->frames[h->batch_count++];
+    tapedeck_decoder_frame *frame = &h->frames[h->batch_count++];
     *frame = channel->frame;
     frame->recv_ns = from->recv_ns;
-    frame->bytes = (tapedeck_text){(const char *)from->bytes.data, from->bytes.size};
+    frame->bytes = (tapedeck_decoder_text){(const char *)from->bytes.data, from->bytes.size};
     output->n = from->n;
     output->has_failed = 0;
     td_arena_reset(output->arena);

@@ -14,7 +14,7 @@
 /* ---- JSON, as far as the exchange's frames need it: a value is a piece of the frame's text ----
  */
 
-typedef tapedeck_text json;
+typedef tapedeck_decoder_text json;
 
 static const json NOTHING = {NULL, 0};
 
@@ -126,23 +126,23 @@ static int is_array(json value)
 /* ---- answers ---- */
 
 typedef struct answer {
-    tapedeck_output *to;
-    const tapedeck_calls *call;
+    tapedeck_decoder_output *to;
+    const tapedeck_decoder_calls *call;
 } answer;
 
 static void head(const answer *a, const char *name, json value)
 {
-    a->call->head(a->to, tapedeck_text_of(name), value);
+    a->call->head(a->to, tapedeck_decoder_text_of(name), value);
 }
 
 static void value(const answer *a, const char *name, json text)
 {
-    a->call->value(a->to, tapedeck_text_of(name), text);
+    a->call->value(a->to, tapedeck_decoder_text_of(name), text);
 }
 
 static void fail(const answer *a, const char *why)
 {
-    a->call->fail(a->to, tapedeck_text_of(why));
+    a->call->fail(a->to, tapedeck_decoder_text_of(why));
 }
 
 /* A time of the exchange in ns: its digits and the zeros that its unit lacks. */
@@ -181,7 +181,7 @@ static void old_levels(const answer *a, const char *action, json list)
     json key = NOTHING;
     json level;
     for (const char *at = NULL; next_of(list, &at, &key, &level);) {
-        a->call->level(a->to, tapedeck_text_of(action), member(level, "side"),
+        a->call->level(a->to, tapedeck_decoder_text_of(action), member(level, "side"),
                        member(level, "price"), member(level, "size"));
         value(a, "symbol", member(level, "symbol"));
         value(a, "id", member(level, "id"));
@@ -248,8 +248,8 @@ static void v5_levels(const answer *a, const char *side, json list)
         if (next_of(level, &part, &key, &price))
             (void)next_of(level, &part, &key, &size);
         const char *action = is_zero(scalar(size)) ? "delete" : "set";
-        a->call->level(a->to, tapedeck_text_of(action), tapedeck_text_of(side), scalar(price),
-                       scalar(size));
+        a->call->level(a->to, tapedeck_decoder_text_of(action), tapedeck_decoder_text_of(side),
+                       scalar(price), scalar(size));
     }
 }
 
@@ -334,7 +334,7 @@ static void v5_ticker(const answer *a, json frame)
     head(a, "kind", kind);
     head_time(a, "exchange_ns", member(frame, "ts"), MS);
     head(a, "seq", member(frame, "cs"));
-    a->call->item(a->to, tapedeck_text_of(is(kind, "snapshot") ? "set" : "update"));
+    a->call->item(a->to, tapedeck_decoder_text_of(is(kind, "snapshot") ? "set" : "update"));
     put_renamed(a, data, NAMES, sizeof NAMES / sizeof NAMES[0]);
     value_time(a, "next_funding_ns", member(data, "nextFundingTime"), MS);
 }
@@ -375,7 +375,7 @@ static const topic_row TOPICS[] = {
     {"trade", old_trades, 0},
 };
 
-static const topic_row *find_topic(const tapedeck_frame *frame)
+static const topic_row *find_topic(const tapedeck_decoder_frame *frame)
 {
     int is_v5 = frame->family.size > 3 && memcmp(frame->family.data, "v5-", 3) == 0;
     json word = {frame->topic.data, 0};
@@ -387,7 +387,7 @@ static const topic_row *find_topic(const tapedeck_frame *frame)
     return NULL;
 }
 
-static void decode(void *self, const tapedeck_frame *frame, tapedeck_output *to)
+static void decode(void *self, const tapedeck_decoder_frame *frame, tapedeck_decoder_output *to)
 {
     (void)self;
     const answer a = {to, to->calls};
@@ -402,9 +402,9 @@ static void decode(void *self, const tapedeck_frame *frame, tapedeck_output *to)
         topic->decode(&a, frame->bytes);
 }
 
-const tapedeck_decoder_table tapedeck_decoder = {
+const struct tapedeck_decoder tapedeck_decoder = {
     .abi = TAPEDECK_DECODER_ABI,
-    .size = sizeof(tapedeck_decoder_table),
+    .size = sizeof tapedeck_decoder,
     .name = "decoder.c",
     .decode = decode,
 };

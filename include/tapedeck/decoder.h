@@ -26,32 +26,32 @@ extern "C" {
 #define TAPEDECK_DECODER_ABI 1u
 
 /* Bytes, not NUL-terminated. data may be NULL if size is 0. */
-typedef struct tapedeck_text {
+typedef struct tapedeck_decoder_text {
     const char *data;
     size_t size;
-} tapedeck_text;
+} tapedeck_decoder_text;
 
 /* A frame to decode. It and all that it points to are tapedeck's, and valid until the function that
  * got it returns. */
-typedef struct tapedeck_frame {
-    size_t size;                  /* of this struct */
-    tapedeck_text feed;           /* its name in the archive */
-    tapedeck_text family;         /* "inverse", "v5-linear" … */
-    tapedeck_text topic;          /* without the symbol: "orderBookL2_25" */
-    tapedeck_text symbol;         /* "BTCUSD"; empty: none; "*": entries name several */
-    tapedeck_text exchange_topic; /* as it stands in frames; empty if that is not known */
-    tapedeck_text type;           /* that a message of this topic has: "book_change", "trade" …;
-                                     empty: tapedeck has no row for the topic */
-    uint64_t recv_ns;             /* when it was received, in ns since 1970 (UTC) */
-    uint32_t opcode;              /* 1: text; 2: binary (RFC 6455) */
-    tapedeck_text bytes;          /* of the frame; 64 bytes after it are readable */
-} tapedeck_frame;
+typedef struct tapedeck_decoder_frame {
+    size_t size;                          /* of this struct */
+    tapedeck_decoder_text feed;           /* its name in the archive */
+    tapedeck_decoder_text family;         /* "inverse", "v5-linear" … */
+    tapedeck_decoder_text topic;          /* without the symbol: "orderBookL2_25" */
+    tapedeck_decoder_text symbol;         /* "BTCUSD"; empty: none; "*": entries name several */
+    tapedeck_decoder_text exchange_topic; /* as it stands in frames; empty if that is not known */
+    tapedeck_decoder_text type;  /* that a message of this topic has: "book_change", "trade" …;
+                            empty: tapedeck has no row for the topic */
+    uint64_t recv_ns;            /* when it was received, in ns since 1970 (UTC) */
+    uint32_t opcode;             /* 1: text; 2: binary (RFC 6455) */
+    tapedeck_decoder_text bytes; /* of the frame; 64 bytes after it are readable */
+} tapedeck_decoder_frame;
 
 /* Where the answer about one frame goes: to->calls->level(to, …). */
-typedef struct tapedeck_output {
-    const struct tapedeck_calls *calls;
+typedef struct tapedeck_decoder_output {
+    const struct tapedeck_decoder_calls *calls;
     /* tapedeck's own members follow */
-} tapedeck_output;
+} tapedeck_decoder_output;
 
 /* The functions that a decoder answers with: a message is its head and its entries, in their order.
  * Texts are copied before a function returns. Numbers are texts: "60591.50", "-1", "1e-7", exact
@@ -63,77 +63,81 @@ typedef struct tapedeck_output {
  * frame about which nothing is said is a message without entries.
  *
  * Only from within decode and decode_batch, and only for the outputs that these were given. */
-typedef struct tapedeck_calls {
+typedef struct tapedeck_decoder_calls {
     size_t size; /* of this struct */
 
     /* A member of the message itself: "kind" ("snapshot", "delta"; absent: neither), "exchange_ns",
      * "cross_seq", "u", "seq", and the others of the topic. "type", "topic" and "symbol" need not
      * be said; if they are, they must be the frame's. Before, between or after the entries. */
-    void (*head)(tapedeck_output *to, tapedeck_text name, tapedeck_text value);
+    void (*head)(tapedeck_decoder_output *to, tapedeck_decoder_text name,
+                 tapedeck_decoder_text value);
 
     /* A level of an order book, which is the entry from now on. action: "set", "insert", "update"
      * or "delete"; a deleted level's size may be empty. */
-    void (*level)(tapedeck_output *to, tapedeck_text action, tapedeck_text side,
-                  tapedeck_text price, tapedeck_text size);
+    void (*level)(tapedeck_decoder_output *to, tapedeck_decoder_text action,
+                  tapedeck_decoder_text side, tapedeck_decoder_text price,
+                  tapedeck_decoder_text size);
 
     /* A trade, which is the entry from now on. side: the taker's. exchange_ns: 0 if it has no time
      * of its own. */
-    void (*trade)(tapedeck_output *to, tapedeck_text side, tapedeck_text price, tapedeck_text size,
-                  uint64_t exchange_ns, tapedeck_text trade_id);
+    void (*trade)(tapedeck_decoder_output *to, tapedeck_decoder_text side,
+                  tapedeck_decoder_text price, tapedeck_decoder_text size, uint64_t exchange_ns,
+                  tapedeck_decoder_text trade_id);
 
     /* An entry of a message of any type, without members yet. action: as of levels; empty: none. */
-    void (*item)(tapedeck_output *to, tapedeck_text action);
+    void (*item)(tapedeck_decoder_output *to, tapedeck_decoder_text action);
 
     /* A member of the entry: "rpi_size" of a level, "tick_direction" of a trade, "last_price" of a
      * ticker. */
-    void (*value)(tapedeck_output *to, tapedeck_text name, tapedeck_text value);
+    void (*value)(tapedeck_decoder_output *to, tapedeck_decoder_text name,
+                  tapedeck_decoder_text value);
 
     /* The frame cannot be decoded; why, in a line for people. Whatever was said about it before is
      * dropped. A text that begins with one of tapedeck's own reasons (docs/decoders.md) followed
      * by nothing or a colon ("missing_field: data") counts as that reason, and any other as
      * "refused". */
-    void (*fail)(tapedeck_output *to, tapedeck_text why);
-} tapedeck_calls;
+    void (*fail)(tapedeck_decoder_output *to, tapedeck_decoder_text why);
+} tapedeck_decoder_calls;
 
 /* What a decoder is opened with; valid until it is closed. */
-typedef struct tapedeck_host {
+typedef struct tapedeck_decoder_host {
     size_t size;         /* of this struct */
     const char *version; /* of tapedeck */
-} tapedeck_host;
+} tapedeck_decoder_host;
 
 /* The decoder. */
-typedef struct tapedeck_decoder_table {
+struct tapedeck_decoder {
     uint32_t abi;     /* TAPEDECK_DECODER_ABI */
-    size_t size;      /* sizeof(tapedeck_decoder_table) */
+    size_t size;      /* sizeof tapedeck_decoder */
     const char *name; /* in reports: "mine 1.2" */
 
     /* Called once, before anything else. *self is passed to the other functions. 0, or another
      * value with a line in why (why_bytes of it, NUL-terminated): then nothing else is called. May
      * be NULL. */
-    int (*open)(const tapedeck_host *host, void **self, char *why, size_t why_bytes);
+    int (*open)(const tapedeck_decoder_host *host, void **self, char *why, size_t why_bytes);
 
     /* Decode one frame. */
-    void (*decode)(void *self, const tapedeck_frame *frame, tapedeck_output *to);
+    void (*decode)(void *self, const tapedeck_decoder_frame *frame, tapedeck_decoder_output *to);
 
     /* Decode count frames, 1 or more, each into its own output, in any order. NULL: decode is
      * called for each. */
-    void (*decode_batch)(void *self, const tapedeck_frame *frames, tapedeck_output *const *to,
-                         size_t count);
+    void (*decode_batch)(void *self, const tapedeck_decoder_frame *frames,
+                         tapedeck_decoder_output *const *to, size_t count);
 
     /* Called last, unless the process was killed. May be NULL. */
     void (*close)(void *self);
-} tapedeck_decoder_table;
+};
 
 /* What a shared object exports. */
 #if defined(__GNUC__)
 __attribute__((visibility("default")))
 #endif
-extern const tapedeck_decoder_table tapedeck_decoder;
+extern const struct tapedeck_decoder tapedeck_decoder;
 
 /* A text of a C string. */
-static inline tapedeck_text tapedeck_text_of(const char *text)
+static inline tapedeck_decoder_text tapedeck_decoder_text_of(const char *text)
 {
-    tapedeck_text made = {text, 0};
+    tapedeck_decoder_text made = {text, 0};
     while (text != NULL && text[made.size] != '\0')
         made.size++;
     return made;
