@@ -23,28 +23,21 @@ static const verb_row *find_verb(const verb_table *table, const char *name)
     return NULL;
 }
 
+/* A table of a verb's own verbs has the program's completions. */
+static int is_program(const verb_table *table)
+{
+    return strchr(table->program, ' ') == NULL;
+}
+
 static void print_verbs(const verb_table *table, FILE *out)
 {
     fprintf(out, "usage: %s VERB [OPTION]...\n%s\n\nVerbs\n", table->program, table->summary);
     for (size_t i = 0; i < table->row_count; i++)
         fprintf(out, "  %-14s%s\n", table->rows[i].name, table->rows[i].summary);
-    fprintf(out,
-            "\n'%s VERB --help' shows a verb's options and an example.\n"
-            "'%s --completions SHELL' prints what bash, zsh or fish complete it with.\n",
-            table->program, table->program);
-}
-
-static exit_code run_verb(const verb_context *context, const verb_row *row, int argc, char **argv)
-{
-    report_name_verb(context->report, row->name);
-    if (row->run != NULL)
-        return row->run(context, argc, argv);
-    TD_ASSERT(row->program != NULL);
-    td_err err;
-    td_err_clear(&err);
-    td_result rc = verb_exec(row->program, argv, &err);
-    TD_ASSERT(rc != TD_OK);
-    return report_error(context->report, &err);
+    fprintf(out, "\n'%s VERB --help' shows a verb's options and an example.\n", table->program);
+    if (is_program(table))
+        fprintf(out, "'%s --completions SHELL' prints what bash, zsh or fish complete it with.\n",
+                table->program);
 }
 
 static exit_code refuse_verb(const verb_table *table, const verb_context *context, const char *name)
@@ -71,24 +64,51 @@ static int is_asked(const char *word, const char *a, const char *b)
     return strcmp(word, a) == 0 || strcmp(word, b) == 0;
 }
 
-/* "help VERB" is "VERB --help". */
-static exit_code show_help(const verb_table *table, const verb_context *context, const char *verb)
+static exit_code run_verb(const verb_table *table, const verb_context *context, const verb_row *row,
+                          int argc, char **argv);
+
+/* "help VERB..." is "VERB... --help". argv: the words after "help". */
+static exit_code show_help(const verb_table *table, const verb_context *context, int argc,
+                           char **argv)
 {
-    if (verb == NULL) {
+    enum { WORDS_MAX = 4 };
+    if (argc == 0) {
         print_verbs(table, stdout);
         return EXIT_CODE_DONE;
     }
-    const verb_row *row = find_verb(table, verb);
+    const verb_row *row = find_verb(table, argv[0]);
     if (row == NULL)
-        return refuse_verb(table, context, verb);
-    char name[LIMIT_NAME_BYTES];
-    snprintf(name, sizeof name, "%s", verb);
+        return refuse_verb(table, context, argv[0]);
     char flag[] = "--help";
-    char *words[] = {name, flag, NULL};
-    return run_verb(context, row, 2, words);
+    char *words[WORDS_MAX + 2];
+    int count = 0;
+    for (; count < argc && count < WORDS_MAX; count++)
+        words[count] = argv[count];
+    words[count++] = flag;
+    words[count] = NULL;
+    return run_verb(table, context, row, count, words);
 }
 
-/* --complete WORD...: another program's verb is completed by that program. */
+static exit_code run_verb(const verb_table *table, const verb_context *context, const verb_row *row,
+                          int argc, char **argv)
+{
+    const char *above = strchr(table->program, ' ');
+    char name[LIMIT_NAME_BYTES];
+    (void)snprintf(name, sizeof name, "%s%s%s", above == NULL ? "" : above + 1,
+                   above == NULL ? "" : " ", row->name); /* ours: it fits */
+    report_name_verb(context->report, name);
+    if (row->run != NULL)
+        return row->run(context, argc, argv);
+    TD_ASSERT(row->program != NULL);
+    td_err err;
+    td_err_clear(&err);
+    td_result rc = verb_exec(row->program, argv, &err);
+    TD_ASSERT(rc != TD_OK);
+    return report_error(context->report, &err);
+}
+
+/* --complete WORD...: another program's verb is completed by that program. argv[0] is the word
+ * before them. */
 static exit_code complete(const verb_table *table, const verb_context *context, int argc,
                           char **argv)
 {
@@ -96,7 +116,7 @@ static exit_code complete(const verb_table *table, const verb_context *context, 
         return EXIT_CODE_DONE;
     const verb_row *row = argc > 2 ? find_verb(table, argv[1]) : NULL;
     int first = row == NULL ? 1 : 2;
-    completion_line line = {argv + first, (size_t)(argc - first), row == NULL};
+    completion_line line = {argv + first, (size_t)(argc - first), row == NULL && is_program(table)};
     if (row == NULL && table->default_verb != NULL)
         row = find_verb(table, table->default_verb);
     if (row == NULL) {
@@ -106,7 +126,20 @@ static exit_code complete(const verb_table *table, const verb_context *context, 
     verb_context describing = *context;
     describing.describe = completions_offer;
     describing.describe_user = &line;
-    return run_verb(&describing, row, argc, argv);
+    return run_verb(table, &describing, row, argc, argv);
+}
+
+exit_code verbs_below(const verb_table *table, const verb_context *context, int argc, char **argv)
+{
+    if (context->describe != NULL) /* argv[0] is --complete, argv[1] the verb itself */
+        return complete(table, context, argc - 1, argv + 1);
+    const char *word = argc > 1 ? argv[1] : NULL;
+    const verb_row *row = word == NULL ? NULL : find_verb(table, word);
+    if (row != NULL)
+        return run_verb(table, context, row, argc - 1, argv + 1);
+    if (word != NULL && (is_asked(word, "--help", "-h") || strcmp(word, "help") == 0))
+        return show_help(table, context, argc - 2, argv + 2);
+    return refuse_verb(table, context, word);
 }
 
 static exit_code run(const verb_table *table, const verb_context *context, int argc, char **argv)
@@ -114,7 +147,7 @@ static exit_code run(const verb_table *table, const verb_context *context, int a
     const char *word = argc > 1 ? argv[1] : NULL;
     const verb_row *row = word == NULL ? NULL : find_verb(table, word);
     if (row != NULL)
-        return run_verb(context, row, argc - 1, argv + 1);
+        return run_verb(table, context, row, argc - 1, argv + 1);
     if (word != NULL && strcmp(word, "--complete") == 0)
         return complete(table, context, argc - 1, argv + 1);
     if (word != NULL && is_asked(word, "--version", "-V")) {
@@ -127,10 +160,10 @@ static exit_code run(const verb_table *table, const verb_context *context, int a
         row = find_verb(table, table->default_verb);
         TD_ASSERT(row != NULL);
         TD_ASSERT(row->run != NULL);
-        return run_verb(context, row, argc, argv);
+        return run_verb(table, context, row, argc, argv);
     }
     if (word != NULL && (is_asked(word, "--help", "-h") || strcmp(word, "help") == 0))
-        return show_help(table, context, argc > 2 ? argv[2] : NULL);
+        return show_help(table, context, argc - 2, argv + 2);
     return refuse_verb(table, context, word);
 }
 

@@ -39,6 +39,11 @@ typedef struct verb_table {
  * when it returns. For main.c only, as the first thing it does. */
 int verbs_main(const verb_table *table, int argc, char **argv);
 
+/* A verb that has verbs of its own ("tapedeck regress save"): what its run function calls, with
+ * their table, which has the program "tapedeck VERB" and no verbs of other programs. Their
+ * options_spec has the verb "VERB NAME". Help and completions work as for a program's verbs. */
+exit_code verbs_below(const verb_table *table, const verb_context *context, int argc, char **argv);
+
 /* Start of every verb: parse argv, or print help or the error, or describe the verb. Returns 1 to
  * go on; 0: end with *status. */
 int verb_begin(const verb_context *context, const options_spec *spec, int argc, char **argv,
