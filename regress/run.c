@@ -11,6 +11,7 @@
 #include "play/player.h"
 #include "regress/decoder_map.h"
 #include "regress/frame_hashes.h"
+#include "regress/program_id.h"
 #include "tape/nothing.h"
 #include "tape/tape.h"
 
@@ -21,6 +22,7 @@ typedef struct run {
     regress_run_result *result;
     baseline_meta meta;
     char *selection_text;
+    char own_id[TD_HASH128_HEX_BYTES];
     selection wanted; /* times absolute; from where the run begins */
     baseline *baseline;
     tape *tape;
@@ -110,6 +112,17 @@ static td_result read_selection(run *r, td_err *err)
     r->meta.version = TAPEDECK_VERSION;
     r->meta.map = r->options->map == NULL ? "" : decoder_map_text(r->options->map);
     return TD_OK;
+}
+
+/* The decoder, if the caller names none: this program. */
+static td_result name_decoder(run *r, td_err *err)
+{
+    if (r->meta.decoder != NULL)
+        return TD_OK;
+    TD_ASSERT(r->options->decoding == NULL);
+    r->meta.decoder = "built-in";
+    r->meta.decoder_id = r->own_id;
+    return program_id_own(r->own_id, err);
 }
 
 /* ---- the baseline ---- */
@@ -313,11 +326,17 @@ static td_result finish(run *r, td_err *err)
 static td_result refuse_nothing(run *r, td_err *err)
 {
     td_err own;
+    int is_damaged = baseline_get_meta(r->baseline)->is_damaged;
     baseline_close(r->baseline);
     r->baseline = NULL;
     td_result rc = baseline_remove(r->options->path, err);
     if (rc != TD_OK)
         return rc;
+    if (is_damaged) {
+        td_err_set(err, TD_E_CORRUPT, "no frame can be read: stored frames are damaged");
+        td_err_hint(err, "'tapedeck verify' says where");
+        return TD_E_CORRUPT;
+    }
     rc = selection_nothing(r->options->archive, r->options->wanted, &own);
     return td_err_pass(err, rc, &own);
 }
@@ -325,6 +344,8 @@ static td_result refuse_nothing(run *r, td_err *err)
 static td_result run_all(run *r, td_err *err)
 {
     td_result rc = read_selection(r, err);
+    if (rc == TD_OK)
+        rc = name_decoder(r, err);
     if (rc == TD_OK)
         rc = open_baseline(r, err);
     if (rc == TD_OK)

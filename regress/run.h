@@ -31,9 +31,9 @@ typedef struct regress_run_options {
     td_clock clock;
     const td_log *log;
     const char *path; /* of the baseline */
-    /* What to write; selection is filled in from wanted, version by the program. An unfinished
-     * baseline goes on if it has the same in all of it; else it is begun anew, with a line in the
-     * log. */
+    /* What to write; selection is filled in from wanted, version by the program, and decoder and
+     * decoder_id, too, if decoder is NULL: then it is the built-in one. An unfinished baseline goes
+     * on if it has the same in all of it; else it is begun anew, with a line in the log. */
     baseline_meta meta;
     regress_existing existing;
     uint64_t checkpoint_ns;     /* 0: REGRESS_CHECKPOINT_NS */
@@ -53,9 +53,10 @@ typedef struct regress_run_result {
 
 /* Make the baseline, or go on with one that was interrupted. TD_OK: *out is complete, and open for
  * reading; whether chunks could not be read is in its meta. TD_EOF: progress stopped the run, and
- * the same call goes on. TD_E_NOTFOUND: nothing matches the selection, and there is no file.
- * TD_E_INVALID: a complete baseline is in the way. TD_E_*: a disk or memory that is full, an
- * archive that cannot be read; what was written until then is kept for the next run. */
+ * the same call goes on. TD_E_NOTFOUND: nothing matches the selection; TD_E_CORRUPT: all that
+ * does is damaged; there is no file then. TD_E_INVALID: a complete baseline is in the way. TD_E_*:
+ * a disk or memory that is full, an archive that cannot be read; what was written until then is
+ * kept for the next run. */
 TD_MUST_USE td_result regress_run(const regress_run_options *options, regress_run_result *result,
                                   baseline **out, td_err *err);
 

@@ -1,11 +1,12 @@
 /* tapedeck-replay: what an archive is good for. Replays a selection through decoders and books,
- * serves it again, and makes datasets of it. */
+ * serves it again, makes datasets of it, and tests decoders against it. */
 #include <string.h>
 
 #include "cli/verbs.h"
 #include "drift/cmd_drift.h"
 #include "export/cmd_export.h"
 #include "regress/cmd_decoder_host.h"
+#include "regress/cmd_regress.h"
 #include "replay/cmd_replay.h"
 #include "serve/cmd_serve.h"
 
@@ -13,12 +14,13 @@ static const verb_row VERBS[] = {
     {"replay", CMD_REPLAY_SUMMARY, cmd_replay, NULL},
     {"serve", CMD_SERVE_SUMMARY, cmd_serve, NULL},
     {"export", CMD_EXPORT_SUMMARY, cmd_export, NULL},
+    {"regress", CMD_REGRESS_SUMMARY, cmd_regress, NULL},
     {"drift", CMD_DRIFT_SUMMARY, cmd_drift, NULL},
 };
 
 static const verb_table TABLE = {
     .program = "tapedeck-replay",
-    .summary = "Replays, serves and exports recordings.",
+    .summary = "Replays, serves and exports recordings, and tests decoders against them.",
     .rows = VERBS,
     .row_count = sizeof VERBS / sizeof *VERBS,
 };

@@ -5,6 +5,7 @@
 #include "cli/verbs.h"
 #include "drift/cmd_drift.h"
 #include "export/cmd_export.h"
+#include "regress/cmd_regress.h"
 #include "recorder/cmd_record.h"
 #include "replay/cmd_replay.h"
 #include "serve/cmd_serve.h"
@@ -16,6 +17,7 @@ static const verb_row VERBS[] = {
     {"replay", CMD_REPLAY_SUMMARY, NULL, "tapedeck-replay"},
     {"serve", CMD_SERVE_SUMMARY, NULL, "tapedeck-replay"},
     {"export", CMD_EXPORT_SUMMARY, NULL, "tapedeck-replay"},
+    {"regress", CMD_REGRESS_SUMMARY, NULL, "tapedeck-replay"},
     {"drift", CMD_DRIFT_SUMMARY, NULL, "tapedeck-replay"},
     {"info", "summarize an archive", cmd_info, NULL},
     {"ls", "list the segments of an archive", cmd_ls, NULL},

@@ -21,23 +21,23 @@ test("every verb that needs only an archive accepts it as an argument, an option
   const archive = await archiveOf(t), elsewhere = path.join(temporary(t), "elsewhere");
   for (const [verb, rest] of await archiveVerbs(t)) {
     const outcome = async (args, env = {}) => {
-      const { code, stdout } = await tapedeck(t, [verb, ...args], { env, status: null });
+      const { code, stdout } = await tapedeck(t, [...verb, ...args], { env, status: null });
       return { code, stdout };
     };
     const expected = await outcome(["-a", archive, ...rest]);
     assert.ok(expected.code === 0, `${verb}: ${expected.code}`);
-    assert.deepEqual(await outcome([archive, ...rest]), expected, verb);
-    assert.deepEqual(await outcome([...rest, archive]), expected, verb);
-    assert.deepEqual(await outcome(rest, { TAPEDECK_ARCHIVE: archive }), expected, verb);
-    assert.deepEqual(await outcome([archive, ...rest], { TAPEDECK_ARCHIVE: elsewhere }), expected, verb);
+    assert.deepEqual(await outcome([archive, ...rest]), expected, verb.join(" "));
+    assert.deepEqual(await outcome([...rest, archive]), expected, verb.join(" "));
+    assert.deepEqual(await outcome(rest, { TAPEDECK_ARCHIVE: archive }), expected, verb.join(" "));
+    assert.deepEqual(await outcome([archive, ...rest], { TAPEDECK_ARCHIVE: elsewhere }), expected, verb.join(" "));
 
-    const twice = await tapedeck(t, [verb, archive, "-a", archive, ...rest], { status: 2 });
-    assert.match(twice.stderr, /the archive is given twice/, verb);
-    const many = await tapedeck(t, [verb, archive, "another", ...rest], { status: 2 });
-    assert.match(many.stderr, /unexpected argument 'another'/, verb);
-    const none = await tapedeck(t, [verb, ...rest], { status: 2 });
-    assert.match(none.stderr, /no archive is given\n.*--archive.*TAPEDECK_ARCHIVE.*argument/, verb);
-    assert.match((await tapedeck(t, [verb, "--help"])).stdout, new RegExp(`usage: tapedeck ${verb} \\[OPTION\\]... \\[ARCHIVE\\]\n`));
+    const twice = await tapedeck(t, [...verb, archive, "-a", archive, ...rest], { status: 2 });
+    assert.match(twice.stderr, /the archive is given twice/, verb.join(" "));
+    const many = await tapedeck(t, [...verb, archive, "another", ...rest], { status: 2 });
+    assert.match(many.stderr, /unexpected argument 'another'/, verb.join(" "));
+    const none = await tapedeck(t, [...verb, ...rest], { status: 2 });
+    assert.match(none.stderr, /no archive is given\n.*--archive.*TAPEDECK_ARCHIVE.*argument/, verb.join(" "));
+    assert.match((await tapedeck(t, [...verb, "--help"])).stdout, new RegExp(`usage: tapedeck ${verb.join(" ")} \\[OPTION\\]... \\[ARCHIVE\\]\n`));
   }
 });
 

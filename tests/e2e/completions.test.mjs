@@ -6,7 +6,7 @@ import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { BIN, tapedeck, temporary } from "./lib.mjs";
+import { BIN, commands, tapedeck, temporary } from "./lib.mjs";
 
 const PROGRAMS = ["tapedeck", "tapedeck-record", "tapedeck-replay", "tapedeck-sim"];
 const FAMILIES = "inverse linear copytrade usdc-perp usdc-option usdc-private spot-v1 spot-v2 spot-private contract-v3 v5-linear " +
@@ -61,12 +61,11 @@ _${w[0]}; printf '%s\\n' "\${COMPREPLY[@]}"; echo END`);
 /** Of "--net=main" the value, of "inverse,linear" the last one, of a path its last part, without the shell's quotes. */
 const plain = (offered) => [...new Set(offered.map((o) => path.basename(o.replaceAll("\\", "").replace(/^--[a-z-]+=/, "").replace(/.*,/, "")).trim()))].sort();
 
-/** Verbs of the front, each with its options as --help prints them. */
+/** Commands of the front, each with its options as --help prints them. */
 async function grammar(t) {
-  const listed = (await tapedeck(t, ["--help"])).stdout.matchAll(/^ {2}([a-z-]+) /gm);
   const verbs = new Map();
-  for (const [, verb] of listed) {
-    const help = (await tapedeck(t, [verb, "--help"])).stdout;
+  for (const verb of (await commands(t)).keys()) {
+    const help = (await tapedeck(t, [...verb.split(" "), "--help"])).stdout;
     const rows = [...help.matchAll(/^ {2}(?:(-\w), | {4})(--[a-z-]+)/gm)];
     assert.ok(rows.length > 2, verb);
     verbs.set(verb, { long: rows.map((r) => r[2]), short: rows.flatMap((r) => (r[1] ? [r[1]] : [])) });
@@ -82,6 +81,12 @@ function lines(folder) {
   return {
     "tapedeck rep": "replay",
     "tapedeck help rep": "replay",
+    "tapedeck regress sa": "save",
+    "tapedeck regress help sa": "save",
+    "tapedeck regress save --ful": "--full",
+    [`tapedeck regress save ${at("ta")}`]: "tape tape.mcap",
+    [`tapedeck regress save -o ${at("cap")}`]: "capture.gz",
+    "tapedeck-replay regress sa": "save",
     "tapedeck --completions ": "bash fish zsh",
     "tapedeck record --net ": "main test",
     "tapedeck record --net=": "main test",
@@ -127,7 +132,7 @@ for (const [shell, offered] of Object.entries(SHELLS)) {
     const answers = offered(asked, home);
     assert.equal(answers.length, asked.length);
     const of = (line) => plain(answers[asked.indexOf(line)]);
-    for (const verb of [...verbs.keys(), "help"]) assert.ok(of("tapedeck ").includes(verb), `no ${verb}`);
+    for (const verb of [...verbs.keys(), "help"]) assert.ok(of("tapedeck ").includes(verb.split(" ")[0]), `no ${verb}`);
     for (const [verb, { long, short }] of verbs) {
       for (const option of long) assert.ok(of(`tapedeck ${verb} --`).includes(option), `${verb} ${option}: ${of(`tapedeck ${verb} --`)}`);
       for (const option of short) assert.ok(of(`tapedeck ${verb} -`).includes(option), `${verb} ${option}: ${of(`tapedeck ${verb} -`)}`);

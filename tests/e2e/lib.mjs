@@ -128,18 +128,38 @@ export async function verbs(t) {
   return new Map(stdout.split("\n").filter((l) => /^  \S/.test(l)).map((l) => /^  (\S+) +(.*)$/.exec(l).slice(1)));
 }
 
-/** The verbs that need only an archive and end by themselves, each with what it needs besides: [verb, arguments]. */
+/** The commands: verbs, and in place of a verb with verbs of its own those ("regress save"), each with its summary. */
+export async function commands(t) {
+  const found = new Map();
+  for (const [verb, summary] of await verbs(t)) {
+    const below = await verbsBelow(t, verb);
+    if (below.size === 0) found.set(verb, summary);
+    for (const [name, its] of below) found.set(`${verb} ${name}`, its);
+  }
+  return found;
+}
+
+/** The verbs of a verb's own, each with its summary; none if it has options. */
+export async function verbsBelow(t, verb) {
+  const { stdout } = await tapedeck(t, [verb, "--help"]);
+  const list = /^Verbs\n((?:  \S.*\n)+)/m.exec(stdout)?.[1] ?? "";
+  return new Map([...list.matchAll(/^  (\S+) +(.*)$/gm)].map(([, name, summary]) => [name, summary]));
+}
+
+/** The commands that need only an archive and end by themselves, each with what it needs besides: [words, arguments]. */
 export async function archiveVerbs(t) {
   const others = ["record", "import", "serve"]; // they need a source, or go on until they are stopped
   const needs = {
     prune: ["--dry-run", "--older-than", "1d"],
     replay: ["--messages"], // its report says how fast it was
     export: ["--format", "jsonl", "--out", path.join(temporary(t), "set"), "--force"],
+    "regress save": ["--out", path.join(temporary(t), "x.tdb"), "--force"],
   };
   const found = [];
-  for (const verb of (await verbs(t)).keys()) {
-    const help = others.includes(verb) ? "" : (await tapedeck(t, [verb, "--help"])).stdout;
-    if (/^  -a, --archive /m.test(help)) found.push([verb, needs[verb] ?? []]);
+  for (const command of (await commands(t)).keys()) {
+    const [verb, ...below] = command.split(" ");
+    const help = others.includes(verb) ? "" : (await tapedeck(t, [verb, ...below, "--help"])).stdout;
+    if (/^usage: .* \[ARCHIVE\]$/m.test(help)) found.push([[verb, ...below], needs[command] ?? []]);
   }
   return found;
 }

@@ -16,7 +16,7 @@ import path from "node:path";
 import { after, before, test } from "node:test";
 import zlib from "node:zlib";
 import { PAGES, withOptions } from "./man_options.mjs";
-import { BIN, Program, json, jsonLines, listening, tapedeck, temporary, verbs } from "./lib.mjs";
+import { BIN, Program, commands, json, jsonLines, listening, tapedeck, temporary, verbs, verbsBelow } from "./lib.mjs";
 
 const SECTIONS = ["NAME", "SYNOPSIS", "DESCRIPTION", "EXIT STATUS", "SEE ALSO"];
 const EXAMPLE_MS = 60_000;
@@ -35,6 +35,18 @@ function section(name, title) {
   return length < 0 ? rest : rest.slice(0, length);
 }
 
+/** The page of a verb, or of a verb's verb ("regress save"). */
+const pageOf = (verb) => `tapedeck-${verb.replace(" ", "-")}.1`;
+
+/** The verbs that a page lists, each with the line below it. */
+function listedVerbs(name) {
+  const lines = section(name, "DESCRIPTION").map(plain);
+  return lines.flatMap((l, i) => (l === ".TP" ? [[lines[i + 1], lines[i + 2]]] : []));
+}
+
+/** A summary of --help as pages that list verbs have it. */
+const sentence = (summary) => `${summary[0].toUpperCase()}${summary.slice(1)}:`;
+
 /** Examples of a page: {mark, script}. */
 function examples(name) {
   const lines = pageLines(name);
@@ -47,7 +59,8 @@ function examples(name) {
 }
 
 test("each verb has a page with all sections, and each page belongs to a verb", async (t) => {
-  const expected = ["tapedeck.1", ...[...(await verbs(t)).keys()].map((v) => `tapedeck-${v}.1`)].sort();
+  const all = new Set([...(await verbs(t)).keys(), ...(await commands(t)).keys()]);
+  const expected = ["tapedeck.1", ...[...all].map(pageOf)].sort();
   assert.deepEqual(pageNames().sort(), expected);
   for (const name of expected) {
     const titles = pageLines(name).filter((l) => l.startsWith(".SH ")).map((l) => l.slice(4));
@@ -60,15 +73,20 @@ test("each verb has a page with all sections, and each page belongs to a verb", 
 });
 
 test("pages list the verbs, options and words of --help", async (t) => {
-  const front = section("tapedeck.1", "DESCRIPTION").map(plain);
-  const listed = front.flatMap((l, i) => (l === ".TP" ? [[front[i + 1], front[i + 2]]] : []));
   const rows = [...(await verbs(t))];
-  assert.deepEqual(listed, rows.map(([verb, summary]) => [verb, `${summary[0].toUpperCase()}${summary.slice(1)}:`]));
+  assert.deepEqual(listedVerbs("tapedeck.1"), rows.map(([verb, summary]) => [verb, sentence(summary)]));
   for (const [verb, summary] of rows) {
-    const name = `tapedeck-${verb}.1`;
+    const below = [...(await verbsBelow(t, verb))];
+    if (below.length === 0) continue;
+    const name = pageOf(verb);
     assert.equal(plain(section(name, "NAME")[0]), `tapedeck-${verb} - ${summary}`);
+    assert.deepEqual(listedVerbs(name), below.map(([word, its]) => [word, sentence(its)]));
+  }
+  for (const [verb, summary] of await commands(t)) {
+    const name = pageOf(verb);
+    assert.equal(plain(section(name, "NAME")[0]), `${name.slice(0, -2)} - ${summary}`);
     const text = pageLines(name).join("\n");
-    const help = (await tapedeck(t, [verb, "--help"])).stdout;
+    const help = (await tapedeck(t, [...verb.split(" "), "--help"])).stdout;
     assert.equal(text, withOptions(text, help), `options of ${verb}: make docs`);
     assert.match(text, /^\\fB\\-h\\fR, \\fB\\-\\-help\\fR$/m, `${verb} --help was not understood`);
   }

@@ -66,12 +66,21 @@ export function withOptions(page, help) {
   return [...lines.slice(0, from), ...options, ...lines.slice(to)].join("\n");
 }
 
+/** What a page is about: ["dump-catalog"], ["regress", "save"]; null: no verb. */
+export function wordsOf(page, verbs) {
+  const name = /^tapedeck-(.*)\.1$/.exec(page)?.[1];
+  const verb = verbs.filter((v) => name === v || name?.startsWith(`${v}-`)).sort((a, b) => b.length - a.length)[0];
+  if (verb === undefined) return null;
+  return name === verb ? [verb] : [verb, name.slice(verb.length + 1)];
+}
+
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const helpOf = (words) => execFileSync(path.join(process.argv[2], "tapedeck"), [...words, "--help"], { encoding: "utf8" });
+  const verbs = [...helpOf([]).matchAll(/^  ([a-z-]+) /gm)].map(([, verb]) => verb);
   for (const name of fs.readdirSync(PAGES)) {
-    const verb = /^tapedeck-(.*)\.1$/.exec(name)?.[1];
-    if (!verb) continue;
-    const help = execFileSync(path.join(process.argv[2], "tapedeck"), [verb, "--help"], { encoding: "utf8" });
+    const words = wordsOf(name, verbs);
     const file = path.join(PAGES, name);
-    fs.writeFileSync(file, withOptions(fs.readFileSync(file, "utf8"), help));
+    const page = fs.readFileSync(file, "utf8");
+    if (words !== null && page.includes("\n.SH OPTIONS\n")) fs.writeFileSync(file, withOptions(page, helpOf(words)));
   }
 }

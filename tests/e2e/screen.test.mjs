@@ -58,13 +58,13 @@ describe("screens", { concurrency: 2 }, () => {
     const dir = temporary(t);
     const archive = await archiveOf(t, dir);
     const verbs = [
-      ...(await archiveVerbs(t)).map(([verb, needs]) => [verb, ...needs]), ["topics"], ["decode"],
+      ...(await archiveVerbs(t)).map(([words, needs]) => [words.join(" "), ...needs]), ["topics"], ["decode"],
       ["info", "--json"], ["replay"], ["replay", "--json"], ["gaps", "--json"],
       ["export", "--format", "tardis-csv", "--out", path.join(dir, "csv")],
       ["replay", "--speed", "1000"], ["replay", "--symbol", "\x1b[31m*"], ["info", "\x1b[31m"],
     ];
     for (const [verb, ...more] of verbs) {
-      const out = onTerminal(400, [verb, ...(verb === "topics" || verb === "decode" ? [] : ["-a", archive]), ...more], { NO_COLOR: "1" });
+      const out = onTerminal(400, [...verb.split(" "), ...(verb === "topics" || verb === "decode" ? [] : ["-a", archive]), ...more], { NO_COLOR: "1" });
       nothingActs(out, `${verb} ${more.join(" ")}`, verb === "dump-catalog" ? "\t" : "\0"); // its columns
     }
     const info = onTerminal(400, ["info", "-a", archive]);

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { archiveVerbs, capture, filesBelow, inboundFrames, json, jsonLines, parseLines, Program, run, tapedeck, temporary, verbs, withoutCapture } from "./lib.mjs";
+import { archiveVerbs, capture, commands, filesBelow, inboundFrames, json, jsonLines, parseLines, Program, run, tapedeck, temporary, verbs, verbsBelow, withoutCapture } from "./lib.mjs";
 
 const INVERSE = "inverse-2021-04-17.jsonl.gz";
 const LINEAR = "linear-2021-04-17.jsonl.gz";
@@ -23,6 +23,9 @@ test("usage errors exit with 2 and name the mistake", async (t) => {
     [["nonsense"], "unknown verb 'nonsense'"],
     [[], "a verb is missing"],
     [["cat"], "no archive is given"],
+    [["regress"], "a verb is missing"],
+    [["regress", "svae"], "unknown verb 'svae'"],
+    [["regress", "save"], "no baseline is given"],
     [["cat", "--no-such-option"], "unknown option --no-such-option"],
     [["cat", "-a"], "--archive needs a value"],
     [["cat", "-a", "x", "--from", "yesterday"], "--from"],
@@ -35,17 +38,19 @@ test("usage errors exit with 2 and name the mistake", async (t) => {
   for (const [args, text] of rows) {
     const end = await tapedeck(t, args, { status: 2, env: { TAPEDECK_ARCHIVE: "" } });
     const known = args.length > 0 && args[0] !== "nonsense";
-    assert.ok(end.stderr.startsWith(known ? `tapedeck ${args[0]}: ` : "tapedeck: "), end.stderr);
+    const name = known ? ["tapedeck", args[0], ...(args[1] === "save" ? ["save"] : [])].join(" ") : "tapedeck";
+    assert.ok(end.stderr.startsWith(`${name}: `), end.stderr);
     assert.ok(end.stderr.includes(text), `${args.join(" ")}: ${end.stderr}`);
     assert.equal(end.stdout, "");
   }
 });
 
 test("every error begins with the verb's name, whichever program runs it", async (t) => {
-  const programs = { record: "tapedeck-record", sim: "tapedeck-sim", replay: "tapedeck-replay", serve: "tapedeck-replay", export: "tapedeck-replay" };
-  for (const verb of (await verbs(t)).keys()) {
-    const asked = [["tapedeck", [verb, "--no-such-option"]]];
-    if (programs[verb] !== undefined) asked.push([programs[verb], [verb, "--no-such-option"]]);
+  const programs = { record: "tapedeck-record", sim: "tapedeck-sim", replay: "tapedeck-replay", serve: "tapedeck-replay", export: "tapedeck-replay", regress: "tapedeck-replay", drift: "tapedeck-replay" };
+  for (const verb of [...(await verbs(t)).keys(), ...(await commands(t)).keys()]) {
+    const [first, ...below] = verb.split(" ");
+    const asked = [["tapedeck", [first, ...below, "--no-such-option"]]];
+    if (programs[first] !== undefined) asked.push([programs[first], [first, ...below, "--no-such-option"]]);
     for (const [program, args] of asked) {
       const end = await run(t, program, args, { status: 2 });
       for (const line of end.stderr.trimEnd().split("\n")) assert.ok(line.startsWith(`tapedeck ${verb}: `), `${program}: ${line}`);
@@ -55,21 +60,34 @@ test("every error begins with the verb's name, whichever program runs it", async
 });
 
 test("every verb has help with an example that names it", async (t) => {
-  const all = [...(await verbs(t)).keys()];
+  const all = [...(await commands(t)).keys()];
   assert.ok(all.length >= 12);
   const own = all.filter((v) => !["record", "replay", "serve", "sim"].includes(v));
   for (const verb of own) {
-    const help = (await tapedeck(t, [verb, "--help"])).stdout;
+    const help = (await tapedeck(t, [...verb.split(" "), "--help"])).stdout;
     assert.match(help, new RegExp(`usage: tapedeck ${verb} `));
     assert.match(help, new RegExp(`Examples?\\n  .*tapedeck ${verb}`));
+  }
+});
+
+test("a verb with verbs of its own lists them, in each way of asking", async (t) => {
+  const listed = (await tapedeck(t, ["regress", "--help"])).stdout;
+  assert.match(listed, /^usage: tapedeck regress VERB /);
+  for (const words of [["help", "regress"], ["regress", "-h"], ["regress", "help"]]) assert.equal((await tapedeck(t, words)).stdout, listed);
+  const below = await verbsBelow(t, "regress");
+  assert.ok(below.has("save"));
+  for (const verb of below.keys()) {
+    const help = (await tapedeck(t, ["regress", verb, "--help"])).stdout;
+    assert.match(help, new RegExp(`^usage: tapedeck regress ${verb} `));
+    for (const words of [["help", "regress", verb], ["regress", "help", verb]]) assert.equal((await tapedeck(t, words)).stdout, help);
   }
 });
 
 test("readers exit with 4 for a missing archive, or a folder that is none", async (t) => {
   const dir = temporary(t);
   for (const [verb, needs] of await archiveVerbs(t)) {
-    const end = await tapedeck(t, [verb, "-a", path.join(dir, "nowhere"), ...needs], { status: 4 });
-    assert.match(end.stderr, /^tapedeck [a-z-]+: cannot open archive '.*nowhere'/);
+    const end = await tapedeck(t, [...verb, "-a", path.join(dir, "nowhere"), ...needs], { status: 4 });
+    assert.match(end.stderr, /^tapedeck [a-z -]+: cannot open archive '.*nowhere'/);
   }
 });
 

@@ -98,12 +98,8 @@ static int count_call(void *user, uint64_t frames, uint64_t recv_ns)
 static regress_run_options options_of(archive *from, const char *path)
 {
     static const selection EVERYTHING;
-    return (regress_run_options){.archive = from,
-                                 .wanted = &EVERYTHING,
-                                 .threads = 1,
-                                 .clock = clock_real(),
-                                 .path = path,
-                                 .meta = {.decoder = "built-in", .decoder_id = "00"}};
+    return (regress_run_options){
+        .archive = from, .wanted = &EVERYTHING, .threads = 1, .clock = clock_real(), .path = path};
 }
 
 /* Run until it is complete, stopped at the first checkpoint of each run if a number of frames is
@@ -228,6 +224,8 @@ static void test_counts(void **state)
     assert_int_equal(result.frames, 1098);
     assert_int_equal(result.resumed_from_ns, 0);
     assert_string_equal(baseline_get_meta(b)->selection, "");
+    assert_string_equal(baseline_get_meta(b)->decoder, "built-in");
+    assert_int_equal(strlen(baseline_get_meta(b)->decoder_id), 32);
     assert_int_equal(baseline_stream_count(b), sizeof STREAMS / sizeof STREAMS[0]);
     for (size_t i = 0; i < sizeof STREAMS / sizeof STREAMS[0]; i++) {
         const baseline_stream *s = baseline_stream_at(b, i);
@@ -419,6 +417,7 @@ static void test_existing(void **state)
     td_err err;
     assert_int_equal(regress_run(&options, &result, &b, &err), TD_EOF);
     assert_string_equal(kept.text, "");
+    options.meta.decoder = "built-in";
     options.meta.decoder_id = "01"; /* another program: nothing of the first run counts */
     assert_int_equal(regress_run(&options, &result, &b, &err), TD_OK);
     assert_non_null(strstr(kept.text, "its decoder is another: it is begun anew"));

@@ -1,0 +1,21 @@
+#include "regress/cmd_regress.h"
+
+#include "regress/cmd_save.h"
+
+static const verb_row VERBS[] = {
+    {"save", CMD_REGRESS_SAVE_SUMMARY, cmd_regress_save, NULL},
+};
+
+static const verb_table TABLE = {
+    .program = "tapedeck regress",
+    .summary =
+        "Test decoders against all traffic that was ever recorded: does a change of the code\n"
+        "change what a frame is decoded to, or the order book after it?",
+    .rows = VERBS,
+    .row_count = sizeof VERBS / sizeof *VERBS,
+};
+
+exit_code cmd_regress(const verb_context *context, int argc, char **argv)
+{
+    return verbs_below(&TABLE, context, argc, argv);
+}

@@ -1,0 +1,264 @@
+#include "regress/cmd_save.h"
+
+#include <stddef.h>
+
+#include "base/clock.h"
+#include "base/time_text.h"
+#include "cli/option_groups.h"
+#include "cli/output.h"
+#include "cli/progress.h"
+#include "cli/rate.h"
+#include "cli/report.h"
+#include "cli/result.h"
+#include "cli/stop_signal.h"
+#include "cli/units.h"
+#include "play/source.h"
+#include "regress/regress_options.h"
+#include "regress/run.h"
+
+typedef struct save_flags {
+    const char *out;
+    uint8_t is_full;
+    uint8_t is_forced;
+} save_flags;
+
+static const option_row SAVE_ROWS[] = {
+    {.long_name = "out",
+     .short_name = 'o',
+     .type = OPTION_TEXT,
+     .offset = offsetof(save_flags, out),
+     .metavar = "FILE",
+     .help = "the baseline to make (.tdb); an unfinished one of the same command is\n"
+             "continued"},
+    {.long_name = "full",
+     .type = OPTION_FLAG,
+     .offset = offsetof(save_flags, is_full),
+     .help = "store the decoded frames, too, so that differences are shown without the old\n"
+             "decoder (implies --whole)"},
+    {.long_name = "force",
+     .type = OPTION_FLAG,
+     .offset = offsetof(save_flags, is_forced),
+     .help = "replace a complete baseline"},
+};
+
+/* Everything of one run of the verb. */
+typedef struct save_command {
+    reporter *report;
+    play_source source;
+    threads_options threads;
+    json_options json;
+    talk_options talk;
+    save_flags flags;
+    regress_options options;
+
+    td_clock clock;
+    td_log log;
+    stop_signal *signals;
+    progress_line progress;
+    rate_window rate;
+    output_stream output;
+    baseline *made;
+} save_command;
+
+/* ---- while it runs ---- */
+
+/* Called a few times a second; also where a signal is noticed. */
+static int on_progress(void *user, uint64_t frames, uint64_t recv_ns)
+{
+    save_command *command = user;
+    uint64_t now_ns = clock_mono_ns(command->clock);
+    if (progress_is_due(&command->progress, now_ns)) {
+        char when[TD_TIME_TEXT_BYTES] = "";
+        if (recv_ns != 0)
+            td_time_format_ms(recv_ns, when);
+        uint64_t rate = rate_take(&command->rate, now_ns, frames);
+        progress_show(&command->progress, now_ns, "%s  %s  %s/s", when,
+                      format_counted(frames, "frame").text, format_counted(rate, "frame").text);
+    }
+    return stop_signal_came(command->signals);
+}
+
+/* ---- the result ---- */
+
+/* Sums over the streams of a baseline. */
+typedef struct save_totals {
+    uint64_t frames, decoded, undecoded, items, first_ns, last_ns;
+} save_totals;
+
+static save_totals sum_streams(const baseline *of)
+{
+    save_totals sum = {0};
+    for (size_t i = 0; i < baseline_stream_count(of); i++) {
+        const baseline_stream *s = baseline_stream_at(of, i);
+        sum.frames += s->frames;
+        sum.decoded += s->decoded;
+        sum.undecoded += s->undecoded;
+        sum.items += s->items;
+        if (sum.first_ns == 0 || s->first_ns < sum.first_ns)
+            sum.first_ns = s->first_ns;
+        if (s->last_ns > sum.last_ns)
+            sum.last_ns = s->last_ns;
+    }
+    return sum;
+}
+
+static void describe_baseline(result_writer *r, const save_command *command,
+                              const baseline_size *size)
+{
+    const baseline_meta *meta = baseline_get_meta(command->made);
+    const save_totals sum = sum_streams(command->made);
+    result_text(r, "baseline", command->flags.out);
+    result_text(r, "archive", meta->archive);
+    result_name(r, "selection", meta->selection);
+    result_text(r, "decoder", meta->decoder);
+    result_text(r, "version", meta->version);
+    result_bool(r, "whole", meta->members == CANONICAL_WHOLE);
+    result_bool(r, "full", meta->is_full);
+    result_bool(r, "damaged", meta->is_damaged);
+    result_count(r, "streams", baseline_stream_count(command->made));
+    result_count(r, "frames", sum.frames);
+    result_count(r, "decoded", sum.decoded);
+    result_count(r, "undecoded", sum.undecoded);
+    result_count(r, "control", sum.frames - sum.decoded - sum.undecoded);
+    result_count(r, "items", sum.items);
+    result_time(r, "first_ns", sum.first_ns);
+    result_time(r, "last_ns", sum.last_ns);
+    result_size(r, "file_bytes", size->file_bytes);
+    result_size(r, "decode_bytes", size->decode_bytes);
+    result_fraction(r, "bytes_per_frame", size->file_bytes * 10 / sum.frames, 1);
+}
+
+static td_result describe(save_command *command, const regress_run_result *done, td_err *err)
+{
+    baseline_size size;
+    td_result rc = baseline_get_size(command->made, &size, err);
+    if (rc != TD_OK)
+        return rc;
+    result_writer r;
+    result_begin(&r, &command->output, &command->json);
+    result_object_begin(&r, NULL);
+    describe_baseline(&r, command, &size);
+    if (done->resumed_from_ns == 0)
+        result_null(&r, "resumed_from_ns");
+    else
+        result_time(&r, "resumed_from_ns", done->resumed_from_ns);
+    result_object_end(&r, "{frames frame} of {streams stream}: {decoded} decoded"
+                          "[, {undecoded} not decoded][, {control} control]\n"
+                          "{baseline}: {file_bytes}, {bytes_per_frame} bytes a frame"
+                          "[; {decode_bytes} of it are decodes]\n"
+                          "[{damaged?}stored frames are damaged: some are missing here; 'tapedeck "
+                          "verify' says where\n]");
+    return result_end(&r, err);
+}
+
+/* ---- the run ---- */
+
+static td_result check_flags(const save_command *command, td_err *err)
+{
+    if (command->flags.out != NULL)
+        return TD_OK;
+    td_err_set(err, TD_E_INVALID, "no baseline is given");
+    td_err_hint(err, "give -o FILE");
+    return TD_E_INVALID;
+}
+
+static td_result save(save_command *command, regress_run_result *done, td_err *err)
+{
+    int is_whole = command->flags.is_full || command->options.is_whole;
+    const regress_run_options options = {
+        .archive = command->source.archive,
+        .wanted = &command->source.wanted,
+        .threads = threads_options_count(&command->threads),
+        .clock = command->clock,
+        .log = &command->log,
+        .path = command->flags.out,
+        .meta = {.members = is_whole ? CANONICAL_WHOLE : CANONICAL_PLAIN,
+                 .is_full = command->flags.is_full,
+                 .archive = archive_path(command->source.archive)},
+        .existing = command->flags.is_forced ? REGRESS_REPLACE : REGRESS_KEEP,
+        .progress = on_progress,
+        .user = command};
+    td_result rc = regress_run(&options, done, &command->made, err);
+    progress_end(&command->progress);
+    if (rc == TD_EOF)
+        rc = td_err_set(err, TD_E_IO, "stopped before the end");
+    if (rc == TD_E_IO || rc == TD_E_NOSPACE)
+        td_err_hint(err, "'%s' keeps what is done: the same command continues there",
+                    command->flags.out);
+    return rc;
+}
+
+static td_result run(save_command *command, exit_code *status, td_err *err)
+{
+    regress_run_result done;
+    td_result rc = check_flags(command, err);
+    if (rc == TD_OK)
+        rc = play_source_open(&command->source, &command->log, err);
+    if (rc == TD_OK)
+        rc = save(command, &done, err);
+    if (rc == TD_OK)
+        rc = describe(command, &done, err);
+    if (rc == TD_OK && baseline_get_meta(command->made)->is_damaged)
+        *status = EXIT_CODE_DAMAGE;
+    return rc;
+}
+
+/* A signal ends the run at its next checkpoint, which it makes at once. The first error counts; a
+ * broken output only where nothing else went wrong. */
+static exit_code run_stoppable(save_command *command)
+{
+    exit_code status = EXIT_CODE_DONE;
+    td_err err;
+    td_err_clear(&err);
+    stop_signal_block();
+    output_init(&command->output, stdout);
+    td_result rc = stop_signal_open(&(stop_signal_calls){.user = NULL}, &command->signals, &err);
+    if (rc == TD_OK)
+        rc = run(command, &status, &err);
+    baseline_close(command->made);
+    play_source_close(&command->source);
+    stop_signal_close(command->signals);
+    td_err output_err;
+    td_result output_rc = output_finish(&command->output, &output_err);
+    if (rc != TD_OK)
+        return report_error(command->report, &err);
+    return output_rc == TD_OK ? status : report_error(command->report, &output_err);
+}
+
+exit_code cmd_regress_save(const verb_context *context, int argc, char **argv)
+{
+    save_command command = {.report = context->report, .clock = clock_real()};
+    const option_group groups[] = {
+        option_group_archive(&command.source.choice),
+        {"Baseline", SAVE_ROWS, sizeof SAVE_ROWS / sizeof *SAVE_ROWS, &command.flags},
+        option_group_regress(&command.options),
+        option_group_selection(&command.source.selecting),
+        option_group_threads(&command.threads),
+        option_group_json(&command.json),
+        option_group_talk(&command.talk),
+    };
+    const options_spec spec = {
+        .program = context->program,
+        .verb = "regress save",
+        .summary =
+            "Decode a selection and save a hash of what every frame gave, and of the order book\n"
+            "after it, with which 'regress check' compares. An interrupted run is continued by\n"
+            "the same command. Exit status: 0 done; 3 done, but stored frames are damaged; 4\n"
+            "stopped, or nothing matches the selection.",
+        .groups = groups,
+        .group_count = sizeof groups / sizeof *groups,
+        .examples =
+            "tapedeck regress save DIR -o before.tdb\n"
+            "tapedeck regress save DIR -o books.tdb --topic 'orderBook*' --from 2021-04-17\n"
+            "tapedeck regress save DIR -o before.tdb --full",
+        .now_ns = clock_wall_ns(command.clock),
+    };
+    options_operands operands;
+    exit_code status;
+    if (!verb_begin(context, &spec, argc, argv, &operands, &status))
+        return status;
+    report_apply(context->report, &command.talk);
+    command.log = report_log(context->report);
+    progress_init(&command.progress, context->report);
+    return run_stoppable(&command);
+}
