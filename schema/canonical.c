@@ -474,14 +474,13 @@ td_result canonical_write(const message *m, canonical_members members, td_buf *o
 uint64_t canonical_failure(decode_reason reason)
 {
     static const char TEXT[] = "\xffnot decoded ";
-    uint8_t bytes[64];
-    td_bytes name = td_bytes_str(decode_reason_name(reason));
-    size_t size = sizeof TEXT - 1;
+    const char *name = decode_reason_name(reason);
+    td_xxh64_state state;
     TD_ASSERT(reason != DECODE_OK);
-    TD_ASSERT(name.size <= sizeof bytes - size);
-    memcpy(bytes, TEXT, size);
-    memcpy(bytes + size, name.data, name.size);
-    return td_xxh64(bytes, size + name.size) | 1;
+    td_xxh64_begin(&state);
+    td_xxh64_update(&state, TEXT, sizeof TEXT - 1);
+    td_xxh64_update(&state, name, strlen(name));
+    return td_xxh64_end(&state) | 1;
 }
 
 decode_reason canonical_failure_of(uint32_t low)

@@ -199,6 +199,7 @@ static void test_control_frames(void **state)
 
 /* ---- what is refused ---- */
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals, which are joined */
 #define U64(n)                        n "\0\0\0\0\0\0\0"
 #define ZERO                          U64("\0")
 #define HEAD(type, kind_flags, count) type kind_flags ZERO ZERO ZERO ZERO U64(count)
@@ -206,10 +207,10 @@ static void test_control_frames(void **state)
 #define TRADE                         U64("\x05") "trade"
 #define NOTICE                        U64("\x06") "notice"
 #define ONE                           U64("\1") ZERO /* 10^-18 */
-#define WIDE                          ZERO U64("\1") /* 2^64 times 10^-18 has more than 64 bits without its places */
-#define FORM(text)                    td_bytes_of(text, sizeof text - 1)
-
-#define FORM_ROW(text) text, sizeof text - 1
+#define WIDE                          ZERO U64("\1") /* 2^64 times 10^-18 has no zeros to leave out */
+#define FORM(text)                    td_bytes_of(text, sizeof(text) - 1)
+#define FORM_ROW(text)                text, sizeof(text) - 1
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 static const struct {
     const char *says; /* NULL: accepted */
