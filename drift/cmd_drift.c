@@ -13,6 +13,7 @@
 #include "cli/result.h"
 #include "cli/stop_signal.h"
 #include "cli/units.h"
+#include "drift/coverage_describe.h"
 #include "drift/drift_run.h"
 #include "play/source.h"
 
@@ -22,6 +23,7 @@ enum { EXAMPLE_SHOWN_BYTES = 120, EXAMPLE_BEFORE_BYTES = 60 };
 
 typedef struct drift_flags {
     options_time since;
+    uint8_t coverage;
 } drift_flags;
 
 static const option_row DRIFT_ROWS[] = {
@@ -31,6 +33,11 @@ static const option_row DRIFT_ROWS[] = {
      .metavar = "TIME",
      .help = "report only what is first seen at this time or later: the selection before\n"
              "it shows what is known already"},
+    {.long_name = "coverage",
+     .type = OPTION_FLAG,
+     .offset = offsetof(drift_flags, coverage),
+     .help = "report what of the documented topics the selection has, too: kinds of frames,\n"
+             "places of entries, fields and values, and which were never there"},
 };
 
 /* Everything of one run of the verb. */
@@ -116,6 +123,11 @@ static void describe_findings(const drift_command *command, result_writer *r, dr
     result_list_end(r);
 }
 
+#define REPORT_END                                                                                 \
+    "{frames frame}: [{new new finding}][{new!}no new findings][, {known} known before]"           \
+    "[, {left_out} left out: too many][; {damaged_chunks damaged chunk}]"                          \
+    "[; {unreadable_segments unreadable segment}]\n"
+
 static td_result print_report(drift_command *command, const drift_run_result *result,
                               exit_code *status, td_err *err)
 {
@@ -129,17 +141,17 @@ static td_result print_report(drift_command *command, const drift_run_result *re
     else
         result_null(&r, "since_ns");
     describe_findings(command, &r, result->table, &count_new, &count_known);
+    if (result->coverage != NULL)
+        coverage_describe(&r, result->coverage);
     result_count(&r, "frames", result->frames);
     result_count(&r, "new", count_new);
     result_count(&r, "known", count_known);
     result_count(&r, "left_out", drift_table_left_out(result->table));
     result_count(&r, "damaged_chunks", result->tape.damaged_chunks);
     result_count(&r, "unreadable_segments", result->tape.segments_unreadable);
-    result_object_end(&r, "{findings}[{findings?}\n]"
-                          "{frames frame}: [{new new finding}][{new!}no new findings]"
-                          "[, {known} known before][, {left_out} left out: too many]"
-                          "[; {damaged_chunks damaged chunk}]"
-                          "[; {unreadable_segments unreadable segment}]\n");
+    result_object_end(&r, result->coverage == NULL
+                              ? "{findings}[{findings?}\n]" REPORT_END
+                              : "{findings}[{findings?}\n]{coverage}[{coverage?}\n]" REPORT_END);
     if (count_new > 0)
         *status = EXIT_CODE_DIFFERS;
     if (result->tape.damaged_chunks > 0 || result->tape.segments_unreadable > 0)
@@ -172,6 +184,7 @@ static td_result run(drift_command *command, exit_code *status, td_err *err)
     const drift_run_options options = {.archive = command->source.archive,
                                        .wanted = &command->source.wanted,
                                        .threads = threads_options_count(&command->threads),
+                                       .with_coverage = command->flags.coverage,
                                        .log = &command->log,
                                        .progress = on_progress,
                                        .user = command};
@@ -229,7 +242,8 @@ exit_code cmd_drift(const verb_context *context, int argc, char **argv)
         .group_count = sizeof groups / sizeof *groups,
         .examples = "tapedeck drift DIR\n"
                     "tapedeck drift DIR --from now-30d --since now-1d\n"
-                    "tapedeck drift DIR --feed linear --topic 'tickers*' --json",
+                    "tapedeck drift DIR --feed linear --topic 'tickers*' --json\n"
+                    "tapedeck drift DIR --coverage",
         .now_ns = clock_wall_ns(command.clock),
     };
     options_operands operands;

@@ -19,13 +19,15 @@ typedef struct shared {
     pthread_mutex_t mutex;
     free_reader *readers;
     drift_table *table;
+    coverage *coverage; /* NULL: not wanted */
     uint64_t frames;
 } shared;
 
 /* The observer's state of a stream. */
 typedef struct observed_stream {
     drift_stream *drift;
-    const family *of; /* NULL: none that this version knows */
+    const family *of;        /* NULL: none that this version knows */
+    coverage_topic *covered; /* counts of its row, until they are added to those of all */
 } observed_stream;
 
 typedef struct run {
@@ -82,10 +84,39 @@ static void close_readers(shared *s)
 
 /* ---- the observer ---- */
 
+/* Add what was counted of the stream's row to the counts of all. */
+static void end_covered(shared *s, observed_stream *own)
+{
+    if (own->covered == NULL)
+        return;
+    pthread_mutex_lock(&s->mutex);
+    coverage_add(s->coverage, own->covered);
+    pthread_mutex_unlock(&s->mutex);
+    coverage_topic_close(own->covered);
+    own->covered = NULL;
+}
+
+/* Count what of its topic's row a frame has. */
+static td_result count_covered(shared *s, observed_stream *own, const drift_frame *frame,
+                               const drift_look *look, td_err *err)
+{
+    if (s->coverage == NULL || own->of == NULL || look->row == NULL)
+        return TD_OK;
+    if (own->covered == NULL || own->covered->row != look->row) {
+        end_covered(s, own);
+        td_result rc = coverage_topic_open(own->of, look->row, &own->covered, err);
+        if (rc != TD_OK)
+            return rc;
+    }
+    coverage_topic_count(own->covered, frame->recv_ns, look);
+    return TD_OK;
+}
+
 static void close_stream(void *ctx, void *state)
 {
+    run *r = ctx;
     observed_stream *own = state;
-    (void)ctx;
+    end_covered(&r->shared, own);
     drift_stream_close(own->drift);
     td_free(own);
 }
@@ -120,7 +151,7 @@ static td_result look_at(void *ctx, const struct stream *of, void **state,
         rc = take_reader(&r->shared, &reader, err);
     if (rc != TD_OK)
         return rc;
-    const observed_stream *own = *state;
+    observed_stream *own = *state;
     const drift_frame frame = {.of = own->of,
                                .topic = {.row = from->row,
                                          .topic = td_bytes_str(of->topic),
@@ -130,6 +161,8 @@ static td_result look_at(void *ctx, const struct stream *of, void **state,
                                .bytes = from->bytes};
     drift_look look = {.count = 0};
     rc = drift_read(reader->reader, own->drift, &frame, &look, err);
+    if (rc == TD_OK)
+        rc = count_covered(&r->shared, own, &frame, &look, err);
     if (rc != TD_OK)
         look = (drift_look){.count = 0};
     td_result added = give_reader(&r->shared, reader, of, &frame, &look, rc == TD_OK ? err : NULL);
@@ -158,6 +191,8 @@ static td_result open_all(run *r, td_err *err)
                               .progress = options->progress == NULL ? NULL : on_progress,
                               .progress_ctx = r};
     td_result rc = drift_table_open(&r->shared.table, err);
+    if (rc == TD_OK && options->with_coverage)
+        rc = coverage_open(&r->shared.coverage, err);
     if (rc == TD_OK)
         rc = tape_open(options->archive, options->wanted, &reading, &r->tape, err);
     return rc == TD_OK ? player_open(&playing, &r->player, err) : rc;
@@ -194,10 +229,15 @@ td_result drift_run(const drift_run_options *options, drift_run_result *out, td_
         out->frames = r.shared.frames;
         r.shared.table = NULL;
     }
-    player_close(r.player); /* its threads use the rest */
+    player_close(r.player); /* its threads use the rest; what its streams have is added to all */
+    if (rc == TD_OK) {
+        out->coverage = r.shared.coverage;
+        r.shared.coverage = NULL;
+    }
     tape_close(r.tape);
     close_readers(&r.shared);
     drift_table_close(r.shared.table);
+    coverage_close(r.shared.coverage);
     (void)pthread_mutex_destroy(&r.shared.mutex); /* it is not held */
     return rc;
 }
@@ -205,5 +245,6 @@ td_result drift_run(const drift_run_options *options, drift_run_result *out, td_
 void drift_run_result_fini(drift_run_result *result)
 {
     drift_table_close(result->table);
-    result->table = NULL;
+    coverage_close(result->coverage);
+    *result = (drift_run_result){.table = NULL};
 }

@@ -8,6 +8,7 @@
 #include "archive/archive.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "drift/coverage.h"
 #include "schema/drift_table.h"
 #include "tape/selection.h"
 #include "tape/tape.h"
@@ -16,6 +17,7 @@ typedef struct drift_run_options {
     archive *archive; /* borrowed, as all here */
     const selection *wanted;
     unsigned threads;
+    uint8_t with_coverage; /* 1: what of the documented topics there is is counted, too */
     const td_log *log;
     /* Called a few times a second; 1 stops. */
     int (*progress)(void *user, uint64_t frames, uint64_t recv_ns);
@@ -24,6 +26,7 @@ typedef struct drift_run_options {
 
 typedef struct drift_run_result {
     drift_table *table; /* owned */
+    coverage *coverage; /* owned; NULL: not asked for */
     uint64_t frames;    /* inbound frames of the selection, copies and control frames included */
     tape_stats tape;
 } drift_run_result;

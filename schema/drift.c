@@ -61,6 +61,7 @@ struct drift_stream {
 
 struct drift_reader {
     decoder *decoder;
+    frame_survey survey;
     drift_note notes[LIMIT_DRIFT_NOTES];
     char topic[LIMIT_TOPIC_BYTES];
 };
@@ -624,14 +625,14 @@ static void look_at_data(look *l, const topic_match *topic)
 {
     message m;
     decode_error why;
-    frame_survey survey;
-    l->row = topic->row;
+    frame_survey *survey = &l->reader->survey;
+    l->row = l->out->row = topic->row;
     copy_text(l->reader->topic, sizeof l->reader->topic, topic->topic);
     l->out->topic = td_bytes_str(l->reader->topic);
     if (!td_bytes_is(topic->symbol, "*"))
         l->out->symbol = topic->symbol;
-    int is_decoded = decoder_survey(l->reader->decoder, topic, l->frame->bytes, &m, &survey, &why);
-    l->out->text = survey.text;
+    int is_decoded = decoder_survey(l->reader->decoder, topic, l->frame->bytes, &m, survey, &why);
+    l->out->text = survey->text;
     if (!is_decoded) {
         note_failure(l, &why);
         return;
@@ -641,8 +642,8 @@ static void look_at_data(look *l, const topic_match *topic)
         l->stream->row = l->row;
         l->stream->has_one_price = (uint8_t)has_one_price(l);
     }
-    l->survey = &survey;
-    l->kind = m.head.kind;
+    l->survey = l->out->survey = survey;
+    l->kind = l->out->kind = m.head.kind;
     look_at_members(l);
 }
 

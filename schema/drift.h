@@ -17,6 +17,7 @@
 #include "base/err.h"
 #include "base/limits.h"
 #include "schema/classify.h"
+#include "schema/decode.h"
 #include "schema/family.h"
 
 #ifdef __cplusplus
@@ -86,8 +87,11 @@ void drift_stream_close(drift_stream *stream);
 typedef struct drift_look {
     td_bytes topic; /* without the symbol; of a frame without row what it names, its symbol replaced
                        by "{symbol}"; "_control.ack" and the like; "_unknown" */
-    td_bytes symbol; /* empty: none */
-    td_bytes text;   /* the frame, or what it inflates to */
+    td_bytes symbol;            /* empty: none */
+    td_bytes text;              /* the frame, or what it inflates to */
+    const topic_row *row;       /* of data; NULL: none fits */
+    const frame_survey *survey; /* its members; NULL: it has no row, or was not decoded */
+    frame_kind kind;            /* with a survey */
     const drift_note *notes;
     size_t count;
     uint64_t left_out; /* notes beyond LIMIT_DRIFT_NOTES */

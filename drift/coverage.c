@@ -1,0 +1,243 @@
+#include "drift/coverage.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+
+/* The topics of a family. */
+typedef struct covered_family {
+    const family *of;
+    coverage_topic **topics; /* in the order of its rows */
+} covered_family;
+
+struct coverage {
+    covered_family *families;
+    size_t count;
+};
+
+/* ---- a topic ---- */
+
+static size_t count_values(const value_row *row)
+{
+    size_t count = 0;
+    while (row != NULL && row->values[count] != NULL)
+        count++;
+    return count;
+}
+
+/* The documented texts of a field; a number has none, whatever its member. */
+static const value_row *values_of(const family *of, const field_row *field)
+{
+    int is_text =
+        field->type == FIELD_TEXT || field->type == FIELD_SIDE || field->type == FIELD_ANY_SIDE;
+    return is_text ? exchange_values(of, field->member) : NULL;
+}
+
+static int open_fields(const family *of, const field_row *rows, size_t count, coverage_field **out)
+{
+    if (count == 0)
+        return 1;
+    *out = td_alloc_zero(count, sizeof **out);
+    for (size_t i = 0; *out != NULL && i < count; i++) {
+        coverage_field *field = &(*out)[i];
+        field->row = &rows[i];
+        field->values = values_of(of, &rows[i]);
+        field->value_count = count_values(field->values);
+        if (field->value_count == 0)
+            continue;
+        field->value_counts = td_alloc_zero(field->value_count, sizeof *field->value_counts);
+        if (field->value_counts == NULL)
+            return 0;
+    }
+    return *out != NULL;
+}
+
+static void close_fields(coverage_field *fields, size_t count)
+{
+    for (size_t i = 0; fields != NULL && i < count; i++)
+        td_free(fields[i].value_counts);
+    td_free(fields);
+}
+
+td_result coverage_topic_open(const family *of, const topic_row *row, coverage_topic **out,
+                              td_err *err)
+{
+    coverage_topic *made = td_alloc_zero(1, sizeof *made);
+    *out = NULL;
+    if (made == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory to count what a topic has");
+    made->of = of;
+    made->row = row;
+    if (!open_fields(of, row->envelope, row->envelope_count, &made->envelope) ||
+        !open_fields(of, row->fields, row->field_count, &made->fields)) {
+        coverage_topic_close(made);
+        return td_err_set(err, TD_E_NOMEM, "no memory to count what a topic has");
+    }
+    *out = made;
+    return TD_OK;
+}
+
+void coverage_topic_close(coverage_topic *topic)
+{
+    if (topic == NULL)
+        return;
+    close_fields(topic->envelope, topic->row->envelope_count);
+    close_fields(topic->fields, topic->row->field_count);
+    td_free(topic);
+}
+
+static void count_field(coverage_field *field, json_value value)
+{
+    td_bytes text;
+    field->count++;
+    if (field->value_count == 0 || !json_text(value, &text))
+        return;
+    for (size_t i = 0; i < field->value_count; i++)
+        if (td_bytes_is(text, field->values->values[i])) {
+            field->value_counts[i]++;
+            return;
+        }
+}
+
+static void count_member(coverage_topic *topic, const frame_survey *survey, const survey_member *m)
+{
+    const json_value value = {survey->root.parser, m->token};
+    switch ((survey_what)m->what) {
+    case SURVEY_KIND: /* counted by the frame */
+        return;
+    case SURVEY_ENTRY:
+        TD_ASSERT(m->place < TOPIC_ITEMS_MAX);
+        topic->items[m->place]++;
+        return;
+    case SURVEY_FIELD:
+        count_field(m->place == SURVEY_ENVELOPE ? &topic->envelope[m->index]
+                                                : &topic->fields[m->index],
+                    value);
+        return;
+    }
+}
+
+void coverage_topic_count(coverage_topic *topic, uint64_t recv_ns, const drift_look *look)
+{
+    TD_ASSERT(look->row == topic->row);
+    if (topic->frames++ == 0 || recv_ns < topic->first_ns)
+        topic->first_ns = recv_ns;
+    if (recv_ns > topic->last_ns)
+        topic->last_ns = recv_ns;
+    if (look->survey == NULL) {
+        topic->undecoded++;
+        return;
+    }
+    TD_ASSERT(look->kind < FRAME_ANY);
+    topic->kinds[look->kind]++;
+    for (size_t i = 0; i < look->survey->member_count; i++)
+        count_member(topic, look->survey, &look->survey->members[i]);
+}
+
+/* ---- all topics ---- */
+
+static td_result open_family(const family *of, covered_family *out, td_err *err)
+{
+    out->of = of;
+    if (of->topic_count == 0)
+        return TD_OK;
+    out->topics = td_alloc_zero(of->topic_count, sizeof *out->topics);
+    if (out->topics == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory to count what families have");
+    td_result rc = TD_OK;
+    for (size_t i = 0; rc == TD_OK && i < of->topic_count; i++)
+        rc = coverage_topic_open(of, &of->topics[i], &out->topics[i], err);
+    return rc;
+}
+
+td_result coverage_open(coverage **out, td_err *err)
+{
+    coverage *made = td_alloc_zero(1, sizeof *made);
+    *out = NULL;
+    if (made == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory to count what families have");
+    size_t count = 0;
+    const family *const *all = family_table(&count);
+    made->families = td_alloc_zero(count, sizeof *made->families);
+    td_result rc = made->families != NULL
+                       ? TD_OK
+                       : td_err_set(err, TD_E_NOMEM, "no memory to count what families have");
+    for (; rc == TD_OK && made->count < count; made->count++)
+        rc = open_family(all[made->count], &made->families[made->count], err);
+    if (rc != TD_OK) {
+        coverage_close(made);
+        return rc;
+    }
+    *out = made;
+    return TD_OK;
+}
+
+void coverage_close(coverage *self)
+{
+    if (self == NULL)
+        return;
+    for (size_t i = 0; i < self->count; i++) {
+        const covered_family *at = &self->families[i];
+        for (size_t k = 0; at->topics != NULL && k < at->of->topic_count; k++)
+            coverage_topic_close(at->topics[k]);
+        td_free(at->topics);
+    }
+    td_free(self->families);
+    td_free(self);
+}
+
+static const covered_family *find(const coverage *self, const family *of)
+{
+    for (size_t i = 0; i < self->count; i++)
+        if (self->families[i].of == of)
+            return &self->families[i];
+    TD_ASSERT(!"a family that there is not");
+    return NULL;
+}
+
+static void add_fields(coverage_field *to, const coverage_field *from, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        to[i].count += from[i].count;
+        for (size_t k = 0; k < from[i].value_count; k++)
+            to[i].value_counts[k] += from[i].value_counts[k];
+    }
+}
+
+void coverage_add(coverage *self, const coverage_topic *topic)
+{
+    const topic_row *row = topic->row;
+    const covered_family *in = find(self, topic->of);
+    TD_ASSERT(row >= topic->of->topics);
+    size_t index = (size_t)(row - topic->of->topics);
+    TD_ASSERT(index < topic->of->topic_count);
+    coverage_topic *to = in->topics[index];
+    if (topic->frames > 0 && (to->frames == 0 || topic->first_ns < to->first_ns))
+        to->first_ns = topic->first_ns;
+    if (topic->last_ns > to->last_ns)
+        to->last_ns = topic->last_ns;
+    to->frames += topic->frames;
+    to->undecoded += topic->undecoded;
+    for (size_t i = 0; i < FRAME_ANY; i++)
+        to->kinds[i] += topic->kinds[i];
+    for (size_t i = 0; i < TOPIC_ITEMS_MAX; i++)
+        to->items[i] += topic->items[i];
+    add_fields(to->envelope, topic->envelope, row->envelope_count);
+    add_fields(to->fields, topic->fields, row->field_count);
+}
+
+const coverage_topic *const *coverage_topics(const coverage *self, const family *of, size_t *count)
+{
+    *count = of->topic_count;
+    return (const coverage_topic *const *)find(self, of)->topics;
+}
+
+int coverage_has_family(const coverage *self, const family *of)
+{
+    const covered_family *at = find(self, of);
+    for (size_t i = 0; i < of->topic_count; i++)
+        if (at->topics[i]->frames > 0)
+            return 1;
+    return 0;
+}

@@ -1,0 +1,60 @@
+/* What of the documented topics a selection has: for each row of each family the frames, and of
+ * these the kinds, the places of entries, the fields and the documented values, each with how often
+ * it was there. It counts what schema/drift.h sees of a frame.
+ *
+ * A coverage_topic has the counts of one row and belongs to one thread; a coverage has all rows of
+ * all families, and the counts of topics are added to it. */
+#ifndef TD_DRIFT_COVERAGE_H
+#define TD_DRIFT_COVERAGE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "schema/drift.h"
+#include "schema/exchange.h"
+#include "schema/family.h"
+
+typedef struct coverage_field {
+    const field_row *row;
+    uint64_t count;          /* times that it was there, with a value or without one */
+    const value_row *values; /* the documented ones; NULL: there is no list of them */
+    uint64_t *value_counts;  /* of each of these */
+    size_t value_count;
+} coverage_field;
+
+typedef struct coverage_topic {
+    const family *of;
+    const topic_row *row;
+    uint64_t frames;
+    uint64_t undecoded; /* of these */
+    uint64_t first_ns, last_ns;
+    uint64_t kinds[FRAME_ANY];       /* frames of each kind */
+    uint64_t items[TOPIC_ITEMS_MAX]; /* entries at each of the row's items */
+    coverage_field *envelope;        /* row->envelope_count */
+    coverage_field *fields;          /* row->field_count */
+} coverage_topic;
+
+/* Counts of a row, all 0. TD_E_NOMEM. */
+TD_MUST_USE td_result coverage_topic_open(const family *of, const topic_row *row,
+                                          coverage_topic **out, td_err *err);
+void coverage_topic_close(coverage_topic *topic);
+
+/* Count a frame of the topic's row. */
+void coverage_topic_count(coverage_topic *topic, uint64_t recv_ns, const drift_look *look);
+
+typedef struct coverage coverage;
+/* All rows of all families, all 0. TD_E_NOMEM. */
+TD_MUST_USE td_result coverage_open(coverage **out, td_err *err);
+void coverage_close(coverage *self);
+
+/* Add the counts of a topic to those of its row. */
+void coverage_add(coverage *self, const coverage_topic *topic);
+
+/* The topics of a family, in the order of its rows. */
+const coverage_topic *const *coverage_topics(const coverage *self, const family *of, size_t *count);
+
+/* 1 if a frame of any of the family's topics was counted. */
+int coverage_has_family(const coverage *self, const family *of);
+
+#endif
