@@ -169,10 +169,12 @@ void plugin_view_frame(plugin_view *view, const tape_frame *frame, const struct 
                                         .is_copy = frame->of_stream.is_copy,
                                         .book = is_copy ? &view->copy : of_stream};
     view->frame.type = type_of(view->frame.content, m);
-    if (m != NULL)
+    if (m != NULL) {
         set_message(&view->frame, m);
-    else if (view->frame.content == TAPEDECK_SINK_UNDECODED)
+    } else if (view->frame.content == TAPEDECK_SINK_UNDECODED) {
+        TD_ASSERT(frame->content != NULL); /* the tape reads at least messages */
         view->frame.reason = decode_reason_name(frame->content->why.reason);
+    }
     set_verdict(&view->frame, seen->verdict, seen->track);
 }
 

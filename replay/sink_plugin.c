@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -58,11 +59,11 @@ static td_result plugin_parse(const char *text, plugin *out, td_err *err)
     size_t length = comma == NULL ? strlen(file) : (size_t)(comma - file);
     const char *prefix = memchr(file, '/', length) == NULL ? "./" : "";
     out->argument = comma == NULL ? "" : comma + 1;
-    out->path = td_alloc_zero(1, strlen(prefix) + length + 1);
+    size_t path_bytes = strlen(prefix) + length + 1;
+    out->path = td_alloc(path_bytes);
     if (out->path == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for a plugin");
-    memcpy(out->path, prefix, strlen(prefix));
-    memcpy(out->path + strlen(prefix), file, length);
+    (void)snprintf(out->path, path_bytes, "%s%s", prefix, file); /* cut at the comma */
     return TD_OK;
 }
 
