@@ -426,7 +426,7 @@ td_result database_open(const database_kind *kind, const char *path, database_mo
     TD_ASSERT(path != NULL || mode == DATABASE_MEMORY);
     *out = NULL;
     database *made =
-        td_alloc_zero(1, sizeof *made + kind->statement_count * sizeof made->statements[0]);
+        td_alloc_zero(1, sizeof *made + kind->statement_count * sizeof(sqlite3_stmt *));
     if (made == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for a %s", kind->name);
     made->kind = kind;

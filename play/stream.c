@@ -48,6 +48,7 @@ void stream_close(stream *s)
 {
     if (s == NULL)
         return;
+    TD_ASSERT(s->observed == NULL || s->observer.ops != NULL);
     if (s->observed != NULL)
         s->observer.ops->close(s->observer.ctx, s->observed);
     for (size_t i = 0; i < s->slot_count; i++)

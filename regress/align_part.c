@@ -124,12 +124,14 @@ td_result align_part(const part_frames *whole, const part_frames *part, uint64_t
     td_result rc = prepare(&p, err);
     if (rc == TD_OK)
         rc = find_matches(&p, err);
-    if (rc == TD_OK) {
-        for (size_t i = 0; i < part->count; i++)
-            of[i] = ALIGN_PART_NONE;
-        for (uint32_t at = best_before(&p, part->count).last; at != 0;
-             at = p.matches[at - 1].before)
-            of[p.matches[at - 1].part] = p.matches[at - 1].whole;
+    for (size_t i = 0; rc == TD_OK && i < part->count; i++)
+        of[i] = ALIGN_PART_NONE;
+    uint32_t at = rc == TD_OK ? best_before(&p, part->count).last : 0;
+    while (at != 0) {
+        TD_ASSERT(at <= p.match_count);
+        const match *found = &p.matches[at - 1];
+        of[found->part] = found->whole;
+        at = found->before;
     }
     td_free(p.heads);
     td_free(p.nexts);

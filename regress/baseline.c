@@ -316,7 +316,8 @@ static td_result add_stream(baseline *b, const baseline_stream *stream, baseline
     td_result rc = slot_table_reserve(&b->by_names, b->stream_count + 1, "streams", err);
     if (rc != TD_OK)
         return rc;
-    baseline_stream **streams = td_array_grow(b->streams, b->stream_count, sizeof *streams);
+    baseline_stream **streams =
+        td_array_grow(b->streams, b->stream_count, sizeof(baseline_stream *));
     if (streams != NULL)
         b->streams = streams;
     baseline_stream *made = streams == NULL ? NULL : copy_stream(stream);
@@ -341,12 +342,12 @@ static td_result sort_streams(baseline *b, td_err *err)
 {
     if (b->sorted_count == b->stream_count)
         return TD_OK;
-    baseline_stream **sorted = td_realloc(b->sorted, b->stream_count, sizeof *sorted);
+    baseline_stream **sorted = td_realloc(b->sorted, b->stream_count, sizeof(baseline_stream *));
     if (sorted == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for %zu streams", b->stream_count);
     b->sorted = sorted;
-    memcpy(sorted, b->streams, b->stream_count * sizeof *sorted);
-    qsort(sorted, b->stream_count, sizeof *sorted, compare_streams);
+    memcpy(sorted, b->streams, b->stream_count * sizeof(baseline_stream *));
+    qsort(sorted, b->stream_count, sizeof(baseline_stream *), compare_streams);
     b->sorted_count = b->stream_count;
     return TD_OK;
 }

@@ -30,8 +30,10 @@ static const char *take_word(const char *text, char **to)
                         (quote == 0 || text[1] == '"' || text[1] == '\\');
         if (is_escape)
             *(*to)++ = *++text;
-        else if (quote != 0 ? *text == quote : *text == '\'' || *text == '"')
-            quote = quote != 0 ? 0 : *text;
+        else if (quote != 0 && *text == quote)
+            quote = 0;
+        else if (quote == 0 && (*text == '\'' || *text == '"'))
+            quote = *text;
         else
             *(*to)++ = *text;
     }

@@ -393,6 +393,7 @@ static td_result play(explanation *e, td_err *err)
         if (rc == TD_OK)
             rc = player_take(p, &frame, err);
     }
+    e->now = NULL;
     player_close(p);
     tape_close(from);
     return rc == TD_EOF && !e->is_stopped ? TD_OK : rc;

@@ -208,7 +208,7 @@ static td_result find_unknown(frame_hashes *h, observed_stream *own, const cover
     td_result rc = slot_table_reserve(&own->by_exchange_topic, count + 1, "unknown topics", err);
     if (rc != TD_OK)
         return rc;
-    pending **unknown = td_array_grow(own->unknown, count, sizeof *unknown);
+    pending **unknown = td_array_grow(own->unknown, count, sizeof(pending *));
     if (unknown == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for %zu unknown topics", count + 1);
     own->unknown = unknown;
@@ -409,7 +409,7 @@ static td_result put_one(frame_hashes *h, pending *p, baseline *into, td_err *er
 td_result frame_hashes_put(frame_hashes *h, baseline *into, td_err *err)
 {
     size_t count = 0;
-    pending **sorted = td_alloc_zero(h->pending_count + 1, sizeof *sorted);
+    pending **sorted = td_alloc_zero(h->pending_count + 1, sizeof(pending *));
     if (sorted == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for %zu streams", h->pending_count);
     for (pending *p = h->newest; p != NULL; p = p->next)

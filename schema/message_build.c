@@ -289,6 +289,7 @@ static int add_value(msg_value **values, size_t *count, size_t *capacity, const 
 {
     if (!td_array_ensure((void **)values, capacity, *count, sizeof **values))
         return 0;
+    TD_ASSERT(*values != NULL);
     (*values)[(*count)++] = *value;
     return 1;
 }
