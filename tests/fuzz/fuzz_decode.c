@@ -4,7 +4,9 @@
  *     same;
  *   - the hot and the row-driven decoder agree: same verdict, same hash, same counts;
  *   - what a message or a refusal is written as is JSON that our own reader takes;
- *   - a topic's track and its symbol's audit take frames in any order and keep to their bounds.
+ *   - a topic's track and its symbol's audit take frames in any order and keep to their bounds;
+ *   - drift is found where the decoder refuses a frame or counts unknown fields, and findings keep
+ *     to their bounds.
  * The first byte: its five low bits choose the family, in the order of the table from 0 ('@':
  * inverse); with 0x20 set ('`' and on) all the rest is one frame, else frames are divided by line
  * feeds; with 0x80 set they were received in 2022, when other rows held. */
@@ -16,6 +18,7 @@
 #include "book/audit.h"
 #include "book/continuity.h"
 #include "schema/decode.h"
+#include "schema/drift_table.h"
 #include "json/json.h"
 #include "json/json_write.h"
 #include "schema/message_json.h"
@@ -46,12 +49,15 @@ typedef struct followed {
     uint64_t symbol; /* hash */
     track *track;
     audit_member *member; /* NULL: it has no part */
+    drift_stream *drift;
 } followed;
 
 typedef struct bench {
     decoder *decoder;
     json_parser *json;
     canonical_check *canonical;
+    drift_reader *drift;
+    drift_table *findings;
     const family *of;
     uint64_t at_ns; /* for the choice of rows */
     audit *audit;
@@ -94,6 +100,7 @@ static followed *follow(bench *b, const topic_match *topic)
     followed *made = &b->tracks[b->track_count++];
     *made = (followed){.row = topic->row, .symbol = symbol};
     fuzz_must(track_open(topic->row, &made->track, NULL), NULL);
+    fuzz_must(drift_stream_open(&made->drift, NULL), NULL);
     if (audit_part_of(topic->row) != AUDIT_NONE)
         fuzz_must(audit_join(b->audit, topic->row, 0, NULL, &made->member, NULL), NULL);
     return made;
@@ -146,8 +153,45 @@ static void forget(bench *b)
         if (levels != NULL)
             fuzz_must(book_levels_sha1(levels, sha1, NULL), NULL);
         track_close(b->tracks[i].track);
+        drift_stream_close(b->tracks[i].drift);
     }
+    size_t count;
+    (void)drift_table_list(b->findings, &count);
+    TD_ASSERT(count <= LIMIT_DRIFT_FINDINGS);
+    drift_table_close(b->findings);
     audit_close(b->audit);
+}
+
+/* ---- drift ---- */
+
+/* Notes of members that count as unknown fields. */
+static size_t count_unknown(const drift_look *look)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < look->count; i++) {
+        const drift_note *note = &look->notes[i];
+        TD_ASSERT(note->kind < DRIFT_KIND_COUNT);
+        TD_ASSERT(strlen(note->path) < sizeof note->path);
+        TD_ASSERT(strlen(note->detail) < sizeof note->detail);
+        count += note->kind == DRIFT_NEW_FIELD || note->kind == DRIFT_REPEATED_FIELD ||
+                 note->kind == DRIFT_NOT_DECODED;
+    }
+    return count;
+}
+
+static void look_for_drift(bench *b, const topic_match *topic, td_bytes frame, const outcome *o)
+{
+    followed *f = topic->row == NULL ? NULL : follow(b, topic);
+    const drift_frame of = {b->of, *topic, THEN_NS, b->frame_count, frame};
+    drift_look look;
+    fuzz_must(drift_read(b->drift, f == NULL ? NULL : f->drift, &of, &look, NULL), NULL);
+    TD_ASSERT(look.count <= LIMIT_DRIFT_NOTES);
+    TD_ASSERT(look.topic.size > 0);
+    if (topic->row != NULL && o->is_decoded)
+        TD_ASSERT((count_unknown(&look) > 0) == (o->unknown_fields > 0));
+    if (topic->row != NULL && !o->is_decoded)
+        TD_ASSERT(look.count == 1 && look.notes[0].kind == DRIFT_NOT_DECODED);
+    fuzz_must(drift_table_add(b->findings, "feed", &of, &look, NULL), NULL);
 }
 
 /* ---- decoders ---- */
@@ -177,6 +221,8 @@ static outcome decode(bench *b, td_bytes frame, decode_path path, int is_followe
     check_json(b, &m, &o);
     if (is_followed && what.topic.row != NULL)
         follow_frame(b, &what.topic, o.is_decoded ? &m : NULL);
+    if (is_followed)
+        look_for_drift(b, &what.topic, frame, &o);
     return o;
 }
 
@@ -234,6 +280,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         fuzz_must(decoder_open(&b.decoder, NULL), NULL);
         fuzz_must(json_parser_open(0, &b.json, NULL), NULL);
         b.canonical = canonical_check_open();
+        fuzz_must(drift_reader_open(&b.drift, NULL), NULL);
     }
     if (size == 0)
         return 0;
@@ -242,6 +289,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     b.track_count = 0;
     b.frame_count = 0;
     fuzz_must(audit_open(&b.audit, NULL), NULL);
+    fuzz_must(drift_table_open(&b.findings, NULL), NULL);
     if ((data[0] & FLAG_WHOLE) != 0)
         take_frame(&b, data + 1, size - 1);
     else
