@@ -146,9 +146,9 @@ static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a 
 /* Gaps that replay lists for one topic and symbol; further ones are counted by rule. */
 #define LIMIT_STREAM_GAPS 1024u
 
-/* Members of one frame that a survey of it lists though its row does not name them; further ones
- * are counted. A topic's changes come a few members at a time; only a frame that is made up has
- * more. */
+/* Different members of one frame that a survey of it lists though its row does not name them;
+ * further ones are counted. A topic's changes come a few members at a time; only a frame that is
+ * made up has more. */
 #define LIMIT_SURVEY_STRAYS 64u
 
 /* Drift (schema/drift.h). Findings of one table: an exchange changes some tens of members in a

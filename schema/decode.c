@@ -306,6 +306,7 @@ int decoder_survey(decoder *d, const topic_match *topic, td_bytes frame, message
     survey->member_count = d->rows.member_count;
     survey->strays = d->rows.strays;
     survey->stray_count = d->rows.stray_count;
+    survey->strays_left_out = d->rows.strays_left_out;
     return is_decoded;
 }
 

@@ -123,8 +123,9 @@ typedef struct frame_survey {
     td_bytes text; /* the frame, or what it inflates to */
     const survey_member *members;
     size_t member_count;
-    const survey_stray *strays; /* as many as msg_head.unknown_fields, up to LIMIT_SURVEY_STRAYS */
+    const survey_stray *strays; /* each path once: what msg_head.unknown_fields counts */
     size_t stray_count;
+    uint64_t strays_left_out; /* beyond LIMIT_SURVEY_STRAYS */
 } frame_survey;
 
 /* decoder_decode() by the row (DECODE_PATH_ROWS), with a list of the frame's members. *survey is

@@ -56,13 +56,26 @@ static int list_member(rows *r, survey_what what, size_t place, size_t index, ui
     return 1;
 }
 
+static int is_same_stray(const survey_stray *a, const survey_stray *b)
+{
+    return a->what == b->what && a->place == b->place && td_bytes_equal(a->key, b->key) &&
+           td_bytes_equal(a->at, b->at);
+}
+
 /* Count a member that the row does not name, a repeated one, or one that is left out. */
 static void count_stray(rows *r, const survey_stray *stray)
 {
     row_decoder *d = r->d;
     r->head.unknown_fields++;
-    if (d->surveys && d->stray_count < LIMIT_SURVEY_STRAYS)
+    if (TD_LIKELY(!d->surveys))
+        return;
+    for (size_t i = 0; i < d->stray_count; i++)
+        if (is_same_stray(&d->strays[i], stray))
+            return;
+    if (d->stray_count < LIMIT_SURVEY_STRAYS)
         d->strays[d->stray_count++] = *stray;
+    else
+        d->strays_left_out++;
 }
 
 /* The path at which the entries of one of the row's items stand. */
@@ -955,6 +968,7 @@ int decode_rows(row_decoder *d, json_parser *parser, decode_plan *p, const topic
     value_texts_begin(&d->texts, frame.size);
     d->member_count = 0;
     d->stray_count = 0;
+    d->strays_left_out = 0;
     rows r = {.d = d, .p = p, .topic = topic, .why = why};
     msg_head_init(&r.head, topic);
     if (!parse_frame(&r, parser, frame) || !read_identity(&r) ||

@@ -26,6 +26,7 @@ typedef struct row_decoder {
     size_t member_count;
     survey_stray strays[LIMIT_SURVEY_STRAYS];
     size_t stray_count;
+    uint64_t strays_left_out;
 } row_decoder;
 
 void row_decoder_fini(row_decoder *d);

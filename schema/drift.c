@@ -72,7 +72,7 @@ typedef struct look {
     drift_stream *stream; /* NULL: nothing to compare with */
     const drift_frame *frame;
     const topic_row *row;
-    const frame_survey *survey;
+    const frame_survey *survey; /* the reader's */
     drift_look *out;
     frame_kind kind;
     uint8_t is_starved;
@@ -210,20 +210,30 @@ static drift_note *add_note(look *l, const drift_note *like)
     return note;
 }
 
-/* A note about a member at a path; key may be empty. */
-TD_PRINTF(5, 6)
-static drift_note *note_path(look *l, drift_kind kind, td_bytes path, td_bytes key,
-                             const char *format, ...)
+/* A note about a member at a path; both may be empty. */
+static drift_note *note_valist(look *l, drift_kind kind, td_bytes path, td_bytes key,
+                               const char *format, va_list args) TD_PRINTF(5, 0);
+static drift_note *note_valist(look *l, drift_kind kind, td_bytes path, td_bytes key,
+                               const char *format, va_list args)
 {
     drift_note note = {.kind = kind};
-    va_list args;
-    va_start(args, format);
     int size = vsnprintf(note.detail, sizeof note.detail, format, args);
-    va_end(args);
     TD_ASSERT(size >= 0);
     add_key(note.path, path);
     add_key(note.path, key);
     return add_note(l, &note);
+}
+
+static drift_note *note_path(look *l, drift_kind kind, td_bytes path, td_bytes key,
+                             const char *format, ...) TD_PRINTF(5, 6);
+static drift_note *note_path(look *l, drift_kind kind, td_bytes path, td_bytes key,
+                             const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    drift_note *note = note_valist(l, kind, path, key, format, args);
+    va_end(args);
+    return note;
 }
 
 /* A known member, as its place in the row says. */
@@ -243,9 +253,19 @@ static td_bytes path_of(const look *l, size_t place, const field_row *field)
     return last == NULL ? td_bytes_str(path) : td_bytes_of(path, (size_t)(last - path));
 }
 
-#define NOTE_FIELD(l, m, kind, ...)                                                                \
-    note_path(l, kind, path_of(l, (m)->place, field_of(l, m)), td_bytes_str(field_of(l, m)->key),  \
-              __VA_ARGS__)
+static drift_note *note_field(look *l, const survey_member *m, drift_kind kind, const char *format,
+                              ...) TD_PRINTF(4, 5);
+static drift_note *note_field(look *l, const survey_member *m, drift_kind kind, const char *format,
+                              ...)
+{
+    const field_row *field = field_of(l, m);
+    va_list args;
+    va_start(args, format);
+    drift_note *note =
+        note_valist(l, kind, path_of(l, m->place, field), td_bytes_str(field->key), format, args);
+    va_end(args);
+    return note;
+}
 
 /* ---- members that the row does not name ---- */
 
@@ -301,7 +321,7 @@ static void look_at_type(look *l, const survey_member *m, slot *s, json_type typ
     if (s->typed_at == s->at)
         s->types |= (uint8_t)(1u << type);
     else
-        NOTE_FIELD(l, m, DRIFT_TYPE_CHANGED, "%s to %s", type_name(first_type(s->types)),
+        note_field(l, m, DRIFT_TYPE_CHANGED, "%s to %s", type_name(first_type(s->types)),
                    type_name(type));
 }
 
@@ -315,7 +335,7 @@ static void look_at_text(look *l, const survey_member *m, const value_row *value
             return;
     char shown[LIMIT_DRIFT_DETAIL_BYTES - 2];
     copy_text(shown, sizeof shown, text);
-    drift_note *note = NOTE_FIELD(l, m, DRIFT_NEW_VALUE, "\"%.*s\"", (int)sizeof shown, shown);
+    drift_note *note = note_field(l, m, DRIFT_NEW_VALUE, "\"%.*s\"", (int)sizeof shown, shown);
     if (note != NULL)
         note->is_learnt = values->is_open;
 }
@@ -365,7 +385,7 @@ static void look_at_places(look *l, const survey_member *m, slot *s, td_decimal 
     uint8_t places = td_decimal_shortest(value).scale;
     if (s->numbers >= DRIFT_PLACES_VALUES) {
         if (places > s->places)
-            NOTE_FIELD(l, m, DRIFT_OUT_OF_SCALE, "%u decimal places, %u before", places, s->places);
+            note_field(l, m, DRIFT_OUT_OF_SCALE, "%u decimal places, %u before", places, s->places);
         return;
     }
     s->numbers++;
@@ -393,7 +413,7 @@ static void look_at_jump(look *l, const survey_member *m, slot *s, td_decimal va
     int is_up = s->has_last && is_ten_times(value, s->last);
     int is_down = s->has_last && is_ten_times(s->last, value);
     if (is_up || is_down)
-        NOTE_FIELD(l, m, DRIFT_OUT_OF_RANGE, "%s",
+        note_field(l, m, DRIFT_OUT_OF_RANGE, "%s",
                    is_up ? "ten times the last price or more"
                          : "a tenth of the last price or less");
     if ((is_up || is_down) && ++s->jumps < JUMPS_MAX)
@@ -414,15 +434,15 @@ static void look_at_decimal(look *l, const survey_member *m, slot *s, json_value
         return;
     if (value.type == VALUE_BIG_DECIMAL) {
         if (is_market_amount(l, field))
-            NOTE_FIELD(l, m, DRIFT_OUT_OF_SCALE, "beyond 64 bits and 18 decimal places");
+            note_field(l, m, DRIFT_OUT_OF_SCALE, "beyond 64 bits and 18 decimal places");
         return;
     }
     td_decimal number = value.as.decimal;
     if (field->scale_e10 != 0 && td_decimal_shortest(number).scale != 0)
-        NOTE_FIELD(l, m, DRIFT_OUT_OF_SCALE, "a fraction in a scaled integer");
+        note_field(l, m, DRIFT_OUT_OF_SCALE, "a fraction in a scaled integer");
     int is_signed = field->unit == UNIT_PRICE && has_signed_prices(l);
     if (number.mantissa < 0 && !is_signed && is_market_amount(l, field))
-        NOTE_FIELD(l, m, DRIFT_OUT_OF_RANGE, "negative");
+        note_field(l, m, DRIFT_OUT_OF_RANGE, "negative");
     if (field->scale_e10 != 0)
         return;
     look_at_places(l, m, s, number, json_type_of(json));
@@ -453,13 +473,13 @@ static void look_at_time(look *l, const survey_member *m, json_value json)
     uint64_t ns = value.as.time_ns;
     int is_own = recv_ns != 0 && is_own_time(l->row, field);
     if (ns < TIME_MIN_NS)
-        NOTE_FIELD(l, m, DRIFT_OUT_OF_RANGE, "a time before 2010");
+        note_field(l, m, DRIFT_OUT_OF_RANGE, "a time before 2010");
     else if (ns > TIME_MAX_NS)
-        NOTE_FIELD(l, m, DRIFT_OUT_OF_RANGE, "a time after 2100");
+        note_field(l, m, DRIFT_OUT_OF_RANGE, "a time after 2100");
     else if (is_own && ns > recv_ns + TIME_LATER_NS)
-        NOTE_FIELD(l, m, DRIFT_OUT_OF_RANGE, "over an hour after it was received");
+        note_field(l, m, DRIFT_OUT_OF_RANGE, "over an hour after it was received");
     else if (is_own && ns + TIME_EARLIER_NS < recv_ns)
-        NOTE_FIELD(l, m, DRIFT_OUT_OF_RANGE, "over 30 days before it was received");
+        note_field(l, m, DRIFT_OUT_OF_RANGE, "over 30 days before it was received");
 }
 
 /* 1 if a value stands for none. */
@@ -644,6 +664,7 @@ static void look_at_data(look *l, const topic_match *topic)
     }
     l->survey = l->out->survey = survey;
     l->kind = l->out->kind = m.head.kind;
+    l->out->left_out = survey->strays_left_out;
     look_at_members(l);
 }
 
@@ -693,19 +714,20 @@ static void name_topic(look *l, td_bytes text)
 static void look_at_control(look *l, const classification *what)
 {
     const char *const *known = exchange_of(l->frame->of)->control_keys;
-    frame_survey survey;
+    frame_survey *survey = &l->reader->survey;
     decode_error why;
     json_value key;
     json_value value;
     snprintf(l->reader->topic, sizeof l->reader->topic, "_control.%s",
              frame_class_name(what->frame_class));
     l->out->topic = td_bytes_str(l->reader->topic);
-    if (!decoder_survey_text(l->reader->decoder, l->frame->bytes, &survey, &why)) {
+    if (!decoder_survey_text(l->reader->decoder, l->frame->bytes, survey, &why)) {
         note_failure(l, &why);
         return;
     }
-    l->out->text = survey.text;
-    for (json_iter it = json_iter_of(survey.root); known != NULL && json_next(&it, &key, &value);) {
+    l->out->text = survey->text;
+    for (json_iter it = json_iter_of(survey->root);
+         known != NULL && json_next(&it, &key, &value);) {
         td_bytes text;
         int is_text = json_text(key, &text);
         TD_ASSERT(is_text);
@@ -720,7 +742,7 @@ static void look_at_control(look *l, const classification *what)
 /* A frame that no row was found for before. */
 static void look_at_other(look *l, const classification *what)
 {
-    frame_survey survey;
+    frame_survey *survey = &l->reader->survey;
     decode_error why;
     if (frame_class_is_control(what->frame_class)) {
         look_at_control(l, what);
@@ -732,7 +754,7 @@ static void look_at_other(look *l, const classification *what)
             note_path(l, DRIFT_NEW_TOPIC, td_bytes_of(NULL, 0), td_bytes_of(NULL, 0), "%s", "");
     } else {
         l->out->topic = td_bytes_str("_unknown");
-        if (decoder_survey_text(l->reader->decoder, l->frame->bytes, &survey, &why))
+        if (decoder_survey_text(l->reader->decoder, l->frame->bytes, survey, &why))
             why = (decode_error){.reason = DECODE_NO_TOPIC};
         note_failure(l, &why);
     }
