@@ -10,10 +10,11 @@ enum { NEVER_TEXT_BYTES = 100 };
 
 static const table_column COLUMNS[] = {
     {"family", TABLE_LEFT, "{family}"},       {"topic", TABLE_LEFT, "{topic}"},
-    {"frames", TABLE_RIGHT, "{frames}"},      {"first", TABLE_WHOLE, "{first_ns}"},
-    {"last", TABLE_WHOLE, "{last_ns}"},       {"kinds", TABLE_LEFT, "{kinds_seen|-}"},
-    {"entries", TABLE_RIGHT, "{paths_seen}"}, {"fields", TABLE_RIGHT, "{fields_seen}"},
-    {"values", TABLE_RIGHT, "{values_seen}"}, {"never", TABLE_LEFT, "{never|-}"},
+    {"frames", TABLE_RIGHT, "{frames}"},      {"undecoded", TABLE_RIGHT, "{undecoded|-}"},
+    {"first", TABLE_WHOLE, "{first_ns}"},     {"last", TABLE_WHOLE, "{last_ns}"},
+    {"kinds", TABLE_LEFT, "{kinds_seen|-}"},  {"entries", TABLE_RIGHT, "{paths_seen}"},
+    {"fields", TABLE_RIGHT, "{fields_seen}"}, {"values", TABLE_RIGHT, "{values_seen}"},
+    {"never", TABLE_LEFT, "{never|-}"},
 };
 
 static const char *const KIND_NAMES[FRAME_ANY] = {
