@@ -1,0 +1,62 @@
+/* Which decoder reads the frames of a run: the options of the verbs of `regress`, and what they
+ * name, opened. */
+#ifndef TD_REGRESS_DECODER_CHOICE_H
+#define TD_REGRESS_DECODER_CHOICE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "cli/options.h"
+#include "cli/result.h"
+#include "regress/decoder_map.h"
+#include "regress/decoder_pool.h"
+
+typedef struct decoder_options {
+    options_list libraries; /* --decoder: a shared object, or "builtin" */
+    options_list commands;  /* --decoder-cmd */
+    const char *map_file;
+    uint64_t timeout_ns;
+    uint64_t repeat;
+} decoder_options;
+
+/* Zero-initialise; the group sets the defaults. */
+option_group option_group_decoder(decoder_options *target);
+
+/* How many decoders the options name. */
+size_t decoder_options_count(const decoder_options *options);
+
+/* A mapping file, read. *out is NULL where none is given. TD_E_INVALID with the line's number;
+ * TD_E_NOTFOUND, TD_E_IO, TD_E_NOMEM. */
+TD_MUST_USE td_result decoder_options_map(const decoder_options *options, decoder_map **out,
+                                          td_err *err);
+
+/* A decoder that is ready. */
+typedef struct decoder_choice {
+    decoder_pool *pool;            /* NULL: the built-in decoder */
+    const char *name;              /* "built-in", or as on the command line; borrowed from there */
+    char id[TD_HASH128_HEX_BYTES]; /* of what it is made of; empty for the built-in one */
+} decoder_choice;
+
+/* Open the decoder of that number, those of --decoder before those of --decoder-cmd; beyond the
+ * last one the built-in one. map (may be NULL), log and the options' texts are borrowed until it is
+ * closed. As decoder_pool_open(). */
+TD_MUST_USE td_result decoder_choice_open(const decoder_options *options, size_t number,
+                                          const decoder_map *map, const td_log *log,
+                                          decoder_choice *out, td_err *err);
+void decoder_choice_close(decoder_choice *choice);
+
+/* What the tape takes; NULL: the built-in decoder. */
+const tape_decoding *decoder_choice_decoding(const decoder_choice *choice);
+
+/* Failures of the decoder that are not its answer: crashes, hangs, answers that are none. */
+uint64_t decoder_choice_failures(const decoder_choice *choice);
+
+/* Describe the findings into an object that is open, under name: an object with counts by kind,
+ * restarts, and the list of those that are kept; null for the built-in decoder. As text: a
+ * paragraph with the failures, empty if there are none. */
+void decoder_choice_describe(const decoder_choice *choice, const char *name, result_writer *r);
+
+#endif
