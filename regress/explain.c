@@ -191,7 +191,8 @@ static td_result write_decode(explanation *e, const stream *of, const stream_fra
 {
     stream_frame compared;
     td_buf_clear(&e->json);
-    td_result rc = compared_frame_of(e->options->map, &e->scratch, frame, &compared, err);
+    td_result rc = compared_frame_of(e->options->map, baseline_get_meta(e->options->of)->members,
+                                     &e->scratch, frame, &compared, err);
     if (rc == TD_OK)
         rc = decode_line_write(&e->json, of, &compared, err);
     if (rc == TD_OK)

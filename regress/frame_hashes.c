@@ -358,8 +358,8 @@ static td_result take_frame(void *ctx, const stream *of, void **state, const obs
     if (rc == TD_OK)
         rc = grow(h, p, err);
     if (rc == TD_OK)
-        rc = compared_frame_of(h->map, &((observed_stream *)*state)->scratch, seen->frame, &frame,
-                               err);
+        rc = compared_frame_of(h->map, h->members, &((observed_stream *)*state)->scratch,
+                               seen->frame, &frame, err);
     if (rc != TD_OK)
         return rc;
     observed_frame compared = *seen;
