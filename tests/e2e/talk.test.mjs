@@ -36,6 +36,8 @@ test("-v logs more in every verb that has it", async (t) => {
     export: (n) => ["export", archive, "--format", "jsonl", "--out", path.join(dir, `dataset${n}`)],
     prune: () => ["prune", archive, "--dry-run", "--older-than", "1d"],
     "regress save": (n) => ["regress", "save", archive, "-o", path.join(dir, `${n}.tdb`)],
+    "regress check": () => ["regress", "check", path.join(dir, "0.tdb"), archive], // that save made
+    "regress diff": () => ["regress", "diff", archive, "--decoder", "builtin", "--state", path.join(dir, "diff")],
     serve: () => null, // below
   };
   let tried = 0;

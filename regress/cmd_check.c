@@ -1,0 +1,693 @@
+#include "regress/cmd_check.h"
+
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/io_posix.h"
+#include "base/limits.h"
+#include "base/time_text.h"
+#include "cli/option_groups.h"
+#include "cli/output.h"
+#include "cli/progress.h"
+#include "cli/rate.h"
+#include "cli/result.h"
+#include "cli/stop_signal.h"
+#include "cli/units.h"
+#include "cli/version.h"
+#include "play/source.h"
+#include "regress/check_describe.h"
+#include "regress/check_result.h"
+#include "regress/check_selection.h"
+#include "regress/cut.h"
+#include "regress/decoder_choice.h"
+#include "regress/explain.h"
+#include "regress/junit.h"
+#include "regress/regress_options.h"
+#include "regress/run.h"
+
+typedef struct check_flags {
+    const char *cut_file;
+    const char *junit_file;
+    const char *state_file;
+    uint8_t is_part;
+    uint8_t is_forced;
+} check_flags;
+
+static const option_row REPORT_ROWS[] = {
+    {.long_name = "cut",
+     .type = OPTION_TEXT,
+     .offset = offsetof(check_flags, cut_file),
+     .metavar = "FILE",
+     .help = "write the shortest tape that shows the first difference (.mcap)"},
+    {.long_name = "junit",
+     .type = OPTION_TEXT,
+     .offset = offsetof(check_flags, junit_file),
+     .metavar = "FILE",
+     .help = "write the result as JUnit XML, too"},
+    {.long_name = "force",
+     .type = OPTION_FLAG,
+     .offset = offsetof(check_flags, is_forced),
+     .help = "replace the file of --cut, and complete ones of --state"},
+};
+
+static const option_row CHECK_ROWS[] = {
+    {.long_name = "part",
+     .type = OPTION_FLAG,
+     .offset = offsetof(check_flags, is_part),
+     .help = "the archive has a part of the baseline's time only: what is before and after\n"
+             "its frames is not missing (implied by --from and --to)"},
+    {.long_name = "state",
+     .type = OPTION_TEXT,
+     .offset = offsetof(check_flags, state_file),
+     .metavar = "FILE",
+     .help = "keep what is done in this file, so that the same command continues after an\n"
+             "interruption (default: the baseline's name with .check); removed at the end"},
+};
+
+static const option_row DIFF_ROWS[] = {
+    {.long_name = "state",
+     .type = OPTION_TEXT,
+     .offset = offsetof(check_flags, state_file),
+     .metavar = "NAME",
+     .help = "keep what is done in NAME.a and NAME.b, so that the same command continues\n"
+             "after an interruption (default: tapedeck-diff); removed at the end"},
+};
+
+static option_group report_group(check_flags *target)
+{
+    return (option_group){"Report", REPORT_ROWS, sizeof REPORT_ROWS / sizeof *REPORT_ROWS, target};
+}
+
+/* What is compared: the baseline, or the first decoder; and what is looked at now. */
+enum { WAS, IS, SIDES };
+
+typedef struct check_run {
+    const char *phase;                 /* for the status line */
+    char state_path[LIMIT_PATH_BYTES]; /* of a run; empty: the baseline was there before */
+    decoder_choice decoder;
+    baseline *baseline;
+    regress_run_result done;
+    explained frames;
+    uint8_t has_frames;
+} check_run;
+
+/* Everything of one run of either verb. */
+typedef struct check_command {
+    reporter *report;
+    const char *verb;
+    const char *baseline_path; /* NULL: diff */
+    play_source source;
+    threads_options threads;
+    json_options json;
+    talk_options talk;
+    check_flags flags;
+    regress_options decoding;
+    decoder_options decoders;
+
+    td_clock clock;
+    td_log log;
+    stop_signal *signals;
+    progress_line progress;
+    rate_window rate;
+    const char *phase;
+    output_stream output;
+    decoder_map *map; /* NULL: none */
+    check_selection selecting;
+    check_run sides[SIDES];
+    comparison compared;
+} check_command;
+
+static int is_diff(const check_command *command)
+{
+    return command->baseline_path == NULL;
+}
+
+/* ---- while it runs ---- */
+
+/* Called a few times a second; also where a signal is noticed. */
+static int on_progress(void *user, uint64_t frames, uint64_t recv_ns)
+{
+    check_command *command = user;
+    uint64_t now_ns = clock_mono_ns(command->clock);
+    if (progress_is_due(&command->progress, now_ns)) {
+        char when[TD_TIME_TEXT_BYTES] = "";
+        if (recv_ns != 0)
+            td_time_format_ms(recv_ns, when);
+        uint64_t rate = rate_take(&command->rate, now_ns, frames);
+        progress_show(&command->progress, now_ns, "%s  %s  %s  %s/s", command->phase, when,
+                      format_counted(frames, "frame").text, format_counted(rate, "frame").text);
+    }
+    return stop_signal_came(command->signals);
+}
+
+static td_result stopped(td_err *err)
+{
+    td_err_set(err, TD_E_IO, "stopped before the end");
+    td_err_hint(err, "the same command continues where it was");
+    return TD_E_IO;
+}
+
+/* ---- before ---- */
+
+static td_result name_state(const char *name, const char *suffix, check_run *side, td_err *err)
+{
+    int size = snprintf(side->state_path, sizeof side->state_path, "%s%s", name, suffix);
+    if (size < 0 || (size_t)size >= sizeof side->state_path)
+        return td_err_set(err, TD_E_INVALID, "the name '%s' is too long", name);
+    return TD_OK;
+}
+
+/* What can be refused before an archive is opened is refused here. */
+static td_result check_names(check_command *command, td_err *err)
+{
+    const char *state = command->flags.state_file;
+    td_result rc;
+    if (is_diff(command)) {
+        rc = name_state(state == NULL ? "tapedeck-diff" : state, ".a", &command->sides[WAS], err);
+        if (rc == TD_OK)
+            rc =
+                name_state(state == NULL ? "tapedeck-diff" : state, ".b", &command->sides[IS], err);
+    } else {
+        rc = name_state(state == NULL ? command->baseline_path : state,
+                        state == NULL ? ".check" : "", &command->sides[IS], err);
+    }
+    if (rc != TD_OK || command->flags.cut_file == NULL)
+        return rc;
+    rc = cut_check_path(io_posix(), command->flags.cut_file,
+                        command->flags.is_forced ? CUT_REPLACE : CUT_KEEP, err);
+    return rc == TD_OK ? rc : td_err_add(err, rc, "--cut");
+}
+
+static td_result check_decoders(const check_command *command, td_err *err)
+{
+    size_t count = decoder_options_count(&command->decoders);
+    size_t count_max = is_diff(command) ? SIDES : 1;
+    if (count > count_max)
+        return td_err_set(err, TD_E_INVALID, "%zu decoders are given, at most %zu is allowed",
+                          count, count_max);
+    if (!is_diff(command) || count > 0)
+        return TD_OK;
+    td_err_set(err, TD_E_INVALID, "no decoder is given");
+    td_err_hint(err, "give --decoder or --decoder-cmd, once or twice; one is compared with the "
+                     "built-in decoder");
+    return TD_E_INVALID;
+}
+
+static td_result open_baseline(check_command *command, td_err *err)
+{
+    check_run *was = &command->sides[WAS];
+    td_result rc = baseline_open(command->baseline_path, BASELINE_READ, &was->baseline, err);
+    if (rc == TD_E_NOTFOUND)
+        td_err_hint(err, "'tapedeck regress save DIR -o %s' makes one", command->baseline_path);
+    if (rc != TD_OK || baseline_get_meta(was->baseline)->is_complete)
+        return rc;
+    td_err_set(err, TD_E_INVALID, "'%s' is not complete: its run was interrupted",
+               command->baseline_path);
+    td_err_hint(err, "give the command that made it again: it continues");
+    return TD_E_INVALID;
+}
+
+/* The mapping file of the command line, else the baseline's: what a baseline leaves out, a check
+ * must leave out, too. */
+static td_result open_map(check_command *command, td_err *err)
+{
+    decoder_map *saved = NULL;
+    td_result rc = decoder_options_map(&command->decoders, &command->map, err);
+    const char *text = is_diff(command) ? "" : baseline_get_meta(command->sides[WAS].baseline)->map;
+    if (rc == TD_OK && text[0] != '\0')
+        rc = decoder_map_open(td_bytes_str(text), command->baseline_path, &saved, err);
+    if (rc != TD_OK || is_diff(command))
+        return rc;
+    if (command->map == NULL) {
+        command->map = saved;
+        return TD_OK;
+    }
+    int leaves_out =
+        decoder_map_leaves_out(command->map) || (saved != NULL && decoder_map_leaves_out(saved));
+    decoder_map_close(saved);
+    if (!leaves_out || strcmp(decoder_map_text(command->map), text) == 0)
+        return TD_OK;
+    td_err_set(err, TD_E_INVALID,
+               "the baseline was saved with another mapping file, and one of "
+               "the two leaves members out");
+    td_err_hint(err, "without --map the baseline's own is used");
+    return TD_E_INVALID;
+}
+
+/* Of diff the decoders in the order of the command line; one alone is compared with the built-in
+ * decoder. */
+static td_result open_decoders(check_command *command, td_err *err)
+{
+    size_t count = decoder_options_count(&command->decoders);
+    td_result rc = TD_OK;
+    if (is_diff(command))
+        rc = decoder_choice_open(&command->decoders, count == SIDES ? 0 : count, command->map,
+                                 &command->log, &command->sides[WAS].decoder, err);
+    if (rc != TD_OK)
+        return rc;
+    return decoder_choice_open(&command->decoders, count == SIDES ? 1 : 0, command->map,
+                               &command->log, &command->sides[IS].decoder, err);
+}
+
+static td_result open_all(check_command *command, td_err *err)
+{
+    td_result rc = check_names(command, err);
+    if (rc == TD_OK)
+        rc = check_decoders(command, err);
+    if (rc == TD_OK && !is_diff(command))
+        rc = open_baseline(command, err);
+    if (rc == TD_OK)
+        rc = play_source_open(&command->source, &command->log, err);
+    if (rc == TD_OK)
+        rc = check_selection_init(
+            &command->selecting,
+            is_diff(command) ? "" : baseline_get_meta(command->sides[WAS].baseline)->selection,
+            &command->source.wanted, command->source.archive, err);
+    if (rc == TD_OK)
+        rc = open_map(command, err);
+    return rc == TD_OK ? open_decoders(command, err) : rc;
+}
+
+/* ---- the runs ---- */
+
+static canonical_members members_of(const check_command *command)
+{
+    if (!is_diff(command))
+        return baseline_get_meta(command->sides[WAS].baseline)->members;
+    return command->decoding.is_whole ? CANONICAL_WHOLE : CANONICAL_PLAIN;
+}
+
+/* Findings of a decoder are those of the frames that are compared: not of earlier frames, which are
+ * read for their books, and not those of the second look at differences again. */
+static void take_findings_from(const check_run *side, uint64_t from_ns)
+{
+    if (side->decoder.pool != NULL)
+        decoder_findings_set_from(decoder_pool_findings(side->decoder.pool), from_ns);
+}
+
+/* Decode the archive into a baseline of the side's own. */
+static td_result play(check_command *command, check_run *side, td_err *err)
+{
+    const regress_run_options options = {
+        .archive = command->source.archive,
+        .wanted = &command->selecting.wanted,
+        .decoding = decoder_choice_decoding(&side->decoder),
+        .map = command->map,
+        .threads = threads_options_count(&command->threads),
+        .clock = command->clock,
+        .log = &command->log,
+        .path = side->state_path,
+        .meta = {.members = members_of(command),
+                 .decoder = side->decoder.name,
+                 .decoder_id = side->decoder.id,
+                 .archive = archive_path(command->source.archive)},
+        /* A complete file under the default name is left from a run that was stopped after it. */
+        .existing = command->flags.state_file == NULL || command->flags.is_forced ? REGRESS_REPLACE
+                                                                                  : REGRESS_KEEP,
+        .progress = on_progress,
+        .user = command,
+    };
+    command->phase = side->phase;
+    command->rate = (rate_window){.sample_count = 0};
+    take_findings_from(side,
+                       command->selecting.wanted.has_from ? command->selecting.wanted.from.ns : 0);
+    td_result rc = regress_run(&options, &side->done, &side->baseline, err);
+    take_findings_from(side, UINT64_MAX);
+    progress_end(&command->progress);
+    if (rc == TD_EOF)
+        return stopped(err);
+    if ((rc == TD_E_IO || rc == TD_E_UNSUPPORTED) && command->flags.state_file == NULL)
+        td_err_hint(err, "give --state to keep intermediate results elsewhere");
+    return rc;
+}
+
+static td_result play_all(check_command *command, td_err *err)
+{
+    for (int i = 0; i < SIDES; i++) {
+        td_result rc = command->sides[i].state_path[0] == '\0'
+                           ? TD_OK
+                           : play(command, &command->sides[i], err);
+        if (rc != TD_OK)
+            return rc;
+    }
+    return TD_OK;
+}
+
+static td_result compare(check_command *command, td_err *err)
+{
+    const compare_options options = {.was = command->sides[WAS].baseline,
+                                     .is = command->sides[IS].baseline,
+                                     .wanted = &command->selecting.wanted,
+                                     .covered = &command->selecting.covered,
+                                     .is_part =
+                                         command->selecting.is_part || command->flags.is_part};
+    return compare_baselines(&options, &command->compared, err);
+}
+
+/* Look at the side's frames again. */
+static td_result explain(check_command *command, int number, const difference *wanted, size_t count,
+                         td_err *err)
+{
+    check_run *side = &command->sides[number];
+    const explain_options options = {.archive = command->source.archive,
+                                     .wanted = &command->selecting.wanted,
+                                     .decoding = decoder_choice_decoding(&side->decoder),
+                                     .map = command->map,
+                                     .threads = threads_options_count(&command->threads),
+                                     .log = &command->log,
+                                     .of = side->baseline,
+                                     .compared = &command->compared,
+                                     .side = number == WAS ? EXPLAIN_WAS : EXPLAIN_IS,
+                                     .progress = on_progress,
+                                     .user = command};
+    command->phase = "differences";
+    command->rate = (rate_window){.sample_count = 0};
+    td_result rc = explain_frames(&options, wanted, count, &side->frames, err);
+    progress_end(&command->progress);
+    side->has_frames = rc == TD_OK;
+    return rc == TD_EOF ? stopped(err) : rc;
+}
+
+/* The first difference of each stream. */
+static td_result list_firsts(const comparison *c, difference **out, size_t *count, td_err *err)
+{
+    *count = 0;
+    *out = td_alloc_zero(c->stream_count + 1, sizeof **out);
+    if (*out == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for frames that differ");
+    for (size_t i = 0; i < c->stream_count; i++)
+        if (comparison_differing(&c->streams[i]) > 0)
+            (*out)[(*count)++] = c->streams[i].first;
+    return TD_OK;
+}
+
+/* Where it is not known what was decoded before, only the first difference of each stream is worth
+ * a second look. */
+static td_result explain_all(check_command *command, td_err *err)
+{
+    const comparison *c = &command->compared;
+    difference *firsts;
+    size_t count;
+    if (c->difference_count == 0)
+        return TD_OK;
+    if (is_diff(command)) {
+        td_result rc = explain(command, WAS, c->differences, c->difference_count, err);
+        return rc == TD_OK ? explain(command, IS, c->differences, c->difference_count, err) : rc;
+    }
+    if (baseline_get_meta(command->sides[WAS].baseline)->is_full)
+        return explain(command, IS, c->differences, c->difference_count, err);
+    td_result rc = list_firsts(c, &firsts, &count, err);
+    if (rc == TD_OK)
+        rc = explain(command, IS, firsts, count, err);
+    td_free(firsts);
+    return rc;
+}
+
+/* ---- the report ---- */
+
+static void describe_side(result_writer *r, const char *name, const baseline_meta *meta)
+{
+    result_object_begin(r, name);
+    result_text(r, "decoder", meta->decoder);
+    result_text(r, "version", meta->version);
+    result_text(r, "archive", meta->archive);
+    result_name(r, "selection", meta->selection);
+    result_bool(r, "whole", meta->members == CANONICAL_WHOLE);
+    result_bool(r, "full", meta->is_full);
+    result_bool(r, "damaged", meta->is_damaged);
+    result_object_end(r, "{decoder} (tapedeck {version})[; {damaged?}parts of the archive could "
+                         "not be read]");
+}
+
+static void describe_resumed(result_writer *r, uint64_t resumed_from_ns)
+{
+    if (resumed_from_ns == 0)
+        result_null(r, "resumed_from_ns");
+    else
+        result_time(r, "resumed_from_ns", resumed_from_ns);
+}
+
+static td_result describe(check_command *command, const check_result *result, td_err *err)
+{
+    int is_same = comparison_is_same(&command->compared);
+    result_writer r;
+    result_begin(&r, &command->output, &command->json);
+    result_object_begin(&r, NULL);
+    result_text(&r, "verdict", is_same ? "same" : "different");
+    result_text(&r, "baseline", command->baseline_path);
+    result_text(&r, "archive", archive_path(command->source.archive));
+    describe_side(&r, "was", result->was);
+    describe_side(&r, "is", result->is);
+    describe_resumed(&r, command->sides[IS].done.resumed_from_ns);
+    td_result rc = check_describe(result, command->output.columns, &r, err);
+    decoder_choice_describe(&command->sides[WAS].decoder, "decoder_was", &r);
+    decoder_choice_describe(&command->sides[IS].decoder, "decoder_is", &r);
+    result_styled(&r, "styled", is_same ? TERMINAL_GOOD : TERMINAL_BAD,
+                  is_same ? "the same" : "DIFFERENT");
+    if (rc == TD_OK)
+        result_object_end(
+            &r,
+            "before: {was}[, {baseline}]\nnow: {is}\narchive: {archive}\n\n" CHECK_DESCRIBE_PATTERN
+            "[\n{decoder_was}][\n{decoder_is}]"
+            "\n{styled}: {totals}\n");
+    td_result late = result_end(&r, rc == TD_OK ? err : NULL);
+    return rc == TD_OK ? late : rc;
+}
+
+/* The tape of the first difference whose frame was found. */
+static td_result cut(check_command *command, const check_result *result, td_err *err)
+{
+    const shown_difference *shown = result->shown_count == 0 ? NULL : &result->shown[0];
+    if (command->flags.cut_file == NULL)
+        return TD_OK;
+    if (shown == NULL || shown->frame == NULL) {
+        report_line(command->report, TD_LOG_INFO, "no frame differs: '%s' is not written",
+                    command->flags.cut_file);
+        return TD_OK;
+    }
+    const explained_frame *from = shown->frame;
+    const cut_frame frame = {.feed = check_stream_names(shown->stream)->feed,
+                             .session_id = from->session_id,
+                             .line = from->line,
+                             .shard = from->shard,
+                             .conn = from->conn,
+                             .ordinal = from->ordinal,
+                             .recv_ns = from->recv_ns};
+    const cut_options options = {.archive = command->source.archive,
+                                 .decoding = decoder_choice_decoding(&command->sides[IS].decoder),
+                                 .threads = threads_options_count(&command->threads),
+                                 .path = command->flags.cut_file,
+                                 .existing = command->flags.is_forced ? CUT_REPLACE : CUT_KEEP,
+                                 .version = TAPEDECK_VERSION};
+    cut_result done;
+    td_result rc = cut_write(&options, &frame, &done, err);
+    if (rc != TD_OK)
+        return td_err_add(err, rc, "--cut");
+    report_line(command->report, TD_LOG_INFO, "%s in '%s'%s",
+                format_counted(done.frames, "frame").text, command->flags.cut_file,
+                done.has_book && !done.has_snapshot ? "; the archive has no snapshot before them"
+                                                    : "");
+    return TD_OK;
+}
+
+/* What was found, in all its forms. The report is printed first: a file that cannot be written does
+ * not cost it. */
+static td_result conclude(check_command *command, td_err *err)
+{
+    check_side sides[SIDES];
+    check_result result;
+    for (int i = 0; i < SIDES; i++) {
+        check_run *side = &command->sides[i];
+        sides[i] =
+            (check_side){.of = side->baseline, .frames = side->has_frames ? &side->frames : NULL};
+    }
+    td_result rc = check_result_init(&result, &command->compared, &sides[WAS], &sides[IS], err);
+    if (rc != TD_OK)
+        return rc;
+    rc = describe(command, &result, err);
+    if (rc == TD_OK && command->flags.junit_file != NULL)
+        rc = junit_write(io_posix(), command->flags.junit_file, command->verb, &result, err);
+    if (rc == TD_OK)
+        rc = cut(command, &result, err);
+    check_result_fini(&result);
+    return rc;
+}
+
+static exit_code status_of(const check_command *command)
+{
+    for (int i = 0; i < SIDES; i++)
+        if (command->sides[i].state_path[0] != '\0' &&
+            baseline_get_meta(command->sides[i].baseline)->is_damaged)
+            return EXIT_CODE_DAMAGE;
+    for (int i = 0; i < SIDES; i++)
+        if (decoder_choice_failures(&command->sides[i].decoder) > 0)
+            return EXIT_CODE_DIFFERS;
+    return comparison_is_same(&command->compared) ? EXIT_CODE_DONE : EXIT_CODE_DIFFERS;
+}
+
+/* Once all is compared, what is kept of the runs is of no use to another one. */
+static td_result remove_state(check_command *command, td_err *err)
+{
+    for (int i = 0; i < SIDES; i++) {
+        check_run *side = &command->sides[i];
+        if (side->state_path[0] == '\0')
+            continue;
+        baseline_close(side->baseline);
+        side->baseline = NULL;
+        td_result rc = baseline_remove(side->state_path, err);
+        if (rc != TD_OK)
+            return rc;
+    }
+    return TD_OK;
+}
+
+static td_result run(check_command *command, exit_code *status, td_err *err)
+{
+    td_result rc = open_all(command, err);
+    if (rc == TD_OK)
+        rc = play_all(command, err);
+    if (rc == TD_OK)
+        rc = compare(command, err);
+    if (rc == TD_OK)
+        rc = explain_all(command, err);
+    if (rc == TD_OK)
+        rc = conclude(command, err);
+    if (rc != TD_OK)
+        return rc;
+    *status = status_of(command);
+    return remove_state(command, err);
+}
+
+static void close_all(check_command *command)
+{
+    comparison_fini(&command->compared);
+    for (int i = 0; i < SIDES; i++) {
+        check_run *side = &command->sides[i];
+        if (side->has_frames)
+            explained_fini(&side->frames);
+        baseline_close(side->baseline);
+        decoder_choice_close(&side->decoder);
+    }
+    decoder_map_close(command->map);
+    check_selection_fini(&command->selecting);
+    play_source_close(&command->source);
+}
+
+/* The first error counts; a broken output only where nothing else went wrong. */
+static exit_code run_stoppable(check_command *command)
+{
+    exit_code status = EXIT_CODE_DONE;
+    td_err err;
+    td_err_clear(&err);
+    stop_signal_block();
+    output_init(&command->output, stdout);
+    td_result rc = stop_signal_open(&(stop_signal_calls){.user = NULL}, &command->signals, &err);
+    if (rc == TD_OK)
+        rc = run(command, &status, &err);
+    progress_end(&command->progress);
+    close_all(command);
+    stop_signal_close(command->signals);
+    td_err output_err;
+    td_result output_rc = output_finish(&command->output, &output_err);
+    if (rc != TD_OK)
+        return report_error(command->report, &err);
+    return output_rc == TD_OK ? status : report_error(command->report, &output_err);
+}
+
+static void begin(check_command *command, const verb_context *context)
+{
+    report_apply(context->report, &command->talk);
+    command->log = report_log(context->report);
+    progress_init(&command->progress, context->report);
+}
+
+/* ---- the verbs ---- */
+
+exit_code cmd_regress_check(const verb_context *context, int argc, char **argv)
+{
+    check_command command = {.report = context->report,
+                             .verb = "tapedeck regress check",
+                             .clock = clock_real(),
+                             .sides[IS].phase = "check"};
+    const option_group groups[] = {
+        option_group_archive(&command.source.choice),
+        {"Check", CHECK_ROWS, sizeof CHECK_ROWS / sizeof *CHECK_ROWS, &command.flags},
+        report_group(&command.flags),
+        option_group_decoder(&command.decoders),
+        option_group_selection(&command.source.selecting),
+        option_group_threads(&command.threads),
+        option_group_json(&command.json),
+        option_group_talk(&command.talk),
+    };
+    const options_spec spec = {
+        .program = context->program,
+        .verb = "regress check",
+        .summary =
+            "Decode an archive and compare the result with a baseline, frame by frame. Exit\n"
+            "status: 0 the same; 1 frames differ, are missing or are new; 3 stored frames or the\n"
+            "baseline are damaged; 4 stopped, or nothing matches the selection.",
+        .operands = "FILE [DIR]",
+        .operand_min = 1,
+        .operand_max = 2,
+        .groups = groups,
+        .group_count = sizeof groups / sizeof *groups,
+        .examples = "tapedeck regress check before.tdb DIR\n"
+                    "tapedeck regress check before.tdb DIR --topic trade --junit report.xml\n"
+                    "tapedeck regress check before.tdb DIR --cut bug.mcap --json",
+        .now_ns = clock_wall_ns(command.clock),
+    };
+    options_operands operands;
+    exit_code status;
+    if (!verb_begin(context, &spec, argc, argv, &operands, &status))
+        return status;
+    begin(&command, context);
+    command.baseline_path = operands.items[0];
+    if (operands.count > 1)
+        command.source.choice.path = operands.items[1];
+    return run_stoppable(&command);
+}
+
+exit_code cmd_regress_diff(const verb_context *context, int argc, char **argv)
+{
+    check_command command = {.report = context->report,
+                             .verb = "tapedeck regress diff",
+                             .clock = clock_real(),
+                             .sides[WAS].phase = "first decoder",
+                             .sides[IS].phase = "second decoder"};
+    const option_group groups[] = {
+        option_group_archive(&command.source.choice),
+        {"Difference", DIFF_ROWS, sizeof DIFF_ROWS / sizeof *DIFF_ROWS, &command.flags},
+        report_group(&command.flags),
+        option_group_decoder(&command.decoders),
+        option_group_regress(&command.decoding),
+        option_group_selection(&command.source.selecting),
+        option_group_threads(&command.threads),
+        option_group_json(&command.json),
+        option_group_talk(&command.talk),
+    };
+    const options_spec spec = {
+        .program = context->program,
+        .verb = "regress diff",
+        .summary =
+            "Decode an archive with two decoders and compare the results, frame by frame. One\n"
+            "alone is compared with the built-in decoder. Exit status: 0 the same; 1 frames\n"
+            "differ; 3 stored frames are damaged; 4 stopped, or nothing matches the selection.",
+        .groups = groups,
+        .group_count = sizeof groups / sizeof *groups,
+        .examples = "tapedeck regress diff DIR --decoder ./mine.so\n"
+                    "tapedeck regress diff DIR --decoder old.so --decoder new.so\n"
+                    "tapedeck regress diff DIR --decoder-cmd 'python3 mine.py' --map names.map",
+        .now_ns = clock_wall_ns(command.clock),
+    };
+    options_operands operands;
+    exit_code status;
+    if (!verb_begin(context, &spec, argc, argv, &operands, &status))
+        return status;
+    begin(&command, context);
+    return run_stoppable(&command);
+}
