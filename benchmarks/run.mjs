@@ -149,6 +149,23 @@ function oursReplay(c, threads) {
   return measured({ frames: report.frames, wall_s: report.elapsed_s, cpu_s });
 }
 
+/** From the start of a process to its end. */
+function processed(c, args) {
+  const from = process.hrtime.bigint();
+  const { cpu_s } = timed(bin("tapedeck-replay"), args);
+  return measured({ frames: c.frames, wall_s: Number(process.hrtime.bigint() - from) / 1e9, cpu_s });
+}
+/** A check of a corpus against the baseline of itself, which is made at the first call. */
+function checkArgs(c, threads) {
+  if (c.baseline === undefined) {
+    c.baseline = `${c.archive}.tdb`;
+    run(bin("tapedeck-replay"), ["regress", "save", c.archive, "--out", c.baseline]);
+  }
+  return ["regress", "check", c.baseline, c.archive, "-j", String(threads), "--json"];
+}
+const oursCheck = (c, threads) => processed(c, checkArgs(c, threads));
+const wholeReplay = (c, threads) => processed(c, replayArgs(c.archive, threads));
+
 /** Both clients take the same frames from the same server, over TLS. */
 async function received(c, lines, frames, client) {
   const server = spawn(bench("limits/blaster"), [lines, "--frames", String(frames), "--cert", c.cert, "--key", c.key],
@@ -201,6 +218,8 @@ async function instructionRows(c, v5) {
   await replayInstructions("replay v5 -j 1: instructions", "v5-linear", v5.sha);
   const lean = async (name, args) => row(name, await perFrame((n) => instructions(bin("tapedeck-replay"), args(c.tapes[n].archive))),
     await perFrame((n) => instructions(bench("limits/limit_read"), c.tapes[n].segments)), "instructions/frame", "lower", null, c.sha, 1);
+  row("regress check -j 1: instructions (limit: replay)", await perFrame((n) => instructions(bin("tapedeck-replay"), checkArgs(c.tapes[n], 1))),
+    await perFrame((n) => instructions(bin("tapedeck-replay"), replayArgs(c.tapes[n].archive, 1))), "instructions/frame", "lower", null, c.sha, 1);
   await lean("replay --messages -j 1: instructions", (archive) => messagesArgs(archive, 1));
   await lean("export jsonl: instructions", (archive) => exportArgs(archive, "jsonl"));
   await lean("export tardis-csv: instructions", (archive) => exportArgs(archive, "tardis-csv"));
@@ -218,6 +237,7 @@ function memoryRows(c) {
   row("replay -j 1: peak memory", single, peakKib(bench("limits/limit_read"), c.segments), "KiB", "lower", null, c.sha, 1);
   row("replay -j 16: peak memory (limit: our -j 1)", replay(16), single, "KiB", "lower", null, c.sha, 1);
   row("replay --messages -j 16: peak memory (limit: our -j 1)", messages(16), messages(1), "KiB", "lower", null, c.sha, 1);
+  row("regress check -j 1: peak memory (limit: replay -j 1)", peakKib(bin("tapedeck-replay"), checkArgs(c, 1)), single, "KiB", "lower", null, c.sha, 1);
   for (const format of ["jsonl", "tardis-csv"]) {
     row(`export ${format}: peak memory (limit: replay -j 1)`, peakKib(bin("tapedeck-replay"), exportArgs(c.archive, format)), single,
       "KiB", "lower", null, c.sha, 1);
@@ -297,6 +317,9 @@ await beside("write to disk, one core", () => oursWrite(c), () => limitWrite(c),
 await beside("replay --speed max -j 1", () => oursReplay(c, 1), () => limitRead(c), 0.6, c.sha);
 await beside("replay -j 2 (limit: our -j 1)", () => oursReplay(c, 2), () => oursReplay(c, 1), null, c.sha);
 await beside("replay v5 --speed max -j 1", () => oursReplay(v5, 1), () => limitRead(v5), 0.6, v5.sha);
+await beside("regress check -j 1 (limit: replay -j 1)", () => oursCheck(c, 1), () => wholeReplay(c, 1), 0.9, c.sha);
+await beside("regress check -j 2 (limit: replay -j 2)", () => oursCheck(c, 2), () => wholeReplay(c, 2), 0.9, c.sha);
+await beside("regress check v5 -j 1 (limit: replay v5 -j 1)", () => oursCheck(v5, 1), () => wholeReplay(v5, 1), 0.9, v5.sha);
 await beside("record over TLS to disk", () => oursRecord(c), () => limitReceive(c), 0.7, c.sha);
 memoryRows(c);
 if (hasStrace) await selectionRows(v5.sha);
