@@ -273,6 +273,21 @@ static int has_file(const char *path, const char *suffix)
     return rc == SQLITE_OK && is_there;
 }
 
+/* A writer that crashed in a transaction left its rollback journal, and the file half written: only
+ * a connection that may write undoes that. If it cannot be done, reading fails and says why. */
+static void undo_crashed_writer(const database *d)
+{
+    sqlite3 *db = NULL;
+    struct stat info;
+    if (d->kind->journal != DATABASE_ROLLBACK || !has_file(d->path, "-journal") ||
+        lstat(d->path, &info) != 0 || !S_ISREG(info.st_mode))
+        return;
+    if (sqlite3_open_v2(d->path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) ==
+        SQLITE_OK)
+        (void)sqlite3_exec(db, "SELECT count(*) FROM sqlite_schema", NULL, NULL, NULL);
+    (void)sqlite3_close_v2(db);
+}
+
 /* Reading must make no file. A database that another process has open for writing, or that a crash
  * left, has a WAL: it is read through that. One without is read as a file that does not change, for
  * which SQLite needs neither locks nor shared memory; database_is_disturbed says whether that still
@@ -287,6 +302,7 @@ static td_result open_for_reading(database *d, td_err *err)
     if (stat(d->path, &info) == 0 && !S_ISREG(info.st_mode))
         return td_err_set(err, TD_E_UNSUPPORTED, "%s '%s': not a regular file", d->kind->name,
                           d->path);
+    undo_crashed_writer(d);
     d->is_immutable = d->kind->journal == DATABASE_WAL && !has_file(d->path, "-wal");
     char *uri = d->is_immutable ? immutable_uri(d->path) : NULL;
     if (d->is_immutable && uri == NULL)

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include <sqlite3.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -384,6 +385,47 @@ static void test_interrupted(void **state)
     temp_folder_remove(p.folder);
 }
 
+/* A program that is killed while SQLite writes leaves the file half written, and a journal. */
+static void kill_while_writing(const char *path)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        sqlite3 *db = NULL;
+        int rc = sqlite3_open(path, &db);
+        if (rc == SQLITE_OK)
+            rc = sqlite3_exec(db,
+                              "PRAGMA cache_size = 4; BEGIN IMMEDIATE; "
+                              "UPDATE blocks SET hashes = randomblob(length(hashes)); "
+                              "UPDATE decodes SET lines = randomblob(length(lines))",
+                              NULL, NULL, NULL);
+        _exit(rc == SQLITE_OK ? 0 : 1);
+    }
+    int status = 1;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
+static void test_killed_while_writing(void **state)
+{
+    (void)state;
+    place p;
+    place_make(&p);
+    make_filled(p.path, PART_FRAMES_MAX);
+    kill_while_writing(p.path);
+    char beside[PATH_BYTES + 16];
+    (void)snprintf(beside, sizeof beside, "%s-journal", p.path); /* fits */
+    assert_int_equal(access(beside, F_OK), 0);
+    assert_whole(p.path); /* read, with what the killed program did undone */
+    assert_int_not_equal(access(beside, F_OK), 0);
+    kill_while_writing(p.path);
+    baseline *b;
+    td_err err;
+    assert_int_equal(baseline_open(p.path, BASELINE_EXTEND, &b, &err), TD_OK);
+    baseline_close(b);
+    assert_whole(p.path);
+    temp_folder_remove(p.folder);
+}
+
 static void test_one_writer(void **state)
 {
     (void)state;
@@ -692,6 +734,7 @@ int main(void)
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_size),
         cmocka_unit_test(test_interrupted),
+        cmocka_unit_test(test_killed_while_writing),
         cmocka_unit_test(test_one_writer),
         cmocka_unit_test(test_other_files),
         cmocka_unit_test(test_other_versions),
