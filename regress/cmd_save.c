@@ -180,9 +180,10 @@ static td_result save(save_command *command, regress_run_result *done, td_err *e
         .user = command};
     td_result rc = regress_run(&options, done, &command->made, err);
     progress_end(&command->progress);
-    if (rc == TD_EOF)
+    int is_stopped = rc == TD_EOF;
+    if (is_stopped)
         rc = td_err_set(err, TD_E_IO, "stopped before the end");
-    if (rc == TD_E_IO || rc == TD_E_NOSPACE)
+    if (is_stopped || (done->frames > 0 && (rc == TD_E_IO || rc == TD_E_NOSPACE)))
         td_err_hint(err, "'%s' keeps what is done: the same command continues there",
                     command->flags.out);
     return rc;

@@ -149,6 +149,25 @@ static const char *other_than(const baseline_meta *had, const baseline_meta *met
                                                                           : NULL;
 }
 
+static int is_tape_damaged(const tape *from)
+{
+    tape_stats stats;
+    tape_get_stats(from, &stats);
+    return stats.damaged_chunks + stats.segments_unreadable > 0;
+}
+
+static td_result nothing_to_save(const run *r, int is_damaged, td_err *err)
+{
+    td_err own;
+    if (is_damaged) {
+        td_err_set(err, TD_E_CORRUPT, "no frame can be read: stored frames are damaged");
+        td_err_hint(err, "'tapedeck verify' says where");
+        return TD_E_CORRUPT;
+    }
+    td_result rc = selection_nothing(r->options->archive, r->options->wanted, &own);
+    return td_err_pass(err, rc, &own);
+}
+
 static td_result begin_anew(run *r, td_err *err)
 {
     baseline_close(r->baseline);
@@ -164,13 +183,36 @@ static td_result refuse_complete(const run *r, td_err *err)
     return TD_E_INVALID;
 }
 
+/* An error if the selection has no frame that a baseline covers. */
+static td_result find_any_frame(const run *r, td_err *err)
+{
+    tape *from = NULL;
+    tape_frame frame;
+    td_result rc = tape_open(r->options->archive, &r->wanted, &(tape_options){0}, &from, err);
+    while (rc == TD_OK) {
+        rc = tape_next(from, &frame, err);
+        if (rc == TD_OK && frame.channel->info.dir == CHANNEL_IN)
+            break;
+    }
+    if (rc == TD_EOF)
+        rc = nothing_to_save(r, is_tape_damaged(from), err);
+    tape_close(from);
+    return rc;
+}
+
+/* A baseline in the place of another one, which stays if the new one would be of nothing. */
+static td_result replace(run *r, td_err *err)
+{
+    td_result rc = find_any_frame(r, err);
+    return rc == TD_OK ? begin_anew(r, err) : rc;
+}
+
 /* Go on with an unfinished baseline if that is possible. */
 static td_result take_existing(run *r, td_err *err)
 {
     const baseline_meta *had = baseline_get_meta(r->baseline);
     if (had->is_complete)
-        return r->options->existing == REGRESS_REPLACE ? begin_anew(r, err)
-                                                       : refuse_complete(r, err);
+        return r->options->existing == REGRESS_REPLACE ? replace(r, err) : refuse_complete(r, err);
     const char *other = other_than(had, &r->meta);
     if (other != NULL) {
         td_log_emit(r->options->log, TD_LOG_WARNING,
@@ -198,7 +240,7 @@ static td_result open_baseline(run *r, td_err *err)
     if (rc == TD_E_NOTFOUND)
         return baseline_create(r->options->path, &r->meta, &r->baseline, err);
     int is_ours = rc == TD_E_CORRUPT || rc == TD_E_UNSUPPORTED; /* else baseline_remove refuses */
-    return is_ours && r->options->existing == REGRESS_REPLACE ? begin_anew(r, err) : rc;
+    return is_ours && r->options->existing == REGRESS_REPLACE ? replace(r, err) : rc;
 }
 
 /* ---- playing ---- */
@@ -233,7 +275,7 @@ static void note_damage(run *r)
     tape_stats stats;
     tape_get_stats(r->tape, &stats);
     r->result->damaged_chunks = stats.damaged_chunks;
-    if (stats.damaged_chunks + stats.segments_unreadable > 0)
+    if (is_tape_damaged(r->tape))
         baseline_set_damaged(r->baseline);
 }
 
@@ -325,20 +367,11 @@ static td_result finish(run *r, td_err *err)
 /* Nothing matched: the file would be of nothing. */
 static td_result refuse_nothing(run *r, td_err *err)
 {
-    td_err own;
     int is_damaged = baseline_get_meta(r->baseline)->is_damaged;
     baseline_close(r->baseline);
     r->baseline = NULL;
     td_result rc = baseline_remove(r->options->path, err);
-    if (rc != TD_OK)
-        return rc;
-    if (is_damaged) {
-        td_err_set(err, TD_E_CORRUPT, "no frame can be read: stored frames are damaged");
-        td_err_hint(err, "'tapedeck verify' says where");
-        return TD_E_CORRUPT;
-    }
-    rc = selection_nothing(r->options->archive, r->options->wanted, &own);
-    return td_err_pass(err, rc, &own);
+    return rc == TD_OK ? nothing_to_save(r, is_damaged, err) : rc;
 }
 
 static td_result run_all(run *r, td_err *err)

@@ -431,6 +431,18 @@ static void test_existing(void **state)
     assert_int_equal(regress_run(&options, &result, &b, &err), TD_OK);
     assert_int_equal(result.frames, 1098);
     baseline_close(b);
+    static const char *const NONE[] = {"tickers"};
+    const selection nothing = {.topics = {NONE, 1}};
+    const selection *all = options.wanted;
+    options.wanted = &nothing; /* the old one stays */
+    assert_int_equal(regress_run(&options, &result, &b, &err), TD_E_NOTFOUND);
+    options.wanted =
+        &(selection){.has_from = 1, .from = {TD_TIME_ABSOLUTE, UINT64_C(1700000000000000000)}};
+    assert_int_equal(regress_run(&options, &result, &b, &err), TD_E_NOTFOUND);
+    options.wanted = all;
+    assert_int_equal(baseline_open(options.path, BASELINE_READ, &b, &err), TD_OK);
+    assert_true(baseline_get_meta(b)->is_complete);
+    baseline_close(b);
     file_write_text(options.path, "my notes"); /* never replaced */
     assert_int_equal(regress_run(&options, &result, &b, &err), TD_E_UNSUPPORTED);
     assert_int_equal(access(options.path, F_OK), 0);
