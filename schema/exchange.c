@@ -94,6 +94,25 @@ static const char *rule_fault(const frame_keys *keys, size_t at)
     return NULL;
 }
 
+static int is_same_family(const char *a, const char *b)
+{
+    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+static const char *values_fault(const value_row *rows)
+{
+    for (const value_row *row = rows; row != NULL && row->member != MEMBER_NONE; row++) {
+        if (row->values == NULL || row->values[0] == NULL)
+            return "a member's list of texts has none";
+        for (const value_row *other = rows; other != row; other++) {
+            int is_hidden = other->family == NULL || is_same_family(other->family, row->family);
+            if (other->member == row->member && is_hidden)
+                return "a member's list of texts is never looked up: one before it is";
+        }
+    }
+    return NULL;
+}
+
 const char *exchange_row_fault(const exchange_row *row)
 {
     const frame_keys *keys = &row->frames;
@@ -107,5 +126,5 @@ const char *exchange_row_fault(const exchange_row *row)
     const char *fault = keys_fault(keys);
     for (size_t i = 0; fault == NULL && i < keys->rule_count; i++)
         fault = rule_fault(keys, i);
-    return fault;
+    return fault != NULL ? fault : values_fault(row->values);
 }

@@ -145,6 +145,19 @@ static void test_faults(void **state)
     rules[0].is = CLASS_PONG;
     rules[2].success_key = 5;
     expect_fault(&row, "key is none");
+    memcpy(rules, SOUND_RULES, sizeof rules);
+    static const char *const TEXTS[] = {"a", NULL};
+    static const value_row HIDDEN[] = {{MEMBER_SIDE, NULL, TEXTS, 0},
+                                       {MEMBER_SIDE, "inverse", TEXTS, 0},
+                                       {MEMBER_NONE, NULL, NULL, 0}};
+    static const value_row EMPTY[] = {{MEMBER_SIDE, NULL, TEXTS + 1, 0},
+                                      {MEMBER_NONE, NULL, NULL, 0}};
+    row.values = HIDDEN;
+    expect_fault(&row, "never looked up");
+    row.values = EMPTY;
+    expect_fault(&row, "texts has none");
+    row.values = HIDDEN + 1;
+    assert_null(exchange_row_fault(&row));
 }
 
 /* The rules of a made-up exchange, on members given as JSON: the key's number and its value. */
