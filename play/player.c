@@ -124,7 +124,8 @@ static td_result find_stream(player *p, const tape_frame *frame, stream **out, t
         if (rc != TD_OK)
             return rc;
         s->role = channel->role;
-        s->part = s->row == NULL ? AUDIT_NONE : audit_part_of(s->row);
+        int is_alone = s->row == NULL || p->options.without_audits;
+        s->part = is_alone ? AUDIT_NONE : audit_part_of(s->row);
     }
     TD_ASSERT(s->role == channel->role);
     channel->user = s;

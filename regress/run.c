@@ -261,7 +261,8 @@ static td_result open_play(run *r, td_err *err)
         return rc;
     const player_options playing = {.threads = options->threads,
                                     .observer = frame_hashes_observer(r->hashes),
-                                    .without_digests = 1};
+                                    .without_digests = 1,
+                                    .without_audits = 1};
     return player_open(&playing, &r->player, err);
 }
 

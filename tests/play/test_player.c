@@ -612,6 +612,35 @@ static void test_observer_stops(void **state)
     capture_tape_fini(&from);
 }
 
+/* The v5 capture has trades and candles, and books of two depths. */
+static void test_without_audits(void **state)
+{
+    (void)state;
+    capture_tape from;
+    capture_tape_load(&from, "v5-2026-08-09.jsonl.gz", "v5-linear");
+    audit_stats stats;
+    td_err err;
+    player *with = played(&from, 1);
+    player_get_audits(with, &stats);
+    assert_int_not_equal(stats.books.compared + stats.best.compared + stats.trades.compared, 0);
+    capture_tape_rewind(&from);
+    player *without;
+    const player_options options = {.threads = 1, .without_audits = 1};
+    assert_int_equal(player_open(&options, &without, &err), TD_OK);
+    played_push(without, &from);
+    assert_int_equal(player_finish(without, &err), TD_OK);
+    player_get_audits(without, &stats);
+    assert_memory_equal(&stats, &(audit_stats){0}, sizeof stats);
+    digest_texts expected;
+    digest_texts got;
+    played_digests(with, expected);
+    played_digests(without, got);
+    assert_memory_equal(got, expected, sizeof expected);
+    player_close(without);
+    player_close(with);
+    capture_tape_fini(&from);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -628,6 +657,7 @@ int main(void)
         cmocka_unit_test(test_observer),
         cmocka_unit_test(test_drain),
         cmocka_unit_test(test_observer_fails),
+        cmocka_unit_test(test_without_audits),
         cmocka_unit_test(test_observer_stops),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
