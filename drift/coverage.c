@@ -142,7 +142,7 @@ static td_result open_family(const family *of, covered_family *out, td_err *err)
     out->of = of;
     if (of->topic_count == 0)
         return TD_OK;
-    out->topics = td_alloc_zero(of->topic_count, sizeof *out->topics);
+    out->topics = td_alloc_zero(of->topic_count, sizeof(coverage_topic *));
     if (out->topics == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory to count what families have");
     td_result rc = TD_OK;
@@ -177,7 +177,7 @@ void coverage_close(coverage *self)
 {
     if (self == NULL)
         return;
-    for (size_t i = 0; i < self->count; i++) {
+    for (size_t i = 0; self->families != NULL && i < self->count; i++) {
         const covered_family *at = &self->families[i];
         for (size_t k = 0; at->topics != NULL && k < at->of->topic_count; k++)
             coverage_topic_close(at->topics[k]);
@@ -189,11 +189,11 @@ void coverage_close(coverage *self)
 
 static const covered_family *find(const coverage *self, const family *of)
 {
-    for (size_t i = 0; i < self->count; i++)
-        if (self->families[i].of == of)
-            return &self->families[i];
-    TD_ASSERT(!"a family that there is not");
-    return NULL;
+    size_t i = 0;
+    while (i < self->count && self->families[i].of != of)
+        i++;
+    TD_ASSERT(i < self->count); /* all families are there */
+    return &self->families[i];
 }
 
 static void add_fields(coverage_field *to, const coverage_field *from, size_t count)

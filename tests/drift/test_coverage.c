@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -50,7 +51,7 @@ static void count(const char *exchange_topic, const char *text, uint64_t recv_ns
     drift_look look;
     drift_frame frame = {.of = s->of, .recv_ns = recv_ns, .order = ++s->order};
     assert_true(size + DECODE_PADDING_BYTES <= sizeof padded);
-    memcpy(padded, text, size);
+    (void)snprintf(padded, sizeof padded, "%s", text);
     frame.bytes = td_bytes_of(padded, size);
     assert_true(topic_match_text(s->of->topics, s->of->topic_count, td_bytes_str(exchange_topic),
                                  RECV_NS, &frame.topic));

@@ -66,7 +66,7 @@ static void put(scene *s, const char *topic, const char *frame, live_drift_sort 
     topic_match match;
     size_t size = strlen(frame);
     assert_true(size + DECODE_PADDING_BYTES <= sizeof padded);
-    memcpy(padded, frame, size);
+    (void)snprintf(padded, sizeof padded, "%s", frame);
     (void)topic_match_text(s->of->topics, s->of->topic_count, td_bytes_str(topic), s->recv_ns,
                            &match);
     const live_drift_frame seen_frame = {.feed = "inverse",
@@ -121,9 +121,8 @@ static void test_more_changes(void **state)
 static void test_samples(void **state)
 {
     scene *s = *state;
-    live_drift_times first = {0};
     put(s, "trade.BTCUSD", TRADE("1", ""), LIVE_DRIFT_SAMPLE, TD_NS_PER_MS);
-    first = s->times;
+    const live_drift_times first = s->times;
     /* Another symbol of the topic is no sample. */
     s->times = (live_drift_times){0};
     put(s, "trade.EOSUSD", TRADE("\"1\"", ""), LIVE_DRIFT_SAMPLE, 60 * TD_NS_PER_S);
@@ -155,9 +154,9 @@ static void test_example_is_cut(void **state)
     scene *s = *state;
     char frame[900];
     size_t size = (size_t)snprintf(frame, sizeof frame, "{\"topic\":\"fee.BTCUSD\",\"x\":\"");
-    for (; size + 5 < sizeof frame; size += 2)
-        memcpy(frame + size, "\xc3\xa4", 2);
-    memcpy(frame + size, "\"}", 3);
+    while (size + 5 < sizeof frame)
+        size += (size_t)snprintf(frame + size, sizeof frame - size, "%s", "\xc3\xa4");
+    (void)snprintf(frame + size, sizeof frame - size, "\"}");
     put(s, "_unknown", frame, LIVE_DRIFT_STRANGE, 1);
     assert_int_equal(s->seen.count, 1);
     size_t kept = strlen(s->seen.example);
