@@ -122,8 +122,8 @@ static const table_column TOPIC_COLUMNS[] = {
     {"COMPARED", TABLE_RIGHT, "{compared}"},
     {"SAME", TABLE_RIGHT, "{same}"},
     {"DIFFERENT", TABLE_RIGHT, "{different}"},
-    {"NEWLY FAILING", TABLE_RIGHT, "{newly_failing}"},
-    {"NEWLY DECODING", TABLE_RIGHT, "{newly_decoding}"},
+    {"FAILING", TABLE_RIGHT, "{newly_failing}"},
+    {"DECODING", TABLE_RIGHT, "{newly_decoding}"},
     {"MISSING", TABLE_RIGHT, "{missing}"},
     {"NEW", TABLE_RIGHT, "{new}"},
 };
@@ -549,7 +549,8 @@ td_result check_describe(const check_result *result, size_t columns, result_writ
     result_object_begin(r, "totals");
     describe_counts(r, &c->totals);
     result_object_end(r, "{compared frame} compared, {same} the same[, {different} different]"
-                         "[ ({consequences} of them as a consequence of others)]"
+                         "[ ({newly_failing} newly failing)][ ({newly_decoding} newly decoding)]"
+                         "[ ({consequences} as a consequence of others)]"
                          "[, {missing} missing][, {new} new]"
                          "[; {outside} of the baseline are outside of what is compared]");
     describe_first(r, result);

@@ -151,8 +151,8 @@ static td_result count_fields(gathering *g, const difference *what, td_err *err)
     const comparison_stream *stream = &g->result->compared->streams[what->stream];
     const field_difference *differences;
     size_t count;
-    td_bytes was;
-    td_bytes is;
+    td_bytes was = {0};
+    td_bytes is = {0};
     if (what->kind != DIFFERENCE_DECODE && what->kind != DIFFERENCE_REASON)
         return TD_OK;
     td_result rc =

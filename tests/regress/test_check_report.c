@@ -188,7 +188,7 @@ static void test_text(void **state)
     scene s;
     open_scene(&s, 1);
     const char *text = described(&s, 0, 0, 0);
-    must_have(text, "feed  trade                            3     2          1              0");
+    must_have(text, "feed  trade                            3     2          1        0         0");
     must_have(text, "feed trade X: first difference: decoded differently\n"
                     "  frame 1 of its stream, 2021-04-17T16:43:05.489609003Z, session abcdef01, "
                     "connection 2, frame 41 of it, seq 12\n"
