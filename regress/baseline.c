@@ -169,10 +169,10 @@ static td_result get_meta(baseline *b, const char *key, uint64_t *number, size_t
             rc = baseline_damage(b, err, "the checksum of '%s' is wrong", key);
         else if (text < META_TEXTS)
             rc = set_text(b, text, found, err);
-    } else if (rc == TD_EOF) {
-        rc = baseline_damage(b, err, "it has no '%s'", key);
     }
-    return database_query_end(&query, rc);
+    int is_absent = rc == TD_EOF;
+    rc = database_query_end(&query, rc);
+    return rc == TD_OK && is_absent ? TD_EOF : rc;
 }
 
 /* What changes while a baseline is made. */
@@ -200,20 +200,39 @@ static td_result put_all_meta(baseline *b, td_err *err)
     return rc;
 }
 
+/* The file is made in two steps; a run may be killed between them, or before. */
+static td_result refuse_empty(const char *path, td_err *err)
+{
+    td_err_set(err, TD_E_TRUNCATED, "baseline '%s' is empty: its run was stopped as it began",
+               path);
+    td_err_hint(err, "give the command that made it again");
+    return TD_E_TRUNCATED;
+}
+
 static td_result get_all_meta(baseline *b, td_err *err)
 {
     static const char *const NUMBERS[] = {"canonical",   "members",    "is_full",
                                           "is_complete", "is_damaged", "resume_ns"};
-    uint64_t found[sizeof NUMBERS / sizeof NUMBERS[0]] = {0};
-    td_result rc = TD_OK;
-    for (size_t i = 0; i < sizeof NUMBERS / sizeof NUMBERS[0] && rc == TD_OK; i++)
-        rc = get_meta(b, NUMBERS[i], &found[i], META_TEXTS, err);
-    for (size_t i = 0; i < META_TEXTS && rc == TD_OK; i++) {
+    enum { META_NUMBERS = sizeof NUMBERS / sizeof NUMBERS[0] };
+    uint64_t found[META_NUMBERS] = {0};
+    const char *missing = NULL;
+    size_t missing_count = 0;
+    for (size_t i = 0; i < META_NUMBERS + META_TEXTS; i++) {
+        int is_text = i >= META_NUMBERS;
         uint64_t nothing;
-        rc = get_meta(b, TEXTS[i].key, &nothing, i, err);
+        const char *key = is_text ? TEXTS[i - META_NUMBERS].key : NUMBERS[i];
+        td_result rc = get_meta(b, key, is_text ? &nothing : &found[i],
+                                is_text ? i - META_NUMBERS : META_TEXTS, err);
+        if (rc != TD_OK && rc != TD_EOF)
+            return rc;
+        missing_count += rc == TD_EOF;
+        if (rc == TD_EOF)
+            missing = key;
     }
-    if (rc != TD_OK)
-        return rc;
+    if (missing_count == META_NUMBERS + META_TEXTS)
+        return refuse_empty(database_path(b->db), err);
+    if (missing != NULL)
+        return baseline_damage(b, err, "it has no '%s'", missing);
     b->meta.canonical = (uint32_t)found[0];
     b->meta.members = found[1] == CANONICAL_WHOLE ? CANONICAL_WHOLE : CANONICAL_PLAIN;
     b->meta.is_full = found[2] != 0;
@@ -557,7 +576,7 @@ static td_result open_in(baseline *b, const char *path, td_err *err)
     int is_empty;
     td_result rc = check_mark(path, &is_empty, err);
     if (rc == TD_OK && is_empty)
-        rc = td_err_set(err, TD_E_UNSUPPORTED, "'%s' is not a baseline: it is empty", path);
+        rc = refuse_empty(path, err);
     if (rc == TD_OK)
         rc = database_open(&KIND, path, b->access == BASELINE_READ ? DATABASE_READ : DATABASE_WRITE,
                            &b->db, err);

@@ -88,8 +88,8 @@ TD_MUST_USE td_result baseline_create(const char *path, const baseline_meta *met
                                       td_err *err);
 
 /* Open one. TD_E_NOTFOUND; TD_E_UNSUPPORTED: it is no baseline, or of another version, or of
- * another canonical form; TD_E_CORRUPT: it is damaged; TD_E_BUSY: a run writes it; TD_E_IO,
- * TD_E_NOMEM. */
+ * another canonical form; TD_E_TRUNCATED: nothing was put into it; TD_E_CORRUPT: it is damaged;
+ * TD_E_BUSY: a run writes it; TD_E_IO, TD_E_NOMEM. */
 TD_MUST_USE td_result baseline_open(const char *path, baseline_access access, baseline **out,
                                     td_err *err);
 
