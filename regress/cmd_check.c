@@ -290,6 +290,19 @@ static void take_findings_from(const check_run *side, uint64_t from_ns)
         decoder_findings_set_from(decoder_pool_findings(side->decoder.pool), from_ns);
 }
 
+/* What to do with a complete file of the state. Under a default name one is left from a run that
+ * was stopped later: of diff it is the first decoder's result if the second one's is unfinished,
+ * else it may be older than the archive. */
+static regress_existing existing_of(const check_command *command, const check_run *side)
+{
+    const check_run *last = &command->sides[IS];
+    uint64_t size;
+    if (side != last && td_io_size_at(io_posix(), last->state_path, &size, NULL) == TD_OK)
+        return REGRESS_REUSE;
+    return command->flags.state_file == NULL || command->flags.is_forced ? REGRESS_REPLACE
+                                                                         : REGRESS_KEEP;
+}
+
 /* Decode the archive into a baseline of the side's own. */
 static td_result play(check_command *command, check_run *side, td_err *err)
 {
@@ -303,12 +316,10 @@ static td_result play(check_command *command, check_run *side, td_err *err)
         .log = &command->log,
         .path = side->state_path,
         .meta = {.members = members_of(command),
-                 .decoder = side->decoder.name,
+                 .decoder = side->decoder.pool == NULL ? NULL : side->decoder.name,
                  .decoder_id = side->decoder.id,
                  .archive = archive_path(command->source.archive)},
-        /* A complete file under the default name is left from a run that was stopped after it. */
-        .existing = command->flags.state_file == NULL || command->flags.is_forced ? REGRESS_REPLACE
-                                                                                  : REGRESS_KEEP,
+        .existing = existing_of(command, side),
         .progress = on_progress,
         .user = command,
     };

@@ -35,6 +35,7 @@ typedef struct run {
     uint64_t checkpoint_at_ns; /* of the monotonic clock: when the next one is due */
     uint8_t is_due;            /* a checkpoint, at the next frame of another time */
     uint8_t is_stopping;
+    uint8_t is_reused; /* the baseline was complete before */
 } run;
 
 /* ---- the selection ---- */
@@ -207,13 +208,25 @@ static td_result replace(run *r, td_err *err)
     return rc == TD_OK ? begin_anew(r, err) : rc;
 }
 
+static td_result reuse(run *r, td_err *err)
+{
+    td_log_emit(r->options->log, TD_LOG_INFO, "'%s' is complete: it is used as it is",
+                r->options->path);
+    baseline_close(r->baseline);
+    r->baseline = NULL;
+    r->is_reused = 1;
+    return baseline_open(r->options->path, BASELINE_READ, &r->baseline, err);
+}
+
 /* Go on with an unfinished baseline if that is possible. */
 static td_result take_existing(run *r, td_err *err)
 {
     const baseline_meta *had = baseline_get_meta(r->baseline);
-    if (had->is_complete)
-        return r->options->existing == REGRESS_REPLACE ? replace(r, err) : refuse_complete(r, err);
     const char *other = other_than(had, &r->meta);
+    if (had->is_complete && r->options->existing == REGRESS_REUSE && other == NULL)
+        return reuse(r, err);
+    if (had->is_complete)
+        return r->options->existing == REGRESS_KEEP ? refuse_complete(r, err) : replace(r, err);
     if (other != NULL) {
         td_log_emit(r->options->log, TD_LOG_WARNING,
                     "'%s' is unfinished, but its %s is another: it is begun anew", r->options->path,
@@ -239,8 +252,10 @@ static td_result open_baseline(run *r, td_err *err)
         return take_existing(r, err);
     if (rc == TD_E_NOTFOUND)
         return baseline_create(r->options->path, &r->meta, &r->baseline, err);
+    if (rc == TD_E_TRUNCATED)
+        return begin_anew(r, err);                              /* a run was killed as it began */
     int is_ours = rc == TD_E_CORRUPT || rc == TD_E_UNSUPPORTED; /* else baseline_remove refuses */
-    return is_ours && r->options->existing == REGRESS_REPLACE ? replace(r, err) : rc;
+    return is_ours && r->options->existing != REGRESS_KEEP ? replace(r, err) : rc;
 }
 
 /* ---- playing ---- */
@@ -382,8 +397,9 @@ static td_result run_all(run *r, td_err *err)
         rc = name_decoder(r, err);
     if (rc == TD_OK)
         rc = open_baseline(r, err);
-    if (rc == TD_OK)
-        rc = open_play(r, err);
+    if (rc != TD_OK || r->is_reused)
+        return rc;
+    rc = open_play(r, err);
     if (rc == TD_OK)
         rc = play(r, err);
     if (rc == TD_OK)

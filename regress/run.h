@@ -20,6 +20,7 @@
 typedef enum regress_existing {
     REGRESS_KEEP,    /* a complete baseline is not replaced: TD_E_INVALID */
     REGRESS_REPLACE, /* it is, and a damaged one */
+    REGRESS_REUSE,   /* likewise, unless it is what the run would make: then it is the result */
 } regress_existing;
 
 typedef struct regress_run_options {

@@ -305,3 +305,19 @@ test("diff: two decoders, both decodes of what differs, and whatever fails", { s
     assert.match(stderr, pattern);
   }
 });
+
+test("an interrupted diff continues with the second decoder", { skip }, async (t) => {
+  const dir = temporary(t);
+  const archive = await archiveOf(t, dir, "whole", captureLines(INVERSE));
+  const slow = exampleDecoder(dir, "slow", (line) => line.replace('entry["price"]', 'entry["price"] if "SLOW" not in os.environ else __import__("time").sleep(3600)'));
+  const args = ["regress", "diff", archive, "--decoder-cmd", slow, "--state", path.join(dir, "state"), "-v"];
+  const program = new Program(t, "tapedeck", args, { env: { SLOW: "1" } });
+  await program.until((async () => {
+    while (!fs.existsSync(path.join(dir, "state.b"))) await new Promise((resolve) => setTimeout(resolve, 5));
+  })());
+  await program.kill("SIGKILL");
+  const { stdout, stderr } = await tapedeck(t, args);
+  assert.match(stderr, /state\.a' is complete: it is used as it is/);
+  assert.match(stdout, /^the same: 1,098 frames compared/m);
+  assert.deepEqual(filesBelow(dir).filter((f) => f.startsWith("state")), []);
+});
