@@ -151,29 +151,34 @@ static td_result keep_info(cut *c, const channel_info *from, channel_info *out, 
     return rc;
 }
 
+static td_result keep_frame(cut *c, const tape_frame *frame, td_err *err)
+{
+    c->row = frame->row;
+    c->result.has_book = c->row != NULL && c->row->type == MSG_BOOK_CHANGE;
+    return keep_info(c, &frame->channel->info, &c->channel, err);
+}
+
 static td_result find_frame(cut *c, td_err *err)
 {
     tape *t = NULL;
     tape_frame frame;
     uint64_t at_ns = c->frame->recv_ns;
+    int is_found = 0;
     td_result rc =
         open_window(c, at_ns, at_ns + 1, CUT_WANTS_CONNECTION, &(tape_options){0}, &t, err);
-    while (rc == TD_OK) {
+    while (rc == TD_OK && !is_found) {
         rc = tape_next(t, &frame, err);
-        if (rc == TD_OK && is_of_connection(c, &frame) && frame.ordinal == c->frame->ordinal)
-            break;
+        if (rc != TD_OK || !is_of_connection(c, &frame) || frame.ordinal != c->frame->ordinal)
+            continue;
+        is_found = 1;
+        rc = keep_frame(c, &frame, err);
     }
-    if (rc == TD_EOF)
-        rc = td_err_set(err, TD_E_NOTFOUND,
-                        "frame %" PRIu64
-                        " of connection %u (session %s, feed %s) is not in the archive",
-                        c->frame->ordinal, c->frame->conn, c->frame->session_id, c->frame->feed);
-    if (rc == TD_OK)
-        rc = keep_info(c, &frame.channel->info, &c->channel, err);
-    c->row = rc == TD_OK ? frame.row : NULL;
-    c->result.has_book = c->row != NULL && c->row->type == MSG_BOOK_CHANGE;
     tape_close(t);
-    return rc;
+    if (rc != TD_EOF)
+        return rc;
+    return td_err_set(err, TD_E_NOTFOUND,
+                      "frame %" PRIu64 " of connection %u (session %s, feed %s) is not there",
+                      c->frame->ordinal, c->frame->conn, c->frame->session_id, c->frame->feed);
 }
 
 /* ---- where it begins ---- */
