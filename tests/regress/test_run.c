@@ -449,6 +449,35 @@ static void test_existing(void **state)
     place_remove(&p);
 }
 
+/* A run that was killed before its file had any content is like one that never was. */
+static void test_killed_at_first(void **state)
+{
+    (void)state;
+    static const char *const SQL[] = {NULL, "DELETE FROM meta"};
+    place p;
+    place_make(&p, ALL, 1);
+    for (size_t i = 0; i < sizeof SQL / sizeof SQL[0]; i++) {
+        const regress_run_options options = options_of(p.archive, at(&p, "x.tdb"));
+        baseline *b;
+        td_err err;
+        file_write_text(options.path, "");
+        if (SQL[i] != NULL) {
+            sqlite3 *db = NULL;
+            assert_int_equal(baseline_create(options.path, &(baseline_meta){0}, &b, &err), TD_OK);
+            baseline_close(b);
+            assert_int_equal(sqlite3_open(options.path, &db), SQLITE_OK);
+            assert_int_equal(sqlite3_exec(db, SQL[i], NULL, NULL, NULL), SQLITE_OK);
+            assert_int_equal(sqlite3_close(db), SQLITE_OK);
+        }
+        regress_run_result result;
+        if (regress_run(&options, &result, &b, &err) != TD_OK)
+            fail_msg("%s", err.text);
+        assert_int_equal(result.frames, 1098);
+        baseline_close(b);
+    }
+    place_remove(&p);
+}
+
 static void test_nothing_selected(void **state)
 {
     (void)state;
@@ -593,6 +622,7 @@ int main(void)
         cmocka_unit_test(test_imported_again),
         cmocka_unit_test(test_selection_in_time),
         cmocka_unit_test(test_existing),
+        cmocka_unit_test(test_killed_at_first),
         cmocka_unit_test(test_nothing_selected),
         cmocka_unit_test(test_relative_times),
         cmocka_unit_test(test_odd_frames),
