@@ -185,13 +185,9 @@ static td_result check_names(check_command *command, td_err *err)
 
 static td_result check_decoders(const check_command *command, td_err *err)
 {
-    size_t count = decoder_options_count(&command->decoders);
-    size_t count_max = is_diff(command) ? SIDES : 1;
-    if (count > count_max)
-        return td_err_set(err, TD_E_INVALID, "%zu decoders are given, at most %zu is allowed",
-                          count, count_max);
-    if (!is_diff(command) || count > 0)
-        return TD_OK;
+    td_result rc = decoder_options_check(&command->decoders, is_diff(command) ? SIDES : 1, err);
+    if (rc != TD_OK || !is_diff(command) || decoder_options_count(&command->decoders) > 0)
+        return rc;
     td_err_set(err, TD_E_INVALID, "no decoder is given");
     td_err_hint(err, "give --decoder or --decoder-cmd, once or twice; one is compared with the "
                      "built-in decoder");
@@ -282,14 +278,6 @@ static canonical_members members_of(const check_command *command)
     return command->decoding.is_whole ? CANONICAL_WHOLE : CANONICAL_PLAIN;
 }
 
-/* Findings of a decoder are those of the frames that are compared: not of earlier frames, which are
- * read for their books, and not those of the second look at differences again. */
-static void take_findings_from(const check_run *side, uint64_t from_ns)
-{
-    if (side->decoder.pool != NULL)
-        decoder_findings_set_from(decoder_pool_findings(side->decoder.pool), from_ns);
-}
-
 /* What to do with a complete file of the state. Under a default name one is left from a run that
  * was stopped later: of diff it is the first decoder's result if the second one's is unfinished,
  * else it may be older than the archive. */
@@ -316,7 +304,7 @@ static td_result play(check_command *command, check_run *side, td_err *err)
         .log = &command->log,
         .path = side->state_path,
         .meta = {.members = members_of(command),
-                 .decoder = side->decoder.pool == NULL ? NULL : side->decoder.name,
+                 .decoder = decoder_choice_label(&side->decoder),
                  .decoder_id = side->decoder.id,
                  .archive = archive_path(command->source.archive)},
         .existing = existing_of(command, side),
@@ -325,10 +313,10 @@ static td_result play(check_command *command, check_run *side, td_err *err)
     };
     command->phase = side->phase;
     command->rate = (rate_window){.sample_count = 0};
-    take_findings_from(side,
-                       command->selecting.wanted.has_from ? command->selecting.wanted.from.ns : 0);
     td_result rc = regress_run(&options, &side->done, &side->baseline, err);
-    take_findings_from(side, UINT64_MAX);
+    /* The second look at differences finds the same again. */
+    if (side->decoder.pool != NULL)
+        decoder_findings_end(decoder_pool_findings(side->decoder.pool));
     progress_end(&command->progress);
     if (rc == TD_EOF)
         return stopped(err);

@@ -13,6 +13,7 @@
 #include "cli/stop_signal.h"
 #include "cli/units.h"
 #include "play/source.h"
+#include "regress/decoder_choice.h"
 #include "regress/regress_options.h"
 #include "regress/run.h"
 
@@ -50,6 +51,7 @@ typedef struct save_command {
     talk_options talk;
     save_flags flags;
     regress_options options;
+    decoder_options decoding;
 
     td_clock clock;
     td_log log;
@@ -57,6 +59,8 @@ typedef struct save_command {
     progress_line progress;
     rate_window rate;
     output_stream output;
+    decoder_map *map;
+    decoder_choice decoder;
     baseline *made;
 } save_command;
 
@@ -142,12 +146,14 @@ static td_result describe(save_command *command, const regress_run_result *done,
         result_null(&r, "resumed_from_ns");
     else
         result_time(&r, "resumed_from_ns", done->resumed_from_ns);
+    decoder_choice_describe(&command->decoder, "decoder_findings", &r);
     result_object_end(&r, "{frames frame} of {streams stream}: {decoded} decoded"
                           "[, {undecoded} not decoded][, {control} control]\n"
                           "{baseline}: {file_bytes}, {bytes_per_frame} bytes a frame"
                           "[; {decode_bytes} of it are decodes]\n"
                           "[{damaged?}stored frames are damaged: some are missing here; 'tapedeck "
-                          "verify' says where\n]");
+                          "verify' says where\n]"
+                          "[{decoder_findings}]");
     return result_end(&r, err);
 }
 
@@ -156,7 +162,7 @@ static td_result describe(save_command *command, const regress_run_result *done,
 static td_result check_flags(const save_command *command, td_err *err)
 {
     if (command->flags.out != NULL)
-        return TD_OK;
+        return decoder_options_check(&command->decoding, 1, err);
     td_err_set(err, TD_E_INVALID, "no baseline is given");
     td_err_hint(err, "give -o FILE");
     return TD_E_INVALID;
@@ -168,13 +174,17 @@ static td_result save(save_command *command, regress_run_result *done, td_err *e
     const regress_run_options options = {
         .archive = command->source.archive,
         .wanted = &command->source.wanted,
+        .decoding = decoder_choice_decoding(&command->decoder),
+        .map = command->map,
         .threads = threads_options_count(&command->threads),
         .clock = command->clock,
         .log = &command->log,
         .path = command->flags.out,
         .meta = {.members = is_whole ? CANONICAL_WHOLE : CANONICAL_PLAIN,
                  .is_full = command->flags.is_full,
-                 .archive = archive_path(command->source.archive)},
+                 .archive = archive_path(command->source.archive),
+                 .decoder = decoder_choice_label(&command->decoder),
+                 .decoder_id = command->decoder.id},
         .existing = command->flags.is_forced ? REGRESS_REPLACE : REGRESS_KEEP,
         .progress = on_progress,
         .user = command};
@@ -196,11 +206,18 @@ static td_result run(save_command *command, exit_code *status, td_err *err)
     if (rc == TD_OK)
         rc = play_source_open(&command->source, &command->log, err);
     if (rc == TD_OK)
+        rc = decoder_options_map(&command->decoding, &command->map, err);
+    if (rc == TD_OK)
+        rc = decoder_choice_open(&command->decoding, 0, command->map, &command->log,
+                                 &command->decoder, err);
+    if (rc == TD_OK)
         rc = save(command, &done, err);
     if (rc == TD_OK)
         rc = describe(command, &done, err);
     if (rc == TD_OK && baseline_get_meta(command->made)->is_damaged)
         *status = EXIT_CODE_DAMAGE;
+    else if (rc == TD_OK && decoder_choice_failures(&command->decoder) > 0)
+        *status = EXIT_CODE_DIFFERS;
     return rc;
 }
 
@@ -217,6 +234,8 @@ static exit_code run_stoppable(save_command *command)
     if (rc == TD_OK)
         rc = run(command, &status, &err);
     baseline_close(command->made);
+    decoder_choice_close(&command->decoder);
+    decoder_map_close(command->map);
     play_source_close(&command->source);
     stop_signal_close(command->signals);
     td_err output_err;
@@ -233,6 +252,7 @@ exit_code cmd_regress_save(const verb_context *context, int argc, char **argv)
         option_group_archive(&command.source.choice),
         {"Baseline", SAVE_ROWS, sizeof SAVE_ROWS / sizeof *SAVE_ROWS, &command.flags},
         option_group_regress(&command.options),
+        option_group_decoder(&command.decoding),
         option_group_selection(&command.source.selecting),
         option_group_threads(&command.threads),
         option_group_json(&command.json),
@@ -244,8 +264,8 @@ exit_code cmd_regress_save(const verb_context *context, int argc, char **argv)
         .summary =
             "Decode a selection and save a hash of what every frame gave, and of the order book\n"
             "after it, with which 'regress check' compares. An interrupted run is continued by\n"
-            "the same command. Exit status: 0 done; 3 done, but stored frames are damaged; 4\n"
-            "stopped, or nothing matches the selection.",
+            "the same command. Exit status: 0 done; 1 done, but your decoder failed at frames;\n"
+            "3 done, but stored frames are damaged; 4 stopped, or nothing matches the selection.",
         .groups = groups,
         .group_count = sizeof groups / sizeof *groups,
         .examples =

@@ -45,13 +45,24 @@ option_group option_group_decoder(decoder_options *target)
 {
     target->timeout_ns = DECODER_TIMEOUT_NS;
     target->repeat = DECODER_REPEAT;
-    return (option_group){"Decoder", DECODER_ROWS, sizeof DECODER_ROWS / sizeof *DECODER_ROWS,
+    return (option_group){"Your decoder", DECODER_ROWS, sizeof DECODER_ROWS / sizeof *DECODER_ROWS,
                           target};
 }
 
 size_t decoder_options_count(const decoder_options *options)
 {
     return options->libraries.count + options->commands.count;
+}
+
+td_result decoder_options_check(const decoder_options *options, size_t count_max, td_err *err)
+{
+    if (decoder_options_count(options) <= count_max)
+        return TD_OK;
+    td_err_set(err, TD_E_INVALID, "%zu decoders are given, but only %zu can be used",
+               decoder_options_count(options), count_max);
+    if (count_max == 1)
+        td_err_hint(err, "'tapedeck regress diff' compares two");
+    return TD_E_INVALID;
 }
 
 td_result decoder_options_map(const decoder_options *options, decoder_map **out, td_err *err)
@@ -129,6 +140,11 @@ void decoder_choice_close(decoder_choice *choice)
     choice->pool = NULL;
 }
 
+const char *decoder_choice_label(const decoder_choice *choice)
+{
+    return choice->pool == NULL ? NULL : choice->name;
+}
+
 const tape_decoding *decoder_choice_decoding(const decoder_choice *choice)
 {
     return choice->pool == NULL ? NULL : decoder_pool_decoding(choice->pool);
@@ -192,13 +208,13 @@ void decoder_choice_describe(const decoder_choice *choice, const char *name, res
         shown++;
     }
     result_list_end(r);
-    result_note(r, "failures", "%llu", (unsigned long long)failures);
+    result_count(r, "failures", failures);
     if (failures > shown && shown == TEXT_ROWS)
         result_note(r, "more", "  and %llu more\n", (unsigned long long)(failures - shown));
     else
         result_note(r, "more", "%s", "");
     result_object_end(r, failures == 0 ? NULL
-                                       : "The decoder failed at {failures} frames: {crashed} "
+                                       : "The decoder failed at {failures frame}: {crashed} "
                                          "crashed, {hung} hung, {garbage} garbage, {unstable} "
                                          "unstable; {restarts restart}\n{frames}{more}");
 }

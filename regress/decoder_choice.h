@@ -28,6 +28,10 @@ option_group option_group_decoder(decoder_options *target);
 /* How many decoders the options name. */
 size_t decoder_options_count(const decoder_options *options);
 
+/* Refuse more decoders than a verb takes, and options that need one. TD_E_INVALID. */
+TD_MUST_USE td_result decoder_options_check(const decoder_options *options, size_t count_max,
+                                            td_err *err);
+
 /* A mapping file, read. *out is NULL where none is given. TD_E_INVALID with the line's number;
  * TD_E_NOTFOUND, TD_E_IO, TD_E_NOMEM. */
 TD_MUST_USE td_result decoder_options_map(const decoder_options *options, decoder_map **out,
@@ -47,6 +51,9 @@ TD_MUST_USE td_result decoder_choice_open(const decoder_options *options, size_t
                                           const decoder_map *map, const td_log *log,
                                           decoder_choice *out, td_err *err);
 void decoder_choice_close(decoder_choice *choice);
+
+/* For baseline_meta.decoder: its name, NULL for the built-in one, which a run names itself. */
+const char *decoder_choice_label(const decoder_choice *choice);
 
 /* What the tape takes; NULL: the built-in decoder. */
 const tape_decoding *decoder_choice_decoding(const decoder_choice *choice);

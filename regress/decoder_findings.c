@@ -12,7 +12,7 @@ enum { KINDS = DECODE_UNSTABLE - DECODE_REFUSED + 1 };
 
 struct decoder_findings {
     pthread_mutex_t mutex;
-    uint64_t from_ns;
+    uint8_t has_ended;
     uint64_t counts[KINDS];
     decoder_finding kept[KINDS][LIMIT_DECODER_FINDINGS]; /* of each kind in order */
     size_t kept_count[KINDS];
@@ -45,11 +45,19 @@ void decoder_findings_close(decoder_findings *findings)
     td_free(findings);
 }
 
-void decoder_findings_set_from(decoder_findings *findings, uint64_t from_ns)
+void decoder_findings_end(decoder_findings *findings)
 {
     pthread_mutex_lock(&findings->mutex);
-    findings->from_ns = from_ns;
+    findings->has_ended = 1;
     pthread_mutex_unlock(&findings->mutex);
+}
+
+int decoder_findings_have_ended(decoder_findings *findings)
+{
+    pthread_mutex_lock(&findings->mutex);
+    int have_ended = findings->has_ended;
+    pthread_mutex_unlock(&findings->mutex);
+    return have_ended;
 }
 
 static void put_text(char **at, const char **text)
@@ -123,7 +131,7 @@ td_result decoder_findings_add(decoder_findings *findings, const decoder_finding
     size_t kind = (size_t)(found->reason - DECODE_REFUSED);
     td_result rc = TD_OK;
     pthread_mutex_lock(&findings->mutex);
-    if (found->recv_ns >= findings->from_ns && findings->from_ns != UINT64_MAX) {
+    if (!findings->has_ended) {
         findings->counts[kind]++;
         rc = keep(findings, kind, found, err);
     }

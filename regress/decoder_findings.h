@@ -27,8 +27,9 @@ typedef struct decoder_findings decoder_findings;
 TD_MUST_USE decoder_findings *decoder_findings_open(void);
 void decoder_findings_close(decoder_findings *findings);
 
-/* Findings of frames received before are not added. 0: all are; UINT64_MAX: none. */
-void decoder_findings_set_from(decoder_findings *findings, uint64_t from_ns);
+/* What is found from now on is not added: frames are looked at again. */
+void decoder_findings_end(decoder_findings *findings);
+int decoder_findings_have_ended(decoder_findings *findings);
 
 /* Add one; everything is copied. Of each kind those that were received first are kept, up to
  * LIMIT_DECODER_FINDINGS. TD_E_NOMEM. */

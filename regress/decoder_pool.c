@@ -51,6 +51,7 @@ struct decoder_pool {
     pthread_mutex_t mutex;
     asker *free; /* those that no thread has */
     atomic_uint restarts;
+    atomic_uint reported_restarts; /* of these before the findings ended */
 };
 
 /* Frames that are asked about: those of a list, in its order. */
@@ -203,7 +204,7 @@ decoder_findings *decoder_pool_findings(decoder_pool *pool)
 
 unsigned decoder_pool_restarts(const decoder_pool *pool)
 {
-    return atomic_load(&pool->restarts);
+    return atomic_load(&pool->reported_restarts);
 }
 
 const char *decoder_pool_name(const decoder_pool *pool)
@@ -403,6 +404,8 @@ static td_result drop_child(decoder_pool *pool, asker *a, question *q, answer *a
         decoder_exit_describe(how, text);
         about->what = keep_text(q->arena, text, strlen(text));
     }
+    if (!decoder_findings_have_ended(pool->findings))
+        atomic_fetch_add(&pool->reported_restarts, 1);
     if (atomic_fetch_add(&pool->restarts, 1) < LIMIT_DECODER_RESTARTS)
         return TD_OK;
     const decoding_request *request = &q->requests[q->list[q->at]];
@@ -651,7 +654,8 @@ static td_result check_stability(decoder_pool *pool, asker *a, const question *a
 static td_result report(decoder_pool *pool, const decoding_request *request, const answer *of,
                         td_err *err)
 {
-    if (of->reason < DECODE_REFUSED || (of->reason == DECODE_REFUSED && request->row == NULL))
+    if (of->reason < DECODE_REFUSED || (of->reason == DECODE_REFUSED && request->row == NULL) ||
+        request->is_lead_in)
         return TD_OK;
     const channel_info *info = &request->channel->info;
     const decoder_finding found = {.reason = of->reason,

@@ -46,7 +46,7 @@ const tape_decoding *decoder_pool_decoding(decoder_pool *pool);
 
 decoder_findings *decoder_pool_findings(decoder_pool *pool);
 
-/* Processes that were started in the place of others. */
+/* Processes that were started in the place of others, until the findings ended. */
 unsigned decoder_pool_restarts(const decoder_pool *pool);
 
 /* What the decoder calls itself in its greeting, or "". */

@@ -24,7 +24,8 @@ typedef struct decoding_request {
     const tape_channel *channel;
     const topic_row *row; /* that holds at the time; NULL: there is none */
     uint64_t recv_ns;
-    td_bytes bytes; /* DECODE_PADDING_BYTES readable after it */
+    td_bytes bytes;     /* DECODE_PADDING_BYTES readable after it */
+    uint8_t is_lead_in; /* before the selection, as in tape_frame */
 } decoding_request;
 
 /* tape_options.decoding; borrowed until the tape closes. */

@@ -163,7 +163,8 @@ static td_result ask_contents(chunk_load *load, content_reader *reader, const bl
             .row = content_row(reader, channel, entries[i].recv_ns),
             .recv_ns = entries[i].recv_ns,
             .bytes =
-                td_bytes_of(block_bytes(load->block)->data + entries[i].offset, entries[i].size)};
+                td_bytes_of(block_bytes(load->block)->data + entries[i].offset, entries[i].size),
+            .is_lead_in = entries[i].recv_ns < load->options->window.from_ns};
     }
     if (asked == 0)
         return TD_OK;

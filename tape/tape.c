@@ -367,7 +367,12 @@ static td_result read_late(tape *t, const tape_frame *frame, const frame_content
     if (arena == NULL)
         return content_failure(content_without_memory(), err);
     if (decoding != NULL && content_is_asked(t->reader, frame->channel)) {
-        const decoding_request request = {frame->channel, frame->row, frame->recv_ns, frame->bytes};
+        const decoding_request request = {.channel = frame->channel,
+                                          .row = frame->row,
+                                          .recv_ns = frame->recv_ns,
+                                          .bytes = frame->bytes,
+                                          .is_lead_in =
+                                              frame->recv_ns < t->source_options.window.from_ns};
         return content_ask(t->reader, decoding, &request, 1, arena, out, err);
     }
     *out = content_read_kept(t->reader, frame->channel, frame->row, frame->recv_ns, frame->bytes,

@@ -417,15 +417,19 @@ static void test_restarts(void **state)
     assert_int_equal(count, LIMIT_DECODER_FINDINGS);
 }
 
-/* Findings before a moment are of no interest. */
-static void test_from(void **state)
+/* Frames of the lead-in, and those that are looked at again, are no findings. */
+static void test_no_findings(void **state)
 {
     bench *b = *state;
+    b->requests[6].is_lead_in = 1;
     assert_int_equal(open_pool(b, "garbage", 7, (decoder_spec){0}), TD_OK);
-    decoder_findings_set_from(decoder_pool_findings(b->pool), 1007);
     assert_int_equal(ask(b), TD_OK);
+    assert_int_equal(b->contents[6].why.reason, DECODE_GARBAGE);
     assert_int_equal(decoder_findings_total(decoder_pool_findings(b->pool)), 0);
-    decoder_findings_set_from(decoder_pool_findings(b->pool), 1006);
+    b->requests[6].is_lead_in = 0;
+    assert_int_equal(ask(b), TD_OK);
+    assert_int_equal(decoder_findings_total(decoder_pool_findings(b->pool)), 1);
+    decoder_findings_end(decoder_pool_findings(b->pool));
     assert_int_equal(ask(b), TD_OK);
     assert_int_equal(decoder_findings_total(decoder_pool_findings(b->pool)), 1);
 }
@@ -440,7 +444,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         TEST(test_pinned),   TEST(test_hang),     TEST(test_named_refusal),
         TEST(test_unstable), TEST(test_once),     TEST(test_amounts),
-        TEST(test_start),    TEST(test_restarts), TEST(test_from),
+        TEST(test_start),    TEST(test_restarts), TEST(test_no_findings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
