@@ -1,5 +1,5 @@
 /* A baseline: for every frame of a selection, what decoding it gave, as hashes (docs/regress.md).
- * One SQLite file (.tdb); regress/baseline_schema.h has its tables.
+ * One SQLite file (.tdb); its tables are in baseline.c.
  *
  * Frames are named by their stream, their order in it, and 16 bits of their bytes' hash, never by
  * file or offset: a baseline stays valid when its archive is imported again, merged or reindexed.

@@ -22,7 +22,7 @@
 #include "play/source.h"
 #include "regress/check_describe.h"
 #include "regress/check_result.h"
-#include "regress/check_selection.h"
+#include "regress/baseline_selection.h"
 #include "regress/cut.h"
 #include "regress/decoder_choice.h"
 #include "regress/explain.h"
@@ -117,7 +117,7 @@ typedef struct check_command {
     const char *phase;
     output_stream output;
     decoder_map *map; /* NULL: none */
-    check_selection selecting;
+    baseline_selection selecting;
     check_run sides[SIDES];
     comparison compared;
 } check_command;
@@ -260,7 +260,7 @@ static td_result open_all(check_command *command, td_err *err)
     if (rc == TD_OK)
         rc = play_source_open(&command->source, &command->log, err);
     if (rc == TD_OK)
-        rc = check_selection_init(
+        rc = baseline_selection_init(
             &command->selecting,
             is_diff(command) ? "" : baseline_get_meta(command->sides[WAS].baseline)->selection,
             &command->source.wanted, command->source.archive, err);
@@ -573,7 +573,7 @@ static void close_all(check_command *command)
         decoder_choice_close(&side->decoder);
     }
     decoder_map_close(command->map);
-    check_selection_fini(&command->selecting);
+    baseline_selection_fini(&command->selecting);
     play_source_close(&command->source);
 }
 

@@ -354,15 +354,14 @@ static td_result open_tape(explanation *e, tape **out, td_err *err)
     const explain_options *o = e->options;
     const baseline_meta *meta = baseline_get_meta(o->of);
     selection wanted = *o->wanted;
-    wanted.from = (td_time_spec){TD_TIME_ABSOLUTE, UINT64_MAX};
-    wanted.to = (td_time_spec){TD_TIME_ABSOLUTE, 0};
-    wanted.has_from = wanted.has_to = 1;
+    selection_window window = {UINT64_MAX, 0};
     for (size_t i = 0; i < e->stream_count; i++) {
-        if (e->streams[i].start_ns < wanted.from.ns)
-            wanted.from.ns = e->streams[i].start_ns;
-        if (e->streams[i].end_ns >= wanted.to.ns)
-            wanted.to.ns = e->streams[i].end_ns + 1;
+        if (e->streams[i].start_ns < window.from_ns)
+            window.from_ns = e->streams[i].start_ns;
+        if (e->streams[i].end_ns >= window.to_ns)
+            window.to_ns = e->streams[i].end_ns + 1;
     }
+    selection_set_window(&wanted, window);
     const tape_options options = {.threads = o->threads,
                                   .log = o->log,
                                   .reads = meta->members == CANONICAL_WHOLE ? TAPE_READS_ALL

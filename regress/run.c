@@ -9,13 +9,17 @@
 #include "base/time_text.h"
 #include "cli/version.h"
 #include "play/player.h"
+#include "regress/baseline_selection.h"
 #include "regress/decoder_map.h"
 #include "regress/frame_hashes.h"
 #include "regress/program_id.h"
 #include "tape/nothing.h"
 #include "tape/tape.h"
 
-enum { LOOK_FRAMES = 64, PROGRESS_FRAMES = 4096, SELECTION_BYTES_MAX = 1 << 20 };
+enum {
+    LOOK_FRAMES = 64, /* how often the clock and the size of the buffer are read */
+    PROGRESS_FRAMES = 4096,
+};
 
 typedef struct run {
     const regress_run_options *options;
@@ -40,72 +44,18 @@ typedef struct run {
 
 /* ---- the selection ---- */
 
-static td_result append_globs(td_buf *out, const char *option, selection_globs globs)
-{
-    td_result rc = TD_OK;
-    for (size_t i = 0; i < globs.count && rc == TD_OK; i++)
-        rc = td_buf_printf(out, NULL, "%s--%s '%s'", out->size == 0 ? "" : " ", option,
-                           globs.items[i]);
-    return rc;
-}
-
-static td_result append_time(td_buf *out, const char *option, uint64_t ns, int is_given)
-{
-    char text[TD_TIME_TEXT_BYTES];
-    if (!is_given)
-        return TD_OK;
-    td_time_format(ns, text);
-    return td_buf_printf(out, NULL, "%s--%s %s", out->size == 0 ? "" : " ", option, text);
-}
-
-char *regress_selection_text(const selection *wanted, selection_window window)
-{
-    td_buf text;
-    td_buf_init(&text, SELECTION_BYTES_MAX);
-    td_result rc = append_globs(&text, "feed", wanted->feeds);
-    if (rc == TD_OK)
-        rc = append_globs(&text, "topic", wanted->topics);
-    if (rc == TD_OK)
-        rc = append_globs(&text, "symbol", wanted->symbols);
-    if (rc == TD_OK)
-        rc = append_time(&text, "from", window.from_ns, window.from_ns > 0);
-    if (rc == TD_OK)
-        rc = append_time(&text, "to", window.to_ns, window.to_ns < UINT64_MAX);
-    char *copy = rc == TD_OK ? td_strndup((const char *)text.data, text.size) : NULL;
-    td_buf_fini(&text);
-    return copy;
-}
-
-/* The window, so that an interrupted run ends where it would have ended. A tape resolves times that
- * count from the first frame. */
-static td_result resolve(run *r, selection_window *out, td_err *err)
-{
-    if (!selection_is_relative(r->options->wanted)) {
-        *out = selection_resolve(r->options->wanted, 0);
-        return TD_OK;
-    }
-    tape *t = NULL;
-    td_result rc = tape_open(r->options->archive, r->options->wanted, &(tape_options){0}, &t, err);
-    if (rc == TD_OK)
-        *out = tape_get_window(t);
-    tape_close(t);
-    return rc;
-}
-
+/* Times are fixed, so that an interrupted run ends where it would have ended. */
 static td_result read_selection(run *r, td_err *err)
 {
     selection_window window;
     td_result rc = selection_check_of(r->options->archive, r->options->wanted, err);
     if (rc == TD_OK)
-        rc = resolve(r, &window, err);
+        rc = tape_find_window(r->options->archive, r->options->wanted, NULL, &window, err);
     if (rc != TD_OK)
         return rc;
     r->wanted = *r->options->wanted;
-    r->wanted.has_from = window.from_ns > 0;
-    r->wanted.from = (td_time_spec){TD_TIME_ABSOLUTE, window.from_ns};
-    r->wanted.has_to = window.to_ns < UINT64_MAX;
-    r->wanted.to = (td_time_spec){TD_TIME_ABSOLUTE, window.to_ns};
-    r->selection_text = regress_selection_text(&r->wanted, window);
+    selection_set_window(&r->wanted, window);
+    r->selection_text = baseline_selection_text(&r->wanted, window);
     if (r->selection_text == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for a selection");
     r->meta = r->options->meta;
@@ -305,6 +255,12 @@ static td_result put_all(run *r, td_err *err)
     return rc;
 }
 
+static void schedule_checkpoint(run *r)
+{
+    uint64_t every_ns = r->options->checkpoint_ns;
+    r->checkpoint_at_ns = now_ns(r) + (every_ns == 0 ? REGRESS_CHECKPOINT_NS : every_ns);
+}
+
 /* All frames that were received before resume_ns are taken, and no other. */
 static td_result checkpoint(run *r, uint64_t resume_ns, td_err *err)
 {
@@ -313,8 +269,7 @@ static td_result checkpoint(run *r, uint64_t resume_ns, td_err *err)
         rc = put_all(r, err);
     if (rc == TD_OK)
         rc = baseline_commit(r->baseline, resume_ns, err);
-    uint64_t every_ns = r->options->checkpoint_ns;
-    r->checkpoint_at_ns = now_ns(r) + (every_ns == 0 ? REGRESS_CHECKPOINT_NS : every_ns);
+    schedule_checkpoint(r);
     return rc;
 }
 
@@ -358,8 +313,7 @@ static td_result take(run *r, const tape_frame *frame, td_err *err)
 /* TD_EOF: stopped. */
 static td_result play(run *r, td_err *err)
 {
-    r->checkpoint_at_ns = now_ns(r) + (r->options->checkpoint_ns == 0 ? REGRESS_CHECKPOINT_NS
-                                                                      : r->options->checkpoint_ns);
+    schedule_checkpoint(r);
     for (;;) {
         tape_frame frame;
         td_result rc = tape_next(r->tape, &frame, err);

@@ -61,8 +61,4 @@ typedef struct regress_run_result {
 TD_MUST_USE td_result regress_run(const regress_run_options *options, regress_run_result *result,
                                   baseline **out, td_err *err);
 
-/* The selection as one line: the options that give it, times resolved. The caller frees it with
- * td_free; NULL without memory. */
-TD_MUST_USE char *regress_selection_text(const selection *wanted, selection_window window);
-
 #endif

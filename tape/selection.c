@@ -150,6 +150,14 @@ selection_window selection_resolve(const selection *wanted, uint64_t first_ns)
     return window;
 }
 
+void selection_set_window(selection *wanted, selection_window window)
+{
+    wanted->has_from = window.from_ns > 0;
+    wanted->from = (td_time_spec){.kind = TD_TIME_ABSOLUTE, .ns = window.from_ns};
+    wanted->has_to = window.to_ns < UINT64_MAX;
+    wanted->to = (td_time_spec){.kind = TD_TIME_ABSOLUTE, .ns = window.to_ns};
+}
+
 int selection_has_feed(const selection *wanted, const char *feed)
 {
     return any_fits(&wanted->feeds, td_bytes_str(feed));

@@ -71,6 +71,9 @@ int selection_is_relative(const selection *wanted);
  * that kind counts from `from`, if there is one. */
 selection_window selection_resolve(const selection *wanted, uint64_t first_ns);
 
+/* Give a selection a window in place of its times. */
+void selection_set_window(selection *wanted, selection_window window);
+
 /* 1 if the feed is selected. */
 int selection_has_feed(const selection *wanted, const char *feed);
 

@@ -440,6 +440,21 @@ selection_window tape_get_window(const tape *t)
     return t->source_options.window;
 }
 
+td_result tape_find_window(archive *from, const selection *wanted, const td_log *log,
+                           selection_window *out, td_err *err)
+{
+    tape *of = NULL;
+    if (!selection_is_relative(wanted)) {
+        *out = selection_resolve(wanted, 0);
+        return TD_OK;
+    }
+    td_result rc = tape_open(from, wanted, &(tape_options){.log = log}, &of, err);
+    if (rc == TD_OK)
+        *out = tape_get_window(of);
+    tape_close(of);
+    return rc;
+}
+
 uint64_t tape_get_lead_from_ns(const tape *t)
 {
     TD_ASSERT(t->source_options.lead_from_ns <= t->source_options.window.from_ns);

@@ -136,6 +136,11 @@ TD_MUST_USE td_result tape_follow(tape *tape, td_err *err);
 /* The selection's window, relative times resolved; from_ns 0: no lower bound. */
 selection_window tape_get_window(const tape *tape);
 
+/* The window of a selection that is not open: of relative times a tape is opened to learn the first
+ * frame's. log may be NULL. TD_E_* as tape_open. */
+TD_MUST_USE td_result tape_find_window(archive *from, const selection *wanted, const td_log *log,
+                                       selection_window *out, td_err *err);
+
 /* The moment from which frames are read: the window's, or before it that of the lead-in. */
 uint64_t tape_get_lead_from_ns(const tape *tape);
 

@@ -113,15 +113,7 @@ selection verb_run_selection(const verb_run *verb)
 td_result verb_run_window(verb_run *verb, const selection *wanted, selection_window *out)
 {
     td_result rc = selection_check_of(verb->archive, wanted, &verb->err);
-    *out = selection_resolve(wanted, 0);
-    if (rc != TD_OK || !selection_is_relative(wanted))
-        return rc;
-    tape *of = NULL;
-    rc = tape_open(verb->archive, wanted, &(tape_options){.log = &verb->log}, &of, &verb->err);
-    if (rc == TD_OK)
-        *out = tape_get_window(of);
-    tape_close(of);
-    return rc;
+    return rc == TD_OK ? tape_find_window(verb->archive, wanted, &verb->log, out, &verb->err) : rc;
 }
 
 td_result verb_run_nothing(verb_run *verb)

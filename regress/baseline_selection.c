@@ -1,4 +1,4 @@
-#include "regress/check_selection.h"
+#include "regress/baseline_selection.h"
 
 #include <string.h>
 
@@ -7,7 +7,46 @@
 #include "play/source.h"
 #include "tape/tape.h"
 
-/* ---- the baseline's text: "--feed 'a*' --topic 'trade' --from 2021-04-17T00:00:00Z" ---- */
+/* Bytes of the text: some times what a command line has. */
+enum { TEXT_BYTES_MAX = 1 << 20 };
+
+/* ---- the text: "--feed 'a*' --topic 'trade' --from 2021-04-17T00:00:00Z" ---- */
+
+static td_result append_globs(td_buf *out, const char *option, selection_globs globs)
+{
+    td_result rc = TD_OK;
+    for (size_t i = 0; i < globs.count && rc == TD_OK; i++)
+        rc = td_buf_printf(out, NULL, "%s--%s '%s'", out->size == 0 ? "" : " ", option,
+                           globs.items[i]);
+    return rc;
+}
+
+static td_result append_time(td_buf *out, const char *option, uint64_t ns, int is_given)
+{
+    char text[TD_TIME_TEXT_BYTES];
+    if (!is_given)
+        return TD_OK;
+    td_time_format(ns, text);
+    return td_buf_printf(out, NULL, "%s--%s %s", out->size == 0 ? "" : " ", option, text);
+}
+
+char *baseline_selection_text(const selection *wanted, selection_window window)
+{
+    td_buf text;
+    td_buf_init(&text, TEXT_BYTES_MAX);
+    td_result rc = append_globs(&text, "feed", wanted->feeds);
+    if (rc == TD_OK)
+        rc = append_globs(&text, "topic", wanted->topics);
+    if (rc == TD_OK)
+        rc = append_globs(&text, "symbol", wanted->symbols);
+    if (rc == TD_OK)
+        rc = append_time(&text, "from", window.from_ns, window.from_ns > 0);
+    if (rc == TD_OK)
+        rc = append_time(&text, "to", window.to_ns, window.to_ns < UINT64_MAX);
+    char *copy = rc == TD_OK ? td_strndup((const char *)text.data, text.size) : NULL;
+    td_buf_fini(&text);
+    return copy;
+}
 
 static td_result bad_text(td_err *err)
 {
@@ -36,7 +75,8 @@ static char *take_word(char **at)
     return word;
 }
 
-static td_result take_option(check_selection *s, const char *name, const char *value, td_err *err)
+static td_result take_option(baseline_selection *s, const char *name, const char *value,
+                             td_err *err)
 {
     selection_options *options = &s->options;
     options_list *list = strcmp(name, "--feed") == 0     ? &options->feeds
@@ -56,7 +96,7 @@ static td_result take_option(check_selection *s, const char *name, const char *v
     return TD_OK;
 }
 
-static td_result read_text(check_selection *s, const char *text, td_err *err)
+static td_result read_text(baseline_selection *s, const char *text, td_err *err)
 {
     s->text = td_strdup(text);
     if (s->text == NULL)
@@ -75,36 +115,13 @@ static td_result read_text(check_selection *s, const char *text, td_err *err)
 
 /* ---- narrowing ---- */
 
-/* The window of a selection; a tape resolves times that count from the first frame. */
-static td_result resolve(archive *from, const selection *wanted, selection_window *out, td_err *err)
-{
-    if (!selection_is_relative(wanted)) {
-        *out = selection_resolve(wanted, 0);
-        return TD_OK;
-    }
-    tape *opened = NULL;
-    td_result rc = tape_open(from, wanted, &(tape_options){.threads = 0}, &opened, err);
-    if (rc == TD_OK)
-        *out = tape_get_window(opened);
-    tape_close(opened);
-    return rc;
-}
-
-static void set_window(selection *wanted, selection_window window)
-{
-    wanted->has_from = window.from_ns > 0;
-    wanted->from = (td_time_spec){.kind = TD_TIME_ABSOLUTE, .ns = window.from_ns};
-    wanted->has_to = window.to_ns < UINT64_MAX;
-    wanted->to = (td_time_spec){.kind = TD_TIME_ABSOLUTE, .ns = window.to_ns};
-}
-
-static td_result narrow_window(check_selection *s, archive *from, td_err *err)
+static td_result narrow_window(baseline_selection *s, archive *from, td_err *err)
 {
     const selection_window covered = selection_resolve(&s->covered, 0);
     selection_window window;
     char begin[TD_TIME_TEXT_BYTES] = "";
     char end[TD_TIME_TEXT_BYTES] = "";
-    td_result rc = resolve(from, &s->wanted, &window, err);
+    td_result rc = tape_find_window(from, &s->wanted, NULL, &window, err);
     if (rc != TD_OK)
         return rc;
     if (window.from_ns < covered.from_ns)
@@ -122,14 +139,14 @@ static td_result narrow_window(check_selection *s, archive *from, td_err *err)
         return TD_E_INVALID;
     }
     s->is_part = window.from_ns > covered.from_ns || window.to_ns < covered.to_ns;
-    set_window(&s->wanted, window);
+    selection_set_window(&s->wanted, window);
     return TD_OK;
 }
 
-td_result check_selection_init(check_selection *out, const char *text, const selection *given,
-                               archive *from, td_err *err)
+td_result baseline_selection_init(baseline_selection *out, const char *text, const selection *given,
+                                  archive *from, td_err *err)
 {
-    *out = (check_selection){.text = NULL};
+    *out = (baseline_selection){.text = NULL};
     td_result rc = read_text(out, text, err);
     if (rc != TD_OK)
         return rc;
@@ -145,7 +162,7 @@ td_result check_selection_init(check_selection *out, const char *text, const sel
     return rc == TD_OK ? narrow_window(out, from, err) : rc;
 }
 
-void check_selection_fini(check_selection *s)
+void baseline_selection_fini(baseline_selection *s)
 {
     td_free(s->text);
     s->text = NULL;
