@@ -426,7 +426,7 @@ static void settle(question *q, const answer *of)
     q->answers[q->at++] = *of;
 }
 
-/* Which frame the child was busy with is certain where it had one only. Otherwise all that it had
+/* Which frame the failure is of is certain where the child had one only. Otherwise all that it had
  * are asked about one by one. */
 static td_result take_failure(decoder_pool *pool, asker *a, question *q, answer *about, td_err *err)
 {
@@ -436,7 +436,6 @@ static td_result take_failure(decoder_pool *pool, asker *a, question *q, answer 
     if (q->sent == q->at + 1) {
         settle(q, about);
         q->has_suspect = 0;
-        q->careful_end = q->at;
     } else {
         q->has_suspect = 1;
         q->suspect = q->at;
@@ -453,7 +452,7 @@ static void clear_suspicion(question *q)
     if (!q->has_suspect || q->at < q->careful_end)
         return;
     snprintf(what, sizeof what, "%s once, and not again (%s)",
-             q->suspicion.reason == DECODE_HUNG ? "hung" : "crashed", q->suspicion.what);
+             decode_reason_name(q->suspicion.reason), q->suspicion.what);
     answer *first = &q->answers[q->suspect];
     *first = q->suspicion;
     first->message = NULL;
@@ -462,8 +461,8 @@ static void clear_suspicion(question *q)
     q->has_suspect = 0;
 }
 
-/* An answer with another number than that of the oldest frame: the frame that it names, if that was
- * answered just before, else the oldest, is answered wrongly. */
+/* An answer with another number than that of the oldest frame. One that was answered just before is
+ * answered twice; else it is not known which frame the answer is of. */
 static td_result take_stranger(decoder_pool *pool, asker *a, question *q, uint32_t n,
                                td_bytes bytes, td_err *err)
 {
@@ -475,14 +474,12 @@ static td_result take_stranger(decoder_pool *pool, asker *a, question *q, uint32
     else
         snprintf(what, sizeof what, "an answer to n %u, where %u was due", n, due);
     answer wrong = failure(q, DECODE_GARBAGE, what, bytes);
+    if (!is_repeated)
+        return take_failure(pool, a, q, &wrong, err);
     td_result rc = drop_child(pool, a, q, &wrong, err);
-    if (rc != TD_OK)
-        return rc;
-    if (is_repeated)
+    if (rc == TD_OK)
         q->answers[q->at - (due - n)] = wrong;
-    else
-        settle(q, &wrong);
-    return TD_OK;
+    return rc;
 }
 
 static td_result take_reply(decoder_pool *pool, asker *a, question *q, td_bytes bytes, td_err *err)
@@ -498,11 +495,12 @@ static td_result take_reply(decoder_pool *pool, asker *a, question *q, td_bytes 
         return td_err_pass(err, rc, &why);
     if (rc == TD_OK && reply.n != due)
         return take_stranger(pool, a, q, reply.n, bytes, err);
-    if (rc != TD_OK)
+    if (rc != TD_OK) { /* perhaps it was printed while a later frame was decoded */
         found = failure(q, DECODE_GARBAGE, why.text, bytes);
-    else
-        rc = take_answer(a, q, &reply, bytes, &found, err);
-    if (rc == TD_E_NOMEM)
+        return take_failure(pool, a, q, &found, err);
+    }
+    rc = take_answer(a, q, &reply, bytes, &found, err);
+    if (rc != TD_OK)
         return rc;
     /* Where answers stop being answers, the next one cannot be trusted either. */
     rc = found.reason == DECODE_GARBAGE ? drop_child(pool, a, q, &found, err) : TD_OK;
@@ -545,10 +543,7 @@ static td_result take_event(decoder_pool *pool, asker *a, question *q, td_err *e
     case CHILD_TOO_LONG:
         snprintf(what, sizeof what, "an answer of more than %zu bytes", LIMIT_DECODER_REPLY_BYTES);
         about = failure(q, DECODE_GARBAGE, what, bytes);
-        td_result rc = drop_child(pool, a, q, &about, err);
-        if (rc == TD_OK)
-            settle(q, &about);
-        return rc;
+        return take_failure(pool, a, q, &about, err);
     case CHILD_NO_MEMORY:
         break;
     }

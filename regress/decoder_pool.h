@@ -1,11 +1,10 @@
 /* A user's decoder in place of the built-in one (tape/decoding.h): processes of it, one for each
  * thread that asks at a time, and what to do when one of them fails.
  *
- * Frames are pipelined, up to LIMIT_DECODER_FLIGHT_BYTES. An answer belongs to the oldest frame
- * that has none. When a process ends or hangs with several frames, a fresh one is asked about those
- * one by one, so that the failure is that of one frame; a failure that does not come again is
- * DECODE_UNSTABLE of the first of them. The other frames are asked about again, and the run goes
- * on. */
+ * Frames are pipelined, up to LIMIT_DECODER_FLIGHT_BYTES. When a process ends, hangs or writes what
+ * is no answer while it has several frames, a fresh one is asked about those one by one, so that
+ * the failure is that of one frame; a failure that does not come again is DECODE_UNSTABLE of the
+ * first of them. The other frames are asked about again, and the run goes on. */
 #ifndef TD_REGRESS_DECODER_POOL_H
 #define TD_REGRESS_DECODER_POOL_H
 

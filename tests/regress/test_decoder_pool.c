@@ -225,9 +225,9 @@ static void test_pinned(void **state)
     } CASES[] = {
         {"abort", DECODE_CRASHED, "signal 6 (SIGABRT)", "", "last words", 2},
         {"exit", DECODE_CRASHED, "exit status 3", "", "", 2},
-        {"garbage", DECODE_GARBAGE, "no JSON at byte 0: ", "Traceback", "", 1},
-        {"no_n", DECODE_GARBAGE, "no \"n\", or none that is a frame's", "{\"trades\":[]}", "", 1},
-        {"other_n", DECODE_GARBAGE, "an answer to n ", "{\"n\":", "", 1},
+        {"garbage", DECODE_GARBAGE, "no JSON at byte 0: ", "Traceback", "", 2},
+        {"no_n", DECODE_GARBAGE, "no \"n\", or none that is a frame's", "{\"trades\":[]}", "", 2},
+        {"other_n", DECODE_GARBAGE, "an answer to n ", "{\"n\":", "", 2},
         {"twice", DECODE_GARBAGE, "answered twice", "{\"n\":", "", 1},
         {"member", DECODE_GARBAGE, "trades[0].px: unknown member", "{\"n\":", "", 1},
         {"refuse", DECODE_REFUSED, "no idea", "", "", 0},

@@ -1,0 +1,309 @@
+// Decoders of users' in `regress`: the examples of the documentation say of every recorded frame what the built-in
+// decoder says, and each way in which a decoder can fail is that of the frame that provoked it, and of no other.
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import fs from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+import { capture, captureLines, jsonLines, parseLines, rawFrames, tapedeck, temporary, withoutCapture } from "./lib.mjs";
+
+const CAPTURES = ["inverse-2021-04-17.jsonl.gz", "linear-2021-04-17.jsonl.gz", "v5-2026-08-09.jsonl.gz", "v5-linear-2025-06-13.jsonl.gz"];
+const V5 = CAPTURES[2];
+const skip = CAPTURES.map(withoutCapture).find(Boolean) ?? false;
+const EXAMPLES = path.resolve("docs/examples");
+/** The frames that were received in the v5 capture. */
+const v5Frames = () => parseLines(captureLines(V5).join("\n")).filter((line) => line.t === "recv").map((line) => line.data);
+const PYTHON = `python3 '${EXAMPLES}/decoder.py'`;
+
+/** Compile a shared object as a user would, with the headers of the tree. */
+function build(dir, source, flags = []) {
+  const file = path.join(dir, `${path.basename(source, ".c")}.so`);
+  const cc = ["-std=c17", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-O1", "-g", "-shared", "-fPIC", "-Iinclude", "-I."];
+  execFileSync("cc", [...cc, ...flags, source, "-o", file], { stdio: ["ignore", "pipe", "inherit"] });
+  return file;
+}
+
+async function archiveOf(t, dir, ...names) {
+  const archive = path.join(dir, "tape");
+  for (const name of names) await tapedeck(t, ["import", "-q", "-a", archive, capture(name)]);
+  return archive;
+}
+
+async function diff(t, archive, args, options) {
+  const state = path.join(temporary(t), "state");
+  const { stdout, stderr } = await tapedeck(t, ["regress", "diff", archive, "--state", state, ...args, "--json"], options);
+  return { ...JSON.parse(stdout), stderr };
+}
+
+/** How much another decoder's run was the same. */
+function assertSame(report, frames) {
+  assert.equal(report.verdict, "same");
+  assert.deepEqual([report.totals.compared, report.totals.same], [frames, frames]);
+}
+
+test("the examples in C and Python decode all captures as the built-in decoder does", { skip }, async (t) => {
+  const dir = temporary(t);
+  const archive = await archiveOf(t, dir, ...CAPTURES);
+  const so = build(dir, path.join(EXAMPLES, "decoder.c"), ["-Wpedantic", "-Wconversion"]);
+  const frames = (await rawFrames(t, archive)).length;
+  for (const whole of [[], ["--whole"]]) {
+    assertSame(await diff(t, archive, ["--decoder", so, "-j", "3", ...whole]), frames);
+    assertSame(await diff(t, archive, ["--decoder-cmd", PYTHON, "-j", "2", ...whole]), frames);
+  }
+  const both = await diff(t, archive, ["--decoder", so, "--decoder-cmd", PYTHON, "-j", "1", "--repeat", "1"]);
+  assertSame(both, frames);
+  assert.deepEqual([both.decoder_was.name, both.decoder_is.name], ["decoder.c", "decoder.py"]);
+  assert.equal(both.decoder_was.failures + both.decoder_is.failures, 0);
+  // And its own baseline is checked by itself, and by the built-in decoder.
+  const baseline = path.join(dir, "own.tdb");
+  await tapedeck(t, ["regress", "save", archive, "-o", baseline, "--decoder", so]);
+  for (const args of [["--decoder-cmd", PYTHON], []]) {
+    const { stdout } = await tapedeck(t, ["regress", "check", baseline, archive, "--json", ...args]);
+    assertSame(JSON.parse(stdout), frames);
+  }
+});
+
+// ---- failures ------------------------------------------------------------------------------------------------
+
+/** The n-th trade frame of the v5 capture, and what marks it: the id of its first trade. */
+function marked(n) {
+  const frame = v5Frames().filter((f) => f.includes('"publicTrade.') && f.includes('"data":[')).at(n);
+  return { frame, mark: JSON.parse(frame).data[0].i };
+}
+
+/** The example in C, which does `what` at frames with the mark. */
+function badLibrary(t, mark, what) {
+  const source = path.join(temporary(t), "bad.c");
+  fs.writeFileSync(source, `
+    #define tapedeck_decoder example
+    #include "docs/examples/decoder.c"
+    #undef tapedeck_decoder
+    #include <stdio.h>
+    #include <stdlib.h>
+    #include <unistd.h>
+    static void decode_or_fail(void *self, const tapedeck_decoder_frame *frame, tapedeck_decoder_output *to)
+    {
+        static unsigned count;
+        count++;
+        if (memmem(frame->bytes.data, frame->bytes.size, "${mark}", ${mark.length}) != NULL) {
+            ${what};
+        }
+        example.decode(self, frame, to);
+        (void)count;
+    }
+    extern const struct example tapedeck_decoder;
+    const struct example tapedeck_decoder = {
+        .abi = TAPEDECK_DECODER_ABI, .size = sizeof tapedeck_decoder, .name = "bad", .decode = decode_or_fail};
+  `);
+  return ["--decoder", build(temporary(t), source, ["-Wno-unused-parameter"])];
+}
+
+/** The example in Python, which does \`what\` at frames with the mark. */
+function badScript(t, mark, what) {
+  const file = path.join(temporary(t), "bad.py");
+  fs.writeFileSync(file, `
+import os, signal, subprocess, sys, time
+sys.path.insert(0, ${JSON.stringify(EXAMPLES)})
+sys.dont_write_bytecode = True
+import decoder
+real = decoder.decode
+count = 0
+def decode(request):
+    global count
+    count += 1
+    answer = real(request)
+    if "${mark}" in request["frame"]:
+        ${what}
+    return answer
+decoder.decode = decode
+decoder.main()
+`);
+  return ["--decoder-cmd", `python3 '${file}'`];
+}
+
+const FAILURES = [
+  ["a shared object that reads where it may not", badLibrary, "*(volatile int *)8 = 1", "crashed", /^signal 11 \(SIGSEGV\)$/],
+  ["a shared object that exits", badLibrary, "exit(5)", "crashed", /^exit status 5$/],
+  ["a shared object that hangs", badLibrary, "for (;;) pause()", "hung", /^no answer in 2 s$/],
+  ["a shared object with a member that is none", badLibrary, 'to->calls->head(to, tapedeck_decoder_text_of("px"), frame->topic)', "garbage", /^px: unknown member$/],
+  ["a shared object that refuses", badLibrary, 'to->calls->fail(to, tapedeck_decoder_text_of("no idea"))', "refused", /^no idea$/],
+  ["a shared object that counts", badLibrary, "char n[20]; snprintf(n, sizeof n, \"%u\", count); to->calls->head(to, tapedeck_decoder_text_of(\"u\"), tapedeck_decoder_text_of(n))", "unstable", /^another message when asked again$/, ["--repeat", "1"]],
+  ["a script that exits", badScript, 'sys.stderr.write("one\\nlast words\\n"); sys.stderr.flush(); os._exit(7)', "crashed", /^exit status 7$/],
+  ["a script that raises", badScript, 'raise MemoryError("of mine")', "crashed", /^exit status 1$/],
+  ["a script that kills itself", badScript, "os.kill(os.getpid(), signal.SIGKILL)", "crashed", /^signal 9 \(SIGKILL\)$/],
+  ["a script that hangs", badScript, "time.sleep(1000)", "hung", /^no answer in 2 s$/],
+  ["a script that prints", badScript, 'print("debugging")', "garbage", /^no JSON at byte 0: /],
+  ["a script with a number that is none", badScript, 'answer["trades"][0]["price"] = "12,5"', "garbage", /^trades\[0\]\.price: 12,5 is not of type decimal$/],
+  ["a script with another n", badScript, 'return {"n": 5, "error": "x"} if False else dict(answer, trades=None)', "garbage", /^trades: no array$/],
+  ["a script that counts", badScript, 'answer["seq"] = count', "unstable", /^another message when asked again$/, ["--repeat", "1"]],
+];
+
+for (const [name, make, what, kind, text, args = []] of FAILURES)
+  test(`${name}: ${kind}, at that frame and no other`, { skip }, async (t) => {
+    const archive = await archiveOf(t, temporary(t), V5);
+    const total = v5Frames().length;
+    const { frame, mark } = marked(kind === "hung" ? 3 : 11);
+    const timeout = kind === "hung" ? ["--timeout", "2s"] : [];
+    const report = await diff(t, archive, [...make(t, mark, what), ...args, ...timeout, "-j", "2"], { status: 1 });
+    assert.deepEqual([report.totals.compared, report.totals.same, report.totals.different], [total, total - 1, 1]);
+    const [row] = (await jsonLines(t, ["cat", archive, "--topic", "publicTrade"])).filter((line) => line.data === frame);
+    assert.equal(report.first_difference.topic, "publicTrade");
+    const found = report.decoder_is;
+    const counts = { refused: 0, crashed: 0, hung: 0, garbage: 0, unstable: 0, [kind]: 1 };
+    for (const [key, count] of Object.entries(counts)) assert.equal(found[key], count, key);
+    assert.equal(found.failures, kind === "refused" ? 0 : 1);
+    assert.equal(found.frames.length, 1);
+    assert.deepEqual([found.frames[0].kind, found.frames[0].symbol, found.frames[0].recv_ns], [kind, row.symbol, row.recv_ns]);
+    assert.match(found.frames[0].what, text);
+    if (what.includes("last words")) assert.equal(found.frames[0].stderr, "last words");
+    if (what.includes("of mine")) assert.match(found.frames[0].stderr, /MemoryError: of mine/);
+  });
+
+test("refusals alone are no failures: save ends with 0, and with 1 after a crash", { skip }, async (t) => {
+  const dir = temporary(t);
+  const archive = await archiveOf(t, dir, V5);
+  const { mark } = marked(2);
+  const save = (args, status) => tapedeck(t, ["regress", "save", archive, "-o", path.join(dir, `${status}.tdb`), ...args], { status });
+  const refused = await save(badScript(t, mark, 'return {"error": "not today"}'), 0);
+  assert.doesNotMatch(refused.stdout, /failed/);
+  const crashed = await save(badScript(t, mark, "os._exit(7)"), 1);
+  assert.match(crashed.stdout, /The decoder failed at 1 frame: 1 crashed, 0 hung/);
+  assert.match(crashed.stdout, /crashed at 2026-08-09T.*v5-linear\/publicTrade\/\w+: exit status 7/);
+});
+
+// ---- processes -----------------------------------------------------------------------------------------------
+
+test("a process has its three descriptors, an own group that ends with it, and may be slow or talk much", { skip }, async (t) => {
+  const dir = temporary(t);
+  const archive = await archiveOf(t, dir, V5);
+  const frames = v5Frames().length;
+  const script = (name, body) => {
+    const file = path.join(dir, name);
+    fs.writeFileSync(file, `import os, subprocess, sys, time\nsys.path.insert(0, ${JSON.stringify(EXAMPLES)})\nsys.dont_write_bytecode = True\nimport decoder\n${body}\n`);
+    return ["--decoder-cmd", `python3 '${file}'`];
+  };
+  // What this test has from its own parents is not tapedeck's. os.listdir has a descriptor of its own.
+  const list = 'sorted(int(fd) for fd in os.listdir("/proc/self/fd") if os.path.exists("/proc/self/fd/" + fd))';
+  const inherited = execFileSync("python3", ["-c", `import os; print(${list})`], { encoding: "utf8" }).trim();
+  assertSame(await diff(t, archive, script("open.py", `
+found = ${list}
+if found != ${inherited}:
+    print('{"error": "open: %s"}' % found, flush=True)
+decoder.main()`)), frames);
+  // What it starts is gone with it, though that has its pipes open.
+  const pids = path.join(dir, "pids");
+  const slept = await diff(t, archive, script("sleeper.py", `
+child = subprocess.Popen(["sleep", "1000"], stdin=0, stdout=1)
+open(${JSON.stringify(pids)}, "a").write("%d\\n" % child.pid)
+decoder.main()`));
+  assertSame(slept, frames);
+  const isGone = (pid) => {
+    try {
+      return / [ZX] /.test(fs.readFileSync(`/proc/${pid}/stat`, "utf8")); // nobody may have reaped it
+    } catch (error) {
+      return ["ENOENT", "ESRCH"].includes(error.code);
+    }
+  };
+  for (const pid of fs.readFileSync(pids, "utf8").trim().split("\n")) assert.ok(isGone(pid), pid);
+  // One byte at a time, in both directions.
+  const small = ["--topic", "publicTrade", "--topic", "kline*"];
+  const bytewise = await diff(t, archive, [...script("bytes.py", `
+read, write = os.read, os.write
+decoder.os = type("os", (), {"read": staticmethod(lambda fd, size: read(fd, 7))})
+class Out:
+    def write(self, text):
+        for byte in text.encode(): write(1, bytes([byte]))
+    def flush(self): pass
+sys.stdout = Out()
+decoder.main()`), ...small]);
+  assert.equal(bytewise.verdict, "same");
+  // Messages are logged, so many of them; the rest is read and dropped.
+  const loud = await diff(t, archive, script("loud.py", `
+for i in range(40000): sys.stderr.write("message %d of a decoder that says much about each frame\\n" % i)
+decoder.main()`));
+  assertSame(loud, frames);
+  assert.match(loud.stderr, /decoder: message 0 of a decoder/);
+  assert.match(loud.stderr, /its further messages are not shown/);
+  assert.ok(loud.stderr.length < 1 << 20);
+});
+
+test("what is no decoder is refused at once, and the message says why", { skip }, async (t) => {
+  const dir = temporary(t);
+  const archive = await archiveOf(t, dir, V5);
+  const object = (name, text) => {
+    fs.writeFileSync(path.join(dir, `${name}.c`), text);
+    return build(dir, path.join(dir, `${name}.c`));
+  };
+  const table = (abi, size, rest) => `#include <tapedeck/decoder.h>
+    ${rest ?? "static void decode(void *s, const tapedeck_decoder_frame *f, tapedeck_decoder_output *to) { (void)s; (void)f; (void)to; }"}
+    const struct tapedeck_decoder tapedeck_decoder = {.abi = ${abi}, .size = ${size}, .decode = decode${rest ? ", .open = on_open" : ""}};`;
+  const onOpen = `static void decode(void *s, const tapedeck_decoder_frame *f, tapedeck_decoder_output *to) { (void)s; (void)f; (void)to; }
+    static int on_open(const tapedeck_decoder_host *host, void **self, char *why, size_t bytes)
+    { (void)host; (void)self; if (bytes > 8) __builtin_memcpy(why, "no data", 8); return 1; }`;
+  fs.writeFileSync(path.join(dir, "text.so"), "no shared object");
+  const missing = path.join(dir, "missing.so");
+  const cases = [
+    [["--decoder", missing], /--decoder: .*missing\.so/],
+    [["--decoder", path.join(dir, "text.so")], /it cannot be loaded: .*text\.so/],
+    [["--decoder", object("empty", "int nothing;")], /it exports no tapedeck_decoder/],
+    [["--decoder", object("newer", table(2, "sizeof tapedeck_decoder"))], /it has version 2 of the interface, this program 1; build it again/],
+    [["--decoder", object("shorter", table(1, "8"))], /its tapedeck_decoder is not complete/],
+    [["--decoder", object("unready", table(1, "sizeof tapedeck_decoder", onOpen))], /no data/],
+    [["--decoder-cmd", "/no/such/program"], /cannot start '\/no\/such\/program': no such program/],
+    [["--decoder-cmd", "false"], /it ended before it answered the greeting/],
+    [["--decoder-cmd", "echo hello"], /its first line is no JSON: hello/],
+    [["--decoder-cmd", "python3 -c 'import no_such_module'"], /it ended before it answered[^]*its last message: ModuleNotFoundError/],
+    [["--decoder-cmd", "'"], /a quote without its end/],
+    [["--decoder-cmd", PYTHON, "--map", path.join(dir, "missing.map")], /mapping file '.*missing\.map'/],
+    [["--decoder", "builtin", "--decoder", "builtin", "--decoder-cmd", PYTHON], /3 decoders are given, but only 2 can be used/],
+    [["--decoder-cmd", PYTHON, "--timeout", "0"], /--timeout/],
+  ];
+  for (const [args, text] of cases) {
+    const end = await tapedeck(t, ["regress", "diff", archive, "--state", path.join(dir, "state"), ...args], { status: null });
+    assert.ok(end.code === 2 || end.code === 4, `${args.join(" ")}: status ${end.code}`);
+    assert.match(end.stderr, text, args.join(" "));
+  }
+});
+
+// ---- mapping files -------------------------------------------------------------------------------------------
+
+test("a mapping file gives other names their meaning, and leaves out what is not compared", { skip }, async (t) => {
+  const dir = temporary(t);
+  const archive = await archiveOf(t, dir, V5);
+  const frames = v5Frames().length;
+  const other = path.join(dir, "other.py");
+  fs.writeFileSync(other, `import sys
+sys.path.insert(0, ${JSON.stringify(EXAMPLES)})
+sys.dont_write_bytecode = True
+import decoder
+real = decoder.decode
+def decode(request):
+    answer = real(request)
+    if "exchange_ns" in answer: answer["when"] = answer.pop("exchange_ns")
+    for level in answer.get("levels", ()):
+        level["px"] = level.pop("price")
+        level["mine"] = "of no interest"
+    for trade in answer.get("trades", ()):
+        trade["trade_id"] = "another"
+    return answer
+decoder.decode = decode
+decoder.main()
+`);
+  const map = path.join(dir, "names.map");
+  const cmd = ["--decoder-cmd", `python3 '${other}'`];
+  const names = "when = exchange_ns\nlevels.px = levels.price  # theirs = ours\nlevels.mine = -\n";
+  fs.writeFileSync(map, names);
+  const named = await diff(t, archive, [...cmd, "--map", map], { status: 1 });
+  assert.deepEqual(named.paths.map((row) => row.path), ["trades[].trade_id"]);
+  assert.equal(named.totals.different, v5Frames().filter((f) => f.includes('"publicTrade.') && f.includes('"data":[')).length);
+  fs.writeFileSync(map, `${names}- = trades.trade_id\n`);
+  assertSame(await diff(t, archive, [...cmd, "--map", map]), frames);
+  // A baseline keeps it, and a check follows.
+  const baseline = path.join(dir, "mapped.tdb");
+  await tapedeck(t, ["regress", "save", archive, "-o", baseline, "--map", map]);
+  const { stdout } = await tapedeck(t, ["regress", "check", baseline, archive, ...cmd, "--json"]);
+  assertSame(JSON.parse(stdout), frames);
+  fs.writeFileSync(map, "levels.px = price\n");
+  const { stderr } = await tapedeck(t, ["regress", "diff", archive, ...cmd, "--map", map], { status: 2 });
+  assert.match(stderr, /names\.map:1: price: a member cannot be moved/);
+});
