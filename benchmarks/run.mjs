@@ -164,6 +164,25 @@ function checkArgs(c, threads) {
   return ["regress", "check", c.baseline, c.archive, "-j", String(threads), "--json"];
 }
 const oursCheck = (c, threads) => processed(c, checkArgs(c, threads));
+/** Decoders of users': the examples, and the one in Python once more without tapedeck, fed the same bytes from a file. */
+const SCRIPT = path.resolve("docs/examples/decoder.py");
+const library = () => {
+  const file = path.join(work, "decoder.so");
+  if (!fs.existsSync(file)) run("cc", ["-O2", "-shared", "-fPIC", "-Iinclude", "docs/examples/decoder.c", "-o", file]);
+  return file;
+};
+const oursLibrary = (c, threads) => processed(c, [...checkArgs(c, threads), "--decoder", library()]);
+const oursScript = (c, threads) => processed(c, [...checkArgs(c, threads), "--decoder-cmd", `python3 '${SCRIPT}'`]);
+function scriptAlone(c) {
+  const frames = path.join(work, "frames.in");
+  if (c.asked === undefined) {
+    c.asked = frames;
+    run(bin("tapedeck-replay"), [...checkArgs(c, 1), "--decoder-cmd", `sh -c "tee '${frames}' | python3 '${SCRIPT}'"`]);
+  }
+  const from = process.hrtime.bigint();
+  const { cpu_s } = timed("sh", ["-c", `python3 '${SCRIPT}' < '${frames}' > /dev/null`]);
+  return measured({ frames: c.frames, wall_s: Number(process.hrtime.bigint() - from) / 1e9, cpu_s });
+}
 const wholeReplay = (c, threads) => processed(c, replayArgs(c.archive, threads));
 
 /** Both clients take the same frames from the same server, over TLS. */
@@ -320,6 +339,8 @@ await beside("replay v5 --speed max -j 1", () => oursReplay(v5, 1), () => limitR
 await beside("regress check -j 1 (limit: replay -j 1)", () => oursCheck(c, 1), () => wholeReplay(c, 1), 0.9, c.sha);
 await beside("regress check -j 2 (limit: replay -j 2)", () => oursCheck(c, 2), () => wholeReplay(c, 2), 0.9, c.sha);
 await beside("regress check v5 -j 1 (limit: replay v5 -j 1)", () => oursCheck(v5, 1), () => wholeReplay(v5, 1), 0.9, v5.sha);
+await beside("regress check v5 --decoder .so -j 1 (limit: built-in)", () => oursLibrary(v5, 1), () => oursCheck(v5, 1), null, v5.sha);
+await beside("regress check v5 --decoder-cmd python3 -j 1 (limit: the script from a file)", () => oursScript(v5, 1), () => scriptAlone(v5), null, v5.sha);
 await beside("record over TLS to disk", () => oursRecord(c), () => limitReceive(c), 0.7, c.sha);
 memoryRows(c);
 if (hasStrace) await selectionRows(v5.sha);
