@@ -104,6 +104,12 @@ static void describe_finding(result_writer *r, const drift_finding *f, int is_ne
     result_object_end(r, NULL);
 }
 
+/* --since; 0: not given. */
+static uint64_t since_of(const drift_command *command)
+{
+    return command->flags.since.is_given ? command->flags.since.at.ns : 0;
+}
+
 /* Findings, those before --since as JSON only; *count_new: the others. */
 static void describe_findings(const drift_command *command, result_writer *r, drift_table *table,
                               uint64_t *count_new, uint64_t *count_known)
@@ -134,6 +140,7 @@ static td_result print_report(drift_command *command, const drift_run_result *re
     result_writer r;
     uint64_t count_new = 0;
     uint64_t count_known = 0;
+    uint64_t left_out = drift_table_left_out(result->table, since_of(command));
     result_begin(&r, &command->output, &command->json);
     result_object_begin(&r, NULL);
     if (command->flags.since.is_given)
@@ -146,13 +153,13 @@ static td_result print_report(drift_command *command, const drift_run_result *re
     result_count(&r, "frames", result->frames);
     result_count(&r, "new", count_new);
     result_count(&r, "known", count_known);
-    result_count(&r, "left_out", drift_table_left_out(result->table));
+    result_count(&r, "left_out", left_out);
     result_count(&r, "damaged_chunks", result->tape.damaged_chunks);
     result_count(&r, "unreadable_segments", result->tape.segments_unreadable);
     result_object_end(&r, result->coverage == NULL
                               ? "{findings}[{findings?}\n]" REPORT_END
                               : "{findings}[{findings?}\n]{coverage}[{coverage?}\n]" REPORT_END);
-    if (count_new > 0)
+    if (count_new > 0 || left_out > 0) /* what is left out may be new */
         *status = EXIT_CODE_DIFFERS;
     if (result->tape.damaged_chunks > 0 || result->tape.segments_unreadable > 0)
         *status = EXIT_CODE_DAMAGE;

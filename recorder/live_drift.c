@@ -107,15 +107,15 @@ static void count(atomic_ullong *counter)
     atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
 }
 
-/* 1 if it was not reported yet, and can be. */
-static int add_finding(live_drift *self, uint64_t hash)
+/* 1 if it was not reported yet, and can be; *is_left_out is set if it cannot. */
+static int add_finding(live_drift *self, uint64_t hash, int *is_left_out)
 {
     uint64_t known = atomic_load_explicit(&self->found, memory_order_relaxed);
     for (uint64_t i = 0; i < known; i++)
         if (self->reported[i] == hash)
             return 0;
     if (known == LIMIT_LIVE_DRIFT_FINDINGS) {
-        count(&self->left_out);
+        *is_left_out = 1;
         return 0;
     }
     self->reported[known] = hash;
@@ -142,12 +142,13 @@ static int report(live_drift *self, const live_drift_frame *frame, const drift_l
                   live_drift_found *found, void *user)
 {
     int is_new = 0;
+    int is_left_out = look->left_out > 0;
     char topic[LIMIT_TOPIC_BYTES];
     char example[LIMIT_LIVE_DRIFT_EXAMPLE_BYTES];
     for (size_t i = 0; i < look->count; i++) {
         const drift_note *note = &look->notes[i];
         /* Values that the documents do not list: without what came before none of them is new. */
-        if (note->is_learnt || !add_finding(self, hash_of(frame, look, note)))
+        if (note->is_learnt || !add_finding(self, hash_of(frame, look, note), &is_left_out))
             continue;
         is_new = 1;
         copy_text(topic, sizeof topic, look->topic);
@@ -159,6 +160,8 @@ static int report(live_drift *self, const live_drift_frame *frame, const drift_l
                                             .example = example};
         found(user, &finding);
     }
+    if (is_left_out)
+        count(&self->left_out);
     return is_new;
 }
 

@@ -67,7 +67,8 @@ typedef void live_drift_found(void *user, const live_drift_finding *finding);
 /* Any thread. */
 typedef struct live_drift_stats {
     uint64_t findings; /* reported */
-    uint64_t left_out; /* frames with something beyond LIMIT_LIVE_DRIFT_FINDINGS */
+    uint64_t left_out; /* frames with something beyond LIMIT_LIVE_DRIFT_FINDINGS or
+                          LIMIT_DRIFT_NOTES */
 } live_drift_stats;
 
 TD_MUST_USE td_result live_drift_open(live_drift **out, td_err *err);

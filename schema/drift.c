@@ -24,6 +24,9 @@
  */
 enum { JUMPS_MAX = 10 };
 
+/* How long a price is the one before: sessions of an archive may be years apart. */
+#define PRICE_HOLDS_NS (UINT64_C(86400) * 1000000000)
+
 /* Members of one row, by where they stand: in entries of each of its items, and in the envelope of
  * frames of each kind, because snapshots and deltas have different ones. */
 enum { SCOPES = TOPIC_ITEMS_MAX + FRAME_ANY + 1, SCOPE_KIND = SCOPES - 1 };
@@ -39,6 +42,7 @@ typedef struct slot {
     uint64_t missing;                   /* frames of the scope in a row without it */
     uint64_t missing_ns, missing_order; /* the first of these */
     td_decimal last;                    /* price */
+    uint64_t last_ns;                   /* when it was received; 0: unknown */
     const value_row *values;            /* of texts, once knows_values is 1 */
     uint32_t numbers;                   /* that showed its places */
     uint8_t knows_values;
@@ -410,8 +414,10 @@ static void look_at_jump(look *l, const survey_member *m, slot *s, td_decimal va
     if (s == NULL || !l->stream->has_one_price || value.mantissa <= 0 ||
         !is_market_price(field_of(l, m)->member))
         return;
-    int is_up = s->has_last && is_ten_times(value, s->last);
-    int is_down = s->has_last && is_ten_times(s->last, value);
+    uint64_t now_ns = l->frame->recv_ns;
+    int has_last = s->has_last && now_ns <= s->last_ns + PRICE_HOLDS_NS;
+    int is_up = has_last && is_ten_times(value, s->last);
+    int is_down = has_last && is_ten_times(s->last, value);
     if (is_up || is_down)
         note_field(l, m, DRIFT_OUT_OF_RANGE, "%s",
                    is_up ? "ten times the last price or more"
@@ -420,6 +426,7 @@ static void look_at_jump(look *l, const survey_member *m, slot *s, td_decimal va
         return; /* one wrong price must not make the next one look wrong */
     s->jumps = 0;
     s->last = value;
+    s->last_ns = now_ns;
     s->has_last = 1;
 }
 
@@ -467,10 +474,11 @@ static void look_at_time(look *l, const survey_member *m, json_value json)
     uint64_t recv_ns = l->frame->recv_ns;
     msg_value value;
     decode_error ignored; /* a time that cannot be read is among the strays */
-    if (!decode_field(NULL, field, json, &value, &ignored) || value.type != VALUE_TIME_NS ||
-        value.as.time_ns == 0)
+    if (!decode_field(NULL, field, json, &value, &ignored) || value.type != VALUE_TIME_NS)
         return;
     uint64_t ns = value.as.time_ns;
+    if (ns == 0 && !is_own_time(l->row, field))
+        return; /* nothing happened yet */
     int is_own = recv_ns != 0 && is_own_time(l->row, field);
     if (ns < TIME_MIN_NS)
         note_field(l, m, DRIFT_OUT_OF_RANGE, "a time before 2010");

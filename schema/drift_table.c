@@ -10,8 +10,10 @@
 struct drift_table {
     drift_finding *findings;
     size_t count;
+    size_t learnt_count; /* of these; bounded apart, so that no flood of them hides others */
     slot_table index;
     uint64_t left_out;
+    uint64_t learnt_left_out;
 };
 
 td_result drift_table_open(drift_table **out, td_err *err)
@@ -43,9 +45,9 @@ void drift_table_close(drift_table *table)
     td_free(table);
 }
 
-uint64_t drift_table_left_out(const drift_table *table)
+uint64_t drift_table_left_out(const drift_table *table, uint64_t since_ns)
 {
-    return table->left_out;
+    return table->left_out + (since_ns != 0 ? table->learnt_left_out : 0);
 }
 
 int drift_finding_is_new(const drift_finding *f, uint64_t since_ns)
@@ -117,7 +119,22 @@ static td_result make(drift_table *table, const char *feed, td_bytes topic, cons
                    table->count);
     *out = &findings[table->count++];
     **out = made;
+    table->learnt_count += note->is_learnt;
     return TD_OK;
+}
+
+/* 1 if there is a place for one more finding; else the note is counted. */
+static int has_place(drift_table *table, const drift_note *note)
+{
+    if (note->is_learnt && table->learnt_count == LIMIT_DRIFT_LEARNT) {
+        table->learnt_left_out++;
+        return 0;
+    }
+    if (!note->is_learnt && table->count - table->learnt_count == LIMIT_DRIFT_FINDINGS) {
+        table->left_out++;
+        return 0;
+    }
+    return 1;
 }
 
 /* The example is the first frame. */
@@ -148,10 +165,8 @@ static td_result add_note(drift_table *table, const char *feed, const drift_fram
                           const drift_look *look, const drift_note *note, td_err *err)
 {
     drift_finding *f = find(table, feed, look->topic, note);
-    if (f == NULL && table->count == LIMIT_DRIFT_FINDINGS) {
-        table->left_out++;
+    if (f == NULL && !has_place(table, note))
         return TD_OK;
-    }
     td_result rc = TD_OK;
     if (f == NULL)
         rc = make(table, feed, look->topic, note, &f, err);

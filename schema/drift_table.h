@@ -32,7 +32,8 @@ TD_MUST_USE td_result drift_table_open(drift_table **out, td_err *err);
 void drift_table_close(drift_table *table);
 
 /* Add what a look found. Frames of different streams may come in any order: first, last, count and
- * example are the same in the end. Findings beyond LIMIT_DRIFT_FINDINGS are counted and left out.
+ * example are the same in the end. Findings beyond LIMIT_DRIFT_FINDINGS, and learnt values beyond
+ * LIMIT_DRIFT_LEARNT, are counted and left out; which ones they are depends on the order of frames.
  * TD_OK; TD_E_NOMEM. */
 TD_MUST_USE td_result drift_table_add(drift_table *table, const char *feed,
                                       const drift_frame *frame, const drift_look *look,
@@ -42,9 +43,9 @@ TD_MUST_USE td_result drift_table_add(drift_table *table, const char *feed,
  * next call that adds. */
 const drift_finding *drift_table_list(drift_table *table, size_t *count);
 
-/* Notes of findings that the table has no place for, and that frames had beyond
- * LIMIT_DRIFT_NOTES. */
-uint64_t drift_table_left_out(const drift_table *table);
+/* Notes of findings that the table has no place for, and that frames had beyond LIMIT_DRIFT_NOTES;
+ * those of learnt values only if there is a since_ns (not 0), as below. */
+uint64_t drift_table_left_out(const drift_table *table, uint64_t since_ns);
 
 /* 1 if a finding was first seen at since_ns or later. A learnt value is one only if there is a
  * since_ns (not 0): what came before teaches which values there are. */

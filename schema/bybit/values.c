@@ -6,7 +6,7 @@
 
 #define TEXTS(...) ((const char *const[]){__VA_ARGS__, NULL})
 
-/* A closed set; one of which the documents list a part; one as a family writes it. */
+/* A closed set; one of which the documents list a part; either as a family writes it. */
 #define CLOSED(member, ...)                                                                        \
     {                                                                                              \
         member, NULL, TEXTS(__VA_ARGS__), 0                                                        \
@@ -14,6 +14,10 @@
 #define OPEN(member, ...)                                                                          \
     {                                                                                              \
         member, NULL, TEXTS(__VA_ARGS__), 1                                                        \
+    }
+#define CLOSED_IN(family, member, ...)                                                             \
+    {                                                                                              \
+        member, family, TEXTS(__VA_ARGS__), 0                                                      \
     }
 #define OPEN_IN(family, member, ...)                                                               \
     {                                                                                              \
@@ -29,6 +33,7 @@ const value_row BYBIT_VALUES[] = {
             "LIQUIDATION"),
     OPEN_IN("usdc-private", MEMBER_CANCEL_TYPE, "UNKNOWN", "CancelByUser", "CancelByReduceOnly"),
     OPEN_IN("usdc-private", MEMBER_POSITION_STATUS, "NORMAL"),
+    CLOSED_IN("spot-private", MEMBER_SIDE, "BUY", "SELL"),
     OPEN_IN("spot-private", MEMBER_ORDER_STATUS, "NEW", "PARTIALLY_FILLED", "FILLED", "CANCELED",
             "ORDER_CANCELED", "PENDING_CANCEL", "PENDING_NEW", "REJECTED"),
     OPEN_IN("spot-private", MEMBER_ORDER_TYPE, "LIMIT", "MARKET", "LIMIT_MAKER", "MARKET_OF_BASE",
@@ -36,7 +41,7 @@ const value_row BYBIT_VALUES[] = {
     OPEN_IN("copytrade", MEMBER_ORDER_STATUS, "OpenOrderFilled"),
     OPEN_IN("v5-private", MEMBER_CATEGORY, "spot", "linear", "inverse", "option", "combination",
             "future_leg", "spot_leg", "UTA_USDT"),
-    CLOSED(MEMBER_SIDE, "Buy", "Sell", "BUY", "SELL", "None"),
+    CLOSED(MEMBER_SIDE, "Buy", "Sell", "None"),
     CLOSED(MEMBER_TICK_DIRECTION, "PlusTick", "ZeroPlusTick", "MinusTick", "ZeroMinusTick"),
     CLOSED(MEMBER_ORDER_TYPE, "Market", "Limit", "UNKNOWN"),
     CLOSED(MEMBER_ORDER_STATUS, "Created", "New", "Rejected", "PartiallyFilled",

@@ -248,6 +248,23 @@ describe("drift", { concurrency: 2 }, () => {
     assert.equal(none.stdout, "100 frames: no new findings, 2 known before\n");
   });
 
+  test("a flood of one sort hides no other, and what is left out may be new", async (t) => {
+    const archive = path.join(temporary(t), "tape");
+    const start = 1_700_000_000;
+    const order = (placeType, more) => JSON.stringify({ topic: "order", creationTime: start * 1000, ...more, data: [{ symbol: "BTCUSDT", orderId: "1", orderStatus: "New", placeType }] });
+    const line = (n, text) => `{"recv_ns":${second(start + n)},"data":${text}}`;
+    // 5,000 texts of a set that the documents leave open, and then a member more.
+    await importLines(t, archive, "v5-private", Array.from({ length: 5000 }, (_, n) => line(n, order(`v${n}`, n === 4990 ? { late: 1 } : {}))));
+    const found = await json(t, ["drift", "-a", archive, "--json"], { status: 1 });
+    assert.deepEqual(found.findings.map((f) => [f.kind, f.path, f.count]), [["new_field", "late", 1]]);
+    assert.equal(found.left_out, 0);
+    // Likewise 5,000 members, all before --since.
+    await importLines(t, archive, "v5-private", Array.from({ length: 5000 }, (_, n) => line(6000 + n, order("price", { [`z${n}`]: 1 }))));
+    const late = await json(t, ["drift", "-a", archive, "--json", "--since", String(start + 20000)], { status: 1 });
+    assert.deepEqual([late.new, late.known], [0, 4096]);
+    assert.equal(late.left_out, 5001 - 4096 + (5000 - 1024));
+  });
+
   test("damage is reported, and the rest is looked at", async (t) => {
     const archive = path.join(temporary(t), "tape");
     const { lines } = changedStreams("v5-linear", ["a member more in the frame"]);

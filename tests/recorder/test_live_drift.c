@@ -179,6 +179,21 @@ static void test_findings_are_bounded(void **state)
     assert_int_equal(live_drift_get_stats(s->drift).left_out, 5);
 }
 
+/* A frame with more than a look has notes for is counted, once. */
+static void test_many_in_a_frame(void **state)
+{
+    scene *s = *state;
+    char frame[900];
+    size_t size = (size_t)snprintf(frame, sizeof frame, "{\"topic\":\"trade.BTCUSD\",\"data\":[]");
+    for (unsigned i = 0; i < LIMIT_DRIFT_NOTES + 5; i++)
+        size += (size_t)snprintf(frame + size, sizeof frame - size, ",\"z%u\":1", i);
+    (void)snprintf(frame + size, sizeof frame - size, "}");
+    put(s, "trade.BTCUSD", frame, LIVE_DRIFT_STRANGE, 60 * TD_NS_PER_S);
+    assert_int_equal(s->seen.count, LIMIT_DRIFT_NOTES);
+    assert_int_equal(live_drift_get_stats(s->drift).findings, LIMIT_DRIFT_NOTES);
+    assert_int_equal(live_drift_get_stats(s->drift).left_out, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -189,6 +204,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_topics_without_row, open_scene, close_scene),
         cmocka_unit_test_setup_teardown(test_example_is_cut, open_scene, close_scene),
         cmocka_unit_test_setup_teardown(test_findings_are_bounded, open_scene, close_scene),
+        cmocka_unit_test_setup_teardown(test_many_in_a_frame, open_scene, close_scene),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

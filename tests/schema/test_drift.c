@@ -335,6 +335,15 @@ static const changed CHANGED[] = {
      "\"s\":\"BTCUSDT\",\"S\":\"Cross\",\"v\":\"0.5\",\"p\":\"36000.5\"}]}",
      "publicTrade", DRIFT_NEW_VALUE, "data.S", "\"Cross\""},
     {"v5-linear", NULL,
+     "{\"topic\":\"publicTrade.BTCUSDT\",\"type\":\"snapshot\",\"ts\":1700000000000,\"data\":[{"
+     "\"T\":1700000000000,"
+     "\"s\":\"BTCUSDT\",\"S\":\"BUY\",\"v\":\"0.5\",\"p\":\"36000.5\"}]}",
+     "publicTrade", DRIFT_NEW_VALUE, "data.S", "\"BUY\""},
+    {"v5-linear", NULL,
+     "{\"topic\":\"publicTrade.BTCUSDT\",\"type\":\"snapshot\",\"ts\":0,\"data\":[{"
+     "\"T\":0,\"s\":\"BTCUSDT\",\"S\":\"Buy\",\"v\":\"0.5\",\"p\":\"36000.5\"}]}",
+     "publicTrade", DRIFT_OUT_OF_RANGE, "data.T", "a time before 2010"},
+    {"v5-linear", NULL,
      "{\"topic\":\"publicTrade.BTCUSDT\",\"type\":\"rest\",\"ts\":1700000000000,\"data\":[]}",
      "publicTrade", DRIFT_NOT_DECODED, "type", "bad_kind"},
     {"v5-linear", NULL,
@@ -506,6 +515,20 @@ static void test_jumps(void **state)
     assert_int_equal(only_finding(b)->count, 11);
 }
 
+/* Between sessions that are years apart, a price may have become any other. */
+static void test_jump_in_time(void **state)
+{
+    bench *b = *state;
+    const uint64_t day_ns = 86400 * TD_NS_PER_S;
+    char text[FRAME_BYTES];
+    trade_text(text, "1", "100", "");
+    assert_int_equal(look_at_text(b, "v5-linear", text, START_NS), 0);
+    trade_text(text, "1", "1000", "");
+    assert_int_equal(look_at_text(b, "v5-linear", text, START_NS + day_ns + 1), 0);
+    trade_text(text, "1", "10000", "");
+    assert_int_equal(look_at_text(b, "v5-linear", text, START_NS + 2 * day_ns + 1), 1);
+}
+
 static void test_gone(void **state)
 {
     bench *b = *state;
@@ -665,6 +688,30 @@ static void test_any_order(void **state)
     }
 }
 
+static void add_value(bench *b, size_t n, int is_learnt)
+{
+    drift_note note = {.kind = DRIFT_NEW_VALUE, .is_learnt = (uint8_t)is_learnt, .count = 1};
+    snprintf(note.path, sizeof note.path, "p%zu", n);
+    const drift_frame frame = {.order = b->order++};
+    const drift_look look = {.notes = &note, .count = 1};
+    assert_int_equal(drift_table_add(b->table, "f", &frame, &look, NULL), TD_OK);
+}
+
+/* However many texts of incomplete sets there are, other findings have their places. */
+static void test_learnt_bound(void **state)
+{
+    bench *b = *state;
+    size_t size = 0;
+    for (size_t i = 0; i < LIMIT_DRIFT_LEARNT + 7; i++)
+        add_value(b, i, 1);
+    for (size_t i = 0; i < LIMIT_DRIFT_FINDINGS; i++)
+        add_value(b, LIMIT_DRIFT_LEARNT + 7 + i, 0);
+    (void)drift_table_list(b->table, &size);
+    assert_int_equal(size, LIMIT_DRIFT_LEARNT + LIMIT_DRIFT_FINDINGS);
+    assert_int_equal(drift_table_left_out(b->table, 0), 0);
+    assert_int_equal(drift_table_left_out(b->table, 1), 7);
+}
+
 /* Bounds: what is beyond them is counted. */
 static void test_bounds(void **state)
 {
@@ -684,7 +731,7 @@ static void test_bounds(void **state)
     assert_int_equal(size, LIMIT_DRIFT_FINDINGS);
     assert_int_equal(list[0].example.size, LIMIT_DRIFT_EXAMPLE_BYTES);
     assert_int_equal(list[0].example_bytes, sizeof big);
-    assert_int_equal(drift_table_left_out(b->table), 3);
+    assert_int_equal(drift_table_left_out(b->table, 0), 3);
 
     /* A frame of unknown members; the survey has as many as a look. */
     size = (size_t)snprintf(text, sizeof text, "{\"success\":true");
@@ -693,7 +740,7 @@ static void test_bounds(void **state)
     snprintf(text + size, sizeof text - size, "}");
     assert_int_equal(look_at_text(b, "v5-linear", text, START_NS), LIMIT_DRIFT_NOTES);
     assert_int_equal(b->look.left_out, 5);
-    assert_int_equal(drift_table_left_out(b->table), 3 + 5 + LIMIT_DRIFT_NOTES);
+    assert_int_equal(drift_table_left_out(b->table, 0), 3 + 5 + LIMIT_DRIFT_NOTES);
 
     /* One more element in each level of a book is one finding. */
     size = (size_t)snprintf(text, sizeof text,
@@ -736,12 +783,14 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_not_compared, bench_open, bench_close),
         cmocka_unit_test_setup_teardown(test_places, bench_open, bench_close),
         cmocka_unit_test_setup_teardown(test_jumps, bench_open, bench_close),
+        cmocka_unit_test_setup_teardown(test_jump_in_time, bench_open, bench_close),
         cmocka_unit_test_setup_teardown(test_gone, bench_open, bench_close),
         cmocka_unit_test_setup_teardown(test_comes_and_goes, bench_open, bench_close),
         cmocka_unit_test_setup_teardown(test_both_types, bench_open, bench_close),
         cmocka_unit_test_setup_teardown(test_compressed, bench_open, bench_close),
         cmocka_unit_test_setup_teardown(test_learnt, bench_open, bench_close),
         cmocka_unit_test(test_any_order),
+        cmocka_unit_test_setup_teardown(test_learnt_bound, bench_open, bench_close),
         cmocka_unit_test_setup_teardown(test_bounds, bench_open, bench_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
