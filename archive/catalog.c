@@ -1,7 +1,6 @@
 #include "archive/catalog.h"
 
 #include "base/alloc.h"
-#include "base/assert.h"
 #include "archive/catalog_impl.h"
 
 /* "TDCK": marks our files among other databases. */

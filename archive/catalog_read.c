@@ -1,9 +1,7 @@
 #include <stdio.h>
-#include <string.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "base/buf.h"
 #include "archive/catalog_impl.h"
 
 /* Values come from a file that any program may have written: numbers are bounded and text is cut by

@@ -1,5 +1,3 @@
-#include <stdio.h>
-#include <string.h>
 
 #include "base/assert.h"
 #include "archive/catalog_impl.h"

@@ -4,6 +4,9 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+
+#include "base/bytes.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -27,6 +30,34 @@ static inline size_t td_utf8_bytes(const uint8_t *p, size_t left)
         if ((p[i] & 0xc0) != 0x80)
             return 0;
     return size;
+}
+
+/* 1 if all bytes are UTF-8. */
+static inline int td_utf8_is_text(td_bytes text)
+{
+    for (size_t at = 0; at < text.size;) {
+        size_t size = td_utf8_bytes(text.data + at, text.size - at);
+        if (size == 0)
+            return 0;
+        at += size;
+    }
+    return 1;
+}
+
+/* Copy a text with a NUL into capacity (at least 1) bytes; what does not fit is cut, between
+ * characters, and so is what follows a NUL or bytes that are no UTF-8. */
+static inline void td_utf8_copy(char *to, size_t capacity, td_bytes text)
+{
+    size_t size = 0;
+    while (size < text.size && text.data[size] != '\0') {
+        size_t bytes = td_utf8_bytes(text.data + size, text.size - size);
+        if (bytes == 0 || size + bytes >= capacity)
+            break;
+        size += bytes;
+    }
+    if (size > 0)
+        memcpy(to, text.data, size);
+    to[size] = '\0';
 }
 
 /* The code point of the sequence at p, whose length td_utf8_bytes() returned (not 0). */

@@ -6,7 +6,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
 #include "base/assert.h"
 #include "base/io_posix.h"
 #include "base/limits.h"

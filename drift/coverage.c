@@ -1,7 +1,5 @@
 #include "drift/coverage.h"
 
-#include <string.h>
-
 #include "base/alloc.h"
 #include "base/assert.h"
 

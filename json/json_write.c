@@ -259,6 +259,34 @@ void json_write_bytes(json_writer *writer, td_bytes text)
     value_ends(writer);
 }
 
+static void write_hex(json_writer *writer, td_bytes bytes)
+{
+    static const char DIGITS[] = "0123456789abcdef";
+    value_begins(writer);
+    uint8_t *to = reserve(writer, 2 * bytes.size + 2);
+    if (to != NULL) {
+        writer->out->size += 2 * bytes.size + 2;
+        *to++ = '"';
+        for (size_t i = 0; i < bytes.size; i++) {
+            *to++ = (uint8_t)DIGITS[bytes.data[i] >> 4];
+            *to++ = (uint8_t)DIGITS[bytes.data[i] & 15];
+        }
+        *to = '"';
+    }
+    value_ends(writer);
+}
+
+void json_write_member_text_or_hex(json_writer *writer, const char *key, const char *hex_key,
+                                   td_bytes bytes)
+{
+    int is_text = td_utf8_is_text(bytes);
+    json_write_key(writer, is_text ? key : hex_key);
+    if (is_text)
+        json_write_bytes(writer, bytes);
+    else
+        write_hex(writer, bytes);
+}
+
 void json_write_text(json_writer *writer, const char *text)
 {
     if (text == NULL)

@@ -83,6 +83,10 @@ static inline void json_write_member_bytes(json_writer *writer, const char *key,
     json_write_bytes(writer, text);
 }
 
+/* Bytes from outside: a string if they are UTF-8; if not, hex digits under the other key. */
+void json_write_member_text_or_hex(json_writer *writer, const char *key, const char *hex_key,
+                                   td_bytes bytes);
+
 static inline void json_write_member_i64(json_writer *writer, const char *key, int64_t value)
 {
     json_write_key(writer, key);

@@ -2,8 +2,6 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "base/limits.h"
-#include "base/clock.h"
 #include "tape/subscription_state.h"
 #include "play/work_queues.h"
 

@@ -1,6 +1,5 @@
 #include "recorder/live_check.h"
 
-#include <inttypes.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>

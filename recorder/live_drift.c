@@ -123,20 +123,6 @@ static int add_finding(live_drift *self, uint64_t hash, int *is_left_out)
     return 1;
 }
 
-/* Copy the beginning of a text, whole characters. */
-static void copy_text(char *to, size_t capacity, td_bytes text)
-{
-    size_t size = 0;
-    while (size < text.size && text.data[size] != '\0') {
-        size_t bytes = td_utf8_bytes(text.data + size, text.size - size);
-        if (bytes == 0 || size + bytes >= capacity)
-            break;
-        memcpy(to + size, text.data + size, bytes);
-        size += bytes;
-    }
-    to[size] = '\0';
-}
-
 /* What is new of a look is reported; 1 if anything was. */
 static int report(live_drift *self, const live_drift_frame *frame, const drift_look *look,
                   live_drift_found *found, void *user)
@@ -151,8 +137,8 @@ static int report(live_drift *self, const live_drift_frame *frame, const drift_l
         if (note->is_learnt || !add_finding(self, hash_of(frame, look, note), &is_left_out))
             continue;
         is_new = 1;
-        copy_text(topic, sizeof topic, look->topic);
-        copy_text(example, sizeof example, look->text);
+        td_utf8_copy(topic, sizeof topic, look->topic);
+        td_utf8_copy(example, sizeof example, look->text);
         const live_drift_finding finding = {.topic = topic,
                                             .path = note->path,
                                             .what = drift_kind_name(note->kind),

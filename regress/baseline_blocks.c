@@ -2,9 +2,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "base/alloc.h"
 #include "base/assert.h"
-#include "base/hash.h"
 #include "regress/baseline_impl.h"
 
 enum { PACK_LEVEL = 3, ID_BYTES = 2, HASH_BYTES = 8 };

@@ -5,10 +5,8 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/assert.h"
 #include "base/escape.h"
 #include "base/time_text.h"
-#include "base/utf8.h"
 #include "cli/units.h"
 
 enum {
@@ -25,11 +23,8 @@ static void describe_counts(result_writer *r, const comparison_stream *of)
     result_count(r, "compared", of->compared);
     result_count(r, "same", of->same);
     result_count(r, "different", comparison_differing(of));
-    result_count(r, "decode", of->by_kind[DIFFERENCE_DECODE]);
-    result_count(r, "book", of->by_kind[DIFFERENCE_BOOK]);
-    result_count(r, "newly_failing", of->by_kind[DIFFERENCE_NEWLY_FAILING]);
-    result_count(r, "newly_decoding", of->by_kind[DIFFERENCE_NEWLY_DECODING]);
-    result_count(r, "reason", of->by_kind[DIFFERENCE_REASON]);
+    for (int kind = 0; kind < DIFFERENCE_KINDS; kind++)
+        result_count(r, difference_kind_name((difference_kind)kind), of->by_kind[kind]);
     result_count(r, "consequences", of->consequences);
     result_count(r, "missing", of->missing);
     result_count(r, "new", of->added);
@@ -200,50 +195,26 @@ static void shorten(td_bytes text, size_t columns, char *out, size_t out_bytes)
     (void)snprintf(out + strlen(out), 4, "...");
 }
 
-/* JSON text as a value of the document; absent: null. */
-static void write_json(json_writer *json, const char *name, const char *text)
+/* JSON text as a value of the document; empty: null. */
+static void write_json(json_writer *json, const char *name, td_bytes text)
 {
     json_write_key(json, name);
-    if (text == NULL)
+    if (text.size == 0)
         json_write_null(json);
     else
-        json_write_raw(json, td_bytes_str(text));
+        json_write_raw(json, text);
 }
 
-static int is_utf8(td_bytes bytes)
-{
-    for (size_t i = 0; i < bytes.size;) {
-        size_t size = td_utf8_bytes(bytes.data + i, bytes.size - i);
-        if (size == 0)
-            return 0;
-        i += size;
-    }
-    return 1;
-}
-
-/* The frame's bytes: text, or hex digits where they are no text. */
+/* The frame's bytes, or the beginning of them as text. */
 static void describe_bytes(result_writer *r, td_bytes bytes, size_t columns)
 {
-    json_writer *json = result_json(r);
     char text[FRAME_COLUMNS + 4];
-    if (json == NULL) {
-        shorten(bytes, columns == 0 ? FRAME_COLUMNS : 4 * columns, text, sizeof text);
-        result_note(r, "frame", "%s", text);
+    if (result_json(r) != NULL) {
+        json_write_member_text_or_hex(result_json(r), "frame", "frame_hex", bytes);
         return;
     }
-    if (is_utf8(bytes)) {
-        json_write_member_bytes(json, "frame", bytes);
-        return;
-    }
-    static const char DIGITS[] = "0123456789abcdef";
-    char *hex = td_alloc(2 * bytes.size + 1);
-    for (size_t i = 0; hex != NULL && i < bytes.size; i++) {
-        hex[2 * i] = DIGITS[bytes.data[i] >> 4];
-        hex[2 * i + 1] = DIGITS[bytes.data[i] & 15];
-    }
-    json_write_key(json, "frame_hex");
-    json_write_bytes(json, td_bytes_of(hex, hex == NULL ? 0 : 2 * bytes.size));
-    td_free(hex);
+    shorten(bytes, columns == 0 ? FRAME_COLUMNS : 4 * columns, text, sizeof text);
+    result_note(r, "frame", "%s", text);
 }
 
 static void describe_place(result_writer *r, const shown_difference *shown)
@@ -309,8 +280,8 @@ static void describe_row(result_writer *r, const side_row *row, side_widths widt
                                row->was == NULL  ? "added"
                                : row->is == NULL ? "gone"
                                                  : "changed");
-        write_json(json, "was", row->was);
-        write_json(json, "is", row->is);
+        write_json(json, "was", td_bytes_str(row->was));
+        write_json(json, "is", td_bytes_str(row->is));
         json_write_object_end(json);
         return;
     }
@@ -355,13 +326,8 @@ static void describe_decode(result_writer *r, const char *name, td_bytes decode,
                             size_t columns)
 {
     char text[FRAME_COLUMNS + 4] = "";
-    json_writer *json = result_json(r);
-    if (json != NULL) {
-        json_write_key(json, name);
-        if (decode.size == 0)
-            json_write_null(json);
-        else
-            json_write_raw(json, decode);
+    if (result_json(r) != NULL) {
+        write_json(result_json(r), name, decode);
         return;
     }
     if (is_alone)
@@ -487,8 +453,8 @@ static void describe_first(result_writer *r, const check_result *result)
     result_text(r, "kind", difference_kind_name(first->what->kind));
     describe_place(r, first);
     result_text(r, "path", field == NULL ? NULL : field->path);
-    write_json(json, "was", field == NULL ? NULL : field->was);
-    write_json(json, "is", field == NULL ? NULL : field->is);
+    write_json(json, "was", td_bytes_str(field == NULL ? NULL : field->was));
+    write_json(json, "is", td_bytes_str(field == NULL ? NULL : field->is));
     result_object_end(r, NULL);
 }
 

@@ -1,12 +1,10 @@
 #include "regress/cmd_check.h"
 
-#include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/assert.h"
 #include "base/clock.h"
 #include "base/io_posix.h"
 #include "base/limits.h"

@@ -1,7 +1,6 @@
 #include "regress/cut.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"

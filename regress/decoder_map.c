@@ -3,8 +3,6 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/assert.h"
-#include "base/limits.h"
 
 /* Where a member stands. */
 typedef enum place { PLACE_MESSAGE, PLACE_LEVELS, PLACE_TRADES, PLACE_ITEMS, PLACE_COUNT } place;

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/assert.h"
-#include "base/escape.h"
 #include "base/limits.h"
 #include "base/utf8.h"
 #include "cli/version.h"
@@ -103,14 +102,13 @@ td_result wire_read_welcome(json_parser *parser, td_bytes line, wire_greeting *o
 
 static uint8_t *put_le16(uint8_t *at, uint16_t value)
 {
-    at[0] = (uint8_t)value;
-    at[1] = (uint8_t)(value >> 8);
+    td_put_le16(at, value);
     return at + 2;
 }
 
 static uint8_t *put_le32(uint8_t *at, uint32_t value)
 {
-    (void)put_le16(put_le16(at, (uint16_t)value), (uint16_t)(value >> 16)); /* its end: at + 4 */
+    td_put_le32(at, value);
     return at + 4;
 }
 
@@ -178,18 +176,6 @@ td_result wire_put_channel(td_buf *out, uint32_t number, const wire_channel *cha
     return TD_OK;
 }
 
-/* Bytes that are UTF-8 may stand in JSON as text. */
-static int is_utf8(td_bytes bytes)
-{
-    for (size_t at = 0; at < bytes.size;) {
-        size_t size = td_utf8_bytes(bytes.data + at, bytes.size - at);
-        if (size == 0)
-            return 0;
-        at += size;
-    }
-    return 1;
-}
-
 /* Base64 (RFC 4648) as a string. */
 static td_result put_base64(td_buf *out, td_bytes bytes, td_err *err)
 {
@@ -237,7 +223,7 @@ static td_result put_json_frame(td_buf *out, const wire_channel *channel, const 
     member_or_null(&w, "type", channel->type);
     json_write_member_u64(&w, "recv_ns", frame->recv_ns);
     json_write_member_u64(&w, "opcode", channel->opcode);
-    if (is_utf8(frame->bytes)) {
+    if (td_utf8_is_text(frame->bytes)) {
         json_write_member_bytes(&w, "frame", frame->bytes);
         return end_line(&w, out, err);
     }

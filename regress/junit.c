@@ -8,7 +8,6 @@
 #include "base/escape.h"
 #include "base/limits.h"
 #include "base/time_text.h"
-#include "base/utf8.h"
 
 enum {
     FRAME_BYTES_SHOWN = 4000, /* of a failure's frame: CI systems show the text as it is */

@@ -1,6 +1,5 @@
 #include "regress/run.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 #include "base/alloc.h"

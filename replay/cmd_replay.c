@@ -1,6 +1,5 @@
 #include "replay/cmd_replay.h"
 
-#include <inttypes.h>
 #include <stddef.h>
 #include <unistd.h>
 

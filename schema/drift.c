@@ -170,28 +170,13 @@ static scope *scope_of(look *l, size_t place)
 
 /* ---- notes ---- */
 
-/* Copy a text; what does not fit is cut, between characters, and so is what follows a NUL. */
-static void copy_text(char *to, size_t capacity, td_bytes text)
-{
-    size_t size = 0;
-    while (size < text.size) {
-        size_t bytes = td_utf8_bytes(text.data + size, text.size - size);
-        if (bytes == 0 || size + bytes >= capacity || text.data[size] == '\0')
-            break;
-        size += bytes;
-    }
-    if (size > 0)
-        memcpy(to, text.data, size);
-    to[size] = '\0';
-}
-
 /* Append to a path, after a dot if it is not empty. */
 static void add_key(char path[LIMIT_DRIFT_PATH_BYTES], td_bytes key)
 {
     size_t size = strlen(path);
     if (size > 0 && size + 1 < LIMIT_DRIFT_PATH_BYTES && key.size > 0)
         path[size++] = '.';
-    copy_text(path + size, LIMIT_DRIFT_PATH_BYTES - size, key);
+    td_utf8_copy(path + size, LIMIT_DRIFT_PATH_BYTES - size, key);
 }
 
 /* A new note; NULL: the frame has one like it, or too many. */
@@ -338,7 +323,7 @@ static void look_at_text(look *l, const survey_member *m, const value_row *value
         if (td_bytes_is(text, *known))
             return;
     char shown[LIMIT_DRIFT_DETAIL_BYTES - 2];
-    copy_text(shown, sizeof shown, text);
+    td_utf8_copy(shown, sizeof shown, text);
     drift_note *note = note_field(l, m, DRIFT_NEW_VALUE, "\"%.*s\"", (int)sizeof shown, shown);
     if (note != NULL)
         note->is_learnt = values->is_open;
@@ -655,7 +640,7 @@ static void look_at_data(look *l, const topic_match *topic)
     decode_error why;
     frame_survey *survey = &l->reader->survey;
     l->row = l->out->row = topic->row;
-    copy_text(l->reader->topic, sizeof l->reader->topic, topic->topic);
+    td_utf8_copy(l->reader->topic, sizeof l->reader->topic, topic->topic);
     l->out->topic = td_bytes_str(l->reader->topic);
     if (!td_bytes_is(topic->symbol, "*"))
         l->out->symbol = topic->symbol;
@@ -712,9 +697,10 @@ static void name_topic(look *l, td_bytes text)
         l->out->symbol = last;
         text.size = at;
     }
-    copy_text(name, LIMIT_TOPIC_BYTES, text);
+    td_utf8_copy(name, LIMIT_TOPIC_BYTES, text);
     if (l->out->symbol.size > 0)
-        copy_text(name + strlen(name), LIMIT_TOPIC_BYTES - strlen(name), td_bytes_str("{symbol}"));
+        td_utf8_copy(name + strlen(name), LIMIT_TOPIC_BYTES - strlen(name),
+                     td_bytes_str("{symbol}"));
     l->out->topic = td_bytes_str(name);
 }
 

@@ -1,6 +1,5 @@
 #include "schema/exchange.h"
 
-#include "base/assert.h"
 #include "base/limits.h"
 
 /* ---- what a frame is ---- */

@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "base/assert.h"
 #include "schema/topic.h"
 #include "sim/venue.h"
 

@@ -5,7 +5,6 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "base/buf.h"
 #include "base/hash.h"
 #include "base/random.h"
 #include "schema/responder.h"

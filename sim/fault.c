@@ -1,6 +1,5 @@
 #include "sim/fault.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 

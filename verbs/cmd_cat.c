@@ -6,7 +6,6 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "cli/stop_signal.h"
-#include "base/utf8.h"
 #include "json/json_write.h"
 #include "tape/frame_json.h"
 #include "tape/tape.h"
@@ -61,34 +60,6 @@ typedef struct cat_run {
     uint8_t has_frames;   /* one was selected, be it of another direction */
 } cat_run;
 
-/* 1 if the bytes are UTF-8, so that JSON text can hold them as they are. */
-static int is_utf8(td_bytes bytes)
-{
-    for (size_t at = 0; at < bytes.size;) {
-        size_t size = td_utf8_bytes(bytes.data + at, bytes.size - at);
-        if (size == 0)
-            return 0;
-        at += size;
-    }
-    return 1;
-}
-
-/* Bytes that are no text: two hex digits each. */
-static void write_hex(json_writer *json, td_bytes bytes)
-{
-    static const char DIGITS[] = "0123456789abcdef";
-    td_buf text;
-    td_buf_init(&text, 2 * bytes.size + 1);
-    td_result rc = td_buf_reserve(&text, 2 * bytes.size + 1, NULL);
-    for (size_t i = 0; rc == TD_OK && i < bytes.size; i++) {
-        text.data[text.size++] = (uint8_t)DIGITS[bytes.data[i] >> 4];
-        text.data[text.size++] = (uint8_t)DIGITS[bytes.data[i] & 15];
-    }
-    json_write_key(json, "data_hex");
-    json_write_bytes(json, td_buf_view(&text));
-    td_buf_fini(&text);
-}
-
 /* Bytes that are not UTF-8 cannot be JSON text: they are printed as data_hex. */
 static void write_frame(output_stream *output, const tape_frame *frame)
 {
@@ -107,10 +78,7 @@ static void write_frame(output_stream *output, const tape_frame *frame)
     json_write_member_u64(json, "shard", info->shard);
     json_write_member_text(json, "session", frame->session_id);
     frame_json_place(json, frame);
-    if (is_utf8(frame->bytes))
-        json_write_member_bytes(json, "data", frame->bytes);
-    else
-        write_hex(json, frame->bytes);
+    json_write_member_text_or_hex(json, "data", "data_hex", frame->bytes);
     json_write_object_end(json);
     output_json_end(output);
 }

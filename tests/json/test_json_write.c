@@ -141,6 +141,26 @@ static void test_first_failure_is_kept(void **state)
     td_buf_fini(&buf);
 }
 
+/* Bytes from outside are a string only if that holds them as they are. */
+static void test_text_or_hex(void **state)
+{
+    (void)state;
+    td_buf buf;
+    td_err err;
+    json_writer w;
+    td_buf_init(&buf, 4096);
+    json_write_begin(&w, &buf);
+    json_write_object_begin(&w);
+    json_write_member_text_or_hex(&w, "a", "a_hex", td_bytes_str("\xc3\xa4"));
+    json_write_member_text_or_hex(&w, "b", "b_hex", td_bytes_str("x\xc3"));
+    json_write_member_text_or_hex(&w, "c", "c_hex", td_bytes_of("\xff\x00\x1f", 3));
+    json_write_member_text_or_hex(&w, "d", "d_hex", td_bytes_of(NULL, 0));
+    json_write_object_end(&w);
+    assert_int_equal(json_write_end(&w, &err), TD_OK);
+    assert_text(&buf, "{\"a\":\"\xc3\xa4\",\"b_hex\":\"78c3\",\"c_hex\":\"ff001f\",\"d\":\"\"}");
+    td_buf_fini(&buf);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -148,6 +168,7 @@ int main(void)
         cmocka_unit_test(test_strings),
         cmocka_unit_test(test_every_byte_at_every_place),
         cmocka_unit_test(test_first_failure_is_kept),
+        cmocka_unit_test(test_text_or_hex),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
