@@ -4,6 +4,8 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/time_text.h"
+#include "cli/units.h"
 
 enum { PROGRESS_LINE_BYTES = 256 };
 
@@ -28,6 +30,21 @@ void progress_show(progress_line *progress, uint64_t mono_ns, const char *format
     va_end(values);
     progress->next_mono_ns = mono_ns + PROGRESS_EVERY_NS;
     report_show_status(progress->report, line);
+}
+
+void progress_show_frames(progress_line *progress, uint64_t mono_ns, const char *phase,
+                          uint64_t frames, uint64_t recv_ns, rate_window *rate)
+{
+    char when[TD_TIME_TEXT_BYTES] = "";
+    if (!progress_is_due(progress, mono_ns))
+        return;
+    if (recv_ns != 0)
+        td_time_format_ms(recv_ns, when);
+    uint64_t now = rate == NULL ? 0 : rate_take(rate, mono_ns, frames);
+    progress_show(progress, mono_ns, "%s%s%s  %s%s%s%s", phase == NULL ? "" : phase,
+                  phase == NULL ? "" : "  ", when, format_counted(frames, "frame").text,
+                  rate == NULL ? "" : "  ", rate == NULL ? "" : format_counted(now, "frame").text,
+                  rate == NULL ? "" : "/s");
 }
 
 void progress_end(progress_line *progress)

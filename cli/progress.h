@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/attr.h"
+#include "cli/rate.h"
 #include "cli/report.h"
 
 typedef struct progress_line {
@@ -30,6 +31,11 @@ static inline int progress_is_due(const progress_line *progress, uint64_t mono_n
  * out (terminal_fit). */
 void progress_show(progress_line *progress, uint64_t mono_ns, const char *format, ...)
     TD_PRINTF(3, 4);
+
+/* A line about frames that are read: phase (NULL: none), the time of the last one (0: unknown), how
+ * many, and how many a second now (rate NULL: left out). */
+void progress_show_frames(progress_line *progress, uint64_t mono_ns, const char *phase,
+                          uint64_t frames, uint64_t recv_ns, rate_window *rate);
 
 /* Wipe the line. */
 void progress_end(progress_line *progress);

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/escape.h"
 #include "base/time_text.h"
+#include "cli/output.h"
 #include "json/json_write.h"
 
 enum { REPORT_LINE_BYTES = 1024 };
@@ -235,6 +236,16 @@ exit_code report_error(reporter *report, const td_err *err)
     if (err->hint[0] != '\0' && report->format != REPORT_JSON)
         write_line(report, LINE_HINT, err->hint, "");
     return exit_code_of(err->code);
+}
+
+exit_code report_end(reporter *report, struct output_stream *output, td_result rc,
+                     const td_err *err, exit_code done)
+{
+    td_err output_err;
+    td_result output_rc = output_finish(output, &output_err);
+    if (rc != TD_OK)
+        return report_error(report, err);
+    return output_rc == TD_OK ? done : report_error(report, &output_err);
 }
 
 void report_line(reporter *report, td_log_level level, const char *format, ...)

@@ -36,6 +36,8 @@
 #include "cli/option_groups.h"
 #include "cli/terminal.h"
 
+struct output_stream;
+
 enum { REPORT_STATUS_BYTES = 512 };
 
 typedef enum report_format {
@@ -78,6 +80,11 @@ void report_begin_log(reporter *report, const talk_options *talk);
 
 /* Print an error and its hint; returns the exit status that fits its code. */
 exit_code report_error(reporter *report, const td_err *err);
+
+/* End a verb that came to rc: finish its output, and print the error, or that of the output where
+ * there is no other. Returns the exit status: done if nothing failed. */
+exit_code report_end(reporter *report, struct output_stream *output, td_result rc,
+                     const td_err *err, exit_code done);
 
 /* Print one line of that level. */
 void report_line(reporter *report, td_log_level level, const char *format, ...) TD_PRINTF(3, 4);

@@ -4,14 +4,12 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/time_text.h"
 #include "cli/option_groups.h"
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/report.h"
 #include "cli/result.h"
 #include "cli/stop_signal.h"
-#include "cli/units.h"
 #include "drift/coverage_describe.h"
 #include "drift/drift_run.h"
 #include "play/source.h"
@@ -171,14 +169,8 @@ static td_result print_report(drift_command *command, const drift_run_result *re
 static int on_progress(void *user, uint64_t frames, uint64_t recv_ns)
 {
     drift_command *command = user;
-    uint64_t now_ns = clock_mono_ns(command->clock);
-    if (progress_is_due(&command->progress, now_ns)) {
-        char when[TD_TIME_TEXT_BYTES] = "";
-        if (recv_ns != 0)
-            td_time_format(recv_ns, when);
-        progress_show(&command->progress, now_ns, "%s  %s", when,
-                      format_counted(frames, "frame").text);
-    }
+    progress_show_frames(&command->progress, clock_mono_ns(command->clock), NULL, frames, recv_ns,
+                         NULL);
     return stop_signal_came(command->signals);
 }
 
@@ -205,7 +197,6 @@ static td_result run(drift_command *command, exit_code *status, td_err *err)
     return rc;
 }
 
-/* The first error counts; a broken output only where nothing else went wrong. */
 static exit_code run_stoppable(drift_command *command)
 {
     exit_code status = EXIT_CODE_DONE;
@@ -218,11 +209,7 @@ static exit_code run_stoppable(drift_command *command)
         rc = run(command, &status, &err);
     play_source_close(&command->source);
     stop_signal_close(command->signals);
-    td_err output_err;
-    td_result output_rc = output_finish(&command->output, &output_err);
-    if (rc != TD_OK)
-        return report_error(command->report, &err);
-    return output_rc == TD_OK ? status : report_error(command->report, &output_err);
+    return report_end(command->report, &command->output, rc, &err, status);
 }
 
 exit_code cmd_drift(const verb_context *context, int argc, char **argv)

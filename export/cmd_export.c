@@ -10,7 +10,6 @@
 #include "base/attr.h"
 #include "base/clock.h"
 #include "base/io_posix.h"
-#include "base/time_text.h"
 #include "cli/option_groups.h"
 #include "cli/progress.h"
 #include "cli/report.h"
@@ -189,14 +188,8 @@ static td_result read_flags(export_command *command, td_err *err)
 static int on_progress(void *user, const char *phase, uint64_t frames, uint64_t recv_ns)
 {
     export_command *command = user;
-    uint64_t now_ns = clock_mono_ns(command->clock);
-    if (progress_is_due(&command->progress, now_ns)) {
-        char when[TD_TIME_TEXT_BYTES] = "";
-        if (recv_ns != 0)
-            td_time_format(recv_ns, when);
-        progress_show(&command->progress, now_ns, "%s  %s  %s", phase, when,
-                      format_counted(frames, "frame").text);
-    }
+    progress_show_frames(&command->progress, clock_mono_ns(command->clock), phase, frames, recv_ns,
+                         NULL);
     return stop_signal_came(command->signals);
 }
 

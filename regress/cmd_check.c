@@ -8,7 +8,6 @@
 #include "base/clock.h"
 #include "base/io_posix.h"
 #include "base/limits.h"
-#include "base/time_text.h"
 #include "cli/option_groups.h"
 #include "cli/output.h"
 #include "cli/progress.h"
@@ -131,15 +130,8 @@ static int is_diff(const check_command *command)
 static int on_progress(void *user, uint64_t frames, uint64_t recv_ns)
 {
     check_command *command = user;
-    uint64_t now_ns = clock_mono_ns(command->clock);
-    if (progress_is_due(&command->progress, now_ns)) {
-        char when[TD_TIME_TEXT_BYTES] = "";
-        if (recv_ns != 0)
-            td_time_format_ms(recv_ns, when);
-        uint64_t rate = rate_take(&command->rate, now_ns, frames);
-        progress_show(&command->progress, now_ns, "%s  %s  %s  %s/s", command->phase, when,
-                      format_counted(frames, "frame").text, format_counted(rate, "frame").text);
-    }
+    progress_show_frames(&command->progress, clock_mono_ns(command->clock), command->phase, frames,
+                         recv_ns, &command->rate);
     return stop_signal_came(command->signals);
 }
 
@@ -575,7 +567,6 @@ static void close_all(check_command *command)
     play_source_close(&command->source);
 }
 
-/* The first error counts; a broken output only where nothing else went wrong. */
 static exit_code run_stoppable(check_command *command)
 {
     exit_code status = EXIT_CODE_DONE;
@@ -589,11 +580,7 @@ static exit_code run_stoppable(check_command *command)
     progress_end(&command->progress);
     close_all(command);
     stop_signal_close(command->signals);
-    td_err output_err;
-    td_result output_rc = output_finish(&command->output, &output_err);
-    if (rc != TD_OK)
-        return report_error(command->report, &err);
-    return output_rc == TD_OK ? status : report_error(command->report, &output_err);
+    return report_end(command->report, &command->output, rc, &err, status);
 }
 
 static void begin(check_command *command, const verb_context *context)

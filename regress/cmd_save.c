@@ -3,7 +3,6 @@
 #include <stddef.h>
 
 #include "base/clock.h"
-#include "base/time_text.h"
 #include "cli/option_groups.h"
 #include "cli/output.h"
 #include "cli/progress.h"
@@ -11,7 +10,6 @@
 #include "cli/report.h"
 #include "cli/result.h"
 #include "cli/stop_signal.h"
-#include "cli/units.h"
 #include "play/source.h"
 #include "regress/decoder_choice.h"
 #include "regress/regress_options.h"
@@ -70,15 +68,8 @@ typedef struct save_command {
 static int on_progress(void *user, uint64_t frames, uint64_t recv_ns)
 {
     save_command *command = user;
-    uint64_t now_ns = clock_mono_ns(command->clock);
-    if (progress_is_due(&command->progress, now_ns)) {
-        char when[TD_TIME_TEXT_BYTES] = "";
-        if (recv_ns != 0)
-            td_time_format_ms(recv_ns, when);
-        uint64_t rate = rate_take(&command->rate, now_ns, frames);
-        progress_show(&command->progress, now_ns, "%s  %s  %s/s", when,
-                      format_counted(frames, "frame").text, format_counted(rate, "frame").text);
-    }
+    progress_show_frames(&command->progress, clock_mono_ns(command->clock), NULL, frames, recv_ns,
+                         &command->rate);
     return stop_signal_came(command->signals);
 }
 
@@ -221,8 +212,7 @@ static td_result run(save_command *command, exit_code *status, td_err *err)
     return rc;
 }
 
-/* A signal ends the run at its next checkpoint, which it makes at once. The first error counts; a
- * broken output only where nothing else went wrong. */
+/* A signal ends the run at its next checkpoint, which it makes at once. */
 static exit_code run_stoppable(save_command *command)
 {
     exit_code status = EXIT_CODE_DONE;
@@ -238,11 +228,7 @@ static exit_code run_stoppable(save_command *command)
     decoder_map_close(command->map);
     play_source_close(&command->source);
     stop_signal_close(command->signals);
-    td_err output_err;
-    td_result output_rc = output_finish(&command->output, &output_err);
-    if (rc != TD_OK)
-        return report_error(command->report, &err);
-    return output_rc == TD_OK ? status : report_error(command->report, &output_err);
+    return report_end(command->report, &command->output, rc, &err, status);
 }
 
 exit_code cmd_regress_save(const verb_context *context, int argc, char **argv)

@@ -371,11 +371,7 @@ static exit_code run_stoppable(replay_command *command)
         sink_plugins_abort(command->plugins, err.text);
     close_all(command);
     stop_signal_close(command->signals);
-    td_err output_err;
-    td_result output_rc = output_finish(&command->output, &output_err);
-    if (rc != TD_OK)
-        return report_error(command->report, &err);
-    return output_rc == TD_OK ? status : report_error(command->report, &output_err);
+    return report_end(command->report, &command->output, rc, &err, status);
 }
 
 exit_code cmd_replay(const verb_context *context, int argc, char **argv)

@@ -258,8 +258,5 @@ exit_code cmd_topics(const verb_context *context, int argc, char **argv)
         rc = family_refuse(td_bytes_str(run.options.family), &run.err);
     if (rc == TD_OK)
         rc = run_topics(&run);
-    td_err output_err;
-    if (output_finish(&run.output, &output_err) != TD_OK && rc == TD_OK)
-        return report_error(context->report, &output_err);
-    return rc == TD_OK ? EXIT_CODE_DONE : report_error(context->report, &run.err);
+    return report_end(context->report, &run.output, rc, &run.err, EXIT_CODE_DONE);
 }
