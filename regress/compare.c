@@ -13,7 +13,6 @@
 #include "regress/align_part.h"
 
 #define DECODE_BITS UINT64_C(0xffffffff) /* of a hash that has a book in its other half */
-#define FAILED_BIT  UINT64_C(1)          /* schema/canonical.h */
 
 /* The block of a baseline's stream that was read last: its ids are aligned, then its hashes
  * compared. */
@@ -116,8 +115,8 @@ static td_result keep(compare_state *state, const difference *found, td_err *err
 
 static difference_kind kind_of(uint64_t was, uint64_t is)
 {
-    int has_failed = (was & FAILED_BIT) != 0;
-    int is_failing = (is & FAILED_BIT) != 0;
+    int has_failed = (was & CANONICAL_FAILED) != 0;
+    int is_failing = (is & CANONICAL_FAILED) != 0;
     if (has_failed && is_failing)
         return DIFFERENCE_REASON;
     if (has_failed || is_failing)

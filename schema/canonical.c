@@ -397,7 +397,7 @@ static uint64_t canon_hash_end(canon *c)
 /* Bit 0 is the mark of a failure. */
 static uint64_t decoded_hash(uint64_t hash)
 {
-    hash &= ~UINT64_C(1);
+    hash &= ~CANONICAL_FAILED;
     return hash == 0 ? 2 : hash;
 }
 
@@ -480,17 +480,7 @@ uint64_t canonical_failure(decode_reason reason)
     td_xxh64_begin(&state);
     td_xxh64_update(&state, TEXT, sizeof TEXT - 1);
     td_xxh64_update(&state, name, strlen(name));
-    return td_xxh64_end(&state) | 1;
-}
-
-decode_reason canonical_failure_of(uint32_t low)
-{
-    if (TD_LIKELY((low & 1) == 0))
-        return DECODE_OK;
-    for (int reason = DECODE_OK + 1; reason < DECODE_REASON_COUNT; reason++)
-        if ((uint32_t)canonical_failure((decode_reason)reason) == low)
-            return (decode_reason)reason;
-    return DECODE_OK;
+    return td_xxh64_end(&state) | CANONICAL_FAILED;
 }
 
 /* ---- reading: functions return 1, or 0 after refuse() ---- */

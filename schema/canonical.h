@@ -39,8 +39,11 @@ typedef enum canonical_members {
 TD_MUST_USE td_result canonical_write(const message *m, canonical_members members, td_buf *out,
                                       td_err *err);
 
-/* XXH64 of that form with bit 0 cleared, without making the form; 2 where that would be 0. Bit 0
- * tells messages from frames that were not decoded: no message has the hash of a failure. */
+/* Set in hashes of frames that were not decoded, and in no others. */
+#define CANONICAL_FAILED UINT64_C(1)
+
+/* XXH64 of that form with CANONICAL_FAILED cleared, without making the form; 2 where that would be
+ * 0. */
 uint64_t canonical_hash(const message *m, canonical_members members);
 
 /* Feed the form to a digest: CANONICAL_PLAIN, and without the type. Streams have one type each, and
@@ -48,16 +51,12 @@ uint64_t canonical_hash(const message *m, canonical_members members);
 void canonical_digest(const message *m, td_hasher *into);
 
 /* What stands for the message of a control frame: XXH64 of 0xfe, class, success and the exchange's
- * topic; bit 0 cleared as above. */
+ * topic; CANONICAL_FAILED cleared as above. */
 uint64_t canonical_control(const classification *what);
 
 /* What stands for the message of a frame that was not decoded: XXH64 of 0xff "not decoded " and the
- * reason's name, with bit 0 set. reason is not DECODE_OK. */
+ * reason's name, with CANONICAL_FAILED set. reason is not DECODE_OK. */
 uint64_t canonical_failure(decode_reason reason);
-
-/* The reason of a canonical_failure() with these low 32 bits. DECODE_OK: it is none of a reason
- * that this version has. */
-decode_reason canonical_failure_of(uint32_t low);
 
 /* Read a message out of canonical_write()'s form of either members. The form may come from outside:
  * everything is checked, and what is accepted has this form as CANONICAL_WHOLE again. The message

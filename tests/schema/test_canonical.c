@@ -173,10 +173,9 @@ static void test_failures(void **state)
     (void)state;
     for (int i = DECODE_OK + 1; i < DECODE_REASON_COUNT; i++) {
         uint64_t mark = canonical_failure((decode_reason)i);
-        assert_int_equal(mark & 1, 1);
-        assert_int_equal(canonical_failure_of((uint32_t)mark), i); /* so all differ */
-        assert_int_equal(canonical_failure_of((uint32_t)mark ^ 2), DECODE_OK);
-        assert_int_equal(canonical_failure_of((uint32_t)mark ^ 1), DECODE_OK);
+        assert_int_equal(mark & CANONICAL_FAILED, CANONICAL_FAILED);
+        for (int j = DECODE_OK + 1; j < i; j++) /* of books a baseline has these bits alone */
+            assert_int_not_equal((uint32_t)mark, (uint32_t)canonical_failure((decode_reason)j));
     }
 }
 
