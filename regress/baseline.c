@@ -295,24 +295,25 @@ baseline_stream *baseline_stream_of(const baseline *b, uint32_t id)
     return id >= 1 && id <= b->stream_count ? b->streams[id - 1] : NULL;
 }
 
-/* A copy with its texts after it, in one piece. */
-static baseline_stream *copy_stream(const baseline_stream *from)
+baseline_stream *baseline_stream_copy(const baseline_stream *from, td_bytes exchange_topic)
 {
-    const char *const texts[] = {from->feed, from->topic, from->symbol, from->exchange_topic,
-                                 from->family};
+    const td_bytes texts[] = {td_bytes_str(from->feed), td_bytes_str(from->topic),
+                              td_bytes_str(from->symbol), exchange_topic,
+                              td_bytes_str(from->family)};
     const char *copies[sizeof texts / sizeof texts[0]];
     size_t size = sizeof *from;
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
-        size += texts[i] == NULL ? 1 : strlen(texts[i]) + 1;
+        size += texts[i].size + 1;
     baseline_stream *made = td_alloc(size);
     if (made == NULL)
         return NULL;
     char *to = (char *)(made + 1);
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
-        size_t bytes = texts[i] == NULL ? 1 : strlen(texts[i]) + 1;
-        memcpy(to, texts[i] == NULL ? "" : texts[i], bytes);
+        if (texts[i].size > 0)
+            memcpy(to, texts[i].data, texts[i].size);
+        to[texts[i].size] = '\0';
         copies[i] = to;
-        to += bytes;
+        to += texts[i].size + 1;
     }
     *made = *from;
     made->feed = copies[0];
@@ -339,7 +340,8 @@ static td_result add_stream(baseline *b, const baseline_stream *stream, baseline
         td_array_grow(b->streams, b->stream_count, sizeof(baseline_stream *));
     if (streams != NULL)
         b->streams = streams;
-    baseline_stream *made = streams == NULL ? NULL : copy_stream(stream);
+    baseline_stream *made =
+        streams == NULL ? NULL : baseline_stream_copy(stream, td_bytes_str(stream->exchange_topic));
     if (made == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for %zu streams", b->stream_count + 1);
     made->id = (uint32_t)b->stream_count + 1;

@@ -47,6 +47,11 @@ typedef struct baseline_stream {
     uint64_t first_ns, last_ns;
 } baseline_stream;
 
+/* A copy with texts of its own, in one piece; exchange_topic takes the place of from's. Free it
+ * with td_free. NULL without memory. */
+TD_MUST_USE baseline_stream *baseline_stream_copy(const baseline_stream *from,
+                                                  td_bytes exchange_topic);
+
 /* BASELINE_BLOCK_FRAMES successive frames of a stream. */
 typedef struct baseline_block {
     uint32_t stream;

@@ -21,7 +21,7 @@ enum { FRAMES_FIRST = 64, FRAME_BYTES = 2 + 8 + 8 };
 /* Frames of one stream of the baseline that are not in it yet. */
 typedef struct pending {
     struct pending *next;   /* in frame_hashes.newest */
-    char *names;            /* the texts of counts, in one piece */
+    baseline_stream *names; /* the stream, without frames; owns the texts of counts */
     baseline_stream counts; /* of these frames */
     uint64_t position;      /* of the first frame that was ever seen */
     size_t capacity;
@@ -85,13 +85,7 @@ static void drop_frames(pending *p)
     p->hashes = p->recv_ns = NULL;
     p->capacity = 0;
     p->lines_first = 0;
-    const baseline_stream names = p->counts;
-    p->counts = (baseline_stream){.feed = names.feed,
-                                  .topic = names.topic,
-                                  .symbol = names.symbol,
-                                  .exchange_topic = names.exchange_topic,
-                                  .family = names.family,
-                                  .has_book = names.has_book};
+    p->counts = *p->names;
 }
 
 static void pending_close(pending *p)
@@ -141,34 +135,19 @@ static void count_bytes(frame_hashes *h, size_t bytes)
 static td_result pending_open(const covered_stream *of, uint64_t position, pending **out,
                               td_err *err)
 {
-    const td_bytes texts[] = {td_bytes_str(of->feed), td_bytes_str(of->topic),
-                              td_bytes_str(of->symbol), of->exchange_topic,
-                              td_bytes_str(of->family)};
-    const char *copies[sizeof texts / sizeof texts[0]];
-    size_t size = 0;
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
-        size += texts[i].size + 1;
+    const baseline_stream like = {.feed = of->feed,
+                                  .topic = of->topic,
+                                  .symbol = of->symbol,
+                                  .family = of->family,
+                                  .has_book = of->has_book};
     pending *made = td_alloc_zero(1, sizeof *made);
-    char *to = td_alloc(size);
-    if (made == NULL || to == NULL) {
+    if (made != NULL)
+        made->names = baseline_stream_copy(&like, of->exchange_topic);
+    if (made == NULL || made->names == NULL) {
         td_free(made);
-        td_free(to);
         return td_err_set(err, TD_E_NOMEM, "no memory for a stream's frames");
     }
-    made->names = to;
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
-        if (texts[i].size > 0)
-            memcpy(to, texts[i].data, texts[i].size);
-        to[texts[i].size] = '\0';
-        copies[i] = to;
-        to += texts[i].size + 1;
-    }
-    made->counts = (baseline_stream){.feed = copies[0],
-                                     .topic = copies[1],
-                                     .symbol = copies[2],
-                                     .exchange_topic = copies[3],
-                                     .family = copies[4],
-                                     .has_book = of->has_book};
+    made->counts = *made->names;
     made->position = position;
     td_buf_init(&made->lines, LIMIT_REGRESS_DECODE_BYTES);
     *out = made;

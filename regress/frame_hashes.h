@@ -26,8 +26,7 @@ void frame_hashes_close(frame_hashes *hashes);
 /* For player_options; hashes is borrowed until the player closes. */
 observer frame_hashes_observer(frame_hashes *hashes);
 
-/* Bytes that are kept of frames. Any thread; beyond LIMIT_REGRESS_BUFFER_BYTES they should be put.
- */
+/* Bytes that are kept of frames. Any thread; put them beyond LIMIT_REGRESS_BUFFER_BYTES. */
 size_t frame_hashes_bytes(const frame_hashes *hashes);
 
 /* Put what is kept into a baseline, and keep nothing: streams that are new to it in the order of
