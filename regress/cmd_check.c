@@ -24,7 +24,6 @@
 #include "regress/decoder_choice.h"
 #include "regress/explain.h"
 #include "regress/junit.h"
-#include "regress/regress_options.h"
 #include "regress/run.h"
 
 typedef struct check_flags {
@@ -103,7 +102,7 @@ typedef struct check_command {
     json_options json;
     talk_options talk;
     check_flags flags;
-    regress_options decoding;
+    decoding_options decoding;
     decoder_options decoders;
 
     td_clock clock;
@@ -648,7 +647,7 @@ exit_code cmd_regress_diff(const verb_context *context, int argc, char **argv)
         {"Difference", DIFF_ROWS, sizeof DIFF_ROWS / sizeof *DIFF_ROWS, &command.flags},
         report_group(&command.flags),
         option_group_decoder(&command.decoders),
-        option_group_regress(&command.decoding),
+        option_group_decoding(&command.decoding),
         option_group_selection(&command.source.selecting),
         option_group_threads(&command.threads),
         option_group_json(&command.json),

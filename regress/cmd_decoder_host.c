@@ -412,7 +412,7 @@ static int serve(host *h)
         if (is_drained < 0 || run_batch(h) != TD_OK)
             return 1;
         if ((is_drained || h->answers.size >= WRITE_BYTES) && !write_answers(h))
-            return 0; /* nobody reads them */
+            return 0; /* their reader has gone */
         if (is_drained && !read_input(h))
             return 0;
     }

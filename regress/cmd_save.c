@@ -12,7 +12,6 @@
 #include "cli/stop_signal.h"
 #include "play/source.h"
 #include "regress/decoder_choice.h"
-#include "regress/regress_options.h"
 #include "regress/run.h"
 
 typedef struct save_flags {
@@ -48,7 +47,7 @@ typedef struct save_command {
     json_options json;
     talk_options talk;
     save_flags flags;
-    regress_options options;
+    decoding_options options;
     decoder_options decoding;
 
     td_clock clock;
@@ -237,7 +236,7 @@ exit_code cmd_regress_save(const verb_context *context, int argc, char **argv)
     const option_group groups[] = {
         option_group_archive(&command.source.choice),
         {"Baseline", SAVE_ROWS, sizeof SAVE_ROWS / sizeof *SAVE_ROWS, &command.flags},
-        option_group_regress(&command.options),
+        option_group_decoding(&command.options),
         option_group_decoder(&command.decoding),
         option_group_selection(&command.source.selecting),
         option_group_threads(&command.threads),

@@ -8,6 +8,20 @@
 #include "regress/decoder_words.h"
 #include "regress/program_id.h"
 
+static const option_row DECODING_ROWS[] = {
+    {.long_name = "whole",
+     .type = OPTION_FLAG,
+     .offset = offsetof(decoding_options, is_whole),
+     .help = "also cover the members of books and trades that order books and checks do\n"
+             "not use (slower)"},
+};
+
+option_group option_group_decoding(decoding_options *target)
+{
+    return (option_group){"Decoding", DECODING_ROWS, sizeof DECODING_ROWS / sizeof *DECODING_ROWS,
+                          target};
+}
+
 static const option_row DECODER_ROWS[] = {
     {.long_name = "decoder",
      .type = OPTION_LIST,

@@ -1,5 +1,5 @@
-/* Which decoder reads the frames of a run: the options of the verbs of `regress`, and what they
- * name, opened. */
+/* How the frames of a run are decoded: the options that the verbs of `regress` share, and the
+ * decoder that they name, opened. One thread. */
 #ifndef TD_REGRESS_DECODER_CHOICE_H
 #define TD_REGRESS_DECODER_CHOICE_H
 
@@ -13,6 +13,12 @@
 #include "cli/result.h"
 #include "regress/decoder_map.h"
 #include "regress/decoder_pool.h"
+
+typedef struct decoding_options {
+    uint8_t is_whole; /* hashes cover all members of books and trades */
+} decoding_options;
+
+option_group option_group_decoding(decoding_options *target);
 
 typedef struct decoder_options {
     options_list libraries; /* --decoder: a shared object, or "builtin" */
