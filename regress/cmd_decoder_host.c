@@ -28,6 +28,10 @@ enum {
     FAIL_BYTES = 512,
 };
 
+/* What a struct of version 1 has at least. */
+#define DECODER_BYTES_MIN                                                                          \
+    (offsetof(struct tapedeck_decoder, close) + sizeof(((struct tapedeck_decoder *)0)->close))
+
 /* The frames of one channel have this in common. */
 typedef struct host_channel {
     tapedeck_decoder_frame frame; /* without time and bytes */
@@ -48,8 +52,8 @@ typedef struct host_output {
 
 typedef struct host {
     void *library;
-    const struct tapedeck_decoder *decoder;
-    void *self; /* the decoder's */
+    struct tapedeck_decoder decoder; /* what the library has; members that it does not know are 0 */
+    void *self;                      /* the decoder's */
     uint8_t is_open;
     decoder_map *map;
     int output_fd;
@@ -174,19 +178,20 @@ static int load_decoder(host *h, const char *path, char *why)
         snprintf(why, WHY_BYTES, "it cannot be loaded: %s", dlerror());
         return 0;
     }
-    h->decoder = dlsym(h->library, "tapedeck_decoder");
-    if (h->decoder == NULL)
+    const struct tapedeck_decoder *found = dlsym(h->library, "tapedeck_decoder");
+    if (found == NULL)
         snprintf(why, WHY_BYTES, "it exports no tapedeck_decoder (include tapedeck/decoder.h)");
-    else if (h->decoder->abi != TAPEDECK_DECODER_ABI)
+    else if (found->abi != TAPEDECK_DECODER_ABI)
         snprintf(why, WHY_BYTES,
                  "it has version %u of the interface, this program %u; build it again with this "
                  "version's tapedeck/decoder.h",
-                 h->decoder->abi, TAPEDECK_DECODER_ABI);
-    else if (h->decoder->size < sizeof *h->decoder || h->decoder->decode == NULL)
+                 found->abi, TAPEDECK_DECODER_ABI);
+    else if (found->size < DECODER_BYTES_MIN || found->decode == NULL)
         snprintf(why, WHY_BYTES, "its tapedeck_decoder is not complete (size, decode)");
     else
-        return 1;
-    return 0;
+        memcpy(&h->decoder, found,
+               found->size < sizeof h->decoder ? found->size : sizeof h->decoder);
+    return h->decoder.decode != NULL;
 }
 
 static int open_decoder(host *h, char *why)
@@ -194,7 +199,7 @@ static int open_decoder(host *h, char *why)
     static const tapedeck_decoder_host HOST = {.size = sizeof(tapedeck_decoder_host),
                                                .version = TAPEDECK_VERSION};
     h->is_open = 1;
-    if (h->decoder->open == NULL || h->decoder->open(&HOST, &h->self, why, WHY_BYTES) == 0)
+    if (h->decoder.open == NULL || h->decoder.open(&HOST, &h->self, why, WHY_BYTES) == 0)
         return 1;
     why[WHY_BYTES - 1] = '\0';
     if (why[0] == '\0')
@@ -343,10 +348,10 @@ static td_result run_batch(host *h)
     td_result rc = TD_OK;
     size_t count = h->batch_count;
     h->batch_count = 0;
-    if (h->decoder->decode_batch != NULL && count > 0)
-        h->decoder->decode_batch(h->self, h->frames, h->to, count);
-    for (size_t i = 0; i < count && h->decoder->decode_batch == NULL; i++)
-        h->decoder->decode(h->self, &h->frames[i], h->to[i]);
+    if (h->decoder.decode_batch != NULL && count > 0)
+        h->decoder.decode_batch(h->self, h->frames, h->to, count);
+    for (size_t i = 0; i < count && h->decoder.decode_batch == NULL; i++)
+        h->decoder.decode(h->self, &h->frames[i], h->to[i]);
     for (size_t i = 0; i < count && rc == TD_OK; i++)
         rc = put_answer(h, &h->outputs[i]);
     return rc;
@@ -436,8 +441,8 @@ static int greet(host *h, int is_ready, const char *why)
 {
     wire_greeting greeting = {.input = WIRE_BINARY, .reply = WIRE_BINARY};
     td_result rc;
-    if (is_ready && h->decoder->name != NULL)
-        snprintf(greeting.name, sizeof greeting.name, "%s", h->decoder->name);
+    if (is_ready && h->decoder.name != NULL)
+        snprintf(greeting.name, sizeof greeting.name, "%s", h->decoder.name);
     rc = is_ready ? wire_put_welcome(&h->answers, &greeting, NULL)
                   : wire_put_refusal(&h->answers, why, NULL);
     return rc == TD_OK && write_answers(h);
@@ -445,8 +450,8 @@ static int greet(host *h, int is_ready, const char *why)
 
 static void close_host(host *h)
 {
-    if (h->is_open && h->decoder->close != NULL)
-        h->decoder->close(h->self);
+    if (h->is_open && h->decoder.close != NULL)
+        h->decoder.close(h->self);
     for (size_t i = 0; i < BATCH_MAX; i++) {
         message_builder_close(h->outputs[i].builder);
         td_arena_close(h->outputs[i].arena);

@@ -22,7 +22,8 @@ extern "C" {
 #endif
 
 /* Version of this interface. A decoder with another one is refused. Within a version structs only
- * grow at their ends: size says how large the struct is that the other side was built with. */
+ * grow at their ends: size is that of the struct which the other side was built with. The structs
+ * of frames and texts stay as they are, because decode_batch gets an array of frames. */
 #define TAPEDECK_DECODER_ABI 1u
 
 /* Bytes, not NUL-terminated. data may be NULL if size is 0. */
@@ -40,11 +41,11 @@ typedef struct tapedeck_decoder_frame {
     tapedeck_decoder_text topic;          /* without the symbol: "orderBookL2_25" */
     tapedeck_decoder_text symbol;         /* "BTCUSD"; empty: none; "*": entries name several */
     tapedeck_decoder_text exchange_topic; /* as it stands in frames; empty if that is not known */
-    tapedeck_decoder_text type;  /* that a message of this topic has: "book_change", "trade" …;
-                            empty: tapedeck has no row for the topic */
-    uint64_t recv_ns;            /* when it was received, in ns since 1970 (UTC) */
-    uint32_t opcode;             /* 1: text; 2: binary (RFC 6455) */
-    tapedeck_decoder_text bytes; /* of the frame; 64 bytes after it are readable */
+    tapedeck_decoder_text type;           /* of the topic's messages: "book_change", "trade" …;
+                                             empty: tapedeck has no row for the topic */
+    uint64_t recv_ns;                     /* when it was received, in ns since 1970 (UTC) */
+    uint32_t opcode;                      /* 1: text; 2: binary (RFC 6455) */
+    tapedeck_decoder_text bytes;          /* of the frame; 64 bytes after it are readable */
 } tapedeck_decoder_frame;
 
 /* Where the answer about one frame goes: to->calls->level(to, …). */
@@ -60,15 +61,16 @@ typedef struct tapedeck_decoder_output {
  *
  * Nothing is returned: a wrong name, a value that cannot be read or a call out of place makes the
  * whole answer a wrong one, which is reported with the frame and the text of the first fault. A
- * frame about which nothing is said is a message without entries.
+ * frame for which none of them is called is a message without entries.
  *
  * Only from within decode and decode_batch, and only for the outputs that these were given. */
 typedef struct tapedeck_decoder_calls {
     size_t size; /* of this struct */
 
     /* A member of the message itself: "kind" ("snapshot", "delta"; absent: neither), "exchange_ns",
-     * "cross_seq", "u", "seq", and the others of the topic. "type", "topic" and "symbol" need not
-     * be said; if they are, they must be the frame's. Before, between or after the entries. */
+     * "cross_seq", "u", "seq", and the others of the topic. "type", "topic" and "symbol" may be
+     * left out; where they are given they must be the frame's. Before, between or after the
+     * entries. */
     void (*head)(tapedeck_decoder_output *to, tapedeck_decoder_text name,
                  tapedeck_decoder_text value);
 
@@ -92,10 +94,9 @@ typedef struct tapedeck_decoder_calls {
     void (*value)(tapedeck_decoder_output *to, tapedeck_decoder_text name,
                   tapedeck_decoder_text value);
 
-    /* The frame cannot be decoded; why, in a line for people. Whatever was said about it before is
-     * dropped. A text that begins with one of tapedeck's own reasons (docs/decoders.md) followed
-     * by nothing or a colon ("missing_field: data") counts as that reason, and any other as
-     * "refused". */
+    /* The frame cannot be decoded; why, as a line of text. Earlier calls for it are dropped. A text
+     * that begins with one of tapedeck's own reasons (docs/decoders.md) followed by nothing or a
+     * colon ("missing_field: data") counts as that reason, and any other as "refused". */
     void (*fail)(tapedeck_decoder_output *to, tapedeck_decoder_text why);
 } tapedeck_decoder_calls;
 
