@@ -151,6 +151,24 @@ static td_result name_state(const char *name, const char *suffix, check_run *sid
     return TD_OK;
 }
 
+/* What a run keeps is removed at its end: it must not be in the baseline. */
+static td_result check_state(const check_command *command, td_err *err)
+{
+    const char *state = command->sides[IS].state_path;
+    td_file *file = NULL;
+    td_err none; /* opening the baseline says what is wrong with it */
+    if (td_io_open(io_posix(), command->baseline_path, TD_OPEN_READ, &file, &none) != TD_OK)
+        return TD_OK;
+    td_name_state found;
+    td_result rc = td_io_look_at_name(io_posix(), state, file, &found, err);
+    td_io_close(file);
+    if (rc != TD_OK || found != TD_NAME_SAME)
+        return rc;
+    td_err_set(err, TD_E_INVALID, "--state: '%s' is the baseline", state);
+    td_err_hint(err, "give the name of a file that is not there yet");
+    return TD_E_INVALID;
+}
+
 /* What can be refused before an archive is opened is refused here. */
 static td_result check_names(check_command *command, td_err *err)
 {
@@ -164,6 +182,8 @@ static td_result check_names(check_command *command, td_err *err)
     } else {
         rc = name_state(state == NULL ? command->baseline_path : state,
                         state == NULL ? ".check" : "", &command->sides[IS], err);
+        if (rc == TD_OK)
+            rc = check_state(command, err);
     }
     if (rc != TD_OK || command->flags.cut_file == NULL)
         return rc;
