@@ -2,6 +2,7 @@
 
 #include <stddef.h>
 
+#include "base/assert.h"
 #include "base/clock.h"
 #include "cli/option_groups.h"
 #include "cli/output.h"
@@ -101,6 +102,7 @@ static void describe_baseline(result_writer *r, const save_command *command,
 {
     const baseline_meta *meta = baseline_get_meta(command->made);
     const save_totals sum = sum_streams(command->made);
+    TD_ASSERT(sum.frames > 0); /* a run over nothing is refused */
     result_text(r, "baseline", command->flags.out);
     result_text(r, "archive", meta->archive);
     result_name(r, "selection", meta->selection);

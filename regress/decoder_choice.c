@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/assert.h"
 #include "base/alloc.h"
 #include "base/io_posix.h"
 #include "base/limits.h"
@@ -103,6 +104,7 @@ td_result decoder_options_map(const decoder_options *options, decoder_map **out,
 static td_result hash_command(const char *command, char out[TD_HASH128_HEX_BYTES], td_err *err)
 {
     char **words = NULL;
+    TD_ASSERT(command != NULL);
     td_result rc = decoder_words_split(command, &words, err);
     td_hasher *hasher = td_hasher_open();
     if (rc == TD_OK && hasher == NULL)

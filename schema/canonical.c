@@ -994,8 +994,8 @@ static int read_head(reader *r, msg_head *head, unsigned *flags, size_t *count)
 
 static int read_message(reader *r, message *m)
 {
-    unsigned flags;
-    size_t count;
+    unsigned flags = 0;
+    size_t count = 0;
     if (!read_head(r, &m->head, &flags, &count) ||
         ((flags & HAS_BESIDE) && !read_beside(r, count, m)))
         return 0;
