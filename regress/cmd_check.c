@@ -248,15 +248,16 @@ static td_result open_map(check_command *command, td_err *err)
  * decoder. */
 static td_result open_decoders(check_command *command, td_err *err)
 {
+    const decoder_setting setting = {command->map, &command->log, command->signals};
     size_t count = decoder_options_count(&command->decoders);
     td_result rc = TD_OK;
     if (is_diff(command))
-        rc = decoder_choice_open(&command->decoders, count == SIDES ? 0 : count, command->map,
-                                 &command->log, &command->sides[WAS].decoder, err);
+        rc = decoder_choice_open(&command->decoders, count == SIDES ? 0 : count, &setting,
+                                 &command->sides[WAS].decoder, err);
     if (rc != TD_OK)
         return rc;
-    return decoder_choice_open(&command->decoders, count == SIDES ? 1 : 0, command->map,
-                               &command->log, &command->sides[IS].decoder, err);
+    return decoder_choice_open(&command->decoders, count == SIDES ? 1 : 0, &setting,
+                               &command->sides[IS].decoder, err);
 }
 
 static td_result open_all(check_command *command, td_err *err)
@@ -327,7 +328,7 @@ static td_result play(check_command *command, check_run *side, td_err *err)
     if (side->decoder.pool != NULL)
         decoder_findings_end(decoder_pool_findings(side->decoder.pool));
     progress_end(&command->progress);
-    if (rc == TD_EOF)
+    if (rc == TD_EOF || (rc != TD_OK && decoder_choice_was_stopped(&side->decoder)))
         return stopped(err);
     if ((rc == TD_E_IO || rc == TD_E_UNSUPPORTED) && command->flags.state_file == NULL)
         td_err_hint(err, "give --state to keep intermediate results elsewhere");
@@ -378,7 +379,9 @@ static td_result explain(check_command *command, int number, const difference *w
     td_result rc = explain_frames(&options, wanted, count, &side->frames, err);
     progress_end(&command->progress);
     side->has_frames = rc == TD_OK;
-    return rc == TD_EOF ? stopped(err) : rc;
+    if (rc == TD_EOF || (rc != TD_OK && decoder_choice_was_stopped(&side->decoder)))
+        return stopped(err);
+    return rc;
 }
 
 /* The first difference of each stream. */

@@ -182,7 +182,7 @@ static td_result save(save_command *command, regress_run_result *done, td_err *e
         .user = command};
     td_result rc = regress_run(&options, done, &command->made, err);
     progress_end(&command->progress);
-    int is_stopped = rc == TD_EOF;
+    int is_stopped = rc == TD_EOF || (rc != TD_OK && decoder_choice_was_stopped(&command->decoder));
     if (is_stopped)
         rc = td_err_set(err, TD_E_IO, "stopped before the end");
     if (is_stopped || (done->frames > 0 && (rc == TD_E_IO || rc == TD_E_NOSPACE)))
@@ -199,9 +199,9 @@ static td_result run(save_command *command, exit_code *status, td_err *err)
         rc = play_source_open(&command->source, &command->log, err);
     if (rc == TD_OK)
         rc = decoder_options_map(&command->decoding, &command->map, err);
+    const decoder_setting setting = {command->map, &command->log, command->signals};
     if (rc == TD_OK)
-        rc = decoder_choice_open(&command->decoding, 0, command->map, &command->log,
-                                 &command->decoder, err);
+        rc = decoder_choice_open(&command->decoding, 0, &setting, &command->decoder, err);
     if (rc == TD_OK)
         rc = save(command, &done, err);
     if (rc == TD_OK)

@@ -23,6 +23,7 @@ extern char **environ;
 enum {
     READ_BYTES = 1 << 16,
     PIPE_BYTES = 256 << 10, /* asked for; the system may give less */
+    LOOK_MS = 200,          /* how often a wait looks whether it is to stop */
 };
 
 /* How long a process may take until its greeting: an interpreter that loads much, on a machine that
@@ -212,7 +213,7 @@ static int move(decoder_child *child, uint64_t deadline_ns)
     if (child->is_ended)
         polled[END_PROCESS].fd = -1;
     uint64_t wait_ms = child->is_ended ? 0 : (deadline_ns - now) / TD_NS_PER_MS + 1;
-    int count = poll(polled, END_COUNT, wait_ms > 1000 ? 1000 : (int)wait_ms);
+    int count = poll(polled, END_COUNT, wait_ms > LOOK_MS ? LOOK_MS : (int)wait_ms);
     if (count < 0)
         return 1; /* a signal */
     if (polled[END_ERRORS].revents != 0)
@@ -241,10 +242,17 @@ static int take_reply(decoder_child *child, td_bytes *reply)
     return found;
 }
 
+static int is_stopping(const decoder_program *program)
+{
+    return program->is_stopping != NULL && program->is_stopping(program->user);
+}
+
 child_event decoder_child_next(decoder_child *child, uint64_t timeout_ns, td_bytes *reply)
 {
     uint64_t deadline_ns = 0;
     for (;;) {
+        if (is_stopping(child->program))
+            return CHILD_STOPPED;
         int found = take_reply(child, reply);
         if (found != 0)
             return found > 0 ? CHILD_REPLY : CHILD_TOO_LONG;
@@ -428,6 +436,9 @@ static td_result greet(decoder_child *child, td_err *err)
     case CHILD_NO_MEMORY:
         rc = td_err_set(&why, TD_E_NOMEM, "no memory for its answer");
         break;
+    case CHILD_STOPPED:
+        decoder_child_kill(child, NULL, NULL);
+        return TD_EOF;
     }
     if (rc != TD_OK)
         return refuse_start(child, rc, &why, err);

@@ -27,6 +27,9 @@ typedef struct decoder_program {
     char *const *argv; /* ends with NULL; argv[0] is a path, or is looked for on PATH */
     const char *shown; /* in errors */
     decoder_talk *talk;
+    /* 1: nothing is waited for any more. On whatever thread waits; may be NULL. */
+    int (*is_stopping)(const void *user);
+    const void *user;
 } decoder_program;
 
 /* How a process ended. */
@@ -44,7 +47,8 @@ typedef struct decoder_child decoder_child;
 
 /* Start a process and exchange greetings. program is borrowed until the end. TD_E_NOTFOUND,
  * TD_E_IO: it cannot be started; TD_E_INVALID: it ended, was silent for too long, or answered
- * something else; TD_E_UNSUPPORTED: it refuses; TD_E_NOMEM. Each with its text. */
+ * something else; TD_E_UNSUPPORTED: it refuses; TD_EOF: the program is to stop; TD_E_NOMEM. Each
+ * but TD_EOF with its text. */
 TD_MUST_USE td_result decoder_child_start(const decoder_program *program, decoder_child **out,
                                           td_err *err);
 
@@ -67,10 +71,11 @@ typedef enum child_event {
     CHILD_GONE,     /* it ended, or closed its output */
     CHILD_TOO_LONG, /* an answer of more than LIMIT_DECODER_REPLY_BYTES */
     CHILD_NO_MEMORY,
+    CHILD_STOPPED, /* is_stopping said so */
 } child_event;
 
-/* Wait for the next answer, at most timeout_ns. *reply: its bytes, with JSON_PADDING_BYTES readable
- * after them, until the next call. */
+/* Wait for the next answer, at most timeout_ns; a stop is noticed within 0.2 s. *reply: its bytes,
+ * with JSON_PADDING_BYTES readable after them, until the next call. */
 child_event decoder_child_next(decoder_child *child, uint64_t timeout_ns, td_bytes *reply);
 
 /* Bytes that it wrote and that were read, but not given out yet. */

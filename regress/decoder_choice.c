@@ -125,14 +125,21 @@ static td_result hash_command(const char *command, char out[TD_HASH128_HEX_BYTES
 
 /* ---- opening ---- */
 
-td_result decoder_choice_open(const decoder_options *options, size_t number, const decoder_map *map,
-                              const td_log *log, decoder_choice *out, td_err *err)
+static int has_signal_come(const void *user)
+{
+    return stop_signal_came(user);
+}
+
+td_result decoder_choice_open(const decoder_options *options, size_t number,
+                              const decoder_setting *setting, decoder_choice *out, td_err *err)
 {
     size_t libraries = options->libraries.count;
     decoder_spec spec = {.timeout_ns = options->timeout_ns,
                          .repeat = (unsigned)options->repeat,
-                         .map = map,
-                         .log = log};
+                         .map = setting->map,
+                         .log = setting->log,
+                         .is_stopping = has_signal_come,
+                         .user = setting->signals};
     *out = (decoder_choice){.name = "built-in"};
     if (number < libraries && strcmp(options->libraries.items[number], "builtin") == 0)
         return TD_OK;
@@ -164,6 +171,11 @@ const char *decoder_choice_label(const decoder_choice *choice)
 const tape_decoding *decoder_choice_decoding(const decoder_choice *choice)
 {
     return choice->pool == NULL ? NULL : decoder_pool_decoding(choice->pool);
+}
+
+int decoder_choice_was_stopped(const decoder_choice *choice)
+{
+    return choice->pool != NULL && decoder_pool_was_stopped(choice->pool);
 }
 
 /* ---- findings ---- */

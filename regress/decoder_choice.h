@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "cli/options.h"
 #include "cli/result.h"
+#include "cli/stop_signal.h"
 #include "regress/decoder_map.h"
 #include "regress/decoder_pool.h"
 
@@ -50,12 +51,19 @@ typedef struct decoder_choice {
     char id[TD_HASH128_HEX_BYTES]; /* of what it is made of; empty for the built-in one */
 } decoder_choice;
 
+/* What a decoder is opened with; borrowed until it is closed. */
+typedef struct decoder_setting {
+    const decoder_map *map;     /* may be NULL */
+    const td_log *log;          /* may be NULL */
+    const stop_signal *signals; /* ends its waits; may be NULL */
+} decoder_setting;
+
 /* Open the decoder of that number, those of --decoder before those of --decoder-cmd; beyond the
- * last one the built-in one. map (may be NULL), log and the options' texts are borrowed until it is
- * closed. As decoder_pool_open(). */
+ * last one the built-in one. The options' texts are borrowed until it is closed. As
+ * decoder_pool_open(). */
 TD_MUST_USE td_result decoder_choice_open(const decoder_options *options, size_t number,
-                                          const decoder_map *map, const td_log *log,
-                                          decoder_choice *out, td_err *err);
+                                          const decoder_setting *setting, decoder_choice *out,
+                                          td_err *err);
 void decoder_choice_close(decoder_choice *choice);
 
 /* For baseline_meta.decoder: its name, NULL for the built-in one, which a run names itself. */
@@ -63,6 +71,9 @@ const char *decoder_choice_label(const decoder_choice *choice);
 
 /* What the tape takes; NULL: the built-in decoder. */
 const tape_decoding *decoder_choice_decoding(const decoder_choice *choice);
+
+/* 1: a run's error is that a signal ended its decoder's waits, nothing else. */
+int decoder_choice_was_stopped(const decoder_choice *choice);
 
 /* Failures of the decoder that are not its answer: crashes, hangs, answers that are none. */
 uint64_t decoder_choice_failures(const decoder_choice *choice);

@@ -52,6 +52,7 @@ struct decoder_pool {
     asker *free; /* those that no thread has */
     atomic_uint restarts;
     atomic_uint reported_restarts; /* of these before the findings ended */
+    atomic_uchar was_stopped;
 };
 
 /* Frames that are asked about: those of a list, in its order. */
@@ -102,10 +103,17 @@ static td_result open_asker(decoder_pool *pool, asker **out, td_err *err)
     return TD_OK;
 }
 
+static td_result stop(decoder_pool *pool, td_err *err)
+{
+    atomic_store(&pool->was_stopped, 1);
+    return td_err_set(err, TD_E_IO, "stopped before the end");
+}
+
 static td_result start_child(decoder_pool *pool, asker *a, td_err *err)
 {
     a->next_n = 1;
-    return decoder_child_start(&pool->program, &a->child, err);
+    td_result rc = decoder_child_start(&pool->program, &a->child, err);
+    return rc == TD_EOF ? stop(pool, err) : rc;
 }
 
 static td_result take_asker(decoder_pool *pool, asker **out, td_err *err)
@@ -158,7 +166,9 @@ td_result decoder_pool_open(const decoder_spec *spec, decoder_pool **out, td_err
     pool->program =
         (decoder_program){.argv = pool->argv,
                           .shown = spec->command == NULL ? spec->library : spec->command,
-                          .talk = &pool->talk};
+                          .talk = &pool->talk,
+                          .is_stopping = spec->is_stopping,
+                          .user = spec->user};
     pool->findings = decoder_findings_open();
     if (rc == TD_OK && pool->findings == NULL)
         rc = td_err_set(err, TD_E_NOMEM, "no memory for a decoder");
@@ -205,6 +215,11 @@ decoder_findings *decoder_pool_findings(decoder_pool *pool)
 unsigned decoder_pool_restarts(const decoder_pool *pool)
 {
     return atomic_load(&pool->reported_restarts);
+}
+
+int decoder_pool_was_stopped(const decoder_pool *pool)
+{
+    return atomic_load(&pool->was_stopped);
 }
 
 const char *decoder_pool_name(const decoder_pool *pool)
@@ -514,8 +529,10 @@ static td_result ready_child(decoder_pool *pool, asker *a, question *q, td_err *
 {
     if (a->child == NULL) {
         td_result rc = start_child(pool, a, err);
-        if (rc != TD_OK)
+        if (rc != TD_OK && !decoder_pool_was_stopped(pool))
             return td_err_add(err, rc, "another process of the decoder");
+        if (rc != TD_OK)
+            return rc;
         forget_channels(a);
     }
     q->sent = q->since = q->at;
@@ -544,6 +561,10 @@ static td_result take_event(decoder_pool *pool, asker *a, question *q, td_err *e
         snprintf(what, sizeof what, "an answer of more than %zu bytes", LIMIT_DECODER_REPLY_BYTES);
         about = failure(q, DECODE_GARBAGE, what, bytes);
         return take_failure(pool, a, q, &about, err);
+    case CHILD_STOPPED: /* it may be in the middle of a frame */
+        decoder_child_kill(a->child, NULL, NULL);
+        a->child = NULL;
+        return stop(pool, err);
     case CHILD_NO_MEMORY:
         break;
     }

@@ -25,6 +25,9 @@ typedef struct decoder_spec {
     unsigned repeat;        /* every so many frames one is asked about again; 0: none */
     const decoder_map *map; /* other names; may be NULL */
     const td_log *log;      /* may be NULL */
+    /* 1: the run is to end, and no answer is waited for any more. Any thread; may be NULL. */
+    int (*is_stopping)(const void *user);
+    const void *user;
 } decoder_spec;
 
 #define DECODER_TIMEOUT_NS (UINT64_C(10) * 1000 * 1000 * 1000)
@@ -33,15 +36,19 @@ enum { DECODER_REPEAT = 16 };
 typedef struct decoder_pool decoder_pool;
 
 /* Start one process, to see that it can be. spec's texts, map and log are borrowed until close.
- * TD_E_INVALID, TD_E_NOTFOUND, TD_E_IO, TD_E_UNSUPPORTED: it cannot; TD_E_NOMEM. */
+ * TD_E_INVALID, TD_E_NOTFOUND, TD_E_IO, TD_E_UNSUPPORTED: it cannot; TD_E_IO: stopped; TD_E_NOMEM.
+ */
 TD_MUST_USE td_result decoder_pool_open(const decoder_spec *spec, decoder_pool **out, td_err *err);
 
 /* End all processes; no thread asks any more. */
 void decoder_pool_close(decoder_pool *pool);
 
 /* For tape_options. Its read gives TD_E_LIMIT after LIMIT_DECODER_RESTARTS restarts, and TD_E_*
- * when a process cannot be started again. */
+ * when a process cannot be started again; TD_E_IO once is_stopping says so. */
 const tape_decoding *decoder_pool_decoding(decoder_pool *pool);
+
+/* 1 once read failed because of is_stopping alone. */
+int decoder_pool_was_stopped(const decoder_pool *pool);
 
 decoder_findings *decoder_pool_findings(decoder_pool *pool);
 

@@ -5,7 +5,7 @@ import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { capture, captureLines, jsonLines, parseLines, rawFrames, tapedeck, temporary, withoutCapture } from "./lib.mjs";
+import { Program, capture, captureLines, jsonLines, parseLines, rawFrames, tapedeck, temporary, withoutCapture } from "./lib.mjs";
 
 const CAPTURES = ["inverse-2021-04-17.jsonl.gz", "linear-2021-04-17.jsonl.gz", "v5-2026-08-09.jsonl.gz", "v5-linear-2025-06-13.jsonl.gz"];
 const V5 = CAPTURES[2];
@@ -263,6 +263,29 @@ test("what is no decoder is refused at once, and the message says why", { skip }
     assert.ok(end.code === 2 || end.code === 4, `${args.join(" ")}: status ${end.code}`);
     assert.match(end.stderr, text, args.join(" "));
   }
+});
+
+test("a signal ends a run while a decoder keeps its answer back, or fails at every frame", { skip }, async (t) => {
+  const dir = temporary(t);
+  const archive = await archiveOf(t, dir, V5);
+  const { mark } = marked(0);
+  // The run says nothing before it is asked to end, and would wait for an hour.
+  const hanging = badScript(t, mark, 'sys.stderr.write("has a frame\\n"); sys.stderr.flush(); time.sleep(3600)');
+  // Answers one frame, so that it is not given up, and fails slowly at every other one.
+  const failing = badScript(t, "", 'if count > 1: sys.stderr.write("has a frame\\n"); sys.stderr.flush(); time.sleep(0.5); os._exit(3)');
+  const verbs = [
+    ["regress", "save", archive, "-o", path.join(dir, "own.tdb")],
+    ["regress", "diff", archive, "--state", path.join(dir, "state")],
+  ];
+  for (const args of verbs)
+    for (const [decoder, signal] of [[hanging, "SIGTERM"], [failing, "SIGINT"]]) {
+      const program = new Program(t, "tapedeck", [...args, ...decoder, "--timeout", "1h", "-j", "2"]);
+      await program.says(/has a frame/);
+      const end = await program.kill(signal);
+      assert.equal(end.code, 4, end.stderr);
+      assert.match(end.stderr, /stopped before the end/);
+      assert.doesNotMatch(end.stderr, /--state/);
+    }
 });
 
 // ---- mapping files -------------------------------------------------------------------------------------------

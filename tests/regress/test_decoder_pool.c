@@ -393,6 +393,28 @@ static void test_start(void **state)
     }
 }
 
+static int is_set(const void *user)
+{
+    return *(const int *)user;
+}
+
+/* Nothing is waited for once the run is to end. */
+static void test_stop(void **state)
+{
+    bench *b = *state;
+    int is_stopping = 0;
+    const decoder_spec spec = {
+        .timeout_ns = UINT64_C(3600000000000), .is_stopping = is_set, .user = &is_stopping};
+    assert_int_equal(open_pool(b, "hang", 1, spec), TD_OK);
+    assert_false(decoder_pool_was_stopped(b->pool));
+    is_stopping = 1;
+    assert_int_equal(ask(b), TD_E_IO);
+    assert_string_equal(b->err.text, "stopped before the end");
+    assert_true(decoder_pool_was_stopped(b->pool));
+    assert_int_equal(open_pool(b, "ok", 1, spec), TD_E_IO);
+    assert_string_equal(b->err.text, "stopped before the end");
+}
+
 /* A decoder that fails at everything ends the run. */
 static void test_restarts(void **state)
 {
@@ -442,9 +464,9 @@ int main(int argc, char **argv)
         return 1;
 #define TEST(name) cmocka_unit_test_setup_teardown(name, bench_open, bench_close)
     const struct CMUnitTest tests[] = {
-        TEST(test_pinned),   TEST(test_hang),     TEST(test_named_refusal),
-        TEST(test_unstable), TEST(test_once),     TEST(test_amounts),
-        TEST(test_start),    TEST(test_restarts), TEST(test_no_findings),
+        TEST(test_pinned),      TEST(test_hang),    TEST(test_named_refusal), TEST(test_unstable),
+        TEST(test_once),        TEST(test_amounts), TEST(test_start),         TEST(test_restarts),
+        TEST(test_no_findings), TEST(test_stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
