@@ -266,14 +266,16 @@ static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a 
  * holds, so that a process always finds its next frame there, and few enough to be asked about one
  * by one when it is to be found out which of them is a crash's. What they write to stderr that is
  * shown, over all processes. Restarts of one run: a decoder that fails so often has one fault,
- * which is known by then. Findings of each kind that are listed; all are counted. A mapping file,
- * which is passed on as an argument. */
-#define LIMIT_DECODER_REPLY_BYTES  ((size_t)64 << 20)
-#define LIMIT_DECODER_FLIGHT_BYTES ((size_t)256 << 10)
-#define LIMIT_DECODER_STDERR_BYTES ((size_t)256 << 10)
-#define LIMIT_DECODER_RESTARTS     1000u
-#define LIMIT_DECODER_FINDINGS     100u
-#define LIMIT_DECODER_MAP_BYTES    ((size_t)64 << 10)
+ * which is known by then. Restarts before there is any answer: enough not to take a few bad frames
+ * at the beginning for a decoder that cannot work at all. Findings of each kind that are listed;
+ * all are counted. A mapping file, which is passed on as an argument. */
+#define LIMIT_DECODER_REPLY_BYTES    ((size_t)64 << 20)
+#define LIMIT_DECODER_FLIGHT_BYTES   ((size_t)256 << 10)
+#define LIMIT_DECODER_STDERR_BYTES   ((size_t)256 << 10)
+#define LIMIT_DECODER_RESTARTS       1000u
+#define LIMIT_DECODER_FIRST_RESTARTS 20u
+#define LIMIT_DECODER_FINDINGS       100u
+#define LIMIT_DECODER_MAP_BYTES      ((size_t)64 << 10)
 
 /* Output of programs that never wait for its reader (record, serve, sim): queued bytes, some 8,000
  * durable lines, or an hour and a half of one feed's; bytes of one line, which is what a pipe takes

@@ -52,6 +52,7 @@ struct decoder_pool {
     asker *free; /* those that no thread has */
     atomic_uint restarts;
     atomic_uint reported_restarts; /* of these before the findings ended */
+    atomic_uchar has_answered;     /* 1: any process, at least once */
     atomic_uchar was_stopped;
 };
 
@@ -406,6 +407,45 @@ static td_result take_answer(asker *a, question *q, const wire_reply *reply, td_
 
 /* ---- failures ---- */
 
+/* A command's input can be written by hand; a shared object's host can be run by a tool that sees
+ * what the object does. */
+static void hint_at_trial(const decoder_pool *pool, td_err *err)
+{
+    if (pool->spec.command != NULL)
+        td_err_hint(err,
+                    "try it by hand, with frames as docs/decoders.md shows: "
+                    "(echo '{\"tapedeck\":%d}'; cat FRAMES) | %s",
+                    DECODER_WIRE_VERSION, pool->spec.command);
+    else
+        td_err_hint(err,
+                    "see what it does: "
+                    "--decoder-cmd \"valgrind tapedeck-replay " DECODER_HOST_VERB " '%s' ''\"",
+                    pool->spec.library);
+}
+
+/* After so many restarts there is no end to be expected. A decoder that answers nothing at all is
+ * given up soon: it was not tried before. */
+static td_result check_restarts(decoder_pool *pool, const question *q, const answer *about,
+                                td_err *err)
+{
+    int has_answered = atomic_load(&pool->has_answered);
+    unsigned max = has_answered ? LIMIT_DECODER_RESTARTS : LIMIT_DECODER_FIRST_RESTARTS;
+    if (atomic_fetch_add(&pool->restarts, 1) < max)
+        return TD_OK;
+    const channel_info *info = &q->requests[q->list[q->at]].channel->info;
+    td_err_set(err, TD_E_LIMIT,
+               "the decoder failed %u times%s; the last time at a frame of "
+               "%s/%s/%s: %s: %s%s%s",
+               max + 1, has_answered ? "" : ", and answered no frame", info->feed, info->topic,
+               info->symbol, decode_reason_name(about->reason), about->what,
+               about->last_line[0] == '\0' ? "" : ": ", about->last_line);
+    if (has_answered)
+        td_err_hint(err, "narrow the selection, and mend the first failures");
+    else
+        hint_at_trial(pool, err);
+    return TD_E_LIMIT;
+}
+
 /* The child is of no use any more: the next frame gets a fresh one. */
 static td_result drop_child(decoder_pool *pool, asker *a, question *q, answer *about, td_err *err)
 {
@@ -421,17 +461,7 @@ static td_result drop_child(decoder_pool *pool, asker *a, question *q, answer *a
     }
     if (!decoder_findings_have_ended(pool->findings))
         atomic_fetch_add(&pool->reported_restarts, 1);
-    if (atomic_fetch_add(&pool->restarts, 1) < LIMIT_DECODER_RESTARTS)
-        return TD_OK;
-    const decoding_request *request = &q->requests[q->list[q->at]];
-    td_err_set(err, TD_E_LIMIT,
-               "the decoder failed %u times; the last time at a frame of %s/%s/%s: "
-               "%s: %s",
-               LIMIT_DECODER_RESTARTS + 1, request->channel->info.feed,
-               request->channel->info.topic, request->channel->info.symbol,
-               decode_reason_name(about->reason), about->what);
-    td_err_hint(err, "narrow the selection, and mend the first failures");
-    return TD_E_LIMIT;
+    return check_restarts(pool, q, about, err);
 }
 
 /* The answer of the frame at q->at is settled. */
@@ -517,6 +547,8 @@ static td_result take_reply(decoder_pool *pool, asker *a, question *q, td_bytes 
     rc = take_answer(a, q, &reply, bytes, &found, err);
     if (rc != TD_OK)
         return rc;
+    if (found.reason != DECODE_GARBAGE)
+        atomic_store(&pool->has_answered, 1);
     /* Where answers stop being answers, the next one cannot be trusted either. */
     rc = found.reason == DECODE_GARBAGE ? drop_child(pool, a, q, &found, err) : TD_OK;
     if (rc == TD_OK)

@@ -43,8 +43,9 @@ TD_MUST_USE td_result decoder_pool_open(const decoder_spec *spec, decoder_pool *
 /* End all processes; no thread asks any more. */
 void decoder_pool_close(decoder_pool *pool);
 
-/* For tape_options. Its read gives TD_E_LIMIT after LIMIT_DECODER_RESTARTS restarts, and TD_E_*
- * when a process cannot be started again; TD_E_IO once is_stopping says so. */
+/* For tape_options. Its read gives TD_E_LIMIT after LIMIT_DECODER_RESTARTS restarts, and after
+ * LIMIT_DECODER_FIRST_RESTARTS if no process has answered anything by then; TD_E_* when a process
+ * cannot be started again; TD_E_IO once is_stopping says so. */
 const tape_decoding *decoder_pool_decoding(decoder_pool *pool);
 
 /* 1 once read failed because of is_stopping alone. */

@@ -288,6 +288,20 @@ test("a signal ends a run while a decoder keeps its answer back, or fails at eve
     }
 });
 
+test("a decoder that answers nothing at all is given up soon, and the error says how to try it", { skip }, async (t) => {
+  const dir = temporary(t);
+  const archive = await archiveOf(t, dir, V5);
+  for (const [args, how, trial] of [
+    [badScript(t, "", 'raise KeyError("dat")'), /crashed: exit status 1: KeyError: 'dat'/, /try it by hand[^]*\(echo '\{"tapedeck":1\}'; cat FRAMES\) \| python3 '.*bad\.py'/],
+    [badLibrary(t, "", "*(volatile int *)8 = 1"), /crashed: signal 11 \(SIGSEGV\)/, /--decoder-cmd "valgrind tapedeck-replay _decoder '.*bad\.so' ''"/],
+  ]) {
+    const { stderr } = await tapedeck(t, ["regress", "diff", archive, "--state", path.join(dir, "state"), ...args], { status: 4 });
+    assert.match(stderr, /the decoder failed 21 times, and answered no frame; the last time at a frame of v5-linear\/\w+/);
+    assert.match(stderr, how);
+    assert.match(stderr, trial);
+  }
+});
+
 // ---- mapping files -------------------------------------------------------------------------------------------
 
 test("a mapping file gives other names their meaning, and leaves out what is not compared", { skip }, async (t) => {

@@ -393,6 +393,22 @@ static void test_start(void **state)
     }
 }
 
+/* One that answers nothing at all, much sooner. */
+static void test_no_answer(void **state)
+{
+    bench *b = *state;
+    for (unsigned i = 0; i < FRAMES; i++) {
+        snprintf(b->texts[i], FRAME_BYTES, "{\"k\":7}");
+        b->requests[i].bytes.size = 7;
+    }
+    assert_int_equal(open_pool(b, "exit", 7, (decoder_spec){0}), TD_OK);
+    assert_int_equal(ask(b), TD_E_LIMIT);
+    if (strcmp(b->err.text, "the decoder failed 21 times, and answered no frame; the last time at "
+                            "a frame of f/trade/BTCUSD: crashed: exit status 3") != 0)
+        fail_msg("%s", b->err.text);
+    assert_non_null(strstr(b->err.hint, "(echo '{\"tapedeck\":1}'; cat FRAMES) | '"));
+}
+
 static int is_set(const void *user)
 {
     return *(const int *)user;
@@ -415,13 +431,13 @@ static void test_stop(void **state)
     assert_string_equal(b->err.text, "stopped before the end");
 }
 
-/* A decoder that fails at everything ends the run. */
+/* A decoder that fails at everything but the first frame ends the run. */
 static void test_restarts(void **state)
 {
     bench *b = *state;
-    for (unsigned i = 0; i < FRAMES; i++)
+    for (unsigned i = 1; i < FRAMES; i++)
         snprintf(b->texts[i], FRAME_BYTES, "{\"k\":7}");
-    for (unsigned i = 0; i < FRAMES; i++)
+    for (unsigned i = 1; i < FRAMES; i++)
         b->requests[i].bytes.size = 7;
     assert_int_equal(open_pool(b, "garbage", 7, (decoder_spec){0}), TD_OK);
     td_result rc = TD_OK;
@@ -433,7 +449,7 @@ static void test_restarts(void **state)
     assert_non_null(strstr(b->err.text, "the decoder failed 1001 times; the last time at a frame "
                                         "of f/trade/BTCUSD: garbage: no JSON"));
     assert_int_equal(decoder_findings_count(decoder_pool_findings(b->pool), DECODE_GARBAGE),
-                     (rounds - 1) * FRAMES);
+                     (rounds - 1) * (FRAMES - 1));
     size_t count = 0;
     (void)decoder_findings_list(decoder_pool_findings(b->pool), &count);
     assert_int_equal(count, LIMIT_DECODER_FINDINGS);
@@ -464,9 +480,9 @@ int main(int argc, char **argv)
         return 1;
 #define TEST(name) cmocka_unit_test_setup_teardown(name, bench_open, bench_close)
     const struct CMUnitTest tests[] = {
-        TEST(test_pinned),      TEST(test_hang),    TEST(test_named_refusal), TEST(test_unstable),
-        TEST(test_once),        TEST(test_amounts), TEST(test_start),         TEST(test_restarts),
-        TEST(test_no_findings), TEST(test_stop),
+        TEST(test_pinned),      TEST(test_hang),      TEST(test_named_refusal), TEST(test_unstable),
+        TEST(test_once),        TEST(test_amounts),   TEST(test_start),         TEST(test_restarts),
+        TEST(test_no_findings), TEST(test_no_answer), TEST(test_stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
