@@ -70,6 +70,7 @@ typedef struct question {
     size_t flight_bytes;
     size_t careful_end;  /* frames before are asked about one by one */
     uint8_t has_suspect; /* 1: one of these may be why a process failed */
+    uint8_t is_idle_end; /* 1: it may have ended before it read one of them */
     size_t suspect;      /* the first of them */
     answer suspicion;    /* what happened then */
 } question;
@@ -471,18 +472,20 @@ static void settle(question *q, const answer *of)
     q->answers[q->at++] = *of;
 }
 
-/* Which frame the failure is of is certain where the child had one only. Otherwise all that it had
- * are asked about one by one. */
+/* Which frame the failure is of is certain where the child had one only, unless it may have ended
+ * before it read that one. Otherwise all that it had are asked about one by one. */
 static td_result take_failure(decoder_pool *pool, asker *a, question *q, answer *about, td_err *err)
 {
+    int is_idle_end = about->reason == DECODE_CRASHED && q->at == q->since && q->since_n > 1;
     td_result rc = drop_child(pool, a, q, about, err);
     if (rc != TD_OK)
         return rc;
-    if (q->sent == q->at + 1) {
+    if (q->sent == q->at + 1 && !is_idle_end) {
         settle(q, about);
         q->has_suspect = 0;
     } else {
         q->has_suspect = 1;
+        q->is_idle_end = (uint8_t)is_idle_end;
         q->suspect = q->at;
         q->suspicion = *about;
         q->careful_end = q->sent;
@@ -491,11 +494,19 @@ static td_result take_failure(decoder_pool *pool, asker *a, question *q, answer 
 }
 
 /* All frames that a failed process had were asked about again, and none of them fails. */
-static void clear_suspicion(question *q)
+static void clear_suspicion(const decoder_pool *pool, question *q)
 {
     char what[WHAT_BYTES];
     if (!q->has_suspect || q->at < q->careful_end)
         return;
+    q->has_suspect = 0;
+    if (q->is_idle_end) {
+        td_log_emit(pool->spec.log, TD_LOG_WARNING,
+                    "decoder: it ended by itself between frames (%s), all of which it had "
+                    "answered; a fresh process goes on",
+                    q->suspicion.what);
+        return;
+    }
     snprintf(what, sizeof what, "%s once, and not again (%s)",
              decode_reason_name(q->suspicion.reason), q->suspicion.what);
     answer *first = &q->answers[q->suspect];
@@ -503,7 +514,6 @@ static void clear_suspicion(question *q)
     first->message = NULL;
     first->reason = DECODE_UNSTABLE;
     first->what = keep_text(q->arena, what, strlen(what));
-    q->has_suspect = 0;
 }
 
 /* An answer with another number than that of the oldest frame. One that was answered just before is
@@ -616,7 +626,7 @@ static td_result ask(decoder_pool *pool, asker *a, question *q, td_err *err)
             rc = send_frames(a, q, err);
         if (rc == TD_OK)
             rc = take_event(pool, a, q, err);
-        clear_suspicion(q);
+        clear_suspicion(pool, q);
     }
     /* More than was asked for: of the last frame, as far as can be seen. */
     if (rc == TD_OK && a->child != NULL && decoder_child_unread(a->child) > 0) {

@@ -4,7 +4,11 @@
  * Frames are pipelined, up to LIMIT_DECODER_FLIGHT_BYTES. When a process ends, hangs or writes what
  * is no answer while it has several frames, a fresh one is asked about those one by one, so that
  * the failure is that of one frame; a failure that does not come again is DECODE_UNSTABLE of the
- * first of them. The other frames are asked about again, and the run goes on. */
+ * first of them. The other frames are asked about again, and the run goes on.
+ *
+ * A process that answered all that earlier calls asked may have ended before it read a frame of
+ * this one. So if it ends before it answers any, and a fresh one does not, no frame is to blame: it
+ * is replaced, which is logged and counted as a restart. */
 #ifndef TD_REGRESS_DECODER_POOL_H
 #define TD_REGRESS_DECODER_POOL_H
 

@@ -77,6 +77,10 @@ static void be_wrong(const char *how, unsigned long n, unsigned long k, unsigned
         answer(n, k + count);
     } else if (strcmp(how, "once") == 0 && count == k) {
         exit(4); /* the first process: every frame has the same number in it */
+    } else if (strcmp(how, "leave") == 0) {
+        answer(n, k);
+        fflush(stdout);
+        exit(5);
     } else if (strcmp(how, "large") == 0) {
         answer_large(n, k);
     } else if (strcmp(how, "complain") == 0) {
@@ -409,6 +413,27 @@ static void test_no_answer(void **state)
     assert_non_null(strstr(b->err.hint, "(echo '{\"tapedeck\":1}'; cat FRAMES) | '"));
 }
 
+/* A process that ends after its last answer failed at no frame: neither at those that it answered
+ * nor at those of the next call, though there may be only one of these. */
+static void test_ends_between(void **state)
+{
+    bench *b = *state;
+    static const size_t COUNTS[] = {FRAMES - 1, 1};
+    for (size_t i = 0; i < sizeof COUNTS / sizeof COUNTS[0]; i++) {
+        assert_int_equal(open_pool(b, "leave", FRAMES, (decoder_spec){0}), TD_OK);
+        assert_int_equal(ask(b), TD_OK);
+        const tape_decoding *decoding = decoder_pool_decoding(b->pool);
+        memset(b->contents, 0, sizeof b->contents);
+        if (decoding->read(decoding->ctx, b->requests, COUNTS[i], b->arena, b->contents, &b->err) !=
+            TD_OK)
+            fail_msg("%s", b->err.text);
+        for (size_t k = 0; k < COUNTS[i]; k++)
+            assert_non_null(b->contents[k].message);
+        assert_int_equal(decoder_findings_total(decoder_pool_findings(b->pool)), 0);
+        assert_int_equal(decoder_pool_restarts(b->pool), 1);
+    }
+}
+
 static int is_set(const void *user)
 {
     return *(const int *)user;
@@ -482,7 +507,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         TEST(test_pinned),      TEST(test_hang),      TEST(test_named_refusal), TEST(test_unstable),
         TEST(test_once),        TEST(test_amounts),   TEST(test_start),         TEST(test_restarts),
-        TEST(test_no_findings), TEST(test_no_answer), TEST(test_stop),
+        TEST(test_no_findings), TEST(test_no_answer), TEST(test_ends_between),  TEST(test_stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
