@@ -1,6 +1,7 @@
 #include "drift/cmd_drift.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -63,14 +64,19 @@ static const table_column COLUMNS[] = {
     {"example", TABLE_LEFT, "{shown}"},
 };
 
-/* The part of an example that people see: around the member that the finding is about. */
+/* The part of an example that people see: around the member or the text that the finding is about,
+ * as it is written in most frames. */
 static td_bytes shown_part(const drift_finding *f)
 {
     const char *dot = strrchr(f->path, '.');
     const char *key = dot == NULL ? f->path : dot + 1;
+    char quoted[LIMIT_DRIFT_PATH_BYTES + 2];
+    int size_quoted = f->kind == DRIFT_NEW_VALUE ? snprintf(quoted, sizeof quoted, "%s", f->detail)
+                                                 : snprintf(quoted, sizeof quoted, "\"%s\"", key);
+    TD_ASSERT(size_quoted > 0 && (size_t)size_quoted < sizeof quoted);
     const uint8_t *at = f->example.data;
     if (key[0] != '\0')
-        at = memmem(f->example.data, f->example.size, key, strlen(key));
+        at = memmem(f->example.data, f->example.size, quoted, (size_t)size_quoted);
     size_t from = at == NULL ? 0 : (size_t)(at - f->example.data);
     from = from < EXAMPLE_BEFORE_BYTES ? 0 : from - EXAMPLE_BEFORE_BYTES;
     size_t size = f->example.size - from;

@@ -661,8 +661,8 @@ static void look_at_data(look *l, const topic_match *topic)
     look_at_members(l);
 }
 
-/* 1 if the last part of a topic looks like a symbol: three characters and more, no lower case, and
- * a letter. */
+/* 1 if a part of a topic looks like a symbol: three characters and more, no lower case, and a
+ * letter. */
 static int is_like_symbol(td_bytes part)
 {
     int has_letter = 0;
@@ -684,23 +684,27 @@ static int is_raw_topic(const family *of, td_bytes topic)
     return 0;
 }
 
-/* A topic that no row fits, its symbol, if it seems to have one, left out: it may come with all
- * symbols of a market. */
+/* A topic that no row fits, its symbol, if it seems to have one, left out wherever it stands but at
+ * the beginning: it may come with all symbols of a market. */
 static void name_topic(look *l, td_bytes text)
 {
-    size_t at = text.size;
-    while (at > 0 && text.data[at - 1] != '.')
-        at--;
-    td_bytes last = td_bytes_of(text.data + at, text.size - at);
     char *name = l->reader->topic;
-    if (at > 0 && is_like_symbol(last)) {
-        l->out->symbol = last;
-        text.size = at;
+    size_t size = 0;
+    for (size_t from = 0; from <= text.size;) {
+        size_t end = from;
+        while (end < text.size && text.data[end] != '.')
+            end++;
+        td_bytes part = td_bytes_of(text.data + from, end - from);
+        int is_symbol = from > 0 && is_like_symbol(part);
+        if (is_symbol)
+            l->out->symbol = part;
+        if (from > 0 && size + 1 < LIMIT_TOPIC_BYTES)
+            name[size++] = '.';
+        td_utf8_copy(name + size, LIMIT_TOPIC_BYTES - size,
+                     is_symbol ? td_bytes_str("{symbol}") : part);
+        size += strlen(name + size);
+        from = end + 1;
     }
-    td_utf8_copy(name, LIMIT_TOPIC_BYTES, text);
-    if (l->out->symbol.size > 0)
-        td_utf8_copy(name + strlen(name), LIMIT_TOPIC_BYTES - strlen(name),
-                     td_bytes_str("{symbol}"));
     l->out->topic = td_bytes_str(name);
 }
 

@@ -85,8 +85,8 @@ void drift_stream_close(drift_stream *stream);
 
 /* What a look at a frame gave. Valid until the reader's next call. */
 typedef struct drift_look {
-    td_bytes topic; /* without the symbol; of a frame without row what it names, its symbol replaced
-                       by "{symbol}"; "_control.ack" and the like; "_unknown" */
+    td_bytes topic; /* without the symbol; of a frame without row what it names, symbols replaced by
+                       "{symbol}"; "_control.ack" and the like; "_unknown" */
     td_bytes symbol;            /* empty: none */
     td_bytes text;              /* the frame, or what it inflates to */
     const topic_row *row;       /* of data; NULL: none fits */

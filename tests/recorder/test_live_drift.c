@@ -141,10 +141,15 @@ static void test_topics_without_row(void **state)
     scene *s = *state;
     put(s, "_unknown", "{\"topic\":\"fee.BTCUSD\",\"data\":[]}", LIVE_DRIFT_STRANGE, TD_NS_PER_S);
     put(s, "_unknown", "{\"topic\":\"fee.EOSUSD\",\"data\":[]}", LIVE_DRIFT_STRANGE, TD_NS_PER_S);
+    put(s, "_unknown", "{\"topic\":\"tax.BTCUSD.1m\",\"data\":[]}", LIVE_DRIFT_STRANGE,
+        TD_NS_PER_S);
+    put(s, "_unknown", "{\"topic\":\"tax.EOSUSD.1m\",\"data\":[]}", LIVE_DRIFT_STRANGE,
+        TD_NS_PER_S);
     put(s, "_unknown", "no JSON at all", LIVE_DRIFT_STRANGE, TD_NS_PER_S);
-    assert_int_equal(s->seen.count, 2);
+    assert_int_equal(s->seen.count, 3);
     assert_string_equal(s->seen.texts[0], "fee.{symbol} new_topic  ");
-    assert_string_equal(s->seen.texts[1], "_unknown not_decoded  not_json");
+    assert_string_equal(s->seen.texts[1], "tax.{symbol}.1m new_topic  ");
+    assert_string_equal(s->seen.texts[2], "_unknown not_decoded  not_json");
     assert_string_equal(s->seen.example, "no JSON at all");
 }
 

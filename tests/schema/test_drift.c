@@ -313,6 +313,9 @@ static const changed CHANGED[] = {
      "\"coin\":["
      "{\"coin\":\"BTC\",\"equity\":\"1\",\"zz\":\"1\"}]}]}",
      "wallet", DRIFT_NEW_FIELD, "data.coin.zz", ""},
+    {"v5-linear", NULL, "{\"topic\":\"orders.BTCUSDT..9.\",\"data\":{}}", "orders.{symbol}..9.",
+     DRIFT_NEW_TOPIC, "", ""},
+    {"v5-linear", NULL, "{\"topic\":\"BTCUSDT\",\"data\":{}}", "BTCUSDT", DRIFT_NEW_TOPIC, "", ""},
     {"v5-linear", NULL, "{\"topic\":\"orderbook.9.BTCUSDT\",\"data\":{}}", "orderbook.9.{symbol}",
      DRIFT_NEW_TOPIC, "", ""},
     {"v5-linear", NULL, "{\"topic\":\"market.phase\",\"data\":{}}", "market.phase", DRIFT_NEW_TOPIC,
