@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -92,6 +93,9 @@ typedef struct check_run {
     uint8_t has_frames;
 } check_run;
 
+/* After the name of the first file that is kept. */
+#define LOCK_SUFFIX ".lock"
+
 /* Everything of one run of either verb. */
 typedef struct check_command {
     reporter *report;
@@ -116,6 +120,8 @@ typedef struct check_command {
     baseline_selection selecting;
     check_run sides[SIDES];
     comparison compared;
+    td_lock *lock; /* of the files that are kept while it runs */
+    char lock_path[LIMIT_PATH_BYTES + sizeof LOCK_SUFFIX];
 } check_command;
 
 static int is_diff(const check_command *command)
@@ -142,6 +148,20 @@ static td_result stopped(td_err *err)
 }
 
 /* ---- before ---- */
+
+/* What is kept may have no place where it is kept by default. */
+static td_result hint_at_state(const check_command *command, td_result rc, td_err *err)
+{
+    if ((rc == TD_E_IO || rc == TD_E_UNSUPPORTED) && command->flags.state_file == NULL)
+        td_err_hint(err, "give --state to keep intermediate results elsewhere");
+    return rc;
+}
+
+/* The side whose file is the first that is made. */
+static const check_run *first_state(const check_command *command)
+{
+    return &command->sides[is_diff(command) ? WAS : IS];
+}
 
 static td_result name_state(const char *name, const char *suffix, check_run *side, td_err *err)
 {
@@ -279,6 +299,52 @@ static td_result open_all(check_command *command, td_err *err)
     return rc == TD_OK ? open_decoders(command, err) : rc;
 }
 
+/* ---- one run at a time ---- */
+
+static td_result refuse_second(const check_command *command, td_err *err)
+{
+    td_err_set(err, TD_E_BUSY, "another '%s' keeps its results in '%s'", command->verb,
+               first_state(command)->state_path);
+    td_err_hint(err, "wait until it ends, or give --state with another name");
+    return TD_E_BUSY;
+}
+
+/* Two runs must not keep their results in one file. A lock file that lost its name while this one
+ * waited for it was that of a run that has ended. */
+static td_result lock_state(check_command *command, td_err *err)
+{
+    enum { ATTEMPTS = 16 };
+    char holder[TD_HOLDER_BYTES];
+    (void)snprintf(command->lock_path, sizeof command->lock_path, "%s" LOCK_SUFFIX,
+                   first_state(command)->state_path);
+    (void)snprintf(holder, sizeof holder, "pid %ld, %s", (long)getpid(), command->verb);
+    for (int i = 0; i < ATTEMPTS; i++) {
+        td_name_state name;
+        td_result rc = td_io_lock(io_posix(), command->lock_path, holder, &command->lock, err);
+        if (rc == TD_E_BUSY)
+            return refuse_second(command, err);
+        if (rc != TD_OK)
+            return hint_at_state(command, rc, err);
+        rc = td_io_lock_name(command->lock, &name, err);
+        if (rc != TD_OK || name == TD_NAME_SAME)
+            return rc;
+        td_io_unlock(command->lock);
+        command->lock = NULL;
+    }
+    return refuse_second(command, err);
+}
+
+static void unlock_state(check_command *command)
+{
+    if (command->lock == NULL)
+        return;
+    td_err err;
+    if (td_io_unlink(io_posix(), command->lock_path, &err) != TD_OK)
+        td_log_emit(&command->log, TD_LOG_WARNING, "'%s' stays: %s", command->lock_path, err.text);
+    td_io_unlock(command->lock);
+    command->lock = NULL;
+}
+
 /* ---- the runs ---- */
 
 static canonical_members members_of(const check_command *command)
@@ -330,9 +396,7 @@ static td_result play(check_command *command, check_run *side, td_err *err)
     progress_end(&command->progress);
     if (rc == TD_EOF || (rc != TD_OK && decoder_choice_was_stopped(&side->decoder)))
         return stopped(err);
-    if ((rc == TD_E_IO || rc == TD_E_UNSUPPORTED) && command->flags.state_file == NULL)
-        td_err_hint(err, "give --state to keep intermediate results elsewhere");
-    return rc;
+    return hint_at_state(command, rc, err);
 }
 
 static td_result play_all(check_command *command, td_err *err)
@@ -347,6 +411,12 @@ static td_result play_all(check_command *command, td_err *err)
     return TD_OK;
 }
 
+static const char *describe_selection(const check_command *command)
+{
+    const char *text = baseline_get_meta(command->sides[WAS].baseline)->selection;
+    return text[0] == '\0' ? "all of its archive" : text;
+}
+
 static td_result compare(check_command *command, td_err *err)
 {
     const compare_options options = {.was = command->sides[WAS].baseline,
@@ -355,7 +425,15 @@ static td_result compare(check_command *command, td_err *err)
                                      .covered = &command->selecting.covered,
                                      .is_part =
                                          command->selecting.is_part || command->flags.is_part};
-    return compare_baselines(&options, &command->compared, err);
+    td_result rc = compare_baselines(&options, &command->compared, err);
+    if (rc != TD_OK)
+        return rc;
+    const comparison_stream *totals = &command->compared.totals;
+    if (totals->compared + totals->missing + totals->added > 0)
+        return TD_OK;
+    td_err_set(err, TD_E_NOTFOUND, "no frame is compared: the selection has none of the baseline");
+    td_err_hint(err, "the baseline covers: %s", describe_selection(command));
+    return TD_E_NOTFOUND;
 }
 
 /* Look at the side's frames again. */
@@ -561,9 +639,13 @@ static td_result run(check_command *command, exit_code *status, td_err *err)
 {
     td_result rc = open_all(command, err);
     if (rc == TD_OK)
+        rc = lock_state(command, err);
+    if (rc == TD_OK)
         rc = play_all(command, err);
     if (rc == TD_OK)
         rc = compare(command, err);
+    if (rc == TD_E_NOTFOUND && remove_state(command, NULL) != TD_OK)
+        td_log_emit(&command->log, TD_LOG_WARNING, "a file of '%s' stays", command->verb);
     if (rc == TD_OK)
         rc = explain_all(command, err);
     if (rc == TD_OK)
@@ -584,6 +666,7 @@ static void close_all(check_command *command)
         baseline_close(side->baseline);
         decoder_choice_close(&side->decoder);
     }
+    unlock_state(command);
     decoder_map_close(command->map);
     baseline_selection_fini(&command->selecting);
     play_source_close(&command->source);

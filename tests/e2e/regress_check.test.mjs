@@ -5,7 +5,7 @@ import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { captureLines, filesBelow, importFrames, Program, run, segments, tapedeck, temporary, withoutCapture, wrapped } from "./lib.mjs";
+import { captureLines, filesBelow, importFrames, Program, ready, run, segments, tapedeck, temporary, withoutCapture, wrapped } from "./lib.mjs";
 
 const INVERSE = "inverse-2021-04-17.jsonl.gz";
 const skip = withoutCapture(INVERSE);
@@ -269,6 +269,34 @@ test("the baseline is no place for what a check keeps", { skip }, async (t) => {
     assert.match(refused.stderr, /is the baseline/);
     assert.deepEqual(fs.readFileSync(file), before);
   }
+});
+
+/** What checks left beside their baseline. */
+const kept = (dir) => fs.readdirSync(dir).filter((f) => /check|lock|own/.test(f));
+
+test("a second check of a baseline is refused while one runs", { skip }, async (t) => {
+  const { dir, archive, baseline } = await saved(t);
+  const started = path.join(dir, "started");
+  const silent = path.join(dir, "silent.py");
+  fs.writeFileSync(silent, `import os, sys\nname = ${JSON.stringify(started)}\nwith open(name + ".new", "w") as file: file.write("{}")\nos.rename(name + ".new", name)\nsys.stdin.buffer.read()\n`);
+  const first = new Program(t, "tapedeck", ["regress", "check", baseline, archive, "--decoder-cmd", `python3 ${silent}`, "--timeout", "10m"]);
+  await ready(first, started);
+  const { stderr } = await tapedeck(t, ["regress", "check", baseline, archive], { status: 4 });
+  assert.match(stderr, /another 'tapedeck regress check' keeps its results in '.*base\.tdb\.check'/);
+  assert.match(stderr, /--state/);
+  assert.equal((await check(t, [baseline, archive, "--state", path.join(dir, "own")])).verdict, "same");
+
+  await first.kill("SIGKILL");
+  assert.equal((await check(t, [baseline, archive])).verdict, "same");
+  assert.deepEqual(kept(dir), []);
+});
+
+test("a check that compares no frame is no success", { skip }, async (t) => {
+  const { dir, baseline } = await saved(t, "--topic", "trade");
+  const { stderr } = await tapedeck(t, ["regress", "check", baseline, path.join(dir, "whole"), "--topic", "orderBook*"], { status: 4 });
+  assert.match(stderr, /no frame is compared/);
+  assert.match(stderr, /the baseline covers: .*trade/);
+  assert.deepEqual(kept(dir), []);
 });
 
 // A decoder in another process: the example of the documentation, with one line of it changed.
