@@ -278,7 +278,19 @@ test("a second check of a baseline is refused while one runs", { skip }, async (
   const { dir, archive, baseline } = await saved(t);
   const started = path.join(dir, "started");
   const silent = path.join(dir, "silent.py");
-  fs.writeFileSync(silent, `import os, sys\nname = ${JSON.stringify(started)}\nwith open(name + ".new", "w") as file: file.write("{}")\nos.rename(name + ".new", name)\nsys.stdin.buffer.read()\n`);
+  fs.writeFileSync(
+    silent,
+    `import os, sys
+sys.stdin.buffer.readline()
+print('{"tapedeck":1}', flush=True)
+sys.stdin.buffer.readline() # a frame, which is never answered
+name = ${JSON.stringify(started)}
+with open(name + ".new", "w") as file:
+    file.write("{}")
+os.rename(name + ".new", name)
+sys.stdin.buffer.read()
+`,
+  );
   const first = new Program(t, "tapedeck", ["regress", "check", baseline, archive, "--decoder-cmd", `python3 ${silent}`, "--timeout", "10m"]);
   await ready(first, started);
   const { stderr } = await tapedeck(t, ["regress", "check", baseline, archive], { status: 4 });
