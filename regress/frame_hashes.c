@@ -16,7 +16,15 @@
 #include "regress/covered.h"
 #include "regress/decode_line.h"
 
-enum { FRAMES_FIRST = 64, FRAME_BYTES = 2 + 8 + 8 };
+enum {
+    FRAMES_FIRST = 64,
+    FRAME_BYTES = 2 + 8 + 8,
+    /* Fewer are not put: the workers wait meanwhile. */
+    PUT_BYTES_MIN = 2 << 20,
+    /* Each time a stream's last block is read and written again: it should have become longer by
+     * more than that. */
+    PUT_BYTES_PER_STREAM = 2 * BASELINE_BLOCK_FRAMES * FRAME_BYTES,
+};
 
 /* Frames of one stream of the baseline that are not in it yet. */
 typedef struct pending {
@@ -120,9 +128,15 @@ static void close_stream(void *ctx, void *state)
     td_free(own);
 }
 
-size_t frame_hashes_bytes(const frame_hashes *h)
+int frame_hashes_are_enough(frame_hashes *h, size_t bytes_max)
 {
-    return atomic_load_explicit(&h->bytes, memory_order_relaxed);
+    size_t bytes = atomic_load_explicit(&h->bytes, memory_order_relaxed);
+    if (bytes <= PUT_BYTES_MIN || bytes > bytes_max)
+        return bytes > bytes_max;
+    pthread_mutex_lock(&h->mutex);
+    size_t streams = h->pending_count;
+    pthread_mutex_unlock(&h->mutex);
+    return bytes > streams * PUT_BYTES_PER_STREAM;
 }
 
 static void count_bytes(frame_hashes *h, size_t bytes)

@@ -26,8 +26,9 @@ void frame_hashes_close(frame_hashes *hashes);
 /* For player_options; hashes is borrowed until the player closes. */
 observer frame_hashes_observer(frame_hashes *hashes);
 
-/* Bytes that are kept of frames. Any thread; put them beyond LIMIT_REGRESS_BUFFER_BYTES. */
-size_t frame_hashes_bytes(const frame_hashes *hashes);
+/* 1 if the frames that are kept should be put: they take more than bytes_max, or less where that
+ * fills blocks of their streams. The thread that calls frame_hashes_put, at any time. */
+int frame_hashes_are_enough(frame_hashes *hashes, size_t bytes_max);
 
 /* Put what is kept into a baseline, and keep nothing: streams that are new to it in the order of
  * their first frames. Not while a worker is busy. The baseline's errors. */

@@ -37,6 +37,7 @@ typedef struct run {
     uint64_t since;            /* frames since the last checkpoint */
     uint64_t checkpoint_at_ns; /* of the monotonic clock: when the next one is due */
     uint8_t is_due;            /* a checkpoint, at the next frame of another time */
+    uint8_t has_enough;        /* frames to put */
     uint8_t is_stopping;
     uint8_t is_reused; /* the baseline was complete before */
 } run;
@@ -249,13 +250,21 @@ static td_result put_all(run *r, td_err *err)
 {
     note_damage(r);
     td_result rc = frame_hashes_put(r->hashes, r->baseline, err);
-    r->since = 0;
-    r->is_due = 0;
+    r->has_enough = 0;
     return rc;
+}
+
+/* Between checkpoints, to keep memory small: an interruption undoes it. */
+static td_result put_early(run *r, td_err *err)
+{
+    td_result rc = player_drain(r->player, err);
+    return rc == TD_OK ? put_all(r, err) : rc;
 }
 
 static void schedule_checkpoint(run *r)
 {
+    r->since = 0;
+    r->is_due = 0;
     uint64_t every_ns = r->options->checkpoint_ns;
     r->checkpoint_at_ns = now_ns(r) + (every_ns == 0 ? REGRESS_CHECKPOINT_NS : every_ns);
 }
@@ -286,9 +295,10 @@ static void look_around(run *r)
         report_progress(r);
     r->is_due |= r->is_stopping ||
                  (r->options->checkpoint_frames > 0 && r->since >= r->options->checkpoint_frames);
-    if (r->since % LOOK_FRAMES == 0)
-        r->is_due |=
-            frame_hashes_bytes(r->hashes) > r->buffer_bytes || now_ns(r) >= r->checkpoint_at_ns;
+    if (r->since % LOOK_FRAMES == 0) {
+        r->is_due |= now_ns(r) >= r->checkpoint_at_ns;
+        r->has_enough = frame_hashes_are_enough(r->hashes, r->buffer_bytes) != 0;
+    }
 }
 
 static td_result take(run *r, const tape_frame *frame, td_err *err)
@@ -301,6 +311,9 @@ static td_result take(run *r, const tape_frame *frame, td_err *err)
             if (rc != TD_OK || r->is_stopping)
                 return rc == TD_OK ? TD_EOF : rc;
         }
+        td_result rc = r->has_enough ? put_early(r, err) : TD_OK;
+        if (rc != TD_OK)
+            return rc;
         r->last_ns = frame->recv_ns;
         r->result->frames += frame->channel->info.dir == CHANNEL_IN;
         r->since++;

@@ -39,7 +39,7 @@ typedef struct regress_run_options {
     regress_existing existing;
     uint64_t checkpoint_ns;     /* 0: REGRESS_CHECKPOINT_NS */
     uint64_t checkpoint_frames; /* also after so many frames; 0: by time alone */
-    size_t buffer_bytes;        /* 0: LIMIT_REGRESS_BUFFER_BYTES */
+    size_t buffer_bytes;        /* of frames that are not put yet; 0: LIMIT_REGRESS_BUFFER_BYTES */
     /* Called every few thousand frames, and after checkpoints, with the number of frames of this
      * run; 1 stops it. May be NULL. */
     int (*progress)(void *user, uint64_t frames, uint64_t recv_ns);

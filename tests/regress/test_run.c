@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include <sqlite3.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -25,7 +26,7 @@
 #include "tests/testing/files.h"
 #include "tests/testing/tape_fixture.h"
 
-enum { PATH_BYTES = 128, DUMP_BYTES_MAX = 64 << 20, CAPTURES = 3 };
+enum { PATH_BYTES = 128, DUMP_BYTES_MAX = 64 << 20, CAPTURES = 3, KILLED = 42 };
 
 #define INVERSE "inverse-2021-04-17.jsonl.gz"
 #define LINEAR  "linear-2021-04-17.jsonl.gz"
@@ -283,7 +284,9 @@ static void test_interrupted(void **state)
         uint64_t frames;
         unsigned threads;
         uint8_t is_full;
-    } CASES[] = {{11, 1, 0}, {89, 1, 0}, {89, 1, 1}, {400, 2, 0}, {401, 4, 1}};
+        size_t buffer_bytes; /* small: frames are put between checkpoints */
+    } CASES[] = {{11, 1, 0, 0},  {89, 1, 0, 0},     {89, 1, 1, 0},    {400, 2, 0, 0},
+                 {401, 4, 1, 0}, {400, 2, 0, 2000}, {401, 4, 1, 2000}};
     place p;
     place_make(&p, ALL, CAPTURES);
     td_buf expected[2] = {make_and_dump(&p, 0), make_and_dump(&p, 1)};
@@ -291,6 +294,7 @@ static void test_interrupted(void **state)
         regress_run_options options = options_of(p.archive, at(&p, "x.tdb"));
         options.threads = CASES[i].threads;
         options.checkpoint_frames = CASES[i].frames;
+        options.buffer_bytes = CASES[i].buffer_bytes;
         options.meta.is_full = CASES[i].is_full;
         options.meta.members = CASES[i].is_full ? CANONICAL_WHOLE : CANONICAL_PLAIN;
         uint64_t runs = run_to_end(options, 1);
@@ -300,6 +304,52 @@ static void test_interrupted(void **state)
     }
     td_buf_fini(&expected[0]);
     td_buf_fini(&expected[1]);
+    place_remove(&p);
+}
+
+typedef struct last_clock {
+    unsigned left; /* readings until the process ends */
+} last_clock;
+
+static uint64_t read_last_clock(void *ctx)
+{
+    last_clock *clock = ctx;
+    if (clock->left-- == 0)
+        _exit(KILLED);
+    return 1;
+}
+
+static const td_clock_ops LAST_CLOCK_OPS = {.mono_ns = read_last_clock};
+
+/* Frames that were put after the last checkpoint are lost when the process is killed: the next run
+ * puts them again, and none twice. */
+static void test_killed_after_puts(void **state)
+{
+    (void)state;
+    place p;
+    place_make(&p, ALL, CAPTURES);
+    td_buf expected = make_and_dump(&p, 0);
+    for (unsigned left = 1; left < 40; left += 3) {
+        regress_run_options options = options_of(p.archive, at(&p, "x.tdb"));
+        options.buffer_bytes = 2000;
+        options.checkpoint_frames = 700;
+        pid_t child = fork();
+        assert_int_not_equal(child, -1);
+        if (child == 0) {
+            last_clock clock = {left};
+            options.clock = (td_clock){&LAST_CLOCK_OPS, &clock};
+            (void)run_to_end(options, 0);
+            _exit(0);
+        }
+        int status = 0;
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), KILLED);
+        assert_int_equal(run_to_end(options, 0), 1);
+        assert_same(&expected, options.path);
+        assert_int_equal(unlink(options.path), 0);
+    }
+    td_buf_fini(&expected);
     place_remove(&p);
 }
 
@@ -622,6 +672,7 @@ int main(void)
         cmocka_unit_test(test_imported_again),
         cmocka_unit_test(test_selection_in_time),
         cmocka_unit_test(test_existing),
+        cmocka_unit_test(test_killed_after_puts),
         cmocka_unit_test(test_killed_at_first),
         cmocka_unit_test(test_nothing_selected),
         cmocka_unit_test(test_relative_times),
