@@ -17,9 +17,16 @@ typedef struct sampled {
     drift_stream *stream;
 } sampled;
 
+/* A finding that was reported. */
+typedef struct reported {
+    uint64_t hash;
+    const topic_row *row; /* NULL: none fits */
+    uint16_t feed_index;
+} reported;
+
 struct live_drift {
     drift_reader *reader;
-    uint64_t reported[LIMIT_LIVE_DRIFT_FINDINGS]; /* hashes of findings */
+    reported reported[LIMIT_LIVE_DRIFT_FINDINGS];
     sampled samples[LIMIT_LIVE_DRIFT_TOPICS];
     size_t sample_count;
     uint64_t order;                /* of the last look */
@@ -108,17 +115,21 @@ static void count(atomic_ullong *counter)
 }
 
 /* 1 if it was not reported yet, and can be; *is_left_out is set if it cannot. */
-static int add_finding(live_drift *self, uint64_t hash, int *is_left_out)
+static int add_finding(live_drift *self, const reported *finding, int *is_left_out)
 {
     uint64_t known = atomic_load_explicit(&self->found, memory_order_relaxed);
-    for (uint64_t i = 0; i < known; i++)
-        if (self->reported[i] == hash)
+    unsigned of_topic = 0;
+    for (uint64_t i = 0; i < known; i++) {
+        const reported *at = &self->reported[i];
+        if (at->hash == finding->hash)
             return 0;
-    if (known == LIMIT_LIVE_DRIFT_FINDINGS) {
+        of_topic += at->row == finding->row && at->feed_index == finding->feed_index;
+    }
+    if (known == LIMIT_LIVE_DRIFT_FINDINGS || of_topic == LIMIT_LIVE_DRIFT_TOPIC_FINDINGS) {
         *is_left_out = 1;
         return 0;
     }
-    self->reported[known] = hash;
+    self->reported[known] = *finding;
     count(&self->found);
     return 1;
 }
@@ -133,8 +144,10 @@ static int report(live_drift *self, const live_drift_frame *frame, const drift_l
     char example[LIMIT_LIVE_DRIFT_EXAMPLE_BYTES];
     for (size_t i = 0; i < look->count; i++) {
         const drift_note *note = &look->notes[i];
+        const reported added = {
+            .hash = hash_of(frame, look, note), .row = look->row, .feed_index = frame->feed_index};
         /* Values that the documents do not list: without what came before none of them is new. */
-        if (note->is_learnt || !add_finding(self, hash_of(frame, look, note), &is_left_out))
+        if (note->is_learnt || !add_finding(self, &added, &is_left_out))
             continue;
         is_new = 1;
         td_utf8_copy(topic, sizeof topic, look->topic);

@@ -11,7 +11,9 @@
  * for strange frames, 1 s for samples, each time twice as long, up to a minute.
  *
  * So a frame that is strange in a way of its own may pass; `tapedeck drift` looks at all of them.
- * Reported at most once for each feed, topic, path, kind and detail, and LIMIT_LIVE_DRIFT_FINDINGS
+ * Reported at most once for each feed, topic, path, kind and detail,
+ * LIMIT_LIVE_DRIFT_TOPIC_FINDINGS times for each row of a feed (all frames without a row count
+ * together), so that a flood in one topic hides no change of another, and LIMIT_LIVE_DRIFT_FINDINGS
  * times at all; what is beyond is counted. The live check's thread only, but for the counts. */
 #ifndef TD_RECORDER_LIVE_DRIFT_H
 #define TD_RECORDER_LIVE_DRIFT_H
@@ -67,8 +69,8 @@ typedef void live_drift_found(void *user, const live_drift_finding *finding);
 /* Any thread. */
 typedef struct live_drift_stats {
     uint64_t findings; /* reported */
-    uint64_t left_out; /* frames with something beyond LIMIT_LIVE_DRIFT_FINDINGS or
-                          LIMIT_DRIFT_NOTES */
+    uint64_t left_out; /* frames with something beyond LIMIT_LIVE_DRIFT_FINDINGS,
+                          LIMIT_LIVE_DRIFT_TOPIC_FINDINGS or LIMIT_DRIFT_NOTES */
 } live_drift_stats;
 
 TD_MUST_USE td_result live_drift_open(live_drift **out, td_err *err);

@@ -90,4 +90,49 @@ describe("drift while it is recorded", { concurrency: 2 }, () => {
     await nothingLeaked(archive, key);
     nothingLeakedInText(recorder, key);
   });
+
+  // Each frame of the flood has something of its own, so that the next one is looked at, too (docs/recording.md).
+  test("a flood in one topic, over several connections: each finding once, its share, and nothing hostile in the log", async (t) => {
+    const key = "k3yK3Yk3yK3Yk3yZ";
+    const dir = temporary(t);
+    const archive = path.join(dir, "tape");
+    const more = (i, name) => `{${JSON.stringify(name)}:1,${trade(i).slice(1)}`;
+    const flood = [
+      (i) => more(i, `n${i}`),
+      (i) => more(i, `${i}${"k".repeat(10_000)}`),
+      (i) => more(i, `${i}\u001b[31m\u0000`),
+      (i) => more(i, `${i}${key}`),
+      (i) => trade(i).replace('"trade.BTCUSD"', `"fresh${i}.${key}"`),
+    ];
+    const CONNECTIONS = 3, FRAMES = 300, SHARE = 32;
+    let connections = 0;
+    const server = await hostile(t, dir, {
+      message: (ws, request) => {
+        acknowledge(ws, request);
+        if (request.op !== "subscribe") return;
+        const n = connections++;
+        for (let i = n * FRAMES; i < (n + 1) * FRAMES; i++) ws.send(flood[i % flood.length](i));
+        if (n < CONNECTIONS - 1) ws.close();
+        else ws.send('{"topic":"insurance.BTC","data":[],"real":1}');
+      },
+    });
+    const recorder = new Recorder(t, archive, [
+      ...feedArgs(server, "inverse", ["trade.BTCUSD"]), "--auth", "op", "--api-key-env", "TEST_KEY", "--api-secret-env", "TEST_SECRET"],
+    { env: { TEST_KEY: key, TEST_SECRET: "s3cr3tS3cr3ts3cr3t" } });
+    await recorder.says(/inverse insurance: drift: new_field real/);
+    assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
+    const events = await eventsOf(t, archive, "drift");
+    const { drift, drift_left_out: leftOut } = recorder.summary();
+    const warnings = recorder.stderr.split("\n").filter((line) => line.includes("drift: "));
+    const count = (what, topic) => events.filter((event) => event.what === what && event.topic.startsWith(topic)).length;
+    assert.deepEqual([count("new_field", "trade"), count("new_topic", "fresh"), count("new_field", "insurance")], [SHARE, SHARE, 1]);
+    assert.deepEqual([events.length, drift, warnings.length], Array(3).fill(2 * SHARE + 1));
+    assert.equal(new Set(events.map(told)).size, drift);
+    assert.ok(leftOut >= 2, `${leftOut}`);
+    for (const event of events) assert.ok(event.example.length < 512 && (event.path ?? "").length < 160, told(event));
+    assert.ok(!/[^\n\x20-\x7e]/.test(recorder.stderr), recorder.stderr);
+    await nothingLeaked(archive, key);
+    nothingLeakedInText(recorder, key);
+    await tapedeck(t, ["verify", "-a", archive]);
+  });
 });

@@ -26,6 +26,7 @@ typedef struct scene {
     live_drift *drift;
     const family *of;
     live_drift_times times; /* of the channel at work */
+    uint16_t feed_index;    /* and its feed */
     uint64_t recv_ns;
     size_t looks;
     seen seen;
@@ -69,7 +70,10 @@ static void put(scene *s, const char *topic, const char *frame, live_drift_sort 
     (void)snprintf(padded, sizeof padded, "%s", frame);
     (void)topic_match_text(s->of->topics, s->of->topic_count, td_bytes_str(topic), s->recv_ns,
                            &match);
-    const live_drift_frame seen_frame = {.feed = "inverse",
+    char feed[16];
+    (void)snprintf(feed, sizeof feed, "inverse%u", s->feed_index);
+    const live_drift_frame seen_frame = {.feed_index = s->feed_index,
+                                         .feed = feed,
                                          .of = s->of,
                                          .topic = &match,
                                          .exchange_topic = topic,
@@ -82,11 +86,12 @@ static void put(scene *s, const char *topic, const char *frame, live_drift_sort 
     live_drift_look(s->drift, &s->times, &seen_frame, sort, on_found, &s->seen);
 }
 
-#define TRADE(size, more)                                                                          \
+/* A trade's frame up to the end of its entry. */
+#define TRADE_SIZED(size)                                                                          \
     "{\"topic\":\"trade.BTCUSD\",\"data\":[{\"trade_time_ms\":1795154400000,\"timestamp\":"        \
     "\"2026-11-20T10:00:00.000Z\",\"symbol\":\"BTCUSD\",\"side\":\"Buy\",\"size\":" size           \
-    ",\"price\":60000,\"tick_direction\":\"PlusTick\",\"trade_id\":\"a\",\"cross_seq\":1" more     \
-    "}]}"
+    ",\"price\":60000,\"tick_direction\":\"PlusTick\",\"trade_id\":\"a\",\"cross_seq\":1"
+#define TRADE(size, more) TRADE_SIZED(size) more "}]}"
 
 static void test_a_million_frames_are_one_finding(void **state)
 {
@@ -171,20 +176,58 @@ static void test_example_is_cut(void **state)
     assert_int_equal((uint8_t)s->seen.example[kept - 1], 0xa4);
 }
 
-static void test_findings_are_bounded(void **state)
+/* count frames of new topics, each with a name of its own. */
+static void put_new_topics(scene *s, unsigned count)
 {
-    scene *s = *state;
     char frame[128];
-    for (unsigned i = 0; i < LIMIT_LIVE_DRIFT_FINDINGS + 5; i++) {
+    for (unsigned i = 0; i < count; i++) {
         (void)snprintf(frame, sizeof frame, "{\"topic\":\"fee%u.BTCUSD\",\"data\":[]}", i);
         put(s, "_unknown", frame, LIVE_DRIFT_STRANGE, 60 * TD_NS_PER_S);
     }
-    assert_int_equal(s->seen.count, LIMIT_LIVE_DRIFT_FINDINGS);
-    assert_int_equal(live_drift_get_stats(s->drift).findings, LIMIT_LIVE_DRIFT_FINDINGS);
-    assert_int_equal(live_drift_get_stats(s->drift).left_out, 5);
 }
 
-/* A frame with more than a look has notes for is counted, once. */
+static void test_findings_are_bounded(void **state)
+{
+    scene *s = *state;
+    for (; s->feed_index <= LIMIT_LIVE_DRIFT_FINDINGS / LIMIT_LIVE_DRIFT_TOPIC_FINDINGS;
+         s->feed_index++)
+        put_new_topics(s, LIMIT_LIVE_DRIFT_TOPIC_FINDINGS);
+    assert_int_equal(s->seen.count, LIMIT_LIVE_DRIFT_FINDINGS);
+    assert_int_equal(live_drift_get_stats(s->drift).findings, LIMIT_LIVE_DRIFT_FINDINGS);
+    assert_int_equal(live_drift_get_stats(s->drift).left_out, LIMIT_LIVE_DRIFT_TOPIC_FINDINGS);
+}
+
+/* However much one topic has, what changes in another is reported; so is the same in another feed.
+ */
+static void test_a_flood_of_one_topic(void **state)
+{
+    scene *s = *state;
+    char frame[512];
+    put(s, "trade.BTCUSD", TRADE("1", ",\"fee\":\"0.1\""), LIVE_DRIFT_STRANGE, TD_NS_PER_S);
+    for (unsigned i = 0; i < 2 * LIMIT_LIVE_DRIFT_FINDINGS; i++) {
+        (void)snprintf(frame, sizeof frame, "%s%u\":1}]}", TRADE_SIZED("1") ",\"z", i);
+        put(s, "trade.BTCUSD", frame, LIVE_DRIFT_STRANGE, 60 * TD_NS_PER_S);
+    }
+    put_new_topics(s, 2 * LIMIT_LIVE_DRIFT_FINDINGS);
+    const size_t topics = 2; /* trade, and all that have no row */
+    assert_int_equal(s->seen.count, topics * LIMIT_LIVE_DRIFT_TOPIC_FINDINGS);
+    assert_int_equal(live_drift_get_stats(s->drift).left_out,
+                     1 + topics *
+                             (2 * LIMIT_LIVE_DRIFT_FINDINGS - LIMIT_LIVE_DRIFT_TOPIC_FINDINGS));
+    /* What was reported stays known. */
+    put(s, "trade.BTCUSD", TRADE("1", ",\"fee\":\"0.1\""), LIVE_DRIFT_STRANGE, 60 * TD_NS_PER_S);
+    s->seen.count = 0;
+    put(s, "insurance.BTC", "{\"topic\":\"insurance.BTC\",\"data\":[],\"tax\":1}",
+        LIVE_DRIFT_STRANGE, 60 * TD_NS_PER_S);
+    assert_int_equal(s->seen.count, 1);
+    assert_string_equal(s->seen.texts[0], "insurance new_field tax ");
+    s->feed_index++;
+    put(s, "trade.BTCUSD", TRADE("1", ",\"fee\":\"0.1\""), LIVE_DRIFT_STRANGE, 60 * TD_NS_PER_S);
+    assert_int_equal(s->seen.count, 2);
+    assert_string_equal(s->seen.texts[1], "trade new_field data.fee ");
+}
+
+/* A frame with more than is reported of its topic is counted, once. */
 static void test_many_in_a_frame(void **state)
 {
     scene *s = *state;
@@ -194,8 +237,8 @@ static void test_many_in_a_frame(void **state)
         size += (size_t)snprintf(frame + size, sizeof frame - size, ",\"z%u\":1", i);
     (void)snprintf(frame + size, sizeof frame - size, "}");
     put(s, "trade.BTCUSD", frame, LIVE_DRIFT_STRANGE, 60 * TD_NS_PER_S);
-    assert_int_equal(s->seen.count, LIMIT_DRIFT_NOTES);
-    assert_int_equal(live_drift_get_stats(s->drift).findings, LIMIT_DRIFT_NOTES);
+    assert_int_equal(s->seen.count, LIMIT_LIVE_DRIFT_TOPIC_FINDINGS);
+    assert_int_equal(live_drift_get_stats(s->drift).findings, LIMIT_LIVE_DRIFT_TOPIC_FINDINGS);
     assert_int_equal(live_drift_get_stats(s->drift).left_out, 1);
 }
 
@@ -209,6 +252,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_topics_without_row, open_scene, close_scene),
         cmocka_unit_test_setup_teardown(test_example_is_cut, open_scene, close_scene),
         cmocka_unit_test_setup_teardown(test_findings_are_bounded, open_scene, close_scene),
+        cmocka_unit_test_setup_teardown(test_a_flood_of_one_topic, open_scene, close_scene),
         cmocka_unit_test_setup_teardown(test_many_in_a_frame, open_scene, close_scene),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
