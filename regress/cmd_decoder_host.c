@@ -53,14 +53,17 @@ typedef struct host_output {
 typedef struct host {
     void *library;
     struct tapedeck_decoder decoder; /* what the library has; members that it does not know are 0 */
+    tapedeck_decoder_host given;     /* to its open */
     void *self;                      /* the decoder's */
     uint8_t is_open;
+    char why[FAIL_BYTES]; /* of given.fail; "": none */
     decoder_map *map;
     int output_fd;
     host_channel **channels; /* by their number */
     size_t channel_count, channel_capacity;
     host_output outputs[BATCH_MAX];
     tapedeck_decoder_frame frames[BATCH_MAX];
+    const tapedeck_decoder_frame *frame_at[BATCH_MAX];
     tapedeck_decoder_output *to[BATCH_MAX];
     size_t batch_count;
     td_buf input;
@@ -194,17 +197,31 @@ static int load_decoder(host *h, const char *path, char *why)
     return h->decoder.decode != NULL;
 }
 
+static int host_fail(const tapedeck_decoder_host *given, const char *text)
+{
+    host *h = given->own;
+    snprintf(h->why, sizeof h->why, "%s", text == NULL ? "" : text);
+    return TAPEDECK_DECODER_FAIL;
+}
+
 static int open_decoder(host *h, char *why)
 {
-    static const tapedeck_decoder_host HOST = {.size = sizeof(tapedeck_decoder_host),
-                                               .version = TAPEDECK_VERSION};
-    h->is_open = 1;
-    if (h->decoder.open == NULL || h->decoder.open(&HOST, &h->self, why, WHY_BYTES) == 0)
+    h->given = (tapedeck_decoder_host){.abi = TAPEDECK_DECODER_ABI,
+                                       .size = sizeof h->given,
+                                       .version = TAPEDECK_VERSION,
+                                       .own = h,
+                                       .fail = host_fail};
+    int answer =
+        h->decoder.open == NULL ? TAPEDECK_DECODER_GO : h->decoder.open(&h->given, &h->self);
+    h->is_open = answer == TAPEDECK_DECODER_GO;
+    if (h->is_open)
         return 1;
-    why[WHY_BYTES - 1] = '\0';
-    if (why[0] == '\0')
-        snprintf(why, WHY_BYTES, "its open failed");
-    h->is_open = 0;
+    if (answer != TAPEDECK_DECODER_FAIL)
+        snprintf(why, WHY_BYTES,
+                 "open: it returned %d, which is none of TAPEDECK_DECODER_GO, _FAIL", answer);
+    else
+        snprintf(why, WHY_BYTES, "open: %s",
+                 h->why[0] == '\0' ? "it failed, without a reason" : h->why);
     return 0;
 }
 
@@ -218,6 +235,7 @@ static int open_outputs(host *h, const char *map, char *why)
     for (size_t i = 0; i < BATCH_MAX && rc == TD_OK; i++) {
         h->outputs[i].to.calls = &CALLS;
         h->to[i] = &h->outputs[i].to;
+        h->frame_at[i] = &h->frames[i];
         h->outputs[i].arena = td_arena_open(LIMIT_DECODER_REPLY_BYTES * 4);
         rc = h->outputs[i].arena == NULL
                  ? td_err_set(&err, TD_E_NOMEM, "no memory")
@@ -349,7 +367,7 @@ static td_result run_batch(host *h)
     size_t count = h->batch_count;
     h->batch_count = 0;
     if (h->decoder.decode_batch != NULL && count > 0)
-        h->decoder.decode_batch(h->self, h->frames, h->to, count);
+        h->decoder.decode_batch(h->self, h->frame_at, h->to, count);
     for (size_t i = 0; i < count && h->decoder.decode_batch == NULL; i++)
         h->decoder.decode(h->self, &h->frames[i], h->to[i]);
     for (size_t i = 0; i < count && rc == TD_OK; i++)

@@ -223,8 +223,8 @@ static td_result plugin_answer(const plugin *p, int answer, td_err *err)
                           p->why[0] == '\0' ? "it failed, without a reason" : p->why);
     default:
         return td_err_set(err, TD_E_IO,
-                          "it returned %d, which is none of TAPEDECK_SINK_GO, _STOP, "
-                          "_FAIL",
+                          "it returned %d, which is none of TAPEDECK_SINK_GO, _FAIL, "
+                          "_STOP",
                           answer);
     }
 }

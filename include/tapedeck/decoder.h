@@ -1,16 +1,36 @@
-/* A decoder of your own, as a shared object for `tapedeck regress --decoder FILE.so`.
+/* The interface of decoders for `tapedeck regress --decoder FILE.so`: a shared object that decodes
+ * frames in place of the built-in decoder. docs/decoders.md explains it, and the one for programs
+ * in other languages; docs/examples/decoder.c is a complete decoder.
  *
- * The shared object exports one object, tapedeck_decoder: a table of functions. tapedeck loads it
- * in child processes, one for each thread that decodes, never in its own: a decoder may crash, hang
- * or exit, and is then started afresh. Each process has one thread that calls these functions, so
- * that they need no locks. What a decoder answers about a frame must depend on that frame alone:
- * frames come in batches, not always in order, some twice, and different ones in each process.
+ * A decoder exports one symbol, the struct `tapedeck_decoder` (at the end of this file):
+ *
+ *   #include <tapedeck/decoder.h>
+ *   static void decode(void *self, const tapedeck_decoder_frame *frame,
+ *                      tapedeck_decoder_output *to) { ... }
+ *   const struct tapedeck_decoder tapedeck_decoder = {
+ *       .abi = TAPEDECK_DECODER_ABI, .size = sizeof tapedeck_decoder, .name = "mine",
+ *       .decode = decode};
+ *
+ *   cc -shared -fPIC mine.c $(pkg-config --cflags tapedeck) -o mine.so
+ *
+ * Processes: tapedeck loads it in child processes, one for each thread that decodes, never in its
+ * own. A decoder that crashes, hangs or exits fails at the frame that it has, and a fresh process
+ * continues; a C++ exception that leaves a function is a crash. Each process calls these functions
+ * on one thread, one at a time: they need no locks. What a decoder answers about a frame must
+ * depend on that frame alone: frames come in batches, not always in order, some twice, and
+ * different ones in each process.
  *
  * Names of members and what their values mean: docs/export.md ("JSON lines") and
- * `tapedeck topics --json`. docs/examples/decoder.c is a complete decoder; docs/decoders.md
- * explains this interface and the one for programs in other languages.
+ * `tapedeck topics --json`.
  *
- * Build: cc -shared -fPIC -o mine.so mine.c `pkg-config --cflags tapedeck` */
+ * Views: what a pointer leads to is valid during the call, unless it says more. Texts named
+ * `const char *` are NUL-terminated; a tapedeck_decoder_text has a size and no NUL.
+ *
+ * Stability: TAPEDECK_DECODER_ABI changes only if a decoder has to be compiled again; a decoder of
+ * another version is refused. Until then structs that state their own size grow at their end, and
+ * nothing else changes. A decoder of an older header works with a newer program. One of a newer
+ * header works with an older program if it asks for no more than that has: TAPEDECK_DECODER_HAS
+ * tells. */
 #ifndef TAPEDECK_DECODER_H
 #define TAPEDECK_DECODER_H
 
@@ -21,10 +41,18 @@
 extern "C" {
 #endif
 
-/* Version of this interface. A decoder with another one is refused. Within a version structs only
- * grow at their ends: size is that of the struct which the other side was built with. The structs
- * of frames and texts stay as they are, because decode_batch gets an array of frames. */
 #define TAPEDECK_DECODER_ABI 1u
+
+/* 1 if the program that runs has this member of one of its structs:
+ * TAPEDECK_DECODER_HAS(host, tapedeck_decoder_host, fail). */
+#define TAPEDECK_DECODER_HAS(pointer, type, member)                                                \
+    ((pointer)->size >= offsetof(type, member) + sizeof(((type *)0)->member))
+
+/* What open returns. Anything else counts as TAPEDECK_DECODER_FAIL. */
+enum {
+    TAPEDECK_DECODER_GO = 0,
+    TAPEDECK_DECODER_FAIL = 1, /* it cannot work; host->fail gives it a text */
+};
 
 /* Bytes, not NUL-terminated. data may be NULL if size is 0. */
 typedef struct tapedeck_decoder_text {
@@ -32,10 +60,10 @@ typedef struct tapedeck_decoder_text {
     size_t size;
 } tapedeck_decoder_text;
 
-/* A frame to decode. It and all that it points to are tapedeck's, and valid until the function that
- * got it returns. */
+/* A frame to decode. It and all that it points to are valid until decode, or decode_batch, returns.
+ */
 typedef struct tapedeck_decoder_frame {
-    size_t size;                          /* of this struct */
+    size_t size;                          /* of this struct in the program that runs */
     tapedeck_decoder_text feed;           /* its name in the archive */
     tapedeck_decoder_text family;         /* "inverse", "v5-linear" … */
     tapedeck_decoder_text topic;          /* without the symbol: "orderBookL2_25" */
@@ -65,7 +93,7 @@ typedef struct tapedeck_decoder_output {
  *
  * Only from within decode and decode_batch, and only for the outputs that these were given. */
 typedef struct tapedeck_decoder_calls {
-    size_t size; /* of this struct */
+    size_t size; /* of this struct in the program that runs */
 
     /* A member of the message itself: "kind" ("snapshot", "delta"; absent: neither), "exchange_ns",
      * "cross_seq", "u", "seq", and the others of the topic. "type", "topic" and "symbol" may be
@@ -100,36 +128,44 @@ typedef struct tapedeck_decoder_calls {
     void (*fail)(tapedeck_decoder_output *to, tapedeck_decoder_text why);
 } tapedeck_decoder_calls;
 
-/* What a decoder is opened with; valid until it is closed. */
-typedef struct tapedeck_decoder_host {
-    size_t size;         /* of this struct */
-    const char *version; /* of tapedeck */
-} tapedeck_decoder_host;
+/* Functions of the program for open. The struct is valid until close returns. */
+typedef struct tapedeck_decoder_host tapedeck_decoder_host;
+struct tapedeck_decoder_host {
+    uint32_t abi;
+    uint32_t reserved;
+    size_t size;         /* of this struct in the program that runs */
+    const char *version; /* of the program: "0.1.0" */
+    void *own;           /* the program's own */
 
-/* The decoder. */
+    /* Give an error of open its text (copied; one line), and return TAPEDECK_DECODER_FAIL:
+     *   return host->fail(host, "cannot read symbols.csv"); */
+    int (*fail)(const tapedeck_decoder_host *host, const char *text);
+};
+
+/* A decoder. Members that are not set (NULL) are not called; decode must be set. */
 struct tapedeck_decoder {
-    uint32_t abi;     /* TAPEDECK_DECODER_ABI */
-    size_t size;      /* sizeof tapedeck_decoder */
+    uint32_t abi; /* TAPEDECK_DECODER_ABI */
+    uint32_t reserved;
+    size_t size;      /* sizeof (struct tapedeck_decoder) */
     const char *name; /* in reports: "mine 1.2" */
 
-    /* Called once, before anything else. *self is passed to the other functions. 0, or another
-     * value with a line in why (why_bytes of it, NUL-terminated): then nothing else is called. May
-     * be NULL. */
-    int (*open)(const tapedeck_decoder_host *host, void **self, char *why, size_t why_bytes);
+    /* Once in each process, before the other functions, to which *self is passed; NULL before.
+     * TAPEDECK_DECODER_GO, or _FAIL, which ends the run; close is not called after that. Processes
+     * are started during the run, too. At most 30 s. */
+    int (*open)(const tapedeck_decoder_host *host, void **self);
 
-    /* Decode one frame. */
+    /* Decode one frame. At most --timeout. */
     void (*decode)(void *self, const tapedeck_decoder_frame *frame, tapedeck_decoder_output *to);
 
-    /* Decode count frames, 1 or more, each into its own output, in any order. NULL: decode is
-     * called for each. */
-    void (*decode_batch)(void *self, const tapedeck_decoder_frame *frames,
+    /* Decode count frames, 1 or more, frames[i] into to[i], in any order, in place of decode. At
+     * most --timeout for all of them. */
+    void (*decode_batch)(void *self, const tapedeck_decoder_frame *const *frames,
                          tapedeck_decoder_output *const *to, size_t count);
 
-    /* Called last, unless the process was killed. May be NULL. */
+    /* The last call in a process that ends without a failure. After 2 s the process is killed. */
     void (*close)(void *self);
 };
 
-/* What a shared object exports. */
 #if defined(__GNUC__)
 __attribute__((visibility("default")))
 #endif

@@ -23,8 +23,8 @@
  * Units: times are ns since 1970-01-01 UTC, 0 if absent; prices and sizes are exact decimals.
  *
  * Stability: TAPEDECK_SINK_ABI changes only if a plugin has to be compiled again. Until then
- * structs with a member `size` grow at their end, enumerations get further values, the host gets
- * further functions, and nothing else changes. A plugin of an older header works with a newer
+ * structs that state their own size grow at their end, enumerations get further values, the host
+ * gets further functions, and nothing else changes. A plugin of an older header works with a newer
  * program. One of a newer header works with an older program if it asks for no more than that has:
  * TAPEDECK_SINK_HAS tells. */
 #ifndef TAPEDECK_SINK_H
@@ -44,12 +44,12 @@ extern "C" {
 #define TAPEDECK_SINK_HAS(pointer, type, member)                                                   \
     ((pointer)->size >= offsetof(type, member) + sizeof(((type *)0)->member))
 
-/* What a function of a plugin answers. Anything else counts as TAPEDECK_SINK_FAIL. */
+/* What a function of a plugin returns. Anything else counts as TAPEDECK_SINK_FAIL. */
 enum {
     TAPEDECK_SINK_GO = 0,
-    TAPEDECK_SINK_STOP = 1, /* from frame and event: end the replay here. It reports what was
-                               played, as stopped. Other plugins still get this frame */
-    TAPEDECK_SINK_FAIL = 2, /* end it with an error; host->fail gives it a text */
+    TAPEDECK_SINK_FAIL = 1, /* end the replay with an error; host->fail gives it a text */
+    TAPEDECK_SINK_STOP = 2, /* from frame and event: end it here. It reports what was played, as
+                               stopped. Other plugins still get this frame */
 };
 
 /* ---- values -------------------------------------------------------------------------------- */

@@ -63,6 +63,58 @@ test("the examples in C and Python decode all captures as the built-in decoder d
   }
 });
 
+test("a decoder in C++, which takes batches, and is opened and closed once in each process", { skip }, async (t) => {
+  const dir = temporary(t);
+  const archive = await archiveOf(t, dir, ...CAPTURES);
+  const [example, source, so] = ["example.o", "batches.cc", "batches.so"].map((name) => path.join(dir, name));
+  execFileSync("cc", ["-Iinclude", "-fPIC", "-O1", "-Dtapedeck_decoder=example", "-c", "docs/examples/decoder.c", "-o", example], { stdio: "inherit" });
+  fs.writeFileSync(source, `#include <cstdio>
+    #include <new>
+    #include <tapedeck/decoder.h>
+    extern "C" const struct tapedeck_decoder example;
+    namespace {
+    struct counts { size_t frames, largest; };
+    int on_open(const tapedeck_decoder_host *host, void **self)
+    {
+        if (host->abi != TAPEDECK_DECODER_ABI || !TAPEDECK_DECODER_HAS(host, tapedeck_decoder_host, fail))
+            return TAPEDECK_DECODER_FAIL;
+        *self = new (std::nothrow) counts();
+        return *self == nullptr ? host->fail(host, "no memory") : TAPEDECK_DECODER_GO;
+    }
+    void decode(void *, const tapedeck_decoder_frame *, tapedeck_decoder_output *to)
+    {
+        to->calls->fail(to, tapedeck_decoder_text_of("not in a batch"));
+    }
+    void decode_batch(void *self, const tapedeck_decoder_frame *const *frames, tapedeck_decoder_output *const *to, size_t count)
+    {
+        counts *c = static_cast<counts *>(self);
+        c->frames += count;
+        c->largest = count > c->largest ? count : c->largest;
+        while (count-- > 0)
+            example.decode(nullptr, frames[count], to[count]);
+    }
+    void on_close(void *self)
+    {
+        counts *c = static_cast<counts *>(self);
+        std::printf("closed after %zu frames, at most %zu at once\\n", c->frames, c->largest);
+        delete c;
+    }
+    }
+    const struct tapedeck_decoder tapedeck_decoder = {
+        TAPEDECK_DECODER_ABI, 0, sizeof tapedeck_decoder, "batches", on_open, decode, decode_batch, on_close};`);
+  const strict = ["-std=c++17", "-Wall", "-Wextra", "-Wpedantic", "-Werror"];
+  execFileSync("c++", [...strict, "-fvisibility=hidden", "-shared", "-fPIC", "-Iinclude", source, example, "-o", so], { stdio: "inherit" });
+  const frames = (await rawFrames(t, archive)).length;
+  const report = await diff(t, archive, ["--decoder", so, "-j", "2", "--repeat", "0"]);
+  assertSame(report, frames);
+  assert.equal(report.decoder_is.name, "batches");
+  const closed = [...report.stderr.matchAll(/decoder: closed after (\d+) frames, at most (\d+) at once/g)];
+  assert.ok(closed.length >= 1 && closed.length <= 2, report.stderr);
+  assert.ok(closed.some(([, , largest]) => Number(largest) > 1));
+  const decoded = closed.reduce((sum, [, count]) => sum + Number(count), 0);
+  assert.ok(decoded > 3000 && decoded <= frames, `${decoded} of ${frames}`); // not control frames
+});
+
 // ---- failures ------------------------------------------------------------------------------------------------
 
 /** The n-th trade frame of the v5 capture, and what marks it: the id of its first trade. */
@@ -244,8 +296,9 @@ test("what is no decoder is refused at once, and the message says why", { skip }
     ${rest ?? "static void decode(void *s, const tapedeck_decoder_frame *f, tapedeck_decoder_output *to) { (void)s; (void)f; (void)to; }"}
     const struct tapedeck_decoder tapedeck_decoder = {.abi = ${abi}, .size = ${size}, .decode = decode${rest ? ", .open = on_open" : ""}};`;
   const onOpen = `static void decode(void *s, const tapedeck_decoder_frame *f, tapedeck_decoder_output *to) { (void)s; (void)f; (void)to; }
-    static int on_open(const tapedeck_decoder_host *host, void **self, char *why, size_t bytes)
-    { (void)host; (void)self; if (bytes > 8) __builtin_memcpy(why, "no data", 8); return 1; }`;
+    static int on_open(const tapedeck_decoder_host *host, void **self)
+    { (void)host; (void)self; return ANSWER; }`;
+  const unready = (name, answer) => object(name, table(1, "sizeof tapedeck_decoder", onOpen.replace("ANSWER", answer)));
   fs.writeFileSync(path.join(dir, "text.so"), "no shared object");
   const missing = path.join(dir, "missing.so");
   const cases = [
@@ -254,7 +307,9 @@ test("what is no decoder is refused at once, and the message says why", { skip }
     [["--decoder", object("empty", "int nothing;")], /it exports no tapedeck_decoder/],
     [["--decoder", object("newer", table(2, "sizeof tapedeck_decoder"))], /it has version 2 of the interface, this program 1; build it again/],
     [["--decoder", object("shorter", table(1, "8"))], /its tapedeck_decoder is not complete/],
-    [["--decoder", object("unready", table(1, "sizeof tapedeck_decoder", onOpen))], /no data/],
+    [["--decoder", unready("unready", 'host->fail(host, "no symbols.csv")')], /decoder '.*unready\.so': open: no symbols\.csv$/m],
+    [["--decoder", unready("silent", "TAPEDECK_DECODER_FAIL")], /: open: it failed, without a reason$/m],
+    [["--decoder", unready("odd", "-1")], /: open: it returned -1, which is none of TAPEDECK_DECODER_GO, _FAIL$/m],
     [["--decoder-cmd", "/no/such/program"], /cannot start '\/no\/such\/program': no such program/],
     [["--decoder-cmd", "false"], /it ended before it answered the greeting/],
     [["--decoder-cmd", "echo hello"], /its first line is no JSON: hello/],

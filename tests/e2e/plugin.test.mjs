@@ -387,26 +387,50 @@ test("FAIL ends the replay with an error that has the plugin, the frame and the 
   assert.match(close[0].error, error);
   assert.deepEqual([close[0].other.bids, close[0].other.broken], [[], 1]); // books are gone
   const odd = await shown(t, archive, { keys: "fail=7,answer=9", status: 4 });
-  assert.match(odd.end.stderr, /: it returned 9, which is none of TAPEDECK_SINK_GO, _STOP, _FAIL$/m);
+  assert.match(odd.end.stderr, /: it returned 9, which is none of TAPEDECK_SINK_GO, _FAIL, _STOP$/m);
 });
 
 test("open and close may fail", { skip: skipInverse }, async (t) => {
   const archive = await tape(t, INVERSE, "inverse");
   const plugin = framesPlugin(t);
   const failing = async (keys) => (await tapedeck(t, ["replay", "-a", archive, "--sink", `plugin=${plugin},${keys}`], { status: 4 })).stderr;
-  assert.match(await failing("open=2"), /plugin '[^']*': open: it was told to$/m);
-  assert.match(await failing("open=1"), /plugin '[^']*': open: it returned TAPEDECK_SINK_STOP, which only frame and event may$/m);
+  assert.match(await failing("open=1"), /plugin '[^']*': open: it was told to$/m);
+  assert.match(await failing("open=2"), /plugin '[^']*': open: it returned TAPEDECK_SINK_STOP, which only frame and event may$/m);
   assert.match(await failing("out=/no/such/folder/x"), /plugin '[^']*': open: its file cannot be opened$/m);
-  const { close, end } = await shown(t, archive, { plugin, keys: "close=2", status: 4 });
+  const { close, end } = await shown(t, archive, { plugin, keys: "close=1", status: 4 });
   assert.equal(close[0].outcome, "ended");
   assert.match(end.stderr, /plugin '[^']*': close: it failed, without a reason$/m);
   // The first is closed when the second cannot be opened.
-  const { close: first } = await shown(t, archive, { plugin, args: ["--sink", `plugin=${plugin},open=2`], status: 4 });
+  const { close: first } = await shown(t, archive, { plugin, args: ["--sink", `plugin=${plugin},open=1`], status: 4 });
   assert.equal(first[0].outcome, "failed");
   // An archive that does not exist is found before any plugin is opened.
   const out = path.join(temporary(t), "out");
   await tapedeck(t, ["replay", "-a", "no/such/tape", "--sink", `plugin=${plugin},out=${out}`], { status: 4 });
   assert.ok(!fs.existsSync(out));
+});
+
+test("a plugin in C++", { skip: skipInverse }, async (t) => {
+  const archive = await tape(t, INVERSE, "inverse");
+  const [source, so] = ["count.cc", "count.so"].map((name) => path.join(temporary(t), name));
+  fs.writeFileSync(source, `#include <cstdio>
+    #include <tapedeck/sink.h>
+    static size_t frames;
+    static int on_frame(void *, const tapedeck_sink_frame *) { frames++; return TAPEDECK_SINK_GO; }
+    static int on_close(void *, const tapedeck_sink_result *result)
+    {
+        if (!TAPEDECK_SINK_HAS(result, tapedeck_sink_result, frames))
+            return TAPEDECK_SINK_FAIL;
+        std::printf("%zu of %zu\\n", frames, static_cast<size_t>(result->frames));
+        return TAPEDECK_SINK_GO;
+    }
+    const struct tapedeck_sink tapedeck_sink = {
+        TAPEDECK_SINK_ABI, 0, sizeof tapedeck_sink, "count", nullptr, on_frame, nullptr, on_close};`);
+  const strict = ["-std=c++17", "-Wall", "-Wextra", "-Wpedantic", "-Werror"];
+  execFileSync("c++", [...strict, "-fvisibility=hidden", "-shared", "-fPIC", "-Iinclude", source, "-o", so], { stdio: "inherit" });
+  const { stdout } = await tapedeck(t, ["replay", "-a", archive, "--topic", "trade", "--sink", `plugin=${so}`]);
+  const [, shownFrames, frames] = /^(\d+) of (\d+)$/m.exec(stdout);
+  assert.equal(shownFrames, frames);
+  assert.ok(Number(frames) > 10, frames);
 });
 
 // ---- what is no plugin --------------------------------------------------------------------------------------
