@@ -155,11 +155,13 @@ static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a 
 
 /* Drift (schema/drift.h). Findings of one table: an exchange changes some tens of members in a
  * year; a thousand and more only come from a schema that does not fit at all. Texts of members
- * whose documented values are incomplete, beside these: all such members have some tens. Notes of
- * one frame. Bytes of an example, whole for nearly all frames: with all findings at their bound 64
- * MiB. Bytes of a path and of a detail, with the NUL; longer texts are cut. */
+ * whose documented values are incomplete, beside these: all such members have some tens. Findings
+ * of one kind in one topic, so that a flood hides no change elsewhere. Notes of one frame. Bytes of
+ * an example, whole for nearly all frames: with all findings at their bound 64 MiB. Bytes of a path
+ * and of a detail, with the NUL; longer texts are cut. */
 #define LIMIT_DRIFT_FINDINGS      4096u
 #define LIMIT_DRIFT_LEARNT        1024u
+#define LIMIT_DRIFT_SHARE         256u
 #define LIMIT_DRIFT_NOTES         64u
 #define LIMIT_DRIFT_EXAMPLE_BYTES ((size_t)16 << 10)
 #define LIMIT_DRIFT_PATH_BYTES    160u

@@ -3,17 +3,42 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/assert.h"
 #include "base/hash.h"
 #include "base/slot_table.h"
+
+/* Findings that are bounded together. Those with the lowest hashes stay: which ones these are does
+ * not depend on the order of frames, and one that had to go can never come back, so the counts of
+ * those that stay are whole. */
+typedef struct part {
+    size_t count;
+    size_t last; /* row of the one with the highest hash, which goes first; NO_ROW: look for it */
+} part;
+
+/* A part of one feed, topic and kind, so that no flood hides other changes. Topics that no row fits
+ * have one for all: their names may be made up. */
+typedef struct share {
+    uint64_t hash; /* of these; two with the same hash would be one */
+    part part;
+} share;
+
+enum { WHOLE_OTHERS, WHOLE_LEARNT, WHOLES };
+
+#define NO_ROW SIZE_MAX
 
 struct drift_table {
     drift_finding *findings;
     size_t count;
-    size_t learnt_count; /* of these; bounded apart, so that no flood of them hides others */
     slot_table index;
-    uint64_t left_out;
-    uint64_t learnt_left_out;
+    part wholes[WHOLES]; /* learnt ones apart, so that no flood of them hides others */
+    share *shares;
+    size_t share_count;
+    slot_table share_index;
+    uint64_t left_out[WHOLES];
 };
+
+static const size_t WHOLE_LIMITS[WHOLES] = {
+    [WHOLE_OTHERS] = LIMIT_DRIFT_FINDINGS, [WHOLE_LEARNT] = LIMIT_DRIFT_LEARNT};
 
 td_result drift_table_open(drift_table **out, td_err *err)
 {
@@ -41,12 +66,14 @@ void drift_table_close(drift_table *table)
         finding_fini(&table->findings[i]);
     td_free(table->findings);
     slot_table_fini(&table->index);
+    td_free(table->shares);
+    slot_table_fini(&table->share_index);
     td_free(table);
 }
 
 uint64_t drift_table_left_out(const drift_table *table, uint64_t since_ns)
 {
-    return table->left_out + (since_ns != 0 ? table->learnt_left_out : 0);
+    return table->left_out[WHOLE_OTHERS] + (since_ns != 0 ? table->left_out[WHOLE_LEARNT] : 0);
 }
 
 int drift_finding_is_new(const drift_finding *f, uint64_t since_ns)
@@ -54,7 +81,7 @@ int drift_finding_is_new(const drift_finding *f, uint64_t since_ns)
     return f->first_ns >= since_ns && (!f->is_learnt || since_ns != 0);
 }
 
-/* ---- adding ---- */
+/* ---- looking up ---- */
 
 static uint64_t hash_text(uint64_t hash, const char *text)
 {
@@ -71,10 +98,10 @@ static uint64_t hash_of(const char *feed, td_bytes topic, drift_kind kind, const
     return hash * 31 + (uint64_t)kind;
 }
 
-static drift_finding *find(const drift_table *table, const char *feed, td_bytes topic,
-                           const drift_note *note)
+static drift_finding *find(const drift_table *table, uint64_t hash, const char *feed,
+                           td_bytes topic, const drift_note *note)
 {
-    slot_probe at = slot_probe_of(hash_of(feed, topic, note->kind, note->path, note->detail));
+    slot_probe at = slot_probe_of(hash);
     while (slot_table_next(&table->index, &at)) {
         drift_finding *f = &table->findings[at.row];
         if (f->kind == note->kind && strcmp(f->path, note->path) == 0 &&
@@ -85,14 +112,110 @@ static drift_finding *find(const drift_table *table, const char *feed, td_bytes 
     return NULL;
 }
 
+/* The rows have changed their places. */
+static void index_again(drift_table *table)
+{
+    slot_table_clear(&table->index);
+    for (size_t i = 0; i < table->count; i++)
+        slot_table_put(&table->index, table->findings[i].hash, i);
+    for (size_t i = 0; i < WHOLES; i++)
+        table->wholes[i].last = NO_ROW;
+    for (size_t i = 0; i < table->share_count; i++)
+        table->shares[i].part.last = NO_ROW;
+}
+
+/* ---- places ---- */
+
+/* The share that a note belongs to. TD_E_NOMEM. */
+static td_result find_share(drift_table *table, const char *feed, td_bytes topic,
+                            const drift_note *note, size_t *out, td_err *err)
+{
+    td_bytes named = note->kind == DRIFT_NEW_TOPIC ? td_bytes_of(NULL, 0) : topic;
+    uint64_t hash = hash_of(feed, named, note->kind, "", note->is_learnt ? "learnt" : "");
+    slot_probe at = slot_probe_of(hash);
+    while (slot_table_next(&table->share_index, &at)) {
+        *out = at.row;
+        if (table->shares[at.row].hash == hash)
+            return TD_OK;
+    }
+    td_result rc =
+        slot_table_reserve(&table->share_index, table->share_count + 1, "shares of findings", err);
+    if (rc != TD_OK)
+        return rc;
+    share *shares = td_array_grow(table->shares, table->share_count, sizeof *shares);
+    if (shares == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for findings");
+    table->shares = shares;
+    *out = table->share_count++;
+    shares[*out] = (share){.hash = hash, .part = {.last = NO_ROW}};
+    slot_table_put(&table->share_index, hash, *out);
+    return TD_OK;
+}
+
+static part *whole_of(drift_table *table, const drift_finding *f)
+{
+    return &table->wholes[f->is_learnt ? WHOLE_LEARNT : WHOLE_OTHERS];
+}
+
+static part *share_of(drift_table *table, const drift_finding *f)
+{
+    return &table->shares[f->share].part;
+}
+
+static size_t last_of(drift_table *table, part *in)
+{
+    int is_known = in->last != NO_ROW;
+    for (size_t i = 0; !is_known && i < table->count; i++) {
+        const drift_finding *f = &table->findings[i];
+        int is_in = whole_of(table, f) == in || share_of(table, f) == in;
+        if (is_in && (in->last == NO_ROW || f->hash > table->findings[in->last].hash))
+            in->last = i;
+    }
+    TD_ASSERT(in->last < table->count);
+    return in->last;
+}
+
+static void leave_out(drift_table *table, int is_learnt, uint64_t frames)
+{
+    table->left_out[is_learnt ? WHOLE_LEARNT : WHOLE_OTHERS] += frames;
+}
+
+static void remove_finding(drift_table *table, size_t row)
+{
+    drift_finding *f = &table->findings[row];
+    leave_out(table, f->is_learnt, f->count);
+    whole_of(table, f)->count--;
+    share_of(table, f)->count--;
+    finding_fini(f);
+    *f = table->findings[--table->count];
+    index_again(table);
+}
+
+/* Make a place for a finding, where another one must go for it. 0: it must go itself. */
+static int make_place(drift_table *table, const drift_finding *made)
+{
+    part *whole = whole_of(table, made);
+    part *own = share_of(table, made);
+    size_t limit = WHOLE_LIMITS[whole - table->wholes];
+    if (own->count < LIMIT_DRIFT_SHARE && whole->count < limit)
+        return 1;
+    size_t last = last_of(table, own->count == LIMIT_DRIFT_SHARE ? own : whole);
+    if (made->hash >= table->findings[last].hash)
+        return 0;
+    remove_finding(table, last);
+    return 1;
+}
+
+/* ---- adding ---- */
+
 static char *copy_of(td_bytes text)
 {
     return td_strndup(text.size == 0 ? "" : (const char *)text.data, text.size);
 }
 
-/* A finding with its names, not counted yet. TD_E_NOMEM. */
-static td_result make(drift_table *table, const char *feed, td_bytes topic, const drift_note *note,
-                      drift_finding **out, td_err *err)
+/* Put a finding for which there is a place, with its names, not counted yet. TD_E_NOMEM. */
+static td_result put(drift_table *table, const char *feed, td_bytes topic, const drift_note *note,
+                     drift_finding made, drift_finding **out, td_err *err)
 {
     td_result rc = slot_table_reserve(&table->index, table->count + 1, "findings", err);
     if (rc != TD_OK)
@@ -101,39 +224,44 @@ static td_result make(drift_table *table, const char *feed, td_bytes topic, cons
     if (findings == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for findings");
     table->findings = findings;
-    drift_finding made = {.feed = td_strdup(feed),
-                          .topic = copy_of(topic),
-                          .path = td_strdup(note->path),
-                          .detail = td_strdup(note->detail),
-                          .kind = note->kind,
-                          .is_learnt = note->is_learnt,
-                          .first_ns = UINT64_MAX,
-                          .first_order = UINT64_MAX,
-                          .example_order = UINT64_MAX};
+    made.feed = td_strdup(feed);
+    made.topic = copy_of(topic);
+    made.path = td_strdup(note->path);
+    made.detail = td_strdup(note->detail);
     if (made.feed == NULL || made.topic == NULL || made.path == NULL || made.detail == NULL) {
         finding_fini(&made);
         return td_err_set(err, TD_E_NOMEM, "no memory for a finding");
     }
-    slot_table_put(&table->index, hash_of(feed, topic, note->kind, note->path, note->detail),
-                   table->count);
+    slot_table_put(&table->index, made.hash, table->count);
     *out = &findings[table->count++];
     **out = made;
-    table->learnt_count += note->is_learnt;
+    part *parts[] = {whole_of(table, &made), share_of(table, &made)};
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        parts[i]->count++;
+        parts[i]->last = NO_ROW;
+    }
     return TD_OK;
 }
 
-/* 1 if there is a place for one more finding; else the note is counted. */
-static int has_place(drift_table *table, const drift_note *note)
+/* The finding of a note that has none yet; *out NULL: it is left out. TD_E_NOMEM. */
+static td_result make(drift_table *table, const char *feed, td_bytes topic, const drift_note *note,
+                      uint64_t hash, drift_finding **out, td_err *err)
 {
-    if (note->is_learnt && table->learnt_count == LIMIT_DRIFT_LEARNT) {
-        table->learnt_left_out++;
-        return 0;
+    drift_finding made = {.kind = note->kind,
+                          .is_learnt = note->is_learnt,
+                          .first_ns = UINT64_MAX,
+                          .first_order = UINT64_MAX,
+                          .example_order = UINT64_MAX,
+                          .hash = hash};
+    *out = NULL;
+    td_result rc = find_share(table, feed, topic, note, &made.share, err);
+    if (rc != TD_OK)
+        return rc;
+    if (!make_place(table, &made)) {
+        leave_out(table, note->is_learnt, note->count);
+        return TD_OK;
     }
-    if (!note->is_learnt && table->count - table->learnt_count == LIMIT_DRIFT_FINDINGS) {
-        table->left_out++;
-        return 0;
-    }
-    return 1;
+    return put(table, feed, topic, note, made, out, err);
 }
 
 /* The example is the first frame. */
@@ -163,14 +291,14 @@ static td_result take_example(drift_finding *f, const drift_frame *frame, const 
 static td_result add_note(drift_table *table, const char *feed, const drift_frame *frame,
                           const drift_look *look, const drift_note *note, td_err *err)
 {
-    drift_finding *f = find(table, feed, look->topic, note);
-    if (f == NULL && !has_place(table, note))
-        return TD_OK;
+    uint64_t hash = hash_of(feed, look->topic, note->kind, note->path, note->detail);
+    drift_finding *f = find(table, hash, feed, look->topic, note);
     td_result rc = TD_OK;
     if (f == NULL)
-        rc = make(table, feed, look->topic, note, &f, err);
-    if (rc == TD_OK)
-        rc = take_example(f, frame, look, err);
+        rc = make(table, feed, look->topic, note, hash, &f, err);
+    if (rc != TD_OK || f == NULL)
+        return rc;
+    rc = take_example(f, frame, look, err);
     if (rc != TD_OK)
         return rc;
     f->count += note->count;
@@ -189,7 +317,7 @@ td_result drift_table_add(drift_table *table, const char *feed, const drift_fram
                           const drift_look *look, td_err *err)
 {
     td_result rc = TD_OK;
-    table->left_out += look->left_out;
+    leave_out(table, 0, look->left_out);
     for (size_t i = 0; i < look->count && rc == TD_OK; i++)
         rc = add_note(table, feed, frame, look, &look->notes[i], err);
     return rc;
@@ -217,11 +345,6 @@ const drift_finding *drift_table_list(drift_table *table, size_t *count)
     if (table->count == 0)
         return NULL;
     qsort(table->findings, table->count, sizeof *table->findings, compare);
-    slot_table_clear(&table->index);
-    for (size_t i = 0; i < table->count; i++) {
-        const drift_finding *f = &table->findings[i];
-        slot_table_put(&table->index,
-                       hash_of(f->feed, td_bytes_str(f->topic), f->kind, f->path, f->detail), i);
-    }
+    index_again(table);
     return table->findings;
 }

@@ -25,16 +25,19 @@ typedef struct drift_finding {
                              LIMIT_DRIFT_EXAMPLE_BYTES */
     size_t example_bytes; /* of the whole frame */
     uint64_t example_order;
+    uint64_t hash; /* the table's own: of feed, topic, path, kind and detail */
+    size_t share;  /* the table's own */
 } drift_finding;
 
 typedef struct drift_table drift_table;
 TD_MUST_USE td_result drift_table_open(drift_table **out, td_err *err);
 void drift_table_close(drift_table *table);
 
-/* Add what a look found. Frames of different streams may come in any order: first, last, count and
- * example are the same in the end. Findings beyond LIMIT_DRIFT_FINDINGS, and learnt values beyond
- * LIMIT_DRIFT_LEARNT, are counted and left out; which ones they are depends on the order of frames.
- * TD_OK; TD_E_NOMEM. */
+/* Add what a look found. Frames of different streams may come in any order: the findings, their
+ * first, last, count and example are the same in the end. Findings beyond LIMIT_DRIFT_FINDINGS,
+ * learnt values beyond LIMIT_DRIFT_LEARNT, and what has more than LIMIT_DRIFT_SHARE of one kind in
+ * one topic of a feed (new topics: in one feed), are counted and left out; which ones they are
+ * depends on all that come, but not on their order. TD_OK; TD_E_NOMEM. */
 TD_MUST_USE td_result drift_table_add(drift_table *table, const char *feed,
                                       const drift_frame *frame, const drift_look *look,
                                       td_err *err);
@@ -43,8 +46,8 @@ TD_MUST_USE td_result drift_table_add(drift_table *table, const char *feed,
  * next call that adds. */
 const drift_finding *drift_table_list(drift_table *table, size_t *count);
 
-/* Notes of findings that the table has no place for, and that frames had beyond LIMIT_DRIFT_NOTES;
- * those of learnt values only if there is a since_ns (not 0), as below. */
+/* What findings that were left out counted, and notes that frames had beyond LIMIT_DRIFT_NOTES;
+ * learnt values only if there is a since_ns (not 0), as below. */
 uint64_t drift_table_left_out(const drift_table *table, uint64_t since_ns);
 
 /* 1 if a finding was first seen at since_ns or later. A learnt value is one only if there is a

@@ -258,11 +258,34 @@ describe("drift", { concurrency: 2 }, () => {
     const found = await json(t, ["drift", "-a", archive, "--json"], { status: 1 });
     assert.deepEqual(found.findings.map((f) => [f.kind, f.path, f.count]), [["new_field", "late", 1]]);
     assert.equal(found.left_out, 0);
-    // Likewise 5,000 members, all before --since.
+    // Likewise 5,000 members, all before --since; those of one kind and topic share 256 places.
     await importLines(t, archive, "v5-private", Array.from({ length: 5000 }, (_, n) => line(6000 + n, order("price", { [`z${n}`]: 1 }))));
     const late = await json(t, ["drift", "-a", archive, "--json", "--since", String(start + 20000)], { status: 1 });
-    assert.deepEqual([late.new, late.known], [0, 4096]);
-    assert.equal(late.left_out, 5001 - 4096 + (5000 - 1024));
+    assert.deepEqual([late.new, late.known], [0, 256]);
+    assert.equal(late.left_out, 5001 - 256 + (5000 - 256));
+  });
+
+  test("beyond the bounds, too, the report does not depend on the number of threads", async (t) => {
+    const archive = path.join(temporary(t), "tape");
+    const SYMBOLS = 16, FRAMES = 600, SHARE = 256, WHOLE = 4096;
+    const kline = (interval, n, more) =>
+      `{"topic":"kline.${interval}.S${n % SYMBOLS}USDT","type":"snapshot","ts":1700000000000${more},"data":[]}`;
+    const intervals = ["1", "3", "5", "15", "30", "60", "120", "240", "360", "720", "D", "W", "M"];
+    // Members of made-up names: in two families 13 topics each, in each of these more than its share.
+    for (const family of ["v5-linear", "v5-spot"]) {
+      const lines = [];
+      for (let n = 0; n < FRAMES; n++)
+        for (const interval of intervals)
+          lines.push(`{"recv_ns":${second(1_700_000_000 + lines.length)},"data":${JSON.stringify(kline(interval, n, `,"z${n % (FRAMES / 2)}":1`))}}`);
+      await importLines(t, archive, family, lines);
+    }
+    const one = await tapedeck(t, ["drift", "-a", archive, "--json", "-j", "1"], { status: 1 });
+    const found = JSON.parse(one.stdout);
+    assert.equal(found.findings.length, WHOLE);
+    assert.ok(2 * intervals.length * SHARE > WHOLE);
+    assert.ok(found.findings.every((f) => f.count === 2));
+    assert.equal(found.left_out, 2 * intervals.length * FRAMES - 2 * WHOLE);
+    for (const threads of ["2", "4", "4"]) assert.equal((await tapedeck(t, ["drift", "-a", archive, "--json", "-j", threads], { status: 1 })).stdout, one.stdout);
   });
 
   test("damage is reported, and the rest is looked at", async (t) => {

@@ -691,13 +691,20 @@ static void test_any_order(void **state)
     }
 }
 
-static void add_value(bench *b, size_t n, int is_learnt)
+/* A note made by hand: finding n, in one of enough topics that no share is full. */
+static void add_value(drift_table *table, size_t n, uint64_t order, int is_learnt)
 {
-    drift_note note = {.kind = DRIFT_NEW_VALUE, .is_learnt = (uint8_t)is_learnt, .count = 1};
+    char topic[16];
+    drift_note note = {.kind = DRIFT_NEW_VALUE,
+                       .is_learnt = (uint8_t)is_learnt,
+                       .first_ns = order,
+                       .first_order = order,
+                       .count = 1};
     snprintf(note.path, sizeof note.path, "p%zu", n);
-    const drift_frame frame = {.order = b->order++};
-    const drift_look look = {.notes = &note, .count = 1};
-    assert_int_equal(drift_table_add(b->table, "f", &frame, &look, NULL), TD_OK);
+    snprintf(topic, sizeof topic, "t%zu", n % (2 * LIMIT_DRIFT_FINDINGS / LIMIT_DRIFT_SHARE));
+    const drift_frame frame = {.recv_ns = order, .order = order};
+    const drift_look look = {.topic = td_bytes_str(topic), .notes = &note, .count = 1};
+    assert_int_equal(drift_table_add(table, "f", &frame, &look, NULL), TD_OK);
 }
 
 /* However many texts of incomplete sets there are, other findings have their places. */
@@ -706,13 +713,83 @@ static void test_learnt_bound(void **state)
     bench *b = *state;
     size_t size = 0;
     for (size_t i = 0; i < LIMIT_DRIFT_LEARNT + 7; i++)
-        add_value(b, i, 1);
-    for (size_t i = 0; i < LIMIT_DRIFT_FINDINGS; i++)
-        add_value(b, LIMIT_DRIFT_LEARNT + 7 + i, 0);
+        add_value(b->table, i, i, 1);
+    for (size_t i = LIMIT_DRIFT_LEARNT + 7; i < LIMIT_DRIFT_LEARNT + 7 + LIMIT_DRIFT_FINDINGS; i++)
+        add_value(b->table, i, i, 0);
     (void)drift_table_list(b->table, &size);
     assert_int_equal(size, LIMIT_DRIFT_LEARNT + LIMIT_DRIFT_FINDINGS);
     assert_int_equal(drift_table_left_out(b->table, 0), 0);
     assert_int_equal(drift_table_left_out(b->table, 1), 7);
+}
+
+/* Beyond the bound, too, the order of frames changes nothing; what stays is counted whole. */
+static void test_any_order_beyond_the_bound(void **state)
+{
+    enum { NOTES = 3 * LIMIT_DRIFT_FINDINGS, FRAMES_OF_EACH = 2, ORDERS = 3, STEP = 4999 };
+    drift_table *tables[ORDERS];
+    size_t sizes[ORDERS];
+    const drift_finding *lists[ORDERS];
+    (void)state;
+    for (size_t t = 0; t < ORDERS; t++) {
+        assert_int_equal(drift_table_open(&tables[t], NULL), TD_OK);
+        for (size_t i = 0; i < NOTES * FRAMES_OF_EACH; i++) {
+            /* Forwards, backwards, and with steps to and fro. */
+            size_t order = t == 0   ? i
+                           : t == 1 ? NOTES * FRAMES_OF_EACH - 1 - i
+                                    : i * STEP % (NOTES * FRAMES_OF_EACH);
+            add_value(tables[t], order % NOTES, order, 0);
+        }
+        lists[t] = drift_table_list(tables[t], &sizes[t]);
+        assert_int_equal(sizes[t], LIMIT_DRIFT_FINDINGS);
+        assert_int_equal(drift_table_left_out(tables[t], 0),
+                         FRAMES_OF_EACH * (NOTES - LIMIT_DRIFT_FINDINGS));
+        for (size_t i = 0; i < sizes[t]; i++) {
+            const drift_finding *f = &lists[t][i];
+            assert_string_equal(f->path, lists[0][i].path);
+            assert_int_equal(f->count, FRAMES_OF_EACH);
+            assert_int_equal(f->last_order, f->first_order + NOTES);
+            assert_int_equal(f->first_order, lists[0][i].first_order);
+        }
+    }
+    for (size_t t = 0; t < ORDERS; t++)
+        drift_table_close(tables[t]);
+}
+
+/* Whatever a flood is of, other kinds, topics and feeds have their places, in any order. */
+static void test_shares(void **state)
+{
+    static const char *const TOPICS[] = {"t", "t", "other", "t"};
+    static const char *const FEEDS[] = {"f", "f", "f", "other"};
+    static const drift_kind KINDS[] = {DRIFT_NEW_FIELD, DRIFT_TYPE_CHANGED, DRIFT_NEW_FIELD,
+                                       DRIFT_NEW_FIELD};
+    bench *b = *state;
+    size_t size = 0;
+    for (size_t i = 0; i < 4 + 2 * LIMIT_DRIFT_FINDINGS; i++) {
+        /* The first ones are the others', the last of the flood comes after all. */
+        size_t at = i < 4 ? 3 - i : 0;
+        drift_note note = {.kind = KINDS[at], .count = 1};
+        const drift_frame frame = {.order = i};
+        const drift_look look = {.topic = td_bytes_str(TOPICS[at]), .notes = &note, .count = 1};
+        snprintf(note.path, sizeof note.path, "p%zu", i);
+        assert_int_equal(drift_table_add(b->table, FEEDS[at], &frame, &look, NULL), TD_OK);
+    }
+    for (size_t i = 0; i < 2 * LIMIT_DRIFT_SHARE; i++) {
+        char topic[16];
+        const drift_note note = {.kind = DRIFT_NEW_TOPIC, .count = 1};
+        const drift_frame frame = {.order = i};
+        snprintf(topic, sizeof topic, "new%zu", i);
+        const drift_look look = {.topic = td_bytes_str(topic), .notes = &note, .count = 1};
+        assert_int_equal(drift_table_add(b->table, "f", &frame, &look, NULL), TD_OK);
+    }
+    const drift_finding *list = drift_table_list(b->table, &size);
+    assert_int_equal(size, 2 * LIMIT_DRIFT_SHARE + 3);
+    size_t others = 0;
+    for (size_t i = 0; i < size; i++)
+        others += list[i].kind == DRIFT_TYPE_CHANGED || strcmp(list[i].topic, "other") == 0 ||
+                  strcmp(list[i].feed, "other") == 0;
+    assert_int_equal(others, 3);
+    assert_int_equal(drift_table_left_out(b->table, 0),
+                     1 + 2 * LIMIT_DRIFT_FINDINGS - LIMIT_DRIFT_SHARE + LIMIT_DRIFT_SHARE);
 }
 
 /* Bounds: what is beyond them is counted. */
@@ -721,20 +798,16 @@ static void test_bounds(void **state)
     bench *b = *state;
     char text[FRAME_BYTES];
     size_t size = 0;
-    drift_note note = {.kind = DRIFT_NEW_FIELD, .count = 1};
+    drift_note note = {.kind = DRIFT_NEW_FIELD, .path = "p", .count = 1};
     static uint8_t big[LIMIT_DRIFT_EXAMPLE_BYTES + 1];
-    drift_look look = {.text = td_bytes_of(big, sizeof big), .notes = &note, .count = 1};
-    for (size_t i = 0; i < LIMIT_DRIFT_FINDINGS + 3; i++) {
-        drift_frame frame = {.order = i};
-        snprintf(note.path, sizeof note.path, "p%zu", i);
-        look.text.size = i == 0 ? sizeof big : 1;
-        assert_int_equal(drift_table_add(b->table, "f", &frame, &look, NULL), TD_OK);
-    }
+    const drift_look look = {.text = td_bytes_of(big, sizeof big), .notes = &note, .count = 1};
+    const drift_frame frame = {.order = 0};
+    assert_int_equal(drift_table_add(b->table, "f", &frame, &look, NULL), TD_OK);
     const drift_finding *list = drift_table_list(b->table, &size);
-    assert_int_equal(size, LIMIT_DRIFT_FINDINGS);
+    assert_int_equal(size, 1);
     assert_int_equal(list[0].example.size, LIMIT_DRIFT_EXAMPLE_BYTES);
     assert_int_equal(list[0].example_bytes, sizeof big);
-    assert_int_equal(drift_table_left_out(b->table, 0), 3);
+    assert_int_equal(drift_table_left_out(b->table, 0), 0);
 
     /* A frame of unknown members; the survey has as many as a look. */
     size = (size_t)snprintf(text, sizeof text, "{\"success\":true");
@@ -743,7 +816,7 @@ static void test_bounds(void **state)
     snprintf(text + size, sizeof text - size, "}");
     assert_int_equal(look_at_text(b, "v5-linear", text, START_NS), LIMIT_DRIFT_NOTES);
     assert_int_equal(b->look.left_out, 5);
-    assert_int_equal(drift_table_left_out(b->table, 0), 3 + 5 + LIMIT_DRIFT_NOTES);
+    assert_int_equal(drift_table_left_out(b->table, 0), 5);
 
     /* One more element in each level of a book is one finding. */
     size = (size_t)snprintf(text, sizeof text,
@@ -794,6 +867,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_learnt, bench_open, bench_close),
         cmocka_unit_test(test_any_order),
         cmocka_unit_test_setup_teardown(test_learnt_bound, bench_open, bench_close),
+        cmocka_unit_test(test_any_order_beyond_the_bound),
+        cmocka_unit_test_setup_teardown(test_shares, bench_open, bench_close),
         cmocka_unit_test_setup_teardown(test_bounds, bench_open, bench_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
