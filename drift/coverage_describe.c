@@ -163,7 +163,7 @@ static void note_kinds(result_writer *r, const coverage_topic *topic)
     result_note(r, "kinds_seen", "%s", text);
 }
 
-/* Two rows of one topic are told apart by the date from which they hold. */
+/* Two rows of one topic are distinguished by the date from which they hold. */
 static void add_name(result_writer *r, const topic_row *row)
 {
     char name[LIMIT_TOPIC_BYTES + 32];

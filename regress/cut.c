@@ -548,7 +548,7 @@ static td_result is_source_private(const cut *c, int *out, td_err *err)
 {
     char path[LIMIT_PATH_BYTES];
     td_file *file = NULL;
-    *out = 1; /* if it cannot be told */
+    *out = 1; /* if that is not known */
     const archive_segment *segment = NULL;
     for (size_t i = 0; segment == NULL && i < c->listing.segment_count; i++)
         if (may_be_of_session(c, &c->listing.segments[i]))

@@ -245,7 +245,7 @@ static wire_channel wire_channel_of(const decoding_request *request)
                           .opcode = (uint8_t)info->opcode};
 }
 
-/* The number of a channel, which the child is told at the first frame of each call: channels of
+/* The number of a channel. Each call sends the channel again at its first frame: channels of
  * another tape have the same indexes. */
 static td_result number_channel(asker *a, uint32_t index, const wire_channel *channel,
                                 uint32_t *number, td_err *err)

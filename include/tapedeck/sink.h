@@ -25,8 +25,8 @@
  * Stability: TAPEDECK_SINK_ABI changes only if a plugin has to be compiled again. Until then
  * structs that state their own size grow at their end, enumerations get further values, the host
  * gets further functions, and nothing else changes. A plugin of an older header works with a newer
- * program. One of a newer header works with an older program if it asks for no more than that has:
- * TAPEDECK_SINK_HAS tells. */
+ * program. One of a newer header works with an older program if it checks with TAPEDECK_SINK_HAS
+ * before it uses what older programs lack. */
 #ifndef TAPEDECK_SINK_H
 #define TAPEDECK_SINK_H
 

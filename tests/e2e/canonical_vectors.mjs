@@ -1,5 +1,5 @@
 // Vectors of the canonical form: `node tests/e2e/canonical_vectors.mjs >tests/schema/canonical_vectors.json` writes
-// them anew. Each message has the members of its lists in the order of their names, so that what the programs read
+// them. Each message has the members of its lists in the order of their names, so that what the programs read
 // from a form prints as the same JSON.
 import { pathToFileURL } from "node:url";
 import { bookHash, controlHash, failureHash, form, messageHash, parse } from "./canonical.mjs";

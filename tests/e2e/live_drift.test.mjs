@@ -1,5 +1,5 @@
 // What a recorder notices while it records: changes of the exchange's frames, each once. Expected values: the faults
-// that the simulated exchange was told to inject (docs/sim.md), and hand-made frames with a member more.
+// that the simulated exchange injects (docs/sim.md), and hand-made frames with a member more.
 import assert from "node:assert/strict";
 import path from "node:path";
 import { describe, test } from "node:test";
@@ -24,7 +24,7 @@ async function recorded(t, faults, frames = 1500) {
   return { archive, recorder, events: await eventsOf(t, archive, "drift"), dir, truth: sim.truth };
 }
 
-const told = (event) => [event.what, event.topic, event.path, event.detail].filter((text) => text !== undefined).join(" ");
+const textOf = (event) => [event.what, event.topic, event.path, event.detail].filter((text) => text !== undefined).join(" ");
 
 describe("drift while it is recorded", { concurrency: 2 }, () => {
   const ROWS = [
@@ -38,7 +38,7 @@ describe("drift while it is recorded", { concurrency: 2 }, () => {
     test(`${fault}: one event, one warning, counted`, async (t) => {
       const { archive, recorder, events } = await recorded(t, [fault]);
       assert.equal(events.length, 1, JSON.stringify(events));
-      assert.match(told(events[0]), expected instanceof RegExp ? expected : new RegExp(`^${expected.replace(/[{}.]/g, "\\$&")}$`));
+      assert.match(textOf(events[0]), expected instanceof RegExp ? expected : new RegExp(`^${expected.replace(/[{}.]/g, "\\$&")}$`));
       assert.equal(recorder.summary().drift, 1);
       assert.equal(recorder.summary().drift_left_out, 0);
       assert.equal(recorder.stderr.split("\n").filter((line) => line.includes("drift: ")).length, 1, recorder.stderr);
@@ -51,7 +51,7 @@ describe("drift while it is recorded", { concurrency: 2 }, () => {
 
   test("several changes at once: one event each; the tape is as it was sent", async (t) => {
     const { archive, recorder, events, truth } = await recorded(t, ["new-field@100:trade", `lost-field@150:${BOOK}`, "new-topic@200:orderBook_200.100ms"]);
-    assert.deepEqual(events.map(told).sort(), [
+    assert.deepEqual(events.map(textOf).sort(), [
       `new_field trade data.simulated`, "new_topic new_orderBook_200.100ms.{symbol}", `not_decoded ${BOOK} price missing_field`,
     ]);
     assert.equal(recorder.summary().drift, 3);
@@ -85,7 +85,7 @@ describe("drift while it is recorded", { concurrency: 2 }, () => {
     await recorder.says(/drift: new_field echo/);
     assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
     const events = await eventsOf(t, archive, "drift");
-    assert.deepEqual(events.map(told), ["new_field trade echo"], recorder.stderr);
+    assert.deepEqual(events.map(textOf), ["new_field trade echo"], recorder.stderr);
     assert.ok(events[0].example.startsWith(`{"echo":"${"*".repeat(key.length)}",`), events[0].example);
     await nothingLeaked(archive, key);
     nothingLeakedInText(recorder, key);

@@ -394,7 +394,7 @@ test("open and close may fail", { skip: skipInverse }, async (t) => {
   const archive = await tape(t, INVERSE, "inverse");
   const plugin = framesPlugin(t);
   const failing = async (keys) => (await tapedeck(t, ["replay", "-a", archive, "--sink", `plugin=${plugin},${keys}`], { status: 4 })).stderr;
-  assert.match(await failing("open=1"), /plugin '[^']*': open: it was told to$/m);
+  assert.match(await failing("open=1"), /plugin '[^']*': open: it fails on purpose$/m);
   assert.match(await failing("open=2"), /plugin '[^']*': open: it returned TAPEDECK_SINK_STOP, which only frame and event may$/m);
   assert.match(await failing("out=/no/such/folder/x"), /plugin '[^']*': open: its file cannot be opened$/m);
   const { close, end } = await shown(t, archive, { plugin, keys: "close=1", status: 4 });

@@ -367,7 +367,7 @@ static int on_open(const tapedeck_sink_host *host, const char *argument, void **
 {
     int answer = (int)number_of(argument, "open");
     if (answer != 0)
-        return answer == TAPEDECK_SINK_FAIL ? host->fail(host, "it was told to") : answer;
+        return answer == TAPEDECK_SINK_FAIL ? host->fail(host, "it fails on purpose") : answer;
     writer *w = calloc(1, sizeof *w);
     if (w == NULL)
         return host->fail(host, "no memory");

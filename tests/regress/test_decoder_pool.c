@@ -97,7 +97,7 @@ static int greet(const char *how)
         fprintf(stderr, "no module named decoder\n");
         return 0;
     }
-    printf("%s\n", strcmp(how, "stranger") == 0  ? "hello"
+    printf("%s\n", strcmp(how, "no_json") == 0   ? "hello"
                    : strcmp(how, "version") == 0 ? "{\"tapedeck\":9}"
                    : strcmp(how, "form") == 0    ? "{\"tapedeck\":1,\"reply\":\"xml\"}"
                    : strcmp(how, "unable") == 0  ? "{\"error\":\"no licence\"}"
@@ -367,7 +367,7 @@ static void test_start(void **state)
     } CASES[] = {
         {"mute", TD_E_INVALID, "it ended before it answered the greeting",
          "its last message: no module named decoder"},
-        {"stranger", TD_E_INVALID, "its first line is no JSON: hello", "a decoder answers"},
+        {"no_json", TD_E_INVALID, "its first line is no JSON: hello", "a decoder answers"},
         {"version", TD_E_INVALID, "it speaks version 9 of the protocol, not 1", ""},
         {"form", TD_E_INVALID, "\"input\" and \"reply\" are", ""},
         {"unable", TD_E_UNSUPPORTED, "no licence", ""},

@@ -269,27 +269,27 @@ static const struct {
     {"byte 115: an empty text where there is none",
      FORM_ROW(SOLD "\0" ONE ONE ZERO "\0" ZERO ZERO "y" ZERO)},
     {"byte 115: bytes after the message", FORM_ROW(SOLD "\0" ONE ONE ZERO "\0" ZERO ZERO "Rr")},
-#define TOLD HEAD(NOTICE, "u\0", "\0")
-    {"byte 64: unknown member 'prise'", FORM_ROW(TOLD U64("\1") U64("\5") "priseT")},
-    {NULL, FORM_ROW(TOLD U64("\2") U64("\5") "priceT" U64("\4") "sizeF")},
+#define NOTICED HEAD(NOTICE, "u\0", "\0")
+    {"byte 64: unknown member 'prise'", FORM_ROW(NOTICED U64("\1") U64("\5") "priseT")},
+    {NULL, FORM_ROW(NOTICED U64("\2") U64("\5") "priceT" U64("\4") "sizeF")},
     {"byte 78: not in order of names: 'price'",
-     FORM_ROW(TOLD U64("\2") U64("\5") "priceT" U64("\5") "priceT")},
+     FORM_ROW(NOTICED U64("\2") U64("\5") "priceT" U64("\5") "priceT")},
     {"byte 77: not in order of names: 'price'",
-     FORM_ROW(TOLD U64("\2") U64("\4") "sizeT" U64("\5") "priceT")},
-    {"byte 77: no type of a value", FORM_ROW(TOLD U64("\1") U64("\5") "pricen")},
-    {NULL, FORM_ROW(TOLD U64("\1") U64("\3") "navD" U64("\x14") "12345678901234567890")},
+     FORM_ROW(NOTICED U64("\2") U64("\4") "sizeT" U64("\5") "priceT")},
+    {"byte 77: no type of a value", FORM_ROW(NOTICED U64("\1") U64("\5") "pricen")},
+    {NULL, FORM_ROW(NOTICED U64("\1") U64("\3") "navD" U64("\x14") "12345678901234567890")},
     {"byte 75: a big decimal that is none, or not in shortest form",
-     FORM_ROW(TOLD U64("\1") U64("\3") "navD" U64("\x13") "1234567890123456789")},
+     FORM_ROW(NOTICED U64("\1") U64("\3") "navD" U64("\x13") "1234567890123456789")},
     {"byte 75: a big decimal that is none, or not in shortest form",
-     FORM_ROW(TOLD U64("\1") U64("\3") "navD" U64("\x16") "12345678901234567890.0")},
+     FORM_ROW(NOTICED U64("\1") U64("\3") "navD" U64("\x16") "12345678901234567890.0")},
     {"byte 75: a big decimal that is none, or not in shortest form",
-     FORM_ROW(TOLD U64("\1") U64("\3") "navD" U64("\1") "x")},
-    {NULL, FORM_ROW(TOLD U64("\1") U64("\3") "navj" U64("\x0d") "{\"a\":1,\"b\":2}")},
+     FORM_ROW(NOTICED U64("\1") U64("\3") "navD" U64("\1") "x")},
+    {NULL, FORM_ROW(NOTICED U64("\1") U64("\3") "navj" U64("\x0d") "{\"a\":1,\"b\":2}")},
     {"byte 75: JSON with white space, or keys that are not in order",
-     FORM_ROW(TOLD U64("\1") U64("\3") "navj" U64("\x0d") "{\"b\":1,\"a\":2}")},
+     FORM_ROW(NOTICED U64("\1") U64("\3") "navj" U64("\x0d") "{\"b\":1,\"a\":2}")},
     {"byte 75: JSON with white space, or keys that are not in order",
-     FORM_ROW(TOLD U64("\1") U64("\3") "navj" U64("\3") "[ ]")},
-    {"byte 75: a text that is no JSON", FORM_ROW(TOLD U64("\1") U64("\3") "navj" U64("\1") "[")},
+     FORM_ROW(NOTICED U64("\1") U64("\3") "navj" U64("\3") "[ ]")},
+    {"byte 75: a text that is no JSON", FORM_ROW(NOTICED U64("\1") U64("\3") "navj" U64("\1") "[")},
 };
 
 static void test_what_is_refused(void **state)
@@ -322,7 +322,7 @@ static void test_a_version_that_is_read(void **state)
     message m;
     json_parser *parser;
     td_arena *arena = td_arena_open(1 << 20);
-    td_bytes form = FORM(TOLD U64("\1") U64("\7") "versiont" U64("\2") "v7");
+    td_bytes form = FORM(NOTICED U64("\1") U64("\7") "versiont" U64("\2") "v7");
     assert_int_equal(json_parser_open(0, &parser, NULL), TD_OK);
     assert_int_equal(canonical_read(form, parser, arena, &m, NULL), TD_OK);
     assert_true(td_bytes_is(m.head.version, "v7"));
