@@ -173,13 +173,6 @@ static const observer_ops OBSERVER = {.name = "drift", .frame = look_at, .close 
 
 /* ---- the run ---- */
 
-static pacer_answer on_progress(void *user, uint64_t frames, uint64_t recv_ns)
-{
-    const run *r = user;
-    const drift_run_options *options = r->options;
-    return options->progress(options->user, frames, recv_ns) ? PACER_STOP : PACER_GO;
-}
-
 static td_result open_all(run *r, td_err *err)
 {
     const drift_run_options *options = r->options;
@@ -188,8 +181,8 @@ static td_result open_all(run *r, td_err *err)
     player_options playing = {.threads = options->threads,
                               .observer = {&OBSERVER, r},
                               .without_digests = 1,
-                              .progress = options->progress == NULL ? NULL : on_progress,
-                              .progress_ctx = r};
+                              .progress = options->progress,
+                              .user = options->user};
     td_result rc = drift_table_open(&r->shared.table, err);
     if (rc == TD_OK && options->with_coverage)
         rc = coverage_open(&r->shared.coverage, err);

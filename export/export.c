@@ -84,13 +84,11 @@ static uint64_t damaged_until_ns(void *user)
 }
 
 /* The player calls this every few thousand frames. */
-static pacer_answer on_progress(void *user, uint64_t frames, uint64_t recv_ns)
+static int on_progress(void *user, uint64_t frames, uint64_t recv_ns)
 {
-    const export_run_state *run = user;
-    const export_options *options = run->options;
-    int wants_end =
-        options->progress != NULL && options->progress(options->user, "exporting", frames, recv_ns);
-    return wants_end ? PACER_STOP : PACER_GO;
+    const export_options *options = ((const export_run_state *)user)->options;
+    return options->progress != NULL &&
+           options->progress(options->user, "exporting", frames, recv_ns);
 }
 
 static td_result open_player(export_run_state *run, td_err *err)
@@ -113,7 +111,7 @@ static td_result open_player(export_run_state *run, td_err *err)
                               .sinks = {run->writer},
                               .sink_count = 1,
                               .progress = on_progress,
-                              .progress_ctx = run};
+                              .user = run};
     return player_open(&playing, &run->player, err);
 }
 

@@ -263,7 +263,7 @@ td_result player_take(player *p, const tape_frame *frame, td_err *err)
         p->last_recv_ns = frame->recv_ns;
     rc = pass_on(p, frame, err);
     if (rc == TD_OK && p->options.progress != NULL && p->position % PROGRESS_FRAMES == 0 &&
-        p->options.progress(p->options.progress_ctx, p->position, frame->recv_ns) == PACER_STOP)
+        p->options.progress(p->options.user, p->position, frame->recv_ns))
         return TD_EOF;
     return rc;
 }

@@ -28,10 +28,9 @@ typedef struct player_options {
     observer observer;       /* of every stream; ops NULL: none */
     uint8_t without_digests; /* 1: nothing is hashed, player_digests may not be called */
     uint8_t without_audits;  /* 1: topics are not compared with each other */
-    /* Called now and then with the number of frames so far; PACER_STOP ends the replay. May be
-     * NULL. */
-    pacer_answer (*progress)(void *ctx, uint64_t frames, uint64_t recv_ns);
-    void *progress_ctx;
+    /* Called now and then with the number of frames so far; 1 ends the replay. May be NULL. */
+    int (*progress)(void *user, uint64_t frames, uint64_t recv_ns);
+    void *user;
 } player_options;
 
 /* Sums over all streams. */

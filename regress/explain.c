@@ -43,7 +43,6 @@ typedef struct explanation {
     size_t stream_count;
     wanted_stream other; /* stands for all streams without wanted frames: it has none */
     size_t found_count;
-    uint8_t is_stopped;
     const tape_frame *now; /* that the player takes */
     td_arena *arena;
     td_buf json;
@@ -341,14 +340,6 @@ static int wants_channel(void *user, const channel_info *info)
     return 0;
 }
 
-static pacer_answer note_progress(void *ctx, uint64_t frames, uint64_t recv_ns)
-{
-    explanation *e = ctx;
-    if (e->options->progress != NULL)
-        e->is_stopped = e->options->progress(e->options->user, frames, recv_ns) != 0;
-    return e->is_stopped ? PACER_STOP : PACER_GO;
-}
-
 static td_result open_tape(explanation *e, tape **out, td_err *err)
 {
     const explain_options *o = e->options;
@@ -382,21 +373,25 @@ static td_result play(explanation *e, td_err *err)
     const player_options playing = {.threads = 1,
                                     .observer = {&OBSERVE, e},
                                     .without_digests = 1,
-                                    .progress = note_progress,
-                                    .progress_ctx = e};
+                                    .progress = e->options->progress,
+                                    .user = e->options->user};
     td_result rc = open_tape(e, &from, err);
     if (rc == TD_OK)
         rc = player_open(&playing, &p, err);
     e->now = &frame;
     while (rc == TD_OK && e->found_count < e->frame_count) {
         rc = tape_next(from, &frame, err);
+        if (rc == TD_EOF) { /* frames that the archive does not have any more */
+            rc = TD_OK;
+            break;
+        }
         if (rc == TD_OK)
             rc = player_take(p, &frame, err);
     }
     e->now = NULL;
     player_close(p);
     tape_close(from);
-    return rc == TD_EOF && !e->is_stopped ? TD_OK : rc;
+    return rc;
 }
 
 /* ---- the result ---- */

@@ -165,17 +165,15 @@ static pacer_answer idle_wait(void *ctx, uint64_t mono_ns)
     return PACER_GO;
 }
 
-static pacer_answer on_progress(void *ctx, uint64_t frames, uint64_t recv_ns)
+static int on_progress(void *user, uint64_t frames, uint64_t recv_ns)
 {
-    replay_command *command = ctx;
+    replay_command *command = user;
     (void)recv_ns;
     command->frames = frames;
     if (is_stopped(command))
-        return PACER_STOP;
+        return 1;
     show_progress(command, clock_mono_ns(command->clock));
-    if (command->keyboard != NULL)
-        return read_keys(command, 0);
-    return PACER_GO;
+    return command->keyboard != NULL && read_keys(command, 0) == PACER_STOP;
 }
 
 /* ---- before ---- */
@@ -210,7 +208,7 @@ static td_result open_player(replay_command *command, pacer_speed speed, td_err 
     player_options options = {.threads = threads_options_count(&command->threads),
                               .pacer = &command->pacer,
                               .progress = on_progress,
-                              .progress_ctx = command};
+                              .user = command};
     td_result rc = TD_OK;
     if (command->flags.with_messages) {
         options.sinks[options.sink_count++] = sink_jsonl(&command->output);
