@@ -6,14 +6,10 @@
 
 #include "base/clock.h"
 #include "cli/option_groups.h"
-#include "cli/output.h"
-#include "cli/progress.h"
-#include "cli/report.h"
 #include "cli/result.h"
-#include "cli/stop_signal.h"
 #include "drift/coverage_describe.h"
 #include "drift/drift_run.h"
-#include "play/source.h"
+#include "play/play_verb.h"
 
 /* Of an example, in the report for people; and how much of that is before the member in question.
  */
@@ -40,18 +36,8 @@ static const option_row DRIFT_ROWS[] = {
 
 /* Everything of one run of the verb. */
 typedef struct drift_command {
-    reporter *report;
-    play_source source;
-    threads_options threads;
-    json_options json;
-    talk_options talk;
+    play_verb verb;
     drift_flags flags;
-
-    td_clock clock;
-    td_log log;
-    stop_signal *signals;
-    progress_line progress;
-    output_stream output;
 } drift_command;
 
 /* ---- the report ---- */
@@ -118,7 +104,7 @@ static void describe_findings(const drift_command *command, result_writer *r, dr
                               uint64_t *count_new, uint64_t *count_known)
 {
     size_t count = 0;
-    uint64_t since_ns = command->flags.since.is_given ? command->flags.since.at.ns : 0;
+    uint64_t since_ns = since_of(command);
     const drift_finding *list = drift_table_list(table, &count);
     result_table_begin(r, "findings", COLUMNS, sizeof COLUMNS / sizeof COLUMNS[0]);
     for (size_t i = 0; i < count; i++) {
@@ -126,7 +112,7 @@ static void describe_findings(const drift_command *command, result_writer *r, dr
         int is_known = !is_new && !list[i].is_learnt;
         *count_new += (uint64_t)is_new;
         *count_known += (uint64_t)is_known;
-        if (is_new || (is_known && command->json.is_json))
+        if (is_new || (is_known && command->verb.json.is_json))
             describe_finding(r, &list[i], is_new);
     }
     result_list_end(r);
@@ -144,7 +130,7 @@ static td_result print_report(drift_command *command, const drift_run_result *re
     uint64_t count_new = 0;
     uint64_t count_known = 0;
     uint64_t left_out = drift_table_left_out(result->table, since_of(command));
-    result_begin(&r, &command->output, &command->json);
+    result_begin(&r, &command->verb.output, &command->verb.json);
     result_object_begin(&r, NULL);
     if (command->flags.since.is_given)
         result_time(&r, "since_ns", command->flags.since.at.ns);
@@ -171,30 +157,21 @@ static td_result print_report(drift_command *command, const drift_run_result *re
 
 /* ---- the run ---- */
 
-/* Called a few times a second; also where a signal is noticed. */
-static int on_progress(void *user, uint64_t frames, uint64_t recv_ns)
-{
-    drift_command *command = user;
-    progress_show_frames(&command->progress, clock_mono_ns(command->clock), NULL, frames, recv_ns,
-                         NULL);
-    return stop_signal_came(command->signals);
-}
-
 static td_result run(drift_command *command, exit_code *status, td_err *err)
 {
-    td_result rc = play_source_open(&command->source, &command->log, err);
+    td_result rc = play_source_open(&command->verb.source, &command->verb.log, err);
     if (rc != TD_OK)
         return rc;
-    const drift_run_options options = {.archive = command->source.archive,
-                                       .wanted = &command->source.wanted,
-                                       .threads = threads_options_count(&command->threads),
+    const drift_run_options options = {.archive = command->verb.source.archive,
+                                       .wanted = &command->verb.source.wanted,
+                                       .threads = threads_options_count(&command->verb.threads),
                                        .with_coverage = command->flags.coverage,
-                                       .log = &command->log,
-                                       .progress = on_progress,
-                                       .user = command};
+                                       .log = &command->verb.log,
+                                       .progress = play_verb_progress,
+                                       .user = &command->verb};
     drift_run_result result;
     rc = drift_run(&options, &result, err);
-    progress_end(&command->progress);
+    progress_end(&command->verb.progress);
     if (rc == TD_EOF)
         return td_err_set(err, TD_E_IO, "stopped before the end: nothing is reported");
     if (rc == TD_OK)
@@ -203,31 +180,16 @@ static td_result run(drift_command *command, exit_code *status, td_err *err)
     return rc;
 }
 
-static exit_code run_stoppable(drift_command *command)
-{
-    exit_code status = EXIT_CODE_DONE;
-    td_err err;
-    td_err_clear(&err);
-    stop_signal_block();
-    output_init(&command->output, stdout);
-    td_result rc = stop_signal_open(&(stop_signal_calls){.user = NULL}, &command->signals, &err);
-    if (rc == TD_OK)
-        rc = run(command, &status, &err);
-    play_source_close(&command->source);
-    stop_signal_close(command->signals);
-    return report_end(command->report, &command->output, rc, &err, status);
-}
-
 exit_code cmd_drift(const verb_context *context, int argc, char **argv)
 {
-    drift_command command = {.report = context->report, .clock = clock_real()};
+    drift_command command = {0};
     const option_group groups[] = {
-        option_group_archive(&command.source.choice),
+        option_group_archive(&command.verb.source.choice),
         {"Drift", DRIFT_ROWS, sizeof DRIFT_ROWS / sizeof *DRIFT_ROWS, &command.flags},
-        option_group_selection(&command.source.selecting),
-        option_group_threads(&command.threads),
-        option_group_json(&command.json),
-        option_group_talk(&command.talk),
+        option_group_selection(&command.verb.source.selecting),
+        option_group_threads(&command.verb.threads),
+        option_group_json(&command.verb.json),
+        option_group_talk(&command.verb.talk),
     };
     const options_spec spec = {
         .program = context->program,
@@ -243,14 +205,12 @@ exit_code cmd_drift(const verb_context *context, int argc, char **argv)
                     "tapedeck drift DIR --from now-30d --since now-1d\n"
                     "tapedeck drift DIR --feed linear --topic 'tickers*' --json\n"
                     "tapedeck drift DIR --coverage",
-        .now_ns = clock_wall_ns(command.clock),
+        .now_ns = clock_wall_ns(clock_real()),
     };
     options_operands operands;
-    exit_code status;
-    if (!verb_begin(context, &spec, argc, argv, &operands, &status))
+    exit_code status = EXIT_CODE_DONE;
+    if (!play_verb_begin(&command.verb, context, &spec, argc, argv, &operands, &status))
         return status;
-    report_apply(context->report, &command.talk);
-    command.log = report_log(context->report);
-    progress_init(&command.progress, context->report);
-    return run_stoppable(&command);
+    td_result rc = run(&command, &status, &command.verb.err);
+    return play_verb_end(&command.verb, rc, status);
 }

@@ -11,13 +11,10 @@
 #include "base/clock.h"
 #include "base/io_posix.h"
 #include "cli/option_groups.h"
-#include "cli/progress.h"
-#include "cli/report.h"
-#include "cli/stop_signal.h"
 #include "cli/units.h"
 #include "archive/ledger.h"
 #include "export/export.h"
-#include "play/source.h"
+#include "play/play_verb.h"
 
 typedef struct export_flags {
     int format; /* of export_format_table; NO_FORMAT: not given */
@@ -42,17 +39,9 @@ typedef struct export_rows {
 
 /* Everything of one run of the verb. */
 typedef struct export_command {
-    reporter *report;
-    play_source source;
-    threads_options threads;
-    talk_options talk;
+    play_verb verb;
     export_flags flags;
     export_rows options;
-
-    td_clock clock;
-    td_log log;
-    stop_signal *signals;
-    progress_line progress;
     export_spec spec;
     gap_list gaps;
 } export_command;
@@ -184,13 +173,12 @@ static td_result read_flags(export_command *command, td_err *err)
 
 /* ---- the run ---- */
 
-/* Called a few times a second; also where a signal is noticed. */
+/* A signal ends the export at its next frame, so that what it wrote is removed before the end. */
 static int on_progress(void *user, const char *phase, uint64_t frames, uint64_t recv_ns)
 {
-    export_command *command = user;
-    progress_show_frames(&command->progress, clock_mono_ns(command->clock), phase, frames, recv_ns,
-                         NULL);
-    return stop_signal_came(command->signals);
+    play_verb *verb = user;
+    verb->phase = phase;
+    return play_verb_progress(verb, frames, recv_ns);
 }
 
 /* The archive, its ledger, the export; *status as its findings say. */
@@ -199,34 +187,36 @@ static td_result run(export_command *command, exit_code *status, td_err *err)
     static const exit_code STATUS[] = {[REPLAY_COMPLETE] = EXIT_CODE_DONE,
                                        [REPLAY_INCOMPLETE] = EXIT_CODE_DIFFERS,
                                        [REPLAY_DAMAGED] = EXIT_CODE_DAMAGE};
-    td_result rc = play_source_open(&command->source, &command->log, err);
+    td_result rc = read_flags(command, err);
+    if (rc == TD_OK)
+        rc = play_source_open(&command->verb.source, &command->verb.log, err);
     if (rc == TD_OK) /* all of it: a gap before the selection matters to books that are older */
-        rc = archive_gaps(command->source.archive, &command->gaps, err);
+        rc = archive_gaps(command->verb.source.archive, &command->gaps, err);
     if (rc != TD_OK)
         return rc;
     TD_ASSERT(command->flags.out != NULL);
     const export_options options = {.spec = &command->spec,
-                                    .archive = command->source.archive,
-                                    .wanted = &command->source.wanted,
+                                    .archive = command->verb.source.archive,
+                                    .wanted = &command->verb.source.wanted,
                                     .gaps = &command->gaps,
                                     .io = io_posix(),
                                     .folder = command->flags.out,
                                     .overwrite =
                                         command->flags.is_forced ? EXPORT_REPLACE : EXPORT_KEEP,
-                                    .threads = threads_options_count(&command->threads),
-                                    .log = &command->log,
+                                    .threads = threads_options_count(&command->verb.threads),
+                                    .log = &command->verb.log,
                                     .progress = on_progress,
-                                    .user = command};
+                                    .user = &command->verb};
     export_result result;
     rc = export_run(&options, &result, err);
-    progress_end(&command->progress);
+    progress_end(&command->verb.progress);
     if (rc == TD_EOF)
         return td_err_set(err, TD_E_IO, "stopped before the end: nothing was exported");
     if (rc != TD_OK)
         return rc;
     TD_ASSERT(result.verdict <= REPLAY_DAMAGED);
     *status = STATUS[result.verdict];
-    report_line(command->report, TD_LOG_INFO, "%s, %s in '%s'%s",
+    report_line(command->verb.report, TD_LOG_INFO, "%s, %s in '%s'%s",
                 format_counted(result.files, "file").text, format_counted(result.rows, "row").text,
                 command->flags.out,
                 *status == EXIT_CODE_DONE ? ""
@@ -235,33 +225,16 @@ static td_result run(export_command *command, exit_code *status, td_err *err)
     return rc;
 }
 
-/* A signal ends the export at its next frame, so that what it wrote is removed before the end. */
-static exit_code run_stoppable(export_command *command)
-{
-    exit_code status = EXIT_CODE_DONE;
-    td_err err;
-    td_err_clear(&err);
-    stop_signal_block();
-    td_result rc = stop_signal_open(&(stop_signal_calls){.user = NULL}, &command->signals, &err);
-    if (rc == TD_OK)
-        rc = run(command, &status, &err);
-    gap_list_fini(&command->gaps);
-    play_source_close(&command->source);
-    stop_signal_close(command->signals);
-    return rc == TD_OK ? status : report_error(command->report, &err);
-}
-
 exit_code cmd_export(const verb_context *context, int argc, char **argv)
 {
-    export_command command = {
-        .report = context->report, .clock = clock_real(), .flags = {.format = NO_FORMAT}};
+    export_command command = {.flags = {.format = NO_FORMAT}};
     make_rows(&command.options);
     const option_group groups[] = {
-        option_group_archive(&command.source.choice),
+        option_group_archive(&command.verb.source.choice),
         {"Export", command.options.rows, ROW_COUNT, &command.flags},
-        option_group_selection(&command.source.selecting),
-        option_group_threads(&command.threads),
-        option_group_talk(&command.talk),
+        option_group_selection(&command.verb.source.selecting),
+        option_group_threads(&command.verb.threads),
+        option_group_talk(&command.verb.talk),
     };
     const options_spec spec = {
         .program = context->program,
@@ -277,17 +250,13 @@ exit_code cmd_export(const verb_context *context, int argc, char **argv)
                     "tapedeck export DIR --format tardis-csv --out DATASET --type trades --symbol "
                     "BTCUSD --from 2021-04-17 --to 2021-04-18\n"
                     "tapedeck export DIR --format jsonl --out DATASET --topic trade",
-        .now_ns = clock_wall_ns(command.clock),
+        .now_ns = clock_wall_ns(clock_real()),
     };
     options_operands operands;
-    exit_code status;
-    if (!verb_begin(context, &spec, argc, argv, &operands, &status))
+    exit_code status = EXIT_CODE_DONE;
+    if (!play_verb_begin(&command.verb, context, &spec, argc, argv, &operands, &status))
         return status;
-    report_apply(context->report, &command.talk);
-    command.log = report_log(context->report);
-    progress_init(&command.progress, context->report);
-    td_err err;
-    td_err_clear(&err);
-    td_result rc = read_flags(&command, &err);
-    return rc == TD_OK ? run_stoppable(&command) : report_error(context->report, &err);
+    td_result rc = run(&command, &status, &command.verb.err);
+    gap_list_fini(&command.gaps);
+    return play_verb_end(&command.verb, rc, status);
 }

@@ -10,14 +10,10 @@
 #include "base/io_posix.h"
 #include "base/limits.h"
 #include "cli/option_groups.h"
-#include "cli/output.h"
-#include "cli/progress.h"
-#include "cli/rate.h"
 #include "cli/result.h"
-#include "cli/stop_signal.h"
 #include "cli/units.h"
 #include "cli/version.h"
-#include "play/source.h"
+#include "play/play_verb.h"
 #include "regress/check_describe.h"
 #include "regress/check_result.h"
 #include "regress/baseline_selection.h"
@@ -98,24 +94,12 @@ typedef struct check_run {
 
 /* Everything of one run of either verb. */
 typedef struct check_command {
-    reporter *report;
-    const char *verb;
+    play_verb verb;
     const char *baseline_path; /* NULL: diff */
-    play_source source;
-    threads_options threads;
-    json_options json;
-    talk_options talk;
     check_flags flags;
     decoding_options decoding;
     decoder_options decoders;
-
-    td_clock clock;
-    td_log log;
-    stop_signal *signals;
-    progress_line progress;
     rate_window rate;
-    const char *phase;
-    output_stream output;
     decoder_map *map; /* NULL: none */
     baseline_selection selecting;
     check_run sides[SIDES];
@@ -129,15 +113,11 @@ static int is_diff(const check_command *command)
     return command->baseline_path == NULL;
 }
 
-/* ---- while it runs ---- */
-
-/* Called a few times a second; also where a signal is noticed. */
-static int on_progress(void *user, uint64_t frames, uint64_t recv_ns)
+static void begin_phase(check_command *command, const char *phase)
 {
-    check_command *command = user;
-    progress_show_frames(&command->progress, clock_mono_ns(command->clock), command->phase, frames,
-                         recv_ns, &command->rate);
-    return stop_signal_came(command->signals);
+    command->verb.phase = phase;
+    command->rate = (rate_window){.sample_count = 0};
+    command->verb.rate = &command->rate;
 }
 
 static td_result stopped(td_err *err)
@@ -268,7 +248,7 @@ static td_result open_map(check_command *command, td_err *err)
  * decoder. */
 static td_result open_decoders(check_command *command, td_err *err)
 {
-    const decoder_setting setting = {command->map, &command->log, command->signals};
+    const decoder_setting setting = {command->map, &command->verb.log, command->verb.signals};
     size_t count = decoder_options_count(&command->decoders);
     td_result rc = TD_OK;
     if (is_diff(command))
@@ -288,12 +268,12 @@ static td_result open_all(check_command *command, td_err *err)
     if (rc == TD_OK && !is_diff(command))
         rc = open_baseline(command, err);
     if (rc == TD_OK)
-        rc = play_source_open(&command->source, &command->log, err);
+        rc = play_source_open(&command->verb.source, &command->verb.log, err);
     if (rc == TD_OK)
         rc = baseline_selection_init(
             &command->selecting,
             is_diff(command) ? "" : baseline_get_meta(command->sides[WAS].baseline)->selection,
-            &command->source.wanted, command->source.archive, err);
+            &command->verb.source.wanted, command->verb.source.archive, err);
     if (rc == TD_OK)
         rc = open_map(command, err);
     return rc == TD_OK ? open_decoders(command, err) : rc;
@@ -303,7 +283,7 @@ static td_result open_all(check_command *command, td_err *err)
 
 static td_result refuse_second(const check_command *command, td_err *err)
 {
-    td_err_set(err, TD_E_BUSY, "another '%s' keeps its results in '%s'", command->verb,
+    td_err_set(err, TD_E_BUSY, "another '%s' keeps its results in '%s'", command->verb.report->name,
                first_state(command)->state_path);
     td_err_hint(err, "wait until it ends, or give --state with another name");
     return TD_E_BUSY;
@@ -317,7 +297,8 @@ static td_result lock_state(check_command *command, td_err *err)
     char holder[TD_HOLDER_BYTES];
     (void)snprintf(command->lock_path, sizeof command->lock_path, "%s" LOCK_SUFFIX,
                    first_state(command)->state_path);
-    (void)snprintf(holder, sizeof holder, "pid %ld, %s", (long)getpid(), command->verb);
+    (void)snprintf(holder, sizeof holder, "pid %ld, %s", (long)getpid(),
+                   command->verb.report->name);
     for (int i = 0; i < ATTEMPTS; i++) {
         td_name_state name;
         td_result rc = td_io_lock(io_posix(), command->lock_path, holder, &command->lock, err);
@@ -340,7 +321,8 @@ static void unlock_state(check_command *command)
         return;
     td_err err;
     if (td_io_unlink(io_posix(), command->lock_path, &err) != TD_OK)
-        td_log_emit(&command->log, TD_LOG_WARNING, "'%s' stays: %s", command->lock_path, err.text);
+        td_log_emit(&command->verb.log, TD_LOG_WARNING, "'%s' stays: %s", command->lock_path,
+                    err.text);
     td_io_unlock(command->lock);
     command->lock = NULL;
 }
@@ -371,29 +353,28 @@ static regress_existing existing_of(const check_command *command, const check_ru
 static td_result play(check_command *command, check_run *side, td_err *err)
 {
     const regress_run_options options = {
-        .archive = command->source.archive,
+        .archive = command->verb.source.archive,
         .wanted = &command->selecting.wanted,
         .decoding = decoder_choice_decoding(&side->decoder),
         .map = command->map,
-        .threads = threads_options_count(&command->threads),
-        .clock = command->clock,
-        .log = &command->log,
+        .threads = threads_options_count(&command->verb.threads),
+        .clock = command->verb.clock,
+        .log = &command->verb.log,
         .path = side->state_path,
         .meta = {.members = members_of(command),
                  .decoder = decoder_choice_label(&side->decoder),
                  .decoder_id = side->decoder.id,
-                 .archive = archive_path(command->source.archive)},
+                 .archive = archive_path(command->verb.source.archive)},
         .existing = existing_of(command, side),
-        .progress = on_progress,
-        .user = command,
+        .progress = play_verb_progress,
+        .user = &command->verb,
     };
-    command->phase = side->phase;
-    command->rate = (rate_window){.sample_count = 0};
+    begin_phase(command, side->phase);
     td_result rc = regress_run(&options, &side->done, &side->baseline, err);
     /* The second look at differences finds the same again. */
     if (side->decoder.pool != NULL)
         decoder_findings_end(decoder_pool_findings(side->decoder.pool));
-    progress_end(&command->progress);
+    progress_end(&command->verb.progress);
     if (rc == TD_EOF || (rc != TD_OK && decoder_choice_was_stopped(&side->decoder)))
         return stopped(err);
     return hint_at_state(command, rc, err);
@@ -441,21 +422,20 @@ static td_result explain(check_command *command, int number, const difference *w
                          td_err *err)
 {
     check_run *side = &command->sides[number];
-    const explain_options options = {.archive = command->source.archive,
+    const explain_options options = {.archive = command->verb.source.archive,
                                      .wanted = &command->selecting.wanted,
                                      .decoding = decoder_choice_decoding(&side->decoder),
                                      .map = command->map,
-                                     .threads = threads_options_count(&command->threads),
-                                     .log = &command->log,
+                                     .threads = threads_options_count(&command->verb.threads),
+                                     .log = &command->verb.log,
                                      .of = side->baseline,
                                      .compared = &command->compared,
                                      .side = number == WAS ? EXPLAIN_WAS : EXPLAIN_IS,
-                                     .progress = on_progress,
-                                     .user = command};
-    command->phase = "differences";
-    command->rate = (rate_window){.sample_count = 0};
+                                     .progress = play_verb_progress,
+                                     .user = &command->verb};
+    begin_phase(command, "differences");
     td_result rc = explain_frames(&options, wanted, count, &side->frames, err);
-    progress_end(&command->progress);
+    progress_end(&command->verb.progress);
     side->has_frames = rc == TD_OK;
     if (rc == TD_EOF || (rc != TD_OK && decoder_choice_was_stopped(&side->decoder)))
         return stopped(err);
@@ -525,15 +505,15 @@ static td_result describe(check_command *command, const check_result *result, td
 {
     int is_same = comparison_is_same(&command->compared);
     result_writer r;
-    result_begin(&r, &command->output, &command->json);
+    result_begin(&r, &command->verb.output, &command->verb.json);
     result_object_begin(&r, NULL);
     result_text(&r, "verdict", is_same ? "same" : "different");
     result_text(&r, "baseline", command->baseline_path);
-    result_text(&r, "archive", archive_path(command->source.archive));
+    result_text(&r, "archive", archive_path(command->verb.source.archive));
     describe_side(&r, "was", result->was);
     describe_side(&r, "is", result->is);
     describe_resumed(&r, command->sides[IS].done.resumed_from_ns);
-    td_result rc = check_describe(result, command->output.columns, &r, err);
+    td_result rc = check_describe(result, command->verb.output.columns, &r, err);
     decoder_choice_describe(&command->sides[WAS].decoder, "decoder_was", &r);
     decoder_choice_describe(&command->sides[IS].decoder, "decoder_is", &r);
     result_styled(&r, "styled", is_same ? TERMINAL_GOOD : TERMINAL_BAD,
@@ -555,7 +535,7 @@ static td_result cut(check_command *command, const check_result *result, td_err 
     if (command->flags.cut_file == NULL)
         return TD_OK;
     if (shown == NULL || shown->frame == NULL) {
-        report_line(command->report, TD_LOG_INFO, "no frame differs: '%s' is not written",
+        report_line(command->verb.report, TD_LOG_INFO, "no frame differs: '%s' is not written",
                     command->flags.cut_file);
         return TD_OK;
     }
@@ -567,9 +547,9 @@ static td_result cut(check_command *command, const check_result *result, td_err 
                              .conn = from->conn,
                              .ordinal = from->ordinal,
                              .recv_ns = from->recv_ns};
-    const cut_options options = {.archive = command->source.archive,
+    const cut_options options = {.archive = command->verb.source.archive,
                                  .decoding = decoder_choice_decoding(&command->sides[IS].decoder),
-                                 .threads = threads_options_count(&command->threads),
+                                 .threads = threads_options_count(&command->verb.threads),
                                  .path = command->flags.cut_file,
                                  .existing = command->flags.is_forced ? CUT_REPLACE : CUT_KEEP,
                                  .version = TAPEDECK_VERSION};
@@ -577,7 +557,7 @@ static td_result cut(check_command *command, const check_result *result, td_err 
     td_result rc = cut_write(&options, &frame, &done, err);
     if (rc != TD_OK)
         return td_err_add(err, rc, "--cut");
-    report_line(command->report, TD_LOG_INFO, "%s in '%s'%s",
+    report_line(command->verb.report, TD_LOG_INFO, "%s in '%s'%s",
                 format_counted(done.frames, "frame").text, command->flags.cut_file,
                 done.has_book && !done.has_snapshot ? "; the archive has no snapshot before them"
                                                     : "");
@@ -600,7 +580,8 @@ static td_result conclude(check_command *command, td_err *err)
         return rc;
     rc = describe(command, &result, err);
     if (rc == TD_OK && command->flags.junit_file != NULL)
-        rc = junit_write(io_posix(), command->flags.junit_file, command->verb, &result, err);
+        rc = junit_write(io_posix(), command->flags.junit_file, command->verb.report->name, &result,
+                         err);
     if (rc == TD_OK)
         rc = cut(command, &result, err);
     check_result_fini(&result);
@@ -645,7 +626,8 @@ static td_result run(check_command *command, exit_code *status, td_err *err)
     if (rc == TD_OK)
         rc = compare(command, err);
     if (rc == TD_E_NOTFOUND && remove_state(command, NULL) != TD_OK)
-        td_log_emit(&command->log, TD_LOG_WARNING, "a file of '%s' stays", command->verb);
+        td_log_emit(&command->verb.log, TD_LOG_WARNING, "a file of '%s' stays",
+                    command->verb.report->name);
     if (rc == TD_OK)
         rc = explain_all(command, err);
     if (rc == TD_OK)
@@ -669,49 +651,31 @@ static void close_all(check_command *command)
     unlock_state(command);
     decoder_map_close(command->map);
     baseline_selection_fini(&command->selecting);
-    play_source_close(&command->source);
 }
 
-static exit_code run_stoppable(check_command *command)
+/* What both verbs do once their command line is read. */
+static exit_code run_and_end(check_command *command)
 {
     exit_code status = EXIT_CODE_DONE;
-    td_err err;
-    td_err_clear(&err);
-    stop_signal_block();
-    output_init(&command->output, stdout);
-    td_result rc = stop_signal_open(&(stop_signal_calls){.user = NULL}, &command->signals, &err);
-    if (rc == TD_OK)
-        rc = run(command, &status, &err);
-    progress_end(&command->progress);
+    td_result rc = run(command, &status, &command->verb.err);
     close_all(command);
-    stop_signal_close(command->signals);
-    return report_end(command->report, &command->output, rc, &err, status);
-}
-
-static void begin(check_command *command, const verb_context *context)
-{
-    report_apply(context->report, &command->talk);
-    command->log = report_log(context->report);
-    progress_init(&command->progress, context->report);
+    return play_verb_end(&command->verb, rc, status);
 }
 
 /* ---- the verbs ---- */
 
 exit_code cmd_regress_check(const verb_context *context, int argc, char **argv)
 {
-    check_command command = {.report = context->report,
-                             .verb = "tapedeck regress check",
-                             .clock = clock_real(),
-                             .sides[IS].phase = "check"};
+    check_command command = {.sides[IS].phase = "check"};
     const option_group groups[] = {
-        option_group_archive(&command.source.choice),
+        option_group_archive(&command.verb.source.choice),
         {"Check", CHECK_ROWS, sizeof CHECK_ROWS / sizeof *CHECK_ROWS, &command.flags},
         report_group(&command.flags),
         option_group_decoder(&command.decoders),
-        option_group_selection(&command.source.selecting),
-        option_group_threads(&command.threads),
-        option_group_json(&command.json),
-        option_group_talk(&command.talk),
+        option_group_selection(&command.verb.source.selecting),
+        option_group_threads(&command.verb.threads),
+        option_group_json(&command.verb.json),
+        option_group_talk(&command.verb.talk),
     };
     const options_spec spec = {
         .program = context->program,
@@ -728,36 +692,32 @@ exit_code cmd_regress_check(const verb_context *context, int argc, char **argv)
         .examples = "tapedeck regress check before.tdb DIR\n"
                     "tapedeck regress check before.tdb DIR --topic trade --junit report.xml\n"
                     "tapedeck regress check before.tdb DIR --cut bug.mcap --json",
-        .now_ns = clock_wall_ns(command.clock),
+        .now_ns = clock_wall_ns(clock_real()),
     };
     options_operands operands;
     exit_code status;
-    if (!verb_begin(context, &spec, argc, argv, &operands, &status))
+    if (!play_verb_begin(&command.verb, context, &spec, argc, argv, &operands, &status))
         return status;
-    begin(&command, context);
     command.baseline_path = operands.items[0];
     if (operands.count > 1)
-        command.source.choice.path = operands.items[1];
-    return run_stoppable(&command);
+        command.verb.source.choice.path = operands.items[1];
+    return run_and_end(&command);
 }
 
 exit_code cmd_regress_diff(const verb_context *context, int argc, char **argv)
 {
-    check_command command = {.report = context->report,
-                             .verb = "tapedeck regress diff",
-                             .clock = clock_real(),
-                             .sides[WAS].phase = "first decoder",
+    check_command command = {.sides[WAS].phase = "first decoder",
                              .sides[IS].phase = "second decoder"};
     const option_group groups[] = {
-        option_group_archive(&command.source.choice),
+        option_group_archive(&command.verb.source.choice),
         {"Difference", DIFF_ROWS, sizeof DIFF_ROWS / sizeof *DIFF_ROWS, &command.flags},
         report_group(&command.flags),
         option_group_decoder(&command.decoders),
         option_group_decoding(&command.decoding),
-        option_group_selection(&command.source.selecting),
-        option_group_threads(&command.threads),
-        option_group_json(&command.json),
-        option_group_talk(&command.talk),
+        option_group_selection(&command.verb.source.selecting),
+        option_group_threads(&command.verb.threads),
+        option_group_json(&command.verb.json),
+        option_group_talk(&command.verb.talk),
     };
     const options_spec spec = {
         .program = context->program,
@@ -771,12 +731,11 @@ exit_code cmd_regress_diff(const verb_context *context, int argc, char **argv)
         .examples = "tapedeck regress diff DIR --decoder ./mine.so\n"
                     "tapedeck regress diff DIR --decoder old.so --decoder new.so\n"
                     "tapedeck regress diff DIR --decoder-cmd 'python3 mine.py' --map names.map",
-        .now_ns = clock_wall_ns(command.clock),
+        .now_ns = clock_wall_ns(clock_real()),
     };
     options_operands operands;
     exit_code status;
-    if (!verb_begin(context, &spec, argc, argv, &operands, &status))
+    if (!play_verb_begin(&command.verb, context, &spec, argc, argv, &operands, &status))
         return status;
-    begin(&command, context);
-    return run_stoppable(&command);
+    return run_and_end(&command);
 }

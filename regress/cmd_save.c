@@ -5,13 +5,8 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "cli/option_groups.h"
-#include "cli/output.h"
-#include "cli/progress.h"
-#include "cli/rate.h"
-#include "cli/report.h"
 #include "cli/result.h"
-#include "cli/stop_signal.h"
-#include "play/source.h"
+#include "play/play_verb.h"
 #include "regress/decoder_choice.h"
 #include "regress/run.h"
 
@@ -42,36 +37,15 @@ static const option_row SAVE_ROWS[] = {
 
 /* Everything of one run of the verb. */
 typedef struct save_command {
-    reporter *report;
-    play_source source;
-    threads_options threads;
-    json_options json;
-    talk_options talk;
+    play_verb verb;
     save_flags flags;
     decoding_options options;
     decoder_options decoding;
-
-    td_clock clock;
-    td_log log;
-    stop_signal *signals;
-    progress_line progress;
     rate_window rate;
-    output_stream output;
     decoder_map *map;
     decoder_choice decoder;
     baseline *made;
 } save_command;
-
-/* ---- while it runs ---- */
-
-/* Called a few times a second; also where a signal is noticed. */
-static int on_progress(void *user, uint64_t frames, uint64_t recv_ns)
-{
-    save_command *command = user;
-    progress_show_frames(&command->progress, clock_mono_ns(command->clock), NULL, frames, recv_ns,
-                         &command->rate);
-    return stop_signal_came(command->signals);
-}
 
 /* ---- the result ---- */
 
@@ -131,7 +105,7 @@ static td_result describe(save_command *command, const regress_run_result *done,
     if (rc != TD_OK)
         return rc;
     result_writer r;
-    result_begin(&r, &command->output, &command->json);
+    result_begin(&r, &command->verb.output, &command->verb.json);
     result_object_begin(&r, NULL);
     describe_baseline(&r, command, &size);
     if (done->resumed_from_ns == 0)
@@ -160,28 +134,29 @@ static td_result check_flags(const save_command *command, td_err *err)
     return TD_E_INVALID;
 }
 
+/* A signal ends the run at its next checkpoint, which it makes at once. */
 static td_result save(save_command *command, regress_run_result *done, td_err *err)
 {
     int is_whole = command->flags.is_full || command->options.is_whole;
     const regress_run_options options = {
-        .archive = command->source.archive,
-        .wanted = &command->source.wanted,
+        .archive = command->verb.source.archive,
+        .wanted = &command->verb.source.wanted,
         .decoding = decoder_choice_decoding(&command->decoder),
         .map = command->map,
-        .threads = threads_options_count(&command->threads),
-        .clock = command->clock,
-        .log = &command->log,
+        .threads = threads_options_count(&command->verb.threads),
+        .clock = command->verb.clock,
+        .log = &command->verb.log,
         .path = command->flags.out,
         .meta = {.members = is_whole ? CANONICAL_WHOLE : CANONICAL_PLAIN,
                  .is_full = command->flags.is_full,
-                 .archive = archive_path(command->source.archive),
+                 .archive = archive_path(command->verb.source.archive),
                  .decoder = decoder_choice_label(&command->decoder),
                  .decoder_id = command->decoder.id},
         .existing = command->flags.is_forced ? REGRESS_REPLACE : REGRESS_KEEP,
-        .progress = on_progress,
-        .user = command};
+        .progress = play_verb_progress,
+        .user = &command->verb};
     td_result rc = regress_run(&options, done, &command->made, err);
-    progress_end(&command->progress);
+    progress_end(&command->verb.progress);
     int is_stopped = rc == TD_EOF || (rc != TD_OK && decoder_choice_was_stopped(&command->decoder));
     if (is_stopped)
         rc = td_err_set(err, TD_E_IO, "stopped before the end");
@@ -196,10 +171,10 @@ static td_result run(save_command *command, exit_code *status, td_err *err)
     regress_run_result done;
     td_result rc = check_flags(command, err);
     if (rc == TD_OK)
-        rc = play_source_open(&command->source, &command->log, err);
+        rc = play_source_open(&command->verb.source, &command->verb.log, err);
     if (rc == TD_OK)
         rc = decoder_options_map(&command->decoding, &command->map, err);
-    const decoder_setting setting = {command->map, &command->log, command->signals};
+    const decoder_setting setting = {command->map, &command->verb.log, command->verb.signals};
     if (rc == TD_OK)
         rc = decoder_choice_open(&command->decoding, 0, &setting, &command->decoder, err);
     if (rc == TD_OK)
@@ -213,37 +188,25 @@ static td_result run(save_command *command, exit_code *status, td_err *err)
     return rc;
 }
 
-/* A signal ends the run at its next checkpoint, which it makes at once. */
-static exit_code run_stoppable(save_command *command)
+static void close_all(save_command *command)
 {
-    exit_code status = EXIT_CODE_DONE;
-    td_err err;
-    td_err_clear(&err);
-    stop_signal_block();
-    output_init(&command->output, stdout);
-    td_result rc = stop_signal_open(&(stop_signal_calls){.user = NULL}, &command->signals, &err);
-    if (rc == TD_OK)
-        rc = run(command, &status, &err);
     baseline_close(command->made);
     decoder_choice_close(&command->decoder);
     decoder_map_close(command->map);
-    play_source_close(&command->source);
-    stop_signal_close(command->signals);
-    return report_end(command->report, &command->output, rc, &err, status);
 }
 
 exit_code cmd_regress_save(const verb_context *context, int argc, char **argv)
 {
-    save_command command = {.report = context->report, .clock = clock_real()};
+    save_command command = {.verb.rate = &command.rate};
     const option_group groups[] = {
-        option_group_archive(&command.source.choice),
+        option_group_archive(&command.verb.source.choice),
         {"Baseline", SAVE_ROWS, sizeof SAVE_ROWS / sizeof *SAVE_ROWS, &command.flags},
         option_group_decoding(&command.options),
         option_group_decoder(&command.decoding),
-        option_group_selection(&command.source.selecting),
-        option_group_threads(&command.threads),
-        option_group_json(&command.json),
-        option_group_talk(&command.talk),
+        option_group_selection(&command.verb.source.selecting),
+        option_group_threads(&command.verb.threads),
+        option_group_json(&command.verb.json),
+        option_group_talk(&command.verb.talk),
     };
     const options_spec spec = {
         .program = context->program,
@@ -259,14 +222,13 @@ exit_code cmd_regress_save(const verb_context *context, int argc, char **argv)
             "tapedeck regress save DIR -o before.tdb\n"
             "tapedeck regress save DIR -o books.tdb --topic 'orderBook*' --from 2021-04-17\n"
             "tapedeck regress save DIR -o before.tdb --full",
-        .now_ns = clock_wall_ns(command.clock),
+        .now_ns = clock_wall_ns(clock_real()),
     };
     options_operands operands;
-    exit_code status;
-    if (!verb_begin(context, &spec, argc, argv, &operands, &status))
+    exit_code status = EXIT_CODE_DONE;
+    if (!play_verb_begin(&command.verb, context, &spec, argc, argv, &operands, &status))
         return status;
-    report_apply(context->report, &command.talk);
-    command.log = report_log(context->report);
-    progress_init(&command.progress, context->report);
-    return run_stoppable(&command);
+    td_result rc = run(&command, &status, &command.verb.err);
+    close_all(&command);
+    return play_verb_end(&command.verb, rc, status);
 }

@@ -8,21 +8,16 @@
 #include "base/io_posix.h"
 #include "base/time_text.h"
 #include "cli/option_groups.h"
-#include "cli/output.h"
-#include "cli/progress.h"
-#include "cli/rate.h"
-#include "cli/report.h"
-#include "cli/stop_signal.h"
 #include "cli/units.h"
 #include "archive/reindex.h"
 #include "replay/keyboard.h"
 #include "play/pacer.h"
+#include "play/play_verb.h"
 #include "play/player.h"
 #include "play/report.h"
 #include "replay/sink_jsonl.h"
 #include "replay/sink_plugin.h"
 #include "replay/sink_truth.h"
-#include "play/source.h"
 #include "tape/nothing.h"
 #include "tape/tape.h"
 
@@ -72,26 +67,16 @@ static const option_row REPLAY_ROWS[] = {
 
 /* Everything of one run of the verb. */
 typedef struct replay_command {
-    reporter *report;
-    play_source source;
-    threads_options threads;
-    json_options json;
-    talk_options talk;
+    play_verb verb;
     replay_flags flags;
-
-    td_clock clock;
-    td_log log;
-    stop_signal *signals;
     uint8_t has_quit; /* by a key */
     player *player;
     pacer pacer;
     keyboard *keyboard; /* NULL: no terminal */
-    progress_line progress;
     rate_window rate;
     uint64_t frames; /* of the last progress call */
     uint64_t started_ns;
-    output_stream output;
-    sink_truth *truth;     /* likewise */
+    sink_truth *truth;     /* NULL: none */
     sink_plugins *plugins; /* NULL: none */
 } replay_command;
 
@@ -111,13 +96,13 @@ static void take_terminal(void *user)
 
 static int is_stopped(const replay_command *command)
 {
-    return command->has_quit || stop_signal_came(command->signals);
+    return command->has_quit || stop_signal_came(command->verb.signals);
 }
 
 /* On a terminal only, and at most a few times a second. */
 static void show_progress(replay_command *command, uint64_t now_ns)
 {
-    if (!progress_is_due(&command->progress, now_ns))
+    if (!progress_is_due(&command->verb.progress, now_ns))
         return;
     char when[TD_TIME_TEXT_BYTES];
     char speed[TD_DECIMAL_TEXT_BYTES];
@@ -126,14 +111,14 @@ static void show_progress(replay_command *command, uint64_t now_ns)
     uint64_t wait_ns = pacer_wait_ns(&command->pacer);
     if (wait_ns >= LONG_WAIT_NS) {
         td_duration_format(wait_ns, elapsed);
-        progress_show(&command->progress, now_ns, "waiting %s until %s%s", elapsed, when,
+        progress_show(&command->verb.progress, now_ns, "waiting %s until %s%s", elapsed, when,
                       command->keyboard == NULL ? "" : "; press f to skip");
         return;
     }
     pacer_speed_format(command->pacer.options.speed, speed);
     td_duration_format(now_ns - command->started_ns, elapsed);
     uint64_t rate = rate_take(&command->rate, now_ns, command->frames);
-    progress_show(&command->progress, now_ns, "%s  speed %s%s  %s/s  %s  %s%s", when, speed,
+    progress_show(&command->verb.progress, now_ns, "%s  speed %s%s  %s/s  %s  %s%s", when, speed,
                   command->pacer.is_paused ? "  paused" : "", format_counted(rate, "frame").text,
                   elapsed, format_counted(command->frames, "frame").text,
                   command->keyboard == NULL ? ""
@@ -156,12 +141,12 @@ static pacer_answer idle_wait(void *ctx, uint64_t mono_ns)
     replay_command *command = ctx;
     if (is_stopped(command))
         return PACER_STOP;
-    uint64_t now_ns = clock_mono_ns(command->clock);
+    uint64_t now_ns = clock_mono_ns(command->verb.clock);
     show_progress(command, now_ns);
     uint64_t end_ns = mono_ns < now_ns + IDLE_SLICE_NS ? mono_ns : now_ns + IDLE_SLICE_NS;
     if (command->keyboard != NULL && end_ns > now_ns)
         return read_keys(command, end_ns - now_ns);
-    clock_sleep_until(command->clock, end_ns);
+    clock_sleep_until(command->verb.clock, end_ns);
     return PACER_GO;
 }
 
@@ -172,7 +157,7 @@ static int on_progress(void *user, uint64_t frames, uint64_t recv_ns)
     command->frames = frames;
     if (is_stopped(command))
         return 1;
-    show_progress(command, clock_mono_ns(command->clock));
+    show_progress(command, clock_mono_ns(command->verb.clock));
     return command->keyboard != NULL && read_keys(command, 0) == PACER_STOP;
 }
 
@@ -181,7 +166,7 @@ static int on_progress(void *user, uint64_t frames, uint64_t recv_ns)
 /* What can be refused before an archive is opened is refused here. */
 static td_result check_flags(const replay_command *command, pacer_speed *speed, td_err *err)
 {
-    if (command->json.is_json && command->flags.with_messages)
+    if (command->verb.json.is_json && command->flags.with_messages)
         return td_err_set(err, TD_E_INVALID,
                           "--json and --messages both print on standard output: give one of them");
     td_result rc = pacer_speed_parse(command->flags.speed, speed, err);
@@ -191,7 +176,8 @@ static td_result check_flags(const replay_command *command, pacer_speed *speed, 
 /* Keys are read where a person is: a terminal on both sides, and something to steer. */
 static td_result open_keyboard(replay_command *command, td_err *err)
 {
-    if (command->pacer.options.speed.is_max || !command->progress.is_shown || !isatty(STDIN_FILENO))
+    if (command->pacer.options.speed.is_max || !command->verb.progress.is_shown ||
+        !isatty(STDIN_FILENO))
         return TD_OK;
     td_result rc = keyboard_open(STDIN_FILENO, &command->keyboard, err);
     return rc == TD_E_UNSUPPORTED ? TD_OK : rc;
@@ -199,19 +185,19 @@ static td_result open_keyboard(replay_command *command, td_err *err)
 
 static td_result open_player(replay_command *command, pacer_speed speed, td_err *err)
 {
-    const pacer_options pacing = {.clock = command->clock,
+    const pacer_options pacing = {.clock = command->verb.clock,
                                   .speed = speed,
                                   .gap_ns_max = command->flags.gap_ns_max,
                                   .spin_ns = PACER_SPIN_NS,
                                   .idle = {idle_wait, command}};
     pacer_init(&command->pacer, &pacing);
-    player_options options = {.threads = threads_options_count(&command->threads),
+    player_options options = {.threads = threads_options_count(&command->verb.threads),
                               .pacer = &command->pacer,
                               .progress = on_progress,
                               .user = command};
     td_result rc = TD_OK;
     if (command->flags.with_messages) {
-        options.sinks[options.sink_count++] = sink_jsonl(&command->output);
+        options.sinks[options.sink_count++] = sink_jsonl(&command->verb.output);
     }
     if (command->flags.truth_file != NULL) {
         rc = sink_truth_open(io_posix(), command->flags.truth_file, &command->truth, err);
@@ -240,18 +226,18 @@ static td_result open_all(replay_command *command, td_err *err)
     pacer_speed speed;
     td_result rc = check_flags(command, &speed, err);
     if (rc == TD_OK && command->flags.sinks.count > 0)
-        rc = sink_plugins_load(&command->flags.sinks, &command->log, &command->plugins, err);
+        rc = sink_plugins_load(&command->flags.sinks, &command->verb.log, &command->plugins, err);
     if (rc == TD_OK)
-        rc = play_source_open(&command->source, &command->log, err);
+        rc = play_source_open(&command->verb.source, &command->verb.log, err);
     if (rc != TD_OK)
         return rc;
-    const tape_options reading = {.threads = threads_options_count(&command->threads),
-                                  .log = &command->log,
+    const tape_options reading = {.threads = threads_options_count(&command->verb.threads),
+                                  .log = &command->verb.log,
                                   .reads = reads_every_value(command) ? TAPE_READS_ALL
                                                                       : TAPE_READS_MESSAGES,
                                   .with_events = command->plugins != NULL,
                                   .with_lead_in = 1};
-    rc = play_source_open_tape(&command->source, &reading, err);
+    rc = play_source_open_tape(&command->verb.source, &reading, err);
     return rc == TD_OK ? open_player(command, speed, err) : rc;
 }
 
@@ -259,11 +245,9 @@ static td_result open_all(replay_command *command, td_err *err)
 static void close_all(replay_command *command)
 {
     keyboard_close(command->keyboard);
-    progress_end(&command->progress);
     player_close(command->player); /* its streams are known to the tape's channels */
     sink_truth_close(command->truth);
     sink_plugins_close(command->plugins);
-    play_source_close(&command->source);
 }
 
 /* ---- afterwards ---- */
@@ -271,13 +255,13 @@ static void close_all(replay_command *command)
 /* The ledger's rows that touch the selection. */
 static td_result gather_gaps(const replay_command *command, replay_report *report, td_err *err)
 {
-    TD_ASSERT(command->source.archive != NULL);
-    TD_ASSERT(command->source.tape != NULL);
+    TD_ASSERT(command->verb.source.archive != NULL);
+    TD_ASSERT(command->verb.source.tape != NULL);
     gap_list all = {0};
-    td_result rc = archive_gaps(command->source.archive, &all, err);
+    td_result rc = archive_gaps(command->verb.source.archive, &all, err);
     if (rc == TD_OK)
-        rc = report_add_gaps(report, &all, &command->source.wanted,
-                             tape_get_window(command->source.tape), err);
+        rc = report_add_gaps(report, &all, &command->verb.source.wanted,
+                             tape_get_window(command->verb.source.tape), err);
     gap_list_fini(&all);
     return rc;
 }
@@ -290,22 +274,22 @@ static td_result look_for_absences(const replay_command *command, replay_report 
     if (report->is_stopped || report_verdict(report) == REPLAY_DAMAGED)
         return TD_OK;
     if (report->totals.first_recv_ns == 0)
-        return selection_nothing(command->source.archive, &command->source.wanted, err);
-    const absence_query query = {.wanted = &command->source.wanted,
-                                 .window = tape_get_window(command->source.tape),
-                                 .lead_from_ns = tape_get_lead_from_ns(command->source.tape),
-                                 .log = &command->log};
-    return absence_find(command->source.archive, &query, player_streams(command->player),
+        return selection_nothing(command->verb.source.archive, &command->verb.source.wanted, err);
+    const absence_query query = {.wanted = &command->verb.source.wanted,
+                                 .window = tape_get_window(command->verb.source.tape),
+                                 .lead_from_ns = tape_get_lead_from_ns(command->verb.source.tape),
+                                 .log = &command->verb.log};
+    return absence_find(command->verb.source.archive, &query, player_streams(command->player),
                         &report->absences, err);
 }
 
 /* With --messages standard output belongs to them. */
 static td_result print_report(replay_command *command, const replay_report *report, td_err *err)
 {
-    if (command->flags.with_messages && !command->json.is_json)
+    if (command->flags.with_messages && !command->verb.json.is_json)
         return TD_OK;
     result_writer r;
-    result_begin(&r, &command->output, &command->json);
+    result_begin(&r, &command->verb.output, &command->verb.json);
     td_result rc = report_describe(report, &r, err);
     td_result late = result_end(&r, rc == TD_OK ? err : NULL);
     return rc == TD_OK ? late : rc;
@@ -315,11 +299,11 @@ static td_result print_report(replay_command *command, const replay_report *repo
 static td_result conclude(replay_command *command, exit_code *status, td_err *err)
 {
     TD_ASSERT(command->player != NULL);
-    TD_ASSERT(clock_mono_ns(command->clock) >= command->started_ns);
+    TD_ASSERT(clock_mono_ns(command->verb.clock) >= command->started_ns);
     replay_report report;
     td_result rc = report_init_replay(&report, command->player, &command->pacer, err);
-    report.elapsed_ns = clock_mono_ns(command->clock) - command->started_ns;
-    tape_get_stats(command->source.tape, &report.tape);
+    report.elapsed_ns = clock_mono_ns(command->verb.clock) - command->started_ns;
+    tape_get_stats(command->verb.source.tape, &report.tape);
     report.has_truth = command->truth != NULL;
     if (report.has_truth)
         sink_truth_result(command->truth, &report.truth);
@@ -341,48 +325,29 @@ static td_result conclude(replay_command *command, exit_code *status, td_err *er
 
 static td_result play(replay_command *command, exit_code *status, td_err *err)
 {
-    command->started_ns = clock_mono_ns(command->clock);
+    command->started_ns = clock_mono_ns(command->verb.clock);
     td_result rc = open_all(command, err);
     if (rc != TD_OK)
         return rc;
-    rc = player_play(command->player, command->source.tape, err);
+    rc = player_play(command->player, command->verb.source.tape, err);
     if (rc == TD_OK)
         rc = player_finish(command->player, err);
-    progress_end(&command->progress);
+    progress_end(&command->verb.progress);
     return rc == TD_OK ? conclude(command, status, err) : rc;
-}
-
-/* The first error counts; a broken output only where nothing else went wrong. */
-static exit_code run_stoppable(replay_command *command)
-{
-    exit_code status = EXIT_CODE_DONE;
-    td_err err;
-    td_err_clear(&err);
-    const stop_signal_calls calls = {
-        .release = release_terminal, .resume = take_terminal, .user = command};
-    stop_signal_block_with_terminal();
-    output_init(&command->output, stdout);
-    td_result rc = stop_signal_open(&calls, &command->signals, &err);
-    if (rc == TD_OK)
-        rc = play(command, &status, &err);
-    if (rc != TD_OK)
-        sink_plugins_abort(command->plugins, err.text);
-    close_all(command);
-    stop_signal_close(command->signals);
-    return report_end(command->report, &command->output, rc, &err, status);
 }
 
 exit_code cmd_replay(const verb_context *context, int argc, char **argv)
 {
     replay_command command = {
-        .report = context->report, .clock = clock_real(), .flags = {.speed = "max"}};
+        .verb.calls = {.release = release_terminal, .resume = take_terminal, .user = &command},
+        .flags = {.speed = "max"}};
     const option_group groups[] = {
-        option_group_archive(&command.source.choice),
-        option_group_selection(&command.source.selecting),
+        option_group_archive(&command.verb.source.choice),
+        option_group_selection(&command.verb.source.selecting),
         {"Replay", REPLAY_ROWS, sizeof REPLAY_ROWS / sizeof *REPLAY_ROWS, &command.flags},
-        option_group_threads(&command.threads),
-        option_group_json(&command.json),
-        option_group_talk(&command.talk),
+        option_group_threads(&command.verb.threads),
+        option_group_json(&command.verb.json),
+        option_group_talk(&command.verb.talk),
     };
     const options_spec spec = {
         .program = context->program,
@@ -398,14 +363,15 @@ exit_code cmd_replay(const verb_context *context, int argc, char **argv)
                     "tapedeck replay DIR --symbol BTCUSD --from 2021-04-17 --json\n"
                     "tapedeck replay DIR --speed 10 --max-gap 5s --messages\n"
                     "tapedeck replay DIR --sink plugin=./strategy.so,BTCUSD",
-        .now_ns = clock_wall_ns(command.clock),
+        .now_ns = clock_wall_ns(clock_real()),
     };
     options_operands operands;
-    exit_code status;
-    if (!verb_begin(context, &spec, argc, argv, &operands, &status))
+    exit_code status = EXIT_CODE_DONE;
+    if (!play_verb_begin(&command.verb, context, &spec, argc, argv, &operands, &status))
         return status;
-    report_apply(context->report, &command.talk);
-    command.log = report_log(context->report);
-    progress_init(&command.progress, context->report);
-    return run_stoppable(&command);
+    td_result rc = play(&command, &status, &command.verb.err);
+    if (rc != TD_OK)
+        sink_plugins_abort(command.plugins, command.verb.err.text);
+    close_all(&command);
+    return play_verb_end(&command.verb, rc, status);
 }
