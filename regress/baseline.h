@@ -140,8 +140,8 @@ TD_MUST_USE td_result baseline_put_stream(baseline *b, const baseline_stream *st
 /* Add a block, or replace the stream's last, shorter one. TD_E_*. */
 TD_MUST_USE td_result baseline_put_block(baseline *b, const baseline_block *block, td_err *err);
 
-/* Add frames to a stream, which is made if there is none: its counts, its last blocks, and its
- * decodes. TD_E_*. */
+/* Add frames, or none, to a stream, which is made if there is none: its counts, its last blocks,
+ * and its decodes. TD_E_*. */
 TD_MUST_USE td_result baseline_add(baseline *b, const baseline_part *part, td_err *err);
 
 /* Compress lines for a piece into out, whose earlier content goes. Any thread. TD_E_NOMEM,

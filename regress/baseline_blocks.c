@@ -201,10 +201,9 @@ td_result baseline_add(baseline *b, const baseline_part *part, td_err *err)
 {
     const baseline_stream *own;
     uint32_t id;
-    TD_ASSERT(part->of.frames > 0);
-    TD_ASSERT((part->piece_count > 0) == b->meta.is_full);
+    TD_ASSERT((part->piece_count > 0) == (b->meta.is_full && part->of.frames > 0));
     td_result rc = stream_for(b, &part->of, &own, err);
-    if (rc != TD_OK)
+    if (rc != TD_OK || part->of.frames == 0)
         return rc;
     rc = add_blocks(b, part, own->id, own->frames, err);
     if (rc == TD_OK)

@@ -19,18 +19,15 @@
 enum {
     FRAMES_FIRST = 64,
     FRAME_BYTES = 2 + 8 + 8,
-    /* Fewer are not put: the workers wait meanwhile. */
-    PUT_BYTES_MIN = 2 << 20,
-    /* Each time a stream's last block is read and written again: it should have become longer by
-     * more than that. */
-    PUT_BYTES_PER_STREAM = 2 * BASELINE_BLOCK_FRAMES * FRAME_BYTES,
+    PUT_BLOCKS = 32, /* fewer are not put before a checkpoint: the workers wait meanwhile */
 };
 
 /* Frames of one stream of the baseline that are not in it yet. */
 typedef struct pending {
-    struct pending *next;   /* in frame_hashes.newest */
-    baseline_stream *names; /* the stream, without frames; owns the texts of counts */
+    baseline_stream *names; /* the stream, without frames; owns the texts of counts and whole */
     baseline_stream counts; /* of these frames */
+    baseline_stream whole;  /* of those of them that fill blocks */
+    uint64_t had;           /* frames of the stream that the baseline has; known once it has any */
     uint64_t position;      /* of the first frame that was ever seen */
     size_t capacity;
     uint16_t *ids;
@@ -52,55 +49,62 @@ typedef struct observed_stream {
 } observed_stream;
 
 struct frame_hashes {
-    canonical_members members;
-    uint8_t is_full;
-    const decoder_map *map; /* NULL: nothing is left out */
-    pthread_mutex_t mutex;  /* of newest and pending_count */
-    pending *newest;
+    frame_hashes_options options;
+    pthread_mutex_t mutex; /* of pendings and their count */
+    pending **pendings;    /* those that the baseline has come first */
     size_t pending_count;
+    size_t known_count; /* that the baseline has */
     atomic_size_t bytes;
+    atomic_size_t whole_blocks;
 };
 
 /* ---- life ---- */
 
-td_result frame_hashes_open(canonical_members members, int is_full, const decoder_map *map,
-                            frame_hashes **out, td_err *err)
+td_result frame_hashes_open(const frame_hashes_options *options, frame_hashes **out, td_err *err)
 {
     frame_hashes *made = td_alloc_zero(1, sizeof *made);
     if (made == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory to hash frames");
-    made->members = members;
-    made->is_full = is_full != 0;
-    made->map = map;
+    made->options = *options;
     (void)pthread_mutex_init(&made->mutex, NULL); /* cannot fail with default attributes */
     *out = made;
     return TD_OK;
 }
 
-/* Forget the frames, and give their memory back. */
-static void drop_frames(pending *p)
+static void count_bytes(frame_hashes *h, size_t bytes)
 {
-    for (size_t i = 0; i < p->piece_count; i++)
+    atomic_fetch_add_explicit(&h->bytes, bytes, memory_order_relaxed);
+}
+
+static void drop_pieces(frame_hashes *h, pending *p)
+{
+    for (size_t i = 0; i < p->piece_count; i++) {
+        count_bytes(h, 0 - p->pieces[i].packed.size);
         td_free((void *)p->pieces[i].packed.data);
+    }
     td_free(p->pieces);
+    p->pieces = NULL;
+    p->piece_count = 0;
+    p->lines_first = 0;
+}
+
+/* Give the memory of frames back. */
+static void drop_frames(frame_hashes *h, pending *p)
+{
+    count_bytes(h, 0 - p->capacity * FRAME_BYTES);
     td_free(p->ids);
     td_free(p->hashes);
     td_free(p->recv_ns);
-    td_buf_fini(&p->lines);
-    p->pieces = NULL;
-    p->piece_count = 0;
     p->ids = NULL;
     p->hashes = p->recv_ns = NULL;
     p->capacity = 0;
-    p->lines_first = 0;
-    p->counts = *p->names;
 }
 
-static void pending_close(pending *p)
+static void pending_close(frame_hashes *h, pending *p)
 {
-    if (p == NULL)
-        return;
-    drop_frames(p);
+    drop_pieces(h, p);
+    drop_frames(h, p);
+    td_buf_fini(&p->lines);
     td_free(p->names);
     td_free(p);
 }
@@ -109,11 +113,9 @@ void frame_hashes_close(frame_hashes *h)
 {
     if (h == NULL)
         return;
-    while (h->newest != NULL) {
-        pending *next = h->newest->next;
-        pending_close(h->newest);
-        h->newest = next;
-    }
+    for (size_t i = 0; i < h->pending_count; i++)
+        pending_close(h, h->pendings[i]);
+    td_free(h->pendings);
     (void)pthread_mutex_destroy(&h->mutex); /* it is not held */
     td_free(h);
 }
@@ -128,20 +130,10 @@ static void close_stream(void *ctx, void *state)
     td_free(own);
 }
 
-int frame_hashes_are_enough(frame_hashes *h, size_t bytes_max)
+int frame_hashes_are_enough(frame_hashes *h)
 {
-    size_t bytes = atomic_load_explicit(&h->bytes, memory_order_relaxed);
-    if (bytes <= PUT_BYTES_MIN || bytes > bytes_max)
-        return bytes > bytes_max;
-    pthread_mutex_lock(&h->mutex);
-    size_t streams = h->pending_count;
-    pthread_mutex_unlock(&h->mutex);
-    return bytes > streams * PUT_BYTES_PER_STREAM;
-}
-
-static void count_bytes(frame_hashes *h, size_t bytes)
-{
-    atomic_fetch_add_explicit(&h->bytes, bytes, memory_order_relaxed);
+    return atomic_load_explicit(&h->whole_blocks, memory_order_relaxed) >= PUT_BLOCKS ||
+           atomic_load_explicit(&h->bytes, memory_order_relaxed) > h->options.bytes_max;
 }
 
 /* ---- streams ---- */
@@ -161,7 +153,7 @@ static td_result pending_open(const covered_stream *of, uint64_t position, pendi
         td_free(made);
         return td_err_set(err, TD_E_NOMEM, "no memory for a stream's frames");
     }
-    made->counts = *made->names;
+    made->counts = made->whole = *made->names;
     made->position = position;
     td_buf_init(&made->lines, LIMIT_REGRESS_DECODE_BYTES);
     *out = made;
@@ -169,22 +161,33 @@ static td_result pending_open(const covered_stream *of, uint64_t position, pendi
 }
 
 /* A stream that is new to the run; kept by h. */
+static td_result keep_pending(frame_hashes *h, pending *p, td_err *err)
+{
+    td_result rc = TD_E_NOMEM;
+    pthread_mutex_lock(&h->mutex);
+    pending **grown = td_array_grow(h->pendings, h->pending_count, sizeof(pending *));
+    if (grown != NULL) {
+        h->pendings = grown;
+        h->pendings[h->pending_count++] = p;
+        rc = h->pending_count > LIMIT_REGRESS_STREAMS ? TD_E_LIMIT : TD_OK;
+    }
+    pthread_mutex_unlock(&h->mutex);
+    if (rc == TD_E_NOMEM) {
+        pending_close(h, p);
+        return td_err_set(err, rc, "no memory for a stream's frames");
+    }
+    if (rc == TD_E_LIMIT) {
+        td_err_set(err, rc, "more than %u streams", LIMIT_REGRESS_STREAMS);
+        td_err_hint(err, "select fewer feeds, topics or symbols");
+    }
+    return rc;
+}
+
 static td_result add_pending(frame_hashes *h, const covered_stream *of, uint64_t position,
                              pending **out, td_err *err)
 {
     td_result rc = pending_open(of, position, out, err);
-    if (rc != TD_OK)
-        return rc;
-    pthread_mutex_lock(&h->mutex);
-    (*out)->next = h->newest;
-    h->newest = *out;
-    int is_too_many = ++h->pending_count > LIMIT_REGRESS_STREAMS;
-    pthread_mutex_unlock(&h->mutex);
-    if (!is_too_many)
-        return TD_OK;
-    td_err_set(err, TD_E_LIMIT, "more than %u streams", LIMIT_REGRESS_STREAMS);
-    td_err_hint(err, "select fewer feeds, topics or symbols");
-    return TD_E_LIMIT;
+    return rc == TD_OK ? keep_pending(h, *out, err) : rc;
 }
 
 static td_result find_unknown(frame_hashes *h, observed_stream *own, const covered_stream *of,
@@ -250,7 +253,7 @@ static uint64_t hash_frame(const frame_hashes *h, const pending *p, const observ
     if (seen->frame->role == ROLE_CONTROL)
         hash = canonical_control(content->what);
     else if (content->message != NULL)
-        hash = canonical_hash(content->message, h->members);
+        hash = canonical_hash(content->message, h->options.members);
     else
         hash = canonical_failure(content->why.reason);
     return p->counts.has_book ? (hash & UINT32_MAX) | book_part(seen) : hash;
@@ -270,6 +273,13 @@ static void count_frame(baseline_stream *counts, const stream_frame *frame)
     counts->items += message_item_count(m);
     counts->snapshots += m->head.kind == FRAME_SNAPSHOT;
     counts->deltas += m->head.kind == FRAME_DELTA;
+}
+
+/* The frames so far fill blocks, if the baseline has p->had. */
+static void note_whole(frame_hashes *h, pending *p)
+{
+    p->whole = p->counts;
+    atomic_fetch_add_explicit(&h->whole_blocks, 1, memory_order_relaxed);
 }
 
 static td_result grow(frame_hashes *h, pending *p, td_err *err)
@@ -351,8 +361,8 @@ static td_result take_frame(void *ctx, const stream *of, void **state, const obs
     if (rc == TD_OK)
         rc = grow(h, p, err);
     if (rc == TD_OK)
-        rc = compared_frame_of(h->map, h->members, &((observed_stream *)*state)->scratch,
-                               seen->frame, &frame, err);
+        rc = compared_frame_of(h->options.map, h->options.members,
+                               &((observed_stream *)*state)->scratch, seen->frame, &frame, err);
     if (rc != TD_OK)
         return rc;
     observed_frame compared = *seen;
@@ -362,7 +372,9 @@ static td_result take_frame(void *ctx, const stream *of, void **state, const obs
     p->hashes[at] = hash_frame(h, p, &compared);
     p->recv_ns[at] = frame.recv_ns;
     count_frame(&p->counts, &frame);
-    return h->is_full ? keep_decode(h, p, of, &compared, err) : TD_OK;
+    if ((p->had + p->counts.frames) % BASELINE_BLOCK_FRAMES == 0)
+        note_whole(h, p);
+    return h->options.is_full ? keep_decode(h, p, of, &compared, err) : TD_OK;
 }
 
 observer frame_hashes_observer(frame_hashes *h)
@@ -380,14 +392,26 @@ static int compare_positions(const void *a, const void *b)
     return left->position < right->position ? -1 : left->position > right->position;
 }
 
-static td_result put_one(frame_hashes *h, pending *p, baseline *into, td_err *err)
+/* Counts without those of the first frames of them; the times are those of what is left. */
+static void take_off(pending *p, const baseline_stream *first)
 {
-    td_result rc = TD_OK;
-    if (p->counts.frames == 0)
-        return TD_OK;
-    if (p->lines.size > 0)
-        rc = pack(h, p, err);
-    const baseline_part part = {.of = p->counts,
+    baseline_stream *counts = &p->counts;
+    counts->frames -= first->frames;
+    counts->decoded -= first->decoded;
+    counts->undecoded -= first->undecoded;
+    counts->items -= first->items;
+    counts->snapshots -= first->snapshots;
+    counts->deltas -= first->deltas;
+    counts->first_ns = counts->frames == 0 ? 0 : p->recv_ns[0];
+}
+
+/* Put the first of the frames that are kept, so many as of counts; none: the stream alone. */
+static td_result put_first(frame_hashes *h, pending *p, const baseline_stream *of, baseline *into,
+                           td_err *err)
+{
+    const baseline_stream first = *of;
+    td_result rc = p->lines.size > 0 ? pack(h, p, err) : TD_OK;
+    const baseline_part part = {.of = first,
                                 .ids = p->ids,
                                 .hashes = p->hashes,
                                 .recv_ns = p->recv_ns,
@@ -395,24 +419,55 @@ static td_result put_one(frame_hashes *h, pending *p, baseline *into, td_err *er
                                 .piece_count = p->piece_count};
     if (rc == TD_OK)
         rc = baseline_add(into, &part, err);
-    drop_frames(p);
+    if (rc != TD_OK)
+        return rc;
+    drop_pieces(h, p);
+    size_t rest = (size_t)(p->counts.frames - first.frames);
+    if (first.frames > 0 && rest > 0) {
+        memmove(p->ids, p->ids + first.frames, rest * sizeof *p->ids);
+        memmove(p->hashes, p->hashes + first.frames, rest * sizeof *p->hashes);
+        memmove(p->recv_ns, p->recv_ns + first.frames, rest * sizeof *p->recv_ns);
+    }
+    take_off(p, &first);
+    p->whole = *p->names;
+    p->had = baseline_find_stream(into, p->names->feed, p->names->topic, p->names->symbol,
+                                  p->names->exchange_topic)
+                 ->frames;
+    return TD_OK;
+}
+
+typedef enum put_extent {
+    PUT_WHOLE_BLOCKS,
+    PUT_ALL,
+} put_extent;
+
+/* Streams that are new come in the order of their first frames, with frames to put or without. */
+static td_result put_pendings(frame_hashes *h, baseline *into, put_extent extent, td_err *err)
+{
+    int is_too_much = atomic_load(&h->bytes) > h->options.bytes_max;
+    td_result rc = TD_OK;
+    qsort(h->pendings + h->known_count, h->pending_count - h->known_count, sizeof(pending *),
+          compare_positions);
+    for (size_t i = 0; i < h->pending_count && rc == TD_OK; i++) {
+        pending *p = h->pendings[i];
+        const baseline_stream *of = extent == PUT_ALL || is_too_much ? &p->counts : &p->whole;
+        if (of->frames > 0 || i >= h->known_count)
+            rc = put_first(h, p, of, into, err);
+        if (is_too_much)
+            drop_frames(h, p);
+    }
+    h->known_count = h->pending_count;
+    atomic_store(&h->whole_blocks, 0);
     return rc;
+}
+
+td_result frame_hashes_put_some(frame_hashes *h, baseline *into, td_err *err)
+{
+    /* Decodes are compressed up to the last frame, and not to be taken apart. */
+    return put_pendings(h, into, h->options.is_full ? PUT_ALL : PUT_WHOLE_BLOCKS, err);
 }
 
 td_result frame_hashes_put(frame_hashes *h, baseline *into, td_err *err)
 {
-    size_t count = 0;
-    pending **sorted = td_alloc_zero(h->pending_count + 1, sizeof(pending *));
-    if (sorted == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for %zu streams", h->pending_count);
-    for (pending *p = h->newest; p != NULL; p = p->next)
-        sorted[count++] = p;
-    TD_ASSERT(count == h->pending_count);
-    qsort(sorted, count, sizeof(pending *), compare_positions);
-    td_result rc = TD_OK;
-    for (size_t i = 0; i < count && rc == TD_OK; i++)
-        rc = put_one(h, sorted[i], into, err);
-    atomic_store(&h->bytes, 0);
-    td_free(sorted);
-    return rc;
+    return put_pendings(h, into, PUT_ALL, err);
 }

@@ -15,10 +15,16 @@
 
 typedef struct frame_hashes frame_hashes;
 
-/* is_full: 1 keeps decodes, too. map: what is left out of messages; may be NULL, and is borrowed.
- * TD_E_NOMEM. */
-TD_MUST_USE td_result frame_hashes_open(canonical_members members, int is_full,
-                                        const decoder_map *map, frame_hashes **out, td_err *err);
+typedef struct frame_hashes_options {
+    canonical_members members;
+    uint8_t is_full;        /* 1: keep decodes, too */
+    const decoder_map *map; /* what is left out of messages; NULL: nothing. Borrowed */
+    size_t bytes_max;       /* of what is kept: more is put */
+} frame_hashes_options;
+
+/* TD_E_NOMEM. */
+TD_MUST_USE td_result frame_hashes_open(const frame_hashes_options *options, frame_hashes **out,
+                                        td_err *err);
 
 /* After the player is closed. NULL is fine. */
 void frame_hashes_close(frame_hashes *hashes);
@@ -26,12 +32,16 @@ void frame_hashes_close(frame_hashes *hashes);
 /* For player_options; hashes is borrowed until the player closes. */
 observer frame_hashes_observer(frame_hashes *hashes);
 
-/* 1 if the frames that are kept should be put: they take more than bytes_max, or less where that
- * fills blocks of their streams. The thread that calls frame_hashes_put, at any time. */
-int frame_hashes_are_enough(frame_hashes *hashes, size_t bytes_max);
+/* 1 if some of what is kept should be put: it fills many blocks, or takes more than bytes_max. Any
+ * thread. */
+int frame_hashes_are_enough(frame_hashes *hashes);
 
-/* Put what is kept into a baseline, and keep nothing: streams that are new to it in the order of
- * their first frames. Not while a worker is busy. The baseline's errors. */
+/* Put what fills blocks into a baseline; or everything, if that is more than bytes_max. Streams
+ * that are new to it come in the order of their first frames. Not while a worker is busy. The
+ * baseline's errors. */
+TD_MUST_USE td_result frame_hashes_put_some(frame_hashes *hashes, baseline *into, td_err *err);
+
+/* Likewise, everything. */
 TD_MUST_USE td_result frame_hashes_put(frame_hashes *hashes, baseline *into, td_err *err);
 
 #endif

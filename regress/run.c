@@ -31,7 +31,6 @@ typedef struct run {
     tape *tape;
     player *player;
     frame_hashes *hashes;
-    size_t buffer_bytes;
     uint64_t taken;            /* frames, outbound ones too */
     uint64_t last_ns;          /* of the last frame that was taken */
     uint64_t since;            /* frames since the last checkpoint */
@@ -220,8 +219,14 @@ static td_result open_play(run *r, td_err *err)
                                   .with_lead_in = 1,
                                   .decoding = options->decoding};
     td_result rc = tape_open(options->archive, &r->wanted, &reading, &r->tape, err);
+    const frame_hashes_options hashing = {.members = r->meta.members,
+                                          .is_full = r->meta.is_full,
+                                          .map = options->map,
+                                          .bytes_max = options->buffer_bytes != 0
+                                                           ? options->buffer_bytes
+                                                           : LIMIT_REGRESS_BUFFER_BYTES};
     if (rc == TD_OK)
-        rc = frame_hashes_open(r->meta.members, r->meta.is_full, r->options->map, &r->hashes, err);
+        rc = frame_hashes_open(&hashing, &r->hashes, err);
     if (rc != TD_OK)
         return rc;
     const player_options playing = {.threads = options->threads,
@@ -249,16 +254,16 @@ static void note_damage(run *r)
 static td_result put_all(run *r, td_err *err)
 {
     note_damage(r);
-    td_result rc = frame_hashes_put(r->hashes, r->baseline, err);
     r->has_enough = 0;
-    return rc;
+    return frame_hashes_put(r->hashes, r->baseline, err);
 }
 
 /* Between checkpoints, to keep memory small: an interruption undoes it. */
-static td_result put_early(run *r, td_err *err)
+static td_result put_some(run *r, td_err *err)
 {
+    r->has_enough = 0;
     td_result rc = player_drain(r->player, err);
-    return rc == TD_OK ? put_all(r, err) : rc;
+    return rc == TD_OK ? frame_hashes_put_some(r->hashes, r->baseline, err) : rc;
 }
 
 static void schedule_checkpoint(run *r)
@@ -297,7 +302,7 @@ static void look_around(run *r)
                  (r->options->checkpoint_frames > 0 && r->since >= r->options->checkpoint_frames);
     if (r->since % LOOK_FRAMES == 0) {
         r->is_due |= now_ns(r) >= r->checkpoint_at_ns;
-        r->has_enough = frame_hashes_are_enough(r->hashes, r->buffer_bytes) != 0;
+        r->has_enough = frame_hashes_are_enough(r->hashes) != 0;
     }
 }
 
@@ -311,7 +316,7 @@ static td_result take(run *r, const tape_frame *frame, td_err *err)
             if (rc != TD_OK || r->is_stopping)
                 return rc == TD_OK ? TD_EOF : rc;
         }
-        td_result rc = r->has_enough ? put_early(r, err) : TD_OK;
+        td_result rc = r->has_enough ? put_some(r, err) : TD_OK;
         if (rc != TD_OK)
             return rc;
         r->last_ns = frame->recv_ns;
@@ -383,10 +388,7 @@ td_result regress_run(const regress_run_options *options, regress_run_result *re
     TD_ASSERT(!options->meta.is_full || options->meta.members == CANONICAL_WHOLE);
     *result = (regress_run_result){0};
     *out = NULL;
-    run r = {.options = options,
-             .result = result,
-             .buffer_bytes =
-                 options->buffer_bytes != 0 ? options->buffer_bytes : LIMIT_REGRESS_BUFFER_BYTES};
+    run r = {.options = options, .result = result};
     td_result rc = run_all(&r, err);
     player_close(r.player); /* its streams are known to the tape's channels */
     frame_hashes_close(r.hashes);
