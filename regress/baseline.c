@@ -28,10 +28,12 @@ static const char *const SCHEMA[] = {
     "decoded INTEGER NOT NULL, undecoded INTEGER NOT NULL, items INTEGER NOT NULL, "
     "snapshots INTEGER NOT NULL, deltas INTEGER NOT NULL, first_ns INTEGER NOT NULL, "
     "last_ns INTEGER NOT NULL, checksum INTEGER NOT NULL);"
-    /* place: stream * 2^32 + number. ids: 2 bytes a frame, hashes: 8 bytes, little-endian */
+    /* place: stream * 2^32 + number. ids: 2 bytes a frame, hashes: 8 bytes, little-endian; they
+     * come last, so that the rest is read without them. A block that the reference has: both are
+     * empty, and the checksum is over that of the reference's row, and place */
     "CREATE TABLE blocks (place INTEGER PRIMARY KEY, frames INTEGER NOT NULL, "
-    "first_ns INTEGER NOT NULL, last_ns INTEGER NOT NULL, ids BLOB NOT NULL, "
-    "hashes BLOB NOT NULL, checksum INTEGER NOT NULL);"
+    "first_ns INTEGER NOT NULL, last_ns INTEGER NOT NULL, checksum INTEGER NOT NULL, "
+    "ids BLOB NOT NULL, hashes BLOB NOT NULL);"
     /* first: frame in its stream. lines: zstd, bytes when uncompressed */
     "CREATE TABLE decodes (stream INTEGER NOT NULL, first INTEGER NOT NULL, "
     "frames INTEGER NOT NULL, bytes INTEGER NOT NULL, lines BLOB NOT NULL, "
@@ -50,10 +52,15 @@ static const char *const STATEMENTS[STATEMENT_COUNT] = {
     [STATEMENT_GET_STREAMS] =
         "SELECT id, feed, topic, symbol, exchange_topic, family, has_book, frames, decoded, "
         "undecoded, items, snapshots, deltas, first_ns, last_ns, checksum FROM streams ORDER BY id",
-    [STATEMENT_PUT_BLOCK] = "INSERT OR REPLACE INTO blocks (place, frames, first_ns, last_ns, ids, "
-                            "hashes, checksum) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    [STATEMENT_PUT_BLOCK] = "INSERT OR REPLACE INTO blocks (place, frames, first_ns, last_ns, "
+                            "checksum, ids, hashes) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     [STATEMENT_GET_BLOCK] =
-        "SELECT frames, first_ns, last_ns, ids, hashes, checksum FROM blocks WHERE place = ?1",
+        "SELECT frames, first_ns, last_ns, checksum, ids, hashes FROM blocks WHERE place = ?1",
+    [STATEMENT_GET_BLOCK_SUM] =
+        "SELECT frames, first_ns, last_ns, checksum FROM blocks WHERE place = ?1",
+    [STATEMENT_GET_BLOCK_SUMS] = "SELECT checksum FROM blocks ORDER BY place",
+    [STATEMENT_FIND_OWN_BLOCK] = "SELECT place FROM blocks WHERE place BETWEEN ?1 AND ?2 "
+                                 "AND length(ids) > 0 ORDER BY place LIMIT 1",
     [STATEMENT_PUT_PIECE] = "INSERT INTO decodes (stream, first, frames, bytes, lines, checksum) "
                             "VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     [STATEMENT_FIND_PIECE] = "SELECT first, frames, bytes, lines, checksum FROM decodes "
@@ -127,6 +134,7 @@ static const struct {
     {"selection", offsetof(baseline_meta, selection)},
     {"archive", offsetof(baseline_meta, archive)},
     {"map", offsetof(baseline_meta, map)},
+    {"reference", offsetof(baseline_meta, reference)},
 };
 
 static const char **text_member(baseline_meta *meta, size_t i)
@@ -182,6 +190,8 @@ static td_result put_progress(baseline *b, td_err *err)
     if (rc == TD_OK)
         rc = put_meta(b, "is_complete", b->meta.is_complete, "", err);
     if (rc == TD_OK)
+        rc = put_meta(b, "content", b->meta.content, "", err);
+    if (rc == TD_OK)
         rc = put_meta(b, "is_damaged", b->meta.is_damaged, "", err);
     return rc;
 }
@@ -211,8 +221,8 @@ static td_result refuse_empty(const char *path, td_err *err)
 
 static td_result get_all_meta(baseline *b, td_err *err)
 {
-    static const char *const NUMBERS[] = {"canonical",   "members",    "is_full",
-                                          "is_complete", "is_damaged", "resume_ns"};
+    static const char *const NUMBERS[] = {"canonical",  "members",   "is_full", "is_complete",
+                                          "is_damaged", "resume_ns", "content"};
     enum { META_NUMBERS = sizeof NUMBERS / sizeof NUMBERS[0] };
     uint64_t found[META_NUMBERS] = {0};
     const char *missing = NULL;
@@ -239,6 +249,7 @@ static td_result get_all_meta(baseline *b, td_err *err)
     b->meta.is_complete = found[3] != 0;
     b->meta.is_damaged = found[4] != 0;
     b->meta.resume_ns = found[5];
+    b->meta.content = found[6];
     if (found[0] == CANONICAL_VERSION)
         return TD_OK;
     td_err_set(err, TD_E_UNSUPPORTED,
@@ -544,6 +555,7 @@ static td_result create_in(baseline *b, const char *path, const baseline_meta *m
     b->meta.is_complete = 0;
     b->meta.is_damaged = 0;
     b->meta.resume_ns = 0;
+    b->meta.content = 0;
     for (size_t i = 0; i < META_TEXTS && rc == TD_OK; i++)
         rc = set_text(b, i, *text_member(&b->meta, i), err);
     if (rc == TD_OK)
@@ -622,6 +634,18 @@ const baseline_meta *baseline_get_meta(const baseline *b)
     return &b->meta;
 }
 
+void baseline_set_reference(baseline *b, baseline *reference)
+{
+    TD_ASSERT(b->meta.reference[0] != '\0');
+    b->reference = reference;
+}
+
+void baseline_name_content(const baseline *b, char out[BASELINE_CONTENT_BYTES])
+{
+    TD_ASSERT(b->meta.is_complete);
+    (void)snprintf(out, BASELINE_CONTENT_BYTES, "%016" PRIx64, b->meta.content); /* fits */
+}
+
 td_result baseline_get_size(baseline *b, baseline_size *out, td_err *err)
 {
     int64_t bytes = 0;
@@ -663,11 +687,23 @@ td_result baseline_commit(baseline *b, uint64_t resume_ns, td_err *err)
     return rc == TD_OK ? database_begin(b->db, err) : rc;
 }
 
+static td_result sum_content(baseline *b, td_err *err)
+{
+    uint64_t sum = 0;
+    td_result rc = baseline_sum_blocks(b, &sum, err);
+    for (size_t i = 0; i < b->stream_count; i++)
+        sum = baseline_sum_number(sum, stream_sum(b->streams[i]));
+    b->meta.content = sum & INT64_MAX; /* numbers of meta have no sign */
+    return rc;
+}
+
 td_result baseline_finish(baseline *b, td_err *err)
 {
     TD_ASSERT(b->access == BASELINE_EXTEND);
+    td_result rc = sum_content(b, err);
     b->meta.is_complete = 1;
-    td_result rc = commit(b, err);
+    if (rc == TD_OK)
+        rc = commit(b, err);
     if (rc == TD_OK) /* the next access to the file lets go of the lock */
         rc = database_run_sql(b->db,
                               "PRAGMA locking_mode = NORMAL; SELECT count(*) FROM sqlite_schema",

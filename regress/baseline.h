@@ -33,6 +33,8 @@ typedef struct baseline_meta {
     const char *selection;     /* one line of text: globs and times, resolved */
     const char *archive;       /* path */
     const char *map;           /* text of the mapping file */
+    const char *reference;     /* "", or the content of its reference: baseline_set_reference */
+    uint64_t content;          /* checksum over all streams and blocks; 0 until it is complete */
 } baseline_meta;
 
 /* A stream: the frames of one topic and symbol of a feed. Frames that no row knows have the topic
@@ -108,13 +110,24 @@ TD_MUST_USE td_result baseline_remove(const char *path, td_err *err);
 /* Valid until close. */
 const baseline_meta *baseline_get_meta(const baseline *b);
 
+/* Let a baseline whose meta.reference is not "" share the blocks of a complete one: those that are
+ * equal, and in the same place of the same stream, are not stored again. It must have its reference
+ * before blocks are put or read, and always one of the content that meta.reference names
+ * (baseline_name_content). Borrowed until close. */
+void baseline_set_reference(baseline *b, baseline *reference);
+
+/* Text of a complete baseline's content, for meta.reference of others. */
+enum { BASELINE_CONTENT_BYTES = 17 };
+void baseline_name_content(const baseline *b, char out[BASELINE_CONTENT_BYTES]);
+
 /* Streams as of the last commit, in the order of baseline_compare_names. Each is valid
  * until close; what is put changes it. */
 size_t baseline_stream_count(const baseline *b);
 const baseline_stream *baseline_stream_at(const baseline *b, size_t index);
 
 /* The order of streams, of these names and another one; 0: it is the same stream. Only those
- * without topic are told apart by exchange_topic: the exchange may have several names for a topic
+ * without topic are distinguished by exchange_topic: the exchange may have several names for a
+ * topic
  * ("order", "order.linear"), and which one comes first depends on where a run begins. */
 int baseline_compare_names(const char *feed, const char *topic, const char *symbol,
                            td_bytes exchange_topic, const baseline_stream *with);
@@ -163,6 +176,11 @@ TD_MUST_USE td_result baseline_finish(baseline *b, td_err *err);
  * TD_E_CORRUPT: its checksum fails, or it is missing. */
 TD_MUST_USE td_result baseline_get_block(baseline *b, uint32_t stream, uint32_t number,
                                          baseline_block *out, td_err *err);
+
+/* *frames: how many of a stream's first frames are in blocks that it shares with a stream of
+ * another baseline; 0 if that is not its reference. TD_E_*. */
+TD_MUST_USE td_result baseline_count_shared(baseline *b, uint32_t stream, const baseline *with,
+                                            uint32_t with_stream, uint64_t *frames, td_err *err);
 
 /* The decode of a stream's frame (from 0): one line of JSON without its LF, valid until the next
  * call. TD_EOF: the baseline is not full, or the stream has no such frame. TD_E_CORRUPT. */

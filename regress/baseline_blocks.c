@@ -17,14 +17,78 @@ static uint64_t place_of(uint32_t stream, uint32_t number)
 
 /* ---- blocks ---- */
 
-static uint64_t block_sum(const baseline_block *block, td_bytes ids, td_bytes hashes)
+/* A block as its row has it. */
+typedef struct block_row {
+    uint64_t frames, first_ns, last_ns;
+    uint64_t sum;
+    td_bytes ids, hashes; /* as the file has them; valid until the row's query is used again */
+} block_row;
+
+static uint64_t block_sum(uint32_t stream, uint32_t number, const block_row *row)
 {
-    uint64_t sum = baseline_sum_number(0, place_of(block->stream, block->number));
-    sum = baseline_sum_number(sum, block->frames);
-    sum = baseline_sum_number(sum, block->first_ns);
-    sum = baseline_sum_number(sum, block->last_ns);
-    sum = baseline_sum_bytes(sum, ids.data, ids.size);
-    return baseline_sum_bytes(sum, hashes.data, hashes.size);
+    uint64_t sum = baseline_sum_number(0, place_of(stream, number));
+    sum = baseline_sum_number(sum, row->frames);
+    sum = baseline_sum_number(sum, row->first_ns);
+    sum = baseline_sum_number(sum, row->last_ns);
+    sum = baseline_sum_bytes(sum, row->ids.data, row->ids.size);
+    return baseline_sum_bytes(sum, row->hashes.data, row->hashes.size);
+}
+
+/* The checksum of a row that is shared with the reference. */
+static uint64_t shared_sum(uint32_t stream, uint32_t number, uint64_t sum_there)
+{
+    return baseline_sum_number(sum_there, place_of(stream, number));
+}
+
+static database_query find_row(baseline *b, baseline_statement statement, uint32_t stream,
+                               uint32_t number)
+{
+    database_query query = database_query_begin(b->db, statement);
+    database_bind_u64(&query, place_of(stream, number));
+    return query;
+}
+
+/* Columns that both statements have. */
+static block_row row_head(const database_query *query)
+{
+    return (block_row){.frames = database_column_u64(query, 0),
+                       .first_ns = database_column_u64(query, 1),
+                       .last_ns = database_column_u64(query, 2),
+                       .sum = baseline_column_sum(query, 3)};
+}
+
+static int is_time_same(const block_row *a, const block_row *b)
+{
+    return a->frames == b->frames && a->first_ns == b->first_ns && a->last_ns == b->last_ns;
+}
+
+/* The reference's stream with the names of one of the baseline; NULL: none. */
+static const baseline_stream *stream_there(const baseline *b, uint32_t stream)
+{
+    const baseline_stream *own = baseline_stream_of(b, stream);
+    if (b->reference == NULL)
+        return NULL;
+    return baseline_find_stream(b->reference, own->feed, own->topic, own->symbol,
+                                own->exchange_topic);
+}
+
+/* If the reference has the row, take its place: checksums are compared, not frames. */
+static td_result share_row(baseline *b, uint32_t stream, uint32_t number, block_row *row,
+                           td_err *err)
+{
+    const baseline_stream *there = stream_there(b, stream);
+    if (there == NULL)
+        return TD_OK;
+    database_query query = find_row(b->reference, STATEMENT_GET_BLOCK_SUM, there->id, number);
+    td_result rc = database_query_next(&query, err);
+    if (rc == TD_OK) {
+        const block_row had = row_head(&query);
+        if (is_time_same(&had, row) && had.sum == block_sum(there->id, number, row)) {
+            row->sum = shared_sum(stream, number, had.sum);
+            row->ids.size = row->hashes.size = 0;
+        }
+    }
+    return database_query_end(&query, rc);
 }
 
 td_result baseline_put_block(baseline *b, const baseline_block *block, td_err *err)
@@ -40,40 +104,79 @@ td_result baseline_put_block(baseline *b, const baseline_block *block, td_err *e
         td_put_le16(ids + i * ID_BYTES, block->ids[i]);
         td_put_le64(hashes + i * HASH_BYTES, block->hashes[i]);
     }
-    uint64_t sum = block_sum(block, td_bytes_of(ids, count * ID_BYTES),
-                             td_bytes_of(hashes, count * HASH_BYTES));
-    database_query query = database_query_begin(b->db, STATEMENT_PUT_BLOCK);
-    database_bind_u64(&query, place_of(block->stream, block->number));
-    database_bind_u64(&query, block->frames);
-    database_bind_u64(&query, block->first_ns);
-    database_bind_u64(&query, block->last_ns);
-    database_bind_blob(&query, ids, count * ID_BYTES);
-    database_bind_blob(&query, hashes, count * HASH_BYTES);
-    baseline_bind_sum(&query, sum);
+    block_row row = {.frames = count,
+                     .first_ns = block->first_ns,
+                     .last_ns = block->last_ns,
+                     .ids = td_bytes_of(ids, count * ID_BYTES),
+                     .hashes = td_bytes_of(hashes, count * HASH_BYTES)};
+    row.sum = block_sum(block->stream, block->number, &row);
+    td_result rc = share_row(b, block->stream, block->number, &row, err);
+    if (rc != TD_OK)
+        return rc;
+    database_query query = find_row(b, STATEMENT_PUT_BLOCK, block->stream, block->number);
+    database_bind_u64(&query, row.frames);
+    database_bind_u64(&query, row.first_ns);
+    database_bind_u64(&query, row.last_ns);
+    baseline_bind_sum(&query, row.sum);
+    database_bind_blob(&query, row.ids.data, row.ids.size);
+    database_bind_blob(&query, row.hashes.data, row.hashes.size);
     return database_query_run(&query, err);
 }
 
-/* A row of blocks, which must have so many frames. */
-static td_result read_block(baseline *b, const database_query *query, uint32_t frames,
-                            baseline_block *out, td_err *err)
+static td_result wrong_block(const baseline *b, uint32_t stream, uint32_t number, td_err *err)
 {
-    td_bytes ids = database_column_blob(query, 3);
-    td_bytes hashes = database_column_blob(query, 4);
-    out->frames = frames;
-    out->first_ns = database_column_u64(query, 1);
-    out->last_ns = database_column_u64(query, 2);
-    out->ids = b->ids;
-    out->hashes = b->hashes;
-    if (database_column_u64(query, 0) != frames || ids.size != (size_t)frames * ID_BYTES ||
-        hashes.size != (size_t)frames * HASH_BYTES ||
-        block_sum(out, ids, hashes) != baseline_column_sum(query, 5))
-        return baseline_damage(b, err, "the checksum of block %u of stream %u is wrong",
-                               out->number, out->stream);
-    for (size_t i = 0; i < frames; i++) {
-        b->ids[i] = td_le16(ids.data + i * ID_BYTES);
-        b->hashes[i] = td_le64(hashes.data + i * HASH_BYTES);
+    return baseline_damage(b, err, "the checksum of block %u of stream %u is wrong", number,
+                           stream);
+}
+
+/* The frames of a row, into the arrays of a baseline. */
+static void unpack_row(const block_row *row, baseline *into)
+{
+    for (size_t i = 0; i < row->frames; i++) {
+        into->ids[i] = td_le16(row->ids.data + i * ID_BYTES);
+        into->hashes[i] = td_le64(row->hashes.data + i * HASH_BYTES);
     }
-    return TD_OK;
+}
+
+/* The row of a block that has so many frames; those, if the row has them, into the arrays of the
+ * same baseline or another one. */
+static td_result read_row(baseline *b, uint32_t stream, uint32_t number, uint64_t frames,
+                          baseline *into, block_row *row, td_err *err)
+{
+    database_query query = find_row(b, STATEMENT_GET_BLOCK, stream, number);
+    td_result rc = database_query_next(&query, err);
+    if (rc == TD_OK) {
+        *row = row_head(&query);
+        row->ids = database_column_blob(&query, 4);
+        row->hashes = database_column_blob(&query, 5);
+        int has_frames = row->ids.size == frames * ID_BYTES &&
+                         row->hashes.size == frames * HASH_BYTES &&
+                         row->sum == block_sum(stream, number, row);
+        int is_shared = b->reference != NULL && row->ids.size + row->hashes.size == 0;
+        if (row->frames != frames || !(has_frames || is_shared))
+            rc = wrong_block(b, stream, number, err);
+        else if (has_frames)
+            unpack_row(row, into);
+    } else if (rc == TD_EOF) {
+        rc = baseline_damage(b, err, "block %u of stream %u is missing", number, stream);
+    }
+    return database_query_end(&query, rc);
+}
+
+/* The frames of a row that is shared, into b's own arrays: what was read from the reference before
+ * stays valid. */
+static td_result read_shared(baseline *b, uint32_t stream, uint32_t number, const block_row *row,
+                             td_err *err)
+{
+    block_row had;
+    const baseline_stream *there = stream_there(b, stream);
+    if (there == NULL)
+        return wrong_block(b, stream, number, err);
+    td_result rc = read_row(b->reference, there->id, number, row->frames, b, &had, err);
+    if (rc == TD_OK &&
+        (!is_time_same(&had, row) || row->sum != shared_sum(stream, number, had.sum)))
+        rc = wrong_block(b, stream, number, err);
+    return rc;
 }
 
 td_result baseline_get_block(baseline *b, uint32_t stream, uint32_t number, baseline_block *out,
@@ -83,17 +186,48 @@ td_result baseline_get_block(baseline *b, uint32_t stream, uint32_t number, base
     uint64_t first = (uint64_t)number * BASELINE_BLOCK_FRAMES;
     if (of == NULL || first >= of->frames)
         return TD_EOF;
-    uint64_t rest = of->frames - first;
-    *out = (baseline_block){.stream = stream, .number = number};
-    database_query query = database_query_begin(b->db, STATEMENT_GET_BLOCK);
-    database_bind_u64(&query, place_of(stream, number));
+    uint64_t frames = of->frames - first;
+    if (frames > BASELINE_BLOCK_FRAMES)
+        frames = BASELINE_BLOCK_FRAMES;
+    block_row row = {.frames = 0};
+    td_result rc = read_row(b, stream, number, frames, b, &row, err);
+    if (rc == TD_OK && row.ids.size == 0)
+        rc = read_shared(b, stream, number, &row, err);
+    *out = (baseline_block){.stream = stream,
+                            .number = number,
+                            .frames = (uint32_t)frames,
+                            .first_ns = row.first_ns,
+                            .last_ns = row.last_ns,
+                            .ids = b->ids,
+                            .hashes = b->hashes};
+    return rc;
+}
+
+td_result baseline_count_shared(baseline *b, uint32_t stream, const baseline *with,
+                                uint32_t with_stream, uint64_t *frames, td_err *err)
+{
+    const baseline_stream *of = baseline_stream_of(b, stream);
+    const baseline_stream *there = of == NULL ? NULL : stream_there(b, stream);
+    *frames = 0;
+    if (there == NULL || b->reference != with || there->id != with_stream)
+        return TD_OK;
+    *frames = of->frames;
+    database_query query = database_query_begin(b->db, STATEMENT_FIND_OWN_BLOCK);
+    database_bind_u64(&query, place_of(stream, 0));
+    database_bind_u64(&query, place_of(stream, UINT32_MAX));
     td_result rc = database_query_next(&query, err);
     if (rc == TD_OK)
-        rc = read_block(b, &query,
-                        rest < BASELINE_BLOCK_FRAMES ? (uint32_t)rest : BASELINE_BLOCK_FRAMES, out,
-                        err);
-    else if (rc == TD_EOF)
-        rc = baseline_damage(b, err, "block %u of stream %u is missing", number, stream);
+        *frames = (database_column_u64(&query, 0) & UINT32_MAX) * BASELINE_BLOCK_FRAMES;
+    return database_query_end(&query, rc);
+}
+
+td_result baseline_sum_blocks(baseline *b, uint64_t *sum, td_err *err)
+{
+    database_query query = database_query_begin(b->db, STATEMENT_GET_BLOCK_SUMS);
+    td_result rc = TD_OK;
+    *sum = 0;
+    while (rc == TD_OK && (rc = database_query_next(&query, err)) == TD_OK)
+        *sum = baseline_sum_number(*sum, baseline_column_sum(&query, 0));
     return database_query_end(&query, rc);
 }
 

@@ -15,17 +15,21 @@ typedef enum baseline_statement {
     STATEMENT_GET_STREAMS,
     STATEMENT_PUT_BLOCK,
     STATEMENT_GET_BLOCK,
+    STATEMENT_GET_BLOCK_SUM,
+    STATEMENT_GET_BLOCK_SUMS,
+    STATEMENT_FIND_OWN_BLOCK,
     STATEMENT_PUT_PIECE,
     STATEMENT_FIND_PIECE,
     STATEMENT_SUM_PIECES,
     STATEMENT_COUNT,
 } baseline_statement;
 
-enum { META_TEXTS = 6, BLOCK_BYTES = BASELINE_BLOCK_FRAMES * (2 + 8) };
+enum { META_TEXTS = 7, BLOCK_BYTES = BASELINE_BLOCK_FRAMES * (2 + 8) };
 
 struct baseline {
     database *db;
     baseline_access access;
+    baseline *reference; /* NULL: none */
     baseline_meta meta;
     char *texts[META_TEXTS];   /* of meta */
     baseline_stream **streams; /* by id - 1 */
@@ -45,6 +49,9 @@ struct baseline {
 
 /* The stream of an id, or NULL. */
 baseline_stream *baseline_stream_of(const baseline *b, uint32_t id);
+
+/* The checksums of all blocks, in their order, in one. */
+td_result baseline_sum_blocks(baseline *b, uint64_t *sum, td_err *err);
 
 /* A checksum over numbers, texts and bytes: XXH64 of each, mixed in order. */
 uint64_t baseline_sum_number(uint64_t sum, uint64_t number);

@@ -361,6 +361,7 @@ static td_result play(check_command *command, check_run *side, td_err *err)
         .clock = command->verb.clock,
         .log = &command->verb.log,
         .path = side->state_path,
+        .reference = side == &command->sides[IS] ? command->sides[WAS].baseline : NULL,
         .meta = {.members = members_of(command),
                  .decoder = decoder_choice_label(&side->decoder),
                  .decoder_id = side->decoder.id,

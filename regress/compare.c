@@ -19,7 +19,7 @@
 typedef struct block_reader {
     baseline *from;
     const baseline_stream *stream;
-    uint64_t first, count; /* frames that are aligned; first begins a block */
+    uint64_t first, count; /* frames that are aligned; first begins a block, or none is */
     baseline_block block;
     uint8_t has_block;
 } block_reader;
@@ -252,6 +252,23 @@ static td_result compare_run(compare_state *state, const align_run *run, td_err 
     return TD_OK;
 }
 
+/* Both streams begin with the same blocks, which are the same frames: they need not be read. */
+static td_result skip_shared(compare_state *state, td_err *err)
+{
+    uint64_t count;
+    td_result rc = baseline_count_shared(state->is.from, state->is.stream->id, state->was.from,
+                                         state->was.stream->id, &count, err);
+    if (rc != TD_OK || count == 0)
+        return rc;
+    state->stream->compared += count;
+    state->stream->same += count;
+    state->has_pair = 1;
+    state->was.first = state->is.first = count;
+    state->was.count -= count;
+    state->is.count -= count;
+    return TD_OK;
+}
+
 static td_result compare_runs(compare_state *state, td_err *err)
 {
     aligner_begin(state->aligner, &(align_sequence){state->was.count, read_ids, &state->was},
@@ -267,6 +284,12 @@ static td_result compare_runs(compare_state *state, td_err *err)
         if (rc != TD_OK)
             return rc;
     }
+}
+
+static td_result compare_all(compare_state *state, td_err *err)
+{
+    td_result rc = skip_shared(state, err);
+    return rc == TD_OK ? compare_runs(state, err) : rc;
 }
 
 /* ---- streams of a part ---- */
@@ -450,7 +473,7 @@ static td_result compare_stream(compare_state *state, size_t index, td_err *err)
     begin_reader(&state->was, state->options->was, was);
     begin_reader(&state->is, state->options->is, is);
     int is_part = state->options->is_part && was->frames > 0 && is->frames > 0;
-    td_result rc = is_part ? compare_part(state, err) : compare_runs(state, err);
+    td_result rc = is_part ? compare_part(state, err) : compare_all(state, err);
     if (rc != TD_OK)
         return rc;
     if (state->options->is_part)

@@ -26,6 +26,7 @@ typedef struct run {
     baseline_meta meta;
     char *selection_text;
     char own_id[TD_HASH128_HEX_BYTES];
+    char reference[BASELINE_CONTENT_BYTES];
     selection wanted; /* times absolute; from where the run begins */
     baseline *baseline;
     tape *tape;
@@ -61,6 +62,9 @@ static td_result read_selection(run *r, td_err *err)
     r->meta.selection = r->selection_text;
     r->meta.version = TAPEDECK_VERSION;
     r->meta.map = r->options->map == NULL ? "" : decoder_map_text(r->options->map);
+    if (r->options->reference != NULL)
+        baseline_name_content(r->options->reference, r->reference);
+    r->meta.reference = r->reference;
     return TD_OK;
 }
 
@@ -95,6 +99,8 @@ static const char *other_than(const baseline_meta *had, const baseline_meta *met
         return "selection";
     if (!is_text(had->map, meta->map))
         return "mapping file";
+    if (!is_text(had->reference, meta->reference))
+        return "baseline to compare with";
     return had->members != meta->members || had->is_full != meta->is_full ? "choice of members"
                                                                           : NULL;
 }
@@ -118,7 +124,7 @@ static td_result nothing_to_save(const run *r, int is_damaged, td_err *err)
     return td_err_pass(err, rc, &own);
 }
 
-static td_result begin_anew(run *r, td_err *err)
+static td_result start_over(run *r, td_err *err)
 {
     baseline_close(r->baseline);
     r->baseline = NULL;
@@ -154,7 +160,7 @@ static td_result find_any_frame(const run *r, td_err *err)
 static td_result replace(run *r, td_err *err)
 {
     td_result rc = find_any_frame(r, err);
-    return rc == TD_OK ? begin_anew(r, err) : rc;
+    return rc == TD_OK ? start_over(r, err) : rc;
 }
 
 static td_result reuse(run *r, td_err *err)
@@ -178,9 +184,9 @@ static td_result take_existing(run *r, td_err *err)
         return r->options->existing == REGRESS_KEEP ? refuse_complete(r, err) : replace(r, err);
     if (other != NULL) {
         td_log_emit(r->options->log, TD_LOG_WARNING,
-                    "'%s' is unfinished, but its %s is another: it is begun anew", r->options->path,
-                    other);
-        return begin_anew(r, err);
+                    "'%s' is unfinished, but its %s is another: starting from the beginning",
+                    r->options->path, other);
+        return start_over(r, err);
     }
     r->result->resumed_from_ns = had->resume_ns;
     if (had->resume_ns > 0) {
@@ -194,7 +200,7 @@ static td_result take_existing(run *r, td_err *err)
     return TD_OK;
 }
 
-static td_result open_baseline(run *r, td_err *err)
+static td_result open_or_create(run *r, td_err *err)
 {
     td_result rc = baseline_open(r->options->path, BASELINE_EXTEND, &r->baseline, err);
     if (rc == TD_OK)
@@ -202,9 +208,17 @@ static td_result open_baseline(run *r, td_err *err)
     if (rc == TD_E_NOTFOUND)
         return baseline_create(r->options->path, &r->meta, &r->baseline, err);
     if (rc == TD_E_TRUNCATED)
-        return begin_anew(r, err);                              /* a run was killed as it began */
+        return start_over(r, err);                              /* a run was killed as it began */
     int is_ours = rc == TD_E_CORRUPT || rc == TD_E_UNSUPPORTED; /* else baseline_remove refuses */
     return is_ours && r->options->existing != REGRESS_KEEP ? replace(r, err) : rc;
+}
+
+static td_result open_baseline(run *r, td_err *err)
+{
+    td_result rc = open_or_create(r, err);
+    if (rc == TD_OK && r->options->reference != NULL)
+        baseline_set_reference(r->baseline, r->options->reference);
+    return rc;
 }
 
 /* ---- playing ---- */

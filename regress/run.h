@@ -32,9 +32,13 @@ typedef struct regress_run_options {
     td_clock clock;
     const td_log *log;
     const char *path; /* of the baseline */
-    /* What to write; selection is filled in from wanted, version by the program, and decoder and
-     * decoder_id, too, if decoder is NULL: then it is the built-in one. An unfinished baseline goes
-     * on if it has the same in all of it; else it is begun anew, with a line in the log. */
+    /* Blocks are shared with it (baseline_set_reference); it must be complete, and outlive the
+     * result. NULL: none. */
+    baseline *reference;
+    /* What to write; selection is filled in from wanted, version by the program, reference by the
+     * option, and decoder and decoder_id, too, if decoder is NULL: then it is the built-in one. An
+     * unfinished baseline goes on if it has the same in all of it; else the run starts from the
+     * beginning, with a line in the log. */
     baseline_meta meta;
     regress_existing existing;
     uint64_t checkpoint_ns;     /* 0: REGRESS_CHECKPOINT_NS */

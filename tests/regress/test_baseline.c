@@ -354,6 +354,133 @@ static void test_size(void **state)
     temp_folder_remove(p.folder);
 }
 
+/* ---- a reference ---- */
+
+static baseline_meta sharing_meta(const baseline *reference, char content[BASELINE_CONTENT_BYTES])
+{
+    baseline_name_content(reference, content);
+    baseline_meta meta = META;
+    meta.reference = content;
+    return meta;
+}
+
+static void assert_shares(baseline *b, size_t s, const baseline *reference, uint64_t expected)
+{
+    uint64_t shared;
+    td_err err;
+    const baseline_stream *of = baseline_find_stream(b, CONTENT[s].feed, CONTENT[s].topic,
+                                                     CONTENT[s].symbol, CONTENT[s].exchange_topic);
+    const baseline_stream *there = baseline_find_stream(
+        reference, CONTENT[s].feed, CONTENT[s].topic, CONTENT[s].symbol, CONTENT[s].exchange_topic);
+    assert_int_equal(baseline_count_shared(b, of->id, reference, there->id, &shared, &err), TD_OK);
+    assert_int_equal(shared, expected);
+}
+
+/* What two baselines have in common is stored once, and is read from both. Streams have other
+ * numbers, and one block of stream 0 differs. */
+static void test_reference(void **state)
+{
+    (void)state;
+    enum { CHANGED = BASELINE_BLOCK_FRAMES + 3 };
+    static const size_t ORDER[STREAMS] = {2, 0, 1};
+    place p;
+    char path[PATH_BYTES + 8];
+    char content[BASELINE_CONTENT_BYTES];
+    baseline *was;
+    baseline *is;
+    baseline_block block;
+    baseline_block there;
+    baseline_size size;
+    td_err err;
+    place_make(&p);
+    make_filled(p.path, 1000);
+    (void)snprintf(path, sizeof path, "%s.is", p.path); /* fits */
+    assert_int_equal(baseline_open(p.path, BASELINE_READ, &was, &err), TD_OK);
+    const baseline_meta meta = sharing_meta(was, content);
+    assert_int_equal(baseline_create(path, &meta, &is, &err), TD_OK);
+    baseline_set_reference(is, was);
+    for (size_t i = 0; i < STREAMS; i++)
+        assert_int_equal(add_frames(is, ORDER[i], 0, CONTENT[ORDER[i]].frames, &err), TD_OK);
+    assert_shares(is, 0, was, CONTENT[0].frames);
+    assert_int_equal(baseline_get_block(is, 2, 1, &block, &err), TD_OK);
+    static uint64_t hashes[BASELINE_BLOCK_FRAMES];
+    static uint16_t ids[BASELINE_BLOCK_FRAMES];
+    memcpy(hashes, block.hashes, sizeof hashes);
+    memcpy(ids, block.ids, sizeof ids);
+    hashes[CHANGED - BASELINE_BLOCK_FRAMES]++;
+    block.hashes = hashes;
+    block.ids = ids;
+    assert_int_equal(baseline_put_block(is, &block, &err), TD_OK);
+    assert_int_equal(baseline_finish(is, &err), TD_OK);
+    baseline_close(is);
+    assert_int_equal(baseline_open(path, BASELINE_READ, &is, &err), TD_OK);
+    assert_string_equal(baseline_get_meta(is)->reference, content);
+    baseline_set_reference(is, was);
+    assert_shares(is, 0, was, BASELINE_BLOCK_FRAMES);
+    assert_shares(is, 1, was, CONTENT[1].frames);
+    assert_shares(is, 2, was, CONTENT[2].frames);
+    assert_int_equal(baseline_get_block(was, 2, 0, &there, &err), TD_OK);
+    for (uint32_t number = 0; number < 3; number++) {
+        assert_int_equal(baseline_get_block(is, 2, number, &block, &err), TD_OK);
+        for (uint32_t i = 0; i < block.frames; i++) {
+            uint64_t frame = number * (uint64_t)BASELINE_BLOCK_FRAMES + i;
+            assert_int_equal(block.ids[i], id_of(0, frame));
+            assert_int_equal(block.hashes[i], hash_of(0, frame) + (frame == CHANGED));
+        }
+    }
+    for (uint32_t i = 0; i < there.frames; i++) /* reading the one leaves the other's valid */
+        assert_int_equal(there.hashes[i], hash_of(1, i));
+    assert_int_equal(baseline_get_size(is, &size, &err), TD_OK);
+    uint64_t beside = size.file_bytes - size.decode_bytes;
+    assert_in_range(beside, BASELINE_BLOCK_FRAMES * 10, BASELINE_BLOCK_FRAMES * 10 + 64 * 1024);
+    baseline_close(is);
+    baseline_close(was);
+    temp_folder_remove(p.folder);
+}
+
+/* A reference that is damaged, or none, is an error: no frame is made up. */
+static void test_wrong_reference(void **state)
+{
+    (void)state;
+    static const char *const SQL[] = {
+        "UPDATE blocks SET hashes = randomblob(length(hashes)) WHERE place = 2 << 32",
+        "UPDATE blocks SET last_ns = last_ns + 1 WHERE place = 2 << 32",
+        "DELETE FROM blocks WHERE place = 2 << 32"};
+    place p;
+    char path[PATH_BYTES + 8];
+    char content[BASELINE_CONTENT_BYTES];
+    baseline *was;
+    baseline *is;
+    baseline_block block;
+    td_err err;
+    place_make(&p);
+    (void)snprintf(path, sizeof path, "%s.is", p.path); /* fits */
+    for (size_t i = 0; i < sizeof SQL / sizeof SQL[0]; i++) {
+        make_filled(p.path, PART_FRAMES_MAX);
+        assert_int_equal(baseline_open(p.path, BASELINE_READ, &was, &err), TD_OK);
+        const baseline_meta meta = sharing_meta(was, content);
+        assert_int_equal(baseline_create(path, &meta, &is, &err), TD_OK);
+        baseline_set_reference(is, was);
+        assert_int_equal(fill(is, PART_FRAMES_MAX, &err), TD_OK);
+        assert_shares(is, 1, was, CONTENT[1].frames);
+        assert_int_equal(baseline_get_block(is, 2, 0, &block, &err), TD_OK);
+        baseline_close(is);
+        baseline_close(was);
+        assert_int_equal(baseline_open(path, BASELINE_READ, &is, &err), TD_OK);
+        assert_int_equal(baseline_get_block(is, 2, 0, &block, &err), TD_E_CORRUPT);
+        run_sql(p.path, SQL[i]);
+        assert_int_equal(baseline_open(p.path, BASELINE_READ, &was, &err), TD_OK);
+        baseline_set_reference(is, was);
+        assert_int_equal(baseline_get_block(is, 2, 0, &block, &err), TD_E_CORRUPT);
+        assert_int_equal(baseline_get_block(is, 3, 0, &block, &err), TD_OK);
+        baseline_close(is);
+        baseline_close(was);
+        assert_int_equal(baseline_remove(p.path, &err), TD_OK);
+        assert_int_equal(baseline_remove(path, &err), TD_OK);
+    }
+    temp_folder_remove(p.folder);
+}
+
 /* ---- interrupted ---- */
 
 /* What was put since the last commit is gone; what comes then is as if there had been no break. */
@@ -735,6 +862,8 @@ int main(void)
         cmocka_unit_test(test_what_is_put_is_read),
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_size),
+        cmocka_unit_test(test_reference),
+        cmocka_unit_test(test_wrong_reference),
         cmocka_unit_test(test_interrupted),
         cmocka_unit_test(test_killed_while_writing),
         cmocka_unit_test(test_one_writer),

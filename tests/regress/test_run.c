@@ -21,6 +21,7 @@
 #include "base/buf.h"
 #include "base/io_posix.h"
 #include "import/import.h"
+#include "regress/compare.h"
 #include "regress/run.h"
 #include "tests/testing/capture.h"
 #include "tests/testing/files.h"
@@ -470,7 +471,7 @@ static void test_existing(void **state)
     options.meta.decoder = "built-in";
     options.meta.decoder_id = "01"; /* another program: nothing of the first run counts */
     assert_int_equal(regress_run(&options, &result, &b, &err), TD_OK);
-    assert_non_null(strstr(kept.text, "its decoder is another: it is begun anew"));
+    assert_non_null(strstr(kept.text, "its decoder is another: starting from the beginning"));
     assert_int_equal(result.resumed_from_ns, 0);
     assert_int_equal(result.frames, 1098);
     baseline_close(b);
@@ -496,6 +497,68 @@ static void test_existing(void **state)
     file_write_text(options.path, "my notes"); /* never replaced */
     assert_int_equal(regress_run(&options, &result, &b, &err), TD_E_UNSUPPORTED);
     assert_int_equal(access(options.path, F_OK), 0);
+    place_remove(&p);
+}
+
+static void assert_all_same(baseline *was, baseline *is)
+{
+    comparison c;
+    td_err err;
+    const compare_options options = {.was = was, .is = is};
+    assert_int_equal(compare_baselines(&options, &c, &err), TD_OK);
+    assert_true(comparison_is_same(&c));
+    assert_int_equal(c.totals.compared, 3060);
+    comparison_fini(&c);
+}
+
+/* A run that shares blocks with another baseline goes on only as long as that has the same
+ * content. */
+static void test_reference(void **state)
+{
+    (void)state;
+    static const char *const TRADES[] = {"trade*"};
+    place p;
+    place_make(&p, ALL, CAPTURES);
+    kept_log kept = {""};
+    const td_log log = {.fn = keep_line, .ctx = &kept, .level_max = TD_LOG_WARNING};
+    char was_path[2 * PATH_BYTES];
+    (void)snprintf(was_path, sizeof was_path, "%s", at(&p, "was.tdb")); /* fits */
+    regress_run_options options = options_of(p.archive, was_path);
+    regress_run_result result;
+    baseline *was;
+    baseline *other;
+    baseline *is;
+    td_err err;
+    assert_int_equal(regress_run(&options, &result, &was, &err), TD_OK);
+    char other_path[2 * PATH_BYTES];
+    (void)snprintf(other_path, sizeof other_path, "%s", at(&p, "other.tdb")); /* fits */
+    options.path = other_path;
+    const selection trades = {.topics = {TRADES, 1}};
+    const selection *all = options.wanted;
+    options.wanted = &trades;
+    assert_int_equal(regress_run(&options, &result, &other, &err), TD_OK);
+    options.wanted = all;
+    options.path = at(&p, "is.tdb");
+    options.reference = was;
+    options.log = &log;
+    options.checkpoint_frames = 500;
+    options.progress = count_call;
+    for (int is_other = 0; is_other < 2; is_other++) {
+        stopper stop = {.stop_at = 1};
+        options.user = &stop;
+        options.reference = was;
+        assert_int_equal(regress_run(&options, &result, &is, &err), TD_EOF);
+        options.reference = is_other ? other : was;
+        assert_int_equal(regress_run(&options, &result, &is, &err), TD_OK);
+        assert_int_equal(result.resumed_from_ns > 0, !is_other);
+        assert_int_equal(strstr(kept.text, "its baseline to compare with is another") != NULL,
+                         is_other);
+        assert_all_same(was, is);
+        baseline_close(is);
+        assert_int_equal(unlink(options.path), 0);
+    }
+    baseline_close(other);
+    baseline_close(was);
     place_remove(&p);
 }
 
@@ -619,6 +682,59 @@ static void make_odd_frames(tape_fixture *fixture)
     tape_segment_finish(segment);
 }
 
+/* So many that blocks are put before the run ends. One stream comes first, and then no more for
+ * long. */
+static void make_many_frames(tape_fixture *fixture)
+{
+    static const char *const TOPICS[] = {"news", "news", "sports", "news", "sports", "odds"};
+    enum { MANY = 36 * BASELINE_BLOCK_FRAMES, CHUNK = 10000 };
+    tape_fixture_init(fixture);
+    const tape_segment_spec spec = {"inverse", "0000000a", 0, 0, 1};
+    tape_segment *segment = tape_segment_open(fixture, &spec);
+    tape_segment_connect(segment, 1, 500);
+    put(segment, CHANNEL_TOPIC_UNKNOWN, "", 1, "{\"topic\":\"weather\"}");
+    for (uint64_t i = 2; i < MANY; i++) {
+        char text[64];
+        (void)snprintf(text, sizeof text, "{\"topic\":\"%s\",\"data\":%" PRIu64 "}", TOPICS[i % 6],
+                       i); /* fits */
+        put(segment, CHANNEL_TOPIC_UNKNOWN, "", i, text);
+        if (i % CHUNK == 0)
+            (void)tape_segment_seal(segment);
+    }
+    put(segment, CHANNEL_TOPIC_UNKNOWN, "", MANY, "{\"topic\":\"weather\",\"data\":1}");
+    tape_segment_finish(segment);
+}
+
+/* Whether only whole blocks are put before a checkpoint, or all there is, the baseline is the
+ * same. */
+static void test_whole_blocks(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned threads;
+        uint64_t checkpoint_frames;
+        size_t buffer_bytes;
+    } CASES[] = {{1, 0, 2000}, {1, 0, 0}, {2, 0, 0}, {2, 50001, 0}, {1, 0, 400000}};
+    tape_fixture fixture;
+    make_many_frames(&fixture);
+    char path[PATH_BYTES];
+    (void)snprintf(path, sizeof path, "%s-x.tdb", fixture.folder); /* fits */
+    td_buf expected;
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        regress_run_options options = options_of(tape_fixture_archive(&fixture), path);
+        options.threads = CASES[i].threads;
+        options.checkpoint_frames = CASES[i].checkpoint_frames;
+        options.buffer_bytes = CASES[i].buffer_bytes;
+        assert_int_equal(run_to_end(options, 0), 1);
+        if (i == 0)
+            expected = dump(path);
+        assert_same(&expected, path);
+        assert_int_equal(unlink(path), 0);
+    }
+    td_buf_fini(&expected);
+    tape_fixture_fini(&fixture);
+}
+
 static void test_odd_frames(void **state)
 {
     (void)state;
@@ -673,10 +789,12 @@ int main(void)
         cmocka_unit_test(test_selection_in_time),
         cmocka_unit_test(test_existing),
         cmocka_unit_test(test_killed_after_puts),
+        cmocka_unit_test(test_reference),
         cmocka_unit_test(test_killed_at_first),
         cmocka_unit_test(test_nothing_selected),
         cmocka_unit_test(test_relative_times),
         cmocka_unit_test(test_odd_frames),
+        cmocka_unit_test(test_whole_blocks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
