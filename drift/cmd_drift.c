@@ -43,11 +43,15 @@ typedef struct drift_command {
 /* ---- the report ---- */
 
 static const table_column COLUMNS[] = {
-    {"feed", TABLE_LEFT, "{feed}"},       {"topic", TABLE_LEFT, "{topic}"},
-    {"what", TABLE_WHOLE, "{kind}"},      {"where", TABLE_LEFT, "{path|-}"},
-    {"detail", TABLE_LEFT, "{detail|-}"}, {"frames", TABLE_RIGHT, "{count}"},
-    {"first", TABLE_WHOLE, "{first_ns}"}, {"last", TABLE_WHOLE, "{last_ns}"},
-    {"example", TABLE_LEFT, "{shown}"},
+    {"feed", TABLE_LEFT, "{feed}"},
+    {"topic", TABLE_LEFT, "{topic}"},
+    {"what", TABLE_WHOLE, "{kind}"},
+    {"where", TABLE_LEFT, "{path|-}"},
+    {"detail", TABLE_LEFT, "{detail|-}"},
+    {"frames", TABLE_RIGHT, "{count}"},
+    {"first", TABLE_SPARE_WHOLE, "{first_ns}"},
+    {"last", TABLE_SPARE_WHOLE, "{last_ns}"},
+    {"example", TABLE_SPARE_LEFT, "{shown}"},
 };
 
 /* The part of an example that people see: around the member or the text that the finding is about,

@@ -9,11 +9,16 @@
 enum { NEVER_TEXT_BYTES = 100 };
 
 static const table_column COLUMNS[] = {
-    {"family", TABLE_LEFT, "{family}"},       {"topic", TABLE_LEFT, "{topic}"},
-    {"frames", TABLE_RIGHT, "{frames}"},      {"undecoded", TABLE_RIGHT, "{undecoded|-}"},
-    {"first", TABLE_WHOLE, "{first_ns}"},     {"last", TABLE_WHOLE, "{last_ns}"},
-    {"kinds", TABLE_LEFT, "{kinds_seen|-}"},  {"entries", TABLE_RIGHT, "{paths_seen}"},
-    {"fields", TABLE_RIGHT, "{fields_seen}"}, {"values", TABLE_RIGHT, "{values_seen}"},
+    {"family", TABLE_LEFT, "{family}"},
+    {"topic", TABLE_LEFT, "{topic}"},
+    {"frames", TABLE_RIGHT, "{frames}"},
+    {"undecoded", TABLE_RIGHT, "{undecoded|-}"},
+    {"first", TABLE_SPARE_WHOLE, "{first_ns}"},
+    {"last", TABLE_SPARE_WHOLE, "{last_ns}"},
+    {"kinds", TABLE_SPARE_LEFT, "{kinds_seen|-}"},
+    {"entries", TABLE_RIGHT, "{paths_seen}"},
+    {"fields", TABLE_RIGHT, "{fields_seen}"},
+    {"values", TABLE_RIGHT, "{values_seen}"},
     {"never", TABLE_LEFT, "{never|-}"},
 };
 

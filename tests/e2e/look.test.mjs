@@ -16,9 +16,9 @@ const frame = (seq) => JSON.stringify({
 });
 
 /** An archive of that many trades; the feed has a long name. */
-async function archive(t, frames) {
+async function archive(t, frames, make = frame) {
   const dir = temporary(t), capture = path.join(dir, "capture"), tape = path.join(dir, "tape");
-  const lines = Array.from({ length: frames }, (_, i) => `1618677785.${String(i).padStart(6, "0")}: ${frame(i + 1)}`);
+  const lines = Array.from({ length: frames }, (_, i) => `1618677785.${String(i).padStart(6, "0")}: ${make(i + 1)}`);
   fs.writeFileSync(capture, ["wss://test/realtime <-> 1618677785.0", ...lines, "wss://test/realtime <-> 1618677786.0", ""].join("\n"));
   const end = await tapedeck(t, ["import", "-a", tape, "--format", "cryptofeed", "--family", "inverse",
     "--feed", "a-feed-whose-name-is-rather-long-for-a-table", capture]);
@@ -40,6 +40,29 @@ test("tables are cut to the terminal's width, and complete in a pipe", async (t)
       if (verb === "info" || columns === 120) assert.deepEqual(wide, []);
       if (columns === 90) assert.ok(lines.some((line) => line.includes("a-feed-") && line.includes("…")), lines.join("\n"));
     }
+});
+
+test("what a narrow terminal has no space for in the tables of drift: the example, then the times", async (t) => {
+  const { tape } = await archive(t, 20, (n) => frame(n).replace("{", '{"a_member_more":1,'));
+  const heads = (text) => text.split("\n").filter((line) => /^(feed|family) /.test(line)).map((line) => line.trim().split(/ +/));
+  const FINDINGS = ["feed", "topic", "what", "where", "detail", "frames", "first", "last", "example"];
+  const COVERAGE = ["family", "topic", "frames", "undecoded", "first", "last", "kinds", "entries", "fields", "values", "never"];
+  const without = (columns, ...names) => columns.filter((name) => !names.includes(name));
+  const ROWS = [
+    [72, ["first", "last", "example"], ["first", "last", "kinds"]],
+    [80, ["last", "example"], ["first", "last", "kinds"]],
+    [100, ["last", "example"], ["last", "kinds"]],
+    [124, [], ["kinds"]],
+    [200, [], []],
+  ];
+  for (const [columns, findings, coverage] of ROWS) {
+    const shown = onTerminal(columns, ["drift", "--coverage", tape], { NO_COLOR: "1" });
+    assert.deepEqual(shown.split("\n").filter((line) => [...line].length > columns || / $/.test(line)), []);
+    assert.deepEqual(heads(shown), [without(FINDINGS, ...findings), without(COVERAGE, ...coverage)], `${columns} columns`);
+    assert.match(shown, /^a-feed.* trade +new_field +a_member.* 20\b/m);
+  }
+  const piped = (await tapedeck(t, ["drift", "--coverage", tape], { status: 1 })).stdout;
+  assert.deepEqual(heads(piped), [FINDINGS, COVERAGE]);
 });
 
 test("heads, verdicts and errors have colours on a terminal, unless NO_COLOR or TERM refuse them", async (t) => {
