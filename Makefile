@@ -247,9 +247,12 @@ check-structure:
 	@tests/check/structure-test
 	@tests/check/structure && echo "check: structure ok"
 
+# With one job cppcheck also follows pointers across files, and takes each that a function fills in for one
+# that it reads (ctuuninitvar).
 check-cppcheck:
 	@cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr -I. -D_GNU_SOURCE \
-	    --enable=warning,performance,portability --suppress=missingIncludeSystem -j$(JOBS) $(LINT_C) \
+	    --enable=warning,performance,portability --suppress=missingIncludeSystem --suppress=ctuuninitvar \
+	    -j$(JOBS) $(LINT_C) \
 	    && echo "check: cppcheck ok"
 
 # A stamp for each source that was found clean, renewed when it, one of its headers or the rules change: the
