@@ -127,9 +127,9 @@ describe("drift while it is recorded", { concurrency: 2 }, () => {
     const count = (what, topic) => events.filter((event) => event.what === what && event.topic.startsWith(topic)).length;
     assert.deepEqual([count("new_field", "trade"), count("new_topic", "fresh"), count("new_field", "insurance")], [SHARE, SHARE, 1]);
     assert.deepEqual([events.length, drift, warnings.length], Array(3).fill(2 * SHARE + 1));
-    assert.equal(new Set(events.map(told)).size, drift);
+    assert.equal(new Set(events.map(textOf)).size, drift);
     assert.ok(leftOut >= 2, `${leftOut}`);
-    for (const event of events) assert.ok(event.example.length < 512 && (event.path ?? "").length < 160, told(event));
+    for (const event of events) assert.ok(event.example.length < 512 && (event.path ?? "").length < 160, textOf(event));
     assert.ok(!/[^\n\x20-\x7e]/.test(recorder.stderr), recorder.stderr);
     await nothingLeaked(archive, key);
     nothingLeakedInText(recorder, key);
