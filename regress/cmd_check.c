@@ -393,6 +393,17 @@ static td_result play_all(check_command *command, td_err *err)
     return TD_OK;
 }
 
+/* What the decoders did in earlier parts of the runs counts, too. */
+static td_result count_earlier(check_command *command, td_err *err)
+{
+    td_result rc = TD_OK;
+    for (int i = 0; i < SIDES && rc == TD_OK; i++) {
+        check_run *side = &command->sides[i];
+        rc = decoder_choice_count(&side->decoder, &side->done, side->baseline, err);
+    }
+    return rc;
+}
+
 static const char *describe_selection(const check_command *command)
 {
     const char *text = baseline_get_meta(command->sides[WAS].baseline)->selection;
@@ -625,12 +636,16 @@ static td_result run(check_command *command, exit_code *status, td_err *err)
     if (rc == TD_OK)
         rc = play_all(command, err);
     if (rc == TD_OK)
+        rc = count_earlier(command, err);
+    if (rc == TD_OK)
         rc = compare(command, err);
     if (rc == TD_E_NOTFOUND && remove_state(command, NULL) != TD_OK)
         td_log_emit(&command->verb.log, TD_LOG_WARNING, "a file of '%s' stays",
                     command->verb.report->name);
     if (rc == TD_OK)
         rc = explain_all(command, err);
+    for (int i = 0; i < SIDES && rc != TD_OK; i++)
+        decoder_choice_log(&command->sides[i].decoder, &command->verb.log);
     if (rc == TD_OK)
         rc = conclude(command, err);
     if (rc != TD_OK)

@@ -180,6 +180,10 @@ static td_result run(save_command *command, exit_code *status, td_err *err)
     if (rc == TD_OK)
         rc = save(command, &done, err);
     if (rc == TD_OK)
+        rc = decoder_choice_count(&command->decoder, &done, command->made, err);
+    if (rc != TD_OK)
+        decoder_choice_log(&command->decoder, &command->verb.log);
+    if (rc == TD_OK)
         rc = describe(command, &done, err);
     if (rc == TD_OK && baseline_get_meta(command->made)->is_damaged)
         *status = EXIT_CODE_DAMAGE;

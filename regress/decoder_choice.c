@@ -6,7 +6,9 @@
 #include "base/alloc.h"
 #include "base/io_posix.h"
 #include "base/limits.h"
+#include "base/time_text.h"
 #include "regress/decoder_words.h"
+#include "regress/failure_count.h"
 #include "regress/program_id.h"
 
 static const option_row DECODING_ROWS[] = {
@@ -180,12 +182,65 @@ int decoder_choice_was_stopped(const decoder_choice *choice)
 
 /* ---- findings ---- */
 
-uint64_t decoder_choice_failures(const decoder_choice *choice)
+enum { TEXT_ROWS = 20 }; /* failures that texts list */
+
+td_result decoder_choice_count(decoder_choice *choice, const regress_run_result *done,
+                               baseline *made, td_err *err)
 {
-    if (choice->pool == NULL)
-        return 0;
+    int is_whole = done->resumed_from_ns == 0 && done->frames > 0;
+    if (choice->pool == NULL || is_whole)
+        return TD_OK;
+    uint64_t counts[DECODE_REASON_COUNT];
+    const decoder_findings *findings = decoder_pool_findings(choice->pool);
+    td_result rc = failure_count(made, counts, err);
+    for (int reason = DECODE_REFUSED; reason <= DECODE_UNSTABLE && rc == TD_OK; reason++) {
+        uint64_t listed = decoder_findings_count(findings, (decode_reason)reason);
+        choice->earlier[reason] = counts[reason] > listed ? counts[reason] - listed : 0;
+    }
+    return rc;
+}
+
+static uint64_t failures_listed(const decoder_choice *choice)
+{
     const decoder_findings *findings = decoder_pool_findings(choice->pool);
     return decoder_findings_total(findings) - decoder_findings_count(findings, DECODE_REFUSED);
+}
+
+static uint64_t failures_earlier(const decoder_choice *choice)
+{
+    uint64_t sum = 0;
+    for (int reason = DECODE_CRASHED; reason <= DECODE_UNSTABLE; reason++)
+        sum += choice->earlier[reason];
+    return sum;
+}
+
+uint64_t decoder_choice_failures(const decoder_choice *choice)
+{
+    return choice->pool == NULL ? 0 : failures_listed(choice) + failures_earlier(choice);
+}
+
+void decoder_choice_log(const decoder_choice *choice, const td_log *log)
+{
+    size_t count = 0;
+    size_t shown = 0;
+    if (choice->pool == NULL || failures_listed(choice) == 0)
+        return;
+    const decoder_finding *list =
+        decoder_findings_list(decoder_pool_findings(choice->pool), &count);
+    for (size_t i = 0; i < count && shown < TEXT_ROWS; i++) {
+        char when[TD_TIME_TEXT_BYTES];
+        const decoder_finding *found = &list[i];
+        if (found->reason == DECODE_REFUSED)
+            continue;
+        td_time_format(found->recv_ns, when);
+        td_log_emit(log, TD_LOG_WARNING, "decoder %s at %s, %s/%s%s%s: %s",
+                    decode_reason_name(found->reason), when, found->feed, found->topic,
+                    found->symbol[0] == '\0' ? "" : "/", found->symbol, found->what);
+        shown++;
+    }
+    if (failures_listed(choice) > shown)
+        td_log_emit(log, TD_LOG_WARNING, "decoder: and %llu more failures",
+                    (unsigned long long)(failures_listed(choice) - shown));
 }
 
 static void describe_finding(result_writer *r, const decoder_finding *found)
@@ -212,7 +267,6 @@ static int is_shown(const result_writer *r, const decoder_finding *found)
 
 void decoder_choice_describe(const decoder_choice *choice, const char *name, result_writer *r)
 {
-    enum { TEXT_ROWS = 20 };
     size_t count = 0;
     size_t shown = 0;
     if (choice->pool == NULL) {
@@ -221,12 +275,14 @@ void decoder_choice_describe(const decoder_choice *choice, const char *name, res
     }
     decoder_findings *findings = decoder_pool_findings(choice->pool);
     uint64_t failures = decoder_choice_failures(choice);
+    uint64_t earlier = failures_earlier(choice);
     result_object_begin(r, name);
     result_name(r, "name", decoder_pool_name(choice->pool));
     result_count(r, "restarts", decoder_pool_restarts(choice->pool));
     for (int reason = DECODE_REFUSED; reason <= DECODE_UNSTABLE; reason++)
         result_count(r, decode_reason_name((decode_reason)reason),
-                     decoder_findings_count(findings, (decode_reason)reason));
+                     decoder_findings_count(findings, (decode_reason)reason) +
+                         choice->earlier[reason]);
     result_list_begin(r, "frames");
     const decoder_finding *list = decoder_findings_list(findings, &count);
     for (size_t i = 0; i < count; i++) {
@@ -237,12 +293,16 @@ void decoder_choice_describe(const decoder_choice *choice, const char *name, res
     }
     result_list_end(r);
     result_count(r, "failures", failures);
-    if (failures > shown && shown == TEXT_ROWS)
-        result_note(r, "more", "  and %llu more\n", (unsigned long long)(failures - shown));
+    result_count(r, "earlier_failures", earlier);
+    if (failures - earlier > shown && shown == TEXT_ROWS)
+        result_note(r, "more", "  and %llu more\n",
+                    (unsigned long long)(failures - earlier - shown));
     else
         result_note(r, "more", "%s", "");
     result_object_end(r, failures == 0 ? NULL
                                        : "The decoder failed at {failures frame}: {crashed} "
                                          "crashed, {hung} hung, {garbage} garbage, {unstable} "
-                                         "unstable; {restarts restart}\n{frames}{more}");
+                                         "unstable; {restarts restart}\n{frames}{more}"
+                                         "[  {earlier_failures} before the run was interrupted: "
+                                         "counted, not listed\n]");
 }

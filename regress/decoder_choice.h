@@ -14,6 +14,7 @@
 #include "cli/stop_signal.h"
 #include "regress/decoder_map.h"
 #include "regress/decoder_pool.h"
+#include "regress/run.h"
 
 typedef struct decoding_options {
     uint8_t is_whole; /* hashes cover all members of books and trades */
@@ -49,6 +50,8 @@ typedef struct decoder_choice {
     decoder_pool *pool;            /* NULL: the built-in decoder */
     const char *name;              /* "built-in", or as on the command line; borrowed from there */
     char id[TD_HASH128_HEX_BYTES]; /* of what it is made of; empty for the built-in one */
+    /* Failures and refusals of earlier parts of an interrupted run, by reason. */
+    uint64_t earlier[DECODE_REASON_COUNT];
 } decoder_choice;
 
 /* What a decoder is opened with; borrowed until it is closed. */
@@ -75,7 +78,16 @@ const tape_decoding *decoder_choice_decoding(const decoder_choice *choice);
 /* 1: a run's error is that a signal ended its decoder's waits, nothing else. */
 int decoder_choice_was_stopped(const decoder_choice *choice);
 
-/* Failures of the decoder that are not its answer: crashes, hangs, answers that are none. */
+/* A run gave a baseline: if it continued one that was interrupted, count what the earlier parts
+ * found from the baseline. Nothing for the built-in decoder. TD_E_* of reading. */
+TD_MUST_USE td_result decoder_choice_count(decoder_choice *choice, const regress_run_result *done,
+                                           baseline *made, td_err *err);
+
+/* A run ends early: log the failures that it has found, because nothing describes them later. */
+void decoder_choice_log(const decoder_choice *choice, const td_log *log);
+
+/* Failures of the decoder that are not its answer: crashes, hangs, answers that are none; those of
+ * the earlier parts, too. */
 uint64_t decoder_choice_failures(const decoder_choice *choice);
 
 /* Describe the findings into an object that is open, under name: an object with counts by kind,

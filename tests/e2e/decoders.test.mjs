@@ -5,7 +5,7 @@ import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { Program, capture, captureLines, jsonLines, parseLines, passed, rawFrames, tapedeck, temporary, withoutCapture } from "./lib.mjs";
+import { Program, capture, captureLines, importFrames, jsonLines, parseLines, passed, rawFrames, tapedeck, temporary, withoutCapture } from "./lib.mjs";
 
 const CAPTURES = ["inverse-2021-04-17.jsonl.gz", "linear-2021-04-17.jsonl.gz", "v5-2026-08-09.jsonl.gz", "v5-linear-2025-06-13.jsonl.gz"];
 const V5 = CAPTURES[2];
@@ -365,6 +365,66 @@ test("a decoder that answers nothing at all is given up soon, and the error says
     assert.match(stderr, how);
     assert.match(stderr, trial);
   }
+});
+
+// ---- interruptions ----------------------------------------------------------------------------------------------
+
+test("failures before an interruption count in the report of the run that continues", async (t) => {
+  const dir = temporary(t);
+  const frames = Array.from({ length: 30_000 }, (_, i) => JSON.stringify({
+    topic: "trade.BTCUSD",
+    data: [{ trade_time_ms: 1_795_154_400_000 + i, timestamp: "2026-11-20T00:00:00.000Z", symbol: "BTCUSD", side: "Buy", size: 1 + i, price: 60000, tick_direction: "PlusTick", trade_id: `00000000-0000-0000-0000-${String(i).padStart(12, "0")}`, cross_seq: i + 1 }],
+  }));
+  const archive = await importFrames(t, dir, { family: "inverse", host: "/realtime", frames });
+  // It works for more than the time between two checkpoints before it hangs, far behind.
+  const script = path.join(dir, "own.py");
+  fs.writeFileSync(script, `import os, re, sys, time
+sys.stdin.buffer.readline()
+print('{"tapedeck":1}', flush=True)
+slow = not os.path.exists(${JSON.stringify(path.join(dir, "fast"))})
+while line := sys.stdin.buffer.readline():
+    n = re.search(rb'"n":(\\d+)', line)[1].decode()
+    trade = int(re.search(rb'0000-(\\d{12})', line)[1])
+    if trade in (100, 25000): os._exit(7)
+    if trade == 10000 and slow: time.sleep(11)
+    if trade == 20000 and slow:
+        sys.stderr.write("hangs\\n")
+        sys.stderr.flush()
+        time.sleep(3600)
+    print('{"n":%s,"error":"no"}' % n if trade % 1000 == 7 else '{"n":%s,"trades":[]}' % n, flush=True)
+`);
+  const save = (name) => ["regress", "save", archive, "-o", path.join(dir, name), "--decoder-cmd", `python3 '${script}'`, "--timeout", "1h", "-j", "1", "--json"];
+  const program = new Program(t, "tapedeck", save("parts.tdb"));
+  await program.says(/hangs/);
+  const stopped = await program.kill("SIGTERM");
+  assert.equal(stopped.code, 4);
+  assert.match(stopped.stderr, /decoder crashed at 2\d{3}-.*inverse\/trade\/BTCUSD: exit status 7$/m);
+  fs.writeFileSync(path.join(dir, "fast"), "");
+  const reports = {};
+  for (const name of ["parts.tdb", "whole.tdb"]) reports[name] = JSON.parse((await tapedeck(t, save(name), { status: 1 })).stdout);
+  const { "parts.tdb": parts, "whole.tdb": whole } = reports;
+  assert.notEqual(parts.resumed_from_ns, null);
+  assert.equal(whole.resumed_from_ns, null);
+  for (const key of ["refused", "crashed", "hung", "garbage", "unstable", "failures"])
+    assert.equal(parts.decoder_findings[key], whole.decoder_findings[key], key);
+  assert.deepEqual([whole.decoder_findings.crashed, whole.decoder_findings.refused], [2, 30]);
+  const crashes = (report) => report.decoder_findings.frames.filter((frame) => frame.kind === "crashed").length;
+  assert.deepEqual([parts.decoder_findings.earlier_failures, crashes(parts)], [1, 1]);
+  assert.deepEqual([whole.decoder_findings.earlier_failures, crashes(whole)], [0, 2]);
+});
+
+test("likewise of the first decoder of a diff that is interrupted in the second", { skip }, async (t) => {
+  const dir = temporary(t);
+  const archive = await archiveOf(t, dir, V5);
+  const crashing = badLibrary(t, marked(2).mark, "exit(5)");
+  const stuck = badScript(t, marked(5).mark, `time.sleep(0 if os.path.exists(${JSON.stringify(path.join(dir, "fast"))}) else sys.stderr.write("hangs\\n") and sys.stderr.flush() or 3600)`);
+  const args = ["regress", "diff", archive, "--state", path.join(dir, "state"), ...crashing, ...stuck, "--timeout", "1h"];
+  const program = new Program(t, "tapedeck", args);
+  await program.says(/hangs/);
+  await program.kill("SIGKILL");
+  fs.writeFileSync(path.join(dir, "fast"), "");
+  const { stdout } = await tapedeck(t, args, { status: 1 });
+  assert.match(stdout, /The decoder failed at 1 frame: 1 crashed, 0 hung.*\n  1 before the run was interrupted: counted, not listed$/m);
 });
 
 // ---- mapping files -------------------------------------------------------------------------------------------
