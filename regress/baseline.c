@@ -192,6 +192,8 @@ static td_result put_progress(baseline *b, td_err *err)
     if (rc == TD_OK)
         rc = put_meta(b, "content", b->meta.content, "", err);
     if (rc == TD_OK)
+        rc = put_meta(b, "segments", b->meta.segments, "", err);
+    if (rc == TD_OK)
         rc = put_meta(b, "is_damaged", b->meta.is_damaged, "", err);
     return rc;
 }
@@ -222,7 +224,7 @@ static td_result refuse_empty(const char *path, td_err *err)
 static td_result get_all_meta(baseline *b, td_err *err)
 {
     static const char *const NUMBERS[] = {"canonical",  "members",   "is_full", "is_complete",
-                                          "is_damaged", "resume_ns", "content"};
+                                          "is_damaged", "resume_ns", "content", "segments"};
     enum { META_NUMBERS = sizeof NUMBERS / sizeof NUMBERS[0] };
     uint64_t found[META_NUMBERS] = {0};
     const char *missing = NULL;
@@ -250,6 +252,7 @@ static td_result get_all_meta(baseline *b, td_err *err)
     b->meta.is_damaged = found[4] != 0;
     b->meta.resume_ns = found[5];
     b->meta.content = found[6];
+    b->meta.segments = found[7];
     if (found[0] == CANONICAL_VERSION)
         return TD_OK;
     td_err_set(err, TD_E_UNSUPPORTED,
@@ -556,6 +559,7 @@ static td_result create_in(baseline *b, const char *path, const baseline_meta *m
     b->meta.is_damaged = 0;
     b->meta.resume_ns = 0;
     b->meta.content = 0;
+    b->meta.segments = 0;
     for (size_t i = 0; i < META_TEXTS && rc == TD_OK; i++)
         rc = set_text(b, i, *text_member(&b->meta, i), err);
     if (rc == TD_OK)
@@ -664,6 +668,13 @@ void baseline_set_damaged(baseline *b)
 {
     TD_ASSERT(b->access == BASELINE_EXTEND);
     b->meta.is_damaged = 1;
+}
+
+void baseline_set_segments(baseline *b, uint64_t segments)
+{
+    TD_ASSERT(b->access == BASELINE_EXTEND);
+    TD_ASSERT(segments <= INT64_MAX);
+    b->meta.segments = segments;
 }
 
 static td_result commit(baseline *b, td_err *err)

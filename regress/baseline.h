@@ -27,6 +27,7 @@ typedef struct baseline_meta {
     uint8_t is_complete;       /* 0: interrupted; resume_ns says where to go on */
     uint8_t is_damaged;        /* 1: chunks of the archive could not be read */
     uint64_t resume_ns;        /* frames received before are in it, all of them, and no other */
+    uint64_t segments;         /* segments_seen_before that time */
     const char *version;       /* of tapedeck */
     const char *decoder;       /* "built-in", or as on the command line */
     const char *decoder_id;    /* hash of its program; what an interrupted run must share */
@@ -166,6 +167,10 @@ TD_MUST_USE td_result baseline_commit(baseline *b, uint64_t resume_ns, td_err *e
 
 /* Note that chunks of the archive could not be read; with the next commit. */
 void baseline_set_damaged(baseline *b);
+
+/* Note which segments the frames are of (segments_seen.h); with the next commit. At most
+ * INT64_MAX. */
+void baseline_set_segments(baseline *b, uint64_t segments);
 
 /* Commit, as complete. It can be read afterwards, and nothing can be put. */
 TD_MUST_USE td_result baseline_finish(baseline *b, td_err *err);

@@ -209,6 +209,10 @@ static td_result open_baseline(check_command *command, td_err *err)
     td_result rc = baseline_open(command->baseline_path, BASELINE_READ, &was->baseline, err);
     if (rc == TD_E_NOTFOUND)
         td_err_hint(err, "'tapedeck regress save DIR -o %s' makes one", command->baseline_path);
+    if (rc == TD_OK && baseline_get_meta(was->baseline)->reference[0] != '\0')
+        return td_err_set(err, TD_E_UNSUPPORTED,
+                          "'%s' is what a check keeps until it ends, not a baseline",
+                          command->baseline_path);
     if (rc != TD_OK || baseline_get_meta(was->baseline)->is_complete)
         return rc;
     td_err_set(err, TD_E_INVALID, "'%s' is not complete: its run was interrupted",

@@ -12,6 +12,7 @@
 #include "regress/decoder_map.h"
 #include "regress/frame_hashes.h"
 #include "regress/program_id.h"
+#include "regress/segments_seen.h"
 #include "tape/nothing.h"
 #include "tape/tape.h"
 
@@ -28,6 +29,7 @@ typedef struct run {
     char own_id[TD_HASH128_HEX_BYTES];
     char reference[BASELINE_CONTENT_BYTES];
     selection wanted; /* times absolute; from where the run begins */
+    segments_seen *segments;
     baseline *baseline;
     tape *tape;
     player *player;
@@ -87,8 +89,9 @@ static int is_text(const char *a, const char *b)
 }
 
 /* Why an unfinished baseline cannot go on: what is another than in its first run; NULL: it can. */
-static const char *other_than(const baseline_meta *had, const baseline_meta *meta)
+static const char *other_than(const run *r, const baseline_meta *had)
 {
+    const baseline_meta *meta = &r->meta;
     if (!is_text(had->version, meta->version))
         return "version of tapedeck";
     if (!is_text(had->decoder_id, meta->decoder_id) || !is_text(had->decoder, meta->decoder))
@@ -101,6 +104,9 @@ static const char *other_than(const baseline_meta *had, const baseline_meta *met
         return "mapping file";
     if (!is_text(had->reference, meta->reference))
         return "baseline to compare with";
+    uint64_t until_ns = had->is_complete ? UINT64_MAX : had->resume_ns;
+    if (had->segments != segments_seen_before(r->segments, until_ns))
+        return "list of segments";
     return had->members != meta->members || had->is_full != meta->is_full ? "choice of members"
                                                                           : NULL;
 }
@@ -177,7 +183,7 @@ static td_result reuse(run *r, td_err *err)
 static td_result take_existing(run *r, td_err *err)
 {
     const baseline_meta *had = baseline_get_meta(r->baseline);
-    const char *other = other_than(had, &r->meta);
+    const char *other = other_than(r, had);
     if (had->is_complete && r->options->existing == REGRESS_REUSE && other == NULL)
         return reuse(r, err);
     if (had->is_complete)
@@ -294,6 +300,7 @@ static td_result checkpoint(run *r, uint64_t resume_ns, td_err *err)
     td_result rc = player_drain(r->player, err);
     if (rc == TD_OK)
         rc = put_all(r, err);
+    baseline_set_segments(r->baseline, segments_seen_before(r->segments, resume_ns));
     if (rc == TD_OK)
         rc = baseline_commit(r->baseline, resume_ns, err);
     schedule_checkpoint(r);
@@ -362,6 +369,7 @@ static td_result finish(run *r, td_err *err)
     td_result rc = player_finish(r->player, err);
     if (rc == TD_OK)
         rc = put_all(r, err);
+    baseline_set_segments(r->baseline, segments_seen_before(r->segments, UINT64_MAX));
     return rc == TD_OK ? baseline_finish(r->baseline, err) : rc;
 }
 
@@ -380,6 +388,8 @@ static td_result run_all(run *r, td_err *err)
     td_result rc = read_selection(r, err);
     if (rc == TD_OK)
         rc = name_decoder(r, err);
+    if (rc == TD_OK) /* before the tape looks for them: it may find more, but none less */
+        rc = segments_seen_open(r->options->archive, &r->wanted, &r->segments, err);
     if (rc == TD_OK)
         rc = open_baseline(r, err);
     if (rc != TD_OK || r->is_reused)
@@ -407,6 +417,7 @@ td_result regress_run(const regress_run_options *options, regress_run_result *re
     player_close(r.player); /* its streams are known to the tape's channels */
     frame_hashes_close(r.hashes);
     tape_close(r.tape);
+    segments_seen_close(r.segments);
     td_free(r.selection_text);
     if (rc == TD_OK)
         *out = r.baseline;

@@ -252,6 +252,8 @@ test("an interrupted check continues", async (t) => {
   }
   assert.ok(stopped);
   assert.ok(fs.existsSync(state));
+  const refused = await tapedeck(t, ["regress", "check", state, archive], { status: 4 });
+  assert.match(refused.stderr, /is what a check keeps until it ends, not a baseline/);
   const report = await check(t, [baseline, archive]);
   assert.equal(report.verdict, "same");
   assert.equal(report.totals.same, frames.length);

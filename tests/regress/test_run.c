@@ -562,6 +562,44 @@ static void test_reference(void **state)
     place_remove(&p);
 }
 
+/* Between an interruption and the next run the archive gets an older recording, or a later one. */
+static void test_extended_archive(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *captures[2];
+        const char *imported;
+        uint8_t goes_on;
+    } CASES[] = {{{INVERSE, V5}, LINEAR, 0}, {{INVERSE, LINEAR}, V5, 1}};
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        place p;
+        place_make(&p, CASES[i].captures, 2);
+        kept_log kept = {""};
+        const td_log log = {.fn = keep_line, .ctx = &kept, .level_max = TD_LOG_WARNING};
+        regress_run_options options = options_of(p.archive, at(&p, "x.tdb"));
+        options.log = &log;
+        options.checkpoint_frames = 1500;
+        stopper stop = {.stop_at = 1};
+        options.progress = count_call;
+        options.user = &stop;
+        regress_run_result result;
+        baseline *b;
+        td_err err;
+        assert_int_equal(regress_run(&options, &result, &b, &err), TD_EOF);
+        import_capture(&p, CASES[i].imported);
+        assert_int_equal(regress_run(&options, &result, &b, &err), TD_OK);
+        assert_int_equal(result.resumed_from_ns > 0, CASES[i].goes_on);
+        assert_int_equal(strstr(kept.text, "its list of segments is another") == NULL,
+                         CASES[i].goes_on);
+        uint64_t frames = 0;
+        for (size_t k = 0; k < baseline_stream_count(b); k++)
+            frames += baseline_stream_at(b, k)->frames;
+        assert_int_equal(frames, 3060);
+        baseline_close(b);
+        place_remove(&p);
+    }
+}
+
 /* A run that was killed before its file had any content is like one that never was. */
 static void test_killed_at_first(void **state)
 {
@@ -790,6 +828,7 @@ int main(void)
         cmocka_unit_test(test_existing),
         cmocka_unit_test(test_killed_after_puts),
         cmocka_unit_test(test_reference),
+        cmocka_unit_test(test_extended_archive),
         cmocka_unit_test(test_killed_at_first),
         cmocka_unit_test(test_nothing_selected),
         cmocka_unit_test(test_relative_times),
