@@ -170,13 +170,32 @@ static scope *scope_of(look *l, size_t place)
 
 /* ---- notes ---- */
 
+/* Copy a text, cut to the space. A NUL in it is written as JSON writes it: texts that differ after
+ * one are not the same. */
+static void copy_text(char *to, size_t space, td_bytes text)
+{
+    for (;;) {
+        td_utf8_copy(to, space, text);
+        size_t size = strlen(to);
+        if (size == text.size || text.data[size] != '\0')
+            return;
+        text = td_bytes_of(text.data + size + 1, text.size - size - 1);
+        to += size;
+        space -= size;
+        td_utf8_copy(to, space, td_bytes_str("\\u0000"));
+        size = strlen(to);
+        to += size;
+        space -= size;
+    }
+}
+
 /* Append to a path, after a dot if it is not empty. */
 static void add_key(char path[LIMIT_DRIFT_PATH_BYTES], td_bytes key)
 {
     size_t size = strlen(path);
     if (size > 0 && size + 1 < LIMIT_DRIFT_PATH_BYTES && key.size > 0)
         path[size++] = '.';
-    td_utf8_copy(path + size, LIMIT_DRIFT_PATH_BYTES - size, key);
+    copy_text(path + size, LIMIT_DRIFT_PATH_BYTES - size, key);
 }
 
 /* A new note; NULL: the frame has one like it, or too many. */
@@ -323,7 +342,7 @@ static void look_at_text(look *l, const survey_member *m, const value_row *value
         if (td_bytes_is(text, *known))
             return;
     char shown[LIMIT_DRIFT_DETAIL_BYTES - 2];
-    td_utf8_copy(shown, sizeof shown, text);
+    copy_text(shown, sizeof shown, text);
     drift_note *note = note_field(l, m, DRIFT_NEW_VALUE, "\"%.*s\"", (int)sizeof shown, shown);
     if (note != NULL)
         note->is_learnt = values->is_open;
@@ -361,6 +380,12 @@ static int is_market_amount(const look *l, const field_row *field)
 static int has_signed_prices(const look *l)
 {
     return l->frame->of != NULL && l->frame->of->has_signed_prices;
+}
+
+/* 1 for a member of a trade. */
+static int is_of_trade(const look *l, const field_row *field, msg_member member)
+{
+    return l->row->type == MSG_TRADE && field->member == member;
 }
 
 /* Decimal places. JSON numbers are not compared: families that write sizes so print binary
@@ -435,6 +460,8 @@ static void look_at_decimal(look *l, const survey_member *m, slot *s, json_value
     int is_signed = field->unit == UNIT_PRICE && has_signed_prices(l);
     if (number.mantissa < 0 && !is_signed && is_market_amount(l, field))
         note_field(l, m, DRIFT_OUT_OF_RANGE, "negative");
+    if (number.mantissa == 0 && !is_signed && is_of_trade(l, field, MEMBER_PRICE))
+        note_field(l, m, DRIFT_OUT_OF_RANGE, "a trade at a price of 0");
     if (field->scale_e10 != 0)
         return;
     look_at_places(l, m, s, number, json_type_of(json));
@@ -483,6 +510,14 @@ static int is_absent(json_value value)
            (json_text(value, &text) && (text.size == 0 || td_bytes_is(text, "None")));
 }
 
+/* Orders and positions may have no side, and say so; a trade has one. */
+static void look_at_none(look *l, const survey_member *m, json_value value)
+{
+    td_bytes text;
+    if (is_of_trade(l, field_of(l, m), MEMBER_SIDE) && json_text(value, &text) && text.size > 0)
+        note_field(l, m, DRIFT_NEW_VALUE, "\"%.*s\"", (int)text.size, (const char *)text.data);
+}
+
 /* The documented texts of a member; looked up once for a stream. */
 static const value_row *values_of(const look *l, const field_row *field, slot *s)
 {
@@ -502,8 +537,10 @@ static void look_at_field(look *l, const survey_member *m, slot *s)
     const field_row *field = field_of(l, m);
     json_value value = {l->survey->root.parser, m->token};
     td_bytes text;
-    if (is_absent(value))
+    if (is_absent(value)) {
+        look_at_none(l, m, value);
         return;
+    }
     if (s != NULL)
         look_at_type(l, m, s, json_type_of(value));
     if (field->type == FIELD_DECIMAL)
@@ -700,8 +737,8 @@ static void name_topic(look *l, td_bytes text)
             l->out->symbol = part;
         if (from > 0 && size + 1 < LIMIT_TOPIC_BYTES)
             name[size++] = '.';
-        td_utf8_copy(name + size, LIMIT_TOPIC_BYTES - size,
-                     is_symbol ? td_bytes_str("{symbol}") : part);
+        copy_text(name + size, LIMIT_TOPIC_BYTES - size,
+                  is_symbol ? td_bytes_str("{symbol}") : part);
         size += strlen(name + size);
         from = end + 1;
     }

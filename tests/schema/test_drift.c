@@ -357,6 +357,20 @@ static const changed CHANGED[] = {
     {"v5-linear", GOOD_TRADE,
      "{\"topic\":\"publicTrade.BTCUSDT\",\"type\":\"snapshot\",\"ts\":1700000000000,\"data\":[{"
      "\"T\":1700000000000,"
+     "\"S\":\"Buy\",\"v\":\"1\",\"p\":\"0.0\"}]}",
+     "publicTrade", DRIFT_OUT_OF_RANGE, "data.p", "a trade at a price of 0"},
+    {"v5-linear", GOOD_TRADE,
+     "{\"topic\":\"publicTrade.BTCUSDT\",\"type\":\"snapshot\",\"ts\":1700000000000,\"data\":[{"
+     "\"T\":1700000000000,"
+     "\"S\":\"None\",\"v\":\"1\",\"p\":\"36000.5\"}]}",
+     "publicTrade", DRIFT_NEW_VALUE, "data.S", "\"None\""},
+    {"v5-linear", GOOD_TRADE, TRADE("\"L\":\"Plus\\u0000Tick\""), "publicTrade", DRIFT_NEW_VALUE,
+     "data.L", "\"Plus\\u0000Tick\""},
+    {"v5-linear", NULL, "{\"topic\":\"new\\u0000a\",\"data\":{}}", "new\\u0000a", DRIFT_NEW_TOPIC,
+     "", ""},
+    {"v5-linear", GOOD_TRADE,
+     "{\"topic\":\"publicTrade.BTCUSDT\",\"type\":\"snapshot\",\"ts\":1700000000000,\"data\":[{"
+     "\"T\":1700000000000,"
      "\"S\":\"Buy\",\"v\":\"1\",\"p\":\"360005\"}]}",
      "publicTrade", DRIFT_OUT_OF_RANGE, "data.p", "ten times the last price or more"},
     {"v5-linear", GOOD_TRADE,
@@ -842,10 +856,12 @@ static void test_bounds(void **state)
     memset(text, 'k', sizeof text);
     size = (size_t)snprintf(text, sizeof text, "{\"success\":true,\"");
     memset(text + size, 'k', 500);
-    snprintf(text + size + 500, 100, "\":1,\"a\\u0000b\":2}");
-    assert_int_equal(look_at_text(b, "v5-linear", text, START_NS), 2);
+    snprintf(text + size + 500, 100, "\":1,\"a\\u0000b\":2,\"a\\u0000\":3,\"a\":4}");
+    assert_int_equal(look_at_text(b, "v5-linear", text, START_NS), 4);
     assert_int_equal(strlen(b->look.notes[0].path), LIMIT_DRIFT_PATH_BYTES - 1);
-    assert_string_equal(b->look.notes[1].path, "a");
+    assert_string_equal(b->look.notes[1].path, "a\\u0000b");
+    assert_string_equal(b->look.notes[2].path, "a\\u0000");
+    assert_string_equal(b->look.notes[3].path, "a");
 }
 
 int main(void)
