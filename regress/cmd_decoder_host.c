@@ -2,7 +2,12 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -375,6 +380,31 @@ static td_result run_batch(host *h)
     return rc;
 }
 
+/* ---- the end of the reader ---- */
+
+/* A decoder that hangs does not see the end of its input. So that it does not outlive a tapedeck
+ * that was killed, the process ends once nothing reads its answers. */
+static void *await_reader_end(void *user)
+{
+    struct pollfd polled = {.fd = (int)(intptr_t)user, .events = 0};
+    while (poll(&polled, 1, -1) <= 0)
+        continue; /* a signal */
+    _exit(EXIT_FAILURE);
+}
+
+/* Signals are the decoder's, on its own thread. 0: no thread can be made. */
+static int watch_reader(int output_fd)
+{
+    sigset_t all;
+    sigset_t before;
+    pthread_t thread;
+    (void)sigfillset(&all); /* these cannot fail */
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    int failed = pthread_create(&thread, NULL, await_reader_end, (void *)(intptr_t)output_fd);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return failed == 0 && pthread_detach(thread) == 0;
+}
+
 /* ---- standard input and output ---- */
 
 static int write_answers(host *h)
@@ -496,8 +526,9 @@ int cmd_decoder_host(int argc, char **argv)
     /* What the decoder prints goes to standard error: standard output has the answers. */
     h->output_fd = dup(STDOUT_FILENO);
     int is_ready = h->output_fd >= 0 && dup2(STDERR_FILENO, STDOUT_FILENO) >= 0 &&
-                   take_greeting(h) && load_decoder(h, argv[2], why) &&
-                   open_outputs(h, argv[3], why) && open_decoder(h, why);
+                   watch_reader(h->output_fd) && take_greeting(h) &&
+                   load_decoder(h, argv[2], why) && open_outputs(h, argv[3], why) &&
+                   open_decoder(h, why);
     int status = greet(h, is_ready, why) && is_ready ? serve(h) : 1;
     close_host(h);
     return status;

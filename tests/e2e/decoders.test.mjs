@@ -227,6 +227,18 @@ test("refusals alone are no failures: save ends with 0, and with 1 after a crash
   assert.match(crashed.stdout, /crashed at 2026-08-09T.*v5-linear\/publicTrade\/\w+: exit status 7/);
 });
 
+/** Until a process has ended: one that was killed does so once it gets the processor. */
+async function gone(pid) {
+  const isGone = () => {
+    try {
+      return / [ZX] /.test(fs.readFileSync(`/proc/${pid}/stat`, "utf8")); // nobody may have reaped it
+    } catch (error) {
+      return ["ENOENT", "ESRCH"].includes(error.code);
+    }
+  };
+  for (const until = Date.now() + 30_000; !isGone(); await passed(10)) assert.ok(Date.now() < until, pid);
+}
+
 // ---- processes -----------------------------------------------------------------------------------------------
 
 test("a process has its three descriptors, an own group that ends with it, and may be slow or talk much", { skip }, async (t) => {
@@ -253,20 +265,7 @@ child = subprocess.Popen(["sleep", "1000"], stdin=0, stdout=1)
 open(${JSON.stringify(pids)}, "a").write("%d\\n" % child.pid)
 decoder.main()`));
   assertSame(slept, frames);
-  const isGone = (pid) => {
-    try {
-      return / [ZX] /.test(fs.readFileSync(`/proc/${pid}/stat`, "utf8")); // nobody may have reaped it
-    } catch (error) {
-      return ["ENOENT", "ESRCH"].includes(error.code);
-    }
-  };
-  // It was killed, but nobody waited for it: it ends once it gets the processor.
-  const until = Date.now() + 30_000;
-  for (const pid of fs.readFileSync(pids, "utf8").trim().split("\n"))
-    while (!isGone(pid)) {
-      assert.ok(Date.now() < until, pid);
-      await passed(10);
-    }
+  for (const pid of fs.readFileSync(pids, "utf8").trim().split("\n")) await gone(pid);
   // One byte at a time, in both directions.
   const small = ["--topic", "publicTrade", "--topic", "kline*"];
   const bytewise = await diff(t, archive, [...script("bytes.py", `
@@ -351,6 +350,20 @@ test("a signal ends a run while a decoder keeps its answer back, or fails at eve
       assert.match(end.stderr, /stopped before the end/);
       assert.doesNotMatch(end.stderr, /--state/);
     }
+});
+
+test("a decoder ends with a tapedeck that was killed, even one that hangs in a shared object", { skip }, async (t) => {
+  const dir = temporary(t);
+  const archive = await archiveOf(t, dir, V5);
+  const { mark } = marked(0);
+  const reading = badScript(t, mark, 'sys.stderr.write("pid %d\\n" % os.getpid()); sys.stderr.flush(); sys.stdin.buffer.read(); os._exit(0)');
+  const looping = badLibrary(t, mark, 'fprintf(stderr, "pid %d\\n", (int)getpid()); for (volatile int on = 1; on;) {}');
+  for (const decoder of [reading, looping]) {
+    const program = new Program(t, "tapedeck", ["regress", "save", archive, "-o", path.join(dir, "own.tdb"), ...decoder, "--timeout", "1h"]);
+    const [, pid] = await program.says(/pid (\d+)/);
+    await program.kill("SIGKILL");
+    await gone(pid);
+  }
 });
 
 test("a decoder that answers nothing at all is given up soon, and the error says how to try it", { skip }, async (t) => {
