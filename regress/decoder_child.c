@@ -361,17 +361,35 @@ static int open_process(pid_t pid)
 #endif
 }
 
+/* Why a program cannot be started. */
+static td_result refuse_program(const char *program, int why, td_err *err)
+{
+    int is_there = strchr(program, '/') != NULL && access(program, F_OK) == 0;
+    if (why == ENOENT && is_there) {
+        td_err_set(err, TD_E_NOTFOUND, "cannot start '%s': its interpreter does not exist",
+                   program);
+        td_err_hint(err, "its first line ('#!') names it");
+        return TD_E_NOTFOUND;
+    }
+    if (why == ENOENT) {
+        td_err_set(err, TD_E_NOTFOUND, "cannot start '%s': no such program", program);
+        td_err_hint(err, "give a path, or a program that is on PATH");
+        return TD_E_NOTFOUND;
+    }
+    td_result rc = td_err_set_os(err, why, "cannot start '%s'", program);
+    if (why == ENOEXEC || why == EACCES)
+        td_err_hint(err, "give its interpreter first: 'python3 %s'", program);
+    return rc;
+}
+
 static td_result start_process(decoder_child *child, td_err *err)
 {
     pipes p;
     td_result rc = open_pipes(&p, err);
     if (rc == TD_OK) {
         int failed = spawn(child->program, &p, &child->pid);
-        if (failed == ENOENT)
-            rc = td_err_set(err, TD_E_NOTFOUND, "cannot start '%s': no such program",
-                            child->program->argv[0]);
-        else if (failed != 0)
-            rc = td_err_set_os(err, failed, "cannot start '%s'", child->program->argv[0]);
+        if (failed != 0)
+            rc = refuse_program(child->program->argv[0], failed, err);
     }
     if (rc != TD_OK) {
         close_pipes(&p);
@@ -406,9 +424,21 @@ static td_result refuse_start(decoder_child *child, td_result rc, const td_err *
     td_err_pass(err, rc, why);
     if (line[0] != '\0')
         td_err_hint(err, "its last message: %s", line);
-    else
-        td_err_hint(err, "a decoder answers the greeting first; see docs/decoders.md");
     return td_err_add(err, rc, "decoder '%s'", shown);
+}
+
+/* It ended, or closed its output, and did not greet. Frees it. */
+static td_result refuse_gone(decoder_child *child, td_err *err)
+{
+    char line[DECODER_LINE_BYTES];
+    char ended[DECODER_EXIT_TEXT_BYTES];
+    decoder_exit how;
+    const char *shown = child->program->shown;
+    decoder_child_kill(child, &how, line);
+    decoder_exit_describe(how, ended);
+    return td_err_set(err, TD_E_INVALID,
+                      "decoder '%s': it ended before it answered the greeting: %s%s%s", shown,
+                      ended, line[0] == '\0' ? "" : ": ", line);
 }
 
 static td_result greet(decoder_child *child, td_err *err)
@@ -428,8 +458,7 @@ static td_result greet(decoder_child *child, td_err *err)
                         (int)(START_NS / TD_NS_PER_S));
         break;
     case CHILD_GONE:
-        rc = td_err_set(&why, TD_E_INVALID, "it ended before it answered the greeting");
-        break;
+        return refuse_gone(child, err);
     case CHILD_TOO_LONG:
         rc = td_err_set(&why, TD_E_INVALID, "its answer to the greeting has no end");
         break;

@@ -111,10 +111,28 @@ static td_result stop(decoder_pool *pool, td_err *err)
     return td_err_set(err, TD_E_IO, "stopped before the end");
 }
 
+/* A command's input can be written by hand; a shared object's host can be run by a tool that sees
+ * what the object does. */
+static void hint_at_trial(const decoder_pool *pool, td_err *err)
+{
+    if (pool->spec.command != NULL)
+        td_err_hint(err,
+                    "try it by hand, with frames as docs/decoders.md shows: "
+                    "(echo '{\"tapedeck\":%d}'; cat FRAMES) | %s",
+                    DECODER_WIRE_VERSION, pool->spec.command);
+    else
+        td_err_hint(err,
+                    "see what it does: "
+                    "--decoder-cmd \"valgrind tapedeck-replay " DECODER_HOST_VERB " '%s' ''\"",
+                    pool->spec.library);
+}
+
 static td_result start_child(decoder_pool *pool, asker *a, td_err *err)
 {
     a->next_n = 1;
     td_result rc = decoder_child_start(&pool->program, &a->child, err);
+    if (rc == TD_E_INVALID && err->hint[0] == '\0')
+        hint_at_trial(pool, err);
     return rc == TD_EOF ? stop(pool, err) : rc;
 }
 
@@ -407,22 +425,6 @@ static td_result take_answer(asker *a, question *q, const wire_reply *reply, td_
 }
 
 /* ---- failures ---- */
-
-/* A command's input can be written by hand; a shared object's host can be run by a tool that sees
- * what the object does. */
-static void hint_at_trial(const decoder_pool *pool, td_err *err)
-{
-    if (pool->spec.command != NULL)
-        td_err_hint(err,
-                    "try it by hand, with frames as docs/decoders.md shows: "
-                    "(echo '{\"tapedeck\":%d}'; cat FRAMES) | %s",
-                    DECODER_WIRE_VERSION, pool->spec.command);
-    else
-        td_err_hint(err,
-                    "see what it does: "
-                    "--decoder-cmd \"valgrind tapedeck-replay " DECODER_HOST_VERB " '%s' ''\"",
-                    pool->spec.library);
-}
 
 /* After so many restarts there is no end to be expected. A decoder that answers nothing at all is
  * given up soon: it was not tried before. */

@@ -303,6 +303,10 @@ test("what is no decoder is refused at once, and the message says why", { skip }
     { (void)host; (void)self; return ANSWER; }`;
   const unready = (name, answer) => object(name, table(1, "sizeof tapedeck_decoder", onOpen.replace("ANSWER", answer)));
   fs.writeFileSync(path.join(dir, "text.so"), "no shared object");
+  const executable = (name, text) => {
+    fs.writeFileSync(path.join(dir, name), text, { mode: 0o755 });
+    return path.join(dir, name);
+  };
   const missing = path.join(dir, "missing.so");
   const cases = [
     [["--decoder", missing], /--decoder: .*missing\.so/],
@@ -313,10 +317,18 @@ test("what is no decoder is refused at once, and the message says why", { skip }
     [["--decoder", unready("unready", 'host->fail(host, "no symbols.csv")')], /decoder '.*unready\.so': open: no symbols\.csv$/m],
     [["--decoder", unready("silent", "TAPEDECK_DECODER_FAIL")], /: open: it failed, without a reason$/m],
     [["--decoder", unready("odd", "-1")], /: open: it returned -1, which is none of TAPEDECK_DECODER_GO, _FAIL$/m],
-    [["--decoder-cmd", "/no/such/program"], /cannot start '\/no\/such\/program': no such program/],
-    [["--decoder-cmd", "false"], /it ended before it answered the greeting/],
+    [["--decoder", object("dying", `#include <stdlib.h>\n__attribute__((constructor)) static void die(void) { abort(); }`)], /dying\.so': it ended before it answered the greeting: signal 6 \(SIGABRT\)[^]*hint: .*valgrind/],
+    [["--decoder-cmd", "'/no such/program' x"], /cannot start '\/no such\/program': no such program/],
+    [["--decoder-cmd", "no-such-program-anywhere"], /no such program[^]*hint: give a path, or a program that is on PATH/],
+    [["--decoder-cmd", path.join(dir, "text.so")], /text\.so': Permission denied[^]*hint: give its interpreter first/],
+    [["--decoder-cmd", executable("plain", "no program\n")], /plain': Exec format error[^]*hint: give its interpreter first/],
+    [["--decoder-cmd", executable("script", "#!/no/such/interpreter\n")], /script': its interpreter does not exist[^]*hint: its first line/],
+    [["--decoder-cmd", "false"], /it ended before it answered the greeting: exit status 1$/m],
+    [["--decoder-cmd", "env no-such-program"], /it ended before it answered the greeting: exit status 127: env: .*no-such-program/],
+    [["--decoder-cmd", "sh -c 'exec >&-; read line; exit 126'"], /it ended before it answered the greeting: exit status 126[^]*hint: try it by hand/],
+    [["--decoder-cmd", "head -c 1G /dev/zero"], /its answer to the greeting has no end/],
     [["--decoder-cmd", "echo hello"], /its first line is no JSON: hello/],
-    [["--decoder-cmd", "python3 -c 'import no_such_module'"], /it ended before it answered[^]*its last message: ModuleNotFoundError/],
+    [["--decoder-cmd", "python3 -c 'import no_such_module'"], /it ended before it answered the greeting: exit status 1: ModuleNotFoundError/],
     [["--decoder-cmd", "'"], /a quote without its end/],
     [["--decoder-cmd", PYTHON, "--map", path.join(dir, "missing.map")], /mapping file '.*missing\.map'/],
     [["--decoder", "builtin", "--decoder", "builtin", "--decoder-cmd", PYTHON], /3 decoders are given, but only 2 can be used/],
