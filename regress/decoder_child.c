@@ -31,6 +31,10 @@ enum {
 #define START_NS (30 * TD_NS_PER_S)
 #define END_NS   (2 * TD_NS_PER_S)
 
+/* What counts of the time between two looks at most. More has passed if this program was stopped
+ * (Ctrl-Z), which is no fault of the decoder's. */
+#define STEP_NS (2 * LOOK_MS * TD_NS_PER_MS)
+
 /* Our ends of the pipes, and the process itself. */
 enum { END_INPUT, END_OUTPUT, END_ERRORS, END_PROCESS, END_COUNT };
 
@@ -52,6 +56,30 @@ struct decoder_child {
     char last_line[DECODER_LINE_BYTES]; /* the last complete one that is not empty */
     size_t line_size;
 };
+
+/* ---- patience ---- */
+
+/* How long something is still waited for. */
+typedef struct patience {
+    uint64_t left_ns, looked_ns;
+} patience;
+
+static patience patience_of(uint64_t ns)
+{
+    return (patience){ns, clock_mono_ns(clock_real())};
+}
+
+/* Count the time since the last look. What is left. */
+static uint64_t patience_look(patience *p)
+{
+    uint64_t now = clock_mono_ns(clock_real());
+    uint64_t passed = now - p->looked_ns;
+    if (passed > STEP_NS)
+        passed = STEP_NS;
+    p->left_ns -= passed < p->left_ns ? passed : p->left_ns;
+    p->looked_ns = now;
+    return p->left_ns;
+}
 
 /* ---- names of ends ---- */
 
@@ -198,13 +226,13 @@ static int read_some(decoder_child *child)
 }
 
 /* Wait until something can be done, and do it. 1; 0: the time is over; -1: no memory. */
-static int move(decoder_child *child, uint64_t deadline_ns)
+static int move(decoder_child *child, patience *time)
 {
     static const short WANTED[END_COUNT] = {POLLOUT, POLLIN, POLLIN, POLLIN};
     struct pollfd polled[END_COUNT];
     write_some(child);
-    uint64_t now = clock_mono_ns(clock_real());
-    if (now >= deadline_ns)
+    uint64_t left_ns = patience_look(time);
+    if (left_ns == 0)
         return 0;
     for (int i = 0; i < END_COUNT; i++)
         polled[i] = (struct pollfd){.fd = child->fds[i], .events = WANTED[i]};
@@ -212,7 +240,7 @@ static int move(decoder_child *child, uint64_t deadline_ns)
         polled[END_INPUT].fd = -1;
     if (child->is_ended)
         polled[END_PROCESS].fd = -1;
-    uint64_t wait_ms = child->is_ended ? 0 : (deadline_ns - now) / TD_NS_PER_MS + 1;
+    uint64_t wait_ms = child->is_ended ? 0 : left_ns / TD_NS_PER_MS + 1;
     int count = poll(polled, END_COUNT, wait_ms > LOOK_MS ? LOOK_MS : (int)wait_ms);
     if (count < 0)
         return 1; /* a signal */
@@ -249,7 +277,7 @@ static int is_stopping(const decoder_program *program)
 
 child_event decoder_child_next(decoder_child *child, uint64_t timeout_ns, td_bytes *reply)
 {
-    uint64_t deadline_ns = 0;
+    patience time = patience_of(timeout_ns);
     for (;;) {
         if (is_stopping(child->program))
             return CHILD_STOPPED;
@@ -258,9 +286,7 @@ child_event decoder_child_next(decoder_child *child, uint64_t timeout_ns, td_byt
             return found > 0 ? CHILD_REPLY : CHILD_TOO_LONG;
         if (child->fds[END_OUTPUT] < 0)
             return CHILD_GONE;
-        if (deadline_ns == 0)
-            deadline_ns = clock_mono_ns(clock_real()) + timeout_ns;
-        int moved = move(child, deadline_ns);
+        int moved = move(child, &time);
         if (moved <= 0)
             return moved == 0 ? CHILD_SILENT : CHILD_NO_MEMORY;
     }
@@ -516,13 +542,14 @@ static void reap(decoder_child *child, int is_killed)
         child->how.status = WEXITSTATUS(status);
 }
 
-/* Wait until the process ended, at most until deadline_ns; nothing that it writes is kept. */
-static void await_end(decoder_child *child, uint64_t deadline_ns)
+/* Wait until the process ended, at most END_NS; nothing that it writes is kept. */
+static void await_end(decoder_child *child)
 {
+    patience time = patience_of(END_NS);
     while (!child->is_ended && child->fds[END_PROCESS] >= 0) {
         td_buf_clear(&child->out);
         child->out_taken = child->out_seen = 0;
-        if (move(child, deadline_ns) <= 0)
+        if (move(child, &time) <= 0)
             return;
     }
 }
@@ -533,7 +560,7 @@ void decoder_child_kill(decoder_child *child, decoder_exit *how, char last_line[
         return;
     /* A process whose output ended is about to end, and how is worth knowing. */
     if (child->fds[END_OUTPUT] < 0)
-        await_end(child, clock_mono_ns(clock_real()) + END_NS);
+        await_end(child);
     int is_killed = !child->is_ended;
     (void)kill(-child->pid, SIGKILL); /* the group, which may be gone already */
     reap(child, is_killed);
@@ -553,6 +580,6 @@ void decoder_child_end(decoder_child *child)
     td_buf_clear(&child->in);
     child->in_written = 0;
     close_end(child, END_INPUT);
-    await_end(child, clock_mono_ns(clock_real()) + END_NS);
+    await_end(child);
     decoder_child_kill(child, NULL, NULL);
 }

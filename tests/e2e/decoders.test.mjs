@@ -378,6 +378,23 @@ test("a decoder ends with a tapedeck that was killed, even one that hangs in a s
   }
 });
 
+test("time in which both are stopped, as with a container, is none in which a decoder hangs", { skip }, async (t) => {
+  const dir = temporary(t);
+  const archive = await archiveOf(t, dir, V5);
+  const slow = badScript(t, marked(0).mark, 'sys.stderr.write("pid %d\\n" % os.getpid()); sys.stderr.flush(); time.sleep(1)');
+  const program = new Program(t, "tapedeck", ["regress", "diff", archive, "--state", path.join(dir, "state"), ...slow, "--timeout", "5s", "-j", "1", "--json"]);
+  const [, pid] = await program.says(/pid (\d+)/);
+  program.child.kill("SIGSTOP");
+  process.kill(Number(pid), "SIGSTOP");
+  await passed(6000);
+  program.child.kill("SIGCONT");
+  await passed(200); // looks before there is an answer
+  process.kill(Number(pid), "SIGCONT");
+  const end = await program.ended;
+  const { decoder_is: found } = JSON.parse(end.stdout);
+  assert.deepEqual([end.code, found.failures, found.restarts], [0, 0, 0]);
+});
+
 test("a decoder that answers nothing at all is given up soon, and the error says how to try it", { skip }, async (t) => {
   const dir = temporary(t);
   const archive = await archiveOf(t, dir, V5);
