@@ -191,6 +191,9 @@ const FAILURES = [
   ["a script that prints", badScript, 'print("debugging")', "garbage", /^no JSON at byte 0: /],
   ["a script with a number that is none", badScript, 'answer["trades"][0]["price"] = "12,5"', "garbage", /^trades\[0\]\.price: 12,5 is not of type decimal$/],
   ["a script with another n", badScript, 'return {"n": 5, "error": "x"} if False else dict(answer, trades=None)', "garbage", /^trades: no array$/],
+  ["a script whose answer has no end", badScript, 'for _ in range(1 << 14): sys.stdout.write("x" * 65536)', "garbage", /^an answer of more than 67108864 bytes$/],
+  ["a script that closes its output", badScript, "os.close(1); time.sleep(1000)", "crashed", /^its output ended$/],
+  ["a script that leaves a process with its pipes", badScript, 'subprocess.Popen(["sleep", "20"], start_new_session=True); os._exit(7)', "crashed", /^exit status 7$/],
   ["a script that counts", badScript, 'answer["seq"] = count', "unstable", /^another message when asked again$/, ["--repeat", "1"]],
 ];
 
@@ -257,6 +260,8 @@ test("a process has its three descriptors, an own group that ends with it, and m
 found = ${list}
 if found != ${inherited}:
     print('{"error": "open: %s"}' % found, flush=True)
+if os.getpgid(0) != os.getpid():  # or Ctrl-C would reach it, too
+    print('{"error": "no group of its own"}', flush=True)
 decoder.main()`)), frames);
   // What it starts is gone with it, though that has its pipes open.
   const pids = path.join(dir, "pids");
