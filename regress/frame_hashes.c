@@ -446,8 +446,9 @@ static td_result put_pendings(frame_hashes *h, baseline *into, put_extent extent
 {
     int is_too_much = atomic_load(&h->bytes) > h->options.bytes_max;
     td_result rc = TD_OK;
-    qsort(h->pendings + h->known_count, h->pending_count - h->known_count, sizeof(pending *),
-          compare_positions);
+    if (h->known_count < h->pending_count)
+        qsort(h->pendings + h->known_count, h->pending_count - h->known_count, sizeof(pending *),
+              compare_positions);
     for (size_t i = 0; i < h->pending_count && rc == TD_OK; i++) {
         pending *p = h->pendings[i];
         const baseline_stream *of = extent == PUT_ALL || is_too_much ? &p->counts : &p->whole;
