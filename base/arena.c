@@ -1,6 +1,7 @@
 #include "base/arena.h"
 
 #include <stdint.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
@@ -85,6 +86,14 @@ void *td_arena_alloc(td_arena *arena, size_t size)
     arena->used_bytes += rounded;
     TD_ASSERT(arena->used_bytes <= arena->bytes_max);
     return memory;
+}
+
+void *td_arena_copy(td_arena *arena, const void *from, size_t size)
+{
+    void *copy = td_arena_alloc(arena, size);
+    if (copy != NULL && size > 0)
+        memcpy(copy, from, size);
+    return copy;
 }
 
 void td_arena_reset(td_arena *arena)

@@ -1,7 +1,6 @@
 #include "regress/check_result.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/alloc.h"
 #include "base/limits.h"
@@ -52,11 +51,8 @@ static td_result find_decode(const check_side *side, const baseline_stream *stre
 /* A copy in the arena; empty if it does not fit: the reports do without. */
 static td_bytes keep(td_arena *arena, td_bytes text)
 {
-    uint8_t *copy = td_arena_alloc(arena, text.size);
-    if (copy == NULL || text.size == 0)
-        return td_bytes_of(NULL, 0);
-    memcpy(copy, text.data, text.size);
-    return td_bytes_of(copy, text.size);
+    const uint8_t *copy = td_arena_copy(arena, text.data, text.size);
+    return td_bytes_of(copy, copy == NULL ? 0 : text.size);
 }
 
 /* ---- gathering ---- */

@@ -127,11 +127,9 @@ static td_result open_window(cut *c, uint64_t from_ns, uint64_t to_ns, cut_wants
 
 static td_result keep_text(cut *c, const char **text, td_err *err)
 {
-    size_t bytes = strlen(*text) + 1;
-    char *copy = td_arena_alloc(c->texts, bytes);
+    const char *copy = td_arena_copy(c->texts, *text, strlen(*text) + 1);
     if (copy == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for a channel's names");
-    memcpy(copy, *text, bytes);
     *text = copy;
     return TD_OK;
 }

@@ -254,11 +254,10 @@ static msg_action plain_action(const decoder_map *map, msg_action action)
 static int leave_levels(const decoder_map *map, td_arena *arena, msg_book *book)
 {
     const uint8_t *leaves = map->leaves[PLACE_LEVELS];
-    msg_level *levels = td_arena_alloc(arena, book->level_count * sizeof *levels);
+    msg_level *levels = td_arena_copy(arena, book->levels, book->level_count * sizeof *levels);
     if (levels == NULL)
         return 0;
     for (size_t i = 0; i < book->level_count; i++) {
-        levels[i] = book->levels[i];
         levels[i].action = (uint8_t)plain_action(map, (msg_action)levels[i].action);
         if (leaves[MEMBER_PRICE])
             levels[i].price = 0;
@@ -303,13 +302,11 @@ static void leave_trade(const uint8_t *leaves, msg_trade *trade)
 
 static int leave_trades(const decoder_map *map, td_arena *arena, msg_trades *of)
 {
-    msg_trade *trades = td_arena_alloc(arena, of->trade_count * sizeof *trades);
+    msg_trade *trades = td_arena_copy(arena, of->trades, of->trade_count * sizeof *trades);
     if (trades == NULL)
         return 0;
-    for (size_t i = 0; i < of->trade_count; i++) {
-        trades[i] = of->trades[i];
+    for (size_t i = 0; i < of->trade_count; i++)
         leave_trade(map->leaves[PLACE_TRADES], &trades[i]);
-    }
     of->trades = trades;
     return 1;
 }
@@ -332,11 +329,10 @@ static int leave_values(const uint8_t *leaves, td_arena *arena, const msg_value 
 static int leave_items(const decoder_map *map, place at, td_arena *arena, const msg_item **items,
                        size_t count)
 {
-    msg_item *kept = td_arena_alloc(arena, count * sizeof *kept);
+    msg_item *kept = td_arena_copy(arena, *items, count * sizeof *kept);
     if (kept == NULL)
         return 0;
     for (size_t i = 0; i < count; i++) {
-        kept[i] = (*items)[i];
         kept[i].action = plain_action(map, kept[i].action);
         if (!leave_values(map->leaves[at], arena, &kept[i].values, &kept[i].value_count))
             return 0;
@@ -349,10 +345,9 @@ static int leave_beside(const decoder_map *map, td_arena *arena, message *m)
 {
     if (m->beside == NULL)
         return 1;
-    msg_beside *beside = td_arena_alloc(arena, sizeof *beside);
+    msg_beside *beside = td_arena_copy(arena, m->beside, sizeof *beside);
     if (beside == NULL)
         return 0;
-    *beside = *m->beside;
     m->beside = beside;
     return leave_values(map->leaves[PLACE_MESSAGE], arena, &beside->values, &beside->value_count) &&
            leave_items(map, place_of(m->head.type, 1), arena, &beside->items,
@@ -377,9 +372,7 @@ td_result decoder_map_apply(const decoder_map *map, const message *m, td_arena *
     *out = m;
     if (!map->leaves_out)
         return TD_OK;
-    message *copy = td_arena_alloc(arena, sizeof *copy);
-    if (copy != NULL)
-        *copy = *m;
+    message *copy = td_arena_copy(arena, m, sizeof *copy);
     if (copy == NULL || !leave(map, arena, copy))
         return td_err_set(err, TD_E_NOMEM, "no memory to leave members out");
     *out = copy;

@@ -382,11 +382,9 @@ static td_result read_message(asker *a, const wire_reply *reply, wire_form form,
 {
     if (form == WIRE_JSON)
         return message_read(a->builder, reply->json, "n", subject, arena, out, err);
-    uint8_t *kept = td_arena_alloc(arena, reply->body.size);
+    const uint8_t *kept = td_arena_copy(arena, reply->body.data, reply->body.size);
     if (kept == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for an answer");
-    if (reply->body.size > 0)
-        memcpy(kept, reply->body.data, reply->body.size);
     td_result rc = canonical_read(td_bytes_of(kept, reply->body.size), a->parser, arena, out, err);
     return rc == TD_OK ? message_fit(out, subject, err) : rc;
 }

@@ -175,13 +175,10 @@ static td_result place_streams(explanation *e, td_err *err)
 
 static int keep(explanation *e, td_bytes from, td_bytes *out)
 {
-    uint8_t *copy = td_arena_alloc(e->arena, from.size + 1);
-    if (copy == NULL)
-        return 0;
-    if (from.size > 0)
-        memcpy(copy, from.data, from.size);
-    *out = td_bytes_of(copy, from.size);
-    return 1;
+    const uint8_t *copy = td_arena_copy(e->arena, from.data, from.size);
+    if (copy != NULL)
+        *out = td_bytes_of(copy, from.size);
+    return copy != NULL;
 }
 
 /* The line without its LF. */

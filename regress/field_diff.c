@@ -303,13 +303,9 @@ static td_result parse(td_bytes text, json_parser **parser, json_value *out, td_
 static td_result publish(differ *d, const field_difference **out, size_t *count, td_err *err)
 {
     *count = d->rows.size / sizeof **out;
-    field_difference *rows = td_arena_alloc(d->arena, d->rows.size + 1);
-    if (rows == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for the differences of a frame");
-    if (d->rows.size > 0)
-        memcpy(rows, d->rows.data, d->rows.size);
-    *out = rows;
-    return TD_OK;
+    *out = td_arena_copy(d->arena, d->rows.data, d->rows.size);
+    return *out != NULL ? TD_OK
+                        : td_err_set(err, TD_E_NOMEM, "no memory for the differences of a frame");
 }
 
 td_result field_diff(td_bytes was, td_bytes is, td_arena *arena, const field_difference **out,

@@ -168,13 +168,11 @@ static void fault_entry(message_builder *b, const char *what)
 /* 0 after a fault. */
 static int keep_text(message_builder *b, td_bytes *text)
 {
-    uint8_t *kept = td_arena_alloc(b->arena, text->size);
+    const uint8_t *kept = td_arena_copy(b->arena, text->data, text->size);
     if (kept == NULL) {
         no_memory(b);
         return 0;
     }
-    if (text->size > 0)
-        memcpy(kept, text->data, text->size);
     text->data = kept;
     return 1;
 }
@@ -701,11 +699,9 @@ void message_build_member(message_builder *b, td_bytes name, const written_value
 
 static const void *keep(message_builder *b, const void *from, size_t count, size_t size)
 {
-    void *to = td_arena_alloc(b->arena, count * size);
+    void *to = td_arena_copy(b->arena, from, count * size);
     if (to == NULL)
         no_memory(b);
-    else if (count > 0)
-        memcpy(to, from, count * size);
     return to;
 }
 

@@ -181,11 +181,9 @@ typedef struct keeper {
 
 static void *keep(keeper *k, const void *from, size_t size)
 {
-    void *to = td_arena_alloc(k->arena, size);
+    void *to = td_arena_copy(k->arena, from, size);
     if (to == NULL)
         k->is_starved = 1;
-    else if (size > 0)
-        memcpy(to, from, size);
     return to;
 }
 

@@ -79,12 +79,26 @@ static void test_content_stays(void **state)
     td_arena_close(arena);
 }
 
+static void test_copy(void **state)
+{
+    (void)state;
+    td_arena *arena = td_arena_open(64);
+    char text[] = "a text";
+    const char *copy = td_arena_copy(arena, text, sizeof text);
+    text[0] = 'x';
+    assert_string_equal(copy, "a text");
+    assert_non_null(td_arena_copy(arena, NULL, 0));
+    assert_null(td_arena_copy(arena, text, 64));
+    td_arena_close(arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_alignment_and_bound),
         cmocka_unit_test(test_bound_is_the_same_after_any_history),
         cmocka_unit_test(test_content_stays),
+        cmocka_unit_test(test_copy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
