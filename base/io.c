@@ -7,6 +7,8 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 
+enum { HASH_STEP_BYTES = 1 << 16 };
+
 td_result td_io_open(td_io io, const char *path, td_open_mode mode, td_file **out, td_err *err)
 {
     *out = NULL;
@@ -119,6 +121,29 @@ td_result td_io_size_at(td_io io, const char *path, uint64_t *out, td_err *err)
 {
     TD_ASSERT(path != NULL);
     return io.ops->size_at(io.ctx, path, out, err);
+}
+
+td_result td_io_hash(td_io io, const char *path, char out[TD_HASH128_HEX_BYTES], td_err *err)
+{
+    uint8_t step[HASH_STEP_BYTES];
+    size_t got = 1;
+    td_file *file = NULL;
+    td_result rc = td_io_open(io, path, TD_OPEN_READ, &file, err);
+    if (rc != TD_OK)
+        return rc;
+    td_hasher *hasher = td_hasher_open();
+    if (hasher == NULL)
+        rc = td_err_set(err, TD_E_NOMEM, "no memory to hash '%s'", path);
+    for (uint64_t at = 0; rc == TD_OK && got > 0; at += got) {
+        rc = td_io_read_at(file, at, step, sizeof step, &got, err);
+        if (rc == TD_OK)
+            td_hasher_update(hasher, step, got);
+    }
+    if (rc == TD_OK)
+        td_hash128_hex(td_hasher_digest(hasher), out);
+    td_hasher_close(hasher);
+    td_io_close(file);
+    return rc;
 }
 
 td_result td_io_is_private(td_file *file, int *out, td_err *err)

@@ -12,8 +12,6 @@
 #include "json/json_write.h"
 #include "archive/gap.h"
 
-enum { HASH_STEP_BYTES = 64 << 10 };
-
 /* ---- pieces: the document is one object, written member by member ---- */
 
 static td_result put(export_manifest *manifest, const char *text, td_err *err)
@@ -100,37 +98,15 @@ static td_result write_request(export_manifest *manifest, const export_spec *spe
 
 /* ---- segments ---- */
 
-/* A file that has no chain of hashes is hashed whole. */
-static td_result hash_file(archive *from, const char *path, char out[TD_HASH128_HEX_BYTES],
-                           td_err *err)
-{
-    td_file *file = NULL;
-    uint8_t *step = td_alloc(HASH_STEP_BYTES);
-    td_hasher *hasher = td_hasher_open();
-    td_result rc = hasher == NULL || step == NULL
-                       ? td_err_set(err, TD_E_NOMEM, "no memory to hash %s", path)
-                       : td_io_open(archive_io(from), path, TD_OPEN_READ, &file, err);
-    size_t got = 1;
-    for (uint64_t at = 0; rc == TD_OK && got > 0; at += got) {
-        rc = td_io_read_at(file, at, step, HASH_STEP_BYTES, &got, err);
-        if (rc == TD_OK)
-            td_hasher_update(hasher, step, got);
-    }
-    if (rc == TD_OK)
-        td_hash128_hex(td_hasher_digest(hasher), out);
-    td_io_close(file);
-    td_hasher_close(hasher);
-    td_free(step);
-    return rc;
-}
-
 /* The last value of the segment's chain covers every byte of it, and of those before it. */
 static td_result write_segment(export_manifest *manifest, archive *from,
                                const planned_segment *segment, uint64_t before, td_err *err)
 {
     const segment_index *index = segment->index;
     char hash[TD_HASH128_HEX_BYTES] = "";
-    td_result rc = index->chain_hex[0] == '\0' ? hash_file(from, segment->path, hash, err) : TD_OK;
+    td_result rc = index->chain_hex[0] == '\0'
+                       ? td_io_hash(archive_io(from), segment->path, hash, err)
+                       : TD_OK;
     json_writer json;
     if (rc == TD_OK)
         rc = begin_element(manifest, before, &json, err);

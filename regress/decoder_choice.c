@@ -9,7 +9,6 @@
 #include "base/time_text.h"
 #include "regress/decoder_words.h"
 #include "regress/failure_count.h"
-#include "regress/program_id.h"
 
 static const option_row DECODING_ROWS[] = {
     {.long_name = "whole",
@@ -115,7 +114,7 @@ static td_result hash_command(const char *command, char out[TD_HASH128_HEX_BYTES
         td_hasher_update(hasher, command, strlen(command) + 1);
     for (size_t i = 0; rc == TD_OK && words[i] != NULL; i++) {
         char id[TD_HASH128_HEX_BYTES];
-        if (program_id_of(words[i], id, NULL) == TD_OK)
+        if (td_io_hash(io_posix(), words[i], id, NULL) == TD_OK)
             td_hasher_update(hasher, id, sizeof id);
     }
     if (rc == TD_OK)
@@ -152,7 +151,7 @@ td_result decoder_choice_open(const decoder_options *options, size_t number,
     else
         return TD_OK;
     td_result rc = spec.library == NULL ? hash_command(spec.command, out->id, err)
-                                        : program_id_of(spec.library, out->id, err);
+                                        : td_io_hash(io_posix(), spec.library, out->id, err);
     if (rc != TD_OK)
         return td_err_add(err, rc, spec.library == NULL ? "--decoder-cmd" : "--decoder");
     out->name = spec.library == NULL ? spec.command : spec.library;
