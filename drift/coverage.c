@@ -24,14 +24,6 @@ static size_t count_values(const value_row *row)
     return count;
 }
 
-/* The documented texts of a field; a number has none, whatever its member. */
-static const value_row *values_of(const family *of, const field_row *field)
-{
-    int is_text =
-        field->type == FIELD_TEXT || field->type == FIELD_SIDE || field->type == FIELD_ANY_SIDE;
-    return is_text ? exchange_values(of, field->member) : NULL;
-}
-
 static int open_fields(const family *of, const field_row *rows, size_t count, coverage_field **out)
 {
     if (count == 0)
@@ -40,7 +32,7 @@ static int open_fields(const family *of, const field_row *rows, size_t count, co
     for (size_t i = 0; *out != NULL && i < count; i++) {
         coverage_field *field = &(*out)[i];
         field->row = &rows[i];
-        field->values = values_of(of, &rows[i]);
+        field->values = exchange_values(of, &rows[i]);
         field->value_count = count_values(field->values);
         if (field->value_count == 0)
             continue;

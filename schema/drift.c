@@ -518,15 +518,13 @@ static void look_at_none(look *l, const survey_member *m, json_value value)
         note_field(l, m, DRIFT_NEW_VALUE, "\"%.*s\"", (int)text.size, (const char *)text.data);
 }
 
-/* The documented texts of a member; looked up once for a stream. */
+/* The documented texts of a field; looked up once for a stream. */
 static const value_row *values_of(const look *l, const field_row *field, slot *s)
 {
-    if (field->type != FIELD_TEXT && field->type != FIELD_SIDE && field->type != FIELD_ANY_SIDE)
-        return NULL;
     if (s == NULL)
-        return exchange_values(l->frame->of, field->member);
+        return exchange_values(l->frame->of, field);
     if (!s->knows_values) {
-        s->values = exchange_values(l->frame->of, field->member);
+        s->values = exchange_values(l->frame->of, field);
         s->knows_values = 1;
     }
     return s->values;

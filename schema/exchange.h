@@ -142,8 +142,9 @@ struct exchange_row {
                                         NULL; NULL: any may be there */
 };
 
-/* The documented texts of a member in a family's frames; NULL: it has no such set. */
-const value_row *exchange_values(const family *of, msg_member member);
+/* The documented texts of a field in a family's frames; NULL: it has no such set. A number has
+ * none, whatever its member. */
+const value_row *exchange_values(const family *of, const field_row *field);
 
 /* NULL if a row is sound, or what is wrong with it in words. For tests over all rows, and for rows
  * that other code made. */
