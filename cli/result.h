@@ -105,6 +105,15 @@ static inline void result_name(result_writer *r, const char *name, const char *t
     result_text(r, name, text == NULL || text[0] == '\0' ? NULL : text);
 }
 
+/* A time; 0 is null. */
+static inline void result_time_or_null(result_writer *r, const char *name, uint64_t ns)
+{
+    if (ns == 0)
+        result_null(r, name);
+    else
+        result_time(r, name, ns);
+}
+
 /* Fields for people only. */
 void result_note(result_writer *r, const char *name, const char *format, ...) TD_PRINTF(3, 4);
 void result_duration(result_writer *r, const char *name, uint64_t ns);

@@ -136,10 +136,7 @@ static td_result print_report(drift_command *command, const drift_run_result *re
     uint64_t left_out = drift_table_left_out(result->table, since_of(command));
     result_begin(&r, &command->verb.output, &command->verb.json);
     result_object_begin(&r, NULL);
-    if (command->flags.since.is_given)
-        result_time(&r, "since_ns", command->flags.since.at.ns);
-    else
-        result_null(&r, "since_ns");
+    result_time_or_null(&r, "since_ns", since_of(command));
     describe_findings(command, &r, result->table, &count_new, &count_known);
     if (result->coverage != NULL)
         coverage_describe(&r, result->coverage);

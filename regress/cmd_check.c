@@ -509,14 +509,6 @@ static void describe_side(result_writer *r, const char *name, const baseline_met
                          "not be read]");
 }
 
-static void describe_resumed(result_writer *r, uint64_t resumed_from_ns)
-{
-    if (resumed_from_ns == 0)
-        result_null(r, "resumed_from_ns");
-    else
-        result_time(r, "resumed_from_ns", resumed_from_ns);
-}
-
 static td_result describe(check_command *command, const check_result *result, td_err *err)
 {
     int is_same = comparison_is_same(&command->compared);
@@ -528,7 +520,7 @@ static td_result describe(check_command *command, const check_result *result, td
     result_text(&r, "archive", archive_path(command->verb.source.archive));
     describe_side(&r, "was", result->was);
     describe_side(&r, "is", result->is);
-    describe_resumed(&r, command->sides[IS].done.resumed_from_ns);
+    result_time_or_null(&r, "resumed_from_ns", command->sides[IS].done.resumed_from_ns);
     td_result rc = check_describe(result, command->verb.output.columns, &r, err);
     decoder_choice_describe(&command->sides[WAS].decoder, "decoder_was", &r);
     decoder_choice_describe(&command->sides[IS].decoder, "decoder_is", &r);

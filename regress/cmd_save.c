@@ -108,10 +108,7 @@ static td_result describe(save_command *command, const regress_run_result *done,
     result_begin(&r, &command->verb.output, &command->verb.json);
     result_object_begin(&r, NULL);
     describe_baseline(&r, command, &size);
-    if (done->resumed_from_ns == 0)
-        result_null(&r, "resumed_from_ns");
-    else
-        result_time(&r, "resumed_from_ns", done->resumed_from_ns);
+    result_time_or_null(&r, "resumed_from_ns", done->resumed_from_ns);
     decoder_choice_describe(&command->decoder, "decoder_findings", &r);
     result_object_end(&r, "{frames frame} of {streams stream}: {decoded} decoded"
                           "[, {undecoded} not decoded][, {control} control]\n"

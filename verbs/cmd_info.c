@@ -202,10 +202,7 @@ static void describe_sessions(result_writer *r, const info *all)
         result_text(r, "session", row->session);
         result_text(r, "state", session_state_name(row->state));
         result_time(r, "start_ns", row->start_ns);
-        if (row->stop_ns == 0)
-            result_null(r, "stop_ns");
-        else
-            result_time(r, "stop_ns", row->stop_ns);
+        result_time_or_null(r, "stop_ns", row->stop_ns);
         result_name(r, "verb", row->verb);
         result_name(r, "version", row->version);
         result_object_end(r, NULL);

@@ -50,6 +50,8 @@ static void describe_kinds(result_writer *r)
     result_size(r, "size", 1536);
     result_time(r, "time", UINT64_C(1618677785489609000));
     result_time(r, "never", 0);
+    result_time_or_null(r, "since", 0);
+    result_time_or_null(r, "until", 5);
     result_instant(r, "instant", UINT64_C(1618677785489609000));
     result_signed(r, "signed", -5);
     result_decimal(r, "decimal", (td_decimal){.mantissa = 605910, .scale = 1});
@@ -73,7 +75,8 @@ static void test_kinds(void **state)
     (void)state;
     check(describe_kinds,
           "{\"count\":1016334,\"unknown\":null,\"number\":1016334,\"size\":1536,"
-          "\"time\":1618677785489609000,\"never\":0,\"instant\":1618677785489609000,\"signed\":-5,"
+          "\"time\":1618677785489609000,\"never\":0,\"since\":null,\"until\":5,"
+          "\"instant\":1618677785489609000,\"signed\":-5,"
           "\"decimal\":\"60591\",\"fraction\":1.5,\"text\":\"a\\nb\",\"blank\":\"\",\"name\":null,"
           "\"bool\":true,"
           "\"null\":null}\n",
