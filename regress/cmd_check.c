@@ -403,7 +403,7 @@ static td_result count_earlier(check_command *command, td_err *err)
     td_result rc = TD_OK;
     for (int i = 0; i < SIDES && rc == TD_OK; i++) {
         check_run *side = &command->sides[i];
-        rc = decoder_choice_count(&side->decoder, &side->done, side->baseline, err);
+        rc = decoder_choice_count_earlier(&side->decoder, &side->done, side->baseline, err);
     }
     return rc;
 }
@@ -572,6 +572,53 @@ static td_result cut(check_command *command, const check_result *result, td_err 
     return TD_OK;
 }
 
+/* result or error is NULL. */
+static td_result write_junit(check_command *command, const check_result *result,
+                             const td_err *error, td_err *err)
+{
+    const decoder_choice *const decoders[] = {&command->sides[WAS].decoder,
+                                              &command->sides[IS].decoder};
+    const junit_report report = {.name = command->verb.report->name,
+                                 .result = result,
+                                 .error = error,
+                                 .decoders = decoders,
+                                 .decoder_count = SIDES};
+    if (command->flags.junit_file == NULL)
+        return TD_OK;
+    return junit_write(io_posix(), command->flags.junit_file, &report, err);
+}
+
+static void log_failure(void *user, const char *text)
+{
+    const check_command *command = user;
+    td_log_emit(&command->verb.log, TD_LOG_WARNING, "decoder: %s", text);
+}
+
+/* The run ends early, because of an error: what its decoders failed at until then would be lost. */
+static void conclude_early(check_command *command, const td_err *error)
+{
+    result_writer r;
+    td_err late;
+    if (decoder_choice_failures(&command->sides[WAS].decoder) +
+            decoder_choice_failures(&command->sides[IS].decoder) ==
+        0)
+        return;
+    for (int i = 0; i < SIDES; i++)
+        decoder_choice_list(&command->sides[i].decoder, log_failure, command);
+    result_begin(&r, &command->verb.output, &command->verb.json);
+    result_object_begin(&r, NULL);
+    result_text(&r, "error", error->text);
+    result_name(&r, "hint", error->hint);
+    decoder_choice_describe(&command->sides[WAS].decoder, "decoder_was", &r);
+    decoder_choice_describe(&command->sides[IS].decoder, "decoder_is", &r);
+    result_object_end(&r, NULL);
+    td_result rc = result_end(&r, &late);
+    if (rc == TD_OK)
+        rc = write_junit(command, NULL, error, &late);
+    if (rc != TD_OK)
+        td_log_emit(&command->verb.log, TD_LOG_WARNING, "%s", late.text);
+}
+
 /* What was found, in all its forms. The report is printed first: a file that cannot be written does
  * not cost it. */
 static td_result conclude(check_command *command, td_err *err)
@@ -587,9 +634,8 @@ static td_result conclude(check_command *command, td_err *err)
     if (rc != TD_OK)
         return rc;
     rc = describe(command, &result, err);
-    if (rc == TD_OK && command->flags.junit_file != NULL)
-        rc = junit_write(io_posix(), command->flags.junit_file, command->verb.report->name, &result,
-                         err);
+    if (rc == TD_OK)
+        rc = write_junit(command, &result, NULL, err);
     if (rc == TD_OK)
         rc = cut(command, &result, err);
     check_result_fini(&result);
@@ -640,8 +686,8 @@ static td_result run(check_command *command, exit_code *status, td_err *err)
                     command->verb.report->name);
     if (rc == TD_OK)
         rc = explain_all(command, err);
-    for (int i = 0; i < SIDES && rc != TD_OK; i++)
-        decoder_choice_log(&command->sides[i].decoder, &command->verb.log);
+    if (rc != TD_OK)
+        conclude_early(command, err);
     if (rc == TD_OK)
         rc = conclude(command, err);
     if (rc != TD_OK)

@@ -120,6 +120,30 @@ static td_result describe(save_command *command, const regress_run_result *done,
     return result_end(&r, err);
 }
 
+static void log_failure(void *user, const char *text)
+{
+    const save_command *command = user;
+    td_log_emit(&command->verb.log, TD_LOG_WARNING, "decoder: %s", text);
+}
+
+/* The run ends early, because of an error: what its decoder failed at until then would be lost. */
+static void describe_early(save_command *command, const td_err *error)
+{
+    result_writer r;
+    td_err late;
+    if (decoder_choice_failures(&command->decoder) == 0)
+        return;
+    decoder_choice_list(&command->decoder, log_failure, command);
+    result_begin(&r, &command->verb.output, &command->verb.json);
+    result_object_begin(&r, NULL);
+    result_text(&r, "error", error->text);
+    result_name(&r, "hint", error->hint);
+    decoder_choice_describe(&command->decoder, "decoder_findings", &r);
+    result_object_end(&r, NULL);
+    if (result_end(&r, &late) != TD_OK)
+        td_log_emit(&command->verb.log, TD_LOG_WARNING, "%s", late.text);
+}
+
 /* ---- the run ---- */
 
 static td_result check_flags(const save_command *command, td_err *err)
@@ -177,9 +201,9 @@ static td_result run(save_command *command, exit_code *status, td_err *err)
     if (rc == TD_OK)
         rc = save(command, &done, err);
     if (rc == TD_OK)
-        rc = decoder_choice_count(&command->decoder, &done, command->made, err);
+        rc = decoder_choice_count_earlier(&command->decoder, &done, command->made, err);
     if (rc != TD_OK)
-        decoder_choice_log(&command->decoder, &command->verb.log);
+        describe_early(command, err);
     if (rc == TD_OK)
         rc = describe(command, &done, err);
     if (rc == TD_OK && baseline_get_meta(command->made)->is_damaged)

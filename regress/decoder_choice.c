@@ -1,5 +1,6 @@
 #include "regress/decoder_choice.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/assert.h"
@@ -183,8 +184,8 @@ int decoder_choice_was_stopped(const decoder_choice *choice)
 
 enum { TEXT_ROWS = 20 }; /* failures that texts list */
 
-td_result decoder_choice_count(decoder_choice *choice, const regress_run_result *done,
-                               baseline *made, td_err *err)
+td_result decoder_choice_count_earlier(decoder_choice *choice, const regress_run_result *done,
+                                       baseline *made, td_err *err)
 {
     int is_whole = done->resumed_from_ns == 0 && done->frames > 0;
     if (choice->pool == NULL || is_whole)
@@ -199,10 +200,20 @@ td_result decoder_choice_count(decoder_choice *choice, const regress_run_result 
     return rc;
 }
 
-static uint64_t failures_listed(const decoder_choice *choice)
+uint64_t decoder_choice_count(const decoder_choice *choice, decode_reason reason)
 {
-    const decoder_findings *findings = decoder_pool_findings(choice->pool);
-    return decoder_findings_total(findings) - decoder_findings_count(findings, DECODE_REFUSED);
+    if (choice->pool == NULL)
+        return 0;
+    return decoder_findings_count(decoder_pool_findings(choice->pool), reason) +
+           choice->earlier[reason];
+}
+
+uint64_t decoder_choice_failures(const decoder_choice *choice)
+{
+    uint64_t sum = 0;
+    for (int reason = DECODE_CRASHED; reason <= DECODE_UNSTABLE; reason++)
+        sum += decoder_choice_count(choice, (decode_reason)reason);
+    return sum;
 }
 
 static uint64_t failures_earlier(const decoder_choice *choice)
@@ -213,16 +224,14 @@ static uint64_t failures_earlier(const decoder_choice *choice)
     return sum;
 }
 
-uint64_t decoder_choice_failures(const decoder_choice *choice)
+void decoder_choice_list(const decoder_choice *choice, void (*line)(void *user, const char *text),
+                         void *user)
 {
-    return choice->pool == NULL ? 0 : failures_listed(choice) + failures_earlier(choice);
-}
-
-void decoder_choice_log(const decoder_choice *choice, const td_log *log)
-{
+    char text[TD_ERR_TEXT_BYTES];
+    uint64_t left = decoder_choice_failures(choice);
     size_t count = 0;
     size_t shown = 0;
-    if (choice->pool == NULL || failures_listed(choice) == 0)
+    if (left == 0)
         return;
     const decoder_finding *list =
         decoder_findings_list(decoder_pool_findings(choice->pool), &count);
@@ -232,14 +241,17 @@ void decoder_choice_log(const decoder_choice *choice, const td_log *log)
         if (found->reason == DECODE_REFUSED)
             continue;
         td_time_format(found->recv_ns, when);
-        td_log_emit(log, TD_LOG_WARNING, "decoder %s at %s, %s/%s%s%s: %s",
-                    decode_reason_name(found->reason), when, found->feed, found->topic,
-                    found->symbol[0] == '\0' ? "" : "/", found->symbol, found->what);
+        snprintf(text, sizeof text, "%s at %s, %s/%s%s%s: %s%s%s",
+                 decode_reason_name(found->reason), when, found->feed, found->topic,
+                 found->symbol[0] == '\0' ? "" : "/", found->symbol, found->what,
+                 found->last_line[0] == '\0' ? "" : ": ", found->last_line);
+        line(user, text);
         shown++;
     }
-    if (failures_listed(choice) > shown)
-        td_log_emit(log, TD_LOG_WARNING, "decoder: and %llu more failures",
-                    (unsigned long long)(failures_listed(choice) - shown));
+    if (left > shown) {
+        snprintf(text, sizeof text, "and %llu more", (unsigned long long)(left - shown));
+        line(user, text);
+    }
 }
 
 static void describe_finding(result_writer *r, const decoder_finding *found)
@@ -280,8 +292,7 @@ void decoder_choice_describe(const decoder_choice *choice, const char *name, res
     result_count(r, "restarts", decoder_pool_restarts(choice->pool));
     for (int reason = DECODE_REFUSED; reason <= DECODE_UNSTABLE; reason++)
         result_count(r, decode_reason_name((decode_reason)reason),
-                     decoder_findings_count(findings, (decode_reason)reason) +
-                         choice->earlier[reason]);
+                     decoder_choice_count(choice, (decode_reason)reason));
     result_list_begin(r, "frames");
     const decoder_finding *list = decoder_findings_list(findings, &count);
     for (size_t i = 0; i < count; i++) {

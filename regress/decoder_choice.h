@@ -80,15 +80,20 @@ int decoder_choice_was_stopped(const decoder_choice *choice);
 
 /* A run gave a baseline: if it continued one that was interrupted, count what the earlier parts
  * found from the baseline. Nothing for the built-in decoder. TD_E_* of reading. */
-TD_MUST_USE td_result decoder_choice_count(decoder_choice *choice, const regress_run_result *done,
-                                           baseline *made, td_err *err);
+TD_MUST_USE td_result decoder_choice_count_earlier(decoder_choice *choice,
+                                                   const regress_run_result *done, baseline *made,
+                                                   td_err *err);
 
-/* A run ends early: log the failures that it has found, because nothing describes them later. */
-void decoder_choice_log(const decoder_choice *choice, const td_log *log);
+/* Frames that the decoder refused or failed at for a reason; those of the earlier parts, too. */
+uint64_t decoder_choice_count(const decoder_choice *choice, decode_reason reason);
 
-/* Failures of the decoder that are not its answer: crashes, hangs, answers that are none; those of
- * the earlier parts, too. */
+/* The sum over crashes, hangs, and answers that are none or not the same again. */
 uint64_t decoder_choice_failures(const decoder_choice *choice);
+
+/* The first of these failures as lines of text: "crashed at ..., FEED/TOPIC/SYMBOL: exit status 1",
+ * and how many are left out. */
+void decoder_choice_list(const decoder_choice *choice, void (*line)(void *user, const char *text),
+                         void *user);
 
 /* Describe the findings into an object that is open, under name: an object with counts by kind,
  * restarts, and the list of those that are kept; null for the built-in decoder. As text: a

@@ -741,12 +741,16 @@ static td_result ask_about(decoder_pool *pool, asker *a, question *q, frame_cont
         list[i] = (uint32_t)i;
     forget_channels(a);
     td_result rc = ask(pool, a, q, err);
+    size_t answered = rc == TD_OK ? q->count : q->at;
     if (rc == TD_OK)
         rc = check_stability(pool, a, q, err);
-    for (size_t i = 0; i < q->count && rc == TD_OK; i++) {
+    /* Of a decoder that is given up, what it failed at until then is worth knowing. */
+    for (size_t i = 0; i < answered; i++) {
         contents[i].message = q->answers[i].message;
         contents[i].why = (decode_error){.reason = q->answers[i].reason};
-        rc = report(pool, &q->requests[i], &q->answers[i], err);
+        td_result reported =
+            report(pool, &q->requests[i], &q->answers[i], rc == TD_OK ? err : NULL);
+        rc = rc == TD_OK ? reported : rc;
     }
     return rc;
 }

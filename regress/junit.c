@@ -8,6 +8,7 @@
 #include "base/escape.h"
 #include "base/limits.h"
 #include "base/time_text.h"
+#include "cli/units.h"
 
 enum {
     FRAME_BYTES_SHOWN = 4000, /* of a failure's frame: CI systems show the text as it is */
@@ -95,6 +96,23 @@ static void add_format(junit_text *text, const char *format, ...)
     if (text->rc == TD_OK)
         text->rc = td_escape_vprintf(&text->out, text->err, format, values);
     va_end(values);
+}
+
+static void begin_suite(junit_text *text, const char *name, size_t tests, size_t failures,
+                        size_t errors)
+{
+    add_text(text, "  <testsuite name=\"");
+    add_string(text, name);
+    add_format(text, "\" tests=\"%zu\" failures=\"%zu\" errors=\"%zu\" skipped=\"0\">\n", tests,
+               failures, errors);
+}
+
+static void begin_case(junit_text *text, const char *suite, const char *name)
+{
+    add_text(text, "    <testcase classname=\"");
+    add_string(text, suite);
+    add_text(text, "\" name=\"");
+    add_string(text, name);
 }
 
 /* ---- a test case ---- */
@@ -193,10 +211,7 @@ static void add_failure(junit_text *text, const check_result *result,
 static void add_case(junit_text *text, const check_result *result, const comparison_stream *stream)
 {
     const baseline_stream *names = check_stream_names(stream);
-    add_text(text, "    <testcase classname=\"");
-    add_string(text, names->feed);
-    add_text(text, "\" name=\"");
-    add_string(text, check_topic_name(stream));
+    begin_case(text, names->feed, check_topic_name(stream));
     if (names->symbol[0] != '\0') {
         add_text(text, " ");
         add_string(text, names->symbol);
@@ -208,6 +223,70 @@ static void add_case(junit_text *text, const check_result *result, const compari
     add_text(text, "\">\n");
     add_failure(text, result, stream);
     add_text(text, "    </testcase>\n");
+}
+
+/* ---- decoders, and the run ---- */
+
+static void add_line(void *user, const char *line)
+{
+    junit_text *text = user;
+    add_string(text, line);
+    add_text(text, "\n");
+}
+
+static void add_decoder(junit_text *text, const decoder_choice *of)
+{
+    uint64_t failures = decoder_choice_failures(of);
+    begin_case(text, "decoders", of->name);
+    if (failures == 0) {
+        add_text(text, "\"/>\n");
+        return;
+    }
+    add_format(text,
+               "\">\n      <failure type=\"decoder\" message=\"it failed at %s: %" PRIu64
+               " crashed, %" PRIu64 " hung, %" PRIu64 " garbage, %" PRIu64 " unstable\">",
+               format_counted(failures, "frame").text, decoder_choice_count(of, DECODE_CRASHED),
+               decoder_choice_count(of, DECODE_HUNG), decoder_choice_count(of, DECODE_GARBAGE),
+               decoder_choice_count(of, DECODE_UNSTABLE));
+    decoder_choice_list(of, add_line, text);
+    add_text(text, "</failure>\n    </testcase>\n");
+}
+
+static size_t count_decoders(const junit_report *report, size_t *failures)
+{
+    size_t count = 0;
+    *failures = 0;
+    for (size_t i = 0; i < report->decoder_count; i++) {
+        count += decoder_choice_label(report->decoders[i]) != NULL;
+        *failures += decoder_choice_failures(report->decoders[i]) > 0;
+    }
+    return count;
+}
+
+static void add_decoders(junit_text *text, const junit_report *report)
+{
+    size_t failures = 0;
+    size_t count = count_decoders(report, &failures);
+    if (count == 0)
+        return;
+    begin_suite(text, "decoders", count, failures, 0);
+    for (size_t i = 0; i < report->decoder_count; i++)
+        if (decoder_choice_label(report->decoders[i]) != NULL)
+            add_decoder(text, report->decoders[i]);
+    add_text(text, "  </testsuite>\n");
+}
+
+static void add_error(junit_text *text, const junit_report *report)
+{
+    if (report->error == NULL)
+        return;
+    begin_suite(text, "run", 1, 0, 1);
+    begin_case(text, "run", report->name);
+    add_text(text, "\">\n      <error type=\"ended early\" message=\"");
+    add_string(text, report->error->text);
+    add_text(text, "\">");
+    add_string(text, report->error->hint);
+    add_text(text, "</error>\n    </testcase>\n  </testsuite>\n");
 }
 
 /* ---- the document ---- */
@@ -223,26 +302,37 @@ static size_t count_feed(const comparison *c, size_t first, size_t *failures)
     return end;
 }
 
-static void add_document(junit_text *text, const char *name, const check_result *result)
+static void add_feeds(junit_text *text, const check_result *result)
 {
     const comparison *c = result->compared;
-    size_t failures = 0;
-    for (size_t i = 0; i < c->stream_count; i++)
-        failures += (size_t)has_failed(&c->streams[i]);
-    add_text(text, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"");
-    add_string(text, name);
-    add_format(text, "\" tests=\"%zu\" failures=\"%zu\" errors=\"0\">\n", c->stream_count,
-               failures);
     for (size_t first = 0; first < c->stream_count;) {
+        size_t failures = 0;
         size_t end = count_feed(c, first, &failures);
-        add_text(text, "  <testsuite name=\"");
-        add_string(text, check_stream_names(&c->streams[first])->feed);
-        add_format(text, "\" tests=\"%zu\" failures=\"%zu\" errors=\"0\" skipped=\"0\">\n",
-                   end - first, failures);
+        begin_suite(text, check_stream_names(&c->streams[first])->feed, end - first, failures, 0);
         for (; first < end; first++)
             add_case(text, result, &c->streams[first]);
         add_text(text, "  </testsuite>\n");
     }
+}
+
+static void add_document(junit_text *text, const junit_report *report)
+{
+    size_t failures = 0;
+    size_t tests = count_decoders(report, &failures);
+    size_t errors = report->error != NULL;
+    tests += errors;
+    for (size_t i = 0; report->result != NULL && i < report->result->compared->stream_count; i++) {
+        tests++;
+        failures += (size_t)has_failed(&report->result->compared->streams[i]);
+    }
+    add_text(text, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"");
+    add_string(text, report->name);
+    add_format(text, "\" tests=\"%zu\" failures=\"%zu\" errors=\"%zu\">\n", tests, failures,
+               errors);
+    if (report->result != NULL)
+        add_feeds(text, report->result);
+    add_decoders(text, report);
+    add_error(text, report);
     add_text(text, "</testsuites>\n");
 }
 
@@ -252,13 +342,12 @@ static td_result append(void *user, td_file *file, td_err *err)
     return td_io_append(file, text->out.data, text->out.size, err);
 }
 
-td_result junit_write(td_io io, const char *path, const char *name, const check_result *result,
-                      td_err *err)
+td_result junit_write(td_io io, const char *path, const junit_report *report, td_err *err)
 {
     junit_text text = {.rc = TD_OK, .err = err};
     td_buf_init(&text.out, LIMIT_JUNIT_BYTES);
     td_buf_init(&text.escaped, LIMIT_JUNIT_BYTES);
-    add_document(&text, name, result);
+    add_document(&text, report);
     if (text.rc == TD_OK)
         text.rc = td_io_write_file(io, path, TD_OPEN_CREATE, append, &text, err);
     td_buf_fini(&text.out);

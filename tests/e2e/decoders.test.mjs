@@ -203,7 +203,8 @@ for (const [name, make, what, kind, text, args = []] of FAILURES)
     const total = v5Frames().length;
     const { frame, mark } = marked(kind === "hung" ? 3 : 11);
     const timeout = kind === "hung" ? ["--timeout", "2s"] : [];
-    const report = await diff(t, archive, [...make(t, mark, what), ...args, ...timeout, "-j", "2"], { status: 1 });
+    const junit = path.join(temporary(t), "report.xml");
+    const report = await diff(t, archive, [...make(t, mark, what), ...args, ...timeout, "-j", "2", "--junit", junit], { status: 1 });
     assert.deepEqual([report.totals.compared, report.totals.same, report.totals.different], [total, total - 1, 1]);
     const [row] = (await jsonLines(t, ["cat", archive, "--topic", "publicTrade"])).filter((line) => line.data === frame);
     assert.equal(report.first_difference.topic, "publicTrade");
@@ -211,6 +212,8 @@ for (const [name, make, what, kind, text, args = []] of FAILURES)
     const counts = { refused: 0, crashed: 0, hung: 0, garbage: 0, unstable: 0, [kind]: 1 };
     for (const [key, count] of Object.entries(counts)) assert.equal(found[key], count, key);
     assert.equal(found.failures, kind === "refused" ? 0 : 1);
+    const failure = kind === "refused" ? "name=[^>]*/>" : `<failure type="decoder" message="it failed at 1 frame: [^"]*\\b1 ${kind}[^"]*">${kind} at `;
+    assert.match(fs.readFileSync(junit, "utf8"), new RegExp(`<testsuite name="decoders" tests="1"[^]*${failure}`));
     assert.equal(found.frames.length, 1);
     assert.deepEqual([found.frames[0].kind, found.frames[0].symbol, found.frames[0].recv_ns], [kind, row.symbol, row.recv_ns]);
     assert.match(found.frames[0].what, text);
@@ -400,17 +403,30 @@ test("time in which both are stopped, as with a container, is none in which a de
   assert.deepEqual([end.code, found.failures, found.restarts], [0, 0, 0]);
 });
 
-test("a decoder that answers nothing at all is given up soon, and the error says how to try it", { skip }, async (t) => {
+test("a decoder that answers nothing at all is given up soon; the error is in all reports, and says how to try it", { skip }, async (t) => {
   const dir = temporary(t);
   const archive = await archiveOf(t, dir, V5);
-  for (const [args, how, trial] of [
-    [badScript(t, "", 'raise KeyError("dat")'), /crashed: exit status 1: KeyError: 'dat'/, /try it by hand[^]*\(echo '\{"tapedeck":1\}'; cat FRAMES\) \| python3 '.*bad\.py'/],
-    [badLibrary(t, "", SEGFAULT), /crashed: signal 11 \(SIGSEGV\)/, /--decoder-cmd "valgrind tapedeck-replay _decoder '.*bad\.so' ''"/],
+  const junit = path.join(dir, "report.xml");
+  for (const [args, kind, how, trial] of [
+    [badScript(t, "", 'raise KeyError("dat")'), "crashed", /crashed: exit status 1: KeyError: 'dat'/, /try it by hand[^]*\(echo '\{"tapedeck":1\}'; cat FRAMES\) \| python3 '.*bad\.py'/],
+    [badLibrary(t, "", "*(volatile int *)8 = 1"), "crashed", /crashed: signal 11 \(SIGSEGV\)/, /--decoder-cmd "valgrind tapedeck-replay _decoder '.*bad\.so' ''"/],
+    [[...badLibrary(t, "", "for (;;) pause()"), "--timeout", "300ms"], "hung", /hung: no answer in 0\.3 s/, /--decoder-cmd "valgrind tapedeck-replay/],
   ]) {
-    const { stderr } = await tapedeck(t, ["regress", "diff", archive, "--state", path.join(dir, "state"), ...args], { status: 4 });
-    assert.match(stderr, /the decoder failed 21 times, and answered no frame; the last time at a frame of v5-linear\/\w+/);
-    assert.match(stderr, how);
-    assert.match(stderr, trial);
+    const { stdout, stderr } = await tapedeck(t, ["regress", "diff", archive, "--state", path.join(dir, "state"), ...args, "--json", "--junit", junit], { status: 4 });
+    const { error, hint, decoder_was: was, decoder_is: is } = JSON.parse(stdout);
+    assert.match(error, /the decoder failed 21 times, and answered no frame; the last time at a frame of v5-linear\/\w+/);
+    assert.match(error, how);
+    assert.match(hint, trial);
+    assert.ok(stderr.includes(error) && stderr.includes(hint), stderr);
+    assert.equal(was, null);
+    assert.ok(is.failures > 0 && is.failures === is[kind], stdout);
+    assert.equal(is.frames.length, is.failures);
+    assert.match(stderr, new RegExp(`warning: decoder: ${kind} at 2026-08-09T`));
+    const xml = fs.readFileSync(junit, "utf8");
+    assert.match(xml, /<testsuites name="tapedeck regress diff" tests="2" failures="1" errors="1">/);
+    assert.match(xml, /<error type="ended early" message="[^"]*the decoder failed 21 times/);
+    assert.match(xml, new RegExp(`<failure type="decoder" message="it failed at ${is.failures} frames?: [^"]*">${kind} at 2026-08-09T`));
+    fs.unlinkSync(junit);
   }
 });
 
@@ -445,7 +461,8 @@ while line := sys.stdin.buffer.readline():
   await program.says(/hangs/);
   const stopped = await program.kill("SIGTERM");
   assert.equal(stopped.code, 4);
-  assert.match(stopped.stderr, /decoder crashed at 2\d{3}-.*inverse\/trade\/BTCUSD: exit status 7$/m);
+  assert.match(stopped.stderr, /decoder: crashed at 2\d{3}-.*inverse\/trade\/BTCUSD: exit status 7$/m);
+  assert.equal(JSON.parse(stopped.stdout).decoder_findings.crashed, 1);
   fs.writeFileSync(path.join(dir, "fast"), "");
   const reports = {};
   for (const name of ["parts.tdb", "whole.tdb"]) reports[name] = JSON.parse((await tapedeck(t, save(name), { status: 1 })).stdout);

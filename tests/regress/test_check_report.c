@@ -231,9 +231,9 @@ static void test_junit(void **state)
     td_err err;
     open_scene(&s, 1);
     (void)snprintf(path, sizeof path, "%s/junit.xml", folder);
+    const junit_report report = {.name = "tapedeck regress check", .result = &s.result};
     for (int i = 0; i < 2; i++) /* a report replaces the one before */
-        assert_int_equal(junit_write(io_posix(), path, "tapedeck regress check", &s.result, &err),
-                         TD_OK);
+        assert_int_equal(junit_write(io_posix(), path, &report, &err), TD_OK);
     char *text = (char *)file_read(io_posix(), path, &size);
     assert_int_equal(strlen(text), size);
     must_have(text, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
