@@ -327,17 +327,30 @@ static void look_around(run *r)
     }
 }
 
+/* All frames before next_ns are taken. No checkpoint is later than what is settled in the archive:
+ * one feed's frames may become readable after later frames of another. TD_EOF: stopped. */
+static td_result between_times(run *r, uint64_t next_ns, td_err *err)
+{
+    uint64_t settled_ns = segments_seen_settled_ns(r->segments);
+    int is_settled = next_ns < settled_ns;
+    int is_last = !is_settled && r->last_ns < settled_ns;
+    td_result rc = TD_OK;
+    if (is_last || (r->is_due && is_settled)) {
+        rc = checkpoint(r, is_settled ? next_ns : settled_ns, err);
+        if (rc == TD_OK && r->options->checkpoint_frames > 0)
+            report_progress(r);
+    }
+    return rc == TD_OK && r->is_stopping ? TD_EOF : rc;
+}
+
 static td_result take(run *r, const tape_frame *frame, td_err *err)
 {
     if (!frame->is_lead_in) {
-        if (r->is_due && frame->recv_ns != r->last_ns) {
-            td_result rc = checkpoint(r, frame->recv_ns, err);
-            if (rc == TD_OK && r->options->checkpoint_frames > 0)
-                report_progress(r);
-            if (rc != TD_OK || r->is_stopping)
-                return rc == TD_OK ? TD_EOF : rc;
-        }
-        td_result rc = r->has_enough ? put_some(r, err) : TD_OK;
+        td_result rc = TD_OK;
+        if (frame->recv_ns != r->last_ns)
+            rc = between_times(r, frame->recv_ns, err);
+        if (rc == TD_OK && r->has_enough)
+            rc = put_some(r, err);
         if (rc != TD_OK)
             return rc;
         r->last_ns = frame->recv_ns;

@@ -13,6 +13,7 @@ typedef struct segment_begin {
 } segment_begin;
 
 struct segments_seen {
+    uint64_t settled_ns;
     size_t count;
     segment_begin segments[];
 };
@@ -27,23 +28,42 @@ static uint64_t hash_segment(const archive_segment *segment)
     return td_xxh64(parts, sizeof parts);
 }
 
+static void add_segment(segments_seen *seen, const archive_segment *segment, const char *live)
+{
+    const segment_begin begin = {segment->name.first_s * NS_PER_S, hash_segment(segment)};
+    seen->segments[seen->count++] = begin;
+    if (archive_segment_is_live(segment, live) && begin.first_ns < seen->settled_ns)
+        seen->settled_ns = begin.first_ns;
+}
+
+static td_result keep_wanted(const archive_listing *listing, const selection *wanted,
+                             const char *live, segments_seen **out, td_err *err)
+{
+    segments_seen *seen =
+        td_alloc_zero(1, sizeof *seen + listing->segment_count * sizeof(segment_begin));
+    if (seen == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for %zu segments", listing->segment_count);
+    seen->settled_ns = UINT64_MAX;
+    for (size_t i = 0; i < listing->segment_count; i++) {
+        const archive_segment *segment = &listing->segments[i];
+        if (!segment->name.is_parsed || selection_has_feed(wanted, segment->name.feed))
+            add_segment(seen, segment, live);
+    }
+    *out = seen;
+    return TD_OK;
+}
+
 td_result segments_seen_open(archive *from, const selection *wanted, segments_seen **out,
                              td_err *err)
 {
     archive_listing listing;
+    char live[SESSION_ID_BYTES];
     *out = NULL;
     td_result rc = archive_list(from, &listing, err);
-    if (rc == TD_OK) {
-        *out = td_alloc_zero(1, sizeof **out + listing.segment_count * sizeof(segment_begin));
-        if (*out == NULL)
-            rc = td_err_set(err, TD_E_NOMEM, "no memory for %zu segments", listing.segment_count);
-    }
-    for (size_t i = 0; rc == TD_OK && i < listing.segment_count; i++) {
-        const archive_segment *segment = &listing.segments[i];
-        if (!segment->name.is_parsed || selection_has_feed(wanted, segment->name.feed))
-            (*out)->segments[(*out)->count++] =
-                (segment_begin){segment->name.first_s * NS_PER_S, hash_segment(segment)};
-    }
+    if (rc == TD_OK)
+        rc = archive_live_session(from, live, err);
+    if (rc == TD_OK)
+        rc = keep_wanted(&listing, wanted, live, out, err);
     archive_listing_fini(&listing);
     return rc;
 }
@@ -60,4 +80,9 @@ uint64_t segments_seen_before(const segments_seen *seen, uint64_t ns)
         if (seen->segments[i].first_ns < ns)
             sum += seen->segments[i].hash;
     return sum & INT64_MAX;
+}
+
+uint64_t segments_seen_settled_ns(const segments_seen *seen)
+{
+    return seen->settled_ns;
 }

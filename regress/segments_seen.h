@@ -21,4 +21,8 @@ void segments_seen_close(segments_seen *seen);
  * most INT64_MAX. It grows with new segments and changes when one is removed or imported. */
 uint64_t segments_seen_before(const segments_seen *seen, uint64_t ns);
 
+/* Frames before this time do not become more: they are in segments that are finished. It is when
+ * the first of those begins that are being written; UINT64_MAX if none is. */
+uint64_t segments_seen_settled_ns(const segments_seen *seen);
+
 #endif

@@ -773,6 +773,80 @@ static void test_whole_blocks(void **state)
     tape_fixture_fini(&fixture);
 }
 
+/* Frames [from, to) of a feed's segment, one each 10 ms. */
+static void put_trades(tape_segment *segment, uint64_t from, uint64_t to)
+{
+    for (uint64_t i = from; i < to; i++) {
+        const tape_put frame = {.dir = CHANNEL_IN,
+                                .topic = "trade",
+                                .symbol = "BTCUSD",
+                                .conn = 1,
+                                .ordinal = i + 1,
+                                .recv_ns = i * 10 * 1000 * 1000,
+                                .text = "{\"topic\":\"trade.BTCUSD\"}"};
+        tape_segment_put(segment, &frame);
+    }
+    (void)tape_segment_seal(segment);
+}
+
+/* A run in a process that ends after so many readings of its clock. */
+static void run_and_end(regress_run_options options, unsigned readings)
+{
+    pid_t child = fork();
+    assert_int_not_equal(child, -1);
+    if (child == 0) {
+        last_clock clock = {readings};
+        options.clock = (td_clock){&LAST_CLOCK_OPS, &clock};
+        (void)run_to_end(options, 0);
+        _exit(0);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), KILLED);
+}
+
+/* An archive is being recorded, and frames of one feed become readable after later frames of the
+ * other: a run that is interrupted meanwhile and goes on later has them all. */
+static void test_recording_goes_on(void **state)
+{
+    (void)state;
+    enum { LIVE_FROM = 500, READABLE = 510, END = 1000 };
+    for (unsigned readings = 2; readings < 18; readings += 3) {
+        tape_fixture fixture;
+        tape_fixture_init(&fixture);
+        const tape_segment_spec done = {"linear", "0000000a", 0, 0, 1};
+        const tape_segment_spec live = {"inverse", "0000000b", 0, LIVE_FROM * UINT64_C(10000000),
+                                        1};
+        tape_segment *segment = tape_segment_open(&fixture, &done);
+        tape_segment_connect(segment, 1, 0);
+        put_trades(segment, 0, END);
+        tape_segment_finish(segment);
+        segment = tape_segment_open(&fixture, &live);
+        tape_segment_connect(segment, 1, LIVE_FROM * UINT64_C(10000000));
+        put_trades(segment, LIVE_FROM, READABLE); /* its file is locked until it is finished */
+        td_err err;
+        char path[PATH_BYTES];
+        (void)snprintf(path, sizeof path, "%s-x.tdb", fixture.folder); /* fits */
+        regress_run_options options = options_of(tape_fixture_archive(&fixture), path);
+        options.checkpoint_frames = 100;
+        run_and_end(options, readings);
+        put_trades(segment, READABLE, END);
+        tape_segment_finish(segment);
+        regress_run_result result;
+        baseline *b;
+        assert_int_equal(regress_run(&options, &result, &b, &err), TD_OK);
+        assert_int_equal(baseline_stream_count(b), 2);
+        assert_int_equal(baseline_stream_at(b, 0)->frames, END - LIVE_FROM);
+        assert_int_equal(baseline_stream_at(b, 1)->frames, END);
+        assert_in_range(result.resumed_from_ns, 0,
+                        TAPE_FIXTURE_NS + LIVE_FROM * UINT64_C(10000000));
+        baseline_close(b);
+        assert_int_equal(unlink(path), 0);
+        tape_fixture_fini(&fixture);
+    }
+}
+
 static void test_odd_frames(void **state)
 {
     (void)state;
@@ -832,6 +906,7 @@ int main(void)
         cmocka_unit_test(test_killed_at_first),
         cmocka_unit_test(test_nothing_selected),
         cmocka_unit_test(test_relative_times),
+        cmocka_unit_test(test_recording_goes_on),
         cmocka_unit_test(test_odd_frames),
         cmocka_unit_test(test_whole_blocks),
     };
