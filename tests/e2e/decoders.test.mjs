@@ -409,7 +409,7 @@ test("a decoder that answers nothing at all is given up soon; the error is in al
   const junit = path.join(dir, "report.xml");
   for (const [args, kind, how, trial] of [
     [badScript(t, "", 'raise KeyError("dat")'), "crashed", /crashed: exit status 1: KeyError: 'dat'/, /try it by hand[^]*\(echo '\{"tapedeck":1\}'; cat FRAMES\) \| python3 '.*bad\.py'/],
-    [badLibrary(t, "", "*(volatile int *)8 = 1"), "crashed", /crashed: signal 11 \(SIGSEGV\)/, /--decoder-cmd "valgrind tapedeck-replay _decoder '.*bad\.so' ''"/],
+    [badLibrary(t, "", SEGFAULT), "crashed", /crashed: signal 11 \(SIGSEGV\)/, /--decoder-cmd "valgrind tapedeck-replay _decoder '.*bad\.so' ''"/],
     [[...badLibrary(t, "", "for (;;) pause()"), "--timeout", "300ms"], "hung", /hung: no answer in 0\.3 s/, /--decoder-cmd "valgrind tapedeck-replay/],
   ]) {
     const { stdout, stderr } = await tapedeck(t, ["regress", "diff", archive, "--state", path.join(dir, "state"), ...args, "--json", "--junit", junit], { status: 4 });
