@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/io_posix.h"
 #include "base/limits.h"
 #include "base/time_text.h"
 #include "cli/version.h"
@@ -11,7 +12,6 @@
 #include "regress/baseline_selection.h"
 #include "regress/decoder_map.h"
 #include "regress/frame_hashes.h"
-#include "regress/program_id.h"
 #include "regress/segments_seen.h"
 #include "tape/nothing.h"
 #include "tape/tape.h"
@@ -70,7 +70,8 @@ static td_result read_selection(run *r, td_err *err)
     return TD_OK;
 }
 
-/* The decoder, if the caller names none: this program. */
+/* The decoder, if the caller names none: this program. What was decoded by another one is not added
+ * to an unfinished baseline. */
 static td_result name_decoder(run *r, td_err *err)
 {
     if (r->meta.decoder != NULL)
@@ -78,7 +79,7 @@ static td_result name_decoder(run *r, td_err *err)
     TD_ASSERT(r->options->decoding == NULL);
     r->meta.decoder = "built-in";
     r->meta.decoder_id = r->own_id;
-    return program_id_own(r->own_id, err);
+    return td_io_hash(io_posix(), "/proc/self/exe", r->own_id, err);
 }
 
 /* ---- the baseline ---- */
