@@ -14,23 +14,23 @@
  *   cc -shared -fPIC mine.c $(pkg-config --cflags tapedeck) -o mine.so
  *
  * Processes: tapedeck loads it in child processes, one for each thread that decodes, never in its
- * own. A decoder that crashes, hangs or exits fails at the frame that it has, and a fresh process
+ * own. A decoder that crashes, hangs or exits fails at the frame that it has, and a new process
  * continues; a C++ exception that leaves a function is a crash. Each process calls these functions
- * on one thread, one at a time: they need no locks. What a decoder answers about a frame must
+ * on one thread, one at a time: they need no locks. The answer to a frame must
  * depend on that frame alone: frames come in batches, not always in order, some twice, and
  * different ones in each process.
  *
  * Names of members and what their values mean: docs/export.md ("JSON lines") and
  * `tapedeck topics --json`.
  *
- * Views: what a pointer leads to is valid during the call, unless it says more. Texts named
- * `const char *` are NUL-terminated; a tapedeck_decoder_text has a size and no NUL.
+ * Views: what a pointer points to is valid during the call, unless documented otherwise. Texts
+ * named `const char *` are NUL-terminated; a tapedeck_decoder_text has a size and no NUL.
  *
  * Stability: TAPEDECK_DECODER_ABI changes only if a decoder has to be compiled again; a decoder of
  * another version is refused. Until then structs that state their own size grow at their end, and
  * nothing else changes. A decoder of an older header works with a newer program. One of a newer
- * header works with an older program if it asks for no more than that has: TAPEDECK_DECODER_HAS
- * tells. */
+ * header works with an older program if it checks with TAPEDECK_DECODER_HAS before it uses what
+ * older programs lack. */
 #ifndef TAPEDECK_DECODER_H
 #define TAPEDECK_DECODER_H
 
@@ -87,11 +87,11 @@ typedef struct tapedeck_decoder_output {
  * and of any scale; times are whole ns since 1970, sides "Buy", "Sell" or "none", booleans "true"
  * or "false", what has no fixed fields is JSON. An empty text: the member is absent.
  *
- * Nothing is returned: a wrong name, a value that cannot be read or a call out of place makes the
- * whole answer a wrong one, which is reported with the frame and the text of the first fault. A
- * frame for which none of them is called is a message without entries.
+ * Nothing is returned: an unknown name, a value that cannot be read or a misplaced call makes the
+ * whole answer invalid, which is reported with the frame and the first error. A frame for which
+ * none of them is called is a message without entries.
  *
- * Only from within decode and decode_batch, and only for the outputs that these were given. */
+ * Call them only from within decode and decode_batch, and only for the outputs given to these. */
 typedef struct tapedeck_decoder_calls {
     size_t size; /* of this struct in the program that runs */
 
@@ -147,7 +147,7 @@ struct tapedeck_decoder {
     uint32_t abi; /* TAPEDECK_DECODER_ABI */
     uint32_t reserved;
     size_t size;      /* sizeof (struct tapedeck_decoder) */
-    const char *name; /* in reports: "mine 1.2" */
+    const char *name; /* in reports (--json): "mine 1.2" */
 
     /* Once in each process, before the other functions, to which *self is passed; NULL before.
      * TAPEDECK_DECODER_GO, or _FAIL, which ends the run; close is not called after that. Processes

@@ -1,5 +1,6 @@
-/* The interface of plugins for `tapedeck replay --sink plugin=FILE[,TEXT]`: a shared object that is
- * given each frame of a replay in the order of the tape, decoded, judged, and with its order book.
+/* The interface of plugins for `tapedeck replay --sink plugin=FILE[,TEXT]`: a shared object that
+ * gets each frame of a replay in the order of the tape: decoded, with its verdict, and with its
+ * order book.
  * docs/plugins.md explains it, docs/examples/strategy.c is a complete plugin.
  *
  * A plugin exports one symbol, the struct `tapedeck_sink` (at the end of this file):
@@ -12,13 +13,13 @@
  *   cc -shared -fPIC mine.c $(pkg-config --cflags tapedeck) -o mine.so
  *
  * Threads: all functions of a plugin are called on one thread, one call at a time, in total order.
- * Functions of the host are for that thread, during a call of the plugin's, unless they say more. A
- * call may take as long as it likes: the tape waits. It returns; it leaves neither by longjmp nor
- * by a C++ exception.
+ * Functions of the host are for that thread, during such a call, unless documented otherwise. A
+ * call may take any time: the replay waits. It must return: do not leave it by longjmp or a C++
+ * exception.
  *
- * Views: what a pointer leads to is valid during the call, unless it says more. Texts named
- * `const char *` are NUL-terminated and never NULL, "" if absent; a tapedeck_sink_text has a size
- * and no NUL.
+ * Views: what a pointer points to is valid during the call, unless documented otherwise. Texts
+ * named `const char *` are NUL-terminated and never NULL, "" if absent; a tapedeck_sink_text has a
+ * size and no NUL.
  *
  * Units: times are ns since 1970-01-01 UTC, 0 if absent; prices and sizes are exact decimals.
  *
@@ -76,7 +77,7 @@ enum { TAPEDECK_SINK_BUY = 0, TAPEDECK_SINK_SELL = 1, TAPEDECK_SINK_NO_SIDE = 2 
 /* What an entry does to the state that its topic keeps. */
 enum {
     TAPEDECK_SINK_NO_ACTION = 0, /* an event: a trade, a candle */
-    TAPEDECK_SINK_SET = 1,       /* part of a whole picture, or: whatever was there */
+    TAPEDECK_SINK_SET = 1,       /* part of a snapshot; else it replaces what was there, if any */
     TAPEDECK_SINK_DELETE = 2,
     TAPEDECK_SINK_UPDATE = 3,
     TAPEDECK_SINK_INSERT = 4,
@@ -149,9 +150,9 @@ typedef struct tapedeck_sink_rule {
 
 /* The order book of a topic and symbol of a feed. Of a frame that is no copy: the same pointer for
  * all frames of the topic and symbol, valid until close returns, so that a plugin may keep it, and
- * look at the book while it has a frame of another topic in hand. The book is always as the last
- * frame left it that the program has played. Of a copy: the book of the copy's own connection,
- * valid during the call. */
+ * read the book during a frame of another topic. The book is always in the state after the last
+ * frame that was played. Of a copy: the book of the copy's own connection, valid during the call.
+ */
 typedef struct tapedeck_sink_book tapedeck_sink_book;
 
 typedef struct tapedeck_sink_book_level {
@@ -210,12 +211,12 @@ typedef struct tapedeck_sink_frame {
     const char *reason;   /* why it was not decoded: "missing_field" ...; "" if it was */
     size_t entry_count;   /* levels, trades, or entries with values */
     uint64_t exchange_ns; /* the exchange's own time of the frame */
-    uint64_t match_ns;    /* when the matching engine did it, where frames state it */
+    uint64_t match_ns;    /* time of the matching engine, where frames state it */
     int64_t cross_seq;    /* if has_cross_seq; likewise below */
     int64_t u;
     int64_t seq;
     tapedeck_sink_text version; /* of spot's older topics */
-    uint32_t unknown_fields;    /* that the program does not know, and passed over */
+    uint32_t unknown_fields;    /* that the program does not know, and skipped */
 
     /* Flags: 1 or 0. */
     uint8_t has_cross_seq;
@@ -228,8 +229,8 @@ typedef struct tapedeck_sink_frame {
 
     /* The verdict. Rules that compare topics with each other are in the report only. */
     uint8_t is_unchecked; /* 1: the book was broken before, so the frame's levels were not judged */
-    uint8_t is_book_broken; /* 1: after this frame, until the next snapshot, the book is not to be
-                               trusted */
+    uint8_t is_book_broken; /* 1: after this frame, until the next snapshot, the book may be
+                               wrong */
     uint32_t verdict;
     uint32_t rule_count; /* rules that it broke, of any strength: host->rule */
 
@@ -245,7 +246,7 @@ typedef struct tapedeck_sink_event {
     size_t size;
     const char *kind; /* "session", "segment", "connect", "subscribe", "disconnect", "gap" ...; ""
                          if it cannot be read */
-    const char *feed; /* whose event it is */
+    const char *feed; /* of the event */
     const char *session; /* that recorded it */
     uint64_t recv_ns;
     uint32_t line, shard, connection; /* 0 where the kind has none */
@@ -332,7 +333,7 @@ struct tapedeck_sink_host {
     size_t (*book_level_count)(const tapedeck_sink_book *book, uint32_t side);
     size_t (*book_levels)(const tapedeck_sink_book *book, uint32_t side, size_t first, size_t max,
                           tapedeck_sink_book_level *out);
-    /* 1 while the book is not to be trusted: it broke, or had no snapshot on this connection. */
+    /* 1 while the book may be wrong: it broke, or had no snapshot on this connection. */
     int (*book_is_broken)(const tapedeck_sink_book *book);
 
     /* -1, 0 or 1: a is below, equal to, above b. */
