@@ -130,10 +130,15 @@ static void hint_at_trial(const decoder_pool *pool, td_err *err)
 static td_result start_child(decoder_pool *pool, asker *a, td_err *err)
 {
     a->next_n = 1;
-    td_result rc = decoder_child_start(&pool->program, &a->child, err);
-    if (rc == TD_E_INVALID && err->hint[0] == '\0')
-        hint_at_trial(pool, err);
-    return rc == TD_EOF ? stop(pool, err) : rc;
+    td_err why;
+    td_err_clear(&why);
+    td_result rc = decoder_child_start(&pool->program, &a->child, &why);
+    if (rc == TD_OK || rc == TD_EOF)
+        return rc == TD_OK ? TD_OK : stop(pool, err);
+    if (rc == TD_E_INVALID && why.hint[0] == '\0')
+        hint_at_trial(pool, &why);
+    /* TD_E_INVALID would be a command line that is wrong. */
+    return td_err_pass(err, rc == TD_E_INVALID ? TD_E_UNSUPPORTED : rc, &why);
 }
 
 static td_result take_asker(decoder_pool *pool, asker **out, td_err *err)

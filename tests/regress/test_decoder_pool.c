@@ -365,12 +365,12 @@ static void test_start(void **state)
         td_result rc;
         const char *text, *hint;
     } CASES[] = {
-        {"mute", TD_E_INVALID,
+        {"mute", TD_E_UNSUPPORTED,
          "it ended before it answered the greeting: exit status 1: no module named decoder",
          "try it by hand"},
-        {"no_json", TD_E_INVALID, "its first line is no JSON: hello", "try it by hand"},
-        {"version", TD_E_INVALID, "it speaks version 9 of the protocol, not 1", ""},
-        {"form", TD_E_INVALID, "\"input\" and \"reply\" are", ""},
+        {"no_json", TD_E_UNSUPPORTED, "its first line is no JSON: hello", "try it by hand"},
+        {"version", TD_E_UNSUPPORTED, "it speaks version 9 of the protocol, not 1", ""},
+        {"form", TD_E_UNSUPPORTED, "\"input\" and \"reply\" are", ""},
         {"unable", TD_E_UNSUPPORTED, "no licence", ""},
     };
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
