@@ -12,8 +12,8 @@ static const verb_row VERBS[] = {
 static const verb_table TABLE = {
     .program = "tapedeck regress",
     .summary =
-        "Test decoders against all traffic that was ever recorded: does a change of the code\n"
-        "change what a frame is decoded to, or the order book after it?",
+        "Test decoders with recorded traffic: does a change of the code change what a frame is\n"
+        "decoded to, or the order book after it?",
     .rows = VERBS,
     .row_count = sizeof VERBS / sizeof *VERBS,
 };
