@@ -132,6 +132,7 @@ static td_result wrong_block(const baseline *b, uint32_t stream, uint32_t number
 /* The frames of a row, into the arrays of a baseline. */
 static void unpack_row(const block_row *row, baseline *into)
 {
+    TD_ASSERT(row->ids.data != NULL && row->hashes.data != NULL);
     for (size_t i = 0; i < row->frames; i++) {
         into->ids[i] = td_le16(row->ids.data + i * ID_BYTES);
         into->hashes[i] = td_le64(row->hashes.data + i * HASH_BYTES);
@@ -149,13 +150,13 @@ static td_result read_row(baseline *b, uint32_t stream, uint32_t number, uint64_
         *row = row_head(&query);
         row->ids = database_column_blob(&query, 4);
         row->hashes = database_column_blob(&query, 5);
-        int has_frames = row->ids.size == frames * ID_BYTES &&
-                         row->hashes.size == frames * HASH_BYTES &&
-                         row->sum == block_sum(stream, number, row);
         int is_shared = b->reference != NULL && row->ids.size + row->hashes.size == 0;
-        if (row->frames != frames || !(has_frames || is_shared))
+        int is_whole = row->ids.size == frames * ID_BYTES &&
+                       row->hashes.size == frames * HASH_BYTES &&
+                       row->sum == block_sum(stream, number, row);
+        if (row->frames != frames || !(is_shared || is_whole))
             rc = wrong_block(b, stream, number, err);
-        else if (has_frames)
+        else if (!is_shared)
             unpack_row(row, into);
     } else if (rc == TD_EOF) {
         rc = baseline_damage(b, err, "block %u of stream %u is missing", number, stream);
@@ -168,7 +169,7 @@ static td_result read_row(baseline *b, uint32_t stream, uint32_t number, uint64_
 static td_result read_shared(baseline *b, uint32_t stream, uint32_t number, const block_row *row,
                              td_err *err)
 {
-    block_row had;
+    block_row had = {.frames = 0};
     const baseline_stream *there = stream_there(b, stream);
     if (there == NULL)
         return wrong_block(b, stream, number, err);

@@ -400,6 +400,7 @@ static int watch_reader(int output_fd)
     pthread_t thread;
     (void)sigfillset(&all); /* these cannot fail */
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    /* NOLINTNEXTLINE(performance-no-int-to-ptr): a number, which outlives any memory here */
     int failed = pthread_create(&thread, NULL, await_reader_end, (void *)(intptr_t)output_fd);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     return failed == 0 && pthread_detach(thread) == 0;

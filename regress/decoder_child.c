@@ -33,7 +33,7 @@ enum {
 
 /* What counts of the time between two looks at most. More has passed if this program was stopped
  * (Ctrl-Z), which is no fault of the decoder's. */
-#define STEP_NS (2 * LOOK_MS * TD_NS_PER_MS)
+#define STEP_NS (TD_NS_PER_MS * 2 * LOOK_MS)
 
 /* Our ends of the pipes, and the process itself. */
 enum { END_INPUT, END_OUTPUT, END_ERRORS, END_PROCESS, END_COUNT };
