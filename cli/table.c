@@ -154,7 +154,7 @@ td_result table_print(const text_table *table, output_stream *output, td_err *er
     if (table->rc != TD_OK || table->cell_count == 0)
         return table->rc;
     TD_ASSERT(table->cell_count % table->column_count == 0);
-    size_t widths[TABLE_COLUMNS_MAX];
+    size_t widths[TABLE_COLUMNS_MAX] = {0};
     for (size_t i = 0; i < table->column_count; i++)
         widths[i] = output->columns > 0 || table->widths[i] < COLUMN_WIDTH_MAX ? table->widths[i]
                                                                                : COLUMN_WIDTH_MAX;
