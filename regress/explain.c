@@ -43,7 +43,7 @@ typedef struct explanation {
     size_t stream_count;
     wanted_stream other; /* stands for all streams without wanted frames: it has none */
     size_t found_count;
-    const tape_frame *now; /* that the player takes */
+    tape_frame now; /* that the player takes */
     td_arena *arena;
     td_buf json;
     compared_scratch scratch;
@@ -232,9 +232,9 @@ static void fill_place(explanation *e, const wanted_frame *wanted, const stream_
                              .conn = frame->conn,
                              .shard = frame->shard,
                              .line = frame->line};
-    size_t length = strlen(e->now->session_id);
+    size_t length = strlen(e->now.session_id);
     if (length < sizeof out->session_id)
-        memcpy(out->session_id, e->now->session_id, length + 1);
+        memcpy(out->session_id, e->now.session_id, length + 1);
     const message *m = frame->content->message;
     if (m == NULL)
         return;
@@ -366,7 +366,6 @@ static td_result play(explanation *e, td_err *err)
 {
     tape *from = NULL;
     player *p = NULL;
-    tape_frame frame;
     const player_options playing = {.threads = 1,
                                     .observer = {&OBSERVE, e},
                                     .without_digests = 1,
@@ -375,17 +374,15 @@ static td_result play(explanation *e, td_err *err)
     td_result rc = open_tape(e, &from, err);
     if (rc == TD_OK)
         rc = player_open(&playing, &p, err);
-    e->now = &frame;
     while (rc == TD_OK && e->found_count < e->frame_count) {
-        rc = tape_next(from, &frame, err);
+        rc = tape_next(from, &e->now, err);
         if (rc == TD_EOF) { /* frames that the archive does not have any more */
             rc = TD_OK;
             break;
         }
         if (rc == TD_OK)
-            rc = player_take(p, &frame, err);
+            rc = player_take(p, &e->now, err);
     }
-    e->now = NULL;
     player_close(p);
     tape_close(from);
     return rc;
