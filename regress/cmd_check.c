@@ -588,12 +588,6 @@ static td_result write_junit(check_command *command, const check_result *result,
     return junit_write(io_posix(), command->flags.junit_file, &report, err);
 }
 
-static void log_failure(void *user, const char *text)
-{
-    const check_command *command = user;
-    td_log_emit(&command->verb.log, TD_LOG_WARNING, "decoder: %s", text);
-}
-
 /* The run ends early, because of an error: what its decoders failed at until then would be lost. */
 static void conclude_early(check_command *command, const td_err *error)
 {
@@ -604,7 +598,7 @@ static void conclude_early(check_command *command, const td_err *error)
         0)
         return;
     for (int i = 0; i < SIDES; i++)
-        decoder_choice_list(&command->sides[i].decoder, log_failure, command);
+        decoder_choice_log(&command->sides[i].decoder, &command->verb.log);
     result_begin(&r, &command->verb.output, &command->verb.json);
     result_object_begin(&r, NULL);
     result_text(&r, "error", error->text);

@@ -120,12 +120,6 @@ static td_result describe(save_command *command, const regress_run_result *done,
     return result_end(&r, err);
 }
 
-static void log_failure(void *user, const char *text)
-{
-    const save_command *command = user;
-    td_log_emit(&command->verb.log, TD_LOG_WARNING, "decoder: %s", text);
-}
-
 /* The run ends early, because of an error: what its decoder failed at until then would be lost. */
 static void describe_early(save_command *command, const td_err *error)
 {
@@ -133,7 +127,7 @@ static void describe_early(save_command *command, const td_err *error)
     td_err late;
     if (decoder_choice_failures(&command->decoder) == 0)
         return;
-    decoder_choice_list(&command->decoder, log_failure, command);
+    decoder_choice_log(&command->decoder, &command->verb.log);
     result_begin(&r, &command->verb.output, &command->verb.json);
     result_object_begin(&r, NULL);
     result_text(&r, "error", error->text);

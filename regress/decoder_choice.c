@@ -254,6 +254,16 @@ void decoder_choice_list(const decoder_choice *choice, void (*line)(void *user, 
     }
 }
 
+static void log_line(void *user, const char *text)
+{
+    td_log_emit(user, TD_LOG_WARNING, "decoder: %s", text);
+}
+
+void decoder_choice_log(const decoder_choice *choice, const td_log *log)
+{
+    decoder_choice_list(choice, log_line, (void *)log);
+}
+
 static void describe_finding(result_writer *r, const decoder_finding *found)
 {
     result_object_begin(r, NULL);

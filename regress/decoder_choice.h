@@ -95,6 +95,9 @@ uint64_t decoder_choice_failures(const decoder_choice *choice);
 void decoder_choice_list(const decoder_choice *choice, void (*line)(void *user, const char *text),
                          void *user);
 
+/* The same lines as warnings. */
+void decoder_choice_log(const decoder_choice *choice, const td_log *log);
+
 /* Describe the findings into an object that is open, under name: an object with counts by kind,
  * restarts, and the list of those that are kept; null for the built-in decoder. As text: a
  * paragraph with the failures, empty if there are none. */

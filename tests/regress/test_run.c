@@ -322,6 +322,23 @@ static uint64_t read_last_clock(void *ctx)
 
 static const td_clock_ops LAST_CLOCK_OPS = {.mono_ns = read_last_clock};
 
+/* A run in a process that ends after so many readings of its clock. */
+static void run_and_end(regress_run_options options, unsigned readings)
+{
+    pid_t child = fork();
+    assert_int_not_equal(child, -1);
+    if (child == 0) {
+        last_clock clock = {readings};
+        options.clock = (td_clock){&LAST_CLOCK_OPS, &clock};
+        (void)run_to_end(options, 0);
+        _exit(0);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), KILLED);
+}
+
 /* Frames that were put after the last checkpoint are lost when the process is killed: the next run
  * puts them again, and none twice. */
 static void test_killed_after_puts(void **state)
@@ -334,18 +351,7 @@ static void test_killed_after_puts(void **state)
         regress_run_options options = options_of(p.archive, at(&p, "x.tdb"));
         options.buffer_bytes = 2000;
         options.checkpoint_frames = 700;
-        pid_t child = fork();
-        assert_int_not_equal(child, -1);
-        if (child == 0) {
-            last_clock clock = {left};
-            options.clock = (td_clock){&LAST_CLOCK_OPS, &clock};
-            (void)run_to_end(options, 0);
-            _exit(0);
-        }
-        int status = 0;
-        assert_int_equal(waitpid(child, &status, 0), child);
-        assert_true(WIFEXITED(status));
-        assert_int_equal(WEXITSTATUS(status), KILLED);
+        run_and_end(options, left);
         assert_int_equal(run_to_end(options, 0), 1);
         assert_same(&expected, options.path);
         assert_int_equal(unlink(options.path), 0);
@@ -787,23 +793,6 @@ static void put_trades(tape_segment *segment, uint64_t from, uint64_t to)
         tape_segment_put(segment, &frame);
     }
     (void)tape_segment_seal(segment);
-}
-
-/* A run in a process that ends after so many readings of its clock. */
-static void run_and_end(regress_run_options options, unsigned readings)
-{
-    pid_t child = fork();
-    assert_int_not_equal(child, -1);
-    if (child == 0) {
-        last_clock clock = {readings};
-        options.clock = (td_clock){&LAST_CLOCK_OPS, &clock};
-        (void)run_to_end(options, 0);
-        _exit(0);
-    }
-    int status = 0;
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(WIFEXITED(status));
-    assert_int_equal(WEXITSTATUS(status), KILLED);
 }
 
 /* An archive is being recorded, and frames of one feed become readable after later frames of the
