@@ -93,8 +93,8 @@ typedef struct feed_link {
 TD_MUST_USE td_result archive_past_link(archive *archive, const archive_past *past,
                                         const char *feed, feed_link *out, td_err *err);
 
-/* 1 if a segment whose recovery did not come to its end lies in torn/ whole, and nowhere else: the
- * journal lacks just `discarded`. torn gets its path. */
+/* 1 if an unfinished recovery left the only copy of the segment in torn/: the journal lacks just
+ * `discarded`. torn gets its path. */
 int archive_past_is_put_away(archive *archive, const past_segment *segment,
                              char torn[LIMIT_PATH_BYTES]);
 

@@ -194,8 +194,8 @@ static int is_same(const gap_row *a, const gap_row *b)
            strcmp(a->detail, b->detail) == 0;
 }
 
-/* A gap that reaches beyond what goes must stay; and one that another segment has too must not
- * fall back to what that one knows of it (its beginning, for instance). */
+/* Keep a gap that extends past the removed segments; if another segment also lists it, keep the
+ * wider bounds. */
 static td_result keep_if_needed(prune_work *w, const ledgers *l, const gap_row *key, td_err *err)
 {
     const gap_row *now = gap_list_find(&l->now, key);

@@ -68,11 +68,11 @@ static td_result compare_segments(archive *a, catalog *c, char what[CATALOG_WHAT
     if (rc == TD_OK) {
         const catalog_segment *row = find_gone(&known, &listing, &gone);
         if (row != NULL)
-            (void)snprintf(what, CATALOG_WHAT_BYTES, "%.400s is in it, but not on disk", row->path);
+            (void)snprintf(what, CATALOG_WHAT_BYTES, "lists %.400s, which is missing", row->path);
     }
     for (size_t i = 0; i < listing.segment_count && rc == TD_OK && what[0] == '\0'; i++) {
         if (!segment_matches(a, &known, &listing.segments[i]))
-            (void)snprintf(what, CATALOG_WHAT_BYTES, "%.400s is not in it as it is on disk",
+            (void)snprintf(what, CATALOG_WHAT_BYTES, "does not list %.400s as it is on disk",
                            listing.segments[i].path);
     }
     archive_listing_fini(&listing);
@@ -93,13 +93,13 @@ static td_result compare_journal(archive *a, catalog *c, char what[CATALOG_WHAT_
         (void)snprintf(what, CATALOG_WHAT_BYTES, "an appender could not update it");
     else if (rc == TD_E_NOTFOUND && state.file_bytes < read.bytes)
         (void)snprintf(what, CATALOG_WHAT_BYTES,
-                       "it has read %llu bytes of the journal, which has %llu: the journal was cut "
+                       "has read %llu bytes of the journal, which has %llu: the journal was cut "
                        "short, or the catalog belongs to another one",
                        (unsigned long long)read.bytes, (unsigned long long)state.file_bytes);
     else if (rc == TD_E_NOTFOUND)
-        (void)snprintf(what, CATALOG_WHAT_BYTES, "it belongs to another journal");
+        (void)snprintf(what, CATALOG_WHAT_BYTES, "belongs to another journal");
     else if (rc == TD_OK && state.sound_bytes != read.bytes)
-        (void)snprintf(what, CATALOG_WHAT_BYTES, "it has not read the journal to its end");
+        (void)snprintf(what, CATALOG_WHAT_BYTES, "has not read the journal to its end");
     if (rc == TD_E_NOTFOUND)
         td_err_clear(err);
     return rc == TD_E_NOTFOUND ? TD_OK : rc;
@@ -122,7 +122,7 @@ td_result archive_check_catalog(archive *a, char what[CATALOG_WHAT_BYTES], td_er
     if (rc == TD_E_NOMEM)
         return td_err_pass(err, rc, &cause);
     if (rc == TD_E_NOTFOUND)
-        (void)snprintf(what, CATALOG_WHAT_BYTES, "there is none");
+        (void)snprintf(what, CATALOG_WHAT_BYTES, "the file is missing");
     else if (rc != TD_OK)
         (void)snprintf(what, CATALOG_WHAT_BYTES, "%.500s", cause.text);
     return TD_OK;

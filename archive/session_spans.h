@@ -29,7 +29,7 @@ typedef struct session_span {
     uint64_t first_ns;
     uint64_t last_ns;
     uint64_t end_ns; /* of its last message of any kind; >= last_ns */
-    /* 1: not recorded by us, so it answers for no topic that it does not have. */
+    /* 1: imported: it proves nothing about topics that it lacks. */
     uint8_t is_capture;
     /* Of a feed that has captures: what was received, as "TOPIC" NUL "SYMBOL" NUL one after the
      * other, in no order, each once. Else empty. */

@@ -461,7 +461,7 @@ static void check_known(verification *v, const link_names *names, const past_seg
                      "was pruned, and is there: the next 'tapedeck prune' removes it");
     if (segment == NULL && archive_past_is_put_away(v->archive, known, torn)) {
         findings_add(&v->findings, VERIFY_RECOVERABLE, known->path, 0,
-                     "recovery put it away whole, and did not come to its end");
+                     "an unfinished recovery left the only copy in torn/");
         return;
     }
     if (segment == NULL && is_unreadable(v, known->path))
@@ -1070,7 +1070,7 @@ static td_result check_catalog(verification *v, td_err *err)
     /* While a writer appends, the disk is always ahead of the catalog. */
     if (what[0] != '\0') {
         findings_add(&v->findings, v->live[0] == '\0' ? VERIFY_RECOVERABLE : VERIFY_SOUND,
-                     "catalog.sqlite", 0, "is not as the archive is: %s", what);
+                     "catalog.sqlite", 0, "is out of date: %s", what);
         return TD_OK;
     }
     if (v->live[0] != '\0')

@@ -44,8 +44,8 @@ TD_MUST_USE td_result export_manifest_begin(export_manifest *manifest, export_fo
 /* Free what it owns; the file is the folder's. */
 void export_manifest_fini(export_manifest *manifest);
 
-/* A series' day is over: add its file, with sums, or the day without one (NULL). Days in a row of
- * which there is nothing to report become one entry, as soon as the stretch ends. */
+/* A series' day is over: add its file, with sums, or the day without one (NULL). Consecutive
+ * empty days share one entry, which is written when their stretch ends. */
 TD_MUST_USE td_result export_manifest_add(export_manifest *manifest, export_series *series,
                                           uint32_t day, const export_sums *sums, td_err *err);
 

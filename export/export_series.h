@@ -40,7 +40,7 @@ void export_counts_restart(export_counts *counts, uint64_t recv_ns);
 /* All zero again. */
 void export_counts_clear(export_counts *counts);
 
-/* Days in a row. */
+/* Consecutive days. */
 typedef struct export_stretch {
     uint32_t first_day;
     uint32_t days;

@@ -203,7 +203,8 @@ static void describe_violation(result_writer *r, const stream *s)
                          "[    number   {seq}{against}\n]");
 }
 
-static void describe_audit(result_writer *r, const char *name, const char *what,
+/* "Book depths agree at 6 of 6 sequence numbers": what agrees, counted in units. */
+static void describe_audit(result_writer *r, const char *name, const char *what, const char *units,
                            const audit_count *count)
 {
     TD_ASSERT(count->differed <= count->compared);
@@ -211,12 +212,12 @@ static void describe_audit(result_writer *r, const char *name, const char *what,
     result_count(r, "compared", count->compared);
     result_count(r, "differed", count->differed);
     result_count(r, "skipped", count->skipped);
-    result_note(r, "label", "%-8s", name);
     result_note(r, "agreed", "%s", format_count(count->compared - count->differed).text);
     result_note(r, "what", "%s", what);
+    result_note(r, "units", "%s", units);
     result_object_end(r, count->compared + count->skipped == 0
                              ? NULL
-                             : "  {label} {agreed} of {compared} {what}"
+                             : "  {what} {agreed} of {compared} {units}"
                                "[; {skipped} could not be compared]\n");
 }
 
@@ -226,17 +227,17 @@ static void describe_audits(result_writer *r, const replay_report *report)
     audit_stats stats;
     player_get_audits(report->player, &stats);
     result_object_begin(r, "audits");
-    describe_audit(r, "books", "states of two books at one number are the same", &stats.books);
-    describe_audit(r, "best", "tickers have the best prices of the book", &stats.best);
-    describe_audit(r, "trades", "candle readings hold just the trades that came", &stats.trades);
+    describe_audit(r, "books", "Book depths agree at", "sequence numbers", &stats.books);
+    describe_audit(r, "best", "Tickers have the book's best prices in", "frames", &stats.best);
+    describe_audit(r, "trades", "Candles equal the sum of their trades at", "readings",
+                   &stats.trades);
     result_count(r, "left_out", report->totals.unaudited);
     result_object_end(r, "{trades}{books}{best}"
                          "[  {left_out frame} of further topics and lines of a symbol compared "
                          "with nothing\n]");
 }
 
-/* What completeness rests on besides the rules of each topic, and what is counted and no fault by
- * itself, is a place to look: as text it is left out where there is nothing. */
+/* Text leaves out comparisons, warnings and statistics that counted nothing. */
 static void describe_continuity(result_writer *r, const replay_report *report)
 {
     const stream *first = report_first_violation(report);
@@ -250,9 +251,9 @@ static void describe_continuity(result_writer *r, const replay_report *report)
     describe_violation(r, first);
     describe_audits(r, report);
     result_filled(r, "evidence",
-                  "[\nWhat topics of one symbol say of each other:\n{audits}]"
+                  "[\nCross-checks between topics:\n{audits}]"
                   "[\nWarnings: {warnings}\n]"
-                  "[\nCounted, and no fault: {statistics}\n]");
+                  "[\nNotes (not errors): {statistics}\n]");
     result_object_end(r, first == NULL
                              ? NULL
                              : "\n  {violations frame} broke a rule. The first:\n"
@@ -514,7 +515,7 @@ static void describe_truth(result_writer *r, const truth_result *truth)
     result_object_end(r, "\nAgainst the exchange's own account: {verdict}.\n"
                          "  frames   {frames} sent, {matched} recorded as sent, {missing} missing, "
                          "{unexpected} that were never sent,\n"
-                         "           {after_end} on their way when the recorder left\n"
+                         "           {after_end} in flight when the recorder stopped\n"
                          "  books    {marks_equal} of {marks} marks agree\n"
                          "{trades}{candles}{orders}{accounts}"
                          "[  first    {first}\n]");
@@ -544,7 +545,7 @@ static void describe_verdict(result_writer *r, const replay_report *report)
     result_filled(r, "damage",
                   found != REPLAY_DAMAGED ? ""
                                           : "\n  {damaged_chunks chunk} and {unreadable} could not "
-                                            "be read: 'tapedeck verify' says more.\n");
+                                            "be read: 'tapedeck verify' lists them.\n");
     result_filled(r, "difference",
                   !is_different
                       ? ""

@@ -173,7 +173,7 @@ void live_drift_look(live_drift *self, live_drift_times *times, const live_drift
         times->next_ns[sort] = UINT64_MAX; /* another symbol stands for the topic */
         return;
     }
-    /* Without its receive time: what is simulated, or served again, is as old as it is. */
+    /* Without its receive time: simulated and served frames keep their original times. */
     const drift_frame seen = {
         .of = frame->of, .topic = *frame->topic, .order = ++self->order, .bytes = frame->bytes};
     drift_look look;

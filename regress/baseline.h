@@ -90,7 +90,7 @@ typedef enum baseline_access {
 
 typedef struct baseline baseline;
 
-/* A new baseline, open for more; of meta, what says how far it is does not matter. TD_E_INVALID:
+/* A new baseline, open for more; the progress entry of `meta` is ignored. TD_E_INVALID:
  * the file exists; TD_E_IO, TD_E_NOSPACE, TD_E_NOMEM. */
 TD_MUST_USE td_result baseline_create(const char *path, const baseline_meta *meta, baseline **out,
                                       td_err *err);

@@ -585,7 +585,7 @@ static int take_text(reader *r, td_bytes *out)
     return 1;
 }
 
-/* A text that stands only where there is one. */
+/* Optional text; absent if empty. */
 static int take_some_text(reader *r, td_bytes *out)
 {
     size_t at = r->at;

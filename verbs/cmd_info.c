@@ -285,7 +285,7 @@ static void describe(result_writer *r, const verb_run *verb, const info *all)
                          "[ ({open_segments} open)], {sessions session}, {gaps gap}\n"
                          "[{segments?}from {first_ns} to {last_ns} UTC\n]"
                          "{pruned}"
-                         "[the catalog is not current: {catalog_behind}\n]"
+                         "[the catalog is out of date: {catalog_behind}\n]"
                          "{unexpected}"
                          "[\n{feeds}]"
                          "[\n{topics}]");

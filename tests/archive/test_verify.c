@@ -236,7 +236,7 @@ static void test_catalog_is_compared(void **state)
     catalog_close(c);
     check(&place, VERIFY_RECOVERABLE, "has a row too many: gap feed=inverse from_ns=1 ");
     assert_int_equal(catalog_remove(place.catalog_path, &err), TD_OK);
-    check(&place, VERIFY_RECOVERABLE, "is not as the archive is: there is none");
+    check(&place, VERIFY_RECOVERABLE, "is out of date: the file is missing");
     archive_place_fini(&place);
 }
 

@@ -108,10 +108,13 @@ describe("a frame that was never received", { concurrency: 2 }, () => {
 
   test("nothing is found where nothing was dropped", async (t) => {
     for (const [family, topics] of [["inverse", ["orderBookL2_25", "trade"]], ["v5-linear", ["orderbook.50", "publicTrade"]]]) {
-      const { gaps, report, status } = await recordDropped(t, family, topics, []);
+      const { archive, gaps, report, status } = await recordDropped(t, family, topics, []);
       assert.deepEqual(gaps, []);
       assert.equal(status, 0, JSON.stringify(report.continuity));
       assert.ok(report.continuity.audits.books.compared > 10 && report.continuity.audits.trades.compared > 10, JSON.stringify(report.continuity.audits));
+      const { stdout } = await tapedeck(t, ["replay", "-a", archive]);
+      assert.match(stdout, /\nCross-checks between topics:\n  Candles equal the sum of their trades at \d+ of \d+ readings/);
+      assert.match(stdout, /\n  Book depths agree at (\d+) of \1 sequence numbers/);
     }
   });
 });

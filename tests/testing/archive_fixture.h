@@ -98,7 +98,7 @@ void archive_fixture_kill(archive_place *place, const char *verb, const char *fe
 /* The gaps that a reader is shown. */
 void archive_fixture_gaps(archive_place *place, gap_list *out);
 
-/* What archive_check_catalog finds contains these words; "": the catalog is as the archive is. */
+/* What archive_check_catalog finds contains these words; "": the catalog is current. */
 void archive_fixture_check_catalog(archive_place *place, const char *words);
 
 /* The dump of the archive's catalog, in memory of td_alloc; of one that is made in memory from the
