@@ -300,6 +300,12 @@ static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a 
 /* Threads of one program (-j). */
 #define LIMIT_THREADS 64u
 
+/* Stack of each thread, and of the main one where the process's limit allows it: what systems give
+ * by default, because users' plugins and decoders run on them. And the least for the main one: some
+ * five times what the largest verb needs. */
+#define LIMIT_STACK_BYTES     ((size_t)8 << 20)
+#define LIMIT_STACK_BYTES_MIN ((size_t)1 << 20)
+
 #ifdef __cplusplus
 }
 #endif

@@ -72,17 +72,19 @@ static size_t record_bytes(uint64_t size)
 }
 
 /* One range of address space: the control page, then the same memory twice. */
-static uint8_t *map_twice(int fd, size_t control, size_t capacity)
+static uint8_t *map_twice(size_t control, size_t capacity)
 {
     uint8_t *base = mmap(NULL, control + 2 * capacity, PROT_NONE,
                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (base == MAP_FAILED)
         return NULL;
-    int shared = MAP_SHARED | MAP_FIXED;
     uint8_t *data = base + control;
+    /* An old size of 0 maps the pages of a shared mapping once more (mremap(2)). A memfd would be
+     * a file, whose size the process's limit on files bounds. */
     if (mprotect(base, control, PROT_READ | PROT_WRITE) == 0 &&
-        mmap(data, capacity, PROT_READ | PROT_WRITE, shared, fd, 0) != MAP_FAILED &&
-        mmap(data + capacity, capacity, PROT_READ | PROT_WRITE, shared, fd, 0) != MAP_FAILED)
+        mmap(data, capacity, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1,
+             0) != MAP_FAILED &&
+        mremap(data, 0, capacity, MREMAP_MAYMOVE | MREMAP_FIXED, data + capacity) != MAP_FAILED)
         return base;
     munmap(base, control + 2 * capacity);
     return NULL;
@@ -98,18 +100,9 @@ td_result td_ring_open(size_t capacity_bytes, td_ring **out, td_err *err)
     TD_ASSERT(control >= sizeof(td_ring));
     while (capacity < capacity_bytes)
         capacity *= 2;
-    int fd = memfd_create("tapedeck-ring", MFD_CLOEXEC);
-    if (fd < 0)
-        return td_err_set(err, TD_E_NOMEM, "a ring of %zu bytes: memfd_create: errno %d", capacity,
-                          errno);
-    uint8_t *base = NULL;
-    if (ftruncate(fd, (off_t)capacity) == 0)
-        base = map_twice(fd, control, capacity);
-    int os_errno = errno;
-    close(fd); /* the mappings keep the memory */
+    uint8_t *base = map_twice(control, capacity);
     if (base == NULL)
-        return td_err_set(err, TD_E_NOMEM, "a ring of %zu bytes: mmap: errno %d", capacity,
-                          os_errno);
+        return td_err_set(err, TD_E_NOMEM, "a ring of %zu bytes: mmap: errno %d", capacity, errno);
     td_ring *ring = (td_ring *)(void *)base;
     ring->data = base + control;
     ring->capacity = capacity;

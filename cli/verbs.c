@@ -2,8 +2,11 @@
 #include "cli/verb_exec.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/assert.h"
@@ -179,15 +182,57 @@ static exit_code finish_output(const verb_context *context, exit_code status)
     return report_error(context->report, &err);
 }
 
+/* A write beyond the limit on file sizes was tried. */
+static volatile sig_atomic_t was_file_too_large;
+
+/* The write then fails with EFBIG. Not SIG_IGN, which programs that are started from here would
+ * inherit. */
+static void on_file_too_large(int number)
+{
+    (void)number;
+    was_file_too_large = 1;
+}
+
+/* Limits of the process that would end it by a signal: stacks get what programs here need, whatever
+ * `ulimit -s` says, and a file that grows too large is a failed write. */
+static td_result settle_limits(td_err *err)
+{
+    struct sigaction beyond = {.sa_handler = on_file_too_large, .sa_flags = SA_RESTART};
+    sigaction(SIGXFSZ, &beyond, NULL);
+    pthread_attr_t threads;
+    size_t bytes = 0;
+    if (pthread_getattr_default_np(&threads) == 0) {
+        if (pthread_attr_getstacksize(&threads, &bytes) == 0 && bytes < LIMIT_STACK_BYTES &&
+            pthread_attr_setstacksize(&threads, LIMIT_STACK_BYTES) == 0)
+            pthread_setattr_default_np(&threads);
+        pthread_attr_destroy(&threads);
+    }
+    struct rlimit stack;
+    if (getrlimit(RLIMIT_STACK, &stack) != 0 || stack.rlim_cur >= LIMIT_STACK_BYTES)
+        return TD_OK;
+    stack.rlim_cur = stack.rlim_max < LIMIT_STACK_BYTES ? stack.rlim_max : LIMIT_STACK_BYTES;
+    if (setrlimit(RLIMIT_STACK, &stack) == 0 && stack.rlim_cur >= LIMIT_STACK_BYTES_MIN)
+        return TD_OK;
+    td_err_set(err, TD_E_LIMIT, "the limit on the stack is %llu KiB, and %zu KiB are needed",
+               (unsigned long long)stack.rlim_cur >> 10, LIMIT_STACK_BYTES_MIN >> 10);
+    td_err_hint(err, "raise it: ulimit -s %zu", LIMIT_STACK_BYTES >> 10);
+    return TD_E_LIMIT;
+}
+
 int verbs_main(const verb_table *table, int argc, char **argv)
 {
     reporter report;
     td_err err;
     td_result rc = io_posix_open_standard(&err);
+    if (rc == TD_OK)
+        rc = settle_limits(&err);
     report_init(&report, table->program, stderr);
     verb_context context = {.program = table->program, .report = &report};
     exit_code status = rc == TD_OK ? run(table, &context, argc, argv) : report_error(&report, &err);
     status = finish_output(&context, status);
+    if (was_file_too_large)
+        report_line(&report, TD_LOG_ERROR,
+                    "a write failed at the limit on the size of files: raise it (ulimit -f)");
     report_fini(&report);
     return (int)status;
 }

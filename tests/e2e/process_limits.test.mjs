@@ -1,0 +1,63 @@
+// Limits that the system sets for a process: stacks, the size of files. Meeting one is a message and status 4,
+// never a signal, and nothing that was announced durable is lost. Expected values: docs/design.md ("Exit status", P1).
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+import { BIN, jsonLines, listening, run, tapedeck, temporary } from "./lib.mjs";
+import { feedArgs, Recorder, simulator } from "./live.mjs";
+
+const SIM = ["--families", "inverse", "--symbols", "2", "--rate", "2000"];
+
+/** Options of a program that runs with this limit: "-f 32" for files of at most 32 KiB. */
+const limited = (limit) => ({ under: ["bash", "-c", `ulimit ${limit} && exec "$0" "$@"`] });
+
+/** A small recording. */
+async function recording(t, dir) {
+  const archive = path.join(dir, "source");
+  const server = await simulator(t, dir, SIM);
+  await run(t, "tapedeck-record", ["record", "-a", archive, ...feedArgs(server, "inverse"), "--max-frames", "300", "--commit-interval", "100ms"]);
+  return { archive, server };
+}
+
+test("with small stacks the programs work, or refuse with what to change", async (t) => {
+  const dir = temporary(t);
+  const { archive, server } = await recording(t, dir);
+  const bin = (name) => path.resolve(BIN, name);
+  const record = ["record", "-a", path.join(dir, "tape"), ...feedArgs(server, "inverse"), "--max-frames", "20"];
+  const rows = [["tapedeck-record", record], ["tapedeck", ["info", "-a", archive]], ["tapedeck-replay", ["replay", "-a", archive, "-j", "2"]]];
+  for (const [name, args] of rows) await run(t, bin(name), args, limited("-S -s 64"));
+  await listening(t, ["sim", ...SIM], dir, { program: bin("tapedeck-sim"), ...limited("-S -s 64") });
+  for (const [name, args] of [...rows, ["tapedeck-sim", ["sim", ...SIM]]]) {
+    const end = await run(t, bin(name), args, { status: 4, ...limited("-s 64") });
+    assert.match(end.stderr, /the limit on the stack is 64 KiB.*\n.*ulimit -s/, name);
+  }
+});
+
+test("a file that meets the limit on its size is a failed write, and what was announced stays", async (t) => {
+  const dir = temporary(t);
+  const { archive, server } = await recording(t, dir);
+  const tape = path.join(dir, "tape");
+  const recorder = new Recorder(t, tape, [...feedArgs(server, "inverse"), "--commit-interval", "50ms"], limited("-f 128"));
+  const end = await recorder.ended;
+  assert.equal(end.code, 4, `${end.code ?? end.signal} ${end.stderr}`);
+  assert.match(end.stderr, /File too large/);
+  assert.match(end.stderr, /limit on the size of files.*ulimit -f/);
+  const [announced] = recorder.durable.values();
+  await tapedeck(t, ["recover", "-a", tape]);
+  const kept = await jsonLines(t, ["cat", "-a", tape, "--dir", "in"]);
+  assert.ok(announced.in > 0 && kept.length >= announced.in, `${kept.length} of ${announced.in}`);
+  for (const [i, frame] of kept.entries()) assert.equal(frame.ordinal, i + 1);
+  await tapedeck(t, ["verify", "-a", tape]);
+
+  const out = path.join(dir, "out");
+  for (const args of [["regress", "save", "-a", archive, "--out", `${out}.tdb`], ["export", "-a", archive, "--format", "jsonl", "--out", out]]) {
+    const ended = await run(t, path.resolve(BIN, "tapedeck"), args, { status: 4, ...limited("-f 4") });
+    assert.match(ended.stderr, /limit on the size of files.*ulimit -f/, args.join(" "));
+  }
+  const small = await simulator(t, dir, SIM, { program: path.resolve(BIN, "tapedeck-sim"), ...limited("-f 16") });
+  new Recorder(t, `${out}-tape`, feedArgs(small, "inverse"));
+  const ended = await small.program.ended;
+  assert.equal(ended.code, 4, `${ended.code ?? ended.signal} ${ended.stderr}`);
+  assert.match(ended.stderr, /limit on the size of files.*ulimit -f/);
+});
