@@ -29,6 +29,7 @@ SRC_fuzz := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 SRC_testing := $(sort $(wildcard tests/testing/*.c))
 # Programs with one function replaced: tests/wrapped/<module>_<name>.c.
 SRC_wrapped := $(sort $(wildcard tests/wrapped/*.c))
+WRAP_recorder_few_threads := pthread_create
 WRAP_recorder_hung_names := getaddrinfo
 WRAP_recorder_moved_clock := clock_real
 WRAP_recorder_slow_disk := td_io_sync
@@ -36,6 +37,9 @@ WRAP_replay_broken_book := book_apply
 WRAP_replay_broken_action := decoder_decode
 WRAP_replay_broken_scale := decoder_decode
 WRAP_replay_broken_side := decoder_decode
+WRAP_replay_few_threads := pthread_create
+WRAP_sim_few_threads := pthread_create
+WRAP_verbs_few_threads := pthread_create
 # Programs with one more, made-up exchange.
 SRC_venue := $(sort $(wildcard tests/venue/*.c))
 # Benchmarks of ours link our libraries; limits/ link only what they measure.

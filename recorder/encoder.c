@@ -37,7 +37,9 @@ struct encoder {
     uint64_t close_after_ns;
     uint64_t record_mono_ns; /* of the present record */
     uint8_t is_fast;
-    uint8_t has_failed; /* records are taken and discarded */
+    uint8_t has_failed;     /* records are taken and discarded */
+    uint8_t is_running;     /* the thread is there, and was not joined */
+    atomic_int is_given_up; /* release/acquire: it ends without a stop record */
     td_result result;
     td_err err;
     /* Relaxed: each is a number of its own that a status line shows. */
@@ -318,7 +320,7 @@ static void *run(void *arg)
     encoder *self = arg;
     td_ring *ring = self->options.ring;
     int is_stopped = 0;
-    while (!is_stopped) {
+    while (!is_stopped && !atomic_load_explicit(&self->is_given_up, memory_order_acquire)) {
         uint64_t wait_ns = seal_due(self);
         td_bytes view = td_ring_peek(ring);
         if (view.data == NULL) {
@@ -357,10 +359,21 @@ static td_result open_feed(encoder *self, size_t index, td_err *err)
     return feed_writer_open(&options, &feed->writer, err);
 }
 
+static void join(encoder *self)
+{
+    pthread_join(self->thread, NULL);
+    self->is_running = 0;
+}
+
 void encoder_close(encoder *self)
 {
     if (self == NULL)
         return;
+    if (self->is_running) {
+        atomic_store_explicit(&self->is_given_up, 1, memory_order_release);
+        td_ring_wake(self->options.ring);
+        join(self);
+    }
     for (size_t i = 0; self->feeds != NULL && i < self->options.config->feed_count; i++)
         feed_writer_close(self->feeds[i].writer);
     td_free(self->feeds);
@@ -388,6 +401,7 @@ td_result encoder_open(const encoder_options *options, encoder **out, td_err *er
         int failure = pthread_create(&self->thread, NULL, run, self);
         if (failure != 0)
             rc = td_err_set_os(err, failure, "cannot start the encoder thread");
+        self->is_running = failure == 0;
     }
     if (rc != TD_OK) {
         encoder_close(self);
@@ -400,7 +414,7 @@ td_result encoder_open(const encoder_options *options, encoder **out, td_err *er
 /* After intake_stop(): the thread seals what is pending, and ends. */
 td_result encoder_join(encoder *self, td_err *err)
 {
-    pthread_join(self->thread, NULL);
+    join(self);
     if (self->result != TD_OK && err != NULL)
         *err = self->err;
     return self->result;

@@ -55,7 +55,8 @@ TD_MUST_USE td_result encoder_open(const encoder_options *options, encoder **out
  * of memory) is the result; a failed disk is the disk's to report. */
 TD_MUST_USE td_result encoder_join(encoder *self, td_err *err);
 
-/* Free a joined encoder; NULL is fine. */
+/* End the thread if it was not joined (opening the recorder failed half way), which ends the chunk
+ * queue as a join does, and free; NULL is fine. */
 void encoder_close(encoder *self);
 
 void encoder_get_stats(const encoder *self, encoder_stats *out);

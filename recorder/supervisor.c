@@ -750,6 +750,15 @@ void supervisor_close(supervisor *self)
     td_err ignored;
     if (self == NULL)
         return;
+    /* Threads first: they use all the rest. The encoder ends the disk's queue, unless opening
+     * failed before there was one. */
+    int is_queue_ended = self->encoder != NULL;
+    encoder_close(self->encoder);
+    if (self->disk != NULL && !is_queue_ended)
+        chunk_queue_push(self->queue, NULL);
+    td_result opened_half = disk_close(self->disk, &ignored);
+    (void)opened_half; /* nothing was recorded, and the first error is returned */
+    live_check_close(self->live_check);
     stop_http(self);
     wire_loop_close(self->loop);
     for (size_t i = 0; i < self->connection_count; i++)
@@ -758,15 +767,7 @@ void supervisor_close(supervisor *self)
     for (size_t i = 0; self->http != NULL && i < self->options.config->feed_count; i++)
         http_feed_close(self->http[i]);
     td_free(self->http);
-    if (self->disk != NULL) {
-        /* Opening failed half way: nothing was recorded, and the first error is returned. */
-        chunk_queue_push(self->queue, NULL);
-        td_result opened_half = disk_close(self->disk, &ignored);
-        (void)opened_half; /* as above */
-    }
     lag_close(self->lag);
-    live_check_close(self->live_check);
-    encoder_close(self->encoder);
     td_result abandoned = archive_writer_close(self->writer, WRITER_ABANDON, 0, &ignored);
     (void)abandoned; /* as above: after a good run the writer is closed already */
     intake_close(self->intake);

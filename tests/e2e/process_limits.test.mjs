@@ -1,12 +1,14 @@
-// Limits that the system sets for a process: stacks, the size of files. Meeting one is a message and status 4,
+// Limits that the system sets for a process: threads, stacks, the size of files. Meeting one is a message and status 4,
 // never a signal, and nothing that was announced durable is lost. Expected values: docs/design.md ("Exit status", P1).
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { BIN, jsonLines, listening, run, tapedeck, temporary } from "./lib.mjs";
+import { BIN, jsonLines, listening, Program, ready, run, tapedeck, temporary, wrapped } from "./lib.mjs";
 import { feedArgs, Recorder, simulator } from "./live.mjs";
 
+const PROGRAMS = Object.fromEntries(["recorder", "replay", "sim", "verbs"].map((name) => [name, wrapped(`${name}_few_threads`)]));
+const skip = Object.values(PROGRAMS).every((file) => fs.existsSync(file)) ? false : "needs the programs with few threads (make tests-build)";
 const SIM = ["--families", "inverse", "--symbols", "2", "--rate", "2000"];
 
 /** Options of a program that runs with this limit: "-f 32" for files of at most 32 KiB. */
@@ -19,6 +21,40 @@ async function recording(t, dir) {
   await run(t, "tapedeck-record", ["record", "-a", archive, ...feedArgs(server, "inverse"), "--max-frames", "300", "--commit-interval", "100ms"]);
   return { archive, server };
 }
+
+/** Run with 0, 1, 2 … threads until there are enough: each time before, the program ends with 4 and says why.
+ * Returns how many it needs. outcome(threads): how the program ended, or code 0 once it works. */
+async function needs(outcome) {
+  for (let threads = 0; ; threads++) {
+    assert.ok(threads < 40, "it never works");
+    const end = await outcome(threads);
+    assert.doesNotMatch(end.stderr, /Sanitizer/, `${threads} threads`);
+    if (end.code === 0) return threads;
+    assert.equal(end.code, 4, `${threads} threads: ${end.code ?? end.signal} ${end.stderr}`);
+    assert.match(end.stderr, /cannot .*: Resource temporarily unavailable/, `${threads} threads`);
+  }
+}
+
+test("whichever thread cannot be made, a program says so and ends with 4", { skip }, async (t) => {
+  const dir = temporary(t);
+  const { archive, server } = await recording(t, dir);
+  const few = (name, threads, args) => new Program(t, PROGRAMS[name], args, { env: { TAPEDECK_TEST_THREADS: String(threads) } });
+  const recorded = await needs((threads) =>
+    few("recorder", threads, ["record", "-a", path.join(dir, `tape-${threads}`), "--json", ...feedArgs(server, "inverse"), "--max-frames", "20", "--duration", "20s"]).ended,
+  );
+  assert.ok(recorded >= 6, `${recorded}`); // two for output, continuity, disk, encoder, signals
+  assert.equal(await needs((threads) => few("verbs", threads, ["verify", "-a", archive, "-j", "2"]).ended), 2);
+  assert.ok((await needs((threads) => few("replay", threads, ["replay", "-a", archive, "-j", "2"]).ended)) >= 3);
+  for (const args of [["sim", ...SIM], ["serve", "-a", archive]]) {
+    const listens = await needs(async (threads) => {
+      const file = path.join(dir, `${args[0]}-${threads}.json`);
+      const program = few(args[0] === "sim" ? "sim" : "replay", threads, [...args, "--listen", "127.0.0.1:0", "--ready-file", file]);
+      await ready(program, file).catch(() => {});
+      return program.kill("SIGTERM");
+    });
+    assert.ok(listens >= 2, `${args[0]}: ${listens}`);
+  }
+});
 
 test("with small stacks the programs work, or refuse with what to change", async (t) => {
   const dir = temporary(t);

@@ -1,0 +1,2 @@
+/* A simulator that can make only some threads. */
+#include "tests/wrapped/few_threads.h"
