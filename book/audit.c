@@ -1,7 +1,5 @@
 #include "book/audit.h"
 
-#include <stdio.h>
-
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "book/audit_impl.h"
@@ -233,16 +231,6 @@ void audit_finish(audit *a, uint64_t end_ns, audit_verdict *out)
 void audit_get_stats(const audit *a, audit_stats *out)
 {
     *out = a->stats;
-}
-
-void audit_gap_text(int64_t expected, int64_t found, char out[AUDIT_GAP_TEXT_BYTES])
-{
-    char grew[TD_DECIMAL_TEXT_BYTES];
-    char came[TD_DECIMAL_TEXT_BYTES];
-    (void)td_decimal_format((td_decimal){expected, 8}, grew); /* the length is not needed */
-    (void)td_decimal_format((td_decimal){found, 8}, came);
-    (void)snprintf(out, AUDIT_GAP_TEXT_BYTES, "the candle grew by %s, the trades that came add %s",
-                   grew, came); /* fits */
 }
 
 static void count_add(audit_count *sum, const audit_count *more)

@@ -132,11 +132,6 @@ void audit_skip(audit *a, audit_member *member, uint64_t recv_ns);
  * before end_ns. */
 void audit_finish(audit *a, uint64_t end_ns, audit_verdict *out);
 
-/* The text of a gap of trades: "the candle grew by 1.5, the trades that came add 1".
- * Arguments as in audit_item. */
-enum { AUDIT_GAP_TEXT_BYTES = 128 };
-void audit_gap_text(int64_t expected, int64_t found, char out[AUDIT_GAP_TEXT_BYTES]);
-
 /* Comparisons, by rule. */
 typedef struct audit_count {
     uint64_t compared; /* pairs of states, tickers, candle readings */

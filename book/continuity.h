@@ -61,6 +61,15 @@ typedef struct verdict {
 /* The first item of strength error, or NULL. */
 const verdict_item *verdict_violation(const verdict *verdict);
 
+/* What a broken rule compared: "expected 64755, found 64756: 1 lost", "in 2 entries"; "" if the
+ * rule has no numbers. */
+enum { VERDICT_TEXT_BYTES = 128 };
+void verdict_item_text(const verdict_item *item, char out[VERDICT_TEXT_BYTES]);
+
+/* Frames that are missing before this one, by a number that rises by one; negative if it fell, 0 if
+ * no such rule of strength error was broken. */
+int64_t verdict_frames_lost(const verdict *verdict);
+
 /* A track for a topic; opens its book if the topic has one. TD_E_NOMEM. */
 TD_MUST_USE td_result track_open(const topic_row *row, track **out, td_err *err);
 void track_close(track *track);

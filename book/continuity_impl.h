@@ -80,10 +80,24 @@ typedef enum rule_scope {
 /* Most frames leave a clean outcome (all counts 0): rules about nothing else hold then. */
 typedef enum rule_subject { SUBJECT_ANY, SUBJECT_OUTCOME } rule_subject;
 
+/* What expected and found of a broken rule are. */
+typedef enum rule_numbers {
+    NUMBERS_NONE,     /* nothing that a reader could use */
+    NUMBERS_NEXT,     /* expected is the only number that could follow */
+    NUMBERS_ABOVE,    /* expected is the number before: a higher one could follow */
+    NUMBERS_AT_LEAST, /* the same, or an equal one */
+    NUMBERS_EQUAL,
+    NUMBERS_AT_MOST,
+    NUMBERS_COUNT,  /* found counts the entries of the frame that broke it */
+    NUMBERS_STATES, /* of two books: the last equal state, the one that differs */
+    NUMBERS_SUMS,   /* what a candle grew by, what the trades add; units of 10^-8 */
+} rule_numbers;
+
 typedef struct rule_check {
     rule_fn *fn;
     rule_scope scope;
     rule_subject subject;
+    rule_numbers numbers;
 } rule_check;
 
 /* The function of a rule; its fn is NULL if the rule is not about one topic alone. */

@@ -1,6 +1,11 @@
 #include "book/continuity_impl.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
 #include "base/assert.h"
+#include "base/decimal.h"
 
 /* Each rule: what it means, the evidence for it (sections of docs/wire.md), and what it can find.
  * "Frame before" is the one of the same connection, topic and symbol; without one a rule about
@@ -252,40 +257,40 @@ static int check_snapshot_repeat(const rule_view *v, verdict_item *item)
 }
 
 static const rule_check RULES[RULE_COUNT] = {
-    [RULE_SEQ_STRICT] = {check_seq_strict, SCOPE_FRAME, SUBJECT_ANY},
-    [RULE_SEQ_WEAK] = {check_seq_weak, SCOPE_FRAME, SUBJECT_ANY},
-    [RULE_SEQ_DENSE] = {check_seq_dense, SCOPE_FRAME, SUBJECT_ANY},
-    [RULE_SEQ_STEP] = {check_seq_step, SCOPE_FRAME, SUBJECT_ANY},
-    [RULE_VERSION_DIFFERS] = {check_version_differs, SCOPE_FRAME, SUBJECT_ANY},
-    [RULE_VERSION_WEAK] = {check_version_weak, SCOPE_FRAME, SUBJECT_ANY},
-    [RULE_ENTRY_SEQ_STRICT] = {check_entry_seq_strict, SCOPE_FRAME, SUBJECT_ANY},
-    [RULE_ENTRY_SEQ_WEAK] = {check_entry_seq_weak, SCOPE_FRAME, SUBJECT_ANY},
-    [RULE_ENTRY_TIME_WEAK] = {check_entry_time_weak, SCOPE_FRAME, SUBJECT_ANY},
-    [RULE_ID_UNIQUE] = {check_id_unique, SCOPE_FRAME, SUBJECT_ANY},
-    [RULE_ID_ASCENDING] = {check_id_ascending, SCOPE_FRAME, SUBJECT_ANY},
-    [RULE_KLINE_START] = {check_kline_start, SCOPE_FRAME, SUBJECT_ANY},
-    [RULE_KLINE_CONFIRM] = {check_kline_confirm, SCOPE_FRAME, SUBJECT_ANY},
-    [RULE_SEQ_FRAME_EQUAL] = {check_seq_frame_equal, SCOPE_FRAME, SUBJECT_ANY},
-    [RULE_TIME_STRICT] = {check_time_strict, SCOPE_FRAME, SUBJECT_ANY},
-    [RULE_TIME_WEAK] = {check_time_weak, SCOPE_FRAME, SUBJECT_ANY},
-    [RULE_ANCHORED] = {check_anchored, SCOPE_FRAME, SUBJECT_ANY},
-    [RULE_DELETE_EXISTS] = {check_delete_exists, SCOPE_CONTENT, SUBJECT_OUTCOME},
-    [RULE_UPDATE_EXISTS] = {check_update_exists, SCOPE_CONTENT, SUBJECT_OUTCOME},
-    [RULE_UPDATE_CHANGES] = {check_update_changes, SCOPE_CONTENT, SUBJECT_OUTCOME},
-    [RULE_INSERT_NEW] = {check_insert_new, SCOPE_CONTENT, SUBJECT_OUTCOME},
-    [RULE_NOT_CROSSED] = {check_not_crossed, SCOPE_CONTENT, SUBJECT_ANY},
-    [RULE_DEPTH] = {check_depth, SCOPE_CONTENT, SUBJECT_ANY},
-    [RULE_DEPTH_MAX] = {check_depth_max, SCOPE_CONTENT, SUBJECT_ANY},
-    [RULE_SYMBOL_MATCHES] = {check_symbol_matches, SCOPE_FRAME, SUBJECT_ANY},
-    [RULE_SIZE_POSITIVE] = {check_size_positive, SCOPE_FRAME, SUBJECT_OUTCOME},
-    [RULE_BOOK_FITS] = {check_book_fits, SCOPE_CONTENT, SUBJECT_OUTCOME},
-    [RULE_SNAPSHOT_RESET] = {check_snapshot_reset, SCOPE_FRAME, SUBJECT_ANY},
-    [RULE_SNAPSHOT_REPEAT] = {check_snapshot_repeat, SCOPE_FRAME, SUBJECT_ANY},
+    [RULE_SEQ_STRICT] = {check_seq_strict, SCOPE_FRAME, SUBJECT_ANY, NUMBERS_ABOVE},
+    [RULE_SEQ_WEAK] = {check_seq_weak, SCOPE_FRAME, SUBJECT_ANY, NUMBERS_AT_LEAST},
+    [RULE_SEQ_DENSE] = {check_seq_dense, SCOPE_FRAME, SUBJECT_ANY, NUMBERS_NEXT},
+    [RULE_SEQ_STEP] = {check_seq_step, SCOPE_FRAME, SUBJECT_ANY, NUMBERS_NEXT},
+    [RULE_VERSION_DIFFERS] = {check_version_differs, SCOPE_FRAME, SUBJECT_ANY, NUMBERS_NONE},
+    [RULE_VERSION_WEAK] = {check_version_weak, SCOPE_FRAME, SUBJECT_ANY, NUMBERS_AT_LEAST},
+    [RULE_ENTRY_SEQ_STRICT] = {check_entry_seq_strict, SCOPE_FRAME, SUBJECT_ANY, NUMBERS_ABOVE},
+    [RULE_ENTRY_SEQ_WEAK] = {check_entry_seq_weak, SCOPE_FRAME, SUBJECT_ANY, NUMBERS_AT_LEAST},
+    [RULE_ENTRY_TIME_WEAK] = {check_entry_time_weak, SCOPE_FRAME, SUBJECT_ANY, NUMBERS_AT_LEAST},
+    [RULE_ID_UNIQUE] = {check_id_unique, SCOPE_FRAME, SUBJECT_ANY, NUMBERS_COUNT},
+    [RULE_ID_ASCENDING] = {check_id_ascending, SCOPE_FRAME, SUBJECT_ANY, NUMBERS_NONE},
+    [RULE_KLINE_START] = {check_kline_start, SCOPE_FRAME, SUBJECT_ANY, NUMBERS_AT_LEAST},
+    [RULE_KLINE_CONFIRM] = {check_kline_confirm, SCOPE_FRAME, SUBJECT_ANY, NUMBERS_NONE},
+    [RULE_SEQ_FRAME_EQUAL] = {check_seq_frame_equal, SCOPE_FRAME, SUBJECT_ANY, NUMBERS_EQUAL},
+    [RULE_TIME_STRICT] = {check_time_strict, SCOPE_FRAME, SUBJECT_ANY, NUMBERS_ABOVE},
+    [RULE_TIME_WEAK] = {check_time_weak, SCOPE_FRAME, SUBJECT_ANY, NUMBERS_AT_LEAST},
+    [RULE_ANCHORED] = {check_anchored, SCOPE_FRAME, SUBJECT_ANY, NUMBERS_NONE},
+    [RULE_DELETE_EXISTS] = {check_delete_exists, SCOPE_CONTENT, SUBJECT_OUTCOME, NUMBERS_COUNT},
+    [RULE_UPDATE_EXISTS] = {check_update_exists, SCOPE_CONTENT, SUBJECT_OUTCOME, NUMBERS_COUNT},
+    [RULE_UPDATE_CHANGES] = {check_update_changes, SCOPE_CONTENT, SUBJECT_OUTCOME, NUMBERS_COUNT},
+    [RULE_INSERT_NEW] = {check_insert_new, SCOPE_CONTENT, SUBJECT_OUTCOME, NUMBERS_COUNT},
+    [RULE_NOT_CROSSED] = {check_not_crossed, SCOPE_CONTENT, SUBJECT_ANY, NUMBERS_NONE},
+    [RULE_DEPTH] = {check_depth, SCOPE_CONTENT, SUBJECT_ANY, NUMBERS_EQUAL},
+    [RULE_DEPTH_MAX] = {check_depth_max, SCOPE_CONTENT, SUBJECT_ANY, NUMBERS_AT_MOST},
+    [RULE_SYMBOL_MATCHES] = {check_symbol_matches, SCOPE_FRAME, SUBJECT_ANY, NUMBERS_COUNT},
+    [RULE_SIZE_POSITIVE] = {check_size_positive, SCOPE_FRAME, SUBJECT_OUTCOME, NUMBERS_COUNT},
+    [RULE_BOOK_FITS] = {check_book_fits, SCOPE_CONTENT, SUBJECT_OUTCOME, NUMBERS_COUNT},
+    [RULE_SNAPSHOT_RESET] = {check_snapshot_reset, SCOPE_FRAME, SUBJECT_ANY, NUMBERS_NONE},
+    [RULE_SNAPSHOT_REPEAT] = {check_snapshot_repeat, SCOPE_FRAME, SUBJECT_ANY, NUMBERS_NONE},
     /* Without a function: rules across topics (book/audit.h). */
-    [RULE_BOOKS_AGREE] = {NULL, SCOPE_FRAME, SUBJECT_ANY},
-    [RULE_LINES_AGREE] = {NULL, SCOPE_FRAME, SUBJECT_ANY},
-    [RULE_BEST_AGREES] = {NULL, SCOPE_FRAME, SUBJECT_ANY},
-    [RULE_TRADES_COMPLETE] = {NULL, SCOPE_FRAME, SUBJECT_ANY},
+    [RULE_BOOKS_AGREE] = {NULL, SCOPE_FRAME, SUBJECT_ANY, NUMBERS_STATES},
+    [RULE_LINES_AGREE] = {NULL, SCOPE_FRAME, SUBJECT_ANY, NUMBERS_STATES},
+    [RULE_BEST_AGREES] = {NULL, SCOPE_FRAME, SUBJECT_ANY, NUMBERS_NONE},
+    [RULE_TRADES_COMPLETE] = {NULL, SCOPE_FRAME, SUBJECT_ANY, NUMBERS_SUMS},
 };
 
 const rule_check *rule_check_find(rule_id rule)
@@ -293,4 +298,68 @@ const rule_check *rule_check_find(rule_id rule)
     TD_ASSERT(rule > RULE_NONE);
     TD_ASSERT(rule < RULE_COUNT);
     return &RULES[rule];
+}
+
+/* Negative if the number fell. */
+static int64_t frames_lost(const verdict_item *item)
+{
+    int64_t lost;
+    return __builtin_sub_overflow(item->found, item->expected, &lost) ? 0 : lost;
+}
+
+void verdict_item_text(const verdict_item *item, char out[VERDICT_TEXT_BYTES])
+{
+    static const char *const BOUNDS[] = {[NUMBERS_ABOVE] = "above ",
+                                         [NUMBERS_AT_LEAST] = "at least ",
+                                         [NUMBERS_EQUAL] = "",
+                                         [NUMBERS_AT_MOST] = "at most "};
+    char grew[TD_DECIMAL_TEXT_BYTES];
+    char came[TD_DECIMAL_TEXT_BYTES];
+    int64_t lost;
+    rule_numbers numbers = rule_check_find(item->rule)->numbers;
+    out[0] = '\0';
+    switch (numbers) { /* all texts fit */
+    case NUMBERS_NONE:
+        break;
+    case NUMBERS_NEXT:
+        lost = frames_lost(item);
+        (void)snprintf(out, VERDICT_TEXT_BYTES, "expected %" PRId64 ", found %" PRId64,
+                       item->expected, item->found);
+        if (lost > 0)
+            (void)snprintf(out + strlen(out), VERDICT_TEXT_BYTES - strlen(out),
+                           ": %" PRId64 " lost", lost);
+        break;
+    case NUMBERS_ABOVE:
+    case NUMBERS_AT_LEAST:
+    case NUMBERS_EQUAL:
+    case NUMBERS_AT_MOST:
+        (void)snprintf(out, VERDICT_TEXT_BYTES, "expected %s%" PRId64 ", found %" PRId64,
+                       BOUNDS[numbers], item->expected, item->found);
+        break;
+    case NUMBERS_COUNT:
+        (void)snprintf(out, VERDICT_TEXT_BYTES, "in %" PRId64 " %s", item->found,
+                       item->found == 1 ? "entry" : "entries");
+        break;
+    case NUMBERS_STATES:
+        (void)snprintf(out, VERDICT_TEXT_BYTES, "equal at %" PRId64 ", not at %" PRId64,
+                       item->expected, item->found);
+        break;
+    case NUMBERS_SUMS:
+        (void)td_decimal_format((td_decimal){item->expected, 8}, grew);
+        (void)td_decimal_format((td_decimal){item->found, 8}, came);
+        (void)snprintf(out, VERDICT_TEXT_BYTES,
+                       "the candle grew by %s, the trades that came add %s", grew, came);
+        break;
+    }
+}
+
+int64_t verdict_frames_lost(const verdict *v)
+{
+    for (uint32_t i = 0; i < v->count; i++) {
+        const verdict_item *item = &v->items[i];
+        if (item->strength == STRENGTH_ERROR &&
+            rule_check_find(item->rule)->numbers == NUMBERS_NEXT)
+            return frames_lost(item);
+    }
+    return 0;
 }

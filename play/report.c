@@ -21,8 +21,10 @@ void report_fini_replay(replay_report *report)
 static td_result add_found(replay_report *report, const stream *s, const stream_gap *found,
                            td_err *err)
 {
-    char detail[AUDIT_GAP_TEXT_BYTES];
-    audit_gap_text(found->expected, found->found, detail);
+    char detail[VERDICT_TEXT_BYTES];
+    verdict_item_text(
+        &(verdict_item){.rule = found->rule, .expected = found->expected, .found = found->found},
+        detail);
     gap_row row =
         gap_row_of(GAP_AGGREGATE, s->feed, found->from_ns, found->to_ns, rule_name(found->rule));
     row.line = found->line;

@@ -196,11 +196,15 @@ static void describe_violation(result_writer *r, const stream *s)
         result_null(r, "seq");
     result_signed(r, "expected", first->expected);
     result_signed(r, "found", first->found);
-    result_filled(r, "against",
-                  first->expected == 0 ? "" : " (found {found}, after or expected {expected})");
+    char compared[VERDICT_TEXT_BYTES];
+    verdict_item_text(
+        &(verdict_item){.rule = first->rule, .expected = first->expected, .found = first->found},
+        compared);
+    result_note(r, "compared", "%s", compared);
     result_object_end(r, "    rule     {rule}: {words}\n"
+                         "[    detail   {compared}\n]"
                          "{place}"
-                         "[    number   {seq}{against}\n]");
+                         "[    number   {seq}\n]");
 }
 
 /* "Book depths agree at 6 of 6 sequence numbers": what agrees, counted in units. */

@@ -315,7 +315,8 @@ static void report(live_check *self, const live_channel *channel, uint16_t feed_
                                   .reason = GAP_SEQUENCE,
                                   .rule = channel->broke.rule,
                                   .expected = channel->broke.expected,
-                                  .found = channel->broke.found};
+                                  .found = channel->broke.found,
+                                  .frames_lost = channel->frames_lost};
     self->options.found(self->options.user, &finding);
 }
 
@@ -333,6 +334,11 @@ static void judge(live_check *self, live_channel *channel, const live_check_reco
     channel->is_short = found->no_memory || (channel->is_short && found->unchecked);
     if (violation != NULL)
         count(&self->violations, 1);
+    if (channel->broken_from_ns == 0)
+        channel->frames_lost = 0;
+    if (__builtin_add_overflow(channel->frames_lost, verdict_frames_lost(found),
+                               &channel->frames_lost))
+        channel->frames_lost = 0;
     if (violation != NULL && channel->broken_from_ns == 0) {
         channel->broke = *violation;
         channel->broken_conn = record->conn;

@@ -40,6 +40,7 @@ typedef struct live_check_finding {
     gap_reason reason; /* GAP_SEQUENCE; GAP_AGGREGATE: trades are missing, and it has both ends */
     rule_id rule;      /* that was violated first */
     int64_t expected, found;
+    int64_t frames_lost; /* by numbers that rise by one; 0 or less: unknown */
 } live_check_finding;
 
 typedef struct live_check_options {

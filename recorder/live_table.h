@@ -63,6 +63,7 @@ typedef struct live_channel {
     uint64_t broken_from_ns; /* 0: not broken */
     uint32_t broken_conn;    /* on which it broke: the snapshot may come on the next one */
     verdict_item broke;
+    int64_t frames_lost; /* since then, by the topic's numbers */
     live_drift_times drift;
     uint32_t segment; /* of its last frame */
     uint32_t place;   /* in the table's list */

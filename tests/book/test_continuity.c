@@ -568,13 +568,50 @@ static void test_record(void **state)
     track_close(t);
 }
 
+/* One wording for every rule that compares numbers. */
+static void test_texts(void **state)
+{
+    (void)state;
+    static const struct {
+        verdict_item item;
+        const char *text;
+        int64_t lost;
+    } ROWS[] = {
+        {{RULE_SEQ_DENSE, STRENGTH_ERROR, 64755, 64756}, "expected 64755, found 64756: 1 lost", 1},
+        {{RULE_SEQ_STEP, STRENGTH_ERROR, 7, 10}, "expected 7, found 10: 3 lost", 3},
+        {{RULE_SEQ_DENSE, STRENGTH_ERROR, 8, 7}, "expected 8, found 7", -1},
+        {{RULE_SEQ_DENSE, STRENGTH_WARNING, 8, 9}, "expected 8, found 9: 1 lost", 0},
+        {{RULE_SEQ_DENSE, STRENGTH_ERROR, INT64_MIN, INT64_MAX},
+         "expected -9223372036854775808, found 9223372036854775807",
+         0},
+        {{RULE_SEQ_STRICT, STRENGTH_ERROR, 5, 5}, "expected above 5, found 5", 0},
+        {{RULE_TIME_WEAK, STRENGTH_ERROR, 5, 4}, "expected at least 5, found 4", 0},
+        {{RULE_DEPTH, STRENGTH_ERROR, 25, 24}, "expected 25, found 24", 0},
+        {{RULE_DEPTH_MAX, STRENGTH_ERROR, 50, 51}, "expected at most 50, found 51", 0},
+        {{RULE_DELETE_EXISTS, STRENGTH_ERROR, 0, 1}, "in 1 entry", 0},
+        {{RULE_ID_UNIQUE, STRENGTH_ERROR, 0, 2}, "in 2 entries", 0},
+        {{RULE_ANCHORED, STRENGTH_ERROR, 0, 0}, "", 0},
+        {{RULE_BOOKS_AGREE, STRENGTH_ERROR, 4, 5}, "equal at 4, not at 5", 0},
+        {{RULE_TRADES_COMPLETE, STRENGTH_ERROR, 150000000, 100000000},
+         "the candle grew by 1.5, the trades that came add 1",
+         0},
+    };
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        char text[VERDICT_TEXT_BYTES];
+        const verdict v = {.count = 1, .items = {ROWS[i].item}};
+        verdict_item_text(&ROWS[i].item, text);
+        assert_string_equal(text, ROWS[i].text);
+        assert_int_equal(verdict_frames_lost(&v), ROWS[i].lost);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_scenarios), cmocka_unit_test(test_full_books),
         cmocka_unit_test(test_set_row),   cmocka_unit_test(test_violation),
         cmocka_unit_test(test_trades),    cmocka_unit_test(test_record),
-        cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_no_memory), cmocka_unit_test(test_texts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -69,11 +69,19 @@ describe("a frame that was never received", { concurrency: 2 }, () => {
     });
 
   test("v5-linear: a book, by its own numbers", async (t) => {
-    const { archive, dropped: [lost], gaps, report, status } = await recordDropped(t, "v5-linear", ["orderbook.50"], [700]);
+    const { archive, recorder, dropped: [lost], gaps, report, status } = await recordDropped(t, "v5-linear", ["orderbook.50"], [700]);
     assert.match(lost.topic, /^orderbook\.(50|200)$/);
     assert.equal(gaps.length, 1, JSON.stringify(gaps));
     const [gap] = gaps;
     assert.deepEqual([gap.reason, gap.topic, gap.symbol, gap.cause], ["sequence", lost.topic, lost.symbol, "seq_dense"]);
+    assert.equal(gap.frames_lost, 1, JSON.stringify(gap));
+    const { first } = report.continuity;
+    assert.equal(first.found, first.expected + 1);
+    const compared = `expected ${first.expected}, found ${first.found}: 1 lost`;
+    assert.equal(gap.detail, `seq_dense: ${compared}`);
+    assert.match(recorder.stderr, new RegExp(`: broken \\(seq_dense: ${compared}\\)`));
+    assert.match((await tapedeck(t, ["replay", "-a", archive], { status: 1 })).stdout, new RegExp(`\n    detail   ${compared}\n`));
+    assert.match((await tapedeck(t, ["gaps", "-a", archive], { status: 1 })).stdout, new RegExp(` 1  seq_dense: ${compared}\n`));
     assert.ok(contains(gap, lost), JSON.stringify([gap, lost]));
     const frames = await jsonLines(t, ["cat", "-a", archive, "--dir", "in", "--topic", lost.topic]);
     assert.equal(gap.from_ns, frames.filter((row) => row.recv_ns <= lost.before).at(-1).recv_ns, "from the last frame that fits");

@@ -216,6 +216,8 @@ static void test_mended_by_the_frame_that_shows_it(void **state)
         assert_int_equal(seen.items[0].to_ns, 0);
         assert_int_equal(seen.items[1].from_ns, recorded.frames[lost - 1].recv_ns);
         assert_int_equal(seen.items[1].to_ns, recorded.frames[lost + 1].recv_ns);
+        assert_int_equal(seen.items[0].frames_lost, 1);
+        assert_int_equal(seen.items[1].frames_lost, 1);
         shown++;
     }
     assert_true(shown > 10);
@@ -304,6 +306,10 @@ static void test_mended_by_the_next_connection(void **state)
                     300, &recorded);
     size_t snapshot = nth_of(&recorded, "orderbook.50", 0);
     size_t lost = nth_of(&recorded, "orderbook.50", 50);
+    size_t lost_too = nth_of(&recorded, "orderbook.50", 60);
+    recorded.frame_count--;
+    memmove(&recorded.frames[lost_too], &recorded.frames[lost_too + 1],
+            (recorded.frame_count - lost_too) * sizeof recorded.frames[0]);
     size_t again = nth_of(&recorded, "orderbook.50", 80);
     recorded.frames[again].bytes = recorded.frames[snapshot].bytes;
     live_check_broken(&recorded, "v5-linear", lost, again, &seen);
@@ -314,6 +320,8 @@ static void test_mended_by_the_next_connection(void **state)
     assert_int_equal(seen.items[1].from_ns, seen.items[0].from_ns);
     assert_ptr_equal(seen.items[1].channel, seen.items[0].channel);
     assert_int_equal(seen.items[1].conn, seen.items[0].conn);
+    assert_int_equal(seen.items[0].frames_lost, 1);
+    assert_int_equal(seen.items[1].frames_lost, 2); /* all until the snapshot */
     assert_int_equal(recorded.frames[again].conn, seen.items[0].conn);
     capture_tape_fini(&recorded);
 }
