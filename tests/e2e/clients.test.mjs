@@ -1,12 +1,15 @@
-// A client that others wrote for the exchange (bybit-api), unchanged, against serve and sim: it connects, subscribes, is
-// answered, keeps alive, authenticates. The books that it keeps are those that replay keeps.
+// Clients that others wrote for the exchange, unchanged, against serve and sim: they connect, subscribe, are answered,
+// keep alive, authenticate. The books that bybit-api keeps are those that replay keeps. The programs of docs/clients.md
+// run; the large ones (ccxt, a browser) with TAPEDECK_ALL_CLIENTS=1 only, which `make soak` sets.
 import assert from "node:assert/strict";
+import { execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
+import fs from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { test } from "node:test";
-import { json, listening, run, temporary } from "./lib.mjs";
+import { json, listening, Program, run, temporary } from "./lib.mjs";
 import { feedArgs } from "./live.mjs";
 
 const { WebsocketClient } = createRequire(import.meta.url)("bybit-api");
@@ -85,4 +88,107 @@ test("the simulated exchange authenticates a private client, and refuses a wrong
   wrong.on("update", () => assert.fail("nothing is private without the secret"));
   for (const asked of wrong.subscribeV5("order", "linear", true)) asked.catch(() => {}); // it is never answered
   await refused;
+});
+
+const PAGE = fs.readFileSync("docs/clients.md", "utf8");
+/** What a program prints: topics as the exchange names them, or as its library presents them. */
+const V5 = [/^orderbook\.50\.BTCUSDT\b/m, /^publicTrade\.BTCUSDT\b/m];
+const CCXT = (symbol) => [new RegExp(`^${symbol} book \\[ `, "m"), new RegExp(`^${symbol} trade (buy|sell) `, "m")];
+const PROGRAMS = [
+  { section: "bybit-api 3 and 4", packages: { "bybit-api-3": "bybit-api", "bybit-api": "bybit-api" }, prints: V5 },
+  { section: "bybit-api 1 and 2", packages: { "bybit-api-1": "bybit-api", "bybit-api-2": "bybit-api" }, prints: [/^orderBookL2_25\.BTCUSD$/m, /^trade\.BTCUSD$/m] },
+  { section: "tardis-dev", packages: { "tardis-dev": "tardis-dev" }, prints: [/^book_change BTCUSDT 2/m, /^trade BTCUSDT 2/m] },
+  { section: "Python websockets", prints: V5, needs: () => python() === undefined && "needs Python's websockets (Debian: python3-websockets)" },
+  { section: "ccxt 2.9 and 4.5", isLarge: true, packages: { "ccxt-2": "ccxt", "ccxt-4": "ccxt" }, prints: CCXT("BTC/USDT:USDT") },
+  { section: "ccxt 1.95", isLarge: true, packages: { "ccxt-1": "ccxt" }, prints: CCXT("BTC/USD:BTC") },
+  { section: "A browser", isLarge: true, prints: [/CONSOLE.*"orderbook\.50\.BTCUSDT"/, /CONSOLE.*"publicTrade\.BTCUSDT"/], needs: () => !fs.existsSync(CHROMIUM) && `needs ${CHROMIUM}` },
+];
+const LARGE = { "ccxt-1": "ccxt@1.95.43", "ccxt-2": "ccxt@2.9.16", "ccxt-4": "ccxt@4.5.84" };
+const WITH_LARGE = process.env.TAPEDECK_ALL_CLIENTS === "1";
+const CHROMIUM = "/usr/bin/chromium";
+const SMALL_MODULES = path.resolve("build/npm/node_modules");
+const LARGE_FOLDER = path.resolve("build/npm-large");
+const LARGE_MODULES = path.join(LARGE_FOLDER, "node_modules");
+
+/** The program of a section of the page: {language, text}. */
+function programOf(section) {
+  const [, rest] = PAGE.split(`\n## ${section}\n`);
+  assert.ok(rest, `docs/clients.md has no section "${section}"`);
+  const [, language, text] = /```(js|python|html)\n([\s\S]*?)```/.exec(rest);
+  return { language, text };
+}
+
+/** An archive with a little of two families. */
+async function smallArchive(t, dir) {
+  const archive = path.join(dir, "tape");
+  for (const [family, topics] of [["v5-linear", ["orderbook.50.BTCUSDT", "publicTrade.BTCUSDT"]], ["inverse", ["orderBookL2_25.BTCUSD", "trade.BTCUSD"]]]) {
+    const sim = await listening(t, ["sim", "-q", "--families", family, "--symbols", "1", "--rate", "0", "--frames", "300", "--seed", "11"], dir);
+    await run(t, "tapedeck-record", ["record", "-q", "-a", archive, ...feedArgs(sim, family, topics), "--until-close"]);
+  }
+  return archive;
+}
+
+/** A command that runs the file with the program's text, with one package under the name that the program uses. */
+function command(dir, server, { language, text }, installed, name) {
+  const folder = fs.mkdtempSync(path.join(dir, "client-"));
+  const address = text.replaceAll(/wss?:\/\/127\.0\.0\.1:9443/g, server.url).replaceAll("serve.json.pem", server.ca);
+  const extension = { python: "py", html: "html", js: text.startsWith("import ") ? "mjs" : "cjs" }[language];
+  const file = path.join(folder, `client.${extension}`);
+  fs.writeFileSync(file, address);
+  if (language === "python") return [python(), [file]];
+  if (language === "html")
+    return [CHROMIUM, ["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--remote-debugging-port=0", `--user-data-dir=${folder}/profile`, `file://${file}`]];
+  fs.mkdirSync(path.join(folder, "node_modules"));
+  fs.symlinkSync(path.join(LARGE[installed] ? LARGE_MODULES : SMALL_MODULES, installed), path.join(folder, "node_modules", name));
+  return [process.execPath, [file]];
+}
+
+/** A Python that has websockets, or undefined: the distribution's package is not in every Python. */
+function python() {
+  return ["python3", "/usr/bin/python3"].map((name) => spawnSync(name, ["-c", "import sys, websockets; print(sys.executable)"], { encoding: "utf8" }))
+    .find(({ status }) => status === 0)?.stdout.trim();
+}
+
+/** Wait until a program's output has all of that. */
+function printed(program, patterns) {
+  return program.until(new Promise((resolve) => {
+    const look = () => patterns.every((pattern) => pattern.test(program.stdout + program.stderr)) && resolve();
+    program.child.stdout.on("data", look);
+    program.child.stderr.on("data", look);
+  }));
+}
+
+test("the programs of docs/clients.md run as they are printed there", async (t) => {
+  const dir = temporary(t);
+  const blocks = PAGE.match(/```(js|python|html)\n/g);
+  assert.equal(blocks.length, PROGRAMS.length, "each program of docs/clients.md has a row in PROGRAMS");
+  if (WITH_LARGE) {
+    fs.mkdirSync(LARGE_FOLDER, { recursive: true });
+    execFileSync("npm", ["install", "--prefix", LARGE_FOLDER, "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error", ...Object.entries(LARGE).map(([name, what]) => `${name}@npm:${what}`)]);
+  }
+  const archive = await smallArchive(t, dir);
+  const server = await listening(t, ["serve", archive, "--hold"], dir);
+  const plain = await listening(t, ["serve", archive, "--hold", "--plain"], dir);
+  for (const { section, packages, prints, isLarge, needs } of PROGRAMS) {
+    if (isLarge && !WITH_LARGE) continue;
+    const program = programOf(section);
+    for (const [installed, name] of Object.entries(packages ?? { [section]: "" }))
+      await t.test(`${section}: ${installed}`, { skip: needs?.() ?? false }, async (t) => {
+        const address = program.language === "html" ? plain : server;
+        const [file, args] = command(dir, address, program, installed, name);
+        const client = new Program(t, file, args, { env: { NODE_EXTRA_CA_CERTS: server.ca, NODE_PATH: "" }, deadlineMs: 30_000 });
+        await printed(client, prints);
+        await client.kill("SIGTERM"); // a browser's own processes end with it
+      });
+  }
+});
+
+test("docs/clients.md names the versions that are tested", () => {
+  const { dependencies } = JSON.parse(fs.readFileSync("tests/npm/package.json", "utf8"));
+  const tested = { ...dependencies, ...LARGE };
+  for (const { packages } of PROGRAMS)
+    for (const name of Object.keys(packages ?? {})) {
+      const version = tested[name].replace(/^.*@/, "");
+      assert.match(PAGE, new RegExp(`^\\|.*[ |]${version.replaceAll(".", "\\.")}[ ,]`, "m"), `${name} ${version}`);
+    }
 });
