@@ -1,5 +1,7 @@
 #include "base/decimal.h"
 
+#include <string.h>
+
 #include "base/assert.h"
 #include "base/limits.h"
 
@@ -299,6 +301,32 @@ int td_decimal_compare(td_decimal a, td_decimal b)
     else
         right *= (int64_t)POW10[a.scale - b.scale];
     return left < right ? -1 : left > right;
+}
+
+td_result td_decimal_range_parse(td_bytes text, td_decimal_range *out, td_err *err)
+{
+    const uint8_t *dots = text.size == 0 ? NULL : memmem(text.data, text.size, "..", 2);
+    td_bytes low = text;
+    td_bytes high = text;
+    if (dots != NULL) {
+        low.size = (size_t)(dots - text.data);
+        high = td_bytes_of(dots + 2, text.size - low.size - 2);
+    }
+    *out = (td_decimal_range){.has_low = low.size > 0, .has_high = high.size > 0};
+    if ((!out->has_low && !out->has_high) ||
+        (out->has_low && td_decimal_parse(low, &out->low, NULL) != TD_OK) ||
+        (out->has_high && td_decimal_parse(high, &out->high, NULL) != TD_OK) ||
+        (out->has_low && out->has_high && td_decimal_compare(out->low, out->high) > 0))
+        return td_err_set(err, TD_E_INVALID,
+                          "'%.*s' is no number, nor a range such as 9.5..10, 10.. or ..10",
+                          text.size > 80 ? 80 : (int)text.size, (const char *)text.data);
+    return TD_OK;
+}
+
+int td_decimal_range_has(const td_decimal_range *range, td_decimal value)
+{
+    return (!range->has_low || td_decimal_compare(value, range->low) >= 0) &&
+           (!range->has_high || td_decimal_compare(value, range->high) <= 0);
 }
 
 size_t td_decimal_format(td_decimal value, char out[TD_DECIMAL_TEXT_BYTES])

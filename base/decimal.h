@@ -54,6 +54,18 @@ int td_decimal_narrow(td_decimal_wide wide, td_decimal *out);
 /* -1, 0 or 1: a is below, equal to, above b, by value. */
 int td_decimal_compare(td_decimal a, td_decimal b);
 
+/* Numbers from low to high, both included; a bound that is not set excludes nothing. */
+typedef struct td_decimal_range {
+    td_decimal low, high;
+    uint8_t has_low, has_high;
+} td_decimal_range;
+
+/* Parse one number, or "LOW..HIGH" of which either bound may be missing. TD_E_INVALID. */
+TD_MUST_USE td_result td_decimal_range_parse(td_bytes text, td_decimal_range *out, td_err *err);
+
+/* 1 if the value lies in the range, whatever its scale. */
+int td_decimal_range_has(const td_decimal_range *range, td_decimal value);
+
 /* Write the shortest form ("60591", "0.5", "-12.25") and a NUL; returns its length. */
 size_t td_decimal_format(td_decimal value, char out[TD_DECIMAL_TEXT_BYTES]);
 

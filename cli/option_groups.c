@@ -73,6 +73,31 @@ option_group option_group_selection(selection_options *target)
     return (option_group){"Selection", SELECTION_ROWS, ROW_COUNT(SELECTION_ROWS), target};
 }
 
+static const option_row ENTRY_ROWS[] = {
+    {.long_name = "price",
+     .type = OPTION_RANGE,
+     .offset = offsetof(entry_options, price),
+     .metavar = "RANGE",
+     .help = "only frames with a trade, level or order at this price: 60623.5, or a range with\n"
+             "both its ends: 60000..60700, 60000.., ..60700"},
+    {.long_name = "size",
+     .type = OPTION_RANGE,
+     .offset = offsetof(entry_options, size),
+     .metavar = "RANGE",
+     .help = "only frames with an entry of this size; with --price, one entry matches both"},
+};
+
+option_group option_group_entries(entry_options *target)
+{
+    return (option_group){"Entries", ENTRY_ROWS, ROW_COUNT(ENTRY_ROWS), target};
+}
+
+int entry_options_are_given(const entry_options *options)
+{
+    return options->price.has_low || options->price.has_high || options->size.has_low ||
+           options->size.has_high;
+}
+
 static const option_row THREADS_ROWS[] = {
     {.short_name = 'j',
      .long_name = "threads",

@@ -28,6 +28,14 @@ typedef struct selection_options {
 } selection_options;
 option_group option_group_selection(selection_options *target);
 
+/* --price --size: frames with an entry (a trade, a level, an order) in both ranges. */
+typedef struct entry_options {
+    td_decimal_range price;
+    td_decimal_range size;
+} entry_options;
+option_group option_group_entries(entry_options *target);
+int entry_options_are_given(const entry_options *options);
+
 /* -j, --threads; 0: as many as cores, which threads_options_count resolves. */
 typedef struct threads_options {
     uint64_t count;

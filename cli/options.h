@@ -16,6 +16,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "base/decimal.h"
 #include "base/err.h"
 #include "base/time_text.h"
 
@@ -27,6 +28,7 @@ typedef enum option_type {
     OPTION_UINT,     /* uint64_t within [min, max] (max 0: no upper bound) */
     OPTION_DURATION, /* uint64_t ns, a DURATION, bounds as for OPTION_UINT */
     OPTION_SIZE,     /* uint64_t bytes, a SIZE ("64MiB"), bounds as for OPTION_UINT */
+    OPTION_RANGE,    /* td_decimal_range: a number, or LOW..HIGH */
     OPTION_TIME,     /* options_time, a TIME; +90s only if is_relative */
     OPTION_ENUM,     /* int: index of the value in choices */
 } option_type;

@@ -167,6 +167,8 @@ td_result options_set_value(const option_row *row, const char *text, uint64_t no
     case OPTION_DURATION:
     case OPTION_SIZE:
         return set_number(row, text, target, err);
+    case OPTION_RANGE:
+        return td_decimal_range_parse(td_bytes_str(text), target, err);
     case OPTION_TIME:
         return set_time(row, text, now_ns, target, err);
     case OPTION_ENUM:

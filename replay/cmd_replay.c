@@ -69,7 +69,9 @@ static const option_row REPLAY_ROWS[] = {
 typedef struct replay_command {
     play_verb verb;
     replay_flags flags;
-    uint8_t has_quit; /* by a key */
+    entry_options entries;
+    sink_jsonl_lines lines; /* of --messages */
+    uint8_t has_quit;       /* by a key */
     player *player;
     pacer pacer;
     keyboard *keyboard; /* NULL: no terminal */
@@ -169,6 +171,10 @@ static td_result check_flags(const replay_command *command, pacer_speed *speed, 
     if (command->verb.json.is_json && command->flags.with_messages)
         return td_err_set(err, TD_E_INVALID,
                           "--json and --messages both print on standard output: give one of them");
+    if (entry_options_are_given(&command->entries) && !command->flags.with_messages)
+        return td_err_set(
+            err, TD_E_INVALID,
+            "--price and --size choose among the lines of --messages: give that, too");
     td_result rc = pacer_speed_parse(command->flags.speed, speed, err);
     return rc == TD_OK ? rc : td_err_add(err, rc, "--speed");
 }
@@ -197,7 +203,8 @@ static td_result open_player(replay_command *command, pacer_speed speed, td_err 
                               .user = command};
     td_result rc = TD_OK;
     if (command->flags.with_messages) {
-        options.sinks[options.sink_count++] = sink_jsonl(&command->verb.output);
+        command->lines = (sink_jsonl_lines){&command->verb.output, command->entries};
+        options.sinks[options.sink_count++] = sink_jsonl(&command->lines);
     }
     if (command->flags.truth_file != NULL) {
         rc = sink_truth_open(io_posix(), command->flags.truth_file, &command->truth, err);
@@ -345,6 +352,7 @@ exit_code cmd_replay(const verb_context *context, int argc, char **argv)
         option_group_archive(&command.verb.source.choice),
         option_group_selection(&command.verb.source.selecting),
         {"Replay", REPLAY_ROWS, sizeof REPLAY_ROWS / sizeof *REPLAY_ROWS, &command.flags},
+        option_group_entries(&command.entries),
         option_group_threads(&command.verb.threads),
         option_group_json(&command.verb.json),
         option_group_talk(&command.verb.talk),
@@ -362,6 +370,7 @@ exit_code cmd_replay(const verb_context *context, int argc, char **argv)
         .examples = "tapedeck replay DIR\n"
                     "tapedeck replay DIR --symbol BTCUSD --from 2021-04-17 --json\n"
                     "tapedeck replay DIR --speed 10 --max-gap 5s --messages\n"
+                    "tapedeck replay DIR --messages --topic trade --price 60623.5\n"
                     "tapedeck replay DIR --sink plugin=./strategy.so,BTCUSD",
         .now_ns = clock_wall_ns(clock_real()),
     };

@@ -5,9 +5,14 @@
 
 static td_result take_frame(void *ctx, const tape_frame *frame, uint64_t deadline_ns, td_err *err)
 {
-    output_stream *output = ctx;
+    const sink_jsonl_lines *lines = ctx;
+    output_stream *output = lines->output;
     (void)err;
     if (frame->channel->role == ROLE_HTTP)
+        return TD_OK;
+    if (entry_options_are_given(&lines->entries) &&
+        (frame->content->message == NULL ||
+         !message_has_entry(frame->content->message, &lines->entries.price, &lines->entries.size)))
         return TD_OK;
     if (output_is_broken(output))
         return TD_EOF; /* the reader has gone; output_finish returns the reason */
@@ -22,8 +27,8 @@ static td_result take_frame(void *ctx, const tape_frame *frame, uint64_t deadlin
     return TD_OK;
 }
 
-sink sink_jsonl(output_stream *output)
+sink sink_jsonl(sink_jsonl_lines *lines)
 {
     static const sink_ops OPS = {.name = "messages", .frame = take_frame};
-    return (sink){&OPS, output};
+    return (sink){&OPS, lines};
 }

@@ -4,10 +4,16 @@
 #ifndef TD_REPLAY_SINK_JSONL_H
 #define TD_REPLAY_SINK_JSONL_H
 
+#include "cli/option_groups.h"
 #include "cli/output.h"
 #include "play/sink.h"
 
-/* Lines go to output, which is borrowed. The tape reads all (TAPE_READS_ALL). */
-sink sink_jsonl(output_stream *output);
+typedef struct sink_jsonl_lines {
+    output_stream *output; /* borrowed */
+    entry_options entries; /* if given: only frames that have such an entry */
+} sink_jsonl_lines;
+
+/* lines is borrowed. The tape reads all (TAPE_READS_ALL). */
+sink sink_jsonl(sink_jsonl_lines *lines);
 
 #endif

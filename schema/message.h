@@ -210,6 +210,11 @@ int msg_struct_has(msg_type type, msg_member member);
 msg_level message_level(const message *m, size_t index);
 msg_trade message_trade(const message *m, size_t index);
 
+/* 1 if an entry has its price and its size in these ranges; of a range without bounds an entry need
+ * not have the value. */
+int message_has_entry(const message *m, const td_decimal_range *price,
+                      const td_decimal_range *size);
+
 /* A level's whole size: its size without retail orders and that of the retail orders. 1, or 0: the
  * sum is beyond 64 bits. */
 int msg_size_with_rpi(td_decimal size, td_decimal rpi, td_decimal *out);

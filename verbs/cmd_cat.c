@@ -90,6 +90,15 @@ static int wants_dir(const cat_options *options, channel_dir dir)
     return options->dir == 0 || strcmp(DIRS[options->dir], channel_dir_name(dir)) == 0;
 }
 
+static int wants_frame(const cat_run *run, const tape_frame *frame)
+{
+    const entry_options *entries = &run->verb.entries;
+    return wants_dir(&run->options, frame->channel->info.dir) &&
+           (!entry_options_are_given(entries) ||
+            (frame->content != NULL && frame->content->message != NULL &&
+             message_has_entry(frame->content->message, &entries->price, &entries->size)));
+}
+
 /* 1 if nothing more is to be printed: a signal ends cat between two frames, never within a line. */
 static int is_over(cat_run *run, uint64_t left)
 {
@@ -106,7 +115,7 @@ static td_result print_frames(cat_run *run, tape *from, uint64_t *left)
         if (rc != TD_OK)
             return rc;
         run->has_frames = 1;
-        if (!wants_dir(&run->options, frame.channel->info.dir))
+        if (!wants_frame(run, &frame))
             continue;
         if (run->options.is_raw) {
             output_bytes(output, frame.bytes);
@@ -154,6 +163,8 @@ static td_result run_cat(cat_run *run, tape_stats *stats)
     selection wanted = verb_run_selection(&run->verb);
     tape_options how = {.threads = threads_options_count(&run->verb.threads),
                         .log = &run->verb.log,
+                        .reads = entry_options_are_given(&run->verb.entries) ? TAPE_READS_MESSAGES
+                                                                             : TAPE_READS_FRAMES,
                         .with_events = run->options.with_events,
                         .is_following = run->options.is_following};
     tape *from = NULL;
@@ -183,8 +194,9 @@ exit_code cmd_cat(const verb_context *context, int argc, char **argv)
         .name = "cat",
         .summary = "Print the frames of a selection in order, one JSON object per line.",
         .examples = "tapedeck cat archive --topic trade --symbol BTCUSD --raw\n"
+                    "tapedeck cat archive --topic trade --price 60623.5 --size 1000..\n"
                     "tapedeck cat archive --follow --topic 'orderBook*'",
-        .takes = VERB_TAKES_SELECTION | VERB_TAKES_THREADS | VERB_TAKES_JSON,
+        .takes = VERB_TAKES_SELECTION | VERB_TAKES_ENTRIES | VERB_TAKES_THREADS | VERB_TAKES_JSON,
         .own = {"Frames", CAT_ROWS, sizeof CAT_ROWS / sizeof CAT_ROWS[0], &run.options},
         .mode = ARCHIVE_READ};
     exit_code status = EXIT_CODE_DONE;

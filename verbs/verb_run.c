@@ -57,6 +57,8 @@ int verb_run_begin(verb_run *verb, const verb_context *context, const verb_run_s
         groups[count++] = spec->own;
     if ((spec->takes & VERB_TAKES_SELECTION) != 0)
         groups[count++] = option_group_selection(&verb->selection);
+    if ((spec->takes & VERB_TAKES_ENTRIES) != 0)
+        groups[count++] = option_group_entries(&verb->entries);
     if ((spec->takes & VERB_TAKES_THREADS) != 0)
         groups[count++] = option_group_threads(&verb->threads);
     if ((spec->takes & VERB_TAKES_JSON) != 0)

@@ -22,6 +22,7 @@ typedef struct verb_run {
     const verb_context *context;
     archive_choice choice;
     selection_options selection;
+    entry_options entries;
     threads_options threads;
     json_options json;
     talk_options talk;
@@ -42,6 +43,7 @@ enum {
     VERB_TAKES_SELECTION = 1 << 0,
     VERB_TAKES_THREADS = 1 << 1,
     VERB_TAKES_JSON = 1 << 2,
+    VERB_TAKES_ENTRIES = 1 << 3,
 };
 
 /* A verb's description. */

@@ -264,6 +264,53 @@ static void test_narrow(void **state)
     }
 }
 
+typedef struct range_row {
+    const char *text;
+    const char *in, *out; /* a value that it has, one that it has not; NULL: none is tried */
+    td_result rc;
+} range_row;
+
+static const range_row RANGE_ROWS[] = {
+    {"60623.5", "60623.50", "60623.51", TD_OK},
+    {"60623.50", "60623.5", "60623.4", TD_OK},
+    {"0", "0.000", "0.001", TD_OK},
+    {"10..", "10.0", "9.999", TD_OK},
+    {"10..", "9223372036854775807", "-10", TD_OK},
+    {"..10", "10.00", "10.01", TD_OK},
+    {"9.5..10", "9.50", "9.49", TD_OK},
+    {"9.5..10", "10", "10.00000000000000001", TD_OK},
+    {"-1..-1.0", "-1", "1", TD_OK},
+    {"", NULL, NULL, TD_E_INVALID},
+    {"..", NULL, NULL, TD_E_INVALID},
+    {"10..9.5", NULL, NULL, TD_E_INVALID},
+    {"1...5", NULL, NULL, TD_E_INVALID},
+    {"1..2..3", NULL, NULL, TD_E_INVALID},
+    {"60,623.5", NULL, NULL, TD_E_INVALID},
+    {"0x10", NULL, NULL, TD_E_INVALID},
+    {"1e19", NULL, NULL, TD_E_INVALID},
+};
+
+static void test_ranges(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof RANGE_ROWS / sizeof RANGE_ROWS[0]; i++) {
+        const range_row *row = &RANGE_ROWS[i];
+        td_decimal_range range;
+        td_decimal value;
+        td_err err;
+        if (td_decimal_range_parse(td_bytes_str(row->text), &range, &err) != row->rc)
+            fail_msg("'%s'", row->text);
+        if (row->rc != TD_OK)
+            continue;
+        assert_int_equal(td_decimal_parse(td_bytes_str(row->in), &value, &err), TD_OK);
+        if (!td_decimal_range_has(&range, value))
+            fail_msg("'%s' lacks %s", row->text, row->in);
+        assert_int_equal(td_decimal_parse(td_bytes_str(row->out), &value, &err), TD_OK);
+        if (td_decimal_range_has(&range, value))
+            fail_msg("'%s' has %s", row->text, row->out);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -274,6 +321,7 @@ int main(void)
         cmocka_unit_test(test_compare_and_rescale),
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_narrow),
+        cmocka_unit_test(test_ranges),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -69,7 +69,8 @@ typedef struct fixture {
     threads_options threads;
     json_options json;
     talk_options talk;
-    option_group groups[6];
+    entry_options entries;
+    option_group groups[7];
     options_spec spec;
     options_operands operands;
     td_err err;
@@ -84,6 +85,7 @@ static void fixture_init(fixture *f)
     f->groups[3] = option_group_threads(&f->threads);
     f->groups[4] = option_group_json(&f->json);
     f->groups[5] = option_group_talk(&f->talk);
+    f->groups[6] = option_group_entries(&f->entries);
     /* now: 2026-11-20T06:00:00Z, so that relative times can be checked */
     f->spec = (options_spec){.program = "tapedeck",
                              .verb = "cat",
@@ -91,7 +93,7 @@ static void fixture_init(fixture *f)
                              .operands = "[FILE]...",
                              .operand_max = 3,
                              .groups = f->groups,
-                             .group_count = 6,
+                             .group_count = 7,
                              .examples = "tapedeck cat -a DIR --topic trade",
                              .now_ns = UINT64_C(1795154400000000000)};
     td_err_clear(&f->err);
@@ -123,13 +125,15 @@ static void test_values(void **state)
     fixture f;
     fixture_init(&f);
     char line[] = "-n 7 --wait=1.5s one --bytes 64MiB --pace fast -qv --dry-run -a /x -j4 "
-                  "--topic trade --topic=order* --symbol BTCUSD -- --not-an-option -";
+                  "--price 1.50 --topic trade --topic=order* --symbol BTCUSD -- --not-an-option -";
     assert_int_equal(parse_line(&f, line), TD_OK);
     assert_int_equal(f.own.limit, 7);
     assert_int_equal(f.own.wait_ns, 1500000000);
     assert_int_equal(f.own.bytes, 67108864);
     assert_int_equal(f.own.speed, 1);
     assert_int_equal(f.own.is_dry, 1);
+    assert_int_equal(f.entries.price.low.mantissa, 150);
+    assert_true(entry_options_are_given(&f.entries));
     assert_int_equal(f.talk.is_quiet, 1);
     assert_int_equal(f.talk.is_verbose, 1);
     assert_string_equal(f.archive.path, "/x");
@@ -206,6 +210,7 @@ static const refusal_row REFUSALS[] = {
     {"size with odd unit", "--bytes 5mb", "'5mb' is no size", NULL},
     {"size overflows", "--bytes 99999999999TiB", "is no size", NULL},
     {"not a choice", "--pace medium", "--pace: 'medium' is none of slow, fast", NULL},
+    {"no range", "--price 10..x", "--price: '10..x' is no number, nor a range", NULL},
     {"bad time", "--from yesterday", "--from", NULL},
     {"threads 0", "-j 0", "--threads: '0' is not from 1 to 64", NULL},
     {"too many operands", "a b c d", "unexpected argument 'd'", "--help"},

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { jsonLines, parseLines, tapedeck, temporary } from "./lib.mjs";
+import { importFrames, jsonLines, parseLines, tapedeck, temporary } from "./lib.mjs";
 
 // One message for each frame.
 async function decoded(t, family, frames, options) {
@@ -164,3 +164,38 @@ for (const [family, frames] of Object.entries(FRAMES)) {
     assert.deepEqual(cat.map((frame) => frame.exchange_ns), messages.map((message) => message.exchange_ns ?? null));
   });
 }
+
+test("cat and replay --messages find entries by price and size, as numbers", async (t) => {
+  const trade = (i, p, v) => ({ T: 1795154400000 + i, s: "BTCUSDT", S: "Buy", v, p, L: "PlusTick", i: `t${i}`, BT: false });
+  const trades = (...data) => ({ topic: "publicTrade.BTCUSDT", type: "snapshot", ts: 1795154400000, data });
+  const book = (type, u, b, a) => ({ topic: "orderbook.50.BTCUSDT", type, ts: 1795154400000, data: { s: "BTCUSDT", b, a, u, seq: u }, cts: 1795154400000 });
+  const frames = [
+    trades(trade(1, "60623.50", "12")), // ordinal 1
+    trades(trade(2, "60623.5", "0.500"), trade(3, "60700", "20")),
+    book("snapshot", 1, [["60623.5", "3"]], [["60700.0", "10"]]),
+    book("delta", 2, [["60623.50", "0"]], []),
+    trades(trade(4, "60623.51", "12")),
+    { success: true, ret_msg: "", op: "pong" },
+  ];
+  const dir = temporary(t);
+  const archive = await importFrames(t, dir, { family: "v5-linear", host: "/v5/public/linear", frames: frames.map((frame) => JSON.stringify(frame)) });
+  for (const [options, ordinals] of [
+    [["--price", "60623.5"], [1, 2, 3, 4]],
+    [["--price", "60623.50"], [1, 2, 3, 4]],
+    [["--price", "60623.51.."], [2, 3, 5]],
+    [["--price", "..60623.5", "--size", "0.5"], [2]],
+    [["--price", "60623.5", "--size", "10.."], [1]], // of frame 2 another trade has that size, of frame 3 another level
+    [["--size", "0"], [4]],
+    [["--size", "10..12.0"], [1, 3, 5]],
+    [["--price", "1..2"], []],
+    [[], [1, 2, 3, 4, 5, 6]],
+  ])
+    for (const verb of [["cat"], ["cat", "-j1"], ["replay", "--messages"]]) {
+      const { stdout } = await tapedeck(t, [...verb, "-a", archive, ...options], { status: null });
+      assert.deepEqual(parseLines(stdout).map((row) => row.ordinal), ordinals, [...verb, ...options].join(" "));
+    }
+  const { stderr } = await tapedeck(t, ["replay", "-a", archive, "--price", "1"], { status: 2 });
+  assert.match(stderr, /--price and --size choose among the lines of --messages: give that, too/);
+  for (const verb of ["cat", "replay"])
+    assert.match((await tapedeck(t, [verb, "-a", archive, "--size", "10-12"], { status: 2 })).stderr, /--size: '10-12' is no number, nor a range such as 9\.5\.\.10, 10\.\. or \.\.10/);
+});

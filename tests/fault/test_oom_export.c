@@ -159,10 +159,11 @@ static td_result play_lines(archive *a, output_stream *output, td_err *err)
     player *p = NULL;
     const selection everything = {0};
     const tape_options reading = {.threads = 1, .reads = TAPE_READS_ALL};
+    sink_jsonl_lines messages = {.output = output};
     td_result rc = tape_open(a, &everything, &reading, &frames, err);
     if (rc == TD_OK) {
         const player_options playing = {
-            .threads = 1, .sinks = {sink_jsonl(output)}, .sink_count = 1};
+            .threads = 1, .sinks = {sink_jsonl(&messages)}, .sink_count = 1};
         rc = player_open(&playing, &p, err);
     }
     if (rc == TD_OK)

@@ -122,6 +122,7 @@ typedef struct replayed {
     size_t text_size;
     FILE *out;
     output_stream output;
+    sink_jsonl_lines lines;
     size_t leaves_before; /* a sink stops before this frame; 0: none does */
 } replayed;
 
@@ -162,9 +163,10 @@ static void open_replay(replayed *r, int with_messages)
     r->out = open_memstream(&r->text, &r->text_size);
     assert_non_null(r->out);
     output_init(&r->output, r->out);
+    r->lines = (sink_jsonl_lines){.output = &r->output};
     player_options options = {.threads = 2, .pacer = &r->pacer};
     if (with_messages)
-        options.sinks[options.sink_count++] = sink_jsonl(&r->output);
+        options.sinks[options.sink_count++] = sink_jsonl(&r->lines);
     if (r->leaves_before > 0)
         options.sinks[options.sink_count++] = (sink){&LEAVING, &r->leaves_before};
     tape_options reading = {.threads = 2, .reads = TAPE_READS_ALL, .with_lead_in = 1};
