@@ -80,10 +80,11 @@ static int parse_line(const verb_context *context, record_line *line, int argc, 
         .operand_max = 1,
         .groups = groups,
         .group_count = sizeof groups / sizeof groups[0],
-        .examples = "tapedeck record -a tape --family inverse --topic trade --symbol BTCUSD\n"
-                    "tapedeck record -a tape wss://stream.bybit.com/realtime --topic "
-                    "'trade.BTCUSD|EOSUSD'\n"
-                    "tapedeck record -a tape -c feeds.yaml --duration 1h",
+        .examples =
+            "tapedeck record -a tape --family v5-linear --topic publicTrade --symbol BTCUSDT\n"
+            "tapedeck record -a tape wss://stream.bybit.com/v5/public/linear --topic "
+            "orderbook.50.BTCUSDT\n"
+            "tapedeck record -a tape -c feeds.yaml --duration 1h",
         .now_ns = clock_wall_ns(clock_real()),
     };
     return verb_begin(context, &spec, argc, argv, &line->operands, status);

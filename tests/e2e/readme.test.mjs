@@ -3,7 +3,7 @@
 // command, "..." stands for lines that are left out, the rest is output. Numbers, times, hashes and the width of
 // columns may differ. `make demo` runs here without make, for three seconds.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import fs from "node:fs";
 import path from "node:path";
@@ -88,4 +88,15 @@ test("links in README.md and docs lead somewhere, and the make targets named the
     for (const [, name] of text.matchAll(/`make unit T=([a-z_]+)`/g))
       assert.ok(units.some((file) => file.includes(`test_${name}`)), `${page} names the unit test ${name}`);
   }
+});
+
+test("examples that record from the exchange itself name families whose addresses still answer (docs/wire.md 1.4)", () => {
+  const help = execFileSync(path.resolve(BIN, "tapedeck"), ["record", "--help"], { encoding: "utf8" });
+  const inFolder = (folder, extension) => fs.readdirSync(folder).filter((f) => f.endsWith(extension)).map((f) => fs.readFileSync(path.join(folder, f), "utf8"));
+  const texts = [help, fs.readFileSync("README.md", "utf8"), ...inFolder("docs", ".md"), ...inFolder("docs/man", ".1")];
+  const lines = texts.flatMap((text) => text.replace(/\\-/g, "-").split("\n")).filter((line) => /\btapedeck record -a \S+ .*(--family|wss:)/.test(line));
+  const ownServer = /127\.0\.0\.1|\$url/;
+  const live = lines.filter((line) => !ownServer.test(line));
+  assert.ok(live.length >= 5, lines.join("\n"));
+  assert.deepEqual(live.filter((line) => !/--family v5-|\/v5\//.test(line)), []);
 });
