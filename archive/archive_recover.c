@@ -722,18 +722,18 @@ static td_result end_sessions(work *w, td_err *err)
 
 /* An appender's writer updates the catalog itself, so that connecting does not wait until segments
  * are read. */
-static void update_catalog(work *w)
+static void update_catalog(archive *a, recover_report *out)
 {
     td_err cause;
     td_err_clear(&cause);
-    if (archive_get_mode(w->archive) == ARCHIVE_APPEND)
+    if (archive_get_mode(a) == ARCHIVE_APPEND)
         return;
     const reindex_options options = {.scope = REINDEX_CHANGED};
     reindex_report report = {0};
-    td_result rc = archive_reindex(w->archive, &options, &report, &cause);
-    w->report->segments_missing += report.segments_missing;
+    td_result rc = archive_reindex(a, &options, &report, &cause);
+    out->segments_missing += report.segments_missing;
     if (rc != TD_OK)
-        td_log_emit(archive_log(w->archive), TD_LOG_WARNING,
+        td_log_emit(archive_log(a), TD_LOG_WARNING,
                     "the catalog could not be brought up to date, 'tapedeck reindex' will: %s",
                     cause.text);
 }
@@ -757,8 +757,9 @@ static td_result do_work(work *w, td_err *err)
         rc = recover_open_segments(w, err);
     if (rc == TD_OK)
         rc = end_sessions(w, err);
+    w->report->lacks_journal = archive_past_is_damaged(&w->past) != 0;
     if (rc == TD_OK)
-        update_catalog(w);
+        update_catalog(w->archive, w->report);
     return rc;
 }
 
@@ -793,4 +794,40 @@ td_result archive_recover(archive *a, const char *feed, recover_event_fn *progre
     td_io_unlock(lock);
     td_free(w.result);
     return rc == TD_OK ? TD_OK : td_err_add(err, rc, "recovering archive '%s'", archive_path(a));
+}
+
+/* ---- a damaged journal ---- */
+
+static td_result write_acceptance(journal *j, const gap_list *rows, td_err *err)
+{
+    td_result rc = TD_OK;
+    for (size_t i = 0; i < rows->count && rc == TD_OK; i++)
+        rc = ledger_write_gap(j, &rows->rows[i], err);
+    return rc == TD_OK ? journal_append(j, JOURNAL_LOSS_ACCEPTED, NULL, 0, err) : rc;
+}
+
+/* Killed before the last entry, it is done again: rows of one key are one. */
+td_result archive_accept_loss(archive *a, td_err *err)
+{
+    TD_ASSERT(archive_get_mode(a) == ARCHIVE_MAINTAIN);
+    journal *j = NULL;
+    archive_past past = {0};
+    archive_listing listing = {0};
+    gap_list rows = {0};
+    td_result rc = journal_open(a, &j, err);
+    if (rc == TD_OK)
+        rc = archive_list(a, &listing, err);
+    if (rc == TD_OK)
+        rc = archive_past_read(a, &past, err);
+    if (rc == TD_OK)
+        rc = archive_past_damage_gaps(&past, &listing, &rows, err);
+    if (rc == TD_OK)
+        rc = write_acceptance(j, &rows, err);
+    if (rc == TD_OK)
+        update_catalog(a, &(recover_report){0});
+    gap_list_fini(&rows);
+    archive_past_fini(&past);
+    archive_listing_fini(&listing);
+    journal_close(j);
+    return rc == TD_OK ? TD_OK : td_err_add(err, rc, "accepting what the journal has lost");
 }

@@ -28,7 +28,8 @@ typedef struct recover_report {
     uint64_t torn_bytes;         /* cut off and kept in torn/ */
     uint64_t sessions_crashed;   /* sessions found to have ended without a stop */
     uint64_t gaps_opened;
-    uint8_t is_lossy; /* 1: something that had been durable is lost */
+    uint8_t is_lossy;      /* 1: something that had been durable is lost */
+    uint8_t lacks_journal; /* 1: entries of the journal are lost, and no user has accepted that */
 } recover_report;
 
 /* What one segment came to, for progress. path as before recovery, below the archive. */
@@ -50,6 +51,10 @@ typedef void recover_event_fn(void *user, const recover_event *event);
 TD_MUST_USE td_result archive_recover(archive *archive, const char *feed,
                                       recover_event_fn *progress, void *user,
                                       recover_report *report, td_err *err);
+
+/* Accept that entries of the journal are lost: the gaps that this may hide are written into it, and
+ * it counts as sound from then on. A maintainer, after archive_recover. TD_E_IO, TD_E_NOSPACE. */
+TD_MUST_USE td_result archive_accept_loss(archive *archive, td_err *err);
 
 #ifdef __cplusplus
 }

@@ -16,6 +16,9 @@ static td_result view_read(archive_view *view, view_parts parts, const td_log *l
         return rc;
     td_err_clear(&view->past_error);
     view->past_result = archive_past_read(view->archive, &view->past, &view->past_error);
+    if (view->past_result == TD_OK)
+        view->past_result =
+            archive_past_check(&view->past, view->archive, &view->listing, &view->past_error);
     if (view->past_result == TD_E_NOMEM)
         return td_err_pass(err, view->past_result, &view->past_error);
     return TD_OK;
@@ -64,4 +67,9 @@ void archive_view_close(archive_view *view)
     archive_listing_fini(&view->listing);
     archive_past_fini(&view->past);
     archive_view_release(view);
+}
+
+int archive_view_lacks_journal(const archive_view *view)
+{
+    return view->past_result != TD_OK || archive_past_is_damaged(&view->past);
 }

@@ -38,6 +38,9 @@ TD_MUST_USE td_result archive_view_open(archive *archive, view_parts parts, cons
 /* For its opener: free all but the catalog, which goes with its last user. NULL is fine. */
 void archive_view_close(archive_view *view);
 
+/* 1 if entries of the journal are lost, or it cannot be read: what may be missing is not known. */
+int archive_view_lacks_journal(const archive_view *view);
+
 /* Become a user of its catalog, also after the view was closed; and end that (NULL is fine). */
 archive_view *archive_view_share(archive_view *view);
 void archive_view_release(archive_view *view);

@@ -233,6 +233,10 @@ static td_result begin_session(archive_writer *w, td_err *err)
                         archive_session(w->archive));
     if (rc != TD_OK)
         return rc;
+    if (archive_past_is_damaged(&w->past))
+        td_log_emit(archive_log(w->archive), TD_LOG_WARNING,
+                    "the journal is damaged: 'tapedeck verify' shows where, 'tapedeck gaps' what "
+                    "may be missing");
     begin_catalog(w);
     rc = journal_start(w, err);
     if (rc == TD_OK)

@@ -120,9 +120,34 @@ static td_result note_segment(archive_past *past, const journal_entry *entry, td
     return TD_OK;
 }
 
+static td_result add_damage(archive_past *past, uint64_t offset, uint64_t bytes, td_err *err)
+{
+    past_damage *rows = grow(past->damages, past->damage_count, sizeof past->damages[0], err);
+    if (rows == NULL)
+        return TD_E_NOMEM;
+    past->damages = rows;
+    rows[past->damage_count++] = (past_damage){.offset = offset,
+                                               .bytes = bytes,
+                                               .segment_count = past->segment_count,
+                                               .session_count = past->session_count};
+    return TD_OK;
+}
+
+static void accept_damages(archive_past *past)
+{
+    for (size_t i = 0; i < past->damage_count; i++)
+        past->damages[i].is_accepted = 1;
+}
+
 td_result archive_past_take(archive_past *past, const journal_entry *entry, td_err *err)
 {
     char id[SESSION_ID_BYTES];
+    if (td_bytes_is(entry->act, JOURNAL_DAMAGED))
+        return add_damage(past, entry->offset, journal_get_u64(entry, "bytes", 0), err);
+    if (td_bytes_is(entry->act, JOURNAL_LOSS_ACCEPTED)) {
+        accept_damages(past);
+        return TD_OK;
+    }
     if (td_bytes_is(entry->act, JOURNAL_SESSION_START)) {
         session_row row;
         journal_get_session(entry, &row);
@@ -159,7 +184,139 @@ void archive_past_fini(archive_past *past)
     name_index_fini(&past->by_path);
     td_free(past->segments);
     td_free(past->sessions);
+    td_free(past->damages);
     *past = (archive_past){0};
+}
+
+/* ---- damage of the journal ---- */
+
+td_result archive_past_check(archive_past *past, const archive *a, const archive_listing *listing,
+                             td_err *err)
+{
+    int is_lost = !archive_is_single_file(a) && listing->segment_count > 0 &&
+                  past->journal.entry_count == 0 && past->damage_count == 0;
+    return is_lost ? add_damage(past, 0, 0, err) : TD_OK;
+}
+
+int archive_past_is_damaged(const archive_past *past)
+{
+    for (size_t i = 0; i < past->damage_count; i++)
+        if (!past->damages[i].is_accepted)
+            return 1;
+    return 0;
+}
+
+/* What entries that are lost may have been about, of one feed; in seconds, as segments' names. */
+typedef struct lost_time {
+    const char *feed;
+    uint64_t first_s; /* of any of its segments */
+    uint64_t from_s;  /* of the last one before the damage; UINT64_MAX: none */
+    uint64_t to_s;    /* of the one that ends it; UINT64_MAX: none */
+    uint8_t has_more; /* 1: the one that ends it is not the first that the feed has */
+} lost_time;
+
+typedef struct lost_times {
+    lost_time *rows; /* by feed */
+    size_t count;
+} lost_times;
+
+/* The feed's row, or NULL without memory. */
+static lost_time *find_time(lost_times *times, const char *feed, td_err *err)
+{
+    for (size_t i = 0; i < times->count; i++)
+        if (strcmp(times->rows[i].feed, feed) == 0)
+            return &times->rows[i];
+    lost_time *rows = grow(times->rows, times->count, sizeof times->rows[0], err);
+    if (rows == NULL)
+        return NULL;
+    times->rows = rows;
+    rows[times->count] =
+        (lost_time){.feed = feed, .first_s = UINT64_MAX, .from_s = UINT64_MAX, .to_s = UINT64_MAX};
+    return &rows[times->count++];
+}
+
+/* 1 if the session of a segment after the damage wrote its gaps where they can be read: a
+ * recorder's that began after the damage, or one that the feed had a segment of before. */
+static int has_own_gaps(const archive_past *past, const past_damage *damage,
+                        const past_segment *segment)
+{
+    for (size_t i = damage->session_count; i < past->session_count; i++)
+        if (strcmp(past->sessions[i].session, segment->session) == 0)
+            return past->sessions[i].pid != 0 && !session_is_import(&past->sessions[i]);
+    for (size_t i = damage->segment_count; i > 0; i--) {
+        const past_segment *before = &past->segments[i - 1];
+        if (strcmp(before->feed, segment->feed) == 0)
+            return strcmp(before->session, segment->session) == 0;
+    }
+    return 0;
+}
+
+static td_result find_times(const archive_past *past, const past_damage *damage,
+                            const archive_listing *listing, lost_times *out, td_err *err)
+{
+    segment_name name;
+    for (size_t i = 0; i < listing->segment_count; i++) {
+        const segment_name *listed = &listing->segments[i].name;
+        lost_time *time = listed->is_parsed ? find_time(out, listed->feed, err) : NULL;
+        if (time == NULL && listed->is_parsed)
+            return TD_E_NOMEM;
+        if (time == NULL)
+            continue;
+        if (listed->first_s < time->first_s)
+            time->first_s = listed->first_s;
+        td_bytes path = segment_final_name(listing->segments[i].path);
+        time->has_more |= name_index_find(&past->by_path, path) == NAME_INDEX_NONE;
+    }
+    for (size_t i = 0; i < past->segment_count; i++) {
+        const past_segment *segment = &past->segments[i];
+        if (!segment_name_parse(segment_file_name(segment->path), &name))
+            continue;
+        lost_time *time = find_time(out, segment->feed, err);
+        if (time == NULL)
+            return TD_E_NOMEM;
+        if (i < damage->segment_count)
+            time->from_s = name.first_s;
+        else if (time->to_s == UINT64_MAX && has_own_gaps(past, damage, segment))
+            time->to_s = name.first_s;
+        time->has_more |= time->to_s == UINT64_MAX;
+        if (name.first_s < time->first_s)
+            time->first_s = name.first_s;
+    }
+    return TD_OK;
+}
+
+/* Names have whole seconds: the time ends with the second of the segment's first frame. */
+static td_result add_time(const lost_time *time, size_t number, gap_list *into, td_err *err)
+{
+    uint64_t from_s = time->from_s == UINT64_MAX ? time->first_s : time->from_s;
+    uint64_t to_s = time->to_s;
+    if (!time->has_more) /* the feed began after the damage */
+        return TD_OK;
+    if (to_s < from_s) { /* a clock was wrong, or that was an import */
+        to_s = from_s;
+        from_s = time->to_s;
+    }
+    /* A row of its own for each damage: rows of one key would be one, with one end. */
+    uint64_t from_ns = from_s * TD_NS_PER_S + 1 + number;
+    uint64_t to_ns = to_s == UINT64_MAX ? GAP_OPEN : (to_s + 1) * TD_NS_PER_S;
+    gap_row row = gap_row_of(GAP_CORRUPT, time->feed, from_ns, to_ns, PAST_CAUSE_JOURNAL);
+    return gap_list_add(into, &row, err);
+}
+
+td_result archive_past_damage_gaps(const archive_past *past, const archive_listing *listing,
+                                   gap_list *into, td_err *err)
+{
+    td_result rc = TD_OK;
+    for (size_t i = 0; i < past->damage_count && rc == TD_OK; i++) {
+        lost_times times = {0};
+        if (past->damages[i].is_accepted)
+            continue;
+        rc = find_times(past, &past->damages[i], listing, &times, err);
+        for (size_t k = 0; k < times.count && rc == TD_OK; k++)
+            rc = add_time(&times.rows[k], i, into, err);
+        td_free(times.rows);
+    }
+    return rc;
 }
 
 int archive_past_is_pruned(const archive_past *past, const char *feed, uint64_t ns)

@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/hash.h"
 #include "archive/archive.h"
+#include "archive/gap.h"
 #include "archive/journal.h"
 #include "archive/name_index.h"
 
@@ -42,12 +43,23 @@ typedef struct past_segment {
     uint8_t is_lost;            /* for a recovery's own use: it is missing, or cannot be read */
 } past_segment;
 
+/* Where entries of the journal cannot be read. */
+typedef struct past_damage {
+    uint64_t offset;      /* in the journal */
+    uint64_t bytes;       /* 0: all of an earlier journal */
+    size_t segment_count; /* of the segments and sessions that entries before it are about */
+    size_t session_count;
+    uint8_t is_accepted; /* 1: by a user; what may be lost is in the ledger as a gap */
+} past_damage;
+
 typedef struct archive_past {
     past_segment *segments; /* in the order in which they were opened */
     size_t segment_count;
     session_row *sessions; /* in the order in which they began */
     size_t session_count;
     name_index by_path;
+    past_damage *damages; /* of the journal, in its order */
+    size_t damage_count;
     journal_state journal; /* as it was read */
 } archive_past;
 
@@ -58,6 +70,23 @@ void archive_past_fini(archive_past *past);
 /* Take one entry of the journal, for callers that read it for something else, too. TD_E_NOMEM. */
 TD_MUST_USE td_result archive_past_take(archive_past *past, const journal_entry *entry,
                                         td_err *err);
+
+/* After archive_past_read: an archive that has segments and no entry in its journal has lost it,
+ * and that is a damage. TD_E_NOMEM. */
+TD_MUST_USE td_result archive_past_check(archive_past *past, const archive *archive,
+                                         const archive_listing *listing, td_err *err);
+
+/* 1 if the journal is damaged, and no user has accepted that. */
+int archive_past_is_damaged(const archive_past *past);
+
+/* Add a gap of reason corrupt and this cause for each feed and each damage that is not accepted:
+ * the time that lost entries may have been about. It begins with the feed's last segment before
+ * the damage, and ends with the first one after it whose session wrote its open gaps after the
+ * damage, or had done so before; open if there is none. */
+#define PAST_CAUSE_JOURNAL "entries of the journal are lost"
+TD_MUST_USE td_result archive_past_damage_gaps(const archive_past *past,
+                                               const archive_listing *listing, gap_list *into,
+                                               td_err *err);
 
 /* 1 if what the feed had at that moment was pruned. */
 int archive_past_is_pruned(const archive_past *past, const char *feed, uint64_t ns);

@@ -149,6 +149,47 @@ static td_result link_all(archive *a, const archive_past *past, stray_list *list
     return rc;
 }
 
+/* Mark the strays that a segment continues; 1 if that is any. */
+static int mark_continued(stray_list *list, const segment_index *by)
+{
+    int is_any = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        stray_segment *row = &list->rows[i];
+        char name[LIMIT_PATH_BYTES];
+        segment_final_path(segment_file_name(row->index.path), name);
+        if (row->is_continued || strcmp(by->previous_segment, name) != 0 ||
+            !td_hash128_equal(by->previous_chain, row->chain))
+            continue;
+        row->is_continued = 1;
+        is_any = 1;
+    }
+    return is_any;
+}
+
+/* The journal has lost entries between others: the chain goes through those segments. */
+static td_result find_continued(archive *a, const archive_past *past,
+                                const archive_listing *listing, stray_list *list, td_err *err)
+{
+    for (size_t i = 0; i < listing->segment_count; i++) {
+        segment_index index;
+        if (!is_known(past, listing->segments[i].path))
+            continue;
+        td_result rc =
+            archive_read_index(a, listing->segments[i].path, INDEX_SUMMARY, &index, NULL);
+        if (rc == TD_OK)
+            (void)mark_continued(list, &index); /* 0: it continues none of them */
+        if (rc == TD_E_NOMEM)
+            return td_err_set(err, rc, "no memory to read %s", listing->segments[i].path);
+        segment_index_fini(&index);
+    }
+    for (int is_more = 1; is_more;) {
+        is_more = 0;
+        for (size_t i = 0; i < list->count; i++)
+            is_more |= list->rows[i].is_continued && mark_continued(list, &list->rows[i].index);
+    }
+    return TD_OK;
+}
+
 td_result stray_list_read(archive *a, const archive_past *past, const archive_listing *listing,
                           stray_list *out, td_err *err)
 {
@@ -156,6 +197,8 @@ td_result stray_list_read(archive *a, const archive_past *past, const archive_li
     td_result rc = read_all(a, past, listing, out, err);
     if (rc == TD_OK && out->count > 0)
         rc = link_all(a, past, out, err);
+    if (rc == TD_OK && past->damage_count > 0 && out->count > 0)
+        rc = find_continued(a, past, listing, out, err);
     return rc == TD_OK ? TD_OK : td_err_add(err, rc, "segments that the journal does not know");
 }
 

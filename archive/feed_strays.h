@@ -19,9 +19,10 @@ extern "C" {
 typedef struct stray_segment {
     segment_index index; /* its lists are empty */
     uint32_t chunk_count;
-    td_hash128 chain;  /* its last value */
-    uint8_t is_linked; /* 1: it continues the feed's last segment in the journal, directly or
-                        * through other strays */
+    td_hash128 chain;     /* its last value */
+    uint8_t is_linked;    /* 1: it continues the feed's last segment in the journal, directly or
+                           * through other strays */
+    uint8_t is_continued; /* 1: a segment in the journal continues it, directly or through others */
 } stray_segment;
 
 typedef struct stray_list {

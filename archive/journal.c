@@ -14,17 +14,17 @@
 #include "format/mcap_encode.h"
 #include "format/torn.h"
 
-#define JOURNAL_FILE    "journal.mcap.open"
 #define JOURNAL_PROFILE "tapedeck"
 #define JOURNAL_LIBRARY "tapedeck journal"
-/* What stands in every chain record: two of them after the sound end are more than one torn entry.
- */
-#define CHAIN_MAGIC "TDCHAIN1"
 
 enum {
+    /* The chain record of an entry: no connections. Its magic and covers_from follow the prefix. */
+    CHAIN_BYTES = MCAP_PREFIX_BYTES + CHAIN_FIXED_BYTES + CHAIN_VALUE_BYTES,
+    CHAIN_MAGIC_BYTES = 8,
     ENTRY_BYTES_MAX = 1 << 18, /* an entry with its chain record; notes are the longest */
     WINDOW_BYTES = 1 << 20,
     PREFACE_BYTES_MAX = 4096, /* magic and header */
+    SECTOR_BYTES = 512,       /* what a disk writes whole or not at all */
     LOCK_TRIES_MAX = 500,
 };
 #define LOCK_PAUSE_NS (10 * TD_NS_PER_MS)
@@ -98,6 +98,13 @@ void journal_get_session(const journal_entry *entry, session_row *out)
 
 /* ---- reading ---- */
 
+/* What follows the last sound entry. */
+typedef enum tail_state {
+    TAIL_NONE,
+    TAIL_TORN,    /* an entry that a crash cut short: it was never durable */
+    TAIL_DAMAGED, /* it may have been durable entries */
+} tail_state;
+
 /* A file read forward: where its provable part ends, and the value of the chain there. */
 typedef struct cursor {
     td_file *file;
@@ -106,6 +113,8 @@ typedef struct cursor {
     uint64_t last_start;  /* beginning of that entry */
     uint64_t entry_count;
     td_hash128 value;
+    tail_state tail; /* once read to the end */
+    uint8_t is_damaged;
     td_hasher *hasher;
     td_buf window; /* bytes of the file from window_from on */
     uint64_t window_from;
@@ -191,89 +200,292 @@ static td_result unpack(const uint8_t *record, size_t size, uint64_t offset, jou
     return TD_OK;
 }
 
-/* TD_OK if the chain record that ends this entry holds the value of its bytes; TD_E_CORRUPT. */
-static td_result prove(cursor *c, td_bytes entry, size_t chain_bytes, td_hash128 *value)
+/* An entry as its lengths say: magic and header if it is the first, metadata, chain record. */
+typedef struct entry_place {
+    uint64_t from;
+    size_t preface, metadata, chain; /* 0 from the first one on that is not there */
+    size_t size;                     /* of all three; 0 unless they are there whole */
+} entry_place;
+
+/* TD_OK; TD_EOF if the file ends before it does; TD_E_CORRUPT if it is no entry; TD_E_IO. */
+static td_result find_entry(cursor *c, uint64_t from, entry_place *out, td_err *err)
 {
-    chain_record record;
-    const uint8_t *content = entry.data + entry.size - chain_bytes + MCAP_PREFIX_BYTES;
-    td_result rc =
-        chain_decode(td_bytes_of(content, chain_bytes - MCAP_PREFIX_BYTES), NULL, &record, NULL);
+    size_t size = 0;
+    const uint8_t *bytes = NULL;
+    *out = (entry_place){.from = from};
+    td_result rc = from == 0 ? look_preface(c, &out->preface, err) : TD_OK;
+    if (rc == TD_OK)
+        rc = look_record(c, from + out->preface, MCAP_METADATA, &size, err);
     if (rc != TD_OK)
         return rc;
-    *value =
-        chain_value(c->hasher, c->value, td_bytes_of(entry.data, entry.size - CHAIN_VALUE_BYTES));
-    int is_proved = record.covers_from == c->sound_bytes && td_hash128_equal(*value, record.value);
-    return is_proved ? TD_OK : TD_E_CORRUPT;
+    out->metadata = size;
+    rc = look_record(c, from + out->preface + size, CHAIN_OPCODE, &size, err);
+    if (rc != TD_OK)
+        return rc;
+    out->chain = size;
+    size += out->preface + out->metadata;
+    if (out->chain != CHAIN_BYTES || size > ENTRY_BYTES_MAX)
+        return TD_E_CORRUPT;
+    rc = look(c, from, size, &bytes, err);
+    out->size = rc == TD_OK ? size : 0;
+    return rc;
 }
 
-/* The next entry, proved by its chain record. TD_OK; TD_EOF at the end; TD_E_TRUNCATED if what is
- * left does not prove itself; TD_E_IO. The entry is valid until the next call. */
-static td_result cursor_next(cursor *c, journal_field *fields, journal_entry *entry, td_err *err)
+/* TD_OK if the chain record that ends the entry has the value of its bytes after previous;
+ * TD_E_CORRUPT. *value is that value, also where the record has another one. */
+static td_result prove(cursor *c, const entry_place *place, td_hash128 previous, td_hash128 *value,
+                       td_err *err)
 {
-    size_t preface = 0;
-    size_t metadata = 0;
-    size_t chain = 0;
-    td_hash128 value;
+    chain_record record;
     const uint8_t *bytes = NULL;
-    if (c->sound_bytes == c->file_bytes)
-        return TD_EOF;
-    uint64_t from = c->sound_bytes;
-    td_result rc = from == 0 ? look_preface(c, &preface, err) : TD_OK;
+    td_result rc = look(c, place->from, place->size, &bytes, err);
+    if (rc != TD_OK)
+        return rc;
+    td_bytes entry = td_bytes_of(bytes, place->size);
+    td_bytes chain = td_bytes_of(bytes + place->size - CHAIN_BYTES + MCAP_PREFIX_BYTES,
+                                 CHAIN_BYTES - MCAP_PREFIX_BYTES);
+    rc = chain_decode(chain, NULL, &record, NULL);
+    if (rc != TD_OK || record.covers_from != place->from)
+        return TD_E_CORRUPT;
+    *value = chain_value(c->hasher, previous, td_bytes_of(bytes, entry.size - CHAIN_VALUE_BYTES));
+    return td_hash128_equal(*value, record.value) ? TD_OK : TD_E_CORRUPT;
+}
+
+/* The value that stands before an entry; zeros before the first one. */
+static td_result value_before(cursor *c, uint64_t from, td_hash128 *out, td_err *err)
+{
+    const uint8_t *bytes = NULL;
+    *out = (td_hash128){0};
+    if (from < CHAIN_VALUE_BYTES)
+        return TD_OK;
+    td_result rc = look(c, from - CHAIN_VALUE_BYTES, CHAIN_VALUE_BYTES, &bytes, err);
     if (rc == TD_OK)
-        rc = look_record(c, from + preface, MCAP_METADATA, &metadata, err);
-    if (rc == TD_OK)
-        rc = look_record(c, from + preface + metadata, CHAIN_OPCODE, &chain, err);
-    size_t size = preface + metadata + chain;
-    if (rc == TD_OK)
-        rc = size > ENTRY_BYTES_MAX ? TD_E_CORRUPT : look(c, from, size, &bytes, err);
-    if (rc == TD_OK)
-        rc = prove(c, td_bytes_of(bytes, size), chain, &value);
-    if (rc == TD_OK)
-        rc = unpack(bytes + preface, metadata, from + preface, fields, entry);
-    if (rc == TD_EOF || rc == TD_E_CORRUPT)
-        return TD_E_TRUNCATED;
-    if (rc == TD_OK) {
-        c->value = value;
-        c->last_start = c->sound_bytes;
-        c->sound_bytes += size;
-        c->entry_count++;
+        memcpy(out->bytes, bytes, CHAIN_VALUE_BYTES);
+    return rc;
+}
+
+/* The next magic of a chain record at or after from, or TD_EOF. */
+static td_result find_magic(cursor *c, uint64_t from, uint64_t *out, td_err *err)
+{
+    while (from <= c->file_bytes && c->file_bytes - from >= CHAIN_MAGIC_BYTES) {
+        uint64_t left = c->file_bytes - from;
+        size_t size = left < SECTOR_BYTES ? (size_t)left : SECTOR_BYTES;
+        const uint8_t *bytes = NULL;
+        td_result rc = look(c, from, size, &bytes, err);
+        if (rc != TD_OK)
+            return rc;
+        const uint8_t *found = memmem(bytes, size, CHAIN_MAGIC, CHAIN_MAGIC_BYTES);
+        if (found != NULL) {
+            *out = from + (uint64_t)(found - bytes);
+            return TD_OK;
+        }
+        from += size - (CHAIN_MAGIC_BYTES - 1);
+    }
+    return TD_EOF;
+}
+
+/* After an entry that does not prove itself: go to the next one that does. It is found by its chain
+ * record, which has its beginning, and proved by the value that stands before it. Where that value
+ * alone was changed, it is the value that the entry before has: computed, if whole_end is the end
+ * of that entry. TD_EOF: there is none. */
+static td_result find_sound(cursor *c, uint64_t whole_end, td_hash128 computed, td_err *err)
+{
+    const uint64_t lost_from = c->sound_bytes;
+    uint64_t magic = 0;
+    td_result rc = TD_OK;
+    for (uint64_t at = lost_from; (rc = find_magic(c, at, &magic, err)) == TD_OK; at = magic + 1) {
+        const uint8_t *bytes = NULL;
+        entry_place place;
+        td_hash128 before;
+        td_hash128 value;
+        rc = look(c, magic, CHAIN_MAGIC_BYTES + 8, &bytes, err);
+        uint64_t from = rc == TD_OK ? td_le64(bytes + CHAIN_MAGIC_BYTES) : 0;
+        if (rc == TD_EOF || from <= lost_from || from >= magic || magic - from > ENTRY_BYTES_MAX)
+            continue;
+        if (rc == TD_OK)
+            rc = find_entry(c, from, &place, err);
+        if (rc == TD_OK)
+            rc = value_before(c, from, &before, err);
+        if (rc == TD_OK)
+            rc = prove(c, &place, before, &value, err);
+        if (rc == TD_E_CORRUPT && from == whole_end && place.size > 0) {
+            before = computed;
+            rc = prove(c, &place, before, &value, err);
+        }
+        if (rc == TD_OK) {
+            c->sound_bytes = from;
+            c->value = before;
+            return TD_OK;
+        }
+        if (rc != TD_EOF && rc != TD_E_CORRUPT)
+            return rc;
     }
     return rc;
 }
 
-/* One entry at most is on its way to the disk at any time: more than one after the sound end is no
- * torn tail. */
-static td_result tail_is_damaged(cursor *c, uint8_t *is_damaged, td_err *err)
+/* What stands for bytes that cannot be read. */
+static journal_entry damaged_entry(cursor *c, uint64_t from, uint64_t to, journal_field *fields,
+                                   char number[24])
 {
-    unsigned chains = 0;
-    const size_t magic = strlen(CHAIN_MAGIC);
-    for (uint64_t at = c->sound_bytes; at + magic <= c->file_bytes && chains < 2;) {
-        uint64_t left = c->file_bytes - at;
-        size_t size = left < WINDOW_BYTES ? (size_t)left : WINDOW_BYTES;
+    c->is_damaged = 1;
+    fields[0] = journal_u64("bytes", to - from, number);
+    return (journal_entry){
+        .offset = from, .act = td_bytes_str(JOURNAL_DAMAGED), .fields = fields, .field_count = 1};
+}
+
+/* The next entry, proved by its chain record, or one of act JOURNAL_DAMAGED for bytes before it
+ * that cannot be read (number is memory for it). TD_OK; TD_EOF at the end; TD_E_TRUNCATED if what
+ * is left does not prove itself; TD_E_IO. The entry is valid until the next call. */
+static td_result cursor_next(cursor *c, journal_field *fields, char number[24],
+                             journal_entry *entry, td_err *err)
+{
+    entry_place place;
+    td_hash128 value = {0};
+    const uint8_t *bytes = NULL;
+    if (c->sound_bytes == c->file_bytes)
+        return TD_EOF;
+    const uint64_t from = c->sound_bytes;
+    td_result rc = find_entry(c, from, &place, err);
+    if (rc == TD_OK)
+        rc = prove(c, &place, c->value, &value, err);
+    if (rc == TD_OK)
+        rc = look(c, from, place.size, &bytes, err);
+    if (rc == TD_OK)
+        rc = unpack(bytes + place.preface, place.metadata, from + place.preface, fields, entry);
+    if (rc == TD_OK) {
+        c->value = value;
+        c->last_start = from;
+        c->sound_bytes += place.size;
+        c->entry_count++;
+        return TD_OK;
+    }
+    if (rc != TD_EOF && rc != TD_E_CORRUPT)
+        return rc;
+    rc = find_sound(c, place.size == 0 ? 0 : from + place.size, value, err);
+    if (rc == TD_OK)
+        *entry = damaged_entry(c, from, c->sound_bytes, fields, number);
+    return rc == TD_EOF ? TD_E_TRUNCATED : rc;
+}
+
+/* ---- what follows the last sound entry ---- */
+
+/* 1 if a sector's share of the tail is all zeros: the file has grown, and that was not written. */
+static td_result has_unwritten_sector(cursor *c, int *out, td_err *err)
+{
+    uint64_t at = c->sound_bytes;
+    *out = 0;
+    while (at < c->file_bytes && !*out) {
+        uint64_t end = (at / SECTOR_BYTES + 1) * SECTOR_BYTES;
+        size_t size = (size_t)((end < c->file_bytes ? end : c->file_bytes) - at);
         const uint8_t *bytes = NULL;
         td_result rc = look(c, at, size, &bytes, err);
         if (rc != TD_OK)
-            return rc == TD_EOF ? TD_OK : rc;
-        for (size_t i = 0; i + magic <= size; i++)
-            chains += memcmp(bytes + i, CHAIN_MAGIC, magic) == 0;
-        at += size - (magic - 1);
+            return rc;
+        *out = bytes[0] == 0 && memcmp(bytes, bytes + 1, size - 1) == 0;
+        at += size;
     }
-    *is_damaged = chains >= 2;
     return TD_OK;
 }
 
+/* 1 if size bytes at at, or as many as the file has, are the beginning of what. */
+static td_result begins_as(cursor *c, uint64_t at, const void *what, size_t size, int *out,
+                           td_err *err)
+{
+    const uint8_t *bytes = NULL;
+    uint64_t left = at < c->file_bytes ? c->file_bytes - at : 0;
+    size_t there = left < size ? (size_t)left : size;
+    td_result rc = look(c, at < c->file_bytes ? at : c->file_bytes, there, &bytes, err);
+    *out = rc == TD_OK && memcmp(bytes, what, there) == 0;
+    return rc;
+}
+
+/* 1 if the tail is the beginning of the next entry, as far as it can be compared. */
+static td_result is_beginning(cursor *c, const entry_place *place, int *out, td_err *err)
+{
+    static const uint8_t METADATA = MCAP_METADATA;
+    uint8_t chain[MCAP_PREFIX_BYTES + CHAIN_MAGIC_BYTES + 8] = {CHAIN_OPCODE};
+    uint64_t at = c->sound_bytes + place->preface;
+    if (c->sound_bytes == 0 && place->preface == 0) /* more of it is of no use */
+        return begins_as(c, 0, MCAP_MAGIC, MCAP_MAGIC_BYTES, out, err);
+    if (place->metadata == 0)
+        return begins_as(c, at, &METADATA, 1, out, err);
+    td_put_le64(chain + 1, CHAIN_BYTES - MCAP_PREFIX_BYTES);
+    memcpy(chain + MCAP_PREFIX_BYTES, CHAIN_MAGIC, CHAIN_MAGIC_BYTES);
+    td_put_le64(chain + MCAP_PREFIX_BYTES + CHAIN_MAGIC_BYTES, c->sound_bytes);
+    return begins_as(c, at + place->metadata, chain, sizeof chain, out, err);
+}
+
+/* Chain records of the tail: none, one that is whole or cut, or those of more than one entry. */
+typedef struct tail_chains {
+    uint8_t has_whole;
+    uint8_t has_more;
+} tail_chains;
+
+static td_result find_chains(cursor *c, tail_chains *out, td_err *err)
+{
+    const uint8_t *bytes = NULL;
+    uint64_t magic = 0;
+    *out = (tail_chains){0};
+    td_result rc = find_magic(c, c->sound_bytes, &magic, err);
+    if (rc != TD_OK)
+        return rc == TD_EOF ? TD_OK : rc;
+    out->has_whole = c->file_bytes - magic >= CHAIN_BYTES - MCAP_PREFIX_BYTES;
+    rc = look(c, magic, CHAIN_MAGIC_BYTES + 8, &bytes, err);
+    /* Of one that two sectors share, the second may not have been written. */
+    if (rc == TD_OK && magic / SECTOR_BYTES == (magic + CHAIN_MAGIC_BYTES + 7) / SECTOR_BYTES)
+        out->has_more = td_le64(bytes + CHAIN_MAGIC_BYTES) != c->sound_bytes;
+    if (rc == TD_OK)
+        rc = find_magic(c, magic + 1, &magic, err);
+    out->has_more |= rc == TD_OK;
+    return rc == TD_EOF ? TD_OK : rc;
+}
+
+/* Distinguish an entry that a crash cut short, which was never durable, from durable entries that
+ * were changed later. A crash leaves the beginning of one entry, or some of its sectors with zeros
+ * for the others. */
+static td_result judge_tail(cursor *c, td_err *err)
+{
+    entry_place place;
+    tail_chains chains = {0};
+    int is_unwritten = 0;
+    int is_cut = 0;
+    td_result rc = find_entry(c, c->sound_bytes, &place, err);
+    int is_short = rc == TD_EOF;
+    if (rc != TD_OK && rc != TD_EOF && rc != TD_E_CORRUPT)
+        return rc;
+    rc = find_chains(c, &chains, err);
+    if (rc == TD_OK)
+        rc = has_unwritten_sector(c, &is_unwritten, err);
+    if (rc == TD_OK && is_short)
+        rc = is_beginning(c, &place, &is_cut, err);
+    if (rc != TD_OK)
+        return rc == TD_EOF ? TD_OK : rc; /* cut while we read */
+    int is_torn = is_unwritten ? !chains.has_more : is_cut && !chains.has_whole;
+    c->tail = is_torn ? TAIL_TORN : TAIL_DAMAGED;
+    return TD_OK;
+}
+
+/* Read to the end; fn may be NULL. */
 static td_result read_entries(cursor *c, journal_fn *fn, void *user, td_err *err)
 {
     journal_field fields[JOURNAL_FIELDS_MAX];
     journal_entry entry;
+    char number[24];
     td_result rc;
-    while ((rc = cursor_next(c, fields, &entry, err)) == TD_OK) {
+    c->tail = TAIL_NONE;
+    while ((rc = cursor_next(c, fields, number, &entry, err)) == TD_OK) {
         if (fn != NULL)
             rc = fn(user, &entry, err);
         if (rc != TD_OK)
             return rc;
     }
-    return rc == TD_EOF || rc == TD_E_TRUNCATED ? TD_OK : rc;
+    if (rc == TD_E_TRUNCATED)
+        rc = judge_tail(c, err);
+    if (rc == TD_OK && c->tail == TAIL_DAMAGED) {
+        entry = damaged_entry(c, c->sound_bytes, c->file_bytes, fields, number);
+        rc = fn == NULL ? TD_OK : fn(user, &entry, err);
+    }
+    return rc == TD_EOF ? TD_OK : rc;
 }
 
 /* Go to where an entry begins: a chain record ends there, and its last bytes are its value. */
@@ -311,9 +523,8 @@ static td_result read_file(td_file *file, chain_place from, journal_fn *fn, void
     if (rc == TD_OK && from.bytes > 0 && c.entry_count == 0 && c.sound_bytes < c.file_bytes)
         rc = td_err_set(err, TD_E_NOTFOUND, "no sound entry begins at offset %llu",
                         (unsigned long long)from.bytes);
-    if (rc == TD_OK)
-        rc = tail_is_damaged(&c, &state->is_damaged, err);
     state->is_present = 1;
+    state->is_damaged = c.is_damaged;
     state->file_bytes = c.file_bytes;
     state->sound_bytes = c.sound_bytes;
     state->mark = c.sound_bytes == 0 ? 0 : chain_mark(c.value);
@@ -422,10 +633,30 @@ static td_result catch_up(journal *j, td_err *err)
     return read_entries(c, NULL, NULL, err);
 }
 
-/* Cut off what does not prove itself, a copy of it in torn/ first. */
+/* Continue after damaged bytes: they stay where they are, and the next entry shows that they are no
+ * torn tail. */
+static td_result pass_damage(journal *j, td_err *err)
+{
+    cursor *c = &j->cursor;
+    td_log_emit(archive_log(j->archive), TD_LOG_WARNING,
+                "journal: %llu bytes at its end are damaged; they stay, and 'tapedeck gaps' lists "
+                "the time that they may be about",
+                (unsigned long long)(c->file_bytes - c->sound_bytes));
+    td_result rc = value_before(c, c->file_bytes, &c->value, err);
+    if (rc != TD_OK)
+        return rc;
+    c->sound_bytes = c->last_start = c->file_bytes;
+    j->durable_bytes = c->file_bytes; /* nothing to renew: the entry before is not chained to */
+    c->tail = TAIL_NONE;
+    return TD_OK;
+}
+
+/* Cut off an entry that a crash cut short, a copy of it in torn/ first. */
 static td_result cut_tail(journal *j, td_err *err)
 {
     cursor *c = &j->cursor;
+    if (c->tail == TAIL_DAMAGED)
+        return pass_damage(j, err);
     if (c->sound_bytes == c->file_bytes)
         return TD_OK;
     char name[LIMIT_NAME_BYTES];
@@ -447,6 +678,7 @@ static td_result cut_tail(journal *j, td_err *err)
         rc = td_io_sync(j->file, err);
     if (rc == TD_OK) {
         c->file_bytes = c->sound_bytes;
+        c->tail = TAIL_NONE;
         td_buf_clear(&c->window);
     }
     return rc;
@@ -469,54 +701,6 @@ static td_result sync_entry(journal *j, td_err *err)
     if (j->cursor.sound_bytes > 0)
         return TD_OK;
     return td_io_sync_dir(archive_io(j->archive), archive_path(j->archive), err);
-}
-
-static td_result open_locked(journal *j, td_err *err)
-{
-    td_result rc = open_file(j, err);
-    if (rc == TD_OK)
-        rc = lock_journal(j, err);
-    if (rc != TD_OK)
-        return rc;
-    rc = cursor_init(&j->cursor, j->file, err);
-    if (rc == TD_OK)
-        rc = read_entries(&j->cursor, NULL, NULL, err);
-    if (rc == TD_OK)
-        rc = sync_entry(j, err);
-    if (rc == TD_OK)
-        rc = cut_tail(j, err);
-    td_io_unlock_file(j->file);
-    return rc;
-}
-
-td_result journal_open(archive *a, journal **out, td_err *err)
-{
-    TD_ASSERT(archive_get_mode(a) != ARCHIVE_READ);
-    *out = NULL;
-    journal *made = td_alloc_zero(1, sizeof *made);
-    if (made == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for the journal");
-    made->archive = a;
-    td_buf_init(&made->out, ENTRY_BYTES_MAX);
-    td_result rc = archive_join(a, JOURNAL_FILE, made->path, err);
-    if (rc == TD_OK)
-        rc = open_locked(made, err);
-    if (rc != TD_OK) {
-        journal_close(made);
-        return td_err_add(err, rc, "opening the journal");
-    }
-    *out = made;
-    return TD_OK;
-}
-
-void journal_close(journal *j)
-{
-    if (j == NULL)
-        return;
-    cursor_fini(&j->cursor);
-    td_buf_fini(&j->out);
-    td_io_close(j->file);
-    td_free(j);
 }
 
 static td_result encode_metadata(journal *j, const char *act, const journal_field *fields,
@@ -612,6 +796,73 @@ static td_result append_locked(journal *j, const char *act, const journal_field 
     c->entry_count++;
     c->value = value;
     return TD_OK;
+}
+
+/* An archive that has segments had a journal. */
+static td_result enter_loss(journal *j, td_err *err)
+{
+    archive_listing listing;
+    char number[24];
+    const journal_field bytes = journal_u64("bytes", 0, number);
+    td_result rc = archive_list(j->archive, &listing, err);
+    if (rc == TD_OK && listing.segment_count > 0) {
+        td_log_emit(archive_log(j->archive), TD_LOG_WARNING,
+                    "journal: it is lost; a new one begins, and 'tapedeck gaps' lists the time "
+                    "that it may have been about");
+        rc = append_locked(j, JOURNAL_DAMAGED, &bytes, 1, err);
+    }
+    archive_listing_fini(&listing);
+    return rc;
+}
+
+static td_result open_locked(journal *j, td_err *err)
+{
+    td_result rc = open_file(j, err);
+    if (rc == TD_OK)
+        rc = lock_journal(j, err);
+    if (rc != TD_OK)
+        return rc;
+    rc = cursor_init(&j->cursor, j->file, err);
+    if (rc == TD_OK)
+        rc = read_entries(&j->cursor, NULL, NULL, err);
+    if (rc == TD_OK)
+        rc = sync_entry(j, err);
+    if (rc == TD_OK)
+        rc = cut_tail(j, err);
+    if (rc == TD_OK && j->cursor.sound_bytes == 0)
+        rc = enter_loss(j, err);
+    td_io_unlock_file(j->file);
+    return rc;
+}
+
+td_result journal_open(archive *a, journal **out, td_err *err)
+{
+    TD_ASSERT(archive_get_mode(a) != ARCHIVE_READ);
+    *out = NULL;
+    journal *made = td_alloc_zero(1, sizeof *made);
+    if (made == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for the journal");
+    made->archive = a;
+    td_buf_init(&made->out, ENTRY_BYTES_MAX);
+    td_result rc = archive_join(a, JOURNAL_FILE, made->path, err);
+    if (rc == TD_OK)
+        rc = open_locked(made, err);
+    if (rc != TD_OK) {
+        journal_close(made);
+        return td_err_add(err, rc, "opening the journal");
+    }
+    *out = made;
+    return TD_OK;
+}
+
+void journal_close(journal *j)
+{
+    if (j == NULL)
+        return;
+    cursor_fini(&j->cursor);
+    td_buf_fini(&j->out);
+    td_io_close(j->file);
+    td_free(j);
 }
 
 td_result journal_append(journal *j, const char *act, const journal_field *fields,

@@ -1,9 +1,15 @@
 /* The journal: what was done to the archive, in journal.mcap.open. An MCAP file of Metadata records
  * (name = the act, a map of strings), each followed by a chain record and made durable before the
- * call returns. It is never rewritten; a torn tail is kept in torn/ and cut off by the next writer.
+ * call returns. It is never rewritten. An entry at the end that a crash cut short is kept in torn/
+ * and cut off by the next writer.
+ *
+ * Entries that were changed are passed over: reading goes on with the next sound one, and delivers
+ * an entry of act JOURNAL_DAMAGED in place of the bytes between. A writer leaves such bytes where
+ * they are and appends. The journal of an archive that has segments and no journal begins with a
+ * written entry of that act (bytes 0).
  *
  * An appender and a maintainer both write it: the file itself is locked from reading up to the end
- * until the new entry is durable. Readers stop at the last complete entry. */
+ * until the new entry is durable. */
 #ifndef TD_ARCHIVE_JOURNAL_H
 #define TD_ARCHIVE_JOURNAL_H
 
@@ -20,6 +26,8 @@
 extern "C" {
 #endif
 
+#define JOURNAL_FILE "journal.mcap.open" /* below the archive */
+
 /* Acts. Keys of each in FORMAT.md. */
 #define JOURNAL_SESSION_START   "session_start"   /* session start_ns verb version pid */
 #define JOURNAL_SESSION_STOP    "session_stop"    /* session stop_ns */
@@ -35,6 +43,11 @@ extern "C" {
 #define JOURNAL_GAP        "gap"        /* fields of a gap_row */
 #define JOURNAL_NOTE       "note"       /* time_ns from_ns to_ns feed text */
 #define JOURNAL_IMPORTED   "imported"   /* session feed text_bytes text_hash */
+
+/* What cannot be read, in place of it: bytes, 0 if that was a whole journal; and the damage that a
+ * user has accepted: all that is before it. */
+#define JOURNAL_DAMAGED       "damaged"
+#define JOURNAL_LOSS_ACCEPTED "loss_accepted"
 
 enum { JOURNAL_FIELDS_MAX = 16 };
 
@@ -66,15 +79,15 @@ typedef td_result journal_fn(void *user, const journal_entry *entry, td_err *err
 /* What reading found. */
 typedef struct journal_state {
     uint64_t file_bytes;  /* as found */
-    uint64_t sound_bytes; /* up to the end of the last complete, chained entry */
+    uint64_t sound_bytes; /* up to the end of the last sound entry */
     uint64_t mark;        /* chain_mark there; 0 before the first entry */
-    uint64_t entry_count;
+    uint64_t entry_count; /* sound ones */
     uint8_t is_present;
-    uint8_t is_damaged; /* 1: bytes after sound_bytes hold a complete record that does not chain */
+    uint8_t is_damaged; /* 1: an entry of act JOURNAL_DAMAGED took the place of bytes */
 } journal_state;
 
-/* Read the journal of an archive, oldest entry first. None there: TD_OK and is_present 0. What is
- * after the last sound entry is reported in state, not an error. fn may be NULL. */
+/* Read the journal of an archive, oldest entry first. None there: TD_OK and is_present 0. Damage,
+ * and what is after the last sound entry, is reported in state, not an error. fn may be NULL. */
 TD_MUST_USE td_result journal_read(archive *archive, journal_fn *fn, void *user,
                                    journal_state *state, td_err *err);
 
@@ -87,8 +100,7 @@ TD_MUST_USE td_result journal_read_from(archive *archive, chain_place from, jour
 typedef struct journal journal;
 
 /* Open for writing; makes the file, cuts a torn tail off (kept in torn/). Appender or maintainer.
- * TD_E_CORRUPT never: a journal that is no journal at all is kept in torn/ whole, and a new one
- * begun. */
+ * TD_E_CORRUPT never: what cannot be read stays, and entries follow it. */
 TD_MUST_USE td_result journal_open(archive *archive, journal **out, td_err *err);
 void journal_close(journal *journal);
 

@@ -199,7 +199,9 @@ static td_result sources_open(archive *a, sources *s, td_err *err)
     td_result rc = archive_list(a, &s->listing, err);
     if (rc == TD_OK)
         rc = known_catalog_open(a, archive_log(a), TD_LOG_DEBUG, &s->known, err);
-    return rc == TD_OK ? journal_read(a, take_entry, s, &s->past.journal, err) : rc;
+    if (rc == TD_OK)
+        rc = journal_read(a, take_entry, s, &s->past.journal, err);
+    return rc == TD_OK ? archive_past_check(&s->past, a, &s->listing, err) : rc;
 }
 
 static void sources_close(sources *s)
@@ -377,6 +379,8 @@ td_result archive_gaps(archive *a, gap_list *out, td_err *err)
         rc = session_spans_read_listed(a, &s.known, &s.listing, &spans, err);
     if (rc == TD_OK)
         rc = each_segment(&s, join, &rows, err);
+    if (rc == TD_OK)
+        rc = archive_past_damage_gaps(&s.past, &s.listing, &s.journal, err);
     if (rc == TD_OK)
         rc = join_journal(&s, &rows, err);
     if (rc == TD_OK)

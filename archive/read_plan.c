@@ -236,14 +236,20 @@ static void log_missing(void *user, const past_segment *segment)
     plan->unreadable_count++;
 }
 
-/* Unknown without a journal; verify reports it. */
+/* Which segments and gaps a damaged journal had is unknown: any plan may lack something. */
 static void look_for_missing(read_plan *plan)
 {
     const archive_view *view = plan->view;
     if (view->past_result == TD_OK)
         archive_each_missing(plan->archive, &view->past, &view->listing, log_missing, plan);
-    else
-        td_log_emit(plan->log, TD_LOG_WARNING, "%s", view->past_error.text);
+    if (!archive_view_lacks_journal(view))
+        return;
+    td_log_emit(plan->log, TD_LOG_WARNING, "%s",
+                view->past_result == TD_OK
+                    ? "the journal is damaged: 'tapedeck verify' shows where, 'tapedeck gaps' what "
+                      "may be missing"
+                    : view->past_error.text);
+    plan->unreadable_count++;
 }
 
 static td_result plan_segments(read_plan *plan, archive_view *view, td_err *err)

@@ -55,7 +55,7 @@ void read_plan_close(read_plan *plan);
 size_t read_plan_count(const read_plan *plan);
 
 /* Segments that could not be read, or that catalog and journal know and the disk lacks, and folders
- * that could not be listed: what the plan may lack. */
+ * that could not be listed: what the plan may lack. A damaged journal counts as one. */
 size_t read_plan_unreadable_count(const read_plan *plan);
 
 /* Segment i < count; valid until the plan closes or read_plan_drop(i). */

@@ -496,7 +496,10 @@ static void check_unknown(verification *v, const link_names *names, const stray_
     const checked_segment *segment = &v->segments[at];
     if (segment->rc != TD_OK || segment->result.totals.chunk_count == 0)
         return;
-    if (stray->is_linked)
+    if (stray->is_continued)
+        findings_add(&v->findings, VERIFY_SOUND, stray->index.path, 0,
+                     "the journal does not list this segment; the chain goes through it");
+    else if (stray->is_linked)
         findings_add(&v->findings, VERIFY_RECOVERABLE, stray->index.path, 0,
                      "the journal does not list this segment, which continues the last one that it "
                      "lists: the journal is older than the segments");
@@ -1121,20 +1124,36 @@ static void pass_findings(verification *v, verify_report *report)
 
 /* ---- the archive as a whole ---- */
 
+static int is_tail_damaged(const archive_past *past)
+{
+    const past_damage *last =
+        past->damage_count == 0 ? NULL : &past->damages[past->damage_count - 1];
+    return last != NULL && last->bytes > 0 && last->offset == past->journal.sound_bytes;
+}
+
 static void check_journal(verification *v)
 {
     const journal_state state = v->past.journal;
     if (archive_is_single_file(v->archive))
         return;
+    for (size_t i = 0; i < v->past.damage_count && state.is_present; i++) {
+        const past_damage *damage = &v->past.damages[i];
+        verify_severity severity = damage->is_accepted ? VERIFY_SOUND : VERIFY_DAMAGED;
+        const char *accepted = damage->is_accepted ? "; the loss was accepted" : "";
+        if (damage->bytes == 0)
+            findings_add(&v->findings, severity, JOURNAL_FILE, damage->offset,
+                         "an earlier journal is lost%s", accepted);
+        else
+            findings_add(&v->findings, severity, JOURNAL_FILE, damage->offset,
+                         "%llu bytes cannot be read: entries are lost%s",
+                         (unsigned long long)damage->bytes, accepted);
+    }
     unsigned long long torn = state.file_bytes - state.sound_bytes;
     if (!state.is_present)
         findings_add(&v->findings, v->listing.segment_count == 0 ? VERIFY_SOUND : VERIFY_DAMAGED,
                      "", 0, "there is no journal");
-    else if (state.is_damaged)
-        findings_add(&v->findings, VERIFY_DAMAGED, "journal.mcap.open", state.sound_bytes,
-                     "%llu bytes at the end do not chain, and entries stand in them", torn);
-    else if (torn > 0 && v->live[0] == '\0')
-        findings_add(&v->findings, VERIFY_RECOVERABLE, "journal.mcap.open", state.sound_bytes,
+    else if (torn > 0 && !is_tail_damaged(&v->past) && v->live[0] == '\0')
+        findings_add(&v->findings, VERIFY_RECOVERABLE, JOURNAL_FILE, state.sound_bytes,
                      "%llu bytes at the end are an incomplete entry", torn);
 }
 
@@ -1156,6 +1175,8 @@ static td_result look_around(verification *v, td_err *err)
         rc = archive_live_session(v->archive, v->live, err);
     if (rc == TD_OK)
         rc = archive_past_read(v->archive, &v->past, err);
+    if (rc == TD_OK)
+        rc = archive_past_check(&v->past, v->archive, &v->listing, err);
     if (rc == TD_OK) {
         check_journal(v);
         note_unexpected(v);

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "archive/feed_past.h"
 #include "schema/topic.h"
 
 static const char CLOCK_BEHIND[] = "the next session's clock was earlier than this moment";
@@ -348,17 +349,22 @@ static int is_asked(const open_gaps *self, const gap_row *row)
     return 0;
 }
 
+/* Rows that stay open are written again: so a session's start has all that are, whatever becomes of
+ * earlier entries of the journal. What such entries may have listed ends where that is known. */
 static td_result take_earlier(open_gaps *self, const gap_row *row, td_err *err)
 {
-    if (is_whole(row) || is_asked(self, row)) {
+    int is_lost = row->reason == GAP_CORRUPT && strcmp(row->cause, PAST_CAUSE_JOURNAL) == 0;
+    if (!is_lost && (is_whole(row) || is_asked(self, row))) {
         for (size_t i = 0; i < self->topic_count; i++)
             self->topics[i].is_recorded |= !is_whole(row) && is_about(row, &self->topics[i]);
-        return begin_row(self, row, err);
+        td_result rc = gap_list_add(&self->begun, row, err);
+        return rc == TD_OK ? begin_row(self, row, err) : rc;
     }
     gap_row ended = *row;
     uint64_t start_ns = self->options.start_ns;
     ended.to_ns = start_ns > row->from_ns ? start_ns : row->from_ns;
-    ended.detail = row->detail[0] == '\0' ? NOT_SUBSCRIBED : row->detail;
+    if (!is_lost && row->detail[0] == '\0')
+        ended.detail = NOT_SUBSCRIBED;
     return gap_list_add(&self->begun, &ended, err);
 }
 

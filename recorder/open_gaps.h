@@ -7,7 +7,8 @@
  * So granted topics do not wait for the others.
  *
  * When a session starts, each slot in the archive gets a row that begins with its last data frame,
- * unless an earlier session left one open. Rows of topics that are no longer subscribed end there.
+ * unless an earlier session left one open. Rows of topics that are no longer subscribed end there,
+ * and those of a damaged journal.
  *
  * `emit` gets each row when it opens and, with the same key, when it ends. Network thread only. */
 #ifndef TD_RECORDER_OPEN_GAPS_H
@@ -39,8 +40,8 @@ TD_MUST_USE td_result open_gaps_open(const open_gaps_options *options, open_gaps
                                      td_err *err);
 void open_gaps_close(open_gaps *self);
 
-/* Rows that the session's start opens or ends. `emit` does not get them: they must be durable
- * before anything connects. Valid until the next call of another function. */
+/* Rows that the session's start opens or ends, and those that stay open. `emit` does not get them:
+ * they must be durable before anything connects. Valid until the next call of another function. */
 const gap_row *open_gaps_begun(const open_gaps *self, size_t *count);
 
 /* A shard has a new connection: none of its topics is granted on it. */

@@ -1,7 +1,8 @@
 /* tapedeck gaps: the ledger. */
 #include "verbs/verb_run.h"
 #include "verbs/cmds.h"
-#include "archive/reindex.h"
+#include "archive/archive_view.h"
+#include "archive/ledger.h"
 #include "archive/gap.h"
 #include "tape/nothing.h"
 
@@ -65,6 +66,16 @@ static td_result print_gaps(verb_run *verb, const gap_list *list, size_t *count)
     return rc;
 }
 
+/* 1 in *is: entries of the journal are lost, so the ledger may lack gaps. */
+static td_result look_at_journal(const verb_run *verb, int *is, td_err *err)
+{
+    archive_view *view = NULL;
+    td_result rc = archive_view_open(verb->archive, VIEW_FILES, NULL, &view, err);
+    *is = rc == TD_OK && archive_view_lacks_journal(view);
+    archive_view_close(view);
+    return rc;
+}
+
 exit_code cmd_gaps(const verb_context *context, int argc, char **argv)
 {
     verb_run verb = {0};
@@ -79,9 +90,15 @@ exit_code cmd_gaps(const verb_context *context, int argc, char **argv)
         return status;
     gap_list list = {0};
     size_t count = 0;
+    int is_damaged = 0;
     td_result rc = archive_gaps(verb.archive, &list, &verb.err);
     if (rc == TD_OK)
         rc = print_gaps(&verb, &list, &count);
+    if (rc == TD_OK)
+        rc = look_at_journal(&verb, &is_damaged, &verb.err);
     gap_list_fini(&list);
-    return verb_run_end(&verb, rc, count > 0 ? EXIT_CODE_DIFFERS : EXIT_CODE_DONE);
+    return verb_run_end(&verb, rc,
+                        is_damaged  ? EXIT_CODE_DAMAGE
+                        : count > 0 ? EXIT_CODE_DIFFERS
+                                    : EXIT_CODE_DONE);
 }

@@ -9,6 +9,7 @@
 
 typedef struct recover_options {
     const char *feed;
+    uint8_t accepts_loss;
 } recover_options;
 
 static const option_row RECOVER_ROWS[] = {
@@ -17,6 +18,11 @@ static const option_row RECOVER_ROWS[] = {
      .offset = offsetof(recover_options, feed),
      .metavar = "NAME",
      .help = "only this feed's segments"},
+    {.long_name = "accept-loss",
+     .type = OPTION_FLAG,
+     .offset = offsetof(recover_options, accepts_loss),
+     .help = "accept that entries of a damaged journal are lost: the ledger keeps the gaps that "
+             "this may hide, and verbs stop to report it"},
 };
 
 typedef struct recovered {
@@ -41,7 +47,8 @@ static void take_event(void *user, const recover_event *done)
 static int is_empty(const recover_report *report)
 {
     return report->segments_recovered + report->segments_failed + report->segments_live +
-               report->copies_put_away + report->segments_entered + report->segments_missing ==
+               report->copies_put_away + report->segments_entered + report->segments_missing +
+               report->lacks_journal ==
            0;
 }
 
@@ -80,9 +87,14 @@ static void describe(result_writer *r, const archive *of, const recover_report *
     result_count(r, "sessions_crashed", report->sessions_crashed);
     result_count(r, "gaps_opened", report->gaps_opened);
     result_bool(r, "lossy", report->is_lossy);
+    result_bool(r, "journal_damaged", report->lacks_journal);
     result_list_of_rows(r, "segments", &list->segments);
-    result_styled(r, "verdict", report->is_lossy ? TERMINAL_BAD : TERMINAL_GOOD,
-                  report->is_lossy ? "durable data is LOST" : "nothing durable is lost");
+    int is_bad = report->is_lossy || report->lacks_journal;
+    result_styled(r, "verdict", is_bad ? TERMINAL_BAD : TERMINAL_GOOD,
+                  report->is_lossy ? "durable data is LOST"
+                  : is_bad ? "the journal is DAMAGED: 'tapedeck gaps' lists the time that lost "
+                             "entries may be about; 'tapedeck recover --accept-loss' accepts it"
+                           : "nothing durable is lost");
     result_object_end(
         r, is_empty(report)
                ? "nothing to recover\n"
@@ -107,7 +119,7 @@ exit_code cmd_recover(const verb_context *context, int argc, char **argv)
             "Finish the segments that a crash left open. Tails that are cut off move to torn/.",
         .examples = "tapedeck recover archive",
         .takes = VERB_TAKES_JSON,
-        .own = {"Recovery", RECOVER_ROWS, 1, &options},
+        .own = {"Recovery", RECOVER_ROWS, sizeof RECOVER_ROWS / sizeof RECOVER_ROWS[0], &options},
         .mode = ARCHIVE_MAINTAIN};
     exit_code status = EXIT_CODE_DONE;
     if (!verb_run_begin(&verb, context, &spec, argc, argv, &status))
@@ -117,6 +129,10 @@ exit_code cmd_recover(const verb_context *context, int argc, char **argv)
     recover_report report = {0};
     td_result rc =
         archive_recover(verb.archive, options.feed, take_event, &list, &report, &verb.err);
+    if (rc == TD_OK && options.accepts_loss && report.lacks_journal) {
+        rc = archive_accept_loss(verb.archive, &verb.err);
+        report.lacks_journal = rc != TD_OK;
+    }
     if (rc == TD_OK && options.feed != NULL && is_empty(&report))
         rc = check_feed(&verb, options.feed);
     if (result_rows_are_cut(&list.segments))
@@ -124,6 +140,6 @@ exit_code cmd_recover(const verb_context *context, int argc, char **argv)
     if (rc == TD_OK)
         describe(&verb.result, verb.archive, &report, &list);
     result_rows_end(&list.segments);
-    int is_lost = report.is_lossy || report.segments_failed > 0;
+    int is_lost = report.is_lossy || report.lacks_journal || report.segments_failed > 0;
     return verb_run_end(&verb, rc, is_lost ? EXIT_CODE_DAMAGE : EXIT_CODE_DONE);
 }

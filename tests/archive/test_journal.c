@@ -151,30 +151,103 @@ static void test_torn_tail_is_kept_and_cut(void **state)
     archive_place_fini(&place);
 }
 
-/* Every bit of every byte: what stands before the flip is read, what stands after it is not, and a
- * flip before the last entry is not taken for a torn tail. */
-static void test_flipped_bits_are_found(void **state)
+/* What reading a damaged journal gave. */
+typedef struct damaged_read {
+    uint64_t numbers; /* a bit for each entry's n */
+    uint64_t damages;
+    uint64_t bytes; /* of the damages */
+} damaged_read;
+
+static td_result note_entry(void *user, const journal_entry *entry, td_err *err)
+{
+    damaged_read *read = user;
+    (void)err;
+    if (td_bytes_is(entry->act, JOURNAL_DAMAGED)) {
+        read->damages++;
+        read->bytes += journal_get_u64(entry, "bytes", 0);
+        return TD_OK;
+    }
+    assert_true(td_bytes_is(entry->act, JOURNAL_NOTE));
+    read->numbers |= UINT64_C(1) << journal_get_u64(entry, "n", 63);
+    return TD_OK;
+}
+
+static damaged_read read_damaged(archive_place *place)
+{
+    damaged_read read = {0};
+    journal_state got;
+    td_err err;
+    archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
+    if (journal_read(a, note_entry, &read, &got, &err) != TD_OK)
+        fail_msg("%s", err.text);
+    assert_int_equal(got.is_damaged, read.damages > 0);
+    archive_close(a);
+    return read;
+}
+
+/* Every bit of every byte: one entry is lost, the others are read, and entries can follow. */
+static void test_flipped_bits_lose_one_entry(void **state)
+{
+    (void)state;
+    enum { ENTRIES = 4, ALL = (1 << ENTRIES) - 1 };
+    archive_place place;
+    journal_state whole;
+    archive_place_init_sim(&place);
+    write_journal(&place, 0, ENTRIES);
+    archive *a = archive_place_open(&place, ARCHIVE_READ, NULL);
+    assert_int_equal(count_entries(a, &whole), ENTRIES);
+    archive_close(a);
+    for (uint64_t bit = 0; bit < 8 * whole.file_bytes; bit++) {
+        archive_place copy = place;
+        uint64_t entry_bytes = whole.file_bytes / ENTRIES; /* the first one has the header, too */
+        copy.disk = io_fault_kill(place.disk);
+        uint8_t mask = (uint8_t)(1U << (bit % 8));
+        assert_int_equal(io_fault_damage(copy.disk, JOURNAL_PATH, bit / 8, mask, NULL), TD_OK);
+        damaged_read read = read_damaged(&copy);
+        uint64_t lost = ALL & ~read.numbers;
+        if (read.damages != 1 || lost == 0 || (lost & (lost - 1)) != 0 ||
+            read.bytes > 2 * entry_bytes)
+            fail_msg("bit %llu: %llu damages of %llu bytes, entries %llx are lost",
+                     (unsigned long long)bit, (unsigned long long)read.damages,
+                     (unsigned long long)read.bytes, (unsigned long long)lost);
+        if (bit % 8 == 0) {
+            write_journal(&copy, ENTRIES, ENTRIES + 2);
+            damaged_read more = read_damaged(&copy);
+            assert_int_equal(more.damages, 1);
+            assert_int_equal(more.numbers, read.numbers | 3U << ENTRIES);
+        }
+        io_fault_close(copy.disk);
+    }
+    archive_place_fini(&place);
+}
+
+/* "less than two chain records after the last complete entry are a torn tail": an entry cut at any
+ * byte, and one of whose sectors zeros stand instead, were never durable. */
+static void test_cut_entries_are_no_damage(void **state)
 {
     (void)state;
     archive_place place;
     journal_state whole;
-    journal_state got;
     archive_place_init_sim(&place);
-    write_journal(&place, 0, 3);
+    write_journal(&place, 0, 2);
     archive *a = archive_place_open(&place, ARCHIVE_READ, NULL);
-    assert_int_equal(count_entries(a, &whole), 3);
-    for (uint64_t at = 0; at < whole.file_bytes; at++) {
-        uint8_t mask = (uint8_t)(1U << (at % 8));
-        assert_int_equal(io_fault_damage(place.disk, JOURNAL_PATH, at, mask, NULL), TD_OK);
-        uint64_t count = count_entries(a, &got);
-        if (count == 3 || got.sound_bytes > at)
-            fail_msg("flip at %llu of %llu: %llu entries", (unsigned long long)at,
-                     (unsigned long long)whole.file_bytes, (unsigned long long)count);
-        if (count == 0 && !got.is_damaged)
-            fail_msg("flip at %llu: passes for a torn tail", (unsigned long long)at);
-        assert_int_equal(io_fault_damage(place.disk, JOURNAL_PATH, at, mask, NULL), TD_OK);
-    }
+    assert_int_equal(count_entries(a, &whole), 2);
     archive_close(a);
+    write_journal(&place, 2, 3);
+    size_t size = 0;
+    uint8_t *bytes = file_read(io_fault_io(place.disk), JOURNAL_PATH, &size);
+    for (uint64_t end = whole.file_bytes; end < size; end++) {
+        file_replace(io_fault_io(place.disk), JOURNAL_PATH, bytes, end);
+        damaged_read read = read_damaged(&place);
+        if (read.damages > 0 || read.numbers != 3)
+            fail_msg("cut at %llu: taken for damage", (unsigned long long)end);
+    }
+    memset(bytes + whole.file_bytes, 0, size - whole.file_bytes);
+    file_replace(io_fault_io(place.disk), JOURNAL_PATH, bytes, size);
+    assert_int_equal(read_damaged(&place).damages, 0);
+    write_journal(&place, 2, 3);
+    assert_int_equal(read_damaged(&place).numbers, 7);
+    td_free(bytes);
     archive_place_fini(&place);
 }
 
@@ -243,24 +316,22 @@ static void test_reading_from_an_entry_on(void **state)
     archive_place_fini(&place);
 }
 
-static void test_garbage_is_no_journal(void **state)
+/* What is there may have been a journal: it stays, and entries follow it. */
+static void test_garbage_stays(void **state)
 {
     (void)state;
+    static const char GARBAGE[] = "something else entirely";
     archive_place place;
-    journal_state got;
     archive_place_init_sim(&place);
     archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
     archive_close(a);
-    file_make(io_fault_io(place.disk), JOURNAL_PATH, "something else entirely", 23);
-    write_journal(&place, 0, 1); /* kept in torn/, and a new one begun */
-    a = archive_place_open(&place, ARCHIVE_READ, NULL);
-    assert_int_equal(count_entries(a, &got), 1);
-    archive_close(a);
-    size_t size = 0;
-    uint8_t *bytes = file_read(io_fault_io(place.disk),
-                               ARCHIVE_FIXTURE_PATH "/torn/journal.mcap.open.0.tail", &size);
-    assert_int_equal(size, 23);
-    td_free(bytes);
+    file_make(io_fault_io(place.disk), JOURNAL_PATH, GARBAGE, sizeof GARBAGE);
+    write_journal(&place, 0, 1);
+    write_journal(&place, 1, 2);
+    damaged_read read = read_damaged(&place);
+    assert_int_equal(read.numbers, 3);
+    assert_int_equal(read.damages, 1);
+    assert_int_equal(read.bytes, sizeof GARBAGE);
     archive_place_fini(&place);
 }
 
@@ -349,10 +420,11 @@ int main(void)
         cmocka_unit_test(test_entries_come_back),
         cmocka_unit_test(test_each_entry_is_durable_at_once),
         cmocka_unit_test(test_torn_tail_is_kept_and_cut),
-        cmocka_unit_test(test_flipped_bits_are_found),
+        cmocka_unit_test(test_flipped_bits_lose_one_entry),
+        cmocka_unit_test(test_cut_entries_are_no_damage),
         cmocka_unit_test(test_two_writers_take_turns),
         cmocka_unit_test(test_reading_from_an_entry_on),
-        cmocka_unit_test(test_garbage_is_no_journal),
+        cmocka_unit_test(test_garbage_stays),
         cmocka_unit_test(test_failing_calls),
         cmocka_unit_test(test_file_of_a_killed_writer),
     };

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "recorder/open_gaps.h"
+#include "archive/feed_past.h"
 
 enum { NOW = 1000, ROWS_MAX = 16 };
 
@@ -184,7 +185,7 @@ static void a_topic_that_stays_out(void **state)
 }
 
 /* Each slot of the last session has a row before anything connects; a slot with an open row keeps
- * it. */
+ * it, and it is written again. */
 static void a_session_begins(void **state)
 {
     (void)state;
@@ -196,7 +197,7 @@ static void a_session_begins(void **state)
     put_travel(&s, "trade.B", 6, 1);
     put_row(&s, GAP_RESTART, 1, "", "", 500, GAP_OPEN);
     begin(&s);
-    assert_rows(&s, "restart 0  900-;");
+    assert_rows(&s, "restart 1  500-;restart 0  900-;");
     open_gaps_granted(s.gaps, 0, 1010);
     open_gaps_settle(s.gaps, 0, 1010);
     assert_rows(&s, "restart 0  900-1010;");
@@ -261,6 +262,24 @@ static void a_quiet_slot(void **state)
     fini(&s);
 }
 
+/* The row of a damaged journal ends where a session begins: it writes all rows that are open. */
+static void a_row_of_a_damaged_journal(void **state)
+{
+    (void)state;
+    scene s;
+    init(&s, TOPICS("trade.A"));
+    put_slot(&s, 0, 900, 905, "2");
+    put_travel(&s, "trade.A", 6, 0);
+    gap_row row = gap_row_of(GAP_CORRUPT, "x", 300, GAP_OPEN, PAST_CAUSE_JOURNAL);
+    assert_int_equal(gap_list_add(&s.ledger, &row, NULL), TD_OK);
+    begin(&s);
+    assert_rows(&s, "corrupt 0  300-1000;restart 0  900-;");
+    open_gaps_granted(s.gaps, 0, 1010);
+    open_gaps_settle(s.gaps, 0, 1010);
+    assert_rows(&s, "restart 0  900-1010;");
+    fini(&s);
+}
+
 /* A row of a topic: open until it is granted, also in a later session; it ends at the start of one
  * that does not ask for the topic. One of all symbols waits for all of them. */
 static void rows_of_topics_from_earlier_sessions(void **state)
@@ -272,7 +291,9 @@ static void rows_of_topics_from_earlier_sessions(void **state)
     put_row(&s, GAP_DISCONNECT, 0, "trade", "B", 500, GAP_OPEN);
     put_row(&s, GAP_DISCONNECT, 0, "instrument_info.100ms", "", 510, GAP_OPEN);
     begin(&s);
-    assert_rows(&s, "disconnect 0 trade.B 500-1000 no longer subscribed;");
+    assert_rows(&s, "disconnect 0 trade.A 500-;"
+                    "disconnect 0 trade.B 500-1000 no longer subscribed;"
+                    "disconnect 0 instrument_info.100ms 510-;");
     open_gaps_granted(s.gaps, 1, 1010);
     assert_rows(&s, "");
     open_gaps_granted(s.gaps, 2, 1020);
@@ -293,7 +314,7 @@ static void a_row_from_the_future(void **state)
     put_travel(&s, "trade.A", 6, 0);
     put_row(&s, GAP_CRASH, 0, "", "", 5000, GAP_OPEN);
     begin(&s);
-    assert_rows(&s, "restart 0  400-;");
+    assert_rows(&s, "restart 0  400-;crash 0  5000-;");
     open_gaps_granted(s.gaps, 0, 1010);
     open_gaps_settle(s.gaps, 0, 1010);
     assert_rows(&s, "restart 0  400-1010;"
@@ -311,6 +332,7 @@ int main(void)
         cmocka_unit_test(topics_move),
         cmocka_unit_test(a_slot_that_was_given_up),
         cmocka_unit_test(a_quiet_slot),
+        cmocka_unit_test(a_row_of_a_damaged_journal),
         cmocka_unit_test(rows_of_topics_from_earlier_sessions),
         cmocka_unit_test(a_row_from_the_future),
     };

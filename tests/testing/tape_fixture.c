@@ -16,6 +16,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/io_posix.h"
+#include "archive/journal.h"
 #include "tests/testing/files.h"
 #include "tests/testing/channel_numbers.h"
 
@@ -36,6 +37,20 @@ static void expect_ok(td_result rc, const td_err *err)
         fail_msg("%s", err->text);
 }
 
+/* An archive with segments has a journal. */
+static void make_journal(const tape_fixture *fixture)
+{
+    const archive_options options = {.io = io_posix(), .clock = clock_real(), .verb = "test"};
+    archive *a = NULL;
+    journal *j = NULL;
+    td_err err;
+    expect_ok(archive_open(&options, fixture->folder, ARCHIVE_APPEND, &a, &err), &err);
+    expect_ok(journal_open(a, &j, &err), &err);
+    expect_ok(journal_append(j, JOURNAL_NOTE, NULL, 0, &err), &err);
+    journal_close(j);
+    archive_close(a);
+}
+
 void tape_fixture_init(tape_fixture *fixture)
 {
     *fixture = (tape_fixture){0};
@@ -43,6 +58,7 @@ void tape_fixture_init(tape_fixture *fixture)
     char capture[sizeof fixture->folder + sizeof "/capture"];
     snprintf(capture, sizeof capture, "%s/capture", fixture->folder);
     assert_int_equal(td_io_mkdir(io_posix(), capture, NULL), TD_OK);
+    make_journal(fixture);
 }
 
 void tape_fixture_fini(tape_fixture *fixture)

@@ -1,0 +1,264 @@
+/* A damaged or missing journal: what it may have listed stays in the ledger, and no reader calls
+ * the archive whole, until a user accepts the loss. Expected: docs/archive.md ("When the journal is
+ * damaged") and FORMAT.md ("The journal"). */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "archive/archive_recover.h"
+#include "archive/feed_past.h"
+#include "archive/journal.h"
+#include "archive/ledger.h"
+#include "archive/read_plan.h"
+#include "archive/verify.h"
+#include "tests/testing/archive_fixture.h"
+#include "tests/testing/files.h"
+#include "tests/testing/segment_fixture.h"
+
+#define JOURNAL_PATH ARCHIVE_FIXTURE_PATH "/" JOURNAL_FILE
+/* Every flip is tried in test_journal.c; here each that many bytes. */
+enum { ENTRIES_MAX = 64, STRIDE = 13 };
+
+/* Two clean sessions, then one that was killed and recovered: a gap that only the journal has. */
+static void record_all(archive_place *place)
+{
+    recover_report report;
+    archive_place_init_sim(place);
+    archive_fixture_record(place, 0, 4); /* two segments */
+    archive_fixture_record(place, 200, 1);
+    archive_fixture_kill(place, "record", FIXTURE_FEED, 300, 1);
+    archive_fixture_recover(place, &report);
+    assert_int_equal(report.gaps_opened, 1);
+}
+
+/* The same archive, to be changed. */
+static archive_place copy_of(const archive_place *place)
+{
+    archive_place copy = *place;
+    copy.disk = io_fault_power_cut(place->disk, IO_FAULT_CUT_BEST);
+    assert_non_null(copy.disk);
+    return copy;
+}
+
+static void flip(archive_place *place, uint64_t at, unsigned bit)
+{
+    assert_int_equal(io_fault_damage(place->disk, JOURNAL_PATH, at, (uint8_t)(1U << bit), NULL),
+                     TD_OK);
+}
+
+static verify_severity verdict_of(archive_place *place)
+{
+    td_err err;
+    verify_report report;
+    const verify_options options = {.threads = 1};
+    archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
+    if (archive_verify(a, &options, &report, &err) != TD_OK)
+        fail_msg("%s", err.text);
+    archive_close(a);
+    return report.verdict;
+}
+
+/* What readers add to their status. */
+static size_t unreadable_of(archive_place *place)
+{
+    td_err err;
+    read_plan *plan = NULL;
+    const read_query query = {.to_ns = UINT64_MAX, .is_quiet = 1};
+    archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
+    if (read_plan_open(a, &query, &plan, &err) != TD_OK)
+        fail_msg("%s", err.text);
+    size_t count = read_plan_unreadable_count(plan);
+    read_plan_close(plan);
+    archive_close(a);
+    return count;
+}
+
+static int is_of_journal(const gap_row *row)
+{
+    return row->reason == GAP_CORRUPT && strcmp(row->cause, PAST_CAUSE_JOURNAL) == 0;
+}
+
+static int covers(const gap_row *row, const gap_row *other)
+{
+    return row->from_ns <= other->from_ns &&
+           (row->to_ns == GAP_OPEN || (other->to_ns != GAP_OPEN && row->to_ns >= other->to_ns));
+}
+
+/* Each gap of the sound archive is still listed, or lies within one that the damage has left.
+ * Returns how many of these there are. */
+static size_t check_gaps(archive_place *place, const gap_list *sound, const char *what)
+{
+    gap_list now;
+    size_t corrupt = 0;
+    archive_fixture_gaps(place, &now);
+    for (size_t i = 0; i < now.count; i++)
+        corrupt += is_of_journal(&now.rows[i]) != 0;
+    for (size_t i = 0; i < sound->count; i++) {
+        int is_there = gap_list_find(&now, &sound->rows[i]) != NULL;
+        for (size_t k = 0; k < now.count && !is_there; k++)
+            is_there = is_of_journal(&now.rows[k]) && covers(&now.rows[k], &sound->rows[i]);
+        if (!is_there)
+            fail_msg("%s: the %s gap from %llu is lost", what,
+                     gap_reason_name(sound->rows[i].reason),
+                     (unsigned long long)sound->rows[i].from_ns);
+    }
+    gap_list_fini(&now);
+    return corrupt;
+}
+
+static void check_damaged(archive_place *place, const gap_list *sound, const char *what)
+{
+    if (verdict_of(place) != VERIFY_DAMAGED)
+        fail_msg("%s: verify does not report damage", what);
+    if (unreadable_of(place) == 0)
+        fail_msg("%s: readers do not report damage", what);
+    if (check_gaps(place, sound, what) == 0)
+        fail_msg("%s: no gap of reason corrupt", what);
+}
+
+static uint64_t journal_bytes(archive_place *place)
+{
+    size_t size = 0;
+    td_free(file_read(io_fault_io(place->disk), JOURNAL_PATH, &size));
+    return size;
+}
+
+static void test_flipped_bits(void **state)
+{
+    (void)state;
+    archive_place place;
+    gap_list sound;
+    record_all(&place);
+    archive_fixture_gaps(&place, &sound);
+    assert_true(sound.count >= 3);
+    uint64_t bytes = journal_bytes(&place);
+    for (uint64_t at = 0; at < bytes; at += STRIDE) {
+        char what[64];
+        (void)snprintf(what, sizeof what, "byte %llu", (unsigned long long)at);
+        flip(&place, at, at % 8);
+        check_damaged(&place, &sound, what);
+        flip(&place, at, at % 8);
+    }
+    assert_int_equal(verdict_of(&place), VERIFY_SOUND);
+    assert_int_equal(unreadable_of(&place), 0);
+    assert_int_equal(check_gaps(&place, &sound, "no damage"), 0);
+    gap_list_fini(&sound);
+    archive_place_fini(&place);
+}
+
+/* Offsets of the entries. */
+typedef struct entry_list {
+    uint64_t offsets[ENTRIES_MAX];
+    size_t count;
+} entry_list;
+
+static td_result add_offset(void *user, const journal_entry *entry, td_err *err)
+{
+    entry_list *list = user;
+    (void)err;
+    assert_true(list->count < ENTRIES_MAX);
+    list->offsets[list->count++] = entry->offset;
+    return TD_OK;
+}
+
+static void accept_loss(archive_place *place)
+{
+    td_err err;
+    archive *a = archive_place_open(place, ARCHIVE_MAINTAIN, "recover");
+    if (archive_accept_loss(a, &err) != TD_OK)
+        fail_msg("%s", err.text);
+    archive_close(a);
+}
+
+/* Writing goes on, and neither that nor recovery makes the archive whole; accepting does, and the
+ * gap stays. */
+static void check_until_accepted(archive_place *place, const gap_list *sound, const char *what)
+{
+    recover_report report;
+    check_damaged(place, sound, what);
+    archive_fixture_session(place, "import", 400, 2); /* a recorder would end open gaps */
+    check_damaged(place, sound, what);
+    archive_fixture_recover(place, &report);
+    assert_true(report.lacks_journal);
+    check_damaged(place, sound, what);
+    accept_loss(place);
+    if (verdict_of(place) != VERIFY_SOUND)
+        fail_msg("%s: accepted, and not sound", what);
+    assert_int_equal(unreadable_of(place), 0);
+    if (check_gaps(place, sound, what) == 0)
+        fail_msg("%s: accepted, and no gap is left", what);
+    archive_fixture_recover(place, &report);
+    assert_false(report.lacks_journal);
+    archive_fixture_check_dump(place);
+}
+
+/* A bit in each part of each entry: length, act, content, chain record, value. */
+static void test_damage_stays_until_it_is_accepted(void **state)
+{
+    (void)state;
+    static const uint64_t WHERE[] = {1, 10, 40, 90};
+    archive_place place;
+    gap_list sound;
+    entry_list entries = {0};
+    journal_state read;
+    record_all(&place);
+    archive_fixture_gaps(&place, &sound);
+    archive *a = archive_place_open(&place, ARCHIVE_READ, NULL);
+    assert_int_equal(journal_read(a, add_offset, &entries, &read, NULL), TD_OK);
+    archive_close(a);
+    assert_true(entries.count > 10);
+    for (size_t i = 0; i < entries.count; i++) {
+        uint64_t end = i + 1 < entries.count ? entries.offsets[i + 1] : read.file_bytes;
+        for (size_t k = 0; k <= sizeof WHERE / sizeof WHERE[0]; k++) {
+            int is_value = k == sizeof WHERE / sizeof WHERE[0];
+            uint64_t at = is_value ? end - 5 : entries.offsets[i] + WHERE[k];
+            char what[64];
+            (void)snprintf(what, sizeof what, "entry %zu, byte %llu", i, (unsigned long long)at);
+            archive_place copy = copy_of(&place);
+            flip(&copy, at, 3);
+            check_until_accepted(&copy, &sound, what);
+            io_fault_close(copy.disk);
+        }
+    }
+    gap_list_fini(&sound);
+    archive_place_fini(&place);
+}
+
+/* An empty file, one of other content, none at all. */
+static void test_lost_journal(void **state)
+{
+    (void)state;
+    static const char *const CONTENTS[] = {NULL, "", "something else entirely"};
+    archive_place place;
+    gap_list sound;
+    record_all(&place);
+    archive_fixture_gaps(&place, &sound);
+    for (size_t i = 0; i < sizeof CONTENTS / sizeof CONTENTS[0]; i++) {
+        archive_place copy = copy_of(&place);
+        td_io io = io_fault_io(copy.disk);
+        assert_int_equal(td_io_unlink(io, JOURNAL_PATH, NULL), TD_OK);
+        if (CONTENTS[i] != NULL)
+            file_make(io, JOURNAL_PATH, CONTENTS[i], strlen(CONTENTS[i]));
+        check_until_accepted(&copy, &sound, CONTENTS[i] == NULL ? "none" : CONTENTS[i]);
+        io_fault_close(copy.disk);
+    }
+    gap_list_fini(&sound);
+    archive_place_fini(&place);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_flipped_bits),
+        cmocka_unit_test(test_damage_stays_until_it_is_accepted),
+        cmocka_unit_test(test_lost_journal),
+    };
+    return cmocka_run_group_tests_name("journal_damage", tests, NULL, NULL);
+}
