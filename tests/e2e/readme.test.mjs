@@ -73,6 +73,13 @@ test("the commands of the README's tour run and print what it shows", async (t) 
   }
 });
 
+/** The anchors of a page's headings, as GitHub makes them. */
+function anchors(page) {
+  const text = fs.readFileSync(page, "utf8").replace(/^```[\s\S]*?^```/gm, "");
+  return [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading]) =>
+    heading.replace(/\[([^\]]*)\]\([^)]*\)/g, "$1").toLowerCase().replace(/[^\p{L}\p{N}_ -]/gu, "").replaceAll(" ", "-"));
+}
+
 test("links in README.md and docs lead somewhere, and the make targets named there exist", () => {
   const makefile = fs.readFileSync("Makefile", "utf8");
   const units = fs.readdirSync("tests", { recursive: true }).map((file) => path.basename(file));
@@ -82,6 +89,10 @@ test("links in README.md and docs lead somewhere, and the make targets named the
     for (const [, target] of text.matchAll(/\]\(([^)#]+?)(?:#[^)]*)?\)/g)) {
       if (/^https?:/.test(target)) continue;
       assert.ok(fs.existsSync(path.join(path.dirname(page), target)), `${page} links to ${target}`);
+    }
+    for (const [, target, anchor] of text.matchAll(/\]\(([^)\s#:]*)#([^)\s]+)\)/g)) {
+      const file = target === "" ? page : path.join(path.dirname(page), target);
+      assert.ok(anchors(file).includes(anchor), `${page} links to ${target}#${anchor}`);
     }
     for (const [, target] of text.matchAll(/`make ([a-z]+)/g))
       assert.match(makefile, new RegExp(`^## ${target}:|^## [a-z, ]*\\b${target}\\b.*:`, "m"), `${page} names 'make ${target}'`);
