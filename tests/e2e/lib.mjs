@@ -1,6 +1,6 @@
 // What the end-to-end tests share: running the real programs, waiting for conditions (never for a time),
 // temporary folders, captures. The programs are in $TAPEDECK_BIN.
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import fs from "node:fs";
 import os from "node:os";
@@ -30,7 +30,10 @@ export function capture(name) {
 /** A folder that is gone when the test ends. */
 export function temporary(t) {
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), "tapedeck-e2e-"));
-  t.after(() => fs.rmSync(dir, { recursive: true, force: true }));
+  t.after(() => {
+    spawnSync("chmod", ["-R", "u+rwX", dir]); // a test may have protected what it made
+    fs.rmSync(dir, { recursive: true, force: true });
+  });
   return dir;
 }
 

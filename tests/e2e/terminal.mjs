@@ -2,9 +2,10 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
+import { fileURLToPath } from "node:url";
 import { Program } from "./lib.mjs";
 
-const SCRIPT = path.join(import.meta.dirname, "terminal.py");
+const SCRIPT = fileURLToPath(new URL("terminal.py", import.meta.url));
 
 export class Terminal extends Program {
   /** Run a program. Its stdout is a file; everything else it writes is in this.screen. */

@@ -709,12 +709,13 @@ static void test_cut(void **state)
 
 /* ---- a full disk ---- */
 
-/* The operating system's VFS, with a disk that takes so many bytes. */
+/* The operating system's VFS, with a disk that takes so many bytes. Databases and journals have
+ * methods of their own: a journal's do not lock. */
 static struct {
     sqlite3_vfs vfs;
     sqlite3_vfs *real;
-    sqlite3_io_methods methods;
-    const sqlite3_io_methods *real_methods;
+    sqlite3_io_methods methods[2];
+    int (*real_write)(sqlite3_file *, const void *, int, sqlite3_int64);
     int64_t bytes_left;
 } disk;
 
@@ -723,7 +724,7 @@ static int disk_write(sqlite3_file *file, const void *bytes, int size, sqlite3_i
     if (disk.bytes_left < size)
         return SQLITE_FULL;
     disk.bytes_left -= size;
-    return disk.real_methods->xWrite(file, bytes, size, at);
+    return disk.real_write(file, bytes, size, at);
 }
 
 static int disk_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, int *out)
@@ -731,10 +732,11 @@ static int disk_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int
     (void)vfs;
     int rc = disk.real->xOpen(disk.real, name, file, flags, out);
     if (rc == SQLITE_OK && file->pMethods != NULL) {
-        disk.real_methods = file->pMethods;
-        disk.methods = *file->pMethods;
-        disk.methods.xWrite = disk_write;
-        file->pMethods = &disk.methods;
+        sqlite3_io_methods *methods = &disk.methods[(flags & SQLITE_OPEN_MAIN_DB) != 0];
+        disk.real_write = file->pMethods->xWrite;
+        *methods = *file->pMethods;
+        methods->xWrite = disk_write;
+        file->pMethods = methods;
     }
     return rc;
 }
