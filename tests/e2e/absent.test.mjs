@@ -4,10 +4,11 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
-import { describe, test } from "node:test";
+import { describe } from "node:test";
 import { json, jsonLines, run, tapedeck, temporary } from "./lib.mjs";
 import { Recorder } from "./live.mjs";
 import { numberedExchange } from "./numbered.mjs";
+import { test } from "./npm.mjs";
 
 const NOON = Date.parse("2021-04-17T12:00:00Z");
 const URL = "wss://stream.bybit.com/realtime";

@@ -3,13 +3,13 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import fs from "node:fs";
 import net from "node:net";
-import { createRequire } from "node:module";
 import path from "node:path";
-import { describe, test } from "node:test";
+import { describe } from "node:test";
 import { certificate } from "./hostile.mjs";
 import { FRAMES_MS as MS, importFrames, listening, run, tapedeck, temporary } from "./lib.mjs";
+import { npm, test } from "./npm.mjs";
 
-const { WebSocket } = createRequire(import.meta.url)("ws");
+const { WebSocket } = npm("ws");
 
 describe("the ready file's ca_file with a certificate of one's own", { concurrency: 1 }, () => {
   /** sim with these certificates in its --tls-cert file, leaf first. */

@@ -2,12 +2,12 @@
 // The texts of refusals are those of docs/wire.md 1.3, 1.5 and 5.3.
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { createRequire } from "node:module";
-import { describe, test } from "node:test";
+import { describe } from "node:test";
 import { FRAMES_MS as MS, importFrames, listening, tapedeck, temporary } from "./lib.mjs";
 import path from "node:path";
+import { npm, test } from "./npm.mjs";
 
-const { WebSocket } = createRequire(import.meta.url)("ws");
+const { WebSocket } = npm("ws");
 
 const ask = (op, ...args) => JSON.stringify({ req_id: "r", op, args });
 const id = (op, ...args) => JSON.stringify({ id: "r", op, args });

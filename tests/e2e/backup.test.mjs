@@ -5,10 +5,10 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
-import { test } from "node:test";
 import { filesBelow, json, jsonLines, parseLines, tapedeck, temporary } from "./lib.mjs";
 import { Recorder } from "./live.mjs";
 import { numberedExchange, recordedNumbers } from "./numbered.mjs";
+import { test } from "./npm.mjs";
 
 const COMMANDS = {
   cp: (from, to) => ["cp", ["-a", ...from, to], (end) => end.status === 0 || /No such file/.test(end.stderr)],

@@ -6,12 +6,13 @@ import { once } from "node:events";
 import fs from "node:fs";
 import https from "node:https";
 import path from "node:path";
-import { describe, test } from "node:test";
+import { describe } from "node:test";
 import zlib from "node:zlib";
 import { BIN, eventsOf, jsonLines, run, tapedeck, temporary } from "./lib.mjs";
 import { FAMILIES } from "./exchanges.mjs";
 import { acknowledge, hostile, trade } from "./hostile.mjs";
 import { feedArgs, Recorder } from "./live.mjs";
+import { npm, test } from "./npm.mjs";
 
 const TRADE = ["trade.BTCUSD"];
 
@@ -215,10 +216,8 @@ describe("binary frames", { concurrency: 3 }, () => {
 
 /** Messages on channels whose opcode is binary, by an MCAP reader that is not ours. */
 async function binaryMessages(file) {
-  const { createRequire } = await import("node:module");
-  const require = createRequire(import.meta.url);
-  const { McapStreamReader } = require("@mcap/core");
-  const { loadDecompressHandlers } = require("@mcap/support");
+  const { McapStreamReader } = npm("@mcap/core");
+  const { loadDecompressHandlers } = npm("@mcap/support");
   const reader = new McapStreamReader({ decompressHandlers: await loadDecompressHandlers() });
   reader.append(fs.readFileSync(file));
   const opcodes = new Map();

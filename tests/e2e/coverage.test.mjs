@@ -4,14 +4,13 @@
 // here, and one that excuses a cell which is not empty fails the test.
 import assert from "node:assert/strict";
 import fs from "node:fs";
-import { createRequire } from "node:module";
 import path from "node:path";
-import { test } from "node:test";
 import { json, jsonLines, listening, tapedeck, temporary } from "./lib.mjs";
 import { Recorder, simulator } from "./live.mjs";
 import { CREDENTIALS, FAMILIES, SESSION, sessionConfig } from "./session.mjs";
+import { npm, test } from "./npm.mjs";
 
-const { Ajv2020 } = createRequire(path.resolve("build/npm/package.json"))("ajv/dist/2020");
+const { Ajv2020 } = npm("ajv/dist/2020");
 const GOLDEN = path.resolve("tests/golden");
 const OUT = process.env.TAPEDECK_COVERAGE ?? path.resolve("build/coverage.md");
 const COLUMNS = ["decoded", "book", "continuity", "schema", "simulated", "served"];

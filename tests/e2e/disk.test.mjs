@@ -4,10 +4,11 @@ import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
-import { describe, test } from "node:test";
+import { describe } from "node:test";
 import { BIN, filesBelow, json, jsonLines, Program, run, tapedeck, temporary } from "./lib.mjs";
 import { hostile, trade } from "./hostile.mjs";
 import { canMount, checkAnnounced, feedArgs, Recorder, simulator, smallDisk } from "./live.mjs";
+import { test } from "./npm.mjs";
 
 /** Runs a command as a user who owns nothing here. */
 const UNPRIVILEGED = process.getuid() === 0 ? ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] : [];

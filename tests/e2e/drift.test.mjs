@@ -4,11 +4,12 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
-import { describe, test } from "node:test";
+import { describe } from "node:test";
 import zlib from "node:zlib";
 import { capture, filesBelow, json, run, tapedeck, temporary, withoutCapture } from "./lib.mjs";
 import { FAMILIES } from "./exchanges.mjs";
 import { hostile } from "./hostile.mjs";
+import { test } from "./npm.mjs";
 
 const GOLDEN = path.resolve("tests/golden");
 const FRAMES = 60; // of each stream

@@ -3,14 +3,13 @@
 // code with it sends what is recorded; it is replayed, served and recorded again, and exported.
 import assert from "node:assert/strict";
 import fs from "node:fs";
-import { createRequire } from "node:module";
 import path from "node:path";
-import { test } from "node:test";
 import zlib from "node:zlib";
 import { listening, parseLines, run, temporary, wrapped } from "./lib.mjs";
 import { hostile } from "./hostile.mjs";
+import { npm, test } from "./npm.mjs";
 
-const { WebSocket } = createRequire(import.meta.url)("ws");
+const { WebSocket } = npm("ws");
 const TAPEDECK = wrapped("venue/tapedeck");
 const MS = 1_795_154_400_000; // 2026-11-20T06:00:00Z
 const PATH = "/v1/stream";

@@ -4,12 +4,13 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
-import { describe, test } from "node:test";
+import { describe } from "node:test";
 import { eventsOf, jsonLines, listening, run, tapedeck, temporary } from "./lib.mjs";
 import { ENV, exchange, FAMILIES, KEY, recorderArgs, SECRET, signature } from "./exchanges.mjs";
 import { hostile } from "./hostile.mjs";
 import { nothingLeaked, nothingLeakedInText } from "./leaks.mjs";
 import { Recorder } from "./live.mjs";
+import { test } from "./npm.mjs";
 
 /** Record two connections of a family; the exchange closes the first. */
 async function twice(t, name, more = []) {

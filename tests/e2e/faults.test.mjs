@@ -2,11 +2,12 @@
 // the truth files of the simulated exchange.
 import assert from "node:assert/strict";
 import fs from "node:fs";
-import { describe, test } from "node:test";
+import { describe } from "node:test";
 import { temporary } from "./lib.mjs";
 import { canMount, randomNumbers } from "./live.mjs";
 import { catalogs, clocks, full, kills, MOVED_CLOCK, pairs, paused, unlocked, unread } from "./torture.mjs";
 import { restarts } from "./torture_clock.mjs";
+import { test } from "./npm.mjs";
 
 const noClock = fs.existsSync(MOVED_CLOCK) ? false : "needs the recorder whose clock can be moved (make tests-build)";
 const seed = Date.now() % 1e9;

@@ -3,10 +3,11 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
-import { describe, test } from "node:test";
+import { describe } from "node:test";
 import { eventsOf, json, jsonLines, parseLines, run, tapedeck, temporary } from "./lib.mjs";
 import { acknowledge, hostile, trade } from "./hostile.mjs";
 import { feedArgs, Recorder } from "./live.mjs";
+import { test } from "./npm.mjs";
 
 const TRADE = ["trade.BTCUSD"];
 const FRAME_BYTES_MAX = 16 << 20;

@@ -2,10 +2,11 @@
 // further than the holes. The exchange numbers its frames, so the true holes are known.
 import assert from "node:assert/strict";
 import path from "node:path";
-import { describe, test } from "node:test";
+import { describe } from "node:test";
 import { json, jsonLines, tapedeck, temporary } from "./lib.mjs";
 import { Recorder } from "./live.mjs";
 import { compare, delayProxy, numberedExchange } from "./numbered.mjs";
+import { test } from "./npm.mjs";
 
 const FAST = ["--commit-interval", "100ms"];
 const BTC = "trade.BTCUSD";

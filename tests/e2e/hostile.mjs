@@ -4,14 +4,11 @@ import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import fs from "node:fs";
 import https from "node:https";
-import { createRequire } from "node:module";
 import net from "node:net";
 import path from "node:path";
-import { fileURLToPath } from "node:url";
+import { npm } from "./npm.mjs";
 
-const root = path.join(path.dirname(fileURLToPath(import.meta.url)), "../..");
-const require = createRequire(path.join(root, "build/npm/package.json"));
-const { WebSocketServer } = require("ws");
+const { WebSocketServer } = npm("ws");
 
 /** A CA and a certificate signed by it for these names ("IP:127.0.0.1", "DNS:localhost"). Files in dir. */
 export function certificate(dir, { name = "good", names = ["IP:127.0.0.1", "DNS:localhost"] } = {}) {

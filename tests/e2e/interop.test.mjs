@@ -5,12 +5,11 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import fs from "node:fs";
 import http from "node:http";
-import { createRequire } from "node:module";
 import path from "node:path";
-import { test } from "node:test";
 import { capture, inboundFrames, listening, run, tapedeck, temporary, withoutCapture } from "./lib.mjs";
+import { npm, test } from "./npm.mjs";
 
-const { WebSocket, WebSocketServer } = createRequire(import.meta.url)("ws");
+const { WebSocket, WebSocketServer } = npm("ws");
 const INVERSE = "inverse-2021-04-17.jsonl.gz";
 
 /** Serve the inverse capture; the client options trust its certificate. */

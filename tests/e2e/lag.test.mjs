@@ -4,10 +4,10 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
-import { test } from "node:test";
 import { acknowledge, hostile, trade } from "./hostile.mjs";
 import { eventsOf, jsonLines, tapedeck, temporary, wrapped } from "./lib.mjs";
 import { feedArgs, Recorder } from "./live.mjs";
+import { test } from "./npm.mjs";
 
 const SLOW_DISK = wrapped("recorder_slow_disk");
 const skip = fs.existsSync(SLOW_DISK) ? false : "needs the recorder whose disk can be slow (make tests-build)";

@@ -2,11 +2,11 @@
 // decompressed here, by npm's zstd, so that nothing of ours stands between the bytes and the search.
 import assert from "node:assert/strict";
 import fs from "node:fs";
-import { createRequire } from "node:module";
 import path from "node:path";
 import { filesBelow } from "./lib.mjs";
+import { npm } from "./npm.mjs";
 
-const zstd = createRequire(import.meta.url)("@foxglove/wasm-zstd");
+const zstd = npm("@foxglove/wasm-zstd");
 const CHUNK = 0x06;
 
 /** The decompressed records of every chunk of an MCAP file (mcap.dev/spec: records are opcode, length, content). */

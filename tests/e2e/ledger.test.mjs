@@ -1,10 +1,10 @@
 // Each kind of trouble once, in one archive, and then what `make soak` does at length: the frames that an exchange made and
 // that are not in the archive, against the ledger's rows. Expected values: the exchange's own numbers.
 import assert from "node:assert/strict";
-import { test } from "node:test";
 import { temporary } from "./lib.mjs";
 import { randomNumbers } from "./live.mjs";
 import { kindsHere, ledger } from "./torture_ledger.mjs";
+import { test } from "./npm.mjs";
 
 test("every missing frame lies within a row of the ledger, whatever fault caused it", async (t) => {
   const seed = Date.now() % 1e9;

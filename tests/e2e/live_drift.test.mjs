@@ -2,11 +2,12 @@
 // that the simulated exchange injects (docs/sim.md), and hand-made frames with a member more.
 import assert from "node:assert/strict";
 import path from "node:path";
-import { describe, test } from "node:test";
+import { describe } from "node:test";
 import { eventsOf, json, jsonLines, tapedeck, temporary } from "./lib.mjs";
 import { acknowledge, hostile, trade } from "./hostile.mjs";
 import { nothingLeaked, nothingLeakedInText } from "./leaks.mjs";
 import { feedArgs, Recorder, sentFrames, simulator } from "./live.mjs";
+import { test } from "./npm.mjs";
 
 const BOOK = "orderBookL2_25";
 

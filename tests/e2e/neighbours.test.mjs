@@ -4,10 +4,11 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import fs from "node:fs";
 import path from "node:path";
-import { describe, test } from "node:test";
+import { describe } from "node:test";
 import { BIN, eventsOf, jsonLines, listening, passed, Program, run, tapedeck, temporary, wrapped } from "./lib.mjs";
 import { acknowledge, hostile, trade } from "./hostile.mjs";
 import { feedArgs, Recorder, simulator } from "./live.mjs";
+import { test } from "./npm.mjs";
 
 const HUNG_NAMES = wrapped("recorder_hung_names");
 const TRADE = ["trade.BTCUSD"];

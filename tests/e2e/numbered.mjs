@@ -4,16 +4,12 @@
 // with the programs: it reads archives through `tapedeck cat` and `tapedeck gaps` only.
 import { once } from "node:events";
 import http from "node:http";
-import { createRequire } from "node:module";
 import net from "node:net";
-import path from "node:path";
 import { performance } from "node:perf_hooks";
-import { fileURLToPath } from "node:url";
 import { jsonLines } from "./lib.mjs";
+import { npm } from "./npm.mjs";
 
-const root = path.join(path.dirname(fileURLToPath(import.meta.url)), "../..");
-const require = createRequire(path.join(root, "build/npm/package.json"));
-const { WebSocketServer } = require("ws");
+const { WebSocketServer } = npm("ws");
 
 const MS = 1e6;
 const now = () => (performance.timeOrigin + performance.now()) * MS;

@@ -4,10 +4,11 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
-import { describe, test } from "node:test";
+import { describe } from "node:test";
 import { hostile, acknowledge, trade } from "./hostile.mjs";
 import { BIN, filesBelow, json, jsonLines, listening, parseLines, Program, tapedeck, temporary } from "./lib.mjs";
 import { feedArgs, stuffedPipe } from "./live.mjs";
+import { test } from "./npm.mjs";
 
 const TOPIC = ["trade.BTCUSD"];
 

@@ -1,10 +1,10 @@
 // WebSocket pings of the server: answered, and recorded as heartbeat events (RFC 6455, 5.5.2 and 5.5.3; docs/recording.md).
 import assert from "node:assert/strict";
 import path from "node:path";
-import { test } from "node:test";
 import { eventsOf, temporary } from "./lib.mjs";
 import { acknowledge, hostile, trade } from "./hostile.mjs";
 import { feedArgs, Recorder } from "./live.mjs";
+import { test } from "./npm.mjs";
 
 test("only a server's pings are recorded as heartbeat events", async (t) => {
   const dir = temporary(t);

@@ -5,10 +5,11 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import net from "node:net";
 import path from "node:path";
-import { describe, test } from "node:test";
+import { describe } from "node:test";
 import { certificate, hostile, silent, trade } from "./hostile.mjs";
 import { jsonLines, Program, temporary } from "./lib.mjs";
 import { Recorder } from "./live.mjs";
+import { test } from "./npm.mjs";
 
 const NAME = "exchange.test"; // which only the proxy can find
 

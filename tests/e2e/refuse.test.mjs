@@ -3,11 +3,12 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
-import { describe, test } from "node:test";
+import { describe } from "node:test";
 import { eventsOf, jsonLines, listening, run, tapedeck, temporary } from "./lib.mjs";
 import { certificate, hostile, silent, trade } from "./hostile.mjs";
 import { nothingLeaked, nothingLeakedInText } from "./leaks.mjs";
 import { feedArgs, Recorder } from "./live.mjs";
+import { test } from "./npm.mjs";
 
 const TRADE = ["trade.BTCUSD"];
 

@@ -2,13 +2,11 @@
 // independent validator: what is decoded validates, and what has a value of another type does not.
 import assert from "node:assert/strict";
 import fs from "node:fs";
-import { createRequire } from "node:module";
 import path from "node:path";
-import { test } from "node:test";
 import { CAPTURES, jsonLines, tapedeck } from "./lib.mjs";
+import { npm, test } from "./npm.mjs";
 
-const require = createRequire(path.resolve("build/npm/package.json"));
-const { Ajv2020 } = require("ajv/dist/2020");
+const { Ajv2020 } = npm("ajv/dist/2020");
 
 const FRAMES = path.join(CAPTURES, "frames");
 const needs = { skip: CAPTURES === "" || !fs.existsSync(FRAMES) ? `no frames in '${FRAMES}' (TAPEDECK_CAPTURES)` : false };

@@ -3,11 +3,12 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
-import { describe, test } from "node:test";
+import { describe } from "node:test";
 import { archiveVerbs, json, jsonLines, tapedeck, temporary } from "./lib.mjs";
 import { acknowledge, hostile, trade } from "./hostile.mjs";
 import { feedArgs, Recorder } from "./live.mjs";
 import { onTerminal } from "./on_terminal.mjs";
+import { test } from "./npm.mjs";
 
 // name -> how a screen shows it
 const SYMBOLS = {

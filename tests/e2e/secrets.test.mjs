@@ -4,12 +4,13 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
-import { describe, test } from "node:test";
+import { describe } from "node:test";
 import zlib from "node:zlib";
 import { eventsOf, jsonLines, run, tapedeck, temporary } from "./lib.mjs";
 import { acknowledge, hostile, trade } from "./hostile.mjs";
 import { nothingLeaked, nothingLeakedInText } from "./leaks.mjs";
 import { feedArgs, Recorder } from "./live.mjs";
+import { test } from "./npm.mjs";
 
 const KEY = "k3yK3Yk3yK3Yk3yZ_-";
 const SECRET = "s3cr3tS3cr3ts3cr3tS3cr3tQ8w/E+";

@@ -3,12 +3,11 @@
 // without any of our code.
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { createRequire } from "node:module";
-import path from "node:path";
-import { describe, test } from "node:test";
+import { describe } from "node:test";
 import { FRAMES_MS as MS, importFrames, listening, tapedeck, temporary } from "./lib.mjs";
+import { npm, test } from "./npm.mjs";
 
-const { WebSocket } = createRequire(import.meta.url)("ws");
+const { WebSocket } = npm("ws");
 const COUNT = 40; // deltas of each symbol
 
 // ---- one shape of frames for each dialect: level i of a side, and what a frame has around it ----

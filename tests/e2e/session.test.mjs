@@ -5,11 +5,11 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import readline from "node:readline";
-import { test } from "node:test";
 import { json, jsonLines, temporary } from "./lib.mjs";
 import { Recorder, simulator } from "./live.mjs";
 import { nothingLeaked } from "./leaks.mjs";
 import { CREDENTIALS, FAMILIES, SESSION, sessionConfig } from "./session.mjs";
+import { test } from "./npm.mjs";
 
 const RATE = Number(process.env.TAPEDECK_SESSION_RATE ?? 150);
 const SECONDS = Number(process.env.TAPEDECK_SESSION_SECONDS ?? 20); // make soak: ten minutes

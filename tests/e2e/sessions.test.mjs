@@ -4,10 +4,10 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
-import { test } from "node:test";
 import { json, jsonLines, tapedeck, temporary } from "./lib.mjs";
 import { deleteCatalog, Recorder } from "./live.mjs";
 import { compare, numberedExchange, recordedNumbers } from "./numbered.mjs";
+import { test } from "./npm.mjs";
 
 const DAY_MS = 86_400_000;
 const NOON = Date.parse("2021-04-17T12:00:00Z");

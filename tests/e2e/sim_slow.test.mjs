@@ -1,11 +1,11 @@
 // A client of the simulated exchange that does not read: the others do not notice it, and a stop does not wait for it.
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { createRequire } from "node:module";
-import { describe, test } from "node:test";
+import { describe } from "node:test";
 import { listening, temporary } from "./lib.mjs";
+import { npm, test } from "./npm.mjs";
 
-const { WebSocket } = createRequire(import.meta.url)("ws");
+const { WebSocket } = npm("ws");
 // More than the sockets of both ends (a few MB each way) and the server's queue (8 MiB) take together.
 const FLOOD_BYTES = 64 << 20;
 const PAUSE_MS_MAX = 5_000;

@@ -6,10 +6,10 @@ import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
-import { test } from "node:test";
 import { filesBelow, jsonLines, tapedeck, temporary } from "./lib.mjs";
 import { Recorder } from "./live.mjs";
 import { numberedExchange } from "./numbered.mjs";
+import { test } from "./npm.mjs";
 
 const skip = spawnSync("sqlite3", ["--version"]).status === 0 ? false : "needs the program sqlite3";
 

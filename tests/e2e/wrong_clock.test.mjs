@@ -4,11 +4,12 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
-import { describe, test } from "node:test";
+import { describe } from "node:test";
 import { eventsOf, json, jsonLines, passed, Program, tapedeck, temporary } from "./lib.mjs";
 import { Recorder } from "./live.mjs";
 import { compare, numberedExchange, recordedNumbers } from "./numbered.mjs";
 import { Clock, MOVED_CLOCK } from "./torture.mjs";
+import { test } from "./npm.mjs";
 
 const noClock = fs.existsSync(MOVED_CLOCK) ? false : "needs the recorder whose clock can be moved (make tests-build)";
 const DAY_MS = 24 * 3600_000;
