@@ -68,7 +68,8 @@ static td_result compare_segments(archive *a, catalog *c, char what[CATALOG_WHAT
     if (rc == TD_OK) {
         const catalog_segment *row = find_gone(&known, &listing, &gone);
         if (row != NULL)
-            (void)snprintf(what, CATALOG_WHAT_BYTES, "lists %.400s, which is missing", row->path);
+            (void)snprintf(what, CATALOG_WHAT_BYTES, "lists %.400s, which cannot be read",
+                           row->path);
     }
     for (size_t i = 0; i < listing.segment_count && rc == TD_OK && what[0] == '\0'; i++) {
         if (!segment_matches(a, &known, &listing.segments[i]))

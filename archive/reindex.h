@@ -56,8 +56,8 @@ TD_MUST_USE td_result archive_reindex_into(archive *archive, catalog *catalog,
                                            const reindex_options *options, reindex_report *report,
                                            td_err *err);
 
-/* Why the catalog is out of date, as one line in what ("the file is missing", "lists x, which is
- * missing"); "" if it is current. Nothing is written. */
+/* Why the catalog is out of date, as one line in what ("the file is missing", "lists x, which
+ * cannot be read"); "" if it is current. Nothing is written. */
 enum { CATALOG_WHAT_BYTES = 512 };
 TD_MUST_USE td_result archive_check_catalog(archive *archive, char what[CATALOG_WHAT_BYTES],
                                             td_err *err);
