@@ -101,7 +101,7 @@ BIN_names := tapedeck tapedeck-record tapedeck-replay tapedeck-sim
 BINS := $(addprefix $(B)/bin/,$(BIN_names))
 
 .PHONY: all sources unit tests-build fuzz-build bench-build help deps demo test suite docs golden-update \
-        check check-format check-structure check-cppcheck check-tidy check-asan check-tsan format \
+        check check-fresh check-format check-structure check-cppcheck check-tidy check-asan check-tsan format \
         bench fuzz soak sweep install uninstall clean
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -200,9 +200,10 @@ help:
 deps:
 	@.ci/deps build test
 
-## demo: simulated exchange over TLS -> record -> replay -> a report, in half a minute
+## demo: simulated exchange over TLS -> record -> replay -> a report, in half a minute (the first time it builds, too)
 demo:
 	@.ci/deps build
+	@[ -e build/bin ] || echo "demo: building the programs, which takes two minutes of CPU time"
 	$(SUBMAKE) -j$(JOBS) VARIANT=release all
 	@docs/examples/demo.sh build/bin build/demo
 
@@ -239,6 +240,11 @@ check:
 	$(SUBMAKE) check-asan
 	$(SUBMAKE) check-tsan
 	@echo "check: all passed"
+
+## check-fresh: demo and test in clones on bare Debian 12 and 13, as root and as a user, and without npm (as root; an hour)
+check-fresh:
+	@command -v debootstrap >/dev/null || apt-get install -y --no-install-recommends debootstrap
+	@tests/check/fresh $(FRESH)
 
 check-format:
 	@clang-format --dry-run --Werror $(LINT_FORMAT) && echo "check: format ok"
