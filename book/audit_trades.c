@@ -47,6 +47,9 @@ typedef enum base_kind {
 struct candle_chain {
     base_kind kind;
     reading base; /* start_ns also while kind is BASE_NONE, if has_base */
+    /* base.recv_ns as it was before the frame of the base: one frame ends a candle and begins the
+     * next, whose trades came before it. 0: none. */
+    uint64_t frame_before_ns;
     uint64_t low; /* BASE_KNOWN: positions in the trades; nearly always one */
     uint64_t high;
     reading waiting[READINGS_MAX]; /* oldest first */
@@ -231,6 +234,15 @@ static int is_whole_candle(const audit *a, const trade_store *store, const readi
     return since != 0 && has_exchange_time && r->start_ns >= exchange_time(a, since);
 }
 
+/* Continue from a reading. */
+static void set_base(candle_chain *chain, const reading *r)
+{
+    if (chain->has_base && chain->base.recv_ns < r->recv_ns)
+        chain->frame_before_ns = chain->base.recv_ns;
+    chain->base = *r;
+    chain->has_base = 1;
+}
+
 /* Begin at a candle: at its start if all its trades are here, else at this reading if it is a new
  * one. 1 if the reading is to be compared. */
 static int begin_candle(audit *a, audit_member *member, const trade_store *store, const reading *r)
@@ -238,20 +250,19 @@ static int begin_candle(audit *a, audit_member *member, const trade_store *store
     candle_chain *chain = member->candles;
     uint64_t since = trade_store_since(store);
     int64_t since_made = exchange_time(a, since);
-    uint64_t checked_ns = chain->has_base ? chain->base.recv_ns : since;
     if (is_whole_candle(a, store, r)) {
+        uint64_t checked_ns =
+            chain->base.recv_ns < r->recv_ns ? chain->base.recv_ns : chain->frame_before_ns;
         chain->kind = BASE_START;
-        chain->base = *r;
+        set_base(chain, r);
         chain->base.sum = (trade_sum){0};
         chain->base.recv_ns = checked_ns > since ? checked_ns : since;
-        chain->has_base = 1;
         return 1;
     }
     int is_new_reading = since != 0 && chain->had_reading && r->made_ns != 0 &&
                          r->made_ns - MADE_SLACK_NS >= since_made;
     chain->kind = is_new_reading ? BASE_READING : BASE_NONE;
-    chain->base = *r;
-    chain->has_base = 1;
+    set_base(chain, r);
     a->stats.trades.skipped++;
     return 0;
 }
@@ -277,9 +288,8 @@ static void emit_missing(audit *a, audit_member *member, const audit_member *tra
 /* What comes next begins at this reading. */
 static void move_base(candle_chain *chain, const reading *r, base_kind kind)
 {
-    chain->base = *r;
+    set_base(chain, r);
     chain->kind = kind;
-    chain->has_base = 1;
 }
 
 typedef enum wait_rule { WAIT_FOR_TRADES, WAIT_NO_MORE } wait_rule;
@@ -303,7 +313,9 @@ static int judge_reading(audit *a, audit_member *member, const audit_member *tra
     }
     if (growth.volume == 0) {
         a->stats.trades.compared++;
-        chain->base.recv_ns = r->recv_ns;
+        reading same = chain->base;
+        same.recv_ns = r->recv_ns;
+        set_base(chain, &same);
         return 1;
     }
     answer is = compare(chain, store, r);

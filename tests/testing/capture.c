@@ -17,6 +17,10 @@
 
 enum { PADDING_BYTES = 64 };
 
+/* As tests/e2e/lib.mjs has it: tests/run counts both together. */
+#define CAPTURE_UNRECORDED                                                                         \
+    "needs captures recorded from the exchange (TAPEDECK_CAPTURES names their folder)"
+
 struct capture {
     gzFile file;
     json_parser *parser; /* for lines that are JSON objects */
@@ -38,15 +42,29 @@ const char *capture_path(const char *name)
     return access(path, R_OK) == 0 ? path : NULL;
 }
 
+static void skip_unrecorded(void)
+{
+    (void)fputs("skipped: " CAPTURE_UNRECORDED "\n", stderr);
+    skip();
+}
+
 const char *capture_path_or_skip(const char *name)
 {
     const char *path = capture_path(name);
-    if (path == NULL) {
-        fprintf(stderr, "skipped: no %s in TAPEDECK_CAPTURES (%s)\n", name,
-                getenv("TAPEDECK_CAPTURES") == NULL ? "not set" : getenv("TAPEDECK_CAPTURES"));
-        skip();
-    }
+    if (path == NULL)
+        skip_unrecorded();
     return path;
+}
+
+int capture_is_recorded(void)
+{
+    return capture_path("simulated") == NULL;
+}
+
+void capture_recorded_or_skip(void)
+{
+    if (!capture_is_recorded())
+        skip_unrecorded();
 }
 
 capture *capture_open(const char *path)

@@ -1,5 +1,6 @@
-/* Recorded exchange data for tests: where it is, and its lines. The folder is TAPEDECK_CAPTURES,
- * which the Makefile sets; a test that needs it and does not find it skips, and says so. */
+/* Captures of exchange data for tests: where they are, and their lines. The folder is
+ * TAPEDECK_CAPTURES, which the Makefile sets. Where there are no recorded captures,
+ * tests/simulate-captures makes some; what holds for the recorded ones alone is then skipped. */
 #ifndef TD_TESTS_TESTING_CAPTURE_H
 #define TD_TESTS_TESTING_CAPTURE_H
 
@@ -14,6 +15,12 @@ const char *capture_path(const char *name);
 
 /* As above, but calls cmocka's skip() with a line on stderr if it is not there. */
 const char *capture_path_or_skip(const char *name);
+
+/* 1 if the captures were recorded from the exchange, 0 if they are simulated. */
+int capture_is_recorded(void);
+
+/* Skip a test, before anything is open, that compares with figures of the recorded captures. */
+void capture_recorded_or_skip(void);
 
 typedef enum capture_kind {
     CAPTURE_IN,      /* a frame that was received */
