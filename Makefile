@@ -10,7 +10,7 @@ FUZZ_SECONDS ?= 60
 SOAK_KILLS ?= 200
 SOAK_SECONDS ?= 600
 PREFIX ?= /usr/local
-TAPEDECK_CAPTURES ?= ../shared/captures
+TAPEDECK_CAPTURES ?= $(or $(wildcard ../shared/captures),build/captures)
 export TAPEDECK_CAPTURES
 
 # ---- sources (docs/architecture.md explains the folders) -------------------------------------------
@@ -100,7 +100,7 @@ MAIN_tapedeck-sim := sim
 BIN_names := tapedeck tapedeck-record tapedeck-replay tapedeck-sim
 BINS := $(addprefix $(B)/bin/,$(BIN_names))
 
-.PHONY: all sources unit tests-build fuzz-build bench-build help deps demo test suite docs golden-update \
+.PHONY: all sources unit captures tests-build fuzz-build bench-build help deps demo test suite docs golden-update \
         check check-fresh check-format check-structure check-cppcheck check-tidy check-asan check-tsan format \
         bench fuzz soak sweep install uninstall clean
 .DEFAULT_GOAL := all
@@ -180,8 +180,16 @@ $(B)/bench/%: $(B)/obj/benchmarks/%.o $(LIBS_own)
 ## unit: build and run the unit tests only (VARIANT=debug by habit; T=name runs those that match)
 # Only those that match are built, so that one's own tests run while others' do not compile.
 UNIT_BINS := $(foreach t,$(TEST_BINS),$(if $(findstring $(or $(T),/),$(t)),$(t)))
-unit: $(UNIT_BINS)
+unit: $(UNIT_BINS) | captures
 	@tests/run-unit $(B) $^
+
+# Recorded captures are not part of the tree: without them the simulated exchange makes some.
+captures: $(filter build/captures/%,$(TAPEDECK_CAPTURES)/simulated)
+build/captures/simulated: tests/simulate-captures $(wildcard sim/*.c)
+	$(SUBMAKE) -j$(JOBS) VARIANT=release all
+	@echo "captures: simulating some"
+	@$< build/release/bin $(@D)
+
 tests-build: $(TEST_BINS) $(WRAPPED_BINS) $(VENUE_BINS)
 fuzz-build: $(FUZZ_BINS)
 bench-build: $(BENCH_BINS)
@@ -214,7 +222,7 @@ test:
 	$(SUBMAKE) -j$(JOBS) VARIANT=debug tests-build
 	$(SUBMAKE) VARIANT=debug suite BIN=build/bin
 
-suite:
+suite: captures
 	@TAPEDECK_WRAPPED=$(abspath $(B)/tests/wrapped) tests/run $(BIN) $(B) $(TEST_BINS)
 
 ##@ Before a change is done

@@ -5,7 +5,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { BIN, capture, inboundFrames, tapedeck, temporary, withoutCapture } from "./lib.mjs";
+import { BIN, capture, inboundFrames, isRecorded, tapedeck, temporary, withoutCapture } from "./lib.mjs";
 
 const INVERSE = "inverse-2021-04-17.jsonl.gz";
 const isRelease = fs.realpathSync(BIN).endsWith(path.join("build", "release", "bin"));
@@ -87,13 +87,13 @@ test("installed, linked, uninstalled", { skip }, async (t) => {
   const out = spawnSync(program, ["inverse"], { input: frames.join("\n") + "\n", encoding: "utf8" });
   assert.equal(out.stderr, "");
   const lines = out.stdout.trimEnd().split("\n");
-  assert.equal(lines.length, 507);
-  assert.equal(lines.at(-1), "60622.5 60623");
+  assert.equal(lines.length, frames.length);
+  if (isRecorded) assert.equal(lines.at(-1), "60622.5 60623");
   const plugin = path.join(root, "strategy.so");
   execFileSync("cc", ["-shared", "-fPIC", ...STRICT, "docs/examples/strategy.c", ...cflags(usr, field("Cflags")), "-o", plugin], { stdio: "pipe" });
   await tapedeck(t, ["import", "-q", "-a", path.join(root, "tape"), "--format", "cryptofeed", "--family", "inverse", capture(INVERSE)]);
   const replayed = execFileSync(path.join(usr, "bin/tapedeck"), ["replay", path.join(root, "tape"), "--symbol", "BTCUSD", "--sink", `plugin=${plugin}`], { encoding: "utf8" });
-  assert.match(replayed, /^inverse BTCUSD: 507 book frames, 131 trades$/m);
+  assert.match(replayed, new RegExp(`^inverse BTCUSD: ${frames.length} book frames, \\d+ trades$`, "m"));
   headersStandAlone(usr);
   const cxx = path.join(root, "judge");
   fs.writeFileSync(`${cxx}.cc`, JUDGE);

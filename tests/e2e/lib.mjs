@@ -12,16 +12,22 @@ export const BIN = process.env.TAPEDECK_BIN ?? "build/bin";
 
 /** The path of a program of tests/wrapped/: one of ours, with one function replaced. */
 export const wrapped = (name) => path.resolve(process.env.TAPEDECK_WRAPPED ?? path.join(BIN, "../tests/wrapped"), name);
-// Recorded frames that are not part of the tree; the Makefile says where they are. Without them the tests
-// that need them are skipped.
+// Captures that are not part of the tree; the Makefile says where they are. Where there are no recorded ones, make simulates
+// some (tests/simulate-captures).
 export const CAPTURES = process.env.TAPEDECK_CAPTURES ?? "";
 const DEADLINE_MS = 120_000;
 
-/** Reason to skip a test that needs this capture, or false. */
-export function withoutCapture(name) {
-  if (CAPTURES === "") return `needs ${name}: set TAPEDECK_CAPTURES to the folder that has it`;
-  return fs.existsSync(path.join(CAPTURES, name)) ? false : `needs ${name}, which is not in ${CAPTURES}`;
-}
+// As tests/testing/capture.c has it.
+const UNRECORDED = "needs captures recorded from the exchange (TAPEDECK_CAPTURES names their folder)";
+
+/** Reason to skip a test that needs this capture, recorded or simulated, or false. */
+export const withoutCapture = (name) => (fs.existsSync(path.join(CAPTURES, name)) ? false : UNRECORDED);
+
+/** Captures were recorded from the exchange: figures that were counted in them hold. */
+export const isRecorded = CAPTURES !== "" && !fs.existsSync(path.join(CAPTURES, "simulated"));
+
+/** Reason to skip a test of such figures, or false. */
+export const withoutRecorded = (name) => (isRecorded ? withoutCapture(name) : UNRECORDED);
 
 export function capture(name) {
   return path.join(CAPTURES, name);

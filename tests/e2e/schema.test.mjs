@@ -3,13 +3,13 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
-import { CAPTURES, jsonLines, tapedeck } from "./lib.mjs";
+import { CAPTURES, jsonLines, tapedeck, withoutCapture } from "./lib.mjs";
 import { npm, test } from "./npm.mjs";
 
 const { Ajv2020 } = npm("ajv/dist/2020");
 
 const FRAMES = path.join(CAPTURES, "frames");
-const needs = { skip: CAPTURES === "" || !fs.existsSync(FRAMES) ? `no frames in '${FRAMES}' (TAPEDECK_CAPTURES)` : false };
+const needs = { skip: withoutCapture("frames") };
 
 // Families whose frames a folder holds, most likely first.
 const V5 = ["v5-linear", "v5-spot", "v5-option", "v5-spread", "v5-private", "v5-misc", "v5-inverse"];

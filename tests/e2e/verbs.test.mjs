@@ -101,7 +101,7 @@ test("selections pick frames by feed, topic, symbol and time", needs, async (t) 
   assert.equal(await count("--topic", "trade", "--symbol", "BTCUSD"), trades);
   assert.equal(await count("--topic", "trade.BTCUSD"), trades);
   const books = inverse.filter((f) => f.text.includes('"topic":"orderBookL2_25.EOSUSD"')).length;
-  assert.equal(await count("--topic", "order*", "--symbol", "EOS*"), books);
+  assert.equal(await count("--feed", "inverse", "--topic", "order*", "--symbol", "EOS*"), books);
   const ns = (f) => BigInt(Math.round(Number(f.at.split(".")[0]))) * 1_000_000_000n + BigInt((f.at.split(".")[1] + "000000000").slice(0, 9));
   const from = ns(inverse[100]);
   const to = ns(inverse[200]);

@@ -46,8 +46,10 @@ static int leave(void **state)
 
 static void need_node(void)
 {
-    if (system("command -v node >/dev/null 2>&1 && tests/npm/install 2>/dev/null") != 0)
+    if (system("command -v node >/dev/null 2>&1 && tests/npm/install 2>/dev/null") != 0) {
+        (void)fputs("skipped: needs npm packages, which could not be installed\n", stderr);
         skip();
+    }
 }
 
 static const char *in_folder(const char *name)

@@ -78,14 +78,13 @@ static tape_frame *first_trade(const capture_tape *from)
     return NULL;
 }
 
-/* One hex digit of the first trade's id, which begins after the key. */
-static void change_trade_id(const tape_frame *frame)
+/* Change the first digit after the first such key. */
+static void change_digit(const tape_frame *frame, const char *key)
 {
-    static const char KEY[] = "\"trade_id\":\"";
-    uint8_t *at = memmem(frame->bytes.data, frame->bytes.size, KEY, strlen(KEY));
+    uint8_t *at = memmem(frame->bytes.data, frame->bytes.size, key, strlen(key));
     assert_non_null(at);
-    at += strlen(KEY);
-    *at = *at == '0' ? '1' : '0';
+    at += strlen(key);
+    *at = *at == '1' ? '2' : '1';
 }
 
 static void apply_twist(const capture_tape *from, const twist_case *c)
@@ -105,13 +104,13 @@ static void apply_twist(const capture_tape *from, const twist_case *c)
         swap_keys(frame);
         break;
     case TWIST_SIZE:
-        replace(frame, "\"size\":154219", "\"size\":154218");
+        change_digit(frame, "\"size\":");
         break;
     case TWIST_ACK:
-        replace(frame, "95a3336b", "95a3336c");
+        change_digit(frame, "\"conn_id\":\"");
         break;
     case TWIST_TRADE_ID:
-        change_trade_id(first_trade(from));
+        change_digit(first_trade(from), "\"trade_id\":\"");
         break;
     case TWIST_GARBAGE:
         replace(frame, "{\"topic\"", "{\"topic ");

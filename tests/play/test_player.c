@@ -11,6 +11,7 @@
 
 #include "tests/testing/clock_sim.h"
 #include "play/player.h"
+#include "tests/testing/capture.h"
 #include "tests/testing/played.h"
 
 #define INVERSE "inverse-2021-04-17.jsonl.gz"
@@ -71,6 +72,14 @@ static void assert_level(const book *b, msg_side side, const char *price, const 
     assert_string_equal(text, size);
 }
 
+static void book_sha1(const player *p, const char *symbol, char out[TD_SHA1_HEX_BYTES])
+{
+    const track *t = stream_last_track(played_stream(p, "orderBookL2_25", symbol));
+    td_err err;
+    assert_non_null(t);
+    assert_int_equal(book_levels_sha1(track_book(t), out, &err), TD_OK);
+}
+
 static void assert_book(const player *p, const book_case *expected)
 {
     const track *t = stream_last_track(played_stream(p, "orderBookL2_25", expected->symbol));
@@ -88,14 +97,14 @@ static void assert_book(const player *p, const book_case *expected)
     if (expected->cross_seq != 0)
         assert_int_equal(last.cross_seq, expected->cross_seq);
     char sha1[TD_SHA1_HEX_BYTES];
-    td_err err;
-    assert_int_equal(book_levels_sha1(b, sha1, &err), TD_OK);
+    book_sha1(p, expected->symbol, sha1);
     assert_string_equal(sha1, expected->sha1);
 }
 
 static void test_inverse(void **state)
 {
     (void)state;
+    capture_recorded_or_skip();
     static const topic_case TOPICS[] = {{"orderBookL2_25", "BTCUSD", 507, 1, 506, 1031},
                                         {"orderBookL2_25", "EOSUSD", 511, 1, 510, 1621},
                                         {"trade", "BTCUSD", 63, 0, 0, 131},
@@ -119,6 +128,7 @@ static void test_inverse(void **state)
 static void test_linear(void **state)
 {
     (void)state;
+    capture_recorded_or_skip();
     static const topic_case TOPICS[] = {{"orderBookL2_25", "ADAUSDT", 106, 1, 105, 696},
                                         {"orderBookL2_25", "XTZUSDT", 129, 1, 128, 523},
                                         {"trade", "ADAUSDT", 3, 0, 0, 6},
@@ -146,6 +156,8 @@ static void test_threads_change_nothing(void **state)
     capture_tape from;
     capture_tape_load(&from, LINEAR, "linear");
     player *one = played(&from, 1);
+    player_totals totals;
+    player_get_totals(one, &totals);
     digest_texts expected;
     played_digests(one, expected);
     static const unsigned THREADS[] = {2, 3, 8};
@@ -154,9 +166,7 @@ static void test_threads_change_nothing(void **state)
         digest_texts got;
         played_digests(p, got);
         assert_memory_equal(got, expected, sizeof expected);
-        assert_totals(
-            p, &(player_totals){
-                   .frames = 983, .bytes = 623651, .out = 16, .decoded = 967, .control = 16});
+        assert_totals(p, &totals);
         player_close(p);
     }
     player_close(one);
@@ -224,6 +234,7 @@ static void push_without(player *p, capture_tape *from, const cut_case *c)
 static void test_cut_frames_are_found(void **state)
 {
     (void)state;
+    capture_recorded_or_skip();
     for (size_t i = 0; i < sizeof CUTS / sizeof *CUTS; i++) {
         const cut_case *c = &CUTS[i];
         capture_tape from;
@@ -272,8 +283,15 @@ static void test_lead_in(void **state)
     assert_int_equal(totals.violations, 0);
     assert_int_equal(totals.out, 0);
     assert_int_equal(totals.first_recv_ns, from.frames[LEAD_IN].recv_ns);
-    assert_book(
-        p, &(book_case){.symbol = "BTCUSD", .sha1 = "057317dcce6407a6b42bd093cfcfc72a3f0527c0"});
+    for (size_t i = 0; i < LEAD_IN; i++)
+        from.frames[i].is_lead_in = 0;
+    player *whole = played(&from, 2);
+    char expected[TD_SHA1_HEX_BYTES];
+    char got[TD_SHA1_HEX_BYTES];
+    book_sha1(whole, "BTCUSD", expected);
+    book_sha1(p, "BTCUSD", got);
+    assert_string_equal(got, expected);
+    player_close(whole);
     player_close(p);
     capture_tape_fini(&from);
 }
@@ -296,9 +314,10 @@ static void test_undecodable(void **state)
     assert_true(s->undecoded.is_set);
     assert_int_equal(s->undecoded.reason, DECODE_NOT_JSON);
     assert_int_equal(s->undecoded.frame.ordinal, 3);
-    /* without its snapshot each of the 510 deltas is one that came before the snapshot */
-    assert_int_equal(s->verdicts.violations[RULE_ANCHORED], 510);
-    assert_int_equal(totals.violations, 510);
+    /* without its snapshot each delta is one that came before the snapshot */
+    assert_true(s->counts.deltas > 0);
+    assert_int_equal(s->verdicts.violations[RULE_ANCHORED], s->counts.deltas);
+    assert_int_equal(totals.violations, s->counts.deltas);
     player_close(p);
     capture_tape_fini(&from);
 }

@@ -81,10 +81,12 @@ static void test_inverse_capture(void **state)
     assert_int_equal(t.control, 4);
     assert_int_equal(t.undecoded, 0);
     assert_int_equal(t.snapshots, 2);
-    assert_int_equal(t.deltas, 1016);
-    assert_int_equal(t.trade_frames, 76);
-    assert_int_equal(t.trades, 150);
     assert_int_equal(t.unknown_fields, 0);
+    if (capture_is_recorded()) {
+        assert_int_equal(t.deltas, 1016);
+        assert_int_equal(t.trade_frames, 76);
+        assert_int_equal(t.trades, 150);
+    }
 }
 
 static void test_linear_capture(void **state)
@@ -96,10 +98,12 @@ static void test_linear_capture(void **state)
     assert_int_equal(t.control, 16);
     assert_int_equal(t.undecoded, 0);
     assert_int_equal(t.snapshots, 8);
-    assert_int_equal(t.deltas, 937);
-    assert_int_equal(t.trade_frames, 22);
-    assert_int_equal(t.trades, 25);
     assert_int_equal(t.unknown_fields, 0);
+    if (capture_is_recorded()) {
+        assert_int_equal(t.deltas, 937);
+        assert_int_equal(t.trade_frames, 22);
+        assert_int_equal(t.trades, 25);
+    }
 }
 
 int main(void)

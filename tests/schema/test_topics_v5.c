@@ -64,6 +64,8 @@ static void test_recording_of_2026(void **state)
     assert_int_equal(t.control, 17);
     assert_int_equal(t.data, 962);
     assert_int_equal(t.snapshots, 4);
+    if (!capture_is_recorded())
+        return;
     assert_int_equal(t.deltas, 617);
     assert_int_equal(t.items[MSG_BOOK_CHANGE], 3238 + 2412 + 1109 + 1273);
     assert_int_equal(t.items[MSG_TRADE], 5 + 10 + 12 + 2);
