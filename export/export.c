@@ -39,6 +39,24 @@ static td_result nothing(const export_run_state *run, int has_frames, td_err *er
     return TD_E_NOTFOUND;
 }
 
+/* The error of a depth that no book was recorded with. */
+static td_result no_depth(const export_run_state *run, td_err *err)
+{
+    const export_survey *found = &run->survey;
+    char depths[EXPORT_DEPTHS_MAX * 12] = "";
+    size_t used = 0;
+    for (size_t i = 0; i < found->depth_count; i++)
+        used += (size_t)snprintf(depths + used, sizeof depths - used, "%s%u", i == 0 ? "" : ", ",
+                                 found->depths[i]); /* fits */
+    td_err_set(err, TD_E_NOTFOUND, "no book with %u levels per side was recorded in the selection",
+               run->options->spec->depth);
+    if (found->depth_count > 0)
+        td_err_hint(err, "--depth takes one that was recorded: %s", depths);
+    else
+        td_err_hint(err, "no other books were recorded there, either: leave out --depth");
+    return TD_E_NOTFOUND;
+}
+
 static int survey_is_stopped(void *user)
 {
     const export_run_state *run = user;
@@ -67,9 +85,13 @@ static td_result survey(export_run_state *run, td_err *err)
                                            .is_stopped = survey_is_stopped,
                                            .user = run};
     rc = export_survey_run(&looking, &run->survey, err);
-    if (rc != TD_OK || run->survey.has_useful || run->survey.is_incomplete)
+    if (rc != TD_OK || run->survey.is_incomplete)
         return rc;
-    return nothing(run, run->survey.has_frames, err);
+    if (!run->survey.has_frames)
+        return nothing(run, 0, err);
+    if (options->spec->depth != 0 && run->survey.choices.count == 0)
+        return no_depth(run, err);
+    return run->survey.has_useful ? TD_OK : nothing(run, 1, err);
 }
 
 /* ---- playing ---- */

@@ -25,7 +25,7 @@ typedef struct csv_route {
     export_place place;
     export_series *series;       /* of EXPORT_USE_FILE; NULL: no rows */
     const export_choice *choice; /* of books */
-    const char *refusal;         /* why no file can hold its symbol; NULL: one can */
+    const char *refusal;         /* why its symbol is left out; NULL: it is not */
 } csv_route;
 
 typedef struct export_csv {
@@ -95,9 +95,25 @@ static td_result choose_book(export_csv *csv, const tape_frame *frame, csv_route
     return rc;
 }
 
+/* Why the books of a channel with another depth than the requested one are missing; NULL: the
+ * symbol has others, of that depth. */
+static const char *depth_refusal(const export_csv *csv, const tape_channel *channel,
+                                 const export_place *to)
+{
+    const export_spec *spec = csv->job.spec;
+    const topic_row *row = channel->topic.row;
+    if (spec->types[BOOK_CHANGES] == NULL || to->use != EXPORT_USE_NOTHING || row == NULL ||
+        !export_is_book_topic(row, 0) ||
+        export_choice_find(csv->job.choices, channel->info.feed, to->market,
+                           td_bytes_str(channel->info.symbol)) != NULL)
+        return NULL;
+    return "no book of the requested depth was recorded";
+}
+
 static td_result make_route(export_csv *csv, const tape_frame *frame, csv_route *to, td_err *err)
 {
     *to = (csv_route){.is_known = 1, .place = place(csv->job.spec, frame->channel)};
+    to->refusal = depth_refusal(csv, frame->channel, &to->place);
     if (to->place.use != EXPORT_USE_FILE)
         return TD_OK;
     td_bytes symbol = td_bytes_str(frame->channel->info.symbol);

@@ -312,7 +312,7 @@ td_result export_manifest_leave_out(export_manifest *manifest, const char *feed,
         return TD_OK; /* the last row */
     *row = &manifest->left_out[manifest->left_out_count++];
     if (manifest->left_out_count > LIMIT_EXPORT_LEFT_OUT) {
-        (*row)->reason = "further symbols that no file can hold";
+        (*row)->reason = "further symbols that are left out";
         return TD_OK;
     }
     (void)snprintf((*row)->feed, sizeof(*row)->feed, "%s", feed);

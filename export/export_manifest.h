@@ -15,7 +15,7 @@
 #include "play/report.h"
 #include "tape/selection.h"
 
-/* A symbol that no file can hold. */
+/* A symbol that no file can hold, or whose books were not recorded with the requested depth. */
 typedef struct export_left_out {
     char feed[LIMIT_NAME_BYTES];     /* "" in the row of what is beyond the limit */
     char symbol[LIMIT_SYMBOL_BYTES]; /* as recorded, cut */
@@ -53,8 +53,8 @@ TD_MUST_USE td_result export_manifest_add(export_manifest *manifest, export_seri
 TD_MUST_USE td_result export_manifest_end_days(export_manifest *manifest, export_series *series,
                                                td_err *err);
 
-/* Count a frame of a symbol that no file can hold; *row is the symbol's row, which stays where it
- * is. reason as export_symbol_refusal. TD_E_NOMEM. */
+/* Count a frame of a symbol that is left out; *row is the symbol's row, which stays where it
+ * is. TD_E_NOMEM. */
 TD_MUST_USE td_result export_manifest_leave_out(export_manifest *manifest, const char *feed,
                                                 td_bytes symbol, const char *reason,
                                                 export_left_out **row, td_err *err);

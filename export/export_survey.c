@@ -64,6 +64,19 @@ static export_place place_of(const survey_run *run, const tape_channel *channel)
                                                  : (export_place){EXPORT_USE_NOTHING, NULL, NULL};
 }
 
+static void note_depth(export_survey *out, uint32_t depth)
+{
+    size_t at = 0;
+    while (at < out->depth_count && out->depths[at] < depth)
+        at++;
+    if (at < out->depth_count && out->depths[at] == depth)
+        return;
+    TD_ASSERT(out->depth_count < EXPORT_DEPTHS_MAX);
+    memmove(out->depths + at + 1, out->depths + at, (out->depth_count - at) * sizeof *out->depths);
+    out->depths[at] = depth;
+    out->depth_count++;
+}
+
 /* The channel has frames on this day. */
 static td_result note_channel(survey_run *run, const channel_info *info, uint32_t day, td_err *err)
 {
@@ -81,6 +94,9 @@ static td_result note_channel(survey_run *run, const channel_info *info, uint32_
     const export_place place = place_of(run, channel);
     run->out->has_frames = 1;
     run->out->has_useful |= place.type != NULL;
+    const topic_row *row = channel->topic.row;
+    if (place.market != NULL && row != NULL && export_is_book_topic(row, 0))
+        note_depth(run->out, row->book_depth);
     if (place.use != EXPORT_USE_FILE)
         return TD_OK;
     TD_ASSERT(place.type != NULL);

@@ -27,9 +27,13 @@ typedef struct export_survey_options {
     void *user;
 } export_survey_options;
 
+enum { EXPORT_DEPTHS_MAX = 32 }; /* more than there are among all topics */
+
 /* What the survey found. */
 typedef struct export_survey {
     export_choices choices;
+    uint32_t depths[EXPORT_DEPTHS_MAX]; /* of all recorded books, rising */
+    size_t depth_count;
     uint8_t has_frames;    /* 1: the selection has frames of topics */
     uint8_t has_useful;    /* 1: such as files of the format are made of */
     uint8_t is_incomplete; /* 1: damage, or a file of another program that lacks indexes, hides what

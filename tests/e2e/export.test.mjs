@@ -482,8 +482,20 @@ test("books come from the usual topic, from another by --depth, never from both"
   assert.deepEqual(await one("only", "--topic", "orderBook_200*"), [["orderBook_200.100ms", 200, levels, "orderBookL2_25"]]);
   const said = await tapedeck(t, ["export", "-a", archive, "--format", "tardis-csv", "--out", path.join(dir, "said"), "--topic", "orderBook_200*"]);
   assert.match(said.stderr, /EOSUSD.*orderBookL2_25 was not recorded.*orderBook_200\.100ms/);
-  const none = await tapedeck(t, exporting(archive, "tardis-csv", path.join(dir, "none"), "--type", "incremental_book_L2", "--depth", "50"), { status: 4 });
-  assert.match(none.stderr, /nothing in the selection that tardis-csv could be made of/);
+  // Trades alone would be less than was requested, so neither are they exported.
+  for (const more of [[], ["--type", "incremental_book_L2"]]) {
+    const none = await tapedeck(t, exporting(archive, "tardis-csv", path.join(dir, "none"), ...more, "--depth", "50"), { status: 4 });
+    assert.match(none.stderr, /no book with 50 levels per side was recorded in the selection\n.*--depth takes one that was recorded: 25, 200\n/);
+    assert.equal(fs.existsSync(path.join(dir, "none", MANIFEST)), false);
+  }
+  const trades = await tapedeck(t, exporting(archive, "tardis-csv", path.join(dir, "none"), "--topic", "trade", "--depth", "50"), { status: 4 });
+  assert.match(trades.stderr, /no book with 50 levels per side was recorded in the selection\n.*leave out --depth/);
+  // EOSUSD has both depths, the other symbols only the usual one.
+  const part = await tapedeck(t, ["export", "-a", archive, "--format", "tardis-csv", "--out", path.join(dir, "part"), "--symbol", "EOSUSD", "--symbol", "BTCUSD", "--depth", "200"], { status: 1 });
+  assert.match(part.stderr, /symbol 'BTCUSD' is left out, with [\d,]+ frames: no book of the requested depth was recorded\n/);
+  const manifest = manifestOf(path.join(dir, "part"));
+  assert.deepEqual(manifest.left_out_symbols.map(({ feed, symbol }) => [feed, symbol]), [["inverse", "BTCUSD"]]);
+  assert.deepEqual(manifest.files.filter((f) => f.rows > 0).map((f) => `${f.type} ${f.symbol}`).sort(), ["incremental_book_L2 EOSUSD", "trades BTCUSD", "trades EOSUSD"]);
 });
 
 // ---- refusals -----------------------------------------------------------------------------------------------
