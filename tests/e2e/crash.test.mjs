@@ -3,9 +3,10 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
-import { describe, test } from "node:test";
+import { describe } from "node:test";
 import { filesBelow, json, jsonLines, run, tapedeck, temporary } from "./lib.mjs";
 import { checkAnnounced, checkCrashGaps, deleteCatalog, feedArgs, randomNumbers, Recorder, recordAndKill, simulator } from "./live.mjs";
+import { readMcap, test } from "./npm.mjs";
 
 const KILLS = 4;
 
@@ -70,8 +71,7 @@ describe("crashes", { concurrency: 2 }, () => {
     const segment = path.join(archive, filesBelow(archive).find((f) => f.startsWith("capture")));
     const ours = (await jsonLines(t, ["cat", "-a", archive])).map((row) => `${row.ordinal} ${row.recv_ns} ${Buffer.from(row.data).toString("hex")}`);
     for (const how of ["stream", "indexed"]) {
-      const { stdout } = await run(t, process.execPath, ["tests/npm/mcap_read.mjs", how, segment]);
-      const theirs = stdout.split("\n").map((line) => line.split(" ")).filter((row) => row.length === 5 && !row[0].endsWith("/_events"));
+      const theirs = (await readMcap(t, how, segment)).map((line) => line.split(" ")).filter((row) => row.length === 5 && !row[0].endsWith("/_events"));
       assert.deepEqual(theirs.map(([, sequence, logTime, , hex]) => `${sequence} ${Number(logTime)} ${hex}`).sort(), ours.sort(), how);
     }
     // No session follows: the gap stays open.

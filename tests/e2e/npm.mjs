@@ -5,12 +5,13 @@ import fs from "node:fs";
 import path from "node:path";
 import { test as nodeTest } from "node:test";
 import { fileURLToPath } from "node:url";
+import { run } from "./lib.mjs";
 
 const folder = path.join(path.dirname(fileURLToPath(import.meta.url)), "../../build/npm");
 const require = createRequire(path.join(folder, "package.json"));
 const isInstalled = fs.existsSync(path.join(folder, ".stamp"));
 
-/** Reason to skip a test that runs packages as programs, or false. */
+/** Reason to skip a test that needs packages, or false. */
 export const withoutPackages = isInstalled ? false : "needs npm packages, which could not be installed";
 
 class MissingPackage extends Error {}
@@ -22,6 +23,12 @@ export function npm(name) {
     throw new MissingPackage(withoutPackages);
   };
   return new Proxy({}, { get: () => missing });
+}
+
+/** The lines that an MCAP reader of npm's prints of a file (tests/npm/mcap_read.mjs). */
+export async function readMcap(t, how, file) {
+  if (!isInstalled) throw new MissingPackage(withoutPackages);
+  return (await run(t, process.execPath, ["tests/npm/mcap_read.mjs", how, file])).stdout.split("\n");
 }
 
 /** test() of node:test. */

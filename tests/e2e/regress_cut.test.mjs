@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
-import { test } from "node:test";
 import { capture, filesBelow, run, segments, tapedeck, temporary, withoutCapture, wrapped } from "./lib.mjs";
+import { readMcap, test } from "./npm.mjs";
 
 const CAPTURES = ["inverse-2021-04-17.jsonl.gz", "linear-2021-04-17.jsonl.gz", "v5-2026-08-09.jsonl.gz"];
 const INVERSE = CAPTURES[0];
@@ -27,8 +27,7 @@ async function check(t, program, args, status) {
 
 /** The messages of a file as @mcap/core sees them: topic sequence logTime publishTime bytes. */
 async function messages(t, file, how) {
-  const { stdout } = await run(t, process.execPath, ["tests/npm/mcap_read.mjs", how, file]);
-  return stdout.split("\n").filter((line) => /^\S+ \d+ \d+ \d+ /.test(line));
+  return (await readMcap(t, how, file)).filter((line) => /^\S+ \d+ \d+ \d+ /.test(line));
 }
 
 const text = (line) => Buffer.from(line.split(" ")[4], "hex").toString();
