@@ -321,7 +321,8 @@ fuzz:
 ##       what was lost; then all families at once for SOAK_SECONDS (default 600); then ccxt and a browser on serve
 soak:
 	@.ci/deps build test
-	$(SUBMAKE) -j$(JOBS) VARIANT=release all build/release/tests/wrapped/recorder_moved_clock
+	$(SUBMAKE) -j$(JOBS) VARIANT=release all build/release/tests/wrapped/recorder_moved_clock \
+	    build/release/tests/wrapped/recorder_slow_disk
 	@tests/e2e/soak build/release/bin $(SOAK_KILLS)
 	@TAPEDECK_SESSION_SECONDS=$(SOAK_SECONDS) TAPEDECK_SESSION_RATE=60 tests/e2e/run build/bin session
 	@TAPEDECK_ALL_CLIENTS=1 tests/e2e/run build/bin clients

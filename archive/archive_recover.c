@@ -106,22 +106,22 @@ static int is_superseded(const recover_result *result, const chain_conn *conn)
     return 0;
 }
 
-/* The slot's last frame of data in that session; of a slot without any the last one of any kind. */
+/* Where the slot's gap begins in that session. */
 static uint64_t slot_end(const feed_slots *slots, const chain_conn *conn, uint64_t otherwise_ns)
 {
     const past_slot *slot = feed_slots_find(slots, conn->line, conn->shard);
     if (slot == NULL || slot->last_any_ns == 0)
         return otherwise_ns;
-    return slot->last_ns != 0 ? slot->last_ns : slot->last_any_ns;
+    return past_slot_end_ns(slot);
 }
 
-/* The last frame of data of any slot; 0: none. */
+/* Where the last slot with data ends; 0: none. */
 static uint64_t session_end(const feed_slots *slots)
 {
     uint64_t last_ns = 0;
     for (size_t i = 0; i < slots->slot_count; i++)
-        if (slots->slots[i].last_ns > last_ns)
-            last_ns = slots->slots[i].last_ns;
+        if (slots->slots[i].last_ns != 0 && past_slot_end_ns(&slots->slots[i]) > last_ns)
+            last_ns = past_slot_end_ns(&slots->slots[i]);
     return last_ns;
 }
 

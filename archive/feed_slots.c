@@ -41,6 +41,12 @@ const past_slot *feed_slots_find(const feed_slots *slots, uint32_t line, uint32_
     return NULL;
 }
 
+uint64_t past_slot_end_ns(const past_slot *slot)
+{
+    uint64_t end_ns = slot->last_ns != 0 ? slot->last_ns : slot->last_any_ns;
+    return slot->complete_ns != 0 && slot->complete_ns < end_ns ? slot->complete_ns : end_ns;
+}
+
 static td_result get_slot(feed_slots *out, const channel_info *info, size_t *index, td_err *err)
 {
     const past_slot *known = feed_slots_find(out, info->line, info->shard);
@@ -160,7 +166,7 @@ static td_result chunk_times(reading *r, const segment_reader *reader, uint32_t 
 /* From the end back, each channel once: a chunk without channels that were not seen yet is not
  * read. So topics of the same segment are noted in the order in which they ended. */
 static td_result walk_chunks(reading *r, const segment_reader *reader, const channel_use *uses,
-                             uint8_t *is_seen, td_err *err)
+                             uint8_t *is_seen, uint32_t *last_chunks, td_err *err)
 {
     td_result rc = TD_OK;
     for (uint32_t chunk = segment_reader_chunk_count(reader); chunk > 0 && rc == TD_OK; chunk--) {
@@ -176,6 +182,8 @@ static td_result walk_chunks(reading *r, const segment_reader *reader, const cha
                 continue;
             is_seen[i] = is_whole;
             is_wanted = 1;
+            if (last_chunks[uses[i].slot] == 0)
+                last_chunks[uses[i].slot] = chunk;
             if (channel_role(&channel->info) != ROLE_CONTROL)
                 rc = note_topic(r->out, &channel->info, uses[i].slot, err);
         }
@@ -187,28 +195,48 @@ static td_result walk_chunks(reading *r, const segment_reader *reader, const cha
 
 /* ---- segments ---- */
 
-/* Slots that this segment moved on are of its session now. */
+/* Only where the whole chunk counts: what was complete at its end may lie in the future. */
+static uint64_t complete_ns(const reading *r, uint64_t end_ns, const chain_conn *conn)
+{
+    uint64_t late_ns = conn->late_ms * TD_NS_PER_MS;
+    return late_ns == 0 || late_ns >= end_ns || end_ns > r->query->before_ns ? 0 : end_ns - late_ns;
+}
+
+/* The slot's connection as of this chunk, which has its last frame. */
+static void note_connection(const reading *r, segment_reader *reader, uint32_t chunk,
+                            past_slot *slot)
+{
+    chain_conn conns[CHAIN_CONNS_MAX];
+    chain_record chain = {0};
+    slot->conn = 0;
+    slot->complete_ns = 0;
+    if (segment_reader_chain(reader, chunk, conns, &chain, NULL) != TD_OK)
+        return;
+    for (uint32_t i = 0; i < chain.conn_count; i++)
+        if (conns[i].line == slot->line && conns[i].shard == slot->shard &&
+            conns[i].conn > slot->conn) {
+            slot->conn = conns[i].conn;
+            slot->complete_ns =
+                complete_ns(r, segment_reader_chunk(reader, chunk)->last_ns, &conns[i]);
+        }
+}
+
+/* Slots that this segment moved on are of its session now. last_chunks: of each slot, the number of
+ * the last chunk that has frames of it, from 1. */
 static void name_session(reading *r, segment_reader *reader, const uint64_t *before,
-                         size_t before_count)
+                         size_t before_count, const uint32_t *last_chunks)
 {
     const char *session = segment_reader_info(reader)->session.session;
     const session_row *row = archive_past_session(r->past, session);
     int is_crashed = row == NULL || row->state != SESSION_STOPPED;
-    chain_conn conns[CHAIN_CONNS_MAX];
-    chain_record chain = {0};
-    if (segment_reader_last_chain(reader, conns, &chain, NULL) != TD_OK)
-        chain.conn_count = 0;
     for (size_t i = 0; i < r->out->slot_count; i++) {
         past_slot *slot = &r->out->slots[i];
         if (i < before_count && slot->last_any_ns == before[i])
             continue;
         (void)snprintf(slot->session, sizeof slot->session, "%.8s", session);
         slot->is_crashed = is_crashed != 0;
-        slot->conn = 0;
-        for (uint32_t k = 0; k < chain.conn_count; k++)
-            if (conns[k].line == slot->line && conns[k].shard == slot->shard &&
-                conns[k].conn > slot->conn)
-                slot->conn = conns[k].conn;
+        if (last_chunks[i] > 0)
+            note_connection(r, reader, last_chunks[i] - 1, slot);
     }
 }
 
@@ -226,10 +254,14 @@ static td_result read_segment(reading *r, segment_reader *reader, td_err *err)
         before[i] = r->out->slots[i].last_any_ns;
     if (rc == TD_OK)
         rc = use_channels(r, reader, uses, err);
+    uint32_t *last_chunks = td_alloc_zero(r->out->slot_count + 1, sizeof *last_chunks);
+    if (rc == TD_OK && last_chunks == NULL)
+        rc = td_err_set(err, TD_E_NOMEM, "no memory for a segment's connections");
     if (rc == TD_OK)
-        rc = walk_chunks(r, reader, uses, is_seen, err);
+        rc = walk_chunks(r, reader, uses, is_seen, last_chunks, err);
     if (rc == TD_OK)
-        name_session(r, reader, before, before_count);
+        name_session(r, reader, before, before_count, last_chunks);
+    td_free(last_chunks);
     td_free(uses);
     td_free(is_seen);
     td_free(before);

@@ -34,6 +34,8 @@ typedef struct past_slot {
     uint8_t is_crashed;   /* 1: that session has no end in the journal, nor has an unknown one */
     uint64_t last_ns;     /* of its last frame of data; 0: none was found */
     uint64_t last_any_ns; /* of its last frame that was received */
+    uint64_t complete_ns; /* all that its last connection had sent before was received then (chain
+                           * records); 0: not known */
 } past_slot;
 
 /* A topic and symbol as channels have them, and the slot on which it came last. */
@@ -60,6 +62,10 @@ typedef struct feed_slots {
 TD_MUST_USE td_result feed_slots_read(archive *archive, const archive_past *past,
                                       const feed_slots_query *query, feed_slots *out, td_err *err);
 void feed_slots_fini(feed_slots *slots);
+
+/* Where a gap after the slot's last frame begins: with that frame, of data if there was any; but
+ * what comes late is read late, so not after complete_ns. 0: nothing was received. */
+uint64_t past_slot_end_ns(const past_slot *slot);
 
 /* The slot, or NULL. */
 const past_slot *feed_slots_find(const feed_slots *slots, uint32_t line, uint32_t shard);

@@ -371,6 +371,7 @@ td_result feed_writer_frame(feed_writer *self, const feed_frame *frame, feed_pla
                           .ordinal = ordinal,
                           .recv_ns = frame->recv_ns,
                           .publish_ns = at.route.publish_ns,
+                          .complete_ns = frame->complete_ns,
                           .bytes = at.bytes};
     rc = append(self, &at.route, &queued, err);
     if (rc != TD_OK)

@@ -54,6 +54,7 @@ typedef struct feed_frame {
     channel_opcode opcode;
     uint64_t ordinal; /* on its connection and direction; 0: the next one */
     uint64_t recv_ns;
+    uint64_t complete_ns;  /* as chunk_frame has it */
     td_bytes bytes;        /* DECODE_PADDING_BYTES (schema/decode.h) readable after it */
     const char *http_name; /* as router_frame has it */
 } feed_frame;

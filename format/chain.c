@@ -20,7 +20,7 @@ static void write_conn(uint8_t *p, const chain_conn *conn)
     td_put_le32(p, conn->line);
     td_put_le32(p + 4, conn->shard);
     td_put_le32(p + 8, conn->conn);
-    td_put_le32(p + 12, 0);
+    td_put_le32(p + 12, conn->late_ms);
     td_put_le64(p + 16, conn->in);
     td_put_le64(p + 24, conn->out);
     td_put_le64(p + 32, conn->in_ordinal);
@@ -32,6 +32,7 @@ static void read_conn(const uint8_t *p, chain_conn *out)
     *out = (chain_conn){.line = td_le32(p),
                         .shard = td_le32(p + 4),
                         .conn = td_le32(p + 8),
+                        .late_ms = td_le32(p + 12),
                         .in = td_le64(p + 16),
                         .out = td_le64(p + 24),
                         .in_ordinal = td_le64(p + 32),

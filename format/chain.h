@@ -8,7 +8,7 @@
  *
  * Content, little-endian: magic "TDCHAIN1" (8), covers_from (8), chunk_count (8), frames_in (8),
  * frames_written (8), frames_dropped (8), bytes_written (8), events_written (8), connection count
- * (4), connections (48 each: line 4, shard 4, conn 4, zero 4, in 8, out 8, in_ordinal 8,
+ * (4), connections (48 each: line 4, shard 4, conn 4, late_ms 4, in 8, out 8, in_ordinal 8,
  * out_ordinal 8), value (16). No state, any thread. */
 #ifndef TD_FORMAT_CHAIN_H
 #define TD_FORMAT_CHAIN_H
@@ -41,6 +41,9 @@ enum {
 /* One connection: what of it is in the archive once this record is durable. */
 typedef struct chain_conn {
     uint32_t line, shard, conn;
+    /* All that the peer had sent so long before the end of the record's chunk is in the archive; 0:
+     * not known, as in imports and in files of older versions. */
+    uint32_t late_ms;
     uint64_t in, out;                 /* frames written, since the connection began */
     uint64_t in_ordinal, out_ordinal; /* ordinal of the last frame counted, dropped ones included */
 } chain_conn;

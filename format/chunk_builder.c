@@ -53,8 +53,9 @@ typedef struct channel_state {
 
 typedef struct conn_state {
     chain_conn conn;
-    uint8_t is_current; /* 1: the newest of its slot, and not closed */
-    uint8_t is_touched; /* 1: changed since the last seal */
+    uint64_t complete_ns; /* as chunk_frame has it */
+    uint8_t is_current;   /* 1: the newest of its slot, and not closed */
+    uint8_t is_touched;   /* 1: changed since the last seal */
 } conn_state;
 
 typedef struct conn_table {
@@ -650,6 +651,7 @@ static void count_frame(chunk_builder *b, const channel_state *channel, conn_sta
     b->totals.frames_written++;
     b->totals.bytes_written += frame->bytes.size;
     *ordinal = frame->ordinal;
+    conn->complete_ns = frame->complete_ns;
     *(is_in ? &conn->conn.in : &conn->conn.out) += 1;
     conn->is_touched = 1;
     b->pending_frames++;
@@ -1039,6 +1041,16 @@ static void fill_new_channels(const chunk_builder *b, sealed_chunk *out)
         qsort(out->new_channels, out->new_channel_count, sizeof *out->new_channels, new_by_id);
 }
 
+/* In whole milliseconds up, so that it is never too little. */
+static uint32_t late_ms(const chunk_builder *b, const conn_state *conn)
+{
+    if (conn->complete_ns == 0)
+        return 0;
+    uint64_t late_ns = b->last_ns > conn->complete_ns ? b->last_ns - conn->complete_ns : 0;
+    uint64_t ms = late_ns / TD_NS_PER_MS + 1;
+    return ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX;
+}
+
 /* The fields for the catalog and the chain record. */
 static void fill_rest(const chunk_builder *b, sealed_chunk *out)
 {
@@ -1051,8 +1063,10 @@ static void fill_rest(const chunk_builder *b, sealed_chunk *out)
     out->starts_segment = b->pending_starts_segment;
     out->cause = b->segment_cause;
     out->totals = b->totals;
-    for (uint32_t i = 0; i < b->conns.count; i++)
+    for (uint32_t i = 0; i < b->conns.count; i++) {
         out->conns[i] = b->conns.conns[i].conn;
+        out->conns[i].late_ms = late_ms(b, &b->conns.conns[i]);
+    }
     out->conn_count = b->conns.count;
 }
 

@@ -59,8 +59,9 @@ typedef struct chunk_frame {
     uint64_t
         ordinal; /* on that connection and direction, from 1, rising; a hole = dropped frames */
     uint64_t recv_ns; /* rising over the frames of a builder; an event may repeat the time before */
-    uint64_t publish_ns; /* exchange time; recv_ns where there is none */
-    td_bytes bytes;      /* borrowed for the call; at most LIMIT_FRAME_BYTES */
+    uint64_t publish_ns;  /* exchange time; recv_ns where there is none */
+    uint64_t complete_ns; /* what the peer sent on the connection before has come; 0: not known */
+    td_bytes bytes;       /* borrowed for the call; at most LIMIT_FRAME_BYTES */
 } chunk_frame;
 
 /* One channel's part of a sealed chunk; all of it can be read back from the message indexes. */

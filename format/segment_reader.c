@@ -308,22 +308,29 @@ td_result segment_reader_message(const segment_reader *reader, td_bytes records,
     return TD_OK;
 }
 
-td_result segment_reader_last_chain(segment_reader *reader, chain_conn *conns, chain_record *out,
-                                    td_err *err)
+td_result segment_reader_chain(segment_reader *reader, uint32_t chunk, chain_conn *conns,
+                               chain_record *out, td_err *err)
 {
     segment_reader *r = reader;
-    if (!r->info.is_ours || r->chunk_count == 0)
+    if (!r->info.is_ours || chunk >= r->chunk_count)
         return td_err_set(err, TD_E_NOTFOUND, "no chain record");
-    const segment_chunk *last = &r->chunks[r->chunk_count - 1];
-    uint64_t at = last->offset + last->chunk_bytes + last->index_bytes;
+    const segment_chunk *row = &r->chunks[chunk];
+    uint64_t at = row->offset + row->chunk_bytes + row->index_bytes;
     mcap_place place;
     td_result rc = mcap_source_record(&r->source, at, r->info.sound_bytes, &place, err);
     if (rc == TD_EOF || (rc == TD_OK && place.opcode != CHAIN_OPCODE))
-        rc = td_err_set(err, TD_E_CORRUPT, "no chain record after the last chunk");
+        rc = td_err_set(err, TD_E_CORRUPT, "no chain record after the chunk");
     td_bytes content;
     if (rc == TD_OK)
         rc = mcap_source_content(&r->source, &place, &content, err);
     if (rc == TD_OK)
         rc = chain_decode(content, conns, out, err);
     return rc == TD_OK ? TD_OK : td_err_add(err, rc, "chain record at %" PRIu64, at);
+}
+
+td_result segment_reader_last_chain(segment_reader *reader, chain_conn *conns, chain_record *out,
+                                    td_err *err)
+{
+    uint32_t count = reader->chunk_count;
+    return segment_reader_chain(reader, count == 0 ? 0 : count - 1, conns, out, err);
 }

@@ -147,8 +147,13 @@ TD_MUST_USE td_result segment_reader_chunk_channels(const segment_reader *reader
                                                     segment_scratch *scratch, td_buf *out,
                                                     td_err *err);
 
-/* The last chain record: value and totals, connections in conns (space for CHAIN_CONNS_MAX, or
- * NULL). TD_OK, TD_E_NOTFOUND if there is none (not ours), TD_E_CORRUPT, TD_E_IO. */
+/* The chain record after a chunk: value and totals, connections in conns (space for
+ * CHAIN_CONNS_MAX, or NULL). TD_OK, TD_E_NOTFOUND if there is none (not ours), TD_E_CORRUPT,
+ * TD_E_IO. */
+TD_MUST_USE td_result segment_reader_chain(segment_reader *reader, uint32_t chunk,
+                                           chain_conn *conns, chain_record *out, td_err *err);
+
+/* The last one; TD_E_NOTFOUND also of a segment without chunks. */
 TD_MUST_USE td_result segment_reader_last_chain(segment_reader *reader, chain_conn *conns,
                                                 chain_record *out, td_err *err);
 

@@ -22,6 +22,15 @@ typedef enum connection_state {
 /* Close codes of RFC 6455 7.4 that we send. */
 enum { CLOSE_NORMAL = 1000, CLOSE_GOING_AWAY = 1001 };
 
+/* Pings without an answer, oldest first: the receive times when they were queued. Answers come in
+ * the order of the pings. Beyond PINGS_MAX the further ones are only counted. */
+enum { PINGS_MAX = 16 };
+typedef struct open_pings {
+    uint64_t sent_ns[PINGS_MAX];
+    size_t count;
+    size_t further;
+} open_pings;
+
 struct connection {
     connection_options options;
     const dialect *dialect;
@@ -38,7 +47,9 @@ struct connection {
     uint64_t answer_ns;         /* recv time of the present answer */
     uint64_t granted_ns;        /* recv time of the latest answer that granted a topic; 0: none */
     uint64_t settle_mono_ns;    /* topics that are not granted by then get gaps of their own */
+    uint64_t ping_mono_ns; /* of the latest ping; before the first, when the connection opened */
     uint64_t next_ping_mono_ns;
+    open_pings pings;
     uint64_t auth_due_mono_ns; /* STATE_AUTHENTICATING: time limit of the answer */
     uint8_t is_stopping;
     uint8_t is_discarding; /* stopping at once: frames are not recorded */
@@ -54,6 +65,10 @@ struct connection {
 /* An auth request must reach the exchange before it expires; clocks may differ by seconds. */
 enum { AUTH_EXPIRES_MS = 10000 };
 #define AUTH_ANSWER_NS (10 * TD_NS_PER_S)
+
+/* While data comes, pings are this far apart: a gap begins with the latest ping that was answered
+ * (gap_from_ns). */
+#define PROOF_NS TD_NS_PER_S
 
 /* How long after the first granted topic the others may take before they get gaps of their own.
  * Answers to one burst of requests come within it, so an ordinary reconnect is one row. */
@@ -107,12 +122,23 @@ static const char *shown_url(const connection *self, char out[LIMIT_URL_BYTES])
     return hide_secrets(self, out);
 }
 
-/* From the last recorded data, or from the connect event if none came. */
-static void open_gap(connection *self, gap_reason reason, const char *cause)
+/* A gap begins with the last recorded data, or the connect event if none came; but data may have
+ * been read late (a network that stalled, a slow link, a recorder that did not run), and then later
+ * data that was lost is older than that. So never after the moment of which the recorder knows that
+ * everything sent before has been read. */
+static uint64_t gap_from_ns(const connection *self)
 {
     uint64_t from_ns = self->last_data_ns != 0 ? self->last_data_ns : self->connected_ns;
+    if (from_ns > self->slot.complete_ns)
+        from_ns = self->slot.complete_ns;
     TD_ASSERT(from_ns != 0);
-    open_gaps_lost(self->options.gaps, self->slot.shard, self->slot.conn, reason, from_ns, cause);
+    return from_ns;
+}
+
+static void open_gap(connection *self, gap_reason reason, const char *cause)
+{
+    open_gaps_lost(self->options.gaps, self->slot.shard, self->slot.conn, reason, gap_from_ns(self),
+                   cause);
 }
 
 /* End the slot's gap: topics that are not granted yet get gaps of their own. */
@@ -135,7 +161,7 @@ static void emit_connect(connection *self)
     event connect = new_event(self, EVENT_CONNECT);
     connect.url = hide_secrets(self, url);
     connect.attempt = self->attempt;
-    self->connected_ns = emit(self, &connect);
+    self->connected_ns = self->slot.complete_ns = emit(self, &connect);
     if (self->options.feed->auth == AUTH_URL) {
         event redacted = new_event(self, EVENT_REDACTED);
         redacted.what = "url";
@@ -290,8 +316,28 @@ static void send_subscriptions(connection *self)
 static void send_ping(connection *self)
 {
     td_err err;
+    open_pings *pings = &self->pings;
     td_buf_clear(&self->out);
+    if (pings->further > 0 || pings->count == PINGS_MAX)
+        pings->further++;
+    else
+        pings->sent_ns[pings->count++] = intake_now_ns(self->options.env->intake);
+    self->ping_mono_ns = now_mono_ns(self);
+    self->next_ping_mono_ns = self->ping_mono_ns + self->dialect->ping_interval_ns;
     send_built(self, dialect_heartbeat(&self->out, self->dialect->ping, now_ms(self), &err), &err);
+}
+
+/* The exchange answered a ping, in order with everything that it sent before: what was sent before
+ * the ping has been read. */
+static void on_pong(connection *self)
+{
+    open_pings *pings = &self->pings;
+    if (pings->count == 0) {
+        pings->further -= pings->further > 0;
+        return;
+    }
+    self->slot.complete_ns = pings->sent_ns[0];
+    memmove(&pings->sent_ns[0], &pings->sent_ns[1], --pings->count * sizeof pings->sent_ns[0]);
 }
 
 static void send_pong(connection *self)
@@ -480,7 +526,9 @@ static void on_auth(connection *self, int is_success, td_bytes frame, uint64_t r
 static void begin_talk(connection *self)
 {
     self->is_auth_refused = 0;
-    self->next_ping_mono_ns = now_mono_ns(self) + self->dialect->ping_interval_ns;
+    self->pings = (open_pings){0};
+    self->ping_mono_ns = now_mono_ns(self);
+    self->next_ping_mono_ns = self->ping_mono_ns + self->dialect->ping_interval_ns;
     if (self->options.feed->auth == AUTH_OP)
         send_auth(self);
     else
@@ -500,6 +548,16 @@ static void note_data(connection *self, uint64_t recv_ns, uint64_t recv_mono_ns)
     if (self->granted_ns != 0)
         self->granted_ns = recv_ns;
     look_whether_settled(self);
+}
+
+/* Data came: ping soon, so that it is known whether it came late. */
+static void take_data(connection *self, uint64_t recv_ns, uint64_t recv_mono_ns)
+{
+    note_data(self, recv_ns, recv_mono_ns);
+    if (self->pings.count == PINGS_MAX || self->next_ping_mono_ns <= self->ping_mono_ns + PROOF_NS)
+        return;
+    self->next_ping_mono_ns = self->ping_mono_ns + PROOF_NS;
+    set_tick(self);
 }
 
 static void on_answer(connection *self, td_bytes frame, uint64_t recv_ns, uint64_t recv_mono_ns)
@@ -522,6 +580,7 @@ static void on_answer(connection *self, td_bytes frame, uint64_t recv_ns, uint64
         send_pong(self);
         break;
     case ANSWER_PONG:
+        on_pong(self);
         /* A private stream may send no data for hours: its answers show that it is alive. */
         if (self->options.feed->auth != AUTH_NONE)
             note_data(self, recv_ns, recv_mono_ns);
@@ -539,7 +598,7 @@ static void look_closer(connection *self, td_bytes frame, uint64_t recv_ns, uint
     enum { CONTROL_BYTES_MAX = 32 << 10 };
     uint8_t padded[CONTROL_BYTES_MAX + DECODE_PADDING_BYTES];
     if (frame.size > CONTROL_BYTES_MAX) {
-        note_data(self, recv_ns, recv_mono_ns);
+        take_data(self, recv_ns, recv_mono_ns);
         return;
     }
     memcpy(padded, frame.data, frame.size);
@@ -553,7 +612,7 @@ static void look_closer(connection *self, td_bytes frame, uint64_t recv_ns, uint
     if (frame_class_is_control(found.frame_class))
         on_answer(self, shown, recv_ns, recv_mono_ns);
     else
-        note_data(self, recv_ns, recv_mono_ns);
+        take_data(self, recv_ns, recv_mono_ns);
 }
 
 /* This thread only classifies frames that do not begin like data; the encoder classifies all.
@@ -562,7 +621,7 @@ static void take_frame(connection *self, unsigned opcode, td_bytes frame, uint64
                        uint64_t recv_mono_ns)
 {
     if (opcode == OPCODE_BINARY || frame_begins_as_data(self->options.feed->family, frame))
-        note_data(self, recv_ns, recv_mono_ns);
+        take_data(self, recv_ns, recv_mono_ns);
     else
         look_closer(self, frame, recv_ns, recv_mono_ns);
 }
@@ -578,10 +637,8 @@ static void talk_tick(connection *self, uint64_t mono_ns)
         on_auth_failed(self, "unanswered", "the exchange did not answer the credentials");
         return;
     }
-    if (mono_ns >= self->next_ping_mono_ns) {
+    if (mono_ns >= self->next_ping_mono_ns)
         send_ping(self);
-        self->next_ping_mono_ns = mono_ns + self->dialect->ping_interval_ns;
-    }
     if (self->state != STATE_AUTHENTICATING) {
         expire_requests(self);
         send_subscriptions(self);

@@ -54,15 +54,18 @@ static void copy_name(char *out, size_t out_bytes, td_bytes name)
     out[length] = '\0';
 }
 
-/* The frame's topic and symbol into row; a frame that is too long to look at is filed as unknown.
- */
+/* The frame's topic and symbol into row; one that is too long to look at may be of any topic. */
 static void name_frame(drop_count *self, const family *of, frame_dir dir, td_bytes frame,
                        drop_row *row)
 {
     copy_name(row->topic, sizeof row->topic,
               td_bytes_str(dir == DIR_IN ? CHANNEL_TOPIC_UNKNOWN : CHANNEL_TOPIC_CONTROL));
-    if (dir != DIR_IN || frame.size > DROP_FRAME_BYTES_MAX)
+    if (dir != DIR_IN)
         return;
+    if (frame.size > DROP_FRAME_BYTES_MAX) {
+        row->topic[0] = '\0';
+        return;
+    }
     memcpy(self->frame, frame.data, frame.size);
     classification found;
     decoder_classify(self->decoder, of, td_bytes_of(self->frame, frame.size), DIR_IN, TOPIC_NOW,
@@ -117,7 +120,7 @@ void drop_count_add(drop_count *self, const family *of, const drop_row *at, fram
                        .line = at->line,
                        .shard = at->shard,
                        .conn = at->conn,
-                       .first_ns = recv_ns};
+                       .from_ns = at->from_ns};
     name_frame(self, of, dir, frame, &wanted);
     drop_row *row = find_row(self, &wanted, DROP_TOPIC_ROWS_MAX);
     if (row == NULL) {

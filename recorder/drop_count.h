@@ -21,9 +21,11 @@ enum {
 };
 
 /* Frames of one topic and symbol on one connection: "_control" and "_unknown" for frames without a
- * topic, "" for all topics of the connection that have no row. */
+ * topic, "" for all topics of the connection: those without a row, and frames of more than
+ * DROP_FRAME_BYTES_MAX, which are not looked at. */
 typedef struct drop_row {
-    uint64_t first_ns, last_ns;
+    uint64_t from_ns; /* nothing that was sent before is among them */
+    uint64_t last_ns; /* receive time of the last one */
     uint64_t frames;
     uint32_t conn;
     uint32_t shard;
@@ -39,7 +41,8 @@ typedef struct drop_count drop_count;
 TD_MUST_USE td_result drop_count_open(drop_count **out, td_err *err);
 void drop_count_close(drop_count *self);
 
-/* Count a discarded frame of the connection at (its feed_index, line, shard, conn). */
+/* Count a discarded frame of the connection at (its feed_index, line, shard, conn). A row begins at
+ * the from_ns of its first frame. */
 void drop_count_add(drop_count *self, const family *of, const drop_row *at, frame_dir dir,
                     td_bytes frame, uint64_t recv_ns);
 

@@ -197,6 +197,7 @@ static td_result take_frame(encoder *self, const intake_record *record, td_bytes
                               .opcode = (channel_opcode)record->opcode,
                               .ordinal = record->ordinal,
                               .recv_ns = record->recv_ns,
+                              .complete_ns = record->complete_ns,
                               .bytes = bytes};
     feed_placed placed;
     td_result rc = feed_writer_frame(self->feeds[record->feed_index].writer, &frame, &placed, err);

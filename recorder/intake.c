@@ -36,6 +36,7 @@ struct intake {
     uint64_t paused_at_mono_ns;
     uint64_t paused_at_recv_ns;
     drop_count *drops;
+    uint64_t drop_number; /* of the present overload that discards frames, or the last one */
     stall_state stalls;
     td_buf packed_event;
     intake_stats stats;
@@ -135,6 +136,7 @@ static intake_record slot_record(const intake_slot *slot, intake_kind kind, uint
                            .recv_ns = recv_ns,
                            .ordinal = slot->in,
                            .ordinal_out = slot->out,
+                           .complete_ns = slot->complete_ns,
                            .conn = slot->conn,
                            .shard = slot->shard,
                            .line = slot->line,
@@ -199,6 +201,7 @@ static void begin_drop(intake *self)
     if (self->state == STATE_PAUSED)
         end_pause(self);
     self->state = STATE_DROPPING;
+    self->drop_number++;
     td_log_emit(self->options.log, TD_LOG_ERROR,
                 "overload: frames are read, counted and discarded until the ring is half empty");
 }
@@ -215,7 +218,7 @@ static void end_drop(intake *self)
         const char *feed = self->options.config->feeds[row->feed_index].name;
         event lost = {
             .kind = EVENT_GAP,
-            .gap = gap_row_of(GAP_OVERLOAD, feed, row->first_ns, row->last_ns, "disk too slow")};
+            .gap = gap_row_of(GAP_OVERLOAD, feed, row->from_ns, row->last_ns, "disk too slow")};
         lost.gap.line = row->line;
         lost.gap.shard = row->shard;
         lost.gap.conn = row->conn;
@@ -243,14 +246,27 @@ static int is_nearly_full(const intake *self, size_t size)
            td_ring_capacity_bytes(self->options.ring);
 }
 
-static void drop_frame(intake *self, const intake_slot *slot, frame_dir dir, td_bytes bytes,
+/* Gaps that begin together are one in the ledger, so those of the next overload begin later. */
+static uint64_t drop_from_ns(const intake *self, intake_slot *slot)
+{
+    if (slot->drop_number != self->drop_number) {
+        slot->drop_number = self->drop_number;
+        slot->drop_from_ns++;
+    }
+    if (slot->drop_from_ns < slot->complete_ns)
+        slot->drop_from_ns = slot->complete_ns;
+    return slot->drop_from_ns;
+}
+
+static void drop_frame(intake *self, intake_slot *slot, frame_dir dir, td_bytes bytes,
                        uint64_t recv_ns)
 {
     TD_ASSERT(self->state == STATE_DROPPING);
     drop_row at = {.feed_index = slot->feed_index,
                    .line = slot->line,
                    .shard = slot->shard,
-                   .conn = slot->conn};
+                   .conn = slot->conn,
+                   .from_ns = drop_from_ns(self, slot)};
     const feed_config *feed = &self->options.config->feeds[slot->feed_index];
     drop_count_add(self->drops, feed->family, &at, dir, bytes, recv_ns);
     self->stats.frames_dropped++;
@@ -305,6 +321,11 @@ uint64_t intake_frame(intake *self, intake_slot *slot, frame_dir dir, unsigned o
         begin_drop(self);
     drop_frame(self, slot, dir, bytes, recv_ns);
     return recv_ns;
+}
+
+uint64_t intake_now_ns(const intake *self)
+{
+    return session_clock_at(&self->clock, clock_mono_ns(self->options.clock));
 }
 
 /* Replies may not use the space that frames need: they can be requested again. */

@@ -4,8 +4,9 @@
  * Overload. While the ring is nearly full the sockets are not read, so TCP holds the frames back in
  * order; receive times of that stretch are late, and an overload event has its begin and end. After
  * overload_max (or at once with OVERLOAD_DROP) frames are read, counted per topic and discarded
- * until the ring is half empty; then each topic gets an overload gap with first and last time and
- * count.
+ * until the ring is half empty; then each topic gets an overload gap with their count. What queued
+ * in the sockets was sent long before it is read: the gap begins where the connection was known to
+ * be complete (intake_slot), and ends with the last discarded frame.
  *
  * Network thread only. */
 #ifndef TD_RECORDER_INTAKE_H
@@ -40,6 +41,7 @@ typedef struct intake_record {
     uint64_t mono_ns;     /* time of receipt, monotonic clock */
     uint64_t ordinal;     /* of a frame; INTAKE_ORDINALS: in */
     uint64_t ordinal_out; /* INTAKE_ORDINALS only */
+    uint64_t complete_ns; /* of a frame: intake_slot's */
     uint32_t size;        /* bytes after this record */
     uint32_t conn;
     uint32_t shard;
@@ -59,6 +61,9 @@ typedef struct intake_slot {
     uint32_t conn; /* from 1; 0 before the first */
     uint64_t in;   /* ordinal of the last inbound frame of this connection */
     uint64_t out;
+    uint64_t complete_ns;  /* everything that the peer sent before has been received */
+    uint64_t drop_from_ns; /* where the latest overload gap of the slot begins, */
+    uint64_t drop_number;  /* and which overload that was */
 } intake_slot;
 
 typedef struct intake intake;
@@ -98,6 +103,9 @@ void intake_start(intake *self);
  * its ordinal; returns its receive time. */
 uint64_t intake_frame(intake *self, intake_slot *slot, frame_dir dir, unsigned opcode,
                       td_bytes bytes, uint64_t mono_ns);
+
+/* The receive time of a frame that came now. */
+uint64_t intake_now_ns(const intake *self);
 
 /* 1 if there is space for an HTTP reply of this size; frames have priority. */
 int intake_has_space(const intake *self, size_t bytes);

@@ -17,10 +17,10 @@ _Static_assert(SHARD_WORDS * 64 == LIMIT_FEED_SLOTS, "a bit for each shard");
 /* A subscribed topic. */
 typedef struct asked {
     uint32_t shard;
-    char *topic;         /* without its symbols */
-    char *symbols;       /* "A|B"; "": all that there are */
-    uint8_t is_recorded; /* in this session or an earlier one */
-    uint8_t is_granted;  /* on the shard's present connection */
+    char *topic;           /* without its symbols */
+    char *symbols;         /* "A|B"; "": all that there are */
+    uint8_t is_recorded;   /* in this session or an earlier one */
+    uint8_t is_granted;    /* on the shard's present connection */
 } asked;
 
 /* A subscribed topic that came over a slot of an earlier session. */
@@ -393,11 +393,11 @@ static int is_down(const open_gaps *self, const past_slot *slot)
     return 0;
 }
 
-/* Time of the last data frame; or of the end of a later gap, because the slot was up from then on.
- */
+/* Where what the slot had was complete; or the end of a later gap, because the slot was up from
+ * then on. */
 static uint64_t find_beginning(const open_gaps *self, const past_slot *slot)
 {
-    uint64_t from_ns = slot->last_ns != 0 ? slot->last_ns : slot->last_any_ns;
+    uint64_t from_ns = past_slot_end_ns(slot);
     uint64_t end_ns = last_end(self, slot);
     if (end_ns > from_ns && end_ns <= slot->last_any_ns)
         from_ns = end_ns;

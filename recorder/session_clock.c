@@ -44,10 +44,15 @@ void session_clock_init(session_clock *self, td_clock clock)
     };
 }
 
-uint64_t session_clock_stamp(session_clock *self, uint64_t mono_ns)
+uint64_t session_clock_at(const session_clock *self, uint64_t mono_ns)
 {
     int64_t at_ns = (int64_t)mono_ns + self->offset_ns;
-    uint64_t recv_ns = at_ns < 0 ? 0 : (uint64_t)at_ns;
+    return at_ns < 0 ? 0 : (uint64_t)at_ns;
+}
+
+uint64_t session_clock_stamp(session_clock *self, uint64_t mono_ns)
+{
+    uint64_t recv_ns = session_clock_at(self, mono_ns);
     if (recv_ns <= self->last_recv_ns)
         recv_ns = self->last_recv_ns + 1;
     TD_ASSERT(recv_ns > self->last_recv_ns);

@@ -56,6 +56,10 @@ const char *session_clock_step_name(session_clock_step step);
 /* Start a session: the offset is taken now. */
 void session_clock_init(session_clock *self, td_clock clock);
 
+/* The time that mono_ns is in this session: what session_clock_stamp gives, unless it must raise
+ * it. */
+uint64_t session_clock_at(const session_clock *self, uint64_t mono_ns);
+
 /* Receive time for mono_ns; greater than that of the call before. */
 uint64_t session_clock_stamp(session_clock *self, uint64_t mono_ns);
 

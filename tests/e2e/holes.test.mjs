@@ -5,7 +5,7 @@ import path from "node:path";
 import { describe } from "node:test";
 import { json, jsonLines, tapedeck, temporary } from "./lib.mjs";
 import { Recorder } from "./live.mjs";
-import { compare, delayProxy, numberedExchange } from "./numbered.mjs";
+import { compare, delayProxy, EXCESS_MS_MAX, numberedExchange } from "./numbered.mjs";
 import { test } from "./npm.mjs";
 
 const FAST = ["--commit-interval", "100ms"];
@@ -40,7 +40,7 @@ async function check(t, exchange, archive, options) {
   const found = await compare(t, exchange, archive, options);
   const told = JSON.stringify({ ...found, holes: found.holes.length }, null, 1);
   assert.equal(found.uncovered, 0, told);
-  assert.ok(found.excess_ms <= 1000, told);
+  assert.ok(found.excess_ms <= EXCESS_MS_MAX, told);
   assert.ok(found.missing > 0, `nothing was missing: ${told}`);
   await tapedeck(t, ["verify", "-a", archive]);
   return found;

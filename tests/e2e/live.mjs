@@ -232,7 +232,8 @@ export async function checkCrashGaps(t, archive, feed) {
   for (let i = 0; i + 1 < order.length; i++) {
     const { begin, end, lastData } = order[i];
     const back = order.slice(i + 1).find((session) => session.firstIn !== null).firstIn;
-    const own = gaps.filter((gap) => gap.from_ns >= (lastData ?? begin) && gap.from_ns <= end && gap.to_ns >= back);
+    // It begins with the latest ping that was answered: in the session, and not after its last data.
+    const own = gaps.filter((gap) => gap.from_ns >= begin && gap.from_ns <= (lastData ?? end) && gap.to_ns >= back);
     assert.equal(own.length, 1, `${feed}: the gap after session ${i + 1} of ${order.length}: ${JSON.stringify([order[i], back, gaps])}`);
   }
   assert.equal(gaps.length, order.length - 1, `${feed}: ${JSON.stringify(gaps)}`);

@@ -15,12 +15,13 @@ const MS = 1e6;
 const now = () => (performance.timeOrigin + performance.now()) * MS;
 
 /** Frame n of a topic `trade.SYMBOL`, in the words of docs/wire.md. Its number is the end of its trade_id. */
-function frame(symbol, n) {
+function frame(symbol, n, padding) {
   return JSON.stringify({
     topic: `trade.${symbol}`,
     data: [{
       trade_time_ms: 1618666000000 + n, timestamp: "2021-04-17T13:26:40.000Z", symbol, side: "Buy", size: 1, price: 60000.5,
       tick_direction: "ZeroPlusTick", trade_id: `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`, cross_seq: 5938950000 + n,
+      ...(padding === "" ? {} : { padding }),
     }],
   });
 }
@@ -30,11 +31,13 @@ const NUMBER = /"topic":"(trade\.[^"]+)".*"trade_id":"00000000-0000-4000-8000-(\
 const CONN = "5ae2a1fb-0000-4000-8000-000000000001";
 const answer = (request, refused) => JSON.stringify({ success: refused === undefined, ret_msg: refused ?? "", conn_id: CONN, request });
 
-/** A server of the inverse dialect over plain TCP. `rate`: frames per second of each topic. */
+/** A server of the inverse dialect over plain TCP. `rate`: frames per second of each topic; `pad`: bytes to lengthen
+ * each by. */
 export class NumberedExchange {
-  constructor({ symbols = ["BTCUSD"], rate = 400 } = {}) {
+  constructor({ symbols = ["BTCUSD"], rate = 400, pad = 0 } = {}) {
     this.topics = new Map(symbols.map((symbol) => [`trade.${symbol}`, { symbol, made: [] }])); // made[n]: when, ns
     this.rate = rate;
+    this.padding = "x".repeat(pad);
     this.refused = new Set();
     this.ignored = new Set();
     this.cut = new Set();
@@ -69,7 +72,7 @@ export class NumberedExchange {
     const due = Math.floor(((at - this.began) / 1e9) * this.rate);
     for (const [topic, { symbol, made }] of this.topics)
       while (made.length < due) {
-        const text = frame(symbol, made.length);
+        const text = frame(symbol, made.length, this.padding);
         made.push(at);
         if (this.isSilent) continue;
         for (const ws of this.sockets.clients) if (ws.granted?.has(topic) && ws.readyState === ws.OPEN) ws.send(text);
@@ -202,9 +205,101 @@ export async function delayProxy(t, port, ms) {
   return { port: server.address().port, url: `ws://127.0.0.1:${server.address().port}` };
 }
 
-/** Which frames of the exchange an archive has: topic -> Map(number -> {recv_ns, conn}), where conn names the connection
- * that it came over. Fails on a frame that is there twice. */
-async function recordedFrames(t, archive, { feed = "inverse" } = {}) {
+/** How a Link ends its connections. */
+export const ENDS = {
+  reset: (client) => client.resetAndDestroy(),
+  close: (client) => client.destroy(),
+  "half-close": (client) => client.end(),
+};
+
+const TURN_MS = 10;
+
+/** A TCP proxy for a port that may hold back or slow down what the server sends: what the client gets is late, in
+ * order. */
+export class Link {
+  constructor(port) {
+    this.pairs = new Set();
+    this.server = net.createServer({ allowHalfOpen: true }, (client) => this.relay(client, net.connect({ port, host: "127.0.0.1" })));
+    this.timer = setInterval(() => this.turn(), TURN_MS);
+  }
+
+  async open() {
+    this.server.listen(0, "127.0.0.1");
+    await once(this.server, "listening");
+    return this;
+  }
+
+  get url() {
+    return `ws://127.0.0.1:${this.server.address().port}`;
+  }
+
+  relay(client, upstream) {
+    const pair = { client, upstream, held: [], rate: Infinity };
+    this.pairs.add(pair);
+    for (const socket of [client, upstream]) {
+      socket.setNoDelay(true);
+      socket.on("error", () => {});
+    }
+    client.on("data", (bytes) => upstream.write(bytes));
+    client.on("close", () => this.forget(pair));
+    upstream.on("data", (bytes) => {
+      pair.held.push(bytes);
+      if (pair.rate === Infinity) this.pass(pair, Infinity);
+    });
+  }
+
+  forget(pair) {
+    this.pairs.delete(pair);
+    pair.upstream.destroy();
+    pair.client.destroy();
+  }
+
+  /** Give the client so many of the bytes that are held. */
+  pass(pair, bytes) {
+    while (bytes > 0 && pair.held.length > 0) {
+      const first = pair.held.shift();
+      pair.client.write(first.subarray(0, Math.min(bytes, first.length)));
+      if (first.length > bytes) pair.held.unshift(first.subarray(bytes));
+      bytes -= first.length;
+    }
+  }
+
+  turn() {
+    for (const pair of this.pairs) if (pair.rate < Infinity) this.pass(pair, Math.round((pair.rate * TURN_MS) / 1000));
+  }
+
+  /** So many bytes a second, from now on, on the connections that are there; 0: none. */
+  slow(rate) {
+    for (const pair of this.pairs) pair.rate = rate;
+  }
+
+  /** The first bytes that are held, and then the end, by one of ENDS; new connections are as usual. */
+  end(how, bytes = 0) {
+    for (const pair of this.pairs) {
+      this.pairs.delete(pair);
+      this.pass(pair, bytes);
+      pair.upstream.destroy();
+      // A reset takes along what was not read yet.
+      setTimeout(() => ENDS[how](pair.client), how === "reset" ? 50 : 0);
+    }
+  }
+
+  close() {
+    clearInterval(this.timer);
+    for (const pair of this.pairs) this.forget(pair);
+    this.server.close();
+  }
+}
+
+/** A link to an exchange, closed when the test ends. */
+export async function linkTo(t, exchange) {
+  const link = await new Link(exchange.port).open();
+  t.after(() => link.close());
+  return link;
+}
+
+/** Which frames of the exchange an archive has: topic -> Map(number -> recv_ns). Fails on a frame that is there twice. */
+export async function recordedNumbers(t, archive, { feed = "inverse" } = {}) {
   const topics = new Map();
   for (const row of await jsonLines(t, ["cat", "-a", archive, "--feed", feed, "--dir", "in"])) {
     const match = NUMBER.exec(row.data);
@@ -213,15 +308,9 @@ async function recordedFrames(t, archive, { feed = "inverse" } = {}) {
     const numbers = topics.get(match[1]);
     const n = Number(match[2]);
     if (numbers.has(n)) throw new Error(`frame ${n} of ${match[1]} is recorded twice`);
-    numbers.set(n, { recv_ns: row.recv_ns, conn: [row.session, row.line, row.shard, row.conn].join("|") });
+    numbers.set(n, row.recv_ns);
   }
   return topics;
-}
-
-/** The same without the connections: topic -> Map(number -> recv_ns). */
-export async function recordedNumbers(t, archive, options) {
-  const topics = await recordedFrames(t, archive, options);
-  return new Map([...topics].map(([topic, frames]) => [topic, new Map([...frames].map(([n, { recv_ns }]) => [n, recv_ns]))]));
 }
 
 // Between the two clocks' readings, and for what JSON numbers round.
@@ -236,19 +325,12 @@ function holesOf(topic, made, recorded, until_ns) {
   const numbers = recorded.get(topic) ?? new Map();
   const order = [...numbers.keys()].sort((a, b) => a - b);
   const holes = [];
-  // Frames of one number leave together, in the order of the topics: what came over the same connection with the frame
-  // before the hole came before the hole.
-  const lastBefore = (n) => {
-    const { recv_ns, conn } = numbers.get(n);
-    const beside = [...recorded.values()].map((others) => others.get(n)).filter((other) => other?.conn === conn);
-    return Math.max(recv_ns, ...beside.map((other) => other.recv_ns));
-  };
   order.forEach((n, i) => {
     const next = order[i + 1];
     let to = next === undefined ? made.length - 1 : next - 1;
     if (next === undefined) while (to > n && made[to] > until_ns) to--;
     if (to > n)
-      holes.push({ topic, from: n + 1, to, after_ns: lastBefore(n), before_ns: next === undefined ? Infinity : numbers.get(next).recv_ns, made });
+      holes.push({ topic, from: n + 1, to, after_ns: numbers.get(n), before_ns: next === undefined ? Infinity : numbers.get(next), made });
   });
   return holes;
 }
@@ -256,30 +338,19 @@ function holesOf(topic, made, recorded, until_ns) {
 const concerns = (row, hole) => row.topic === null || `${row.topic}.${row.symbol}` === hole.topic;
 const endOf = (row) => row.to_ns ?? Infinity;
 
-/** made_ns -> when the last frame came that was made until then, of whatever topic. What was made later comes later. */
-function arrivals(exchange, recorded) {
-  const frames = [];
-  for (const [topic, { made }] of exchange.topics) for (const [n, { recv_ns }] of recorded.get(topic) ?? []) frames.push({ made: made[n], ns: recv_ns });
-  frames.sort((a, b) => a.made - b.made);
-  for (let i = 1; i < frames.length; i++) frames[i].ns = Math.max(frames[i].ns, frames[i - 1].ns);
-  return (made_ns) => {
-    let [low, high] = [0, frames.length];
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (frames[middle].made <= made_ns) low = middle + 1;
-      else high = middle;
-    }
-    return low === 0 ? 0 : frames[low - 1].ns;
-  };
+// Longer than anything here delays a frame: receive times further ahead are those of a wrong clock.
+const WRONG_CLOCK_NS = 60_000 * MS;
+
+/** 1 if a row admits that frame n of the hole may be missing: it covers the moment when n was made, however late the
+ * frames before it came; after a clock that was ahead, the row begins with the frame before the hole. */
+function admits(row, hole, n) {
+  const begin = hole.after_ns > hole.made[n] + WRONG_CLOCK_NS ? hole.after_ns : hole.made[n];
+  return concerns(row, hole) && row.from_ns <= begin + CLOCKS_NS && endOf(row) >= hole.made[n] - CLOCKS_NS;
 }
 
-/** 1 if a row admits that frame n of the hole may be missing: it begins no later than the frame before the hole, the
- * moment when n was made, or the last frame that was made before n, whichever is latest, and ends no earlier than that
- * moment. */
-function admits(row, hole, n, arrived) {
-  const begin = Math.max(hole.after_ns, hole.made[n], arrived(hole.made[n]));
-  return concerns(row, hole) && row.from_ns <= begin + 1000 && endOf(row) >= hole.made[n] - CLOCKS_NS;
-}
+/** A row begins with the latest ping that was answered: with one ping a second, a round trip, and the 2 s that a
+ * stopping recorder waits for the peer's close, it reaches no further beyond its hole than this. */
+export const EXCESS_MS_MAX = 3500;
 
 /** By how much a row reaches beyond the holes that it admits, in ms. An open row has no end that could be too late. */
 function excessOf(row, holes) {
@@ -291,30 +362,29 @@ function excessOf(row, holes) {
 }
 
 /** Compare an archive with the exchange. until_ns: frames made until then ought to be there (by default: until shortly
- * before the feed's last recorded frame). Returns {made, recorded, missing, uncovered, excess_ms, holes, rows, worst}:
+ * before the feed's newest recorded frame was made). Returns {made, recorded, missing, uncovered, excess_ms, holes, rows, worst}:
  * numbers of frames, those missing that no row admits, and by how much the rows go beyond the holes at worst. */
 export async function compare(t, exchange, archive, { feed = "inverse", until_ns } = {}) {
-  const recorded = await recordedFrames(t, archive, { feed });
+  const recorded = await recordedNumbers(t, archive, { feed });
   const rows = await jsonLines(t, ["gaps", "-a", archive, "--feed", feed, "--json"], { status: null });
-  let last_ns = 0;
-  for (const numbers of recorded.values()) for (const { recv_ns } of numbers.values()) last_ns = Math.max(last_ns, recv_ns);
+  let last_ns = 0; // when the newest recorded frame was made
+  for (const [topic, numbers] of recorded) for (const n of numbers.keys()) last_ns = Math.max(last_ns, exchange.topics.get(topic).made[n]);
   const result = { made: 0, recorded: 0, missing: 0, uncovered: 0, excess_ms: 0, holes: [], rows, worst: [] };
   for (const [topic, { made }] of exchange.topics) {
     result.made += made.length;
     result.recorded += recorded.get(topic)?.size ?? 0;
     result.holes.push(...holesOf(topic, made, recorded, until_ns ?? last_ns - TAIL_NS));
   }
-  const arrived = arrivals(exchange, recorded);
   for (const hole of result.holes)
     for (let n = hole.from; n <= hole.to; n++) {
       result.missing++;
-      if (rows.some((row) => admits(row, hole, n, arrived))) continue;
+      if (rows.some((row) => admits(row, hole, n))) continue;
       result.uncovered++;
       if (result.worst.length < 5) result.worst.push(`frame ${n} of ${hole.topic}, made at ${hole.made[n]}, after ${hole.after_ns}`);
     }
   for (const row of rows) {
     const excess = excessOf(row, result.holes);
-    if (excess > 1000 && result.worst.length < 10) result.worst.push(`${Math.round(excess)} ms too much: ${JSON.stringify(row)}`);
+    if (excess > EXCESS_MS_MAX && result.worst.length < 10) result.worst.push(`${Math.round(excess)} ms too much: ${JSON.stringify(row)}`);
     result.excess_ms = Math.max(result.excess_ms, excess);
   }
   for (const hole of result.holes) delete hole.made;

@@ -148,7 +148,8 @@ test("imports before, between and beside recordings, whatever came first", async
     const covered = (ns) => all.some((row) => row.topic === null && row.from_ns <= ns && row.to_ns >= ns);
     for (const [from_ns, to_ns] of rows) {
       for (let i = 0; i <= 10; i++) assert.ok(covered(from_ns + ((to_ns - from_ns) * i) / 10), JSON.stringify([from_ns, to_ns, all]));
-      assert.ok(all.some((row) => row.from_ns === from_ns), `begins with the last frame: ${JSON.stringify([from_ns, all])}`);
+      // A recording's begins with its latest ping that was answered, or where the one before ends.
+      assert.ok(all.some((row) => row.from_ns <= from_ns && row.from_ns > from_ns - 2e9), `begins with the last frame: ${JSON.stringify([from_ns, all])}`);
     }
     return all;
   };

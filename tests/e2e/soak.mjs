@@ -1,4 +1,4 @@
-// node soak.mjs KILLS [SEED]: everything of torture.mjs at length, and a table of what was tried and what was lost.
+// node soak.mjs KILLS [SEED]: everything of torture*.mjs at length, and a table of what was tried and what was lost.
 // Only what failed keeps its folder.
 import assert from "node:assert/strict";
 import fs from "node:fs";
@@ -7,6 +7,7 @@ import path from "node:path";
 import { canMount, randomNumbers } from "./live.mjs";
 import { catalogs, clocks, full, kills, pairs, paused, table, unlocked, unread } from "./torture.mjs";
 import { restarts } from "./torture_clock.mjs";
+import { lates } from "./torture_late.mjs";
 import { ledger } from "./torture_ledger.mjs";
 
 const rounds = Number(process.argv[2]);
@@ -18,6 +19,7 @@ const say = (line) => console.log(line);
 const noMount = canMount();
 const PARTS = [
   [ledger, { rounds, say }],
+  [lates, { say }],
   [kills, { rounds, say }],
   [paused, { rounds: 2, seconds: 10 }],
   [unread, { rounds: some }],

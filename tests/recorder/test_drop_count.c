@@ -4,9 +4,11 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
+#include "base/alloc.h"
 #include "recorder/drop_count.h"
 #include "tests/testing/alloc_fault.h"
 
@@ -25,7 +27,7 @@ enum { FRAME_COUNT = sizeof FRAMES / sizeof FRAMES[0] };
 static void drop(drop_count *self, uint32_t conn, frame_dir dir, const char *frame,
                  uint64_t recv_ns)
 {
-    drop_row at = {.feed_index = 1, .line = 2, .shard = 3, .conn = conn};
+    drop_row at = {.feed_index = 1, .line = 2, .shard = 3, .conn = conn, .from_ns = recv_ns / 2};
     drop_count_add(self, family_find(td_bytes_str("inverse")), &at, dir, td_bytes_str(frame),
                    recv_ns);
 }
@@ -49,7 +51,7 @@ static void test_rows(void **state)
                     drop(self, conn, DIR_IN, FRAMES[i], ++now);
         const drop_row *rows;
         assert_int_equal(drop_count_rows(self, &rows), 2 * FRAME_COUNT);
-        for (size_t i = 0; i < 2 * FRAME_COUNT; i++) {
+        for (size_t i = 0; i < (size_t)2 * FRAME_COUNT; i++) {
             assert_string_equal(rows[i].topic, TOPICS[i % FRAME_COUNT]);
             assert_string_equal(rows[i].symbol, SYMBOLS[i % FRAME_COUNT]);
             assert_int_equal(rows[i].conn, 1 + i / FRAME_COUNT);
@@ -57,7 +59,7 @@ static void test_rows(void **state)
             assert_int_equal(rows[i].line, 2);
             assert_int_equal(rows[i].shard, 3);
             assert_int_equal(rows[i].frames, 3);
-            assert_int_equal(rows[i].first_ns, i + 1);
+            assert_int_equal(rows[i].from_ns, (i + 1) / 2);
             assert_int_equal(rows[i].last_ns, i + 1 + (size_t)4 * FRAME_COUNT);
         }
         drop_count_clear(self);
@@ -94,6 +96,27 @@ static void test_connection_rows(void **state)
     assert_int_equal(rows[0].frames, 2);
     assert_int_equal(rows[DROP_TOPIC_ROWS_MAX + MORE].frames, FRAME_COUNT - 1);
     assert_int_equal(frames, now);
+    drop_count_close(self);
+}
+
+/* A frame that is not looked at may be of any topic: its row is about all of the connection's. */
+static void test_long_frame(void **state)
+{
+    (void)state;
+    drop_count *self = open_count();
+    size_t size = DROP_FRAME_BYTES_MAX + 1;
+    uint8_t *frame = td_alloc_zero(1, size);
+    drop_row at = {.conn = 1, .from_ns = 1};
+    memset(frame, ' ', size);
+    memcpy(frame, FRAMES[0], strlen(FRAMES[0]));
+    for (uint64_t now = 2; now <= 3; now++)
+        drop_count_add(self, family_find(td_bytes_str("inverse")), &at, DIR_IN,
+                       td_bytes_of(frame, size - (now == 3)), now);
+    const drop_row *rows;
+    assert_int_equal(drop_count_rows(self, &rows), 2);
+    assert_string_equal(rows[0].topic, "");
+    assert_string_equal(rows[1].topic, "trade");
+    td_free(frame);
     drop_count_close(self);
 }
 
@@ -142,9 +165,8 @@ static void test_no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows),
-        cmocka_unit_test(test_connection_rows),
-        cmocka_unit_test(test_bound),
+        cmocka_unit_test(test_rows),       cmocka_unit_test(test_connection_rows),
+        cmocka_unit_test(test_long_frame), cmocka_unit_test(test_bound),
         cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests_name("drop_count", tests, NULL, NULL);

@@ -28,6 +28,7 @@ typedef struct fixture {
     char states[EVENTS_MAX][32];
     size_t event_count;
     uint64_t gap_frames, gap_count;
+    uint64_t gap_from_ns, gap_to_ns; /* of the last one */
     char gap_topics[8][64];
     event clock; /* numbers of the last clock event */
 } fixture;
@@ -71,6 +72,7 @@ static void open_fixture_after(fixture *f, overload_mode mode, uint64_t archive_
     f->config->feed_count = 1;
     f->config->overload = mode;
     f->slot.conn = 1;
+    f->slot.complete_ns = UINT64_C(1600000000) * TD_NS_PER_S;
     f->mono_ns = TD_NS_PER_S;
     f->big = td_alloc(BIG_FRAME_BYTES);
     memset(f->big, ' ', BIG_FRAME_BYTES);
@@ -122,6 +124,8 @@ static void read_event(fixture *f, td_bytes packed)
         return;
     assert_int_equal(found.gap.reason, GAP_OVERLOAD);
     assert_true(found.gap.to_ns >= found.gap.from_ns && found.gap.from_ns > 0);
+    f->gap_from_ns = found.gap.from_ns;
+    f->gap_to_ns = found.gap.to_ns;
     snprintf(f->gap_topics[f->gap_count++ % 8], 64, "%s/%s", found.gap.topic, found.gap.symbol);
     f->gap_frames += found.gap.frames_lost;
 }
@@ -210,6 +214,28 @@ static void put_topic(fixture *f, const char *topic)
     char frame[256];
     int length = snprintf(frame, sizeof frame, "{\"topic\":\"%s\",\"data\":[]}", topic);
     put(f, td_bytes_of(frame, (size_t)length));
+}
+
+/* Gaps begin where the connection was complete, not with the first frame that was discarded; those
+ * of another overload begin apart, or the two would be one in the ledger. */
+static void what_is_dropped_is_missing_since_the_connection_was_complete(void **state)
+{
+    (void)state;
+    fixture f;
+    open_fixture(&f, OVERLOAD_DROP);
+    for (uint64_t round = 0; round < 2; round++) {
+        while (td_ring_used_bytes(f.ring) + LIMIT_FRAME_BYTES + ((size_t)2 << 20) <
+               td_ring_capacity_bytes(f.ring))
+            put_big(&f);
+        put_topic(&f, "trade.BTCUSD");
+        drain(&f, 1000);
+        put_topic(&f, "trade.BTCUSD");
+        drain(&f, 1000);
+        assert_int_equal(f.gap_count, round + 1);
+        assert_int_equal(f.gap_from_ns, f.slot.complete_ns + round);
+        assert_true(f.gap_to_ns > f.gap_from_ns + TD_NS_PER_MS);
+    }
+    close_fixture(&f);
 }
 
 static void what_is_dropped_is_counted_by_topic(void **state)
@@ -350,6 +376,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(frames_are_stamped_and_counted),
         cmocka_unit_test(a_full_ring_pauses_the_sockets_and_loses_nothing),
+        cmocka_unit_test(what_is_dropped_is_missing_since_the_connection_was_complete),
         cmocka_unit_test(what_is_dropped_is_counted_by_topic),
         cmocka_unit_test(a_pause_that_lasts_too_long_becomes_a_drop),
         cmocka_unit_test(a_loop_that_stood_still_says_from_when_to_when),

@@ -1,0 +1,31 @@
+// Data that comes late, and a connection that ends before all of it has come: what is missing was made before the last
+// frame was read, and the ledger's row must begin there. Also a disk that hangs, when frames are discarded long after they
+// were sent. Expected values: the exchange's own numbers. `make soak` does it at length (torture_late.mjs).
+import assert from "node:assert/strict";
+import { describe } from "node:test";
+import { temporary } from "./lib.mjs";
+import { test } from "./npm.mjs";
+import { ENDS } from "./numbered.mjs";
+import { DISK, late, noSlowDisk, STOPS } from "./torture_late.mjs";
+
+const check = (found) => {
+  assert.ok(found.missing > 50, JSON.stringify(found)); // something was at stake
+  assert.equal(found.uncovered, 0, found.worst.join("\n"));
+};
+
+describe("frames that came late", { concurrency: 4 }, () => {
+  for (const how of Object.keys(ENDS)) {
+    test(`a network that stalls, a late tail, then ${how}: every missing frame lies within a row`, async (t) =>
+      check(await late(t, temporary(t), { kind: "stall", how, ms: 1500 })));
+    test(`a recorder that does not run, and meanwhile ${how}: every missing frame lies within a row`, async (t) =>
+      check(await late(t, temporary(t), { kind: "pause", how, ms: 1500 })));
+  }
+  for (const how of [...Object.keys(ENDS), ...STOPS])
+    test(`a slow link, then ${how}: every missing frame lies within a row`, async (t) =>
+      check(await late(t, temporary(t), { kind: "slow", how, ms: 1500 })));
+});
+
+describe("a disk that hangs", { concurrency: 2, skip: noSlowDisk() }, () => {
+  for (const how of DISK)
+    test(`${how}: every missing frame lies within a row`, async (t) => check(await late(t, temporary(t), { kind: "disk", how, ms: 500 })));
+});
