@@ -380,6 +380,14 @@ static void on_granted(void *user, size_t topic)
     open_gaps_granted(self->options.gaps, self->options.topic_first + topic, self->answer_ns);
 }
 
+/* The present answer withdrew one. */
+static void on_withdrawn(void *user, size_t topic)
+{
+    connection *self = user;
+    open_gaps_withdrawn(self->options.gaps, self->options.topic_first + topic, self->slot.conn,
+                        gap_from_ns(self));
+}
+
 /* Gaps of the slot end once all topics are answered; the others do not wait for topics that take
  * long. Without a granted topic no gap ends. After a stale connection data must come too, because
  * an exchange that granted everything and fell silent may do so again. */
@@ -902,6 +910,7 @@ td_result connection_open(const connection_options *options, connection **out, t
                                  .topics = options->topics,
                                  .topic_count = options->topic_count,
                                  .granted = on_granted,
+                                 .withdrawn = on_withdrawn,
                                  .user = self};
     td_result rc = subscriber_open(&asking, &self->subscriber, err);
     if (rc != TD_OK) {

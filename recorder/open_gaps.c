@@ -19,6 +19,7 @@ typedef struct asked {
     uint32_t shard;
     char *topic;           /* without its symbols */
     char *symbols;         /* "A|B"; "": all that there are */
+    uint64_t withdrawn_ns; /* where the gap of its latest withdrawal begins; 0: none */
     uint8_t is_recorded;   /* in this session or an earlier one */
     uint8_t is_granted;    /* on the shard's present connection */
 } asked;
@@ -520,6 +521,25 @@ static void open_for_topic(open_gaps *self, const gap_row *slot, const asked *to
         self->options.emit(self->options.user, &row);
         (void)add_row(self, &row); /* without memory it stays open until the next session */
     }
+}
+
+/* Until the shard's gap ends, that one covers the topic, and open_gaps_settle opens the topic's.
+ * Two gaps of one beginning would be one in the ledger. */
+void open_gaps_withdrawn(open_gaps *self, size_t topic, uint32_t conn, uint64_t from_ns)
+{
+    TD_ASSERT(topic < self->topic_count);
+    asked *withdrawn = &self->topics[topic];
+    withdrawn->is_granted = 0;
+    if (open_gaps_wait_for(self, withdrawn->shard))
+        return;
+    if (from_ns <= withdrawn->withdrawn_ns)
+        from_ns = withdrawn->withdrawn_ns + 1;
+    withdrawn->withdrawn_ns = from_ns;
+    gap_row row =
+        gap_row_of(GAP_DISCONNECT, self->options.feed->name, from_ns, GAP_OPEN, "withdrawn");
+    row.shard = withdrawn->shard;
+    row.conn = conn;
+    open_for_topic(self, &row, withdrawn);
 }
 
 void open_gaps_settle(open_gaps *self, uint32_t shard, uint64_t recv_ns)

@@ -50,6 +50,10 @@ void open_gaps_connected(open_gaps *self, uint32_t shard);
 /* A topic (its number in the subscription) is granted: its frames are recorded from recv_ns on. */
 void open_gaps_granted(open_gaps *self, size_t topic, uint64_t recv_ns);
 
+/* The exchange withdrew a granted topic from its shard's connection: opens a gap of it at from_ns.
+ * It ends when the topic is granted again. */
+void open_gaps_withdrawn(open_gaps *self, size_t topic, uint32_t conn, uint64_t from_ns);
+
 /* Each recorded topic that is not granted on the shard's connection gets a gap of its own; granted
  * ones are recorded from recv_ns on. */
 void open_gaps_settle(open_gaps *self, uint32_t shard, uint64_t recv_ns);

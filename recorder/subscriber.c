@@ -234,6 +234,39 @@ static void take_answer(subscriber *self, open_request *request, const dialect_a
     }
 }
 
+/* 1 if the answer, which belongs to no open request, withdraws a granted topic. */
+static int withdraws(const dialect_answer *answer, const char *topic)
+{
+    int is_for_all = answer->granted_count + answer->failed_count == 0 && answer->blamed.size == 0;
+    int is_named = is_for_all || dialect_answer_names(answer, topic);
+    if (answer->of == REQUEST_UNSUBSCRIBE || answer->of == REQUEST_UNSUBSCRIBE_ALL)
+        return is_named && dialect_answer_grants(answer, topic);
+    if ((answer->of != REQUEST_SUBSCRIBE && answer->of != REQUEST_UNKNOWN) || answer->is_repeat ||
+        (answer->success != 0 && answer->failed_count == 0))
+        return 0;
+    return (is_named && !dialect_answer_grants(answer, topic)) ||
+           td_bytes_is(answer->blamed, topic);
+}
+
+/* 1 if a topic was withdrawn. */
+static int withdraw(subscriber *self, const dialect_answer *answer, uint64_t mono_ns,
+                    subscriber_outcome *out)
+{
+    if (answer->kind != ANSWER_TOPICS)
+        return 0;
+    for (size_t i = 0; i < self->options.topic_count; i++) {
+        if (self->rows[i].state != TOPIC_GRANTED || !withdraws(answer, self->names[i]))
+            continue;
+        wait_for_retry(self, i, TOPIC_REFUSED, mono_ns);
+        add_name(&self->refused, self->names[i]);
+        out->refused_count++;
+        if (self->options.withdrawn != NULL)
+            self->options.withdrawn(self->options.user, self->rows[i].place);
+    }
+    out->refused = text_of(&self->refused);
+    return out->refused_count > 0;
+}
+
 int subscriber_answered(subscriber *self, const dialect_answer *answer, uint64_t mono_ns,
                         subscriber_outcome *out)
 {
@@ -254,7 +287,7 @@ int subscriber_answered(subscriber *self, const dialect_answer *answer, uint64_t
         out->refused = text_of(&self->refused);
         return 1;
     }
-    return 0;
+    return withdraw(self, answer, mono_ns, out);
 }
 
 /* Mark the request's topics without an answer; 1 if there were any: some may have been requested

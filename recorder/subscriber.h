@@ -12,6 +12,10 @@
  * others. A new connection requests them at once, after the good ones and one by one too: they may
  * exist, and waiting would lose their frames.
  *
+ * The exchange may also withdraw topics that it has granted: by a refusal, or by the answer to an
+ * unsubscription, that belongs to no open request. They then wait like refused ones. Where such an
+ * answer names no topic, it is about all of them.
+ *
  * Pure state: callers pass monotonic time and send what is built. Network thread only. */
 #ifndef TD_RECORDER_SUBSCRIBER_H
 #define TD_RECORDER_SUBSCRIBER_H
@@ -42,6 +46,8 @@ typedef struct subscriber_options {
     size_t topic_count;        /* 0: no requests, authentication subscribes to everything */
     /* A topic (its place in topics) was granted. Called inside subscriber_answered. May be NULL. */
     void (*granted)(void *user, size_t topic);
+    /* A granted topic was withdrawn. Likewise. */
+    void (*withdrawn)(void *user, size_t topic);
     void *user;
 } subscriber_options;
 
@@ -49,7 +55,7 @@ typedef struct subscriber_options {
 typedef struct subscriber_outcome {
     const char *granted;
     const char *split;   /* refused with others: requested again in halves */
-    const char *refused; /* refused alone, or by name: requested again after a wait */
+    const char *refused; /* refused alone, by name, or withdrawn: requested again after a wait */
     size_t refused_count;
 } subscriber_outcome;
 
@@ -66,7 +72,8 @@ void subscriber_restart(subscriber *self);
 TD_MUST_USE td_result subscriber_next(subscriber *self, uint64_t mono_ns, td_buf *out,
                                       const char **topics, td_err *err);
 
-/* Take an answer. 1 and *out; 0 if it belongs to no open request. */
+/* Take an answer. 1 and *out; 0 if it belongs to no open request, and withdraws nothing. Withdrawn
+ * topics are among the refused ones. */
 int subscriber_answered(subscriber *self, const dialect_answer *answer, uint64_t mono_ns,
                         subscriber_outcome *out);
 

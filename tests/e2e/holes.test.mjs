@@ -198,7 +198,24 @@ describe("sessions without connections", { concurrency: 2 }, () => {
   });
 });
 
-describe("topics", { concurrency: 2 }, () => {
+describe("topics", { concurrency: 3 }, () => {
+  for (const how of ["a refusal", "an unsubscription"])
+    test(`a topic that the exchange withdraws by ${how} has an open row, until it is granted again`, async (t) => {
+      const archive = path.join(temporary(t), "tape");
+      const exchange = await numberedExchange(t, { symbols: ["BTCUSD", "ETHUSD"] });
+      const recorder = record(t, archive, exchange.args());
+      await recordSome(recorder, 4);
+      exchange.withdraw(ETH, how);
+      await recorder.says(/the exchange refused to subscribe trade\.ETHUSD/);
+      const rows = await gapsOnce(t, recorder, archive, (all) => all.some((row) => isOpen(row, ETH)));
+      assert.deepEqual(rows.map((row) => [row.reason, row.cause, row.conn, row.symbol]), [["disconnect", "withdrawn", 1, "ETHUSD"]]);
+      // It is requested again after 5 s.
+      await gapsOnce(t, recorder, archive, (all) => all.every(isClosed));
+      await recordSome(recorder, 10);
+      await stop(recorder);
+      await check(t, exchange, archive);
+    });
+
   for (const [what, refuse, answered] of [
     ["refused", (x) => x.refuse(ETH), /refused to subscribe/],
     ["unanswered", (x) => x.ignore(ETH), /did not answer/],

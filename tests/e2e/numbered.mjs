@@ -153,6 +153,16 @@ export class NumberedExchange {
     for (const set of [this.refused, this.ignored, this.cut]) set.delete(topic);
   }
 
+  /** Take a granted topic back, unasked: by a refusal, or as if it had been asked to unsubscribe. It may be subscribed
+   * again. */
+  withdraw(topic, how) {
+    this.make();
+    for (const ws of this.sockets.clients) {
+      if (!ws.granted?.delete(topic)) continue;
+      ws.send(how === "a refusal" ? answer({ op: "subscribe", args: [topic] }, `error:topic:${topic}`) : answer({ op: "unsubscribe", args: [topic] }));
+    }
+  }
+
   /** Send no data, and answer pings all the same; until speak. */
   silence() {
     this.isSilent = true;

@@ -184,6 +184,32 @@ static void a_topic_that_stays_out(void **state)
     fini(&s);
 }
 
+/* A topic that was withdrawn has a row until it is granted again, and another one the next time;
+ * while the slot has one, the topic's begins with that. */
+static void a_topic_that_is_withdrawn(void **state)
+{
+    (void)state;
+    scene s;
+    init(&s, TOPICS("trade.A", "trade.B"));
+    begin(&s);
+    for (size_t topic = 0; topic < 2; topic++)
+        open_gaps_granted(s.gaps, topic, 1010);
+    for (int times = 0; times < 2; times++) {
+        open_gaps_withdrawn(s.gaps, 1, 1, 1020);
+        open_gaps_granted(s.gaps, 1, 1030);
+    }
+    assert_rows(&s, "disconnect 0 trade.B 1020-;disconnect 0 trade.B 1020-1030;"
+                    "disconnect 0 trade.B 1021-;disconnect 0 trade.B 1021-1030;");
+    open_gaps_lost(s.gaps, 0, 1, GAP_DISCONNECT, 1040, "reset");
+    open_gaps_connected(s.gaps, 0);
+    for (size_t topic = 0; topic < 2; topic++)
+        open_gaps_granted(s.gaps, topic, 1050);
+    open_gaps_withdrawn(s.gaps, 1, 2, 1050);
+    open_gaps_settle(s.gaps, 0, 1050);
+    assert_rows(&s, "disconnect 0  1040-;disconnect 0 trade.B 1040-;disconnect 0  1040-1050;");
+    fini(&s);
+}
+
 /* Each slot of the last session has a row before anything connects; a slot with an open row keeps
  * it, and it is written again. */
 static void a_session_begins(void **state)
@@ -328,6 +354,7 @@ int main(void)
         cmocka_unit_test(a_first_session_has_no_row),
         cmocka_unit_test(a_reconnect_is_one_row),
         cmocka_unit_test(a_topic_that_stays_out),
+        cmocka_unit_test(a_topic_that_is_withdrawn),
         cmocka_unit_test(a_session_begins),
         cmocka_unit_test(topics_move),
         cmocka_unit_test(a_slot_that_was_given_up),

@@ -173,6 +173,55 @@ static const char *const *many_topics(size_t count)
     return topics;
 }
 
+/* An answer to no open request takes back what was granted: what it names, or everything. */
+static void what_was_granted_may_be_withdrawn(void **state)
+{
+    (void)state; /* none */
+    static const struct {
+        const char *answer;
+        unsigned count; /* of withdrawn topics, of which t.3 is one */
+    } ROWS[] = {
+        {"{\"success\":false,\"ret_msg\":\"error:handler not found,topic:t.3\",\"conn_id\":\"c\","
+         "\"req_id\":\"sub-1\",\"op\":\"subscribe\"}",
+         1},
+        {"{\"success\":false,\"ret_msg\":\"error:no\",\"conn_id\":\"c\",\"req_id\":\"sub-1\","
+         "\"op\":\"subscribe\"}",
+         10},
+        {"{\"success\":true,\"ret_msg\":\"\",\"conn_id\":\"c\",\"op\":\"unsubscribe\"}", 10},
+        {"{\"success\":true,\"ret_msg\":\"\",\"conn_id\":\"c\",\"request\":{\"op\":\"unsubscribe\","
+         "\"args\":[\"t.3\"]}}",
+         1},
+        /* A repeated acknowledgement, a repeated topic, other requests and other topics. */
+        {"{\"success\":true,\"ret_msg\":\"\",\"req_id\":\"sub-1\",\"op\":\"subscribe\"}", 0},
+        {"{\"success\":false,\"ret_msg\":\"error:already "
+         "subscribed,topic:t.3\",\"req_id\":\"sub-1\","
+         "\"op\":\"subscribe\"}",
+         0},
+        {"{\"success\":false,\"ret_msg\":\"no\",\"conn_id\":\"c\",\"op\":\"unsubscribe\"}", 0},
+        {"{\"success\":false,\"ret_msg\":\"no\",\"conn_id\":\"c\",\"op\":\"auth\"}", 0},
+        {"{\"success\":true,\"ret_msg\":\"\",\"conn_id\":\"c\",\"request\":{\"op\":\"unsubscribe\","
+         "\"args\":[\"t.77\"]}}",
+         0},
+    };
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        scene *s = open_scene(DIALECT_V3, TEN, 10);
+        take_requests(s);
+        answer_all(s);
+        assert_int_equal(subscriber_granted_count(s->asks), 10);
+        s->refused[0] = '\0';
+        if (answer(s, ROWS[i].answer) != (ROWS[i].count > 0) ||
+            count_topics(s->refused) != ROWS[i].count)
+            fail_msg("%s: withdrawn: %s", ROWS[i].answer, s->refused);
+        assert_int_equal(subscriber_granted_count(s->asks), 10 - ROWS[i].count);
+        assert_int_equal(take_requests(s), 0);
+        s->now_ns += SUBSCRIBER_RETRY_NS;
+        assert_int_equal(take_requests(s), ROWS[i].count); /* each alone */
+        answer_all(s);
+        assert_int_equal(subscriber_granted_count(s->asks), 10);
+        close_scene(s);
+    }
+}
+
 /* B takes 10 args a request; 64 requests may be open; each answer makes space for another. */
 static void requests_are_cut_and_held_back(void **state)
 {
@@ -450,6 +499,7 @@ static void nothing_to_ask_for(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_was_granted_may_be_withdrawn),
         cmocka_unit_test(requests_are_cut_and_held_back),
         cmocka_unit_test(answers_are_matched_by_id),
         cmocka_unit_test(answers_are_matched_by_echo),
