@@ -116,6 +116,12 @@ typedef struct archive_listing {
 TD_MUST_USE td_result archive_list(archive *archive, archive_listing *out, td_err *err);
 void archive_listing_fini(archive_listing *listing);
 
+/* When a segment that cannot be read may have had frames: from the second in its name to the next
+ * listed segment of its feed and session, or the end of its hour, because none has frames of two
+ * (FORMAT.md, "Rotation"). */
+void archive_segment_time(const archive_listing *listing, const segment_name *name,
+                          uint64_t *from_ns, uint64_t *to_ns);
+
 /* ---- other processes that use the archive ---- */
 
 /* Whose line stands in a lock file. */

@@ -324,6 +324,20 @@ void archive_listing_fini(archive_listing *listing)
     *listing = (archive_listing){0};
 }
 
+void archive_segment_time(const archive_listing *listing, const segment_name *name,
+                          uint64_t *from_ns, uint64_t *to_ns)
+{
+    uint64_t end_s = (name->first_s / 3600 + 1) * 3600;
+    for (size_t i = 0; i < listing->segment_count; i++) {
+        const segment_name *next = &listing->segments[i].name;
+        if (next->number > name->number && next->first_s + 1 < end_s &&
+            strcmp(next->session, name->session) == 0 && strcmp(next->feed, name->feed) == 0)
+            end_s = next->first_s + 1;
+    }
+    *from_ns = name->first_s == 0 ? 1 : name->first_s * TD_NS_PER_S;
+    *to_ns = end_s * TD_NS_PER_S;
+}
+
 /* ---- which of them are at work ---- */
 
 static int is_session(const char *live, const char *session)

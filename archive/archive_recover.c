@@ -9,8 +9,8 @@
 #include "base/hash.h"
 #include "archive/archive_segment.h"
 #include "archive/catalog.h"
+#include "archive/crash_gaps.h"
 #include "archive/feed_past.h"
-#include "archive/feed_slots.h"
 #include "archive/feed_strays.h"
 #include "archive/journal.h"
 #include "archive/ledger.h"
@@ -41,7 +41,6 @@ typedef struct work {
     stray_list strays; /* what the journal came too early for */
     char live[SESSION_ID_BYTES];
     recover_result *result; /* one for all segments: it is large */
-    recover_result *after;  /* of a finished segment that is looked at besides */
 } work;
 
 static void report_progress(const work *w, const char *path, const recover_result *result,
@@ -66,90 +65,26 @@ static int is_live(const work *w, const char *session)
 
 /* ---- what the journal gets ---- */
 
-/* 1 if it ended without a stop. Then something is missing after its last durable message: what a
- * recorder would have heard, what the rest of a capture has. A session that the journal does not
- * know may have been one. */
-static int has_gap(const work *w, const char *session)
-{
-    const session_row *row = archive_past_session(&w->past, session);
-    return row == NULL || row->state != SESSION_STOPPED;
-}
-
-static const char *cause_of(const work *w, const char *session)
-{
-    const session_row *row = archive_past_session(&w->past, session);
-    return row != NULL && session_is_import(row) ? RECOVER_CAUSE_IMPORT
-                                                 : "recorder ended without a stop";
-}
-
-static td_result open_gap(const work *w, const segment_name *name, const chain_conn *conn,
-                          uint64_t from_ns, uint64_t to_ns, td_err *err)
+static td_result write_gaps(const work *w, const gap_list *rows, td_err *err)
 {
     TD_ASSERT(w->journal != NULL);
-    TD_ASSERT(from_ns != 0);
-    gap_row row = gap_row_of(GAP_CRASH, name->feed, from_ns, to_ns, cause_of(w, name->session));
-    row.line = conn->line;
-    row.shard = conn->shard;
-    row.conn = conn->conn;
-    w->report->gaps_opened++;
-    return ledger_write_gap(w->journal, &row, err);
-}
-
-/* 1 if a later connection of the same slot is in the list: then this one had ended. */
-static int is_superseded(const recover_result *result, const chain_conn *conn)
-{
-    for (uint32_t i = 0; i < result->conn_count; i++) {
-        const chain_conn *other = &result->conns[i];
-        if (other->line == conn->line && other->shard == conn->shard && other->conn > conn->conn)
-            return 1;
+    td_result rc = TD_OK;
+    for (size_t i = 0; i < rows->count && rc == TD_OK; i++) {
+        w->report->gaps_opened++;
+        rc = ledger_write_gap(w->journal, &rows->rows[i], err);
     }
-    return 0;
+    return rc;
 }
 
-/* Where the slot's gap begins in that session. */
-static uint64_t slot_end(const feed_slots *slots, const chain_conn *conn, uint64_t otherwise_ns)
+/* The gaps after the last segment of its feed in a session, if that crashed. */
+static td_result open_gaps(const work *w, const char *path, td_err *err)
 {
-    const past_slot *slot = feed_slots_find(slots, conn->line, conn->shard);
-    if (slot == NULL || slot->last_any_ns == 0)
-        return otherwise_ns;
-    return past_slot_end_ns(slot);
-}
-
-/* Where the last slot with data ends; 0: none. */
-static uint64_t session_end(const feed_slots *slots)
-{
-    uint64_t last_ns = 0;
-    for (size_t i = 0; i < slots->slot_count; i++)
-        if (slots->slots[i].last_ns != 0 && past_slot_end_ns(&slots->slots[i]) > last_ns)
-            last_ns = past_slot_end_ns(&slots->slots[i]);
-    return last_ns;
-}
-
-/* One gap per slot, from its last durable frame of data on. to_ns: first message of the feed after
- * it, or GAP_OPEN. */
-static td_result open_gaps(const work *w, const segment_name *name, const recover_result *result,
-                           uint64_t to_ns, td_err *err)
-{
-    TD_ASSERT(result->has_segment);
-    const chain_conn first_slot = {0};
-    uint64_t last_ns = result->totals.last_ns;
-    if (!has_gap(w, name->session) || last_ns == 0)
-        return TD_OK;
-    feed_slots slots = {0};
-    const feed_slots_query query = {
-        .feed = name->feed, .session = name->session, .before_ns = UINT64_MAX};
-    td_result rc = feed_slots_read(w->archive, &w->past, &query, &slots, err);
-    for (uint32_t i = 0; i < result->conn_count && rc == TD_OK; i++) {
-        const chain_conn *conn = &result->conns[i];
-        if (!is_superseded(result, conn))
-            rc = open_gap(w, name, conn, slot_end(&slots, conn, last_ns), to_ns, err);
-    }
-    /* Killed while no connection was up: the slot is not known, the gap is there all the same. But
-     * a session that never had a connection adds nothing to what was open when it began. */
-    uint64_t end_ns = session_end(&slots);
-    if (rc == TD_OK && result->conn_count == 0 && end_ns != 0)
-        rc = open_gap(w, name, &first_slot, end_ns, to_ns, err);
-    feed_slots_fini(&slots);
+    gap_list rows = {0};
+    uint64_t last_ns;
+    td_result rc = crash_gaps_after(w->archive, &w->past, path, "", &rows, &last_ns, err);
+    if (rc == TD_OK)
+        rc = write_gaps(w, &rows, err);
+    gap_list_fini(&rows);
     return rc;
 }
 
@@ -189,39 +124,6 @@ static td_result fill_from_file(const work *w, const char *path, recover_result 
     return rc;
 }
 
-/* 1 if no later segment of the same session and feed holds anything. */
-static int is_last_of_feed(const archive_past *past, size_t at)
-{
-    const past_segment *row = &past->segments[at];
-    for (size_t i = at + 1; i < past->segment_count; i++) {
-        const past_segment *later = &past->segments[i];
-        if (later->stage != PAST_DISCARDED && !later->is_lost &&
-            strcmp(later->session, row->session) == 0 && strcmp(later->feed, row->feed) == 0)
-            return 0;
-    }
-    return 1;
-}
-
-/* First message of the feed's next segment of another session, if that is there and later: what
- * was not recorded ends with it. */
-static uint64_t gap_end(const work *w, size_t at, uint64_t from_ns)
-{
-    const past_segment *row = &w->past.segments[at];
-    for (size_t i = at + 1; i < w->past.segment_count; i++) {
-        const past_segment *later = &w->past.segments[i];
-        segment_index index;
-        if (later->stage == PAST_DISCARDED || strcmp(later->session, row->session) == 0 ||
-            strcmp(later->feed, row->feed) != 0 ||
-            archive_read_index(w->archive, later->path, INDEX_SUMMARY, &index, NULL) != TD_OK)
-            continue;
-        uint64_t first_ns = index.first_ns;
-        segment_index_fini(&index);
-        if (first_ns > from_ns)
-            return first_ns;
-    }
-    return GAP_OPEN;
-}
-
 /* What was durable in a segment is lost: one row for all slots, because which ones it had is not
  * known. Its name has the second of its first frame. */
 static td_result open_lost_gap(const work *w, const past_segment *row, const segment_name *name,
@@ -231,8 +133,8 @@ static td_result open_lost_gap(const work *w, const past_segment *row, const seg
     const session_row *session = archive_past_session(&w->past, name->session);
     int is_import = session != NULL && session_is_import(session);
     gap_row gap = gap_row_of(GAP_CORRUPT, name->feed, from_ns,
-                             gap_end(w, (size_t)(row - w->past.segments), from_ns),
-                             is_import ? RECOVER_CAUSE_IMPORT : what);
+                             crash_gaps_end(w->archive, &w->past, row, from_ns),
+                             is_import ? CRASH_CAUSE_IMPORT : what);
     gap.detail = row->path;
     w->report->gaps_opened++;
     return ledger_write_gap(w->journal, &gap, err);
@@ -248,14 +150,21 @@ static td_result open_gaps_after(const work *w, size_t at, td_err *err)
     td_err_clear(&cause);
     if (!segment_name_parse(segment_file_name(row->path), &name))
         return TD_OK;
-    td_result rc = fill_from_file(w, row->path, w->after, &cause);
+    gap_list rows = {0};
+    uint64_t last_ns;
+    td_result rc = crash_gaps_after(w->archive, &w->past, row->path, "", &rows, &last_ns, &cause);
     if (rc == TD_OK)
-        return open_gaps(w, &name, w->after, gap_end(w, at, w->after->totals.last_ns), err);
-    if (rc == TD_E_IO || rc == TD_E_NOMEM)
-        return td_err_set(err, rc, "%s: %s", row->path, cause.text);
-    row->is_lost = 1;
-    return has_gap(w, name.session) ? open_lost_gap(w, row, &name, "segment cannot be read", err)
-                                    : TD_OK;
+        rc = write_gaps(w, &rows, err);
+    else if (rc == TD_E_IO || rc == TD_E_NOMEM)
+        rc = td_err_set(err, rc, "%s: %s", row->path, cause.text);
+    else {
+        row->is_lost = 1;
+        rc = crash_gaps_are_due(&w->past, name.session)
+                 ? open_lost_gap(w, row, &name, "segment cannot be read", err)
+                 : TD_OK;
+    }
+    gap_list_fini(&rows);
+    return rc;
 }
 
 /* A recorder that was killed just after it had finished a segment left no open one, but lost what
@@ -267,7 +176,7 @@ static td_result open_gaps_after_finished(const work *w, const char *session, co
     for (size_t i = w->past.segment_count; i > 0 && rc == TD_OK; i--) {
         const past_segment *row = &w->past.segments[i - 1];
         if (row->stage == PAST_FINISHED && !row->is_recovered &&
-            strcmp(row->session, session) == 0 && is_last_of_feed(&w->past, i - 1) &&
+            strcmp(row->session, session) == 0 && crash_gaps_is_last(&w->past, row) &&
             (feed == NULL || strcmp(row->feed, feed) == 0))
             rc = open_gaps_after(w, i - 1, err);
     }
@@ -333,7 +242,7 @@ static td_result journal_end(work *w, const char *path, const segment_name *name
     const recover_result *result = w->result;
     if (!result->has_segment)
         return close_discarded(w, path, name, err);
-    td_result rc = open_gaps(w, name, result, GAP_OPEN, err);
+    td_result rc = open_gaps(w, path, err);
     return rc == TD_OK ? journal_recovered(w, path, name, result, err) : rc;
 }
 
@@ -521,7 +430,6 @@ static td_result close_missing(work *w, past_segment *row, const segment_name *n
     char number[24];
     const journal_segment segment = {row->path, name->feed, name->session, NULL};
     const journal_field chunks = journal_u64("chunks", 0, number); /* how many is not known */
-    w->report->segments_missing++;
     w->report->is_lossy = 1;
     row->is_lost = 1;
     if (row->is_corrupt)
@@ -731,7 +639,9 @@ static void update_catalog(archive *a, recover_report *out)
     const reindex_options options = {.scope = REINDEX_CHANGED};
     reindex_report report = {0};
     td_result rc = archive_reindex(a, &options, &report, &cause);
-    out->segments_missing += report.segments_missing;
+    out->segments_missing = report.segments_missing;
+    out->segments_cut = report.segments_cut;
+    out->is_lossy = out->is_lossy || report.segments_missing > 0 || report.segments_cut > 0;
     if (rc != TD_OK)
         td_log_emit(archive_log(a), TD_LOG_WARNING,
                     "the catalog could not be brought up to date, 'tapedeck reindex' will: %s",
@@ -773,9 +683,8 @@ td_result archive_recover(archive *a, const char *feed, recover_event_fn *progre
               .progress = progress,
               .user = user,
               .report = report,
-              .result = td_alloc_zero(2, sizeof(recover_result))};
+              .result = td_alloc_zero(1, sizeof(recover_result))};
     td_lock *lock = NULL;
-    w.after = w.result == NULL ? NULL : w.result + 1;
     td_result rc = w.result == NULL ? td_err_set(err, TD_E_NOMEM, "no memory to recover") : TD_OK;
     if (rc == TD_OK)
         rc = archive_lock_maintain(a, &lock, err);

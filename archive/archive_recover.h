@@ -14,9 +14,6 @@
 extern "C" {
 #endif
 
-/* The cause of a crash gap after half an import; that of a recorder's has another. */
-#define RECOVER_CAUSE_IMPORT "import ended before its end"
-
 typedef struct recover_report {
     uint64_t segments_recovered; /* finished, or put away because nothing durable was in them */
     uint64_t segments_live;      /* left alone */
@@ -24,6 +21,7 @@ typedef struct recover_report {
     uint64_t copies_put_away;    /* older copies of finished segments: in torn/ now */
     uint64_t segments_entered;   /* finished ones, newer than the journal */
     uint64_t segments_missing;   /* in the journal, not on the disk; the log lists them */
+    uint64_t segments_cut;       /* finished, and not what the journal lists; likewise */
     uint64_t frames_kept;        /* without events, as verify and info count */
     uint64_t torn_bytes;         /* cut off and kept in torn/ */
     uint64_t sessions_crashed;   /* sessions found to have ended without a stop */

@@ -12,6 +12,8 @@ static td_result view_read(archive_view *view, view_parts parts, const td_log *l
         rc = known_catalog_open(view->archive, log, TD_LOG_INFO, &view->known, err);
     if (rc == TD_OK)
         rc = archive_list(view->archive, &view->listing, err);
+    if (rc == TD_OK)
+        rc = archive_live_session(view->archive, view->live, err);
     if (rc != TD_OK)
         return rc;
     td_err_clear(&view->past_error);

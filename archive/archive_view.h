@@ -18,6 +18,7 @@ extern "C" {
 typedef struct archive_view {
     struct archive *archive;
     archive_listing listing;
+    char live[SESSION_ID_BYTES]; /* archive_live_session, asked after listing */
     known_catalog known;
     archive_past past;
     td_result past_result; /* of reading the journal; without it the past is empty */

@@ -443,15 +443,47 @@ static int is_listed(const archive_listing *listing, const char *path)
                                                  sizeof listing->segments[0], compare_path) != NULL;
 }
 
-void archive_each_missing(const archive *a, const archive_past *past,
-                          const archive_listing *listing, missing_fn *fn, void *user)
+int archive_past_is_cut(const archive_past *past, const archive_segment *segment,
+                        uint64_t chunk_count)
+{
+    char path[LIMIT_PATH_BYTES];
+    segment_final_path(segment->path, path);
+    const past_segment *row = archive_past_segment(past, path);
+    if (row == NULL)
+        return 0;
+    if (segment->name.is_open)
+        return chunk_count < row->announced_chunks;
+    int has_end = row->stage == PAST_FINISHED && row->file_bytes != 0;
+    return has_end &&
+           (row->file_bytes != segment->size_bytes || row->chunk_count < row->announced_chunks);
+}
+
+/* What cannot be opened for another reason is there. */
+static int is_gone(const archive *a, const char *path)
+{
+    uint64_t size;
+    return archive_file_size(a, path, &size, NULL) == TD_E_NOTFOUND;
+}
+
+/* Its file is created before the journal knows it, and renamed when it is finished or put away. */
+static int is_unfinished_gone(archive *a, const past_segment *segment)
+{
+    char path[LIMIT_PATH_BYTES];
+    segment_open_path(segment->path, path);
+    return is_gone(a, path) && is_gone(a, segment->path) &&
+           !archive_past_is_put_away(a, segment, path);
+}
+
+void archive_each_missing(archive *a, const archive_past *past, const archive_listing *listing,
+                          missing_fn *fn, void *user)
 {
     for (size_t i = 0; i < past->segment_count; i++) {
-        const past_segment *segment = &past->segments[i];
-        uint64_t size;
-        /* What cannot be opened for another reason is there. */
-        if (segment->stage == PAST_FINISHED && !is_listed(listing, segment->path) &&
-            archive_file_size(a, segment->path, &size, NULL) == TD_E_NOTFOUND)
+        past_segment *segment = &past->segments[i];
+        if (is_listed(listing, segment->path))
+            continue;
+        if (segment->stage == PAST_FINISHED
+                ? is_gone(a, segment->path)
+                : segment->stage <= PAST_RECOVERING && is_unfinished_gone(a, segment))
             fn(user, segment);
     }
 }

@@ -40,7 +40,7 @@ typedef struct past_segment {
     uint64_t announced_chunks;  /* durable ones when its writer found that another program had
                                  * removed or changed it; else 0 */
     uint8_t is_corrupt;         /* 1: its writer or a recovery has journaled that it is lost */
-    uint8_t is_lost;            /* for a recovery's own use: it is missing, or cannot be read */
+    uint8_t is_lost;            /* for its reader's own use: it is missing, or cannot be read */
 } past_segment;
 
 /* Where entries of the journal cannot be read. */
@@ -104,11 +104,18 @@ session_row *archive_past_session(const archive_past *past, const char *session)
 /* 1 if it took captures of other tools. */
 int session_is_import(const session_row *session);
 
-/* Called for each segment that the journal knows as finished and not as pruned, and that is neither
- * listed nor on the disk after all (it may have been renamed meanwhile); valid during the call. */
-typedef void missing_fn(void *user, const past_segment *segment);
-void archive_each_missing(const archive *archive, const archive_past *past,
+/* Called for each segment that the journal knows, neither as pruned nor as discarded, and that is
+ * not listed nor on the disk after all (it may have been renamed meanwhile), under neither of its
+ * names, nor in torn/; valid during the call. One that the journal knows as finished is missing
+ * where only its unfinished file is left. */
+typedef void missing_fn(void *user, past_segment *segment);
+void archive_each_missing(archive *archive, const archive_past *past,
                           const archive_listing *listing, missing_fn *fn, void *user);
+
+/* 1 if a segment has another size than its writer, or recovery, finished it with, or fewer chunks
+ * than its writer announced. chunk_count: of an unfinished one. */
+int archive_past_is_cut(const archive_past *past, const archive_segment *segment,
+                        uint64_t chunk_count);
 
 /* The segment that a feed's chain continues. */
 typedef struct feed_link {

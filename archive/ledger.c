@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "archive/archive_segment.h"
 #include "archive/catalog_known.h"
+#include "archive/crash_gaps.h"
 #include "archive/event.h"
 #include "archive/feed_past.h"
 #include "format/segment_reader.h"
@@ -119,12 +120,12 @@ td_result ledger_catch_up(archive *a, catalog *c, td_err *err)
 /* ---- sessions ---- */
 
 /* Sessions that only a segment knows: the journal was lost, or the archive is a single file. */
-static td_result add_from_segments(archive *a, archive_past *past, td_err *err)
+static td_result add_from_segments(archive *a, const archive_listing *listing, archive_past *past,
+                                   td_err *err)
 {
-    archive_listing listing;
-    td_result rc = archive_list(a, &listing, err);
-    for (size_t i = 0; i < listing.segment_count && rc == TD_OK; i++) {
-        const archive_segment *segment = &listing.segments[i];
+    td_result rc = TD_OK;
+    for (size_t i = 0; i < listing->segment_count && rc == TD_OK; i++) {
+        const archive_segment *segment = &listing->segments[i];
         segment_reader *reader = NULL;
         if (segment->name.is_parsed && archive_past_session(past, segment->name.session) != NULL)
             continue;
@@ -139,8 +140,17 @@ static td_result add_from_segments(archive *a, archive_past *past, td_err *err)
             rc = archive_past_add_session(past, &row, err);
         segment_reader_close(reader);
     }
-    archive_listing_fini(&listing);
     return rc;
+}
+
+/* Without an end, and no process is at work: it crashed, though recover has not written that yet.
+ */
+static void mark_crashed(archive_past *past, const archive_listing *listing, const char *live)
+{
+    for (size_t i = 0; i < past->session_count; i++)
+        if (past->sessions[i].state == SESSION_OPEN &&
+            !archive_session_is_live(listing, live, past->sessions[i].session))
+            past->sessions[i].state = SESSION_CRASHED;
 }
 
 static int compare_sessions(const void *a, const void *b)
@@ -154,18 +164,27 @@ static int compare_sessions(const void *a, const void *b)
 
 td_result archive_sessions(archive *a, session_row **rows, size_t *count, td_err *err)
 {
-    archive_past past;
+    archive_past past = {0};
+    archive_listing listing = {0};
+    char live[SESSION_ID_BYTES];
     *rows = NULL;
     *count = 0;
-    td_result rc = archive_past_read(a, &past, err);
+    td_result rc = archive_list(a, &listing, err);
     if (rc == TD_OK)
-        rc = add_from_segments(a, &past, err);
+        rc = archive_live_session(a, live, err);
+    if (rc == TD_OK)
+        rc = archive_past_read(a, &past, err);
+    if (rc == TD_OK)
+        mark_crashed(&past, &listing, live);
+    if (rc == TD_OK)
+        rc = add_from_segments(a, &listing, &past, err);
     if (rc == TD_OK && past.session_count > 0) {
         qsort(past.sessions, past.session_count, sizeof past.sessions[0], compare_sessions);
         *rows = past.sessions;
         *count = past.session_count;
         past.sessions = NULL;
     }
+    archive_listing_fini(&listing);
     archive_past_fini(&past);
     return rc;
 }
@@ -176,6 +195,7 @@ td_result archive_sessions(archive *a, session_row **rows, size_t *count, td_err
 typedef struct sources {
     archive *archive;
     archive_listing listing;
+    char live[SESSION_ID_BYTES];
     known_catalog known;
     archive_past past;
     gap_list journal; /* its gaps */
@@ -192,11 +212,14 @@ static td_result take_entry(void *user, const journal_entry *entry, td_err *err)
 }
 
 /* The segments are listed before the journal is read: if a session begins meanwhile, its open gap
- * is read but its frames are not. */
+ * is read but its frames are not. Which session is live is asked in between: one that ends
+ * meanwhile has its end in the journal. */
 static td_result sources_open(archive *a, sources *s, td_err *err)
 {
     *s = (sources){.archive = a};
     td_result rc = archive_list(a, &s->listing, err);
+    if (rc == TD_OK)
+        rc = archive_live_session(a, s->live, err);
     if (rc == TD_OK)
         rc = known_catalog_open(a, archive_log(a), TD_LOG_DEBUG, &s->known, err);
     if (rc == TD_OK)
@@ -308,17 +331,9 @@ static td_result known_or_read_gaps(archive *a, known_catalog *known,
     return TD_OK;
 }
 
-/* The gaps that it had are not known any more. */
-static void log_missing(void *user, const past_segment *segment)
-{
-    td_log_emit(archive_log(user), TD_LOG_WARNING,
-                "missing: %s: the journal lists it, but it is not on disk", segment->path);
-}
-
 static td_result each_segment(sources *s, gap_source_fn *fn, void *user, td_err *err)
 {
     td_result rc = TD_OK;
-    archive_each_missing(s->archive, &s->past, &s->listing, log_missing, s->archive);
     for (size_t i = 0; i < s->listing.segment_count && rc == TD_OK; i++) {
         const archive_segment *segment = &s->listing.segments[i];
         char path[LIMIT_PATH_BYTES];
@@ -368,6 +383,44 @@ static td_result join_journal(const sources *s, gap_list *list, td_err *err)
     return rc;
 }
 
+/* ---- what the segments on the disk lack ---- */
+
+static void mark_missing(void *user, past_segment *segment)
+{
+    td_log_emit(archive_log(user), TD_LOG_WARNING,
+                "missing: %s: the journal lists it, but it is not on disk", segment->path);
+    segment->is_lost = 1;
+}
+
+/* The row of a segment that is not there; its writer, or recover, may have journaled one. After the
+ * last one of a crashed session nothing of the session is there either. */
+static td_result add_missing(const sources *s, const past_segment *segment, gap_list *list,
+                             td_err *err)
+{
+    segment_name name;
+    uint64_t from_ns;
+    uint64_t to_ns;
+    if (!segment_name_parse(segment_file_name(segment->path), &name) || segment->is_corrupt)
+        return TD_OK;
+    archive_segment_time(&s->listing, &name, &from_ns, &to_ns);
+    if (crash_gaps_are_due(&s->past, segment->session) && crash_gaps_is_last(&s->past, segment))
+        to_ns = crash_gaps_end(s->archive, &s->past, segment, from_ns);
+    gap_row row = gap_row_of(GAP_CORRUPT, name.feed, from_ns, to_ns, "segment is missing");
+    row.detail = segment->path;
+    return gap_list_add(list, &row, err);
+}
+
+static td_result add_lacking(sources *s, gap_list *list, td_err *err)
+{
+    td_result rc = TD_OK;
+    archive_each_missing(s->archive, &s->past, &s->listing, mark_missing, s->archive);
+    for (size_t i = 0; i < s->past.segment_count && rc == TD_OK; i++)
+        if (s->past.segments[i].is_lost)
+            rc = add_missing(s, &s->past.segments[i], list, err);
+    return rc == TD_OK ? crash_gaps_find(s->archive, &s->past, &s->listing, s->live, list, err)
+                       : rc;
+}
+
 td_result archive_gaps(archive *a, gap_list *out, td_err *err)
 {
     sources s;
@@ -383,6 +436,8 @@ td_result archive_gaps(archive *a, gap_list *out, td_err *err)
         rc = archive_past_damage_gaps(&s.past, &s.listing, &s.journal, err);
     if (rc == TD_OK)
         rc = join_journal(&s, &rows, err);
+    if (rc == TD_OK)
+        rc = add_lacking(&s, &rows, err);
     if (rc == TD_OK)
         rc = session_spans_add_gaps(&spans, &s.past, &rows, err);
     if (rc == TD_OK) {

@@ -16,9 +16,11 @@ extern "C" {
 #endif
 
 /* Every gap of the archive, merged and in order: from the journal and the segments' own events, or
- * the catalog's copy of those, segment by segment, where its checksums hold; and what lies between
- * sessions of a feed (session_spans.h), and what a damaged journal may have listed. Left out is
- * what lies in time that was pruned. *out is the caller's, for gap_list_fini. */
+ * the catalog's copy of those, segment by segment, where its checksums hold; the time of segments
+ * that the journal lists and the disk lacks; what crashed sessions lack that recover has not ended
+ * yet (crash_gaps.h); what lies between sessions of a feed (session_spans.h); and what a damaged
+ * journal may have listed. Left out is what lies in time that was pruned. *out is the caller's, for
+ * gap_list_fini. */
 TD_MUST_USE td_result archive_gaps(archive *archive, gap_list *out, td_err *err);
 
 /* The gaps that one source has, merged and in order; source: the path of a segment below the

@@ -28,6 +28,7 @@ struct read_plan {
     planned **segments;
     size_t count;
     size_t unreadable_count;
+    gap_list damage;
 };
 
 /* ---- one segment ---- */
@@ -48,13 +49,38 @@ static void planned_close(planned *p)
 static td_result load_from_file(read_plan *plan, const char *path, segment_index *out, td_err *err)
 {
     index_depth depth = segment_has_open_name(path) ? INDEX_FULL : INDEX_SUMMARY;
-    return archive_read_index(plan->archive, path, depth, out, err);
+    td_result rc = archive_read_index(plan->archive, path, depth, out, err);
+    if (rc != TD_OK || depth == INDEX_FULL || !out->is_open)
+        return rc;
+    segment_index_fini(out); /* its summary was cut off */
+    return archive_read_index(plan->archive, path, INDEX_FULL, out, err);
 }
 
 static int overlaps(uint64_t first_ns, uint64_t last_ns, const read_query *query)
 {
     int is_empty = query->from_ns >= query->to_ns;
     return !is_empty && last_ns >= query->from_ns && first_ns < query->to_ns;
+}
+
+const char *segment_life_name(segment_life life)
+{
+    static const char *const NAMES[] = {[SEGMENT_IS_FINISHED] = "finished",
+                                        [SEGMENT_IS_RECORDED] = "recording",
+                                        [SEGMENT_IS_CRASHED] = "crashed",
+                                        [SEGMENT_IS_TRUNCATED] = "truncated"};
+    TD_ASSERT(life <= SEGMENT_IS_TRUNCATED);
+    return NAMES[life];
+}
+
+static segment_life life_of(const read_plan *plan, const archive_segment *segment,
+                            const segment_index *index)
+{
+    if (!index->is_open)
+        return SEGMENT_IS_FINISHED;
+    if (!segment_has_open_name(segment->path))
+        return SEGMENT_IS_TRUNCATED;
+    return archive_segment_is_live(segment, plan->view->live) ? SEGMENT_IS_RECORDED
+                                                              : SEGMENT_IS_CRASHED;
 }
 
 /* Fill what callers see from the index. */
@@ -114,6 +140,47 @@ static td_result load_segment(read_plan *plan, const archive_segment *segment, p
     return load_from_file(plan, segment->path, &p->index, err);
 }
 
+/* ---- what cannot be read ---- */
+
+/* Log a segment that is damaged from some moment on, and count it, if that may be selected. */
+static td_result add_damage(read_plan *plan, const archive_segment *segment, uint64_t from_ns,
+                            const char *what, td_err *err)
+{
+    char path[LIMIT_PATH_BYTES];
+    uint64_t begin_ns = 0;
+    uint64_t to_ns = UINT64_MAX;
+    if (segment->name.is_parsed)
+        archive_segment_time(&plan->view->listing, &segment->name, &begin_ns, &to_ns);
+    from_ns = from_ns > begin_ns ? from_ns : begin_ns;
+    to_ns = from_ns < to_ns ? to_ns : from_ns + 1;
+    if (!overlaps(from_ns, to_ns, &plan->query))
+        return TD_OK;
+    plan->unreadable_count++;
+    td_log_emit(plan->log, TD_LOG_WARNING, "passed over: %s", what);
+    segment_final_path(segment->path, path);
+    const past_segment *past = archive_past_segment(&plan->view->past, path);
+    if (!segment->name.is_parsed || (past != NULL && past->is_corrupt)) /* the ledger has its row */
+        return TD_OK;
+    gap_row row =
+        gap_row_of(GAP_CORRUPT, segment->name.feed, from_ns, to_ns, "segment cannot be read");
+    row.detail = segment->path;
+    return gap_list_add(&plan->damage, &row, err);
+}
+
+/* 1 if the file holds less than its writer wrote, which needs no reading of its chunks. */
+static int is_cut(const read_plan *plan, const archive_segment *segment, const segment_index *index,
+                  char what[TD_ERR_TEXT_BYTES])
+{
+    int has_lost_end = index->is_open && !segment_has_open_name(segment->path);
+    int is_known_longer =
+        archive_past_is_cut(&plan->view->past, segment, index->is_open ? index->chunk_count : 0);
+    (void)snprintf(what, TD_ERR_TEXT_BYTES, "%.900s: %s", segment->path,
+                   has_lost_end ? "its end is missing" : "it is not what the journal lists");
+    return has_lost_end || is_known_longer;
+}
+
+/* ---- segments ---- */
+
 static td_result consider(read_plan *plan, const archive_segment *segment, td_err *err)
 {
     const read_query *query = &plan->query;
@@ -136,13 +203,15 @@ static td_result consider(read_plan *plan, const archive_segment *segment, td_er
         planned_close(p);
         if (rc == TD_E_NOMEM)
             return td_err_pass(err, rc, &cause);
-        plan->unreadable_count++;
-        td_log_emit(plan->log, TD_LOG_WARNING, "passed over: %s", cause.text);
-        return TD_OK;
+        return add_damage(plan, segment, 0, cause.text, err);
     }
+    char what[TD_ERR_TEXT_BYTES];
     int is_empty = p->index.message_count == 0;
-    if (!is_empty && overlaps(p->index.first_ns, p->index.last_ns, query))
+    if (is_cut(plan, segment, &p->index, what))
+        rc = add_damage(plan, segment, p->index.last_ns, what, err);
+    if (rc == TD_OK && !is_empty && overlaps(p->index.first_ns, p->index.last_ns, query))
         rc = describe(plan, p, err);
+    p->public.life = life_of(plan, segment, &p->index);
     /* A channel that damage has hidden may be a wanted one: readers are to find that damage. */
     if (rc == TD_OK && p->full_path != NULL &&
         (p->public.wanted_count > 0 || segment_index_has_unknown(&p->index))) {
@@ -193,43 +262,23 @@ static void log_unexpected(read_plan *plan, const archive_listing *listing)
     }
 }
 
-/* 1 if a missing segment may have had frames of the wanted time: its name says when the first came,
- * and none is of another hour (FORMAT.md, "Rotation"). */
+/* 1 if a missing segment may have had frames of the wanted time. */
 static int may_overlap(const read_plan *plan, const char *path)
 {
     segment_name name;
+    uint64_t from_ns;
+    uint64_t to_ns;
     if (!segment_name_parse(segment_file_name(path), &name))
         return 1;
-    return overlaps(name.first_s * TD_NS_PER_S, (name.first_s / 3600 + 1) * 3600 * TD_NS_PER_S,
-                    &plan->query);
-}
-
-/* 1 if a missing segment may have wanted frames, by its rows in the catalog; without usable rows,
- * by the hour in its name. */
-static int may_be_wanted(read_plan *plan, const char *path)
-{
-    const read_query *query = &plan->query;
-    const catalog_segment *known = known_segments_find(&plan->view->known.segments, path);
-    segment_index index;
-    if (known == NULL || plan->view->known.catalog == NULL || !known->is_intact)
-        return may_overlap(plan, path);
-    if (!overlaps(known->first_ns, known->last_ns, query))
-        return 0;
-    if (query->wants_channel == NULL ||
-        known_catalog_load(&plan->view->known, path, CATALOG_CHANNELS, &index, NULL) != TD_OK)
-        return 1;
-    int is_wanted = 0;
-    for (size_t i = 0; i < index.channel_count && !is_wanted; i++)
-        is_wanted = query->wants_channel(query->user, &index.channels[i].info);
-    segment_index_fini(&index);
-    return is_wanted;
+    archive_segment_time(&plan->view->listing, &name, &from_ns, &to_ns);
+    return overlaps(from_ns, to_ns, &plan->query);
 }
 
 /* Without it a reader would call a tape whole that is not. */
-static void log_missing(void *user, const past_segment *segment)
+static void log_missing(void *user, past_segment *segment)
 {
     read_plan *plan = user;
-    if (is_of_other_feed(plan, segment->path) || !may_be_wanted(plan, segment->path))
+    if (is_of_other_feed(plan, segment->path) || !may_overlap(plan, segment->path))
         return;
     td_log_emit(plan->log, TD_LOG_WARNING,
                 "missing: %s: the journal lists it, but it is not on disk", segment->path);
@@ -307,6 +356,7 @@ void read_plan_close(read_plan *plan)
     for (size_t i = 0; i < plan->count; i++)
         planned_close(plan->segments[i]);
     archive_view_release(plan->view);
+    gap_list_fini(&plan->damage);
     td_free(plan->segments);
     td_free(plan);
 }
@@ -319,6 +369,11 @@ size_t read_plan_count(const read_plan *plan)
 size_t read_plan_unreadable_count(const read_plan *plan)
 {
     return plan->unreadable_count;
+}
+
+const gap_list *read_plan_damage(const read_plan *plan)
+{
+    return &plan->damage;
 }
 
 const planned_segment *read_plan_segment(const read_plan *plan, size_t i)

@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "archive/archive.h"
 #include "archive/archive_view.h"
+#include "archive/gap.h"
 #include "format/segment_index.h"
 
 #ifdef __cplusplus
@@ -35,12 +36,22 @@ typedef struct read_query {
                               catalog */
 } read_query;
 
+/* How a segment stands. */
+typedef enum segment_life {
+    SEGMENT_IS_FINISHED,
+    SEGMENT_IS_RECORDED,  /* unfinished, and its session is live */
+    SEGMENT_IS_CRASHED,   /* unfinished, and its session is not: recover finishes it */
+    SEGMENT_IS_TRUNCATED, /* its end was cut off after it was finished */
+} segment_life;
+const char *segment_life_name(segment_life life);
+
 typedef struct planned_segment {
     const char *path; /* to open with archive_io */
     /* What it holds; its path is the name for messages. Chunks: read_plan_load_chunks. */
     const segment_index *index;
     const uint8_t *is_wanted; /* of each channel of the index */
-    size_t wanted_count;      /* 0: wanted ones may be hidden by damage */
+    segment_life life;
+    size_t wanted_count; /* 0: wanted ones may be hidden by damage */
 } planned_segment;
 
 typedef struct read_plan read_plan;
@@ -54,9 +65,14 @@ void read_plan_close(read_plan *plan);
 
 size_t read_plan_count(const read_plan *plan);
 
-/* Segments that could not be read, or that catalog and journal know and the disk lacks, and folders
- * that could not be listed: what the plan may lack. A damaged journal counts as one. */
+/* Segments that could not be read, or not to the end that they once had, or that the journal knows
+ * and the disk lacks, and folders that could not be listed: what the plan may lack. A damaged
+ * journal counts as one. */
 size_t read_plan_unreadable_count(const read_plan *plan);
+
+/* The time that those segments of these may have covered which are on the disk, a row each; the
+ * ledger (archive_gaps) has the missing ones. Valid until the plan closes. */
+const gap_list *read_plan_damage(const read_plan *plan);
 
 /* Segment i < count; valid until the plan closes or read_plan_drop(i). */
 const planned_segment *read_plan_segment(const read_plan *plan, size_t i);

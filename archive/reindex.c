@@ -342,7 +342,7 @@ static td_result read_segments(rebuild *r, td_err *err)
     return rc;
 }
 
-static void log_missing(void *user, const past_segment *segment)
+static void log_missing(void *user, past_segment *segment)
 {
     rebuild *r = user;
     r->report->segments_missing++;
@@ -356,6 +356,14 @@ static td_result log_all_missing(rebuild *r, td_err *err)
     td_result rc = archive_past_read(r->archive, &past, err);
     if (rc == TD_OK)
         archive_each_missing(r->archive, &past, &r->listing, log_missing, r);
+    for (size_t i = 0; i < r->listing.segment_count && rc == TD_OK; i++) {
+        const archive_segment *segment = &r->listing.segments[i];
+        if (segment->name.is_open || !archive_past_is_cut(&past, segment, 0))
+            continue;
+        r->report->segments_cut++;
+        td_log_emit(archive_log(r->archive), TD_LOG_WARNING, "%s: it is not what the journal lists",
+                    segment->path);
+    }
     archive_past_fini(&past);
     return rc;
 }

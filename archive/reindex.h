@@ -27,6 +27,7 @@ typedef struct reindex_report {
     uint64_t segments_gone; /* rows without a file, forgotten */
     uint64_t segments_unreadable;
     uint64_t segments_missing; /* the journal knows them, the disk lacks them: logged */
+    uint64_t segments_cut;     /* not what the journal lists: logged */
     uint64_t unexpected;
 } reindex_report;
 

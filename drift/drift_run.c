@@ -202,7 +202,7 @@ static td_result play(run *r, td_err *err)
         return rc;
     tape_stats stats;
     tape_get_stats(r->tape, &stats);
-    if (r->shared.frames == 0 && stats.damaged_chunks == 0 && stats.segments_unreadable == 0)
+    if (r->shared.frames == 0 && !tape_is_damaged(&stats))
         return selection_nothing(r->options->archive, r->options->wanted, err);
     return TD_OK;
 }

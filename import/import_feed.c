@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/url.h"
-#include "archive/archive_recover.h"
+#include "archive/crash_gaps.h"
 #include "archive/event.h"
 
 /* A chunk closes after this much of the capture's own time too, so that a slow one can be read by
@@ -172,7 +172,7 @@ static td_result close_earlier(import_feed *f, uint64_t recv_ns, td_err *err)
     td_result rc = TD_OK;
     while (rc == TD_OK && f->earlier_next < earlier->count) {
         const gap_row *row = &earlier->rows[f->earlier_next];
-        int is_open = row->to_ns == GAP_OPEN && strcmp(row->cause, RECOVER_CAUSE_IMPORT) == 0 &&
+        int is_open = row->to_ns == GAP_OPEN && strcmp(row->cause, CRASH_CAUSE_IMPORT) == 0 &&
                       strcmp(row->feed, f->options.name) == 0;
         if (is_open && row->from_ns >= recv_ns)
             break;

@@ -74,7 +74,7 @@ td_result report_add_gaps(replay_report *report, const gap_list *all, const sele
 
 replay_verdict report_verdict(const replay_report *report)
 {
-    if (report->tape.damaged_chunks > 0 || report->tape.segments_unreadable > 0)
+    if (tape_is_damaged(&report->tape))
         return REPLAY_DAMAGED;
     int is_complete = !report->is_stopped && report->totals.violations == 0 &&
                       report->totals.undecoded == 0 && report->uncovered_gaps == 0 &&

@@ -575,6 +575,7 @@ td_result report_describe(const replay_report *report, result_writer *r, td_err 
     else
         result_note(r, "truth", "%s", "");
     result_count(r, "damaged_chunks", report->tape.damaged_chunks);
+    result_count(r, "segments_live", report->tape.segments_live);
     result_bool(r, "stopped", report->is_stopped);
     describe_pace(r, report->pacer);
     result_count(r, "contents_read", report->tape.contents_read);
@@ -586,7 +587,9 @@ td_result report_describe(const replay_report *report, result_writer *r, td_err 
         r,
         "Replayed {frames frame} ({bytes}) in {took}"
         "[{stopped?}, then stopped before the end of the tape].\n"
-        "{head}{verdict}"
+        "{head}"
+        "[{segments_live?}Being recorded: this is what was durable when the replay read it.\n]"
+        "{verdict}"
         "[{absent?}\n  The selection asks for more than was recorded:\n{absent}]"
         "[    … and {more_absent} more: --json lists them\n]"
         "[\n  {gaps gap} in the recording, {uncovered} not covered by another connection:\n{gaps}]"

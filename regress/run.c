@@ -116,7 +116,7 @@ static int is_tape_damaged(const tape *from)
 {
     tape_stats stats;
     tape_get_stats(from, &stats);
-    return stats.damaged_chunks + stats.segments_unreadable > 0;
+    return tape_is_damaged(&stats);
 }
 
 static td_result nothing_to_save(const run *r, int is_damaged, td_err *err)

@@ -259,13 +259,15 @@ static void close_all(replay_command *command)
 
 /* ---- afterwards ---- */
 
-/* The ledger's rows that touch the selection. */
+/* The ledger's rows that touch the selection, and what could not be read of it. */
 static td_result gather_gaps(const replay_command *command, replay_report *report, td_err *err)
 {
     TD_ASSERT(command->verb.source.archive != NULL);
     TD_ASSERT(command->verb.source.tape != NULL);
     gap_list all = {0};
     td_result rc = archive_gaps(command->verb.source.archive, &all, err);
+    if (rc == TD_OK)
+        rc = gap_list_join(&all, tape_get_damage(command->verb.source.tape), err);
     if (rc == TD_OK)
         rc = report_add_gaps(report, &all, &command->verb.source.wanted,
                              tape_get_window(command->verb.source.tape), err);

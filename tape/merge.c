@@ -238,7 +238,7 @@ static td_result judge_load(merge *m, const chunk_load *load, td_err *err)
     td_log_emit(m->options->log, TD_LOG_WARNING, "segment %s: chunk at %llu%s is passed over: %s",
                 load->source->name, (unsigned long long)chunk->offset,
                 load->rc == TD_OK ? ": a part of it" : "", load->err.text);
-    return TD_OK;
+    return source_queue_add_damage(m->queue, load->source, chunk->first_ns, chunk->last_ns, err);
 }
 
 static uint64_t ahead_ns(const merge *m)

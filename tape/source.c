@@ -21,7 +21,9 @@ td_result source_make(const planned_segment *segment, tape_source **out, td_err 
     made->name = td_strndup((const char *)name.data, name.size);
     /* A file without session metadata is a session of its own, distinguished by its name. */
     made->session = td_strdup(index->session[0] == '\0' ? index->path : index->session);
+    memcpy(made->feed, index->feed, sizeof made->feed);
     made->session_start_ns = index->session_start_ns;
+    made->last_ns = index->last_ns;
     made->number = index->number;
     made->next_ns = index->first_ns;
     if (made->path == NULL || made->name == NULL || made->session == NULL) {

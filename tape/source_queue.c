@@ -23,6 +23,7 @@ struct source_queue {
     size_t waiting_count;
     size_t waiting_capacity;
     uint64_t newest_ns; /* first_ns of the newest segment, from where follow looks on */
+    gap_list damage;
 };
 
 /* ---- the heap of sources ---- */
@@ -147,6 +148,7 @@ static td_result add_segments(source_queue *queue, read_plan *from, td_err *err)
             continue;
         }
         queue->sources[queue->source_count++] = source;
+        queue->stats->segments_live += segment->life == SEGMENT_IS_RECORDED;
         push_waiting(queue, source);
         if (from == queue->planned) {
             source->planned = from;
@@ -184,7 +186,9 @@ static td_result queue_segments(source_queue *queue, archive_view *view, uint64_
     queue->stats->segments_unreadable += read_plan_unreadable_count(found);
     if (queue->planned == NULL)
         queue->planned = found;
-    rc = add_segments(queue, found, err);
+    rc = gap_list_join(&queue->damage, read_plan_damage(found), err);
+    if (rc == TD_OK)
+        rc = add_segments(queue, found, err);
     if (queue->planned != found)
         read_plan_close(found);
     close_planned(queue);
@@ -219,9 +223,26 @@ void source_queue_close(source_queue *queue)
     for (size_t i = 0; i < queue->source_count; i++)
         source_free(queue->sources[i]);
     read_plan_close(queue->planned);
+    gap_list_fini(&queue->damage);
     td_free(queue->sources);
     td_free(queue->waiting);
     td_free(queue);
+}
+
+/* ---- damage ---- */
+
+td_result source_queue_add_damage(source_queue *queue, const tape_source *source, uint64_t from_ns,
+                                  uint64_t to_ns, td_err *err)
+{
+    gap_row row =
+        gap_row_of(GAP_CORRUPT, source->feed, from_ns, to_ns + 1, "stored frames cannot be read");
+    row.detail = source->name;
+    return gap_list_add(&queue->damage, &row, err);
+}
+
+const gap_list *source_queue_damage(const source_queue *queue)
+{
+    return &queue->damage;
 }
 
 /* ---- handing out ---- */
@@ -242,7 +263,7 @@ static td_result open_source(source_queue *queue, tape_source *source, td_err *e
         td_log_emit(queue->options.log, TD_LOG_WARNING, "segment %s is left out: %s", source->name,
                     err == NULL ? td_result_name(rc) : err->text);
         td_err_clear(err);
-        return TD_OK;
+        return source_queue_add_damage(queue, source, source->next_ns, source->last_ns, err);
     }
     if (source->order_count > 0)
         push_waiting(queue, source);

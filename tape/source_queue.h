@@ -55,7 +55,9 @@ typedef struct tape_source {
     read_plan *planned; /* where its chunks are found before it is opened; NULL: in the file */
     size_t planned_at;
     char *session;
+    char feed[LIMIT_NAME_BYTES];
     uint64_t session_start_ns;
+    uint64_t last_ns;         /* of the segment when it was planned */
     uint32_t number;          /* within session and feed */
     uint64_t next_ns;         /* of the next chunk; before opening, of the segment */
     segment_reader *reader;   /* NULL: not open yet, or done */
@@ -108,6 +110,14 @@ TD_MUST_USE td_result source_queue_next(source_queue *queue, source_queue_chunk 
 
 /* A chunk that was handed out is merged; its source is closed if that was the last one. */
 void source_queue_done(source_queue *queue, tape_source *source);
+
+/* Note that [from_ns, to_ns] of a source could not be read, all or in part: a gap of reason
+ * corrupt. TD_E_NOMEM. */
+TD_MUST_USE td_result source_queue_add_damage(source_queue *queue, const tape_source *source,
+                                              uint64_t from_ns, uint64_t to_ns, td_err *err);
+
+/* What could not be read so far, and what the plans could not. Valid until the next call. */
+const gap_list *source_queue_damage(const source_queue *queue);
 
 /* Look for new chunks and segments; no load may be under way. TD_OK: there are some; TD_EOF: none.
  */

@@ -461,6 +461,16 @@ uint64_t tape_get_lead_from_ns(const tape *t)
     return t->source_options.lead_from_ns;
 }
 
+int tape_is_damaged(const tape_stats *stats)
+{
+    return stats->damaged_chunks > 0 || stats->segments_unreadable > 0;
+}
+
+const gap_list *tape_get_damage(const tape *t)
+{
+    return source_queue_damage(t->queue);
+}
+
 void tape_get_stats(const tape *t, tape_stats *out)
 {
     *out = t->stats;

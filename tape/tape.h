@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "archive/archive.h"
 #include "archive/event.h"
+#include "archive/gap.h"
 #include "format/channel.h"
 #include "schema/classify.h"
 #include "schema/decode.h"
@@ -113,6 +114,7 @@ typedef struct tape_stats {
                                      gives the first frame after what could not be read */
     uint64_t contents_read;       /* frames whose content was read: each once */
     uint64_t segments_unreadable; /* left out of the plan: the archive logs them */
+    uint64_t segments_live;       /* planned, and still being recorded */
     unsigned workers_busy_max;    /* threads that were reading ahead at one moment */
 } tape_stats;
 
@@ -149,6 +151,13 @@ void tape_block_acquire(tape_block *block);
 void tape_block_release(tape_block *block);
 
 void tape_get_stats(const tape *tape, tape_stats *out);
+
+/* 1 if something of the selection could not be read so far. */
+int tape_is_damaged(const tape_stats *stats);
+
+/* Its rows, of reason corrupt: what could not be read. Segments that are missing are in the ledger
+ * (archive_gaps). Valid until the next call. */
+const gap_list *tape_get_damage(const tape *tape);
 
 #ifdef __cplusplus
 }

@@ -180,8 +180,7 @@ static td_result run_cat(cat_run *run, tape_stats *stats)
         tape_get_stats(from, stats);
     }
     tape_close(from);
-    if (rc == TD_OK && !run->has_frames && !run->options.is_following &&
-        stats->damaged_chunks + stats->segments_unreadable == 0)
+    if (rc == TD_OK && !run->has_frames && !run->options.is_following && !tape_is_damaged(stats))
         rc = verb_run_nothing(&run->verb);
     stop_signal_close(run->signals);
     return rc;
@@ -204,6 +203,5 @@ exit_code cmd_cat(const verb_context *context, int argc, char **argv)
         return status;
     tape_stats stats = {0};
     td_result rc = run_cat(&run, &stats);
-    int is_damaged = stats.damaged_chunks > 0 || stats.segments_unreadable > 0;
-    return verb_run_end(&run.verb, rc, is_damaged ? EXIT_CODE_DAMAGE : EXIT_CODE_DONE);
+    return verb_run_end(&run.verb, rc, tape_is_damaged(&stats) ? EXIT_CODE_DAMAGE : EXIT_CODE_DONE);
 }

@@ -27,7 +27,7 @@ typedef struct archive_totals {
     size_t feed_count;
     topic_total *topics;
     size_t topic_count;
-    uint64_t segments, open_segments, frames, events, bytes;
+    uint64_t segments, by_life[SEGMENT_IS_TRUNCATED + 1], frames, events, bytes;
     uint64_t first_ns, last_ns;
 } archive_totals;
 
@@ -63,8 +63,9 @@ static td_result add_feed(archive_totals *totals, const segment_index *segment, 
 }
 
 /* Events are the recorder's own words and no frames: counted apart. */
-static td_result add_segment(archive_totals *totals, const segment_index *segment, td_err *err)
+static td_result add_segment(archive_totals *totals, const planned_segment *planned, td_err *err)
 {
+    const segment_index *segment = planned->index;
     uint64_t frames = 0;
     for (size_t i = 0; i < segment->channel_count; i++) {
         const segment_channel *channel = &segment->channels[i];
@@ -81,7 +82,7 @@ static td_result add_segment(archive_totals *totals, const segment_index *segmen
                                                      channel->info.symbol, channel->message_count};
     }
     totals->segments++;
-    totals->open_segments += segment->is_open;
+    totals->by_life[planned->life]++;
     totals->frames = verb_run_add_count(totals->frames, frames);
     totals->bytes += segment->file_bytes;
     if (totals->segments == 1 || segment->first_ns < totals->first_ns)
@@ -123,11 +124,10 @@ static td_result add_up(const read_plan *plan, archive_totals *totals, td_err *e
 {
     td_result rc = TD_OK;
     for (size_t i = 0; i < read_plan_count(plan) && rc == TD_OK; i++) {
-        rc = add_segment(totals, read_plan_segment(plan, i)->index, err);
+        rc = add_segment(totals, read_plan_segment(plan, i), err);
         merge_topics(totals);
     }
     TD_ASSERT(rc != TD_OK || totals->segments == read_plan_count(plan));
-    TD_ASSERT(totals->open_segments <= totals->segments);
     return rc;
 }
 
@@ -267,7 +267,9 @@ static void describe(result_writer *r, const verb_run *verb, const info *all)
     result_text(r, "archive", archive_path(verb->archive));
     result_bool(r, "single_file", archive_is_single_file(verb->archive));
     result_count(r, "segments", totals->segments);
-    result_count(r, "open_segments", totals->open_segments);
+    result_count(r, "segments_recording", totals->by_life[SEGMENT_IS_RECORDED]);
+    result_count(r, "segments_crashed", totals->by_life[SEGMENT_IS_CRASHED]);
+    result_count(r, "segments_truncated", totals->by_life[SEGMENT_IS_TRUNCATED]);
     result_count(r, "segments_unreadable", read_plan_unreadable_count(all->plan));
     result_count(r, "frames", totals->frames);
     result_count(r, "events", totals->events);
@@ -282,7 +284,10 @@ static void describe(result_writer *r, const verb_run *verb, const info *all)
     pruned_feeds_describe(r, &all->pruned);
     describe_unexpected(r, &all->listing);
     result_object_end(r, "{archive}: {frames frame}, {bytes} in {segments segment}"
-                         "[ ({open_segments} open)], {sessions session}, {gaps gap}\n"
+                         "[ ({segments_recording} being recorded)]"
+                         "[ ({segments_crashed} left by a crash: run 'tapedeck recover')]"
+                         "[ ({segments_truncated} truncated)]"
+                         ", {sessions session}, {gaps gap}\n"
                          "[{segments?}from {first_ns} to {last_ns} UTC\n]"
                          "{pruned}"
                          "[the catalog is out of date: {catalog_behind}\n]"

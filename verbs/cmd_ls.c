@@ -40,7 +40,7 @@ static void describe(result_writer *r, const planned_segment *segment, size_t ch
     TD_ASSERT(segment->wanted_count <= index->channel_count);
     result_object_begin(r, NULL);
     result_text(r, "segment", index->path);
-    result_text(r, "state", index->is_open ? "open" : "finished");
+    result_text(r, "state", segment_life_name(segment->life));
     result_name(r, "feed", index->feed);
     result_name(r, "family", index->family);
     result_name(r, "session", index->session);

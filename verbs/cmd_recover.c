@@ -48,7 +48,7 @@ static int is_empty(const recover_report *report)
 {
     return report->segments_recovered + report->segments_failed + report->segments_live +
                report->copies_put_away + report->segments_entered + report->segments_missing +
-               report->lacks_journal ==
+               report->segments_cut + report->lacks_journal ==
            0;
 }
 
@@ -71,6 +71,12 @@ static td_result check_feed(verb_run *verb, const char *feed)
     return rc;
 }
 
+/* What was durable is lost, or may be. */
+static int is_lossy(const recover_report *report)
+{
+    return report->is_lossy || report->lacks_journal || report->segments_failed > 0;
+}
+
 static void describe(result_writer *r, const archive *of, const recover_report *report,
                      const recovered *list)
 {
@@ -82,6 +88,7 @@ static void describe(result_writer *r, const archive *of, const recover_report *
     result_count(r, "copies_put_away", report->copies_put_away);
     result_count(r, "segments_entered", report->segments_entered);
     result_count(r, "segments_missing", report->segments_missing);
+    result_count(r, "segments_cut", report->segments_cut);
     result_count(r, "frames_kept", report->frames_kept);
     result_size(r, "torn_bytes", report->torn_bytes);
     result_count(r, "sessions_crashed", report->sessions_crashed);
@@ -89,12 +96,13 @@ static void describe(result_writer *r, const archive *of, const recover_report *
     result_bool(r, "lossy", report->is_lossy);
     result_bool(r, "journal_damaged", report->lacks_journal);
     result_list_of_rows(r, "segments", &list->segments);
-    int is_bad = report->is_lossy || report->lacks_journal;
-    result_styled(r, "verdict", is_bad ? TERMINAL_BAD : TERMINAL_GOOD,
+    result_styled(r, "verdict", is_lossy(report) ? TERMINAL_BAD : TERMINAL_GOOD,
                   report->is_lossy ? "durable data is LOST"
-                  : is_bad ? "the journal is DAMAGED: 'tapedeck gaps' lists the time that lost "
-                             "entries may be about; 'tapedeck recover --accept-loss' accepts it"
-                           : "nothing durable is lost");
+                  : report->lacks_journal
+                      ? "the journal is DAMAGED: 'tapedeck gaps' lists the time that lost entries "
+                        "may be about; 'tapedeck recover --accept-loss' accepts it"
+                  : report->segments_failed > 0 ? "NOT all could be recovered"
+                                                : "every complete chunk was kept");
     result_object_end(
         r, is_empty(report)
                ? "nothing to recover\n"
@@ -103,6 +111,7 @@ static void describe(result_writer *r, const archive *of, const recover_report *
                  "[older copies of finished segments, put away in torn/: {copies_put_away}\n]"
                  "[segments newer than the journal, entered there: {segments_entered}\n]"
                  "[segments that the journal lists and the disk lacks: {segments_missing}\n]"
+                 "[segments that are not what the journal lists: {segments_cut}\n]"
                  "[sessions that crashed: {sessions_crashed}; gaps opened: {gaps_opened}\n]"
                  "[segments that are being written, left alone: {segments_live}\n]"
                  "[segments that could not be recovered: {segments_failed}\n]"
@@ -140,6 +149,5 @@ exit_code cmd_recover(const verb_context *context, int argc, char **argv)
     if (rc == TD_OK)
         describe(&verb.result, verb.archive, &report, &list);
     result_rows_end(&list.segments);
-    int is_lost = report.is_lossy || report.lacks_journal || report.segments_failed > 0;
-    return verb_run_end(&verb, rc, is_lost ? EXIT_CODE_DAMAGE : EXIT_CODE_DONE);
+    return verb_run_end(&verb, rc, is_lossy(&report) ? EXIT_CODE_DAMAGE : EXIT_CODE_DONE);
 }

@@ -22,11 +22,13 @@ static void describe(result_writer *r, const archive *of, const reindex_report *
     result_count(r, "segments", report->segments_read);
     result_count(r, "segments_unreadable", report->segments_unreadable);
     result_count(r, "segments_missing", report->segments_missing);
+    result_count(r, "segments_cut", report->segments_cut);
     result_count(r, "segments_gone", report->segments_gone);
     result_count(r, "unexpected", report->unexpected);
     result_count(r, "gaps", gap_count);
     result_object_end(r, "catalog rebuilt from {segments segment}, {gaps gap}"
-                         "[; unreadable: {segments_unreadable}][; missing: {segments_missing}]\n");
+                         "[; unreadable: {segments_unreadable}][; missing: {segments_missing}][; "
+                         "cut: {segments_cut}]\n");
 }
 
 exit_code cmd_reindex(const verb_context *context, int argc, char **argv)
@@ -50,7 +52,7 @@ exit_code cmd_reindex(const verb_context *context, int argc, char **argv)
     if (rc == TD_OK)
         describe(&verb.result, verb.archive, &report, gaps.count);
     gap_list_fini(&gaps);
-    int is_whole = report.segments_unreadable + report.segments_missing == 0;
+    int is_whole = report.segments_unreadable + report.segments_missing + report.segments_cut == 0;
     return verb_run_end(&verb, rc, is_whole ? EXIT_CODE_DONE : EXIT_CODE_DAMAGE);
 }
 

@@ -250,7 +250,7 @@ static void test_leftover_is_no_fault(void **state)
     archive_place_fini(&place);
 }
 
-static void note_entry(void *user, const past_segment *segment)
+static void note_entry(void *user, past_segment *segment)
 {
     (void)segment;
     (*(unsigned *)user)++;

@@ -4,31 +4,8 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { filesBelow, json, tapedeck, temporary } from "./lib.mjs";
+import { chunksOf, filesBelow, flipIn, json, tapedeck, temporary } from "./lib.mjs";
 import { deleteCatalog, feedArgs, randomNumbers, recordAndKill, simulator } from "./live.mjs";
-
-const CHUNK = 0x06;
-const MAGIC_BYTES = 8;
-const CHUNK_FIELDS_BYTES = 9 + 8 + 8 + 8 + 4 + 4 + 4 + 8;
-
-/** The chunks of an MCAP file, in order. */
-function chunksOf(file) {
-  const bytes = fs.readFileSync(file);
-  const chunks = [];
-  for (let at = MAGIC_BYTES; at + 9 <= bytes.length; ) {
-    const end = at + 9 + Number(bytes.readBigUInt64LE(at + 1));
-    if (end > bytes.length) break;
-    if (bytes[at] === CHUNK) chunks.push({ from: at, to: end, firstNs: bytes.readBigUInt64LE(at + 9), lastNs: bytes.readBigUInt64LE(at + 17) });
-    at = end;
-  }
-  return chunks;
-}
-
-function flipIn(file, chunk) {
-  const bytes = fs.readFileSync(file);
-  bytes[Math.floor((chunk.from + CHUNK_FIELDS_BYTES + chunk.to) / 2)] ^= 0x10;
-  fs.writeFileSync(file, bytes);
-}
 
 const segmentOf = (archive) => path.join(archive, filesBelow(archive).find((f) => f.startsWith("capture")));
 /** Rows of `cat`, with times that are exact: a number of JavaScript has 53 bits. */

@@ -262,3 +262,27 @@ export async function importFrames(t, dir, { family, host, frames }) {
   await tapedeck(t, ["import", "-a", archive, "--format", "cryptofeed", "--family", family, file]);
   return archive;
 }
+
+const CHUNK = 0x06;
+const MAGIC_BYTES = 8;
+const CHUNK_FIELDS_BYTES = 9 + 8 + 8 + 8 + 4 + 4 + 4 + 8;
+
+/** The chunks of an MCAP file, in order. */
+export function chunksOf(file) {
+  const bytes = fs.readFileSync(file);
+  const chunks = [];
+  for (let at = MAGIC_BYTES; at + 9 <= bytes.length; ) {
+    const end = at + 9 + Number(bytes.readBigUInt64LE(at + 1));
+    if (end > bytes.length) break;
+    if (bytes[at] === CHUNK) chunks.push({ from: at, to: end, firstNs: bytes.readBigUInt64LE(at + 9), lastNs: bytes.readBigUInt64LE(at + 17) });
+    at = end;
+  }
+  return chunks;
+}
+
+/** Flip a bit of a chunk's records. */
+export function flipIn(file, chunk) {
+  const bytes = fs.readFileSync(file);
+  bytes[Math.floor((chunk.from + CHUNK_FIELDS_BYTES + chunk.to) / 2)] ^= 0x10;
+  fs.writeFileSync(file, bytes);
+}

@@ -117,19 +117,19 @@ describe("files that change under a recorder", { concurrency: 2 }, () => {
   };
   const CASES = [
     { name: "rm -rf of the archive", meddle: (archive) => fs.rmSync(archive, { recursive: true }), words: /inverse-\S+\.open.*removed or renamed/, gone: true },
-    { name: "rm of the open segment", meddle: (archive) => withSegment(archive, (file) => fs.rmSync(file)), words: /inverse-\S+\.open.*removed or renamed/, verify: 3, recover: 3, gap: true },
+    { name: "rm of the open segment", meddle: (archive) => withSegment(archive, (file) => fs.rmSync(file)), words: /inverse-\S+\.open.*removed or renamed/, verify: 3, recover: 3, gaps: 3 },
     { name: "the open segment is moved away", meddle: (archive) => withSegment(archive, (file) => fs.renameSync(file, path.join(archive, "elsewhere"))),
-      words: /inverse-\S+\.open.*removed or renamed/, verify: 3, recover: 3, gap: true },
-    { name: "the open segment is cut to 10 bytes", meddle: (archive) => withSegment(archive, (file) => fs.truncateSync(file, 10)), words: /inverse-\S+\.open.*bytes.*written/, verify: 3, recover: 3, gap: true },
-    { name: "bytes are appended to the open segment", meddle: (archive) => withSegment(archive, (file) => fs.appendFileSync(file, "more")), words: /inverse-\S+\.open.*bytes.*written/, verify: 1, recover: 0, gap: true },
+      words: /inverse-\S+\.open.*removed or renamed/, verify: 3, recover: 3, gaps: 3 },
+    { name: "the open segment is cut to 10 bytes", meddle: (archive) => withSegment(archive, (file) => fs.truncateSync(file, 10)), words: /inverse-\S+\.open.*bytes.*written/, verify: 3, recover: 3, gaps: 3 },
+    { name: "bytes are appended to the open segment", meddle: (archive) => withSegment(archive, (file) => fs.appendFileSync(file, "more")), words: /inverse-\S+\.open.*bytes.*written/, verify: 1, recover: 0, gaps: 1, more: ["crash"] },
     { name: "another file in the place of the open segment", meddle: (archive) => withSegment(archive, (file) => {
       fs.writeFileSync(`${file}.new`, VICTIM);
       fs.renameSync(`${file}.new`, file);
-    }), words: /inverse-\S+\.open.*replaced/, verify: 3, recover: 3, gap: true },
+    }), words: /inverse-\S+\.open.*replaced/, verify: 3, recover: 3, gaps: 3 },
     { name: "rm of the journal", meddle: (archive) => fs.rmSync(path.join(archive, "journal.mcap.open")), words: /journal.*removed or renamed/ },
     { name: "the journal is cut to 10 bytes", meddle: (archive) => fs.truncateSync(path.join(archive, "journal.mcap.open"), 10), words: /journal.*shorter/ },
   ];
-  for (const { name, meddle, words, verify, gone, gap, recover } of CASES)
+  for (const { name, meddle, words, verify, gone, gaps, more = [], recover } of CASES)
     test(`${name}: nothing more is announced, and the exit status is 4`, async (t) => {
       const dir = temporary(t);
       const archive = path.join(dir, "tape");
@@ -140,10 +140,10 @@ describe("files that change under a recorder", { concurrency: 2 }, () => {
       if (gone) return void assert.equal(fs.existsSync(archive), false);
       if (verify !== undefined) await tapedeck(t, ["verify", "-a", archive], { status: verify });
       if (name.startsWith("another")) assert.equal(fs.readFileSync(path.join(archive, openSegments(archive)[0]), "utf8"), VICTIM);
-      const rows = await jsonLines(t, ["gaps", "-a", archive, "--json"], { status: gap ? 1 : null });
+      const rows = await jsonLines(t, ["gaps", "-a", archive, "--json"], { status: gaps ?? null });
       // The ledger knows what was announced and may be lost, from its first frame to the last.
-      if (gap) assert.deepEqual(rows.map((row) => row.reason), ["corrupt"], JSON.stringify(rows));
-      if (gap) assert.ok(rows[0].from_ns < Date.now() * 1e6 && rows[0].to_ns === null, JSON.stringify(rows));
+      if (gaps) assert.deepEqual(rows.map((row) => row.reason), ["corrupt", ...more], JSON.stringify(rows));
+      if (gaps) assert.ok(rows[0].from_ns < Date.now() * 1e6 && rows[0].to_ns === null, JSON.stringify(rows));
       if (recover !== undefined) await tapedeck(t, ["recover", "-a", archive], { status: recover });
       // Recovery does not make it whole.
       if (recover !== undefined) await tapedeck(t, ["verify", "-a", archive], { status: recover });
@@ -169,12 +169,12 @@ test("the row of a lost segment ends with the next session", async (t) => {
   const { args } = await exchange(t, dir);
   const recorder = await recording(t, archive, args);
   await meddled(recorder, () => fs.rmSync(path.join(archive, openSegments(archive)[0])), /removed or renamed/);
-  const [open] = await jsonLines(t, ["gaps", "-a", archive, "--json"], { status: 1 });
+  const [open] = await jsonLines(t, ["gaps", "-a", archive, "--json"], { status: 3 });
   assert.deepEqual([open.reason, open.to_ns], ["corrupt", null], JSON.stringify(open));
   const next = await recording(t, archive, args);
   assert.equal((await next.kill("SIGTERM")).code, 0, next.stderr);
-  const first = (await jsonLines(t, ["cat", "-a", archive])).find((row) => row.dir === "in");
-  const closed = (await jsonLines(t, ["gaps", "-a", archive, "--json"], { status: 1 })).find((row) => row.reason === "corrupt");
+  const first = (await jsonLines(t, ["cat", "-a", archive], { status: 3 })).find((row) => row.dir === "in");
+  const closed = (await jsonLines(t, ["gaps", "-a", archive, "--json"], { status: 3 })).find((row) => row.reason === "corrupt");
   assert.equal(closed.from_ns, open.from_ns);
   assert.ok(closed.to_ns >= first.recv_ns, JSON.stringify([closed, first]));
 });
@@ -196,14 +196,14 @@ describe("kill -9, and then rm of the open segment", { concurrency: 2 }, () => {
         assert.deepEqual([report.lossy, report.segments_missing, report.gaps_opened], [true, 1, 1], JSON.stringify(report));
         const again = await json(t, ["recover", "-a", archive, "--json"], { status: 3 });
         assert.deepEqual([again.lossy, again.segments_missing, again.gaps_opened], [true, 1, 0], JSON.stringify(again));
-        const [open, ...more] = await jsonLines(t, ["gaps", "-a", archive, "--json"], { status: 1 });
+        const [open, ...more] = await jsonLines(t, ["gaps", "-a", archive, "--json"], { status: 3 });
         assert.deepEqual([open.reason, open.to_ns, more.length], ["corrupt", null, 0], JSON.stringify(open));
       }
       const next = await recording(t, archive, args);
       assert.equal((await next.kill("SIGTERM")).code, 0, next.stderr);
       if (first === "record") assert.match(next.stderr, /missing: .*inverse-/);
-      const [came] = (await jsonLines(t, ["cat", "-a", archive])).filter((row) => row.dir === "in");
-      const [closed, ...more] = await jsonLines(t, ["gaps", "-a", archive, "--json"], { status: 1 });
+      const [came] = (await jsonLines(t, ["cat", "-a", archive], { status: 3 })).filter((row) => row.dir === "in");
+      const [closed, ...more] = await jsonLines(t, ["gaps", "-a", archive, "--json"], { status: 3 });
       assert.deepEqual([closed.reason, more.length], ["corrupt", 0], JSON.stringify([closed, ...more]));
       assert.ok(closed.from_ns <= lost.recv_ns && closed.from_ns >= (started - 1000) * 1e6, JSON.stringify([closed, lost.recv_ns, started]));
       assert.ok(closed.to_ns >= came.recv_ns, JSON.stringify([closed, came.recv_ns]));

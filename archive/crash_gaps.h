@@ -1,0 +1,53 @@
+/* Rows of reason `crash`: what a session that ended without a stop lacks after its last durable
+ * frames. recover writes them into the journal; until then readers derive the same rows from the
+ * segments. One thread at a time per archive. */
+#ifndef TD_ARCHIVE_CRASH_GAPS_H
+#define TD_ARCHIVE_CRASH_GAPS_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "archive/archive.h"
+#include "archive/feed_past.h"
+#include "archive/gap.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The cause of a crash gap after half an import; that of a recorder's has another. */
+#define CRASH_CAUSE_IMPORT "import ended before its end"
+
+/* 1 if the session ended without a stop, or the journal does not know it: then something is missing
+ * after its last durable message. For sessions that are not live. */
+int crash_gaps_are_due(const archive_past *past, const char *session);
+
+/* The first message of the feed's next segment of another session, if it is later than from_ns: the
+ * end of what row's session lacks. Else GAP_OPEN. */
+uint64_t crash_gaps_end(archive *archive, const archive_past *past, const past_segment *row,
+                        uint64_t from_ns);
+
+/* 1 if no later segment of the same session and feed holds anything. */
+int crash_gaps_is_last(const archive_past *past, const past_segment *row);
+
+/* Add the rows after the segment at path (below the archive, open or finished), the last one of its
+ * feed in its session: one for each slot, from its last durable frame of data on. None if they are
+ * not due, or nothing durable is in the segment. *last_ns gets the segment's last message, 0 if it
+ * has none. detail: of the rows. TD_E_NOMEM, TD_E_IO, or why the segment cannot be read. */
+TD_MUST_USE td_result crash_gaps_after(archive *archive, const archive_past *past, const char *path,
+                                       const char *detail, gap_list *out, uint64_t *last_ns,
+                                       td_err *err);
+
+/* Add the rows of all crashed sessions that recover has not ended yet: those that are not live and
+ * have an unfinished segment, or no end in the journal. live: archive_live_session, asked after the
+ * listing. A segment that cannot be read adds none. past: an unfinished segment without anything
+ * durable becomes PAST_DISCARDED. TD_E_NOMEM, TD_E_IO. */
+TD_MUST_USE td_result crash_gaps_find(archive *archive, archive_past *past,
+                                      const archive_listing *listing, const char *live,
+                                      gap_list *out, td_err *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
