@@ -148,9 +148,13 @@ static td_result take_host(const td_url *url, char host[TD_HOST_BYTES], td_bytes
         return td_err_set(err, TD_E_INVALID, "'[' without ']'");
     while (size < url->host.size && (has_brackets || is_name_char(url->host.data[size])))
         size++;
-    if (size == 0 || size >= TD_HOST_BYTES)
-        return td_err_set(err, TD_E_INVALID, "a host of %zu characters: 1 to %d are allowed", size,
-                          TD_HOST_BYTES - 1);
+    if (size < url->host.size)
+        return td_err_set(err, TD_E_INVALID, "'%c' cannot be in a host name", url->host.data[size]);
+    if (size == 0)
+        return td_err_set(err, TD_E_INVALID, "the host is missing");
+    if (size >= TD_HOST_BYTES)
+        return td_err_set(err, TD_E_INVALID, "a host of %zu characters: at most %d are allowed",
+                          size, TD_HOST_BYTES - 1);
     memcpy(host, url->host.data, size);
     host[size] = '\0';
     *rest = between(url->host.data + size + has_brackets, end);

@@ -205,3 +205,16 @@ option_group option_group_listen(listen_options *target)
 {
     return (option_group){"Server", LISTEN_ROWS, ROW_COUNT(LISTEN_ROWS), target};
 }
+
+void listen_options_log_trust(const listen_options *options, const td_log *log)
+{
+    if (options->is_plain || options->tls_cert != NULL)
+        return;
+    if (options->ready_file != NULL)
+        td_log_emit(log, TD_LOG_INFO, "clients trust this run's certificate by '%s.pem'",
+                    options->ready_file);
+    else
+        td_log_emit(log, TD_LOG_WARNING,
+                    "this run's certificate is in no file that a client could trust: give "
+                    "--ready-file FILE (then FILE.pem has it), --plain or --tls-cert");
+}

@@ -5,6 +5,7 @@
 
 #include <stdint.h>
 
+#include "base/log.h"
 #include "cli/options.h"
 
 /* The archive: an argument where the verb has no others, -a, --archive, TAPEDECK_ARCHIVE. */
@@ -70,5 +71,8 @@ typedef struct listen_options {
     uint8_t is_plain;
 } listen_options;
 option_group option_group_listen(listen_options *target);
+
+/* Log how clients come to trust a certificate that was generated, or that they cannot. */
+void listen_options_log_trust(const listen_options *options, const td_log *log);
 
 #endif

@@ -85,35 +85,55 @@ static td_result refuse_topic(const feed_config *from, const char *unknown, td_e
     return TD_E_INVALID;
 }
 
-/* 1 if the exchange had the topic once: a simulated exchange or a served tape still has it. */
-static int is_withdrawn(const family *of, const char *topic)
+/* When the exchange withdrew the topic ("2025-07-05"), which a simulated exchange or a served tape
+ * still has; NULL: it never had it. */
+static const char *withdrawn_on(const family *of, const char *topic)
 {
     topic_match found;
     return topic_match_text(of->topics, of->topic_count, td_bytes_str(topic), TOPIC_ANY_TIME,
-                            &found);
+                            &found)
+               ? found.row->valid_until
+               : NULL;
+}
+
+/* A topic that this version does not decode, and how many more there are. */
+static void log_raw(const td_log *log, const feed_config *from, const char *topic, size_t more)
+{
+    const char *others = more == 0 ? "" : " (and others)";
+    const char *date = withdrawn_on(from->family, topic);
+    if (date != NULL)
+        td_log_emit(log, TD_LOG_WARNING,
+                    "%s: topic '%s'%s was withdrawn by the exchange on %s: its frames will be kept "
+                    "raw",
+                    from->name, topic, others, date);
+    else
+        td_log_emit(log, TD_LOG_WARNING,
+                    "%s: family %s has no topic '%s'%s: its frames will be kept raw", from->name,
+                    from->family->name, topic, others);
 }
 
 /* Topics without a row are refused, or recorded with a warning: a mistake would otherwise show in
- * the recording alone. */
+ * the recording alone. Withdrawn ones have a warning of their own. */
 static td_result check_topics(const feed_config *from, const subscription *wanted,
                               const td_log *log, td_err *err)
 {
-    const char *first = NULL;
-    size_t count = 0;
+    enum { UNKNOWN, WITHDRAWN, KINDS };
+    const char *first[KINDS] = {NULL};
+    size_t counts[KINDS] = {0};
     for (size_t i = 0; i < wanted->topic_count; i++) {
         const char *topic = wanted->topics[i];
         td_bytes symbol;
         if (subscription_row_of(from->family, topic, &symbol) != NULL)
             continue;
-        if (!from->allows_unknown && !is_withdrawn(from->family, topic))
+        int kind = withdrawn_on(from->family, topic) != NULL ? WITHDRAWN : UNKNOWN;
+        if (!from->allows_unknown && kind == UNKNOWN)
             return refuse_topic(from, topic, err);
-        first = first == NULL ? topic : first;
-        count++;
+        if (counts[kind]++ == 0)
+            first[kind] = topic;
     }
-    if (count > 0)
-        td_log_emit(log, TD_LOG_WARNING,
-                    "%s: topic '%s'%s is not known to family %s: its frames will be kept raw",
-                    from->name, first, count > 1 ? " (and others)" : "", from->family->name);
+    for (int kind = UNKNOWN; kind < KINDS; kind++)
+        if (counts[kind] > 0)
+            log_raw(log, from, first[kind], counts[kind] - 1);
     return TD_OK;
 }
 

@@ -133,14 +133,15 @@ static td_result open_server(serve_command *command, pacer_speed speed, td_err *
 static void log_served(const serve_command *command)
 {
     const serve_feeds *feeds = command->feeds;
+    const char *base = wire_server_url(serve_server(command->server));
     for (size_t i = 0; i < feeds->count; i++) {
         const served_feed *feed = &feeds->items[i];
-        report_line(command->report, TD_LOG_INFO, "feed %s (%s): %s, as %s", feed->name,
-                    feed->family->name, format_counted(feed->topic_count, "topic").text,
-                    served_feed_url(feed));
+        report_line(command->report, TD_LOG_INFO, "feed %s (%s): %s, at %s%s", feed->name,
+                    feed->family->name, format_counted(feed->topic_count, "topic").text, base,
+                    served_feed_path(feed));
     }
-    report_line(command->report, TD_LOG_INFO, "serving at %s",
-                wire_server_url(serve_server(command->server)));
+    report_line(command->report, TD_LOG_INFO, "serving at %s", base);
+    listen_options_log_trust(&command->listening, &command->log);
 }
 
 /* ---- serving ---- */

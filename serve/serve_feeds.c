@@ -172,13 +172,13 @@ void serve_feeds_close(serve_feeds *feeds)
 /* ---- looking up ---- */
 
 /* A feed without symbols is a private one. */
-const char *served_feed_url(const served_feed *feed)
+const char *served_feed_path(const served_feed *feed)
 {
     int is_private = feed->topic_count > 0 && feed->symbol_count == 0;
     const char *url = is_private ? family_url(feed->family, NET_MAIN, ACCESS_PRIVATE) : NULL;
     if (url == NULL)
         url = feed->family->endpoints[0].url;
-    return url == NULL ? "-" : url;
+    return url == NULL ? "" : family_url_path(url);
 }
 
 /* 1 if the feed's family has an endpoint with this path. */

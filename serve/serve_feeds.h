@@ -36,8 +36,8 @@ TD_MUST_USE td_result serve_feeds_open(archive *from, const selection *wanted, c
                                        serve_feeds **out, td_err *err);
 void serve_feeds_close(serve_feeds *feeds);
 
-/* The exchange's address of a feed's topics, public or private; constant. */
-const char *served_feed_url(const served_feed *feed);
+/* The path at which a feed's topics are served, public or private; constant. */
+const char *served_feed_path(const served_feed *feed);
 
 /* The first feed at a path, or NULL (answered with 404). */
 const served_feed *serve_feeds_find(const serve_feeds *feeds, td_bytes path);

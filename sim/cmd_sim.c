@@ -246,6 +246,7 @@ static td_result serve(sim_command *command, td_err *err)
         rc = wire_server_write_ready(server, io_posix(), command->listen.ready_file, err);
     if (rc == TD_OK) {
         report_line(command->report, TD_LOG_INFO, "listening at %s", wire_server_url(server));
+        listen_options_log_trust(&command->listen, &command->log);
         report_line(command->report, TD_LOG_DEBUG,
                     "seed %" PRIu64 ", %" PRIu64 " frames/s of each family",
                     command->flags.exchange.seed, command->flags.exchange.rate);

@@ -757,8 +757,10 @@ static td_result open_listener(wire_server *server, const char *place, td_err *e
     uint16_t port = 0;
     int fd = -1;
     td_result rc = td_host_port_parse(place, host, &port, err);
-    if (rc != TD_OK)
+    if (rc != TD_OK) {
+        td_err_hint(err, "0.0.0.0:PORT listens on all addresses, [::]:PORT with IPv6, too");
         return rc;
+    }
     rc = listen_at(host, port, &fd, err);
     if (rc != TD_OK)
         return td_err_add(err, rc, "%s", place);

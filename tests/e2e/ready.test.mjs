@@ -47,6 +47,34 @@ for (const [verb, args] of Object.entries(PROGRAMS))
     assert.ok(!fs.existsSync(file));
   });
 
+for (const [verb, args] of Object.entries(PROGRAMS))
+  test(`${verb}: the log says how clients trust the certificate, or that they cannot`, async (t) => {
+    const dir = temporary(t);
+    const archive = await imported(t, dir);
+    const file = path.join(dir, "ready.json");
+    const said = async (...more) => {
+      const program = new Program(t, "tapedeck", [...args(archive), ...more]);
+      await program.says(/(listening|serving) at wss?:/);
+      assert.equal((await program.kill("SIGTERM")).code, 0);
+      return program.stderr;
+    };
+    assert.match(await said(), /warning .*this run's certificate is in no file that a client could trust: give --ready-file FILE \(then FILE\.pem has it\), --plain or --tls-cert\n/);
+    assert.match(await said("--ready-file", file), new RegExp(`info .*clients trust this run's certificate by '${file}\\.pem'\n`));
+    assert.doesNotMatch(await said("--plain"), /certificate/);
+    const star = await tapedeck(t, [...args(archive), "--listen", "*:0"], { status: 2 });
+    assert.match(star.stderr, /'\*:0' is not HOST:PORT: '\*' cannot be in a host name\n.*hint: 0\.0\.0\.0:PORT listens on all addresses/);
+  });
+
+test("serve logs the address of each feed, to be connected to as it is", async (t) => {
+  const dir = temporary(t);
+  const file = path.join(dir, "ready.json");
+  const server = new Program(t, "tapedeck", ["serve", "-a", await imported(t, dir), "--speed", "max", "--once", "--ready-file", file]);
+  const [, url] = await server.says(/feed inverse \(inverse\): 1 topic, at (wss:\S+)\n/);
+  const { ca_file: ca } = await ready(server, file);
+  await tapedeck(t, ["record", "-a", path.join(dir, "again"), url, "--family", "inverse", "--ca-file", ca, "--topic", "trade.*", "--until-close"]);
+  assert.equal((await tapedeck(t, ["cat", "-a", path.join(dir, "again"), "--topic", "trade", "--raw"])).stdout.split("\n").length, 2);
+});
+
 test("record --until-close ends if it cannot connect", async (t) => {
   const dir = temporary(t);
   const end = await new Program(t, "tapedeck", ["record", "-a", path.join(dir, "tape"), "wss://127.0.0.1:1/realtime", "--family", "inverse", "--topic", "trade.*", "--until-close", "--connect-timeout", "1s"]).ended;

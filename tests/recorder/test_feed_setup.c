@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -56,10 +58,62 @@ static void feeds_of_one_host_share_its_limit(void **state)
     td_free(config);
 }
 
+static void keep_line(void *ctx, td_log_level level, const char *line)
+{
+    char *text = ctx;
+    size_t used = strlen(text);
+    assert_int_equal(level, TD_LOG_WARNING);
+    (void)snprintf(text + used, 1024 - used, "%s\n", line);
+}
+
+/* One that the exchange withdrew is no unknown one. */
+static void topics_without_a_row_are_logged_by_what_they_are(void **state)
+{
+    (void)state; /* rows only */
+    static const struct {
+        const char *topic;
+        uint8_t allows_unknown;
+        const char *text;
+    } ROWS[] = {
+        {"publicTrade.BTCUSDT", 0, ""},
+        {"lt.BTC3LUSDT", 0,
+         "a: topic 'lt.BTC3LUSDT' was withdrawn by the exchange on 2025-07-05: its frames will be "
+         "kept raw\n"},
+        {"lt.BTC3LUSDT", 1,
+         "a: topic 'lt.BTC3LUSDT' was withdrawn by the exchange on 2025-07-05: its frames will be "
+         "kept raw\n"},
+        {"fresh.BTCUSDT", 1,
+         "a: family v5-spot has no topic 'fresh.BTCUSDT': its frames will be kept raw\n"},
+    };
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        char text[1024] = "";
+        const td_log log = {keep_line, text, TD_LOG_WARNING};
+        recorder_config *config = td_alloc(sizeof *config);
+        config_init(config);
+        feed_config *feed = &config->feeds[0];
+        config_feed_init(feed);
+        feed->name = "a";
+        feed->family_name = "v5-spot";
+        feed->topics = (options_list){.items = {ROWS[i].topic}, .count = 1};
+        feed->allows_unknown = ROWS[i].allows_unknown;
+        config->feed_count = 1;
+        td_err err;
+        feed_setup *feeds = NULL;
+        if (config_finish(config, &err) != TD_OK ||
+            feed_setup_open_all(config, io_posix(), &log, &feeds, &err) != TD_OK)
+            fail_msg("%s", err.text);
+        assert_string_equal(text, ROWS[i].text);
+        feed_setup_close_all(feeds, 1);
+        config_fini(config);
+        td_free(config);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(feeds_of_one_host_share_its_limit),
+        cmocka_unit_test(topics_without_a_row_are_logged_by_what_they_are),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
