@@ -376,6 +376,15 @@ static uint32_t find_in_object(const json_index *index, uint32_t token, td_bytes
     return 0;
 }
 
+/* The same of the object at a token, with escapes in its keys resolved if the text is checked. */
+static uint32_t find_inside(const members *m, uint32_t object, td_bytes key)
+{
+    json_value value;
+    if (!m->is_checked)
+        return find_in_object(m->index, object + 1, key);
+    return json_find_key((json_value){m->parser, object}, key, &value) ? value.token : 0;
+}
+
 /* The value that a path leads to from a frame's keys, through the first element of an array; 0 if
  * there is none. Of an indexed frame. */
 static uint32_t follow(const members *m, const char *path)
@@ -390,7 +399,7 @@ static uint32_t follow(const members *m, const char *path)
             return 0;
         path += size + 1;
         size = strcspn(path, ".");
-        token = find_in_object(index, token + 1, td_bytes_of(path, size));
+        token = find_inside(m, token, td_bytes_of(path, size));
     }
     return token;
 }
@@ -691,16 +700,22 @@ static void classify_data(const job *j, const members *m, uint8_t topic_key)
     (void)fill_data(j, &all, topic); /* what is still missing is absent */
 }
 
-/* A data frame by its keys; a second time if parts of the topic that stand beside it (spot's
- * symbol) have escapes, which have to be resolved first. */
+/* A data frame by its keys; a second time if the parts of the topic that stand beside it (spot's
+ * symbol), or their keys, may have escapes, which have to be resolved first. */
 static void classify_topic(const job *j, members *m)
 {
+    td_bytes all = td_bytes_of(m->index->bytes, m->index->size);
     classify_data(j, m, j->keys->topic);
-    if (m->is_checked || !json_has_escape(j->out->exchange_topic))
-        return;
-    resolve_escapes(m, j->out);
-    if (m->is_checked)
-        classify_data(j, m, j->keys->topic);
+    if (!m->is_checked && (json_has_escape(j->out->exchange_topic) ||
+                           (j->out->topic.row == NULL && json_has_escape(all)))) {
+        resolve_escapes(m, j->out);
+        if (m->is_checked)
+            classify_data(j, m, j->keys->topic);
+    }
+    /* Without data only a known topic proves that this is its frame, and no answer. */
+    if (j->out->topic.row == NULL && m->known[j->keys->data] == 0)
+        *j->out = (classification){
+            .frame_class = CLASS_UNKNOWN, .success = -1, .is_starved = j->out->is_starved};
 }
 
 /* A list of events, or one event (spot's private frames). */
@@ -782,7 +797,7 @@ static void classify_indexed(const job *j)
     frame_class control = classify_control(&m, j->out);
     if (control != CLASS_UNKNOWN)
         j->out->frame_class = control;
-    else if (m.known[j->keys->topic] && m.known[j->keys->data])
+    else if (m.known[j->keys->topic])
         classify_topic(j, &m);
     else
         classify_event(j, 0);

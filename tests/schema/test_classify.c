@@ -140,8 +140,21 @@ static const row ROWS[] = {
      CLASS_AUTH, 0, NULL, NULL, 0},
     {"inverse", "{\"topic\":\"trade.BTCUSD\",\"code\":\"0\",\"data\":[{}]}", CLASS_ACK, 1, NULL,
      NULL, 0},
+    /* without data: of its topic if that is known */
+    {"inverse", "{\"topic\":\"trade.BTCUSD\"}", CLASS_DATA, -1, "trade", "BTCUSD", 0},
+    {"v5-linear", "{\"topic\":\"orderbook.50.BTCUSDT\",\"type\":\"delta\",\"ts\":7}", CLASS_DATA,
+     -1, "orderbook.50", "BTCUSDT", 7000000},
+    {"spot-v1", "{\"topic\":\"depth\",\"symbol\":\"BTCUSDT\",\"f\":false}", CLASS_DATA, -1, "depth",
+     "BTCUSDT", 0},
+    {"inverse", "{\"topic\":\"announcement.BTCUSD\"}", CLASS_UNKNOWN, -1, NULL, NULL, 0},
+    /* escapes in a key on the way to a part of the topic */
+    {"spot-v1",
+     "{\"topic\":\"kline\",\"symbol\":\"BTCUSDT\",\"params\":{\"kl\\u0069neType\":\"1m\"},\"data\":"
+     "[{}]}",
+     CLASS_DATA, -1, "kline.1m", "BTCUSDT", 0},
+    {"spot-v2", "{\"topic\":\"depth\",\"params\":{\"symb\\u006fl\":\"BTCUSDT\"},\"data\":{}}",
+     CLASS_DATA, -1, "depth", "BTCUSDT", 0},
     /* unknown */
-    {"inverse", "{\"topic\":\"trade.BTCUSD\"}", CLASS_UNKNOWN, -1, NULL, NULL, 0},
     {"inverse", "{}", CLASS_UNKNOWN, -1, NULL, NULL, 0},
     {"inverse", "[]", CLASS_UNKNOWN, -1, NULL, NULL, 0},
     {"inverse", "[1]", CLASS_UNKNOWN, -1, NULL, NULL, 0},
