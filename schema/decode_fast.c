@@ -620,7 +620,7 @@ static const uint8_t *walk_items(walk *w, int items, const uint8_t *p)
     w->last_items = items;
     w->items_seen |= 1u << items;
     if (p[1] == ']')
-        return p + 2;
+        return row->flags & ITEMS_EMPTY ? p + 2 : NULL;
     do {
         p++;
         if (p >= h->end || *p != opening || h->count == LIMIT_FRAME_ITEMS)

@@ -176,18 +176,23 @@ static int leads_on(const char *path, const char *from)
 }
 
 /* The first pass of decode_rows() stops where entries stand: those further inside are found by
- * following their path, and so are those that inherit fields on the way. */
+ * following their path, and so are those that inherit fields on the way. Of a list and what is in
+ * an object in its place, the first pass sees which there is. */
 static void plan_follow(decode_plan *p)
 {
     const items_row *items = p->row->items;
     for (int i = 0; i < TOPIC_ITEMS_MAX && items[i].path != NULL; i++) {
         p->is_followed[i] = p->has_inherited;
+        p->list_instead[i] = PLAN_NO_ITEMS;
         for (int j = 0; j < TOPIC_ITEMS_MAX && items[j].path != NULL; j++) {
             int is_same_kind = items[i].kind == items[j].kind || items[i].kind == FRAME_ANY ||
                                items[j].kind == FRAME_ANY;
-            int is_one_of_two = (items[j].flags & ITEMS_LIST) != 0; /* the first pass sees which */
-            if (is_same_kind && !is_one_of_two)
-                p->is_followed[i] |= (uint8_t)leads_on(items[i].path, items[j].path);
+            if (!is_same_kind || !leads_on(items[i].path, items[j].path))
+                continue;
+            if (items[j].flags & ITEMS_LIST)
+                p->list_instead[i] = (int8_t)j;
+            else
+                p->is_followed[i] = 1;
         }
     }
 }
@@ -331,7 +336,7 @@ static int arrays_are_fast(const decode_plan *p)
  * not know some of the items' flags. */
 static int fast_items_are_positional(const topic_row *row)
 {
-    unsigned known = ITEMS_REQUIRED | ITEMS_ZERO_DELETES | ITEMS_LIST;
+    unsigned known = ITEMS_OPTIONAL | ITEMS_EMPTY | ITEMS_ZERO_DELETES | ITEMS_LIST;
     unsigned positional = ITEMS_POSITIONAL | ITEMS_BUY | ITEMS_SELL;
     int is_positional = (row->items[0].flags & ITEMS_POSITIONAL) != 0;
     for (size_t i = 0; i < TOPIC_ITEMS_MAX && row->items[i].path != NULL; i++) {
@@ -462,7 +467,7 @@ static void plan_requirements(decode_plan *p)
     }
     for (uint32_t i = 0; i < TOPIC_ITEMS_MAX && row->items[i].path != NULL; i++)
         for (int kind = 0; kind < FRAME_ANY; kind++)
-            if ((row->items[i].flags & ITEMS_REQUIRED) &&
+            if (!(row->items[i].flags & ITEMS_OPTIONAL) && p->list_instead[i] == PLAN_NO_ITEMS &&
                 (row->items[i].kind == FRAME_ANY || (int)row->items[i].kind == kind))
                 p->required_items[kind] |= 1u << i;
 }
@@ -484,10 +489,10 @@ static int plan_fill(decode_plan *p)
         if (!plan_route(p, row->envelope[i].key, (plan_target){TARGET_FIELD, i}))
             return 0;
     }
-    plan_requirements(p);
     plan_kinds(p);
     plan_entry(p);
     plan_follow(p);
+    plan_requirements(p);
     const role_fields roles = find_roles(row);
     p->has_rpi = field_of(row, MEMBER_RPI_SIZE) != KEY_NONE;
     p->is_fast = (uint8_t)plan_is_fast(p, &roles);

@@ -180,8 +180,11 @@ typedef struct decode_plan {
     uint8_t items_node[TOPIC_ITEMS_MAX];  /* where the entries of each of the row's items stand */
     uint8_t is_followed[TOPIC_ITEMS_MAX]; /* decode_rows() finds them by their path, not on its
                                              first pass */
+    int8_t list_instead[TOPIC_ITEMS_MAX]; /* which of the row's items replaces them if it is a list
+                                             (ITEMS_LIST), or PLAN_NO_ITEMS */
     uint32_t required_envelope;           /* a bit for each field that must be there */
-    uint32_t required_items[FRAME_ANY];   /* by kind: a bit for each of the items that must be */
+    uint32_t required_items[FRAME_ANY];   /* by kind: a bit for each of the items that the fast path
+                                             must find */
     uint8_t part_count;                   /* parts of the topic that stand beside it */
     uint8_t envelope_role[TOPIC_ENVELOPE_MAX];     /* head_place of each field of the envelope */
     uint64_t envelope_unit_ns[TOPIC_ENVELOPE_MAX]; /* of times */

@@ -21,6 +21,7 @@ typedef struct rows {
     uint32_t envelope_seen;                     /* a bit for each field of the envelope so far */
     uint8_t envelope_order[TOPIC_ENVELOPE_MAX]; /* which field each of its values is of */
     size_t item_count;
+    size_t place_count; /* lists and objects of entries that were read */
     /* Where the entries of each of the row's items stand, as the first pass found them. */
     json_value items_at[TOPIC_ITEMS_MAX];
     uint32_t items_seen[TOPIC_ITEMS_MAX]; /* how often: more than once inside arrays only */
@@ -796,27 +797,37 @@ static int read_array_entry(rows *r, const items_row *items, json_value entry, c
     return add_entry(r, items, &s, json_offset(entry));
 }
 
+/* No entries at the end of a path, for want of a value: only if the row allows it. */
+static int accept_absence(rows *r, const items_row *items, size_t offset)
+{
+    return (items->flags & ITEMS_OPTIONAL) != 0 ||
+           refuse(r, DECODE_MISSING_FIELD, offset, items->path);
+}
+
 /* Read the value at the end of a path: a list of entries, or one. */
 static int read_entries(rows *r, const items_row *items, json_value value, const slots *around)
 {
     json_value element;
+    int is_empty = 1;
     int is_positional = (items->flags & ITEMS_POSITIONAL) != 0;
+    r->place_count += json_type_of(value) != JSON_NULL;
     switch (json_type_of(value)) {
     case JSON_NULL:
-        return 1;
+        return accept_absence(r, items, json_offset(value));
     case JSON_OBJECT:
         if (is_positional)
             break;
         return read_object_entry(r, items, value, around);
     case JSON_ARRAY:
-        for (json_iter it = json_iter_of(value); json_next(&it, NULL, &element);) {
+        for (json_iter it = json_iter_of(value); json_next(&it, NULL, &element); is_empty = 0) {
             json_type wanted = is_positional ? JSON_ARRAY : JSON_OBJECT;
             if (json_type_of(element) != wanted)
                 return refuse_value(r, DECODE_WRONG_TYPE, element, items->path);
             if (!(is_positional ? read_array_entry : read_object_entry)(r, items, element, around))
                 return 0;
         }
-        return 1;
+        return !is_empty || (items->flags & ITEMS_EMPTY) != 0 ||
+               refuse_value(r, DECODE_MISSING_FIELD, value, items->path);
     case JSON_BOOL:
     case JSON_NUMBER:
     case JSON_STRING:
@@ -859,8 +870,10 @@ static int follow_object(rows *r, const items_row *items, const char *path, json
         note_around(r, object, &s);
     int has_own = s.is_around;
     s.is_around = 0;
-    if (json_find_key(object, td_bytes_of(path, size), &element) &&
-        !follow_items(r, items, is_last ? path + size : path + size + 1, element, &s))
+    int is_read = json_find_key(object, td_bytes_of(path, size), &element)
+                      ? follow_items(r, items, is_last ? path + size : path + size + 1, element, &s)
+                      : accept_absence(r, items, json_offset(object));
+    if (!is_read)
         return 0;
     if (!is_last || !has_own || r->item_count != before)
         return 1;
@@ -883,15 +896,29 @@ static int follow_items(rows *r, const items_row *items, const char *path, json_
     return 1;
 }
 
-/* Nothing stands at the end of a path: accept that of a list that may be left out, but not of a
- * frame without the first key ("data"). */
-static int accept_absence(rows *r, const items_row *items)
+/* 1 if a list and what is in an object in its place are one of each other, and the frame has the
+ * other one. */
+static int is_replaced(const rows *r, size_t index)
 {
-    json_value value;
-    td_bytes first = td_bytes_of(items->path, strcspn(items->path, "."));
-    if ((items->flags & ITEMS_REQUIRED) || !json_find_key(r->root, first, &value))
-        return refuse(r, DECODE_MISSING_FIELD, 0, items->path);
-    return 1;
+    int list = r->p->list_instead[index];
+    if (list != PLAN_NO_ITEMS)
+        return r->items_seen[list] != 0;
+    return (r->p->row->items[index].flags & ITEMS_LIST) != 0 && r->items_seen[index] == 0;
+}
+
+/* Read the entries of one of the row's items, in all places that its path leads to. */
+static int read_places(rows *r, size_t index)
+{
+    const items_row *items = &r->p->row->items[index];
+    uint32_t seen = r->items_seen[index];
+    size_t before = r->place_count;
+    if (seen == 1 && !r->p->is_followed[index])
+        return read_entries(r, items, r->items_at[index], &NOTHING_AROUND);
+    /* Those that are followed may be inside other entries, which the first pass did not enter. */
+    if ((seen != 0 || r->p->is_followed[index]) &&
+        !follow_items(r, items, items->path, r->root, &NOTHING_AROUND))
+        return 0;
+    return r->place_count != before || accept_absence(r, items, 0);
 }
 
 /* Read the entries, in the order of the row's items. 1, or 0 and *r->why. */
@@ -900,15 +927,8 @@ static int read_items(rows *r)
     const topic_row *row = r->p->row;
     for (size_t i = 0; i < TOPIC_ITEMS_MAX && row->items[i].path != NULL; i++) {
         const items_row *items = &row->items[i];
-        if (items->kind != FRAME_ANY && items->kind != r->head.kind)
-            continue;
-        uint32_t seen = r->items_seen[i];
-        int is_inside = r->p->is_followed[i] && seen == 0; /* perhaps of other entries */
-        int is_read = seen == 0 && !is_inside ? accept_absence(r, items)
-                      : seen == 1 && !r->p->is_followed[i]
-                          ? read_entries(r, items, r->items_at[i], &NOTHING_AROUND)
-                          : follow_items(r, items, items->path, r->root, &NOTHING_AROUND);
-        if (!is_read)
+        int is_other_kind = items->kind != FRAME_ANY && items->kind != r->head.kind;
+        if (!is_other_kind && !is_replaced(r, i) && !read_places(r, i))
             return 0;
     }
     return 1;

@@ -171,22 +171,8 @@ static const plan_node *child_of(const scope *s, const plan_node *node, uint32_t
     return node->targets[key].kind == TARGET_NODE ? &s->p->nodes[node->targets[key].index] : NULL;
 }
 
-/* 1 if there are entries here or further inside. Recursion is as deep as the plan's paths. */
-static int holds_entries(const scope *s, const plan_node *node)
-{
-    if (items_at(s, node) != NULL)
-        return 1;
-    for (uint32_t i = 0; i < node->keys.count; i++) {
-        const plan_node *child = child_of(s, node, i);
-        if (child != NULL && holds_entries(s, child))
-            return 1;
-    }
-    return 0;
-}
-
 /* 1 if this key of a node is required: a required field, a part of the topic, the kind if entries
- * depend on it, or the path to one of these; of the frame itself also the first key of the path to
- * any entry. */
+ * depend on it, entries that are not optional, or the path to one of these. */
 static int is_key_required(const scope *s, const plan_node *node, uint32_t key)
 {
     const plan_target *target = &node->targets[key];
@@ -205,11 +191,9 @@ static int is_key_required(const scope *s, const plan_node *node, uint32_t key)
     }
     TD_ASSERT(child != NULL);
     const items_row *items = items_at(s, child);
-    if (items != NULL && (items->flags & ITEMS_REQUIRED))
-        return 1;
-    if (node == &s->p->nodes[0] && holds_entries(s, child))
-        return 1;
-    for (uint32_t i = 0; i < child->keys.count && items == NULL; i++)
+    if (items != NULL)
+        return (items->flags & ITEMS_OPTIONAL) == 0;
+    for (uint32_t i = 0; i < child->keys.count; i++)
         if (is_key_required(s, child, i))
             return 1;
     return 0;
@@ -217,10 +201,11 @@ static int is_key_required(const scope *s, const plan_node *node, uint32_t key)
 
 static void write_node_members(const scope *s, const plan_node *node);
 
-/* An entry of a node, with other entries in it where paths lead on. */
-static void write_entry(const scope *s, const plan_node *node)
+/* An entry of a node, with other entries in it where paths lead on: from a list that stands for
+ * itself (ITEMS_LIST) they do not. */
+static void write_entry(const scope *s, const plan_node *node, const items_row *items)
 {
-    if (node->keys.count == 0) {
+    if (node->keys.count == 0 || (items->flags & ITEMS_LIST)) {
         write_ref(s->w, "entry");
         return;
     }
@@ -235,7 +220,7 @@ static void write_entry(const scope *s, const plan_node *node)
     json_write_object_end(s->w);
 }
 
-/* Entries: a list of them, or, if they are objects, one; or none. */
+/* Entries: a list of them, or, if they are objects, one; none where the row allows it. */
 static void write_entries(const scope *s, const plan_node *node, const items_row *items)
 {
     json_writer *w = s->w;
@@ -243,13 +228,18 @@ static void write_entries(const scope *s, const plan_node *node, const items_row
     json_write_key(w, "type");
     json_write_array_begin(w);
     json_write_text(w, "array");
-    json_write_text(w, "null");
+    if (items->flags & ITEMS_OPTIONAL)
+        json_write_text(w, "null");
     json_write_array_end(w);
+    if ((items->flags & ITEMS_EMPTY) == 0) {
+        json_write_key(w, "minItems");
+        json_write_i64(w, 1);
+    }
     json_write_key(w, "items");
-    write_entry(s, node);
+    write_entry(s, node, items);
     json_write_object_end(w);
     if ((items->flags & (ITEMS_POSITIONAL | ITEMS_LIST)) == 0)
-        write_entry(s, node);
+        write_entry(s, node, items);
 }
 
 /* An object on the way to entries. */

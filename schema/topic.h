@@ -74,9 +74,11 @@ enum {
 };
 
 /* Where entries stand: a path of keys from the top, and what being there means. An array on the
- * way, or at its end, stands for its elements; an object at its end is one entry; null, an empty
- * array or a missing value is none. A path may continue another one ("data", "data.legs"): then
- * the entries of both are entries, in the order of the row. */
+ * way, or at its end, stands for its elements; an object at its end is one entry. A frame of the
+ * row's kind has entries at every path: null, an empty array or a missing value is an error
+ * (DECODE_MISSING_FIELD) unless a flag allows it, because the frame would decode as a message that
+ * changes nothing. A path may continue another one ("data", "data.legs"): then the entries of both
+ * are entries, in the order of the row. */
 typedef struct items_row {
     const char *path;  /* "data", "data.order_book", "data.delete"; "" is the frame itself */
     msg_action action; /* what its entries do */
@@ -85,15 +87,17 @@ typedef struct items_row {
 } items_row;
 
 enum {
-    ITEMS_REQUIRED = 1 << 0, /* a frame of this kind in which the path leads nowhere is an error */
-    ITEMS_POSITIONAL = 1 << 1,   /* entries are arrays; a field's key is its position: "0", "1" */
-    ITEMS_BUY = 1 << 2,          /* entries name no side, the path does: bids */
-    ITEMS_SELL = 1 << 3,         /* likewise: asks */
+    ITEMS_OPTIONAL = 1 << 0,   /* the exchange leaves the path out, or sends null, if it has none */
+    ITEMS_POSITIONAL = 1 << 1, /* entries are arrays; a field's key is its position: "0", "1" */
+    ITEMS_BUY = 1 << 2,        /* entries name no side, the path does: bids */
+    ITEMS_SELL = 1 << 3,       /* likewise: asks */
     ITEMS_ZERO_DELETES = 1 << 4, /* an entry of size 0 deletes its level; where it has a
                                     MEMBER_RPI_SIZE that must be 0 as well */
-    ITEMS_BEST = 1 << 5, /* an entry is the best of both sides: its BID1 and ASK1 price and size
-                            become two levels; a side without price is none */
-    ITEMS_LIST = 1 << 6, /* only a list holds entries here; an object is on the way to other ones */
+    ITEMS_BEST = 1 << 5,  /* an entry is the best of both sides: its BID1 and ASK1 price and size
+                             become two levels; a side without price is none */
+    ITEMS_LIST = 1 << 6,  /* only a list holds entries here; an object is on the way to other ones,
+                             which a frame with the list does not have */
+    ITEMS_EMPTY = 1 << 7, /* the exchange sends an empty list if it has none */
 };
 
 /* Continuity rules. What each means exactly, and the evidence for it, is beside its function in

@@ -48,27 +48,32 @@ static const field_row OP_ENVELOPE[] = {OP_ENVELOPE_FIELDS};
         {MEMBER_PRICE_1H_PCNT, "price_1h_pcnt_e6", FIELD_DECIMAL, UNIT_RATE, 6, 0},                \
         OP_PRICE(MEMBER_MARK_PRICE, "mark_price"), OP_PRICE(MEMBER_INDEX_PRICE, "index_price")
 
-/* Where entries stand: the snapshot's differ by family, the delta's do not. */
+/* A delta has three lists, of which some are empty; delete and insert may be null, or left out
+ * (docs/wire.md 5.4). empty: ITEMS_EMPTY, or 0 where each delta has an update. */
+#define OP_DELTA_ITEMS(empty)                                                                      \
+    {"data.delete", ACTION_DELETE, FRAME_DELTA, ITEMS_OPTIONAL | ITEMS_EMPTY},                     \
+        {"data.update", ACTION_UPDATE, FRAME_DELTA, empty},                                        \
+    {                                                                                              \
+        "data.insert", ACTION_INSERT, FRAME_DELTA, ITEMS_OPTIONAL | ITEMS_EMPTY                    \
+    }
+
+/* Where a book's entries stand: the snapshot's differ by family, the delta's do not. */
 #define OP_ITEMS(snapshot_path)                                                                    \
     {                                                                                              \
-        {snapshot_path, ACTION_SET, FRAME_SNAPSHOT, ITEMS_REQUIRED},                               \
-            {"data.delete", ACTION_DELETE, FRAME_DELTA, 0},                                        \
-            {"data.update", ACTION_UPDATE, FRAME_DELTA, 0},                                        \
-        {                                                                                          \
-            "data.insert", ACTION_INSERT, FRAME_DELTA, 0                                           \
-        }                                                                                          \
+        {snapshot_path, ACTION_SET, FRAME_SNAPSHOT, 0}, OP_DELTA_ITEMS(ITEMS_EMPTY)                \
     }
 
 /* The same where older frames, and the samples of document 003, have the list itself in data. */
 #define OP_ITEMS_LIST_TOO(snapshot_path)                                                           \
     {                                                                                              \
         {"data", ACTION_SET, FRAME_SNAPSHOT, ITEMS_LIST},                                          \
-            {snapshot_path, ACTION_SET, FRAME_SNAPSHOT, 0},                                        \
-            {"data.delete", ACTION_DELETE, FRAME_DELTA, 0},                                        \
-            {"data.update", ACTION_UPDATE, FRAME_DELTA, 0},                                        \
-        {                                                                                          \
-            "data.insert", ACTION_INSERT, FRAME_DELTA, 0                                           \
-        }                                                                                          \
+            {snapshot_path, ACTION_SET, FRAME_SNAPSHOT, 0}, OP_DELTA_ITEMS(ITEMS_EMPTY)            \
+    }
+
+/* A ticker's delta has the changed fields in update. */
+#define OP_TICKER_ITEMS                                                                            \
+    {                                                                                              \
+        {"data", ACTION_SET, FRAME_SNAPSHOT, 0}, OP_DELTA_ITEMS(0)                                 \
     }
 
 /* A book topic. Its rules, from docs/wire.md 6.1 and 6.3, held in 4,268 of 4,268 deltas; the depth
@@ -100,7 +105,7 @@ static const field_row OP_ENVELOPE[] = {OP_ENVELOPE_FIELDS};
     {                                                                                              \
         .name = "trade", .pattern = "trade.{symbol}", .type = MSG_TRADE, .title = "Trades",        \
         .audit = checked_by, .sequence = SEQ_NONE, .time_member = MEMBER_EXCHANGE_TIME,            \
-        .items = {{"data", ACTION_NONE, FRAME_ANY, ITEMS_REQUIRED}}, TOPIC_FIELDS(trade_table),    \
+        .items = {{"data", ACTION_NONE, FRAME_ANY, 0}}, TOPIC_FIELDS(trade_table),                 \
         .rules = {{RULE_ID_UNIQUE, STRENGTH_ERROR, MEMBER_TRADE_ID},                               \
                   {RULE_TIME_WEAK, STRENGTH_ERROR, MEMBER_NONE},                                   \
                   {RULE_SYMBOL_MATCHES, STRENGTH_ERROR, MEMBER_NONE}},                             \
@@ -111,7 +116,7 @@ static const field_row OP_ENVELOPE[] = {OP_ENVELOPE_FIELDS};
     {                                                                                              \
         .name = "instrument_info.100ms", .pattern = "instrument_info.100ms.{symbol}",              \
         .type = MSG_TICKER, .title = "Ticker; a delta has the changed fields only",                \
-        .sequence = SEQ_ENVELOPE, .time_member = MEMBER_EXCHANGE_TIME, .items = OP_ITEMS("data"),  \
+        .sequence = SEQ_ENVELOPE, .time_member = MEMBER_EXCHANGE_TIME, .items = OP_TICKER_ITEMS,   \
         TOPIC_ENVELOPE(envelope_table), TOPIC_FIELDS(ticker_table),                                \
         .rules = {{RULE_SEQ_STRICT, STRENGTH_WARNING, MEMBER_CROSS_SEQ},                           \
                   {RULE_TIME_WEAK, STRENGTH_WARNING, MEMBER_NONE},                                 \
@@ -154,8 +159,7 @@ static const field_row OP_CANDLE_ENVELOPE[] = {
     {                                                                                              \
         .name = topic_name, .pattern = topic_name ".{interval}.{symbol}", .type = MSG_KLINE,       \
         .title = "Candles; confirm closes one", .sequence = SEQ_ITEM,                              \
-        .time_member = MEMBER_EXCHANGE_TIME,                                                       \
-        .items = {{"data", ACTION_NONE, FRAME_ANY, ITEMS_REQUIRED}},                               \
+        .time_member = MEMBER_EXCHANGE_TIME, .items = {{"data", ACTION_NONE, FRAME_ANY, 0}},       \
         TOPIC_ENVELOPE(envelope_table), TOPIC_FIELDS(kline_table),                                 \
         .rules = {{RULE_KLINE_START, STRENGTH_WARNING, MEMBER_NONE},                               \
                   {RULE_KLINE_CONFIRM, STRENGTH_WARNING, MEMBER_NONE},                             \
@@ -177,8 +181,7 @@ static const field_row OP_LIQUIDATION_FIELDS[] = {
     {                                                                                              \
         .name = "liquidation", .pattern = "liquidation.{symbol}", .type = MSG_LIQUIDATION,         \
         .title = "Liquidations", .sequence = SEQ_NONE, .time_member = MEMBER_EXCHANGE_TIME,        \
-        .items = {{"data", ACTION_NONE, FRAME_ANY, ITEMS_REQUIRED}},                               \
-        TOPIC_FIELDS(OP_LIQUIDATION_FIELDS),                                                       \
+        .items = {{"data", ACTION_NONE, FRAME_ANY, 0}}, TOPIC_FIELDS(OP_LIQUIDATION_FIELDS),       \
         .rules = {{RULE_SYMBOL_MATCHES, STRENGTH_ERROR, MEMBER_NONE},                              \
                   {RULE_TIME_WEAK, STRENGTH_STATISTIC, MEMBER_NONE}},                              \
     }
@@ -200,8 +203,7 @@ static const field_row OP_INSURANCE_ENVELOPE[] = {
     {                                                                                              \
         .name = "insurance", .pattern = "insurance.{coin}", .type = MSG_INSURANCE,                 \
         .title = "Balance of the insurance fund, daily", .sequence = SEQ_NONE,                     \
-        .time_member = MEMBER_EXCHANGE_TIME,                                                       \
-        .items = {{"data", ACTION_NONE, FRAME_ANY, ITEMS_REQUIRED}},                               \
+        .time_member = MEMBER_EXCHANGE_TIME, .items = {{"data", ACTION_NONE, FRAME_ANY, 0}},       \
         TOPIC_ENVELOPE(OP_INSURANCE_ENVELOPE), TOPIC_FIELDS(OP_INSURANCE_FIELDS),                  \
         .rules = {{RULE_TIME_WEAK, STRENGTH_STATISTIC, MEMBER_NONE}},                              \
     }

@@ -124,8 +124,7 @@ static const field_row OP_WALLET_FIELDS[] = {
 #define OP_PRIVATE(topic_name, message_type, words, time, table, rule, rule_member)                \
     {                                                                                              \
         .name = topic_name, .pattern = topic_name, .type = message_type, .title = words,           \
-        .sequence = SEQ_NONE, .time_member = time,                                                 \
-        .items = {{"data", ACTION_NONE, FRAME_ANY, ITEMS_REQUIRED}},                               \
+        .sequence = SEQ_NONE, .time_member = time, .items = {{"data", ACTION_NONE, FRAME_ANY, 0}}, \
         TOPIC_ENVELOPE(OP_PRIVATE_ENVELOPE), TOPIC_FIELDS(table),                                  \
         .rules = {{rule, STRENGTH_STATISTIC, rule_member}},                                        \
     }

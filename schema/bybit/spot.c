@@ -146,8 +146,8 @@ static const field_row BEST[] = {
 
 /* A book that comes whole each time. */
 #define WHOLE_BOOK_ITEMS                                                                           \
-    .items = {{"data.b", ACTION_SET, FRAME_ANY, ITEMS_REQUIRED | ITEMS_POSITIONAL | ITEMS_BUY},    \
-              {"data.a", ACTION_SET, FRAME_ANY, ITEMS_REQUIRED | ITEMS_POSITIONAL | ITEMS_SELL}},  \
+    .items = {{"data.b", ACTION_SET, FRAME_ANY, ITEMS_EMPTY | ITEMS_POSITIONAL | ITEMS_BUY},       \
+              {"data.a", ACTION_SET, FRAME_ANY, ITEMS_EMPTY | ITEMS_POSITIONAL | ITEMS_SELL}},     \
     .default_kind = FRAME_SNAPSHOT
 
 #define DEPTH(words, levels, symbol_at, envelope_table)                                            \
@@ -165,8 +165,7 @@ static const field_row BEST[] = {
 #define TRADES(words, symbol_at, key, envelope_table, table)                                       \
     {                                                                                              \
         TOPIC("trade", "trade.{symbol}", MSG_TRADE, words, symbol_at, envelope_table, table),      \
-            .audit = "kline.1m", .kind_key = key,                                                  \
-            .items = {{"data", ACTION_NONE, FRAME_ANY, ITEMS_REQUIRED}},                           \
+            .audit = "kline.1m", .kind_key = key, .items = {{"data", ACTION_NONE, FRAME_ANY, 0}},  \
             .rules = {{RULE_ID_ASCENDING, STRENGTH_WARNING, MEMBER_TRADE_ID},                      \
                       {RULE_TIME_WEAK, STRENGTH_WARNING, MEMBER_NONE}},                            \
     }
@@ -175,8 +174,7 @@ static const field_row BEST[] = {
     {                                                                                              \
         .name = "kline", .pattern = "kline.{interval}.{symbol}", .type = MSG_KLINE,                \
         .title = "Candles", .parameter_path = "params.klineType", .symbol_path = symbol_at,        \
-        .sequence = SEQ_NONE, .time_member = time,                                                 \
-        .items = {{"data", ACTION_NONE, FRAME_ANY, ITEMS_REQUIRED}},                               \
+        .sequence = SEQ_NONE, .time_member = time, .items = {{"data", ACTION_NONE, FRAME_ANY, 0}}, \
         TOPIC_ENVELOPE(envelope_table), TOPIC_FIELDS(KLINE),                                       \
         .rules = {{RULE_KLINE_START, STRENGTH_WARNING, MEMBER_NONE},                               \
                   {RULE_TIME_WEAK, STRENGTH_WARNING, MEMBER_NONE},                                 \
@@ -189,8 +187,7 @@ static const field_row BEST[] = {
     {                                                                                              \
         TOPIC(topic_name, topic_name ".{symbol}", message_type, words, symbol_at, envelope_table,  \
               table),                                                                              \
-            .items = {{"data", ACTION_SET, FRAME_ANY, ITEMS_REQUIRED}},                            \
-            .default_kind = FRAME_SNAPSHOT,                                                        \
+            .items = {{"data", ACTION_SET, FRAME_ANY, 0}}, .default_kind = FRAME_SNAPSHOT,         \
             .rules = {{RULE_TIME_WEAK, STRENGTH_WARNING, MEMBER_NONE},                             \
                       {RULE_SYMBOL_MATCHES, STRENGTH_ERROR, MEMBER_NONE}},                         \
     }
@@ -227,9 +224,9 @@ static const topic_row V1_TOPICS[] = {
               V1_DIFF_ENVELOPE, LEVEL),
         /* no depth: it is not documented that deltas keep it */
         .items = {{"data.b", ACTION_SET, FRAME_ANY,
-                   ITEMS_POSITIONAL | ITEMS_BUY | ITEMS_ZERO_DELETES},
+                   ITEMS_EMPTY | ITEMS_POSITIONAL | ITEMS_BUY | ITEMS_ZERO_DELETES},
                   {"data.a", ACTION_SET, FRAME_ANY,
-                   ITEMS_POSITIONAL | ITEMS_SELL | ITEMS_ZERO_DELETES}},
+                   ITEMS_EMPTY | ITEMS_POSITIONAL | ITEMS_SELL | ITEMS_ZERO_DELETES}},
         .kind_key = "f",
         .rules = {VERSION_RULES,
                   {RULE_ANCHORED, STRENGTH_ERROR, MEMBER_NONE},
@@ -247,7 +244,7 @@ static const topic_row V2_TOPICS[] = {
         TOPIC("bookTicker", "bookTicker.{symbol}", MSG_BOOK_CHANGE, "Best bid and ask", V2_SYMBOL,
               V2_ENVELOPE, BEST),
         .book_depth = 1,
-        .items = {{"data", ACTION_SET, FRAME_ANY, ITEMS_REQUIRED | ITEMS_BEST}},
+        .items = {{"data", ACTION_SET, FRAME_ANY, ITEMS_BEST}},
         .default_kind = FRAME_SNAPSHOT,
         .rules = {{RULE_TIME_WEAK, STRENGTH_WARNING, MEMBER_NONE},
                   {RULE_SYMBOL_MATCHES, STRENGTH_ERROR, MEMBER_NONE},

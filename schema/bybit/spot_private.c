@@ -90,7 +90,7 @@ static const field_row WALLET[] = {
     {                                                                                              \
         .name = event, .pattern = event, .type = message_type, .title = words,                     \
         .sequence = SEQ_NONE, .time_member = MEMBER_EXCHANGE_TIME,                                 \
-        .items = {{"", ACTION_NONE, FRAME_ANY, ITEMS_REQUIRED}}, .is_event = 1, .topic_key = "e",  \
+        .items = {{"", ACTION_NONE, FRAME_ANY, 0}}, .is_event = 1, .topic_key = "e",               \
         TOPIC_FIELDS(table), .rules = {{rule, STRENGTH_STATISTIC, rule_member}},                   \
     }
 
@@ -104,7 +104,7 @@ static const topic_row TOPICS[] = {
         .title = "Balances that changed",
         .sequence = SEQ_NONE,
         .time_member = MEMBER_EXCHANGE_TIME,
-        .items = {{"B", ACTION_NONE, FRAME_ANY, ITEMS_REQUIRED}},
+        .items = {{"B", ACTION_NONE, FRAME_ANY, 0}},
         .is_event = 1,
         .topic_key = "e",
         TOPIC_ENVELOPE(WALLET_ENVELOPE),

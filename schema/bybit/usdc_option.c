@@ -117,7 +117,7 @@ static const field_row INSURANCE[] = {
         .name = topic_name, .pattern = topic_name ".{symbol}", .type = MSG_BOOK_CHANGE,            \
         .title = words, .book_depth = depth, .sequence = SEQ_NONE,                                 \
         .time_member = MEMBER_EXCHANGE_TIME,                                                       \
-        .items = {{"data.orderBook", ACTION_SET, FRAME_ANY, ITEMS_REQUIRED}},                      \
+        .items = {{"data.orderBook", ACTION_SET, FRAME_ANY, ITEMS_EMPTY}},                         \
         .default_kind = FRAME_SNAPSHOT, TOPIC_ENVELOPE(ENVELOPE), TOPIC_FIELDS(LEVEL),             \
         .rules = {{RULE_TIME_WEAK, STRENGTH_WARNING, MEMBER_NONE},                                 \
                   {RULE_SIZE_POSITIVE, STRENGTH_WARNING, MEMBER_NONE},                             \
@@ -130,9 +130,8 @@ static const field_row INSURANCE[] = {
     {                                                                                              \
         .name = topic_name, .pattern = topic_name ".{pair}.{date}", .type = MSG_INDEX,             \
         .title = words, .sequence = SEQ_NONE, .time_member = MEMBER_EXCHANGE_TIME,                 \
-        .items = {{"data", ACTION_NONE, FRAME_ANY, ITEMS_REQUIRED}},                               \
-        TOPIC_ENVELOPE(TIMED_ENVELOPE), TOPIC_FIELDS(INDEX),                                       \
-        .rules = {{RULE_TIME_WEAK, STRENGTH_STATISTIC, MEMBER_NONE}},                              \
+        .items = {{"data", ACTION_NONE, FRAME_ANY, 0}}, TOPIC_ENVELOPE(TIMED_ENVELOPE),            \
+        TOPIC_FIELDS(INDEX), .rules = {{RULE_TIME_WEAK, STRENGTH_STATISTIC, MEMBER_NONE}},         \
     }
 
 /* NOLINTEND(bugprone-macro-parentheses) */
@@ -148,10 +147,10 @@ static const topic_row TOPICS[] = {
         .book_depth = 100,
         .sequence = SEQ_ENVELOPE,
         .time_member = MEMBER_EXCHANGE_TIME,
-        .items = {{"data.orderBook", ACTION_SET, FRAME_SNAPSHOT, ITEMS_REQUIRED},
-                  {"data.delete", ACTION_DELETE, FRAME_DELTA, 0},
-                  {"data.update", ACTION_UPDATE, FRAME_DELTA, 0},
-                  {"data.insert", ACTION_INSERT, FRAME_DELTA, 0}},
+        .items = {{"data.orderBook", ACTION_SET, FRAME_SNAPSHOT, ITEMS_EMPTY},
+                  {"data.delete", ACTION_DELETE, FRAME_DELTA, ITEMS_EMPTY},
+                  {"data.update", ACTION_UPDATE, FRAME_DELTA, ITEMS_EMPTY},
+                  {"data.insert", ACTION_INSERT, FRAME_DELTA, ITEMS_EMPTY}},
         .kind_key = "data.dataType",
         TOPIC_ENVELOPE(DELTA_ENVELOPE),
         TOPIC_FIELDS(LEVEL),
@@ -174,7 +173,7 @@ static const topic_row TOPICS[] = {
         .title = "Trades in all options of a coin",
         .sequence = SEQ_ITEM,
         .time_member = MEMBER_EXCHANGE_TIME,
-        .items = {{"data.trades", ACTION_NONE, FRAME_ANY, ITEMS_REQUIRED}},
+        .items = {{"data.trades", ACTION_NONE, FRAME_ANY, 0}},
         TOPIC_ENVELOPE(TRADES_ENVELOPE),
         TOPIC_FIELDS(TRADE),
         .rules = {{RULE_ID_UNIQUE, STRENGTH_WARNING, MEMBER_TRADE_ID},
@@ -188,7 +187,7 @@ static const topic_row TOPICS[] = {
         .title = "Tickers of all options of a coin",
         .sequence = SEQ_NONE,
         .time_member = MEMBER_EXCHANGE_TIME,
-        .items = {{"data.instrumentInfos", ACTION_SET, FRAME_ANY, ITEMS_REQUIRED}},
+        .items = {{"data.instrumentInfos", ACTION_SET, FRAME_ANY, 0}},
         .default_kind = FRAME_SNAPSHOT,
         TOPIC_ENVELOPE(ENVELOPE),
         TOPIC_FIELDS(INSTRUMENT),
@@ -201,7 +200,7 @@ static const topic_row TOPICS[] = {
         .title = "Ticker, whole each time",
         .sequence = SEQ_NONE,
         .time_member = MEMBER_EXCHANGE_TIME,
-        .items = {{"data", ACTION_SET, FRAME_ANY, ITEMS_REQUIRED}},
+        .items = {{"data", ACTION_SET, FRAME_ANY, 0}},
         .default_kind = FRAME_SNAPSHOT,
         TOPIC_ENVELOPE(ENVELOPE),
         TOPIC_FIELDS(INSTRUMENT),
@@ -215,7 +214,7 @@ static const topic_row TOPICS[] = {
         .title = "Underlying prices of a coin, one for each date of delivery",
         .sequence = SEQ_NONE,
         .time_member = MEMBER_EXCHANGE_TIME,
-        .items = {{"data.priceList", ACTION_SET, FRAME_ANY, ITEMS_REQUIRED}},
+        .items = {{"data.priceList", ACTION_SET, FRAME_ANY, 0}},
         .default_kind = FRAME_SNAPSHOT,
         TOPIC_ENVELOPE(UNDERLYING_LIST_ENVELOPE),
         TOPIC_FIELDS(UNDERLYING_LIST),
@@ -230,7 +229,7 @@ static const topic_row TOPICS[] = {
         .title = "Balance of the insurance fund, at 00, 08 and 16 o'clock UTC",
         .sequence = SEQ_NONE,
         .time_member = MEMBER_EXCHANGE_TIME,
-        .items = {{"data", ACTION_NONE, FRAME_ANY, ITEMS_REQUIRED}},
+        .items = {{"data", ACTION_NONE, FRAME_ANY, 0}},
         TOPIC_ENVELOPE(TIMED_ENVELOPE),
         TOPIC_FIELDS(INSURANCE),
         .rules = {{RULE_TIME_WEAK, STRENGTH_STATISTIC, MEMBER_NONE}},

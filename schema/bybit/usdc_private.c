@@ -186,8 +186,8 @@ static const field_row MMP[] = {
     {                                                                                              \
         .name = topic_name, .pattern = topic_name, .type = message_type, .title = words,           \
         .sequence = SEQ_ENVELOPE, .time_member = MEMBER_EXCHANGE_TIME,                             \
-        .items = {{"data.result", ACTION_SET, FRAME_SNAPSHOT, ITEMS_REQUIRED},                     \
-                  {"data.result", ACTION_UPDATE, FRAME_DELTA, ITEMS_REQUIRED}},                    \
+        .items = {{"data.result", ACTION_SET, FRAME_SNAPSHOT, ITEMS_EMPTY},                        \
+                  {"data.result", ACTION_UPDATE, FRAME_DELTA, 0}},                                 \
         .kind_key = "data.dataType", .default_kind = FRAME_DELTA, TOPIC_ENVELOPE(ENVELOPE),        \
         TOPIC_FIELDS(table),                                                                       \
         .rules = {{RULE_TIME_WEAK, STRENGTH_STATISTIC, MEMBER_NONE},                               \
@@ -198,8 +198,8 @@ static const field_row MMP[] = {
     {                                                                                              \
         .name = topic_name, .pattern = topic_name, .type = MSG_EXECUTION, .title = "Executions",   \
         .sequence = SEQ_ENVELOPE, .time_member = MEMBER_EXCHANGE_TIME,                             \
-        .items = {{"data.result", ACTION_NONE, FRAME_ANY, ITEMS_REQUIRED}},                        \
-        .kind_key = "data.dataType", TOPIC_ENVELOPE(ENVELOPE), TOPIC_FIELDS(EXECUTION),            \
+        .items = {{"data.result", ACTION_NONE, FRAME_ANY, 0}}, .kind_key = "data.dataType",        \
+        TOPIC_ENVELOPE(ENVELOPE), TOPIC_FIELDS(EXECUTION),                                         \
         .rules = {{RULE_ID_UNIQUE, STRENGTH_STATISTIC, MEMBER_EXEC_ID},                            \
                   {RULE_SEQ_WEAK, STRENGTH_STATISTIC, MEMBER_VERSION}},                            \
     }
@@ -208,9 +208,8 @@ static const field_row MMP[] = {
     {                                                                                              \
         .name = topic_name, .pattern = topic_name, .type = message_type, .title = words,           \
         .sequence = SEQ_NONE, .time_member = MEMBER_EXCHANGE_TIME,                                 \
-        .items = {{"data", ACTION_NONE, FRAME_ANY, ITEMS_REQUIRED}},                               \
-        TOPIC_ENVELOPE(EVENT_ENVELOPE), TOPIC_FIELDS(table),                                       \
-        .rules = {{RULE_TIME_WEAK, STRENGTH_STATISTIC, MEMBER_NONE}},                              \
+        .items = {{"data", ACTION_NONE, FRAME_ANY, 0}}, TOPIC_ENVELOPE(EVENT_ENVELOPE),            \
+        TOPIC_FIELDS(table), .rules = {{RULE_TIME_WEAK, STRENGTH_STATISTIC, MEMBER_NONE}},         \
     }
 
 /* NOLINTEND(bugprone-macro-parentheses) */
@@ -231,7 +230,7 @@ static const topic_row TOPICS[] = {
         .title = "Greeks of all options that are held, by coin",
         .sequence = SEQ_ENVELOPE,
         .time_member = MEMBER_EXCHANGE_TIME,
-        .items = {{"data.result", ACTION_SET, FRAME_ANY, ITEMS_REQUIRED}},
+        .items = {{"data.result", ACTION_SET, FRAME_ANY, ITEMS_EMPTY}},
         .kind_key = "data.dataType",
         .default_kind = FRAME_SNAPSHOT,
         TOPIC_ENVELOPE(ENVELOPE),

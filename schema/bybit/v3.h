@@ -37,20 +37,20 @@
 #define V3_ENTRIES(path, action)                                                                   \
     {                                                                                              \
         {                                                                                          \
-            path, action, FRAME_ANY, ITEMS_REQUIRED                                                \
+            path, action, FRAME_ANY, 0                                                             \
         }                                                                                          \
     }
 #define V3_WHOLE                                                                                   \
     {                                                                                              \
         {                                                                                          \
-            "data", ACTION_SET, FRAME_SNAPSHOT, ITEMS_REQUIRED                                     \
+            "data", ACTION_SET, FRAME_SNAPSHOT, 0                                                  \
         }                                                                                          \
     }
 #define V3_CHANGES                                                                                 \
     {                                                                                              \
-        {"data", ACTION_SET, FRAME_SNAPSHOT, ITEMS_REQUIRED},                                      \
+        {"data", ACTION_SET, FRAME_SNAPSHOT, 0},                                                   \
         {                                                                                          \
-            "data", ACTION_UPDATE, FRAME_DELTA, ITEMS_REQUIRED                                     \
+            "data", ACTION_UPDATE, FRAME_DELTA, 0                                                  \
         }                                                                                          \
     }
 
@@ -91,7 +91,7 @@ static const field_row V3_RPI_LEVEL[] = {
 /* One side, in frames of one kind. A level has the new size of its price; 0 deletes it. */
 #define V3_LEVELS(path, kind, side)                                                                \
     {                                                                                              \
-        path, ACTION_SET, kind, ITEMS_REQUIRED | ITEMS_POSITIONAL | ITEMS_ZERO_DELETES | (side)    \
+        path, ACTION_SET, kind, ITEMS_EMPTY | ITEMS_POSITIONAL | ITEMS_ZERO_DELETES | (side)       \
     }
 #define V3_LEVELS_OF(kind)                                                                         \
     V3_LEVELS("data.b", kind, ITEMS_BUY), V3_LEVELS("data.a", kind, ITEMS_SELL)

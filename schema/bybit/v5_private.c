@@ -241,9 +241,13 @@ static const topic_row TOPICS[] = {
     ORDERS("order", "order", "Orders, all categories", ORDER),
     ORDERS("order", "order.{category}", "Orders of one category", ORDER),
     {
-        V3_PRIVATE_COMMON("wallet", MSG_WALLET, "Balances of the account and its coins",
-                          MEMBER_EXCHANGE_TIME, "data.coin"),
+        .name = "wallet",
         .pattern = "wallet",
+        .type = MSG_WALLET,
+        .title = "Balances of the account and its coins",
+        .time_member = MEMBER_EXCHANGE_TIME,
+        /* an account without coins has an empty list */
+        .items = {{"data.coin", ACTION_NONE, FRAME_ANY, ITEMS_EMPTY}},
         TOPIC_ENVELOPE(ENVELOPE),
         TOPIC_FIELDS(WALLET),
         .rules = {{RULE_TIME_WEAK, STRENGTH_STATISTIC, MEMBER_NONE}},

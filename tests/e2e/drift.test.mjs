@@ -269,8 +269,9 @@ describe("drift", { concurrency: 2 }, () => {
   test("beyond the bounds, too, the report does not depend on the number of threads", async (t) => {
     const archive = path.join(temporary(t), "tape");
     const SYMBOLS = 16, FRAMES = 600, SHARE = 256, WHOLE = 4096;
+    const candle = '{"start":1700000000000,"open":"1","close":"1","high":"1","low":"1","volume":"1","turnover":"1","confirm":false}';
     const kline = (interval, n, more) =>
-      `{"topic":"kline.${interval}.S${n % SYMBOLS}USDT","type":"snapshot","ts":1700000000000${more},"data":[]}`;
+      `{"topic":"kline.${interval}.S${n % SYMBOLS}USDT","type":"snapshot","ts":1700000000000${more},"data":[${candle}]}`;
     const intervals = ["1", "3", "5", "15", "30", "60", "120", "240", "360", "720", "D", "W", "M"];
     // Members of made-up names: in two families 13 topics each, in each of these more than its share.
     for (const family of ["v5-linear", "v5-spot"]) {

@@ -290,7 +290,7 @@ static const topic_row INSURANCE_ROW = {
     .type = MSG_INSURANCE,
     .title = "Insurance fund, once a day",
     .time_member = MEMBER_EXCHANGE_TIME,
-    .items = {{"data", ACTION_SET, FRAME_ANY, ITEMS_REQUIRED}},
+    .items = {{"data", ACTION_SET, FRAME_ANY, 0}},
     .fields = INSURANCE,
     .field_count = 3,
 };

@@ -87,12 +87,13 @@ static void test_refused(void **state)
          "{\"topic\":\"orderBookL2_25.BTCUSD\",\"type\":\"partial\",\"data\":[]}", DECODE_BAD_KIND,
          40, "type"},
         {"orderBookL2_25.BTCUSD", "{\"topic\":\"orderBookL2_25.BTCUSD\",\"type\":\"delta\"}",
-         DECODE_MISSING_FIELD, 0, "data.delete"},
+         DECODE_MISSING_FIELD, 0, "data.update"},
         {"orderBookL2_25.BTCUSD",
-         "{\"topic\":\"orderBookL2_25.BTCUSD\",\"type\":\"delta\",\"data\":{\"insert\":[{\"price\":"
+         "{\"topic\":\"orderBookL2_25.BTCUSD\",\"type\":\"delta\",\"data\":{\"update\":[],"
+         "\"insert\":[{\"price\":"
          "\"1\","
          "\"side\":\"Buy\"}]}}",
-         DECODE_MISSING_FIELD, 66, "size"},
+         DECODE_MISSING_FIELD, 78, "size"},
         {"orderBookL2_25.BTCUSD",
          "{\"topic\":\"orderBookL2_25.BTCUSD\",\"type\":\"delta\",\"data\":{},\"cross_seq\":1.5}",
          DECODE_BAD_NUMBER, 70, "cross_seq"},

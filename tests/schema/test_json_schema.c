@@ -101,7 +101,7 @@ static void test_text_of_a_small_row(void **state)
         "\"topic\":{\"type\":\"string\",\"pattern\":\"^insurance\\\\.[^.]+$\"},"
         "\"type\":{\"description\":\"the frame's "
         "kind\",\"enum\":[\"whole\",\"true\",true,\"part\",\"false\",false,\"\",null]},"
-        "\"data\":{\"anyOf\":[{\"type\":[\"array\",\"null\"],\"items\":{\"$ref\":\"#/$defs/"
+        "\"data\":{\"anyOf\":[{\"type\":[\"array\"],\"minItems\":1,\"items\":{\"$ref\":\"#/$defs/"
         "entry\"}},"
         "{\"$ref\":\"#/$defs/entry\"}]}},\"required\":[\"topic\",\"data\"],\"$defs\":{\"entry\":{"
         "\"type\":\"object\",\"properties\":{\"currency\":{\"description\":\"coin: "

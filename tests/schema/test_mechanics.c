@@ -60,7 +60,7 @@ static const field_row NAV[] = {
 };
 
 #define FIELDS(table) .fields = (table), .field_count = sizeof(table) / sizeof(table)[0]
-#define EVENTS(path)  .items = {{path, ACTION_NONE, FRAME_ANY, ITEMS_REQUIRED}}
+#define EVENTS(path)  .items = {{path, ACTION_NONE, FRAME_ANY, 0}}
 #define SIDE(at, flags)                                                                            \
     {                                                                                              \
         at, ACTION_SET, FRAME_ANY, ITEMS_POSITIONAL | ITEMS_ZERO_DELETES | (flags)                 \
@@ -71,20 +71,20 @@ static const topic_row ROWS[] = {
      .pattern = "wallet",
      .type = MSG_WALLET,
      .title = "-",
-     EVENTS("data.coin"),
+     .items = {{"data.coin", ACTION_NONE, FRAME_ANY, ITEMS_EMPTY}},
      FIELDS(WALLET)},
     {.name = "legs",
      .pattern = "legs",
      .type = MSG_ORDER,
      .title = "-",
-     .items = {{"data", ACTION_NONE, FRAME_ANY, ITEMS_REQUIRED},
-               {"data.legs", ACTION_NONE, FRAME_ANY, 0}},
+     .items = {{"data", ACTION_NONE, FRAME_ANY, 0},
+               {"data.legs", ACTION_NONE, FRAME_ANY, ITEMS_OPTIONAL}},
      FIELDS(LEGS)},
     {.name = "best",
      .pattern = "best.{symbol}",
      .type = MSG_BOOK_CHANGE,
      .title = "-",
-     .items = {{"data", ACTION_SET, FRAME_ANY, ITEMS_REQUIRED | ITEMS_BEST}},
+     .items = {{"data", ACTION_SET, FRAME_ANY, ITEMS_BEST}},
      .default_kind = FRAME_SNAPSHOT,
      FIELDS(BEST)},
     {.name = "rpi",

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-enum { ROW_FRAME_CHILDREN_MAX = 160, ROW_FRAME_TEXT_BYTES = 64, ROW_FRAME_NODES_MAX = 600 };
+enum { ROW_FRAME_CHILDREN_MAX = 160, ROW_FRAME_TEXT_BYTES = 64, ROW_FRAME_NODES_MAX = 2000 };
 
 typedef enum node_type { NODE_SCALAR, NODE_OBJECT, NODE_ARRAY } node_type;
 
@@ -296,7 +296,8 @@ static void fill_entry(row_frame *f, const items_row *items, node *entry)
 static node *make_list(row_frame *f, const items_row *items)
 {
     node *list = new_node(f, NODE_ARRAY);
-    for (uint64_t left = below(f, 4); left > 0; left--) {
+    uint64_t least = (items->flags & ITEMS_EMPTY) ? 0 : 1;
+    for (uint64_t left = least + below(f, 4 - least); left > 0; left--) {
         int is_positional = (items->flags & ITEMS_POSITIONAL) != 0;
         node *entry = new_node(f, is_positional ? NODE_ARRAY : NODE_OBJECT);
         fill_entry(f, items, add_child(list, "", entry));
@@ -327,12 +328,10 @@ static node *make_way(row_frame *f, const char *way, size_t size)
                    !leads_on(f->row->kind_key, way, size);
     for (size_t i = 0; i < f->row->envelope_count; i++)
         is_alone = is_alone && !leads_on(f->row->envelope[i].key, way, size);
-    for (size_t i = 0; i < TOPIC_ITEMS_MAX && f->row->items[i].path != NULL; i++)
-        is_alone = is_alone && !(f->row->items[i].flags & ITEMS_REQUIRED);
     if (!is_alone || chance(f, 50))
         return new_node(f, NODE_OBJECT);
     node *list = new_node(f, NODE_ARRAY);
-    for (uint64_t left = below(f, 3); left > 0; left--)
+    for (uint64_t left = 1 + below(f, 2); left > 0; left--)
         add_child(list, "", new_node(f, NODE_OBJECT));
     return list;
 }

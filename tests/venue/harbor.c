@@ -87,7 +87,7 @@ static const field_row TRADE[] = {
     {MEMBER_SIZE, "qty", FIELD_DECIMAL, UNIT_QUANTITY, 0, FIELD_REQUIRED},
 };
 
-enum { LEVELS = ITEMS_REQUIRED | ITEMS_POSITIONAL | ITEMS_ZERO_DELETES };
+enum { LEVELS = ITEMS_POSITIONAL | ITEMS_ZERO_DELETES };
 
 #define COUNT(table) (sizeof(table) / sizeof(table)[0])
 
@@ -125,7 +125,7 @@ static const topic_row TOPICS[] = {
         .symbol_path = "market",
         .sequence = SEQ_ENVELOPE,
         .time_member = MEMBER_EXCHANGE_TIME,
-        .items = {{"payload", ACTION_NONE, FRAME_ANY, ITEMS_REQUIRED}},
+        .items = {{"payload", ACTION_NONE, FRAME_ANY, 0}},
         .topic_key = "channel",
         .kind_key = "kind",
         .kind_words = KINDS,

@@ -1,0 +1,347 @@
+/* The places of entries, in golden frames of every topic and kind: null, left out, emptied, or an
+ * object where a list was. Nothing of that may decode to a message that changes nothing, unless the
+ * exchange writes it so; both decoders agree. Expected: docs/wire.md, and the recordings. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/alloc.h"
+#include "base/time_text.h"
+#include "schema/decode.h"
+#include "tests/testing/capture.h"
+#include "tests/testing/decode_bench.h"
+
+/* What is done to a member on the way to entries. */
+typedef enum harm { HARM_NULL, HARM_REMOVED, HARM_EMPTIED, HARM_OBJECT, HARM_COUNT } harm;
+
+static const char *const HARM_NAMES[HARM_COUNT] = {"null", "removed", "[]", "{}"};
+
+enum {
+    NULL_FINE = 1 << HARM_NULL,
+    ABSENT_FINE = 1 << HARM_REMOVED,
+    EMPTY_FINE = 1 << HARM_EMPTIED,
+    OBJECT_FINE = 1 << HARM_OBJECT,
+};
+
+/* Places that may be without entries. All others are in every frame of their kind. */
+typedef struct allowance {
+    const char *family; /* the beginning of its name */
+    const char *topic;  /* likewise */
+    const char *path;
+    unsigned fine;
+} allowance;
+
+static const allowance ALLOWED[] = {
+    /* docs/wire.md 5.4, 6.3 point 8: one or two of three lists are empty */
+    {"", "orderBookL2_25", "data.delete", NULL_FINE | ABSENT_FINE | EMPTY_FINE},
+    {"", "orderBookL2_25", "data.update", EMPTY_FINE},
+    {"", "orderBookL2_25", "data.insert", NULL_FINE | ABSENT_FINE | EMPTY_FINE},
+    {"", "orderBook_200.100ms", "data.delete", NULL_FINE | ABSENT_FINE | EMPTY_FINE},
+    {"", "orderBook_200.100ms", "data.update", EMPTY_FINE},
+    {"", "orderBook_200.100ms", "data.insert", NULL_FINE | ABSENT_FINE | EMPTY_FINE},
+    {"", "instrument_info.100ms", "data.delete", NULL_FINE | ABSENT_FINE | EMPTY_FINE},
+    {"", "instrument_info.100ms", "data.insert", NULL_FINE | ABSENT_FINE | EMPTY_FINE},
+    /* either side of a book may be empty */
+    {"inverse", "orderBook25", "data.bids", EMPTY_FINE},
+    {"inverse", "orderBook25", "data.asks", EMPTY_FINE},
+    {"spot-", "depth", "data.b", EMPTY_FINE},
+    {"spot-", "depth", "data.a", EMPTY_FINE},
+    {"spot-", "mergedDepth", "data.b", EMPTY_FINE},
+    {"spot-", "mergedDepth", "data.a", EMPTY_FINE},
+    {"spot-", "diffDepth", "data.b", EMPTY_FINE},
+    {"spot-", "diffDepth", "data.a", EMPTY_FINE},
+    {"", "orderbook.", "data.b", EMPTY_FINE},
+    {"", "orderbook.", "data.a", EMPTY_FINE},
+    /* docs/wire.md 4.1: a book may be empty, and nothing may be open or held */
+    {"usdc-option", "orderbook25", "data.orderBook", EMPTY_FINE},
+    {"usdc-option", "orderbook100", "data.orderBook", EMPTY_FINE},
+    {"usdc-option", "delta.orderbook100", "data.orderBook", EMPTY_FINE},
+    {"usdc-option", "delta.orderbook100", "data.delete", EMPTY_FINE},
+    {"usdc-option", "delta.orderbook100", "data.update", EMPTY_FINE},
+    {"usdc-option", "delta.orderbook100", "data.insert", EMPTY_FINE},
+    {"usdc-private", "user.openapi.option.position snapshot", "data.result", EMPTY_FINE},
+    {"usdc-private", "user.openapi.perp.position snapshot", "data.result", EMPTY_FINE},
+    {"usdc-private", "user.openapi.option.order snapshot", "data.result", EMPTY_FINE},
+    {"usdc-private", "user.openapi.perp.order snapshot", "data.result", EMPTY_FINE},
+    {"usdc-private", "user.openapi.greeks", "data.result", EMPTY_FINE},
+    /* an account without coins; its coin is an object of optional fields */
+    {"v5-private", "wallet", "data.coin", EMPTY_FINE | OBJECT_FINE},
+};
+
+typedef struct places {
+    const family *of;
+    decoder_pair decoders;
+    const char *name; /* of the golden frame */
+    uint64_t at_ns;
+    unsigned tried[HARM_COUNT];
+    unsigned fine[HARM_COUNT];
+    unsigned was_allowed[sizeof ALLOWED / sizeof *ALLOWED];
+} places;
+
+static int begins(const char *text, const char *with)
+{
+    return strncmp(text, with, strlen(with)) == 0;
+}
+
+/* What may be done to a place of a frame. topic: the frame's, and its kind after a space. */
+static unsigned allowed(places *p, const char *topic, const char *path)
+{
+    for (size_t i = 0; i < sizeof ALLOWED / sizeof *ALLOWED; i++) {
+        const allowance *at = &ALLOWED[i];
+        if (begins(p->of->name, at->family) && begins(topic, at->topic) &&
+            strcmp(path, at->path) == 0) {
+            p->was_allowed[i]++;
+            return at->fine;
+        }
+    }
+    return 0;
+}
+
+/* A member found by a path, from the quote of its key to the end of its value. */
+typedef struct span {
+    size_t key, value, end;
+} span;
+
+/* The end of the value that begins at at: golden frames are sound and compact. */
+static size_t value_end(td_bytes text, size_t at)
+{
+    int depth = 0;
+    int is_string = 0;
+    for (; at < text.size; at++) {
+        uint8_t c = text.data[at];
+        if (is_string) {
+            at += c == '\\';
+            is_string = c != '"';
+        } else if (c == '"') {
+            is_string = 1;
+        } else if (c == '{' || c == '[') {
+            depth++;
+        } else if (depth == 0 && (c == ',' || c == '}' || c == ']')) {
+            return at;
+        } else if ((c == '}' || c == ']') && --depth == 0) {
+            return at + 1;
+        }
+    }
+    return at;
+}
+
+static size_t skip_space(td_bytes text, size_t at)
+{
+    while (at < text.size && strchr(" \t\r\n", text.data[at]) != NULL)
+        at++;
+    return at;
+}
+
+/* Find a key in the object at at, or in the first element of a list there. */
+static int find_member(td_bytes text, size_t at, td_bytes key, span *out)
+{
+    at = skip_space(text, at);
+    if (text.data[at] == '[')
+        at = skip_space(text, at + 1);
+    if (text.data[at] != '{')
+        return 0;
+    at = skip_space(text, at + 1);
+    while (at < text.size && text.data[at] == '"') {
+        size_t colon = at + 1;
+        for (; text.data[colon] != '"'; colon++)
+            colon += text.data[colon] == '\\';
+        td_bytes found = td_bytes_of(text.data + at + 1, colon - at - 1);
+        colon = skip_space(text, colon + 1);
+        assert_int_equal(text.data[colon], ':');
+        size_t value = skip_space(text, colon + 1);
+        size_t end = value_end(text, value);
+        if (td_bytes_equal(found, key)) {
+            *out = (span){at, value, end};
+            return 1;
+        }
+        end = skip_space(text, end);
+        at = text.data[end] == ',' ? skip_space(text, end + 1) : text.size;
+    }
+    return 0;
+}
+
+/* Find the member at the first size bytes of a path. 0 if the frame does not have it. */
+static int find_path(td_bytes text, const char *path, size_t size, span *out)
+{
+    size_t at = 0;
+    for (size_t from = 0; from < size;) {
+        size_t end = from + strcspn(path + from, ".");
+        if (end > size)
+            end = size;
+        if (!find_member(text, at, td_bytes_of(path + from, end - from), out))
+            return 0;
+        at = out->value;
+        from = end + 1;
+    }
+    return 1;
+}
+
+/* The frame with that member harmed; freed by the caller. Padding after it. */
+static td_bytes harmed(td_bytes text, const span *at, harm how)
+{
+    static const char *const VALUES[HARM_COUNT] = {"null", "", "[]", "{}"};
+    size_t begin = at->value;
+    size_t end = at->end;
+    if (how == HARM_REMOVED) {
+        begin = at->key;
+        size_t next = skip_space(text, end);
+        if (text.data[next] == ',')
+            end = skip_space(text, next + 1);
+        else
+            for (size_t i = begin; i-- > 0 && text.data[i] != '{';)
+                if (text.data[i] == ',') {
+                    begin = i;
+                    break;
+                }
+    }
+    size_t size = strlen(VALUES[how]);
+    size_t whole = begin + size + text.size - end;
+    uint8_t *made = td_alloc(whole + DECODE_PADDING_BYTES);
+    assert_non_null(made);
+    memcpy(made, text.data, begin);
+    memcpy(made + begin, VALUES[how], size);
+    memcpy(made + begin + size, text.data + end, text.size - end);
+    memset(made + whole, '"', DECODE_PADDING_BYTES);
+    return td_bytes_of(made, whole);
+}
+
+/* Decode a harmed frame. Of a place without entries the reason has to be missing_field: of the
+ * entries, or of what else the member held. */
+static void check_harm(places *p, const topic_match *topic, td_bytes frame, harm how,
+                       const char *path, int is_fine)
+{
+    message fast;
+    decode_error why;
+    classification what;
+    int is_decoded = decoder_pair_decode(&p->decoders, topic, frame, &fast, NULL, &why);
+    decode_reason reason = is_decoded ? DECODE_OK : why.reason;
+    p->tried[how]++;
+    p->fine[how] += (unsigned)is_decoded;
+    int is_right = is_fine ? is_decoded : reason == DECODE_MISSING_FIELD;
+    if (how == HARM_OBJECT && !is_fine) /* a level is a list, as are the sides of a book */
+        is_right |= reason == DECODE_WRONG_TYPE || (is_decoded && message_item_count(&fast) > 0);
+    if (!is_right)
+        fail_msg("%s/%s: %s %s: %s %s: %.*s", p->of->name, p->name, path, HARM_NAMES[how],
+                 decode_reason_name(reason), reason == DECODE_OK || !why.field ? "" : why.field,
+                 (int)frame.size, (const char *)frame.data);
+    /* It stays its topic's, and so breaks what is followed of that. */
+    decoder_classify(p->decoders.rows, p->of, frame, DIR_IN, p->at_ns, &what);
+    if (topic->row->symbol_path == NULL &&
+        (what.frame_class != CLASS_DATA || what.topic.row != topic->row))
+        fail_msg("%s/%s: %s %s: is not its topic's", p->of->name, p->name, path, HARM_NAMES[how]);
+}
+
+/* All members on the way to the entries of one of the row's items. */
+static void check_items(places *p, const topic_match *topic, const message *m, td_bytes text,
+                        const items_row *items)
+{
+    char name[256];
+    snprintf(name, sizeof name, "%.*s %s", (int)topic->topic.size, (const char *)topic->topic.data,
+             frame_kind_name(m->head.kind));
+    for (size_t size = strcspn(items->path, "."); size > 0;) {
+        span at;
+        char path[128];
+        snprintf(path, sizeof path, "%.*s", (int)size, items->path);
+        int is_last = items->path[size] == '\0';
+        if (!find_path(text, path, size, &at))
+            return;
+        unsigned fine = is_last ? allowed(p, name, path) : 0;
+        for (harm how = HARM_NULL; how < HARM_COUNT; how++) {
+            td_bytes frame = harmed(text, &at, how);
+            check_harm(p, topic, frame, how, path, (fine >> how & 1) != 0);
+            td_free((void *)(uintptr_t)frame.data);
+        }
+        if (is_last)
+            return;
+        size += 1 + strcspn(items->path + size + 1, ".");
+    }
+}
+
+static uint64_t moment_of(const char *name)
+{
+    const char *at = strchr(name, '@');
+    uint64_t ns = 0;
+    char text[32];
+    if (at == NULL)
+        return TOPIC_NOW;
+    snprintf(text, sizeof text, "%.10sT00:00:00Z", at + 1);
+    assert_int_equal(td_time_parse_rfc3339(td_bytes_str(text), &ns, NULL), TD_OK);
+    return ns;
+}
+
+/* One golden frame, unless it is one that cannot be decoded. */
+static void check_frame(places *p, td_bytes text)
+{
+    classification what;
+    message m;
+    decode_error why;
+    decoder_classify(p->decoders.rows, p->of, text, DIR_IN, p->at_ns, &what);
+    if (!decoder_pair_decode(&p->decoders, &what.topic, text, &m, NULL, &why))
+        return;
+    const topic_match topic = what.topic;
+    char names[2][256]; /* views into the frame end with the next one */
+    snprintf(names[0], sizeof names[0], "%.*s", (int)topic.topic.size,
+             (const char *)topic.topic.data);
+    snprintf(names[1], sizeof names[1], "%.*s", (int)topic.symbol.size,
+             (const char *)topic.symbol.data);
+    const topic_match kept = {topic.row, td_bytes_str(names[0]), td_bytes_str(names[1])};
+    const items_row *items = topic.row->items;
+    const message first = m;
+    for (size_t i = 0; i < TOPIC_ITEMS_MAX && items[i].path != NULL; i++)
+        if (items[i].kind == FRAME_ANY || items[i].kind == first.head.kind)
+            check_items(p, &kept, &first, text, &items[i]);
+}
+
+static void check_family(places *p)
+{
+    char path[512];
+    size_t count = 0;
+    snprintf(path, sizeof path, "tests/golden/%s", p->of->name);
+    char **names = capture_list(path, ".json", &count);
+    for (size_t i = 0; i < count; i++) {
+        size_t length = strlen(names[i]);
+        int is_frame = length < 9 || strcmp(names[i] + length - 9, ".out.json") != 0;
+        size_t size = 0;
+        snprintf(path, sizeof path, "tests/golden/%s/%s", p->of->name, names[i]);
+        p->name = names[i];
+        p->at_ns = moment_of(names[i]);
+        uint8_t *memory = is_frame ? capture_read_file(path, &size) : NULL;
+        if (is_frame && size > 1 && (memory[0] == '{' || memory[0] == '['))
+            check_frame(p, td_bytes_of(memory, size));
+        td_free(memory);
+        td_free(names[i]);
+    }
+    td_free(names);
+}
+
+static void test_places(void **state)
+{
+    (void)state;
+    size_t count = 0;
+    const family *const *table = family_table(&count);
+    places p = {.decoders = decoder_pair_open()};
+    for (size_t i = 0; i < count; i++) {
+        p.of = table[i];
+        check_family(&p);
+    }
+    decoder_pair_close(&p.decoders);
+    for (harm how = HARM_NULL; how < HARM_COUNT; how++) {
+        print_message("  %s: %u frames, %u decoded\n", HARM_NAMES[how], p.tried[how], p.fine[how]);
+        assert_true(p.tried[how] > 200);
+    }
+    for (size_t i = 0; i < sizeof ALLOWED / sizeof *ALLOWED; i++)
+        if (p.was_allowed[i] == 0)
+            fail_msg("no golden frame has %s %s %s", ALLOWED[i].family, ALLOWED[i].topic,
+                     ALLOWED[i].path);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_places)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
