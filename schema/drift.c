@@ -29,10 +29,16 @@ enum { JUMPS_MAX = 10 };
 
 /* Members of one row, by where they stand: in entries of each of its items, and in the envelope of
  * frames of each kind, because snapshots and deltas have different ones. */
-enum { SCOPES = TOPIC_ITEMS_MAX + FRAME_ANY + 1, SCOPE_KIND = SCOPES - 1 };
+enum {
+    SCOPE_KIND = TOPIC_ITEMS_MAX + FRAME_ANY,
+    SCOPE_PATHS,
+    SCOPES = SCOPE_PATHS + FRAME_ANY,
+};
 
-/* The member that names the frame's kind: in frames of all kinds, so that it is missed. */
-enum { PLACE_KIND = SURVEY_ENVELOPE + 1, PLACES };
+/* The member that names the frame's kind: in frames of all kinds, so that it is missed. And those
+ * that the paths to entries lead through, in frames of each kind: a slot for each key of a path. */
+enum { PLACE_KIND = SURVEY_ENVELOPE + 1, PLACE_PATHS, PLACES };
+enum { PATH_KEYS_MAX = 2 };
 
 /* What one member had so far. */
 typedef struct slot {
@@ -145,6 +151,7 @@ void drift_stream_close(drift_stream *stream)
 static size_t slots_of(const topic_row *row, size_t place)
 {
     return place == PLACE_KIND        ? 1
+           : place == PLACE_PATHS     ? (size_t)TOPIC_ITEMS_MAX * PATH_KEYS_MAX
            : place == SURVEY_ENVELOPE ? row->envelope_count
                                       : row->field_count;
 }
@@ -155,7 +162,8 @@ static scope *scope_of(look *l, size_t place)
     if (l->stream == NULL)
         return NULL;
     TD_ASSERT(l->kind < FRAME_ANY);
-    size_t at = place == PLACE_KIND        ? SCOPE_KIND
+    size_t at = place == PLACE_KIND        ? (size_t)SCOPE_KIND
+                : place == PLACE_PATHS     ? (size_t)SCOPE_PATHS + l->kind
                 : place == SURVEY_ENVELOPE ? place + l->kind
                                            : place;
     scope *found = &l->stream->scopes[at];
@@ -320,7 +328,7 @@ static json_type first_type(uint8_t types)
 
 /* Some topics write a member in more than one way within a frame: the types of the first frame
  * count together. */
-static void look_at_type(look *l, const survey_member *m, slot *s, json_type type)
+static void look_at_type(look *l, td_bytes path, td_bytes key, slot *s, json_type type)
 {
     if (s->types >> type & 1)
         return;
@@ -329,8 +337,8 @@ static void look_at_type(look *l, const survey_member *m, slot *s, json_type typ
     if (s->typed_at == s->at)
         s->types |= (uint8_t)(1u << type);
     else
-        note_field(l, m, DRIFT_TYPE_CHANGED, "%s to %s", type_name(first_type(s->types)),
-                   type_name(type));
+        note_path(l, DRIFT_TYPE_CHANGED, path, key, "%s to %s", type_name(first_type(s->types)),
+                  type_name(type));
 }
 
 /* Texts of members that have a closed set of them. */
@@ -540,7 +548,8 @@ static void look_at_field(look *l, const survey_member *m, slot *s)
         return;
     }
     if (s != NULL)
-        look_at_type(l, m, s, json_type_of(value));
+        look_at_type(l, path_of(l, m->place, field), td_bytes_str(field->key), s,
+                     json_type_of(value));
     if (field->type == FIELD_DECIMAL)
         look_at_decimal(l, m, s, value);
     else if (field->type == FIELD_TIME)
@@ -550,12 +559,12 @@ static void look_at_field(look *l, const survey_member *m, slot *s)
 }
 
 /* Note that the frame has a member. The place of it in the stream; NULL: there is no stream. */
-static slot *meet_member(look *l, const survey_member *m)
+static slot *meet_member(look *l, size_t place, size_t index)
 {
-    scope *in = scope_of(l, m->what == SURVEY_KIND ? PLACE_KIND : m->place);
+    scope *in = scope_of(l, place);
     if (in == NULL)
         return NULL;
-    slot *s = &in->slots[m->index];
+    slot *s = &in->slots[index];
     if (s->at == in->frames)
         return s;
     s->at = in->frames;
@@ -564,17 +573,67 @@ static slot *meet_member(look *l, const survey_member *m)
     return s;
 }
 
+/* ---- members that lead to entries ---- */
+
+/* The first key_count keys of a path. */
+static td_bytes path_start(const char *path, size_t key_count)
+{
+    size_t size = strcspn(path, ".");
+    for (size_t i = 1; i < key_count && path[size] == '.'; i++)
+        size += 1 + strcspn(path + size + 1, ".");
+    return td_bytes_of(path, size);
+}
+
+/* The members on the path of one of the row's items, of the first element where a list is on the
+ * way: a list that became an object, or the reverse, may be decoded all the same. */
+static void look_at_path(look *l, size_t index)
+{
+    const char *path = l->row->items[index].path;
+    json_value value = l->survey->root;
+    for (size_t i = 0; i < PATH_KEYS_MAX && *path != '\0'; i++) {
+        size_t size = strcspn(path, ".");
+        json_iter it = json_iter_of(value);
+        if (json_type_of(value) == JSON_ARRAY && !json_next(&it, NULL, &value))
+            return;
+        if (!json_find_key(value, td_bytes_of(path, size), &value))
+            return;
+        slot *s = meet_member(l, PLACE_PATHS, index * PATH_KEYS_MAX + i);
+        if (s != NULL && !json_is_null(value))
+            look_at_type(l, path_start(l->row->items[index].path, i + 1), td_bytes_of(NULL, 0), s,
+                         json_type_of(value));
+        path += path[size] == '.' ? size + 1 : size;
+    }
+}
+
+static void look_at_paths(look *l)
+{
+    const items_row *items = l->row->items;
+    for (size_t i = 0; l->stream != NULL && i < TOPIC_ITEMS_MAX && items[i].path != NULL; i++)
+        if (items[i].kind == FRAME_ANY || items[i].kind == l->kind)
+            look_at_path(l, i);
+}
+
 /* ---- members that are missing ---- */
 
-static void note_gone(look *l, size_t place, size_t index, const slot *s)
+static drift_note *note_gone_at(look *l, size_t place, size_t index)
 {
     const topic_row *row = l->row;
+    if (place == PLACE_PATHS) {
+        const char *path = row->items[index / PATH_KEYS_MAX].path;
+        return note_path(l, DRIFT_FIELD_GONE, path_start(path, index % PATH_KEYS_MAX + 1),
+                         td_bytes_of(NULL, 0), "%s", "");
+    }
     const field_row kind = {.key = topic_row_kind_key(row)};
     const field_row *field = place == PLACE_KIND        ? &kind
                              : place == SURVEY_ENVELOPE ? &row->envelope[index]
                                                         : &row->fields[index];
-    drift_note *note = note_path(l, DRIFT_FIELD_GONE, path_of(l, place, field),
-                                 td_bytes_str(field->key), "%s", "");
+    return note_path(l, DRIFT_FIELD_GONE, path_of(l, place, field), td_bytes_str(field->key), "%s",
+                     "");
+}
+
+static void note_gone(look *l, size_t place, size_t index, const slot *s)
+{
+    drift_note *note = note_gone_at(l, place, index);
     if (note == NULL || s->missing > DRIFT_GONE_FRAMES)
         return;
     note->first_ns = s->missing_ns;
@@ -606,7 +665,7 @@ static void look_for_gone(look *l, size_t place)
  * are. */
 static unsigned places_of(const frame_survey *survey)
 {
-    unsigned places = 1u << SURVEY_ENVELOPE | 1u << PLACE_KIND;
+    unsigned places = 1u << SURVEY_ENVELOPE | 1u << PLACE_KIND | 1u << PLACE_PATHS;
     for (size_t i = 0; i < survey->member_count; i++)
         if (survey->members[i].what == SURVEY_ENTRY)
             places |= 1u << survey->members[i].place;
@@ -629,11 +688,12 @@ static void look_at_members(look *l)
     begin_scopes(l, places);
     for (size_t i = 0; i < survey->stray_count; i++)
         look_at_stray(l, &survey->strays[i]);
+    look_at_paths(l);
     for (size_t i = 0; i < survey->member_count && !l->is_starved; i++) {
         const survey_member *m = &survey->members[i];
         if (m->what == SURVEY_ENTRY)
             continue;
-        slot *s = meet_member(l, m);
+        slot *s = meet_member(l, m->what == SURVEY_KIND ? PLACE_KIND : m->place, m->index);
         if (m->what == SURVEY_FIELD)
             look_at_field(l, m, s);
     }

@@ -37,6 +37,36 @@ for (const family of ["linear", "copytrade", "usdc-perp"])
     assert.deepEqual([continuity.first.rule, continuity.first.topic, continuity.first.ordinal], ["id_unique", "trade", 3]);
   });
 
+const level = (side, price, size) => ({ price, symbol: "BTCUSDT", id: `${price}0000`, side, size });
+const linearBook = (seq, type, data) =>
+  ({ topic: "orderBookL2_25.BTCUSDT", type, data, cross_seq: `${seq}`, timestamp_e6: `${NOON * 1000 + seq}` });
+const linearFrames = () => [
+  linearBook(1, "snapshot", { order_book: [level("Buy", "10", 1), level("Sell", "12", 2)] }),
+  linearBook(2, "delta", { delete: [], update: [level("Buy", "10", 3)], insert: [] }),
+  linearBook(3, "delta", { delete: [], update: [level("Sell", "12", 4)], insert: [] }),
+];
+
+for (const [how, harm] of [
+  ["null", (frame) => { frame.data = null; }],
+  ["nothing", (frame) => { delete frame.data; }],
+  ["no update", (frame) => { delete frame.data.update; }],
+  ["an update of null", (frame) => { frame.data.update = null; }],
+  ["an empty object", (frame) => { frame.data = {}; }],
+])
+  test(`a book delta whose data is ${how} is not decoded, and breaks its book`, async (t) => {
+    const frames = linearFrames();
+    harm(frames[1]);
+    const archive = await archiveOf(t, "linear", frames);
+    const report = await json(t, ["replay", "-a", archive, "--json"], { status: 1 });
+    assert.equal(report.undecoded, 1);
+    assert.deepEqual([report.first_undecoded.reason, report.first_undecoded.field, report.first_undecoded.topic],
+      ["missing_field", "data.update", "orderBookL2_25"]);
+    assert.deepEqual(report.books.map((book) => [book.symbol, book.broken]), [["BTCUSDT", true]]);
+    const drift = await json(t, ["drift", "-a", archive, "--json"], { status: 1 });
+    assert.deepEqual(drift.findings.map((found) => [found.topic, found.kind, found.path, found.detail, found.count]),
+      [["orderBookL2_25", "not_decoded", "data.update", "missing_field", 1]]);
+  });
+
 const level1 = (u, bid) =>
   ({ topic: "orderbook.1.BTCUSDT", type: "snapshot", ts: NOON + u * 1000, data: { s: "BTCUSDT", b: [[String(bid), "1"]], a: [["60001", "2"]], u, seq: 100 + 2 * u }, cts: NOON + u * 1000 });
 

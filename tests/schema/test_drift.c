@@ -296,7 +296,7 @@ static const changed CHANGED[] = {
      DRIFT_NEW_FIELD, "data.zz", ""},
     {"v5-linear", NULL,
      "{\"topic\":\"publicTrade.BTCUSDT\",\"type\":\"snapshot\",\"ts\":1700000000000,\"zz\":1,"
-     "\"data\":[]}",
+     "\"data\":[{\"T\":1700000000000,\"s\":\"BTCUSDT\",\"S\":\"Buy\",\"v\":\"0.5\",\"p\":\"1\"}]}",
      "publicTrade", DRIFT_NEW_FIELD, "zz", ""},
     {"v5-linear", NULL,
      "{\"topic\":\"orderbook.50.BTCUSDT\",\"type\":\"snapshot\",\"ts\":1700000000000,\"data\":{"
@@ -394,8 +394,35 @@ static const changed CHANGED[] = {
      "\"S\":\"Buy\",\"v\":\"1\",\"p\":\"1\"}]}",
      "publicTrade", DRIFT_OUT_OF_RANGE, "data.T", "over 30 days before it was received"},
     {"v5-linear", NULL,
-     "{\"topic\":\"publicTrade.BTCUSDT\",\"type\":\"snapshot\",\"ts\":5000000000000,\"data\":[]}",
+     "{\"topic\":\"publicTrade.BTCUSDT\",\"type\":\"snapshot\",\"ts\":5000000000000,\"data\":"
+     "[{\"T\":1700000000000,\"s\":\"BTCUSDT\",\"S\":\"Buy\",\"v\":\"0.5\",\"p\":\"1\"}]}",
      "publicTrade", DRIFT_OUT_OF_RANGE, "ts", "a time after 2100"},
+    /* the members that lead to entries */
+    {"v5-linear",
+     "{\"topic\":\"tickers.BTCUSDT\",\"type\":\"delta\",\"cs\":1,\"ts\":1700000000000,\"data\":{"
+     "\"symbol\":\"BTCUSDT\"}}",
+     "{\"topic\":\"tickers.BTCUSDT\",\"type\":\"delta\",\"cs\":2,\"ts\":1700000000000,\"data\":[{"
+     "\"symbol\":\"BTCUSDT\"}]}",
+     "tickers", DRIFT_TYPE_CHANGED, "data", "object to array"},
+    {"linear",
+     "{\"topic\":\"orderBookL2_25.BTCUSDT\",\"type\":\"delta\",\"data\":{\"delete\":[],\"update\":["
+     "],"
+     "\"insert\":[]}}",
+     "{\"topic\":\"orderBookL2_25.BTCUSDT\",\"type\":\"delta\",\"data\":[{\"delete\":[],\"update\":"
+     "[],"
+     "\"insert\":[]}]}",
+     "orderBookL2_25", DRIFT_TYPE_CHANGED, "data", "object to array"},
+    {"inverse",
+     "{\"topic\":\"instrument_info.100ms.BTCUSD\",\"type\":\"delta\",\"data\":{\"delete\":[],"
+     "\"update\":[{\"symbol\":\"BTCUSD\"}],\"insert\":[]}}",
+     "{\"topic\":\"instrument_info.100ms.BTCUSD\",\"type\":\"delta\",\"data\":{\"delete\":[],"
+     "\"update\":{\"symbol\":\"BTCUSD\"},\"insert\":null}}",
+     "instrument_info.100ms", DRIFT_TYPE_CHANGED, "data.update", "array to object"},
+    {"linear", NULL,
+     "{\"topic\":\"orderBookL2_25.BTCUSDT\",\"type\":\"delta\",\"data\":{\"delete\":[],\"insert\":["
+     "]},"
+     "\"cross_seq\":\"1\",\"timestamp_e6\":\"1700000000000000\"}",
+     "orderBookL2_25", DRIFT_NOT_DECODED, "data.update", "missing_field"},
     {"v5-linear", NULL,
      "{\"topic\":\"tickers.BTCUSDT\",\"type\":\"delta\",\"cs\":1,\"ts\":1700000000000,\"data\":{"
      "\"symbol\":\"BTCUSDT\","
@@ -845,7 +872,8 @@ static void test_bounds(void **state)
 
     /* Too many different ones are counted. */
     size = (size_t)snprintf(text, sizeof text,
-                            "{\"topic\":\"publicTrade.BTCUSDT\",\"type\":\"snapshot\",\"data\":[]");
+                            "{\"topic\":\"orderbook.50.BTCUSDT\",\"type\":\"snapshot\",\"data\":"
+                            "{\"b\":[],\"a\":[],\"u\":1}");
     for (size_t i = 0; i < LIMIT_SURVEY_STRAYS + 5; i++)
         size += (size_t)snprintf(text + size, sizeof text - size, ",\"z%zu\":1", i);
     snprintf(text + size, sizeof text - size, "}");
