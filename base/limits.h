@@ -112,6 +112,10 @@ static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a 
  * frames (1,024). A repeat from further back is not noticed. */
 #define LIMIT_TRACK_IDS 4096u
 
+/* Frames that a topic remembers (as hashes) to notice one that comes twice. Repeats follow each
+ * other closely; a ticker has its share for each of some thousand symbols. */
+#define LIMIT_TRACK_FRAMES 64u
+
 /* Books that a replay server follows for one client, to have a snapshot for a late subscription.
  * Above the some 3,000 books of a feed with 600 symbols and five depths. Further books are served
  * without one, and counted. */

@@ -1,6 +1,6 @@
-/* Rules about single entries of a frame: the order of each symbol that they name, ids that come
- * once, candles that close once. What they remember is bounded (base/limits.h), grows by doubling,
- * and is made only for topics that have such a rule. */
+/* Rules about single entries of a frame: the order of each symbol that they name, ids and frames
+ * that come once, candles that close once. What they remember is bounded (base/limits.h), grows by
+ * doubling, and is made only for topics that have such a rule. */
 #include "book/continuity_impl.h"
 
 #include <string.h>
@@ -10,12 +10,16 @@
 #include "base/hash.h"
 #include "base/limits.h"
 #include "base/slot_table.h"
+#include "schema/canonical.h"
 
 enum {
     IDS_MIN = 64,     /* ids to begin with; a power of two */
     ID_TEXT_MAX = 40, /* bytes of an id that is compared as a number; the longest has 19 digits */
 };
 _Static_assert((LIMIT_TRACK_IDS & (LIMIT_TRACK_IDS - 1)) == 0, "tables double up to it");
+_Static_assert((LIMIT_TRACK_FRAMES & (LIMIT_TRACK_FRAMES - 1)) == 0 &&
+                   (int)LIMIT_TRACK_FRAMES >= (int)IDS_MIN,
+               "likewise");
 
 /* The last number of one symbol for one rule; of one position of a symbol, and of one category,
  * where entries say those. They are known by 64 bits of hash: two of 4,096 collide once in 10^12
@@ -39,6 +43,7 @@ struct track_entries {
     size_t number_capacity;
     slot_table by_key; /* of numbers */
     id_memory ids;
+    id_memory frames;     /* canonical hashes of messages */
     int64_t candle_start; /* ns; if has_candle */
     int64_t closed_start; /* of the last candle that was closed; if has_closed */
     uint8_t has_candle;
@@ -57,31 +62,48 @@ td_result track_entries_open(track_entries **out, td_err *err)
     return TD_OK;
 }
 
+static void ids_fini(id_memory *ids)
+{
+    td_free(ids->ring);
+    td_free(ids->set);
+}
+
+static size_t ids_bytes(const id_memory *ids)
+{
+    return ids->capacity * (sizeof *ids->ring + 2 * sizeof *ids->set);
+}
+
+static void ids_forget(id_memory *ids)
+{
+    if (ids->capacity > 0)
+        memset(ids->set, 0, 2 * (size_t)ids->capacity * sizeof *ids->set);
+    ids->count = 0;
+    ids->oldest = 0;
+}
+
 void track_entries_close(track_entries *e)
 {
     if (e == NULL)
         return;
     td_free(e->numbers);
     slot_table_fini(&e->by_key);
-    td_free(e->ids.ring);
-    td_free(e->ids.set);
+    ids_fini(&e->ids);
+    ids_fini(&e->frames);
     td_free(e);
 }
 
 size_t track_entries_bytes(const track_entries *e)
 {
     return sizeof *e + e->number_capacity * sizeof *e->numbers +
-           e->by_key.capacity * sizeof *e->by_key.slots +
-           e->ids.capacity * (sizeof *e->ids.ring + 2 * sizeof *e->ids.set);
+           e->by_key.capacity * sizeof *e->by_key.slots + ids_bytes(&e->ids) +
+           ids_bytes(&e->frames);
 }
 
 void track_entries_forget(track_entries *e)
 {
     slot_table_clear(&e->by_key);
-    if (e->ids.capacity > 0)
-        memset(e->ids.set, 0, 2 * (size_t)e->ids.capacity * sizeof *e->ids.set);
-    e->ids.count = 0;
-    e->ids.oldest = 0;
+    ids_forget(&e->ids);
+    ids_forget(&e->frames);
     e->has_candle = 0;
     e->has_closed = 0;
     e->last_id_bytes = 0;
@@ -102,6 +124,7 @@ int rule_needs_entries(rule_id rule)
     case RULE_ENTRY_TIME_WEAK:
     case RULE_ID_UNIQUE:
     case RULE_ID_ASCENDING:
+    case RULE_FRAME_UNIQUE:
     case RULE_KLINE_START:
     case RULE_KLINE_CONFIRM:
         return 1;
@@ -259,10 +282,10 @@ int check_entry_time_weak(const rule_view *v, verdict_item *item)
 /* ---- ids ---- */
 
 /* Twice as many ids: rebuild the set from the ring. 0: at the bound, or no memory. */
-static int ids_grow(id_memory *ids)
+static int ids_grow(id_memory *ids, uint32_t most)
 {
     uint32_t capacity = ids->capacity == 0 ? IDS_MIN : ids->capacity * 2;
-    if (capacity > LIMIT_TRACK_IDS)
+    if (capacity > most)
         return 0;
     TD_ASSERT(ids->oldest == 0); /* the ring turns at its bound only */
     uint64_t *set = td_alloc_zero(2 * (size_t)capacity, sizeof *set);
@@ -309,15 +332,13 @@ static void id_remove(id_memory *ids, uint64_t key)
     ids->set[hole] = 0;
 }
 
-/* Remember an id. 1 if it was there already. At the bound the oldest is forgotten. */
-static int id_is_known(track_entries *e, td_bytes id)
+/* Remember an id by its hash. 1 if it was there already. At the bound the oldest is forgotten. */
+static int id_is_known(track_entries *e, id_memory *ids, uint32_t most, uint64_t key)
 {
-    id_memory *ids = &e->ids;
-    uint64_t key = td_xxh64(id.data, id.size);
     key += key == 0;
     if (ids->capacity > 0 && ids->set[id_slot(ids, key)] == key)
         return 1;
-    if (ids->count == ids->capacity && !ids_grow(ids)) {
+    if (ids->count == ids->capacity && !ids_grow(ids, most)) {
         if (ids->capacity == 0) {
             e->unjudged = 1;
             return 0;
@@ -338,13 +359,25 @@ static int id_is_known(track_entries *e, td_bytes id)
 int check_id_unique(const rule_view *v, verdict_item *item)
 {
     const message *m = v->facts->message;
+    track_entries *e = v->track->entries;
     size_t count = message_item_count(m);
     int64_t known = 0;
     for (size_t i = 0; i < count; i++) {
         entry now = entry_at(m, i, v->rule->member);
-        known += now.id.size > 0 && id_is_known(v->track->entries, now.id);
+        known += now.id.size > 0 &&
+                 id_is_known(e, &e->ids, LIMIT_TRACK_IDS, td_xxh64(now.id.data, now.id.size));
     }
     return known == 0 ? 0 : rule_broken(item, 0, known);
+}
+
+/* frame_unique: no frame has the message of one shortly before it. Orders, and tickers and books
+ * without a number: each has a time or an id of its own, so that an order that is pushed again, or
+ * a ticker that did not change, is another message. */
+int check_frame_unique(const rule_view *v, verdict_item *item)
+{
+    track_entries *e = v->track->entries;
+    uint64_t key = canonical_hash(v->facts->message, CANONICAL_PLAIN);
+    return id_is_known(e, &e->frames, LIMIT_TRACK_FRAMES, key) ? rule_broken(item, 0, 0) : 0;
 }
 
 /* <0, 0, >0 of two decimal numbers without sign, of any length. */

@@ -133,7 +133,7 @@ int rule_needs_entries(rule_id rule);
 
 /* The rules of continuity_entries.c. */
 rule_fn check_entry_seq_strict, check_entry_seq_weak, check_entry_time_weak, check_id_unique,
-    check_id_ascending, check_kline_start, check_kline_confirm;
+    check_id_ascending, check_frame_unique, check_kline_start, check_kline_confirm;
 
 struct track {
     uint32_t magic;

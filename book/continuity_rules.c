@@ -144,6 +144,15 @@ static int check_anchored(const rule_view *v, verdict_item *item)
     return v->facts->is_delta && !v->facts->was_anchored ? rule_broken(item, 0, 0) : 0;
 }
 
+/* delta_not_empty: a delta has entries: 4,268 of 4,268 (6.3 point 8), and none of v5's recorded
+ * ones is empty (3.3). One without any has lost them. */
+static int check_delta_not_empty(const rule_view *v, verdict_item *item)
+{
+    return v->facts->is_delta && message_item_count(v->facts->message) == 0
+               ? rule_broken(item, 0, 0)
+               : 0;
+}
+
 /* delete_exists: every delete hits a level of its side (4,316 of 4,316; 6.3 point 2). The rule that
  * finds most lost frames (6.4). */
 static int check_delete_exists(const rule_view *v, verdict_item *item)
@@ -268,6 +277,8 @@ static const rule_check RULES[RULE_COUNT] = {
     [RULE_ENTRY_TIME_WEAK] = {check_entry_time_weak, SCOPE_FRAME, SUBJECT_ANY, NUMBERS_AT_LEAST},
     [RULE_ID_UNIQUE] = {check_id_unique, SCOPE_FRAME, SUBJECT_ANY, NUMBERS_COUNT},
     [RULE_ID_ASCENDING] = {check_id_ascending, SCOPE_FRAME, SUBJECT_ANY, NUMBERS_NONE},
+    [RULE_FRAME_UNIQUE] = {check_frame_unique, SCOPE_FRAME, SUBJECT_ANY, NUMBERS_NONE},
+    [RULE_DELTA_NOT_EMPTY] = {check_delta_not_empty, SCOPE_FRAME, SUBJECT_ANY, NUMBERS_NONE},
     [RULE_KLINE_START] = {check_kline_start, SCOPE_FRAME, SUBJECT_ANY, NUMBERS_AT_LEAST},
     [RULE_KLINE_CONFIRM] = {check_kline_confirm, SCOPE_FRAME, SUBJECT_ANY, NUMBERS_NONE},
     [RULE_SEQ_FRAME_EQUAL] = {check_seq_frame_equal, SCOPE_FRAME, SUBJECT_ANY, NUMBERS_EQUAL},

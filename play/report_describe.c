@@ -41,6 +41,10 @@ static const char *const RULE_WORDS[RULE_COUNT] = {
     [RULE_ID_UNIQUE] = "an entry has an id that came before: a frame came twice",
     [RULE_ID_ASCENDING] = "an entry's id is not above the one before it: a frame came twice, or "
                           "out of order",
+    [RULE_FRAME_UNIQUE] =
+        "it says what a frame before it said, its times and ids too: a frame came "
+        "twice",
+    [RULE_DELTA_NOT_EMPTY] = "it changes nothing, which a frame of its topic never does",
     [RULE_DEPTH_MAX] = "the book has more levels than its topic shows: an earlier frame is missing",
     [RULE_SNAPSHOT_REPEAT] = "the exchange sent a snapshot again, because nothing had changed",
     [RULE_KLINE_START] = "its candle began before the one in the frame before",

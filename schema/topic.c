@@ -309,6 +309,8 @@ const char *rule_name(rule_id rule)
         [RULE_ENTRY_TIME_WEAK] = "entry_time_weak",
         [RULE_ID_UNIQUE] = "id_unique",
         [RULE_ID_ASCENDING] = "id_ascending",
+        [RULE_FRAME_UNIQUE] = "frame_unique",
+        [RULE_DELTA_NOT_EMPTY] = "delta_not_empty",
         [RULE_DEPTH_MAX] = "depth_max",
         [RULE_SNAPSHOT_REPEAT] = "snapshot_repeat",
         [RULE_KLINE_START] = "kline_start",

@@ -125,8 +125,11 @@ typedef enum rule_id {
     /* Identity of entries; member: MEMBER_TRADE_ID or MEMBER_EXEC_ID. */
     RULE_ID_UNIQUE,    /* not among the last LIMIT_TRACK_IDS ids of the topic */
     RULE_ID_ASCENDING, /* decimal ids of any length that rise from entry to entry */
+    /* Identity of frames, where no number or id of an entry shows a repeat. */
+    RULE_FRAME_UNIQUE, /* the message is none of the last LIMIT_TRACK_FRAMES of the topic */
     /* Books. */
     RULE_ANCHORED,        /* no delta before the snapshot */
+    RULE_DELTA_NOT_EMPTY, /* a delta has entries */
     RULE_DELETE_EXISTS,   /* a delete hits an existing level */
     RULE_UPDATE_EXISTS,   /* an update hits an existing level */
     RULE_UPDATE_CHANGES,  /* an update changes the size of its level; so does a level that is set by

@@ -59,11 +59,11 @@ static const field_row WALLET[] = {
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
 
 /* Private frames are topic and data, nothing else. */
-#define PRIVATE_TOPIC(what, message_type, words, time, table, rule, rule_member)                   \
+#define PRIVATE_TOPIC(what, message_type, words, time, table, ...)                                 \
     {                                                                                              \
         V3_PRIVATE_COMMON("user." what ".contractAccount", message_type, words, time, "data"),     \
             .pattern = "user." what ".contractAccount", TOPIC_FIELDS(table),                       \
-            .rules = {{rule, STRENGTH_STATISTIC, rule_member}},                                    \
+            .rules = {__VA_ARGS__},                                                                \
     }
 
 /* NOLINTEND(bugprone-macro-parentheses) */
@@ -79,13 +79,13 @@ static const topic_row TOPICS[] = {
     V3_CANDLES(MEMBER_VOLUME, STRENGTH_ERROR),
     V3_LIQUIDATIONS,
     PRIVATE_TOPIC("position", MSG_POSITION, "Positions that changed", MEMBER_UPDATED_AT, POSITION,
-                  RULE_ENTRY_TIME_WEAK, MEMBER_UPDATED_AT),
+                  {RULE_ENTRY_TIME_WEAK, STRENGTH_STATISTIC, MEMBER_UPDATED_AT}),
     PRIVATE_TOPIC("execution", MSG_EXECUTION, "Executions", MEMBER_EXEC_TIME, EXECUTION,
-                  RULE_ID_UNIQUE, MEMBER_EXEC_ID),
+                  EXECUTION_RULE),
     PRIVATE_TOPIC("order", MSG_ORDER, "Orders that changed", MEMBER_UPDATED_AT, ORDER,
-                  RULE_ENTRY_TIME_WEAK, MEMBER_UPDATED_AT),
-    PRIVATE_TOPIC("wallet", MSG_WALLET, "Balances that changed", MEMBER_NONE, WALLET, RULE_NONE,
-                  MEMBER_NONE),
+                  ORDER_RULES(MEMBER_UPDATED_AT)),
+    PRIVATE_TOPIC("wallet", MSG_WALLET, "Balances that changed", MEMBER_NONE, WALLET,
+                  {RULE_NONE, STRENGTH_STATISTIC, MEMBER_NONE}),
 };
 
 const family FAMILY_CONTRACT_V3 = {

@@ -92,13 +92,13 @@ static const topic_row TOPICS[] = {
     OP_LIQUIDATION,
     OP_INSURANCE,
     OP_PRIVATE("copyTradePosition", MSG_POSITION, "Positions that changed", MEMBER_NONE, POSITION,
-               RULE_ENTRY_SEQ_WEAK, MEMBER_POSITION_SEQ),
+               {RULE_ENTRY_SEQ_WEAK, STRENGTH_STATISTIC, MEMBER_POSITION_SEQ}),
     OP_PRIVATE("copyTradeOrder", MSG_ORDER, "Orders that changed", MEMBER_UPDATED_AT, ORDER,
-               RULE_ENTRY_TIME_WEAK, MEMBER_UPDATED_AT),
+               ORDER_RULES(MEMBER_UPDATED_AT)),
     OP_PRIVATE("copyTradeExecution", MSG_EXECUTION, "Executions", MEMBER_EXEC_TIME, EXECUTION,
-               RULE_ID_UNIQUE, MEMBER_EXEC_ID),
+               EXECUTION_RULE),
     OP_PRIVATE("copyTradeWallet", MSG_WALLET, "The balance when it changed", MEMBER_NONE, WALLET,
-               RULE_NONE, MEMBER_NONE),
+               {RULE_NONE, STRENGTH_STATISTIC, MEMBER_NONE}),
 };
 
 const family FAMILY_COPYTRADE = {

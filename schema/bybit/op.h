@@ -89,6 +89,7 @@ static const field_row OP_ENVELOPE[] = {OP_ENVELOPE_FIELDS};
                   {RULE_TIME_STRICT, STRENGTH_ERROR, MEMBER_NONE},                                 \
                   {RULE_ANCHORED, STRENGTH_ERROR, MEMBER_NONE},                                    \
                   {RULE_SYMBOL_MATCHES, STRENGTH_ERROR, MEMBER_NONE},                              \
+                  {RULE_DELTA_NOT_EMPTY, STRENGTH_ERROR, MEMBER_NONE},                             \
                   {RULE_DELETE_EXISTS, STRENGTH_ERROR, MEMBER_NONE},                               \
                   {RULE_UPDATE_EXISTS, STRENGTH_ERROR, MEMBER_NONE},                               \
                   {RULE_UPDATE_CHANGES, STRENGTH_ERROR, MEMBER_NONE},                              \

@@ -119,14 +119,14 @@ static const field_row OP_WALLET_FIELDS[] = {
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
 
-/* A private topic: no symbol of its own, its entries name theirs. What is pushed again is normal
- * (docs/wire.md 6.6), so repeats and numbers that fall are counted and nothing more. */
-#define OP_PRIVATE(topic_name, message_type, words, time, table, rule, rule_member)                \
+/* A private topic: no symbol of its own, its entries name theirs. What follows the table are its
+ * rules: a position that did not change may be pushed again, and its numbers that fall are counted
+ * and nothing more. */
+#define OP_PRIVATE(topic_name, message_type, words, time, table, ...)                              \
     {                                                                                              \
         .name = topic_name, .pattern = topic_name, .type = message_type, .title = words,           \
         .sequence = SEQ_NONE, .time_member = time, .items = {{"data", ACTION_NONE, FRAME_ANY, 0}}, \
-        TOPIC_ENVELOPE(OP_PRIVATE_ENVELOPE), TOPIC_FIELDS(table),                                  \
-        .rules = {{rule, STRENGTH_STATISTIC, rule_member}},                                        \
+        TOPIC_ENVELOPE(OP_PRIVATE_ENVELOPE), TOPIC_FIELDS(table), .rules = {__VA_ARGS__},          \
     }
 
 /* NOLINTEND(bugprone-macro-parentheses) */
@@ -134,14 +134,15 @@ static const field_row OP_WALLET_FIELDS[] = {
 /* Those of inverse and linear; time: what an order's time is called. */
 #define OP_PRIVATE_TOPICS(time)                                                                    \
     OP_PRIVATE("position", MSG_POSITION, "Positions that changed", MEMBER_NONE,                    \
-               OP_POSITION_FIELDS, RULE_ENTRY_SEQ_WEAK, MEMBER_POSITION_SEQ),                      \
+               OP_POSITION_FIELDS,                                                                 \
+               {RULE_ENTRY_SEQ_WEAK, STRENGTH_STATISTIC, MEMBER_POSITION_SEQ}),                    \
         OP_PRIVATE("execution", MSG_EXECUTION, "Executions", MEMBER_EXEC_TIME,                     \
-                   OP_EXECUTION_FIELDS, RULE_ID_UNIQUE, MEMBER_EXEC_ID),                           \
+                   OP_EXECUTION_FIELDS, EXECUTION_RULE),                                           \
         OP_PRIVATE("order", MSG_ORDER, "Orders that changed", time, OP_ORDER_FIELDS,               \
-                   RULE_ENTRY_TIME_WEAK, time),                                                    \
+                   ORDER_RULES(time)),                                                             \
         OP_PRIVATE("stop_order", MSG_STOP_ORDER, "Conditional orders that changed", time,          \
-                   OP_ORDER_FIELDS, RULE_ENTRY_TIME_WEAK, time),                                   \
+                   OP_ORDER_FIELDS, ORDER_RULES(time)),                                            \
         OP_PRIVATE("wallet", MSG_WALLET, "Balances that changed", MEMBER_NONE, OP_WALLET_FIELDS,   \
-                   RULE_NONE, MEMBER_NONE)
+                   {RULE_NONE, STRENGTH_STATISTIC, MEMBER_NONE})
 
 #endif

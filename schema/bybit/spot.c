@@ -161,12 +161,15 @@ static const field_row BEST[] = {
                       {RULE_DEPTH_MAX, STRENGTH_WARNING, MEMBER_NONE}},                            \
     }
 
-/* Ids rose in 60 of 60 trades, with holes (docs/wire.md 6.6). key: of the frame's kind. */
-#define TRADES(words, symbol_at, key, envelope_table, table)                                       \
+/* Ids rose in 60 of 60 trades, with holes (docs/wire.md 6.6). key: of the frame's kind; flags: the
+ * first frame of version 1 has the last trades, of which there may be none. */
+#define TRADES(words, symbol_at, key, flags, envelope_table, table)                                \
     {                                                                                              \
         TOPIC("trade", "trade.{symbol}", MSG_TRADE, words, symbol_at, envelope_table, table),      \
-            .audit = "kline.1m", .kind_key = key, .items = {{"data", ACTION_NONE, FRAME_ANY, 0}},  \
-            .rules = {{RULE_ID_ASCENDING, STRENGTH_WARNING, MEMBER_TRADE_ID},                      \
+            .audit = "kline.1m", .kind_key = key,                                                  \
+            .items = {{"data", ACTION_NONE, FRAME_ANY, flags}},                                    \
+            .rules = {{RULE_DELTA_NOT_EMPTY, STRENGTH_ERROR, MEMBER_NONE},                         \
+                      {RULE_ID_ASCENDING, STRENGTH_WARNING, MEMBER_TRADE_ID},                      \
                       {RULE_TIME_WEAK, STRENGTH_WARNING, MEMBER_NONE}},                            \
     }
 
@@ -202,7 +205,8 @@ static const field_row BEST[] = {
 #define V2_SYMBOL "params.symbol"
 
 static const topic_row V1_TOPICS[] = {
-    TRADES("Trades; the first frame has the last 60", V1_SYMBOL, "f", V1_TRADE_ENVELOPE, V1_TRADE),
+    TRADES("Trades; the first frame has the last 60", V1_SYMBOL, "f", ITEMS_EMPTY,
+           V1_TRADE_ENVELOPE, V1_TRADE),
     TICKERS(V1_SYMBOL, V1_ENVELOPE),
     KLINES(V1_SYMBOL, MEMBER_EXCHANGE_TIME, V1_KLINE_ENVELOPE),
     DEPTH("Order book, 200 levels a side, whole each time", 200, V1_SYMBOL, V1_BOOK_ENVELOPE),
@@ -239,7 +243,7 @@ static const topic_row V1_TOPICS[] = {
 static const topic_row V2_TOPICS[] = {
     DEPTH("Order book, 40 levels a side, 100 ms, whole each time", 40, V2_SYMBOL, V2_BOOK_ENVELOPE),
     KLINES(V2_SYMBOL, MEMBER_NONE, V2_ENVELOPE),
-    TRADES("Trades, one a frame", V2_SYMBOL, NULL, V2_ENVELOPE, V2_TRADE),
+    TRADES("Trades, one a frame", V2_SYMBOL, NULL, 0, V2_ENVELOPE, V2_TRADE),
     {
         TOPIC("bookTicker", "bookTicker.{symbol}", MSG_BOOK_CHANGE, "Best bid and ask", V2_SYMBOL,
               V2_ENVELOPE, BEST),

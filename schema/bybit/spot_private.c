@@ -86,12 +86,12 @@ static const field_row WALLET[] = {
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
 
 /* An event is an entry itself. */
-#define EVENT(event, message_type, words, table, rule, rule_member)                                \
+#define EVENT(event, message_type, words, table, ...)                                              \
     {                                                                                              \
         .name = event, .pattern = event, .type = message_type, .title = words,                     \
         .sequence = SEQ_NONE, .time_member = MEMBER_EXCHANGE_TIME,                                 \
         .items = {{"", ACTION_NONE, FRAME_ANY, 0}}, .is_event = 1, .topic_key = "e",               \
-        TOPIC_FIELDS(table), .rules = {{rule, STRENGTH_STATISTIC, rule_member}},                   \
+        TOPIC_FIELDS(table), .rules = {__VA_ARGS__},                                               \
     }
 
 /* NOLINTEND(bugprone-macro-parentheses) */
@@ -111,11 +111,11 @@ static const topic_row TOPICS[] = {
         TOPIC_FIELDS(WALLET),
         .rules = {{RULE_TIME_WEAK, STRENGTH_STATISTIC, MEMBER_NONE}},
     },
-    EVENT("executionReport", MSG_ORDER, "Orders that changed", ORDER, RULE_ENTRY_TIME_WEAK,
-          MEMBER_EXCHANGE_TIME),
+    EVENT("executionReport", MSG_ORDER, "Orders that changed", ORDER,
+          ORDER_RULES(MEMBER_EXCHANGE_TIME)),
     EVENT("stop_executionReport", MSG_STOP_ORDER, "Conditional orders that changed", STOP_ORDER,
-          RULE_ENTRY_TIME_WEAK, MEMBER_EXCHANGE_TIME),
-    EVENT("ticketInfo", MSG_EXECUTION, "Executions", EXECUTION, RULE_ID_UNIQUE, MEMBER_EXEC_ID),
+          ORDER_RULES(MEMBER_EXCHANGE_TIME)),
+    EVENT("ticketInfo", MSG_EXECUTION, "Executions", EXECUTION, EXECUTION_RULE),
 };
 
 const family FAMILY_SPOT_PRIVATE = {

@@ -17,6 +17,19 @@ extern const kind_word BYBIT_KINDS[];
 #define TOPIC_FIELDS(table)                                                                        \
     .fields = (table), .field_count = sizeof(table) / sizeof(table)[0], .kind_words = BYBIT_KINDS
 
+/* Rules of private topics. An execution has an id of its own. An order that did not change may be
+ * pushed again, but not the same update of it, with its time (or the frame's id); that times do not
+ * fall is undocumented. */
+#define EXECUTION_RULE                                                                             \
+    {                                                                                              \
+        RULE_ID_UNIQUE, STRENGTH_ERROR, MEMBER_EXEC_ID                                             \
+    }
+#define ORDER_RULES(time)                                                                          \
+    {RULE_FRAME_UNIQUE, STRENGTH_ERROR, MEMBER_NONE},                                              \
+    {                                                                                              \
+        RULE_ENTRY_TIME_WEAK, STRENGTH_STATISTIC, time                                             \
+    }
+
 /* A table of topics and its length, as the two members of a family. */
 #define FAMILY_TOPICS(table) .topics = (table), .topic_count = sizeof(table) / sizeof(table)[0]
 

@@ -119,7 +119,8 @@ static const field_row INSURANCE[] = {
         .time_member = MEMBER_EXCHANGE_TIME,                                                       \
         .items = {{"data.orderBook", ACTION_SET, FRAME_ANY, ITEMS_EMPTY}},                         \
         .default_kind = FRAME_SNAPSHOT, TOPIC_ENVELOPE(ENVELOPE), TOPIC_FIELDS(LEVEL),             \
-        .rules = {{RULE_TIME_WEAK, STRENGTH_WARNING, MEMBER_NONE},                                 \
+        .rules = {{RULE_FRAME_UNIQUE, STRENGTH_WARNING, MEMBER_NONE},                              \
+                  {RULE_TIME_WEAK, STRENGTH_WARNING, MEMBER_NONE},                                 \
                   {RULE_SIZE_POSITIVE, STRENGTH_WARNING, MEMBER_NONE},                             \
                   {RULE_NOT_CROSSED, STRENGTH_WARNING, MEMBER_NONE},                               \
                   {RULE_DEPTH_MAX, STRENGTH_WARNING, MEMBER_NONE}},                                \
@@ -159,6 +160,7 @@ static const topic_row TOPICS[] = {
              {RULE_SEQ_DENSE, STRENGTH_WARNING, MEMBER_VERSION},
              {RULE_TIME_WEAK, STRENGTH_WARNING, MEMBER_NONE},
              {RULE_ANCHORED, STRENGTH_ERROR, MEMBER_NONE},
+             {RULE_DELTA_NOT_EMPTY, STRENGTH_WARNING, MEMBER_NONE},
              {RULE_DELETE_EXISTS, STRENGTH_ERROR, MEMBER_NONE},
              {RULE_UPDATE_EXISTS, STRENGTH_ERROR, MEMBER_NONE},
              {RULE_INSERT_NEW, STRENGTH_ERROR, MEMBER_NONE},
@@ -177,8 +179,8 @@ static const topic_row TOPICS[] = {
         TOPIC_ENVELOPE(TRADES_ENVELOPE),
         TOPIC_FIELDS(TRADE),
         .rules = {{RULE_ID_UNIQUE, STRENGTH_WARNING, MEMBER_TRADE_ID},
-                  {RULE_ENTRY_SEQ_WEAK, STRENGTH_STATISTIC, MEMBER_CROSS_SEQ},
-                  {RULE_ENTRY_TIME_WEAK, STRENGTH_STATISTIC, MEMBER_EXCHANGE_TIME}},
+                  {RULE_ENTRY_SEQ_WEAK, STRENGTH_WARNING, MEMBER_CROSS_SEQ},
+                  {RULE_ENTRY_TIME_WEAK, STRENGTH_WARNING, MEMBER_EXCHANGE_TIME}},
     },
     {
         .name = "instrument_info.all",

@@ -190,7 +190,8 @@ static const field_row MMP[] = {
                   {"data.result", ACTION_UPDATE, FRAME_DELTA, 0}},                                 \
         .kind_key = "data.dataType", .default_kind = FRAME_DELTA, TOPIC_ENVELOPE(ENVELOPE),        \
         TOPIC_FIELDS(table),                                                                       \
-        .rules = {{RULE_TIME_WEAK, STRENGTH_STATISTIC, MEMBER_NONE},                               \
+        .rules = {{RULE_FRAME_UNIQUE, STRENGTH_ERROR, MEMBER_NONE},                                \
+                  {RULE_TIME_WEAK, STRENGTH_STATISTIC, MEMBER_NONE},                               \
                   {RULE_SEQ_WEAK, STRENGTH_STATISTIC, MEMBER_VERSION}},                            \
     }
 
@@ -200,16 +201,18 @@ static const field_row MMP[] = {
         .sequence = SEQ_ENVELOPE, .time_member = MEMBER_EXCHANGE_TIME,                             \
         .items = {{"data.result", ACTION_NONE, FRAME_ANY, 0}}, .kind_key = "data.dataType",        \
         TOPIC_ENVELOPE(ENVELOPE), TOPIC_FIELDS(EXECUTION),                                         \
-        .rules = {{RULE_ID_UNIQUE, STRENGTH_STATISTIC, MEMBER_EXEC_ID},                            \
-                  {RULE_SEQ_WEAK, STRENGTH_STATISTIC, MEMBER_VERSION}},                            \
+        .rules = {EXECUTION_RULE, {RULE_SEQ_WEAK, STRENGTH_STATISTIC, MEMBER_VERSION}},            \
     }
 
+/* That the same may come again is documented of user.order. */
 #define EVENT_TOPIC(topic_name, message_type, words, table)                                        \
     {                                                                                              \
         .name = topic_name, .pattern = topic_name, .type = message_type, .title = words,           \
         .sequence = SEQ_NONE, .time_member = MEMBER_EXCHANGE_TIME,                                 \
         .items = {{"data", ACTION_NONE, FRAME_ANY, 0}}, TOPIC_ENVELOPE(EVENT_ENVELOPE),            \
-        TOPIC_FIELDS(table), .rules = {{RULE_TIME_WEAK, STRENGTH_STATISTIC, MEMBER_NONE}},         \
+        TOPIC_FIELDS(table),                                                                       \
+        .rules = {{RULE_FRAME_UNIQUE, STRENGTH_WARNING, MEMBER_NONE},                              \
+                  {RULE_TIME_WEAK, STRENGTH_STATISTIC, MEMBER_NONE}},                              \
     }
 
 /* NOLINTEND(bugprone-macro-parentheses) */

@@ -108,6 +108,7 @@ static const field_row V3_RPI_LEVEL[] = {
  * and it is not documented that books of equal seq are equal. */
 #define V3_LEVEL_RULES                                                                             \
     {RULE_ANCHORED, STRENGTH_ERROR, MEMBER_NONE},                                                  \
+        {RULE_DELTA_NOT_EMPTY, STRENGTH_WARNING, MEMBER_NONE},                                     \
         {RULE_DELETE_EXISTS, STRENGTH_ERROR, MEMBER_NONE},                                         \
         {RULE_UPDATE_CHANGES, STRENGTH_ERROR, MEMBER_NONE},                                        \
         {RULE_SIZE_POSITIVE, STRENGTH_ERROR, MEMBER_NONE},                                         \
@@ -296,6 +297,7 @@ static const field_row V3_TICKER[] = {V3_TICKER_FIELDS};
         .sequence = SEQ_ENVELOPE, .time_member = MEMBER_EXCHANGE_TIME, .items = V3_WHOLE,          \
         TOPIC_ENVELOPE(envelope_table), TOPIC_FIELDS(ticker_table),                                \
         .rules = {{RULE_SEQ_WEAK, STRENGTH_ERROR, MEMBER_SEQ},                                     \
+                  {RULE_FRAME_UNIQUE, STRENGTH_WARNING, MEMBER_NONE},                              \
                   {RULE_TIME_WEAK, STRENGTH_WARNING, MEMBER_NONE},                                 \
                   {RULE_SYMBOL_MATCHES, STRENGTH_ERROR, MEMBER_NONE}},                             \
     }

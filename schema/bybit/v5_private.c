@@ -203,21 +203,20 @@ static const field_row SPREAD_EXECUTION[] = {
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
 
-/* The same final state of an order may come twice, and a position with every event of an order, so
- * order is a hint; an execution comes once. Balances and greeks have no number at all, and it
- * is not documented that their times do not fall. */
+/* The same final state of an order may come twice, in a frame with an id of its own, and a position
+ * with every event of an order, so order is a hint; an execution comes once. Balances and greeks
+ * have no number at all, and it is not documented that their times do not fall. */
 #define ORDERS(topic_name, topic_pattern, words, table)                                            \
     {                                                                                              \
         V3_PRIVATE_COMMON(topic_name, MSG_ORDER, words, MEMBER_UPDATED_AT, "data"),                \
             .pattern = topic_pattern, TOPIC_ENVELOPE(SENT_ENVELOPE), TOPIC_FIELDS(table),          \
-            .rules = {{RULE_ENTRY_TIME_WEAK, STRENGTH_STATISTIC, MEMBER_UPDATED_AT}},              \
+            .rules = {ORDER_RULES(MEMBER_UPDATED_AT)},                                             \
     }
 #define EXECUTIONS(topic_name, topic_pattern, words, table)                                        \
     {                                                                                              \
         V3_PRIVATE_COMMON(topic_name, MSG_EXECUTION, words, MEMBER_EXEC_TIME, "data"),             \
             .pattern = topic_pattern, TOPIC_ENVELOPE(SENT_ENVELOPE), TOPIC_FIELDS(table),          \
-            .rules = {{RULE_ENTRY_SEQ_WEAK, STRENGTH_WARNING, MEMBER_SEQ},                         \
-                      {RULE_ID_UNIQUE, STRENGTH_WARNING, MEMBER_EXEC_ID}},                         \
+            .rules = {EXECUTION_RULE, {RULE_ENTRY_SEQ_WEAK, STRENGTH_WARNING, MEMBER_SEQ}},        \
     }
 #define POSITIONS(topic_pattern, words)                                                            \
     {                                                                                              \

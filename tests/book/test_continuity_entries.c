@@ -27,6 +27,8 @@ static const topic_row ORDERS =
     ROW("order", MSG_ORDER, {RULE_ENTRY_TIME_WEAK, STRENGTH_STATISTIC, MEMBER_UPDATED_AT});
 static const topic_row EXECUTIONS =
     ROW("execution", MSG_EXECUTION, {RULE_ID_UNIQUE, STRENGTH_ERROR, MEMBER_EXEC_ID});
+static const topic_row UPDATES =
+    ROW("order", MSG_ORDER, {RULE_FRAME_UNIQUE, STRENGTH_ERROR, MEMBER_NONE});
 static const topic_row SPOT_TRADES =
     ROW("trade", MSG_TRADE, {RULE_ID_ASCENDING, STRENGTH_ERROR, MEMBER_TRADE_ID});
 static const topic_row CANDLES =
@@ -86,6 +88,14 @@ static const scenario SCENARIOS[] = {
       {"id_unique", {{"X", 0, 0, "e3"}, {"X", 0, 0, "e1"}}},
       {"id_unique", {{"X", 0, 0, "e3"}}},
       {"~", {{"X", 0, 0, "e3"}}}}},
+    {"an update comes once, however alike the values of two updates",
+     &UPDATES,
+     {{"", {{"X", 1, 5, "a"}}},
+      {"", {{"X", 1, 6, "a"}}},
+      {"frame_unique", {{"X", 1, 6, "a"}}},
+      {"", {{"X", 1, 6, "a"}, {"Y", 1, 6, "a"}}},
+      {"frame_unique", {{"X", 1, 5, "a"}}},
+      {"~", {{"X", 1, 5, "a"}}}}},
     {"ids of spot trades are numbers of any length",
      &SPOT_TRADES,
      {{"", {{"X", 0, 0, "3170000000004113848"}, {"X", 0, 0, "3170000000004113850"}}},

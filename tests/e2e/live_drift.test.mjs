@@ -114,7 +114,7 @@ describe("drift while it is recorded", { concurrency: 2 }, () => {
         const n = connections++;
         for (let i = n * FRAMES; i < (n + 1) * FRAMES; i++) ws.send(flood[i % flood.length](i));
         if (n < CONNECTIONS - 1) ws.close();
-        else ws.send('{"topic":"insurance.BTC","data":[],"real":1}');
+        else ws.send('{"topic":"insurance.BTC","data":[{"wallet_balance":1}],"real":1}');
       },
     });
     const recorder = new Recorder(t, archive, [

@@ -37,6 +37,44 @@ for (const family of ["linear", "copytrade", "usdc-perp"])
     assert.deepEqual([continuity.first.rule, continuity.first.topic, continuity.first.ordinal], ["id_unique", "trade", 3]);
   });
 
+// Private frames, and those without a number: what shows that one came twice.
+for (const [family, name, rule, strength] of [
+  ["inverse", "execution", "id_unique", "error"],
+  ["linear", "execution", "id_unique", "error"],
+  ["copytrade", "copyTradeExecution", "id_unique", "error"],
+  ["contract-v3", "user.execution.contractAccount", "id_unique", "error"],
+  ["usdc-private", "perp.trade", "id_unique", "error"],
+  ["spot-private", "ticketInfo", "id_unique", "error"],
+  ["v5-private", "execution", "id_unique", "error"],
+  ["v5-private", "execution.fast", "id_unique", "error"],
+  ["inverse", "order", "frame_unique", "error"],
+  ["linear", "stop_order", "frame_unique", "error"],
+  ["copytrade", "copyTradeOrder", "frame_unique", "error"],
+  ["contract-v3", "user.order.contractAccount", "frame_unique", "error"],
+  ["usdc-private", "perp.order.change", "frame_unique", "error"],
+  ["spot-private", "executionReport", "frame_unique", "error"],
+  ["v5-private", "order", "frame_unique", "error"],
+  ["usdc-private", "user.order", "frame_unique", "warning"], // documented to repeat
+  ["usdc-option", "orderbook25", "frame_unique", "warning"],
+  ["v5-spot", "tickers", "frame_unique", "warning"],
+  ["v5-option", "tickers", "frame_unique", "warning"],
+  ["v5-spread", "tickers", "frame_unique", "warning"],
+])
+  test(`${family} ${name}: a frame that comes twice is ${strength === "error" ? "an" : "a"} ${strength}`, async (t) => {
+    const frame = golden(family, name);
+    assert.equal((await replayed(t, family, [frame], 0)).undecoded, 0);
+    const { continuity } = await replayed(t, family, [frame, frame], strength === "error" ? 1 : 0);
+    assert.deepEqual(strength === "error" ? continuity.by_rule : continuity.warnings, { [rule]: 1 });
+  });
+
+test("recenttrades: reordered trades are warnings", async (t) => {
+  const trade = (id, crossSeq) => ({ id, topic: "recenttrades.BTC", creationTime: NOON,
+    data: { coin: "BTC", trades: [{ symbol: "BTC-31DEC21-36000-P", tradeId: id, price: "371", size: "0.01", tradeTime: `${NOON + crossSeq}`,
+      side: "Buy", crossSeq: `${crossSeq}` }] } });
+  const { continuity } = await replayed(t, "usdc-option", [trade("a", 2), trade("b", 1)], 0);
+  assert.deepEqual(continuity.warnings, { entry_seq_weak: 1, entry_time_weak: 1 });
+});
+
 const level = (side, price, size) => ({ price, symbol: "BTCUSDT", id: `${price}0000`, side, size });
 const linearBook = (seq, type, data) =>
   ({ topic: "orderBookL2_25.BTCUSDT", type, data, cross_seq: `${seq}`, timestamp_e6: `${NOON * 1000 + seq}` });
@@ -45,6 +83,13 @@ const linearFrames = () => [
   linearBook(2, "delta", { delete: [], update: [level("Buy", "10", 3)], insert: [] }),
   linearBook(3, "delta", { delete: [], update: [level("Sell", "12", 4)], insert: [] }),
 ];
+
+test("a book delta whose lists are all empty breaks its book, without a word about an older frame", async (t) => {
+  const frames = linearFrames();
+  frames[1].data.update = [];
+  const { continuity, books } = await replayed(t, "linear", frames, 1);
+  assert.deepEqual([continuity.by_rule, continuity.first.ordinal, books[0].broken], [{ delta_not_empty: 1 }, 2, true]);
+});
 
 for (const [how, harm] of [
   ["null", (frame) => { frame.data = null; }],

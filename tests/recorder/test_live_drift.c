@@ -217,7 +217,8 @@ static void test_a_flood_of_one_topic(void **state)
     /* What was reported stays known. */
     put(s, "trade.BTCUSD", TRADE("1", ",\"fee\":\"0.1\""), LIVE_DRIFT_STRANGE, 60 * TD_NS_PER_S);
     s->seen.count = 0;
-    put(s, "insurance.BTC", "{\"topic\":\"insurance.BTC\",\"data\":[],\"tax\":1}",
+    put(s, "insurance.BTC",
+        "{\"topic\":\"insurance.BTC\",\"data\":[{\"wallet_balance\":1}],\"tax\":1}",
         LIVE_DRIFT_STRANGE, 60 * TD_NS_PER_S);
     assert_int_equal(s->seen.count, 1);
     assert_string_equal(s->seen.texts[0], "insurance new_field tax ");
@@ -232,11 +233,12 @@ static void test_many_in_a_frame(void **state)
 {
     scene *s = *state;
     char frame[900];
-    size_t size = (size_t)snprintf(frame, sizeof frame, "{\"topic\":\"trade.BTCUSD\",\"data\":[]");
+    size_t size = (size_t)snprintf(
+        frame, sizeof frame, "{\"topic\":\"insurance.BTC\",\"data\":[{\"wallet_balance\":1}]");
     for (unsigned i = 0; i < LIMIT_DRIFT_NOTES + 5; i++)
         size += (size_t)snprintf(frame + size, sizeof frame - size, ",\"z%u\":1", i);
     (void)snprintf(frame + size, sizeof frame - size, "}");
-    put(s, "trade.BTCUSD", frame, LIVE_DRIFT_STRANGE, 60 * TD_NS_PER_S);
+    put(s, "insurance.BTC", frame, LIVE_DRIFT_STRANGE, 60 * TD_NS_PER_S);
     assert_int_equal(s->seen.count, LIMIT_LIVE_DRIFT_TOPIC_FINDINGS);
     assert_int_equal(live_drift_get_stats(s->drift).findings, LIMIT_LIVE_DRIFT_TOPIC_FINDINGS);
     assert_int_equal(live_drift_get_stats(s->drift).left_out, 1);

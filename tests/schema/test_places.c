@@ -49,6 +49,7 @@ static const allowance ALLOWED[] = {
     /* either side of a book may be empty */
     {"inverse", "orderBook25", "data.bids", EMPTY_FINE},
     {"inverse", "orderBook25", "data.asks", EMPTY_FINE},
+    {"spot-v1", "trade", "data", EMPTY_FINE}, /* before the first trade */
     {"spot-", "depth", "data.b", EMPTY_FINE},
     {"spot-", "depth", "data.a", EMPTY_FINE},
     {"spot-", "mergedDepth", "data.b", EMPTY_FINE},
@@ -181,8 +182,8 @@ static int find_path(td_bytes text, const char *path, size_t size, span *out)
     return 1;
 }
 
-/* The frame with that member harmed; freed by the caller. Padding after it. */
-static td_bytes harmed(td_bytes text, const span *at, harm how)
+/* The frame with that member harmed, with padding after it; the caller frees *memory. */
+static td_bytes harmed(td_bytes text, const span *at, harm how, uint8_t **memory)
 {
     static const char *const VALUES[HARM_COUNT] = {"null", "", "[]", "{}"};
     size_t begin = at->value;
@@ -207,6 +208,7 @@ static td_bytes harmed(td_bytes text, const span *at, harm how)
     memcpy(made + begin, VALUES[how], size);
     memcpy(made + begin + size, text.data + end, text.size - end);
     memset(made + whole, '"', DECODE_PADDING_BYTES);
+    *memory = made;
     return td_bytes_of(made, whole);
 }
 
@@ -252,9 +254,10 @@ static void check_items(places *p, const topic_match *topic, const message *m, t
             return;
         unsigned fine = is_last ? allowed(p, name, path) : 0;
         for (harm how = HARM_NULL; how < HARM_COUNT; how++) {
-            td_bytes frame = harmed(text, &at, how);
+            uint8_t *memory = NULL;
+            td_bytes frame = harmed(text, &at, how, &memory);
             check_harm(p, topic, frame, how, path, (fine >> how & 1) != 0);
-            td_free((void *)(uintptr_t)frame.data);
+            td_free(memory);
         }
         if (is_last)
             return;
