@@ -3,9 +3,9 @@
  *     cc -shared -fPIC -O2 -o decoder.so decoder.c `pkg-config --cflags tapedeck`
  *     tapedeck regress diff ARCHIVE --decoder ./decoder.so
  *
- * Order books and trades of the inverse, linear and v5 families, v5's tickers and candles;
- * everything else is refused as unknown_topic, which is what tapedeck itself says of topics that it
- * does not know. The interface is <tapedeck/decoder.h>. */
+ * Order books and trades of the inverse, linear and public v5 families, v5's candles, and tickers
+ * of v5-linear and v5-inverse; everything else is refused as unknown_topic, as tapedeck refuses a
+ * topic that it does not know. The interface is <tapedeck/decoder.h>. */
 #include <tapedeck/decoder.h>
 
 #include <stdio.h>
@@ -200,6 +200,10 @@ static void old_book(const answer *a, json frame)
         old_levels(a, "set", is_array(data) ? data : find(data, "order_book"));
         return;
     }
+    if (!is_array(find(data, "update"))) {
+        fail(a, "missing_field: data.update");
+        return;
+    }
     old_levels(a, "delete", find(data, "delete"));
     old_levels(a, "update", find(data, "update"));
     old_levels(a, "insert", find(data, "insert"));
@@ -224,6 +228,8 @@ static void old_trades(const answer *a, json frame)
             head(a, "cross_seq", member(trade, "cross_seq"));
         }
     }
+    if (count == 0)
+        fail(a, "missing_field: data");
 }
 
 /* ---- v5 ---- */
@@ -256,6 +262,10 @@ static void v5_levels(const answer *a, const char *side, json list)
 static void v5_book(const answer *a, json frame)
 {
     json data = find(frame, "data");
+    if (!is_array(find(data, "b")) || !is_array(find(data, "a"))) {
+        fail(a, is_array(find(data, "b")) ? "missing_field: data.a" : "missing_field: data.b");
+        return;
+    }
     head(a, "kind", member(frame, "type"));
     head_time(a, "exchange_ns", member(frame, "ts"), MS);
     head_time(a, "match_ns", member(frame, "cts"), MS);
@@ -286,6 +296,8 @@ static void v5_trades(const answer *a, json frame)
             head(a, "seq", member(trade, "seq"));
         }
     }
+    if (count == 0)
+        fail(a, "missing_field: data");
 }
 
 /* A member that is passed on as it is. */
@@ -349,6 +361,7 @@ static void v5_candles(const answer *a, json frame)
     };
     json key = NOTHING;
     json candle;
+    int count = 0;
     head(a, "kind", member(frame, "type"));
     head_time(a, "exchange_ns", member(frame, "ts"), MS);
     for (const char *at = NULL; next_of(find(frame, "data"), &at, &key, &candle);) {
@@ -357,32 +370,49 @@ static void v5_candles(const answer *a, json frame)
         value_time(a, "start_ns", member(candle, "start"), MS);
         value_time(a, "end_ns", member(candle, "end"), MS);
         value_time(a, "last_trade_ns", member(candle, "timestamp"), MS);
+        count++;
     }
+    if (count == 0)
+        fail(a, "missing_field: data");
 }
 
 /* ---- the decoder ---- */
 
-/* What decodes topics, by their first word. */
+/* What decodes topics, by their first word. The same topic has other members in other families. */
 typedef struct topic_row {
     const char *word;
     void (*decode)(const answer *a, json frame);
-    int is_v5;
+    const char *const *families; /* ends with NULL */
 } topic_row;
 
+static const char *const OLD[] = {"inverse", "linear", NULL};
+static const char *const V5[] = {"v5-linear", "v5-inverse", "v5-spot",
+                                 "v5-option", "v5-spread",  NULL};
+static const char *const V5_FUTURES[] = {"v5-linear", "v5-inverse", NULL};
+
 static const topic_row TOPICS[] = {
-    {"orderbook", v5_book, 1}, {"publicTrade", v5_trades, 1},   {"tickers", v5_ticker, 1},
-    {"kline", v5_candles, 1},  {"orderBookL2_25", old_book, 0}, {"orderBook_200", old_book, 0},
-    {"trade", old_trades, 0},
+    {"orderbook", v5_book, V5},         {"publicTrade", v5_trades, V5},
+    {"tickers", v5_ticker, V5_FUTURES}, {"kline", v5_candles, V5},
+    {"orderBookL2_25", old_book, OLD},  {"orderBook_200", old_book, OLD},
+    {"trade", old_trades, OLD},
 };
+
+static int is_one_of(json text, const char *const *words)
+{
+    while (*words != NULL && !is(text, *words))
+        words++;
+    return *words != NULL;
+}
 
 static const topic_row *find_topic(const tapedeck_decoder_frame *frame)
 {
-    int is_v5 = frame->family.size > 3 && memcmp(frame->family.data, "v5-", 3) == 0;
     json word = {frame->topic.data, 0};
     while (word.size < frame->topic.size && word.data[word.size] != '.')
         word.size++;
+    if (is(frame->topic, "orderbook.rpi")) /* its levels have a third member */
+        return NULL;
     for (size_t i = 0; i < sizeof TOPICS / sizeof TOPICS[0]; i++)
-        if (TOPICS[i].is_v5 == is_v5 && is(word, TOPICS[i].word))
+        if (is(word, TOPICS[i].word) && is_one_of(frame->family, TOPICS[i].families))
             return &TOPICS[i];
     return NULL;
 }
@@ -396,7 +426,7 @@ static void decode(void *self, const tapedeck_decoder_frame *frame, tapedeck_dec
         fail(&a, "unknown_topic");
     else if (frame->bytes.size == 0 || frame->bytes.data[0] != '{')
         fail(&a, "not_json");
-    else if (find(frame->bytes, "data").size == 0)
+    else if (member(frame->bytes, "data").size == 0)
         fail(&a, "missing_field: data");
     else
         topic->decode(&a, frame->bytes);

@@ -3,8 +3,9 @@
 
     tapedeck regress diff ARCHIVE --decoder-cmd 'python3 decoder.py'
 
-Order books and trades of the inverse, linear and v5 families, v5's tickers and candles; everything
-else is refused as unknown_topic, which is what tapedeck itself says of topics that it does not know.
+Order books and trades of the inverse, linear and public v5 families, v5's candles, and tickers of
+v5-linear and v5-inverse; everything else is refused as unknown_topic, as tapedeck refuses a topic
+that it does not know.
 docs/decoders.md explains the protocol: a line of JSON for each frame, a line for each answer.
 """
 import base64
@@ -28,6 +29,18 @@ def time_ns(value, unit_ns):
     return None if number(value) is None else int(value) * unit_ns
 
 
+def present(value, path):
+    """Null where the exchange always has something."""
+    if value is None:
+        raise KeyError(path)
+    return value
+
+
+def entries(frame):
+    """A list that is never empty."""
+    return present(frame["data"] or None, "data")
+
+
 def text(value):
     return None if number(value) is None else str(value)
 
@@ -43,12 +56,13 @@ def old_level(action, entry):
 
 
 def old_book(frame):
-    data, kind = frame["data"], frame["type"]
+    data, kind = present(frame["data"], "data"), frame["type"]
     levels = []
     if kind == "snapshot":
         whole_book = data["order_book"] if isinstance(data, dict) else data
         levels = [old_level("set", entry) for entry in whole_book]
     else:
+        present(data.get("update"), "data.update")
         for action in ("delete", "update", "insert"):
             levels += [old_level(action, entry) for entry in data.get(action) or ()]
     answer = {"kind": kind, "cross_seq": whole(frame.get("cross_seq")),
@@ -64,7 +78,7 @@ def old_trades(frame):
                "trade_id": entry["trade_id"], "tick_direction": entry["tick_direction"],
                "cross_seq": whole(entry.get("cross_seq")),
                "is_block_trade": number(entry.get("is_block_trade"))}
-              for entry in frame["data"]]
+              for entry in entries(frame)]
     answer = {"trades": trades}
     if trades:
         answer["exchange_ns"] = trades[0]["exchange_ns"]
@@ -75,7 +89,7 @@ def old_trades(frame):
 # ---- v5 ----
 
 def v5_book(frame):
-    data, kind = frame["data"], frame["type"]
+    data, kind = present(frame["data"], "data"), frame["type"]
     levels = []
     for side, key in (("Buy", "b"), ("Sell", "a")):
         for price, size in data[key]:
@@ -93,7 +107,7 @@ def v5_trades(frame):
                "exchange_ns": time_ns(entry["T"], MS), "trade_id": entry["i"],
                "tick_direction": entry.get("L"), "seq": whole(entry.get("seq")),
                "is_block_trade": entry.get("BT"), "is_rpi_trade": entry.get("RPI")}
-              for entry in frame["data"]]
+              for entry in entries(frame)]
     answer = {"kind": frame["type"], "send_ns": time_ns(frame["ts"], MS), "trades": trades}
     if trades:
         answer["exchange_ns"] = trades[0]["exchange_ns"]
@@ -117,7 +131,7 @@ TICKER = {"price24hPcnt": "price_24h_pcnt", "lastPrice": "last_price",
 
 
 def v5_ticker(frame):
-    data, kind = frame["data"], frame["type"]
+    data, kind = present(frame["data"], "data"), frame["type"]
     item = {"action": "set" if kind == "snapshot" else "update",
             "next_funding_ns": time_ns(data.get("nextFundingTime"), MS)}
     for key, name in TICKER.items():
@@ -132,20 +146,24 @@ def v5_candles(frame):
               "high": entry["high"], "low": entry["low"], "volume": entry["volume"],
               "turnover": entry["turnover"], "is_confirmed": entry["confirm"],
               "last_trade_ns": time_ns(entry["timestamp"], MS)}
-             for entry in frame["data"]]
+             for entry in entries(frame)]
     return {"kind": frame["type"], "exchange_ns": time_ns(frame["ts"], MS), "items": items}
 
 
-V5 = {"orderbook": v5_book, "publicTrade": v5_trades, "tickers": v5_ticker, "kline": v5_candles}
+# The same topic has other members in other families.
 OLD = {"orderBookL2_25": old_book, "orderBook_200": old_book, "trade": old_trades}
+V5 = {"orderbook": v5_book, "publicTrade": v5_trades, "kline": v5_candles}
+V5_FUTURES = {**V5, "tickers": v5_ticker}
+FAMILIES = {"inverse": OLD, "linear": OLD, "v5-linear": V5_FUTURES, "v5-inverse": V5_FUTURES,
+            "v5-spot": V5, "v5-option": V5, "v5-spread": V5}
 
 
 # ---- the protocol ----
 
 def decode(request):
-    topics = V5 if request["family"].startswith("v5-") else OLD
-    found = topics.get(request["topic"].split(".")[0])
-    if found is None or request["type"] is None:
+    found = FAMILIES.get(request["family"], {}).get(request["topic"].split(".")[0])
+    is_rpi = request["topic"] == "orderbook.rpi"  # its levels have a third member
+    if found is None or is_rpi or request["type"] is None:
         return {"error": "unknown_topic"}
     try:
         # Numbers stay as they are written: floating point would lose digits.
@@ -157,7 +175,7 @@ def decode(request):
     try:
         return found(frame)
     except KeyError as error:
-        return {"error": f"missing_field: {error}"}
+        return {"error": f"missing_field: {error.args[0]}"}
     except (TypeError, ValueError, AttributeError) as error:
         return {"error": f"wrong_type: {error}"}
 

@@ -52,9 +52,9 @@ static const field_row V5_PRICE_LIMIT[] = {
 #define V5_ALL_LIQUIDATIONS                                                                        \
     {                                                                                              \
         .name = "allLiquidation", .pattern = "allLiquidation.{symbol}", .type = MSG_LIQUIDATION,   \
-        .title = "Liquidations, all of them, 500 ms", .valid_from = "2025-02-20",                  \
-        .time_member = MEMBER_EXCHANGE_TIME, .items = V3_ENTRIES("data", ACTION_NONE),             \
-        TOPIC_ENVELOPE(V3_SENT_ENVELOPE), TOPIC_FIELDS(V3_ALL_LIQUIDATION),                        \
+        .title = "Liquidations, all of them, 500 ms", .time_member = MEMBER_EXCHANGE_TIME,         \
+        .items = V3_ENTRIES("data", ACTION_NONE), TOPIC_ENVELOPE(V3_SENT_ENVELOPE),                \
+        TOPIC_FIELDS(V3_ALL_LIQUIDATION),                                                          \
         .rules = {{RULE_TIME_WEAK, STRENGTH_STATISTIC, MEMBER_NONE},                               \
                   {RULE_SYMBOL_MATCHES, STRENGTH_ERROR, MEMBER_NONE}},                             \
     }
