@@ -605,7 +605,7 @@ static void look_closer(connection *self, td_bytes frame, uint64_t recv_ns, uint
 {
     enum { CONTROL_BYTES_MAX = 32 << 10 };
     uint8_t padded[CONTROL_BYTES_MAX + DECODE_PADDING_BYTES];
-    if (frame.size > CONTROL_BYTES_MAX) {
+    if (frame.size > CONTROL_BYTES_MAX || decoder_inflates(frame)) {
         take_data(self, recv_ns, recv_mono_ns);
         return;
     }

@@ -54,7 +54,8 @@ static void copy_name(char *out, size_t out_bytes, td_bytes name)
     out[length] = '\0';
 }
 
-/* The frame's topic and symbol into row; one that is too long to look at may be of any topic. */
+/* The frame's topic and symbol into row; one that is too long to look at may be of any topic, and
+ * so may a compressed one: inflating it would take the time that is missing. */
 static void name_frame(drop_count *self, const family *of, frame_dir dir, td_bytes frame,
                        drop_row *row)
 {
@@ -62,7 +63,7 @@ static void name_frame(drop_count *self, const family *of, frame_dir dir, td_byt
               td_bytes_str(dir == DIR_IN ? CHANNEL_TOPIC_UNKNOWN : CHANNEL_TOPIC_CONTROL));
     if (dir != DIR_IN)
         return;
-    if (frame.size > DROP_FRAME_BYTES_MAX) {
+    if (frame.size > DROP_FRAME_BYTES_MAX || decoder_inflates(frame)) {
         row->topic[0] = '\0';
         return;
     }
@@ -138,6 +139,18 @@ size_t drop_count_rows(const drop_count *self, const drop_row **rows)
 {
     *rows = self->rows;
     return self->row_count;
+}
+
+gap_row drop_row_gap(const drop_row *row, const char *feed, const char *detail)
+{
+    gap_row gap = gap_row_of(GAP_OVERLOAD, feed, row->from_ns, row->last_ns, detail);
+    gap.line = row->line;
+    gap.shard = row->shard;
+    gap.conn = row->conn;
+    gap.topic = row->topic;
+    gap.symbol = row->symbol;
+    gap.frames_lost = row->frames;
+    return gap;
 }
 
 void drop_count_clear(drop_count *self)

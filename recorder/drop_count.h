@@ -9,6 +9,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/limits.h"
+#include "archive/gap.h"
 #include "schema/classify.h"
 #include "schema/family.h"
 
@@ -21,8 +22,8 @@ enum {
 };
 
 /* Frames of one topic and symbol on one connection: "_control" and "_unknown" for frames without a
- * topic, "" for all topics of the connection: those without a row, and frames of more than
- * DROP_FRAME_BYTES_MAX, which are not looked at. */
+ * topic, "" for all topics of the connection: those without a row, and frames that are not looked
+ * at (of more than DROP_FRAME_BYTES_MAX, or compressed). */
 typedef struct drop_row {
     uint64_t from_ns; /* nothing that was sent before is among them */
     uint64_t last_ns; /* receive time of the last one */
@@ -48,6 +49,10 @@ void drop_count_add(drop_count *self, const family *of, const drop_row *at, fram
 
 /* Rows so far, in order of first sight. */
 size_t drop_count_rows(const drop_count *self, const drop_row **rows);
+
+/* The row as a gap of the feed of that name; borrows both. */
+gap_row drop_row_gap(const drop_row *row, const char *feed, const char *detail);
+#define DROP_TOO_SLOW_TO_INFLATE "too slow to inflate"
 
 /* Forget all. */
 void drop_count_clear(drop_count *self);

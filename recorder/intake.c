@@ -29,14 +29,24 @@ typedef struct stall_state {
 
 typedef enum intake_state { STATE_FLOWING, STATE_PAUSED, STATE_DROPPING } intake_state;
 
+/* A ring, and how its overload is handled. */
+typedef struct intake_path {
+    td_ring *ring;     /* NULL: its feed uses the shared one */
+    const char *feed;  /* name of its one feed; NULL: shared */
+    size_t full_bytes; /* used bytes from which on it is overloaded, and up to which it stays so */
+    size_t resume_bytes;
+    intake_state state; /* only the shared one pauses */
+    drop_count *drops;
+} intake_path;
+
 struct intake {
     intake_options options;
     session_clock clock;
-    intake_state state;
+    intake_path shared;
+    intake_path own[LIMIT_FEEDS]; /* by feed */
     uint64_t paused_at_mono_ns;
     uint64_t paused_at_recv_ns;
-    drop_count *drops;
-    uint64_t drop_number; /* of the present overload that discards frames, or the last one */
+    uint64_t drop_number; /* of the latest overload that discards frames */
     stall_state stalls;
     td_buf packed_event;
     intake_stats stats;
@@ -54,7 +64,11 @@ td_result intake_open(const intake_options *options, intake **out, td_err *err)
     self->options = *options;
     session_clock_init(&self->clock, options->clock);
     td_buf_init(&self->packed_event, EVENT_BYTES_MAX);
-    td_result rc = drop_count_open(&self->drops, err);
+    size_t capacity = td_ring_capacity_bytes(options->ring);
+    self->shared = (intake_path){.ring = options->ring,
+                                 .full_bytes = capacity - HEADROOM_BYTES,
+                                 .resume_bytes = capacity / 2};
+    td_result rc = drop_count_open(&self->shared.drops, err);
     if (rc != TD_OK) {
         intake_close(self);
         return rc;
@@ -67,29 +81,40 @@ void intake_close(intake *self)
 {
     if (self == NULL)
         return;
-    drop_count_close(self->drops);
+    drop_count_close(self->shared.drops);
+    for (size_t i = 0; i < LIMIT_FEEDS; i++) {
+        td_ring_close(self->own[i].ring);
+        drop_count_close(self->own[i].drops);
+    }
     td_buf_fini(&self->packed_event);
     td_free(self);
 }
 
-static intake_record *reserve(intake *self, size_t size)
+static intake_path *path_of(intake *self, uint16_t feed_index)
 {
-    return td_ring_reserve(self->options.ring, sizeof(intake_record) + size + DECODE_PADDING_BYTES);
+    intake_path *own = &self->own[feed_index];
+    return own->ring != NULL ? own : &self->shared;
 }
 
-static void commit(intake *self, size_t size)
+static intake_record *reserve(const intake_path *path, size_t size)
 {
-    td_ring_commit(self->options.ring, sizeof(intake_record) + size + DECODE_PADDING_BYTES);
+    return td_ring_reserve(path->ring, sizeof(intake_record) + size + DECODE_PADDING_BYTES);
+}
+
+static void commit(const intake_path *path, size_t size)
+{
+    td_ring_commit(path->ring, sizeof(intake_record) + size + DECODE_PADDING_BYTES);
 }
 
 /* Put a record without a frame. They are few and small: if the ring is full, the network thread
  * waits here for the encoder, because a lost one would make ordinals and gaps wrong. */
-static void put_small(intake *self, const intake_record *record, td_bytes bytes)
+static void put_small(intake *self, const intake_path *path, const intake_record *record,
+                      td_bytes bytes)
 {
     TD_ASSERT(bytes.size <= EVENT_BYTES_MAX);
     uint64_t mono_ns = clock_mono_ns(self->options.clock);
     intake_record *place;
-    while ((place = reserve(self, bytes.size)) == NULL)
+    while ((place = reserve(path, bytes.size)) == NULL)
         clock_sleep_until(self->options.clock,
                           clock_mono_ns(self->options.clock) + TD_NS_PER_MS / 10);
     *place = *record;
@@ -97,7 +122,37 @@ static void put_small(intake *self, const intake_record *record, td_bytes bytes)
     place->size = (uint32_t)bytes.size;
     if (bytes.size > 0)
         memcpy(place + 1, bytes.data, bytes.size);
-    commit(self, bytes.size);
+    commit(path, bytes.size);
+}
+
+/* The feed's records are in a ring of its own from here on. Without memory it stays. */
+static intake_path *move_feed(intake *self, uint16_t feed_index)
+{
+    td_err err;
+    intake_path own = {.feed = self->options.config->feeds[feed_index].name,
+                       .full_bytes = LIMIT_FEED_BACKLOG_BYTES,
+                       .resume_bytes = LIMIT_FEED_BACKLOG_BYTES / 2};
+    td_result rc = drop_count_open(&own.drops, &err);
+    if (rc == TD_OK)
+        rc = td_ring_open(LIMIT_RING_BYTES, &own.ring, &err);
+    if (rc != TD_OK) {
+        drop_count_close(own.drops);
+        return &self->shared;
+    }
+    const intake_record moved = {
+        .kind = INTAKE_MOVED, .recv_ns = self->clock.last_recv_ns, .feed_index = feed_index};
+    const void *ring = own.ring;
+    put_small(self, &self->shared, &moved, td_bytes_of((const uint8_t *)&ring, sizeof ring));
+    self->own[feed_index] = own;
+    return &self->own[feed_index];
+}
+
+size_t intake_backlog_bytes(const intake *self)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < self->options.config->feed_count; i++)
+        bytes += self->own[i].ring == NULL ? 0 : td_ring_used_bytes(self->own[i].ring);
+    return bytes;
 }
 
 /* Rows are counted when they open; overload and aggregate rows are written once. */
@@ -120,7 +175,7 @@ uint64_t intake_event(intake *self, uint16_t feed_index, const event *what)
     if (what->kind == EVENT_GAP && is_new_gap(&what->gap))
         self->stats.gaps++;
     intake_record record = {.kind = INTAKE_EVENT, .recv_ns = recv_ns, .feed_index = feed_index};
-    put_small(self, &record, td_buf_view(&self->packed_event));
+    put_small(self, path_of(self, feed_index), &record, td_buf_view(&self->packed_event));
     return recv_ns;
 }
 
@@ -149,17 +204,18 @@ void intake_opened(intake *self, const intake_slot *slot)
     TD_ASSERT(slot->in == 0);
     TD_ASSERT(slot->out == 0);
     intake_record record = slot_record(slot, INTAKE_ORDINALS, self->clock.last_recv_ns);
-    put_small(self, &record, (td_bytes){0});
+    put_small(self, path_of(self, slot->feed_index), &record, (td_bytes){0});
 }
 
 /* The last ordinals first: the chain record needs them after the connection is gone. */
 void intake_closed(intake *self, const intake_slot *slot)
 {
     TD_ASSERT(slot->conn > 0);
+    const intake_path *path = path_of(self, slot->feed_index);
     intake_record record = slot_record(slot, INTAKE_ORDINALS, self->clock.last_recv_ns);
-    put_small(self, &record, (td_bytes){0});
+    put_small(self, path, &record, (td_bytes){0});
     record.kind = INTAKE_CLOSED;
-    put_small(self, &record, (td_bytes){0});
+    put_small(self, path, &record, (td_bytes){0});
 }
 
 static void log_overload(intake *self, const char *state, uint64_t from_ns, uint64_t to_ns,
@@ -173,8 +229,8 @@ static void log_overload(intake *self, const char *state, uint64_t from_ns, uint
 /* TCP pushes back: the exchange waits or disconnects; nothing is lost silently. */
 static void begin_pause(intake *self)
 {
-    TD_ASSERT(self->state == STATE_FLOWING);
-    self->state = STATE_PAUSED;
+    TD_ASSERT(self->shared.state == STATE_FLOWING);
+    self->shared.state = STATE_PAUSED;
     self->paused_at_mono_ns = clock_mono_ns(self->options.clock);
     self->paused_at_recv_ns = self->clock.last_recv_ns;
     self->options.pause(self->options.user);
@@ -185,7 +241,7 @@ static void begin_pause(intake *self)
 
 static void end_pause(intake *self)
 {
-    TD_ASSERT(self->state == STATE_PAUSED);
+    TD_ASSERT(self->shared.state == STATE_PAUSED);
     uint64_t mono_ns = clock_mono_ns(self->options.clock);
     /* Frames that still wait in the sockets are late too, but are read at once: the stretch ends
      * here. */
@@ -194,56 +250,59 @@ static void end_pause(intake *self)
     self->options.resume(self->options.user);
 }
 
-/* At once or after the longest pause, as configured: from now on frames are counted and lost. */
-static void begin_drop(intake *self)
+/* At once or after the longest pause, as configured: from now on frames are counted and lost. A
+ * feed with a ring of its own never pauses the others. */
+static void begin_drop(intake *self, intake_path *path)
 {
-    TD_ASSERT(self->state != STATE_DROPPING);
-    if (self->state == STATE_PAUSED)
+    TD_ASSERT(path->state != STATE_DROPPING);
+    if (path->state == STATE_PAUSED)
         end_pause(self);
-    self->state = STATE_DROPPING;
+    path->state = STATE_DROPPING;
     self->drop_number++;
-    td_log_emit(self->options.log, TD_LOG_ERROR,
-                "overload: frames are read, counted and discarded until the ring is half empty");
+    if (path->feed == NULL)
+        td_log_emit(
+            self->options.log, TD_LOG_ERROR,
+            "overload: frames are read, counted and discarded until the ring is half empty");
+    else
+        td_log_emit(
+            self->options.log, TD_LOG_ERROR,
+            "%s: overload: compressed frames come faster than they are inflated: frames are "
+            "read, counted and discarded until half of those that wait are processed",
+            path->feed);
 }
 
 /* One gap per topic that lost frames, with how many. */
-static void end_drop(intake *self)
+static void end_drop(intake *self, intake_path *path)
 {
-    TD_ASSERT(self->state == STATE_DROPPING);
+    TD_ASSERT(path->state == STATE_DROPPING);
     const drop_row *rows;
-    size_t row_count = drop_count_rows(self->drops, &rows);
+    size_t row_count = drop_count_rows(path->drops, &rows);
     uint64_t frames = 0;
     for (size_t i = 0; i < row_count; i++) {
         const drop_row *row = &rows[i];
-        const char *feed = self->options.config->feeds[row->feed_index].name;
-        event lost = {
+        const event lost = {
             .kind = EVENT_GAP,
-            .gap = gap_row_of(GAP_OVERLOAD, feed, row->from_ns, row->last_ns, "disk too slow")};
-        lost.gap.line = row->line;
-        lost.gap.shard = row->shard;
-        lost.gap.conn = row->conn;
-        lost.gap.topic = row->topic;
-        lost.gap.symbol = row->symbol;
-        lost.gap.frames_lost = row->frames;
+            .gap = drop_row_gap(row, self->options.config->feeds[row->feed_index].name,
+                                path->feed == NULL ? "disk too slow" : DROP_TOO_SLOW_TO_INFLATE)};
         intake_event(self, row->feed_index, &lost);
         frames += row->frames;
     }
-    drop_count_clear(self->drops);
-    self->state = STATE_FLOWING;
-    td_log_emit(self->options.log, TD_LOG_WARNING, "overload: over; %llu frames were discarded",
+    drop_count_clear(path->drops);
+    path->state = STATE_FLOWING;
+    td_log_emit(self->options.log, TD_LOG_WARNING, "%s%soverload: over; %llu frames were discarded",
+                path->feed == NULL ? "" : path->feed, path->feed == NULL ? "" : ": ",
                 (unsigned long long)frames);
 }
 
 /* Not at the first free byte: pausing and resuming for each frame would cost more. */
-static int is_half_empty(const intake *self)
+static int is_half_empty(const intake_path *path)
 {
-    return td_ring_used_bytes(self->options.ring) <= td_ring_capacity_bytes(self->options.ring) / 2;
+    return td_ring_used_bytes(path->ring) <= path->resume_bytes;
 }
 
-static int is_nearly_full(const intake *self, size_t size)
+static int is_nearly_full(const intake_path *path, size_t size)
 {
-    return td_ring_used_bytes(self->options.ring) + size + HEADROOM_BYTES >
-           td_ring_capacity_bytes(self->options.ring);
+    return td_ring_used_bytes(path->ring) + size > path->full_bytes;
 }
 
 /* Gaps that begin together are one in the ledger, so those of the next overload begin later. */
@@ -258,25 +317,25 @@ static uint64_t drop_from_ns(const intake *self, intake_slot *slot)
     return slot->drop_from_ns;
 }
 
-static void drop_frame(intake *self, intake_slot *slot, frame_dir dir, td_bytes bytes,
-                       uint64_t recv_ns)
+static void drop_frame(intake *self, const intake_path *path, intake_slot *slot, frame_dir dir,
+                       td_bytes bytes, uint64_t recv_ns)
 {
-    TD_ASSERT(self->state == STATE_DROPPING);
+    TD_ASSERT(path->state == STATE_DROPPING);
     drop_row at = {.feed_index = slot->feed_index,
                    .line = slot->line,
                    .shard = slot->shard,
                    .conn = slot->conn,
                    .from_ns = drop_from_ns(self, slot)};
     const feed_config *feed = &self->options.config->feeds[slot->feed_index];
-    drop_count_add(self->drops, feed->family, &at, dir, bytes, recv_ns);
+    drop_count_add(path->drops, feed->family, &at, dir, bytes, recv_ns);
     self->stats.frames_dropped++;
 }
 
 /* Copy the frame into the ring; 0 if there is no space. */
-static int put_frame(intake *self, const intake_slot *slot, frame_dir dir, unsigned opcode,
-                     td_bytes bytes, uint64_t recv_ns, uint64_t mono_ns)
+static int put_frame(const intake_path *path, const intake_slot *slot, frame_dir dir,
+                     unsigned opcode, td_bytes bytes, uint64_t recv_ns, uint64_t mono_ns)
 {
-    intake_record *place = reserve(self, bytes.size);
+    intake_record *place = reserve(path, bytes.size);
     if (place == NULL)
         return 0;
     *place = slot_record(slot, INTAKE_FRAME, recv_ns);
@@ -286,7 +345,7 @@ static int put_frame(intake *self, const intake_slot *slot, frame_dir dir, unsig
     place->dir = (uint8_t)dir;
     place->opcode = (uint8_t)opcode;
     memcpy(place + 1, bytes.data, bytes.size);
-    commit(self, bytes.size);
+    commit(path, bytes.size);
     return 1;
 }
 
@@ -295,9 +354,12 @@ uint64_t intake_frame(intake *self, intake_slot *slot, frame_dir dir, unsigned o
 {
     TD_ASSERT(slot->conn > 0);
     TD_ASSERT(bytes.size <= LIMIT_FRAME_BYTES);
+    intake_path *path = path_of(self, slot->feed_index);
+    if (TD_UNLIKELY(path->feed == NULL && dir == DIR_IN && decoder_inflates(bytes)))
+        path = move_feed(self, slot->feed_index);
     /* Before this frame is stamped, because the gaps precede it. */
-    if (self->state == STATE_DROPPING && is_half_empty(self))
-        end_drop(self);
+    if (path->state == STATE_DROPPING && is_half_empty(path))
+        end_drop(self, path);
     uint64_t recv_ns = session_clock_stamp(&self->clock, mono_ns);
     if (dir == DIR_IN) {
         slot->in++;
@@ -307,19 +369,20 @@ uint64_t intake_frame(intake *self, intake_slot *slot, frame_dir dir, unsigned o
         slot->out++;
         self->stats.frames_out++;
     }
-    if (self->state != STATE_DROPPING &&
-        put_frame(self, slot, dir, opcode, bytes, recv_ns, mono_ns)) {
-        if (self->state == STATE_FLOWING && is_nearly_full(self, bytes.size)) {
-            if (self->options.config->overload == OVERLOAD_DROP)
-                begin_drop(self);
+    if (path->state != STATE_DROPPING &&
+        put_frame(path, slot, dir, opcode, bytes, recv_ns, mono_ns)) {
+        if (path->state == STATE_FLOWING &&
+            is_nearly_full(path, path->feed == NULL ? bytes.size : 0)) {
+            if (path->feed != NULL || self->options.config->overload == OVERLOAD_DROP)
+                begin_drop(self, path);
             else
                 begin_pause(self);
         }
         return recv_ns;
     }
-    if (self->state != STATE_DROPPING)
-        begin_drop(self);
-    drop_frame(self, slot, dir, bytes, recv_ns);
+    if (path->state != STATE_DROPPING)
+        begin_drop(self, path);
+    drop_frame(self, path, slot, dir, bytes, recv_ns);
     return recv_ns;
 }
 
@@ -329,9 +392,10 @@ uint64_t intake_now_ns(const intake *self)
 }
 
 /* Replies may not use the space that frames need: they can be requested again. */
-int intake_has_space(const intake *self, size_t bytes)
+int intake_has_space(intake *self, uint16_t feed_index, size_t bytes)
 {
-    return self->state == STATE_FLOWING && !is_nearly_full(self, bytes);
+    const intake_path *path = path_of(self, feed_index);
+    return path->state == STATE_FLOWING && !is_nearly_full(path, bytes);
 }
 
 void intake_http(intake *self, uint16_t feed_index, size_t http, td_bytes body,
@@ -339,8 +403,9 @@ void intake_http(intake *self, uint16_t feed_index, size_t http, td_bytes body,
 {
     TD_ASSERT(feed_index < self->options.config->feed_count);
     TD_ASSERT(http < self->options.config->feeds[feed_index].http_count);
-    TD_ASSERT(intake_has_space(self, body.size));
-    intake_record *place = reserve(self, body.size);
+    TD_ASSERT(intake_has_space(self, feed_index, body.size));
+    const intake_path *path = path_of(self, feed_index);
+    intake_record *place = reserve(path, body.size);
     TD_ASSERT(place != NULL);
     *place = (intake_record){.kind = INTAKE_HTTP,
                              .recv_ns = session_clock_stamp(&self->clock, recv_mono_ns),
@@ -352,7 +417,7 @@ void intake_http(intake *self, uint16_t feed_index, size_t http, td_bytes body,
                              .http = (uint16_t)http};
     if (body.size > 0)
         memcpy(place + 1, body.data, body.size);
-    commit(self, body.size);
+    commit(path, body.size);
     self->stats.http_replies++;
 }
 
@@ -496,15 +561,19 @@ void intake_tick(intake *self)
 {
     look_for_stall(self);
     compare_clocks(self);
-    if (self->state == STATE_DROPPING && is_half_empty(self)) {
-        end_drop(self);
-    } else if (self->state == STATE_PAUSED) {
+    for (size_t i = 0; i < self->options.config->feed_count; i++)
+        if (self->own[i].state == STATE_DROPPING && is_half_empty(&self->own[i]))
+            end_drop(self, &self->own[i]);
+    intake_path *shared = &self->shared;
+    if (shared->state == STATE_DROPPING && is_half_empty(shared)) {
+        end_drop(self, shared);
+    } else if (shared->state == STATE_PAUSED) {
         uint64_t paused_ns = clock_mono_ns(self->options.clock) - self->paused_at_mono_ns;
-        if (is_half_empty(self)) {
+        if (is_half_empty(shared)) {
             end_pause(self);
-            self->state = STATE_FLOWING;
+            shared->state = STATE_FLOWING;
         } else if (paused_ns >= self->options.config->overload_max_ns) {
-            begin_drop(self);
+            begin_drop(self, shared);
         }
     }
 }
@@ -514,7 +583,7 @@ void intake_stop(intake *self)
     if (self->stalls.count > 0)
         emit_stalls(self, clock_mono_ns(self->options.clock));
     intake_record record = {.kind = INTAKE_STOP, .recv_ns = self->clock.last_recv_ns};
-    put_small(self, &record, (td_bytes){0});
+    put_small(self, &self->shared, &record, (td_bytes){0});
     td_ring_wake(self->options.ring);
 }
 

@@ -8,6 +8,11 @@
  * in the sockets was sent long before it is read: the gap begins where the connection was known to
  * be complete (intake_slot), and ends with the last discarded frame.
  *
+ * From a feed's first compressed frame on its records are in a ring of their own, because a frame
+ * that is inflated may take a thousand times as long as others. That ring never stops the reading:
+ * when more than LIMIT_FEED_BACKLOG_BYTES wait there, the feed's frames are discarded in the same
+ * way until half of them are processed.
+ *
  * Network thread only. */
 #ifndef TD_RECORDER_INTAKE_H
 #define TD_RECORDER_INTAKE_H
@@ -32,6 +37,7 @@ typedef enum intake_kind {
     INTAKE_ORDINALS, /* in/out ordinals of a slot's connection that no frame shows (new, or dropped)
                       */
     INTAKE_CLOSED,   /* the slot's connection is gone */
+    INTAKE_MOVED,    /* bytes: a td_ring *, where the feed's further records are */
     INTAKE_STOP,     /* nothing follows */
 } intake_kind;
 
@@ -107,8 +113,8 @@ uint64_t intake_frame(intake *self, intake_slot *slot, frame_dir dir, unsigned o
 /* The receive time of a frame that came now. */
 uint64_t intake_now_ns(const intake *self);
 
-/* 1 if there is space for an HTTP reply of this size; frames have priority. */
-int intake_has_space(const intake *self, size_t bytes);
+/* 1 if there is space for an HTTP reply of this size to the feed; frames have priority. */
+int intake_has_space(intake *self, uint16_t feed_index, size_t bytes);
 
 /* Record the reply to request number http of a feed, after its `http` event; the caller has checked
  * the space. */
@@ -131,6 +137,9 @@ void intake_tick(intake *self);
 
 /* Nothing is received until the next tick: the time until then does not count as a stall. */
 void intake_rest(intake *self);
+
+/* Bytes in rings of feeds' own. */
+size_t intake_backlog_bytes(const intake *self);
 
 /* 1 if the wall clock shows that the session's times are wrong and stay so. */
 int intake_is_clock_wrong(const intake *self);

@@ -73,7 +73,8 @@ struct live_check {
     /* Relaxed: shown by a status line. */
     atomic_ullong frames, skipped, undecoded, violations, broken;
     atomic_ullong unchecked_books[LIMIT_FEEDS];
-    live_table channels; /* the thread's; large, so last */
+    atomic_int skips_inflated; /* relaxed: only a flag */
+    live_table channels;       /* the thread's; large, so last */
 };
 
 static void count(atomic_ullong *counter, uint64_t more)
@@ -609,7 +610,11 @@ static void take(live_check *self, const live_check_record *record, td_bytes byt
 {
     switch ((record_kind)record->kind) {
     case RECORD_DATA:
-        check(self, record, bytes);
+        if (atomic_load_explicit(&self->skips_inflated, memory_order_relaxed) &&
+            decoder_inflates(bytes))
+            count(&self->skipped, 1);
+        else
+            check(self, record, bytes);
         break;
     case RECORD_REQUEST:
     case RECORD_ANSWER:
@@ -714,6 +719,11 @@ void live_check_close(live_check *self)
     td_ring_wake(self->ring);
     pthread_join(self->thread, NULL);
     free_all(self);
+}
+
+void live_check_skip_inflated(live_check *self)
+{
+    atomic_store_explicit(&self->skips_inflated, 1, memory_order_relaxed);
 }
 
 int live_check_is_idle(const live_check *self)

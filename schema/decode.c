@@ -209,13 +209,17 @@ static int is_compressed(td_bytes frame)
     return frame.size >= 2 && memchr(FIRST, frame.data[0], sizeof FIRST - 1) == NULL;
 }
 
+int decoder_inflates(td_bytes frame)
+{
+    return frame.size > 0 && *frame.data != '{' && *frame.data != '[' && is_compressed(frame);
+}
+
 /* The bytes to read a frame by: its own, or what it inflates to (with padding; valid until the next
  * frame that is compressed). TD_OK, or what td_inflater_run() says. */
 static td_result inflate_frame(decoder *d, td_bytes frame, td_bytes *out)
 {
     *out = frame;
-    if (TD_LIKELY(frame.size > 0 && (frame.data[0] == '{' || frame.data[0] == '[')) ||
-        !is_compressed(frame))
+    if (TD_LIKELY(!decoder_inflates(frame)))
         return TD_OK;
     td_result rc = TD_OK;
     if (d->inflater == NULL)

@@ -144,6 +144,10 @@ int decoder_survey_text(decoder *d, td_bytes frame, frame_survey *survey, decode
 void decoder_classify(decoder *d, const family *of, td_bytes frame, frame_dir dir, uint64_t at_ns,
                       classification *out);
 
+/* 1 if a decoder tries to inflate this frame, which may take a thousand times as long as its size
+ * suggests. */
+int decoder_inflates(td_bytes frame);
+
 /* Frames of books and trades that the row-driven decoder had to read, which is some five times
  * slower: those that are not in canonical form. */
 uint64_t decoder_slow_count(const decoder *d);

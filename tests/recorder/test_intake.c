@@ -269,6 +269,60 @@ static void what_is_dropped_is_counted_by_topic(void **state)
     close_fixture(&f);
 }
 
+/* From its first compressed frame on a feed has a ring of its own, with its own overload. */
+static void a_feed_with_compressed_frames_is_overloaded_alone(void **state)
+{
+    (void)state;
+    fixture f;
+    open_fixture(&f, OVERLOAD_PAUSE);
+    f.config->feeds[1] = f.config->feeds[0];
+    f.config->feeds[1].name = "plain";
+    f.config->feed_count = 2;
+    intake_slot plain = {.feed_index = 1, .conn = 1};
+    td_ring *shared = f.ring;
+    put_topic(&f, "trade.BTCUSD"); /* still in the shared ring */
+    memcpy(f.big, "\x1f\x8b", 2);
+    size_t put_count = 0;
+    for (; intake_backlog_bytes(f.intake) <= LIMIT_FEED_BACKLOG_BYTES; put_count++)
+        put_big(&f);
+    assert_int_equal(put_count, LIMIT_FEED_BACKLOG_BYTES / BIG_FRAME_BYTES);
+    for (int i = 0; i < 5; i++)
+        put_big(&f);
+    put_topic(&f, "trade.BTCUSD"); /* discarded, too: order within the feed stays */
+    intake_frame(f.intake, &plain, DIR_IN, OPCODE_TEXT, td_bytes_str("{}"), f.mono_ns);
+    assert_int_equal(f.pauses, 0);
+    /* The other ring has a frame of each feed, and between them where to find the rest. */
+    td_ring *own = NULL;
+    intake_record record = {0};
+    for (int i = 0; i < 3; i++) {
+        td_bytes view = td_ring_peek(shared);
+        assert_non_null(view.data);
+        memcpy(&record, view.data, sizeof record);
+        assert_int_equal(record.kind, i == 1 ? INTAKE_MOVED : INTAKE_FRAME);
+        assert_int_equal(record.feed_index, i == 2);
+        if (i == 1)
+            memcpy(&own, view.data + sizeof record, sizeof own);
+        td_ring_release(shared);
+    }
+    assert_null(td_ring_peek(shared).data);
+    f.ring = own;
+    f.last_ordinal = 1;
+    drain(&f, 1000);
+    assert_int_equal(f.frames_read, put_count);
+    assert_int_equal(f.gap_count, 0);
+    intake_tick(f.intake);
+    drain(&f, 1000);
+    assert_int_equal(f.gap_count, 2);
+    assert_int_equal(f.gap_frames, 6);
+    assert_string_equal(f.gap_topics[0], "/"); /* not inflated: of any topic */
+    assert_string_equal(f.gap_topics[1], "trade/BTCUSD");
+    put_big(&f);
+    drain(&f, 1000);
+    assert_int_equal(f.frames_read, put_count + 1);
+    f.ring = shared;
+    close_fixture(&f);
+}
+
 static void a_pause_that_lasts_too_long_becomes_a_drop(void **state)
 {
     (void)state;
@@ -378,6 +432,7 @@ int main(void)
         cmocka_unit_test(a_full_ring_pauses_the_sockets_and_loses_nothing),
         cmocka_unit_test(what_is_dropped_is_missing_since_the_connection_was_complete),
         cmocka_unit_test(what_is_dropped_is_counted_by_topic),
+        cmocka_unit_test(a_feed_with_compressed_frames_is_overloaded_alone),
         cmocka_unit_test(a_pause_that_lasts_too_long_becomes_a_drop),
         cmocka_unit_test(a_loop_that_stood_still_says_from_when_to_when),
         cmocka_unit_test(a_clock_before_the_archives_end_is_reported_and_used),
