@@ -71,6 +71,26 @@ static size_t record_bytes(uint64_t size)
            (((size_t)size + RECORD_ALIGN_BYTES - 1) & ~(size_t)(RECORD_ALIGN_BYTES - 1));
 }
 
+/* The same memory at data and after it. An old size of 0 maps the pages of a shared mapping once
+ * more (mremap(2)), which valgrind does not know; a memfd would do, but is a file, whose size
+ * `ulimit -f` bounds. */
+static int map_shared(uint8_t *data, size_t capacity)
+{
+    int access = PROT_READ | PROT_WRITE;
+    int shared = MAP_SHARED | MAP_FIXED;
+    if (mmap(data, capacity, access, shared | MAP_ANONYMOUS, -1, 0) == MAP_FAILED)
+        return 0;
+    if (mremap(data, 0, capacity, MREMAP_MAYMOVE | MREMAP_FIXED, data + capacity) != MAP_FAILED)
+        return 1;
+    int fd = memfd_create("tapedeck-ring", MFD_CLOEXEC);
+    int is_mapped = fd >= 0 && ftruncate(fd, (off_t)capacity) == 0 &&
+                    mmap(data, capacity, access, shared, fd, 0) != MAP_FAILED &&
+                    mmap(data + capacity, capacity, access, shared, fd, 0) != MAP_FAILED;
+    if (fd >= 0)
+        close(fd); /* the mappings keep the memory */
+    return is_mapped;
+}
+
 /* One range of address space: the control page, then the same memory twice. */
 static uint8_t *map_twice(size_t control, size_t capacity)
 {
@@ -78,13 +98,8 @@ static uint8_t *map_twice(size_t control, size_t capacity)
                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (base == MAP_FAILED)
         return NULL;
-    uint8_t *data = base + control;
-    /* An old size of 0 maps the pages of a shared mapping once more (mremap(2)). A memfd would be
-     * a file, whose size the process's limit on files bounds. */
     if (mprotect(base, control, PROT_READ | PROT_WRITE) == 0 &&
-        mmap(data, capacity, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1,
-             0) != MAP_FAILED &&
-        mremap(data, 0, capacity, MREMAP_MAYMOVE | MREMAP_FIXED, data + capacity) != MAP_FAILED)
+        map_shared(base + control, capacity))
         return base;
     munmap(base, control + 2 * capacity);
     return NULL;
