@@ -1,6 +1,7 @@
 #include "format/mcap_source.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "base/assert.h"
 #include "base/limits.h"
@@ -31,22 +32,55 @@ td_result mcap_source_refresh(mcap_source *source, td_err *err)
     return td_io_size(source->file, &source->size, err);
 }
 
-/* Fill the window from at on, with at least size bytes. */
+/* Let the window begin at at, with the bytes that it has from there on. */
+static void move_window(mcap_source *source, uint64_t at)
+{
+    uint64_t skip = at - source->window_at;
+    int is_inside = at >= source->window_at && skip < source->window.size;
+    size_t kept = is_inside ? source->window.size - (size_t)skip : 0;
+    if (kept > 0)
+        memmove(source->window.data, source->window.data + skip, kept);
+    source->window.size = kept;
+    source->window_at = at;
+}
+
+static void add_to_crc(mcap_source *source)
+{
+    uint64_t end = source->window_at + source->window.size;
+    end = end < source->crc_to ? end : source->crc_to;
+    if (source->crc_at < source->window_at || source->crc_at >= end)
+        return;
+    source->crc = td_crc32(source->crc, source->window.data + (source->crc_at - source->window_at),
+                           (size_t)(end - source->crc_at));
+    source->crc_at = end;
+}
+
+/* Fill the window from at on, with at least size bytes; those that it has are not read again. */
 static td_result fill(mcap_source *source, uint64_t at, size_t size, td_err *err)
 {
     TD_ASSERT(size <= source->size - at);
+    uint64_t keep_from = source->keep_from;
+    if (keep_from < at && at + size - keep_from <= MCAP_SOURCE_KEPT_BYTES) {
+        size += (size_t)(at - keep_from);
+        at = keep_from;
+    }
     uint64_t left = source->size - at;
     size_t wanted = size > WINDOW_BYTES ? size : WINDOW_BYTES;
     if (wanted > left)
         wanted = (size_t)left;
-    td_buf_clear(&source->window);
-    td_result rc = td_buf_reserve(&source->window, wanted, err);
+    move_window(source, at);
+    size_t kept = source->window.size;
+    TD_ASSERT(kept < wanted);
+    td_result rc = td_buf_reserve(&source->window, wanted - kept, err);
     if (rc == TD_OK)
-        rc = td_io_read_exact(source->file, at, source->window.data, wanted, err);
-    if (rc != TD_OK)
+        rc = td_io_read_exact(source->file, at + kept, source->window.data + kept, wanted - kept,
+                              err);
+    if (rc != TD_OK) {
+        td_buf_clear(&source->window);
         return rc;
+    }
     source->window.size = wanted;
-    source->window_at = at;
+    add_to_crc(source);
     return TD_OK;
 }
 
@@ -66,7 +100,7 @@ td_result mcap_source_view(mcap_source *source, uint64_t at, uint64_t size, td_b
         td_result rc = fill(source, at, (size_t)size, err);
         if (rc != TD_OK)
             return rc;
-        skip = 0;
+        skip = at - source->window_at;
     }
     TD_ASSERT(skip + size <= source->window.size);
     *out = td_bytes_of(source->window.data + skip, (size_t)size);
@@ -173,6 +207,24 @@ td_result mcap_source_attachment_crc(mcap_source *source, const mcap_place *plac
     if (rc == TD_OK)
         *crc = td_le32(view.data);
     return rc;
+}
+
+void mcap_source_crc_begin(mcap_source *source, uint64_t to)
+{
+    source->crc = 0;
+    source->crc_at = 0;
+    source->crc_to = to;
+    add_to_crc(source);
+}
+
+td_result mcap_source_crc_end(mcap_source *source, uint32_t *crc, td_err *err)
+{
+    uint64_t from = source->crc_at;
+    *crc = source->crc;
+    TD_ASSERT(from <= source->crc_to);
+    uint64_t to = source->crc_to;
+    source->crc_to = 0;
+    return mcap_source_crc(source, from, to, crc, err);
 }
 
 td_result mcap_source_crc(mcap_source *source, uint64_t from, uint64_t to, uint32_t *crc,

@@ -22,6 +22,10 @@ typedef struct mcap_source {
     uint64_t size; /* of the file, as last looked up */
     td_buf window;
     uint64_t window_at; /* file offset of the window */
+    uint64_t keep_from; /* set by the user: bytes from here on that it needs again, see below */
+    uint64_t crc_to;    /* of a checksum that is computed while the file is read; 0: none */
+    uint64_t crc_at;    /* how far it is */
+    uint32_t crc;
 } mcap_source;
 
 /* Where a record stands. */
@@ -36,6 +40,11 @@ typedef struct mcap_place {
 /* Look at file (borrowed), and find out its size. TD_OK, TD_E_IO. Free with fini. */
 TD_MUST_USE td_result mcap_source_init(mcap_source *source, td_file *file, td_err *err);
 void mcap_source_fini(mcap_source *source);
+
+/* keep_from: while what is viewed ends less than this after it, the window begins no later, so that
+ * a block whose records were viewed can be hashed without reading it again. A block of ours has a
+ * chunk of about 1 MiB. */
+enum { MCAP_SOURCE_KEPT_BYTES = 4 << 20 };
 
 /* Look up the size again; the window is forgotten. */
 TD_MUST_USE td_result mcap_source_refresh(mcap_source *source, td_err *err);
@@ -64,6 +73,11 @@ TD_MUST_USE td_result mcap_source_chunk(mcap_source *source, const mcap_place *p
  * TD_E_CORRUPT if the fields do not fit in the record; TD_E_IO, TD_E_NOMEM. */
 TD_MUST_USE td_result mcap_source_attachment_crc(mcap_source *source, const mcap_place *place,
                                                  uint64_t *crc_at, uint32_t *crc, td_err *err);
+
+/* The CRC-32 of the bytes [0, to), for a caller that reads them in order for something else: begin
+ * before, and end after that. Only what it passed over is read once more. */
+void mcap_source_crc_begin(mcap_source *source, uint64_t to);
+TD_MUST_USE td_result mcap_source_crc_end(mcap_source *source, uint32_t *crc, td_err *err);
 
 /* Go on with a CRC-32, or with a hasher, over the bytes [from, to), however many. */
 TD_MUST_USE td_result mcap_source_crc(mcap_source *source, uint64_t from, uint64_t to,

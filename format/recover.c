@@ -400,9 +400,10 @@ static td_result finish_segment(recovery *v, td_err *err)
     TD_ASSERT(v->sound_bytes <= v->source.size);
     TD_ASSERT(v->end.size == 0);
     uint32_t crc = 0;
+    mcap_source_crc_begin(&v->source, v->sound_bytes);
     td_result rc = walk_records(v, &COLLECT, v->sound_bytes, err);
     if (rc == TD_OK)
-        rc = mcap_source_crc(&v->source, 0, v->sound_bytes, &crc, err);
+        rc = mcap_source_crc_end(&v->source, &crc, err);
     if (rc == TD_OK)
         rc = mcap_summary_append_end(&v->summary, &v->end, v->sound_bytes, crc, err);
     if (rc == TD_OK)

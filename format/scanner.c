@@ -44,6 +44,7 @@ void scanner_begin(scanner *s, uint64_t block_start, uint64_t at, td_hash128 cha
     TD_ASSERT(block_start <= at);
     s->chain = chain;
     s->block_start = block_start;
+    s->source->keep_from = block_start;
     s->at = at;
     s->has_chunk = 0;
     s->is_done = 0;
@@ -104,6 +105,7 @@ static td_result judge_block(scanner *s, const mcap_place *place, scan_block *ou
     }
     s->chain = out->record.value;
     s->block_start = place->end;
+    s->source->keep_from = place->end;
     return TD_OK;
 }
 
@@ -257,6 +259,7 @@ static td_result resume(scanner *s, const chain_record *record, uint64_t end, td
     }
     TD_ASSERT(end > s->block_start);
     s->block_start = end;
+    s->source->keep_from = end;
     s->at = end;
     return TD_OK;
 }

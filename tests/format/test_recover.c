@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/io_posix.h"
 #include "tests/testing/files.h"
 #include "tests/testing/io_fault.h"
 #include "format/mcap.h"
@@ -453,20 +454,58 @@ static void test_refusals(void **state)
     td_free(result);
 }
 
+/* Bytes that this process has read so far, by the kernel's account; 0: it keeps none. */
+static uint64_t bytes_read(void)
+{
+    uint64_t bytes = 0;
+    FILE *file = fopen("/proc/self/io", "r");
+    if (file != NULL && fscanf(file, "rchar: %" SCNu64, &bytes) != 1)
+        bytes = 0;
+    if (file != NULL)
+        (void)fclose(file);
+    return bytes;
+}
+
+/* A large file is read twice: to find its end, and for its summary. */
+static void test_two_passes(void **state)
+{
+    (void)state;
+    enum { CHUNKS = 24, FRAMES = 6000 };
+    char folder[TEMP_FOLDER_BYTES];
+    char path[TEMP_FOLDER_BYTES + 16];
+    char open_path[TEMP_FOLDER_BYTES + 16];
+    recover_result *result = td_alloc_zero(1, sizeof *result);
+    uint64_t size = 0;
+    if (bytes_read() == 0)
+        skip();
+    temp_folder_make(TEMP_ON_DISK, folder);
+    (void)snprintf(path, sizeof path, "%s/%s", folder, FINAL);
+    (void)snprintf(open_path, sizeof open_path, "%s/%s", folder, OPEN);
+    fixture_spec spec = {.path = path,
+                         .frame_count = (uint64_t)CHUNKS * FRAMES,
+                         .frames_per_chunk = FRAMES,
+                         .end = FIXTURE_SYNCED};
+    fixture_write(io_posix(), &spec);
+    assert_int_equal(td_io_size_at(io_posix(), open_path, &size, NULL), TD_OK);
+    uint64_t before = bytes_read();
+    assert_int_equal(recover_segment(io_posix(), open_path, folder, result, NULL), TD_OK);
+    uint64_t times10 = (bytes_read() - before) * 10 / size;
+    if (times10 > 22)
+        fail_msg("%" PRIu64 " bytes are read %" PRIu64 ".%" PRIu64 " times", size, times10 / 10,
+                 times10 % 10);
+    td_free(result);
+    temp_folder_remove(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_tail),
-        cmocka_unit_test(test_half_written_end),
-        cmocka_unit_test(test_end_in_pieces),
-        cmocka_unit_test(test_head_in_pieces),
-        cmocka_unit_test(test_put_away_is_durable),
-        cmocka_unit_test(test_failing_calls),
-        cmocka_unit_test(test_power_cuts),
-        cmocka_unit_test(test_unexpected_files),
-        cmocka_unit_test(test_damage_in_the_middle),
-        cmocka_unit_test(test_damaged_header),
-        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_two_passes),       cmocka_unit_test(test_every_tail),
+        cmocka_unit_test(test_half_written_end), cmocka_unit_test(test_end_in_pieces),
+        cmocka_unit_test(test_head_in_pieces),   cmocka_unit_test(test_put_away_is_durable),
+        cmocka_unit_test(test_failing_calls),    cmocka_unit_test(test_power_cuts),
+        cmocka_unit_test(test_unexpected_files), cmocka_unit_test(test_damage_in_the_middle),
+        cmocka_unit_test(test_damaged_header),   cmocka_unit_test(test_refusals),
     };
     return cmocka_run_group_tests_name("format/recover", tests, NULL, NULL);
 }
