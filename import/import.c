@@ -14,6 +14,7 @@
 #include "cli/units.h"
 #include "archive/archive.h"
 #include "archive/archive_recover.h"
+#include "archive/crash_gaps.h"
 #include "archive/archive_writer.h"
 #include "archive/imports.h"
 #include "archive/ledger.h"
@@ -258,10 +259,25 @@ static td_result refuse_repeat(const import_job *job, td_err *err)
     return TD_OK;
 }
 
+/* 1 in *is if an import was killed, and its gap may be open. The whole ledger grows with the
+ * archive, and is read for such a gap only. */
+static td_result look_for_killed(archive *a, int *is, td_err *err)
+{
+    gap_list rows;
+    td_result rc = archive_journal_gaps(a, &rows, err);
+    *is = 0;
+    for (size_t i = 0; i < rows.count; i++)
+        *is |=
+            rows.rows[i].to_ns == GAP_OPEN && strcmp(rows.rows[i].cause, CRASH_CAUSE_IMPORT) == 0;
+    gap_list_fini(&rows);
+    return rc;
+}
+
 /* Close what a crash left open, and see which gaps are. */
 static td_result look_back(import_job *job, td_err *err)
 {
     td_result rc = TD_OK;
+    int is_killed = 0;
     for (uint32_t i = 0; rc == TD_OK && i < job->map.feed_count; i++) {
         const char *feed = job->map.feeds[i].name;
         recover_report recovered;
@@ -271,7 +287,9 @@ static td_result look_back(import_job *job, td_err *err)
                         "%s: an earlier session was killed; safe of its last segment: %s", feed,
                         format_counted(recovered.frames_kept, "frame").text);
     }
-    return rc == TD_OK ? archive_gaps(job->archive, &job->earlier, err) : rc;
+    if (rc == TD_OK)
+        rc = look_for_killed(job->archive, &is_killed, err);
+    return rc == TD_OK && is_killed ? archive_gaps(job->archive, &job->earlier, err) : rc;
 }
 
 static td_result open_archive(import_job *job, td_err *err)
