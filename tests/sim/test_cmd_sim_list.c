@@ -29,8 +29,9 @@ static void every_listed_topic_can_be_recorded(void **state)
         const char *word = strtok_r(line, " \n", &left);
         if (is_family)
             of = family_find(td_bytes_str(word));
-        assert_non_null(of);
-        if (is_family || strcmp(word, "symbols:") == 0)
+        if (of == NULL)
+            fail_msg("no family: %s", word);
+        if (of == NULL || is_family || strcmp(word, "symbols:") == 0)
             continue;
         int is_raw = strcmp(word, "with") == 0;
         for (int skipped = 0; is_raw && skipped < 2; skipped++)
