@@ -221,7 +221,7 @@ describe("links in the place of files", { concurrency: 2 }, () => {
     ["record", (archive) => ["record", "-a", archive, "wss://127.0.0.1:1/realtime", "--family", "inverse", "--topic", "trade.*", "--duration", "200ms"]],
   ];
   const importInto = (t, archive, dir) => {
-    fs.writeFileSync(path.join(dir, "capture.txt"), '1618666000.5: {"topic":"trade.BTCUSD","data":[]}\n');
+    fs.writeFileSync(path.join(dir, "capture.txt"), '1618666000.5: {"topic":"trade.BTCUSD","data":[{"side":"Buy","price":1,"size":1}]}\n');
     return tapedeck(t, VERBS.find(([verb]) => verb === "import")[1](archive, dir));
   };
   for (const place of ["lock", "maintain.lock", "journal.lock", "journal.mcap.open", "catalog.sqlite"])
