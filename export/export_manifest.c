@@ -368,6 +368,8 @@ static td_result write_totals(export_manifest *manifest, const replay_report *re
     json_write_member_u64(&json, "decoded", report->totals.decoded);
     json_write_member_u64(&json, "undecoded", report->totals.undecoded);
     json_write_member_u64(&json, "control", report->totals.control);
+    json_write_member_u64(&json, "out", report->totals.out);
+    json_write_member_u64(&json, "http", report->totals.http);
     json_write_member_u64(&json, "copies", report->totals.copies);
     json_write_member_u64(&json, "left_out_frames", manifest->left_out_frames);
     json_write_member_u64(&json, "foreign_frames", manifest->foreign_frames);

@@ -164,6 +164,15 @@ static td_result import_file(import_command *command, import_outcome *outcome,
 
 /* ---- the result ---- */
 
+/* Frames as the archive counts them, and their parts. */
+static void describe_counts(result_writer *r, const import_feed_counts *counts)
+{
+    result_count(r, "frames", counts->frames.in + counts->frames.out + counts->frames.http);
+    result_count(r, "in", counts->frames.in);
+    result_count(r, "out", counts->frames.out);
+    result_count(r, "http", counts->frames.http);
+}
+
 static void describe_feed(result_writer *r, const import_feed_report *feed)
 {
     const import_feed_counts *counts = &feed->counts;
@@ -171,9 +180,7 @@ static void describe_feed(result_writer *r, const import_feed_report *feed)
     result_text(r, "feed", feed->name);
     result_text(r, "family", feed->family->name);
     result_count(r, "connections", counts->connections);
-    result_count(r, "frames", counts->frames.in);
-    result_count(r, "out", counts->frames.out);
-    result_count(r, "http", counts->frames.http);
+    describe_counts(r, counts);
     result_count(r, "control", counts->frames.control);
     result_count(r, "unknown", counts->frames.unknown);
     result_size(r, "bytes", counts->frames.bytes);
@@ -182,9 +189,10 @@ static void describe_feed(result_writer *r, const import_feed_report *feed)
     result_time(r, "first_ns", counts->first_ns);
     result_time(r, "last_ns", counts->last_ns);
     result_duration(r, "lasts", counts->last_ns - counts->first_ns);
-    result_object_end(r, "  feed {feed}: {frames frame} in, {out} out[, {http HTTP answer}]"
-                         "[, {unknown} of unknown topics][, {redacted secret} overwritten], "
-                         "{bytes} over {lasts}, {connections connection}\n");
+    result_object_end(
+        r, "  feed {feed}: {frames frame}, {in} received, {out} sent[, {http HTTP answer}]"
+           "[, {unknown} of unknown topics][, {redacted secret} overwritten], "
+           "{bytes} over {lasts}, {connections connection}\n");
 }
 
 static void describe_outcome(result_writer *r, const import_outcome *outcome)
@@ -242,9 +250,7 @@ static void describe(result_writer *r, const import_outcome *outcomes, size_t co
         }
     }
     result_object_begin(r, NULL);
-    result_count(r, "frames", sum.frames.in);
-    result_count(r, "out", sum.frames.out);
-    result_count(r, "http", sum.frames.http);
+    describe_counts(r, &sum);
     result_size(r, "bytes", sum.frames.bytes);
     result_count(r, "malformed", sum_malformed(outcomes, count));
     result_list_begin(r, "files");

@@ -343,14 +343,14 @@ static void totals_add(player_totals *sum, const stream *s)
 {
     const stream_counts *c = &s->counts;
     sum->lead_in += c->lead_in;
+    sum->frames += c->frames;
+    sum->bytes += c->bytes;
     if (s->dir == CHANNEL_OUT)
         sum->out += c->frames;
     if (s->dir == CHANNEL_HTTP)
         sum->http += c->frames;
     if (s->dir != CHANNEL_IN)
         return;
-    sum->frames += c->frames;
-    sum->bytes += c->bytes;
     sum->decoded += c->decoded;
     sum->undecoded += c->undecoded;
     sum->control += c->frames - c->decoded - c->undecoded;
@@ -383,7 +383,7 @@ void player_get_totals(const player *p, player_totals *out)
     *out = (player_totals){.first_recv_ns = p->first_recv_ns, .last_recv_ns = p->last_recv_ns};
     for (size_t i = 0; i < p->streams.count; i++)
         totals_add(out, p->streams.items[i]);
-    TD_ASSERT(out->frames == out->decoded + out->undecoded + out->control);
+    TD_ASSERT(out->frames == out->decoded + out->undecoded + out->control + out->out + out->http);
 }
 
 td_result player_digests(const player *p, char out[DIGEST_PARTS][TD_HASH128_HEX_BYTES], td_err *err)

@@ -35,9 +35,10 @@ typedef struct player_options {
 
 /* Sums over all streams. */
 typedef struct player_totals {
-    uint64_t frames; /* inbound: decoded + undecoded + control */
-    uint64_t bytes;  /* inbound */
-    uint64_t out;    /* outbound frames */
+    /* As the archive counts them, without events: decoded + undecoded + control + out + http. */
+    uint64_t frames;
+    uint64_t bytes; /* of these */
+    uint64_t out;   /* outbound frames */
     uint64_t decoded;
     uint64_t undecoded;
     uint64_t undecoded_by[DECODE_REASON_COUNT]; /* of these, by reason */

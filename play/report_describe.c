@@ -86,16 +86,17 @@ static void describe_place(result_writer *r, const stream *s, const stream_frame
 
 /* ---- what was played ---- */
 
-/* Names of docs/design.md ("Report"): frames are inbound ones, events and HTTP replies not among
- * them. Reasons that counted nothing are left out. */
+/* Names of docs/replay.md. Reasons that counted nothing are left out. */
 static void describe_totals(result_writer *r, const player_totals *totals)
 {
-    /* Each frame is one of the three. */
-    TD_ASSERT(totals->frames == totals->decoded + totals->undecoded + totals->control);
+    /* Each frame is one of the five. */
+    TD_ASSERT(totals->frames ==
+              totals->decoded + totals->undecoded + totals->control + totals->out + totals->http);
     TD_ASSERT(totals->first_recv_ns <= totals->last_recv_ns);
     result_count(r, "frames", totals->frames);
     result_size(r, "bytes", totals->bytes);
     result_count(r, "out", totals->out);
+    result_count(r, "http", totals->http);
     result_count(r, "decoded", totals->decoded);
     result_count(r, "undecoded", totals->undecoded);
     result_object_begin(r, "undecoded_by_reason");
@@ -127,7 +128,7 @@ static void describe_head(result_writer *r, const replay_report *report)
             ? "Nothing that was selected is in the archive: 'tapedeck ls' shows what there is.\n"
             : "Recorded from {first_recv_ns} to {last_recv_ns} ({length}).\n"
               "{decoded data frame} decoded, {undecoded} not; {control control frame}; "
-              "{out} sent by the recording client.\n"
+              "{out} sent by the recording client[; {http HTTP answer}].\n"
               "[  {copies} of the decoded frames {copies is a copy/are copies}: their topic came "
               "over another connection of the feed as well.\n]"
               "[{lead_in frame} from before the selection {lead_in was/were} used to build the "
@@ -520,13 +521,14 @@ static void describe_truth(result_writer *r, const truth_result *truth)
     result_count(r, "marks_equal", truth->marks_equal);
     describe_truth_items(r, truth);
     result_name(r, "first", truth->first);
-    result_object_end(r, "\nAgainst the exchange's own account: {verdict}.\n"
-                         "  frames   {frames} sent, {matched} recorded as sent, {missing} missing, "
-                         "{unexpected} that were never sent,\n"
-                         "           {after_end} in flight when the recorder stopped\n"
-                         "  books    {marks_equal} of {marks} marks agree\n"
-                         "{trades}{candles}{orders}{accounts}"
-                         "[  first    {first}\n]");
+    result_object_end(
+        r, "\nAgainst the exchange's own account: {verdict}.\n"
+           "  frames   {frames data frame} sent, {matched} recorded as sent, {missing} missing, "
+           "{unexpected} that were never sent,\n"
+           "           {after_end} in flight when the recorder stopped\n"
+           "  books    {marks_equal} of {marks} marks agree\n"
+           "{trades}{candles}{orders}{accounts}"
+           "[  first    {first}\n]");
 }
 
 /* ---- the whole ---- */

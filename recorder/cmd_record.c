@@ -201,7 +201,10 @@ static td_result print_summary(record_talk *talk, const char *session, const cha
     result_object_begin(&r, NULL);
     result_object_begin(&r, "recorded");
     result_text(&r, "session", session);
-    result_count(&r, "frames", status->intake.frames_in);
+    result_count(&r, "frames",
+                 status->intake.frames_in - status->intake.frames_dropped +
+                     status->intake.frames_out + status->intake.http_replies);
+    result_count(&r, "in", status->intake.frames_in);
     result_count(&r, "out", status->intake.frames_out);
     result_size(&r, "bytes", status->intake.bytes_in);
     result_count(&r, "dropped", status->intake.frames_dropped);
@@ -229,7 +232,8 @@ static td_result print_summary(record_talk *talk, const char *session, const cha
     result_note(&r, "path", "%s", path);
     result_note(&r, "channels", "%u", LIMIT_TOPIC_CHANNELS);
     result_log(&r, log, TD_LOG_INFO,
-               "recorded {frames frame} ({bytes}) in {elapsed} into {path}: {file_bytes} on disk");
+               "recorded {frames frame} ({bytes} received) in {elapsed} into {path}: {file_bytes} "
+               "on disk");
     result_log(&r, log, TD_LOG_INFO,
                "durable at most {lag_max} after it came, {lag_mean} on average");
     result_log(&r, log, TD_LOG_WARNING,

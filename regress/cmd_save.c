@@ -110,7 +110,7 @@ static td_result describe(save_command *command, const regress_run_result *done,
     describe_baseline(&r, command, &size);
     result_time_or_null(&r, "resumed_from_ns", done->resumed_from_ns);
     decoder_choice_describe(&command->decoder, "decoder_findings", &r);
-    result_object_end(&r, "{frames frame} of {streams stream}: {decoded} decoded"
+    result_object_end(&r, "{frames received frame} of {streams stream}: {decoded} decoded"
                           "[, {undecoded} not decoded][, {control} control]\n"
                           "{baseline}: {file_bytes}, {bytes_per_frame} bytes a frame"
                           "[; {decode_bytes} of it are decodes]\n"

@@ -373,7 +373,7 @@ td_result sink_plugins_finish(sink_plugins *self, const replay_report *report, t
                                          .outcome = report->is_stopped ? TAPEDECK_SINK_STOPPED
                                                                        : TAPEDECK_SINK_ENDED,
                                          .verdict = VERDICTS[report_verdict(report)],
-                                         .frames = totals->frames,
+                                         .frames = totals->frames - totals->out - totals->http,
                                          .decoded = totals->decoded,
                                          .undecoded = totals->undecoded,
                                          .violations = totals->violations,

@@ -38,7 +38,7 @@ test("gaps and replay list the same gaps at every edge of a selection; reindex c
   assert.match((await tapedeck(t, ["reindex", "-a", archive])).stdout, /, 2 gaps\n$/);
 });
 
-test("recover, verify, info and ls count the same frames; the recorder's size is that of its files", async (t) => {
+test("every verb counts the same frames; the recorder's size is that of its files", async (t) => {
   const dir = temporary(t);
   const killed = path.join(dir, "killed");
   const stopped = path.join(dir, "stopped");
@@ -58,10 +58,18 @@ test("recover, verify, info and ls count the same frames; the recorder's size is
   for (const threads of ["1", "2", "4"]) { // each frame's content is read once, by whichever thread
     const replayed = await json(t, ["replay", "-a", killed, "--json", "-j", threads], { status: null });
     assert.ok(replayed.frames > 8);
-    assert.equal(replayed.contents_read, replayed.frames, threads);
+    assert.equal(replayed.contents_read, replayed.frames - replayed.out, threads);
+    assert.equal(replayed.frames, frames);
   }
   const { stderr } = await tapedeck(t, ["replay", "-a", killed, "-v"], { status: null });
   assert.match(stderr, /read [1-9]\d* chunks \([1-9]\d* bytes\) of [1-9]\d* segments/);
+  const out = path.join(dir, "set");
+  await tapedeck(t, ["export", "-a", stopped, "--format", "jsonl", "--out", out]);
+  const lines = (await jsonLines(t, ["cat", "-a", stopped])).length;
+  const listed = (await jsonLines(t, ["ls", "-a", stopped, "--json"])).reduce((sum, row) => sum + row.frames, 0);
+  const { totals } = JSON.parse(fs.readFileSync(path.join(out, "MANIFEST.json")));
+  assert.deepEqual([recorder.summary().frames, listed, totals.frames], [lines, lines, lines]);
+  assert.equal(totals.frames, totals.decoded + totals.undecoded + totals.control + totals.out + totals.http);
   const size = filesBelow(stopped).filter((f) => f.startsWith("capture")).reduce((sum, f) => sum + fs.statSync(path.join(stopped, f)).size, 0);
   assert.equal(recorder.summary().file_bytes, size);
 });

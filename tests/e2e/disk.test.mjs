@@ -264,7 +264,7 @@ describe("signals", { concurrency: 3 }, () => {
       const end = await recorder.kill(signal);
       assert.equal(end.code, 0, end.stderr);
       const durable = recorder.durable.get("inverse|1|0|0");
-      assert.equal(recorder.summary().frames, durable.in);
+      assert.equal(recorder.summary().in, durable.in);
       assert.equal(recorder.summary().out, durable.out);
       assert.deepEqual(filesBelow(archive).filter((f) => f.startsWith("capture") && f.endsWith(".open")), []);
       await tapedeck(t, ["verify", "-a", archive]);
@@ -297,7 +297,7 @@ describe("signals", { concurrency: 3 }, () => {
     const sim = await simulator(t, dir, ["--families", "inverse", "--symbols", "2", "--rate", "1000"]);
     const recorder = new Recorder(t, path.join(dir, "a"), [...feedArgs(sim, "inverse"), "--max-frames", "100"]);
     assert.equal((await recorder.ended).code, 0, recorder.stderr);
-    assert.equal(recorder.summary().frames, 100);
+    assert.equal(recorder.summary().in, 100);
     const other = new Recorder(t, path.join(dir, "b"), [...feedArgs(sim, "inverse"), "--duration", "3s"]); // long enough to connect on a busy machine
     assert.equal((await other.ended).code, 0, other.stderr);
     assert.ok(other.summary().elapsed_s >= 3 && other.summary().elapsed_s < 8);

@@ -21,7 +21,7 @@ async function recorded(t, faults, frames = 1500) {
   const recorder = new Recorder(t, archive, [...feedArgs(sim, "inverse"), "--until-close"]);
   assert.equal((await recorder.ended).code, 0, recorder.stderr);
   const sent = [...[...sentFrames(sim.truth).values()][0].values()][0].size;
-  assert.equal(recorder.summary().frames, sent + 1); // and the answer to the request
+  assert.equal(recorder.summary().in, sent + 1); // and the answer to the request
   return { archive, recorder, events: await eventsOf(t, archive, "drift"), dir, truth: sim.truth };
 }
 

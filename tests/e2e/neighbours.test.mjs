@@ -219,7 +219,7 @@ describe("servers that send more than fits", { concurrency: 1 }, () => {
     assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
     const summary = recorder.summary();
     console.log(`peak ${Math.round(peak / 1e6)} MB, ${summary.overflow} frames without a channel of their own`);
-    assert.equal(summary.frames, SYMBOLS + 1);
+    assert.equal(summary.in, SYMBOLS + 1);
     assert.equal(recorder.stderr.match(/topics and symbols in one segment/g)?.length, 1, recorder.stderr);
     await tapedeck(t, ["verify", "-a", archive]);
     // Each frame once, in order, byte for byte.
@@ -235,7 +235,7 @@ describe("servers that send more than fits", { concurrency: 1 }, () => {
     assert.equal(ended, summary.overflow);
     assert.ok(SYMBOLS - summary.overflow <= segments * TOPICS_MAX && SYMBOLS - summary.overflow >= TOPICS_MAX, `${summary.overflow} of ${SYMBOLS}`);
     const report = JSON.parse((await tapedeck(t, ["replay", "-a", archive, "--json"], { status: null })).stdout);
-    assert.deepEqual([report.frames, report.decoded, report.undecoded], [SYMBOLS + 1, SYMBOLS, 0]);
+    assert.deepEqual([report.frames - report.out, report.decoded, report.undecoded], [SYMBOLS + 1, SYMBOLS, 0]);
     assert.equal(report.topics.filter((row) => row.topic === "trade").length, SYMBOLS);
     if (!SANITIZED) assert.ok(peak < 400e6, `${peak} bytes`);
   });

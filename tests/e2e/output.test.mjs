@@ -63,7 +63,7 @@ describe("pipes", { concurrency: 2 }, () => {
     assert.ok(said.length > before, "lines that waited come");
     const last = said.filter((row) => row.durable !== undefined).at(-1).durable;
     const summary = said.at(-1).recorded;
-    assert.equal(last.in, summary.frames);
+    assert.equal(last.in, summary.in);
     assert.ok(last.in > frames);
     assert.equal(summary.dropped, 0);
     assert.equal(said.filter((row) => row.output !== undefined).length, 0, "none was lost");

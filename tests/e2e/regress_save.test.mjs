@@ -200,7 +200,7 @@ test("regress save: another file, a complete baseline, another version and a dam
   for (const more of [[], ["--force"]]) assert.match((await save(4, ...more)).stderr, /'.*x\.tdb' is not a baseline\n/);
   assert.equal(fs.readFileSync(file, "utf8"), "notes\n");
   fs.rmSync(file);
-  assert.match((await save(0)).stdout, /^1,098 frames of 5 streams: 1,094 decoded, 4 control\n.*x\.tdb: .*, [\d.]+ bytes a frame\n$/);
+  assert.match((await save(0)).stdout, /^1,098 received frames of 5 streams: 1,094 decoded, 4 control\n.*x\.tdb: .*, [\d.]+ bytes a frame\n$/);
   assert.match((await save(2)).stderr, /is a complete baseline already\n.*hint: give --force to replace it/);
   await save(0, "--force");
   sql("PRAGMA user_version = 9");

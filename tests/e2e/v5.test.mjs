@@ -62,7 +62,7 @@ function checkClean(report) {
 test("the recording of 2026: four books of 200 levels, their trades, tickers and candles", { skip: withoutRecorded(DEEP) }, async (t) => {
   const report = await replayed(t, capture(DEEP));
   checkClean(report);
-  assert.deepEqual([report.frames, report.control, report.decoded, report.out], [979, 17, 962, 17]);
+  assert.deepEqual([report.frames - report.out - report.http, report.control, report.decoded, report.out], [979, 17, 962, 17]);
   checkBooks(report, "orderbook.200", DEEP_BOOKS);
   for (const b of report.books) assert.deepEqual([b.bids, b.asks], [200, 200], b.symbol);
   for (const [symbol, expected] of Object.entries(OTHERS)) {
@@ -75,7 +75,7 @@ test("the recording of 2026: four books of 200 levels, their trades, tickers and
 test("the recording of 2025: the best of four books, whole each time and repeated", { skip: withoutRecorded(BEST) }, async (t) => {
   const report = await replayed(t, capture(BEST));
   checkClean(report);
-  assert.deepEqual([report.frames, report.control, report.decoded, report.out], [202, 4, 198, 4]);
+  assert.deepEqual([report.frames - report.out - report.http, report.control, report.decoded, report.out], [202, 4, 198, 4]);
   checkBooks(report, "orderbook.1", BEST_BOOKS);
   assert.deepEqual(report.continuity.statistics, { snapshot_repeat: 16 });
 });

@@ -117,7 +117,7 @@ static void test_inverse(void **state)
     capture_tape_load(&from, INVERSE, "inverse");
     player *p = played(&from, 1);
     assert_totals(p, &(player_totals){
-                         .frames = 1098, .bytes = 407010, .out = 4, .decoded = 1094, .control = 4});
+                         .frames = 1102, .bytes = 407196, .out = 4, .decoded = 1094, .control = 4});
     assert_topics(p, TOPICS, sizeof TOPICS / sizeof *TOPICS);
     for (size_t i = 0; i < sizeof BOOKS / sizeof *BOOKS; i++)
         assert_book(p, &BOOKS[i]);
@@ -140,7 +140,7 @@ static void test_linear(void **state)
     capture_tape_load(&from, LINEAR, "linear");
     player *p = played(&from, 1);
     assert_totals(p, &(player_totals){
-                         .frames = 983, .bytes = 623651, .out = 16, .decoded = 967, .control = 16});
+                         .frames = 999, .bytes = 624413, .out = 16, .decoded = 967, .control = 16});
     assert_topics(p, TOPICS, sizeof TOPICS / sizeof *TOPICS);
     for (size_t i = 0; i < sizeof BOOKS / sizeof *BOOKS; i++)
         assert_book(p, &BOOKS[i]);
@@ -307,7 +307,7 @@ static void test_undecodable(void **state)
     player *p = played(&from, 1);
     player_totals totals;
     player_get_totals(p, &totals);
-    assert_int_equal(totals.frames, 1098);
+    assert_int_equal(totals.frames, 1102);
     assert_int_equal(totals.undecoded, 1);
     assert_int_equal(totals.decoded, 1093);
     const stream *s = played_stream(p, "orderBookL2_25", "EOSUSD");
@@ -626,7 +626,7 @@ static void test_observer_stops(void **state)
     assert_int_equal(player_finish(p, &err), TD_OK);
     player_totals got;
     player_get_totals(p, &got);
-    assert_int_equal(got.frames + got.out, FRAMES);
+    assert_int_equal(got.frames, FRAMES);
     player_close(p);
     capture_tape_fini(&from);
 }

@@ -264,7 +264,7 @@ static const struct {
     const char *path;
     const char *value;
 } FIELDS[] = {
-    {"frames", "7"},
+    {"frames", "8"},
     {"out", "1"},
     {"decoded", "5"},
     {"undecoded", "1"},
@@ -327,7 +327,7 @@ static const struct {
     {"contents_read", "8"}, /* of 7 frames and a request */
     {"continuity.audits.left_out", "0"},
     {"elapsed_s", "2"},
-    {"frames_per_s", "3"},
+    {"frames_per_s", "4"},
 };
 
 static void test_json(void **state)
@@ -363,7 +363,7 @@ static void test_text(void **state)
 {
     (void)state;
     static const char *const WORDS[] = {
-        "Replayed 7 frames",
+        "Replayed 8 frames",
         "Complete: no.",
         "1 frame broke a rule. The first:",
         "delete_exists: it deletes a price that the book does not have: an earlier frame",
@@ -414,9 +414,9 @@ static void test_stopped(void **state)
         uint8_t is_stopped;
     } CASES[] = {
         {"before the first", 1, 0, 1},
-        {"in the middle", 5, 3, 1}, /* of the four before it one was sent */
-        {"before the last", FRAME_COUNT, FRAME_COUNT - 2, 1},
-        {"it would have left, had there been more", FRAME_COUNT + 1, FRAME_COUNT - 1, 0},
+        {"in the middle", 5, 4, 1},
+        {"before the last", FRAME_COUNT, FRAME_COUNT - 1, 1},
+        {"it would have left, had there been more", FRAME_COUNT + 1, FRAME_COUNT, 0},
     };
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
         replayed r = {.leaves_before = CASES[i].leaves_before};
