@@ -145,6 +145,7 @@ describe("files", { concurrency: 2 }, () => {
     const cat = (await tapedeck(t, ["cat", "-a", archive])).stdout;
     fs.chmodSync(dir, 0o755);
     for (const catalog of ["there", "gone"]) {
+      fs.chmodSync(archive, 0o755);
       if (catalog === "gone") for (const f of fs.readdirSync(archive).filter((f) => f.startsWith("catalog.sqlite"))) fs.rmSync(path.join(archive, f));
       openToAll(archive);
       const before = filesBelow(archive).sort();

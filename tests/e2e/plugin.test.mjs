@@ -104,7 +104,7 @@ const plainBook = (book) => ({ bids: sorted(book.Buy, -1), asks: sorted(book.Sel
 
 function levelsSha1(book) {
   const rows = (name, levels) => levels.map(({ price, size }) => `${name} ${price} ${size}`);
-  const lines = [...rows("Buy", book.bids.toReversed()), ...rows("Sell", book.asks)];
+  const lines = [...rows("Buy", [...book.bids].reverse()), ...rows("Sell", book.asks)];
   return createHash("sha1").update(lines.join("\n")).digest("hex");
 }
 
