@@ -76,12 +76,26 @@ static td_result write_gaps(const work *w, const gap_list *rows, td_err *err)
     return rc;
 }
 
+/* What the ledger lacks after a segment (crash_gaps_after). */
+static td_result find_gaps(const work *w, const char *path, const segment_name *name, gap_list *out,
+                           td_err *err)
+{
+    gap_list known = {0};
+    uint64_t last_ns;
+    td_result rc = TD_OK;
+    if (crash_gaps_are_due(&w->past, name->session))
+        rc = archive_feed_gaps(w->archive, name->feed, &known, err);
+    if (rc == TD_OK)
+        rc = crash_gaps_after(w->archive, &w->past, &known, path, "", out, &last_ns, err);
+    gap_list_fini(&known);
+    return rc;
+}
+
 /* The gaps after the last segment of its feed in a session, if that crashed. */
-static td_result open_gaps(const work *w, const char *path, td_err *err)
+static td_result open_gaps(const work *w, const char *path, const segment_name *name, td_err *err)
 {
     gap_list rows = {0};
-    uint64_t last_ns;
-    td_result rc = crash_gaps_after(w->archive, &w->past, path, "", &rows, &last_ns, err);
+    td_result rc = find_gaps(w, path, name, &rows, err);
     if (rc == TD_OK)
         rc = write_gaps(w, &rows, err);
     gap_list_fini(&rows);
@@ -151,8 +165,7 @@ static td_result open_gaps_after(const work *w, size_t at, td_err *err)
     if (!segment_name_parse(segment_file_name(row->path), &name))
         return TD_OK;
     gap_list rows = {0};
-    uint64_t last_ns;
-    td_result rc = crash_gaps_after(w->archive, &w->past, row->path, "", &rows, &last_ns, &cause);
+    td_result rc = find_gaps(w, row->path, &name, &rows, &cause);
     if (rc == TD_OK)
         rc = write_gaps(w, &rows, err);
     else if (rc == TD_E_IO || rc == TD_E_NOMEM)
@@ -242,7 +255,7 @@ static td_result journal_end(work *w, const char *path, const segment_name *name
     const recover_result *result = w->result;
     if (!result->has_segment)
         return close_discarded(w, path, name, err);
-    td_result rc = open_gaps(w, path, err);
+    td_result rc = open_gaps(w, path, name, err);
     return rc == TD_OK ? journal_recovered(w, path, name, result, err) : rc;
 }
 

@@ -55,7 +55,8 @@ uint64_t crash_gaps_end(archive *a, const archive_past *past, const past_segment
 typedef struct crashed_end {
     segment_name name;
     const char *detail; /* of its rows */
-    uint64_t last_ns;   /* 0: nothing durable is in it */
+    const gap_list *known;
+    uint64_t last_ns; /* 0: nothing durable is in it */
     uint64_t to_ns;
     chain_record chain;
     chain_conn conns[CHAIN_CONNS_MAX];
@@ -107,6 +108,25 @@ static uint64_t session_end(const feed_slots *slots)
     return last_ns;
 }
 
+/* 1 if what the row is about is in another one. A slot whose row has no end was down when the
+ * session ended, wherever the row begins: the recorder knew better than the segments show where the
+ * slot was complete. One that begins later than all of the session is of a clock that was ahead. */
+static int is_covered(const crashed_end *end, const gap_row *row)
+{
+    for (size_t i = 0; i < end->known->count; i++) {
+        const gap_row *other = &end->known->rows[i];
+        int reaches = other->to_ns == GAP_OPEN
+                          ? other->from_ns <= end->last_ns
+                          : other->from_ns <= row->from_ns && row->to_ns != GAP_OPEN &&
+                                other->to_ns >= row->to_ns;
+        if (reaches && other->reason != GAP_CORRUPT && other->topic[0] == '\0' &&
+            other->symbol[0] == '\0' && other->line == row->line && other->shard == row->shard &&
+            strcmp(other->feed, row->feed) == 0 && gap_row_compare(other, row) != 0)
+            return 1;
+    }
+    return 0;
+}
+
 static td_result add_row(const archive_past *past, const crashed_end *end, const chain_conn *conn,
                          uint64_t from_ns, gap_list *out, td_err *err)
 {
@@ -119,6 +139,8 @@ static td_result add_row(const archive_past *past, const crashed_end *end, const
     row.shard = conn->shard;
     row.conn = conn->conn;
     row.detail = end->detail;
+    if (!is_import && is_covered(end, &row)) /* the next import ends the row of half a one */
+        return TD_OK;
     return gap_list_add(out, &row, err);
 }
 
@@ -144,8 +166,9 @@ static td_result add_rows(archive *a, const archive_past *past, const crashed_en
     return rc;
 }
 
-td_result crash_gaps_after(archive *a, const archive_past *past, const char *path,
-                           const char *detail, gap_list *out, uint64_t *last_ns, td_err *err)
+td_result crash_gaps_after(archive *a, const archive_past *past, const gap_list *known,
+                           const char *path, const char *detail, gap_list *out, uint64_t *last_ns,
+                           td_err *err)
 {
     char final_path[LIMIT_PATH_BYTES];
     *last_ns = 0;
@@ -154,6 +177,7 @@ td_result crash_gaps_after(archive *a, const archive_past *past, const char *pat
         return td_err_set(err, TD_E_NOMEM, "no memory for the end of a segment");
     td_result rc = TD_OK;
     end->detail = detail;
+    end->known = known;
     if (segment_name_parse(segment_file_name(path), &end->name))
         rc = read_end(a, path, end, err);
     *last_ns = end->last_ns;
@@ -175,7 +199,7 @@ static td_result add_after(archive *a, const archive_past *past, const char *pat
 {
     td_err cause;
     td_err_clear(&cause);
-    td_result rc = crash_gaps_after(a, past, path, DETAIL_UNRECOVERED, out, last_ns, &cause);
+    td_result rc = crash_gaps_after(a, past, out, path, DETAIL_UNRECOVERED, out, last_ns, &cause);
     return rc == TD_E_NOMEM ? td_err_pass(err, rc, &cause) : TD_OK;
 }
 

@@ -331,19 +331,24 @@ static td_result known_or_read_gaps(archive *a, known_catalog *known,
     return TD_OK;
 }
 
+static td_result one_segment(sources *s, const archive_segment *segment, gap_source_fn *fn,
+                             void *user, td_err *err)
+{
+    char path[LIMIT_PATH_BYTES];
+    gap_list rows = {0};
+    segment_final_path(segment->path, path);
+    td_result rc = known_or_read_gaps(s->archive, &s->known, segment, &rows, err);
+    if (rc == TD_OK && rows.count > 0)
+        rc = fn(user, path, &rows, err);
+    gap_list_fini(&rows);
+    return rc;
+}
+
 static td_result each_segment(sources *s, gap_source_fn *fn, void *user, td_err *err)
 {
     td_result rc = TD_OK;
-    for (size_t i = 0; i < s->listing.segment_count && rc == TD_OK; i++) {
-        const archive_segment *segment = &s->listing.segments[i];
-        char path[LIMIT_PATH_BYTES];
-        gap_list rows = {0};
-        segment_final_path(segment->path, path);
-        rc = known_or_read_gaps(s->archive, &s->known, segment, &rows, err);
-        if (rc == TD_OK && rows.count > 0)
-            rc = fn(user, path, &rows, err);
-        gap_list_fini(&rows);
-    }
+    for (size_t i = 0; i < s->listing.segment_count && rc == TD_OK; i++)
+        rc = one_segment(s, &s->listing.segments[i], fn, user, err);
     return rc;
 }
 
@@ -445,6 +450,27 @@ td_result archive_gaps(archive *a, gap_list *out, td_err *err)
         rows = (gap_list){0};
     }
     session_spans_fini(&spans);
+    gap_list_fini(&rows);
+    sources_close(&s);
+    return rc;
+}
+
+td_result archive_feed_gaps(archive *a, const char *feed, gap_list *out, td_err *err)
+{
+    sources s;
+    gap_list rows = {0};
+    *out = (gap_list){0};
+    td_result rc = sources_open(a, &s, err);
+    for (size_t i = 0; i < s.listing.segment_count && rc == TD_OK; i++) {
+        if (strcmp(s.listing.segments[i].name.feed, feed) == 0)
+            rc = one_segment(&s, &s.listing.segments[i], join, &rows, err);
+    }
+    if (rc == TD_OK)
+        rc = gap_list_join(&rows, &s.journal, err);
+    if (rc == TD_OK) {
+        *out = rows;
+        rows = (gap_list){0};
+    }
     gap_list_fini(&rows);
     sources_close(&s);
     return rc;

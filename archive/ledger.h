@@ -23,6 +23,10 @@ extern "C" {
  * gap_list_fini. */
 TD_MUST_USE td_result archive_gaps(archive *archive, gap_list *out, td_err *err);
 
+/* The gaps that the journal and the segments of one feed have: nothing is derived, or left out. */
+TD_MUST_USE td_result archive_feed_gaps(archive *archive, const char *feed, gap_list *out,
+                                        td_err *err);
+
 /* The gaps of the journal alone: events of segments may have ended them. */
 TD_MUST_USE td_result archive_journal_gaps(archive *archive, gap_list *out, td_err *err);
 

@@ -6,6 +6,7 @@ import path from "node:path";
 import { describe } from "node:test";
 import { filesBelow, json, jsonLines, run, tapedeck, temporary } from "./lib.mjs";
 import { checkAnnounced, checkCrashGaps, deleteCatalog, feedArgs, randomNumbers, Recorder, recordAndKill, simulator } from "./live.mjs";
+import { numberedExchange } from "./numbered.mjs";
 import { readMcap, test } from "./npm.mjs";
 
 const KILLS = 4;
@@ -78,6 +79,47 @@ describe("crashes", { concurrency: 2 }, () => {
     const [gap, ...more] = await jsonLines(t, ["gaps", "-a", archive, "--json"], { status: 1 });
     assert.deepEqual([gap.reason, gap.to_ns, more.length], ["crash", null, 0]);
   });
+
+  /** Reason of each gap, and whether it has ended. */
+  const reasons = async (t, archive) => (await jsonLines(t, ["gaps", "-a", archive, "--json"], { status: null })).map((gap) => [gap.reason, gap.to_ns !== null]);
+
+  test("a kill while a feed is down adds no second gap to the one that is open", async (t) => {
+    const archive = path.join(temporary(t), "tape");
+    const exchange = await numberedExchange(t);
+    const args = [...exchange.args(), "--commit-interval", "100ms"];
+    const recorder = new Recorder(t, archive, args);
+    await recorder.durableAfter(2);
+    await exchange.down();
+    while ((await reasons(t, archive)).length === 0); // until the event is durable
+    await recorder.kill("SIGKILL");
+    assert.deepEqual(await reasons(t, archive), [["disconnect", false]]);
+    await tapedeck(t, ["recover", "-a", archive]);
+    assert.deepEqual(await reasons(t, archive), [["disconnect", false]]);
+    await exchange.up();
+    const next = new Recorder(t, archive, args);
+    await next.durableLine((line) => line.in > 10);
+    assert.equal((await next.kill("SIGTERM")).code, 0, next.stderr);
+    assert.deepEqual(await reasons(t, archive), [["disconnect", true]]);
+  });
+
+  for (const recovers of [true, false])
+    test(`each kill is one gap: of a feed that was up, and of one that had no topics yet (${recovers ? "recovered at once" : "found by the next session"})`, async (t) => {
+      const archive = path.join(temporary(t), "tape");
+      const exchange = await numberedExchange(t);
+      const kill = async (test, expected) => {
+        const recorder = new Recorder(t, archive, [...exchange.args(), "--commit-interval", "100ms"]);
+        await recorder.durableLine(test);
+        await recorder.kill("SIGKILL");
+        assert.deepEqual(await reasons(t, archive), expected);
+        if (recovers) await tapedeck(t, ["recover", "-a", archive]);
+        assert.deepEqual(await reasons(t, archive), expected);
+      };
+      await kill((line) => line.in > 10, [["crash", false]]);
+      exchange.refuse("trade.BTCUSD");
+      await kill((line) => line.in > 0, [["crash", false]]);
+      exchange.allow("trade.BTCUSD");
+      await kill((line) => line.in > 10, [["crash", true], ["crash", false]]);
+    });
 });
 
 describe("one archive, several programs", { concurrency: 2 }, () => {
