@@ -38,7 +38,7 @@ typedef struct member_row {
 #define KIND(name) (UINT32_C(1) << EVENT_##name)
 #define KINDS_OF_CONNECTION                                                                        \
     (KIND(CONNECT) | KIND(TLS) | KIND(SUBSCRIBE) | KIND(AUTH) | KIND(DISCONNECT) |                 \
-     KIND(HEARTBEAT) | KIND(CLOSE) | KIND(REDACTED) | KIND(DRIFT))
+     KIND(HEARTBEAT) | KIND(CLOSE) | KIND(REDACTED))
 #define KINDS_ALL (KIND(KIND_COUNT) - 1)
 
 /* Every member of every kind but EVENT_GAP, in the order in which it is written. */
@@ -62,9 +62,7 @@ static const member_row MEMBERS[] = {
     {"verified", offsetof(event, verified), MEMBER_TYPE_TEXT, KIND(TLS)},
     {"topics", offsetof(event, topics), MEMBER_TYPE_TEXT, KIND(SUBSCRIBE)},
     {"what", offsetof(event, what), MEMBER_TYPE_TEXT,
-     KIND(HEARTBEAT) | KIND(OVERLOAD) | KIND(REDACTED) | KIND(HTTP) | KIND(LIMIT) | KIND(DRIFT)},
-    {"topic", offsetof(event, topic), MEMBER_TYPE_TEXT, KIND(DRIFT)},
-    {"path", offsetof(event, path), MEMBER_TYPE_TEXT, KIND(DRIFT)},
+     KIND(HEARTBEAT) | KIND(OVERLOAD) | KIND(REDACTED) | KIND(HTTP) | KIND(LIMIT)},
     {"dir", offsetof(event, dir), MEMBER_TYPE_TEXT, KIND(HEARTBEAT) | KIND(CLOSE) | KIND(REDACTED)},
     {"in", offsetof(event, in), MEMBER_TYPE_U64, KIND(DISCONNECT)},
     {"out", offsetof(event, out), MEMBER_TYPE_U64, KIND(DISCONNECT)},
@@ -72,8 +70,7 @@ static const member_row MEMBERS[] = {
     {"reason", offsetof(event, reason), MEMBER_TYPE_TEXT,
      KIND(DISCONNECT) | KIND(CLOSE) | KIND(SESSION)},
     {"by", offsetof(event, by), MEMBER_TYPE_TEXT, KIND(DISCONNECT) | KIND(CLOSE)},
-    {"from_ns", offsetof(event, from_ns), MEMBER_TYPE_SET,
-     KIND(OVERLOAD) | KIND(CLOCK) | KIND(DRIFT)},
+    {"from_ns", offsetof(event, from_ns), MEMBER_TYPE_SET, KIND(OVERLOAD) | KIND(CLOCK)},
     {"to_ns", offsetof(event, to_ns), MEMBER_TYPE_SET, KIND(OVERLOAD) | KIND(CLOCK)},
     {"ordinal", offsetof(event, ordinal), MEMBER_TYPE_SET, KIND(REDACTED)},
     {"offset", offsetof(event, offset), MEMBER_TYPE_U64, KIND(REDACTED)},
@@ -90,7 +87,6 @@ static const member_row MEMBERS[] = {
     {"cause", offsetof(event, cause), MEMBER_TYPE_TEXT,
      KIND(DISCONNECT) | KIND(CLOCK) | KIND(OVERLOAD) | KIND(ROTATE) | KIND(HTTP)},
     {"detail", offsetof(event, detail), MEMBER_TYPE_TEXT, KINDS_ALL},
-    {"example", offsetof(event, example), MEMBER_TYPE_TEXT, KIND(DRIFT)},
 };
 
 #define MEMBER_ROWS (sizeof MEMBERS / sizeof MEMBERS[0])
@@ -114,7 +110,6 @@ static const char *const KIND_NAMES[EVENT_KIND_COUNT] = {
     [EVENT_REDACTED] = "redacted",
     [EVENT_HTTP] = "http",
     [EVENT_LIMIT] = "limit",
-    [EVENT_DRIFT] = "drift",
 };
 
 const char *event_kind_name(event_kind kind)

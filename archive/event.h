@@ -56,9 +56,6 @@ typedef enum event_kind {
     EVENT_LIMIT, /* a bound was met: what ("channels": frames of further topics are on _unknown;
                     "books": the live check leaves further ones unchecked), state ("begins",
                     "ends"), number (the bound), frames (of "ends": how many it concerned) */
-    EVENT_DRIFT, /* a frame has what the schema does not know, for the first time in this session:
-                    slot, conn, topic, path, what (schema/drift.h: "new_field"), detail, from_ns
-                    (the frame's receive time), example (the beginning of its text) */
     EVENT_KIND_COUNT,
 } event_kind;
 
@@ -87,15 +84,12 @@ typedef struct event {
     const char *cipher;
     const char *verified;
     const char *topics; /* as the exchange writes them, joined by "," */
-    const char *topic;
-    const char *path;
     const char *what;
     const char *dir; /* "in" or "out" */
     const char *by;  /* "peer" or "us" */
     const char *reason;
     const char *cause;
     const char *detail;
-    const char *example;
     uint64_t start_ns;
     uint64_t number;
     uint64_t attempt;

@@ -148,16 +148,6 @@ static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a 
  * gigabytes. */
 #define LIMIT_LIVE_CHECK_BYTES ((size_t)256 << 20)
 
-/* Drift that a recorder reports in one session; each is an event. An exchange changes some tens of
- * members in a year; more comes from a schema that does not fit at all, of which this many are
- * enough. A topic's share of these: few changes have as many members, and eight topics must go
- * wrong to fill the whole. Topics of feeds that are watched for types that change: all families
- * have some 250 rows. Bytes of an event's example, with its NUL. */
-#define LIMIT_LIVE_DRIFT_FINDINGS       256u
-#define LIMIT_LIVE_DRIFT_TOPIC_FINDINGS 32u
-#define LIMIT_LIVE_DRIFT_TOPICS         512u
-#define LIMIT_LIVE_DRIFT_EXAMPLE_BYTES  512u
-
 /* Gaps that replay lists for one topic and symbol; further ones are counted by rule. */
 #define LIMIT_STREAM_GAPS 1024u
 

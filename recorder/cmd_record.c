@@ -223,8 +223,6 @@ static td_result print_summary(record_talk *talk, const char *session, const cha
     result_count(&r, "late_chunks", status->lag.late_chunks);
     result_count(&r, "lines_lost", output_lines_lost(&talk->output));
     result_count(&r, "unchecked_books", status->live_check.unchecked_books);
-    result_count(&r, "drift", status->live_check.drift.findings);
-    result_count(&r, "drift_left_out", status->live_check.drift.left_out);
     result_fraction(&r, "elapsed_s", status->elapsed_ns / TD_NS_PER_MS, 3);
     result_duration(&r, "elapsed", status->elapsed_ns);
     result_duration(&r, "lag_max", status->lag.max_ns);
@@ -245,9 +243,6 @@ static td_result print_summary(record_talk *talk, const char *session, const cha
     result_log(&r, log, TD_LOG_WARNING,
                "[{unchecked_books book} unchecked: the live check's memory was used up]");
     result_log(&r, log, TD_LOG_WARNING, "[{violations frame} broke a continuity rule]");
-    result_log(&r, log, TD_LOG_WARNING,
-               "[{drift change} of the exchange's frames found: `tapedeck drift` lists what the "
-               "schema does not know]");
     result_object_end(&r, NULL);
     result_object_end(&r, NULL);
     return result_end(&r, err);

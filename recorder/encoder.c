@@ -157,14 +157,14 @@ static void live_check_segment(encoder *self, feed_state *feed)
     live_check_begin_segment(self->options.live_check, (uint16_t)feed->index);
 }
 
-/* Pass on data, frames of no known class, requests and answers; the latter determine from when on
- * all topics of a connection are recorded. */
+/* Pass on data, requests and answers; the latter determine from when on all topics of a connection
+ * are recorded. */
 static void live_check_frame(encoder *self, const intake_record *record, const feed_placed *placed)
 {
     const channel_route *route = &placed->route;
     feed_state *feed = &self->feeds[record->feed_index];
     live_check_segment(self, feed);
-    if (route->frame_class == CLASS_DATA || route->frame_class == CLASS_UNKNOWN) {
+    if (route->frame_class == CLASS_DATA) {
         live_check_put(self->options.live_check, record->feed_index, route->index, route->info,
                        record->conn, record->recv_ns, placed->bytes);
         return;

@@ -17,11 +17,6 @@ typedef struct kept_finding {
     char topic[LIMIT_TOPIC_BYTES];
     char exchange_topic[LIMIT_TOPIC_BYTES];
     char symbol[LIMIT_SYMBOL_BYTES];
-    live_drift_finding drift;
-    char drift_topic[LIMIT_TOPIC_BYTES];
-    char drift_path[LIMIT_DRIFT_PATH_BYTES];
-    char drift_detail[LIMIT_DRIFT_DETAIL_BYTES];
-    char drift_example[LIMIT_LIVE_DRIFT_EXAMPLE_BYTES];
 } kept_finding;
 
 struct findings {
@@ -68,13 +63,6 @@ static void keep(kept_finding *to, const live_check_finding *finding)
     copy_name(to->topic, sizeof to->topic, finding->channel->topic);
     copy_name(to->exchange_topic, sizeof to->exchange_topic, finding->channel->exchange_topic);
     copy_name(to->symbol, sizeof to->symbol, finding->channel->symbol);
-    if (finding->drift == NULL)
-        return;
-    to->drift = *finding->drift;
-    copy_name(to->drift_topic, sizeof to->drift_topic, finding->drift->topic);
-    copy_name(to->drift_path, sizeof to->drift_path, finding->drift->path);
-    copy_name(to->drift_detail, sizeof to->drift_detail, finding->drift->detail);
-    copy_name(to->drift_example, sizeof to->drift_example, finding->drift->example);
 }
 
 /* Pointers to the copy's own names. */
@@ -85,13 +73,6 @@ static void point(kept_finding *at)
     at->channel.exchange_topic = at->exchange_topic;
     at->channel.symbol = at->symbol;
     at->finding.channel = &at->channel;
-    if (at->finding.drift == NULL)
-        return;
-    at->drift.topic = at->drift_topic;
-    at->drift.path = at->drift_path;
-    at->drift.detail = at->drift_detail;
-    at->drift.example = at->drift_example;
-    at->finding.drift = &at->drift;
 }
 
 void findings_put(findings *self, const live_check_finding *finding)
@@ -181,34 +162,9 @@ static void format_detail(const live_check_finding *finding, char *out, size_t s
                        compared[0] == '\0' ? "" : ": ", compared);
 }
 
-/* The log has no example: it may go where the frames of a private feed may not. */
-static void report_drift(const live_check_finding *finding, intake *into, const td_log *log)
-{
-    const channel_info *channel = finding->channel;
-    const live_drift_finding *drift = finding->drift;
-    const event found = {.kind = EVENT_DRIFT,
-                         .line = channel->line,
-                         .shard = channel->shard,
-                         .conn = finding->conn,
-                         .what = drift->what,
-                         .topic = drift->topic,
-                         .path = drift->path,
-                         .from_ns = finding->from_ns,
-                         .detail = drift->detail,
-                         .example = drift->example};
-    intake_event(into, finding->feed_index, &found);
-    td_log_emit(log, TD_LOG_WARNING, "%s %s: drift: %s%s%s%s%s", channel->feed, drift->topic,
-                drift->what, drift->path[0] == '\0' ? "" : " ", drift->path,
-                drift->detail[0] == '\0' ? "" : ": ", drift->detail);
-}
-
 void findings_report(const live_check_finding *finding, intake *into, const td_log *log)
 {
     TD_ASSERT(finding->from_ns != 0);
-    if (finding->drift != NULL) {
-        report_drift(finding, into, log);
-        return;
-    }
     TD_ASSERT(finding->reason != GAP_AGGREGATE || finding->to_ns != GAP_OPEN);
     const channel_info *channel = finding->channel;
     char detail[160];

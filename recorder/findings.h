@@ -1,7 +1,6 @@
 /* Passes findings of the live check from its thread to the network thread, which records them as
  * events: a broken book opens a `sequence` gap, the next snapshot closes it; an `aggregate` gap has
- * both its ends; drift is a `drift` event. Bounded: findings that do not fit are counted and
- * reported. */
+ * both its ends. Bounded: findings that do not fit are counted and reported. */
 #ifndef TD_RECORDER_FINDINGS_H
 #define TD_RECORDER_FINDINGS_H
 

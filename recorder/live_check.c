@@ -63,7 +63,6 @@ struct live_check {
     pthread_t thread;
     td_ring *ring;
     decoder *decoder;
-    live_drift *drift;
     subscription_states subscriptions;
     numbered_channels numbers[LIMIT_FEEDS];
     sent_channels sent[LIMIT_FEEDS]; /* encoder thread's */
@@ -439,42 +438,6 @@ static void compare(live_check *self, live_channel *channel, const live_check_re
         report_item(self, record->feed_index, &found.items[i]);
 }
 
-/* ---- drift ---- */
-
-/* A frame in which something was found. */
-typedef struct drifted {
-    live_check *check;
-    const live_channel *channel;
-    const live_check_record *record;
-} drifted;
-
-static void on_drift(void *user, const live_drift_finding *found)
-{
-    const drifted *in = user;
-    const live_check_finding finding = {.feed_index = in->record->feed_index,
-                                        .channel = &in->channel->info,
-                                        .conn = in->record->conn,
-                                        .drift = found,
-                                        .from_ns = in->record->recv_ns};
-    in->check->options.found(in->check->options.user, &finding);
-}
-
-static void look_for_drift(live_check *self, live_channel *channel, const live_check_record *record,
-                           td_bytes bytes, live_drift_sort sort)
-{
-    if (TD_LIKELY(!live_drift_is_due(&channel->drift, record->recv_ns, sort)))
-        return;
-    drifted in = {self, channel, record};
-    const live_drift_frame frame = {.feed_index = record->feed_index,
-                                    .feed = channel->info.feed,
-                                    .of = self->options.config->feeds[record->feed_index].family,
-                                    .topic = &channel->topic,
-                                    .exchange_topic = channel->info.exchange_topic,
-                                    .recv_ns = record->recv_ns,
-                                    .bytes = bytes};
-    live_drift_look(self->drift, &channel->drift, &frame, sort, on_drift, &in);
-}
-
 /* ---- one frame ---- */
 
 /* A row with dates holds for its days only: the topic goes on, with its book, under the next one.
@@ -580,18 +543,14 @@ static void check(live_check *self, const live_check_record *record, td_bytes by
     live_channel *channel = prepare(self, record);
     if (channel == NULL)
         return;
-    if (channel->topic.row == NULL) {
-        look_for_drift(self, channel, record, bytes, LIVE_DRIFT_STRANGE);
+    if (channel->topic.row == NULL)
         return;
-    }
     count(&self->frames, 1);
     message decoded;
     decode_error why;
     verdict found;
     int is_decoded =
         decoder_decode(self->decoder, &channel->topic, bytes, DECODE_PATH_FAST, &decoded, &why);
-    live_drift_sort sort =
-        is_decoded && decoded.head.unknown_fields == 0 ? LIVE_DRIFT_SAMPLE : LIVE_DRIFT_STRANGE;
     count(&self->undecoded, !is_decoded);
     td_result rc = follower_take(&channel->follower, is_decoded ? &decoded : NULL, &found, NULL);
     TD_ASSERT(rc == TD_OK || found.no_memory);
@@ -602,7 +561,6 @@ static void check(live_check *self, const live_check_record *record, td_bytes by
         (channel->symbol->useful >> channel->part & 1))
         compare(self, channel, record, &of_stream, is_decoded ? &decoded : NULL);
     channel->last_ns = record->recv_ns;
-    look_for_drift(self, channel, record, bytes, sort);
     charge(self, channel, record);
 }
 
@@ -674,7 +632,6 @@ static void free_all(live_check *self)
     live_table_fini(&self->channels);
     subscription_states_fini(&self->subscriptions);
     decoder_close(self->decoder);
-    live_drift_close(self->drift);
     td_ring_close(self->ring);
     td_free(self);
 }
@@ -692,8 +649,6 @@ td_result live_check_open(const live_check_options *options, live_check **out, t
     td_result rc = td_ring_open(options->ring_bytes, &self->ring, err);
     if (rc == TD_OK)
         rc = decoder_open(&self->decoder, err);
-    if (rc == TD_OK)
-        rc = live_drift_open(&self->drift, err);
     if (rc == TD_OK) {
         int failure = pthread_create(&self->thread, NULL, run, self);
         if (failure != 0)
@@ -749,6 +704,5 @@ void live_check_get_stats(const live_check *self, live_check_stats *out)
         .violations = atomic_load_explicit(&self->violations, memory_order_relaxed),
         .broken = atomic_load_explicit(&self->broken, memory_order_relaxed),
         .unchecked_books = unchecked,
-        .drift = live_drift_get_stats(self->drift),
     };
 }

@@ -9,9 +9,8 @@
  *
  * A book that breaks opens a `sequence` gap, which the next snapshot closes; so does a book that
  * another one of its symbol contradicts, until they agree. Trades that a candle has and that did
- * not come are an `aggregate` gap between two of its readings (book/audit.h). What the schema does
- * not know is drift (recorder/live_drift.h). All are reported to the network thread through
- * `found`.
+ * not come are an `aggregate` gap between two of its readings (book/audit.h). All are reported to the
+ * network thread through `found`.
  */
 #ifndef TD_RECORDER_LIVE_CHECK_H
 #define TD_RECORDER_LIVE_CHECK_H
@@ -24,17 +23,15 @@
 #include "format/channel.h"
 #include "archive/gap.h"
 #include "recorder/config.h"
-#include "recorder/live_drift.h"
 #include "schema/topic.h"
 
 typedef struct live_check live_check;
 
-/* A gap that begins or ends, or drift. Strings are valid during the call. */
+/* A gap that begins or ends. Strings are valid during the call. */
 typedef struct live_check_finding {
     uint16_t feed_index;
     const channel_info *channel;
     uint32_t conn;
-    const live_drift_finding *drift; /* NULL: a gap; else only from_ns, the frame's, is set below */
     uint64_t from_ns;                /* the last frame without a violation, or the violating one */
     uint64_t to_ns;                  /* the snapshot that ended it; 0: still broken */
     gap_reason reason; /* GAP_SEQUENCE; GAP_AGGREGATE: trades are missing, and it has both ends */
@@ -61,7 +58,6 @@ typedef struct live_check_stats {
     uint64_t violations;      /* frames that broke a rule of strength error */
     uint64_t broken;          /* books that are broken now */
     uint64_t unchecked_books; /* topics, and audits of a symbol, dropped for lack of memory; ever */
-    live_drift_stats drift;
 } live_check_stats;
 
 /* Start the thread. TD_E_NOMEM, TD_E_IO. */
@@ -71,8 +67,7 @@ TD_MUST_USE td_result live_check_open(const live_check_options *options, live_ch
 /* Check the remaining records, end the thread, free; NULL is fine. */
 void live_check_close(live_check *self);
 
-/* Encoder thread: pass on a frame of data, or one that is of no known class, of channel number
- * channel_index of a feed. info and bytes are copied, or skipped and counted. */
+/* Encoder thread: pass on a frame of data of channel number channel_index of a feed. info and bytes are copied, or skipped and counted. */
 void live_check_put(live_check *self, uint16_t feed_index, uint32_t channel_index,
                     const channel_info *info, uint32_t conn, uint64_t recv_ns, td_bytes bytes);
 

@@ -16,7 +16,6 @@
 #include "base/limits.h"
 #include "book/follower.h"
 #include "format/channel.h"
-#include "recorder/live_drift.h"
 #include "schema/topic.h"
 #include "tape/follow.h"
 
@@ -64,7 +63,6 @@ typedef struct live_channel {
     uint32_t broken_conn;    /* on which it broke: the snapshot may come on the next one */
     verdict_item broke;
     int64_t frames_lost; /* since then, by the topic's numbers */
-    live_drift_times drift;
     uint32_t segment; /* of its last frame */
     uint32_t place;   /* in the table's list */
     struct live_channel *next;

@@ -108,16 +108,6 @@ static const event_row ROWS[] = {
       .cause = "suspended"},
      "{\"event\":\"clock\",\"state\":\"paused\",\"from_ns\":5,\"to_ns\":9,\"step_ns\":0,"
      "\"offset_ns\":0,\"wall_ns\":10,\"archive_end_ns\":11,\"count\":2,\"cause\":\"suspended\"}"},
-    {{.kind = EVENT_DRIFT,
-      .conn = 1,
-      .what = "new_field",
-      .topic = "trade",
-      .path = "data.fee",
-      .from_ns = 5,
-      .example = "{\"a\":1}"},
-     "{\"event\":\"drift\",\"line\":0,\"shard\":0,\"conn\":1,\"what\":\"new_field\","
-     "\"topic\":\"trade\",\"path\":\"data.fee\",\"from_ns\":5,"
-     "\"example\":\"{\\\"a\\\":1}\"}"},
 };
 
 static void test_written(void **state)

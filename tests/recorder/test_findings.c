@@ -54,36 +54,9 @@ static void what_does_not_fit_is_counted_and_the_newest_stays(void **state)
     findings_close(between);
 }
 
-/* Texts are copies: the live check's are gone when a finding is taken. */
-static void drift_is_copied(void **state)
-{
-    (void)state;
-    findings *between;
-    live_check_finding out;
-    char path[] = "data.fee";
-    const live_drift_finding drift = {
-        .topic = "trade", .path = path, .what = "new_field", .detail = "", .example = "{}"};
-    const live_check_finding found = {.channel = &CHANNEL, .drift = &drift, .from_ns = 7};
-    assert_int_equal(findings_open(&between, NULL), TD_OK);
-    findings_put(between, &found);
-    put(between, 8);
-    path[0] = 'x';
-    assert_true(findings_take(between, &out));
-    assert_non_null(out.drift);
-    assert_string_equal(out.drift->topic, "trade");
-    assert_string_equal(out.drift->path, "data.fee");
-    assert_string_equal(out.drift->what, "new_field");
-    assert_string_equal(out.drift->detail, "");
-    assert_string_equal(out.drift->example, "{}");
-    assert_true(findings_take(between, &out));
-    assert_null(out.drift);
-    findings_close(between);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(drift_is_copied),
         cmocka_unit_test(findings_come_out_in_order),
         cmocka_unit_test(what_does_not_fit_is_counted_and_the_newest_stays),
     };
