@@ -14,6 +14,8 @@ extern "C" {
 #define TD_LIKELY(x)                    __builtin_expect(!!(x), 1)
 #define TD_UNLIKELY(x)                  __builtin_expect(!!(x), 0)
 #define TD_NORETURN                     __attribute__((noreturn))
+/* The result is memory and must be used; it is never NULL. */
+#define TD_NEVER_NULL __attribute__((warn_unused_result, returns_nonnull))
 
 #ifdef __cplusplus
 }

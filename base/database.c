@@ -38,23 +38,23 @@ static td_result fail(database *d, int sqlite_rc, const char *doing, td_err *err
         int sqlite_rc;
         td_result code;
     } CODES[] = {
-        {SQLITE_BUSY, TD_E_BUSY},          {SQLITE_LOCKED, TD_E_BUSY},
-        {SQLITE_PROTOCOL, TD_E_BUSY},      {SQLITE_FULL, TD_E_NOSPACE},
-        {SQLITE_NOMEM, TD_E_NOMEM},        {SQLITE_NOTADB, TD_E_CORRUPT},
-        {SQLITE_CORRUPT, TD_E_CORRUPT},    {SQLITE_ERROR, TD_E_CORRUPT},
-        {SQLITE_SCHEMA, TD_E_CORRUPT},     {SQLITE_MISMATCH, TD_E_CORRUPT},
-        {SQLITE_CONSTRAINT, TD_E_CORRUPT}, {SQLITE_TOOBIG, TD_E_CORRUPT},
-        {SQLITE_FORMAT, TD_E_CORRUPT},     {SQLITE_AUTH, TD_E_CORRUPT},
+        {SQLITE_BUSY, TD_E_BUSY},        {SQLITE_LOCKED, TD_E_BUSY},
+        {SQLITE_PROTOCOL, TD_E_BUSY},    {SQLITE_FULL, TD_E_NOSPACE},
+        {SQLITE_NOTADB, TD_E_CORRUPT},   {SQLITE_CORRUPT, TD_E_CORRUPT},
+        {SQLITE_ERROR, TD_E_CORRUPT},    {SQLITE_SCHEMA, TD_E_CORRUPT},
+        {SQLITE_MISMATCH, TD_E_CORRUPT}, {SQLITE_CONSTRAINT, TD_E_CORRUPT},
+        {SQLITE_TOOBIG, TD_E_CORRUPT},   {SQLITE_FORMAT, TD_E_CORRUPT},
+        {SQLITE_AUTH, TD_E_CORRUPT},
     };
+    if ((sqlite_rc & 0xff) == SQLITE_NOMEM)
+        td_out_of_memory(0);
     td_result code = TD_E_IO;
     for (size_t i = 0; i < sizeof CODES / sizeof CODES[0]; i++) {
         if (CODES[i].sqlite_rc == (sqlite_rc & 0xff))
             code = CODES[i].code;
     }
-    /* Without memory SQLite's own words may be about what it could not do then. */
-    int is_plain = d->db == NULL || code == TD_E_NOMEM;
     return td_err_set(err, code, "%s '%s': %s: %s", d->kind->name, database_path(d), doing,
-                      is_plain ? sqlite3_errstr(sqlite_rc) : sqlite3_errmsg(d->db));
+                      d->db == NULL ? sqlite3_errstr(sqlite_rc) : sqlite3_errmsg(d->db));
 }
 
 database_query database_query_begin(database *d, size_t which)

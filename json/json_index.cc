@@ -5,6 +5,8 @@
 
 #include <simdjson.h>
 
+#include "base/alloc.h"
+
 /* simdjson keeps the index inside its parser implementation (one per instruction set, chosen at run
  * time); parsers of its own, DOM and on-demand, begin with the same stage1() call. */
 struct json_indexer {
@@ -18,10 +20,10 @@ namespace
 /* Small enough for a thread that only reads requests, large enough for any ordinary frame. */
 constexpr size_t CAPACITY_MIN = 16 << 10;
 
-bool reserve(json_indexer &indexer, size_t size)
+void reserve(json_indexer &indexer, size_t size)
 {
     if (size <= indexer.capacity)
-        return true;
+        return;
     size_t capacity = CAPACITY_MIN;
     while (capacity < size)
         capacity *= 2;
@@ -32,16 +34,18 @@ bool reserve(json_indexer &indexer, size_t size)
                                                                                       indexer.stage)
             : indexer.stage->set_capacity(capacity);
     if (error != simdjson::SUCCESS)
-        return false;
+        td_out_of_memory(capacity);
     indexer.capacity = capacity;
-    return true;
 }
 
 } // namespace
 
 json_indexer *json_indexer_open(void)
 {
-    return new (std::nothrow) json_indexer;
+    json_indexer *made = new (std::nothrow) json_indexer;
+    if (made == nullptr)
+        td_out_of_memory(sizeof *made);
+    return made;
 }
 
 void json_indexer_close(json_indexer *indexer)
@@ -54,8 +58,7 @@ json_index_result json_indexer_run(json_indexer *indexer, const uint8_t *bytes, 
 {
     if (size == 0)
         return JSON_INDEX_REFUSED;
-    if (!reserve(*indexer, size))
-        return JSON_INDEX_NOMEM;
+    reserve(*indexer, size);
     if (indexer->stage->stage1(bytes, size, simdjson::stage1_mode::regular) != simdjson::SUCCESS)
         return JSON_INDEX_REFUSED;
     uint32_t *starts = indexer->stage->structural_indexes.get();

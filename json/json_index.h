@@ -38,7 +38,6 @@ typedef struct json_index {
 typedef enum json_index_result {
     JSON_INDEX_OK,
     JSON_INDEX_REFUSED, /* empty, no UTF-8, an open string, or a control character in one */
-    JSON_INDEX_NOMEM,
 } json_index_result;
 
 /* Memory of indexes: 4 bytes per byte of the longest text so far. One thread. */

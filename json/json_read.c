@@ -119,8 +119,6 @@ td_result json_parser_index(json_parser *parser, td_bytes text, json_padding pad
     json_index_result rc = json_indexer_run(parser->indexer, text.data, text.size, &parser->index);
     if (rc == JSON_INDEX_OK)
         return TD_OK;
-    if (rc == JSON_INDEX_NOMEM)
-        return fail(parser, TD_E_NOMEM, 0, "no memory for the index of the text");
     json_error error = explain_refusal(text);
     (void)fail(parser, TD_E_INVALID, error.offset + parser->bom_bytes,
                error.what); /* as returned */

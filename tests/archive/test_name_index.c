@@ -9,7 +9,6 @@
 #include <stdio.h>
 
 #include "archive/name_index.h"
-#include "tests/testing/alloc_fault.h"
 
 enum { NAMES = 5000, NAME_BYTES = 64 };
 
@@ -57,37 +56,11 @@ static void test_first_of_equal_names_counts(void **state)
     name_index_fini(&index);
 }
 
-/* What is in it stays, whichever growing finds no memory. */
-static void test_no_memory(void **state)
-{
-    (void)state;
-    make_names();
-    for (unsigned fail_at = 1; fail_at <= 4; fail_at++) {
-        name_index index = {0};
-        td_err err;
-        size_t count = 0;
-        alloc_fault_set(fail_at, ALLOC_FAULT_ONCE);
-        td_result rc = TD_OK;
-        while (count < NAMES && rc == TD_OK) {
-            rc = name_index_put(&index, td_bytes_str(names[count]), count, &err);
-            count += rc == TD_OK;
-        }
-        assert_int_equal(rc, TD_E_NOMEM);
-        assert_int_equal(index.count, count);
-        for (size_t i = 0; i < count; i++)
-            assert_int_equal(name_index_find(&index, td_bytes_str(names[i])), i);
-        assert_int_equal(name_index_put(&index, td_bytes_str(names[count]), count, &err), TD_OK);
-        alloc_fault_set(0, ALLOC_FAULT_ONCE);
-        name_index_fini(&index);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_name_is_found),
         cmocka_unit_test(test_first_of_equal_names_counts),
-        cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests_name("name_index", tests, NULL, NULL);
 }

@@ -10,7 +10,6 @@
 
 #include "base/limits.h"
 #include "base/slot_table.h"
-#include "tests/testing/alloc_fault.h"
 
 enum { ROWS = 5000 };
 
@@ -166,41 +165,13 @@ static void test_space(void **state)
     slot_table_fini(&table);
 }
 
-/* What is in it stays, whichever growing finds no memory, and it works when there is some again. */
-static void test_no_memory(void **state)
-{
-    (void)state;
-    for (unsigned fail_at = 1; fail_at <= 4; fail_at++) {
-        slot_table table = {0};
-        td_err err;
-        alloc_fault_set(fail_at, ALLOC_FAULT_ONCE);
-        td_result rc = TD_OK;
-        while (table.count < ROWS) {
-            rc = slot_table_reserve(&table, table.count + 1, "streams", &err);
-            if (rc != TD_OK)
-                break;
-            slot_table_put(&table, spread((uint64_t)table.count * 3), table.count);
-        }
-        assert_int_equal(rc, TD_E_NOMEM);
-        /* The first of 64 slots, then of 128, ... */
-        assert_int_equal(table.count, fail_at == 1 ? 0 : 16u << (fail_at - 1));
-        char text[64];
-        (void)snprintf(text, sizeof text, "no memory for %zu streams", table.count + 1);
-        assert_string_equal(err.text, text);
-        assert_has(&table, 0, table.count);
-        put(&table, 0);
-        assert_has(&table, 0, table.count);
-        alloc_fault_set(0, ALLOC_FAULT_ONCE);
-        slot_table_fini(&table);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows_are_found), cmocka_unit_test(test_any_row),
-        cmocka_unit_test(test_hash_is_folded), cmocka_unit_test(test_space),
-        cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_rows_are_found),
+        cmocka_unit_test(test_any_row),
+        cmocka_unit_test(test_hash_is_folded),
+        cmocka_unit_test(test_space),
     };
     return cmocka_run_group_tests_name("slot_table", tests, NULL, NULL);
 }

@@ -10,7 +10,6 @@
 #include "base/random.h"
 #include "book/book.h"
 #include "tests/testing/book_text.h"
-#include "tests/testing/alloc_fault.h"
 
 enum { FRAMES_MAX = 4, TEXT_MAX = 1 << 20 };
 
@@ -352,38 +351,12 @@ static void test_bound(void **state)
     book_close(b);
 }
 
-/* What there is no memory for is no bound that was met; one that works again is as if nothing had
- * been.
- */
-static void test_no_memory(void **state)
-{
-    (void)state;
-    book *b = open_book(0);
-    book_outcome outcome;
-    msg_level levels[512];
-    for (uint32_t i = 0; i < 512; i++)
-        levels[i] = (msg_level){.price = i, .size = 1, .side = SIDE_SELL, .action = ACTION_INSERT};
-    msg_book change = {.head = {.kind = FRAME_DELTA}, .levels = levels, .level_count = 512};
-    alloc_fault_set(1, ALLOC_FAULT_FOR_EVER);
-    book_apply(b, &change, &outcome);
-    alloc_fault_set(0, ALLOC_FAULT_ONCE);
-    size_t kept = book_level_count(b, SIDE_SELL);
-    assert_true(kept < 512);
-    assert_int_equal(outcome.no_memory, 512 - kept);
-    assert_int_equal(outcome.overflows, 0);
-    book_replace(b, &change, &outcome);
-    assert_int_equal(outcome.no_memory, 0);
-    assert_int_equal(book_level_count(b, SIDE_SELL), 512);
-    book_close(b);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_apply),         cmocka_unit_test(test_crossed),
         cmocka_unit_test(test_levels_sha1),   cmocka_unit_test(test_hash),
         cmocka_unit_test(test_against_model), cmocka_unit_test(test_bound),
-        cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,7 +7,6 @@
 
 #include "book/continuity.h"
 #include "tests/testing/book_text.h"
-#include "tests/testing/alloc_fault.h"
 
 enum { STEPS_MAX = 9, MS = 1000000 };
 
@@ -398,43 +397,6 @@ static void test_set_row(void **state)
     track_close(t);
 }
 
-/* A book that cannot grow breaks no rule, and is whole again with its next snapshot. */
-static void test_no_memory(void **state)
-{
-    (void)state;
-    static const step SNAPSHOT = {"S B99x1 A101x1", 100, 0, 0, 5, "", 0};
-    track *t = open_track(&BOOK_ROW);
-    book_frame frame;
-    message first;
-    verdict v;
-    step_message(&SNAPSHOT, &frame, &first);
-    track_apply(t, &first, &v);
-    msg_level levels[1024];
-    for (uint32_t i = 0; i < 1024; i++)
-        levels[i] =
-            (msg_level){.price = 200 + i, .size = 1, .side = SIDE_SELL, .action = ACTION_INSERT};
-    const message more = {.book = {.head = {.type = MSG_BOOK_CHANGE,
-                                            .kind = FRAME_DELTA,
-                                            .cross_seq = 101,
-                                            .has_cross_seq = 1},
-                                   .levels = levels,
-                                   .level_count = 1024}};
-    alloc_fault_set(1, ALLOC_FAULT_FOR_EVER);
-    track_apply(t, &more, &v);
-    alloc_fault_set(0, ALLOC_FAULT_ONCE);
-    assert_int_equal(v.no_memory, 1);
-    assert_int_equal(v.unchecked, 1);
-    assert_null(verdict_violation(&v));
-    assert_true(track_is_broken(t));
-    first.book.head.cross_seq = 102;
-    first.book.head.exchange_ns += 100;
-    track_apply(t, &first, &v);
-    assert_int_equal(v.no_memory, 0);
-    assert_null(verdict_violation(&v));
-    assert_false(track_is_broken(t));
-    track_close(t);
-}
-
 /* What a verdict says about a violation, and that warnings and statistics are none. */
 static void test_violation(void **state)
 {
@@ -617,7 +579,7 @@ int main(void)
         cmocka_unit_test(test_scenarios), cmocka_unit_test(test_full_books),
         cmocka_unit_test(test_set_row),   cmocka_unit_test(test_violation),
         cmocka_unit_test(test_trades),    cmocka_unit_test(test_record),
-        cmocka_unit_test(test_no_memory), cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_texts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,7 +9,6 @@
 
 #include "base/limits.h"
 #include "book/follower.h"
-#include "tests/testing/alloc_fault.h"
 #include "tests/testing/decode_bench.h"
 
 static const char SNAPSHOT[] =
@@ -104,32 +103,6 @@ static void test_rows(void **state)
     follower_close(&f);
 }
 
-/* Each allocation fails in turn: a failure is reported, and closing frees everything. */
-static void test_failing_memory(void **state)
-{
-    (void)state;
-    const topic_match shallow = decode_bench_match("v5-linear", "orderbook.50.X");
-    const topic_match deep = decode_bench_match("v5-linear", "orderbook.200.X");
-    const follower_conn from = {0};
-    int64_t live = alloc_fault_live(ALLOC_OURS);
-    for (uint64_t n = 1;; n++) {
-        follower f = {0};
-        follower_step step;
-        alloc_fault_set(n, ALLOC_FAULT_ONCE);
-        td_result rc = follower_meet(&f, &from, shallow.row, &step, NULL);
-        if (rc == TD_OK)
-            rc = follower_meet(&f, &from, deep.row, &step, NULL);
-        int did_fire = alloc_fault_did_fire();
-        alloc_fault_set(0, ALLOC_FAULT_ONCE);
-        assert_int_equal(rc, did_fire ? TD_E_NOMEM : TD_OK);
-        follower_close(&f);
-        assert_int_equal(alloc_fault_live(ALLOC_OURS), live);
-        if (!did_fire)
-            break;
-        assert_true(n < 100);
-    }
-}
-
 /* The audit is full: nothing is compared, which each call reports. */
 static void test_member_limit(void **state)
 {
@@ -160,7 +133,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_connections, decode_bench_open, decode_bench_close),
         cmocka_unit_test(test_what_a_connection_is),
         cmocka_unit_test_setup_teardown(test_rows, decode_bench_open, decode_bench_close),
-        cmocka_unit_test(test_failing_memory),
         cmocka_unit_test_setup_teardown(test_member_limit, decode_bench_open, decode_bench_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

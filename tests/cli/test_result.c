@@ -8,7 +8,6 @@
 #include <cmocka.h>
 
 #include "cli/result.h"
-#include "tests/testing/alloc_fault.h"
 
 typedef void (*describe_fn)(result_writer *r);
 
@@ -308,41 +307,12 @@ static void test_log(void **state)
     }
 }
 
-/* Each allocation fails once: the failure comes out at the end, and nothing is printed by halves.
- */
-static void test_no_memory(void **state)
-{
-    (void)state;
-    const output_stream like = {.out = NULL};
-    for (uint32_t fail_at = 1;; fail_at++) {
-        assert_true(fail_at < 1000);
-        output_stream output;
-        result_writer r;
-        output_init_memory(&output, &like);
-        result_begin(&r, &output, &(json_options){.is_json = FORM_TEXT});
-        alloc_fault_set(fail_at, ALLOC_FAULT_ONCE);
-        describe_document(&r);
-        int did_fire = alloc_fault_did_fire();
-        alloc_fault_set(0, ALLOC_FAULT_ONCE);
-        td_err err;
-        td_result rc = result_end(&r, &err);
-        if (did_fire)
-            assert_int_equal(output.line.size, 0);
-        if (rc != TD_OK)
-            assert_int_equal(err.code, TD_E_NOMEM);
-        td_result output_rc = output_finish(&output, NULL);
-        assert_int_equal(rc != TD_OK || output_rc != TD_OK, did_fire);
-        if (!did_fire)
-            break;
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_kinds), cmocka_unit_test(test_patterns),
         cmocka_unit_test(test_lists), cmocka_unit_test(test_early_rows),
-        cmocka_unit_test(test_log),   cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_log),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

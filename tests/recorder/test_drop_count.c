@@ -10,7 +10,6 @@
 
 #include "base/alloc.h"
 #include "recorder/drop_count.h"
-#include "tests/testing/alloc_fault.h"
 
 enum { SWEEP_MAX = 100 };
 
@@ -143,31 +142,13 @@ static void test_bound(void **state)
     drop_count_close(self);
 }
 
-static void test_no_memory(void **state)
-{
-    (void)state;
-    int64_t before = alloc_fault_live(ALLOC_OURS);
-    for (unsigned fail_at = 1;; fail_at++) {
-        assert_true(fail_at < SWEEP_MAX);
-        drop_count *self = NULL;
-        alloc_fault_set(fail_at, ALLOC_FAULT_ONCE);
-        td_result rc = drop_count_open(&self, NULL);
-        int did_fire = alloc_fault_did_fire();
-        alloc_fault_set(0, ALLOC_FAULT_ONCE);
-        assert_int_equal(rc, did_fire ? TD_E_NOMEM : TD_OK);
-        drop_count_close(self);
-        assert_true(alloc_fault_live(ALLOC_OURS) == before);
-        if (!did_fire)
-            break;
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows),       cmocka_unit_test(test_connection_rows),
-        cmocka_unit_test(test_long_frame), cmocka_unit_test(test_bound),
-        cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_connection_rows),
+        cmocka_unit_test(test_long_frame),
+        cmocka_unit_test(test_bound),
     };
     return cmocka_run_group_tests_name("drop_count", tests, NULL, NULL);
 }

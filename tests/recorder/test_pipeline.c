@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "tests/testing/alloc_fault.h"
 #include "tests/testing/pipeline_fixture.h"
 
 static void everything_is_written_and_announced(void **state)
@@ -163,26 +162,6 @@ static void space_that_cannot_be_asked_for_stops_nothing(void **state)
     pipeline_close(&f);
 }
 
-/* The recorder must stop then: an encoder that went on taking frames would lose them unsaid. */
-static void an_encoder_without_memory_says_so(void **state)
-{
-    (void)state;
-    pipeline f;
-    pipeline_open(&f);
-    f.encoded = TD_E_NOMEM;
-    intake_opened(f.intake, &f.slot);
-    alloc_fault_set(1, ALLOC_FAULT_FOR_EVER);
-    pipeline_put_frame(&f, 0);
-    while (!atomic_load(&f.has_failed))
-        sched_yield();
-    assert_true(alloc_fault_did_fire());
-    alloc_fault_set(0, ALLOC_FAULT_ONCE);
-    pipeline_put_frame(&f, 1);
-    assert_int_equal(pipeline_finish(&f, WRITER_ABANDON), TD_OK);
-    assert_int_equal(atomic_load(&f.durable_calls), 0);
-    pipeline_close(&f);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -194,7 +173,6 @@ int main(void)
         cmocka_unit_test(short_of_space_it_says_so_and_goes_on),
         cmocka_unit_test(space_is_looked_at_while_nothing_comes),
         cmocka_unit_test(space_that_cannot_be_asked_for_stops_nothing),
-        cmocka_unit_test(an_encoder_without_memory_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -23,7 +23,6 @@
 #include "archive/catalog.h"
 #include "regress/baseline.h"
 #include "tests/testing/files.h"
-#include "tests/testing/oom_sweep.h"
 
 enum { PATH_BYTES = 128, STREAMS = 3, PART_FRAMES_MAX = 3 * BASELINE_BLOCK_FRAMES };
 
@@ -795,69 +794,6 @@ static void test_full_disk(void **state)
     temp_folder_remove(p.folder);
 }
 
-/* ---- memory that runs out ---- */
-
-static void *scene_set_up(void)
-{
-    place *p = malloc(sizeof *p);
-    place_make(p);
-    return p;
-}
-
-static td_result scene_act(void *scene, td_err *err)
-{
-    const place *p = scene;
-    baseline *b;
-    td_result rc = baseline_create(p->path, &META, &b, err);
-    for (size_t s = 0; s < STREAMS && rc == TD_OK; s++)
-        rc = add_frames(b, s, 0, 5, err);
-    if (rc == TD_OK)
-        rc = baseline_finish(b, err);
-    baseline_size size;
-    if (rc == TD_OK)
-        rc = baseline_get_size(b, &size, err);
-    baseline_close(b);
-    if (rc != TD_OK || (rc = baseline_open(p->path, BASELINE_EXTEND, &b, err)) != TD_OK)
-        return rc;
-    baseline_block block;
-    td_bytes decode;
-    rc = baseline_get_block(b, 1, 0, &block, err);
-    if (rc == TD_OK)
-        rc = baseline_get_decode(b, 1, 4, &decode, err);
-    baseline_close(b);
-    return rc;
-}
-
-static void scene_check(void *scene, td_result rc)
-{
-    const place *p = scene;
-    baseline *b;
-    td_err err;
-    if (rc != TD_OK)
-        return;
-    assert_int_equal(baseline_open(p->path, BASELINE_READ, &b, &err), TD_OK);
-    assert_int_equal(baseline_stream_count(b), STREAMS);
-    baseline_close(b);
-}
-
-static void scene_tear_down(void *scene)
-{
-    temp_folder_remove(((place *)scene)->folder);
-    free(scene);
-}
-
-static void test_memory(void **state)
-{
-    (void)state;
-    static const oom_scene SCENE = {.name = "a baseline is written and read",
-                                    .stride = 61,
-                                    .set_up = scene_set_up,
-                                    .act = scene_act,
-                                    .check = scene_check,
-                                    .tear_down = scene_tear_down};
-    oom_sweep(&SCENE);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -875,8 +811,6 @@ int main(void)
         cmocka_unit_test(test_damage),
         cmocka_unit_test(test_cut),
         cmocka_unit_test(test_full_disk),
-        cmocka_unit_test(test_memory),
     };
-    oom_sweep_init();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

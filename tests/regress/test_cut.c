@@ -19,7 +19,6 @@
 #include "play/player.h"
 #include "regress/cut.h"
 #include "tests/testing/files.h"
-#include "tests/testing/oom_sweep.h"
 #include "tests/testing/tape_fixture.h"
 
 #define SESSION "aaaa0001"
@@ -583,69 +582,14 @@ static void test_private(void **state)
     scene_fini(&s);
 }
 
-/* ---- without memory ---- */
-
-static scene *oom_scene_made; /* once: what is read does not change */
-
-static void *oom_set_up(void)
-{
-    return oom_scene_made;
-}
-
-static td_result oom_act(void *of, td_err *err)
-{
-    cut_result result;
-    return try_cut(of, 12, 2 * HOUR_S + 1, CUT_KEEP, &result, err);
-}
-
-/* The file is whole, or there is none. */
-static void oom_check(void *of, td_result rc)
-{
-    scene *s = of;
-    char left[PATH_BYTES + 16];
-    snprintf(left, sizeof left, "%s.open", s->path);
-    assert_int_equal(access(left, F_OK), -1);
-    assert_int_equal(access(s->path, F_OK), rc == TD_OK ? 0 : -1);
-    if (rc == TD_OK)
-        check_sound(s->path);
-}
-
-static void oom_tear_down(void *of)
-{
-    unlink(((scene *)of)->path);
-}
-
-static void test_without_memory(void **state)
-{
-    (void)state;
-    scene s;
-    char folder[TEMP_FOLDER_BYTES];
-    scene_init(&s);
-    record(&s);
-    temp_folder_make(TEMP_IN_MEMORY, folder);
-    snprintf(s.path, sizeof s.path, "%s/cut.mcap", folder);
-    (void)tape_fixture_archive(&s.fixture);
-    oom_scene_made = &s;
-    oom_sweep(&(oom_scene){.name = "cut",
-                           .stride = 7,
-                           .set_up = oom_set_up,
-                           .act = oom_act,
-                           .check = oom_check,
-                           .tear_down = oom_tear_down});
-    temp_folder_remove(folder);
-    scene_fini(&s);
-}
-
 int main(void)
 {
-    oom_sweep_init();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_book),           cmocka_unit_test(test_snapshot),
-        cmocka_unit_test(test_without_book),   cmocka_unit_test(test_control),
-        cmocka_unit_test(test_no_snapshot),    cmocka_unit_test(test_pruned_beginning),
-        cmocka_unit_test(test_cut_of_cut),     cmocka_unit_test(test_existing_file),
-        cmocka_unit_test(test_failures),       cmocka_unit_test(test_private),
-        cmocka_unit_test(test_without_memory),
+        cmocka_unit_test(test_book),         cmocka_unit_test(test_snapshot),
+        cmocka_unit_test(test_without_book), cmocka_unit_test(test_control),
+        cmocka_unit_test(test_no_snapshot),  cmocka_unit_test(test_pruned_beginning),
+        cmocka_unit_test(test_cut_of_cut),   cmocka_unit_test(test_existing_file),
+        cmocka_unit_test(test_failures),     cmocka_unit_test(test_private),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

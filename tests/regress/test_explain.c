@@ -15,7 +15,6 @@
 #include "base/limits.h"
 #include "regress/explain.h"
 #include "tests/testing/files.h"
-#include "tests/testing/oom_sweep.h"
 #include "tests/testing/tape_fixture.h"
 
 enum {
@@ -421,77 +420,12 @@ static void test_stop(void **state)
     scene_fini(s);
 }
 
-/* ---- without memory ---- */
-
-static scene *oom_scene_made; /* once: what is read does not change */
-
-static void *oom_set_up(void)
-{
-    return oom_scene_made;
-}
-
-/* With a baseline of its own: SQLite keeps memory as long as one is open. */
-static td_result oom_act(void *of, td_err *err)
-{
-    static const selection ALL = {.has_from = 0};
-    scene *s = of;
-    explained out;
-    baseline *own = NULL;
-    const difference wanted[] = {{UNKNOWN_A, DIFFERENCE_REASON, 0, 5},
-                                 {BOOK, DIFFERENCE_BOOK, 0, 20},
-                                 {TRADE, DIFFERENCE_DECODE, 0, 100}};
-    for (size_t i = 0; i < 3; i++)
-        s->pairs[wanted[i].stream].first = wanted[i];
-    td_result rc = baseline_open(s->path, BASELINE_READ, &own, err);
-    if (rc != TD_OK)
-        return rc;
-    const explain_options options = {.archive = tape_fixture_archive(&s->fixture),
-                                     .wanted = &ALL,
-                                     .of = own,
-                                     .compared = &s->compared,
-                                     .side = EXPLAIN_IS};
-    rc = explain_frames(&options, wanted, 3, &out, err);
-    baseline_close(own);
-    if (rc != TD_OK)
-        return rc;
-    assert_int_equal(out.count, 3);
-    explained_fini(&out);
-    return rc;
-}
-
-static void oom_check(void *of, td_result rc)
-{
-    (void)of;
-    (void)rc;
-}
-
-static void oom_tear_down(void *of)
-{
-    (void)of;
-}
-
-static void test_without_memory(void **state)
-{
-    (void)state;
-    scene_init(&oom_scene_made);
-    (void)tape_fixture_archive(&oom_scene_made->fixture);
-    oom_sweep(&(oom_scene){.name = "explain",
-                           .stride = 97,
-                           .set_up = oom_set_up,
-                           .act = oom_act,
-                           .check = oom_check,
-                           .tear_down = oom_tear_down});
-    scene_fini(oom_scene_made);
-}
-
 int main(void)
 {
-    oom_sweep_init();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_places),         cmocka_unit_test(test_later_block),
-        cmocka_unit_test(test_book),           cmocka_unit_test(test_lead_in_and_missing),
-        cmocka_unit_test(test_nothing),        cmocka_unit_test(test_stop),
-        cmocka_unit_test(test_without_memory),
+        cmocka_unit_test(test_places),  cmocka_unit_test(test_later_block),
+        cmocka_unit_test(test_book),    cmocka_unit_test(test_lead_in_and_missing),
+        cmocka_unit_test(test_nothing), cmocka_unit_test(test_stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,7 +11,6 @@
 
 #include "base/buf.h"
 #include "replay/truth_table.h"
-#include "tests/testing/alloc_fault.h"
 #include "tests/testing/io_fault.h"
 
 enum { FRAMES = 500, TEXT_MAX = 1 << 20, SWEEP_MAX = 500 };
@@ -150,45 +149,12 @@ static void test_empty(void **state)
     truth_table_close(table);
 }
 
-/* Each allocation in turn fails: TD_E_NOMEM, and nothing is left behind. */
-static void test_no_memory(void **state)
-{
-    (void)state;
-    io_fault *disk = io_fault_open();
-    td_buf text;
-    td_buf_init(&text, TEXT_MAX);
-    for (unsigned i = 0; i < 100; i++) {
-        add_mark(&text, "/realtime", i, i);
-        add_item(&text, i, 0, i);
-    }
-    write_file(io_fault_io(disk), &text);
-    int64_t before = alloc_fault_live(ALLOC_OURS);
-    for (unsigned fail_at = 1;; fail_at++) {
-        assert_true(fail_at < SWEEP_MAX);
-        truth_table *table = NULL;
-        alloc_fault_set(fail_at, ALLOC_FAULT_ONCE);
-        td_result rc = truth_table_open(io_fault_io(disk), "truth.jsonl", &table, NULL);
-        int did_fire = alloc_fault_did_fire();
-        alloc_fault_set(0, ALLOC_FAULT_ONCE);
-        assert_int_equal(rc, did_fire ? TD_E_NOMEM : TD_OK);
-        if (rc == TD_OK) {
-            assert_string_equal(values_of(table, 99), "{\"v\":99}");
-            truth_table_close(table);
-        }
-        assert_true(alloc_fault_live(ALLOC_OURS) == before);
-        if (!did_fire)
-            break;
-    }
-    io_fault_close(disk);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_marks),
         cmocka_unit_test(test_items),
         cmocka_unit_test(test_empty),
-        cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests_name("truth_table", tests, NULL, NULL);
 }
