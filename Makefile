@@ -340,7 +340,7 @@ DEST = $(DESTDIR)$(PREFIX)
 INCLUDE = $(DEST)/include/tapedeck
 # schema/exchanges.h includes the exchanges' own folders.
 HEADERS = $(filter-out %_impl.h base/banned.h schema/exchanges.h,$(wildcard $(LIBRARIES:=/*.h)))
-# For users' shared objects: <tapedeck/sink.h>.
+# For users' shared objects: <tapedeck/plugin.h>.
 PUBLIC_HEADERS = $(wildcard include/tapedeck/*.h)
 PAGES = $(wildcard docs/man/*.1)
 # Where each shell looks for the completions of a program $$p.

@@ -236,53 +236,21 @@ static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a 
  * with up to a hundred fields. Beyond, differences are counted alone. */
 #define LIMIT_FIELD_PATTERNS 4096u
 
-/* A run into a baseline: bytes that it keeps of frames until it writes them (18 of each frame, and
- * decodes), some seconds of work; lines of decodes that are compressed together; bytes of such
- * lines, if a single frame exceeds that: a frame's JSON is some times as long as the frame
- * (LIMIT_FRAME_BYTES), never so many. Streams: some times the symbols and topics of all families
- * over a year; names that are made up, one with each frame, reach the limit. */
-#define LIMIT_REGRESS_BUFFER_BYTES ((size_t)64 << 20)
-#define LIMIT_REGRESS_PIECE_BYTES  ((size_t)64 << 10)
-#define LIMIT_REGRESS_DECODE_BYTES ((size_t)256 << 20)
-#define LIMIT_REGRESS_STREAMS      (1u << 20)
-
-/* Differing frames that a comparison of baselines lists: of one stream and kind, as many as show a
- * pattern; and in all, besides the first one of each stream, some 1.5 MiB. Beyond, they are
- * counted. */
-#define LIMIT_DIFFERENCES_OF_KIND 1024u
-#define LIMIT_DIFFERENCES         65536u
-
-/* Differing frames that are decoded again to be explained: as many as a comparison lists; and bytes
- * of their decodes, 2 KiB for each of them. Of what is beyond, only counts are reported. */
-#define LIMIT_EXPLAIN_FRAMES 65536u
-#define LIMIT_EXPLAIN_BYTES  ((size_t)128 << 20)
-
-/* A report of them: streams whose first differing frame is shown, in the order of the archive;
- * fields that are shown of a frame; and memory for those frames' decodes and fields, twice. The
- * largest documented frame decodes to some 300 KB. */
-#define LIMIT_CHECK_SHOWN 100u
-#define LIMIT_CHECK_ROWS  24u
-#define LIMIT_CHECK_BYTES ((size_t)64 << 20)
+/* Streams of a baseline: some times the symbols and topics of all families over a year; names that
+ * are made up, one with each frame, reach the limit. Streams whose first differing frame is
+ * described, in the order of the archive, and bytes of such a frame. */
+#define LIMIT_REGRESS_STREAMS     (1u << 20)
+#define LIMIT_REGRESS_DIFFERENCES 100u
+#define LIMIT_REGRESS_FRAME_BYTES ((size_t)1 << 20)
 
 /* A report as JUnit XML: some hundred bytes for each topic and symbol, and LIMIT_CHECK_SHOWN frames
  * of some 10 KB. */
 #define LIMIT_JUNIT_BYTES ((size_t)64 << 20)
 
-/* Decoders of users' in other processes. One answer: a frame of the largest size as message JSON,
- * four times as long. Frames that are asked about and not answered, in bytes: more than a pipe
- * holds, so that a process always finds its next frame there, and few enough to be asked about one
- * by one when it is to be found out which of them is a crash's. What they write to stderr that is
- * shown, over all processes. Restarts of one run: a decoder that fails so often has one fault,
- * which is known by then. Restarts before there is any answer: enough not to take a few bad frames
- * at the beginning for a decoder that cannot work at all. Findings of each kind that are listed;
- * all are counted. A mapping file, which is passed on as an argument. */
-#define LIMIT_DECODER_REPLY_BYTES    ((size_t)64 << 20)
-#define LIMIT_DECODER_FLIGHT_BYTES   ((size_t)256 << 10)
-#define LIMIT_DECODER_STDERR_BYTES   ((size_t)256 << 10)
-#define LIMIT_DECODER_RESTARTS       1000u
-#define LIMIT_DECODER_FIRST_RESTARTS 20u
-#define LIMIT_DECODER_FINDINGS       100u
-#define LIMIT_DECODER_MAP_BYTES      ((size_t)64 << 10)
+/* A user's decoder. An answer of a program: a frame of the largest size as message JSON, four times
+ * as long. Failures that are listed; all are counted. */
+#define LIMIT_DECODER_REPLY_BYTES ((size_t)64 << 20)
+#define LIMIT_DECODER_FAILURES    100u
 
 /* Output of programs that never wait for its reader (record, serve, sim): queued bytes, some 8,000
  * durable lines, or an hour and a half of one feed's; bytes of one line, which is what a pipe takes

@@ -139,6 +139,8 @@ static stream_frame frame_for_stream(const player *p, const tape_frame *frame)
                           .recv_ns = frame->recv_ns,
                           .ordinal = frame->ordinal,
                           .session = frame->session,
+                          .session_id = frame->session_id,
+                          .channel = frame->channel,
                           .conn = frame->conn,
                           .line = info->line,
                           .shard = info->shard,

@@ -28,6 +28,8 @@ typedef struct stream_frame {
     uint64_t recv_ns;
     uint64_t ordinal;
     uint32_t session;
+    const char *session_id; /* as in tape_frame */
+    const tape_channel *channel;
     uint32_t conn;
     uint32_t line;
     uint32_t shard;

@@ -1,6 +1,7 @@
 #include "regress/baseline.h"
 
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,64 +9,50 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/database.h"
 #include "base/hash.h"
 #include "base/io_posix.h"
 #include "base/limits.h"
-#include "regress/baseline_impl.h"
 
 /* "TDBL": marks our files among other databases. */
 #define APPLICATION_ID 0x5444424c
+#define OPEN_SUFFIX    ".open"
 
-/* Times are ns since 1970-01-01 UTC. Text is never NULL: '' means absent. checksum: 64 bits over
- * the row's other columns, in their order (baseline_sum_*). Statements of a released version never
- * change. */
+enum { ROW_BYTES = 24, BLOCK_BYTES = ROW_BYTES * BASELINE_BLOCK_ROWS, NUMBER_BYTES = 24 };
+
+/* Times are ns since 1970-01-01 UTC. rows: 24 bytes each, three little-endian numbers. checksum of
+ * a block: XXH64 over its place, times and rows. meta's `content`: over all streams and the other
+ * texts of meta. */
 static const char *const SCHEMA[] = {
-    "CREATE TABLE meta (key TEXT PRIMARY KEY, number INTEGER NOT NULL, text TEXT NOT NULL, "
-    "checksum INTEGER NOT NULL) WITHOUT ROWID;"
-    "CREATE TABLE streams (id INTEGER PRIMARY KEY, " /* 1, 2, 3 … by their first frames */
-    "feed TEXT NOT NULL, topic TEXT NOT NULL, symbol TEXT NOT NULL, exchange_topic TEXT NOT NULL, "
-    "family TEXT NOT NULL, has_book INTEGER NOT NULL, frames INTEGER NOT NULL, "
-    "decoded INTEGER NOT NULL, undecoded INTEGER NOT NULL, items INTEGER NOT NULL, "
-    "snapshots INTEGER NOT NULL, deltas INTEGER NOT NULL, first_ns INTEGER NOT NULL, "
-    "last_ns INTEGER NOT NULL, checksum INTEGER NOT NULL);"
-    /* place: stream * 2^32 + number. ids: 2 bytes a frame, hashes: 8 bytes, little-endian; they
-     * come last, so that the rest is read without them. A block that the reference has: both are
-     * empty, and the checksum is over that of the reference's row, and place */
-    "CREATE TABLE blocks (place INTEGER PRIMARY KEY, frames INTEGER NOT NULL, "
+    "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE streams (id INTEGER PRIMARY KEY, feed TEXT NOT NULL, topic TEXT NOT NULL, "
+    "symbol TEXT NOT NULL, exchange_topic TEXT NOT NULL, rows INTEGER NOT NULL);"
+    "CREATE TABLE blocks (stream INTEGER NOT NULL, number INTEGER NOT NULL, "
     "first_ns INTEGER NOT NULL, last_ns INTEGER NOT NULL, checksum INTEGER NOT NULL, "
-    "ids BLOB NOT NULL, hashes BLOB NOT NULL);"
-    /* first: frame in its stream. lines: zstd, bytes when uncompressed */
-    "CREATE TABLE decodes (stream INTEGER NOT NULL, first INTEGER NOT NULL, "
-    "frames INTEGER NOT NULL, bytes INTEGER NOT NULL, lines BLOB NOT NULL, "
-    "checksum INTEGER NOT NULL, PRIMARY KEY (stream, first));",
+    "rows BLOB NOT NULL, PRIMARY KEY (stream, number));",
 };
 enum { SCHEMA_VERSION = sizeof SCHEMA / sizeof SCHEMA[0] };
 
+typedef enum statement {
+    PUT_META,
+    GET_META,
+    PUT_STREAM,
+    GET_STREAMS,
+    PUT_BLOCK,
+    GET_BLOCK,
+    STATEMENT_COUNT,
+} statement;
+
 static const char *const STATEMENTS[STATEMENT_COUNT] = {
-    [STATEMENT_PUT_META] =
-        "INSERT OR REPLACE INTO meta (key, number, text, checksum) VALUES (?1, ?2, ?3, ?4)",
-    [STATEMENT_GET_META] = "SELECT number, text, checksum FROM meta WHERE key = ?1",
-    [STATEMENT_PUT_STREAM] =
-        "INSERT OR REPLACE INTO streams (id, feed, topic, symbol, exchange_topic, family, "
-        "has_book, frames, decoded, undecoded, items, snapshots, deltas, first_ns, last_ns, "
-        "checksum) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
-    [STATEMENT_GET_STREAMS] =
-        "SELECT id, feed, topic, symbol, exchange_topic, family, has_book, frames, decoded, "
-        "undecoded, items, snapshots, deltas, first_ns, last_ns, checksum FROM streams ORDER BY id",
-    [STATEMENT_PUT_BLOCK] = "INSERT OR REPLACE INTO blocks (place, frames, first_ns, last_ns, "
-                            "checksum, ids, hashes) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-    [STATEMENT_GET_BLOCK] =
-        "SELECT frames, first_ns, last_ns, checksum, ids, hashes FROM blocks WHERE place = ?1",
-    [STATEMENT_GET_BLOCK_SUM] =
-        "SELECT frames, first_ns, last_ns, checksum FROM blocks WHERE place = ?1",
-    [STATEMENT_GET_BLOCK_SUMS] = "SELECT checksum FROM blocks ORDER BY place",
-    [STATEMENT_FIND_OWN_BLOCK] = "SELECT place FROM blocks WHERE place BETWEEN ?1 AND ?2 "
-                                 "AND length(ids) > 0 ORDER BY place LIMIT 1",
-    [STATEMENT_PUT_PIECE] = "INSERT INTO decodes (stream, first, frames, bytes, lines, checksum) "
-                            "VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-    [STATEMENT_FIND_PIECE] = "SELECT first, frames, bytes, lines, checksum FROM decodes "
-                             "WHERE stream = ?1 AND first <= ?2 ORDER BY first DESC LIMIT 1",
-    [STATEMENT_SUM_PIECES] = "SELECT coalesce(sum(length(lines)), 0) FROM decodes",
+    [PUT_META] = "INSERT INTO meta (key, value) VALUES (?1, ?2)",
+    [GET_META] = "SELECT value FROM meta WHERE key = ?1",
+    [PUT_STREAM] = "INSERT INTO streams (id, feed, topic, symbol, exchange_topic, rows) "
+                   "VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    [GET_STREAMS] = "SELECT id, feed, topic, symbol, exchange_topic, rows FROM streams ORDER BY id",
+    [PUT_BLOCK] = "INSERT INTO blocks (stream, number, first_ns, last_ns, checksum, rows) "
+                  "VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    [GET_BLOCK] = "SELECT first_ns, last_ns, checksum, rows FROM blocks "
+                  "WHERE stream = ?1 AND number = ?2",
 };
 
 static const database_kind KIND = {.name = "baseline",
@@ -75,428 +62,76 @@ static const database_kind KIND = {.name = "baseline",
                                    .statements = STATEMENTS,
                                    .statement_count = STATEMENT_COUNT,
                                    .journal = DATABASE_ROLLBACK,
-                                   .value_bytes_max = LIMIT_REGRESS_DECODE_BYTES};
+                                   .value_bytes_max = 1 << 20};
 
-/* ---- checksums ---- */
+typedef enum meta_key {
+    META_CANONICAL,
+    META_MEMBERS,
+    META_DAMAGED,
+    META_VERSION,
+    META_DECODER,
+    META_SELECTION,
+    META_ARCHIVE,
+    META_CONTENT, /* the last */
+    META_COUNT,
+} meta_key;
 
-uint64_t baseline_sum_bytes(uint64_t sum, const void *bytes, size_t size)
-{
-    uint8_t both[16];
-    td_put_le64(both, sum);
-    td_put_le64(both + 8, td_xxh64(bytes, size));
-    return td_xxh64(both, sizeof both);
-}
+static const char *const META_KEYS[META_COUNT] = {
+    [META_CANONICAL] = "canonical", [META_MEMBERS] = "members", [META_DAMAGED] = "damaged",
+    [META_VERSION] = "version",     [META_DECODER] = "decoder", [META_SELECTION] = "selection",
+    [META_ARCHIVE] = "archive",     [META_CONTENT] = "content",
+};
 
-uint64_t baseline_sum_number(uint64_t sum, uint64_t number)
-{
-    uint8_t bytes[8];
-    td_put_le64(bytes, number);
-    return baseline_sum_bytes(sum, bytes, sizeof bytes);
-}
+static const char *const MEMBERS[] = {[CANONICAL_PLAIN] = "plain", [CANONICAL_WHOLE] = "whole"};
 
-static uint64_t sum_text(uint64_t sum, const char *text)
-{
-    return baseline_sum_bytes(sum, text, strlen(text));
-}
+/* A stream with its names in one piece of memory. */
+typedef struct kept_stream {
+    baseline_stream stream;
+    char names[];
+} kept_stream;
 
-void baseline_bind_sum(database_query *query, uint64_t sum)
-{
-    database_bind_i64(query, (int64_t)sum);
-}
+struct baseline {
+    database *db;
+    char *path;
+    char *open_path; /* NULL: it is complete */
+    baseline_meta meta;
+    char *texts[META_COUNT]; /* of meta */
+    kept_stream **by_id;     /* id - 1 */
+    kept_stream **sorted;    /* of a complete one */
+    size_t stream_count;
+    uint8_t *bytes; /* of a block; under the mutex */
+    pthread_mutex_t mutex;
+};
 
-uint64_t baseline_column_sum(const database_query *query, int column)
-{
-    return (uint64_t)database_column_i64(query, column);
-}
-
-td_result baseline_damage(const baseline *b, td_err *err, const char *format, ...)
+static td_result damaged(const baseline *b, td_err *err, const char *format, ...) TD_PRINTF(3, 4);
+static td_result damaged(const baseline *b, td_err *err, const char *format, ...)
 {
     char what[256];
     va_list args;
     va_start(args, format);
     (void)vsnprintf(what, sizeof what, format, args); /* cut if it is too long */
     va_end(args);
-    td_err_set(err, TD_E_CORRUPT, "baseline '%s' is damaged: %s", database_path(b->db), what);
+    td_err_set(err, TD_E_CORRUPT, "baseline '%s' is damaged: %s", b->path, what);
     td_err_hint(err, "make it again with 'tapedeck regress save'");
     return TD_E_CORRUPT;
 }
 
-/* ---- meta ---- */
+/* ---- open and close ---- */
 
-/* Where the texts of meta are: key in the file, and member. */
-static const struct {
-    const char *key;
-    size_t offset;
-} TEXTS[META_TEXTS] = {
-    {"version", offsetof(baseline_meta, version)},
-    {"decoder", offsetof(baseline_meta, decoder)},
-    {"decoder_id", offsetof(baseline_meta, decoder_id)},
-    {"selection", offsetof(baseline_meta, selection)},
-    {"archive", offsetof(baseline_meta, archive)},
-    {"map", offsetof(baseline_meta, map)},
-    {"reference", offsetof(baseline_meta, reference)},
-};
-
-static const char **text_member(baseline_meta *meta, size_t i)
+static baseline *make(const char *path)
 {
-    return (const char **)((char *)meta + TEXTS[i].offset);
+    baseline *b = td_alloc_zero(1, sizeof *b);
+    b->path = td_strdup(path);
+    b->bytes = td_alloc(BLOCK_BYTES);
+    pthread_mutex_init(&b->mutex, NULL);
+    return b;
 }
 
-static td_result set_text(baseline *b, size_t i, const char *text, td_err *err)
+static void remove_open_file(const baseline *b)
 {
-    char *copy = td_strdup(text == NULL ? "" : text);
-    if (copy == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a baseline");
-    td_free(b->texts[i]);
-    b->texts[i] = copy;
-    *text_member(&b->meta, i) = copy;
-    return TD_OK;
-}
-
-static td_result put_meta(baseline *b, const char *key, uint64_t number, const char *text,
-                          td_err *err)
-{
-    database_query query = database_query_begin(b->db, STATEMENT_PUT_META);
-    database_bind_text(&query, key);
-    database_bind_u64(&query, number);
-    database_bind_text(&query, text);
-    baseline_bind_sum(&query, sum_text(baseline_sum_number(sum_text(0, key), number), text));
-    return database_query_run(&query, err);
-}
-
-static td_result get_meta(baseline *b, const char *key, uint64_t *number, size_t text, td_err *err)
-{
-    database_query query = database_query_begin(b->db, STATEMENT_GET_META);
-    database_bind_text(&query, key);
-    td_result rc = database_query_next(&query, err);
-    if (rc == TD_OK) {
-        const char *found = database_column_text(&query, 1);
-        *number = database_column_u64(&query, 0);
-        if (sum_text(baseline_sum_number(sum_text(0, key), *number), found) !=
-            baseline_column_sum(&query, 2))
-            rc = baseline_damage(b, err, "the checksum of '%s' is wrong", key);
-        else if (text < META_TEXTS)
-            rc = set_text(b, text, found, err);
-    }
-    int is_absent = rc == TD_EOF;
-    rc = database_query_end(&query, rc);
-    return rc == TD_OK && is_absent ? TD_EOF : rc;
-}
-
-/* What changes while a baseline is made. */
-static td_result put_progress(baseline *b, td_err *err)
-{
-    td_result rc = put_meta(b, "resume_ns", b->meta.resume_ns, "", err);
-    if (rc == TD_OK)
-        rc = put_meta(b, "is_complete", b->meta.is_complete, "", err);
-    if (rc == TD_OK)
-        rc = put_meta(b, "content", b->meta.content, "", err);
-    if (rc == TD_OK)
-        rc = put_meta(b, "segments", b->meta.segments, "", err);
-    if (rc == TD_OK)
-        rc = put_meta(b, "is_damaged", b->meta.is_damaged, "", err);
-    return rc;
-}
-
-static td_result put_all_meta(baseline *b, td_err *err)
-{
-    td_result rc = put_progress(b, err);
-    if (rc == TD_OK)
-        rc = put_meta(b, "canonical", b->meta.canonical, "", err);
-    if (rc == TD_OK)
-        rc = put_meta(b, "members", (uint64_t)b->meta.members, "", err);
-    if (rc == TD_OK)
-        rc = put_meta(b, "is_full", b->meta.is_full, "", err);
-    for (size_t i = 0; i < META_TEXTS && rc == TD_OK; i++)
-        rc = put_meta(b, TEXTS[i].key, 0, *text_member(&b->meta, i), err);
-    return rc;
-}
-
-/* The file is made in two steps; a run may be killed between them, or before. */
-static td_result refuse_empty(const char *path, td_err *err)
-{
-    td_err_set(err, TD_E_TRUNCATED, "baseline '%s' is empty: its run was stopped as it began",
-               path);
-    td_err_hint(err, "give the command that made it again");
-    return TD_E_TRUNCATED;
-}
-
-static td_result get_all_meta(baseline *b, td_err *err)
-{
-    static const char *const NUMBERS[] = {"canonical",  "members",   "is_full", "is_complete",
-                                          "is_damaged", "resume_ns", "content", "segments"};
-    enum { META_NUMBERS = sizeof NUMBERS / sizeof NUMBERS[0] };
-    uint64_t found[META_NUMBERS] = {0};
-    const char *missing = NULL;
-    size_t missing_count = 0;
-    for (size_t i = 0; i < META_NUMBERS + META_TEXTS; i++) {
-        int is_text = i >= META_NUMBERS;
-        uint64_t nothing;
-        const char *key = is_text ? TEXTS[i - META_NUMBERS].key : NUMBERS[i];
-        td_result rc = get_meta(b, key, is_text ? &nothing : &found[i],
-                                is_text ? i - META_NUMBERS : META_TEXTS, err);
-        if (rc != TD_OK && rc != TD_EOF)
-            return rc;
-        missing_count += rc == TD_EOF;
-        if (rc == TD_EOF)
-            missing = key;
-    }
-    if (missing_count == META_NUMBERS + META_TEXTS)
-        return refuse_empty(database_path(b->db), err);
-    if (missing != NULL)
-        return baseline_damage(b, err, "it has no '%s'", missing);
-    b->meta.canonical = (uint32_t)found[0];
-    b->meta.members = found[1] == CANONICAL_WHOLE ? CANONICAL_WHOLE : CANONICAL_PLAIN;
-    b->meta.is_full = found[2] != 0;
-    b->meta.is_complete = found[3] != 0;
-    b->meta.is_damaged = found[4] != 0;
-    b->meta.resume_ns = found[5];
-    b->meta.content = found[6];
-    b->meta.segments = found[7];
-    if (found[0] == CANONICAL_VERSION)
-        return TD_OK;
-    td_err_set(err, TD_E_UNSUPPORTED,
-               "baseline '%s': its hashes are of version %" PRIu64
-               " of the canonical form, this program's of version %d",
-               database_path(b->db), found[0], CANONICAL_VERSION);
-    td_err_hint(err, "make it again with 'tapedeck regress save'");
-    return TD_E_UNSUPPORTED;
-}
-
-/* ---- streams ---- */
-
-static uint64_t names_hash(const char *feed, const char *topic, const char *symbol,
-                           const char *exchange_topic)
-{
-    uint64_t sum = sum_text(sum_text(sum_text(0, feed), topic), symbol);
-    return topic[0] == '\0' ? sum_text(sum, exchange_topic) : sum;
-}
-
-int baseline_compare_names(const char *feed, const char *topic, const char *symbol,
-                           td_bytes exchange_topic, const baseline_stream *with)
-{
-    int order = strcmp(feed, with->feed);
-    if (order == 0)
-        order = strcmp(topic, with->topic);
-    if (order == 0)
-        order = strcmp(symbol, with->symbol);
-    if (order == 0 && topic[0] == '\0')
-        order = td_bytes_compare(exchange_topic, td_bytes_str(with->exchange_topic));
-    return order;
-}
-
-static int compare_streams(const void *a, const void *b)
-{
-    const baseline_stream *left = *(baseline_stream *const *)a;
-    return baseline_compare_names(left->feed, left->topic, left->symbol,
-                                  td_bytes_str(left->exchange_topic), *(baseline_stream *const *)b);
-}
-
-const baseline_stream *baseline_find_stream(const baseline *b, const char *feed, const char *topic,
-                                            const char *symbol, const char *exchange_topic)
-{
-    slot_probe at = slot_probe_of(names_hash(feed, topic, symbol, exchange_topic));
-    while (slot_table_next(&b->by_names, &at)) {
-        const baseline_stream *found = b->streams[at.row];
-        if (baseline_compare_names(feed, topic, symbol, td_bytes_str(exchange_topic), found) == 0)
-            return found;
-    }
-    return NULL;
-}
-
-baseline_stream *baseline_stream_of(const baseline *b, uint32_t id)
-{
-    return id >= 1 && id <= b->stream_count ? b->streams[id - 1] : NULL;
-}
-
-baseline_stream *baseline_stream_copy(const baseline_stream *from, td_bytes exchange_topic)
-{
-    const td_bytes texts[] = {td_bytes_str(from->feed), td_bytes_str(from->topic),
-                              td_bytes_str(from->symbol), exchange_topic,
-                              td_bytes_str(from->family)};
-    const char *copies[sizeof texts / sizeof texts[0]];
-    size_t size = sizeof *from;
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
-        size += texts[i].size + 1;
-    baseline_stream *made = td_alloc(size);
-    if (made == NULL)
-        return NULL;
-    char *to = (char *)(made + 1);
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
-        if (texts[i].size > 0)
-            memcpy(to, texts[i].data, texts[i].size);
-        to[texts[i].size] = '\0';
-        copies[i] = to;
-        to += texts[i].size + 1;
-    }
-    *made = *from;
-    made->feed = copies[0];
-    made->topic = copies[1];
-    made->symbol = copies[2];
-    made->exchange_topic = copies[3];
-    made->family = copies[4];
-    return made;
-}
-
-static td_result add_stream(baseline *b, const baseline_stream *stream, baseline_stream **out,
-                            td_err *err)
-{
-    if (b->stream_count == LIMIT_REGRESS_STREAMS) {
-        td_err_set(err, TD_E_LIMIT, "baseline '%s': more than %u streams", database_path(b->db),
-                   LIMIT_REGRESS_STREAMS);
-        td_err_hint(err, "select fewer feeds, topics or symbols");
-        return TD_E_LIMIT;
-    }
-    td_result rc = slot_table_reserve(&b->by_names, b->stream_count + 1, "streams", err);
-    if (rc != TD_OK)
-        return rc;
-    baseline_stream **streams =
-        td_array_grow(b->streams, b->stream_count, sizeof(baseline_stream *));
-    if (streams != NULL)
-        b->streams = streams;
-    baseline_stream *made =
-        streams == NULL ? NULL : baseline_stream_copy(stream, td_bytes_str(stream->exchange_topic));
-    if (made == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for %zu streams", b->stream_count + 1);
-    made->id = (uint32_t)b->stream_count + 1;
-    slot_table_put(&b->by_names,
-                   names_hash(made->feed, made->topic, made->symbol, made->exchange_topic),
-                   b->stream_count);
-    b->streams[b->stream_count++] = made;
-    *out = made;
-    return TD_OK;
-}
-
-size_t baseline_stream_count(const baseline *b)
-{
-    return b->sorted_count;
-}
-
-/* Bring sorted up to date. */
-static td_result sort_streams(baseline *b, td_err *err)
-{
-    if (b->sorted_count == b->stream_count)
-        return TD_OK;
-    baseline_stream **sorted = td_realloc(b->sorted, b->stream_count, sizeof(baseline_stream *));
-    if (sorted == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for %zu streams", b->stream_count);
-    b->sorted = sorted;
-    memcpy(sorted, b->streams, b->stream_count * sizeof(baseline_stream *));
-    qsort(sorted, b->stream_count, sizeof(baseline_stream *), compare_streams);
-    b->sorted_count = b->stream_count;
-    return TD_OK;
-}
-
-const baseline_stream *baseline_stream_at(const baseline *b, size_t index)
-{
-    TD_ASSERT(index < b->sorted_count);
-    return b->sorted[index];
-}
-
-/* The columns of a stream that are numbers, in their order. */
-enum { STREAM_NUMBERS = 9 };
-
-static void stream_numbers(const baseline_stream *s, uint64_t out[STREAM_NUMBERS])
-{
-    const uint64_t numbers[STREAM_NUMBERS] = {s->has_book,  s->frames,   s->decoded,
-                                              s->undecoded, s->items,    s->snapshots,
-                                              s->deltas,    s->first_ns, s->last_ns};
-    memcpy(out, numbers, sizeof numbers);
-}
-
-static uint64_t stream_sum(const baseline_stream *s)
-{
-    uint64_t numbers[STREAM_NUMBERS];
-    uint64_t sum = baseline_sum_number(0, s->id);
-    sum = sum_text(sum_text(sum_text(sum, s->feed), s->topic), s->symbol);
-    sum = sum_text(sum_text(sum, s->exchange_topic), s->family);
-    stream_numbers(s, numbers);
-    for (size_t i = 0; i < STREAM_NUMBERS; i++)
-        sum = baseline_sum_number(sum, numbers[i]);
-    return sum;
-}
-
-td_result baseline_put_stream(baseline *b, const baseline_stream *stream, uint32_t *id, td_err *err)
-{
-    TD_ASSERT(b->access == BASELINE_EXTEND);
-    baseline_stream *own = (baseline_stream *)baseline_find_stream(
-        b, stream->feed, stream->topic, stream->symbol, stream->exchange_topic);
-    td_result rc = own == NULL ? add_stream(b, stream, &own, err) : TD_OK;
-    if (rc != TD_OK)
-        return rc;
-    baseline_stream next = *stream;
-    next.id = own->id;
-    next.feed = own->feed;
-    next.topic = own->topic;
-    next.symbol = own->symbol;
-    next.exchange_topic = own->exchange_topic;
-    next.family = own->family;
-    next.has_book = own->has_book;
-    *own = next;
-    *id = own->id;
-    database_query query = database_query_begin(b->db, STATEMENT_PUT_STREAM);
-    database_bind_u64(&query, own->id);
-    database_bind_text(&query, own->feed);
-    database_bind_text(&query, own->topic);
-    database_bind_text(&query, own->symbol);
-    database_bind_text(&query, own->exchange_topic);
-    database_bind_text(&query, own->family);
-    uint64_t numbers[STREAM_NUMBERS];
-    stream_numbers(own, numbers);
-    for (size_t i = 0; i < STREAM_NUMBERS; i++)
-        database_bind_u64(&query, numbers[i]);
-    baseline_bind_sum(&query, stream_sum(own));
-    return database_query_run(&query, err);
-}
-
-static td_result load_stream(baseline *b, const database_query *query, td_err *err)
-{
-    const baseline_stream found = {.id = (uint32_t)database_column_u64(query, 0),
-                                   .feed = database_column_text(query, 1),
-                                   .topic = database_column_text(query, 2),
-                                   .symbol = database_column_text(query, 3),
-                                   .exchange_topic = database_column_text(query, 4),
-                                   .family = database_column_text(query, 5),
-                                   .has_book = database_column_u64(query, 6) != 0,
-                                   .frames = database_column_u64(query, 7),
-                                   .decoded = database_column_u64(query, 8),
-                                   .undecoded = database_column_u64(query, 9),
-                                   .items = database_column_u64(query, 10),
-                                   .snapshots = database_column_u64(query, 11),
-                                   .deltas = database_column_u64(query, 12),
-                                   .first_ns = database_column_u64(query, 13),
-                                   .last_ns = database_column_u64(query, 14)};
-    baseline_stream *made;
-    if (found.id != b->stream_count + 1 || stream_sum(&found) != baseline_column_sum(query, 15))
-        return baseline_damage(b, err, "the checksum of stream %zu is wrong", b->stream_count + 1);
-    return add_stream(b, &found, &made, err);
-}
-
-static td_result load_streams(baseline *b, td_err *err)
-{
-    uint64_t count = 0;
-    database_query query = database_query_begin(b->db, STATEMENT_GET_STREAMS);
-    td_result rc = TD_OK;
-    while (rc == TD_OK && (rc = database_query_next(&query, err)) == TD_OK)
-        rc = load_stream(b, &query, err);
-    rc = database_query_end(&query, rc);
-    if (rc == TD_OK)
-        rc = get_meta(b, "streams", &count, META_TEXTS, err);
-    if (rc == TD_OK && count != b->stream_count)
-        rc = baseline_damage(b, err, "it has %zu of %" PRIu64 " streams", b->stream_count, count);
-    return rc == TD_OK ? sort_streams(b, err) : rc;
-}
-
-/* ---- life ---- */
-
-static td_result make(baseline_access access, baseline **out, td_err *err)
-{
-    *out = td_alloc_zero(1, sizeof **out);
-    if (*out == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a baseline");
-    (*out)->access = access;
-    td_buf_init(&(*out)->lines, LIMIT_REGRESS_DECODE_BYTES);
-    return TD_OK;
+    td_err ignored;
+    td_result rc = database_remove(&KIND, b->open_path, &ignored);
+    (void)rc; /* the next run replaces it */
 }
 
 void baseline_close(baseline *b)
@@ -504,133 +139,19 @@ void baseline_close(baseline *b)
     if (b == NULL)
         return;
     database_close(b->db);
-    for (size_t i = 0; i < META_TEXTS; i++)
-        td_free(b->texts[i]);
+    if (b->open_path != NULL)
+        remove_open_file(b);
     for (size_t i = 0; i < b->stream_count; i++)
-        td_free(b->streams[i]);
-    td_free(b->streams);
+        td_free(b->by_id[i]);
+    for (size_t i = 0; i < META_COUNT; i++)
+        td_free(b->texts[i]);
+    td_free(b->by_id);
     td_free(b->sorted);
-    slot_table_fini(&b->by_names);
-    td_buf_fini(&b->lines);
-    codec_close(b->coder);
+    td_free(b->bytes);
+    td_free(b->path);
+    td_free(b->open_path);
+    pthread_mutex_destroy(&b->mutex);
     td_free(b);
-}
-
-/* Only what begins as SQLite's files do and has our mark is one of ours. An empty file is what a
- * crash leaves between creating it and its first table. */
-static td_result check_mark(const char *path, int *is_empty, td_err *err)
-{
-    static const uint8_t MAGIC[16] = "SQLite format 3";
-    enum { HEAD_BYTES = 100, APPLICATION_AT = 68 };
-    uint8_t head[HEAD_BYTES] = {0};
-    size_t got = 0;
-    td_file *file = NULL;
-    td_result rc = td_io_open(io_posix(), path, TD_OPEN_READ, &file, err);
-    if (rc == TD_OK)
-        rc = td_io_read_at(file, 0, head, sizeof head, &got, err);
-    td_io_close(file);
-    if (rc == TD_E_NOTFOUND)
-        return td_err_set(err, rc, "there is no baseline '%s'", path);
-    if (rc != TD_OK)
-        return rc;
-    const uint8_t *mark = head + APPLICATION_AT;
-    uint32_t application =
-        (uint32_t)mark[0] << 24 | (uint32_t)mark[1] << 16 | (uint32_t)mark[2] << 8 | mark[3];
-    *is_empty = got == 0;
-    if (*is_empty || (memcmp(head, MAGIC, sizeof MAGIC) == 0 && application == APPLICATION_ID))
-        return TD_OK;
-    return td_err_set(err, TD_E_UNSUPPORTED, "'%s' is not a baseline", path);
-}
-
-static td_result begin_writing(baseline *b, td_err *err)
-{
-    td_result rc = database_run_sql(b->db, "PRAGMA locking_mode = EXCLUSIVE", "locking", err);
-    return rc == TD_OK ? database_begin(b->db, err) : rc;
-}
-
-static td_result create_in(baseline *b, const char *path, const baseline_meta *meta, td_err *err)
-{
-    td_result rc = database_open(&KIND, path, DATABASE_WRITE, &b->db, err);
-    if (rc != TD_OK)
-        return rc;
-    b->meta = *meta;
-    b->meta.canonical = CANONICAL_VERSION;
-    b->meta.is_complete = 0;
-    b->meta.is_damaged = 0;
-    b->meta.resume_ns = 0;
-    b->meta.content = 0;
-    b->meta.segments = 0;
-    for (size_t i = 0; i < META_TEXTS && rc == TD_OK; i++)
-        rc = set_text(b, i, *text_member(&b->meta, i), err);
-    if (rc == TD_OK)
-        rc = begin_writing(b, err);
-    if (rc == TD_OK)
-        rc = put_all_meta(b, err);
-    return rc == TD_OK ? baseline_commit(b, 0, err) : rc;
-}
-
-td_result baseline_create(const char *path, const baseline_meta *meta, baseline **out, td_err *err)
-{
-    *out = NULL;
-    int is_empty = 0;
-    td_err none;
-    td_result rc = check_mark(path, &is_empty, &none);
-    if (rc != TD_E_NOTFOUND && !is_empty)
-        return td_err_set(err, TD_E_INVALID, "'%s' exists", path);
-    baseline *made;
-    rc = make(BASELINE_EXTEND, &made, err);
-    if (rc == TD_OK)
-        rc = create_in(made, path, meta, err);
-    if (rc != TD_OK) {
-        baseline_close(made);
-        return rc;
-    }
-    *out = made;
-    return TD_OK;
-}
-
-static td_result open_in(baseline *b, const char *path, td_err *err)
-{
-    int is_empty;
-    td_result rc = check_mark(path, &is_empty, err);
-    if (rc == TD_OK && is_empty)
-        rc = refuse_empty(path, err);
-    if (rc == TD_OK)
-        rc = database_open(&KIND, path, b->access == BASELINE_READ ? DATABASE_READ : DATABASE_WRITE,
-                           &b->db, err);
-    if (rc == TD_OK)
-        rc = get_all_meta(b, err);
-    if (rc == TD_OK)
-        rc = load_streams(b, err);
-    if (rc == TD_OK && b->access == BASELINE_EXTEND)
-        rc = begin_writing(b, err);
-    return rc;
-}
-
-td_result baseline_open(const char *path, baseline_access access, baseline **out, td_err *err)
-{
-    *out = NULL;
-    baseline *made;
-    td_result rc = make(access, &made, err);
-    if (rc == TD_OK)
-        rc = open_in(made, path, err);
-    if (rc == TD_E_BUSY)
-        td_err_hint(err, "another tapedeck is writing it: wait until that has ended");
-    if (rc != TD_OK) {
-        baseline_close(made);
-        return rc;
-    }
-    *out = made;
-    return TD_OK;
-}
-
-td_result baseline_remove(const char *path, td_err *err)
-{
-    int is_empty;
-    td_result rc = check_mark(path, &is_empty, err);
-    if (rc == TD_E_NOTFOUND)
-        return TD_OK;
-    return rc == TD_OK ? database_remove(&KIND, path, err) : rc;
 }
 
 const baseline_meta *baseline_get_meta(const baseline *b)
@@ -638,87 +159,434 @@ const baseline_meta *baseline_get_meta(const baseline *b)
     return &b->meta;
 }
 
-void baseline_set_reference(baseline *b, baseline *reference)
+const char *baseline_path(const baseline *b)
 {
-    TD_ASSERT(b->meta.reference[0] != '\0');
-    b->reference = reference;
+    return b->path;
 }
 
-void baseline_name_content(const baseline *b, char out[BASELINE_CONTENT_BYTES])
+td_result baseline_check_path(const char *path, baseline_existing existing, td_err *err)
 {
-    TD_ASSERT(b->meta.is_complete);
-    (void)snprintf(out, BASELINE_CONTENT_BYTES, "%016" PRIx64, b->meta.content); /* fits */
+    uint64_t bytes;
+    td_err cause;
+    if (td_io_size_at(io_posix(), path, &bytes, &cause) != TD_OK)
+        return TD_OK; /* what cannot be written there is reported when it is written */
+    if (existing == BASELINE_KEEP) {
+        td_err_set(err, TD_E_INVALID, "'%s' exists already", path);
+        td_err_hint(err, "give --force to replace it, or another name");
+        return TD_E_INVALID;
+    }
+    baseline *b = NULL;
+    td_result rc = baseline_open(path, &b, &cause);
+    baseline_close(b);
+    if (rc == TD_OK || rc == TD_E_CORRUPT)
+        return TD_OK;
+    td_err_set(err, TD_E_INVALID, "'%s' is not replaced: it is no baseline", path);
+    td_err_hint(err, "give another name");
+    return TD_E_INVALID;
 }
 
-td_result baseline_get_size(baseline *b, baseline_size *out, td_err *err)
+td_result baseline_create(const char *path, const baseline_meta *meta, baseline **out, td_err *err)
 {
-    int64_t bytes = 0;
-    td_result rc = td_io_size_at(io_posix(), database_path(b->db), &out->file_bytes, err);
-    if (rc != TD_OK)
-        return rc;
-    database_query query = database_query_begin(b->db, STATEMENT_SUM_PIECES);
-    rc = database_query_number(&query, &bytes, err);
-    out->decode_bytes = (uint64_t)bytes;
+    baseline *b = make(path);
+    size_t bytes = strlen(path) + sizeof OPEN_SUFFIX;
+    b->open_path = td_alloc(bytes);
+    (void)snprintf(b->open_path, bytes, "%s" OPEN_SUFFIX, path); /* fits */
+    b->meta = *meta;
+    td_result rc = database_remove(&KIND, b->open_path, err);
+    if (rc == TD_OK)
+        rc = database_open(&KIND, b->open_path, DATABASE_WRITE, &b->db, err);
+    if (rc == TD_OK)
+        rc = database_begin(b->db, err);
+    if (rc == TD_OK)
+        *out = b;
+    else
+        baseline_close(b);
     return rc;
 }
 
-/* ---- commits ---- */
+/* ---- streams ---- */
+
+static char *copy_name(char **at, const char *name)
+{
+    size_t size = strlen(name) + 1;
+    char *copy = memcpy(*at, name, size);
+    *at += size;
+    return copy;
+}
+
+static kept_stream *keep_stream(baseline *b, const baseline_stream *from)
+{
+    size_t bytes = strlen(from->feed) + strlen(from->topic) + strlen(from->symbol) +
+                   strlen(from->exchange_topic) + 4;
+    kept_stream *made = td_alloc_zero(1, sizeof *made + bytes);
+    char *at = made->names;
+    made->stream = *from;
+    made->stream.feed = copy_name(&at, from->feed);
+    made->stream.topic = copy_name(&at, from->topic);
+    made->stream.symbol = copy_name(&at, from->symbol);
+    made->stream.exchange_topic = copy_name(&at, from->exchange_topic);
+    b->by_id = td_array_grow(b->by_id, b->stream_count, sizeof(kept_stream *));
+    b->by_id[b->stream_count++] = made;
+    made->stream.id = (uint32_t)b->stream_count;
+    return made;
+}
+
+int baseline_compare_names(const baseline_stream *a, const baseline_stream *b)
+{
+    int order = strcmp(a->feed, b->feed);
+    if (order == 0)
+        order = strcmp(a->topic, b->topic);
+    if (order == 0)
+        order = strcmp(a->symbol, b->symbol);
+    if (order == 0 && a->topic[0] == '\0')
+        order = strcmp(a->exchange_topic, b->exchange_topic);
+    return order;
+}
+
+static int compare_kept(const void *a, const void *b)
+{
+    return baseline_compare_names(&(*(kept_stream *const *)a)->stream,
+                                  &(*(kept_stream *const *)b)->stream);
+}
+
+static void sort_streams(baseline *b)
+{
+    if (b->stream_count == 0)
+        return;
+    b->sorted = td_alloc(b->stream_count * sizeof(kept_stream *));
+    memcpy(b->sorted, b->by_id, b->stream_count * sizeof(kept_stream *));
+    qsort(b->sorted, b->stream_count, sizeof(kept_stream *), compare_kept);
+}
+
+size_t baseline_stream_count(const baseline *b)
+{
+    return b->stream_count;
+}
+
+const baseline_stream *baseline_stream_at(const baseline *b, size_t index)
+{
+    TD_ASSERT(index < b->stream_count);
+    return &b->sorted[index]->stream;
+}
+
+const baseline_stream *baseline_find_stream(const baseline *b, const baseline_stream *names)
+{
+    size_t low = 0;
+    size_t high = b->stream_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = baseline_compare_names(names, &b->sorted[middle]->stream);
+        if (order == 0)
+            return &b->sorted[middle]->stream;
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return NULL;
+}
+
+/* ---- blocks ---- */
+
+static uint64_t sum_block(uint32_t id, uint32_t number, const baseline_block *block, td_bytes rows)
+{
+    uint8_t seed[40];
+    td_put_le64(seed, (uint64_t)id << 32 | number);
+    td_put_le64(seed + 8, block->first_ns);
+    td_put_le64(seed + 16, block->last_ns);
+    td_put_le64(seed + 24, block->count);
+    td_put_le64(seed + 32, td_xxh64(rows.data, rows.size));
+    return td_xxh64(seed, sizeof seed);
+}
+
+static td_bytes pack_rows(const baseline_block *block, uint8_t *out)
+{
+    for (size_t i = 0; i < block->count; i++) {
+        td_put_le64(out + ROW_BYTES * i, block->rows[i].bytes);
+        td_put_le64(out + ROW_BYTES * i + 8, block->rows[i].decode);
+        td_put_le64(out + ROW_BYTES * i + 16, block->rows[i].book);
+    }
+    return td_bytes_of(out, ROW_BYTES * block->count);
+}
+
+static void unpack_rows(td_bytes from, baseline_row *out)
+{
+    for (size_t i = 0; i < from.size / ROW_BYTES; i++)
+        out[i] = (baseline_row){.bytes = td_le64(from.data + ROW_BYTES * i),
+                                .decode = td_le64(from.data + ROW_BYTES * i + 8),
+                                .book = td_le64(from.data + ROW_BYTES * i + 16)};
+}
+
+td_result baseline_add_stream(baseline *b, const baseline_stream *stream, uint32_t *id, td_err *err)
+{
+    TD_ASSERT(b->open_path != NULL);
+    pthread_mutex_lock(&b->mutex);
+    td_result rc = TD_OK;
+    if (b->stream_count < LIMIT_REGRESS_STREAMS) {
+        kept_stream *made = keep_stream(b, stream);
+        made->stream.rows = 0;
+        *id = made->stream.id;
+    } else {
+        rc = td_err_set(err, TD_E_LIMIT, "more than %u streams", LIMIT_REGRESS_STREAMS);
+        td_err_hint(err, "select fewer feeds, topics or symbols");
+    }
+    pthread_mutex_unlock(&b->mutex);
+    return rc;
+}
+
+td_result baseline_add_block(baseline *b, uint32_t id, uint32_t number, const baseline_block *block,
+                             td_err *err)
+{
+    TD_ASSERT(b->open_path != NULL);
+    TD_ASSERT(block->count > 0 && block->count <= BASELINE_BLOCK_ROWS);
+    pthread_mutex_lock(&b->mutex);
+    TD_ASSERT(id > 0 && id <= b->stream_count);
+    kept_stream *of = b->by_id[id - 1];
+    TD_ASSERT(of->stream.rows == (uint64_t)number * BASELINE_BLOCK_ROWS);
+    const td_bytes rows = pack_rows(block, b->bytes);
+    uint64_t sum = sum_block(id, number, block, rows);
+    database_query query = database_query_begin(b->db, PUT_BLOCK);
+    database_bind_u64(&query, id);
+    database_bind_u64(&query, number);
+    database_bind_u64(&query, block->first_ns);
+    database_bind_u64(&query, block->last_ns);
+    database_bind_i64(&query, (int64_t)sum);
+    database_bind_blob(&query, rows.data, rows.size);
+    td_result rc = database_query_run(&query, err);
+    of->stream.rows += block->count;
+    pthread_mutex_unlock(&b->mutex);
+    return rc == TD_EOF ? TD_OK : rc;
+}
+
+/* Under the mutex: the row of a block, unpacked. */
+static td_result read_row(baseline *b, const baseline_stream *of, uint32_t number,
+                          baseline_row *rows, baseline_block *block, td_err *err)
+{
+    database_query query = database_query_begin(b->db, GET_BLOCK);
+    database_bind_u64(&query, of->id);
+    database_bind_u64(&query, number);
+    td_result rc = database_query_next(&query, err);
+    if (rc == TD_EOF)
+        return damaged(b, err, "block %u of %s/%s is missing", number, of->feed, of->topic);
+    if (rc != TD_OK)
+        return database_query_end(&query, rc);
+    const td_bytes packed = database_column_blob(&query, 3);
+    *block = (baseline_block){.first_ns = database_column_u64(&query, 0),
+                              .last_ns = database_column_u64(&query, 1),
+                              .count = packed.size / ROW_BYTES,
+                              .rows = rows};
+    uint64_t left = of->rows - (uint64_t)number * BASELINE_BLOCK_ROWS;
+    size_t expected = left < BASELINE_BLOCK_ROWS ? (size_t)left : BASELINE_BLOCK_ROWS;
+    if (packed.size != ROW_BYTES * expected ||
+        sum_block(of->id, number, block, packed) != (uint64_t)database_column_i64(&query, 2))
+        rc =
+            damaged(b, err, "the checksum of block %u of %s/%s fails", number, of->feed, of->topic);
+    else
+        unpack_rows(packed, rows);
+    return database_query_end(&query, rc);
+}
+
+td_result baseline_read_block(baseline *b, const baseline_stream *of, uint32_t number,
+                              baseline_row *rows, baseline_block *block, td_err *err)
+{
+    if ((uint64_t)number * BASELINE_BLOCK_ROWS >= of->rows)
+        return TD_EOF;
+    pthread_mutex_lock(&b->mutex);
+    td_result rc = read_row(b, of, number, rows, block, err);
+    pthread_mutex_unlock(&b->mutex);
+    return rc;
+}
+
+/* ---- meta ---- */
 
 void baseline_set_damaged(baseline *b)
 {
-    TD_ASSERT(b->access == BASELINE_EXTEND);
     b->meta.is_damaged = 1;
 }
 
-void baseline_set_segments(baseline *b, uint64_t segments)
+static td_result put_meta(baseline *b, meta_key key, const char *value, td_err *err)
 {
-    TD_ASSERT(b->access == BASELINE_EXTEND);
-    TD_ASSERT(segments <= INT64_MAX);
-    b->meta.segments = segments;
+    database_query query = database_query_begin(b->db, PUT_META);
+    database_bind_text(&query, META_KEYS[key]);
+    database_bind_text(&query, value);
+    td_result rc = database_query_run(&query, err);
+    return rc == TD_EOF ? TD_OK : rc;
 }
 
-static td_result commit(baseline *b, td_err *err)
+static uint64_t add_text(uint64_t sum, const char *text)
 {
-    td_result rc = put_progress(b, err);
-    if (rc == TD_OK)
-        rc = put_meta(b, "streams", b->stream_count, "", err);
-    if (rc == TD_OK)
-        rc = database_commit(b->db, err);
-    if (rc == TD_OK)
-        rc = sort_streams(b, err);
-    return rc;
+    uint8_t both[16];
+    td_put_le64(both, sum);
+    td_put_le64(both + 8, td_xxh64(text, strlen(text)));
+    return td_xxh64(both, sizeof both);
 }
 
-td_result baseline_commit(baseline *b, uint64_t resume_ns, td_err *err)
-{
-    TD_ASSERT(b->access == BASELINE_EXTEND);
-    TD_ASSERT(!b->meta.is_complete);
-    b->meta.resume_ns = resume_ns;
-    td_result rc = commit(b, err);
-    return rc == TD_OK ? database_begin(b->db, err) : rc;
-}
-
-static td_result sum_content(baseline *b, td_err *err)
+/* Checksum over all streams, and the texts of meta but for the last. */
+static void write_content(const baseline *b, const char *const texts[META_COUNT],
+                          char out[NUMBER_BYTES])
 {
     uint64_t sum = 0;
-    td_result rc = baseline_sum_blocks(b, &sum, err);
-    for (size_t i = 0; i < b->stream_count; i++)
-        sum = baseline_sum_number(sum, stream_sum(b->streams[i]));
-    b->meta.content = sum & INT64_MAX; /* numbers of meta have no sign */
+    for (int key = 0; key < META_CONTENT; key++)
+        sum = add_text(sum, texts[key]);
+    for (size_t i = 0; i < b->stream_count; i++) {
+        const baseline_stream *of = &b->by_id[i]->stream;
+        char rows[NUMBER_BYTES];
+        (void)snprintf(rows, sizeof rows, "%" PRIu64, of->rows); /* fits */
+        const char *const parts[] = {of->feed, of->topic, of->symbol, of->exchange_topic, rows};
+        for (size_t part = 0; part < sizeof parts / sizeof *parts; part++)
+            sum = add_text(sum, parts[part]);
+    }
+    (void)snprintf(out, NUMBER_BYTES, "%016" PRIx64, sum); /* fits */
+}
+
+static td_result put_all_meta(baseline *b, td_err *err)
+{
+    char canonical[NUMBER_BYTES];
+    char content[NUMBER_BYTES];
+    (void)snprintf(canonical, sizeof canonical, "%d", CANONICAL_VERSION); /* fits */
+    const char *texts[META_COUNT] = {
+        [META_CANONICAL] = canonical,
+        [META_MEMBERS] = MEMBERS[b->meta.members],
+        [META_DAMAGED] = b->meta.is_damaged ? "yes" : "no",
+        [META_VERSION] = b->meta.version,
+        [META_DECODER] = b->meta.decoder,
+        [META_SELECTION] = b->meta.selection,
+        [META_ARCHIVE] = b->meta.archive,
+    };
+    td_result rc = TD_OK;
+    write_content(b, texts, content);
+    texts[META_CONTENT] = content;
+    for (int key = 0; key < META_COUNT && rc == TD_OK; key++)
+        rc = put_meta(b, (meta_key)key, texts[key], err);
     return rc;
 }
 
-td_result baseline_finish(baseline *b, td_err *err)
+static td_result put_streams(baseline *b, td_err *err)
 {
-    TD_ASSERT(b->access == BASELINE_EXTEND);
-    td_result rc = sum_content(b, err);
-    b->meta.is_complete = 1;
-    if (rc == TD_OK)
-        rc = commit(b, err);
-    if (rc == TD_OK) /* the next access to the file lets go of the lock */
-        rc = database_run_sql(b->db,
-                              "PRAGMA locking_mode = NORMAL; SELECT count(*) FROM sqlite_schema",
-                              "unlocking", err);
-    b->access = BASELINE_READ;
+    td_result rc = TD_OK;
+    for (size_t i = 0; i < b->stream_count && rc == TD_OK; i++) {
+        const baseline_stream *of = &b->by_id[i]->stream;
+        database_query query = database_query_begin(b->db, PUT_STREAM);
+        database_bind_u64(&query, of->id);
+        database_bind_text(&query, of->feed);
+        database_bind_text(&query, of->topic);
+        database_bind_text(&query, of->symbol);
+        database_bind_text(&query, of->exchange_topic);
+        database_bind_u64(&query, of->rows);
+        rc = database_query_run(&query, err);
+        rc = rc == TD_EOF ? TD_OK : rc;
+    }
     return rc;
+}
+
+static td_result rename_whole(baseline *b, td_err *err)
+{
+    char folder[LIMIT_PATH_BYTES];
+    const char *slash = strrchr(b->path, '/');
+    int length = slash == NULL ? 0 : (int)(slash - b->path) + 1;
+    if (snprintf(folder, sizeof folder, "%.*s.", length, b->path) >= (int)sizeof folder)
+        return td_err_set(err, TD_E_INVALID, "the name '%s' is too long", b->path);
+    td_result rc = td_io_rename(io_posix(), b->open_path, b->path, err);
+    if (rc != TD_OK)
+        return rc;
+    td_free(b->open_path);
+    b->open_path = NULL;
+    return td_io_sync_dir(io_posix(), folder, err);
+}
+
+td_result baseline_finish(baseline *b, uint64_t *file_bytes, td_err *err)
+{
+    TD_ASSERT(b->open_path != NULL);
+    td_result rc = put_streams(b, err);
+    if (rc == TD_OK)
+        rc = put_all_meta(b, err);
+    if (rc == TD_OK)
+        rc = database_commit(b->db, err);
+    if (rc != TD_OK)
+        return rc;
+    database_close(b->db);
+    b->db = NULL;
+    rc = rename_whole(b, err);
+    if (rc == TD_OK)
+        rc = td_io_size_at(io_posix(), b->path, file_bytes, err);
+    if (rc == TD_OK)
+        rc = database_open(&KIND, b->path, DATABASE_READ, &b->db, err);
+    sort_streams(b);
+    return rc;
+}
+
+static td_result read_meta(baseline *b, td_err *err)
+{
+    td_result rc = TD_OK;
+    for (int key = 0; key < META_COUNT && rc == TD_OK; key++) {
+        database_query query = database_query_begin(b->db, GET_META);
+        database_bind_text(&query, META_KEYS[key]);
+        rc = database_query_next(&query, err);
+        if (rc == TD_OK)
+            b->texts[key] = td_strdup(database_column_text(&query, 0));
+        if (rc == TD_EOF)
+            rc = damaged(b, err, "it has no %s", META_KEYS[key]);
+        rc = database_query_end(&query, rc);
+    }
+    if (rc != TD_OK)
+        return rc;
+    char *const *texts = b->texts;
+    b->meta = (baseline_meta){
+        .members = strcmp(texts[META_MEMBERS], "whole") == 0 ? CANONICAL_WHOLE : CANONICAL_PLAIN,
+        .is_damaged = strcmp(texts[META_DAMAGED], "yes") == 0,
+        .version = texts[META_VERSION],
+        .decoder = texts[META_DECODER],
+        .selection = texts[META_SELECTION],
+        .archive = texts[META_ARCHIVE]};
+    if (strtoul(texts[META_CANONICAL], NULL, 10) == CANONICAL_VERSION)
+        return TD_OK;
+    td_err_set(err, TD_E_UNSUPPORTED, "baseline '%s' has hashes of version %s, this program of %d",
+               b->path, texts[META_CANONICAL], CANONICAL_VERSION);
+    td_err_hint(err, "make it again with 'tapedeck regress save'");
+    return TD_E_UNSUPPORTED;
+}
+
+static td_result read_streams(baseline *b, td_err *err)
+{
+    td_result rc = TD_OK;
+    database_query query = database_query_begin(b->db, GET_STREAMS);
+    while (rc == TD_OK) {
+        rc = database_query_next(&query, err);
+        if (rc != TD_OK)
+            break;
+        const baseline_stream row = {.feed = database_column_text(&query, 1),
+                                     .topic = database_column_text(&query, 2),
+                                     .symbol = database_column_text(&query, 3),
+                                     .exchange_topic = database_column_text(&query, 4),
+                                     .rows = database_column_u64(&query, 5)};
+        if (b->stream_count >= LIMIT_REGRESS_STREAMS ||
+            database_column_u64(&query, 0) != b->stream_count + 1)
+            rc = damaged(b, err, "stream %zu is missing", b->stream_count + 1);
+        else
+            (void)keep_stream(b, &row);
+    }
+    return database_query_end(&query, rc);
+}
+
+td_result baseline_open(const char *path, baseline **out, td_err *err)
+{
+    char content[NUMBER_BYTES];
+    baseline *b = make(path);
+    td_result rc = database_open(&KIND, path, DATABASE_READ, &b->db, err);
+    if (rc == TD_OK)
+        rc = read_meta(b, err);
+    if (rc == TD_OK)
+        rc = read_streams(b, err);
+    if (rc == TD_OK) {
+        write_content(b, (const char *const *)b->texts, content);
+        if (strcmp(content, b->texts[META_CONTENT]) != 0)
+            rc = damaged(b, err, "the checksum of its streams fails");
+    }
+    if (rc != TD_OK) {
+        baseline_close(b);
+        return rc;
+    }
+    sort_streams(b);
+    *out = b;
+    return TD_OK;
 }

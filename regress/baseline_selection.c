@@ -3,8 +3,10 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/assert.h"
 #include "base/time_text.h"
 #include "play/source.h"
+#include "tape/nothing.h"
 #include "tape/tape.h"
 
 /* Bytes of the text: some times what a command line has. */
@@ -30,7 +32,7 @@ static td_result append_time(td_buf *out, const char *option, uint64_t ns, int i
     return td_buf_printf(out, NULL, "%s--%s %s", out->size == 0 ? "" : " ", option, text);
 }
 
-char *baseline_selection_text(const selection *wanted, selection_window window)
+static char *selection_text(const selection *wanted, selection_window window)
 {
     td_buf text;
     td_buf_init(&text, TEXT_BYTES_MAX);
@@ -43,7 +45,8 @@ char *baseline_selection_text(const selection *wanted, selection_window window)
         rc = append_time(&text, "from", window.from_ns, window.from_ns > 0);
     if (rc == TD_OK)
         rc = append_time(&text, "to", window.to_ns, window.to_ns < UINT64_MAX);
-    char *copy = rc == TD_OK ? td_strndup((const char *)text.data, text.size) : NULL;
+    TD_ASSERT(rc == TD_OK); /* a command line is shorter than the buffer's bound */
+    char *copy = td_strndup((const char *)text.data, text.size);
     td_buf_fini(&text);
     return copy;
 }
@@ -99,8 +102,6 @@ static td_result take_option(baseline_selection *s, const char *name, const char
 static td_result read_text(baseline_selection *s, const char *text, td_err *err)
 {
     s->text = td_strdup(text);
-    if (s->text == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a selection");
     char *at = s->text;
     while (*at != '\0') {
         const char *name = take_word(&at);
@@ -160,6 +161,23 @@ td_result baseline_selection_init(baseline_selection *out, const char *text, con
         out->wanted.symbols = out->covered.symbols;
     rc = selection_check(&out->wanted, err);
     return rc == TD_OK ? narrow_window(out, from, err) : rc;
+}
+
+td_result baseline_selection_fix(baseline_selection *out, const selection *given, archive *from,
+                                 td_err *err)
+{
+    selection_window window;
+    *out = (baseline_selection){.text = NULL};
+    td_result rc = selection_check_of(from, given, err);
+    if (rc == TD_OK)
+        rc = tape_find_window(from, given, NULL, &window, err);
+    if (rc != TD_OK)
+        return rc;
+    out->wanted = *given;
+    selection_set_window(&out->wanted, window);
+    out->covered = out->wanted;
+    out->text = selection_text(&out->wanted, window);
+    return TD_OK;
 }
 
 void baseline_selection_fini(baseline_selection *s)

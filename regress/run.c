@@ -1,441 +1,700 @@
 #include "regress/run.h"
 
+#include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "base/io_posix.h"
+#include "base/hash.h"
 #include "base/limits.h"
-#include "base/time_text.h"
-#include "cli/version.h"
+#include "base/slot_table.h"
+#include "json/json_write.h"
 #include "play/player.h"
-#include "regress/baseline_selection.h"
-#include "regress/decoder_map.h"
-#include "regress/frame_hashes.h"
-#include "regress/segments_seen.h"
+#include "schema/message_json.h"
 #include "tape/nothing.h"
 #include "tape/tape.h"
 
-enum {
-    LOOK_FRAMES = 64, /* how often the clock and the size of the buffer are read */
-    PROGRESS_FRAMES = 4096,
-};
+enum { PROGRESS_FRAMES = 4096 };
+
+/* A stream of the run: frames of a player's stream, or those of one unknown topic in it. One thread
+ * at a time. */
+typedef struct run_stream {
+    regress_stream result;
+    uint64_t position; /* of its first frame */
+    uint64_t frames, decoded, control;
+    uint64_t first_ns, last_ns;
+    /* Filling. */
+    baseline_row *rows;
+    size_t row_count;
+    uint64_t block_first_ns;
+    uint32_t block_number;
+    /* Comparing. */
+    join *join;
+    const baseline_stream *was;
+    uint8_t had_other_book;        /* after the frame before */
+    const observed_frame *at_hand; /* the frame that is put; NULL: none */
+    const stream *of;              /* its stream */
+    struct run *run;
+    td_result rc; /* of asking a decoder */
+    td_err err;
+    char names[];
+} run_stream;
+
+/* What a player's stream keeps. */
+typedef struct observed_stream {
+    run_stream *known;
+    run_stream **unknown; /* one for each exchange topic */
+    size_t unknown_count;
+    slot_table by_exchange_topic;
+} observed_stream;
 
 typedef struct run {
-    const regress_run_options *options;
-    regress_run_result *result;
-    baseline_meta meta;
-    char *selection_text;
-    char own_id[TD_HASH128_HEX_BYTES];
-    char reference[BASELINE_CONTENT_BYTES];
-    selection wanted; /* times absolute; from where the run begins */
-    segments_seen *segments;
-    baseline *baseline;
+    const regress_options *options;
+    baseline *into;                 /* NULL: comparing */
+    const regress_against *against; /* NULL: filling */
     tape *tape;
     player *player;
-    frame_hashes *hashes;
-    uint64_t taken;            /* frames, outbound ones too */
-    uint64_t last_ns;          /* of the last frame that was taken */
-    uint64_t since;            /* frames since the last checkpoint */
-    uint64_t checkpoint_at_ns; /* of the monotonic clock: when the next one is due */
-    uint8_t is_due;            /* a checkpoint, at the next frame of another time */
-    uint8_t has_enough;        /* frames to put */
-    uint8_t is_stopping;
-    uint8_t is_reused; /* the baseline was complete before */
+    regress_totals totals;
+    pthread_mutex_t mutex; /* of the list */
+    run_stream **streams;
+    size_t stream_count;
 } run;
 
-/* ---- the selection ---- */
+/* ---- which frames ---- */
 
-/* Times are fixed, so that an interrupted run ends where it would have ended. */
-static td_result read_selection(run *r, td_err *err)
+/* 1 for what can be a topic: the exchange's are short texts. */
+static int is_name(td_bytes topic)
 {
-    selection_window window;
-    td_result rc = selection_check_of(r->options->archive, r->options->wanted, err);
-    if (rc == TD_OK)
-        rc = tape_find_window(r->options->archive, r->options->wanted, NULL, &window, err);
-    if (rc != TD_OK)
-        return rc;
-    r->wanted = *r->options->wanted;
-    selection_set_window(&r->wanted, window);
-    r->selection_text = baseline_selection_text(&r->wanted, window);
-    if (r->selection_text == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a selection");
-    r->meta = r->options->meta;
-    r->meta.selection = r->selection_text;
-    r->meta.version = TAPEDECK_VERSION;
-    r->meta.map = r->options->map == NULL ? "" : decoder_map_text(r->options->map);
-    if (r->options->reference != NULL)
-        baseline_name_content(r->options->reference, r->reference);
-    r->meta.reference = r->reference;
+    return topic.size == 0 ||
+           (topic.size < LIMIT_TOPIC_BYTES && memchr(topic.data, '\0', topic.size) == NULL);
+}
+
+/* The names of the frame's stream; 0: it is not covered. A row may hold for a part of the time
+ * only, so the frame's own row decides, not the stream's. */
+static int find_names(const stream *of, const stream_frame *frame, baseline_stream *names,
+                      td_bytes *exchange_topic)
+{
+    if (frame->is_lead_in || of->dir != CHANNEL_IN)
+        return 0;
+    *names = (baseline_stream){.feed = of->feed, .topic = "", .symbol = "", .exchange_topic = ""};
+    *exchange_topic = td_bytes_str(of->exchange_topic);
+    if (frame->role == ROLE_CONTROL) {
+        names->topic = REGRESS_CONTROL;
+    } else if (frame->row != NULL) {
+        names->topic = of->topic;
+        names->symbol = of->symbol;
+    } else if (frame->role == ROLE_UNKNOWN && frame->content->what != NULL) {
+        *exchange_topic = frame->content->what->exchange_topic;
+    }
+    if (!is_name(*exchange_topic))
+        *exchange_topic = (td_bytes){0};
+    return 1;
+}
+
+/* ---- streams ---- */
+
+static char *put_name(char **at, td_bytes name)
+{
+    char *put = *at;
+    if (name.size > 0)
+        memcpy(put, name.data, name.size);
+    put[name.size] = '\0';
+    *at += name.size + 1;
+    return put;
+}
+
+static void found(void *ctx, const join_step *step);
+
+/* The baseline's stream of the same frames. A topic that only one side has a row for is found by
+ * its exchange topic. */
+static const baseline_stream *find_was(const run *r, const baseline_stream *names)
+{
+    baseline *was = r->against->was;
+    const baseline_stream *same = baseline_find_stream(was, names);
+    for (size_t i = 0; same == NULL && i < baseline_stream_count(was); i++) {
+        const baseline_stream *at = baseline_stream_at(was, i);
+        if ((at->topic[0] == '\0') != (names->topic[0] == '\0') && at->exchange_topic[0] != '\0' &&
+            strcmp(at->feed, names->feed) == 0 &&
+            strcmp(at->exchange_topic, names->exchange_topic) == 0)
+            same = at;
+    }
+    return same;
+}
+
+static run_stream *make_stream(run *r, const baseline_stream *names, td_bytes exchange_topic)
+{
+    size_t bytes = strlen(names->feed) + strlen(names->topic) + strlen(names->symbol) +
+                   exchange_topic.size + 4;
+    run_stream *made = td_alloc_zero(1, sizeof *made + bytes);
+    char *at = made->names;
+    made->run = r;
+    made->result.names = (baseline_stream){.feed = put_name(&at, td_bytes_str(names->feed)),
+                                           .topic = put_name(&at, td_bytes_str(names->topic)),
+                                           .symbol = put_name(&at, td_bytes_str(names->symbol)),
+                                           .exchange_topic = put_name(&at, exchange_topic)};
+    pthread_mutex_lock(&r->mutex);
+    r->streams = td_array_grow(r->streams, r->stream_count, sizeof(run_stream *));
+    r->streams[r->stream_count++] = made;
+    pthread_mutex_unlock(&r->mutex);
+    return made;
+}
+
+/* A stream of the archive, whose first frame this is. */
+static td_result open_stream(run *r, const baseline_stream *names, td_bytes exchange_topic,
+                             uint64_t position, run_stream **out, td_err *err)
+{
+    run_stream *made = make_stream(r, names, exchange_topic);
+    *out = made;
+    made->position = position;
+    if (r->against == NULL) {
+        made->rows = td_alloc(BASELINE_BLOCK_ROWS * sizeof *made->rows);
+        return baseline_add_stream(r->into, &made->result.names, &made->result.names.id, err);
+    }
+    made->was = find_was(r, &made->result.names);
+    made->join = join_open(r->against->was, made->was, r->against->extent, found, made);
     return TD_OK;
 }
 
-/* The decoder, if the caller names none: this program. What was decoded by another one is not added
- * to an unfinished baseline. */
-static td_result name_decoder(run *r, td_err *err)
+static td_result find_unknown(run *r, observed_stream *own, const baseline_stream *names,
+                              td_bytes exchange_topic, uint64_t position, run_stream **out,
+                              td_err *err)
 {
-    if (r->meta.decoder != NULL)
+    uint64_t hash = td_xxh64(exchange_topic.data, exchange_topic.size);
+    slot_probe at = slot_probe_of(hash);
+    while (slot_table_next(&own->by_exchange_topic, &at)) {
+        *out = own->unknown[at.row];
+        if (td_bytes_is(exchange_topic, (*out)->result.names.exchange_topic))
+            return TD_OK;
+    }
+    size_t count = own->unknown_count;
+    td_result rc = slot_table_reserve(&own->by_exchange_topic, count + 1, "unknown topics", err);
+    if (rc == TD_OK)
+        rc = open_stream(r, names, exchange_topic, position, out, err);
+    if (rc != TD_OK)
+        return rc;
+    own->unknown = td_array_grow(own->unknown, count, sizeof(run_stream *));
+    slot_table_put(&own->by_exchange_topic, hash, count);
+    own->unknown[own->unknown_count++] = *out;
+    return TD_OK;
+}
+
+static td_result find_stream(run *r, void **state, const stream *of, const stream_frame *frame,
+                             run_stream **out, td_err *err)
+{
+    baseline_stream names;
+    td_bytes exchange_topic;
+    *out = NULL;
+    if (!find_names(of, frame, &names, &exchange_topic))
         return TD_OK;
-    TD_ASSERT(r->options->decoding == NULL);
-    r->meta.decoder = "built-in";
-    r->meta.decoder_id = r->own_id;
-    return td_io_hash(io_posix(), "/proc/self/exe", r->own_id, err);
+    if (*state == NULL)
+        *state = td_alloc_zero(1, sizeof(observed_stream));
+    observed_stream *own = *state;
+    if (names.topic[0] == '\0')
+        return find_unknown(r, own, &names, exchange_topic, frame->position, out, err);
+    td_result rc = TD_OK;
+    if (own->known == NULL)
+        rc = open_stream(r, &names, exchange_topic, frame->position, &own->known, err);
+    *out = own->known;
+    return rc;
 }
 
-/* ---- the baseline ---- */
-
-static int is_text(const char *a, const char *b)
+static void close_observed(void *ctx, void *state)
 {
-    return strcmp(a == NULL ? "" : a, b == NULL ? "" : b) == 0;
+    observed_stream *own = state;
+    (void)ctx;
+    slot_table_fini(&own->by_exchange_topic);
+    td_free(own->unknown);
+    td_free(own);
 }
 
-/* Why an unfinished baseline cannot go on: what is another than in its first run; NULL: it can. */
-static const char *other_than(const run *r, const baseline_meta *had)
+/* ---- one frame ---- */
+
+static uint64_t hash_content(const frame_content *content, frame_role role,
+                             canonical_members members)
 {
-    const baseline_meta *meta = &r->meta;
-    if (!is_text(had->version, meta->version))
-        return "version of tapedeck";
-    if (!is_text(had->decoder_id, meta->decoder_id) || !is_text(had->decoder, meta->decoder))
-        return "decoder";
-    if (!is_text(had->archive, meta->archive))
-        return "archive";
-    if (!is_text(had->selection, meta->selection))
-        return "selection";
-    if (!is_text(had->map, meta->map))
-        return "mapping file";
-    if (!is_text(had->reference, meta->reference))
-        return "baseline to compare with";
-    uint64_t until_ns = had->is_complete ? UINT64_MAX : had->resume_ns;
-    if (had->segments != segments_seen_before(r->segments, until_ns))
-        return "list of segments";
-    return had->members != meta->members || had->is_full != meta->is_full ? "choice of members"
-                                                                          : NULL;
+    if (role == ROLE_CONTROL)
+        return canonical_control(content->what);
+    return content->message != NULL ? canonical_hash(content->message, members)
+                                    : canonical_failure(content->why.reason);
 }
 
-static int is_tape_damaged(const tape *from)
+/* The book counts where the frame changed it, and nothing from before the connection shows in it:
+ * then the hash is the same wherever a run begins. */
+static uint64_t hash_book(const observed_frame *seen)
 {
-    tape_stats stats;
-    tape_get_stats(from, &stats);
-    return tape_is_damaged(&stats);
+    if (seen->frame->content->message == NULL || seen->track == NULL ||
+        track_book(seen->track) == NULL || !track_has_snapshot(seen->track))
+        return 0;
+    return track_hash_best(seen->track, 0);
 }
 
-static td_result nothing_to_save(const run *r, int is_damaged, td_err *err)
+static void count_frame(run_stream *s, const stream_frame *frame)
+{
+    if (s->frames++ == 0)
+        s->first_ns = frame->recv_ns;
+    s->last_ns = frame->recv_ns;
+    s->decoded += frame->content->message != NULL;
+    s->control += frame->role == ROLE_CONTROL;
+}
+
+static td_result put_block(run *r, run_stream *s, td_err *err)
+{
+    const baseline_block block = {.first_ns = s->block_first_ns,
+                                  .last_ns = s->last_ns,
+                                  .count = s->row_count,
+                                  .rows = s->rows};
+    if (s->row_count == 0)
+        return TD_OK;
+    s->row_count = 0;
+    return baseline_add_block(r->into, s->result.names.id, s->block_number++, &block, err);
+}
+
+static td_result fill(run *r, run_stream *s, const baseline_row *row, td_err *err)
+{
+    if (s->row_count == 0)
+        s->block_first_ns = s->last_ns;
+    s->rows[s->row_count++] = *row;
+    return s->row_count < BASELINE_BLOCK_ROWS ? TD_OK : put_block(r, s, err);
+}
+
+static td_result compare(run_stream *s, const stream *of, const observed_frame *seen,
+                         const baseline_row *row, td_err *err);
+
+static td_result observe(void *ctx, const stream *of, void **state, const observed_frame *seen,
+                         td_err *err)
+{
+    run *r = ctx;
+    run_stream *s;
+    td_result rc = find_stream(r, state, of, seen->frame, &s, err);
+    if (rc != TD_OK || s == NULL)
+        return rc;
+    const baseline_row row = {
+        .bytes = td_xxh64(seen->frame->bytes.data, seen->frame->bytes.size),
+        .decode = hash_content(seen->frame->content, seen->frame->role, r->options->members),
+        .book = hash_book(seen)};
+    count_frame(s, seen->frame);
+    return r->against == NULL ? fill(r, s, &row, err) : compare(s, of, seen, &row, err);
+}
+
+/* ---- differences ---- */
+
+uint64_t regress_differing(const regress_counts *counts)
+{
+    uint64_t sum = counts->consequences + counts->missing + counts->added;
+    for (int kind = 0; kind < DIFFERENCE_KINDS; kind++)
+        sum += counts->by_kind[kind];
+    return sum;
+}
+
+static decoding_request request_of(const stream_frame *frame)
+{
+    return (decoding_request){.channel = frame->channel,
+                              .row = frame->row,
+                              .session = frame->session_id,
+                              .ordinal = (uint32_t)frame->ordinal,
+                              .recv_ns = frame->recv_ns,
+                              .bytes = frame->bytes};
+}
+
+/* The decode of a frame as one line of JSON, for td_free; NULL if it is too long to show. */
+static char *write_decode(const run_stream *s, const stream_frame *frame,
+                          const frame_content *content)
+{
+    const topic_match topic = {.row = frame->row,
+                               .topic = td_bytes_str(s->of->topic),
+                               .symbol = td_bytes_str(s->of->symbol)};
+    td_buf out;
+    json_writer json;
+    td_buf_init(&out, LIMIT_REGRESS_FRAME_BYTES * 4);
+    json_write_begin(&json, &out);
+    json_write_object_begin(&json);
+    if (content->message != NULL)
+        message_json_members(&json, content->message);
+    else if (frame->role == ROLE_CONTROL)
+        message_json_control(&json, content->what, frame->bytes);
+    else
+        message_json_raw(&json, &topic, td_bytes_str(s->result.names.exchange_topic),
+                         &content->why);
+    json_write_object_end(&json);
+    td_result rc = json_write_end(&json, NULL);
+    char *text = rc == TD_OK ? td_strndup((const char *)out.data, out.size) : NULL;
+    td_buf_fini(&out);
+    return text;
+}
+
+/* Decode the frame at hand with another decoder, or once more with its own. */
+static td_result ask(run_stream *s, user_decoder *with, td_arena *arena, frame_content *out,
+                     td_err *err)
+{
+    const decoding_request request = request_of(s->at_hand->frame);
+    *out = (frame_content){0};
+    return user_decoder_ask(with, &request, arena, out, err);
+}
+
+static char *decode_as_before(run_stream *s)
+{
+    user_decoder *before = s->run->against->was_decoder;
+    const stream_frame *frame = s->at_hand->frame;
+    frame_content content;
+    char *text = NULL;
+    if (before == NULL || frame->role == ROLE_CONTROL)
+        return NULL;
+    td_arena *arena = td_arena_open(LIMIT_DECODER_REPLY_BYTES * 4);
+    s->rc = ask(s, before, arena, &content, &s->err);
+    if (s->rc == TD_OK)
+        text = write_decode(s, frame, &content);
+    td_arena_close(arena);
+    return text;
+}
+
+/* Keep the frame at hand as the place of a difference. */
+static void keep_frame(run_stream *s, regress_difference *out)
+{
+    const stream_frame *frame = s->at_hand->frame;
+    out->has_frame = 1;
+    out->position = frame->position;
+    out->recv_ns = frame->recv_ns;
+    out->ordinal = frame->ordinal;
+    out->line = frame->line;
+    out->shard = frame->shard;
+    out->conn = frame->conn;
+    size_t length = strlen(frame->session_id);
+    if (length < sizeof out->session_id)
+        memcpy(out->session_id, frame->session_id, length + 1);
+    if (frame->bytes.size <= LIMIT_REGRESS_FRAME_BYTES) {
+        out->frame = td_strndup((const char *)frame->bytes.data, frame->bytes.size);
+        out->frame_bytes = frame->bytes.size;
+    }
+    out->decode_is = write_decode(s, frame, frame->content);
+    out->decode_was = decode_as_before(s);
+}
+
+static void drop_frame(regress_difference *of)
+{
+    td_free(of->frame);
+    td_free(of->decode_is);
+    td_free(of->decode_was);
+    *of = (regress_difference){0};
+}
+
+/* Something differs, for the first time in the stream: its frame is at hand, or was kept when it
+ * began to wait. */
+static void note_first(run_stream *s, difference_kind kind, const join_step *step)
+{
+    regress_difference *first = &s->result.first;
+    if (s->result.is_different)
+        return;
+    if (!first->has_frame && s->at_hand != NULL)
+        keep_frame(s, first);
+    s->result.is_different = 1;
+    first->kind = kind;
+    first->was_index = step->was_index;
+    first->is_index = step->is_index;
+    first->from_ns = step->first_ns;
+    first->to_ns = step->last_ns;
+}
+
+static int is_failure(uint64_t decode)
+{
+    return (decode & CANONICAL_FAILED) != 0;
+}
+
+/* 1 if the frame at hand, asked once more, is decoded to something else than the first time. Frames
+ * that had to wait for their partner are not asked. */
+static int is_unstable(run_stream *s, uint64_t decode)
+{
+    frame_content content;
+    user_decoder *own = s->run->options->decoder;
+    if (s->at_hand == NULL || user_decoder_decoding(own) == NULL ||
+        !frame_role_is_of_topic(s->at_hand->frame->role))
+        return 0;
+    td_arena *arena = td_arena_open(LIMIT_DECODER_REPLY_BYTES * 4);
+    s->rc = ask(s, own, arena, &content, &s->err);
+    int is_other = s->rc == TD_OK && hash_content(&content, s->at_hand->frame->role,
+                                                  s->run->options->members) != decode;
+    if (is_other) {
+        const decoding_request request = request_of(s->at_hand->frame);
+        user_decoder_note_unstable(own, &request);
+    }
+    td_arena_close(arena);
+    return is_other;
+}
+
+static difference_kind kind_of(run_stream *s, const join_step *step)
+{
+    if (step->was->decode == step->is->decode)
+        return DIFFERENCE_BOOK;
+    if (is_unstable(s, step->is->decode))
+        return DIFFERENCE_UNSTABLE;
+    if (is_failure(step->was->decode))
+        return is_failure(step->is->decode) ? DIFFERENCE_REASON : DIFFERENCE_NEWLY_DECODING;
+    return is_failure(step->is->decode) ? DIFFERENCE_NEWLY_FAILING : DIFFERENCE_DECODE;
+}
+
+static void found_pair(run_stream *s, const join_step *step)
+{
+    regress_counts *counts = &s->result.counts;
+    int is_same_decode = step->was->decode == step->is->decode;
+    int is_same_book = step->was->book == step->is->book;
+    counts->compared++;
+    if (is_same_decode && is_same_book) {
+        counts->same++;
+    } else if (is_same_decode && s->had_other_book) {
+        counts->consequences++;
+    } else {
+        difference_kind kind = kind_of(s, step);
+        counts->by_kind[kind]++;
+        note_first(s, kind, step);
+    }
+    s->had_other_book = !is_same_book;
+}
+
+static void found(void *ctx, const join_step *step)
+{
+    run_stream *s = ctx;
+    switch (step->kind) {
+    case JOIN_PAIR:
+        found_pair(s, step);
+        break;
+    case JOIN_MISSING:
+        s->result.counts.missing += step->count;
+        note_first(s, DIFFERENCE_MISSING, step);
+        break;
+    case JOIN_NEW:
+        s->result.counts.added += step->count;
+        note_first(s, DIFFERENCE_NEW, step);
+        break;
+    case JOIN_OUTSIDE:
+        s->result.counts.outside += step->count;
+        break;
+    }
+}
+
+/* A frame that begins to wait is kept until it is known whether the streams differ there. */
+static td_result compare(run_stream *s, const stream *of, const observed_frame *seen,
+                         const baseline_row *row, td_err *err)
+{
+    int was_waiting = join_is_waiting(s->join);
+    s->of = of;
+    s->at_hand = was_waiting ? NULL : seen;
+    td_result rc = join_put(s->join, row, seen->frame->recv_ns, err);
+    if (!s->result.is_different && !was_waiting && join_is_waiting(s->join))
+        keep_frame(s, &s->result.first);
+    else if (!s->result.is_different && !join_is_waiting(s->join))
+        drop_frame(&s->result.first);
+    s->at_hand = NULL;
+    if (rc == TD_OK && s->rc != TD_OK)
+        rc = td_err_pass(err, s->rc, &s->err);
+    return rc;
+}
+
+/* ---- playing ---- */
+
+static td_result nothing_found(const run *r, td_err *err)
 {
     td_err own;
-    if (is_damaged) {
+    if (r->totals.is_damaged) {
         td_err_set(err, TD_E_CORRUPT, "no frame can be read: stored frames are damaged");
-        td_err_hint(err, "'tapedeck verify' says where");
+        td_err_hint(err, "'tapedeck verify' reports where");
         return TD_E_CORRUPT;
     }
     td_result rc = selection_nothing(r->options->archive, r->options->wanted, &own);
     return td_err_pass(err, rc, &own);
 }
 
-static td_result start_over(run *r, td_err *err)
-{
-    baseline_close(r->baseline);
-    r->baseline = NULL;
-    td_result rc = baseline_remove(r->options->path, err);
-    return rc == TD_OK ? baseline_create(r->options->path, &r->meta, &r->baseline, err) : rc;
-}
-
-static td_result refuse_complete(const run *r, td_err *err)
-{
-    td_err_set(err, TD_E_INVALID, "'%s' is a complete baseline already", r->options->path);
-    td_err_hint(err, "give --force to replace it, or another name");
-    return TD_E_INVALID;
-}
-
-/* An error if the selection has no frame that a baseline covers. */
-static td_result find_any_frame(const run *r, td_err *err)
-{
-    tape *from = NULL;
-    tape_frame frame;
-    td_result rc = tape_open(r->options->archive, &r->wanted, &(tape_options){0}, &from, err);
-    while (rc == TD_OK) {
-        rc = tape_next(from, &frame, err);
-        if (rc == TD_OK && frame.channel->info.dir == CHANNEL_IN)
-            break;
-    }
-    if (rc == TD_EOF)
-        rc = nothing_to_save(r, is_tape_damaged(from), err);
-    tape_close(from);
-    return rc;
-}
-
-/* A baseline in the place of another one, which stays if the new one would be of nothing. */
-static td_result replace(run *r, td_err *err)
-{
-    td_result rc = find_any_frame(r, err);
-    return rc == TD_OK ? start_over(r, err) : rc;
-}
-
-static td_result reuse(run *r, td_err *err)
-{
-    td_log_emit(r->options->log, TD_LOG_INFO, "'%s' is complete: it is used as it is",
-                r->options->path);
-    baseline_close(r->baseline);
-    r->baseline = NULL;
-    r->is_reused = 1;
-    return baseline_open(r->options->path, BASELINE_READ, &r->baseline, err);
-}
-
-/* Go on with an unfinished baseline if that is possible. */
-static td_result take_existing(run *r, td_err *err)
-{
-    const baseline_meta *had = baseline_get_meta(r->baseline);
-    const char *other = other_than(r, had);
-    if (had->is_complete && r->options->existing == REGRESS_REUSE && other == NULL)
-        return reuse(r, err);
-    if (had->is_complete)
-        return r->options->existing == REGRESS_KEEP ? refuse_complete(r, err) : replace(r, err);
-    if (other != NULL) {
-        td_log_emit(r->options->log, TD_LOG_WARNING,
-                    "'%s' is unfinished, but its %s is another: starting from the beginning",
-                    r->options->path, other);
-        return start_over(r, err);
-    }
-    r->result->resumed_from_ns = had->resume_ns;
-    if (had->resume_ns > 0) {
-        char when[TD_TIME_TEXT_BYTES];
-        td_time_format_ms(had->resume_ns, when);
-        td_log_emit(r->options->log, TD_LOG_INFO, "'%s' is unfinished: going on from %s",
-                    r->options->path, when);
-        r->wanted.has_from = 1;
-        r->wanted.from = (td_time_spec){TD_TIME_ABSOLUTE, had->resume_ns};
-    }
-    return TD_OK;
-}
-
-static td_result open_or_create(run *r, td_err *err)
-{
-    td_result rc = baseline_open(r->options->path, BASELINE_EXTEND, &r->baseline, err);
-    if (rc == TD_OK)
-        return take_existing(r, err);
-    if (rc == TD_E_NOTFOUND)
-        return baseline_create(r->options->path, &r->meta, &r->baseline, err);
-    if (rc == TD_E_TRUNCATED)
-        return start_over(r, err);                              /* a run was killed as it began */
-    int is_ours = rc == TD_E_CORRUPT || rc == TD_E_UNSUPPORTED; /* else baseline_remove refuses */
-    return is_ours && r->options->existing != REGRESS_KEEP ? replace(r, err) : rc;
-}
-
-static td_result open_baseline(run *r, td_err *err)
-{
-    td_result rc = open_or_create(r, err);
-    if (rc == TD_OK && r->options->reference != NULL)
-        baseline_set_reference(r->baseline, r->options->reference);
-    return rc;
-}
-
-/* ---- playing ---- */
-
 static td_result open_play(run *r, td_err *err)
 {
-    const regress_run_options *options = r->options;
-    const tape_options reading = {.threads = options->threads,
-                                  .log = options->log,
-                                  .reads = r->meta.members == CANONICAL_WHOLE ? TAPE_READS_ALL
-                                                                              : TAPE_READS_MESSAGES,
+    const regress_options *o = r->options;
+    const tape_options reading = {.threads = o->threads,
+                                  .log = o->log,
+                                  .reads = o->members == CANONICAL_WHOLE ? TAPE_READS_ALL
+                                                                         : TAPE_READS_MESSAGES,
                                   .with_lead_in = 1,
-                                  .decoding = options->decoding};
-    td_result rc = tape_open(options->archive, &r->wanted, &reading, &r->tape, err);
-    const frame_hashes_options hashing = {.members = r->meta.members,
-                                          .is_full = r->meta.is_full,
-                                          .map = options->map,
-                                          .bytes_max = options->buffer_bytes != 0
-                                                           ? options->buffer_bytes
-                                                           : LIMIT_REGRESS_BUFFER_BYTES};
-    if (rc == TD_OK)
-        rc = frame_hashes_open(&hashing, &r->hashes, err);
-    if (rc != TD_OK)
-        return rc;
-    const player_options playing = {.threads = options->threads,
-                                    .observer = frame_hashes_observer(r->hashes),
+                                  .decoding = user_decoder_decoding(o->decoder)};
+    static const observer_ops OBSERVE = {
+        .name = "regress", .frame = observe, .close = close_observed};
+    const player_options playing = {.threads = o->threads,
+                                    .observer = {&OBSERVE, r},
                                     .without_digests = 1,
                                     .without_audits = 1};
-    return player_open(&playing, &r->player, err);
+    td_result rc = tape_open(o->archive, o->wanted, &reading, &r->tape, err);
+    return rc == TD_OK ? player_open(&playing, &r->player, err) : rc;
 }
 
-static uint64_t now_ns(const run *r)
+static td_result play_frames(run *r, td_err *err)
 {
-    return clock_mono_ns(r->options->clock);
+    const regress_options *o = r->options;
+    tape_frame frame;
+    uint64_t taken = 0;
+    td_result rc = TD_OK;
+    while (rc == TD_OK) {
+        rc = tape_next(r->tape, &frame, err);
+        if (rc == TD_OK)
+            rc = player_take(r->player, &frame, err);
+        if (rc == TD_OK && ++taken % PROGRESS_FRAMES == 0 && o->progress != NULL &&
+            o->progress(o->user, taken, frame.recv_ns))
+            return TD_EOF;
+    }
+    if (rc == TD_EOF)
+        rc = player_drain(r->player, err);
+    return rc;
 }
 
-static void note_damage(run *r)
+static void sum_totals(run *r)
 {
     tape_stats stats;
     tape_get_stats(r->tape, &stats);
-    r->result->damaged_chunks = stats.damaged_chunks;
-    if (is_tape_damaged(r->tape))
-        baseline_set_damaged(r->baseline);
-}
-
-/* Everything that was taken goes into the baseline; the workers are idle. */
-static td_result put_all(run *r, td_err *err)
-{
-    note_damage(r);
-    r->has_enough = 0;
-    return frame_hashes_put(r->hashes, r->baseline, err);
-}
-
-/* Between checkpoints, to keep memory small: an interruption undoes it. */
-static td_result put_some(run *r, td_err *err)
-{
-    r->has_enough = 0;
-    td_result rc = player_drain(r->player, err);
-    return rc == TD_OK ? frame_hashes_put_some(r->hashes, r->baseline, err) : rc;
-}
-
-static void schedule_checkpoint(run *r)
-{
-    r->since = 0;
-    r->is_due = 0;
-    uint64_t every_ns = r->options->checkpoint_ns;
-    r->checkpoint_at_ns = now_ns(r) + (every_ns == 0 ? REGRESS_CHECKPOINT_NS : every_ns);
-}
-
-/* All frames that were received before resume_ns are taken, and no other. */
-static td_result checkpoint(run *r, uint64_t resume_ns, td_err *err)
-{
-    td_result rc = player_drain(r->player, err);
-    if (rc == TD_OK)
-        rc = put_all(r, err);
-    baseline_set_segments(r->baseline, segments_seen_before(r->segments, resume_ns));
-    if (rc == TD_OK)
-        rc = baseline_commit(r->baseline, resume_ns, err);
-    schedule_checkpoint(r);
-    return rc;
-}
-
-static void report_progress(run *r)
-{
-    if (r->options->progress != NULL &&
-        r->options->progress(r->options->user, r->result->frames, r->last_ns))
-        r->is_stopping = 1;
-}
-
-/* Now and then: is it time for a checkpoint, or for the end? */
-static void look_around(run *r)
-{
-    if (++r->taken % PROGRESS_FRAMES == 0)
-        report_progress(r);
-    r->is_due |= r->is_stopping ||
-                 (r->options->checkpoint_frames > 0 && r->since >= r->options->checkpoint_frames);
-    if (r->since % LOOK_FRAMES == 0) {
-        r->is_due |= now_ns(r) >= r->checkpoint_at_ns;
-        r->has_enough = frame_hashes_are_enough(r->hashes) != 0;
+    r->totals.is_damaged = (uint8_t)tape_is_damaged(&stats);
+    for (size_t i = 0; i < r->stream_count; i++) {
+        const run_stream *s = r->streams[i];
+        r->totals.frames += s->frames;
+        r->totals.decoded += s->decoded;
+        r->totals.control += s->control;
+        r->totals.undecoded += s->frames - s->decoded - s->control;
+        if (r->totals.first_ns == 0 || s->first_ns < r->totals.first_ns)
+            r->totals.first_ns = s->first_ns;
+        if (s->last_ns > r->totals.last_ns)
+            r->totals.last_ns = s->last_ns;
     }
 }
 
-/* All frames before next_ns are taken. No checkpoint is later than what is settled in the archive:
- * one feed's frames may become readable after later frames of another. TD_EOF: stopped. */
-static td_result between_times(run *r, uint64_t next_ns, td_err *err)
-{
-    uint64_t settled_ns = segments_seen_settled_ns(r->segments);
-    int is_settled = next_ns < settled_ns;
-    int is_last = !is_settled && r->last_ns < settled_ns;
-    td_result rc = TD_OK;
-    if (is_last || (r->is_due && is_settled)) {
-        rc = checkpoint(r, is_settled ? next_ns : settled_ns, err);
-        if (rc == TD_OK && r->options->checkpoint_frames > 0)
-            report_progress(r);
-    }
-    return rc == TD_OK && r->is_stopping ? TD_EOF : rc;
-}
-
-static td_result take(run *r, const tape_frame *frame, td_err *err)
-{
-    if (!frame->is_lead_in) {
-        td_result rc = TD_OK;
-        if (frame->recv_ns != r->last_ns)
-            rc = between_times(r, frame->recv_ns, err);
-        if (rc == TD_OK && r->has_enough)
-            rc = put_some(r, err);
-        if (rc != TD_OK)
-            return rc;
-        r->last_ns = frame->recv_ns;
-        r->result->frames += frame->channel->info.dir == CHANNEL_IN;
-        r->since++;
-        look_around(r);
-    }
-    return player_take(r->player, frame, err);
-}
-
-/* TD_EOF: stopped. */
 static td_result play(run *r, td_err *err)
 {
-    schedule_checkpoint(r);
-    for (;;) {
-        tape_frame frame;
-        td_result rc = tape_next(r->tape, &frame, err);
-        if (rc == TD_EOF)
-            return TD_OK;
+    td_result rc = selection_check_of(r->options->archive, r->options->wanted, err);
+    pthread_mutex_init(&r->mutex, NULL);
+    if (rc == TD_OK)
+        rc = open_play(r, err);
+    if (rc == TD_OK)
+        rc = play_frames(r, err);
+    if (rc == TD_OK) {
+        sum_totals(r);
+        if (r->totals.frames == 0)
+            rc = nothing_found(r, err);
+    }
+    return rc;
+}
+
+static void close_stream(run_stream *s)
+{
+    join_close(s->join);
+    td_free(s->rows);
+    drop_frame(&s->result.first);
+    td_free(s);
+}
+
+static void run_fini(run *r)
+{
+    player_close(r->player);
+    tape_close(r->tape);
+    pthread_mutex_destroy(&r->mutex);
+    td_free(r->streams);
+}
+
+/* ---- filling ---- */
+
+td_result regress_save(const regress_options *options, baseline *into, regress_totals *totals,
+                       td_err *err)
+{
+    run r = {.options = options, .into = into};
+    td_result rc = play(&r, err);
+    for (size_t i = 0; i < r.stream_count; i++) {
         if (rc == TD_OK)
-            rc = take(r, &frame, err);
-        if (rc != TD_OK)
-            return rc;
+            rc = put_block(&r, r.streams[i], err);
+        close_stream(r.streams[i]);
+    }
+    if (r.totals.is_damaged)
+        baseline_set_damaged(into);
+    *totals = r.totals;
+    run_fini(&r);
+    return rc;
+}
+
+/* ---- comparing ---- */
+
+/* Streams that only the baseline has. */
+static void add_missing_streams(run *r)
+{
+    baseline *was = r->against->was;
+    size_t present = r->stream_count;
+    for (size_t i = 0; i < baseline_stream_count(was); i++) {
+        const baseline_stream *at = baseline_stream_at(was, i);
+        const char *topic = at->topic[0] == '\0' ? "_unknown" : at->topic;
+        int is_present =
+            !selection_has_feed(r->against->covered, at->feed) ||
+            !selection_has_topic(r->against->covered, td_bytes_str(topic),
+                                 td_bytes_str(at->exchange_topic), td_bytes_str(at->symbol));
+        for (size_t n = 0; !is_present && n < present; n++)
+            is_present = r->streams[n]->was == at;
+        if (is_present)
+            continue;
+        run_stream *made = make_stream(r, at, td_bytes_str(at->exchange_topic));
+        made->position = UINT64_MAX;
+        made->join = join_open(was, at, r->against->extent, found, made);
     }
 }
 
-static td_result finish(run *r, td_err *err)
+static int compare_names(const void *a, const void *b)
 {
-    td_result rc = player_finish(r->player, err);
-    if (rc == TD_OK)
-        rc = put_all(r, err);
-    baseline_set_segments(r->baseline, segments_seen_before(r->segments, UINT64_MAX));
-    return rc == TD_OK ? baseline_finish(r->baseline, err) : rc;
+    return baseline_compare_names(&(*(run_stream *const *)a)->result.names,
+                                  &(*(run_stream *const *)b)->result.names);
 }
 
-/* Nothing matched: the file would be of nothing. */
-static td_result refuse_nothing(run *r, td_err *err)
+static void add_counts(regress_counts *to, const regress_counts *of)
 {
-    int is_damaged = baseline_get_meta(r->baseline)->is_damaged;
-    baseline_close(r->baseline);
-    r->baseline = NULL;
-    td_result rc = baseline_remove(r->options->path, err);
-    return rc == TD_OK ? nothing_to_save(r, is_damaged, err) : rc;
+    to->compared += of->compared;
+    to->same += of->same;
+    for (int kind = 0; kind < DIFFERENCE_KINDS; kind++)
+        to->by_kind[kind] += of->by_kind[kind];
+    to->consequences += of->consequences;
+    to->missing += of->missing;
+    to->added += of->added;
+    to->outside += of->outside;
 }
 
-static td_result run_all(run *r, td_err *err)
+/* The order of first differences in the archive; what is missing at the end comes last. */
+static int is_earlier(const regress_stream *a, const regress_stream *b)
 {
-    td_result rc = read_selection(r, err);
+    if (a->first.has_frame != b->first.has_frame)
+        return a->first.has_frame;
+    return a->first.has_frame ? a->first.position < b->first.position
+                              : a->first.from_ns < b->first.from_ns;
+}
+
+static void publish(run *r, regress_comparison *out)
+{
+    if (r->stream_count > 0)
+        qsort(r->streams, r->stream_count, sizeof(run_stream *), compare_names);
+    out->streams = td_alloc(r->stream_count * sizeof(regress_stream *));
+    for (size_t i = 0; i < r->stream_count; i++) {
+        regress_stream *of = &r->streams[i]->result;
+        out->streams[out->stream_count++] = of;
+        add_counts(&out->totals, &of->counts);
+        if (of->is_different && (out->first == NULL || is_earlier(of, out->first)))
+            out->first = of;
+    }
+}
+
+td_result regress_compare(const regress_options *options, const regress_against *against,
+                          regress_totals *totals, regress_comparison *out, td_err *err)
+{
+    run r = {.options = options, .against = against};
+    *out = (regress_comparison){0};
+    td_result rc = play(&r, err);
     if (rc == TD_OK)
-        rc = name_decoder(r, err);
-    if (rc == TD_OK) /* before the tape looks for them: it may find more, but none less */
-        rc = segments_seen_open(r->options->archive, &r->wanted, &r->segments, err);
-    if (rc == TD_OK)
-        rc = open_baseline(r, err);
-    if (rc != TD_OK || r->is_reused)
-        return rc;
-    rc = open_play(r, err);
-    if (rc == TD_OK)
-        rc = play(r, err);
-    if (rc == TD_OK)
-        rc = finish(r, err);
-    if (rc == TD_OK && baseline_stream_count(r->baseline) == 0)
-        rc = refuse_nothing(r, err);
+        add_missing_streams(&r);
+    for (size_t i = 0; i < r.stream_count && rc == TD_OK; i++)
+        rc = join_end(r.streams[i]->join, err);
+    *totals = r.totals;
+    publish(&r, out);
+    run_fini(&r);
     return rc;
 }
 
-td_result regress_run(const regress_run_options *options, regress_run_result *result,
-                      baseline **out, td_err *err)
+void regress_comparison_close(regress_comparison *comparison)
 {
-    TD_ASSERT(options->threads >= 1);
-    TD_ASSERT(options->threads <= LIMIT_THREADS);
-    TD_ASSERT(!options->meta.is_full || options->meta.members == CANONICAL_WHOLE);
-    *result = (regress_run_result){0};
-    *out = NULL;
-    run r = {.options = options, .result = result};
-    td_result rc = run_all(&r, err);
-    player_close(r.player); /* its streams are known to the tape's channels */
-    frame_hashes_close(r.hashes);
-    tape_close(r.tape);
-    segments_seen_close(r.segments);
-    td_free(r.selection_text);
-    if (rc == TD_OK)
-        *out = r.baseline;
-    else
-        baseline_close(r.baseline);
-    return rc;
+    for (size_t i = 0; i < comparison->stream_count; i++)
+        close_stream((run_stream *)comparison->streams[i]); /* its first member */
+    td_free(comparison->streams);
+    *comparison = (regress_comparison){0};
 }

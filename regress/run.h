@@ -1,68 +1,120 @@
-/* Plays a selection into a baseline: on all cores, with checkpoints, so that an interrupted run
- * goes on where it was. The baseline is the same whatever the number of threads, and however often
- * the run was interrupted. */
+/* Plays a selection on all cores, and gives the row of every frame (baseline.h) to a baseline that
+ * is being filled, or compares it with that of a complete one.
+ *
+ * Covered is what was received: data, copies included, frames of no known topic, and control
+ * frames. Not covered are the lead-in, what the client sent, HTTP answers, and events. */
 #ifndef TD_REGRESS_RUN_H
 #define TD_REGRESS_RUN_H
 
 #include <stdint.h>
 
-#include "base/clock.h"
+#include "archive/archive.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "archive/archive.h"
 #include "regress/baseline.h"
-#include "tape/decoding.h"
+#include "regress/join.h"
+#include "regress/user_decoder.h"
 #include "tape/selection.h"
 
-/* A run writes what it has at least this often; an interruption costs so much. */
-#define REGRESS_CHECKPOINT_NS (UINT64_C(10) * 1000 * 1000 * 1000)
+/* The topic of control frames in a baseline. */
+#define REGRESS_CONTROL "_control"
 
-typedef enum regress_existing {
-    REGRESS_KEEP,    /* a complete baseline is not replaced: TD_E_INVALID */
-    REGRESS_REPLACE, /* it is, and a damaged one */
-    REGRESS_REUSE,   /* likewise, unless it is what the run would make: then it is the result */
-} regress_existing;
-
-typedef struct regress_run_options {
+typedef struct regress_options {
     archive *archive;
     const selection *wanted;
-    const tape_decoding *decoding; /* NULL: the built-in decoder */
-    const struct decoder_map *map; /* what is left out of messages, and meta.map; may be NULL */
-    unsigned threads;              /* 1 to LIMIT_THREADS */
-    td_clock clock;
+    user_decoder *decoder;
+    canonical_members members; /* that hashes of decodes cover */
+    unsigned threads;
     const td_log *log;
-    const char *path; /* of the baseline */
-    /* Blocks are shared with it (baseline_set_reference); it must be complete, and outlive the
-     * result. NULL: none. */
-    baseline *reference;
-    /* What to write; selection is filled in from wanted, version by the program, reference by the
-     * option, and decoder and decoder_id, too, if decoder is NULL: then it is the built-in one. An
-     * unfinished baseline goes on if it has the same in all of it; else the run starts from the
-     * beginning, with a line in the log. */
-    baseline_meta meta;
-    regress_existing existing;
-    uint64_t checkpoint_ns;     /* 0: REGRESS_CHECKPOINT_NS */
-    uint64_t checkpoint_frames; /* also after so many frames; 0: by time alone */
-    size_t buffer_bytes;        /* of frames that are not put yet; 0: LIMIT_REGRESS_BUFFER_BYTES */
-    /* Called every few thousand frames, and after checkpoints, with the number of frames of this
-     * run; 1 stops it. May be NULL. */
+    /* Called every few thousand frames; 1 stops the run. May be NULL. */
     int (*progress)(void *user, uint64_t frames, uint64_t recv_ns);
     void *user;
-} regress_run_options;
+} regress_options;
 
-typedef struct regress_run_result {
-    uint64_t frames;          /* inbound frames of this run */
-    uint64_t resumed_from_ns; /* 0: it began at the beginning */
-    uint64_t damaged_chunks;  /* that this run could not read */
-} regress_run_result;
+/* What a run read. */
+typedef struct regress_totals {
+    uint64_t frames; /* covered */
+    uint64_t decoded, undecoded, control;
+    uint64_t first_ns, last_ns;
+    uint8_t is_damaged; /* chunks could not be read */
+} regress_totals;
 
-/* Make the baseline, or go on with one that was interrupted. TD_OK: *out is complete, and open for
- * reading; whether chunks could not be read is in its meta. TD_EOF: progress stopped the run, and
- * the same call goes on. TD_E_NOTFOUND: nothing matches the selection; TD_E_CORRUPT: all that
- * does is damaged; there is no file then. TD_E_INVALID: a complete baseline is in the way. TD_E_*:
- * a disk or memory that is full, an archive that cannot be read; what was written until then is
- * kept for the next run. */
-TD_MUST_USE td_result regress_run(const regress_run_options *options, regress_run_result *result,
-                                  baseline **out, td_err *err);
+/* How a frame of both sides differs. */
+typedef enum difference_kind {
+    DIFFERENCE_DECODE,         /* decoded before and now, and not the same */
+    DIFFERENCE_BOOK,           /* only the book after the frame differs */
+    DIFFERENCE_NEWLY_FAILING,  /* decoded before, not now */
+    DIFFERENCE_NEWLY_DECODING, /* decoded now, not before */
+    DIFFERENCE_REASON,         /* not decoded before and now, for another reason */
+    DIFFERENCE_UNSTABLE,       /* the decoder was asked twice and gave two answers */
+    DIFFERENCE_KINDS,
+    /* Kinds of a first difference besides. */
+    DIFFERENCE_MISSING = DIFFERENCE_KINDS, /* only the baseline has the frame */
+    DIFFERENCE_NEW,                        /* only the archive has it */
+} difference_kind;
+
+/* Counts of frames. compared = same + all of by_kind + consequences. */
+typedef struct regress_counts {
+    uint64_t compared, same;
+    uint64_t by_kind[DIFFERENCE_KINDS];
+    /* Frames of which only the book differs, as after the frame before: what an earlier difference
+     * leads to until the next snapshot. In no other count. */
+    uint64_t consequences;
+    uint64_t missing, added;
+    uint64_t outside; /* only in the baseline, before or after the part that is compared */
+} regress_counts;
+
+/* The first difference of a stream. */
+typedef struct regress_difference {
+    difference_kind kind;
+    uint64_t was_index, is_index; /* in the stream, from 0 */
+    uint64_t from_ns, to_ns;      /* of DIFFERENCE_MISSING: between these it was received */
+    /* The frame; of DIFFERENCE_MISSING the archive's next one. */
+    uint8_t has_frame; /* 0: the archive's stream has ended */
+    uint64_t position; /* in the archive: orders frames of different streams */
+    uint64_t recv_ns, ordinal;
+    uint32_t line, shard, conn;
+    char session_id[16];
+    char *frame; /* its bytes, NULL if there are more than LIMIT_REGRESS_FRAME_BYTES */
+    size_t frame_bytes;
+    char *decode_is;  /* JSON, and a NUL; NULL: unknown */
+    char *decode_was; /* likewise: known only if the decoder is at hand */
+} regress_difference;
+
+typedef struct regress_stream {
+    baseline_stream names;
+    regress_counts counts;
+    uint8_t is_different;
+    regress_difference first; /* if is_different */
+} regress_stream;
+
+typedef struct regress_comparison {
+    regress_stream **streams; /* in the order of baseline_compare_names */
+    size_t stream_count;
+    regress_counts totals;
+    const regress_stream *first; /* the first of the archive that differs; NULL: none */
+} regress_comparison;
+
+/* Fill a baseline, which stays open for more. TD_EOF: progress stopped the run. TD_E_NOTFOUND:
+ * nothing matches the selection; TD_E_CORRUPT: all that does is damaged. */
+TD_MUST_USE td_result regress_save(const regress_options *options, baseline *into,
+                                   regress_totals *totals, td_err *err);
+
+typedef struct regress_against {
+    baseline *was;
+    join_extent extent;
+    const selection *covered;  /* streams of the baseline that it does not have are not missing */
+    user_decoder *was_decoder; /* decodes first differences as before; NULL: unknown */
+} regress_against;
+
+/* Compare with a baseline. As regress_save. *out is for regress_comparison_close, also after an
+ * error. */
+TD_MUST_USE td_result regress_compare(const regress_options *options,
+                                      const regress_against *against, regress_totals *totals,
+                                      regress_comparison *out, td_err *err);
+void regress_comparison_close(regress_comparison *comparison);
+
+/* The frames of by_kind, consequences and unpaired ones: 0 if all is the same. */
+uint64_t regress_differing(const regress_counts *counts);
 
 #endif

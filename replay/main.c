@@ -5,7 +5,6 @@
 #include "cli/verbs.h"
 #include "drift/cmd_drift.h"
 #include "export/cmd_export.h"
-#include "regress/cmd_decoder_host.h"
 #include "regress/cmd_regress.h"
 #include "replay/cmd_replay.h"
 #include "serve/cmd_serve.h"
@@ -27,8 +26,5 @@ static const verb_table TABLE = {
 
 int main(int argc, char **argv)
 {
-    /* No verb of users': this program starts itself so. */
-    if (argc > 1 && strcmp(argv[1], DECODER_HOST_VERB) == 0)
-        return cmd_decoder_host(argc, argv);
     return verbs_main(&TABLE, argc, argv);
 }

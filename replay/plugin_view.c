@@ -6,43 +6,43 @@
 #include "schema/message.h"
 
 /* The numbers of the public header are ours: what is passed on as it is. */
-_Static_assert((int)TAPEDECK_SINK_BUY == (int)SIDE_BUY, "sides");
-_Static_assert((int)TAPEDECK_SINK_SELL == (int)SIDE_SELL, "sides");
-_Static_assert((int)TAPEDECK_SINK_NO_SIDE == (int)SIDE_NONE, "sides");
-_Static_assert((int)TAPEDECK_SINK_NO_ACTION == (int)ACTION_NONE, "actions");
-_Static_assert((int)TAPEDECK_SINK_SET == (int)ACTION_SET, "actions");
-_Static_assert((int)TAPEDECK_SINK_DELETE == (int)ACTION_DELETE, "actions");
-_Static_assert((int)TAPEDECK_SINK_UPDATE == (int)ACTION_UPDATE, "actions");
-_Static_assert((int)TAPEDECK_SINK_INSERT == (int)ACTION_INSERT, "actions");
-_Static_assert((int)TAPEDECK_SINK_ABSENT == (int)VALUE_ABSENT, "types of values");
-_Static_assert((int)TAPEDECK_SINK_TEXT == (int)VALUE_TEXT, "types of values");
-_Static_assert((int)TAPEDECK_SINK_DECIMAL == (int)VALUE_DECIMAL, "types of values");
-_Static_assert((int)TAPEDECK_SINK_INTEGER == (int)VALUE_INTEGER, "types of values");
-_Static_assert((int)TAPEDECK_SINK_BOOL == (int)VALUE_BOOL, "types of values");
-_Static_assert((int)TAPEDECK_SINK_SIDE == (int)VALUE_SIDE, "types of values");
-_Static_assert((int)TAPEDECK_SINK_TIME_NS == (int)VALUE_TIME_NS, "types of values");
-_Static_assert((int)TAPEDECK_SINK_JSON == (int)VALUE_JSON, "types of values");
-_Static_assert((int)TAPEDECK_SINK_BIG_DECIMAL == (int)VALUE_BIG_DECIMAL, "types of values");
-_Static_assert((int)TAPEDECK_SINK_UNTYPED == (int)FRAME_UNTYPED, "kinds");
-_Static_assert((int)TAPEDECK_SINK_SNAPSHOT == (int)FRAME_SNAPSHOT, "kinds");
-_Static_assert((int)TAPEDECK_SINK_DELTA == (int)FRAME_DELTA, "kinds");
-_Static_assert((int)TAPEDECK_SINK_ERROR == (int)STRENGTH_ERROR, "strengths");
-_Static_assert((int)TAPEDECK_SINK_WARNING == (int)STRENGTH_WARNING, "strengths");
-_Static_assert((int)TAPEDECK_SINK_STATISTIC == (int)STRENGTH_STATISTIC, "strengths");
-_Static_assert((int)TAPEDECK_SINK_DECIMAL_BYTES == (int)TD_DECIMAL_TEXT_BYTES, "texts");
+_Static_assert((int)TAPEDECK_BUY == (int)SIDE_BUY, "sides");
+_Static_assert((int)TAPEDECK_SELL == (int)SIDE_SELL, "sides");
+_Static_assert((int)TAPEDECK_NO_SIDE == (int)SIDE_NONE, "sides");
+_Static_assert((int)TAPEDECK_NO_ACTION == (int)ACTION_NONE, "actions");
+_Static_assert((int)TAPEDECK_SET == (int)ACTION_SET, "actions");
+_Static_assert((int)TAPEDECK_DELETE == (int)ACTION_DELETE, "actions");
+_Static_assert((int)TAPEDECK_UPDATE == (int)ACTION_UPDATE, "actions");
+_Static_assert((int)TAPEDECK_INSERT == (int)ACTION_INSERT, "actions");
+_Static_assert((int)TAPEDECK_ABSENT == (int)VALUE_ABSENT, "types of values");
+_Static_assert((int)TAPEDECK_TEXT == (int)VALUE_TEXT, "types of values");
+_Static_assert((int)TAPEDECK_DECIMAL == (int)VALUE_DECIMAL, "types of values");
+_Static_assert((int)TAPEDECK_INTEGER == (int)VALUE_INTEGER, "types of values");
+_Static_assert((int)TAPEDECK_BOOL == (int)VALUE_BOOL, "types of values");
+_Static_assert((int)TAPEDECK_SIDE == (int)VALUE_SIDE, "types of values");
+_Static_assert((int)TAPEDECK_TIME_NS == (int)VALUE_TIME_NS, "types of values");
+_Static_assert((int)TAPEDECK_JSON == (int)VALUE_JSON, "types of values");
+_Static_assert((int)TAPEDECK_BIG_DECIMAL == (int)VALUE_BIG_DECIMAL, "types of values");
+_Static_assert((int)TAPEDECK_UNTYPED == (int)FRAME_UNTYPED, "kinds");
+_Static_assert((int)TAPEDECK_SNAPSHOT == (int)FRAME_SNAPSHOT, "kinds");
+_Static_assert((int)TAPEDECK_DELTA == (int)FRAME_DELTA, "kinds");
+_Static_assert((int)TAPEDECK_ERROR == (int)STRENGTH_ERROR, "strengths");
+_Static_assert((int)TAPEDECK_WARNING == (int)STRENGTH_WARNING, "strengths");
+_Static_assert((int)TAPEDECK_STATISTIC == (int)STRENGTH_STATISTIC, "strengths");
+_Static_assert((int)TAPEDECK_DECIMAL_BYTES == (int)TD_DECIMAL_TEXT_BYTES, "texts");
 
-static tapedeck_sink_text text_of(td_bytes bytes)
+static tapedeck_text text_of(td_bytes bytes)
 {
-    return (tapedeck_sink_text){(const char *)bytes.data, bytes.size};
+    return (tapedeck_text){(const char *)bytes.data, bytes.size};
 }
 
-static tapedeck_sink_decimal decimal_of(td_decimal value)
+static tapedeck_decimal decimal_of(td_decimal value)
 {
-    return (tapedeck_sink_decimal){.mantissa = value.mantissa, .scale = value.scale};
+    return (tapedeck_decimal){.mantissa = value.mantissa, .scale = value.scale};
 }
 
 /* A plugin may have made it up; a scale beyond ours stands for nothing. */
-static int decimal_from(tapedeck_sink_decimal value, td_decimal *out)
+static int decimal_from(tapedeck_decimal value, td_decimal *out)
 {
     if (value.scale > TD_DECIMAL_SCALE_MAX)
         return 0;
@@ -57,33 +57,33 @@ static uint32_t content_of(const tape_frame *frame)
     const message *m = frame->content == NULL ? NULL : frame->content->message;
     switch (frame->channel->role) {
     case ROLE_CONTROL:
-        return TAPEDECK_SINK_CONTROL;
+        return TAPEDECK_CONTROL;
     case ROLE_OUT:
-        return TAPEDECK_SINK_SENT;
+        return TAPEDECK_SENT;
     case ROLE_HTTP:
-        return TAPEDECK_SINK_HTTP;
+        return TAPEDECK_HTTP;
     case ROLE_DATA:
     case ROLE_UNKNOWN:
     case ROLE_EVENT:
         break;
     }
     if (m == NULL)
-        return TAPEDECK_SINK_UNDECODED;
+        return TAPEDECK_UNDECODED;
     if (message_is_record(m))
-        return TAPEDECK_SINK_RECORD;
-    return m->head.type == MSG_TRADE ? TAPEDECK_SINK_TRADES : TAPEDECK_SINK_BOOK;
+        return TAPEDECK_RECORD;
+    return m->head.type == MSG_TRADE ? TAPEDECK_TRADES : TAPEDECK_BOOK;
 }
 
 static const char *type_of(uint32_t content, const message *m)
 {
     switch (content) {
-    case TAPEDECK_SINK_UNDECODED:
+    case TAPEDECK_UNDECODED:
         return msg_type_name(MSG_RAW);
-    case TAPEDECK_SINK_CONTROL:
+    case TAPEDECK_CONTROL:
         return msg_type_name(MSG_CONTROL);
-    case TAPEDECK_SINK_SENT:
+    case TAPEDECK_SENT:
         return msg_type_name(MSG_REQUEST);
-    case TAPEDECK_SINK_HTTP:
+    case TAPEDECK_HTTP:
         return channel_dir_name(CHANNEL_HTTP);
     default:
         return msg_type_name(m->head.type);
@@ -94,16 +94,16 @@ uint32_t plugin_view_needs(const tape_frame *frame)
 {
     uint32_t needs = 0;
     if (frame->is_lead_in)
-        needs |= TAPEDECK_SINK_WANTS_LEAD_IN;
+        needs |= TAPEDECK_WANTS_LEAD_IN;
     if (frame->of_stream.is_copy)
-        needs |= TAPEDECK_SINK_WANTS_COPIES;
+        needs |= TAPEDECK_WANTS_COPIES;
     if (!frame_role_is_of_topic(frame->channel->role))
-        needs |= TAPEDECK_SINK_WANTS_CONTROL;
+        needs |= TAPEDECK_WANTS_CONTROL;
     return needs;
 }
 
 /* As the exchange writes it; of a topic that no row knows, as the frame does. */
-static tapedeck_sink_text exchange_topic_of(const tape_frame *frame)
+static tapedeck_text exchange_topic_of(const tape_frame *frame)
 {
     td_bytes topic = td_bytes_str(frame->channel->info.exchange_topic);
     if (topic.size == 0 && frame->content != NULL && frame->content->what != NULL)
@@ -111,7 +111,7 @@ static tapedeck_sink_text exchange_topic_of(const tape_frame *frame)
     return text_of(topic);
 }
 
-static void set_message(tapedeck_sink_frame *out, const message *m)
+static void set_message(tapedeck_frame *out, const message *m)
 {
     out->kind = m->head.kind;
     out->entry_count = message_item_count(m);
@@ -127,18 +127,18 @@ static void set_message(tapedeck_sink_frame *out, const message *m)
     out->has_seq = m->head.has_seq;
 }
 
-static void set_verdict(tapedeck_sink_frame *out, const verdict *judged, const track *from)
+static void set_verdict(tapedeck_frame *out, const verdict *judged, const track *from)
 {
     out->is_book_broken = out->book != NULL && track_is_broken(from);
     if (judged == NULL)
         return;
-    out->verdict = verdict_violation(judged) == NULL ? TAPEDECK_SINK_OK : TAPEDECK_SINK_VIOLATION;
+    out->verdict = verdict_violation(judged) == NULL ? TAPEDECK_OK : TAPEDECK_VIOLATION;
     out->is_unchecked = judged->unchecked;
     out->rule_count = judged->count;
 }
 
 void plugin_view_frame(plugin_view *view, const tape_frame *frame, const struct stream *of,
-                       const observed_frame *seen, const tapedeck_sink_book *of_stream)
+                       const observed_frame *seen, const tapedeck_book *of_stream)
 {
     const channel_info *info = &frame->channel->info;
     const message *m = frame->content == NULL ? NULL : frame->content->message;
@@ -146,8 +146,8 @@ void plugin_view_frame(plugin_view *view, const tape_frame *frame, const struct 
     *view = (plugin_view){.message = m, .verdict = seen->verdict};
     int is_copy = of_stream != NULL && frame->of_stream.is_copy;
     if (is_copy)
-        view->copy = (tapedeck_sink_book){.of_copy = seen->track, .is_over = of_stream->is_over};
-    view->frame = (tapedeck_sink_frame){.size = sizeof view->frame,
+        view->copy = (tapedeck_book){.of_copy = seen->track, .is_over = of_stream->is_over};
+    view->frame = (tapedeck_frame){.size = sizeof view->frame,
                                         .own = view,
                                         .feed = of->feed,
                                         .family = info->family,
@@ -171,32 +171,32 @@ void plugin_view_frame(plugin_view *view, const tape_frame *frame, const struct 
     view->frame.type = type_of(view->frame.content, m);
     if (m != NULL) {
         set_message(&view->frame, m);
-    } else if (view->frame.content == TAPEDECK_SINK_UNDECODED) {
+    } else if (view->frame.content == TAPEDECK_UNDECODED) {
         TD_ASSERT(frame->content != NULL); /* the tape reads at least messages */
         view->frame.reason = decode_reason_name(frame->content->why.reason);
     }
     set_verdict(&view->frame, seen->verdict, seen->track);
 }
 
-static const plugin_view *view_of(const tapedeck_sink_frame *frame)
+static const plugin_view *view_of(const tapedeck_frame *frame)
 {
     return frame->own;
 }
 
 /* The frame's message if it is of that type and has that entry; else NULL. */
-static const message *message_with(const tapedeck_sink_frame *frame, msg_type type, size_t index)
+static const message *message_with(const tapedeck_frame *frame, msg_type type, size_t index)
 {
     const message *m = view_of(frame)->message;
     return m != NULL && m->head.type == type && index < message_item_count(m) ? m : NULL;
 }
 
-static int get_level(const tapedeck_sink_frame *frame, size_t index, tapedeck_sink_level *out)
+static int get_level(const tapedeck_frame *frame, size_t index, tapedeck_level *out)
 {
     const message *m = message_with(frame, MSG_BOOK_CHANGE, index);
     if (m == NULL)
         return 0;
     msg_level level = message_level(m, index);
-    *out = (tapedeck_sink_level){.price = {.mantissa = level.price, .scale = level.price_scale},
+    *out = (tapedeck_level){.price = {.mantissa = level.price, .scale = level.price_scale},
                                  .size = {.mantissa = level.size, .scale = level.size_scale},
                                  .rpi_size = decimal_of(message_level_rpi(m, index)),
                                  .side = level.side,
@@ -204,13 +204,13 @@ static int get_level(const tapedeck_sink_frame *frame, size_t index, tapedeck_si
     return 1;
 }
 
-static int get_trade(const tapedeck_sink_frame *frame, size_t index, tapedeck_sink_trade *out)
+static int get_trade(const tapedeck_frame *frame, size_t index, tapedeck_trade *out)
 {
     const message *m = message_with(frame, MSG_TRADE, index);
     if (m == NULL)
         return 0;
     msg_trade trade = message_trade(m, index);
-    *out = (tapedeck_sink_trade){.price = decimal_of(trade.price),
+    *out = (tapedeck_trade){.price = decimal_of(trade.price),
                                  .size = decimal_of(trade.size),
                                  .exchange_ns = trade.exchange_ns,
                                  .symbol = text_of(trade.symbol),
@@ -229,14 +229,14 @@ static int get_trade(const tapedeck_sink_frame *frame, size_t index, tapedeck_si
 /* ---- values ---- */
 
 /* The values of an entry or of the envelope; NULL: it has none. */
-static const msg_value *values_of(const tapedeck_sink_frame *frame, size_t entry, size_t *count)
+static const msg_value *values_of(const tapedeck_frame *frame, size_t entry, size_t *count)
 {
     const message *m = view_of(frame)->message;
     *count = 0;
     if (m == NULL || (!message_is_record(m) && m->beside == NULL))
         return NULL;
     int is_record = message_is_record(m);
-    if (entry == TAPEDECK_SINK_ENVELOPE) {
+    if (entry == TAPEDECK_ENVELOPE) {
         *count = is_record ? m->record.value_count : m->beside->value_count;
         return is_record ? m->record.values : m->beside->values;
     }
@@ -247,9 +247,9 @@ static const msg_value *values_of(const tapedeck_sink_frame *frame, size_t entry
     return item->values;
 }
 
-static void set_value(const msg_value *value, tapedeck_sink_value *out)
+static void set_value(const msg_value *value, tapedeck_value *out)
 {
-    *out = (tapedeck_sink_value){.name = msg_member_name(value->member),
+    *out = (tapedeck_value){.name = msg_member_name(value->member),
                                  .type = value->type,
                                  .is_scale_assumed = value->is_scale_assumed};
     switch (value->type) {
@@ -278,8 +278,8 @@ static void set_value(const msg_value *value, tapedeck_sink_value *out)
     }
 }
 
-static int get_value(const tapedeck_sink_frame *frame, size_t entry, size_t index,
-                     tapedeck_sink_value *out)
+static int get_value(const tapedeck_frame *frame, size_t entry, size_t index,
+                     tapedeck_value *out)
 {
     size_t count;
     const msg_value *values = values_of(frame, entry, &count);
@@ -289,8 +289,8 @@ static int get_value(const tapedeck_sink_frame *frame, size_t entry, size_t inde
     return 1;
 }
 
-static int get_value_named(const tapedeck_sink_frame *frame, size_t entry, const char *name,
-                           tapedeck_sink_value *out)
+static int get_value_named(const tapedeck_frame *frame, size_t entry, const char *name,
+                           tapedeck_value *out)
 {
     size_t count;
     const msg_value *values = values_of(frame, entry, &count);
@@ -303,21 +303,21 @@ static int get_value_named(const tapedeck_sink_frame *frame, size_t entry, const
     return 0;
 }
 
-static uint32_t get_action(const tapedeck_sink_frame *frame, size_t index)
+static uint32_t get_action(const tapedeck_frame *frame, size_t index)
 {
     const message *m = view_of(frame)->message;
     if (m == NULL || index >= message_item_count(m) || m->head.type == MSG_TRADE)
-        return TAPEDECK_SINK_NO_ACTION;
+        return TAPEDECK_NO_ACTION;
     return message_is_record(m) ? m->record.items[index].action : message_level(m, index).action;
 }
 
-static int get_rule(const tapedeck_sink_frame *frame, size_t index, tapedeck_sink_rule *out)
+static int get_rule(const tapedeck_frame *frame, size_t index, tapedeck_rule *out)
 {
     const verdict *judged = view_of(frame)->verdict;
     if (judged == NULL || index >= judged->count)
         return 0;
     const verdict_item *item = &judged->items[index];
-    *out = (tapedeck_sink_rule){.name = rule_name(item->rule),
+    *out = (tapedeck_rule){.name = rule_name(item->rule),
                                 .strength = item->strength,
                                 .expected = item->expected,
                                 .found = item->found};
@@ -327,27 +327,27 @@ static int get_rule(const tapedeck_sink_frame *frame, size_t index, tapedeck_sin
 /* ---- books ---- */
 
 /* NULL: no book, or the play has failed. */
-static const track *track_of(const tapedeck_sink_book *view)
+static const track *track_of(const tapedeck_book *view)
 {
     if (view == NULL || *view->is_over)
         return NULL;
     return view->of != NULL ? stream_last_track(view->of) : view->of_copy;
 }
 
-static const book *book_of(const tapedeck_sink_book *view)
+static const book *book_of(const tapedeck_book *view)
 {
     const track *from = track_of(view);
     return from == NULL ? NULL : track_book(from);
 }
 
-static size_t get_book_level_count(const tapedeck_sink_book *view, uint32_t side)
+static size_t get_book_level_count(const tapedeck_book *view, uint32_t side)
 {
     const book *from = book_of(view);
     return from == NULL || side > SIDE_SELL ? 0 : book_level_count(from, (msg_side)side);
 }
 
-static size_t get_book_levels(const tapedeck_sink_book *view, uint32_t side, size_t first,
-                              size_t max, tapedeck_sink_book_level *out)
+static size_t get_book_levels(const tapedeck_book *view, uint32_t side, size_t first,
+                              size_t max, tapedeck_book_level *out)
 {
     const book *from = book_of(view);
     size_t count = 0;
@@ -355,13 +355,13 @@ static size_t get_book_levels(const tapedeck_sink_book *view, uint32_t side, siz
     if (from == NULL || side > SIDE_SELL)
         return 0;
     while (count < max && book_level_at(from, (msg_side)side, first + count, &level)) {
-        out[count] = (tapedeck_sink_book_level){decimal_of(level.price), decimal_of(level.size)};
+        out[count] = (tapedeck_book_level){decimal_of(level.price), decimal_of(level.size)};
         count++;
     }
     return count;
 }
 
-static int get_book_is_broken(const tapedeck_sink_book *view)
+static int get_book_is_broken(const tapedeck_book *view)
 {
     const track *from = track_of(view);
     return from == NULL || track_is_broken(from);
@@ -369,7 +369,7 @@ static int get_book_is_broken(const tapedeck_sink_book *view)
 
 /* ---- decimals ---- */
 
-static int compare_decimals(tapedeck_sink_decimal a, tapedeck_sink_decimal b)
+static int compare_decimals(tapedeck_decimal a, tapedeck_decimal b)
 {
     td_decimal left = {0};
     td_decimal right = {0};
@@ -378,7 +378,7 @@ static int compare_decimals(tapedeck_sink_decimal a, tapedeck_sink_decimal b)
     return td_decimal_compare(left, right);
 }
 
-static int decimal_at_scale(tapedeck_sink_decimal value, uint32_t scale, int64_t *out)
+static int decimal_at_scale(tapedeck_decimal value, uint32_t scale, int64_t *out)
 {
     td_decimal from;
     int64_t mantissa;
@@ -392,7 +392,7 @@ static int decimal_at_scale(tapedeck_sink_decimal value, uint32_t scale, int64_t
     return 1;
 }
 
-static size_t format_decimal(tapedeck_sink_decimal value, char out[TAPEDECK_SINK_DECIMAL_BYTES])
+static size_t format_decimal(tapedeck_decimal value, char out[TAPEDECK_DECIMAL_BYTES])
 {
     td_decimal from;
     if (decimal_from(value, &from))
@@ -401,7 +401,7 @@ static size_t format_decimal(tapedeck_sink_decimal value, char out[TAPEDECK_SINK
     return 0;
 }
 
-void plugin_view_set_host(tapedeck_sink_host *host)
+void plugin_view_set_host(tapedeck_host *host)
 {
     host->level = get_level;
     host->trade = get_trade;
@@ -424,11 +424,11 @@ static const char *or_empty(const char *text)
     return text == NULL ? "" : text;
 }
 
-void plugin_view_event(const tape_frame *frame, tapedeck_sink_event *out)
+void plugin_view_event(const tape_frame *frame, tapedeck_event *out)
 {
     const channel_info *info = &frame->channel->info;
     const event *from = frame->event;
-    *out = (tapedeck_sink_event){.size = sizeof *out,
+    *out = (tapedeck_event){.size = sizeof *out,
                                  .kind = "",
                                  .feed = info->feed,
                                  .session = frame->session_id,

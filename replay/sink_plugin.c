@@ -1,6 +1,5 @@
 #include "replay/sink_plugin.h"
 
-#include <dlfcn.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,27 +8,15 @@
 #include "base/assert.h"
 #include "base/limits.h"
 #include "cli/version.h"
-#include "include/tapedeck/sink.h"
+#include "play/plugin_file.h"
 #include "replay/plugin_view.h"
 
 static const char KIND[] = "plugin=";
-static const char SYMBOL[] = "tapedeck_sink";
-
-/* What a struct of version 1 has at least. */
-#define SINK_BYTES_MIN                                                                             \
-    (offsetof(struct tapedeck_sink, close) + sizeof(((struct tapedeck_sink *)0)->close))
-
-enum {
-    WANTS_KNOWN = TAPEDECK_SINK_WANTS_LEAD_IN | TAPEDECK_SINK_WANTS_COPIES |
-                  TAPEDECK_SINK_WANTS_CONTROL | TAPEDECK_SINK_WANTS_EVERY_VALUE,
-};
 
 typedef struct plugin {
-    char *path; /* with a slash: without one the loader would search the system's folders */
-    const char *argument;      /* the command line's */
-    void *library;             /* NULL: not loaded */
-    struct tapedeck_sink sink; /* what the library has; members that it does not know are 0 */
-    tapedeck_sink_host host;
+    plugin_file file;
+    const char *argument; /* the command line's */
+    tapedeck_host host;
     const td_log *log;
     void *self;
     uint8_t is_open;
@@ -47,116 +34,47 @@ struct sink_plugins {
 
 /* ---- loading ---- */
 
-static td_result plugin_parse(const char *text, plugin *out, td_err *err)
+static td_result plugin_load(const char *text, plugin *out, td_err *err)
 {
     const char *file = text + sizeof KIND - 1;
     if (strncmp(text, KIND, sizeof KIND - 1) != 0 || *file == '\0' || *file == ',') {
-        td_result rc = td_err_set(err, TD_E_INVALID, "--sink '%s': not a sink", text);
+        td_err_set(err, TD_E_INVALID, "--sink '%s': not a sink", text);
         td_err_hint(err, "give plugin=FILE.so or plugin=FILE.so,TEXT");
-        return rc;
+        return TD_E_INVALID;
     }
     const char *comma = strchr(file, ',');
-    size_t length = comma == NULL ? strlen(file) : (size_t)(comma - file);
-    const char *prefix = memchr(file, '/', length) == NULL ? "./" : "";
     out->argument = comma == NULL ? "" : comma + 1;
-    size_t path_bytes = strlen(prefix) + length + 1;
-    out->path = td_alloc(path_bytes);
-    if (out->path == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a plugin");
-    (void)snprintf(out->path, path_bytes, "%s%s", prefix, file); /* cut at the comma */
-    return TD_OK;
-}
-
-/* What is wrong with what the library has. */
-static td_result plugin_check(const plugin *p, const struct tapedeck_sink *found, td_err *err)
-{
-    static const char *const BUILD_AGAIN =
-        "compile it again with the header tapedeck/sink.h of this program";
-    if (found->abi != TAPEDECK_SINK_ABI) {
-        td_result rc = td_err_set(err, TD_E_UNSUPPORTED,
-                                  "plugin '%s' is for version %" PRIu32
-                                  " of the interface, this program has version %u",
-                                  p->path, found->abi, TAPEDECK_SINK_ABI);
-        td_err_hint(err, "%s", BUILD_AGAIN);
-        return rc;
-    }
-    if (found->size < SINK_BYTES_MIN) {
-        td_result rc =
-            td_err_set(err, TD_E_UNSUPPORTED, "plugin '%s': its %s has size %zu, less than %zu",
-                       p->path, SYMBOL, found->size, SINK_BYTES_MIN);
-        td_err_hint(err, "set .size = sizeof %s", SYMBOL);
-        return rc;
-    }
-    if ((found->wants & ~(uint32_t)WANTS_KNOWN) != 0) {
-        td_result rc = td_err_set(err, TD_E_UNSUPPORTED,
-                                  "plugin '%s' wants 0x%x, which this program does not have",
-                                  p->path, found->wants & ~(uint32_t)WANTS_KNOWN);
-        td_err_hint(err, "use a newer tapedeck, or %s", BUILD_AGAIN);
-        return rc;
-    }
-    if (found->frame == NULL) {
-        td_result rc = td_err_set(err, TD_E_UNSUPPORTED,
-                                  "plugin '%s': its %s has no function frame", p->path, SYMBOL);
-        td_err_hint(err, "set .frame: it is called for each frame");
-        return rc;
-    }
-    return TD_OK;
-}
-
-static td_result plugin_load(plugin *p, td_err *err)
-{
-    p->library = dlopen(p->path, RTLD_NOW | RTLD_LOCAL);
-    if (p->library == NULL) {
-        td_result rc =
-            td_err_set(err, TD_E_IO, "plugin '%s' cannot be loaded: %s", p->path, dlerror());
-        td_err_hint(err, "build it with: cc -shared -fPIC NAME.c $(pkg-config --cflags tapedeck) "
-                         "-o NAME.so");
-        return rc;
-    }
-    const struct tapedeck_sink *found = dlsym(p->library, SYMBOL);
-    if (found == NULL) {
-        td_result rc = td_err_set(err, TD_E_UNSUPPORTED, "'%s' is no plugin: it has no symbol %s",
-                                  p->path, SYMBOL);
-        td_err_hint(err, "it must define: const struct %s %s = {...}; (docs/plugins.md)", SYMBOL,
-                    SYMBOL);
-        return rc;
-    }
-    td_result rc = plugin_check(p, found, err);
-    if (rc != TD_OK)
-        return rc;
-    memcpy(&p->sink, found, found->size < sizeof p->sink ? found->size : sizeof p->sink);
-    if (p->sink.name == NULL || p->sink.name[0] == '\0')
-        p->sink.name = p->path;
-    return TD_OK;
+    return plugin_file_open(file, comma == NULL ? strlen(file) : (size_t)(comma - file),
+                            PLUGIN_SEES_FRAMES, &out->file, err);
 }
 
 /* ---- what every plugin may call ---- */
 
-static int host_fail(const tapedeck_sink_host *host, const char *text)
+static int host_fail(const tapedeck_host *host, const char *text)
 {
     plugin *p = host->own;
     size_t length = text == NULL ? 0 : strnlen(text, sizeof p->why - 1);
     if (length > 0)
         memcpy(p->why, text, length);
     p->why[length] = '\0';
-    return TAPEDECK_SINK_FAIL;
+    return TAPEDECK_FAIL;
 }
 
-static void host_log(const tapedeck_sink_host *host, const char *text)
+static void host_log(const tapedeck_host *host, const char *text)
 {
     const plugin *p = host->own;
-    td_log_emit(p->log, TD_LOG_INFO, "%s: %s", p->sink.name, text);
+    td_log_emit(p->log, TD_LOG_INFO, "%s: %s", p->file.table.name, text);
 }
 
 static void plugin_set_host(plugin *p, const td_log *log)
 {
     p->log = log;
-    p->host = (tapedeck_sink_host){.abi = TAPEDECK_SINK_ABI,
-                                   .size = sizeof p->host,
-                                   .version = TAPEDECK_VERSION,
-                                   .own = p,
-                                   .fail = host_fail,
-                                   .log = host_log};
+    p->host = (tapedeck_host){.abi = TAPEDECK_PLUGIN_ABI,
+                              .size = sizeof p->host,
+                              .version = TAPEDECK_VERSION,
+                              .own = p,
+                              .fail = host_fail,
+                              .log = host_log};
     plugin_view_set_host(&p->host);
 }
 
@@ -169,17 +87,13 @@ td_result sink_plugins_load(const options_list *texts, const td_log *log, sink_p
         return td_err_set(err, TD_E_LIMIT, "%zu plugins, at most %u are allowed", texts->count,
                           LIMIT_PLUGINS);
     sink_plugins *self = td_alloc_zero(1, sizeof *self);
-    if (self == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for plugins");
     td_result rc = TD_OK;
     for (size_t i = 0; i < texts->count && rc == TD_OK; i++) {
         plugin *p = &self->items[self->count++];
-        rc = plugin_parse(texts->items[i], p, err);
-        if (rc == TD_OK)
-            rc = plugin_load(p, err);
+        rc = plugin_load(texts->items[i], p, err);
         if (rc == TD_OK)
             plugin_set_host(p, log);
-        self->wants |= p->sink.wants;
+        self->wants |= p->file.table.wants;
     }
     if (rc != TD_OK) {
         sink_plugins_close(self);
@@ -196,48 +110,14 @@ void sink_plugins_close(sink_plugins *self)
     for (size_t i = 0; i < self->count; i++) {
         plugin *p = &self->items[i];
         TD_ASSERT(!p->is_open);
-        if (p->library != NULL)
-            (void)dlclose(p->library); /* nothing of it is used any more; the process ends */
-        td_free(p->path);
+        plugin_file_close(&p->file);
     }
     td_free(self);
 }
 
 int sink_plugins_want_every_value(const sink_plugins *self)
 {
-    return (self->wants & TAPEDECK_SINK_WANTS_EVERY_VALUE) != 0;
-}
-
-/* ---- answers ---- */
-
-/* TD_OK; TD_EOF: it ends the replay; TD_E_IO: it failed, with its reason. */
-static td_result plugin_answer(const plugin *p, int answer, td_err *err)
-{
-    switch (answer) {
-    case TAPEDECK_SINK_GO:
-        return TD_OK;
-    case TAPEDECK_SINK_STOP:
-        return TD_EOF;
-    case TAPEDECK_SINK_FAIL:
-        return td_err_set(err, TD_E_IO, "%s",
-                          p->why[0] == '\0' ? "it failed, without a reason" : p->why);
-    default:
-        return td_err_set(err, TD_E_IO,
-                          "it returned %d, which is none of TAPEDECK_SINK_GO, _FAIL, "
-                          "_STOP",
-                          answer);
-    }
-}
-
-/* The same of open and close, where there is nothing to stop. */
-static td_result plugin_answer_once(const plugin *p, const char *function, int answer, td_err *err)
-{
-    td_result rc = plugin_answer(p, answer, err);
-    if (rc == TD_EOF)
-        rc = td_err_set(err, TD_E_IO,
-                        "it returned TAPEDECK_SINK_STOP, which only frame and event "
-                        "may");
-    return rc == TD_OK ? rc : td_err_add(err, rc, "plugin '%s': %s", p->path, function);
+    return (self->wants & TAPEDECK_WANTS_EVERY_VALUE) != 0;
 }
 
 td_result sink_plugins_open(sink_plugins *self, td_err *err)
@@ -245,8 +125,10 @@ td_result sink_plugins_open(sink_plugins *self, td_err *err)
     td_result rc = TD_OK;
     for (size_t i = 0; i < self->count && rc == TD_OK; i++) {
         plugin *p = &self->items[i];
-        if (p->sink.open != NULL)
-            rc = plugin_answer_once(p, "open", p->sink.open(&p->host, p->argument, &p->self), err);
+        if (p->file.table.begin != NULL)
+            rc = plugin_file_answer_once(&p->file, "begin",
+                                         p->file.table.begin(&p->host, p->argument, &p->self),
+                                         p->why, err);
         p->is_open = rc == TD_OK;
     }
     return rc;
@@ -259,23 +141,23 @@ static td_result plugin_failed_at(const plugin *p, const tape_frame *at, td_resu
     const channel_info *info = &at->channel->info;
     return td_err_add(err, rc,
                       "plugin '%s': frame %" PRIu64 " of connection %" PRIu32 " of %s, %s %s",
-                      p->path, at->ordinal, at->conn, info->feed, info->topic, info->symbol);
+                      p->file.path, at->ordinal, at->conn, info->feed, info->topic, info->symbol);
 }
 
 static td_result show_event(sink_plugins *self, const tape_frame *frame, td_err *err)
 {
-    tapedeck_sink_event seen;
+    tapedeck_event seen;
     td_result result = TD_OK;
     plugin_view_event(frame, &seen);
     for (size_t i = 0; i < self->count; i++) {
         plugin *p = &self->items[i];
-        if (p->sink.event == NULL)
+        if (p->file.table.event == NULL)
             continue;
-        td_result rc = plugin_answer(p, p->sink.event(p->self, &seen), err);
+        td_result rc = plugin_file_answer(p->file.table.event(p->self, &seen), p->why, err);
         if (rc == TD_EOF)
             result = rc;
         else if (rc != TD_OK)
-            return td_err_add(err, rc, "plugin '%s': event %s of %s", p->path, seen.kind,
+            return td_err_add(err, rc, "plugin '%s': event %s of %s", p->file.path, seen.kind,
                               seen.feed);
     }
     return result;
@@ -299,18 +181,15 @@ sink sink_plugins_sink(sink_plugins *self)
     return (sink){&OPS, self};
 }
 
-/* The book that plugins may keep, made when they first see it; *out NULL: the topic has none. */
-static td_result book_of_stream(sink_plugins *self, const struct stream *of, void **state,
-                                const observed_frame *seen, td_err *err)
+/* The book that plugins may keep, made when they first see it; none if the topic has none. */
+static void make_book(sink_plugins *self, const struct stream *of, void **state,
+                      const observed_frame *seen)
 {
     if (*state != NULL || seen->track == NULL || track_book(seen->track) == NULL)
-        return TD_OK;
-    tapedeck_sink_book *made = td_alloc_zero(1, sizeof *made);
-    if (made == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a book's view");
-    *made = (tapedeck_sink_book){.of = of, .is_over = &self->is_over};
+        return;
+    tapedeck_book *made = td_alloc(sizeof *made);
+    *made = (tapedeck_book){.of = of, .is_over = &self->is_over};
     *state = made;
-    return TD_OK;
 }
 
 static td_result observe(void *ctx, const struct stream *of, void **state,
@@ -321,15 +200,15 @@ static td_result observe(void *ctx, const struct stream *of, void **state,
     uint32_t needs = plugin_view_needs(self->at);
     if ((needs & ~self->wants) != 0)
         return TD_OK;
-    td_result result = book_of_stream(self, of, state, seen, err);
-    if (result != TD_OK)
-        return result;
+    td_result result = TD_OK;
+    make_book(self, of, state, seen);
     plugin_view_frame(&self->view, self->at, of, seen, *state);
     for (size_t i = 0; i < self->count; i++) {
         plugin *p = &self->items[i];
-        if ((needs & ~p->sink.wants) != 0)
+        if ((needs & ~p->file.table.wants) != 0)
             continue;
-        td_result rc = plugin_answer(p, p->sink.frame(p->self, &self->view.frame), err);
+        td_result rc =
+            plugin_file_answer(p->file.table.frame(p->self, &self->view.frame), p->why, err);
         if (rc == TD_EOF)
             result = rc;
         else if (rc != TD_OK)
@@ -352,34 +231,35 @@ observer sink_plugins_observer(sink_plugins *self)
 
 /* ---- the end ---- */
 
-static td_result plugin_close(plugin *p, const tapedeck_sink_result *result, td_err *err)
+static td_result plugin_close(plugin *p, const tapedeck_result *result, td_err *err)
 {
     if (!p->is_open)
         return TD_OK;
     p->is_open = 0;
     p->why[0] = '\0';
-    if (p->sink.close == NULL)
+    if (p->file.table.end == NULL)
         return TD_OK;
-    return plugin_answer_once(p, "close", p->sink.close(p->self, result), err);
+    return plugin_file_answer_once(&p->file, "end", p->file.table.end(p->self, result), p->why,
+                                   err);
 }
 
 td_result sink_plugins_finish(sink_plugins *self, const replay_report *report, td_err *err)
 {
-    static const uint32_t VERDICTS[] = {[REPLAY_COMPLETE] = TAPEDECK_SINK_COMPLETE,
-                                        [REPLAY_INCOMPLETE] = TAPEDECK_SINK_INCOMPLETE,
-                                        [REPLAY_DAMAGED] = TAPEDECK_SINK_DAMAGED};
+    static const uint32_t VERDICTS[] = {[REPLAY_COMPLETE] = TAPEDECK_COMPLETE,
+                                        [REPLAY_INCOMPLETE] = TAPEDECK_INCOMPLETE,
+                                        [REPLAY_DAMAGED] = TAPEDECK_DAMAGED};
     const player_totals *totals = &report->totals;
-    const tapedeck_sink_result result = {.size = sizeof result,
-                                         .outcome = report->is_stopped ? TAPEDECK_SINK_STOPPED
-                                                                       : TAPEDECK_SINK_ENDED,
-                                         .verdict = VERDICTS[report_verdict(report)],
-                                         .frames = totals->frames - totals->out - totals->http,
-                                         .decoded = totals->decoded,
-                                         .undecoded = totals->undecoded,
-                                         .violations = totals->violations,
-                                         .first_recv_ns = totals->first_recv_ns,
-                                         .last_recv_ns = totals->last_recv_ns,
-                                         .error = ""};
+    const tapedeck_result result = {.size = sizeof result,
+                                    .outcome =
+                                        report->is_stopped ? TAPEDECK_STOPPED : TAPEDECK_ENDED,
+                                    .verdict = VERDICTS[report_verdict(report)],
+                                    .frames = totals->frames - totals->out - totals->http,
+                                    .decoded = totals->decoded,
+                                    .undecoded = totals->undecoded,
+                                    .violations = totals->violations,
+                                    .first_recv_ns = totals->first_recv_ns,
+                                    .last_recv_ns = totals->last_recv_ns,
+                                    .error = ""};
     for (size_t i = 0; i < self->count; i++) {
         td_result rc = plugin_close(&self->items[i], &result, err);
         if (rc != TD_OK)
@@ -393,8 +273,8 @@ void sink_plugins_abort(sink_plugins *self, const char *error)
     if (self == NULL)
         return;
     self->is_over = 1;
-    const tapedeck_sink_result result = {
-        .size = sizeof result, .outcome = TAPEDECK_SINK_FAILED, .error = error};
+    const tapedeck_result result = {
+        .size = sizeof result, .outcome = TAPEDECK_FAILED, .error = error};
     for (size_t i = 0; i < self->count; i++) /* the replay's own error is the one that counts */
         (void)plugin_close(&self->items[i], &result, NULL);
 }

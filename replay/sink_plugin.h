@@ -1,5 +1,5 @@
 /* Plugins of `--sink plugin=FILE[,TEXT]`: shared objects of users that are given the frames of a
- * replay, with books and verdicts, by the interface of include/tapedeck/sink.h.
+ * replay, with books and verdicts, by the interface of include/tapedeck/plugin.h.
  *
  * Frames reach plugins through the player's observer, when the stream has taken them, so that books
  * and verdicts are the stream's own; events, which are of no stream, through a sink, at their place

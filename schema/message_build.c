@@ -19,7 +19,6 @@ enum {
 };
 
 struct message_builder {
-    const message_names *names;
     json_parser *parser; /* of texts that are JSON; made at the first */
     td_arena *arena;
     message_subject subject;
@@ -55,12 +54,11 @@ struct message_builder {
     msg_member guess[GUESSES];
 };
 
-td_result message_builder_open(const message_names *names, message_builder **out, td_err *err)
+td_result message_builder_open(message_builder **out, td_err *err)
 {
     message_builder *made = td_alloc_zero(1, sizeof *made);
     if (made == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory to build messages");
-    made->names = names;
     made->rc = TD_E_INVALID; /* nothing is begun */
     *out = made;
     return TD_OK;
@@ -292,25 +290,18 @@ static int add_value(msg_value **values, size_t *count, size_t *capacity, const 
     return 1;
 }
 
-/* The member of a name; MEMBER_NONE after a fault, or if it is passed over. place: of the member in
+/* The member of a name; MEMBER_NONE after a fault. place: of the member in
  * its entry. */
-static msg_member find_member(message_builder *b, int in_entry, td_bytes theirs, td_bytes name,
-                              size_t place)
+static msg_member find_member(message_builder *b, int in_entry, td_bytes name, size_t place)
 {
     msg_member *guess = &b->guess[place < GUESSES ? place : GUESSES - 1];
     if (*guess != MEMBER_NONE && td_bytes_is(name, msg_member_name(*guess)))
         return *guess;
     msg_member found = msg_member_find(name);
     if (found == MEMBER_NONE)
-        fault_member(b, in_entry, theirs, "unknown member");
+        fault_member(b, in_entry, name, "unknown member");
     *guess = found;
     return found;
-}
-
-/* What a member is called here. 0: it is passed over. */
-static int own_name(const message_builder *b, int in_entry, td_bytes *name)
-{
-    return b->names == NULL || b->names->find(b->names->ctx, b->head.type, in_entry, *name, name);
 }
 
 static int is_absent(const written_value *value)
@@ -361,20 +352,20 @@ static void head_name(message_builder *b, td_bytes name, const written_value *va
 }
 
 /* The members that every message can have and that are none of its row. 1 if this is one. */
-static int head_common(message_builder *b, td_bytes name, td_bytes ours, const written_value *value)
+static int head_common(message_builder *b, td_bytes name, const written_value *value)
 {
     int is_known = b->subject.row != NULL;
     td_bytes symbol = b->subject.symbol;
-    if (td_bytes_is(ours, "type"))
+    if (td_bytes_is(name, "type"))
         head_type(b, name, value);
-    else if (td_bytes_is(ours, "kind"))
+    else if (td_bytes_is(name, "kind"))
         head_kind(b, name, value);
-    else if (td_bytes_is(ours, "topic"))
+    else if (td_bytes_is(name, "topic"))
         head_name(b, name, value, &b->head.topic, !is_known);
-    else if (td_bytes_is(ours, "symbol"))
+    else if (td_bytes_is(name, "symbol"))
         head_name(b, name, value, &b->head.symbol,
                   !is_known || symbol.size == 0 || td_bytes_is(symbol, "*"));
-    else if (!td_bytes_is(ours, "unknown_fields"))
+    else if (!td_bytes_is(name, "unknown_fields"))
         return 0;
     return 1;
 }
@@ -422,11 +413,9 @@ static int head_number(message_builder *b, td_bytes name, msg_member member,
 
 void message_build_head(message_builder *b, td_bytes name, const written_value *value)
 {
-    td_bytes ours = name;
-    if (b->rc != TD_OK || !own_name(b, 0, &ours) || is_absent(value) ||
-        head_common(b, name, ours, value))
+    if (b->rc != TD_OK || is_absent(value) || head_common(b, name, value))
         return;
-    msg_value read = {.member = msg_member_find(ours)};
+    msg_value read = {.member = msg_member_find(name)};
     if (read.member == MEMBER_NONE) {
         fault_member(b, 0, name, "unknown member");
         return;
@@ -649,18 +638,16 @@ static void put_in_struct(message_builder *b, td_bytes name, size_t index,
         put_in_trade(b, &read);
 }
 
-/* A member of the entry: name is the caller's, for faults, ours what it is called here. */
-static void take_member(message_builder *b, td_bytes name, td_bytes ours,
-                        const written_value *value)
+static void add_member(message_builder *b, td_bytes name, const written_value *value)
 {
     size_t place = b->place++;
-    if (is_absent(value) || td_bytes_is(ours, "assumed_scale"))
+    if (is_absent(value) || td_bytes_is(name, "assumed_scale"))
         return;
-    if (td_bytes_is(ours, "action") && b->head.type != MSG_TRADE) {
+    if (td_bytes_is(name, "action") && b->head.type != MSG_TRADE) {
         entry_action(b, name, value);
         return;
     }
-    msg_value read = {.member = find_member(b, 1, name, ours, place)};
+    msg_value read = {.member = find_member(b, 1, name, place)};
     if (read.member == MEMBER_NONE)
         return;
     size_t index = struct_member_index(b, read.member);
@@ -678,21 +665,12 @@ static void take_member(message_builder *b, td_bytes name, td_bytes ours,
         no_memory(b);
 }
 
-void message_build_own(message_builder *b, td_bytes name, const written_value *value)
+void message_build_member(message_builder *b, td_bytes name, const written_value *value)
 {
     if (b->rc == TD_OK && !b->in_entry)
         message_build_fault(b, "a member before the first entry");
     if (b->rc == TD_OK)
-        take_member(b, name, name, value);
-}
-
-void message_build_member(message_builder *b, td_bytes name, const written_value *value)
-{
-    td_bytes ours = name;
-    if (b->rc == TD_OK && !b->in_entry)
-        message_build_fault(b, "a member before the first entry");
-    if (b->rc == TD_OK && own_name(b, 1, &ours))
-        take_member(b, name, ours, value);
+        add_member(b, name, value);
 }
 
 /* ---- the end ---- */

@@ -42,17 +42,8 @@ typedef struct written_value {
     uint8_t has_json; /* 0: a member that is kept as JSON is parsed out of the text */
 } written_value;
 
-/* Names of others: 1 and *ours, what a member is called here; 0: the member is passed over.
- * in_entry tells members of entries of that type from those of the message, for which the type may
- * not be known yet (MSG_RAW). */
-typedef struct message_names {
-    int (*find)(void *ctx, msg_type type, int in_entry, td_bytes theirs, td_bytes *ours);
-    void *ctx;
-} message_names;
-
-/* A builder; names may be NULL, and is borrowed. TD_E_NOMEM. */
-TD_MUST_USE td_result message_builder_open(const message_names *names, message_builder **out,
-                                           td_err *err);
+/* A builder. TD_E_NOMEM. */
+TD_MUST_USE td_result message_builder_open(message_builder **out, td_err *err);
 void message_builder_close(message_builder *b);
 
 /* Begin a message; subject and arena are borrowed until its end. What was begun before is dropped.
@@ -69,9 +60,6 @@ void message_build_entry(message_builder *b);
 
 /* A member of the entry that was begun last, "action" included. */
 void message_build_member(message_builder *b, td_bytes name, const written_value *value);
-
-/* As message_build_member(), of a member whose name is that of message JSON already. */
-void message_build_own(message_builder *b, td_bytes name, const written_value *value);
 
 /* Keep a fault of the caller's own, if it is the first: what is wrong with the message. */
 void message_build_fault(message_builder *b, const char *format, ...) TD_PRINTF(2, 3);

@@ -153,6 +153,7 @@ static td_result ask_contents(chunk_load *load, content_reader *reader, const bl
     const frame_content **contents = td_arena_alloc(arena, count * sizeof(frame_content *));
     if (requests == NULL || contents == NULL)
         return td_err_set(&load->err, TD_E_NOMEM, "no memory for the frames of a chunk");
+    const char *session = segment_reader_info(load->source->reader)->session.session;
     size_t asked = 0;
     for (size_t i = 0; i < count; i++) {
         if (!is_asked(load, reader, &entries[i]))
@@ -161,6 +162,8 @@ static td_result ask_contents(chunk_load *load, content_reader *reader, const bl
         requests[asked++] = (decoding_request){
             .channel = channel,
             .row = content_row(reader, channel, entries[i].recv_ns),
+            .session = session,
+            .ordinal = entries[i].sequence,
             .recv_ns = entries[i].recv_ns,
             .bytes =
                 td_bytes_of(block_bytes(load->block)->data + entries[i].offset, entries[i].size),

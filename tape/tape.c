@@ -369,6 +369,8 @@ static td_result read_late(tape *t, const tape_frame *frame, const frame_content
     if (decoding != NULL && content_is_asked(t->reader, frame->channel)) {
         const decoding_request request = {.channel = frame->channel,
                                           .row = frame->row,
+                                          .session = frame->session_id,
+                                          .ordinal = (uint32_t)frame->ordinal,
                                           .recv_ns = frame->recv_ns,
                                           .bytes = frame->bytes,
                                           .is_lead_in =

@@ -5,8 +5,8 @@
  *
  * Order books and trades of the inverse, linear and public v5 families, v5's candles, and tickers
  * of v5-linear and v5-inverse; everything else is refused as unknown_topic, as tapedeck refuses a
- * topic that it does not know. The interface is <tapedeck/decoder.h>. */
-#include <tapedeck/decoder.h>
+ * topic that it does not know. The interface is <tapedeck/plugin.h>. */
+#include <tapedeck/plugin.h>
 
 #include <stdio.h>
 #include <string.h>
@@ -14,7 +14,7 @@
 /* ---- JSON, as far as the exchange's frames need it: a value is a piece of the frame's text ----
  */
 
-typedef tapedeck_decoder_text json;
+typedef tapedeck_text json;
 
 static const json NOTHING = {NULL, 0};
 
@@ -126,23 +126,23 @@ static int is_array(json value)
 /* ---- answers ---- */
 
 typedef struct answer {
-    tapedeck_decoder_output *to;
-    const tapedeck_decoder_calls *call;
+    tapedeck_answer *to;
+    const tapedeck_answer_calls *call;
 } answer;
 
 static void head(const answer *a, const char *name, json value)
 {
-    a->call->head(a->to, tapedeck_decoder_text_of(name), value);
+    a->call->head(a->to, tapedeck_text_of(name), value);
 }
 
 static void value(const answer *a, const char *name, json text)
 {
-    a->call->value(a->to, tapedeck_decoder_text_of(name), text);
+    a->call->value(a->to, tapedeck_text_of(name), text);
 }
 
 static void fail(const answer *a, const char *why)
 {
-    a->call->fail(a->to, tapedeck_decoder_text_of(why));
+    a->call->fail(a->to, tapedeck_text_of(why));
 }
 
 /* A time of the exchange in ns: its digits and the zeros that its unit lacks. */
@@ -181,7 +181,7 @@ static void old_levels(const answer *a, const char *action, json list)
     json key = NOTHING;
     json level;
     for (const char *at = NULL; next_of(list, &at, &key, &level);) {
-        a->call->level(a->to, tapedeck_decoder_text_of(action), member(level, "side"),
+        a->call->level(a->to, tapedeck_text_of(action), member(level, "side"),
                        member(level, "price"), member(level, "size"));
         value(a, "symbol", member(level, "symbol"));
         value(a, "id", member(level, "id"));
@@ -254,7 +254,7 @@ static void v5_levels(const answer *a, const char *side, json list)
         if (next_of(level, &part, &key, &price))
             (void)next_of(level, &part, &key, &size);
         const char *action = is_zero(scalar(size)) ? "delete" : "set";
-        a->call->level(a->to, tapedeck_decoder_text_of(action), tapedeck_decoder_text_of(side),
+        a->call->level(a->to, tapedeck_text_of(action), tapedeck_text_of(side),
                        scalar(price), scalar(size));
     }
 }
@@ -346,7 +346,7 @@ static void v5_ticker(const answer *a, json frame)
     head(a, "kind", kind);
     head_time(a, "exchange_ns", member(frame, "ts"), MS);
     head(a, "seq", member(frame, "cs"));
-    a->call->item(a->to, tapedeck_decoder_text_of(is(kind, "snapshot") ? "set" : "update"));
+    a->call->item(a->to, tapedeck_text_of(is(kind, "snapshot") ? "set" : "update"));
     put_renamed(a, data, NAMES, sizeof NAMES / sizeof NAMES[0]);
     value_time(a, "next_funding_ns", member(data, "nextFundingTime"), MS);
 }
@@ -397,19 +397,17 @@ static const topic_row TOPICS[] = {
     {"trade", old_trades, OLD},
 };
 
-static int is_one_of(json text, const char *const *words)
+static int is_one_of(const char *text, const char *const *words)
 {
-    while (*words != NULL && !is(text, *words))
+    while (*words != NULL && strcmp(text, *words) != 0)
         words++;
     return *words != NULL;
 }
 
-static const topic_row *find_topic(const tapedeck_decoder_frame *frame)
+static const topic_row *find_topic(const tapedeck_frame *frame)
 {
-    json word = {frame->topic.data, 0};
-    while (word.size < frame->topic.size && word.data[word.size] != '.')
-        word.size++;
-    if (is(frame->topic, "orderbook.rpi")) /* its levels have a third member */
+    const json word = {frame->topic, strcspn(frame->topic, ".")};
+    if (strcmp(frame->topic, "orderbook.rpi") == 0) /* its levels have a third member */
         return NULL;
     for (size_t i = 0; i < sizeof TOPICS / sizeof TOPICS[0]; i++)
         if (is(word, TOPICS[i].word) && is_one_of(frame->family, TOPICS[i].families))
@@ -417,24 +415,25 @@ static const topic_row *find_topic(const tapedeck_decoder_frame *frame)
     return NULL;
 }
 
-static void decode(void *self, const tapedeck_decoder_frame *frame, tapedeck_decoder_output *to)
+static void decode(void *self, const tapedeck_frame *frame, tapedeck_answer *to)
 {
     (void)self;
     const answer a = {to, to->calls};
-    const topic_row *topic = frame->type.size == 0 ? NULL : find_topic(frame);
+    const json bytes = {(const char *)frame->bytes, frame->byte_count};
+    const topic_row *topic = frame->type[0] == '\0' ? NULL : find_topic(frame);
     if (topic == NULL)
         fail(&a, "unknown_topic");
-    else if (frame->bytes.size == 0 || frame->bytes.data[0] != '{')
+    else if (bytes.size == 0 || bytes.data[0] != '{')
         fail(&a, "not_json");
-    else if (member(frame->bytes, "data").size == 0)
+    else if (member(bytes, "data").size == 0)
         fail(&a, "missing_field: data");
     else
-        topic->decode(&a, frame->bytes);
+        topic->decode(&a, bytes);
 }
 
-const struct tapedeck_decoder tapedeck_decoder = {
-    .abi = TAPEDECK_DECODER_ABI,
-    .size = sizeof tapedeck_decoder,
+const struct tapedeck_plugin tapedeck_plugin = {
+    .abi = TAPEDECK_PLUGIN_ABI,
+    .size = sizeof tapedeck_plugin,
     .name = "decoder.c",
     .decode = decode,
 };

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <tapedeck/sink.h>
+#include <tapedeck/plugin.h>
 
 /* Prices and sizes are kept as whole numbers of 10^-8, so that comparisons are exact. Statistics
  * are doubles. */
@@ -27,10 +27,10 @@ typedef struct quote {
 } quote;
 
 typedef struct strategy {
-    const tapedeck_sink_host *host;
+    const tapedeck_host *host;
     int64_t quote_size;
 
-    const tapedeck_sink_book *book; /* the first one of the replay; NULL: none yet */
+    const tapedeck_book *book; /* the first one of the replay; NULL: none yet */
     char feed[64], symbol[64];      /* of it */
     quote bid, ask;
     int64_t position;
@@ -48,7 +48,7 @@ static void withdraw(strategy *s)
 
 static int best_of(const strategy *s, uint32_t side, quote *out)
 {
-    tapedeck_sink_book_level best;
+    tapedeck_book_level best;
     return s->host->book_levels(s->book, side, 0, 1, &best) == 1 &&
            s->host->decimal_at_scale(best.price, SCALE, &out->price) &&
            s->host->decimal_at_scale(best.size, SCALE, &out->size);
@@ -61,7 +61,7 @@ static void on_book(strategy *s)
     withdraw(s);
     if (s->host->book_is_broken(s->book)) /* frames are missing: until its next snapshot */
         return;
-    if (!best_of(s, TAPEDECK_SINK_BUY, &bid) || !best_of(s, TAPEDECK_SINK_SELL, &ask))
+    if (!best_of(s, TAPEDECK_BUY, &bid) || !best_of(s, TAPEDECK_SELL, &ask))
         return;
     s->book_frames++;
     s->spreads += (double)(ask.price - bid.price) / ONE;
@@ -87,22 +87,22 @@ static void fill(strategy *s, quote *of, int64_t size, int sign)
         *of = (quote){0};
 }
 
-static void on_trade(strategy *s, const tapedeck_sink_trade *trade)
+static void on_trade(strategy *s, const tapedeck_trade *trade)
 {
     int64_t price, size;
     s->trades++;
     if (!s->host->decimal_at_scale(trade->price, SCALE, &price) ||
         !s->host->decimal_at_scale(trade->size, SCALE, &size))
         return;
-    if (trade->side == TAPEDECK_SINK_SELL && s->bid.price != 0 && price <= s->bid.price)
+    if (trade->side == TAPEDECK_SELL && s->bid.price != 0 && price <= s->bid.price)
         fill(s, &s->bid, size, 1);
-    if (trade->side == TAPEDECK_SINK_BUY && s->ask.price != 0 && price >= s->ask.price)
+    if (trade->side == TAPEDECK_BUY && s->ask.price != 0 && price >= s->ask.price)
         fill(s, &s->ask, size, -1);
 }
 
 /* ---- the interface ---- */
 
-static int on_open(const tapedeck_sink_host *host, const char *argument, void **self)
+static int on_open(const tapedeck_host *host, const char *argument, void **self)
 {
     double size = argument[0] == '\0' ? 1 : strtod(argument, NULL);
     if (!(size >= 1.0 / ONE && size <= 1e6))
@@ -113,13 +113,13 @@ static int on_open(const tapedeck_sink_host *host, const char *argument, void **
     s->host = host;
     s->quote_size = (int64_t)(size * ONE + 0.5);
     *self = s;
-    return TAPEDECK_SINK_GO;
+    return TAPEDECK_GO;
 }
 
-static int on_frame(void *self, const tapedeck_sink_frame *frame)
+static int on_frame(void *self, const tapedeck_frame *frame)
 {
     strategy *s = self;
-    tapedeck_sink_trade trade;
+    tapedeck_trade trade;
     if (s->book == NULL && frame->book != NULL) {
         s->book = frame->book;
         snprintf(s->feed, sizeof s->feed, "%s", frame->feed);
@@ -127,29 +127,29 @@ static int on_frame(void *self, const tapedeck_sink_frame *frame)
     }
     if (frame->book != NULL && frame->book == s->book)
         on_book(s);
-    if (frame->content == TAPEDECK_SINK_TRADES && strcmp(frame->feed, s->feed) == 0 &&
+    if (frame->content == TAPEDECK_TRADES && strcmp(frame->feed, s->feed) == 0 &&
         strcmp(frame->symbol, s->symbol) == 0) {
         for (size_t i = 0; s->host->trade(frame, i, &trade); i++)
             on_trade(s, &trade);
     }
-    return TAPEDECK_SINK_GO;
+    return TAPEDECK_GO;
 }
 
 /* Without a connection there are no quotes; the book is a new one afterwards. */
-static int on_event(void *self, const tapedeck_sink_event *event)
+static int on_event(void *self, const tapedeck_event *event)
 {
     strategy *s = self;
     if (strcmp(event->kind, "disconnect") == 0 && strcmp(event->feed, s->feed) == 0)
         withdraw(s);
-    return TAPEDECK_SINK_GO;
+    return TAPEDECK_GO;
 }
 
-static int on_close(void *self, const tapedeck_sink_result *result)
+static int on_close(void *self, const tapedeck_result *result)
 {
     strategy *s = self;
     double frames = s->book_frames > 0 ? (double)s->book_frames : 1;
     double held = (double)s->position / ONE;
-    if (result->outcome != TAPEDECK_SINK_FAILED) {
+    if (result->outcome != TAPEDECK_FAILED) {
         printf("%s %s: %" PRIu64 " book frames, %" PRIu64 " trades\n", s->feed, s->symbol,
                s->book_frames, s->trades);
         printf("mean spread %.6f, mean imbalance %.6f\n", s->spreads / frames,
@@ -158,12 +158,12 @@ static int on_close(void *self, const tapedeck_sink_result *result)
                s->cash + held * s->middle);
     }
     free(s);
-    return TAPEDECK_SINK_GO;
+    return TAPEDECK_GO;
 }
 
-const struct tapedeck_sink tapedeck_sink = {
-    .abi = TAPEDECK_SINK_ABI,
-    .size = sizeof tapedeck_sink,
+const struct tapedeck_plugin tapedeck_plugin = {
+    .abi = TAPEDECK_PLUGIN_ABI,
+    .size = sizeof tapedeck_plugin,
     .name = "paper market maker",
     .open = on_open,
     .frame = on_frame,

@@ -5,7 +5,7 @@ import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import { test } from "node:test";
 
-const HEADERS = { decoder: "include/tapedeck/decoder.h", sink: "include/tapedeck/sink.h" };
+const HEADERS = { decoder: "include/tapedeck/decoder.h", sink: "include/tapedeck/plugin.h" };
 const STRICT = ["-pedantic", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror", "-fsyntax-only"];
 const LANGUAGES = [["gcc", "-std=c11", "-x", "c"], ["gcc", "-std=c17", "-x", "c"], ["g++", "-std=c++17", "-x", "c++"]];
 

@@ -221,9 +221,9 @@ test("a frame reaches a plugin when it is due", { skip: skipInverse }, async (t)
     #include <inttypes.h>
     #include <stdio.h>
     #include <time.h>
-    #include <tapedeck/sink.h>
+    #include <tapedeck/plugin.h>
     static int64_t first_mono, first_recv, earliest;
-    static int on_frame(void *self, const tapedeck_sink_frame *frame) {
+    static int on_frame(void *self, const tapedeck_frame *frame) {
       struct timespec ts;
       (void)self;
       clock_gettime(CLOCK_MONOTONIC, &ts);
@@ -231,14 +231,14 @@ test("a frame reaches a plugin when it is due", { skip: skipInverse }, async (t)
       if (first_mono == 0) { first_mono = now; first_recv = (int64_t)frame->recv_ns; }
       int64_t late = now - first_mono - ((int64_t)frame->recv_ns - first_recv) / 10;
       if (late < earliest) earliest = late;
-      return TAPEDECK_SINK_GO;
+      return TAPEDECK_GO;
     }
-    static int on_close(void *self, const tapedeck_sink_result *result) {
+    static int on_close(void *self, const tapedeck_result *result) {
       (void)self; (void)result;
       fprintf(stderr, "earliest %" PRId64 "\\n", earliest);
-      return TAPEDECK_SINK_GO;
+      return TAPEDECK_GO;
     }
-    const struct tapedeck_sink tapedeck_sink = {.abi = TAPEDECK_SINK_ABI, .size = sizeof tapedeck_sink, .frame = on_frame, .close = on_close};`);
+    const struct tapedeck_plugin tapedeck_plugin = {.abi = TAPEDECK_PLUGIN_ABI, .size = sizeof tapedeck_plugin, .frame = on_frame, .close = on_close};`);
   const plugin = build(path.join(path.dirname(source), "late.so"), [source]);
   const { stderr } = await tapedeck(t, ["replay", "-a", archive, "--speed", "10", "--to", "+10s", "--sink", `plugin=${plugin}`]);
   // If the first call is late, others are early against it: on a busy machine by some ms. Unpaced it is a second.
@@ -390,7 +390,7 @@ test("FAIL ends the replay with an error that has the plugin, the frame and the 
   assert.match(close[0].error, error);
   assert.deepEqual([close[0].other.bids, close[0].other.broken], [[], 1]); // books are gone
   const odd = await shown(t, archive, { keys: "fail=7,answer=9", status: 4 });
-  assert.match(odd.end.stderr, /: it returned 9, which is none of TAPEDECK_SINK_GO, _FAIL, _STOP$/m);
+  assert.match(odd.end.stderr, /: it returned 9, which is none of TAPEDECK_GO, _FAIL, _STOP$/m);
 });
 
 test("open and close may fail", { skip: skipInverse }, async (t) => {
@@ -398,7 +398,7 @@ test("open and close may fail", { skip: skipInverse }, async (t) => {
   const plugin = framesPlugin(t);
   const failing = async (keys) => (await tapedeck(t, ["replay", "-a", archive, "--sink", `plugin=${plugin},${keys}`], { status: 4 })).stderr;
   assert.match(await failing("open=1"), /plugin '[^']*': open: it fails on purpose$/m);
-  assert.match(await failing("open=2"), /plugin '[^']*': open: it returned TAPEDECK_SINK_STOP, which only frame and event may$/m);
+  assert.match(await failing("open=2"), /plugin '[^']*': open: it returned TAPEDECK_STOP, which only frame and event may$/m);
   assert.match(await failing("out=/no/such/folder/x"), /plugin '[^']*': open: its file cannot be opened$/m);
   const { close, end } = await shown(t, archive, { plugin, keys: "close=1", status: 4 });
   assert.equal(close[0].outcome, "ended");
@@ -416,18 +416,18 @@ test("a plugin in C++", { skip: skipInverse }, async (t) => {
   const archive = await tape(t, INVERSE, "inverse");
   const [source, so] = ["count.cc", "count.so"].map((name) => path.join(temporary(t), name));
   fs.writeFileSync(source, `#include <cstdio>
-    #include <tapedeck/sink.h>
+    #include <tapedeck/plugin.h>
     static size_t frames;
-    static int on_frame(void *, const tapedeck_sink_frame *) { frames++; return TAPEDECK_SINK_GO; }
-    static int on_close(void *, const tapedeck_sink_result *result)
+    static int on_frame(void *, const tapedeck_frame *) { frames++; return TAPEDECK_GO; }
+    static int on_close(void *, const tapedeck_result *result)
     {
-        if (!TAPEDECK_SINK_HAS(result, tapedeck_sink_result, frames))
-            return TAPEDECK_SINK_FAIL;
+        if (!TAPEDECK_HAS(result, tapedeck_result, frames))
+            return TAPEDECK_FAIL;
         std::printf("%zu of %zu\\n", frames, static_cast<size_t>(result->frames));
-        return TAPEDECK_SINK_GO;
+        return TAPEDECK_GO;
     }
-    const struct tapedeck_sink tapedeck_sink = {
-        TAPEDECK_SINK_ABI, 0, sizeof tapedeck_sink, "count", nullptr, on_frame, nullptr, on_close};`);
+    const struct tapedeck_plugin tapedeck_plugin = {
+        TAPEDECK_PLUGIN_ABI, 0, sizeof tapedeck_plugin, "count", nullptr, on_frame, nullptr, on_close};`);
   const strict = ["-std=c++17", "-Wall", "-Wextra", "-Wpedantic", "-Werror"];
   execFileSync("c++", [...strict, "-fvisibility=hidden", "-shared", "-fPIC", "-Iinclude", source, "-o", so], { stdio: "inherit" });
   const { stdout } = await tapedeck(t, ["replay", "-a", archive, "--topic", "trade", "--sink", `plugin=${so}`]);
@@ -442,23 +442,23 @@ test("what cannot be loaded is an error with its reason and a hint", async (t) =
   const dir = temporary(t);
   const source = path.join(dir, "wrong.c");
   const wrong = (name, body) => {
-    fs.writeFileSync(source, `#include <tapedeck/sink.h>
-      static int on_frame(void *self, const tapedeck_sink_frame *frame) { (void)self; (void)frame; return 0; }
+    fs.writeFileSync(source, `#include <tapedeck/plugin.h>
+      static int on_frame(void *self, const tapedeck_frame *frame) { (void)self; (void)frame; return 0; }
       int other = 0; int use(void); int use(void) { return on_frame(0, 0); }
       ${body}`);
     return build(path.join(dir, name), [source]);
   };
-  const define = (members) => `const struct tapedeck_sink tapedeck_sink = {${members}};`;
+  const define = (members) => `const struct tapedeck_plugin tapedeck_plugin = {${members}};`;
   const text = path.join(dir, "text.so");
   fs.writeFileSync(text, "no shared object at all\n".repeat(10));
   const cases = [
     [text, /cannot be loaded: .*invalid ELF header/, /cc -shared -fPIC/],
     [path.join(dir, "absent.so"), /cannot be loaded: .*No such file/, /cc -shared -fPIC/],
-    [wrong("symbol.so", ""), /is no plugin: it has no symbol tapedeck_sink$/m, /const struct tapedeck_sink tapedeck_sink/],
-    [wrong("abi.so", define(".abi = 2, .size = sizeof tapedeck_sink, .frame = on_frame")), /is for version 2 of the interface, this program has version 1$/m, /compile it again/],
-    [wrong("size.so", define(".abi = 1, .frame = on_frame")), /its tapedeck_sink has size 0, less than 56$/m, /set \.size/],
-    [wrong("wants.so", define(".abi = 1, .size = sizeof tapedeck_sink, .frame = on_frame, .wants = 0x101")), /wants 0x100, which this program does not have$/m, /newer tapedeck/],
-    [wrong("frame.so", define(".abi = 1, .size = sizeof tapedeck_sink")), /its tapedeck_sink has no function frame$/m, /set \.frame/],
+    [wrong("symbol.so", ""), /is no plugin: it has no symbol tapedeck_plugin$/m, /const struct tapedeck_plugin tapedeck_plugin/],
+    [wrong("abi.so", define(".abi = 2, .size = sizeof tapedeck_plugin, .frame = on_frame")), /is for version 2 of the interface, this program has version 1$/m, /compile it again/],
+    [wrong("size.so", define(".abi = 1, .frame = on_frame")), /its tapedeck_plugin has size 0, less than 56$/m, /set \.size/],
+    [wrong("wants.so", define(".abi = 1, .size = sizeof tapedeck_plugin, .frame = on_frame, .wants = 0x101")), /wants 0x100, which this program does not have$/m, /newer tapedeck/],
+    [wrong("frame.so", define(".abi = 1, .size = sizeof tapedeck_plugin")), /its tapedeck_plugin has no function frame$/m, /set \.frame/],
   ];
   for (const [file, why, hint] of cases) {
     const { stderr } = await tapedeck(t, ["replay", "-a", "no/such/tape", "--sink", `plugin=${file}`], { status: 4 });

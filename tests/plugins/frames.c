@@ -11,12 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <tapedeck/sink.h>
+#include <tapedeck/plugin.h>
 
 typedef struct writer {
-    const tapedeck_sink_host *host;
+    const tapedeck_host *host;
     FILE *out;
-    const tapedeck_sink_book *other; /* of the first book that it saw */
+    const tapedeck_book *other; /* of the first book that it saw */
     unsigned long frames, stop, fail, levels;
     int answer, on_close, needs_comma;
 } writer;
@@ -53,7 +53,7 @@ static void end_line(writer *w)
     w->needs_comma = 0;
 }
 
-static void put_view(writer *w, const char *name, tapedeck_sink_text text)
+static void put_view(writer *w, const char *name, tapedeck_text text)
 {
     begin_value(w, name);
     putc('"', w->out);
@@ -71,12 +71,12 @@ static void put_view(writer *w, const char *name, tapedeck_sink_text text)
 
 static void put_text(writer *w, const char *name, const char *text)
 {
-    put_view(w, name, (tapedeck_sink_text){text, strlen(text)});
+    put_view(w, name, (tapedeck_text){text, strlen(text)});
 }
 
-static void put_decimal(writer *w, const char *name, tapedeck_sink_decimal value)
+static void put_decimal(writer *w, const char *name, tapedeck_decimal value)
 {
-    char text[TAPEDECK_SINK_DECIMAL_BYTES];
+    char text[TAPEDECK_DECIMAL_BYTES];
     w->host->decimal_format(value, text);
     put_text(w, name, text);
 }
@@ -88,7 +88,7 @@ static void put_number(writer *w, const char *name, int64_t value)
 }
 
 /* Text that is JSON. */
-static void put_json(writer *w, const char *name, tapedeck_sink_text text)
+static void put_json(writer *w, const char *name, tapedeck_text text)
 {
     begin_value(w, name);
     fwrite(text.data, 1, text.size, w->out);
@@ -108,23 +108,23 @@ static const char *const KINDS[] = {"", "snapshot", "delta"};
 static const char *const VERDICTS[] = {"unjudged", "ok", "violation"};
 static const char *const STRENGTHS[] = {"error", "warning", "statistic"};
 
-static void put_value(writer *w, const tapedeck_sink_value *value)
+static void put_value(writer *w, const tapedeck_value *value)
 {
     switch (value->type) {
-    case TAPEDECK_SINK_DECIMAL:
+    case TAPEDECK_DECIMAL:
         put_decimal(w, value->name, value->decimal);
         break;
-    case TAPEDECK_SINK_TEXT:
-    case TAPEDECK_SINK_BIG_DECIMAL:
+    case TAPEDECK_TEXT:
+    case TAPEDECK_BIG_DECIMAL:
         put_view(w, value->name, value->text);
         break;
-    case TAPEDECK_SINK_JSON:
+    case TAPEDECK_JSON:
         put_json(w, value->name, value->text);
         break;
-    case TAPEDECK_SINK_BOOL:
+    case TAPEDECK_BOOL:
         put_flag(w, value->name, value->integer != 0);
         break;
-    case TAPEDECK_SINK_SIDE:
+    case TAPEDECK_SIDE:
         put_text(w, value->name, SIDES[value->integer]);
         break;
     default:
@@ -133,9 +133,9 @@ static void put_value(writer *w, const tapedeck_sink_value *value)
     }
 }
 
-static void put_values(writer *w, const tapedeck_sink_frame *frame, size_t entry)
+static void put_values(writer *w, const tapedeck_frame *frame, size_t entry)
 {
-    tapedeck_sink_value value, again;
+    tapedeck_value value, again;
     for (size_t i = 0; w->host->value(frame, entry, i, &value); i++) {
         put_value(w, &value);
         if (!w->host->value_named(frame, entry, value.name, &again) || again.type != value.type)
@@ -143,17 +143,17 @@ static void put_values(writer *w, const tapedeck_sink_frame *frame, size_t entry
     }
 }
 
-static void put_levels(writer *w, const tapedeck_sink_frame *frame)
+static void put_levels(writer *w, const tapedeck_frame *frame)
 {
-    tapedeck_sink_level level;
+    tapedeck_level level;
     begin(w, "levels", '[');
     for (size_t i = 0; w->host->level(frame, i, &level); i++) {
         begin(w, NULL, '{');
         put_text(w, "action", ACTIONS[level.action]);
         put_text(w, "side", SIDES[level.side]);
         put_decimal(w, "price", level.price);
-        if (level.action == TAPEDECK_SINK_DELETE)
-            put_json(w, "size", (tapedeck_sink_text){"null", 4});
+        if (level.action == TAPEDECK_DELETE)
+            put_json(w, "size", (tapedeck_text){"null", 4});
         else
             put_decimal(w, "size", level.size);
         if (level.rpi_size.mantissa != 0)
@@ -164,9 +164,9 @@ static void put_levels(writer *w, const tapedeck_sink_frame *frame)
     end(w, ']');
 }
 
-static void put_trades(writer *w, const tapedeck_sink_frame *frame)
+static void put_trades(writer *w, const tapedeck_frame *frame)
 {
-    tapedeck_sink_trade trade;
+    tapedeck_trade trade;
     begin(w, "trades", '[');
     for (size_t i = 0; w->host->trade(frame, i, &trade); i++) {
         begin(w, NULL, '{');
@@ -194,13 +194,13 @@ static void put_trades(writer *w, const tapedeck_sink_frame *frame)
     end(w, ']');
 }
 
-static void put_items(writer *w, const tapedeck_sink_frame *frame)
+static void put_items(writer *w, const tapedeck_frame *frame)
 {
     begin(w, "items", '[');
     for (size_t i = 0; i < frame->entry_count; i++) {
         uint32_t action = w->host->action(frame, i);
         begin(w, NULL, '{');
-        if (action != TAPEDECK_SINK_NO_ACTION)
+        if (action != TAPEDECK_NO_ACTION)
             put_text(w, "action", ACTIONS[action]);
         put_values(w, frame, i);
         end(w, '}');
@@ -208,7 +208,7 @@ static void put_items(writer *w, const tapedeck_sink_frame *frame)
     end(w, ']');
 }
 
-static void put_message(writer *w, const tapedeck_sink_frame *frame)
+static void put_message(writer *w, const tapedeck_frame *frame)
 {
     begin(w, "message", '{');
     put_text(w, "type", frame->type);
@@ -224,24 +224,24 @@ static void put_message(writer *w, const tapedeck_sink_frame *frame)
         put_number(w, "seq", frame->seq);
     if (frame->match_ns != 0)
         put_number(w, "match_ns", (int64_t)frame->match_ns);
-    if (frame->version.size > 0 && frame->content == TAPEDECK_SINK_BOOK)
+    if (frame->version.size > 0 && frame->content == TAPEDECK_BOOK)
         put_view(w, "version", frame->version);
     if (frame->unknown_fields != 0)
         put_number(w, "unknown_fields", frame->unknown_fields);
-    put_values(w, frame, TAPEDECK_SINK_ENVELOPE);
-    if (frame->content == TAPEDECK_SINK_BOOK)
+    put_values(w, frame, TAPEDECK_ENVELOPE);
+    if (frame->content == TAPEDECK_BOOK)
         put_levels(w, frame);
-    else if (frame->content == TAPEDECK_SINK_TRADES)
+    else if (frame->content == TAPEDECK_TRADES)
         put_trades(w, frame);
-    else if (frame->content == TAPEDECK_SINK_RECORD)
+    else if (frame->content == TAPEDECK_RECORD)
         put_items(w, frame);
     end(w, '}');
 }
 
-static void put_side(writer *w, const tapedeck_sink_book *book, uint32_t side, const char *name,
+static void put_side(writer *w, const tapedeck_book *book, uint32_t side, const char *name,
                      const char *count_name)
 {
-    tapedeck_sink_book_level level;
+    tapedeck_book_level level;
     begin(w, name, '[');
     for (size_t i = 0; i < w->levels && w->host->book_levels(book, side, i, 1, &level) == 1; i++) {
         begin(w, NULL, '{');
@@ -253,18 +253,18 @@ static void put_side(writer *w, const tapedeck_sink_book *book, uint32_t side, c
     put_number(w, count_name, (int64_t)w->host->book_level_count(book, side));
 }
 
-static void put_book(writer *w, const char *name, const tapedeck_sink_book *book)
+static void put_book(writer *w, const char *name, const tapedeck_book *book)
 {
     begin(w, name, '{');
-    put_side(w, book, TAPEDECK_SINK_BUY, "bids", "bid_count");
-    put_side(w, book, TAPEDECK_SINK_SELL, "asks", "ask_count");
+    put_side(w, book, TAPEDECK_BUY, "bids", "bid_count");
+    put_side(w, book, TAPEDECK_SELL, "asks", "ask_count");
     put_number(w, "broken", w->host->book_is_broken(book));
     end(w, '}');
 }
 
-static void put_verdict(writer *w, const tapedeck_sink_frame *frame)
+static void put_verdict(writer *w, const tapedeck_frame *frame)
 {
-    tapedeck_sink_rule rule;
+    tapedeck_rule rule;
     put_text(w, "verdict", VERDICTS[frame->verdict]);
     put_number(w, "unchecked", frame->is_unchecked);
     put_number(w, "book_broken", frame->is_book_broken);
@@ -280,7 +280,7 @@ static void put_verdict(writer *w, const tapedeck_sink_frame *frame)
     end(w, ']');
 }
 
-static int on_frame(void *self, const tapedeck_sink_frame *frame)
+static int on_frame(void *self, const tapedeck_frame *frame)
 {
     writer *w = self;
     w->frames++;
@@ -299,7 +299,7 @@ static int on_frame(void *self, const tapedeck_sink_frame *frame)
     put_text(w, "reason", frame->reason);
     put_number(w, "lead_in", frame->is_lead_in);
     put_number(w, "copy", frame->is_copy);
-    put_view(w, "bytes", (tapedeck_sink_text){(const char *)frame->bytes, frame->byte_count});
+    put_view(w, "bytes", (tapedeck_text){(const char *)frame->bytes, frame->byte_count});
     put_message(w, frame);
     put_verdict(w, frame);
     if (frame->book != NULL)
@@ -311,10 +311,10 @@ static int on_frame(void *self, const tapedeck_sink_frame *frame)
     end_line(w);
     if (w->frames == w->fail)
         return w->answer != 0 ? w->answer : w->host->fail(w->host, "the limit\nwas reached");
-    return w->frames == w->stop ? TAPEDECK_SINK_STOP : TAPEDECK_SINK_GO;
+    return w->frames == w->stop ? TAPEDECK_STOP : TAPEDECK_GO;
 }
 
-static int on_event(void *self, const tapedeck_sink_event *event)
+static int on_event(void *self, const tapedeck_event *event)
 {
     writer *w = self;
     begin(w, NULL, '{');
@@ -338,7 +338,7 @@ static int on_event(void *self, const tapedeck_sink_event *event)
     put_number(w, "to_ns", (int64_t)event->to_ns);
     put_json(w, "json", event->json);
     end_line(w);
-    return TAPEDECK_SINK_GO;
+    return TAPEDECK_GO;
 }
 
 /* ---- life ---- */
@@ -363,11 +363,11 @@ static unsigned long number_of(const char *argument, const char *key)
     return strtoul(value_of(argument, key), NULL, 10);
 }
 
-static int on_open(const tapedeck_sink_host *host, const char *argument, void **self)
+static int on_open(const tapedeck_host *host, const char *argument, void **self)
 {
     int answer = (int)number_of(argument, "open");
     if (answer != 0)
-        return answer == TAPEDECK_SINK_FAIL ? host->fail(host, "it fails on purpose") : answer;
+        return answer == TAPEDECK_FAIL ? host->fail(host, "it fails on purpose") : answer;
     writer *w = calloc(1, sizeof *w);
     if (w == NULL)
         return host->fail(host, "no memory");
@@ -386,10 +386,10 @@ static int on_open(const tapedeck_sink_host *host, const char *argument, void **
     }
     host->log(host, argument);
     *self = w;
-    return TAPEDECK_SINK_GO;
+    return TAPEDECK_GO;
 }
 
-static int on_close(void *self, const tapedeck_sink_result *result)
+static int on_close(void *self, const tapedeck_result *result)
 {
     static const char *const OUTCOMES[] = {"ended", "stopped", "failed"};
     static const char *const HOLDS[] = {"", "complete", "incomplete", "damaged"};
@@ -407,7 +407,7 @@ static int on_close(void *self, const tapedeck_sink_result *result)
     put_text(w, "error", result->error);
     put_book(w, "other", w->other);
     end_line(w);
-    int answer = fclose(w->out) == 0 ? w->on_close : TAPEDECK_SINK_FAIL;
+    int answer = fclose(w->out) == 0 ? w->on_close : TAPEDECK_FAIL;
     free(w);
     return answer;
 }
@@ -416,10 +416,10 @@ static int on_close(void *self, const tapedeck_sink_result *result)
 #define WANTS 0
 #endif
 
-const struct tapedeck_sink tapedeck_sink = {
-    .abi = TAPEDECK_SINK_ABI,
+const struct tapedeck_plugin tapedeck_plugin = {
+    .abi = TAPEDECK_PLUGIN_ABI,
     .wants = WANTS,
-    .size = sizeof tapedeck_sink,
+    .size = sizeof tapedeck_plugin,
     .name = "frames",
     .open = on_open,
     .frame = on_frame,

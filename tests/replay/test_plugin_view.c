@@ -10,16 +10,16 @@
 
 #include "replay/plugin_view.h"
 
-static tapedeck_sink_host host_made(void)
+static tapedeck_host host_made(void)
 {
-    tapedeck_sink_host host = {0};
+    tapedeck_host host = {0};
     plugin_view_set_host(&host);
     return host;
 }
 
-static tapedeck_sink_decimal decimal(int64_t mantissa, uint32_t scale)
+static tapedeck_decimal decimal(int64_t mantissa, uint32_t scale)
 {
-    return (tapedeck_sink_decimal){.mantissa = mantissa, .scale = scale};
+    return (tapedeck_decimal){.mantissa = mantissa, .scale = scale};
 }
 
 typedef struct scale_case {
@@ -47,7 +47,7 @@ static void test_decimal_at_scale(void **state)
         {1, UINT32_MAX, 0, 0, 0},
         {1, 256, 0, 0, 0},
     };
-    tapedeck_sink_host host = host_made();
+    tapedeck_host host = host_made();
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
         const scale_case *c = &CASES[i];
         int64_t got = 77;
@@ -60,12 +60,12 @@ static void test_decimal_at_scale(void **state)
 static void test_decimals(void **state)
 {
     (void)state;
-    tapedeck_sink_host host = host_made();
+    tapedeck_host host = host_made();
     assert_int_equal(host.decimal_compare(decimal(15, 1), decimal(150, 2)), 0);
     assert_int_equal(host.decimal_compare(decimal(-15, 1), decimal(1, 18)), -1);
     assert_int_equal(host.decimal_compare(decimal(INT64_MAX, 0), decimal(INT64_MAX, 1)), 1);
     assert_int_equal(host.decimal_compare(decimal(1, 19), decimal(5, 0)), 0);
-    char text[TAPEDECK_SINK_DECIMAL_BYTES];
+    char text[TAPEDECK_DECIMAL_BYTES];
     assert_int_equal(host.decimal_format(decimal(-1225, 2), text), 6);
     assert_string_equal(text, "-12.25");
     assert_int_equal(host.decimal_format(decimal(INT64_MIN, 18), text), 21);
@@ -77,15 +77,15 @@ static void test_decimals(void **state)
 static void test_no_book(void **state)
 {
     (void)state;
-    tapedeck_sink_host host = host_made();
+    tapedeck_host host = host_made();
     static const uint8_t IS_OVER = 1;
     const stream of = {0};
-    const tapedeck_sink_book over = {.of = &of, .is_over = &IS_OVER};
-    const tapedeck_sink_book *const BOOKS[] = {NULL, &over};
+    const tapedeck_book over = {.of = &of, .is_over = &IS_OVER};
+    const tapedeck_book *const BOOKS[] = {NULL, &over};
     for (size_t i = 0; i < sizeof BOOKS / sizeof *BOOKS; i++) {
-        tapedeck_sink_book_level level;
-        assert_int_equal(host.book_level_count(BOOKS[i], TAPEDECK_SINK_BUY), 0);
-        assert_int_equal(host.book_levels(BOOKS[i], TAPEDECK_SINK_SELL, 0, 1, &level), 0);
+        tapedeck_book_level level;
+        assert_int_equal(host.book_level_count(BOOKS[i], TAPEDECK_BUY), 0);
+        assert_int_equal(host.book_levels(BOOKS[i], TAPEDECK_SELL, 0, 1, &level), 0);
         assert_int_equal(host.book_is_broken(BOOKS[i]), 1);
     }
 }
@@ -105,29 +105,29 @@ static void test_bounds(void **state)
     const verdict judged = {.count = 1, .items = {{RULE_DELETE_EXISTS, STRENGTH_ERROR, 3, 4}}};
     plugin_view view = {.message = &m, .verdict = &judged};
     view.frame.own = &view;
-    tapedeck_sink_host host = host_made();
-    tapedeck_sink_level level;
-    tapedeck_sink_trade trade;
-    tapedeck_sink_value value;
-    tapedeck_sink_rule rule;
+    tapedeck_host host = host_made();
+    tapedeck_level level;
+    tapedeck_trade trade;
+    tapedeck_value value;
+    tapedeck_rule rule;
     assert_int_equal(host.level(&view.frame, 0, &level), 1);
     assert_int_equal(level.size.mantissa, 7);
     assert_int_equal(level.rpi_size.mantissa, 2);
-    assert_int_equal(host.action(&view.frame, 1), TAPEDECK_SINK_DELETE);
-    assert_int_equal(host.action(&view.frame, 2), TAPEDECK_SINK_NO_ACTION);
+    assert_int_equal(host.action(&view.frame, 1), TAPEDECK_DELETE);
+    assert_int_equal(host.action(&view.frame, 2), TAPEDECK_NO_ACTION);
     assert_int_equal(host.level(&view.frame, 2, &level), 0);
     assert_int_equal(host.level(&view.frame, SIZE_MAX, &level), 0);
     assert_int_equal(level.size.mantissa, 7);
     assert_int_equal(host.trade(&view.frame, 0, &trade), 0);
     assert_int_equal(host.value(&view.frame, 0, 0, &value), 0);
-    assert_int_equal(host.value_named(&view.frame, TAPEDECK_SINK_ENVELOPE, "u", &value), 0);
+    assert_int_equal(host.value_named(&view.frame, TAPEDECK_ENVELOPE, "u", &value), 0);
     assert_int_equal(host.rule(&view.frame, 0, &rule), 1);
     assert_string_equal(rule.name, "delete_exists");
     assert_int_equal(rule.found, 4);
     assert_int_equal(host.rule(&view.frame, 1, &rule), 0);
     view = (plugin_view){.frame = {.own = &view}};
     assert_int_equal(host.level(&view.frame, 0, &level), 0);
-    assert_int_equal(host.action(&view.frame, 0), TAPEDECK_SINK_NO_ACTION);
+    assert_int_equal(host.action(&view.frame, 0), TAPEDECK_NO_ACTION);
     assert_int_equal(host.value(&view.frame, 0, 0, &value), 0);
     assert_int_equal(host.rule(&view.frame, 0, &rule), 0);
 }

@@ -24,7 +24,7 @@ message_round *message_round_open(void)
     TD_ASSERT(round != NULL);
     td_result rc = json_parser_open(0, &round->parser, NULL);
     TD_ASSERT(rc == TD_OK);
-    rc = message_builder_open(NULL, &round->builder, NULL);
+    rc = message_builder_open(&round->builder, NULL);
     TD_ASSERT(rc == TD_OK);
     round->arena = td_arena_open(LIMIT_RECORD_BYTES);
     round->again = td_arena_open(LIMIT_RECORD_BYTES);

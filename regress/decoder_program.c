@@ -1,0 +1,507 @@
+/* A decoder in a program of any language: a process for each thread gets a frame as a line of JSON
+ * and answers with a line (docs/decoders.md). One frame at a time: which frame a process ended at
+ * is then certain. Its standard error is this program's. */
+#include "regress/decoder_kind.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/utf8.h"
+#include "cli/version.h"
+#include "json/json_write.h"
+#include "schema/message_read.h"
+
+extern char **environ;
+
+enum {
+    PROTOCOL_VERSION = 2,
+    READ_BYTES = 1 << 16,
+    LOOK_MS = 100, /* how often a wait looks whether it is to stop */
+    END_NS = 2,    /* seconds for a process to end once its input has */
+};
+
+/* An interpreter that loads much, on a machine that is busy, answers the first line within this. */
+#define START_NS (30 * TD_NS_PER_S)
+
+/* What counts of the time between two looks at most: more has passed if this program was stopped.
+ */
+#define STEP_NS (2 * LOOK_MS * TD_NS_PER_MS)
+
+typedef struct program {
+    const char *command;
+    decoder_environment environment;
+} program;
+
+typedef struct program_instance {
+    program *of;
+    pid_t pid; /* 0: none runs */
+    int input, output;
+    td_buf line; /* the frame, to be written */
+    td_buf read; /* the answer, and nothing after it */
+    uint64_t n;
+    json_parser *parser;
+    message_builder *builder;
+} program_instance;
+
+/* ---- one line there, one line back ---- */
+
+typedef enum talk_end {
+    TALK_ANSWERED,
+    TALK_ENDED,   /* the process closed its output, or ended */
+    TALK_SILENT,  /* no answer in time */
+    TALK_LONG,    /* a line beyond LIMIT_DECODER_REPLY_BYTES */
+    TALK_STOPPED, /* is_stopping */
+} talk_end;
+
+/* Write without SIGPIPE: the signal stays blocked in this thread and is taken back. */
+static ssize_t write_quietly(int fd, const void *bytes, size_t size)
+{
+    static const struct timespec AT_ONCE = {0, 0};
+    sigset_t pipe_signal;
+    sigset_t before;
+    (void)sigemptyset(&pipe_signal); /* these cannot fail */
+    (void)sigaddset(&pipe_signal, SIGPIPE);
+    (void)pthread_sigmask(SIG_BLOCK, &pipe_signal, &before);
+    ssize_t written = write(fd, bytes, size);
+    int why = errno;
+    if (written < 0 && why == EPIPE && !sigismember(&before, SIGPIPE))
+        (void)sigtimedwait(&pipe_signal, NULL, &AT_ONCE); /* none pending where it is ignored */
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    errno = why;
+    return written;
+}
+
+/* Write what the pipe takes. 0: the process reads no more. */
+static int write_some(program_instance *own, size_t *written)
+{
+    ssize_t size = write_quietly(own->input, own->line.data + *written, own->line.size - *written);
+    if (size > 0)
+        *written += (size_t)size;
+    return size >= 0 || errno == EAGAIN || errno == EINTR;
+}
+
+/* Read what there is. 1: the line is complete; 0: more is needed; -1: the output ended. */
+static int read_some(program_instance *own)
+{
+    td_result rc = td_buf_reserve(&own->read, READ_BYTES + JSON_PADDING_BYTES, NULL);
+    TD_ASSERT(rc == TD_OK); /* talk ends before the buffer's bound */
+    ssize_t size = read(own->output, own->read.data + own->read.size, READ_BYTES);
+    if (size <= 0)
+        return size < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : -1;
+    own->read.size += (size_t)size;
+    return own->read.data[own->read.size - 1] == '\n';
+}
+
+static talk_end talk(program_instance *own, uint64_t timeout_ns)
+{
+    const decoder_environment *environment = &own->of->environment;
+    uint64_t looked_ns = clock_mono_ns(clock_real());
+    uint64_t passed_ns = 0;
+    size_t written = 0;
+    int can_write = 1;
+    td_buf_clear(&own->read);
+    while (passed_ns < timeout_ns) {
+        struct pollfd ends[] = {
+            {.fd = own->output, .events = POLLIN},
+            {.fd = can_write && written < own->line.size ? own->input : -1, .events = POLLOUT}};
+        if (environment->is_stopping != NULL && environment->is_stopping(environment->user))
+            return TALK_STOPPED;
+        int ready = poll(ends, 2, LOOK_MS);
+        uint64_t now_ns = clock_mono_ns(clock_real());
+        passed_ns += now_ns - looked_ns > STEP_NS ? STEP_NS : now_ns - looked_ns;
+        looked_ns = now_ns;
+        if (ready <= 0)
+            continue;
+        if (ends[1].revents != 0)
+            can_write = write_some(own, &written);
+        int found = ends[0].revents != 0 ? read_some(own) : 0;
+        if (found != 0)
+            return found > 0 ? TALK_ANSWERED : TALK_ENDED;
+        if (own->read.size > LIMIT_DECODER_REPLY_BYTES)
+            return TALK_LONG;
+    }
+    return TALK_SILENT;
+}
+
+/* ---- processes ---- */
+
+static void close_pipes(program_instance *own)
+{
+    if (own->input >= 0)
+        (void)close(own->input);
+    if (own->output >= 0)
+        (void)close(own->output);
+    own->input = own->output = -1;
+}
+
+/* How it ended, as text; a process that runs is killed, with its group. */
+static void end_process(program_instance *own, char what[DECODER_WHAT_BYTES])
+{
+    int status = 0;
+    if (own->pid == 0)
+        return;
+    close_pipes(own);
+    /* A process that closed its output is about to end, and how is worth knowing. */
+    pid_t found = 0;
+    for (int i = 0; i < 1000 * END_NS && found == 0; i++) {
+        found = waitpid(own->pid, &status, WNOHANG);
+        if (found == 0)
+            (void)poll(NULL, 0, 1); /* a millisecond */
+    }
+    (void)kill(-own->pid, SIGKILL); /* the group, which may be gone */
+    if (found == 0)
+        (void)waitpid(own->pid, &status, 0); /* it was killed */
+    if (found == 0)
+        (void)snprintf(what, DECODER_WHAT_BYTES, "its output ended");
+    else if (WIFSIGNALED(status))
+        (void)snprintf(what, DECODER_WHAT_BYTES, "signal %d (%s)", WTERMSIG(status),
+                       strsignal(WTERMSIG(status)));
+    else
+        (void)snprintf(what, DECODER_WHAT_BYTES, "exit status %d", WEXITSTATUS(status));
+    own->pid = 0;
+}
+
+static void kill_process(program_instance *own)
+{
+    char ignored[DECODER_WHAT_BYTES];
+    if (own->pid != 0)
+        (void)kill(-own->pid, SIGKILL);
+    end_process(own, ignored);
+}
+
+/* Our ends of the two pipes in *own, its ends in theirs. */
+static int open_pipes(program_instance *own, int theirs[2])
+{
+    int to[2];
+    int from[2];
+    if (pipe2(to, O_CLOEXEC) != 0)
+        return errno;
+    if (pipe2(from, O_CLOEXEC) != 0) {
+        int why = errno;
+        (void)close(to[0]);
+        (void)close(to[1]);
+        return why;
+    }
+    own->input = to[1];
+    own->output = from[0];
+    theirs[0] = to[0];
+    theirs[1] = from[1];
+    (void)fcntl(own->input, F_SETFL, O_NONBLOCK); /* pipes can */
+    (void)fcntl(own->output, F_SETFL, O_NONBLOCK);
+    return 0;
+}
+
+/* A group of its own, so that all that it starts ends with it; signals as a shell starts programs
+ * with. */
+static int spawn(program_instance *own, const int theirs[2])
+{
+    char shell[] = "sh";
+    char option[] = "-c";
+    char *command = td_strdup(own->of->command);
+    char *const words[] = {shell, option, command, NULL};
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    sigset_t none;
+    sigset_t all;
+    (void)sigemptyset(&none); /* these cannot fail */
+    (void)sigfillset(&all);
+    (void)posix_spawn_file_actions_init(&actions);
+    (void)posix_spawnattr_init(&attributes);
+    (void)posix_spawnattr_setpgroup(&attributes, 0);
+    (void)posix_spawnattr_setsigmask(&attributes, &none);
+    (void)posix_spawnattr_setsigdefault(&attributes, &all);
+    (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK |
+                                                    POSIX_SPAWN_SETSIGDEF);
+    int failed = posix_spawn_file_actions_adddup2(&actions, theirs[0], STDIN_FILENO);
+    if (failed == 0)
+        failed = posix_spawn_file_actions_adddup2(&actions, theirs[1], STDOUT_FILENO);
+    if (failed == 0)
+        failed = posix_spawn(&own->pid, "/bin/sh", &actions, &attributes, words, environ);
+    (void)posix_spawnattr_destroy(&attributes);
+    (void)posix_spawn_file_actions_destroy(&actions);
+    td_free(command);
+    return failed;
+}
+
+static td_result start_process(program_instance *own, td_err *err)
+{
+    int theirs[2] = {-1, -1};
+    int failed = open_pipes(own, theirs);
+    if (failed != 0)
+        return td_err_set_os(err, failed, "pipe of a decoder");
+    failed = spawn(own, theirs);
+    (void)close(theirs[0]);
+    (void)close(theirs[1]);
+    if (failed == 0)
+        return TD_OK;
+    own->pid = 0;
+    close_pipes(own);
+    return td_err_set_os(err, failed, "cannot start '%s'", own->of->command);
+}
+
+/* ---- the first lines ---- */
+
+static void end_line(json_writer *w, td_buf *out)
+{
+    json_write_object_end(w);
+    td_result rc = json_write_end(w, NULL);
+    if (rc == TD_OK)
+        rc = td_buf_append(out, "\n", 1, NULL);
+    TD_ASSERT(rc == TD_OK); /* the buffer's bound is that of the longest frame */
+}
+
+static td_result bad_greeting(const program_instance *own, talk_end how, td_err *err)
+{
+    td_bytes line = td_buf_view(&own->read);
+    if (how == TALK_ENDED)
+        td_err_set(err, TD_E_INVALID, "decoder '%s' ended before it answered the first line",
+                   own->of->command);
+    else if (how == TALK_SILENT)
+        td_err_set(err, TD_E_INVALID, "decoder '%s' did not answer the first line within %d s",
+                   own->of->command, (int)(START_NS / TD_NS_PER_S));
+    else
+        td_err_set(err, TD_E_INVALID, "decoder '%s': its first line is not {\"tapedeck\":%d}: %.*s",
+                   own->of->command, PROTOCOL_VERSION, line.size > 100 ? 100 : (int)line.size,
+                   (const char *)line.data);
+    td_err_hint(err, "docs/decoders.md has the protocol");
+    return TD_E_INVALID;
+}
+
+static td_result greet(program_instance *own, td_err *err)
+{
+    json_writer w;
+    json_value root;
+    uint64_t version = 0;
+    td_bytes text;
+    td_buf_clear(&own->line);
+    json_write_begin(&w, &own->line);
+    json_write_object_begin(&w);
+    json_write_member_u64(&w, "tapedeck", PROTOCOL_VERSION);
+    json_write_member_text(&w, "version", TAPEDECK_VERSION);
+    end_line(&w, &own->line);
+    talk_end how = talk(own, START_NS);
+    if (how == TALK_STOPPED)
+        return TD_EOF;
+    if (how != TALK_ANSWERED ||
+        json_parse(own->parser, td_buf_view(&own->read), JSON_PADDED, &root, NULL) != TD_OK)
+        return bad_greeting(own, how, err);
+    if (json_find_text(root, "error", &text))
+        return td_err_set(err, TD_E_UNSUPPORTED, "decoder '%s': %.*s", own->of->command,
+                          (int)text.size, (const char *)text.data);
+    if (!json_find_u64(root, "tapedeck", &version) || version != PROTOCOL_VERSION)
+        return bad_greeting(own, how, err);
+    return TD_OK;
+}
+
+static td_result ensure_process(program_instance *own, td_err *err)
+{
+    if (own->pid != 0)
+        return TD_OK;
+    td_result rc = start_process(own, err);
+    if (rc == TD_OK)
+        rc = greet(own, err);
+    if (rc != TD_OK)
+        kill_process(own);
+    return rc;
+}
+
+/* ---- a frame ---- */
+
+static void member_or_null(json_writer *w, const char *key, const char *text)
+{
+    json_write_key(w, key);
+    if (text == NULL || text[0] == '\0')
+        json_write_null(w);
+    else
+        json_write_bytes(w, td_bytes_str(text));
+}
+
+/* RFC 4648. */
+static void append_base64(td_buf *out, td_bytes bytes)
+{
+    static const char DIGITS[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    for (size_t i = 0; i < bytes.size; i += 3) {
+        size_t left = bytes.size - i;
+        uint32_t group = (uint32_t)bytes.data[i] << 16 |
+                         (left > 1 ? (uint32_t)bytes.data[i + 1] << 8 : 0) |
+                         (left > 2 ? bytes.data[i + 2] : 0);
+        const char digits[] = {DIGITS[group >> 18], DIGITS[group >> 12 & 63],
+                               left > 1 ? DIGITS[group >> 6 & 63] : '=',
+                               left > 2 ? DIGITS[group & 63] : '='};
+        td_result rc = td_buf_append(out, digits, sizeof digits, NULL);
+        TD_ASSERT(rc == TD_OK); /* LIMIT_FRAME_BYTES at most */
+    }
+}
+
+static void write_frame(program_instance *own, const decoding_request *request)
+{
+    const channel_info *info = &request->channel->info;
+    json_writer w;
+    td_buf_clear(&own->line);
+    json_write_begin(&w, &own->line);
+    json_write_object_begin(&w);
+    json_write_member_u64(&w, "n", ++own->n);
+    json_write_member_text(&w, "feed", info->feed);
+    json_write_member_text(&w, "family", info->family);
+    json_write_member_text(&w, "topic", info->topic);
+    member_or_null(&w, "symbol", info->symbol);
+    member_or_null(&w, "exchange_topic", info->exchange_topic);
+    member_or_null(&w, "type", request->row == NULL ? NULL : msg_type_name(request->row->type));
+    json_write_member_u64(&w, "recv_ns", request->recv_ns);
+    json_write_member_u64(&w, "opcode", info->opcode);
+    if (td_utf8_is_text(request->bytes)) {
+        json_write_member_bytes(&w, "frame", request->bytes);
+    } else {
+        td_buf text;
+        td_buf_init(&text, LIMIT_RECORD_BYTES * 2);
+        append_base64(&text, request->bytes);
+        json_write_member_bytes(&w, "frame_base64", td_buf_view(&text));
+        td_buf_fini(&text);
+    }
+    end_line(&w, &own->line);
+}
+
+static void garbage(frame_content *answer, char what[DECODER_WHAT_BYTES], const char *why)
+{
+    answer->why.reason = DECODE_GARBAGE;
+    (void)snprintf(what, DECODER_WHAT_BYTES, "%.*s", DECODER_WHAT_BYTES - 1, why);
+}
+
+static td_result read_answer(program_instance *own, const decoding_request *request,
+                             td_arena *arena, frame_content *answer, char what[DECODER_WHAT_BYTES],
+                             td_err *err)
+{
+    const channel_info *info = &request->channel->info;
+    const message_subject subject = {request->row, td_bytes_str(info->topic),
+                                     td_bytes_str(info->symbol)};
+    json_value root;
+    json_value error;
+    td_bytes text;
+    uint64_t n = 0;
+    td_err why;
+    if (json_parse(own->parser, td_buf_view(&own->read), JSON_PADDED, &root, &why) != TD_OK) {
+        garbage(answer, what, why.text);
+        return TD_OK;
+    }
+    if (!json_find_u64(root, "n", &n) || n != own->n) {
+        garbage(answer, what, "the answer has not the frame's \"n\"");
+        return TD_OK;
+    }
+    if (json_find(root, "error", &error)) {
+        if (!json_text(error, &text))
+            text = td_bytes_str("");
+        answer->why.reason = decoder_reason_of(text);
+        (void)snprintf(what, DECODER_WHAT_BYTES, "%.*s", (int)text.size, (const char *)text.data);
+        return TD_OK;
+    }
+    message *made = td_arena_alloc(arena, sizeof *made);
+    if (made == NULL)
+        return td_err_set(err, TD_E_LIMIT, "the messages of a chunk exceed their limit");
+    td_result rc = message_read(own->builder, root, "n", &subject, arena, made, &why);
+    if (rc == TD_OK)
+        answer->message = made;
+    else if (rc == TD_E_INVALID)
+        garbage(answer, what, why.text);
+    else
+        return td_err_pass(err, rc, &why);
+    return TD_OK;
+}
+
+static td_result program_decode(void *self, const decoding_request *request, td_arena *arena,
+                                frame_content *answer, char what[DECODER_WHAT_BYTES], td_err *err)
+{
+    program_instance *own = self;
+    td_result rc = ensure_process(own, err);
+    if (rc != TD_OK)
+        return rc;
+    write_frame(own, request);
+    switch (talk(own, own->of->environment.timeout_ns)) {
+    case TALK_ANSWERED:
+        return read_answer(own, request, arena, answer, what, err);
+    case TALK_ENDED:
+        answer->why.reason = DECODE_CRASHED;
+        end_process(own, what);
+        return TD_OK;
+    case TALK_SILENT:
+        answer->why.reason = DECODE_HUNG;
+        kill_process(own);
+        return TD_OK;
+    case TALK_LONG:
+        garbage(answer, what, "an answer that is too long");
+        kill_process(own);
+        return TD_OK;
+    case TALK_STOPPED:
+        break;
+    }
+    return TD_EOF;
+}
+
+/* ---- instances ---- */
+
+static void program_end(void *self)
+{
+    program_instance *own = self;
+    if (own->pid != 0) {
+        char ignored[DECODER_WHAT_BYTES];
+        end_process(own, ignored); /* its input ends, and it with it */
+    }
+    td_buf_fini(&own->line);
+    td_buf_fini(&own->read);
+    json_parser_close(own->parser);
+    message_builder_close(own->builder);
+    td_free(own);
+}
+
+static td_result program_begin(void *shared, void **self, td_err *err)
+{
+    program_instance *own = td_alloc_zero(1, sizeof *own);
+    own->of = shared;
+    own->input = own->output = -1;
+    td_buf_init(&own->line, LIMIT_RECORD_BYTES * 8); /* every byte of a frame may be escaped */
+    td_buf_init(&own->read, LIMIT_DECODER_REPLY_BYTES + (size_t)2 * READ_BYTES);
+    td_result rc = json_parser_open(LIMIT_DECODER_REPLY_BYTES, &own->parser, err);
+    if (rc == TD_OK)
+        rc = message_builder_open(&own->builder, err);
+    if (rc == TD_OK)
+        rc = ensure_process(own, err);
+    if (rc == TD_OK)
+        *self = own;
+    else
+        program_end(own);
+    return rc;
+}
+
+static td_result program_open(const char *name, const decoder_environment *environment,
+                              void **shared, td_err *err)
+{
+    program *of = td_alloc(sizeof *of);
+    (void)err;
+    *of = (program){name, *environment};
+    *shared = of;
+    return TD_OK;
+}
+
+static void program_close(void *shared)
+{
+    td_free(shared);
+}
+
+const decoder_kind DECODER_PROGRAM = {.open = program_open,
+                                      .close = program_close,
+                                      .begin = program_begin,
+                                      .end = program_end,
+                                      .decode = program_decode};

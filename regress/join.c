@@ -1,0 +1,283 @@
+#include "regress/join.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+
+/* Rows of the baseline at hand: the window, and what is left of a block before it. */
+enum {
+    WAS_BLOCKS = JOIN_WINDOW / BASELINE_BLOCK_ROWS + 2,
+    WAS_ROWS = WAS_BLOCKS * BASELINE_BLOCK_ROWS,
+};
+
+typedef struct waiting_row {
+    baseline_row row;
+    uint64_t recv_ns;
+} waiting_row;
+
+/* When the rows of a block were received. */
+typedef struct block_time {
+    uint64_t first_ns, last_ns;
+} block_time;
+
+struct join {
+    baseline *of;
+    const baseline_stream *stream;
+    join_extent extent;
+    join_found *found;
+    void *ctx;
+    /* The baseline's rows from was_index on. */
+    baseline_row *was; /* BASELINE_BLOCK_ROWS of them, or, once rows had to wait, WAS_ROWS */
+    size_t was_capacity;
+    size_t was_first, was_count;
+    uint64_t was_index;
+    uint32_t next_block;
+    block_time times[WAS_BLOCKS]; /* of block number modulo WAS_BLOCKS */
+    /* The archive's rows from is_index on that have no partner yet. */
+    waiting_row *is;
+    size_t is_first, is_count;
+    uint64_t is_index;
+    /* The best place to continue, of the first `searched` waiting rows. */
+    size_t searched;
+    size_t best_was, best_is;
+    uint8_t has_best;
+    uint8_t has_paired;
+};
+
+join *join_open(baseline *of, const baseline_stream *was, join_extent extent, join_found *found,
+                void *ctx)
+{
+    join *j = td_alloc_zero(1, sizeof *j);
+    j->of = of;
+    j->stream = was;
+    j->extent = extent;
+    j->found = found;
+    j->ctx = ctx;
+    return j;
+}
+
+void join_close(join *j)
+{
+    if (j == NULL)
+        return;
+    td_free(j->was);
+    td_free(j->is);
+    td_free(j);
+}
+
+int join_is_waiting(const join *j)
+{
+    return j->is_count > 0;
+}
+
+/* ---- the baseline's rows ---- */
+
+/* Read blocks until that many rows are at hand, or the stream ends. */
+static td_result reach(join *j, size_t rows, td_err *err)
+{
+    td_result rc = TD_OK;
+    while (rc == TD_OK && j->was_count < rows && j->stream != NULL) {
+        baseline_block block;
+        size_t needed = rows <= BASELINE_BLOCK_ROWS ? BASELINE_BLOCK_ROWS : WAS_ROWS;
+        if (needed > j->was_capacity) {
+            j->was = td_realloc(j->was, needed, sizeof *j->was);
+            j->was_capacity = needed;
+        }
+        if (j->was_first > 0)
+            memmove(j->was, j->was + j->was_first, j->was_count * sizeof *j->was);
+        j->was_first = 0;
+        TD_ASSERT(j->was_count + BASELINE_BLOCK_ROWS <= j->was_capacity);
+        rc = baseline_read_block(j->of, j->stream, j->next_block, j->was + j->was_count, &block,
+                                 err);
+        if (rc != TD_OK)
+            break;
+        j->times[j->next_block++ % WAS_BLOCKS] = (block_time){block.first_ns, block.last_ns};
+        j->was_count += block.count;
+    }
+    return rc == TD_EOF ? TD_OK : rc;
+}
+
+static const block_time *time_of_was(const join *j)
+{
+    return &j->times[j->was_index / BASELINE_BLOCK_ROWS % WAS_BLOCKS];
+}
+
+static void forget_search(join *j)
+{
+    j->searched = 0;
+    j->has_best = 0;
+}
+
+static void drop_was(join *j, size_t count)
+{
+    j->was_first += count;
+    j->was_count -= count;
+    j->was_index += count;
+    forget_search(j);
+}
+
+static void drop_is(join *j, size_t count)
+{
+    j->is_first += count;
+    j->is_count -= count;
+    j->is_index += count;
+    forget_search(j);
+}
+
+/* ---- what is found ---- */
+
+static void report(join *j, join_kind kind, uint64_t count)
+{
+    join_step step = {
+        .kind = kind, .count = count, .was_index = j->was_index, .is_index = j->is_index};
+    if (kind == JOIN_MISSING) {
+        step.first_ns = time_of_was(j)->first_ns;
+        step.last_ns = time_of_was(j)->last_ns;
+    }
+    if (count > 0)
+        j->found(j->ctx, &step);
+}
+
+static void pair(join *j, const baseline_row *is)
+{
+    const join_step step = {.kind = JOIN_PAIR,
+                            .count = 1,
+                            .was_index = j->was_index,
+                            .is_index = j->is_index,
+                            .was = j->was + j->was_first,
+                            .is = is};
+    j->found(j->ctx, &step);
+    j->has_paired = 1;
+}
+
+static void skip_was(join *j, size_t count)
+{
+    report(j, j->extent == JOIN_PART && !j->has_paired ? JOIN_OUTSIDE : JOIN_MISSING, count);
+    drop_was(j, count);
+}
+
+static void skip_is(join *j, size_t count)
+{
+    report(j, JOIN_NEW, count);
+    drop_is(j, count);
+}
+
+/* ---- where to continue ---- */
+
+/* Compare a waiting row with the baseline's: a pair counts if fewer rows are skipped before it than
+ * before the best one. */
+static void search_row(join *j, size_t is)
+{
+    uint64_t bytes = j->is[j->is_first + is].row.bytes;
+    size_t limit = j->has_best ? j->best_was + j->best_is : JOIN_WINDOW + 1;
+    for (size_t was = 0; was < j->was_count && was + is <= limit; was++) {
+        if (j->was[j->was_first + was].bytes != bytes)
+            continue;
+        if (was + is == limit && (!j->has_best || was >= j->best_was))
+            return;
+        j->best_was = was;
+        j->best_is = is;
+        j->has_best = 1;
+        return;
+    }
+}
+
+/* Skip one side where no pair is near. A part begins at some time of the baseline. */
+static void skip_far(join *j, int is_last)
+{
+    uint64_t is_ns = j->is[j->is_first].recv_ns;
+    if (j->was_count > 0 && is_ns > time_of_was(j)->last_ns) {
+        size_t left = BASELINE_BLOCK_ROWS - (size_t)(j->was_index % BASELINE_BLOCK_ROWS);
+        skip_was(j, left < j->was_count ? left : j->was_count);
+        return;
+    }
+    skip_is(j, is_last || j->is_count == 1 ? j->is_count : j->is_count / 2);
+}
+
+/* Pair what can be paired; the rest waits. is_last: no more rows will come. */
+static td_result settle(join *j, int is_last, td_err *err)
+{
+    while (j->is_count > 0) {
+        td_result rc = reach(j, JOIN_WINDOW, err);
+        if (rc != TD_OK)
+            return rc;
+        if (j->was_count > 0 && j->was[j->was_first].bytes == j->is[j->is_first].row.bytes) {
+            pair(j, &j->is[j->is_first].row);
+            drop_was(j, 1);
+            drop_is(j, 1);
+            continue;
+        }
+        while (j->searched < j->is_count)
+            search_row(j, j->searched++);
+        /* A later row could be paired after as few skipped ones, but not after fewer. */
+        if (j->has_best && (is_last || j->best_was + j->best_is < j->is_count)) {
+            size_t is = j->best_is;
+            skip_was(j, j->best_was);
+            skip_is(j, is);
+        } else if (!is_last && !j->has_best && j->was_count == 0) {
+            skip_is(j, j->is_count);
+        } else if (is_last || (!j->has_best && j->is_count >= JOIN_WINDOW)) {
+            skip_far(j, is_last);
+        } else {
+            return TD_OK;
+        }
+    }
+    j->is_first = 0;
+    return TD_OK;
+}
+
+static void wait_for_more(join *j, const baseline_row *is, uint64_t recv_ns)
+{
+    if (j->is == NULL)
+        j->is = td_alloc((JOIN_WINDOW + 1) * sizeof *j->is);
+    if (j->is_first + j->is_count > JOIN_WINDOW) {
+        memmove(j->is, j->is + j->is_first, j->is_count * sizeof *j->is);
+        j->is_first = 0;
+    }
+    TD_ASSERT(j->is_count <= JOIN_WINDOW);
+    j->is[j->is_first + j->is_count++] = (waiting_row){*is, recv_ns};
+}
+
+/* The blocks of the baseline that end before a part's first frame. */
+static td_result skip_to_part(join *j, uint64_t recv_ns, td_err *err)
+{
+    td_result rc = reach(j, 1, err);
+    while (rc == TD_OK && j->was_count > 0 && time_of_was(j)->last_ns < recv_ns) {
+        skip_was(j, j->was_count);
+        rc = reach(j, 1, err);
+    }
+    return rc;
+}
+
+td_result join_put(join *j, const baseline_row *is, uint64_t recv_ns, td_err *err)
+{
+    td_result rc = TD_OK;
+    if (j->extent == JOIN_PART && !j->has_paired && j->is_count == 0)
+        rc = skip_to_part(j, recv_ns, err);
+    if (rc == TD_OK && j->is_count == 0)
+        rc = reach(j, 1, err);
+    if (rc != TD_OK)
+        return rc;
+    if (j->is_count == 0 && j->was_count > 0 && j->was[j->was_first].bytes == is->bytes) {
+        pair(j, is);
+        drop_was(j, 1);
+        j->is_index++;
+        return TD_OK;
+    }
+    wait_for_more(j, is, recv_ns);
+    return settle(j, 0, err);
+}
+
+td_result join_end(join *j, td_err *err)
+{
+    td_result rc = settle(j, 1, err);
+    if (rc == TD_OK)
+        rc = reach(j, 1, err);
+    while (rc == TD_OK && j->was_count > 0) {
+        report(j, j->extent == JOIN_PART ? JOIN_OUTSIDE : JOIN_MISSING, j->was_count);
+        drop_was(j, j->was_count);
+        rc = reach(j, 1, err);
+    }
+    return rc;
+}

@@ -1,0 +1,58 @@
+/* Pairs the frames of one stream, as they are played, with those of a baseline: a merge join over
+ * the hashes of their bytes.
+ *
+ * Where the next frames of the two sides differ, frames are skipped until two are equal again: as
+ * few as possible, over both sides; of equally few, fewer of the baseline. At most JOIN_WINDOW are
+ * skipped so. Where no equal pair is that near, the side that is earlier in time is skipped. One
+ * thread. */
+#ifndef TD_REGRESS_JOIN_H
+#define TD_REGRESS_JOIN_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "regress/baseline.h"
+
+enum { JOIN_WINDOW = 4096 };
+
+typedef enum join_extent {
+    JOIN_WHOLE,
+    JOIN_PART, /* the baseline may have more before the first pair and after the last: outside */
+} join_extent;
+
+typedef enum join_kind {
+    JOIN_PAIR,    /* one frame of each side */
+    JOIN_MISSING, /* frames that only the baseline has */
+    JOIN_NEW,     /* frames that only the archive has */
+    JOIN_OUTSIDE, /* frames of the baseline that are not compared */
+} join_kind;
+
+typedef struct join_step {
+    join_kind kind;
+    uint64_t count;               /* of frames; 1 of a pair */
+    uint64_t was_index;           /* of the first in the baseline's stream; of JOIN_NEW the next */
+    uint64_t is_index;            /* in the archive's; of JOIN_MISSING and JOIN_OUTSIDE the next */
+    uint64_t first_ns, last_ns;   /* of JOIN_MISSING: between these the first was received */
+    const baseline_row *was, *is; /* of a pair */
+} join_step;
+
+/* Called for every frame of both sides, in order. */
+typedef void join_found(void *ctx, const join_step *step);
+
+typedef struct join join;
+
+/* was: the baseline's stream; NULL: it has none. Both are borrowed until close. */
+join *join_open(baseline *of, const baseline_stream *was, join_extent extent, join_found *found,
+                void *ctx);
+void join_close(join *j);
+
+/* The archive's next frame. TD_E_CORRUPT: the baseline is damaged. */
+TD_MUST_USE td_result join_put(join *j, const baseline_row *is, uint64_t recv_ns, td_err *err);
+
+/* 1 if the frame that was put last waits for others to be paired. */
+int join_is_waiting(const join *j);
+
+/* There are no more. */
+TD_MUST_USE td_result join_end(join *j, td_err *err);
+
+#endif

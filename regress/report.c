@@ -1,0 +1,316 @@
+#include "regress/report.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/escape.h"
+#include "base/limits.h"
+#include "base/time_text.h"
+#include "cli/units.h"
+#include "cli/version.h"
+#include "regress/json_diff.h"
+
+enum {
+    FRAME_COLUMNS = 2000, /* of a frame's bytes as text, without a terminal */
+    DIFF_BYTES = 64 << 10,
+    DIFF_LINES = 60, /* of a difference as text; --json has all */
+};
+
+static const char *const KIND_NAMES[] = {
+    [DIFFERENCE_DECODE] = "decode",
+    [DIFFERENCE_BOOK] = "book",
+    [DIFFERENCE_NEWLY_FAILING] = "newly_failing",
+    [DIFFERENCE_NEWLY_DECODING] = "newly_decoding",
+    [DIFFERENCE_REASON] = "reason",
+    [DIFFERENCE_UNSTABLE] = "unstable",
+    [DIFFERENCE_MISSING] = "missing",
+    [DIFFERENCE_NEW] = "new",
+};
+
+const char *regress_kind_text(difference_kind kind)
+{
+    static const char *const TEXTS[] = {
+        [DIFFERENCE_DECODE] = "decoded differently",
+        [DIFFERENCE_BOOK] = "the book after it differs",
+        [DIFFERENCE_NEWLY_FAILING] = "newly failing",
+        [DIFFERENCE_NEWLY_DECODING] = "newly decoding",
+        [DIFFERENCE_REASON] = "not decoded for another reason",
+        [DIFFERENCE_UNSTABLE] = "decoded in two ways when asked twice",
+        [DIFFERENCE_MISSING] = "missing in the archive",
+        [DIFFERENCE_NEW] = "missing in the baseline",
+    };
+    return TEXTS[kind];
+}
+
+int regress_report_differs(const regress_report *report)
+{
+    return regress_differing(&report->found->totals) > 0 ||
+           user_decoder_failures(report->is_decoder) > 0 ||
+           (report->was_decoder != NULL && user_decoder_failures(report->was_decoder) > 0);
+}
+
+const char *regress_report_verdict(const regress_report *report)
+{
+    return regress_differing(&report->found->totals) > 0 ? "different" : "same";
+}
+
+/* ---- counts ---- */
+
+static uint64_t count_different(const regress_counts *counts)
+{
+    return counts->compared - counts->same;
+}
+
+static void describe_counts(result_writer *r, const regress_counts *counts)
+{
+    result_count(r, "compared", counts->compared);
+    result_count(r, "same", counts->same);
+    result_count(r, "different", count_different(counts));
+    for (int kind = 0; kind < DIFFERENCE_KINDS; kind++)
+        result_count(r, KIND_NAMES[kind], counts->by_kind[kind]);
+    result_count(r, "consequences", counts->consequences);
+    result_count(r, "missing", counts->missing);
+    result_count(r, "new", counts->added);
+    result_count(r, "outside", counts->outside);
+}
+
+static const table_column TOPIC_COLUMNS[] = {
+    {"FEED", TABLE_LEFT, "{feed}"},
+    {"TOPIC", TABLE_LEFT, "{topic}"},
+    {"COMPARED", TABLE_RIGHT, "{compared}"},
+    {"SAME", TABLE_RIGHT, "{same}"},
+    {"DIFFERENT", TABLE_RIGHT, "{different}"},
+    {"FAILING", TABLE_RIGHT, "{newly_failing}"},
+    {"MISSING", TABLE_RIGHT, "{missing}"},
+    {"NEW", TABLE_RIGHT, "{new}"},
+};
+
+static void add_counts(regress_counts *to, const regress_counts *of)
+{
+    to->compared += of->compared;
+    to->same += of->same;
+    for (int kind = 0; kind < DIFFERENCE_KINDS; kind++)
+        to->by_kind[kind] += of->by_kind[kind];
+    to->consequences += of->consequences;
+    to->missing += of->missing;
+    to->added += of->added;
+    to->outside += of->outside;
+}
+
+static const char *topic_name(const baseline_stream *names)
+{
+    return names->topic[0] == '\0' ? "(unknown)" : names->topic;
+}
+
+/* Streams are in the order of feed and topic: those of a topic follow each other. */
+static void describe_topics(result_writer *r, const regress_comparison *found)
+{
+    result_table_begin(r, "topics", TOPIC_COLUMNS, sizeof TOPIC_COLUMNS / sizeof *TOPIC_COLUMNS);
+    for (size_t i = 0; i < found->stream_count;) {
+        const baseline_stream *names = &found->streams[i]->names;
+        regress_counts sum = {0};
+        size_t first = i;
+        for (; i < found->stream_count; i++) {
+            const baseline_stream *other = &found->streams[i]->names;
+            if (strcmp(other->feed, names->feed) != 0 || strcmp(other->topic, names->topic) != 0)
+                break;
+            add_counts(&sum, &found->streams[i]->counts);
+        }
+        result_object_begin(r, NULL);
+        result_text(r, "feed", names->feed);
+        result_text(r, "topic", topic_name(names));
+        result_count(r, "streams", i - first);
+        describe_counts(r, &sum);
+        result_object_end(r, NULL);
+    }
+    result_list_end(r);
+}
+
+/* ---- a difference ---- */
+
+/* Text for one line of so many columns: escaped, cut with "...". */
+static void shorten(td_bytes text, size_t columns, char *out, size_t out_bytes)
+{
+    size_t bytes = columns + 1 < out_bytes ? columns + 1 : out_bytes;
+    if (td_escape(text, out, bytes) || bytes <= sizeof "...")
+        return;
+    (void)td_escape(text, out, bytes - 3); /* cut on purpose */
+    (void)snprintf(out + strlen(out), 4, "...");
+}
+
+static void describe_frame(result_writer *r, const regress_difference *first, size_t columns)
+{
+    char text[FRAME_COLUMNS + 4];
+    if (first->frame == NULL) {
+        result_null(r, "frame");
+        return;
+    }
+    const td_bytes bytes = td_bytes_of((const uint8_t *)first->frame, first->frame_bytes);
+    if (result_json(r) != NULL) {
+        json_write_member_text_or_hex(result_json(r), "frame", "frame_hex", bytes);
+        return;
+    }
+    shorten(bytes, columns == 0 ? FRAME_COLUMNS : 4 * columns, text, sizeof text);
+    result_note(r, "frame", "%s", text);
+}
+
+/* A decode is JSON: a value of the document, or lines of the text. */
+static void describe_decodes(result_writer *r, const regress_difference *first)
+{
+    json_writer *json = result_json(r);
+    if (json != NULL) {
+        const char *const texts[] = {first->decode_was, first->decode_is};
+        for (int i = 0; i < 2; i++) {
+            json_write_key(json, i == 0 ? "decode_was" : "decode_is");
+            if (texts[i] == NULL)
+                json_write_null(json);
+            else
+                json_write_raw(json, td_bytes_str(texts[i]));
+        }
+        return;
+    }
+    result_list_begin(r, "diff");
+    td_buf lines;
+    td_buf_init(&lines, DIFF_BYTES);
+    json_diff_append(&lines, first->decode_was, first->decode_is);
+    size_t shown = 0;
+    for (td_bytes left = td_buf_view(&lines); left.size > 0 && shown < DIFF_LINES; shown++) {
+        const uint8_t *end = memchr(left.data, '\n', left.size);
+        size_t size = end == NULL ? left.size : (size_t)(end - left.data);
+        result_object_begin(r, NULL);
+        result_note(r, "line", "%.*s", (int)size, (const char *)left.data);
+        result_object_end(r, "  {line}\n");
+        size += end != NULL;
+        left = td_bytes_of(left.data + size, left.size - size);
+    }
+    result_list_end(r);
+    result_note(r, "diff_more", "%s", shown == DIFF_LINES ? "  ...\n" : "");
+    td_buf_fini(&lines);
+}
+
+static void describe_place(result_writer *r, const regress_difference *first)
+{
+    if (!first->has_frame) {
+        static const char *const UNKNOWN[] = {"ordinal", "recv_ns", "session",
+                                              "line",    "shard",   "connection"};
+        for (size_t i = 0; i < sizeof UNKNOWN / sizeof *UNKNOWN; i++)
+            result_null(r, UNKNOWN[i]);
+        return;
+    }
+    result_number(r, "ordinal", first->ordinal);
+    result_instant(r, "recv_ns", first->recv_ns);
+    result_text(r, "session", first->session_id);
+    result_number(r, "line", first->line);
+    result_number(r, "shard", first->shard);
+    result_number(r, "connection", first->conn);
+}
+
+/* The members of a stream's first difference. */
+static void describe_first(result_writer *r, const regress_stream *of, size_t columns)
+{
+    const regress_difference *first = &of->first;
+    const baseline_stream *names = &of->names;
+    result_text(r, "feed", names->feed);
+    result_name(r, "topic", names->topic);
+    result_name(r, "symbol", names->symbol);
+    result_name(r, "exchange_topic", names->exchange_topic);
+    result_text(r, "kind", KIND_NAMES[first->kind]);
+    result_number(r, "index_was", first->was_index);
+    result_number(r, "index_is", first->is_index);
+    describe_place(r, first);
+    result_time_or_null(r, "from_ns", first->from_ns);
+    result_time_or_null(r, "to_ns", first->to_ns);
+    describe_frame(r, first, columns);
+    describe_decodes(r, first);
+    result_note(r, "kind_text", "%s", regress_kind_text(first->kind));
+    result_note(r, "topic_text", "%s", topic_name(names));
+    result_note(r, "before", "%s",
+                first->kind == DIFFERENCE_MISSING && first->has_frame ? "before " : "");
+    result_note(r, "unknown", "%s",
+                first->decode_was == NULL && first->decode_is != NULL
+                    ? "  (a baseline has hashes only; to see the decode before, run 'tapedeck "
+                      "regress diff' with the decoder that it was saved with)\n"
+                    : "");
+}
+
+static const char FIRST_PATTERN[] =
+    "\nfirst difference: {feed} {topic_text}[ {symbol}]: {kind_text}\n"
+    "[{recv_ns?}  {before}frame {index_is} of its stream, {recv_ns}, session {session}, "
+    "connection {connection}, frame {ordinal} of it\n]"
+    "[{from_ns?}  received between {from_ns} and {to_ns}\n]"
+    "[  bytes: {frame}\n]"
+    "[{diff}][{diff_more}]"
+    "[{unknown}]";
+
+static void describe_streams(result_writer *r, const regress_comparison *found)
+{
+    size_t described = 0;
+    if (result_json(r) == NULL)
+        return;
+    result_list_begin(r, "streams");
+    for (size_t i = 0; i < found->stream_count; i++) {
+        const regress_stream *of = found->streams[i];
+        result_object_begin(r, NULL);
+        result_text(r, "feed", of->names.feed);
+        result_name(r, "topic", of->names.topic);
+        result_name(r, "symbol", of->names.symbol);
+        result_name(r, "exchange_topic", of->names.exchange_topic);
+        describe_counts(r, &of->counts);
+        if (of->is_different && described++ < LIMIT_REGRESS_DIFFERENCES) {
+            result_object_begin(r, "first_difference");
+            describe_first(r, of, 0);
+            result_object_end(r, NULL);
+        } else {
+            result_null(r, "first_difference");
+        }
+        result_object_end(r, NULL);
+    }
+    result_list_end(r);
+}
+
+/* ---- the document ---- */
+
+static void describe_side(result_writer *r, const char *name, const char *decoder_name,
+                          const char *version)
+{
+    result_object_begin(r, name);
+    result_text(r, "decoder", decoder_name);
+    result_text(r, "version", version);
+    result_object_end(r, "{decoder} (tapedeck {version})");
+}
+
+void regress_report_describe(const regress_report *report, size_t columns, result_writer *r)
+{
+    const regress_comparison *found = report->found;
+    result_text(r, "verdict", regress_report_verdict(report));
+    result_text(r, "baseline", report->baseline);
+    result_text(r, "archive", report->archive);
+    result_name(r, "selection", report->selection);
+    result_bool(r, "whole", report->is_whole);
+    result_bool(r, "damaged", report->was->is_damaged || report->totals->is_damaged);
+    describe_side(r, "was", report->was->decoder, report->was->version);
+    describe_side(r, "is", user_decoder_name(report->is_decoder), TAPEDECK_VERSION);
+    result_object_begin(r, "totals");
+    describe_counts(r, &found->totals);
+    result_object_end(r, "{compared frame} compared, {same} the same[, {different} different]"
+                         "[ ({newly_failing} newly failing)][ ({newly_decoding} newly decoding)]"
+                         "[ ({unstable} unstable)][ ({consequences} as a consequence of others)]"
+                         "[, {missing} missing][, {new} new]"
+                         "[; {outside} of the baseline are outside of what is compared]");
+    describe_topics(r, found);
+    if (found->first == NULL) {
+        result_null(r, "first_difference");
+    } else {
+        result_object_begin(r, "first_difference");
+        describe_first(r, found->first, columns);
+        result_object_end(r, FIRST_PATTERN);
+    }
+    describe_streams(r, found);
+    if (report->was_decoder == NULL)
+        result_null(r, "decoder_was");
+    else
+        user_decoder_describe(report->was_decoder, "decoder_was", r);
+    user_decoder_describe(report->is_decoder, "decoder_is", r);
+}

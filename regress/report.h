@@ -1,0 +1,40 @@
+/* What a comparison found, as one document (docs/regress.md): JSON or text, and JUnit XML. One
+ * thread. */
+#ifndef TD_REGRESS_REPORT_H
+#define TD_REGRESS_REPORT_H
+
+#include "base/err.h"
+#include "base/io.h"
+#include "cli/result.h"
+#include "regress/run.h"
+
+typedef struct regress_report {
+    const char *baseline; /* path; NULL: two decoders were compared */
+    const char *archive;
+    const baseline_meta *was;
+    const char *selection;           /* what was compared, as baseline_meta.selection */
+    const user_decoder *was_decoder; /* NULL: what the baseline was saved with */
+    const user_decoder *is_decoder;
+    const regress_comparison *found;
+    const regress_totals *totals;
+    uint8_t is_whole; /* hashes cover every member */
+} regress_report;
+
+/* The document, into an object that is open; columns: of the terminal, 0: none. */
+void regress_report_describe(const regress_report *report, size_t columns, result_writer *r);
+
+/* "same" or "different". */
+const char *regress_report_verdict(const regress_report *report);
+
+/* The same as JUnit XML: a suite for each feed, a case for each topic and symbol; a suite
+ * "decoders" with a case for each user's decoder. TD_E_IO, TD_E_NOSPACE. */
+TD_MUST_USE td_result regress_report_junit(const regress_report *report, td_io io, const char *path,
+                                           td_err *err);
+
+/* 1 if something differs or a decoder failed at a frame. */
+int regress_report_differs(const regress_report *report);
+
+/* "decoded differently". */
+const char *regress_kind_text(difference_kind kind);
+
+#endif

@@ -1,0 +1,300 @@
+#include "regress/user_decoder.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/limits.h"
+#include "base/time_text.h"
+#include "schema/decode.h"
+#include "tape/content.h"
+
+enum { TEXT_ROWS = 20 }; /* failures that a text lists */
+
+static const option_row ROWS[] = {
+    {.long_name = "decoder",
+     .type = OPTION_LIST,
+     .offset = offsetof(decoder_options, libraries),
+     .metavar = "FILE",
+     .help = "decode with a shared object of your own (.so; its interface is\n"
+             "tapedeck/plugin.h); 'builtin': with tapedeck's decoder"},
+    {.long_name = "decoder-cmd",
+     .type = OPTION_LIST,
+     .offset = offsetof(decoder_options, commands),
+     .metavar = "COMMAND",
+     .help = "decode with a program of your own, which reads frames and writes messages:\n"
+             "'python3 mine.py'; a shell runs it"},
+    {.long_name = "timeout",
+     .type = OPTION_DURATION,
+     .offset = offsetof(decoder_options, timeout_ns),
+     .metavar = "DURATION",
+     .min = UINT64_C(1000000),
+     .help = "time to decode a frame; after that your decoder hangs (default: 10s)"},
+};
+
+option_group option_group_decoder(decoder_options *target)
+{
+    target->timeout_ns = 10 * TD_NS_PER_S;
+    return (option_group){"Your decoder", ROWS, sizeof ROWS / sizeof *ROWS, target};
+}
+
+size_t decoder_options_count(const decoder_options *options)
+{
+    return options->libraries.count + options->commands.count;
+}
+
+td_result decoder_options_check(const decoder_options *options, size_t count_max, td_err *err)
+{
+    if (decoder_options_count(options) <= count_max)
+        return TD_OK;
+    td_err_set(err, TD_E_INVALID, "%zu decoders are given, but only %zu can be used",
+               decoder_options_count(options), count_max);
+    if (count_max == 1)
+        td_err_hint(err, "'tapedeck regress diff' compares two");
+    return TD_E_INVALID;
+}
+
+decode_reason decoder_reason_of(td_bytes text)
+{
+    for (int reason = DECODE_NOT_JSON; reason < DECODE_REFUSED; reason++) {
+        const char *name = decode_reason_name((decode_reason)reason);
+        size_t size = strlen(name);
+        if (reason != DECODE_NO_MEMORY && text.size >= size && memcmp(text.data, name, size) == 0 &&
+            (text.size == size || text.data[size] == ':'))
+            return (decode_reason)reason;
+    }
+    return DECODE_REFUSED;
+}
+
+/* ---- instances ---- */
+
+typedef struct instance {
+    pthread_t thread;
+    void *self;
+    struct instance *next;
+} instance;
+
+struct user_decoder {
+    const decoder_kind *kind; /* NULL: the built-in decoder */
+    const char *name;
+    void *shared;
+    tape_decoding decoding;
+    pthread_mutex_t mutex; /* of what follows */
+    instance *instances;
+    uint64_t counts[DECODE_REASON_COUNT]; /* of refusals and failures */
+    decoder_failure *list;
+    size_t list_count;
+};
+
+static instance *find_instance(user_decoder *self)
+{
+    pthread_mutex_lock(&self->mutex);
+    instance *at = self->instances;
+    while (at != NULL && !pthread_equal(at->thread, pthread_self()))
+        at = at->next;
+    pthread_mutex_unlock(&self->mutex);
+    return at;
+}
+
+/* The calling thread's instance. */
+static td_result take_instance(user_decoder *self, instance **out, td_err *err)
+{
+    void *made_self = NULL;
+    *out = find_instance(self);
+    if (*out != NULL)
+        return TD_OK;
+    td_result rc = self->kind->begin(self->shared, &made_self, err);
+    if (rc != TD_OK)
+        return rc;
+    instance *made = td_alloc(sizeof *made);
+    pthread_mutex_lock(&self->mutex);
+    *made = (instance){pthread_self(), made_self, self->instances};
+    self->instances = made;
+    pthread_mutex_unlock(&self->mutex);
+    *out = made;
+    return TD_OK;
+}
+
+/* ---- failures ---- */
+
+static void note(user_decoder *self, const decoding_request *request, decode_reason reason,
+                 const char *what)
+{
+    const channel_info *info = &request->channel->info;
+    pthread_mutex_lock(&self->mutex);
+    self->counts[reason]++;
+    if (reason != DECODE_REFUSED && self->list_count < LIMIT_DECODER_FAILURES) {
+        decoder_failure *added = &self->list[self->list_count++];
+        added->reason = reason;
+        added->recv_ns = request->recv_ns;
+        (void)snprintf(added->stream, sizeof added->stream, "%s/%s%s%s", info->feed, info->topic,
+                       info->symbol[0] == '\0' ? "" : "/", info->symbol); /* fits */
+        (void)snprintf(added->what, sizeof added->what, "%s", what);
+    }
+    pthread_mutex_unlock(&self->mutex);
+}
+
+void user_decoder_note_unstable(user_decoder *self, const decoding_request *request)
+{
+    note(self, request, DECODE_UNSTABLE, "asked once more, it answered something else");
+}
+
+static td_result read_frames(void *ctx, const decoding_request *requests, size_t count,
+                             td_arena *arena, frame_content *answers, td_err *err)
+{
+    user_decoder *self = ctx;
+    instance *own;
+    td_result rc = take_instance(self, &own, err);
+    for (size_t i = 0; i < count && rc == TD_OK; i++) {
+        char what[DECODER_WHAT_BYTES] = "";
+        rc = self->kind->decode(own->self, &requests[i], arena, &answers[i], what, err);
+        if (rc == TD_OK && !requests[i].is_lead_in && answers[i].why.reason >= DECODE_REFUSED &&
+            !(answers[i].why.reason == DECODE_REFUSED && requests[i].row == NULL))
+            note(self, &requests[i], answers[i].why.reason, what);
+    }
+    return rc;
+}
+
+/* ---- the built-in decoder ---- */
+
+static td_result ask_built_in(const decoding_request *request, td_arena *arena, frame_content *out,
+                              td_err *err)
+{
+    content_reader *reader = content_reader_open(TAPE_READS_ALL);
+    const frame_content *found = content_read_kept(reader, request->channel, request->row,
+                                                   request->recv_ns, request->bytes, arena);
+    td_result rc = found == NULL ? TD_OK : content_failure(found, err);
+    if (found != NULL)
+        *out = *found;
+    content_reader_close(reader);
+    return rc;
+}
+
+td_result user_decoder_ask(user_decoder *self, const decoding_request *request, td_arena *arena,
+                           frame_content *out, td_err *err)
+{
+    char what[DECODER_WHAT_BYTES];
+    instance *own;
+    if (self->kind == NULL)
+        return ask_built_in(request, arena, out, err);
+    td_result rc = take_instance(self, &own, err);
+    if (rc == TD_OK)
+        rc = self->kind->decode(own->self, request, arena, out, what, err);
+    if (rc == TD_OK && out->why.reason == DECODE_REFUSED && request->row == NULL)
+        rc = ask_built_in(request, arena, out, err);
+    return rc;
+}
+
+/* ---- open and close ---- */
+
+td_result user_decoder_open(const decoder_options *options, size_t number,
+                            const decoder_environment *environment, user_decoder **out, td_err *err)
+{
+    size_t libraries = options->libraries.count;
+    user_decoder *made = td_alloc_zero(1, sizeof *made);
+    instance *first;
+    made->name = "built-in";
+    made->list = td_alloc_zero(LIMIT_DECODER_FAILURES, sizeof *made->list);
+    made->decoding = (tape_decoding){read_frames, made};
+    pthread_mutex_init(&made->mutex, NULL);
+    if (number < libraries && strcmp(options->libraries.items[number], "builtin") != 0) {
+        made->kind = &DECODER_LIBRARY;
+        made->name = options->libraries.items[number];
+    } else if (number >= libraries && number - libraries < options->commands.count) {
+        made->kind = &DECODER_PROGRAM;
+        made->name = options->commands.items[number - libraries];
+    }
+    td_result rc = TD_OK;
+    if (made->kind != NULL)
+        rc = made->kind->open(made->name, environment, &made->shared, err);
+    if (rc == TD_OK && made->kind != NULL)
+        rc = take_instance(made, &first, err); /* one that cannot work is refused at once */
+    if (rc == TD_OK)
+        *out = made;
+    else
+        user_decoder_close(made);
+    return rc;
+}
+
+void user_decoder_close(user_decoder *self)
+{
+    if (self == NULL)
+        return;
+    while (self->instances != NULL) {
+        instance *next = self->instances->next;
+        self->kind->end(self->instances->self);
+        td_free(self->instances);
+        self->instances = next;
+    }
+    if (self->shared != NULL)
+        self->kind->close(self->shared);
+    pthread_mutex_destroy(&self->mutex);
+    td_free(self->list);
+    td_free(self);
+}
+
+const char *user_decoder_name(const user_decoder *self)
+{
+    return self->name;
+}
+
+const tape_decoding *user_decoder_decoding(const user_decoder *self)
+{
+    return self->kind == NULL ? NULL : &self->decoding;
+}
+
+/* ---- findings ---- */
+
+uint64_t user_decoder_failures(const user_decoder *self)
+{
+    uint64_t sum = 0;
+    for (int reason = DECODE_CRASHED; reason <= DECODE_UNSTABLE; reason++)
+        sum += self->counts[reason];
+    return sum;
+}
+
+const decoder_failure *user_decoder_list(const user_decoder *self, size_t *count)
+{
+    *count = self->list_count;
+    return self->list;
+}
+
+static void describe_failures(const user_decoder *self, result_writer *r)
+{
+    result_list_begin(r, "frames");
+    for (size_t i = 0; i < self->list_count; i++) {
+        const decoder_failure *failure = &self->list[i];
+        if (result_json(r) == NULL && i >= TEXT_ROWS)
+            break;
+        result_object_begin(r, NULL);
+        result_text(r, "kind", decode_reason_name(failure->reason));
+        result_text(r, "stream", failure->stream);
+        result_instant(r, "recv_ns", failure->recv_ns);
+        result_name(r, "what", failure->what);
+        result_object_end(r, "  {kind} at {recv_ns}, {stream}[: {what}]\n");
+    }
+    result_list_end(r);
+}
+
+void user_decoder_describe(const user_decoder *self, const char *name, result_writer *r)
+{
+    uint64_t failures = user_decoder_failures(self);
+    uint64_t listed = self->list_count < TEXT_ROWS ? self->list_count : TEXT_ROWS;
+    if (self->kind == NULL) {
+        result_null(r, name);
+        return;
+    }
+    result_object_begin(r, name);
+    result_text(r, "name", self->name);
+    for (int reason = DECODE_REFUSED; reason <= DECODE_UNSTABLE; reason++)
+        result_count(r, decode_reason_name((decode_reason)reason), self->counts[reason]);
+    describe_failures(self, r);
+    result_count(r, "failures", failures);
+    if (failures > listed)
+        result_note(r, "left", "  and %" PRIu64 " more\n", failures - listed);
+    else
+        result_note(r, "left", "%s", "");
+    result_object_end(r, "[{failures?}\n{name} failed at {failures frame}:\n{frames}{left}]");
+}

@@ -1,0 +1,76 @@
+/* A user's decoder in place of the built-in one: a shared object (decoder_library.h) or a program
+ * (decoder_program.h). Each thread that decodes has an instance of its own, made when it first
+ * decodes. What goes wrong at a frame is counted, and listed with the frame. */
+#ifndef TD_REGRESS_USER_DECODER_H
+#define TD_REGRESS_USER_DECODER_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "cli/options.h"
+#include "cli/result.h"
+#include "regress/decoder_kind.h"
+#include "tape/decoding.h"
+
+typedef struct decoder_options {
+    options_list libraries; /* --decoder: a shared object, or "builtin" */
+    options_list commands;  /* --decoder-cmd */
+    uint64_t timeout_ns;
+} decoder_options;
+
+/* Zero-initialise; the group sets the default. */
+option_group option_group_decoder(decoder_options *target);
+
+/* Refuse more decoders than a verb takes. TD_E_INVALID. */
+TD_MUST_USE td_result decoder_options_check(const decoder_options *options, size_t count_max,
+                                            td_err *err);
+size_t decoder_options_count(const decoder_options *options);
+
+/* A frame at which a decoder failed. */
+typedef struct decoder_failure {
+    decode_reason reason; /* DECODE_CRASHED, _HUNG, _GARBAGE or _UNSTABLE */
+    uint64_t recv_ns;
+    char
+        stream[LIMIT_NAME_BYTES + LIMIT_TOPIC_BYTES + LIMIT_SYMBOL_BYTES]; /* "feed/topic/symbol" */
+    char what[DECODER_WHAT_BYTES];
+} decoder_failure;
+
+typedef struct user_decoder user_decoder;
+
+/* Open the decoder of that number, those of --decoder before those of --decoder-cmd; beyond the
+ * last one, and "builtin": the built-in one. options and log are borrowed until close. is_stopping,
+ * which may be NULL, ends waits. TD_E_*: it cannot be used; the first instance is made here. */
+TD_MUST_USE td_result user_decoder_open(const decoder_options *options, size_t number,
+                                        const decoder_environment *environment, user_decoder **out,
+                                        td_err *err);
+
+/* No thread decodes any more. NULL is fine. */
+void user_decoder_close(user_decoder *self);
+
+/* As on the command line, or "built-in". */
+const char *user_decoder_name(const user_decoder *self);
+
+/* For tape_options; NULL: the built-in decoder. */
+const tape_decoding *user_decoder_decoding(const user_decoder *self);
+
+/* Decode one frame, on whatever thread. *out is zero before; its memory is of the arena. Nothing is
+ * counted. The built-in decoder answers as TAPE_READS_ALL. TD_E_*: the decoder cannot be used. */
+TD_MUST_USE td_result user_decoder_ask(user_decoder *self, const decoding_request *request,
+                                       td_arena *arena, frame_content *out, td_err *err);
+
+/* Count a frame whose two answers differ. Any thread. */
+void user_decoder_note_unstable(user_decoder *self, const decoding_request *request);
+
+/* Frames that the decoder failed at: crashed + hung + garbage + unstable. */
+uint64_t user_decoder_failures(const user_decoder *self);
+
+/* Describe the findings into an object that is open, under name: counts by reason, and the first
+ * LIMIT_DECODER_FINDINGS failures; null for the built-in decoder. As text: a paragraph, empty if
+ * nothing failed. */
+void user_decoder_describe(const user_decoder *self, const char *name, result_writer *r);
+
+/* The failures that are listed. */
+const decoder_failure *user_decoder_list(const user_decoder *self, size_t *count);
+
+#endif
