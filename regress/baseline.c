@@ -164,21 +164,36 @@ const char *baseline_path(const baseline *b)
     return b->path;
 }
 
+/* 1 if a file says that it is a baseline: SQLite's header has the application's id at byte 68. */
+static int is_baseline(const char *path)
+{
+    enum { ID_AT = 68, HEAD_BYTES = ID_AT + 4 };
+    uint8_t head[HEAD_BYTES] = {0};
+    td_file *file = NULL;
+    td_err ignored;
+    if (td_io_open(io_posix(), path, TD_OPEN_READ, &file, &ignored) != TD_OK)
+        return 0;
+    td_result rc = td_io_read_exact(file, 0, head, sizeof head, &ignored);
+    td_io_close(file);
+    return rc == TD_OK && memcmp(head, "SQLite format 3", 16) == 0 &&
+           head[ID_AT] == (APPLICATION_ID >> 24 & 0xff) &&
+           head[ID_AT + 1] == (APPLICATION_ID >> 16 & 0xff) &&
+           head[ID_AT + 2] == (APPLICATION_ID >> 8 & 0xff) &&
+           head[ID_AT + 3] == (APPLICATION_ID & 0xff);
+}
+
 td_result baseline_check_path(const char *path, baseline_existing existing, td_err *err)
 {
     uint64_t bytes;
     td_err cause;
-    if (td_io_size_at(io_posix(), path, &bytes, &cause) != TD_OK)
-        return TD_OK; /* what cannot be written there is reported when it is written */
+    if (td_io_size_at(io_posix(), path, &bytes, &cause) == TD_E_NOTFOUND)
+        return TD_OK;
     if (existing == BASELINE_KEEP) {
         td_err_set(err, TD_E_INVALID, "'%s' exists already", path);
         td_err_hint(err, "give --force to replace it, or another name");
         return TD_E_INVALID;
     }
-    baseline *b = NULL;
-    td_result rc = baseline_open(path, &b, &cause);
-    baseline_close(b);
-    if (rc == TD_OK || rc == TD_E_CORRUPT)
+    if (is_baseline(path))
         return TD_OK;
     td_err_set(err, TD_E_INVALID, "'%s' is not replaced: it is no baseline", path);
     td_err_hint(err, "give another name");
@@ -571,6 +586,13 @@ static td_result read_streams(baseline *b, td_err *err)
 td_result baseline_open(const char *path, baseline **out, td_err *err)
 {
     char content[NUMBER_BYTES];
+    uint64_t bytes;
+    td_err cause;
+    if (td_io_size_at(io_posix(), path, &bytes, &cause) == TD_OK && !is_baseline(path)) {
+        td_err_set(err, TD_E_UNSUPPORTED, "'%s' is no baseline", path);
+        td_err_hint(err, "'tapedeck regress save' makes one");
+        return TD_E_UNSUPPORTED;
+    }
     baseline *b = make(path);
     td_result rc = database_open(&KIND, path, DATABASE_READ, &b->db, err);
     if (rc == TD_OK)

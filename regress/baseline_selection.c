@@ -32,7 +32,7 @@ static td_result append_time(td_buf *out, const char *option, uint64_t ns, int i
     return td_buf_printf(out, NULL, "%s--%s %s", out->size == 0 ? "" : " ", option, text);
 }
 
-static char *selection_text(const selection *wanted, selection_window window)
+char *baseline_selection_text(const selection *wanted, selection_window window)
 {
     td_buf text;
     td_buf_init(&text, TEXT_BYTES_MAX);
@@ -176,7 +176,7 @@ td_result baseline_selection_fix(baseline_selection *out, const selection *given
     out->wanted = *given;
     selection_set_window(&out->wanted, window);
     out->covered = out->wanted;
-    out->text = selection_text(&out->wanted, window);
+    out->text = baseline_selection_text(&out->wanted, window);
     return TD_OK;
 }
 

@@ -18,6 +18,10 @@ typedef struct baseline_selection {
     uint8_t is_part;           /* 1: less time than the baseline covers */
 } baseline_selection;
 
+/* The text of a selection (baseline_meta.selection): one line, the options that give it, with the
+ * window in place of its times. Free it with td_free. */
+TD_NEVER_NULL char *baseline_selection_text(const selection *wanted, selection_window window);
+
 /* The selection of a command line with its times made absolute, and its text for a new baseline
  * (baseline_meta.selection): the options that give it. given is borrowed. As tape_find_window. */
 TD_MUST_USE td_result baseline_selection_fix(baseline_selection *out, const selection *given,

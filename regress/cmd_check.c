@@ -213,7 +213,9 @@ static td_result play(check_command *command, td_err *err)
     if (rc == TD_OK)
         rc = compare(command, err);
     progress_end(&command->verb.progress);
-    return rc == TD_EOF ? td_err_set(err, TD_E_IO, "stopped before the end") : rc;
+    if (rc == TD_EOF || (rc != TD_OK && stop_signal_came(command->verb.signals)))
+        rc = td_err_set(err, TD_E_IO, "stopped before the end");
+    return rc;
 }
 
 /* ---- the report ---- */

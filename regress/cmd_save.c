@@ -110,8 +110,9 @@ static td_result save(save_command *command, td_err *err)
     if (rc == TD_OK)
         rc = baseline_finish(command->made, &command->file_bytes, err);
     progress_end(&command->verb.progress);
-    return rc == TD_EOF ? td_err_set(err, TD_E_IO, "stopped before the end: no baseline is written")
-                        : rc;
+    if (rc == TD_EOF || (rc != TD_OK && stop_signal_came(command->verb.signals)))
+        rc = td_err_set(err, TD_E_IO, "stopped before the end: no baseline is written");
+    return rc;
 }
 
 static td_result run(save_command *command, exit_code *status, td_err *err)

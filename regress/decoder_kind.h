@@ -29,8 +29,7 @@ typedef struct decoder_kind {
     td_result (*begin)(void *shared, void **self, td_err *err);
     void (*end)(void *self);
     /* Decode a frame: *answer, which is zero, gets a message or why.reason, and what the text that
-     * goes with a failure. Memory is of the arena. TD_EOF: a wait was ended; TD_E_*: the run ends.
-     */
+     * goes with a failure. Memory is of the arena. TD_E_*: the run ends. */
     td_result (*decode)(void *self, const decoding_request *request, td_arena *arena,
                         frame_content *answer, char what[DECODER_WHAT_BYTES], td_err *err);
 } decoder_kind;

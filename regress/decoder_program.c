@@ -28,7 +28,7 @@
 extern char **environ;
 
 enum {
-    PROTOCOL_VERSION = 2,
+    PROTOCOL_VERSION = 1,
     READ_BYTES = 1 << 16,
     LOOK_MS = 100, /* how often a wait looks whether it is to stop */
     END_NS = 2,    /* seconds for a process to end once its input has */
@@ -253,6 +253,11 @@ static td_result start_process(program_instance *own, td_err *err)
     return td_err_set_os(err, failed, "cannot start '%s'", own->of->command);
 }
 
+static td_result stopped(td_err *err)
+{
+    return td_err_set(err, TD_E_IO, "stopped before the end");
+}
+
 /* ---- the first lines ---- */
 
 static void end_line(json_writer *w, td_buf *out)
@@ -295,7 +300,7 @@ static td_result greet(program_instance *own, td_err *err)
     end_line(&w, &own->line);
     talk_end how = talk(own, START_NS);
     if (how == TALK_STOPPED)
-        return TD_EOF;
+        return stopped(err);
     if (how != TALK_ANSWERED ||
         json_parse(own->parser, td_buf_view(&own->read), JSON_PADDED, &root, NULL) != TD_OK)
         return bad_greeting(own, how, err);
@@ -447,7 +452,7 @@ static td_result program_decode(void *self, const decoding_request *request, td_
     case TALK_STOPPED:
         break;
     }
-    return TD_EOF;
+    return stopped(err);
 }
 
 /* ---- instances ---- */

@@ -42,7 +42,7 @@ struct join {
     size_t searched;
     size_t best_was, best_is;
     uint8_t has_best;
-    uint8_t has_paired;
+    uint8_t has_begun, has_paired;
 };
 
 join *join_open(baseline *of, const baseline_stream *was, join_extent extent, join_found *found,
@@ -187,7 +187,8 @@ static void search_row(join *j, size_t is)
 static void skip_far(join *j, int is_last)
 {
     uint64_t is_ns = j->is[j->is_first].recv_ns;
-    if (j->was_count > 0 && is_ns > time_of_was(j)->last_ns) {
+    int is_before_part = j->extent == JOIN_PART && !j->has_paired;
+    if (j->was_count > 0 && (is_before_part || is_ns > time_of_was(j)->last_ns)) {
         size_t left = BASELINE_BLOCK_ROWS - (size_t)(j->was_index % BASELINE_BLOCK_ROWS);
         skip_was(j, left < j->was_count ? left : j->was_count);
         return;
@@ -239,11 +240,29 @@ static void wait_for_more(join *j, const baseline_row *is, uint64_t recv_ns)
     j->is[j->is_first + j->is_count++] = (waiting_row){*is, recv_ns};
 }
 
+/* 1 if the time lies within those of the baseline's stream: else another clock stamped the part. */
+static td_result is_within(join *j, uint64_t recv_ns, int *out, td_err *err)
+{
+    baseline_block last = {0};
+    *out = 0;
+    td_result rc = reach(j, 1, err);
+    if (rc != TD_OK || j->was_count == 0)
+        return rc;
+    baseline_row *rows = td_alloc(BASELINE_BLOCK_ROWS * sizeof *rows);
+    rc = baseline_read_block(j->of, j->stream,
+                             (uint32_t)((j->stream->rows - 1) / BASELINE_BLOCK_ROWS), rows, &last,
+                             err);
+    td_free(rows);
+    *out = rc == TD_OK && time_of_was(j)->first_ns <= recv_ns && recv_ns <= last.last_ns;
+    return rc;
+}
+
 /* The blocks of the baseline that end before a part's first frame. */
 static td_result skip_to_part(join *j, uint64_t recv_ns, td_err *err)
 {
-    td_result rc = reach(j, 1, err);
-    while (rc == TD_OK && j->was_count > 0 && time_of_was(j)->last_ns < recv_ns) {
+    int has_time;
+    td_result rc = is_within(j, recv_ns, &has_time, err);
+    while (rc == TD_OK && has_time && j->was_count > 0 && time_of_was(j)->last_ns < recv_ns) {
         skip_was(j, j->was_count);
         rc = reach(j, 1, err);
     }
@@ -253,8 +272,9 @@ static td_result skip_to_part(join *j, uint64_t recv_ns, td_err *err)
 td_result join_put(join *j, const baseline_row *is, uint64_t recv_ns, td_err *err)
 {
     td_result rc = TD_OK;
-    if (j->extent == JOIN_PART && !j->has_paired && j->is_count == 0)
+    if (j->extent == JOIN_PART && !j->has_begun)
         rc = skip_to_part(j, recv_ns, err);
+    j->has_begun = 1;
     if (rc == TD_OK && j->is_count == 0)
         rc = reach(j, 1, err);
     if (rc != TD_OK)

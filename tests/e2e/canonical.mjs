@@ -226,16 +226,14 @@ export function form(node, types, isWhole) {
 
 const hash = (bytes) => BigInt("0x" + xxh64(bytes));
 const decoded = (value) => ((value >> 1n) << 1n === 0n ? 2n : (value >> 1n) << 1n);
-const low32 = (value) => BigInt.asUintN(32, value);
 
 export const messageHash = (bytes) => decoded(hash(bytes));
 export const failureHash = (reason) => hash(Buffer.concat([byte(0xff), Buffer.from(`not decoded ${reason}`)])) | 1n;
 /** success: true, false or null; topic: as the exchange writes it, "" if there is none. */
 export const controlHash = (name, success, topic) =>
   decoded(hash(Buffer.concat([byte(0xfe), text(name), byte(success === null ? 0 : success ? 2 : 1), text(topic)])));
-export const frameId = (bytes) => Number(hash(bytes) & 0xffffn);
-/** The 64 bits of a frame of a topic with a book; bookHash 0n before the first snapshot. */
-export const frameOfBook = (ofMessage, ofBook) => low32(ofMessage) | (low32(ofBook) << 32n);
+/** What identifies a frame. */
+export const frameHash = (bytes) => hash(bytes);
 
 const cut = (x) => BigInt.asUintN(64, x);
 
