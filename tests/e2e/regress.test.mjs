@@ -202,7 +202,7 @@ test("save: another file, a baseline that exists, one of another version and a d
   fs.writeFileSync(text, "notes\n");
   for (const more of [[], ["--force"]]) await save(2, text, ...more);
   assert.equal(fs.readFileSync(text, "utf8"), "notes\n");
-  assert.match((await save(0, baseline, "--force")).stdout, /^1,098 frames of 5 streams: 1,094 decoded, 4 control\n.*base\.tdb: /);
+  assert.match((await save(0, baseline, "--force")).stdout, /^1,098 received frames of 5 streams: 1,094 decoded, 4 control\n.*base\.tdb: /);
   assert.match((await save(4, path.join(dir, "none", "x.tdb"))).stderr, /none\/x\.tdb/);
 
   const refused = async (file, status, pattern) =>
