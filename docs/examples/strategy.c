@@ -102,7 +102,7 @@ static void on_trade(strategy *s, const tapedeck_trade *trade)
 
 /* ---- the interface ---- */
 
-static int on_open(const tapedeck_host *host, const char *argument, void **self)
+static int on_begin(const tapedeck_host *host, const char *argument, void **self)
 {
     double size = argument[0] == '\0' ? 1 : strtod(argument, NULL);
     if (!(size >= 1.0 / ONE && size <= 1e6))
@@ -144,7 +144,7 @@ static int on_event(void *self, const tapedeck_event *event)
     return TAPEDECK_GO;
 }
 
-static int on_close(void *self, const tapedeck_result *result)
+static int on_end(void *self, const tapedeck_result *result)
 {
     strategy *s = self;
     double frames = s->book_frames > 0 ? (double)s->book_frames : 1;
@@ -165,8 +165,8 @@ const struct tapedeck_plugin tapedeck_plugin = {
     .abi = TAPEDECK_PLUGIN_ABI,
     .size = sizeof tapedeck_plugin,
     .name = "paper market maker",
-    .open = on_open,
+    .begin = on_begin,
     .frame = on_frame,
     .event = on_event,
-    .close = on_close,
+    .end = on_end,
 };

@@ -38,7 +38,7 @@ async function shown(t, archive, { plugin, args = [], keys = "", status = 0 } = 
   const end = await tapedeck(t, ["replay", "-a", archive, "--sink", `plugin=${so},out=${out}${keys && `,${keys}`}`, ...args], { status });
   const lines = parseLines(fs.readFileSync(out, "utf8"));
   const only = (what) => lines.filter((line) => line.what === what);
-  return { lines, frames: only("frame"), events: only("event"), close: only("close"), end };
+  return { lines, frames: only("frame"), events: only("event"), last: only("end"), end };
 }
 
 async function imported(t, dir, family, file) {
@@ -114,7 +114,7 @@ for (const [family, name, skip] of [["inverse", INVERSE, skipInverse], ["v5-line
   test(`${family}: a plugin sees the frames of --messages, in order, and the book after each`, { skip }, async (t) => {
     const archive = await tape(t, name, family);
     const messages = await jsonLines(t, ["replay", "-a", archive, "--messages"]);
-    const { frames, close, end: own } = await shown(t, archive, { plugin: framesPlugin(t, WANTS.control | WANTS.everyValue), args: ["--json"] });
+    const { frames, last, end: own } = await shown(t, archive, { plugin: framesPlugin(t, WANTS.control | WANTS.everyValue), args: ["--json"] });
     const seen = frames.filter((frame) => frame.content !== CONTENT.http); // which --messages leaves out
     assert.deepEqual(seen.map(place), messages.map(place));
     const books = new Books();
@@ -140,10 +140,10 @@ for (const [family, name, skip] of [["inverse", INVERSE, skipInverse], ["v5-line
       const last = frames.findLast((f) => f.message.topic === end.topic && f.message.symbol === end.symbol);
       assert.equal(levelsSha1(last.book), end.levels_sha1, end.topic);
     }
-    assert.equal(close.length, 1);
-    for (const key of ["decoded", "undecoded", "first_recv_ns", "last_recv_ns"]) assert.equal(close[0][key], report[key], key);
-    assert.equal(close[0].frames, report.frames - report.out - report.http, "received frames");
-    assert.deepEqual([close[0].outcome, close[0].verdict, close[0].error], ["ended", "complete", ""]);
+    assert.equal(last.length, 1);
+    for (const key of ["decoded", "undecoded", "first_recv_ns", "last_recv_ns"]) assert.equal(last[0][key], report[key], key);
+    assert.equal(last[0].frames, report.frames - report.out - report.http, "received frames");
+    assert.deepEqual([last[0].outcome, last[0].verdict, last[0].error], ["ended", "complete", ""]);
   });
 }
 
@@ -233,12 +233,12 @@ test("a frame reaches a plugin when it is due", { skip: skipInverse }, async (t)
       if (late < earliest) earliest = late;
       return TAPEDECK_GO;
     }
-    static int on_close(void *self, const tapedeck_result *result) {
+    static int on_end(void *self, const tapedeck_result *result) {
       (void)self; (void)result;
       fprintf(stderr, "earliest %" PRId64 "\\n", earliest);
       return TAPEDECK_GO;
     }
-    const struct tapedeck_plugin tapedeck_plugin = {.abi = TAPEDECK_PLUGIN_ABI, .size = sizeof tapedeck_plugin, .frame = on_frame, .close = on_close};`);
+    const struct tapedeck_plugin tapedeck_plugin = {.abi = TAPEDECK_PLUGIN_ABI, .size = sizeof tapedeck_plugin, .frame = on_frame, .end = on_end};`);
   const plugin = build(path.join(path.dirname(source), "late.so"), [source]);
   const { stderr } = await tapedeck(t, ["replay", "-a", archive, "--speed", "10", "--to", "+10s", "--sink", `plugin=${plugin}`]);
   // If the first call is late, others are early against it: on a busy machine by some ms. Unpaced it is a second.
@@ -256,7 +256,7 @@ test("verdicts are those of the report", { skip: skipLinear }, async (t) => {
   const archive = await imported(t, dir, "linear", file);
   const args = ["--topic", "orderBookL2_25"]; // nothing to compare with, which the report alone would have
   const report = await json(t, ["replay", "-a", archive, "--json", ...args], { status: 1 });
-  const { frames, close } = await shown(t, archive, { args, status: 1 });
+  const { frames, last } = await shown(t, archive, { args, status: 1 });
   const violations = frames.filter((frame) => frame.verdict === "violation");
   assert.ok(report.continuity.violations > 0);
   assert.equal(violations.length, report.continuity.violations);
@@ -277,7 +277,7 @@ test("verdicts are those of the report", { skip: skipLinear }, async (t) => {
   assert.deepEqual(byRule("statistic"), report.continuity.statistics);
   const after = frames.filter((f) => f.message.symbol === "ETHUSDT" && f.ordinal >= first.ordinal);
   assert.ok(after.every((frame) => frame.book_broken === 1 && frame.book.broken === 1));
-  assert.deepEqual([close[0].outcome, close[0].verdict, close[0].violations], ["ended", "incomplete", violations.length]);
+  assert.deepEqual([last[0].outcome, last[0].verdict, last[0].violations], ["ended", "incomplete", violations.length]);
 });
 
 test("a frame that cannot be decoded has its reason, and no entries", async (t) => {
@@ -354,7 +354,7 @@ test("events stand at their place among the frames", async (t) => {
       if (key in event && text[key] !== undefined && text[key] !== null) assert.equal(event[key], text[key], `${event.kind} ${key}`);
   }
   for (const kind of ["session", "segment", "connect", "subscribe", "disconnect", "gap"]) assert.ok(events.some((event) => event.kind === kind), kind);
-  const ordered = lines.filter((line) => line.what !== "close");
+  const ordered = lines.filter((line) => line.what !== "end");
   for (let i = 1; i < ordered.length; i++) assert.ok(ordered[i].recv_ns >= ordered[i - 1].recv_ns, `line ${i}`);
   // Connection 2 begins before its first frame, and 1 has ended by then.
   const at = (test) => ordered.findIndex(test);
@@ -368,45 +368,45 @@ test("events stand at their place among the frames", async (t) => {
 
 test("STOP ends the replay there, as stopped", { skip: skipInverse }, async (t) => {
   const archive = await tape(t, INVERSE, "inverse");
-  const { frames, close, end } = await shown(t, archive, { keys: "stop=100", args: ["--json"], status: 1 });
+  const { frames, last, end } = await shown(t, archive, { keys: "stop=100", args: ["--json"], status: 1 });
   assert.equal(frames.length, 100);
   const report = JSON.parse(end.stdout);
   assert.equal(report.stopped, true);
   assert.equal(report.decoded, 100);
-  assert.deepEqual([close[0].outcome, close[0].verdict, close[0].decoded], ["stopped", "incomplete", 100]);
-  assert.notDeepEqual(close[0].other.bids, []);
+  assert.deepEqual([last[0].outcome, last[0].verdict, last[0].decoded], ["stopped", "incomplete", 100]);
+  assert.notDeepEqual(last[0].other.bids, []);
 });
 
 test("FAIL ends the replay with an error that has the plugin, the frame and the reason", { skip: skipInverse }, async (t) => {
   const archive = await tape(t, INVERSE, "inverse");
-  const { frames, close, end } = await shown(t, archive, { keys: "fail=7", status: 4 });
+  const { frames, last, end } = await shown(t, archive, { keys: "fail=7", status: 4 });
   assert.equal(frames.length, 7);
   const { ordinal, message } = frames[6];
   const where = `frame ${ordinal} of connection 1 of inverse, ${message.topic} ${message.symbol}`;
   const error = new RegExp(`plugins: plugin '[^']*/frames\\.so': ${where}: the limit\\\\x0awas reached$`, "m");
   assert.match(end.stderr, error);
   assert.equal(end.stdout, "");
-  assert.equal(close[0].outcome, "failed");
-  assert.match(close[0].error, error);
-  assert.deepEqual([close[0].other.bids, close[0].other.broken], [[], 1]); // books are gone
+  assert.equal(last[0].outcome, "failed");
+  assert.match(last[0].error, error);
+  assert.deepEqual([last[0].other.bids, last[0].other.broken], [[], 1]); // books are gone
   const odd = await shown(t, archive, { keys: "fail=7,answer=9", status: 4 });
   assert.match(odd.end.stderr, /: it returned 9, which is none of TAPEDECK_GO, _FAIL, _STOP$/m);
 });
 
-test("open and close may fail", { skip: skipInverse }, async (t) => {
+test("begin and end may fail", { skip: skipInverse }, async (t) => {
   const archive = await tape(t, INVERSE, "inverse");
   const plugin = framesPlugin(t);
   const failing = async (keys) => (await tapedeck(t, ["replay", "-a", archive, "--sink", `plugin=${plugin},${keys}`], { status: 4 })).stderr;
-  assert.match(await failing("open=1"), /plugin '[^']*': open: it fails on purpose$/m);
-  assert.match(await failing("open=2"), /plugin '[^']*': open: it returned TAPEDECK_STOP, which only frame and event may$/m);
-  assert.match(await failing("out=/no/such/folder/x"), /plugin '[^']*': open: its file cannot be opened$/m);
-  const { close, end } = await shown(t, archive, { plugin, keys: "close=1", status: 4 });
-  assert.equal(close[0].outcome, "ended");
-  assert.match(end.stderr, /plugin '[^']*': close: it failed, without a reason$/m);
-  // The first is closed when the second cannot be opened.
-  const { close: first } = await shown(t, archive, { plugin, args: ["--sink", `plugin=${plugin},open=1`], status: 4 });
+  assert.match(await failing("begin=1"), /plugin '[^']*': begin: it fails on purpose$/m);
+  assert.match(await failing("begin=2"), /plugin '[^']*': begin: it returned TAPEDECK_STOP, which only frame and event may$/m);
+  assert.match(await failing("out=/no/such/folder/x"), /plugin '[^']*': begin: its file cannot be opened$/m);
+  const { last, end } = await shown(t, archive, { plugin, keys: "end=1", status: 4 });
+  assert.equal(last[0].outcome, "ended");
+  assert.match(end.stderr, /plugin '[^']*': end: it failed, without a reason$/m);
+  // The first ends when the second cannot begin.
+  const { last: first } = await shown(t, archive, { plugin, args: ["--sink", `plugin=${plugin},begin=1`], status: 4 });
   assert.equal(first[0].outcome, "failed");
-  // An archive that does not exist is found before any plugin is opened.
+  // An archive that does not exist is found before any plugin is loaded.
   const out = path.join(temporary(t), "out");
   await tapedeck(t, ["replay", "-a", "no/such/tape", "--sink", `plugin=${plugin},out=${out}`], { status: 4 });
   assert.ok(!fs.existsSync(out));
@@ -419,7 +419,7 @@ test("a plugin in C++", { skip: skipInverse }, async (t) => {
     #include <tapedeck/plugin.h>
     static size_t frames;
     static int on_frame(void *, const tapedeck_frame *) { frames++; return TAPEDECK_GO; }
-    static int on_close(void *, const tapedeck_result *result)
+    static int on_end(void *, const tapedeck_result *result)
     {
         if (!TAPEDECK_HAS(result, tapedeck_result, frames))
             return TAPEDECK_FAIL;
@@ -427,7 +427,7 @@ test("a plugin in C++", { skip: skipInverse }, async (t) => {
         return TAPEDECK_GO;
     }
     const struct tapedeck_plugin tapedeck_plugin = {
-        TAPEDECK_PLUGIN_ABI, 0, sizeof tapedeck_plugin, "count", nullptr, on_frame, nullptr, on_close};`);
+        TAPEDECK_PLUGIN_ABI, 0, sizeof tapedeck_plugin, "count", nullptr, on_frame, nullptr, on_end, nullptr};`);
   const strict = ["-std=c++17", "-Wall", "-Wextra", "-Wpedantic", "-Werror"];
   execFileSync("c++", [...strict, "-fvisibility=hidden", "-shared", "-fPIC", "-Iinclude", source, "-o", so], { stdio: "inherit" });
   const { stdout } = await tapedeck(t, ["replay", "-a", archive, "--topic", "trade", "--sink", `plugin=${so}`]);
@@ -455,10 +455,10 @@ test("what cannot be loaded is an error with its reason and a hint", async (t) =
     [text, /cannot be loaded: .*invalid ELF header/, /cc -shared -fPIC/],
     [path.join(dir, "absent.so"), /cannot be loaded: .*No such file/, /cc -shared -fPIC/],
     [wrong("symbol.so", ""), /is no plugin: it has no symbol tapedeck_plugin$/m, /const struct tapedeck_plugin tapedeck_plugin/],
-    [wrong("abi.so", define(".abi = 2, .size = sizeof tapedeck_plugin, .frame = on_frame")), /is for version 2 of the interface, this program has version 1$/m, /compile it again/],
-    [wrong("size.so", define(".abi = 1, .frame = on_frame")), /its tapedeck_plugin has size 0, less than 56$/m, /set \.size/],
-    [wrong("wants.so", define(".abi = 1, .size = sizeof tapedeck_plugin, .frame = on_frame, .wants = 0x101")), /wants 0x100, which this program does not have$/m, /newer tapedeck/],
-    [wrong("frame.so", define(".abi = 1, .size = sizeof tapedeck_plugin")), /its tapedeck_plugin has no function frame$/m, /set \.frame/],
+    [wrong("abi.so", define(".abi = 1, .size = sizeof tapedeck_plugin, .frame = on_frame")), /is for version 1 of the interface, this program has version 2$/m, /compile it again/],
+    [wrong("size.so", define(".abi = 2, .frame = on_frame")), /its tapedeck_plugin has size 0, less than 64$/m, /set \.size/],
+    [wrong("wants.so", define(".abi = 2, .size = sizeof tapedeck_plugin, .frame = on_frame, .wants = 0x101")), /wants 0x100, which this program does not have$/m, /newer tapedeck/],
+    [wrong("frame.so", define(".abi = 2, .size = sizeof tapedeck_plugin")), /its tapedeck_plugin has no function frame$/m, /set \.frame/],
   ];
   for (const [file, why, hint] of cases) {
     const { stderr } = await tapedeck(t, ["replay", "-a", "no/such/tape", "--sink", `plugin=${file}`], { status: 4 });
@@ -541,7 +541,7 @@ test("docs/examples/strategy.c: its numbers over a capture are those of --messag
   await checkExample(t, archive, "2.5");
   const so = build(path.join(temporary(t), "strategy.so"), ["docs/examples/strategy.c"]);
   const { stderr } = await tapedeck(t, ["replay", "-a", archive, "--sink", `plugin=${so},much`], { status: 4 });
-  assert.match(stderr, /open: the size of a quote is a number/);
+  assert.match(stderr, /begin: the size of a quote is a number/);
 });
 
 test("docs/examples/strategy.c: likewise over a recording of the simulated exchange", async (t) => {

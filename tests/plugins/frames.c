@@ -4,7 +4,7 @@
  *   out=FILE           the file (required)
  *   stop=N, fail=N     stop, fail at the N-th frame
  *   answer=N           with fail: answer this number there
- *   open=N, close=N    the answers of open and close
+ *   begin=N, end=N     the answers of begin and end
  *   levels=N           how many levels a side of books it writes (default: all) */
 #include <inttypes.h>
 #include <stdio.h>
@@ -18,7 +18,7 @@ typedef struct writer {
     FILE *out;
     const tapedeck_book *other; /* of the first book that it saw */
     unsigned long frames, stop, fail, levels;
-    int answer, on_close, needs_comma;
+    int answer, end_answer, needs_comma;
 } writer;
 
 /* ---- JSON ---- */
@@ -363,9 +363,9 @@ static unsigned long number_of(const char *argument, const char *key)
     return strtoul(value_of(argument, key), NULL, 10);
 }
 
-static int on_open(const tapedeck_host *host, const char *argument, void **self)
+static int on_begin(const tapedeck_host *host, const char *argument, void **self)
 {
-    int answer = (int)number_of(argument, "open");
+    int answer = (int)number_of(argument, "begin");
     if (answer != 0)
         return answer == TAPEDECK_FAIL ? host->fail(host, "it fails on purpose") : answer;
     writer *w = calloc(1, sizeof *w);
@@ -376,7 +376,7 @@ static int on_open(const tapedeck_host *host, const char *argument, void **self)
     w->stop = number_of(argument, "stop");
     w->fail = number_of(argument, "fail");
     w->answer = (int)number_of(argument, "answer");
-    w->on_close = (int)number_of(argument, "close");
+    w->end_answer = (int)number_of(argument, "end");
     w->levels = number_of(argument, "levels");
     if (w->levels == 0)
         w->levels = SIZE_MAX;
@@ -389,13 +389,13 @@ static int on_open(const tapedeck_host *host, const char *argument, void **self)
     return TAPEDECK_GO;
 }
 
-static int on_close(void *self, const tapedeck_result *result)
+static int on_end(void *self, const tapedeck_result *result)
 {
     static const char *const OUTCOMES[] = {"ended", "stopped", "failed"};
     static const char *const HOLDS[] = {"", "complete", "incomplete", "damaged"};
     writer *w = self;
     begin(w, NULL, '{');
-    put_text(w, "what", "close");
+    put_text(w, "what", "end");
     put_text(w, "outcome", OUTCOMES[result->outcome]);
     put_text(w, "verdict", HOLDS[result->verdict]);
     put_number(w, "frames", (int64_t)result->frames);
@@ -407,7 +407,7 @@ static int on_close(void *self, const tapedeck_result *result)
     put_text(w, "error", result->error);
     put_book(w, "other", w->other);
     end_line(w);
-    int answer = fclose(w->out) == 0 ? w->on_close : TAPEDECK_FAIL;
+    int answer = fclose(w->out) == 0 ? w->end_answer : TAPEDECK_FAIL;
     free(w);
     return answer;
 }
@@ -421,8 +421,8 @@ const struct tapedeck_plugin tapedeck_plugin = {
     .wants = WANTS,
     .size = sizeof tapedeck_plugin,
     .name = "frames",
-    .open = on_open,
+    .begin = on_begin,
     .frame = on_frame,
     .event = on_event,
-    .close = on_close,
+    .end = on_end,
 };
