@@ -10,7 +10,6 @@ docs/decoders.md explains the protocol: a line of JSON for each frame, a line fo
 """
 import base64
 import json
-import os
 import sys
 
 US, MS = 1000, 1000000  # ns
@@ -181,26 +180,14 @@ def decode(request):
 
 
 def main():
-    """Read what has come, answer all of it, and only then wait for more."""
-    rest = b""
-    is_greeted = False
-    while True:
-        block = os.read(0, 1 << 16)
-        if not block:
-            return
-        *lines, rest = (rest + block).split(b"\n")
-        answers = []
-        for line in lines:
-            request = json.loads(line)
-            if not is_greeted:
-                is_greeted = True
-                answers.append('{"tapedeck":1,"name":"decoder.py"}\n')
-                continue
-            answer = decode(request)
-            answer["n"] = request["n"]
-            answers.append(json.dumps(answer, separators=(",", ":")) + "\n")
-        sys.stdout.write("".join(answers))
-        sys.stdout.flush()
+    """A line of answer to each line, written at once: the next one comes after it."""
+    sys.stdin.buffer.readline()
+    print('{"tapedeck":1}', flush=True)
+    for line in sys.stdin.buffer:
+        request = json.loads(line)
+        answer = decode(request)
+        answer["n"] = request["n"]
+        print(json.dumps(answer, separators=(",", ":")), flush=True)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ typedef struct strategy {
     int64_t quote_size;
 
     const tapedeck_book *book; /* the first one of the replay; NULL: none yet */
-    char feed[64], symbol[64];      /* of it */
+    char feed[64], symbol[64]; /* of it */
     quote bid, ask;
     int64_t position;
     double cash, middle; /* middle of the book, to value the position with */

@@ -83,7 +83,7 @@ function lines(folder) {
     "tapedeck help rep": "replay",
     "tapedeck regress sa": "save",
     "tapedeck regress help sa": "save",
-    "tapedeck regress save --ful": "--full",
+    "tapedeck regress save --who": "--whole",
     [`tapedeck regress save ${at("ta")}`]: "tape tape.mcap",
     [`tapedeck regress save -o ${at("cap")}`]: "capture.gz",
     "tapedeck-replay regress sa": "save",
