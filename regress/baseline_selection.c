@@ -101,8 +101,8 @@ static td_result take_option(baseline_selection *s, const char *name, const char
 
 static td_result read_text(baseline_selection *s, const char *text, td_err *err)
 {
-    s->text = td_strdup(text);
-    char *at = s->text;
+    s->words = td_strdup(text);
+    char *at = s->words;
     while (*at != '\0') {
         const char *name = take_word(&at);
         const char *value = take_word(&at);
@@ -141,6 +141,7 @@ static td_result narrow_window(baseline_selection *s, archive *from, td_err *err
     }
     s->is_part = window.from_ns > covered.from_ns || window.to_ns < covered.to_ns;
     selection_set_window(&s->wanted, window);
+    s->text = baseline_selection_text(&s->wanted, window);
     return TD_OK;
 }
 
@@ -183,5 +184,6 @@ td_result baseline_selection_fix(baseline_selection *out, const selection *given
 void baseline_selection_fini(baseline_selection *s)
 {
     td_free(s->text);
-    s->text = NULL;
+    td_free(s->words);
+    s->text = s->words = NULL;
 }

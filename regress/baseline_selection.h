@@ -11,8 +11,9 @@
 #include "tape/selection.h"
 
 typedef struct baseline_selection {
-    char *text;                /* the baseline's, cut into words */
-    selection_options options; /* that it stands for; borrows text */
+    char *text;                /* of wanted, as baseline_meta.selection */
+    char *words;               /* the baseline's, cut; NULL: there is none */
+    selection_options options; /* that they stand for; borrows words */
     selection covered;         /* by the baseline; borrows options */
     selection wanted;          /* what is played; borrows options and the command line */
     uint8_t is_part;           /* 1: less time than the baseline covers */

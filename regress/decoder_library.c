@@ -166,7 +166,6 @@ static void install_handlers(void)
     (void)sigemptyset(&action.sa_mask); /* cannot fail */
     for (int i = 0; i < SIGNAL_COUNT; i++)
         (void)sigaction(SIGNALS[i], &action, &handlers_before[i]); /* these can be handled */
-    (void)atexit(on_exit_called); /* without memory for it an exit is not explained */
 }
 
 /* A stack that has overflowed has no space for a handler. It lasts as long as the thread, so it is
@@ -178,6 +177,31 @@ static void give_signal_stack(void)
         return;
     const stack_t own = {.ss_sp = td_alloc(STACK_BYTES), .ss_size = STACK_BYTES};
     (void)sigaltstack(&own, NULL); /* then handlers run on the thread's own stack */
+}
+
+/* Workers block all signals. Blocked, a fault would end the process without its handler, and a hang
+ * would last. */
+static void unblock_signals(void)
+{
+    sigset_t ours;
+    (void)sigemptyset(&ours); /* these cannot fail */
+    (void)sigaddset(&ours, SIGUSR2);
+    for (int i = 0; i < SIGNAL_COUNT; i++)
+        (void)sigaddset(&ours, SIGNALS[i]);
+    (void)pthread_sigmask(SIG_UNBLOCK, &ours, NULL);
+}
+
+static void prepare_thread(void)
+{
+    static _Thread_local int is_prepared;
+    if (is_prepared)
+        return;
+    is_prepared = 1;
+    give_signal_stack();
+    unblock_signals();
+    /* Last, because what is registered later runs earlier: it would destroy what other threads use.
+     */
+    (void)atexit(on_exit_called); /* without memory for it an exit is not explained */
 }
 
 /* ---- what the decoder calls ---- */
@@ -304,6 +328,7 @@ static tapedeck_frame frame_of(const decoding_request *request)
 static void call_decoder(library_instance *own, const decoding_request *request)
 {
     const tapedeck_frame frame = frame_of(request);
+    prepare_thread();
     at_hand = (frame_at_hand){.request = request, .decoder = own->of->file.path};
     atomic_fetch_add(&own->call, 1);
     own->of->file.table.decode(own->self, &frame, &own->to);
@@ -392,7 +417,6 @@ static td_result library_begin(void *shared, void **self, td_err *err)
                                 .own = own,
                                 .fail = host_fail,
                                 .log = host_log};
-    give_signal_stack();
     td_result rc = message_builder_open(&own->builder, err);
     if (rc == TD_OK && of->file.table.begin != NULL)
         rc = plugin_file_answer_once(

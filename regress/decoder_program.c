@@ -273,17 +273,18 @@ static td_result bad_greeting(const program_instance *own, talk_end how, td_err 
 {
     td_bytes line = td_buf_view(&own->read);
     if (how == TALK_ENDED)
-        td_err_set(err, TD_E_INVALID, "decoder '%s' ended before it answered the first line",
+        td_err_set(err, TD_E_UNSUPPORTED, "decoder '%s' ended before it answered the first line",
                    own->of->command);
     else if (how == TALK_SILENT)
-        td_err_set(err, TD_E_INVALID, "decoder '%s' did not answer the first line within %d s",
+        td_err_set(err, TD_E_UNSUPPORTED, "decoder '%s' did not answer the first line within %d s",
                    own->of->command, (int)(START_NS / TD_NS_PER_S));
     else
-        td_err_set(err, TD_E_INVALID, "decoder '%s': its first line is not {\"tapedeck\":%d}: %.*s",
-                   own->of->command, PROTOCOL_VERSION, line.size > 100 ? 100 : (int)line.size,
+        td_err_set(err, TD_E_UNSUPPORTED,
+                   "decoder '%s': its first line is not {\"tapedeck\":%d}: %.*s", own->of->command,
+                   PROTOCOL_VERSION, line.size > 100 ? 100 : (int)line.size,
                    (const char *)line.data);
     td_err_hint(err, "docs/decoders.md has the protocol");
-    return TD_E_INVALID;
+    return TD_E_UNSUPPORTED;
 }
 
 static td_result greet(program_instance *own, td_err *err)
@@ -386,6 +387,14 @@ static void garbage(frame_content *answer, char what[DECODER_WHAT_BYTES], const 
     (void)snprintf(what, DECODER_WHAT_BYTES, "%.*s", DECODER_WHAT_BYTES - 1, why);
 }
 
+/* Its next line may answer any frame: the next frame gets a new process. */
+static void lose_step(program_instance *own, frame_content *answer, char what[DECODER_WHAT_BYTES],
+                      const char *why)
+{
+    garbage(answer, what, why);
+    kill_process(own);
+}
+
 static td_result read_answer(program_instance *own, const decoding_request *request,
                              td_arena *arena, frame_content *answer, char what[DECODER_WHAT_BYTES],
                              td_err *err)
@@ -399,11 +408,11 @@ static td_result read_answer(program_instance *own, const decoding_request *requ
     uint64_t n = 0;
     td_err why;
     if (json_parse(own->parser, td_buf_view(&own->read), JSON_PADDED, &root, &why) != TD_OK) {
-        garbage(answer, what, why.text);
+        lose_step(own, answer, what, why.text);
         return TD_OK;
     }
     if (!json_find_u64(root, "n", &n) || n != own->n) {
-        garbage(answer, what, "the answer has not the frame's \"n\"");
+        lose_step(own, answer, what, "the answer has not the frame's \"n\"");
         return TD_OK;
     }
     if (json_find(root, "error", &error)) {
@@ -446,8 +455,7 @@ static td_result program_decode(void *self, const decoding_request *request, td_
         kill_process(own);
         return TD_OK;
     case TALK_LONG:
-        garbage(answer, what, "an answer that is too long");
-        kill_process(own);
+        lose_step(own, answer, what, "an answer that is too long");
         return TD_OK;
     case TALK_STOPPED:
         break;

@@ -186,7 +186,7 @@ static void describe_decodes(result_writer *r, const regress_difference *first)
         left = td_bytes_of(left.data + size, left.size - size);
     }
     result_list_end(r);
-    result_note(r, "diff_more", "%s", shown == DIFF_LINES ? "  ...\n" : "");
+    result_note(r, "diff_more", "%s", shown == DIFF_LINES ? "..." : "");
     td_buf_fini(&lines);
 }
 
@@ -230,8 +230,8 @@ static void describe_first(result_writer *r, const regress_stream *of, size_t co
                 first->kind == DIFFERENCE_MISSING && first->has_frame ? "before " : "");
     result_note(r, "unknown", "%s",
                 first->decode_was == NULL && first->decode_is != NULL
-                    ? "  (a baseline has hashes only; to see the decode before, run 'tapedeck "
-                      "regress diff' with the decoder that it was saved with)\n"
+                    ? "(a baseline has hashes only; to see the decode before, run 'tapedeck "
+                      "regress diff' with the decoder that it was saved with)"
                     : "");
 }
 
@@ -241,8 +241,8 @@ static const char FIRST_PATTERN[] =
     "connection {connection}, frame {ordinal} of it\n]"
     "[{from_ns?}  received between {from_ns} and {to_ns}\n]"
     "[  bytes: {frame}\n]"
-    "[{diff}][{diff_more}]"
-    "[{unknown}]";
+    "[{diff}][  {diff_more}\n]"
+    "[  {unknown}\n]";
 
 static void describe_streams(result_writer *r, const regress_comparison *found)
 {
