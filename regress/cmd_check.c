@@ -66,7 +66,7 @@ typedef struct check_command {
     rate_window rate;
     baseline_selection selecting;
     baseline *was;
-    char was_path[LIMIT_PATH_BYTES]; /* of diff: a temporary file; empty: none */
+    char was_path[LIMIT_PATH_BYTES]; /* of diff: a temporary file */
     user_decoder *was_decoder;       /* of diff */
     user_decoder *is_decoder;
     regress_totals totals;
@@ -180,7 +180,10 @@ static td_result save_first(check_command *command, td_err *err)
     }
     begin_phase(command, "before");
     rc = regress_save(&options, command->was, &command->totals, err);
-    return rc == TD_OK ? baseline_finish(command->was, &bytes, err) : rc;
+    if (rc == TD_OK)
+        rc = baseline_finish(command->was, &bytes, err);
+    /* It is open, and needs no name any more: whatever ends this process removes it. */
+    return rc == TD_OK ? td_io_unlink(io_posix(), command->was_path, err) : rc;
 }
 
 static const char *describe_selection(const check_command *command)
@@ -303,8 +306,6 @@ static void close_all(check_command *command)
     user_decoder_close(command->was_decoder);
     user_decoder_close(command->is_decoder);
     baseline_close(command->was);
-    if (command->was_path[0] != '\0')
-        (void)unlink(command->was_path); /* it is not there if the run failed early */
     baseline_selection_fini(&command->selecting);
 }
 

@@ -1,34 +1,22 @@
 /* A decoder in a shared object, called in this process: as fast as its own code, and under the
- * user's debugger. When it crashes, hangs or exits, the frame at hand is named on standard error
- * and written to a file, and the fault then ends the process as it would have without us. */
+ * user's debugger. */
 #include "regress/decoder_kind.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/clock.h"
-#include "base/limits.h"
-#include "cli/exit_codes.h"
 #include "cli/version.h"
 #include "play/plugin_file.h"
+#include "regress/fault_note.h"
 #include "schema/message_build.h"
 
-#define CRASH_FILE "tapedeck-crash.frame"
-
 enum {
-    STACK_BYTES = 64 << 10, /* of signal handlers */
     TICK_MS = 20,
-    SUBJECT_BYTES = 2 * LIMIT_NAME_BYTES + LIMIT_TOPIC_BYTES + LIMIT_SYMBOL_BYTES + 128,
 };
 
 typedef struct library {
@@ -55,154 +43,6 @@ typedef struct library_instance {
     unsigned seen, ticks; /* the watcher's: the call, and how long it takes */
     struct library_instance *next;
 } library_instance;
-
-/* ---- the frame at hand, for what runs when the decoder faults ---- */
-
-/* What signal handlers read: of the thread that calls a decoder. Everything is prepared before the
- * call, because handlers may only write. */
-typedef struct frame_at_hand {
-    const decoding_request *request; /* NULL: no decoder is called */
-    const char *decoder;
-    volatile sig_atomic_t is_hung;
-} frame_at_hand;
-
-static _Thread_local frame_at_hand at_hand;
-
-static const int SIGNALS[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
-enum { SIGNAL_COUNT = sizeof SIGNALS / sizeof *SIGNALS };
-static struct sigaction handlers_before[SIGNAL_COUNT];
-
-static void write_all(int fd, const char *bytes, size_t size)
-{
-    while (size > 0) {
-        ssize_t written = write(fd, bytes, size);
-        if (written < 0 && errno != EINTR)
-            return;
-        bytes += written > 0 ? written : 0;
-        size -= written > 0 ? (size_t)written : 0;
-    }
-}
-
-static void write_text(const char *text)
-{
-    write_all(STDERR_FILENO, text, strlen(text));
-}
-
-/* printf is not for signal handlers. */
-static void write_number(uint64_t number)
-{
-    char digits[24];
-    size_t at = sizeof digits;
-    do
-        digits[--at] = (char)('0' + number % 10);
-    while ((number /= 10) > 0);
-    write_all(STDERR_FILENO, digits + at, sizeof digits - at);
-}
-
-/* Async-signal-safe. */
-static void write_frame_at_hand(const char *what)
-{
-    const decoding_request *request = at_hand.request;
-    const channel_info *info = &request->channel->info;
-    write_text("\ntapedeck regress: ");
-    write_text(at_hand.decoder);
-    write_text(what);
-    write_text("\n  feed ");
-    write_text(info->feed);
-    write_text(", topic ");
-    write_text(info->topic);
-    write_text(", symbol ");
-    write_text(info->symbol[0] == '\0' ? "-" : info->symbol);
-    write_text(", session ");
-    write_text(request->session[0] == '\0' ? "-" : request->session);
-    write_text(", frame ");
-    write_number(request->ordinal);
-    write_text(" of its connection, received at ");
-    write_number(request->recv_ns);
-    write_text(" ns\n");
-    int fd = open(CRASH_FILE, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0) {
-        write_text("  its bytes cannot be written to " CRASH_FILE "\n");
-        return;
-    }
-    write_all(fd, (const char *)request->bytes.data, request->bytes.size);
-    (void)close(fd); /* what could be written is */
-    write_text("  its bytes are in " CRASH_FILE "; no baseline or report is written\n");
-}
-
-/* The handler before this one gets the fault again, so that a core shows where it is. */
-static void on_fault(int number)
-{
-    int saved = errno;
-    for (int i = 0; i < SIGNAL_COUNT; i++)
-        if (SIGNALS[i] == number)
-            (void)sigaction(number, &handlers_before[i], NULL); /* it was taken from there */
-    if (at_hand.request != NULL) {
-        write_frame_at_hand(at_hand.is_hung ? " did not answer within --timeout at this frame:"
-                                            : " crashed at this frame:");
-        at_hand.request = NULL;
-    }
-    if (number == SIGABRT) /* it was sent, and does not happen again by itself */
-        (void)raise(number);
-    errno = saved;
-}
-
-/* exit() within a decoder: other threads may be anywhere, so nothing is cleaned up. */
-static void on_exit_called(void)
-{
-    if (at_hand.request == NULL)
-        return;
-    write_frame_at_hand(" called exit at this frame:");
-    _exit(EXIT_CODE_FAILED);
-}
-
-static void install_handlers(void)
-{
-    static int is_installed; /* by the first decoder; one thread opens decoders */
-    if (is_installed)
-        return;
-    is_installed = 1;
-    struct sigaction action = {.sa_handler = on_fault, .sa_flags = SA_ONSTACK};
-    (void)sigemptyset(&action.sa_mask); /* cannot fail */
-    for (int i = 0; i < SIGNAL_COUNT; i++)
-        (void)sigaction(SIGNALS[i], &action, &handlers_before[i]); /* these can be handled */
-}
-
-/* A stack that has overflowed has no space for a handler. It lasts as long as the thread, so it is
- * never freed. */
-static void give_signal_stack(void)
-{
-    stack_t before;
-    if (sigaltstack(NULL, &before) == 0 && (before.ss_flags & SS_DISABLE) == 0)
-        return;
-    const stack_t own = {.ss_sp = td_alloc(STACK_BYTES), .ss_size = STACK_BYTES};
-    (void)sigaltstack(&own, NULL); /* then handlers run on the thread's own stack */
-}
-
-/* Workers block all signals. Blocked, a fault would end the process without its handler, and a hang
- * would last. */
-static void unblock_signals(void)
-{
-    sigset_t ours;
-    (void)sigemptyset(&ours); /* these cannot fail */
-    (void)sigaddset(&ours, SIGUSR2);
-    for (int i = 0; i < SIGNAL_COUNT; i++)
-        (void)sigaddset(&ours, SIGNALS[i]);
-    (void)pthread_sigmask(SIG_UNBLOCK, &ours, NULL);
-}
-
-static void prepare_thread(void)
-{
-    static _Thread_local int is_prepared;
-    if (is_prepared)
-        return;
-    is_prepared = 1;
-    give_signal_stack();
-    unblock_signals();
-    /* Last, because what is registered later runs earlier: it would destroy what other threads use.
-     */
-    (void)atexit(on_exit_called); /* without memory for it an exit is not explained */
-}
 
 /* ---- what the decoder calls ---- */
 
@@ -328,12 +168,11 @@ static tapedeck_frame frame_of(const decoding_request *request)
 static void call_decoder(library_instance *own, const decoding_request *request)
 {
     const tapedeck_frame frame = frame_of(request);
-    prepare_thread();
-    at_hand = (frame_at_hand){.request = request, .decoder = own->of->file.path};
+    fault_note_begin(request, own->of->file.path);
     atomic_fetch_add(&own->call, 1);
     own->of->file.table.decode(own->self, &frame, &own->to);
     atomic_fetch_add(&own->call, 1);
-    at_hand.request = NULL;
+    fault_note_end();
 }
 
 static td_result library_decode(void *self, const decoding_request *request, td_arena *arena,
@@ -375,25 +214,16 @@ static void look_at(library *of, library_instance *own)
     if (own->ticks <= of->ticks_max)
         return;
     own->ticks = 0;
-    (void)pthread_kill(own->thread, SIGUSR2); /* on_hang names the frame on that thread */
-}
-
-/* On the thread that hangs. */
-static void on_hang(int number)
-{
-    (void)number;
-    at_hand.is_hung = 1;
-    if (at_hand.request != NULL)
-        (void)raise(SIGABRT);
+    fault_note_hang(own->thread);
 }
 
 /* Ticks instead of a clock: while this process is stopped, no time passes. */
 static void *watch(void *user)
 {
     library *of = user;
-    const struct timespec tick = {.tv_nsec = TICK_MS * 1000000L};
+    const td_clock clock = clock_real();
     while (!atomic_load(&of->is_closing)) {
-        (void)nanosleep(&tick, NULL); /* a signal makes a tick shorter */
+        clock_sleep_until(clock, clock_mono_ns(clock) + TICK_MS * TD_NS_PER_MS);
         pthread_mutex_lock(&of->mutex);
         for (library_instance *at = of->instances; at != NULL; at = at->next)
             look_at(of, at);
@@ -464,7 +294,6 @@ static void library_close(void *shared)
 static td_result library_open(const char *name, const decoder_environment *environment,
                               void **shared, td_err *err)
 {
-    const struct sigaction hang = {.sa_handler = on_hang, .sa_flags = SA_ONSTACK};
     library *of = td_alloc_zero(1, sizeof *of);
     of->environment = *environment;
     of->ticks_max = environment->timeout_ns / (TICK_MS * TD_NS_PER_MS) + 1;
@@ -473,8 +302,7 @@ static td_result library_open(const char *name, const decoder_environment *envir
         td_free(of);
         return rc;
     }
-    install_handlers();
-    (void)sigaction(SIGUSR2, &hang, NULL); /* it can be handled */
+    fault_note_install();
     pthread_mutex_init(&of->mutex, NULL);
     int failed = pthread_create(&of->watcher, NULL, watch, of);
     if (failed != 0) {

@@ -1,0 +1,22 @@
+/* Names the frame at hand when a user's decoder, called in this process, crashes (SIGSEGV, SIGBUS,
+ * SIGFPE, SIGILL, SIGABRT), hangs or calls exit(): on standard error, with the frame's bytes in
+ * tapedeck-crash.frame. The handler of before then gets the signal, so that a core or a debugger
+ * shows where the fault is; exit() ends the process with EXIT_CODE_FAILED. */
+#ifndef TD_REGRESS_FAULT_NOTE_H
+#define TD_REGRESS_FAULT_NOTE_H
+
+#include <pthread.h>
+
+#include "tape/decoding.h"
+
+/* Handle those signals, and SIGUSR2, from now on. Once is enough; one thread. */
+void fault_note_install(void);
+
+/* The calling thread calls the decoder with this frame until fault_note_end. Both are borrowed. */
+void fault_note_begin(const decoding_request *request, const char *decoder_name);
+void fault_note_end(void);
+
+/* A thread has been in the decoder for too long: abort the process there. Any thread. */
+void fault_note_hang(pthread_t thread);
+
+#endif
