@@ -382,7 +382,7 @@ static td_result read_row(baseline *b, const baseline_stream *of, uint32_t numbe
     database_bind_u64(&query, number);
     td_result rc = database_query_next(&query, err);
     if (rc == TD_EOF)
-        return damaged(b, err, "block %u of %s/%s is missing", number, of->feed, of->topic);
+        rc = damaged(b, err, "block %u of %s/%s is missing", number, of->feed, of->topic);
     if (rc != TD_OK)
         return database_query_end(&query, rc);
     const td_bytes packed = database_column_blob(&query, 3);
