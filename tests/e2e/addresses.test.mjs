@@ -43,7 +43,7 @@ test("topics lists a private feed of contract v3 under its private address", asy
   const frame = JSON.stringify({ id: "a", topic: "user.order.contractAccount", creationTime: MS, data: [{ symbol: "BTCUSDT", orderId: "1" }] });
   const archive = await importFrames(t, dir, { family: "contract-v3", host: "/contract/private/v3", frames: [frame] });
   const { program } = await listening(t, ["serve", "-a", archive, "--plain"], dir);
-  await program.says(/as wss:\/\/stream\.bybit\.com\/contract\/private\/v3/);
+  await program.says(/at ws:\/\/127\.0\.0\.1:\d+\/contract\/private\/v3/);
   assert.doesNotMatch(program.stderr, /public/);
 });
 

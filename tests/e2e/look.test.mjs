@@ -78,7 +78,7 @@ test("heads, verdicts and errors have colours on a terminal, unless NO_COLOR or 
 
 test("a count of 1 is printed in the singular", async (t) => {
   const { tape, end } = await archive(t, 1);
-  assert.match(end.stdout, /: 3 lines, 0 malformed.*\n.*: 1 frame in, 0 out, .*, 2 connections$/m);
+  assert.match(end.stdout, /: 3 lines, 0 malformed.*\n.*: 1 frame, 1 received, 0 sent, .*, 2 connections$/m);
   assert.match((await tapedeck(t, ["info", tape])).stdout, /: 1 frame, .* in 1 segment, 1 session, \d gaps?\n/);
   assert.match((await tapedeck(t, ["verify", tape])).stdout, / {2}1 segment, \d chunks?, 1 frame, .* read\n/);
   assert.match((await tapedeck(t, ["replay", tape], { status: 1 })).stdout, /^Replayed 1 frame \(.*\n.*\n1 data frame decoded, 0 not; /);

@@ -41,7 +41,7 @@ async function readAll(t, archive) {
   const more = {
     export: ["--format", "jsonl", "--out", path.join(dir, "set")],
     save: ["--out", path.join(dir, "x.tdb")],
-    diff: ["--decoder", "builtin", "--state", path.join(dir, "diff")],
+    diff: ["--decoder", "builtin"],
   };
   const ends = {};
   const one = async (verb) => {

@@ -87,7 +87,7 @@ static const field_row TRADE[] = {
     {MEMBER_SIZE, "qty", FIELD_DECIMAL, UNIT_QUANTITY, 0, FIELD_REQUIRED},
 };
 
-enum { LEVELS = ITEMS_POSITIONAL | ITEMS_ZERO_DELETES };
+enum { LEVELS = ITEMS_POSITIONAL | ITEMS_ZERO_DELETES | ITEMS_EMPTY };
 
 #define COUNT(table) (sizeof(table) / sizeof(table)[0])
 
