@@ -254,8 +254,8 @@ static void v5_levels(const answer *a, const char *side, json list)
         if (next_of(level, &part, &key, &price))
             (void)next_of(level, &part, &key, &size);
         const char *action = is_zero(scalar(size)) ? "delete" : "set";
-        a->call->level(a->to, tapedeck_text_of(action), tapedeck_text_of(side),
-                       scalar(price), scalar(size));
+        a->call->level(a->to, tapedeck_text_of(action), tapedeck_text_of(side), scalar(price),
+                       scalar(size));
     }
 }
 
