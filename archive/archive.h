@@ -82,8 +82,8 @@ TD_MUST_USE td_result archive_file_size(const archive *archive, const char *rela
 typedef struct archive_segment {
     char *path; /* below the archive, with ".open" where it has it; a single file: its name */
     segment_name name;
-    uint64_t size_bytes;
-    uint8_t is_locked; /* 1: an open one whose writer, or recovery, is at work */
+    uint64_t size_bytes; /* 0 of a finished one in archive_list_names */
+    uint8_t is_locked;   /* 1: an open one whose writer, or recovery, is at work */
 } archive_segment;
 
 /* Why a file is passed over. */
@@ -114,6 +114,11 @@ typedef struct archive_listing {
  * TD_E_IO only if the archive itself cannot be listed.
  */
 TD_MUST_USE td_result archive_list(archive *archive, archive_listing *out, td_err *err);
+
+/* The same, but finished segments are listed by name and their files not looked at, so that the
+ * cost of beginning a session hardly grows with the archive. One that cannot be read is listed too.
+ */
+TD_MUST_USE td_result archive_list_names(archive *archive, archive_listing *out, td_err *err);
 void archive_listing_fini(archive_listing *listing);
 
 /* When a segment that cannot be read may have had frames: from the second in its name to the next

@@ -66,6 +66,7 @@ static td_result folder_add(void *user, const char *name, td_entry_kind kind, td
 typedef struct walk {
     archive *archive;
     archive_listing *out;
+    uint8_t is_by_name; /* finished segments are not looked at */
 } walk;
 
 static td_result add_unexpected(walk *w, const char *path, const char *what, td_err *err)
@@ -129,6 +130,8 @@ static td_result take_file(walk *w, const char *relative, const char *file_name,
     td_err_clear(&cause);
     if (!segment_name_parse(file_name, &name))
         return add_unexpected(w, relative, "not a segment's name", err);
+    if (w->is_by_name && !name.is_open)
+        return add_segment(w, relative, &name, 0, err);
     td_result rc = archive_file_size(w->archive, relative, &size, &cause);
     if (rc == TD_E_NOMEM)
         return td_err_set(err, rc, "no memory to look at %s", relative);
@@ -294,21 +297,32 @@ static td_result set_doubles_apart(walk *w, td_err *err)
     return rc;
 }
 
+static td_result list_with(walk *w, td_err *err)
+{
+    td_result rc = TD_OK;
+    if (archive_is_single_file(w->archive)) {
+        rc = list_single_file(w, err);
+    } else {
+        rc = list_top_unexpected(w, err);
+        if (rc == TD_OK)
+            rc = walk_level(w, "capture", 0, err);
+        if (rc == TD_OK)
+            rc = set_doubles_apart(w, err);
+    }
+    return rc == TD_OK ? TD_OK
+                       : td_err_add(err, rc, "listing archive '%s'", archive_path(w->archive));
+}
+
 td_result archive_list(archive *a, archive_listing *out, td_err *err)
 {
     *out = (archive_listing){0};
-    walk w = {.archive = a, .out = out};
-    td_result rc = TD_OK;
-    if (archive_is_single_file(a)) {
-        rc = list_single_file(&w, err);
-    } else {
-        rc = list_top_unexpected(&w, err);
-        if (rc == TD_OK)
-            rc = walk_level(&w, "capture", 0, err);
-        if (rc == TD_OK)
-            rc = set_doubles_apart(&w, err);
-    }
-    return rc == TD_OK ? TD_OK : td_err_add(err, rc, "listing archive '%s'", archive_path(a));
+    return list_with(&(walk){.archive = a, .out = out}, err);
+}
+
+td_result archive_list_names(archive *a, archive_listing *out, td_err *err)
+{
+    *out = (archive_listing){0};
+    return list_with(&(walk){.archive = a, .out = out, .is_by_name = 1}, err);
 }
 
 void archive_listing_fini(archive_listing *listing)

@@ -666,13 +666,11 @@ static void update_catalog(archive *a, recover_report *out)
 
 static td_result do_work(work *w, td_err *err)
 {
-    td_result rc = archive_list(w->archive, &w->listing, err);
+    td_result rc = archive_list_names(w->archive, &w->listing, err);
     if (rc == TD_OK) /* after listing: a session that begins now has none of these */
         rc = archive_live_session(w->archive, w->live, err);
     if (rc == TD_OK)
-        rc = journal_open(w->archive, &w->journal, err);
-    if (rc == TD_OK)
-        rc = archive_past_read(w->archive, &w->past, err);
+        rc = archive_past_open(w->archive, &w->past, &w->journal, err);
     if (rc == TD_OK)
         rc = put_copies_away(w, err);
     if (rc == TD_OK) /* before the segments after them, as they were written */

@@ -92,15 +92,6 @@ static void enter(archive_writer *w, writer_feed *feed, const gap_row *gaps, siz
         writer_feed_entered(feed);
 }
 
-static int has_segments(archive *a)
-{
-    archive_listing listing;
-    td_result rc = archive_list(a, &listing, NULL);
-    int is_empty = rc == TD_OK && listing.segment_count == 0;
-    archive_listing_fini(&listing);
-    return !is_empty;
-}
-
 /* Bring the catalog up to date with everything but this session's open segments. */
 static td_result catch_up(archive_writer *w, td_err *err)
 {
@@ -123,15 +114,15 @@ static int catch_up_first(archive_writer *w)
 
 /* Continue a current catalog; begin a new one in an archive without segments. Rebuilding
  * one for an archive that is full could take minutes, and recording must begin now. */
-static void begin_catalog(archive_writer *w)
+static void begin_catalog(archive_writer *w, const archive_listing *listing)
 {
     char what[CATALOG_WHAT_BYTES];
     td_err cause;
     td_err_clear(&cause);
     const char *path = archive_catalog_path(w->archive);
-    td_result rc = archive_check_catalog(w->archive, what, &cause);
+    td_result rc = archive_check_catalog_place(w->archive, listing, what, &cause);
     if (rc == TD_OK && what[0] != '\0') {
-        if (!has_segments(w->archive)) {
+        if (listing->segment_count == 0) {
             rc = catalog_remove(path, &cause);
         } else if (!catch_up_first(w)) {
             leave_behind(w, what);
@@ -209,25 +200,19 @@ static td_result refuse_second(const archive_writer *w, const archive_segment *s
     return rc;
 }
 
-static td_result check_alone(const archive_writer *w, td_err *err)
+static td_result check_alone(const archive_writer *w, const archive_listing *listing, td_err *err)
 {
-    archive_listing listing;
-    td_result rc = archive_list(w->archive, &listing, err);
-    for (size_t i = 0; i < listing.segment_count && rc == TD_OK; i++) {
-        if (listing.segments[i].is_locked)
-            rc = refuse_second(w, &listing.segments[i], err);
+    td_result rc = TD_OK;
+    for (size_t i = 0; i < listing->segment_count && rc == TD_OK; i++) {
+        if (listing->segments[i].is_locked)
+            rc = refuse_second(w, &listing->segments[i], err);
     }
-    archive_listing_fini(&listing);
     return rc;
 }
 
-static td_result begin_session(archive_writer *w, td_err *err)
+static td_result begin_listed(archive_writer *w, const archive_listing *listing, td_err *err)
 {
-    td_result rc = journal_open(w->archive, &w->journal, err);
-    if (rc == TD_OK)
-        rc = archive_past_read(w->archive, &w->past, err);
-    if (rc == TD_OK)
-        rc = check_alone(w, err);
+    td_result rc = check_alone(w, listing, err);
     if (rc == TD_OK && archive_past_session(&w->past, archive_session(w->archive)) != NULL)
         rc = td_err_set(err, TD_E_BUSY, "session id %s was drawn a second time; start again",
                         archive_session(w->archive));
@@ -237,10 +222,22 @@ static td_result begin_session(archive_writer *w, td_err *err)
         td_log_emit(archive_log(w->archive), TD_LOG_WARNING,
                     "the journal is damaged: 'tapedeck verify' shows where, 'tapedeck gaps' what "
                     "may be missing");
-    begin_catalog(w);
+    begin_catalog(w, listing);
     rc = journal_start(w, err);
     if (rc == TD_OK)
         enter(w, NULL, NULL, 0);
+    return rc;
+}
+
+static td_result begin_session(archive_writer *w, td_err *err)
+{
+    archive_listing listing = {0};
+    td_result rc = archive_past_open(w->archive, &w->past, &w->journal, err);
+    if (rc == TD_OK)
+        rc = archive_list_names(w->archive, &listing, err);
+    if (rc == TD_OK)
+        rc = begin_listed(w, &listing, err);
+    archive_listing_fini(&listing);
     return rc;
 }
 

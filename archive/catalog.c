@@ -67,6 +67,7 @@ static const char *const STATEMENTS[STATEMENT_COUNT] = {
     [STATEMENT_LOAD_CHUNKS] = "SELECT " CHUNK_COLUMNS " FROM chunks WHERE segment_id = ?1 "
                               "ORDER BY number",
     [STATEMENT_EACH_SEGMENT] = "SELECT id, " SEGMENT_COLUMNS " FROM segments ORDER BY path",
+    [STATEMENT_COUNT_SEGMENTS] = "SELECT count(*) FROM segments",
     [STATEMENT_LOAD_GAPS] = "SELECT " GAP_COLUMNS " FROM gaps WHERE told_by = ?1 ORDER BY feed, "
                             "from_ns, line, shard, conn, topic, symbol, reason",
 };

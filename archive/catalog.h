@@ -132,6 +132,9 @@ typedef struct known_segments {
 TD_MUST_USE td_result known_segments_load(catalog *catalog, known_segments *out, td_err *err);
 void known_segments_fini(known_segments *known);
 
+/* How many segments it has. */
+TD_MUST_USE td_result catalog_count_segments(catalog *catalog, uint64_t *count, td_err *err);
+
 /* What to load of a segment. */
 typedef enum catalog_part { CATALOG_CHANNELS, CATALOG_CHANNELS_AND_CHUNKS } catalog_part;
 

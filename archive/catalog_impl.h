@@ -48,6 +48,7 @@ typedef enum catalog_statement {
     STATEMENT_LOAD_CHANNELS,
     STATEMENT_LOAD_CHUNKS,
     STATEMENT_EACH_SEGMENT,
+    STATEMENT_COUNT_SEGMENTS,
     STATEMENT_LOAD_GAPS,
     STATEMENT_COUNT,
 } catalog_statement;

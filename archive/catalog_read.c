@@ -169,6 +169,14 @@ td_result known_segments_load(catalog *c, known_segments *out, td_err *err)
     return database_query_end(&query, rc);
 }
 
+td_result catalog_count_segments(catalog *c, uint64_t *count, td_err *err)
+{
+    database_query query = database_query_begin(c->db, STATEMENT_COUNT_SEGMENTS);
+    td_result rc = database_query_next(&query, err);
+    *count = rc == TD_OK ? database_column_u64(&query, 0) : 0;
+    return database_query_end(&query, rc);
+}
+
 void known_segments_fini(known_segments *known)
 {
     for (size_t i = 0; i < known->count; i++)

@@ -177,6 +177,16 @@ td_result archive_past_read(archive *a, archive_past *out, td_err *err)
     return journal_read(a, take, out, &out->journal, err);
 }
 
+td_result archive_past_open(archive *a, archive_past *out, journal **to, td_err *err)
+{
+    *out = (archive_past){0};
+    td_result rc = journal_open_read(a, take, out, &out->journal, to, err);
+    if (rc != TD_OK || out->journal.sound_bytes == journal_size_bytes(*to))
+        return rc;
+    archive_past_fini(out);
+    return archive_past_read(a, out, err);
+}
+
 void archive_past_fini(archive_past *past)
 {
     for (size_t i = 0; i < past->segment_count; i++)

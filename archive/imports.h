@@ -4,6 +4,7 @@
 #ifndef TD_ARCHIVE_IMPORTS_H
 #define TD_ARCHIVE_IMPORTS_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -28,14 +29,17 @@ TD_MUST_USE td_result imports_write(journal *journal, const char *session, const
 
 /* When a feed got a content. */
 typedef struct past_import {
-    char session[SESSION_ID_BYTES];
-    uint64_t stop_ns; /* wall clock at its end */
+    const char *feed;
+    char begun[SESSION_ID_BYTES];   /* an import of it that has no end, or "" */
+    char session[SESSION_ID_BYTES]; /* "": the feed does not have it */
+    uint64_t stop_ns;               /* wall clock at its end */
 } past_import;
 
-/* Look for the latest import of this content into the feed. TD_OK; TD_E_NOTFOUND: there is none,
- * and err is untouched; TD_E_IO, TD_E_NOMEM. */
-TD_MUST_USE td_result imports_find(archive *archive, const char *feed,
-                                   const capture_content *content, past_import *out, td_err *err);
+/* Look for the latest import of this content into each of the feeds, and set the other members of
+ * its row. *was_killed: 1 if the journal has an open gap of an import that was killed (events of
+ * segments may have ended it). One reading of the journal. TD_E_IO, TD_E_NOMEM. */
+TD_MUST_USE td_result imports_find(archive *archive, const capture_content *content,
+                                   past_import *rows, size_t count, int *was_killed, td_err *err);
 
 #ifdef __cplusplus
 }

@@ -511,6 +511,16 @@ static td_result cursor_seek(cursor *c, chain_place place, td_err *err)
     return TD_OK;
 }
 
+static journal_state cursor_state(const cursor *c)
+{
+    return (journal_state){.is_present = 1,
+                           .is_damaged = c->is_damaged,
+                           .file_bytes = c->file_bytes,
+                           .sound_bytes = c->sound_bytes,
+                           .mark = c->sound_bytes == 0 ? 0 : chain_mark(c->value),
+                           .entry_count = c->entry_count};
+}
+
 static td_result read_file(td_file *file, chain_place from, journal_fn *fn, void *user,
                            journal_state *state, td_err *err)
 {
@@ -523,12 +533,7 @@ static td_result read_file(td_file *file, chain_place from, journal_fn *fn, void
     if (rc == TD_OK && from.bytes > 0 && c.entry_count == 0 && c.sound_bytes < c.file_bytes)
         rc = td_err_set(err, TD_E_NOTFOUND, "no sound entry begins at offset %llu",
                         (unsigned long long)from.bytes);
-    state->is_present = 1;
-    state->is_damaged = c.is_damaged;
-    state->file_bytes = c.file_bytes;
-    state->sound_bytes = c.sound_bytes;
-    state->mark = c.sound_bytes == 0 ? 0 : chain_mark(c.value);
-    state->entry_count = c.entry_count;
+    *state = cursor_state(&c);
     cursor_fini(&c);
     return rc;
 }
@@ -804,7 +809,7 @@ static td_result enter_loss(journal *j, td_err *err)
     archive_listing listing;
     char number[24];
     const journal_field bytes = journal_u64("bytes", 0, number);
-    td_result rc = archive_list(j->archive, &listing, err);
+    td_result rc = archive_list_names(j->archive, &listing, err);
     if (rc == TD_OK && listing.segment_count > 0) {
         td_log_emit(archive_log(j->archive), TD_LOG_WARNING,
                     "journal: it is lost; a new one begins, and 'tapedeck gaps' lists the time "
@@ -815,7 +820,8 @@ static td_result enter_loss(journal *j, td_err *err)
     return rc;
 }
 
-static td_result open_locked(journal *j, td_err *err)
+static td_result open_locked(journal *j, journal_fn *fn, void *user, journal_state *state,
+                             td_err *err)
 {
     td_result rc = open_file(j, err);
     if (rc == TD_OK)
@@ -824,7 +830,8 @@ static td_result open_locked(journal *j, td_err *err)
         return rc;
     rc = cursor_init(&j->cursor, j->file, err);
     if (rc == TD_OK)
-        rc = read_entries(&j->cursor, NULL, NULL, err);
+        rc = read_entries(&j->cursor, fn, user, err);
+    *state = cursor_state(&j->cursor);
     if (rc == TD_OK)
         rc = sync_entry(j, err);
     if (rc == TD_OK)
@@ -837,7 +844,15 @@ static td_result open_locked(journal *j, td_err *err)
 
 td_result journal_open(archive *a, journal **out, td_err *err)
 {
+    journal_state state;
+    return journal_open_read(a, NULL, NULL, &state, out, err);
+}
+
+td_result journal_open_read(archive *a, journal_fn *fn, void *user, journal_state *state,
+                            journal **out, td_err *err)
+{
     TD_ASSERT(archive_get_mode(a) != ARCHIVE_READ);
+    *state = (journal_state){0};
     *out = NULL;
     journal *made = td_alloc_zero(1, sizeof *made);
     if (made == NULL)
@@ -846,7 +861,7 @@ td_result journal_open(archive *a, journal **out, td_err *err)
     td_buf_init(&made->out, ENTRY_BYTES_MAX);
     td_result rc = archive_join(a, JOURNAL_FILE, made->path, err);
     if (rc == TD_OK)
-        rc = open_locked(made, err);
+        rc = open_locked(made, fn, user, state, err);
     if (rc != TD_OK) {
         journal_close(made);
         return td_err_add(err, rc, "opening the journal");

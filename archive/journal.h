@@ -102,6 +102,11 @@ typedef struct journal journal;
 /* Open for writing; makes the file, cuts a torn tail off (kept in torn/). Appender or maintainer.
  * TD_E_CORRUPT never: what cannot be read stays, and entries follow it. */
 TD_MUST_USE td_result journal_open(archive *archive, journal **out, td_err *err);
+
+/* The same, and pass every entry to fn, as journal_read: one reading instead of two. Entries that
+ * opening itself writes are not passed; state.sound_bytes then differs from journal_size_bytes. */
+TD_MUST_USE td_result journal_open_read(archive *archive, journal_fn *fn, void *user,
+                                        journal_state *state, journal **out, td_err *err);
 void journal_close(journal *journal);
 
 /* A field from C strings, and from a number (text must hold it: 21 bytes). */

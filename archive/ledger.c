@@ -475,24 +475,3 @@ td_result archive_feed_gaps(archive *a, const char *feed, gap_list *out, td_err 
     sources_close(&s);
     return rc;
 }
-
-static td_result add_journal_gap(void *list, const journal_entry *entry, td_err *err)
-{
-    char texts[GAP_TEXTS_BYTES];
-    gap_row row;
-    int is_gap = td_bytes_is(entry->act, JOURNAL_GAP) && read_gap(entry, texts, &row);
-    return is_gap ? gap_list_add(list, &row, err) : TD_OK;
-}
-
-td_result archive_journal_gaps(archive *a, gap_list *out, td_err *err)
-{
-    journal_state state;
-    gap_list rows = {0};
-    *out = (gap_list){0};
-    td_result rc = journal_read(a, add_journal_gap, &rows, &state, err);
-    if (rc == TD_OK)
-        *out = rows;
-    else
-        gap_list_fini(&rows);
-    return rc;
-}

@@ -27,9 +27,6 @@ TD_MUST_USE td_result archive_gaps(archive *archive, gap_list *out, td_err *err)
 TD_MUST_USE td_result archive_feed_gaps(archive *archive, const char *feed, gap_list *out,
                                         td_err *err);
 
-/* The gaps of the journal alone: events of segments may have ended them. */
-TD_MUST_USE td_result archive_journal_gaps(archive *archive, gap_list *out, td_err *err);
-
 /* The gaps that one source has, merged and in order; source: the path of a segment below the
  * archive without ".open", or "" for the journal. Valid during the call. Anything but TD_OK ends
  * what calls it. */

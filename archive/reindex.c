@@ -106,7 +106,20 @@ static td_result compare_journal(archive *a, catalog *c, char what[CATALOG_WHAT_
     return rc == TD_E_NOTFOUND ? TD_OK : rc;
 }
 
-td_result archive_check_catalog(archive *a, char what[CATALOG_WHAT_BYTES], td_err *err)
+static td_result compare_count(catalog *c, size_t listed, char what[CATALOG_WHAT_BYTES],
+                               td_err *err)
+{
+    uint64_t known = 0;
+    td_result rc = catalog_count_segments(c, &known, err);
+    if (rc == TD_OK && known != listed)
+        (void)snprintf(what, CATALOG_WHAT_BYTES, "lists %llu segments, %zu are there",
+                       (unsigned long long)known, listed);
+    return rc;
+}
+
+/* listing NULL: look at each segment. */
+static td_result check_catalog(archive *a, const archive_listing *listing,
+                               char what[CATALOG_WHAT_BYTES], td_err *err)
 {
     what[0] = '\0';
     if (archive_is_single_file(a))
@@ -118,7 +131,8 @@ td_result archive_check_catalog(archive *a, char what[CATALOG_WHAT_BYTES], td_er
     if (rc == TD_OK)
         rc = compare_journal(a, c, what, &cause);
     if (rc == TD_OK && what[0] == '\0')
-        rc = compare_segments(a, c, what, &cause);
+        rc = listing == NULL ? compare_segments(a, c, what, &cause)
+                             : compare_count(c, listing->segment_count, what, &cause);
     catalog_close(c);
     if (rc == TD_E_NOMEM)
         return td_err_pass(err, rc, &cause);
@@ -127,6 +141,18 @@ td_result archive_check_catalog(archive *a, char what[CATALOG_WHAT_BYTES], td_er
     else if (rc != TD_OK)
         (void)snprintf(what, CATALOG_WHAT_BYTES, "%.500s", cause.text);
     return TD_OK;
+}
+
+td_result archive_check_catalog(archive *a, char what[CATALOG_WHAT_BYTES], td_err *err)
+{
+    return check_catalog(a, NULL, what, err);
+}
+
+td_result archive_check_catalog_place(archive *a, const archive_listing *listing,
+                                      char what[CATALOG_WHAT_BYTES], td_err *err)
+{
+    TD_ASSERT(listing != NULL);
+    return check_catalog(a, listing, what, err);
 }
 
 /* ---- rebuilding ---- */

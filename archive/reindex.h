@@ -63,6 +63,11 @@ enum { CATALOG_WHAT_BYTES = 512 };
 TD_MUST_USE td_result archive_check_catalog(archive *archive, char what[CATALOG_WHAT_BYTES],
                                             td_err *err);
 
+/* The same for a writer that continues the catalog: whether it has read the journal to its end, and
+ * has as many segments as are listed. Readers of a segment compare its row with the file. */
+TD_MUST_USE td_result archive_check_catalog_place(archive *archive, const archive_listing *listing,
+                                                  char what[CATALOG_WHAT_BYTES], td_err *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -14,7 +14,6 @@
 #include "cli/units.h"
 #include "archive/archive.h"
 #include "archive/archive_recover.h"
-#include "archive/crash_gaps.h"
 #include "archive/archive_writer.h"
 #include "archive/imports.h"
 #include "archive/ledger.h"
@@ -236,48 +235,38 @@ static td_result next_in_order(import_job *job, import_record *record, import_pl
 /* ---- writing ---- */
 
 /* Each frame would be there twice, with a gap between two sessions that are one. */
-static td_result refuse_repeat(const import_job *job, td_err *err)
+static td_result refuse_repeat(const past_import *past, td_err *err)
 {
-    const capture_content content = import_source_content(job->reader.source);
-    for (uint32_t i = 0; i < job->map.feed_count; i++) {
-        past_import past;
-        const char *feed = job->map.feeds[i].name;
-        td_result rc = imports_find(job->archive, feed, &content, &past, err);
-        if (rc == TD_E_NOTFOUND)
-            continue;
-        if (rc != TD_OK)
-            return rc;
-        char when[TD_TIME_TEXT_BYTES];
-        td_time_format(past.stop_ns, when);
-        td_err_set(err, TD_E_INVALID, "feed '%s' got this content already, at %s (session %s)",
-                   feed, when, past.session);
-        td_err_hint(err,
-                    "nothing was imported; --again imports it once more, --feed NAME as another "
-                    "feed");
-        return TD_E_INVALID;
-    }
-    return TD_OK;
+    char when[TD_TIME_TEXT_BYTES];
+    td_time_format(past->stop_ns, when);
+    td_err_set(err, TD_E_INVALID, "feed '%s' got this content already, at %s (session %s)",
+               past->feed, when, past->session);
+    td_err_hint(err, "nothing was imported; --again imports it once more, --feed NAME as another "
+                     "feed");
+    return TD_E_INVALID;
 }
 
-/* 1 in *is if an import was killed, and its gap may be open. The whole ledger grows with the
- * archive, and is read for such a gap only. */
-static td_result look_for_killed(archive *a, int *is, td_err *err)
+/* What earlier imports left. */
+static td_result look_at_imports(import_job *job, int *was_killed, td_err *err)
 {
-    gap_list rows;
-    td_result rc = archive_journal_gaps(a, &rows, err);
-    *is = 0;
-    for (size_t i = 0; i < rows.count; i++)
-        *is |=
-            rows.rows[i].to_ns == GAP_OPEN && strcmp(rows.rows[i].cause, CRASH_CAUSE_IMPORT) == 0;
-    gap_list_fini(&rows);
+    past_import rows[LIMIT_FEEDS] = {{.feed = NULL}};
+    const capture_content content = import_source_content(job->reader.source);
+    const uint32_t count = job->map.feed_count;
+    for (uint32_t i = 0; i < count; i++)
+        rows[i].feed = job->map.feeds[i].name;
+    td_result rc = imports_find(job->archive, &content, rows, count, was_killed, err);
+    if (job->options->repeat == IMPORT_REFUSE)
+        for (uint32_t i = 0; i < count && rc == TD_OK; i++)
+            rc = rows[i].session[0] == '\0' ? TD_OK : refuse_repeat(&rows[i], err);
     return rc;
 }
 
-/* Close what a crash left open, and see which gaps are. */
+/* Close what a crash left open, and see which gaps are. The whole ledger grows with the archive,
+ * and is read only for the gap of an import that was killed. */
 static td_result look_back(import_job *job, td_err *err)
 {
-    td_result rc = TD_OK;
-    int is_killed = 0;
+    int was_killed = 0;
+    td_result rc = look_at_imports(job, &was_killed, err);
     for (uint32_t i = 0; rc == TD_OK && i < job->map.feed_count; i++) {
         const char *feed = job->map.feeds[i].name;
         recover_report recovered;
@@ -286,10 +275,9 @@ static td_result look_back(import_job *job, td_err *err)
             td_log_emit(job->options->log, TD_LOG_WARNING,
                         "%s: an earlier session was killed; safe of its last segment: %s", feed,
                         format_counted(recovered.frames_kept, "frame").text);
+        was_killed |= recovered.gaps_opened > 0;
     }
-    if (rc == TD_OK)
-        rc = look_for_killed(job->archive, &is_killed, err);
-    return rc == TD_OK && is_killed ? archive_gaps(job->archive, &job->earlier, err) : rc;
+    return rc == TD_OK && was_killed ? archive_gaps(job->archive, &job->earlier, err) : rc;
 }
 
 static td_result open_archive(import_job *job, td_err *err)
@@ -302,8 +290,6 @@ static td_result open_archive(import_job *job, td_err *err)
                                .catalog_path = options->catalog_path};
     td_result rc =
         archive_open(&opening, options->archive_path, ARCHIVE_APPEND, &job->archive, err);
-    if (rc == TD_OK && options->repeat == IMPORT_REFUSE)
-        rc = refuse_repeat(job, err);
     if (rc == TD_OK)
         rc = look_back(job, err);
     if (rc != TD_OK)

@@ -472,6 +472,56 @@ static void test_too_many_topics(void **state)
     archive_close(a);
 }
 
+/* Calls of one import, by operation, into an archive on a simulated disk that has a session of
+ * chunk_count chunks, a segment for every three of them, in one folder. */
+static void count_calls(unsigned chunk_count, uint64_t calls[IO_FAULT_OP_COUNT])
+{
+    static const char TEXT[] = "1618677786.5: {\"topic\":\"trade.BTCUSD\",\"data\":[]}\n";
+    archive_place place;
+    td_file *file = NULL;
+    td_err err;
+    archive_place_init_sim(&place);
+    archive_fixture_record(&place, 0, chunk_count);
+    const import_options options = {.io = io_fault_io(place.disk),
+                                    .clock = clock_sim_clock(place.clock),
+                                    .archive_path = place.path,
+                                    .catalog_path = place.catalog_path,
+                                    .scratch = place.folder,
+                                    .version = "test",
+                                    .format = IMPORT_CRYPTOFEED,
+                                    .family = family_find(td_bytes_str("inverse")),
+                                    .feed = FIXTURE_FEED,
+                                    .path = "text"};
+    import_report report;
+    assert_int_equal(td_io_open(options.io, options.path, TD_OPEN_CREATE, &file, &err), TD_OK);
+    assert_int_equal(td_io_append(file, TEXT, strlen(TEXT), &err), TD_OK);
+    td_io_close(file);
+    for (unsigned op = 0; op < IO_FAULT_OP_COUNT; op++)
+        calls[op] = io_fault_call_count(place.disk, op);
+    if (import_run(&options, &report, &err) != TD_OK)
+        fail_msg("%s", err.text);
+    for (unsigned op = 0; op < IO_FAULT_OP_COUNT; op++)
+        calls[op] = io_fault_call_count(place.disk, op) - calls[op];
+    archive_fixture_check_catalog(&place, "");
+    archive_fixture_check_dump(&place);
+    archive_place_fini(&place);
+}
+
+/* Imports in a row: none of them looks at the segments of those before. */
+static void test_many_segments(void **state)
+{
+    uint64_t few[IO_FAULT_OP_COUNT];
+    uint64_t many[IO_FAULT_OP_COUNT];
+    (void)state;
+    count_calls(3, few);
+    count_calls(90, many);
+    for (unsigned op = 0; op < IO_FAULT_OP_COUNT; op++) {
+        print_message("  %s: %llu with 1 segment, %llu with 30\n", io_fault_op_name(op),
+                      (unsigned long long)few[op], (unsigned long long)many[op]);
+        assert_int_equal(few[op], many[op]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -486,6 +536,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_secret_too_long, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_hours, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_too_many_topics, set_up, tear_down),
+        cmocka_unit_test(test_many_segments),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
