@@ -14,6 +14,9 @@
  * minute was not connected then. */
 enum { LOOK_BACK_S = 60, HOUR_S = 3600 };
 
+/* What ends a session comes at once: it is in so many chunks at most. */
+enum { END_CHUNKS = 8 };
+
 typedef struct reading {
     archive *archive;
     const archive_past *past;
@@ -202,6 +205,26 @@ static uint64_t complete_ns(const reading *r, uint64_t end_ns, const chain_conn 
     return late_ns == 0 || late_ns >= end_ns || end_ns > r->query->before_ns ? 0 : end_ns - late_ns;
 }
 
+/* A connection that was closed in order was complete until later than the chunk of its last frame
+ * has it: one of the last chunks, which lists it with its end, has that. */
+static void note_end(const reading *r, segment_reader *reader, uint32_t chunk, past_slot *slot)
+{
+    chain_conn conns[CHAIN_CONNS_MAX];
+    chain_record chain = {0};
+    uint32_t count = segment_reader_chunk_count(reader);
+    uint32_t first = count > END_CHUNKS && count - END_CHUNKS > chunk ? count - END_CHUNKS : chunk;
+    for (uint32_t later = first + 1; later < count; later++) {
+        if (segment_reader_chain(reader, later, conns, &chain, NULL) != TD_OK)
+            return;
+        uint64_t end_ns = segment_reader_chunk(reader, later)->last_ns;
+        for (uint32_t i = 0; i < chain.conn_count; i++)
+            if (conns[i].line == slot->line && conns[i].shard == slot->shard &&
+                conns[i].conn == slot->conn &&
+                complete_ns(r, end_ns, &conns[i]) > slot->complete_ns)
+                slot->complete_ns = complete_ns(r, end_ns, &conns[i]);
+    }
+}
+
 /* The slot's connection as of this chunk, which has its last frame. */
 static void note_connection(const reading *r, segment_reader *reader, uint32_t chunk,
                             past_slot *slot)
@@ -219,6 +242,8 @@ static void note_connection(const reading *r, segment_reader *reader, uint32_t c
             slot->complete_ns =
                 complete_ns(r, segment_reader_chunk(reader, chunk)->last_ns, &conns[i]);
         }
+    if (slot->complete_ns != 0)
+        note_end(r, reader, chunk, slot);
 }
 
 /* Slots that this segment moved on are of its session now. last_chunks: of each slot, the number of

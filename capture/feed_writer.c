@@ -250,10 +250,10 @@ td_result feed_writer_ordinals(feed_writer *self, const event_slot *at, td_err *
                                        at->out, err);
 }
 
-void feed_writer_closed(feed_writer *self, uint32_t line, uint32_t shard)
+void feed_writer_closed(feed_writer *self, uint32_t line, uint32_t shard, uint64_t complete_ns)
 {
     get_slot(self, line, shard)->is_open = 0;
-    chunk_builder_note_closed(self->builder, line, shard);
+    chunk_builder_note_closed(self->builder, line, shard, complete_ns);
 }
 
 /* ---- frames ---- */

@@ -103,8 +103,8 @@ TD_MUST_USE td_result feed_writer_event(feed_writer *self, uint64_t recv_ns, con
  * records and `segment` events have them. TD_E_INVALID: lower than known; TD_E_LIMIT. */
 TD_MUST_USE td_result feed_writer_ordinals(feed_writer *self, const event_slot *at, td_err *err);
 
-/* The slot's connection is closed. */
-void feed_writer_closed(feed_writer *self, uint32_t line, uint32_t shard);
+/* The slot's connection is closed. complete_ns: as chunk_frame has it. */
+void feed_writer_closed(feed_writer *self, uint32_t line, uint32_t shard, uint64_t complete_ns);
 
 /* A slot that had a connection, valid until the next call; else NULL. */
 const feed_slot *feed_writer_slot(const feed_writer *self, uint32_t line, uint32_t shard);

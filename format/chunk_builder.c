@@ -762,8 +762,16 @@ td_result chunk_builder_note_ordinals(chunk_builder *builder, uint32_t line, uin
     return TD_OK;
 }
 
-void chunk_builder_note_closed(chunk_builder *builder, uint32_t line, uint32_t shard)
+void chunk_builder_note_closed(chunk_builder *builder, uint32_t line, uint32_t shard,
+                               uint64_t complete_ns)
 {
+    for (uint32_t i = 0; i < builder->conns.count; i++) {
+        conn_state *state = &builder->conns.conns[i];
+        if (is_slot(state, line, shard) && state->is_current && state->complete_ns < complete_ns) {
+            state->complete_ns = complete_ns;
+            state->is_touched = 1;
+        }
+    }
     conn_table_close_slot(&builder->conns, line, shard);
 }
 

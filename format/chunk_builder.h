@@ -151,8 +151,10 @@ TD_MUST_USE td_result chunk_builder_note_ordinals(chunk_builder *builder, uint32
                                                   uint32_t shard, uint32_t conn, uint64_t in,
                                                   uint64_t out, td_err *err);
 
-/* The slot's connection is closed: chain records after the next one leave it out. */
-void chunk_builder_note_closed(chunk_builder *builder, uint32_t line, uint32_t shard);
+/* The slot's connection is closed: chain records after the next one leave it out. complete_ns: as
+ * chunk_frame has it. */
+void chunk_builder_note_closed(chunk_builder *builder, uint32_t line, uint32_t shard,
+                               uint64_t complete_ns);
 
 /* The next message starts a new segment, even if the rules would not cut there. */
 void chunk_builder_end_segment(chunk_builder *builder);

@@ -125,7 +125,7 @@ static td_result end_connection(import_feed *f, const feed_slot *slot, uint64_t 
     td_result rc = feed_writer_event(f->writer, recv_ns, &ended, err);
     if (rc != TD_OK)
         return rc;
-    feed_writer_closed(f->writer, 0, shard);
+    feed_writer_closed(f->writer, 0, shard, 0);
     f->gaps++;
     return feed_writer_event(f->writer, recv_ns, &told, err);
 }

@@ -561,6 +561,8 @@ static void note_data(connection *self, uint64_t recv_ns, uint64_t recv_mono_ns)
 /* Data came: ping soon, so that it is known whether it came late. */
 static void take_data(connection *self, uint64_t recv_ns, uint64_t recv_mono_ns)
 {
+    if (self->is_stopping)
+        return;
     note_data(self, recv_ns, recv_mono_ns);
     if (self->pings.count == PINGS_MAX || self->next_ping_mono_ns <= self->ping_mono_ns + PROOF_NS)
         return;
@@ -577,6 +579,8 @@ static void on_answer(connection *self, td_bytes frame, uint64_t recv_ns, uint64
                     self->shown_name, err.text);
         return;
     }
+    if (self->is_stopping && answer.kind != ANSWER_PONG)
+        return;
     switch (answer.kind) {
     case ANSWER_TOPICS:
         on_topics_answer(self, &answer, frame, recv_ns);
@@ -590,13 +594,13 @@ static void on_answer(connection *self, td_bytes frame, uint64_t recv_ns, uint64
     case ANSWER_PONG:
         on_pong(self);
         /* A private stream may send no data for hours: its answers show that it is alive. */
-        if (self->options.feed->auth != AUTH_NONE)
+        if (self->options.feed->auth != AUTH_NONE && !self->is_stopping)
             note_data(self, recv_ns, recv_mono_ns);
         break;
     case ANSWER_NONE:
         break;
     }
-    if (!self->is_auth_refused)
+    if (!self->is_auth_refused && !self->is_stopping)
         set_tick(self);
 }
 
@@ -720,7 +724,7 @@ static void on_message(void *user, wire_conn *conn, unsigned opcode, td_bytes by
         return;
     uint64_t recv_ns =
         intake_frame(self->options.env->intake, &self->slot, DIR_IN, opcode, bytes, recv_mono_ns);
-    if (!self->is_stopping && !self->is_stale)
+    if (!self->is_stale)
         take_frame(self, opcode, bytes, recv_ns, recv_mono_ns);
     self->options.env->frame(self->options.env->user);
 }
@@ -936,10 +940,16 @@ void connection_stop(connection *self, connection_stop_mode mode)
     self->is_stopping = 1;
     wire_timer_cancel(self->timer);
     self->timer = NULL;
-    if (self->wire != NULL)
-        wire_close(self->wire, CLOSE_NORMAL);
-    else
+    if (self->wire == NULL) {
         self->state = STATE_STOPPED;
+        return;
+    }
+    /* What the exchange sends until it closes is still recorded. If it answers this ping before
+     * that, everything until now is: the gap to the next session begins here. */
+    if ((self->state == STATE_SUBSCRIBING || self->state == STATE_LIVE) &&
+        self->last_data_ns != 0 && !self->is_stale && !self->is_discarding)
+        send_ping(self);
+    wire_close(self->wire, CLOSE_NORMAL);
 }
 
 int connection_is_down(const connection *self)

@@ -253,7 +253,8 @@ static void take_closed(encoder *self, const intake_record *record)
     if (self->options.live_check != NULL)
         live_check_put_closed(self->options.live_check, record->feed_index, record->line,
                               record->shard, record->conn);
-    feed_writer_closed(self->feeds[record->feed_index].writer, record->line, record->shard);
+    feed_writer_closed(self->feeds[record->feed_index].writer, record->line, record->shard,
+                       record->complete_ns);
 }
 
 /* ---- the thread ---- */

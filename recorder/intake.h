@@ -47,7 +47,7 @@ typedef struct intake_record {
     uint64_t mono_ns;     /* time of receipt, monotonic clock */
     uint64_t ordinal;     /* of a frame; INTAKE_ORDINALS: in */
     uint64_t ordinal_out; /* INTAKE_ORDINALS only */
-    uint64_t complete_ns; /* of a frame: intake_slot's */
+    uint64_t complete_ns; /* of a frame, INTAKE_CLOSED: intake_slot's */
     uint32_t size;        /* bytes after this record */
     uint32_t conn;
     uint32_t shard;

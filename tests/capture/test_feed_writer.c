@@ -256,7 +256,7 @@ static void ordinals_are_numbered_or_given(void **state)
     assert_int_equal(feed_writer_ordinals(s->writer, &dropped, NULL), TD_OK);
     assert_int_equal(feed_writer_slot(s->writer, 0, 0)->at.since_ns, START_NS);
     put(s, 0, DIR_IN, 0, "hello");
-    feed_writer_closed(s->writer, 0, 0);
+    feed_writer_closed(s->writer, 0, 0, 0);
     connect_slot(s, 0, 2);
     put(s, 0, DIR_IN, 0, TRADE);
     assert_int_equal(feed_writer_slot(s->writer, 0, 0)->last_ns, s->now_ns);
@@ -306,7 +306,7 @@ static void a_segment_restates_open_connections(void **state)
         put(s, shard, DIR_IN, 0, TRADE);
     }
     put(s, 2, DIR_OUT, 0, "{\"op\":\"ping\"}");
-    feed_writer_closed(s->writer, 0, 1);
+    feed_writer_closed(s->writer, 0, 1, 0);
     assert_int_equal(feed_writer_segment(s->writer), 1);
     assert_int_equal(s->seals, 0);
     s->now_ns = START_NS + HOUR_NS;

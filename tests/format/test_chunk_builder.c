@@ -358,10 +358,20 @@ static void test_connections(void **state)
     frame.conn = 2;
     frame.ordinal = 2;
     assert_int_equal(chunk_builder_append(b.builder, &frame, NULL), TD_OK);
-    chunk_builder_note_closed(b.builder, 0, 0);
+    seal(&b);
+    assert_int_equal(s->conns[0].late_ms, 0);
+    /* It ends later, complete until 5 ms before; the record lists it although no frame came. */
+    channel_info events = info_of("_events", "");
+    events.dir = CHANNEL_EVENT;
+    chunk_frame ended = {.recv_ns = frame.recv_ns + 8000000};
+    channel_numbers_set(&b.channels, &events, &ended);
+    assert_int_equal(chunk_builder_append(b.builder, &ended, NULL), TD_OK);
+    chunk_builder_note_closed(b.builder, 0, 0, ended.recv_ns - 4500000);
     seal(&b);
     assert_int_equal(s->conn_count, 1);
     assert_int_equal(s->conns[0].conn, 2);
+    assert_int_equal(s->conns[0].late_ms, 5);
+    frame.recv_ns = ended.recv_ns;
     frame.conn = 3;
     frame.ordinal = 1;
     frame.recv_ns++;

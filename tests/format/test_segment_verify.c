@@ -356,7 +356,7 @@ static void test_reconnect_between_chunks(void **state)
     assert_int_equal(segment_writer_open(io_fault_io(disk), FINAL, &session, &writer, NULL), TD_OK);
     for (uint64_t i = 1; i <= 3; i++)
         append_in(builder, &INFO, 1, i, FIXTURE_START_NS + i);
-    chunk_builder_note_closed(builder, 0, 0);
+    chunk_builder_note_closed(builder, 0, 0, 0);
     assert_int_equal(chunk_builder_note_ordinals(builder, 0, 0, 2, 0, 0, NULL), TD_OK);
     assert_int_equal(chunk_builder_seal(builder, sealed, NULL), TD_OK);
     assert_int_equal(segment_writer_append(writer, sealed, NULL, NULL), TD_OK);
