@@ -9,8 +9,8 @@
  *
  * A book that breaks opens a `sequence` gap, which the next snapshot closes; so does a book that
  * another one of its symbol contradicts, until they agree. Trades that a candle has and that did
- * not come are an `aggregate` gap between two of its readings (book/audit.h). All are reported to the
- * network thread through `found`.
+ * not come are an `aggregate` gap between two of its readings (book/audit.h). All are reported to
+ * the network thread through `found`.
  */
 #ifndef TD_RECORDER_LIVE_CHECK_H
 #define TD_RECORDER_LIVE_CHECK_H
@@ -32,8 +32,8 @@ typedef struct live_check_finding {
     uint16_t feed_index;
     const channel_info *channel;
     uint32_t conn;
-    uint64_t from_ns;                /* the last frame without a violation, or the violating one */
-    uint64_t to_ns;                  /* the snapshot that ended it; 0: still broken */
+    uint64_t from_ns;  /* the last frame without a violation, or the violating one */
+    uint64_t to_ns;    /* the snapshot that ended it; 0: still broken */
     gap_reason reason; /* GAP_SEQUENCE; GAP_AGGREGATE: trades are missing, and it has both ends */
     rule_id rule;      /* that was violated first */
     int64_t expected, found;
@@ -67,7 +67,8 @@ TD_MUST_USE td_result live_check_open(const live_check_options *options, live_ch
 /* Check the remaining records, end the thread, free; NULL is fine. */
 void live_check_close(live_check *self);
 
-/* Encoder thread: pass on a frame of data of channel number channel_index of a feed. info and bytes are copied, or skipped and counted. */
+/* Encoder thread: pass on a frame of data of channel number channel_index of a feed. info and bytes
+ * are copied, or skipped and counted. */
 void live_check_put(live_check *self, uint16_t feed_index, uint32_t channel_index,
                     const channel_info *info, uint32_t conn, uint64_t recv_ns, td_bytes bytes);
 

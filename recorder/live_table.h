@@ -63,8 +63,8 @@ typedef struct live_channel {
     uint32_t broken_conn;    /* on which it broke: the snapshot may come on the next one */
     verdict_item broke;
     int64_t frames_lost; /* since then, by the topic's numbers */
-    uint32_t segment; /* of its last frame */
-    uint32_t place;   /* in the table's list */
+    uint32_t segment;    /* of its last frame */
+    uint32_t place;      /* in the table's list */
     struct live_channel *next;
 } live_channel;
 

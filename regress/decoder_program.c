@@ -31,7 +31,7 @@ enum {
     PROTOCOL_VERSION = 1,
     READ_BYTES = 1 << 16,
     LOOK_MS = 100, /* how often a wait looks whether it is to stop */
-    END_NS = 2,    /* seconds for a process to end once its input has */
+    END_MS = 2000, /* for a process to end once its input has */
 };
 
 /* An interpreter that loads much, on a machine that is busy, answers the first line within this. */
@@ -39,7 +39,7 @@ enum {
 
 /* What counts of the time between two looks at most: more has passed if this program was stopped.
  */
-#define STEP_NS (2 * LOOK_MS * TD_NS_PER_MS)
+#define STEP_NS ((uint64_t)2 * LOOK_MS * TD_NS_PER_MS)
 
 typedef struct program {
     const char *command;
@@ -157,7 +157,7 @@ static void end_process(program_instance *own, char what[DECODER_WHAT_BYTES])
     close_pipes(own);
     /* A process that closed its output is about to end, and how is worth knowing. */
     pid_t found = 0;
-    for (int i = 0; i < 1000 * END_NS && found == 0; i++) {
+    for (int i = 0; i < END_MS && found == 0; i++) {
         found = waitpid(own->pid, &status, WNOHANG);
         if (found == 0)
             (void)poll(NULL, 0, 1); /* a millisecond */
@@ -345,9 +345,11 @@ static void append_base64(td_buf *out, td_bytes bytes)
         uint32_t group = (uint32_t)bytes.data[i] << 16 |
                          (left > 1 ? (uint32_t)bytes.data[i + 1] << 8 : 0) |
                          (left > 2 ? bytes.data[i + 2] : 0);
-        const char digits[] = {DIGITS[group >> 18], DIGITS[group >> 12 & 63],
-                               left > 1 ? DIGITS[group >> 6 & 63] : '=',
-                               left > 2 ? DIGITS[group & 63] : '='};
+        char digits[] = {DIGITS[group >> 18], DIGITS[group >> 12 & 63], '=', '='};
+        if (left > 1)
+            digits[2] = DIGITS[group >> 6 & 63];
+        if (left > 2)
+            digits[3] = DIGITS[group & 63];
         td_result rc = td_buf_append(out, digits, sizeof digits, NULL);
         TD_ASSERT(rc == TD_OK); /* LIMIT_FRAME_BYTES at most */
     }

@@ -148,26 +148,26 @@ void plugin_view_frame(plugin_view *view, const tape_frame *frame, const struct 
     if (is_copy)
         view->copy = (tapedeck_book){.of_copy = seen->track, .is_over = of_stream->is_over};
     view->frame = (tapedeck_frame){.size = sizeof view->frame,
-                                        .own = view,
-                                        .feed = of->feed,
-                                        .family = info->family,
-                                        .topic = of->topic,
-                                        .symbol = of->symbol,
-                                        .exchange_topic = exchange_topic_of(frame),
-                                        .session = frame->session_id,
-                                        .line = info->line,
-                                        .shard = info->shard,
-                                        .connection = frame->conn,
-                                        .ordinal = frame->ordinal,
-                                        .recv_ns = frame->recv_ns,
-                                        .bytes = frame->bytes.data,
-                                        .byte_count = frame->bytes.size,
-                                        .content = content_of(frame),
-                                        .reason = "",
-                                        .is_binary = info->opcode == OPCODE_BINARY,
-                                        .is_lead_in = frame->is_lead_in,
-                                        .is_copy = frame->of_stream.is_copy,
-                                        .book = is_copy ? &view->copy : of_stream};
+                                   .own = view,
+                                   .feed = of->feed,
+                                   .family = info->family,
+                                   .topic = of->topic,
+                                   .symbol = of->symbol,
+                                   .exchange_topic = exchange_topic_of(frame),
+                                   .session = frame->session_id,
+                                   .line = info->line,
+                                   .shard = info->shard,
+                                   .connection = frame->conn,
+                                   .ordinal = frame->ordinal,
+                                   .recv_ns = frame->recv_ns,
+                                   .bytes = frame->bytes.data,
+                                   .byte_count = frame->bytes.size,
+                                   .content = content_of(frame),
+                                   .reason = "",
+                                   .is_binary = info->opcode == OPCODE_BINARY,
+                                   .is_lead_in = frame->is_lead_in,
+                                   .is_copy = frame->of_stream.is_copy,
+                                   .book = is_copy ? &view->copy : of_stream};
     view->frame.type = type_of(view->frame.content, m);
     if (m != NULL) {
         set_message(&view->frame, m);
@@ -197,10 +197,10 @@ static int get_level(const tapedeck_frame *frame, size_t index, tapedeck_level *
         return 0;
     msg_level level = message_level(m, index);
     *out = (tapedeck_level){.price = {.mantissa = level.price, .scale = level.price_scale},
-                                 .size = {.mantissa = level.size, .scale = level.size_scale},
-                                 .rpi_size = decimal_of(message_level_rpi(m, index)),
-                                 .side = level.side,
-                                 .action = level.action};
+                            .size = {.mantissa = level.size, .scale = level.size_scale},
+                            .rpi_size = decimal_of(message_level_rpi(m, index)),
+                            .side = level.side,
+                            .action = level.action};
     return 1;
 }
 
@@ -211,18 +211,18 @@ static int get_trade(const tapedeck_frame *frame, size_t index, tapedeck_trade *
         return 0;
     msg_trade trade = message_trade(m, index);
     *out = (tapedeck_trade){.price = decimal_of(trade.price),
-                                 .size = decimal_of(trade.size),
-                                 .exchange_ns = trade.exchange_ns,
-                                 .symbol = text_of(trade.symbol),
-                                 .trade_id = text_of(trade.trade_id),
-                                 .tick_direction = text_of(trade.tick_direction),
-                                 .cross_seq = trade.cross_seq,
-                                 .seq = trade.seq,
-                                 .side = trade.side,
-                                 .has_cross_seq = trade.has_cross_seq,
-                                 .has_seq = trade.has_seq,
-                                 .is_block_trade = trade.is_block_trade,
-                                 .is_rpi_trade = trade.is_rpi_trade};
+                            .size = decimal_of(trade.size),
+                            .exchange_ns = trade.exchange_ns,
+                            .symbol = text_of(trade.symbol),
+                            .trade_id = text_of(trade.trade_id),
+                            .tick_direction = text_of(trade.tick_direction),
+                            .cross_seq = trade.cross_seq,
+                            .seq = trade.seq,
+                            .side = trade.side,
+                            .has_cross_seq = trade.has_cross_seq,
+                            .has_seq = trade.has_seq,
+                            .is_block_trade = trade.is_block_trade,
+                            .is_rpi_trade = trade.is_rpi_trade};
     return 1;
 }
 
@@ -250,8 +250,8 @@ static const msg_value *values_of(const tapedeck_frame *frame, size_t entry, siz
 static void set_value(const msg_value *value, tapedeck_value *out)
 {
     *out = (tapedeck_value){.name = msg_member_name(value->member),
-                                 .type = value->type,
-                                 .is_scale_assumed = value->is_scale_assumed};
+                            .type = value->type,
+                            .is_scale_assumed = value->is_scale_assumed};
     switch (value->type) {
     case VALUE_ABSENT:
         break;
@@ -278,8 +278,7 @@ static void set_value(const msg_value *value, tapedeck_value *out)
     }
 }
 
-static int get_value(const tapedeck_frame *frame, size_t entry, size_t index,
-                     tapedeck_value *out)
+static int get_value(const tapedeck_frame *frame, size_t entry, size_t index, tapedeck_value *out)
 {
     size_t count;
     const msg_value *values = values_of(frame, entry, &count);
@@ -318,9 +317,9 @@ static int get_rule(const tapedeck_frame *frame, size_t index, tapedeck_rule *ou
         return 0;
     const verdict_item *item = &judged->items[index];
     *out = (tapedeck_rule){.name = rule_name(item->rule),
-                                .strength = item->strength,
-                                .expected = item->expected,
-                                .found = item->found};
+                           .strength = item->strength,
+                           .expected = item->expected,
+                           .found = item->found};
     return 1;
 }
 
@@ -346,8 +345,8 @@ static size_t get_book_level_count(const tapedeck_book *view, uint32_t side)
     return from == NULL || side > SIDE_SELL ? 0 : book_level_count(from, (msg_side)side);
 }
 
-static size_t get_book_levels(const tapedeck_book *view, uint32_t side, size_t first,
-                              size_t max, tapedeck_book_level *out)
+static size_t get_book_levels(const tapedeck_book *view, uint32_t side, size_t first, size_t max,
+                              tapedeck_book_level *out)
 {
     const book *from = book_of(view);
     size_t count = 0;
@@ -429,19 +428,19 @@ void plugin_view_event(const tape_frame *frame, tapedeck_event *out)
     const channel_info *info = &frame->channel->info;
     const event *from = frame->event;
     *out = (tapedeck_event){.size = sizeof *out,
-                                 .kind = "",
-                                 .feed = info->feed,
-                                 .session = frame->session_id,
-                                 .recv_ns = frame->recv_ns,
-                                 .state = "",
-                                 .url = "",
-                                 .topics = "",
-                                 .topic = "",
-                                 .symbol = "",
-                                 .reason = "",
-                                 .cause = "",
-                                 .detail = "",
-                                 .json = text_of(frame->bytes)};
+                            .kind = "",
+                            .feed = info->feed,
+                            .session = frame->session_id,
+                            .recv_ns = frame->recv_ns,
+                            .state = "",
+                            .url = "",
+                            .topics = "",
+                            .topic = "",
+                            .symbol = "",
+                            .reason = "",
+                            .cause = "",
+                            .detail = "",
+                            .json = text_of(frame->bytes)};
     if (from == NULL)
         return;
     const gap_row *gap = from->kind == EVENT_GAP ? &from->gap : NULL;

@@ -1,5 +1,5 @@
-/* What plugins see (include/tapedeck/plugin.h): frames, events and books in the plain structs of that
- * header, and the host's functions that read them. It looks at what the player has in hand and
+/* What plugins see (include/tapedeck/plugin.h): frames, events and books in the plain structs of
+ * that header, and the host's functions that read them. It looks at what the player has in hand and
  * keeps nothing, so a view lasts as long as what it shows. One thread. */
 #ifndef TD_REPLAY_PLUGIN_VIEW_H
 #define TD_REPLAY_PLUGIN_VIEW_H
@@ -22,7 +22,7 @@ typedef struct plugin_view {
     tapedeck_frame frame;
     const struct message *message; /* NULL: none */
     const struct verdict *verdict; /* NULL: none */
-    tapedeck_book copy;       /* what frame.book leads to if it is a copy */
+    tapedeck_book copy;            /* what frame.book leads to if it is a copy */
 } plugin_view;
 
 /* Which of a plugin's wants a frame needs, of lead-in, copies and control. */

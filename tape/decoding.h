@@ -23,10 +23,10 @@ extern "C" {
 typedef struct decoding_request {
     const tape_channel *channel;
     const topic_row *row; /* that holds at the time; NULL: there is none */
-    const char *session; /* that recorded it; "" if the file is from another program */
-    uint32_t ordinal;    /* low 32 bits of its number on the connection */
+    const char *session;  /* that recorded it; "" if the file is from another program */
+    uint32_t ordinal;     /* low 32 bits of its number on the connection */
     uint64_t recv_ns;
-    td_bytes bytes; /* DECODE_PADDING_BYTES readable after it */
+    td_bytes bytes;     /* DECODE_PADDING_BYTES readable after it */
     uint8_t is_lead_in; /* before the selection, as in tape_frame */
 } decoding_request;
 
