@@ -246,7 +246,7 @@ static void check_items(places *p, const topic_match *topic, const message *m, t
     snprintf(name, sizeof name, "%.*s %s", (int)topic->topic.size, (const char *)topic->topic.data,
              frame_kind_name(m->head.kind));
     for (size_t size = strcspn(items->path, "."); size > 0;) {
-        span at;
+        span at = {0};
         char path[128];
         snprintf(path, sizeof path, "%.*s", (int)size, items->path);
         int is_last = items->path[size] == '\0';
