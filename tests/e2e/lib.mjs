@@ -280,9 +280,10 @@ export function chunksOf(file) {
   return chunks;
 }
 
-/** Flip a bit of a chunk's records. */
+/** Damage a chunk's records: some bytes, because zstd may decompress one that is flipped to the same. */
 export function flipIn(file, chunk) {
   const bytes = fs.readFileSync(file);
-  bytes[Math.floor((chunk.from + CHUNK_FIELDS_BYTES + chunk.to) / 2)] ^= 0x10;
+  const at = Math.floor((chunk.from + CHUNK_FIELDS_BYTES + chunk.to) / 2);
+  for (let i = 0; i < 8; i++) bytes[at + i] ^= 0x10;
   fs.writeFileSync(file, bytes);
 }
