@@ -87,18 +87,6 @@ static const table_column TOPIC_COLUMNS[] = {
     {"NEW", TABLE_RIGHT, "{new}"},
 };
 
-static void add_counts(regress_counts *to, const regress_counts *of)
-{
-    to->compared += of->compared;
-    to->same += of->same;
-    for (int kind = 0; kind < DIFFERENCE_KINDS; kind++)
-        to->by_kind[kind] += of->by_kind[kind];
-    to->consequences += of->consequences;
-    to->missing += of->missing;
-    to->added += of->added;
-    to->outside += of->outside;
-}
-
 static const char *topic_name(const baseline_stream *names)
 {
     return names->topic[0] == '\0' ? "(unknown)" : names->topic;
@@ -116,7 +104,7 @@ static void describe_topics(result_writer *r, const regress_comparison *found)
             const baseline_stream *other = &found->streams[i]->names;
             if (strcmp(other->feed, names->feed) != 0 || strcmp(other->topic, names->topic) != 0)
                 break;
-            add_counts(&sum, &found->streams[i]->counts);
+            regress_counts_add(&sum, &found->streams[i]->counts);
         }
         result_object_begin(r, NULL);
         result_text(r, "feed", names->feed);

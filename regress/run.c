@@ -640,7 +640,7 @@ static int compare_names(const void *a, const void *b)
                                   &(*(run_stream *const *)b)->result.names);
 }
 
-static void add_counts(regress_counts *to, const regress_counts *of)
+void regress_counts_add(regress_counts *to, const regress_counts *of)
 {
     to->compared += of->compared;
     to->same += of->same;
@@ -669,7 +669,7 @@ static void publish(run *r, regress_comparison *out)
     for (size_t i = 0; i < r->stream_count; i++) {
         regress_stream *of = &r->streams[i]->result;
         out->streams[out->stream_count++] = of;
-        add_counts(&out->totals, &of->counts);
+        regress_counts_add(&out->totals, &of->counts);
         if (of->is_different && (out->first == NULL || is_earlier(of, out->first)))
             out->first = of;
     }

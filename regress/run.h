@@ -117,4 +117,7 @@ void regress_comparison_close(regress_comparison *comparison);
 /* The frames of by_kind, consequences and unpaired ones: 0 if all is the same. */
 uint64_t regress_differing(const regress_counts *counts);
 
+/* Add counts of a stream to a sum. */
+void regress_counts_add(regress_counts *to, const regress_counts *of);
+
 #endif
