@@ -687,19 +687,22 @@ static td_result do_work(work *w, td_err *err)
     return rc;
 }
 
-td_result archive_recover(archive *a, const char *feed, recover_event_fn *progress, void *user,
-                          recover_report *report, td_err *err)
+/* 1 if the past is what the journal has: nothing was written that it lacks, and no step that
+ * failed left its mark in it. */
+static int is_past_current(const work *w)
 {
+    return w->journal != NULL && !w->report->is_lossy && w->report->segments_failed == 0 &&
+           w->past.journal.sound_bytes == journal_size_bytes(w->journal);
+}
+
+static td_result recover_archive(work *w, td_err *err)
+{
+    archive *a = w->archive;
     TD_ASSERT(archive_get_mode(a) != ARCHIVE_READ);
-    *report = (recover_report){0};
-    work w = {.archive = a,
-              .feed = feed,
-              .progress = progress,
-              .user = user,
-              .report = report,
-              .result = td_alloc_zero(1, sizeof(recover_result))};
+    *w->report = (recover_report){0};
+    w->result = td_alloc_zero(1, sizeof(recover_result));
     td_lock *lock = NULL;
-    td_result rc = w.result == NULL ? td_err_set(err, TD_E_NOMEM, "no memory to recover") : TD_OK;
+    td_result rc = w->result == NULL ? td_err_set(err, TD_E_NOMEM, "no memory to recover") : TD_OK;
     if (rc == TD_OK)
         rc = archive_lock_maintain(a, &lock, err);
     if (rc == TD_E_BUSY && archive_get_mode(a) == ARCHIVE_APPEND) {
@@ -708,15 +711,34 @@ td_result archive_recover(archive *a, const char *feed, recover_event_fn *progre
         td_err_clear(err);
         rc = TD_OK;
     } else if (rc == TD_OK) {
-        rc = do_work(&w, err);
+        rc = do_work(w, err);
     }
-    journal_close(w.journal);
-    archive_past_fini(&w.past);
-    stray_list_fini(&w.strays);
-    archive_listing_fini(&w.listing);
+    if (rc != TD_OK || !is_past_current(w))
+        archive_past_fini(&w->past);
+    journal_close(w->journal);
+    stray_list_fini(&w->strays);
+    archive_listing_fini(&w->listing);
     td_io_unlock(lock);
-    td_free(w.result);
+    td_free(w->result);
     return rc == TD_OK ? TD_OK : td_err_add(err, rc, "recovering archive '%s'", archive_path(a));
+}
+
+td_result archive_recover(archive *a, const char *feed, recover_event_fn *progress, void *user,
+                          recover_report *report, td_err *err)
+{
+    work w = {.archive = a, .feed = feed, .progress = progress, .user = user, .report = report};
+    td_result rc = recover_archive(&w, err);
+    archive_past_fini(&w.past);
+    return rc;
+}
+
+td_result archive_recover_past(archive *a, const char *feed, archive_past *past,
+                               recover_report *report, td_err *err)
+{
+    work w = {.archive = a, .feed = feed, .report = report, .past = *past};
+    td_result rc = recover_archive(&w, err);
+    *past = w.past;
+    return rc;
 }
 
 /* ---- a damaged journal ---- */

@@ -517,6 +517,7 @@ static journal_state cursor_state(const cursor *c)
                            .is_damaged = c->is_damaged,
                            .file_bytes = c->file_bytes,
                            .sound_bytes = c->sound_bytes,
+                           .last_start = c->last_start,
                            .mark = c->sound_bytes == 0 ? 0 : chain_mark(c->value),
                            .entry_count = c->entry_count};
 }
@@ -820,8 +821,16 @@ static td_result enter_loss(journal *j, td_err *err)
     return rc;
 }
 
-static td_result open_locked(journal *j, journal_fn *fn, void *user, journal_state *state,
-                             td_err *err)
+/* An earlier reading has proved what is before that place. */
+static td_result continue_from(cursor *c, const journal_state *from, td_err *err)
+{
+    c->last_start = from->last_start;
+    c->entry_count = from->entry_count;
+    return cursor_seek(c, (chain_place){from->sound_bytes, from->mark}, err);
+}
+
+static td_result open_locked(journal *j, const journal_state *from, journal_fn *fn, void *user,
+                             journal_state *state, td_err *err)
 {
     td_result rc = open_file(j, err);
     if (rc == TD_OK)
@@ -829,6 +838,8 @@ static td_result open_locked(journal *j, journal_fn *fn, void *user, journal_sta
     if (rc != TD_OK)
         return rc;
     rc = cursor_init(&j->cursor, j->file, err);
+    if (rc == TD_OK)
+        rc = continue_from(&j->cursor, from, err);
     if (rc == TD_OK)
         rc = read_entries(&j->cursor, fn, user, err);
     *state = cursor_state(&j->cursor);
@@ -845,13 +856,14 @@ static td_result open_locked(journal *j, journal_fn *fn, void *user, journal_sta
 td_result journal_open(archive *a, journal **out, td_err *err)
 {
     journal_state state;
-    return journal_open_read(a, NULL, NULL, &state, out, err);
+    return journal_open_read(a, &(journal_state){0}, NULL, NULL, &state, out, err);
 }
 
-td_result journal_open_read(archive *a, journal_fn *fn, void *user, journal_state *state,
-                            journal **out, td_err *err)
+td_result journal_open_read(archive *a, const journal_state *from, journal_fn *fn, void *user,
+                            journal_state *state, journal **out, td_err *err)
 {
     TD_ASSERT(archive_get_mode(a) != ARCHIVE_READ);
+    const journal_state start = *from; /* it may be the same as state */
     *state = (journal_state){0};
     *out = NULL;
     journal *made = td_alloc_zero(1, sizeof *made);
@@ -861,7 +873,7 @@ td_result journal_open_read(archive *a, journal_fn *fn, void *user, journal_stat
     td_buf_init(&made->out, ENTRY_BYTES_MAX);
     td_result rc = archive_join(a, JOURNAL_FILE, made->path, err);
     if (rc == TD_OK)
-        rc = open_locked(made, fn, user, state, err);
+        rc = open_locked(made, &start, fn, user, state, err);
     if (rc != TD_OK) {
         journal_close(made);
         return td_err_add(err, rc, "opening the journal");

@@ -41,7 +41,8 @@ typedef struct import_job {
     uint64_t frame_count;
     archive *archive;
     archive_writer *writer;
-    gap_list earlier; /* the ledger before this session */
+    archive_past past; /* until the writer has it */
+    gap_list earlier;  /* the ledger before this session */
     import_feed *feeds[LIMIT_FEEDS];
     uint64_t last_ns; /* receive time given out last */
 } import_job;
@@ -254,7 +255,7 @@ static td_result look_at_imports(import_job *job, int *was_killed, td_err *err)
     const uint32_t count = job->map.feed_count;
     for (uint32_t i = 0; i < count; i++)
         rows[i].feed = job->map.feeds[i].name;
-    td_result rc = imports_find(job->archive, &content, rows, count, was_killed, err);
+    td_result rc = imports_find(job->archive, &content, rows, count, was_killed, &job->past, err);
     if (job->options->repeat == IMPORT_REFUSE)
         for (uint32_t i = 0; i < count && rc == TD_OK; i++)
             rc = rows[i].session[0] == '\0' ? TD_OK : refuse_repeat(&rows[i], err);
@@ -270,7 +271,7 @@ static td_result look_back(import_job *job, td_err *err)
     for (uint32_t i = 0; rc == TD_OK && i < job->map.feed_count; i++) {
         const char *feed = job->map.feeds[i].name;
         recover_report recovered;
-        rc = archive_recover(job->archive, feed, NULL, NULL, &recovered, err);
+        rc = archive_recover_past(job->archive, feed, &job->past, &recovered, err);
         if (rc == TD_OK && recovered.segments_recovered > 0)
             td_log_emit(job->options->log, TD_LOG_WARNING,
                         "%s: an earlier session was killed; safe of its last segment: %s", feed,
@@ -294,8 +295,8 @@ static td_result open_archive(import_job *job, td_err *err)
         rc = look_back(job, err);
     if (rc != TD_OK)
         return rc;
-    archive_writer_options writing = {.version = options->version,
-                                      .start_ns = clock_wall_ns(options->clock)};
+    archive_writer_options writing = {
+        .version = options->version, .start_ns = clock_wall_ns(options->clock), .past = &job->past};
     rc = archive_writer_open(job->archive, &writing, &job->writer, err);
     for (uint32_t i = 0; rc == TD_OK && i < job->map.feed_count; i++) {
         import_feed_options feed = {.writer = job->writer,
@@ -411,6 +412,7 @@ static td_result close_archive(import_job *job, td_result rc, td_err *err)
         archive_writer_close(job->writer, rc == TD_OK ? WRITER_STOP : WRITER_ABANDON,
                              clock_wall_ns(job->options->clock), rc == TD_OK ? err : NULL);
     gap_list_fini(&job->earlier);
+    archive_past_fini(&job->past);
     archive_close(job->archive);
     return rc == TD_OK ? closed : rc;
 }

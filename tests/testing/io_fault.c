@@ -150,9 +150,11 @@ static td_result fault_read_at(td_file *base, uint64_t at, void *buf, size_t siz
     *got = 0;
     pthread_mutex_lock(&file->disk->mutex);
     td_result rc = disk_begin(file->disk, IO_FAULT_OP_READ, "read", file->path, err);
-    const td_buf *content = &disk_inode(file->disk, file->inode)->cache;
+    inode *node = disk_inode(file->disk, file->inode);
+    const td_buf *content = &node->cache;
     if (rc == TD_OK && at < content->size) {
         *got = content->size - (size_t)at < size ? content->size - (size_t)at : size;
+        node->read_bytes += *got;
         TD_ASSERT(*got <= size);
         TD_ASSERT(at + *got <= content->size);
         memcpy(buf, content->data + at, *got);
