@@ -567,6 +567,10 @@ static td_result play(run *r, td_err *err)
         rc = open_play(r, err);
     if (rc == TD_OK)
         rc = play_frames(r, err);
+    if (rc != TD_OK) { /* workers may still have frames of the streams that the caller looks at */
+        player_close(r->player);
+        r->player = NULL;
+    }
     if (rc == TD_OK) {
         sum_totals(r);
         if (r->totals.frames == 0)

@@ -82,10 +82,14 @@ test("after a stop by SIGSTOP the warning does not blame the disk", async (t) =>
   const dir = temporary(t);
   const { archive, recorder } = await twoFeeds(t, dir, () => {});
   await recorder.durableLine((said) => said.feed === "plain" && said.in > 20);
-  recorder.child.kill("SIGSTOP");
-  await passed(1500); // longer than commit_interval
-  recorder.child.kill("SIGCONT");
-  await recorder.says(/warning tapedeck record: .*did not run.*not durable/s);
+  // Only what was pending at the stop becomes late, which may be nothing.
+  for (let stops = 0; stops < 10 && !/did not run[^]*not durable/.test(recorder.stderr); stops++) {
+    recorder.child.kill("SIGSTOP");
+    await passed(1500); // longer than commit_interval
+    recorder.child.kill("SIGCONT");
+    for (let lines = 0; lines < 3; lines++) await recorder.durableLine((said) => said.feed === "plain");
+  }
+  assert.match(recorder.stderr, /warning tapedeck record: .*did not run[^]*not durable/);
   await recorder.kill("SIGTERM");
   assert.doesNotMatch(recorder.stderr, /disk is slow/);
   const late = (await eventsOf(t, archive, "overload")).filter((event) => event.what === "durability");
