@@ -225,14 +225,8 @@ td_result line_writer_open(const line_writer_options *options, line_writer **out
     TD_ASSERT(options->format_lost != NULL);
     TD_ASSERT(options->bytes_max >= 4 * (size_t)LIMIT_OUTPUT_LINE_BYTES);
     line_writer *self = td_alloc_zero(1, sizeof *self);
-    uint8_t *queue = td_alloc(options->bytes_max);
-    if (self == NULL || queue == NULL) {
-        td_free(self);
-        td_free(queue);
-        return td_err_set(err, TD_E_NOMEM, "no memory for output");
-    }
     self->options = *options;
-    self->queue = queue;
+    self->queue = td_alloc(options->bytes_max);
     pthread_condattr_t by_monotonic;
     pthread_condattr_init(&by_monotonic);
     pthread_condattr_setclock(&by_monotonic, CLOCK_MONOTONIC);

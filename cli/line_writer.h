@@ -28,7 +28,7 @@ typedef struct line_writer_options {
     void *user;
 } line_writer_options;
 
-/* Start the thread; it takes no signals. TD_E_NOMEM, TD_E_IO. */
+/* Start the thread; it takes no signals. TD_E_IO. */
 TD_MUST_USE td_result line_writer_open(const line_writer_options *options, line_writer **out,
                                        td_err *err);
 

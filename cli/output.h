@@ -38,7 +38,7 @@ void output_init(output_stream *output, FILE *out);
 void output_init_memory(output_stream *output, const output_stream *form);
 
 /* From here on never wait for the reader. Nothing was printed before; from now on each call below
- * prints whole JSON lines, of at most LIMIT_OUTPUT_LINE_BYTES. TD_E_NOMEM, TD_E_IO. */
+ * prints whole JSON lines, of at most LIMIT_OUTPUT_LINE_BYTES. TD_E_IO. */
 TD_MUST_USE td_result output_detach(output_stream *output, td_err *err);
 
 /* Lines of a detached output that were lost so far. */

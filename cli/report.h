@@ -65,7 +65,7 @@ void report_init(reporter *report, const char *program, FILE *out);
 void report_name_verb(reporter *report, const char *verb);
 
 /* From here on never wait for the reader; stays so until report_fini. Once, before other threads
- * report. TD_E_NOMEM, TD_E_IO. */
+ * report. TD_E_IO. */
 TD_MUST_USE td_result report_detach(reporter *report, td_err *err);
 
 /* Write what is left of a detached report, while it is read (line_writer_close). No other thread

@@ -37,20 +37,15 @@ td_result result_end(result_writer *r, td_err *err)
 
 /* ---- fields of text ---- */
 
-/* A new field, without text yet; NULL after a failure. */
+/* A new field, without text yet; NULL after a failed write. */
 static result_field *add_field(result_writer *r, const char *name, uint64_t value)
 {
     if (output_is_broken(&r->page))
         return NULL;
-    result_field *grown = td_array_grow(r->fields, r->field_count, sizeof *grown);
-    if (grown == NULL) {
-        r->page.rc = td_err_set(&r->page.err, TD_E_NOMEM, "no memory for a result");
-        return NULL;
-    }
-    r->fields = grown;
-    grown += r->field_count++;
-    *grown = (result_field){name, r->scope, value, r->page.line.size, 0};
-    return grown;
+    r->fields = td_array_grow(r->fields, r->field_count, sizeof *r->fields);
+    result_field *field = &r->fields[r->field_count++];
+    *field = (result_field){name, r->scope, value, r->page.line.size, 0};
+    return field;
 }
 
 /* The field's text is what the page has after its beginning. */

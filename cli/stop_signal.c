@@ -113,8 +113,6 @@ void stop_signal_block_with_terminal(void)
 td_result stop_signal_open(const stop_signal_calls *calls, stop_signal **out, td_err *err)
 {
     stop_signal *self = td_alloc_zero(1, sizeof *self);
-    if (self == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory to wait for signals");
     self->calls = *calls;
     stopping_signals(&self->signals);
     if (calls->release != NULL)

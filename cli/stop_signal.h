@@ -28,7 +28,7 @@ typedef struct stop_signal_calls {
 void stop_signal_block(void);
 void stop_signal_block_with_terminal(void);
 
-/* Wait for the signals on a thread of its own. TD_E_IO, TD_E_NOMEM. */
+/* Wait for the signals on a thread of its own. TD_E_IO. */
 TD_MUST_USE td_result stop_signal_open(const stop_signal_calls *calls, stop_signal **out,
                                        td_err *err);
 

@@ -30,14 +30,8 @@ td_result verb_exec(const char *program, char **argv, td_err *err)
     while (argv[count] != NULL)
         count++;
     char **words = td_alloc_zero(count + 2, sizeof *words);
-    if (words == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory to start %s", program);
     char path[2 * LIMIT_PATH_BYTES];
     words[0] = td_strdup(program);
-    if (words[0] == NULL) {
-        td_free(words);
-        return td_err_set(err, TD_E_NOMEM, "no memory to start %s", program);
-    }
     memcpy(words + 1, argv, count * sizeof *words);
     if (path_beside(program, path, sizeof path))
         execv(path, words);

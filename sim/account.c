@@ -40,14 +40,11 @@ struct account {
     size_t next_event;
 };
 
-td_result account_open(uint64_t seed, account **out, td_err *err)
+account *account_open(uint64_t seed)
 {
     account *a = td_alloc_zero(1, sizeof *a);
-    if (a == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for an account");
     td_random_init(&a->random, seed);
-    *out = a;
-    return TD_OK;
+    return a;
 }
 
 void account_close(account *a)

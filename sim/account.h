@@ -72,8 +72,8 @@ typedef struct account_event {
     int64_t wallet; /* balance of the settlement coin */
 } account_event;
 
-/* Open an account. TD_E_NOMEM. */
-TD_MUST_USE td_result account_open(uint64_t seed, account **out, td_err *err);
+/* Open an account. */
+account *account_open(uint64_t seed);
 void account_close(account *a);
 
 /* Act in place of the flow, or not, between symbol_begin_event and symbol_end_event of the

@@ -542,17 +542,15 @@ static td_result start(sim_family *f, td_err *err)
                              .seed =
                                  options->seed ^ td_xxh64(f->row->family, strlen(f->row->family)),
                              .start_ns = ns - ns % TS_STEP_MIN_NS};
-    td_result rc = venue_open(&opening, &f->venue, err);
-    if (rc != TD_OK)
-        return rc;
+    f->venue = venue_open(&opening);
     f->start_ns = opening.start_ns + options->settle_ns * options->time_scale;
     f->last_ts_ns = opening.start_ns;
     f->start_mono_ns = now + options->settle_ns;
     schedule(f, f->start_mono_ns);
-    if (options->duration_ns > 0 && x->end_timer == NULL)
-        rc = wire_timer_at(x->loop, now + options->duration_ns, end_of_duration, x, &x->end_timer,
-                           err);
-    return rc;
+    if (options->duration_ns == 0 || x->end_timer != NULL)
+        return TD_OK;
+    return wire_timer_at(x->loop, now + options->duration_ns, end_of_duration, x, &x->end_timer,
+                         err);
 }
 
 /* Send a stream's state, the first frame of a subscriber. */
@@ -726,11 +724,9 @@ static uint64_t wall_ms(const exchange *x)
 static td_result prepare(sim_conn *conn, td_err *err)
 {
     td_result rc = start(conn->of, err);
-    if (rc != TD_OK || conn->streams != NULL)
-        return rc;
-    conn->streams = td_alloc_zero(venue_stream_count(conn->of->venue), 1);
-    return conn->streams != NULL ? TD_OK
-                                 : td_err_set(err, TD_E_NOMEM, "no memory for a connection");
+    if (rc == TD_OK && conn->streams == NULL)
+        conn->streams = td_alloc_zero(venue_stream_count(conn->of->venue), 1);
+    return rc;
 }
 
 /* Move a connection to another family of the same path. */
@@ -916,8 +912,6 @@ static void *on_opened(void *user, wire_peer_conn *wire, td_bytes path, td_bytes
     int has_key = 0;
     TD_ASSERT(f != NULL);
     sim_conn *conn = td_alloc_zero(1, sizeof *conn);
-    if (conn == NULL)
-        return NULL;
     conn->exchange = x;
     conn->wire = wire;
     unsigned access = 0;
@@ -982,11 +976,9 @@ static const wire_server_ops SERVER_OPS = {
     .closed = on_closed,
 };
 
-static td_result open_families(exchange *x, td_err *err)
+static void open_families(exchange *x)
 {
     x->families = td_alloc_zero(x->options.family_count, sizeof *x->families);
-    if (x->families == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for an exchange");
     for (uint32_t i = 0; i < x->options.family_count; i++) {
         const family *of = x->options.families[i];
         sim_family *f = &x->families[i];
@@ -996,7 +988,6 @@ static td_result open_families(exchange *x, td_err *err)
         f->path = family_url_path(of->endpoints[0].url);
         TD_ASSERT(f->row != NULL);
     }
-    return TD_OK;
 }
 
 td_result exchange_open(const exchange_options *options, wire_loop *loop, exchange **out,
@@ -1005,8 +996,6 @@ td_result exchange_open(const exchange_options *options, wire_loop *loop, exchan
     TD_ASSERT(options->family_count > 0);
     TD_ASSERT(options->family_count <= EXCHANGE_FAMILIES_MAX);
     exchange *x = td_alloc_zero(1, sizeof *x);
-    if (x == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for an exchange");
     x->options = *options;
     if (options->time_scale == 0)
         x->options.time_scale = 1;
@@ -1018,9 +1007,8 @@ td_result exchange_open(const exchange_options *options, wire_loop *loop, exchan
                                          .is_plain = options->is_plain,
                                          .ops = &SERVER_OPS,
                                          .user = x};
-    td_result rc = open_families(x, err);
-    if (rc == TD_OK)
-        rc = responder_open(options->secret, &x->responder, err);
+    open_families(x);
+    td_result rc = responder_open(options->secret, &x->responder, err);
     if (rc == TD_OK)
         rc = wire_server_open(loop, &serving, &x->server, err);
     if (rc != TD_OK) {

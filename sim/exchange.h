@@ -72,7 +72,7 @@ typedef struct exchange_counts {
 /* 1 if this version has a venue for the family. */
 int exchange_can_serve(const family *wanted);
 
-/* Listen in a loop, which is borrowed until close. TD_E_INVALID, TD_E_NETWORK, TD_E_NOMEM. */
+/* Listen in a loop, which is borrowed until close. TD_E_INVALID, TD_E_NETWORK. */
 TD_MUST_USE td_result exchange_open(const exchange_options *options, wire_loop *loop,
                                     exchange **out, td_err *err);
 void exchange_close(exchange *x);

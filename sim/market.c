@@ -18,14 +18,11 @@ struct market {
     int64_t seq;
 };
 
-td_result market_open(int64_t first_seq, market **out, td_err *err)
+market *market_open(int64_t first_seq)
 {
     market *m = td_alloc_zero(1, sizeof *m);
-    if (m == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a market");
     m->seq = first_seq;
-    *out = m;
-    return TD_OK;
+    return m;
 }
 
 void market_close(market *m)

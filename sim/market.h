@@ -34,8 +34,8 @@ enum {
     MARKET_TRADES_MAX = 64,   /* of one event; a larger order is cut there, as by a price band */
 };
 
-/* Open an empty market whose events count from first_seq + 1. TD_E_NOMEM. */
-TD_MUST_USE td_result market_open(int64_t first_seq, market **out, td_err *err);
+/* Open an empty market whose events count from first_seq + 1. */
+market *market_open(int64_t first_seq);
 void market_close(market *m);
 
 /* Place a limit order: the crossing part is matched at the resting prices, best first; the rest

@@ -220,15 +220,12 @@ void symbol_end_event(sim_symbol *s, td_random *random, int64_t *next_number, in
 
 /* ---- opening ---- */
 
-td_result symbol_open(sim_symbol *s, const instrument *traded, td_random *random, uint64_t ns,
-                      td_err *err)
+void symbol_open(sim_symbol *s, const instrument *traded, td_random *random, uint64_t ns)
 {
     s->traded = *traded;
     /* Each symbol numbers its own events, from a number as large as the exchange's. */
     int64_t first_seq = 1000000000 + (int64_t)td_random_below(random, 9000000000u);
-    td_result rc = market_open(first_seq, &s->market, err);
-    if (rc != TD_OK)
-        return rc;
+    s->market = market_open(first_seq);
     flow_init(&s->flow, &s->traded, td_random_next(random));
     flow_fill(&s->flow, &s->traded, s->market);
     for (int i = 0; i < WARM_UP_EVENTS; i++)
@@ -236,7 +233,6 @@ td_result symbol_open(sim_symbol *s, const instrument *traded, td_random *random
     s->event_ns = ns;
     init_ticker(s, ns);
     symbol_set_names(s, s->values);
-    return TD_OK;
 }
 
 void symbol_close(sim_symbol *s)

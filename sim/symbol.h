@@ -39,9 +39,8 @@ typedef struct sim_symbol {
     uint8_t is_rising;      /* the last price change was upwards */
 } sim_symbol;
 
-/* Open a symbol with a filled book at exchange time ns. TD_E_NOMEM. */
-TD_MUST_USE td_result symbol_open(sim_symbol *s, const instrument *traded, td_random *random,
-                                  uint64_t ns, td_err *err);
+/* Open a symbol with a filled book at exchange time ns. */
+void symbol_open(sim_symbol *s, const instrument *traded, td_random *random, uint64_t ns);
 void symbol_close(sim_symbol *s);
 
 /* Begin a matching event at ns, not before that of the last one. */

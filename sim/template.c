@@ -159,16 +159,13 @@ static void compile_part(template *t, const char **at, unsigned depth)
     }
 }
 
-td_result template_open(const char *text, template **out, td_err *err)
+template *template_open(const char *text)
 {
     /* A value's name can be shorter than its code. */
     template *t = td_alloc_zero(1, sizeof *t + CODE_BYTES * strlen(text));
-    if (t == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a template");
     compile_part(t, &text, 0);
     require(*text == '\0', text, "a bracket too many");
-    *out = t;
-    return TD_OK;
+    return t;
 }
 
 void template_close(template *t)

@@ -27,8 +27,8 @@
 
 typedef struct template template;
 
-/* Compile. TD_E_NOMEM. */
-TD_MUST_USE td_result template_open(const char *text, template **out, td_err *err);
+/* Compile. */
+template *template_open(const char *text);
 void template_close(template *t);
 
 /* The values for a template. */

@@ -25,8 +25,6 @@ struct truth {
 td_result truth_open(td_io io, const char *path, truth **out, td_err *err)
 {
     truth *t = td_alloc_zero(1, sizeof *t);
-    if (t == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a truth file");
     td_buf_init(&t->lines, BUFFER_BYTES_MAX);
     td_result rc = td_io_open(io, path, TD_OPEN_CREATE, &t->file, err);
     if (rc != TD_OK) {

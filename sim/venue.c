@@ -703,25 +703,20 @@ static void add_name(venue *v, uint32_t index)
 }
 
 /* Allocate what a stream shows, and set it to the symbol's present state. */
-static td_result open_shown(venue *v, stream *made, const sim_symbol *s, td_err *err)
+static void open_shown(venue *v, stream *made, const sim_symbol *s)
 {
     const stream_row *row = made->row;
-    td_result rc = TD_OK;
     if (row->kind == STREAM_BOOK)
-        rc = window_open(row->depth, &made->window, err);
-    if (row->kind == STREAM_TICKER &&
-        (made->shown = td_alloc_zero(SIM_COUNT, sizeof *made->shown)) == NULL)
-        rc = td_err_set(err, TD_E_NOMEM, "no memory for a ticker");
+        made->window = window_open(row->depth);
+    if (row->kind == STREAM_TICKER)
+        made->shown = td_alloc_zero(SIM_COUNT, sizeof *made->shown);
     if (row->kind == STREAM_CANDLE)
         candle_open(&made->candles, made->interval, v->options.start_ns, s->values[SIM_LAST].n);
-    if (rc == TD_OK)
-        set_shown(v, made, v->options.start_ns);
-    return rc;
+    set_shown(v, made, v->options.start_ns);
 }
 
 /* Add the stream of a row for a symbol, unless it exists. interval: of a candle. */
-static td_result add_stream(venue *v, size_t row_index, uint32_t member, candle_interval interval,
-                            td_err *err)
+static void add_stream(venue *v, size_t row_index, uint32_t member, candle_interval interval)
 {
     const stream_row *row = row_at(v, row_index);
     char topic[STREAM_NAME_BYTES];
@@ -739,7 +734,7 @@ static td_result add_stream(venue *v, size_t row_index, uint32_t member, candle_
     TD_ASSERT(of->stream_count < VENUE_SYMBOL_STREAMS_MAX);
     of->streams[of->stream_count++] = at;
     if (at < v->stream_count)
-        return TD_OK;
+        return;
     TD_ASSERT(at < v->stream_capacity);
     stream *made = &v->streams[v->stream_count++];
     made->row = row;
@@ -758,7 +753,7 @@ static td_result add_stream(venue *v, size_t row_index, uint32_t member, candle_
         made->topic = made->candle_topic;
     }
     add_name(v, at);
-    return open_shown(v, made, &of->symbol, err);
+    open_shown(v, made, &of->symbol);
 }
 
 /* A row has a stream for each interval that it names; a row without intervals has one. */
@@ -767,39 +762,37 @@ static int has_interval(const stream_row *row, int interval)
     return row->intervals == NULL ? interval == 0 : row->intervals[interval] != NULL;
 }
 
-static td_result open_member(venue *v, uint32_t index, td_err *err)
+static void open_member(venue *v, uint32_t index)
 {
     sim_symbol *s = &v->members[index].symbol;
     instrument traded = catalog_instrument(v->options.row, index);
-    td_result rc = symbol_open(s, &traded, &v->random, v->options.start_ns, err);
+    symbol_open(s, &traded, &v->random, v->options.start_ns);
     for (size_t i = 0; i < row_count(v); i++) {
         const stream_row *row = row_at(v, i);
-        for (int k = 0; rc == TD_OK && has_row(row, &traded) && k < CANDLE_INTERVALS; k++)
+        for (int k = 0; has_row(row, &traded) && k < CANDLE_INTERVALS; k++)
             if (has_interval(row, k))
-                rc = add_stream(v, i, index, (candle_interval)k, err);
+                add_stream(v, i, index, (candle_interval)k);
     }
-    return rc;
 }
 
-static td_result compile_rows(venue *v, td_err *err)
+static void compile_rows(venue *v)
 {
-    td_result rc = TD_OK;
-    for (size_t i = 0; rc == TD_OK && i < row_count(v); i++) {
+    for (size_t i = 0; i < row_count(v); i++) {
         const stream_row *row = row_at(v, i);
-        rc = template_open(row->snapshot, &v->rows[i].snapshot, err);
-        if (rc == TD_OK && row->delta != NULL)
-            rc = template_open(row->delta, &v->rows[i].delta, err);
+        v->rows[i].snapshot = template_open(row->snapshot);
+        if (row->delta != NULL)
+            v->rows[i].delta = template_open(row->delta);
     }
-    return rc;
 }
 
-static td_result open_scratch(venue *v, td_err *err)
+static void open_scratch(venue *v)
 {
     uint32_t depth = 0;
     for (size_t i = 0; i < row_count(v); i++)
         if (row_at(v, i)->depth > depth)
             depth = row_at(v, i)->depth;
-    return depth > 0 ? window_open(depth, &v->scratch, err) : TD_OK;
+    if (depth > 0)
+        v->scratch = window_open(depth);
 }
 
 /* Most streams that a symbol can have. */
@@ -812,10 +805,16 @@ static uint32_t streams_max(const venue *v)
     return count;
 }
 
-static td_result open_parts(venue *v, td_err *err)
+venue *venue_open(const venue_options *options)
 {
-    const catalog_row *row = v->options.row;
-    uint32_t symbols = v->options.symbol_count;
+    const catalog_row *row = options->row;
+    uint32_t symbols = options->symbol_count;
+    TD_ASSERT(symbols > 0);
+    TD_ASSERT(symbols <= INSTRUMENTS_MAX);
+    venue *v = td_alloc_zero(1, sizeof *v);
+    v->options = *options;
+    v->next_number = 2290000000000000000 + (int64_t)(options->start_ns / TD_NS_PER_S % 1000000007);
+    td_random_init(&v->random, options->seed);
     v->stream_capacity = symbols * streams_max(v);
     v->members = td_alloc_zero(symbols, sizeof *v->members);
     v->streams = td_alloc_zero(v->stream_capacity, sizeof *v->streams);
@@ -825,51 +824,29 @@ static td_result open_parts(venue *v, td_err *err)
         places *= 2;
     v->by_name_mask = places - 1;
     v->by_name = td_alloc_zero(places, sizeof *v->by_name);
-    if (v->members == NULL || v->streams == NULL || v->rows == NULL || v->by_name == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for %u symbols", symbols);
-    td_result rc = open_scratch(v, err);
-    if (rc == TD_OK)
-        rc = compile_rows(v, err);
-    if (rc == TD_OK && row->account != NULL) {
+    open_scratch(v);
+    compile_rows(v);
+    if (row->account != NULL) {
         uint32_t most = 2u * row->product_count;
         v->account_symbols = symbols < most ? symbols : most;
-        rc = account_open(v->options.seed + 1, &v->account, err);
+        v->account = account_open(v->options.seed + 1);
     }
-    for (uint32_t i = 0; rc == TD_OK && i < symbols; i++)
-        rc = open_member(v, i, err);
-    return rc;
-}
-
-td_result venue_open(const venue_options *options, venue **out, td_err *err)
-{
-    TD_ASSERT(options->symbol_count > 0);
-    TD_ASSERT(options->symbol_count <= INSTRUMENTS_MAX);
-    venue *v = td_alloc_zero(1, sizeof *v);
-    if (v == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for an exchange");
-    v->options = *options;
-    v->next_number = 2290000000000000000 + (int64_t)(options->start_ns / TD_NS_PER_S % 1000000007);
-    td_random_init(&v->random, options->seed);
-    td_result rc = open_parts(v, err);
-    if (rc != TD_OK) {
-        venue_close(v);
-        return rc;
-    }
-    *out = v;
-    return TD_OK;
+    for (uint32_t i = 0; i < symbols; i++)
+        open_member(v, i);
+    return v;
 }
 
 void venue_close(venue *v)
 {
     if (v == NULL)
         return;
-    for (uint32_t i = 0; v->members != NULL && i < v->options.symbol_count; i++)
+    for (uint32_t i = 0; i < v->options.symbol_count; i++)
         symbol_close(&v->members[i].symbol);
     for (uint32_t i = 0; i < v->stream_count; i++) {
         td_free(v->streams[i].window);
         td_free(v->streams[i].shown);
     }
-    for (size_t i = 0; v->rows != NULL && i < row_count(v); i++) {
+    for (size_t i = 0; i < row_count(v); i++) {
         template_close(v->rows[i].snapshot);
         template_close(v->rows[i].delta);
     }

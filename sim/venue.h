@@ -50,7 +50,7 @@ typedef struct venue_frame {
     td_bytes bytes;
 } venue_frame;
 
-TD_MUST_USE td_result venue_open(const venue_options *options, venue **out, td_err *err);
+venue *venue_open(const venue_options *options);
 void venue_close(venue *v);
 
 /* Show a stream from now on: it was subscribed to. Before, it takes no frames. */

@@ -5,15 +5,13 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 
-td_result window_open(uint32_t depth, book_window **out, td_err *err)
+book_window *window_open(uint32_t depth)
 {
     TD_ASSERT(depth > 0);
     TD_ASSERT(depth <= WINDOW_DEPTH_MAX);
-    *out = td_alloc_zero(1, sizeof **out + (size_t)depth * 2 * sizeof(window_level));
-    if (*out == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a book of %u levels", depth);
-    (*out)->depth = depth;
-    return TD_OK;
+    book_window *made = td_alloc_zero(1, sizeof *made + (size_t)depth * 2 * sizeof(window_level));
+    made->depth = depth;
+    return made;
 }
 
 void window_copy(book_window *to, const book_window *from)

@@ -25,8 +25,8 @@ typedef struct book_window {
     window_level levels[]; /* bids, and from index depth on asks */
 } book_window;
 
-/* Allocate an empty window; free it with td_free. TD_E_NOMEM. */
-TD_MUST_USE td_result window_open(uint32_t depth, book_window **out, td_err *err);
+/* Allocate an empty window; free it with td_free. */
+book_window *window_open(uint32_t depth);
 
 /* The levels of a side. */
 static inline const window_level *window_side(const book_window *window, market_side side)

@@ -285,7 +285,9 @@ static td_result open_parts(decode_run *run, const options_operands *files)
         rc = import_source_open_pipe(STDIN_FILENO, &run->source, err);
     else
         rc = import_source_open(io_posix(), files->items[0], &run->source, err);
-    return rc != TD_OK ? rc : frame_lines_open(run->source, &run->lines, err);
+    if (rc == TD_OK)
+        run->lines = frame_lines_open(run->source);
+    return rc;
 }
 
 /* Close everything; the status of it all. */

@@ -177,19 +177,15 @@ static void report_total(verb_run *verb, const selected *seen, const listed *row
 
 /* ---- the list ---- */
 
-static td_result add_listed(listed *rows, const gap_row *row, td_err *err)
+static void add_listed(listed *rows, const gap_row *row)
 {
     rows->count++;
     if (row->to_ns == GAP_OPEN) {
         rows->open_count++;
-        return TD_OK;
+        return;
     }
-    stretch *grown = td_array_grow(rows->ended, rows->ended_count, sizeof *grown);
-    if (grown == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for %zu gaps", rows->count);
-    rows->ended = grown;
-    grown[rows->ended_count++] = (stretch){row->from_ns, row->to_ns};
-    return TD_OK;
+    rows->ended = td_array_grow(rows->ended, rows->ended_count, sizeof *rows->ended);
+    rows->ended[rows->ended_count++] = (stretch){row->from_ns, row->to_ns};
 }
 
 static td_result print_gaps(verb_run *verb, const selection *wanted, const gap_list *list,
@@ -198,12 +194,12 @@ static td_result print_gaps(verb_run *verb, const selection *wanted, const gap_l
     int is_known = 0; /* of what the archive does not know there is no gap either */
     td_result rc = TD_OK;
     result_table_begin(&verb->result, NULL, COLUMNS, sizeof COLUMNS / sizeof COLUMNS[0]);
-    for (size_t i = 0; i < list->count && rc == TD_OK; i++) {
+    for (size_t i = 0; i < list->count; i++) {
         const gap_row *row = &list->rows[i];
         is_known |= selection_has_gap(wanted, row);
         if (!selection_wants_gap(wanted, seen->window, row))
             continue;
-        rc = add_listed(rows, row, &verb->err);
+        add_listed(rows, row);
         describe(&verb->result, row);
     }
     if (rc == TD_OK && !is_known && seen->frames == 0)

@@ -34,8 +34,7 @@ typedef struct archive_totals {
 /* ---- adding up ---- */
 
 /* An archive has few feeds: looked up one by one. */
-static td_result add_feed(archive_totals *totals, const segment_index *segment, uint64_t frames,
-                          td_err *err)
+static void add_feed(archive_totals *totals, const segment_index *segment, uint64_t frames)
 {
     feed_total *at = NULL;
     for (size_t i = 0; i < totals->feed_count && at == NULL; i++) {
@@ -43,11 +42,8 @@ static td_result add_feed(archive_totals *totals, const segment_index *segment, 
             at = &totals->feeds[i];
     }
     if (at == NULL) {
-        feed_total *grown = td_array_grow(totals->feeds, totals->feed_count, sizeof *grown);
-        if (grown == NULL)
-            return td_err_set(err, TD_E_NOMEM, "no memory for %zu feeds", totals->feed_count);
-        totals->feeds = grown;
-        at = &grown[totals->feed_count++];
+        totals->feeds = td_array_grow(totals->feeds, totals->feed_count, sizeof *at);
+        at = &totals->feeds[totals->feed_count++];
         *at = (feed_total){
             .feed = segment->feed, .family = segment->family, .first_ns = segment->first_ns};
     }
@@ -59,11 +55,10 @@ static td_result add_feed(archive_totals *totals, const segment_index *segment, 
         at->first_ns = segment->first_ns;
     if (segment->last_ns > at->last_ns)
         at->last_ns = segment->last_ns;
-    return TD_OK;
 }
 
 /* Events are the recorder's own words and no frames: counted apart. */
-static td_result add_segment(archive_totals *totals, const planned_segment *planned, td_err *err)
+static void add_segment(archive_totals *totals, const planned_segment *planned)
 {
     const segment_index *segment = planned->index;
     uint64_t frames = 0;
@@ -74,12 +69,9 @@ static td_result add_segment(archive_totals *totals, const planned_segment *plan
             continue;
         }
         frames = verb_run_add_count(frames, channel->message_count);
-        topic_total *grown = td_array_grow(totals->topics, totals->topic_count, sizeof *grown);
-        if (grown == NULL)
-            return td_err_set(err, TD_E_NOMEM, "no memory for the topics of %s", segment->path);
-        totals->topics = grown;
-        grown[totals->topic_count++] = (topic_total){channel->info.feed, channel->info.topic,
-                                                     channel->info.symbol, channel->message_count};
+        totals->topics = td_array_grow(totals->topics, totals->topic_count, sizeof *totals->topics);
+        totals->topics[totals->topic_count++] = (topic_total){
+            channel->info.feed, channel->info.topic, channel->info.symbol, channel->message_count};
     }
     totals->segments++;
     totals->by_life[planned->life]++;
@@ -89,7 +81,7 @@ static td_result add_segment(archive_totals *totals, const planned_segment *plan
         totals->first_ns = segment->first_ns;
     if (segment->last_ns > totals->last_ns)
         totals->last_ns = segment->last_ns;
-    return add_feed(totals, segment, frames, err);
+    add_feed(totals, segment, frames);
 }
 
 static int compare_topics(const void *a, const void *b)
@@ -120,15 +112,13 @@ static void merge_topics(archive_totals *totals)
     totals->topic_count = last + 1;
 }
 
-static td_result add_up(const read_plan *plan, archive_totals *totals, td_err *err)
+static void add_up(const read_plan *plan, archive_totals *totals)
 {
-    td_result rc = TD_OK;
-    for (size_t i = 0; i < read_plan_count(plan) && rc == TD_OK; i++) {
-        rc = add_segment(totals, read_plan_segment(plan, i), err);
+    for (size_t i = 0; i < read_plan_count(plan); i++) {
+        add_segment(totals, read_plan_segment(plan, i));
         merge_topics(totals);
     }
-    TD_ASSERT(rc != TD_OK || totals->segments == read_plan_count(plan));
-    return rc;
+    TD_ASSERT(totals->segments == read_plan_count(plan));
 }
 
 /* ---- what else there is ---- */
@@ -152,7 +142,7 @@ static td_result gather(verb_run *verb, info *all)
     read_query everything = {.to_ns = UINT64_MAX};
     td_result rc = read_plan_open(verb->archive, &everything, &all->plan, err);
     if (rc == TD_OK)
-        rc = add_up(all->plan, &all->totals, err);
+        add_up(all->plan, &all->totals);
     if (rc == TD_OK)
         rc = archive_list(verb->archive, &all->listing, err);
     if (rc == TD_OK)

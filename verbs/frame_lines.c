@@ -20,15 +20,13 @@ struct frame_lines {
     uint8_t is_escaped;
 };
 
-td_result frame_lines_open(import_source *source, frame_lines **out, td_err *err)
+frame_lines *frame_lines_open(import_source *source)
 {
     TD_ASSERT(source != NULL);
-    *out = td_alloc_zero(1, sizeof **out);
-    if (*out == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory to read frames");
-    (*out)->source = source;
-    td_buf_init(&(*out)->joined, LIMIT_FRAME_BYTES + DECODE_PADDING_BYTES);
-    return TD_OK;
+    frame_lines *self = td_alloc_zero(1, sizeof *self);
+    self->source = source;
+    td_buf_init(&self->joined, LIMIT_FRAME_BYTES + DECODE_PADDING_BYTES);
+    return self;
 }
 
 void frame_lines_close(frame_lines *self)

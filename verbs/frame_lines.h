@@ -20,12 +20,12 @@ typedef struct frame_text {
     uint8_t is_too_long; /* 1: text is empty, it was passed over */
 } frame_text;
 
-/* Read from a source, which stays the caller's. TD_E_NOMEM. */
-TD_MUST_USE td_result frame_lines_open(import_source *source, frame_lines **out, td_err *err);
+/* Read from a source, which stays the caller's. */
+frame_lines *frame_lines_open(import_source *source);
 void frame_lines_close(frame_lines *self);
 
 /* The next frame; empty lines between frames are passed over. TD_OK; TD_EOF; what
- * import_source_next() says; TD_E_NOMEM. */
+ * import_source_next() says. */
 TD_MUST_USE td_result frame_lines_next(frame_lines *self, frame_text *out, td_err *err);
 
 #endif

@@ -9,37 +9,28 @@
 #include "archive/feed_past.h"
 
 /* An archive has few feeds: looked up one by one. */
-static td_result row_of(pruned_feeds *pruned, const char *feed, pruned_feed **out, td_err *err)
+static pruned_feed *row_of(pruned_feeds *pruned, const char *feed)
 {
-    for (size_t i = 0; i < pruned->count; i++) {
-        *out = &pruned->rows[i];
+    for (size_t i = 0; i < pruned->count; i++)
         if (strcmp(pruned->rows[i].feed, feed) == 0)
-            return TD_OK;
-    }
-    pruned_feed *grown = td_array_grow(pruned->rows, pruned->count, sizeof *grown);
-    if (grown == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for %zu feeds", pruned->count + 1);
-    pruned->rows = grown;
-    *out = &grown[pruned->count++];
-    **out = (pruned_feed){0};
-    (void)snprintf((*out)->feed, sizeof(*out)->feed, "%s", feed); /* as long as in the journal */
-    return TD_OK;
+            return &pruned->rows[i];
+    pruned->rows = td_array_grow(pruned->rows, pruned->count, sizeof *pruned->rows);
+    pruned_feed *made = &pruned->rows[pruned->count++];
+    *made = (pruned_feed){0};
+    (void)snprintf(made->feed, sizeof made->feed, "%s", feed); /* as long as in the journal */
+    return made;
 }
 
-static td_result add(pruned_feeds *pruned, const past_segment *segment, td_err *err)
+static void add(pruned_feeds *pruned, const past_segment *segment)
 {
-    pruned_feed *row = NULL;
     TD_ASSERT(segment->stage == PAST_PRUNED);
-    td_result rc = row_of(pruned, segment->feed, &row, err);
-    if (rc != TD_OK)
-        return rc;
+    pruned_feed *row = row_of(pruned, segment->feed);
     row->segments++;
     row->bytes += segment->file_bytes;
     if (segment->first_ns != 0 && (row->first_ns == 0 || segment->first_ns < row->first_ns))
         row->first_ns = segment->first_ns;
     if (segment->last_ns > row->last_ns)
         row->last_ns = segment->last_ns;
-    return TD_OK;
 }
 
 static int compare_rows(const void *a, const void *b)
@@ -52,10 +43,9 @@ td_result pruned_feeds_read(archive *a, pruned_feeds *out, td_err *err)
     archive_past past = {0};
     *out = (pruned_feeds){0};
     td_result rc = archive_is_single_file(a) ? TD_OK : archive_past_read(a, &past, err);
-    for (size_t i = 0; i < past.segment_count && rc == TD_OK; i++) {
+    for (size_t i = 0; i < past.segment_count; i++)
         if (past.segments[i].stage == PAST_PRUNED)
-            rc = add(out, &past.segments[i], err);
-    }
+            add(out, &past.segments[i]);
     archive_past_fini(&past);
     if (out->count > 0)
         qsort(out->rows, out->count, sizeof out->rows[0], compare_rows);

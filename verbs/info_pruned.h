@@ -25,7 +25,7 @@ typedef struct pruned_feeds {
 } pruned_feeds;
 
 /* Read the journal. *out is the caller's, for pruned_feeds_fini, also after a failure. TD_OK (a
- * single file has none), TD_E_IO, TD_E_NOMEM. */
+ * single file has none), TD_E_IO. */
 TD_MUST_USE td_result pruned_feeds_read(archive *archive, pruned_feeds *out, td_err *err);
 void pruned_feeds_fini(pruned_feeds *pruned);
 

@@ -36,13 +36,13 @@ static book_window *small_window(uint32_t depth)
 {
     market *m = NULL;
     book_window *window = NULL;
-    assert_int_equal(market_open(0, &m, NULL), TD_OK);
+    m = market_open(0);
     market_limit(m, MARKET_BUY, 121232, 7);
     market_limit(m, MARKET_BUY, 121231, 3);
     market_limit(m, MARKET_BUY, 121000, 9); /* below a window of two levels */
     market_limit(m, MARKET_SELL, 121235, 1);
     market_limit(m, MARKET_SELL, 121236, 20);
-    assert_int_equal(window_open(depth, &window, NULL), TD_OK);
+    window = window_open(depth);
     window_take(window, &BTCUSD, m, 0);
     market_close(m);
     return window;
@@ -58,8 +58,8 @@ static void test_levels_sha1(void **state)
     assert_string_equal(sha1, "55bd7b84fc1e49a69030bdf18a90309da43392bd");
     td_free(window);
     market *m = NULL;
-    assert_int_equal(market_open(0, &m, NULL), TD_OK);
-    assert_int_equal(window_open(25, &window, NULL), TD_OK);
+    m = market_open(0);
+    window = window_open(25);
     assert_int_equal(truth_levels_sha1(&BTCUSD, window, sha1, NULL), TD_OK);
     assert_string_equal(sha1, "da39a3ee5e6b4b0d3255bfef95601890afd80709"); /* of no bytes */
     market_limit(m, MARKET_BUY, 31253, 7);

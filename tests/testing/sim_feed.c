@@ -76,7 +76,7 @@ sim_feed *sim_feed_open(const sim_feed_options *options)
                                     .symbol_count = options->symbol_count,
                                     .seed = options->seed,
                                     .start_ns = START_NS};
-    assert_int_equal(venue_open(&venue_is, &feed->market, NULL), TD_OK);
+    feed->market = venue_open(&venue_is);
     assert_true(venue_stream_count(feed->market) <= STREAMS_MAX);
     for (uint32_t i = 0; i < venue_stream_count(feed->market); i++)
         open_channel(feed, i);
