@@ -101,7 +101,7 @@ BIN_names := tapedeck tapedeck-record tapedeck-replay tapedeck-sim
 BINS := $(addprefix $(B)/bin/,$(BIN_names))
 
 .PHONY: all sources unit captures tests-build fuzz-build bench-build help deps demo test suite docs golden-update \
-        check check-fresh check-format check-structure check-cppcheck check-tidy check-asan check-tsan format \
+        check check-fresh check-format check-structure check-budget check-cppcheck check-tidy check-asan check-tsan format \
         bench fuzz soak sweep install uninstall clean
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -240,10 +240,10 @@ docs: all
 golden-update: $(B)/tests/schema/test_golden
 	@TAPEDECK_GOLDEN_UPDATE=1 $< && git status --short tests/golden
 
-## check: the strict gate: format, structure, clang-tidy, cppcheck, suite under ASan+UBSan, threads under TSan
+## check: the strict gate: format, structure, budgets, clang-tidy, cppcheck, suite under ASan+UBSan, threads under TSan
 check:
 	@.ci/deps build test check fuzz
-	$(SUBMAKE) check-format check-structure check-cppcheck
+	$(SUBMAKE) check-format check-structure check-budget check-cppcheck
 	$(SUBMAKE) -j$(JOBS) -k check-tidy
 	$(SUBMAKE) check-asan
 	$(SUBMAKE) check-tsan
@@ -264,6 +264,9 @@ sources:
 check-structure:
 	@tests/check/structure-test
 	@tests/check/structure && echo "check: structure ok"
+
+check-budget:
+	@tests/check/budget && echo "check: budget ok"
 
 # With one job cppcheck also follows pointers across files, and takes each that a function fills in for one
 # that it reads (ctuuninitvar).
