@@ -91,11 +91,9 @@ static void take_problem(void *user, uint64_t line, const char *reason)
                     reason);
     if (outcome->problem_count == LINES_KEPT_MAX)
         return;
-    problem *grown = td_array_grow(outcome->problems, outcome->problem_count, sizeof *grown);
-    if (grown == NULL)
-        return; /* counted all the same */
-    outcome->problems = grown;
-    problem *kept = &grown[outcome->problem_count++];
+    outcome->problems =
+        td_array_grow(outcome->problems, outcome->problem_count, sizeof *outcome->problems);
+    problem *kept = &outcome->problems[outcome->problem_count++];
     kept->line = line;
     (void)snprintf(kept->reason, sizeof kept->reason, "%s", reason); /* cut is fine */
 }
@@ -286,10 +284,6 @@ static exit_code import_files(import_command *command, const options_operands *f
         choose_family(command->flags.family, &family_asked, &err) != TD_OK)
         return report_error(command->report, &err);
     command->outcomes = td_alloc_zero(files->count, sizeof *command->outcomes);
-    if (command->outcomes == NULL) {
-        td_err_set(&err, TD_E_NOMEM, "no memory to import");
-        return report_error(command->report, &err);
-    }
     exit_code status = EXIT_CODE_DONE;
     size_t done = 0;
     for (; done < files->count && status == EXIT_CODE_DONE; done++) {

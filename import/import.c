@@ -75,10 +75,9 @@ static void time_bare_frame(import_job *job, import_record *record)
     }
 }
 
-/* Read one line and place it. TD_OK: a record; TD_E_NOTFOUND: a line that holds none, whatever the
- * reason; TD_E_NOMEM: unknown. */
-static td_result take_line(import_job *job, const import_text_line *line, import_record *record,
-                           import_place *place, td_err *err)
+/* Read one line and place it. 0: it holds no record, whatever the reason. */
+static int take_line(import_job *job, const import_text_line *line, import_record *record,
+                     import_place *place)
 {
     TD_ASSERT(job->reader.lines != NULL);
     TD_ASSERT(line->is_too_long || line->text.size <= LIMIT_IMPORT_LINE_BYTES);
@@ -87,29 +86,25 @@ static td_result take_line(import_job *job, const import_text_line *line, import
     td_err_clear(&refused);
     if (line->is_too_long) {
         report_malformed(job, line->number, "longer than 16 MiB");
-        return TD_E_NOTFOUND;
+        return 0;
     }
     if (!import_line_read(job->reader.lines, line->text, record, &reason)) {
-        if (import_line_refusal(job->reader.lines) == TD_E_NOMEM)
-            return td_err_set(err, TD_E_NOMEM, "line %" PRIu64 ": %s", line->number, reason);
         report_malformed(job, line->number, reason);
-        return TD_E_NOTFOUND;
+        return 0;
     }
     if (record->kind == IMPORT_NOTHING) {
         job->report->other += job->reader.is_reporting;
-        return TD_E_NOTFOUND;
+        return 0;
     }
     if (record->kind == IMPORT_FRAME && record->time_source == IMPORT_TIME_NONE)
         time_bare_frame(job, record);
-    td_result rc = import_slots_take(job->reader.slots, record, place, &refused);
-    if (rc == TD_E_NOMEM)
-        return td_err_set(err, rc, "line %" PRIu64 ": %s", line->number, refused.text);
-    if (rc != TD_OK)
-        report_malformed(job, line->number, refused.text);
-    return rc == TD_OK ? TD_OK : TD_E_NOTFOUND;
+    if (import_slots_take(job->reader.slots, record, place, &refused) == TD_OK)
+        return 1;
+    report_malformed(job, line->number, refused.text);
+    return 0;
 }
 
-/* The next record in the order of the file. TD_OK, TD_EOF, TD_E_IO, TD_E_NOMEM. */
+/* The next record in the order of the file. TD_OK, TD_EOF, TD_E_IO. */
 static td_result next_record(import_job *job, import_record *record, import_place *place,
                              td_err *err)
 {
@@ -123,9 +118,8 @@ static td_result next_record(import_job *job, import_record *record, import_plac
         if (rc != TD_OK)
             return rc;
         job->report->lines += job->reader.is_reporting;
-        rc = take_line(job, &line, record, place, err);
-        if (rc != TD_E_NOTFOUND)
-            return rc;
+        if (take_line(job, &line, record, place))
+            return TD_OK;
     }
 }
 
@@ -134,15 +128,15 @@ static td_result open_reader(import_job *job, td_err *err)
 {
     const import_options *options = job->options;
     capture_reader *reader = &job->reader;
-    td_result rc = options->path != NULL
-                       ? import_source_open(options->io, options->path, &reader->source, err)
-                       : import_source_open_pipe(options->descriptor, &reader->source, err);
-    if (rc == TD_OK)
-        rc = import_line_reader_open(options->format, &reader->lines, err);
+    td_result rc = TD_OK;
+    if (options->path != NULL)
+        rc = import_source_open(options->io, options->path, &reader->source, err);
+    else
+        reader->source = import_source_open_pipe(options->descriptor);
     if (rc == TD_OK && options->family != NULL)
         rc = decoder_open(&reader->decoder, err);
-    if (rc == TD_OK)
-        rc = import_slots_open(&reader->slots, err);
+    reader->lines = import_line_reader_open(options->format);
+    reader->slots = import_slots_open();
     reader->is_reporting = 1;
     return rc;
 }
@@ -157,14 +151,13 @@ static void close_reader(capture_reader *reader)
 }
 
 /* Start the second reading: the same lines give the same slots again. */
-static td_result read_again(import_job *job, td_err *err)
+static void read_again(import_job *job)
 {
     capture_reader *reader = &job->reader;
     TD_ASSERT(reader->slots == job->survey);
-    reader->slots = NULL;
+    reader->slots = import_slots_open();
     reader->is_reporting = 0;
-    td_result rc = import_slots_open(&reader->slots, err);
-    return rc == TD_OK ? import_source_rewind(reader->source, err) : rc;
+    import_source_rewind(reader->source);
 }
 
 /* Records on their way to being sorted, beyond what fits into memory. */
@@ -421,8 +414,8 @@ static td_result write_session(import_job *job, td_err *err)
 {
     td_result rc = TD_OK;
     if (job->spool == NULL) {
-        rc = read_again(job, err);
-        if (rc == TD_OK && !job->is_ordered)
+        read_again(job);
+        if (!job->is_ordered)
             rc = spool_file(job, err);
     }
     if (rc != TD_OK)
@@ -443,13 +436,10 @@ td_result import_run(const import_options *options, import_report *report, td_er
                           "'%s' cannot be a feed's name: letters, digits, '.', '_' and '-' only",
                           options->feed);
     import_job *job = td_alloc_zero(1, sizeof *job);
-    if (job == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory to import");
     job->options = options;
     job->report = report;
+    job->secrets = import_secrets_open();
     td_result rc = open_reader(job, err);
-    if (rc == TD_OK)
-        rc = import_secrets_open(&job->secrets, err);
     if (rc == TD_OK)
         rc = survey(job, err);
     if (rc == TD_OK)

@@ -66,7 +66,7 @@ typedef struct import_report {
 
 /* Import one capture. TD_OK also when lines were malformed: the report counts them. TD_E_INVALID
  * (the family is unknown, a name is wrong, it was imported before: nothing was written),
- * TD_E_NOTFOUND, TD_E_BUSY, TD_E_IO, TD_E_NOSPACE, TD_E_NOMEM. */
+ * TD_E_NOTFOUND, TD_E_BUSY, TD_E_IO, TD_E_NOSPACE. */
 TD_MUST_USE td_result import_run(const import_options *options, import_report *report, td_err *err);
 
 #endif

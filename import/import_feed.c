@@ -44,8 +44,6 @@ static td_result write_chunk(void *user, td_err *err)
 td_result import_feed_open(const import_feed_options *options, import_feed **out, td_err *err)
 {
     import_feed *f = td_alloc_zero(1, sizeof *f);
-    if (f == NULL)
-        return td_err_set(err, TD_E_NOMEM, "feed %s: no memory", options->name);
     f->options = *options;
     const feed_writer_options writing = {.name = options->name,
                                          .family = options->family,

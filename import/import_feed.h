@@ -48,7 +48,7 @@ typedef struct import_feed_counts {
     uint64_t first_ns, last_ns;
 } import_feed_counts;
 
-/* Add the feed to the writer. TD_E_NOMEM, TD_E_INVALID, and what archive_writer_add_feed gives. */
+/* Add the feed to the writer. TD_E_INVALID, and what archive_writer_add_feed gives. */
 TD_MUST_USE td_result import_feed_open(const import_feed_options *options, import_feed **out,
                                        td_err *err);
 /* What was not finished is not written. NULL is fine. */

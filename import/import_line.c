@@ -18,21 +18,14 @@ struct import_line_reader {
 
 _Static_assert(DIR_IN == 0, "a record that says no direction is inbound");
 
-/* Everything is allocated here: reading a line allocates only for long escaped frames. */
-td_result import_line_reader_open(import_format format, import_line_reader **out, td_err *err)
+import_line_reader *import_line_reader_open(import_format format)
 {
     import_line_reader *r = td_alloc_zero(1, sizeof *r);
-    if (r == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory to read a capture");
     r->format = format;
     td_buf_init(&r->data, LIMIT_IMPORT_LINE_BYTES + JSON_PADDING_BYTES);
-    td_result rc = json_parser_open(LIMIT_IMPORT_LINE_BYTES, &r->parser, err);
-    if (rc != TD_OK) {
-        import_line_reader_close(r);
-        return rc;
-    }
-    *out = r;
-    return TD_OK;
+    td_result rc = json_parser_open(LIMIT_IMPORT_LINE_BYTES, &r->parser, NULL);
+    TD_ASSERT(rc == TD_OK);
+    return r;
 }
 
 void import_line_reader_close(import_line_reader *reader)
@@ -148,20 +141,18 @@ static int refuse(import_line_reader *r, const char **reason, const char *text)
     return 0;
 }
 
-/* Bytes that may lie in the parser's memory: given padding of our own. 0 without memory. */
-static int padded(import_line_reader *r, td_bytes line, td_bytes value, td_bytes *out)
+/* A value of the line with padding after it: the parser's own memory has none. */
+static td_bytes padded(import_line_reader *r, td_bytes line, td_bytes value)
 {
-    if (value.data >= line.data && value.data + value.size <= line.data + line.size) {
-        *out = value;
-        return 1;
-    }
+    static const uint8_t PADDING[JSON_PADDING_BYTES];
+    if (value.data >= line.data && value.data + value.size <= line.data + line.size)
+        return value;
     td_buf_clear(&r->data);
-    if (td_buf_reserve(&r->data, value.size + JSON_PADDING_BYTES, NULL) != TD_OK)
-        return 0;
-    if (td_buf_append(&r->data, value.data, value.size, NULL) != TD_OK)
-        return 0;
-    *out = td_buf_view(&r->data);
-    return 1;
+    td_result rc = td_buf_append(&r->data, value.data, value.size, NULL);
+    TD_ASSERT(rc == TD_OK); /* no value is longer than its line */
+    rc = td_buf_append(&r->data, PADDING, sizeof PADDING, NULL);
+    TD_ASSERT(rc == TD_OK);
+    return td_bytes_of(r->data.data, value.size);
 }
 
 /* The line as a JSON object. */
@@ -186,11 +177,8 @@ static int take_data(import_line_reader *r, td_bytes line, json_value value, imp
         return refuse(r, reason, "\"data\" is neither a string nor an object or array");
     if (data.size == 0)
         return refuse(r, reason, "\"data\" is empty");
-    if (padded(r, line, data, &out->data))
-        return 1;
-    (void)td_err_set(&r->err, TD_E_NOMEM, "no memory for this line"); /* not its fault */
-    *reason = r->err.text;
-    return 0;
+    out->data = padded(r, line, data);
+    return 1;
 }
 
 #define TIME_REFUSAL "the time is not between 1990-01-01 and 2100-01-01, UTC"
@@ -435,9 +423,4 @@ int import_line_read(import_line_reader *reader, td_bytes line, import_record *o
                                                       : read_jsonl(reader, line, out, reason);
     TD_ASSERT(is_good == (*reason == NULL));
     return is_good;
-}
-
-td_result import_line_refusal(const import_line_reader *reader)
-{
-    return reader->err.code == TD_E_NOMEM ? TD_E_NOMEM : TD_E_INVALID;
 }

@@ -45,17 +45,12 @@ typedef struct import_record {
 
 typedef struct import_line_reader import_line_reader;
 
-TD_MUST_USE td_result import_line_reader_open(import_format format, import_line_reader **out,
-                                              td_err *err);
+TD_NEVER_NULL import_line_reader *import_line_reader_open(import_format format);
 void import_line_reader_close(import_line_reader *reader);
 
 /* Read one line (JSON_PADDING_BYTES readable after it). Returns 1 and fills *out, or 0 for a
  * malformed line, with the reason as a text that is valid until the next call. */
 int import_line_read(import_line_reader *reader, td_bytes line, import_record *out,
                      const char **reason);
-
-/* Why the last line was refused: TD_E_INVALID, it is malformed; TD_E_NOMEM, which does not depend
- * on the line. */
-td_result import_line_refusal(const import_line_reader *reader);
 
 #endif

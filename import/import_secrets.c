@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/assert.h"
 #include "base/limits.h"
 #include "base/url.h"
 #include "json/json.h"
@@ -13,19 +14,13 @@ struct import_secrets {
     json_parser *parser;
 };
 
-td_result import_secrets_open(import_secrets **out, td_err *err)
+import_secrets *import_secrets_open(void)
 {
     import_secrets *s = td_alloc_zero(1, sizeof *s);
-    if (s == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory to look for secrets");
     redactor_init(&s->values);
-    td_result rc = json_parser_open(0, &s->parser, err);
-    if (rc != TD_OK) {
-        import_secrets_close(s);
-        return rc;
-    }
-    *out = s;
-    return TD_OK;
+    td_result rc = json_parser_open(0, &s->parser, NULL);
+    TD_ASSERT(rc == TD_OK);
+    return s;
 }
 
 void import_secrets_close(import_secrets *secrets)

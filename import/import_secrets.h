@@ -14,11 +14,11 @@
 
 typedef struct import_secrets import_secrets;
 
-TD_MUST_USE td_result import_secrets_open(import_secrets **out, td_err *err);
+TD_NEVER_NULL import_secrets *import_secrets_open(void);
 void import_secrets_close(import_secrets *secrets);
 
 /* Learn the secrets of a record. TD_E_INVALID: a secret of more than LIMIT_SECRET_BYTES;
- * TD_E_LIMIT: more than LIMIT_SECRETS; TD_E_NOMEM. */
+ * TD_E_LIMIT: more than LIMIT_SECRETS. */
 TD_MUST_USE td_result import_secrets_learn(import_secrets *secrets, const import_record *record,
                                            td_err *err);
 

@@ -13,14 +13,11 @@ struct import_slots {
     uint32_t current; /* of lines that name no connection; NO_SLOT before any */
 };
 
-td_result import_slots_open(import_slots **out, td_err *err)
+import_slots *import_slots_open(void)
 {
     import_slots *s = td_alloc_zero(1, sizeof *s);
-    if (s == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a capture's connections");
     s->current = NO_SLOT;
-    *out = s;
-    return TD_OK;
+    return s;
 }
 
 void import_slots_close(import_slots *slots)
@@ -96,22 +93,11 @@ static td_result add_slot(import_slots *s, const import_record *record, uint32_t
 {
     if (s->count == LIMIT_FEED_SLOTS)
         return td_err_set(err, TD_E_LIMIT, "more than %u connections", LIMIT_FEED_SLOTS);
-    char *name = td_strndup((const char *)record->conn.data, record->conn.size);
-    if (name == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a capture's connections");
-    s->slots[s->count] = (import_slot){.name = name, .is_http = is_http(record) != 0};
+    s->slots[s->count] =
+        (import_slot){.name = td_strndup((const char *)record->conn.data, record->conn.size),
+                      .is_http = is_http(record) != 0};
     *index = s->count++;
     return TD_OK;
-}
-
-/* Take the slot's URL from the first line that has one. */
-static td_result learn_url(import_slot *slot, td_bytes url, td_err *err)
-{
-    if (slot->url != NULL || url.size == 0)
-        return TD_OK;
-    slot->url = td_strndup((const char *)url.data, url.size);
-    return slot->url != NULL ? TD_OK
-                             : td_err_set(err, TD_E_NOMEM, "no memory for a connection's URL");
 }
 
 td_result import_slots_take(import_slots *slots, const import_record *record, import_place *out,
@@ -123,9 +109,8 @@ td_result import_slots_take(import_slots *slots, const import_record *record, im
     if (rc != TD_OK)
         return rc;
     import_slot *slot = &slots->slots[index];
-    rc = learn_url(slot, record->url, err);
-    if (rc != TD_OK)
-        return rc;
+    if (slot->url == NULL && record->url.size > 0)
+        slot->url = td_strndup((const char *)record->url.data, record->url.size);
     if (record->conn.size == 0 && !slot->is_http)
         slots->current = index;
     uint8_t is_new_conn = record->kind == IMPORT_CONNECT || slot->conn == 0;

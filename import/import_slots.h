@@ -40,11 +40,11 @@ typedef struct import_place {
         effective_ns; /* the record's time, not before any earlier one of the slot; 0: unknown */
 } import_place;
 
-TD_MUST_USE td_result import_slots_open(import_slots **out, td_err *err);
+TD_NEVER_NULL import_slots *import_slots_open(void);
 void import_slots_close(import_slots *slots);
 
 /* Place a record that is a frame or a connect. TD_OK; TD_E_LIMIT if it would need more than
- * LIMIT_FEED_SLOTS slots (nothing changed); TD_E_NOMEM. */
+ * LIMIT_FEED_SLOTS slots (nothing changed). */
 TD_MUST_USE td_result import_slots_take(import_slots *slots, const import_record *record,
                                         import_place *out, td_err *err);
 

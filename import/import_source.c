@@ -4,8 +4,8 @@
 #include <unistd.h>
 
 #include <zlib.h>
+#define ZSTD_STATIC_LINKING_ONLY /* ZSTD_customMem */
 #include <zstd.h>
-#include <zstd_errors.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
@@ -32,7 +32,7 @@ struct import_source {
     coding coding;
     z_stream inflater;
     uint8_t has_inflater;
-    ZSTD_DStream *zstd;
+    ZSTD_DCtx *zstd;
     uint8_t is_in_member;  /* between a member's (a frame's) header and its trailer */
     uint8_t is_raw_ended;  /* the file or pipe has no more */
     uint8_t is_text_ended; /* nothing more will come out */
@@ -48,44 +48,32 @@ struct import_source {
     uint64_t line_number;
 };
 
-static td_result source_new(import_source **out, td_err *err)
+static import_source *source_new(void)
 {
     import_source *s = td_alloc_zero(1, sizeof *s);
-    if (s == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory to read a capture");
     td_buf_init(&s->text, LIMIT_IMPORT_LINE_BYTES + TEXT_BYTES + JSON_PADDING_BYTES + 2);
     s->descriptor = -1;
     s->hasher = td_hasher_open();
-    if (s->hasher == NULL) {
-        import_source_close(s);
-        return td_err_set(err, TD_E_NOMEM, "no memory to read a capture");
-    }
-    *out = s;
-    return TD_OK;
+    return s;
 }
 
 td_result import_source_open(td_io io, const char *path, import_source **out, td_err *err)
 {
-    import_source *s = NULL;
-    td_result rc = source_new(&s, err);
+    td_file *file = NULL;
+    td_result rc = td_io_open(io, path, TD_OPEN_READ, &file, err);
     if (rc != TD_OK)
         return rc;
-    rc = td_io_open(io, path, TD_OPEN_READ, &s->file, err);
-    if (rc != TD_OK) {
-        import_source_close(s);
-        return rc;
-    }
-    *out = s;
+    *out = source_new();
+    (*out)->file = file;
     return TD_OK;
 }
 
-td_result import_source_open_pipe(int descriptor, import_source **out, td_err *err)
+import_source *import_source_open_pipe(int descriptor)
 {
     TD_ASSERT(descriptor >= 0);
-    td_result rc = source_new(out, err);
-    if (rc == TD_OK)
-        (*out)->descriptor = descriptor;
-    return rc;
+    import_source *s = source_new();
+    s->descriptor = descriptor;
+    return s;
 }
 
 void import_source_close(import_source *source)
@@ -94,7 +82,7 @@ void import_source_close(import_source *source)
         return;
     if (source->has_inflater)
         (void)inflateEnd(&source->inflater); /* fails only for a broken state, which is freed too */
-    ZSTD_freeDStream(source->zstd);
+    ZSTD_freeDCtx(source->zstd);
     td_hasher_close(source->hasher);
     td_io_close(source->file);
     td_buf_fini(&source->text);
@@ -106,13 +94,13 @@ int import_source_can_rewind(const import_source *source)
     return source->file != NULL;
 }
 
-td_result import_source_rewind(import_source *source, td_err *err)
+void import_source_rewind(import_source *source)
 {
     TD_ASSERT(import_source_can_rewind(source));
-    if (source->has_inflater && inflateReset(&source->inflater) != Z_OK)
-        return td_err_set(err, TD_E_NOMEM, "cannot start the gzip reader again");
-    if (source->zstd != NULL && ZSTD_isError(ZSTD_initDStream(source->zstd)))
-        return td_err_set(err, TD_E_NOMEM, "cannot start the zstd reader again");
+    if (source->has_inflater)
+        (void)inflateReset(&source->inflater); /* fails only for a broken state */
+    if (source->zstd != NULL)
+        (void)ZSTD_DCtx_reset(source->zstd, ZSTD_reset_session_only); /* cannot fail so */
     source->file_at = 0;
     source->raw_at = source->raw_size = 0;
     source->is_in_member = source->is_raw_ended = source->is_text_ended = 0;
@@ -121,7 +109,6 @@ td_result import_source_rewind(import_source *source, td_err *err)
     td_buf_clear(&source->text);
     source->text_at = source->searched = 0;
     source->line_number = 0;
-    return TD_OK;
 }
 
 const char *import_source_compression(const import_source *source)
@@ -183,19 +170,24 @@ static coding coding_of(const uint8_t *raw, size_t size)
     return magic == FRAME || (magic & SKIPPED_MASK) == SKIPPED ? CODING_ZSTD : CODING_PLAIN;
 }
 
-static td_result open_inflater(import_source *s, td_err *err)
+static voidpf zlib_alloc(voidpf opaque, uInt items, uInt size)
+{
+    return td_alloc_lent(opaque, (size_t)items * size);
+}
+
+static void open_inflater(import_source *s)
 {
     if (s->coding == CODING_GZIP && !s->has_inflater) {
-        if (inflateInit2(&s->inflater, GZIP_WINDOW_BITS) != Z_OK)
-            return td_err_set(err, TD_E_NOMEM, "no memory for the gzip reader");
+        s->inflater.zalloc = zlib_alloc;
+        s->inflater.zfree = td_free_lent;
+        int z = inflateInit2(&s->inflater, GZIP_WINDOW_BITS);
+        TD_ASSERT(z == Z_OK);
         s->has_inflater = 1;
     }
     if (s->coding == CODING_ZSTD && s->zstd == NULL) {
-        s->zstd = ZSTD_createDStream();
-        if (s->zstd == NULL || ZSTD_isError(ZSTD_initDStream(s->zstd)))
-            return td_err_set(err, TD_E_NOMEM, "no memory for the zstd reader");
+        s->zstd = ZSTD_createDCtx_advanced((ZSTD_customMem){td_alloc_lent, td_free_lent, NULL});
+        TD_ASSERT(s->zstd != NULL);
     }
-    return TD_OK;
 }
 
 static td_result find_coding(import_source *s, td_err *err)
@@ -206,7 +198,8 @@ static td_result find_coding(import_source *s, td_err *err)
             return rc;
     }
     s->coding = coding_of(s->raw, s->raw_size);
-    return open_inflater(s, err);
+    open_inflater(s);
+    return TD_OK;
 }
 
 /* The stream is damaged from here: reported after the lines before it. */
@@ -228,7 +221,7 @@ static td_result tell_damage(import_source *s, td_err *err)
 
 /* Inflate into text[size..size + space). Sets *made; is_text_ended at the end of the last member.
  */
-static td_result inflate_some(import_source *s, size_t space, size_t *made, td_err *err)
+static td_result inflate_some(import_source *s, size_t space, size_t *made)
 {
     s->inflater.next_in = s->raw + s->raw_at;
     s->inflater.avail_in = (uInt)(s->raw_size - s->raw_at);
@@ -242,23 +235,19 @@ static td_result inflate_some(import_source *s, size_t space, size_t *made, td_e
         s->is_in_member = 0;
         return inflateReset(&s->inflater) == Z_OK ? TD_OK : stream_failed(s, TD_E_CORRUPT);
     }
-    if (z == Z_MEM_ERROR)
-        return td_err_set(err, TD_E_NOMEM, "no memory for the gzip reader");
     if (z != Z_OK && z != Z_BUF_ERROR)
         return stream_failed(s, TD_E_CORRUPT);
     return TD_OK;
 }
 
 /* As above, for zstd. A stream with a larger window than the default's 128 MiB is refused. */
-static td_result unpack_some(import_source *s, size_t space, size_t *made, td_err *err)
+static td_result unpack_some(import_source *s, size_t space, size_t *made)
 {
     ZSTD_inBuffer in = {s->raw + s->raw_at, s->raw_size - s->raw_at, 0};
     ZSTD_outBuffer out = {s->text.data + s->text.size, space, 0};
     size_t left = ZSTD_decompressStream(s->zstd, &out, &in);
     s->raw_at += in.pos;
     *made = out.pos;
-    if (ZSTD_isError(left) && ZSTD_getErrorCode(left) == ZSTD_error_memory_allocation)
-        return td_err_set(err, TD_E_NOMEM, "no memory for the zstd reader");
     if (ZSTD_isError(left))
         return stream_failed(s, TD_E_CORRUPT);
     s->is_in_member = left != 0;
@@ -276,8 +265,8 @@ static td_result next_packed(import_source *s, size_t space, size_t *made, td_er
     }
     int had_raw = s->raw_at < s->raw_size;
     if (had_raw || s->is_in_member) {
-        td_result rc = s->coding == CODING_GZIP ? inflate_some(s, space, made, err)
-                                                : unpack_some(s, space, made, err);
+        td_result rc =
+            s->coding == CODING_GZIP ? inflate_some(s, space, made) : unpack_some(s, space, made);
         if (rc != TD_OK || had_raw || *made > 0)
             return rc;
     }

@@ -24,23 +24,23 @@ typedef struct import_text_line {
     uint8_t is_too_long; /* 1: text is empty, the line was passed over */
 } import_text_line;
 
-/* Open a file, through io. TD_E_NOTFOUND, TD_E_IO, TD_E_NOMEM. */
+/* Open a file, through io. TD_E_NOTFOUND, TD_E_IO. */
 TD_MUST_USE td_result import_source_open(td_io io, const char *path, import_source **out,
                                          td_err *err);
 
 /* Read from a descriptor, which stays the caller's: a pipe, which can be read only once. */
-TD_MUST_USE td_result import_source_open_pipe(int descriptor, import_source **out, td_err *err);
+TD_NEVER_NULL import_source *import_source_open_pipe(int descriptor);
 
 void import_source_close(import_source *source);
 
 /* 1 if it can be read again from its start. */
 int import_source_can_rewind(const import_source *source);
 
-/* Start again from the first line; only if it can. TD_E_NOMEM. */
-TD_MUST_USE td_result import_source_rewind(import_source *source, td_err *err);
+/* Start again from the first line; only if it can. */
+void import_source_rewind(import_source *source);
 
 /* The next line; a last one without a line end counts. TD_OK; TD_EOF; TD_E_TRUNCATED, TD_E_CORRUPT
- * (compressed, see above; TD_EOF follows); TD_E_IO, TD_E_NOMEM. */
+ * (compressed, see above; TD_EOF follows); TD_E_IO. */
 TD_MUST_USE td_result import_source_next(import_source *source, import_text_line *out, td_err *err);
 
 /* "gzip", "zstd", or "none", also before the first line. */

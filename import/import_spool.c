@@ -48,8 +48,6 @@ td_result import_spool_open(td_io io, const char *folder, import_spool **out, td
     if (n < 0 || (size_t)n >= sizeof path)
         return td_err_set(err, TD_E_LIMIT, "scratch folder '%s': the path is too long", folder);
     import_spool *s = td_alloc_zero(1, sizeof *s);
-    if (s == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory to sort a capture");
     for (uint32_t i = 0; i < LIMIT_FEED_SLOTS; i++)
         td_buf_init(&s->streams[i].block, LIMIT_IMPORT_LINE_BYTES + BLOCK_BYTES + LIMIT_URL_BYTES +
                                               HEAD_BYTES + JSON_PADDING_BYTES);
@@ -81,10 +79,7 @@ static td_result flush_block(import_spool *s, spool_stream *stream, td_err *err)
 {
     if (stream->block.size == 0)
         return TD_OK;
-    spool_block *grown = td_array_grow(stream->blocks, stream->block_count, sizeof *grown);
-    if (grown == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory to sort a capture");
-    stream->blocks = grown;
+    stream->blocks = td_array_grow(stream->blocks, stream->block_count, sizeof *stream->blocks);
     td_result rc = td_io_append(s->file, stream->block.data, stream->block.size, err);
     if (rc != TD_OK)
         return td_err_add(err, rc, "scratch file of %" PRIu64 " bytes", s->file_bytes);

@@ -18,7 +18,7 @@
 
 typedef struct import_spool import_spool;
 
-/* A scratch file in a folder that must exist. TD_E_IO, TD_E_NOSPACE, TD_E_NOMEM. */
+/* A scratch file in a folder that must exist. TD_E_IO, TD_E_NOSPACE. */
 TD_MUST_USE td_result import_spool_open(td_io io, const char *folder, import_spool **out,
                                         td_err *err);
 void import_spool_close(import_spool *spool);

@@ -277,12 +277,11 @@ static td_result open_parts(decode_run *run, const options_operands *files)
     td_result rc = decoder_open(&run->decoder, err);
     if (rc == TD_OK)
         rc = json_parser_open(0, &run->parser, err);
-    if (rc == TD_OK)
-        rc = import_line_reader_open(IMPORT_JSONL, &run->wrappers, err);
     if (rc != TD_OK)
         return rc;
+    run->wrappers = import_line_reader_open(IMPORT_JSONL);
     if (files->count == 0 || strcmp(files->items[0], "-") == 0)
-        rc = import_source_open_pipe(STDIN_FILENO, &run->source, err);
+        run->source = import_source_open_pipe(STDIN_FILENO);
     else
         rc = import_source_open(io_posix(), files->items[0], &run->source, err);
     if (rc == TD_OK)

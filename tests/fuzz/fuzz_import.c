@@ -50,10 +50,6 @@ static uint64_t take_record(import_slots *slots, import_secrets *secrets, frame_
 
 static uint64_t read_capture(import_format format, const uint8_t *data, size_t size)
 {
-    import_source *source = NULL;
-    import_line_reader *reader = NULL;
-    import_slots *slots = NULL;
-    import_secrets *secrets = NULL;
     frame_redactor frames;
     import_text_line line;
     int ends[2];
@@ -63,10 +59,10 @@ static uint64_t read_capture(import_format format, const uint8_t *data, size_t s
     TD_ASSERT(pipe(ends) == 0);
     TD_ASSERT(write(ends[1], data, size) == (ssize_t)size);
     TD_ASSERT(close(ends[1]) == 0);
-    fuzz_must(import_source_open_pipe(ends[0], &source, NULL), NULL);
-    fuzz_must(import_line_reader_open(format, &reader, NULL), NULL);
-    fuzz_must(import_slots_open(&slots, NULL), NULL);
-    fuzz_must(import_secrets_open(&secrets, NULL), NULL);
+    import_source *source = import_source_open_pipe(ends[0]);
+    import_line_reader *reader = import_line_reader_open(format);
+    import_slots *slots = import_slots_open();
+    import_secrets *secrets = import_secrets_open();
     frame_redactor_init(&frames);
     for (;;) {
         td_result rc = import_source_next(source, &line, NULL);

@@ -148,8 +148,7 @@ static void expect_text(td_bytes found, const char *expected)
 /* Every row as a line of its own, with padding after it that must not matter. */
 static void check_rows(import_format format, const line_row *rows, size_t count)
 {
-    import_line_reader *reader = NULL;
-    assert_int_equal(import_line_reader_open(format, &reader, NULL), TD_OK);
+    import_line_reader *reader = import_line_reader_open(format);
     for (size_t i = 0; i < count; i++) {
         const line_row *row = &rows[i];
         print_message("  %s\n", row->name);
@@ -196,9 +195,8 @@ static void test_jsonl(void **state)
 static void test_any_bytes(void **state)
 {
     (void)state; /* none */
-    import_line_reader *reader[2];
-    assert_int_equal(import_line_reader_open(IMPORT_CRYPTOFEED, &reader[0], NULL), TD_OK);
-    assert_int_equal(import_line_reader_open(IMPORT_JSONL, &reader[1], NULL), TD_OK);
+    import_line_reader *reader[2] = {import_line_reader_open(IMPORT_CRYPTOFEED),
+                                     import_line_reader_open(IMPORT_JSONL)};
     uint32_t seed = 12345;
     for (int round = 0; round < 20000; round++) {
         const line_row *rows = round % 2 ? JSONL_ROWS : CRYPTOFEED_ROWS;

@@ -41,9 +41,8 @@ static import_record record_of(const slot_row *row)
 
 static void check_slots(const char *name, const slot_row *rows, size_t count)
 {
-    import_slots *slots = NULL;
+    import_slots *slots = import_slots_open();
     print_message("  %s\n", name);
-    assert_int_equal(import_slots_open(&slots, NULL), TD_OK);
     for (size_t i = 0; i < count; i++) {
         import_record record = record_of(&rows[i]);
         import_place place;
@@ -110,10 +109,9 @@ static void test_slots(void **state)
 static void test_too_many_slots(void **state)
 {
     (void)state; /* none */
-    import_slots *slots = NULL;
+    import_slots *slots = import_slots_open();
     import_place place;
     td_err err;
-    assert_int_equal(import_slots_open(&slots, NULL), TD_OK);
     for (uint32_t i = 0; i < LIMIT_FEED_SLOTS; i++) {
         char name[16];
         (void)snprintf(name, sizeof name, "c%u", i);
@@ -157,10 +155,9 @@ static void test_spool(void **state)
     (void)state; /* its folder is below */
     char folder[TEMP_FOLDER_BYTES];
     temp_folder_make(TEMP_ON_DISK, folder);
-    import_slots *slots = NULL;
+    import_slots *slots = import_slots_open();
     import_spool *spool = NULL;
     td_err err;
-    assert_int_equal(import_slots_open(&slots, NULL), TD_OK);
     assert_int_equal(import_spool_open(io_posix(), folder, &spool, &err), TD_OK);
     assert_int_equal(rmdir(folder), 0); /* the scratch file has no name any more */
     kept *all = calloc(SPOOL_RECORDS, sizeof *all);
@@ -217,11 +214,10 @@ static void test_spool_untimed(void **state)
 {
     static const uint64_t TIMES[] = {0, 0, 50, 60};
     (void)state; /* none */
-    import_slots *slots = NULL;
+    import_slots *slots = import_slots_open();
     import_spool *spool = NULL;
     import_place place;
     import_record record;
-    assert_int_equal(import_slots_open(&slots, NULL), TD_OK);
     assert_int_equal(import_spool_open(io_posix(), "/tmp", &spool, NULL), TD_OK);
     for (size_t i = 0; i < 4; i++) {
         slot_row row = {.kind = IMPORT_FRAME, .time_ns = TIMES[i], .conn = ""};
