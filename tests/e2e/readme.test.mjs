@@ -1,23 +1,24 @@
-// README.md keeps its word: the tour's commands run, and their output still has the lines that the tour shows.
-// Blocks fenced as "console" are the tour, one shell session from the first to the last: a line after "$ " is a
-// command, "..." stands for lines that are left out, the rest is output. Numbers, times, hashes and the width of
-// columns may differ. `make demo` runs here without make, for three seconds.
+// README.md and docs/recipes.md are true: their commands run, and the output has the lines that the pages show.
+// Blocks fenced as "console" are one shell session, from the first to the last of a page: a line after "$ " is a
+// command, lines after "> " continue it, "..." replaces lines that are left out, the rest is output. Numbers, times,
+// hashes and the width of columns may differ. `make demo` runs here without make, for three seconds.
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { BIN, temporary } from "./lib.mjs";
+import { BIN, run, temporary } from "./lib.mjs";
 
-const README = fs.readFileSync("README.md", "utf8");
 const TOUR_MS = 120_000;
+const PIPE_CLOSED = 141; // `head` has what it wants
 
-function consoleSteps() {
+function consoleSteps(page) {
   const steps = [];
-  for (const [, block] of README.matchAll(/```console\n([\s\S]*?)```/g)) {
+  for (const [, block] of fs.readFileSync(page, "utf8").matchAll(/```console\n([\s\S]*?)```/g)) {
     for (const line of block.trimEnd().split("\n")) {
       if (line.startsWith("$ ")) steps.push({ command: line.slice(2), shown: [] });
+      else if (line.startsWith("> ")) steps.at(-1).command += "\n" + line.slice(2);
       else if (line !== "..." && line !== "") steps.at(-1).shown.push(line);
     }
   }
@@ -29,6 +30,8 @@ function shape(line) {
   return line
     .replace(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, "UUID")
     .replace(/-\d{8}T\d{6}Z-[0-9a-f]{8}-/g, "-TIME-")
+    .replace(/\bsession [0-9a-f]{8}\b/g, "session ID")
+    .replace(/"ca_file":"[^"]*\//, '"ca_file":"/')
     .replace(/\d[\d,.:]*/g, "N")
     .replace(/N (s|ms|us|µs)\b/g, "N s")
     .replace(/N (B|KiB|MiB|GiB)\b/g, "N B")
@@ -41,6 +44,7 @@ function shape(line) {
 async function bash(script, dir) {
   fs.mkdirSync(path.join(dir, "build"));
   fs.symlinkSync(path.resolve(BIN), path.join(dir, "build/bin"));
+  for (const folder of ["docs", "include"]) fs.symlinkSync(path.resolve(folder), path.join(dir, folder));
   const demo = `make() { [ "$*" = demo ] && "${path.resolve("docs/examples/demo.sh")}" build/bin build/demo; }\n`;
   const env = { ...process.env, DEMO_SECONDS: "3", TAPEDECK_ARCHIVE: "" };
   const child = spawn("bash", ["-uo", "pipefail", "-c", demo + script], { cwd: dir, env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
@@ -55,22 +59,38 @@ async function bash(script, dir) {
   return { stdout, stderr };
 }
 
-test("the commands of the README's tour run and print what it shows", async (t) => {
-  const steps = consoleSteps();
-  assert.ok(steps.length > 8, "README.md has no tour");
-  const script = steps.map((s, i) => `echo "@@ ${i}"\n${s.command}\n`).join("") + "wait\n";
-  const { stdout, stderr } = await bash(script, temporary(t));
+/** Run the page's commands in dir, and compare. All must end with status 0, except those that mayFail matches. */
+async function checkSession(page, dir, mayFail = /^$/) {
+  const steps = consoleSteps(page);
+  assert.ok(steps.length > 8, `${page} has no commands`);
+  const script = steps.map((s, i) => `echo "@@ ${i}"\n${s.command}\necho "@@ status $?"\n`).join("");
+  const { stdout, stderr } = await bash(script + "kill $(jobs -p) 2>/dev/null\nwait\n", dir);
   const parts = stdout.split(/^@@ \d+\n/m).slice(1);
   assert.equal(parts.length, steps.length, stderr);
   for (const [i, step] of steps.entries()) {
+    const status = Number(/^@@ status (\d+)$/m.exec(parts[i])[1]);
+    assert.ok([0, PIPE_CLOSED].includes(status) || mayFail.test(step.command), `${page}: $ ${step.command}\nends with ${status}\n${stderr}`);
     const lines = parts[i].split("\n").map(shape);
     let from = 0;
     for (const shown of step.shown) {
       const at = lines.indexOf(shape(shown), from);
-      assert.ok(at >= 0, `$ ${step.command}\ndoes not print (any more, or in this order)\n${shown}\nbut\n${parts[i].slice(0, 4000)}\n${stderr}`);
+      assert.ok(at >= 0, `${page}: $ ${step.command}\ndoes not print (any more, or in this order)\n${shown}\nbut\n${parts[i].slice(0, 4000)}\n${stderr}`);
       from = at + 1;
     }
   }
+}
+
+test("the commands of the README's tour run and print what it shows", async (t) => {
+  await checkSession("README.md", temporary(t), /verify build\/demo\/broken/);
+});
+
+test("the recipes run and print what they show; the systemd unit's command is right", async (t) => {
+  const dir = temporary(t);
+  await checkSession("docs/recipes.md", dir, /^timeout -s KILL/);
+  const [, verb, options] = /^ExecStart=\S+\/tapedeck (\w+) (.*)$/m.exec(fs.readFileSync("docs/recipes.md", "utf8"));
+  const args = options.replace(/-a \S+/, `-a ${dir}/unit`).replace(/-c \S+/, `-c ${dir}/missing.yaml`).split(" ");
+  const { stderr } = await run(t, "tapedeck", [verb, ...args], { status: 4 });
+  assert.match(stderr, /missing\.yaml/);
 });
 
 /** The anchors of a page's headings, as GitHub makes them. */
