@@ -179,14 +179,13 @@ static td_result conclude(export_run_state *run, export_result *out, td_err *err
     replay_report report;
     gap_list gaps = {0};
     TD_ASSERT(run->writer.ctx != NULL);
-    td_result rc = report_init_replay(&report, run->player, NULL, err);
+    report_init_replay(&report, run->player, NULL);
     tape_get_stats(run->tape, &report.tape);
-    if (rc == TD_OK)
-        rc = gap_list_join(&gaps, options->gaps, err);
+    td_result rc = gap_list_join(&gaps, options->gaps, err);
     if (rc == TD_OK)
         rc = gap_list_join(&gaps, tape_get_damage(run->tape), err);
     if (rc == TD_OK)
-        rc = report_add_gaps(&report, &gaps, options->wanted, tape_get_window(run->tape), err);
+        report_add_gaps(&report, &gaps, options->wanted, tape_get_window(run->tape));
     gap_list_fini(&gaps);
     if (rc == TD_OK)
         rc = export_manifest_end(&run->manifest, &report, err);

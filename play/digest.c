@@ -16,17 +16,11 @@ const char *digest_part_name(digest_part part)
     return NAMES[part];
 }
 
-td_result digest_init(digest *d, td_err *err)
+void digest_init(digest *d)
 {
     *d = (digest){0};
-    for (size_t i = 0; i < DIGEST_PARTS; i++) {
+    for (size_t i = 0; i < DIGEST_PARTS; i++)
         d->hashers[i] = td_hasher_open();
-        if (d->hashers[i] == NULL) {
-            digest_fini(d);
-            return td_err_set(err, TD_E_NOMEM, "no memory for digests");
-        }
-    }
-    return TD_OK;
 }
 
 void digest_fini(digest *d)
@@ -68,9 +62,9 @@ void digest_add_payload(digest *d, td_hash128 bytes_hash, size_t size, const mes
     d->payload_count++;
 }
 
-td_result digest_sum_init(digest_sum *sum, td_err *err)
+void digest_sum_init(digest_sum *sum)
 {
-    return digest_init(&sum->parts, err);
+    digest_init(&sum->parts);
 }
 
 void digest_sum_fini(digest_sum *sum)

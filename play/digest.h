@@ -12,7 +12,6 @@
 #ifndef TD_PLAY_DIGEST_H
 #define TD_PLAY_DIGEST_H
 
-#include "base/err.h"
 #include "base/hash.h"
 #include "book/continuity.h"
 #include "format/channel.h"
@@ -44,8 +43,7 @@ typedef struct digest_frame_head {
     channel_opcode opcode;
 } digest_frame_head;
 
-/* TD_E_NOMEM. */
-TD_MUST_USE td_result digest_init(digest *digest, td_err *err);
+void digest_init(digest *digest);
 void digest_fini(digest *digest);
 
 /* Add a frame. The caller gives the hash of its bytes, so that they are read once for two digests.
@@ -62,7 +60,7 @@ typedef struct digest_sum {
     digest parts;
 } digest_sum;
 
-TD_MUST_USE td_result digest_sum_init(digest_sum *sum, td_err *err);
+void digest_sum_init(digest_sum *sum);
 void digest_sum_fini(digest_sum *sum);
 
 /* Add a stream; parts that cover no frame of it do not count. */

@@ -32,8 +32,6 @@ td_result player_open(const player_options *options, player **out, td_err *err)
     TD_ASSERT(options->threads >= 1);
     TD_ASSERT(options->sink_count <= PLAYER_SINKS_MAX);
     player *made = td_alloc_zero(1, sizeof *made);
-    if (made == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a player");
     made->options = *options;
     for (size_t i = 0; i < options->sink_count; i++) {
         made->wants_events |= options->sinks[i].ops->wants_events;
@@ -68,21 +66,18 @@ void player_close(player *p)
 
 /* All topics of one feed's symbol share a work queue and a symbol state; queues are assigned in
  * turn. */
-static td_result place_stream(player *p, stream *made, td_err *err)
+static void place_stream(player *p, stream *made)
 {
     const stream *sibling = stream_table_sibling(&p->streams, made);
     if (sibling != made) {
         made->queue = sibling->queue;
         made->of_symbol = sibling->of_symbol;
-        return TD_OK;
+        return;
     }
     made->of_symbol = td_alloc_zero(1, sizeof *made->of_symbol);
-    if (made->of_symbol == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for the topics of %s", made->symbol);
     made->of_symbol->next = p->symbols;
     p->symbols = made->of_symbol;
     made->queue = p->next_queue++ % work_queues_count(p->queues);
-    return TD_OK;
 }
 
 /* Another topic of the symbol, or another line of one: an audit may be needed from now on. */
@@ -118,9 +113,7 @@ static td_result find_stream(player *p, const tape_frame *frame, stream **out, t
     TD_ASSERT(p->streams.count <= known + 1);
     int is_new = p->streams.count > known;
     if (is_new) {
-        rc = place_stream(p, s, err);
-        if (rc != TD_OK)
-            return rc;
+        place_stream(p, s);
         s->role = channel->role;
         int is_alone = s->row == NULL || p->options.without_audits;
         s->part = is_alone ? AUDIT_NONE : audit_part_of(s->row);
@@ -183,37 +176,32 @@ static td_result wait_until_due(player *p, const tape_frame *frame, uint64_t *de
 }
 
 /* Requests and their answers say when a connection's topics are all there. */
-static td_result note_subscription(player *p, const tape_frame *frame, td_err *err)
+static void note_subscription(player *p, const tape_frame *frame)
 {
-    subscription_state *slot;
-    td_result rc = subscription_states_get(&p->subscriptions, &frame->channel->info, &slot, err);
-    if (rc != TD_OK)
-        return rc;
+    subscription_state *slot = subscription_states_get(&p->subscriptions, &frame->channel->info);
     const family *of = frame->channel->family;
-    if (frame->channel->role == ROLE_OUT)
-        return of == NULL ? TD_OK
-                          : subscription_sent(&p->subscriptions, slot, of->dialect, frame->session,
-                                              frame->conn, frame->recv_ns, frame->bytes, err);
+    if (frame->channel->role == ROLE_OUT) {
+        if (of != NULL)
+            subscription_sent(&p->subscriptions, slot, of->dialect, frame->session, frame->conn,
+                              frame->recv_ns, frame->bytes);
+        return;
+    }
     frame_class found = frame->content->what->frame_class;
     if (found == CLASS_ACK || found == CLASS_ERROR)
         subscription_answered(slot, frame->session, frame->conn, frame->recv_ns);
-    return TD_OK;
 }
 
 /* What the symbol's other topics are for this frame. */
-static td_result audit_for(player *p, const stream *s, const tape_frame *frame, stream_frame *own,
-                           td_err *err)
+static void audit_for(player *p, const stream *s, const tape_frame *frame, stream_frame *own)
 {
     own->audit = s->of_symbol->audit;
     if (s->part != AUDIT_TRADES && s->part != AUDIT_CANDLES)
-        return TD_OK;
-    subscription_state *slot;
-    td_result rc = subscription_states_get(&p->subscriptions, &frame->channel->info, &slot, err);
-    if (rc == TD_OK)
-        own->answered_ns = follow_answered_ns(
-            &frame->of_stream,
-            subscription_answered_ns(slot, frame->session, frame->conn, frame->recv_ns));
-    return rc;
+        return;
+    const subscription_state *slot =
+        subscription_states_get(&p->subscriptions, &frame->channel->info);
+    own->answered_ns = follow_answered_ns(
+        &frame->of_stream,
+        subscription_answered_ns(slot, frame->session, frame->conn, frame->recv_ns));
 }
 
 static td_result pass_on(player *p, const tape_frame *frame, td_err *err)
@@ -225,11 +213,9 @@ static td_result pass_on(player *p, const tape_frame *frame, td_err *err)
     stream_frame own = frame_for_stream(p, frame);
     p->position++;
     if (TD_UNLIKELY(s->role == ROLE_OUT || s->role == ROLE_CONTROL))
-        rc = note_subscription(p, frame, err);
+        note_subscription(p, frame);
     else if (TD_UNLIKELY(s->of_symbol->useful >> s->part & 1))
-        rc = audit_for(p, s, frame, &own, err);
-    if (rc != TD_OK)
-        return rc;
+        audit_for(p, s, frame, &own);
     return work_queues_add(p->queues, s, &own, frame->block, err);
 }
 
@@ -295,7 +281,7 @@ td_result player_drain(player *p, td_err *err)
 }
 
 /* Candle readings that still wait for their trades are judged by how long they waited. */
-static td_result finish_audits(player *p, td_err *err)
+static void finish_audits(player *p)
 {
     for (symbol_state *at = p->symbols; at != NULL; at = at->next) {
         if (at->audit == NULL)
@@ -303,11 +289,8 @@ static td_result finish_audits(player *p, td_err *err)
         audit_verdict found;
         audit_finish(at->audit, p->last_recv_ns, &found);
         const stream_frame place = {.position = p->position, .recv_ns = p->last_recv_ns};
-        td_result rc = stream_note_audit(NULL, &found, &place, err);
-        if (rc != TD_OK)
-            return rc;
+        stream_note_audit(NULL, &found, &place);
     }
-    return TD_OK;
 }
 
 td_result player_finish(player *p, td_err *err)
@@ -315,7 +298,7 @@ td_result player_finish(player *p, td_err *err)
     TD_ASSERT(!p->is_finished);
     td_result rc = work_queues_drain(p->queues, err);
     if (rc == TD_OK)
-        rc = finish_audits(p, err);
+        finish_audits(p);
     for (size_t i = 0; i < p->options.sink_count; i++) {
         const sink *to = &p->options.sinks[i];
         if (to->ops->finish == NULL)
@@ -388,21 +371,18 @@ void player_get_totals(const player *p, player_totals *out)
     TD_ASSERT(out->frames == out->decoded + out->undecoded + out->control + out->out + out->http);
 }
 
-td_result player_digests(const player *p, char out[DIGEST_PARTS][TD_HASH128_HEX_BYTES], td_err *err)
+void player_digests(const player *p, char out[DIGEST_PARTS][TD_HASH128_HEX_BYTES])
 {
     TD_ASSERT(p->is_finished);
     TD_ASSERT(!p->options.without_digests);
     digest_sum sum;
-    td_result rc = digest_sum_init(&sum, err);
-    if (rc != TD_OK)
-        return rc;
+    digest_sum_init(&sum);
     for (size_t i = 0; i < p->streams.count; i++) {
         const stream *s = p->streams.items[i];
         digest_sum_add(&sum, s->feed, s->topic, s->symbol, s->dir, &s->digest);
     }
     digest_sum_hex(&sum, out);
     digest_sum_fini(&sum);
-    return TD_OK;
 }
 
 unsigned player_busy_max(const player *p)

@@ -57,13 +57,13 @@ typedef struct player_totals {
 typedef struct player player;
 
 /* A player for one tape: it keeps streams in the user pointers of the tape's channels.
- * TD_E_NOMEM, TD_E_IO (threads). The options' sinks and pacer are borrowed until close. */
+ * TD_E_IO (threads). The options' sinks and pacer are borrowed until close. */
 TD_MUST_USE td_result player_open(const player_options *options, player **out, td_err *err);
 void player_close(player *player);
 
 /* Take one frame: wait until it is due, show it to the sinks, pass it on. A frame of the lead-in
  * brings its book up to date and nothing else. TD_OK; TD_EOF: a sink, the observer, the idle
- * function or progress ends the replay; a sink's or the observer's error; TD_E_NOMEM. */
+ * function or progress ends the replay; a sink's or the observer's error. */
 TD_MUST_USE td_result player_take(player *player, const tape_frame *frame, td_err *err);
 
 /* Everything on a tape, up to its end or TD_EOF of player_take. */
@@ -84,8 +84,7 @@ TD_MUST_USE td_result player_finish(player *player, td_err *err);
 const stream_table *player_streams(const player *player);
 void player_get_audits(const player *player, audit_stats *out);
 void player_get_totals(const player *player, player_totals *out);
-TD_MUST_USE td_result player_digests(const player *player,
-                                     char out[DIGEST_PARTS][TD_HASH128_HEX_BYTES], td_err *err);
+void player_digests(const player *player, char out[DIGEST_PARTS][TD_HASH128_HEX_BYTES]);
 
 /* The most workers that were busy at one moment; 1 inline. */
 unsigned player_busy_max(const player *player);

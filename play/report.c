@@ -2,13 +2,12 @@
 
 #include "base/assert.h"
 
-td_result report_init_replay(replay_report *report, const player *player_done, const pacer *paced,
-                             td_err *err)
+void report_init_replay(replay_report *report, const player *player_done, const pacer *paced)
 {
     *report = (replay_report){.player = player_done, .pacer = paced};
     report->is_stopped = player_is_stopped(player_done) != 0;
     player_get_totals(player_done, &report->totals);
-    return player_digests(player_done, report->digests, err);
+    player_digests(player_done, report->digests);
 }
 
 void report_fini_replay(replay_report *report)
@@ -18,8 +17,7 @@ void report_fini_replay(replay_report *report)
 }
 
 /* One gap of the ledger is perhaps found again: then it is the same row. */
-static td_result add_found(replay_report *report, const stream *s, const stream_gap *found,
-                           td_err *err)
+static void add_found(replay_report *report, const stream *s, const stream_gap *found)
 {
     char detail[VERDICT_TEXT_BYTES];
     verdict_item_text(
@@ -34,42 +32,36 @@ static td_result add_found(replay_report *report, const stream *s, const stream_
     row.symbol = s->symbol;
     row.detail = detail;
     size_t known = report->gaps.count;
-    td_result rc = gap_list_add(&report->gaps, &row, err);
+    td_result rc = gap_list_add(&report->gaps, &row, NULL);
+    TD_ASSERT(rc == TD_OK);
     report->uncovered_gaps += report->gaps.count > known;
-    return rc;
 }
 
 /* What audits found missing while this was played. */
-static td_result add_found_gaps(replay_report *report, td_err *err)
+static void add_found_gaps(replay_report *report)
 {
     if (report->player == NULL) /* a report of the ledger alone */
-        return TD_OK;
+        return;
     const stream_table *streams = player_streams(report->player);
     for (size_t i = 0; i < streams->count; i++) {
         const stream *s = streams->items[i];
-        for (size_t k = 0; k < s->gap_count; k++) {
-            td_result rc = add_found(report, s, &s->gaps[k], err);
-            if (rc != TD_OK)
-                return rc;
-        }
+        for (size_t k = 0; k < s->gap_count; k++)
+            add_found(report, s, &s->gaps[k]);
     }
-    return TD_OK;
 }
 
-td_result report_add_gaps(replay_report *report, const gap_list *all, const selection *wanted,
-                          selection_window window, td_err *err)
+void report_add_gaps(replay_report *report, const gap_list *all, const selection *wanted,
+                     selection_window window)
 {
     for (size_t i = 0; i < all->count; i++) {
         const gap_row *gap = &all->rows[i];
         if (!selection_wants_gap(wanted, window, gap))
             continue;
-        td_result rc = gap_list_add(&report->gaps, gap, err);
-        if (rc != TD_OK)
-            return td_err_add(err, rc, "gaps of the selection");
+        td_result rc = gap_list_add(&report->gaps, gap, NULL);
+        TD_ASSERT(rc == TD_OK);
         report->uncovered_gaps += gap->covered_by[0] == '\0';
     }
-    td_result rc = add_found_gaps(report, err);
-    return rc == TD_OK ? rc : td_err_add(err, rc, "gaps of the selection");
+    add_found_gaps(report);
 }
 
 replay_verdict report_verdict(const replay_report *report)

@@ -38,16 +38,14 @@ typedef enum replay_verdict {
 } replay_verdict;
 
 /* Gather totals and digests from a finished player. Fill in elapsed_ns and tape besides.
- * TD_E_NOMEM. */
-TD_MUST_USE td_result report_init_replay(replay_report *report, const player *player,
-                                         const pacer *pacer, td_err *err);
+ */
+void report_init_replay(replay_report *report, const player *player, const pacer *pacer);
 void report_fini_replay(replay_report *report);
 
 /* Keep those of the archive's gaps that touch what was selected, and add what audits found missing
- * while it was played. Once. TD_E_NOMEM. */
-TD_MUST_USE td_result report_add_gaps(replay_report *report, const gap_list *all,
-                                      const selection *wanted, selection_window window,
-                                      td_err *err);
+ * while it was played. Once. */
+void report_add_gaps(replay_report *report, const gap_list *all, const selection *wanted,
+                     selection_window window);
 
 replay_verdict report_verdict(const replay_report *report);
 
@@ -60,7 +58,7 @@ const stream *report_first_violation(const replay_report *report);
 const stream *report_first_undecoded(const replay_report *report);
 
 /* The report as a result, for programs and for people without the manual: docs/replay.md
- * explains each field. TD_E_NOMEM. */
+ * explains each field. */
 TD_MUST_USE td_result report_describe(const replay_report *report, result_writer *r, td_err *err);
 
 #endif

@@ -7,41 +7,29 @@
 
 /* ---- life ---- */
 
-static td_result copy_names(stream *s, const stream_key *key, const stream_origin *origin,
-                            td_err *err)
+static void copy_names(stream *s, const stream_key *key, const stream_origin *origin)
 {
     s->feed = td_strdup(key->feed);
     s->topic = td_strndup((const char *)key->topic.data, key->topic.size);
     s->symbol = td_strndup((const char *)key->symbol.data, key->symbol.size);
     s->exchange_topic = td_strdup(origin->exchange_topic != NULL ? origin->exchange_topic : "");
     s->family = td_strdup(origin->family != NULL ? origin->family : "");
-    if (s->feed == NULL || s->topic == NULL || s->symbol == NULL || s->exchange_topic == NULL ||
-        s->family == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a stream's names");
-    return TD_OK;
 }
 
-td_result stream_open(const stream_key *key, const stream_origin *origin, stream **out, td_err *err)
+stream *stream_open(const stream_key *key, const stream_origin *origin)
 {
     stream *made = td_alloc_zero(1, sizeof *made);
-    if (made == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a stream");
     TD_ASSERT(key->feed != NULL);
     TD_ASSERT(origin->row == NULL || key->dir == CHANNEL_IN);
     made->is_digested = !origin->without_digests;
     made->is_observed = origin->observer.ops != NULL;
     made->observer = origin->observer;
-    td_result rc = copy_names(made, key, origin, err);
-    if (rc == TD_OK && made->is_digested)
-        rc = digest_init(&made->digest, err);
-    if (rc != TD_OK) {
-        stream_close(made);
-        return rc;
-    }
+    copy_names(made, key, origin);
+    if (made->is_digested)
+        digest_init(&made->digest);
     made->dir = key->dir;
     made->row = origin->row;
-    *out = made;
-    return TD_OK;
+    return made;
 }
 
 void stream_close(stream *s)
@@ -79,21 +67,16 @@ int stream_compare(const stream *a, const stream *b)
 
 /* The slot of the frame's connection. Nearly every stream has one: a topic's symbol is on one
  * connection at a time. */
-static td_result slot_of(stream *s, const stream_frame *frame, stream_slot **out, td_err *err)
+static stream_slot *slot_of(stream *s, const stream_frame *frame)
 {
     for (size_t i = 0; i < s->slot_count; i++) {
-        *out = &s->slots[i];
-        if ((*out)->line == frame->line && (*out)->place == frame->place)
-            return TD_OK;
+        if (s->slots[i].line == frame->line && s->slots[i].place == frame->place)
+            return &s->slots[i];
     }
     TD_ASSERT(s->slot_count < (size_t)LIMIT_FEED_SLOTS * LIMIT_FOLLOW_CONNECTIONS);
-    stream_slot *slots = td_array_grow(s->slots, s->slot_count, sizeof *slots);
-    if (slots == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a slot");
-    s->slots = slots;
-    *out = &s->slots[s->slot_count++];
-    **out = (stream_slot){.line = frame->line, .place = frame->place};
-    return TD_OK;
+    s->slots = td_array_grow(s->slots, s->slot_count, sizeof *s->slots);
+    s->slots[s->slot_count] = (stream_slot){.line = frame->line, .place = frame->place};
+    return &s->slots[s->slot_count++];
 }
 
 /* The slot, ready for the frame. */
@@ -101,8 +84,8 @@ static td_result meet(stream *s, const stream_frame *frame, stream_slot **out, t
 {
     const follower_conn from = {frame->session, frame->shard, frame->conn};
     follower_step step;
-    td_result rc = slot_of(s, frame, out, err);
-    return rc == TD_OK ? follower_meet(&(*out)->follower, &from, frame->row, &step, err) : rc;
+    *out = slot_of(s, frame);
+    return follower_meet(&(*out)->follower, &from, frame->row, &step, err);
 }
 
 const track *stream_last_track(const stream *s)
@@ -185,15 +168,11 @@ static void count_undecoded(stream *s, const stream_frame *frame, const decode_e
 
 /* ---- audits ---- */
 
-static td_result add_gap(stream *s, const audit_item *item, td_err *err)
+static void add_gap(stream *s, const audit_item *item)
 {
     if (s->gap_count == LIMIT_STREAM_GAPS)
-        return TD_OK;
-    stream_gap *gaps = td_array_grow(s->gaps, s->gap_count, sizeof *gaps);
-    if (gaps == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for gaps of %s/%s/%s", s->feed, s->topic,
-                          s->symbol);
-    s->gaps = gaps;
+        return;
+    s->gaps = td_array_grow(s->gaps, s->gap_count, sizeof *s->gaps);
     s->gaps[s->gap_count++] = (stream_gap){.line = item->about.line,
                                            .shard = item->about.shard,
                                            .conn = item->about.conn,
@@ -202,11 +181,9 @@ static td_result add_gap(stream *s, const audit_item *item, td_err *err)
                                            .rule = item->verdict.rule,
                                            .expected = item->verdict.expected,
                                            .found = item->verdict.found};
-    return TD_OK;
 }
 
-td_result stream_note_audit(stream *own, const audit_verdict *found, const stream_frame *frame,
-                            td_err *err)
+void stream_note_audit(stream *own, const audit_verdict *found, const stream_frame *frame)
 {
     static const msg_head NO_NUMBERS;
     for (uint32_t i = 0; i < found->count; i++) {
@@ -216,45 +193,31 @@ td_result stream_note_audit(stream *own, const audit_verdict *found, const strea
             continue;
         const verdict one = {.count = 1, .items = {item->verdict}};
         count_verdict(own != NULL ? own : about, frame, &NO_NUMBERS, &one);
-        if (item->verdict.strength != STRENGTH_ERROR || item->verdict.rule != RULE_TRADES_COMPLETE)
-            continue;
-        td_result rc = add_gap(about, item, err);
-        if (rc != TD_OK)
-            return rc;
+        if (item->verdict.strength == STRENGTH_ERROR && item->verdict.rule == RULE_TRADES_COMPLETE)
+            add_gap(about, item);
     }
-    return TD_OK;
 }
 
-static td_result member_of(stream *s, uint32_t line, follower_member **out, td_err *err)
+static follower_member *member_of(stream *s, uint32_t line)
 {
     for (size_t i = 0; i < s->member_count; i++) {
-        *out = &s->members[i].member;
         if (s->members[i].line == line)
-            return TD_OK;
+            return &s->members[i].member;
     }
-    stream_member *members = td_array_grow(s->members, s->member_count, sizeof *members);
-    if (members == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a member");
-    s->members = members;
+    s->members = td_array_grow(s->members, s->member_count, sizeof *s->members);
     s->members[s->member_count] = (stream_member){.line = line};
-    *out = &s->members[s->member_count++].member;
-    return TD_OK;
+    return &s->members[s->member_count++].member;
 }
 
 /* Let the symbol's audit compare the frame with other topics. */
-static td_result audit_one(stream *s, const follower *f, const stream_frame *frame, td_err *err)
+static void audit_one(stream *s, const follower *f, const stream_frame *frame)
 {
-    follower_member *member = NULL;
     audit_verdict found;
-    td_result rc = member_of(s, frame->line, &member, err);
-    if (rc != TD_OK)
-        return rc;
     s->counts.unaudited +=
-        !follower_compare(f, member, frame->audit, frame->line, s, frame->recv_ns,
-                          frame->answered_ns, frame->content->message, &found);
-    if (TD_LIKELY(found.count == 0) || frame->is_lead_in)
-        return TD_OK;
-    return stream_note_audit(s, &found, frame, err);
+        !follower_compare(f, member_of(s, frame->line), frame->audit, frame->line, s,
+                          frame->recv_ns, frame->answered_ns, frame->content->message, &found);
+    if (TD_UNLIKELY(found.count > 0) && !frame->is_lead_in)
+        stream_note_audit(s, &found, frame);
 }
 
 /* ---- one frame ---- */
@@ -291,8 +254,9 @@ static td_result take_data(stream *s, const stream_frame *frame, frame_result *o
         count_message(s, m);
         count_verdict(s, frame, &m->head, &out->verdict);
     }
-    int is_audited = frame->audit != NULL && !frame->is_copy;
-    return is_audited ? audit_one(s, &slot->follower, frame, err) : TD_OK;
+    if (frame->audit != NULL && !frame->is_copy)
+        audit_one(s, &slot->follower, frame);
+    return TD_OK;
 }
 
 static void digest_one(stream *s, const stream_frame *frame, track *t)

@@ -164,23 +164,20 @@ typedef struct stream_origin {
     uint8_t without_digests;
 } stream_origin;
 
-/* A stream without frames. TD_E_NOMEM. */
-TD_MUST_USE td_result stream_open(const stream_key *key, const stream_origin *origin, stream **out,
-                                  td_err *err);
+/* A stream without frames. */
+TD_NEVER_NULL stream *stream_open(const stream_key *key, const stream_origin *origin);
 void stream_close(stream *stream);
 
 /* <0, 0, >0 by feed, topic, symbol, direction: the order of reports and digests. */
 int stream_compare(const stream *a, const stream *b);
 
-/* Take the next frame. Whatever is in it, this succeeds; TD_E_NOMEM only, or the observer's error.
- */
+/* Take the next frame. Whatever is in it, this succeeds; only the observer can fail. */
 TD_MUST_USE td_result stream_take(stream *stream, const stream_frame *frame, td_err *err);
 
 /* Take over what an audit found at a frame of a stream (NULL: at the end of the tape): verdicts go
  * to that stream, gaps to the one that lacks something, which is the user of the item's member.
- * stream_take does it for each frame. TD_E_NOMEM. */
-TD_MUST_USE td_result stream_note_audit(stream *own, const audit_verdict *found,
-                                        const stream_frame *frame, td_err *err);
+ * stream_take does it for each frame. */
+void stream_note_audit(stream *own, const audit_verdict *found, const stream_frame *frame);
 
 /* The track that saw the stream's last frame that was no copy, or NULL. */
 const track *stream_last_track(const stream *stream);

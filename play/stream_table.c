@@ -56,10 +56,7 @@ static td_result table_grow(stream_table *table, td_err *err)
         rc = slot_table_reserve(&table->by_symbol, count, "streams", err);
     if (rc != TD_OK)
         return rc;
-    stream **items = td_array_grow(table->items, table->count, sizeof(stream *));
-    if (items == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for %zu streams", count);
-    table->items = items;
+    table->items = td_array_grow(table->items, table->count, sizeof(stream *));
     return TD_OK;
 }
 
@@ -74,10 +71,9 @@ td_result stream_table_get(stream_table *table, const stream_key *key, const str
             return TD_OK;
     }
     td_result rc = table_grow(table, err);
-    if (rc == TD_OK)
-        rc = stream_open(key, origin, out, err);
     if (rc != TD_OK)
         return rc;
+    *out = stream_open(key, origin);
     slot_table_put(&table->by_key, hash, table->count);
     if (find_sibling(table, *out) == NULL)
         slot_table_put(&table->by_symbol, symbol_hash(*out), table->count);

@@ -16,7 +16,7 @@ typedef struct stream_table {
 /* Zero-initialise to start. Closes all streams. */
 void stream_table_fini(stream_table *table);
 
-/* The stream of that key, made if there is none yet (with this origin). TD_E_NOMEM. */
+/* The stream of that key, made if there is none yet (with this origin). TD_E_LIMIT. */
 TD_MUST_USE td_result stream_table_get(stream_table *table, const stream_key *key,
                                        const stream_origin *origin, stream **out, td_err *err);
 

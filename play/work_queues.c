@@ -43,28 +43,16 @@ struct work_queues {
 
 /* ---- life ---- */
 
-static td_result work_queue_init(work_queue *queue, int is_inline, td_err *err)
-{
-    if (is_inline)
-        return TD_OK;
-    queue->batches = td_alloc_zero(BATCHES, sizeof *queue->batches);
-    if (queue->batches == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for batches of frames");
-    return TD_OK;
-}
-
 td_result work_queues_open(unsigned threads, work_queues **out, td_err *err)
 {
     TD_ASSERT(threads >= 1);
     TD_ASSERT(threads <= LIMIT_THREADS);
     uint32_t count = threads == 1 ? 1 : threads * QUEUES_PER_THREAD;
     work_queues *made = td_alloc_zero(1, sizeof *made + count * sizeof made->items[0]);
-    if (made == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for %u work queues", count);
     made->count = count;
     td_result rc = threads == 1 ? TD_OK : td_workers_open(threads, &made->workers, err);
-    for (uint32_t i = 0; i < count && rc == TD_OK; i++)
-        rc = work_queue_init(&made->items[i], threads == 1, err);
+    for (uint32_t i = 0; i < count && threads > 1; i++)
+        made->items[i].batches = td_alloc_zero(BATCHES, sizeof(batch));
     if (rc != TD_OK) {
         work_queues_close(made);
         return rc;

@@ -11,7 +11,7 @@
 
 typedef struct work_queues work_queues;
 
-/* threads 1: no thread, frames are taken inline. TD_E_NOMEM, TD_E_IO. */
+/* threads 1: no thread, frames are taken inline. TD_E_IO. */
 TD_MUST_USE td_result work_queues_open(unsigned threads, work_queues **out, td_err *err);
 void work_queues_close(work_queues *queues);
 

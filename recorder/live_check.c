@@ -408,7 +408,8 @@ static td_result subscription_of(live_check *self, const live_check_record *reco
     const char *name = self->options.config->feeds[record->feed_index].name;
     const channel_info info = {
         .feed = name != NULL ? name : "", .line = record->line, .shard = record->shard};
-    return subscription_states_get(&self->subscriptions, &info, out, NULL);
+    *out = subscription_states_get(&self->subscriptions, &info);
+    return TD_OK;
 }
 
 static td_result answered_of(live_check *self, const live_check_record *record,
@@ -464,9 +465,8 @@ static void note_control(live_check *self, const live_check_record *record, td_b
         return;
     }
     const family *of = self->options.config->feeds[record->feed_index].family;
-    td_result rc = subscription_sent(&self->subscriptions, slot, of->dialect, 0, record->conn,
-                                     record->recv_ns, bytes, NULL);
-    (void)rc; /* as above */
+    subscription_sent(&self->subscriptions, slot, of->dialect, 0, record->conn, record->recv_ns,
+                      bytes);
 }
 
 /* The channel lost its track: what was broken counts no more, and audits do not know its content.

@@ -159,17 +159,14 @@ static td_result read_frames(void *ctx, const decoding_request *requests, size_t
 
 /* ---- the built-in decoder ---- */
 
-static td_result ask_built_in(const decoding_request *request, td_arena *arena, frame_content *out,
-                              td_err *err)
+static void ask_built_in(const decoding_request *request, td_arena *arena, frame_content *out)
 {
     content_reader *reader = content_reader_open(TAPE_READS_ALL);
     const frame_content *found = content_read_kept(reader, request->channel, request->row,
                                                    request->recv_ns, request->bytes, arena);
-    td_result rc = found == NULL ? TD_OK : content_failure(found, err);
     if (found != NULL)
         *out = *found;
     content_reader_close(reader);
-    return rc;
 }
 
 td_result user_decoder_ask(user_decoder *self, const decoding_request *request, td_arena *arena,
@@ -177,13 +174,15 @@ td_result user_decoder_ask(user_decoder *self, const decoding_request *request, 
 {
     char what[DECODER_WHAT_BYTES];
     instance *own;
-    if (self->kind == NULL)
-        return ask_built_in(request, arena, out, err);
+    if (self->kind == NULL) {
+        ask_built_in(request, arena, out);
+        return TD_OK;
+    }
     td_result rc = take_instance(self, &own, err);
     if (rc == TD_OK)
         rc = self->kind->decode(own->self, request, arena, out, what, err);
     if (rc == TD_OK && out->why.reason == DECODE_REFUSED && request->row == NULL)
-        rc = ask_built_in(request, arena, out, err);
+        ask_built_in(request, arena, out);
     return rc;
 }
 

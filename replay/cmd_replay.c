@@ -269,8 +269,8 @@ static td_result gather_gaps(const replay_command *command, replay_report *repor
     if (rc == TD_OK)
         rc = gap_list_join(&all, tape_get_damage(command->verb.source.tape), err);
     if (rc == TD_OK)
-        rc = report_add_gaps(report, &all, &command->verb.source.wanted,
-                             tape_get_window(command->verb.source.tape), err);
+        report_add_gaps(report, &all, &command->verb.source.wanted,
+                        tape_get_window(command->verb.source.tape));
     gap_list_fini(&all);
     return rc;
 }
@@ -310,14 +310,13 @@ static td_result conclude(replay_command *command, exit_code *status, td_err *er
     TD_ASSERT(command->player != NULL);
     TD_ASSERT(clock_mono_ns(command->verb.clock) >= command->started_ns);
     replay_report report;
-    td_result rc = report_init_replay(&report, command->player, &command->pacer, err);
+    report_init_replay(&report, command->player, &command->pacer);
     report.elapsed_ns = clock_mono_ns(command->verb.clock) - command->started_ns;
     tape_get_stats(command->verb.source.tape, &report.tape);
     report.has_truth = command->truth != NULL;
     if (report.has_truth)
         sink_truth_result(command->truth, &report.truth);
-    if (rc == TD_OK)
-        rc = look_for_absences(command, &report, err);
+    td_result rc = look_for_absences(command, &report, err);
     if (rc == TD_OK)
         rc = gather_gaps(command, &report, err);
     if (rc == TD_OK && command->plugins != NULL)

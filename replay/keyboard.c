@@ -64,8 +64,6 @@ td_result keyboard_open(int fd, keyboard **out, td_err *err)
     if (tcgetattr(fd, &now) != 0)
         return td_err_set(err, TD_E_UNSUPPORTED, "no terminal to read keys from");
     keyboard *made = td_alloc_zero(1, sizeof *made);
-    if (made == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for the keyboard");
     *made = (keyboard){.fd = fd, .before = now};
     int failure = pthread_mutex_init(&made->mutex, NULL);
     TD_ASSERT(failure == 0); /* of the default kind: it needs nothing */

@@ -11,7 +11,7 @@
 
 typedef struct keyboard keyboard;
 
-/* Read keys from a terminal (fd, borrowed). TD_E_UNSUPPORTED if it is none, TD_E_NOMEM. */
+/* Read keys from a terminal (fd, borrowed). TD_E_UNSUPPORTED if it is none. */
 TD_MUST_USE td_result keyboard_open(int fd, keyboard **out, td_err *err);
 void keyboard_close(keyboard *self);
 

@@ -21,7 +21,7 @@ typedef struct sink_plugins sink_plugins;
 /* Load the plugins of the command line, one for each of the list's texts, and check them; none of
  * their functions is called. log and texts are borrowed until close. TD_E_INVALID: a text is no
  * plugin=FILE[,TEXT]; TD_E_LIMIT: too many; TD_E_IO: a file cannot be loaded; TD_E_UNSUPPORTED: it
- * is no plugin, or one for another version; TD_E_NOMEM. */
+ * is no plugin, or one for another version. */
 TD_MUST_USE td_result sink_plugins_load(const options_list *texts, const td_log *log,
                                         sink_plugins **out, td_err *err);
 void sink_plugins_close(sink_plugins *self);

@@ -206,10 +206,7 @@ static const wire_server_ops SERVE_OPS = {.accept = on_accept,
 static td_result serve_fill(serve *server, td_err *err)
 {
     td_result rc = responder_open(server->options.secret, &server->responder, err);
-    if (rc == TD_OK)
-        server->reader = content_reader_open(TAPE_READS_MESSAGES);
-    if (rc == TD_OK && server->reader == NULL)
-        rc = td_err_set(err, TD_E_NOMEM, "no memory to decode frames");
+    server->reader = content_reader_open(TAPE_READS_MESSAGES);
     if (rc == TD_OK)
         rc = snapshot_maker_open(&server->maker, err);
     if (rc != TD_OK)
@@ -224,8 +221,6 @@ td_result serve_open(const serve_options *options, serve **out, td_err *err)
 {
     *out = NULL;
     serve *server = td_alloc_zero(1, sizeof *server);
-    if (server == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a server");
     server->options = *options;
     if (server->options.client_count_max == 0)
         server->options.client_count_max = SERVE_CLIENTS;

@@ -63,7 +63,7 @@ typedef struct serve_counts {
 typedef struct serve serve;
 
 /* Listen. What options point to is borrowed until close; options itself for the call. Results as
- * wire_server_open; TD_E_NOMEM. */
+ * wire_server_open. */
 TD_MUST_USE td_result serve_open(const serve_options *options, serve **out, td_err *err);
 
 /* Cut every connection and free. NULL is allowed. */

@@ -48,12 +48,9 @@ static int is_followed(const topic_row *row)
     return 0;
 }
 
-static td_result book_new(serve_books *books, const tape_frame *frame, serve_book **out,
-                          td_err *err)
+static serve_book *book_new(serve_books *books, const tape_frame *frame)
 {
     serve_book *b = td_alloc_zero(1, sizeof *b);
-    if (b == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a served book");
     td_buf_init(&b->model, LIMIT_FRAME_BYTES);
     td_buf_init(&b->last, LIMIT_FRAME_BYTES);
     b->channel = frame->channel;
@@ -61,22 +58,20 @@ static td_result book_new(serve_books *books, const tape_frame *frame, serve_boo
     books->end = &b->next;
     books->count++;
     frame->channel->user = b;
-    *out = b;
-    return TD_OK;
+    return b;
 }
 
-/* The book of a frame; *out is NULL if there is none. */
-static td_result book_of(serve_books *books, const tape_frame *frame, serve_book **out, td_err *err)
+/* The book of a frame, or NULL. */
+static serve_book *book_of(serve_books *books, const tape_frame *frame)
 {
-    *out = frame->channel->user;
-    if (*out != NULL)
-        return TD_OK;
+    if (frame->channel->user != NULL)
+        return frame->channel->user;
     if (!is_followed(frame->row))
-        return TD_OK;
+        return NULL;
     if (books->count < LIMIT_SERVE_BOOKS)
-        return book_new(books, frame, out, err);
+        return book_new(books, frame);
     books->unfollowed++;
-    return TD_OK;
+    return NULL;
 }
 
 static td_result begin_frame(serve_book *b, const tape_frame *frame, td_err *err)
@@ -99,8 +94,6 @@ static td_result take_retail(serve_book *b, const message *m, int is_snapshot, t
     }
     size_t count = message_item_count(m);
     msg_level *levels = td_alloc_zero(count + 1, sizeof *levels);
-    if (levels == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a served book");
     for (size_t i = 0; i < count; i++) {
         td_decimal size = message_level_rpi(m, i);
         levels[i] = message_level(m, i);
@@ -133,9 +126,7 @@ static td_result apply(serve_book *b, content_reader *reader, const tape_frame *
     TD_ASSERT(content != NULL);
     const message *m = content->message;
     *is_snapshot = 0;
-    td_result rc = content_failure(content, err);
-    if (rc == TD_OK)
-        rc = follower_take(&b->follower, m, &found, err);
+    td_result rc = follower_take(&b->follower, m, &found, err);
     if (rc != TD_OK || m == NULL)
         return rc;
     *is_snapshot = found.is_snapshot;
@@ -151,12 +142,11 @@ static td_result apply(serve_book *b, content_reader *reader, const tape_frame *
 td_result serve_books_take(serve_books *books, content_reader *reader, const tape_frame *frame,
                            book_delivery delivery, td_err *err)
 {
-    serve_book *b;
+    serve_book *b = book_of(books, frame);
     int is_snapshot = 0;
-    td_result rc = book_of(books, frame, &b, err);
-    if (rc != TD_OK || b == NULL)
-        return rc;
-    rc = begin_frame(b, frame, err);
+    if (b == NULL)
+        return TD_OK;
+    td_result rc = begin_frame(b, frame, err);
     if (rc == TD_OK)
         rc = apply(b, reader, frame, &is_snapshot, err);
     b->is_current = delivery == BOOK_SENT && (b->is_current || is_snapshot);

@@ -29,7 +29,7 @@ void serve_books_fini(serve_books *books);
 typedef enum book_delivery { BOOK_NOT_SENT, BOOK_SENT } book_delivery;
 
 /* Follow a data frame of the tape, which the client got or not. Frames of other topics are
- * ignored. TD_E_NOMEM. The channel's user pointer belongs to this module. */
+ * ignored. The channel's user pointer belongs to this module. */
 TD_MUST_USE td_result serve_books_take(serve_books *books, content_reader *reader,
                                        const tape_frame *frame, book_delivery delivery,
                                        td_err *err);

@@ -30,27 +30,17 @@ static int wants_unknown(serve_client *client, const tape_frame *frame)
     return topic.size == 0 || topic_filters_cover_frame(&client->filters, topic, frame->bytes);
 }
 
-/* The cached result of the filters for a channel: filters_version, shifted, and the result in
- * bit 0. NULL: no memory for the cache. */
-static uint32_t *verdict_of(serve_client *client, uint32_t index)
-{
-    uint32_t *verdicts =
-        td_array_reach(client->verdicts, &client->verdict_count, index, sizeof *verdicts);
-    if (verdicts == NULL)
-        return NULL;
-    client->verdicts = verdicts;
-    return &verdicts[index];
-}
-
 static int is_wanted(serve_client *client, const tape_frame *frame)
 {
     const channel_info *info = &frame->channel->info;
     if (frame->channel->role == ROLE_UNKNOWN)
         return wants_unknown(client, frame);
     td_bytes topic = td_bytes_str(info->exchange_topic);
-    uint32_t *verdict = verdict_of(client, frame->channel->index);
-    if (verdict == NULL || client->dialect->covers_frame != NULL)
+    if (client->dialect->covers_frame != NULL)
         return topic_filters_cover_frame(&client->filters, topic, frame->bytes);
+    client->verdicts = td_array_reach(client->verdicts, &client->verdict_count,
+                                      frame->channel->index, sizeof *client->verdicts);
+    uint32_t *verdict = &client->verdicts[frame->channel->index];
     if (*verdict >> 1 != client->filters_version)
         *verdict =
             client->filters_version << 1 | (topic_filters_cover(&client->filters, topic) ? 1U : 0U);
@@ -304,8 +294,6 @@ static td_result set_feeds(serve_client *client, td_bytes path, td_err *err)
     TD_ASSERT(first != NULL); /* on_accept refuses other paths */
     client->dialect = first->family->dialect;
     client->feed_names = td_alloc_zero(feeds->count, sizeof *client->feed_names);
-    if (client->feed_names == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a client");
     client->feed_count = serve_feeds_names(feeds, path, client->feed_names);
     return TD_OK;
 }
@@ -315,8 +303,6 @@ td_result serve_client_open(serve *owner, wire_peer_conn *conn, td_bytes path, s
 {
     *out = NULL;
     serve_client *client = td_alloc_zero(1, sizeof *client);
-    if (client == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a client");
     client->owner = owner;
     client->conn = conn;
     client->filters_version = 1;

@@ -21,81 +21,57 @@ static served_feed *find_feed(const serve_feeds *feeds, const char *name)
     return NULL;
 }
 
-static td_result add_feed(serve_feeds *feeds, const char *name, const family *of, td_err *err)
+static served_feed *add_feed(serve_feeds *feeds, const char *name, const family *of)
 {
-    served_feed *items = td_array_grow(feeds->items, feeds->count, sizeof *items);
-    if (items != NULL)
-        feeds->items = items;
-    char *copy = td_strdup(name);
-    if (items == NULL || copy == NULL) {
-        td_free(copy);
-        return td_err_set(err, TD_E_NOMEM, "no memory for the list of feeds");
-    }
-    items[feeds->count++] = (served_feed){.name = copy, .family = of};
-    return TD_OK;
+    feeds->items = td_array_grow(feeds->items, feeds->count, sizeof *feeds->items);
+    feeds->items[feeds->count] = (served_feed){.name = td_strdup(name), .family = of};
+    return &feeds->items[feeds->count++];
 }
 
-/* Add a name to a list, unless it is there. TD_E_NOMEM. */
-static td_result add_name(char ***names, size_t *count, const char *name, td_err *err)
+/* Add a name to a list, unless it is there. */
+static void add_name(char ***names, size_t *count, const char *name)
 {
     for (size_t i = 0; i < *count; i++) {
         if (strcmp((*names)[i], name) == 0)
-            return TD_OK;
+            return;
     }
-    char **larger = td_array_grow(*names, *count, sizeof *larger);
-    if (larger == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for the list of topics");
-    *names = larger;
-    (*names)[*count] = td_strdup(name);
-    if ((*names)[*count] == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for the list of topics");
-    (*count)++;
-    return TD_OK;
+    *names = td_array_grow(*names, *count, sizeof **names);
+    (*names)[(*count)++] = td_strdup(name);
 }
 
-static td_result add_channel(served_feed *feed, const channel_info *info, td_err *err)
+static void add_channel(served_feed *feed, const channel_info *info)
 {
     if (info->dir != CHANNEL_IN)
-        return TD_OK;
+        return;
     feed->has_unknown |= channel_role(info) == ROLE_UNKNOWN;
-    td_result rc = TD_OK;
     if (info->exchange_topic[0] != '\0')
-        rc = add_name(&feed->topics, &feed->topic_count, info->exchange_topic, err);
-    if (rc == TD_OK && info->symbol[0] != '\0' && strcmp(info->symbol, "*") != 0)
-        rc = add_name(&feed->symbols, &feed->symbol_count, info->symbol, err);
-    return rc;
+        add_name(&feed->topics, &feed->topic_count, info->exchange_topic);
+    if (info->symbol[0] != '\0' && strcmp(info->symbol, "*") != 0)
+        add_name(&feed->symbols, &feed->symbol_count, info->symbol);
 }
 
-/* The feed of a segment, added if it is new; *out is NULL if it cannot be served, which is
- * logged. */
-static td_result feed_of(serve_feeds *feeds, const segment_index *segment, const td_log *log,
-                         served_feed **out, td_err *err)
+/* The feed of a segment, added if it is new; NULL if it cannot be served, which is logged. */
+static served_feed *feed_of(serve_feeds *feeds, const segment_index *segment, const td_log *log)
 {
-    *out = find_feed(feeds, segment->feed);
-    if (*out != NULL)
-        return TD_OK;
+    served_feed *known = find_feed(feeds, segment->feed);
+    if (known != NULL)
+        return known;
     const family *of = family_find(td_bytes_str(segment->family));
-    if (of == NULL) {
-        td_log_emit(log, TD_LOG_WARNING,
-                    "feed '%s' is not served: this version does not know its family '%s'",
-                    segment->feed, segment->family);
-        return TD_OK;
-    }
-    td_result rc = add_feed(feeds, segment->feed, of, err);
-    *out = rc == TD_OK ? find_feed(feeds, segment->feed) : NULL;
-    return rc;
+    if (of != NULL)
+        return add_feed(feeds, segment->feed, of);
+    td_log_emit(log, TD_LOG_WARNING,
+                "feed '%s' is not served: this version does not know its family '%s'",
+                segment->feed, segment->family);
+    return NULL;
 }
 
-static td_result gather_segment(serve_feeds *feeds, const planned_segment *segment,
-                                const td_log *log, td_err *err)
+static void gather_segment(serve_feeds *feeds, const planned_segment *segment, const td_log *log)
 {
-    served_feed *feed = NULL;
-    td_result rc = feed_of(feeds, segment->index, log, &feed, err);
-    for (size_t i = 0; i < segment->index->channel_count && rc == TD_OK && feed != NULL; i++) {
+    served_feed *feed = feed_of(feeds, segment->index, log);
+    for (size_t i = 0; i < segment->index->channel_count && feed != NULL; i++) {
         if (segment->is_wanted[i])
-            rc = add_channel(feed, &segment->index->channels[i].info, err);
+            add_channel(feed, &segment->index->channels[i].info);
     }
-    return rc;
 }
 
 /* Over all time: a topic outside the window is known, and stays silent. */
@@ -110,10 +86,10 @@ static td_result gather(serve_feeds *feeds, archive *from, const selection *want
         rc = read_plan_open(from, &query, &plan, err);
     if (rc != TD_OK)
         return rc;
-    for (size_t i = 0; i < read_plan_count(plan) && rc == TD_OK; i++)
-        rc = gather_segment(feeds, read_plan_segment(plan, i), log, err);
+    for (size_t i = 0; i < read_plan_count(plan); i++)
+        gather_segment(feeds, read_plan_segment(plan, i), log);
     read_plan_close(plan);
-    if (rc == TD_OK && feeds->count == 0)
+    if (feeds->count == 0)
         rc = selection_check_names(from, wanted, err);
     if (rc == TD_OK && feeds->count == 0) {
         rc = td_err_set(err, TD_E_NOTFOUND, "nothing to serve: no frame is selected");
@@ -134,8 +110,6 @@ td_result serve_feeds_open(archive *from, const selection *wanted, const td_log 
 {
     *out = NULL;
     serve_feeds *feeds = td_alloc_zero(1, sizeof *feeds);
-    if (feeds == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for the list of feeds");
     td_result rc = gather(feeds, from, wanted, log, err);
     if (rc != TD_OK) {
         serve_feeds_close(feeds);

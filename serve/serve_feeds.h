@@ -31,7 +31,7 @@ typedef struct serve_feeds {
 } serve_feeds;
 
 /* The selected feeds. Those of an unknown family are logged and left out; TD_E_NOTFOUND if none
- * is left. TD_E_NOMEM, TD_E_IO. */
+ * is left. TD_E_IO. */
 TD_MUST_USE td_result serve_feeds_open(archive *from, const selection *wanted, const td_log *log,
                                        serve_feeds **out, td_err *err);
 void serve_feeds_close(serve_feeds *feeds);

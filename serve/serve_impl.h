@@ -61,12 +61,14 @@ struct serve_client {
      * after caught_up (NULL: all). */
     uint8_t is_catching_up;
     const serve_book *caught_up;
-    uint64_t made;      /* snapshots made since it began to catch up */
-    uint32_t *verdicts; /* by channel index: cached results of the filters */
+    uint64_t made; /* snapshots made since it began to catch up */
+    /* By channel index, results of the filters: filters_version, shifted, and the result in bit 0.
+     */
+    uint32_t *verdicts;
     size_t verdict_count;
 };
 
-/* Open a client at a path. TD_E_NOMEM. */
+/* Open a client at a path. TD_E_LIMIT. */
 TD_MUST_USE td_result serve_client_open(serve *owner, wire_peer_conn *conn, td_bytes path,
                                         serve_client **out, td_err *err);
 

@@ -37,8 +37,6 @@ td_result snapshot_maker_open(snapshot_maker **out, td_err *err)
 {
     *out = NULL;
     snapshot_maker *maker = td_alloc_zero(1, sizeof *maker);
-    if (maker == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for making snapshots");
     td_result rc = json_parser_open(0, &maker->model_parser, err);
     if (rc == TD_OK)
         rc = json_parser_open(0, &maker->last_parser, err);

@@ -17,7 +17,6 @@
 
 typedef struct snapshot_maker snapshot_maker;
 
-/* TD_E_NOMEM. */
 TD_MUST_USE td_result snapshot_maker_open(snapshot_maker **out, td_err *err);
 void snapshot_maker_close(snapshot_maker *maker);
 
@@ -31,8 +30,8 @@ typedef struct snapshot_source {
 } snapshot_source;
 
 /* Append a snapshot to out. TD_E_UNSUPPORTED: none can be made, because a frame is no JSON text
- * (a compressed one) or no recorded level shows the form; out is unchanged then. TD_E_LIMIT,
- * TD_E_NOMEM. */
+ * (a compressed one) or no recorded level shows the form; out is unchanged then. TD_E_LIMIT.
+ */
 TD_MUST_USE td_result snapshot_make(snapshot_maker *maker, const snapshot_source *from, td_buf *out,
                                     td_err *err);
 

@@ -16,10 +16,6 @@ enum {
     POOL_KEEP_BYTES = 8 << 20,
 };
 
-/* The decoded content of a chunk's frames, beside their bytes. It is as large as these, mostly; a
- * value in memory is never this much larger than its text. */
-static const size_t BLOCK_CONTENT_BYTES_MAX = 32 * (size_t)LIMIT_CHUNK_BYTES;
-
 struct tape_block {
     atomic_uint references;
     td_buf bytes;
@@ -43,10 +39,7 @@ struct block_pool {
 block_pool *block_pool_open(void)
 {
     block_pool *pool = td_alloc_zero(1, sizeof *pool);
-    if (pool != NULL && pthread_mutex_init(&pool->mutex, NULL) != 0) {
-        td_free(pool);
-        return NULL;
-    }
+    (void)pthread_mutex_init(&pool->mutex, NULL); /* cannot fail with default attributes */
     return pool;
 }
 
@@ -96,10 +89,8 @@ tape_block *block_pool_take(block_pool *pool)
     } else {
         block = td_alloc_zero(1, sizeof *block);
     }
-    pool->out_count += block != NULL;
+    pool->out_count++;
     pthread_mutex_unlock(&pool->mutex);
-    if (block == NULL)
-        return NULL;
     if (block->pool == NULL)
         td_buf_init(&block->bytes, LIMIT_CHUNK_BYTES + DECODE_PADDING_BYTES);
     block->pool = pool;
@@ -163,17 +154,16 @@ td_buf *block_bytes(tape_block *block)
 td_arena *block_arena(tape_block *block)
 {
     if (block->arena == NULL)
-        block->arena = td_arena_open(BLOCK_CONTENT_BYTES_MAX);
+        block->arena = td_arena_open(SIZE_MAX);
     return block->arena;
 }
 
 const frame_content **block_contents(tape_block *block)
 {
-    if (block->contents == NULL && block->entry_count > 0 && block_arena(block) != NULL) {
+    if (block->contents == NULL && block->entry_count > 0) {
         size_t size = block->entry_count * sizeof(const frame_content *);
-        block->contents = td_arena_alloc(block->arena, size);
-        if (block->contents != NULL)
-            memset(block->contents, 0, size);
+        block->contents = td_arena_alloc(block_arena(block), size);
+        memset(block->contents, 0, size);
     }
     return block->contents;
 }
@@ -194,12 +184,9 @@ block_entry *block_entries_edit(tape_block *block)
     return block->entries;
 }
 
-td_result block_add(tape_block *block, const block_entry *entry, td_err *err)
+void block_add(tape_block *block, const block_entry *entry)
 {
-    if (!td_array_ensure((void **)&block->entries, &block->entry_capacity, block->entry_count,
-                         sizeof *entry))
-        return td_err_set(err, TD_E_NOMEM, "no memory for %zu messages of a chunk",
-                          block->entry_count + 1);
+    td_array_ensure((void **)&block->entries, &block->entry_capacity, block->entry_count,
+                    sizeof *entry);
     block->entries[block->entry_count++] = *entry;
-    return TD_OK;
 }

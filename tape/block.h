@@ -27,27 +27,26 @@ typedef struct block_entry {
 
 typedef struct block_pool block_pool;
 
-/* New pool; NULL without memory. */
-TD_MUST_USE block_pool *block_pool_open(void);
+/* New pool. */
+TD_NEVER_NULL block_pool *block_pool_open(void);
 void block_pool_close(block_pool *pool);
 
-/* A block with one reference, empty; NULL without memory. */
-TD_MUST_USE tape_block *block_pool_take(block_pool *pool);
+/* A block with one reference, empty. */
+TD_NEVER_NULL tape_block *block_pool_take(block_pool *pool);
 
 /* Its bytes (size_max LIMIT_CHUNK_BYTES and padding), to be filled by the only holder. */
 td_buf *block_bytes(tape_block *block);
 
-/* Its messages, and one more; TD_E_NOMEM. */
+/* Its messages, and one more. */
 const block_entry *block_entries(const tape_block *block, size_t *count);
-TD_MUST_USE td_result block_add(tape_block *block, const block_entry *entry, td_err *err);
+void block_add(tape_block *block, const block_entry *entry);
 
 /* The content of the messages, by their order; NULL where nothing was read. The only holder sets
  * it. */
 const frame_content **block_contents(tape_block *block);
 
-/* Memory for that, which the block keeps as long as its bytes; NULL without. The only holder makes
- * it. */
-td_arena *block_arena(tape_block *block);
+/* Memory for that, which the block keeps as long as its bytes. The only holder makes it. */
+TD_NEVER_NULL td_arena *block_arena(tape_block *block);
 
 /* Bytes that the block holds in memory. */
 size_t block_held_bytes(const tape_block *block);

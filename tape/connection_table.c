@@ -46,17 +46,9 @@ struct connection_table {
 connection_table *connection_table_open(void)
 {
     connection_table *made = td_alloc_zero(1, sizeof *made);
-    if (made == NULL)
-        return NULL;
     made->bucket_count = FIRST_BUCKETS;
     made->buckets = td_alloc_zero(made->bucket_count, sizeof(channel_node *));
     made->stream_buckets = td_alloc_zero(made->bucket_count, sizeof(stream_node *));
-    if (made->buckets == NULL || made->stream_buckets == NULL) {
-        td_free(made->buckets);
-        td_free(made->stream_buckets);
-        td_free(made);
-        return NULL;
-    }
     return made;
 }
 
@@ -166,18 +158,13 @@ static void match_topic(tape_channel *channel)
         channel->topic.row = found.row;
 }
 
-static td_result grow_buckets(connection_table *r, td_err *err)
+static void grow_buckets(connection_table *r)
 {
     if (r->channel_count < r->bucket_count)
-        return TD_OK;
+        return;
     size_t count = r->bucket_count * 2;
     channel_node **buckets = td_alloc_zero(count, sizeof(channel_node *));
     stream_node **stream_buckets = td_alloc_zero(count, sizeof(stream_node *));
-    if (buckets == NULL || stream_buckets == NULL) {
-        td_free(buckets);
-        td_free(stream_buckets);
-        return td_err_set(err, TD_E_NOMEM, "no memory for %zu channels", count);
-    }
     for (size_t i = 0; i < r->bucket_count; i++) {
         while (r->buckets[i] != NULL) {
             channel_node *node = r->buckets[i];
@@ -198,7 +185,6 @@ static td_result grow_buckets(connection_table *r, td_err *err)
     r->buckets = buckets;
     r->stream_buckets = stream_buckets;
     r->bucket_count = count;
-    return TD_OK;
 }
 
 /* Frames of topics make streams; answers, events and what is unknown do not. */
@@ -214,20 +200,18 @@ static int is_same_stream(const channel_info *a, const channel_info *b)
 }
 
 /* The stream of a new channel, made if it is new. */
-static td_result join_stream(connection_table *r, channel_node *node, td_err *err)
+static void join_stream(connection_table *r, channel_node *node)
 {
     const channel_info *info = &node->channel.info;
     node->channel.stream = TAPE_NO_STREAM;
     if (!has_stream(info))
-        return TD_OK;
+        return;
     stream_node **bucket = &r->stream_buckets[stream_hash(info) & (r->bucket_count - 1)];
     stream_node *found = *bucket;
     while (found != NULL && !is_same_stream(found->info, info))
         found = found->next;
     if (found == NULL) {
         found = td_alloc_zero(1, sizeof *found);
-        if (found == NULL)
-            return td_err_set(err, TD_E_NOMEM, "no memory for a topic's stream");
         found->info = info;
         found->number = r->stream_count++;
         found->next = *bucket;
@@ -235,7 +219,6 @@ static td_result join_stream(connection_table *r, channel_node *node, td_err *er
     }
     node->stream = found;
     node->channel.stream = found->number;
-    return TD_OK;
 }
 
 static td_result add_channel(connection_table *r, const channel_info *info, uint64_t hash,
@@ -243,19 +226,11 @@ static td_result add_channel(connection_table *r, const channel_info *info, uint
 {
     if (r->channel_count == CHANNELS_MAX)
         return td_err_set(err, TD_E_LIMIT, "more than %d channels", CHANNELS_MAX);
-    td_result rc = grow_buckets(r, err);
-    if (rc != TD_OK)
-        return rc;
+    grow_buckets(r);
     channel_node *node = td_alloc(sizeof *node + texts_bytes(info));
-    if (node == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a channel");
     *node = (channel_node){.hash = hash, .next = r->buckets[hash & (r->bucket_count - 1)]};
     copy_info(info, node->texts, &node->channel.info);
-    rc = join_stream(r, node, err);
-    if (rc != TD_OK) {
-        td_free(node);
-        return rc;
-    }
+    join_stream(r, node);
     node->channel.index = (uint32_t)r->channel_count++;
     match_topic(&node->channel);
     r->buckets[hash & (r->bucket_count - 1)] = node;
@@ -280,76 +255,46 @@ td_result connection_table_channel(connection_table *r, const channel_info *info
 
 /* ---- sessions, feeds, slots ---- */
 
-static td_result get_session(connection_table *r, const char *id, uint64_t start_ns,
-                             tape_session **out, td_err *err)
+static tape_session *get_session(connection_table *r, const char *id, uint64_t start_ns)
 {
     for (size_t i = 0; i < r->session_count; i++) {
         tape_session *session = r->sessions[i];
-        if (session->start_ns == start_ns && strcmp(session->id, id) == 0) {
-            *out = session;
-            return TD_OK;
-        }
+        if (session->start_ns == start_ns && strcmp(session->id, id) == 0)
+            return session;
     }
-    tape_session **grown = td_array_grow(r->sessions, r->session_count, sizeof(tape_session *));
+    r->sessions = td_array_grow(r->sessions, r->session_count, sizeof(tape_session *));
     tape_session *made = td_alloc_zero(1, sizeof *made);
-    char *copy = td_strdup(id);
-    if (grown != NULL)
-        r->sessions = grown;
-    if (grown == NULL || made == NULL || copy == NULL) {
-        td_free(made);
-        td_free(copy);
-        return td_err_set(err, TD_E_NOMEM, "no memory for a session");
-    }
-    made->id = copy;
+    made->id = td_strdup(id);
     made->start_ns = start_ns;
     r->sessions[r->session_count++] = made;
     made->number = (uint32_t)r->session_count;
-    *out = made;
-    return TD_OK;
+    return made;
 }
 
-td_result connection_table_get_feed(connection_table *r, const char *session, uint64_t start_ns,
-                                    const char *feed, session_feed **out, td_err *err)
+session_feed *connection_table_get_feed(connection_table *r, const char *session, uint64_t start_ns,
+                                        const char *feed)
 {
-    tape_session *of = NULL;
-    td_result rc = get_session(r, session, start_ns, &of, err);
-    if (rc != TD_OK)
-        return rc;
+    tape_session *of = get_session(r, session, start_ns);
     for (session_feed *f = r->feeds; f != NULL; f = f->next) {
-        if (f->session == of && strcmp(f->name, feed) == 0) {
-            *out = f;
-            return TD_OK;
-        }
+        if (f->session == of && strcmp(f->name, feed) == 0)
+            return f;
     }
     session_feed *made = td_alloc_zero(1, sizeof *made);
-    char *name = td_strdup(feed);
-    if (made == NULL || name == NULL) {
-        td_free(made);
-        td_free(name);
-        return td_err_set(err, TD_E_NOMEM, "no memory for a feed");
-    }
-    *made = (session_feed){.session = of, .name = name, .next = r->feeds};
+    *made = (session_feed){.session = of, .name = td_strdup(feed), .next = r->feeds};
     r->feeds = made;
-    *out = made;
-    return TD_OK;
+    return made;
 }
 
-td_result connection_table_get_slot(session_feed *feed, uint32_t line, uint32_t shard,
-                                    session_slot **out, td_err *err)
+session_slot *connection_table_get_slot(session_feed *feed, uint32_t line, uint32_t shard)
 {
     for (session_slot *slot = feed->slots; slot != NULL; slot = slot->next) {
-        if (slot->line == line && slot->shard == shard) {
-            *out = slot;
-            return TD_OK;
-        }
+        if (slot->line == line && slot->shard == shard)
+            return slot;
     }
     session_slot *made = td_alloc_zero(1, sizeof *made);
-    if (made == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a slot");
     *made = (session_slot){.line = line, .shard = shard, .feed = feed, .next = feed->slots};
     feed->slots = made;
-    *out = made;
-    return TD_OK;
+    return made;
 }
 
 /* A connection has ended by its events, or when its session has no more frames. */
@@ -362,18 +307,17 @@ static int conn_has_ended(void *user, const follow_conn *conn, uint64_t recv_ns)
     return slot->feed->end_ns != 0 && recv_ns > slot->feed->end_ns;
 }
 
-td_result connection_table_follow(const tape_channel *channel, const session_slot *slot,
-                                  uint64_t recv_ns, follow_answer *out, td_err *err)
+follow_answer connection_table_follow(const tape_channel *channel, const session_slot *slot,
+                                      uint64_t recv_ns)
 {
     const channel_node *node = (const channel_node *)channel; /* its first member */
-    *out = (follow_answer){0};
     if (node->stream == NULL)
-        return TD_OK;
+        return (follow_answer){0};
     const follow_conn now = {.slot = slot,
                              .conn = slot->conn,
                              .last_ns = recv_ns,
                              .recording = slot->feed->is_recording ? slot->feed->session : NULL};
-    return follow_take(&node->stream->follow, &now, conn_has_ended, NULL, out, err);
+    return follow_take(&node->stream->follow, &now, conn_has_ended, NULL);
 }
 
 const session_feed *connection_table_feeds(const connection_table *r)
@@ -382,45 +326,34 @@ const session_feed *connection_table_feeds(const connection_table *r)
 }
 
 /* A segment begins: what it restates is so, and nothing else is open. */
-static td_result restate(session_feed *feed, const event *said, td_err *err)
+static void restate(session_feed *feed, const event *said)
 {
     for (session_slot *slot = feed->slots; slot != NULL; slot = slot->next)
         slot->is_open = 0;
     for (size_t i = 0; i < said->slot_count; i++) {
         const event_slot *from = &said->slots[i];
-        session_slot *slot = NULL;
-        td_result rc = connection_table_get_slot(feed, from->line, from->shard, &slot, err);
-        if (rc != TD_OK)
-            return rc;
-        TD_ASSERT(slot != NULL);
+        session_slot *slot = connection_table_get_slot(feed, from->line, from->shard);
         slot->conn = from->conn;
         slot->in = from->in;
         slot->out = from->out;
         slot->since_ns = from->since_ns;
         slot->is_open = 1;
     }
-    return TD_OK;
 }
 
-td_result connection_table_apply(session_feed *feed, const event *said, uint64_t recv_ns,
-                                 td_err *err)
+void connection_table_apply(session_feed *feed, const event *said, uint64_t recv_ns)
 {
     TD_ASSERT(said->kind < EVENT_KIND_COUNT);
     if (said->kind == EVENT_SEGMENT)
-        return restate(feed, said, err);
+        restate(feed, said);
     if (said->kind != EVENT_CONNECT && said->kind != EVENT_DISCONNECT)
-        return TD_OK;
-    session_slot *slot = NULL;
-    td_result rc = connection_table_get_slot(feed, said->line, said->shard, &slot, err);
-    if (rc != TD_OK)
-        return rc;
-    TD_ASSERT(slot != NULL);
+        return;
+    session_slot *slot = connection_table_get_slot(feed, said->line, said->shard);
     slot->is_open = said->kind == EVENT_CONNECT;
     if (said->kind == EVENT_DISCONNECT)
-        return TD_OK;
+        return;
     slot->conn = said->conn;
     slot->in = 0;
     slot->out = 0;
     slot->since_ns = recv_ns;
-    return TD_OK;
 }

@@ -49,33 +49,29 @@ typedef struct session_feed {
 
 typedef struct connection_table connection_table;
 
-/* Empty; NULL without memory. */
-TD_MUST_USE connection_table *connection_table_open(void);
+/* Empty. */
+TD_NEVER_NULL connection_table *connection_table_open(void);
 void connection_table_close(connection_table *connections);
 
 /* The channel with this identity (channel_info_compare), created if new; info is copied. The
- * schema text is left out. TD_E_NOMEM, TD_E_LIMIT. */
+ * schema text is left out. TD_E_LIMIT. */
 TD_MUST_USE td_result connection_table_channel(connection_table *connections,
                                                const channel_info *info, tape_channel **out,
                                                td_err *err);
 
-/* The session, and a feed in it, created if new. TD_E_NOMEM. */
-TD_MUST_USE td_result connection_table_get_feed(connection_table *connections, const char *session,
-                                                uint64_t start_ns, const char *feed,
-                                                session_feed **out, td_err *err);
+/* The session, and a feed in it, created if new. */
+session_feed *connection_table_get_feed(connection_table *connections, const char *session,
+                                        uint64_t start_ns, const char *feed);
 
-/* A slot of a feed, created if new. TD_E_NOMEM. */
-TD_MUST_USE td_result connection_table_get_slot(session_feed *feed, uint32_t line, uint32_t shard,
-                                                session_slot **out, td_err *err);
+/* A slot of a feed, created if new. */
+session_slot *connection_table_get_slot(session_feed *feed, uint32_t line, uint32_t shard);
 
-/* Update the feed's slots from one of its events. TD_E_NOMEM. */
-TD_MUST_USE td_result connection_table_apply(session_feed *feed, const event *said,
-                                             uint64_t recv_ns, td_err *err);
+/* Update the feed's slots from one of its events. */
+void connection_table_apply(session_feed *feed, const event *said, uint64_t recv_ns);
 
-/* How a frame, received over the slot's current connection, relates to its channel's stream.
- * TD_E_NOMEM. */
-TD_MUST_USE td_result connection_table_follow(const tape_channel *channel, const session_slot *slot,
-                                              uint64_t recv_ns, follow_answer *out, td_err *err);
+/* How a frame, received over the slot's current connection, relates to its channel's stream. */
+follow_answer connection_table_follow(const tape_channel *channel, const session_slot *slot,
+                                      uint64_t recv_ns);
 
 /* Feeds of all sessions, linked by next; NULL if there are none. */
 const session_feed *connection_table_feeds(const connection_table *connections);

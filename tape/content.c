@@ -41,8 +41,6 @@ struct content_pool {
 content_reader *content_reader_open(tape_reads reads)
 {
     content_reader *made = td_alloc_zero(1, sizeof *made);
-    if (made == NULL)
-        return NULL;
     made->reads = reads;
     return made;
 }
@@ -79,9 +77,13 @@ const topic_row *content_dated_row(content_reader *reader, const tape_channel *c
 
 /* ---- reading ---- */
 
-static int has_decoder(content_reader *reader)
+static decoder *get_decoder(content_reader *reader)
 {
-    return TD_LIKELY(reader->decoder != NULL) || decoder_open(&reader->decoder, NULL) == TD_OK;
+    if (TD_UNLIKELY(reader->decoder == NULL)) {
+        td_result rc = decoder_open(&reader->decoder, NULL);
+        TD_ASSERT(rc == TD_OK);
+    }
+    return reader->decoder;
 }
 
 const classification *content_classify(content_reader *reader, const tape_channel *channel,
@@ -90,10 +92,8 @@ const classification *content_classify(content_reader *reader, const tape_channe
     int is_out = channel->role == ROLE_OUT;
     reader->what =
         (classification){.frame_class = is_out ? CLASS_REQUEST : CLASS_UNKNOWN, .success = -1};
-    if (channel->family != NULL && !has_decoder(reader))
-        reader->what.is_starved = 1;
-    else if (channel->family != NULL)
-        decoder_classify(reader->decoder, channel->family, bytes, is_out ? DIR_OUT : DIR_IN,
+    if (channel->family != NULL)
+        decoder_classify(get_decoder(reader), channel->family, bytes, is_out ? DIR_OUT : DIR_IN,
                          recv_ns, &reader->what);
     return &reader->what;
 }
@@ -109,9 +109,7 @@ static void decode(content_reader *reader, const topic_match *topic, const topic
         other.row = row;
         topic = &other;
     }
-    if (!has_decoder(reader))
-        content->why = (decode_error){.reason = DECODE_NO_MEMORY};
-    else if (decoder_decode(reader->decoder, topic, bytes, path, &reader->message, &content->why))
+    if (decoder_decode(get_decoder(reader), topic, bytes, path, &reader->message, &content->why))
         content->message = &reader->message;
 }
 
@@ -156,19 +154,6 @@ const frame_content *content_read(content_reader *reader, const tape_channel *ch
     return content;
 }
 
-td_result content_failure(const frame_content *content, td_err *err)
-{
-    if (content->why.reason == DECODE_NO_MEMORY)
-        return decode_error_result(&content->why, err);
-    return content->what != NULL ? classification_result(content->what, err) : TD_OK;
-}
-
-const frame_content *content_without_memory(void)
-{
-    static const frame_content NOTHING = {.why = {.reason = DECODE_NO_MEMORY}};
-    return &NOTHING;
-}
-
 /* ---- keeping ---- */
 
 /* Where texts may stay: the frame, and the channel's names. */
@@ -176,15 +161,11 @@ typedef struct keeper {
     td_arena *arena;
     td_bytes frame;
     const topic_match *topic;
-    uint8_t is_starved;
 } keeper;
 
 static void *keep(keeper *k, const void *from, size_t size)
 {
-    void *to = td_arena_copy(k->arena, from, size);
-    if (to == NULL)
-        k->is_starved = 1;
-    return to;
+    return td_arena_copy(k->arena, from, size);
 }
 
 static void keep_text(keeper *k, td_bytes *text)
@@ -208,7 +189,7 @@ static void keep_trades(keeper *k, msg_trades *trades)
 {
     msg_trade *kept = keep(k, trades->trades, trades->trade_count * sizeof *kept);
     trades->trades = kept;
-    for (size_t i = 0; kept != NULL && i < trades->trade_count; i++) {
+    for (size_t i = 0; i < trades->trade_count; i++) {
         keep_text(k, &kept[i].symbol);
         keep_text(k, &kept[i].trade_id);
         keep_text(k, &kept[i].tick_direction);
@@ -224,7 +205,7 @@ static void keep_value(keeper *k, msg_value *value)
 static const msg_value *keep_values(keeper *k, const msg_value *values, size_t count)
 {
     msg_value *kept = keep(k, values, count * sizeof *kept);
-    for (size_t i = 0; kept != NULL && i < count; i++)
+    for (size_t i = 0; i < count; i++)
         keep_value(k, &kept[i]);
     return kept;
 }
@@ -237,10 +218,6 @@ static const msg_item *keep_items(keeper *k, const msg_item *items, size_t count
         values += items[i].value_count;
     msg_item *kept = keep(k, items, count * sizeof *kept);
     msg_value *at = td_arena_alloc(k->arena, values * sizeof *at);
-    if (kept == NULL || at == NULL) {
-        k->is_starved = 1;
-        return NULL;
-    }
     for (size_t i = 0; i < count; i++) {
         for (size_t n = 0; n < kept[i].value_count; n++) {
             at[n] = items[i].values[n];
@@ -255,8 +232,6 @@ static const msg_item *keep_items(keeper *k, const msg_item *items, size_t count
 static const message *keep_message(keeper *k, const message *from)
 {
     message *kept = keep(k, from, sizeof *kept);
-    if (kept == NULL)
-        return NULL;
     keep_head(k, &kept->head);
     if (message_is_record(kept)) {
         kept->record.values = keep_values(k, kept->record.values, kept->record.value_count);
@@ -273,11 +248,9 @@ static const message *keep_message(keeper *k, const message *from)
     }
     if (kept->beside != NULL) {
         msg_beside *beside = keep(k, kept->beside, sizeof *beside);
+        beside->values = keep_values(k, beside->values, beside->value_count);
+        beside->items = keep_items(k, beside->items, message_item_count(from));
         kept->beside = beside;
-        if (beside != NULL) {
-            beside->values = keep_values(k, beside->values, beside->value_count);
-            beside->items = keep_items(k, beside->items, message_item_count(from));
-        }
     }
     return kept;
 }
@@ -285,8 +258,6 @@ static const message *keep_message(keeper *k, const message *from)
 static const classification *keep_what(keeper *k, const classification *from)
 {
     classification *kept = keep(k, from, sizeof *kept);
-    if (kept == NULL)
-        return NULL;
     keep_text(k, &kept->topic.topic);
     keep_text(k, &kept->topic.symbol);
     keep_text(k, &kept->exchange_topic);
@@ -298,11 +269,11 @@ const frame_content *content_keep(const frame_content *content, const tape_chann
 {
     keeper k = {.arena = arena, .frame = bytes, .topic = &channel->topic};
     frame_content *kept = keep(&k, content, sizeof *kept);
-    if (kept != NULL && kept->message != NULL)
+    if (kept->message != NULL)
         kept->message = keep_message(&k, kept->message);
-    if (kept != NULL && kept->what != NULL)
+    if (kept->what != NULL)
         kept->what = keep_what(&k, kept->what);
-    return k.is_starved ? NULL : kept;
+    return kept;
 }
 
 const frame_content *content_read_kept(content_reader *reader, const tape_channel *channel,
@@ -310,11 +281,7 @@ const frame_content *content_read_kept(content_reader *reader, const tape_channe
                                        td_arena *arena)
 {
     const frame_content *found = content_read(reader, channel, row, recv_ns, bytes);
-    if (found == NULL)
-        return NULL;
-    found = content_failure(found, NULL) == TD_OK ? content_keep(found, channel, bytes, arena)
-                                                  : content_without_memory();
-    return found != NULL ? found : content_without_memory();
+    return found == NULL ? NULL : content_keep(found, channel, bytes, arena);
 }
 
 /* ---- another decoder ---- */
@@ -337,8 +304,6 @@ static const frame_content *complete(content_reader *reader, const decoding_requ
     int is_decoded = answer->message != NULL;
     TD_ASSERT(is_decoded == (answer->why.reason == DECODE_OK));
     TD_ASSERT(answer->what == NULL);
-    if (answer->why.reason == DECODE_NO_MEMORY)
-        return content_without_memory();
     if (answer->why.reason == DECODE_REFUSED && request->row == NULL)
         return content_read_kept(reader, channel, NULL, request->recv_ns, request->bytes, arena);
     reader->count++;
@@ -347,7 +312,7 @@ static const frame_content *complete(content_reader *reader, const decoding_requ
     keeper k = {.arena = arena, .frame = request->bytes, .topic = &channel->topic};
     answer->what =
         keep_what(&k, content_classify(reader, channel, request->recv_ns, request->bytes));
-    return k.is_starved ? content_without_memory() : answer;
+    return answer;
 }
 
 td_result content_ask(content_reader *reader, const tape_decoding *decoding,
@@ -355,8 +320,6 @@ td_result content_ask(content_reader *reader, const tape_decoding *decoding,
                       const frame_content **contents, td_err *err)
 {
     frame_content *answers = td_arena_alloc(arena, count * sizeof *answers);
-    if (answers == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for the contents of %zu frames", count);
     memset(answers, 0, count * sizeof *answers);
     td_result rc = decoding->read(decoding->ctx, requests, count, arena, answers, err);
     for (size_t i = 0; i < count && rc == TD_OK; i++)
@@ -369,8 +332,6 @@ td_result content_ask(content_reader *reader, const tape_decoding *decoding,
 content_pool *content_pool_open(tape_reads reads)
 {
     content_pool *made = td_alloc_zero(1, sizeof *made);
-    if (made == NULL)
-        return NULL;
     made->reads = reads;
     (void)pthread_mutex_init(&made->mutex, NULL); /* cannot fail with default attributes */
     return made;

@@ -13,8 +13,7 @@ extern "C" {
 
 typedef struct content_reader content_reader;
 
-/* NULL without memory. */
-TD_MUST_USE content_reader *content_reader_open(tape_reads reads);
+TD_NEVER_NULL content_reader *content_reader_open(tape_reads reads);
 void content_reader_close(content_reader *reader);
 
 /* The slow path of content_row: the channel's row is about frames of some time only. */
@@ -34,7 +33,7 @@ static inline const topic_row *content_row(content_reader *reader, const tape_ch
 
 /* Read a frame of a channel and row (content_row); bytes have DECODE_PADDING_BYTES after them.
  * Valid until the next call and while the bytes are; NULL: the reader reads nothing, or nothing of
- * such a channel. If memory ran out, content_failure of what it returns is TD_E_NOMEM. */
+ * such a channel. */
 const frame_content *content_read(content_reader *reader, const tape_channel *channel,
                                   const topic_row *row, uint64_t recv_ns, td_bytes bytes);
 
@@ -43,14 +42,12 @@ const frame_content *content_read(content_reader *reader, const tape_channel *ch
 const classification *content_classify(content_reader *reader, const tape_channel *channel,
                                        uint64_t recv_ns, td_bytes bytes);
 
-/* A frame's content for as long as the arena and the frame's bytes are there. NULL without memory.
- */
-TD_MUST_USE const frame_content *content_keep(const frame_content *content,
-                                              const tape_channel *channel, td_bytes bytes,
-                                              td_arena *arena);
+/* A frame's content for as long as the arena and the frame's bytes are there. */
+const frame_content *content_keep(const frame_content *content, const tape_channel *channel,
+                                  td_bytes bytes, td_arena *arena);
 
 /* content_read() and content_keep() in one: valid as long as the arena and the frame's bytes are.
- * NULL: nothing is read; content_without_memory() without memory. */
+ * NULL: nothing is read. */
 const frame_content *content_read_kept(content_reader *reader, const tape_channel *channel,
                                        const topic_row *row, uint64_t recv_ns, td_bytes bytes,
                                        td_arena *arena);
@@ -60,16 +57,10 @@ int content_is_asked(const content_reader *reader, const tape_channel *channel);
 
 /* Ask decoding for the contents of frames of such channels; contents[i] is that of requests[i],
  * from arena, as long as that and the frames' bytes are there. What is no message is classified by
- * the reader where content_read() does so. TD_E_NOMEM; what decoding returns. */
+ * the reader where content_read() does so. Returns what decoding returns. */
 TD_MUST_USE td_result content_ask(content_reader *reader, const tape_decoding *decoding,
                                   const decoding_request *requests, size_t count, td_arena *arena,
                                   const frame_content **contents, td_err *err);
-
-/* The content of a frame that could not be read for lack of memory. */
-const frame_content *content_without_memory(void);
-
-/* TD_OK; TD_E_NOMEM if memory ran out while the frame was read: then the content is empty. */
-TD_MUST_USE td_result content_failure(const frame_content *content, td_err *err);
 
 /* What this reader has read so far. */
 uint64_t content_count(const content_reader *reader);
@@ -77,12 +68,12 @@ uint64_t content_count(const content_reader *reader);
 /* Readers for workers: as many as there are workers at one moment. Any thread. */
 typedef struct content_pool content_pool;
 
-/* NULL without memory. Close when all are given back. */
-TD_MUST_USE content_pool *content_pool_open(tape_reads reads);
+/* Close when all are given back. */
+TD_NEVER_NULL content_pool *content_pool_open(tape_reads reads);
 void content_pool_close(content_pool *pool);
 
-/* A private reader; NULL without memory. Give it back afterwards. */
-TD_MUST_USE content_reader *content_pool_take(content_pool *pool);
+/* A private reader. Give it back afterwards. */
+TD_NEVER_NULL content_reader *content_pool_take(content_pool *pool);
 void content_pool_give(content_pool *pool, content_reader *reader);
 
 /* What the readers that are given back have read. */

@@ -48,19 +48,13 @@ static uint32_t find_silent(const follow *stream)
     return found;
 }
 
-static td_result add_place(follow *stream, uint32_t *out, td_err *err)
+static uint32_t add_place(follow *stream)
 {
-    if (stream->count == LIMIT_FOLLOW_CONNECTIONS) {
-        *out = find_silent(stream);
-        return TD_OK;
-    }
-    follow_conn *conns = td_array_grow(stream->conns, stream->count, sizeof *conns);
-    if (conns == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for the connections of a topic");
-    stream->conns = conns;
+    if (stream->count == LIMIT_FOLLOW_CONNECTIONS)
+        return find_silent(stream);
+    stream->conns = td_array_grow(stream->conns, stream->count, sizeof *stream->conns);
     stream->conns[stream->count] = (follow_conn){0};
-    *out = stream->count++;
-    return TD_OK;
+    return stream->count++;
 }
 
 /* 1 if both are of sessions of the recorder, and not of the same. */
@@ -81,27 +75,23 @@ static int must_leave(const follow *stream, const follow_conn *now, uint32_t pla
             now->last_ns - followed->last_ns > FOLLOW_SILENCE_NS);
 }
 
-td_result follow_take(follow *stream, const follow_conn *now, follow_ended_fn *has_ended,
-                      void *user, follow_answer *out, td_err *err)
+follow_answer follow_take(follow *stream, const follow_conn *now, follow_ended_fn *has_ended,
+                          void *user)
 {
     TD_ASSERT(now->slot != NULL);
     if (TD_LIKELY(stream->count > 0)) {
         follow_conn *followed = &stream->conns[stream->followed];
         if (TD_LIKELY(followed->slot == now->slot && followed->conn == now->conn)) {
             followed->last_ns = now->last_ns;
-            *out = (follow_answer){.place = stream->followed, .since_ns = stream->since_ns};
-            return TD_OK;
+            return (follow_answer){.place = stream->followed, .since_ns = stream->since_ns};
         }
     }
     uint32_t place = find_place(stream, now);
     if (place == stream->count)
         place = find_ended(stream, now, has_ended, user);
     int is_first = stream->count == 0;
-    if (place == stream->count) {
-        td_result rc = add_place(stream, &place, err);
-        if (rc != TD_OK)
-            return rc;
-    }
+    if (place == stream->count)
+        place = add_place(stream);
     int is_known = stream->conns[place].slot == now->slot && stream->conns[place].conn == now->conn;
     follow_conn *followed = &stream->conns[stream->followed];
     int is_interleaved = !is_first && place != stream->followed &&
@@ -113,9 +103,8 @@ td_result follow_take(follow *stream, const follow_conn *now, follow_ended_fn *h
     if (!is_copy)
         stream->since_ns = is_known ? now->last_ns : 0;
     stream->conns[place] = *now;
-    *out = (follow_answer){.place = place,
+    return (follow_answer){.place = place,
                            .is_copy = (uint8_t)is_copy,
                            .is_interleaved = (uint8_t)is_interleaved,
                            .since_ns = is_copy ? 0 : stream->since_ns};
-    return TD_OK;
 }

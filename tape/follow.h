@@ -61,10 +61,9 @@ typedef struct follow_answer {
 /* 1 if the connection has ended by the time recv_ns. */
 typedef int follow_ended_fn(void *user, const follow_conn *conn, uint64_t recv_ns);
 
-/* Take the next frame of a stream: it came over this connection (last_ns: when). TD_E_NOMEM. */
-TD_MUST_USE td_result follow_take(follow *stream, const follow_conn *now,
-                                  follow_ended_fn *has_ended, void *user, follow_answer *out,
-                                  td_err *err);
+/* Take the next frame of a stream: it came over this connection (last_ns: when). */
+follow_answer follow_take(follow *stream, const follow_conn *now, follow_ended_fn *has_ended,
+                          void *user);
 void follow_fini(follow *stream);
 
 /* From when on the stream has every frame of a connection whose subscriptions were answered at

@@ -7,16 +7,14 @@
 #include "base/assert.h"
 #include "base/limits.h"
 
+/* A chunk's bytes and the decoded content of its frames, which is as large as they are, mostly; a
+ * value in memory is never this much larger than its text. */
+static const size_t CONTENT_BYTES_MAX = 32 * (size_t)LIMIT_CHUNK_BYTES;
+
 chunk_load *chunk_load_open(void)
 {
     chunk_load *load = td_alloc_zero(1, sizeof *load);
-    if (load == NULL)
-        return NULL;
     load->scratch = segment_scratch_open();
-    if (load->scratch == NULL) {
-        td_free(load);
-        return NULL;
-    }
     return load;
 }
 
@@ -40,15 +38,15 @@ static int wants_message(const source_options *options, const source_channel *ch
     return channel->has_lead_in && ns >= options->lead_from_ns;
 }
 
-static td_result add_message(chunk_load *load, td_bytes records, const segment_message *found)
+static void add_message(chunk_load *load, td_bytes records, const segment_message *found)
 {
     uint32_t channel = found->channel->index;
     TD_ASSERT(channel < load->source->channel_count);
     if (!wants_message(load->options, &load->source->channels[channel], found->log_ns))
-        return TD_OK;
+        return;
     if (found->data.size > LIMIT_FRAME_BYTES) {
         load->damage_count++;
-        return TD_OK;
+        return;
     }
     _Static_assert(LIMIT_CHUNK_BYTES < UINT32_MAX, "an offset in a chunk has 32 bits");
     block_entry entry = {.recv_ns = found->log_ns,
@@ -57,7 +55,7 @@ static td_result add_message(chunk_load *load, td_bytes records, const segment_m
                          .sequence = found->sequence,
                          .channel = (uint16_t)channel};
     TD_ASSERT(entry.offset >= sizeof(uint64_t));
-    return block_add(load->block, &entry, &load->err);
+    block_add(load->block, &entry);
 }
 
 /* Find the messages that are wanted. A message that cannot be read is counted; one whose length is
@@ -73,7 +71,7 @@ static td_result find_messages(chunk_load *load)
         if (rc == TD_EOF)
             return TD_OK;
         if (rc == TD_OK)
-            rc = add_message(load, records, &found);
+            add_message(load, records, &found);
         else if (rc == TD_E_CORRUPT) {
             if (load->damage_count++ == 0)
                 load->err = err;
@@ -151,8 +149,6 @@ static td_result ask_contents(chunk_load *load, content_reader *reader, const bl
     td_arena *arena = block_arena(load->block);
     decoding_request *requests = td_arena_alloc(arena, count * sizeof *requests);
     const frame_content **contents = td_arena_alloc(arena, count * sizeof(frame_content *));
-    if (requests == NULL || contents == NULL)
-        return td_err_set(&load->err, TD_E_NOMEM, "no memory for the frames of a chunk");
     const char *session = segment_reader_info(load->source->reader)->session.session;
     size_t asked = 0;
     for (size_t i = 0; i < count; i++) {
@@ -180,9 +176,8 @@ static td_result ask_contents(chunk_load *load, content_reader *reader, const bl
     return rc;
 }
 
-/* The content of a frame. Without memory it is content_without_memory: the tape fails when it comes
- * to that frame. The tape itself reads frames of _unknown channels, after it classified them again.
- */
+/* The content of a frame. The tape itself reads frames of _unknown channels, after it classified
+ * them again. */
 static const frame_content *read_entry(chunk_load *load, content_reader *reader,
                                        const block_entry *entry)
 {
@@ -195,6 +190,14 @@ static const frame_content *read_entry(chunk_load *load, content_reader *reader,
                              block_arena(load->block));
 }
 
+static td_result check_content_bytes(chunk_load *load)
+{
+    if (TD_LIKELY(block_held_bytes(load->block) <= CONTENT_BYTES_MAX))
+        return TD_OK;
+    return td_err_set(&load->err, TD_E_LIMIT, "its decoded frames take more than %zu bytes",
+                      CONTENT_BYTES_MAX);
+}
+
 static td_result read_contents(chunk_load *load)
 {
     size_t count = 0;
@@ -204,17 +207,17 @@ static td_result read_contents(chunk_load *load)
     content_reader *reader = content_pool_take(load->readers);
     load->contents = block_contents(load->block);
     td_result rc = TD_OK;
-    if (reader == NULL || load->contents == NULL)
-        rc = td_err_set(&load->err, TD_E_NOMEM, "no memory to decode a chunk");
-    for (size_t i = 0; i < count && rc == TD_OK; i++)
+    for (size_t i = 0; i < count && rc == TD_OK; i++) {
         if (!is_asked(load, reader, &entries[i]))
             load->contents[i] = read_entry(load, reader, &entries[i]);
-    if (rc == TD_OK && load->options->decoding != NULL) {
-        rc = ask_contents(load, reader, entries, count);
-        load->is_fatal = rc != TD_OK;
+        rc = check_content_bytes(load);
     }
-    if (reader != NULL)
-        content_pool_give(load->readers, reader);
+    if (rc == TD_OK && load->options->decoding != NULL)
+        rc = ask_contents(load, reader, entries, count);
+    if (rc == TD_OK)
+        rc = check_content_bytes(load);
+    load->is_fatal = rc != TD_OK;
+    content_pool_give(load->readers, reader);
     return rc;
 }
 

@@ -36,8 +36,8 @@ typedef struct chunk_load {
     uint8_t is_submitted;
 } chunk_load;
 
-/* New, with its working memory; NULL without. */
-TD_MUST_USE chunk_load *chunk_load_open(void);
+/* New, with its working memory. */
+TD_NEVER_NULL chunk_load *chunk_load_open(void);
 void chunk_load_close(chunk_load *load);
 
 /* Read source's chunk into load->block, which is the load's alone. Fills rc, err, damage_count. The

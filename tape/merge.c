@@ -32,27 +32,20 @@ struct merge {
     uint8_t is_given; /* 1: the next message of heap[0] was given by the last call */
 };
 
-td_result merge_open(source_queue *queue, const source_options *options, td_workers *workers,
-                     content_pool *readers, unsigned ahead, tape_stats *stats, merge **out,
-                     td_err *err)
+merge *merge_open(source_queue *queue, const source_options *options, td_workers *workers,
+                  content_pool *readers, unsigned ahead, tape_stats *stats)
 {
     TD_ASSERT(ahead >= 1);
     TD_ASSERT(ahead <= MERGE_AHEAD_MAX);
     merge *m = td_alloc_zero(1, sizeof *m);
-    if (m != NULL)
-        m->pool = block_pool_open();
-    if (m == NULL || m->pool == NULL) {
-        td_free(m);
-        return td_err_set(err, TD_E_NOMEM, "no memory for a merge");
-    }
+    m->pool = block_pool_open();
     m->queue = queue;
     m->options = options;
     m->workers = workers;
     m->readers = readers;
     m->stats = stats;
     m->ahead_max = ahead;
-    *out = m;
-    return TD_OK;
+    return m;
 }
 
 void merge_close(merge *m)
@@ -161,21 +154,12 @@ static void push_heap(merge *m, chunk_load *load)
 
 /* ---- loads ---- */
 
-/* A load with an empty block; NULL and err without memory. */
-static chunk_load *take_load(merge *m, td_err *err)
+/* A load with an empty block. */
+static chunk_load *take_load(merge *m)
 {
     chunk_load *load = m->spare_count > 0 ? m->spare[--m->spare_count] : chunk_load_open();
-    if (load == NULL) {
-        td_err_set(err, TD_E_NOMEM, "no memory to read a chunk");
-        return NULL;
-    }
     TD_ASSERT(load->block == NULL);
     load->block = block_pool_take(m->pool);
-    if (load->block == NULL) {
-        chunk_load_close(load);
-        td_err_set(err, TD_E_NOMEM, "no memory for a chunk");
-        return NULL;
-    }
     return load;
 }
 
@@ -199,11 +183,7 @@ static td_result read_ahead(merge *m, td_err *err)
         td_result rc = source_queue_next(m->queue, &item, err);
         if (rc != TD_OK)
             return rc == TD_EOF ? TD_OK : rc;
-        chunk_load *load = take_load(m, err);
-        if (load == NULL) {
-            source_queue_done(m->queue, item.source);
-            return TD_E_NOMEM;
-        }
+        chunk_load *load = take_load(m);
         load->options = m->options;
         load->readers = m->readers;
         load->source = item.source;
@@ -226,7 +206,7 @@ static td_result judge_load(merge *m, const chunk_load *load, td_err *err)
     if (load->rc == TD_OK && load->damage_count == 0)
         return TD_OK;
     const segment_chunk *chunk = segment_reader_chunk(load->source->reader, load->chunk_index);
-    if (load->rc == TD_E_IO || load->rc == TD_E_NOMEM || load->is_fatal) {
+    if (load->rc == TD_E_IO || load->is_fatal) {
         if (err != NULL)
             *err = load->err;
         return td_err_add(err, load->rc, "segment %s: chunk at %llu", load->source->name,
@@ -238,7 +218,8 @@ static td_result judge_load(merge *m, const chunk_load *load, td_err *err)
     td_log_emit(m->options->log, TD_LOG_WARNING, "segment %s: chunk at %llu%s is passed over: %s",
                 load->source->name, (unsigned long long)chunk->offset,
                 load->rc == TD_OK ? ": a part of it" : "", load->err.text);
-    return source_queue_add_damage(m->queue, load->source, chunk->first_ns, chunk->last_ns, err);
+    source_queue_add_damage(m->queue, load->source, chunk->first_ns, chunk->last_ns);
+    return TD_OK;
 }
 
 static uint64_t ahead_ns(const merge *m)

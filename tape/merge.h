@@ -28,16 +28,16 @@ typedef struct merge_item {
 } merge_item;
 
 /* Merge the chunks of the queue; queue, options, stats, log, workers (NULL: none) and their readers
- * (NULL: nothing is read) are borrowed. TD_E_NOMEM. */
-TD_MUST_USE td_result merge_open(source_queue *queue, const source_options *options,
-                                 td_workers *workers, content_pool *readers, unsigned ahead,
-                                 tape_stats *stats, merge **out, td_err *err);
+ * (NULL: nothing is read) are borrowed. */
+TD_NEVER_NULL merge *merge_open(source_queue *queue, const source_options *options,
+                                td_workers *workers, content_pool *readers, unsigned ahead,
+                                tape_stats *stats);
 
 /* Wait for reads that are under way, and free. */
 void merge_close(merge *m);
 
 /* TD_OK, TD_EOF (the queue has no more: after source_queue_follow it may go on), TD_E_IO,
- * TD_E_NOMEM, TD_E_LIMIT. */
+ * TD_E_LIMIT. */
 TD_MUST_USE td_result merge_next(merge *m, merge_item *out, td_err *err);
 
 #ifdef __cplusplus

@@ -10,11 +10,9 @@
 
 enum { BITMAP_BYTES = (UINT16_MAX + 1) / 8 };
 
-td_result source_make(const planned_segment *segment, tape_source **out, td_err *err)
+tape_source *source_make(const planned_segment *segment)
 {
     tape_source *made = td_alloc_zero(1, sizeof *made);
-    if (made == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a segment to read");
     const segment_index *index = segment->index;
     const td_bytes name = segment_final_name(index->path);
     made->path = td_strdup(segment->path);
@@ -26,12 +24,7 @@ td_result source_make(const planned_segment *segment, tape_source **out, td_err 
     made->last_ns = index->last_ns;
     made->number = index->number;
     made->next_ns = index->first_ns;
-    if (made->path == NULL || made->name == NULL || made->session == NULL) {
-        source_free(made);
-        return td_err_set(err, TD_E_NOMEM, "no memory for a segment to read");
-    }
-    *out = made;
-    return TD_OK;
+    return made;
 }
 
 void source_shut(tape_source *source)
@@ -112,13 +105,11 @@ static td_result map_channel(tape_source *source, connection_table *connections,
     if (to->use == SOURCE_SKIP)
         return TD_OK;
     td_result rc = connection_table_channel(connections, &from->info, &to->channel, err);
-    if (rc == TD_OK)
-        rc = connection_table_get_feed(connections, source->session, source->session_start_ns,
-                                       from->info.feed, &to->feed, err);
-    if (rc == TD_OK)
-        rc = connection_table_get_slot(to->feed, from->info.line, from->info.shard, &to->slot, err);
     if (rc != TD_OK)
         return rc;
+    to->feed = connection_table_get_feed(connections, source->session, source->session_start_ns,
+                                         from->info.feed);
+    to->slot = connection_table_get_slot(to->feed, from->info.line, from->info.shard);
     to->feed->is_recording |= is_recording(source->reader);
     to->has_lead_in = to->use == SOURCE_FRAME && from->info.dir == CHANNEL_IN &&
                       has_state(to->channel->topic.row);
@@ -139,12 +130,8 @@ static td_result map_channels(tape_source *source, connection_table *connections
         source->wanted_bits = td_alloc_zero(BITMAP_BYTES, 1);
         source->event_bits = td_alloc_zero(BITMAP_BYTES, 1);
     }
-    source_channel *grown =
-        td_array_reach(source->channels, &source->channel_capacity, count, sizeof *grown);
-    if (grown != NULL)
-        source->channels = grown;
-    if (grown == NULL || source->wanted_bits == NULL || source->event_bits == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for %u channels", count);
+    source->channels = td_array_reach(source->channels, &source->channel_capacity, count,
+                                      sizeof *source->channels);
     td_result rc = TD_OK;
     for (uint32_t i = source->channel_count; i < count && rc == TD_OK; i++) {
         const segment_channel *from = segment_reader_channel(source->reader, i);
@@ -182,16 +169,6 @@ static int wants_chunk(const tape_source *source, const source_options *options,
     return !chunk->has_channels || has_common_bit(bitmap, source->event_bits);
 }
 
-static td_result add_to_order(tape_source *source, uint32_t chunk_index, td_err *err)
-{
-    uint32_t *grown = td_array_grow(source->order, source->order_count, sizeof *grown);
-    if (grown == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for %u chunks", source->order_count + 1);
-    source->order = grown;
-    source->order[source->order_count++] = chunk_index;
-    return TD_OK;
-}
-
 static uint64_t chunk_first_ns(const tape_source *source, uint32_t order_index)
 {
     return segment_reader_chunk(source->reader, source->order[order_index])->first_ns;
@@ -223,21 +200,19 @@ static void sort_order(tape_source *source)
 }
 
 /* Choose among the chunks that are new since the last call. */
-static td_result choose_chunks(tape_source *source, const source_options *options, td_err *err)
+static void choose_chunks(tape_source *source, const source_options *options)
 {
     uint32_t count = segment_reader_chunk_count(source->reader);
-    td_result rc = TD_OK;
-    for (uint32_t i = source->chunks_seen; i < count && rc == TD_OK; i++) {
-        if (wants_chunk(source, options, i))
-            rc = add_to_order(source, i, err);
+    for (uint32_t i = source->chunks_seen; i < count; i++) {
+        if (!wants_chunk(source, options, i))
+            continue;
+        source->order = td_array_grow(source->order, source->order_count, sizeof source->order[0]);
+        source->order[source->order_count++] = i;
     }
-    if (rc != TD_OK)
-        return rc;
     source->chunks_seen = count;
     sort_order(source);
     if (source->order_next < source->order_count)
         source->next_ns = chunk_first_ns(source, source->order_next);
-    return TD_OK;
 }
 
 /* The recorder may have finished the segment since the plan was made: it has lost its ".open" then.
@@ -278,8 +253,6 @@ static td_result open_planned(tape_source *source, td_io io, const td_log *log, 
         rc = segment_reader_open_known(io, source->path, segment->index, &source->reader, &cause);
     read_plan_drop(source->planned, source->planned_at);
     source->planned = NULL;
-    if (rc == TD_E_NOMEM)
-        return td_err_set(err, rc, "%s", cause.text);
     if (!is_wanted || source->reader != NULL)
         return TD_OK;
     if (rc != TD_OK)
@@ -297,12 +270,11 @@ td_result source_open(tape_source *source, td_io io, connection_table *connectio
         return TD_OK;
     if (rc == TD_OK)
         rc = map_channels(source, connections, options, err);
-    if (rc == TD_OK)
-        rc = choose_chunks(source, options, err);
     if (rc != TD_OK) {
         source_shut(source);
         return rc;
     }
+    choose_chunks(source, options);
     stats->segments++;
     source->is_live =
         options->is_following && segment_reader_info(source->reader)->state == SEGMENT_OPEN;
@@ -319,7 +291,7 @@ td_result source_refresh(tape_source *source, connection_table *connections,
     if (rc == TD_OK)
         rc = map_channels(source, connections, options, err);
     if (rc == TD_OK)
-        rc = choose_chunks(source, options, err);
+        choose_chunks(source, options);
     if (rc == TD_OK && segment_reader_info(source->reader)->state == SEGMENT_FINISHED)
         source->is_live = 0;
     return rc;

@@ -104,45 +104,30 @@ static int is_known(const source_queue *queue, const tape_source *source)
     return 0;
 }
 
-static td_result make_space(source_queue *queue, size_t count, td_err *err)
-{
-    size_t needed = queue->source_count + count;
-    if (td_array_ensure((void **)&queue->sources, &queue->source_capacity, needed,
-                        sizeof(tape_source *)) &&
-        td_array_ensure((void **)&queue->waiting, &queue->waiting_capacity, needed,
-                        sizeof(tape_source *)))
-        return TD_OK;
-    return td_err_set(err, TD_E_NOMEM, "no memory for a queue of %zu segments", needed);
-}
-
 /* A session of a feed goes on until the end of its last segment. */
-static td_result note_end(source_queue *queue, const segment_index *segment,
-                          const tape_source *source, td_err *err)
+static void note_end(source_queue *queue, const segment_index *segment, const tape_source *source)
 {
-    session_feed *feed = NULL;
-    td_result rc = connection_table_get_feed(queue->connections, source->session,
-                                             source->session_start_ns, segment->feed, &feed, err);
-    if (rc != TD_OK)
-        return rc;
+    session_feed *feed = connection_table_get_feed(queue->connections, source->session,
+                                                   source->session_start_ns, segment->feed);
     uint64_t end_ns =
         segment->is_open && queue->options.is_following ? UINT64_MAX : segment->last_ns;
     if (end_ns > feed->end_ns)
         feed->end_ns = end_ns;
-    return TD_OK;
 }
 
 /* Add the segments of a read plan that the queue does not have yet. */
-static td_result add_segments(source_queue *queue, read_plan *from, td_err *err)
+static void add_segments(source_queue *queue, read_plan *from)
 {
     size_t count = read_plan_count(from);
+    size_t needed = queue->source_count + count;
     int is_first = queue->source_count == 0;
-    td_result rc = make_space(queue, count, err);
-    for (size_t i = 0; i < count && rc == TD_OK; i++) {
+    queue->sources =
+        td_array_reach(queue->sources, &queue->source_capacity, needed, sizeof(tape_source *));
+    queue->waiting =
+        td_array_reach(queue->waiting, &queue->waiting_capacity, needed, sizeof(tape_source *));
+    for (size_t i = 0; i < count; i++) {
         const planned_segment *segment = read_plan_segment(from, i);
-        tape_source *source = NULL;
-        rc = source_make(segment, &source, err);
-        if (rc != TD_OK)
-            break;
+        tape_source *source = source_make(segment);
         if (!is_first && is_known(queue, source)) {
             source_free(source);
             continue;
@@ -157,9 +142,8 @@ static td_result add_segments(source_queue *queue, read_plan *from, td_err *err)
         }
         if (segment->index->first_ns > queue->newest_ns)
             queue->newest_ns = segment->index->first_ns;
-        rc = note_end(queue, segment->index, source, err);
+        note_end(queue, segment->index, source);
     }
-    return rc;
 }
 
 static void close_planned(source_queue *queue)
@@ -188,7 +172,7 @@ static td_result queue_segments(source_queue *queue, archive_view *view, uint64_
         queue->planned = found;
     rc = gap_list_join(&queue->damage, read_plan_damage(found), err);
     if (rc == TD_OK)
-        rc = add_segments(queue, found, err);
+        add_segments(queue, found);
     if (queue->planned != found)
         read_plan_close(found);
     close_planned(queue);
@@ -201,8 +185,6 @@ td_result source_queue_open(archive_view *view, connection_table *connections,
 {
     TD_ASSERT(options->lead_from_ns <= options->window.from_ns);
     source_queue *queue = td_alloc_zero(1, sizeof *queue);
-    if (queue == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a queue");
     queue->archive = view->archive;
     queue->connections = connections;
     queue->options = *options;
@@ -231,13 +213,14 @@ void source_queue_close(source_queue *queue)
 
 /* ---- damage ---- */
 
-td_result source_queue_add_damage(source_queue *queue, const tape_source *source, uint64_t from_ns,
-                                  uint64_t to_ns, td_err *err)
+void source_queue_add_damage(source_queue *queue, const tape_source *source, uint64_t from_ns,
+                             uint64_t to_ns)
 {
     gap_row row =
         gap_row_of(GAP_CORRUPT, source->feed, from_ns, to_ns + 1, "stored frames cannot be read");
     row.detail = source->name;
-    return gap_list_add(&queue->damage, &row, err);
+    td_result rc = gap_list_add(&queue->damage, &row, NULL);
+    TD_ASSERT(rc == TD_OK);
 }
 
 const gap_list *source_queue_damage(const source_queue *queue)
@@ -256,14 +239,15 @@ static td_result open_source(source_queue *queue, tape_source *source, td_err *e
     TD_ASSERT(source->planned == NULL);
     queue->planned_count -= was_planned != 0;
     close_planned(queue);
-    if (rc == TD_E_IO || rc == TD_E_NOMEM)
+    if (rc == TD_E_IO)
         return td_err_add(err, rc, "segment %s", source->name);
     if (rc != TD_OK) {
         queue->stats->segments_unreadable++;
         td_log_emit(queue->options.log, TD_LOG_WARNING, "segment %s is left out: %s", source->name,
                     err == NULL ? td_result_name(rc) : err->text);
         td_err_clear(err);
-        return source_queue_add_damage(queue, source, source->next_ns, source->last_ns, err);
+        source_queue_add_damage(queue, source, source->next_ns, source->last_ns);
+        return TD_OK;
     }
     if (source->order_count > 0)
         push_waiting(queue, source);

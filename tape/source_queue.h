@@ -104,7 +104,7 @@ TD_MUST_USE td_result source_queue_open(archive_view *view, connection_table *co
                                         source_queue **out, td_err *err);
 void source_queue_close(source_queue *queue);
 
-/* The next chunk by time. TD_EOF; TD_E_IO, TD_E_NOMEM. A segment that cannot be opened is logged,
+/* The next chunk by time. TD_EOF; TD_E_IO. A segment that cannot be opened is logged,
  * counted, and left out. */
 TD_MUST_USE td_result source_queue_next(source_queue *queue, source_queue_chunk *out, td_err *err);
 
@@ -112,9 +112,9 @@ TD_MUST_USE td_result source_queue_next(source_queue *queue, source_queue_chunk 
 void source_queue_done(source_queue *queue, tape_source *source);
 
 /* Note that [from_ns, to_ns] of a source could not be read, all or in part: a gap of reason
- * corrupt. TD_E_NOMEM. */
-TD_MUST_USE td_result source_queue_add_damage(source_queue *queue, const tape_source *source,
-                                              uint64_t from_ns, uint64_t to_ns, td_err *err);
+ * corrupt. */
+void source_queue_add_damage(source_queue *queue, const tape_source *source, uint64_t from_ns,
+                             uint64_t to_ns);
 
 /* What could not be read so far, and what the plans could not. Valid until the next call. */
 const gap_list *source_queue_damage(const source_queue *queue);

@@ -20,38 +20,21 @@ void subscription_states_fini(subscription_states *s)
     *s = (subscription_states){0};
 }
 
-static td_result slot_add(subscription_states *s, const channel_info *info,
-                          subscription_state **out, td_err *err)
-{
-    subscription_state **slots = td_array_grow(s->slots, s->count, sizeof(subscription_state *));
-    if (slots != NULL)
-        s->slots = slots;
-    subscription_state *made = slots == NULL ? NULL : td_alloc_zero(1, sizeof *made);
-    if (made != NULL)
-        made->feed = td_strdup(info->feed);
-    if (made == NULL || made->feed == NULL) {
-        td_free(made);
-        return td_err_set(err, TD_E_NOMEM, "no memory for the connections of feed %s", info->feed);
-    }
-    made->line = info->line;
-    made->shard = info->shard;
-    s->slots[s->count++] = made;
-    *out = made;
-    return TD_OK;
-}
-
-td_result subscription_states_get(subscription_states *s, const channel_info *info,
-                                  subscription_state **out, td_err *err)
+subscription_state *subscription_states_get(subscription_states *s, const channel_info *info)
 {
     for (size_t i = 0; i < s->count; i++) {
         subscription_state *slot = s->slots[i];
-        if (slot->line != info->line || slot->shard != info->shard ||
-            strcmp(slot->feed, info->feed) != 0)
-            continue;
-        *out = slot;
-        return TD_OK;
+        if (slot->line == info->line && slot->shard == info->shard &&
+            strcmp(slot->feed, info->feed) == 0)
+            return slot;
     }
-    return slot_add(s, info, out, err);
+    s->slots = td_array_grow(s->slots, s->count, sizeof(subscription_state *));
+    subscription_state *made = td_alloc_zero(1, sizeof *made);
+    made->feed = td_strdup(info->feed);
+    made->line = info->line;
+    made->shard = info->shard;
+    s->slots[s->count++] = made;
+    return made;
 }
 
 /* A new connection has no requests yet. */
@@ -72,25 +55,20 @@ static int is_for_topics(request_kind kind)
            kind == REQUEST_UNSUBSCRIBE_ALL;
 }
 
-td_result subscription_sent(subscription_states *s, subscription_state *slot, const dialect *spoken,
-                            uint32_t session, uint32_t conn, uint64_t recv_ns, td_bytes frame,
-                            td_err *err)
+void subscription_sent(subscription_states *s, subscription_state *slot, const dialect *spoken,
+                       uint32_t session, uint32_t conn, uint64_t recv_ns, td_bytes frame)
 {
     TD_ASSERT(recv_ns > ANSWERED_UNKNOWN);
     enter(slot, session, conn);
     dialect_request request = {.kind = REQUEST_UNKNOWN};
-    td_err why;
-    td_result rc = s->parser == NULL ? dialect_parser_open(&s->parser, &why) : TD_OK;
-    if (rc == TD_OK)
-        rc = request_parse(s->parser, spoken, frame, &request, &why);
-    if (rc == TD_E_NOMEM)
-        return td_err_set(err, rc, "%s", why.text);
+    td_result rc = s->parser == NULL ? dialect_parser_open(&s->parser, NULL) : TD_OK;
+    TD_ASSERT(rc == TD_OK);
     /* One that cannot be read to its end is answered as well: it is refused. */
+    rc = request_parse(s->parser, spoken, frame, &request, NULL);
     if (!is_for_topics(request.kind))
-        return TD_OK;
+        return;
     slot->open_requests++;
     slot->request_ns = recv_ns;
-    return TD_OK;
 }
 
 void subscription_answered(subscription_state *slot, uint32_t session, uint32_t conn,

@@ -36,15 +36,13 @@ typedef struct subscription_states {
 
 void subscription_states_fini(subscription_states *s);
 
-/* The slot that a channel belongs to. TD_E_NOMEM. */
-TD_MUST_USE td_result subscription_states_get(subscription_states *s, const channel_info *info,
-                                              subscription_state **out, td_err *err);
+/* The slot that a channel belongs to. */
+subscription_state *subscription_states_get(subscription_states *s, const channel_info *info);
 
 /* A frame was sent in a dialect; one that neither subscribes nor unsubscribes changes nothing.
- * TD_E_NOMEM. */
-TD_MUST_USE td_result subscription_sent(subscription_states *s, subscription_state *slot,
-                                        const dialect *spoken, uint32_t session, uint32_t conn,
-                                        uint64_t recv_ns, td_bytes frame, td_err *err);
+ */
+void subscription_sent(subscription_states *s, subscription_state *slot, const dialect *spoken,
+                       uint32_t session, uint32_t conn, uint64_t recv_ns, td_bytes frame);
 
 /* An answer to a subscription came, granted or refused. */
 void subscription_answered(subscription_state *slot, uint32_t session, uint32_t conn,

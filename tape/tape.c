@@ -41,8 +41,6 @@ static td_result open_parts(tape *t, archive_view *view, unsigned threads, tape_
                             td_err *err)
 {
     t->connections = connection_table_open();
-    if (t->connections == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a tape");
     td_result rc = event_reader_open(&t->events, err);
     if (rc == TD_OK && threads > 1)
         rc = td_workers_open(threads, &t->workers, err);
@@ -51,8 +49,6 @@ static td_result open_parts(tape *t, archive_view *view, unsigned threads, tape_
         reads != TAPE_READS_FRAMES && (threads > 1 || t->source_options.decoding != NULL);
     if (reads_chunks)
         t->readers = content_pool_open(reads);
-    if (rc == TD_OK && (t->reader == NULL || (t->readers == NULL && reads_chunks)))
-        rc = td_err_set(err, TD_E_NOMEM, "no memory to read frames");
     if (rc == TD_OK)
         rc = source_queue_open(view, t->connections, &t->source_options, &t->stats, &t->queue, err);
     /* One a thread, and one that waits. */
@@ -60,8 +56,8 @@ static td_result open_parts(tape *t, archive_view *view, unsigned threads, tape_
     if (ahead > MERGE_AHEAD_MAX)
         ahead = MERGE_AHEAD_MAX;
     if (rc == TD_OK)
-        rc = merge_open(t->queue, &t->source_options, t->workers, t->readers, ahead, &t->stats,
-                        &t->merge, err);
+        t->merge =
+            merge_open(t->queue, &t->source_options, t->workers, t->readers, ahead, &t->stats);
     return rc;
 }
 
@@ -76,8 +72,6 @@ static td_result open_tape(archive_view *view, const selection *wanted, const ta
                            const inner_options *inner, tape **out, td_err *err)
 {
     tape *t = td_alloc_zero(1, sizeof *t);
-    if (t == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a tape");
     t->wanted = *wanted;
     t->log = options->log;
     t->with_events = options->with_events || inner->events_only;
@@ -279,19 +273,17 @@ static void fill_frame(const merge_item *item, const source_channel *from, uint8
 
 /* An event changes the state of its feed's connections. One that cannot be read is logged and
  * changes nothing. */
-static td_result take_event(tape *t, const source_channel *from, tape_frame *frame, td_err *err)
+static void take_event(tape *t, const source_channel *from, tape_frame *frame)
 {
     td_err why;
     td_result rc = event_decode(t->events, frame->bytes, &t->event, &why);
     if (rc == TD_OK) {
         frame->event = &t->event;
-        return connection_table_apply(from->feed, frame->event, frame->recv_ns, err);
+        connection_table_apply(from->feed, frame->event, frame->recv_ns);
+        return;
     }
-    if (rc == TD_E_NOMEM)
-        return td_err_set(err, rc, "%s", why.text);
     td_log_emit(t->log, TD_LOG_WARNING, "feed %s: an event cannot be read: %s", from->feed->name,
                 why.text);
-    return TD_OK;
 }
 
 /* Copy a view into out as a C string; 0 if it does not fit or holds a NUL. */
@@ -312,9 +304,6 @@ static td_result reclassify(tape *t, const tape_frame *frame, tape_channel **out
     if (from->family == NULL || from->family->topic_count == 0)
         return TD_OK;
     const classification what = *content_classify(t->reader, from, frame->recv_ns, frame->bytes);
-    td_result rc = classification_result(&what, err);
-    if (rc != TD_OK)
-        return rc;
     if (what.frame_class != CLASS_DATA || what.topic.row == NULL)
         return TD_OK;
     char topic[LIMIT_TOPIC_BYTES];
@@ -351,21 +340,12 @@ static td_result take_unknown(tape *t, tape_frame *frame, int *is_wanted, td_err
     return TD_OK;
 }
 
-/* Which of its stream's connections the frame came over, and whether the stream follows it. */
-static td_result take_place(const source_channel *from, tape_frame *frame, td_err *err)
-{
-    return connection_table_follow(frame->channel, from->slot, frame->recv_ns, &frame->of_stream,
-                                   err);
-}
-
 /* Read, into the block, a frame that the loader left alone: it has been classified again since.
  * NULL: there is nothing to read. */
 static td_result read_late(tape *t, const tape_frame *frame, const frame_content **out, td_err *err)
 {
     const tape_decoding *decoding = t->source_options.decoding;
     td_arena *arena = block_arena(frame->block);
-    if (arena == NULL)
-        return content_failure(content_without_memory(), err);
     if (decoding != NULL && content_is_asked(t->reader, frame->channel)) {
         const decoding_request request = {.channel = frame->channel,
                                           .row = frame->row,
@@ -393,8 +373,6 @@ static td_result take_content(tape *t, tape_frame *frame, td_err *err)
         rc = read_late(t, frame, &content, err);
     else if (content == NULL)
         content = content_read(t->reader, frame->channel, frame->row, frame->recv_ns, frame->bytes);
-    if (rc == TD_OK && content != NULL)
-        rc = content_failure(content, err);
     frame->content = content;
     const channel_info *info = &frame->channel->info;
     return rc == TD_OK ? TD_OK
@@ -414,13 +392,13 @@ td_result tape_next(tape *t, tape_frame *out, td_err *err)
         fill_frame(&item, from, block_bytes(item.block)->data, out);
         int is_wanted = 1;
         if (TD_UNLIKELY(from->use == SOURCE_EVENT)) {
-            rc = take_event(t, from, out, err);
+            take_event(t, from, out);
             is_wanted = t->with_events && out->recv_ns >= t->source_options.window.from_ns;
         } else if (TD_UNLIKELY(from->use == SOURCE_UNKNOWN)) {
             rc = take_unknown(t, out, &is_wanted, err);
         }
         if (rc == TD_OK && is_wanted)
-            rc = take_place(from, out, err);
+            out->of_stream = connection_table_follow(out->channel, from->slot, out->recv_ns);
         if (rc == TD_OK && is_wanted)
             rc = take_content(t, out, err);
         if (TD_UNLIKELY(rc != TD_OK))

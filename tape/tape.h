@@ -125,8 +125,9 @@ TD_MUST_USE td_result tape_open(archive *archive, const selection *selection,
                                 const tape_options *options, tape **out, td_err *err);
 void tape_close(tape *tape);
 
-/* The next frame. TD_OK, TD_EOF; TD_E_IO, TD_E_NOMEM and TD_E_LIMIT (too many chunks overlap in
- * time) end the tape. Damage inside a chunk is counted, logged, and passed over. */
+/* The next frame. TD_OK, TD_EOF; TD_E_IO and TD_E_LIMIT (too many chunks overlap in time, or
+ * the decoded frames of one are too large) end the tape. Damage inside a chunk is counted, logged,
+ * and passed over. */
 TD_MUST_USE td_result tape_next(tape *tape, tape_frame *out, td_err *err);
 
 /* After TD_EOF of a following tape: look for what was recorded meanwhile, in segments that are

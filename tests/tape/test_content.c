@@ -61,7 +61,6 @@ static void keep_row(const family *of, const topic_row *row, content_reader *rea
     const frame_content *read =
         content_read(reader, &channel, content_row(reader, &channel, recv_ns), recv_ns, text);
     assert_non_null(read);
-    assert_int_equal(content_failure(read, NULL), TD_OK);
     append_content(read, &channel, &before);
     const frame_content *kept = content_keep(read, &channel, text, arena);
     assert_non_null(kept);
@@ -101,38 +100,6 @@ static void test_kept(void **state)
         content_reader_close(reader);
     }
     assert_true(rows > 200);
-}
-
-/* An arena without space: nothing is kept in part. */
-static void test_no_space(void **state)
-{
-    (void)state;
-    static const char FRAME[256] =
-        "{\"topic\":\"orderBookL2_25.BTCUSD\",\"type\":\"delta\",\"data\":{\"delete\":[],"
-        "\"update\":"
-        "[{\"price\":\"1\",\"symbol\":\"BTCUSD\",\"id\":1,\"side\":\"Buy\",\"size\":2}],\"insert\":"
-        "[]},\"cross_seq\":1,\"timestamp_e6\":1500000000000000}";
-    const family *of = family_find(td_bytes_str("inverse"));
-    tape_channel channel = {.family = of, .info = {.exchange_topic = "orderBookL2_25.BTCUSD"}};
-    assert_true(topic_match_text(of->topics, of->topic_count,
-                                 td_bytes_str(channel.info.exchange_topic), TOPIC_ANY_TIME,
-                                 &channel.topic));
-    content_reader *reader = content_reader_open(TAPE_READS_ALL);
-    td_bytes bytes = td_bytes_of(FRAME, strlen(FRAME));
-    const frame_content *read = content_read(reader, &channel, channel.topic.row, 0, bytes);
-    assert_non_null(read->message);
-    assert_non_null(read->message->beside); /* levels have ids, which the plain struct has not */
-    size_t space = 0;
-    for (; space < 4096; space += 16) {
-        td_arena *arena = td_arena_open(space);
-        int is_kept = content_keep(read, &channel, bytes, arena) != NULL;
-        td_arena_close(arena);
-        if (is_kept)
-            break;
-    }
-    assert_true(space > sizeof(message) && space < 4096);
-    assert_int_equal(content_count(reader), 1);
-    content_reader_close(reader);
 }
 
 /* ---- on a tape ---- */
@@ -390,11 +357,8 @@ static void test_decoding_fails(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_kept),
-        cmocka_unit_test(test_no_space),
-        cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_decoding),
-        cmocka_unit_test(test_decoding_without_row),
+        cmocka_unit_test(test_kept),           cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_decoding),       cmocka_unit_test(test_decoding_without_row),
         cmocka_unit_test(test_decoding_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

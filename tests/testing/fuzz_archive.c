@@ -209,7 +209,7 @@ static void play(const fuzz_archive *from, io_fault *disk)
         td_result rc = player_play(p, frames, NULL);
         TD_ASSERT(rc == TD_OK || rc == TD_E_LIMIT || rc == TD_E_CORRUPT);
         fuzz_must(player_finish(p, NULL), NULL);
-        fuzz_must(player_digests(p, digests, NULL), NULL);
+        player_digests(p, digests);
     }
     player_close(p); /* it keeps streams in the tape's channels */
     tape_close(frames);
