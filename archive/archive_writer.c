@@ -252,13 +252,10 @@ td_result archive_writer_open(archive *a, const archive_writer_options *options,
     TD_ASSERT(options->version != NULL);
     *out = NULL;
     archive_writer *made = td_alloc_zero(1, sizeof *made);
-    if (made == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory to write to archive '%s'", archive_path(a));
     made->archive = a;
     made->options = *options;
     made->version = td_strdup(options->version);
-    td_result rc =
-        made->version == NULL ? td_err_set(err, TD_E_NOMEM, "no memory") : begin_session(made, err);
+    td_result rc = begin_session(made, err);
     if (rc != TD_OK) {
         rc = td_err_add(err, rc, "beginning a session in archive '%s'", archive_path(a));
         /* Nothing is open yet, so nothing of its ending can fail. */
@@ -290,9 +287,7 @@ td_result archive_writer_add_feed(archive_writer *w, const char *feed, const cha
         .start_ns = w->options.start_ns,
         .version = w->version,
     };
-    rc = writer_feed_open(&origin, feed, family, &link, &w->feeds[w->feed_count], err);
-    if (rc != TD_OK)
-        return rc;
+    w->feeds[w->feed_count] = writer_feed_open(&origin, feed, family, &link);
     *index = w->feed_count++;
     return TD_OK;
 }
@@ -344,13 +339,7 @@ td_result archive_writer_put(archive_writer *w, size_t feed_index, sealed_chunk 
         return rc;
     if (w->options.durable != NULL)
         w->options.durable(w->options.user, feed_index, chunk);
-    rc = writer_feed_note(feed, chunk, err);
-    if (rc != TD_OK) {
-        /* Only memory can be short here: the chunk is safe, and so is what comes after it. */
-        leave_behind(w, "no memory");
-        td_err_clear(err);
-        return TD_OK;
-    }
+    writer_feed_note(feed, chunk);
     enter(w, feed, gaps, gap_count);
     adopt_rebuilt(w);
     return TD_OK;

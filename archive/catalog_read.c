@@ -220,7 +220,8 @@ static td_result load_channel(const database_query *query, uint64_t *sum, segmen
     if (out->channel_count > 0 && out->channels[out->channel_count - 1].id >= row.id)
         return td_err_set(err, TD_E_CORRUPT, "catalog: segment %s: its channels are out of order",
                           out->path);
-    return segment_index_add_channel(out, &row, err);
+    segment_index_add_channel(out, &row);
+    return TD_OK;
 }
 
 static td_result load_chunk(const database_query *query, uint64_t *sum, segment_index *out,

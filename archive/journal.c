@@ -709,19 +709,16 @@ static td_result sync_entry(journal *j, td_err *err)
     return td_io_sync_dir(archive_io(j->archive), archive_path(j->archive), err);
 }
 
-static td_result encode_metadata(journal *j, const char *act, const journal_field *fields,
-                                 size_t field_count, td_err *err)
+static void encode_metadata(journal *j, const char *act, const journal_field *fields,
+                            size_t field_count)
 {
     td_buf pairs;
-    td_buf_init(&pairs, ENTRY_BYTES_MAX);
-    td_result rc = TD_OK;
-    for (size_t i = 0; i < field_count && rc == TD_OK; i++)
-        rc = mcap_pack_pair(&pairs, fields[i].key, fields[i].value, err);
+    td_buf_init(&pairs, SIZE_MAX);
+    for (size_t i = 0; i < field_count; i++)
+        mcap_pack_pair(&pairs, fields[i].key, fields[i].value);
     mcap_metadata metadata = {.name = td_bytes_str(act), .pairs = {.bytes = td_buf_view(&pairs)}};
-    if (rc == TD_OK)
-        rc = mcap_encode_metadata(&j->out, &metadata, err);
+    mcap_encode_metadata(&j->out, &metadata);
     td_buf_fini(&pairs);
-    return rc;
 }
 
 /* The whole entry, in the first one magic and header before it, into out. */
@@ -729,22 +726,18 @@ static td_result encode_entry(journal *j, const char *act, const journal_field *
                               size_t field_count, td_hash128 *value, td_err *err)
 {
     cursor *c = &j->cursor;
-    td_result rc = TD_OK;
     td_buf_clear(&j->out);
     if (c->sound_bytes == 0) {
         mcap_header header = {.profile = td_bytes_str(JOURNAL_PROFILE),
                               .library = td_bytes_str(JOURNAL_LIBRARY)};
-        rc = mcap_encode_magic(&j->out, err);
-        if (rc == TD_OK)
-            rc = mcap_encode_header(&j->out, &header, err);
+        mcap_encode_magic(&j->out);
+        mcap_encode_header(&j->out, &header);
     }
-    if (rc == TD_OK)
-        rc = encode_metadata(j, act, fields, field_count, err);
+    encode_metadata(j, act, fields, field_count);
     chain_record chain = {.covers_from = c->sound_bytes};
-    if (rc == TD_OK)
-        rc = chain_append_fields(&j->out, &chain, err);
-    if (rc != TD_OK)
-        return rc;
+    chain_append_fields(&j->out, &chain);
+    if (j->out.size + CHAIN_VALUE_BYTES > ENTRY_BYTES_MAX)
+        return td_err_set(err, TD_E_LIMIT, "entry of %zu bytes", j->out.size);
     chain_start(c->hasher, c->value);
     td_hasher_update(c->hasher, j->out.data, j->out.size);
     *value = chain_append_value(&j->out, c->hasher);
@@ -870,7 +863,7 @@ td_result journal_open_read(archive *a, const journal_state *from, journal_fn *f
     if (made == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for the journal");
     made->archive = a;
-    td_buf_init(&made->out, ENTRY_BYTES_MAX);
+    td_buf_init(&made->out, SIZE_MAX);
     td_result rc = archive_join(a, JOURNAL_FILE, made->path, err);
     if (rc == TD_OK)
         rc = open_locked(made, &start, fn, user, state, err);

@@ -41,23 +41,15 @@ void writer_feed_make_private(writer_feed *feed)
     feed->is_private = 1;
 }
 
-td_result writer_feed_open(const writer_origin *origin, const char *feed, const char *family,
-                           const feed_link *link, writer_feed **out, td_err *err)
+writer_feed *writer_feed_open(const writer_origin *origin, const char *feed, const char *family,
+                              const feed_link *link)
 {
-    *out = NULL;
     writer_feed *made = td_alloc_zero(1, sizeof *made);
-    if (made == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for feed '%s'", feed);
     made->origin = *origin;
     made->link = *link;
     made->name = td_strdup(feed);
     made->family = td_strdup(family);
-    if (made->name == NULL || made->family == NULL) {
-        writer_feed_close(made);
-        return td_err_set(err, TD_E_NOMEM, "no memory for feed '%s'", feed);
-    }
-    *out = made;
-    return TD_OK;
+    return made;
 }
 
 void writer_feed_close(writer_feed *f)
@@ -204,7 +196,7 @@ int writer_feed_ends_before(const writer_feed *f, const sealed_chunk *chunk)
 
 /* ---- the beginning of a segment ---- */
 
-static td_result begin_index(writer_feed *f, td_err *err)
+static void begin_index(writer_feed *f)
 {
     segment_index_fini(&f->index);
     f->entered_count = 0;
@@ -222,9 +214,6 @@ static td_result begin_index(writer_feed *f, td_err *err)
     (void)snprintf(index->family, sizeof index->family, "%s", f->family);
     (void)snprintf(index->verb, sizeof index->verb, "%s", archive_verb(f->origin.archive));
     (void)snprintf(index->version, sizeof index->version, "%s", f->origin.version);
-    if (index->path == NULL || index->previous_segment == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for segment %s", f->shown);
-    return TD_OK;
 }
 
 /* The file itself cannot be read by others in any case. */
@@ -286,10 +275,9 @@ static td_result begin_segment(writer_feed *f, const sealed_chunk *chunk, td_err
             return judge(f, rc);
         }
         f->stage = STAGE_MADE;
-        rc = begin_index(f, err);
+        begin_index(f);
     }
-    if (rc == TD_OK)
-        rc = journal_act(f, JOURNAL_SEGMENT_OPENED, NULL, err);
+    rc = journal_act(f, JOURNAL_SEGMENT_OPENED, NULL, err);
     if (rc == TD_OK)
         f->stage = STAGE_WRITING;
     return judge(f, rc);
@@ -324,29 +312,18 @@ td_result writer_feed_put(writer_feed *f, sealed_chunk *chunk, td_err *err)
     return TD_E_IO;
 }
 
-static td_result note_channels(writer_feed *f, const sealed_chunk *chunk, td_err *err)
-{
-    td_result rc = TD_OK;
-    for (uint32_t i = 0; i < chunk->new_channel_count && rc == TD_OK; i++)
-        rc = segment_index_add_channel(&f->index, &chunk->new_channels[i], err);
-    if (rc == TD_OK)
-        segment_index_count(&f->index, chunk->channels, chunk->channel_count);
-    return rc;
-}
-
-td_result writer_feed_note(writer_feed *f, const sealed_chunk *chunk, td_err *err)
+void writer_feed_note(writer_feed *f, const sealed_chunk *chunk)
 {
     segment_index *index = &f->index;
     td_buf bitmap;
     td_buf_init(&bitmap, (1 << 16) / 8);
-    td_result rc = sealed_chunk_bitmap(chunk, &bitmap, err);
-    if (rc == TD_OK)
-        rc = note_channels(f, chunk, err);
-    if (rc == TD_OK)
-        rc = segment_index_add_chunk(index, &f->last, td_buf_view(&bitmap), err);
+    sealed_chunk_bitmap(chunk, &bitmap);
+    for (uint32_t i = 0; i < chunk->new_channel_count; i++)
+        segment_index_add_channel(index, &chunk->new_channels[i]);
+    segment_index_count(index, chunk->channels, chunk->channel_count);
+    td_result rc = segment_index_add_chunk(index, &f->last, td_buf_view(&bitmap), NULL);
+    TD_ASSERT(rc == TD_OK); /* a segment's chunks and channels are bounded */
     td_buf_fini(&bitmap);
-    if (rc != TD_OK)
-        return rc;
     segment_totals totals = segment_writer_totals(f->writer);
     index->file_bytes = totals.file_bytes;
     index->message_count = totals.message_count;
@@ -354,7 +331,6 @@ td_result writer_feed_note(writer_feed *f, const sealed_chunk *chunk, td_err *er
     index->last_ns = totals.last_ns;
     td_hash128_hex(totals.chain, index->chain_hex);
     TD_ASSERT(totals.chunk_count == index->chunk_count);
-    return TD_OK;
 }
 
 td_result writer_feed_enter(const writer_feed *f, catalog *c, td_err *err)

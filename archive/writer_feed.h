@@ -26,10 +26,9 @@ typedef struct writer_origin {
     const char *version;
 } writer_origin;
 
-/* A feed without a segment yet; link: what its chain continues. TD_E_NOMEM. */
-TD_MUST_USE td_result writer_feed_open(const writer_origin *origin, const char *feed,
-                                       const char *family, const feed_link *link, writer_feed **out,
-                                       td_err *err);
+/* A feed without a segment yet; link: what its chain continues. */
+writer_feed *writer_feed_open(const writer_origin *origin, const char *feed, const char *family,
+                              const feed_link *link);
 
 /* Close the files as they are; NULL is fine. */
 void writer_feed_close(writer_feed *feed);
@@ -46,8 +45,8 @@ uint64_t writer_feed_file_bytes(const writer_feed *feed);
 /* Write a chunk and make it durable, in a new segment if it starts one. As writer_feed_finish. */
 TD_MUST_USE td_result writer_feed_put(writer_feed *feed, sealed_chunk *chunk, td_err *err);
 
-/* Take a durable chunk into the segment's index. TD_E_NOMEM. */
-TD_MUST_USE td_result writer_feed_note(writer_feed *feed, const sealed_chunk *chunk, td_err *err);
+/* Take a durable chunk into the segment's index. */
+void writer_feed_note(writer_feed *feed, const sealed_chunk *chunk);
 
 /* Enter what is new in the index into the catalog, within a transaction; and note that it was
  * committed. */

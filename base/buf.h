@@ -36,6 +36,15 @@ TD_MUST_USE td_result td_buf_reserve(td_buf *buf, size_t extra, td_err *err);
 /* Append bytes. As td_buf_reserve. */
 TD_MUST_USE td_result td_buf_append(td_buf *buf, const void *bytes, size_t size, td_err *err);
 
+/* The same for content that other limits keep below size_max, which is asserted. */
+void td_buf_grow_slow(td_buf *buf, size_t extra);
+static inline void td_buf_grow(td_buf *buf, size_t extra)
+{
+    if (TD_UNLIKELY(extra > buf->capacity - buf->size))
+        td_buf_grow_slow(buf, extra);
+}
+void td_buf_add(td_buf *buf, const void *bytes, size_t size);
+
 /* Append formatted text, without a NUL. As td_buf_reserve. */
 TD_MUST_USE td_result td_buf_printf(td_buf *buf, td_err *err, const char *format, ...)
     TD_PRINTF(3, 4);

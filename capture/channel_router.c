@@ -62,30 +62,18 @@ struct channel_router {
 static const char ENCODING_JSON[] = "json";
 static const char ENCODING_RAW[] = "raw";
 
-td_result channel_router_open(const char *feed, const family *of, channel_router **out, td_err *err)
+channel_router *channel_router_open(const char *feed, const family *of)
 {
     size_t feed_size = strlen(feed);
-    if (feed_size >= LIMIT_NAME_BYTES)
-        return td_err_set(err, TD_E_LIMIT, "feed name '%s' is longer than %u bytes", feed,
-                          LIMIT_NAME_BYTES - 1);
+    TD_ASSERT(feed_size < LIMIT_NAME_BYTES);
     channel_router *r = td_alloc_zero(1, sizeof *r);
-    if (r == NULL)
-        return td_err_set(err, TD_E_NOMEM, "feed %s: no memory for its channels", feed);
     memcpy(r->feed, feed, feed_size + 1);
     r->family = of;
     r->schemas = td_alloc_zero(of->topic_count, sizeof *r->schemas);
     r->schema_names = td_alloc_zero(of->topic_count, sizeof *r->schema_names);
-    td_result rc = TD_OK;
-    if (r->schemas == NULL || r->schema_names == NULL)
-        rc = td_err_set(err, TD_E_NOMEM, "feed %s: no memory for its channels", feed);
-    if (rc == TD_OK)
-        rc = decoder_open(&r->decoder, err);
-    if (rc != TD_OK) {
-        channel_router_close(r);
-        return rc;
-    }
-    *out = r;
-    return TD_OK;
+    td_result rc = decoder_open(&r->decoder, NULL);
+    TD_ASSERT(rc == TD_OK);
+    return r;
 }
 
 static routed_channel *channel_at(const channel_router *r, uint32_t index)
@@ -168,24 +156,19 @@ static void name_schema(const family *of, const topic_row *row, char out[SCHEMA_
 }
 
 /* Schema of a row, written once. */
-static td_result fill_schema(channel_router *r, const topic_row *row, channel_info *info,
-                             td_err *err)
+static void fill_schema(channel_router *r, const topic_row *row, channel_info *info)
 {
     size_t index = (size_t)(row - r->family->topics);
     TD_ASSERT(index < r->family->topic_count);
     td_buf *schema = &r->schemas[index];
     if (schema->size == 0) {
         td_buf_init(schema, JSON_SCHEMA_BYTES_MAX);
-        td_result rc = json_schema_write(r->family, row, schema, err);
-        if (rc != TD_OK) {
-            td_buf_fini(schema);
-            return td_err_add(err, rc, "schema of topic %s", row->name);
-        }
+        td_result rc = json_schema_write(r->family, row, schema, NULL);
+        TD_ASSERT(rc == TD_OK); /* each row's schema fits */
         name_schema(r->family, row, r->schema_names[index]);
     }
     info->schema_name = r->schema_names[index];
     info->schema = td_buf_view(schema);
-    return TD_OK;
 }
 
 /* Append a copy of a name to names; advances *at. */
@@ -201,8 +184,8 @@ static const char *copy_name(char **at, td_bytes *view)
 }
 
 /* A channel of the key's identity, strings its own. */
-static td_result fill_channel(channel_router *r, const route_key *key, const topic_row *row,
-                              routed_channel *out, td_err *err)
+static void fill_channel(channel_router *r, const route_key *key, const topic_row *row,
+                         routed_channel *out)
 {
     routed_channel made = {.key = *key};
     made.info = (channel_info){.feed = r->feed,
@@ -213,21 +196,15 @@ static td_result fill_channel(channel_router *r, const route_key *key, const top
                                .opcode = key->opcode,
                                .message_encoding = key->encoding,
                                .schema_name = ""};
-    if (row != NULL) {
-        td_result rc = fill_schema(r, row, &made.info, err);
-        if (rc != TD_OK)
-            return rc;
-    }
+    if (row != NULL)
+        fill_schema(r, row, &made.info);
     made.names = td_alloc(key->topic.size + key->exchange_topic.size + key->symbol.size + 3);
-    if (made.names == NULL)
-        return td_err_set(err, TD_E_NOMEM, "feed %s: no memory for a channel", r->feed);
     char *at = made.names;
     made.info.topic = copy_name(&at, &made.key.topic);
     made.info.exchange_topic = copy_name(&at, &made.key.exchange_topic);
     made.info.symbol = copy_name(&at, &made.key.symbol);
     made.role = channel_role(&made.info);
     *out = made;
-    return TD_OK;
 }
 
 /* Topics and names of HTTP replies are as many as the wire or a capture says; the feed's own
@@ -238,24 +215,19 @@ static uint32_t is_counted(const route_key *key, const topic_row *row)
 }
 
 /* Make the key's channel and enter it at the free place. */
-static td_result make_channel(channel_router *r, const route_key *key, uint64_t hash,
-                              const topic_row *row, uint32_t place, td_err *err)
+static void make_channel(channel_router *r, const route_key *key, uint64_t hash,
+                         const topic_row *row, uint32_t place)
 {
     TD_ASSERT(r->channel_count < LIMIT_SEGMENT_CHANNELS);
     TD_ASSERT(r->table[place] == NO_CHANNEL);
     routed_channel **block = &r->blocks[r->channel_count / BLOCK_CHANNELS];
     if (*block == NULL)
         *block = td_alloc_zero(BLOCK_CHANNELS, sizeof **block);
-    if (*block == NULL)
-        return td_err_set(err, TD_E_NOMEM, "feed %s: no memory for a channel", r->feed);
     routed_channel *channel = &(*block)[r->channel_count % BLOCK_CHANNELS];
-    td_result rc = fill_channel(r, key, row, channel, err);
-    if (rc != TD_OK)
-        return rc;
+    fill_channel(r, key, row, channel);
     channel->hash = hash;
     r->table[place] = ++r->channel_count;
     r->topic_channel_count += is_counted(key, row);
-    return TD_OK;
 }
 
 /* A NUL from the wire cannot be kept in a C string. No channel has such a name, so only new ones
@@ -265,10 +237,10 @@ static int has_nul(td_bytes name)
     return name.size > 0 && memchr(name.data, '\0', name.size) != NULL;
 }
 
-/* Without a text: TD_E_LIMIT if a topic's channel would be one too many, TD_E_INVALID if a name
- * cannot be a channel's. */
+/* TD_E_LIMIT if a topic's channel would be one too many, TD_E_INVALID if a name cannot be a
+ * channel's. */
 static td_result get_channel(channel_router *r, const route_key *key, const topic_row *row,
-                             channel_route *out, td_err *err)
+                             channel_route *out)
 {
     uint64_t hash = hash_key(key);
     uint32_t place = find_place(r, key, hash);
@@ -277,9 +249,7 @@ static td_result get_channel(channel_router *r, const route_key *key, const topi
             return TD_E_INVALID;
         if (is_counted(key, row) && r->topic_channel_count == LIMIT_TOPIC_CHANNELS)
             return TD_E_LIMIT;
-        td_result rc = make_channel(r, key, hash, row, place, err);
-        if (rc != TD_OK)
-            return rc;
+        make_channel(r, key, hash, row, place);
     }
     out->index = r->table[place] - 1;
     const routed_channel *channel = channel_at(r, out->index);
@@ -328,14 +298,20 @@ static route_key key_of(const router_frame *frame)
                        .encoding = encoding_of(frame->bytes)};
 }
 
+/* One of the feed's own channels, of which there is always one more. */
+static void get_own_channel(channel_router *router, const route_key *key, channel_route *out)
+{
+    td_result rc = get_channel(router, key, NULL, out);
+    TD_ASSERT(rc == TD_OK);
+}
+
 /* A frame of one topic too many. Fills the channel part of the route. */
-static td_result route_overflow(channel_router *router, const router_frame *frame,
-                                channel_route *out, td_err *err)
+static void route_overflow(channel_router *router, const router_frame *frame, channel_route *out)
 {
     route_key key = key_of(frame);
     key.topic = td_bytes_str(CHANNEL_TOPIC_UNKNOWN);
     out->is_overflow = 1;
-    return get_channel(router, &key, NULL, out, err);
+    get_own_channel(router, &key, out);
 }
 
 /* ---- HTTP replies ---- */
@@ -362,8 +338,7 @@ void channel_router_http_name(td_bytes url, char out[LIMIT_NAME_BYTES])
     out[size] = '\0';
 }
 
-static td_result route_http(channel_router *router, const router_frame *frame, channel_route *out,
-                            td_err *err)
+static void route_http(channel_router *router, const router_frame *frame, channel_route *out)
 {
     TD_ASSERT(frame->dir == DIR_HTTP);
     char topic[HTTP_TOPIC_BYTES];
@@ -374,15 +349,18 @@ static td_result route_http(channel_router *router, const router_frame *frame, c
     key.topic = td_bytes_of(topic, (size_t)size);
     *out =
         (channel_route){.frame_class = CLASS_UNKNOWN, .publish_ns = frame->recv_ns, .success = -1};
-    td_result rc = get_channel(router, &key, NULL, out, err);
-    return rc != TD_E_LIMIT ? rc : route_overflow(router, frame, out, err);
+    td_result rc = get_channel(router, &key, NULL, out);
+    TD_ASSERT(rc != TD_E_INVALID); /* the name is a C string */
+    if (rc == TD_E_LIMIT)
+        route_overflow(router, frame, out);
 }
 
-td_result channel_router_route(channel_router *router, const router_frame *frame,
-                               channel_route *out, td_err *err)
+void channel_router_route(channel_router *router, const router_frame *frame, channel_route *out)
 {
-    if (TD_UNLIKELY(frame->dir == DIR_HTTP))
-        return route_http(router, frame, out, err);
+    if (TD_UNLIKELY(frame->dir == DIR_HTTP)) {
+        route_http(router, frame, out);
+        return;
+    }
     route_key key = key_of(frame);
     classification what = {.frame_class = CLASS_UNKNOWN, .success = -1};
     decoder_classify(router->decoder, router->family, frame->bytes, frame->dir, frame->recv_ns,
@@ -395,25 +373,25 @@ td_result channel_router_route(channel_router *router, const router_frame *frame
         key.exchange_topic = what.exchange_topic;
         key.symbol = what.topic.symbol;
         key.dated = topic_row_is_dated(what.topic.row) ? what.topic.row : NULL;
-        td_result rc = get_channel(router, &key, what.topic.row, out, err);
-        if (TD_LIKELY(rc != TD_E_LIMIT && rc != TD_E_INVALID))
-            return rc;
-        if (rc == TD_E_LIMIT)
-            return route_overflow(router, frame, out, err);
+        td_result rc = get_channel(router, &key, what.topic.row, out);
+        if (TD_UNLIKELY(rc == TD_E_LIMIT))
+            route_overflow(router, frame, out);
+        if (TD_LIKELY(rc != TD_E_INVALID))
+            return;
         key = key_of(frame);
     }
     /* Outbound frames are always control. */
     int is_control = frame->dir != DIR_IN || frame_class_is_control(what.frame_class);
     key.topic = td_bytes_str(is_control ? CHANNEL_TOPIC_CONTROL : CHANNEL_TOPIC_UNKNOWN);
-    return get_channel(router, &key, NULL, out, err);
+    get_own_channel(router, &key, out);
 }
 
-td_result channel_router_events(channel_router *router, channel_route *out, td_err *err)
+void channel_router_events(channel_router *router, channel_route *out)
 {
     route_key key = {.dir = CHANNEL_EVENT,
                      .opcode = OPCODE_TEXT,
                      .encoding = ENCODING_JSON,
                      .topic = td_bytes_str(CHANNEL_TOPIC_EVENTS)};
     *out = (channel_route){.frame_class = CLASS_UNKNOWN, .success = -1};
-    return get_channel(router, &key, NULL, out, err);
+    get_own_channel(router, &key, out);
 }

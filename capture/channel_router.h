@@ -56,14 +56,12 @@ typedef struct channel_route {
     uint8_t is_overflow; /* 1: on _unknown because the feed had no channel left */
 } channel_route;
 
-/* A router for a feed (its name is copied) of a family. TD_E_NOMEM; TD_E_LIMIT: name too long. */
-TD_MUST_USE td_result channel_router_open(const char *feed, const family *of, channel_router **out,
-                                          td_err *err);
+/* A router for a feed (its name is copied, and valid) of a family. */
+channel_router *channel_router_open(const char *feed, const family *of);
 void channel_router_close(channel_router *router);
 
-/* Classify a frame and find its channel. TD_E_NOMEM only; any bytes are fine. */
-TD_MUST_USE td_result channel_router_route(channel_router *router, const router_frame *frame,
-                                           channel_route *out, td_err *err);
+/* Classify a frame and find its channel; any bytes are fine. */
+void channel_router_route(channel_router *router, const router_frame *frame, channel_route *out);
 
 /* Default name of the reply to a URL: the last part of its path, with '_' for each character that a
  * name cannot have, cut to fit; "reply" if the path has no such part. */
@@ -73,10 +71,8 @@ void channel_router_http_name(td_bytes url, char out[LIMIT_NAME_BYTES]);
  * are invalid, and there is space for LIMIT_TOPIC_CHANNELS topics again. */
 void channel_router_forget(channel_router *router);
 
-/* The channel of the feed's own events (dir event, slot 0/0), made at the first call. TD_E_NOMEM.
- */
-TD_MUST_USE td_result channel_router_events(channel_router *router, channel_route *out,
-                                            td_err *err);
+/* The channel of the feed's own events (dir event, slot 0/0), made at the first call. */
+void channel_router_events(channel_router *router, channel_route *out);
 
 #ifdef __cplusplus
 }

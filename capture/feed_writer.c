@@ -40,26 +40,18 @@ static void count(atomic_ullong *counter, uint64_t more)
     atomic_store_explicit(counter, now + more, memory_order_relaxed);
 }
 
-td_result feed_writer_open(const feed_writer_options *options, feed_writer **out, td_err *err)
+feed_writer *feed_writer_open(const feed_writer_options *options)
 {
     TD_ASSERT(options->full != NULL);
     TD_ASSERT(options->session != NULL);
     feed_writer *self = td_alloc_zero(1, sizeof *self);
-    if (self == NULL)
-        return td_err_set(err, TD_E_NOMEM, "feed %s: no memory", options->name);
     self->options = *options;
     frame_redactor_init(&self->frames_hidden);
     td_buf_init(&self->event_json, EVENT_BYTES_MAX);
     const chunk_builder_options building = {.interval_ns = options->interval_ns};
-    td_result rc = channel_router_open(options->name, options->family, &self->router, err);
-    if (rc == TD_OK)
-        rc = chunk_builder_open(&building, &self->builder, err);
-    if (rc != TD_OK) {
-        feed_writer_close(self);
-        return rc;
-    }
-    *out = self;
-    return TD_OK;
+    self->router = channel_router_open(options->name, options->family);
+    self->builder = chunk_builder_open(&building);
+    return self;
 }
 
 void feed_writer_close(feed_writer *self)
@@ -94,8 +86,7 @@ static td_result append_event(feed_writer *self, uint64_t recv_ns, const event *
     channel_route route;
     td_buf_clear(&self->event_json);
     td_result rc = event_encode(what, &self->event_json, err);
-    if (rc == TD_OK)
-        rc = channel_router_events(self->router, &route, err);
+    channel_router_events(self->router, &route);
     chunk_frame queued = {
         .recv_ns = recv_ns, .publish_ns = recv_ns, .bytes = td_buf_view(&self->event_json)};
     if (rc == TD_OK)
@@ -169,17 +160,15 @@ uint64_t feed_writer_pending_count(const feed_writer *self)
     return chunk_builder_pending_count(self->builder);
 }
 
-td_result feed_writer_seal(feed_writer *self, int level, sealed_chunk *out, gap_list *gaps,
-                           td_err *err)
+int feed_writer_seal(feed_writer *self, int level, sealed_chunk *out, gap_list *gaps)
 {
     TD_ASSERT(gaps->count == 0);
     chunk_builder_set_level(self->builder, level);
-    td_result rc = chunk_builder_seal(self->builder, out, err);
-    if (rc != TD_OK)
-        return rc;
+    if (!chunk_builder_seal(self->builder, out))
+        return 0;
     *gaps = self->gaps;
     self->gaps = (gap_list){0};
-    return TD_OK;
+    return 1;
 }
 
 /* ---- events ---- */
@@ -285,11 +274,9 @@ static td_result hide(feed_writer *self, const feed_frame *frame, uint64_t ordin
     if (self->options.secrets == NULL)
         return TD_OK;
     frame_redaction found;
-    td_result rc = frame_redactor_apply(&self->frames_hidden, self->options.secrets, frame->bytes,
-                                        frame->opcode == OPCODE_BINARY, out, &found, err);
-    if (rc != TD_OK || found.done.count == 0)
-        return rc;
-    return note_redacted(self, frame, ordinal, &found, err);
+    frame_redactor_apply(&self->frames_hidden, self->options.secrets, frame->bytes,
+                         frame->opcode == OPCODE_BINARY, out, &found);
+    return found.done.count == 0 ? TD_OK : note_redacted(self, frame, ordinal, &found, err);
 }
 
 /* The segment has no channel left for the frame's topic: an event before the first such frame of
@@ -320,17 +307,18 @@ static td_result route_frame(feed_writer *self, const feed_frame *frame, td_byte
                              .bytes = bytes,
                              .http_name = frame->http_name};
     td_result rc = make_ready(self, frame->recv_ns, err);
-    if (rc == TD_OK)
-        rc = channel_router_route(self->router, &in, out, err);
-    if (TD_LIKELY(rc != TD_OK || !out->is_overflow || self->is_overflow_noted))
+    if (rc != TD_OK)
         return rc;
+    channel_router_route(self->router, &in, out);
+    if (TD_LIKELY(!out->is_overflow || self->is_overflow_noted))
+        return TD_OK;
     rc = note_overflow(self, frame->recv_ns, err);
     /* The event may have filled the chunk, and so the segment: a new one has channels. */
     uint32_t segment_number = self->segment_number;
     if (rc == TD_OK)
         rc = make_ready(self, frame->recv_ns, err);
     if (rc == TD_OK && self->segment_number != segment_number)
-        rc = channel_router_route(self->router, &in, out, err);
+        channel_router_route(self->router, &in, out);
     return rc;
 }
 

@@ -82,19 +82,18 @@ typedef struct feed_counts {
     uint64_t redacted; /* places in frames where a secret was overwritten */
 } feed_counts;
 
-/* A writer for a feed. TD_E_NOMEM; TD_E_LIMIT: name too long. */
-TD_MUST_USE td_result feed_writer_open(const feed_writer_options *options, feed_writer **out,
-                                       td_err *err);
+/* A writer for a feed. */
+feed_writer *feed_writer_open(const feed_writer_options *options);
 /* Messages that were not sealed are lost. NULL is fine. */
 void feed_writer_close(feed_writer *self);
 
-/* Append a frame. placed may be NULL. TD_E_NOMEM; TD_E_INVALID: a time or an ordinal falls, or the
- * slot has a later connection; what `full` gives. */
+/* Append a frame. placed may be NULL. TD_E_INVALID: a time or an ordinal falls, or the slot
+ * has a later connection; what `full` gives. */
 TD_MUST_USE td_result feed_writer_frame(feed_writer *self, const feed_frame *frame,
                                         feed_placed *placed, td_err *err);
 
-/* Append an event; a gap is also handed over with the chunk (its feed is this one). TD_E_NOMEM,
- * TD_E_LIMIT, what `full` gives. */
+/* Append an event; a gap is also handed over with the chunk (its feed is this one). TD_E_LIMIT,
+ * what `full` gives. */
 TD_MUST_USE td_result feed_writer_event(feed_writer *self, uint64_t recv_ns, const event *what,
                                         td_err *err);
 
@@ -120,9 +119,8 @@ uint64_t feed_writer_last_ns(const feed_writer *self);
 uint64_t feed_writer_pending_count(const feed_writer *self);
 
 /* Make a chunk of the pending messages, at this zstd level (chunk_builder.h), and move the gaps of
- * its events into gaps (empty before). TD_EOF: nothing is pending; TD_E_NOMEM. */
-TD_MUST_USE td_result feed_writer_seal(feed_writer *self, int level, sealed_chunk *out,
-                                       gap_list *gaps, td_err *err);
+ * its events into gaps (empty before). 0: nothing is pending. */
+int feed_writer_seal(feed_writer *self, int level, sealed_chunk *out, gap_list *gaps);
 
 /* No frame follows: append the last `limit` event if one is due. The caller seals the last chunk.
  */

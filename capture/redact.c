@@ -107,8 +107,6 @@ static redact_secret *new_secret(const char *value, size_t size)
     size_t encoded_max = (size + 2) * 8 / 6 + 1;
     size_t bytes = sizeof(redact_secret) + size + 1 + size + 3 * encoded_max;
     redact_secret *made = td_secret_alloc(bytes);
-    if (made == NULL)
-        return NULL;
     made->size = (uint32_t)size;
     memcpy(made->value, value, size + 1);
     uint8_t *text = (uint8_t *)made->value + size + 1;
@@ -142,41 +140,28 @@ static void index_free(redact_index *index)
     td_free(index);
 }
 
-/* Make space for the pieces of one more secret, and a window that its forms fit into: what fails
- * fails here, and looking for secrets never does. */
-static td_result index_reserve(redactor *self, const redact_secret *secret, td_err *err)
+/* Make space for the pieces of one more secret, and a window that its forms fit into. */
+static void index_reserve(redactor *self, const redact_secret *secret)
 {
     if (self->index == NULL)
         self->index = td_alloc_zero(1, sizeof *self->index);
     redact_index *index = self->index;
-    if (index == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a secret");
     size_t needed = index->gram_count;
     size_t longest = index->longest;
     for (int i = 0; i < FORM_COUNT; i++) {
         needed += secret->forms[i].size;
         longest = secret->forms[i].size > longest ? secret->forms[i].size : longest;
     }
-    gram *grams = td_array_reach(index->grams, &index->gram_capacity, needed, sizeof *grams);
-    if (grams == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a secret");
-    index->grams = grams;
+    index->grams =
+        td_array_reach(index->grams, &index->gram_capacity, needed, sizeof *index->grams);
     if (index->window_bytes >= WINDOW_BYTES_MIN && index->window_bytes >= longest * 4)
-        return TD_OK;
+        return;
     size_t bytes = longest * 4 < WINDOW_BYTES_MIN ? WINDOW_BYTES_MIN : longest * 4;
-    uint8_t *window = td_secret_alloc(bytes);
-    uint32_t *offsets = td_alloc((bytes + 1) * sizeof *offsets);
-    if (window == NULL || offsets == NULL) {
-        td_secret_free(window);
-        td_free(offsets);
-        return td_err_set(err, TD_E_NOMEM, "no memory for a secret");
-    }
     td_secret_free(index->window);
     td_free(index->offsets);
-    index->window = window;
-    index->offsets = offsets;
+    index->window = td_secret_alloc(bytes);
+    index->offsets = td_alloc((bytes + 1) * sizeof *index->offsets);
     index->window_bytes = bytes;
-    return TD_OK;
 }
 
 static void index_put(redact_index *index, const redact_secret *secret, uint32_t number)
@@ -225,16 +210,6 @@ void redactor_fini(redactor *self)
     memset(self, 0, sizeof *self);
 }
 
-static td_result reserve_place(redactor *self, uint32_t place, td_err *err)
-{
-    redact_secret **grown =
-        td_array_reach(self->secrets, &self->capacity, place, sizeof(redact_secret *));
-    if (grown == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a secret");
-    self->secrets = grown;
-    return TD_OK;
-}
-
 static td_result put(redactor *self, uint32_t place, const char *value, td_err *err)
 {
     TD_ASSERT(place <= self->count);
@@ -244,15 +219,8 @@ static td_result put(redactor *self, uint32_t place, const char *value, td_err *
                           "a secret of %zu bytes: only those of %d to %u can be hidden in frames",
                           size, REDACT_SECRET_BYTES_MIN, LIMIT_SECRET_BYTES);
     redact_secret *made = new_secret(value, size);
-    if (made == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a secret");
-    td_result rc = reserve_place(self, place, err);
-    if (rc == TD_OK)
-        rc = index_reserve(self, made, err);
-    if (rc != TD_OK) {
-        td_secret_free(made);
-        return rc;
-    }
+    self->secrets = td_array_reach(self->secrets, &self->capacity, place, sizeof(redact_secret *));
+    index_reserve(self, made);
     if (place < self->count) {
         td_secret_free(self->secrets[place]);
         self->secrets[place] = made;
@@ -444,8 +412,6 @@ td_result redactor_add_found(redactor *self, td_bytes value, redact_spelling how
     if (value.size < REDACT_SECRET_BYTES_MIN)
         return TD_OK;
     char *text = td_secret_alloc(value.size + 1);
-    if (text == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a secret");
     size_t size = 0;
     for (size_t at = 0; at < value.size; size++) {
         uint8_t c = value.data[at];

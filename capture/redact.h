@@ -54,7 +54,7 @@ void redactor_fini(redactor *self);
 
 /* Hide this value for good; one that is hidden already is fine. All of these come before the first
  * signature. TD_E_INVALID: shorter than REDACT_SECRET_BYTES_MIN, which would hit ordinary data, or
- * longer than LIMIT_SECRET_BYTES; TD_E_LIMIT: more than LIMIT_SECRETS; TD_E_NOMEM. */
+ * longer than LIMIT_SECRET_BYTES; TD_E_LIMIT: more than LIMIT_SECRETS. */
 TD_MUST_USE td_result redactor_add(redactor *self, const char *secret, td_err *err);
 
 /* Hide a value that is replaced on every connect; the oldest such value is forgotten at the bound.

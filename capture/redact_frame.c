@@ -48,76 +48,63 @@ static int may_be_compressed(td_bytes frame, int is_binary)
 }
 
 /* The frame in self->text, where it may be changed. */
-static td_result copy_frame(frame_redactor *self, td_bytes frame, td_err *err)
+static void copy_frame(frame_redactor *self, td_bytes frame)
 {
     td_buf_clear(&self->text);
-    td_result rc = td_buf_reserve(&self->text, frame.size + DECODE_PADDING_BYTES, err);
-    return rc == TD_OK ? td_buf_append(&self->text, frame.data, frame.size, err) : rc;
+    td_buf_grow(&self->text, frame.size + DECODE_PADDING_BYTES);
+    td_buf_add(&self->text, frame.data, frame.size);
 }
 
-/* Compress text again, into self->packed. TD_E_LIMIT: the sender compresses better than we do, and
- * what is above the limit is no frame. */
-static td_result pack(frame_redactor *self, td_bytes text, td_err *err)
+/* Compress text again, into self->packed. 0 if that is too large for a frame, because the sender
+ * compresses better. */
+static int pack(frame_redactor *self, td_bytes text)
 {
     td_buf_clear(&self->packed);
-    td_result rc = td_inflater_deflate(self->inflater, text, &self->packed, err);
-    if (rc == TD_OK && self->packed.size > LIMIT_FRAME_BYTES)
-        return td_err_set(err, TD_E_LIMIT, "%zu bytes compressed again", self->packed.size);
-    return rc == TD_OK ? td_buf_reserve(&self->packed, DECODE_PADDING_BYTES, err) : rc;
+    return td_inflater_deflate(self->inflater, text, &self->packed, NULL) == TD_OK &&
+           self->packed.size <= LIMIT_FRAME_BYTES &&
+           td_buf_reserve(&self->packed, DECODE_PADDING_BYTES, NULL) == TD_OK;
 }
 
 /* What is inside of a compressed frame. found->done.count stays 0 if nothing has to change. */
-static td_result hide_inside(frame_redactor *self, redactor *secrets, td_bytes frame, td_bytes *out,
-                             frame_redaction *found, td_err *err)
+static void hide_inside(frame_redactor *self, redactor *secrets, td_bytes frame, td_bytes *out,
+                        frame_redaction *found)
 {
     td_result rc = TD_OK;
     if (self->inflater == NULL)
-        rc = td_inflater_open(LIMIT_FRAME_BYTES, 0, &self->inflater, err);
-    if (rc != TD_OK)
-        return rc;
+        rc = td_inflater_open(LIMIT_FRAME_BYTES, 0, &self->inflater, NULL);
+    TD_ASSERT(rc == TD_OK);
     td_bytes whole;
-    td_result inflated = td_inflater_run(self->inflater, frame, &whole, err);
-    if (inflated == TD_E_NOMEM)
-        return inflated;
+    int is_whole = td_inflater_run(self->inflater, frame, &whole, NULL) == TD_OK;
     size_t text_size = 0;
     uint8_t *text = td_inflater_output(self->inflater, &text_size);
     redaction done = redactor_apply(secrets, text, text_size);
     if (done.count == 0)
-        return TD_OK;
-    td_result packed = inflated == TD_OK ? pack(self, td_bytes_of(text, text_size), err) : inflated;
-    if (packed == TD_E_NOMEM)
-        return packed;
-    if (packed == TD_OK) {
+        return;
+    if (is_whole && pack(self, td_bytes_of(text, text_size))) {
         *found = (frame_redaction){.done = done, .how = REDACT_RECOMPRESSED};
         *out = td_buf_view(&self->packed);
-        return TD_OK;
+        return;
     }
-    rc = copy_frame(self, frame, err);
-    if (rc != TD_OK)
-        return rc;
+    copy_frame(self, frame);
     memset(self->text.data, '*', frame.size);
     *found =
         (frame_redaction){.done = {.count = done.count, .bytes = frame.size}, .how = REDACT_WHOLE};
     *out = td_buf_view(&self->text);
-    return TD_OK;
 }
 
-td_result frame_redactor_apply(frame_redactor *self, redactor *secrets, td_bytes frame,
-                               int is_binary, td_bytes *out, frame_redaction *found, td_err *err)
+void frame_redactor_apply(frame_redactor *self, redactor *secrets, td_bytes frame, int is_binary,
+                          td_bytes *out, frame_redaction *found)
 {
     TD_ASSERT(frame.size <= LIMIT_FRAME_BYTES);
     *found = (frame_redaction){.how = REDACT_IN_PLACE};
     *out = frame;
     if (may_be_compressed(frame, is_binary)) {
-        td_result rc = hide_inside(self, secrets, frame, out, found, err);
-        if (rc != TD_OK || found->done.count > 0)
-            return rc;
+        hide_inside(self, secrets, frame, out, found);
+        if (found->done.count > 0)
+            return;
     }
-    td_result rc = copy_frame(self, frame, err);
-    if (rc != TD_OK)
-        return rc;
+    copy_frame(self, frame);
     found->done = redactor_apply(secrets, self->text.data, self->text.size);
     if (found->done.count > 0)
         *out = td_buf_view(&self->text);
-    return TD_OK;
 }

@@ -40,10 +40,9 @@ void frame_redactor_fini(frame_redactor *self);
 /* Hide a frame's secrets. *out replaces the frame: frame itself, or a copy that is valid until the
  * next call and has DECODE_PADDING_BYTES (schema/decode.h) readable after it. is_binary: it
  * came as a binary message, and may be compressed; what does not begin as JSON does may be, too (a
- * capture does not say which messages were binary). At most LIMIT_FRAME_BYTES. TD_E_NOMEM. */
-TD_MUST_USE td_result frame_redactor_apply(frame_redactor *self, redactor *secrets, td_bytes frame,
-                                           int is_binary, td_bytes *out, frame_redaction *found,
-                                           td_err *err);
+ * capture does not say which messages were binary). At most LIMIT_FRAME_BYTES. */
+void frame_redactor_apply(frame_redactor *self, redactor *secrets, td_bytes frame, int is_binary,
+                          td_bytes *out, frame_redaction *found);
 
 /* "recompressed", "overwritten", or NULL in place. */
 const char *redact_how_name(redact_how how);

@@ -39,15 +39,13 @@ static void read_conn(const uint8_t *p, chain_conn *out)
                         .out_ordinal = td_le64(p + 40)};
 }
 
-td_result chain_append_fields(td_buf *buf, const chain_record *record, td_err *err)
+void chain_append_fields(td_buf *buf, const chain_record *record)
 {
     TD_ASSERT(record->conn_count <= CHAIN_CONNS_MAX);
     TD_ASSERT(record->totals.frames_in ==
               record->totals.frames_written + record->totals.frames_dropped);
     size_t content = content_bytes(record->conn_count);
-    td_result rc = td_buf_reserve(buf, MCAP_PREFIX_BYTES + content, err);
-    if (rc != TD_OK)
-        return td_err_add(err, rc, "chain record");
+    td_buf_grow(buf, MCAP_PREFIX_BYTES + content);
     uint8_t *p = buf->data + buf->size;
     mcap_write_prefix(p, CHAIN_OPCODE, content);
     p += MCAP_PREFIX_BYTES;
@@ -63,7 +61,6 @@ td_result chain_append_fields(td_buf *buf, const chain_record *record, td_err *e
     for (uint32_t i = 0; i < record->conn_count; i++)
         write_conn(p + CHAIN_FIXED_BYTES + (size_t)i * CHAIN_CONN_BYTES, &record->conns[i]);
     buf->size += MCAP_PREFIX_BYTES + content - CHAIN_VALUE_BYTES;
-    return TD_OK;
 }
 
 void chain_start(td_hasher *hasher, td_hash128 previous)

@@ -69,9 +69,8 @@ typedef struct chain_record {
 /* Writing takes three steps: chain_append_fields, then chain_start and td_hasher_update over every
  * byte from covers_from to the end of those fields, then chain_append_value. */
 
-/* Append opcode, length and all fields but the value to buf. TD_OK, TD_E_LIMIT, TD_E_NOMEM; space
- * for the value is reserved. */
-TD_MUST_USE td_result chain_append_fields(td_buf *buf, const chain_record *record, td_err *err);
+/* Append opcode, length and all fields but the value to buf; space for the value is reserved. */
+void chain_append_fields(td_buf *buf, const chain_record *record);
 
 /* Reset the hasher and take in the value before. */
 void chain_start(td_hasher *hasher, td_hash128 previous);

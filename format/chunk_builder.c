@@ -99,20 +99,6 @@ struct chunk_builder {
 
 /* ---- connections ---- */
 
-static td_result conn_table_init(conn_table *table, td_err *err)
-{
-    *table = (conn_table){.conns = td_alloc_zero(CHAIN_CONNS_MAX, sizeof *table->conns)};
-    if (table->conns == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for %d connections", CHAIN_CONNS_MAX);
-    return TD_OK;
-}
-
-static void conn_table_fini(conn_table *table)
-{
-    td_free(table->conns);
-    *table = (conn_table){0};
-}
-
 static int is_slot(const conn_state *state, uint32_t line, uint32_t shard)
 {
     return state->conn.line == line && state->conn.shard == shard;
@@ -223,68 +209,41 @@ static chunk_builder_options with_defaults(const chunk_builder_options *options)
 }
 
 /* Options may only lower the bounds: readers rely on them. */
-static td_result check_options(const chunk_builder_options *o, td_err *err)
+static void check_options(const chunk_builder_options *o)
 {
-    if (o->target_bytes > LIMIT_CHUNK_BYTES - LIMIT_FRAME_BYTES - CHUNK_SLACK_BYTES)
-        return td_err_set(err, TD_E_INVALID, "chunk size %zu is over the limit", o->target_bytes);
-    if (o->segment_channels_max > LIMIT_SEGMENT_CHANNELS || o->segment_channels_max < 8)
-        return td_err_set(err, TD_E_INVALID, "%u channels a segment: 8 to %u are allowed",
-                          o->segment_channels_max, LIMIT_SEGMENT_CHANNELS);
-    if (o->segment_chunks_max > LIMIT_SEGMENT_CHUNKS)
-        return td_err_set(err, TD_E_INVALID, "%u chunks a segment: at most %u are allowed",
-                          o->segment_chunks_max, LIMIT_SEGMENT_CHUNKS);
-    if (o->segment_index_max > LIMIT_SEGMENT_INDEX_ENTRIES)
-        return td_err_set(err, TD_E_INVALID,
-                          "%" PRIu64 " index entries a segment: at most %" PRIu64 " are allowed",
-                          o->segment_index_max, LIMIT_SEGMENT_INDEX_ENTRIES);
-    return TD_OK;
+    TD_ASSERT(o->target_bytes <= LIMIT_CHUNK_BYTES - LIMIT_FRAME_BYTES - CHUNK_SLACK_BYTES);
+    TD_ASSERT(o->segment_channels_max >= 8);
+    TD_ASSERT(o->segment_channels_max <= LIMIT_SEGMENT_CHANNELS);
+    TD_ASSERT(o->segment_chunks_max <= LIMIT_SEGMENT_CHUNKS);
+    TD_ASSERT(o->segment_index_max <= LIMIT_SEGMENT_INDEX_ENTRIES);
 }
 
-/* Everything that appending needs, so that it allocates nothing later. */
-static td_result open_parts(chunk_builder *b, td_err *err)
+/* Everything that appending needs is allocated here. */
+chunk_builder *chunk_builder_open(const chunk_builder_options *options)
 {
-    td_buf_init(&b->raw, LIMIT_CHUNK_BYTES);
-    td_buf_init(&b->pack, LIMIT_RECORD_BYTES);
-    b->coder = codec_open();
-    b->pending_channels = td_alloc(b->options.segment_channels_max * sizeof *b->pending_channels);
-    b->cursors = td_alloc(((size_t)b->options.segment_channels_max + 1) * sizeof *b->cursors);
-    if (b->coder == NULL || b->pending_channels == NULL || b->cursors == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a chunk builder");
-    td_result rc = td_buf_reserve(&b->raw, b->options.target_bytes + CHUNK_SLACK_BYTES, err);
-    if (rc == TD_OK)
-        rc = conn_table_init(&b->conns, err);
-    return rc;
-}
-
-td_result chunk_builder_open(const chunk_builder_options *options, chunk_builder **out, td_err *err)
-{
-    *out = NULL;
-    chunk_builder_options complete = with_defaults(options);
-    td_result rc = check_options(&complete, err);
-    if (rc != TD_OK)
-        return rc;
     chunk_builder *b = td_alloc_zero(1, sizeof *b);
-    if (b == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a chunk builder");
-    b->options = complete;
+    b->options = with_defaults(options);
+    check_options(&b->options);
     b->chunk_number = 1;
     /* Smaller segments are divided as the largest one is. */
-    b->ids_max[1] = complete.segment_channels_max / (LIMIT_SEGMENT_CHANNELS / LIMIT_OWN_CHANNELS);
-    b->ids_max[0] = complete.segment_channels_max - b->ids_max[1];
-    rc = open_parts(b, err);
-    if (rc != TD_OK) {
-        chunk_builder_close(b);
-        return rc;
-    }
-    *out = b;
-    return TD_OK;
+    uint32_t channels = b->options.segment_channels_max;
+    b->ids_max[1] = channels / (LIMIT_SEGMENT_CHANNELS / LIMIT_OWN_CHANNELS);
+    b->ids_max[0] = channels - b->ids_max[1];
+    td_buf_init(&b->raw, LIMIT_CHUNK_BYTES);
+    td_buf_init(&b->pack, LIMIT_RECORD_BYTES);
+    td_buf_grow(&b->raw, b->options.target_bytes + CHUNK_SLACK_BYTES);
+    b->coder = codec_open();
+    b->pending_channels = td_alloc(channels * sizeof *b->pending_channels);
+    b->cursors = td_alloc(((size_t)channels + 1) * sizeof *b->cursors);
+    b->conns.conns = td_alloc_zero(CHAIN_CONNS_MAX, sizeof *b->conns.conns);
+    return b;
 }
 
 void chunk_builder_close(chunk_builder *builder)
 {
     if (builder == NULL)
         return;
-    conn_table_fini(&builder->conns);
+    td_free(builder->conns.conns);
     codec_close(builder->coder);
     td_free(builder->channels);
     td_free(builder->schemas);
@@ -419,25 +378,18 @@ static int is_frame_channel(const channel_info *info)
 }
 
 /* Index of the schema of info among the segment's, added if need be; NONE for a channel without. */
-static td_result find_schema(chunk_builder *b, const channel_info *info, uint32_t *out, td_err *err)
+static uint32_t find_schema(chunk_builder *b, const channel_info *info)
 {
-    *out = NONE;
     if (info->schema_name[0] == '\0')
-        return TD_OK;
+        return NONE;
     for (uint32_t i = 0; i < b->schema_count; i++) {
         if (strcmp(b->schemas[i].name, info->schema_name) == 0 &&
-            td_bytes_equal(b->schemas[i].text, info->schema)) {
-            *out = i;
-            return TD_OK;
-        }
+            td_bytes_equal(b->schemas[i].text, info->schema))
+            return i;
     }
-    schema_state *grown = td_array_grow(b->schemas, b->schema_count, sizeof *grown);
-    if (grown == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for %u schemas", b->schema_count + 1);
-    b->schemas = grown;
-    grown[b->schema_count] = (schema_state){.name = info->schema_name, .text = info->schema};
-    *out = b->schema_count++;
-    return TD_OK;
+    b->schemas = td_array_grow(b->schemas, b->schema_count, sizeof *b->schemas);
+    b->schemas[b->schema_count] = (schema_state){.name = info->schema_name, .text = info->schema};
+    return b->schema_count++;
 }
 
 /* After a failure: its texts may be gone when the next channel comes. */
@@ -455,30 +407,24 @@ static td_result find_channel(chunk_builder *b, const chunk_frame *frame, channe
         if (frame->channel >= LIMIT_SEGMENT_CHANNELS)
             return td_err_set(err, TD_E_LIMIT, "channel %u: a segment has %u", frame->channel,
                               LIMIT_SEGMENT_CHANNELS);
-        channel_state *grown =
-            td_array_reach(b->channels, &b->channel_capacity, frame->channel, sizeof *grown);
-        if (grown == NULL)
-            return td_err_set(err, TD_E_NOMEM, "no memory for %u channels", frame->channel + 1);
-        b->channels = grown;
+        b->channels =
+            td_array_reach(b->channels, &b->channel_capacity, frame->channel, sizeof *b->channels);
     }
     *out = &b->channels[frame->channel];
     if (TD_LIKELY((*out)->segment_number == b->segment_number))
         return TD_OK;
-    uint32_t schema;
     td_result rc = check_info(frame->info, err);
-    if (rc == TD_OK)
-        rc = find_schema(b, frame->info, &schema, err);
     if (rc != TD_OK)
         return rc;
     **out = (channel_state){.info = *frame->info,
-                            .schema = schema,
+                            .schema = find_schema(b, frame->info),
                             .is_frame = (uint8_t)is_frame_channel(frame->info),
                             .is_reserved = (uint8_t)is_reserved_topic(frame->info->topic)};
     return TD_OK;
 }
 
 /* Bytes of channel.metadata, in b->pack. */
-static td_result pack_metadata(chunk_builder *b, const channel_info *info, td_err *err)
+static void pack_metadata(chunk_builder *b, const channel_info *info)
 {
     TD_ASSERT(info->opcode == OPCODE_TEXT || info->opcode == OPCODE_BINARY);
     char line[12], shard[12], opcode[12];
@@ -497,90 +443,44 @@ static td_result pack_metadata(chunk_builder *b, const channel_info *info, td_er
         {"opcode", opcode},
     };
     td_buf_clear(&b->pack);
-    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
-        td_result rc =
-            mcap_pack_pair(&b->pack, td_bytes_str(pairs[i][0]), td_bytes_str(pairs[i][1]), err);
-        if (rc != TD_OK)
-            return rc;
-    }
-    return TD_OK;
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++)
+        mcap_pack_pair(&b->pack, td_bytes_str(pairs[i][0]), td_bytes_str(pairs[i][1]));
 }
 
-/* Its schema record goes before the first channel that uses it in the chunk. */
-static td_result append_schema(chunk_builder *b, const schema_state *schema, uint16_t id,
-                               td_err *err)
+/* The schema record goes before the first channel that uses it in the chunk. */
+static void append_schema(chunk_builder *b, schema_state *schema)
 {
-    TD_ASSERT(id > 0);
-    mcap_schema record = {.id = id,
-                          .name = td_bytes_str(schema->name),
-                          .encoding = td_bytes_str("jsonschema"),
-                          .data = schema->text};
-    return mcap_encode_schema(&b->raw, &record, err);
-}
-
-/* The channel record, which follows its schema's. */
-static td_result append_channel(chunk_builder *b, const channel_state *channel, uint16_t id,
-                                uint16_t schema_id, td_err *err)
-{
-    char topic[LIMIT_NAME_BYTES + LIMIT_TOPIC_BYTES + LIMIT_SYMBOL_BYTES + 2];
-    const channel_info *info = &channel->info;
-    (void)snprintf(topic, sizeof topic, "%s/%s%s%s", info->feed, info->topic,
-                   info->symbol[0] == '\0' ? "" : "/", info->symbol); /* fits: checked on adding */
-    td_result rc = pack_metadata(b, info, err);
-    if (rc != TD_OK)
-        return rc;
-    mcap_channel record = {.id = id,
-                           .schema_id = schema_id,
-                           .topic = td_bytes_str(topic),
-                           .message_encoding = td_bytes_str(info->message_encoding),
-                           .metadata = {td_buf_view(&b->pack)}};
-    return mcap_encode_channel(&b->raw, &record, err);
-}
-
-/* Append the records of a channel, and of its schema unless the chunk has that already. On failure
- * the caller cuts raw back. */
-static td_result append_definition(chunk_builder *b, channel_state *channel, uint16_t id,
-                                   td_err *err)
-{
-    schema_state *schema = channel->schema == NONE ? NULL : &b->schemas[channel->schema];
-    if (schema == NULL)
-        return append_channel(b, channel, id, 0, err);
-    int is_new = schema->id == 0;
-    uint16_t schema_id = is_new ? b->next_schema_id : schema->id;
-    td_result rc = TD_OK;
-    if (is_new || schema->chunk_number != b->chunk_number)
-        rc = append_schema(b, schema, schema_id, err);
-    if (rc == TD_OK)
-        rc = append_channel(b, channel, id, schema_id, err);
-    if (rc != TD_OK)
-        return rc;
-    if (is_new) {
+    if (schema->id != 0 && schema->chunk_number == b->chunk_number)
+        return;
+    if (schema->id == 0) {
         schema->id = b->next_schema_id++;
         b->pending_schema_count++;
     }
     schema->chunk_number = b->chunk_number;
-    return TD_OK;
+    mcap_schema record = {.id = schema->id,
+                          .name = td_bytes_str(schema->name),
+                          .encoding = td_bytes_str("jsonschema"),
+                          .data = schema->text};
+    mcap_encode_schema(&b->raw, &record);
 }
 
-/* Give the channel an id in this segment: its schema and channel records go before its first
- * message. */
-static td_result define_channel(chunk_builder *b, channel_state *channel, td_err *err)
+/* Append the records of a channel, and of its schema unless the chunk has that already. */
+static void append_definition(chunk_builder *b, const channel_state *channel)
 {
-    TD_ASSERT(channel->segment_number != b->segment_number);
-    TD_ASSERT(b->next_channel_id > 0);
-    uint32_t ids = b->ids_max[channel->is_reserved];
-    if (b->ids_used[channel->is_reserved] == ids)
-        return td_err_set(err, TD_E_LIMIT, "segment %u has %u channels: no space for %s/%s",
-                          b->segment_number, ids, channel->info.topic, channel->info.symbol);
-    td_result rc = append_definition(b, channel, b->next_channel_id, err);
-    if (rc != TD_OK)
-        return rc;
-    channel->segment_number = b->segment_number;
-    channel->segment_chunks = 0;
-    channel->id = b->next_channel_id++;
-    b->ids_used[channel->is_reserved]++;
-    b->pending_new_count++;
-    return TD_OK;
+    char topic[LIMIT_NAME_BYTES + LIMIT_TOPIC_BYTES + LIMIT_SYMBOL_BYTES + 2];
+    const channel_info *info = &channel->info;
+    schema_state *schema = channel->schema == NONE ? NULL : &b->schemas[channel->schema];
+    if (schema != NULL)
+        append_schema(b, schema);
+    (void)snprintf(topic, sizeof topic, "%s/%s%s%s", info->feed, info->topic,
+                   info->symbol[0] == '\0' ? "" : "/", info->symbol); /* fits: checked on adding */
+    pack_metadata(b, info);
+    mcap_channel record = {.id = channel->id,
+                           .schema_id = schema == NULL ? 0 : schema->id,
+                           .topic = td_bytes_str(topic),
+                           .message_encoding = td_bytes_str(info->message_encoding),
+                           .metadata = {td_buf_view(&b->pack)}};
+    mcap_encode_channel(&b->raw, &record);
 }
 
 /* 1 if the chunk must define the channel: its first message in the 1st, 2nd, 4th, 8th … of the
@@ -595,11 +495,25 @@ static int wants_definition(const chunk_builder *b, const channel_state *channel
     return channel->pending_count == 0 && (chunks_before & (chunks_before + 1)) == 0;
 }
 
-static td_result append_wanted_definition(chunk_builder *b, channel_state *channel, td_err *err)
+/* The segment must have an id for the channel, or one left for it. */
+static td_result check_ids(const chunk_builder *b, const channel_state *channel, td_err *err)
 {
-    if (channel->segment_number != b->segment_number)
-        return define_channel(b, channel, err);
-    return append_definition(b, channel, channel->id, err);
+    uint32_t ids = b->ids_max[channel->is_reserved];
+    if (channel->segment_number == b->segment_number || b->ids_used[channel->is_reserved] < ids)
+        return TD_OK;
+    return td_err_set(err, TD_E_LIMIT, "segment %u has %u channels: no space for %s/%s",
+                      b->segment_number, ids, channel->info.topic, channel->info.symbol);
+}
+
+/* Give the channel an id in this segment. */
+static void assign_id(chunk_builder *b, channel_state *channel)
+{
+    TD_ASSERT(b->next_channel_id > 0);
+    channel->segment_number = b->segment_number;
+    channel->segment_chunks = 0;
+    channel->id = b->next_channel_id++;
+    b->ids_used[channel->is_reserved]++;
+    b->pending_new_count++;
 }
 
 /* ---- messages ---- */
@@ -680,19 +594,6 @@ static td_result find_conn(chunk_builder *b, channel_state *channel, const chunk
     return TD_OK;
 }
 
-/* Reserve space for the message and, where the chunk must define the channel, its records: so
- * nothing can fail after an id is assigned. */
-static td_result reserve(chunk_builder *b, const channel_state *channel, const chunk_frame *frame,
-                         td_err *err)
-{
-    size_t bytes = MCAP_MESSAGE_OVERHEAD_BYTES + frame->bytes.size;
-    if (wants_definition(b, channel))
-        bytes += CHUNK_SLACK_BYTES;
-    if (b->raw.size >= b->options.target_bytes)
-        return td_err_set(err, TD_E_LIMIT, "the chunk has %zu bytes: seal it first", b->raw.size);
-    return td_buf_reserve(&b->raw, bytes, err);
-}
-
 /* The hot path: header fields straight into memory, then the payload. */
 static void append_message(chunk_builder *b, const channel_state *channel, const chunk_frame *frame)
 {
@@ -702,7 +603,7 @@ static void append_message(chunk_builder *b, const channel_state *channel, const
                             .log_ns = frame->recv_ns,
                             .publish_ns = frame->publish_ns,
                             .data = frame->bytes};
-    TD_ASSERT(b->raw.capacity - b->raw.size >= MCAP_MESSAGE_OVERHEAD_BYTES + frame->bytes.size);
+    td_buf_grow(&b->raw, MCAP_MESSAGE_OVERHEAD_BYTES + frame->bytes.size);
     uint8_t *p = b->raw.data + b->raw.size;
     mcap_write_message_fields(p, &message);
     if (frame->bytes.size > 0)
@@ -722,20 +623,23 @@ td_result chunk_builder_append(chunk_builder *builder, const chunk_frame *frame,
             return td_err_set(err, TD_E_LIMIT, "the segment is over: seal the chunk first");
         begin_segment(b, frame->recv_ns, cause);
     }
+    if (TD_UNLIKELY(b->raw.size >= b->options.target_bytes))
+        return td_err_set(err, TD_E_LIMIT, "the chunk has %zu bytes: seal it first", b->raw.size);
     channel_state *channel = NULL;
     conn_state *conn = NULL;
-    size_t before = b->raw.size;
     rc = find_channel(b, frame, &channel, err);
     if (TD_LIKELY(rc == TD_OK))
-        rc = find_conn(b, channel, frame, &conn, err);
+        rc = check_ids(b, channel, err);
     if (TD_LIKELY(rc == TD_OK))
-        rc = reserve(b, channel, frame, err);
-    if (TD_UNLIKELY(rc == TD_OK && wants_definition(b, channel)))
-        rc = append_wanted_definition(b, channel, err);
+        rc = find_conn(b, channel, frame, &conn, err);
     if (TD_UNLIKELY(rc != TD_OK)) {
-        b->raw.size = before;
         drop_unwritten_schema(b);
         return rc;
+    }
+    if (TD_UNLIKELY(wants_definition(b, channel))) {
+        if (channel->segment_number != b->segment_number)
+            assign_id(b, channel);
+        append_definition(b, channel);
     }
     append_message(b, channel, frame);
     note_pending(b, channel, frame);
@@ -788,8 +692,6 @@ uint64_t chunk_builder_pending_count(const chunk_builder *builder)
 sealed_chunk *sealed_chunk_open(void)
 {
     sealed_chunk *chunk = td_alloc_zero(1, sizeof *chunk);
-    if (chunk == NULL)
-        return NULL;
     td_buf_init(&chunk->bytes, 2 * LIMIT_CHUNK_BYTES);
     td_buf_init(&chunk->schema_records, LIMIT_CHUNK_BYTES);
     td_buf_init(&chunk->channel_records, LIMIT_CHUNK_BYTES);
@@ -811,7 +713,7 @@ void sealed_chunk_close(sealed_chunk *chunk)
     td_free(chunk);
 }
 
-td_result sealed_chunk_bitmap(const sealed_chunk *chunk, td_buf *out, td_err *err)
+void sealed_chunk_bitmap(const sealed_chunk *chunk, td_buf *out)
 {
     uint8_t bits[BITMAP_BYTES] = {0};
     size_t used = 0;
@@ -821,7 +723,7 @@ td_result sealed_chunk_bitmap(const sealed_chunk *chunk, td_buf *out, td_err *er
         used = (size_t)id / 8 + 1;
     }
     TD_ASSERT(used <= sizeof bits);
-    return td_buf_append(out, bits, used, err);
+    td_buf_add(out, bits, used);
 }
 
 /* Size of all message indexes, known from the counts alone. */
@@ -840,7 +742,7 @@ static size_t names_bytes_of(const channel_info *info)
 }
 
 /* Ids of new channels are the last ones given. */
-static td_result reserve_names(const chunk_builder *b, sealed_chunk *out, td_err *err)
+static void reserve_names(const chunk_builder *b, sealed_chunk *out)
 {
     size_t bytes = 0;
     for (uint32_t i = 0; i < b->pending_channel_count; i++) {
@@ -848,32 +750,22 @@ static td_result reserve_names(const chunk_builder *b, sealed_chunk *out, td_err
         if (channel->id + b->pending_new_count >= b->next_channel_id)
             bytes += names_bytes_of(&channel->info);
     }
-    return td_buf_reserve(&out->names, bytes, err);
+    td_buf_grow(&out->names, bytes);
 }
 
-/* Reserve all memory that sealing needs; after this only zstd can fail. */
-static td_result reserve_all(const chunk_builder *b, sealed_chunk *out, td_err *err)
+/* Reserve all memory that sealing needs. */
+static void reserve_all(const chunk_builder *b, sealed_chunk *out)
 {
     size_t bytes = CHUNK_FIELDS_BYTES + codec_bound(CODEC_ZSTD, b->raw.size) + index_bytes_of(b) +
                    CHAIN_RECORD_BYTES_MAX;
-    td_result rc = td_buf_reserve(&out->bytes, bytes, err);
-    if (rc != TD_OK)
-        return rc;
-    sealed_channel *channels = td_array_reach(out->channels, &out->channel_capacity,
-                                              b->pending_channel_count, sizeof *channels);
-    if (channels != NULL)
-        out->channels = channels;
-    segment_channel *news = td_array_reach(out->new_channels, &out->new_channel_capacity,
-                                           b->pending_new_count, sizeof *news);
-    if (news != NULL)
-        out->new_channels = news;
-    chain_conn *conns =
-        td_array_reach(out->conns, &out->conn_capacity, b->conns.count, sizeof *conns);
-    if (conns != NULL)
-        out->conns = conns;
-    if (channels == NULL || news == NULL || conns == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for the entries of a chunk");
-    return reserve_names(b, out, err);
+    td_buf_grow(&out->bytes, bytes);
+    out->channels = td_array_reach(out->channels, &out->channel_capacity, b->pending_channel_count,
+                                   sizeof *out->channels);
+    out->new_channels = td_array_reach(out->new_channels, &out->new_channel_capacity,
+                                       b->pending_new_count, sizeof *out->new_channels);
+    out->conns =
+        td_array_reach(out->conns, &out->conn_capacity, b->conns.count, sizeof *out->conns);
+    reserve_names(b, out);
 }
 
 /* Forget the content, keep the memory. */
@@ -920,15 +812,12 @@ static void fill_channels(chunk_builder *b, sealed_chunk *out)
 }
 
 /* The Chunk record: compressed in place, so that nothing is copied; fields before it afterwards. */
-static td_result compress(chunk_builder *b, sealed_chunk *out, td_err *err)
+static void compress(chunk_builder *b, sealed_chunk *out)
 {
     TD_ASSERT(out->bytes.size == 0);
-    size_t compressed;
-    td_result rc = codec_compress(b->coder, CODEC_ZSTD, b->options.level, td_buf_view(&b->raw),
-                                  out->bytes.data + CHUNK_FIELDS_BYTES,
-                                  codec_bound(CODEC_ZSTD, b->raw.size), &compressed, err);
-    if (rc != TD_OK)
-        return rc;
+    size_t compressed =
+        codec_compress(b->coder, CODEC_ZSTD, b->options.level, td_buf_view(&b->raw),
+                       out->bytes.data + CHUNK_FIELDS_BYTES, codec_bound(CODEC_ZSTD, b->raw.size));
     uint8_t *p = out->bytes.data;
     mcap_write_prefix(p, MCAP_CHUNK, CHUNK_FIELDS_BYTES - MCAP_PREFIX_BYTES + compressed);
     td_put_le64(p + 9, b->pending_first_ns);
@@ -942,7 +831,6 @@ static td_result compress(chunk_builder *b, sealed_chunk *out, td_err *err)
     out->uncompressed_bytes = b->raw.size;
     out->chunk_bytes = CHUNK_FIELDS_BYTES + compressed;
     out->bytes.size = (size_t)out->chunk_bytes;
-    return TD_OK;
 }
 
 /* Heads of the index records; the states' cursors are set on their first entries. */
@@ -965,15 +853,13 @@ static void begin_indexes(const chunk_builder *b, sealed_chunk *out, size_t *cur
 
 /* One pass over the records: index entries, and copies of schemas and channels that are new, not
  * repeated: their ids are the last ones given. */
-static td_result walk_records(const chunk_builder *b, sealed_chunk *out, size_t *cursors,
-                              td_err *err)
+static void walk_records(const chunk_builder *b, sealed_chunk *out, size_t *cursors)
 {
     uint8_t *base = out->bytes.data + out->chunk_bytes;
     const uint8_t *raw = b->raw.data;
     uint32_t first_channel = b->next_channel_id - b->pending_new_count;
     uint32_t first_schema = b->next_schema_id - b->pending_schema_count;
-    td_result rc = TD_OK;
-    for (size_t at = 0; at < b->raw.size && rc == TD_OK;) {
+    for (size_t at = 0; at < b->raw.size;) {
         const uint8_t *record = raw + at;
         size_t bytes = MCAP_PREFIX_BYTES + (size_t)td_le64(record + 1);
         if (TD_LIKELY(record[0] == MCAP_MESSAGE)) {
@@ -983,18 +869,17 @@ static td_result walk_records(const chunk_builder *b, sealed_chunk *out, size_t 
             *cursor += MCAP_INDEX_ENTRY_BYTES;
         } else if (record[0] == MCAP_SCHEMA) {
             if (td_le16(record + MCAP_PREFIX_BYTES) >= first_schema) {
-                rc = td_buf_append(&out->schema_records, record, bytes, err);
+                td_buf_add(&out->schema_records, record, bytes);
                 out->new_schema_count++;
             }
         } else {
             TD_ASSERT(record[0] == MCAP_CHANNEL);
             if (td_le16(record + MCAP_PREFIX_BYTES) >= first_channel)
-                rc = td_buf_append(&out->channel_records, record, bytes, err);
+                td_buf_add(&out->channel_records, record, bytes);
         }
         at += bytes;
         TD_ASSERT(at <= b->raw.size);
     }
-    return rc;
 }
 
 static const char *copy_name(sealed_chunk *out, const char *name)
@@ -1098,25 +983,20 @@ static void begin_next(chunk_builder *b, const sealed_chunk *sealed)
     b->segment_index_entries += sealed->channel_count;
 }
 
-td_result chunk_builder_seal(chunk_builder *builder, sealed_chunk *out, td_err *err)
+int chunk_builder_seal(chunk_builder *builder, sealed_chunk *out)
 {
     chunk_builder *b = builder;
     clear(out);
     if (b->pending_count == 0)
-        return TD_EOF;
-    td_result rc = reserve_all(b, out, err);
-    if (rc == TD_OK)
-        rc = compress(b, out, err);
-    if (rc != TD_OK)
-        return td_err_add(err, rc, "chunk of %zu bytes", b->raw.size);
+        return 0;
+    reserve_all(b, out);
+    compress(b, out);
     fill_channels(b, out);
     begin_indexes(b, out, b->cursors);
-    rc = walk_records(b, out, b->cursors, err);
-    if (rc != TD_OK)
-        return td_err_add(err, rc, "chunk of %zu bytes", b->raw.size);
+    walk_records(b, out, b->cursors);
     TD_ASSERT(out->new_schema_count == b->pending_schema_count);
     fill_new_channels(b, out);
     fill_rest(b, out);
     begin_next(b, out);
-    return TD_OK;
+    return 1;
 }

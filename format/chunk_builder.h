@@ -113,17 +113,16 @@ typedef struct sealed_chunk {
     size_t channel_capacity, new_channel_capacity, conn_capacity;
 } sealed_chunk;
 
-/* Make an empty sealed chunk, and free one (NULL is fine). NULL without memory. */
-TD_MUST_USE sealed_chunk *sealed_chunk_open(void);
+/* Make an empty sealed chunk, and free one (NULL is fine). */
+sealed_chunk *sealed_chunk_open(void);
 void sealed_chunk_close(sealed_chunk *chunk);
 
 /* The chunk's channels as a bitmap, bit (id % 8) of byte (id / 8), no zero byte at the end: what
- * the catalog keeps. Appended to out. TD_OK, TD_E_LIMIT, TD_E_NOMEM. */
-TD_MUST_USE td_result sealed_chunk_bitmap(const sealed_chunk *chunk, td_buf *out, td_err *err);
+ * the catalog keeps. Appended to out. */
+void sealed_chunk_bitmap(const sealed_chunk *chunk, td_buf *out);
 
-/* Open a builder; options NULL = all defaults. TD_OK, TD_E_NOMEM, TD_E_INVALID. */
-TD_MUST_USE td_result chunk_builder_open(const chunk_builder_options *options, chunk_builder **out,
-                                         td_err *err);
+/* Open a builder; options NULL = all defaults. They may only lower the limits. */
+chunk_builder *chunk_builder_open(const chunk_builder_options *options);
 void chunk_builder_close(chunk_builder *builder);
 
 /* Change the zstd level from the next seal on. */
@@ -138,9 +137,8 @@ int chunk_builder_starts_segment(const chunk_builder *builder, uint64_t recv_ns)
 /* Append a frame. TD_OK; TD_E_LIMIT: frame too large, or no channel id left in this segment (those
  * of CHANNEL_TOPIC_* have a quarter of the ids to themselves; a channel_router never requests more
  * of either), or it should have been sealed first; TD_E_INVALID: time, connection or ordinal fell,
- * or a channel's name is too long, or empty where it must not be; TD_E_NOMEM. On failure nothing
- * changed.
- */
+ * or a channel's name is too long, or empty where it must not be. On failure nothing
+ * changed. */
 TD_MUST_USE td_result chunk_builder_append(chunk_builder *builder, const chunk_frame *frame,
                                            td_err *err);
 
@@ -162,9 +160,8 @@ void chunk_builder_end_segment(chunk_builder *builder);
 /* Messages pending. */
 uint64_t chunk_builder_pending_count(const chunk_builder *builder);
 
-/* Make a chunk of what is pending; out's earlier content is forgotten. TD_OK; TD_EOF if nothing is
- * pending; TD_E_NOMEM (still pending; may be tried again). */
-TD_MUST_USE td_result chunk_builder_seal(chunk_builder *builder, sealed_chunk *out, td_err *err);
+/* Make a chunk of the pending messages, replacing out's content. 0 if nothing is pending. */
+int chunk_builder_seal(chunk_builder *builder, sealed_chunk *out);
 
 #ifdef __cplusplus
 }

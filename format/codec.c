@@ -6,14 +6,12 @@
 #include <lz4frame.h>
 #define ZSTD_STATIC_LINKING_ONLY /* for a caller's allocator */
 #include <zstd.h>
-#include <zstd_errors.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/hash.h"
 #include "base/limits.h"
 
-/* So that zstd's memory can run out in tests as ours can. */
 static const ZSTD_customMem MEMORY = {.customAlloc = td_alloc_lent, .customFree = td_free_lent};
 
 struct codec {
@@ -69,28 +67,20 @@ size_t codec_bound(codec_kind kind, size_t size)
     return kind == CODEC_ZSTD ? ZSTD_compressBound(size) : size;
 }
 
-td_result codec_compress(codec *coder, codec_kind kind, int level, td_bytes in, uint8_t *out,
-                         size_t out_capacity, size_t *out_bytes, td_err *err)
+size_t codec_compress(codec *coder, codec_kind kind, int level, td_bytes in, uint8_t *out,
+                      size_t out_capacity)
 {
     TD_ASSERT(out_capacity >= codec_bound(kind, in.size));
     if (kind == CODEC_NONE) {
         if (in.size > 0)
             memcpy(out, in.data, in.size);
-        *out_bytes = in.size;
-        return TD_OK;
+        return in.size;
     }
     if (coder->compressor == NULL)
         coder->compressor = ZSTD_createCCtx_advanced(MEMORY);
-    if (coder->compressor == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a zstd compressor");
     size_t got = ZSTD_compressCCtx(coder->compressor, out, out_capacity, in.data, in.size, level);
-    /* With space for the bound, memory is all that can be missing. */
-    if (ZSTD_isError(got))
-        return td_err_set(err, TD_E_NOMEM, "no memory for zstd, %zu bytes at level %d: %s", in.size,
-                          level, ZSTD_getErrorName(got));
-    TD_ASSERT(got <= out_capacity);
-    *out_bytes = got;
-    return TD_OK;
+    TD_ASSERT(!ZSTD_isError(got)); /* with space for the bound, only memory could be missing */
+    return got;
 }
 
 /* Exactly out_bytes must come out: a frame of another size is damaged. */
@@ -99,13 +89,10 @@ static td_result decompress_zstd(codec *coder, td_bytes in, uint8_t *out, size_t
 {
     if (coder->decompressor == NULL)
         coder->decompressor = ZSTD_createDCtx_advanced(MEMORY);
-    if (coder->decompressor == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a zstd decompressor");
     size_t got = ZSTD_decompressDCtx(coder->decompressor, out, out_bytes, in.data, in.size);
     if (ZSTD_isError(got))
-        return td_err_set(
-            err, ZSTD_getErrorCode(got) == ZSTD_error_memory_allocation ? TD_E_NOMEM : TD_E_CORRUPT,
-            "zstd, %zu bytes: %s", in.size, ZSTD_getErrorName(got));
+        return td_err_set(err, TD_E_CORRUPT, "zstd, %zu bytes: %s", in.size,
+                          ZSTD_getErrorName(got));
     if (got != out_bytes)
         return td_err_set(err, TD_E_CORRUPT, "zstd, %zu bytes: gave %zu bytes, %zu expected",
                           in.size, got, out_bytes);
@@ -118,7 +105,7 @@ static td_result decompress_lz4(codec *coder, td_bytes in, uint8_t *out, size_t 
 {
     if (coder->lz4 == NULL &&
         LZ4F_isError(LZ4F_createDecompressionContext(&coder->lz4, LZ4F_VERSION)))
-        return td_err_set(err, TD_E_NOMEM, "no memory for an lz4 decompressor");
+        td_out_of_memory(0);
     LZ4F_resetDecompressionContext(coder->lz4); /* a damaged chunk leaves it half way */
     size_t read = 0, made = 0, hint = 1;
     uint8_t none; /* where no byte is expected, and none may come */

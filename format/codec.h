@@ -20,8 +20,8 @@ typedef enum codec_kind { CODEC_NONE, CODEC_ZSTD, CODEC_LZ4 } codec_kind;
 
 typedef struct codec codec;
 
-/* Contexts are made at first use. NULL without memory. */
-TD_MUST_USE codec *codec_open(void);
+/* Contexts are made at first use. */
+codec *codec_open(void);
 void codec_close(codec *coder);
 
 /* The compression that a chunk names. TD_OK; TD_E_UNSUPPORTED, with the name in err. */
@@ -33,21 +33,19 @@ const char *codec_name(codec_kind kind);
 /* Most bytes that compressing size bytes can give. Not for CODEC_LZ4, nor is codec_compress. */
 size_t codec_bound(codec_kind kind, size_t size);
 
-/* Compress in into out (out_capacity >= codec_bound). level: zstd's, negative = fast. *out_bytes
- * gets the size. TD_OK, TD_E_NOMEM. */
-TD_MUST_USE td_result codec_compress(codec *coder, codec_kind kind, int level, td_bytes in,
-                                     uint8_t *out, size_t out_capacity, size_t *out_bytes,
-                                     td_err *err);
+/* Compress in into out (out_capacity >= codec_bound). level: zstd's, negative = fast. Returns the
+ * size. */
+size_t codec_compress(codec *coder, codec_kind kind, int level, td_bytes in, uint8_t *out,
+                      size_t out_capacity);
 
-/* Decompress in into exactly out_bytes at out. TD_OK; TD_E_CORRUPT if it is not just that;
- * TD_E_NOMEM. */
+/* Decompress in into exactly out_bytes at out. TD_OK; TD_E_CORRUPT if it is not just that. */
 TD_MUST_USE td_result codec_decompress(codec *coder, codec_kind kind, td_bytes in, uint8_t *out,
                                        size_t out_bytes, td_err *err);
 
 /* The records of a chunk into out, whose earlier content goes and which keeps padding_bytes more
  * after them; compared with the chunk's CRC unless that is 0, which means that there is none.
- * TD_OK; TD_E_CORRUPT; TD_E_LIMIT: more than LIMIT_CHUNK_BYTES; TD_E_UNSUPPORTED: the compression;
- * TD_E_NOMEM. */
+ * TD_OK; TD_E_CORRUPT; TD_E_LIMIT: more than LIMIT_CHUNK_BYTES; TD_E_UNSUPPORTED: the compression.
+ */
 TD_MUST_USE td_result codec_unpack(codec *coder, const mcap_chunk *chunk, size_t padding_bytes,
                                    td_buf *out, td_err *err);
 

@@ -1,6 +1,5 @@
 /* MCAP records into bytes. Each function appends one whole record (opcode, length, content) to a
- * buffer, or leaves it as it was: TD_OK, TD_E_NOMEM, TD_E_LIMIT (buffer full, or a string or map
- * over the 4 GiB of its length field). No state, any thread. */
+ * buffer; callers bound what they encode by the limits of base/limits.h. No state, any thread. */
 #ifndef TD_FORMAT_MCAP_ENCODE_H
 #define TD_FORMAT_MCAP_ENCODE_H
 
@@ -15,26 +14,23 @@ extern "C" {
 #endif
 
 /* The eight bytes that a file begins and ends with. */
-TD_MUST_USE td_result mcap_encode_magic(td_buf *buf, td_err *err);
+void mcap_encode_magic(td_buf *buf);
 
-TD_MUST_USE td_result mcap_encode_header(td_buf *buf, const mcap_header *in, td_err *err);
-TD_MUST_USE td_result mcap_encode_footer(td_buf *buf, const mcap_footer *in, td_err *err);
-TD_MUST_USE td_result mcap_encode_schema(td_buf *buf, const mcap_schema *in, td_err *err);
-TD_MUST_USE td_result mcap_encode_channel(td_buf *buf, const mcap_channel *in, td_err *err);
-TD_MUST_USE td_result mcap_encode_chunk_index(td_buf *buf, const mcap_chunk_index *in, td_err *err);
-TD_MUST_USE td_result mcap_encode_attachment_index(td_buf *buf, const mcap_attachment_index *in,
-                                                   td_err *err);
-TD_MUST_USE td_result mcap_encode_statistics(td_buf *buf, const mcap_statistics *in, td_err *err);
-TD_MUST_USE td_result mcap_encode_metadata(td_buf *buf, const mcap_metadata *in, td_err *err);
-TD_MUST_USE td_result mcap_encode_metadata_index(td_buf *buf, const mcap_metadata_index *in,
-                                                 td_err *err);
-TD_MUST_USE td_result mcap_encode_summary_offset(td_buf *buf, const mcap_summary_offset *in,
-                                                 td_err *err);
-TD_MUST_USE td_result mcap_encode_data_end(td_buf *buf, const mcap_data_end *in, td_err *err);
+void mcap_encode_header(td_buf *buf, const mcap_header *in);
+void mcap_encode_footer(td_buf *buf, const mcap_footer *in);
+void mcap_encode_schema(td_buf *buf, const mcap_schema *in);
+void mcap_encode_channel(td_buf *buf, const mcap_channel *in);
+void mcap_encode_chunk_index(td_buf *buf, const mcap_chunk_index *in);
+void mcap_encode_attachment_index(td_buf *buf, const mcap_attachment_index *in);
+void mcap_encode_statistics(td_buf *buf, const mcap_statistics *in);
+void mcap_encode_metadata(td_buf *buf, const mcap_metadata *in);
+void mcap_encode_metadata_index(td_buf *buf, const mcap_metadata_index *in);
+void mcap_encode_summary_offset(td_buf *buf, const mcap_summary_offset *in);
+void mcap_encode_data_end(td_buf *buf, const mcap_data_end *in);
 
 /* Pack entries of maps and arrays, for the mcap_packed fields above. */
-TD_MUST_USE td_result mcap_pack_pair(td_buf *buf, td_bytes key, td_bytes value, td_err *err);
-TD_MUST_USE td_result mcap_pack_count(td_buf *buf, uint16_t key, uint64_t value, td_err *err);
+void mcap_pack_pair(td_buf *buf, td_bytes key, td_bytes value);
+void mcap_pack_count(td_buf *buf, uint16_t key, uint64_t value);
 
 /* Everything of a Message record before its data, MCAP_MESSAGE_OVERHEAD_BYTES, straight into
  * memory: the hot path of a chunk. Looks at all fields of in but the bytes of data. */

@@ -71,10 +71,9 @@ static td_result fill(mcap_source *source, uint64_t at, size_t size, td_err *err
     move_window(source, at);
     size_t kept = source->window.size;
     TD_ASSERT(kept < wanted);
-    td_result rc = td_buf_reserve(&source->window, wanted - kept, err);
-    if (rc == TD_OK)
-        rc = td_io_read_exact(source->file, at + kept, source->window.data + kept, wanted - kept,
-                              err);
+    td_buf_grow(&source->window, wanted - kept);
+    td_result rc =
+        td_io_read_exact(source->file, at + kept, source->window.data + kept, wanted - kept, err);
     if (rc != TD_OK) {
         td_buf_clear(&source->window);
         return rc;

@@ -50,7 +50,7 @@ enum { MCAP_SOURCE_KEPT_BYTES = 4 << 20 };
 TD_MUST_USE td_result mcap_source_refresh(mcap_source *source, td_err *err);
 
 /* The size bytes at at, at most LIMIT_RECORD_BYTES (else TD_E_LIMIT). TD_OK; TD_E_TRUNCATED if the
- * file ends before; TD_E_IO, TD_E_NOMEM. */
+ * file ends before; TD_E_IO. */
 TD_MUST_USE td_result mcap_source_view(mcap_source *source, uint64_t at, uint64_t size,
                                        td_bytes *out, td_err *err);
 
@@ -70,7 +70,7 @@ TD_MUST_USE td_result mcap_source_chunk(mcap_source *source, const mcap_place *p
 
 /* The file offset of an attachment's CRC, and the CRC. It follows the data; the lengths of the
  * fields locate it, because later fields may follow it. The data are not read. TD_OK;
- * TD_E_CORRUPT if the fields do not fit in the record; TD_E_IO, TD_E_NOMEM. */
+ * TD_E_CORRUPT if the fields do not fit in the record; TD_E_IO. */
 TD_MUST_USE td_result mcap_source_attachment_crc(mcap_source *source, const mcap_place *place,
                                                  uint64_t *crc_at, uint32_t *crc, td_err *err);
 

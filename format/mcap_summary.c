@@ -9,13 +9,13 @@ enum { IDS = UINT16_MAX + 1 };
 void mcap_summary_init(mcap_summary *summary)
 {
     *summary = (mcap_summary){0};
-    td_buf_init(&summary->schemas, SUMMARY_BYTES_MAX);
-    td_buf_init(&summary->channels, SUMMARY_BYTES_MAX);
-    td_buf_init(&summary->chunks, SUMMARY_BYTES_MAX);
-    td_buf_init(&summary->attachments, SUMMARY_BYTES_MAX);
-    td_buf_init(&summary->metadata, SUMMARY_BYTES_MAX);
+    td_buf_init(&summary->schemas, SIZE_MAX);
+    td_buf_init(&summary->channels, SIZE_MAX);
+    td_buf_init(&summary->chunks, SIZE_MAX);
+    td_buf_init(&summary->attachments, SIZE_MAX);
+    td_buf_init(&summary->metadata, SIZE_MAX);
     td_buf_init(&summary->counts, IDS * sizeof(uint64_t));
-    td_buf_init(&summary->pack, SUMMARY_BYTES_MAX);
+    td_buf_init(&summary->pack, SIZE_MAX);
 }
 
 void mcap_summary_fini(mcap_summary *summary)
@@ -29,61 +29,41 @@ void mcap_summary_fini(mcap_summary *summary)
     td_buf_fini(&summary->pack);
 }
 
-td_result mcap_summary_add_schemas(mcap_summary *summary, td_bytes records, uint32_t count,
-                                   td_err *err)
+int mcap_summary_fits(const mcap_summary *summary, size_t bytes)
 {
-    td_result rc = td_buf_append(&summary->schemas, records.data, records.size, err);
-    if (rc == TD_OK)
-        summary->schema_count += count;
-    return rc;
+    size_t used = summary->schemas.size + summary->channels.size + summary->chunks.size +
+                  summary->attachments.size + summary->metadata.size;
+    return bytes <= SUMMARY_BYTES_MAX && used <= SUMMARY_BYTES_MAX - bytes;
 }
 
-td_result mcap_summary_add_channels(mcap_summary *summary, td_bytes records, uint32_t count,
-                                    td_err *err)
+void mcap_summary_add_schemas(mcap_summary *summary, td_bytes records, uint32_t count)
 {
-    td_result rc = td_buf_append(&summary->channels, records.data, records.size, err);
-    if (rc == TD_OK)
-        summary->channel_count += count;
-    return rc;
+    td_buf_add(&summary->schemas, records.data, records.size);
+    summary->schema_count += count;
 }
 
-td_result mcap_summary_add_chunk(mcap_summary *summary, const mcap_chunk_index *index, td_err *err)
+void mcap_summary_add_channels(mcap_summary *summary, td_bytes records, uint32_t count)
 {
-    td_result rc = mcap_encode_chunk_index(&summary->chunks, index, err);
-    if (rc == TD_OK)
-        summary->chunk_count++;
-    return rc;
+    td_buf_add(&summary->channels, records.data, records.size);
+    summary->channel_count += count;
 }
 
-td_result mcap_summary_add_attachment(mcap_summary *summary, const mcap_attachment_index *index,
-                                      td_err *err)
+void mcap_summary_add_chunk(mcap_summary *summary, const mcap_chunk_index *index)
 {
-    td_result rc = mcap_encode_attachment_index(&summary->attachments, index, err);
-    if (rc == TD_OK)
-        summary->attachment_count++;
-    return rc;
+    mcap_encode_chunk_index(&summary->chunks, index);
+    summary->chunk_count++;
 }
 
-td_result mcap_summary_add_metadata(mcap_summary *summary, const mcap_metadata_index *index,
-                                    td_err *err)
+void mcap_summary_add_attachment(mcap_summary *summary, const mcap_attachment_index *index)
 {
-    td_result rc = mcap_encode_metadata_index(&summary->metadata, index, err);
-    if (rc == TD_OK)
-        summary->metadata_count++;
-    return rc;
+    mcap_encode_attachment_index(&summary->attachments, index);
+    summary->attachment_count++;
 }
 
-td_result mcap_summary_reserve_count(mcap_summary *summary, uint16_t id, td_err *err)
+void mcap_summary_add_metadata(mcap_summary *summary, const mcap_metadata_index *index)
 {
-    size_t wanted = ((size_t)id + 1) * sizeof(uint64_t);
-    if (wanted <= summary->counts.size)
-        return TD_OK;
-    td_result rc = td_buf_reserve(&summary->counts, wanted - summary->counts.size, err);
-    if (rc != TD_OK)
-        return rc;
-    memset(summary->counts.data + summary->counts.size, 0, wanted - summary->counts.size);
-    summary->counts.size = wanted;
-    return TD_OK;
+    mcap_encode_metadata_index(&summary->metadata, index);
+    summary->metadata_count++;
 }
 
 uint64_t mcap_summary_count(const mcap_summary *summary, uint16_t id)
@@ -98,8 +78,14 @@ uint64_t mcap_summary_count(const mcap_summary *summary, uint16_t id)
 void mcap_summary_count_messages(mcap_summary *summary, uint16_t id, uint64_t count,
                                  uint64_t first_ns, uint64_t last_ns)
 {
-    TD_ASSERT(((size_t)id + 1) * sizeof count <= summary->counts.size);
+    size_t wanted = ((size_t)id + 1) * sizeof count;
+    size_t used = summary->counts.size;
     TD_ASSERT(count > 0);
+    if (wanted > used) {
+        td_buf_grow(&summary->counts, wanted - used);
+        memset(summary->counts.data + used, 0, wanted - used);
+        summary->counts.size = wanted;
+    }
     uint64_t total = mcap_summary_count(summary, id) + count;
     memcpy(summary->counts.data + (size_t)id * sizeof total, &total, sizeof total);
     if (summary->message_count == 0 || first_ns < summary->start_ns)
@@ -109,48 +95,16 @@ void mcap_summary_count_messages(mcap_summary *summary, uint16_t id, uint64_t co
     summary->message_count += count;
 }
 
-mcap_summary_mark mcap_summary_get_mark(const mcap_summary *summary)
-{
-    return (mcap_summary_mark){.schemas = summary->schemas.size,
-                               .channels = summary->channels.size,
-                               .chunks = summary->chunks.size,
-                               .attachments = summary->attachments.size,
-                               .metadata = summary->metadata.size,
-                               .schema_count = summary->schema_count,
-                               .channel_count = summary->channel_count,
-                               .attachment_count = summary->attachment_count,
-                               .metadata_count = summary->metadata_count,
-                               .chunk_count = summary->chunk_count};
-}
-
-void mcap_summary_undo(mcap_summary *summary, mcap_summary_mark mark)
-{
-    TD_ASSERT(mark.chunks <= summary->chunks.size);
-    summary->schemas.size = mark.schemas;
-    summary->channels.size = mark.channels;
-    summary->chunks.size = mark.chunks;
-    summary->attachments.size = mark.attachments;
-    summary->metadata.size = mark.metadata;
-    summary->schema_count = mark.schema_count;
-    summary->channel_count = mark.channel_count;
-    summary->attachment_count = mark.attachment_count;
-    summary->metadata_count = mark.metadata_count;
-    summary->chunk_count = mark.chunk_count;
-}
-
 /* Counts by rising id; channels without a message are left out. */
-static td_result append_statistics(mcap_summary *summary, td_buf *buf, td_err *err)
+static void append_statistics(mcap_summary *summary, td_buf *buf)
 {
     TD_ASSERT(summary->counts.size % sizeof(uint64_t) == 0);
     td_buf_clear(&summary->pack);
-    td_result rc = TD_OK;
-    for (size_t id = 0; id * sizeof(uint64_t) < summary->counts.size && rc == TD_OK; id++) {
+    for (size_t id = 0; id * sizeof(uint64_t) < summary->counts.size; id++) {
         uint64_t count = mcap_summary_count(summary, (uint16_t)id);
         if (count > 0)
-            rc = mcap_pack_count(&summary->pack, (uint16_t)id, count, err);
+            mcap_pack_count(&summary->pack, (uint16_t)id, count);
     }
-    if (rc != TD_OK)
-        return rc;
     mcap_statistics statistics = {.message_count = summary->message_count,
                                   .schema_count = (uint16_t)summary->schema_count,
                                   .channel_count = summary->channel_count,
@@ -160,7 +114,7 @@ static td_result append_statistics(mcap_summary *summary, td_buf *buf, td_err *e
                                   .start_ns = summary->start_ns,
                                   .end_ns = summary->end_ns,
                                   .channel_counts = {td_buf_view(&summary->pack)}};
-    return mcap_encode_statistics(buf, &statistics, err);
+    mcap_encode_statistics(buf, &statistics);
 }
 
 /* The groups of the summary in their order; statistics must come after the channels. */
@@ -171,8 +125,8 @@ typedef struct group_place {
 } group_place;
 
 /* Each group starts at its Summary Offset. */
-static td_result append_groups(mcap_summary *summary, td_buf *buf, uint64_t base,
-                               group_place places[GROUPS], td_err *err)
+static void append_groups(mcap_summary *summary, td_buf *buf, uint64_t base,
+                          group_place places[GROUPS])
 {
     TD_ASSERT(buf->size > 0);
     const struct {
@@ -188,67 +142,50 @@ static td_result append_groups(mcap_summary *summary, td_buf *buf, uint64_t base
     };
     for (int i = 0; i < GROUPS; i++) {
         size_t before = buf->size;
-        td_result rc =
-            groups[i].opcode == MCAP_STATISTICS
-                ? append_statistics(summary, buf, err)
-                : td_buf_append(buf, groups[i].records->data, groups[i].records->size, err);
-        if (rc != TD_OK)
-            return rc;
+        if (groups[i].opcode == MCAP_STATISTICS)
+            append_statistics(summary, buf);
+        else
+            td_buf_add(buf, groups[i].records->data, groups[i].records->size);
         places[i] = (group_place){
             .opcode = groups[i].opcode, .start = base + before, .bytes = buf->size - before};
     }
-    return TD_OK;
 }
 
 /* Groups without a record have no offset. */
-static td_result append_offsets(td_buf *buf, const group_place places[GROUPS], td_err *err)
+static void append_offsets(td_buf *buf, const group_place places[GROUPS])
 {
-    td_result rc = TD_OK;
-    for (int i = 0; i < GROUPS && rc == TD_OK; i++) {
+    for (int i = 0; i < GROUPS; i++) {
         if (places[i].bytes == 0)
             continue;
         mcap_summary_offset offset = {.group_opcode = places[i].opcode,
                                       .group_start = places[i].start,
                                       .group_bytes = places[i].bytes};
-        rc = mcap_encode_summary_offset(buf, &offset, err);
+        mcap_encode_summary_offset(buf, &offset);
     }
-    return rc;
 }
 
 /* Footer with the CRC over everything from the summary up to the CRC itself, and the magic. */
-static td_result append_footer(td_buf *buf, size_t summary_at, uint64_t summary_start,
-                               uint64_t offsets_start, td_err *err)
+static void append_footer(td_buf *buf, size_t summary_at, uint64_t summary_start,
+                          uint64_t offsets_start)
 {
     mcap_footer footer = {.summary_start = summary_start, .summary_offset_start = offsets_start};
-    td_result rc = mcap_encode_footer(buf, &footer, err);
-    if (rc != TD_OK)
-        return rc;
+    mcap_encode_footer(buf, &footer);
     TD_ASSERT(summary_at < buf->size - 4);
     uint32_t crc = td_crc32(0, buf->data + summary_at, buf->size - 4 - summary_at);
     td_put_le32(buf->data + buf->size - 4, crc);
-    return mcap_encode_magic(buf, err);
+    mcap_encode_magic(buf);
 }
 
-td_result mcap_summary_append_end(mcap_summary *summary, td_buf *buf, uint64_t at,
-                                  uint32_t data_crc, td_err *err)
+void mcap_summary_append_end(mcap_summary *summary, td_buf *buf, uint64_t at, uint32_t data_crc)
 {
     TD_ASSERT(at >= MCAP_MAGIC_BYTES);
-    size_t before = buf->size;
-    uint64_t base = at - before; /* file offset of buf's first byte, modulo 2^64 */
+    uint64_t base = at - buf->size; /* file offset of buf's first byte, modulo 2^64 */
     mcap_data_end data_end = {.data_section_crc = data_crc};
-    td_result rc = mcap_encode_data_end(buf, &data_end, err);
+    mcap_encode_data_end(buf, &data_end);
     size_t summary_at = buf->size;
     group_place places[GROUPS];
-    if (rc == TD_OK)
-        rc = append_groups(summary, buf, base, places, err);
+    append_groups(summary, buf, base, places);
     uint64_t offsets_start = base + buf->size;
-    if (rc == TD_OK)
-        rc = append_offsets(buf, places, err);
-    if (rc == TD_OK)
-        rc = append_footer(buf, summary_at, base + summary_at, offsets_start, err);
-    if (rc != TD_OK) {
-        buf->size = before;
-        return td_err_add(err, rc, "summary of the file");
-    }
-    return TD_OK;
+    append_offsets(buf, places);
+    append_footer(buf, summary_at, base + summary_at, offsets_start);
 }

@@ -15,7 +15,7 @@
 extern "C" {
 #endif
 
-/* Bound on each group of records: what a reader that knows LIMIT_RECORD_BYTES still takes. */
+/* Bound on the records of a summary, for files whose writer did not bound them. */
 #define SUMMARY_BYTES_MAX ((size_t)256 << 20)
 
 typedef struct mcap_summary {
@@ -27,48 +27,32 @@ typedef struct mcap_summary {
     uint64_t start_ns, end_ns; /* of all messages; 0 without any */
 } mcap_summary;
 
-/* What mcap_summary_undo goes back to. Message counts are not part of it. */
-typedef struct mcap_summary_mark {
-    size_t schemas, channels, chunks, attachments, metadata;
-    uint32_t schema_count, channel_count, attachment_count, metadata_count, chunk_count;
-} mcap_summary_mark;
-
 /* An empty summary; allocates nothing. Free with fini. */
 void mcap_summary_init(mcap_summary *summary);
 void mcap_summary_fini(mcap_summary *summary);
 
-/* Add copies of records as they stand in the data section: count whole Schema (Channel) records,
- * each id once. TD_OK, TD_E_LIMIT, TD_E_NOMEM. */
-TD_MUST_USE td_result mcap_summary_add_schemas(mcap_summary *summary, td_bytes records,
-                                               uint32_t count, td_err *err);
-TD_MUST_USE td_result mcap_summary_add_channels(mcap_summary *summary, td_bytes records,
-                                                uint32_t count, td_err *err);
+/* 1 if that many bytes of records more stay within SUMMARY_BYTES_MAX. */
+int mcap_summary_fits(const mcap_summary *summary, size_t bytes);
 
-/* Add an index record. TD_OK, TD_E_LIMIT, TD_E_NOMEM. */
-TD_MUST_USE td_result mcap_summary_add_chunk(mcap_summary *summary, const mcap_chunk_index *index,
-                                             td_err *err);
-TD_MUST_USE td_result mcap_summary_add_attachment(mcap_summary *summary,
-                                                  const mcap_attachment_index *index, td_err *err);
-TD_MUST_USE td_result mcap_summary_add_metadata(mcap_summary *summary,
-                                                const mcap_metadata_index *index, td_err *err);
+/* Add copies of records of the data section: count whole Schema (Channel) records, each id once. */
+void mcap_summary_add_schemas(mcap_summary *summary, td_bytes records, uint32_t count);
+void mcap_summary_add_channels(mcap_summary *summary, td_bytes records, uint32_t count);
 
-/* Make space to count messages of channels up to this id; then mcap_summary_count_messages cannot
- * fail. */
-TD_MUST_USE td_result mcap_summary_reserve_count(mcap_summary *summary, uint16_t id, td_err *err);
+/* Add an index record. */
+void mcap_summary_add_chunk(mcap_summary *summary, const mcap_chunk_index *index);
+void mcap_summary_add_attachment(mcap_summary *summary, const mcap_attachment_index *index);
+void mcap_summary_add_metadata(mcap_summary *summary, const mcap_metadata_index *index);
+
+/* Count messages of a channel. */
 void mcap_summary_count_messages(mcap_summary *summary, uint16_t id, uint64_t count,
                                  uint64_t first_ns, uint64_t last_ns);
 
 /* Messages counted for a channel. */
 uint64_t mcap_summary_count(const mcap_summary *summary, uint16_t id);
 
-/* State to go back to when writing what was added fails, and going back. */
-mcap_summary_mark mcap_summary_get_mark(const mcap_summary *summary);
-void mcap_summary_undo(mcap_summary *summary, mcap_summary_mark mark);
-
-/* Append everything from Data End to the closing magic to buf. at: file offset where it will stand;
- * data_crc: CRC-32 of the file up to there. TD_OK, TD_E_LIMIT, TD_E_NOMEM. */
-TD_MUST_USE td_result mcap_summary_append_end(mcap_summary *summary, td_buf *buf, uint64_t at,
-                                              uint32_t data_crc, td_err *err);
+/* Append everything from Data End to the closing magic to buf. at: its file offset; data_crc:
+ * CRC-32 of the file up to there. */
+void mcap_summary_append_end(mcap_summary *summary, td_buf *buf, uint64_t at, uint32_t data_crc);
 
 #ifdef __cplusplus
 }

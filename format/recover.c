@@ -140,12 +140,10 @@ static td_result look_for_blocks(recovery *v, td_err *err)
     scanner walk;
     const td_hash128 none = {{0}};
     scan_damage head = {0};
-    td_result rc = scanner_init(&walk, &v->source, SCAN_BLOCKS, &JUDGE, v, err);
-    if (rc == TD_OK) {
-        scanner_begin(&walk, 0, 0, none);
-        walk.conns = v->conns;
-        rc = scanner_find_block(&walk, &head.from, &head.to, err);
-    }
+    scanner_init(&walk, &v->source, SCAN_BLOCKS, &JUDGE, v);
+    scanner_begin(&walk, 0, 0, none);
+    walk.conns = v->conns;
+    td_result rc = scanner_find_block(&walk, &head.from, &head.to, err);
     if (rc == TD_OK)
         rc = hold_damage(v, &head, err);
     if (rc == TD_OK)
@@ -159,39 +157,36 @@ static td_result walk_records(recovery *v, const scan_visitor *visitor, uint64_t
 {
     TD_ASSERT(v->data_start > MCAP_MAGIC_BYTES);
     scanner walk;
-    td_result rc = scanner_init(&walk, &v->source, SCAN_BLOCKS, visitor, v, err);
-    if (rc == TD_OK) {
-        scanner_begin(&walk, 0, v->data_start, v->first_chain);
-        walk.conns = v->conns;
-        rc = scanner_run(&walk, limit, err);
-    }
+    scanner_init(&walk, &v->source, SCAN_BLOCKS, visitor, v);
+    scanner_begin(&walk, 0, v->data_start, v->first_chain);
+    walk.conns = v->conns;
+    td_result rc = scanner_run(&walk, limit, err);
     scanner_fini(&walk);
     return rc;
 }
 
 /* Copy the schemas and channels of a chunk that the summary does not have yet. */
-static td_result copy_new_records(recovery *v, td_bytes records, td_err *err)
+static void copy_new_records(recovery *v, td_bytes records)
 {
     TD_ASSERT(records.data != NULL || records.size == 0);
     size_t at = 0;
     mcap_record record;
-    td_result rc = TD_OK;
-    while (rc == TD_OK && mcap_next_record(records, &at, &record, NULL) == TD_OK) {
-        if (record.opcode != MCAP_SCHEMA && record.opcode != MCAP_CHANNEL)
-            continue;
-        if (record.content.size < 2)
+    while (mcap_next_record(records, &at, &record, NULL) == TD_OK) {
+        size_t bytes = MCAP_PREFIX_BYTES + record.content.size;
+        if ((record.opcode != MCAP_SCHEMA && record.opcode != MCAP_CHANNEL) ||
+            record.content.size < 2 || !mcap_summary_fits(&v->summary, bytes))
             continue;
         uint16_t id = td_le16(record.content.data);
         uint8_t *known = record.opcode == MCAP_SCHEMA ? v->known_schemas : v->known_channels;
         if (known[id / 8] >> (id % 8) & 1)
             continue;
         known[id / 8] |= (uint8_t)(1u << (id % 8));
-        td_bytes whole =
-            td_bytes_of(records.data + record.offset, MCAP_PREFIX_BYTES + record.content.size);
-        rc = record.opcode == MCAP_SCHEMA ? mcap_summary_add_schemas(&v->summary, whole, 1, err)
-                                          : mcap_summary_add_channels(&v->summary, whole, 1, err);
+        td_bytes whole = td_bytes_of(records.data + record.offset, bytes);
+        if (record.opcode == MCAP_SCHEMA)
+            mcap_summary_add_schemas(&v->summary, whole, 1);
+        else
+            mcap_summary_add_channels(&v->summary, whole, 1);
     }
-    return rc;
 }
 
 /* Look into a chunk if one of its channels is new. What cannot be read there is damage that the
@@ -214,7 +209,7 @@ static td_result learn_channels(recovery *v, const scan_chunk *chunk, td_err *er
     if (rc == TD_OK)
         rc = codec_unpack(v->coder, &record, 0, &v->records, err);
     if (rc == TD_OK)
-        rc = copy_new_records(v, td_buf_view(&v->records), err);
+        copy_new_records(v, td_buf_view(&v->records));
     return scan_is_fatal(rc) ? rc : TD_OK;
 }
 
@@ -234,9 +229,7 @@ static td_result count_messages(void *user, const scan_chunk *chunk, const mcap_
     recovery *v = user;
     (void)chunk;
     (void)place;
-    td_result rc = mcap_summary_reserve_count(&v->summary, index->channel_id, err);
-    if (rc != TD_OK)
-        return rc;
+    (void)err;
     mcap_packed rest = index->entries;
     uint64_t count = 0, first = UINT64_MAX, last = 0, log_ns, at;
     while (mcap_next_entry(&rest, &log_ns, &at)) {
@@ -253,7 +246,9 @@ static td_result add_chunk(void *user, const scan_chunk *chunk, td_err *err)
 {
     recovery *v = user;
     td_result rc = learn_channels(v, chunk, err);
-    return rc == TD_OK ? mcap_summary_add_chunk(&v->summary, &chunk->index, err) : rc;
+    if (rc == TD_OK)
+        mcap_summary_add_chunk(&v->summary, &chunk->index);
+    return rc;
 }
 
 /* The session record, as a rule; its place goes into the summary. */
@@ -271,7 +266,8 @@ static td_result add_metadata(void *user, const mcap_place *place, td_err *err)
         return rc;
     mcap_metadata_index index = {
         .offset = place->offset, .length = place->end - place->offset, .name = metadata.name};
-    return mcap_summary_add_metadata(&v->summary, &index, err);
+    mcap_summary_add_metadata(&v->summary, &index);
+    return TD_OK;
 }
 
 /* The content of the summary, from the records up to the sound end. A bad record of a damaged block
@@ -404,10 +400,10 @@ static td_result finish_segment(recovery *v, td_err *err)
     td_result rc = walk_records(v, &COLLECT, v->sound_bytes, err);
     if (rc == TD_OK)
         rc = mcap_source_crc_end(&v->source, &crc, err);
-    if (rc == TD_OK)
-        rc = mcap_summary_append_end(&v->summary, &v->end, v->sound_bytes, crc, err);
-    if (rc == TD_OK)
-        rc = write_end(v, err);
+    if (rc != TD_OK)
+        return rc;
+    mcap_summary_append_end(&v->summary, &v->end, v->sound_bytes, crc);
+    rc = write_end(v, err);
     if (rc == TD_OK)
         rc = td_io_publish(v->io, v->open_path, v->result->path, err);
     if (rc != TD_OK)
@@ -485,16 +481,21 @@ static td_result set_paths(recovery *v, const char *open_path, td_err *err)
     return TD_OK;
 }
 
-static td_result init(recovery *v, td_err *err)
+static recovery *open_recovery(td_io io, const char *open_path, recover_result *result)
 {
-    td_buf_init(&v->records, LIMIT_CHUNK_BYTES);
-    td_buf_init(&v->end, 2 * SUMMARY_BYTES_MAX);
-    mcap_summary_init(&v->summary);
+    recovery *v = td_alloc_zero(1, sizeof *v);
+    memset(result, 0, sizeof *result);
+    v->io = io;
+    v->open_path = open_path;
+    v->result = result;
     v->coder = codec_open();
-    return v->coder == NULL ? td_err_set(err, TD_E_NOMEM, "no memory to recover") : TD_OK;
+    td_buf_init(&v->records, LIMIT_CHUNK_BYTES);
+    td_buf_init(&v->end, SIZE_MAX);
+    mcap_summary_init(&v->summary);
+    return v;
 }
 
-static void fini(recovery *v)
+static void close_recovery(recovery *v)
 {
     mcap_source_fini(&v->source);
     td_io_close(v->file);
@@ -502,28 +503,21 @@ static void fini(recovery *v)
     mcap_summary_fini(&v->summary);
     td_buf_fini(&v->records);
     td_buf_fini(&v->end);
+    td_free(v);
 }
 
 td_result recover_has_durable(td_io io, const char *open_path, int *has_durable, td_err *err)
 {
-    recovery *v = td_alloc_zero(1, sizeof *v);
-    recover_result *result = td_alloc_zero(1, sizeof *result);
-    td_result rc = v == NULL || result == NULL ? td_err_set(err, TD_E_NOMEM, "no memory") : TD_OK;
-    *has_durable = 0;
-    if (rc == TD_OK) {
-        v->result = result;
-        rc = init(v, err);
-        if (rc == TD_OK)
-            rc = td_io_open(io, open_path, TD_OPEN_READ, &v->file, err);
-        if (rc == TD_OK)
-            rc = mcap_source_init(&v->source, v->file, err);
-        if (rc == TD_OK)
-            rc = look_for_blocks(v, err);
-        *has_durable = result->damaged_blocks > 0;
-        fini(v);
-    }
+    recover_result *result = td_alloc(sizeof *result);
+    recovery *v = open_recovery(io, open_path, result);
+    td_result rc = td_io_open(io, open_path, TD_OPEN_READ, &v->file, err);
+    if (rc == TD_OK)
+        rc = mcap_source_init(&v->source, v->file, err);
+    if (rc == TD_OK)
+        rc = look_for_blocks(v, err);
+    *has_durable = result->damaged_blocks > 0;
+    close_recovery(v);
     td_free(result);
-    td_free(v);
     return rc;
 }
 
@@ -532,21 +526,12 @@ typedef td_result recover_run(recovery *v, td_err *err);
 static td_result recover_file(td_io io, const char *open_path, const char *torn_dir,
                               recover_run *run_it, recover_result *out, td_err *err)
 {
-    memset(out, 0, sizeof *out);
-    recovery *v = td_alloc_zero(1, sizeof *v);
-    if (v == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory to recover %s", open_path);
-    v->io = io;
-    v->open_path = open_path;
+    recovery *v = open_recovery(io, open_path, out);
     v->torn_dir = torn_dir;
-    v->result = out;
-    td_result rc = init(v, err);
-    if (rc == TD_OK)
-        rc = set_paths(v, open_path, err);
+    td_result rc = set_paths(v, open_path, err);
     if (rc == TD_OK)
         rc = run_it(v, err);
-    fini(v);
-    td_free(v);
+    close_recovery(v);
     return rc == TD_OK ? TD_OK : td_err_add(err, rc, "recovering %s", open_path);
 }
 

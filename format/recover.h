@@ -51,7 +51,7 @@ typedef struct recover_result {
 /* Recover the unfinished segment at open_path (ends in ".mcap.open"); torn_dir exists. Large
  * result: do not put it on a small stack. TD_OK; TD_E_NOTFOUND; TD_E_INVALID (name); TD_E_BUSY: its
  * writer is at work, nothing was changed; TD_E_UNSUPPORTED: a symbolic link, or no locks; TD_E_IO,
- * TD_E_NOSPACE, TD_E_NOMEM: as far as it got, to be run again. */
+ * TD_E_NOSPACE: as far as it got, to be run again. */
 TD_MUST_USE td_result recover_segment(td_io io, const char *open_path, const char *torn_dir,
                                       recover_result *out, td_err *err);
 
@@ -62,7 +62,7 @@ TD_MUST_USE td_result recover_put_copy_away(td_io io, const char *open_path, con
 
 /* An unfinished file whose head cannot be read: *has_durable is 1 if durable data stands in it all
  * the same. 0: a crash left it before anything in it was, and nothing is lost with it. TD_OK,
- * TD_E_NOTFOUND, TD_E_IO, TD_E_NOMEM. Nothing is written. */
+ * TD_E_NOTFOUND, TD_E_IO. Nothing is written. */
 TD_MUST_USE td_result recover_has_durable(td_io io, const char *open_path, int *has_durable,
                                           td_err *err);
 

@@ -17,19 +17,16 @@ enum {
 
 int scan_is_fatal(td_result rc)
 {
-    return rc == TD_E_IO || rc == TD_E_NOMEM || rc == TD_E_NOSPACE;
+    return rc == TD_E_IO || rc == TD_E_NOSPACE;
 }
 
-td_result scanner_init(scanner *s, mcap_source *source, scan_blocks blocks,
-                       const scan_visitor *visitor, void *user, td_err *err)
+void scanner_init(scanner *s, mcap_source *source, scan_blocks blocks, const scan_visitor *visitor,
+                  void *user)
 {
     *s = (scanner){.source = source, .visitor = visitor, .user = user};
-    td_buf_init(&s->offsets, LIMIT_RECORD_BYTES);
+    td_buf_init(&s->offsets, SIZE_MAX);
     if (blocks == SCAN_BLOCKS)
         s->hasher = td_hasher_open();
-    if (blocks == SCAN_BLOCKS && s->hasher == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for the chain's hash");
-    return TD_OK;
 }
 
 void scanner_fini(scanner *s)
@@ -164,12 +161,14 @@ static td_result visit_message_index(scanner *s, const mcap_place *place, td_err
         rc = mcap_decode_message_index(content, &index, err);
     if (rc == TD_OK && s->visitor->message_index != NULL)
         rc = s->visitor->message_index(s->user, chunk, place, &index, err);
-    if (rc == TD_OK)
-        rc = mcap_pack_count(&s->offsets, index.channel_id, place->offset, err);
-    if (rc == TD_OK)
+    if (rc == TD_OK && s->offsets.size + MCAP_COUNT_BYTES > LIMIT_RECORD_BYTES)
+        rc = td_err_set(err, TD_E_LIMIT, "more message indexes than a summary can list");
+    if (rc == TD_OK) {
+        mcap_pack_count(&s->offsets, index.channel_id, place->offset);
         chunk->message_count += index.entries.bytes.size / MCAP_INDEX_ENTRY_BYTES;
-    else
+    } else {
         chunk->is_index_broken = 1;
+    }
     return rc;
 }
 

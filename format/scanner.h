@@ -49,7 +49,7 @@ typedef struct scan_damage {
     uint64_t from, to;
 } scan_damage;
 
-/* Each may be NULL: then nothing is read for it. A result of TD_E_IO, TD_E_NOMEM or TD_E_NOSPACE
+/* Each may be NULL: then nothing is read for it. A result of TD_E_IO or TD_E_NOSPACE
  * ends the walk with it; every other failure is damage of the current record (a chunk is not
  * pending then), and goes to damage. */
 typedef struct scan_visitor {
@@ -88,10 +88,9 @@ typedef struct scanner {
     uint8_t is_done;   /* 1: end was called, or the structure is broken for good */
 } scanner;
 
-/* Walks source (borrowed) for a visitor; scanner_begin says from where. TD_OK, TD_E_NOMEM; free
- * with fini in both cases. */
-TD_MUST_USE td_result scanner_init(scanner *s, mcap_source *source, scan_blocks blocks,
-                                   const scan_visitor *visitor, void *user, td_err *err);
+/* Walks source (borrowed) for a visitor; scanner_begin says from where. Free with fini. */
+void scanner_init(scanner *s, mcap_source *source, scan_blocks blocks, const scan_visitor *visitor,
+                  void *user);
 void scanner_fini(scanner *s);
 
 /* Begin at a block: block_start 0 and the value of the segment before for the first one, at where
@@ -99,12 +98,11 @@ void scanner_fini(scanner *s);
 void scanner_begin(scanner *s, uint64_t block_start, uint64_t at, td_hash128 chain);
 
 /* Look for the next chain record after the block's start, whatever stands there, and begin at the
- * block that it shows; [*from, *to) is passed over. TD_OK; TD_EOF if there is none; TD_E_IO,
- * TD_E_NOMEM. */
+ * block that it shows; [*from, *to) is passed over. TD_OK; TD_EOF if there is none; TD_E_IO. */
 TD_MUST_USE td_result scanner_find_block(scanner *s, uint64_t *from, uint64_t *to, td_err *err);
 
 /* Walk on to limit, or to the end of the section or of what can be read (is_done). A chunk that is
- * pending then stays so. TD_OK, TD_E_IO, TD_E_NOMEM, or what damage failed with. */
+ * pending then stays so. TD_OK, TD_E_IO, or what damage failed with. */
 TD_MUST_USE td_result scanner_run(scanner *s, uint64_t limit, td_err *err);
 
 /* Nothing follows the chunk that is pending, if one is: call its end. Returns what the visitor

@@ -13,14 +13,8 @@
 segment_scratch *segment_scratch_open(void)
 {
     segment_scratch *scratch = td_alloc_zero(1, sizeof *scratch);
-    if (scratch == NULL)
-        return NULL;
     td_buf_init(&scratch->bytes, LIMIT_RECORD_BYTES);
     scratch->coder = codec_open();
-    if (scratch->coder == NULL) {
-        td_free(scratch);
-        return NULL;
-    }
     return scratch;
 }
 

@@ -18,8 +18,7 @@ typedef enum segment_copy {
 } segment_copy;
 
 /* Compare: the last chain value of the open file must stand at its place in the finished one. Each
- * value covers every byte before it, so this compares all of them. TD_E_IO, TD_E_NOMEM, TD_E_LIMIT.
- */
+ * value covers every byte before it, so this compares all of them. TD_E_IO, TD_E_LIMIT. */
 TD_MUST_USE td_result segment_copy_compare(td_io io, const char *open_path,
                                            const char *finished_path, segment_copy *out,
                                            td_err *err);

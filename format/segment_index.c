@@ -36,64 +36,35 @@ static void channel_fini(channel_info *info)
         td_free((void *)*strings[i]);
 }
 
-td_result segment_index_add_channel(segment_index *index, const segment_channel *channel,
-                                    td_err *err)
+void segment_index_add_channel(segment_index *index, const segment_channel *channel)
 {
     TD_ASSERT(index->channel_count == 0 ||
               index->channels[index->channel_count - 1].id < channel->id);
-    segment_channel *grown = td_array_grow(index->channels, index->channel_count, sizeof *grown);
-    if (grown == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for %zu channels", index->channel_count + 1);
-    index->channels = grown;
+    index->channels = td_array_grow(index->channels, index->channel_count, sizeof *index->channels);
     segment_channel *made = &index->channels[index->channel_count];
     *made = *channel;
-    made->index = (uint32_t)index->channel_count;
+    made->index = (uint32_t)index->channel_count++;
     made->info.schema = td_bytes_of(NULL, 0);
     const char **strings[CHANNEL_STRINGS];
     channel_strings(&made->info, strings);
-    int is_complete = 1;
-    for (size_t i = 0; i < CHANNEL_STRINGS; i++) {
+    for (size_t i = 0; i < CHANNEL_STRINGS; i++)
         *strings[i] = td_strdup(*strings[i] == NULL ? "" : *strings[i]);
-        is_complete = is_complete && *strings[i] != NULL;
-    }
-    if (!is_complete) {
-        channel_fini(&made->info);
-        return td_err_set(err, TD_E_NOMEM, "no memory for a channel");
-    }
-    index->channel_count++;
-    return TD_OK;
-}
-
-/* One array for the bitmaps of all chunks; it is there even if they are all empty. */
-static td_result add_bitmap(segment_index *index, td_bytes bitmap, td_err *err)
-{
-    size_t used = index->bitmap_bytes;
-    size_t wanted = used + bitmap.size;
-    if (wanted > UINT32_MAX)
-        return td_err_set(err, TD_E_LIMIT, "chunk bitmaps of more than 4 GiB");
-    uint8_t *grown = td_array_reach(index->bitmaps, &index->bitmap_capacity, wanted, 1);
-    if (grown == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for %zu bytes of bitmaps", wanted);
-    index->bitmaps = grown;
-    if (bitmap.size > 0)
-        memcpy(index->bitmaps + used, bitmap.data, bitmap.size);
-    index->bitmap_bytes = wanted;
-    return TD_OK;
 }
 
 td_result segment_index_add_chunk(segment_index *index, const segment_chunk *chunk, td_bytes bitmap,
                                   td_err *err)
 {
     TD_ASSERT(bitmap.size <= BITMAP_BYTES_MAX);
-    segment_chunk *grown = td_array_grow(index->chunks, index->chunk_count, sizeof *grown);
-    if (grown == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for %zu chunks", index->chunk_count + 1);
-    index->chunks = grown;
     size_t offset = index->bitmap_bytes;
-    td_result rc = add_bitmap(index, bitmap, err);
-    if (rc != TD_OK)
-        return rc;
-    TD_ASSERT(index->bitmap_bytes == offset + bitmap.size);
+    if (bitmap.size > UINT32_MAX - offset)
+        return td_err_set(err, TD_E_LIMIT, "chunk bitmaps of more than 4 GiB");
+    /* One array for the bitmaps of all chunks; it is there even if they are all empty. */
+    index->bitmaps =
+        td_array_reach(index->bitmaps, &index->bitmap_capacity, offset + bitmap.size, 1);
+    if (bitmap.size > 0)
+        memcpy(index->bitmaps + offset, bitmap.data, bitmap.size);
+    index->bitmap_bytes = offset + bitmap.size;
+    index->chunks = td_array_grow(index->chunks, index->chunk_count, sizeof *index->chunks);
     segment_chunk *made = &index->chunks[index->chunk_count++];
     *made = *chunk;
     made->bitmap_offset = (uint32_t)offset;
@@ -216,28 +187,24 @@ static int order_by_id(const void *a, const void *b)
     return left->id < right->id ? -1 : left->id > right->id;
 }
 
-static td_result read_channels(const segment_reader *reader, segment_index *out, td_err *err)
+static void read_channels(const segment_reader *reader, segment_index *out)
 {
     const segment_info *info = segment_reader_info(reader);
     uint32_t count = segment_reader_channel_count(reader);
     const segment_channel **sorted = td_alloc_zero(count + 1, sizeof(segment_channel *));
-    if (sorted == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for %u channels", count);
     for (uint32_t i = 0; i < count; i++)
         sorted[i] = segment_reader_channel(reader, i);
     qsort(sorted, count, sizeof(void *), order_by_id);
-    td_result rc = TD_OK;
-    for (uint32_t i = 0; i < count && rc == TD_OK; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         segment_channel row = {.id = sorted[i]->id, .info = sorted[i]->info};
         if (out->depth == INDEX_SUMMARY) {
             row.message_count = sorted[i]->message_count;
             row.first_ns = info->first_ns;
             row.last_ns = info->last_ns;
         }
-        rc = segment_index_add_channel(out, &row, err);
+        segment_index_add_channel(out, &row);
     }
     td_free(sorted);
-    return rc;
 }
 
 /* A chunk without message indexes may hold any channel of the file. */
@@ -285,8 +252,6 @@ void segment_index_count(segment_index *index, const sealed_channel *channels, s
 static td_result read_counts(const segment_reader *reader, segment_index *out, td_err *err)
 {
     segment_scratch *scratch = segment_scratch_open();
-    if (scratch == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory to read message indexes");
     td_buf channels;
     td_buf_init(&channels, LIMIT_CHUNK_BYTES);
     td_result rc = TD_OK;
@@ -322,8 +287,7 @@ static td_result read_chain(segment_reader *reader, segment_index *out, td_err *
 }
 
 /* The session of the segment: by its metadata, else by its name. */
-static td_result read_origin(const segment_info *info, const char *path, segment_index *out,
-                             td_err *err)
+static void read_origin(const segment_info *info, const char *path, segment_index *out)
 {
     segment_name name;
     (void)segment_name_parse(segment_file_name(path), &name); /* empty fields will do */
@@ -342,9 +306,6 @@ static td_result read_origin(const segment_info *info, const char *path, segment
     const char *previous = info->is_ours ? info->session.previous_segment : "";
     out->previous_segment = td_strdup(previous == NULL ? "" : previous);
     out->path = td_strdup(path);
-    if (out->previous_segment == NULL || out->path == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory");
-    return TD_OK;
 }
 
 static td_result read_all(segment_reader *reader, const char *path, segment_index *out, td_err *err)
@@ -355,11 +316,9 @@ static td_result read_all(segment_reader *reader, const char *path, segment_inde
     out->message_count = info->message_count;
     out->first_ns = info->first_ns;
     out->last_ns = info->last_ns;
-    td_result rc = read_origin(info, path, out, err);
-    if (rc == TD_OK && info->is_ours)
-        rc = read_chain(reader, out, err);
-    if (rc == TD_OK)
-        rc = read_channels(reader, out, err);
+    read_origin(info, path, out);
+    td_result rc = info->is_ours ? read_chain(reader, out, err) : TD_OK;
+    read_channels(reader, out);
     if (rc == TD_OK)
         rc = read_chunks(reader, out, err);
     if (rc == TD_OK && out->depth == INDEX_FULL)
@@ -377,7 +336,7 @@ static int has_nothing_durable(td_io io, const char *full, td_result rc)
 }
 
 /* All that is known of an unreadable file. */
-static td_result fill_empty(const char *path, segment_index *out, td_err *err)
+static void fill_empty(const char *path, segment_index *out)
 {
     segment_name name;
     index_depth depth = out->depth;
@@ -391,10 +350,6 @@ static td_result fill_empty(const char *path, segment_index *out, td_err *err)
     }
     out->path = td_strdup(path);
     out->previous_segment = td_strdup("");
-    if (out->path != NULL && out->previous_segment != NULL)
-        return TD_OK;
-    segment_index_fini(out);
-    return td_err_set(err, TD_E_NOMEM, "no memory for segment %s", path);
 }
 
 td_result segment_index_read(td_io io, const char *full, const char *path, index_depth depth,
@@ -410,7 +365,8 @@ td_result segment_index_read(td_io io, const char *full, const char *path, index
         return TD_OK;
     if (has_nothing_durable(io, full, rc)) {
         td_err_clear(err);
-        return fill_empty(path, out, err);
+        fill_empty(path, out);
+        return TD_OK;
     }
     segment_index_fini(out);
     return td_err_add(err, rc, "segment %s", path);

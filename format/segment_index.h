@@ -77,9 +77,8 @@ TD_MUST_USE td_result segment_index_read(td_io io, const char *full, const char 
                                          index_depth depth, segment_index *out, td_err *err);
 
 /* To build an index: add a channel (ids rising; its strings are copied) or a chunk with its
- * bitmap. TD_E_NOMEM, TD_E_LIMIT. */
-TD_MUST_USE td_result segment_index_add_channel(segment_index *index,
-                                                const segment_channel *channel, td_err *err);
+ * bitmap (TD_E_LIMIT: bitmaps of 4 GiB). */
+void segment_index_add_channel(segment_index *index, const segment_channel *channel);
 TD_MUST_USE td_result segment_index_add_chunk(segment_index *index, const segment_chunk *chunk,
                                               td_bytes bitmap, td_err *err);
 

@@ -49,7 +49,7 @@ static td_result check_identity(segment_reader *r, const segment_index *index, t
     return rc;
 }
 
-static td_result fill_info(segment_reader *r, const segment_index *index, td_err *err)
+static void fill_info(segment_reader *r, const segment_index *index)
 {
     const char *const texts[] = {index->session, index->feed,    index->family,
                                  index->verb,    index->version, index->previous_segment};
@@ -58,8 +58,6 @@ static td_result fill_info(segment_reader *r, const segment_index *index, td_err
     for (size_t i = 0; i < SESSION_STRINGS; i++)
         bytes += strlen(texts[i]) + 1;
     r->strings = td_alloc(bytes);
-    if (r->strings == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for session names");
     char *at = r->strings;
     r->info.session = (segment_session){
         .session = reader_place_text(&at, td_bytes_str(index->session)),
@@ -73,7 +71,6 @@ static td_result fill_info(segment_reader *r, const segment_index *index, td_err
     r->info.state = SEGMENT_FINISHED;
     r->info.is_ours = 1;
     r->info.sound_bytes = r->source.size;
-    return TD_OK;
 }
 
 td_result reader_load_index(segment_reader *reader, const segment_index *index, td_err *err)
@@ -82,7 +79,7 @@ td_result reader_load_index(segment_reader *reader, const segment_index *index, 
     TD_ASSERT(reader->channel_count == 0);
     td_result rc = check_identity(reader, index, err);
     if (rc == TD_OK)
-        rc = fill_info(reader, index, err);
+        fill_info(reader, index);
     for (size_t i = 0; i < index->channel_count && rc == TD_OK; i++)
         rc = reader_add_known_channel(reader, &index->channels[i], err);
     for (size_t i = 0; i < index->chunk_count && rc == TD_OK; i++) {

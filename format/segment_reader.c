@@ -47,14 +47,14 @@ static td_result read_header(segment_reader *r, td_err *err)
         return rc;
     r->info.profile = td_bytes_of(r->names.data, header.profile.size);
     r->info.library = td_bytes_of(r->names.data, header.library.size);
-    if (header.library.size > 0) /* else there may be no memory at all */
+    if (header.library.size > 0) /* else names may be empty */
         r->info.library.data += header.profile.size;
     r->info.is_ours = (uint8_t)td_bytes_is(r->info.profile, SEGMENT_PROFILE);
     r->data_start = place.end;
     return TD_OK;
 }
 
-/* If the record is our session's metadata, take it over. TD_OK, TD_E_NOMEM. */
+/* If the record is our session's metadata, take it over.*/
 static td_result reader_take_session(segment_reader *reader, const mcap_place *place, td_err *err)
 {
     TD_ASSERT(place->opcode == MCAP_METADATA);
@@ -69,8 +69,6 @@ static td_result reader_take_session(segment_reader *reader, const mcap_place *p
     if (!td_bytes_is(metadata.name, SEGMENT_SESSION_METADATA))
         return TD_OK;
     char *at = td_alloc(content.size + SESSION_STRINGS);
-    if (at == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for session names");
     td_free(r->strings);
     r->strings = at;
     segment_session *session = &r->info.session;
@@ -101,7 +99,7 @@ static td_result read_session(segment_reader *r, td_err *err)
         rc = reader_take_session(r, &place, &why);
     else if (rc == TD_OK)
         rc = td_err_set(&why, TD_E_CORRUPT, "no session record after the header");
-    if (rc == TD_E_IO || rc == TD_E_NOMEM)
+    if (rc == TD_E_IO)
         return td_err_pass(err, rc, &why);
     if (rc == TD_E_CORRUPT)
         reader_note_damage(r, &why, r->data_start);
@@ -152,7 +150,7 @@ static td_result read_lists(segment_reader *r, td_err *err)
     td_err why;
     td_err_clear(&why);
     td_result rc = reader_load_summary(r, &why);
-    if (rc == TD_E_IO || rc == TD_E_NOMEM)
+    if (rc == TD_E_IO)
         return td_err_pass(err, rc, &why);
     if (rc == TD_OK)
         return TD_OK;
@@ -173,8 +171,6 @@ static td_result open_parts(segment_reader *r, const char *path, td_err *err)
     td_buf_init(&r->by_id, MCAP_IDS * sizeof(uint32_t));
     td_buf_init(&r->records, LIMIT_CHUNK_BYTES + SEGMENT_PADDING_BYTES);
     r->scratch = segment_scratch_open();
-    if (r->scratch == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a segment reader");
     td_result rc = td_io_open(r->io, path, TD_OPEN_READ, &r->file, err);
     if (rc == TD_OK)
         rc = mcap_source_init(&r->source, r->file, err);
@@ -200,8 +196,6 @@ static td_result open_reader(td_io io, const char *path, const segment_index *kn
 {
     *out = NULL;
     segment_reader *r = td_alloc_zero(1, sizeof *r);
-    if (r == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a segment reader");
     r->io = io;
     r->has_open_name = segment_has_open_name(path) != 0;
     (void)pthread_mutex_init(&r->file_lock, NULL); /* cannot fail with default attributes */

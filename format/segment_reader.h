@@ -73,8 +73,7 @@ typedef struct segment_scratch segment_scratch;
 
 /* Open the file at path for reading. TD_OK; TD_E_NOTFOUND, TD_E_IO; TD_E_CORRUPT if it does not
  * begin as MCAP; TD_E_TRUNCATED if it ends within magic or header; TD_E_UNSUPPORTED for another
- * major version; TD_E_LIMIT, TD_E_NOMEM. Damage after the header is no failure: see damaged_count.
- */
+ * major version; TD_E_LIMIT. Damage after the header is no failure: see damaged_count. */
 TD_MUST_USE td_result segment_reader_open(td_io io, const char *path, segment_reader **out,
                                           td_err *err);
 void segment_reader_close(segment_reader *reader);
@@ -118,18 +117,17 @@ const segment_channel *segment_reader_channel_by_id(const segment_reader *reader
 
 /* Look for what was appended since open or the last refresh (file still open): new chunks and
  * channels are added after the known ones; state turns to SEGMENT_FINISHED when the end is there.
- * The file may be renamed meanwhile. *added gets the number of new chunks. TD_OK, TD_E_IO,
- * TD_E_NOMEM. */
+ * The file may be renamed meanwhile. *added gets the number of new chunks. TD_OK, TD_E_IO. */
 TD_MUST_USE td_result segment_reader_refresh(segment_reader *reader, uint32_t *added, td_err *err);
 
-/* Working memory for reading chunks: one per thread, any reader. NULL without memory. */
-TD_MUST_USE segment_scratch *segment_scratch_open(void);
+/* Working memory for reading chunks: one per thread, any reader. */
+segment_scratch *segment_scratch_open(void);
 void segment_scratch_close(segment_scratch *scratch);
 
 /* Read chunk index, decompress it into out (which is cleared; size_max at least LIMIT_CHUNK_BYTES +
  * SEGMENT_PADDING_BYTES) and check its CRC. out->size = its records, SEGMENT_PADDING_BYTES of zeros
  * readable after it. TD_OK; TD_E_CORRUPT (CRC, sizes), TD_E_TRUNCATED, TD_E_UNSUPPORTED
- * (compression, named), TD_E_LIMIT, TD_E_IO, TD_E_NOMEM. */
+ * (compression, named), TD_E_LIMIT, TD_E_IO. */
 TD_MUST_USE td_result segment_reader_read(const segment_reader *reader, uint32_t index,
                                           segment_scratch *scratch, td_buf *out, td_err *err);
 
@@ -141,8 +139,7 @@ TD_MUST_USE td_result segment_reader_message(const segment_reader *reader, td_by
 
 /* Per channel counts and times of a chunk from its message indexes, without decompressing: cleared
  * and filled, array of sealed_channel in out->data, by rising id; index_offset from the end of the
- * Chunk record. TD_OK; TD_E_UNSUPPORTED if the chunk has no indexes; TD_E_CORRUPT, TD_E_IO,
- * TD_E_NOMEM. */
+ * Chunk record. TD_OK; TD_E_UNSUPPORTED if the chunk has no indexes; TD_E_CORRUPT, TD_E_IO. */
 TD_MUST_USE td_result segment_reader_chunk_channels(const segment_reader *reader, uint32_t index,
                                                     segment_scratch *scratch, td_buf *out,
                                                     td_err *err);

@@ -70,22 +70,21 @@ uint64_t reader_parse_u64(td_bytes text);
 /* Remember a place that is damaged. */
 void reader_note_damage(segment_reader *reader, const td_err *why, uint64_t offset);
 
-/* Add a schema or channel record (a known id: left as it is). TD_OK, TD_E_CORRUPT, TD_E_NOMEM. */
+/* Add a schema or channel record (a known id: left as it is). TD_OK, TD_E_CORRUPT. */
 TD_MUST_USE td_result reader_add_schema(segment_reader *reader, td_bytes content, td_err *err);
 TD_MUST_USE td_result reader_add_channel(segment_reader *reader, td_bytes content, td_err *err);
 void reader_free_channels(segment_reader *reader);
 
 /* Add a copy of a channel that is known, without its counts. TD_E_CORRUPT for an id that is there.
- * TD_E_NOMEM. */
+ */
 TD_MUST_USE td_result reader_add_known_channel(segment_reader *reader,
                                                const segment_channel *channel, td_err *err);
 
-/* Add the schemas and channels among records. What is broken there is left out. TD_OK, TD_E_NOMEM.
- */
-TD_MUST_USE td_result reader_learn_channels(segment_reader *reader, td_bytes records, td_err *err);
+/* Add the schemas and channels among records. What is broken there is left out. */
+void reader_learn_channels(segment_reader *reader, td_bytes records);
 
 /* Append an entry; bitmap: its channels (one bit per id, any number of zero bytes at the end), or
- * empty with has_channels 0. TD_OK, TD_E_NOMEM, TD_E_LIMIT. */
+ * empty with has_channels 0. TD_OK, TD_E_LIMIT. */
 TD_MUST_USE td_result reader_add_chunk(segment_reader *reader, const segment_chunk *chunk,
                                        td_bytes bitmap, td_err *err);
 
@@ -101,15 +100,15 @@ int reader_knows_all(const segment_reader *reader, td_bytes bitmap);
 int reader_end_may_be_torn(const segment_reader *reader);
 
 /* Fill the lists from the summary. TD_OK; TD_EOF: there is none that can stand for the file;
- * TD_E_CORRUPT: it is damaged (lists are to be cleared); TD_E_IO, TD_E_NOMEM. */
+ * TD_E_CORRUPT: it is damaged (lists are to be cleared); TD_E_IO. */
 TD_MUST_USE td_result reader_load_summary(segment_reader *reader, td_err *err);
 
 /* Fill info and lists from an index. TD_E_CORRUPT if it does not describe the file; TD_E_TRUNCATED,
- * TD_E_IO, TD_E_NOMEM. */
+ * TD_E_IO. */
 TD_MUST_USE td_result reader_load_index(segment_reader *reader, const segment_index *index,
                                         td_err *err);
 
-/* Fill the lists by walking from scan_at. TD_OK (damage is noted), TD_E_IO, TD_E_NOMEM. */
+/* Fill the lists by walking from scan_at. TD_OK (damage is noted), TD_E_IO. */
 TD_MUST_USE td_result reader_scan(segment_reader *reader, td_err *err);
 
 #endif

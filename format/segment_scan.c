@@ -57,11 +57,12 @@ static td_result learn(scan *s, td_err *err)
         return TD_OK;
     td_err why;
     td_result rc = segment_reader_read(r, index, r->scratch, &r->records, &why);
-    if (rc == TD_OK)
-        return reader_learn_channels(r, td_buf_view(&r->records), err);
     if (scan_is_fatal(rc))
         return td_err_pass(err, rc, &why);
-    hold_damage(s, &why, chunk->offset);
+    if (rc == TD_OK)
+        reader_learn_channels(r, td_buf_view(&r->records));
+    else
+        hold_damage(s, &why, chunk->offset);
     return TD_OK;
 }
 
@@ -259,12 +260,9 @@ td_result reader_scan(segment_reader *reader, td_err *err)
     int is_ours = r->info.is_ours;
     scan s = {.reader = r, .proven_chunks = r->chunk_count, .proven_bitmaps = r->bitmaps.size};
     uint64_t at = r->scan_at < r->data_start ? r->data_start : r->scan_at;
-    td_result rc =
-        scanner_init(&s.walk, &r->source, is_ours ? SCAN_BLOCKS : SCAN_PLAIN, &VISITOR, &s, err);
-    if (rc == TD_OK) {
-        scanner_begin(&s.walk, is_ours ? r->scan_at : at, at, r->scan_chain);
-        rc = scanner_run(&s.walk, r->source.size, err);
-    }
+    scanner_init(&s.walk, &r->source, is_ours ? SCAN_BLOCKS : SCAN_PLAIN, &VISITOR, &s);
+    scanner_begin(&s.walk, is_ours ? r->scan_at : at, at, r->scan_chain);
+    td_result rc = scanner_run(&s.walk, r->source.size, err);
     if (rc == TD_OK)
         rc = finish(&s, err);
     scanner_fini(&s.walk);

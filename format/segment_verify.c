@@ -118,25 +118,20 @@ static td_result report_failure(verify_state *v, segment_finding_kind kind, uint
  */
 
 /* The slot and direction of a frame; new ones start so that their first frame fits. */
-static td_result find_slot(verify_state *v, const channel_info *info, uint32_t sequence,
-                           verify_slot **out, td_err *err)
+static verify_slot *find_slot(verify_state *v, const channel_info *info, uint32_t sequence)
 {
     TD_ASSERT(info->dir == CHANNEL_IN || info->dir == CHANNEL_OUT);
     verify_slot *slots = (verify_slot *)(void *)v->slots.data;
     size_t count = v->slots.size / sizeof *slots;
     for (size_t i = 0; i < count; i++) {
         if (slots[i].line == info->line && slots[i].shard == info->shard &&
-            slots[i].dir == info->dir) {
-            *out = &slots[i];
-            return TD_OK;
-        }
+            slots[i].dir == info->dir)
+            return &slots[i];
     }
     verify_slot slot = {
         .line = info->line, .shard = info->shard, .dir = info->dir, .last = sequence - 1};
-    td_result rc = td_buf_append(&v->slots, &slot, sizeof slot, err);
-    if (rc == TD_OK)
-        *out = (verify_slot *)(void *)(v->slots.data + v->slots.size - sizeof slot);
-    return rc;
+    td_buf_add(&v->slots, &slot, sizeof slot);
+    return (verify_slot *)(void *)(v->slots.data + v->slots.size - sizeof slot);
 }
 
 /* Ordinals rise by one; holes are dropped frames, which the chain record must know of; a fall is a
@@ -169,27 +164,23 @@ static void check_time(verify_state *v, const mcap_message *message, int is_fram
         v->last_frame_ns = message->log_ns;
 }
 
-static td_result count_message(verify_state *v, const segment_channel *channel,
-                               const mcap_message *message, uint64_t offset, td_err *err)
+static void count_message(verify_state *v, const segment_channel *channel,
+                          const mcap_message *message, uint64_t offset)
 {
     TD_ASSERT(channel != NULL);
     TD_ASSERT(message->channel_id == channel->id);
     int is_frame = channel->info.dir == CHANNEL_IN || channel->info.dir == CHANNEL_OUT;
     v->result->frame_count += channel->info.dir != CHANNEL_EVENT;
     if (!v->is_ours)
-        return TD_OK;
+        return;
     check_time(v, message, is_frame, offset);
     if (!is_frame) {
         v->block.events_written++;
-        return TD_OK;
+        return;
     }
     v->block.frames_written++;
     v->block.bytes_written += message->data.size;
-    verify_slot *slot;
-    td_result rc = find_slot(v, &channel->info, message->sequence, &slot, err);
-    if (rc == TD_OK)
-        check_ordinal(v, slot, message->sequence);
-    return rc;
+    check_ordinal(v, find_slot(v, &channel->info, message->sequence), message->sequence);
 }
 
 /* From one chain record to the next a total grows by what was counted in between. */
@@ -357,8 +348,8 @@ static int set_bit(uint8_t *bits, uint16_t id)
 }
 
 /* A schema or channel: the reader learns it, and the summary must repeat it once. */
-static td_result take_definition(verify_state *v, const mcap_record *record, td_bytes whole,
-                                 uint64_t offset, td_err *err)
+static void take_definition(verify_state *v, const mcap_record *record, td_bytes whole,
+                            uint64_t offset)
 {
     TD_ASSERT(record->opcode == MCAP_SCHEMA || record->opcode == MCAP_CHANNEL);
     TD_ASSERT(whole.size == MCAP_PREFIX_BYTES + record->content.size);
@@ -366,42 +357,43 @@ static td_result take_definition(verify_state *v, const mcap_record *record, td_
     td_result rc = record->opcode == MCAP_SCHEMA
                        ? reader_add_schema(v->reader, record->content, &why)
                        : reader_add_channel(v->reader, record->content, &why);
-    if (rc == TD_E_CORRUPT)
-        return report_failure(v, FINDING_STRUCTURE, offset, rc, &why, err);
+    if (rc == TD_OK && !mcap_summary_fits(&v->summary, whole.size))
+        rc = td_err_set(&why, TD_E_LIMIT, "schemas and channels of more than %zu bytes",
+                        SUMMARY_BYTES_MAX);
+    if (rc != TD_OK) {
+        report(v, FINDING_STRUCTURE, offset, "%s", why.text);
+        return;
+    }
     uint16_t id = td_le16(record->content.data);
-    if (rc == TD_OK && record->opcode == MCAP_SCHEMA && !set_bit(v->known_schemas, id))
-        rc = mcap_summary_add_schemas(&v->summary, whole, 1, &why);
-    else if (rc == TD_OK && record->opcode == MCAP_CHANNEL && !set_bit(v->known_channels, id))
-        rc = mcap_summary_add_channels(&v->summary, whole, 1, &why);
-    return rc == TD_OK ? TD_OK : td_err_pass(err, rc, &why);
+    if (record->opcode == MCAP_SCHEMA && !set_bit(v->known_schemas, id))
+        mcap_summary_add_schemas(&v->summary, whole, 1);
+    else if (record->opcode == MCAP_CHANNEL && !set_bit(v->known_channels, id))
+        mcap_summary_add_channels(&v->summary, whole, 1);
 }
 
 /* A message: its channel must have been defined, its time lie in the chunk's range. */
-static td_result take_message(verify_state *v, td_bytes content, uint64_t chunk_offset,
-                              uint64_t offset, mcap_message *out, td_err *err)
+static void take_message(verify_state *v, td_bytes content, uint64_t chunk_offset, uint64_t offset,
+                         mcap_message *out)
 {
     td_err why;
     if (mcap_decode_message(content, out, &why) != TD_OK) {
         report(v, FINDING_STRUCTURE, chunk_offset, "message at %" PRIu64 ": %s", offset, why.text);
-        return TD_OK;
+        return;
     }
     const segment_channel *channel = segment_reader_channel_by_id(v->reader, out->channel_id);
     if (channel == NULL || !(v->known_channels[out->channel_id / 8] >> (out->channel_id % 8) & 1)) {
         report(v, FINDING_STRUCTURE, chunk_offset,
                "message at %" PRIu64 " is on channel %u, which is not defined before it", offset,
                out->channel_id);
-        return TD_OK;
+        return;
     }
-    td_result rc = mcap_summary_reserve_count(&v->summary, out->channel_id, err);
-    if (rc != TD_OK)
-        return rc;
     mcap_summary_count_messages(&v->summary, out->channel_id, 1, out->log_ns, out->log_ns);
-    return count_message(v, channel, out, chunk_offset, err);
+    count_message(v, channel, out, chunk_offset);
 }
 
 /* Remember a message for the indexes after the chunk, and the range of times. */
-static td_result note_entry(verify_state *v, const mcap_message *message, uint64_t offset,
-                            uint64_t *first_ns, uint64_t *last_ns, td_err *err)
+static void note_entry(verify_state *v, const mcap_message *message, uint64_t offset,
+                       uint64_t *first_ns, uint64_t *last_ns)
 {
     TD_ASSERT(offset < v->records.size);
     verify_entry entry = {.log_ns = message->log_ns, .offset = offset, .id = message->channel_id};
@@ -409,7 +401,7 @@ static td_result note_entry(verify_state *v, const mcap_message *message, uint64
         *first_ns = message->log_ns;
     if (message->log_ns > *last_ns)
         *last_ns = message->log_ns;
-    return td_buf_append(&v->entries, &entry, sizeof entry, err);
+    td_buf_add(&v->entries, &entry, sizeof entry);
 }
 
 /* The order in which message indexes list a chunk. */
@@ -433,7 +425,7 @@ static void check_range(verify_state *v, const mcap_chunk_index *chunk, uint64_t
 }
 
 /* Every record of the decompressed chunk. */
-static td_result walk_records(verify_state *v, const mcap_chunk_index *chunk, td_err *err)
+static void walk_records(verify_state *v, const mcap_chunk_index *chunk)
 {
     td_bytes records = td_buf_view(&v->records);
     uint64_t chunk_at = chunk->chunk_offset, first_ns = 0, last_ns = 0;
@@ -447,17 +439,14 @@ static td_result walk_records(verify_state *v, const mcap_chunk_index *chunk, td
             td_bytes_of(records.data + record.offset, MCAP_PREFIX_BYTES + record.content.size);
         mcap_message message = {0};
         if (record.opcode == MCAP_MESSAGE) {
-            rc = take_message(v, record.content, chunk_at, record.offset, &message, err);
-            if (rc == TD_OK)
-                rc = note_entry(v, &message, record.offset, &first_ns, &last_ns, err);
+            take_message(v, record.content, chunk_at, record.offset, &message);
+            note_entry(v, &message, record.offset, &first_ns, &last_ns);
         } else if (record.opcode == MCAP_SCHEMA || record.opcode == MCAP_CHANNEL) {
-            rc = take_definition(v, &record, whole, chunk_at, err);
+            take_definition(v, &record, whole, chunk_at);
         } else if (record.opcode < MCAP_PRIVATE_FIRST) {
             report(v, FINDING_STRUCTURE, chunk_at, "%s record inside of a chunk",
                    mcap_opcode_name(record.opcode));
         }
-        if (rc != TD_OK)
-            return rc;
     }
     if (rc != TD_EOF)
         report(v, FINDING_STRUCTURE, chunk_at, "%s", why.text);
@@ -465,7 +454,6 @@ static td_result walk_records(verify_state *v, const mcap_chunk_index *chunk, td
     if (v->entries.size > 0)
         qsort(v->entries.data, v->entries.size / sizeof(verify_entry), sizeof(verify_entry),
               by_id_and_offset);
-    return TD_OK;
 }
 
 static td_result check_chunk(void *user, const scan_chunk *chunk, td_err *err)
@@ -486,7 +474,8 @@ static td_result check_chunk(void *user, const scan_chunk *chunk, td_err *err)
     }
     if (v->is_ours && record.uncompressed_crc == 0)
         report(v, FINDING_CRC_MISSING, chunk->place.offset, "chunk without CRC");
-    return walk_records(v, &chunk->index, err);
+    walk_records(v, &chunk->index);
+    return TD_OK;
 }
 
 /* Index in entries of the first one of a channel. */
@@ -544,7 +533,9 @@ static td_result check_chunk_end(void *user, const scan_chunk *chunk, td_err *er
                "message indexes list %" PRIu64 " messages, the chunk has %" PRIu64,
                chunk->message_count, messages);
     td_result rc = td_buf_append(&v->chunks, &chunk->index, sizeof chunk->index, err);
-    return rc == TD_OK ? mcap_summary_add_chunk(&v->summary, &chunk->index, err) : rc;
+    if (rc == TD_OK)
+        mcap_summary_add_chunk(&v->summary, &chunk->index);
+    return rc;
 }
 
 /* A schema, channel or message outside of chunks. */
@@ -562,10 +553,12 @@ static td_result check_run_record(verify_state *v, const mcap_place *place, td_e
         .opcode = place->opcode,
         .offset = place->offset,
         .content = td_bytes_of(whole.data + MCAP_PREFIX_BYTES, whole.size - MCAP_PREFIX_BYTES)};
-    if (place->opcode != MCAP_MESSAGE)
-        return take_definition(v, &record, whole, place->offset, err);
     mcap_message message;
-    return take_message(v, record.content, place->offset, place->offset, &message, err);
+    if (place->opcode == MCAP_MESSAGE)
+        take_message(v, record.content, place->offset, place->offset, &message);
+    else
+        take_definition(v, &record, whole, place->offset);
+    return TD_OK;
 }
 
 /* From Data End to the closing magic. In our profile these bytes follow from the data section, so
@@ -759,11 +752,10 @@ static td_result compare_end(verify_state *v, uint64_t data_end_at, td_err *err)
     mcap_source *source = &v->reader->source;
     uint32_t crc = 0;
     td_result rc = mcap_source_crc(source, 0, data_end_at, &crc, err);
-    td_buf_clear(&v->end);
-    if (rc == TD_OK)
-        rc = mcap_summary_append_end(&v->summary, &v->end, data_end_at, crc, err);
     if (rc != TD_OK)
         return rc;
+    td_buf_clear(&v->end);
+    mcap_summary_append_end(&v->summary, &v->end, data_end_at, crc);
     uint64_t left = source->size - data_end_at;
     uint64_t common = left < v->end.size ? left : v->end.size;
     for (uint64_t at = 0; at < common; at += RUN_BYTES) {
@@ -809,13 +801,11 @@ static td_result check_attachment(verify_state *v, const mcap_place *place, td_e
     TD_ASSERT(place->end <= v->reader->source.size);
     mcap_source *source = &v->reader->source;
     mcap_attachment_index index = {.offset = place->offset, .length = place->end - place->offset};
-    td_result rc = mcap_summary_add_attachment(&v->summary, &index, err);
-    if (rc != TD_OK)
-        return rc;
+    mcap_summary_add_attachment(&v->summary, &index);
     uint64_t crc_at;
     uint32_t expected, crc = 0;
     td_err why;
-    rc = mcap_source_attachment_crc(source, place, &crc_at, &expected, &why);
+    td_result rc = mcap_source_attachment_crc(source, place, &crc_at, &expected, &why);
     if (rc == TD_E_CORRUPT)
         return report_failure(v, FINDING_STRUCTURE, place->offset, rc, &why, err);
     if (rc != TD_OK)
@@ -846,7 +836,8 @@ static td_result check_metadata(verify_state *v, const mcap_place *place, td_err
         return report_failure(v, FINDING_STRUCTURE, place->offset, rc, &why, err);
     mcap_metadata_index index = {
         .offset = place->offset, .length = place->end - place->offset, .name = metadata.name};
-    return mcap_summary_add_metadata(&v->summary, &index, err);
+    mcap_summary_add_metadata(&v->summary, &index);
+    return TD_OK;
 }
 
 /* What is neither a chunk nor a chain record. */
@@ -926,7 +917,7 @@ static int has_nothing_durable(const verify_state *v, td_io io, const char *path
 }
 
 /* What the reader found out decides how much of the file has to be there. */
-static td_result begin(verify_state *v, td_io io, const char *path, td_err *err)
+static void begin(verify_state *v, td_io io, const char *path)
 {
     TD_ASSERT(v->reader != NULL);
     TD_ASSERT(v->walk.hasher == NULL);
@@ -946,27 +937,22 @@ static td_result begin(verify_state *v, td_io io, const char *path, td_err *err)
     }
     if (v->is_ours && info->session.session[0] == '\0' && !has_nothing_durable(v, io, path))
         report(v, FINDING_STRUCTURE, v->reader->data_start, "no session record");
-    td_result rc = scanner_init(&v->walk, &v->reader->source, v->is_ours ? SCAN_BLOCKS : SCAN_PLAIN,
-                                &VISITOR, v, err);
+    scanner_init(&v->walk, &v->reader->source, v->is_ours ? SCAN_BLOCKS : SCAN_PLAIN, &VISITOR, v);
     v->walk.conns = v->conns;
     scanner_begin(&v->walk, 0, v->reader->data_start, info->session.previous_chain);
-    return rc;
 }
 
-static td_result init(verify_state *v, td_err *err)
+static void init(verify_state *v)
 {
     td_buf_init(&v->records, LIMIT_CHUNK_BYTES);
     td_buf_init(&v->entries, LIMIT_CHUNK_BYTES);
     td_buf_init(&v->chunks, LIMIT_RECORD_BYTES);
     td_buf_init(&v->slots, LIMIT_RECORD_BYTES);
-    td_buf_init(&v->end, 2 * SUMMARY_BYTES_MAX);
+    td_buf_init(&v->end, SIZE_MAX);
     mcap_summary_init(&v->summary);
     v->coder = codec_open();
     v->conns = td_alloc_zero(CHAIN_CONNS_MAX, sizeof *v->conns);
     v->last_conns = td_alloc_zero(CHAIN_CONNS_MAX, sizeof *v->last_conns);
-    if (v->coder == NULL || v->conns == NULL || v->last_conns == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory to verify a segment");
-    return TD_OK;
 }
 
 static void fini(verify_state *v)
@@ -989,18 +975,15 @@ td_result segment_verify(td_io io, const char *path, segment_finding_fn *fn, voi
 {
     *out = (segment_verify_result){0};
     verify_state *v = td_alloc_zero(1, sizeof *v);
-    if (v == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory to verify %s", path);
     v->fn = fn;
     v->user = user;
     v->result = out;
-    td_result rc = init(v, err);
-    if (rc == TD_OK)
-        rc = segment_reader_open(io, path, &v->reader, err);
-    if (rc == TD_OK)
-        rc = begin(v, io, path, err);
-    if (rc == TD_OK)
+    init(v);
+    td_result rc = segment_reader_open(io, path, &v->reader, err);
+    if (rc == TD_OK) {
+        begin(v, io, path);
         rc = walk(v, err);
+    }
     fini(v);
     td_free(v);
     return rc == TD_OK ? TD_OK : td_err_add(err, rc, "verifying %s", path);

@@ -67,8 +67,8 @@ typedef struct segment_verify_result {
 /* Name of a kind, a constant. */
 const char *segment_finding_name(segment_finding_kind kind);
 
-/* Check the file at path. TD_OK: read to the end, findings or not; TD_E_NOTFOUND, TD_E_IO,
- * TD_E_NOMEM; TD_E_CORRUPT or TD_E_TRUNCATED if it does not even begin as MCAP; TD_E_UNSUPPORTED
+/* Check the file at path. TD_OK: read to the end, findings or not; TD_E_NOTFOUND, TD_E_IO;
+ * TD_E_CORRUPT or TD_E_TRUNCATED if it does not even begin as MCAP; TD_E_UNSUPPORTED
  * for another version. */
 TD_MUST_USE td_result segment_verify(td_io io, const char *path, segment_finding_fn *fn, void *user,
                                      segment_verify_result *out, td_err *err);

@@ -40,7 +40,7 @@ static td_result set_paths(segment_writer *w, const char *path, td_err *err)
 }
 
 /* The map of the session record, in FORMAT.md's order. */
-static td_result pack_session(td_buf *pack, const segment_session *session, td_err *err)
+static void pack_session(td_buf *pack, const segment_session *session)
 {
     char start[21], chain[TD_HASH128_HEX_BYTES];
     (void)snprintf(start, sizeof start, "%" PRIu64, session->start_ns); /* fits: 20 digits */
@@ -56,34 +56,27 @@ static td_result pack_session(td_buf *pack, const segment_session *session, td_e
         {"version", session->version},
     };
     td_buf_clear(pack);
-    td_result rc = TD_OK;
-    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0] && rc == TD_OK; i++)
-        rc = mcap_pack_pair(pack, td_bytes_str(pairs[i][0]), td_bytes_str(pairs[i][1]), err);
-    return rc;
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++)
+        mcap_pack_pair(pack, td_bytes_str(pairs[i][0]), td_bytes_str(pairs[i][1]));
 }
 
 /* Everything before the first chunk. */
-static td_result encode_head(segment_writer *w, const segment_session *session, td_err *err)
+static void encode_head(segment_writer *w, const segment_session *session)
 {
     TD_ASSERT(w->head.size == 0);
     char library[LIMIT_NAME_BYTES];
     (void)snprintf(library, sizeof library, "tapedeck %s", session->version); /* may be cut */
     mcap_header header = {.profile = td_bytes_str(SEGMENT_PROFILE),
                           .library = td_bytes_str(library)};
-    td_result rc = mcap_encode_magic(&w->head, err);
-    if (rc == TD_OK)
-        rc = mcap_encode_header(&w->head, &header, err);
-    if (rc == TD_OK)
-        rc = pack_session(&w->pack, session, err);
+    mcap_encode_magic(&w->head);
+    mcap_encode_header(&w->head, &header);
+    pack_session(&w->pack, session);
     size_t at = w->head.size;
     mcap_metadata metadata = {.name = td_bytes_str(SEGMENT_SESSION_METADATA),
                               .pairs = {td_buf_view(&w->pack)}};
-    if (rc == TD_OK)
-        rc = mcap_encode_metadata(&w->head, &metadata, err);
+    mcap_encode_metadata(&w->head, &metadata);
     mcap_metadata_index index = {.offset = at, .length = w->head.size - at, .name = metadata.name};
-    if (rc == TD_OK)
-        rc = mcap_summary_add_metadata(&w->summary, &index, err);
-    return rc;
+    mcap_summary_add_metadata(&w->summary, &index);
 }
 
 /* Create the file with its head, locked as long as it is open: the lock shows other processes that
@@ -117,19 +110,14 @@ td_result segment_writer_open(td_io io, const char *path, const segment_session 
 {
     *out = NULL;
     segment_writer *w = td_alloc_zero(1, sizeof *w);
-    if (w == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a segment writer");
     w->io = io;
     w->chain = session->previous_chain;
-    td_buf_init(&w->head, LIMIT_RECORD_BYTES);
-    td_buf_init(&w->pack, 2 * SUMMARY_BYTES_MAX);
+    td_buf_init(&w->head, SIZE_MAX);
+    td_buf_init(&w->pack, SIZE_MAX);
     mcap_summary_init(&w->summary);
-    td_result rc = set_paths(w, path, err);
     w->hasher = td_hasher_open();
-    if (rc == TD_OK && w->hasher == NULL)
-        rc = td_err_set(err, TD_E_NOMEM, "no memory for a segment writer");
-    if (rc == TD_OK)
-        rc = encode_head(w, session, err);
+    encode_head(w, session);
+    td_result rc = set_paths(w, path, err);
     if (rc == TD_OK)
         rc = create_file(w, session->is_private ? TD_OPEN_CREATE_PRIVATE : TD_OPEN_CREATE, err);
     if (rc != TD_OK) {
@@ -179,77 +167,50 @@ static td_result append_whole(segment_writer *w, const uint8_t *bytes, size_t si
     return rc;
 }
 
-/* Where each channel's message index will stand in the file. */
-static td_result pack_index_offsets(segment_writer *w, const sealed_chunk *chunk, td_err *err)
-{
-    td_buf_clear(&w->pack);
-    td_result rc = TD_OK;
-    for (uint32_t i = 0; i < chunk->channel_count && rc == TD_OK; i++)
-        rc = mcap_pack_count(&w->pack, chunk->channels[i].id,
-                             w->size + chunk->chunk_bytes + chunk->channels[i].index_offset, err);
-    return rc;
-}
-
-/* Enter the chunk into the summary, counts excepted: those cannot fail and follow the write. */
-static td_result add_to_summary(segment_writer *w, const sealed_chunk *chunk, td_err *err)
-{
-    TD_ASSERT(chunk->channel_count > 0);
-    mcap_chunk_index index = {.start_ns = chunk->first_ns,
-                              .end_ns = chunk->last_ns,
-                              .chunk_offset = w->size,
-                              .chunk_bytes = chunk->chunk_bytes,
-                              .index_bytes = chunk->index_bytes,
-                              .compression = td_bytes_str("zstd"),
-                              .compressed_bytes = chunk->compressed_bytes,
-                              .uncompressed_bytes = chunk->uncompressed_bytes};
-    td_result rc = pack_index_offsets(w, chunk, err);
-    index.index_offsets.bytes = td_buf_view(&w->pack);
-    if (rc == TD_OK)
-        rc = mcap_summary_add_chunk(&w->summary, &index, err);
-    if (rc == TD_OK)
-        rc = mcap_summary_add_schemas(&w->summary, td_buf_view(&chunk->schema_records),
-                                      chunk->new_schema_count, err);
-    if (rc == TD_OK)
-        rc = mcap_summary_add_channels(&w->summary, td_buf_view(&chunk->channel_records),
-                                       chunk->new_channel_count, err);
-    if (rc == TD_OK)
-        rc = mcap_summary_reserve_count(&w->summary, chunk->channels[chunk->channel_count - 1].id,
-                                        err);
-    return rc;
-}
-
 /* Put the chain record after the chunk's bytes. */
-static td_result append_chain(segment_writer *w, sealed_chunk *chunk, td_hash128 *value,
-                              td_err *err)
+static td_hash128 append_chain(segment_writer *w, sealed_chunk *chunk)
 {
-    TD_ASSERT(w->summary.chunk_count > 0);
-    int is_first = w->summary.chunk_count == 1;
+    int is_first = w->summary.chunk_count == 0;
     chain_record record = {.covers_from = is_first ? 0 : w->size,
-                           .chunk_count = w->summary.chunk_count,
+                           .chunk_count = w->summary.chunk_count + 1,
                            .totals = chunk->totals,
                            .conns = chunk->conns,
                            .conn_count = chunk->conn_count};
-    td_result rc = chain_append_fields(&chunk->bytes, &record, err);
-    if (rc != TD_OK)
-        return rc;
+    chain_append_fields(&chunk->bytes, &record);
     chain_start(w->hasher, w->chain);
     if (is_first)
         td_hasher_update(w->hasher, w->head.data, w->head.size);
     td_hasher_update(w->hasher, chunk->bytes.data, chunk->bytes.size);
-    *value = chain_append_value(&chunk->bytes, w->hasher);
-    return TD_OK;
+    return chain_append_value(&chunk->bytes, w->hasher);
 }
 
-/* Called after the write, so that a full disk changes no statistics. */
-static void count_messages(segment_writer *w, const sealed_chunk *chunk)
+/* Enter the chunk that was written at offset into the summary. */
+static void add_to_summary(segment_writer *w, const sealed_chunk *chunk, uint64_t offset)
 {
+    TD_ASSERT(chunk->channel_count > 0);
     uint64_t before = w->summary.message_count;
+    td_buf_clear(&w->pack);
     for (uint32_t i = 0; i < chunk->channel_count; i++) {
         const sealed_channel *channel = &chunk->channels[i];
+        mcap_pack_count(&w->pack, channel->id, offset + chunk->chunk_bytes + channel->index_offset);
         mcap_summary_count_messages(&w->summary, channel->id, channel->message_count,
                                     channel->first_ns, channel->last_ns);
     }
     TD_ASSERT(w->summary.message_count - before == chunk->message_count);
+    mcap_chunk_index index = {.start_ns = chunk->first_ns,
+                              .end_ns = chunk->last_ns,
+                              .chunk_offset = offset,
+                              .chunk_bytes = chunk->chunk_bytes,
+                              .index_offsets = {td_buf_view(&w->pack)},
+                              .index_bytes = chunk->index_bytes,
+                              .compression = td_bytes_str("zstd"),
+                              .compressed_bytes = chunk->compressed_bytes,
+                              .uncompressed_bytes = chunk->uncompressed_bytes};
+    mcap_summary_add_chunk(&w->summary, &index);
+    mcap_summary_add_schemas(&w->summary, td_buf_view(&chunk->schema_records),
+                             chunk->new_schema_count);
+    mcap_summary_add_channels(&w->summary, td_buf_view(&chunk->channel_records),
+                              chunk->new_channel_count);
 }
 
 td_result segment_writer_append(segment_writer *writer, sealed_chunk *chunk, segment_chunk *written,
@@ -262,23 +223,16 @@ td_result segment_writer_append(segment_writer *writer, sealed_chunk *chunk, seg
     td_result rc = refuse_dead(w, err);
     if (rc != TD_OK)
         return rc;
-    mcap_summary_mark mark = mcap_summary_get_mark(&w->summary);
-    uint64_t chunk_offset = w->size;
-    td_hash128 value = w->chain;
-    rc = add_to_summary(w, chunk, err);
-    if (rc == TD_OK)
-        rc = append_chain(w, chunk, &value, err);
-    if (rc == TD_OK)
-        rc = append_whole(w, chunk->bytes.data, chunk->bytes.size, err);
+    uint64_t offset = w->size;
+    td_hash128 value = append_chain(w, chunk);
+    rc = append_whole(w, chunk->bytes.data, chunk->bytes.size, err);
     chunk->bytes.size = sealed_bytes;
-    if (rc != TD_OK) {
-        mcap_summary_undo(&w->summary, mark);
-        return td_err_add(err, rc, "segment %s: chunk at %" PRIu64, w->path, chunk_offset);
-    }
-    count_messages(w, chunk);
+    if (rc != TD_OK)
+        return td_err_add(err, rc, "segment %s: chunk at %" PRIu64, w->path, offset);
+    add_to_summary(w, chunk, offset);
     w->chain = value;
     if (written != NULL)
-        *written = (segment_chunk){.offset = chunk_offset,
+        *written = (segment_chunk){.offset = offset,
                                    .chunk_bytes = chunk->chunk_bytes,
                                    .index_bytes = chunk->index_bytes,
                                    .uncompressed_bytes = chunk->uncompressed_bytes,
@@ -339,11 +293,9 @@ static td_result write_end(segment_writer *w, td_err *err)
 {
     TD_ASSERT(w->file != NULL);
     uint64_t data_bytes = w->size;
-    uint32_t data_crc = w->data_crc;
     td_buf_clear(&w->pack);
-    td_result rc = mcap_summary_append_end(&w->summary, &w->pack, w->size, data_crc, err);
-    if (rc == TD_OK)
-        rc = append_whole(w, w->pack.data, w->pack.size, err);
+    mcap_summary_append_end(&w->summary, &w->pack, w->size, w->data_crc);
+    td_result rc = append_whole(w, w->pack.data, w->pack.size, err);
     if (rc != TD_OK)
         return rc;
     rc = td_io_sync(w->file, err);

@@ -53,8 +53,8 @@ typedef struct segment_totals {
 typedef struct segment_writer segment_writer;
 
 /* Create path + ".open" (path: the final name, ends in .mcap; its folder exists) and write header
- * and session into it. TD_OK; TD_E_INVALID if it is there already; TD_E_IO, TD_E_NOSPACE,
- * TD_E_NOMEM. */
+ * and session into it. TD_OK; TD_E_INVALID if it is there already; TD_E_IO, TD_E_NOSPACE.
+ */
 TD_MUST_USE td_result segment_writer_open(td_io io, const char *path,
                                           const segment_session *session, segment_writer **out,
                                           td_err *err);
@@ -64,7 +64,7 @@ void segment_writer_close(segment_writer *writer);
 
 /* Write a sealed chunk and its chain record; written (may be NULL) gets what an index says of it,
  * the bitmap excepted. Chunks must come in the order they were sealed, the segment's first one
- * first. TD_OK, TD_E_NOSPACE, TD_E_IO, TD_E_NOMEM. */
+ * first. TD_OK, TD_E_NOSPACE, TD_E_IO. */
 TD_MUST_USE td_result segment_writer_append(segment_writer *writer, sealed_chunk *chunk,
                                             segment_chunk *written, td_err *err);
 

@@ -18,8 +18,6 @@ typedef struct tail {
 static td_result tail_init(tail *t, td_file *file, uint64_t from, td_err *err)
 {
     *t = (tail){.file = file, .at = from, .piece = td_alloc(PIECE_BYTES)};
-    if (t->piece == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory to copy");
     return td_io_size(file, &t->end, err);
 }
 

@@ -15,7 +15,7 @@ extern "C" {
 
 /* Find a path for the bytes of a file from offset from on: folder/name, or with ".1", ".2", … after
  * it if that is taken. *is_kept: 1 if the file there has just these bytes. TD_E_LIMIT: there are
- * too many, or the path is too long; TD_E_IO, TD_E_NOMEM. */
+ * too many, or the path is too long; TD_E_IO. */
 TD_MUST_USE td_result torn_find_path(td_io io, const char *folder, const char *name, td_file *file,
                                      uint64_t from, char out[LIMIT_PATH_BYTES], int *is_kept,
                                      td_err *err);

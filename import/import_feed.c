@@ -30,11 +30,10 @@ static td_result write_chunk(void *user, td_err *err)
 {
     import_feed *f = user;
     gap_list gaps = {0};
-    td_result rc = feed_writer_seal(f->writer, CHUNK_LEVEL_DEFAULT, f->chunk, &gaps, err);
-    if (rc == TD_EOF)
+    if (!feed_writer_seal(f->writer, CHUNK_LEVEL_DEFAULT, f->chunk, &gaps))
         return TD_OK;
-    if (rc == TD_OK)
-        rc = archive_writer_put(f->options.writer, f->index, f->chunk, gaps.rows, gaps.count, err);
+    td_result rc =
+        archive_writer_put(f->options.writer, f->index, f->chunk, gaps.rows, gaps.count, err);
     if (rc == TD_OK)
         rc = archive_writer_check_lock(f->options.writer, err);
     gap_list_fini(&gaps);
@@ -55,14 +54,12 @@ td_result import_feed_open(const import_feed_options *options, import_feed **out
                                          .user = f};
     td_result rc = archive_writer_add_feed(options->writer, options->name, options->family->name,
                                            &f->index, err);
-    if (rc == TD_OK)
-        rc = feed_writer_open(&writing, &f->writer, err);
-    if (rc == TD_OK && (f->chunk = sealed_chunk_open()) == NULL)
-        rc = td_err_set(err, TD_E_NOMEM, "feed %s: no memory for a chunk", options->name);
     if (rc != TD_OK) {
         import_feed_close(f);
         return rc;
     }
+    f->writer = feed_writer_open(&writing);
+    f->chunk = sealed_chunk_open();
     *out = f;
     return TD_OK;
 }

@@ -107,12 +107,8 @@ static td_result seal(feed_state *feed, td_err *err)
         self->has_failed = 1;
         return td_err_set(err, TD_E_IO, "the disk thread has failed");
     }
-    td_result rc =
-        feed_writer_seal(feed->writer, choose_level(self), item->chunk, &item->gaps, err);
-    if (rc != TD_OK) {
-        chunk_queue_give(self->options.queue, item);
-        return rc;
-    }
+    int is_sealed = feed_writer_seal(feed->writer, choose_level(self), item->chunk, &item->gaps);
+    TD_ASSERT(is_sealed);
     item->feed_index = feed->index;
     count(&self->chunks, 1);
     count(&self->compressed_bytes, item->chunk->compressed_bytes);
@@ -492,7 +488,7 @@ static void *run(void *arg)
     return NULL;
 }
 
-static td_result open_feed(encoder *self, size_t index, td_err *err)
+static void open_feed(encoder *self, size_t index)
 {
     const feed_config *config = &self->options.config->feeds[index];
     feed_state *feed = &self->feeds[index];
@@ -504,7 +500,7 @@ static td_result open_feed(encoder *self, size_t index, td_err *err)
                                          .log = self->options.log,
                                          .full = on_full,
                                          .user = feed};
-    return feed_writer_open(&options, &feed->writer, err);
+    feed->writer = feed_writer_open(&options);
 }
 
 static void join(encoder *self)
@@ -545,7 +541,7 @@ td_result encoder_open(const encoder_options *options, encoder **out, td_err *er
     td_result rc =
         self->feeds == NULL ? td_err_set(err, TD_E_NOMEM, "no memory for the feeds") : TD_OK;
     for (size_t i = 0; rc == TD_OK && i < options->config->feed_count; i++)
-        rc = open_feed(self, i, err);
+        open_feed(self, i);
     if (rc == TD_OK)
         rc = drop_count_open(&self->drops, err);
     if (rc == TD_OK) {

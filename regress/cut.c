@@ -329,8 +329,9 @@ static td_result find_session(cut *c, td_err *err)
 
 static td_result seal(cut *c, td_err *err)
 {
-    td_result rc = chunk_builder_seal(c->builder, c->sealed, err);
-    return rc == TD_OK ? segment_writer_append(c->writer, c->sealed, NULL, err) : rc;
+    if (!chunk_builder_seal(c->builder, c->sealed))
+        return TD_OK;
+    return segment_writer_append(c->writer, c->sealed, NULL, err);
 }
 
 static td_result append(cut *c, const channel_info *info, chunk_frame *own, td_err *err);
@@ -573,12 +574,10 @@ static td_result open_file(cut *c, td_err *err)
     session.verb = "cut";
     session.version = c->options->version;
     td_result rc = is_source_private(c, &is_private, err);
-    if (rc == TD_OK)
-        rc = chunk_builder_open(&building, &c->builder, err);
-    if (rc == TD_OK && (c->sealed = sealed_chunk_open()) == NULL)
-        rc = td_err_set(err, TD_E_NOMEM, "no memory for a chunk");
     if (rc != TD_OK)
         return rc;
+    c->builder = chunk_builder_open(&building);
+    c->sealed = sealed_chunk_open();
     session.is_private = (uint8_t)is_private;
     segment_open_path(c->options->path, open_path);
     if (c->options->existing == CUT_REPLACE) {

@@ -75,9 +75,8 @@ static int teardown(void **state)
 
 static void apply(scene *s, size_t size, int is_binary)
 {
-    assert_int_equal(frame_redactor_apply(&s->frames, &s->secrets, td_bytes_of(s->bytes, size),
-                                          is_binary, &s->out, &s->found, NULL),
-                     TD_OK);
+    frame_redactor_apply(&s->frames, &s->secrets, td_bytes_of(s->bytes, size), is_binary, &s->out,
+                         &s->found);
 }
 
 static void each_container_is_kept(void **state)

@@ -25,45 +25,45 @@
 /* Bytes of a C string literal, NULs in it included. */
 #define BYTES(literal) td_bytes_of(literal, sizeof(literal) - 1)
 
-typedef td_result encode_row(td_buf *buf);
+typedef void encode_row(td_buf *buf);
 
-static td_result put_header(td_buf *buf)
+static void put_header(td_buf *buf)
 {
     mcap_header in = {.profile = BYTES("p"), .library = BYTES("lib")};
-    return mcap_encode_header(buf, &in, NULL);
+    mcap_encode_header(buf, &in);
 }
 
-static td_result put_footer(td_buf *buf)
+static void put_footer(td_buf *buf)
 {
     mcap_footer in = {.summary_start = 1, .summary_offset_start = 258, .summary_crc = 0xa0b0c0d0};
-    return mcap_encode_footer(buf, &in, NULL);
+    mcap_encode_footer(buf, &in);
 }
 
-static td_result put_schema(td_buf *buf)
+static void put_schema(td_buf *buf)
 {
     mcap_schema in = {
         .id = 1, .name = BYTES("s"), .encoding = BYTES("x"), .data = BYTES("\x01\x00")};
-    return mcap_encode_schema(buf, &in, NULL);
+    mcap_encode_schema(buf, &in);
 }
 
-static td_result put_channel(td_buf *buf)
+static void put_channel(td_buf *buf)
 {
     mcap_channel in = {.id = 2,
                        .schema_id = 1,
                        .topic = BYTES("t"),
                        .message_encoding = BYTES("json"),
                        .metadata = {BYTES("\x01\0\0\0k\x01\0\0\0v")}};
-    return mcap_encode_channel(buf, &in, NULL);
+    mcap_encode_channel(buf, &in);
 }
 
-static td_result put_message(td_buf *buf)
+static void put_message(td_buf *buf)
 {
     mcap_message in = {
         .channel_id = 2, .sequence = 3, .log_ns = 4, .publish_ns = 5, .data = BYTES("hey")};
-    return mcap_encode_message(buf, &in, NULL);
+    mcap_encode_message(buf, &in);
 }
 
-static td_result put_chunk(td_buf *buf)
+static void put_chunk(td_buf *buf)
 {
     mcap_chunk in = {.start_ns = 1,
                      .end_ns = 2,
@@ -71,17 +71,17 @@ static td_result put_chunk(td_buf *buf)
                      .uncompressed_crc = 4,
                      .compression = BYTES("lz4"),
                      .records = BYTES("abc")};
-    return mcap_encode_chunk(buf, &in, NULL);
+    mcap_encode_chunk(buf, &in);
 }
 
-static td_result put_message_index(td_buf *buf)
+static void put_message_index(td_buf *buf)
 {
     mcap_message_index in = {.channel_id = 7,
                              .entries = {BYTES("\x01\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0")}};
-    return mcap_encode_message_index(buf, &in, NULL);
+    mcap_encode_message_index(buf, &in);
 }
 
-static td_result put_chunk_index(td_buf *buf)
+static void put_chunk_index(td_buf *buf)
 {
     mcap_chunk_index in = {.start_ns = 1,
                            .end_ns = 2,
@@ -92,10 +92,10 @@ static td_result put_chunk_index(td_buf *buf)
                            .compression = BYTES(""),
                            .compressed_bytes = 8,
                            .uncompressed_bytes = 9};
-    return mcap_encode_chunk_index(buf, &in, NULL);
+    mcap_encode_chunk_index(buf, &in);
 }
 
-static td_result put_attachment_index(td_buf *buf)
+static void put_attachment_index(td_buf *buf)
 {
     mcap_attachment_index in = {.offset = 1,
                                 .length = 2,
@@ -104,10 +104,10 @@ static td_result put_attachment_index(td_buf *buf)
                                 .data_bytes = 5,
                                 .name = BYTES("n"),
                                 .media_type = BYTES("m")};
-    return mcap_encode_attachment_index(buf, &in, NULL);
+    mcap_encode_attachment_index(buf, &in);
 }
 
-static td_result put_statistics(td_buf *buf)
+static void put_statistics(td_buf *buf)
 {
     mcap_statistics in = {.message_count = 1,
                           .schema_count = 2,
@@ -118,36 +118,36 @@ static td_result put_statistics(td_buf *buf)
                           .start_ns = 7,
                           .end_ns = 8,
                           .channel_counts = {BYTES("\x01\0\x01\0\0\0\0\0\0\0")}};
-    return mcap_encode_statistics(buf, &in, NULL);
+    mcap_encode_statistics(buf, &in);
 }
 
-static td_result put_metadata(td_buf *buf)
+static void put_metadata(td_buf *buf)
 {
     mcap_metadata in = {.name = BYTES("n"), .pairs = {BYTES("\x01\0\0\0k\0\0\0\0")}};
-    return mcap_encode_metadata(buf, &in, NULL);
+    mcap_encode_metadata(buf, &in);
 }
 
-static td_result put_metadata_index(td_buf *buf)
+static void put_metadata_index(td_buf *buf)
 {
     mcap_metadata_index in = {.offset = 1, .length = 2, .name = BYTES("n")};
-    return mcap_encode_metadata_index(buf, &in, NULL);
+    mcap_encode_metadata_index(buf, &in);
 }
 
-static td_result put_summary_offset(td_buf *buf)
+static void put_summary_offset(td_buf *buf)
 {
     mcap_summary_offset in = {.group_opcode = 4, .group_start = 5, .group_bytes = 6};
-    return mcap_encode_summary_offset(buf, &in, NULL);
+    mcap_encode_summary_offset(buf, &in);
 }
 
-static td_result put_data_end(td_buf *buf)
+static void put_data_end(td_buf *buf)
 {
     mcap_data_end in = {.data_section_crc = 0x01020304};
-    return mcap_encode_data_end(buf, &in, NULL);
+    mcap_encode_data_end(buf, &in);
 }
 
-static td_result put_private(td_buf *buf)
+static void put_private(td_buf *buf)
 {
-    return mcap_encode_raw(buf, 0x99, BYTES("own"), NULL);
+    mcap_encode_raw(buf, 0x99, BYTES("own"));
 }
 
 static const struct {
@@ -209,15 +209,10 @@ static void test_encode(void **state)
         size_t size = from_hex(RECORDS[i].hex, want);
         td_buf buf;
         td_buf_init(&buf, 1000);
-        assert_int_equal(RECORDS[i].encode(&buf), TD_OK);
+        RECORDS[i].encode(&buf);
         if (buf.size != size || memcmp(buf.data, want, size) != 0)
             fail_msg("%s: bytes differ", RECORDS[i].name);
         assert_string_equal(mcap_opcode_name(buf.data[0]), RECORDS[i].name);
-        td_buf_fini(&buf);
-        /* Without space it fails, and leaves the buffer as it was. */
-        td_buf_init(&buf, size - 1);
-        assert_int_equal(RECORDS[i].encode(&buf), TD_E_LIMIT);
-        assert_int_equal(buf.size, 0);
         td_buf_fini(&buf);
     }
 }
@@ -239,7 +234,7 @@ static td_result reencode(uint8_t opcode, td_bytes content, td_buf *buf)
         mcap_##TYPE record;                                                                        \
         rc = mcap_decode_##TYPE(content, &record, NULL);                                           \
         if (rc == TD_OK)                                                                           \
-            rc = mcap_encode_##TYPE(buf, &record, NULL);                                           \
+            mcap_encode_##TYPE(buf, &record);                                                      \
         break;                                                                                     \
     }
     switch (opcode) {
@@ -329,8 +324,8 @@ static void test_maps(void **state)
     (void)state;
     td_buf buf;
     td_buf_init(&buf, 1000);
-    assert_int_equal(mcap_pack_pair(&buf, BYTES("a"), BYTES("1"), NULL), TD_OK);
-    assert_int_equal(mcap_pack_pair(&buf, BYTES("bb"), BYTES(""), NULL), TD_OK);
+    mcap_pack_pair(&buf, BYTES("a"), BYTES("1"));
+    mcap_pack_pair(&buf, BYTES("bb"), BYTES(""));
     mcap_packed map = {td_buf_view(&buf)};
     assert_true(td_bytes_is(mcap_find_pair(map, "a"), "1"));
     assert_int_equal(mcap_find_pair(map, "bb").size, 0);
@@ -372,11 +367,8 @@ static void test_codec(void **state)
         int level;
     } rows[] = {{CODEC_NONE, 1}, {CODEC_ZSTD, 1}, {CODEC_ZSTD, 19}, {CODEC_ZSTD, -5}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        size_t size;
-        assert_int_equal(codec_compress(coder, rows[i].kind, rows[i].level,
-                                        td_bytes_of(in, sizeof in), packed, sizeof packed, &size,
-                                        NULL),
-                         TD_OK);
+        size_t size = codec_compress(coder, rows[i].kind, rows[i].level, td_bytes_of(in, sizeof in),
+                                     packed, sizeof packed);
         td_bytes view = td_bytes_of(packed, size);
         assert_int_equal(codec_decompress(coder, rows[i].kind, view, out, sizeof out, NULL), TD_OK);
         assert_memory_equal(in, out, sizeof in);

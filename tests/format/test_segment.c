@@ -244,13 +244,13 @@ static void test_follow(void **state)
     segment_writer *writer;
     chunk_builder *builder;
     sealed_chunk *sealed = sealed_chunk_open();
-    assert_int_equal(chunk_builder_open(NULL, &builder, NULL), TD_OK);
+    builder = chunk_builder_open(NULL);
     assert_int_equal(segment_writer_open(io, PATH, &session, &writer, NULL), TD_OK);
     segment_reader *reader = open_reader(disk, OPEN_PATH);
     uint64_t next = 0;
     for (uint32_t chunk = 0; chunk < 5; chunk++) {
         fixture_append(builder, chunk * 20, chunk * 20 + 20);
-        assert_int_equal(chunk_builder_seal(builder, sealed, NULL), TD_OK);
+        assert_true(chunk_builder_seal(builder, sealed));
         assert_int_equal(segment_writer_append(writer, sealed, NULL, NULL), TD_OK);
         uint32_t added;
         assert_int_equal(segment_reader_refresh(reader, &added, NULL), TD_OK);
@@ -411,10 +411,10 @@ static void test_full_disk(void **state)
     segment_writer *writer;
     chunk_builder *builder;
     sealed_chunk *sealed = sealed_chunk_open();
-    assert_int_equal(chunk_builder_open(NULL, &builder, NULL), TD_OK);
+    builder = chunk_builder_open(NULL);
     assert_int_equal(segment_writer_open(io, PATH, &session, &writer, NULL), TD_OK);
     fixture_append(builder, 0, 50);
-    assert_int_equal(chunk_builder_seal(builder, sealed, NULL), TD_OK);
+    assert_true(chunk_builder_seal(builder, sealed));
     io_fault_set_plan(disk, (io_fault_plan){.kind = IO_FAULT_SHORT, .fail_at = 1});
     assert_int_equal(segment_writer_append(writer, sealed, NULL, NULL), TD_E_NOSPACE);
     assert_int_equal(segment_writer_append(writer, sealed, NULL, NULL), TD_OK);
@@ -441,10 +441,10 @@ static void test_dead_after_failed_sync(void **state)
     segment_writer *writer;
     chunk_builder *builder;
     sealed_chunk *sealed = sealed_chunk_open();
-    assert_int_equal(chunk_builder_open(NULL, &builder, NULL), TD_OK);
+    builder = chunk_builder_open(NULL);
     assert_int_equal(segment_writer_open(io_fault_io(disk), PATH, &session, &writer, NULL), TD_OK);
     fixture_append(builder, 0, 50);
-    assert_int_equal(chunk_builder_seal(builder, sealed, NULL), TD_OK);
+    assert_true(chunk_builder_seal(builder, sealed));
     assert_int_equal(segment_writer_append(writer, sealed, NULL, NULL), TD_OK);
     io_fault_set_sync(disk, IO_FAULT_SYNC_FAILS);
     assert_int_equal(segment_writer_sync(writer, NULL), TD_E_IO);

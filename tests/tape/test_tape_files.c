@@ -146,7 +146,7 @@ static void encode_messages(td_buf *out, const foreign_message *messages, size_t
                             .log_ns = messages[i].log_ns,
                             .publish_ns = messages[i].log_ns,
                             .data = td_bytes_str(messages[i].text)};
-        assert_int_equal(mcap_encode_message(out, &one, NULL), TD_OK);
+        mcap_encode_message(out, &one);
     }
 }
 
@@ -154,7 +154,7 @@ static void encode_channel(td_buf *out, uint16_t id, const char *topic)
 {
     mcap_channel channel = {
         .id = id, .topic = td_bytes_str(topic), .message_encoding = td_bytes_str("json")};
-    assert_int_equal(mcap_encode_channel(out, &channel, NULL), TD_OK);
+    mcap_encode_channel(out, &channel);
 }
 
 static void encode_chunk(td_buf *out, const foreign_message *messages, size_t count)
@@ -171,7 +171,7 @@ static void encode_chunk(td_buf *out, const foreign_message *messages, size_t co
         if (messages[i].log_ns > chunk.end_ns)
             chunk.end_ns = messages[i].log_ns;
     }
-    assert_int_equal(mcap_encode_chunk(out, &chunk, NULL), TD_OK);
+    mcap_encode_chunk(out, &chunk);
     td_buf_fini(&records);
 }
 
@@ -179,8 +179,8 @@ static void begin_file(td_buf *out)
 {
     td_buf_init(out, 1 << 20);
     mcap_header header = {.profile = td_bytes_str(""), .library = td_bytes_str("elsewhere")};
-    assert_int_equal(mcap_encode_magic(out, NULL), TD_OK);
-    assert_int_equal(mcap_encode_header(out, &header, NULL), TD_OK);
+    mcap_encode_magic(out);
+    mcap_encode_header(out, &header);
     encode_channel(out, 1, "/alpha");
     encode_channel(out, 2, "/beta");
 }
@@ -188,9 +188,9 @@ static void begin_file(td_buf *out)
 /* End without summary, write to a file, open it as an archive. */
 static void end_file(td_buf *out, tape_fixture *f, const char *name)
 {
-    assert_int_equal(mcap_encode_data_end(out, &(mcap_data_end){0}, NULL), TD_OK);
-    assert_int_equal(mcap_encode_footer(out, &(mcap_footer){0}, NULL), TD_OK);
-    assert_int_equal(mcap_encode_magic(out, NULL), TD_OK);
+    mcap_encode_data_end(out, &(mcap_data_end){0});
+    mcap_encode_footer(out, &(mcap_footer){0});
+    mcap_encode_magic(out);
     char path[128];
     snprintf(path, sizeof path, "%s/%s", f->folder, name);
     file_make(io_posix(), path, out->data, out->size);

@@ -106,9 +106,8 @@ static void pack(fault_catalogs *c, const td_buf *content, version_part *out)
     out->bytes = content->size;
     out->packed = td_alloc(capacity == 0 ? 1 : capacity);
     TD_ASSERT(out->packed != NULL);
-    td_result rc = codec_compress(c->coder, CODEC_ZSTD, 1, td_buf_view(content), out->packed,
-                                  capacity, &out->packed_bytes, NULL);
-    TD_ASSERT(rc == TD_OK);
+    out->packed_bytes =
+        codec_compress(c->coder, CODEC_ZSTD, 1, td_buf_view(content), out->packed, capacity);
 }
 
 /* Keep the catalog as it is now, if it is not as it was last. */

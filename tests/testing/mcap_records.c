@@ -33,15 +33,13 @@ static void add_number(content *c, uint64_t value, size_t bytes)
     add_bytes(c, td_bytes_of(at, bytes));
 }
 
-static td_result append_record(td_buf *buf, uint8_t opcode, const content *c, td_err *err)
+static void append_record(td_buf *buf, uint8_t opcode, const content *c)
 {
     TD_ASSERT(opcode != 0);
     size_t size = 0;
     for (size_t i = 0; i < c->count; i++)
         size += c->parts[i].size;
-    td_result rc = td_buf_reserve(buf, MCAP_PREFIX_BYTES + size, err);
-    if (rc != TD_OK)
-        return rc;
+    td_buf_grow(buf, MCAP_PREFIX_BYTES + size);
     uint8_t *to = buf->data + buf->size;
     mcap_write_prefix(to, opcode, size);
     to += MCAP_PREFIX_BYTES;
@@ -51,27 +49,26 @@ static td_result append_record(td_buf *buf, uint8_t opcode, const content *c, td
         to += c->parts[i].size;
     }
     buf->size += MCAP_PREFIX_BYTES + size;
-    return TD_OK;
 }
 
-td_result mcap_encode_raw(td_buf *buf, uint8_t opcode, td_bytes bytes, td_err *err)
+void mcap_encode_raw(td_buf *buf, uint8_t opcode, td_bytes bytes)
 {
     content c = {.count = 0};
     add_bytes(&c, bytes);
-    return append_record(buf, opcode, &c, err);
+    append_record(buf, opcode, &c);
 }
 
-td_result mcap_encode_message(td_buf *buf, const mcap_message *in, td_err *err)
+void mcap_encode_message(td_buf *buf, const mcap_message *in)
 {
     uint8_t fields[MCAP_MESSAGE_OVERHEAD_BYTES];
     content c = {.count = 0};
     mcap_write_message_fields(fields, in);
     add_bytes(&c, td_bytes_of(fields + MCAP_PREFIX_BYTES, MCAP_MESSAGE_FIELDS_BYTES));
     add_bytes(&c, in->data);
-    return append_record(buf, MCAP_MESSAGE, &c, err);
+    append_record(buf, MCAP_MESSAGE, &c);
 }
 
-td_result mcap_encode_chunk(td_buf *buf, const mcap_chunk *in, td_err *err)
+void mcap_encode_chunk(td_buf *buf, const mcap_chunk *in)
 {
     uint8_t times[3 * 8];
     td_put_le64(times, in->start_ns);
@@ -84,27 +81,25 @@ td_result mcap_encode_chunk(td_buf *buf, const mcap_chunk *in, td_err *err)
     add_bytes(&c, in->compression);
     add_number(&c, in->records.size, 8);
     add_bytes(&c, in->records);
-    return append_record(buf, MCAP_CHUNK, &c, err);
+    append_record(buf, MCAP_CHUNK, &c);
 }
 
-td_result mcap_encode_message_index(td_buf *buf, const mcap_message_index *in, td_err *err)
+void mcap_encode_message_index(td_buf *buf, const mcap_message_index *in)
 {
     TD_ASSERT(in->entries.bytes.size % MCAP_INDEX_ENTRY_BYTES == 0);
     content c = {.count = 0};
     add_number(&c, in->channel_id, 2);
     add_number(&c, in->entries.bytes.size, 4);
     add_bytes(&c, in->entries.bytes);
-    return append_record(buf, MCAP_MESSAGE_INDEX, &c, err);
+    append_record(buf, MCAP_MESSAGE_INDEX, &c);
 }
 
-td_result mcap_encode_attachment(td_buf *buf, const mcap_attachment *in, td_err *err)
+void mcap_encode_attachment(td_buf *buf, const mcap_attachment *in)
 {
     td_buf covered;
     content c = {.count = 0};
     td_buf_init(&covered, SIZE_MAX);
-    td_result rc = td_buf_reserve(&covered, 32 + in->name.size + in->media_type.size, err);
-    if (rc != TD_OK)
-        return rc;
+    td_buf_grow(&covered, 32 + in->name.size + in->media_type.size);
     uint8_t *p = covered.data;
     td_put_le64(p, in->log_ns);
     td_put_le64(p + 8, in->create_ns);
@@ -121,16 +116,15 @@ td_result mcap_encode_attachment(td_buf *buf, const mcap_attachment *in, td_err 
     add_bytes(&c, in->data);
     uint32_t crc = td_crc32(0, fields.data, fields.size);
     add_number(&c, td_crc32(crc, in->data.data, in->data.size), 4);
-    rc = append_record(buf, MCAP_ATTACHMENT, &c, err);
+    append_record(buf, MCAP_ATTACHMENT, &c);
     td_buf_fini(&covered);
-    return rc;
 }
 
-td_result mcap_pack_entry(td_buf *buf, uint64_t log_ns, uint64_t offset, td_err *err)
+void mcap_pack_entry(td_buf *buf, uint64_t log_ns, uint64_t offset)
 {
     TD_ASSERT(buf->size % MCAP_INDEX_ENTRY_BYTES == 0);
     uint8_t entry[MCAP_INDEX_ENTRY_BYTES];
     td_put_le64(entry, log_ns);
     td_put_le64(entry + 8, offset);
-    return td_buf_append(buf, entry, sizeof entry, err);
+    td_buf_add(buf, entry, sizeof entry);
 }

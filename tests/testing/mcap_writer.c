@@ -59,12 +59,12 @@ static td_result write_out_if_large(mcap_writer *w, td_err *err)
     return w->out.size >= OUT_BYTES ? write_out(w, err) : TD_OK;
 }
 
-static td_result begin(mcap_writer *w, td_err *err)
+static void begin(mcap_writer *w)
 {
     mcap_header header = {.profile = td_bytes_str(w->options.profile),
                           .library = td_bytes_str(w->options.library)};
-    td_result rc = mcap_encode_magic(&w->out, err);
-    return rc == TD_OK ? mcap_encode_header(&w->out, &header, err) : rc;
+    mcap_encode_magic(&w->out);
+    mcap_encode_header(&w->out, &header);
 }
 
 td_result mcap_writer_open(td_io io, const char *path, const mcap_writer_options *options,
@@ -72,8 +72,6 @@ td_result mcap_writer_open(td_io io, const char *path, const mcap_writer_options
 {
     *out = NULL;
     mcap_writer *w = td_alloc_zero(1, sizeof *w);
-    if (w == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for an MCAP writer");
     w->options = *options;
     if (w->options.level == 0)
         w->options.level = 1;
@@ -87,10 +85,8 @@ td_result mcap_writer_open(td_io io, const char *path, const mcap_writer_options
     td_buf_init(&w->pack, LIMIT_RECORD_BYTES);
     td_buf_init(&w->record, LIMIT_RECORD_BYTES);
     w->coder = codec_open();
-    td_result rc = w->coder == NULL ? td_err_set(err, TD_E_NOMEM, "no memory for an MCAP writer")
-                                    : td_io_open(io, path, TD_OPEN_CREATE, &w->file, err);
-    if (rc == TD_OK)
-        rc = begin(w, err);
+    td_result rc = td_io_open(io, path, TD_OPEN_CREATE, &w->file, err);
+    begin(w);
     if (rc != TD_OK) {
         mcap_writer_close(w);
         return td_err_add(err, rc, "file %s", path);
@@ -133,18 +129,15 @@ static int by_id_and_time(const void *a, const void *b)
 }
 
 /* The Chunk record; index learns its place and sizes. */
-static td_result append_chunk(mcap_writer *w, mcap_chunk_index *index, td_err *err)
+static void append_chunk(mcap_writer *w, mcap_chunk_index *index)
 {
     TD_ASSERT(w->raw.size > 0);
     codec_kind kind = w->options.compression;
-    size_t bound = codec_bound(kind, w->raw.size), compressed = 0;
+    size_t bound = codec_bound(kind, w->raw.size);
     td_buf_clear(&w->compressed);
-    td_result rc = td_buf_reserve(&w->compressed, bound, err);
-    if (rc == TD_OK)
-        rc = codec_compress(w->coder, kind, w->options.level, td_buf_view(&w->raw),
-                            w->compressed.data, bound, &compressed, err);
-    if (rc != TD_OK)
-        return rc;
+    td_buf_grow(&w->compressed, bound);
+    size_t compressed = codec_compress(w->coder, kind, w->options.level, td_buf_view(&w->raw),
+                                       w->compressed.data, bound);
     mcap_chunk chunk = {.start_ns = index->start_ns,
                         .end_ns = index->end_ns,
                         .uncompressed_bytes = w->raw.size,
@@ -155,43 +148,37 @@ static td_result append_chunk(mcap_writer *w, mcap_chunk_index *index, td_err *e
     index->compression = chunk.compression;
     index->compressed_bytes = compressed;
     index->uncompressed_bytes = w->raw.size;
-    rc = mcap_encode_chunk(&w->out, &chunk, err);
+    mcap_encode_chunk(&w->out, &chunk);
     index->chunk_bytes = position(w) - index->chunk_offset;
-    return rc;
 }
 
 /* One Message Index record: the entries [from, to), all of one channel. */
-static td_result append_index(mcap_writer *w, const index_entry *entries, size_t from, size_t to,
-                              td_err *err)
+static void append_index(mcap_writer *w, const index_entry *entries, size_t from, size_t to)
 {
     TD_ASSERT(from < to);
     td_buf_clear(&w->record);
-    td_result rc = TD_OK;
-    for (size_t i = from; i < to && rc == TD_OK; i++)
-        rc = mcap_pack_entry(&w->record, entries[i].log_ns, entries[i].offset, err);
-    if (rc == TD_OK)
-        rc = mcap_pack_count(&w->pack, entries[from].id, position(w), err);
+    for (size_t i = from; i < to; i++)
+        mcap_pack_entry(&w->record, entries[i].log_ns, entries[i].offset);
+    mcap_pack_count(&w->pack, entries[from].id, position(w));
     mcap_message_index index = {.channel_id = entries[from].id,
                                 .entries = {td_buf_view(&w->record)}};
-    return rc == TD_OK ? mcap_encode_message_index(&w->out, &index, err) : rc;
+    mcap_encode_message_index(&w->out, &index);
 }
 
 /* One record per channel with a message in the chunk. */
-static td_result append_indexes(mcap_writer *w, mcap_chunk_index *index, td_err *err)
+static void append_indexes(mcap_writer *w, mcap_chunk_index *index)
 {
     const index_entry *entries = (const index_entry *)(const void *)w->entries.data;
     size_t count = w->entries.size / sizeof *entries;
     uint64_t start = position(w);
     td_buf_clear(&w->pack);
-    td_result rc = TD_OK;
-    for (size_t from = 0, to; from < count && rc == TD_OK; from = to) {
+    for (size_t from = 0, to; from < count; from = to) {
         for (to = from + 1; to < count && entries[to].id == entries[from].id; to++) {
         }
-        rc = append_index(w, entries, from, to, err);
+        append_index(w, entries, from, to);
     }
     index->index_offsets.bytes = td_buf_view(&w->pack);
     index->index_bytes = position(w) - start;
-    return rc;
 }
 
 td_result mcap_writer_flush(mcap_writer *writer, td_err *err)
@@ -210,14 +197,12 @@ td_result mcap_writer_flush(mcap_writer *writer, td_err *err)
     }
     if (count > 1)
         qsort(entries, count, sizeof *entries, by_id_and_time);
-    td_result rc = append_chunk(w, &index, err);
-    if (rc == TD_OK)
-        rc = append_indexes(w, &index, err);
-    if (rc == TD_OK)
-        rc = mcap_summary_add_chunk(&w->summary, &index, err);
+    append_chunk(w, &index);
+    append_indexes(w, &index);
+    mcap_summary_add_chunk(&w->summary, &index);
     td_buf_clear(&w->raw);
     td_buf_clear(&w->entries);
-    return rc == TD_OK ? write_out_if_large(w, err) : rc;
+    return write_out_if_large(w, err);
 }
 
 td_result mcap_writer_schema(mcap_writer *writer, td_bytes name, td_bytes encoding, td_bytes data,
@@ -229,11 +214,8 @@ td_result mcap_writer_schema(mcap_writer *writer, td_bytes name, td_bytes encodi
         return td_err_set(err, TD_E_LIMIT, "65,535 schemas are there already");
     mcap_schema schema = {
         .id = (uint16_t)(w->schema_count + 1), .name = name, .encoding = encoding, .data = data};
-    td_result rc = mcap_encode_schema(&w->summary.schemas, &schema, err);
-    if (rc == TD_OK)
-        rc = mcap_encode_schema(records_of(w), &schema, err);
-    if (rc != TD_OK)
-        return rc;
+    mcap_encode_schema(&w->summary.schemas, &schema);
+    mcap_encode_schema(records_of(w), &schema);
     w->summary.schema_count = ++w->schema_count;
     *id = schema.id;
     return write_out_if_large(w, err);
@@ -250,22 +232,15 @@ td_result mcap_writer_channel(mcap_writer *writer, td_bytes topic, uint16_t sche
     if (schema_id > w->schema_count)
         return td_err_set(err, TD_E_INVALID, "schema %u is not known", schema_id);
     td_buf_clear(&w->pack);
-    td_result rc = TD_OK;
-    for (size_t i = 0; i < metadata_count && rc == TD_OK; i++)
-        rc = mcap_pack_pair(&w->pack, metadata[i].key, metadata[i].value, err);
+    for (size_t i = 0; i < metadata_count; i++)
+        mcap_pack_pair(&w->pack, metadata[i].key, metadata[i].value);
     mcap_channel channel = {.id = (uint16_t)(w->channel_count + 1),
                             .schema_id = schema_id,
                             .topic = topic,
                             .message_encoding = message_encoding,
                             .metadata = {td_buf_view(&w->pack)}};
-    if (rc == TD_OK)
-        rc = mcap_summary_reserve_count(&w->summary, channel.id, err);
-    if (rc == TD_OK)
-        rc = mcap_encode_channel(&w->summary.channels, &channel, err);
-    if (rc == TD_OK)
-        rc = mcap_encode_channel(records_of(w), &channel, err);
-    if (rc != TD_OK)
-        return rc;
+    mcap_encode_channel(&w->summary.channels, &channel);
+    mcap_encode_channel(records_of(w), &channel);
     w->summary.channel_count = ++w->channel_count;
     *id = channel.id;
     return write_out_if_large(w, err);
@@ -285,12 +260,11 @@ td_result mcap_writer_message(mcap_writer *writer, const mcap_message *message, 
         rc = mcap_writer_flush(w, err);
     index_entry entry = {
         .log_ns = message->log_ns, .offset = w->raw.size, .id = message->channel_id};
-    if (rc == TD_OK && w->options.layout == MCAP_CHUNKED)
-        rc = td_buf_append(&w->entries, &entry, sizeof entry, err);
-    if (rc == TD_OK)
-        rc = mcap_encode_message(records_of(w), message, err);
     if (rc != TD_OK)
         return rc;
+    if (w->options.layout == MCAP_CHUNKED)
+        td_buf_add(&w->entries, &entry, sizeof entry);
+    mcap_encode_message(records_of(w), message);
     mcap_summary_count_messages(&w->summary, message->channel_id, 1, message->log_ns,
                                 message->log_ns);
     return write_out_if_large(w, err);
@@ -308,11 +282,9 @@ td_result mcap_writer_attachment(mcap_writer *writer, const mcap_attachment *att
                                    .data_bytes = attachment->data.size,
                                    .name = attachment->name,
                                    .media_type = attachment->media_type};
-    if (rc == TD_OK)
-        rc = mcap_encode_attachment(&w->out, attachment, err);
+    mcap_encode_attachment(&w->out, attachment);
     index.length = position(w) - index.offset;
-    if (rc == TD_OK)
-        rc = mcap_summary_add_attachment(&w->summary, &index, err);
+    mcap_summary_add_attachment(&w->summary, &index);
     return rc == TD_OK ? write_out_if_large(w, err) : rc;
 }
 
@@ -323,15 +295,13 @@ td_result mcap_writer_metadata(mcap_writer *writer, td_bytes name, const mcap_pa
     TD_ASSERT(!w->is_finished);
     td_result rc = mcap_writer_flush(w, err);
     td_buf_clear(&w->pack);
-    for (size_t i = 0; i < pair_count && rc == TD_OK; i++)
-        rc = mcap_pack_pair(&w->pack, pairs[i].key, pairs[i].value, err);
+    for (size_t i = 0; i < pair_count; i++)
+        mcap_pack_pair(&w->pack, pairs[i].key, pairs[i].value);
     mcap_metadata metadata = {.name = name, .pairs = {td_buf_view(&w->pack)}};
     mcap_metadata_index index = {.offset = position(w), .name = name};
-    if (rc == TD_OK)
-        rc = mcap_encode_metadata(&w->out, &metadata, err);
+    mcap_encode_metadata(&w->out, &metadata);
     index.length = position(w) - index.offset;
-    if (rc == TD_OK)
-        rc = mcap_summary_add_metadata(&w->summary, &index, err);
+    mcap_summary_add_metadata(&w->summary, &index);
     return rc == TD_OK ? write_out_if_large(w, err) : rc;
 }
 
@@ -341,8 +311,7 @@ td_result mcap_writer_private(mcap_writer *writer, uint8_t opcode, td_bytes cont
     TD_ASSERT(!w->is_finished);
     TD_ASSERT(opcode >= MCAP_PRIVATE_FIRST);
     td_result rc = mcap_writer_flush(w, err);
-    if (rc == TD_OK)
-        rc = mcap_encode_raw(&w->out, opcode, content, err);
+    mcap_encode_raw(&w->out, opcode, content);
     return rc == TD_OK ? write_out_if_large(w, err) : rc;
 }
 
@@ -353,10 +322,10 @@ td_result mcap_writer_finish(mcap_writer *writer, td_err *err)
     td_result rc = mcap_writer_flush(w, err);
     if (rc == TD_OK)
         rc = write_out(w, err);
-    if (rc == TD_OK)
-        rc = mcap_summary_append_end(&w->summary, &w->out, w->flushed, w->data_crc, err);
-    if (rc == TD_OK)
+    if (rc == TD_OK) {
+        mcap_summary_append_end(&w->summary, &w->out, w->flushed, w->data_crc);
         rc = write_out(w, err);
+    }
     if (rc == TD_OK)
         rc = td_io_sync(w->file, err);
     w->is_finished = 1;
