@@ -213,6 +213,11 @@ static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a 
  * and has never come near it. A longer line is reported and passed over. */
 #define LIMIT_IMPORT_LINE_BYTES ((size_t)16 << 20)
 
+/* Records that import holds to put lines of several connections in order of time: the seconds by
+ * which programs that write a capture confuse the order, or a small capture whose connections are
+ * one after the other. */
+#define LIMIT_IMPORT_WINDOW_BYTES ((size_t)64 << 20)
+
 /* Entries of one folder: they are sorted in memory. A day of 64 feeds has some 1,600 segments. */
 #define LIMIT_FOLDER_ENTRIES (1u << 20)
 

@@ -107,7 +107,7 @@ static td_result choose_family(const char *name, const family **out, td_err *err
     return *out != NULL ? TD_OK : family_refuse(td_bytes_str(name), err);
 }
 
-/* Folder for the scratch file. /tmp is small or in memory on many machines. */
+/* Folder for a copy of standard input. /tmp is small or in memory on many machines. */
 static const char *scratch_folder(void)
 {
     const char *folder = getenv("TMPDIR");
@@ -206,7 +206,6 @@ static void describe_outcome(result_writer *r, const import_outcome *outcome)
     result_count(r, "adjusted_ns_max", report->adjusted_ns_max);
     result_count(r, "untimed", report->untimed);
     result_text(r, "compression", report->compression);
-    result_bool(r, "sorted", report->is_sorted);
     result_list_begin(r, "feeds");
     for (uint32_t i = 0; i < report->feed_count; i++)
         describe_feed(r, &report->feeds[i]);

@@ -7,7 +7,7 @@
 #include "import/import_secrets.h"
 #include "import/import_slots.h"
 #include "import/import_source.h"
-#include "import/import_spool.h"
+#include "import/import_window.h"
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/time_text.h"
@@ -19,26 +19,21 @@
 #include "archive/ledger.h"
 #include "schema/decode.h"
 
-/* One reading of the capture, line by line. */
-typedef struct capture_reader {
-    import_source *source;
-    import_line_reader *lines;
-    import_slots *slots;
-    decoder *decoder;     /* for times of bare frames; NULL without a family */
-    uint8_t is_reporting; /* 1: first reading: count and report malformed lines */
-} capture_reader;
-
 typedef struct import_job {
     const import_options *options;
     import_report *report;
-    capture_reader reader;
+    import_source *source;
+    import_line_reader *lines;
+    decoder *decoder; /* for times of bare frames; NULL without a family */
+    import_slots *slots;
+    import_window *window;
+    uint8_t is_survey;    /* first reading: counts and reports malformed lines */
+    uint8_t is_read;      /* no line is left in this reading */
     import_slots *survey; /* the slots as the first reading left them */
-    import_spool *spool;  /* NULL: lines are in order of time */
+    uint64_t first_ns;    /* earliest time of the capture; 0: it has no time */
+    uint64_t frame_count;
     import_secrets *secrets;
     import_feed_map map;
-    uint8_t is_ordered;
-    uint64_t latest_ns; /* of the lines so far */
-    uint64_t frame_count;
     archive *archive;
     archive_writer *writer;
     archive_past past; /* until the writer has it */
@@ -52,7 +47,7 @@ typedef struct import_job {
 /* Once per line: the second reading meets the same lines again. */
 static void report_malformed(import_job *job, uint64_t line, const char *reason)
 {
-    if (!job->reader.is_reporting)
+    if (!job->is_survey)
         return;
     job->report->malformed++;
     if (job->options->problem != NULL)
@@ -63,12 +58,10 @@ static void report_malformed(import_job *job, uint64_t line, const char *reason)
 static void time_bare_frame(import_job *job, import_record *record)
 {
     classification what = {.exchange_ns = 0};
-    if (job->reader.is_reporting)
-        job->report->untimed++;
-    if (job->reader.decoder == NULL)
+    job->report->untimed += job->is_survey;
+    if (job->decoder == NULL)
         return;
-    decoder_classify(job->reader.decoder, job->options->family, record->data, DIR_IN, TOPIC_NOW,
-                     &what);
+    decoder_classify(job->decoder, job->options->family, record->data, DIR_IN, TOPIC_NOW, &what);
     if (what.exchange_ns >= LIMIT_IMPORT_FIRST_NS && what.exchange_ns < LIMIT_IMPORT_END_NS) {
         record->time_source = IMPORT_TIME_EXCHANGE;
         record->time_ns = what.exchange_ns;
@@ -76,154 +69,118 @@ static void time_bare_frame(import_job *job, import_record *record)
 }
 
 /* Read one line and place it. 0: it holds no record, whatever the reason. */
-static int take_line(import_job *job, const import_text_line *line, import_record *record,
+static int read_line(import_job *job, const import_text_line *line, import_record *record,
                      import_place *place)
 {
-    TD_ASSERT(job->reader.lines != NULL);
     TD_ASSERT(line->is_too_long || line->text.size <= LIMIT_IMPORT_LINE_BYTES);
-    const char *reason = NULL;
+    const char *reason = "longer than 16 MiB";
     td_err refused;
     td_err_clear(&refused);
-    if (line->is_too_long) {
-        report_malformed(job, line->number, "longer than 16 MiB");
-        return 0;
-    }
-    if (!import_line_read(job->reader.lines, line->text, record, &reason)) {
+    if (line->is_too_long || !import_line_read(job->lines, line->text, record, &reason)) {
         report_malformed(job, line->number, reason);
         return 0;
     }
     if (record->kind == IMPORT_NOTHING) {
-        job->report->other += job->reader.is_reporting;
+        job->report->other += job->is_survey;
         return 0;
     }
     if (record->kind == IMPORT_FRAME && record->time_source == IMPORT_TIME_NONE)
         time_bare_frame(job, record);
-    if (import_slots_take(job->reader.slots, record, place, &refused) == TD_OK)
+    if (import_slots_take(job->slots, record, place, &refused) == TD_OK)
         return 1;
     report_malformed(job, line->number, refused.text);
     return 0;
 }
 
-/* The next record in the order of the file. TD_OK, TD_EOF, TD_E_IO. */
-static td_result next_record(import_job *job, import_record *record, import_place *place,
-                             td_err *err)
+/* Read the next line into the window. TD_OK, TD_EOF, TD_E_IO, TD_E_INVALID: it is too late. */
+static td_result read_into_window(import_job *job, td_err *err)
 {
     import_text_line line = {.number = 0};
-    for (;;) {
-        td_result rc = import_source_next(job->reader.source, &line, err);
-        if (rc == TD_E_TRUNCATED || rc == TD_E_CORRUPT) {
-            report_malformed(job, line.number + 1, err == NULL ? "damaged" : err->text);
-            continue;
-        }
-        if (rc != TD_OK)
-            return rc;
-        job->report->lines += job->reader.is_reporting;
-        if (take_line(job, &line, record, place))
-            return TD_OK;
-    }
-}
-
-/* A pipe is read once only, so it goes through the spool. */
-static td_result open_reader(import_job *job, td_err *err)
-{
-    const import_options *options = job->options;
-    capture_reader *reader = &job->reader;
-    td_result rc = TD_OK;
-    if (options->path != NULL)
-        rc = import_source_open(options->io, options->path, &reader->source, err);
-    else
-        reader->source = import_source_open_pipe(options->descriptor);
-    if (rc == TD_OK && options->family != NULL)
-        rc = decoder_open(&reader->decoder, err);
-    reader->lines = import_line_reader_open(options->format);
-    reader->slots = import_slots_open();
-    reader->is_reporting = 1;
-    return rc;
-}
-
-static void close_reader(capture_reader *reader)
-{
-    import_source_close(reader->source);
-    import_line_reader_close(reader->lines);
-    import_slots_close(reader->slots);
-    decoder_close(reader->decoder);
-    *reader = (capture_reader){.source = NULL};
-}
-
-/* Start the second reading: the same lines give the same slots again. */
-static void read_again(import_job *job)
-{
-    capture_reader *reader = &job->reader;
-    TD_ASSERT(reader->slots == job->survey);
-    reader->slots = import_slots_open();
-    reader->is_reporting = 0;
-    import_source_rewind(reader->source);
-}
-
-/* Records on their way to being sorted, beyond what fits into memory. */
-static td_result open_spool(import_job *job, td_err *err)
-{
-    /* A capture is sorted once. */
-    TD_ASSERT(job->spool == NULL);
-    job->report->is_sorted = 1;
-    return import_spool_open(job->options->io, job->options->scratch, &job->spool, err);
-}
-
-/* Read everything once. A pipe's records are kept on the way: it cannot be read again. */
-static td_result survey(import_job *job, td_err *err)
-{
-    TD_ASSERT(job->reader.is_reporting);
-    TD_ASSERT(job->latest_ns == 0);
     import_record record;
     import_place place;
-    td_result rc = TD_OK;
-    job->is_ordered = 1;
-    if (!import_source_can_rewind(job->reader.source))
-        rc = open_spool(job, err);
-    while (rc == TD_OK) {
-        rc = next_record(job, &record, &place, err);
-        if (rc != TD_OK)
-            break;
-        job->is_ordered &= place.effective_ns >= job->latest_ns;
-        job->latest_ns = place.effective_ns > job->latest_ns ? place.effective_ns : job->latest_ns;
-        job->frame_count += record.kind == IMPORT_FRAME;
-        rc = import_secrets_learn(job->secrets, &record, err);
-        if (rc == TD_OK && job->spool != NULL)
-            rc = import_spool_put(job->spool, &record, &place, err);
+    td_result rc = import_source_next(job->source, &line, err);
+    if (rc == TD_E_TRUNCATED || rc == TD_E_CORRUPT) {
+        report_malformed(job, line.number + 1, err == NULL ? "damaged" : err->text);
+        return TD_OK;
     }
-    job->survey = job->reader.slots;
-    job->report->compression = import_source_compression(job->reader.source);
-    return rc == TD_EOF ? TD_OK : rc;
-}
-
-/* Put the records of a file whose lines are not in order of time into a scratch file. */
-static td_result spool_file(import_job *job, td_err *err)
-{
-    import_record record;
-    import_place place;
-    td_result rc = open_spool(job, err);
-    while (rc == TD_OK) {
-        rc = next_record(job, &record, &place, err);
-        if (rc == TD_OK)
-            rc = import_spool_put(job->spool, &record, &place, err);
-    }
-    return rc == TD_EOF ? TD_OK : rc;
+    if (rc != TD_OK)
+        return rc;
+    job->report->lines += job->is_survey;
+    if (!read_line(job, &line, &record, &place))
+        return TD_OK;
+    return import_window_put(job->window, &record, &place, line.number, err);
 }
 
 /* The next record in order of time. */
-static td_result next_in_order(import_job *job, import_record *record, import_place *place,
-                               td_err *err)
+static td_result next_record(import_job *job, import_record *record, import_place *place,
+                             td_err *err)
 {
-    TD_ASSERT(job->survey != NULL);
-    if (job->spool != NULL)
-        return import_spool_next(job->spool, job->survey, record, place, err);
-    td_result rc = next_record(job, record, place, err);
+    while (!job->is_read && !import_window_is_full(job->window)) {
+        td_result rc = read_into_window(job, err);
+        if (rc != TD_OK && rc != TD_EOF)
+            return rc;
+        job->is_read = rc == TD_EOF;
+    }
+    return import_window_take(job->window, record, place) ? TD_OK : TD_EOF;
+}
+
+static td_result open_reader(import_job *job, td_err *err)
+{
+    const import_options *options = job->options;
+    job->lines = import_line_reader_open(options->format);
+    job->slots = import_slots_open();
+    job->window = import_window_open();
+    job->secrets = import_secrets_open();
+    td_result rc = TD_OK;
+    if (options->family != NULL)
+        rc = decoder_open(&job->decoder, err);
     if (rc != TD_OK)
         return rc;
-    uint64_t first_ns = import_slots_at(job->survey, place->slot)->first_ns;
-    if (place->effective_ns < first_ns)
-        place->effective_ns = first_ns;
-    return TD_OK;
+    if (options->path != NULL)
+        return import_source_open(options->io, options->path, &job->source, err);
+    job->source = import_source_open_pipe(options->descriptor);
+    return import_source_keep(job->source, options->io, options->scratch, err);
+}
+
+static void close_reader(import_job *job)
+{
+    import_source_close(job->source);
+    import_line_reader_close(job->lines);
+    decoder_close(job->decoder);
+    import_slots_close(job->slots);
+    import_slots_close(job->survey);
+    import_window_close(job->window);
+    import_secrets_close(job->secrets);
+}
+
+/* Read everything once: what the capture's connections are, and what must be hidden. */
+static td_result survey(import_job *job, td_err *err)
+{
+    import_record record;
+    import_place place;
+    job->is_survey = 1;
+    td_result rc = next_record(job, &record, &place, err);
+    while (rc == TD_OK) {
+        job->frame_count += record.kind == IMPORT_FRAME;
+        if (job->first_ns == 0)
+            job->first_ns = place.effective_ns;
+        rc = import_secrets_learn(job->secrets, &record, err);
+        if (rc == TD_OK)
+            rc = next_record(job, &record, &place, err);
+    }
+    job->report->compression = import_source_compression(job->source);
+    return rc == TD_EOF ? TD_OK : rc;
+}
+
+/* Start the second reading: the same lines give the same slots and the same order again. */
+static void read_again(import_job *job)
+{
+    job->survey = job->slots;
+    job->slots = import_slots_open();
+    import_window_close(job->window);
+    job->window = import_window_open();
+    import_source_rewind(job->source);
+    job->is_survey = job->is_read = 0;
 }
 
 /* ---- writing ---- */
@@ -244,7 +201,7 @@ static td_result refuse_repeat(const past_import *past, td_err *err)
 static td_result look_at_imports(import_job *job, int *was_killed, td_err *err)
 {
     past_import rows[LIMIT_FEEDS] = {{.feed = NULL}};
-    const capture_content content = import_source_content(job->reader.source);
+    const capture_content content = import_source_content(job->source);
     const uint32_t count = job->map.feed_count;
     for (uint32_t i = 0; i < count; i++)
         rows[i].feed = job->map.feeds[i].name;
@@ -311,6 +268,8 @@ static uint64_t give_time(import_job *job, const import_record *record, const im
 {
     uint64_t recv_ns = place->effective_ns;
     if (recv_ns == 0)
+        recv_ns = job->first_ns;
+    if (recv_ns == 0)
         recv_ns = clock_wall_ns(job->options->clock); /* the capture holds no time at all */
     if (recv_ns <= job->last_ns)
         recv_ns = job->last_ns + 1;
@@ -360,18 +319,18 @@ static td_result write_records(import_job *job, td_err *err)
 {
     import_record record;
     import_place place;
-    td_result rc = next_in_order(job, &record, &place, err);
+    td_result rc = next_record(job, &record, &place, err);
     while (rc == TD_OK) {
         TD_ASSERT(place.slot < import_slots_count(job->survey));
         rc = record.kind == IMPORT_CONNECT ? write_connect(job, &place, err)
                                            : write_frame(job, &record, &place, err);
         if (rc == TD_OK)
-            rc = next_in_order(job, &record, &place, err);
+            rc = next_record(job, &record, &place, err);
     }
     if (rc != TD_EOF)
         return rc;
     rc = TD_OK;
-    const capture_content content = import_source_content(job->reader.source);
+    const capture_content content = import_source_content(job->source);
     for (uint32_t i = 0; rc == TD_OK && i < job->map.feed_count; i++) {
         rc = import_feed_finish(job->feeds[i], err);
         if (rc == TD_OK)
@@ -412,15 +371,8 @@ static td_result close_archive(import_job *job, td_result rc, td_err *err)
 
 static td_result write_session(import_job *job, td_err *err)
 {
-    td_result rc = TD_OK;
-    if (job->spool == NULL) {
-        read_again(job);
-        if (!job->is_ordered)
-            rc = spool_file(job, err);
-    }
-    if (rc != TD_OK)
-        return rc;
-    rc = open_archive(job, err);
+    read_again(job);
+    td_result rc = open_archive(job, err);
     if (rc == TD_OK)
         rc = write_records(job, err);
     if (rc == TD_OK)
@@ -438,21 +390,15 @@ td_result import_run(const import_options *options, import_report *report, td_er
     import_job *job = td_alloc_zero(1, sizeof *job);
     job->options = options;
     job->report = report;
-    job->secrets = import_secrets_open();
     td_result rc = open_reader(job, err);
     if (rc == TD_OK)
         rc = survey(job, err);
     if (rc == TD_OK)
-        rc =
-            import_feed_map_make(job->reader.slots, options->family, options->feed, &job->map, err);
+        rc = import_feed_map_make(job->slots, options->family, options->feed, &job->map, err);
     report->other_family_slots = job->map.other_family_slots;
     if (rc == TD_OK && job->frame_count > 0)
         rc = write_session(job, err);
-    if (job->survey != job->reader.slots)
-        import_slots_close(job->survey);
-    import_spool_close(job->spool);
-    import_secrets_close(job->secrets);
-    close_reader(&job->reader);
+    close_reader(job);
     td_free(job);
     return rc;
 }

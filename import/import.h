@@ -1,11 +1,10 @@
 /* Import: a capture that another tool made becomes one session of an archive. What the formats are
  * and what becomes of each line is specified in docs/import.md.
  *
- * The file is read once to learn its connections, their families, and whether its lines are in
- * order of time; nothing is written before that is known. Then its frames are written in order of
- * time: straight from the file where it has that order, else (several connections one after the
- * other, or a pipe) through a scratch file. Receive times are the file's own, made strictly rising
- * by the smallest step. Memory is bounded by a line, a chunk, and one block per connection. */
+ * The file is read once to learn its connections, their families and their secrets; nothing is
+ * written before they are known. The second time its frames are written, in order of time
+ * (import_window.h). Receive times are the file's own, made strictly rising by the smallest step.
+ * Memory is bounded by the window, a line and a chunk. */
 #ifndef TD_IMPORT_IMPORT_H
 #define TD_IMPORT_IMPORT_H
 
@@ -29,7 +28,7 @@ typedef struct import_options {
     const td_log *log; /* may be NULL */
     const char *archive_path;
     const char *catalog_path; /* NULL: in the archive (see archive/archive.h) */
-    const char *scratch;      /* folder for a scratch file */
+    const char *scratch;      /* folder for a copy of a pipe, which can be read only once */
     const char *version;
     import_format format;
     const char *path; /* NULL: read descriptor, a pipe */
@@ -57,7 +56,6 @@ typedef struct import_report {
     uint64_t untimed;            /* frames of lines without a time: the exchange's time was taken */
     uint64_t other_family_slots; /* connections whose URL is another family's than --family */
     const char *compression;     /* import_source_compression */
-    uint8_t is_sorted;           /* 1: went through a scratch file */
     uint8_t is_written;          /* 0: there was nothing to write, and no session was made */
     char session[16];
     import_feed_report feeds[LIMIT_FEEDS];
@@ -65,7 +63,8 @@ typedef struct import_report {
 } import_report;
 
 /* Import one capture. TD_OK also when lines were malformed: the report counts them. TD_E_INVALID
- * (the family is unknown, a name is wrong, it was imported before: nothing was written),
+ * (the family is unknown, a name is wrong, it was imported before, a line is later than the window
+ * is long: nothing was written),
  * TD_E_NOTFOUND, TD_E_BUSY, TD_E_IO, TD_E_NOSPACE. */
 TD_MUST_USE td_result import_run(const import_options *options, import_report *report, td_err *err);
 

@@ -10,7 +10,8 @@ enum { NO_SLOT = UINT32_MAX };
 struct import_slots {
     import_slot slots[LIMIT_FEED_SLOTS];
     uint32_t count;
-    uint32_t current; /* of lines that name no connection; NO_SLOT before any */
+    uint32_t current;   /* of lines that name no connection; NO_SLOT before any */
+    uint64_t latest_ns; /* latest time of all slots */
 };
 
 import_slots *import_slots_open(void)
@@ -115,13 +116,12 @@ td_result import_slots_take(import_slots *slots, const import_record *record, im
         slots->current = index;
     uint8_t is_new_conn = record->kind == IMPORT_CONNECT || slot->conn == 0;
     slot->conn += is_new_conn;
-    slot->frames += record->kind == IMPORT_FRAME;
-    if (record->time_source != IMPORT_TIME_NONE) {
-        if (slot->first_ns == 0)
-            slot->first_ns = record->time_ns;
-        if (slot->last_ns < record->time_ns)
-            slot->last_ns = record->time_ns;
-    }
+    if (slot->last_ns == 0 && record->time_source == IMPORT_TIME_NONE)
+        slot->last_ns = slots->latest_ns;
+    if (slot->last_ns < record->time_ns)
+        slot->last_ns = record->time_ns;
+    if (slots->latest_ns < slot->last_ns)
+        slots->latest_ns = slot->last_ns;
     *out = (import_place){.slot = index,
                           .conn = slot->conn,
                           .is_new_conn = is_new_conn,

@@ -25,10 +25,8 @@ typedef struct import_slot {
     const char *name; /* "" if the file has none */
     const char *url;  /* as in the file; NULL if unknown */
     uint8_t is_http;
-    uint32_t conn;     /* number of its present connection; 0 before the first line */
-    uint64_t first_ns; /* first time of a line, 0 if none yet */
-    uint64_t last_ns;  /* latest effective time */
-    uint64_t frames;
+    uint32_t conn;    /* number of its present connection; 0 before the first line */
+    uint64_t last_ns; /* latest effective time */
 } import_slot;
 
 /* Where a record belongs. */
@@ -36,8 +34,9 @@ typedef struct import_place {
     uint32_t slot;       /* index, from 0 in order of first sight */
     uint32_t conn;       /* connection number of the slot, from 1 */
     uint8_t is_new_conn; /* 1: the first record of this connection */
-    uint64_t
-        effective_ns; /* the record's time, not before any earlier one of the slot; 0: unknown */
+    /* The record's time, not before any earlier one of the slot. A record without a time has that
+     * of the latest one before it; 0: there is none. */
+    uint64_t effective_ns;
 } import_place;
 
 TD_NEVER_NULL import_slots *import_slots_open(void);

@@ -1,6 +1,7 @@
 #include "import/import_source.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include <zlib.h>
@@ -25,6 +26,7 @@ typedef enum coding { CODING_UNKNOWN, CODING_PLAIN, CODING_GZIP, CODING_ZSTD } c
 struct import_source {
     td_file *file; /* NULL: descriptor is read */
     int descriptor;
+    td_file *copy;    /* what was read from the descriptor; NULL: not kept */
     uint64_t file_at; /* offset of the next read; bytes read so far */
     uint8_t raw[RAW_BYTES];
     size_t raw_at; /* raw[raw_at..raw_size) is not used up */
@@ -85,18 +87,31 @@ void import_source_close(import_source *source)
     ZSTD_freeDCtx(source->zstd);
     td_hasher_close(source->hasher);
     td_io_close(source->file);
+    td_io_close(source->copy);
     td_buf_fini(&source->text);
     td_free(source);
 }
 
-int import_source_can_rewind(const import_source *source)
+td_result import_source_keep(import_source *source, td_io io, const char *folder, td_err *err)
 {
-    return source->file != NULL;
+    char path[LIMIT_PATH_BYTES];
+    TD_ASSERT(source->file == NULL && source->file_at == 0);
+    int n = snprintf(path, sizeof path, "%s/tapedeck-import-%ld.tmp", folder, (long)getpid());
+    if (n < 0 || (size_t)n >= sizeof path)
+        return td_err_set(err, TD_E_LIMIT, "folder '%s': the path is too long", folder);
+    td_result rc = td_io_open(io, path, TD_OPEN_CREATE, &source->copy, err);
+    if (rc == TD_OK)
+        rc = td_io_unlink(io, path, err); /* so that a crash leaves no file */
+    return rc == TD_OK ? rc : td_err_add(err, rc, "copy of the standard input");
 }
 
 void import_source_rewind(import_source *source)
 {
-    TD_ASSERT(import_source_can_rewind(source));
+    if (source->file == NULL) {
+        source->file = source->copy;
+        source->copy = NULL;
+    }
+    TD_ASSERT(source->file != NULL);
     if (source->has_inflater)
         (void)inflateReset(&source->inflater); /* fails only for a broken state */
     if (source->zstd != NULL)
@@ -150,6 +165,11 @@ static td_result fill_raw(import_source *s, td_err *err)
             return td_err_set_os(err, errno, "reading the pipe at byte %llu",
                                  (unsigned long long)s->file_at);
         got = (size_t)n;
+        if (s->copy != NULL && got > 0) {
+            td_result rc = td_io_append(s->copy, s->raw + s->raw_size, got, err);
+            if (rc != TD_OK)
+                return td_err_add(err, rc, "copy of the standard input");
+        }
     }
     TD_ASSERT(got <= space);
     s->raw_size += got;

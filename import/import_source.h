@@ -33,10 +33,12 @@ TD_NEVER_NULL import_source *import_source_open_pipe(int descriptor);
 
 void import_source_close(import_source *source);
 
-/* 1 if it can be read again from its start. */
-int import_source_can_rewind(const import_source *source);
+/* Copy what is read from a pipe to a file without a name in this folder, so that the source can be
+ * rewound. Before the first line. TD_E_IO, TD_E_NOSPACE. */
+TD_MUST_USE td_result import_source_keep(import_source *source, td_io io, const char *folder,
+                                         td_err *err);
 
-/* Start again from the first line; only if it can. */
+/* Start again from the first line: of a file, or of a pipe that was kept and read to its end. */
 void import_source_rewind(import_source *source);
 
 /* The next line; a last one without a line end counts. TD_OK; TD_EOF; TD_E_TRUNCATED, TD_E_CORRUPT

@@ -178,7 +178,6 @@ static void test_line_format(void **state)
     assert_int_equal(s->report.other, 4);
     assert_int_equal(s->report.adjusted, 2);
     assert_int_equal(s->report.adjusted_ns_max, 500000002);
-    assert_int_equal(s->report.is_sorted, 0);
     assert_int_equal(s->report.feed_count, 1);
     const import_feed_counts *counts = &s->report.feeds[0].counts;
     assert_int_equal(counts->frames.in, 4);
@@ -231,7 +230,6 @@ static void test_format2_sorted(void **state)
     import_options options = options_of(s, IMPORT_CRYPTOFEED);
     import_text(s, &options, TWO_FAMILIES);
     expect_archive(s, TWO_FAMILIES_ROWS);
-    assert_int_equal(s->report.is_sorted, 1);
     assert_int_equal(s->report.malformed, 0);
     assert_int_equal(s->report.adjusted, 1);
     assert_int_equal(s->report.feed_count, 2);
@@ -254,7 +252,6 @@ static void test_pipe(void **state)
     assert_int_equal(import_run(&options, &s->report, &err), TD_OK);
     assert_int_equal(close(ends[0]), 0);
     expect_archive(s, TWO_FAMILIES_ROWS);
-    assert_int_equal(s->report.is_sorted, 1);
 }
 
 /* jsonl: wrappers keep their time; bare frames take the exchange's, or that of the frame before. */
@@ -316,6 +313,28 @@ static void test_refused(void **state)
         assert_null(strstr(err.text, "secret"));
         assert_int_not_equal(access(s->place.path, F_OK), 0); /* no archive was made */
     }
+}
+
+/* A connection after more than the window of another one's later frames: refused whole, before
+ * anything is written. */
+static void test_too_late(void **state)
+{
+    scene *s = *state;
+    td_err err;
+    import_options options = options_of(s, IMPORT_CRYPTOFEED);
+    FILE *file = fopen(s->capture, "w");
+    assert_non_null(file);
+    (void)fprintf(file, "wss://stream.bybit.com/realtime <-> 1618675210\n");
+    for (int i = 0; i < 66; i++)
+        (void)fprintf(file, "%d: \"%01048576d\"\n", 1618675211 + i, 0);
+    (void)fprintf(file,
+                  "wss://stream.bybit.com/realtime_public <-> 1618675210.5\n1618675211: {}\n");
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(import_run(&options, &s->report, &err), TD_E_INVALID);
+    assert_string_equal(err.text,
+                        "line 68 is 2.5 s older than a line more than 64.0 MiB before it");
+    assert_non_null(strstr(err.hint, "sort the capture by time"));
+    assert_int_not_equal(access(s->place.path, F_OK), 0);
 }
 
 /* Nothing but lines that hold no frame: no session. */
@@ -550,6 +569,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_pipe, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_jsonl, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_too_late, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_twice, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_secrets, set_up, tear_down),

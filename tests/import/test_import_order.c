@@ -1,4 +1,4 @@
-/* import/import_slots and import/import_spool: which connection a line belongs to, and records of
+/* import/import_slots and import/import_window: which connection a line belongs to, and records of
  * several connections in order of time. Expected slots are written from the rules at the top of
  * import_slots.h. */
 #include "import/import_slots.h"
@@ -6,15 +6,13 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
-#include <unistd.h>
+#include <string.h>
 
 #include <cmocka.h>
 
-#include "import/import_spool.h"
+#include "import/import_window.h"
 #include "base/alloc.h"
-#include "base/io_posix.h"
 #include "base/limits.h"
-#include "tests/testing/files.h"
 
 typedef struct slot_row {
     import_kind kind;
@@ -98,12 +96,19 @@ static void test_slots(void **state)
         {IMPORT_FRAME, DIR_IN, 7, "", "", 0, 1, 0, 7},
         {IMPORT_FRAME, DIR_IN, 0, "", "", 0, 1, 0, 7},
     };
+    static const slot_row UNTIMED_LATER[] = {
+        {IMPORT_FRAME, DIR_IN, 7, "", "", 0, 1, 1, 7},
+        {IMPORT_FRAME, DIR_OUT, 0, "", "wss://a", 0, 1, 0, 7},
+        {IMPORT_FRAME, DIR_OUT, 0, "", "wss://b", 1, 1, 1, 7},
+        {IMPORT_FRAME, DIR_IN, 6, "", "", 1, 1, 0, 7},
+    };
     (void)state; /* rows only */
     CHECK_SLOTS("one connection and its reconnect", ONE);
     CHECK_SLOTS("a capture that begins in the middle", NO_CONNECT);
     CHECK_SLOTS("a connect in the past is another connection", RESTART);
     CHECK_SLOTS("connections with names", NAMED);
     CHECK_SLOTS("bare frames", UNTIMED);
+    CHECK_SLOTS("a connection that begins with a bare frame", UNTIMED_LATER);
 }
 
 static void test_too_many_slots(void **state)
@@ -127,10 +132,9 @@ static void test_too_many_slots(void **state)
     import_slots_close(slots);
 }
 
-/* Records of three connections, put in one after the other, come out as a stable sort by time
- * (then slot) of the list that the test keeps beside. Sizes vary so that blocks of all kinds occur.
- */
-enum { SPOOL_RECORDS = 3000 };
+/* Records of three connections come out as a stable sort by time of the list that the test keeps
+ * beside. Sizes vary; all fit into the window. */
+enum { WINDOW_RECORDS = 3000, WINDOW_RECORD_BYTES_MAX = 600000 };
 
 typedef struct kept {
     uint64_t ns;
@@ -145,51 +149,51 @@ static int compare_kept(const void *left, const void *right)
     const kept *b = right;
     if (a->ns != b->ns)
         return a->ns < b->ns ? -1 : 1;
-    if (a->slot != b->slot)
-        return a->slot < b->slot ? -1 : 1;
     return a->serial < b->serial ? -1 : 1;
 }
 
-static void test_spool(void **state)
+static td_result put(import_window *window, import_slots *slots, const char *name, uint64_t ns,
+                     td_bytes data, uint64_t line, td_err *err)
 {
-    (void)state; /* its folder is below */
-    char folder[TEMP_FOLDER_BYTES];
-    temp_folder_make(TEMP_ON_DISK, folder);
+    import_record record = {.kind = IMPORT_FRAME,
+                            .time_source = ns > 0 ? IMPORT_TIME_FILE : IMPORT_TIME_NONE,
+                            .time_ns = ns,
+                            .conn = td_bytes_str(name),
+                            .url = td_bytes_str(line % 7 == 0 ? "wss://u" : ""),
+                            .data = data};
+    import_place place;
+    assert_int_equal(import_slots_take(slots, &record, &place, NULL), TD_OK);
+    return import_window_put(window, &record, &place, line, err);
+}
+
+static void test_window(void **state)
+{
+    (void)state; /* none */
     import_slots *slots = import_slots_open();
-    import_spool *spool = NULL;
-    td_err err;
-    assert_int_equal(import_spool_open(io_posix(), folder, &spool, &err), TD_OK);
-    assert_int_equal(rmdir(folder), 0); /* the scratch file has no name any more */
-    kept *all = calloc(SPOOL_RECORDS, sizeof *all);
-    char *data = calloc(1, 700000);
+    import_window *window = import_window_open();
+    import_record record;
+    import_place place;
+    kept *all = calloc(WINDOW_RECORDS, sizeof *all);
+    char *data = calloc(1, WINDOW_RECORD_BYTES_MAX + 4);
     assert_non_null(all);
     assert_non_null(data);
-    memset(data, 'd', 700000);
+    memset(data, 'd', WINDOW_RECORD_BYTES_MAX + 4);
     uint32_t seed = 7;
-    for (uint32_t i = 0; i < SPOOL_RECORDS; i++) {
-        uint32_t slot = i / (SPOOL_RECORDS / 3);
+    for (uint32_t i = 0; i < WINDOW_RECORDS; i++) {
+        uint32_t slot = i / (WINDOW_RECORDS / 3);
         seed = seed * 1664525u + 1013904223u;
         char name[2] = {(char)('a' + slot), '\0'};
-        uint64_t ns = 1000 + (i % (SPOOL_RECORDS / 3)) / 2;
-        size_t size = 4 + (seed >> 8) % (i % 500 == 0 ? 600000 : 900);
+        uint64_t ns = 1000 + (i % (WINDOW_RECORDS / 3)) / 2;
+        size_t size = 4 + (seed >> 8) % (i % 500 == 0 ? WINDOW_RECORD_BYTES_MAX : 900);
         memcpy(data, &i, sizeof i);
-        import_record record = {.kind = IMPORT_FRAME,
-                                .time_source = IMPORT_TIME_FILE,
-                                .time_ns = ns,
-                                .conn = td_bytes_str(name),
-                                .url = td_bytes_str(i % 7 == 0 ? "wss://u" : ""),
-                                .data = td_bytes_of(data, size)};
-        import_place place;
-        assert_int_equal(import_slots_take(slots, &record, &place, NULL), TD_OK);
-        assert_int_equal(import_spool_put(spool, &record, &place, &err), TD_OK);
+        assert_false(import_window_is_full(window));
+        assert_int_equal(put(window, slots, name, ns, td_bytes_of(data, size), i, NULL), TD_OK);
         all[i] = (kept){.ns = ns, .slot = slot, .serial = i, .size = size};
     }
-    qsort(all, SPOOL_RECORDS, sizeof *all, compare_kept);
-    for (uint32_t i = 0; i < SPOOL_RECORDS; i++) {
-        import_record record;
-        import_place place;
+    qsort(all, WINDOW_RECORDS, sizeof *all, compare_kept);
+    for (uint32_t i = 0; i < WINDOW_RECORDS; i++) {
         uint32_t serial;
-        assert_int_equal(import_spool_next(spool, slots, &record, &place, &err), TD_OK);
+        assert_true(import_window_take(window, &record, &place));
         assert_true(record.data.size >= sizeof serial);
         memcpy(&serial, record.data.data, sizeof serial);
         assert_int_equal(serial, all[i].serial);
@@ -199,57 +203,56 @@ static void test_spool(void **state)
         assert_int_equal(record.data.data[record.data.size - 1] == 'd', all[i].size > 4);
         assert_int_equal(record.url.size, serial % 7 == 0 ? 7 : 0);
     }
-    import_record record;
-    import_place place;
-    assert_int_equal(import_spool_next(spool, slots, &record, &place, &err), TD_EOF);
-    assert_int_equal(import_spool_next(spool, slots, &record, &place, &err), TD_EOF);
-    import_spool_close(spool);
+    assert_false(import_window_take(window, &record, &place));
+    assert_false(import_window_take(window, &record, &place));
+    import_window_close(window);
     import_slots_close(slots);
     free(all);
     free(data);
 }
 
-/* Records before the first time that a slot knows take that time. */
-static void test_spool_untimed(void **state)
+/* The window is full after 64 MiB; then a line that is earlier than what was taken is refused, and
+ * one that is not is kept. */
+static void test_window_full(void **state)
 {
-    static const uint64_t TIMES[] = {0, 0, 50, 60};
+    enum { RECORD_BYTES = 1 << 20 };
     (void)state; /* none */
     import_slots *slots = import_slots_open();
-    import_spool *spool = NULL;
-    import_place place;
+    import_window *window = import_window_open();
     import_record record;
-    assert_int_equal(import_spool_open(io_posix(), "/tmp", &spool, NULL), TD_OK);
-    for (size_t i = 0; i < 4; i++) {
-        slot_row row = {.kind = IMPORT_FRAME, .time_ns = TIMES[i], .conn = ""};
-        record = record_of(&row);
-        assert_int_equal(import_slots_take(slots, &record, &place, NULL), TD_OK);
-        assert_int_equal(import_spool_put(spool, &record, &place, NULL), TD_OK);
-    }
-    static const uint64_t EXPECTED[] = {50, 50, 50, 60};
-    for (size_t i = 0; i < 4; i++) {
-        assert_int_equal(import_spool_next(spool, slots, &record, &place, NULL), TD_OK);
-        assert_int_equal(place.effective_ns, EXPECTED[i]);
-    }
-    import_spool_close(spool);
-    import_slots_close(slots);
-}
-
-static void test_spool_no_folder(void **state)
-{
-    (void)state; /* none */
-    import_spool *spool = NULL;
+    import_place place;
     td_err err;
-    assert_int_equal(import_spool_open(io_posix(), "/nonexistent/folder", &spool, &err),
-                     TD_E_NOTFOUND);
-    assert_non_null(strstr(err.text, "/nonexistent/folder"));
+    char *data = calloc(1, RECORD_BYTES);
+    assert_non_null(data);
+    uint64_t line = 0;
+    while (!import_window_is_full(window)) {
+        td_bytes bytes = td_bytes_of(data, RECORD_BYTES);
+        line++;
+        assert_int_equal(put(window, slots, "a", line * 1000000000, bytes, line, NULL), TD_OK);
+    }
+    assert_int_equal(line, LIMIT_IMPORT_WINDOW_BYTES / RECORD_BYTES);
+    assert_true(import_window_take(window, &record, &place));
+    assert_true(import_window_take(window, &record, &place));
+    assert_int_equal(place.effective_ns, 2000000000);
+    td_bytes bytes = td_bytes_str("late");
+    assert_int_equal(put(window, slots, "b", 500000000, bytes, 99, &err), TD_E_INVALID);
+    assert_string_equal(err.text,
+                        "line 99 is 1.5 s older than a line more than 64.0 MiB before it");
+    assert_int_equal(put(window, slots, "c", 2000000000, bytes, 100, NULL), TD_OK);
+    assert_true(import_window_take(window, &record, &place));
+    assert_true(td_bytes_is(record.data, "late"));
+    import_window_close(window);
+    import_slots_close(slots);
+    free(data);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_slots),           cmocka_unit_test(test_too_many_slots),
-        cmocka_unit_test(test_spool),           cmocka_unit_test(test_spool_untimed),
-        cmocka_unit_test(test_spool_no_folder),
+        cmocka_unit_test(test_slots),
+        cmocka_unit_test(test_too_many_slots),
+        cmocka_unit_test(test_window),
+        cmocka_unit_test(test_window_full),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

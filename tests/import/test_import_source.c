@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -259,20 +260,36 @@ static void test_damaged_gzip(void **state)
     td_buf_fini(&packed);
 }
 
+/* A pipe is read once; one that was kept is read again from its copy, which has no name. */
 static void test_pipe(void **state)
 {
-    (void)state; /* no file */
-    int ends[2];
-    assert_int_equal(pipe(ends), 0);
-    assert_int_equal(write(ends[1], "a\nbc", 4), 4);
-    assert_int_equal(close(ends[1]), 0);
-    import_source *source = import_source_open_pipe(ends[0]);
-    assert_int_equal(import_source_can_rewind(source), 0);
-    expect_line(source, 1, "a");
-    expect_line(source, 2, "bc");
-    expect_result(source, TD_EOF);
+    const fixture *f = *state;
+    for (int is_kept = 0; is_kept < 2; is_kept++) {
+        int ends[2];
+        assert_int_equal(pipe(ends), 0);
+        assert_int_equal(write(ends[1], "a\nbc", 4), 4);
+        assert_int_equal(close(ends[1]), 0);
+        import_source *source = import_source_open_pipe(ends[0]);
+        if (is_kept)
+            assert_int_equal(import_source_keep(source, io_posix(), f->folder, NULL), TD_OK);
+        for (int reading = 0; reading <= is_kept; reading++) {
+            if (reading > 0)
+                import_source_rewind(source);
+            expect_line(source, 1, "a");
+            expect_line(source, 2, "bc");
+            expect_result(source, TD_EOF);
+        }
+        assert_int_equal(rmdir(f->folder), 0); /* it is empty */
+        assert_int_equal(mkdir(f->folder, 0700), 0);
+        import_source_close(source);
+        assert_int_equal(close(ends[0]), 0);
+    }
+    td_err err;
+    import_source *source = import_source_open_pipe(STDIN_FILENO);
+    assert_int_equal(import_source_keep(source, io_posix(), "/nonexistent/folder", &err),
+                     TD_E_NOTFOUND);
+    assert_non_null(strstr(err.text, "/nonexistent/folder"));
     import_source_close(source);
-    assert_int_equal(close(ends[0]), 0);
 }
 
 static void test_missing_file(void **state)
