@@ -238,11 +238,7 @@ td_result event_reader_open(event_reader **out, td_err *err)
     if (reader == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for a reader of events");
     td_buf_init(&reader->texts, EVENT_BYTES_MAX + EVENT_FIELDS_MAX);
-    td_result rc = json_parser_open(EVENT_BYTES_MAX, &reader->parser, err);
-    if (rc != TD_OK) {
-        event_reader_close(reader);
-        return rc;
-    }
+    reader->parser = json_parser_open(EVENT_BYTES_MAX);
     *out = reader;
     return TD_OK;
 }

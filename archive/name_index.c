@@ -24,9 +24,6 @@ td_result name_index_put(name_index *index, td_bytes name, size_t row, td_err *e
     TD_ASSERT(row < NAME_INDEX_NONE);
     if (name_index_find(index, name) != NAME_INDEX_NONE)
         return TD_OK;
-    td_result rc = slot_table_reserve(&index->slots, index->count + 1, "names", err);
-    if (rc != TD_OK)
-        return rc;
     name_row *names = td_array_grow(index->names, index->count, sizeof *names);
     if (names == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for %zu names", index->count + 1);

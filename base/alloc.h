@@ -34,12 +34,11 @@ TD_NEVER_NULL void *td_array_grow(void *old, size_t count, size_t size);
 /* Make space in an array for this index; new elements are zero. */
 TD_NEVER_NULL void *td_array_reach(void *old, size_t *capacity, size_t index, size_t size);
 
-/* The same in place, for hot loops. Always 1. */
-static inline int td_array_ensure(void **array, size_t *capacity, size_t index, size_t size)
+/* The same in place, for hot loops. */
+static inline void td_array_ensure(void **array, size_t *capacity, size_t index, size_t size)
 {
     if (TD_UNLIKELY(index >= *capacity))
         *array = td_array_reach(*array, capacity, index, size);
-    return 1;
 }
 
 /* Copy a string, or length bytes and a NUL. NULL for a NULL text, and only then. */

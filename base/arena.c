@@ -30,8 +30,7 @@ struct td_arena {
 td_arena *td_arena_open(size_t bytes_max)
 {
     td_arena *arena = td_alloc_zero(1, sizeof *arena);
-    if (arena != NULL)
-        arena->bytes_max = bytes_max;
+    arena->bytes_max = bytes_max;
     return arena;
 }
 
@@ -54,8 +53,6 @@ static arena_block *next_block(td_arena *arena, size_t size)
     if (*link == NULL || (*link)->size < size) {
         size_t room = size > BLOCK_BYTES ? size : BLOCK_BYTES;
         arena_block *made = td_alloc(sizeof *made + room);
-        if (made == NULL)
-            return NULL;
         *made = (arena_block){.next = *link, .size = room};
         *link = made;
     }
@@ -74,11 +71,8 @@ void *td_arena_alloc(td_arena *arena, size_t size)
     if (TD_UNLIKELY(rounded > arena->bytes_max - arena->used_bytes))
         return NULL;
     arena_block *block = arena->now;
-    if (TD_UNLIKELY(block == NULL || rounded > block->size - block->used)) {
+    if (TD_UNLIKELY(block == NULL || rounded > block->size - block->used))
         block = next_block(arena, rounded);
-        if (block == NULL)
-            return NULL;
-    }
     TD_ASSERT(block->used <= block->size);
     TD_ASSERT(rounded <= block->size - block->used);
     void *memory = (char *)(block + 1) + block->used;

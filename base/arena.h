@@ -13,11 +13,11 @@ extern "C" {
 
 typedef struct td_arena td_arena;
 
-/* An arena that holds at most bytes_max; NULL without memory. */
-TD_MUST_USE td_arena *td_arena_open(size_t bytes_max);
+/* An arena that holds at most bytes_max. */
+TD_NEVER_NULL td_arena *td_arena_open(size_t bytes_max);
 void td_arena_close(td_arena *arena);
 
-/* size bytes, 16-byte aligned, valid until reset; NULL at the bound or without memory. */
+/* size bytes, 16-byte aligned, valid until reset; NULL at the bound. */
 TD_MUST_USE void *td_arena_alloc(td_arena *arena, size_t size);
 
 /* A copy of size bytes, which may be 0, where td_arena_alloc would put them; NULL as of that. */

@@ -34,12 +34,9 @@ td_result td_buf_reserve(td_buf *buf, size_t extra, td_err *err)
         capacity = capacity > buf->size_max / 2 ? buf->size_max : capacity * 2;
     if (capacity > buf->size_max)
         capacity = buf->size_max;
-    uint8_t *data = td_realloc(buf->data, capacity, 1);
-    if (data == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a buffer of %zu bytes", capacity);
     TD_ASSERT(capacity >= needed);
     TD_ASSERT(capacity <= buf->size_max);
-    buf->data = data;
+    buf->data = td_realloc(buf->data, capacity, 1);
     buf->capacity = capacity;
     return TD_OK;
 }

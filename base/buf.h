@@ -30,7 +30,7 @@ static inline void td_buf_clear(td_buf *buf)
     buf->size = 0;
 }
 
-/* Make space for extra more bytes. TD_OK, TD_E_LIMIT, TD_E_NOMEM. */
+/* Make space for extra more bytes. TD_OK, TD_E_LIMIT. */
 TD_MUST_USE td_result td_buf_reserve(td_buf *buf, size_t extra, td_err *err);
 
 /* Append bytes. As td_buf_reserve. */

@@ -90,8 +90,6 @@ td_hash128 td_hash128_of(const void *bytes, size_t size)
 td_hasher *td_hasher_open(void)
 {
     td_hasher *hasher = td_alloc(sizeof *hasher + sizeof(XXH3_state_t) + STATE_ALIGN_BYTES);
-    if (hasher == NULL)
-        return NULL;
     size_t beyond = (uintptr_t)hasher->memory % STATE_ALIGN_BYTES;
     size_t skipped = beyond == 0 ? 0 : STATE_ALIGN_BYTES - beyond;
     hasher->state = (XXH3_state_t *)(void *)(hasher->memory + skipped);
@@ -175,16 +173,15 @@ td_result td_sha1_hex(const void *bytes, size_t size, char out[TD_SHA1_HEX_BYTES
     return TD_OK;
 }
 
-td_result td_hmac_sha256_hex(const void *key, size_t key_size, const void *bytes, size_t size,
-                             char out[TD_SHA256_HEX_BYTES], td_err *err)
+void td_hmac_sha256_hex(const void *key, size_t key_size, const void *bytes, size_t size,
+                        char out[TD_SHA256_HEX_BYTES])
 {
     uint8_t digest[EVP_MAX_MD_SIZE];
     unsigned length = 0;
     if (HMAC(EVP_sha256(), key, (int)key_size, bytes, size, digest, &length) == NULL)
-        return td_err_set(err, TD_E_NOMEM, "cannot sign with HMAC-SHA256");
+        td_out_of_memory(0);
     TD_ASSERT(length * 2 + 1 == TD_SHA256_HEX_BYTES);
     hex_text(digest, length, out);
-    return TD_OK;
 }
 
 int td_is_equal_secret(const void *a, const void *b, size_t size)

@@ -45,8 +45,8 @@ uint64_t td_xxh64_end(const td_xxh64_state *state);
 /* XXH3-128 of bytes at once. */
 td_hash128 td_hash128_of(const void *bytes, size_t size);
 
-/* New state; NULL without memory. Free with td_hasher_close. */
-TD_MUST_USE td_hasher *td_hasher_open(void);
+/* New state. Free with td_hasher_close. */
+TD_NEVER_NULL td_hasher *td_hasher_open(void);
 void td_hasher_close(td_hasher *hasher);
 
 /* Start over. */
@@ -68,9 +68,9 @@ int td_hash128_equal(td_hash128 a, td_hash128 b);
 TD_MUST_USE td_result td_sha1_hex(const void *bytes, size_t size, char out[TD_SHA1_HEX_BYTES],
                                   td_err *err);
 
-/* HMAC-SHA256 of bytes under a key as 64 hex digits, lower case, and a NUL. TD_E_NOMEM. */
-TD_MUST_USE td_result td_hmac_sha256_hex(const void *key, size_t key_size, const void *bytes,
-                                         size_t size, char out[TD_SHA256_HEX_BYTES], td_err *err);
+/* HMAC-SHA256 of bytes under a key as 64 hex digits, lower case, and a NUL. */
+void td_hmac_sha256_hex(const void *key, size_t key_size, const void *bytes, size_t size,
+                        char out[TD_SHA256_HEX_BYTES]);
 
 /* 1 if equal, in constant time, for values that a peer may guess. */
 int td_is_equal_secret(const void *a, const void *b, size_t size);

@@ -28,15 +28,19 @@ struct td_inflater {
     uint8_t surplus; /* takes the byte after a full output, if there is one */
 };
 
-td_result td_inflater_open(size_t bytes_max, size_t padding, td_inflater **out, td_err *err)
+/* td_alloc for zlib. */
+static void *allocate(void *opaque, unsigned count, unsigned size)
+{
+    return td_alloc_lent(opaque, (size_t)count * size);
+}
+
+td_inflater *td_inflater_open(size_t bytes_max, size_t padding)
 {
     TD_ASSERT(bytes_max > 0);
-    *out = td_alloc_zero(1, sizeof **out);
-    if (*out == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory to inflate");
-    (*out)->bytes_max = bytes_max;
-    (*out)->padding = padding;
-    return TD_OK;
+    td_inflater *made = td_alloc_zero(1, sizeof *made);
+    made->bytes_max = bytes_max;
+    made->padding = padding;
+    return made;
 }
 
 void td_inflater_close(td_inflater *inflater)
@@ -59,18 +63,14 @@ static int has_head(td_bytes stream)
 }
 
 /* More space for output: the first, or twice as much. */
-static td_result grow(td_inflater *self, td_err *err)
+static void grow(td_inflater *self)
 {
     TD_ASSERT(self->capacity < self->bytes_max);
     size_t wanted = self->capacity == 0 ? FIRST_OUTPUT_BYTES : self->capacity * 2;
     if (wanted > self->bytes_max)
         wanted = self->bytes_max;
-    uint8_t *grown = td_realloc(self->output, wanted + self->padding, 1);
-    if (grown == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for %zu inflated bytes", wanted);
-    self->output = grown;
+    self->output = td_realloc(self->output, wanted + self->padding, 1);
     self->capacity = wanted;
-    return TD_OK;
 }
 
 /* 1 if a stream whose output is full would yield more. */
@@ -96,11 +96,8 @@ static td_result run(td_inflater *self, z_stream *z, size_t *size, td_err *err)
             td_result rc = at_bound(self, z, err);
             return rc == TD_EOF ? TD_OK : rc;
         }
-        if (*size == self->capacity) {
-            td_result rc = grow(self, err);
-            if (rc != TD_OK)
-                return rc;
-        }
+        if (*size == self->capacity)
+            grow(self);
         z->next_out = self->output + *size;
         z->avail_out = (uInt)(self->capacity - *size);
         int rc = inflate(z, Z_NO_FLUSH);
@@ -108,8 +105,6 @@ static td_result run(td_inflater *self, z_stream *z, size_t *size, td_err *err)
         TD_ASSERT(*size <= self->capacity);
         if (rc == Z_STREAM_END)
             return TD_OK;
-        if (rc == Z_MEM_ERROR)
-            return td_err_set(err, TD_E_NOMEM, "no memory to inflate");
         if (rc != Z_OK && rc != Z_BUF_ERROR)
             return td_err_set(err, TD_E_CORRUPT, "not a compressed message: %s",
                               z->msg == NULL ? "wrong format" : z->msg);
@@ -126,13 +121,12 @@ td_result td_inflater_run(td_inflater *inflater, td_bytes stream, td_bytes *out,
         return td_err_set(err, TD_E_TRUNCATED, "a compressed message of no bytes");
     if (stream.size > UINT32_MAX)
         return td_err_set(err, TD_E_LIMIT, "a compressed message of %zu bytes", stream.size);
-    z_stream z;
-    memset(&z, 0, sizeof z);
+    z_stream z = {.zalloc = allocate, .zfree = td_free_lent};
     /* zlib's interface is older than const: it does not write there. */
     memcpy(&z.next_in, &stream.data, sizeof z.next_in);
     z.avail_in = (uInt)stream.size;
-    if (inflateInit2(&z, has_head(stream) ? WINDOW_ANY : WINDOW_RAW) != Z_OK)
-        return td_err_set(err, TD_E_NOMEM, "no memory to inflate");
+    int is_ready = inflateInit2(&z, has_head(stream) ? WINDOW_ANY : WINDOW_RAW);
+    TD_ASSERT(is_ready == Z_OK);
     inflater->window = !has_head(stream)        ? WINDOW_RAW
                        : stream.data[0] == 0x1f ? WINDOW_GZIP
                                                 : WINDOW_ZLIB;
@@ -146,9 +140,7 @@ td_result td_inflater_run(td_inflater *inflater, td_bytes stream, td_bytes *out,
     if (rc != TD_OK)
         return rc;
     if (inflater->capacity == 0) /* an empty stream still has its padding */
-        rc = grow(inflater, err);
-    if (rc != TD_OK)
-        return rc;
+        grow(inflater);
     memset(inflater->output + size, 0, inflater->padding);
     *out = td_bytes_of(inflater->output, size);
     return TD_OK;
@@ -162,13 +154,12 @@ uint8_t *td_inflater_output(td_inflater *inflater, size_t *size)
 
 td_result td_inflater_deflate(const td_inflater *inflater, td_bytes text, td_buf *out, td_err *err)
 {
-    z_stream z;
-    memset(&z, 0, sizeof z);
+    z_stream z = {.zalloc = allocate, .zfree = td_free_lent};
     TD_ASSERT(inflater->window != 0);
     TD_ASSERT(text.size <= UINT32_MAX);
-    if (deflateInit2(&z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, inflater->window, DEFLATE_MEMORY,
-                     Z_DEFAULT_STRATEGY) != Z_OK)
-        return td_err_set(err, TD_E_NOMEM, "no memory to compress");
+    int is_ready = deflateInit2(&z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, inflater->window,
+                                DEFLATE_MEMORY, Z_DEFAULT_STRATEGY);
+    TD_ASSERT(is_ready == Z_OK);
     td_result rc = td_buf_reserve(out, deflateBound(&z, text.size), err);
     if (rc == TD_OK) {
         memcpy(&z.next_in, &text.data, sizeof z.next_in); /* as in td_inflater_run */

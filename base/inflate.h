@@ -18,15 +18,13 @@ extern "C" {
 typedef struct td_inflater td_inflater;
 
 /* A new inflater whose output is at most bytes_max, with padding readable bytes (zeros) after it.
- * Memory grows to the largest output so far. TD_E_NOMEM. */
-TD_MUST_USE td_result td_inflater_open(size_t bytes_max, size_t padding, td_inflater **out,
-                                       td_err *err);
+ * Memory grows to the largest output so far. */
+TD_NEVER_NULL td_inflater *td_inflater_open(size_t bytes_max, size_t padding);
 void td_inflater_close(td_inflater *inflater);
 
 /* Inflate a whole stream. *out is valid until the next call. TD_E_CORRUPT: no stream, or a broken
  * one, or bytes after its end; TD_E_TRUNCATED: it ends too early; TD_E_LIMIT: more than bytes_max
- * would come out (found out after that many bytes, whatever is left); TD_E_NOMEM. err may be NULL.
- */
+ * would come out (found out after that many bytes, whatever is left). err may be NULL. */
 TD_MUST_USE td_result td_inflater_run(td_inflater *inflater, td_bytes stream, td_bytes *out,
                                       td_err *err);
 
@@ -35,7 +33,7 @@ TD_MUST_USE td_result td_inflater_run(td_inflater *inflater, td_bytes stream, td
 uint8_t *td_inflater_output(td_inflater *inflater, size_t *size);
 
 /* Compress text in the format of the last stream (gzip, zlib or raw deflate; gzip without name
- * and time), at zlib's default level, appended to out. As td_buf_reserve; TD_E_NOMEM. */
+ * and time), at zlib's default level, appended to out. As td_buf_reserve. */
 TD_MUST_USE td_result td_inflater_deflate(const td_inflater *inflater, td_bytes text, td_buf *out,
                                           td_err *err);
 

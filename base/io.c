@@ -60,10 +60,10 @@ td_result td_io_read_file(td_io io, const char *path, size_t size_max, uint8_t *
     if (rc == TD_OK && bytes > size_max)
         rc = td_err_set(err, TD_E_LIMIT, "%llu bytes: at most %zu are read",
                         (unsigned long long)bytes, size_max);
-    if (rc == TD_OK && (memory = td_alloc((size_t)bytes + 1)) == NULL)
-        rc = td_err_set(err, TD_E_NOMEM, "no memory for %llu bytes", (unsigned long long)bytes);
-    if (rc == TD_OK)
+    if (rc == TD_OK) {
+        memory = td_alloc((size_t)bytes + 1);
         rc = td_io_read_exact(file, 0, memory, (size_t)bytes, err);
+    }
     td_io_close(file);
     if (rc != TD_OK) {
         td_free(memory);
@@ -132,8 +132,6 @@ td_result td_io_hash(td_io io, const char *path, char out[TD_HASH128_HEX_BYTES],
     if (rc != TD_OK)
         return rc;
     td_hasher *hasher = td_hasher_open();
-    if (hasher == NULL)
-        rc = td_err_set(err, TD_E_NOMEM, "no memory to hash '%s'", path);
     for (uint64_t at = 0; rc == TD_OK && got > 0; at += got) {
         rc = td_io_read_at(file, at, step, sizeof step, &got, err);
         if (rc == TD_OK)

@@ -103,7 +103,7 @@ TD_MUST_USE td_result td_io_size(td_file *file, uint64_t *out, td_err *err);
  * an unreadable file and for anything but a regular file. */
 TD_MUST_USE td_result td_io_size_at(td_io io, const char *path, uint64_t *out, td_err *err);
 
-/* XXH3-128 of the file's bytes as hex digits. Fails as opening and reading do; TD_E_NOMEM. */
+/* XXH3-128 of the file's bytes as hex digits. Fails as opening and reading do. */
 TD_MUST_USE td_result td_io_hash(td_io io, const char *path, char out[TD_HASH128_HEX_BYTES],
                                  td_err *err);
 
@@ -124,7 +124,7 @@ TD_MUST_USE td_result td_io_read_exact(td_file *file, uint64_t at, void *buf, si
 
 /* Read a whole file into memory, with a NUL after it. The caller frees *out; *size is its size
  * in bytes. TD_E_LIMIT if the file is larger than size_max, with nothing read; TD_E_TRUNCATED if
- * it became shorter meanwhile; TD_E_NOTFOUND, TD_E_IO, TD_E_NOMEM. On failure *out is NULL. */
+ * it became shorter meanwhile; TD_E_NOTFOUND, TD_E_IO. On failure *out is NULL. */
 TD_MUST_USE td_result td_io_read_file(td_io io, const char *path, size_t size_max, uint8_t **out,
                                       size_t *size, td_err *err);
 
@@ -134,8 +134,7 @@ TD_MUST_USE td_result td_io_append(td_file *file, const void *bytes, size_t size
 
 /* Read size bytes at offset at and write them again, so that the next sync makes them durable
  * even if an earlier sync, maybe of another process, failed and left them in the cache alone.
- * Durable bytes stay durable. TD_E_TRUNCATED if the file ends before; TD_E_NOMEM, TD_E_NOSPACE,
- * TD_E_IO. */
+ * Durable bytes stay durable. TD_E_TRUNCATED if the file ends before; TD_E_NOSPACE, TD_E_IO. */
 TD_MUST_USE td_result td_io_renew(td_file *file, uint64_t at, uint64_t size, td_err *err);
 
 /* Cut the file to size bytes. */

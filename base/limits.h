@@ -266,10 +266,6 @@ static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a 
 #define LIMIT_OUTPUT_STALL_NS    UINT64_C(2000000000)
 #define LIMIT_OUTPUT_END_NS      UINT64_C(10000000000)
 
-/* Rows of one table by hash (base/slot_table.h): twice as many slots are counted in 32 bits, and
- * have 16 GiB. Each table has a lower bound by what its rows come from. */
-#define LIMIT_TABLE_ROWS (1u << 30)
-
 /* Plugins of one replay (--sink). Each is called for every frame; more than a few are a mistake. */
 #define LIMIT_PLUGINS 16u
 

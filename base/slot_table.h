@@ -16,7 +16,6 @@
 #include <stdint.h>
 
 #include "base/attr.h"
-#include "base/err.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -64,19 +63,8 @@ static inline int slot_table_next(const slot_table *table, slot_probe *probe)
     }
 }
 
-/* 1 if so many rows in all find space. */
-static inline int slot_table_has_space(const slot_table *table, size_t rows)
-{
-    return rows <= table->capacity / 2;
-}
-
-/* Make space for so many rows in all. TD_E_NOMEM, and TD_E_LIMIT (LIMIT_TABLE_ROWS), with the table
- * as it was; their texts name the rows as `what` ("streams"). */
-TD_MUST_USE td_result slot_table_reserve(slot_table *table, size_t rows, const char *what,
-                                         td_err *err);
-
-/* Put a row, also if one of this hash is there. There must be space for it, made by
- * slot_table_reserve. */
+/* Put a row, also if one of this hash is there. Rows are numbered in 32 bits (asserted): what they
+ * come from has a lower bound. */
 void slot_table_put(slot_table *table, uint64_t hash, size_t row);
 
 /* Remove all rows; the space stays. */

@@ -89,8 +89,6 @@ td_result td_workers_open(unsigned thread_count, td_workers **out, td_err *err)
         return td_err_set(err, TD_E_INVALID, "%u threads: 1 to %u are allowed", thread_count,
                           LIMIT_THREADS);
     td_workers *pool = td_alloc_zero(1, sizeof *pool);
-    if (pool == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for %u threads", thread_count);
     pthread_mutex_init(&pool->mutex, NULL);
     pthread_cond_init(&pool->has_work, NULL);
     pthread_cond_init(&pool->has_done, NULL);

@@ -22,7 +22,7 @@ typedef struct td_job {
     int is_done;         /* the pool's own; ask td_workers_wait */
 } td_job;
 
-/* Start thread_count threads, 1 to LIMIT_THREADS. TD_E_NOMEM, TD_E_IO. */
+/* Start thread_count threads, 1 to LIMIT_THREADS. TD_E_IO. */
 TD_MUST_USE td_result td_workers_open(unsigned thread_count, td_workers **out, td_err *err);
 
 /* Finish all submitted jobs, then end the threads. NULL is fine. */

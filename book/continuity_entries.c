@@ -209,8 +209,7 @@ static uint64_t number_key(rule_id rule, const entry *of)
     return key ^ (uint64_t)of->position_idx * ODD;
 }
 
-/* The number that an entry follows; *is_new: there was none before. NULL at the bound, and without
- * memory. */
+/* The number that an entry follows; *is_new: there was none before. NULL at the bound. */
 static symbol_number *number_get(track_entries *e, rule_id rule, const entry *of, int *is_new)
 {
     uint64_t key = number_key(rule, of);
@@ -221,10 +220,9 @@ static symbol_number *number_get(track_entries *e, rule_id rule, const entry *of
             return &e->numbers[at.row];
     }
     size_t count = e->by_key.count;
-    if (count == LIMIT_TRACK_SYMBOLS ||
-        slot_table_reserve(&e->by_key, count + 1, "symbols", NULL) != TD_OK ||
-        !td_array_ensure((void **)&e->numbers, &e->number_capacity, count, sizeof *e->numbers))
+    if (count == LIMIT_TRACK_SYMBOLS)
         return NULL;
+    td_array_ensure((void **)&e->numbers, &e->number_capacity, count, sizeof *e->numbers);
     slot_table_put(&e->by_key, key, count);
     e->numbers[count].key = key;
     *is_new = 1;

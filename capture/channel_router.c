@@ -71,8 +71,7 @@ channel_router *channel_router_open(const char *feed, const family *of)
     r->family = of;
     r->schemas = td_alloc_zero(of->topic_count, sizeof *r->schemas);
     r->schema_names = td_alloc_zero(of->topic_count, sizeof *r->schema_names);
-    td_result rc = decoder_open(&r->decoder, NULL);
-    TD_ASSERT(rc == TD_OK);
+    r->decoder = decoder_open();
     return r;
 }
 

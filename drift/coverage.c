@@ -24,48 +24,33 @@ static size_t count_values(const value_row *row)
     return count;
 }
 
-static int open_fields(const family *of, const field_row *rows, size_t count, coverage_field **out)
+static coverage_field *open_fields(const family *of, const field_row *rows, size_t count)
 {
-    if (count == 0)
-        return 1;
-    *out = td_alloc_zero(count, sizeof **out);
-    for (size_t i = 0; *out != NULL && i < count; i++) {
-        coverage_field *field = &(*out)[i];
-        field->row = &rows[i];
-        field->values = exchange_values(of, &rows[i]);
-        field->value_count = count_values(field->values);
-        if (field->value_count == 0)
-            continue;
-        field->value_counts = td_alloc_zero(field->value_count, sizeof *field->value_counts);
-        if (field->value_counts == NULL)
-            return 0;
+    coverage_field *out = td_alloc_zero(count, sizeof *out);
+    for (size_t i = 0; i < count; i++) {
+        out[i].row = &rows[i];
+        out[i].values = exchange_values(of, &rows[i]);
+        out[i].value_count = count_values(out[i].values);
+        out[i].value_counts = td_alloc_zero(out[i].value_count, sizeof *out[i].value_counts);
     }
-    return *out != NULL;
+    return out;
 }
 
 static void close_fields(coverage_field *fields, size_t count)
 {
-    for (size_t i = 0; fields != NULL && i < count; i++)
+    for (size_t i = 0; i < count; i++)
         td_free(fields[i].value_counts);
     td_free(fields);
 }
 
-td_result coverage_topic_open(const family *of, const topic_row *row, coverage_topic **out,
-                              td_err *err)
+coverage_topic *coverage_topic_open(const family *of, const topic_row *row)
 {
     coverage_topic *made = td_alloc_zero(1, sizeof *made);
-    *out = NULL;
-    if (made == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory to count what a topic has");
     made->of = of;
     made->row = row;
-    if (!open_fields(of, row->envelope, row->envelope_count, &made->envelope) ||
-        !open_fields(of, row->fields, row->field_count, &made->fields)) {
-        coverage_topic_close(made);
-        return td_err_set(err, TD_E_NOMEM, "no memory to count what a topic has");
-    }
-    *out = made;
-    return TD_OK;
+    made->envelope = open_fields(of, row->envelope, row->envelope_count);
+    made->fields = open_fields(of, row->fields, row->field_count);
+    return made;
 }
 
 void coverage_topic_close(coverage_topic *topic)
@@ -127,49 +112,28 @@ void coverage_topic_count(coverage_topic *topic, uint64_t recv_ns, const drift_l
 
 /* ---- all topics ---- */
 
-static td_result open_family(const family *of, covered_family *out, td_err *err)
-{
-    out->of = of;
-    if (of->topic_count == 0)
-        return TD_OK;
-    out->topics = td_alloc_zero(of->topic_count, sizeof(coverage_topic *));
-    if (out->topics == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory to count what families have");
-    td_result rc = TD_OK;
-    for (size_t i = 0; rc == TD_OK && i < of->topic_count; i++)
-        rc = coverage_topic_open(of, &of->topics[i], &out->topics[i], err);
-    return rc;
-}
-
-td_result coverage_open(coverage **out, td_err *err)
+coverage *coverage_open(void)
 {
     coverage *made = td_alloc_zero(1, sizeof *made);
-    *out = NULL;
-    if (made == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory to count what families have");
-    size_t count = 0;
-    const family *const *all = family_table(&count);
-    made->families = td_alloc_zero(count, sizeof *made->families);
-    td_result rc = made->families != NULL
-                       ? TD_OK
-                       : td_err_set(err, TD_E_NOMEM, "no memory to count what families have");
-    for (; rc == TD_OK && made->count < count; made->count++)
-        rc = open_family(all[made->count], &made->families[made->count], err);
-    if (rc != TD_OK) {
-        coverage_close(made);
-        return rc;
+    const family *const *all = family_table(&made->count);
+    made->families = td_alloc_zero(made->count, sizeof *made->families);
+    for (size_t i = 0; i < made->count; i++) {
+        covered_family *at = &made->families[i];
+        at->of = all[i];
+        at->topics = td_alloc_zero(at->of->topic_count, sizeof(coverage_topic *));
+        for (size_t k = 0; k < at->of->topic_count; k++)
+            at->topics[k] = coverage_topic_open(at->of, &at->of->topics[k]);
     }
-    *out = made;
-    return TD_OK;
+    return made;
 }
 
 void coverage_close(coverage *self)
 {
     if (self == NULL)
         return;
-    for (size_t i = 0; self->families != NULL && i < self->count; i++) {
+    for (size_t i = 0; i < self->count; i++) {
         const covered_family *at = &self->families[i];
-        for (size_t k = 0; at->topics != NULL && k < at->of->topic_count; k++)
+        for (size_t k = 0; k < at->of->topic_count; k++)
             coverage_topic_close(at->topics[k]);
         td_free(at->topics);
     }

@@ -35,17 +35,16 @@ typedef struct coverage_topic {
     coverage_field *fields;          /* row->field_count */
 } coverage_topic;
 
-/* Counts of a row, all 0. TD_E_NOMEM. */
-TD_MUST_USE td_result coverage_topic_open(const family *of, const topic_row *row,
-                                          coverage_topic **out, td_err *err);
+/* Counts of a row, all 0. */
+TD_NEVER_NULL coverage_topic *coverage_topic_open(const family *of, const topic_row *row);
 void coverage_topic_close(coverage_topic *topic);
 
 /* Count a frame of the topic's row. */
 void coverage_topic_count(coverage_topic *topic, uint64_t recv_ns, const drift_look *look);
 
 typedef struct coverage coverage;
-/* All rows of all families, all 0. TD_E_NOMEM. */
-TD_MUST_USE td_result coverage_open(coverage **out, td_err *err);
+/* All rows of all families, all 0. */
+TD_NEVER_NULL coverage *coverage_open(void);
 void coverage_close(coverage *self);
 
 /* Add the counts of a topic to those of its row. */

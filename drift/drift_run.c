@@ -39,37 +39,31 @@ typedef struct run {
 
 /* ---- readers ---- */
 
-static td_result take_reader(shared *s, free_reader **out, td_err *err)
+static free_reader *take_reader(shared *s)
 {
     pthread_mutex_lock(&s->mutex);
-    *out = s->readers;
-    if (*out != NULL)
-        s->readers = (*out)->next;
+    free_reader *out = s->readers;
+    if (out != NULL)
+        s->readers = out->next;
     pthread_mutex_unlock(&s->mutex);
-    if (*out != NULL)
-        return TD_OK;
-    *out = td_alloc_zero(1, sizeof **out);
-    if (*out == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a reader of drift");
-    td_result rc = drift_reader_open(&(*out)->reader, err);
-    if (rc != TD_OK)
-        td_free(*out);
-    return rc;
+    if (out == NULL) {
+        out = td_alloc_zero(1, sizeof *out);
+        out->reader = drift_reader_open();
+    }
+    return out;
 }
 
 /* Give a reader back, and what it found. */
-static td_result give_reader(shared *s, free_reader *reader, const struct stream *of,
-                             const drift_frame *frame, const drift_look *look, td_err *err)
+static void give_reader(shared *s, free_reader *reader, const struct stream *of,
+                        const drift_frame *frame, const drift_look *look)
 {
-    td_result rc = TD_OK;
     pthread_mutex_lock(&s->mutex);
     s->frames++;
     if (look->count > 0 || look->left_out > 0)
-        rc = drift_table_add(s->table, of->feed, frame, look, err);
+        drift_table_add(s->table, of->feed, frame, look);
     reader->next = s->readers;
     s->readers = reader;
     pthread_mutex_unlock(&s->mutex);
-    return rc;
 }
 
 static void close_readers(shared *s)
@@ -97,19 +91,16 @@ static void end_covered(shared *s, observed_stream *own)
 }
 
 /* Count what of its topic's row a frame has. */
-static td_result count_covered(shared *s, observed_stream *own, const drift_frame *frame,
-                               const drift_look *look, td_err *err)
+static void count_covered(shared *s, observed_stream *own, const drift_frame *frame,
+                          const drift_look *look)
 {
     if (s->coverage == NULL || own->of == NULL || look->row == NULL)
-        return TD_OK;
+        return;
     if (own->covered == NULL || own->covered->row != look->row) {
         end_covered(s, own);
-        td_result rc = coverage_topic_open(own->of, look->row, &own->covered, err);
-        if (rc != TD_OK)
-            return rc;
+        own->covered = coverage_topic_open(own->of, look->row);
     }
     coverage_topic_count(own->covered, frame->recv_ns, look);
-    return TD_OK;
 }
 
 static void close_stream(void *ctx, void *state)
@@ -121,36 +112,26 @@ static void close_stream(void *ctx, void *state)
     td_free(own);
 }
 
-static td_result open_stream(const struct stream *of, void **state, td_err *err)
+static observed_stream *open_stream(const struct stream *of)
 {
     observed_stream *made = td_alloc_zero(1, sizeof *made);
-    if (made == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a stream of drift");
-    td_result rc = drift_stream_open(&made->drift, err);
-    if (rc != TD_OK) {
-        td_free(made);
-        return rc;
-    }
+    made->drift = drift_stream_open();
     made->of = family_find(td_bytes_str(of->family));
-    *state = made;
-    return TD_OK;
+    return made;
 }
 
 static td_result look_at(void *ctx, const struct stream *of, void **state,
                          const observed_frame *seen, td_err *err)
 {
+    (void)err;
     run *r = ctx;
     const stream_frame *from = seen->frame;
     int is_inbound =
         from->role == ROLE_DATA || from->role == ROLE_UNKNOWN || from->role == ROLE_CONTROL;
     if (from->is_lead_in || !is_inbound)
         return TD_OK;
-    td_result rc = *state == NULL ? open_stream(of, state, err) : TD_OK;
-    free_reader *reader = NULL;
-    if (rc == TD_OK)
-        rc = take_reader(&r->shared, &reader, err);
-    if (rc != TD_OK)
-        return rc;
+    if (*state == NULL)
+        *state = open_stream(of);
     observed_stream *own = *state;
     const drift_frame frame = {.of = own->of,
                                .topic = {.row = from->row,
@@ -159,14 +140,12 @@ static td_result look_at(void *ctx, const struct stream *of, void **state,
                                .recv_ns = from->recv_ns,
                                .order = from->position,
                                .bytes = from->bytes};
-    drift_look look = {.count = 0};
-    rc = drift_read(reader->reader, own->drift, &frame, &look, err);
-    if (rc == TD_OK)
-        rc = count_covered(&r->shared, own, &frame, &look, err);
-    if (rc != TD_OK)
-        look = (drift_look){.count = 0};
-    td_result added = give_reader(&r->shared, reader, of, &frame, &look, rc == TD_OK ? err : NULL);
-    return rc != TD_OK ? rc : added;
+    drift_look look;
+    free_reader *reader = take_reader(&r->shared);
+    drift_read(reader->reader, own->drift, &frame, &look);
+    count_covered(&r->shared, own, &frame, &look);
+    give_reader(&r->shared, reader, of, &frame, &look);
+    return TD_OK;
 }
 
 static const observer_ops OBSERVER = {.name = "drift", .frame = look_at, .close = close_stream};
@@ -183,11 +162,10 @@ static td_result open_all(run *r, td_err *err)
                               .without_digests = 1,
                               .progress = options->progress,
                               .user = options->user};
-    td_result rc = drift_table_open(&r->shared.table, err);
-    if (rc == TD_OK && options->with_coverage)
-        rc = coverage_open(&r->shared.coverage, err);
-    if (rc == TD_OK)
-        rc = tape_open(options->archive, options->wanted, &reading, &r->tape, err);
+    r->shared.table = drift_table_open();
+    if (options->with_coverage)
+        r->shared.coverage = coverage_open();
+    td_result rc = tape_open(options->archive, options->wanted, &reading, &r->tape, err);
     return rc == TD_OK ? player_open(&playing, &r->player, err) : rc;
 }
 

@@ -59,9 +59,6 @@ td_result export_choice_offer(export_choices *table, const char *feed, td_bytes 
     }
     if (table->count == LIMIT_EXPORT_SERIES)
         return td_err_set(err, TD_E_LIMIT, "more than %u books in one export", LIMIT_EXPORT_SERIES);
-    td_result rc = slot_table_reserve(&table->slots, table->count + 1, "books", err);
-    if (rc != TD_OK)
-        return rc;
     export_choice *items = td_array_grow(table->items, table->count, sizeof *items);
     if (items == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for %zu books", table->count + 1);

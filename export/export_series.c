@@ -82,9 +82,6 @@ static void series_index(export_series_table *table, size_t i)
 
 static td_result series_grow(export_series_table *table, td_err *err)
 {
-    td_result rc = slot_table_reserve(&table->slots, table->count + 1, "names of files", err);
-    if (rc != TD_OK)
-        return rc;
     export_series **items = td_array_grow(table->items, table->count, sizeof(export_series *));
     if (items == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for %zu names of files", table->count + 1);

@@ -131,11 +131,8 @@ static td_result open_reader(import_job *job, td_err *err)
     job->slots = import_slots_open();
     job->window = import_window_open();
     job->secrets = import_secrets_open();
-    td_result rc = TD_OK;
     if (options->family != NULL)
-        rc = decoder_open(&job->decoder, err);
-    if (rc != TD_OK)
-        return rc;
+        job->decoder = decoder_open();
     if (options->path != NULL)
         return import_source_open(options->io, options->path, &job->source, err);
     job->source = import_source_open_pipe(options->descriptor);

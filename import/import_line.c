@@ -23,8 +23,7 @@ import_line_reader *import_line_reader_open(import_format format)
     import_line_reader *r = td_alloc_zero(1, sizeof *r);
     r->format = format;
     td_buf_init(&r->data, LIMIT_IMPORT_LINE_BYTES + JSON_PADDING_BYTES);
-    td_result rc = json_parser_open(LIMIT_IMPORT_LINE_BYTES, &r->parser, NULL);
-    TD_ASSERT(rc == TD_OK);
+    r->parser = json_parser_open(LIMIT_IMPORT_LINE_BYTES);
     return r;
 }
 

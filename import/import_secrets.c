@@ -18,8 +18,7 @@ import_secrets *import_secrets_open(void)
 {
     import_secrets *s = td_alloc_zero(1, sizeof *s);
     redactor_init(&s->values);
-    td_result rc = json_parser_open(0, &s->parser, NULL);
-    TD_ASSERT(rc == TD_OK);
+    s->parser = json_parser_open(0);
     return s;
 }
 

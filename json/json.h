@@ -56,12 +56,12 @@ typedef enum json_padding {
 
 enum { JSON_PADDING_BYTES = 64 };
 
-/* New parser for texts of at most bytes_max bytes (0: LIMIT_FRAME_BYTES). TD_E_NOMEM. */
-TD_MUST_USE td_result json_parser_open(size_t bytes_max, json_parser **out, td_err *err);
+/* New parser for texts of at most bytes_max bytes (0: LIMIT_FRAME_BYTES). */
+TD_NEVER_NULL json_parser *json_parser_open(size_t bytes_max);
 void json_parser_close(json_parser *parser);
 
 /* Check a whole text and return its value. TD_OK; TD_E_INVALID (what and where in err and
- * json_parse_error); TD_E_LIMIT (too long, too deep); TD_E_NOMEM. err may be NULL. */
+ * json_parse_error); TD_E_LIMIT (too long, too deep). err may be NULL. */
 TD_MUST_USE td_result json_parse(json_parser *parser, td_bytes text, json_padding padding,
                                  json_value *root, td_err *err);
 

@@ -43,7 +43,6 @@ typedef enum json_index_result {
 /* Memory of indexes: 4 bytes per byte of the longest text so far. One thread. */
 typedef struct json_indexer json_indexer;
 
-/* New indexer; NULL without memory. */
 json_indexer *json_indexer_open(void);
 void json_indexer_close(json_indexer *indexer);
 

@@ -24,21 +24,13 @@ struct json_parser {
     json_error error;
 };
 
-td_result json_parser_open(size_t bytes_max, json_parser **out, td_err *err)
+json_parser *json_parser_open(size_t bytes_max)
 {
-    *out = NULL;
     json_parser *parser = td_alloc_zero(1, sizeof *parser);
-    if (parser == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a JSON parser");
     parser->bytes_max = bytes_max == 0 ? LIMIT_FRAME_BYTES : bytes_max;
     TD_ASSERT(parser->bytes_max < UINT32_MAX / 2);
     parser->indexer = json_indexer_open();
-    if (parser->indexer == NULL) {
-        json_parser_close(parser);
-        return td_err_set(err, TD_E_NOMEM, "no memory for a JSON parser");
-    }
-    *out = parser;
-    return TD_OK;
+    return parser;
 }
 
 void json_parser_close(json_parser *parser)
@@ -60,17 +52,16 @@ static td_result fail(json_parser *parser, td_result rc, size_t offset, const ch
 }
 
 /* Make space for count elements; the old content is lost. */
-static int reserve(void **memory, size_t *capacity, size_t count, size_t size)
+static void reserve(void **memory, size_t *capacity, size_t count, size_t size)
 {
     if (count <= *capacity)
-        return 1;
+        return;
     size_t wanted = *capacity == 0 ? 1024 : *capacity;
     while (wanted < count)
         wanted *= 2;
     td_free(*memory);
     *memory = td_alloc(wanted * size);
-    *capacity = *memory == NULL ? 0 : wanted;
-    return *memory != NULL;
+    *capacity = wanted;
 }
 
 /* Why and where the index refused a text. */
@@ -107,8 +98,7 @@ td_result json_parser_index(json_parser *parser, td_bytes text, json_padding pad
         return fail(parser, TD_E_LIMIT, parser->bytes_max, "text is too long");
     if (padding == JSON_COPIED) {
         size_t needed = text.size + JSON_PADDING_BYTES; /* bytes_max is far from overflow */
-        if (!reserve((void **)&parser->copy, &parser->copy_capacity, needed, 1))
-            return fail(parser, TD_E_NOMEM, 0, "no memory for a copy of the text");
+        reserve((void **)&parser->copy, &parser->copy_capacity, needed, 1);
         if (text.size > 0)
             memcpy(parser->copy, text.data, text.size);
         memset(parser->copy + text.size, 0, JSON_PADDING_BYTES);
@@ -375,14 +365,13 @@ td_result json_parse(json_parser *parser, td_bytes text, json_padding padding, j
                      td_err *err)
 {
     td_result rc = json_parser_index(parser, text, padding);
-    if (rc == TD_OK && !reserve((void **)&parser->after, &parser->after_capacity,
-                                (size_t)parser->index.count + 1, sizeof *parser->after))
-        rc = fail(parser, TD_E_NOMEM, 0, "no memory for the structure of the text");
-    if (rc == TD_OK)
+    if (rc == TD_OK) {
+        reserve((void **)&parser->after, &parser->after_capacity, (size_t)parser->index.count + 1,
+                sizeof *parser->after);
         rc = check_text(parser);
-    if (rc == TD_OK && parser->has_escapes &&
-        !reserve((void **)&parser->strings, &parser->strings_capacity, parser->index.size, 1))
-        rc = fail(parser, TD_E_NOMEM, 0, "no memory for strings with escapes");
+    }
+    if (rc == TD_OK && parser->has_escapes)
+        reserve((void **)&parser->strings, &parser->strings_capacity, parser->index.size, 1);
     if (rc != TD_OK) {
         parser->has_escapes = 0; /* strings may have no space for them */
         return td_err_set(err, rc, "JSON at byte %zu: %s", parser->error.offset,

@@ -2,7 +2,7 @@
  *
  * The writer puts in commas and colons, escapes strings, and asserts that calls nest as JSON does
  * (a key only in an object, a value only where one belongs): a wrong order is our own fault, never
- * the input's. The first failure of the buffer (bound, memory) is kept: later calls do nothing and
+ * the input's. The first failure (the buffer's bound) is kept: later calls do nothing and
  * json_write_end() returns it, so that callers check once.
  *
  * Text is compact, without white space. Strings may hold any bytes: what is no UTF-8 becomes

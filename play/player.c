@@ -106,10 +106,8 @@ static td_result find_stream(player *p, const tape_frame *frame, stream **out, t
                                   .observer = p->options.observer,
                                   .without_digests = p->options.without_digests};
     size_t known = p->streams.count;
-    td_result rc = stream_table_get(&p->streams, &key, &origin, out, err);
-    if (rc != TD_OK)
-        return rc;
-    stream *s = *out;
+    stream *s = stream_table_get(&p->streams, &key, &origin);
+    *out = s;
     TD_ASSERT(p->streams.count <= known + 1);
     int is_new = p->streams.count > known;
     if (is_new) {

@@ -47,38 +47,20 @@ static stream *find_sibling(const stream_table *table, const stream *of)
     return NULL;
 }
 
-/* Space for one more stream. */
-static td_result table_grow(stream_table *table, td_err *err)
-{
-    size_t count = table->count + 1;
-    td_result rc = slot_table_reserve(&table->by_key, count, "streams", err);
-    if (rc == TD_OK)
-        rc = slot_table_reserve(&table->by_symbol, count, "streams", err);
-    if (rc != TD_OK)
-        return rc;
-    table->items = td_array_grow(table->items, table->count, sizeof(stream *));
-    return TD_OK;
-}
-
-td_result stream_table_get(stream_table *table, const stream_key *key, const stream_origin *origin,
-                           stream **out, td_err *err)
+stream *stream_table_get(stream_table *table, const stream_key *key, const stream_origin *origin)
 {
     uint64_t hash = key_hash(key);
     slot_probe at = slot_probe_of(hash);
-    while (slot_table_next(&table->by_key, &at)) {
-        *out = table->items[at.row];
-        if (key_is(*out, key))
-            return TD_OK;
-    }
-    td_result rc = table_grow(table, err);
-    if (rc != TD_OK)
-        return rc;
-    *out = stream_open(key, origin);
+    while (slot_table_next(&table->by_key, &at))
+        if (key_is(table->items[at.row], key))
+            return table->items[at.row];
+    stream *made = stream_open(key, origin);
+    table->items = td_array_grow(table->items, table->count, sizeof(stream *));
     slot_table_put(&table->by_key, hash, table->count);
-    if (find_sibling(table, *out) == NULL)
-        slot_table_put(&table->by_symbol, symbol_hash(*out), table->count);
-    table->items[table->count++] = *out;
-    return TD_OK;
+    if (find_sibling(table, made) == NULL)
+        slot_table_put(&table->by_symbol, symbol_hash(made), table->count);
+    table->items[table->count++] = made;
+    return made;
 }
 
 stream *stream_table_sibling(const stream_table *table, const stream *of)

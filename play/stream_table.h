@@ -16,9 +16,8 @@ typedef struct stream_table {
 /* Zero-initialise to start. Closes all streams. */
 void stream_table_fini(stream_table *table);
 
-/* The stream of that key, made if there is none yet (with this origin). TD_E_LIMIT. */
-TD_MUST_USE td_result stream_table_get(stream_table *table, const stream_key *key,
-                                       const stream_origin *origin, stream **out, td_err *err);
+/* The stream of that key, made if there is none yet (with this origin). */
+stream *stream_table_get(stream_table *table, const stream_key *key, const stream_origin *origin);
 
 /* The first stream with the feed and symbol of this one, which may be itself. */
 stream *stream_table_sibling(const stream_table *table, const stream *of);

@@ -55,13 +55,8 @@ td_result subscribed_open(subscribed **out, td_err *err)
     subscribed *s = td_alloc_zero(1, sizeof *s);
     if (s == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for subscriptions");
-    td_result rc = dialect_parser_open(&s->requests, err);
-    if (rc == TD_OK)
-        rc = dialect_parser_open(&s->answers, err);
-    if (rc != TD_OK) {
-        subscribed_close(s);
-        return rc;
-    }
+    s->requests = dialect_parser_open();
+    s->answers = dialect_parser_open();
     *out = s;
     return TD_OK;
 }

@@ -13,7 +13,7 @@ struct drop_count {
     decoder *decoder;
     drop_row *rows;
     size_t row_count;
-    slot_table by_place; /* of rows; space for all of them */
+    slot_table by_place; /* of rows */
     uint8_t frame[DROP_FRAME_BYTES_MAX + DECODE_PADDING_BYTES];
 };
 
@@ -23,14 +23,7 @@ td_result drop_count_open(drop_count **out, td_err *err)
     if (self == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory to count drops");
     self->rows = td_alloc_zero(DROP_ROWS_MAX, sizeof *self->rows);
-    td_result rc = self->rows == NULL ? td_err_set(err, TD_E_NOMEM, "no memory to count drops")
-                                      : decoder_open(&self->decoder, err);
-    if (rc == TD_OK)
-        rc = slot_table_reserve(&self->by_place, DROP_ROWS_MAX, "rows of drops", err);
-    if (rc != TD_OK) {
-        drop_count_close(self);
-        return rc;
-    }
+    self->decoder = decoder_open();
     *out = self;
     return TD_OK;
 }

@@ -647,8 +647,7 @@ td_result live_check_open(const live_check_options *options, live_check **out, t
     live_table_init(&self->channels,
                     options->memory_bytes == 0 ? LIMIT_LIVE_CHECK_BYTES : options->memory_bytes);
     td_result rc = td_ring_open(options->ring_bytes, &self->ring, err);
-    if (rc == TD_OK)
-        rc = decoder_open(&self->decoder, err);
+    self->decoder = decoder_open();
     if (rc == TD_OK) {
         int failure = pthread_create(&self->thread, NULL, run, self);
         if (failure != 0)

@@ -481,10 +481,8 @@ td_result supervisor_open(const supervisor_options *options, supervisor **out, t
     td_result rc = free_space_check(&self->free_space, err);
     if (rc == TD_OK)
         rc = open_feeds(self, err);
-    if (rc == TD_OK)
-        rc = decoder_open(&self->decoder, err);
-    if (rc == TD_OK)
-        rc = dialect_parser_open(&self->answers, err);
+    self->decoder = decoder_open();
+    self->answers = dialect_parser_open();
     if (rc == TD_OK)
         rc = wire_loop_open(options->clock, options->log, &self->loop, err);
     if (rc == TD_OK)

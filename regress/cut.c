@@ -657,9 +657,7 @@ td_result cut_write(const cut_options *options, const cut_frame *frame, cut_resu
     c->frame = frame;
     td_buf_init(&c->event_json, CUT_EVENT_BYTES_MAX);
     c->texts = td_arena_open(CUT_TEXTS_BYTES_MAX);
-    td_result rc = c->texts == NULL ? td_err_set(err, TD_E_NOMEM, "no memory for a cut") : TD_OK;
-    if (rc == TD_OK)
-        rc = prepare(c, err);
+    td_result rc = prepare(c, err);
     if (rc == TD_OK)
         rc = open_file(c, err);
     if (rc == TD_OK)

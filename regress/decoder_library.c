@@ -247,8 +247,9 @@ static td_result library_begin(void *shared, void **self, td_err *err)
                                 .own = own,
                                 .fail = host_fail,
                                 .log = host_log};
-    td_result rc = message_builder_open(&own->builder, err);
-    if (rc == TD_OK && of->file.table.begin != NULL)
+    own->builder = message_builder_open();
+    td_result rc = TD_OK;
+    if (of->file.table.begin != NULL)
         rc = plugin_file_answer_once(
             &of->file, "begin", of->file.table.begin(&own->host, "", &own->self), own->why, err);
     if (rc != TD_OK) {

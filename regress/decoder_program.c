@@ -488,11 +488,9 @@ static td_result program_begin(void *shared, void **self, td_err *err)
     own->input = own->output = -1;
     td_buf_init(&own->line, LIMIT_RECORD_BYTES * 8); /* every byte of a frame may be escaped */
     td_buf_init(&own->read, LIMIT_DECODER_REPLY_BYTES + (size_t)2 * READ_BYTES);
-    td_result rc = json_parser_open(LIMIT_DECODER_REPLY_BYTES, &own->parser, err);
-    if (rc == TD_OK)
-        rc = message_builder_open(&own->builder, err);
-    if (rc == TD_OK)
-        rc = ensure_process(own, err);
+    own->parser = json_parser_open(LIMIT_DECODER_REPLY_BYTES);
+    own->builder = message_builder_open();
+    td_result rc = ensure_process(own, err);
     if (rc == TD_OK)
         *self = own;
     else

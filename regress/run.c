@@ -168,9 +168,7 @@ static td_result find_unknown(run *r, observed_stream *own, const baseline_strea
             return TD_OK;
     }
     size_t count = own->unknown_count;
-    td_result rc = slot_table_reserve(&own->by_exchange_topic, count + 1, "unknown topics", err);
-    if (rc == TD_OK)
-        rc = open_stream(r, names, exchange_topic, position, out, err);
+    td_result rc = open_stream(r, names, exchange_topic, position, out, err);
     if (rc != TD_OK)
         return rc;
     own->unknown = td_array_grow(own->unknown, count, sizeof(run_stream *));

@@ -61,7 +61,7 @@ decode_reason decoder_reason_of(td_bytes text)
     for (int reason = DECODE_NOT_JSON; reason < DECODE_REFUSED; reason++) {
         const char *name = decode_reason_name((decode_reason)reason);
         size_t size = strlen(name);
-        if (reason != DECODE_NO_MEMORY && text.size >= size && memcmp(text.data, name, size) == 0 &&
+        if (text.size >= size && memcmp(text.data, name, size) == 0 &&
             (text.size == size || text.data[size] == ':'))
             return (decode_reason)reason;
     }

@@ -23,13 +23,8 @@ td_result truth_content_open(truth_content **out, td_err *err)
     if (self == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory to compare with the truth");
     td_buf_init(&self->text, TEXT_BYTES_MAX);
-    td_result rc = json_parser_open(0, &self->decoded_parser, err);
-    if (rc == TD_OK)
-        rc = json_parser_open(0, &self->values_parser, err);
-    if (rc != TD_OK) {
-        truth_content_close(self);
-        return rc;
-    }
+    self->decoded_parser = json_parser_open(0);
+    self->values_parser = json_parser_open(0);
     *out = self;
     return TD_OK;
 }

@@ -154,9 +154,7 @@ static td_result add_mark(truth_table *table, json_value line, td_err *err)
     truth_mark *mark = find_mark(table, xxh64);
     if (mark == NULL) {
         size_t count = table->mark_count;
-        td_result rc = slot_table_reserve(&table->marks_by_hash, count + 1, "marks", err);
-        if (rc == TD_OK)
-            rc = add_place((void **)&table->marks, count, sizeof *table->marks, err);
+        td_result rc = add_place((void **)&table->marks, count, sizeof *table->marks, err);
         if (rc != TD_OK)
             return rc;
         slot_table_put(&table->marks_by_hash, xxh64, count);
@@ -195,9 +193,6 @@ static td_result add_item(truth_table *table, truth_kind kind, json_value line, 
     td_result rc = td_buf_append(&table->values, text.data, text.size, err);
     if (rc == TD_OK)
         rc = add_place((void **)&table->items, count, sizeof *table->items, err);
-    if (rc == TD_OK)
-        rc = slot_table_reserve(&table->items_by_hash, table->items_by_hash.count + 1, "frames",
-                                err);
     if (rc != TD_OK)
         return rc;
     if (first == count)
@@ -227,10 +222,8 @@ static td_result add_line(truth_table *table, json_parser *parser, td_bytes text
 
 static td_result add_all(truth_table *table, td_bytes text, td_err *err)
 {
-    json_parser *parser;
-    td_result rc = json_parser_open(0, &parser, err);
-    if (rc != TD_OK)
-        return rc;
+    json_parser *parser = json_parser_open(0);
+    td_result rc = TD_OK;
     uint64_t number = 0;
     while (text.size > 0 && rc == TD_OK) {
         TD_ASSERT(text.data != NULL);

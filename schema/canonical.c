@@ -509,14 +509,12 @@ static int refuse_name(reader *r, size_t at, const char *what, td_bytes name)
     return 0;
 }
 
-/* Memory of count things; NULL after the error was set. */
+/* Memory of count things; NULL after the error was set: the arena is full. */
 static void *make(reader *r, size_t count, size_t size)
 {
-    TD_ASSERT(count <= LIMIT_FRAME_ITEMS);
     void *memory = td_arena_alloc(r->arena, count * size);
     if (memory == NULL)
-        r->rc =
-            td_err_set(r->err, TD_E_NOMEM, "no memory for a message of %zu bytes", r->form.size);
+        r->rc = td_err_set(r->err, TD_E_LIMIT, "a form of %zu bytes is too large", r->form.size);
     return memory;
 }
 
@@ -772,16 +770,9 @@ static int check_json(reader *r, size_t at, td_bytes text)
 {
     json_value root;
     td_bytes canonical;
-    td_result rc = json_parse(r->parser, text, JSON_COPIED, &root, NULL);
-    if (rc == TD_E_NOMEM)
-        r->rc = td_err_set(r->err, rc, "no memory for JSON of %zu bytes", text.size);
-    if (rc == TD_E_NOMEM)
-        return 0;
-    if (rc != TD_OK)
+    if (json_parse(r->parser, text, JSON_COPIED, &root, NULL) != TD_OK)
         return refuse(r, at, "a text that is no JSON");
-    uint8_t *memory = td_arena_alloc(r->arena, text.size);
-    if (memory == NULL)
-        r->rc = td_err_set(r->err, TD_E_NOMEM, "no memory for JSON of %zu bytes", text.size);
+    uint8_t *memory = make(r, text.size, 1);
     if (memory == NULL)
         return 0;
     return (value_json_text(root, memory, text.size, &canonical) &&

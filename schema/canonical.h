@@ -34,7 +34,7 @@ typedef enum canonical_members {
     CANONICAL_WHOLE, /* also message.beside */
 } canonical_members;
 
-/* Append the form of a message, its type in front. TD_OK; TD_E_NOMEM, TD_E_LIMIT (the buffer's
+/* Append the form of a message, its type in front. TD_OK; TD_E_LIMIT (the buffer's
  * bound): then a part of it was appended. */
 TD_MUST_USE td_result canonical_write(const message *m, canonical_members members, td_buf *out,
                                       td_err *err);
@@ -62,7 +62,7 @@ uint64_t canonical_failure(decode_reason reason);
  * everything is checked, and what is accepted has this form as CANONICAL_WHOLE again. The message
  * has views into form and arena; its row is NULL, topic and symbol are empty. parser is for values
  * that are JSON. TD_OK; TD_E_INVALID with a text that says what is wrong at which byte, and names
- * an unknown type or member; TD_E_NOMEM, also for the arena's bound. err may be NULL. */
+ * an unknown type or member; TD_E_LIMIT: the arena's bound. err may be NULL. */
 TD_MUST_USE td_result canonical_read(td_bytes form, json_parser *parser, td_arena *arena,
                                      message *out, td_err *err);
 

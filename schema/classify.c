@@ -86,10 +86,9 @@ typedef struct job {
 /* Whether a value is present: yes, no, or only the index can tell. */
 typedef enum seen { SEEN_FOUND, SEEN_ABSENT, SEEN_UNSURE } seen;
 
-td_result classifier_open(classifier **out, td_err *err)
+classifier *classifier_open(void)
 {
-    *out = td_alloc_zero(1, sizeof **out);
-    return *out != NULL ? TD_OK : td_err_set(err, TD_E_NOMEM, "no memory for a classifier");
+    return td_alloc_zero(1, sizeof(classifier));
 }
 
 void classifier_close(classifier *c)
@@ -317,7 +316,7 @@ static void read_frame(members *m, const frame_keys *keys, json_parser *parser)
 
 /* Read the members of an object again, with the escapes in their keys resolved. The text has to be
  * valid for that: else they stay as they are. */
-static void resolve_escapes(members *m, classification *out)
+static void resolve_escapes(members *m)
 {
     json_value key;
     json_value element;
@@ -326,9 +325,7 @@ static void resolve_escapes(members *m, classification *out)
     json_parser *parser = m->parser;
     uint32_t object = m->object;
     td_bytes all = td_bytes_of(m->index->bytes, m->index->size);
-    td_result rc = json_parse(parser, all, JSON_PADDED, &root, NULL);
-    out->is_starved |= rc == TD_E_NOMEM;
-    if (rc != TD_OK)
+    if (json_parse(parser, all, JSON_PADDED, &root, NULL) != TD_OK)
         return;
     TD_ASSERT(json_char(m->index, object) == '{');
     members_init(m, m->keys, parser, object);
@@ -708,14 +705,13 @@ static void classify_topic(const job *j, members *m)
     classify_data(j, m, j->keys->topic);
     if (!m->is_checked && (json_has_escape(j->out->exchange_topic) ||
                            (j->out->topic.row == NULL && json_has_escape(all)))) {
-        resolve_escapes(m, j->out);
+        resolve_escapes(m);
         if (m->is_checked)
             classify_data(j, m, j->keys->topic);
     }
     /* Without data only a known topic proves that this is its frame, and no answer. */
     if (j->out->topic.row == NULL && m->known[j->keys->data] == 0)
-        *j->out = (classification){
-            .frame_class = CLASS_UNKNOWN, .success = -1, .is_starved = j->out->is_starved};
+        *j->out = (classification){.frame_class = CLASS_UNKNOWN, .success = -1};
 }
 
 /* A list of events, or one event (spot's private frames). */
@@ -727,7 +723,7 @@ static void classify_event(const job *j, uint32_t object)
         return;
     read_object(&event, keys, j->parser, object);
     if (event.has_escapes || json_has_escape(text_at(&event, event.known[keys->event])))
-        resolve_escapes(&event, j->out);
+        resolve_escapes(&event);
     int is_listed = object != 0; /* an event without a list must have a time */
     if (!event.known[keys->topic] && (is_listed || event.known[keys->event_time]))
         classify_data(j, &event, keys->event);
@@ -747,7 +743,7 @@ static int has_escaped_words(const members *m)
 }
 
 /* The request that an answer echoes. */
-static td_bytes echoed_op(const members *m, classification *out)
+static td_bytes echoed_op(const members *m)
 {
     uint32_t token = m->known[m->keys->request];
     uint8_t op = m->keys->op;
@@ -756,7 +752,7 @@ static td_bytes echoed_op(const members *m, classification *out)
         return td_bytes_of(NULL, 0);
     read_object(&inside, m->keys, m->parser, token);
     if (inside.has_escapes || json_has_escape(text_at(&inside, inside.known[op])))
-        resolve_escapes(&inside, out);
+        resolve_escapes(&inside);
     return text_at(&inside, inside.known[op]);
 }
 
@@ -775,7 +771,7 @@ static frame_class classify_control(const members *m, classification *out)
     }
     words.op = words.text[m->keys->op];
     if (words.op.size == 0)
-        words.op = echoed_op(m, out);
+        words.op = echoed_op(m);
     return control_find(m->keys, &words, &out->success);
 }
 
@@ -793,7 +789,7 @@ static void classify_indexed(const job *j)
     members m;
     read_frame(&m, j->keys, j->parser);
     if (m.has_escapes || has_escaped_words(&m))
-        resolve_escapes(&m, j->out);
+        resolve_escapes(&m);
     frame_class control = classify_control(&m, j->out);
     if (control != CLASS_UNKNOWN)
         j->out->frame_class = control;
@@ -810,10 +806,8 @@ void classify_inbound(classifier *c, json_parser *parser, const family *of, td_b
     *out = (classification){.frame_class = CLASS_UNKNOWN, .success = -1};
     if (classify_plain(&j, frame))
         return;
-    td_result rc = json_parser_index(parser, frame, JSON_PADDED);
-    if (rc == TD_OK)
+    if (json_parser_index(parser, frame, JSON_PADDED) == TD_OK)
         classify_indexed(&j);
-    out->is_starved |= rc == TD_E_NOMEM;
 }
 
 int frame_begins_as_data(const family *of, td_bytes frame)

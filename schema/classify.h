@@ -38,7 +38,6 @@ typedef struct classification {
                                 message's: of a member that stands twice this may be either, of a
                                 key with escapes it is 0 */
     int8_t success;          /* acks and auth: 1, 0, or -1 if absent */
-    uint8_t is_starved;      /* 1: memory ran out; nothing else here is reliable */
 } classification;
 
 /* 1 for classes that belong on a feed's _control channel. */
@@ -53,7 +52,7 @@ int frame_begins_as_data(const family *of, td_bytes frame);
 
 /* A cache of topics. One thread. With a decoder, use decoder_classify(). */
 typedef struct classifier classifier;
-TD_MUST_USE td_result classifier_open(classifier **out, td_err *err);
+TD_NEVER_NULL classifier *classifier_open(void);
 void classifier_close(classifier *c);
 
 /* Classify an inbound frame that is not compressed; as decoder_classify(). */

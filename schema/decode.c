@@ -18,21 +18,12 @@ struct decoder {
     td_inflater *inflater; /* made at the first compressed frame */
 };
 
-td_result decoder_open(decoder **out, td_err *err)
+decoder *decoder_open(void)
 {
-    *out = NULL;
     decoder *d = td_alloc_zero(1, sizeof *d);
-    if (d == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a decoder");
-    td_result rc = json_parser_open(0, &d->parser, err);
-    if (rc == TD_OK)
-        rc = classifier_open(&d->classifier, err);
-    if (rc != TD_OK) {
-        decoder_close(d);
-        return td_err_add(err, rc, "decoder");
-    }
-    *out = d;
-    return TD_OK;
+    d->parser = json_parser_open(0);
+    d->classifier = classifier_open();
+    return d;
 }
 
 void decoder_close(decoder *d)
@@ -118,45 +109,29 @@ static msg_trade trade_of(const msg_item *item, td_bytes own)
     };
 }
 
-/* 1, or 0 without memory. */
-static int take_levels(fast_decoder *fast, int has_rpi, message *m)
+static void fill_levels(fast_decoder *fast, int has_rpi, message *m)
 {
     const msg_record record = m->record;
     for (size_t i = 0; i < record.item_count; i++) {
-        if (!td_array_ensure((void **)&fast->levels, &fast->level_capacity, i,
-                             sizeof *fast->levels))
-            return 0;
+        td_array_ensure((void **)&fast->levels, &fast->level_capacity, i, sizeof *fast->levels);
         fast->levels[i] = level_of(&record.items[i]);
         if (!has_rpi)
             continue;
-        if (!td_array_ensure((void **)&fast->rpi_sizes, &fast->rpi_capacity, i,
-                             sizeof *fast->rpi_sizes))
-            return 0;
+        td_array_ensure((void **)&fast->rpi_sizes, &fast->rpi_capacity, i, sizeof *fast->rpi_sizes);
         fast->rpi_sizes[i] = decimal_of(item_value(&record.items[i], MEMBER_RPI_SIZE));
     }
     m->book =
         (msg_book){record.head, fast->levels, record.item_count, has_rpi ? fast->rpi_sizes : NULL};
-    return 1;
 }
 
-static int take_trades(fast_decoder *fast, message *m)
+static void fill_trades(fast_decoder *fast, message *m)
 {
     const msg_record record = m->record;
     for (size_t i = 0; i < record.item_count; i++) {
-        if (!td_array_ensure((void **)&fast->trades, &fast->trade_capacity, i,
-                             sizeof *fast->trades))
-            return 0;
+        td_array_ensure((void **)&fast->trades, &fast->trade_capacity, i, sizeof *fast->trades);
         fast->trades[i] = trade_of(&record.items[i], record.head.symbol);
     }
     m->trades = (msg_trades){record.head, fast->trades, record.item_count};
-    return 1;
-}
-
-static int record_to_struct(fast_decoder *fast, const decode_plan *p, message *m)
-{
-    TD_ASSERT(!message_is_record(m));
-    return m->head.type == MSG_BOOK_CHANGE ? take_levels(fast, p->has_rpi, m)
-                                           : take_trades(fast, m);
 }
 
 /* Members of the plain struct are not repeated in the record, which is the decoder's own. */
@@ -221,10 +196,9 @@ static td_result inflate_frame(decoder *d, td_bytes frame, td_bytes *out)
     *out = frame;
     if (TD_LIKELY(!decoder_inflates(frame)))
         return TD_OK;
-    td_result rc = TD_OK;
     if (d->inflater == NULL)
-        rc = td_inflater_open(LIMIT_FRAME_BYTES, DECODE_PADDING_BYTES, &d->inflater, NULL);
-    return rc != TD_OK ? rc : td_inflater_run(d->inflater, frame, out, NULL);
+        d->inflater = td_inflater_open(LIMIT_FRAME_BYTES, DECODE_PADDING_BYTES);
+    return td_inflater_run(d->inflater, frame, out, NULL);
 }
 
 /* Text is no JSON, rather than not compressed. */
@@ -242,9 +216,7 @@ static int refuse_compressed(td_bytes frame, td_result rc, decode_error *why)
 {
     if (is_text(frame))
         return refuse(why, DECODE_NOT_JSON);
-    return refuse(why, rc == TD_E_NOMEM   ? DECODE_NO_MEMORY
-                       : rc == TD_E_LIMIT ? DECODE_LIMIT
-                                          : DECODE_NOT_INFLATED);
+    return refuse(why, rc == TD_E_LIMIT ? DECODE_LIMIT : DECODE_NOT_INFLATED);
 }
 
 /* decoder_decode() of a frame that is not compressed. */
@@ -252,8 +224,6 @@ static int decode_plain(decoder *d, const topic_match *topic, td_bytes frame, de
                         message *out, decode_error *why)
 {
     decode_plan *p = plan_cache_get(&d->plans, topic->row);
-    if (p == NULL)
-        return refuse(why, DECODE_NO_MEMORY);
     msg_type type = topic->row->type;
     int is_struct = type == MSG_BOOK_CHANGE || type == MSG_TRADE;
     int needs_rows = path == DECODE_PATH_ROWS || (path == DECODE_PATH_WHOLE && !p->is_struct_whole);
@@ -268,8 +238,11 @@ static int decode_plain(decoder *d, const topic_match *topic, td_bytes frame, de
     if (!is_struct)
         return 1;
     const msg_record record = out->record;
-    if (!record_to_struct(&d->fast, p, out))
-        return refuse(why, DECODE_NO_MEMORY);
+    TD_ASSERT(!message_is_record(out));
+    if (type == MSG_TRADE)
+        fill_trades(&d->fast, out);
+    else
+        fill_levels(&d->fast, p->has_rpi, out);
     if (path == DECODE_PATH_FAST)
         return 1;
     drop_struct_values(&record);
@@ -327,32 +300,17 @@ int decoder_survey_text(decoder *d, td_bytes frame, frame_survey *survey, decode
 void decoder_classify(decoder *d, const family *of, td_bytes frame, frame_dir dir, uint64_t at_ns,
                       classification *out)
 {
-    td_result rc = TD_OK;
-    if (dir == DIR_IN && (rc = inflate_frame(d, frame, &frame)) == TD_OK) {
+    if (dir == DIR_IN && inflate_frame(d, frame, &frame) == TD_OK) {
         classify_inbound(d->classifier, d->parser, of, frame, at_ns, out);
         return;
     }
     *out = (classification){.frame_class = dir == DIR_OUT ? CLASS_REQUEST : CLASS_UNKNOWN,
-                            .success = -1,
-                            .is_starved = rc == TD_E_NOMEM};
+                            .success = -1};
 }
 
 uint64_t decoder_slow_count(const decoder *d)
 {
     return d->slow_count;
-}
-
-td_result decode_error_result(const decode_error *why, td_err *err)
-{
-    TD_ASSERT(why->reason != DECODE_OK);
-    if (why->reason != DECODE_NO_MEMORY)
-        return TD_OK;
-    return td_err_set(err, TD_E_NOMEM, "no memory to decode a frame");
-}
-
-td_result classification_result(const classification *what, td_err *err)
-{
-    return what->is_starved ? td_err_set(err, TD_E_NOMEM, "no memory to classify a frame") : TD_OK;
 }
 
 const char *decode_reason_name(decode_reason reason)
@@ -371,7 +329,6 @@ const char *decode_reason_name(decode_reason reason)
         [DECODE_BAD_TIME] = "bad_time",
         [DECODE_BAD_SIDE] = "bad_side",
         [DECODE_LIMIT] = "limit",
-        [DECODE_NO_MEMORY] = "no_memory",
         [DECODE_TOPIC_MISMATCH] = "topic_mismatch",
         [DECODE_REFUSED] = "refused",
         [DECODE_CRASHED] = "crashed",

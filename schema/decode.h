@@ -37,7 +37,6 @@ typedef enum decode_reason {
     DECODE_BAD_TIME,      /* a time that cannot be read */
     DECODE_BAD_SIDE,      /* a side other than Buy and Sell, where one is required */
     DECODE_LIMIT,         /* more entries, nesting or bytes than base/limits.h allows */
-    DECODE_NO_MEMORY,
     DECODE_TOPIC_MISMATCH, /* the frame's topic is not its channel's */
     /* The rest: of a decoder in place of this one (tape/decoding.h). */
     DECODE_REFUSED,  /* it answers that it cannot decode the frame */
@@ -68,8 +67,7 @@ typedef enum decode_path {
     DECODE_PATH_ROWS,  /* the same, never on the fast path (tests compare the two) */
 } decode_path;
 
-/* A new decoder; TD_E_NOMEM. */
-TD_MUST_USE td_result decoder_open(decoder **out, td_err *err);
+TD_NEVER_NULL decoder *decoder_open(void);
 void decoder_close(decoder *d);
 
 /* Decode a frame of a known topic (from its channel or from classify). frame must have
@@ -154,13 +152,6 @@ uint64_t decoder_slow_count(const decoder *d);
 
 /* Stable name of a reason ("missing_field"). */
 const char *decode_reason_name(decode_reason reason);
-
-/* A failed decoding as a result: TD_E_NOMEM, with a text, if memory ran out, which is no fault of
- * the frame; TD_OK for all other reasons, which are the frame's. */
-TD_MUST_USE td_result decode_error_result(const decode_error *why, td_err *err);
-
-/* As above, for a classification: what->is_starved. */
-TD_MUST_USE td_result classification_result(const classification *what, td_err *err);
 
 #ifdef __cplusplus
 }

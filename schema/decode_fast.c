@@ -267,8 +267,7 @@ static const uint8_t *fast_book_entry(fast_frame *h, const uint8_t *p, const ite
 {
     fast_decoder *d = h->d;
     uint64_t seen = 0;
-    if (!td_array_ensure((void **)&d->levels, &d->level_capacity, h->count, sizeof *d->levels))
-        return NULL;
+    td_array_ensure((void **)&d->levels, &d->level_capacity, h->count, sizeof *d->levels);
     TD_ASSERT_SLOW(*p == '{');
     TD_ASSERT_SLOW(h->count < d->level_capacity);
     msg_level *level = &d->levels[h->count];
@@ -296,10 +295,9 @@ static const uint8_t *add_rpi(fast_frame *h, const uint8_t *p, msg_level *level)
     fast_decoder *d = h->d;
     td_decimal rpi = {0, 0};
     td_decimal sum = {0, 0};
-    if (!td_array_ensure((void **)&d->rpi_sizes, &d->rpi_capacity, h->count,
-                         sizeof *d->rpi_sizes) ||
-        *p != ',')
+    if (*p != ',')
         return NULL;
+    td_array_ensure((void **)&d->rpi_sizes, &d->rpi_capacity, h->count, sizeof *d->rpi_sizes);
     p = scan_decimal(p + 1, &rpi.mantissa, &rpi.scale);
     if (p == NULL || level->size < 0 || rpi.mantissa < 0 ||
         !msg_size_with_rpi((td_decimal){level->size, level->size_scale}, rpi, &sum))
@@ -315,8 +313,7 @@ static const uint8_t *add_rpi(fast_frame *h, const uint8_t *p, msg_level *level)
 static const uint8_t *fast_book_pair(fast_frame *h, const uint8_t *p, const items_row *items)
 {
     fast_decoder *d = h->d;
-    if (!td_array_ensure((void **)&d->levels, &d->level_capacity, h->count, sizeof *d->levels))
-        return NULL;
+    td_array_ensure((void **)&d->levels, &d->level_capacity, h->count, sizeof *d->levels);
     TD_ASSERT_SLOW(*p == '[');
     TD_ASSERT_SLOW(h->count < d->level_capacity);
     msg_level *level = &d->levels[h->count];
@@ -410,8 +407,7 @@ static const uint8_t *fast_trade_entry(fast_frame *h, const uint8_t *p, const it
     (void)items; /* trades have no action, and no side of their path */
     fast_decoder *d = h->d;
     uint64_t seen = 0;
-    if (!td_array_ensure((void **)&d->trades, &d->trade_capacity, h->count, sizeof *d->trades))
-        return NULL;
+    td_array_ensure((void **)&d->trades, &d->trade_capacity, h->count, sizeof *d->trades);
     TD_ASSERT_SLOW(*p == '{');
     TD_ASSERT_SLOW(h->count < d->trade_capacity);
     msg_trade *trade = &d->trades[h->count];

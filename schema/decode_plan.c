@@ -503,22 +503,14 @@ static int plan_fill(decode_plan *p)
     return 1;
 }
 
-td_result plan_open(const topic_row *row, decode_plan **out, td_err *err)
+decode_plan *plan_open(const topic_row *row)
 {
-    *out = NULL;
-    const char *fault = topic_row_fault(row);
-    if (fault != NULL)
-        return td_err_set(err, TD_E_INVALID, "topic row: %s", fault);
+    TD_ASSERT(topic_row_fault(row) == NULL);
     decode_plan *p = td_alloc_zero(1, sizeof *p);
-    if (p == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for the plan of topic %s", row->name);
     p->row = row;
-    if (!plan_fill(p)) {
-        plan_close(p);
-        return td_err_set(err, TD_E_INVALID, "topic row %s: too many paths", row->name);
-    }
-    *out = p;
-    return TD_OK;
+    int fits = plan_fill(p);
+    TD_ASSERT(fits); /* else the row has too many paths */
+    return p;
 }
 
 void plan_close(decode_plan *p)
@@ -549,8 +541,7 @@ decode_plan *plan_cache_find(plan_cache *cache, const topic_row *row)
         plan_cache_fini(cache);
         slot = ((uintptr_t)row / sizeof *row) & (PLAN_CACHE_MAX - 1);
     }
-    if (plan_open(row, &cache->plans[slot], NULL) != TD_OK)
-        return NULL;
+    cache->plans[slot] = plan_open(row);
     cache->count++;
     TD_ASSERT(cache->count < PLAN_CACHE_MAX); /* so that every search ends at a free slot */
     return cache->last = cache->plans[slot];

@@ -206,9 +206,8 @@ typedef struct decode_plan {
     uint8_t is_struct_whole; /* its type's plain struct has a place for all of its fields */
 } decode_plan;
 
-/* Make a plan for a sound row. TD_E_NOMEM, TD_E_INVALID (what topic_row_fault says, or too many
- * paths). */
-TD_MUST_USE td_result plan_open(const topic_row *row, decode_plan **out, td_err *err);
+/* Make a plan for a sound row (topic_row_fault; asserted). */
+TD_NEVER_NULL decode_plan *plan_open(const topic_row *row);
 void plan_close(decode_plan *p);
 
 /* ns in one unit of time; 0 for RFC 3339. */
@@ -230,8 +229,7 @@ void plan_cache_fini(plan_cache *cache);
 /* plan_cache_get() for another row than the last one. */
 decode_plan *plan_cache_find(plan_cache *cache, const topic_row *row);
 
-/* The plan of a row, made at the first call for it. NULL: no memory, or the row is not sound. Valid
- * until the next call. */
+/* The plan of a row, made at the first call for it. Valid until the next call. */
 static inline decode_plan *plan_cache_get(plan_cache *cache, const topic_row *row)
 {
     return cache->last != NULL && cache->last->row == row ? cache->last

@@ -43,18 +43,15 @@ static inline int refuse_value(rows *r, decode_reason reason, json_value value, 
 
 /* ---- surveys ---- */
 
-/* List a member of the frame. 1; 0: no memory. */
-static int list_member(rows *r, survey_what what, size_t place, size_t index, uint32_t token)
+/* List a member of the frame. */
+static void list_member(rows *r, survey_what what, size_t place, size_t index, uint32_t token)
 {
     row_decoder *d = r->d;
     if (TD_LIKELY(!d->surveys))
-        return 1;
-    if (!td_array_ensure((void **)&d->members, &d->member_capacity, d->member_count,
-                         sizeof *d->members))
-        return refuse(r, DECODE_NO_MEMORY, 0, NULL);
+        return;
+    td_array_ensure((void **)&d->members, &d->member_capacity, d->member_count, sizeof *d->members);
     d->members[d->member_count++] =
         (survey_member){token, (uint8_t)place, (uint8_t)what, (uint16_t)index};
-    return 1;
 }
 
 static int is_same_stray(const survey_stray *a, const survey_stray *b)
@@ -229,16 +226,13 @@ static int read_identity(rows *r)
     return refuse_value(r, DECODE_BAD_KIND, value, kind_key);
 }
 
-/* Append to the values of the frame: one array, which may move while it grows. 1; 0: no memory. */
-static int add_value(rows *r, const msg_value *value)
+/* Append to the values of the frame: one array, which may move while it grows. */
+static void add_value(rows *r, const msg_value *value)
 {
     TD_ASSERT(value->type != VALUE_ABSENT);
     row_decoder *d = r->d;
-    if (!td_array_ensure((void **)&d->values, &d->value_capacity, r->value_count,
-                         sizeof *d->values))
-        return refuse(r, DECODE_NO_MEMORY, 0, NULL);
+    td_array_ensure((void **)&d->values, &d->value_capacity, r->value_count, sizeof *d->values);
     d->values[r->value_count++] = *value;
-    return 1;
 }
 
 /* Take a symbol that an entry names, or the frame beside its topic. */
@@ -273,11 +267,10 @@ static int64_t *head_number(msg_head *head, msg_member member, uint8_t **has)
 }
 
 /* Append a value of the envelope, in the row's order whatever that of the text. */
-static int add_envelope(rows *r, uint32_t index, const msg_value *value)
+static void add_envelope(rows *r, uint32_t index, const msg_value *value)
 {
     TD_ASSERT(r->value_count < TOPIC_ENVELOPE_MAX);
-    if (!add_value(r, value))
-        return 0;
+    add_value(r, value);
     msg_value *values = r->d->values;
     size_t at = r->value_count - 1;
     for (; at > 0 && r->envelope_order[at - 1] > index; at--) {
@@ -286,7 +279,6 @@ static int add_envelope(rows *r, uint32_t index, const msg_value *value)
     }
     values[at] = *value;
     r->envelope_order[at] = (uint8_t)index;
-    return 1;
 }
 
 /* Take a value of the envelope, into the head if that has a place for it. Where a list is on the
@@ -303,8 +295,8 @@ static int take_envelope(rows *r, uint32_t index, json_value json)
         return 1;
     }
     r->envelope_seen |= 1u << index;
-    if (!list_member(r, SURVEY_FIELD, SURVEY_ENVELOPE, index, json.token) ||
-        !decode_field(&r->d->texts, field, json, &value, r->why))
+    list_member(r, SURVEY_FIELD, SURVEY_ENVELOPE, index, json.token);
+    if (!decode_field(&r->d->texts, field, json, &value, r->why))
         return 0;
     msg_head *head = &r->head;
     uint8_t *has = NULL;
@@ -341,7 +333,8 @@ static int take_envelope(rows *r, uint32_t index, json_value json)
     case VALUE_BIG_DECIMAL:
         break;
     }
-    return add_envelope(r, index, &value);
+    add_envelope(r, index, &value);
+    return 1;
 }
 
 static int walk_node(rows *r, plan_node *node, json_value value);
@@ -356,7 +349,8 @@ static int walk_member(rows *r, plan_node *node, uint32_t key, json_value elemen
     case TARGET_SYMBOL:
         return 1; /* read before */
     case TARGET_KIND:
-        return list_member(r, SURVEY_KIND, SURVEY_ENVELOPE, 0, element.token);
+        list_member(r, SURVEY_KIND, SURVEY_ENVELOPE, 0, element.token);
+        return 1;
     case TARGET_FIELD:
         return take_envelope(r, target.index, element);
     case TARGET_NODE:
@@ -584,8 +578,8 @@ static int read_slots(rows *r, const items_row *items, const slots *s)
         }
     }
     for (size_t i = 0; i < row->field_count; i++)
-        if (values[i].type != VALUE_ABSENT && !add_value(r, &values[i]))
-            return 0;
+        if (values[i].type != VALUE_ABSENT)
+            add_value(r, &values[i]);
     return 1;
 }
 
@@ -619,7 +613,7 @@ static void note_entry(rows *r, const msg_values *values)
 }
 
 /* Append the side that the path implies: bids and asks of positional books. */
-static int add_side_of_path(rows *r, const items_row *items)
+static void add_side_of_path(rows *r, const items_row *items)
 {
     msg_value side = {.member = MEMBER_SIDE, .type = VALUE_SIDE};
     if (items->flags & ITEMS_BUY)
@@ -627,8 +621,8 @@ static int add_side_of_path(rows *r, const items_row *items)
     else if (items->flags & ITEMS_SELL)
         side.as.side = SIDE_SELL;
     else
-        return 1;
-    return add_value(r, &side);
+        return;
+    add_value(r, &side);
 }
 
 static int is_zero(const msg_value *value)
@@ -657,13 +651,11 @@ static int check_sum(rows *r, const msg_values *values, size_t offset)
 }
 
 /* An entry with count values, those from first on. */
-static int add_item(rows *r, size_t first, msg_action action, size_t offset)
+static void add_item(rows *r, size_t first, msg_action action)
 {
     row_decoder *d = r->d;
-    if (!td_array_ensure((void **)&d->items, &d->item_capacity, r->item_count, sizeof *d->items))
-        return refuse(r, DECODE_NO_MEMORY, offset, NULL);
+    td_array_ensure((void **)&d->items, &d->item_capacity, r->item_count, sizeof *d->items);
     d->items[r->item_count++] = (msg_item){.action = action, .value_count = r->value_count - first};
-    return 1;
 }
 
 /* The values of the entry that begins at first; valid until the next is added. */
@@ -685,11 +677,12 @@ static int add_best(rows *r, const best_side *best, msg_side side, size_t offset
     values[0].member = MEMBER_PRICE;
     values[1].member = MEMBER_SIZE;
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++)
-        if (values[i].type != VALUE_ABSENT && !add_value(r, &values[i]))
-            return 0;
+        if (values[i].type != VALUE_ABSENT)
+            add_value(r, &values[i]);
     if (best->size.type != VALUE_DECIMAL)
         return refuse(r, DECODE_MISSING_FIELD, offset, msg_member_name(MEMBER_SIZE));
-    return add_item(r, first, ACTION_SET, offset);
+    add_item(r, first, ACTION_SET);
+    return 1;
 }
 
 static msg_value value_or_absent(const msg_values *values, msg_member member)
@@ -711,18 +704,17 @@ static int add_both(rows *r, size_t first, size_t offset)
 }
 
 /* List an entry and the fields that were found. */
-static int list_entry(rows *r, const items_row *items, const slots *s)
+static void list_entry(rows *r, const items_row *items, const slots *s)
 {
     const topic_row *row = r->p->row;
     size_t place = (size_t)(items - row->items);
     if (TD_LIKELY(!r->d->surveys))
-        return 1;
-    if (!s->is_around && !list_member(r, SURVEY_ENTRY, place, 0, 0))
-        return 0;
+        return;
+    if (!s->is_around)
+        list_member(r, SURVEY_ENTRY, place, 0, 0);
     for (size_t i = 0; i < row->field_count; i++)
-        if (s->token[i] != 0 && !list_member(r, SURVEY_FIELD, place, i, s->token[i]))
-            return 0;
-    return 1;
+        if (s->token[i] != 0)
+            list_member(r, SURVEY_FIELD, place, i, s->token[i]);
 }
 
 /* One entry from the fields that were found. */
@@ -733,8 +725,10 @@ static int add_entry(rows *r, const items_row *items, const slots *s, size_t off
     TD_ASSERT(first >= r->envelope_count);
     if (r->item_count + 2 > LIMIT_FRAME_ITEMS + 1)
         return refuse(r, DECODE_LIMIT, offset, NULL);
-    if (!list_entry(r, items, s) || !read_slots(r, items, s) || !add_side_of_path(r, items))
+    list_entry(r, items, s);
+    if (!read_slots(r, items, s))
         return 0;
+    add_side_of_path(r, items);
     msg_values values = values_from(r, first);
     msg_action action = entry_action(items, &values);
     if (!s->is_around && !check_required(r, values.at, values.count, action, offset))
@@ -742,7 +736,10 @@ static int add_entry(rows *r, const items_row *items, const slots *s, size_t off
     note_entry(r, &values);
     if (items->flags & ITEMS_BEST)
         return add_both(r, first, offset);
-    return check_sum(r, &values, offset) && add_item(r, first, action, offset);
+    if (!check_sum(r, &values, offset))
+        return 0;
+    add_item(r, first, action);
+    return 1;
 }
 
 /* 1 if a key of an entry leads to other entries, or is one of the envelope. */
@@ -946,8 +943,6 @@ void row_decoder_fini(row_decoder *d)
 
 decode_reason decode_json_reason(td_result rc, const json_error *error)
 {
-    if (rc == TD_E_NOMEM)
-        return DECODE_NO_MEMORY;
     if (rc == TD_E_LIMIT)
         return DECODE_LIMIT;
     return error->is_encoding ? DECODE_NOT_UTF8 : DECODE_NOT_JSON;

@@ -335,33 +335,29 @@ void value_texts_fini(value_texts *texts)
 
 /* JSON text of a checked value, without white space and with the members of objects in order of
  * their keys. The texts of a frame are never longer than the frame, as rows name each value once:
- * memory is taken once, and views stay. 1; 0: no memory. */
-static int add_json_text(value_texts *texts, json_value value, td_bytes *out)
+ * memory is taken once, and views stay. */
+static void add_json_text(value_texts *texts, json_value value, td_bytes *out)
 {
     if (texts->used == 0 && texts->capacity < texts->frame_bytes) {
         td_free(texts->bytes);
         texts->bytes = td_alloc(texts->frame_bytes);
-        texts->capacity = texts->bytes == NULL ? 0 : texts->frame_bytes;
-        if (texts->bytes == NULL)
-            return 0;
+        texts->capacity = texts->frame_bytes;
     }
     int is_written =
         value_json_text(value, texts->bytes + texts->used, texts->capacity - texts->used, out);
+    TD_ASSERT(is_written);
     texts->used += out->size;
     TD_ASSERT(texts->used <= texts->capacity);
-    return is_written;
 }
 
 /* A value kept as JSON text. */
-static int read_json(value_texts *texts, const field_row *field, json_value value, msg_value *out,
-                     decode_error *why)
+static void read_json(value_texts *texts, json_value value, msg_value *out)
 {
     td_bytes text;
     if (json_is_null(value) || (json_text(value, &text) && says_nothing(text)))
-        return 1;
+        return;
     out->type = VALUE_JSON;
-    return add_json_text(texts, value, &out->as.text) ||
-           refuse(why, DECODE_NO_MEMORY, value, field);
+    add_json_text(texts, value, &out->as.text);
 }
 
 int decode_field(value_texts *texts, const field_row *field, json_value value, msg_value *out,
@@ -374,8 +370,10 @@ int decode_field(value_texts *texts, const field_row *field, json_value value, m
     out->member = field->member;
     out->type = VALUE_ABSENT;
     out->is_scale_assumed = 0;
-    if (field->type == FIELD_JSON)
-        return read_json(texts, field, value, out, why);
+    if (field->type == FIELD_JSON) {
+        read_json(texts, value, out);
+        return 1;
+    }
     if (!value_text(field, value, &text, &is_absent))
         return refuse(why, DECODE_WRONG_TYPE, value, field);
     if (is_absent)

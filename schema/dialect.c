@@ -23,10 +23,7 @@ td_result dialect_text_reserve(dialect_text *text, size_t count, td_err *err)
         return td_err_set(err, TD_E_LIMIT, "%zu args: at most %d are read", count,
                           DIALECT_ARGS_MAX);
     size_t last = count < ARGS_AT_FIRST ? ARGS_AT_FIRST - 1 : count - 1;
-    td_bytes *args = td_array_reach(text->args, &text->arg_capacity, last, sizeof *args);
-    if (args == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for %zu args", count);
-    text->args = args;
+    text->args = td_array_reach(text->args, &text->arg_capacity, last, sizeof *text->args);
     return TD_OK;
 }
 
@@ -66,20 +63,12 @@ struct dialect_parser {
     dialect_text text;
 };
 
-td_result dialect_parser_open(dialect_parser **out, td_err *err)
+dialect_parser *dialect_parser_open(void)
 {
-    *out = NULL;
     dialect_parser *parser = td_alloc_zero(1, sizeof *parser);
-    if (parser == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a parser of requests");
     td_buf_init(&parser->text.texts, TEXTS_BYTES_MAX);
-    td_result rc = json_parser_open(DIALECT_TEXT_BYTES_MAX, &parser->text.json, err);
-    if (rc != TD_OK) {
-        dialect_parser_close(parser);
-        return rc;
-    }
-    *out = parser;
-    return TD_OK;
+    parser->text.json = json_parser_open(DIALECT_TEXT_BYTES_MAX);
+    return parser;
 }
 
 void dialect_parser_close(dialect_parser *parser)

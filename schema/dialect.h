@@ -157,7 +157,7 @@ struct dialect {
     size_t (*fit)(const char *const *topics, size_t count);
     /* Client: append one request. NULL if subscribes_with_auth. TD_E_INVALID: a topic that this
      * dialect cannot express ("depth" without a symbol, in spot). This and all others: TD_OK,
-     * TD_E_LIMIT, TD_E_NOMEM. */
+     * TD_E_LIMIT. */
     td_result (*build_topics)(td_buf *out, const dialect_ask *ask, td_err *err);
     /* NULL if the dialect has no credentials; likewise sign and check_auth. */
     td_result (*build_auth)(td_buf *out, const dialect_auth *auth, td_err *err);
@@ -179,8 +179,8 @@ struct dialect {
      * and a frame of "order")? NULL: always. */
     int (*covers_frame)(td_bytes subscription, td_bytes exchange_topic, td_bytes frame);
 
-    /* The signature of credentials and a NUL; what a client must hide. TD_E_NOMEM. */
-    td_result (*sign)(const dialect_auth *auth, char out[DIALECT_SIGNATURE_BYTES], td_err *err);
+    /* The signature of credentials and a NUL; what a client must hide. */
+    void (*sign)(const dialect_auth *auth, char out[DIALECT_SIGNATURE_BYTES]);
     /* Server: check the credentials of an auth request. Without a secret (NULL) every key is valid,
      * at any time; a part must not be missing (REFUSAL_INVALID_ARGS). */
     refusal (*check_auth)(const dialect_request *request, const char *secret, uint64_t now_ms);
@@ -199,19 +199,19 @@ struct dialect {
 
 /* Owns the storage of what it reads; one thread. */
 typedef struct dialect_parser dialect_parser;
-TD_MUST_USE td_result dialect_parser_open(dialect_parser **out, td_err *err);
+TD_NEVER_NULL dialect_parser *dialect_parser_open(void);
 void dialect_parser_close(dialect_parser *parser);
 
 /* Read a client's request.
  * *out is valid until the next call, and as long as frame is. TD_OK (kind is REQUEST_UNKNOWN for
  * what is no known request); TD_E_INVALID if it is no JSON object, its args are no list, or a topic
- * in it cannot be read (kind and kept are set as far as they were read); TD_E_LIMIT; TD_E_NOMEM. */
+ * in it cannot be read (kind and kept are set as far as they were read); TD_E_LIMIT. */
 TD_MUST_USE td_result request_parse(dialect_parser *parser, const dialect *spoken, td_bytes frame,
                                     dialect_request *out, td_err *err);
 
 /* Read a server's answer.
  * *out is valid until the next call, and as long as frame is. TD_OK (kind is ANSWER_NONE for what
- * is none, JSON or not); TD_E_LIMIT; TD_E_NOMEM. */
+ * is none, JSON or not); TD_E_LIMIT. */
 TD_MUST_USE td_result answer_parse(dialect_parser *parser, const dialect *spoken, td_bytes frame,
                                    dialect_answer *out, td_err *err);
 
@@ -229,7 +229,7 @@ int dialect_answer_names(const dialect_answer *answer, const char *topic);
 
 /* ---- heartbeats, credentials, names ---- */
 
-/* Append a heartbeat: text with the time in place of each "%". TD_E_LIMIT, TD_E_NOMEM. */
+/* Append a heartbeat: text with the time in place of each "%". TD_E_LIMIT. */
 TD_MUST_USE td_result dialect_heartbeat(td_buf *out, const char *text, uint64_t now_ms,
                                         td_err *err);
 

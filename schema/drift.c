@@ -85,7 +85,6 @@ typedef struct look {
     const frame_survey *survey; /* the reader's */
     drift_look *out;
     frame_kind kind;
-    uint8_t is_starved;
 } look;
 
 static const char *const KIND_NAMES[DRIFT_KIND_COUNT] = {
@@ -104,19 +103,11 @@ const char *drift_kind_name(drift_kind kind)
 
 /* ---- readers and streams ---- */
 
-td_result drift_reader_open(drift_reader **out, td_err *err)
+drift_reader *drift_reader_open(void)
 {
-    *out = NULL;
     drift_reader *made = td_alloc_zero(1, sizeof *made);
-    if (made == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a reader of drift");
-    td_result rc = decoder_open(&made->decoder, err);
-    if (rc != TD_OK) {
-        drift_reader_close(made);
-        return rc;
-    }
-    *out = made;
-    return TD_OK;
+    made->decoder = decoder_open();
+    return made;
 }
 
 void drift_reader_close(drift_reader *reader)
@@ -127,10 +118,9 @@ void drift_reader_close(drift_reader *reader)
     td_free(reader);
 }
 
-td_result drift_stream_open(drift_stream **out, td_err *err)
+drift_stream *drift_stream_open(void)
 {
-    *out = td_alloc_zero(1, sizeof **out);
-    return *out != NULL ? TD_OK : td_err_set(err, TD_E_NOMEM, "no memory for a stream of drift");
+    return td_alloc_zero(1, sizeof(drift_stream));
 }
 
 static void forget(drift_stream *stream)
@@ -156,7 +146,7 @@ static size_t slots_of(const topic_row *row, size_t place)
                                       : row->field_count;
 }
 
-/* The scope of a place in this frame; NULL: there is no stream, or no memory. */
+/* The scope of a place in this frame; NULL: there is no stream. */
 static scope *scope_of(look *l, size_t place)
 {
     if (l->stream == NULL)
@@ -169,10 +159,6 @@ static scope *scope_of(look *l, size_t place)
     scope *found = &l->stream->scopes[at];
     if (found->slots == NULL)
         found->slots = td_alloc_zero(slots_of(l->row, place), sizeof *found->slots);
-    if (found->slots == NULL) {
-        l->is_starved = 1;
-        return NULL;
-    }
     return found;
 }
 
@@ -689,7 +675,7 @@ static void look_at_members(look *l)
     for (size_t i = 0; i < survey->stray_count; i++)
         look_at_stray(l, &survey->strays[i]);
     look_at_paths(l);
-    for (size_t i = 0; i < survey->member_count && !l->is_starved; i++) {
+    for (size_t i = 0; i < survey->member_count; i++) {
         const survey_member *m = &survey->members[i];
         if (m->what == SURVEY_ENTRY)
             continue;
@@ -697,7 +683,7 @@ static void look_at_members(look *l)
         if (m->what == SURVEY_FIELD)
             look_at_field(l, m, s);
     }
-    for (size_t place = 0; place < PLACES && !l->is_starved; place++)
+    for (size_t place = 0; place < PLACES; place++)
         if (places >> place & 1)
             look_for_gone(l, place);
 }
@@ -722,10 +708,8 @@ static int has_one_price(const look *l)
 
 static void note_failure(look *l, const decode_error *why)
 {
-    l->is_starved = why->reason == DECODE_NO_MEMORY;
-    if (!l->is_starved)
-        note_path(l, DRIFT_NOT_DECODED, td_bytes_str(why->field), td_bytes_of(NULL, 0), "%s",
-                  decode_reason_name(why->reason));
+    note_path(l, DRIFT_NOT_DECODED, td_bytes_str(why->field), td_bytes_of(NULL, 0), "%s",
+              decode_reason_name(why->reason));
 }
 
 /* A frame of a topic that has a row. */
@@ -853,8 +837,8 @@ static void look_at_other(look *l, const classification *what)
     }
 }
 
-td_result drift_read(drift_reader *reader, drift_stream *stream, const drift_frame *frame,
-                     drift_look *out, td_err *err)
+void drift_read(drift_reader *reader, drift_stream *stream, const drift_frame *frame,
+                drift_look *out)
 {
     *out = (drift_look){.text = frame->bytes, .notes = reader->notes};
     look l = {.reader = reader, .stream = stream, .frame = frame, .out = out};
@@ -863,10 +847,6 @@ td_result drift_read(drift_reader *reader, drift_stream *stream, const drift_fra
     } else {
         classification what;
         decoder_classify(reader->decoder, frame->of, frame->bytes, DIR_IN, frame->recv_ns, &what);
-        td_result rc = classification_result(&what, err);
-        if (rc != TD_OK)
-            return rc;
         look_at_other(&l, &what);
     }
-    return l.is_starved ? td_err_set(err, TD_E_NOMEM, "no memory to look at a frame") : TD_OK;
 }

@@ -72,15 +72,15 @@ typedef struct drift_note {
     uint64_t count;
 } drift_note;
 
-/* Looks at frames. Owns a decoder. TD_E_NOMEM. */
+/* Looks at frames. Owns a decoder. */
 typedef struct drift_reader drift_reader;
-TD_MUST_USE td_result drift_reader_open(drift_reader **out, td_err *err);
+TD_NEVER_NULL drift_reader *drift_reader_open(void);
 void drift_reader_close(drift_reader *reader);
 
 /* What the frames of one topic and symbol (received on whichever connections) had so far. A row of
- * another time starts it over. TD_E_NOMEM. */
+ * another time starts it over. */
 typedef struct drift_stream drift_stream;
-TD_MUST_USE td_result drift_stream_open(drift_stream **out, td_err *err);
+TD_NEVER_NULL drift_stream *drift_stream_open(void);
 void drift_stream_close(drift_stream *stream);
 
 /* What a look at a frame gave. Valid until the reader's next call. */
@@ -98,9 +98,9 @@ typedef struct drift_look {
 } drift_look;
 
 /* Look at an inbound frame. stream may be NULL: then nothing is compared with earlier frames
- * (field_gone, type_changed, places, jumps of prices). TD_OK; TD_E_NOMEM. */
-TD_MUST_USE td_result drift_read(drift_reader *reader, drift_stream *stream,
-                                 const drift_frame *frame, drift_look *out, td_err *err);
+ * (field_gone, type_changed, places, jumps of prices). */
+void drift_read(drift_reader *reader, drift_stream *stream, const drift_frame *frame,
+                drift_look *out);
 
 /* Stable name of a kind ("new_field"). */
 const char *drift_kind_name(drift_kind kind);

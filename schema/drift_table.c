@@ -40,12 +40,9 @@ struct drift_table {
 static const size_t WHOLE_LIMITS[WHOLES] = {
     [WHOLE_OTHERS] = LIMIT_DRIFT_FINDINGS, [WHOLE_LEARNT] = LIMIT_DRIFT_LEARNT};
 
-td_result drift_table_open(drift_table **out, td_err *err)
+drift_table *drift_table_open(void)
 {
-    *out = td_alloc_zero(1, sizeof **out);
-    if (*out == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a table of findings");
-    return TD_OK;
+    return td_alloc_zero(1, sizeof(drift_table));
 }
 
 static void finding_fini(drift_finding *f)
@@ -126,30 +123,22 @@ static void index_again(drift_table *table)
 
 /* ---- places ---- */
 
-/* The share that a note belongs to. TD_E_NOMEM. */
-static td_result find_share(drift_table *table, const char *feed, td_bytes topic,
-                            const drift_note *note, size_t *out, td_err *err)
+/* Index of the share that a note belongs to. */
+static size_t find_share(drift_table *table, const char *feed, td_bytes topic,
+                         const drift_note *note)
 {
     td_bytes named = note->kind == DRIFT_NEW_TOPIC ? td_bytes_of(NULL, 0) : topic;
     uint64_t hash = hash_of(feed, named, note->kind, "", note->is_learnt ? "learnt" : "");
     slot_probe at = slot_probe_of(hash);
     while (slot_table_next(&table->share_index, &at)) {
-        *out = at.row;
         if (table->shares[at.row].hash == hash)
-            return TD_OK;
+            return at.row;
     }
-    td_result rc =
-        slot_table_reserve(&table->share_index, table->share_count + 1, "shares of findings", err);
-    if (rc != TD_OK)
-        return rc;
-    share *shares = td_array_grow(table->shares, table->share_count, sizeof *shares);
-    if (shares == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for findings");
-    table->shares = shares;
-    *out = table->share_count++;
-    shares[*out] = (share){.hash = hash, .part = {.last = NO_ROW}};
-    slot_table_put(&table->share_index, hash, *out);
-    return TD_OK;
+    size_t made = table->share_count++;
+    table->shares = td_array_grow(table->shares, made, sizeof *table->shares);
+    table->shares[made] = (share){.hash = hash, .part = {.last = NO_ROW}};
+    slot_table_put(&table->share_index, hash, made);
+    return made;
 }
 
 static part *whole_of(drift_table *table, const drift_finding *f)
@@ -213,94 +202,68 @@ static char *copy_of(td_bytes text)
     return td_strndup(text.size == 0 ? "" : (const char *)text.data, text.size);
 }
 
-/* Put a finding for which there is a place, with its names, not counted yet. TD_E_NOMEM. */
-static td_result put(drift_table *table, const char *feed, td_bytes topic, const drift_note *note,
-                     drift_finding made, drift_finding **out, td_err *err)
+/* Put a finding for which there is a place, with its names, not counted yet. */
+static drift_finding *put(drift_table *table, const char *feed, td_bytes topic,
+                          const drift_note *note, drift_finding made)
 {
-    td_result rc = slot_table_reserve(&table->index, table->count + 1, "findings", err);
-    if (rc != TD_OK)
-        return rc;
-    drift_finding *findings = td_array_grow(table->findings, table->count, sizeof *table->findings);
-    if (findings == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for findings");
-    table->findings = findings;
+    table->findings = td_array_grow(table->findings, table->count, sizeof *table->findings);
     made.feed = td_strdup(feed);
     made.topic = copy_of(topic);
     made.path = td_strdup(note->path);
     made.detail = td_strdup(note->detail);
-    if (made.feed == NULL || made.topic == NULL || made.path == NULL || made.detail == NULL) {
-        finding_fini(&made);
-        return td_err_set(err, TD_E_NOMEM, "no memory for a finding");
-    }
     slot_table_put(&table->index, made.hash, table->count);
-    *out = &findings[table->count++];
-    **out = made;
+    drift_finding *out = &table->findings[table->count++];
+    *out = made;
     part *parts[] = {whole_of(table, &made), share_of(table, &made)};
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
         parts[i]->count++;
         parts[i]->last = NO_ROW;
     }
-    return TD_OK;
+    return out;
 }
 
-/* The finding of a note that has none yet; *out NULL: it is left out. TD_E_NOMEM. */
-static td_result make(drift_table *table, const char *feed, td_bytes topic, const drift_note *note,
-                      uint64_t hash, drift_finding **out, td_err *err)
+/* The finding of a note that has none yet; NULL: it is left out. */
+static drift_finding *make(drift_table *table, const char *feed, td_bytes topic,
+                           const drift_note *note, uint64_t hash)
 {
     drift_finding made = {.kind = note->kind,
                           .is_learnt = note->is_learnt,
                           .first_ns = UINT64_MAX,
                           .first_order = UINT64_MAX,
                           .example_order = UINT64_MAX,
-                          .hash = hash};
-    *out = NULL;
-    td_result rc = find_share(table, feed, topic, note, &made.share, err);
-    if (rc != TD_OK)
-        return rc;
-    if (!make_place(table, &made)) {
-        leave_out(table, note->is_learnt, note->count);
-        return TD_OK;
-    }
-    return put(table, feed, topic, note, made, out, err);
+                          .hash = hash,
+                          .share = find_share(table, feed, topic, note)};
+    if (make_place(table, &made))
+        return put(table, feed, topic, note, made);
+    leave_out(table, note->is_learnt, note->count);
+    return NULL;
 }
 
 /* The example is the first frame. */
-static td_result take_example(drift_finding *f, const drift_frame *frame, const drift_look *look,
-                              td_err *err)
+static void keep_example(drift_finding *f, const drift_frame *frame, const drift_look *look)
 {
     if (frame->order >= f->example_order)
-        return TD_OK;
+        return;
     size_t size =
         look->text.size < LIMIT_DRIFT_EXAMPLE_BYTES ? look->text.size : LIMIT_DRIFT_EXAMPLE_BYTES;
-    char *bytes = copy_of(td_bytes_of(look->text.data, size));
-    char *symbol = copy_of(look->symbol);
-    if (bytes == NULL || symbol == NULL) {
-        td_free(bytes);
-        td_free(symbol);
-        return td_err_set(err, TD_E_NOMEM, "no memory for the example of a finding");
-    }
     td_free((void *)f->example.data);
     td_free((void *)f->symbol);
-    f->example = td_bytes_of(bytes, size);
-    f->symbol = symbol;
+    f->example = td_bytes_of(copy_of(td_bytes_of(look->text.data, size)), size);
+    f->symbol = copy_of(look->symbol);
     f->example_bytes = look->text.size;
     f->example_order = frame->order;
-    return TD_OK;
 }
 
-static td_result add_note(drift_table *table, const char *feed, const drift_frame *frame,
-                          const drift_look *look, const drift_note *note, td_err *err)
+static void add_note(drift_table *table, const char *feed, const drift_frame *frame,
+                     const drift_look *look, const drift_note *note)
 {
     uint64_t hash = hash_of(feed, look->topic, note->kind, note->path, note->detail);
     drift_finding *f = find(table, hash, feed, look->topic, note);
-    td_result rc = TD_OK;
     if (f == NULL)
-        rc = make(table, feed, look->topic, note, hash, &f, err);
-    if (rc != TD_OK || f == NULL)
-        return rc;
-    rc = take_example(f, frame, look, err);
-    if (rc != TD_OK)
-        return rc;
+        f = make(table, feed, look->topic, note, hash);
+    if (f == NULL)
+        return;
+    keep_example(f, frame, look);
     f->count += note->count;
     if (note->first_order < f->first_order) {
         f->first_order = note->first_order;
@@ -310,17 +273,14 @@ static td_result add_note(drift_table *table, const char *feed, const drift_fram
         f->last_order = frame->order;
         f->last_ns = frame->recv_ns;
     }
-    return TD_OK;
 }
 
-td_result drift_table_add(drift_table *table, const char *feed, const drift_frame *frame,
-                          const drift_look *look, td_err *err)
+void drift_table_add(drift_table *table, const char *feed, const drift_frame *frame,
+                     const drift_look *look)
 {
-    td_result rc = TD_OK;
     leave_out(table, 0, look->left_out);
-    for (size_t i = 0; i < look->count && rc == TD_OK; i++)
-        rc = add_note(table, feed, frame, look, &look->notes[i], err);
-    return rc;
+    for (size_t i = 0; i < look->count; i++)
+        add_note(table, feed, frame, look, &look->notes[i]);
 }
 
 /* ---- listing ---- */

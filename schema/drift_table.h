@@ -30,17 +30,16 @@ typedef struct drift_finding {
 } drift_finding;
 
 typedef struct drift_table drift_table;
-TD_MUST_USE td_result drift_table_open(drift_table **out, td_err *err);
+TD_NEVER_NULL drift_table *drift_table_open(void);
 void drift_table_close(drift_table *table);
 
 /* Add what a look found. Frames of different streams may come in any order: the findings, their
  * first, last, count and example are the same in the end. Findings beyond LIMIT_DRIFT_FINDINGS,
  * learnt values beyond LIMIT_DRIFT_LEARNT, and what has more than LIMIT_DRIFT_SHARE of one kind in
  * one topic of a feed (new topics: in one feed), are counted and left out; which ones they are
- * depends on all that come, but not on their order. TD_OK; TD_E_NOMEM. */
-TD_MUST_USE td_result drift_table_add(drift_table *table, const char *feed,
-                                      const drift_frame *frame, const drift_look *look,
-                                      td_err *err);
+ * depends on all that come, but not on their order. */
+void drift_table_add(drift_table *table, const char *feed, const drift_frame *frame,
+                     const drift_look *look);
 
 /* Findings, sorted by feed, topic, path, kind, detail; learnt values among them. Valid until the
  * next call that adds. */

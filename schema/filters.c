@@ -77,14 +77,10 @@ static size_t find(const topic_filters *filters, td_bytes wanted)
     return filters->texts.size;
 }
 
-/* Pack the texts, and rebuild the table with space for twice as many. The cost is amortized over
- * the texts that were added or removed. */
-static td_result renew(topic_filters *filters, td_err *err)
+/* Pack the texts, and rebuild the table. The cost is amortized over the texts that were removed. */
+static void renew(topic_filters *filters)
 {
     slot_table *places = &filters->places;
-    td_result rc = slot_table_reserve(places, 2 * (filters->count + 1), "topics", err);
-    if (rc != TD_OK)
-        return rc;
     slot_table_clear(places);
     size_t at = 0;
     size_t packed = 0;
@@ -96,14 +92,6 @@ static td_result renew(topic_filters *filters, td_err *err)
         packed += text.size + 1;
     }
     filters->texts.size = packed;
-    return TD_OK;
-}
-
-static int is_due(const topic_filters *filters, size_t more_bytes)
-{
-    size_t used = filters->places.count;
-    return !slot_table_has_space(&filters->places, used + 1) ||
-           (used > filters->count && filters->texts.size + more_bytes > TOPIC_FILTERS_BYTES_MAX);
 }
 
 /* ---- lists ---- */
@@ -155,9 +143,12 @@ static td_result add_one(topic_filters *filters, td_bytes stem, td_bytes tail, t
 {
     td_buf *texts = &filters->texts;
     size_t size = stem.size + tail.size;
-    td_result rc = is_due(filters, size + 1) ? renew(filters, err) : TD_OK;
-    if (rc == TD_OK)
-        rc = td_buf_reserve(texts, size + 1, err);
+    /* Half of the table are removed texts, or their space is needed. */
+    if (filters->places.count > 2 * (filters->count + 1) ||
+        (filters->places.count > filters->count &&
+         texts->size + size + 1 > TOPIC_FILTERS_BYTES_MAX))
+        renew(filters);
+    td_result rc = td_buf_reserve(texts, size + 1, err);
     if (rc != TD_OK)
         return rc;
     /* Written after the texts, with its LF, before the look-up. */

@@ -26,7 +26,7 @@ void topic_filters_init(topic_filters *filters, const dialect *spoken);
 void topic_filters_fini(topic_filters *filters);
 
 /* Add a subscription; one that is there already stays. TD_E_INVALID: empty, or holds a control
- * character; TD_E_LIMIT; TD_E_NOMEM. */
+ * character; TD_E_LIMIT. */
 TD_MUST_USE td_result topic_filters_add(topic_filters *filters, td_bytes subscription, td_err *err);
 
 /* 1 if this very text was added. */

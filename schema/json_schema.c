@@ -481,16 +481,13 @@ static void write_schema(json_writer *w, const family *of, const decode_plan *p)
 td_result json_schema_write(const family *of, const topic_row *row, td_buf *out, td_err *err)
 {
     TD_ASSERT(of != NULL);
-    decode_plan *p = NULL;
-    td_result rc = plan_open(row, &p, err);
-    if (rc != TD_OK)
-        return td_err_add(err, rc, "JSON Schema of %s", of->name);
+    decode_plan *p = plan_open(row);
     size_t before = out->size;
     json_writer w;
     json_write_begin(&w, out);
     write_schema(&w, of, p);
     plan_close(p);
-    rc = json_write_end(&w, err);
+    td_result rc = json_write_end(&w, err);
     if (rc == TD_OK && out->size - before > JSON_SCHEMA_BYTES_MAX)
         rc = td_err_set(err, TD_E_LIMIT, "JSON Schema of %s %s: %zu bytes, at most %d are allowed",
                         of->name, row->name, out->size - before, JSON_SCHEMA_BYTES_MAX);

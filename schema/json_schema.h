@@ -16,7 +16,7 @@ extern "C" {
 /* Longest schema text of a row; the largest (a ticker) has about a fifth of it. */
 enum { JSON_SCHEMA_BYTES_MAX = 64 << 10 };
 
-/* Append the schema text of a row. The same bytes each time. TD_E_LIMIT, TD_E_NOMEM. */
+/* Append the schema text of a row. The same bytes each time. TD_E_LIMIT. */
 TD_MUST_USE td_result json_schema_write(const family *of, const topic_row *row, td_buf *out,
                                         td_err *err);
 

@@ -54,14 +54,11 @@ struct message_builder {
     msg_member guess[GUESSES];
 };
 
-td_result message_builder_open(message_builder **out, td_err *err)
+message_builder *message_builder_open(void)
 {
     message_builder *made = td_alloc_zero(1, sizeof *made);
-    if (made == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory to build messages");
     made->rc = TD_E_INVALID; /* nothing is begun */
-    *out = made;
-    return TD_OK;
+    return made;
 }
 
 void message_builder_close(message_builder *b)
@@ -99,10 +96,11 @@ void message_build_begin(message_builder *b, const message_subject *subject, td_
 
 /* ---- faults ---- */
 
-static void no_memory(message_builder *b)
+/* The arena is full. */
+static void over_limit(message_builder *b)
 {
     if (b->rc == TD_OK)
-        b->rc = td_err_set(&b->fault, TD_E_NOMEM, "no memory for a message");
+        b->rc = td_err_set(&b->fault, TD_E_LIMIT, "the message is too large");
 }
 
 void message_build_fault(message_builder *b, const char *format, ...)
@@ -168,27 +166,22 @@ static int keep_text(message_builder *b, td_bytes *text)
 {
     const uint8_t *kept = td_arena_copy(b->arena, text->data, text->size);
     if (kept == NULL) {
-        no_memory(b);
+        over_limit(b);
         return 0;
     }
     text->data = kept;
     return 1;
 }
 
-/* Find the JSON of a value that is kept as such. 1; 0: it is none, or there is no memory. */
+/* Find the JSON of a value that is kept as such. 1; 0: it is none. */
 static int parse_value(message_builder *b, const written_value *value, json_value *out)
 {
     *out = value->json;
     if (value->has_json)
         return 1;
-    if (b->parser == NULL && json_parser_open(0, &b->parser, NULL) != TD_OK) {
-        no_memory(b);
-        return 0;
-    }
-    td_result rc = json_parse(b->parser, value->text, JSON_COPIED, out, NULL);
-    if (rc == TD_E_NOMEM)
-        no_memory(b);
-    return rc == TD_OK;
+    if (b->parser == NULL)
+        b->parser = json_parser_open(0);
+    return json_parse(b->parser, value->text, JSON_COPIED, out, NULL) == TD_OK;
 }
 
 static int read_json(message_builder *b, const written_value *value, msg_value *out)
@@ -199,7 +192,7 @@ static int read_json(message_builder *b, const written_value *value, msg_value *
     size_t size = json_raw(root).size;
     uint8_t *text = td_arena_alloc(b->arena, size);
     if (text == NULL) {
-        no_memory(b);
+        over_limit(b);
         return 0;
     }
     int is_written = value_json_text(root, text, size, &out->as.text);
@@ -281,13 +274,10 @@ static int read_member(message_builder *b, int in_entry, td_bytes name, const wr
     return 0;
 }
 
-static int add_value(msg_value **values, size_t *count, size_t *capacity, const msg_value *value)
+static void add_value(msg_value **values, size_t *count, size_t *capacity, const msg_value *value)
 {
-    if (!td_array_ensure((void **)values, capacity, *count, sizeof **values))
-        return 0;
-    TD_ASSERT(*values != NULL);
+    td_array_ensure((void **)values, capacity, *count, sizeof **values);
     (*values)[(*count)++] = *value;
-    return 1;
 }
 
 /* The member of a name; MEMBER_NONE after a fault. place: of the member in
@@ -428,8 +418,7 @@ void message_build_head(message_builder *b, td_bytes name, const written_value *
         return;
     if (read.member == MEMBER_VERSION && read.type == VALUE_TEXT)
         b->head.version = read.as.text; /* a value as well: books alone have no others */
-    if (!add_value(&b->head_values, &b->head_value_count, &b->head_value_capacity, &read))
-        no_memory(b);
+    add_value(&b->head_values, &b->head_value_count, &b->head_value_capacity, &read);
 }
 
 /* ---- entries ---- */
@@ -461,27 +450,17 @@ static int end_level(message_builder *b)
     level->action = (uint8_t)b->action;
     if (b->rc != TD_OK)
         return 0;
-    if (!td_array_ensure((void **)&b->levels, &b->level_capacity, b->entry_count,
-                         sizeof *b->levels) ||
-        !td_array_ensure((void **)&b->rpi_sizes, &b->rpi_capacity, b->entry_count,
-                         sizeof *b->rpi_sizes)) {
-        no_memory(b);
-        return 0;
-    }
+    td_array_ensure((void **)&b->levels, &b->level_capacity, b->entry_count, sizeof *b->levels);
+    td_array_ensure((void **)&b->rpi_sizes, &b->rpi_capacity, b->entry_count, sizeof *b->rpi_sizes);
     b->levels[b->entry_count] = *level;
     b->rpi_sizes[b->entry_count] = b->rpi;
     return 1;
 }
 
-static int end_trade(message_builder *b)
+static void end_trade(message_builder *b)
 {
-    if (!td_array_ensure((void **)&b->trades, &b->trade_capacity, b->entry_count,
-                         sizeof *b->trades)) {
-        no_memory(b);
-        return 0;
-    }
+    td_array_ensure((void **)&b->trades, &b->trade_capacity, b->entry_count, sizeof *b->trades);
     b->trades[b->entry_count] = b->trade;
-    return 1;
 }
 
 static void end_entry(message_builder *b)
@@ -490,12 +469,9 @@ static void end_entry(message_builder *b)
         return;
     if (b->head.type == MSG_BOOK_CHANGE && !end_level(b))
         return;
-    if (b->head.type == MSG_TRADE && !end_trade(b))
-        return;
-    if (!td_array_ensure((void **)&b->items, &b->item_capacity, b->entry_count, sizeof *b->items)) {
-        no_memory(b);
-        return;
-    }
+    if (b->head.type == MSG_TRADE)
+        end_trade(b);
+    td_array_ensure((void **)&b->items, &b->item_capacity, b->entry_count, sizeof *b->items);
     b->items[b->entry_count++] = (msg_item){.action = is_struct(b) ? ACTION_NONE : b->action,
                                             .value_count = b->value_count - b->first_value};
     b->in_entry = 0;
@@ -660,9 +636,8 @@ static void add_member(message_builder *b, td_bytes name, const written_value *v
         fault_member(b, 1, name, "twice");
         return;
     }
-    if (read_member(b, 1, name, value, &read) &&
-        !add_value(&b->values, &b->value_count, &b->value_capacity, &read))
-        no_memory(b);
+    if (read_member(b, 1, name, value, &read))
+        add_value(&b->values, &b->value_count, &b->value_capacity, &read);
 }
 
 void message_build_member(message_builder *b, td_bytes name, const written_value *value)
@@ -679,7 +654,7 @@ static const void *keep(message_builder *b, const void *from, size_t count, size
 {
     void *to = td_arena_copy(b->arena, from, count * size);
     if (to == NULL)
-        no_memory(b);
+        over_limit(b);
     return to;
 }
 
@@ -689,7 +664,7 @@ static const msg_item *keep_items(message_builder *b)
     const msg_value *values = keep(b, b->values, b->value_count, sizeof *values);
     msg_item *items = td_arena_alloc(b->arena, b->entry_count * sizeof *items);
     if (items == NULL)
-        no_memory(b);
+        over_limit(b);
     for (size_t i = 0; b->rc == TD_OK && i < b->entry_count; i++) {
         items[i] = b->items[i];
         items[i].values = values;

@@ -42,8 +42,7 @@ typedef struct written_value {
     uint8_t has_json; /* 0: a member that is kept as JSON is parsed out of the text */
 } written_value;
 
-/* A builder. TD_E_NOMEM. */
-TD_MUST_USE td_result message_builder_open(message_builder **out, td_err *err);
+TD_NEVER_NULL message_builder *message_builder_open(void);
 void message_builder_close(message_builder *b);
 
 /* Begin a message; subject and arena are borrowed until its end. What was begun before is dropped.
@@ -71,7 +70,7 @@ int message_build_is_faulty(const message_builder *b);
 const char *message_build_entries_name(const message_builder *b);
 
 /* The message, in the arena. TD_E_INVALID: it is none, with the place ("levels[2].px: unknown
- * member"); TD_E_NOMEM, also for the arena's bound. err may be NULL. */
+ * member"); TD_E_LIMIT: the arena's bound. err may be NULL. */
 TD_MUST_USE td_result message_build_end(message_builder *b, message *out, td_err *err);
 
 /* Make a message that was read from its canonical form one of a frame: type and members must be

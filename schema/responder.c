@@ -13,22 +13,14 @@ struct responder {
     td_buf failed; /* of each topic of a request: 1 if it was refused */
 };
 
-td_result responder_open(const char *secret, responder **out, td_err *err)
+responder *responder_open(const char *secret)
 {
-    *out = NULL;
     responder *r = td_alloc_zero(1, sizeof *r);
-    if (r == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory to answer requests");
     r->secret = secret;
     td_buf_init(&r->answer, ANSWER_BYTES_MAX);
     td_buf_init(&r->failed, DIALECT_ARGS_MAX);
-    td_result rc = dialect_parser_open(&r->parser, err);
-    if (rc != TD_OK) {
-        responder_close(r);
-        return rc;
-    }
-    *out = r;
-    return TD_OK;
+    r->parser = dialect_parser_open();
+    return r;
 }
 
 void responder_close(responder *r)

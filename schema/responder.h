@@ -45,13 +45,12 @@ typedef struct responder_client {
 
 typedef struct responder responder;
 
-/* secret: signatures are checked with it, NULL accepts every key; borrowed until close.
- * TD_E_NOMEM. */
-TD_MUST_USE td_result responder_open(const char *secret, responder **out, td_err *err);
+/* secret: signatures are checked with it, NULL accepts every key; borrowed until close. */
+TD_NEVER_NULL responder *responder_open(const char *secret);
 void responder_close(responder *r);
 
 /* Respond to a client's frame at now_ms (Unix ms). Topics that are unknown are refused whether they
- * are subscribed to or given up. TD_E_LIMIT: the request, or its answer, is too large; TD_E_NOMEM;
+ * are subscribed to or given up. TD_E_LIMIT: the request, or its answer, is too large;
  * what prepare returned. The connection should be closed then. */
 TD_MUST_USE td_result responder_take(responder *r, const responder_client *client, td_bytes frame,
                                      uint64_t now_ms, td_err *err);

@@ -205,12 +205,9 @@ static const wire_server_ops SERVE_OPS = {.accept = on_accept,
 
 static td_result serve_fill(serve *server, td_err *err)
 {
-    td_result rc = responder_open(server->options.secret, &server->responder, err);
+    server->responder = responder_open(server->options.secret);
     server->reader = content_reader_open(TAPE_READS_MESSAGES);
-    if (rc == TD_OK)
-        rc = snapshot_maker_open(&server->maker, err);
-    if (rc != TD_OK)
-        return rc;
+    server->maker = snapshot_maker_open();
     wire_server_options listening = server->options.server;
     listening.ops = &SERVE_OPS;
     listening.user = server;

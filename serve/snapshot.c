@@ -33,19 +33,12 @@ typedef struct making {
     uint8_t is_impossible; /* a level cannot be written in that form */
 } making;
 
-td_result snapshot_maker_open(snapshot_maker **out, td_err *err)
+snapshot_maker *snapshot_maker_open(void)
 {
-    *out = NULL;
     snapshot_maker *maker = td_alloc_zero(1, sizeof *maker);
-    td_result rc = json_parser_open(0, &maker->model_parser, err);
-    if (rc == TD_OK)
-        rc = json_parser_open(0, &maker->last_parser, err);
-    if (rc != TD_OK) {
-        snapshot_maker_close(maker);
-        return rc;
-    }
-    *out = maker;
-    return TD_OK;
+    maker->model_parser = json_parser_open(0);
+    maker->last_parser = json_parser_open(0);
+    return maker;
 }
 
 void snapshot_maker_close(snapshot_maker *maker)

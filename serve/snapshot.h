@@ -17,7 +17,7 @@
 
 typedef struct snapshot_maker snapshot_maker;
 
-TD_MUST_USE td_result snapshot_maker_open(snapshot_maker **out, td_err *err);
+TD_NEVER_NULL snapshot_maker *snapshot_maker_open(void);
 void snapshot_maker_close(snapshot_maker *maker);
 
 typedef struct snapshot_source {

@@ -214,7 +214,7 @@ td_result drift_make(drift_maker *self, fault_kind kind, const family *of,
     if (self->parser == NULL) {
         td_buf_init(&self->in, 2 * (size_t)VENUE_FRAME_BYTES_MAX);
         td_buf_init(&self->out, 2 * (size_t)VENUE_FRAME_BYTES_MAX);
-        rc = json_parser_open(0, &self->parser, err);
+        self->parser = json_parser_open(0);
     }
     /* bytes may be what the last call made. */
     td_buf_clear(&self->in);

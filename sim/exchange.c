@@ -1008,9 +1008,8 @@ td_result exchange_open(const exchange_options *options, wire_loop *loop, exchan
                                          .ops = &SERVER_OPS,
                                          .user = x};
     open_families(x);
-    td_result rc = responder_open(options->secret, &x->responder, err);
-    if (rc == TD_OK)
-        rc = wire_server_open(loop, &serving, &x->server, err);
+    x->responder = responder_open(options->secret);
+    td_result rc = wire_server_open(loop, &serving, &x->server, err);
     if (rc != TD_OK) {
         exchange_close(x);
         return rc;

@@ -79,10 +79,8 @@ const topic_row *content_dated_row(content_reader *reader, const tape_channel *c
 
 static decoder *get_decoder(content_reader *reader)
 {
-    if (TD_UNLIKELY(reader->decoder == NULL)) {
-        td_result rc = decoder_open(&reader->decoder, NULL);
-        TD_ASSERT(rc == TD_OK);
-    }
+    if (TD_UNLIKELY(reader->decoder == NULL))
+        reader->decoder = decoder_open();
     return reader->decoder;
 }
 

@@ -98,7 +98,6 @@ static void classify_at(decode_run *run, const family *of, td_bytes frame, const
         return;
     classification dated;
     decoder_classify(run->decoder, of, frame, at->dir, out->exchange_ns, &dated);
-    out->is_starved |= dated.is_starved;
     if (dated.topic.row != NULL)
         *out = dated;
 }
@@ -115,27 +114,22 @@ typedef struct attempt {
 
 _Static_assert(FAMILY_GROUP_MAX <= 32, "a bit for each family of a group");
 
-static td_result try_family(decode_run *run, const family *of, td_bytes frame,
-                            const frame_moment *at, attempt *out, message *decoded)
+static void try_family(decode_run *run, const family *of, td_bytes frame, const frame_moment *at,
+                       attempt *out, message *decoded)
 {
     *out = (attempt){.of = of};
     classify_at(run, of, frame, at, &out->what);
-    td_result rc = classification_result(&out->what, &run->err);
-    if (rc != TD_OK)
-        return rc;
     out->is_decoded = (uint8_t)decoder_decode(run->decoder, &out->what.topic, frame,
                                               DECODE_PATH_WHOLE, decoded, &out->why);
     if (out->is_decoded) {
         out->strange = decoded->head.unknown_fields + decoded->head.foreign_symbols;
-        return TD_OK;
+        return;
     }
-    rc = decode_error_result(&out->why, &run->err);
     /* Classification reads an answer by its keys, as a recorder must; here its text is judged too.
      * That a sound one is no topic's frame is no fault of it. */
     int is_sound = out->why.reason == DECODE_NO_TOPIC || out->why.reason == DECODE_UNKNOWN_TOPIC;
     if (frame_class_is_control(out->what.frame_class) && is_sound)
         out->why = (decode_error){.reason = DECODE_OK};
-    return rc;
 }
 
 /* 1 if this is a better reading of the frame than that: by topic first, then by shape. */
@@ -193,7 +187,7 @@ static void write_attempt(decode_run *run, const attempt *best, td_bytes frame,
 /* A bare line has no direction: what no inbound rule matches is tried as a request. Of
  * several families the one that fits best decodes; it does so last, because a message is valid
  * until the decoder's next call. */
-static td_result decode_frame(decode_run *run, td_bytes frame, frame_moment at)
+static void decode_frame(decode_run *run, td_bytes frame, frame_moment at)
 {
     TD_ASSERT(run->family_count > 0);
     TD_ASSERT(run->decoder != NULL);
@@ -201,9 +195,9 @@ static td_result decode_frame(decode_run *run, td_bytes frame, frame_moment at)
     attempt other;
     message decoded;
     uint32_t equals = 1;
-    td_result rc = try_family(run, run->families[0], frame, &at, &best, &decoded);
-    for (size_t i = 1; rc == TD_OK && i < run->family_count; i++) {
-        rc = try_family(run, run->families[i], frame, &at, &other, &decoded);
+    try_family(run, run->families[0], frame, &at, &best, &decoded);
+    for (size_t i = 1; i < run->family_count; i++) {
+        try_family(run, run->families[i], frame, &at, &other, &decoded);
         uint32_t bit = UINT32_C(1) << i;
         if (is_better(&other, &best)) {
             best = other;
@@ -212,16 +206,12 @@ static td_result decode_frame(decode_run *run, td_bytes frame, frame_moment at)
             equals |= bit;
         }
     }
-    if (rc == TD_OK && is_outbound(run, best.of, &best.what, frame))
+    if (is_outbound(run, best.of, &best.what, frame))
         at.dir = DIR_OUT;
-    if (rc == TD_OK)
-        rc = try_family(run, best.of, frame, &at, &best, &decoded);
-    if (rc != TD_OK)
-        return rc;
+    try_family(run, best.of, frame, &at, &best, &decoded);
     best.equals = equals;
     run->frames++;
     write_attempt(run, &best, frame, &decoded);
-    return TD_OK;
 }
 
 /* A frame's text is the frame, or a wrapper around one (docs/import.md, jsonl: also what cat
@@ -237,14 +227,17 @@ static td_result decode_text(decode_run *run, const frame_text *frame)
     import_record record;
     const char *reason = NULL;
     frame_moment at = {DIR_IN, run->at_ns};
-    if (!import_line_read(run->wrappers, frame->text, &record, &reason))
-        return decode_frame(run, frame->text, at);
+    if (!import_line_read(run->wrappers, frame->text, &record, &reason)) {
+        decode_frame(run, frame->text, at);
+        return TD_OK;
+    }
     if (record.kind != IMPORT_FRAME)
         return TD_OK;
     at.dir = record.dir;
     if (record.time_source == IMPORT_TIME_FILE)
         at.ns = record.time_ns;
-    return decode_frame(run, record.data, at);
+    decode_frame(run, record.data, at);
+    return TD_OK;
 }
 
 /* A reader that went away (head, less) is no error. */
@@ -274,11 +267,9 @@ static td_result open_parts(decode_run *run, const options_operands *files)
     if (run->family_count == 0)
         return family_refuse(td_bytes_str(run->options.family), err);
     run->at_ns = run->options.at.is_given ? run->options.at.at.ns : TOPIC_NOW;
-    td_result rc = decoder_open(&run->decoder, err);
-    if (rc == TD_OK)
-        rc = json_parser_open(0, &run->parser, err);
-    if (rc != TD_OK)
-        return rc;
+    td_result rc = TD_OK;
+    run->decoder = decoder_open();
+    run->parser = json_parser_open(0);
     run->wrappers = import_line_reader_open(IMPORT_JSONL);
     if (files->count == 0 || strcmp(files->items[0], "-") == 0)
         run->source = import_source_open_pipe(STDIN_FILENO);

@@ -27,10 +27,10 @@ int main(int argc, char **argv)
 {
     const family *exchange = family_find(td_bytes_str(argc > 1 ? argv[1] : "inverse"));
     char *line = malloc(LINE_BYTES + DECODE_PADDING_BYTES);
-    decoder *reader = NULL;
+    decoder *reader = decoder_open();
     track *topic = NULL; /* this example follows one topic of one symbol */
     td_err err;
-    if (exchange == NULL || line == NULL || decoder_open(&reader, &err) != TD_OK)
+    if (exchange == NULL || line == NULL)
         return 1;
     while (fgets(line, LINE_BYTES, stdin) != NULL) {
         td_bytes frame = td_bytes_of(line, strcspn(line, "\n"));

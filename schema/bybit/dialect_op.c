@@ -34,10 +34,9 @@ static td_result append_escaped(td_buf *out, const char *text, td_err *err)
 static td_result build_auth_query(td_buf *out, const dialect_auth *auth, td_err *err)
 {
     char signature[DIALECT_SIGNATURE_BYTES];
-    td_result rc = bybit_sign(auth, signature, err);
+    bybit_sign(auth, signature);
     int has_query = td_url_split(td_buf_view(out)).query.data != NULL;
-    if (rc == TD_OK)
-        rc = td_buf_printf(out, err, "%capi_key=", has_query ? '&' : '?');
+    td_result rc = td_buf_printf(out, err, "%capi_key=", has_query ? '&' : '?');
     if (rc == TD_OK)
         rc = append_escaped(out, auth->api_key, err);
     if (rc == TD_OK)

@@ -44,9 +44,7 @@ td_result bybit_ask_op(td_buf *out, const char *id_key, const dialect_ask *ask, 
 td_result bybit_ask_auth(td_buf *out, const dialect_auth *auth, td_err *err)
 {
     char signature[DIALECT_SIGNATURE_BYTES];
-    td_result rc = bybit_sign(auth, signature, err);
-    if (rc != TD_OK)
-        return rc;
+    bybit_sign(auth, signature);
     json_writer writer;
     json_write_begin(&writer, out);
     json_write_object_begin(&writer);

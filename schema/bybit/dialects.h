@@ -103,8 +103,7 @@ TD_MUST_USE td_result bybit_build_option_answer(td_buf *out, const dialect_reque
 
 /* hex(HMAC-SHA256(secret, "GET/realtime" + expires_ms)); the literal is the same whatever the path
  * (docs/wire.md 1.1). dialect.sign, check_auth and check_query of those that have them. */
-TD_MUST_USE td_result bybit_sign(const dialect_auth *auth, char out[DIALECT_SIGNATURE_BYTES],
-                                 td_err *err);
+void bybit_sign(const dialect_auth *auth, char out[DIALECT_SIGNATURE_BYTES]);
 refusal bybit_check_auth(const dialect_request *request, const char *secret, uint64_t now_ms);
 refusal bybit_check_query(td_bytes query, const char *secret, uint64_t now_ms, int *is_there);
 

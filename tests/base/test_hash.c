@@ -141,9 +141,9 @@ static void test_hmac_sha256(void **state)
     (void)state;
     static const char TEXT[] = "what do ya want for nothing?";
     char hex[TD_SHA256_HEX_BYTES];
-    assert_int_equal(td_hmac_sha256_hex("Jefe", 4, TEXT, sizeof TEXT - 1, hex, NULL), TD_OK);
+    td_hmac_sha256_hex("Jefe", 4, TEXT, sizeof TEXT - 1, hex);
     assert_string_equal(hex, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
-    assert_int_equal(td_hmac_sha256_hex("", 0, "", 0, hex, NULL), TD_OK);
+    td_hmac_sha256_hex("", 0, "", 0, hex);
     assert_string_equal(hex, "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad");
     assert_true(td_is_equal_secret("abc", "abc", 3));
     assert_false(td_is_equal_secret("abc", "abd", 3));

@@ -90,7 +90,7 @@ const MESSAGES = {
 
 const REASONS = [
   "not_json", "not_utf8", "not_inflated", "no_topic", "unknown_topic", "missing_field", "wrong_type", "bad_kind", "bad_number", "bad_time",
-  "bad_side", "limit", "no_memory", "topic_mismatch", "refused", "crashed", "hung", "garbage", "unstable",
+  "bad_side", "limit", "topic_mismatch", "refused", "crashed", "hung", "garbage", "unstable",
 ];
 
 const CONTROLS = [["ack", true, ""], ["ack", false, "trade.BTCUSD"], ["auth", null, ""], ["ping", null, ""], ["pong", null, ""], ["error", false, ""]];

@@ -43,14 +43,14 @@ const JUDGE = `
 int main(int argc, char **argv)
 {
     td_err err;
-    decoder *reader = nullptr;
+    decoder *reader = decoder_open();
     track *topic = nullptr;
     classification found;
     message decoded;
     decode_error why;
     verdict judged;
     book_level bid;
-    if (argc != 2 || decoder_open(&reader, &err) != TD_OK)
+    if (argc != 2)
         return 1;
     std::string frame(argv[1]);
     std::string padded = frame + std::string(DECODE_PADDING_BYTES, ' ');

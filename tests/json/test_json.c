@@ -14,9 +14,7 @@
 
 static json_parser *open_parser(void)
 {
-    json_parser *parser = NULL;
-    td_err err;
-    assert_int_equal(json_parser_open(0, &parser, &err), TD_OK);
+    json_parser *parser = json_parser_open(0);
     return parser;
 }
 
@@ -157,10 +155,9 @@ static void test_depth(void **state)
 static void test_size_limit(void **state)
 {
     (void)state;
-    json_parser *parser = NULL;
     json_value root;
     td_err err;
-    assert_int_equal(json_parser_open(10, &parser, &err), TD_OK);
+    json_parser *parser = json_parser_open(10);
     assert_int_equal(json_parse(parser, td_bytes_str("[12345678]"), JSON_COPIED, &root, &err),
                      TD_OK);
     assert_int_equal(json_parse(parser, td_bytes_str("[123456789]"), JSON_COPIED, &root, &err),

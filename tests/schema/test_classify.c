@@ -180,9 +180,7 @@ static classification classify(decoder *d, const char *family_name, const char *
 static void test_table(void **state)
 {
     (void)state;
-    decoder *d = NULL;
-    td_err err;
-    assert_int_equal(decoder_open(&d, &err), TD_OK);
+    decoder *d = decoder_open();
     for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
         const row *r = &ROWS[i];
         print_message("%s: %s\n", r->family, r->frame);
@@ -202,9 +200,7 @@ static void test_table(void **state)
 static void test_directions(void **state)
 {
     (void)state;
-    decoder *d = NULL;
-    td_err err;
-    assert_int_equal(decoder_open(&d, &err), TD_OK);
+    decoder *d = decoder_open();
     const char *data = "{\"topic\":\"trade.BTCUSD\",\"data\":[]}";
     assert_int_equal(classify(d, "inverse", data, DIR_OUT).frame_class, CLASS_REQUEST);
     assert_int_equal(classify(d, "inverse", data, DIR_HTTP).frame_class, CLASS_UNKNOWN);
@@ -236,9 +232,7 @@ static void test_large_frames(void **state)
         "{\"data\":[%s], \"timestamp_e6\" : 1573044650731735 , \"topic\" : "
         "\"orderBookL2_25.BTCUSD\" } ",
     };
-    decoder *d = NULL;
-    td_err err;
-    assert_int_equal(decoder_open(&d, &err), TD_OK);
+    decoder *d = decoder_open();
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
         const char *at = strstr(shapes[i], "%s");
         snprintf(frame, sizeof frame, "%.*s%s%s", (int)(at - shapes[i]), shapes[i], levels, at + 2);
@@ -304,9 +298,7 @@ static void test_roads_agree(void **state)
     static const char *const topics[] = {"orderBookL2_25.BTCUSD", "trade.BTCUSD", "nothing.like",
                                          "None"};
     static char frame[2048];
-    decoder *d = NULL;
-    td_err err;
-    assert_int_equal(decoder_open(&d, &err), TD_OK);
+    decoder *d = decoder_open();
     for (size_t t = 0; t < sizeof topics / sizeof topics[0]; t++)
         for (size_t h = 0; h < sizeof heads / sizeof heads[0]; h++)
             for (size_t b = 0; b < sizeof bodies / sizeof bodies[0]; b++)

@@ -87,9 +87,9 @@ static void test_sign(void **state)
     (void)state;
     char signature[DIALECT_SIGNATURE_BYTES];
     dialect_auth empty = {.api_key = "", .secret = "", .expires_ms = 0};
-    assert_int_equal(bybit_sign(&AUTH, signature, NULL), TD_OK);
+    bybit_sign(&AUTH, signature);
     assert_string_equal(signature, SIGNATURE);
-    assert_int_equal(bybit_sign(&empty, signature, NULL), TD_OK);
+    bybit_sign(&empty, signature);
     assert_string_equal(signature,
                         "ad8dd7a28aaa78fe63ba365b9b2f6b8e12de8bc3830a68dbed971d5421420992");
 }
@@ -136,8 +136,7 @@ static void test_answers(void **state)
 {
     (void)state;
     const dialect *op = dialect_find(DIALECT_OP);
-    dialect_parser *parser = NULL;
-    assert_int_equal(dialect_parser_open(&parser, NULL), TD_OK);
+    dialect_parser *parser = dialect_parser_open();
     td_buf out;
     td_buf_init(&out, 4096);
     for (size_t i = 0; i < sizeof ANSWERS / sizeof *ANSWERS; i++) {
@@ -172,8 +171,7 @@ static void test_requests_refused(void **state)
         "{\"op\":\"ping\"}{}",
     };
     const dialect *op = dialect_find(DIALECT_OP);
-    dialect_parser *parser = NULL;
-    assert_int_equal(dialect_parser_open(&parser, NULL), TD_OK);
+    dialect_parser *parser = dialect_parser_open();
     dialect_request request;
     for (size_t i = 0; i < sizeof TEXTS / sizeof *TEXTS; i++) {
         if (request_parse(parser, op, td_bytes_str(TEXTS[i]), &request, NULL) != TD_E_INVALID)

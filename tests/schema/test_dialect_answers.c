@@ -161,9 +161,8 @@ static const answer_row ANSWERS[] = {
 static void test_written(void **state)
 {
     (void)state;
-    dialect_parser *parser = NULL;
     td_buf out;
-    assert_int_equal(dialect_parser_open(&parser, NULL), TD_OK);
+    dialect_parser *parser = dialect_parser_open();
     td_buf_init(&out, 4096);
     for (size_t i = 0; i < sizeof ANSWERS / sizeof *ANSWERS; i++) {
         const answer_row *row = &ANSWERS[i];
@@ -294,10 +293,9 @@ static void assert_classified(decoder *d, const read_row *row)
 static void test_read(void **state)
 {
     (void)state;
-    dialect_parser *parser = NULL;
     decoder *d = NULL;
-    assert_int_equal(dialect_parser_open(&parser, NULL), TD_OK);
-    assert_int_equal(decoder_open(&d, NULL), TD_OK);
+    dialect_parser *parser = dialect_parser_open();
+    d = decoder_open();
     for (size_t i = 0; i < sizeof READ / sizeof *READ; i++) {
         const read_row *row = &READ[i];
         dialect_answer answer;
@@ -353,8 +351,7 @@ static void test_fits(void **state)
         {"{\"code\":\"-10009\",\"desc\":\"Invalid period!\"}", 1},
     };
     const dialect_ask ask = {.kind = REQUEST_SUBSCRIBE, .topics = TOPICS, .count = 3, .id = "r1"};
-    dialect_parser *parser = NULL;
-    assert_int_equal(dialect_parser_open(&parser, NULL), TD_OK);
+    dialect_parser *parser = dialect_parser_open();
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
         dialect_answer answer;
         assert_int_equal(
@@ -368,9 +365,8 @@ static void test_fits(void **state)
 static void test_topic_by_topic(void **state)
 {
     (void)state;
-    dialect_parser *parser = NULL;
     dialect_answer answer;
-    assert_int_equal(dialect_parser_open(&parser, NULL), TD_OK);
+    dialect_parser *parser = dialect_parser_open();
     assert_int_equal(answer_parse(parser, &BYBIT_OP,
                                   td_bytes_str("{\"type\":\"COMMAND_RESP\",\"success\":false,"
                                                "\"data\":{\"successTopics\":[\"a\"],\"failTopics\":"
@@ -427,8 +423,7 @@ static void test_captured(void **state)
         {"frames/spot-v1/trade.2.json", ANSWER_NONE, -1},
         {"frames/usdc-option/user.service.1.json", ANSWER_NONE, -1},
     };
-    dialect_parser *parser = NULL;
-    assert_int_equal(dialect_parser_open(&parser, NULL), TD_OK);
+    dialect_parser *parser = dialect_parser_open();
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
         size_t size;
         dialect_answer answer;

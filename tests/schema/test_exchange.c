@@ -223,8 +223,7 @@ static void test_beginnings(void **state)
         "",
     };
     (void)state;
-    decoder *d = NULL;
-    assert_int_equal(decoder_open(&d, NULL), TD_OK);
+    decoder *d = decoder_open();
     size_t count = 0;
     size_t data = 0;
     const family *const *families = family_table(&count);

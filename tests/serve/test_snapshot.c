@@ -103,10 +103,8 @@ static void run_case(const snapshot_case *c, decoder *d, snapshot_maker *maker)
 static void test_shapes(void **state)
 {
     (void)state;
-    decoder *d = NULL;
-    snapshot_maker *maker = NULL;
-    assert_int_equal(decoder_open(&d, NULL), TD_OK);
-    assert_int_equal(snapshot_maker_open(&maker, NULL), TD_OK);
+    snapshot_maker *maker = snapshot_maker_open();
+    decoder *d = decoder_open();
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++)
         run_case(&CASES[i], d, maker);
     snapshot_maker_close(maker);
@@ -117,7 +115,7 @@ static void test_shapes(void **state)
 static void test_no_text(void **state)
 {
     (void)state;
-    snapshot_maker *maker = NULL;
+    snapshot_maker *maker = snapshot_maker_open();
     book *b = NULL;
     td_buf out;
     td_err err;
@@ -126,7 +124,6 @@ static void test_no_text(void **state)
     assert_true(topic_match_text(of->topics, of->topic_count, td_bytes_str("orderbook.50.X"),
                                  TOPIC_NOW, &match));
     assert_int_equal(book_open(50, &b, &err), TD_OK);
-    assert_int_equal(snapshot_maker_open(&maker, &err), TD_OK);
     td_buf_init(&out, LIMIT_FRAME_BYTES);
     const snapshot_source from = {.row = match.row,
                                   .model = td_bytes_str("\x1f\x8b\x08"),

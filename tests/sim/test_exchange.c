@@ -143,7 +143,7 @@ static void test_paths_and_keys(void **state)
     char signature[DIALECT_SIGNATURE_BYTES];
     uint64_t expires_ms = clock_wall_ns(clock_real()) / TD_NS_PER_MS + 60000;
     const dialect_auth auth = {.api_key = "key", .secret = SECRET, .expires_ms = expires_ms};
-    assert_int_equal(bybit_sign(&auth, signature, NULL), TD_OK);
+    bybit_sign(&auth, signature);
     (void)snprintf(good, sizeof good, "/realtime?api_key=key&expires=%llu&signature=%s",
                    (unsigned long long)expires_ms, signature);
     const struct {

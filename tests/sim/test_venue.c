@@ -43,7 +43,7 @@ static void reader_init(reader *r, const char *family_name)
 {
     *r = (reader){.family = family_find(td_bytes_str(family_name))};
     assert_non_null(r->family);
-    assert_int_equal(decoder_open(&r->decoder, NULL), TD_OK);
+    r->decoder = decoder_open();
 }
 
 static void reader_fini(reader *r)
@@ -68,8 +68,7 @@ static void read_frame(reader *r, const venue *v, const venue_frame *frame)
     decoder_classify(r->decoder, r->family, bytes, DIR_IN, TOPIC_NOW, &what);
     if (what.topic.row == NULL) {
         json_value value;
-        json_parser *parser = NULL;
-        assert_int_equal(json_parser_open(0, &parser, NULL), TD_OK);
+        json_parser *parser = json_parser_open(0);
         if (json_parse(parser, bytes, JSON_COPIED, &value, NULL) != TD_OK)
             fail_msg("no JSON: %.*s", (int)bytes.size, (const char *)bytes.data);
         json_parser_close(parser);

@@ -20,10 +20,8 @@ canonical_check *canonical_check_open(void)
 {
     canonical_check *check = calloc(1, sizeof *check);
     TD_ASSERT(check != NULL);
-    td_result rc = json_parser_open(0, &check->parser, NULL);
-    TD_ASSERT(rc == TD_OK);
+    check->parser = json_parser_open(0);
     check->arena = td_arena_open(LIMIT_RECORD_BYTES);
-    TD_ASSERT(check->arena != NULL);
     td_buf_init(&check->form, LIMIT_RECORD_BYTES);
     td_buf_init(&check->again, LIMIT_RECORD_BYTES);
     return check;

@@ -13,9 +13,8 @@
 decoder_pair decoder_pair_open(void)
 {
     decoder_pair pair;
-    td_err err;
-    assert_int_equal(decoder_open(&pair.fast, &err), TD_OK);
-    assert_int_equal(decoder_open(&pair.rows, &err), TD_OK);
+    pair.fast = decoder_open();
+    pair.rows = decoder_open();
     return pair;
 }
 

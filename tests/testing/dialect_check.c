@@ -33,10 +33,10 @@ dialect_check *dialect_check_open(void)
 {
     dialect_check *check = td_alloc_zero(1, sizeof *check);
     TD_ASSERT(check != NULL);
-    expect_ok(dialect_parser_open(&check->requests, NULL));
-    expect_ok(dialect_parser_open(&check->answers, NULL));
-    expect_ok(decoder_open(&check->decoder, NULL));
-    expect_ok(json_parser_open(0, &check->json, NULL));
+    check->requests = dialect_parser_open();
+    check->answers = dialect_parser_open();
+    check->decoder = decoder_open();
+    check->json = json_parser_open(0);
     td_buf_init(&check->request, TEXT_BYTES_MAX);
     td_buf_init(&check->answer, TEXT_BYTES_MAX);
     td_buf_init(&check->texts, TEXT_BYTES_MAX);

@@ -22,14 +22,10 @@ message_round *message_round_open(void)
 {
     message_round *round = calloc(1, sizeof *round);
     TD_ASSERT(round != NULL);
-    td_result rc = json_parser_open(0, &round->parser, NULL);
-    TD_ASSERT(rc == TD_OK);
-    rc = message_builder_open(&round->builder, NULL);
-    TD_ASSERT(rc == TD_OK);
+    round->parser = json_parser_open(0);
+    round->builder = message_builder_open();
     round->arena = td_arena_open(LIMIT_RECORD_BYTES);
     round->again = td_arena_open(LIMIT_RECORD_BYTES);
-    TD_ASSERT(round->arena != NULL);
-    TD_ASSERT(round->again != NULL);
     td_buf_init(&round->text, LIMIT_RECORD_BYTES);
     return round;
 }
