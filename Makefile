@@ -101,7 +101,7 @@ BIN_names := tapedeck tapedeck-record tapedeck-replay tapedeck-sim
 BINS := $(addprefix $(B)/bin/,$(BIN_names))
 
 .PHONY: all sources unit captures tests-build fuzz-build bench-build help deps demo test suite docs golden-update \
-        check check-fresh check-format check-structure check-budget check-cppcheck check-tidy check-asan check-tsan format \
+        check check-fresh check-format check-structure check-budget check-cppcheck check-tidy check-instructions instructions-update check-asan check-tsan format \
         bench fuzz soak sweep install uninstall clean
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -240,11 +240,12 @@ docs: all
 golden-update: $(B)/tests/schema/test_golden
 	@TAPEDECK_GOLDEN_UPDATE=1 $< && git status --short tests/golden
 
-## check: the strict gate: format, structure, budgets, clang-tidy, cppcheck, suite under ASan+UBSan, threads under TSan
+## check: the strict gate: format, structure, budgets, clang-tidy, cppcheck, instructions a frame, suite under ASan+UBSan, threads under TSan
 check:
-	@.ci/deps build test check fuzz
+	@.ci/deps build test check fuzz bench
 	$(SUBMAKE) check-format check-structure check-budget check-cppcheck
 	$(SUBMAKE) -j$(JOBS) -k check-tidy
+	$(SUBMAKE) check-instructions
 	$(SUBMAKE) check-asan
 	$(SUBMAKE) check-tsan
 	@echo "check: all passed"
@@ -290,6 +291,20 @@ build/tidy/%.ok: %.c .clang-tidy
 
 check-tidy: $(TIDY_STAMPS)
 	@echo "check: clang-tidy ok"
+
+# Built by gcc alone: a compiler cache may leave out link-time optimisation.
+MEASURED = build/measured
+BUILD_MEASURED = $(SUBMAKE) -j$(JOBS) VARIANT=release B=$(MEASURED) CC=gcc CXX=g++ \
+                 $(BIN_names:%=$(MEASURED)/bin/%) bench-build
+check-instructions:
+	@.ci/deps build test bench
+	$(BUILD_MEASURED)
+	@node benchmarks/instructions.mjs $(MEASURED) && echo "check: instructions ok"
+
+# The commit says why the numbers changed.
+instructions-update:
+	$(BUILD_MEASURED)
+	@node benchmarks/instructions.mjs $(MEASURED) --write
 
 # Optimised-build warnings count as errors here; then the whole suite with the sanitizers watching.
 check-asan:

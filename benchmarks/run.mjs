@@ -9,26 +9,18 @@
 //   {name, ours, limit, unit, ratio (ours / limit), better, target, runs, input_sha}
 // BENCH_RUNS (default 5) repeats each measurement; BENCH_CORPUS_FRAMES (default 250,000) sizes the corpus.
 import { spawn, spawnSync } from "node:child_process";
-import crypto from "node:crypto";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import {
+  appears, bench, bin, digest, exportArgs, FEEDS, fresh, instructions, limitArgs, makeCertificate, makeCorpus, messagesArgs, rawFrames,
+  received, recordArgs, replayArgs, run, SYMBOLS, symbolsOf, work,
+} from "./corpus.mjs";
 
-const [buildDir, outDir] = process.argv.slice(2);
+const outDir = process.argv[3];
 const RUNS = Number(process.env.BENCH_RUNS ?? 5);
 const CORPUS_FRAMES = Number(process.env.BENCH_CORPUS_FRAMES ?? 250_000);
 const ROUNDS = 2; // how often the corpus is written and received in one measurement
-const bin = (name) => path.join(buildDir, "bin", name);
-const bench = (name) => path.join(buildDir, "bench", name);
-const work = fs.mkdtempSync(path.join(os.tmpdir(), "tapedeck-bench-"));
-process.on("exit", () => fs.rmSync(work, { recursive: true, force: true }));
-
-function run(command, args, { statuses = [0], ...options } = {}) {
-  const end = spawnSync(command, args, { encoding: "utf8", maxBuffer: 1 << 30, ...options });
-  if (end.error) throw end.error;
-  if (!statuses.includes(end.status)) throw new Error(`${command} ${args.join(" ")}: status ${end.status}\n${end.stderr}`);
-  return end.stdout;
-}
 
 /** Run a command; its output, and the CPU that it took, start and end included. */
 function timed(command, args) {
@@ -64,49 +56,7 @@ const parse = (text) => JSON.parse(text.trim().split("\n").at(-1));
 const firstLine = (command, args) => spawnSync(command, args, { encoding: "utf8" }).stdout?.split("\n")[0] ?? "?";
 const say = (text) => process.stderr.write(text + "\n");
 
-/** A file's JSON, once it is there. */
-async function appears(file) {
-  while (!fs.existsSync(file)) await new Promise((resolve) => setTimeout(resolve, 10));
-  return JSON.parse(fs.readFileSync(file, "utf8"));
-}
-
 // ---- corpus ----------------------------------------------------------------------------------------------
-
-const FEEDS = {
-  inverse: { path: "/realtime", topics: ["orderBookL2_25.*", "trade.*"] },
-  "v5-linear": { path: "/v5/public/linear", topics: ["orderbook.50", "publicTrade"], namesSymbols: true },
-};
-const SYMBOLS = 10;
-
-/** Names of a family's symbols at the simulated exchange. */
-function symbolsOf(family) {
-  const lines = run(bin("tapedeck-sim"), ["sim", "--list", "--symbols", String(SYMBOLS)]).split("\n");
-  const from = lines.findIndex((line) => line.startsWith(`${family} `));
-  return lines.slice(from).find((line) => line.startsWith("  symbols:")).trim().split(" ").slice(1);
-}
-
-/** Record frames of the simulated exchange: ten symbols' books and trades. */
-async function makeCorpus(name, frames, family = "inverse") {
-  const archive = path.join(work, name), readyFile = path.join(work, `${name}.json`);
-  const sim = spawn(bin("tapedeck-sim"), ["sim", "--listen", "127.0.0.1:0", "--ready-file", readyFile, "--families", family,
-    "--symbols", String(SYMBOLS), "--rate", "50000", "--seed", "7", "--epoch", "2026-01-01T00:00:00Z"], { stdio: "ignore" });
-  try {
-    const { url, ca_file } = await appears(readyFile);
-    const { path: where, topics, namesSymbols } = FEEDS[family];
-    const symbols = namesSymbols ? symbolsOf(family) : [];
-    run(bin("tapedeck-record"), ["record", "-q", "-a", archive, url + where, "--family", family, "--ca-file", ca_file,
-      ...topics.flatMap((topic) => ["--topic", topic]), ...symbols.flatMap((symbol) => ["--symbol", symbol]), "--max-frames", String(frames)]);
-  } finally {
-    sim.kill("SIGTERM");
-  }
-  const segments = fs.readdirSync(archive, { recursive: true }).filter((f) => f.endsWith(".mcap")).sort();
-  return { archive, frames, segments: segments.map((f) => path.join(archive, f)) };
-}
-
-/** A corpus's data frames, one a line, as bytes. */
-const rawFrames = (archive, family) => run(bin("tapedeck"), ["cat", "-a", archive, "--raw",
-  ...FEEDS[family].topics.flatMap((topic) => ["--topic", topic.replace(/\.\*$/, "")])], { encoding: "buffer" });
-const digest = (bytes) => crypto.createHash("sha256").update(bytes).digest("hex");
 
 /** The corpus as files of lines, for the programs that read lines. */
 function makeLines(corpus) {
@@ -118,29 +68,13 @@ function makeLines(corpus) {
   return { lines: file, few, lineCount: lines.length, sha: digest(bytes) };
 }
 
-function makeCertificate() {
-  const cert = path.join(work, "cert.pem"), key = path.join(work, "key.pem");
-  run("openssl", ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", key, "-out", cert,
-    "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"], { stdio: "pipe" });
-  return { cert, key };
-}
-
 // ---- single measurements: frames a second by the clock, and CPU ns a frame --------------------------------
 
 const measured = (m) => ({ perSecond: m.frames / m.wall_s, cpuNs: (m.cpu_s * 1e9) / m.frames });
-const fresh = (name) => {
-  const folder = path.join(work, name);
-  fs.rmSync(folder, { recursive: true, force: true });
-  return folder;
-};
-
 const limitWrite = (c) => measured(parse(run(bench("limits/limit_write"), [c.lines, path.join(work, "limit.out"),
   "--frames", String(c.lineCount * ROUNDS)])));
 const oursWrite = (c) => measured(parse(run(bench("bench_write"), [c.lines, fresh("write"), "--frames", String(c.lineCount * ROUNDS)])));
 
-const exportArgs = (archive, format) => ["export", "-a", archive, "--format", format, "--out", fresh("exported")];
-const messagesArgs = (archive, threads) => ["replay", "-a", archive, "--speed", "max", "-j", String(threads), "--messages"];
-const replayArgs = (archive, threads) => ["replay", "-a", archive, "--speed", "max", "-j", String(threads), "--json"];
 const limitRead = (c) => measured(parse(run(bench("limits/limit_read"), c.segments)));
 function oursReplay(c, threads) {
   const { out, cpu_s } = timed(bin("tapedeck-replay"), replayArgs(c.archive, threads));
@@ -185,16 +119,6 @@ function scriptAlone(c) {
 }
 const wholeReplay = (c, threads) => processed(c, replayArgs(c.archive, threads));
 
-/** Both clients take the same frames from the same server, over TLS. */
-async function received(c, lines, frames, client) {
-  const server = spawn(bench("limits/blaster"), [lines, "--frames", String(frames), "--cert", c.cert, "--key", c.key],
-    { stdio: ["ignore", "pipe", "inherit"] });
-  const port = await new Promise((resolve) => server.stdout.once("data", (d) => resolve(Number(d))));
-  return client(`wss://localhost:${port}/realtime`);
-}
-const limitArgs = (c, url) => [url, "--ca-file", c.cert];
-const recordArgs = (c, url, folder) => ["record", "-q", "--json", "-a", folder, url, "--family", "inverse", "--ca-file", c.cert,
-  "--topic", "trade.*", "--until-close"];
 const limitReceive = (c) => received(c, c.lines, c.lineCount * ROUNDS, (url) => {
   const { out, cpu_s } = timed(bench("limits/limit_receive"), limitArgs(c, url));
   return measured({ ...parse(out), cpu_s });
@@ -209,15 +133,10 @@ const oursRecord = (c) => received(c, c.lines, c.lineCount * ROUNDS, (url) => {
 
 // ---- instructions: reproducible, whatever else runs on the machine ------------------------------------
 
-const FEW = 10_000, MANY = 30_000; // frames; the difference leaves out what only starting costs
 const hasStrace = spawnSync("strace", ["-V"]).status === 0;
 const hasValgrind = spawnSync("valgrind", ["--version"]).status === 0;
+const FEW = 10_000, MANY = 30_000; // frames; the difference leaves out what only starting costs
 
-function instructions(command, args) {
-  const out = path.join(work, "callgrind.out");
-  run("valgrind", ["--tool=callgrind", `--callgrind-out-file=${out}`, command, ...args]);
-  return Number(/^(?:summary|totals): (\d+)/m.exec(fs.readFileSync(out, "latin1"))[1]);
-}
 async function perFrame(count, few = FEW, many = MANY) {
   return Math.round((await count(many) - await count(few)) / (many - few));
 }

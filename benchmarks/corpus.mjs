@@ -1,0 +1,109 @@
+// What `make bench` and `make check-instructions` share: a corpus recorded from the simulated exchange, the commands that are
+// measured with it, and callgrind. Made for a script whose first argument is BUILD_DIR.
+import { spawn, spawnSync } from "node:child_process";
+import crypto from "node:crypto";
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+
+const buildDir = process.argv[2];
+export const bin = (name) => path.join(buildDir, "bin", name);
+export const bench = (name) => path.join(buildDir, "bench", name);
+export const work = fs.mkdtempSync(path.join(os.tmpdir(), "tapedeck-bench-"));
+process.on("exit", () => fs.rmSync(work, { recursive: true, force: true }));
+
+export function run(command, args, { statuses = [0], ...options } = {}) {
+  const end = spawnSync(command, args, { encoding: "utf8", maxBuffer: 1 << 30, ...options });
+  if (end.error) throw end.error;
+  if (!statuses.includes(end.status)) throw new Error(`${command} ${args.join(" ")}: status ${end.status}\n${end.stderr}`);
+  return end.stdout;
+}
+
+/** A file's JSON, once it is there. */
+export async function appears(file) {
+  while (!fs.existsSync(file)) await new Promise((resolve) => setTimeout(resolve, 10));
+  return JSON.parse(fs.readFileSync(file, "utf8"));
+}
+
+// ---- corpus ----------------------------------------------------------------------------------------------
+
+export const FEEDS = {
+  inverse: { path: "/realtime", topics: ["orderBookL2_25.*", "trade.*"] },
+  "v5-linear": { path: "/v5/public/linear", topics: ["orderbook.50", "publicTrade"], namesSymbols: true },
+};
+export const SYMBOLS = 10;
+
+/** Names of a family's symbols at the simulated exchange. */
+export function symbolsOf(family) {
+  const lines = run(bin("tapedeck-sim"), ["sim", "--list", "--symbols", String(SYMBOLS)]).split("\n");
+  const from = lines.findIndex((line) => line.startsWith(`${family} `));
+  return lines.slice(from).find((line) => line.startsWith("  symbols:")).trim().split(" ").slice(1);
+}
+
+/** Record frames of the simulated exchange: ten symbols' books and trades. */
+export async function makeCorpus(name, frames, family = "inverse") {
+  const archive = path.join(work, name), readyFile = path.join(work, `${name}.json`);
+  const sim = spawn(bin("tapedeck-sim"), ["sim", "--listen", "127.0.0.1:0", "--ready-file", readyFile, "--families", family,
+    "--symbols", String(SYMBOLS), "--rate", "50000", "--seed", "7", "--epoch", "2026-01-01T00:00:00Z"], { stdio: "ignore" });
+  try {
+    const { url, ca_file } = await appears(readyFile);
+    const { path: where, topics, namesSymbols } = FEEDS[family];
+    const symbols = namesSymbols ? symbolsOf(family) : [];
+    run(bin("tapedeck-record"), ["record", "-q", "-a", archive, url + where, "--family", family, "--ca-file", ca_file,
+      ...topics.flatMap((topic) => ["--topic", topic]), ...symbols.flatMap((symbol) => ["--symbol", symbol]), "--max-frames", String(frames)]);
+  } finally {
+    sim.kill("SIGTERM");
+  }
+  const segments = fs.readdirSync(archive, { recursive: true }).filter((f) => f.endsWith(".mcap")).sort();
+  return { archive, frames, segments: segments.map((f) => path.join(archive, f)) };
+}
+
+/** A corpus's data frames, one a line, as bytes. */
+export const rawFrames = (archive, family) => run(bin("tapedeck"), ["cat", "-a", archive, "--raw",
+  ...FEEDS[family].topics.flatMap((topic) => ["--topic", topic.replace(/\.\*$/, "")])], { encoding: "buffer" });
+export const digest = (bytes) => crypto.createHash("sha256").update(bytes).digest("hex");
+
+export function makeCertificate() {
+  const cert = path.join(work, "cert.pem"), key = path.join(work, "key.pem");
+  run("openssl", ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", key, "-out", cert,
+    "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"], { stdio: "pipe" });
+  return { cert, key };
+}
+
+// ---- commands ----------------------------------------------------------------------------------------------
+
+export const fresh = (name) => {
+  const folder = path.join(work, name);
+  fs.rmSync(folder, { recursive: true, force: true });
+  return folder;
+};
+
+export const exportArgs = (archive, format, into = "exported") => ["export", "-a", archive, "--format", format, "--out", fresh(into)];
+export const messagesArgs = (archive, threads) => ["replay", "-a", archive, "--speed", "max", "-j", String(threads), "--messages"];
+export const replayArgs = (archive, threads) => ["replay", "-a", archive, "--speed", "max", "-j", String(threads), "--json"];
+
+/** Both clients take the same frames from the same server, over TLS. */
+export async function received(c, lines, frames, client) {
+  const server = spawn(bench("limits/blaster"), [lines, "--frames", String(frames), "--cert", c.cert, "--key", c.key],
+    { stdio: ["ignore", "pipe", "inherit"] });
+  const port = await new Promise((resolve) => server.stdout.once("data", (d) => resolve(Number(d))));
+  return client(`wss://localhost:${port}/realtime`);
+}
+export const limitArgs = (c, url) => [url, "--ca-file", c.cert];
+export const recordArgs = (c, url, folder) => ["record", "-q", "--json", "-a", folder, url, "--family", "inverse", "--ca-file", c.cert,
+  "--topic", "trade.*", "--until-close"];
+
+// ---- instructions: reproducible, whatever else runs on the machine ------------------------------------
+
+let counted = 0;
+
+/** The instructions of a command and its threads, from start to end. */
+export async function instructions(command, args) {
+  const out = path.join(work, `callgrind.${counted++}`);
+  const child = spawn("valgrind", ["--tool=callgrind", `--callgrind-out-file=${out}`, command, ...args], { stdio: ["ignore", "ignore", "pipe"] });
+  let errors = "";
+  child.stderr.on("data", (bytes) => (errors += bytes));
+  const status = await new Promise((resolve) => child.on("close", resolve));
+  if (status !== 0) throw new Error(`${command} ${args.join(" ")}: status ${status}\n${errors}`);
+  return Number(/^(?:summary|totals): (\d+)/m.exec(fs.readFileSync(out, "latin1"))[1]);
+}
