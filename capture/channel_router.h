@@ -21,9 +21,9 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
+#include "base/channel.h"
 #include "base/err.h"
 #include "base/limits.h"
-#include "format/channel.h"
 #include "schema/classify.h"
 #include "schema/family.h"
 

@@ -20,13 +20,22 @@
 #include "base/attr.h"
 #include "base/buf.h"
 #include "base/bytes.h"
+#include "base/channel.h"
 #include "base/err.h"
 #include "format/chain.h"
-#include "format/channel.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/* A channel of a segment. */
+typedef struct segment_channel {
+    uint16_t id;                /* MCAP channel id; also the bit in chunk bitmaps */
+    uint32_t index;             /* in the list that has it */
+    channel_info info;          /* strings owned by that list */
+    uint64_t message_count;     /* in the segment; UINT64_MAX: not known */
+    uint64_t first_ns, last_ns; /* recv_ns of these, where they are known */
+} segment_channel;
 
 typedef struct chunk_builder chunk_builder;
 

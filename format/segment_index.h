@@ -7,10 +7,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/channel.h"
 #include "base/err.h"
 #include "base/hash.h"
 #include "base/io.h"
-#include "format/channel.h"
 #include "format/chunk_builder.h"
 #include "format/segment_name.h"
 

@@ -12,9 +12,9 @@
 #ifndef TD_PLAY_DIGEST_H
 #define TD_PLAY_DIGEST_H
 
+#include "base/channel.h"
 #include "base/hash.h"
 #include "book/continuity.h"
-#include "format/channel.h"
 #include "schema/message.h"
 
 typedef enum digest_part {

@@ -11,11 +11,11 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
+#include "base/channel.h"
 #include "base/err.h"
 #include "book/audit.h"
 #include "book/continuity.h"
 #include "book/follower.h"
-#include "format/channel.h"
 #include "play/digest.h"
 #include "play/observer.h"
 #include "play/sink.h"

@@ -4,9 +4,9 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/channel.h"
 #include "base/hash.h"
 #include "base/slot_table.h"
-#include "format/channel.h"
 #include "schema/decode.h"
 
 struct drop_count {

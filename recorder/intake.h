@@ -20,10 +20,10 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
+#include "base/channel.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/ring.h"
-#include "format/channel.h"
 #include "recorder/config.h"
 #include "recorder/session_clock.h"
 #include "schema/classify.h"

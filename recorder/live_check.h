@@ -18,9 +18,9 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
+#include "base/channel.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "format/channel.h"
 #include "archive/gap.h"
 #include "recorder/config.h"
 #include "schema/topic.h"

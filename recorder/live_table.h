@@ -13,9 +13,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/channel.h"
 #include "base/limits.h"
 #include "book/follower.h"
-#include "format/channel.h"
 #include "schema/topic.h"
 #include "tape/follow.h"
 

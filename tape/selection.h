@@ -14,9 +14,9 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
+#include "base/channel.h"
 #include "base/err.h"
 #include "base/time_text.h"
-#include "format/channel.h"
 #include "archive/gap.h"
 #include "archive/read_plan.h"
 

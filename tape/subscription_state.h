@@ -7,8 +7,8 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
+#include "base/channel.h"
 #include "base/err.h"
-#include "format/channel.h"
 #include "schema/dialect.h"
 
 #ifdef __cplusplus

@@ -13,13 +13,13 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
+#include "base/channel.h"
 #include "base/err.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "archive/archive.h"
 #include "archive/event.h"
 #include "archive/gap.h"
-#include "format/channel.h"
 #include "schema/classify.h"
 #include "schema/decode.h"
 #include "schema/family.h"

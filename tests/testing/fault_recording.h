@@ -15,7 +15,7 @@
 #include "tests/testing/clock_sim.h"
 #include "tests/testing/io_fault.h"
 #include "archive/archive.h"
-#include "format/channel.h"
+#include "base/channel.h"
 #include "schema/classify.h"
 
 #define FAULT_ARCHIVE "archive"

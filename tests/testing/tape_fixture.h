@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "archive/archive.h"
-#include "format/channel.h"
+#include "base/channel.h"
 #include "format/segment_writer.h"
 #include "archive/event.h"
 #include "tape/tape.h"

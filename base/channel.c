@@ -1,4 +1,4 @@
-#include "format/channel.h"
+#include "base/channel.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
-/* Channels: what a segment knows about a stream of frames. One per (feed, slot, direction, topic,
- * symbol, opcode); kept as the metadata of an MCAP channel, so that any MCAP reader sees it too. */
-#ifndef TD_FORMAT_CHANNEL_H
-#define TD_FORMAT_CHANNEL_H
+/* Channels: what is known about a stream of frames. One per (feed, slot, direction, topic, symbol,
+ * opcode); a segment keeps it as the metadata of an MCAP channel. Plain data; any thread. */
+#ifndef TD_BASE_CHANNEL_H
+#define TD_BASE_CHANNEL_H
 
 #include <stdint.h>
 
@@ -39,15 +39,6 @@ typedef struct channel_info {
     const char *schema_name;      /* "" = no schema */
     td_bytes schema;              /* JSON Schema text */
 } channel_info;
-
-/* A channel of a segment. */
-typedef struct segment_channel {
-    uint16_t id;                /* MCAP channel id; also the bit in chunk bitmaps */
-    uint32_t index;             /* in the list that has it */
-    channel_info info;          /* strings owned by that list */
-    uint64_t message_count;     /* in the segment; UINT64_MAX: not known */
-    uint64_t first_ns, last_ns; /* recv_ns of these, where they are known */
-} segment_channel;
 
 /* <0, 0, >0 by feed, line, shard, dir, topic, symbol, opcode: the fixed order of channels. */
 int channel_info_compare(const channel_info *a, const channel_info *b);

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "format/channel.h"
+#include "base/channel.h"
 
 static void test_roles(void **state)
 {
