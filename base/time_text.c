@@ -15,9 +15,9 @@ enum {
     FRACTION_DIGITS = 18, /* of a duration: more cannot change a nanosecond of a day */
 };
 
-static const char TIME_FORMS[] = "expected RFC 3339 (2021-04-17T16:43:05Z; UTC without a zone), a "
-                                 "date (2021-04-17), an epoch in "
-                                 "s, ms, us or ns, now, now-2h or +90s";
+static const char TIME_FORMS[] =
+    "expected a time (2021-04-17T16:43 or 2021-04-17T16:43:05.5Z; UTC without a zone), a date "
+    "(2021-04-17, today, yesterday), an epoch in s, ms, us or ns, now, now-2h or +90s";
 static const char DURATION_FORMS[] = "expected a number and ns, us, ms, s, m, h or d (200ms, 1.5h)";
 
 typedef struct civil_time {
@@ -120,13 +120,18 @@ static int take_date(text_cursor *at, civil_time *out)
            out->day <= days_in_month(out->year, out->month);
 }
 
-/* No second 60: the exchanges' clocks smear leap seconds, and ns since 1970 cannot express them. */
-static int take_clock(text_cursor *at, civil_time *out)
+/* Take "16:43". */
+static int take_minute(text_cursor *at, civil_time *out)
 {
     return take_number(at, 2, &out->hour) && take_char(at, ":") &&
-           take_number(at, 2, &out->minute) && take_char(at, ":") &&
-           take_number(at, 2, &out->second) && out->hour < 24 && out->minute < 60 &&
-           out->second < 60;
+           take_number(at, 2, &out->minute) && out->hour < 24 && out->minute < 60;
+}
+
+/* Take ":05". No second 60: the exchanges' clocks smear leap seconds, and ns since 1970 cannot
+ * express them. */
+static int take_second(text_cursor *at, civil_time *out)
+{
+    return take_char(at, ":") && take_number(at, 2, &out->second) && out->second < 60;
 }
 
 /* Take ".5", up to nine digits, as ns; 0 ns if there is none. */
@@ -178,19 +183,22 @@ static td_result not_a_time(td_err *err, td_bytes text)
                       (const char *)text.data, TIME_FORMS);
 }
 
-/* Times of the exchange must have a zone; on a command line a time without one is UTC. */
-typedef enum zone_rule { ZONE_REQUIRED, ZONE_OR_UTC } zone_rule;
+/* Times of the exchange have seconds and a zone; on a command line a time may lack both. */
+typedef enum moment_form { MOMENT_WHOLE, MOMENT_SHORT } moment_form;
 
-static td_result parse_moment(td_bytes text, zone_rule zone, uint64_t *ns, td_err *err)
+static td_result parse_moment(td_bytes text, moment_form form, uint64_t *ns, td_err *err)
 {
     text_cursor at = {.p = text.data, .end = text.data + text.size};
     civil_time time = {0};
     uint64_t fraction_ns = 0;
     int64_t offset_s = 0;
     if (text.size == 0 || !take_date(&at, &time) || !take_char(&at, "Tt ") ||
-        !take_clock(&at, &time) || !take_fraction(&at, &fraction_ns))
+        !take_minute(&at, &time))
         return not_a_time(err, text);
-    int has_zone = at.p != at.end || zone == ZONE_REQUIRED;
+    int has_second = form == MOMENT_WHOLE || (at.p != at.end && *at.p == ':');
+    if (has_second && (!take_second(&at, &time) || !take_fraction(&at, &fraction_ns)))
+        return not_a_time(err, text);
+    int has_zone = at.p != at.end || form == MOMENT_WHOLE;
     if (has_zone && (!take_offset(&at, &offset_s) || at.p != at.end))
         return not_a_time(err, text);
     uint64_t days = days_of_date(time.year, time.month, time.day);
@@ -201,7 +209,7 @@ static td_result parse_moment(td_bytes text, zone_rule zone, uint64_t *ns, td_er
 
 td_result td_time_parse_rfc3339(td_bytes text, uint64_t *ns, td_err *err)
 {
-    return parse_moment(text, ZONE_REQUIRED, ns, err);
+    return parse_moment(text, MOMENT_WHOLE, ns, err);
 }
 
 static td_result parse_date(td_bytes text, td_date_edge edge, uint64_t *ns, td_err *err)
@@ -212,6 +220,14 @@ static td_result parse_date(td_bytes text, td_date_edge edge, uint64_t *ns, td_e
         return not_a_time(err, text);
     uint64_t days = days_of_date(date.year, date.month, date.day) + (edge == TD_DATE_ENDS ? 1 : 0);
     return time_to_ns((int64_t)(days * SECONDS_PER_DAY), 0, ns) ? TD_OK : not_a_time(err, text);
+}
+
+/* The first moment of a day before the day of now, or of the day after that one. */
+static uint64_t edge_of_day(uint64_t now_ns, uint64_t days_ago, td_date_edge edge)
+{
+    static const uint64_t DAY_NS = SECONDS_PER_DAY * TD_NS_PER_S;
+    uint64_t days = now_ns / DAY_NS + (edge == TD_DATE_ENDS ? 1 : 0);
+    return (days > days_ago ? days - days_ago : 0) * DAY_NS;
 }
 
 /* The magnitude determines the unit: below 10^11 seconds (until the year 5138), below 10^14
@@ -274,12 +290,15 @@ td_result td_time_parse(const char *text, uint64_t now_ns, td_date_edge edge, td
             rc = td_err_add(err, rc, "'%.40s'", text);
     } else if (strncmp(text, "now", 3) == 0) {
         rc = parse_before_now(text, now_ns, &spec.ns, err);
+    } else if (strcmp(text, "today") == 0 || strcmp(text, "yesterday") == 0) {
+        spec.ns = edge_of_day(now_ns, text[0] == 'y' ? 1 : 0, edge);
+        rc = TD_OK;
     } else if (strspn(text, "0123456789") == bytes.size) {
         rc = parse_epoch(bytes, &spec.ns, err);
     } else if (bytes.size == DATE_CHARS) {
         rc = parse_date(bytes, edge, &spec.ns, err);
     } else {
-        rc = parse_moment(bytes, ZONE_OR_UTC, &spec.ns, err);
+        rc = parse_moment(bytes, MOMENT_SHORT, &spec.ns, err);
     }
     if (rc == TD_OK)
         *out = spec;

@@ -30,9 +30,10 @@ typedef struct td_time_spec {
 } td_time_spec;
 
 /* Parse a TIME: RFC 3339 ("2021-04-17T16:43:05.5Z", offsets too; a space for the T, and UTC where
- * there is no offset, as tables print it), a bare date, an integer epoch in
- * s, ms, us or ns (distinguished by magnitude), "now", "now-2h", "+90s". now_ns is the wall clock.
- * TD_E_INVALID with the allowed forms in the text. */
+ * there is no offset, as tables print it; seconds may be left out), a bare date, "today",
+ * "yesterday" (dates in UTC), an integer epoch in s, ms, us or ns (distinguished by magnitude),
+ * "now", "now-2h", "+90s". now_ns is the wall clock. TD_E_INVALID with the allowed forms in the
+ * text. */
 TD_MUST_USE td_result td_time_parse(const char *text, uint64_t now_ns, td_date_edge edge,
                                     td_time_spec *out, td_err *err);
 

@@ -54,8 +54,8 @@ static const option_row SELECTION_ROWS[] = {
      .type = OPTION_TIME,
      .offset = offsetof(selection_options, from),
      .metavar = "TIME",
-     .help = "start of the range (inclusive): RFC 3339, a date, an integer epoch (s, ms,\n"
-             "us, ns), now-2h, or +90s after the first frame of the selected feeds",
+     .help = "start of the range (inclusive): 2026-11-21T20:47, a date, yesterday, now-2h, an "
+             "integer epoch (s, ms, us, ns), or +90s after the first frame of the selected feeds",
      .is_relative = 1,
      .edge = TD_DATE_BEGINS},
     {.long_name = "to",

@@ -19,6 +19,7 @@
 #include "base/decimal.h"
 #include "base/err.h"
 #include "base/time_text.h"
+#include "cli/exit_codes.h"
 
 /* What an option's value is, and the C type of its target. */
 typedef enum option_type {
@@ -50,7 +51,7 @@ typedef struct option_row {
     const char *long_name;      /* without the dashes */
     size_t offset;              /* of the target in the group's struct */
     const char *metavar;        /* NULL for flags; DIR, FILE, PEM and ARCHIVE complete as paths */
-    const char *help;           /* one line or more, LF between them */
+    const char *help;           /* --help breaks it into lines */
     uint64_t min, max;          /* see OPTION_UINT */
     const char *const *choices; /* OPTION_ENUM: names, then NULL. OPTION_TEXT, OPTION_LIST: names
                                  * that completions offer; the verb judges the value */
@@ -69,20 +70,23 @@ typedef struct option_group {
     void *target; /* the struct that the offsets point into */
 } option_group;
 
-enum { OPTIONS_GROUPS_MAX = 12 };
+enum { OPTIONS_GROUPS_MAX = 12, OPTIONS_STATUSES = EXIT_CODE_FAILED + 1 };
 
 /* A verb's whole command line. */
 typedef struct options_spec {
     const char *program;  /* "tapedeck" */
     const char *verb;     /* "cat"; NULL if the program has no verbs */
-    const char *summary;  /* one sentence */
+    const char *summary;  /* a sentence or two */
     const char *operands; /* "[FILE]..." as --help prints it; NULL if it takes none of its own */
     size_t operand_min;
     size_t operand_max;
     const option_group *groups;
     size_t group_count;
     const char *examples; /* lines, each one a command that works */
-    uint64_t now_ns;      /* wall clock, for TIME values such as now-2h */
+    /* What each exit status means; NULL: the verb has no such status. EXIT_CODE_USAGE and
+     * EXIT_CODE_FAULT mean the same for all. */
+    const char *statuses[OPTIONS_STATUSES];
+    uint64_t now_ns; /* wall clock, for TIME values such as now-2h */
 } options_spec;
 
 /* The operands of a command line; borrows from argv. */
@@ -97,7 +101,8 @@ typedef struct options_operands {
 TD_MUST_USE td_result options_parse(const options_spec *spec, int argc, char **argv,
                                     options_operands *operands, td_err *err);
 
-/* Print usage, options and examples. */
+/* Print usage, options, exit statuses and examples, on lines of at most OPTIONS_HELP_COLUMNS. */
+enum { OPTIONS_HELP_COLUMNS = 80 };
 void options_print_help(const options_spec *spec, FILE *out);
 
 /* Read the text of one value as the row says, into target (the value's own place: the struct plus

@@ -4,8 +4,9 @@
 #include "base/assert.h"
 #include "cli/options.h"
 #include "cli/options_impl.h"
+#include "cli/terminal.h"
 
-enum { HELP_COLUMN = 30, HELP_NAME_BYTES = 96 };
+enum { HELP_COLUMN = 30, STATUS_COLUMN = 6, HELP_NAME_BYTES = 96, HELP_TEXT_BYTES = 1024 };
 
 const option_row OPTIONS_HELP_ROW = {
     .short_name = 'h', .long_name = "help", .type = OPTION_FLAG, .help = "print this help"};
@@ -25,36 +26,84 @@ static size_t format_name(const option_row *row, char out[HELP_NAME_BYTES])
     return (size_t)width;
 }
 
-/* Text whose further lines start under its first one. */
-static void print_indented(FILE *out, const char *text, size_t column)
+/* Print text from a column on, broken into lines of which the further ones begin at indent, too;
+ * mark ends each line but the last. */
+static void print_broken(FILE *out, const char *text, size_t indent, const char *mark)
 {
-    for (const char *line = text; line != NULL;) {
-        const char *end = strchr(line, '\n');
-        size_t length = end == NULL ? strlen(line) : (size_t)(end - line);
-        fprintf(out, "%.*s\n", (int)length, line);
-        line = end == NULL || end[1] == '\0' ? NULL : end + 1;
-        if (line != NULL)
-            fprintf(out, "%*s", (int)column, "");
+    char line[HELP_TEXT_BYTES];
+    size_t size = 0;
+    for (; text[size] != '\0'; size++) {
+        TD_ASSERT(size + 1 < sizeof line);
+        line[size] = text[size];
+        if (text[size] == '\n')
+            line[size] = ' ';
     }
+    for (size_t at = 0; at < size;) {
+        size_t width = OPTIONS_HELP_COLUMNS - indent - strlen(mark);
+        size_t bytes = terminal_line(line + at, size - at, width);
+        if (at > 0)
+            fprintf(out, "%s\n%*s", mark, (int)indent, "");
+        fprintf(out, "%.*s", (int)bytes, line + at);
+        at += bytes;
+        while (at < size && line[at] == ' ')
+            at++;
+    }
+    fputc('\n', out);
 }
 
 static void print_row(FILE *out, const option_row *row)
 {
     char name[HELP_NAME_BYTES];
+    char choices[HELP_TEXT_BYTES] = "";
     size_t width = format_name(row, name);
     fputs(name, out);
     if (width + 2 > HELP_COLUMN)
         fprintf(out, "\n%*s", HELP_COLUMN, "");
     else
         fprintf(out, "%*s", (int)(HELP_COLUMN - width), "");
-    print_indented(out, row->help, HELP_COLUMN);
+    print_broken(out, row->help, HELP_COLUMN, "");
     for (size_t i = 0; row->type == OPTION_ENUM && row->choices[i] != NULL; i++) {
-        if (i == 0)
-            fprintf(out, "%*sone of: ", HELP_COLUMN, "");
-        fprintf(out, "%s%s", row->choices[i], row->choices[i + 1] == NULL ? "\n" : ", ");
+        size_t used = strlen(choices);
+        snprintf(choices + used, sizeof choices - used, "%s%s", i == 0 ? "one of: " : ", ",
+                 row->choices[i]);
+    }
+    if (choices[0] != '\0') {
+        fprintf(out, "%*s", HELP_COLUMN, "");
+        print_broken(out, choices, HELP_COLUMN, "");
     }
     if (row->environment != NULL)
         fprintf(out, "%*s(or $%s)\n", HELP_COLUMN, "", row->environment);
+}
+
+static void print_statuses(const options_spec *spec, FILE *out)
+{
+    fputs("\nExit status\n", out);
+    for (int i = 0; i < OPTIONS_STATUSES; i++) {
+        const char *text = spec->statuses[i];
+        if (text == NULL && i == EXIT_CODE_USAGE)
+            text = "the command line is wrong";
+        if (text == NULL)
+            continue;
+        fprintf(out, "  %-4d", i);
+        print_broken(out, text, STATUS_COLUMN, "");
+    }
+    fprintf(out, "  %-4dan error in the program: the message says where; please report it\n",
+            EXIT_CODE_FAULT);
+}
+
+/* A command that is too long for a line is printed as a shell reads it over several. */
+static void print_examples(const options_spec *spec, FILE *out)
+{
+    fprintf(out, "\n%s\n", strchr(spec->examples, '\n') == NULL ? "Example" : "Examples");
+    for (const char *at = spec->examples; *at != '\0';) {
+        char line[HELP_TEXT_BYTES];
+        size_t length = strcspn(at, "\n");
+        (void)snprintf(line, sizeof line, "%.*s", (int)length, at); /* fits */
+        fputs("  ", out);
+        print_broken(out, line, strlen(line) + 2 > OPTIONS_HELP_COLUMNS ? 4 : 2,
+                     strlen(line) + 2 > OPTIONS_HELP_COLUMNS ? " \\" : "");
+        at += length + (at[length] == '\n');
+    }
 }
 
 void options_print_help(const options_spec *spec, FILE *out)
@@ -68,13 +117,14 @@ void options_print_help(const options_spec *spec, FILE *out)
         snprintf(operands, sizeof operands, " %s", spec->operands);
     else if (row != NULL)
         snprintf(operands, sizeof operands, " [%s]", row->metavar);
-    fprintf(out, "usage: %s [OPTION]...%s\n%s\n", name, operands, spec->summary);
+    fprintf(out, "usage: %s [OPTION]...%s\n", name, operands);
+    print_broken(out, spec->summary, 0, "");
     for (size_t g = 0; g < spec->group_count; g++) {
         fprintf(out, "\n%s\n", spec->groups[g].title);
         for (size_t r = 0; r < spec->groups[g].row_count; r++)
             print_row(out, &spec->groups[g].rows[r]);
     }
     print_row(out, &OPTIONS_HELP_ROW);
-    fprintf(out, "\n%s\n  ", strchr(spec->examples, '\n') == NULL ? "Example" : "Examples");
-    print_indented(out, spec->examples, 2);
+    print_statuses(spec, out);
+    print_examples(spec, out);
 }

@@ -51,6 +51,25 @@ void terminal_fit(char *text, size_t columns)
     text[field_end > 0 ? field_end : end] = '\0';
 }
 
+size_t terminal_line(const char *text, size_t size, size_t columns)
+{
+    size_t used = 0;
+    size_t fits = 0; /* up to the last space after a word */
+    for (size_t at = 0; at < size; at++) {
+        if (text[at] == '\033') {
+            while (at < size && text[at] != 'm')
+                at++;
+            continue;
+        }
+        if (text[at] == ' ' && used > 0 && text[at - 1] != ' ')
+            fits = at;
+        used += ((unsigned char)text[at] & 0xc0) != 0x80;
+        if (used > columns && fits > 0)
+            return fits;
+    }
+    return size;
+}
+
 int terminal_has_colour(int fd)
 {
     const char *refused = getenv("NO_COLOR");

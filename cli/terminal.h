@@ -18,6 +18,10 @@ size_t terminal_columns(int fd);
  * counts as two columns, which is the most that one takes. */
 void terminal_fit(char *text, size_t columns);
 
+/* Bytes of the first line of text when it is broken at spaces into lines of at most columns
+ * columns: at least one word, without the space after it. Styles take no columns. */
+size_t terminal_line(const char *text, size_t size, size_t columns);
+
 /* 1 if what goes to this descriptor may have colours: it is a terminal, TERM is not "dumb", and
  * NO_COLOR is not set, or empty (no-color.org). */
 int terminal_has_colour(int fd);

@@ -38,7 +38,7 @@ static void print_verbs(const verb_table *table, FILE *out)
         fprintf(out, "  %-14s%s\n", table->rows[i].name, table->rows[i].summary);
     fprintf(out, "\n'%s VERB --help' shows a verb's options and an example.\n", table->program);
     if (is_program(table))
-        fprintf(out, "'%s --completions SHELL' prints what bash, zsh or fish complete it with.\n",
+        fprintf(out, "'%s --completions SHELL' prints completions for bash, zsh or fish.\n",
                 table->program);
 }
 

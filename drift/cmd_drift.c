@@ -197,11 +197,14 @@ exit_code cmd_drift(const verb_context *context, int argc, char **argv)
         .verb = "drift",
         .summary =
             "Report what the selected frames have that the schema does not know: new topics and\n"
-            "fields, fields that are gone, other types, values, scales and ranges. Exit status:\n"
-            "0 nothing new; 1 something; 3 stored frames are damaged; 4 nothing matches the\n"
-            "selection.",
+            "fields, fields that are gone, other types, values, scales and ranges.",
         .groups = groups,
         .group_count = sizeof groups / sizeof *groups,
+        .statuses = {[EXIT_CODE_DONE] = "nothing was found; with --since: nothing new",
+                     [EXIT_CODE_DIFFERS] = "something was found",
+                     [EXIT_CODE_DAMAGE] = "stored frames are damaged; the others were compared",
+                     [EXIT_CODE_FAILED] =
+                         "stopped, nothing matches the selection, or the archive cannot be read"},
         .examples = "tapedeck drift DIR\n"
                     "tapedeck drift DIR --from now-30d --since now-1d\n"
                     "tapedeck drift DIR --feed linear --topic 'tickers*' --json\n"

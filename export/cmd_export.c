@@ -239,13 +239,20 @@ exit_code cmd_export(const verb_context *context, int argc, char **argv)
     const options_spec spec = {
         .program = context->program,
         .verb = "export",
-        .summary =
-            "Export a selection as a dataset. Files get their names when all are complete,\n"
-            "MANIFEST.json last; it describes the input and lists the holes. Exit status: 0\n"
-            "done; 1 done, but a rule was broken, a frame not decoded, a symbol left out, or a\n"
-            "gap lies in the selection; 3 stored frames are damaged.",
+        .summary = "Export a selection as a dataset. Files get their names when all are complete,\n"
+                   "MANIFEST.json last; it describes the input and lists the holes.",
         .groups = groups,
         .group_count = sizeof groups / sizeof *groups,
+        .statuses = {[EXIT_CODE_DONE] = "done",
+                     [EXIT_CODE_DIFFERS] = "done, but a rule was broken, a frame was not decoded, "
+                                           "a symbol was left out, or a gap lies in the selection",
+                     [EXIT_CODE_USAGE] =
+                         "the command line is wrong, or a file exists already; nothing was written",
+                     [EXIT_CODE_DAMAGE] =
+                         "done, but stored frames are damaged: 'tapedeck verify' lists them",
+                     [EXIT_CODE_FAILED] =
+                         "nothing matches the selection or fits the format, a file cannot be read "
+                         "or written, or a signal stopped the export; nothing was left"},
         .examples = "tapedeck export DIR --format tardis-csv --out DATASET\n"
                     "tapedeck export DIR --format tardis-csv --out DATASET --type trades --symbol "
                     "BTCUSD --from 2021-04-17 --to 2021-04-18\n"

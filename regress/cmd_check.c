@@ -341,15 +341,20 @@ exit_code cmd_regress_check(const verb_context *context, int argc, char **argv)
     const options_spec spec = {
         .program = context->program,
         .verb = "regress check",
-        .summary =
-            "Decode an archive and compare the result with a baseline, frame by frame. Exit\n"
-            "status: 0 the same; 1 frames differ, are missing or are new; 3 stored frames or the\n"
-            "baseline are damaged; 4 stopped, or nothing matches the selection.",
+        .summary = "Decode an archive and compare the result with a baseline, frame by frame.",
         .operands = "FILE [DIR]",
         .operand_min = 1,
         .operand_max = 2,
         .groups = groups,
         .group_count = sizeof groups / sizeof *groups,
+        .statuses = {[EXIT_CODE_DONE] = "the same",
+                     [EXIT_CODE_DIFFERS] =
+                         "frames differ, are missing or are new, or your decoder failed at one",
+                     [EXIT_CODE_DAMAGE] =
+                         "stored frames or the baseline are damaged; the rest was compared",
+                     [EXIT_CODE_FAILED] =
+                         "stopped, nothing matches the selection, a file cannot be read or "
+                         "written, or your decoder cannot be loaded or started"},
         .examples = "tapedeck regress check before.tdb DIR\n"
                     "tapedeck regress check before.tdb DIR --topic trade --junit report.xml\n"
                     "tapedeck regress check before.tdb DIR --cut bug.mcap --json",
@@ -383,10 +388,14 @@ exit_code cmd_regress_diff(const verb_context *context, int argc, char **argv)
         .verb = "regress diff",
         .summary =
             "Decode an archive with two decoders and compare the results, frame by frame. One\n"
-            "alone is compared with the built-in decoder. Exit status: 0 the same; 1 frames\n"
-            "differ; 3 stored frames are damaged; 4 stopped, or nothing matches the selection.",
+            "alone is compared with the built-in decoder.",
         .groups = groups,
         .group_count = sizeof groups / sizeof *groups,
+        .statuses = {[EXIT_CODE_DONE] = "the same",
+                     [EXIT_CODE_DIFFERS] = "frames differ, or a decoder failed at one",
+                     [EXIT_CODE_DAMAGE] = "stored frames are damaged; the rest was compared",
+                     [EXIT_CODE_FAILED] = "stopped, nothing matches the selection, a file cannot "
+                                          "be written, or a decoder cannot be loaded or started"},
         .examples = "tapedeck regress diff DIR --decoder ./mine.so\n"
                     "tapedeck regress diff DIR --decoder old.so --decoder new.so\n"
                     "tapedeck regress diff DIR --decoder-cmd 'python3 mine.py'",

@@ -11,9 +11,8 @@ static const verb_row VERBS[] = {
 
 static const verb_table TABLE = {
     .program = "tapedeck regress",
-    .summary =
-        "Test decoders with recorded traffic: does a change of the code change what a frame is\n"
-        "decoded to, or the order book after it?",
+    .summary = "Test decoders with recorded traffic: does a change of the code change what a\n"
+               "frame is decoded to, or the order book after it?",
     .rows = VERBS,
     .row_count = sizeof VERBS / sizeof *VERBS,
 };

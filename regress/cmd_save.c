@@ -159,11 +159,16 @@ exit_code cmd_regress_save(const verb_context *context, int argc, char **argv)
         .verb = "regress save",
         .summary =
             "Decode a selection and save hashes of what every frame gave, and of the order book\n"
-            "after it, with which 'regress check' compares. Exit status: 0 done; 1 done, but\n"
-            "your decoder failed at frames; 3 done, but stored frames are damaged; 4 stopped, or\n"
-            "nothing matches the selection.",
+            "after it, with which 'regress check' compares.",
         .groups = groups,
         .group_count = sizeof groups / sizeof *groups,
+        .statuses = {[EXIT_CODE_DONE] = "done",
+                     [EXIT_CODE_DIFFERS] = "done, but your decoder failed at frames",
+                     [EXIT_CODE_USAGE] = "the command line is wrong, or the file exists already",
+                     [EXIT_CODE_DAMAGE] = "done, but stored frames are damaged and left out",
+                     [EXIT_CODE_FAILED] =
+                         "stopped, nothing matches the selection, a file cannot be read or "
+                         "written, or your decoder cannot be loaded or started"},
         .examples = "tapedeck regress save DIR -o before.tdb\n"
                     "tapedeck regress save DIR -o books.tdb --topic 'orderBook*' --from 2021-04-17",
         .now_ns = clock_wall_ns(clock_real()),

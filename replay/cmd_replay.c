@@ -363,11 +363,16 @@ exit_code cmd_replay(const verb_context *context, int argc, char **argv)
         .verb = "replay",
         .summary =
             "Run a recording through decoders and order books, check every frame, and report\n"
-            "whether the recording is complete. Exit status: 0 complete; 1 not complete: a rule\n"
-            "was broken, a frame was not decoded, a gap lies in the selection, or a part of it\n"
-            "was not recorded; 3 stored frames are damaged; 4 nothing matches the selection.",
+            "whether the recording is complete.",
         .groups = groups,
         .group_count = sizeof groups / sizeof *groups,
+        .statuses = {[EXIT_CODE_DONE] = "complete",
+                     [EXIT_CODE_DIFFERS] =
+                         "not complete: a rule was broken, a frame was not decoded, a gap lies in "
+                         "the selection, a part of it was not recorded, or the replay was stopped",
+                     [EXIT_CODE_DAMAGE] = "stored frames are damaged: 'tapedeck verify' lists them",
+                     [EXIT_CODE_FAILED] = "nothing matches the selection, the archive or the truth "
+                                          "file cannot be read, or a plugin fails"},
         .examples = "tapedeck replay DIR\n"
                     "tapedeck replay DIR --symbol BTCUSD --from 2021-04-17 --json\n"
                     "tapedeck replay DIR --speed 10 --max-gap 5s --messages\n"

@@ -317,6 +317,9 @@ exit_code cmd_decode(const verb_context *context, int argc, char **argv)
         .operand_max = 1,
         .groups = groups,
         .group_count = sizeof groups / sizeof groups[0],
+        .statuses = {[EXIT_CODE_DONE] = "every frame was decoded",
+                     [EXIT_CODE_DIFFERS] = "a frame was not decoded",
+                     [EXIT_CODE_FAILED] = "the file cannot be read"},
         .examples = "tapedeck decode --family inverse < frames.jsonl\n"
                     "tapedeck decode --family v5 < frame.json\n"
                     "tapedeck cat archive --feed linear | tapedeck decode --family linear",

@@ -220,6 +220,13 @@ exit_code cmd_gaps(const verb_context *context, int argc, char **argv)
         .name = "gaps",
         .summary = "List the gaps in the selected part of a recording, with their reasons. The\n"
                    "part is read: what cannot be read is a gap, too.",
+        .statuses =
+            {[EXIT_CODE_DONE] = "no gap in the selection",
+             [EXIT_CODE_DIFFERS] = "gaps are listed",
+             [EXIT_CODE_DAMAGE] =
+                 "a part of the selection cannot be read or is missing, or the journal is damaged",
+             [EXIT_CODE_FAILED] =
+                 "there is no such archive, or nothing in it matches the selection"},
         .examples = "tapedeck gaps archive --feed inverse --from now-7d --json",
         .takes = VERB_TAKES_SELECTION | VERB_TAKES_THREADS | VERB_TAKES_JSON,
         .mode = ARCHIVE_READ};

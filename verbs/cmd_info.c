@@ -292,6 +292,9 @@ exit_code cmd_info(const verb_context *context, int argc, char **argv)
     const verb_run_spec spec = {.name = "info",
                                 .summary =
                                     "Print the feeds, topics, sessions and gaps of an archive.",
+                                .statuses = {[EXIT_CODE_DONE] = "done",
+                                             [EXIT_CODE_DAMAGE] = "a segment cannot be read",
+                                             [EXIT_CODE_FAILED] = "there is no such archive"},
                                 .examples = "tapedeck info archive",
                                 .takes = VERB_TAKES_JSON,
                                 .mode = ARCHIVE_READ};

@@ -96,11 +96,16 @@ static td_result list(verb_run *verb, size_t *unreadable)
 exit_code cmd_ls(const verb_context *context, int argc, char **argv)
 {
     verb_run verb = {0};
-    const verb_run_spec spec = {.name = "ls",
-                                .summary = "List the segments that may have selected frames.",
-                                .examples = "tapedeck ls archive --feed inverse --from 2021-04-17",
-                                .takes = VERB_TAKES_SELECTION | VERB_TAKES_JSON,
-                                .mode = ARCHIVE_READ};
+    const verb_run_spec spec = {
+        .name = "ls",
+        .summary = "List the segments that may have selected frames.",
+        .statuses = {[EXIT_CODE_DONE] = "done",
+                     [EXIT_CODE_DAMAGE] = "a segment cannot be read",
+                     [EXIT_CODE_FAILED] =
+                         "there is no such archive, or nothing in it matches the selection"},
+        .examples = "tapedeck ls archive --feed inverse --from 2021-04-17",
+        .takes = VERB_TAKES_SELECTION | VERB_TAKES_JSON,
+        .mode = ARCHIVE_READ};
     exit_code status = EXIT_CODE_DONE;
     if (!verb_run_begin(&verb, context, &spec, argc, argv, &status))
         return status;

@@ -34,11 +34,17 @@ static void describe(result_writer *r, const archive *of, const reindex_report *
 exit_code cmd_reindex(const verb_context *context, int argc, char **argv)
 {
     verb_run verb = {0};
-    const verb_run_spec spec = {.name = "reindex",
-                                .summary = "Rebuild the catalog from the segments and the journal.",
-                                .examples = "tapedeck reindex archive",
-                                .takes = VERB_TAKES_JSON,
-                                .mode = ARCHIVE_MAINTAIN};
+    const verb_run_spec spec = {
+        .name = "reindex",
+        .summary = "Rebuild the catalog from the segments and the journal.",
+        .statuses =
+            {[EXIT_CODE_DONE] = "done",
+             [EXIT_CODE_DAMAGE] = "done, except for segments that cannot be read or are missing",
+             [EXIT_CODE_FAILED] =
+                 "there is no such archive, it cannot be written, or another verb maintains it"},
+        .examples = "tapedeck reindex archive",
+        .takes = VERB_TAKES_JSON,
+        .mode = ARCHIVE_MAINTAIN};
     exit_code status = EXIT_CODE_DONE;
     if (!verb_run_begin(&verb, context, &spec, argc, argv, &status))
         return status;
@@ -87,10 +93,14 @@ static td_result dump(verb_run *verb)
 exit_code cmd_dump_catalog(const verb_context *context, int argc, char **argv)
 {
     verb_run verb = {0};
-    const verb_run_spec spec = {.name = "dump-catalog",
-                                .summary = "Print every row of the catalog as sorted text.",
-                                .examples = "tapedeck dump-catalog archive | sha256sum",
-                                .mode = ARCHIVE_READ};
+    const verb_run_spec spec = {
+        .name = "dump-catalog",
+        .summary = "Print every row of the catalog as sorted text.",
+        .statuses = {[EXIT_CODE_DONE] = "done",
+                     [EXIT_CODE_DAMAGE] = "the catalog is damaged: 'tapedeck reindex' rebuilds it",
+                     [EXIT_CODE_FAILED] = "there is no such archive, or it has no catalog"},
+        .examples = "tapedeck dump-catalog archive | sha256sum",
+        .mode = ARCHIVE_READ};
     exit_code status = EXIT_CODE_DONE;
     if (!verb_run_begin(&verb, context, &spec, argc, argv, &status))
         return status;

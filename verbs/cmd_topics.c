@@ -238,14 +238,18 @@ exit_code cmd_topics(const verb_context *context, int argc, char **argv)
         option_group_json(&run.json),
         option_group_quiet(&run.talk),
     };
-    const options_spec spec = {.program = context->program,
-                               .verb = "topics",
-                               .summary = "List the topics that can be decoded, by family.",
-                               .groups = groups,
-                               .group_count = sizeof groups / sizeof groups[0],
-                               .examples = "tapedeck topics --family inverse\n"
-                                           "tapedeck topics --family linear --json-schema trade",
-                               .now_ns = clock_wall_ns(clock_real())};
+    const options_spec spec = {
+        .program = context->program,
+        .verb = "topics",
+        .summary = "List the topics that can be decoded, by family.",
+        .groups = groups,
+        .group_count = sizeof groups / sizeof groups[0],
+        .statuses = {[EXIT_CODE_DONE] = "done",
+                     [EXIT_CODE_USAGE] =
+                         "the command line is wrong, or there is no such family or topic"},
+        .examples = "tapedeck topics --family inverse\n"
+                    "tapedeck topics --family linear --json-schema trade",
+        .now_ns = clock_wall_ns(clock_real())};
     options_operands none;
     exit_code status = EXIT_CODE_DONE;
     if (!verb_begin(context, &spec, argc, argv, &none, &status))

@@ -122,6 +122,10 @@ exit_code cmd_verify(const verb_context *context, int argc, char **argv)
     const verb_run_spec spec = {
         .name = "verify",
         .summary = "Read every byte of an archive and check that it is as it was written.",
+        .statuses = {[EXIT_CODE_DONE] = "sound",
+                     [EXIT_CODE_DIFFERS] = "sound after 'tapedeck recover' or 'tapedeck reindex'",
+                     [EXIT_CODE_DAMAGE] = "damaged",
+                     [EXIT_CODE_FAILED] = "there is no such archive"},
         .examples = "tapedeck verify archive --json",
         .takes = VERB_TAKES_THREADS | VERB_TAKES_JSON,
         .mode = ARCHIVE_READ};

@@ -72,6 +72,7 @@ int verb_run_begin(verb_run *verb, const verb_context *context, const verb_run_s
                          .group_count = count,
                          .examples = spec->examples,
                          .now_ns = clock_wall_ns(clock_real())};
+    memcpy(line.statuses, spec->statuses, sizeof line.statuses);
     options_operands none;
     if (!verb_begin(context, &line, argc, argv, &none, status))
         return 0;

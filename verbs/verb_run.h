@@ -51,6 +51,7 @@ typedef struct verb_run_spec {
     const char *name;
     const char *summary;
     const char *examples;
+    const char *statuses[OPTIONS_STATUSES]; /* as in options_spec */
     unsigned takes;
     option_group own; /* rows NULL: none */
     archive_mode mode;

@@ -92,6 +92,7 @@ static void fixture_init(fixture *f)
                              .summary = "Print frames.",
                              .operands = "[FILE]...",
                              .operand_max = 3,
+                             .statuses = {"done", [EXIT_CODE_FAILED] = "nothing is selected"},
                              .groups = f->groups,
                              .group_count = 7,
                              .examples = "tapedeck cat -a DIR --topic trade",
@@ -211,7 +212,7 @@ static const refusal_row REFUSALS[] = {
     {"size overflows", "--bytes 99999999999TiB", "is no size", NULL},
     {"not a choice", "--pace medium", "--pace: 'medium' is none of slow, fast", NULL},
     {"no range", "--price 10..x", "--price: '10..x' is no number, nor a range", NULL},
-    {"bad time", "--from yesterday", "--from", NULL},
+    {"bad time", "--from tomorrow", "--from", NULL},
     {"threads 0", "-j 0", "--threads: '0' is not from 1 to 64", NULL},
     {"too many operands", "a b c d", "unexpected argument 'd'", "--help"},
 };
@@ -330,6 +331,11 @@ static void test_help_shows_every_row(void **state)
     assert_non_null(strstr(text, "tapedeck cat -a DIR --topic trade"));
     assert_non_null(strstr(text, "one of: slow, fast"));
     assert_non_null(strstr(text, "TAPEDECK_ARCHIVE"));
+    assert_non_null(strstr(text, "\nExit status\n"
+                                 "  0   done\n"
+                                 "  2   the command line is wrong\n"
+                                 "  4   nothing is selected\n"
+                                 "  70  "));
     for (size_t g = 0; g < f.spec.group_count; g++) {
         for (size_t r = 0; r < f.groups[g].row_count; r++) {
             char name[64];

@@ -1,5 +1,5 @@
-// OPTIONS of the manual's pages: the headings, the options and the first line of each are those of --help; further
-// lines are the page's own. node man_options.mjs BIN_DIR rewrites docs/man/tapedeck-*.1 so (make docs).
+// OPTIONS and EXIT STATUS of the manual's pages: the headings, the options, the statuses and the first line of each are
+// those of --help; further lines are the page's own. node man_options.mjs BIN_DIR rewrites docs/man/tapedeck-*.1 so (make docs).
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
@@ -13,7 +13,7 @@ const roff = (text) => text.replaceAll("\\", "\\e").replaceAll("-", "\\-").repla
 export function helpGroups(help) {
   const groups = [];
   const lines = help.split("\n");
-  const end = lines.findIndex((l) => /^Examples?$/.test(l));
+  const end = lines.indexOf("Exit status");
   for (const [i, line] of lines.slice(0, end).entries()) {
     const option = /^  (?:(-\w), |    )(--[a-z-]+)(?: (\S+))?(?:  +(.*))?$/.exec(line);
     if (option) {
@@ -28,15 +28,26 @@ export function helpGroups(help) {
   return groups;
 }
 
+/** The exit statuses that --help prints: [{status, text}]. */
+export function helpStatuses(help) {
+  const rest = help.slice(help.indexOf("\nExit status\n") + 1).split("\n").slice(1);
+  const found = [];
+  for (const line of rest.slice(0, rest.indexOf(""))) {
+    const first = /^  (\d+) +(.*)$/.exec(line);
+    if (first) found.push({ status: first[1], text: first[2] });
+    else found.at(-1).text += ` ${line.trim()}`;
+  }
+  return found;
+}
+
+const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}${text.endsWith(".") ? "" : "."}`;
+
 /** An option's help as sentences on one line. */
 function sentences(lines) {
-  const rest = lines.filter((l) => !/^(one of: |\(or \$)/.test(l));
-  const choices = lines.find((l) => l.startsWith("one of: "));
-  const environment = /^\(or (\$\w+)\)$/.exec(lines.find((l) => l.startsWith("(or $")) ?? "");
-  const text = rest.join(" ");
-  const parts = [`${text[0].toUpperCase()}${text.slice(1)}${text.endsWith(".") ? "" : "."}`];
-  if (choices) parts.push(`One of: ${choices.slice("one of: ".length)}.`);
-  if (environment) parts.push(`Without it, ${environment[1]}.`);
+  const [, text, choices, environment] = /^(.*?)(?: one of: (.*?))?(?: \(or (\$\w+)\))?$/.exec(lines.join(" "));
+  const parts = [sentence(text)];
+  if (choices) parts.push(`One of: ${choices}.`);
+  if (environment) parts.push(`Without it, ${environment}.`);
   return roff(parts.join(" "));
 }
 
@@ -46,24 +57,30 @@ function tag({ letter, name, value }) {
   return `${letter ? `${bold(letter)}, ` : ""}${bold(name)}${value ? ` ${words.join("")}` : ""}`;
 }
 
-/** The page with its OPTIONS as in this help. */
-export function withOptions(page, help) {
-  const lines = page.split("\n");
-  const from = lines.indexOf(".SH OPTIONS") + 1;
+/** Replace the entries of a section by generated ones: [{key, lines}]; an entry keeps the further lines that it has. */
+function withSection(lines, title, keyOf, entries) {
+  const from = lines.indexOf(`.SH ${title}`) + 1;
   const to = from + lines.slice(from).findIndex((l) => l.startsWith(".SH "));
   const own = new Map();
   for (const [i, line] of lines.entries()) {
     if (line !== ".TP" || i < from || i >= to) continue;
-    const name = /\\-\\-[a-z]+(?:\\-[a-z]+)*/.exec(lines[i + 1])[0];
     const more = lines.slice(i + 3, to);
     const length = more.findIndex((l) => l === ".TP" || l.startsWith(".SS "));
-    own.set(name, length < 0 ? more : more.slice(0, length));
+    own.set(keyOf.exec(lines[i + 1])[0], length < 0 ? more : more.slice(0, length));
   }
+  const made = entries.flatMap(({ key, lines: first }) => [...first, ...(own.get(key) ?? [])]);
+  return [...lines.slice(0, from), ...made, ...lines.slice(to)];
+}
+
+/** The page with its OPTIONS and EXIT STATUS as in this help. */
+export function withOptions(page, help) {
   const options = helpGroups(help).flatMap((group) => [
-    `.SS ${roff(group.title)}`,
-    ...group.options.flatMap((o) => [".TP", tag(o), sentences(o.lines), ...(own.get(roff(o.name)) ?? [])]),
+    { lines: [`.SS ${roff(group.title)}`] },
+    ...group.options.map((o) => ({ key: roff(o.name), lines: [".TP", tag(o), sentences(o.lines)] })),
   ]);
-  return [...lines.slice(0, from), ...options, ...lines.slice(to)].join("\n");
+  const statuses = helpStatuses(help).map((s) => ({ key: s.status, lines: [".TP", `\\fB${s.status}\\fR`, roff(sentence(s.text))] }));
+  const lines = withSection(page.split("\n"), "OPTIONS", /\\-\\-[a-z]+(?:\\-[a-z]+)*/, options);
+  return withSection(lines, "EXIT STATUS", /\d+/, statuses).join("\n");
 }
 
 /** What a page is about: ["dump-catalog"], ["regress", "save"]; null: no verb. */

@@ -28,7 +28,7 @@ test("usage errors exit with 2 and name the mistake", async (t) => {
     [["regress", "save"], "no baseline is given"],
     [["cat", "--no-such-option"], "unknown option --no-such-option"],
     [["cat", "-a"], "--archive needs a value"],
-    [["cat", "-a", "x", "--from", "yesterday"], "--from"],
+    [["cat", "-a", "x", "--from", "tomorrow"], "--from"],
     [["cat", "x", "stray"], "unexpected argument 'stray'"],
     [["decode"], "the family is missing"],
     [["decode", "--family", "nobody"], "there is no family 'nobody'"],
