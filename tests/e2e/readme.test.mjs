@@ -114,8 +114,8 @@ test("links in README.md and docs lead somewhere, and the make targets named the
       const file = target === "" ? page : path.join(path.dirname(page), target);
       assert.ok(anchors(file).includes(anchor), `${page} links to ${target}#${anchor}`);
     }
-    for (const [, target] of text.matchAll(/`make ([a-z]+)/g))
-      assert.match(makefile, new RegExp(`^## ${target}:|^## [a-z, ]*\\b${target}\\b.*:`, "m"), `${page} names 'make ${target}'`);
+    for (const [, target] of text.matchAll(/`make ([a-z-]+)/g))
+      assert.match(makefile, new RegExp(`^${target}:`, "m"), `${page} names 'make ${target}'`);
     for (const [, name] of text.matchAll(/`make unit T=([a-z_]+)`/g))
       assert.ok(units.some((file) => file.includes(`test_${name}`)), `${page} names the unit test ${name}`);
   }
