@@ -38,6 +38,35 @@ static void hex_text(const uint8_t *bytes, size_t size, char *out)
     *out = '\0';
 }
 
+static void *openssl_alloc(size_t bytes, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    return td_alloc(bytes);
+}
+
+static void *openssl_realloc(void *old, size_t bytes, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    if (bytes > 0)
+        return td_realloc(old, bytes, 1);
+    td_free(old);
+    return NULL;
+}
+
+static void openssl_free(void *memory, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    td_free(memory);
+}
+
+int td_hash_begin(void)
+{
+    return CRYPTO_set_mem_functions(openssl_alloc, openssl_realloc, openssl_free);
+}
+
 static td_hash128 canonical(XXH128_hash_t hash)
 {
     XXH128_canonical_t big_endian;

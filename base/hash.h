@@ -27,6 +27,10 @@ enum {
     TD_SHA256_HEX_BYTES = 65
 };
 
+/* Let OpenSSL allocate by base/alloc.h, so that it ends the program as all else does when memory
+ * runs out. To be called before its first use. 1; 0: it was used before. */
+int td_hash_begin(void);
+
 /* CRC-32 (IEEE, as in MCAP and gzip) of bytes, continued from crc; start with 0. */
 uint32_t td_crc32(uint32_t crc, const void *bytes, size_t size);
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/assert.h"
+#include "base/hash.h"
 #include "base/io_posix.h"
 #include "base/limits.h"
 #include "cli/completions.h"
@@ -223,6 +224,8 @@ int verbs_main(const verb_table *table, int argc, char **argv)
 {
     reporter report;
     td_err err;
+    int is_first = td_hash_begin();
+    TD_ASSERT(is_first);
     td_result rc = io_posix_open_standard(&err);
     if (rc == TD_OK)
         rc = settle_limits(&err);

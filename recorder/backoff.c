@@ -46,7 +46,6 @@ backoff_class backoff_classify(wire_cause cause, unsigned http_status)
     case WIRE_CAUSE_TIMEOUT:
         return BACKOFF_UNWELL;
     case WIRE_CAUSE_NONE:
-    case WIRE_CAUSE_NOMEM:
     case WIRE_CAUSE_RESOLVE:
     case WIRE_CAUSE_CONNECT:
     case WIRE_CAUSE_CLOSED_BY_PEER:

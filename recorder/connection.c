@@ -214,12 +214,8 @@ static void connect_now(void *user);
 /* One timer per connection, for what is due first. */
 static void set_timer(connection *self, uint64_t mono_ns, void (*fn)(void *user))
 {
-    td_err err;
     wire_timer_cancel(self->timer);
-    self->timer = NULL;
-    if (wire_timer_at(self->options.env->loop, mono_ns, fn, self, &self->timer, &err) != TD_OK)
-        td_log_emit(self->options.env->log, TD_LOG_ERROR, "%s: no timer: %s", self->shown_name,
-                    err.text);
+    self->timer = wire_timer_at(self->options.env->loop, mono_ns, fn, self);
 }
 
 static uint64_t stale_at_mono_ns(const connection *self)

@@ -49,7 +49,6 @@ static void tick(void *user);
 /* One timer: for the row that is due first, after the spacing. */
 static void set_timer(http_feed *self)
 {
-    td_err err;
     uint64_t due_ns = UINT64_MAX;
     wire_timer_cancel(self->timer);
     self->timer = NULL;
@@ -59,9 +58,7 @@ static void set_timer(http_feed *self)
         due_ns = self->rows[i].due_mono_ns < due_ns ? self->rows[i].due_mono_ns : due_ns;
     if (due_ns < self->next_mono_ns)
         due_ns = self->next_mono_ns;
-    if (wire_timer_at(self->options.loop, due_ns, tick, self, &self->timer, &err) != TD_OK)
-        td_log_emit(self->options.log, TD_LOG_ERROR, "%s: HTTP stops: %s", self->options.feed->name,
-                    err.text);
+    self->timer = wire_timer_at(self->options.loop, due_ns, tick, self);
 }
 
 /* ---- results of requests ---- */

@@ -80,11 +80,8 @@ static td_result judge_topics(responder *r, const responder_client *client,
         reply->refused = REFUSAL_INVALID_ARGS;
         return TD_OK;
     }
-    if (client->ops->prepare != NULL) {
-        td_result rc = client->ops->prepare(client->user, request, err);
-        if (rc != TD_OK)
-            return rc;
-    }
+    if (client->ops->prepare != NULL)
+        client->ops->prepare(client->user, request);
     if (most > 0 && request->arg_count > most)
         reply->refused = REFUSAL_TOO_MANY;
     else if (client->spoken->answers_topics)

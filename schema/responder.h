@@ -20,9 +20,8 @@ typedef struct topic_standing {
 
 /* What a server does for a client of its own; all functions take that client. */
 typedef struct responder_ops {
-    /* Get ready to judge the topics of a request. What fails ends the request. NULL: always ready.
-     */
-    td_result (*prepare)(void *client, const dialect_request *request, td_err *err);
+    /* Get ready to judge the topics of a request. NULL: always ready. */
+    void (*prepare)(void *client, const dialect_request *request);
     topic_standing (*look)(void *client, td_bytes topic);
     /* Do what was granted, topic by topic. subscribe returns 0 if there is no space for the topic,
      * which is refused then (REFUSAL_TOO_MANY). */
@@ -50,8 +49,8 @@ TD_NEVER_NULL responder *responder_open(const char *secret);
 void responder_close(responder *r);
 
 /* Respond to a client's frame at now_ms (Unix ms). Topics that are unknown are refused whether they
- * are subscribed to or given up. TD_E_LIMIT: the request, or its answer, is too large;
- * what prepare returned. The connection should be closed then. */
+ * are subscribed to or given up. TD_E_LIMIT: the request, or its answer, is too large; the
+ * connection should be closed then. */
 TD_MUST_USE td_result responder_take(responder *r, const responder_client *client, td_bytes frame,
                                      uint64_t now_ms, td_err *err);
 

@@ -60,9 +60,7 @@ static void wait_until(serve_client *client, uint64_t mono_ns, void (*fn)(void *
 {
     TD_ASSERT(client->timer == NULL);
     TD_ASSERT(client->state != CLIENT_CLOSING);
-    if (wire_timer_at(client->owner->options.loop, mono_ns, fn, client, &client->timer, NULL) !=
-        TD_OK)
-        serve_client_end(client, 1011);
+    client->timer = wire_timer_at(client->owner->options.loop, mono_ns, fn, client);
 }
 
 static void fail(serve_client *client, const td_err *err)

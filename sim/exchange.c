@@ -235,11 +235,8 @@ static void tick(void *user);
 
 static void schedule(sim_family *f, uint64_t mono_ns)
 {
-    td_err err;
     TD_ASSERT(f->timer == NULL);
-    td_result rc = wire_timer_at(f->exchange->loop, mono_ns, tick, f, &f->timer, &err);
-    if (rc != TD_OK)
-        fail(f->exchange, rc, &err);
+    f->timer = wire_timer_at(f->exchange->loop, mono_ns, tick, f);
 }
 
 /* Wall time from the start to slot k. */
@@ -323,15 +320,12 @@ static void on_stall(void *user)
 static void set_stall_timer(sim_family *f)
 {
     exchange *x = f->exchange;
-    td_err err;
     if (f->stall_timer != NULL || subscriber_count(f) <= 1)
         return;
     for (sim_conn *conn = f->first_conn; conn != NULL; conn = conn->next)
         conn->queued_bytes = wire_peer_queued_bytes(conn->wire);
     uint64_t at_ns = clock_mono_ns(x->options.clock) + STALL_NS;
-    td_result rc = wire_timer_at(x->loop, at_ns, on_stall, f, &f->stall_timer, &err);
-    if (rc != TD_OK)
-        fail(x, rc, &err);
+    f->stall_timer = wire_timer_at(x->loop, at_ns, on_stall, f);
 }
 
 /* ---- frames ---- */
@@ -498,9 +492,7 @@ static void end(exchange *x, unsigned code)
     if (x->open_conns == 0 || x->grace_timer != NULL)
         return;
     uint64_t at_ns = clock_mono_ns(x->options.clock) + STOP_GRACE_NS;
-    if (wire_timer_at(x->loop, at_ns, on_grace_over, x, &x->grace_timer, NULL) != TD_OK) {
-        on_grace_over(x); /* no memory for a timer: at once */
-    }
+    x->grace_timer = wire_timer_at(x->loop, at_ns, on_grace_over, x);
 }
 
 /* ---- start and snapshots ---- */
@@ -528,13 +520,13 @@ static uint64_t exchange_time(exchange *x, uint64_t mono_ns)
 }
 
 /* Open the family's venue and start its clock, at its first request. */
-static td_result start(sim_family *f, td_err *err)
+static void start(sim_family *f)
 {
     exchange *x = f->exchange;
     const exchange_options *options = &x->options;
     uint64_t now = clock_mono_ns(options->clock);
     if (f->venue != NULL)
-        return TD_OK;
+        return;
     uint64_t ns = exchange_time(x, now);
     /* The family's name is mixed into the seed, so that families have different markets. */
     venue_options opening = {.row = f->row,
@@ -547,10 +539,8 @@ static td_result start(sim_family *f, td_err *err)
     f->last_ts_ns = opening.start_ns;
     f->start_mono_ns = now + options->settle_ns;
     schedule(f, f->start_mono_ns);
-    if (options->duration_ns == 0 || x->end_timer != NULL)
-        return TD_OK;
-    return wire_timer_at(x->loop, now + options->duration_ns, end_of_duration, x, &x->end_timer,
-                         err);
+    if (options->duration_ns > 0 && x->end_timer == NULL)
+        x->end_timer = wire_timer_at(x->loop, now + options->duration_ns, end_of_duration, x);
 }
 
 /* Send a stream's state, the first frame of a subscriber. */
@@ -721,12 +711,11 @@ static uint64_t wall_ms(const exchange *x)
 }
 
 /* Start the markets and allocate the connection's subscriptions. */
-static td_result prepare(sim_conn *conn, td_err *err)
+static void prepare(sim_conn *conn)
 {
-    td_result rc = start(conn->of, err);
-    if (rc == TD_OK && conn->streams == NULL)
+    start(conn->of);
+    if (conn->streams == NULL)
         conn->streams = td_alloc_zero(venue_stream_count(conn->of->venue), 1);
-    return rc;
 }
 
 /* Move a connection to another family of the same path. */
@@ -742,9 +731,10 @@ static void move_conn(sim_conn *conn, sim_family *to)
 /* 1 if the connection's family knows the first topic of a request. */
 static int knows_first(sim_conn *conn, const dialect_request *request)
 {
-    td_err err;
-    return request->arg_count == 0 || prepare(conn, &err) != TD_OK ||
-           each_stream(conn, request->args[0], use_nothing) > 0;
+    if (request->arg_count == 0)
+        return 1;
+    prepare(conn);
+    return each_stream(conn, request->args[0], use_nothing) > 0;
 }
 
 /* Several families can share a path: the first topics of a client select one. */
@@ -767,14 +757,11 @@ static void find_family(sim_conn *conn, const dialect_request *request)
 }
 
 /* The venue knows which topics exist, so the markets start with the first request for a topic. */
-static td_result on_prepare(void *user, const dialect_request *request, td_err *err)
+static void on_prepare(void *user, const dialect_request *request)
 {
     sim_conn *conn = user;
     find_family(conn, request);
-    td_result rc = prepare(conn, err);
-    if (rc != TD_OK)
-        fail(conn->exchange, rc, err);
-    return rc;
+    prepare(conn);
 }
 
 static int on_subscribe(void *user, td_bytes topic)
@@ -817,15 +804,10 @@ static void on_answer(void *user, td_bytes answer)
 static void on_authenticated(void *user)
 {
     sim_conn *conn = user;
-    td_err err;
     conn->is_authed = 1;
     if (!conn->of->family->dialect->subscribes_with_auth)
         return;
-    td_result rc = prepare(conn, &err);
-    if (rc != TD_OK) {
-        fail(conn->exchange, rc, &err);
-        return;
-    }
+    prepare(conn);
     for (uint32_t i = 0; i < venue_stream_count(conn->of->venue); i++)
         if (has_access(conn, i))
             use_subscribe(conn, i);

@@ -37,8 +37,7 @@ assembly_state assembly_take(wire_assembly *assembly, struct lws *wsi, td_bytes 
         return ASSEMBLY_WHOLE;
     }
     td_result rc = td_buf_append(pieces, piece.data, piece.size, NULL);
-    if (rc != TD_OK)
-        return rc == TD_E_LIMIT ? ASSEMBLY_TOO_LARGE : ASSEMBLY_NOMEM;
+    TD_ASSERT(rc == TD_OK);
     if (!is_whole)
         return ASSEMBLY_MORE;
     *message = td_buf_view(pieces);

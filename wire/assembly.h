@@ -21,7 +21,6 @@ typedef enum assembly_state {
     ASSEMBLY_MORE,      /* not yet whole */
     ASSEMBLY_WHOLE,     /* *message is it, valid until assembly_done */
     ASSEMBLY_TOO_LARGE, /* over the limit: refuse the connection */
-    ASSEMBLY_NOMEM,
 } assembly_state;
 
 void assembly_init(wire_assembly *assembly, size_t message_bytes_max);

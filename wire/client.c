@@ -81,7 +81,7 @@ struct wire_conn {
     uint8_t is_closing; /* wire_close was called */
     uint8_t is_close_sent;
     uint8_t is_writable_due; /* a writable callback follows that no ping has caused */
-    uint8_t is_refused;      /* a message was too large or out of memory while it was closing */
+    uint8_t is_refused;      /* a message was too large while it was closing */
     uint16_t close_code;     /* ours */
 
     tls_finding finding;
@@ -177,9 +177,7 @@ static void conn_end_later(wire_conn *conn)
     if (conn->step != NULL)
         wire_timer_cancel(conn->step);
     conn->step = NULL;
-    if (wire_timer_at(conn->loop, loop_now_ns(conn->loop), end_now, conn, &conn->step, NULL) !=
-        TD_OK)
-        conn_end(conn); /* no memory for a timer: end now */
+    conn->step = wire_timer_at(conn->loop, loop_now_ns(conn->loop), end_now, conn);
 }
 
 /* Cut the TCP connection on the loop's next turn, without a close frame. */
@@ -241,8 +239,6 @@ static int route_fits(const wire_route *route, const char *ca_file)
 static td_result route_fill(wire_route *route, wire_loop *loop, const char *ca_file, td_err *err)
 {
     route->ca_file = td_strdup(ca_file);
-    if (ca_file != NULL && route->ca_file == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a connection");
     td_result rc = tls_client_context_open(&route->tls, err);
     if (rc == TD_OK && ca_file == NULL)
         rc = tls_client_trust(route->tls, NULL, err);
@@ -252,7 +248,7 @@ static td_result route_fill(wire_route *route, wire_loop *loop, const char *ca_f
     info.options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
     info.provided_client_ssl_ctx = route->tls;
     route->vhost = lws_create_vhost(loop->context, &info);
-    return route->vhost == NULL ? td_err_set(err, TD_E_NOMEM, "cannot make a vhost") : TD_OK;
+    return route->vhost == NULL ? td_err_set(err, TD_E_IO, "cannot make a vhost") : TD_OK;
 }
 
 static td_result route_find(wire_loop *loop, const char *ca_file, wire_route **out, td_err *err)
@@ -267,8 +263,6 @@ static td_result route_find(wire_loop *loop, const char *ca_file, wire_route **o
     if (count >= ROUTES_MAX)
         return td_err_set(err, TD_E_LIMIT, "more than %d CA files", ROUTES_MAX);
     wire_route *route = td_alloc_zero(1, sizeof *route);
-    if (route == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a connection");
     td_result rc = route_fill(route, loop, ca_file, err);
     if (rc != TD_OK) {
         route_free(route);
@@ -403,7 +397,7 @@ static td_result take_step(wire_conn *conn, td_err *err)
     conn->stage = CONN_CONNECTING;
     td_result rc = tunnel_open(conn->loop, &conn->proxy, address, &conn->url, on_tunnel, conn,
                                &conn->tunnel, err);
-    if (rc != TD_OK && rc != TD_E_NOMEM)
+    if (rc != TD_OK)
         conn_fail(conn, WIRE_CAUSE_CONNECT, "%s", err->text);
     return rc;
 }
@@ -419,7 +413,7 @@ static void conn_next(void *user)
     if (rc != TD_OK) {
         /* A CA file that cannot be read: there is nothing to trust, and no other try will mend it.
          */
-        conn_fail(conn, rc == TD_E_NOMEM ? WIRE_CAUSE_NOMEM : WIRE_CAUSE_TLS_UNTRUSTED, "%s",
+        conn_fail(conn, rc == TD_E_IO ? WIRE_CAUSE_CONNECT : WIRE_CAUSE_TLS_UNTRUSTED, "%s",
                   err.text);
         conn_end(conn);
     } else if (conn->wsi == NULL && conn->tunnel == NULL) {
@@ -430,11 +424,7 @@ static void conn_next(void *user)
 static void conn_step_later(wire_conn *conn)
 {
     TD_ASSERT(conn->step == NULL);
-    if (wire_timer_at(conn->loop, loop_now_ns(conn->loop), conn_next, conn, &conn->step, NULL) ==
-        TD_OK)
-        return;
-    conn_fail(conn, WIRE_CAUSE_NOMEM, "no memory for a timer");
-    conn_end(conn);
+    conn->step = wire_timer_at(conn->loop, loop_now_ns(conn->loop), conn_next, conn);
 }
 
 static void conn_next_later(wire_conn *conn)
@@ -470,7 +460,8 @@ static td_result conn_begin(wire_conn *conn, td_err *err)
         return td_err_set(err, TD_E_INVALID, "address '%s' is too long", name);
     memcpy(conn->addresses.addresses[0], name, strlen(name) + 1);
     conn->addresses.count = 1;
-    return wire_timer_at(conn->loop, loop_now_ns(conn->loop), conn_next, conn, &conn->step, err);
+    conn_step_later(conn);
+    return TD_OK;
 }
 
 /* ---- why it ended ---- */
@@ -581,16 +572,14 @@ static td_result conn_fill(wire_conn *conn, const wire_client_options *options, 
     if (rc != TD_OK)
         return rc;
     conn->ca_file = td_strdup(options->ca_file);
-    if (options->ca_file != NULL && conn->ca_file == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a connection");
     uint64_t timeout_ns = options->connect_timeout_ns;
     if (timeout_ns == 0)
         timeout_ns = CONNECT_TIMEOUT_S * TD_NS_PER_S;
     if (timeout_ns > CONNECT_TIMEOUT_S_MAX * TD_NS_PER_S)
         return td_err_set(err, TD_E_INVALID, "connect timeout over %d s", CONNECT_TIMEOUT_S_MAX);
-    rc = wire_timer_at(conn->loop, loop_now_ns(conn->loop) + timeout_ns, on_connect_timeout, conn,
-                       &conn->deadline, err);
-    return rc == TD_OK ? conn_begin(conn, err) : rc;
+    conn->deadline =
+        wire_timer_at(conn->loop, loop_now_ns(conn->loop) + timeout_ns, on_connect_timeout, conn);
+    return conn_begin(conn, err);
 }
 
 /* wire_connect, for either kind. */
@@ -602,8 +591,6 @@ static td_result conn_open(wire_loop *loop, const wire_client_options *options, 
     if (loop->is_closing)
         return td_err_set(err, TD_E_NETWORK, "the network loop is closing");
     wire_conn *conn = td_alloc_zero(1, sizeof *conn);
-    if (conn == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a connection");
     conn->loop = loop;
     conn->kind = kind;
     conn->tunnel_fd = -1;
@@ -685,11 +672,10 @@ static int send_first(wire_conn *conn)
     td_bytes text = td_bytes_of(at + sizeof header, header.size);
     static const uint8_t PADDING[LWS_PRE];
     td_buf_clear(&conn->scratch);
-    if (td_buf_append(&conn->scratch, PADDING, sizeof PADDING, NULL) != TD_OK ||
-        td_buf_append(&conn->scratch, text.data, text.size, NULL) != TD_OK) {
-        conn_fail(conn, WIRE_CAUSE_NOMEM, "no memory to send %zu bytes", text.size);
-        return -1;
-    }
+    td_result rc = td_buf_append(&conn->scratch, PADDING, sizeof PADDING, NULL);
+    if (rc == TD_OK)
+        rc = td_buf_append(&conn->scratch, text.data, text.size, NULL);
+    TD_ASSERT(rc == TD_OK); /* wire_send has checked the size */
     uint64_t now_ns = loop_now_ns(conn->loop);
     if (lws_write(conn->wsi, conn->scratch.data + LWS_PRE, text.size, LWS_WRITE_TEXT) < 0)
         return -1;
@@ -774,8 +760,7 @@ static void conn_start_close(wire_conn *conn, unsigned code)
     conn->is_closing = 1;
     conn->close_code = (uint16_t)code;
     uint64_t at_ns = loop_now_ns(conn->loop) + WIRE_CLOSE_GRACE_S * TD_NS_PER_S;
-    if (wire_timer_at(conn->loop, at_ns, on_close_grace_over, conn, &conn->deadline, NULL) != TD_OK)
-        conn_cut(conn);
+    conn->deadline = wire_timer_at(conn->loop, at_ns, on_close_grace_over, conn);
     if (conn->is_paused)
         set_reading(conn, 0); /* the peer's own close frame must be read */
     conn_ask_writable(conn);
@@ -873,7 +858,7 @@ static void on_open(wire_conn *conn, struct lws *wsi)
 /* Never by returning -1 to libwebsockets 4.1.6 from here: it then forgets to reset its buffer's
  * fill, continues to fill it until the close frame is sent, and writes after the buffer's end.
  */
-static void refuse_message(wire_conn *conn, assembly_state state)
+static void refuse_message(wire_conn *conn)
 {
     if (conn->is_closing) { /* our close frame is on its way, or sent */
         conn_fail(conn, WIRE_CAUSE_CLOSED_BY_US, "closed by us");
@@ -881,13 +866,9 @@ static void refuse_message(wire_conn *conn, assembly_state state)
         conn_cut(conn);
         return;
     }
-    if (state == ASSEMBLY_TOO_LARGE)
-        conn_fail(conn, WIRE_CAUSE_TOO_LARGE, "%s sent a message of more than %zu bytes",
-                  conn->url.authority, (size_t)LIMIT_FRAME_BYTES);
-    else
-        conn_fail(conn, WIRE_CAUSE_NOMEM, "no memory for a message of %s", conn->url.authority);
-    conn_start_close(conn, state == ASSEMBLY_TOO_LARGE ? LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE
-                                                       : LWS_CLOSE_STATUS_UNEXPECTED_CONDITION);
+    conn_fail(conn, WIRE_CAUSE_TOO_LARGE, "%s sent a message of more than %zu bytes",
+              conn->url.authority, (size_t)LIMIT_FRAME_BYTES);
+    conn_start_close(conn, LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE);
 }
 
 static void on_receive(wire_conn *conn, struct lws *wsi, td_bytes piece)
@@ -905,7 +886,7 @@ static void on_receive(wire_conn *conn, struct lws *wsi, td_bytes piece)
         return;
     TD_ASSERT(whole.size <= LIMIT_FRAME_BYTES || state != ASSEMBLY_WHOLE);
     if (state != ASSEMBLY_WHOLE) {
-        refuse_message(conn, state);
+        refuse_message(conn);
         return;
     }
     conn->ops->message(conn->user, conn, lws_frame_is_binary(wsi) ? 2 : 1, whole,
@@ -1066,8 +1047,6 @@ td_result wire_http_get(wire_loop *loop, const wire_http_options *options, wire_
     TD_ASSERT(options->reply_bytes_max <= LIMIT_FRAME_BYTES);
     *out = NULL;
     wire_http *http = td_alloc_zero(1, sizeof *http);
-    if (http == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a request");
     http->done = options->done;
     http->user = options->user;
     http->bytes_max = options->reply_bytes_max == 0 ? LIMIT_FRAME_BYTES : options->reply_bytes_max;
@@ -1108,10 +1087,8 @@ static int take_piece(wire_conn *conn, td_bytes piece)
                   conn->url.authority, http->bytes_max);
         return -1;
     }
-    if (td_buf_append(&http->body, piece.data, piece.size, NULL) != TD_OK) {
-        conn_fail(conn, WIRE_CAUSE_NOMEM, "no memory for a reply of %s", conn->url.authority);
-        return -1;
-    }
+    td_result rc = td_buf_append(&http->body, piece.data, piece.size, NULL);
+    TD_ASSERT(rc == TD_OK);
     http->recv_mono_ns = loop_now_ns(conn->loop);
     return 0;
 }
@@ -1220,7 +1197,6 @@ static const char *const CAUSE_NAMES[] = {
     [WIRE_CAUSE_CLOSED_BY_PEER] = "closed_by_peer",
     [WIRE_CAUSE_CLOSED_BY_US] = "closed_by_us",
     [WIRE_CAUSE_RESET] = "reset",
-    [WIRE_CAUSE_NOMEM] = "no_memory",
 };
 _Static_assert(sizeof CAUSE_NAMES / sizeof *CAUSE_NAMES == WIRE_CAUSE_COUNT, "a name for each");
 

@@ -39,7 +39,6 @@ typedef enum wire_cause {
     WIRE_CAUSE_CLOSED_BY_PEER, /* close frame, or the end of the stream */
     WIRE_CAUSE_CLOSED_BY_US,
     WIRE_CAUSE_RESET, /* connection reset, network error */
-    WIRE_CAUSE_NOMEM, /* no memory for a message or a connection */
     WIRE_CAUSE_COUNT,
 } wire_cause;
 
@@ -92,7 +91,7 @@ typedef struct wire_client_options {
 
 /* Start to connect; callbacks follow, none of them before this returns. TD_E_INVALID
  * for a URL or proxy that is none, TD_E_UNSUPPORTED for a proxy of another kind, TD_E_NETWORK
- * while the loop closes, TD_E_NOMEM. On success exactly one ended callback follows. options is
+ * while the loop closes. On success exactly one ended callback follows. options is
  * borrowed for the call. */
 TD_MUST_USE td_result wire_connect(wire_loop *loop, const wire_client_options *options,
                                    wire_conn **out, td_err *err);
@@ -149,7 +148,7 @@ typedef struct wire_http_options {
 
 /* Send a request; done is called once, never before this returns.
  * TD_E_INVALID for a URL or proxy that is none, TD_E_UNSUPPORTED for a proxy of another kind,
- * TD_E_NETWORK while the loop closes, TD_E_NOMEM: then done is not called. options is borrowed for
+ * TD_E_NETWORK while the loop closes: then done is not called. options is borrowed for
  * the call. */
 TD_MUST_USE td_result wire_http_get(wire_loop *loop, const wire_http_options *options,
                                     wire_http **out, td_err *err);

@@ -55,13 +55,10 @@ static wire_timer *take_free_timer(wire_loop *loop)
     return timer;
 }
 
-td_result wire_timer_at(wire_loop *loop, uint64_t mono_ns, void (*fn)(void *user), void *user,
-                        wire_timer **out, td_err *err)
+wire_timer *wire_timer_at(wire_loop *loop, uint64_t mono_ns, void (*fn)(void *user), void *user)
 {
     TD_ASSERT(loop->magic == WIRE_LOOP_MAGIC);
     wire_timer *timer = take_free_timer(loop);
-    if (timer == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a timer");
     *timer = (wire_timer){
         .loop = loop, .at_ns = mono_ns, .serial = ++loop->timer_serial, .fn = fn, .user = user};
     wire_timer **at = &loop->timers;
@@ -69,9 +66,7 @@ td_result wire_timer_at(wire_loop *loop, uint64_t mono_ns, void (*fn)(void *user
         at = &(*at)->next;
     timer->next = *at;
     *at = timer;
-    if (out != NULL)
-        *out = timer;
-    return TD_OK;
+    return timer;
 }
 
 void wire_timer_cancel(wire_timer *timer)
@@ -168,7 +163,7 @@ td_result loop_fd_serve(wire_loop *loop, int fd, loop_fd *use, struct lws **out,
     *out =
         lws_adopt_descriptor_vhost(loop->vhost, LWS_ADOPT_RAW_FILE_DESC, served, FD_PROTOCOL, NULL);
     if (*out == NULL)
-        return td_err_set(err, TD_E_NOMEM, "libwebsockets rejected a descriptor");
+        return td_err_set(err, TD_E_IO, "libwebsockets rejected a descriptor");
     lws_set_opaque_user_data(*out, use);
     return TD_OK;
 }
@@ -201,11 +196,11 @@ static td_result open_context(wire_loop *loop, td_err *err)
     TD_ASSERT(info.pt_serv_buf_size >= WIRE_READ_BYTES_MIN); /* else lws 4.1.6 spins: see there */
     loop->context = lws_create_context(&info);
     if (loop->context == NULL)
-        return td_err_set(err, TD_E_NOMEM, "cannot make a libwebsockets context");
+        return td_err_set(err, TD_E_IO, "cannot make a libwebsockets context");
     info.options = 0;
     loop->vhost = lws_create_vhost(loop->context, &info);
     if (loop->vhost == NULL)
-        return td_err_set(err, TD_E_NOMEM, "cannot make a libwebsockets vhost");
+        return td_err_set(err, TD_E_IO, "cannot make a libwebsockets vhost");
     return TD_OK;
 }
 
@@ -218,7 +213,7 @@ static td_result open_timer(wire_loop *loop, td_err *err)
     if (lws_adopt_descriptor_vhost(loop->vhost, LWS_ADOPT_RAW_FILE_DESC, fd, "wire-loop", NULL) ==
         NULL) {
         close(loop->timer_fd);
-        return td_err_set(err, TD_E_NOMEM, "libwebsockets rejected the timer");
+        return td_err_set(err, TD_E_IO, "libwebsockets rejected the timer");
     }
     return TD_OK; /* the context closes it */
 }
@@ -228,22 +223,30 @@ static void wake(void *user)
     wire_loop_wake(user);
 }
 
+/* td_alloc for libwebsockets. */
+static void *allocate(void *old, size_t bytes, const char *reason)
+{
+    (void)reason;
+    if (bytes > 0)
+        return td_realloc(old, bytes, 1);
+    td_free(old);
+    return NULL;
+}
+
 td_result wire_loop_open(td_clock clock, const td_log *log, wire_loop **out, td_err *err)
 {
     *out = NULL;
     wire_loop *loop = td_alloc_zero(1, sizeof *loop);
-    if (loop == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a network loop");
     loop->magic = WIRE_LOOP_MAGIC;
     loop->clock = clock;
     loop->log = log;
     lws_set_log_level(0, NULL); /* its lines name no connection; ours do */
+    lws_set_allocator(allocate);
     td_result rc = open_context(loop, err);
     if (rc == TD_OK)
         rc = open_timer(loop, err);
     const resolver_options names = {.notify = wake, .user = loop, .clock = clock, .log = log};
-    if (rc == TD_OK)
-        rc = resolver_open(&names, &loop->resolver, err);
+    loop->resolver = resolver_open(&names);
     if (rc != TD_OK) {
         wire_loop_close(loop);
         return rc;

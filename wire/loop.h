@@ -13,7 +13,7 @@ typedef struct wire_loop wire_loop;
 
 /* A loop. The clock stamps messages and timers; log (may be NULL) is borrowed. A process may have
  * several, each for one thread; make them all before any connects (libwebsockets 4.1.6 renews an
- * index that all share, and a TLS handshake under way then fails). TD_E_NOMEM, TD_E_IO. */
+ * index that all share, and a TLS handshake under way then fails). TD_E_IO. */
 TD_MUST_USE td_result wire_loop_open(td_clock clock, const td_log *log, wire_loop **out,
                                      td_err *err);
 /* Ends every connection (with its ended callback), closes what servers are left, and frees the loop
@@ -28,12 +28,11 @@ TD_MUST_USE td_result wire_loop_run(wire_loop *loop, uint64_t timeout_ns, td_err
 void wire_loop_wake(wire_loop *loop);
 
 /* Call fn on the loop's thread once the monotonic clock is at mono_ns (late by tens of microseconds
- * at most while the thread is idle). One shot; *out, which may be NULL, is good for a cancel until
- * fn is called, no longer. Timers of one moment fire in the order they were made. In a steady state
+ * at most while the thread is idle). One shot; the result is good for a cancel until fn is called,
+ * no longer. Timers of one moment fire in the order they were made. In a steady state
  * this allocates nothing. Cancelling NULL is fine. */
 typedef struct wire_timer wire_timer;
-TD_MUST_USE td_result wire_timer_at(wire_loop *loop, uint64_t mono_ns, void (*fn)(void *user),
-                                    void *user, wire_timer **out, td_err *err);
+wire_timer *wire_timer_at(wire_loop *loop, uint64_t mono_ns, void (*fn)(void *user), void *user);
 void wire_timer_cancel(wire_timer *timer);
 
 #endif

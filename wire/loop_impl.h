@@ -79,7 +79,7 @@ typedef struct loop_fd {
 } loop_fd;
 
 /* Serve a descriptor; use stays until it is closed, or taken away
- * (lws_set_opaque_user_data(wsi, NULL)). On success the loop closes fd. TD_E_NOMEM: fd is still the
+ * (lws_set_opaque_user_data(wsi, NULL)). On success the loop closes fd. TD_E_IO: fd is still the
  * caller's. */
 TD_MUST_USE td_result loop_fd_serve(wire_loop *loop, int fd, loop_fd *use, struct lws **out,
                                     td_err *err);

@@ -79,12 +79,9 @@ static void ask_system(void *user, const char *name, resolve_answer *answer)
 
 /* ---- life ---- */
 
-td_result resolver_open(const resolver_options *options, resolver **out, td_err *err)
+resolver *resolver_open(const resolver_options *options)
 {
     resolver *r = td_alloc_zero(1, sizeof *r);
-    *out = r;
-    if (r == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a resolver");
     int rc = pthread_mutex_init(&r->lock, NULL);
     TD_ASSERT(rc == 0); /* neither can fail on Linux */
     rc = pthread_cond_init(&r->changed, NULL);
@@ -92,7 +89,7 @@ td_result resolver_open(const resolver_options *options, resolver **out, td_err 
     r->options = *options;
     if (r->options.look_up == NULL)
         r->options.look_up = ask_system;
-    return TD_OK;
+    return r;
 }
 
 static void resolver_free(resolver *r)
@@ -287,8 +284,6 @@ static td_result add(resolver *r, const char *name, lookup **out, td_err *err)
         return td_err_set(err, TD_E_LIMIT, "%u names are being looked up: no place for '%s'",
                           LIMIT_RESOLVE_NAMES, name);
     lookup *l = td_alloc_zero(1, sizeof *l);
-    if (l == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory to look up '%s'", name);
     memcpy(l->name, name, strlen(name));
     l->was_slow = slow_place(r, name) < SLOW_NAMES_MAX;
     lookup **last = &r->lookups;
@@ -313,8 +308,6 @@ td_result resolver_start(resolver *r, const char *name,
     *out = NULL;
     TD_ASSERT(strlen(name) < TD_HOST_BYTES);
     resolve_job *job = td_alloc_zero(1, sizeof *job);
-    if (job == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory to look up '%s'", name);
     pthread_mutex_lock(&r->lock);
     TD_ASSERT(!r->is_closed);
     lookup *l = find(r, name);

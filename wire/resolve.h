@@ -47,13 +47,12 @@ typedef struct resolver_options {
     const td_log *log; /* may be NULL; borrowed */
 } resolver_options;
 
-/* TD_E_NOMEM. */
-TD_MUST_USE td_result resolver_open(const resolver_options *options, resolver **out, td_err *err);
+TD_NEVER_NULL resolver *resolver_open(const resolver_options *options);
 void resolver_close(resolver *resolver);
 
 /* Start to look up a name, or wait with others for its answer. done is called by resolver_deliver,
  * unless the job was cancelled. TD_E_LIMIT: LIMIT_RESOLVE_NAMES names are being looked up;
- * TD_E_NOMEM, TD_E_IO (no thread). Same thread as deliver. */
+ * TD_E_LIMIT, TD_E_IO (no thread). Same thread as deliver. */
 TD_MUST_USE td_result resolver_start(resolver *resolver, const char *name,
                                      void (*done)(void *user, const resolve_answer *answer),
                                      void *user, resolve_job **out, td_err *err);

@@ -249,15 +249,13 @@ static int on_writable(wire_peer_conn *peer)
 
 static void on_close_late(void *user);
 
-/* Without memory for the timer the connection ends when its peer reads, or leaves. */
 static void set_close_timer(wire_peer_conn *peer)
 {
     wire_loop *loop = peer->server->loop;
     uint64_t at_ns = loop_now_ns(loop) + SERVER_CLOSE_PATIENCE_NS;
     TD_ASSERT(peer->close_timer == NULL);
     peer->close_left = wire_peer_queued_bytes(peer);
-    if (wire_timer_at(loop, at_ns, on_close_late, peer, &peer->close_timer, NULL) != TD_OK)
-        peer->close_timer = NULL;
+    peer->close_timer = wire_timer_at(loop, at_ns, on_close_late, peer);
 }
 
 static void on_close_late(void *user)
@@ -519,9 +517,6 @@ static void on_receive(wire_peer_conn *peer, td_bytes piece)
     case ASSEMBLY_TOO_LARGE:
         wire_peer_close(peer, LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE);
         break;
-    case ASSEMBLY_NOMEM:
-        wire_peer_close(peer, LWS_CLOSE_STATUS_UNEXPECTED_CONDITION);
-        break;
     }
 }
 
@@ -663,9 +658,9 @@ static void accept_later(wire_server *server)
 {
     wire_loop *loop = server->loop;
     uint64_t at_ns = loop_now_ns(loop) + ACCEPT_PAUSE_MS * TD_NS_PER_MS;
-    if (server->accept_timer != NULL ||
-        wire_timer_at(loop, at_ns, accept_again, server, &server->accept_timer, NULL) != TD_OK)
+    if (server->accept_timer != NULL)
         return;
+    server->accept_timer = wire_timer_at(loop, at_ns, accept_again, server);
     lws_rx_flow_control(server->listener, 0);
     td_log_emit(loop->log, TD_LOG_WARNING, "cannot accept a connection: %s", strerror(errno));
 }
@@ -731,7 +726,7 @@ static td_result open_vhost(wire_server *server, td_err *err)
         info.provided_client_ssl_ctx = server->unused_client_tls;
     }
     server->vhost = lws_create_vhost(server->loop->context, &info);
-    return server->vhost == NULL ? td_err_set(err, TD_E_NOMEM, "cannot make a vhost") : TD_OK;
+    return server->vhost == NULL ? td_err_set(err, TD_E_IO, "cannot make a vhost") : TD_OK;
 }
 
 static td_result open_identity(wire_server *server, const wire_server_options *options, td_err *err)
@@ -824,8 +819,6 @@ td_result wire_server_open(wire_loop *loop, const wire_server_options *options, 
     TD_ASSERT(loop->magic == WIRE_LOOP_MAGIC);
     *out = NULL;
     wire_server *server = td_alloc_zero(1, sizeof *server);
-    if (server == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a server");
     server->holder = HOLDER_SERVER;
     server->loop = loop;
     server->ops = options->ops;

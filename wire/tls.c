@@ -108,23 +108,15 @@ static td_result write_pem(tls_identity *identity, td_err *err)
     if (size > 0)
         identity->pem = td_strndup(text, (size_t)size);
     BIO_free(memory);
-    return identity->pem == NULL ? td_err_set(err, TD_E_NOMEM, "no memory for a certificate")
+    return identity->pem == NULL ? openssl_failed(TD_E_IO, err, "cannot write a certificate")
                                  : TD_OK;
-}
-
-static td_result identity_open(tls_identity **out, td_err *err)
-{
-    *out = td_alloc_zero(1, sizeof **out);
-    return *out == NULL ? td_err_set(err, TD_E_NOMEM, "no memory for a certificate") : TD_OK;
 }
 
 td_result tls_identity_make(uint64_t wall_ns, tls_identity **out, td_err *err)
 {
     *out = NULL;
-    tls_identity *identity = NULL;
-    td_result rc = identity_open(&identity, err);
-    if (rc != TD_OK)
-        return rc;
+    td_result rc = TD_OK;
+    tls_identity *identity = td_alloc_zero(1, sizeof *identity);
     identity->key = EVP_EC_gen("P-256");
     identity->certs[0] = X509_new();
     identity->cert_count = identity->certs[0] != NULL;
@@ -176,11 +168,8 @@ td_result tls_identity_load(const char *cert_path, const char *key_path, tls_ide
                             td_err *err)
 {
     *out = NULL;
-    tls_identity *identity = NULL;
-    td_result rc = identity_open(&identity, err);
-    if (rc != TD_OK)
-        return rc;
-    rc = load_certificates(identity, cert_path, err);
+    tls_identity *identity = td_alloc_zero(1, sizeof *identity);
+    td_result rc = load_certificates(identity, cert_path, err);
     if (rc != TD_OK) {
         td_err_add(err, rc, "certificate file '%s'", cert_path);
         goto done;
@@ -256,7 +245,7 @@ td_result tls_client_context_open(SSL_CTX **out, td_err *err)
     SSL_CTX *context = SSL_CTX_new(TLS_client_method());
     if (context == NULL || SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) != 1) {
         SSL_CTX_free(context);
-        return openssl_failed(TD_E_NOMEM, err, "no TLS context");
+        return openssl_failed(TD_E_IO, err, "no TLS context");
     }
     SSL_CTX_set_mode(context, SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
@@ -274,8 +263,7 @@ void tls_client_context_close(SSL_CTX *context)
 td_result tls_client_trust(SSL_CTX *context, const char *ca_file, td_err *err)
 {
     X509_STORE *store = X509_STORE_new();
-    if (store == NULL)
-        return openssl_failed(TD_E_NOMEM, err, "no memory for certificates");
+    TD_ASSERT(store != NULL);
     int is_loaded = ca_file == NULL ? X509_STORE_set_default_paths(store)
                                     : X509_STORE_load_file(store, ca_file);
     if (is_loaded != 1) {

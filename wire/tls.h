@@ -22,7 +22,7 @@ struct x509_store_ctx_st;
 typedef struct tls_identity tls_identity;
 
 /* Make a key (EC, P-256) and a certificate for localhost, 127.0.0.1 and ::1, signed by itself, good
- * from an hour before wall_ns for a year. TD_E_NOMEM, TD_E_IO (no randomness). */
+ * from an hour before wall_ns for a year. TD_E_IO (no randomness). */
 TD_MUST_USE td_result tls_identity_make(uint64_t wall_ns, tls_identity **out, td_err *err);
 
 /* Read them from PEM files; the certificate's may hold a chain. TD_E_INVALID: not readable, not
@@ -41,7 +41,7 @@ TD_MUST_USE td_result tls_identity_use(const tls_identity *identity, struct ssl_
 
 /* ---- the client's side ---- */
 
-/* A context for clients: TLS 1.2 or newer; no SNI for numeric addresses (RFC 6066, 3). TD_E_NOMEM.
+/* A context for clients: TLS 1.2 or newer; no SNI for numeric addresses (RFC 6066, 3). TD_E_IO.
  * Freed by tls_client_context_close. */
 TD_MUST_USE td_result tls_client_context_open(struct ssl_ctx_st **out, td_err *err);
 void tls_client_context_close(struct ssl_ctx_st *context);

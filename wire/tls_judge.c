@@ -75,7 +75,7 @@ static void host_words(const X509 *cert, char out[WORDS_BYTES])
     td_buf_init(&words, WORDS_BYTES - 1);
     GENERAL_NAMES *names = X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
     td_result rc = append_names(&words, names);
-    TD_ASSERT(rc == TD_OK || rc == TD_E_LIMIT || rc == TD_E_NOMEM);
+    TD_ASSERT(rc == TD_OK || rc == TD_E_LIMIT);
     GENERAL_NAMES_free(names);
     if (words.size == 0) {
         name_words(X509_get_subject_name(cert), out);

@@ -451,8 +451,6 @@ td_result tunnel_open(wire_loop *loop, const wire_proxy *proxy, const char *addr
     TD_ASSERT(proxy->is_used);
     *out = NULL;
     tunnel *self = td_alloc_zero(1, sizeof *self);
-    if (self == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a connection through a proxy");
     *self = (tunnel){.proxy = proxy, .target = target, .done = done, .user = user};
     td_result rc = connect_socket(self, address, err);
     if (rc != TD_OK) {

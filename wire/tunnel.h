@@ -19,7 +19,7 @@ typedef struct tunnel_result {
 
 /* Connect to target's host and port through the proxy at its numeric address. done follows once,
  * never before this returns, unless the tunnel is cancelled; the tunnel is gone then. proxy and
- * target are borrowed until then. TD_E_NOMEM; TD_E_IO: no socket. */
+ * target are borrowed until then. TD_E_IO: no socket. */
 TD_MUST_USE td_result tunnel_open(wire_loop *loop, const wire_proxy *proxy, const char *address,
                                   const td_server_url *target,
                                   void (*done)(void *user, const tunnel_result *result), void *user,

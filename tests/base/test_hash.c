@@ -136,6 +136,13 @@ static void test_sha1(void **state)
     assert_string_equal(hex, "da39a3ee5e6b4b0d3255bfef95601890afd80709");
 }
 
+/* The first test: none before it uses OpenSSL. */
+static void test_begin(void **state)
+{
+    (void)state;
+    assert_int_equal(td_hash_begin(), 1);
+}
+
 static void test_hmac_sha256(void **state)
 {
     (void)state;
@@ -153,9 +160,13 @@ static void test_hmac_sha256(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_xxh3_128),    cmocka_unit_test(test_streaming),
-        cmocka_unit_test(test_xxh64),       cmocka_unit_test(test_xxh64_streaming),
-        cmocka_unit_test(test_crc32),       cmocka_unit_test(test_sha1),
+        cmocka_unit_test(test_begin),
+        cmocka_unit_test(test_xxh3_128),
+        cmocka_unit_test(test_streaming),
+        cmocka_unit_test(test_xxh64),
+        cmocka_unit_test(test_xxh64_streaming),
+        cmocka_unit_test(test_crc32),
+        cmocka_unit_test(test_sha1),
         cmocka_unit_test(test_hmac_sha256),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
