@@ -1,6 +1,7 @@
 #include "import/import_source.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -41,8 +42,7 @@ struct import_source {
     uint8_t is_hashed;     /* content is complete */
     td_hasher *hasher;
     capture_content content;
-    td_result damage;    /* why a compressed stream ended early, not reported yet; or TD_OK */
-    uint8_t is_damaged;  /* and the unfinished line before it is dropped */
+    td_result damage;    /* why a compressed stream ended early; TD_EOF once that was reported */
     uint8_t is_skipping; /* inside a line that is too long */
     td_buf text;         /* text_at..size: not yet given out */
     size_t text_at;
@@ -119,7 +119,7 @@ void import_source_rewind(import_source *source)
     source->file_at = 0;
     source->raw_at = source->raw_size = 0;
     source->is_in_member = source->is_raw_ended = source->is_text_ended = 0;
-    source->is_skipping = source->is_damaged = 0;
+    source->is_skipping = 0;
     source->damage = TD_OK;
     td_buf_clear(&source->text);
     source->text_at = source->searched = 0;
@@ -162,8 +162,7 @@ static td_result fill_raw(import_source *s, td_err *err)
             n = read(s->descriptor, s->raw + s->raw_size, space);
         } while (n < 0 && errno == EINTR);
         if (n < 0)
-            return td_err_set_os(err, errno, "reading the pipe at byte %llu",
-                                 (unsigned long long)s->file_at);
+            return td_err_set_os(err, errno, "reading the pipe at byte %" PRIu64, s->file_at);
         got = (size_t)n;
         if (s->copy != NULL && got > 0) {
             td_result rc = td_io_append(s->copy, s->raw + s->raw_size, got, err);
@@ -210,108 +209,84 @@ static void open_inflater(import_source *s)
     }
 }
 
-static td_result find_coding(import_source *s, td_err *err)
-{
-    while (s->raw_size < sizeof(uint32_t) && !s->is_raw_ended) {
-        td_result rc = fill_raw(s, err);
-        if (rc != TD_OK)
-            return rc;
-    }
-    s->coding = coding_of(s->raw, s->raw_size);
-    open_inflater(s);
-    return TD_OK;
-}
-
 /* The stream is damaged from here: reported after the lines before it. */
-static td_result stream_failed(import_source *s, td_result code)
+static void stream_failed(import_source *s, td_result code)
 {
-    s->is_text_ended = s->is_damaged = 1;
+    s->is_text_ended = 1;
     s->damage = code;
-    return TD_OK;
 }
 
-static td_result tell_damage(import_source *s, td_err *err)
+static td_result report_damage(import_source *s, td_err *err)
 {
     uint64_t at = s->file_at - (s->raw_size - s->raw_at);
     td_result code = s->damage;
-    s->damage = TD_OK;
-    return td_err_set(err, code, "%s stream %s at byte %llu", import_source_compression(s),
-                      code == TD_E_TRUNCATED ? "breaks off" : "is damaged", (unsigned long long)at);
+    s->damage = TD_EOF;
+    return td_err_set(err, code, "%s stream %s at byte %" PRIu64, import_source_compression(s),
+                      code == TD_E_TRUNCATED ? "breaks off" : "is damaged", at);
 }
 
-/* Inflate into text[size..size + space). Sets *made; is_text_ended at the end of the last member.
- */
-static td_result inflate_some(import_source *s, size_t space, size_t *made)
+/* Copy, inflate or unpack into text[size..size + space). Returns the bytes made. */
+static size_t copy_some(import_source *s, size_t space)
+{
+    size_t size = s->raw_size - s->raw_at < space ? s->raw_size - s->raw_at : space;
+    memcpy(s->text.data + s->text.size, s->raw + s->raw_at, size);
+    s->raw_at += size;
+    return size;
+}
+
+static size_t inflate_some(import_source *s, size_t space)
 {
     s->inflater.next_in = s->raw + s->raw_at;
     s->inflater.avail_in = (uInt)(s->raw_size - s->raw_at);
     s->inflater.next_out = s->text.data + s->text.size;
     s->inflater.avail_out = (uInt)space;
-    s->is_in_member = 1;
     int z = inflate(&s->inflater, Z_NO_FLUSH);
     s->raw_at = s->raw_size - s->inflater.avail_in;
-    *made = space - s->inflater.avail_out;
-    if (z == Z_STREAM_END) {
-        s->is_in_member = 0;
-        return inflateReset(&s->inflater) == Z_OK ? TD_OK : stream_failed(s, TD_E_CORRUPT);
-    }
+    s->is_in_member = z != Z_STREAM_END;
+    if (z == Z_STREAM_END)
+        z = inflateReset(&s->inflater);
     if (z != Z_OK && z != Z_BUF_ERROR)
-        return stream_failed(s, TD_E_CORRUPT);
-    return TD_OK;
+        stream_failed(s, TD_E_CORRUPT);
+    return space - s->inflater.avail_out;
 }
 
-/* As above, for zstd. A stream with a larger window than the default's 128 MiB is refused. */
-static td_result unpack_some(import_source *s, size_t space, size_t *made)
+/* A stream with a larger window than the default's 128 MiB is damaged. */
+static size_t unpack_some(import_source *s, size_t space)
 {
     ZSTD_inBuffer in = {s->raw + s->raw_at, s->raw_size - s->raw_at, 0};
     ZSTD_outBuffer out = {s->text.data + s->text.size, space, 0};
     size_t left = ZSTD_decompressStream(s->zstd, &out, &in);
     s->raw_at += in.pos;
-    *made = out.pos;
-    if (ZSTD_isError(left))
-        return stream_failed(s, TD_E_CORRUPT);
     s->is_in_member = left != 0;
-    return TD_OK;
+    if (ZSTD_isError(left))
+        stream_failed(s, TD_E_CORRUPT);
+    return out.pos;
 }
 
-/* One step of reading what is compressed: fetch raw bytes if there are none, inflate what there is;
- * a reader may hold more text than there was space for when its raw bytes are used up. */
-static td_result next_packed(import_source *s, size_t space, size_t *made, td_err *err)
+/* One step of reading: fetch raw bytes if there are none, and make text of them. A decompressor may
+ * hold more text than there was space for when its raw bytes are used up. */
+static td_result next_text(import_source *s, size_t space, size_t *made, td_err *err)
 {
-    if (s->raw_at == s->raw_size && !s->is_raw_ended) {
-        td_result rc = fill_raw(s, err);
-        if (rc != TD_OK)
-            return rc;
+    td_result rc = TD_OK;
+    if (s->coding == CODING_UNKNOWN) {
+        while (rc == TD_OK && s->raw_size < sizeof(uint32_t) && !s->is_raw_ended)
+            rc = fill_raw(s, err);
+        s->coding = coding_of(s->raw, s->raw_size);
+        open_inflater(s);
+    } else if (s->raw_at == s->raw_size && !s->is_raw_ended) {
+        rc = fill_raw(s, err);
     }
+    if (rc != TD_OK)
+        return rc;
     int had_raw = s->raw_at < s->raw_size;
-    if (had_raw || s->is_in_member) {
-        td_result rc =
-            s->coding == CODING_GZIP ? inflate_some(s, space, made) : unpack_some(s, space, made);
-        if (rc != TD_OK || had_raw || *made > 0)
-            return rc;
-    }
-    if (s->is_in_member)
-        return stream_failed(s, TD_E_TRUNCATED);
-    s->is_text_ended = 1;
-    return TD_OK;
-}
-
-/* One step of reading plain text. */
-static td_result next_plain(import_source *s, size_t space, size_t *made, td_err *err)
-{
-    if (s->raw_at == s->raw_size) {
-        td_result rc = fill_raw(s, err);
-        if (rc != TD_OK)
-            return rc;
-        if (s->is_raw_ended)
-            s->is_text_ended = 1;
-    }
-    size_t size = s->raw_size - s->raw_at;
-    if (size > space)
-        size = space;
-    memcpy(s->text.data + s->text.size, s->raw + s->raw_at, size);
-    s->raw_at += size;
-    *made = size;
+    if (had_raw || s->is_in_member)
+        *made = s->coding == CODING_PLAIN  ? copy_some(s, space)
+                : s->coding == CODING_GZIP ? inflate_some(s, space)
+                                           : unpack_some(s, space);
+    if (!had_raw && *made == 0 && s->is_in_member)
+        stream_failed(s, TD_E_TRUNCATED);
+    if (!had_raw && *made == 0)
+        s->is_text_ended = 1;
     return TD_OK;
 }
 
@@ -329,11 +304,6 @@ static void hash_text(import_source *s, size_t made)
 /* Append more text. At the end, or at damage, is_text_ended. */
 static td_result fill_text(import_source *s, td_err *err)
 {
-    if (s->coding == CODING_UNKNOWN) {
-        td_result rc = find_coding(s, err);
-        if (rc != TD_OK)
-            return rc;
-    }
     if (s->text_at > 0) {
         memmove(s->text.data, s->text.data + s->text_at, s->text.size - s->text_at);
         s->text.size -= s->text_at;
@@ -344,8 +314,7 @@ static td_result fill_text(import_source *s, td_err *err)
     if (rc != TD_OK)
         return rc;
     size_t made = 0;
-    rc = s->coding == CODING_PLAIN ? next_plain(s, TEXT_BYTES, &made, err)
-                                   : next_packed(s, TEXT_BYTES, &made, err);
+    rc = next_text(s, TEXT_BYTES, &made, err);
     TD_ASSERT(made <= TEXT_BYTES);
     if (!s->is_hashed)
         hash_text(s, made);
@@ -366,14 +335,6 @@ static void take_line(import_source *s, size_t end, size_t next, import_text_lin
     s->text_at = s->searched = next;
 }
 
-/* A line that cannot be taken whole: forget what is there of it, remember that it was so. */
-static void skip_ahead(import_source *s)
-{
-    s->is_skipping = 1;
-    td_buf_clear(&s->text);
-    s->text_at = s->searched = 0;
-}
-
 /* The next line out of what is buffered: 1, or 0 if more text is needed. */
 static int find_line(import_source *s, import_text_line *out)
 {
@@ -385,8 +346,11 @@ static int find_line(import_source *s, import_text_line *out)
     const uint8_t *lf = memchr(from, '\n', s->text.size - s->searched);
     if (lf == NULL) {
         s->searched = s->text.size;
-        if (s->text.size - s->text_at > LIMIT_IMPORT_LINE_BYTES + 1)
-            skip_ahead(s);
+        if (s->text.size - s->text_at > LIMIT_IMPORT_LINE_BYTES + 1) {
+            s->is_skipping = 1; /* the line is too long: forget its beginning */
+            td_buf_clear(&s->text);
+            s->text_at = s->searched = 0;
+        }
         return 0;
     }
     size_t end = (size_t)(lf - s->text.data);
@@ -405,9 +369,9 @@ td_result import_source_next(import_source *source, import_text_line *out, td_er
         if (rc != TD_OK)
             return rc;
     }
-    if (source->damage != TD_OK)
-        return tell_damage(source, err);
-    if (source->is_damaged || (source->text_at == source->text.size && !source->is_skipping))
+    if (source->damage != TD_OK) /* the unfinished line before it is dropped */
+        return source->damage == TD_EOF ? TD_EOF : report_damage(source, err);
+    if (source->text_at == source->text.size && !source->is_skipping)
         return TD_EOF;
     take_line(source, source->text.size, source->text.size, out);
     return TD_OK;
