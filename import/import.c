@@ -1,9 +1,9 @@
 #include "import/import.h"
 
-#include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
-#include "import/import_feed_map.h"
+#include "import/import_line.h"
 #include "import/import_secrets.h"
 #include "import/import_slots.h"
 #include "import/import_source.h"
@@ -11,13 +11,39 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/time_text.h"
-#include "cli/units.h"
+#include "base/url.h"
 #include "archive/archive.h"
 #include "archive/archive_recover.h"
 #include "archive/archive_writer.h"
+#include "archive/crash_gaps.h"
+#include "archive/event.h"
 #include "archive/imports.h"
 #include "archive/ledger.h"
+#include "cli/units.h"
 #include "schema/decode.h"
+
+enum {
+    /* A chunk closes after this much of the capture's own time too, so that a slow one can be read
+     * by time without unpacking an hour. */
+    CHUNK_INTERVAL_S = 60,
+    URL_SHOWN_BYTES = 200,
+    NAME_SHOWN_BYTES = 60,
+};
+
+/* A feed of the session. */
+typedef struct session_feed {
+    struct import_job *job;
+    import_feed_report *report;
+    size_t index; /* in the archive's writer */
+    feed_writer *writer;
+    size_t earlier_next; /* rows of the ledger before this one are closed if they must be */
+} session_feed;
+
+/* Where a slot's frames go. */
+typedef struct slot_target {
+    uint32_t feed;
+    uint32_t shard;
+} slot_target;
 
 typedef struct import_job {
     const import_options *options;
@@ -33,12 +59,14 @@ typedef struct import_job {
     uint64_t first_ns;    /* earliest time of the capture; 0: it has no time */
     uint64_t frame_count;
     import_secrets *secrets;
-    import_feed_map map;
+    slot_target targets[LIMIT_FEED_SLOTS];
     archive *archive;
     archive_writer *writer;
+    sealed_chunk *chunk;
+    uint64_t start_ns; /* of the session */
     archive_past past; /* until the writer has it */
-    gap_list earlier;  /* the ledger before this session */
-    import_feed *feeds[LIMIT_FEEDS];
+    gap_list earlier;  /* the ledger before this session, if it may have a gap to close */
+    session_feed feeds[LIMIT_FEEDS];
     uint64_t last_ns; /* receive time given out last */
 } import_job;
 
@@ -180,7 +208,76 @@ static void read_again(import_job *job)
     job->is_survey = job->is_read = 0;
 }
 
-/* ---- writing ---- */
+/* ---- feeds ---- */
+
+/* No URL: other connections of the capture prove nothing. */
+static td_result refuse_family(const import_slot *slot, td_err *err)
+{
+    char shown[LIMIT_URL_BYTES];
+    if (slot->url != NULL)
+        td_err_set(err, TD_E_INVALID, "no family has the URL '%.*s'", URL_SHOWN_BYTES,
+                   td_url_shown_plain(slot->url, shown, sizeof shown));
+    else if (slot->name[0] != '\0')
+        td_err_set(err, TD_E_INVALID, "connection '%.*s' has no URL, so its family is unknown",
+                   NAME_SHOWN_BYTES, slot->name);
+    else
+        td_err_set(err, TD_E_INVALID, "the family of the capture is unknown");
+    td_err_hint(err, "give --family for the whole file: %s", family_names());
+    return TD_E_INVALID;
+}
+
+/* The report's feed of that name and family, added if it is new. */
+static td_result find_feed(import_report *report, const char *name, const family *wanted,
+                           uint32_t *index, td_err *err)
+{
+    for (*index = 0; *index < report->feed_count; ++*index) {
+        const import_feed_report *feed = &report->feeds[*index];
+        if (feed->family == wanted)
+            return TD_OK;
+        if (strcmp(feed->name, name) == 0) {
+            td_result rc = td_err_set(err, TD_E_INVALID,
+                                      "feed '%s' cannot be both %s and %s: the capture has both",
+                                      name, feed->family->name, wanted->name);
+            td_err_hint(err, "leave --feed away: each family then gets a feed of its own");
+            return rc;
+        }
+    }
+    if (report->feed_count == LIMIT_FEEDS)
+        return td_err_set(err, TD_E_LIMIT, "the capture has more than %u families", LIMIT_FEEDS);
+    report->feeds[report->feed_count++] = (import_feed_report){.name = name, .family = wanted};
+    return TD_OK;
+}
+
+/* Choose the feed and the shard of each slot. A feed is one family under one name; slots of a feed
+ * are numbered in order of first sight. */
+static td_result choose_feeds(import_job *job, td_err *err)
+{
+    const import_options *options = job->options;
+    import_report *report = job->report;
+    uint32_t count = import_slots_count(job->slots);
+    uint32_t shards[LIMIT_FEEDS] = {0};
+    /* HTTP answers come last: they go where the first WebSocket connection goes, without a slot. */
+    for (uint32_t i = 0; i < 2 * count; i++) {
+        const import_slot *slot = import_slots_at(job->slots, i % count);
+        slot_target *target = &job->targets[i % count];
+        if (slot->is_http != (i >= count) || (slot->is_http && report->feed_count > 0))
+            continue;
+        const family *of_url =
+            slot->url == NULL || slot->is_http ? NULL : family_find_by_url(td_bytes_str(slot->url));
+        const family *chosen = options->family != NULL ? options->family : of_url;
+        if (chosen == NULL)
+            return refuse_family(slot, err);
+        report->other_family_slots += of_url != NULL && of_url != chosen;
+        const char *name = options->feed != NULL ? options->feed : chosen->name;
+        td_result rc = find_feed(report, name, chosen, &target->feed, err);
+        if (rc != TD_OK)
+            return rc;
+        target->shard = slot->is_http ? 0 : shards[target->feed]++;
+    }
+    return TD_OK;
+}
+
+/* ---- the beginning ---- */
 
 /* Each frame would be there twice, with a gap between two sessions that are one. */
 static td_result refuse_repeat(const past_import *past, td_err *err)
@@ -198,13 +295,14 @@ static td_result refuse_repeat(const past_import *past, td_err *err)
 static td_result look_at_imports(import_job *job, int *was_killed, td_err *err)
 {
     past_import rows[LIMIT_FEEDS] = {{.feed = NULL}};
+    const import_report *report = job->report;
     const capture_content content = import_source_content(job->source);
-    const uint32_t count = job->map.feed_count;
-    for (uint32_t i = 0; i < count; i++)
-        rows[i].feed = job->map.feeds[i].name;
-    td_result rc = imports_find(job->archive, &content, rows, count, was_killed, &job->past, err);
+    for (uint32_t i = 0; i < report->feed_count; i++)
+        rows[i].feed = report->feeds[i].name;
+    td_result rc =
+        imports_find(job->archive, &content, rows, report->feed_count, was_killed, &job->past, err);
     if (job->options->repeat == IMPORT_REFUSE)
-        for (uint32_t i = 0; i < count && rc == TD_OK; i++)
+        for (uint32_t i = 0; i < report->feed_count && rc == TD_OK; i++)
             rc = rows[i].session[0] == '\0' ? TD_OK : refuse_repeat(&rows[i], err);
     return rc;
 }
@@ -215,8 +313,8 @@ static td_result look_back(import_job *job, td_err *err)
 {
     int was_killed = 0;
     td_result rc = look_at_imports(job, &was_killed, err);
-    for (uint32_t i = 0; rc == TD_OK && i < job->map.feed_count; i++) {
-        const char *feed = job->map.feeds[i].name;
+    for (uint32_t i = 0; rc == TD_OK && i < job->report->feed_count; i++) {
+        const char *feed = job->report->feeds[i].name;
         recover_report recovered;
         rc = archive_recover_past(job->archive, feed, &job->past, &recovered, err);
         if (rc == TD_OK && recovered.segments_recovered > 0)
@@ -228,41 +326,158 @@ static td_result look_back(import_job *job, td_err *err)
     return rc == TD_OK && was_killed ? archive_gaps(job->archive, &job->earlier, err) : rc;
 }
 
+/* Seal what is pending of a feed and write it. */
+static td_result write_chunk(void *user, td_err *err)
+{
+    const session_feed *feed = user;
+    import_job *job = feed->job;
+    gap_list gaps = {0};
+    if (!feed_writer_seal(feed->writer, CHUNK_LEVEL_DEFAULT, job->chunk, &gaps))
+        return TD_OK;
+    td_result rc =
+        archive_writer_put(job->writer, feed->index, job->chunk, gaps.rows, gaps.count, err);
+    if (rc == TD_OK)
+        rc = archive_writer_check_lock(job->writer, err);
+    gap_list_fini(&gaps);
+    return rc == TD_OK ? rc : td_err_add(err, rc, "feed %s", feed->report->name);
+}
+
+static td_result add_feed(import_job *job, uint32_t number, td_err *err)
+{
+    session_feed *feed = &job->feeds[number];
+    *feed = (session_feed){.job = job, .report = &job->report->feeds[number]};
+    const feed_writer_options writing = {.name = feed->report->name,
+                                         .family = feed->report->family,
+                                         .session = archive_session(job->archive),
+                                         .secrets = import_secrets_learnt(job->secrets),
+                                         .log = job->options->log,
+                                         .interval_ns = CHUNK_INTERVAL_S * TD_NS_PER_S,
+                                         .full = write_chunk,
+                                         .user = feed};
+    td_result rc =
+        archive_writer_add_feed(job->writer, writing.name, writing.family->name, &feed->index, err);
+    if (rc == TD_OK)
+        feed->writer = feed_writer_open(&writing);
+    return rc;
+}
+
+/* Open the archive, recover what a crash left, and begin the session. */
 static td_result open_archive(import_job *job, td_err *err)
 {
     const import_options *options = job->options;
-    archive_options opening = {.io = options->io,
-                               .clock = options->clock,
-                               .log = options->log,
-                               .verb = "import",
-                               .catalog_path = options->catalog_path};
+    const archive_options opening = {.io = options->io,
+                                     .clock = options->clock,
+                                     .log = options->log,
+                                     .verb = "import",
+                                     .catalog_path = options->catalog_path};
     td_result rc =
         archive_open(&opening, options->archive_path, ARCHIVE_APPEND, &job->archive, err);
     if (rc == TD_OK)
         rc = look_back(job, err);
     if (rc != TD_OK)
         return rc;
-    archive_writer_options writing = {
-        .version = options->version, .start_ns = clock_wall_ns(options->clock), .past = &job->past};
+    job->start_ns = clock_wall_ns(options->clock);
+    const archive_writer_options writing = {
+        .version = options->version, .start_ns = job->start_ns, .past = &job->past};
     rc = archive_writer_open(job->archive, &writing, &job->writer, err);
-    for (uint32_t i = 0; rc == TD_OK && i < job->map.feed_count; i++) {
-        import_feed_options feed = {.writer = job->writer,
-                                    .session = archive_session(job->archive),
-                                    .version = options->version,
-                                    .start_ns = writing.start_ns,
-                                    .earlier = &job->earlier,
-                                    .secrets = import_secrets_learnt(job->secrets),
-                                    .log = options->log,
-                                    .name = job->map.feeds[i].name,
-                                    .family = job->map.feeds[i].family};
-        rc = import_feed_open(&feed, &job->feeds[i], err);
+    for (uint32_t i = 0; rc == TD_OK && i < job->report->feed_count; i++)
+        rc = add_feed(job, i, err);
+    return rc;
+}
+
+/* The session begins with the feed's first message, and ends with its last. */
+static td_result put_session(session_feed *f, const char *state, uint64_t recv_ns, td_err *err)
+{
+    const import_job *job = f->job;
+    const event session = {.kind = EVENT_SESSION,
+                           .state = state,
+                           .session = archive_session(job->archive),
+                           .start_ns = job->start_ns,
+                           .verb = "import",
+                           .version = job->options->version};
+    return feed_writer_event(f->writer, recv_ns, &session, err);
+}
+
+static td_result begin_feed(session_feed *f, uint64_t recv_ns, td_err *err)
+{
+    return feed_writer_segment(f->writer) > 0 ? TD_OK : put_session(f, "start", recv_ns, err);
+}
+
+/* ---- connections ---- */
+
+/* The slot's connection ended somewhere before recv_ns, where the next one begins. */
+static td_result end_connection(session_feed *f, const feed_slot *slot, uint64_t recv_ns,
+                                td_err *err)
+{
+    const uint32_t shard = slot->at.shard;
+    const event ended = {.kind = EVENT_DISCONNECT,
+                         .shard = shard,
+                         .conn = slot->at.conn,
+                         .in = slot->at.in,
+                         .out = slot->at.out,
+                         .cause = "the capture goes on with another connection"};
+    event lost = {
+        .kind = EVENT_GAP,
+        .gap = gap_row_of(GAP_DISCONNECT, f->report->name, slot->last_ns, recv_ns, ended.cause)};
+    lost.gap.shard = shard;
+    lost.gap.conn = slot->at.conn;
+    td_result rc = feed_writer_event(f->writer, recv_ns, &ended, err);
+    if (rc != TD_OK)
+        return rc;
+    feed_writer_closed(f->writer, 0, shard, 0);
+    f->report->counts.gaps++;
+    return feed_writer_event(f->writer, recv_ns, &lost, err);
+}
+
+/* A slot's next connection begins: number 1, 2 … A previous one has ended: that is a gap. */
+static td_result begin_connection(session_feed *f, uint32_t shard, const import_place *place,
+                                  uint64_t recv_ns, const char *url, td_err *err)
+{
+    const feed_slot *slot = feed_writer_slot(f->writer, 0, shard);
+    TD_ASSERT(place->conn == (slot == NULL ? 1 : slot->at.conn + 1));
+    char plain_url[LIMIT_URL_BYTES];
+    const event began = {
+        .kind = EVENT_CONNECT,
+        .shard = shard,
+        .conn = place->conn,
+        .url = td_url_shown_plain(url == NULL ? "" : url, plain_url, sizeof plain_url),
+        .attempt = 1};
+    const event_slot at = {.shard = shard, .conn = place->conn, .since_ns = recv_ns};
+    td_result rc = begin_feed(f, recv_ns, err);
+    if (rc == TD_OK && slot != NULL)
+        rc = end_connection(f, slot, recv_ns, err);
+    if (rc == TD_OK)
+        rc = feed_writer_event(f->writer, recv_ns, &began, err);
+    f->report->counts.connections++;
+    return rc == TD_OK ? feed_writer_ordinals(f->writer, &at, err) : rc;
+}
+
+/* ---- frames ---- */
+
+/* An import that was killed: both sides of its gap are there only now. What a recorder lacks ends
+ * when its topics are granted again: a capture does not prove that it has them. Rows of a feed are
+ * in order of their beginning. */
+static td_result close_earlier(session_feed *f, uint64_t recv_ns, td_err *err)
+{
+    const gap_list *earlier = &f->job->earlier;
+    td_result rc = TD_OK;
+    for (; rc == TD_OK && f->earlier_next < earlier->count; f->earlier_next++) {
+        event closed = {.kind = EVENT_GAP, .gap = earlier->rows[f->earlier_next]};
+        if (closed.gap.to_ns != GAP_OPEN || strcmp(closed.gap.cause, CRASH_CAUSE_IMPORT) != 0 ||
+            strcmp(closed.gap.feed, f->report->name) != 0)
+            continue;
+        if (closed.gap.from_ns >= recv_ns)
+            break;
+        closed.gap.to_ns = recv_ns;
+        rc = feed_writer_event(f->writer, recv_ns, &closed, err);
     }
     return rc;
 }
 
-/* The receive time of the next record: the file's, or the smallest that rises. */
+/* The receive time of the next frame: the capture's, or the smallest that rises. */
 static uint64_t give_time(import_job *job, const import_record *record, const import_place *place)
 {
+    import_report *report = job->report;
     uint64_t recv_ns = place->effective_ns;
     if (recv_ns == 0)
         recv_ns = job->first_ns;
@@ -272,91 +487,92 @@ static uint64_t give_time(import_job *job, const import_record *record, const im
         recv_ns = job->last_ns + 1;
     if (record->time_source == IMPORT_TIME_FILE && recv_ns != record->time_ns) {
         uint64_t by_ns = recv_ns - record->time_ns;
-        job->report->adjusted++;
-        if (job->report->adjusted_ns_max < by_ns)
-            job->report->adjusted_ns_max = by_ns;
+        report->adjusted++;
+        if (report->adjusted_ns_max < by_ns)
+            report->adjusted_ns_max = by_ns;
     }
     job->last_ns = recv_ns;
     return recv_ns;
 }
 
-static td_result write_frame(import_job *job, const import_record *record,
-                             const import_place *place, td_err *err)
+static td_result put_frame(session_feed *f, uint32_t shard, const import_record *record,
+                           uint64_t recv_ns, td_err *err)
 {
-    import_feed *feed = job->feeds[job->map.feed_of_slot[place->slot]];
-    uint32_t shard = job->map.shard_of_slot[place->slot];
-    const import_slot *slot = import_slots_at(job->survey, place->slot);
-    td_result rc = TD_OK;
-    uint64_t recv_ns = give_time(job, record, place);
-    if (place->is_new_conn && !slot->is_http)
-        rc = import_feed_connect(feed, shard, place->conn, recv_ns, slot->url, err);
-    if (rc != TD_OK)
-        return rc;
-    const import_feed_frame frame = {.shard = shard,
-                                     .dir = record->dir,
-                                     .recv_ns = recv_ns,
-                                     .bytes = record->data,
-                                     .url = record->url};
-    return import_feed_frame_put(feed, &frame, err);
-}
-
-/* A connect line keeps its time: an event may have the time of the frame before it. */
-static td_result write_connect(import_job *job, const import_place *place, td_err *err)
-{
-    import_feed *feed = job->feeds[job->map.feed_of_slot[place->slot]];
-    const import_slot *slot = import_slots_at(job->survey, place->slot);
-    uint64_t recv_ns = place->effective_ns > job->last_ns ? place->effective_ns : job->last_ns;
-    if (slot->is_http)
-        return TD_OK;
-    return import_feed_connect(feed, job->map.shard_of_slot[place->slot], place->conn, recv_ns,
-                               slot->url, err);
-}
-
-static td_result write_records(import_job *job, td_err *err)
-{
-    import_record record;
-    import_place place;
-    td_result rc = next_record(job, &record, &place, err);
-    while (rc == TD_OK) {
-        TD_ASSERT(place.slot < import_slots_count(job->survey));
-        rc = record.kind == IMPORT_CONNECT ? write_connect(job, &place, err)
-                                           : write_frame(job, &record, &place, err);
-        if (rc == TD_OK)
-            rc = next_record(job, &record, &place, err);
+    char http_name[LIMIT_NAME_BYTES];
+    feed_frame frame = {.shard = shard,
+                        .dir = record->dir,
+                        .opcode = OPCODE_TEXT,
+                        .recv_ns = recv_ns,
+                        .bytes = record->data};
+    if (record->dir == DIR_HTTP) {
+        channel_router_http_name(record->url, http_name);
+        frame.http_name = http_name;
+    } else {
+        frame.conn = feed_writer_slot(f->writer, 0, shard)->at.conn;
     }
-    if (rc != TD_EOF)
-        return rc;
-    rc = TD_OK;
-    const capture_content content = import_source_content(job->source);
-    for (uint32_t i = 0; rc == TD_OK && i < job->map.feed_count; i++) {
-        rc = import_feed_finish(job->feeds[i], err);
-        if (rc == TD_OK)
-            rc = archive_writer_put_import(job->writer, job->map.feeds[i].name, &content, err);
-    }
+    td_result rc = begin_feed(f, recv_ns, err);
+    if (rc == TD_OK)
+        rc = close_earlier(f, recv_ns, err);
+    if (rc == TD_OK)
+        rc = feed_writer_frame(f->writer, &frame, NULL, err);
+    if (f->report->counts.first_ns == 0)
+        f->report->counts.first_ns = recv_ns;
+    f->report->counts.last_ns = recv_ns;
     return rc;
 }
 
-static void report_feeds(import_job *job)
+/* A connect line keeps its time: an event may have the time of the frame before it. */
+static td_result put_record(import_job *job, const import_record *record, const import_place *place,
+                            td_err *err)
 {
-    import_report *report = job->report;
-    report->feed_count = job->map.feed_count;
-    for (uint32_t i = 0; i < report->feed_count; i++) {
-        const import_mapped_feed *feed = &job->map.feeds[i];
-        report->feeds[i].family = feed->family;
-        report->feeds[i].counts = import_feed_get_counts(job->feeds[i]);
-        (void)snprintf(report->feeds[i].name, sizeof report->feeds[i].name, "%s",
-                       feed->name); /* fits: the writer took it as a feed's name */
-    }
-    (void)snprintf(report->session, sizeof report->session, "%s",
-                   archive_session(job->archive)); /* 8 digits */
-    report->is_written = 1;
+    const import_slot *slot = import_slots_at(job->survey, place->slot);
+    const slot_target *target = &job->targets[place->slot];
+    session_feed *f = &job->feeds[target->feed];
+    td_result rc = TD_OK;
+    uint64_t recv_ns = place->effective_ns > job->last_ns ? place->effective_ns : job->last_ns;
+    if (record->kind == IMPORT_FRAME)
+        recv_ns = give_time(job, record, place);
+    if (place->is_new_conn && !slot->is_http)
+        rc = begin_connection(f, target->shard, place, recv_ns, slot->url, err);
+    if (rc != TD_OK || record->kind != IMPORT_FRAME)
+        return rc;
+    return put_frame(f, target->shard, record, recv_ns, err);
 }
 
-/* Close what writing opened, also after a failure. */
+/* ---- the end ---- */
+
+/* Write the end of a feed, and what is pending. A feed without a message has no segment. */
+static td_result finish_feed(session_feed *f, td_err *err)
+{
+    uint64_t end_ns = feed_writer_last_ns(f->writer);
+    td_result rc = TD_OK;
+    if (end_ns > 0) {
+        rc = put_session(f, "stop", end_ns, err);
+        if (rc == TD_OK)
+            rc = feed_writer_finish(f->writer, err);
+        if (rc == TD_OK)
+            rc = write_chunk(f, err);
+    }
+    f->report->counts.frames = feed_writer_get_counts(f->writer);
+    const capture_content content = import_source_content(f->job->source);
+    return rc == TD_OK ? archive_writer_put_import(f->job->writer, f->report->name, &content, err)
+                       : rc;
+}
+
+/* End the session. After a failure (rc), what is not finished is for recover. */
 static td_result close_archive(import_job *job, td_result rc, td_err *err)
 {
-    for (uint32_t i = 0; i < job->map.feed_count; i++)
-        import_feed_close(job->feeds[i]);
+    import_report *report = job->report;
+    for (uint32_t i = 0; rc == TD_OK && i < report->feed_count; i++)
+        rc = finish_feed(&job->feeds[i], err);
+    if (rc == TD_OK) {
+        (void)snprintf(report->session, sizeof report->session, "%s",
+                       archive_session(job->archive)); /* 8 digits */
+        report->is_written = 1;
+    }
+    for (uint32_t i = 0; i < report->feed_count; i++)
+        feed_writer_close(job->feeds[i].writer);
+    sealed_chunk_close(job->chunk);
     td_result closed =
         archive_writer_close(job->writer, rc == TD_OK ? WRITER_STOP : WRITER_ABANDON,
                              clock_wall_ns(job->options->clock), rc == TD_OK ? err : NULL);
@@ -366,15 +582,22 @@ static td_result close_archive(import_job *job, td_result rc, td_err *err)
     return rc == TD_OK ? closed : rc;
 }
 
+/* ---- all of it ---- */
+
+/* Write the session, in the second reading. */
 static td_result write_session(import_job *job, td_err *err)
 {
+    import_record record;
+    import_place place;
     read_again(job);
+    job->chunk = sealed_chunk_open();
     td_result rc = open_archive(job, err);
-    if (rc == TD_OK)
-        rc = write_records(job, err);
-    if (rc == TD_OK)
-        report_feeds(job);
-    return close_archive(job, rc, err);
+    while (rc == TD_OK) {
+        rc = next_record(job, &record, &place, err);
+        if (rc == TD_OK)
+            rc = put_record(job, &record, &place, err);
+    }
+    return close_archive(job, rc == TD_EOF ? TD_OK : rc, err);
 }
 
 td_result import_run(const import_options *options, import_report *report, td_err *err)
@@ -391,10 +614,11 @@ td_result import_run(const import_options *options, import_report *report, td_er
     if (rc == TD_OK)
         rc = survey(job, err);
     if (rc == TD_OK)
-        rc = import_feed_map_make(job->slots, options->family, options->feed, &job->map, err);
-    report->other_family_slots = job->map.other_family_slots;
+        rc = choose_feeds(job, err);
     if (rc == TD_OK && job->frame_count > 0)
         rc = write_session(job, err);
+    if (!report->is_written)
+        report->feed_count = 0;
     close_reader(job);
     td_free(job);
     return rc;

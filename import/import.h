@@ -10,13 +10,13 @@
 
 #include <stdint.h>
 
-#include "import/import_feed.h"
 #include "import/import_line.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/io.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "capture/feed_writer.h"
 #include "schema/family.h"
 
 /* What to do with a capture whose content a feed got before. */
@@ -41,8 +41,16 @@ typedef struct import_options {
     void *user;
 } import_options;
 
+/* What went in. */
+typedef struct import_feed_counts {
+    feed_counts frames;
+    uint64_t connections;
+    uint64_t gaps; /* where a connection followed another one */
+    uint64_t first_ns, last_ns;
+} import_feed_counts;
+
 typedef struct import_feed_report {
-    char name[LIMIT_NAME_BYTES];
+    const char *name; /* the option's, or the family's */
     const family *family;
     import_feed_counts counts;
 } import_feed_report;
