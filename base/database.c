@@ -9,7 +9,6 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "base/buf.h"
 #include "base/limits.h"
 
 enum {
@@ -125,31 +124,14 @@ td_result database_query_end(database_query *query, td_result rc)
     return rc == TD_EOF ? TD_OK : rc;
 }
 
-/* 1 if every text and blob of the row is in memory. SQLite returns NULL for what it has no memory
- * for, and a row without its symbols would leave frames out of a read plan. SQLite keeps what this
- * function fetched, so that later reads of the columns cannot fail. */
-static int row_is_whole(sqlite3_stmt *stmt)
-{
-    for (int i = 0; i < sqlite3_column_count(stmt); i++) {
-        int type = sqlite3_column_type(stmt, i);
-        if (type == SQLITE_TEXT && sqlite3_column_text(stmt, i) == NULL)
-            return 0;
-        if (type == SQLITE_BLOB && sqlite3_column_blob(stmt, i) == NULL &&
-            sqlite3_column_bytes(stmt, i) > 0)
-            return 0;
-    }
-    return 1;
-}
-
 td_result database_query_next(database_query *query, td_err *err)
 {
     int rc = query->rc == SQLITE_OK ? sqlite3_step(query->stmt) : query->rc;
-    if (rc == SQLITE_ROW && row_is_whole(query->stmt))
+    if (rc == SQLITE_ROW)
         return TD_OK;
     if (rc == SQLITE_DONE)
         return TD_EOF;
-    return fail(query->db, rc == SQLITE_ROW ? SQLITE_NOMEM : rc,
-                query->stmt == NULL ? "preparing" : "reading or writing", err);
+    return fail(query->db, rc, query->stmt == NULL ? "preparing" : "reading or writing", err);
 }
 
 td_result database_query_run(database_query *query, td_err *err)
@@ -184,7 +166,9 @@ const char *database_column_text(const database_query *query, int column)
     if (sqlite3_column_type(query->stmt, column) != SQLITE_TEXT)
         return "";
     const char *text = (const char *)sqlite3_column_text(query->stmt, column);
-    return text == NULL ? "" : text;
+    if (text == NULL)
+        td_out_of_memory(0);
+    return text;
 }
 
 td_bytes database_column_blob(const database_query *query, int column)
@@ -192,7 +176,10 @@ td_bytes database_column_blob(const database_query *query, int column)
     if (sqlite3_column_type(query->stmt, column) != SQLITE_BLOB)
         return (td_bytes){0};
     const void *bytes = sqlite3_column_blob(query->stmt, column);
-    return td_bytes_of(bytes, (size_t)sqlite3_column_bytes(query->stmt, column));
+    size_t size = (size_t)sqlite3_column_bytes(query->stmt, column);
+    if (bytes == NULL && size > 0)
+        td_out_of_memory(size);
+    return td_bytes_of(bytes, size);
 }
 
 int64_t database_last_row_id(const database *d)
@@ -246,21 +233,17 @@ static td_result harden(database *d, td_err *err)
 /* "file:<path with everything odd escaped>?immutable=1" */
 static char *immutable_uri(const char *path)
 {
-    TD_ASSERT(path != NULL);
-    td_buf uri;
-    td_buf_init(&uri, LIMIT_PATH_BYTES * 3 + 32);
-    td_result rc = td_buf_append(&uri, "file:", 5, NULL);
-    for (const char *c = path; *c != '\0' && rc == TD_OK; c++) {
-        int is_plain = strchr("%?#", *c) == NULL && (unsigned char)*c > ' ';
-        rc = is_plain ? td_buf_append(&uri, c, 1, NULL)
-                      : td_buf_printf(&uri, NULL, "%%%02x", (unsigned)(unsigned char)*c);
+    char *uri = td_alloc(strlen(path) * 3 + sizeof "file:?immutable=1");
+    memcpy(uri, "file:", 5);
+    char *to = uri + 5;
+    for (const char *c = path; *c != '\0'; c++) {
+        if (strchr("%?#", *c) == NULL && (unsigned char)*c > ' ')
+            *to++ = *c;
+        else
+            to += snprintf(to, 4, "%%%02x", (unsigned)(unsigned char)*c);
     }
-    if (rc == TD_OK)
-        rc = td_buf_append(&uri, "?immutable=1", sizeof "?immutable=1", NULL);
-    if (rc == TD_OK)
-        return (char *)uri.data;
-    td_buf_fini(&uri);
-    return NULL;
+    memcpy(to, "?immutable=1", sizeof "?immutable=1");
+    return uri;
 }
 
 static int has_file(const char *path, const char *suffix)
@@ -305,8 +288,6 @@ static td_result open_for_reading(database *d, td_err *err)
     undo_crashed_writer(d);
     d->is_immutable = d->kind->journal == DATABASE_WAL && !has_file(d->path, "-wal");
     char *uri = d->is_immutable ? immutable_uri(d->path) : NULL;
-    if (d->is_immutable && uri == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory to open %s '%s'", d->kind->name, d->path);
     int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | (uri == NULL ? 0 : SQLITE_OPEN_URI);
     int rc = sqlite3_open_v2(uri == NULL ? d->path : uri, &d->db, flags, NULL);
     td_free(uri);
@@ -443,18 +424,11 @@ td_result database_open(const database_kind *kind, const char *path, database_mo
     *out = NULL;
     database *made =
         td_alloc_zero(1, sizeof *made + kind->statement_count * sizeof(sqlite3_stmt *));
-    if (made == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a %s", kind->name);
     made->kind = kind;
     made->mode = mode;
-    td_result rc = TD_OK;
-    if (mode != DATABASE_MEMORY) {
+    if (mode != DATABASE_MEMORY)
         made->path = td_strdup(path);
-        if (made->path == NULL)
-            rc = td_err_set(err, TD_E_NOMEM, "no memory for a %s", kind->name);
-    }
-    if (rc == TD_OK)
-        rc = open_database(made, err);
+    td_result rc = open_database(made, err);
     if (rc != TD_OK) {
         database_close(made);
         return rc;

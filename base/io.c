@@ -86,9 +86,6 @@ enum { RENEW_BYTES = 256 << 10 };
 td_result td_io_renew(td_file *file, uint64_t at, uint64_t size, td_err *err)
 {
     uint8_t *block = td_alloc(RENEW_BYTES);
-    if (block == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory to write %llu bytes again",
-                          (unsigned long long)size);
     td_result rc = TD_OK;
     while (rc == TD_OK && size > 0) {
         size_t part = size < RENEW_BYTES ? (size_t)size : RENEW_BYTES;
@@ -464,13 +461,9 @@ td_result td_io_lock(td_io io, const char *path, const char *holder, td_lock **o
     TD_ASSERT(strncmp(holder, HOLDER_START, strlen(HOLDER_START)) == 0);
     *out = NULL;
     td_lock *lock = td_alloc_zero(1, sizeof *lock);
-    if (lock == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for the lock '%s'", path);
     lock->io = io;
     lock->path = td_strdup(path);
-    td_result rc = lock->path == NULL
-                       ? td_err_set(err, TD_E_NOMEM, "no memory for the lock '%s'", path)
-                       : open_lock_file(io, path, &lock->file, err);
+    td_result rc = open_lock_file(io, path, &lock->file, err);
     if (rc == TD_OK)
         rc = lock_opened(lock, holder, err);
     if (rc == TD_OK) {

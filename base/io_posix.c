@@ -75,20 +75,18 @@ static td_result posix_open(void *ctx, const char *path, td_open_mode mode, td_f
         return path_error(err, errno, (FLAGS[mode] & O_CREAT) != 0 ? "create" : "open", path);
     struct stat info;
     td_result rc = TD_OK;
-    posix_file *file = NULL;
     if (fstat(fd, &info) != 0)
         rc = td_err_set_os(err, errno, "cannot look at '%s'", path);
     else if (!S_ISREG(info.st_mode)) {
         rc = td_err_set(err, TD_E_UNSUPPORTED, "cannot open '%s': not a regular file", path);
         if (mode == TD_OPEN_APPEND)
             td_err_hint(err, "move it out of the way");
-    } else if ((file = td_alloc_zero(1, sizeof *file)) == NULL)
-        rc = td_err_set(err, TD_E_NOMEM, "no memory to open '%s'", path);
+    }
     if (rc != TD_OK) {
         close(fd);
         return rc;
     }
-    TD_ASSERT(file != NULL);
+    posix_file *file = td_alloc_zero(1, sizeof *file);
     file->base.ops = &POSIX_OPS;
     file->fd = fd;
     *out = &file->base;
@@ -308,14 +306,9 @@ static td_result add_entry(dir_entries *all, int dir_fd, const struct dirent *en
 {
     if (all->count == LIMIT_FOLDER_ENTRIES)
         return td_err_set(err, TD_E_LIMIT, "more than %u entries", LIMIT_FOLDER_ENTRIES);
-    dir_entry *rows = td_array_grow(all->rows, all->count, sizeof *rows);
-    if (rows == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for %zu entries", all->count + 1);
-    all->rows = rows;
-    char *name = td_strdup(entry->d_name);
-    if (name == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for %zu entries", all->count + 1);
-    all->rows[all->count++] = (dir_entry){.name = name, .kind = entry_kind(dir_fd, entry)};
+    all->rows = td_array_grow(all->rows, all->count, sizeof *all->rows);
+    all->rows[all->count++] =
+        (dir_entry){.name = td_strdup(entry->d_name), .kind = entry_kind(dir_fd, entry)};
     return TD_OK;
 }
 

@@ -117,7 +117,7 @@ td_result td_ring_open(size_t capacity_bytes, td_ring **out, td_err *err)
         capacity *= 2;
     uint8_t *base = map_twice(control, capacity);
     if (base == NULL)
-        return td_err_set(err, TD_E_NOMEM, "a ring of %zu bytes: mmap: errno %d", capacity, errno);
+        return td_err_set(err, TD_E_LIMIT, "no memory for a ring of %zu bytes", capacity);
     td_ring *ring = (td_ring *)(void *)base;
     ring->data = base + control;
     ring->capacity = capacity;

@@ -19,7 +19,8 @@ extern "C" {
 
 typedef struct td_ring td_ring;
 
-/* A ring of capacity_bytes (rounded up to a power of two, at least a page). TD_E_NOMEM. */
+/* A ring of capacity_bytes (rounded up to a power of two, at least a page). TD_E_LIMIT if there is
+ * less memory. */
 TD_MUST_USE td_result td_ring_open(size_t capacity_bytes, td_ring **out, td_err *err);
 void td_ring_close(td_ring *ring);
 

@@ -45,7 +45,7 @@ static void test_capacity(void **state)
     }
     td_ring *none = NULL;
     td_err err;
-    assert_int_equal(td_ring_open((size_t)1 << 60, &none, &err), TD_E_NOMEM);
+    assert_int_equal(td_ring_open((size_t)1 << 60, &none, &err), TD_E_LIMIT);
     assert_null(none);
     assert_int_equal(td_ring_open(SIZE_MAX, &none, &err), TD_E_INVALID);
     td_ring_close(NULL);
