@@ -88,11 +88,9 @@ static const option_row SIM_ROWS[] = {
     {.long_name = "fault",
      .type = OPTION_LIST,
      .offset = offsetof(sim_flags, faults),
-     .metavar = "KIND@N[:TOPIC]",
+     .metavar = "KIND@N",
      .help = "inject a fault at data frame N of each family: disconnect, cut, drop, repeat\n"
-             "or silence; or refuse the Nth upgrade; or from frame N on change all frames,\n"
-             "or those of TOPIC: new-field, lost-field, new-type, new-topic (may be\n"
-             "repeated)"},
+             "or silence; or refuse the Nth upgrade (may be repeated)"},
     {.long_name = "secret",
      .type = OPTION_TEXT,
      .offset = offsetof(sim_flags, exchange.secret),
@@ -282,7 +280,6 @@ static td_result print_counts(const sim_command *command, td_err *err)
     json_write_object_begin(json);
     json_write_member_u64(json, "connections", counts.connections);
     json_write_member_u64(json, "refused", counts.refused);
-    json_write_member_u64(json, "slow", counts.slow);
     json_write_member_u64(json, "data_frames", counts.data_frames);
     json_write_member_u64(json, "control_frames", counts.control_frames);
     json_write_member_u64(json, "bytes", counts.bytes);

@@ -8,7 +8,6 @@
 #include "base/hash.h"
 #include "base/random.h"
 #include "schema/responder.h"
-#include "sim/drift.h"
 #include "sim/venue.h"
 
 enum {
@@ -21,10 +20,6 @@ enum {
     UNPACED_US = 10, /* exchange time between two frames at rate 0 */
     TS_STEP_MIN_NS = 1000, /* exchange times are whole microseconds and rise strictly */
 };
-
-/* At rate 0 the slowest client sets the pace. A client that holds others up and has taken
- * nothing for this long is closed. */
-#define STALL_NS (1 * TD_NS_PER_S)
 
 /* Time that clients have after a stop to take what is queued and the close frame. */
 #define STOP_GRACE_NS (3 * TD_NS_PER_S / 2)
@@ -52,8 +47,7 @@ typedef struct sim_conn {
     uint8_t has_public; /* its path has public streams; likewise private ones */
     uint8_t has_private;
     uint8_t has_subscribed;
-    uint32_t waiting;    /* streams in SUBSCRIPTION_WAITS */
-    size_t queued_bytes; /* when its stall timer was set */
+    uint32_t waiting; /* streams in SUBSCRIPTION_WAITS */
     struct sim_conn *next;
     struct sim_conn *previous;
     uint8_t *streams; /* subscription of each stream; NULL before the first request */
@@ -74,8 +68,7 @@ struct sim_family {
     uint64_t made;     /* data frames so far: a slot can be empty */
     size_t next_fault; /* of the options' faults */
     wire_timer *timer;
-    wire_timer *stall_timer; /* looks at slow clients while they hold others up */
-    uint8_t is_held;         /* by a slow client */
+    uint8_t is_held; /* by a slow client */
     uint8_t is_done;
 };
 
@@ -84,7 +77,6 @@ struct exchange {
     wire_loop *loop;
     wire_server *server;
     responder *responder;
-    drift_maker drift;
     td_random random; /* for connections' ids */
     sim_family *families;
     uint64_t upgrades;
@@ -136,18 +128,6 @@ static void conn_close(sim_conn *conn, unsigned code)
     wire_peer_close(conn->wire, code);
 }
 
-/* Close a connection whose client does not read fast enough. */
-static void conn_close_slow(sim_conn *conn)
-{
-    exchange *x = conn->exchange;
-    td_log_emit(
-        x->options.log, TD_LOG_WARNING,
-        "connection %llu is closed: its client does not read fast enough (%zu bytes queued)",
-        (unsigned long long)conn->number, wire_peer_queued_bytes(conn->wire));
-    x->counts.slow++;
-    conn_close(conn, 1008);
-}
-
 /* Send a message and count its bytes; on failure close the connection. */
 static void conn_send(sim_conn *conn, td_bytes bytes)
 {
@@ -157,13 +137,11 @@ static void conn_send(sim_conn *conn, td_bytes bytes)
     td_result rc = wire_peer_send(conn->wire, 1, bytes, &err);
     if (rc == TD_OK) {
         conn->exchange->counts.bytes += bytes.size;
-    } else if (rc == TD_E_LIMIT) {
-        conn_close_slow(conn);
-    } else {
-        td_log_emit(conn->exchange->options.log, TD_LOG_WARNING, "connection %llu: %s",
-                    (unsigned long long)conn->number, err.text);
-        conn_close(conn, 1011);
+        return;
     }
+    td_log_emit(conn->exchange->options.log, TD_LOG_WARNING, "connection %llu: %s",
+                (unsigned long long)conn->number, err.text);
+    conn_close(conn, rc == TD_E_LIMIT ? 1008 : 1011);
 }
 
 static void close_conns(sim_family *f, unsigned code)
@@ -275,27 +253,14 @@ static int is_slow(const sim_conn *conn)
     return !conn->is_closing && wire_peer_queued_bytes(conn->wire) > QUEUED_BYTES_HELD;
 }
 
-static size_t subscriber_count(const sim_family *f)
-{
-    size_t count = 0;
-    for (const sim_conn *conn = f->first_conn; conn != NULL; conn = conn->next)
-        count += conn->has_subscribed && !conn->is_closing;
-    return count;
-}
-
-/* 1 if the family waits for a client that has not taken what was sent: its only one, or any at
- * rate 0. */
+/* 1 if the family waits for a client that has not taken what was sent. */
 static int is_held_up(const sim_family *f)
 {
-    if (f->exchange->options.rate > 0 && subscriber_count(f) > 1)
-        return 0; /* the others continue; conn_send closes it in the end */
     for (const sim_conn *conn = f->first_conn; conn != NULL; conn = conn->next)
         if (is_slow(conn))
             return 1;
     return 0;
 }
-
-/* ---- clients that hold others up ---- */
 
 /* If the family was held up, check whether it still is. */
 static void resume(sim_family *f)
@@ -304,60 +269,12 @@ static void resume(sim_family *f)
         schedule(f, clock_mono_ns(f->exchange->options.clock));
 }
 
-static void on_stall(void *user)
-{
-    sim_family *f = user;
-    f->stall_timer = NULL;
-    if (subscriber_count(f) > 1) {
-        for (sim_conn *conn = f->first_conn; conn != NULL; conn = conn->next)
-            if (is_slow(conn) && wire_peer_queued_bytes(conn->wire) >= conn->queued_bytes)
-                conn_close_slow(conn);
-    }
-    resume(f);
-}
-
-/* Check slow clients again after STALL_NS; an only client may take its time. */
-static void set_stall_timer(sim_family *f)
-{
-    exchange *x = f->exchange;
-    if (f->stall_timer != NULL || subscriber_count(f) <= 1)
-        return;
-    for (sim_conn *conn = f->first_conn; conn != NULL; conn = conn->next)
-        conn->queued_bytes = wire_peer_queued_bytes(conn->wire);
-    uint64_t at_ns = clock_mono_ns(x->options.clock) + STALL_NS;
-    f->stall_timer = wire_timer_at(x->loop, at_ns, on_stall, f);
-}
-
 /* ---- frames ---- */
-
-/* Give a frame the form that it has from now on. Returns 1 if that changes what it contains. */
-static int change_form(sim_family *f, venue_frame *frame)
-{
-    exchange *x = f->exchange;
-    int is_other = 0;
-    const venue_stream stream = venue_stream_at(f->venue, frame->stream);
-    for (size_t i = 0; i < x->options.fault_count && x->options.faults[i].at <= f->made; i++) {
-        const fault *form = &x->options.faults[i];
-        td_err err;
-        if (!fault_is_drift(form->kind) ||
-            (form->topic != NULL && strcmp(form->topic, stream.topic) != 0))
-            continue;
-        td_result rc = drift_make(&x->drift, form->kind, f->family, stream.exchange_topic,
-                                  frame->bytes, &frame->bytes, &err);
-        if (rc != TD_OK)
-            fail(x, rc, &err);
-        is_other |= form->kind != FAULT_NEW_FIELD;
-    }
-    return is_other;
-}
 
 /* Queue a frame for its subscribers, and record that in the truth. The truth is flushed before
  * the loop writes to sockets. */
-static void send_frame(sim_family *f, const venue_frame *made, unsigned copies)
+static void send_frame(sim_family *f, const venue_frame *frame, unsigned copies)
 {
-    venue_frame changed = *made;
-    const venue_frame *frame = &changed;
-    int is_other = change_form(f, &changed);
     int is_seen = 0;
     for (sim_conn *conn = f->first_conn; conn != NULL; conn = conn->next) {
         for (unsigned copy = 0; copy < copies && is_listening(conn, frame->stream); copy++) {
@@ -366,7 +283,7 @@ static void send_frame(sim_family *f, const venue_frame *made, unsigned copies)
             is_seen = 1;
         }
     }
-    if (is_seen && !is_other)
+    if (is_seen)
         note_content(f, frame);
 }
 
@@ -400,12 +317,10 @@ static void take_frame(sim_family *f, const venue_frame *frame)
     send_frame(f, frame, copies);
     for (; f->next_fault < next; f->next_fault++) {
         fault_kind kind = options->faults[f->next_fault].kind;
-        int is_break = kind == FAULT_DISCONNECT || kind == FAULT_CUT || kind == FAULT_SILENCE;
-        if (!is_break && !fault_is_drift(kind))
+        if (kind != FAULT_DISCONNECT && kind != FAULT_CUT && kind != FAULT_SILENCE)
             continue;
         note_fault(f, kind, NULL);
-        if (is_break)
-            break_connections(f, kind);
+        break_connections(f, kind);
     }
 }
 
@@ -456,10 +371,8 @@ static void tick(void *user)
     if (x->is_stopped || f->is_done)
         return;
     f->is_held = is_held_up(f) != 0;
-    if (f->is_held) {
-        set_stall_timer(f);
+    if (f->is_held)
         return; /* resume() continues */
-    }
     uint64_t now = clock_mono_ns(x->options.clock);
     uint64_t moment = f->start_mono_ns + since_start_ns(f, f->slot);
     if (x->options.rate > 0 && now > moment && x->counts.late_ns_max < now - moment)
@@ -553,7 +466,6 @@ static void send_snapshot(sim_conn *conn, uint32_t index)
     conn->waiting--;
     if (conn->is_silent || !venue_snapshot(conn->of->venue, index, &frame))
         return;
-    (void)change_form(conn->of, &frame); /* its content is not in the truth */
     note_frame(conn, &frame);
     conn_send(conn, frame.bytes);
 }
@@ -786,8 +698,7 @@ static void on_unsubscribe_all(void *user)
 static void on_changed(void *user, request_kind kind)
 {
     sim_conn *conn = user;
-    if (kind == REQUEST_SUBSCRIBE)
-        resume(conn->of); /* a family that waited for its only client now has another one */
+    (void)kind; /* snapshots are sent for subscriptions only */
     if ((conn->of->row->flags & CATALOG_ACK_FIRST) == 0)
         send_snapshots(conn); /* data before the ack, as in the recordings */
 }
@@ -1011,11 +922,9 @@ void exchange_close(exchange *x)
     for (uint32_t i = 0; x->families != NULL && i < x->options.family_count; i++) {
         sim_family *f = &x->families[i];
         wire_timer_cancel(f->timer);
-        wire_timer_cancel(f->stall_timer);
         venue_close(f->venue);
     }
     responder_close(x->responder);
-    drift_maker_fini(&x->drift);
     td_free(x->families);
     td_free(x);
 }

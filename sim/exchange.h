@@ -11,10 +11,9 @@
  * The account of a family trades in the family's own markets. A family with only private streams
  * has two symbols of each product for its account.
  *
- * A client that does not read stops its family's market while it is the only client (nothing is
- * dropped); the held frames are sent at once afterwards. If there are others, the slow client is
- * closed (1008) once 8 MiB are queued for it; at rate 0 the others wait for it as long as it
- * reads. A stop takes at most 2 s. One thread: the loop's. */
+ * The slowest client of a family sets its pace: one that does not read stops the family's market,
+ * and the held frames are sent at once afterwards. Nothing is dropped. A stop takes at most 2 s.
+ * One thread: the loop's. */
 #ifndef TD_SIM_EXCHANGE_H
 #define TD_SIM_EXCHANGE_H
 
@@ -61,7 +60,6 @@ typedef struct exchange_options {
 typedef struct exchange_counts {
     uint64_t connections;
     uint64_t refused;
-    uint64_t slow;        /* clients closed because they did not read fast enough */
     uint64_t data_frames; /* on all connections */
     uint64_t control_frames;
     uint64_t bytes;
