@@ -53,14 +53,11 @@ uint32_t audit_useful_parts(const uint32_t counts[AUDIT_PARTS])
 
 /* ---- life ---- */
 
-td_result audit_open(audit **out, td_err *err)
+audit *audit_open(void)
 {
     audit *made = td_alloc_zero(1, sizeof *made);
-    if (made == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for an audit");
     made->delay_ns_min = INT64_MAX;
-    *out = made;
-    return TD_OK;
+    return made;
 }
 
 static void member_close(audit_member *member)
@@ -100,7 +97,7 @@ size_t audit_bytes(const audit *a)
 }
 
 /* Make a member's memory, by its part. */
-static td_result member_furnish(audit_member *member, td_err *err)
+static void member_furnish(audit_member *member)
 {
     switch (member->part) {
     case AUDIT_BOOK:
@@ -110,44 +107,34 @@ static td_result member_furnish(audit_member *member, td_err *err)
         member->best = td_alloc_zero(1, sizeof *member->best);
         break;
     case AUDIT_TRADES:
-        return trade_store_open(&member->trades, err);
+        member->trades = trade_store_open();
+        break;
     case AUDIT_CANDLES:
-        return candle_chain_open(&member->candles, err);
+        member->candles = candle_chain_open();
+        break;
     case AUDIT_NONE:
     case AUDIT_PARTS:
         break;
     }
-    if (member->books == NULL && member->best == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a member of an audit");
-    return TD_OK;
 }
 
-td_result audit_join(audit *a, const topic_row *row, uint32_t line, void *user, audit_member **out,
-                     td_err *err)
+audit_member *audit_join(audit *a, const topic_row *row, uint32_t line, void *user)
 {
     TD_ASSERT(audit_part_of(row) != AUDIT_NONE);
     if (a->member_count == LIMIT_AUDIT_MEMBERS)
-        return td_err_set(err, TD_E_LIMIT, "topic %s: %u topics of the symbol are compared already",
-                          row->name, LIMIT_AUDIT_MEMBERS);
+        return NULL;
     audit_member *made = td_alloc_zero(1, sizeof *made);
-    if (made == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a member of an audit");
     made->owner = a;
     made->user = user;
     made->line = line;
     made->index = a->member_count;
     made->part = audit_part_of(row);
     audit_member_set_row(made, row);
-    td_result rc = member_furnish(made, err);
-    if (rc != TD_OK) {
-        member_close(made);
-        return rc;
-    }
+    member_furnish(made);
     a->members[a->member_count++] = made;
     if (made->part == AUDIT_BOOK)
         audit_books_joined(a);
-    *out = made;
-    return TD_OK;
+    return made;
 }
 
 void audit_member_set_row(audit_member *member, const topic_row *row)

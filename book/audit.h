@@ -29,7 +29,7 @@
 
 #include <stdint.h>
 
-#include "base/err.h"
+#include "base/attr.h"
 #include "book/continuity.h"
 #include "schema/message.h"
 #include "schema/topic.h"
@@ -59,14 +59,13 @@ typedef struct audit audit;
 /* A topic of the symbol on one line, as a member of the audit. */
 typedef struct audit_member audit_member;
 
-/* An audit without members. TD_E_NOMEM. */
-TD_MUST_USE td_result audit_open(audit **out, td_err *err);
+/* An audit without members. */
+audit *audit_open(void);
 void audit_close(audit *a);
 
 /* Take part; audit_part_of(row) is not AUDIT_NONE. The member lives as long as the audit; user is
- * the caller's. TD_E_NOMEM; TD_E_LIMIT: there are LIMIT_AUDIT_MEMBERS. */
-TD_MUST_USE td_result audit_join(audit *a, const topic_row *row, uint32_t line, void *user,
-                                 audit_member **out, td_err *err);
+ * the caller's. NULL: there are LIMIT_AUDIT_MEMBERS. */
+TD_MUST_USE audit_member *audit_join(audit *a, const topic_row *row, uint32_t line, void *user);
 
 /* Bytes of memory that the audit holds, with its members. */
 size_t audit_bytes(const audit *a);

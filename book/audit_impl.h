@@ -107,7 +107,7 @@ void audit_best_take(audit *a, audit_member *member, const audit_frame *frame, c
 
 /* ---- audit_trades.c ---- */
 
-TD_MUST_USE td_result candle_chain_open(candle_chain **out, td_err *err);
+candle_chain *candle_chain_open(void);
 void candle_chain_close(candle_chain *chain);
 size_t candle_chain_bytes(void);
 

@@ -25,13 +25,9 @@ struct trade_store {
     uint64_t since_ns;
 };
 
-td_result trade_store_open(trade_store **out, td_err *err)
+trade_store *trade_store_open(void)
 {
-    trade_store *made = td_alloc_zero(1, sizeof *made);
-    if (made == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for sums of trades");
-    *out = made;
-    return TD_OK;
+    return td_alloc_zero(1, sizeof(trade_store));
 }
 
 void trade_store_close(trade_store *s)
@@ -127,10 +123,7 @@ int trade_store_make_space(trade_store *s, uint64_t needed_from)
         return 1;
     if (s->capacity == LIMIT_AUDIT_TRADES)
         return 0;
-    mark *marks = td_array_reach(s->marks, &s->capacity, s->capacity, sizeof *marks);
-    if (marks == NULL)
-        return 0;
-    s->marks = marks;
+    s->marks = td_array_reach(s->marks, &s->capacity, s->capacity, sizeof *s->marks);
     return 1;
 }
 

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "base/decimal.h"
-#include "base/err.h"
+#include "base/attr.h"
 #include "schema/message.h"
 
 #ifdef __cplusplus
@@ -24,7 +24,7 @@ typedef struct trade_sum {
 
 typedef struct trade_store trade_store;
 
-TD_MUST_USE td_result trade_store_open(trade_store **out, td_err *err);
+trade_store *trade_store_open(void);
 void trade_store_close(trade_store *store);
 
 /* Bytes of memory that the store holds. */
@@ -41,7 +41,7 @@ uint64_t trade_store_since(const trade_store *store);
 int trade_store_is_full(const trade_store *store);
 
 /* Make space, by dropping trades before a position and by growing. 0: half of LIMIT_AUDIT_TRADES is
- * still needed, or there is no memory. */
+ * still needed. */
 TD_MUST_USE int trade_store_make_space(trade_store *store, uint64_t needed_from);
 
 /* Append a trade; the store is not full. 0: its value does not fit. */

@@ -58,13 +58,9 @@ struct candle_chain {
     uint8_t had_reading; /* on this connection */
 };
 
-td_result candle_chain_open(candle_chain **out, td_err *err)
+candle_chain *candle_chain_open(void)
 {
-    candle_chain *made = td_alloc_zero(1, sizeof *made);
-    if (made == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for candle readings");
-    *out = made;
-    return TD_OK;
+    return td_alloc_zero(1, sizeof(candle_chain));
 }
 
 void candle_chain_close(candle_chain *chain)

@@ -86,19 +86,12 @@ static const uint64_t HASH_TAKE = UINT64_MAX; /* -1 modulo 2^64 */
 
 /* ---- one side ---- */
 
-static td_result side_grow(book_side *side, uint32_t capacity)
+static void side_grow(book_side *side, uint32_t capacity)
 {
     TD_ASSERT(capacity > side->capacity);
-    int64_t *keys = td_realloc(side->keys, capacity, sizeof *keys);
-    if (keys == NULL)
-        return TD_E_NOMEM;
-    side->keys = keys;
-    int64_t *sizes = td_realloc(side->sizes, capacity, sizeof *sizes);
-    if (sizes == NULL)
-        return TD_E_NOMEM;
-    side->sizes = sizes;
+    side->keys = td_realloc(side->keys, capacity, sizeof *side->keys);
+    side->sizes = td_realloc(side->sizes, capacity, sizeof *side->sizes);
     side->capacity = capacity;
-    return TD_OK;
 }
 
 /* Number of keys below key in a short side, without a branch that depends on the data. */
@@ -150,22 +143,21 @@ static int side_has(const book_side *side, uint32_t rank, int64_t key)
     return rank < side->count && side->keys[rank] == key;
 }
 
-/* Open a hole at rank. TD_E_LIMIT: the side is at its bound; TD_E_NOMEM. */
-static td_result side_make_space(book_side *side, uint32_t rank)
+/* Open a hole at rank. 0: the side is at its bound. */
+static int side_make_space(book_side *side, uint32_t rank)
 {
     TD_ASSERT(rank <= side->count);
     if (side->count == side->capacity) {
         if (side->capacity >= LIMIT_BOOK_LEVELS)
-            return TD_E_LIMIT;
+            return 0;
         uint32_t twice = side->capacity * 2;
-        if (side_grow(side, twice > LIMIT_BOOK_LEVELS ? LIMIT_BOOK_LEVELS : twice) != TD_OK)
-            return TD_E_NOMEM;
+        side_grow(side, twice > LIMIT_BOOK_LEVELS ? LIMIT_BOOK_LEVELS : twice);
     }
     size_t after = side->count - rank;
     memmove(side->keys + rank + 1, side->keys + rank, after * sizeof *side->keys);
     memmove(side->sizes + rank + 1, side->sizes + rank, after * sizeof *side->sizes);
     side->count++;
-    return TD_OK;
+    return 1;
 }
 
 static void side_remove(book_side *side, uint32_t rank)
@@ -324,10 +316,8 @@ static void level_put(book *b, msg_side at, int64_t key, int64_t size, msg_actio
         return;
     }
     outcome->update_misses += action == ACTION_UPDATE;
-    td_result rc = side_make_space(side, rank);
-    if (rc != TD_OK) {
-        outcome->overflows += rc == TD_E_LIMIT;
-        outcome->no_memory += rc == TD_E_NOMEM;
+    if (!side_make_space(side, rank)) {
+        outcome->overflows++;
         return;
     }
     side->keys[rank] = key;
@@ -365,7 +355,7 @@ static int replace_ordered(book *b, const msg_book *change)
         if (level->action == ACTION_DELETE || level->size <= 0 ||
             !level_scale(b, level, &key, &size) ||
             (side->count > 0 && side->keys[side->count - 1] >= key) ||
-            side_make_space(side, side->count) != TD_OK)
+            !side_make_space(side, side->count))
             return 0;
         side->keys[side->count - 1] = key;
         side->sizes[side->count - 1] = size;
@@ -404,24 +394,17 @@ void book_apply(book *b, const msg_book *change, book_outcome *outcome)
 
 /* ---- life and questions ---- */
 
-td_result book_open(uint32_t depth, book **out, td_err *err)
+book *book_open(uint32_t depth)
 {
     TD_ASSERT(depth <= LIMIT_BOOK_LEVELS);
     book *made = td_alloc_zero(1, sizeof *made);
-    if (made == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for an order book");
     made->magic = BOOK_MAGIC;
     uint32_t capacity = depth * 2 < CAPACITY_MIN ? CAPACITY_MIN : depth * 2;
     if (capacity > LIMIT_BOOK_LEVELS)
         capacity = LIMIT_BOOK_LEVELS;
-    for (size_t i = 0; i < SIDES; i++) {
-        if (side_grow(&made->sides[i], capacity) != TD_OK) {
-            book_close(made);
-            return td_err_set(err, TD_E_NOMEM, "no memory for an order book of %u levels", depth);
-        }
-    }
-    *out = made;
-    return TD_OK;
+    for (size_t i = 0; i < SIDES; i++)
+        side_grow(&made->sides[i], capacity);
+    return made;
 }
 
 void book_close(book *b)
@@ -456,18 +439,14 @@ void book_clear(book *b)
     b->window_sums[0] = b->window_sums[1] = 0;
 }
 
-td_result book_copy(book *b, const book *from, td_err *err)
+void book_copy(book *b, const book *from)
 {
     TD_ASSERT(from->magic == BOOK_MAGIC);
     book_clear(b);
     for (size_t i = 0; i < SIDES; i++) {
         const book_side *source = &from->sides[i];
-        if (source->count > b->sides[i].capacity &&
-            side_grow(&b->sides[i], source->capacity) != TD_OK)
-            return td_err_set(err, TD_E_NOMEM, "no memory for a book's levels");
-    }
-    for (size_t i = 0; i < SIDES; i++) {
-        const book_side *source = &from->sides[i];
+        if (source->count > b->sides[i].capacity)
+            side_grow(&b->sides[i], source->capacity);
         b->sides[i].count = source->count;
         if (source->count == 0)
             continue;
@@ -478,7 +457,6 @@ td_result book_copy(book *b, const book *from, td_err *err)
     b->size_scale = from->size_scale;
     if (b->is_hashing)
         hash_all(b);
-    return TD_OK;
 }
 
 size_t book_level_count(const book *b, msg_side at)

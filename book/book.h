@@ -36,8 +36,6 @@ typedef struct book_outcome {
     uint32_t insert_hits;    /* inserts of levels that existed (the size is replaced) */
     uint32_t empty_sizes;    /* levels set, updated or inserted with a size of 0 or less */
     uint32_t overflows;      /* levels beyond the book's bound: not kept */
-    uint32_t no_memory;      /* levels that there was no memory for: not kept. No fault of the
-                                frame */
     uint32_t out_of_range;   /* prices or sizes that do not fit at the book's scale: not kept */
 } book_outcome;
 
@@ -48,8 +46,8 @@ typedef struct book_level {
 
 /* An empty book with space for depth levels a side, and double that while a frame is applied,
  * before it has to allocate; depth 0: unknown. Whatever the depth, it holds up to
- * LIMIT_BOOK_LEVELS. TD_E_NOMEM. */
-TD_MUST_USE td_result book_open(uint32_t depth, book **out, td_err *err);
+ * LIMIT_BOOK_LEVELS. */
+book *book_open(uint32_t depth);
 void book_close(book *book);
 
 /* Bytes of memory that the book holds. */
@@ -66,8 +64,8 @@ void book_apply(book *book, const msg_book *message, book_outcome *outcome);
 /* As book_apply, for a frame that is a snapshot whatever its type says. */
 void book_replace(book *book, const msg_book *message, book_outcome *outcome);
 
-/* Make the book hold what another one holds. TD_E_NOMEM: it holds nothing. */
-TD_MUST_USE td_result book_copy(book *to, const book *from, td_err *err);
+/* Make the book hold what another one holds. */
+void book_copy(book *to, const book *from);
 
 /* Levels of one side now. */
 size_t book_level_count(const book *book, msg_side side);

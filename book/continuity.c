@@ -54,8 +54,8 @@ static int sends_full_books(const topic_row *row)
     return row->type == MSG_BOOK_CHANGE && row->items[0].path != NULL;
 }
 
-/* Everything that follows from the row. TD_E_NOMEM. */
-static td_result take_row(track *t, const topic_row *row, td_err *err)
+/* Everything that follows from the row. */
+static void set_row(track *t, const topic_row *row)
 {
     static const rule_row FITS = {RULE_BOOK_FITS, STRENGTH_ERROR, MEMBER_NONE};
     static const rule_row RESET = {RULE_SNAPSHOT_RESET, STRENGTH_STATISTIC, MEMBER_NONE};
@@ -80,29 +80,19 @@ static td_result take_row(track *t, const topic_row *row, td_err *err)
     if (t->needs_anchor)
         add_rule(t, &RESET);
     if (needs_entries && t->entries == NULL)
-        return track_entries_open(&t->entries, err);
-    return TD_OK;
+        t->entries = track_entries_open();
 }
 
-td_result track_open(const topic_row *row, track **out, td_err *err)
+track *track_open(const topic_row *row)
 {
     TD_ASSERT(row != NULL);
     track *made = td_alloc_zero(1, sizeof *made);
-    if (made == NULL)
-        return td_err_set(err, TD_E_NOMEM, "topic %s: no memory for a track", row->name);
     made->magic = TRACK_MAGIC;
-    td_result rc = TD_OK;
     if (row->type == MSG_BOOK_CHANGE)
-        rc = book_open(row->book_depth, &made->book, err);
-    if (rc == TD_OK)
-        rc = take_row(made, row, err);
-    if (rc != TD_OK) {
-        track_close(made);
-        return td_err_add(err, rc, "topic %s", row->name);
-    }
+        made->book = book_open(row->book_depth);
+    set_row(made, row);
     track_reset(made);
-    *out = made;
-    return TD_OK;
+    return made;
 }
 
 void track_close(track *t)
@@ -116,19 +106,16 @@ void track_close(track *t)
     td_free(t);
 }
 
-td_result track_set_row(track *t, const topic_row *row, td_err *err)
+void track_set_row(track *t, const topic_row *row)
 {
     TD_ASSERT(t->magic == TRACK_MAGIC);
     TD_ASSERT((row->type == MSG_BOOK_CHANGE) == (t->book != NULL));
     if (row == t->row)
-        return TD_OK;
+        return;
     int was_anchored = t->is_anchored;
-    td_result rc = take_row(t, row, err);
-    if (rc != TD_OK)
-        return td_err_add(err, rc, "topic %s", row->name);
+    set_row(t, row);
     /* The book is what it was: it needs no new snapshot, unless nothing ever came. */
     t->is_anchored = (uint8_t)(was_anchored || !t->needs_anchor);
-    return TD_OK;
 }
 
 /* ---- the verdict ---- */
@@ -174,7 +161,7 @@ static void check_rule(const track *t, const track_rule *rule, const frame_facts
 static int is_clean(const book_outcome *o)
 {
     return (o->delete_misses | o->update_misses | o->update_repeats | o->insert_hits |
-            o->empty_sizes | o->overflows | o->out_of_range | o->no_memory) == 0;
+            o->empty_sizes | o->overflows | o->out_of_range) == 0;
 }
 
 static void check_rules(const track *t, const frame_facts *f, verdict *out)
@@ -266,20 +253,17 @@ void track_apply(track *t, const message *m, verdict *out)
             book_replace(t->book, &m->book, &facts.outcome);
         else
             book_apply(t->book, &m->book, &facts.outcome);
-        if (TD_UNLIKELY(facts.outcome.no_memory > 0))
-            facts.judges_content = 0;
     }
     frame_facts_gather(t, m, &facts);
 
     out->count = 0;
     out->is_snapshot = facts.is_snapshot;
     out->unchecked = t->book != NULL && !facts.judges_content;
-    out->no_memory = facts.outcome.no_memory > 0;
     check_rules(t, &facts, out);
     if (TD_UNLIKELY(t->entries != NULL))
         out->unchecked |= track_entries_take_unjudged(t->entries) != 0;
     int is_mended = facts.is_snapshot && says_loss_only(out);
-    if ((verdict_violation(out) != NULL && !is_mended) || TD_UNLIKELY(out->no_memory))
+    if (verdict_violation(out) != NULL && !is_mended)
         t->is_broken = 1;
     remember(t, &facts);
 }

@@ -25,7 +25,6 @@
 
 #include <stdint.h>
 
-#include "base/err.h"
 #include "book/book.h"
 #include "schema/message.h"
 #include "schema/topic.h"
@@ -52,8 +51,6 @@ typedef struct verdict {
     uint8_t unchecked;   /* 1: the book was broken before, its content was not judged; or there are
                             more symbols than are followed (LIMIT_TRACK_SYMBOLS) */
     uint8_t is_snapshot; /* 1: the frame replaced all that was before, whatever its type says */
-    uint8_t no_memory;   /* 1: the book could not grow. It is broken until its next snapshot and its
-                            content was not judged, for none of that is the frame's doing */
     verdict_item
         items[VERDICT_ITEMS_MAX]; /* in the row's order; the first error is "the" verdict */
 } verdict;
@@ -70,14 +67,14 @@ void verdict_item_text(const verdict_item *item, char out[VERDICT_TEXT_BYTES]);
  * no such rule of strength error was broken. */
 int64_t verdict_frames_lost(const verdict *verdict);
 
-/* A track for a topic; opens its book if the topic has one. TD_E_NOMEM. */
-TD_MUST_USE td_result track_open(const topic_row *row, track **out, td_err *err);
+/* A track for a topic; opens its book if the topic has one. */
+track *track_open(const topic_row *row);
 void track_close(track *track);
 
 /* From now on frames are of this row: the exchange changed the topic under its name (a row has
  * dates, schema/topic.h). The book, and the memory of the frame before, stay. Both rows are of
- * one type. TD_E_NOMEM: the track keeps what it has of both, and can only be closed. */
-TD_MUST_USE td_result track_set_row(track *track, const topic_row *row, td_err *err);
+ * one type. */
+void track_set_row(track *track, const topic_row *row);
 
 /* Apply one decoded frame of the track's row to the book, and check every rule of the row. */
 void track_apply(track *track, const message *message, verdict *out);

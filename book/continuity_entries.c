@@ -53,13 +53,9 @@ struct track_entries {
     char last_id[ID_TEXT_MAX];
 };
 
-td_result track_entries_open(track_entries **out, td_err *err)
+track_entries *track_entries_open(void)
 {
-    track_entries *made = td_alloc_zero(1, sizeof *made);
-    if (made == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for what rules about entries remember");
-    *out = made;
-    return TD_OK;
+    return td_alloc_zero(1, sizeof(track_entries));
 }
 
 static void ids_fini(id_memory *ids)
@@ -279,7 +275,7 @@ int check_entry_time_weak(const rule_view *v, verdict_item *item)
 
 /* ---- ids ---- */
 
-/* Twice as many ids: rebuild the set from the ring. 0: at the bound, or no memory. */
+/* Twice as many ids: rebuild the set from the ring. 0: at the bound. */
 static int ids_grow(id_memory *ids, uint32_t most)
 {
     uint32_t capacity = ids->capacity == 0 ? IDS_MIN : ids->capacity * 2;
@@ -287,11 +283,7 @@ static int ids_grow(id_memory *ids, uint32_t most)
         return 0;
     TD_ASSERT(ids->oldest == 0); /* the ring turns at its bound only */
     uint64_t *set = td_alloc_zero(2 * (size_t)capacity, sizeof *set);
-    uint64_t *ring = set == NULL ? NULL : td_realloc(ids->ring, capacity, sizeof *ring);
-    if (ring == NULL) {
-        td_free(set);
-        return 0;
-    }
+    uint64_t *ring = td_realloc(ids->ring, capacity, sizeof *ring);
     for (uint32_t i = 0; i < ids->count; i++) {
         size_t at = (size_t)ring[i] & (2 * (size_t)capacity - 1);
         while (set[at] != 0)
@@ -331,16 +323,12 @@ static void id_remove(id_memory *ids, uint64_t key)
 }
 
 /* Remember an id by its hash. 1 if it was there already. At the bound the oldest is forgotten. */
-static int id_is_known(track_entries *e, id_memory *ids, uint32_t most, uint64_t key)
+static int id_is_known(id_memory *ids, uint32_t most, uint64_t key)
 {
     key += key == 0;
     if (ids->capacity > 0 && ids->set[id_slot(ids, key)] == key)
         return 1;
     if (ids->count == ids->capacity && !ids_grow(ids, most)) {
-        if (ids->capacity == 0) {
-            e->unjudged = 1;
-            return 0;
-        }
         id_remove(ids, ids->ring[ids->oldest]);
         ids->ring[ids->oldest] = key;
         ids->oldest = (ids->oldest + 1) % ids->capacity;
@@ -363,7 +351,7 @@ int check_id_unique(const rule_view *v, verdict_item *item)
     for (size_t i = 0; i < count; i++) {
         entry now = entry_at(m, i, v->rule->member);
         known += now.id.size > 0 &&
-                 id_is_known(e, &e->ids, LIMIT_TRACK_IDS, td_xxh64(now.id.data, now.id.size));
+                 id_is_known(&e->ids, LIMIT_TRACK_IDS, td_xxh64(now.id.data, now.id.size));
     }
     return known == 0 ? 0 : rule_broken(item, 0, known);
 }
@@ -375,7 +363,7 @@ int check_frame_unique(const rule_view *v, verdict_item *item)
 {
     track_entries *e = v->track->entries;
     uint64_t key = canonical_hash(v->facts->message, CANONICAL_PLAIN);
-    return id_is_known(e, &e->frames, LIMIT_TRACK_FRAMES, key) ? rule_broken(item, 0, 0) : 0;
+    return id_is_known(&e->frames, LIMIT_TRACK_FRAMES, key) ? rule_broken(item, 0, 0) : 0;
 }
 
 /* <0, 0, >0 of two decimal numbers without sign, of any length. */

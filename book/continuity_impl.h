@@ -117,7 +117,7 @@ struct track_rule {
  * have such a rule. Bounded by LIMIT_TRACK_SYMBOLS and LIMIT_TRACK_IDS. */
 typedef struct track_entries track_entries;
 
-TD_MUST_USE td_result track_entries_open(track_entries **out, td_err *err);
+track_entries *track_entries_open(void);
 void track_entries_close(track_entries *entries);
 
 size_t track_entries_bytes(const track_entries *entries);

@@ -5,51 +5,33 @@
 #include "base/assert.h"
 #include "base/limits.h"
 
-static td_result begin(follower *f, const follower_conn *from, const topic_row *row, td_err *err)
-{
-    track *made = NULL;
-    td_result rc = track_open(row, &made, err);
-    if (rc != TD_OK)
-        return rc;
-    track_close(f->track);
-    *f = (follower){.track = made, .row = row, .from = *from};
-    return TD_OK;
-}
-
-td_result follower_turn(follower *f, const follower_conn *from, const topic_row *row,
-                        follower_step *out, td_err *err)
+follower_step follower_turn(follower *f, const follower_conn *from, const topic_row *row)
 {
     TD_ASSERT(row != NULL);
     if (f->track == NULL || strcmp(f->row->pattern, row->pattern) != 0) {
-        *out = f->track == NULL ? FOLLOWER_BEGINS : FOLLOWER_TURNS;
-        return begin(f, from, row, err);
+        follower_step step = f->track == NULL ? FOLLOWER_BEGINS : FOLLOWER_TURNS;
+        track_close(f->track);
+        *f = (follower){.track = track_open(row), .row = row, .from = *from};
+        return step;
     }
-    if (f->row != row) {
-        td_result rc = track_set_row(f->track, row, err);
-        if (rc != TD_OK)
-            return rc;
-        f->row = row;
-    }
-    if (!follower_conn_is(&f->from, from)) {
-        *out = FOLLOWER_RECONNECTS;
-        track_reset(f->track);
-        f->from = *from;
-    }
-    return TD_OK;
+    track_set_row(f->track, row);
+    f->row = row;
+    if (follower_conn_is(&f->from, from))
+        return FOLLOWER_GOES_ON;
+    track_reset(f->track);
+    f->from = *from;
+    return FOLLOWER_RECONNECTS;
 }
 
-td_result follower_take(follower *f, const message *m, verdict *out, td_err *err)
+void follower_take(follower *f, const message *m, verdict *out)
 {
     TD_ASSERT_SLOW(f->track != NULL);
-    if (TD_UNLIKELY(m == NULL)) {
-        *out = (verdict){0};
-        track_skip(f->track);
-        return TD_OK;
+    if (TD_LIKELY(m != NULL)) {
+        track_apply(f->track, m, out);
+        return;
     }
-    track_apply(f->track, m, out);
-    if (TD_UNLIKELY(out->no_memory))
-        return td_err_set(err, TD_E_NOMEM, "no memory for the book's levels");
-    return TD_OK;
+    *out = (verdict){0};
+    track_skip(f->track);
 }
 
 void follower_close(follower *f)
@@ -62,9 +44,10 @@ void follower_close(follower *f)
 static audit_member *join_audit(const follower *f, follower_member *member, audit *of,
                                 uint32_t line, void *user)
 {
-    if (member->member == NULL && !member->is_refused &&
-        audit_join(of, f->row, line, user, &member->member, NULL) != TD_OK)
-        member->is_refused = 1;
+    if (member->member == NULL && !member->is_refused) {
+        member->member = audit_join(of, f->row, line, user);
+        member->is_refused = member->member == NULL;
+    }
     return member->member;
 }
 

@@ -11,7 +11,6 @@
 #include <stdint.h>
 
 #include "base/attr.h"
-#include "base/err.h"
 #include "book/audit.h"
 #include "book/continuity.h"
 #include "schema/message.h"
@@ -50,25 +49,21 @@ static inline int follower_conn_is(const follower_conn *a, const follower_conn *
 }
 
 /* The slow path of follower_meet: the frame's connection or row is another one than before. */
-TD_MUST_USE td_result follower_turn(follower *f, const follower_conn *from, const topic_row *row,
-                                    follower_step *out, td_err *err);
+follower_step follower_turn(follower *f, const follower_conn *from, const topic_row *row);
 
-/* Get ready for a frame of this connection, read by this row. TD_OK; TD_E_NOMEM: the
- * follower can only be closed. Inline, because nearly every frame continues the one before. */
-TD_MUST_USE static inline td_result follower_meet(follower *f, const follower_conn *from,
-                                                  const topic_row *row, follower_step *out,
-                                                  td_err *err)
+/* Get ready for a frame of this connection, read by this row. Inline, because nearly every frame
+ * continues the one before. */
+static inline follower_step follower_meet(follower *f, const follower_conn *from,
+                                          const topic_row *row)
 {
-    *out = FOLLOWER_GOES_ON;
     if (TD_LIKELY(f->row == row && follower_conn_is(&f->from, from)))
-        return TD_OK;
-    return follower_turn(f, from, row, out, err);
+        return FOLLOWER_GOES_ON;
+    return follower_turn(f, from, row);
 }
 
-/* Take the frame's message; NULL: unknown, and a book is unchecked until its next snapshot.
- * TD_OK: out is the verdict (of NULL an empty one); TD_E_NOMEM as verdict.no_memory: the
- * follower goes on. */
-TD_MUST_USE td_result follower_take(follower *f, const message *m, verdict *out, td_err *err);
+/* Take the frame's message; NULL: unknown, and a book is unchecked until its next snapshot. out is
+ * the verdict (of NULL an empty one). */
+void follower_take(follower *f, const message *m, verdict *out);
 
 void follower_close(follower *f);
 

@@ -126,9 +126,7 @@ static td_result open_player(export_run_state *run, td_err *err)
                             .span = &run->span,
                             .damaged_until_ns = damaged_until_ns,
                             .user = run};
-    td_result rc = options->spec->format->open(&job, &run->writer, err);
-    if (rc != TD_OK)
-        return rc;
+    run->writer = options->spec->format->open(&job);
     player_options playing = {.threads = options->threads,
                               .sinks = {run->writer},
                               .sink_count = 1,

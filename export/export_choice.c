@@ -59,20 +59,12 @@ td_result export_choice_offer(export_choices *table, const char *feed, td_bytes 
     }
     if (table->count == LIMIT_EXPORT_SERIES)
         return td_err_set(err, TD_E_LIMIT, "more than %u books in one export", LIMIT_EXPORT_SERIES);
-    export_choice *items = td_array_grow(table->items, table->count, sizeof *items);
-    if (items == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for %zu books", table->count + 1);
-    table->items = items;
-    export_choice made = {.feed = td_strdup(feed),
-                          .symbol = td_strndup((const char *)symbol.data, symbol.size),
-                          .market = market,
-                          .row = row};
-    if (made.feed == NULL || made.symbol == NULL) {
-        td_free(made.feed);
-        td_free(made.symbol);
-        return td_err_set(err, TD_E_NOMEM, "no memory for a book");
-    }
+    table->items = td_array_grow(table->items, table->count, sizeof *table->items);
     slot_table_put(&table->slots, choice_hash(feed, market, symbol), table->count);
-    items[table->count++] = made;
+    table->items[table->count++] =
+        (export_choice){.feed = td_strdup(feed),
+                        .symbol = td_strndup((const char *)symbol.data, symbol.size),
+                        .market = market,
+                        .row = row};
     return TD_OK;
 }

@@ -34,7 +34,7 @@ const export_choice *export_choice_find(const export_choices *table, const char 
                                         const export_market *market, td_bytes symbol);
 
 /* A feed has books of a symbol on this topic: it becomes the choice if there is none better yet.
- * TD_E_NOMEM, TD_E_LIMIT (LIMIT_EXPORT_SERIES). */
+ * TD_E_LIMIT (LIMIT_EXPORT_SERIES). */
 TD_MUST_USE td_result export_choice_offer(export_choices *table, const char *feed, td_bytes symbol,
                                           const export_market *market, const topic_row *row,
                                           td_err *err);

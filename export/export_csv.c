@@ -128,11 +128,8 @@ static td_result make_route(export_csv *csv, const tape_frame *frame, csv_route 
 static td_result route_of(export_csv *csv, const tape_frame *frame, csv_route **out, td_err *err)
 {
     uint32_t index = frame->channel->index;
-    csv_route *routes = td_array_reach(csv->routes, &csv->route_count, index, sizeof *routes);
-    if (routes == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for %u channels", index + 1);
-    csv->routes = routes;
-    *out = &routes[index];
+    csv->routes = td_array_reach(csv->routes, &csv->route_count, index, sizeof *csv->routes);
+    *out = &csv->routes[index];
     return (*out)->is_known ? TD_OK : make_route(csv, frame, *out, err);
 }
 
@@ -188,11 +185,11 @@ static td_result take_entries(export_csv *csv, const tape_frame *frame, const ex
         export_left_out *row = NULL;
         const char *refusal = NULL;
         rc = export_series_of(&csv->days.series, to, symbol, &series, &refusal, err);
-        if (rc == TD_OK && refusal != NULL)
-            rc = export_manifest_leave_out(csv->job.manifest, frame->channel->info.feed, symbol,
-                                           refusal, &row, err);
         if (rc != TD_OK)
             return rc;
+        if (refusal != NULL)
+            row = export_manifest_leave_out(csv->job.manifest, frame->channel->info.feed, symbol,
+                                            refusal);
         if (row != NULL)
             row->frames += row != left_out;
         left_out = row;
@@ -207,25 +204,20 @@ static td_result take_entries(export_csv *csv, const tape_frame *frame, const ex
 
 /* ---- books ---- */
 
-static td_result book_of(export_csv *csv, export_series *series, const topic_row *row,
-                         csv_book **out, td_err *err)
+static csv_book *book_of(export_csv *csv, export_series *series, const topic_row *row)
 {
     TD_ASSERT(row->type == MSG_BOOK_CHANGE);
-    *out = series->user;
-    if (*out != NULL)
-        return TD_OK;
+    if (series->user != NULL)
+        return series->user;
     csv_book *made = td_alloc_zero(1, sizeof *made);
-    if (made == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a book");
+    made->gate = export_gate_open(csv->job.gaps, GATE_WITH_COPIES);
+    made->reader = export_reader_open(row->book_depth);
     series->user = made;
-    *out = made;
-    td_result rc = export_gate_open(csv->job.gaps, GATE_WITH_COPIES, &made->gate, err);
-    return rc == TD_OK ? export_reader_open(row->book_depth, &made->reader, err) : rc;
+    return made;
 }
 
 /* What a frame of a book that is not trusted costs. */
-static td_result leave_out(export_counts *counts, const message *m, const gate_answer *answer,
-                           td_err *err)
+static void leave_out(export_counts *counts, const message *m, const gate_answer *answer)
 {
     TD_ASSERT(m != NULL || !answer->is_trusted);
     if (m == NULL) {
@@ -234,8 +226,8 @@ static td_result leave_out(export_counts *counts, const message *m, const gate_a
         counts->left_out_frames++;
         counts->left_out_entries += message_item_count(m);
     }
-    return answer->broke.cause == BREAK_NONE ? TD_OK
-                                             : export_counts_break(counts, &answer->broke, err);
+    if (answer->broke.cause != BREAK_NONE)
+        export_counts_break(counts, &answer->broke);
 }
 
 /* Rows are made in a buffer first: an empty frame must not make a file. */
@@ -269,41 +261,32 @@ static td_result take_book(export_csv *csv, const tape_frame *frame, const csv_r
 {
     TD_ASSERT(to->choice != NULL);
     const message *m = frame->content->message;
-    csv_book *own = NULL;
-    gate_answer answer;
-    td_result rc = book_of(csv, to->series, frame->row, &own, err);
-    if (rc == TD_OK)
-        rc = export_gate_take(own->gate, frame, m, csv->job.damaged_until_ns(csv->job.user),
-                              &answer, err);
-    if (rc != TD_OK || frame->of_stream.is_copy)
-        return rc;
-    if (frame->is_lead_in)
-        return answer.is_trusted
-                   ? export_reader_skip(own->reader, m, &answer, export_gate_book(own->gate), err)
-                   : TD_OK;
+    csv_book *own = book_of(csv, to->series, frame->row);
+    const gate_answer answer =
+        export_gate_take(own->gate, frame, m, csv->job.damaged_until_ns(csv->job.user));
+    if (frame->of_stream.is_copy)
+        return TD_OK;
+    if (frame->is_lead_in) {
+        if (answer.is_trusted)
+            export_reader_skip(own->reader, m, &answer, export_gate_book(own->gate));
+        return TD_OK;
+    }
     to->series->choice = to->choice;
-    rc = leave_out(&to->series->counts, m, &answer, err);
-    return rc == TD_OK && answer.is_trusted ? write_book(csv, to->series, frame, m, &answer, err)
-                                            : rc;
+    leave_out(&to->series->counts, m, &answer);
+    return answer.is_trusted ? write_book(csv, to->series, frame, m, &answer, err) : TD_OK;
 }
 
 /* ---- the sink ---- */
 
-static td_result count_frame(export_csv *csv, const tape_frame *frame, const csv_route *to,
-                             td_err *err)
+static void count_frame(export_csv *csv, const tape_frame *frame, const csv_route *to)
 {
-    export_manifest *manifest = csv->job.manifest;
-    export_left_out *row = NULL;
+    const channel_info *info = &frame->channel->info;
     if (to->series != NULL)
         export_days_list(&csv->days, to->series);
-    if (to->refusal == NULL)
-        return TD_OK;
-    td_result rc = export_manifest_leave_out(manifest, frame->channel->info.feed,
-                                             td_bytes_str(frame->channel->info.symbol), to->refusal,
-                                             &row, err);
-    if (rc == TD_OK)
-        row->frames++;
-    return rc;
+    if (to->refusal != NULL)
+        export_manifest_leave_out(csv->job.manifest, info->feed, td_bytes_str(info->symbol),
+                                  to->refusal)
+            ->frames++;
 }
 
 static td_result take_data(export_csv *csv, const tape_frame *frame, td_err *err)
@@ -311,10 +294,10 @@ static td_result take_data(export_csv *csv, const tape_frame *frame, td_err *err
     int is_selected = !frame->is_lead_in && !frame->of_stream.is_copy;
     csv_route *to = NULL;
     td_result rc = route_of(csv, frame, &to, err);
-    if (rc == TD_OK && is_selected)
-        rc = count_frame(csv, frame, to, err);
     if (rc != TD_OK)
         return rc;
+    if (is_selected)
+        count_frame(csv, frame, to);
     if (to->series != NULL && to->choice != NULL)
         return frame->row != NULL ? take_book(csv, frame, to, err) : TD_OK;
     if (!is_selected || frame->row == NULL || to->place.type == NULL)
@@ -347,7 +330,7 @@ static td_result finish(void *ctx, td_err *err)
 
 /* ---- the format ---- */
 
-static td_result open_csv(const export_job *job, sink *out, td_err *err)
+static sink open_csv(const export_job *job)
 {
     static const sink_ops OPS = {.name = "tardis-csv",
                                  .frame = take_frame,
@@ -355,13 +338,10 @@ static td_result open_csv(const export_job *job, sink *out, td_err *err)
                                  .wants_lead_in = 1,
                                  .wants_copies = 1};
     export_csv *made = td_alloc_zero(1, sizeof *made);
-    if (made == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a writer");
     made->job = *job;
     export_days_init(&made->days, &made->job);
     td_buf_init(&made->rows, LIMIT_FRAME_BYTES * 16);
-    *out = (sink){&OPS, made};
-    return TD_OK;
+    return (sink){&OPS, made};
 }
 
 static void close_book(csv_book *own)

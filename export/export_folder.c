@@ -63,8 +63,7 @@ static td_result remove_partial(export_folder *folder, const char *name, td_err 
     return rc == TD_E_NOTFOUND ? TD_OK : rc;
 }
 
-/* Whatever cannot be opened for another reason than that it is missing is in the way as well; want
- * of memory is no reason of the file's. */
+/* Whatever cannot be opened for another reason than that it is missing is in the way as well. */
 static td_result is_there(export_folder *folder, const char *name, const char *suffix, int *out,
                           td_err *err)
 {
@@ -75,8 +74,6 @@ static td_result is_there(export_folder *folder, const char *name, const char *s
     td_file *file = NULL;
     rc = td_io_open(folder->io, path, TD_OPEN_READ, &file, err);
     td_io_close(file);
-    if (rc == TD_E_NOMEM)
-        return rc;
     td_err_clear(err);
     *out = rc != TD_E_NOTFOUND;
     return TD_OK;
@@ -142,13 +139,10 @@ td_result export_folder_open(td_io io, const char *path, export_overwrite overwr
                              export_folder **out, td_err *err)
 {
     export_folder *made = td_alloc_zero(1, sizeof *made);
-    if (made == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for an export");
     made->io = io;
     made->overwrite = overwrite;
     made->path = td_strdup(path);
-    td_result rc = made->path == NULL ? td_err_set(err, TD_E_NOMEM, "no memory for an export")
-                                      : begin(made, err);
+    td_result rc = begin(made, err);
     if (rc != TD_OK) {
         export_folder_close(made);
         return td_err_add(err, rc, "cannot export to '%s'", path);
@@ -327,19 +321,14 @@ td_result export_file_open(export_folder *folder, const char *name, export_packi
     TD_ASSERT(strlen(name) < EXPORT_NAME_BYTES);
     TD_ASSERT(strchr(name, '/') == NULL);
     export_file *made = td_alloc_zero(1, sizeof *made);
-    if (made == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for file %s", name);
     made->folder = folder;
     memcpy(made->name, name, strlen(name) + 1);
     td_buf_init(&made->text, BUFFER_BYTES_MAX);
     td_buf_init(&made->packed, BUFFER_BYTES_MAX);
     made->hasher = td_hasher_open();
-    td_result rc =
-        made->hasher == NULL ? td_err_set(err, TD_E_NOMEM, "no memory for file %s", name) : TD_OK;
-    if (rc == TD_OK && packing == EXPORT_GZIP)
-        rc = export_gzip_open(&made->gzip, err);
-    if (rc == TD_OK)
-        rc = create_partial(made, err);
+    if (packing == EXPORT_GZIP)
+        made->gzip = export_gzip_open();
+    td_result rc = create_partial(made, err);
     if (rc != TD_OK) {
         file_free(made);
         return rc;

@@ -35,15 +35,12 @@ const char *export_break_cause_name(export_break_cause cause)
     return NAMES[cause];
 }
 
-td_result export_gate_open(const gap_list *gaps, gate_copies copies, export_gate **out, td_err *err)
+export_gate *export_gate_open(const gap_list *gaps, gate_copies copies)
 {
     export_gate *made = td_alloc_zero(1, sizeof *made);
-    if (made == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a book");
     made->gaps = gaps;
     made->copies = copies;
-    *out = made;
-    return TD_OK;
+    return made;
 }
 
 void export_gate_close(export_gate *gate)
@@ -63,22 +60,19 @@ const book *export_gate_book(const export_gate *gate)
 
 /* ---- the book of one connection ---- */
 
-static td_result slot_of(export_gate *gate, const tape_frame *frame, size_t *out, td_err *err)
+static size_t slot_of(export_gate *gate, const tape_frame *frame)
 {
     const channel_info *info = &frame->channel->info;
-    for (*out = 0; *out < gate->slot_count; ++*out) {
-        const gate_slot *slot = &gate->slots[*out];
+    for (size_t i = 0; i < gate->slot_count; i++) {
+        const gate_slot *slot = &gate->slots[i];
         if (slot->place == frame->of_stream.place && slot->line == info->line &&
             strcmp(slot->feed, info->feed) == 0)
-            return TD_OK;
+            return i;
     }
-    gate_slot *slots = td_array_grow(gate->slots, gate->slot_count, sizeof *slots);
-    if (slots == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a book");
-    gate->slots = slots;
-    gate->slots[gate->slot_count++] = (gate_slot){
+    gate->slots = td_array_grow(gate->slots, gate->slot_count, sizeof *gate->slots);
+    gate->slots[gate->slot_count] = (gate_slot){
         .feed = info->feed, .line = info->line, .place = frame->of_stream.place, .info = info};
-    return TD_OK;
+    return gate->slot_count++;
 }
 
 /* The first cause at a frame counts; a book that was not alive cannot break. */
@@ -91,16 +85,14 @@ static void break_off(gate_slot *slot, gate_answer *out, export_break_cause caus
 }
 
 /* Another connection than the one before, or another row: everything starts over. */
-static td_result meet(gate_slot *slot, const tape_frame *frame, gate_answer *out, td_err *err)
+static void meet(gate_slot *slot, const tape_frame *frame, gate_answer *out)
 {
     const channel_info *info = &frame->channel->info;
     const follower_conn from = {frame->session, info->shard, frame->conn};
-    follower_step step;
-    td_result rc = follower_meet(&slot->follower, &from, frame->row, &step, err);
-    if (rc == TD_OK && (step == FOLLOWER_RECONNECTS || step == FOLLOWER_TURNS))
+    follower_step step = follower_meet(&slot->follower, &from, frame->row);
+    if (step == FOLLOWER_RECONNECTS || step == FOLLOWER_TURNS)
         break_off(slot, out, BREAK_CONNECTION);
     slot->info = info;
-    return rc;
 }
 
 static int is_of_slot(const gap_row *gap, const channel_info *info)
@@ -139,19 +131,17 @@ static void look_back(const gap_list *gaps, gate_slot *slot, uint64_t recv_ns, g
 }
 
 /* Apply the frame to its connection's book, and judge it. */
-static td_result take_own(gate_slot *slot, uint64_t recv_ns, const message *m,
-                          uint64_t damaged_until_ns, gate_answer *out, td_err *err)
+static void take_own(gate_slot *slot, uint64_t recv_ns, const message *m, uint64_t damaged_until_ns,
+                     gate_answer *out)
 {
     if (recv_ns <= damaged_until_ns)
         break_off(slot, out, BREAK_DAMAGE);
     out->was_alive = slot->is_alive;
     verdict v;
-    td_result rc = follower_take(&slot->follower, m, &v, err);
-    if (rc != TD_OK)
-        return rc;
+    follower_take(&slot->follower, m, &v);
     if (m == NULL) {
         break_off(slot, out, BREAK_UNDECODED);
-        return TD_OK;
+        return;
     }
     TD_ASSERT(m->head.type == MSG_BOOK_CHANGE);
     out->is_snapshot = v.is_snapshot;
@@ -163,7 +153,7 @@ static td_result take_own(gate_slot *slot, uint64_t recv_ns, const message *m,
             out->broke.rule = violation->rule;
         out->was_alive = 0; /* a frame may show a loss and be right itself */
         if (is_broken)
-            return TD_OK;
+            return;
     }
     /* Inside damage it is unknown what is missing after a snapshot. */
     out->is_trusted = (slot->is_alive || out->is_snapshot) && recv_ns > damaged_until_ns;
@@ -171,7 +161,6 @@ static td_result take_own(gate_slot *slot, uint64_t recv_ns, const message *m,
     slot->is_alive = out->is_trusted;
     if (out->is_trusted)
         slot->trusted_ns = recv_ns;
-    return TD_OK;
 }
 
 /* ---- the book that is followed ---- */
@@ -190,15 +179,11 @@ static void change_over(export_gate *gate, size_t to, uint64_t recv_ns, gate_ans
     gate->followed = to;
 }
 
-td_result export_gate_take(export_gate *gate, const tape_frame *frame, const message *m,
-                           uint64_t damaged_until_ns, gate_answer *out, td_err *err)
+gate_answer export_gate_take(export_gate *gate, const tape_frame *frame, const message *m,
+                             uint64_t damaged_until_ns)
 {
-    size_t at = 0;
-    *out = (gate_answer){0};
-    td_result rc = slot_of(gate, frame, &at, err);
-    if (rc != TD_OK)
-        return rc;
-    TD_ASSERT(at < gate->slot_count);
+    gate_answer out = {0};
+    size_t at = slot_of(gate, frame);
     gate_slot *slot = &gate->slots[at];
     int is_other = !frame->of_stream.is_copy && gate->has_followed && gate->followed != at;
     if (is_other && (gate->copies == GATE_WITHOUT_COPIES || frame->of_stream.is_interleaved)) {
@@ -207,18 +192,16 @@ td_result export_gate_take(export_gate *gate, const tape_frame *frame, const mes
             track_reset(slot->follower.track);
         slot->is_alive = 0;
     }
-    rc = meet(slot, frame, out, err);
-    if (rc != TD_OK)
-        return rc;
-    look_back(gate->gaps, slot, frame->recv_ns, out);
-    rc = take_own(slot, frame->recv_ns, m, damaged_until_ns, out, err);
-    if (rc != TD_OK || frame->of_stream.is_copy)
-        return rc;
+    meet(slot, frame, &out);
+    look_back(gate->gaps, slot, frame->recv_ns, &out);
+    take_own(slot, frame->recv_ns, m, damaged_until_ns, &out);
+    if (frame->of_stream.is_copy)
+        return out;
     if (!gate->has_followed)
         gate->followed = at;
     gate->has_followed = 1;
     if (is_other)
-        change_over(gate, at, frame->recv_ns, out);
-    TD_ASSERT(out->is_trusted || !out->is_taken_over);
-    return TD_OK;
+        change_over(gate, at, frame->recv_ns, &out);
+    TD_ASSERT(out.is_trusted || !out.is_taken_over);
+    return out;
 }

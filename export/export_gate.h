@@ -8,7 +8,6 @@
 
 #include <stdint.h>
 
-#include "base/err.h"
 #include "archive/gap.h"
 #include "book/follower.h"
 #include "schema/message.h"
@@ -52,17 +51,15 @@ typedef struct export_gate export_gate;
 /* Without copies the book of a connection that is followed again waits for its snapshot. */
 typedef enum gate_copies { GATE_WITHOUT_COPIES, GATE_WITH_COPIES } gate_copies;
 
-/* gaps: the whole ledger, in its order; borrowed. copies: will they be taken, too? TD_E_NOMEM. */
-TD_MUST_USE td_result export_gate_open(const gap_list *gaps, gate_copies copies, export_gate **out,
-                                       td_err *err);
+/* gaps: the whole ledger, in its order; borrowed. copies: will they be taken, too? */
+export_gate *export_gate_open(const gap_list *gaps, gate_copies copies);
 void export_gate_close(export_gate *gate);
 
 /* Take the next frame, of whatever connection: m is what it decodes to, NULL if it does not.
  * damaged_until_ns as tape_stats has it now. Copies keep the book of their connection up to date,
- * so that it is right when the stream follows it: what out says of a copy is about that book.
- * TD_E_NOMEM. */
-TD_MUST_USE td_result export_gate_take(export_gate *gate, const tape_frame *frame, const message *m,
-                                       uint64_t damaged_until_ns, gate_answer *out, td_err *err);
+ * so that it is right when the stream follows it: the answer to a copy is about that book. */
+gate_answer export_gate_take(export_gate *gate, const tape_frame *frame, const message *m,
+                             uint64_t damaged_until_ns);
 
 /* The book after the last frame that was no copy; NULL before the first. */
 const book *export_gate_book(const export_gate *gate);

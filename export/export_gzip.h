@@ -9,11 +9,11 @@
 
 typedef struct export_gzip export_gzip;
 
-/* A member that begins. TD_E_NOMEM. */
-TD_MUST_USE td_result export_gzip_open(export_gzip **out, td_err *err);
+/* A member that begins. */
+export_gzip *export_gzip_open(void);
 void export_gzip_close(export_gzip *self);
 
-/* Take in bytes; what comes out of them so far is appended to out. TD_E_NOMEM, TD_E_LIMIT. */
+/* Take in bytes; what comes out of them so far is appended to out. TD_E_LIMIT. */
 TD_MUST_USE td_result export_gzip_add(export_gzip *self, td_bytes bytes, td_buf *out, td_err *err);
 
 /* End the member; nothing may be added after it. As export_gzip_add. */

@@ -45,19 +45,16 @@ static int compare_gaps(const void *a, const void *b)
 }
 
 /* By time over all feeds: they stand in one stream. */
-static td_result gather_gaps(export_jsonl *self, td_err *err)
+static void gather_gaps(export_jsonl *self)
 {
     const gap_list *all = self->job.gaps;
     self->gaps = td_alloc_zero(all->count + 1, sizeof(const gap_row *));
-    if (self->gaps == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for %zu gaps", all->count);
     for (size_t i = 0; i < all->count; i++)
         if (selection_wants_gap(self->job.wanted, self->job.window, &all->rows[i]))
             self->gaps[self->gap_count++] = &all->rows[i];
     TD_ASSERT(self->gap_count <= all->count);
     if (self->gap_count > 0)
         qsort(self->gaps, self->gap_count, sizeof(const gap_row *), compare_gaps);
-    return TD_OK;
 }
 
 /* ---- lines ---- */
@@ -117,38 +114,25 @@ static td_result write_gaps_before(export_jsonl *self, uint64_t recv_ns, uint64_
 
 /* ---- messages ---- */
 
-static td_result gate_of(export_jsonl *self, const tape_channel *channel, export_gate **out,
-                         td_err *err)
+static export_gate *gate_of(export_jsonl *self, const tape_channel *channel)
 {
     TD_ASSERT(channel->stream != TAPE_NO_STREAM);
-    export_gate **gates =
+    self->gates =
         td_array_reach(self->gates, &self->gate_count, channel->stream, sizeof(export_gate *));
-    if (gates == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for %u topics", channel->stream + 1);
-    self->gates = gates;
-    export_gate **at = &gates[channel->stream];
-    td_result rc =
-        *at == NULL ? export_gate_open(self->job.gaps, GATE_WITHOUT_COPIES, at, err) : TD_OK;
-    *out = *at;
-    return rc;
+    export_gate **at = &self->gates[channel->stream];
+    if (*at == NULL)
+        *at = export_gate_open(self->job.gaps, GATE_WITHOUT_COPIES);
+    return *at;
 }
 
-/* A frame of a book goes through the book's gate. change NULL: it could not be decoded. */
-static td_result judge(export_jsonl *self, const tape_frame *frame, const message *change,
-                       unsigned *flags, td_err *err)
+/* A frame of a book goes through the book's gate: its flags. change NULL: it could not be decoded.
+ */
+static unsigned judge(export_jsonl *self, const tape_frame *frame, const message *change)
 {
-    export_gate *gate = NULL;
-    gate_answer answer;
-    td_result rc = gate_of(self, frame->channel, &gate, err);
-    if (rc == TD_OK)
-        rc = export_gate_take(gate, frame, change, self->job.damaged_until_ns(self->job.user),
-                              &answer, err);
-    if (rc != TD_OK)
-        return rc;
+    const gate_answer answer = export_gate_take(gate_of(self, frame->channel), frame, change,
+                                                self->job.damaged_until_ns(self->job.user));
     TD_ASSERT(change != NULL || !answer.is_trusted);
-    *flags |= answer.is_trusted ? 0 : FLAG_NOT_TRUSTED;
-    *flags |= answer.is_snapshot ? FLAG_SNAPSHOT : 0;
-    return TD_OK;
+    return (answer.is_trusted ? 0U : FLAG_NOT_TRUSTED) | (answer.is_snapshot ? FLAG_SNAPSHOT : 0U);
 }
 
 /* A message as every program prints it (schema/message_json.h). What cannot be decoded is a line as
@@ -158,13 +142,13 @@ static td_result take_message(export_jsonl *self, const tape_frame *frame, td_er
     const message *m = frame->content->message;
     unsigned flags = FLAG_LAST_OF_FRAME;
     int is_book = frame->row != NULL && frame->row->type == MSG_BOOK_CHANGE;
-    td_result rc = is_book ? judge(self, frame, m, &flags, err) : TD_OK;
-    if (rc != TD_OK || frame->is_lead_in)
-        return rc;
+    flags |= is_book ? judge(self, frame, m) : 0U;
+    if (frame->is_lead_in)
+        return TD_OK;
     flags |= export_lateness_is_late(self->lateness, frame) ? FLAG_LATE : 0;
     flags |= m != NULL && m->head.kind == FRAME_SNAPSHOT ? FLAG_SNAPSHOT : 0;
     json_writer json;
-    rc = begin_line(self, &frame->channel->info, &json, err);
+    td_result rc = begin_line(self, &frame->channel->info, &json, err);
     if (rc != TD_OK)
         return rc;
     self->series->counts.frames++;
@@ -184,7 +168,9 @@ static td_result take_frame(void *ctx, const tape_frame *frame, uint64_t deadlin
     frame_role role = frame->channel->role;
     (void)deadline_ns;
     if (role == ROLE_EVENT)
-        return export_lateness_event(self->lateness, frame, err);
+        export_lateness_event(self->lateness, frame);
+    if (role == ROLE_EVENT)
+        return TD_OK;
     self->frames += !frame->is_lead_in && role != ROLE_HTTP;
     if (!frame_role_is_of_topic(role))
         return TD_OK;
@@ -236,7 +222,7 @@ static export_place place(const export_spec *spec, const tape_channel *channel)
     return (export_place){EXPORT_USE_FILE, spec->types[0], NULL};
 }
 
-static td_result open_jsonl(const export_job *job, sink *out, td_err *err)
+static sink open_jsonl(const export_job *job)
 {
     static const sink_ops OPS = {.name = "jsonl",
                                  .frame = take_frame,
@@ -244,24 +230,16 @@ static td_result open_jsonl(const export_job *job, sink *out, td_err *err)
                                  .wants_events = 1,
                                  .wants_lead_in = 1};
     export_jsonl *made = td_alloc_zero(1, sizeof *made);
-    if (made == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a writer");
     made->job = *job;
     export_days_init(&made->days, &made->job);
     const export_place everything = {.type = job->spec->types[0]};
     const char *refusal = NULL;
     td_result rc = export_series_of(&made->days.series, &everything, td_bytes_str(""),
-                                    &made->series, &refusal, err);
-    if (rc == TD_OK)
-        rc = gather_gaps(made, err);
-    if (rc == TD_OK)
-        rc = export_lateness_open(&made->lateness, err);
-    if (rc != TD_OK) {
-        close_jsonl(made);
-        return rc;
-    }
-    *out = (sink){&OPS, made};
-    return TD_OK;
+                                    &made->series, &refusal, NULL);
+    TD_ASSERT(rc == TD_OK); /* it is the first */
+    gather_gaps(made);
+    made->lateness = export_lateness_open();
+    return (sink){&OPS, made};
 }
 
 const export_format EXPORT_JSONL = {

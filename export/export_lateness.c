@@ -19,10 +19,9 @@ struct export_lateness {
     size_t count;
 };
 
-td_result export_lateness_open(export_lateness **out, td_err *err)
+export_lateness *export_lateness_open(void)
 {
-    *out = td_alloc_zero(1, sizeof **out);
-    return *out == NULL ? td_err_set(err, TD_E_NOMEM, "no memory for events") : TD_OK;
+    return td_alloc_zero(1, sizeof(export_lateness));
 }
 
 void export_lateness_close(export_lateness *self)
@@ -46,46 +45,39 @@ static late_feed *find(const export_lateness *self, const tape_frame *frame)
 
 /* Only feeds that were late at some time are here, so the list stays short; sessions that ended are
  * replaced. */
-static td_result get(export_lateness *self, const tape_frame *frame, late_feed **out, td_err *err)
+static late_feed *get(export_lateness *self, const tape_frame *frame)
 {
-    *out = find(self, frame);
-    for (size_t i = 0; *out == NULL && i < self->count; i++) {
+    late_feed *found = find(self, frame);
+    for (size_t i = 0; found == NULL && i < self->count; i++) {
         if (self->feeds[i].session < frame->session &&
             strcmp(self->feeds[i].feed, frame->channel->info.feed) == 0)
-            *out = &self->feeds[i];
+            found = &self->feeds[i];
     }
-    if (*out == NULL) {
-        late_feed *feeds = td_array_grow(self->feeds, self->count, sizeof *feeds);
-        if (feeds == NULL)
-            return td_err_set(err, TD_E_NOMEM, "no memory for events");
-        self->feeds = feeds;
-        *out = &self->feeds[self->count++];
-        **out = (late_feed){0};
+    if (found == NULL) {
+        self->feeds = td_array_grow(self->feeds, self->count, sizeof *self->feeds);
+        found = &self->feeds[self->count++];
+        *found = (late_feed){0};
     }
-    TD_ASSERT((*out)->session <= frame->session);
-    if ((*out)->session != frame->session)
-        **out = (late_feed){.feed = frame->channel->info.feed, .session = frame->session};
-    return TD_OK;
+    TD_ASSERT(found->session <= frame->session);
+    if (found->session != frame->session)
+        *found = (late_feed){.feed = frame->channel->info.feed, .session = frame->session};
+    return found;
 }
 
-td_result export_lateness_event(export_lateness *self, const tape_frame *event_frame, td_err *err)
+void export_lateness_event(export_lateness *self, const tape_frame *event_frame)
 {
     const event *found = event_frame->event;
     if (found == NULL || found->state == NULL ||
         (found->kind != EVENT_OVERLOAD && found->kind != EVENT_CLOCK))
-        return TD_OK;
+        return;
     if (found->kind == EVENT_OVERLOAD && found->what != NULL && found->what[0] != '\0')
-        return TD_OK; /* of something else than receive times */
-    late_feed *feed = NULL;
-    td_result rc = get(self, event_frame, &feed, err);
-    if (rc != TD_OK)
-        return rc;
+        return; /* of something else than receive times */
+    late_feed *feed = get(self, event_frame);
     TD_ASSERT(feed->session == event_frame->session);
     if (found->kind == EVENT_OVERLOAD)
         feed->is_overloaded = strcmp(found->state, "begins") == 0;
     else if (strcmp(found->state, "held") == 0)
         feed->is_clock_held = 1;
-    return TD_OK;
 }
 
 int export_lateness_is_late(const export_lateness *self, const tape_frame *frame)

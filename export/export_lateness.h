@@ -4,18 +4,15 @@
 #ifndef TD_EXPORT_EXPORT_LATENESS_H
 #define TD_EXPORT_EXPORT_LATENESS_H
 
-#include "base/err.h"
 #include "tape/tape.h"
 
 typedef struct export_lateness export_lateness;
 
-/* TD_E_NOMEM. */
-TD_MUST_USE td_result export_lateness_open(export_lateness **out, td_err *err);
+export_lateness *export_lateness_open(void);
 void export_lateness_close(export_lateness *self);
 
-/* Apply an event of the recorder's. Unreadable ones are skipped. TD_E_NOMEM. */
-TD_MUST_USE td_result export_lateness_event(export_lateness *self, const tape_frame *event,
-                                            td_err *err);
+/* Apply an event of the recorder's. Unreadable ones are skipped. */
+void export_lateness_event(export_lateness *self, const tape_frame *event);
 
 /* 1 if the frame's receive time is late. */
 int export_lateness_is_late(const export_lateness *self, const tape_frame *frame);

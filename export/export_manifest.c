@@ -294,31 +294,29 @@ td_result export_manifest_add(export_manifest *manifest, export_series *series, 
 
 /* ---- symbols that are left out ---- */
 
-td_result export_manifest_leave_out(export_manifest *manifest, const char *feed, td_bytes symbol,
-                                    const char *reason, export_left_out **row, td_err *err)
+export_left_out *export_manifest_leave_out(export_manifest *manifest, const char *feed,
+                                           td_bytes symbol, const char *reason)
 {
     char name[LIMIT_SYMBOL_BYTES] = "";
     (void)snprintf(name, sizeof name, "%.*s", (int)symbol.size, (const char *)symbol.data);
     if (manifest->left_out == NULL)
         manifest->left_out = td_alloc_zero(LIMIT_EXPORT_LEFT_OUT + 1, sizeof *manifest->left_out);
-    if (manifest->left_out == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a list of symbols");
     for (size_t i = 0; i < manifest->left_out_count; i++) {
-        *row = &manifest->left_out[i];
-        if (strcmp((*row)->feed, feed) == 0 && strcmp((*row)->symbol, name) == 0)
-            return TD_OK;
+        export_left_out *row = &manifest->left_out[i];
+        if (strcmp(row->feed, feed) == 0 && strcmp(row->symbol, name) == 0)
+            return row;
     }
     if (manifest->left_out_count > LIMIT_EXPORT_LEFT_OUT)
-        return TD_OK; /* the last row */
-    *row = &manifest->left_out[manifest->left_out_count++];
+        return &manifest->left_out[LIMIT_EXPORT_LEFT_OUT];
+    export_left_out *row = &manifest->left_out[manifest->left_out_count++];
     if (manifest->left_out_count > LIMIT_EXPORT_LEFT_OUT) {
-        (*row)->reason = "further symbols that are left out";
-        return TD_OK;
+        row->reason = "further symbols that are left out";
+        return row;
     }
-    (void)snprintf((*row)->feed, sizeof(*row)->feed, "%s", feed);
-    memcpy((*row)->symbol, name, sizeof name);
-    (*row)->reason = reason;
-    return TD_OK;
+    (void)snprintf(row->feed, sizeof row->feed, "%s", feed);
+    memcpy(row->symbol, name, sizeof name);
+    row->reason = reason;
+    return row;
 }
 
 /* ---- the rest ---- */

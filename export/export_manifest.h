@@ -53,11 +53,9 @@ TD_MUST_USE td_result export_manifest_add(export_manifest *manifest, export_seri
 TD_MUST_USE td_result export_manifest_end_days(export_manifest *manifest, export_series *series,
                                                td_err *err);
 
-/* Count a frame of a symbol that is left out; *row is the symbol's row, which stays where it
- * is. TD_E_NOMEM. */
-TD_MUST_USE td_result export_manifest_leave_out(export_manifest *manifest, const char *feed,
-                                                td_bytes symbol, const char *reason,
-                                                export_left_out **row, td_err *err);
+/* The row of a symbol that is left out, for its frames to be counted; it stays where it is. */
+export_left_out *export_manifest_leave_out(export_manifest *manifest, const char *feed,
+                                           td_bytes symbol, const char *reason);
 
 /* Write the rest: gaps, totals and digests of the report. The document is complete then. */
 TD_MUST_USE td_result export_manifest_end(export_manifest *manifest, const replay_report *report,

@@ -11,18 +11,11 @@ struct export_reader {
     last_rows last;
 };
 
-td_result export_reader_open(uint32_t depth, export_reader **out, td_err *err)
+export_reader *export_reader_open(uint32_t depth)
 {
     export_reader *made = td_alloc_zero(1, sizeof *made);
-    if (made == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a book");
-    td_result rc = book_open(depth, &made->held, err);
-    if (rc != TD_OK) {
-        td_free(made);
-        return rc;
-    }
-    *out = made;
-    return TD_OK;
+    made->held = book_open(depth);
+    return made;
 }
 
 void export_reader_close(export_reader *reader)
@@ -39,25 +32,24 @@ void export_reader_turn(export_reader *reader)
 }
 
 /* As the gate's book took it: a frame may be a snapshot without being called one. */
-static td_result hold(export_reader *reader, const message *m, const gate_answer *answer,
-                      const book *now, td_err *err)
+static void hold(export_reader *reader, const message *m, const gate_answer *answer,
+                 const book *now)
 {
     TD_ASSERT(m->head.type == MSG_BOOK_CHANGE);
     book_outcome ignored; /* the gate's book has judged the same frame */
     if (answer->is_taken_over)
-        return book_copy(reader->held, now, err);
-    if (answer->is_snapshot)
+        book_copy(reader->held, now);
+    else if (answer->is_snapshot)
         book_replace(reader->held, &m->book, &ignored);
     else
         book_apply(reader->held, &m->book, &ignored);
-    return TD_OK;
 }
 
-td_result export_reader_skip(export_reader *reader, const message *m, const gate_answer *answer,
-                             const book *now, td_err *err)
+void export_reader_skip(export_reader *reader, const message *m, const gate_answer *answer,
+                        const book *now)
 {
     TD_ASSERT(reader->last == LAST_NONE);
-    return hold(reader, m, answer, now, err);
+    hold(reader, m, answer, now);
 }
 
 /* A file begins with a snapshot: if the book is older than the file, with the whole of it. */
@@ -138,5 +130,7 @@ td_result export_reader_write(export_reader *reader, td_buf *out, const export_c
                  ? write_snapshot(reader, out, cells, m, answer, now, rows, err)
                  : write_change(reader, out, cells, m, now, rows, err);
     rows->rows += rows->synthesized;
-    return rc == TD_OK ? hold(reader, m, answer, now, err) : rc;
+    if (rc == TD_OK)
+        hold(reader, m, answer, now);
+    return rc;
 }

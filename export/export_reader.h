@@ -24,22 +24,22 @@ typedef struct reader_rows {
     uint64_t synthesized; /* of these: a whole book, deletes of what vanished */
 } reader_rows;
 
-/* A reader of nothing yet, for books of that depth. TD_E_NOMEM. */
-TD_MUST_USE td_result export_reader_open(uint32_t depth, export_reader **out, td_err *err);
+/* A reader of nothing yet, for books of that depth. */
+export_reader *export_reader_open(uint32_t depth);
 void export_reader_close(export_reader *reader);
 
 /* A new file begins, which its reader knows nothing of. */
 void export_reader_turn(export_reader *reader);
 
 /* Append the rows of a frame that is trusted: m was applied to now, and answer is the gate's.
- * TD_E_NOMEM, TD_E_LIMIT. */
+ * TD_E_LIMIT. */
 TD_MUST_USE td_result export_reader_write(export_reader *reader, td_buf *out,
                                           const export_cells *cells, const message *m,
                                           const gate_answer *answer, const book *now,
                                           reader_rows *rows, td_err *err);
 
-/* As export_reader_write, without rows: a trusted frame before the selection. TD_E_NOMEM. */
-TD_MUST_USE td_result export_reader_skip(export_reader *reader, const message *m,
-                                         const gate_answer *answer, const book *now, td_err *err);
+/* As export_reader_write, without rows: a trusted frame before the selection. */
+void export_reader_skip(export_reader *reader, const message *m, const gate_answer *answer,
+                        const book *now);
 
 #endif

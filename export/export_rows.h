@@ -22,7 +22,7 @@ typedef struct export_cells {
 typedef enum rows_kind { ROWS_CHANGE, ROWS_SNAPSHOT } rows_kind;
 
 /* One trade of a message. *is_id_cut: its id has characters that would break the line, so the cell
- * is empty. TD_E_NOMEM, TD_E_LIMIT. */
+ * is empty. TD_E_LIMIT. */
 TD_MUST_USE td_result export_row_trade(td_buf *out, const export_cells *cells, const message *m,
                                        size_t index, int *is_id_cut, td_err *err);
 

@@ -10,18 +10,14 @@
 
 /* ---- counts ---- */
 
-td_result export_counts_break(export_counts *counts, const export_break *broke, td_err *err)
+void export_counts_break(export_counts *counts, const export_break *broke)
 {
     TD_ASSERT(broke->cause != BREAK_NONE);
-    if (counts->breaks == NULL) {
+    if (counts->breaks == NULL)
         counts->breaks = td_alloc_zero(LIMIT_EXPORT_BREAKS, sizeof *counts->breaks);
-        if (counts->breaks == NULL)
-            return td_err_set(err, TD_E_NOMEM, "no memory for a list of interruptions");
-    }
     if (counts->break_count < LIMIT_EXPORT_BREAKS)
         counts->breaks[counts->break_count] = *broke;
     counts->break_count++;
-    return TD_OK;
 }
 
 void export_counts_restart(export_counts *counts, uint64_t recv_ns)
@@ -80,15 +76,6 @@ static void series_index(export_series_table *table, size_t i)
     slot_table_put(&table->slots, series_hash(is->type, is->exchange, is->file_symbol), i);
 }
 
-static td_result series_grow(export_series_table *table, td_err *err)
-{
-    export_series **items = td_array_grow(table->items, table->count, sizeof(export_series *));
-    if (items == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for %zu names of files", table->count + 1);
-    table->items = items;
-    return TD_OK;
-}
-
 export_series *export_series_find(const export_series_table *table, const export_type *type,
                                   const char *exchange, const char *file_symbol)
 {
@@ -102,26 +89,17 @@ export_series *export_series_find(const export_series_table *table, const export
     return NULL;
 }
 
-static td_result series_make(const export_type *type, const char *exchange, const char *symbol,
-                             const char *file_symbol, export_series **out, td_err *err)
+static export_series *series_make(const export_type *type, const char *exchange, const char *symbol,
+                                  const char *file_symbol)
 {
     export_series *made = td_alloc_zero(1, sizeof *made);
-    if (made == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a name of files");
     TD_ASSERT(strlen(file_symbol) == strlen(symbol));
     *made = (export_series){.type = type,
                             .exchange = exchange,
                             .symbol = td_strdup(symbol),
                             .file_symbol = td_strdup(file_symbol),
                             .day = EXPORT_DAY_NONE};
-    if (made->symbol == NULL || made->file_symbol == NULL) {
-        td_free(made->symbol);
-        td_free(made->file_symbol);
-        td_free(made);
-        return td_err_set(err, TD_E_NOMEM, "no memory for a name of files");
-    }
-    *out = made;
-    return TD_OK;
+    return made;
 }
 
 td_result export_series_get(export_series_table *table, const export_type *type,
@@ -137,12 +115,8 @@ td_result export_series_get(export_series_table *table, const export_type *type,
         td_err_hint(err, "narrow it by --symbol, --type or --from and --to");
         return TD_E_LIMIT;
     }
-    td_result rc = series_grow(table, err);
-    if (rc == TD_OK)
-        rc = series_make(type, exchange, symbol, file_symbol, out, err);
-    if (rc != TD_OK)
-        return rc;
-    TD_ASSERT(table->count < LIMIT_EXPORT_SERIES);
+    *out = series_make(type, exchange, symbol, file_symbol);
+    table->items = td_array_grow(table->items, table->count, sizeof(export_series *));
     table->items[table->count] = *out;
     series_index(table, table->count++);
     return TD_OK;
@@ -220,11 +194,8 @@ td_result export_series_note(export_series_table *table, export_series *series, 
     }
     TD_ASSERT(series->day == EXPORT_DAY_NONE || series->day < day);
     if (series->feed == NULL || strcmp(series->feed, feed) != 0) {
-        char *copy = td_strdup(feed);
-        if (copy == NULL)
-            return td_err_set(err, TD_E_NOMEM, "no memory for a feed's name");
         td_free(series->feed);
-        series->feed = copy;
+        series->feed = td_strdup(feed);
     }
     series->day = day;
     series->line = line;

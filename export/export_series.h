@@ -30,9 +30,8 @@ typedef struct export_counts {
     export_break *breaks; /* the first LIMIT_EXPORT_BREAKS of them; NULL: none */
 } export_counts;
 
-/* Add an interruption. TD_E_NOMEM. */
-TD_MUST_USE td_result export_counts_break(export_counts *counts, const export_break *broke,
-                                          td_err *err);
+/* Add an interruption. */
+void export_counts_break(export_counts *counts, const export_break *broke);
 
 /* The book begins again: the last interruption, if it is listed, ends here. */
 void export_counts_restart(export_counts *counts, uint64_t recv_ns);
@@ -79,7 +78,7 @@ void export_series_fini(export_series_table *table);
 export_series *export_series_find(const export_series_table *table, const export_type *type,
                                   const char *exchange, const char *file_symbol);
 
-/* The same, made if it is new. TD_E_NOMEM, TD_E_LIMIT (LIMIT_EXPORT_SERIES). */
+/* The same, made if it is new. TD_E_LIMIT (LIMIT_EXPORT_SERIES). */
 TD_MUST_USE td_result export_series_get(export_series_table *table, const export_type *type,
                                         const char *exchange, const char *symbol,
                                         const char *file_symbol, export_series **out, td_err *err);

@@ -84,13 +84,10 @@ static td_result note_channel(survey_run *run, const channel_info *info, uint32_
     td_result rc = connection_table_channel(run->channels, info, &channel, err);
     if (rc != TD_OK || !frame_role_is_of_topic(channel->role))
         return rc;
-    uint32_t *days = td_array_reach(run->days, &run->day_capacity, channel->index, sizeof *days);
-    if (days == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for %u channels", channel->index + 1);
-    run->days = days;
-    if (days[channel->index] == day + 1)
+    run->days = td_array_reach(run->days, &run->day_capacity, channel->index, sizeof *run->days);
+    if (run->days[channel->index] == day + 1)
         return TD_OK;
-    days[channel->index] = day + 1;
+    run->days[channel->index] = day + 1;
     const export_place place = place_of(run, channel);
     run->out->has_frames = 1;
     run->out->has_useful |= place.type != NULL;
@@ -209,8 +206,6 @@ static td_result note_segment(survey_run *run, size_t i, const day_part *part, t
         add_whole_chunks(run, segment->index, part);
         rc = add_parts(run, segment, part, &cause);
     }
-    if (rc == TD_E_NOMEM)
-        return td_err_set(err, rc, "%s", cause.text);
     if (rc != TD_OK || segment_index_has_unknown(segment->index))
         run->out->is_incomplete = 1;
     rc = TD_OK;
@@ -382,8 +377,6 @@ td_result export_survey_run(const export_survey_options *options, export_survey 
 {
     *out = (export_survey){0};
     survey_run *run = td_alloc_zero(1, sizeof *run);
-    if (run == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a survey");
     run->options = options;
     run->out = out;
     run->channels = connection_table_open();
@@ -392,9 +385,7 @@ td_result export_survey_run(const export_survey_options *options, export_survey 
     selection wanted = *options->wanted;
     read_query query = selection_query(&wanted, options->window);
     query.is_quiet = 1; /* the tape's own plan logs what cannot be read */
-    td_result rc = run->channels == NULL || run->scratch == NULL
-                       ? td_err_set(err, TD_E_NOMEM, "no memory for a survey")
-                       : read_plan_open(options->archive, &query, &run->plan, err);
+    td_result rc = read_plan_open(options->archive, &query, &run->plan, err);
     if (rc == TD_OK)
         rc = open_frames_if_needed(run, err);
     if (rc == TD_OK)

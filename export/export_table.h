@@ -60,8 +60,8 @@ typedef struct export_format {
     /* Where frames of a channel belong. Called for data and unknown frames only. */
     export_place (*place)(const struct export_spec *spec, const tape_channel *channel);
     /* A writer for a job (export/export_writer.h), as a sink for the player. When the player
-     * finishes, the writer has finished all files and entered them in the manifest. TD_E_NOMEM. */
-    td_result (*open)(const struct export_job *job, sink *out, td_err *err);
+     * finishes, the writer has finished all files and entered them in the manifest. */
+    sink (*open)(const struct export_job *job);
     /* Free it; files that were not finished are removed. NULL is fine. */
     void (*close)(void *writer);
 } export_format;

@@ -81,23 +81,22 @@ static void place_stream(player *p, stream *made)
 }
 
 /* Another topic of the symbol, or another line of one: an audit may be needed from now on. */
-static td_result symbol_add_part(symbol_state *of, audit_part part, td_err *err)
+static void symbol_add_part(symbol_state *of, audit_part part)
 {
     if (part == AUDIT_NONE)
-        return TD_OK;
+        return;
     of->parts[part]++;
     of->useful = audit_useful_parts(of->parts);
-    return of->useful != 0 && of->audit == NULL ? audit_open(&of->audit, err) : TD_OK;
+    if (of->useful != 0 && of->audit == NULL)
+        of->audit = audit_open();
 }
 
 /* The stream of a frame's channel: looked up once, and then kept with it. */
-static td_result find_stream(player *p, const tape_frame *frame, stream **out, td_err *err)
+static stream *find_stream(player *p, const tape_frame *frame)
 {
     tape_channel *channel = frame->channel;
-    if (channel->user != NULL) {
-        *out = channel->user;
-        return TD_OK;
-    }
+    if (channel->user != NULL)
+        return channel->user;
     stream_key key = {channel->info.feed, channel->topic.topic, channel->topic.symbol,
                       channel->info.dir};
     const stream_origin origin = {.row = frame->row,
@@ -107,7 +106,6 @@ static td_result find_stream(player *p, const tape_frame *frame, stream **out, t
                                   .without_digests = p->options.without_digests};
     size_t known = p->streams.count;
     stream *s = stream_table_get(&p->streams, &key, &origin);
-    *out = s;
     TD_ASSERT(p->streams.count <= known + 1);
     int is_new = p->streams.count > known;
     if (is_new) {
@@ -118,7 +116,9 @@ static td_result find_stream(player *p, const tape_frame *frame, stream **out, t
     }
     TD_ASSERT(s->role == channel->role);
     channel->user = s;
-    return is_new || channel->info.line > 0 ? symbol_add_part(s->of_symbol, s->part, err) : TD_OK;
+    if (is_new || channel->info.line > 0)
+        symbol_add_part(s->of_symbol, s->part);
+    return s;
 }
 
 /* ---- frames ---- */
@@ -204,10 +204,7 @@ static void audit_for(player *p, const stream *s, const tape_frame *frame, strea
 
 static td_result pass_on(player *p, const tape_frame *frame, td_err *err)
 {
-    stream *s;
-    td_result rc = find_stream(p, frame, &s, err);
-    if (rc != TD_OK)
-        return rc;
+    stream *s = find_stream(p, frame);
     stream_frame own = frame_for_stream(p, frame);
     p->position++;
     if (TD_UNLIKELY(s->role == ROLE_OUT || s->role == ROLE_CONTROL))

@@ -80,12 +80,12 @@ static stream_slot *slot_of(stream *s, const stream_frame *frame)
 }
 
 /* The slot, ready for the frame. */
-static td_result meet(stream *s, const stream_frame *frame, stream_slot **out, td_err *err)
+static stream_slot *meet(stream *s, const stream_frame *frame)
 {
     const follower_conn from = {frame->session, frame->shard, frame->conn};
-    follower_step step;
-    *out = slot_of(s, frame);
-    return follower_meet(&(*out)->follower, &from, frame->row, &step, err);
+    stream_slot *slot = slot_of(s, frame);
+    follower_meet(&slot->follower, &from, frame->row);
+    return slot;
 }
 
 const track *stream_last_track(const stream *s)
@@ -230,22 +230,18 @@ typedef struct frame_result {
 } frame_result;
 
 /* Apply, judge. */
-static td_result take_data(stream *s, const stream_frame *frame, frame_result *out, td_err *err)
+static void take_data(stream *s, const stream_frame *frame, frame_result *out)
 {
     const message *m = frame->content->message;
-    stream_slot *slot = NULL;
     if (m == NULL && !frame->is_lead_in)
         count_undecoded(s, frame, &frame->content->why);
     if (frame->row == NULL) {
         if (m != NULL && !frame->is_lead_in) /* by a decoder in place of the built-in one */
             count_message(s, m);
-        return TD_OK;
+        return;
     }
-    td_result rc = meet(s, frame, &slot, err);
-    if (rc == TD_OK)
-        rc = follower_take(&slot->follower, m, &out->verdict, err);
-    if (rc != TD_OK)
-        return td_err_add(err, rc, "%s/%s/%s", s->feed, s->topic, s->symbol);
+    stream_slot *slot = meet(s, frame);
+    follower_take(&slot->follower, m, &out->verdict);
     if (!frame->is_copy)
         slot->position = frame->position;
     out->track = slot->follower.track;
@@ -256,7 +252,6 @@ static td_result take_data(stream *s, const stream_frame *frame, frame_result *o
     }
     if (frame->audit != NULL && !frame->is_copy)
         audit_one(s, &slot->follower, frame);
-    return TD_OK;
 }
 
 static void digest_one(stream *s, const stream_frame *frame, track *t)
@@ -289,11 +284,8 @@ td_result stream_take(stream *s, const stream_frame *frame, td_err *err)
     frame_result result;
     result.track = NULL;
     result.is_judged = 0;
-    if (frame_role_is_of_topic(frame->role)) {
-        td_result rc = take_data(s, frame, &result, err);
-        if (rc != TD_OK)
-            return rc;
-    }
+    if (frame_role_is_of_topic(frame->role))
+        take_data(s, frame, &result);
     if (frame->is_lead_in) {
         s->counts.lead_in++;
     } else {

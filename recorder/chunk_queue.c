@@ -18,16 +18,11 @@ struct chunk_queue {
     uint8_t has_failed;
 };
 
-td_result chunk_queue_open(size_t count, chunk_queue **out, td_err *err)
+chunk_queue *chunk_queue_open(size_t count)
 {
     TD_ASSERT(count > 0);
     chunk_queue *queue = td_alloc_zero(1, sizeof *queue);
-    if (queue != NULL)
-        queue->items = td_alloc_zero(count, sizeof *queue->items);
-    if (queue == NULL || queue->items == NULL) {
-        td_free(queue);
-        return td_err_set(err, TD_E_NOMEM, "no memory for the chunk queue");
-    }
+    queue->items = td_alloc_zero(count, sizeof *queue->items);
     queue->count = count;
     pthread_condattr_t by_monotonic;
     pthread_condattr_init(&by_monotonic);
@@ -38,15 +33,10 @@ td_result chunk_queue_open(size_t count, chunk_queue **out, td_err *err)
     for (size_t i = 0; i < count; i++) {
         queued_chunk *item = &queue->items[i];
         item->chunk = sealed_chunk_open();
-        if (item->chunk == NULL) {
-            chunk_queue_close(queue);
-            return td_err_set(err, TD_E_NOMEM, "no memory for %zu chunks", count);
-        }
         item->next = queue->free_first;
         queue->free_first = item;
     }
-    *out = queue;
-    return TD_OK;
+    return queue;
 }
 
 void chunk_queue_close(chunk_queue *queue)

@@ -21,8 +21,8 @@ typedef struct queued_chunk {
 
 typedef struct chunk_queue chunk_queue;
 
-/* A queue with count chunks, all empty. TD_E_NOMEM. */
-TD_MUST_USE td_result chunk_queue_open(size_t count, chunk_queue **out, td_err *err);
+/* A queue with count chunks, all empty. */
+chunk_queue *chunk_queue_open(size_t count);
 void chunk_queue_close(chunk_queue *queue);
 
 /* Producer: an empty chunk; waits until the disk gives one back. NULL once the queue has failed. */

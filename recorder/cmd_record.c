@@ -368,13 +368,8 @@ static exit_code run_line(const verb_context *context, record_line *line)
 
 exit_code cmd_record(const verb_context *context, int argc, char **argv)
 {
-    td_err err;
     exit_code status;
     record_line *line = td_alloc_zero(1, sizeof *line); /* too large for a stack */
-    if (line == NULL) {
-        td_err_set(&err, TD_E_NOMEM, "no memory for the command line");
-        return report_error(context->report, &err);
-    }
     config_init(&line->config);
     config_feed_init(&line->feed);
     if (parse_line(context, line, argc, argv, &status))

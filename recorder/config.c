@@ -390,7 +390,7 @@ static td_result parse(config_file *file, const uint8_t *bytes, size_t size, td_
 {
     yaml_parser_t parser;
     if (!yaml_parser_initialize(&parser))
-        return td_err_set(err, TD_E_NOMEM, "no memory to read %s", file->path);
+        td_out_of_memory(0);
     yaml_parser_set_input_string(&parser, bytes, size);
     td_result rc = TD_OK;
     if (!yaml_parser_load(&parser, &file->document)) {
@@ -414,8 +414,7 @@ td_result config_load(recorder_config *config, td_io io, const char *path, td_er
         rc = td_err_add(err, rc, "cannot read configuration '%s'", path);
     if (rc == TD_OK) {
         config->file = td_alloc_zero(1, sizeof *config->file);
-        if (config->file == NULL || (config->file->path = td_strdup(path)) == NULL)
-            rc = td_err_set(err, TD_E_NOMEM, "no memory for a configuration");
+        config->file->path = td_strdup(path);
     }
     if (rc == TD_OK)
         rc = parse(config->file, bytes, size, err);

@@ -882,7 +882,7 @@ static void connect_now(void *user)
     schedule_connect(self, backoff_next_ns(&self->backoff, BACKOFF_REFUSED, now_mono_ns(self)));
 }
 
-td_result connection_open(const connection_options *options, connection **out, td_err *err)
+connection *connection_open(const connection_options *options)
 {
     TD_ASSERT(options->shard < options->shard_count);
     TD_ASSERT(options->budget != NULL);
@@ -890,8 +890,6 @@ td_result connection_open(const connection_options *options, connection **out, t
     const dialect *spoken = options->feed->family->dialect;
     TD_ASSERT(options->topic_count > 0 || spoken->subscribes_with_auth);
     connection *self = td_alloc_zero(1, sizeof *self);
-    if (self == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a connection");
     self->options = *options;
     self->dialect = spoken;
     self->slot = (intake_slot){
@@ -912,13 +910,8 @@ td_result connection_open(const connection_options *options, connection **out, t
                                  .granted = on_granted,
                                  .withdrawn = on_withdrawn,
                                  .user = self};
-    td_result rc = subscriber_open(&asking, &self->subscriber, err);
-    if (rc != TD_OK) {
-        connection_close(self);
-        return rc;
-    }
-    *out = self;
-    return TD_OK;
+    self->subscriber = subscriber_open(&asking);
+    return self;
 }
 
 void connection_start(connection *self)

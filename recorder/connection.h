@@ -61,9 +61,8 @@ typedef struct connection_options {
     uint64_t seed;          /* of the jitter */
 } connection_options;
 
-/* Make a slot; nothing is connected yet. TD_E_NOMEM. */
-TD_MUST_USE td_result connection_open(const connection_options *options, connection **out,
-                                      td_err *err);
+/* Make a slot; nothing is connected yet. */
+connection *connection_open(const connection_options *options);
 
 /* Start to connect. From now on the slot reconnects by itself. */
 void connection_start(connection *self);

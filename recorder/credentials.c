@@ -38,8 +38,6 @@ static td_result read_file(td_io io, const char *path, char **out, td_err *err)
 {
     size_t size = 0;
     char *text = td_secret_alloc(SECRET_FILE_BYTES_MAX + 2);
-    if (text == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a secret");
     td_result rc = read_bytes(io, path, text, &size, err);
     if (rc == TD_OK && size > SECRET_FILE_BYTES_MAX)
         rc = td_err_set(err, TD_E_INVALID,
@@ -72,7 +70,7 @@ static td_result read_one(const char *variable, const char *path, td_io io, char
         return TD_E_INVALID;
     }
     *out = td_secret_copy(value, strlen(value));
-    return *out == NULL ? td_err_set(err, TD_E_NOMEM, "no memory for a secret") : TD_OK;
+    return TD_OK;
 }
 
 td_result credentials_read(const feed_config *feed, td_io io, redactor *hide, credentials *out,

@@ -77,8 +77,6 @@ td_result disk_open(const disk_options *options, disk **out, td_err *err)
     TD_ASSERT(options->free_space == NULL || options->must_end != NULL);
     TD_ASSERT(options->idle_check_ns > 0);
     disk *self = td_alloc_zero(1, sizeof *self);
-    if (self == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for the disk thread");
     self->options = *options;
     int failure = pthread_create(&self->thread, NULL, run, self);
     if (failure != 0) {

@@ -32,7 +32,7 @@ typedef struct disk_options {
     void *user;
 } disk_options;
 
-/* Start the thread. TD_E_NOMEM, TD_E_IO. */
+/* Start the thread. TD_E_IO. */
 TD_MUST_USE td_result disk_open(const disk_options *options, disk **out, td_err *err);
 
 /* Wait until the queue has ended and everything in it is written, or the thread has failed; free.

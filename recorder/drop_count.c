@@ -17,15 +17,12 @@ struct drop_count {
     uint8_t frame[DROP_FRAME_BYTES_MAX + DECODE_PADDING_BYTES];
 };
 
-td_result drop_count_open(drop_count **out, td_err *err)
+drop_count *drop_count_open(void)
 {
     drop_count *self = td_alloc_zero(1, sizeof *self);
-    if (self == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory to count drops");
     self->rows = td_alloc_zero(DROP_ROWS_MAX, sizeof *self->rows);
     self->decoder = decoder_open();
-    *out = self;
-    return TD_OK;
+    return self;
 }
 
 void drop_count_close(drop_count *self)

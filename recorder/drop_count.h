@@ -38,8 +38,8 @@ typedef struct drop_row {
 
 typedef struct drop_count drop_count;
 
-/* An empty count; TD_E_NOMEM. */
-TD_MUST_USE td_result drop_count_open(drop_count **out, td_err *err);
+/* An empty count. */
+drop_count *drop_count_open(void);
 void drop_count_close(drop_count *self);
 
 /* Count a discarded frame of the connection at (its feed_index, line, shard, conn). A row begins at

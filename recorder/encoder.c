@@ -518,7 +518,7 @@ void encoder_close(encoder *self)
         td_ring_wake(self->options.ring);
         join(self);
     }
-    for (size_t i = 0; self->feeds != NULL && i < self->options.config->feed_count; i++)
+    for (size_t i = 0; i < self->options.config->feed_count; i++)
         feed_writer_close(self->feeds[i].writer);
     drop_count_close(self->drops);
     td_free(self->feeds);
@@ -532,27 +532,18 @@ td_result encoder_open(const encoder_options *options, encoder **out, td_err *er
     TD_ASSERT(options->queue != NULL);
     TD_ASSERT(options->config->feed_count > 0);
     encoder *self = td_alloc_zero(1, sizeof *self);
-    if (self == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for the encoder");
     self->options = *options;
     self->close_after_ns =
         options->config->commit_interval_ns / CLOSE_PART_DENOMINATOR * CLOSE_PART_NUMERATOR;
     self->feeds = td_alloc_zero(options->config->feed_count, sizeof *self->feeds);
-    td_result rc =
-        self->feeds == NULL ? td_err_set(err, TD_E_NOMEM, "no memory for the feeds") : TD_OK;
-    for (size_t i = 0; rc == TD_OK && i < options->config->feed_count; i++)
+    for (size_t i = 0; i < options->config->feed_count; i++)
         open_feed(self, i);
-    if (rc == TD_OK)
-        rc = drop_count_open(&self->drops, err);
-    if (rc == TD_OK) {
-        int failure = pthread_create(&self->thread, NULL, run, self);
-        if (failure != 0)
-            rc = td_err_set_os(err, failure, "cannot start the encoder thread");
-        self->is_running = failure == 0;
-    }
-    if (rc != TD_OK) {
+    self->drops = drop_count_open();
+    int failure = pthread_create(&self->thread, NULL, run, self);
+    self->is_running = failure == 0;
+    if (failure != 0) {
         encoder_close(self);
-        return rc;
+        return td_err_set_os(err, failure, "cannot start the encoder thread");
     }
     *out = self;
     return TD_OK;

@@ -53,7 +53,7 @@ typedef struct encoder_stats {
     uint64_t discarded_frames; /* by encoder_discard_backlog */
 } encoder_stats;
 
-/* Start the thread. TD_E_NOMEM, TD_E_IO. */
+/* Start the thread. TD_E_IO. */
 TD_MUST_USE td_result encoder_open(const encoder_options *options, encoder **out, td_err *err);
 
 /* From here on frames in feeds' own rings are counted and discarded; once these rings are empty,

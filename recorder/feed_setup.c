@@ -18,8 +18,7 @@ static int is_same_host(const char *a, const char *b)
 }
 
 /* The exchange counts connections by host: feeds of one host share what it allows. */
-static td_result open_budget(const recorder_config *config, feed_setup *feeds, size_t index,
-                             td_err *err)
+static void open_budget(const recorder_config *config, feed_setup *feeds, size_t index)
 {
     TD_ASSERT(feeds[index].budget == NULL);
     for (size_t i = 0; i < index; i++) {
@@ -31,15 +30,10 @@ static td_result open_budget(const recorder_config *config, feed_setup *feeds, s
     if (feeds[index].budget == NULL) {
         feeds[index].budget = td_alloc(sizeof(connect_budget));
         feeds[index].owns_budget = 1;
-        if (feeds[index].budget != NULL)
-            connect_budget_init(feeds[index].budget,
-                                config->feeds[index].family->exchange->connects);
+        connect_budget_init(feeds[index].budget, config->feeds[index].family->exchange->connects);
     }
-    if (feeds[index].budget == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for feed '%s'", config->feeds[index].name);
     feeds[index].budget_feed =
         connect_budget_join(feeds[index].budget, feeds[index].subscription.shard_count);
-    return TD_OK;
 }
 
 /* Keys, signatures and passwords in a URL are secrets too. */
@@ -177,7 +171,8 @@ static td_result open_one(const recorder_config *config, td_io io, const td_log 
     symbols_fini(&symbols);
     if (rc != TD_OK)
         return config_blame(config, index, key, rc, err);
-    return open_budget(config, feeds, index, err);
+    open_budget(config, feeds, index);
+    return TD_OK;
 }
 
 td_result feed_setup_open_all(const recorder_config *config, td_io io, const td_log *log,
@@ -186,8 +181,6 @@ td_result feed_setup_open_all(const recorder_config *config, td_io io, const td_
     TD_ASSERT(config->feed_count > 0);
     *out = NULL;
     feed_setup *feeds = td_alloc_zero(config->feed_count, sizeof *feeds);
-    if (feeds == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for %zu feeds", config->feed_count);
     /* All of them first: closing takes no look at how far opening came. */
     for (size_t i = 0; i < config->feed_count; i++)
         redactor_init(&feeds[i].redactor);

@@ -20,7 +20,7 @@ typedef struct feed_setup {
 
 /* One setup for each feed of a finished configuration, in its order. Reads secrets (io: for those
  * in files) and logs topics that no row knows (log may be NULL). *out is the caller's, for
- * feed_setup_close_all(). TD_E_INVALID, TD_E_NOMEM, TD_E_IO: *out is NULL. */
+ * feed_setup_close_all(). TD_E_INVALID, TD_E_IO: *out is NULL. */
 TD_MUST_USE td_result feed_setup_open_all(const recorder_config *config, td_io io,
                                           const td_log *log, feed_setup **out, td_err *err);
 

@@ -28,14 +28,11 @@ struct findings {
     uint64_t lost; /* pushed out, not reported yet */
 };
 
-td_result findings_open(findings **out, td_err *err)
+findings *findings_open(void)
 {
     findings *self = td_alloc_zero(1, sizeof *self);
-    if (self == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for findings");
     pthread_mutex_init(&self->mutex, NULL);
-    *out = self;
-    return TD_OK;
+    return self;
 }
 
 void findings_close(findings *self)

@@ -13,7 +13,7 @@ typedef struct findings findings;
 
 enum { FINDINGS_MAX = 1024 };
 
-TD_MUST_USE td_result findings_open(findings **out, td_err *err);
+findings *findings_open(void);
 void findings_close(findings *self);
 
 /* Live check's thread: put one; its strings are copied. */

@@ -224,17 +224,14 @@ uint64_t http_feed_failures(const http_feed *self)
     return self->failures;
 }
 
-td_result http_feed_open(const http_feed_options *options, http_feed **out, td_err *err)
+http_feed *http_feed_open(const http_feed_options *options)
 {
     TD_ASSERT(options->feed->http_count > 0);
     TD_ASSERT(options->feed->http_count <= LIMIT_FEED_HTTP);
     http_feed *self = td_alloc_zero(1, sizeof *self);
-    *out = self;
-    if (self == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for HTTP requests");
     self->options = *options;
     self->asked = NOTHING_ASKED;
-    return TD_OK;
+    return self;
 }
 
 void http_feed_close(http_feed *self)

@@ -30,9 +30,8 @@ typedef struct http_feed_options {
     redactor *redactor; /* NULL: nothing to hide */
 } http_feed_options;
 
-/* TD_E_NOMEM. No request is sent yet. */
-TD_MUST_USE td_result http_feed_open(const http_feed_options *options, http_feed **out,
-                                     td_err *err);
+/* No request is sent yet. */
+http_feed *http_feed_open(const http_feed_options *options);
 
 /* The feed's subscriptions are answered: request everything now, because the snapshot that the
  * deltas of a new connection continue must be fetched while they arrive. Without a call the first

@@ -52,15 +52,13 @@ struct intake {
     intake_stats stats;
 };
 
-td_result intake_open(const intake_options *options, intake **out, td_err *err)
+intake *intake_open(const intake_options *options)
 {
     TD_ASSERT(options->ring != NULL);
     TD_ASSERT(options->pause != NULL);
     TD_ASSERT(options->resume != NULL);
     TD_ASSERT(td_ring_capacity_bytes(options->ring) > 2 * LIMIT_FRAME_BYTES);
     intake *self = td_alloc_zero(1, sizeof *self);
-    if (self == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for the intake");
     self->options = *options;
     session_clock_init(&self->clock, options->clock);
     td_buf_init(&self->packed_event, EVENT_BYTES_MAX);
@@ -68,13 +66,8 @@ td_result intake_open(const intake_options *options, intake **out, td_err *err)
     self->shared = (intake_path){.ring = options->ring,
                                  .full_bytes = capacity - HEADROOM_BYTES,
                                  .resume_bytes = capacity / 2};
-    td_result rc = drop_count_open(&self->shared.drops, err);
-    if (rc != TD_OK) {
-        intake_close(self);
-        return rc;
-    }
-    *out = self;
-    return TD_OK;
+    self->shared.drops = drop_count_open();
+    return self;
 }
 
 void intake_close(intake *self)
@@ -132,13 +125,9 @@ static intake_path *move_feed(intake *self, uint16_t feed_index)
     intake_path own = {.feed = self->options.config->feeds[feed_index].name,
                        .full_bytes = LIMIT_FEED_BACKLOG_BYTES,
                        .resume_bytes = LIMIT_FEED_BACKLOG_BYTES / 2};
-    td_result rc = drop_count_open(&own.drops, &err);
-    if (rc == TD_OK)
-        rc = td_ring_open(LIMIT_RING_BYTES, &own.ring, &err);
-    if (rc != TD_OK) {
-        drop_count_close(own.drops);
+    if (td_ring_open(LIMIT_RING_BYTES, &own.ring, &err) != TD_OK)
         return &self->shared;
-    }
+    own.drops = drop_count_open();
     const intake_record moved = {
         .kind = INTAKE_MOVED, .recv_ns = self->clock.last_recv_ns, .feed_index = feed_index};
     const void *ring = own.ring;

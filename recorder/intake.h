@@ -97,7 +97,7 @@ typedef struct intake_stats {
     uint64_t stalls;       /* how often the loop stood still for LIMIT_PAUSE_NS */
 } intake_stats;
 
-TD_MUST_USE td_result intake_open(const intake_options *options, intake **out, td_err *err);
+intake *intake_open(const intake_options *options);
 void intake_close(intake *self);
 
 /* Call once, before anything connects: if the wall clock is before the archive's end, one of the

@@ -39,24 +39,18 @@ struct lag {
     uint64_t paused_from_mono_ns, paused_to_mono_ns; /* when the recorder last did not run */
 };
 
-td_result lag_open(td_clock clock, uint64_t limit_ns, size_t chunk_count, lag **out, td_err *err)
+lag *lag_open(td_clock clock, uint64_t limit_ns, size_t chunk_count)
 {
     TD_ASSERT(limit_ns > 0);
     TD_ASSERT(chunk_count > 0);
     lag *self = td_alloc_zero(1, sizeof *self);
-    if (self != NULL)
-        self->waiting = td_alloc_zero(chunk_count, sizeof *self->waiting);
-    if (self == NULL || self->waiting == NULL) {
-        td_free(self);
-        return td_err_set(err, TD_E_NOMEM, "no memory for the lag");
-    }
+    self->waiting = td_alloc_zero(chunk_count, sizeof *self->waiting);
     self->chunk_count = chunk_count;
     self->clock = clock;
     self->limit_ns = limit_ns;
     self->calm_ns = limit_ns > LAG_CALM_NS / 2 ? 2 * limit_ns : LAG_CALM_NS;
     pthread_mutex_init(&self->mutex, NULL);
-    *out = self;
-    return TD_OK;
+    return self;
 }
 
 void lag_close(lag *self)

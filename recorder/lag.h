@@ -26,9 +26,8 @@
 typedef struct lag lag;
 
 /* limit_ns: commit_interval. chunk_count: sealed chunks that are not durable, at most; 1 or more.
- * TD_E_NOMEM. */
-TD_MUST_USE td_result lag_open(td_clock clock, uint64_t limit_ns, size_t chunk_count, lag **out,
-                               td_err *err);
+ */
+lag *lag_open(td_clock clock, uint64_t limit_ns, size_t chunk_count);
 void lag_close(lag *self);
 
 /* Encoder: this chunk is sealed, and goes to the disk thread after this call; the oldest frame or

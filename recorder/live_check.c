@@ -52,7 +52,7 @@ typedef struct sent_channels {
     uint8_t is_segment_due; /* RECORD_SEGMENT did not fit into the ring */
 } sent_channels;
 
-/* Channels by the encoder's numbers; NULL: not checked for lack of memory. */
+/* Channels by the encoder's numbers; NULL: not checked, beyond the budget. */
 typedef struct numbered_channels {
     live_channel **channels;
     size_t capacity;
@@ -174,18 +174,15 @@ static int send_channel(live_check *self, uint16_t feed_index, uint32_t channel_
     return 1;
 }
 
-/* Send the channel's names to the live check's thread unless they were sent. 0: the ring is full,
- * or no memory. */
+/* Send the channel's names to the live check's thread unless they were sent. 0: the ring is full.
+ */
 static int ensure_sent(live_check *self, uint16_t feed_index, uint32_t channel_index,
                        const channel_info *info)
 {
     sent_channels *sent = &self->sent[feed_index];
     if (sent->is_segment_due && !send_segment(self, feed_index))
         return 0;
-    uint8_t *is_sent = td_array_reach(sent->is_sent, &sent->capacity, channel_index, 1);
-    if (is_sent == NULL)
-        return 0;
-    sent->is_sent = is_sent;
+    sent->is_sent = td_array_reach(sent->is_sent, &sent->capacity, channel_index, 1);
     return sent->is_sent[channel_index] || send_channel(self, feed_index, channel_index, info);
 }
 
@@ -235,23 +232,10 @@ void live_check_put_closed(live_check *self, uint16_t feed_index, uint32_t line,
 
 /* ---- channels ---- */
 
-/* Something is not checked for lack of memory. */
+/* Something is not checked: it would go beyond the budget. */
 static void note_unchecked(live_check *self, uint16_t feed_index)
 {
     count(&self->unchecked_books[feed_index], 1);
-}
-
-/* The place of a number, in a table that grows; NULL without memory. */
-static live_channel **find_place(live_check *self, const live_check_record *record)
-{
-    numbered_channels *feed = &self->numbers[record->feed_index];
-    live_channel **channels = td_array_reach(feed->channels, &feed->capacity, record->channel_index,
-                                             sizeof(live_channel *));
-    if (channels == NULL)
-        return NULL;
-    feed->channels = channels;
-    TD_ASSERT(record->channel_index < feed->capacity);
-    return &feed->channels[record->channel_index];
 }
 
 static void take_channel(live_check *self, const live_check_record *record, td_bytes bytes)
@@ -269,11 +253,12 @@ static void take_channel(live_check *self, const live_check_record *record, td_b
                          .topic = (const char *)bytes.data + sizeof names};
     info.exchange_topic = info.topic + strlen(info.topic) + 1;
     info.symbol = info.exchange_topic + strlen(info.exchange_topic) + 1;
-    live_channel **place = find_place(self, record);
+    numbered_channels *numbers = &self->numbers[record->feed_index];
+    numbers->channels = td_array_reach(numbers->channels, &numbers->capacity, record->channel_index,
+                                       sizeof(live_channel *));
     live_channel *channel = live_table_get(&self->channels, record->feed_index, &info);
-    if (place != NULL)
-        *place = channel;
-    if (place == NULL || channel == NULL)
+    numbers->channels[record->channel_index] = channel;
+    if (channel == NULL)
         note_unchecked(self, record->feed_index);
 }
 
@@ -326,12 +311,6 @@ static void judge(live_check *self, live_channel *channel, const live_check_reco
                   const verdict *found)
 {
     const verdict_item *violation = verdict_violation(found);
-    if (found->no_memory && !channel->is_short)
-        td_log_emit(
-            self->options.log, TD_LOG_WARNING,
-            "%s: no memory for the book's levels: it is not checked until its next snapshot",
-            channel->info.exchange_topic);
-    channel->is_short = found->no_memory || (channel->is_short && found->unchecked);
     if (violation != NULL)
         count(&self->violations, 1);
     if (channel->broken_from_ns == 0)
@@ -402,24 +381,12 @@ static void report_item(live_check *self, uint16_t feed_index, const audit_item 
 }
 
 /* The slot of a record's connection. */
-static td_result subscription_of(live_check *self, const live_check_record *record,
-                                 subscription_state **out)
+static subscription_state *subscription_of(live_check *self, const live_check_record *record)
 {
     const char *name = self->options.config->feeds[record->feed_index].name;
     const channel_info info = {
         .feed = name != NULL ? name : "", .line = record->line, .shard = record->shard};
-    *out = subscription_states_get(&self->subscriptions, &info);
-    return TD_OK;
-}
-
-static td_result answered_of(live_check *self, const live_check_record *record,
-                             uint64_t *answered_ns)
-{
-    subscription_state *slot;
-    td_result rc = subscription_of(self, record, &slot);
-    if (rc == TD_OK)
-        *answered_ns = subscription_answered_ns(slot, 0, record->conn, record->recv_ns);
-    return rc;
+    return subscription_states_get(&self->subscriptions, &info);
 }
 
 /* Let the symbol's audit compare a frame with other topics. decoded NULL: it was not decodable. */
@@ -427,10 +394,9 @@ static void compare(live_check *self, live_channel *channel, const live_check_re
                     const follow_answer *of_stream, const message *decoded)
 {
     live_stream *stream = channel->stream;
-    uint64_t answered_ns;
+    uint64_t answered_ns =
+        subscription_answered_ns(subscription_of(self, record), 0, record->conn, record->recv_ns);
     audit_verdict found;
-    if (answered_of(self, record, &answered_ns) != TD_OK)
-        return;
     (void)follower_compare(&channel->follower, &stream->member, channel->symbol->audit,
                            record->line, stream, record->recv_ns,
                            follow_answered_ns(of_stream, answered_ns), decoded,
@@ -454,19 +420,16 @@ static void renew_row(live_check *self, live_channel *channel, const live_check_
         topic_row_at(of->topics, of->topic_count, channel->topic.row, record->recv_ns);
 }
 
-/* A request or an answer: perhaps the last that was open. Without memory it counts for nothing. */
+/* A request or an answer: perhaps the last that was open. */
 static void note_control(live_check *self, const live_check_record *record, td_bytes bytes)
 {
-    subscription_state *slot;
-    if (subscription_of(self, record, &slot) != TD_OK)
-        return;
-    if (record->kind != RECORD_REQUEST) {
-        subscription_answered(slot, 0, record->conn, record->recv_ns);
-        return;
-    }
+    subscription_state *slot = subscription_of(self, record);
     const family *of = self->options.config->feeds[record->feed_index].family;
-    subscription_sent(&self->subscriptions, slot, of->dialect, 0, record->conn, record->recv_ns,
-                      bytes);
+    if (record->kind == RECORD_ANSWER)
+        subscription_answered(slot, 0, record->conn, record->recv_ns);
+    else
+        subscription_sent(&self->subscriptions, slot, of->dialect, 0, record->conn, record->recv_ns,
+                          bytes);
 }
 
 /* The channel lost its track: what was broken counts no more, and audits do not know its content.
@@ -502,15 +465,10 @@ static live_channel *prepare(live_check *self, const live_check_record *record)
         return channel;
     if (topic_row_is_dated(channel->topic.row))
         renew_row(self, channel, record);
-    td_err err;
     int is_first = channel->follower.track == NULL;
-    td_result rc = live_table_meet(&self->channels, channel, record->conn, &err);
-    if (TD_UNLIKELY(rc != TD_OK)) {
+    if (TD_UNLIKELY(!live_table_meet(&self->channels, channel, record->conn))) {
         count(&self->skipped, 1);
         give_up(self, channel, record);
-        if (rc != TD_E_LIMIT)
-            td_log_emit(self->options.log, TD_LOG_WARNING, "%s is not checked: %s",
-                        channel->info.exchange_topic, err.text);
         return NULL;
     }
     if (is_first && channel->symbol == NULL)
@@ -529,15 +487,6 @@ static void charge(live_check *self, live_channel *channel, const live_check_rec
         note_unchecked(self, record->feed_index);
 }
 
-/* 1 if the frame is, for audits, a part of its topic's stream. Without memory it is not compared.
- */
-static int is_followed(live_channel *channel, const live_check_record *record,
-                       follow_answer *answer)
-{
-    return channel->stream != NULL &&
-           live_channel_follow(channel, record->recv_ns, answer, NULL) == TD_OK && !answer->is_copy;
-}
-
 static void check(live_check *self, const live_check_record *record, td_bytes bytes)
 {
     live_channel *channel = prepare(self, record);
@@ -552,14 +501,15 @@ static void check(live_check *self, const live_check_record *record, td_bytes by
     int is_decoded =
         decoder_decode(self->decoder, &channel->topic, bytes, DECODE_PATH_FAST, &decoded, &why);
     count(&self->undecoded, !is_decoded);
-    td_result rc = follower_take(&channel->follower, is_decoded ? &decoded : NULL, &found, NULL);
-    TD_ASSERT(rc == TD_OK || found.no_memory);
+    follower_take(&channel->follower, is_decoded ? &decoded : NULL, &found);
     if (is_decoded)
         judge(self, channel, record, &found);
-    follow_answer of_stream;
-    if (is_followed(channel, record, &of_stream) && channel->symbol->audit != NULL &&
-        (channel->symbol->useful >> channel->part & 1))
-        compare(self, channel, record, &of_stream, is_decoded ? &decoded : NULL);
+    if (channel->stream != NULL) {
+        const follow_answer of_stream = live_channel_follow(channel, record->recv_ns);
+        if (!of_stream.is_copy && channel->symbol->audit != NULL &&
+            (channel->symbol->useful >> channel->part & 1))
+            compare(self, channel, record, &of_stream, is_decoded ? &decoded : NULL);
+    }
     channel->last_ns = record->recv_ns;
     charge(self, channel, record);
 }
@@ -641,8 +591,6 @@ td_result live_check_open(const live_check_options *options, live_check **out, t
     TD_ASSERT(options->found != NULL);
     TD_ASSERT(options->config->feed_count <= LIMIT_FEEDS);
     live_check *self = td_alloc_zero(1, sizeof *self);
-    if (self == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for the continuity thread");
     self->options = *options;
     live_table_init(&self->channels,
                     options->memory_bytes == 0 ? LIMIT_LIVE_CHECK_BYTES : options->memory_bytes);

@@ -60,7 +60,7 @@ typedef struct live_check_stats {
     uint64_t unchecked_books; /* topics, and audits of a symbol, dropped for lack of memory; ever */
 } live_check_stats;
 
-/* Start the thread. TD_E_NOMEM, TD_E_IO. */
+/* Start the thread. TD_E_IO. */
 TD_MUST_USE td_result live_check_open(const live_check_options *options, live_check **out,
                                       td_err *err);
 

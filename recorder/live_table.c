@@ -50,8 +50,8 @@ static live_channel *find(const live_table *table, uint16_t feed_index, const ch
 
 /* ---- adding ---- */
 
-/* Copies of the names that findings need, in one piece of memory; its size. */
-static size_t copy_info(live_channel *to, const channel_info *info)
+/* Copies of the names that findings need, in one piece of memory. */
+static void copy_info(live_channel *to, const channel_info *info)
 {
     const char *const from[] = {info->feed, info->family, info->topic, info->exchange_topic,
                                 info->symbol};
@@ -62,8 +62,6 @@ static size_t copy_info(live_channel *to, const channel_info *info)
     for (int i = 0; i < FIELDS; i++)
         total += strlen(from[i]) + 1;
     char *at = to->text = td_alloc(total);
-    if (at == NULL)
-        return 0;
     to->info = (channel_info){
         .line = info->line, .shard = info->shard, .dir = info->dir, .opcode = info->opcode};
     for (int i = 0; i < FIELDS; i++) {
@@ -73,7 +71,6 @@ static size_t copy_info(live_channel *to, const channel_info *info)
         at += size;
     }
     to->info.message_encoding = to->info.schema_name = "";
-    return total;
 }
 
 /* What a channel costs besides its track. */
@@ -85,25 +82,16 @@ static size_t channel_bytes(const live_channel *channel)
            strlen(info->symbol) + 5;
 }
 
-static int grow_list(live_table *table)
-{
-    live_channel **all = td_array_grow(table->all, table->count, sizeof(live_channel *));
-    if (all == NULL)
-        return 0;
-    table->all = all;
-    return 1;
-}
-
 live_channel *live_table_get(live_table *table, uint16_t feed_index, const channel_info *info)
 {
     TD_ASSERT(feed_index < LIMIT_FEEDS);
     live_channel *known = find(table, feed_index, info);
     if (known != NULL)
         return known;
-    live_channel *made = grow_list(table) ? td_alloc_zero(1, sizeof *made) : NULL;
-    if (made == NULL || copy_info(made, info) == 0 || !has_space(table, channel_bytes(made))) {
-        if (made != NULL)
-            td_free(made->text);
+    live_channel *made = td_alloc_zero(1, sizeof *made);
+    copy_info(made, info);
+    if (!has_space(table, channel_bytes(made))) {
+        td_free(made->text);
         td_free(made);
         table->feeds[feed_index].has_holes = 1;
         return NULL;
@@ -113,6 +101,7 @@ live_channel *live_table_get(live_table *table, uint16_t feed_index, const chann
     made->segment = table->feeds[feed_index].segment;
     made->next = table->buckets[bucket];
     made->place = table->count;
+    table->all = td_array_grow(table->all, table->count, sizeof(live_channel *));
     table->buckets[bucket] = made;
     table->all[table->count++] = made;
     table->used_bytes += channel_bytes(made);
@@ -158,23 +147,16 @@ int live_table_charge_track(live_table *table, live_channel *channel)
     return 0;
 }
 
-td_result live_table_meet(live_table *table, live_channel *channel, uint32_t conn, td_err *err)
+int live_table_meet(live_table *table, live_channel *channel, uint32_t conn)
 {
     const follower_conn from = {.shard = channel->info.shard, .conn = conn};
-    follower_step step;
-    td_result rc = follower_meet(&channel->follower, &from, channel->topic.row, &step, err);
-    if (rc != TD_OK) {
-        leave_unchecked(table, channel);
-        return rc;
-    }
+    follower_step step = follower_meet(&channel->follower, &from, channel->topic.row);
     if (TD_LIKELY(step != FOLLOWER_BEGINS))
-        return TD_OK;
+        return 1;
     /* Without the snapshot that perhaps came before, nothing can be judged until the next one. */
     if (table->feeds[channel->feed_index].has_holes)
         track_join(channel->follower.track);
-    if (live_table_charge_track(table, channel))
-        return TD_OK;
-    return td_err_set(err, TD_E_LIMIT, "the live check's memory is used up");
+    return live_table_charge_track(table, channel);
 }
 
 /* ---- audits ---- */
@@ -187,9 +169,10 @@ static live_symbol *find_symbol(live_table *table, const live_channel *channel)
             strcmp(symbol->name, channel->info.symbol) == 0)
             return symbol;
     }
-    live_symbol *made = has_space(table, sizeof *made) ? td_alloc_zero(1, sizeof *made) : NULL;
-    if (made == NULL)
+    live_symbol *made;
+    if (!has_space(table, sizeof *made))
         return NULL;
+    made = td_alloc_zero(1, sizeof *made);
     made->name = channel->info.symbol;
     made->feed_index = channel->feed_index;
     made->segment = channel->segment;
@@ -237,8 +220,6 @@ static int join_stream(live_table *table, live_symbol *symbol, live_channel *cha
     if (stream != NULL || !has_space(table, sizeof *stream))
         return 0;
     stream = td_alloc_zero(1, sizeof *stream);
-    if (stream == NULL)
-        return 0;
     stream->info = info;
     stream->next = symbol->streams;
     symbol->streams = stream;
@@ -269,15 +250,12 @@ static int channel_has_ended(void *user, const follow_conn *conn, uint64_t recv_
     return channel->follower.from.conn != conn->conn || channel->ended_conn == conn->conn;
 }
 
-td_result live_channel_follow(live_channel *channel, uint64_t recv_ns, follow_answer *out,
-                              td_err *err)
+follow_answer live_channel_follow(live_channel *channel, uint64_t recv_ns)
 {
     TD_ASSERT(channel->stream != NULL);
     const follow_conn now = {
         .slot = channel, .conn = channel->follower.from.conn, .last_ns = recv_ns};
-    (void)err;
-    *out = follow_take(&channel->stream->follow, &now, channel_has_ended, NULL);
-    return TD_OK;
+    return follow_take(&channel->stream->follow, &now, channel_has_ended, NULL);
 }
 
 void live_table_end_connection(live_table *table, uint16_t feed_index, uint32_t line,
@@ -306,10 +284,8 @@ void live_table_join_symbol(live_table *table, live_channel *channel)
     symbol->useful = audit_useful_parts(symbol->parts);
     if (symbol->useful == 0 || symbol->audit != NULL || symbol->is_unaudited)
         return;
-    if (audit_open(&symbol->audit, NULL) != TD_OK)
-        symbol->audit = NULL;
-    else
-        (void)live_table_charge_audit(table, symbol); /* beyond the budget there is none */
+    symbol->audit = audit_open();
+    (void)live_table_charge_audit(table, symbol); /* beyond the budget there is none */
 }
 
 /* ---- forgetting ---- */

@@ -30,7 +30,7 @@ typedef struct live_stream {
 /* All topics of one symbol of a feed: what an audit compares. */
 typedef struct live_symbol {
     const char *name;   /* the first channel's, which is freed with this */
-    audit *audit;       /* NULL while no part has a partner, or there was no memory for it */
+    audit *audit;       /* NULL while no part has a partner, or it would go beyond the budget */
     size_t audit_bytes; /* as charged */
     uint32_t parts[AUDIT_PARTS];
     uint32_t useful;  /* audit_useful_parts of them */
@@ -49,11 +49,10 @@ typedef struct live_channel {
     follower follower;   /* without track: the topic has no row, or it is unchecked */
     size_t track_bytes;  /* as charged */
     live_symbol *symbol; /* NULL: takes no part in audits */
-    live_stream *stream; /* NULL: as symbol, or there was no memory for it */
+    live_stream *stream; /* NULL: as symbol, or beyond the budget */
     audit_part part;
     uint16_t feed_index;
     uint8_t is_met;       /* a frame came: topic and track are looked up */
-    uint8_t is_short;     /* its book could not grow, and no snapshot came since: that was logged */
     uint8_t is_unchecked; /* its track was dropped */
     uint8_t is_leaving;   /* while a segment begins */
     uint64_t row_day;     /* days since 1970: the row was looked up for it, if it has dates */
@@ -87,26 +86,23 @@ typedef struct live_table {
 void live_table_init(live_table *table, size_t max_bytes);
 void live_table_fini(live_table *table);
 
-/* The channel that info describes, added if need be (strings are copied). NULL beyond the budget,
- * or without memory. */
+/* The channel that info describes, added if need be (strings are copied). NULL beyond the budget.
+ */
 live_channel *live_table_get(live_table *table, uint16_t feed_index, const channel_info *info);
 
 /* A frame of the channel came in the feed's present segment. */
 void live_table_touch(live_table *table, live_channel *channel);
 
 /* Make the channel's follower ready for a frame of this connection, under the topic's row of now.
- * TD_OK; TD_E_LIMIT: its first track would go beyond the budget; TD_E_NOMEM. It is unchecked then.
- */
-TD_MUST_USE td_result live_table_meet(live_table *table, live_channel *channel, uint32_t conn,
-                                      td_err *err);
+ * 0: its first track would go beyond the budget. It is unchecked then. */
+TD_MUST_USE int live_table_meet(live_table *table, live_channel *channel, uint32_t conn);
 
-/* Let the channel take part in audits of its symbol, by its topic's row; without memory, or beyond
- * the budget, it does not. */
+/* Let the channel take part in audits of its symbol, by its topic's row; beyond the budget it does
+ * not. */
 void live_table_join_symbol(live_table *table, live_channel *channel);
 
-/* What a frame of the channel's present connection is to its stream; there is one. TD_E_NOMEM. */
-TD_MUST_USE td_result live_channel_follow(live_channel *channel, uint64_t recv_ns,
-                                          follow_answer *out, td_err *err);
+/* What a frame of the channel's present connection is to its stream; there is one. */
+follow_answer live_channel_follow(live_channel *channel, uint64_t recv_ns);
 
 /* The slot's connection of this number has ended. */
 void live_table_end_connection(live_table *table, uint16_t feed_index, uint32_t line,

@@ -58,10 +58,7 @@ struct open_gaps {
  * next session. */
 static open_row *add_row(open_gaps *self, const gap_row *row)
 {
-    open_row *rows = td_array_grow(self->rows, self->row_count, sizeof *rows);
-    if (rows == NULL)
-        return NULL;
-    self->rows = rows;
+    self->rows = td_array_grow(self->rows, self->row_count, sizeof *self->rows);
     open_row made = {.past_slot = SIZE_MAX};
     if (gap_row_copy(&made.row, row, NULL) != TD_OK)
         return NULL;
@@ -147,7 +144,7 @@ static int is_about(const gap_row *row, const asked *topic)
     return strcmp(row->topic, topic->topic) == 0 && has_symbol(topic, row->symbol);
 }
 
-static td_result parse_topic(const open_gaps *self, const char *text, asked *out, td_err *err)
+static void parse_topic(const open_gaps *self, const char *text, asked *out)
 {
     const family *of = self->options.feed->family;
     topic_match found;
@@ -161,25 +158,18 @@ static td_result parse_topic(const open_gaps *self, const char *text, asked *out
         symbols.size = 0;
     out->topic = td_strndup((const char *)topic.data, topic.size);
     out->symbols = td_strndup(symbols.size == 0 ? "" : (const char *)symbols.data, symbols.size);
-    if (out->topic == NULL || out->symbols == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for topics");
-    return TD_OK;
 }
 
-static td_result parse_topics(open_gaps *self, td_err *err)
+static void parse_topics(open_gaps *self)
 {
     const subscription *wanted = self->options.wanted;
-    td_result rc = TD_OK;
     self->topics = td_alloc_zero(wanted->topic_count + 1, sizeof *self->topics);
-    if (self->topics == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for topics");
     self->topic_count = wanted->topic_count;
     for (uint32_t shard = 0; shard < wanted->shard_count; shard++)
-        for (size_t i = wanted->shards[shard]; i < wanted->shards[shard + 1] && rc == TD_OK; i++) {
+        for (size_t i = wanted->shards[shard]; i < wanted->shards[shard + 1]; i++) {
             self->topics[i].shard = shard;
-            rc = parse_topic(self, wanted->topics[i], &self->topics[i], err);
+            parse_topic(self, wanted->topics[i], &self->topics[i]);
         }
-    return rc;
 }
 
 /* ---- earlier recordings ---- */
@@ -196,14 +186,10 @@ static td_result index_name(topic_index *index, const char *topic, const char *s
 {
     char name[LIMIT_TOPIC_BYTES + LIMIT_SYMBOL_BYTES];
     (void)snprintf(name, sizeof name, "%s.%s", topic, symbol); /* both are bounded */
-    char **names = td_array_grow(index->names, index->name_count, sizeof(char *));
-    if (names == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for topics");
-    index->names = names;
-    names[index->name_count] = td_strdup(name);
-    if (names[index->name_count] == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for topics");
-    return name_index_put(&index->by_name, td_bytes_str(names[index->name_count++]), row, err);
+    index->names = td_array_grow(index->names, index->name_count, sizeof(char *));
+    index->names[index->name_count] = td_strdup(name);
+    return name_index_put(&index->by_name, td_bytes_str(index->names[index->name_count++]), row,
+                          err);
 }
 
 static void index_fini(topic_index *index)
@@ -253,9 +239,7 @@ static td_result read_past(open_gaps *self, td_err *err)
     self->slot_count = self->options.past->slot_count;
     self->travels = td_alloc_zero(self->options.past->topic_count + 1, sizeof *self->travels);
     self->has_unknown = td_alloc_zero(self->slot_count + 1, 1);
-    td_result rc = self->travels == NULL || self->has_unknown == NULL
-                       ? td_err_set(err, TD_E_NOMEM, "no memory for topics")
-                       : index_topics(self, &index, err);
+    td_result rc = index_topics(self, &index, err);
     if (rc == TD_OK)
         note_travels(self, &index);
     index_fini(&index);
@@ -330,14 +314,11 @@ static void find_shards(const open_gaps *self, open_row *row)
 /* ---- rows that earlier sessions left open ---- */
 
 /* Keep an open row, with the shards that it waits for. */
-static td_result begin_row(open_gaps *self, const gap_row *row, td_err *err)
+static void begin_row(open_gaps *self, const gap_row *row)
 {
     open_row *made = add_row(self, row);
-    if (made == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for open gaps");
     if (is_whole(row) || self->topic_count == 0)
         find_shards(self, made);
-    return TD_OK;
 }
 
 static int is_asked(const open_gaps *self, const gap_row *row)
@@ -359,7 +340,9 @@ static td_result take_earlier(open_gaps *self, const gap_row *row, td_err *err)
         for (size_t i = 0; i < self->topic_count; i++)
             self->topics[i].is_recorded |= !is_whole(row) && is_about(row, &self->topics[i]);
         td_result rc = gap_list_add(&self->begun, row, err);
-        return rc == TD_OK ? begin_row(self, row, err) : rc;
+        if (rc == TD_OK)
+            begin_row(self, row);
+        return rc;
     }
     gap_row ended = *row;
     uint64_t start_ns = self->options.start_ns;
@@ -418,7 +401,9 @@ static td_result open_for_slot(open_gaps *self, const past_slot *slot, td_err *e
     while (gap_list_find(self->options.ledger, &row) != NULL)
         row.from_ns++;
     td_result rc = gap_list_add(&self->begun, &row, err);
-    return rc == TD_OK ? begin_row(self, &row, err) : rc;
+    if (rc == TD_OK)
+        begin_row(self, &row);
+    return rc;
 }
 
 static td_result open_for_slots(open_gaps *self, td_err *err)
@@ -591,12 +576,9 @@ td_result open_gaps_open(const open_gaps_options *options, open_gaps **out, td_e
     TD_ASSERT(options->emit != NULL);
     *out = NULL;
     open_gaps *self = td_alloc_zero(1, sizeof *self);
-    if (self == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for open gaps");
     self->options = *options;
-    td_result rc = parse_topics(self, err);
-    if (rc == TD_OK)
-        rc = begin(self, err);
+    parse_topics(self);
+    td_result rc = begin(self, err);
     self->options.past = NULL;
     self->options.ledger = NULL;
     if (rc != TD_OK) {
@@ -611,7 +593,7 @@ void open_gaps_close(open_gaps *self)
 {
     if (self == NULL)
         return;
-    for (size_t i = 0; self->topics != NULL && i < self->topic_count; i++) {
+    for (size_t i = 0; i < self->topic_count; i++) {
         td_free(self->topics[i].topic);
         td_free(self->topics[i].symbols);
     }

@@ -35,7 +35,6 @@ typedef struct open_gaps_options {
     void *user;
 } open_gaps_options;
 
-/* TD_E_NOMEM. */
 TD_MUST_USE td_result open_gaps_open(const open_gaps_options *options, open_gaps **out,
                                      td_err *err);
 void open_gaps_close(open_gaps *self);

@@ -390,23 +390,19 @@ static size_t put_good_first(const subscriber *self, const char **names, asked_t
     return put - self->counts[TOPIC_REFUSED] - self->counts[TOPIC_UNANSWERED];
 }
 
-/* Returns how many good ones come first. Without memory to sort, all are requested together, and
- * halving finds the bad ones again. */
+/* Returns how many good ones come first. */
 static size_t sort_topics(subscriber *self)
 {
     size_t count = self->options.topic_count;
     if (self->counts[TOPIC_REFUSED] + self->counts[TOPIC_UNANSWERED] == 0)
         return count;
-    const char **names = td_alloc_zero(count, sizeof(const char *));
-    asked_topic *rows = td_alloc_zero(count, sizeof *rows);
-    size_t good = count;
-    if (names != NULL && rows != NULL) {
-        good = put_good_first(self, names, rows);
-        memcpy(self->names, names, count * sizeof(const char *));
-        memcpy(self->rows, rows, count * sizeof *rows);
-    }
-    td_free(names);
-    td_free(rows);
+    const char **names = td_alloc_zero(count + 1, sizeof(const char *));
+    asked_topic *rows = td_alloc_zero(count + 1, sizeof *rows);
+    size_t good = put_good_first(self, names, rows);
+    td_free(self->names);
+    td_free(self->rows);
+    self->names = names;
+    self->rows = rows;
     return good;
 }
 
@@ -422,43 +418,27 @@ void subscriber_restart(subscriber *self)
             queue_push(self, (range){i, 1});
 }
 
-static td_result allocate(subscriber *self, td_err *err)
-{
-    size_t count = self->options.topic_count;
-    self->queue_capacity = count + 1;
-    self->names = td_alloc_zero(count + 1, sizeof(const char *));
-    self->rows = td_alloc_zero(count + 1, sizeof *self->rows);
-    self->queue = td_alloc_zero(self->queue_capacity, sizeof *self->queue);
-    if (self->names == NULL || self->rows == NULL || self->queue == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for %zu topics", count);
-    for (size_t i = 0; i < count; i++) {
-        self->names[i] = self->options.topics[i];
-        self->rows[i].place = i;
-    }
-    self->counts[TOPIC_QUEUED] = count;
-    return TD_OK;
-}
-
-td_result subscriber_open(const subscriber_options *options, subscriber **out, td_err *err)
+subscriber *subscriber_open(const subscriber_options *options)
 {
     TD_ASSERT(options->dialect != NULL);
     TD_ASSERT(options->topic_count == 0 || !options->dialect->subscribes_with_auth);
-    *out = NULL;
     subscriber *self = td_alloc_zero(1, sizeof *self);
-    if (self == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a subscriber");
+    size_t count = options->topic_count;
     self->options = *options;
     td_buf_init(&self->granted, TEXTS_BYTES_MAX);
     td_buf_init(&self->split, TEXTS_BYTES_MAX);
     td_buf_init(&self->refused, TEXTS_BYTES_MAX);
     td_buf_init(&self->asked, TEXTS_BYTES_MAX);
-    td_result rc = allocate(self, err);
-    if (rc != TD_OK) {
-        subscriber_close(self);
-        return rc;
+    self->queue_capacity = count + 1;
+    self->names = td_alloc_zero(count + 1, sizeof(const char *));
+    self->rows = td_alloc_zero(count + 1, sizeof *self->rows);
+    self->queue = td_alloc_zero(self->queue_capacity, sizeof *self->queue);
+    for (size_t i = 0; i < count; i++) {
+        self->names[i] = self->options.topics[i];
+        self->rows[i].place = i;
     }
-    *out = self;
-    return TD_OK;
+    self->counts[TOPIC_QUEUED] = count;
+    return self;
 }
 
 void subscriber_close(subscriber *self)

@@ -59,16 +59,14 @@ typedef struct subscriber_outcome {
     size_t refused_count;
 } subscriber_outcome;
 
-/* TD_E_NOMEM. */
-TD_MUST_USE td_result subscriber_open(const subscriber_options *options, subscriber **out,
-                                      td_err *err);
+subscriber *subscriber_open(const subscriber_options *options);
 void subscriber_close(subscriber *self);
 
 /* A new connection: no request was sent, none is open. */
 void subscriber_restart(subscriber *self);
 
 /* Append the next request that may be sent to out; *topics gets its topics, joined by ",", valid
- * until the next call. TD_EOF: none now. TD_E_NOMEM, TD_E_LIMIT. */
+ * until the next call. TD_EOF: none now. TD_E_LIMIT. */
 TD_MUST_USE td_result subscriber_next(subscriber *self, uint64_t mono_ns, td_buf *out,
                                       const char **topics, td_err *err);
 

@@ -50,8 +50,6 @@ static td_result add_topic(collection *all, const char *topic, td_err *err)
     if (rc != TD_OK)
         return rc;
     char *copy = td_strdup(topic);
-    if (copy == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for topics");
     size_t index = all->out->topic_count++;
     all->out->topics[index] = copy;
     return name_index_put(&all->by_name, td_bytes_str(copy), index, err);
@@ -218,8 +216,7 @@ td_result subscription_open(const feed_config *feed, const symbol_list *symbols,
     memset(out, 0, sizeof *out);
     collection all = {.feed = feed, .dialect = feed->family->dialect, .out = out};
     out->topics = td_alloc_zero(LIMIT_FEED_TOPICS, sizeof(char *));
-    td_result rc = out->topics == NULL ? td_err_set(err, TD_E_NOMEM, "no memory for topics")
-                                       : collect(&all, symbols, err);
+    td_result rc = collect(&all, symbols, err);
     name_index_fini(&all.by_name);
     if (rc == TD_OK)
         return TD_OK;

@@ -24,7 +24,7 @@ typedef struct subscription {
  * max_topics_per_connection, and no more topics or text than the dialect allows one to hold.
  *
  * TD_E_INVALID: a topic that the dialect cannot express, or a list or star where it has none;
- * TD_E_LIMIT: more shards than LIMIT_FEED_SLOTS, more topics than LIMIT_FEED_TOPICS; TD_E_NOMEM. */
+ * TD_E_LIMIT: more shards than LIMIT_FEED_SLOTS, more topics than LIMIT_FEED_TOPICS. */
 TD_MUST_USE td_result subscription_open(const feed_config *feed, const symbol_list *symbols,
                                         subscription *out, td_err *err);
 void subscription_fini(subscription *self);

@@ -208,8 +208,6 @@ static td_result open_feeds(supervisor *self, td_err *err)
 {
     const recorder_config *config = self->options.config;
     self->redactors = td_alloc_zero(config->feed_count, sizeof(redactor *));
-    if (self->redactors == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for %zu feeds", config->feed_count);
     td_result rc = feed_setup_open_all(config, archive_io(self->options.archive), self->options.log,
                                        &self->feeds, err);
     for (size_t i = 0; rc == TD_OK && i < config->feed_count; i++)
@@ -261,8 +259,6 @@ static td_result open_gaps_of_feeds(supervisor *self, const gap_list *ledger, ui
     size_t count = self->options.config->feed_count;
     self->gaps = td_alloc_zero(count, sizeof(open_gaps *));
     self->gap_users = td_alloc_zero(count, sizeof *self->gap_users);
-    if (self->gaps == NULL || self->gap_users == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for %zu feeds", count);
     td_result rc = TD_OK;
     for (size_t i = 0; i < count && rc == TD_OK; i++)
         rc = open_feed_gaps(self, i, ledger, start_ns, err);
@@ -325,15 +321,11 @@ static td_result open_threads(supervisor *self, td_err *err)
                                    .found = on_found,
                                    .user = self};
     td_result rc = td_ring_open(config->ring_bytes, &self->ring, err);
-    if (rc == TD_OK)
-        rc = chunk_queue_open(QUEUE_CHUNKS, &self->queue, err);
-    if (rc == TD_OK)
-        rc = findings_open(&self->findings, err);
+    self->queue = chunk_queue_open(QUEUE_CHUNKS);
+    self->findings = findings_open();
+    self->lag = lag_open(self->options.clock, config->commit_interval_ns, QUEUE_CHUNKS);
     if (rc == TD_OK)
         rc = live_check_open(&checking, &self->live_check, err);
-    if (rc == TD_OK)
-        rc = lag_open(self->options.clock, config->commit_interval_ns, QUEUE_CHUNKS, &self->lag,
-                      err);
     disk_options writing = {.queue = self->queue,
                             .writer = self->writer,
                             .free_space = &self->free_space,
@@ -382,7 +374,9 @@ static td_result open_intake(supervisor *self, td_err *err)
                               .resume = resume_all,
                               .user = self};
     td_result rc = archive_newest_ns(self->options.archive, &all, &options.archive_end_ns, err);
-    return rc == TD_OK ? intake_open(&options, &self->intake, err) : rc;
+    if (rc == TD_OK)
+        self->intake = intake_open(&options);
+    return rc;
 }
 
 static td_result open_slot(supervisor *self, size_t feed_index, uint32_t shard, td_err *err)
@@ -407,9 +401,7 @@ static td_result open_slot(supervisor *self, size_t feed_index, uint32_t shard, 
     options.topics = subscription_shard(&feed->subscription, shard, &options.topic_count);
     td_result rc = td_random_system(&options.seed, sizeof options.seed, err);
     if (rc == TD_OK)
-        rc = connection_open(&options, &self->connections[self->connection_count], err);
-    if (rc == TD_OK)
-        self->connection_count++;
+        self->connections[self->connection_count++] = connection_open(&options);
     return rc;
 }
 
@@ -419,8 +411,6 @@ static td_result open_slots(supervisor *self, td_err *err)
     for (size_t i = 0; i < self->options.config->feed_count; i++)
         count += self->feeds[i].subscription.shard_count;
     self->connections = td_alloc_zero(count, sizeof(connection *));
-    if (self->connections == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for %zu connections", count);
     self->env = (connection_env){.loop = self->loop,
                                  .intake = self->intake,
                                  .decoder = self->decoder,
@@ -444,14 +434,11 @@ static td_result open_slots(supervisor *self, td_err *err)
     return TD_OK;
 }
 
-static td_result open_http(supervisor *self, td_err *err)
+static void open_http(supervisor *self)
 {
     const recorder_config *config = self->options.config;
     self->http = td_alloc_zero(config->feed_count, sizeof(http_feed *));
-    if (self->http == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for %zu feeds", config->feed_count);
-    td_result rc = TD_OK;
-    for (size_t i = 0; rc == TD_OK && i < config->feed_count; i++) {
+    for (size_t i = 0; i < config->feed_count; i++) {
         http_feed_options options = {.loop = self->loop,
                                      .intake = self->intake,
                                      .clock = self->options.clock,
@@ -460,9 +447,8 @@ static td_result open_http(supervisor *self, td_err *err)
                                      .feed_index = (uint16_t)i,
                                      .redactor = self->redactors[i]};
         if (config->feeds[i].http_count > 0)
-            rc = http_feed_open(&options, &self->http[i], err);
+            self->http[i] = http_feed_open(&options);
     }
-    return rc;
 }
 
 td_result supervisor_open(const supervisor_options *options, supervisor **out, td_err *err)
@@ -471,8 +457,6 @@ td_result supervisor_open(const supervisor_options *options, supervisor **out, t
     TD_ASSERT(options->config->feed_count <= LIMIT_FEEDS);
     TD_ASSERT(options->archive != NULL);
     supervisor *self = td_alloc_zero(1, sizeof *self);
-    if (self == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a recorder");
     self->options = *options;
     self->free_space = (free_space){.io = archive_io(options->archive),
                                     .path = archive_path(options->archive),
@@ -491,10 +475,10 @@ td_result supervisor_open(const supervisor_options *options, supervisor **out, t
         rc = open_threads(self, err);
     if (rc == TD_OK)
         rc = open_intake(self, err);
-    if (rc == TD_OK)
-        rc = open_http(self, err);
-    if (rc == TD_OK)
+    if (rc == TD_OK) {
+        open_http(self);
         rc = open_slots(self, err);
+    }
     if (rc != TD_OK) {
         supervisor_close(self);
         return rc;

@@ -123,13 +123,6 @@ static td_result check_globs(const feed_config *feed, const symbol_list *found, 
                : td_err_set(err, TD_E_INVALID, "the file '%s' lists no symbol", feed->symbols_file);
 }
 
-static td_result make_space(symbol_list *out, size_t count, td_err *err)
-{
-    out->items = td_alloc_zero(count + 1, sizeof *out->items);
-    return out->items == NULL ? td_err_set(err, TD_E_NOMEM, "no memory for %zu symbols", count)
-                              : TD_OK;
-}
-
 static td_result take_file(const feed_config *feed, td_io io, symbol_list *out, td_err *err)
 {
     size_t size = 0;
@@ -139,9 +132,8 @@ static td_result take_file(const feed_config *feed, td_io io, symbol_list *out, 
     if (rc != TD_OK)
         return td_err_add(err, rc, "cannot read the symbols in '%s'", path);
     out->text = (char *)text;
-    rc = make_space(out, count_lines(out->text, size), err);
-    if (rc == TD_OK)
-        rc = take_lines(feed, size, out, err);
+    out->items = td_alloc_zero(count_lines(out->text, size) + 1, sizeof *out->items);
+    rc = take_lines(feed, size, out, err);
     return rc == TD_OK ? check_globs(feed, out, err) : rc;
 }
 
@@ -153,9 +145,8 @@ td_result symbols_open(const feed_config *feed, td_io io, symbol_list *out, td_e
     if (feed->symbols_file != NULL) {
         rc = take_file(feed, io, out, err);
     } else {
-        rc = make_space(out, feed->symbols.count, err);
-        if (rc == TD_OK)
-            rc = take_plain(feed, out, err);
+        out->items = td_alloc_zero(feed->symbols.count + 1, sizeof *out->items);
+        rc = take_plain(feed, out, err);
     }
     if (rc == TD_OK)
         return TD_OK;

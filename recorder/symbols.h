@@ -18,7 +18,7 @@ typedef struct symbol_list {
 /* Without a symbols_file: the configured symbols as they are, but no glob. With one: the symbols in
  * it that a configured glob fits; all of them if none is configured. TD_E_INVALID: a glob that fits
  * nothing, or is given without a file; a line that is no symbol, with file and line;
- * TD_E_NOTFOUND, TD_E_IO; TD_E_LIMIT: a file of more than LIMIT_SYMBOL_FILE_BYTES; TD_E_NOMEM. */
+ * TD_E_NOTFOUND, TD_E_IO; TD_E_LIMIT: a file of more than LIMIT_SYMBOL_FILE_BYTES. */
 TD_MUST_USE td_result symbols_open(const feed_config *feed, td_io io, symbol_list *out,
                                    td_err *err);
 void symbols_fini(symbol_list *self);

@@ -198,25 +198,20 @@ static void note_connection(cut *c, const tape_frame *frame)
 }
 
 /* Follow the frame's topic up to it: the last frame that replaced the book is where it begins. */
-static td_result follow_frame(cut *c, follower *f, const tape_frame *frame, td_err *err)
+static void follow_frame(cut *c, follower *f, const tape_frame *frame)
 {
     const follower_conn from = {frame->session, c->frame->shard, c->frame->conn};
-    follower_step step;
     verdict found = {0};
     if (!is_of_stream(c, &frame->channel->info) || frame->row == NULL)
-        return TD_OK;
-    td_result rc = follower_meet(f, &from, frame->row, &step, err);
-    if (rc == TD_OK)
-        rc = follower_take(f, frame->content->message, &found, err);
-    if (rc != TD_OK)
-        return rc;
+        return;
+    follower_meet(f, &from, frame->row);
+    follower_take(f, frame->content->message, &found);
     int is_first = c->start_ns == 0;
     if (is_first || (frame->content->message != NULL && found.is_snapshot)) {
         c->start_ns = frame->recv_ns;
         c->start_ordinal = frame->ordinal;
     }
     c->result.has_snapshot |= frame->content->message != NULL && found.is_snapshot;
-    return TD_OK;
 }
 
 /* When the connection began, as far as the archive knows. */
@@ -250,7 +245,7 @@ static td_result find_start(cut *c, td_err *err)
         if (rc == TD_OK && frame.event != NULL && is_of_session(c, &frame))
             note_connection(c, &frame);
         else if (rc == TD_OK && c->result.has_book && is_of_connection(c, &frame))
-            rc = follow_frame(c, &f, &frame, err);
+            follow_frame(c, &f, &frame);
     }
     follower_close(&f);
     tape_close(t);

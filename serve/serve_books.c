@@ -74,24 +74,18 @@ static serve_book *book_of(serve_books *books, const tape_frame *frame)
     return NULL;
 }
 
-static td_result begin_frame(serve_book *b, const tape_frame *frame, td_err *err)
+static void begin_frame(serve_book *b, const tape_frame *frame)
 {
     const follower_conn from = {frame->session, frame->channel->info.shard, frame->conn};
-    follower_step step;
-    td_result rc = follower_meet(&b->follower, &from, frame->row, &step, err);
-    if (rc == TD_OK && step == FOLLOWER_RECONNECTS)
+    if (follower_meet(&b->follower, &from, frame->row) == FOLLOWER_RECONNECTS)
         b->has_snapshot = 0;
-    return rc;
 }
 
 /* Keep the same levels with the sizes of retail orders in a second book. */
-static td_result take_retail(serve_book *b, const message *m, int is_snapshot, td_err *err)
+static void take_retail(serve_book *b, const message *m, int is_snapshot)
 {
-    if (b->retail == NULL) {
-        td_result rc = book_open(b->follower.row->book_depth, &b->retail, err);
-        if (rc != TD_OK)
-            return rc;
-    }
+    if (b->retail == NULL)
+        b->retail = book_open(b->follower.row->book_depth);
     size_t count = message_item_count(m);
     msg_level *levels = td_alloc_zero(count + 1, sizeof *levels);
     for (size_t i = 0; i < count; i++) {
@@ -107,7 +101,6 @@ static td_result take_retail(serve_book *b, const message *m, int is_snapshot, t
     else
         book_apply(b->retail, &retail, &outcome);
     td_free(levels);
-    return TD_OK;
 }
 
 static td_result keep(td_buf *out, td_bytes bytes, td_err *err)
@@ -126,13 +119,13 @@ static td_result apply(serve_book *b, content_reader *reader, const tape_frame *
     TD_ASSERT(content != NULL);
     const message *m = content->message;
     *is_snapshot = 0;
-    td_result rc = follower_take(&b->follower, m, &found, err);
-    if (rc != TD_OK || m == NULL)
-        return rc;
+    follower_take(&b->follower, m, &found);
+    if (m == NULL)
+        return TD_OK;
     *is_snapshot = found.is_snapshot;
-    rc = m->book.rpi_sizes != NULL ? take_retail(b, m, found.is_snapshot, err) : TD_OK;
-    if (rc == TD_OK && found.is_snapshot)
-        rc = keep(&b->model, frame->bytes, err);
+    if (m->book.rpi_sizes != NULL)
+        take_retail(b, m, found.is_snapshot);
+    td_result rc = found.is_snapshot ? keep(&b->model, frame->bytes, err) : TD_OK;
     if (rc == TD_OK)
         rc = keep(&b->last, frame->bytes, err);
     b->has_snapshot |= found.is_snapshot;
@@ -146,9 +139,8 @@ td_result serve_books_take(serve_books *books, content_reader *reader, const tap
     int is_snapshot = 0;
     if (b == NULL)
         return TD_OK;
-    td_result rc = begin_frame(b, frame, err);
-    if (rc == TD_OK)
-        rc = apply(b, reader, frame, &is_snapshot, err);
+    begin_frame(b, frame);
+    td_result rc = apply(b, reader, frame, &is_snapshot, err);
     b->is_current = delivery == BOOK_SENT && (b->is_current || is_snapshot);
     return rc;
 }

@@ -41,8 +41,8 @@ int main(int argc, char **argv)
         decoder_classify(reader, exchange, frame, DIR_IN, TOPIC_NOW, &found);
         if (found.topic.row == NULL || found.topic.row->type != MSG_BOOK_CHANGE)
             continue;
-        if (topic == NULL && track_open(found.topic.row, &topic, &err) != TD_OK)
-            return 1;
+        if (topic == NULL)
+            topic = track_open(found.topic.row);
         if (!decoder_decode(reader, &found.topic, frame, DECODE_PATH_FAST, &decoded, &why)) {
             fprintf(stderr, "byte %zu: %s\n", why.offset, decode_reason_name(why.reason));
             continue;

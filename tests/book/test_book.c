@@ -15,10 +15,7 @@ enum { FRAMES_MAX = 4, TEXT_MAX = 1 << 20 };
 
 static book *open_book(uint32_t depth)
 {
-    book *b = NULL;
-    td_err err;
-    assert_int_equal(book_open(depth, &b, &err), TD_OK);
-    return b;
+    return book_open(depth);
 }
 
 static void apply_text(book *b, const char *text, book_outcome *outcome)

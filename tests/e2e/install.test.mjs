@@ -56,8 +56,8 @@ int main(int argc, char **argv)
     std::string padded = frame + std::string(DECODE_PADDING_BYTES, ' ');
     td_bytes view = td_bytes_of(padded.data(), frame.size());
     decoder_classify(reader, family_find(td_bytes_str("inverse")), view, DIR_IN, TOPIC_NOW, &found);
-    if (track_open(found.topic.row, &topic, &err) != TD_OK ||
-        !decoder_decode(reader, &found.topic, view, DECODE_PATH_FAST, &decoded, &why))
+    topic = track_open(found.topic.row);
+    if (!decoder_decode(reader, &found.topic, view, DECODE_PATH_FAST, &decoded, &why))
         return 1;
     track_apply(topic, &decoded, &judged);
     if (!book_level_at(track_book(topic), SIDE_BUY, 0, &bid))

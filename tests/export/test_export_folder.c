@@ -193,7 +193,7 @@ static void test_gzip(void **state)
     for (size_t run = 0; run < 2; run++) {
         export_gzip *gzip = NULL;
         td_buf_init(&packed[run], 1 << 24);
-        assert_int_equal(export_gzip_open(&gzip, &err), TD_OK);
+        gzip = export_gzip_open();
         total = 0;
         for (unsigned i = 0; i < LINES; i++) {
             int size = snprintf(line, sizeof line, "row %u of %u\n", i, i * 2654435761u);

@@ -63,9 +63,8 @@ static const step STEPS[] = {
 static void test_steps(void **state)
 {
     (void)state;
-    td_err err;
     export_lateness *late = NULL;
-    assert_int_equal(export_lateness_open(&late, &err), TD_OK);
+    late = export_lateness_open();
     for (size_t i = 0; i < sizeof STEPS / sizeof STEPS[0]; i++) {
         tape_channel channel = {.info = {.feed = STEPS[i].feed}};
         tape_frame frame = {.channel = &channel, .session = STEPS[i].session};
@@ -75,7 +74,7 @@ static void test_steps(void **state)
             continue;
         }
         frame.event = STEPS[i].what == NONSENSE ? NULL : &EVENTS[STEPS[i].what];
-        assert_int_equal(export_lateness_event(late, &frame, &err), TD_OK);
+        export_lateness_event(late, &frame);
     }
     export_lateness_close(late);
 }

@@ -34,7 +34,7 @@ static void drop(drop_count *self, uint32_t conn, frame_dir dir, const char *fra
 static drop_count *open_count(void)
 {
     drop_count *self = NULL;
-    assert_int_equal(drop_count_open(&self, NULL), TD_OK);
+    self = drop_count_open();
     return self;
 }
 

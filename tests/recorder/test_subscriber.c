@@ -37,7 +37,7 @@ static scene *open_scene(dialect_id spoken, const char *const *topics, size_t co
     memset(&s, 0, sizeof s);
     s.spoken = dialect_find(spoken);
     subscriber_options options = {.dialect = s.spoken, .topics = topics, .topic_count = count};
-    assert_int_equal(subscriber_open(&options, &s.asks, NULL), TD_OK);
+    s.asks = subscriber_open(&options);
     s.answers = dialect_parser_open();
     td_buf_init(&s.out, TEXT_BYTES);
     s.now_ns = TD_NS_PER_S;

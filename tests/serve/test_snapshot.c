@@ -82,7 +82,7 @@ static void run_case(const snapshot_case *c, decoder *d, snapshot_maker *maker)
     print_message("%s\n", c->name);
     assert_true(
         topic_match_text(of->topics, of->topic_count, td_bytes_str(c->topic), TOPIC_NOW, &match));
-    assert_int_equal(book_open(match.row->book_depth, &b, &err), TD_OK);
+    b = book_open(match.row->book_depth);
     take(d, &match, c->model, b);
     take(d, &match, c->delta, b);
     td_buf_init(&out, LIMIT_FRAME_BYTES);
@@ -123,7 +123,7 @@ static void test_no_text(void **state)
     const family *of = family_find(td_bytes_str("v5-linear"));
     assert_true(topic_match_text(of->topics, of->topic_count, td_bytes_str("orderbook.50.X"),
                                  TOPIC_NOW, &match));
-    assert_int_equal(book_open(50, &b, &err), TD_OK);
+    b = book_open(50);
     td_buf_init(&out, LIMIT_FRAME_BYTES);
     const snapshot_source from = {.row = match.row,
                                   .model = td_bytes_str("\x1f\x8b\x08"),

@@ -176,8 +176,7 @@ static td_result open_pipeline(session *s, td_err *err)
 {
     td_clock clock = clock_sim_clock(s->recording->clock);
     td_result rc = td_ring_open(LIMIT_RING_BYTES, &s->ring, err);
-    if (rc == TD_OK)
-        rc = chunk_queue_open(QUEUE_CHUNKS, &s->queue, err);
+    s->queue = chunk_queue_open(QUEUE_CHUNKS);
     const disk_options writing = {.idle_check_ns = TD_NS_PER_S,
                                   .queue = s->queue,
                                   .writer = s->writer,
@@ -201,7 +200,7 @@ static td_result open_pipeline(session *s, td_err *err)
                                    .pause = do_nothing,
                                    .resume = do_nothing};
     if (rc == TD_OK)
-        rc = intake_open(&taking, &s->intake, err);
+        s->intake = intake_open(&taking);
     return rc;
 }
 

@@ -99,15 +99,14 @@ void pipeline_open_intake(pipeline *f)
                              .config = f->config,
                              .pause = do_nothing,
                              .resume = do_nothing};
-    assert_int_equal(intake_open(&taking, &f->intake, NULL), TD_OK);
+    f->intake = intake_open(&taking);
 }
 
 enum { QUEUE_CHUNKS = 4 };
 
 static void open_threads(pipeline *f)
 {
-    assert_int_equal(
-        lag_open(clock_real(), f->config->commit_interval_ns, QUEUE_CHUNKS, &f->lag, NULL), TD_OK);
+    f->lag = lag_open(clock_real(), f->config->commit_interval_ns, QUEUE_CHUNKS);
     disk_options writing = {.writer = f->writer,
                             .free_space = f->free_space.path == NULL ? NULL : &f->free_space,
                             .idle_check_ns = TD_NS_PER_MS,
@@ -115,7 +114,7 @@ static void open_threads(pipeline *f)
                             .must_end = on_must_end,
                             .user = f};
     assert_int_equal(td_ring_open(LIMIT_RING_BYTES, &f->ring, NULL), TD_OK);
-    assert_int_equal(chunk_queue_open(QUEUE_CHUNKS, &f->queue, NULL), TD_OK);
+    f->queue = chunk_queue_open(QUEUE_CHUNKS);
     writing.queue = f->queue;
     assert_int_equal(disk_open(&writing, &f->disk, NULL), TD_OK);
     encoder_options encoding = {.ring = f->ring,
