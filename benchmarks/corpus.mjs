@@ -35,9 +35,7 @@ export const SYMBOLS = 10;
 
 /** Names of a family's symbols at the simulated exchange. */
 export function symbolsOf(family) {
-  const lines = run(bin("tapedeck-sim"), ["sim", "--list", "--symbols", String(SYMBOLS)]).split("\n");
-  const from = lines.findIndex((line) => line.startsWith(`${family} `));
-  return lines.slice(from).find((line) => line.startsWith("  symbols:")).trim().split(" ").slice(1);
+  return JSON.parse(run(bin("tapedeck-sim"), ["sim", "--list", "--json", "--families", family, "--symbols", String(SYMBOLS)]))[0].symbols;
 }
 
 /** Record frames of the simulated exchange: ten symbols' books and trades. */

@@ -38,7 +38,7 @@ static const option_row SIM_ROWS[] = {
     {.long_name = "list",
      .type = OPTION_FLAG,
      .offset = offsetof(sim_flags, is_list),
-     .help = "list the families with their paths, topics and symbols, and exit"},
+     .help = "list the families (default: all) with paths, topics and symbols, and exit"},
     {.long_name = "symbols",
      .type = OPTION_UINT,
      .offset = offsetof(sim_flags, symbols),
@@ -150,6 +150,8 @@ static td_result read_families(sim_command *command, td_err *err)
 {
     const char *at = command->flags.families;
     td_result rc = TD_OK;
+    if (at == NULL)
+        at = command->flags.is_list ? "all" : "inverse";
     if (strcmp(at, "all") == 0)
         return add_all_families(command, err);
     while (rc == TD_OK) {
@@ -258,9 +260,9 @@ static td_result serve(sim_command *command, td_err *err)
 
 static td_result run(sim_command *command, td_err *err)
 {
+    td_result rc = TD_OK;
     stop_signal_block();
-    td_result rc = read_options(command, err);
-    if (rc == TD_OK && command->listen.ready_file != NULL)
+    if (command->listen.ready_file != NULL)
         rc = wire_remove_ready(io_posix(), command->listen.ready_file, err);
     if (rc == TD_OK && command->flags.truth != NULL)
         rc = truth_open(io_posix(), command->flags.truth, &command->flags.exchange.truth, err);
@@ -292,11 +294,10 @@ static td_result print_counts(const sim_command *command, td_err *err)
 
 exit_code cmd_sim(const verb_context *context, int argc, char **argv)
 {
-    sim_command command = {.report = context->report,
-                           .flags = {.families = "inverse",
-                                     .symbols = 5,
-                                     .exchange = {.rate = 100, .seed = 1, .time_scale = 1}},
-                           .listen = {.address = "127.0.0.1:0"}};
+    sim_command command = {
+        .report = context->report,
+        .flags = {.symbols = 5, .exchange = {.rate = 100, .seed = 1, .time_scale = 1}},
+        .listen = {.address = "127.0.0.1:0"}};
     const option_group groups[] = {
         {"Exchange", SIM_ROWS, sizeof SIM_ROWS / sizeof SIM_ROWS[0], &command.flags},
         option_group_listen(&command.listen),
@@ -325,11 +326,15 @@ exit_code cmd_sim(const verb_context *context, int argc, char **argv)
     report_begin_log(context->report, &command.talk);
     command.log = report_log(context->report);
     td_err_clear(&err);
-    if (command.flags.is_list) {
-        td_result listed = cmd_sim_list(stdout, (uint32_t)command.flags.symbols, &err);
-        return listed == TD_OK ? EXIT_CODE_DONE : report_error(context->report, &err);
+    td_result rc = read_options(&command, &err);
+    if (rc == TD_OK && command.flags.is_list) {
+        output_stream output;
+        output_init(&output, stdout);
+        cmd_sim_list(&output, &command.json, &command.flags.exchange);
+        return report_end(context->report, &output, TD_OK, &err, EXIT_CODE_DONE);
     }
-    td_result rc = report_detach(context->report, &err);
+    if (rc == TD_OK)
+        rc = report_detach(context->report, &err);
     if (rc == TD_OK)
         rc = run(&command, &err);
     if (rc == TD_OK && command.json.is_json)

@@ -2,9 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/assert.h"
 #include "base/limits.h"
-#include "cli/output.h"
 #include "schema/family.h"
 #include "schema/topic.h"
 #include "sim/cmd_sim.h"
@@ -46,14 +44,57 @@ static int is_repeated(const stream_table *table, size_t index)
     return index > 0 && strcmp(table->rows[index].topic, table->rows[index - 1].topic) == 0;
 }
 
-/* Which topics: those with a row in the family, which are decoded; those without. */
-typedef enum listed_part { LISTED_DECODED, LISTED_RAW } listed_part;
+/* Lists of words: as text a line each, or several of COLUMNS_MAX; as JSON an array each. */
+typedef struct listing {
+    output_stream *output;
+    json_writer *json; /* NULL: text */
+    const char *title; /* of the list's line, until it has a word */
+    size_t column;     /* of the line so far */
+} listing;
 
-/* Topics that never send anything are left out: there is nothing to record. */
-static void print_table(output_stream *o, const family *of, const char *what,
-                        const stream_table *table, listed_part part)
+enum { COLUMNS_MAX = 80 };
+
+static void begin_words(listing *l, const char *key, const char *title)
 {
-    int has_any = 0;
+    l->title = title;
+    if (l->json == NULL)
+        return;
+    json_write_key(l->json, key);
+    json_write_array_begin(l->json);
+}
+
+static void put_word(listing *l, const char *word)
+{
+    if (l->json != NULL) {
+        json_write_text(l->json, word);
+        return;
+    }
+    if (l->title != NULL) {
+        output_printf(l->output, "  %s:", l->title);
+        l->column = strlen(l->title) + sizeof "  :" - 1;
+        l->title = NULL;
+    }
+    size_t size = 1 + strlen(word);
+    if (l->column + size > COLUMNS_MAX) {
+        output_printf(l->output, "\n   ");
+        l->column = 3;
+    }
+    output_printf(l->output, " %s", word);
+    l->column += size;
+}
+
+static void end_words(listing *l)
+{
+    if (l->json != NULL)
+        json_write_array_end(l->json);
+    else if (l->title == NULL)
+        output_printf(l->output, "\n");
+}
+
+/* The topics of a table that have a row in the family (is_known), or those that have none. Topics
+ * that never send anything are left out: there is nothing to record. */
+static void list_topics(listing *l, const family *of, const stream_table *table, int is_known)
+{
     for (size_t i = 0; table != NULL && i < table->count; i++) {
         const stream_row *row = &table->rows[i];
         listed_row listed;
@@ -61,66 +102,79 @@ static void print_table(output_stream *o, const family *of, const char *what,
         if (row->kind == STREAM_SILENT || is_repeated(table, i))
             continue;
         list_row(row, &listed);
-        for (size_t k = 0; k < listed.count; k++) {
-            int is_raw = !topic_match_text(of->topics, of->topic_count,
-                                           td_bytes_str(listed.topics[k]), TOPIC_ANY_TIME, &found);
-            if (is_raw != (part == LISTED_RAW))
-                continue;
-            if (!has_any)
-                output_printf(o, "  %s:", what);
-            has_any = 1;
-            output_printf(o, " %s", listed.topics[k]);
-        }
+        for (size_t k = 0; k < listed.count; k++)
+            if (topic_match_text(of->topics, of->topic_count, td_bytes_str(listed.topics[k]),
+                                 TOPIC_ANY_TIME, &found) == is_known)
+                put_word(l, listed.topics[k]);
     }
-    if (has_any)
-        output_printf(o, "\n");
 }
 
 /* Paths of the main net; other nets have the same ones. */
-static void print_paths(output_stream *o, const family *of)
+static void list_paths(listing *l, const family *of)
 {
     for (size_t i = 0; i < FAMILY_ENDPOINTS_MAX && of->endpoints[i].url != NULL; i++) {
         const family_endpoint *endpoint = &of->endpoints[i];
-        int is_known = endpoint->net != NET_MAIN;
-        for (size_t k = 0; k < i && !is_known; k++)
-            is_known =
+        int is_listed = endpoint->net != NET_MAIN;
+        for (size_t k = 0; k < i && !is_listed; k++)
+            is_listed =
                 strcmp(family_url_path(of->endpoints[k].url), family_url_path(endpoint->url)) == 0;
-        if (!is_known)
-            output_printf(o, " %s", family_url_path(endpoint->url));
+        if (!is_listed)
+            put_word(l, family_url_path(endpoint->url));
     }
 }
 
 /* Names of symbols, for recorders of families that take one symbol a topic. */
-static void print_symbols(output_stream *o, const catalog_row *row, uint32_t count)
+static void list_symbols(listing *l, const catalog_row *row, uint32_t count)
 {
     if (row->streams == NULL || row->products[0] == PRODUCT_NONE)
         return;
-    output_printf(o, "  symbols:");
-    for (uint32_t i = 0; i < count; i++) {
-        instrument made = catalog_instrument(row, i);
-        output_printf(o, " %s", made.symbol);
-    }
-    output_printf(o, "\n");
+    for (uint32_t i = 0; i < count; i++)
+        put_word(l, catalog_instrument(row, i).symbol);
 }
 
-td_result cmd_sim_list(FILE *out, uint32_t symbols, td_err *err)
+static void list_family(listing *l, const family *of, uint32_t symbols)
 {
-    TD_ASSERT(symbols > 0 && symbols <= INSTRUMENTS_MAX);
-    output_stream o;
-    size_t count = 0;
-    const catalog_row *rows = catalog_table(&count);
-    output_init(&o, out);
-    for (size_t i = 0; i < count; i++) {
-        const family *of = family_find(td_bytes_str(rows[i].family));
-        TD_ASSERT(of != NULL);
-        output_printf(&o, "%s", rows[i].family);
-        print_paths(&o, of);
-        output_printf(&o, "\n");
-        print_table(&o, of, "public", rows[i].streams, LISTED_DECODED);
-        print_table(&o, of, "private", rows[i].account, LISTED_DECODED);
-        print_table(&o, of, "with --allow-unknown-topic, public", rows[i].streams, LISTED_RAW);
-        print_table(&o, of, "with --allow-unknown-topic, private", rows[i].account, LISTED_RAW);
-        print_symbols(&o, &rows[i], symbols);
+    const catalog_row *row = catalog_find(of->name);
+    const struct {
+        const char *key, *title;
+        const stream_table *table;
+        int is_known;
+    } topics[] = {
+        {"public", "public", row->streams, 1},
+        {"private", "private", row->account, 1},
+        {"public_unknown", "with --allow-unknown-topic, public", row->streams, 0},
+        {"private_unknown", "with --allow-unknown-topic, private", row->account, 0},
+    };
+    if (l->json == NULL) {
+        output_printf(l->output, "%s\n", of->name);
+    } else {
+        json_write_object_begin(l->json);
+        json_write_member_text(l->json, "family", of->name);
     }
-    return output_finish(&o, err);
+    begin_words(l, "paths", "paths");
+    list_paths(l, of);
+    end_words(l);
+    for (size_t i = 0; i < sizeof topics / sizeof topics[0]; i++) {
+        begin_words(l, topics[i].key, topics[i].title);
+        list_topics(l, of, topics[i].table, topics[i].is_known);
+        end_words(l);
+    }
+    begin_words(l, "symbols", "symbols");
+    list_symbols(l, row, symbols);
+    end_words(l);
+    if (l->json != NULL)
+        json_write_object_end(l->json);
+}
+
+void cmd_sim_list(output_stream *output, const json_options *form, const exchange_options *wanted)
+{
+    listing l = {.output = output, .json = form->is_json ? output_json_begin(output) : NULL};
+    if (l.json != NULL)
+        json_write_array_begin(l.json);
+    for (uint32_t i = 0; i < wanted->family_count; i++)
+        list_family(&l, wanted->families[i], wanted->symbol_count);
+    if (l.json == NULL)
+        return;
+    json_write_array_end(l.json);
+    output_json_end(output);
 }

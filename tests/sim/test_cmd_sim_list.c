@@ -10,51 +10,86 @@
 
 #include <cmocka.h>
 
-#include "schema/family.h"
+#include "json/json.h"
+#include "sim/catalog.h"
 #include "sim/cmd_sim.h"
+
+/* What the list prints of all families: text or JSON, NUL-terminated. */
+static const char *listed(int is_json, size_t *size)
+{
+    static char text[1 << 20];
+    exchange_options wanted = {.symbol_count = 3};
+    size_t count = 0;
+    const catalog_row *rows = catalog_table(&count);
+    for (size_t i = 0; i < count; i++)
+        wanted.families[wanted.family_count++] = family_find(td_bytes_str(rows[i].family));
+    FILE *out = tmpfile();
+    output_stream output;
+    assert_non_null(out);
+    output_init(&output, out);
+    cmd_sim_list(&output, &(json_options){.is_json = (uint8_t)is_json}, &wanted);
+    assert_int_equal(output_finish(&output, NULL), TD_OK);
+    rewind(out);
+    *size = fread(text, 1, sizeof text - JSON_PADDING_BYTES, out);
+    text[*size] = '\0';
+    assert_int_equal(fclose(out), 0);
+    return text;
+}
+
+static size_t check_topics(json_value row, const char *key, int is_known)
+{
+    td_bytes name, topic;
+    json_value list, element;
+    size_t count = 0;
+    assert_true(json_find_text(row, "family", &name));
+    const family *of = family_find(name);
+    assert_non_null(of);
+    assert_true(json_find(row, key, &list));
+    for (json_iter it = json_iter_of(list); json_next(&it, NULL, &element); count++) {
+        topic_match match;
+        assert_true(json_text(element, &topic));
+        int is_matched =
+            topic_match_text(of->topics, of->topic_count, topic, TOPIC_ANY_TIME, &match);
+        if (is_matched != is_known)
+            fail_msg("%s: %.*s", of->name, (int)topic.size, (const char *)topic.data);
+        if (topic.size >= 4 && memcmp(topic.data, "dcp.", 4) == 0)
+            fail_msg("%.*s sends nothing", (int)topic.size, (const char *)topic.data);
+    }
+    return count;
+}
 
 static void every_listed_topic_can_be_recorded(void **state)
 {
     (void)state;
-    FILE *out = tmpfile();
-    assert_non_null(out);
-    assert_int_equal(cmd_sim_list(out, 3, NULL), TD_OK);
-    rewind(out);
-    static char line[8192];
-    const family *of = NULL;
-    size_t topics = 0;
-    while (fgets(line, sizeof line, out) != NULL) {
-        char *left = NULL;
-        int is_family = line[0] != ' ';
-        const char *word = strtok_r(line, " \n", &left);
-        if (is_family)
-            of = family_find(td_bytes_str(word));
-        if (of == NULL)
-            fail_msg("no family: %s", word);
-        if (of == NULL || is_family || strcmp(word, "symbols:") == 0)
-            continue;
-        int is_raw = strcmp(word, "with") == 0;
-        for (int skipped = 0; is_raw && skipped < 2; skipped++)
-            (void)strtok_r(NULL, " \n", &left); /* "--allow-unknown-topic, public:" */
-        while ((word = strtok_r(NULL, " \n", &left)) != NULL) {
-            topic_match match;
-            int is_known = topic_match_text(of->topics, of->topic_count, td_bytes_str(word),
-                                            TOPIC_ANY_TIME, &match);
-            if (is_known == is_raw)
-                fail_msg("%s: %s", of->name, word);
-            if (strncmp(word, "dcp.", 4) == 0)
-                fail_msg("%s sends nothing", word);
-            topics++;
-        }
+    size_t size = 0, topics = 0;
+    const char *text = listed(1, &size);
+    json_parser *parser = json_parser_open(0);
+    json_value root, row;
+    assert_int_equal(json_parse(parser, td_bytes_of(text, size), JSON_COPIED, &root, NULL), TD_OK);
+    for (json_iter it = json_iter_of(root); json_next(&it, NULL, &row);) {
+        topics += check_topics(row, "public", 1) + check_topics(row, "private", 1);
+        (void)check_topics(row, "public_unknown", 0);
+        (void)check_topics(row, "private_unknown", 0);
     }
     assert_true(topics > 200);
-    assert_int_equal(fclose(out), 0);
+    json_parser_close(parser);
+}
+
+static void a_line_of_text_fits_80_columns(void **state)
+{
+    (void)state;
+    size_t size = 0;
+    for (const char *line = listed(0, &size); *line != '\0'; line += strcspn(line, "\n") + 1)
+        if (strcspn(line, "\n") > 80)
+            fail_msg("%.*s", (int)strcspn(line, "\n"), line);
+    assert_true(size > 1000);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_listed_topic_can_be_recorded),
+        cmocka_unit_test(a_line_of_text_fits_80_columns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
