@@ -3,10 +3,9 @@
  *
  * It holds the frame; of a topic with a book, the frames of that topic and symbol on the same
  * connection from the last snapshot before it on (without one: from the connection's beginning);
- * and of the events of its session those that say which connection it is and where something is
- * missing: `session`, `connect`, `disconnect`, and gaps that touch the topic. Bytes, times,
- * ordinals and channels are those of the archive. What other topics received, and what the client
- * sent (it may have logged in), is left out, so ordinals have holes.
+ * the gaps between them that touch the topic; and a `segment` event that names session and
+ * connection. Bytes, times, ordinals and channels are those of the archive. What other topics
+ * received, and what the client sent (it may have logged in), is left out, so ordinals have holes.
  *
  * The archive is read three times at most: for the frame itself, for the snapshot, for what is
  * written. Memory does not depend on how far the snapshot is. One thread. */
@@ -51,15 +50,14 @@ typedef struct cut_result {
 } cut_result;
 
 /* Whether a cut may be written there, for callers that work for long before they write one: the
- * name ends in ".mcap", and nothing is in the way. TD_E_INVALID, TD_E_NOMEM. */
+ * name ends in ".mcap", and nothing is in the way. TD_E_INVALID. */
 TD_MUST_USE td_result cut_check_path(td_io io, const char *path, cut_existing existing,
                                      td_err *err);
 
 /* Write the file: under the name with ".open" at its end, renamed once it is whole and synced.
  * TD_E_INVALID as cut_check_path; TD_E_NOTFOUND: the archive does not have the frame;
  * TD_E_UNSUPPORTED: it is in a file of another program, or its connection is unknown; TD_E_LIMIT:
- * there is more than one file may hold; TD_E_IO, TD_E_NOSPACE, TD_E_NOMEM. After a failure nothing
- * is left. */
+ * there is more than one file may hold; TD_E_IO, TD_E_NOSPACE. After a failure nothing is left. */
 TD_MUST_USE td_result cut_write(const cut_options *options, const cut_frame *frame, cut_result *out,
                                 td_err *err);
 
