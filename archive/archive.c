@@ -358,8 +358,8 @@ static td_result open_by_mode(archive *a, td_err *err)
 static char *default_catalog_path(const char *path)
 {
     char text[LIMIT_PATH_BYTES];
-    int length = snprintf(text, sizeof text, "%s/catalog.sqlite", path);
-    return length > 0 && length < (int)sizeof text ? td_strdup(text) : NULL;
+    (void)snprintf(text, sizeof text, "%s/catalog.sqlite", path); /* fits: path was checked */
+    return td_strdup(text);
 }
 
 /* "dir/" and "dir" are the same archive; "/" stays. */
@@ -379,24 +379,16 @@ td_result archive_open(const archive_options *options, const char *path, archive
         return td_err_set(err, TD_E_INVALID, "archive path of %zu bytes: 1 to %u are allowed",
                           strlen(path), LIMIT_PATH_BYTES - 65);
     archive *made = td_alloc_zero(1, sizeof *made);
-    if (made == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory to open archive '%s'", path);
     made->io = options->io;
     made->clock = options->clock;
     made->log = options->log;
     made->mode = mode;
     made->path = td_strdup(path);
     made->verb = td_strdup(options->verb == NULL ? "read" : options->verb);
-    if (made->path != NULL)
-        drop_trailing_slashes(made->path);
+    drop_trailing_slashes(made->path);
     made->catalog_path = options->catalog_path != NULL ? td_strdup(options->catalog_path)
-                         : made->path != NULL          ? default_catalog_path(made->path)
-                                                       : NULL;
-    td_result rc = TD_OK;
-    if (made->path == NULL || made->verb == NULL || made->catalog_path == NULL)
-        rc = td_err_set(err, TD_E_NOMEM, "no memory to open archive '%s'", path);
-    else
-        rc = open_by_mode(made, err);
+                                                       : default_catalog_path(made->path);
+    td_result rc = open_by_mode(made, err);
     if (rc != TD_OK) {
         archive_close(made);
         return rc;

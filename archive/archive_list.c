@@ -52,14 +52,8 @@ static td_result folder_add(void *user, const char *name, td_entry_kind kind, td
     folder *f = user;
     if (f->count == FOLDER_ENTRIES_MAX)
         return td_err_set(err, TD_E_LIMIT, "more than %d entries", FOLDER_ENTRIES_MAX);
-    entry *entries = td_array_grow(f->entries, f->count, sizeof *entries);
-    if (entries == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for %zu names", f->count + 1);
-    f->entries = entries;
-    char *copy = td_strdup(name);
-    if (copy == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a name");
-    f->entries[f->count++] = (entry){.name = copy, .kind = kind};
+    f->entries = td_array_grow(f->entries, f->count, sizeof *f->entries);
+    f->entries[f->count++] = (entry){.name = td_strdup(name), .kind = kind};
     return TD_OK;
 }
 
@@ -69,84 +63,72 @@ typedef struct walk {
     uint8_t is_by_name; /* finished segments are not looked at */
 } walk;
 
-static td_result add_unexpected(walk *w, const char *path, const char *what, td_err *err)
+static unexpected_file *add_unexpected(walk *w, const char *path, const char *what)
 {
     archive_listing *out = w->out;
-    unexpected_file *grown = td_array_grow(out->unexpected, out->unexpected_count, sizeof *grown);
-    if (grown == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for %zu names", out->unexpected_count + 1);
-    out->unexpected = grown;
-    unexpected_file row = {.path = td_strdup(path), .what = td_strdup(what)};
-    if (row.path == NULL || row.what == NULL) {
-        td_free(row.path);
-        td_free(row.what);
-        return td_err_set(err, TD_E_NOMEM, "no memory for a name");
-    }
-    out->unexpected[out->unexpected_count++] = row;
-    return TD_OK;
+    out->unexpected =
+        td_array_grow(out->unexpected, out->unexpected_count, sizeof *out->unexpected);
+    unexpected_file *row = &out->unexpected[out->unexpected_count++];
+    *row = (unexpected_file){.path = td_strdup(path), .what = td_strdup(what)};
+    return row;
 }
 
-static td_result add_unreadable(walk *w, const char *path, const td_err *why, td_err *err)
+static void add_unreadable(walk *w, const char *path, const td_err *why)
 {
-    td_result rc = add_unexpected(w, path, why->text, err);
-    if (rc == TD_OK)
-        w->out->unexpected[w->out->unexpected_count - 1].is_unreadable = 1;
-    return rc;
+    add_unexpected(w, path, why->text)->is_unreadable = 1;
 }
 
-/* What cannot be read counts as not locked: a writer takes the lock itself. */
-static td_result look_at_lock(walk *w, archive_segment *segment, td_err *err)
+/* A file that cannot be read counts as not locked: a writer takes the lock itself. */
+static int is_locked(const walk *w, const char *relative)
 {
     char path[LIMIT_PATH_BYTES];
     td_lock_view view = {0};
-    td_result rc = archive_join(w->archive, segment->path, path, err);
-    if (rc == TD_OK)
-        rc = td_io_look_at_lock(archive_io(w->archive), path, &view, NULL);
-    segment->is_locked = rc == TD_OK && view.is_held;
-    return rc == TD_E_NOMEM ? td_err_set(err, rc, "no memory to look at %s", segment->path) : TD_OK;
+    return archive_join(w->archive, relative, path, NULL) == TD_OK &&
+           td_io_look_at_lock(archive_io(w->archive), path, &view, NULL) == TD_OK && view.is_held;
 }
 
-static td_result add_segment(walk *w, const char *path, const segment_name *name, uint64_t size,
-                             td_err *err)
+static void add_segment(walk *w, const char *path, const segment_name *name, uint64_t size)
 {
     archive_listing *out = w->out;
-    archive_segment *grown = td_array_grow(out->segments, out->segment_count, sizeof *grown);
-    if (grown == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for %zu segments", out->segment_count + 1);
-    out->segments = grown;
-    archive_segment row = {.path = td_strdup(path), .name = *name, .size_bytes = size};
-    if (row.path == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a name");
-    out->segments[out->segment_count++] = row;
-    return name->is_open ? look_at_lock(w, &out->segments[out->segment_count - 1], err) : TD_OK;
+    out->segments = td_array_grow(out->segments, out->segment_count, sizeof *out->segments);
+    out->segments[out->segment_count++] =
+        (archive_segment){.path = td_strdup(path),
+                          .name = *name,
+                          .size_bytes = size,
+                          .is_locked = name->is_open && is_locked(w, path)};
 }
 
 /* A file in a day's folder: a segment that can be read, or an unexpected file. */
-static td_result take_file(walk *w, const char *relative, const char *file_name, td_err *err)
+static void take_file(walk *w, const char *relative, const char *file_name)
 {
     segment_name name;
     uint64_t size = 0;
     td_err cause;
     td_err_clear(&cause);
-    if (!segment_name_parse(file_name, &name))
-        return add_unexpected(w, relative, "not a segment's name", err);
-    if (w->is_by_name && !name.is_open)
-        return add_segment(w, relative, &name, 0, err);
+    if (!segment_name_parse(file_name, &name)) {
+        add_unexpected(w, relative, "not a segment's name");
+        return;
+    }
+    if (w->is_by_name && !name.is_open) {
+        add_segment(w, relative, &name, 0);
+        return;
+    }
     td_result rc = archive_file_size(w->archive, relative, &size, &cause);
-    if (rc == TD_E_NOMEM)
-        return td_err_set(err, rc, "no memory to look at %s", relative);
     /* A writer may have finished and renamed it since the folder was read; the new name is listed
      * by the next look, and a reader of an archive in use must live with that. */
     if (rc == TD_E_NOTFOUND && name.is_open) {
         char finished[LIMIT_PATH_BYTES];
         segment_final_path(relative, finished);
         name.is_open = 0;
-        if (archive_file_size(w->archive, finished, &size, NULL) == TD_OK)
-            return add_segment(w, finished, &name, size, err);
+        if (archive_file_size(w->archive, finished, &size, NULL) == TD_OK) {
+            add_segment(w, finished, &name, size);
+            return;
+        }
     }
     if (rc != TD_OK)
-        return add_unreadable(w, relative, &cause, err);
-    return add_segment(w, relative, &name, size, err);
+        add_unreadable(w, relative, &cause);
+    else
+        add_segment(w, relative, &name, size);
 }
 
 static int is_number_of(const char *name, size_t digits)
@@ -170,8 +152,8 @@ static td_result list_names(walk *w, const char *relative, folder *out, td_err *
 }
 
 /* level 0: capture/, with years in it; 1: months; 2: days; 3: the segments of a day. */
-static td_result walk_level(walk *w, const char *relative, unsigned level,
-                            td_err *err) // NOLINT(misc-no-recursion): four levels
+static void walk_level(walk *w, const char *relative,
+                       unsigned level) // NOLINT(misc-no-recursion): four levels
 {
     folder names = {0};
     td_err cause;
@@ -179,25 +161,24 @@ static td_result walk_level(walk *w, const char *relative, unsigned level,
     td_result rc = list_names(w, relative, &names, &cause);
     if (rc != TD_OK) {
         folder_fini(&names);
-        if (rc == TD_E_NOMEM)
-            return td_err_pass(err, rc, &cause);
-        return level == 0 && rc == TD_E_NOTFOUND ? TD_OK : add_unreadable(w, relative, &cause, err);
+        if (level > 0 || rc != TD_E_NOTFOUND)
+            add_unreadable(w, relative, &cause);
+        return;
     }
-    for (size_t i = 0; i < names.count && rc == TD_OK; i++) {
+    for (size_t i = 0; i < names.count; i++) {
         const entry *e = &names.entries[i];
         char below[LIMIT_PATH_BYTES];
         if (snprintf(below, sizeof below, "%s/%s", relative, e->name) >= (int)sizeof below)
             continue; /* longer than any path of ours */
         if (level == LEVEL_SEGMENTS && e->kind == TD_ENTRY_FILE)
-            rc = take_file(w, below, e->name, err);
+            take_file(w, below, e->name);
         else if (level < LEVEL_SEGMENTS && e->kind == TD_ENTRY_DIR &&
                  is_number_of(e->name, level == 0 ? 4 : 2))
-            rc = walk_level(w, below, level + 1, err);
+            walk_level(w, below, level + 1);
         else
-            rc = add_unexpected(w, below, "not a part of an archive", err);
+            add_unexpected(w, below, "not a part of an archive");
     }
     folder_fini(&names);
-    return rc;
 }
 
 static td_result list_top_unexpected(walk *w, td_err *err)
@@ -209,7 +190,7 @@ static td_result list_top_unexpected(walk *w, td_err *err)
         for (size_t k = 0; k < sizeof TOP_NAMES / sizeof TOP_NAMES[0]; k++)
             is_ours = is_ours || strcmp(names.entries[i].name, TOP_NAMES[k]) == 0;
         if (!is_ours)
-            rc = add_unexpected(w, names.entries[i].name, "not a part of an archive", err);
+            add_unexpected(w, names.entries[i].name, "not a part of an archive");
     }
     folder_fini(&names);
     return rc;
@@ -223,7 +204,9 @@ static td_result list_single_file(walk *w, td_err *err)
     uint64_t size = 0;
     (void)segment_name_parse(file_name, &name); /* a file of another name is fine here */
     td_result rc = archive_file_size(w->archive, file_name, &size, err);
-    return rc == TD_OK ? add_segment(w, file_name, &name, size, err) : rc;
+    if (rc == TD_OK)
+        add_segment(w, file_name, &name, size);
+    return rc;
 }
 
 /* ---- segments that are there twice ---- */
@@ -252,8 +235,6 @@ static td_result set_apart(walk *w, size_t i, td_err *err)
     if (rc != TD_OK)
         return rc;
     rc = segment_copy_compare(archive_io(w->archive), open_path, finished_path, &copy, &cause);
-    if (rc == TD_E_NOMEM)
-        return td_err_pass(err, rc, &cause);
     const char *name = segment_file_name(out->segments[i - 1].path);
     int is_older = rc == TD_OK && copy == SEGMENT_COPY_OLDER;
     if (rc != TD_OK)
@@ -265,15 +246,13 @@ static td_result set_apart(walk *w, size_t i, td_err *err)
                        "not the beginning of %.500s, which is there too: one of them is from "
                        "elsewhere, or changed",
                        name);
-    rc = copy == SEGMENT_COPY_GONE ? TD_OK : add_unexpected(w, out->segments[i].path, what, err);
-    if (rc == TD_OK && copy != SEGMENT_COPY_GONE) {
-        unexpected_file *file = &out->unexpected[out->unexpected_count - 1];
+    if (copy != SEGMENT_COPY_GONE) {
+        unexpected_file *file = add_unexpected(w, out->segments[i].path, what);
         file->kind = is_older ? UNEXPECTED_COPY : UNEXPECTED_RIVAL;
         file->is_unreadable = !is_older;
     }
-    if (rc == TD_OK)
-        forget_segment(out, i);
-    return rc;
+    forget_segment(out, i);
+    return TD_OK;
 }
 
 /* The two names of a segment stand side by side. The same name twice was renamed while its folder
@@ -304,8 +283,7 @@ static td_result list_with(walk *w, td_err *err)
         rc = list_single_file(w, err);
     } else {
         rc = list_top_unexpected(w, err);
-        if (rc == TD_OK)
-            rc = walk_level(w, "capture", 0, err);
+        walk_level(w, "capture", 0);
         if (rc == TD_OK)
             rc = set_doubles_apart(w, err);
     }

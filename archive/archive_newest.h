@@ -23,7 +23,7 @@ typedef struct newest_query {
 /* Receive time of the newest message (events included) that counts; 0: there is none. Where a chunk
  * lies on both sides of until_ns it is the chunk's first time: at most a commit interval too early.
  * File names select the segments to read: mostly those of one hour. Unreadable files are skipped.
- * TD_E_IO, TD_E_NOMEM. */
+ * TD_E_IO. */
 TD_MUST_USE td_result archive_newest_ns(archive *archive, const newest_query *query,
                                         uint64_t *newest_ns, td_err *err);
 

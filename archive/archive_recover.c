@@ -168,7 +168,7 @@ static td_result open_gaps_after(const work *w, size_t at, td_err *err)
     td_result rc = find_gaps(w, row->path, &name, &rows, &cause);
     if (rc == TD_OK)
         rc = write_gaps(w, &rows, err);
-    else if (rc == TD_E_IO || rc == TD_E_NOMEM)
+    else if (rc == TD_E_IO)
         rc = td_err_set(err, rc, "%s: %s", row->path, cause.text);
     else {
         row->is_lost = 1;
@@ -373,7 +373,7 @@ static td_result recover_open_segments(work *w, td_err *err)
         td_result rc = recover_one(w, segment, &cause);
         if (rc == TD_OK)
             continue;
-        if (rc == TD_E_NOMEM || rc == TD_E_NOSPACE || rc == TD_E_IO)
+        if (rc == TD_E_NOSPACE || rc == TD_E_IO)
             return td_err_set(err, rc, "%s: %s", segment->path, cause.text);
         w->report->segments_failed++;
         w->report->is_lossy = 1;
@@ -425,7 +425,7 @@ static td_result check_absent(const work *w, const past_segment *row, td_err *er
     uint64_t size;
     segment_open_path(row->path, path);
     td_result rc = archive_file_size(w->archive, path, &size, err);
-    if (rc == TD_E_IO || rc == TD_E_NOMEM)
+    if (rc == TD_E_IO)
         return td_err_add(err, rc, "%s", path);
     if (rc == TD_OK) {
         rc = td_err_set(err, TD_E_IO, "%s: could not be read a moment ago", path);
@@ -470,7 +470,7 @@ static td_result journal_missing_end(work *w, past_segment *row, td_err *err)
         return journal_act(w, JOURNAL_SEGMENT_FINISHED, row->path, &name, &w->result->totals, err);
     if (rc == TD_OK)
         return journal_end(w, row->path, &name, err);
-    if (rc == TD_E_IO || rc == TD_E_NOMEM)
+    if (rc == TD_E_IO)
         return td_err_set(err, rc, "%s: %s", row->path, cause.text);
     if (archive_past_is_put_away(w->archive, row, torn))
         return finish_put_away(w, row, &name, torn, err);
@@ -702,7 +702,7 @@ static td_result recover_archive(work *w, td_err *err)
     *w->report = (recover_report){0};
     w->result = td_alloc_zero(1, sizeof(recover_result));
     td_lock *lock = NULL;
-    td_result rc = w->result == NULL ? td_err_set(err, TD_E_NOMEM, "no memory to recover") : TD_OK;
+    td_result rc = TD_OK;
     if (rc == TD_OK)
         rc = archive_lock_maintain(a, &lock, err);
     if (rc == TD_E_BUSY && archive_get_mode(a) == ARCHIVE_APPEND) {
@@ -765,7 +765,7 @@ td_result archive_accept_loss(archive *a, td_err *err)
     if (rc == TD_OK)
         rc = archive_past_read(a, &past, err);
     if (rc == TD_OK)
-        rc = archive_past_damage_gaps(&past, &listing, &rows, err);
+        archive_past_damage_gaps(&past, &listing, &rows);
     if (rc == TD_OK)
         rc = write_acceptance(j, &rows, err);
     if (rc == TD_OK)

@@ -19,10 +19,7 @@ static td_result view_read(archive_view *view, view_parts parts, const td_log *l
     td_err_clear(&view->past_error);
     view->past_result = archive_past_read(view->archive, &view->past, &view->past_error);
     if (view->past_result == TD_OK)
-        view->past_result =
-            archive_past_check(&view->past, view->archive, &view->listing, &view->past_error);
-    if (view->past_result == TD_E_NOMEM)
-        return td_err_pass(err, view->past_result, &view->past_error);
+        archive_past_check(&view->past, view->archive, &view->listing);
     return TD_OK;
 }
 
@@ -31,8 +28,6 @@ td_result archive_view_open(archive *a, view_parts parts, const td_log *log, arc
 {
     *out = NULL;
     archive_view *view = td_alloc_zero(1, sizeof *view);
-    if (view == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory to read an archive");
     view->archive = a;
     view->user_count = 1;
     td_result rc = view_read(view, parts, log, err);

@@ -32,7 +32,7 @@ typedef enum view_parts {
 } view_parts;
 
 /* Read it. log: why the catalog is not used (NULL: not logged). On success *out is the caller's,
- * for archive_view_close. TD_E_NOMEM, TD_E_IO. */
+ * for archive_view_close. TD_E_IO. */
 TD_MUST_USE td_result archive_view_open(archive *archive, view_parts parts, const td_log *log,
                                         archive_view **out, td_err *err);
 

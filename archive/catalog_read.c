@@ -337,7 +337,7 @@ td_result catalog_read_gaps(catalog *c, const char *path, gap_list *list, uint64
         if (rc == TD_OK)
             *sum += checksum_gap(&row);
         if (rc == TD_OK && list != NULL)
-            rc = gap_list_add(list, &row, err);
+            gap_list_add(list, &row);
     }
     return database_query_end(&query, rc);
 }

@@ -127,8 +127,8 @@ static int is_covered(const crashed_end *end, const gap_row *row)
     return 0;
 }
 
-static td_result add_row(const archive_past *past, const crashed_end *end, const chain_conn *conn,
-                         uint64_t from_ns, gap_list *out, td_err *err)
+static void add_row(const archive_past *past, const crashed_end *end, const chain_conn *conn,
+                    uint64_t from_ns, gap_list *out)
 {
     TD_ASSERT(from_ns != 0);
     const session_row *session = archive_past_session(past, end->name.session);
@@ -139,9 +139,8 @@ static td_result add_row(const archive_past *past, const crashed_end *end, const
     row.shard = conn->shard;
     row.conn = conn->conn;
     row.detail = end->detail;
-    if (!is_import && is_covered(end, &row)) /* the next import ends the row of half a one */
-        return TD_OK;
-    return gap_list_add(out, &row, err);
+    if (is_import || !is_covered(end, &row)) /* the next import ends the row of half a one */
+        gap_list_add(out, &row);
 }
 
 static td_result add_rows(archive *a, const archive_past *past, const crashed_end *end,
@@ -155,13 +154,13 @@ static td_result add_rows(archive *a, const archive_past *past, const crashed_en
     for (uint32_t i = 0; i < end->chain.conn_count && rc == TD_OK; i++) {
         const chain_conn *conn = &end->conns[i];
         if (!is_superseded(end, conn))
-            rc = add_row(past, end, conn, slot_end(&slots, conn, end->last_ns), out, err);
+            add_row(past, end, conn, slot_end(&slots, conn, end->last_ns), out);
     }
     /* Killed while no connection was up: the slot is not known, the gap is there all the same. But
      * a session that never had a connection adds nothing to what was open when it began. */
     uint64_t end_ns = session_end(&slots);
     if (rc == TD_OK && end->chain.conn_count == 0 && end_ns != 0)
-        rc = add_row(past, end, &first_slot, end_ns, out, err);
+        add_row(past, end, &first_slot, end_ns, out);
     feed_slots_fini(&slots);
     return rc;
 }
@@ -173,8 +172,6 @@ td_result crash_gaps_after(archive *a, const archive_past *past, const gap_list 
     char final_path[LIMIT_PATH_BYTES];
     *last_ns = 0;
     crashed_end *end = td_alloc_zero(1, sizeof *end);
-    if (end == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for the end of a segment");
     td_result rc = TD_OK;
     end->detail = detail;
     end->known = known;
@@ -195,54 +192,46 @@ td_result crash_gaps_after(archive *a, const archive_past *past, const gap_list 
 
 /* What cannot be read is for others to report. */
 static td_result add_after(archive *a, const archive_past *past, const char *path, gap_list *out,
-                           uint64_t *last_ns, td_err *err)
+                           uint64_t *last_ns)
 {
-    td_err cause;
-    td_err_clear(&cause);
-    td_result rc = crash_gaps_after(a, past, out, path, DETAIL_UNRECOVERED, out, last_ns, &cause);
-    return rc == TD_E_NOMEM ? td_err_pass(err, rc, &cause) : TD_OK;
+    return crash_gaps_after(a, past, out, path, DETAIL_UNRECOVERED, out, last_ns, NULL);
 }
 
-static td_result add_of_open(archive *a, archive_past *past, const archive_segment *segment,
-                             gap_list *out, td_err *err)
+static void add_of_open(archive *a, archive_past *past, const archive_segment *segment,
+                        gap_list *out)
 {
     char path[LIMIT_PATH_BYTES];
     uint64_t last_ns = 0;
-    td_result rc = add_after(a, past, segment->path, out, &last_ns, err);
+    td_result rc = add_after(a, past, segment->path, out, &last_ns);
     segment_final_path(segment->path, path);
     past_segment *row = archive_past_segment(past, path);
     if (rc == TD_OK && last_ns == 0 && row != NULL)
         row->stage = PAST_DISCARDED;
-    return rc;
 }
 
 /* A recorder that was killed just after it had finished a segment left no open one, but lost what
  * came later. */
-static td_result add_of_finished(archive *a, const archive_past *past,
-                                 const archive_listing *listing, const char *live, gap_list *out,
-                                 td_err *err)
+static void add_of_finished(archive *a, const archive_past *past, const archive_listing *listing,
+                            const char *live, gap_list *out)
 {
-    td_result rc = TD_OK;
-    for (size_t i = 0; i < past->segment_count && rc == TD_OK; i++) {
+    for (size_t i = 0; i < past->segment_count; i++) {
         const past_segment *row = &past->segments[i];
         const session_row *session = archive_past_session(past, row->session);
         uint64_t last_ns;
         if (row->stage == PAST_FINISHED && !row->is_recovered && session != NULL &&
             session->state == SESSION_OPEN && crash_gaps_is_last(past, row) &&
             !archive_session_is_live(listing, live, row->session))
-            rc = add_after(a, past, row->path, out, &last_ns, err);
+            (void)add_after(a, past, row->path, out, &last_ns);
     }
-    return rc;
 }
 
-td_result crash_gaps_find(archive *a, archive_past *past, const archive_listing *listing,
-                          const char *live, gap_list *out, td_err *err)
+void crash_gaps_find(archive *a, archive_past *past, const archive_listing *listing,
+                     const char *live, gap_list *out)
 {
-    td_result rc = TD_OK;
-    for (size_t i = 0; i < listing->segment_count && rc == TD_OK; i++) {
+    for (size_t i = 0; i < listing->segment_count; i++) {
         const archive_segment *segment = &listing->segments[i];
         if (segment->name.is_open && !archive_session_is_live(listing, live, segment->name.session))
-            rc = add_of_open(a, past, segment, out, err);
+            add_of_open(a, past, segment, out);
     }
-    return rc == TD_OK ? add_of_finished(a, past, listing, live, out, err) : rc;
+    add_of_finished(a, past, listing, live, out);
 }

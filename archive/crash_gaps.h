@@ -34,7 +34,7 @@ int crash_gaps_is_last(const archive_past *past, const past_segment *row);
  * feed in its session: one for each slot, from its last durable frame of data on. None if they are
  * not due, or nothing durable is in the segment; none for a slot whose time a row of known covers:
  * the ledger's, may be out itself. *last_ns gets the segment's last message, 0 if it has none.
- * detail: of the rows. TD_E_NOMEM, TD_E_IO, or why the segment cannot be read. */
+ * detail: of the rows. TD_E_IO, or why the segment cannot be read. */
 TD_MUST_USE td_result crash_gaps_after(archive *archive, const archive_past *past,
                                        const gap_list *known, const char *path, const char *detail,
                                        gap_list *out, uint64_t *last_ns, td_err *err);
@@ -42,10 +42,9 @@ TD_MUST_USE td_result crash_gaps_after(archive *archive, const archive_past *pas
 /* Add the rows of all crashed sessions that recover has not ended yet: those that are not live and
  * have an unfinished segment, or no end in the journal. *out has the ledger's other rows. live:
  * archive_live_session, asked after the listing. A segment that cannot be read adds none. past: an
- * unfinished segment without anything durable becomes PAST_DISCARDED. TD_E_NOMEM, TD_E_IO. */
-TD_MUST_USE td_result crash_gaps_find(archive *archive, archive_past *past,
-                                      const archive_listing *listing, const char *live,
-                                      gap_list *out, td_err *err);
+ * unfinished segment without anything durable becomes PAST_DISCARDED. */
+void crash_gaps_find(archive *archive, archive_past *past, const archive_listing *listing,
+                     const char *live, gap_list *out);
 
 #ifdef __cplusplus
 }

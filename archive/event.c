@@ -232,15 +232,12 @@ td_result event_encode(const event *from, td_buf *out, td_err *err)
 
 /* ---- reading ---- */
 
-td_result event_reader_open(event_reader **out, td_err *err)
+event_reader *event_reader_open(void)
 {
     event_reader *reader = td_alloc_zero(1, sizeof *reader);
-    if (reader == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a reader of events");
     td_buf_init(&reader->texts, EVENT_BYTES_MAX + EVENT_FIELDS_MAX);
     reader->parser = json_parser_open(EVENT_BYTES_MAX);
-    *out = reader;
-    return TD_OK;
+    return reader;
 }
 
 void event_reader_close(event_reader *reader)
@@ -388,13 +385,11 @@ td_result event_decode(event_reader *reader, td_bytes text, event *out, td_err *
     json_value root;
     td_result rc = json_parse(reader->parser, text, JSON_COPIED, &root, err);
     if (rc != TD_OK)
-        return td_err_add(err, rc == TD_E_NOMEM ? rc : TD_E_INVALID, "event");
+        return td_err_add(err, TD_E_INVALID, "event");
     if (!read_kind(root, &out->kind))
         return td_err_set(err, TD_E_INVALID, "event of no known kind");
     td_buf_clear(&reader->texts);
-    rc = td_buf_reserve(&reader->texts, text.size + EVENT_FIELDS_MAX, err);
-    if (rc != TD_OK)
-        return rc;
+    td_buf_grow(&reader->texts, text.size + EVENT_FIELDS_MAX);
     return read_members(reader, root, out, err);
 }
 

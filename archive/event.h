@@ -109,13 +109,13 @@ typedef struct event {
 /* Stable name ("connect"). */
 const char *event_kind_name(event_kind kind);
 
-/* Append the JSON of an event to out. TD_E_LIMIT, TD_E_NOMEM. Any thread. */
+/* Append the JSON of an event to out. TD_E_LIMIT. Any thread. */
 TD_MUST_USE td_result event_encode(const event *from, td_buf *out, td_err *err);
 
 /* Reads events; owns a JSON parser and the texts of the last event. One thread. */
 typedef struct event_reader event_reader;
 
-TD_MUST_USE td_result event_reader_open(event_reader **out, td_err *err);
+event_reader *event_reader_open(void);
 void event_reader_close(event_reader *reader);
 
 /* Read one event. TD_OK and *out, valid until the next call; TD_E_INVALID if it is no event object,
@@ -125,7 +125,7 @@ TD_MUST_USE td_result event_decode(event_reader *reader, td_bytes text, event *o
 /* The way of an event between two threads: its members and texts as bytes, and back. What is no
  * UTF-8 in a text becomes U+FFFD, as in the JSON, so that an event that was unpacked has the texts
  * that a reader finds in the archive. Of every kind but EVENT_SEGMENT; gap.feed is left out, as in
- * the JSON, and "" in what is unpacked. Appended to out: TD_E_LIMIT, TD_E_NOMEM. */
+ * the JSON, and "" in what is unpacked. Appended to out: TD_E_LIMIT. */
 TD_MUST_USE td_result event_pack(const event *from, td_buf *out, td_err *err);
 
 /* The inverse, for what event_pack() made in this process. Texts are views into packed. */

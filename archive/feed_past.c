@@ -27,22 +27,10 @@ int session_is_import(const session_row *session)
     return strcmp(session->verb, "import") == 0;
 }
 
-static void *grow(void *rows, size_t count, size_t size, td_err *err)
+void archive_past_add_session(archive_past *past, const session_row *row)
 {
-    void *grown = td_array_grow(rows, count, size);
-    if (grown == NULL)
-        (void)td_err_set(err, TD_E_NOMEM, "no memory for what the journal knows");
-    return grown;
-}
-
-td_result archive_past_add_session(archive_past *past, const session_row *row, td_err *err)
-{
-    session_row *rows = grow(past->sessions, past->session_count, sizeof past->sessions[0], err);
-    if (rows == NULL)
-        return TD_E_NOMEM;
-    past->sessions = rows;
-    rows[past->session_count++] = *row;
-    return TD_OK;
+    past->sessions = td_array_grow(past->sessions, past->session_count, sizeof past->sessions[0]);
+    past->sessions[past->session_count++] = *row;
 }
 
 past_segment *archive_past_segment(const archive_past *past, const char *path)
@@ -52,21 +40,16 @@ past_segment *archive_past_segment(const archive_past *past, const char *path)
     return row == NAME_INDEX_NONE ? NULL : &past->segments[row];
 }
 
-static td_result open_segment(archive_past *past, const journal_entry *entry, const char *path,
-                              td_err *err)
+static past_segment *open_segment(archive_past *past, const journal_entry *entry, const char *path)
 {
-    past_segment *rows = grow(past->segments, past->segment_count, sizeof past->segments[0], err);
-    if (rows == NULL)
-        return TD_E_NOMEM;
-    past->segments = rows;
     past_segment made = {.path = td_strdup(path), .stage = PAST_OPENED};
-    if (made.path == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for what the journal knows");
     journal_get_text(entry, "feed", made.feed, sizeof made.feed);
     journal_get_text(entry, "session", made.session, sizeof made.session);
     TD_ASSERT_SLOW(archive_past_segment(past, path) == NULL);
-    rows[past->segment_count++] = made;
-    return name_index_put(&past->by_path, td_bytes_str(made.path), past->segment_count - 1, err);
+    past->segments = td_array_grow(past->segments, past->segment_count, sizeof past->segments[0]);
+    past->segments[past->segment_count] = made;
+    name_index_put(&past->by_path, td_bytes_str(made.path), past->segment_count);
+    return &past->segments[past->segment_count++];
 }
 
 static void finish_segment(past_segment *segment, const journal_entry *entry)
@@ -89,22 +72,18 @@ static void prune_segment(past_segment *segment, const journal_entry *entry)
     segment->until_ns = journal_get_u64(entry, "until_ns", segment->last_ns);
 }
 
-static td_result note_segment(archive_past *past, const journal_entry *entry, td_err *err)
+static void note_segment(archive_past *past, const journal_entry *entry)
 {
     char path[LIMIT_PATH_BYTES];
     journal_get_text(entry, "segment", path, sizeof path);
     int is_pruned = td_bytes_is(entry->act, JOURNAL_PRUNED);
     past_segment *segment = archive_past_segment(past, path);
-    if (td_bytes_is(entry->act, JOURNAL_SEGMENT_OPENED))
-        return segment == NULL ? open_segment(past, entry, path, err) : TD_OK;
     int is_end = td_bytes_is(entry->act, JOURNAL_SEGMENT_FINISHED) ||
                  td_bytes_is(entry->act, JOURNAL_RECOVERED);
-    if (segment == NULL && (is_end || is_pruned)) { /* an earlier part of the journal is lost */
-        td_result rc = open_segment(past, entry, path, err);
-        if (rc != TD_OK)
-            return rc;
-        segment = &past->segments[past->segment_count - 1];
-    }
+    int is_begin = td_bytes_is(entry->act, JOURNAL_SEGMENT_OPENED);
+    /* Without its beginning, an earlier part of the journal is lost. */
+    if (segment == NULL && (is_begin || is_end || is_pruned))
+        segment = open_segment(past, entry, path);
     if (is_end)
         finish_segment(segment, entry);
     else if (is_pruned)
@@ -117,20 +96,15 @@ static td_result note_segment(archive_past *past, const journal_entry *entry, td
         segment->announced_chunks = journal_get_u64(entry, "chunks", 0);
         segment->is_corrupt = 1;
     }
-    return TD_OK;
 }
 
-static td_result add_damage(archive_past *past, uint64_t offset, uint64_t bytes, td_err *err)
+static void add_damage(archive_past *past, uint64_t offset, uint64_t bytes)
 {
-    past_damage *rows = grow(past->damages, past->damage_count, sizeof past->damages[0], err);
-    if (rows == NULL)
-        return TD_E_NOMEM;
-    past->damages = rows;
-    rows[past->damage_count++] = (past_damage){.offset = offset,
-                                               .bytes = bytes,
-                                               .segment_count = past->segment_count,
-                                               .session_count = past->session_count};
-    return TD_OK;
+    past->damages = td_array_grow(past->damages, past->damage_count, sizeof past->damages[0]);
+    past->damages[past->damage_count++] = (past_damage){.offset = offset,
+                                                        .bytes = bytes,
+                                                        .segment_count = past->segment_count,
+                                                        .session_count = past->session_count};
 }
 
 static void accept_damages(archive_past *past)
@@ -139,36 +113,35 @@ static void accept_damages(archive_past *past)
         past->damages[i].is_accepted = 1;
 }
 
-td_result archive_past_take(archive_past *past, const journal_entry *entry, td_err *err)
+void archive_past_take(archive_past *past, const journal_entry *entry)
 {
     char id[SESSION_ID_BYTES];
-    if (td_bytes_is(entry->act, JOURNAL_DAMAGED))
-        return add_damage(past, entry->offset, journal_get_u64(entry, "bytes", 0), err);
-    if (td_bytes_is(entry->act, JOURNAL_LOSS_ACCEPTED)) {
+    int is_stop = td_bytes_is(entry->act, JOURNAL_SESSION_STOP);
+    if (td_bytes_is(entry->act, JOURNAL_DAMAGED)) {
+        add_damage(past, entry->offset, journal_get_u64(entry, "bytes", 0));
+    } else if (td_bytes_is(entry->act, JOURNAL_LOSS_ACCEPTED)) {
         accept_damages(past);
-        return TD_OK;
-    }
-    if (td_bytes_is(entry->act, JOURNAL_SESSION_START)) {
+    } else if (td_bytes_is(entry->act, JOURNAL_SESSION_START)) {
         session_row row;
         journal_get_session(entry, &row);
-        return archive_past_add_session(past, &row, err);
-    }
-    int is_stop = td_bytes_is(entry->act, JOURNAL_SESSION_STOP);
-    if (is_stop || td_bytes_is(entry->act, JOURNAL_SESSION_CRASHED)) {
+        archive_past_add_session(past, &row);
+    } else if (is_stop || td_bytes_is(entry->act, JOURNAL_SESSION_CRASHED)) {
         journal_get_text(entry, "session", id, sizeof id);
         session_row *session = archive_past_session(past, id);
         if (session != NULL) {
             session->state = is_stop ? SESSION_STOPPED : SESSION_CRASHED;
             session->stop_ns = is_stop ? journal_get_u64(entry, "stop_ns", 0) : 0;
         }
-        return TD_OK;
+    } else if (journal_get(entry, "segment").size > 0) {
+        note_segment(past, entry);
     }
-    return journal_get(entry, "segment").size > 0 ? note_segment(past, entry, err) : TD_OK;
 }
 
 static td_result take(void *past, const journal_entry *entry, td_err *err)
 {
-    return archive_past_take(past, entry, err);
+    (void)err;
+    archive_past_take(past, entry);
+    return TD_OK;
 }
 
 td_result archive_past_read(archive *a, archive_past *out, td_err *err)
@@ -208,12 +181,12 @@ void archive_past_fini(archive_past *past)
 
 /* ---- damage of the journal ---- */
 
-td_result archive_past_check(archive_past *past, const archive *a, const archive_listing *listing,
-                             td_err *err)
+void archive_past_check(archive_past *past, const archive *a, const archive_listing *listing)
 {
     int is_lost = !archive_is_single_file(a) && listing->segment_count > 0 &&
                   past->journal.entry_count == 0 && past->damage_count == 0;
-    return is_lost ? add_damage(past, 0, 0, err) : TD_OK;
+    if (is_lost)
+        add_damage(past, 0, 0);
 }
 
 int archive_past_is_damaged(const archive_past *past)
@@ -238,19 +211,16 @@ typedef struct lost_times {
     size_t count;
 } lost_times;
 
-/* The feed's row, or NULL without memory. */
-static lost_time *find_time(lost_times *times, const char *feed, td_err *err)
+/* The feed's row. */
+static lost_time *find_time(lost_times *times, const char *feed)
 {
     for (size_t i = 0; i < times->count; i++)
         if (strcmp(times->rows[i].feed, feed) == 0)
             return &times->rows[i];
-    lost_time *rows = grow(times->rows, times->count, sizeof times->rows[0], err);
-    if (rows == NULL)
-        return NULL;
-    times->rows = rows;
-    rows[times->count] =
+    times->rows = td_array_grow(times->rows, times->count, sizeof times->rows[0]);
+    times->rows[times->count] =
         (lost_time){.feed = feed, .first_s = UINT64_MAX, .from_s = UINT64_MAX, .to_s = UINT64_MAX};
-    return &rows[times->count++];
+    return &times->rows[times->count++];
 }
 
 /* 1 if the session of a segment after the damage wrote its gaps where they can be read: a
@@ -269,17 +239,15 @@ static int has_own_gaps(const archive_past *past, const past_damage *damage,
     return 0;
 }
 
-static td_result find_times(const archive_past *past, const past_damage *damage,
-                            const archive_listing *listing, lost_times *out, td_err *err)
+static void find_times(const archive_past *past, const past_damage *damage,
+                       const archive_listing *listing, lost_times *out)
 {
     segment_name name;
     for (size_t i = 0; i < listing->segment_count; i++) {
         const segment_name *listed = &listing->segments[i].name;
-        lost_time *time = listed->is_parsed ? find_time(out, listed->feed, err) : NULL;
-        if (time == NULL && listed->is_parsed)
-            return TD_E_NOMEM;
-        if (time == NULL)
+        if (!listed->is_parsed)
             continue;
+        lost_time *time = find_time(out, listed->feed);
         if (listed->first_s < time->first_s)
             time->first_s = listed->first_s;
         td_bytes path = segment_final_name(listing->segments[i].path);
@@ -289,9 +257,7 @@ static td_result find_times(const archive_past *past, const past_damage *damage,
         const past_segment *segment = &past->segments[i];
         if (!segment_name_parse(segment_file_name(segment->path), &name))
             continue;
-        lost_time *time = find_time(out, segment->feed, err);
-        if (time == NULL)
-            return TD_E_NOMEM;
+        lost_time *time = find_time(out, segment->feed);
         if (i < damage->segment_count)
             time->from_s = name.first_s;
         else if (time->to_s == UINT64_MAX && has_own_gaps(past, damage, segment))
@@ -300,16 +266,15 @@ static td_result find_times(const archive_past *past, const past_damage *damage,
         if (name.first_s < time->first_s)
             time->first_s = name.first_s;
     }
-    return TD_OK;
 }
 
 /* Names have whole seconds: the time ends with the second of the segment's first frame. */
-static td_result add_time(const lost_time *time, size_t number, gap_list *into, td_err *err)
+static void add_time(const lost_time *time, size_t number, gap_list *into)
 {
     uint64_t from_s = time->from_s == UINT64_MAX ? time->first_s : time->from_s;
     uint64_t to_s = time->to_s;
     if (!time->has_more) /* the feed began after the damage */
-        return TD_OK;
+        return;
     if (to_s < from_s) { /* a clock was wrong, or that was an import */
         to_s = from_s;
         from_s = time->to_s;
@@ -318,23 +283,21 @@ static td_result add_time(const lost_time *time, size_t number, gap_list *into, 
     uint64_t from_ns = from_s * TD_NS_PER_S + 1 + number;
     uint64_t to_ns = to_s == UINT64_MAX ? GAP_OPEN : (to_s + 1) * TD_NS_PER_S;
     gap_row row = gap_row_of(GAP_CORRUPT, time->feed, from_ns, to_ns, PAST_CAUSE_JOURNAL);
-    return gap_list_add(into, &row, err);
+    gap_list_add(into, &row);
 }
 
-td_result archive_past_damage_gaps(const archive_past *past, const archive_listing *listing,
-                                   gap_list *into, td_err *err)
+void archive_past_damage_gaps(const archive_past *past, const archive_listing *listing,
+                              gap_list *into)
 {
-    td_result rc = TD_OK;
-    for (size_t i = 0; i < past->damage_count && rc == TD_OK; i++) {
+    for (size_t i = 0; i < past->damage_count; i++) {
         lost_times times = {0};
         if (past->damages[i].is_accepted)
             continue;
-        rc = find_times(past, &past->damages[i], listing, &times, err);
-        for (size_t k = 0; k < times.count && rc == TD_OK; k++)
-            rc = add_time(&times.rows[k], i, into, err);
+        find_times(past, &past->damages[i], listing, &times);
+        for (size_t k = 0; k < times.count; k++)
+            add_time(&times.rows[k], i, into);
         td_free(times.rows);
     }
-    return rc;
 }
 
 int archive_past_is_pruned(const archive_past *past, const char *feed, uint64_t ns)

@@ -72,14 +72,12 @@ void archive_past_fini(archive_past *past);
 TD_MUST_USE td_result archive_past_open(archive *archive, archive_past *past, journal **to,
                                         td_err *err);
 
-/* Take one entry of the journal, for callers that read it for something else, too. TD_E_NOMEM. */
-TD_MUST_USE td_result archive_past_take(archive_past *past, const journal_entry *entry,
-                                        td_err *err);
+/* Add one entry of the journal, for callers that read it for something else, too. */
+void archive_past_take(archive_past *past, const journal_entry *entry);
 
 /* After archive_past_read: an archive that has segments and no entry in its journal has lost it,
- * and that is a damage. TD_E_NOMEM. */
-TD_MUST_USE td_result archive_past_check(archive_past *past, const archive *archive,
-                                         const archive_listing *listing, td_err *err);
+ * and that is a damage. */
+void archive_past_check(archive_past *past, const archive *archive, const archive_listing *listing);
 
 /* 1 if the journal is damaged, and no user has accepted that. */
 int archive_past_is_damaged(const archive_past *past);
@@ -89,9 +87,8 @@ int archive_past_is_damaged(const archive_past *past);
  * the damage, and ends with the first one after it whose session wrote its open gaps after the
  * damage, or had done so before; open if there is none. */
 #define PAST_CAUSE_JOURNAL "entries of the journal are lost"
-TD_MUST_USE td_result archive_past_damage_gaps(const archive_past *past,
-                                               const archive_listing *listing, gap_list *into,
-                                               td_err *err);
+void archive_past_damage_gaps(const archive_past *past, const archive_listing *listing,
+                              gap_list *into);
 
 /* 1 if what the feed had at that moment was pruned. */
 int archive_past_is_pruned(const archive_past *past, const char *feed, uint64_t ns);
@@ -99,9 +96,8 @@ int archive_past_is_pruned(const archive_past *past, const char *feed, uint64_t 
 /* The segment of that path (without ".open"), or NULL. */
 past_segment *archive_past_segment(const archive_past *past, const char *path);
 
-/* Add a session that the journal does not know. TD_E_NOMEM. */
-TD_MUST_USE td_result archive_past_add_session(archive_past *past, const session_row *row,
-                                               td_err *err);
+/* Add a session that the journal does not know. */
+void archive_past_add_session(archive_past *past, const session_row *row);
 
 /* The session of that id, or NULL. */
 session_row *archive_past_session(const archive_past *past, const char *session);

@@ -50,71 +50,53 @@ uint64_t past_slot_end_ns(const past_slot *slot)
     return slot->complete_ns != 0 && slot->complete_ns < end_ns ? slot->complete_ns : end_ns;
 }
 
-static td_result get_slot(feed_slots *out, const channel_info *info, size_t *index, td_err *err)
+static size_t get_slot(feed_slots *out, const channel_info *info)
 {
     const past_slot *known = feed_slots_find(out, info->line, info->shard);
-    if (known != NULL) {
-        *index = (size_t)(known - out->slots);
-        return TD_OK;
-    }
-    past_slot *rows = td_array_grow(out->slots, out->slot_count, sizeof *rows);
-    if (rows == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a feed's connections");
-    out->slots = rows;
-    rows[out->slot_count] = (past_slot){.line = info->line, .shard = info->shard};
-    *index = out->slot_count++;
-    return TD_OK;
+    if (known != NULL)
+        return (size_t)(known - out->slots);
+    out->slots = td_array_grow(out->slots, out->slot_count, sizeof *out->slots);
+    out->slots[out->slot_count] = (past_slot){.line = info->line, .shard = info->shard};
+    return out->slot_count++;
 }
 
 /* ---- topics ---- */
 
 /* Segments come newest first, so the first slot of a topic is its last one. */
-static td_result note_topic(feed_slots *out, const channel_info *info, size_t slot, td_err *err)
+static void note_topic(feed_slots *out, const channel_info *info, size_t slot)
 {
     char name[LIMIT_TOPIC_BYTES + LIMIT_SYMBOL_BYTES];
     int is_unknown = channel_role(info) == ROLE_UNKNOWN;
     if (strlen(info->topic) >= LIMIT_TOPIC_BYTES || strlen(info->symbol) >= LIMIT_SYMBOL_BYTES)
-        return TD_OK; /* another tool's; no feed can ask for it */
+        return; /* another tool's; no feed can ask for it */
     if (is_unknown)
         (void)snprintf(name, sizeof name, "%s.%u.%u", info->topic, info->line, info->shard);
     else
         (void)snprintf(name, sizeof name, "%s.%s", info->topic, info->symbol);
     if (name_index_find(&out->by_name, td_bytes_str(name)) != NAME_INDEX_NONE)
-        return TD_OK;
-    past_topic **rows = td_array_grow(out->topics, out->topic_count, sizeof(past_topic *));
-    if (rows == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a feed's topics");
-    out->topics = rows;
-    past_topic *made = td_alloc_zero(1, sizeof *made);
-    char *copy = td_strdup(name);
-    if (made == NULL || copy == NULL) {
-        td_free(made);
-        td_free(copy);
-        return td_err_set(err, TD_E_NOMEM, "no memory for a feed's topics");
-    }
-    *made = (past_topic){.name = copy,
+        return;
+    out->topics = td_array_grow(out->topics, out->topic_count, sizeof(past_topic *));
+    past_topic *made = td_alloc(sizeof *made);
+    *made = (past_topic){.name = td_strdup(name),
                          .topic_bytes = strlen(info->topic) + 1,
                          .slot = slot,
                          .is_unknown = is_unknown != 0};
-    rows[out->topic_count++] = made;
-    return name_index_put(&out->by_name, td_bytes_str(made->name), out->topic_count - 1, err);
+    out->topics[out->topic_count] = made;
+    name_index_put(&out->by_name, td_bytes_str(made->name), out->topic_count++);
 }
 
 /* Which channels of the segment count, by the reader's index. */
-static td_result use_channels(reading *r, const segment_reader *reader, channel_use *uses,
-                              td_err *err)
+static void use_channels(reading *r, const segment_reader *reader, channel_use *uses)
 {
-    td_result rc = TD_OK;
-    for (uint32_t i = 0; i < segment_reader_channel_count(reader) && rc == TD_OK; i++) {
+    for (uint32_t i = 0; i < segment_reader_channel_count(reader); i++) {
         const channel_info *info = &segment_reader_channel(reader, i)->info;
         uses[i] = (channel_use){.slot = SIZE_MAX};
         if (info->dir != CHANNEL_IN)
             continue;
-        rc = get_slot(r->out, info, &uses[i].slot, err);
+        uses[i].slot = get_slot(r->out, info);
         uses[i].has_time = !r->is_import || uses[i].slot >= r->recorded_count;
         uses[i].is_data = channel_role(info) != ROLE_CONTROL || r->query->is_control_data;
     }
-    return rc;
 }
 
 /* ---- times ---- */
@@ -143,7 +125,7 @@ static td_result chunk_times(reading *r, const segment_reader *reader, uint32_t 
 {
     td_err cause;
     td_result rc = segment_reader_chunk_channels(reader, chunk, r->scratch, &r->channels, &cause);
-    if (rc == TD_E_NOMEM || rc == TD_E_IO)
+    if (rc == TD_E_IO)
         return td_err_pass(err, rc, &cause);
     if (rc != TD_OK) {
         const segment_chunk *row = segment_reader_chunk(reader, chunk);
@@ -178,7 +160,7 @@ static td_result walk_chunks(reading *r, const segment_reader *reader, const cha
         int is_wanted = 0;
         if (row->first_ns > r->query->before_ns)
             continue;
-        for (uint32_t i = 0; i < segment_reader_channel_count(reader) && rc == TD_OK; i++) {
+        for (uint32_t i = 0; i < segment_reader_channel_count(reader); i++) {
             const segment_channel *channel = segment_reader_channel(reader, i);
             if (is_seen[i] || uses[i].slot == SIZE_MAX ||
                 !segment_reader_chunk_has(reader, chunk - 1, channel))
@@ -188,9 +170,9 @@ static td_result walk_chunks(reading *r, const segment_reader *reader, const cha
             if (last_chunks[uses[i].slot] == 0)
                 last_chunks[uses[i].slot] = chunk;
             if (channel_role(&channel->info) != ROLE_CONTROL)
-                rc = note_topic(r->out, &channel->info, uses[i].slot, err);
+                note_topic(r->out, &channel->info, uses[i].slot);
         }
-        if (rc == TD_OK && is_wanted)
+        if (is_wanted)
             rc = chunk_times(r, reader, chunk - 1, uses, err);
     }
     return rc;
@@ -272,18 +254,11 @@ static td_result read_segment(reading *r, segment_reader *reader, td_err *err)
     channel_use *uses = td_alloc_zero(channel_count + 1, sizeof *uses);
     uint8_t *is_seen = td_alloc_zero(channel_count + 1, 1);
     uint64_t *before = td_alloc_zero(before_count + 1, sizeof *before);
-    td_result rc = uses == NULL || is_seen == NULL || before == NULL
-                       ? td_err_set(err, TD_E_NOMEM, "no memory for a segment's channels")
-                       : TD_OK;
-    for (size_t i = 0; i < before_count && rc == TD_OK; i++)
+    for (size_t i = 0; i < before_count; i++)
         before[i] = r->out->slots[i].last_any_ns;
-    if (rc == TD_OK)
-        rc = use_channels(r, reader, uses, err);
+    use_channels(r, reader, uses);
     uint32_t *last_chunks = td_alloc_zero(r->out->slot_count + 1, sizeof *last_chunks);
-    if (rc == TD_OK && last_chunks == NULL)
-        rc = td_err_set(err, TD_E_NOMEM, "no memory for a segment's connections");
-    if (rc == TD_OK)
-        rc = walk_chunks(r, reader, uses, is_seen, last_chunks, err);
+    td_result rc = walk_chunks(r, reader, uses, is_seen, last_chunks, err);
     if (rc == TD_OK)
         name_session(r, reader, before, before_count, last_chunks);
     td_free(last_chunks);
@@ -304,7 +279,7 @@ static td_result open_and_read(reading *r, const archive_segment *segment, td_er
     segment_reader_close(reader);
     if (rc == TD_OK || (rc == TD_E_TRUNCATED && segment->name.is_open))
         return TD_OK; /* nothing durable is in it yet */
-    if (rc == TD_E_NOMEM || (rc == TD_E_IO && r->query->session != NULL))
+    if (rc == TD_E_IO && r->query->session != NULL)
         return td_err_set(err, rc, "%s: %s", segment->path, cause.text);
     td_log_emit(archive_log(r->archive), TD_LOG_WARNING, "%s: passed over: %s", segment->path,
                 cause.text);
@@ -374,8 +349,6 @@ static td_result read_all(reading *r, const archive_listing *listing, td_err *er
 {
     const archive_segment **chosen =
         td_alloc_zero(listing->segment_count + 1, sizeof(const archive_segment *));
-    if (chosen == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a list of segments");
     size_t count = choose(r, listing, chosen);
     td_result rc = TD_OK;
     for (size_t i = 0; i < count && rc == TD_OK; i++) {
@@ -413,8 +386,7 @@ td_result feed_slots_read(archive *a, const archive_past *past, const feed_slots
         .archive = a, .past = past, .query = query, .out = out, .scratch = segment_scratch_open()};
     td_buf_init(&r.channels, (size_t)LIMIT_SEGMENT_CHANNELS * sizeof(sealed_channel) * 2);
     archive_listing listing = {0};
-    td_result rc = r.scratch == NULL ? td_err_set(err, TD_E_NOMEM, "no memory to read segments")
-                                     : archive_list(a, &listing, err);
+    td_result rc = archive_list(a, &listing, err);
     if (rc == TD_OK)
         rc = check_listed(query, &listing, err);
     if (rc == TD_OK)

@@ -56,7 +56,7 @@ typedef struct feed_slots {
 
 /* Recordings first. Imports add their topics, and slots that no recording has; a slot that was
  * recorded ended with its last recorded frame, for a capture does not prove that it has all of it.
- * TD_E_NOMEM, TD_E_IO (the archive cannot be listed; of one session also: a segment cannot be
+ * TD_E_IO (the archive cannot be listed; of one session also: a segment cannot be
  * read). Any other segment that cannot be read is passed over, with a warning in the archive's log.
  * *out is the caller's, for feed_slots_fini, also after a failure. */
 TD_MUST_USE td_result feed_slots_read(archive *archive, const archive_past *past,

@@ -17,7 +17,7 @@ static td_result read_stray(archive *a, const archive_segment *segment, stray_se
     td_err_clear(&cause);
     *out = (stray_segment){0};
     td_result rc = archive_read_index(a, segment->path, INDEX_SUMMARY, &out->index, &cause);
-    if (rc == TD_E_NOMEM || rc == TD_E_IO)
+    if (rc == TD_E_IO)
         return td_err_pass(err, rc, &cause);
     int is_ours = rc == TD_OK && out->index.chunk_count > 0 &&
                   chain_value_parse(td_bytes_str(out->index.chain_hex), &out->chain);
@@ -42,8 +42,6 @@ static td_result read_all(archive *a, const archive_past *past, const archive_li
     for (size_t i = 0; i < listing->segment_count; i++)
         unknown += !is_known(past, listing->segments[i].path);
     out->rows = td_alloc_zero(unknown + 1, sizeof out->rows[0]);
-    if (out->rows == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for %zu segments", unknown);
     for (size_t i = 0; i < listing->segment_count; i++) {
         const archive_segment *segment = &listing->segments[i];
         if (is_known(past, segment->path))
@@ -90,10 +88,6 @@ static td_result find_end(archive *a, const archive_past *past, feed_ends *ends,
         if (strcmp(ends->rows[i].feed, feed) == 0)
             return TD_OK;
     }
-    feed_end *grown = td_array_grow(ends->rows, ends->count, sizeof ends->rows[0]);
-    if (grown == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a feed");
-    ends->rows = grown;
     feed_end made = {0};
     feed_link link = {0};
     (void)snprintf(made.feed, sizeof made.feed, "%s", feed);
@@ -102,8 +96,9 @@ static td_result find_end(archive *a, const archive_past *past, feed_ends *ends,
         return rc;
     (void)snprintf(made.segment, sizeof made.segment, "%s", link.segment);
     made.chain = link.chain;
-    grown[ends->count] = made;
-    *out = &grown[ends->count++];
+    ends->rows = td_array_grow(ends->rows, ends->count, sizeof ends->rows[0]);
+    ends->rows[ends->count] = made;
+    *out = &ends->rows[ends->count++];
     return TD_OK;
 }
 
@@ -167,8 +162,8 @@ static int mark_continued(stray_list *list, const segment_index *by)
 }
 
 /* The journal has lost entries between others: the chain goes through those segments. */
-static td_result find_continued(archive *a, const archive_past *past,
-                                const archive_listing *listing, stray_list *list, td_err *err)
+static void find_continued(archive *a, const archive_past *past, const archive_listing *listing,
+                           stray_list *list)
 {
     for (size_t i = 0; i < listing->segment_count; i++) {
         segment_index index;
@@ -178,8 +173,6 @@ static td_result find_continued(archive *a, const archive_past *past,
             archive_read_index(a, listing->segments[i].path, INDEX_SUMMARY, &index, NULL);
         if (rc == TD_OK)
             (void)mark_continued(list, &index); /* 0: it continues none of them */
-        if (rc == TD_E_NOMEM)
-            return td_err_set(err, rc, "no memory to read %s", listing->segments[i].path);
         segment_index_fini(&index);
     }
     for (int is_more = 1; is_more;) {
@@ -187,7 +180,6 @@ static td_result find_continued(archive *a, const archive_past *past,
         for (size_t i = 0; i < list->count; i++)
             is_more |= list->rows[i].is_continued && mark_continued(list, &list->rows[i].index);
     }
-    return TD_OK;
 }
 
 td_result stray_list_read(archive *a, const archive_past *past, const archive_listing *listing,
@@ -198,7 +190,7 @@ td_result stray_list_read(archive *a, const archive_past *past, const archive_li
     if (rc == TD_OK && out->count > 0)
         rc = link_all(a, past, out, err);
     if (rc == TD_OK && past->damage_count > 0 && out->count > 0)
-        rc = find_continued(a, past, listing, out, err);
+        find_continued(a, past, listing, out);
     return rc == TD_OK ? TD_OK : td_err_add(err, rc, "segments that the journal does not know");
 }
 

@@ -32,7 +32,7 @@ typedef struct stray_list {
 
 /* Read the heads and last chain values of the segments that past does not have; those that cannot
  * be read, or are not ours, are left out. *out is the caller's, for stray_list_fini, also after a
- * failure. TD_E_NOMEM, TD_E_IO. */
+ * failure. TD_E_IO. */
 TD_MUST_USE td_result stray_list_read(archive *archive, const archive_past *past,
                                       const archive_listing *listing, stray_list *out, td_err *err);
 void stray_list_fini(stray_list *list);

@@ -127,23 +127,17 @@ void gap_row_fini(gap_row *row)
     }
 }
 
-td_result gap_row_copy(gap_row *out, const gap_row *row, td_err *err)
+gap_row gap_row_copy(const gap_row *row)
 {
-    int is_complete = 1;
-    *out = *row;
+    gap_row copy = *row;
     for (size_t i = 0; i < GAP_MEMBER_COUNT; i++) {
         if (GAP_MEMBERS[i].type != GAP_MEMBER_TEXT)
             continue;
         const char *text = gap_member_text(row, &GAP_MEMBERS[i]);
         TD_ASSERT(text != NULL);
-        char *copy = td_strdup(text);
-        gap_member_set_text(out, &GAP_MEMBERS[i], copy);
-        is_complete = is_complete && copy != NULL;
+        gap_member_set_text(&copy, &GAP_MEMBERS[i], td_strdup(text));
     }
-    if (is_complete)
-        return TD_OK;
-    gap_row_fini(out);
-    return td_err_set(err, TD_E_NOMEM, "no memory for a gap");
+    return copy;
 }
 
 static int order_u64(uint64_t a, uint64_t b)
@@ -207,67 +201,45 @@ static size_t list_position(const gap_list *list, const gap_row *row, int *is_th
     return low;
 }
 
-static td_result keep_greater(const char **kept, const char *other, td_err *err)
+static void keep_greater(const char **kept, const char *other)
 {
     if (strcmp(*kept, other) >= 0)
-        return TD_OK;
-    char *copy = td_strdup(other);
-    if (copy == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a gap");
+        return;
     td_free((void *)*kept);
-    *kept = copy;
-    return TD_OK;
+    *kept = td_strdup(other);
 }
 
-static td_result row_merge(gap_row *kept, const gap_row *other, td_err *err)
+static void row_merge(gap_row *kept, const gap_row *other)
 {
     if (other->to_ns > kept->to_ns)
         kept->to_ns = other->to_ns;
     if (kept->frames_lost == GAP_FRAMES_UNKNOWN ||
         (other->frames_lost != GAP_FRAMES_UNKNOWN && other->frames_lost > kept->frames_lost))
         kept->frames_lost = other->frames_lost;
-    td_result rc = keep_greater(&kept->covered_by, other->covered_by, err);
-    if (rc == TD_OK)
-        rc = keep_greater(&kept->cause, other->cause, err);
-    if (rc == TD_OK)
-        rc = keep_greater(&kept->detail, other->detail, err);
-    return rc;
+    keep_greater(&kept->covered_by, other->covered_by);
+    keep_greater(&kept->cause, other->cause);
+    keep_greater(&kept->detail, other->detail);
 }
 
-static td_result list_make_space(gap_list *list, td_err *err)
-{
-    gap_row *rows = td_array_grow(list->rows, list->count, sizeof *rows);
-    if (rows == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for %zu gaps", list->count + 1);
-    list->rows = rows;
-    return TD_OK;
-}
-
-td_result gap_list_add(gap_list *list, const gap_row *row, td_err *err)
+void gap_list_add(gap_list *list, const gap_row *row)
 {
     int is_there = 0;
     size_t at = list_position(list, row, &is_there);
     TD_ASSERT(at <= list->count);
-    if (is_there)
-        return row_merge(&list->rows[at], row, err);
-    gap_row copy;
-    td_result rc = list_make_space(list, err);
-    if (rc == TD_OK)
-        rc = gap_row_copy(&copy, row, err);
-    if (rc != TD_OK)
-        return rc;
+    if (is_there) {
+        row_merge(&list->rows[at], row);
+        return;
+    }
+    list->rows = td_array_grow(list->rows, list->count, sizeof *list->rows);
     memmove(&list->rows[at + 1], &list->rows[at], (list->count - at) * sizeof list->rows[0]);
-    list->rows[at] = copy;
+    list->rows[at] = gap_row_copy(row);
     list->count++;
-    return TD_OK;
 }
 
-td_result gap_list_join(gap_list *list, const gap_list *from, td_err *err)
+void gap_list_join(gap_list *list, const gap_list *from)
 {
-    td_result rc = TD_OK;
-    for (size_t i = 0; i < from->count && rc == TD_OK; i++)
-        rc = gap_list_add(list, &from->rows[i], err);
-    return rc;
+    for (size_t i = 0; i < from->count; i++)
+        gap_list_add(list, &from->rows[i]);
 }
 
 const gap_row *gap_list_find(const gap_list *list, const gap_row *key)

@@ -97,9 +97,8 @@ uint64_t gap_member_number(const gap_row *row, const gap_member *member);
 void gap_member_set_text(gap_row *row, const gap_member *member, const char *text);
 void gap_member_set_number(gap_row *row, const gap_member *member, uint64_t number);
 
-/* Copy a row and its texts, none of which is NULL: *out is the caller's, for gap_row_fini.
- * TD_E_NOMEM. */
-TD_MUST_USE td_result gap_row_copy(gap_row *out, const gap_row *row, td_err *err);
+/* A copy of a row and its texts, none of which is NULL: the caller's, for gap_row_fini. */
+gap_row gap_row_copy(const gap_row *row);
 
 /* Free the texts of a copy. */
 void gap_row_fini(gap_row *row);
@@ -124,11 +123,11 @@ typedef struct gap_list {
     size_t count;
 } gap_list;
 
-/* Add a copy of the row, or merge it into the row of the same key. TD_E_NOMEM. */
-TD_MUST_USE td_result gap_list_add(gap_list *list, const gap_row *row, td_err *err);
+/* Add a copy of the row, or merge it into the row of the same key. */
+void gap_list_add(gap_list *list, const gap_row *row);
 
-/* Add a copy of each row of another list. TD_E_NOMEM. */
-TD_MUST_USE td_result gap_list_join(gap_list *list, const gap_list *from, td_err *err);
+/* Add a copy of each row of another list. */
+void gap_list_join(gap_list *list, const gap_list *from);
 
 /* The row of the same key, valid until the list changes, or NULL. */
 const gap_row *gap_list_find(const gap_list *list, const gap_row *key);

@@ -39,7 +39,7 @@ typedef struct past_import {
 /* Look for the latest import of this content into each of the feeds, and set the other members of
  * its row. *was_killed: 1 if the journal has an open gap of an import that was killed (events of
  * segments may have ended it). One reading of the journal, which *past gets too (it is the
- * caller's, for archive_past_fini, also after a failure). TD_E_IO, TD_E_NOMEM. */
+ * caller's, for archive_past_fini, also after a failure). TD_E_IO. */
 TD_MUST_USE td_result imports_find(archive *archive, const capture_content *content,
                                    past_import *rows, size_t count, int *was_killed,
                                    archive_past *past, td_err *err);

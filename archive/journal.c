@@ -124,9 +124,8 @@ static td_result cursor_init(cursor *c, td_file *file, td_err *err)
 {
     *c = (cursor){.file = file, .hasher = td_hasher_open()};
     td_buf_init(&c->window, WINDOW_BYTES);
-    td_result rc = c->hasher == NULL ? td_err_set(err, TD_E_NOMEM, "no memory for the journal")
-                                     : td_buf_reserve(&c->window, WINDOW_BYTES, err);
-    return rc == TD_OK ? td_io_size(file, &c->file_bytes, err) : rc;
+    td_buf_grow(&c->window, WINDOW_BYTES);
+    return td_io_size(file, &c->file_bytes, err);
 }
 
 static void cursor_fini(cursor *c)
@@ -860,8 +859,6 @@ td_result journal_open_read(archive *a, const journal_state *from, journal_fn *f
     *state = (journal_state){0};
     *out = NULL;
     journal *made = td_alloc_zero(1, sizeof *made);
-    if (made == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for the journal");
     made->archive = a;
     td_buf_init(&made->out, SIZE_MAX);
     td_result rc = archive_join(a, JOURNAL_FILE, made->path, err);

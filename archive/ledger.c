@@ -120,11 +120,9 @@ td_result ledger_catch_up(archive *a, catalog *c, td_err *err)
 /* ---- sessions ---- */
 
 /* Sessions that only a segment knows: the journal was lost, or the archive is a single file. */
-static td_result add_from_segments(archive *a, const archive_listing *listing, archive_past *past,
-                                   td_err *err)
+static void add_from_segments(archive *a, const archive_listing *listing, archive_past *past)
 {
-    td_result rc = TD_OK;
-    for (size_t i = 0; i < listing->segment_count && rc == TD_OK; i++) {
+    for (size_t i = 0; i < listing->segment_count; i++) {
         const archive_segment *segment = &listing->segments[i];
         segment_reader *reader = NULL;
         if (segment->name.is_parsed && archive_past_session(past, segment->name.session) != NULL)
@@ -137,10 +135,9 @@ static td_result add_from_segments(archive *a, const archive_listing *listing, a
         (void)snprintf(row.verb, sizeof row.verb, "%s", session->verb);
         (void)snprintf(row.version, sizeof row.version, "%s", session->version);
         if (row.session[0] != '\0' && archive_past_session(past, row.session) == NULL)
-            rc = archive_past_add_session(past, &row, err);
+            archive_past_add_session(past, &row);
         segment_reader_close(reader);
     }
-    return rc;
 }
 
 /* Without an end, and no process is at work: it crashed, though recover has not written that yet.
@@ -174,10 +171,10 @@ td_result archive_sessions(archive *a, session_row **rows, size_t *count, td_err
         rc = archive_live_session(a, live, err);
     if (rc == TD_OK)
         rc = archive_past_read(a, &past, err);
-    if (rc == TD_OK)
+    if (rc == TD_OK) {
         mark_crashed(&past, &listing, live);
-    if (rc == TD_OK)
-        rc = add_from_segments(a, &listing, &past, err);
+        add_from_segments(a, &listing, &past);
+    }
     if (rc == TD_OK && past.session_count > 0) {
         qsort(past.sessions, past.session_count, sizeof past.sessions[0], compare_sessions);
         *rows = past.sessions;
@@ -206,9 +203,12 @@ static td_result take_entry(void *user, const journal_entry *entry, td_err *err)
     sources *s = user;
     char texts[GAP_TEXTS_BYTES];
     gap_row row;
-    if (td_bytes_is(entry->act, JOURNAL_GAP))
-        return read_gap(entry, texts, &row) ? gap_list_add(&s->journal, &row, err) : TD_OK;
-    return archive_past_take(&s->past, entry, err);
+    (void)err;
+    if (!td_bytes_is(entry->act, JOURNAL_GAP))
+        archive_past_take(&s->past, entry);
+    else if (read_gap(entry, texts, &row))
+        gap_list_add(&s->journal, &row);
+    return TD_OK;
 }
 
 /* The segments are listed before the journal is read: if a session begins meanwhile, its open gap
@@ -224,7 +224,9 @@ static td_result sources_open(archive *a, sources *s, td_err *err)
         rc = known_catalog_open(a, archive_log(a), TD_LOG_DEBUG, &s->known, err);
     if (rc == TD_OK)
         rc = journal_read(a, take_entry, s, &s->past.journal, err);
-    return rc == TD_OK ? archive_past_check(&s->past, a, &s->listing, err) : rc;
+    if (rc == TD_OK)
+        archive_past_check(&s->past, a, &s->listing);
+    return rc;
 }
 
 static void sources_close(sources *s)
@@ -246,18 +248,13 @@ static int has_events(const segment_reader *reader, uint32_t chunk)
     return 0;
 }
 
-static td_result event_gap(event_reader *events, const segment_message *message, gap_list *into,
-                           td_err *err)
+static void event_gap(event_reader *events, const segment_message *message, gap_list *into)
 {
     event found;
-    td_err unread;
-    td_result rc = event_decode(events, message->data, &found, &unread);
-    if (rc == TD_E_NOMEM)
-        return td_err_pass(err, rc, &unread);
-    if (rc != TD_OK || found.kind != EVENT_GAP)
-        return TD_OK;
+    if (event_decode(events, message->data, &found, NULL) != TD_OK || found.kind != EVENT_GAP)
+        return;
     found.gap.feed = message->channel->info.feed;
-    return gap_list_add(into, &found.gap, err);
+    gap_list_add(into, &found.gap);
 }
 
 static td_result chunk_gaps(const segment_reader *reader, td_bytes records, event_reader *events,
@@ -269,7 +266,7 @@ static td_result chunk_gaps(const segment_reader *reader, td_bytes records, even
         segment_message message;
         rc = segment_reader_message(reader, records, &at, &message, err);
         if (rc == TD_OK && message.channel->info.dir == CHANNEL_EVENT)
-            rc = event_gap(events, &message, into, err);
+            event_gap(events, &message, into);
     }
     /* verify reports damage inside a chunk; its other events still count. */
     return rc == TD_EOF || rc == TD_E_CORRUPT ? TD_OK : rc;
@@ -281,15 +278,14 @@ static td_result reader_gaps(const segment_reader *reader, event_reader *events,
     td_buf records;
     td_buf_init(&records, LIMIT_CHUNK_BYTES + SEGMENT_PADDING_BYTES);
     segment_scratch *scratch = segment_scratch_open();
-    td_result rc =
-        scratch == NULL ? td_err_set(err, TD_E_NOMEM, "no memory to read events") : TD_OK;
+    td_result rc = TD_OK;
     for (uint32_t i = 0; i < segment_reader_chunk_count(reader) && rc == TD_OK; i++) {
         if (!has_events(reader, i))
             continue;
         rc = segment_reader_read(reader, i, scratch, &records, err);
         if (rc == TD_OK)
             rc = chunk_gaps(reader, td_buf_view(&records), events, into, err);
-        else if (rc != TD_E_NOMEM && rc != TD_E_IO)
+        else if (rc != TD_E_IO)
             rc = TD_OK; /* a damaged chunk: for verify */
     }
     segment_scratch_close(scratch);
@@ -302,10 +298,10 @@ td_result segment_gaps(archive *a, const char *path, gap_list *into, td_err *err
     segment_reader *reader = NULL;
     event_reader *events = NULL;
     td_result rc = archive_open_segment(a, path, &reader, err);
-    if (rc == TD_OK)
-        rc = event_reader_open(&events, err);
-    if (rc == TD_OK)
+    if (rc == TD_OK) {
+        events = event_reader_open();
         rc = reader_gaps(reader, events, into, err);
+    }
     event_reader_close(events);
     segment_reader_close(reader);
     return rc == TD_OK ? TD_OK : td_err_add(err, rc, "events of segment %s", path);
@@ -324,8 +320,6 @@ static td_result known_or_read_gaps(archive *a, known_catalog *known,
         return rc;
     td_err_clear(err);
     rc = segment_gaps(a, segment->path, out, &cause);
-    if (rc == TD_E_NOMEM)
-        return td_err_pass(err, rc, &cause);
     if (rc != TD_OK)
         td_log_emit(archive_log(a), TD_LOG_WARNING, "passed over: %s", cause.text);
     return TD_OK;
@@ -367,7 +361,9 @@ td_result archive_each_gap_source(archive *a, gap_source_fn *fn, void *user, td_
 static td_result join(void *list, const char *source, const gap_list *rows, td_err *err)
 {
     (void)source;
-    return gap_list_join(list, rows, err);
+    (void)err;
+    gap_list_join(list, rows);
+    return TD_OK;
 }
 
 /* Drop gaps of the journal that lie inside pruned ranges. Gaps of a segment went with it. */
@@ -377,15 +373,13 @@ static int is_pruned_away(const archive_past *past, const gap_row *row)
            archive_past_is_pruned(past, row->feed, row->to_ns);
 }
 
-static td_result join_journal(const sources *s, gap_list *list, td_err *err)
+static void join_journal(const sources *s, gap_list *list)
 {
-    td_result rc = TD_OK;
-    for (size_t i = 0; i < s->journal.count && rc == TD_OK; i++) {
+    for (size_t i = 0; i < s->journal.count; i++) {
         const gap_row *row = &s->journal.rows[i];
         if (gap_list_find(list, row) != NULL || !is_pruned_away(&s->past, row))
-            rc = gap_list_add(list, row, err);
+            gap_list_add(list, row);
     }
-    return rc;
 }
 
 /* ---- what the segments on the disk lack ---- */
@@ -399,31 +393,28 @@ static void mark_missing(void *user, past_segment *segment)
 
 /* The row of a segment that is not there; its writer, or recover, may have journaled one. After the
  * last one of a crashed session nothing of the session is there either. */
-static td_result add_missing(const sources *s, const past_segment *segment, gap_list *list,
-                             td_err *err)
+static void add_missing(const sources *s, const past_segment *segment, gap_list *list)
 {
     segment_name name;
     uint64_t from_ns;
     uint64_t to_ns;
     if (!segment_name_parse(segment_file_name(segment->path), &name) || segment->is_corrupt)
-        return TD_OK;
+        return;
     archive_segment_time(&s->listing, &name, &from_ns, &to_ns);
     if (crash_gaps_are_due(&s->past, segment->session) && crash_gaps_is_last(&s->past, segment))
         to_ns = crash_gaps_end(s->archive, &s->past, segment, from_ns);
     gap_row row = gap_row_of(GAP_CORRUPT, name.feed, from_ns, to_ns, "segment is missing");
     row.detail = segment->path;
-    return gap_list_add(list, &row, err);
+    gap_list_add(list, &row);
 }
 
-static td_result add_lacking(sources *s, gap_list *list, td_err *err)
+static void add_lacking(sources *s, gap_list *list)
 {
-    td_result rc = TD_OK;
     archive_each_missing(s->archive, &s->past, &s->listing, mark_missing, s->archive);
-    for (size_t i = 0; i < s->past.segment_count && rc == TD_OK; i++)
+    for (size_t i = 0; i < s->past.segment_count; i++)
         if (s->past.segments[i].is_lost)
-            rc = add_missing(s, &s->past.segments[i], list, err);
-    return rc == TD_OK ? crash_gaps_find(s->archive, &s->past, &s->listing, s->live, list, err)
-                       : rc;
+            add_missing(s, &s->past.segments[i], list);
+    crash_gaps_find(s->archive, &s->past, &s->listing, s->live, list);
 }
 
 td_result archive_gaps(archive *a, gap_list *out, td_err *err)
@@ -437,14 +428,12 @@ td_result archive_gaps(archive *a, gap_list *out, td_err *err)
         rc = session_spans_read_listed(a, &s.known, &s.listing, &spans, err);
     if (rc == TD_OK)
         rc = each_segment(&s, join, &rows, err);
-    if (rc == TD_OK)
-        rc = archive_past_damage_gaps(&s.past, &s.listing, &s.journal, err);
-    if (rc == TD_OK)
-        rc = join_journal(&s, &rows, err);
-    if (rc == TD_OK)
-        rc = add_lacking(&s, &rows, err);
-    if (rc == TD_OK)
-        rc = session_spans_add_gaps(&spans, &s.past, &rows, err);
+    if (rc == TD_OK) {
+        archive_past_damage_gaps(&s.past, &s.listing, &s.journal);
+        join_journal(&s, &rows);
+        add_lacking(&s, &rows);
+        session_spans_add_gaps(&spans, &s.past, &rows);
+    }
     if (rc == TD_OK) {
         *out = rows;
         rows = (gap_list){0};
@@ -466,7 +455,7 @@ td_result archive_feed_gaps(archive *a, const char *feed, gap_list *out, td_err 
             rc = one_segment(&s, &s.listing.segments[i], join, &rows, err);
     }
     if (rc == TD_OK)
-        rc = gap_list_join(&rows, &s.journal, err);
+        gap_list_join(&rows, &s.journal);
     if (rc == TD_OK) {
         *out = rows;
         rows = (gap_list){0};

@@ -19,18 +19,14 @@ size_t name_index_find(const name_index *index, td_bytes name)
     return NAME_INDEX_NONE;
 }
 
-td_result name_index_put(name_index *index, td_bytes name, size_t row, td_err *err)
+void name_index_put(name_index *index, td_bytes name, size_t row)
 {
     TD_ASSERT(row < NAME_INDEX_NONE);
     if (name_index_find(index, name) != NAME_INDEX_NONE)
-        return TD_OK;
-    name_row *names = td_array_grow(index->names, index->count, sizeof *names);
-    if (names == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for %zu names", index->count + 1);
-    index->names = names;
-    names[index->count] = (name_row){.name = name, .row = row};
+        return;
+    index->names = td_array_grow(index->names, index->count, sizeof *index->names);
+    index->names[index->count] = (name_row){.name = name, .row = row};
     slot_table_put(&index->slots, name_hash(name), index->count++);
-    return TD_OK;
 }
 
 void name_index_fini(name_index *index)

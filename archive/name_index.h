@@ -10,7 +10,6 @@
 
 #include "base/attr.h"
 #include "base/bytes.h"
-#include "base/err.h"
 #include "base/slot_table.h"
 
 #ifdef __cplusplus
@@ -31,8 +30,8 @@ typedef struct name_index {
     size_t count;
 } name_index;
 
-/* Add a name. TD_OK, also for one that is there; TD_E_NOMEM. */
-TD_MUST_USE td_result name_index_put(name_index *index, td_bytes name, size_t row, td_err *err);
+/* Add a name, unless it is there. */
+void name_index_put(name_index *index, td_bytes name, size_t row);
 
 /* The row of a name, or NAME_INDEX_NONE. */
 size_t name_index_find(const name_index *index, td_bytes name);

@@ -15,7 +15,6 @@
 #include "archive/archive.h"
 #include "archive/archive_newest.h"
 #include "archive/read_plan.h"
-#include "archive/archive_segment.h"
 #include "archive/feed_past.h"
 #include "archive/journal.h"
 #include "archive/ledger.h"
@@ -25,10 +24,10 @@
 typedef struct prune_candidate {
     const segment_index *segment; /* the plan's */
     uint64_t until_ns;            /* first frame of the feed after it, or last_ns */
-    segment_totals totals;        /* of the file itself, only of what goes */
-    prune_why why;                /* if it goes */
-    uint8_t may_go;               /* 1: finished, also in the journal */
-    uint8_t was_pruned;           /* 1: the journal has it as pruned already */
+    segment_totals totals;
+    prune_why why;      /* if it goes */
+    uint8_t may_go;     /* 1: finished, also in the journal */
+    uint8_t was_pruned; /* 1: the journal has it as pruned already */
     uint8_t goes;
 } prune_candidate;
 
@@ -167,10 +166,10 @@ static td_result sort_out(void *user, const char *source, const gap_list *rows, 
 {
     ledgers *l = user;
     int leaves = source[0] != '\0' && find_going(l->work, source) != NULL;
-    td_result rc = gap_list_join(&l->now, rows, err);
-    if (rc == TD_OK)
-        rc = gap_list_join(leaves ? &l->leaving : &l->without, rows, err);
-    return rc;
+    (void)err;
+    gap_list_join(&l->now, rows);
+    gap_list_join(leaves ? &l->leaving : &l->without, rows);
+    return TD_OK;
 }
 
 /* 1 if the gap is over before the feed's frames that stay begin. */
@@ -324,9 +323,15 @@ static int may_go(const segment_index *segment, const past_segment *past)
 static void add_candidate(prune_work *w, const segment_index *segment)
 {
     const past_segment *past = archive_past_segment(&w->past, segment->path);
+    segment_totals totals = {.file_bytes = segment->file_bytes,
+                             .message_count = segment->message_count,
+                             .chunk_count = (uint32_t)segment->chunk_count};
+    if (!chain_value_parse(td_bytes_str(segment->chain_hex), &totals.chain))
+        totals.chain = (td_hash128){0}; /* another program's */
     w->candidates[w->count++] =
         (prune_candidate){.segment = segment,
                           .until_ns = segment->last_ns,
+                          .totals = totals,
                           .may_go = may_go(segment, past) != 0,
                           .was_pruned = past != NULL && past->stage == PAST_PRUNED};
 }
@@ -349,22 +354,18 @@ static void find_next(const prune_work *w, prune_candidate *candidate)
     candidate->until_ns = next_ns == UINT64_MAX ? candidate->segment->last_ns : next_ns;
 }
 
-/* Where the segments' times and sizes come from. */
-typedef enum gather_source { GATHER_CATALOG, GATHER_FILES } gather_source;
-
-static td_result gather(prune_work *w, gather_source source, td_err *err)
+/* Removal cannot be undone: times and sizes come from the files. */
+static td_result gather(prune_work *w, td_err *err)
 {
     const read_query query = {.to_ns = UINT64_MAX,
                               .wants_feed = w->options->wants_feed,
                               .user = w->options->user,
-                              .is_from_files = source == GATHER_FILES};
+                              .is_from_files = 1};
     td_result rc = read_plan_open(w->archive, &query, &w->plan, err);
     if (rc != TD_OK)
         return rc;
     w->report->segments_unreadable = read_plan_unreadable_count(w->plan);
     w->candidates = td_alloc_zero(read_plan_count(w->plan) + 1, sizeof w->candidates[0]);
-    if (w->candidates == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for what may go");
     for (size_t i = 0; i < read_plan_count(w->plan); i++)
         add_candidate(w, read_plan_segment(w->plan, i)->index);
     if (w->count > 0)
@@ -413,72 +414,6 @@ static void forget_candidates(prune_work *w)
     w->candidates = NULL;
     w->plan = NULL;
     w->count = 0;
-}
-
-/* Read from the file what the journal's entry needs. *is_same: 1 if the file has the values for
- * which the segment was chosen. */
-static td_result check_file(const prune_work *w, prune_candidate *c, int *is_same, td_err *err)
-{
-    segment_index index;
-    td_err cause;
-    td_err_clear(&cause);
-    *is_same = 0;
-    td_result rc = archive_read_index(w->archive, c->segment->path, INDEX_SUMMARY, &index, &cause);
-    if (rc == TD_E_NOMEM)
-        return td_err_pass(err, rc, &cause);
-    if (rc != TD_OK)
-        return TD_OK; /* the next choice is made from the files and skips it */
-    const segment_index *known = c->segment;
-    *is_same = strcmp(index.feed, known->feed) == 0 && strcmp(index.session, known->session) == 0 &&
-               index.first_ns == known->first_ns && index.last_ns == known->last_ns &&
-               index.file_bytes == known->file_bytes && index.message_count == known->message_count;
-    c->totals = (segment_totals){.file_bytes = index.file_bytes,
-                                 .message_count = index.message_count,
-                                 .chunk_count = (uint32_t)index.chunk_count};
-    if (!chain_value_parse(td_bytes_str(index.chain_hex), &c->totals.chain))
-        c->totals.chain = (td_hash128){0}; /* not ours */
-    segment_index_fini(&index);
-    return TD_OK;
-}
-
-/* Removal cannot be undone: check each file before it is removed. */
-static td_result check_files(prune_work *w, int *are_same, td_err *err)
-{
-    td_result rc = TD_OK;
-    *are_same = 1;
-    for (size_t i = 0; i < w->count && rc == TD_OK && *are_same; i++) {
-        if (w->candidates[i].goes)
-            rc = check_file(w, &w->candidates[i], are_same, err);
-        if (rc == TD_OK && !*are_same)
-            td_log_emit(archive_log(w->archive), TD_LOG_WARNING,
-                        "%s differs from the catalog: reading all segments instead; run 'tapedeck "
-                        "reindex'",
-                        w->candidates[i].segment->path);
-    }
-    return rc;
-}
-
-/* Choose by the catalog, which is fast; if a chosen file differs from it, choose by the files. */
-static td_result choose_by_files(prune_work *w, td_err *err)
-{
-    int are_same = 0;
-    td_result rc = gather(w, GATHER_CATALOG, err);
-    if (rc == TD_OK) {
-        choose(w);
-        rc = check_files(w, &are_same, err);
-    }
-    if (rc != TD_OK || are_same)
-        return rc;
-    forget_candidates(w);
-    *w->report = (prune_report){.counted_from_ns = w->report->counted_from_ns};
-    rc = gather(w, GATHER_FILES, err);
-    if (rc == TD_OK) {
-        choose(w);
-        rc = check_files(w, &are_same, err);
-    }
-    if (rc == TD_OK && !are_same)
-        rc = td_err_set(err, TD_E_BUSY, "segments change while they are looked at; try again");
-    return rc;
 }
 
 /* ---- removing ---- */
@@ -573,9 +508,11 @@ static td_result do_work(prune_work *w, td_err *err)
     if (rc == TD_OK)
         rc = find_bound(w, err);
     if (rc == TD_OK)
-        rc = choose_by_files(w, err);
-    if (rc == TD_OK)
+        rc = gather(w, err);
+    if (rc == TD_OK) {
+        choose(w);
         rc = check_bound(w, err);
+    }
     if (rc == TD_OK)
         rc = ask(w, err);
     if (rc != TD_OK)

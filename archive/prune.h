@@ -10,9 +10,7 @@
  * power failed) counts as removed; the next prune removes its file. The journal keeps its last
  * chain value, so the segment after it is still provable.
  *
- * The catalog makes choosing fast. Before anything is removed, the summary of each chosen file must
- * agree with the catalog (feed, session, times, size, messages). If one differs, all segments are
- * read and the choice is repeated.
+ * Removal cannot be undone, so the summaries of the files decide, not the catalog.
  *
  * Never touched: open segments, live or left by a crash; segments whose recovery is not in the
  * journal yet; files that cannot be read (the age of their frames is unknown). Beside a recorder

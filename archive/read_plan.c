@@ -98,8 +98,6 @@ static td_result describe(read_plan *plan, planned *p, td_err *err)
     if (index->channel_count > 0)
         p->others_bytes = index->channels[index->channel_count - 1].id / 8U + 1;
     p->others = td_alloc_zero(p->others_bytes + 1, 1);
-    if (p->full_path == NULL || p->is_wanted == NULL || p->others == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a plan");
     size_t wanted = 0;
     for (size_t i = 0; i < index->channel_count; i++) {
         p->is_wanted[i] =
@@ -115,15 +113,11 @@ static td_result describe(read_plan *plan, planned *p, td_err *err)
     return TD_OK;
 }
 
-static td_result keep_planned(read_plan *plan, planned *p, td_err *err)
+static void keep_planned(read_plan *plan, planned *p)
 {
     TD_ASSERT(p->full_path != NULL);
-    planned **grown = td_array_grow(plan->segments, plan->count, sizeof(planned *));
-    if (grown == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for %zu segments", plan->count + 1);
-    plan->segments = grown;
+    plan->segments = td_array_grow(plan->segments, plan->count, sizeof(planned *));
     plan->segments[plan->count++] = p;
-    return TD_OK;
 }
 
 static td_result load_segment(read_plan *plan, const archive_segment *segment, planned *p,
@@ -143,8 +137,8 @@ static td_result load_segment(read_plan *plan, const archive_segment *segment, p
 /* ---- what cannot be read ---- */
 
 /* Log a segment that is damaged from some moment on, and count it, if that may be selected. */
-static td_result add_damage(read_plan *plan, const archive_segment *segment, uint64_t from_ns,
-                            const char *what, td_err *err)
+static void add_damage(read_plan *plan, const archive_segment *segment, uint64_t from_ns,
+                       const char *what)
 {
     char path[LIMIT_PATH_BYTES];
     uint64_t begin_ns = 0;
@@ -154,17 +148,17 @@ static td_result add_damage(read_plan *plan, const archive_segment *segment, uin
     from_ns = from_ns > begin_ns ? from_ns : begin_ns;
     to_ns = from_ns < to_ns ? to_ns : from_ns + 1;
     if (!overlaps(from_ns, to_ns, &plan->query))
-        return TD_OK;
+        return;
     plan->unreadable_count++;
     td_log_emit(plan->log, TD_LOG_WARNING, "passed over: %s", what);
     segment_final_path(segment->path, path);
     const past_segment *past = archive_past_segment(&plan->view->past, path);
     if (!segment->name.is_parsed || (past != NULL && past->is_corrupt)) /* the ledger has its row */
-        return TD_OK;
+        return;
     gap_row row =
         gap_row_of(GAP_CORRUPT, segment->name.feed, from_ns, to_ns, "segment cannot be read");
     row.detail = segment->path;
-    return gap_list_add(&plan->damage, &row, err);
+    gap_list_add(&plan->damage, &row);
 }
 
 /* 1 if the file holds less than its writer wrote, which needs no reading of its chunks. */
@@ -196,28 +190,24 @@ static td_result consider(read_plan *plan, const archive_segment *segment, td_er
     td_err cause;
     td_err_clear(&cause);
     planned *p = td_alloc_zero(1, sizeof *p);
-    if (p == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a plan");
     td_result rc = load_segment(plan, segment, p, &cause);
     if (rc != TD_OK) {
         planned_close(p);
-        if (rc == TD_E_NOMEM)
-            return td_err_pass(err, rc, &cause);
-        return add_damage(plan, segment, 0, cause.text, err);
+        add_damage(plan, segment, 0, cause.text);
+        return TD_OK;
     }
     char what[TD_ERR_TEXT_BYTES];
     int is_empty = p->index.message_count == 0;
     if (is_cut(plan, segment, &p->index, what))
-        rc = add_damage(plan, segment, p->index.last_ns, what, err);
-    if (rc == TD_OK && !is_empty && overlaps(p->index.first_ns, p->index.last_ns, query))
+        add_damage(plan, segment, p->index.last_ns, what);
+    if (!is_empty && overlaps(p->index.first_ns, p->index.last_ns, query))
         rc = describe(plan, p, err);
     p->public.life = life_of(plan, segment, &p->index);
     /* A channel that damage has hidden may be a wanted one: readers are to find that damage. */
     if (rc == TD_OK && p->full_path != NULL &&
         (p->public.wanted_count > 0 || segment_index_has_unknown(&p->index))) {
-        rc = keep_planned(plan, p, err);
-        if (rc == TD_OK)
-            return TD_OK;
+        keep_planned(plan, p);
+        return TD_OK;
     }
     planned_close(p);
     return rc;
@@ -321,8 +311,6 @@ td_result read_plan_open(archive *a, const read_query *query, read_plan **out, t
 {
     *out = NULL;
     read_plan *plan = td_alloc_zero(1, sizeof *plan);
-    if (plan == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a plan");
     plan->archive = a;
     plan->log = query->is_quiet ? NULL : archive_log(a);
     plan->query = *query;

@@ -68,19 +68,12 @@ static int has_received(const segment_reader *reader, uint32_t chunk)
 
 /* First and last received frame of a chunk; first_ns stays 0 if it has none, or cannot be read: a
  * chunk too few makes a row longer, one too many would hide something. */
-static td_result chunk_times(times_reader *r, uint32_t chunk, segment_times *out, td_err *err)
+static void chunk_times(times_reader *r, uint32_t chunk, segment_times *out)
 {
-    td_err cause;
-    td_err_clear(&cause);
     *out = (segment_times){0};
-    if (!has_received(r->reader, chunk))
-        return TD_OK;
-    td_result rc =
-        segment_reader_chunk_channels(r->reader, chunk, r->scratch, &r->channels, &cause);
-    if (rc == TD_E_NOMEM)
-        return td_err_pass(err, rc, &cause);
-    if (rc != TD_OK)
-        return TD_OK;
+    if (!has_received(r->reader, chunk) ||
+        segment_reader_chunk_channels(r->reader, chunk, r->scratch, &r->channels, NULL) != TD_OK)
+        return;
     const sealed_channel *rows = (const sealed_channel *)(const void *)r->channels.data;
     for (size_t i = 0; i < r->channels.size / sizeof *rows; i++) {
         const segment_channel *channel = segment_reader_channel_by_id(r->reader, rows[i].id);
@@ -91,46 +84,37 @@ static td_result chunk_times(times_reader *r, uint32_t chunk, segment_times *out
         if (rows[i].last_ns > out->last_ns)
             out->last_ns = rows[i].last_ns;
     }
-    return TD_OK;
 }
 
 /* Read only the chunks at its two ends: times rise within a session. */
-static td_result reader_times(times_reader *r, segment_times *out, td_err *err)
+static void reader_times(times_reader *r, segment_times *out)
 {
     uint32_t count = segment_reader_chunk_count(r->reader);
-    td_result rc = TD_OK;
     segment_times chunk;
-    for (uint32_t i = 0; i < count && out->first_ns == 0 && rc == TD_OK; i++) {
-        rc = chunk_times(r, i, &chunk, err);
+    for (uint32_t i = 0; i < count && out->first_ns == 0; i++) {
+        chunk_times(r, i, &chunk);
         out->first_ns = chunk.first_ns;
     }
-    for (uint32_t i = count; i > 0 && out->last_ns == 0 && rc == TD_OK; i--) {
-        rc = chunk_times(r, i - 1, &chunk, err);
+    for (uint32_t i = count; i > 0 && out->last_ns == 0; i--) {
+        chunk_times(r, i - 1, &chunk);
         out->last_ns = chunk.last_ns;
     }
     out->end_ns = count == 0 ? 0 : segment_reader_info(r->reader)->last_ns;
     const segment_info *info = segment_reader_info(r->reader);
     out->is_capture = !info->is_ours || strcmp(info->session.verb, "record") != 0;
-    return rc;
 }
 
-/* TD_OK with nothing in *out for a segment that cannot be read. */
-static td_result read_file_times(archive *a, const archive_segment *segment, segment_times *out,
-                                 td_err *err)
+/* Nothing in *out for a segment that cannot be read. */
+static void read_file_times(archive *a, const archive_segment *segment, segment_times *out)
 {
-    td_err cause;
-    td_err_clear(&cause);
     *out = (segment_times){0};
     times_reader r = {.scratch = segment_scratch_open()};
     td_buf_init(&r.channels, LIMIT_CHUNK_BYTES);
-    td_result rc = r.scratch == NULL ? td_err_set(&cause, TD_E_NOMEM, "no memory for times")
-                                     : archive_open_segment(a, segment->path, &r.reader, &cause);
-    if (rc == TD_OK)
-        rc = reader_times(&r, out, &cause);
+    if (archive_open_segment(a, segment->path, &r.reader, NULL) == TD_OK)
+        reader_times(&r, out);
     segment_reader_close(r.reader);
     segment_scratch_close(r.scratch);
     td_buf_fini(&r.channels);
-    return rc == TD_E_NOMEM ? td_err_pass(err, rc, &cause) : TD_OK;
 }
 
 static segment_times index_times(const segment_index *index)
@@ -155,9 +139,9 @@ static td_result read_times(span_reader *s, const archive_segment *segment, segm
     segment_index index;
     td_result rc = load_known(s, segment, &index, err);
     if (rc == TD_E_NOTFOUND)
-        return read_file_times(s->archive, segment, out, err);
+        read_file_times(s->archive, segment, out);
     if (rc != TD_OK)
-        return rc;
+        return rc == TD_E_NOTFOUND ? TD_OK : rc;
     *out = index_times(&index);
     segment_index_fini(&index);
     return TD_OK;
@@ -253,63 +237,50 @@ static td_bytes next_topic(const td_buf *topics, size_t *at)
 }
 
 /* The names have moved. */
-static td_result index_again(topic_set *set, td_err *err)
+static void index_again(topic_set *set)
 {
-    td_result rc = TD_OK;
     size_t at = 0;
     name_index_fini(&set->by_name);
     set->by_name = (name_index){0};
-    for (td_bytes name = next_topic(set->topics, &at); name.size > 0 && rc == TD_OK;
+    for (td_bytes name = next_topic(set->topics, &at); name.size > 0;
          name = next_topic(set->topics, &at))
-        rc = name_index_put(&set->by_name, name, 0, err);
-    return rc;
+        name_index_put(&set->by_name, name, 0);
 }
 
 /* Grow first, so that found entries do not move later. */
-static td_result put_topic(topic_set *set, const channel_info *info, td_err *err)
+static void put_topic(topic_set *set, const channel_info *info)
 {
     td_buf *topics = set->topics;
     const char *symbol = strcmp(info->symbol, "*") == 0 ? "" : info->symbol;
     const uint8_t *before = topics->data;
     size_t at = topics->size;
     size_t size = strlen(info->topic) + 1 + strlen(symbol);
+    if (channel_role(info) != ROLE_DATA)
+        return;
     if (at + size + 1 > SPAN_TOPIC_BYTES_MAX) {
         set->is_full = 1;
-        return TD_OK;
+        return;
     }
-    td_result rc = td_buf_reserve(topics, size + 1, err);
-    if (rc == TD_OK && topics->data != before)
-        rc = index_again(set, err);
-    if (rc == TD_OK)
-        rc = td_buf_append(topics, info->topic, strlen(info->topic) + 1, err);
-    if (rc == TD_OK)
-        rc = td_buf_append(topics, symbol, strlen(symbol) + 1, err);
-    if (rc != TD_OK)
-        return rc;
+    td_buf_grow(topics, size + 1);
+    if (topics->data != before)
+        index_again(set);
+    td_buf_add(topics, info->topic, strlen(info->topic) + 1);
+    td_buf_add(topics, symbol, strlen(symbol) + 1);
     const td_bytes name = td_bytes_of(topics->data + at, size);
     if (name_index_find(&set->by_name, name) == NAME_INDEX_NONE)
-        return name_index_put(&set->by_name, name, 0, err);
-    topics->size = at;
-    return TD_OK;
-}
-
-static td_result take_topic(topic_set *set, const channel_info *info, td_err *err)
-{
-    return channel_role(info) == ROLE_DATA ? put_topic(set, info, err) : TD_OK;
+        name_index_put(&set->by_name, name, 0);
+    else
+        topics->size = at;
 }
 
 /* Nothing is added for a segment that cannot be read. */
-static td_result read_file_topics(archive *a, const archive_segment *segment, topic_set *set,
-                                  td_err *err)
+static void read_file_topics(archive *a, const archive_segment *segment, topic_set *set)
 {
     segment_reader *reader = NULL;
-    td_err cause;
-    td_err_clear(&cause);
-    td_result rc = archive_open_segment(a, segment->path, &reader, &cause);
+    td_result rc = archive_open_segment(a, segment->path, &reader, NULL);
     for (uint32_t i = 0; rc == TD_OK && i < segment_reader_channel_count(reader); i++)
-        rc = take_topic(set, &segment_reader_channel(reader, i)->info, &cause);
+        put_topic(set, &segment_reader_channel(reader, i)->info);
     segment_reader_close(reader);
-    return rc == TD_E_NOMEM ? td_err_pass(err, rc, &cause) : TD_OK;
 }
 
 static td_result read_topics(span_reader *s, const archive_segment *segment, topic_set *set,
@@ -318,11 +289,11 @@ static td_result read_topics(span_reader *s, const archive_segment *segment, top
     segment_index index;
     td_result rc = load_known(s, segment, &index, err);
     if (rc == TD_E_NOTFOUND)
-        return read_file_topics(s->archive, segment, set, err);
+        read_file_topics(s->archive, segment, set);
     if (rc != TD_OK)
-        return rc;
-    for (size_t i = 0; i < index.channel_count && rc == TD_OK; i++)
-        rc = take_topic(set, &index.channels[i].info, err);
+        return rc == TD_E_NOTFOUND ? TD_OK : rc;
+    for (size_t i = 0; i < index.channel_count; i++)
+        put_topic(set, &index.channels[i].info);
     segment_index_fini(&index);
     return rc;
 }
@@ -379,8 +350,6 @@ static td_result read_sessions(span_reader *s, const archive_segment **segments,
     td_result rc = TD_OK;
     size_t end = 0;
     span_source *sources = td_alloc_zero(count + 1, sizeof *sources);
-    if (sources == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for the sessions of %zu segments", count);
     for (size_t at = 0; at < count && rc == TD_OK; at = end) {
         session_span span;
         for (end = at + 1; end < count && goes_on(&segments[end - 1]->name, &segments[end]->name);)
@@ -411,16 +380,11 @@ td_result session_spans_read_listed(archive *a, known_catalog *known,
         return TD_OK;
     const archive_segment **segments = td_alloc_zero(count + 1, sizeof(archive_segment *));
     out->rows = td_alloc_zero(count + 1, sizeof out->rows[0]);
-    td_result rc = TD_OK;
-    if (segments == NULL || out->rows == NULL) {
-        rc = td_err_set(err, TD_E_NOMEM, "no memory for the sessions of %zu segments", count);
-    } else {
-        for (size_t i = 0; i < count; i++)
-            segments[i] = &listing->segments[i];
-        if (count > 0)
-            qsort(segments, count, sizeof(void *), compare_segments);
-        rc = read_sessions(&s, segments, count, out, err);
-    }
+    for (size_t i = 0; i < count; i++)
+        segments[i] = &listing->segments[i];
+    if (count > 0)
+        qsort(segments, count, sizeof(void *), compare_segments);
+    td_result rc = read_sessions(&s, segments, count, out, err);
     td_free(segments);
     return rc;
 }
@@ -507,8 +471,7 @@ static void add_others(stretch_list *out, const archive_past *past, const gap_li
     qsort(out->rows, out->count, sizeof out->rows[0], compare_stretches);
 }
 
-static td_result add_gap(const sought *what, const stretch *before, const stretch *next,
-                         gap_list *found, td_err *err)
+static void add_gap(const sought *what, const stretch *before, const stretch *next, gap_list *found)
 {
     int is_one = before->kind == STRETCH_RECORDED && next->kind == STRETCH_RECORDED &&
                  strcmp(before->session, next->session) == 0;
@@ -517,26 +480,24 @@ static td_result add_gap(const sought *what, const stretch *before, const stretc
     row.topic = what->topic;
     row.symbol = what->symbol;
     TD_ASSERT(row.from_ns < row.to_ns);
-    return gap_list_add(found, &row, err);
+    gap_list_add(found, &row);
 }
 
 /* Sweep over one feed, or a topic of it; first_ns and last_ns: where its first and its last session
  * begin. */
-static td_result add_between(const sought *what, const stretch_list *list, uint64_t first_ns,
-                             uint64_t last_ns, gap_list *found, td_err *err)
+static void add_between(const sought *what, const stretch_list *list, uint64_t first_ns,
+                        uint64_t last_ns, gap_list *found)
 {
     stretch at = {STRETCH_RECORDED, first_ns, first_ns, first_ns, ""}; /* reaches furthest */
-    td_result rc = TD_OK;
-    for (size_t i = 0; i < list->count && rc == TD_OK; i++) {
+    for (size_t i = 0; i < list->count; i++) {
         const stretch *next = &list->rows[i];
         int is_own_end = next->kind == STRETCH_GAP && next->from_ns <= at.end_ns;
         if (next->from_ns > at.to_ns && next->from_ns <= last_ns && at.kind != STRETCH_PRUNED &&
             !is_own_end)
-            rc = add_gap(what, &at, next, found, err);
+            add_gap(what, &at, next, found);
         if (next->to_ns > at.to_ns || (next->to_ns == at.to_ns && next->kind > at.kind))
             at = *next;
     }
-    return rc;
 }
 
 /* State of the computation. */
@@ -548,7 +509,7 @@ typedef struct between {
     gap_list *found;
 } between;
 
-static td_result add_of_feed(between *b, size_t from, size_t to, td_err *err)
+static void add_of_feed(between *b, size_t from, size_t to)
 {
     const session_span *spans = b->spans->rows;
     const sought what = {spans[from].feed, "", ""};
@@ -556,8 +517,7 @@ static td_result add_of_feed(between *b, size_t from, size_t to, td_err *err)
     for (size_t i = from; i < to; i++)
         add_span(&b->list, &spans[i]);
     add_others(&b->list, b->past, b->ledger, &what);
-    return add_between(&what, &b->list, spans[from].first_ns, spans[to - 1].first_ns, b->found,
-                       err);
+    add_between(&what, &b->list, spans[from].first_ns, spans[to - 1].first_ns, b->found);
 }
 
 /* ---- topics that a capture lacks ---- */
@@ -580,28 +540,22 @@ static int has_topic(const topic_table *table, size_t span, size_t topic)
     return (table->has[span * row_bytes(table) + topic / 8] >> (topic % 8) & 1) != 0;
 }
 
-static td_result number_topics(topic_table *table, const session_span *spans, td_err *err)
+static void number_topics(topic_table *table, const session_span *spans)
 {
-    td_result rc = TD_OK;
     for (size_t i = 0; i < table->span_count; i++) {
         size_t at = 0;
-        for (td_bytes name = next_topic(&spans[i].topics, &at); name.size > 0 && rc == TD_OK;
+        for (td_bytes name = next_topic(&spans[i].topics, &at); name.size > 0;
              name = next_topic(&spans[i].topics, &at))
             if (name_index_find(&table->by_name, name) == NAME_INDEX_NONE)
-                rc = name_index_put(&table->by_name, name, table->by_name.count, err);
+                name_index_put(&table->by_name, name, table->by_name.count);
     }
-    return rc;
 }
 
-static td_result fill_table(topic_table *table, const session_span *spans, td_err *err)
+static void fill_table(topic_table *table, const session_span *spans)
 {
-    td_result rc = number_topics(table, spans, err);
-    if (rc != TD_OK)
-        return rc;
+    number_topics(table, spans);
     table->topics = td_alloc_zero(table->by_name.count + 1, sizeof(const char *));
     table->has = td_alloc_zero(table->span_count * row_bytes(table) + 1, 1);
-    if (table->topics == NULL || table->has == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for %zu topics", table->by_name.count);
     for (size_t i = 0; i < table->span_count; i++) {
         size_t at = 0;
         for (td_bytes name = next_topic(&spans[i].topics, &at); name.size > 0;
@@ -612,7 +566,6 @@ static td_result fill_table(topic_table *table, const session_span *spans, td_er
             table->has[i * row_bytes(table) + topic / 8] |= (uint8_t)(1U << (topic % 8));
         }
     }
-    return TD_OK;
 }
 
 static int is_lacked(const topic_table *table, const session_span *spans, size_t topic)
@@ -625,8 +578,8 @@ static int is_lacked(const topic_table *table, const session_span *spans, size_t
 
 /* The spans that answer for a topic: those that have it, and recorded ones that began after all of
  * these before them had ended. */
-static td_result add_of_topic(between *b, const topic_table *table, const session_span *spans,
-                              size_t topic, td_err *err)
+static void add_of_topic(between *b, const topic_table *table, const session_span *spans,
+                         size_t topic)
 {
     const char *name = table->topics[topic];
     const sought what = {spans[0].feed, name, name + strlen(name) + 1};
@@ -647,65 +600,58 @@ static td_result add_of_topic(between *b, const topic_table *table, const sessio
         add_span(&b->list, &spans[i]);
     }
     if (first == NULL || first == last)
-        return TD_OK;
+        return;
     add_others(&b->list, b->past, b->ledger, &what);
-    return add_between(&what, &b->list, first->first_ns, last->first_ns, b->found, err);
+    add_between(&what, &b->list, first->first_ns, last->first_ns, b->found);
 }
 
-static td_result add_of_topics(between *b, size_t from, size_t to, td_err *err)
+static void add_of_topics(between *b, size_t from, size_t to)
 {
     const session_span *spans = &b->spans->rows[from];
     topic_table table = {.span_count = to - from};
-    td_result rc = fill_table(&table, spans, err);
-    for (size_t topic = 0; topic < table.by_name.count && rc == TD_OK; topic++)
+    fill_table(&table, spans);
+    for (size_t topic = 0; topic < table.by_name.count; topic++)
         if (is_lacked(&table, spans, topic))
-            rc = add_of_topic(b, &table, spans, topic, err);
+            add_of_topic(b, &table, spans, topic);
     name_index_fini(&table.by_name);
     td_free((void *)table.topics);
     td_free(table.has);
-    return rc;
 }
 
 /* ---- all of it ---- */
 
-typedef td_result add_fn(between *b, size_t from, size_t to, td_err *err);
+typedef void add_fn(between *b, size_t from, size_t to);
 
 /* Call it for each feed that has more than one session. */
-static td_result each_feed(between *b, add_fn *add, td_err *err)
+static void each_feed(between *b, add_fn *add)
 {
-    td_result rc = TD_OK;
     size_t end = 0;
-    for (size_t at = 0; at < b->spans->count && rc == TD_OK; at = end) {
+    for (size_t at = 0; at < b->spans->count; at = end) {
         end = feed_end(b->spans, at);
         if (end > at + 1)
-            rc = add(b, at, end, err);
+            add(b, at, end);
     }
-    return rc;
 }
 
 /* Rows of whole feeds go into the ledger first: what they cover is not looked for in topics. */
-static td_result add_all(const session_spans *spans, const archive_past *past, add_fn *add,
-                         gap_list *ledger, td_err *err)
+static void add_all(const session_spans *spans, const archive_past *past, add_fn *add,
+                    gap_list *ledger)
 {
     gap_list found = {0};
     between b = {.spans = spans, .past = past, .ledger = ledger, .found = &found};
     b.list.rows =
         td_alloc_zero(spans->count + past->segment_count + ledger->count, sizeof(stretch));
-    td_result rc = b.list.rows == NULL
-                       ? td_err_set(err, TD_E_NOMEM, "no memory for %zu sessions", spans->count)
-                       : each_feed(&b, add, err);
-    for (size_t i = 0; i < found.count && rc == TD_OK; i++)
-        rc = gap_list_add(ledger, &found.rows[i], err);
+    each_feed(&b, add);
+    for (size_t i = 0; i < found.count; i++)
+        gap_list_add(ledger, &found.rows[i]);
     gap_list_fini(&found);
     td_free(b.list.rows);
-    return rc;
 }
 
-td_result session_spans_add_gaps(const session_spans *spans, const archive_past *past,
-                                 gap_list *ledger, td_err *err)
+void session_spans_add_gaps(const session_spans *spans, const archive_past *past, gap_list *ledger)
 {
     if (spans->count < 2)
-        return TD_OK;
-    td_result rc = add_all(spans, past, add_of_feed, ledger, err);
-    return rc == TD_OK ? add_all(spans, past, add_of_topics, ledger, err) : rc;
+        return;
+    add_all(spans, past, add_of_feed, ledger);
+    add_all(spans, past, add_of_topics, ledger);
 }

@@ -44,7 +44,7 @@ typedef struct session_spans {
 /* Read the spans: from the catalog where it has a segment as it is on disk, and else from the first
  * and last chunks of each session and feed. A session that received nothing has no row; a segment
  * that cannot be read counts as missing. A single file has no spans. *out is the caller's, for
- * session_spans_fini, also after a failure. TD_E_NOMEM, TD_E_IO. */
+ * session_spans_fini, also after a failure. TD_E_IO. */
 TD_MUST_USE td_result session_spans_read(archive_view *view, session_spans *out, td_err *err);
 void session_spans_fini(session_spans *spans);
 
@@ -59,8 +59,7 @@ TD_MUST_USE td_result session_spans_read_listed(archive *archive, known_catalog 
  * not a gap, nor is the stretch after it. A topic that is missing from some capture of the feed
  * gets rows of its own, between the sessions that have it. A recorded session that began after
  * these counts as having the topic: its configuration left the topic out. */
-TD_MUST_USE td_result session_spans_add_gaps(const session_spans *spans, const archive_past *past,
-                                             gap_list *ledger, td_err *err);
+void session_spans_add_gaps(const session_spans *spans, const archive_past *past, gap_list *ledger);
 
 #ifdef __cplusplus
 }

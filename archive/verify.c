@@ -42,7 +42,6 @@ typedef struct kept_finding {
 typedef struct finding_list {
     kept_finding *rows;
     size_t count;
-    uint8_t is_short; /* 1: no memory for one of them */
 } finding_list;
 
 /* One segment after it was read. */
@@ -91,22 +90,11 @@ static void findings_add(finding_list *list, verify_severity severity, const cha
     va_start(values, format);
     (void)vsnprintf(what, sizeof what, format, values);
     va_end(values);
-    kept_finding *grown = td_array_grow(list->rows, list->count, sizeof *grown);
-    list->is_short = list->is_short || grown == NULL;
-    if (grown == NULL)
-        return;
-    list->rows = grown;
-    kept_finding row = {.severity = severity,
-                        .segment = td_strdup(segment),
-                        .offset = offset,
-                        .what = td_strdup(what)};
-    if (row.segment == NULL || row.what == NULL) {
-        td_free(row.segment);
-        td_free(row.what);
-        list->is_short = 1;
-        return;
-    }
-    list->rows[list->count++] = row;
+    list->rows = td_array_grow(list->rows, list->count, sizeof *list->rows);
+    list->rows[list->count++] = (kept_finding){.severity = severity,
+                                               .segment = td_strdup(segment),
+                                               .offset = offset,
+                                               .what = td_strdup(what)};
 }
 
 static void findings_fini(finding_list *list)
@@ -147,8 +135,9 @@ static void keep_finding(void *user, const segment_finding *finding)
 /* A segment's metadata, for the checks between segments. */
 static void take_origin(archive *a, checked_segment *out)
 {
+    /* A failure leaves origin without a path, and has been reported. */
     td_result rc = archive_read_index(a, out->listed->path, INDEX_SUMMARY, &out->origin, NULL);
-    out->findings.is_short = out->findings.is_short || rc == TD_E_NOMEM;
+    TD_ASSERT(rc == TD_OK || out->origin.path == NULL);
     segment_index_drop_lists(&out->origin);
 }
 
@@ -228,7 +217,6 @@ static void collect(verification *v, checked_segment *segment)
         const kept_finding *row = &segment->findings.rows[i];
         findings_add(&v->findings, row->severity, row->segment, row->offset, "%s", row->what);
     }
-    v->findings.is_short = v->findings.is_short || segment->findings.is_short;
     findings_fini(&segment->findings);
 }
 
@@ -248,8 +236,6 @@ static td_result run_jobs(verification *v, segment_job *jobs, td_err *err)
         td_workers_wait(workers, &jobs[i].job);
         done += jobs[i].out->listed->size_bytes;
         collect(v, jobs[i].out);
-        if (jobs[i].out->rc == TD_E_NOMEM)
-            rc = td_err_set(err, TD_E_NOMEM, "no memory to check %s", jobs[i].out->listed->path);
         if (v->options->progress != NULL)
             v->options->progress(v->options->user, done, total);
     }
@@ -310,15 +296,10 @@ static td_result read_segments(verification *v, td_err *err)
     segment_job *jobs = td_alloc_zero(count + 1, sizeof *jobs);
     v->segments = td_alloc_zero(count + 1, sizeof v->segments[0]);
     v->ordered = td_alloc_zero(count + 1, sizeof(checked_segment *));
-    td_result rc = TD_OK;
-    if (jobs == NULL || v->segments == NULL || v->ordered == NULL) {
-        rc = td_err_set(err, TD_E_NOMEM, "no memory to check %zu segments", count);
-    } else {
-        v->segment_count = count;
-        prepare(v, jobs);
-        rc = run_jobs(v, jobs, err);
-        put_in_order(v);
-    }
+    v->segment_count = count;
+    prepare(v, jobs);
+    td_result rc = run_jobs(v, jobs, err);
+    put_in_order(v);
     td_free(jobs);
     return rc;
 }
@@ -340,20 +321,17 @@ static void names_fini(link_names *names)
 }
 
 /* Of what the journal knows under one name twice, the last counts. */
-static td_result names_fill(link_names *names, const verification *v, td_err *err)
+static void names_fill(link_names *names, const verification *v)
 {
-    td_result rc = TD_OK;
-    for (size_t i = 0; i < v->segment_count && rc == TD_OK; i++) {
+    for (size_t i = 0; i < v->segment_count; i++) {
         const char *path = v->segments[i].listed->path;
-        rc = name_index_put(&names->paths, segment_final_name(path), i, err);
-        if (rc == TD_OK)
-            rc = name_index_put(&names->files, segment_final_name(segment_file_name(path)), i, err);
+        name_index_put(&names->paths, segment_final_name(path), i);
+        name_index_put(&names->files, segment_final_name(segment_file_name(path)), i);
     }
-    for (size_t i = v->past.segment_count; i > 0 && rc == TD_OK; i--) {
+    for (size_t i = v->past.segment_count; i > 0; i--) {
         const char *name = segment_file_name(v->past.segments[i - 1].path);
-        rc = name_index_put(&names->past_files, td_bytes_str(name), i - 1, err);
+        name_index_put(&names->past_files, td_bytes_str(name), i - 1);
     }
-    return rc;
 }
 
 static const checked_segment *find_segment(const verification *v, const name_index *index,
@@ -536,14 +514,13 @@ static td_result check_links(verification *v, td_err *err)
     TD_ASSERT(v->segment_count == 0 || v->segments != NULL);
     if (archive_is_single_file(v->archive))
         return TD_OK; /* its neighbours are elsewhere */
-    td_result rc = names_fill(&names, v, err);
-    for (size_t i = 0; i < v->segment_count && rc == TD_OK; i++) {
+    names_fill(&names, v);
+    for (size_t i = 0; i < v->segment_count; i++) {
         const checked_segment *segment = &v->segments[i];
         if (segment->rc == TD_OK && segment->result.is_ours && segment->origin.path != NULL)
             check_link(v, &names, segment);
     }
-    if (rc == TD_OK)
-        rc = check_strays(v, &names, err);
+    td_result rc = check_strays(v, &names, err);
     for (size_t i = 0; i < v->past.segment_count && rc == TD_OK; i++)
         check_known(v, &names, &v->past.segments[i]);
     for (size_t i = 0; i < v->past.session_count && rc == TD_OK; i++)
@@ -641,7 +618,7 @@ static td_result check_ledger(verification *v, const checked_segment *segment, t
                      " frames of session %s were dropped, the ledger has %" PRIu64,
                      dropped, segment->origin.session, lost);
     /* What cannot be read has been found before. */
-    return rc == TD_E_NOMEM ? rc : TD_OK;
+    return TD_OK;
 }
 
 static int is_counted(const checked_segment *segment)
@@ -772,7 +749,7 @@ static td_result stream_next(time_stream *s, td_err *err)
             rc = open_next_segment(s, err);
         else
             rc = load_times(s, segment_reader_chunk(s->reader, s->next_chunk++), err);
-        if (rc == TD_EOF || rc == TD_E_NOMEM)
+        if (rc == TD_EOF)
             return rc;
         if (rc != TD_OK)
             td_err_clear(err);
@@ -844,29 +821,23 @@ static void check_order(verification *v, const time_stream *s, const checked_seg
                      (unsigned long long)before->result.totals.last_ns);
 }
 
-static td_result add_to_stream(time_stream *s, const checked_segment *segment, td_err *err)
+static void add_to_stream(time_stream *s, const checked_segment *segment)
 {
-    const checked_segment **grown = td_array_grow(s->segments, s->segment_count, sizeof(void *));
-    if (grown == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory to check receive times");
-    s->segments = grown;
+    s->segments = td_array_grow(s->segments, s->segment_count, sizeof(void *));
     TD_ASSERT(s->segment_count == 0 ||
               s->segments[s->segment_count - 1]->origin.number <= segment->origin.number);
     s->segments[s->segment_count++] = segment;
-    return TD_OK;
 }
 
 /* A stream for each feed of the session that begins at from in v->ordered; *end: where the next one
  * does. */
-static td_result gather(verification *v, size_t from, time_stream *streams, size_t *count,
-                        size_t *end, td_err *err)
+static void gather(verification *v, size_t from, time_stream *streams, size_t *count, size_t *end)
 {
     const char *session = v->ordered[from]->origin.session;
-    td_result rc = TD_OK;
     size_t at = from;
     for (; at < v->segment_count && strcmp(v->ordered[at]->origin.session, session) == 0; at++) {
         const checked_segment *segment = v->ordered[at];
-        if (segment->rc != TD_OK || rc != TD_OK)
+        if (segment->rc != TD_OK)
             continue;
         int is_new = *count == 0 || strcmp(streams[*count - 1].segments[0]->origin.feed,
                                            segment->origin.feed) != 0;
@@ -877,19 +848,19 @@ static td_result gather(verification *v, size_t from, time_stream *streams, size
             td_buf_init(&streams[(*count)++].times, LIMIT_CHUNK_BYTES);
         }
         check_order(v, &streams[*count - 1], segment);
-        rc = add_to_stream(&streams[*count - 1], segment, err);
+        add_to_stream(&streams[*count - 1], segment);
     }
     *end = at;
-    return rc;
 }
 
 static td_result check_session(verification *v, size_t from, size_t *end, td_err *err)
 {
     time_stream streams[LIMIT_FEEDS] = {0};
     size_t count = 0;
-    td_result rc = gather(v, from, streams, &count, end, err);
+    td_result rc = TD_OK;
+    gather(v, from, streams, &count, end);
     size_t started = 0;
-    if (rc == TD_OK && count > 1) { /* one feed alone has been checked */
+    if (count > 1) { /* one feed alone has been checked */
         for (size_t i = 0; i < count && rc == TD_OK; i++) {
             rc = stream_next(&streams[i], err);
             if (rc == TD_OK && i != started) {
@@ -988,8 +959,6 @@ static td_result take_segment(void *user, catalog *made, const segment_index *in
     if (rc == TD_OK)
         compare_chunks(c, index, &row);
     segment_index_fini(&row);
-    if (rc == TD_E_NOMEM)
-        return td_err_pass(err, rc, &cause);
     if (rc != TD_OK)
         findings_add(&c->v->findings, VERIFY_RECOVERABLE, "catalog.sqlite", 0, "%s", cause.text);
     return catalog_drop_chunks(made, path, err);
@@ -1081,8 +1050,6 @@ static td_result check_catalog(verification *v, td_err *err)
     td_err cause;
     td_err_clear(&cause);
     rc = compare_all(v, &cause);
-    if (rc == TD_E_NOMEM)
-        return td_err_pass(err, rc, &cause);
     if (rc != TD_OK)
         findings_add(&v->findings, VERIFY_RECOVERABLE, "catalog.sqlite", 0, "%s", cause.text);
     return TD_OK;
@@ -1176,7 +1143,7 @@ static td_result look_around(verification *v, td_err *err)
     if (rc == TD_OK)
         rc = archive_past_read(v->archive, &v->past, err);
     if (rc == TD_OK)
-        rc = archive_past_check(&v->past, v->archive, &v->listing, err);
+        archive_past_check(&v->past, v->archive, &v->listing);
     if (rc == TD_OK) {
         check_journal(v);
         note_unexpected(v);
@@ -1228,8 +1195,6 @@ td_result archive_verify(archive *a, const verify_options *options, verify_repor
         rc = check_sessions(&v, err);
     if (rc == TD_OK)
         rc = check_catalog(&v, err);
-    if (rc == TD_OK && v.findings.is_short)
-        rc = td_err_set(err, TD_E_NOMEM, "no memory for %zu findings", v.findings.count);
     if (rc == TD_OK) {
         sum_up(&v, report);
         pass_findings(&v, report);

@@ -56,7 +56,7 @@ typedef struct verify_options {
 } verify_options;
 
 /* Verify an archive, or a single file. TD_OK whatever was found (the verdict is in the report);
- * TD_E_IO, TD_E_NOMEM if it could not be read. */
+ * TD_E_IO if it could not be read. */
 TD_MUST_USE td_result archive_verify(archive *archive, const verify_options *options,
                                      verify_report *report, td_err *err);
 

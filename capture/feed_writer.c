@@ -181,7 +181,9 @@ td_result feed_writer_event(feed_writer *self, uint64_t recv_ns, const event *wh
     td_result rc = make_ready(self, recv_ns, err);
     if (rc == TD_OK)
         rc = append_event(self, recv_ns, what, err);
-    return rc == TD_OK && what->kind == EVENT_GAP ? gap_list_add(&self->gaps, &gap, err) : rc;
+    if (rc == TD_OK && what->kind == EVENT_GAP)
+        gap_list_add(&self->gaps, &gap);
+    return rc;
 }
 
 td_result feed_writer_finish(feed_writer *self, td_err *err)

@@ -179,14 +179,11 @@ static td_result conclude(export_run_state *run, export_result *out, td_err *err
     TD_ASSERT(run->writer.ctx != NULL);
     report_init_replay(&report, run->player, NULL);
     tape_get_stats(run->tape, &report.tape);
-    td_result rc = gap_list_join(&gaps, options->gaps, err);
-    if (rc == TD_OK)
-        rc = gap_list_join(&gaps, tape_get_damage(run->tape), err);
-    if (rc == TD_OK)
-        report_add_gaps(&report, &gaps, options->wanted, tape_get_window(run->tape));
+    gap_list_join(&gaps, options->gaps);
+    gap_list_join(&gaps, tape_get_damage(run->tape));
+    report_add_gaps(&report, &gaps, options->wanted, tape_get_window(run->tape));
     gap_list_fini(&gaps);
-    if (rc == TD_OK)
-        rc = export_manifest_end(&run->manifest, &report, err);
+    td_result rc = export_manifest_end(&run->manifest, &report, err);
     if (rc == TD_OK)
         rc = export_folder_publish(run->folder, err);
     *out = (export_result){.files = export_folder_file_count(run->folder),

@@ -59,9 +59,7 @@ struct open_gaps {
 static open_row *add_row(open_gaps *self, const gap_row *row)
 {
     self->rows = td_array_grow(self->rows, self->row_count, sizeof *self->rows);
-    open_row made = {.past_slot = SIZE_MAX};
-    if (gap_row_copy(&made.row, row, NULL) != TD_OK)
-        return NULL;
+    open_row made = {.row = gap_row_copy(row), .past_slot = SIZE_MAX};
     made.row.to_ns = GAP_OPEN;
     self->rows[self->row_count] = made;
     return &self->rows[self->row_count++];
@@ -181,15 +179,13 @@ typedef struct topic_index {
     name_index by_name;
 } topic_index;
 
-static td_result index_name(topic_index *index, const char *topic, const char *symbol, size_t row,
-                            td_err *err)
+static void index_name(topic_index *index, const char *topic, const char *symbol, size_t row)
 {
     char name[LIMIT_TOPIC_BYTES + LIMIT_SYMBOL_BYTES];
     (void)snprintf(name, sizeof name, "%s.%s", topic, symbol); /* both are bounded */
     index->names = td_array_grow(index->names, index->name_count, sizeof(char *));
     index->names[index->name_count] = td_strdup(name);
-    return name_index_put(&index->by_name, td_bytes_str(index->names[index->name_count++]), row,
-                          err);
+    name_index_put(&index->by_name, td_bytes_str(index->names[index->name_count++]), row);
 }
 
 static void index_fini(topic_index *index)
@@ -200,16 +196,14 @@ static void index_fini(topic_index *index)
     td_free(index->names);
 }
 
-static td_result index_topics(const open_gaps *self, topic_index *index, td_err *err)
+static void index_topics(const open_gaps *self, topic_index *index)
 {
-    td_result rc = TD_OK;
-    for (size_t i = 0; i < self->topic_count && rc == TD_OK; i++) {
+    for (size_t i = 0; i < self->topic_count; i++) {
         const char *at = self->topics[i].symbols;
         char symbol[LIMIT_SYMBOL_BYTES];
-        while (rc == TD_OK && next_symbol(&at, symbol))
-            rc = index_name(index, self->topics[i].topic, symbol, i, err);
+        while (next_symbol(&at, symbol))
+            index_name(index, self->topics[i].topic, symbol, i);
     }
-    return rc;
 }
 
 /* Find the earlier slots of each subscribed topic. */
@@ -233,17 +227,15 @@ static void note_travels(open_gaps *self, const topic_index *index)
     }
 }
 
-static td_result read_past(open_gaps *self, td_err *err)
+static void read_past(open_gaps *self)
 {
     topic_index index = {0};
     self->slot_count = self->options.past->slot_count;
     self->travels = td_alloc_zero(self->options.past->topic_count + 1, sizeof *self->travels);
     self->has_unknown = td_alloc_zero(self->slot_count + 1, 1);
-    td_result rc = index_topics(self, &index, err);
-    if (rc == TD_OK)
-        note_travels(self, &index);
+    index_topics(self, &index);
+    note_travels(self, &index);
     index_fini(&index);
-    return rc;
 }
 
 static int is_ours(const open_gaps *self, const gap_row *row)
@@ -333,33 +325,30 @@ static int is_asked(const open_gaps *self, const gap_row *row)
 
 /* Rows that stay open are written again: so a session's start has all that are, whatever becomes of
  * earlier entries of the journal. What such entries may have listed ends where that is known. */
-static td_result take_earlier(open_gaps *self, const gap_row *row, td_err *err)
+static void take_earlier(open_gaps *self, const gap_row *row)
 {
     int is_lost = row->reason == GAP_CORRUPT && strcmp(row->cause, PAST_CAUSE_JOURNAL) == 0;
     if (!is_lost && (is_whole(row) || is_asked(self, row))) {
         for (size_t i = 0; i < self->topic_count; i++)
             self->topics[i].is_recorded |= !is_whole(row) && is_about(row, &self->topics[i]);
-        td_result rc = gap_list_add(&self->begun, row, err);
-        if (rc == TD_OK)
-            begin_row(self, row);
-        return rc;
+        gap_list_add(&self->begun, row);
+        begin_row(self, row);
+        return;
     }
     gap_row ended = *row;
     uint64_t start_ns = self->options.start_ns;
     ended.to_ns = start_ns > row->from_ns ? start_ns : row->from_ns;
     if (!is_lost && row->detail[0] == '\0')
         ended.detail = NOT_SUBSCRIBED;
-    return gap_list_add(&self->begun, &ended, err);
+    gap_list_add(&self->begun, &ended);
 }
 
-static td_result take_ledger(open_gaps *self, td_err *err)
+static void take_ledger(open_gaps *self)
 {
     const gap_list *ledger = self->options.ledger;
-    td_result rc = TD_OK;
-    for (size_t i = 0; i < ledger->count && rc == TD_OK; i++)
+    for (size_t i = 0; i < ledger->count; i++)
         if (ledger->rows[i].to_ns == GAP_OPEN && is_ours(self, &ledger->rows[i]))
-            rc = take_earlier(self, &ledger->rows[i], err);
-    return rc;
+            take_earlier(self, &ledger->rows[i]);
 }
 
 /* ---- rows that this session opens ---- */
@@ -388,7 +377,7 @@ static uint64_t find_beginning(const open_gaps *self, const past_slot *slot)
     return from_ns == 0 ? self->options.start_ns : from_ns; /* all its frames are of later times */
 }
 
-static td_result open_for_slot(open_gaps *self, const past_slot *slot, td_err *err)
+static void open_for_slot(open_gaps *self, const past_slot *slot)
 {
     gap_row row =
         gap_row_of(slot->is_crashed ? GAP_CRASH : GAP_RESTART, self->options.feed->name,
@@ -400,34 +389,29 @@ static td_result open_for_slot(open_gaps *self, const past_slot *slot, td_err *e
     /* A row of the same key that has ended would end this one. */
     while (gap_list_find(self->options.ledger, &row) != NULL)
         row.from_ns++;
-    td_result rc = gap_list_add(&self->begun, &row, err);
-    if (rc == TD_OK)
-        begin_row(self, &row);
-    return rc;
+    gap_list_add(&self->begun, &row);
+    begin_row(self, &row);
 }
 
-static td_result open_for_slots(open_gaps *self, td_err *err)
+static void open_for_slots(open_gaps *self)
 {
     const past_slot *slots = self->options.past->slots;
     TD_ASSERT(self->slot_count == 0 || slots != NULL);
-    td_result rc = TD_OK;
-    for (size_t i = 0; i < self->slot_count && rc == TD_OK; i++) {
+    for (size_t i = 0; i < self->slot_count; i++) {
         const past_slot *slot = &slots[i];
         if (!is_down(self, slot) && !is_abandoned(self, slot))
-            rc = open_for_slot(self, slot, err);
+            open_for_slot(self, slot);
     }
-    return rc;
 }
 
 /* Read what was recorded before and the ledger's open rows, and open missing rows. */
-static td_result begin(open_gaps *self, td_err *err)
+static void begin(open_gaps *self)
 {
     TD_ASSERT(self->options.past != NULL);
     TD_ASSERT(self->options.ledger != NULL);
-    td_result rc = read_past(self, err);
-    if (rc == TD_OK)
-        rc = take_ledger(self, err);
-    return rc == TD_OK ? open_for_slots(self, err) : rc;
+    read_past(self);
+    take_ledger(self);
+    open_for_slots(self);
 }
 
 /* ---- while it records ---- */
@@ -571,22 +555,16 @@ const gap_row *open_gaps_begun(const open_gaps *self, size_t *count)
     return self->begun.rows;
 }
 
-td_result open_gaps_open(const open_gaps_options *options, open_gaps **out, td_err *err)
+open_gaps *open_gaps_open(const open_gaps_options *options)
 {
     TD_ASSERT(options->emit != NULL);
-    *out = NULL;
     open_gaps *self = td_alloc_zero(1, sizeof *self);
     self->options = *options;
     parse_topics(self);
-    td_result rc = begin(self, err);
+    begin(self);
     self->options.past = NULL;
     self->options.ledger = NULL;
-    if (rc != TD_OK) {
-        open_gaps_close(self);
-        return rc;
-    }
-    *out = self;
-    return TD_OK;
+    return self;
 }
 
 void open_gaps_close(open_gaps *self)

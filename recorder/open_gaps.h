@@ -35,8 +35,7 @@ typedef struct open_gaps_options {
     void *user;
 } open_gaps_options;
 
-TD_MUST_USE td_result open_gaps_open(const open_gaps_options *options, open_gaps **out,
-                                     td_err *err);
+open_gaps *open_gaps_open(const open_gaps_options *options);
 void open_gaps_close(open_gaps *self);
 
 /* Rows that the session's start opens or ends, and those that stay open. `emit` does not get them:

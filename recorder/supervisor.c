@@ -244,7 +244,7 @@ static td_result open_feed_gaps(supervisor *self, size_t index, const gap_list *
                                        .emit = on_gap,
                                        .user = &self->gap_users[index]};
     if (rc == TD_OK)
-        rc = open_gaps_open(&options, &self->gaps[index], err);
+        self->gaps[index] = open_gaps_open(&options);
     feed_slots_fini(&past);
     if (rc != TD_OK)
         return td_err_add(err, rc, "gaps of feed '%s'", feed->name);

@@ -266,11 +266,9 @@ static td_result gather_gaps(const replay_command *command, replay_report *repor
     TD_ASSERT(command->verb.source.tape != NULL);
     gap_list all = {0};
     td_result rc = archive_gaps(command->verb.source.archive, &all, err);
-    if (rc == TD_OK)
-        rc = gap_list_join(&all, tape_get_damage(command->verb.source.tape), err);
-    if (rc == TD_OK)
-        report_add_gaps(report, &all, &command->verb.source.wanted,
-                        tape_get_window(command->verb.source.tape));
+    gap_list_join(&all, tape_get_damage(command->verb.source.tape));
+    report_add_gaps(report, &all, &command->verb.source.wanted,
+                    tape_get_window(command->verb.source.tape));
     gap_list_fini(&all);
     return rc;
 }

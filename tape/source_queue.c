@@ -170,9 +170,8 @@ static td_result queue_segments(source_queue *queue, archive_view *view, uint64_
     queue->stats->segments_unreadable += read_plan_unreadable_count(found);
     if (queue->planned == NULL)
         queue->planned = found;
-    rc = gap_list_join(&queue->damage, read_plan_damage(found), err);
-    if (rc == TD_OK)
-        add_segments(queue, found);
+    gap_list_join(&queue->damage, read_plan_damage(found));
+    add_segments(queue, found);
     if (queue->planned != found)
         read_plan_close(found);
     close_planned(queue);
@@ -219,8 +218,7 @@ void source_queue_add_damage(source_queue *queue, const tape_source *source, uin
     gap_row row =
         gap_row_of(GAP_CORRUPT, source->feed, from_ns, to_ns + 1, "stored frames cannot be read");
     row.detail = source->name;
-    td_result rc = gap_list_add(&queue->damage, &row, NULL);
-    TD_ASSERT(rc == TD_OK);
+    gap_list_add(&queue->damage, &row);
 }
 
 const gap_list *source_queue_damage(const source_queue *queue)

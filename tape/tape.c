@@ -41,8 +41,9 @@ static td_result open_parts(tape *t, archive_view *view, unsigned threads, tape_
                             td_err *err)
 {
     t->connections = connection_table_open();
-    td_result rc = event_reader_open(&t->events, err);
-    if (rc == TD_OK && threads > 1)
+    td_result rc = TD_OK;
+    t->events = event_reader_open();
+    if (threads > 1)
         rc = td_workers_open(threads, &t->workers, err);
     t->reader = content_reader_open(reads);
     int reads_chunks =

@@ -83,7 +83,7 @@ static td_result read_selection(verb_run *verb, const selection *wanted, gap_lis
     if (rc == TD_OK) {
         out->window = tape_get_window(from);
         tape_get_stats(from, &out->stats);
-        rc = gap_list_join(list, tape_get_damage(from), &verb->err);
+        gap_list_join(list, tape_get_damage(from));
     }
     tape_close(from);
     return rc;

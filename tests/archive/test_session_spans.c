@@ -104,7 +104,7 @@ static void add_gaps(archive *a, const session_spans *spans, gap_list *ledger)
     archive_past past;
     td_err err;
     assert_int_equal(archive_past_read(a, &past, &err), TD_OK);
-    assert_int_equal(session_spans_add_gaps(spans, &past, ledger, &err), TD_OK);
+    session_spans_add_gaps(spans, &past, ledger);
     archive_past_fini(&past);
 }
 
@@ -129,7 +129,6 @@ static void check_case(archive *a, const between_case *c)
     session_span rows[SPANS_MAX + 1];
     session_spans spans = {.rows = rows};
     gap_list ledger = {0};
-    td_err err;
     for (size_t i = 0; i < SPANS_MAX && c->spans[i].to_ns != 0; i++)
         rows[spans.count++] =
             (session_span){.feed = "a",
@@ -140,7 +139,7 @@ static void check_case(archive *a, const between_case *c)
     rows[spans.count++] = (session_span){.feed = "b", .first_ns = 1, .last_ns = 2, .end_ns = 2};
     for (size_t i = 0; i < ROWS_MAX && c->told[i].from_ns != 0; i++) {
         const gap_row row = told_row(c->told[i].from_ns, c->told[i].to_ns, c->topic);
-        assert_int_equal(gap_list_add(&ledger, &row, &err), TD_OK);
+        gap_list_add(&ledger, &row);
     }
     size_t told = ledger.count;
     add_gaps(a, &spans, &ledger);
@@ -259,7 +258,7 @@ static void check_topics(archive *a, const topics_case *c)
     if (c->told.to_ns != 0) {
         gap_row row = told_row(c->told.from_ns, c->told.to_ns, NULL);
         row.feed = "t";
-        assert_int_equal(gap_list_add(&ledger, &row, &err), TD_OK);
+        gap_list_add(&ledger, &row);
     }
     add_gaps(a, &spans, &ledger);
     size_t found = 0;

@@ -161,9 +161,8 @@ static void fill_ledger(gap_list *gaps)
         gap_at("inverse", "orderBookL2_25", "BTCUSD", 5000),
         gap_at("zeta", "", "", 10),
     };
-    td_err err;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-        assert_int_equal(gap_list_add(gaps, &rows[i], &err), TD_OK);
+        gap_list_add(gaps, &rows[i]);
 }
 
 /* "t a101x5;…" of CSV rows. */
