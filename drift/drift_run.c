@@ -125,9 +125,9 @@ static td_result look_at(void *ctx, const struct stream *of, void **state,
 {
     (void)err;
     run *r = ctx;
-    const stream_frame *from = seen->frame;
-    int is_inbound =
-        from->role == ROLE_DATA || from->role == ROLE_UNKNOWN || from->role == ROLE_CONTROL;
+    const frame_ref *from = seen->frame;
+    frame_role role = from->channel->role;
+    int is_inbound = role == ROLE_DATA || role == ROLE_UNKNOWN || role == ROLE_CONTROL;
     if (from->is_lead_in || !is_inbound)
         return TD_OK;
     if (*state == NULL)

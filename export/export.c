@@ -135,7 +135,7 @@ static td_result open_player(export_run_state *run, td_err *err)
     return player_open(&playing, &run->player, err);
 }
 
-static void count_frame(export_run_state *run, const tape_frame *frame)
+static void count_frame(export_run_state *run, const frame_ref *frame)
 {
     if (frame->is_lead_in || frame->channel->role == ROLE_EVENT)
         return;
@@ -143,7 +143,7 @@ static void count_frame(export_run_state *run, const tape_frame *frame)
         run->span.first_ns = frame->recv_ns;
     if (frame->recv_ns > run->span.last_ns)
         run->span.last_ns = frame->recv_ns;
-    if (!frame_role_is_of_topic(frame->channel->role) || frame->of_stream.is_copy)
+    if (!frame_role_is_of_topic(frame->channel->role) || frame->is_copy)
         return;
     const export_spec *spec = run->options->spec;
     const export_place place = spec->format->place(spec, frame->channel);
@@ -156,13 +156,13 @@ static void count_frame(export_run_state *run, const tape_frame *frame)
 static td_result play(export_run_state *run, td_err *err)
 {
     for (;;) {
-        tape_frame frame;
+        const frame_ref *frame;
         td_result rc = tape_next(run->tape, &frame, err);
         if (rc == TD_EOF)
             return player_finish(run->player, err);
         if (rc == TD_OK) {
-            count_frame(run, &frame);
-            rc = player_take(run->player, &frame, err);
+            count_frame(run, frame);
+            rc = player_take(run->player, frame, err);
         }
         if (rc != TD_OK)
             return rc;

@@ -39,7 +39,7 @@ typedef struct export_csv {
 /* ---- files ---- */
 
 /* Put the rows of one frame into their file. Without rows there may be no file. */
-static td_result put_rows(export_csv *csv, export_series *series, const tape_frame *frame,
+static td_result put_rows(export_csv *csv, export_series *series, const frame_ref *frame,
                           uint64_t rows, td_err *err)
 {
     td_buf *out = NULL;
@@ -55,7 +55,7 @@ static td_result put_rows(export_csv *csv, export_series *series, const tape_fra
 
 /* ---- routes ---- */
 
-static export_place place(const export_spec *spec, const tape_channel *channel)
+static export_place place(const export_spec *spec, const frame_channel *channel)
 {
     const topic_row *row = channel->topic.row;
     export_place to = {EXPORT_USE_NOTHING, NULL, export_market_of(channel->family)};
@@ -76,9 +76,9 @@ static export_place place(const export_spec *spec, const tape_channel *channel)
 
 /* Books come from the topic that was chosen for the symbol, others give no rows. One that damage
  * hid from the survey is chosen now, if there is none; what only the lead-in has is not. */
-static td_result choose_book(export_csv *csv, const tape_frame *frame, csv_route *to, td_err *err)
+static td_result choose_book(export_csv *csv, const frame_ref *frame, csv_route *to, td_err *err)
 {
-    const tape_channel *channel = frame->channel;
+    const frame_channel *channel = frame->channel;
     const export_market *market = to->place.market;
     td_bytes symbol = td_bytes_str(channel->info.symbol);
     td_result rc = TD_OK;
@@ -97,7 +97,7 @@ static td_result choose_book(export_csv *csv, const tape_frame *frame, csv_route
 
 /* Why the books of a channel with another depth than the requested one are missing; NULL: the
  * symbol has others, of that depth. */
-static const char *depth_refusal(const export_csv *csv, const tape_channel *channel,
+static const char *depth_refusal(const export_csv *csv, const frame_channel *channel,
                                  const export_place *to)
 {
     const export_spec *spec = csv->job.spec;
@@ -110,7 +110,7 @@ static const char *depth_refusal(const export_csv *csv, const tape_channel *chan
     return "no book of the requested depth was recorded";
 }
 
-static td_result make_route(export_csv *csv, const tape_frame *frame, csv_route *to, td_err *err)
+static td_result make_route(export_csv *csv, const frame_ref *frame, csv_route *to, td_err *err)
 {
     *to = (csv_route){.is_known = 1, .place = place(csv->job.spec, frame->channel)};
     to->refusal = depth_refusal(csv, frame->channel, &to->place);
@@ -125,7 +125,7 @@ static td_result make_route(export_csv *csv, const tape_frame *frame, csv_route 
 }
 
 /* By the channel's index: the player keeps its own data in the channel. */
-static td_result route_of(export_csv *csv, const tape_frame *frame, csv_route **out, td_err *err)
+static td_result route_of(export_csv *csv, const frame_ref *frame, csv_route **out, td_err *err)
 {
     uint32_t index = frame->channel->index;
     csv->routes = td_array_reach(csv->routes, &csv->route_count, index, sizeof *csv->routes);
@@ -135,7 +135,7 @@ static td_result route_of(export_csv *csv, const tape_frame *frame, csv_route **
 
 /* ---- trades ---- */
 
-static export_cells cells_of(const export_series *series, const tape_frame *frame, const message *m)
+static export_cells cells_of(const export_series *series, const frame_ref *frame, const message *m)
 {
     return (export_cells){.exchange = series->exchange,
                           .symbol = series->symbol,
@@ -144,7 +144,7 @@ static export_cells cells_of(const export_series *series, const tape_frame *fram
 }
 
 /* Trades have no state: whatever was recorded is written. */
-static td_result write_trade(export_csv *csv, export_series *series, const tape_frame *frame,
+static td_result write_trade(export_csv *csv, export_series *series, const frame_ref *frame,
                              const message *m, size_t index, td_err *err)
 {
     TD_ASSERT(!series->type->has_books);
@@ -157,10 +157,10 @@ static td_result write_trade(export_csv *csv, export_series *series, const tape_
 }
 
 /* Trades of one symbol. */
-static td_result take_trades(export_csv *csv, const tape_frame *frame, export_series *series,
+static td_result take_trades(export_csv *csv, const frame_ref *frame, export_series *series,
                              td_err *err)
 {
-    const message *m = frame->content->message;
+    const message *m = frame->content.message;
     td_result rc = TD_OK;
     series->counts.undecoded_frames += m == NULL;
     for (size_t i = 0; m != NULL && i < message_item_count(m) && rc == TD_OK; i++) {
@@ -172,10 +172,10 @@ static td_result take_trades(export_csv *csv, const tape_frame *frame, export_se
 
 /* Trades of many symbols: a topic about a coin. Counted as a frame of each file that it gave rows
  * to. */
-static td_result take_entries(export_csv *csv, const tape_frame *frame, const export_place *to,
+static td_result take_entries(export_csv *csv, const frame_ref *frame, const export_place *to,
                               td_err *err)
 {
-    const message *m = frame->content->message;
+    const message *m = frame->content.message;
     const export_series *counted = NULL;
     const export_left_out *left_out = NULL;
     td_result rc = TD_OK;
@@ -231,7 +231,7 @@ static void leave_out(export_counts *counts, const message *m, const gate_answer
 }
 
 /* Rows are made in a buffer first: an empty frame must not make a file. */
-static td_result write_book(export_csv *csv, export_series *series, const tape_frame *frame,
+static td_result write_book(export_csv *csv, export_series *series, const frame_ref *frame,
                             const message *m, const gate_answer *answer, td_err *err)
 {
     TD_ASSERT(m != NULL);
@@ -256,15 +256,15 @@ static td_result write_book(export_csv *csv, export_series *series, const tape_f
 }
 
 /* A frame before the selection only brings the reader's book up to date. */
-static td_result take_book(export_csv *csv, const tape_frame *frame, const csv_route *to,
+static td_result take_book(export_csv *csv, const frame_ref *frame, const csv_route *to,
                            td_err *err)
 {
     TD_ASSERT(to->choice != NULL);
-    const message *m = frame->content->message;
+    const message *m = frame->content.message;
     csv_book *own = book_of(csv, to->series, frame->row);
     const gate_answer answer =
         export_gate_take(own->gate, frame, m, csv->job.damaged_until_ns(csv->job.user));
-    if (frame->of_stream.is_copy)
+    if (frame->is_copy)
         return TD_OK;
     if (frame->is_lead_in) {
         if (answer.is_trusted)
@@ -278,7 +278,7 @@ static td_result take_book(export_csv *csv, const tape_frame *frame, const csv_r
 
 /* ---- the sink ---- */
 
-static void count_frame(export_csv *csv, const tape_frame *frame, const csv_route *to)
+static void count_frame(export_csv *csv, const frame_ref *frame, const csv_route *to)
 {
     const channel_info *info = &frame->channel->info;
     if (to->series != NULL)
@@ -289,9 +289,9 @@ static void count_frame(export_csv *csv, const tape_frame *frame, const csv_rout
             ->frames++;
 }
 
-static td_result take_data(export_csv *csv, const tape_frame *frame, td_err *err)
+static td_result take_data(export_csv *csv, const frame_ref *frame, td_err *err)
 {
-    int is_selected = !frame->is_lead_in && !frame->of_stream.is_copy;
+    int is_selected = !frame->is_lead_in && !frame->is_copy;
     csv_route *to = NULL;
     td_result rc = route_of(csv, frame, &to, err);
     if (rc != TD_OK)
@@ -307,7 +307,7 @@ static td_result take_data(export_csv *csv, const tape_frame *frame, td_err *err
     return to->series != NULL ? take_trades(csv, frame, to->series, err) : TD_OK;
 }
 
-static td_result take_frame(void *ctx, const tape_frame *frame, uint64_t deadline_ns, td_err *err)
+static td_result take_frame(void *ctx, const frame_ref *frame, uint64_t deadline_ns, td_err *err)
 {
     export_csv *csv = ctx;
     (void)deadline_ns;

@@ -60,18 +60,18 @@ const book *export_gate_book(const export_gate *gate)
 
 /* ---- the book of one connection ---- */
 
-static size_t slot_of(export_gate *gate, const tape_frame *frame)
+static size_t slot_of(export_gate *gate, const frame_ref *frame)
 {
     const channel_info *info = &frame->channel->info;
     for (size_t i = 0; i < gate->slot_count; i++) {
         const gate_slot *slot = &gate->slots[i];
-        if (slot->place == frame->of_stream.place && slot->line == info->line &&
+        if (slot->place == frame->place && slot->line == info->line &&
             strcmp(slot->feed, info->feed) == 0)
             return i;
     }
     gate->slots = td_array_grow(gate->slots, gate->slot_count, sizeof *gate->slots);
-    gate->slots[gate->slot_count] = (gate_slot){
-        .feed = info->feed, .line = info->line, .place = frame->of_stream.place, .info = info};
+    gate->slots[gate->slot_count] =
+        (gate_slot){.feed = info->feed, .line = info->line, .place = frame->place, .info = info};
     return gate->slot_count++;
 }
 
@@ -85,10 +85,10 @@ static void break_off(gate_slot *slot, gate_answer *out, export_break_cause caus
 }
 
 /* Another connection than the one before, or another row: everything starts over. */
-static void meet(gate_slot *slot, const tape_frame *frame, gate_answer *out)
+static void meet(gate_slot *slot, const frame_ref *frame, gate_answer *out)
 {
     const channel_info *info = &frame->channel->info;
-    const follower_conn from = {frame->session, info->shard, frame->conn};
+    const follower_conn from = {frame->conn->session, info->shard, frame->conn->number};
     follower_step step = follower_meet(&slot->follower, &from, frame->row);
     if (step == FOLLOWER_RECONNECTS || step == FOLLOWER_TURNS)
         break_off(slot, out, BREAK_CONNECTION);
@@ -179,14 +179,14 @@ static void change_over(export_gate *gate, size_t to, uint64_t recv_ns, gate_ans
     gate->followed = to;
 }
 
-gate_answer export_gate_take(export_gate *gate, const tape_frame *frame, const message *m,
+gate_answer export_gate_take(export_gate *gate, const frame_ref *frame, const message *m,
                              uint64_t damaged_until_ns)
 {
     gate_answer out = {0};
     size_t at = slot_of(gate, frame);
     gate_slot *slot = &gate->slots[at];
-    int is_other = !frame->of_stream.is_copy && gate->has_followed && gate->followed != at;
-    if (is_other && (gate->copies == GATE_WITHOUT_COPIES || frame->of_stream.is_interleaved)) {
+    int is_other = !frame->is_copy && gate->has_followed && gate->followed != at;
+    if (is_other && (gate->copies == GATE_WITHOUT_COPIES || frame->is_interleaved)) {
         if (slot->follower.track !=
             NULL) /* what came over it meanwhile is not here, or not in order */
             track_reset(slot->follower.track);
@@ -195,7 +195,7 @@ gate_answer export_gate_take(export_gate *gate, const tape_frame *frame, const m
     meet(slot, frame, &out);
     look_back(gate->gaps, slot, frame->recv_ns, &out);
     take_own(slot, frame->recv_ns, m, damaged_until_ns, &out);
-    if (frame->of_stream.is_copy)
+    if (frame->is_copy)
         return out;
     if (!gate->has_followed)
         gate->followed = at;

@@ -58,7 +58,7 @@ void export_gate_close(export_gate *gate);
 /* Take the next frame, of whatever connection: m is what it decodes to, NULL if it does not.
  * damaged_until_ns as tape_stats has it now. Copies keep the book of their connection up to date,
  * so that it is right when the stream follows it: the answer to a copy is about that book. */
-gate_answer export_gate_take(export_gate *gate, const tape_frame *frame, const message *m,
+gate_answer export_gate_take(export_gate *gate, const frame_ref *frame, const message *m,
                              uint64_t damaged_until_ns);
 
 /* The book after the last frame that was no copy; NULL before the first. */

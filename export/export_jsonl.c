@@ -114,9 +114,9 @@ static td_result write_gaps_before(export_jsonl *self, uint64_t recv_ns, uint64_
 
 /* ---- messages ---- */
 
-static export_gate *gate_of(export_jsonl *self, const tape_channel *channel)
+static export_gate *gate_of(export_jsonl *self, const frame_channel *channel)
 {
-    TD_ASSERT(channel->stream != TAPE_NO_STREAM);
+    TD_ASSERT(channel->stream != FRAME_NO_STREAM);
     self->gates =
         td_array_reach(self->gates, &self->gate_count, channel->stream, sizeof(export_gate *));
     export_gate **at = &self->gates[channel->stream];
@@ -127,7 +127,7 @@ static export_gate *gate_of(export_jsonl *self, const tape_channel *channel)
 
 /* A frame of a book goes through the book's gate: its flags. change NULL: it could not be decoded.
  */
-static unsigned judge(export_jsonl *self, const tape_frame *frame, const message *change)
+static unsigned judge(export_jsonl *self, const frame_ref *frame, const message *change)
 {
     const gate_answer answer = export_gate_take(gate_of(self, frame->channel), frame, change,
                                                 self->job.damaged_until_ns(self->job.user));
@@ -137,9 +137,9 @@ static unsigned judge(export_jsonl *self, const tape_frame *frame, const message
 
 /* A message as every program prints it (schema/message_json.h). What cannot be decoded is a line as
  * well: a stream without it would seem whole. */
-static td_result take_message(export_jsonl *self, const tape_frame *frame, td_err *err)
+static td_result take_message(export_jsonl *self, const frame_ref *frame, td_err *err)
 {
-    const message *m = frame->content->message;
+    const message *m = frame->content.message;
     unsigned flags = FLAG_LAST_OF_FRAME;
     int is_book = frame->row != NULL && frame->row->type == MSG_BOOK_CHANGE;
     flags |= is_book ? judge(self, frame, m) : 0U;
@@ -162,7 +162,7 @@ static td_result take_message(export_jsonl *self, const tape_frame *frame, td_er
 
 /* ---- the sink ---- */
 
-static td_result take_frame(void *ctx, const tape_frame *frame, uint64_t deadline_ns, td_err *err)
+static td_result take_frame(void *ctx, const frame_ref *frame, uint64_t deadline_ns, td_err *err)
 {
     export_jsonl *self = ctx;
     frame_role role = frame->channel->role;
@@ -216,7 +216,7 @@ static void close_jsonl(void *writer)
     td_free(self);
 }
 
-static export_place place(const export_spec *spec, const tape_channel *channel)
+static export_place place(const export_spec *spec, const frame_channel *channel)
 {
     (void)channel;
     return (export_place){EXPORT_USE_FILE, spec->types[0], NULL};

@@ -33,11 +33,12 @@ void export_lateness_close(export_lateness *self)
 }
 
 /* Sessions overlap where archives were merged, so a feed may be here more than once. */
-static late_feed *find(const export_lateness *self, const tape_frame *frame)
+static late_feed *find(const export_lateness *self, const frame_ref *frame)
 {
     for (size_t i = 0; i < self->count; i++) {
         late_feed *known = &self->feeds[i];
-        if (known->session == frame->session && strcmp(known->feed, frame->channel->info.feed) == 0)
+        if (known->session == frame->conn->session &&
+            strcmp(known->feed, frame->channel->info.feed) == 0)
             return known;
     }
     return NULL;
@@ -45,11 +46,11 @@ static late_feed *find(const export_lateness *self, const tape_frame *frame)
 
 /* Only feeds that were late at some time are here, so the list stays short; sessions that ended are
  * replaced. */
-static late_feed *get(export_lateness *self, const tape_frame *frame)
+static late_feed *get(export_lateness *self, const frame_ref *frame)
 {
     late_feed *found = find(self, frame);
     for (size_t i = 0; found == NULL && i < self->count; i++) {
-        if (self->feeds[i].session < frame->session &&
+        if (self->feeds[i].session < frame->conn->session &&
             strcmp(self->feeds[i].feed, frame->channel->info.feed) == 0)
             found = &self->feeds[i];
     }
@@ -58,13 +59,13 @@ static late_feed *get(export_lateness *self, const tape_frame *frame)
         found = &self->feeds[self->count++];
         *found = (late_feed){0};
     }
-    TD_ASSERT(found->session <= frame->session);
-    if (found->session != frame->session)
-        *found = (late_feed){.feed = frame->channel->info.feed, .session = frame->session};
+    TD_ASSERT(found->session <= frame->conn->session);
+    if (found->session != frame->conn->session)
+        *found = (late_feed){.feed = frame->channel->info.feed, .session = frame->conn->session};
     return found;
 }
 
-void export_lateness_event(export_lateness *self, const tape_frame *event_frame)
+void export_lateness_event(export_lateness *self, const frame_ref *event_frame)
 {
     const event *found = event_frame->event;
     if (found == NULL || found->state == NULL ||
@@ -73,14 +74,14 @@ void export_lateness_event(export_lateness *self, const tape_frame *event_frame)
     if (found->kind == EVENT_OVERLOAD && found->what != NULL && found->what[0] != '\0')
         return; /* of something else than receive times */
     late_feed *feed = get(self, event_frame);
-    TD_ASSERT(feed->session == event_frame->session);
+    TD_ASSERT(feed->session == event_frame->conn->session);
     if (found->kind == EVENT_OVERLOAD)
         feed->is_overloaded = strcmp(found->state, "begins") == 0;
     else if (strcmp(found->state, "held") == 0)
         feed->is_clock_held = 1;
 }
 
-int export_lateness_is_late(const export_lateness *self, const tape_frame *frame)
+int export_lateness_is_late(const export_lateness *self, const frame_ref *frame)
 {
     if (self->count == 0)
         return 0;

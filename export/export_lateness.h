@@ -12,9 +12,9 @@ export_lateness *export_lateness_open(void);
 void export_lateness_close(export_lateness *self);
 
 /* Apply an event of the recorder's. Unreadable ones are skipped. */
-void export_lateness_event(export_lateness *self, const tape_frame *event);
+void export_lateness_event(export_lateness *self, const frame_ref *event);
 
 /* 1 if the frame's receive time is late. */
-int export_lateness_is_late(const export_lateness *self, const tape_frame *frame);
+int export_lateness_is_late(const export_lateness *self, const frame_ref *frame);
 
 #endif

@@ -24,10 +24,9 @@ typedef struct survey_run {
     uint32_t *days;             /* by index of the channel: 1 + the last day that was noted */
     size_t day_capacity;
     read_plan *plan;
-    size_t segment_next; /* those before it have no day to come */
-    tape *frames;        /* of channels whose place each frame decides; NULL: there are none */
-    tape_frame frame;    /* the next of them, if has_frame */
-    uint8_t has_frame;
+    size_t segment_next;    /* those before it have no day to come */
+    tape *frames;           /* of channels whose place each frame decides; NULL: there are none */
+    const frame_ref *frame; /* the next of them; NULL: no more */
     uint64_t frame_count;
     segment_scratch *scratch;
     td_buf sealed;              /* array of sealed_channel */
@@ -57,7 +56,7 @@ static td_result note_file(survey_run *run, const channel_info *from, const expo
     return rc == TD_OK ? export_folder_check(run->options->folder, name, err) : rc;
 }
 
-static export_place place_of(const survey_run *run, const tape_channel *channel)
+static export_place place_of(const survey_run *run, const frame_channel *channel)
 {
     const export_spec *spec = run->options->spec;
     return frame_role_is_of_topic(channel->role) ? spec->format->place(spec, channel)
@@ -80,7 +79,7 @@ static void note_depth(export_survey *out, uint32_t depth)
 /* The channel has frames on this day. */
 static td_result note_channel(survey_run *run, const channel_info *info, uint32_t day, td_err *err)
 {
-    tape_channel *channel = NULL;
+    frame_channel *channel = NULL;
     td_result rc = connection_table_channel(run->channels, info, &channel, err);
     if (rc != TD_OK || !frame_role_is_of_topic(channel->role))
         return rc;
@@ -222,7 +221,7 @@ static td_result note_segment(survey_run *run, size_t i, const day_part *part, t
 static int wants_frames(void *user, const channel_info *info)
 {
     survey_run *run = user;
-    tape_channel *channel = NULL;
+    frame_channel *channel = NULL;
     if (connection_table_channel(run->channels, info, &channel, NULL) != TD_OK)
         return 1;
     return place_of(run, channel).use == EXPORT_USE_BY_FRAME;
@@ -232,7 +231,8 @@ static td_result next_frame(survey_run *run, td_err *err)
 {
     const export_survey_options *options = run->options;
     td_result rc = tape_next(run->frames, &run->frame, err);
-    run->has_frame = rc == TD_OK;
+    if (rc != TD_OK)
+        run->frame = NULL;
     if (rc == TD_EOF)
         return TD_OK;
     if (rc == TD_OK && run->frame_count++ % STOP_FRAMES == 0 && options->is_stopped != NULL &&
@@ -271,10 +271,10 @@ static td_result open_frames_if_needed(survey_run *run, td_err *err)
 
 static td_result note_frame(survey_run *run, uint32_t day, td_err *err)
 {
-    const tape_frame *frame = &run->frame;
-    const tape_channel *channel = frame->channel;
-    const message *m = frame->content == NULL ? NULL : frame->content->message;
-    if (frame->of_stream.is_copy || !frame_role_is_of_topic(channel->role))
+    const frame_ref *frame = run->frame;
+    const frame_channel *channel = frame->channel;
+    const message *m = frame->content.message;
+    if (frame->is_copy || !frame_role_is_of_topic(channel->role))
         return TD_OK;
     td_result rc = note_channel(run, &channel->info, day, err);
     const export_place place = place_of(run, channel);
@@ -289,7 +289,7 @@ static td_result note_frame(survey_run *run, uint32_t day, td_err *err)
 static td_result note_frames(survey_run *run, uint32_t day, td_err *err)
 {
     td_result rc = TD_OK;
-    while (rc == TD_OK && run->has_frame && export_day_of(run->frame.recv_ns) <= day) {
+    while (rc == TD_OK && run->frame != NULL && export_day_of(run->frame->recv_ns) <= day) {
         rc = note_frame(run, day, err);
         if (rc == TD_OK)
             rc = next_frame(run, err);
@@ -313,8 +313,8 @@ static void days_of(const survey_run *run, const planned_segment *segment, uint3
 static uint32_t next_day(const survey_run *run, uint32_t day)
 {
     uint32_t found = EXPORT_DAY_NONE;
-    if (run->has_frame)
-        found = export_day_of(run->frame.recv_ns);
+    if (run->frame != NULL)
+        found = export_day_of(run->frame->recv_ns);
     for (size_t i = run->segment_next; i < read_plan_count(run->plan); i++) {
         uint32_t first;
         uint32_t last;

@@ -58,7 +58,7 @@ typedef struct export_format {
     tape_reads reads;                    /* what it needs of the frames */
     export_type types[EXPORT_TYPES_MAX]; /* ends with name NULL or the array */
     /* Where frames of a channel belong. Called for data and unknown frames only. */
-    export_place (*place)(const struct export_spec *spec, const tape_channel *channel);
+    export_place (*place)(const struct export_spec *spec, const frame_channel *channel);
     /* A writer for a job (export/export_writer.h), as a sink for the player. When the player
      * finishes, the writer has finished all files and entered them in the manifest. */
     sink (*open)(const struct export_job *job);

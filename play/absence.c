@@ -278,11 +278,11 @@ static td_result read_subscriptions(archive *a, const selection *wanted, const t
     td_result rc = tape_open(a, wanted, &options, &t, err);
     if (rc != TD_OK)
         return rc;
-    tape_frame frame;
+    const frame_ref *frame;
     while (rc == TD_OK) {
         rc = tape_next(t, &frame, err);
         if (rc == TD_OK)
-            rc = subscribed_take(to, &frame, err);
+            rc = subscribed_take(to, frame, err);
     }
     tape_close(t);
     return rc == TD_EOF ? TD_OK : rc;

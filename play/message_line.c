@@ -3,11 +3,11 @@
 #include "base/assert.h"
 #include "schema/message_json.h"
 
-void message_line(json_writer *json, const tape_frame *frame)
+void message_line(json_writer *json, const frame_ref *frame)
 {
-    const frame_content *content = frame->content;
-    const tape_channel *channel = frame->channel;
-    TD_ASSERT(content != NULL);
+    const frame_content *content = &frame->content;
+    const frame_channel *channel = frame->channel;
+    TD_ASSERT(frame->is_read);
     if (content->message != NULL) {
         message_json_members(json, content->message);
         return;

@@ -4,12 +4,12 @@
 #define TD_PLAY_MESSAGE_LINE_H
 
 #include "json/json_write.h"
-#include "tape/tape.h"
+#include "schema/frame.h"
 
 /* Write the members of a frame's content (schema/message_json.h): of data, unknown frames, control
  * frames and requests. The tape reads all (TAPE_READS_ALL). What could not be decoded is
  * written as undecoded, under the exchange topic of its channel, or of the frame itself where no
  * row knew it. */
-void message_line(json_writer *json, const tape_frame *frame);
+void message_line(json_writer *json, const frame_ref *frame);
 
 #endif

@@ -10,15 +10,15 @@
 #define TD_PLAY_OBSERVER_H
 
 #include "base/err.h"
+#include "schema/frame.h"
 
 struct stream;
-struct stream_frame;
 struct track;
 struct verdict;
 
 /* One frame; all of it is valid during the call. */
 typedef struct observed_frame {
-    const struct stream_frame *frame;
+    const frame_ref *frame;
     const struct verdict *verdict; /* NULL: it was not judged: no data, no row, or not decoded */
     struct track *track;           /* that took it; NULL: none: no data, or no row */
 } observed_frame;

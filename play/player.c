@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "tape/follow.h"
 #include "tape/subscription_state.h"
 #include "play/work_queues.h"
 
@@ -16,7 +17,7 @@ struct player {
     symbol_state *symbols; /* newest first */
     subscription_states subscriptions;
     uint32_t next_queue;
-    uint64_t position;
+    uint64_t frames; /* of streams so far */
     uint64_t first_recv_ns;
     uint64_t last_recv_ns;
     uint8_t wants_events;
@@ -92,9 +93,9 @@ static void symbol_add_part(symbol_state *of, audit_part part)
 }
 
 /* The stream of a frame's channel: looked up once, and then kept with it. */
-static stream *find_stream(player *p, const tape_frame *frame)
+static stream *find_stream(player *p, const frame_ref *frame)
 {
-    tape_channel *channel = frame->channel;
+    frame_channel *channel = frame->channel;
     if (channel->user != NULL)
         return channel->user;
     stream_key key = {channel->info.feed, channel->topic.topic, channel->topic.symbol,
@@ -123,30 +124,7 @@ static stream *find_stream(player *p, const tape_frame *frame)
 
 /* ---- frames ---- */
 
-static stream_frame frame_for_stream(const player *p, const tape_frame *frame)
-{
-    const channel_info *info = &frame->channel->info;
-    return (stream_frame){.position = p->position,
-                          .recv_ns = frame->recv_ns,
-                          .ordinal = frame->ordinal,
-                          .session = frame->session,
-                          .session_id = frame->session_id,
-                          .channel = frame->channel,
-                          .conn = frame->conn,
-                          .line = info->line,
-                          .shard = info->shard,
-                          .opcode = info->opcode,
-                          .role = frame->channel->role,
-                          .place = frame->of_stream.place,
-                          .is_copy = frame->of_stream.is_copy,
-                          .is_lead_in = frame->is_lead_in,
-                          .bytes = frame->bytes,
-                          .row = frame->row,
-                          .content = frame->content};
-}
-
-static td_result show_to_sinks(player *p, const tape_frame *frame, uint64_t deadline_ns,
-                               td_err *err)
+static td_result show_to_sinks(player *p, const frame_ref *frame, uint64_t deadline_ns, td_err *err)
 {
     for (size_t i = 0; i < p->options.sink_count; i++) {
         const sink *to = &p->options.sinks[i];
@@ -154,7 +132,7 @@ static td_result show_to_sinks(player *p, const tape_frame *frame, uint64_t dead
             continue;
         if (frame->is_lead_in && !to->ops->wants_lead_in)
             continue;
-        if (frame->of_stream.is_copy && !to->ops->wants_copies)
+        if (frame->is_copy && !to->ops->wants_copies)
             continue;
         TD_ASSERT(to->ops->frame != NULL);
         td_result rc = to->ops->frame(to->ctx, frame, deadline_ns, err);
@@ -164,7 +142,7 @@ static td_result show_to_sinks(player *p, const tape_frame *frame, uint64_t dead
     return TD_OK;
 }
 
-static td_result wait_until_due(player *p, const tape_frame *frame, uint64_t *deadline_ns)
+static td_result wait_until_due(player *p, const frame_ref *frame, uint64_t *deadline_ns)
 {
     *deadline_ns = 0;
     if (p->options.pacer != NULL &&
@@ -174,48 +152,50 @@ static td_result wait_until_due(player *p, const tape_frame *frame, uint64_t *de
 }
 
 /* Requests and their answers say when a connection's topics are all there. */
-static void note_subscription(player *p, const tape_frame *frame)
+static void note_subscription(player *p, const frame_ref *frame)
 {
     subscription_state *slot = subscription_states_get(&p->subscriptions, &frame->channel->info);
     const family *of = frame->channel->family;
     if (frame->channel->role == ROLE_OUT) {
         if (of != NULL)
-            subscription_sent(&p->subscriptions, slot, of->dialect, frame->session, frame->conn,
-                              frame->recv_ns, frame->bytes);
+            subscription_sent(&p->subscriptions, slot, of->dialect, frame->conn->session,
+                              frame->conn->number, frame->recv_ns, frame->bytes);
         return;
     }
-    frame_class found = frame->content->what->frame_class;
+    frame_class found = frame->content.what->frame_class;
     if (found == CLASS_ACK || found == CLASS_ERROR)
-        subscription_answered(slot, frame->session, frame->conn, frame->recv_ns);
+        subscription_answered(slot, frame->conn->session, frame->conn->number, frame->recv_ns);
 }
 
-/* What the symbol's other topics are for this frame. */
-static void audit_for(player *p, const stream *s, const tape_frame *frame, stream_frame *own)
+/* From when on the stream has every frame of its connection, for comparing trades with candles. */
+static uint64_t answered_ns_of(player *p, const stream *s, const frame_ref *frame)
 {
-    own->audit = s->of_symbol->audit;
     if (s->part != AUDIT_TRADES && s->part != AUDIT_CANDLES)
-        return;
+        return 0;
+    const frame_conn *conn = frame->conn;
     const subscription_state *slot =
         subscription_states_get(&p->subscriptions, &frame->channel->info);
-    own->answered_ns = follow_answered_ns(
-        &frame->of_stream,
-        subscription_answered_ns(slot, frame->session, frame->conn, frame->recv_ns));
+    return follow_answered_ns(
+        frame->stream_since_ns,
+        subscription_answered_ns(slot, conn->session, conn->number, frame->recv_ns));
 }
 
-static td_result pass_on(player *p, const tape_frame *frame, td_err *err)
+static td_result pass_on(player *p, const frame_ref *frame, td_err *err)
 {
     stream *s = find_stream(p, frame);
-    stream_frame own = frame_for_stream(p, frame);
-    p->position++;
-    if (TD_UNLIKELY(s->role == ROLE_OUT || s->role == ROLE_CONTROL))
+    stream_frame own = {.frame = frame};
+    p->frames++;
+    if (TD_UNLIKELY(s->role == ROLE_OUT || s->role == ROLE_CONTROL)) {
         note_subscription(p, frame);
-    else if (TD_UNLIKELY(s->of_symbol->useful >> s->part & 1))
-        audit_for(p, s, frame, &own);
-    return work_queues_add(p->queues, s, &own, frame->block, err);
+    } else if (TD_UNLIKELY(s->of_symbol->useful >> s->part & 1)) {
+        own.audit = s->of_symbol->audit;
+        own.answered_ns = answered_ns_of(p, s, frame);
+    }
+    return work_queues_add(p->queues, s, &own, err);
 }
 
 /* Neither due nor counted: it brings books up to date. */
-static td_result take_lead_in(player *p, const tape_frame *frame, td_err *err)
+static td_result take_lead_in(player *p, const frame_ref *frame, td_err *err)
 {
     TD_ASSERT(frame->is_lead_in);
     if (frame->channel->role != ROLE_DATA)
@@ -224,12 +204,11 @@ static td_result take_lead_in(player *p, const tape_frame *frame, td_err *err)
     return rc == TD_OK ? pass_on(p, frame, err) : rc;
 }
 
-td_result player_take(player *p, const tape_frame *frame, td_err *err)
+td_result player_take(player *p, const frame_ref *frame, td_err *err)
 {
     TD_ASSERT(!p->is_finished);
     frame_role role = frame->channel->role;
-    TD_ASSERT(frame->content != NULL || role == ROLE_OUT || role == ROLE_HTTP ||
-              role == ROLE_EVENT);
+    TD_ASSERT(frame->is_read || role == ROLE_OUT || role == ROLE_HTTP || role == ROLE_EVENT);
     if (role == ROLE_EVENT && !p->wants_events)
         return TD_OK;
     if (frame->is_lead_in)
@@ -245,8 +224,8 @@ td_result player_take(player *p, const tape_frame *frame, td_err *err)
     if (frame->recv_ns > p->last_recv_ns)
         p->last_recv_ns = frame->recv_ns;
     rc = pass_on(p, frame, err);
-    if (rc == TD_OK && p->options.progress != NULL && p->position % PROGRESS_FRAMES == 0 &&
-        p->options.progress(p->options.user, p->position, frame->recv_ns))
+    if (rc == TD_OK && p->options.progress != NULL && p->frames % PROGRESS_FRAMES == 0 &&
+        p->options.progress(p->options.user, p->frames, frame->recv_ns))
         return TD_EOF;
     return rc;
 }
@@ -254,10 +233,10 @@ td_result player_take(player *p, const tape_frame *frame, td_err *err)
 td_result player_play(player *p, tape *from, td_err *err)
 {
     for (;;) {
-        tape_frame frame;
+        const frame_ref *frame;
         td_result rc = tape_next(from, &frame, err);
         if (rc == TD_OK) {
-            rc = player_take(p, &frame, err);
+            rc = player_take(p, frame, err);
             p->is_stopped = rc == TD_EOF;
         }
         if (rc != TD_OK)
@@ -283,7 +262,7 @@ static void finish_audits(player *p)
             continue;
         audit_verdict found;
         audit_finish(at->audit, p->last_recv_ns, &found);
-        const stream_frame place = {.position = p->position, .recv_ns = p->last_recv_ns};
+        const stream_place place = {.position = UINT64_MAX, .recv_ns = p->last_recv_ns};
         stream_note_audit(NULL, &found, &place);
     }
 }

@@ -64,7 +64,7 @@ void player_close(player *player);
 /* Take one frame: wait until it is due, show it to the sinks, pass it on. A frame of the lead-in
  * brings its book up to date and nothing else. TD_OK; TD_EOF: a sink, the observer, the idle
  * function or progress ends the replay; a sink's or the observer's error. */
-TD_MUST_USE td_result player_take(player *player, const tape_frame *frame, td_err *err);
+TD_MUST_USE td_result player_take(player *player, const frame_ref *frame, td_err *err);
 
 /* Everything on a tape, up to its end or TD_EOF of player_take. */
 TD_MUST_USE td_result player_play(player *player, tape *tape, td_err *err);

@@ -99,8 +99,7 @@ const stream *report_first_violation(const replay_report *report)
         const stream *s = streams->items[i];
         if (!s->verdicts.first.is_set)
             continue;
-        if (first == NULL ||
-            s->verdicts.first.frame.position < first->verdicts.first.frame.position)
+        if (first == NULL || s->verdicts.first.at.position < first->verdicts.first.at.position)
             first = s;
     }
     TD_ASSERT((first != NULL) == (report->totals.violations > 0));
@@ -115,7 +114,7 @@ const stream *report_first_undecoded(const replay_report *report)
         const stream *s = streams->items[i];
         if (!s->undecoded.is_set)
             continue;
-        if (first == NULL || s->undecoded.frame.position < first->undecoded.frame.position)
+        if (first == NULL || s->undecoded.at.position < first->undecoded.at.position)
             first = s;
     }
     TD_ASSERT((first != NULL) == (report->totals.undecoded > 0));

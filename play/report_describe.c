@@ -67,15 +67,15 @@ static void describe_names(result_writer *r, const stream *s)
     result_name(r, "symbol", s->symbol);
 }
 
-static void describe_place(result_writer *r, const stream *s, const stream_frame *frame)
+static void describe_place(result_writer *r, const stream *s, const stream_place *at)
 {
-    int is_first_slot = frame->line == 0 && frame->shard == 0;
+    int is_first_slot = at->line == 0 && at->shard == 0;
     describe_names(r, s);
-    result_number(r, "line", frame->line);
-    result_number(r, "shard", frame->shard);
-    result_number(r, "conn", frame->conn);
-    result_number(r, "ordinal", frame->ordinal);
-    result_instant(r, "recv_ns", frame->recv_ns);
+    result_number(r, "line", at->line);
+    result_number(r, "shard", at->shard);
+    result_number(r, "conn", at->conn);
+    result_number(r, "ordinal", at->ordinal);
+    result_instant(r, "recv_ns", at->recv_ns);
     result_filled(r, "slot",
                   is_first_slot ? "connection {conn}"
                                 : "line {line}, shard {shard}, connection {conn}");
@@ -194,7 +194,7 @@ static void describe_violation(result_writer *r, const stream *s)
     result_object_begin(r, "first");
     result_text(r, "rule", rule_name(first->rule));
     result_note(r, "words", "%s", RULE_WORDS[first->rule]);
-    describe_place(r, s, &first->frame);
+    describe_place(r, s, &first->at);
     if (first->has_seq)
         result_signed(r, "seq", first->seq);
     else
@@ -283,7 +283,7 @@ static void describe_undecoded(result_writer *r, const stream *s)
     TD_ASSERT(first->is_set);
     result_object_begin(r, "first_undecoded");
     result_text(r, "reason", decode_reason_name(first->reason));
-    describe_place(r, s, &first->frame);
+    describe_place(r, s, &first->at);
     result_number(r, "offset", first->offset);
     result_text(r, "field", first->field);
     result_object_end(r, "\n  {undecoded frame} could not be decoded. The first:\n"

@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "tape/tape.h"
+#include "schema/frame.h"
 
 typedef struct sink_ops {
     const char *name; /* for error texts */
@@ -20,13 +20,12 @@ typedef struct sink_ops {
      * deadline_ns: when it was due on the pacer's clock; 0 at full speed. TD_OK; TD_EOF: end
      * the replay as if the tape had ended; an error ends the replay with that
      * error. */
-    td_result (*frame)(void *ctx, const tape_frame *frame, uint64_t deadline_ns, td_err *err);
+    td_result (*frame)(void *ctx, const frame_ref *frame, uint64_t deadline_ns, td_err *err);
     /* The tape has ended, or was ended: write what is left. NULL: nothing to do. */
     td_result (*finish)(void *ctx, td_err *err);
     uint8_t wants_events;  /* 1: ROLE_EVENT frames too */
     uint8_t wants_lead_in; /* 1: data frames before the selection too (is_lead_in) */
-    uint8_t
-        wants_copies; /* 1: also data frames that are no part of their stream (of_stream.is_copy) */
+    uint8_t wants_copies;  /* 1: also data frames that are no part of their stream (is_copy) */
 } sink_ops;
 
 typedef struct sink {

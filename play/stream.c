@@ -67,22 +67,23 @@ int stream_compare(const stream *a, const stream *b)
 
 /* The slot of the frame's connection. Nearly every stream has one: a topic's symbol is on one
  * connection at a time. */
-static stream_slot *slot_of(stream *s, const stream_frame *frame)
+static stream_slot *slot_of(stream *s, const frame_ref *frame)
 {
+    uint32_t line = frame->channel->info.line;
     for (size_t i = 0; i < s->slot_count; i++) {
-        if (s->slots[i].line == frame->line && s->slots[i].place == frame->place)
+        if (s->slots[i].line == line && s->slots[i].place == frame->place)
             return &s->slots[i];
     }
     TD_ASSERT(s->slot_count < (size_t)LIMIT_FEED_SLOTS * LIMIT_FOLLOW_CONNECTIONS);
     s->slots = td_array_grow(s->slots, s->slot_count, sizeof *s->slots);
-    s->slots[s->slot_count] = (stream_slot){.line = frame->line, .place = frame->place};
+    s->slots[s->slot_count] = (stream_slot){.line = line, .place = frame->place};
     return &s->slots[s->slot_count++];
 }
 
 /* The slot, ready for the frame. */
-static stream_slot *meet(stream *s, const stream_frame *frame)
+static stream_slot *meet(stream *s, const frame_ref *frame)
 {
-    const follower_conn from = {frame->session, frame->shard, frame->conn};
+    const follower_conn from = {frame->conn->session, frame->conn->shard, frame->conn->number};
     stream_slot *slot = slot_of(s, frame);
     follower_meet(&slot->follower, &from, frame->row);
     return slot;
@@ -100,15 +101,17 @@ const track *stream_last_track(const stream *s)
 
 /* ---- counts ---- */
 
-static stream_frame without_bytes(const stream_frame *frame)
+static stream_place place_of(const frame_ref *frame)
 {
-    stream_frame copy = *frame;
-    copy.bytes = (td_bytes){0};
-    copy.content = NULL;
-    return copy;
+    return (stream_place){.position = frame->position,
+                          .recv_ns = frame->recv_ns,
+                          .ordinal = frame->ordinal,
+                          .line = frame->conn->line,
+                          .shard = frame->conn->shard,
+                          .conn = frame->conn->number};
 }
 
-static void note_violation(stream *s, const stream_frame *frame, const msg_head *head,
+static void note_violation(stream *s, const stream_place *at, const msg_head *head,
                            const verdict_item *item)
 {
     TD_ASSERT(item->rule > RULE_NONE);
@@ -121,20 +124,16 @@ static void note_violation(stream *s, const stream_frame *frame, const msg_head 
                               .rule = item->rule,
                               .expected = item->expected,
                               .found = item->found,
-                              .frame = without_bytes(frame)};
+                              .at = *at};
     first.has_seq = (uint8_t)msg_head_number(head, &first.seq);
     s->verdicts.first = first;
 }
 
-static void count_verdict(stream *s, const stream_frame *frame, const msg_head *head,
-                          const verdict *v)
+static void count_verdict(stream *s, const stream_place *at, const msg_head *head, const verdict *v)
 {
-    s->counts.unchecked += v->unchecked;
-    if (v->count == 0)
-        return;
     const verdict_item *violation = verdict_violation(v);
     if (violation != NULL)
-        note_violation(s, frame, head, violation);
+        note_violation(s, at, head, violation);
     for (uint32_t i = 0; i < v->count; i++) {
         const verdict_item *item = &v->items[i];
         s->verdicts.warnings[item->rule] += item->strength == STRENGTH_WARNING;
@@ -151,8 +150,9 @@ static void count_message(stream *s, const message *m)
     s->counts.unknown_fields += m->head.unknown_fields;
 }
 
-static void count_undecoded(stream *s, const stream_frame *frame, const decode_error *why)
+static void count_undecoded(stream *s, const frame_ref *frame)
 {
+    const decode_error *why = &frame->content.why;
     TD_ASSERT(why->reason > DECODE_OK);
     TD_ASSERT(why->reason < DECODE_REASON_COUNT);
     s->counts.undecoded++;
@@ -163,7 +163,7 @@ static void count_undecoded(stream *s, const stream_frame *frame, const decode_e
                                       .reason = why->reason,
                                       .offset = why->offset,
                                       .field = why->field,
-                                      .frame = without_bytes(frame)};
+                                      .at = place_of(frame)};
 }
 
 /* ---- audits ---- */
@@ -183,7 +183,7 @@ static void add_gap(stream *s, const audit_item *item)
                                            .found = item->verdict.found};
 }
 
-void stream_note_audit(stream *own, const audit_verdict *found, const stream_frame *frame)
+void stream_note_audit(stream *own, const audit_verdict *found, const stream_place *at)
 {
     static const msg_head NO_NUMBERS;
     for (uint32_t i = 0; i < found->count; i++) {
@@ -192,7 +192,7 @@ void stream_note_audit(stream *own, const audit_verdict *found, const stream_fra
         if (item->event != AUDIT_DIFFERS)
             continue;
         const verdict one = {.count = 1, .items = {item->verdict}};
-        count_verdict(own != NULL ? own : about, frame, &NO_NUMBERS, &one);
+        count_verdict(own != NULL ? own : about, at, &NO_NUMBERS, &one);
         if (item->verdict.strength == STRENGTH_ERROR && item->verdict.rule == RULE_TRADES_COMPLETE)
             add_gap(about, item);
     }
@@ -210,14 +210,18 @@ static follower_member *member_of(stream *s, uint32_t line)
 }
 
 /* Let the symbol's audit compare the frame with other topics. */
-static void audit_one(stream *s, const follower *f, const stream_frame *frame)
+static void audit_one(stream *s, const follower *f, const stream_frame *own)
 {
+    const frame_ref *frame = own->frame;
+    uint32_t line = frame->channel->info.line;
     audit_verdict found;
     s->counts.unaudited +=
-        !follower_compare(f, member_of(s, frame->line), frame->audit, frame->line, s,
-                          frame->recv_ns, frame->answered_ns, frame->content->message, &found);
-    if (TD_UNLIKELY(found.count > 0) && !frame->is_lead_in)
-        stream_note_audit(s, &found, frame);
+        !follower_compare(f, member_of(s, line), own->audit, line, s, frame->recv_ns,
+                          own->answered_ns, frame->content.message, &found);
+    if (TD_LIKELY(found.count == 0) || frame->is_lead_in)
+        return;
+    const stream_place at = place_of(frame);
+    stream_note_audit(s, &found, &at);
 }
 
 /* ---- one frame ---- */
@@ -230,11 +234,12 @@ typedef struct frame_result {
 } frame_result;
 
 /* Apply, judge. */
-static void take_data(stream *s, const stream_frame *frame, frame_result *out)
+static void take_data(stream *s, const stream_frame *own, frame_result *out)
 {
-    const message *m = frame->content->message;
+    const frame_ref *frame = own->frame;
+    const message *m = frame->content.message;
     if (m == NULL && !frame->is_lead_in)
-        count_undecoded(s, frame, &frame->content->why);
+        count_undecoded(s, frame);
     if (frame->row == NULL) {
         if (m != NULL && !frame->is_lead_in) /* by a decoder in place of the built-in one */
             count_message(s, m);
@@ -248,26 +253,31 @@ static void take_data(stream *s, const stream_frame *frame, frame_result *out)
     out->is_judged = m != NULL;
     if (m != NULL && !frame->is_lead_in) {
         count_message(s, m);
-        count_verdict(s, frame, &m->head, &out->verdict);
+        s->counts.unchecked += out->verdict.unchecked;
+        if (out->verdict.count > 0) {
+            const stream_place at = place_of(frame);
+            count_verdict(s, &at, &m->head, &out->verdict);
+        }
     }
-    if (frame->audit != NULL && !frame->is_copy)
-        audit_one(s, &slot->follower, frame);
+    if (own->audit != NULL && !frame->is_copy)
+        audit_one(s, &slot->follower, own);
 }
 
-static void digest_one(stream *s, const stream_frame *frame, track *t)
+static void digest_one(stream *s, const frame_ref *frame, track *t)
 {
+    const channel_info *info = &frame->channel->info;
     td_hash128 hash = td_hash128_of(frame->bytes.data, frame->bytes.size);
-    const digest_frame_head head = {frame->recv_ns, frame->ordinal, frame->line, frame->shard,
-                                    frame->opcode};
+    const digest_frame_head head = {frame->recv_ns, frame->ordinal, info->line, info->shard,
+                                    info->opcode};
     digest_add_frame(&s->digest, &head, hash);
-    if (frame_role_is_of_topic(frame->role) && !frame->is_copy)
-        digest_add_payload(&s->digest, hash, frame->bytes.size, frame->content->message, t);
+    if (frame_role_is_of_topic(s->role) && !frame->is_copy)
+        digest_add_payload(&s->digest, hash, frame->bytes.size, frame->content.message, t);
     TD_ASSERT(s->counts.frames == s->digest.frame_count);
     TD_ASSERT(s->counts.decoded + s->counts.undecoded ==
               s->digest.payload_count + s->counts.copies);
 }
 
-static td_result show_to_observer(stream *s, const stream_frame *frame, const frame_result *result,
+static td_result show_to_observer(stream *s, const frame_ref *frame, const frame_result *result,
                                   td_err *err)
 {
     const observed_frame seen = {.frame = frame,
@@ -277,15 +287,16 @@ static td_result show_to_observer(stream *s, const stream_frame *frame, const fr
     return rc == TD_OK || rc == TD_EOF ? rc : td_err_add(err, rc, "%s", s->observer.ops->name);
 }
 
-td_result stream_take(stream *s, const stream_frame *frame, td_err *err)
+td_result stream_take(stream *s, const stream_frame *own, td_err *err)
 {
-    TD_ASSERT(frame->role != ROLE_EVENT);
+    const frame_ref *frame = own->frame;
+    TD_ASSERT(s->role != ROLE_EVENT);
     TD_ASSERT(frame->bytes.data != NULL || frame->bytes.size == 0);
     frame_result result;
     result.track = NULL;
     result.is_judged = 0;
-    if (frame_role_is_of_topic(frame->role))
-        take_data(s, frame, &result);
+    if (frame_role_is_of_topic(s->role))
+        take_data(s, own, &result);
     if (frame->is_lead_in) {
         s->counts.lead_in++;
     } else {

@@ -22,28 +22,18 @@
 #include "schema/decode.h"
 #include "tape/tape.h"
 
-/* One frame as streams see it. */
+/* A frame of a stream, with what its symbol has for it. */
 typedef struct stream_frame {
-    uint64_t position; /* in the replay, from 0: orders frames of different streams */
-    uint64_t recv_ns;
-    uint64_t ordinal;
-    uint32_t session;
-    const char *session_id; /* as in tape_frame */
-    const tape_channel *channel;
-    uint32_t conn;
-    uint32_t line;
-    uint32_t shard;
-    uint32_t place; /* of the connection among those of the stream and line: tape/follow.h */
-    uint8_t is_copy;
-    channel_opcode opcode;
-    frame_role role;
-    uint8_t is_lead_in; /* 1: only to bring the book up to date: not counted, digested or judged */
-    td_bytes bytes;
-    const topic_row *row;         /* that holds at the moment; NULL: none */
-    const frame_content *content; /* of data and of what is unknown; as long as bytes */
-    audit *audit;                 /* of the feed's symbol; NULL: there is nothing to compare with */
-    uint64_t answered_ns;         /* as in audit_frame; only where audit is not NULL */
+    const frame_ref *frame;
+    audit *audit;         /* of the feed's symbol; NULL: there is nothing to compare with */
+    uint64_t answered_ns; /* as in audit_frame; only where audit is not NULL */
 } stream_frame;
+
+/* Where a frame is. */
+typedef struct stream_place {
+    uint64_t position, recv_ns, ordinal;
+    uint32_t line, shard, conn;
+} stream_place;
 
 typedef struct stream_counts {
     uint64_t frames;
@@ -69,7 +59,7 @@ typedef struct stream_violation {
     int64_t found;
     int64_t seq; /* the frame's own number: cross_seq, else seq, else u; if has_seq */
     uint8_t has_seq;
-    stream_frame frame; /* without bytes and content */
+    stream_place at;
 } stream_violation;
 
 /* The first frame that could not be decoded. */
@@ -77,8 +67,8 @@ typedef struct stream_undecoded {
     uint8_t is_set;
     decode_reason reason;
     size_t offset;
-    const char *field;  /* a constant, or NULL */
-    stream_frame frame; /* without bytes and content */
+    const char *field; /* a constant, or NULL */
+    stream_place at;
 } stream_undecoded;
 
 /* Verdicts: for each frame the first error (or none), and every warning and statistic. */
@@ -174,10 +164,10 @@ int stream_compare(const stream *a, const stream *b);
 /* Take the next frame. Whatever is in it, this succeeds; only the observer can fail. */
 TD_MUST_USE td_result stream_take(stream *stream, const stream_frame *frame, td_err *err);
 
-/* Take over what an audit found at a frame of a stream (NULL: at the end of the tape): verdicts go
+/* Take over what an audit found at a place of a stream (NULL: at the end of the tape): verdicts go
  * to that stream, gaps to the one that lacks something, which is the user of the item's member.
  * stream_take does it for each frame. */
-void stream_note_audit(stream *own, const audit_verdict *found, const stream_frame *frame);
+void stream_note_audit(stream *own, const audit_verdict *found, const stream_place *at);
 
 /* The track that saw the stream's last frame that was no copy, or NULL. */
 const track *stream_last_track(const stream *stream);

@@ -88,12 +88,12 @@ void subscribed_close(subscribed *s)
 
 /* ---- connections ---- */
 
-static slot_topics *find_slot(const subscribed *s, const tape_frame *frame, uint32_t line,
+static slot_topics *find_slot(const subscribed *s, const frame_ref *frame, uint32_t line,
                               uint32_t shard)
 {
     for (size_t i = 0; i < s->count; i++) {
         slot_topics *slot = &s->slots[i];
-        if (slot->session == frame->session && slot->line == line && slot->shard == shard &&
+        if (slot->session == frame->conn->session && slot->line == line && slot->shard == shard &&
             strcmp(slot->feed, frame->channel->info.feed) == 0)
             return slot;
     }
@@ -101,7 +101,7 @@ static slot_topics *find_slot(const subscribed *s, const tape_frame *frame, uint
 }
 
 /* The slot that a frame came over, with the frame's connection; a new one has no topics yet. */
-static td_result enter(subscribed *s, const tape_frame *frame, slot_topics **out, td_err *err)
+static td_result enter(subscribed *s, const frame_ref *frame, slot_topics **out, td_err *err)
 {
     const channel_info *info = &frame->channel->info;
     slot_topics *slot = find_slot(s, frame, info->line, info->shard);
@@ -113,17 +113,17 @@ static td_result enter(subscribed *s, const tape_frame *frame, slot_topics **out
         slot = &grown[s->count];
         *slot = (slot_topics){.feed = td_strdup(info->feed),
                               .spoken = frame->channel->family->dialect,
-                              .session = frame->session,
+                              .session = frame->conn->session,
                               .line = info->line,
                               .shard = info->shard,
-                              .conn = frame->conn};
+                              .conn = frame->conn->number};
         if (slot->feed == NULL)
             return td_err_set(err, TD_E_NOMEM, "no memory for subscriptions");
         s->count++;
     }
-    if (slot->conn != frame->conn) {
+    if (slot->conn != frame->conn->number) {
         forget_topics(slot);
-        slot->conn = frame->conn;
+        slot->conn = frame->conn->number;
         slot->is_ended = 0;
     }
     *out = slot;
@@ -187,8 +187,7 @@ static td_result note_request(slot_topics *slot, const dialect_request *request,
     return rc;
 }
 
-static td_result take_request(subscribed *s, slot_topics *slot, const tape_frame *frame,
-                              td_err *err)
+static td_result take_request(subscribed *s, slot_topics *slot, const frame_ref *frame, td_err *err)
 {
     dialect_request request;
     td_err why;
@@ -263,8 +262,7 @@ static void take_answer(slot_topics *slot, const dialect_answer *answer)
     settle(slot, at, answer);
 }
 
-static td_result take_control(subscribed *s, slot_topics *slot, const tape_frame *frame,
-                              td_err *err)
+static td_result take_control(subscribed *s, slot_topics *slot, const frame_ref *frame, td_err *err)
 {
     dialect_answer answer;
     td_err why;
@@ -287,7 +285,7 @@ static void end_slot(slot_topics *slot)
 }
 
 /* A connection ends by its own event, or with its session. */
-static void take_event(subscribed *s, const tape_frame *frame)
+static void take_event(subscribed *s, const frame_ref *frame)
 {
     const event *said = frame->event;
     if (said == NULL)
@@ -301,12 +299,13 @@ static void take_event(subscribed *s, const tape_frame *frame)
         return;
     for (size_t i = 0; i < s->count; i++) {
         slot_topics *slot = &s->slots[i];
-        if (slot->session == frame->session && strcmp(slot->feed, frame->channel->info.feed) == 0)
+        if (slot->session == frame->conn->session &&
+            strcmp(slot->feed, frame->channel->info.feed) == 0)
             end_slot(slot);
     }
 }
 
-td_result subscribed_take(subscribed *s, const tape_frame *frame, td_err *err)
+td_result subscribed_take(subscribed *s, const frame_ref *frame, td_err *err)
 {
     frame_role role = frame->channel->role;
     if (role == ROLE_EVENT) {

@@ -14,7 +14,7 @@ void subscribed_close(subscribed *s); /* NULL is fine */
 
 /* Take in the next frame of a tape: of _control (both directions), of a topic, or an event. Any
  * other one changes nothing. TD_E_NOMEM. */
-TD_MUST_USE td_result subscribed_take(subscribed *s, const tape_frame *frame, td_err *err);
+TD_MUST_USE td_result subscribed_take(subscribed *s, const frame_ref *frame, td_err *err);
 
 /* 1 if a connection of the feed that has not ended is known to be subscribed to the topic: the
  * exchange granted it, or sent a frame of it. */

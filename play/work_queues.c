@@ -155,8 +155,7 @@ static td_result first_failure(const work_queues *all, td_err *err)
     return all->rc;
 }
 
-td_result work_queues_add(work_queues *all, stream *to, const stream_frame *frame,
-                          tape_block *block, td_err *err)
+td_result work_queues_add(work_queues *all, stream *to, const stream_frame *frame, td_err *err)
 {
     TD_ASSERT(to->queue < all->count);
     work_queue *queue = &all->items[to->queue];
@@ -166,7 +165,7 @@ td_result work_queues_add(work_queues *all, stream *to, const stream_frame *fram
     TD_ASSERT(!b->is_submitted);
     TD_ASSERT(b->count < BATCH_FRAMES);
     b->items[b->count++] = (work){to, *frame};
-    batch_hold(b, block);
+    batch_hold(b, frame->frame->block);
     if (b->count == BATCH_FRAMES || b->block_count == BATCH_BLOCKS)
         work_queue_turn(all, queue);
     return first_failure(all, err);

@@ -18,10 +18,10 @@ void work_queues_close(work_queues *queues);
 /* Number of queues; a stream's queue number is less. */
 uint32_t work_queues_count(const work_queues *queues);
 
-/* Queue a frame for its stream. block keeps the frame's bytes and content; it may be NULL if they
- * outlive the queues. The first failure of any stream so far, TD_OK else. */
+/* Queue a frame for its stream; a frame without a block outlives the queues. The first failure of
+ * any stream so far, TD_OK else. */
 TD_MUST_USE td_result work_queues_add(work_queues *queues, stream *stream,
-                                      const stream_frame *frame, tape_block *block, td_err *err);
+                                      const stream_frame *frame, td_err *err);
 
 /* Wait until every frame has been taken. As work_queues_add. */
 TD_MUST_USE td_result work_queues_drain(work_queues *queues, td_err *err);

@@ -399,7 +399,7 @@ static void compare(live_check *self, live_channel *channel, const live_check_re
     audit_verdict found;
     (void)follower_compare(&channel->follower, &stream->member, channel->symbol->audit,
                            record->line, stream, record->recv_ns,
-                           follow_answered_ns(of_stream, answered_ns), decoded,
+                           follow_answered_ns(of_stream->since_ns, answered_ns), decoded,
                            &found); /* without a member nothing is found */
     for (uint32_t i = 0; i < found.count; i++)
         report_item(self, record->feed_index, &found.items[i]);

@@ -74,16 +74,16 @@ static int wants_channel(void *user, const channel_info *info)
            is_of_stream(c, info);
 }
 
-static int is_of_session(const cut *c, const tape_frame *frame)
+static int is_of_session(const cut *c, const frame_ref *frame)
 {
-    return strcmp(frame->session_id, c->frame->session_id) == 0;
+    return strcmp(frame->conn->session_id, c->frame->session_id) == 0;
 }
 
 /* 1 for a frame that was received on the connection. */
-static int is_of_connection(const cut *c, const tape_frame *frame)
+static int is_of_connection(const cut *c, const frame_ref *frame)
 {
     const channel_info *info = &frame->channel->info;
-    return info->dir == CHANNEL_IN && frame->conn == c->frame->conn &&
+    return info->dir == CHANNEL_IN && frame->conn->number == c->frame->conn &&
            is_slot(c, info->line, info->shard) && is_of_session(c, frame);
 }
 
@@ -125,19 +125,19 @@ static td_result keep_info(cut *c, const channel_info *from, channel_info *out, 
 static td_result find_frame(cut *c, td_err *err)
 {
     tape *t = NULL;
-    tape_frame frame;
+    const frame_ref *frame;
     uint64_t at_ns = c->frame->recv_ns;
     int is_found = 0;
     td_result rc =
         open_window(c, at_ns, at_ns + 1, CUT_WANTS_CONNECTION, &(tape_options){0}, &t, err);
     while (rc == TD_OK && !is_found) {
         rc = tape_next(t, &frame, err);
-        if (rc != TD_OK || !is_of_connection(c, &frame) || frame.ordinal != c->frame->ordinal)
+        if (rc != TD_OK || !is_of_connection(c, frame) || frame->ordinal != c->frame->ordinal)
             continue;
         is_found = 1;
-        c->row = frame.row;
+        c->row = frame->row;
         c->result.has_book = c->row != NULL && c->row->type == MSG_BOOK_CHANGE;
-        rc = keep_info(c, &frame.channel->info, &c->channel, err);
+        rc = keep_info(c, &frame->channel->info, &c->channel, err);
     }
     tape_close(t);
     if (rc != TD_EOF)
@@ -150,7 +150,7 @@ static td_result find_frame(cut *c, td_err *err)
 /* ---- where it begins ---- */
 
 /* When the connection began: its first event, or its restatement at the beginning of a segment. */
-static void note_connection(cut *c, const tape_frame *frame)
+static void note_connection(cut *c, const frame_ref *frame)
 {
     const event *noted = frame->event;
     if (noted->kind == EVENT_CONNECT && is_slot(c, noted->line, noted->shard) &&
@@ -165,20 +165,20 @@ static void note_connection(cut *c, const tape_frame *frame)
 }
 
 /* Follow the frame's topic up to it: the last frame that replaced the book is where it begins. */
-static void follow_frame(cut *c, follower *f, const tape_frame *frame)
+static void follow_frame(cut *c, follower *f, const frame_ref *frame)
 {
-    const follower_conn from = {frame->session, c->frame->shard, c->frame->conn};
+    const follower_conn from = {frame->conn->session, c->frame->shard, c->frame->conn};
     verdict found = {0};
     if (!is_of_stream(c, &frame->channel->info) || frame->row == NULL)
         return;
     follower_meet(f, &from, frame->row);
-    follower_take(f, frame->content->message, &found);
+    follower_take(f, frame->content.message, &found);
     int is_first = c->start_ns == 0;
-    if (is_first || (frame->content->message != NULL && found.is_snapshot)) {
+    if (is_first || (frame->content.message != NULL && found.is_snapshot)) {
         c->start_ns = frame->recv_ns;
         c->slot.in = frame->ordinal - 1;
     }
-    c->result.has_snapshot |= frame->content->message != NULL && found.is_snapshot;
+    c->result.has_snapshot |= frame->content.message != NULL && found.is_snapshot;
 }
 
 /* When the connections began that are open at the frame, as far as the archive knows. */
@@ -197,7 +197,7 @@ static td_result find_lead(cut *c, uint64_t *out, td_err *err)
 static td_result find_start(cut *c, td_err *err)
 {
     tape *t = NULL;
-    tape_frame frame;
+    const frame_ref *frame;
     follower f = {0};
     tape_options options = {.reads = c->result.has_book ? TAPE_READS_MESSAGES : TAPE_READS_FRAMES,
                             .decoding = c->options->decoding};
@@ -209,10 +209,10 @@ static td_result find_start(cut *c, td_err *err)
                          err);
     while (rc == TD_OK) {
         rc = tape_next(t, &frame, err);
-        if (rc == TD_OK && frame.event != NULL && is_of_session(c, &frame))
-            note_connection(c, &frame);
-        else if (rc == TD_OK && c->result.has_book && is_of_connection(c, &frame))
-            follow_frame(c, &f, &frame);
+        if (rc == TD_OK && frame->event != NULL && is_of_session(c, frame))
+            note_connection(c, frame);
+        else if (rc == TD_OK && c->result.has_book && is_of_connection(c, frame))
+            follow_frame(c, &f, frame);
     }
     follower_close(&f);
     tape_close(t);
@@ -311,14 +311,14 @@ static int is_gap_wanted(const cut *c, const gap_row *gap)
 }
 
 /* An event that cannot be read is damage, and says nothing. */
-static int is_event_wanted(const cut *c, const tape_frame *frame)
+static int is_event_wanted(const cut *c, const frame_ref *frame)
 {
     const event *noted = frame->event;
     return noted != NULL && noted->kind == EVENT_GAP && is_of_session(c, frame) &&
            is_gap_wanted(c, &noted->gap);
 }
 
-static int is_frame_wanted(const cut *c, const tape_frame *frame)
+static int is_frame_wanted(const cut *c, const frame_ref *frame)
 {
     if (!is_of_connection(c, frame) || frame->ordinal <= c->slot.in ||
         frame->ordinal > c->frame->ordinal)
@@ -326,13 +326,13 @@ static int is_frame_wanted(const cut *c, const tape_frame *frame)
     return frame->ordinal == c->frame->ordinal || is_of_stream(c, &frame->channel->info);
 }
 
-static td_result put_if_wanted(cut *c, const tape_frame *frame, td_err *err)
+static td_result put_if_wanted(cut *c, const frame_ref *frame, td_err *err)
 {
     int is_event = frame->channel->role == ROLE_EVENT;
     if (!(is_event ? is_event_wanted(c, frame) : is_frame_wanted(c, frame)))
         return TD_OK;
     td_result rc = c->channel_count == 0 ? append_segment_event(c, frame->recv_ns, err) : TD_OK;
-    chunk_frame own = {.conn = is_event ? 0 : frame->conn,
+    chunk_frame own = {.conn = is_event ? 0 : frame->conn->number,
                        .ordinal = frame->ordinal,
                        .recv_ns = frame->recv_ns,
                        .publish_ns = frame->publish_ns,
@@ -349,14 +349,14 @@ static td_result put_if_wanted(cut *c, const tape_frame *frame, td_err *err)
 static td_result copy_frames(cut *c, td_err *err)
 {
     tape *t = NULL;
-    tape_frame frame;
+    const frame_ref *frame;
     tape_options options = {.reads = TAPE_READS_FRAMES};
     td_result rc =
         open_window(c, c->start_ns, c->frame->recv_ns + 1, CUT_WANTS_STREAM, &options, &t, err);
     while (rc == TD_OK) {
         rc = tape_next(t, &frame, err);
         if (rc == TD_OK)
-            rc = put_if_wanted(c, &frame, err);
+            rc = put_if_wanted(c, frame, err);
     }
     tape_close(t);
     return rc == TD_EOF ? seal(c, err) : rc;

@@ -26,7 +26,7 @@ typedef enum cut_existing { CUT_KEEP, CUT_REPLACE } cut_existing;
 /* A received frame, by where it came from. */
 typedef struct cut_frame {
     const char *feed;
-    const char *session_id; /* as tape_frame has it */
+    const char *session_id; /* as frame_conn has it */
     uint32_t line, shard, conn;
     uint64_t ordinal; /* on that connection */
     uint64_t recv_ns;

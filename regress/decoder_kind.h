@@ -30,8 +30,8 @@ typedef struct decoder_kind {
     void (*end)(void *self);
     /* Decode a frame: *answer, which is zero, gets a message or why.reason, and what the text that
      * goes with a failure. Memory is of the arena. TD_E_*: the run ends. */
-    td_result (*decode)(void *self, const decoding_request *request, td_arena *arena,
-                        frame_content *answer, char what[DECODER_WHAT_BYTES], td_err *err);
+    td_result (*decode)(void *self, const frame_ref *frame, td_arena *arena, frame_content *answer,
+                        char what[DECODER_WHAT_BYTES], td_err *err);
 } decoder_kind;
 
 extern const decoder_kind DECODER_LIBRARY;

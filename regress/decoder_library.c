@@ -143,9 +143,9 @@ static void host_log(const tapedeck_host *host, const char *text)
 
 /* ---- decoding ---- */
 
-static tapedeck_frame frame_of(const decoding_request *request)
+static tapedeck_frame frame_of(const frame_ref *frame)
 {
-    const channel_info *info = &request->channel->info;
+    const channel_info *info = &frame->channel->info;
     return (tapedeck_frame){
         .size = sizeof(tapedeck_frame),
         .feed = info->feed,
@@ -153,34 +153,34 @@ static tapedeck_frame frame_of(const decoding_request *request)
         .topic = info->topic,
         .symbol = info->symbol,
         .exchange_topic = text_of(info->exchange_topic),
-        .type = request->row == NULL ? "" : msg_type_name(request->row->type),
-        .session = request->session,
-        .ordinal = request->ordinal,
-        .recv_ns = request->recv_ns,
-        .bytes = request->bytes.data,
-        .byte_count = request->bytes.size,
+        .type = frame->row == NULL ? "" : msg_type_name(frame->row->type),
+        .session = frame->conn->session_id,
+        .ordinal = frame->ordinal,
+        .recv_ns = frame->recv_ns,
+        .bytes = frame->bytes.data,
+        .byte_count = frame->bytes.size,
         .is_binary = info->opcode == OPCODE_BINARY,
         .reason = "",
         .version = {"", 0},
     };
 }
 
-static void call_decoder(library_instance *own, const decoding_request *request)
+static void call_decoder(library_instance *own, const frame_ref *frame)
 {
-    const tapedeck_frame frame = frame_of(request);
-    fault_note_begin(request, own->of->file.path);
+    const tapedeck_frame shown = frame_of(frame);
+    fault_note_begin(frame, own->of->file.path);
     atomic_fetch_add(&own->call, 1);
-    own->of->file.table.decode(own->self, &frame, &own->to);
+    own->of->file.table.decode(own->self, &shown, &own->to);
     atomic_fetch_add(&own->call, 1);
     fault_note_end();
 }
 
-static td_result library_decode(void *self, const decoding_request *request, td_arena *arena,
+static td_result library_decode(void *self, const frame_ref *frame, td_arena *arena,
                                 frame_content *answer, char what[DECODER_WHAT_BYTES], td_err *err)
 {
     library_instance *own = self;
-    const channel_info *info = &request->channel->info;
-    const message_subject subject = {request->row, td_bytes_str(info->topic),
+    const channel_info *info = &frame->channel->info;
+    const message_subject subject = {frame->row, td_bytes_str(info->topic),
                                      td_bytes_str(info->symbol)};
     message *made = td_arena_alloc(arena, sizeof *made);
     td_err why;
@@ -188,7 +188,7 @@ static td_result library_decode(void *self, const decoding_request *request, td_
         return td_err_set(err, TD_E_LIMIT, "the messages of a chunk exceed their limit");
     own->has_failed = 0;
     message_build_begin(own->builder, &subject, arena);
-    call_decoder(own, request);
+    call_decoder(own, frame);
     td_result rc = own->has_failed ? TD_OK : message_build_end(own->builder, made, &why);
     if (own->has_failed) {
         answer->why.reason = decoder_reason_of(td_bytes_str(own->failure));

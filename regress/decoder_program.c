@@ -355,9 +355,9 @@ static void append_base64(td_buf *out, td_bytes bytes)
     }
 }
 
-static void write_frame(program_instance *own, const decoding_request *request)
+static void write_frame(program_instance *own, const frame_ref *frame)
 {
-    const channel_info *info = &request->channel->info;
+    const channel_info *info = &frame->channel->info;
     json_writer w;
     td_buf_clear(&own->line);
     json_write_begin(&w, &own->line);
@@ -368,15 +368,15 @@ static void write_frame(program_instance *own, const decoding_request *request)
     json_write_member_text(&w, "topic", info->topic);
     member_or_null(&w, "symbol", info->symbol);
     member_or_null(&w, "exchange_topic", info->exchange_topic);
-    member_or_null(&w, "type", request->row == NULL ? NULL : msg_type_name(request->row->type));
-    json_write_member_u64(&w, "recv_ns", request->recv_ns);
+    member_or_null(&w, "type", frame->row == NULL ? NULL : msg_type_name(frame->row->type));
+    json_write_member_u64(&w, "recv_ns", frame->recv_ns);
     json_write_member_u64(&w, "opcode", info->opcode);
-    if (td_utf8_is_text(request->bytes)) {
-        json_write_member_bytes(&w, "frame", request->bytes);
+    if (td_utf8_is_text(frame->bytes)) {
+        json_write_member_bytes(&w, "frame", frame->bytes);
     } else {
         td_buf text;
         td_buf_init(&text, LIMIT_RECORD_BYTES * 2);
-        append_base64(&text, request->bytes);
+        append_base64(&text, frame->bytes);
         json_write_member_bytes(&w, "frame_base64", td_buf_view(&text));
         td_buf_fini(&text);
     }
@@ -397,12 +397,11 @@ static void lose_step(program_instance *own, frame_content *answer, char what[DE
     kill_process(own);
 }
 
-static td_result read_answer(program_instance *own, const decoding_request *request,
-                             td_arena *arena, frame_content *answer, char what[DECODER_WHAT_BYTES],
-                             td_err *err)
+static td_result read_answer(program_instance *own, const frame_ref *frame, td_arena *arena,
+                             frame_content *answer, char what[DECODER_WHAT_BYTES], td_err *err)
 {
-    const channel_info *info = &request->channel->info;
-    const message_subject subject = {request->row, td_bytes_str(info->topic),
+    const channel_info *info = &frame->channel->info;
+    const message_subject subject = {frame->row, td_bytes_str(info->topic),
                                      td_bytes_str(info->symbol)};
     json_value root;
     json_value error;
@@ -437,17 +436,17 @@ static td_result read_answer(program_instance *own, const decoding_request *requ
     return TD_OK;
 }
 
-static td_result program_decode(void *self, const decoding_request *request, td_arena *arena,
+static td_result program_decode(void *self, const frame_ref *frame, td_arena *arena,
                                 frame_content *answer, char what[DECODER_WHAT_BYTES], td_err *err)
 {
     program_instance *own = self;
     td_result rc = ensure_process(own, err);
     if (rc != TD_OK)
         return rc;
-    write_frame(own, request);
+    write_frame(own, frame);
     switch (talk(own, own->of->environment.timeout_ns)) {
     case TALK_ANSWERED:
-        return read_answer(own, request, arena, answer, what, err);
+        return read_answer(own, frame, arena, answer, what, err);
     case TALK_ENDED:
         answer->why.reason = DECODE_CRASHED;
         end_process(own, what);

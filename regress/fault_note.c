@@ -17,7 +17,7 @@ enum { STACK_BYTES = 64 << 10 }; /* of signal handlers */
 /* What signal handlers read: of the thread that calls a decoder. Everything is prepared before the
  * call, because handlers may only write. */
 typedef struct frame_at_hand {
-    const decoding_request *request; /* NULL: no decoder is called */
+    const frame_ref *frame; /* NULL: no decoder is called */
     const char *decoder;
     volatile sig_atomic_t is_hung;
 } frame_at_hand;
@@ -58,8 +58,8 @@ static void write_number(uint64_t number)
 /* Async-signal-safe. */
 static void write_frame_at_hand(const char *what)
 {
-    const decoding_request *request = at_hand.request;
-    const channel_info *info = &request->channel->info;
+    const frame_ref *frame = at_hand.frame;
+    const channel_info *info = &frame->channel->info;
     write_text("\ntapedeck regress: ");
     write_text(at_hand.decoder);
     write_text(what);
@@ -70,18 +70,18 @@ static void write_frame_at_hand(const char *what)
     write_text(", symbol ");
     write_text(info->symbol[0] == '\0' ? "-" : info->symbol);
     write_text(", session ");
-    write_text(request->session[0] == '\0' ? "-" : request->session);
+    write_text(frame->conn->session_id[0] == '\0' ? "-" : frame->conn->session_id);
     write_text(", frame ");
-    write_number(request->ordinal);
+    write_number(frame->ordinal);
     write_text(" of its connection, received at ");
-    write_number(request->recv_ns);
+    write_number(frame->recv_ns);
     write_text(" ns\n");
     int fd = open(CRASH_FILE, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0) {
         write_text("  its bytes cannot be written to " CRASH_FILE "\n");
         return;
     }
-    write_all(fd, (const char *)request->bytes.data, request->bytes.size);
+    write_all(fd, (const char *)frame->bytes.data, frame->bytes.size);
     (void)close(fd); /* what could be written is */
     write_text("  its bytes are in " CRASH_FILE "; no baseline or report is written\n");
 }
@@ -93,10 +93,10 @@ static void on_fault(int number)
     for (int i = 0; i < SIGNAL_COUNT; i++)
         if (SIGNALS[i] == number)
             (void)sigaction(number, &handlers_before[i], NULL); /* it was taken from there */
-    if (at_hand.request != NULL) {
+    if (at_hand.frame != NULL) {
         write_frame_at_hand(at_hand.is_hung ? " did not answer within --timeout at this frame:"
                                             : " crashed at this frame:");
-        at_hand.request = NULL;
+        at_hand.frame = NULL;
     }
     if (number == SIGABRT) /* it was sent, and does not happen again by itself */
         (void)raise(number);
@@ -108,14 +108,14 @@ static void on_hang(int number)
 {
     (void)number;
     at_hand.is_hung = 1;
-    if (at_hand.request != NULL)
+    if (at_hand.frame != NULL)
         (void)raise(SIGABRT);
 }
 
 /* exit() within a decoder: other threads may be anywhere, so nothing is cleaned up. */
 static void on_exit_called(void)
 {
-    if (at_hand.request == NULL)
+    if (at_hand.frame == NULL)
         return;
     write_frame_at_hand(" called exit at this frame:");
     _exit(EXIT_CODE_FAILED);
@@ -171,15 +171,15 @@ static void prepare_thread(void)
     (void)atexit(on_exit_called); /* without memory for it an exit is not explained */
 }
 
-void fault_note_begin(const decoding_request *request, const char *decoder_name)
+void fault_note_begin(const frame_ref *frame, const char *decoder_name)
 {
     prepare_thread();
-    at_hand = (frame_at_hand){.request = request, .decoder = decoder_name};
+    at_hand = (frame_at_hand){.frame = frame, .decoder = decoder_name};
 }
 
 void fault_note_end(void)
 {
-    at_hand.request = NULL;
+    at_hand.frame = NULL;
 }
 
 void fault_note_hang(pthread_t thread)

@@ -13,7 +13,7 @@
 void fault_note_install(void);
 
 /* The calling thread calls the decoder with this frame until fault_note_end. Both are borrowed. */
-void fault_note_begin(const decoding_request *request, const char *decoder_name);
+void fault_note_begin(const frame_ref *frame, const char *decoder_name);
 void fault_note_end(void);
 
 /* A thread has been in the decoder for too long: abort the process there. Any thread. */

@@ -72,20 +72,20 @@ static int is_name(td_bytes topic)
 
 /* The names of the frame's stream; 0: it is not covered. A row may hold for a part of the time
  * only, so the frame's own row decides, not the stream's. */
-static int find_names(const stream *of, const stream_frame *frame, baseline_stream *names,
+static int find_names(const stream *of, const frame_ref *frame, baseline_stream *names,
                       td_bytes *exchange_topic)
 {
     if (frame->is_lead_in || of->dir != CHANNEL_IN)
         return 0;
     *names = (baseline_stream){.feed = of->feed, .topic = "", .symbol = "", .exchange_topic = ""};
     *exchange_topic = td_bytes_str(of->exchange_topic);
-    if (frame->role == ROLE_CONTROL) {
+    if (frame->channel->role == ROLE_CONTROL) {
         names->topic = REGRESS_CONTROL;
     } else if (frame->row != NULL) {
         names->topic = of->topic;
         names->symbol = of->symbol;
-    } else if (frame->role == ROLE_UNKNOWN && frame->content->what != NULL) {
-        *exchange_topic = frame->content->what->exchange_topic;
+    } else if (frame->channel->role == ROLE_UNKNOWN && frame->content.what != NULL) {
+        *exchange_topic = frame->content.what->exchange_topic;
     }
     if (!is_name(*exchange_topic))
         *exchange_topic = (td_bytes){0};
@@ -177,7 +177,7 @@ static td_result find_unknown(run *r, observed_stream *own, const baseline_strea
     return TD_OK;
 }
 
-static td_result find_stream(run *r, void **state, const stream *of, const stream_frame *frame,
+static td_result find_stream(run *r, void **state, const stream *of, const frame_ref *frame,
                              run_stream **out, td_err *err)
 {
     baseline_stream names;
@@ -221,19 +221,19 @@ static uint64_t hash_content(const frame_content *content, frame_role role,
  * then the hash is the same wherever a run begins. */
 static uint64_t hash_book(const observed_frame *seen)
 {
-    if (seen->frame->content->message == NULL || seen->track == NULL ||
+    if (seen->frame->content.message == NULL || seen->track == NULL ||
         track_book(seen->track) == NULL || !track_has_snapshot(seen->track))
         return 0;
     return track_hash_best(seen->track, 0);
 }
 
-static void count_frame(run_stream *s, const stream_frame *frame)
+static void count_frame(run_stream *s, const frame_ref *frame)
 {
     if (s->frames++ == 0)
         s->first_ns = frame->recv_ns;
     s->last_ns = frame->recv_ns;
-    s->decoded += frame->content->message != NULL;
-    s->control += frame->role == ROLE_CONTROL;
+    s->decoded += frame->content.message != NULL;
+    s->control += frame->channel->role == ROLE_CONTROL;
 }
 
 static td_result put_block(run *r, run_stream *s, td_err *err)
@@ -269,7 +269,8 @@ static td_result observe(void *ctx, const stream *of, void **state, const observ
         return rc;
     const baseline_row row = {
         .bytes = td_xxh64(seen->frame->bytes.data, seen->frame->bytes.size),
-        .decode = hash_content(seen->frame->content, seen->frame->role, r->options->members),
+        .decode =
+            hash_content(&seen->frame->content, seen->frame->channel->role, r->options->members),
         .book = hash_book(seen)};
     count_frame(s, seen->frame);
     return r->against == NULL ? fill(r, s, &row, err) : compare(s, of, seen, &row, err);
@@ -285,19 +286,8 @@ uint64_t regress_differing(const regress_counts *counts)
     return sum;
 }
 
-static decoding_request request_of(const stream_frame *frame)
-{
-    return (decoding_request){.channel = frame->channel,
-                              .row = frame->row,
-                              .session = frame->session_id,
-                              .ordinal = (uint32_t)frame->ordinal,
-                              .recv_ns = frame->recv_ns,
-                              .bytes = frame->bytes};
-}
-
 /* The decode of a frame as one line of JSON, for td_free; NULL if it is too long to show. */
-static char *write_decode(const run_stream *s, const stream_frame *frame,
-                          const frame_content *content)
+static char *write_decode(const run_stream *s, const frame_ref *frame, const frame_content *content)
 {
     const topic_match topic = {.row = frame->row,
                                .topic = td_bytes_str(s->of->topic),
@@ -309,7 +299,7 @@ static char *write_decode(const run_stream *s, const stream_frame *frame,
     json_write_object_begin(&json);
     if (content->message != NULL)
         message_json_members(&json, content->message);
-    else if (frame->role == ROLE_CONTROL)
+    else if (frame->channel->role == ROLE_CONTROL)
         message_json_control(&json, content->what, frame->bytes);
     else
         message_json_raw(&json, &topic, td_bytes_str(s->result.names.exchange_topic),
@@ -325,18 +315,17 @@ static char *write_decode(const run_stream *s, const stream_frame *frame,
 static td_result ask(run_stream *s, user_decoder *with, td_arena *arena, frame_content *out,
                      td_err *err)
 {
-    const decoding_request request = request_of(s->at_hand->frame);
     *out = (frame_content){0};
-    return user_decoder_ask(with, &request, arena, out, err);
+    return user_decoder_ask(with, s->at_hand->frame, arena, out, err);
 }
 
 static char *decode_as_before(run_stream *s)
 {
     user_decoder *before = s->run->against->was_decoder;
-    const stream_frame *frame = s->at_hand->frame;
+    const frame_ref *frame = s->at_hand->frame;
     frame_content content;
     char *text = NULL;
-    if (before == NULL || frame->role == ROLE_CONTROL)
+    if (before == NULL || frame->channel->role == ROLE_CONTROL)
         return NULL;
     td_arena *arena = td_arena_open(SIZE_MAX);
     s->rc = ask(s, before, arena, &content, &s->err);
@@ -349,22 +338,22 @@ static char *decode_as_before(run_stream *s)
 /* Keep the frame at hand as the place of a difference. */
 static void keep_frame(run_stream *s, regress_difference *out)
 {
-    const stream_frame *frame = s->at_hand->frame;
+    const frame_ref *frame = s->at_hand->frame;
     out->has_frame = 1;
     out->position = frame->position;
     out->recv_ns = frame->recv_ns;
     out->ordinal = frame->ordinal;
-    out->line = frame->line;
-    out->shard = frame->shard;
-    out->conn = frame->conn;
-    size_t length = strlen(frame->session_id);
+    out->line = frame->conn->line;
+    out->shard = frame->conn->shard;
+    out->conn = frame->conn->number;
+    size_t length = strlen(frame->conn->session_id);
     if (length < sizeof out->session_id)
-        memcpy(out->session_id, frame->session_id, length + 1);
+        memcpy(out->session_id, frame->conn->session_id, length + 1);
     if (frame->bytes.size <= LIMIT_REGRESS_FRAME_BYTES) {
         out->frame = td_strndup((const char *)frame->bytes.data, frame->bytes.size);
         out->frame_bytes = frame->bytes.size;
     }
-    out->decode_is = write_decode(s, frame, frame->content);
+    out->decode_is = write_decode(s, frame, &frame->content);
     out->decode_was = decode_as_before(s);
 }
 
@@ -405,16 +394,14 @@ static int is_unstable(run_stream *s, uint64_t decode)
     frame_content content;
     user_decoder *own = s->run->options->decoder;
     if (s->at_hand == NULL || user_decoder_decoding(own) == NULL ||
-        !frame_role_is_of_topic(s->at_hand->frame->role))
+        !frame_role_is_of_topic(s->at_hand->frame->channel->role))
         return 0;
     td_arena *arena = td_arena_open(SIZE_MAX);
     s->rc = ask(s, own, arena, &content, &s->err);
-    int is_other = s->rc == TD_OK && hash_content(&content, s->at_hand->frame->role,
+    int is_other = s->rc == TD_OK && hash_content(&content, s->at_hand->frame->channel->role,
                                                   s->run->options->members) != decode;
-    if (is_other) {
-        const decoding_request request = request_of(s->at_hand->frame);
-        user_decoder_note_unstable(own, &request);
-    }
+    if (is_other)
+        user_decoder_note_unstable(own, s->at_hand->frame);
     td_arena_close(arena);
     return is_other;
 }
@@ -523,15 +510,15 @@ static td_result open_play(run *r, td_err *err)
 static td_result play_frames(run *r, td_err *err)
 {
     const regress_options *o = r->options;
-    tape_frame frame;
+    const frame_ref *frame;
     uint64_t taken = 0;
     td_result rc = TD_OK;
     while (rc == TD_OK) {
         rc = tape_next(r->tape, &frame, err);
         if (rc == TD_OK)
-            rc = player_take(r->player, &frame, err);
+            rc = player_take(r->player, frame, err);
         if (rc == TD_OK && ++taken % PROGRESS_FRAMES == 0 && o->progress != NULL &&
-            o->progress(o->user, taken, frame.recv_ns))
+            o->progress(o->user, taken, frame->recv_ns))
             return TD_EOF;
     }
     if (rc == TD_EOF)

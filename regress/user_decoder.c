@@ -119,16 +119,15 @@ static td_result take_instance(user_decoder *self, instance **out, td_err *err)
 
 /* ---- failures ---- */
 
-static void note(user_decoder *self, const decoding_request *request, decode_reason reason,
-                 const char *what)
+static void note(user_decoder *self, const frame_ref *frame, decode_reason reason, const char *what)
 {
-    const channel_info *info = &request->channel->info;
+    const channel_info *info = &frame->channel->info;
     pthread_mutex_lock(&self->mutex);
     self->counts[reason]++;
     if (reason != DECODE_REFUSED && self->list_count < LIMIT_DECODER_FAILURES) {
         decoder_failure *added = &self->list[self->list_count++];
         added->reason = reason;
-        added->recv_ns = request->recv_ns;
+        added->recv_ns = frame->recv_ns;
         (void)snprintf(added->stream, sizeof added->stream, "%s/%s%s%s", info->feed, info->topic,
                        info->symbol[0] == '\0' ? "" : "/", info->symbol); /* fits */
         (void)snprintf(added->what, sizeof added->what, "%s", what);
@@ -136,53 +135,56 @@ static void note(user_decoder *self, const decoding_request *request, decode_rea
     pthread_mutex_unlock(&self->mutex);
 }
 
-void user_decoder_note_unstable(user_decoder *self, const decoding_request *request)
+void user_decoder_note_unstable(user_decoder *self, const frame_ref *frame)
 {
-    note(self, request, DECODE_UNSTABLE, "asked once more, it answered something else");
+    note(self, frame, DECODE_UNSTABLE, "asked once more, it answered something else");
 }
 
-static td_result read_frames(void *ctx, const decoding_request *requests, size_t count,
-                             td_arena *arena, frame_content *answers, td_err *err)
+static td_result read_frames(void *ctx, frame_ref *const *frames, size_t count, td_arena *arena,
+                             td_err *err)
 {
     user_decoder *self = ctx;
     instance *own;
     td_result rc = take_instance(self, &own, err);
     for (size_t i = 0; i < count && rc == TD_OK; i++) {
+        frame_ref *frame = frames[i];
         char what[DECODER_WHAT_BYTES] = "";
-        rc = self->kind->decode(own->self, &requests[i], arena, &answers[i], what, err);
-        if (rc == TD_OK && !requests[i].is_lead_in && answers[i].why.reason >= DECODE_REFUSED &&
-            !(answers[i].why.reason == DECODE_REFUSED && requests[i].row == NULL))
-            note(self, &requests[i], answers[i].why.reason, what);
+        rc = self->kind->decode(own->self, frame, arena, &frame->content, what, err);
+        decode_reason reason = frame->content.why.reason;
+        if (rc == TD_OK && !frame->is_lead_in && reason >= DECODE_REFUSED &&
+            !(reason == DECODE_REFUSED && frame->row == NULL))
+            note(self, frame, reason, what);
     }
     return rc;
 }
 
 /* ---- the built-in decoder ---- */
 
-static void ask_built_in(const decoding_request *request, td_arena *arena, frame_content *out)
+static void ask_built_in(const frame_ref *frame, td_arena *arena, frame_content *out)
 {
     content_reader *reader = content_reader_open(TAPE_READS_ALL);
-    const frame_content *found = content_read_kept(reader, request->channel, request->row,
-                                                   request->recv_ns, request->bytes, arena);
-    if (found != NULL)
-        *out = *found;
+    frame_ref again = *frame;
+    again.content = (frame_content){0};
+    content_read(reader, &again);
+    content_keep(&again, arena);
     content_reader_close(reader);
+    *out = again.content;
 }
 
-td_result user_decoder_ask(user_decoder *self, const decoding_request *request, td_arena *arena,
+td_result user_decoder_ask(user_decoder *self, const frame_ref *frame, td_arena *arena,
                            frame_content *out, td_err *err)
 {
     char what[DECODER_WHAT_BYTES];
     instance *own;
     if (self->kind == NULL) {
-        ask_built_in(request, arena, out);
+        ask_built_in(frame, arena, out);
         return TD_OK;
     }
     td_result rc = take_instance(self, &own, err);
     if (rc == TD_OK)
-        rc = self->kind->decode(own->self, request, arena, out, what, err);
-    if (rc == TD_OK && out->why.reason == DECODE_REFUSED && request->row == NULL)
-        ask_built_in(request, arena, out);
+        rc = self->kind->decode(own->self, frame, arena, out, what, err);
+    if (rc == TD_OK && out->why.reason == DECODE_REFUSED && frame->row == NULL)
+        ask_built_in(frame, arena, out);
     return rc;
 }
 

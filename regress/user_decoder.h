@@ -56,11 +56,11 @@ const tape_decoding *user_decoder_decoding(const user_decoder *self);
 
 /* Decode one frame, on whatever thread. *out is zero before; its memory is of the arena. Nothing is
  * counted. The built-in decoder answers as TAPE_READS_ALL. TD_E_*: the decoder cannot be used. */
-TD_MUST_USE td_result user_decoder_ask(user_decoder *self, const decoding_request *request,
-                                       td_arena *arena, frame_content *out, td_err *err);
+TD_MUST_USE td_result user_decoder_ask(user_decoder *self, const frame_ref *frame, td_arena *arena,
+                                       frame_content *out, td_err *err);
 
 /* Count a frame whose two answers differ. Any thread. */
-void user_decoder_note_unstable(user_decoder *self, const decoding_request *request);
+void user_decoder_note_unstable(user_decoder *self, const frame_ref *frame);
 
 /* Frames that the decoder failed at: crashed + hung + garbage + unstable. */
 uint64_t user_decoder_failures(const user_decoder *self);

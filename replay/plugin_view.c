@@ -52,9 +52,9 @@ static int decimal_from(tapedeck_decimal value, td_decimal *out)
 
 /* ---- frames ---- */
 
-static uint32_t content_of(const tape_frame *frame)
+static uint32_t content_of(const frame_ref *frame)
 {
-    const message *m = frame->content == NULL ? NULL : frame->content->message;
+    const message *m = frame->content.message;
     switch (frame->channel->role) {
     case ROLE_CONTROL:
         return TAPEDECK_CONTROL;
@@ -90,12 +90,12 @@ static const char *type_of(uint32_t content, const message *m)
     }
 }
 
-uint32_t plugin_view_needs(const tape_frame *frame)
+uint32_t plugin_view_needs(const frame_ref *frame)
 {
     uint32_t needs = 0;
     if (frame->is_lead_in)
         needs |= TAPEDECK_WANTS_LEAD_IN;
-    if (frame->of_stream.is_copy)
+    if (frame->is_copy)
         needs |= TAPEDECK_WANTS_COPIES;
     if (!frame_role_is_of_topic(frame->channel->role))
         needs |= TAPEDECK_WANTS_CONTROL;
@@ -103,11 +103,11 @@ uint32_t plugin_view_needs(const tape_frame *frame)
 }
 
 /* As the exchange writes it; of a topic that no row knows, as the frame does. */
-static tapedeck_text exchange_topic_of(const tape_frame *frame)
+static tapedeck_text exchange_topic_of(const frame_ref *frame)
 {
     td_bytes topic = td_bytes_str(frame->channel->info.exchange_topic);
-    if (topic.size == 0 && frame->content != NULL && frame->content->what != NULL)
-        topic = frame->content->what->exchange_topic;
+    if (topic.size == 0 && frame->content.what != NULL)
+        topic = frame->content.what->exchange_topic;
     return text_of(topic);
 }
 
@@ -137,14 +137,14 @@ static void set_verdict(tapedeck_frame *out, const verdict *judged, const track 
     out->rule_count = judged->count;
 }
 
-void plugin_view_frame(plugin_view *view, const tape_frame *frame, const struct stream *of,
+void plugin_view_frame(plugin_view *view, const frame_ref *frame, const struct stream *of,
                        const observed_frame *seen, const tapedeck_book *of_stream)
 {
     const channel_info *info = &frame->channel->info;
-    const message *m = frame->content == NULL ? NULL : frame->content->message;
+    const message *m = frame->content.message;
     TD_ASSERT(seen->frame->recv_ns == frame->recv_ns);
     *view = (plugin_view){.message = m, .verdict = seen->verdict};
-    int is_copy = of_stream != NULL && frame->of_stream.is_copy;
+    int is_copy = of_stream != NULL && frame->is_copy;
     if (is_copy)
         view->copy = (tapedeck_book){.of_copy = seen->track, .is_over = of_stream->is_over};
     view->frame = (tapedeck_frame){.size = sizeof view->frame,
@@ -154,10 +154,10 @@ void plugin_view_frame(plugin_view *view, const tape_frame *frame, const struct 
                                    .topic = of->topic,
                                    .symbol = of->symbol,
                                    .exchange_topic = exchange_topic_of(frame),
-                                   .session = frame->session_id,
+                                   .session = frame->conn->session_id,
                                    .line = info->line,
                                    .shard = info->shard,
-                                   .connection = frame->conn,
+                                   .connection = frame->conn->number,
                                    .ordinal = frame->ordinal,
                                    .recv_ns = frame->recv_ns,
                                    .bytes = frame->bytes.data,
@@ -166,14 +166,14 @@ void plugin_view_frame(plugin_view *view, const tape_frame *frame, const struct 
                                    .reason = "",
                                    .is_binary = info->opcode == OPCODE_BINARY,
                                    .is_lead_in = frame->is_lead_in,
-                                   .is_copy = frame->of_stream.is_copy,
+                                   .is_copy = frame->is_copy,
                                    .book = is_copy ? &view->copy : of_stream};
     view->frame.type = type_of(view->frame.content, m);
     if (m != NULL) {
         set_message(&view->frame, m);
     } else if (view->frame.content == TAPEDECK_UNDECODED) {
-        TD_ASSERT(frame->content != NULL); /* the tape reads at least messages */
-        view->frame.reason = decode_reason_name(frame->content->why.reason);
+        TD_ASSERT(frame->is_read); /* the tape reads at least messages */
+        view->frame.reason = decode_reason_name(frame->content.why.reason);
     }
     set_verdict(&view->frame, seen->verdict, seen->track);
 }
@@ -423,14 +423,14 @@ static const char *or_empty(const char *text)
     return text == NULL ? "" : text;
 }
 
-void plugin_view_event(const tape_frame *frame, tapedeck_event *out)
+void plugin_view_event(const frame_ref *frame, tapedeck_event *out)
 {
     const channel_info *info = &frame->channel->info;
     const event *from = frame->event;
     *out = (tapedeck_event){.size = sizeof *out,
                             .kind = "",
                             .feed = info->feed,
-                            .session = frame->session_id,
+                            .session = frame->conn->session_id,
                             .recv_ns = frame->recv_ns,
                             .state = "",
                             .url = "",

@@ -26,14 +26,14 @@ typedef struct plugin_view {
 } plugin_view;
 
 /* Which of a plugin's wants a frame needs, of lead-in, copies and control. */
-uint32_t plugin_view_needs(const tape_frame *frame);
+uint32_t plugin_view_needs(const frame_ref *frame);
 
 /* Fill the view. of_stream: the stream's book, NULL: none. */
-void plugin_view_frame(plugin_view *view, const tape_frame *frame, const struct stream *of,
+void plugin_view_frame(plugin_view *view, const frame_ref *frame, const struct stream *of,
                        const observed_frame *seen, const tapedeck_book *of_stream);
 
 /* Fill an event from a frame of an events channel. */
-void plugin_view_event(const tape_frame *frame, tapedeck_event *out);
+void plugin_view_event(const frame_ref *frame, tapedeck_event *out);
 
 /* Set the functions of a host that look at frames and books, and those of decimals. */
 void plugin_view_set_host(tapedeck_host *host);

@@ -3,7 +3,7 @@
 #include "play/message_line.h"
 #include "tape/frame_json.h"
 
-static td_result take_frame(void *ctx, const tape_frame *frame, uint64_t deadline_ns, td_err *err)
+static td_result take_frame(void *ctx, const frame_ref *frame, uint64_t deadline_ns, td_err *err)
 {
     const sink_jsonl_lines *lines = ctx;
     output_stream *output = lines->output;
@@ -11,8 +11,8 @@ static td_result take_frame(void *ctx, const tape_frame *frame, uint64_t deadlin
     if (frame->channel->role == ROLE_HTTP)
         return TD_OK;
     if (entry_options_are_given(&lines->entries) &&
-        (frame->content->message == NULL ||
-         !message_has_entry(frame->content->message, &lines->entries.price, &lines->entries.size)))
+        (frame->content.message == NULL ||
+         !message_has_entry(frame->content.message, &lines->entries.price, &lines->entries.size)))
         return TD_OK;
     if (output_is_broken(output))
         return TD_EOF; /* the reader has gone; output_finish returns the reason */

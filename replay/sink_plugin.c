@@ -26,9 +26,9 @@ typedef struct plugin {
 struct sink_plugins {
     plugin items[LIMIT_PLUGINS];
     size_t count;
-    uint32_t wants;       /* of all of them */
-    uint8_t is_over;      /* 1: books are not to be looked at any more */
-    const tape_frame *at; /* the frame that the player has in hand */
+    uint32_t wants;      /* of all of them */
+    uint8_t is_over;     /* 1: books are not to be looked at any more */
+    const frame_ref *at; /* the frame that the player has in hand */
     plugin_view view;
 };
 
@@ -136,15 +136,15 @@ td_result sink_plugins_open(sink_plugins *self, td_err *err)
 
 /* ---- frames and events ---- */
 
-static td_result plugin_failed_at(const plugin *p, const tape_frame *at, td_result rc, td_err *err)
+static td_result plugin_failed_at(const plugin *p, const frame_ref *at, td_result rc, td_err *err)
 {
     const channel_info *info = &at->channel->info;
-    return td_err_add(err, rc,
-                      "plugin '%s': frame %" PRIu64 " of connection %" PRIu32 " of %s, %s %s",
-                      p->file.path, at->ordinal, at->conn, info->feed, info->topic, info->symbol);
+    return td_err_add(
+        err, rc, "plugin '%s': frame %" PRIu64 " of connection %" PRIu32 " of %s, %s %s",
+        p->file.path, at->ordinal, at->conn->number, info->feed, info->topic, info->symbol);
 }
 
-static td_result show_event(sink_plugins *self, const tape_frame *frame, td_err *err)
+static td_result show_event(sink_plugins *self, const frame_ref *frame, td_err *err)
 {
     tapedeck_event seen;
     td_result result = TD_OK;
@@ -163,7 +163,7 @@ static td_result show_event(sink_plugins *self, const tape_frame *frame, td_err 
     return result;
 }
 
-static td_result take_frame(void *ctx, const tape_frame *frame, uint64_t deadline_ns, td_err *err)
+static td_result take_frame(void *ctx, const frame_ref *frame, uint64_t deadline_ns, td_err *err)
 {
     sink_plugins *self = ctx;
     (void)deadline_ns;

@@ -72,22 +72,22 @@ void sink_truth_close(sink_truth *self)
 /* ---- frames ---- */
 
 /* The first difference is reported; the others are counted. */
-static void differs(sink_truth *self, const tape_frame *frame, const char *what)
+static void differs(sink_truth *self, const frame_ref *frame, const char *what)
 {
     if (self->result.first[0] != '\0')
         return;
     snprintf(self->result.first, sizeof self->result.first,
              "%s: feed %s, %s, connection %" PRIu32 ", frame %" PRIu64, what,
-             frame->channel->info.feed, frame->channel->info.exchange_topic, frame->conn,
+             frame->channel->info.feed, frame->channel->info.exchange_topic, frame->conn->number,
              frame->ordinal);
 }
 
-static recorded_conn *find_conn(sink_truth *self, const tape_frame *frame)
+static recorded_conn *find_conn(sink_truth *self, const frame_ref *frame)
 {
     const channel_info *info = &frame->channel->info;
     for (size_t i = self->conn_count; i-- > 0;) {
         recorded_conn *conn = &self->conns[i];
-        if (conn->session == frame->session && conn->conn == frame->conn &&
+        if (conn->session == frame->conn->session && conn->conn == frame->conn->number &&
             conn->line == info->line && conn->shard == info->shard &&
             strcmp(conn->feed, info->feed) == 0)
             return conn;
@@ -95,7 +95,7 @@ static recorded_conn *find_conn(sink_truth *self, const tape_frame *frame)
     return NULL;
 }
 
-static td_result meet_conn(sink_truth *self, const tape_frame *frame, recorded_conn **out,
+static td_result meet_conn(sink_truth *self, const frame_ref *frame, recorded_conn **out,
                            td_err *err)
 {
     recorded_conn *conns = td_array_grow(self->conns, self->conn_count, sizeof *conns);
@@ -111,13 +111,13 @@ static td_result meet_conn(sink_truth *self, const tape_frame *frame, recorded_c
     **out = (recorded_conn){.feed = info->feed,
                             .line = info->line,
                             .shard = info->shard,
-                            .session = frame->session,
-                            .conn = frame->conn,
+                            .session = frame->conn->session,
+                            .conn = frame->conn->number,
                             .match = match};
     return TD_OK;
 }
 
-static void compare_frame(sink_truth *self, recorded_conn *conn, const tape_frame *frame,
+static void compare_frame(sink_truth *self, recorded_conn *conn, const frame_ref *frame,
                           uint64_t xxh64)
 {
     switch (truth_match_take(conn->match, frame->ordinal, xxh64)) {
@@ -136,7 +136,7 @@ static void compare_frame(sink_truth *self, recorded_conn *conn, const tape_fram
 
 static td_result get_stream(sink_truth *self, uint32_t number, checked_stream **out, td_err *err)
 {
-    TD_ASSERT(number != TAPE_NO_STREAM);
+    TD_ASSERT(number != FRAME_NO_STREAM);
     checked_stream *streams =
         td_array_reach(self->streams, &self->stream_capacity, number, sizeof *streams);
     if (streams == NULL)
@@ -147,25 +147,25 @@ static td_result get_stream(sink_truth *self, uint32_t number, checked_stream **
 }
 
 /* The book of the frame's connection; a new one begins with its own snapshot. */
-static td_result find_book(sink_truth *self, const tape_frame *frame, follower **out, td_err *err)
+static td_result find_book(sink_truth *self, const frame_ref *frame, follower **out, td_err *err)
 {
     checked_stream *stream = NULL;
     td_result rc = get_stream(self, frame->channel->stream, &stream, err);
     if (rc != TD_OK)
         return rc;
-    follower *books =
-        td_array_reach(stream->books, &stream->count, frame->of_stream.place, sizeof *books);
+    follower *books = td_array_reach(stream->books, &stream->count, frame->place, sizeof *books);
     if (books == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for a book");
     stream->books = books;
-    *out = &books[frame->of_stream.place];
-    const follower_conn from = {frame->session, frame->channel->info.shard, frame->conn};
+    *out = &books[frame->place];
+    const follower_conn from = {frame->conn->session, frame->channel->info.shard,
+                                frame->conn->number};
     (void)follower_meet(*out, &from, frame->row); /* the book restarts by itself */
     return TD_OK;
 }
 
 /* Only frames for which the truth has a mark: one in a hundred. */
-static td_result compare_book(sink_truth *self, const tape_frame *frame, uint64_t xxh64,
+static td_result compare_book(sink_truth *self, const frame_ref *frame, uint64_t xxh64,
                               const message *decoded, td_err *err)
 {
     follower *held = NULL;
@@ -192,7 +192,7 @@ static td_result compare_book(sink_truth *self, const tape_frame *frame, uint64_
 /* ---- entries ---- */
 
 /* A frame that was recorded over several connections counts once. */
-static td_result compare_items(sink_truth *self, const tape_frame *frame, truth_item *items,
+static td_result compare_items(sink_truth *self, const frame_ref *frame, truth_item *items,
                                size_t count, const message *decoded, td_err *err)
 {
     td_result rc = truth_content_take(self->content, decoded, err);
@@ -212,7 +212,7 @@ static td_result compare_items(sink_truth *self, const tape_frame *frame, truth_
 }
 
 /* The items of a frame that could not be decoded. */
-static void miss_items(sink_truth *self, const tape_frame *frame, truth_item *items, size_t count)
+static void miss_items(sink_truth *self, const frame_ref *frame, truth_item *items, size_t count)
 {
     if (count > 0)
         differs(self, frame, "the content of this frame cannot be decoded");
@@ -222,11 +222,11 @@ static void miss_items(sink_truth *self, const tape_frame *frame, truth_item *it
     }
 }
 
-static td_result compare_content(sink_truth *self, const tape_frame *frame, uint64_t xxh64,
+static td_result compare_content(sink_truth *self, const frame_ref *frame, uint64_t xxh64,
                                  td_err *err)
 {
     int is_book = frame->row != NULL && frame->row->type == MSG_BOOK_CHANGE;
-    const message *decoded = frame->content->message;
+    const message *decoded = frame->content.message;
     size_t count = 0;
     truth_item *items = truth_table_items(self->table, xxh64, &count);
     if (decoded == NULL) {
@@ -241,7 +241,7 @@ static td_result compare_content(sink_truth *self, const tape_frame *frame, uint
 
 /* ---- the sink ---- */
 
-static td_result take_frame(void *ctx, const tape_frame *frame, uint64_t deadline_ns, td_err *err)
+static td_result take_frame(void *ctx, const frame_ref *frame, uint64_t deadline_ns, td_err *err)
 {
     sink_truth *self = ctx;
     (void)deadline_ns;

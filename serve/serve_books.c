@@ -7,7 +7,7 @@
 
 struct serve_book {
     serve_book *next;
-    const tape_channel *channel;
+    const frame_channel *channel;
     follower follower;
     book *retail;         /* NULL: the topic has no retail orders */
     td_buf model;         /* the last recorded snapshot */
@@ -48,7 +48,7 @@ static int is_followed(const topic_row *row)
     return 0;
 }
 
-static serve_book *book_new(serve_books *books, const tape_frame *frame)
+static serve_book *book_new(serve_books *books, const frame_ref *frame)
 {
     serve_book *b = td_alloc_zero(1, sizeof *b);
     td_buf_init(&b->model, LIMIT_FRAME_BYTES);
@@ -62,7 +62,7 @@ static serve_book *book_new(serve_books *books, const tape_frame *frame)
 }
 
 /* The book of a frame, or NULL. */
-static serve_book *book_of(serve_books *books, const tape_frame *frame)
+static serve_book *book_of(serve_books *books, const frame_ref *frame)
 {
     if (frame->channel->user != NULL)
         return frame->channel->user;
@@ -74,9 +74,10 @@ static serve_book *book_of(serve_books *books, const tape_frame *frame)
     return NULL;
 }
 
-static void begin_frame(serve_book *b, const tape_frame *frame)
+static void begin_frame(serve_book *b, const frame_ref *frame)
 {
-    const follower_conn from = {frame->session, frame->channel->info.shard, frame->conn};
+    const follower_conn from = {frame->conn->session, frame->channel->info.shard,
+                                frame->conn->number};
     if (follower_meet(&b->follower, &from, frame->row) == FOLLOWER_RECONNECTS)
         b->has_snapshot = 0;
 }
@@ -110,14 +111,13 @@ static td_result keep(td_buf *out, td_bytes bytes, td_err *err)
 }
 
 /* A frame that cannot be decoded leaves the book unchanged, as it does at a client. */
-static td_result apply(serve_book *b, content_reader *reader, const tape_frame *frame,
+static td_result apply(serve_book *b, content_reader *reader, const frame_ref *frame,
                        int *is_snapshot, td_err *err)
 {
     verdict found;
-    const frame_content *content =
-        content_read(reader, frame->channel, frame->row, frame->recv_ns, frame->bytes);
-    TD_ASSERT(content != NULL);
-    const message *m = content->message;
+    frame_ref read = *frame; /* the tape reads no content: most frames of it are of no book */
+    content_read(reader, &read);
+    const message *m = read.content.message;
     *is_snapshot = 0;
     follower_take(&b->follower, m, &found);
     if (m == NULL)
@@ -132,7 +132,7 @@ static td_result apply(serve_book *b, content_reader *reader, const tape_frame *
     return rc;
 }
 
-td_result serve_books_take(serve_books *books, content_reader *reader, const tape_frame *frame,
+td_result serve_books_take(serve_books *books, content_reader *reader, const frame_ref *frame,
                            book_delivery delivery, td_err *err)
 {
     serve_book *b = book_of(books, frame);

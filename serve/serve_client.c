@@ -13,16 +13,15 @@ enum { PUMP_FRAMES_MAX = 4096 };
 
 /* 1 if the exchange sent the frame as data, on the connection that the topic's stream follows.
  * Acks, pongs and errors are not sent again. */
-static int is_data(const tape_frame *frame)
+static int is_data(const frame_ref *frame)
 {
-    const tape_channel *channel = frame->channel;
-    return frame_role_is_of_topic(channel->role) && channel->info.line == 0 &&
-           !frame->of_stream.is_copy;
+    const frame_channel *channel = frame->channel;
+    return frame_role_is_of_topic(channel->role) && channel->info.line == 0 && !frame->is_copy;
 }
 
 /* A frame of an unknown topic is wanted by the topic in it. A frame without a topic goes to
  * every client, as the exchange sent it. */
-static int wants_unknown(serve_client *client, const tape_frame *frame)
+static int wants_unknown(serve_client *client, const frame_ref *frame)
 {
     td_bytes topic =
         content_classify(client->owner->reader, frame->channel, frame->recv_ns, frame->bytes)
@@ -30,7 +29,7 @@ static int wants_unknown(serve_client *client, const tape_frame *frame)
     return topic.size == 0 || topic_filters_cover_frame(&client->filters, topic, frame->bytes);
 }
 
-static int is_wanted(serve_client *client, const tape_frame *frame)
+static int is_wanted(serve_client *client, const frame_ref *frame)
 {
     const channel_info *info = &frame->channel->info;
     if (frame->channel->role == ROLE_UNKNOWN)
@@ -136,41 +135,43 @@ void serve_client_answered(serve_client *client)
 }
 
 /* Let the books follow the client's last frame, and report that they cannot follow them all. */
-static td_result follow_books(serve_client *client, book_delivery delivery, td_err *err)
+static td_result follow_books(serve_client *client, const frame_ref *frame, book_delivery delivery,
+                              td_err *err)
 {
     serve *server = client->owner;
     uint64_t before = client->books.unfollowed;
-    td_result rc = serve_books_take(&client->books, server->reader, &client->frame, delivery, err);
+    td_result rc = serve_books_take(&client->books, server->reader, frame, delivery, err);
     server->counts.unfollowed += client->books.unfollowed - before;
     if (before == 0 && client->books.unfollowed > 0)
         td_log_emit(server->options.log, TD_LOG_WARNING,
                     "%s: a client's tape has more than %u books; this and further ones are not "
                     "followed, and have no snapshot for a late subscription",
-                    client->frame.channel->info.exchange_topic, LIMIT_SERVE_BOOKS);
+                    frame->channel->info.exchange_topic, LIMIT_SERVE_BOOKS);
     return rc;
 }
 
-/* Read the next data frame, wanted or not, because the pace is that of all frames. Without
- * has_frame it was a frame before the selection, which only books need. */
+/* Read the next data frame, wanted or not, because the pace is that of all frames. One before the
+ * selection is for books only: client->frame is NULL then. */
 static td_result next_frame(serve_client *client, td_err *err)
 {
+    const frame_ref *frame;
     do {
-        td_result rc = tape_next(client->tape, &client->frame, err);
+        td_result rc = tape_next(client->tape, &frame, err);
         if (rc != TD_OK)
             return rc;
-    } while (!is_data(&client->frame));
-    client->has_frame = !client->frame.is_lead_in;
-    if (client->has_frame)
-        return TD_OK;
-    return follow_books(client, BOOK_NOT_SENT, err);
+    } while (!is_data(frame));
+    if (frame->is_lead_in)
+        return follow_books(client, frame, BOOK_NOT_SENT, err);
+    client->frame = frame;
+    return TD_OK;
 }
 
 static td_result send_frame(serve_client *client, td_err *err)
 {
-    const tape_frame *frame = &client->frame;
-    client->has_frame = 0;
+    const frame_ref *frame = client->frame;
+    client->frame = NULL;
     int is_sent = is_wanted(client, frame);
-    td_result rc = follow_books(client, is_sent ? BOOK_SENT : BOOK_NOT_SENT, err);
+    td_result rc = follow_books(client, frame, is_sent ? BOOK_SENT : BOOK_NOT_SENT, err);
     if (rc != TD_OK || !is_sent)
         return rc;
     TD_ASSERT(frame->channel->info.dir == CHANNEL_IN);
@@ -239,10 +240,10 @@ static td_result pump_one(serve_client *client, td_err *err)
         client->owner->counts.held_back++;
         return TD_EOF; /* on_drained continues */
     }
-    if (!client->has_frame && !client->is_at_end) {
+    if (client->frame == NULL && !client->is_at_end) {
         td_result rc = next_frame(client, err);
         client->is_at_end = rc == TD_EOF;
-        if ((rc != TD_OK && rc != TD_EOF) || (rc == TD_OK && !client->has_frame))
+        if ((rc != TD_OK && rc != TD_EOF) || (rc == TD_OK && client->frame == NULL))
             return rc;
     }
     if (client->is_catching_up) {
@@ -255,7 +256,7 @@ static td_result pump_one(serve_client *client, td_err *err)
             end_of_tape(client);
         return TD_EOF;
     }
-    uint64_t due_ns = pacer_due(&client->pacer, client->frame.recv_ns);
+    uint64_t due_ns = pacer_due(&client->pacer, client->frame->recv_ns);
     if (due_ns > clock_mono_ns(client->owner->options.clock)) {
         wait_until(client, due_ns, on_timer);
         return TD_EOF;

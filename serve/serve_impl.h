@@ -53,10 +53,9 @@ struct serve_client {
     wire_timer *timer;        /* of settle, or of the next frame */
     pacer pacer;
     tape *tape;
-    tape_frame frame; /* read, not yet sent */
-    uint8_t has_frame;
-    uint8_t is_at_end; /* the tape has no more frames */
-    serve_books books; /* books of its tape, up to the last due frame */
+    const frame_ref *frame; /* read, not yet sent; NULL: none */
+    uint8_t is_at_end;      /* the tape has no more frames */
+    serve_books books;      /* books of its tape, up to the last due frame */
     /* Books that the client subscribed to and that are not current still need snapshots: those
      * after caught_up (NULL: all). */
     uint8_t is_catching_up;

@@ -2,7 +2,6 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include <string.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
@@ -14,18 +13,6 @@ enum {
     POOL_KEEP_MAX = 32,
     /* Larger ones are given back: they held one extreme frame, and the next chunk is ordinary. */
     POOL_KEEP_BYTES = 8 << 20,
-};
-
-struct tape_block {
-    atomic_uint references;
-    td_buf bytes;
-    block_entry *entries;
-    size_t entry_count;
-    size_t entry_capacity;
-    const frame_content **contents; /* entry_count of them, in the arena; NULL: not read */
-    td_arena *arena;                /* NULL: none yet */
-    block_pool *pool;
-    tape_block *next; /* in the pool's list */
 };
 
 struct block_pool {
@@ -46,7 +33,6 @@ block_pool *block_pool_open(void)
 static void free_block(tape_block *block)
 {
     td_buf_fini(&block->bytes);
-    td_free(block->entries);
     td_arena_close(block->arena);
     td_free(block);
 }
@@ -91,15 +77,14 @@ tape_block *block_pool_take(block_pool *pool)
     }
     pool->out_count++;
     pthread_mutex_unlock(&pool->mutex);
-    if (block->pool == NULL)
+    if (block->pool == NULL) {
         td_buf_init(&block->bytes, LIMIT_CHUNK_BYTES + DECODE_PADDING_BYTES);
+        block->arena = td_arena_open(SIZE_MAX);
+    }
     block->pool = pool;
     block->next = NULL;
-    block->entry_count = 0;
-    block->contents = NULL;
     td_buf_clear(&block->bytes);
-    if (block->arena != NULL)
-        td_arena_reset(block->arena);
+    td_arena_reset(block->arena);
     atomic_init(&block->references, 1);
     return block;
 }
@@ -108,7 +93,7 @@ tape_block *block_pool_take(block_pool *pool)
 static void give_back(tape_block *block)
 {
     block_pool *pool = block->pool;
-    size_t used_bytes = block->arena == NULL ? 0 : td_arena_used_bytes(block->arena);
+    size_t used_bytes = td_arena_used_bytes(block->arena);
     pthread_mutex_lock(&pool->mutex);
     TD_ASSERT(pool->out_count > 0);
     pool->out_count--;
@@ -146,47 +131,7 @@ void tape_block_release(tape_block *block)
         give_back(block);
 }
 
-td_buf *block_bytes(tape_block *block)
-{
-    return &block->bytes;
-}
-
-td_arena *block_arena(tape_block *block)
-{
-    if (block->arena == NULL)
-        block->arena = td_arena_open(SIZE_MAX);
-    return block->arena;
-}
-
-const frame_content **block_contents(tape_block *block)
-{
-    if (block->contents == NULL && block->entry_count > 0) {
-        size_t size = block->entry_count * sizeof(const frame_content *);
-        block->contents = td_arena_alloc(block_arena(block), size);
-        memset(block->contents, 0, size);
-    }
-    return block->contents;
-}
-
 size_t block_held_bytes(const tape_block *block)
 {
-    return block->bytes.size + (block->arena == NULL ? 0 : td_arena_used_bytes(block->arena));
-}
-
-const block_entry *block_entries(const tape_block *block, size_t *count)
-{
-    *count = block->entry_count;
-    return block->entries;
-}
-
-block_entry *block_entries_edit(tape_block *block)
-{
-    return block->entries;
-}
-
-void block_add(tape_block *block, const block_entry *entry)
-{
-    td_array_ensure((void **)&block->entries, &block->entry_capacity, block->entry_count,
-                    sizeof *entry);
-    block->entries[block->entry_count++] = *entry;
+    return block->bytes.size + td_arena_used_bytes(block->arena);
 }

@@ -1,5 +1,6 @@
 #include "tape/connection_table.h"
 
+#include <pthread.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -25,7 +26,7 @@ typedef struct stream_node {
 
 /* A channel and the strings of its info, in one piece of memory. */
 typedef struct channel_node {
-    tape_channel channel;
+    frame_channel channel;
     stream_node *stream;       /* NULL: of none */
     struct channel_node *next; /* in its bucket */
     uint64_t hash;
@@ -33,6 +34,7 @@ typedef struct channel_node {
 } channel_node;
 
 struct connection_table {
+    pthread_mutex_t mutex; /* of channels and streams */
     channel_node **buckets;
     size_t bucket_count; /* a power of two */
     size_t channel_count;
@@ -46,6 +48,7 @@ struct connection_table {
 connection_table *connection_table_open(void)
 {
     connection_table *made = td_alloc_zero(1, sizeof *made);
+    (void)pthread_mutex_init(&made->mutex, NULL); /* cannot fail with default attributes */
     made->bucket_count = FIRST_BUCKETS;
     made->buckets = td_alloc_zero(made->bucket_count, sizeof(channel_node *));
     made->stream_buckets = td_alloc_zero(made->bucket_count, sizeof(stream_node *));
@@ -55,9 +58,14 @@ connection_table *connection_table_open(void)
 static void free_feed(session_feed *feed)
 {
     while (feed->slots != NULL) {
-        session_slot *next = feed->slots->next;
-        td_free(feed->slots);
-        feed->slots = next;
+        session_slot *slot = feed->slots;
+        feed->slots = slot->next;
+        while (slot->now != &slot->none) {
+            session_conn *before = slot->now->before;
+            td_free(slot->now);
+            slot->now = before;
+        }
+        td_free(slot);
     }
     td_free(feed->name);
     td_free(feed);
@@ -89,6 +97,7 @@ void connection_table_close(connection_table *r)
         td_free(r->sessions[i]->id);
         td_free(r->sessions[i]);
     }
+    (void)pthread_mutex_destroy(&r->mutex); /* it is not held */
     td_free(r->sessions);
     td_free(r->buckets);
     td_free(r->stream_buckets);
@@ -143,7 +152,7 @@ static void copy_info(const channel_info *from, char *texts, channel_info *to)
 }
 
 /* Find the row of the channel's frames. */
-static void match_topic(tape_channel *channel)
+static void match_topic(frame_channel *channel)
 {
     channel->family = family_find(td_bytes_str(channel->info.family));
     topic_match found;
@@ -203,7 +212,7 @@ static int is_same_stream(const channel_info *a, const channel_info *b)
 static void join_stream(connection_table *r, channel_node *node)
 {
     const channel_info *info = &node->channel.info;
-    node->channel.stream = TAPE_NO_STREAM;
+    node->channel.stream = FRAME_NO_STREAM;
     if (!has_stream(info))
         return;
     stream_node **bucket = &r->stream_buckets[stream_hash(info) & (r->bucket_count - 1)];
@@ -222,7 +231,7 @@ static void join_stream(connection_table *r, channel_node *node)
 }
 
 static td_result add_channel(connection_table *r, const channel_info *info, uint64_t hash,
-                             tape_channel **out, td_err *err)
+                             frame_channel **out, td_err *err)
 {
     if (r->channel_count == CHANNELS_MAX)
         return td_err_set(err, TD_E_LIMIT, "more than %d channels", CHANNELS_MAX);
@@ -239,18 +248,19 @@ static td_result add_channel(connection_table *r, const channel_info *info, uint
 }
 
 td_result connection_table_channel(connection_table *r, const channel_info *info,
-                                   tape_channel **out, td_err *err)
+                                   frame_channel **out, td_err *err)
 {
     TD_ASSERT(info->feed != NULL);
     TD_ASSERT(info->schema_name != NULL);
     uint64_t hash = hash_info(info);
-    for (channel_node *n = r->buckets[hash & (r->bucket_count - 1)]; n != NULL; n = n->next) {
-        if (n->hash == hash && channel_info_compare(&n->channel.info, info) == 0) {
-            *out = &n->channel;
-            return TD_OK;
-        }
-    }
-    return add_channel(r, info, hash, out, err);
+    pthread_mutex_lock(&r->mutex);
+    channel_node *n = r->buckets[hash & (r->bucket_count - 1)];
+    while (n != NULL && (n->hash != hash || channel_info_compare(&n->channel.info, info) != 0))
+        n = n->next;
+    *out = n == NULL ? NULL : &n->channel;
+    td_result rc = n == NULL ? add_channel(r, info, hash, out, err) : TD_OK;
+    pthread_mutex_unlock(&r->mutex);
+    return rc;
 }
 
 /* ---- sessions, feeds, slots ---- */
@@ -288,36 +298,58 @@ session_feed *connection_table_get_feed(connection_table *r, const char *session
 session_slot *connection_table_get_slot(session_feed *feed, uint32_t line, uint32_t shard)
 {
     for (session_slot *slot = feed->slots; slot != NULL; slot = slot->next) {
-        if (slot->line == line && slot->shard == shard)
+        if (slot->none.conn.line == line && slot->none.conn.shard == shard)
             return slot;
     }
     session_slot *made = td_alloc_zero(1, sizeof *made);
-    *made = (session_slot){.line = line, .shard = shard, .feed = feed, .next = feed->slots};
+    made->none.conn = (frame_conn){.session = feed->session->number,
+                                   .session_id = feed->session->id,
+                                   .line = line,
+                                   .shard = shard};
+    made->now = &made->none;
+    made->feed = feed;
+    made->next = feed->slots;
     feed->slots = made;
     return made;
+}
+
+/* The slot has this connection now. */
+static void set_conn(session_slot *slot, uint32_t number, uint64_t since_ns)
+{
+    if (slot->now->conn.number == number)
+        return;
+    session_conn *made = td_alloc(sizeof *made);
+    *made = (session_conn){slot->none.conn, slot->now};
+    made->conn.number = number;
+    made->conn.since_ns = since_ns;
+    slot->now = made;
 }
 
 /* A connection has ended by its events, or when its session has no more frames. */
 static int conn_has_ended(void *user, const follow_conn *conn, uint64_t recv_ns)
 {
     const session_slot *slot = conn->slot;
+    uint32_t now = slot->now->conn.number;
     (void)user;
-    if (slot->conn > 0 && (slot->conn != conn->conn || !slot->is_open))
+    if (now > 0 && (now != conn->conn || !slot->is_open))
         return 1;
     return slot->feed->end_ns != 0 && recv_ns > slot->feed->end_ns;
 }
 
-follow_answer connection_table_follow(const tape_channel *channel, const session_slot *slot,
-                                      uint64_t recv_ns)
+void connection_table_follow(const session_slot *slot, frame_ref *frame)
 {
-    const channel_node *node = (const channel_node *)channel; /* its first member */
+    const channel_node *node = (const channel_node *)frame->channel; /* its first member */
     if (node->stream == NULL)
-        return (follow_answer){0};
+        return;
     const follow_conn now = {.slot = slot,
-                             .conn = slot->conn,
-                             .last_ns = recv_ns,
+                             .conn = slot->now->conn.number,
+                             .last_ns = frame->recv_ns,
                              .recording = slot->feed->is_recording ? slot->feed->session : NULL};
-    return follow_take(&node->stream->follow, &now, conn_has_ended, NULL);
+    const follow_answer found = follow_take(&node->stream->follow, &now, conn_has_ended, NULL);
+    frame->place = found.place;
+    frame->is_copy = found.is_copy;
+    frame->is_interleaved = found.is_interleaved;
+    frame->stream_since_ns = found.since_ns;
 }
 
 const session_feed *connection_table_feeds(const connection_table *r)
@@ -333,10 +365,9 @@ static void restate(session_feed *feed, const event *said)
     for (size_t i = 0; i < said->slot_count; i++) {
         const event_slot *from = &said->slots[i];
         session_slot *slot = connection_table_get_slot(feed, from->line, from->shard);
-        slot->conn = from->conn;
+        set_conn(slot, from->conn, from->since_ns);
         slot->in = from->in;
         slot->out = from->out;
-        slot->since_ns = from->since_ns;
         slot->is_open = 1;
     }
 }
@@ -352,8 +383,7 @@ void connection_table_apply(session_feed *feed, const event *said, uint64_t recv
     slot->is_open = said->kind == EVENT_CONNECT;
     if (said->kind == EVENT_DISCONNECT)
         return;
-    slot->conn = said->conn;
+    set_conn(slot, said->conn, recv_ns);
     slot->in = 0;
     slot->out = 0;
-    slot->since_ns = recv_ns;
 }

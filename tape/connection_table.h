@@ -1,6 +1,6 @@
 /* The channels and connections of a tape: each channel as one object over all segments, the
  * sessions, and for each slot of a session's feed its current connection. Objects live until the
- * table is closed. One thread. */
+ * table is closed. One thread; channels are found by any. */
 #ifndef TD_TAPE_CONNECTION_TABLE_H
 #define TD_TAPE_CONNECTION_TABLE_H
 
@@ -25,13 +25,18 @@ typedef struct tape_session {
     char *id; /* 8 hex digits, or the file's name */
 } tape_session;
 
+/* A connection of a slot. */
+typedef struct session_conn {
+    frame_conn conn;
+    struct session_conn *before;
+} session_conn;
+
 /* One slot of a feed in a session: its state after the events read so far. */
 typedef struct session_slot {
-    uint32_t line, shard;
-    uint32_t conn; /* 0: unknown yet */
+    session_conn none; /* number 0: no connection, or an unknown one. It does not change. */
+    session_conn *now;
     uint8_t is_open;
-    uint64_t in, out;  /* ordinals of the last frames, 64 bit */
-    uint64_t since_ns; /* when the connection began */
+    uint64_t in, out; /* ordinals of the last frames, 64 bit */
     const struct session_feed *feed;
     struct session_slot *next; /* of the same feed and session */
 } session_slot;
@@ -56,7 +61,7 @@ void connection_table_close(connection_table *connections);
 /* The channel with this identity (channel_info_compare), created if new; info is copied. The
  * schema text is left out. TD_E_LIMIT. */
 TD_MUST_USE td_result connection_table_channel(connection_table *connections,
-                                               const channel_info *info, tape_channel **out,
+                                               const channel_info *info, frame_channel **out,
                                                td_err *err);
 
 /* The session, and a feed in it, created if new. */
@@ -69,9 +74,9 @@ session_slot *connection_table_get_slot(session_feed *feed, uint32_t line, uint3
 /* Update the feed's slots from one of its events. */
 void connection_table_apply(session_feed *feed, const event *said, uint64_t recv_ns);
 
-/* How a frame, received over the slot's current connection, relates to its channel's stream. */
-follow_answer connection_table_follow(const tape_channel *channel, const session_slot *slot,
-                                      uint64_t recv_ns);
+/* Say of a frame, received over the slot's current connection, how it relates to its channel's
+ * stream. */
+void connection_table_follow(const session_slot *slot, frame_ref *frame);
 
 /* Feeds of all sessions, linked by next; NULL if there are none. */
 const session_feed *connection_table_feeds(const connection_table *connections);

@@ -15,7 +15,7 @@
 enum { ROW_PLACES = 64 };
 
 typedef struct row_place {
-    const tape_channel *channel; /* NULL: free */
+    const frame_channel *channel; /* NULL: free */
     const topic_row *row;
     uint64_t day;
 } row_place;
@@ -26,7 +26,6 @@ struct content_reader {
     uint64_t count;
     message message;
     classification what;
-    frame_content content;
     row_place rows[ROW_PLACES];
     content_reader *next; /* in its pool */
 };
@@ -60,7 +59,7 @@ uint64_t content_count(const content_reader *reader)
 
 /* ---- rows ---- */
 
-const topic_row *content_dated_row(content_reader *reader, const tape_channel *channel,
+const topic_row *content_dated_row(content_reader *reader, const frame_channel *channel,
                                    uint64_t recv_ns)
 {
     const topic_row *row = channel->topic.row;
@@ -84,7 +83,7 @@ static decoder *get_decoder(content_reader *reader)
     return reader->decoder;
 }
 
-const classification *content_classify(content_reader *reader, const tape_channel *channel,
+const classification *content_classify(content_reader *reader, const frame_channel *channel,
                                        uint64_t recv_ns, td_bytes bytes)
 {
     int is_out = channel->role == ROLE_OUT;
@@ -97,9 +96,8 @@ const classification *content_classify(content_reader *reader, const tape_channe
 }
 
 static void decode(content_reader *reader, const topic_match *topic, const topic_row *row,
-                   td_bytes bytes)
+                   frame_ref *frame)
 {
-    frame_content *content = &reader->content;
     decode_path path = reader->reads == TAPE_READS_ALL ? DECODE_PATH_WHOLE : DECODE_PATH_FAST;
     topic_match other;
     if (TD_UNLIKELY(row != topic->row)) {
@@ -107,13 +105,14 @@ static void decode(content_reader *reader, const topic_match *topic, const topic
         other.row = row;
         topic = &other;
     }
-    if (decoder_decode(get_decoder(reader), topic, bytes, path, &reader->message, &content->why))
-        content->message = &reader->message;
+    if (decoder_decode(get_decoder(reader), topic, frame->bytes, path, &reader->message,
+                       &frame->content.why))
+        frame->content.message = &reader->message;
 }
 
 /* 1 if the content of an undecoded frame of the channel tells what the frame calls its topic,
  * because the channel does not. */
-static int names_frame(const content_reader *reader, const tape_channel *channel)
+static int names_frame(const content_reader *reader, const frame_channel *channel)
 {
     return reader->reads == TAPE_READS_ALL && channel->info.exchange_topic[0] == '\0';
 }
@@ -126,30 +125,29 @@ static int reads_role(const content_reader *reader, frame_role role)
 
 /* Classify a frame of no topic. 1: decode it as well, because it is unknown, or no control frame:
  * decoding finds what is wrong with it. */
-static int classify_first(content_reader *reader, const tape_channel *channel, uint64_t recv_ns,
-                          td_bytes bytes)
+static int classify_first(content_reader *reader, frame_ref *frame)
 {
-    reader->content.what = content_classify(reader, channel, recv_ns, bytes);
-    return channel->role == ROLE_UNKNOWN ||
+    frame->content.what = content_classify(reader, frame->channel, frame->recv_ns, frame->bytes);
+    return frame->channel->role == ROLE_UNKNOWN ||
            (reader->reads == TAPE_READS_ALL && !frame_class_is_control(reader->what.frame_class));
 }
 
-const frame_content *content_read(content_reader *reader, const tape_channel *channel,
-                                  const topic_row *row, uint64_t recv_ns, td_bytes bytes)
+void content_read(content_reader *reader, frame_ref *frame)
 {
-    frame_content *content = &reader->content;
+    const frame_channel *channel = frame->channel;
     frame_role role = channel->role;
     if (reader->reads == TAPE_READS_FRAMES || TD_UNLIKELY(!reads_role(reader, role)))
-        return NULL;
-    *content = (frame_content){0};
+        return;
+    frame->content = (frame_content){0};
+    frame->is_read = 1;
     reader->count++;
     if (TD_LIKELY(role == ROLE_DATA))
-        decode(reader, &channel->topic, row, bytes);
-    else if (classify_first(reader, channel, recv_ns, bytes))
-        decode(reader, &reader->what.topic, NULL, bytes);
-    if (TD_UNLIKELY(content->message == NULL) && role == ROLE_DATA && names_frame(reader, channel))
-        content->what = content_classify(reader, channel, recv_ns, bytes);
-    return content;
+        decode(reader, &channel->topic, frame->row, frame);
+    else if (classify_first(reader, frame))
+        decode(reader, &reader->what.topic, NULL, frame);
+    if (TD_UNLIKELY(frame->content.message == NULL) && role == ROLE_DATA &&
+        names_frame(reader, channel))
+        frame->content.what = content_classify(reader, channel, frame->recv_ns, frame->bytes);
 }
 
 /* ---- keeping ---- */
@@ -262,66 +260,52 @@ static const classification *keep_what(keeper *k, const classification *from)
     return kept;
 }
 
-const frame_content *content_keep(const frame_content *content, const tape_channel *channel,
-                                  td_bytes bytes, td_arena *arena)
+void content_keep(frame_ref *frame, td_arena *arena)
 {
-    keeper k = {.arena = arena, .frame = bytes, .topic = &channel->topic};
-    frame_content *kept = keep(&k, content, sizeof *kept);
-    if (kept->message != NULL)
-        kept->message = keep_message(&k, kept->message);
-    if (kept->what != NULL)
-        kept->what = keep_what(&k, kept->what);
-    return kept;
-}
-
-const frame_content *content_read_kept(content_reader *reader, const tape_channel *channel,
-                                       const topic_row *row, uint64_t recv_ns, td_bytes bytes,
-                                       td_arena *arena)
-{
-    const frame_content *found = content_read(reader, channel, row, recv_ns, bytes);
-    return found == NULL ? NULL : content_keep(found, channel, bytes, arena);
+    keeper k = {.arena = arena, .frame = frame->bytes, .topic = &frame->channel->topic};
+    if (frame->content.message != NULL)
+        frame->content.message = keep_message(&k, frame->content.message);
+    if (frame->content.what != NULL)
+        frame->content.what = keep_what(&k, frame->content.what);
 }
 
 /* ---- another decoder ---- */
 
-int content_is_asked(const content_reader *reader, const tape_channel *channel)
+int content_is_asked(const content_reader *reader, const frame_channel *channel)
 {
     return reader->reads != TAPE_READS_FRAMES && frame_role_is_of_topic(channel->role);
 }
 
-/* 1 if the content of such a frame says what the frame is, whoever decodes it. */
-static int has_what(const content_reader *reader, const tape_channel *channel, int is_decoded)
+/* Beside another decoder's answer: what the built-in one describes, and what frames of no topic
+ * are. */
+static void complete(content_reader *reader, frame_ref *frame, td_arena *arena)
 {
-    return channel->role == ROLE_UNKNOWN || (!is_decoded && names_frame(reader, channel));
-}
-
-static const frame_content *complete(content_reader *reader, const decoding_request *request,
-                                     td_arena *arena, frame_content *answer)
-{
-    const tape_channel *channel = request->channel;
-    int is_decoded = answer->message != NULL;
-    TD_ASSERT(is_decoded == (answer->why.reason == DECODE_OK));
-    TD_ASSERT(answer->what == NULL);
-    if (answer->why.reason == DECODE_REFUSED && request->row == NULL)
-        return content_read_kept(reader, channel, NULL, request->recv_ns, request->bytes, arena);
+    frame_content *content = &frame->content;
+    const frame_channel *channel = frame->channel;
+    TD_ASSERT((content->message != NULL) == (content->why.reason == DECODE_OK));
+    TD_ASSERT(content->what == NULL);
+    frame->is_read = 1;
+    if (content->why.reason == DECODE_REFUSED && frame->row == NULL) {
+        content_read(reader, frame);
+        content_keep(frame, arena);
+        return;
+    }
     reader->count++;
-    if (!has_what(reader, channel, is_decoded))
-        return answer;
-    keeper k = {.arena = arena, .frame = request->bytes, .topic = &channel->topic};
-    answer->what =
-        keep_what(&k, content_classify(reader, channel, request->recv_ns, request->bytes));
-    return answer;
+    if (channel->role != ROLE_UNKNOWN &&
+        (content->message != NULL || !names_frame(reader, channel)))
+        return;
+    keeper k = {.arena = arena, .frame = frame->bytes, .topic = &channel->topic};
+    content->what = keep_what(&k, content_classify(reader, channel, frame->recv_ns, frame->bytes));
 }
 
 td_result content_ask(content_reader *reader, const tape_decoding *decoding,
-                      const decoding_request *requests, size_t count, td_arena *arena,
-                      const frame_content **contents, td_err *err)
+                      frame_ref *const *frames, size_t count, td_arena *arena, td_err *err)
 {
-    frame_content *answers = td_arena_alloc(arena, count * sizeof *answers);
-    memset(answers, 0, count * sizeof *answers);
-    td_result rc = decoding->read(decoding->ctx, requests, count, arena, answers, err);
+    for (size_t i = 0; i < count; i++)
+        frames[i]->content = (frame_content){0};
+    td_result rc = decoding->read(decoding->ctx, frames, count, arena, err);
     for (size_t i = 0; i < count && rc == TD_OK; i++)
-        contents[i] = complete(reader, &requests[i], arena, &answers[i]);
+        complete(reader, frames[i], arena);
     return rc;
 }
 

@@ -11,11 +11,11 @@ void follow_fini(follow *stream)
     *stream = (follow){0};
 }
 
-uint64_t follow_answered_ns(const follow_answer *of, uint64_t answered_ns)
+uint64_t follow_answered_ns(uint64_t since_ns, uint64_t answered_ns)
 {
-    if (answered_ns == ANSWERED_UNKNOWN || answered_ns > of->since_ns)
+    if (answered_ns == ANSWERED_UNKNOWN || answered_ns > since_ns)
         return answered_ns;
-    return of->since_ns;
+    return since_ns;
 }
 
 /* The connection's own place, or that of the connection before it in its slot; count: none. */

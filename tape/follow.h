@@ -67,8 +67,8 @@ follow_answer follow_take(follow *stream, const follow_conn *now, follow_ended_f
 void follow_fini(follow *stream);
 
 /* From when on the stream has every frame of a connection whose subscriptions were answered at
- * answered_ns (tape/subscription_state.h). */
-uint64_t follow_answered_ns(const follow_answer *of, uint64_t answered_ns);
+ * answered_ns (tape/subscription_state.h), and that it has followed since since_ns. */
+uint64_t follow_answered_ns(uint64_t since_ns, uint64_t answered_ns);
 
 #ifdef __cplusplus
 }

@@ -4,14 +4,14 @@
 #define TD_TAPE_FRAME_JSON_H
 
 #include "json/json_write.h"
-#include "tape/tape.h"
+#include "schema/frame.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
 /* Write feed, conn, ordinal and recv_ns into an object that the caller has open. */
-void frame_json_place(json_writer *json, const tape_frame *frame);
+void frame_json_place(json_writer *json, const frame_ref *frame);
 
 #ifdef __cplusplus
 }

@@ -23,6 +23,7 @@ void chunk_load_close(chunk_load *load)
     if (load == NULL)
         return;
     tape_block_release(load->block);
+    td_free(load->entries);
     segment_scratch_close(load->scratch);
     td_free(load);
 }
@@ -49,20 +50,21 @@ static void add_message(chunk_load *load, td_bytes records, const segment_messag
         return;
     }
     _Static_assert(LIMIT_CHUNK_BYTES < UINT32_MAX, "an offset in a chunk has 32 bits");
-    block_entry entry = {.recv_ns = found->log_ns,
-                         .offset = (uint32_t)(found->data.data - records.data),
-                         .size = (uint32_t)found->data.size,
-                         .sequence = found->sequence,
-                         .channel = (uint16_t)channel};
+    const chunk_entry entry = {.recv_ns = found->log_ns,
+                               .offset = (uint32_t)(found->data.data - records.data),
+                               .size = (uint32_t)found->data.size,
+                               .sequence = found->sequence,
+                               .channel = (uint16_t)channel};
     TD_ASSERT(entry.offset >= sizeof(uint64_t));
-    block_add(load->block, &entry);
+    td_array_ensure((void **)&load->entries, &load->entry_capacity, load->count, sizeof entry);
+    load->entries[load->count++] = entry;
 }
 
 /* Find the messages that are wanted. A message that cannot be read is counted; one whose length is
  * wrong ends the chunk, because the start of the next one is unknown. */
 static td_result find_messages(chunk_load *load)
 {
-    td_bytes records = td_buf_view(block_bytes(load->block));
+    td_bytes records = td_buf_view(&load->block->bytes);
     size_t at = 0;
     for (;;) {
         segment_message found;
@@ -93,8 +95,8 @@ typedef struct sort_context {
 /* The tape's order of two messages of one chunk, as far as their channels decide it. */
 static int compare_entries(const void *a, const void *b, void *user)
 {
-    const block_entry *left = a;
-    const block_entry *right = b;
+    const chunk_entry *left = a;
+    const chunk_entry *right = b;
     const sort_context *context = user;
     if (left->recv_ns != right->recv_ns)
         return left->recv_ns < right->recv_ns ? -1 : 1;
@@ -120,75 +122,99 @@ static int compare_entries(const void *a, const void *b, void *user)
  * happened where it was written. Files of other tools are sorted. */
 static void sort_messages(chunk_load *load)
 {
-    size_t count = 0;
-    const block_entry *entries = block_entries(load->block, &count);
+    const chunk_entry *entries = load->entries;
     int is_ours = segment_reader_info(load->source->reader)->is_ours;
-    for (size_t i = 1; i < count; i++) {
+    for (size_t i = 1; i < load->count; i++) {
         if (entries[i].recv_ns > entries[i - 1].recv_ns ||
             (is_ours && entries[i].recv_ns == entries[i - 1].recv_ns))
             continue;
         sort_context context = {.source = load->source};
-        qsort_r(block_entries_edit(load->block), count, sizeof *entries, compare_entries, &context);
+        qsort_r(load->entries, load->count, sizeof *entries, compare_entries, &context);
         return;
     }
 }
 
-/* A frame that another decoder is asked about: that of the tape's options. */
-static int is_asked(const chunk_load *load, const content_reader *reader, const block_entry *entry)
+/* ---- frames ---- */
+
+/* Copy a view into out as a C string; 0 if it does not fit or holds a NUL. */
+static int copy_name(td_bytes from, char *out, size_t out_bytes)
 {
-    const source_channel *from = &load->source->channels[entry->channel];
-    return load->options->decoding != NULL && from->use == SOURCE_FRAME &&
-           content_is_asked(reader, from->channel);
+    if (from.size >= out_bytes || memchr(from.data, '\0', from.size) != NULL)
+        return 0;
+    if (from.size > 0)
+        memcpy(out, from.data, from.size);
+    out[from.size] = '\0';
+    return 1;
 }
 
-/* Ask about all frames of the chunk at once. The lists are of the chunk's memory, which lives
- * longer than they are needed: a chunk is asked about once. */
-static td_result ask_contents(chunk_load *load, content_reader *reader, const block_entry *entries,
-                              size_t count)
+/* A frame that was unknown when it was recorded gets the channel on which it would be filed today,
+ * if this version has a row for it. *is_wanted: whether it is selected, as what it is now. */
+static td_result classify_again(chunk_load *load, content_reader *reader, frame_ref *frame,
+                                int *is_wanted, td_err *err)
 {
-    td_arena *arena = block_arena(load->block);
-    decoding_request *requests = td_arena_alloc(arena, count * sizeof *requests);
-    const frame_content **contents = td_arena_alloc(arena, count * sizeof(frame_content *));
-    const char *session = segment_reader_info(load->source->reader)->session.session;
-    size_t asked = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (!is_asked(load, reader, &entries[i]))
-            continue;
-        const tape_channel *channel = load->source->channels[entries[i].channel].channel;
-        requests[asked++] = (decoding_request){
-            .channel = channel,
-            .row = content_row(reader, channel, entries[i].recv_ns),
-            .session = session,
-            .ordinal = entries[i].sequence,
-            .recv_ns = entries[i].recv_ns,
-            .bytes =
-                td_bytes_of(block_bytes(load->block)->data + entries[i].offset, entries[i].size),
-            .is_lead_in = entries[i].recv_ns < load->options->window.from_ns};
-    }
-    if (asked == 0)
+    const frame_channel *from = frame->channel;
+    const source_options *options = load->options;
+    char topic[LIMIT_TOPIC_BYTES];
+    char exchange_topic[LIMIT_TOPIC_BYTES];
+    char symbol[LIMIT_SYMBOL_BYTES];
+    *is_wanted = options->wants_unknown;
+    if (from->family == NULL || from->family->topic_count == 0)
         return TD_OK;
-    td_result rc =
-        content_ask(reader, load->options->decoding, requests, asked, arena, contents, &load->err);
-    asked = 0;
-    for (size_t i = 0; i < count && rc == TD_OK; i++)
-        if (is_asked(load, reader, &entries[i]))
-            load->contents[i] = contents[asked++];
-    return rc;
+    const classification *what = content_classify(reader, from, frame->recv_ns, frame->bytes);
+    if (what->frame_class != CLASS_DATA || what->topic.row == NULL ||
+        !copy_name(what->topic.topic, topic, sizeof topic) ||
+        !copy_name(what->exchange_topic, exchange_topic, sizeof exchange_topic) ||
+        !copy_name(what->topic.symbol, symbol, sizeof symbol))
+        return TD_OK;
+    channel_info info = from->info;
+    info.topic = topic;
+    info.exchange_topic = exchange_topic;
+    info.symbol = symbol;
+    *is_wanted = selection_has_topic(options->wanted, td_bytes_str(topic),
+                                     td_bytes_str(exchange_topic), td_bytes_str(symbol));
+    return connection_table_channel(load->connections, &info, &frame->channel, err);
 }
 
-/* The content of a frame. The tape itself reads frames of _unknown channels, after it classified
- * them again. */
-static const frame_content *read_entry(chunk_load *load, content_reader *reader,
-                                       const block_entry *entry)
+/* The frame of a message, but for what the merge knows: its connection, the rest of its ordinal and
+ * its part in its stream. */
+static void fill_frame(const chunk_load *load, const chunk_entry *entry, frame_ref *out)
 {
     const source_channel *from = &load->source->channels[entry->channel];
-    if (from->use != SOURCE_FRAME)
-        return NULL;
-    td_bytes bytes = td_bytes_of(block_bytes(load->block)->data + entry->offset, entry->size);
-    const topic_row *row = content_row(reader, from->channel, entry->recv_ns);
-    return content_read_kept(reader, from->channel, row, entry->recv_ns, bytes,
-                             block_arena(load->block));
+    uint8_t *data = load->block->bytes.data + entry->offset;
+    *out = (frame_ref){.recv_ns = entry->recv_ns,
+                       .ordinal = entry->sequence,
+                       .channel = from->channel,
+                       .conn = &from->slot->none.conn,
+                       .bytes = td_bytes_of(data, entry->size),
+                       .publish_ns = td_le64(data - sizeof(uint64_t)),
+                       .block = load->block,
+                       .is_lead_in = entry->recv_ns < load->options->window.from_ns};
 }
+
+/* Make frames of the entries. Entries whose frames are not wanted are left out. */
+static td_result make_frames(chunk_load *load, content_reader *reader)
+{
+    size_t count = load->count;
+    load->frames = td_arena_alloc(load->block->arena, count * sizeof *load->frames);
+    load->count = 0;
+    for (size_t i = 0; i < count; i++) {
+        const chunk_entry *entry = &load->entries[i];
+        frame_ref *frame = &load->frames[load->count];
+        int is_wanted = 1;
+        fill_frame(load, entry, frame);
+        if (TD_UNLIKELY(load->source->channels[entry->channel].use == SOURCE_UNKNOWN)) {
+            td_result rc = classify_again(load, reader, frame, &is_wanted, &load->err);
+            if (rc != TD_OK)
+                return rc;
+        }
+        frame->row = content_row(reader, frame->channel, frame->recv_ns);
+        if (is_wanted)
+            load->entries[load->count++] = *entry;
+    }
+    return TD_OK;
+}
+
+/* ---- content ---- */
 
 static td_result check_content_bytes(chunk_load *load)
 {
@@ -198,27 +224,29 @@ static td_result check_content_bytes(chunk_load *load)
                       CONTENT_BYTES_MAX);
 }
 
-static td_result read_contents(chunk_load *load)
+/* Read the content of the frames; those that another decoder is asked about go there together. */
+static td_result read_contents(chunk_load *load, content_reader *reader)
 {
-    size_t count = 0;
-    const block_entry *entries = block_entries(load->block, &count);
-    if (count == 0)
-        return TD_OK;
-    content_reader *reader = content_pool_take(load->readers);
-    load->contents = block_contents(load->block);
+    const tape_decoding *decoding = load->options->decoding;
+    td_arena *arena = load->block->arena;
     td_result rc = TD_OK;
-    for (size_t i = 0; i < count && rc == TD_OK; i++) {
-        if (!is_asked(load, reader, &entries[i]))
-            load->contents[i] = read_entry(load, reader, &entries[i]);
+    size_t asked = 0;
+    frame_ref **to_ask =
+        decoding == NULL ? NULL : td_arena_alloc(arena, load->count * sizeof *to_ask);
+    for (size_t i = 0; i < load->count && rc == TD_OK; i++) {
+        frame_ref *frame = &load->frames[i];
+        if (decoding != NULL && content_is_asked(reader, frame->channel)) {
+            to_ask[asked++] = frame;
+            continue;
+        }
+        content_read(reader, frame);
+        if (frame->is_read)
+            content_keep(frame, arena);
         rc = check_content_bytes(load);
     }
-    if (rc == TD_OK && load->options->decoding != NULL)
-        rc = ask_contents(load, reader, entries, count);
-    if (rc == TD_OK)
-        rc = check_content_bytes(load);
-    load->is_fatal = rc != TD_OK;
-    content_pool_give(load->readers, reader);
-    return rc;
+    if (rc == TD_OK && asked > 0)
+        rc = content_ask(reader, decoding, to_ask, asked, arena, &load->err);
+    return rc == TD_OK ? check_content_bytes(load) : rc;
 }
 
 void chunk_load_run(void *arg)
@@ -227,16 +255,20 @@ void chunk_load_run(void *arg)
     TD_ASSERT(load->block != NULL);
     load->damage_count = 0;
     load->is_fatal = 0;
+    load->count = 0;
+    load->at = 0;
     td_err_clear(&load->err);
     load->rc = segment_reader_read(load->source->reader, load->chunk_index, load->scratch,
-                                   block_bytes(load->block), &load->err);
+                                   &load->block->bytes, &load->err);
     if (load->rc == TD_OK)
         load->rc = find_messages(load);
-    if (load->rc == TD_OK)
-        sort_messages(load);
-    load->contents = NULL;
-    if (load->rc == TD_OK && load->readers != NULL)
-        load->rc = read_contents(load);
-    load->entries = block_entries(load->block, &load->entry_count);
-    load->at = 0;
+    if (load->rc != TD_OK || load->count == 0)
+        return;
+    sort_messages(load);
+    content_reader *reader = content_pool_take(load->readers);
+    load->rc = make_frames(load, reader);
+    if (load->rc == TD_OK && load->options->reads_ahead)
+        load->rc = read_contents(load, reader);
+    load->is_fatal = load->rc != TD_OK;
+    content_pool_give(load->readers, reader);
 }

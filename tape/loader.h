@@ -1,6 +1,6 @@
 /* Reading one chunk: from the file into a block, its wanted messages found, checked and in order,
- * and what they say.
- * What can be done beside the merge is done here, on a worker where there are some. */
+ * made frames, and their content. What can be done beside the merge is done here, on a worker where
+ * there are some. */
 #ifndef TD_TAPE_LOADER_H
 #define TD_TAPE_LOADER_H
 
@@ -13,11 +13,21 @@
 extern "C" {
 #endif
 
+/* One message of a chunk, found and checked. */
+typedef struct chunk_entry {
+    uint64_t recv_ns;
+    uint32_t offset; /* of its data in the block's bytes; its publish time is the 8 bytes before */
+    uint32_t size;   /* of its data */
+    uint32_t sequence; /* as in the message: ordinal modulo 2^32 */
+    uint16_t channel;  /* index of the channel in its segment */
+} chunk_entry;
+
 /* A chunk that is being read, or merged. Kept in a pool of its own and used again. */
 typedef struct chunk_load {
     td_job job;
     const source_options *options;
-    content_pool *readers; /* NULL: contents are read when their frames are due */
+    connection_table *connections;
+    content_pool *readers;
     tape_source *source;
     uint32_t chunk_index;
     uint64_t first_ns; /* by the segment's index: no message is earlier */
@@ -28,9 +38,10 @@ typedef struct chunk_load {
     uint32_t damage_count; /* messages, or a rest, that could not be read */
     uint8_t is_fatal;      /* 1: rc is no damage of the chunk, and ends the tape */
     /* the merge's: */
-    const block_entry *entries;
-    const frame_content **contents; /* NULL: not read */
-    size_t entry_count;
+    chunk_entry *entries; /* in order */
+    size_t entry_capacity;
+    frame_ref *frames; /* of the entries, in the block */
+    size_t count;
     size_t at;
     size_t held_bytes; /* by the block when it joined */
     uint8_t is_submitted;

@@ -13,6 +13,7 @@
 struct merge {
     source_queue *queue;
     const source_options *options;
+    connection_table *connections;
     td_workers *workers;
     content_pool *readers;
     tape_stats *stats;
@@ -32,8 +33,8 @@ struct merge {
     uint8_t is_given; /* 1: the next message of heap[0] was given by the last call */
 };
 
-merge *merge_open(source_queue *queue, const source_options *options, td_workers *workers,
-                  content_pool *readers, unsigned ahead, tape_stats *stats)
+merge *merge_open(source_queue *queue, const source_options *options, connection_table *connections,
+                  td_workers *workers, content_pool *readers, unsigned ahead, tape_stats *stats)
 {
     TD_ASSERT(ahead >= 1);
     TD_ASSERT(ahead <= MERGE_AHEAD_MAX);
@@ -41,6 +42,7 @@ merge *merge_open(source_queue *queue, const source_options *options, td_workers
     m->pool = block_pool_open();
     m->queue = queue;
     m->options = options;
+    m->connections = connections;
     m->workers = workers;
     m->readers = readers;
     m->stats = stats;
@@ -80,8 +82,8 @@ static int compare_u64(uint64_t a, uint64_t b)
 /* Messages of the same time: by session, feed, and the rest of the total order. */
 static int compare_equal_times(const chunk_load *a, const chunk_load *b)
 {
-    const block_entry *left = &a->entries[a->at];
-    const block_entry *right = &b->entries[b->at];
+    const chunk_entry *left = &a->entries[a->at];
+    const chunk_entry *right = &b->entries[b->at];
     const source_channel *l = &a->source->channels[left->channel];
     const source_channel *r = &b->source->channels[right->channel];
     const tape_session *l_session = l->feed->session;
@@ -185,6 +187,7 @@ static td_result read_ahead(merge *m, td_err *err)
             return rc == TD_EOF ? TD_OK : rc;
         chunk_load *load = take_load(m);
         load->options = m->options;
+        load->connections = m->connections;
         load->readers = m->readers;
         load->source = item.source;
         load->chunk_index = item.chunk_index;
@@ -245,7 +248,7 @@ static td_result join_oldest(merge *m, td_err *err)
     else
         chunk_load_run(load);
     td_result rc = judge_load(m, load, err);
-    if (rc == TD_OK && load->rc == TD_OK && load->entry_count > 0) {
+    if (rc == TD_OK && load->rc == TD_OK && load->count > 0) {
         load->held_bytes = block_held_bytes(load->block);
         m->bytes += load->held_bytes;
         push_heap(m, load);
@@ -260,7 +263,7 @@ static td_result join_oldest(merge *m, td_err *err)
 static void leave_first(merge *m)
 {
     chunk_load *first = m->heap[0];
-    if (first->at == first->entry_count) {
+    if (first->at == first->count) {
         m->bytes -= first->held_bytes;
         m->heap[0] = m->heap[--m->heap_count];
         give_load(m, first);
@@ -293,10 +296,8 @@ static td_result settle(merge *m, td_err *err)
 static void give_first(const merge *m, merge_item *out)
 {
     const chunk_load *first = m->heap[0];
-    out->entry = &first->entries[first->at];
-    out->source = first->source;
-    out->block = first->block;
-    out->content = first->contents == NULL ? NULL : first->contents[first->at];
+    out->frame = &first->frames[first->at];
+    out->from = &first->source->channels[first->entries[first->at].channel];
 }
 
 td_result merge_next(merge *m, merge_item *out, td_err *err)
@@ -304,7 +305,7 @@ td_result merge_next(merge *m, merge_item *out, td_err *err)
     if (TD_LIKELY(m->is_given)) {
         chunk_load *first = m->heap[0];
         first->at++;
-        if (TD_LIKELY(first->at < first->entry_count && next_ns(first) < m->limit_ns)) {
+        if (TD_LIKELY(first->at < first->count && next_ns(first) < m->limit_ns)) {
             give_first(m, out);
             return TD_OK;
         }

@@ -19,19 +19,17 @@ typedef struct merge merge;
  * memory, and the thread that takes them in order keeps up with a few workers only. */
 enum { MERGE_AHEAD_MAX = 6 };
 
-/* The next message. All pointers are valid until the next call. */
+/* The next frame, valid until the next call: the tape sets what is left. */
 typedef struct merge_item {
-    const block_entry *entry;
-    tape_source *source;
-    tape_block *block;
-    const frame_content *content; /* NULL: not read yet, or there is none */
+    frame_ref *frame;
+    const source_channel *from;
 } merge_item;
 
-/* Merge the chunks of the queue; queue, options, stats, log, workers (NULL: none) and their readers
- * (NULL: nothing is read) are borrowed. */
+/* Merge the chunks of the queue; queue, options, stats, log, connections, workers (NULL: none) and
+ * their readers are borrowed. */
 TD_NEVER_NULL merge *merge_open(source_queue *queue, const source_options *options,
-                                td_workers *workers, content_pool *readers, unsigned ahead,
-                                tape_stats *stats);
+                                connection_table *connections, td_workers *workers,
+                                content_pool *readers, unsigned ahead, tape_stats *stats);
 
 /* Wait for reads that are under way, and free. */
 void merge_close(merge *m);

@@ -40,7 +40,7 @@ typedef enum source_use {
 
 /* A channel of a segment. */
 typedef struct source_channel {
-    tape_channel *channel; /* NULL if skipped */
+    frame_channel *channel; /* NULL if skipped */
     session_feed *feed;
     session_slot *slot;
     uint8_t use;         /* source_use */
@@ -82,6 +82,8 @@ typedef struct source_options {
     uint8_t with_events;
     uint8_t events_only; /* 1: nothing but events */
     uint8_t is_following;
+    uint8_t wants_unknown; /* 1: _unknown frames that no row fits are selected, too */
+    uint8_t reads_ahead;   /* 1: contents are read with their chunk; else when frames are due */
     const tape_decoding *decoding;                              /* as tape_options */
     int (*wants_channel)(void *user, const channel_info *info); /* as tape_options; may be NULL */
     void *user;

@@ -23,13 +23,13 @@ struct tape {
     source_options source_options;
     const td_log *log;
     uint8_t with_events;
-    uint8_t wants_unknown; /* 1: _unknown frames that no row fits are selected, too */
     connection_table *connections;
     source_queue *queue;
     merge *merge;
     td_workers *workers;    /* NULL: one thread */
-    content_pool *readers;  /* of those that read chunks; NULL: contents are read one by one */
-    content_reader *reader; /* the tape's own: rows, and what the workers do not read */
+    content_pool *readers;  /* of those that read chunks */
+    content_reader *reader; /* of frames that are due; NULL: contents are read with their chunk */
+    uint64_t position;      /* of the next frame */
     event_reader *events;
     event event; /* the last that was read */
     tape_stats stats;
@@ -45,11 +45,10 @@ static td_result open_parts(tape *t, archive_view *view, unsigned threads, tape_
     t->events = event_reader_open();
     if (threads > 1)
         rc = td_workers_open(threads, &t->workers, err);
-    t->reader = content_reader_open(reads);
-    int reads_chunks =
-        reads != TAPE_READS_FRAMES && (threads > 1 || t->source_options.decoding != NULL);
-    if (reads_chunks)
-        t->readers = content_pool_open(reads);
+    t->readers = content_pool_open(reads);
+    t->source_options.reads_ahead = threads > 1 || t->source_options.decoding != NULL;
+    if (!t->source_options.reads_ahead)
+        t->reader = content_reader_open(reads);
     if (rc == TD_OK)
         rc = source_queue_open(view, t->connections, &t->source_options, &t->stats, &t->queue, err);
     /* One a thread, and one that waits. */
@@ -57,8 +56,8 @@ static td_result open_parts(tape *t, archive_view *view, unsigned threads, tape_
     if (ahead > MERGE_AHEAD_MAX)
         ahead = MERGE_AHEAD_MAX;
     if (rc == TD_OK)
-        t->merge =
-            merge_open(t->queue, &t->source_options, t->workers, t->readers, ahead, &t->stats);
+        t->merge = merge_open(t->queue, &t->source_options, t->connections, t->workers, t->readers,
+                              ahead, &t->stats);
     return rc;
 }
 
@@ -86,8 +85,8 @@ static td_result open_tape(archive_view *view, const selection *wanted, const ta
                                          .decoding = options->decoding,
                                          .wants_channel = options->wants_channel,
                                          .user = options->user};
-    t->wants_unknown = (uint8_t)selection_has_topic(wanted, td_bytes_str(CHANNEL_TOPIC_UNKNOWN),
-                                                    td_bytes_str(""), td_bytes_str(""));
+    t->source_options.wants_unknown = (uint8_t)selection_has_topic(
+        wanted, td_bytes_str(CHANNEL_TOPIC_UNKNOWN), td_bytes_str(""), td_bytes_str(""));
     td_result rc = open_parts(t, view, options->threads, options->reads, err);
     if (rc != TD_OK) {
         tape_close(t);
@@ -107,11 +106,11 @@ static td_result find_first_ns(archive_view *view, const selection *wanted, uint
     td_result rc = open_tape(view, &feeds, &(tape_options){0}, &inner, &t, err);
     if (rc != TD_OK)
         return rc;
-    tape_frame frame;
+    const frame_ref *frame;
     *first_ns = 0;
     rc = tape_next(t, &frame, err);
     if (rc == TD_OK)
-        *first_ns = frame.recv_ns;
+        *first_ns = frame->recv_ns;
     tape_close(t);
     return rc == TD_EOF ? TD_OK : rc;
 }
@@ -179,15 +178,15 @@ static td_result find_lead_from(archive_view *view, const selection *wanted, uin
     rc = open_tape(view, &feeds, &(tape_options){0}, &inner, &t, err);
     if (rc != TD_OK)
         return rc;
-    tape_frame last;
+    const frame_ref *last;
     do
         rc = tape_next(t, &last, err);
     while (rc == TD_OK);
     for (const session_feed *feed = connection_table_feeds(t->connections); feed != NULL;
          feed = feed->next) {
         for (const session_slot *slot = feed->slots; slot != NULL; slot = slot->next) {
-            if (slot->is_open && slot->since_ns < *lead_from_ns)
-                *lead_from_ns = slot->since_ns;
+            if (slot->is_open && slot->now->conn.since_ns < *lead_from_ns)
+                *lead_from_ns = slot->now->conn.since_ns;
         }
     }
     tape_close(t);
@@ -244,41 +243,12 @@ void tape_close(tape *t)
 
 /* ---- frames ---- */
 
-/* The frame of a message and its channel. */
-static void fill_frame(const merge_item *item, const source_channel *from, uint8_t *records,
-                       tape_frame *out)
-{
-    const block_entry *entry = item->entry;
-    session_slot *slot = from->slot;
-    out->channel = from->channel;
-    out->recv_ns = entry->recv_ns;
-    out->publish_ns = td_le64(records + entry->offset - sizeof(uint64_t));
-    out->session = from->feed->session->number;
-    out->session_id = from->feed->session->id;
-    out->is_lead_in = 0;
-    out->bytes = td_bytes_of(records + entry->offset, entry->size);
-    out->block = item->block;
-    out->row = NULL;
-    out->content = item->content;
-    out->event = NULL;
-    out->ordinal = 0;
-    out->conn = 0;
-    channel_dir dir = from->channel->info.dir;
-    if (dir == CHANNEL_IN || dir == CHANNEL_OUT) {
-        uint64_t *last = dir == CHANNEL_IN ? &slot->in : &slot->out;
-        *last = session_slot_ordinal(*last, entry->sequence);
-        out->ordinal = *last;
-        out->conn = slot->conn;
-    }
-}
-
 /* An event changes the state of its feed's connections. One that cannot be read is logged and
  * changes nothing. */
-static void take_event(tape *t, const source_channel *from, tape_frame *frame)
+static void take_event(tape *t, const source_channel *from, frame_ref *frame)
 {
     td_err why;
-    td_result rc = event_decode(t->events, frame->bytes, &t->event, &why);
-    if (rc == TD_OK) {
+    if (event_decode(t->events, frame->bytes, &t->event, &why) == TD_OK) {
         frame->event = &t->event;
         connection_table_apply(from->feed, frame->event, frame->recv_ns);
         return;
@@ -287,100 +257,21 @@ static void take_event(tape *t, const source_channel *from, tape_frame *frame)
                 why.text);
 }
 
-/* Copy a view into out as a C string; 0 if it does not fit or holds a NUL. */
-static int copy_name(td_bytes from, char *out, size_t out_bytes)
+/* The frame's connection, and its number on it. */
+static void take_conn(session_slot *slot, frame_ref *frame)
 {
-    if (from.size >= out_bytes || memchr(from.data, '\0', from.size) != NULL)
-        return 0;
-    if (from.size > 0)
-        memcpy(out, from.data, from.size);
-    out[from.size] = '\0';
-    return 1;
-}
-
-/* The channel on which a frame would be filed today, if this version has a row for it. */
-static td_result reclassify(tape *t, const tape_frame *frame, tape_channel **out, td_err *err)
-{
-    const tape_channel *from = frame->channel;
-    if (from->family == NULL || from->family->topic_count == 0)
-        return TD_OK;
-    const classification what = *content_classify(t->reader, from, frame->recv_ns, frame->bytes);
-    if (what.frame_class != CLASS_DATA || what.topic.row == NULL)
-        return TD_OK;
-    char topic[LIMIT_TOPIC_BYTES];
-    char exchange_topic[LIMIT_TOPIC_BYTES];
-    char symbol[LIMIT_SYMBOL_BYTES];
-    if (!copy_name(what.topic.topic, topic, sizeof topic) ||
-        !copy_name(what.exchange_topic, exchange_topic, sizeof exchange_topic) ||
-        !copy_name(what.topic.symbol, symbol, sizeof symbol))
-        return TD_OK;
-    channel_info info = from->info;
-    info.topic = topic;
-    info.exchange_topic = exchange_topic;
-    info.symbol = symbol;
-    return connection_table_channel(t->connections, &info, out, err);
-}
-
-/* A frame that was unknown when it was recorded. *is_wanted: whether it is selected, as what it is
- * now. */
-static td_result take_unknown(tape *t, tape_frame *frame, int *is_wanted, td_err *err)
-{
-    tape_channel *known = NULL;
-    td_result rc = reclassify(t, frame, &known, err);
-    if (rc != TD_OK)
-        return rc;
-    if (known == NULL) {
-        *is_wanted = t->wants_unknown;
-        return TD_OK;
+    channel_dir dir = frame->channel->info.dir;
+    if (dir != CHANNEL_IN && dir != CHANNEL_OUT) {
+        frame->ordinal = 0;
+        return;
     }
-    const channel_info *info = &known->info;
-    frame->channel = known;
-    *is_wanted =
-        selection_has_topic(&t->wanted, td_bytes_str(info->topic),
-                            td_bytes_str(info->exchange_topic), td_bytes_str(info->symbol));
-    return TD_OK;
+    uint64_t *last = dir == CHANNEL_IN ? &slot->in : &slot->out;
+    *last = session_slot_ordinal(*last, (uint32_t)frame->ordinal);
+    frame->ordinal = *last;
+    frame->conn = &slot->now->conn;
 }
 
-/* Read, into the block, a frame that the loader left alone: it has been classified again since.
- * NULL: there is nothing to read. */
-static td_result read_late(tape *t, const tape_frame *frame, const frame_content **out, td_err *err)
-{
-    const tape_decoding *decoding = t->source_options.decoding;
-    td_arena *arena = block_arena(frame->block);
-    if (decoding != NULL && content_is_asked(t->reader, frame->channel)) {
-        const decoding_request request = {.channel = frame->channel,
-                                          .row = frame->row,
-                                          .session = frame->session_id,
-                                          .ordinal = (uint32_t)frame->ordinal,
-                                          .recv_ns = frame->recv_ns,
-                                          .bytes = frame->bytes,
-                                          .is_lead_in =
-                                              frame->recv_ns < t->source_options.window.from_ns};
-        return content_ask(t->reader, decoding, &request, 1, arena, out, err);
-    }
-    *out = content_read_kept(t->reader, frame->channel, frame->row, frame->recv_ns, frame->bytes,
-                             arena);
-    return TD_OK;
-}
-
-/* The frame's row and content; where chunks are read by workers or asked about as a whole, those of
- * most are there. */
-static td_result take_content(tape *t, tape_frame *frame, td_err *err)
-{
-    td_result rc = TD_OK;
-    const frame_content *content = frame->content;
-    frame->row = content_row(t->reader, frame->channel, frame->recv_ns);
-    if (content == NULL && TD_UNLIKELY(t->readers != NULL))
-        rc = read_late(t, frame, &content, err);
-    else if (content == NULL)
-        content = content_read(t->reader, frame->channel, frame->row, frame->recv_ns, frame->bytes);
-    frame->content = content;
-    const channel_info *info = &frame->channel->info;
-    return rc == TD_OK ? TD_OK
-                       : td_err_add(err, rc, "%s/%s/%s", info->feed, info->topic, info->symbol);
-}
-
-td_result tape_next(tape *t, tape_frame *out, td_err *err)
+td_result tape_next(tape *t, const frame_ref **out, td_err *err)
 {
     TD_ASSERT_SLOW(t != NULL);
     for (;;) {
@@ -388,25 +279,19 @@ td_result tape_next(tape *t, tape_frame *out, td_err *err)
         td_result rc = merge_next(t->merge, &item, err);
         if (rc != TD_OK)
             return rc;
-        TD_ASSERT_SLOW(item.entry->channel < item.source->channel_count);
-        const source_channel *from = &item.source->channels[item.entry->channel];
-        fill_frame(&item, from, block_bytes(item.block)->data, out);
-        int is_wanted = 1;
-        if (TD_UNLIKELY(from->use == SOURCE_EVENT)) {
-            take_event(t, from, out);
-            is_wanted = t->with_events && out->recv_ns >= t->source_options.window.from_ns;
-        } else if (TD_UNLIKELY(from->use == SOURCE_UNKNOWN)) {
-            rc = take_unknown(t, out, &is_wanted, err);
+        frame_ref *frame = item.frame;
+        take_conn(item.from->slot, frame);
+        if (TD_UNLIKELY(item.from->use == SOURCE_EVENT)) {
+            take_event(t, item.from, frame);
+            if (!t->with_events || frame->is_lead_in)
+                continue;
         }
-        if (rc == TD_OK && is_wanted)
-            out->of_stream = connection_table_follow(out->channel, from->slot, out->recv_ns);
-        if (rc == TD_OK && is_wanted)
-            rc = take_content(t, out, err);
-        if (TD_UNLIKELY(rc != TD_OK))
-            return rc;
-        out->is_lead_in = out->recv_ns < t->source_options.window.from_ns;
-        if (TD_LIKELY(is_wanted))
-            return TD_OK;
+        frame->position = t->position++;
+        connection_table_follow(item.from->slot, frame);
+        if (t->reader != NULL)
+            content_read(t->reader, frame);
+        *out = frame;
+        return TD_OK;
     }
 }
 
@@ -455,9 +340,9 @@ const gap_list *tape_get_damage(const tape *t)
 void tape_get_stats(const tape *t, tape_stats *out)
 {
     *out = t->stats;
-    out->contents_read = content_count(t->reader);
-    if (t->readers != NULL)
-        out->contents_read += content_pool_count(t->readers);
+    out->contents_read = content_pool_count(t->readers);
+    if (t->reader != NULL)
+        out->contents_read += content_count(t->reader);
     if (t->workers != NULL)
         out->workers_busy_max = td_workers_busy_max(t->workers);
 }

@@ -12,52 +12,21 @@
 
 #include <stdint.h>
 
-#include "base/bytes.h"
-#include "base/channel.h"
 #include "base/err.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "archive/archive.h"
 #include "archive/event.h"
 #include "archive/gap.h"
-#include "schema/classify.h"
-#include "schema/decode.h"
-#include "schema/family.h"
-#include "schema/message.h"
-#include "schema/topic.h"
-#include "tape/follow.h"
+#include "schema/frame.h"
 #include "tape/selection.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-#define TAPE_NO_STREAM UINT32_MAX
-
-/* A channel as frames of the tape refer to it: the same one object for all segments of an archive,
- * so pointers can be compared. Valid until the tape closes. */
-typedef struct tape_channel {
-    uint32_t index; /* 0, 1, 2 … in order of first sight; for the user's own tables */
-    channel_info info;
-    frame_role role;             /* of its frames */
-    const struct family *family; /* NULL if this version does not know it */
-    topic_match topic;           /* row NULL for control, events, unknown */
-    /* Of data: 0, 1, 2 … for each stream (tape/follow.h); channels differ in shard, direction,
-     * opcode or family besides. TAPE_NO_STREAM: the channel is of no stream. */
-    uint32_t stream;
-    void *user; /* for the reader of the tape; NULL at first */
-} tape_channel;
-
-/* A reference-counted piece of memory that frames point into: one decompressed chunk. */
+/* A reference-counted piece of memory: one decompressed chunk and its frames. */
 typedef struct tape_block tape_block;
-
-/* The content of a frame. It depends on the frame's bytes, its channel and its time alone. */
-typedef struct frame_content {
-    const struct message *message; /* NULL: it is no data, or cannot be decoded */
-    decode_error why;              /* of data: why not */
-    const classification *what;    /* of what the client sent, of control frames, and of those of no
-                                      topic; else NULL */
-} frame_content;
 
 /* How much of its frames' content a tape reads. */
 typedef enum tape_reads {
@@ -65,28 +34,6 @@ typedef enum tape_reads {
     TAPE_READS_MESSAGES, /* what books and checks need: of books and trades the plain structs */
     TAPE_READS_ALL,      /* every member, and what the client sent: message.beside */
 } tape_reads;
-
-typedef struct tape_frame {
-    tape_channel *channel;
-    const topic_row *row; /* of data: the row that holds at its time; NULL: there is none */
-    /* NULL: the tape does not read it, or the frame is an event or an HTTP answer. With threads or
-     * a decoder in place of the built-in one, valid while block is held; else until the next call.
-     */
-    const frame_content *content;
-    /* Of an events channel; NULL: it cannot be read, or the frame is none. Until the next call. */
-    const struct event *event;
-    uint64_t recv_ns;
-    uint64_t publish_ns; /* exchange time; recv_ns where the frame has none */
-    uint64_t ordinal;    /* on its connection, in and out each from 1; 0 for events */
-    uint32_t session;    /* which recording it is from: 1, 2 … in order of first sight; (session,
-                            conn) names a connection of a slot, conn alone starts over */
-    const char *session_id;  /* as the archive calls it: 8 hex digits; valid until close */
-    uint32_t conn;           /* connection number of its slot, from 1; 0 = unknown */
-    follow_answer of_stream; /* what it is to its stream; zero without one */
-    uint8_t is_lead_in;      /* before the selection: see tape_options */
-    td_bytes bytes;          /* DECODE_PADDING_BYTES readable after it; valid while block is held */
-    tape_block *block;       /* borrowed until the next call of tape_next; acquire to keep it */
-} tape_frame;
 
 /* Zero takes the default everywhere. */
 typedef struct tape_options {
@@ -125,10 +72,12 @@ TD_MUST_USE td_result tape_open(archive *archive, const selection *selection,
                                 const tape_options *options, tape **out, td_err *err);
 void tape_close(tape *tape);
 
-/* The next frame. TD_OK, TD_EOF; TD_E_IO and TD_E_LIMIT (too many chunks overlap in time, or
+/* The next frame, valid until the next call. With threads, or a decoder in place of the built-in
+ * one, it and its content are valid while its block is held. event and what it points to: until the
+ * next call always. TD_OK, TD_EOF; TD_E_IO and TD_E_LIMIT (too many chunks overlap in time, or
  * the decoded frames of one are too large) end the tape. Damage inside a chunk is counted, logged,
  * and passed over. */
-TD_MUST_USE td_result tape_next(tape *tape, tape_frame *out, td_err *err);
+TD_MUST_USE td_result tape_next(tape *tape, const frame_ref **out, td_err *err);
 
 /* After TD_EOF of a following tape: look for what was recorded meanwhile, in segments that are
  * being written and in new ones. TD_OK: tape_next goes on; TD_EOF: nothing new (wait, and call it

@@ -61,7 +61,7 @@ typedef struct cat_run {
 } cat_run;
 
 /* Bytes that are not UTF-8 cannot be JSON text: they are printed as data_hex. */
-static void write_frame(output_stream *output, const tape_frame *frame)
+static void write_frame(output_stream *output, const frame_ref *frame)
 {
     const channel_info *info = &frame->channel->info;
     json_writer *json = output_json_begin(output);
@@ -76,7 +76,7 @@ static void write_frame(output_stream *output, const tape_frame *frame)
     json_write_member_text(json, "dir", channel_dir_name(info->dir));
     json_write_member_u64(json, "line", info->line);
     json_write_member_u64(json, "shard", info->shard);
-    json_write_member_text(json, "session", frame->session_id);
+    json_write_member_text(json, "session", frame->conn->session_id);
     frame_json_place(json, frame);
     json_write_member_text_or_hex(json, "data", "data_hex", frame->bytes);
     json_write_object_end(json);
@@ -90,13 +90,13 @@ static int wants_dir(const cat_options *options, channel_dir dir)
     return options->dir == 0 || strcmp(DIRS[options->dir], channel_dir_name(dir)) == 0;
 }
 
-static int wants_frame(const cat_run *run, const tape_frame *frame)
+static int wants_frame(const cat_run *run, const frame_ref *frame)
 {
     const entry_options *entries = &run->verb.entries;
     return wants_dir(&run->options, frame->channel->info.dir) &&
            (!entry_options_are_given(entries) ||
-            (frame->content != NULL && frame->content->message != NULL &&
-             message_has_entry(frame->content->message, &entries->price, &entries->size)));
+            (frame->content.message != NULL &&
+             message_has_entry(frame->content.message, &entries->price, &entries->size)));
 }
 
 /* 1 if nothing more is to be printed: a signal ends cat between two frames, never within a line. */
@@ -110,18 +110,18 @@ static td_result print_frames(cat_run *run, tape *from, uint64_t *left)
 {
     output_stream *output = &run->verb.output;
     while (!is_over(run, *left)) {
-        tape_frame frame;
+        const frame_ref *frame;
         td_result rc = tape_next(from, &frame, &run->verb.err);
         if (rc != TD_OK)
             return rc;
         run->has_frames = 1;
-        if (!wants_frame(run, &frame))
+        if (!wants_frame(run, frame))
             continue;
         if (run->options.is_raw) {
-            output_bytes(output, frame.bytes);
+            output_bytes(output, frame->bytes);
             output_bytes(output, td_bytes_str("\n"));
         } else {
-            write_frame(output, &frame);
+            write_frame(output, frame);
         }
         TD_ASSERT(*left > 0);
         --*left;

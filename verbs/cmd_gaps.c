@@ -60,12 +60,12 @@ static td_result read_frames(tape *from, selected *out, td_err *err)
 {
     td_result rc = TD_OK;
     while (rc == TD_OK) {
-        tape_frame frame;
+        const frame_ref *frame;
         rc = tape_next(from, &frame, err);
         if (rc != TD_OK)
             break;
-        out->first_ns = out->frames == 0 ? frame.recv_ns : out->first_ns;
-        out->last_ns = frame.recv_ns;
+        out->first_ns = out->frames == 0 ? frame->recv_ns : out->first_ns;
+        out->last_ns = frame->recv_ns;
         out->frames++;
     }
     return rc == TD_EOF ? TD_OK : rc;

@@ -70,8 +70,8 @@ static const experiment EXPERIMENTS[] = {
 
 /* The frames of one book, in order. */
 typedef struct recorded_book {
-    const tape_channel *channel;
-    const tape_frame *frames[BOOK_FRAMES_MAX];
+    const frame_channel *channel;
+    const frame_ref *frames[BOOK_FRAMES_MAX];
     size_t count;
 } recorded_book;
 
@@ -79,7 +79,7 @@ static size_t gather_books(const capture_tape *from, recorded_book *books)
 {
     size_t count = 0;
     for (size_t i = 0; i < from->frame_count; i++) {
-        const tape_frame *frame = &from->frames[i];
+        const frame_ref *frame = &from->frames[i];
         const topic_row *row = frame->channel->topic.row;
         if (row == NULL || row->type != MSG_BOOK_CHANGE)
             continue;
@@ -95,7 +95,7 @@ static size_t gather_books(const capture_tape *from, recorded_book *books)
     return count;
 }
 
-static void decode(decoder *d, const tape_frame *frame, message *out)
+static void decode(decoder *d, const frame_ref *frame, message *out)
 {
     decode_error why;
     assert_true(
@@ -103,7 +103,7 @@ static void decode(decoder *d, const tape_frame *frame, message *out)
 }
 
 /* Take one frame; the first error, or RULE_NONE. */
-static rule_id take(track *t, decoder *d, const tape_frame *frame)
+static rule_id take(track *t, decoder *d, const frame_ref *frame)
 {
     message m;
     decode(d, frame, &m);

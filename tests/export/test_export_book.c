@@ -191,7 +191,7 @@ typedef struct actors {
     export_gate *gate;
     export_reader *reader;
     const topic_row *row;
-    tape_channel channel;
+    frame_channel channel;
     td_buf rows;
     uint64_t at_ns;
     uint64_t damaged_until_ns;
@@ -214,12 +214,13 @@ static void take_step(actors *a, const script *s, const step *one)
     a->at_ns = one->at_ns != 0 ? one->at_ns : a->at_ns + 1000000;
     a->conn = one->conn != 0 ? one->conn : a->conn;
     a->damaged_until_ns = one->damaged_until_ns != 0 ? one->damaged_until_ns : a->damaged_until_ns;
-    const tape_frame shown = {.channel = &a->channel,
-                              .row = a->row,
-                              .recv_ns = a->at_ns,
-                              .session = 1,
-                              .conn = a->conn,
-                              .of_stream = {.place = one->place, .is_copy = one->is_copy}};
+    const frame_conn conn = {.session = 1, .number = a->conn};
+    const frame_ref shown = {.channel = &a->channel,
+                             .row = a->row,
+                             .recv_ns = a->at_ns,
+                             .conn = &conn,
+                             .place = one->place,
+                             .is_copy = one->is_copy};
     message m = {.book = frame.message};
     m.head.row = a->row;
     gate_answer answer;

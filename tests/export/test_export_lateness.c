@@ -66,8 +66,9 @@ static void test_steps(void **state)
     export_lateness *late = NULL;
     late = export_lateness_open();
     for (size_t i = 0; i < sizeof STEPS / sizeof STEPS[0]; i++) {
-        tape_channel channel = {.info = {.feed = STEPS[i].feed}};
-        tape_frame frame = {.channel = &channel, .session = STEPS[i].session};
+        frame_channel channel = {.info = {.feed = STEPS[i].feed}};
+        const frame_conn conn = {.session = STEPS[i].session};
+        frame_ref frame = {.channel = &channel, .conn = &conn};
         if (STEPS[i].what == FRAME) {
             if (export_lateness_is_late(late, &frame) != STEPS[i].is_late)
                 fail_msg("step %zu: a frame is %slate", i, STEPS[i].is_late ? "not " : "");

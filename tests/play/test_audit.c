@@ -9,6 +9,7 @@
 #include "play/player.h"
 #include "tests/testing/capture.h"
 #include "tests/testing/capture_tape.h"
+#include "tests/testing/filled.h"
 #include "tests/testing/played.h"
 
 #define V5      "v5-2026-08-09.jsonl.gz"
@@ -93,7 +94,7 @@ static void test_no_false_alarm(void **state)
     capture_tape_fini(&recorded);
 }
 
-static int is_of(const tape_frame *frame, const char *topic)
+static int is_of(const frame_ref *frame, const char *topic)
 {
     return frame->channel->info.dir == CHANNEL_IN &&
            strncmp(frame->channel->info.topic, topic, strlen(topic)) == 0;
@@ -206,14 +207,14 @@ static void test_dated_rows(void **state)
     };
     static const uint64_t RECV_MS[] = {1743119990100, 1743119995100, 1743120001100, 1743120002100};
     const family *of = family_find(td_bytes_str("v5-linear"));
-    tape_channel channel = {.family = of,
-                            .info = {.feed = "v5",
-                                     .family = "v5-linear",
-                                     .dir = CHANNEL_IN,
-                                     .topic = "orderbook.1",
-                                     .exchange_topic = "orderbook.1.X",
-                                     .symbol = "X",
-                                     .opcode = OPCODE_TEXT}};
+    frame_channel channel = {.family = of,
+                             .info = {.feed = "v5",
+                                      .family = "v5-linear",
+                                      .dir = CHANNEL_IN,
+                                      .topic = "orderbook.1",
+                                      .exchange_topic = "orderbook.1.X",
+                                      .symbol = "X",
+                                      .opcode = OPCODE_TEXT}};
     assert_true(topic_match_text(of->topics, of->topic_count, td_bytes_str("orderbook.1.X"),
                                  TOPIC_ANY_TIME, &channel.topic));
     player *p = played_open(1);
@@ -221,12 +222,11 @@ static void test_dated_rows(void **state)
         static uint8_t bytes[4][512];
         size_t size = strlen(FRAMES[i]);
         memcpy(bytes[i], FRAMES[i], size);
-        tape_frame frame = {.channel = &channel,
-                            .recv_ns = RECV_MS[i] * 1000000,
-                            .ordinal = i + 1,
-                            .session = 1,
-                            .conn = 1,
-                            .bytes = td_bytes_of(bytes[i], size)};
+        frame_ref frame = {.channel = &channel,
+                           .recv_ns = RECV_MS[i] * 1000000,
+                           .ordinal = i + 1,
+                           .conn = frame_conn_of(1, 1),
+                           .bytes = td_bytes_of(bytes[i], size)};
         assert_int_equal(played_take(p, &frame, NULL), TD_OK);
     }
     assert_int_equal(player_finish(p, NULL), TD_OK);

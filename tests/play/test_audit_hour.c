@@ -52,7 +52,7 @@ static void test_an_hour(void **state)
                                                            .seed = 11,
                                                            .step_ns = HOUR_NS / HOUR_STEPS});
         player *p = played_open(1);
-        tape_frame frame;
+        frame_ref frame;
         uint64_t first_ns = 0;
         do {
             sim_feed_next(feed, &frame);

@@ -36,7 +36,7 @@ static uint64_t count_of(const player *p, rule_id rule)
     return count;
 }
 
-static int is_of(const tape_frame *frame, const char *topic)
+static int is_of(const frame_ref *frame, const char *topic)
 {
     return frame->channel->info.dir == CHANNEL_IN && strcmp(frame->channel->info.topic, topic) == 0;
 }
@@ -47,7 +47,7 @@ static int has_text(td_bytes bytes, const char *text)
 }
 
 /* 1 for a delta of updates only, which no rule of one topic can be sure to miss. */
-static int is_update_only(const tape_frame *frame)
+static int is_update_only(const frame_ref *frame)
 {
     return has_text(frame->bytes, "\"delta\"") && has_text(frame->bytes, "\"delete\":[]") &&
            has_text(frame->bytes, "\"insert\":[]");
@@ -139,7 +139,7 @@ static void test_lost_trades(void **state)
         uint64_t from_ns = (recorded.frames[0].publish_ns / minute + 1) * minute + 2 * TD_NS_PER_S;
         uint64_t to_ns = recorded.frames[recorded.frame_count - 1].recv_ns - minute;
         for (size_t i = 0; i < recorded.frame_count; i++) {
-            const tape_frame *frame = &recorded.frames[i];
+            const frame_ref *frame = &recorded.frames[i];
             if (!is_of(frame, c->topics[0]) || frame->publish_ns < from_ns ||
                 frame->recv_ns > to_ns)
                 continue;

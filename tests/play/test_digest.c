@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 
+#include "tests/testing/filled.h"
 #include "tests/testing/played.h"
 
 #define INVERSE "inverse-2021-04-17.jsonl.gz"
@@ -43,7 +44,7 @@ static const twist_case TWISTS[] = {
 };
 
 /* Replace the first occurrence of a text in a frame by one of the same length. */
-static void replace(const tape_frame *frame, const char *old, const char *new)
+static void replace(const frame_ref *frame, const char *old, const char *new)
 {
     assert_int_equal(strlen(old), strlen(new));
     uint8_t *at = memmem(frame->bytes.data, frame->bytes.size, old, strlen(old));
@@ -52,7 +53,7 @@ static void replace(const tape_frame *frame, const char *old, const char *new)
 }
 
 /* Turn a frame {"topic":T,...} into { "topic":T,...} with a space, in the padding's space. */
-static void add_space(tape_frame *frame)
+static void add_space(frame_ref *frame)
 {
     uint8_t *bytes = (uint8_t *)frame->bytes.data;
     memmove(bytes + 2, bytes + 1, frame->bytes.size - 1);
@@ -61,14 +62,14 @@ static void add_space(tape_frame *frame)
 }
 
 /* Swap the first two members: {"topic":T,"type":K,...} becomes {"type":K,"topic":T,...}. */
-static void swap_keys(const tape_frame *frame)
+static void swap_keys(const frame_ref *frame)
 {
     static const char OLD[] = "{\"topic\":\"orderBookL2_25.EOSUSD\",\"type\":\"snapshot\",";
     static const char NEW[] = "{\"type\":\"snapshot\",\"topic\":\"orderBookL2_25.EOSUSD\",";
     replace(frame, OLD, NEW);
 }
 
-static tape_frame *first_trade(const capture_tape *from)
+static frame_ref *first_trade(const capture_tape *from)
 {
     for (size_t i = 0; i < from->frame_count; i++) {
         if (strcmp(from->frames[i].channel->info.topic, "trade") == 0)
@@ -79,7 +80,7 @@ static tape_frame *first_trade(const capture_tape *from)
 }
 
 /* Change the first digit after the first such key. */
-static void change_digit(const tape_frame *frame, const char *key)
+static void change_digit(const frame_ref *frame, const char *key)
 {
     uint8_t *at = memmem(frame->bytes.data, frame->bytes.size, key, strlen(key));
     assert_non_null(at);
@@ -89,7 +90,7 @@ static void change_digit(const tape_frame *frame, const char *key)
 
 static void apply_twist(const capture_tape *from, const twist_case *c)
 {
-    tape_frame *frame = &from->frames[c->frame];
+    frame_ref *frame = &from->frames[c->frame];
     switch (c->twist) {
     case TWIST_TIME:
         frame->recv_ns++;
@@ -139,7 +140,7 @@ static void test_digests(void **state)
         player *before = played(&from, 1);
         apply_twist(&from, &TWISTS[i]);
         for (size_t k = 0; k < from.frame_count; k++)
-            from.frames[k].content = NULL; /* it is that of the frame before */
+            from.frames[k].is_read = 0; /* it is that of the frame before */
         player *after = played(&from, 1);
         digest_texts a;
         digest_texts b;
@@ -164,11 +165,11 @@ static void test_payload_survives_a_new_recording(void **state)
     player *before = played(&from, 1);
     size_t kept = 0;
     for (size_t i = 0; i < from.frame_count; i++) {
-        tape_frame frame = from.frames[i];
+        frame_ref frame = from.frames[i];
         if (strcmp(frame.channel->info.topic, "_control") == 0)
             continue;
         frame.recv_ns = 1000000000000000000 + kept;
-        frame.conn = 7;
+        frame.conn = frame_conn_of(1, 7);
         frame.ordinal = kept + 1;
         from.frames[kept++] = frame;
     }

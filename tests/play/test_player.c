@@ -12,6 +12,7 @@
 #include "tests/testing/clock_sim.h"
 #include "play/player.h"
 #include "tests/testing/capture.h"
+#include "tests/testing/filled.h"
 #include "tests/testing/played.h"
 
 #define INVERSE "inverse-2021-04-17.jsonl.gz"
@@ -186,8 +187,9 @@ static void test_two_workers_busy(void **state)
     td_err err;
     for (uint32_t round = 0; round < ROUNDS_MAX && player_busy_max(p) < 2; round++) {
         for (size_t i = 0; i < from.frame_count; i++)
-            from.frames[i].conn = round + 1;
+            from.frames[i].conn = frame_conn_of(1, round % 2 + 1);
         played_push(p, &from);
+        assert_int_equal(player_drain(p, &err), TD_OK);
     }
     assert_int_equal(player_finish(p, &err), TD_OK);
     assert_int_equal(player_busy_max(p), 2);
@@ -220,7 +222,7 @@ static void push_without(player *p, capture_tape *from, const cut_case *c)
     size_t nth = 0;
     td_err err;
     for (size_t i = 0; i < from->frame_count; i++) {
-        tape_frame *frame = &from->frames[i];
+        frame_ref *frame = &from->frames[i];
         int is_book = strcmp(frame->channel->info.topic, "orderBookL2_25") == 0 &&
                       strcmp(frame->channel->info.symbol, c->symbol) == 0;
         size_t at = nth;
@@ -246,7 +248,7 @@ static void test_cut_frames_are_found(void **state)
         const stream *s = played_stream(p, "orderBookL2_25", c->symbol);
         assert_true(s->verdicts.first.is_set);
         assert_string_equal(rule_name(s->verdicts.first.rule), rule_name(c->rule));
-        assert_int_equal(s->verdicts.first.frame.ordinal, c->ordinal);
+        assert_int_equal(s->verdicts.first.at.ordinal, c->ordinal);
         assert_true(s->verdicts.first.has_seq);
         assert_int_equal(s->verdicts.first.seq, c->seq);
         assert_true(track_is_broken(stream_last_track(s)));
@@ -313,7 +315,7 @@ static void test_undecodable(void **state)
     const stream *s = played_stream(p, "orderBookL2_25", "EOSUSD");
     assert_true(s->undecoded.is_set);
     assert_int_equal(s->undecoded.reason, DECODE_NOT_JSON);
-    assert_int_equal(s->undecoded.frame.ordinal, 3);
+    assert_int_equal(s->undecoded.at.ordinal, 3);
     /* without its snapshot each delta is one that came before the snapshot */
     assert_true(s->counts.deltas > 0);
     assert_int_equal(s->verdicts.violations[RULE_ANCHORED], s->counts.deltas);
@@ -328,11 +330,11 @@ static void test_unknown_topics(void **state)
     (void)state;
     capture_tape from;
     capture_tape_load(&from, INVERSE, "inverse");
-    tape_channel unknown = *from.frames[FRAME_SNAPSHOT_AT].channel;
+    frame_channel unknown = *from.frames[FRAME_SNAPSHOT_AT].channel;
     unknown.topic = (topic_match){0};
     unknown.info.topic = CHANNEL_TOPIC_UNKNOWN;
     unknown.info.symbol = "";
-    tape_channel later = unknown;
+    frame_channel later = unknown;
     later.info.topic = "orderBook_9000";
     from.frames[FRAME_SNAPSHOT_AT].channel = &unknown;
     from.frames[FRAME_SNAPSHOT_AT + 1].channel = &later;
@@ -359,8 +361,7 @@ typedef struct witness {
     int is_finished;
 } witness;
 
-static td_result witness_frame(void *ctx, const tape_frame *frame, uint64_t deadline_ns,
-                               td_err *err)
+static td_result witness_frame(void *ctx, const frame_ref *frame, uint64_t deadline_ns, td_err *err)
 {
     witness *w = ctx;
     assert_true(frame->recv_ns > w->last_recv_ns);
@@ -477,7 +478,7 @@ static td_result watch_frame(void *ctx, const stream *of, void **state, const ob
                              td_err *err)
 {
     watcher *w = ctx;
-    const stream_frame *frame = seen->frame;
+    const frame_ref *frame = seen->frame;
     if (*state == NULL)
         *state = calloc(1, sizeof(watched));
     watched *own = *state;
@@ -486,7 +487,7 @@ static td_result watch_frame(void *ctx, const stream *of, void **state, const ob
     own->frames++;
     own->lead_in += frame->is_lead_in;
     assert_int_equal(own->frames, of->counts.frames + of->counts.lead_in);
-    int has_message = frame->content != NULL && frame->content->message != NULL;
+    int has_message = frame->content.message != NULL;
     own->decoded += !frame->is_lead_in && has_message;
     own->unjudged += has_message && (seen->verdict == NULL || seen->track == NULL);
     if (seen->track != NULL && track_book(seen->track) != NULL)

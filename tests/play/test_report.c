@@ -127,7 +127,7 @@ typedef struct replayed {
 } replayed;
 
 /* A sink that wants no more before its n-th frame. */
-static td_result leave(void *ctx, const tape_frame *frame, uint64_t deadline_ns, td_err *err)
+static td_result leave(void *ctx, const frame_ref *frame, uint64_t deadline_ns, td_err *err)
 {
     size_t *left = ctx;
     (void)frame;

@@ -172,12 +172,12 @@ static void read_all(archive *a, subscribed *s)
     const selection everything = {.has_from = 0};
     const tape_options options = {.with_events = 1};
     tape *t = NULL;
-    tape_frame frame;
+    const frame_ref *frame;
     td_err err;
     assert_int_equal(tape_open(a, &everything, &options, &t, &err), TD_OK);
     td_result rc = tape_next(t, &frame, &err);
     for (; rc == TD_OK; rc = tape_next(t, &frame, &err))
-        assert_int_equal(subscribed_take(s, &frame, &err), TD_OK);
+        assert_int_equal(subscribed_take(s, frame, &err), TD_OK);
     assert_int_equal(rc, TD_EOF);
     tape_close(t);
 }

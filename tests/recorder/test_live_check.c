@@ -63,7 +63,7 @@ static void on_found(void *user, const live_check_finding *finding)
 }
 
 /* Channel numbers restart in each segment: shift is added to their numbers. */
-static void put(live_check *w, const tape_frame *frame, uint32_t conn, uint32_t shift)
+static void put(live_check *w, const frame_ref *frame, uint32_t conn, uint32_t shift)
 {
     const channel_info *info = &frame->channel->info;
     if (strcmp(info->topic, CHANNEL_TOPIC_CONTROL) == 0)
@@ -86,10 +86,10 @@ typedef struct live_check_case {
 } live_check_case;
 
 /* The same frame on the feed's other shard; channels are numbered apart. */
-static void put_copy(live_check *w, const tape_frame *frame, uint32_t conn, uint32_t shift)
+static void put_copy(live_check *w, const frame_ref *frame, uint32_t conn, uint32_t shift)
 {
-    tape_channel channel = *frame->channel;
-    tape_frame copy = *frame;
+    frame_channel channel = *frame->channel;
+    frame_ref copy = *frame;
     copy.channel = &channel;
     copy.recv_ns++;
     channel.index += 100;
@@ -119,7 +119,7 @@ static live_check_stats live_check_case_run(const capture_tape *from, const char
             live_check_begin_segment(w, 0);
             shift = (shift + 7) % 31;
         }
-        uint32_t conn = from->frames[i].conn + (i >= how->again);
+        uint32_t conn = from->frames[i].conn->number + (i >= how->again);
         int is_closed = how->closed > 0 && i >= how->closed;
         if (i != how->lost && !is_closed)
             put(w, &from->frames[i], conn, shift);
@@ -180,7 +180,7 @@ static void test_lost_trades(void **state)
     live_check_without(&recorded, "v5-linear", lost, &seen);
     assert_int_equal(seen.count, 1);
     const live_check_finding *found = &seen.items[0];
-    const tape_frame *frame = &recorded.frames[lost];
+    const frame_ref *frame = &recorded.frames[lost];
     assert_int_equal(found->reason, GAP_AGGREGATE);
     assert_int_equal(found->rule, RULE_TRADES_COMPLETE);
     assert_string_equal(found->channel->topic, "publicTrade");
@@ -322,7 +322,7 @@ static void test_mended_by_the_next_connection(void **state)
     assert_int_equal(seen.items[1].conn, seen.items[0].conn);
     assert_int_equal(seen.items[0].frames_lost, 1);
     assert_int_equal(seen.items[1].frames_lost, 2); /* all until the snapshot */
-    assert_int_equal(recorded.frames[again].conn, seen.items[0].conn);
+    assert_int_equal(recorded.frames[again].conn->number, seen.items[0].conn);
     capture_tape_fini(&recorded);
 }
 
@@ -339,7 +339,7 @@ static void test_text_and_binary_frames_of_a_topic(void **state)
                                         .seed = 3,
                                         .step_ns = 20 * TD_NS_PER_MS},
                     200, &recorded);
-    tape_channel binary = *recorded.frames[nth_of(&recorded, "orderbook.50", 0)].channel;
+    frame_channel binary = *recorded.frames[nth_of(&recorded, "orderbook.50", 0)].channel;
     binary.info.opcode = OPCODE_BINARY;
     binary.index += 100;
     for (size_t n = 1; n < 100; n += 2)

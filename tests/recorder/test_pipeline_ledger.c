@@ -34,7 +34,7 @@ typedef struct account {
     unsigned seen, adopted, wrong;
 } account;
 
-static void take_account(const tape_frame *frame, event_reader *events, account *out)
+static void take_account(const frame_ref *frame, event_reader *events, account *out)
 {
     event event_read;
     if (frame->channel->info.dir != CHANNEL_EVENT) {
@@ -60,7 +60,7 @@ static account verified_account(pipeline *f)
     archive *from = NULL;
     tape *frames = NULL;
     event_reader *events = NULL;
-    tape_frame frame;
+    const frame_ref *frame;
     account found = {0};
     verify_report report;
     verify_options checking = {.threads = 1, .finding = on_finding};
@@ -73,7 +73,7 @@ static account verified_account(pipeline *f)
     events = event_reader_open();
     assert_int_equal(tape_open(from, &everything, &reading, &frames, &err), TD_OK);
     while (tape_next(frames, &frame, &err) == TD_OK)
-        take_account(&frame, events, &found);
+        take_account(frame, events, &found);
     tape_close(frames);
     event_reader_close(events);
     archive_close(from);

@@ -229,32 +229,32 @@ static void dump(const char *path, char out[DUMP_BYTES])
     static const selection ALL = {.has_from = 0};
     archive *a = open_archive(path);
     tape *t = NULL;
-    tape_frame f;
+    const frame_ref *f;
     td_err err;
     size_t used = 0;
     assert_int_equal(tape_open(a, &ALL, &(tape_options){.with_events = 1}, &t, &err), TD_OK);
     while (tape_next(t, &f, &err) == TD_OK) {
-        const channel_info *info = &f.channel->info;
-        uint64_t second = (f.recv_ns - TAPE_FIXTURE_NS) / SECOND_NS;
+        const channel_info *info = &f->channel->info;
+        uint64_t second = (f->recv_ns - TAPE_FIXTURE_NS) / SECOND_NS;
         if (info->dir == CHANNEL_EVENT) {
-            assert_non_null(f.event);
+            assert_non_null(f->event);
             used += (size_t)snprintf(out + used, DUMP_BYTES - used, "%" PRIu64 " %s", second,
-                                     event_kind_name(f.event->kind));
-            if (f.event->kind == EVENT_SEGMENT && f.event->slot_count == 1)
-                used += (size_t)snprintf(out + used, DUMP_BYTES - used,
-                                         " conn %u since %" PRIu64 " in %" PRIu64,
-                                         f.event->slots[0].conn,
-                                         (f.event->slots[0].since_ns - TAPE_FIXTURE_NS) / SECOND_NS,
-                                         f.event->slots[0].in);
-            if (f.event->kind == EVENT_GAP)
+                                     event_kind_name(f->event->kind));
+            if (f->event->kind == EVENT_SEGMENT && f->event->slot_count == 1)
+                used += (size_t)snprintf(
+                    out + used, DUMP_BYTES - used, " conn %u since %" PRIu64 " in %" PRIu64,
+                    f->event->slots[0].conn,
+                    (f->event->slots[0].since_ns - TAPE_FIXTURE_NS) / SECOND_NS,
+                    f->event->slots[0].in);
+            if (f->event->kind == EVENT_GAP)
                 used += (size_t)snprintf(out + used, DUMP_BYTES - used, " %s/%s",
-                                         f.event->gap.topic, f.event->gap.symbol);
+                                         f->event->gap.topic, f->event->gap.symbol);
         } else {
             assert_string_equal(info->feed, "inverse");
             assert_string_equal(info->family, "inverse");
-            used += (size_t)snprintf(out + used, DUMP_BYTES - used,
-                                     "%" PRIu64 " %s %u:%" PRIu64 " %s/%s", second, f.session_id,
-                                     f.conn, f.ordinal, info->topic, info->symbol);
+            used += (size_t)snprintf(
+                out + used, DUMP_BYTES - used, "%" PRIu64 " %s %u:%" PRIu64 " %s/%s", second,
+                f->conn->session_id, f->conn->number, f->ordinal, info->topic, info->symbol);
         }
         used += (size_t)snprintf(out + used, DUMP_BYTES - used, "\n");
         assert_true(used < DUMP_BYTES);
@@ -305,7 +305,7 @@ static td_result watch_frame(void *ctx, const stream *of, void **state, const ob
     (void)of;
     (void)state;
     (void)err;
-    if (seen->frame->ordinal != watch->ordinal || seen->frame->role != ROLE_DATA)
+    if (seen->frame->ordinal != watch->ordinal || seen->frame->channel->role != ROLE_DATA)
         return TD_OK;
     watch->seen++;
     watch->book_hash = seen->track == NULL ? 0 : track_hash_best(seen->track, 0);
@@ -321,9 +321,9 @@ static void watch_close(void *ctx, void *state)
 
 static const observer_ops WATCH = {.name = "watch", .frame = watch_frame, .close = watch_close};
 
-static int wants_session(const tape_frame *frame)
+static int wants_session(const frame_ref *frame)
 {
-    return strcmp(frame->session_id, SESSION) == 0;
+    return strcmp(frame->conn->session_id, SESSION) == 0;
 }
 
 /* The book after a frame of the session. */
@@ -336,15 +336,15 @@ static book_watch watch(const char *path, uint64_t ordinal, uint64_t skipped)
     archive *a = open_archive(path);
     player *p = NULL;
     tape *t = NULL;
-    tape_frame frame;
+    const frame_ref *frame;
     td_err err;
     assert_int_equal(tape_open(a, &ALL, &(tape_options){.reads = TAPE_READS_MESSAGES}, &t, &err),
                      TD_OK);
     assert_int_equal(player_open(&playing, &p, &err), TD_OK);
     while (tape_next(t, &frame, &err) == TD_OK) {
-        int is_skipped = skipped != 0 && frame.ordinal == skipped;
-        if (wants_session(&frame) && !is_skipped)
-            assert_int_equal(player_take(p, &frame, &err), TD_OK);
+        int is_skipped = skipped != 0 && frame->ordinal == skipped;
+        if (wants_session(frame) && !is_skipped)
+            assert_int_equal(player_take(p, frame, &err), TD_OK);
     }
     assert_int_equal(player_finish(p, &err), TD_OK);
     player_close(p);

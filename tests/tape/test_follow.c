@@ -60,9 +60,9 @@ static void test_until_it_ends(void **state)
     follow_answer taken_over = take(&stream, &b, 3);
     expect(taken_over, 1, 0);
     assert_int_equal(taken_over.since_ns, 3);
-    assert_int_equal(follow_answered_ns(&taken_over, 2), 3);
-    assert_int_equal(follow_answered_ns(&taken_over, 4), 4);
-    assert_int_equal(follow_answered_ns(&taken_over, 0), 0);
+    assert_int_equal(follow_answered_ns(taken_over.since_ns, 2), 3);
+    assert_int_equal(follow_answered_ns(taken_over.since_ns, 4), 4);
+    assert_int_equal(follow_answered_ns(taken_over.since_ns, 0), 0);
     assert_int_equal(take(&stream, &b, 3).since_ns, 3);
     /* It comes back, and is one among others. */
     a = (test_slot){.conn = 2};

@@ -201,16 +201,16 @@ typedef struct played {
 static void play_tape(archive *a, const selection *wanted, const tape_options *options, played *out)
 {
     tape *t = NULL;
-    tape_frame frame;
+    const frame_ref *frame;
     td_err err;
     td_result rc = tape_open(a, wanted, options, &t, &err);
     while (rc == TD_OK && (rc = tape_next(t, &frame, &err)) == TD_OK) {
-        const channel_info *info = &frame.channel->info;
+        const channel_info *info = &frame->channel->info;
         out->frames++;
-        rc = td_buf_printf(&out->text, &err,
-                           "%" PRIu64 " %s %s %s %d conn %u, ordinal %" PRIu64 ", %.*s\n",
-                           frame.recv_ns, info->feed, info->topic, info->symbol, (int)info->dir,
-                           frame.conn, frame.ordinal, (int)frame.bytes.size, frame.bytes.data);
+        rc = td_buf_printf(
+            &out->text, &err, "%" PRIu64 " %s %s %s %d conn %u, ordinal %" PRIu64 ", %.*s\n",
+            frame->recv_ns, info->feed, info->topic, info->symbol, (int)info->dir,
+            frame->conn->number, frame->ordinal, (int)frame->bytes.size, frame->bytes.data);
     }
     if (rc != TD_EOF)
         fail_msg("%s", err.text);

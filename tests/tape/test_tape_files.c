@@ -24,11 +24,11 @@
 /* Frames [from, to) come next, then there is nothing more for now. */
 static void expect_frames(tape *t, unsigned from, unsigned to)
 {
-    tape_frame frame;
+    const frame_ref *frame;
     for (unsigned n = from; n < to; n++) {
         td_err err;
         td_result rc = tape_next(t, &frame, &err);
-        if (rc != TD_OK || tape_frame_number(&frame) != n)
+        if (rc != TD_OK || tape_frame_number(frame) != n)
             fail_msg("frame %u: result %d", n, rc);
     }
     assert_int_equal(tape_next(t, &frame, NULL), TD_EOF);
@@ -242,14 +242,14 @@ static void test_foreign_without_chunks(void **state)
     end_file(&file, &f, "plain.mcap");
     tape *t = tape_fixture_tape(&f, NULL, &(tape_options){0});
     for (unsigned n = 0; n < 3; n++) {
-        tape_frame frame;
+        const frame_ref *frame;
         assert_int_equal(tape_next(t, &frame, NULL), TD_OK);
-        assert_int_equal(tape_frame_number(&frame), n);
-        assert_int_equal(frame.conn, 0);
-        assert_int_equal(frame.ordinal, MESSAGES[n].sequence);
-        assert_string_equal(frame.channel->info.topic, n == 1 ? "/beta" : "/alpha");
-        assert_null(frame.channel->family);
-        assert_null(frame.channel->topic.row);
+        assert_int_equal(tape_frame_number(frame), n);
+        assert_int_equal(frame->conn->number, 0);
+        assert_int_equal(frame->ordinal, MESSAGES[n].sequence);
+        assert_string_equal(frame->channel->info.topic, n == 1 ? "/beta" : "/alpha");
+        assert_null(frame->channel->family);
+        assert_null(frame->channel->topic.row);
     }
     expect_frames(t, 0, 0);
     tape_close(t);
@@ -323,17 +323,17 @@ static void test_unknown_is_classified_again(void **state)
     tape_segment_finish(segment);
     selection trades = {.topics = {TRADES, 1}};
     tape *t = tape_fixture_tape(&f, &trades, &(tape_options){0});
-    tape_frame frame;
+    const frame_ref *frame;
     assert_int_equal(tape_next(t, &frame, NULL), TD_OK);
-    assert_string_equal(frame.channel->info.topic, "trade");
-    assert_string_equal(frame.channel->info.symbol, "BTCUSD");
-    assert_non_null(frame.channel->topic.row);
+    assert_string_equal(frame->channel->info.topic, "trade");
+    assert_string_equal(frame->channel->info.symbol, "BTCUSD");
+    assert_non_null(frame->channel->topic.row);
     assert_int_equal(tape_next(t, &frame, NULL), TD_EOF);
     tape_close(t);
     t = tape_fixture_tape(&f, NULL, &(tape_options){0});
     assert_int_equal(tape_next(t, &frame, NULL), TD_OK);
     assert_int_equal(tape_next(t, &frame, NULL), TD_OK);
-    assert_string_equal(frame.channel->info.topic, CHANNEL_TOPIC_UNKNOWN);
+    assert_string_equal(frame->channel->info.topic, CHANNEL_TOPIC_UNKNOWN);
     assert_int_equal(tape_next(t, &frame, NULL), TD_EOF);
     tape_close(t);
     tape_fixture_fini(&f);

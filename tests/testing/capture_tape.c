@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "schema/decode.h"
 #include "tests/testing/capture.h"
+#include "tests/testing/filled.h"
 
 enum { CHANNELS_MAX = 256, FRAMES_MAX = 8192, BYTES_MAX = 16 << 20 };
 
@@ -38,28 +39,28 @@ static const char *keep_name(td_bytes name)
 }
 
 /* The channel of that direction and exchange topic; control frames have the topic "". */
-static tape_channel *channel_of(loader *l, const classification *what, channel_dir dir)
+static frame_channel *channel_of(loader *l, const classification *what, channel_dir dir)
 {
     capture_tape *made = l->tape;
     int is_data = what->frame_class == CLASS_DATA;
     td_bytes name = is_data ? what->exchange_topic : td_bytes_str("");
     for (size_t i = 0; i < made->channel_count; i++) {
-        tape_channel *known = &made->channels[i];
+        frame_channel *known = &made->channels[i];
         if (known->info.dir == dir && td_bytes_is(name, known->info.exchange_topic))
             return known;
     }
     assert_true(made->channel_count < CHANNELS_MAX);
-    tape_channel *channel = &made->channels[made->channel_count];
+    frame_channel *channel = &made->channels[made->channel_count];
     td_bytes topic = is_data ? what->topic.topic : td_bytes_str(CHANNEL_TOPIC_CONTROL);
-    *channel = (tape_channel){.index = (uint32_t)made->channel_count,
-                              .family = l->family,
-                              .info = {.feed = l->family->name,
-                                       .family = l->family->name,
-                                       .dir = dir,
-                                       .topic = keep_name(topic),
-                                       .exchange_topic = keep_name(name),
-                                       .symbol = keep_name(is_data ? what->topic.symbol : name),
-                                       .opcode = OPCODE_TEXT}};
+    *channel = (frame_channel){.index = (uint32_t)made->channel_count,
+                               .family = l->family,
+                               .info = {.feed = l->family->name,
+                                        .family = l->family->name,
+                                        .dir = dir,
+                                        .topic = keep_name(topic),
+                                        .exchange_topic = keep_name(name),
+                                        .symbol = keep_name(is_data ? what->topic.symbol : name),
+                                        .opcode = OPCODE_TEXT}};
     (void)topic_match_text(l->family->topics, l->family->topic_count,
                            td_bytes_str(channel->info.exchange_topic), TOPIC_ANY_TIME,
                            &channel->topic); /* control frames have none */
@@ -82,14 +83,15 @@ static void add_line(loader *l, const capture_line *line)
     classification what;
     decoder_classify(l->decoder, l->family, bytes, is_in ? DIR_IN : DIR_OUT, TOPIC_NOW, &what);
     assert_true(l->tape->frame_count < FRAMES_MAX);
-    l->tape->frames[l->tape->frame_count++] =
-        (tape_frame){.channel = channel_of(l, &what, is_in ? CHANNEL_IN : CHANNEL_OUT),
-                     .recv_ns = l->recv_ns,
-                     .publish_ns = what.exchange_ns,
-                     .ordinal = is_in ? ++l->in : ++l->out,
-                     .session = 1,
-                     .conn = l->conn,
-                     .bytes = bytes};
+    size_t position = l->tape->frame_count++;
+    l->tape->frames[position] =
+        (frame_ref){.channel = channel_of(l, &what, is_in ? CHANNEL_IN : CHANNEL_OUT),
+                    .recv_ns = l->recv_ns,
+                    .publish_ns = what.exchange_ns,
+                    .ordinal = is_in ? ++l->in : ++l->out,
+                    .conn = frame_conn_of(1, l->conn),
+                    .position = position,
+                    .bytes = bytes};
 }
 
 void capture_tape_load(capture_tape *made, const char *name, const char *family_name)

@@ -7,10 +7,10 @@
 #include "tape/tape.h"
 
 typedef struct capture_tape {
-    tape_channel *channels; /* names are owned */
+    frame_channel *channels; /* names are owned */
     size_t channel_count;
-    uint8_t *bytes;     /* of all frames, DECODE_PADDING_BYTES after each */
-    tape_frame *frames; /* in order; block is NULL: bytes live as long as this */
+    uint8_t *bytes;    /* of all frames, DECODE_PADDING_BYTES after each */
+    frame_ref *frames; /* in order; block is NULL: bytes live as long as this */
     size_t frame_count;
 } capture_tape;
 

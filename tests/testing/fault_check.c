@@ -54,7 +54,7 @@ static size_t feed_of(const fault_recording *r, const char *name)
     return i;
 }
 
-static int check_frame(fault_place *place, const tape_frame *got, fault_found *found)
+static int check_frame(fault_place *place, const frame_ref *got, fault_found *found)
 {
     const fault_recording *r = place->recording;
     size_t i = feed_of(r, got->channel->info.feed);
@@ -65,7 +65,8 @@ static int check_frame(fault_place *place, const tape_frame *got, fault_found *f
         return wrong(place, "frame %" PRIu64 " of %s has other bytes: %.*s", found->frames[i],
                      r->feeds[i].name, (int)(got->bytes.size < 80 ? got->bytes.size : 80),
                      (const char *)got->bytes.data);
-    if (got->recv_ns != want->recv_ns || got->ordinal != want->ordinal || got->conn != want->conn)
+    if (got->recv_ns != want->recv_ns || got->ordinal != want->ordinal ||
+        got->conn->number != want->conn)
         return wrong(place, "frame %" PRIu64 " of %s has another time, ordinal or connection",
                      found->frames[i], r->feeds[i].name);
     found->frames[i]++;
@@ -77,13 +78,13 @@ static int check_tape(fault_place *place, archive *a, fault_found *found)
     static const selection EVERYTHING = {.has_from = 0};
     const tape_options reading = {.threads = 1};
     tape *t = NULL;
-    tape_frame frame;
+    const frame_ref *frame;
     td_err err;
     td_err_clear(&err);
     int ok = 1;
     td_result rc = tape_open(a, &EVERYTHING, &reading, &t, &err);
     while (rc == TD_OK && ok && (rc = tape_next(t, &frame, &err)) == TD_OK)
-        ok = check_frame(place, &frame, found);
+        ok = check_frame(place, frame, found);
     tape_stats stats = {0};
     if (t != NULL)
         tape_get_stats(t, &stats);

@@ -3,12 +3,15 @@
 #ifndef TD_TESTS_TESTING_FILLED_H
 #define TD_TESTS_TESTING_FILLED_H
 
-#include "tape/tape.h"
+#include "schema/frame.h"
+
+/* A connection of slot 0/0 of a session; the same object for equal numbers. */
+const frame_conn *frame_conn_of(uint32_t session, uint32_t number);
 
 /* The content is valid until the next call. */
-void fill_frame(tape_frame *frame);
+void fill_frame(frame_ref *frame);
 
 /* The content stays until the program ends; the frame's bytes must, too. */
-void fill_frame_to_keep(tape_frame *frame);
+void fill_frame_to_keep(frame_ref *frame);
 
 #endif

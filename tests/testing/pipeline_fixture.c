@@ -221,7 +221,7 @@ uint64_t pipeline_read_back(pipeline *f)
     td_err err;
     archive *from = NULL;
     tape *frames = NULL;
-    tape_frame frame;
+    const frame_ref *frame;
     uint64_t count = 0;
     selection everything = {0};
     tape_options reading = {.threads = 1};
@@ -230,12 +230,12 @@ uint64_t pipeline_read_back(pipeline *f)
     assert_int_equal(tape_open(from, &everything, &reading, &frames, &err), TD_OK);
     while (tape_next(frames, &frame, &err) == TD_OK) {
         count++;
-        assert_int_equal(frame.ordinal, count);
-        assert_int_equal(frame.conn, 1);
+        assert_int_equal(frame->ordinal, count);
+        assert_int_equal(frame->conn->number, 1);
         assert_null(
-            memmem(frame.bytes.data, frame.bytes.size, PIPELINE_SECRET, strlen(PIPELINE_SECRET)));
+            memmem(frame->bytes.data, frame->bytes.size, PIPELINE_SECRET, strlen(PIPELINE_SECRET)));
         if ((count - 1) % 50 == 7)
-            assert_non_null(memmem(frame.bytes.data, frame.bytes.size, "\"*************\"", 15));
+            assert_non_null(memmem(frame->bytes.data, frame->bytes.size, "\"*************\"", 15));
     }
     tape_close(frames);
     archive_close(from);

@@ -15,9 +15,9 @@ player *played_open(unsigned threads)
     return p;
 }
 
-td_result played_take(player *p, tape_frame *frame, td_err *err)
+td_result played_take(player *p, frame_ref *frame, td_err *err)
 {
-    if (frame->content == NULL)
+    if (!frame->is_read)
         fill_frame_to_keep(frame);
     return player_take(p, frame, err);
 }

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "schema/decode.h"
 #include "sim/venue.h"
+#include "tests/testing/filled.h"
 
 enum { STREAMS_MAX = 512, BYTES_MAX = 96 << 20 };
 static const uint64_t START_NS = 1795174069000000000u;
@@ -18,9 +19,9 @@ struct sim_feed {
     sim_feed_options options;
     venue *market;
     const family *family;
-    tape_channel channels[STREAMS_MAX];
+    frame_channel channels[STREAMS_MAX];
     uint8_t is_wanted[STREAMS_MAX];
-    tape_channel control[2]; /* out, in */
+    frame_channel control[2]; /* out, in */
     uint8_t bytes[VENUE_FRAME_BYTES_MAX + DECODE_PADDING_BYTES];
     uint64_t step;
     uint64_t recv_ns;
@@ -42,19 +43,19 @@ static int is_wanted(const sim_feed *feed, venue_stream stream)
 static void open_channel(sim_feed *feed, uint32_t stream)
 {
     venue_stream of = venue_stream_at(feed->market, stream);
-    tape_channel *channel = &feed->channels[stream];
+    frame_channel *channel = &feed->channels[stream];
     feed->is_wanted[stream] = (uint8_t)is_wanted(feed, of);
     if (feed->is_wanted[stream])
         venue_want(feed->market, stream);
-    *channel = (tape_channel){.index = stream,
-                              .family = feed->family,
-                              .info = {.feed = feed->family->name,
-                                       .family = feed->family->name,
-                                       .dir = CHANNEL_IN,
-                                       .topic = of.topic,
-                                       .exchange_topic = of.exchange_topic,
-                                       .symbol = of.symbol,
-                                       .opcode = OPCODE_TEXT}};
+    *channel = (frame_channel){.index = stream,
+                               .family = feed->family,
+                               .info = {.feed = feed->family->name,
+                                        .family = feed->family->name,
+                                        .dir = CHANNEL_IN,
+                                        .topic = of.topic,
+                                        .exchange_topic = of.exchange_topic,
+                                        .symbol = of.symbol,
+                                        .opcode = OPCODE_TEXT}};
     char name[256];
     snprintf(name, sizeof name, "%s%s%s", of.topic, of.symbol[0] == '\0' ? "" : ".", of.symbol);
     if (topic_match_text(feed->family->topics, feed->family->topic_count, td_bytes_str(name),
@@ -81,14 +82,14 @@ sim_feed *sim_feed_open(const sim_feed_options *options)
     for (uint32_t i = 0; i < venue_stream_count(feed->market); i++)
         open_channel(feed, i);
     for (int i = 0; i < 2; i++)
-        feed->control[i] = (tape_channel){.family = feed->family,
-                                          .info = {.feed = feed->family->name,
-                                                   .family = feed->family->name,
-                                                   .dir = i == 0 ? CHANNEL_OUT : CHANNEL_IN,
-                                                   .topic = CHANNEL_TOPIC_CONTROL,
-                                                   .exchange_topic = "",
-                                                   .symbol = "",
-                                                   .opcode = OPCODE_TEXT}};
+        feed->control[i] = (frame_channel){.family = feed->family,
+                                           .info = {.feed = feed->family->name,
+                                                    .family = feed->family->name,
+                                                    .dir = i == 0 ? CHANNEL_OUT : CHANNEL_IN,
+                                                    .topic = CHANNEL_TOPIC_CONTROL,
+                                                    .exchange_topic = "",
+                                                    .symbol = "",
+                                                    .opcode = OPCODE_TEXT}};
     return feed;
 }
 
@@ -98,25 +99,25 @@ void sim_feed_close(sim_feed *feed)
     td_free(feed);
 }
 
-static void make_frame(sim_feed *feed, tape_channel *channel, uint64_t made_ns, td_bytes bytes,
-                       tape_frame *out)
+static void make_frame(sim_feed *feed, frame_channel *channel, uint64_t made_ns, td_bytes bytes,
+                       frame_ref *out)
 {
     assert_true(bytes.size <= VENUE_FRAME_BYTES_MAX);
     memcpy(feed->bytes, bytes.data, bytes.size);
     memset(feed->bytes + bytes.size, 0, DECODE_PADDING_BYTES);
     uint64_t recv_ns = made_ns + DELAY_NS;
     feed->recv_ns = recv_ns > feed->recv_ns ? recv_ns : feed->recv_ns + 1;
-    *out = (tape_frame){.channel = channel,
-                        .recv_ns = feed->recv_ns,
-                        .publish_ns = made_ns,
-                        .ordinal = ++feed->in,
-                        .session = 1,
-                        .conn = 1,
-                        .bytes = td_bytes_of(feed->bytes, bytes.size)};
+    *out = (frame_ref){.channel = channel,
+                       .recv_ns = feed->recv_ns,
+                       .publish_ns = made_ns,
+                       .ordinal = ++feed->in,
+                       .position = feed->in,
+                       .conn = frame_conn_of(1, 1),
+                       .bytes = td_bytes_of(feed->bytes, bytes.size)};
 }
 
 /* What a client sees first. 0: all of it was seen. */
-static int greet(sim_feed *feed, tape_frame *out)
+static int greet(sim_feed *feed, frame_ref *out)
 {
     static const char *const CONTROL[] = {
         "{\"op\":\"subscribe\",\"args\":[\"all\"]}",
@@ -140,7 +141,7 @@ static int greet(sim_feed *feed, tape_frame *out)
     return 0;
 }
 
-void sim_feed_next(sim_feed *feed, tape_frame *out)
+void sim_feed_next(sim_feed *feed, frame_ref *out)
 {
     if (greet(feed, out))
         return;
@@ -162,7 +163,7 @@ static const char *keep(const char *text)
 }
 
 /* A channel that outlives the feed. */
-static void keep_channel(const tape_channel *from, tape_channel *to)
+static void keep_channel(const frame_channel *from, frame_channel *to)
 {
     *to = *from;
     to->info.topic = keep(from->info.topic);
@@ -189,7 +190,7 @@ void sim_feed_record(const sim_feed_options *options, size_t frame_count, captur
     keep_channel(&feed->control[1], &out->channels[streams + 1]);
     size_t used = 0;
     while (out->frame_count < frame_count) {
-        tape_frame *frame = &out->frames[out->frame_count++];
+        frame_ref *frame = &out->frames[out->frame_count++];
         sim_feed_next(feed, frame);
         size_t at = frame->channel == &feed->control[0] ? streams
                     : frame->channel == &feed->control[1]

@@ -21,7 +21,7 @@ sim_feed *sim_feed_open(const sim_feed_options *options);
 void sim_feed_close(sim_feed *feed);
 
 /* The next frame; its bytes are valid until the next call, its channel until close. */
-void sim_feed_next(sim_feed *feed, tape_frame *out);
+void sim_feed_next(sim_feed *feed, frame_ref *out);
 
 /* The first frame_count frames, kept; free with capture_tape_fini. */
 void sim_feed_record(const sim_feed_options *options, size_t frame_count, capture_tape *out);

@@ -89,7 +89,7 @@ tape *tape_fixture_tape(tape_fixture *fixture, const selection *wanted, const ta
     return t;
 }
 
-unsigned tape_frame_number(const tape_frame *frame)
+unsigned tape_frame_number(const frame_ref *frame)
 {
     char text[32];
     assert_true(frame->bytes.size < sizeof text);

@@ -32,7 +32,7 @@ tape *tape_fixture_tape(tape_fixture *fixture, const selection *wanted,
                         const tape_options *options);
 
 /* The number that a frame's text is. */
-unsigned tape_frame_number(const tape_frame *frame);
+unsigned tape_frame_number(const frame_ref *frame);
 
 /* A segment being written. */
 typedef struct tape_segment tape_segment;
