@@ -102,7 +102,7 @@ BINS := $(addprefix $(B)/bin/,$(BIN_names))
 
 .PHONY: all sources unit captures tests-build fuzz-build bench-build help deps demo test suite docs golden-update \
         check check-fresh check-format check-structure check-budget check-cppcheck check-tidy check-instructions instructions-update check-asan check-tsan format \
-        bench fuzz soak sweep install uninstall clean
+        bench fuzz soak sweep mutations install uninstall clean
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -351,6 +351,12 @@ sweep:
 	@.ci/deps build test
 	$(SUBMAKE) -j$(JOBS) VARIANT=release $(FAULT_BINS)
 	@for t in $(FAULT_BINS); do TAPEDECK_SWEEP=full $$t || exit 1; done
+
+## mutations: drop, repeat, swap and alter frames of the captures and of every simulated family; a table of what replay finds.
+##       MUTATIONS_CORPUS=DIR: over the frames kept there, to compare two builds
+mutations: all
+	@.ci/deps build test
+	@TAPEDECK_BIN=build/bin node tests/e2e/mutations.mjs $(or $(MUTATIONS_CORPUS),build/mutations)
 
 ##@ On this machine
 
