@@ -696,91 +696,6 @@ static void keep_message(message_builder *b, message *out)
     out->beside = keep(b, &beside, 1, sizeof beside);
 }
 
-td_result message_build_end(message_builder *b, message *out, td_err *err)
-{
-    end_entry(b);
-    if (!b->has_type)
-        message_build_fault(b, "type: missing, of a topic that has no row");
-    message made;
-    if (b->rc == TD_OK)
-        keep_message(b, &made);
-    td_result rc = b->rc == TD_OK ? TD_OK : td_err_pass(err, b->rc, &b->fault);
-    if (rc == TD_OK)
-        rc = message_fit(&made, &b->subject, err);
-    b->rc = TD_E_INVALID; /* nothing is begun */
-    if (rc == TD_OK)
-        *out = made;
-    return rc;
-}
-
-/* ---- one of a frame's ---- */
-
-/* 1 if a value is of a type that the field gives. */
-static int is_typed(const field_row *field, const msg_value *value)
-{
-    switch (field->type) {
-    case FIELD_TEXT:
-        return value->type == VALUE_TEXT;
-    case FIELD_DECIMAL:
-        return value->type == VALUE_DECIMAL || value->type == VALUE_BIG_DECIMAL;
-    case FIELD_INTEGER:
-        return value->type == VALUE_INTEGER;
-    case FIELD_BOOL:
-        return value->type == VALUE_BOOL;
-    case FIELD_SIDE:
-    case FIELD_IS_BUY:
-        return value->type == VALUE_SIDE && value->as.side != SIDE_NONE;
-    case FIELD_ANY_SIDE:
-        return value->type == VALUE_SIDE;
-    case FIELD_TIME:
-        return value->type == VALUE_TIME_NS;
-    case FIELD_JSON:
-        return value->type == VALUE_JSON;
-    }
-    return 0;
-}
-
-/* Check that a list's members are the row's, of its types: rules rely on these. */
-static td_result fit_values(const msg_value *values, size_t count, const field_row *fields,
-                            size_t field_count, td_err *err)
-{
-    for (size_t i = 0; i < count; i++) {
-        int is_known = 0;
-        int is_sound = 0;
-        for (size_t k = 0; k < field_count && !is_sound; k++) {
-            is_known |= fields[k].member == values[i].member;
-            is_sound = fields[k].member == values[i].member && is_typed(&fields[k], &values[i]);
-        }
-        if (!is_sound)
-            return td_err_set(err, TD_E_INVALID, "%s: %s", msg_member_name(values[i].member),
-                              is_known ? "of another type than in this topic"
-                                       : "not a member of this topic");
-    }
-    return TD_OK;
-}
-
-static td_result fit_to_row(const message *m, const topic_row *row, td_err *err)
-{
-    const msg_value *values = message_is_record(m) ? m->record.values : NULL;
-    size_t count = message_is_record(m) ? m->record.value_count : 0;
-    const msg_item *items = message_is_record(m) ? m->record.items : NULL;
-    if (m->head.type != row->type)
-        return td_err_set(err, TD_E_INVALID, "type: %s, that of this topic is %s",
-                          msg_type_name(m->head.type), msg_type_name(row->type));
-    if (m->beside != NULL) {
-        values = m->beside->values;
-        count = m->beside->value_count;
-        items = m->beside->items;
-    }
-    td_result rc = fit_values(values, count, row->envelope, row->envelope_count, err);
-    for (size_t i = 0; items != NULL && i < message_item_count(m) && rc == TD_OK; i++) {
-        rc = fit_values(items[i].values, items[i].value_count, row->fields, row->field_count, err);
-        if (rc != TD_OK)
-            return td_err_add(err, rc, "entry %zu", i);
-    }
-    return rc;
-}
-
 /* The symbol that an entry names; empty: none. */
 static td_bytes entry_symbol(const message *m, size_t index)
 {
@@ -824,19 +739,19 @@ static void note_symbols(message *m, const message_subject *subject)
     }
 }
 
-td_result message_fit(message *m, const message_subject *subject, td_err *err)
+td_result message_build_end(message_builder *b, message *out, td_err *err)
 {
-    if (subject->row != NULL) {
-        td_result rc = fit_to_row(m, subject->row, err);
-        if (rc != TD_OK)
-            return rc;
-    }
-    m->head.row = subject->row;
-    if (m->head.topic.size == 0)
-        m->head.topic = subject->topic;
-    if (m->head.symbol.size == 0)
-        m->head.symbol = subject->symbol;
-    m->head.foreign_symbols = 0;
-    note_symbols(m, subject);
+    end_entry(b);
+    if (!b->has_type)
+        message_build_fault(b, "type: missing, of a topic that has no row");
+    message made;
+    if (b->rc == TD_OK)
+        keep_message(b, &made);
+    td_result rc = b->rc == TD_OK ? TD_OK : td_err_pass(err, b->rc, &b->fault);
+    b->rc = TD_E_INVALID; /* nothing is begun */
+    if (rc != TD_OK)
+        return rc;
+    note_symbols(&made, &b->subject);
+    *out = made;
     return TD_OK;
 }

@@ -73,11 +73,6 @@ const char *message_build_entries_name(const message_builder *b);
  * member"); TD_E_LIMIT: the arena's bound. err may be NULL. */
 TD_MUST_USE td_result message_build_end(message_builder *b, message *out, td_err *err);
 
-/* Make a message that was read from its canonical form one of a frame: type and members must be
- * those of the row; row, topic and symbol are set, and trades that name the message's symbol no
- * longer do. m and its arrays are the caller's. TD_E_INVALID. Part of message_build_end(). */
-TD_MUST_USE td_result message_fit(message *m, const message_subject *subject, td_err *err);
-
 #ifdef __cplusplus
 }
 #endif

@@ -22,7 +22,6 @@
 #include "json/json.h"
 #include "json/json_write.h"
 #include "schema/message_json.h"
-#include "tests/testing/canonical_check.h"
 #include "tests/testing/fuzz_input.h"
 #include "tests/testing/message_compare.h"
 
@@ -55,7 +54,6 @@ typedef struct followed {
 typedef struct bench {
     decoder *decoder;
     json_parser *json;
-    canonical_check *canonical;
     drift_reader *drift;
     drift_table *findings;
     const family *of;
@@ -211,7 +209,6 @@ static outcome decode(bench *b, td_bytes frame, decode_path path, int is_followe
     TD_ASSERT(o.is_decoded == (o.why.reason == DECODE_OK));
     if (o.is_decoded) {
         o.hash = message_hash64(&m);
-        canonical_check_message(b->canonical, &m);
         o.unknown_fields = m.head.unknown_fields;
         o.foreign_symbols = m.head.foreign_symbols;
     } else {
@@ -279,7 +276,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (b.decoder == NULL) {
         b.decoder = decoder_open();
         b.json = json_parser_open(0);
-        b.canonical = canonical_check_open();
         b.drift = drift_reader_open();
     }
     if (size == 0)

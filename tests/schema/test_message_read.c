@@ -239,36 +239,12 @@ static void test_json_text(void **state)
     td_arena_close(arena);
 }
 
-/* What was read from a canonical form must be of the topic. */
-static void test_fit(void **state)
-{
-    (void)state;
-    const message_subject subject = subject_of(TRADE);
-    td_err err;
-    message m = {.beside = NULL};
-    m.head.type = MSG_TICKER;
-    assert_int_equal(message_fit(&m, &subject, &err), TD_E_INVALID);
-    assert_string_equal(err.text, "type: ticker, that of this topic is trade");
-    msg_value value = {.member = MEMBER_LAST_PRICE, .type = VALUE_TEXT};
-    const message_subject ticker = subject_of("inverse", "instrument_info.100ms.BTCUSD");
-    msg_item item = {.values = &value, .value_count = 1};
-    m.record.items = &item;
-    m.record.item_count = 1;
-    assert_int_equal(message_fit(&m, &ticker, &err), TD_E_INVALID);
-    assert_string_equal(err.text, "entry 0: last_price: of another type than in this topic");
-    value.type = VALUE_DECIMAL;
-    assert_int_equal(message_fit(&m, &ticker, &err), TD_OK);
-    value.member = MEMBER_TRADE_ID;
-    assert_int_equal(message_fit(&m, &ticker, &err), TD_E_INVALID);
-    assert_string_equal(err.text, "entry 0: trade_id: not a member of this topic");
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_refused),   cmocka_unit_test(test_equal),
         cmocka_unit_test(test_symbols),   cmocka_unit_test(test_without_row),
-        cmocka_unit_test(test_json_text), cmocka_unit_test(test_fit),
+        cmocka_unit_test(test_json_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
