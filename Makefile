@@ -181,7 +181,7 @@ $(B)/bench/%: $(B)/obj/benchmarks/%.o $(LIBS_own)
 # Only those that match are built, so that one's own tests run while others' do not compile.
 UNIT_BINS := $(foreach t,$(TEST_BINS),$(if $(findstring $(or $(T),/),$(t)),$(t)))
 unit: $(UNIT_BINS) | captures
-	@tests/run-unit $(B) $^
+	@node tests/run.mjs $(B)/tests-out $^
 
 # Recorded captures are not part of the tree: without them the simulated exchange makes some.
 captures: $(filter build/captures/%,$(TAPEDECK_CAPTURES)/simulated)
@@ -223,7 +223,9 @@ test:
 	$(SUBMAKE) VARIANT=debug suite BIN=build/bin
 
 suite: captures
-	@TAPEDECK_WRAPPED=$(abspath $(B)/tests/wrapped) tests/run $(BIN) $(B) $(TEST_BINS)
+	@tests/npm/install || echo "tests that need npm packages are skipped"
+	@TAPEDECK_WRAPPED=$(abspath $(B)/tests/wrapped) TAPEDECK_BIN=$(abspath $(BIN)) \
+	    node tests/run.mjs $(B)/tests-out $(TEST_BINS) $(sort $(wildcard tests/e2e/*.test.mjs))
 
 ##@ Before a change is done
 
@@ -310,11 +312,11 @@ instructions-update:
 check-asan:
 	$(SUBMAKE) -j$(JOBS) VARIANT=release WERROR=-Werror all
 	$(SUBMAKE) -j$(JOBS) VARIANT=asan WERROR=-Werror all tests-build
-	$(SUBMAKE) VARIANT=asan suite BIN=build/asan/bin TEST_TIMEOUT_S=600
+	$(SUBMAKE) VARIANT=asan suite BIN=build/asan/bin TEST_TIMEOUT_S=1200 TAPEDECK_LONG=1
 
 check-tsan:
 	$(SUBMAKE) -j$(JOBS) VARIANT=tsan all tests-build
-	$(SUBMAKE) VARIANT=tsan suite BIN=build/tsan/bin TEST_TIMEOUT_S=900
+	$(SUBMAKE) VARIANT=tsan suite BIN=build/tsan/bin TEST_TIMEOUT_S=1200
 
 ## format: rewrite the sources with clang-format
 format:

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { describe } from "node:test";
-import { filesBelow, json, jsonLines, run, tapedeck, temporary } from "./lib.mjs";
+import { filesBelow, json, jsonLines, run, tapedeck, temporary, tooLong } from "./lib.mjs";
 import { checkAnnounced, checkCrashGaps, deleteCatalog, feedArgs, randomNumbers, Recorder, recordAndKill, simulator } from "./live.mjs";
 import { numberedExchange } from "./numbered.mjs";
 import { readMcap, test } from "./npm.mjs";
@@ -49,7 +49,7 @@ describe("crashes", { concurrency: 2 }, () => {
     await tapedeck(t, ["verify", "-a", archive]);
   });
 
-  test("the same with the catalog deleted each time", async (t) => {
+  test("the same with the catalog deleted each time", { skip: tooLong }, async (t) => {
     const archive = await fourKills(t, { between: deleteCatalog });
     await tapedeck(t, ["reindex", "-a", archive]);
     await tapedeck(t, ["verify", "-a", archive]);

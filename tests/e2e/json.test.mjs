@@ -98,6 +98,7 @@ async function record(t, page, dir) {
   for (const line of lines) page.check("record", line);
   exchange.program.kill("SIGTERM");
   page.check("sim", JSON.parse((await exchange.program.ended).stdout));
+  page.check("sim --list", await json(t, ["sim", "--list", "--json"]));
   return archive;
 }
 

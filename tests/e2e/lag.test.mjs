@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { acknowledge, hostile, trade } from "./hostile.mjs";
-import { eventsOf, jsonLines, tapedeck, temporary, wrapped } from "./lib.mjs";
+import { eventsOf, jsonLines, tapedeck, temporary, wrapped, tooLong } from "./lib.mjs";
 import { feedArgs, Recorder } from "./live.mjs";
 import { test } from "./npm.mjs";
 
@@ -92,7 +92,7 @@ test("a disk that hangs for a while delays durable lines and is reported: a warn
   await tapedeck(t, ["verify", "-a", archive]);
 });
 
-test("a recorder that is stopped while its disk is slow writes the closing event with the lag", { skip }, async (t) => {
+test("a recorder that is stopped while its disk is slow writes the closing event with the lag", { skip: tooLong || skip }, async (t) => {
   const dir = temporary(t);
   const archive = path.join(dir, "tape");
   const disk = slowDisk(dir);

@@ -26,6 +26,10 @@ export const withoutCapture = (name) => (fs.existsSync(path.join(CAPTURES, name)
 /** Captures were recorded from the exchange: figures that were counted in them hold. */
 export const isRecorded = CAPTURES !== "" && !fs.existsSync(path.join(CAPTURES, "simulated"));
 
+/** Reason to skip a test that takes long by waiting, or does at length what another one does in short; false for `make check`.
+ *  As tests/testing/long_test.h has it. */
+export const tooLong = process.env.TAPEDECK_LONG ? false : "takes long: make check runs it";
+
 /** Reason to skip a test of such figures, or false. */
 export const withoutRecorded = (name) => (isRecorded ? withoutCapture(name) : UNRECORDED);
 

@@ -5,7 +5,7 @@ import { once } from "node:events";
 import fs from "node:fs";
 import path from "node:path";
 import { describe } from "node:test";
-import { BIN, eventsOf, jsonLines, listening, passed, Program, run, tapedeck, temporary, wrapped } from "./lib.mjs";
+import { BIN, eventsOf, jsonLines, listening, passed, Program, run, tapedeck, temporary, wrapped, tooLong } from "./lib.mjs";
 import { acknowledge, hostile, trade } from "./hostile.mjs";
 import { feedArgs, Recorder, simulator } from "./live.mjs";
 import { test } from "./npm.mjs";
@@ -24,7 +24,7 @@ function feedsFile(dir, server, feeds) {
 }
 
 describe("feeds of one host", { concurrency: 2 }, () => {
-  test("a feed that is acknowledged and then closed, again and again, does not keep another one out", async (t) => {
+  test("a feed that is acknowledged and then closed, again and again, does not keep another one out", { skip: tooLong }, async (t) => {
     const dir = temporary(t);
     const steady = [];
     let flaps = 0;
@@ -63,7 +63,7 @@ describe("feeds of one host", { concurrency: 2 }, () => {
 });
 
 describe("names", { concurrency: 1 }, () => {
-  test("hosts whose look-ups never return cost a few threads, and keep no other host out", { skip: !fs.existsSync(HUNG_NAMES) && `needs ${HUNG_NAMES}` }, async (t) => {
+  test("hosts whose look-ups never return cost a few threads, and keep no other host out", { skip: tooLong || (!fs.existsSync(HUNG_NAMES) && `needs ${HUNG_NAMES}`) }, async (t) => {
     const dir = temporary(t);
     const HUNG = 12;
     let waiting = [];
@@ -240,7 +240,7 @@ describe("servers that send more than fits", { concurrency: 1 }, () => {
     if (!SANITIZED) assert.ok(peak < 400e6, `${peak} bytes`);
   });
 
-  test("thousands of books that grow as far as they can: some are unchecked and counted, all is recorded", async (t) => {
+  test("thousands of books that grow as far as they can: some are unchecked and counted, all is recorded", { skip: tooLong }, async (t) => {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");
     const BOOKS = 1500;

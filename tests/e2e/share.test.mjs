@@ -6,7 +6,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import zlib from "node:zlib";
-import { eventsOf, jsonLines, passed, tapedeck, temporary } from "./lib.mjs";
+import { eventsOf, jsonLines, passed, tapedeck, temporary, tooLong } from "./lib.mjs";
 import { acknowledge, hostile, trade } from "./hostile.mjs";
 import { nothingLeaked } from "./leaks.mjs";
 import { Recorder } from "./live.mjs";
@@ -41,7 +41,7 @@ async function twoFeeds(t, dir, send) {
 const lagsOf = (recorder, feed) =>
   recorder.lines.map((line) => JSON.parse(line).durable).filter((said) => said?.feed === feed).map((said) => said.lag_ns / 1e9);
 
-test("a feed of gzip bombs delays itself alone: its frames wait, then are dropped with rows; the warning names it; a stop is quick", async (t) => {
+test("a feed of gzip bombs delays itself alone: its frames wait, then are dropped with rows; the warning names it; a stop is quick", { skip: tooLong }, async (t) => {
   const dir = temporary(t);
   // 16 KB each. One in a hundred has a secret; every frame has its number.
   const bomb = (n) => zlib.gzipSync(Buffer.concat([Buffer.from(`{"n":${n},"echo":"${n % 100 === 3 ? SECRET : ""}"}`), Buffer.alloc(INFLATED - 100, 32)]), { level: 6 });

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { describe } from "node:test";
-import { eventsOf, json, jsonLines, passed, Program, tapedeck, temporary } from "./lib.mjs";
+import { eventsOf, json, jsonLines, passed, Program, tapedeck, temporary, tooLong } from "./lib.mjs";
 import { Recorder } from "./live.mjs";
 import { compare, EXCESS_MS_MAX, numberedExchange, recordedNumbers } from "./numbered.mjs";
 import { Clock, MOVED_CLOCK } from "./torture.mjs";
@@ -121,7 +121,7 @@ describe("a wall clock that is wrong", { concurrency: 2, skip: noClock }, () => 
     await stop(last);
   });
 
-  test("a clock that stays is taken over, and one that then goes back begins a new session", async (t) => {
+  test("a clock that stays is taken over, and one that then goes back begins a new session", { skip: tooLong }, async (t) => {
     const { exchange, clock, archive, record } = await scene(t);
     const recorder = record();
     await more(recorder);

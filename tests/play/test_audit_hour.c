@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "play/player.h"
 #include "tests/testing/filled.h"
+#include "tests/testing/long_test.h"
 #include "tests/testing/played.h"
 #include "tests/testing/sim_feed.h"
 
@@ -44,6 +45,7 @@ static const hour HOURS[] = {
 
 static void test_an_hour(void **state)
 {
+    long_test();
     (void)state;
     for (size_t i = 0; i < sizeof HOURS / sizeof *HOURS; i++) {
         sim_feed *feed = sim_feed_open(&(sim_feed_options){.family = HOURS[i].family,

@@ -17,7 +17,7 @@
 
 enum { PADDING_BYTES = 64 };
 
-/* As tests/e2e/lib.mjs has it: tests/run counts both together. */
+/* As tests/e2e/lib.mjs has it: tests/run.mjs counts both together. */
 #define CAPTURE_UNRECORDED                                                                         \
     "needs captures recorded from the exchange (TAPEDECK_CAPTURES names their folder)"
 

@@ -69,7 +69,11 @@ typedef struct fault_sweep {
     void *user;
 } fault_sweep;
 
-/* Run all cases; prints what failed, and a table of what was tried and what was lost. The tally's
+/* How many of the cases fault_sweep_run runs: all with TAPEDECK_LONG or TAPEDECK_SWEEP, else some.
+ */
+uint64_t fault_sweep_cases(const fault_sweep *sweep);
+
+/* Run them; prints what failed, and a table of what was tried and what was lost. The tally's
  * failures are the result. */
 uint64_t fault_sweep_run(const fault_sweep *sweep, fault_tally *out);
 
