@@ -36,6 +36,23 @@ static td_job *take_job(td_workers *pool)
     return job;
 }
 
+/* Run the first job, with the mutex given back meanwhile. */
+static void run_first(td_workers *pool)
+{
+    td_job *job = take_job(pool);
+    pool->busy_count++;
+    TD_ASSERT(pool->busy_count <= pool->thread_count + 1);
+    if (pool->busy_count > pool->busy_max)
+        pool->busy_max = pool->busy_count;
+    pthread_mutex_unlock(&pool->mutex);
+    job->run(job->arg);
+    pthread_mutex_lock(&pool->mutex);
+    TD_ASSERT(pool->busy_count > 0);
+    pool->busy_count--;
+    job->is_done = 1; /* the submitter may free the job from here on */
+    pthread_cond_broadcast(&pool->has_done);
+}
+
 static void *worker_main(void *arg)
 {
     td_workers *pool = arg;
@@ -45,18 +62,7 @@ static void *worker_main(void *arg)
             pthread_cond_wait(&pool->has_work, &pool->mutex);
         if (pool->first == NULL)
             break;
-        td_job *job = take_job(pool);
-        pool->busy_count++;
-        TD_ASSERT(pool->busy_count <= pool->thread_count);
-        if (pool->busy_count > pool->busy_max)
-            pool->busy_max = pool->busy_count;
-        pthread_mutex_unlock(&pool->mutex);
-        job->run(job->arg);
-        pthread_mutex_lock(&pool->mutex);
-        TD_ASSERT(pool->busy_count > 0);
-        pool->busy_count--;
-        job->is_done = 1; /* the submitter may free the job from here on */
-        pthread_cond_broadcast(&pool->has_done);
+        run_first(pool);
     }
     pthread_mutex_unlock(&pool->mutex);
     return NULL;
@@ -143,6 +149,23 @@ void td_workers_wait(td_workers *pool, td_job *job)
     while (!job->is_done)
         pthread_cond_wait(&pool->has_done, &pool->mutex);
     pthread_mutex_unlock(&pool->mutex);
+}
+
+void td_workers_help(td_workers *pool, td_job *job)
+{
+    pthread_mutex_lock(&pool->mutex);
+    while (!job->is_done) {
+        if (pool->first != NULL)
+            run_first(pool);
+        else
+            pthread_cond_wait(&pool->has_done, &pool->mutex);
+    }
+    pthread_mutex_unlock(&pool->mutex);
+}
+
+unsigned td_workers_count(const td_workers *pool)
+{
+    return pool == NULL ? 0 : pool->thread_count;
 }
 
 unsigned td_workers_busy_max(td_workers *pool)

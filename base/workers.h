@@ -34,7 +34,15 @@ void td_workers_submit(td_workers *workers, td_job *job);
 /* Block until the job has run. */
 void td_workers_wait(td_workers *workers, td_job *job);
 
-/* Most threads that were busy at the same time so far; shows that work is parallel. */
+/* The same, but run queued jobs on the calling thread meanwhile: n threads and one that helps keep
+ * n + 1 cores busy, and no more. */
+void td_workers_help(td_workers *workers, td_job *job);
+
+/* Number of threads; 0 of NULL. */
+unsigned td_workers_count(const td_workers *workers);
+
+/* Most threads that were busy at the same time so far, one that helps included; shows that work is
+ * parallel. */
 unsigned td_workers_busy_max(td_workers *workers);
 
 /* Cores that this process may use, at least 1. */

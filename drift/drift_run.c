@@ -157,16 +157,19 @@ static td_result open_all(run *r, td_err *err)
     const drift_run_options *options = r->options;
     const tape_options reading = {
         .threads = options->threads, .log = options->log, .reads = TAPE_READS_MESSAGES};
-    player_options playing = {.threads = options->threads,
-                              .observer = {&OBSERVER, r},
-                              .without_digests = 1,
-                              .progress = options->progress,
-                              .user = options->user};
     r->shared.table = drift_table_open();
     if (options->with_coverage)
         r->shared.coverage = coverage_open();
     td_result rc = tape_open(options->archive, options->wanted, &reading, &r->tape, err);
-    return rc == TD_OK ? player_open(&playing, &r->player, err) : rc;
+    if (rc != TD_OK)
+        return rc;
+    const player_options playing = {.workers = tape_workers(r->tape),
+                                    .observer = {&OBSERVER, r},
+                                    .without_digests = 1,
+                                    .progress = options->progress,
+                                    .user = options->user};
+    r->player = player_open(&playing);
+    return TD_OK;
 }
 
 static td_result play(run *r, td_err *err)

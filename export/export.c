@@ -113,7 +113,7 @@ static int on_progress(void *user, uint64_t frames, uint64_t recv_ns)
            options->progress(options->user, "exporting", frames, recv_ns);
 }
 
-static td_result open_player(export_run_state *run, td_err *err)
+static void open_player(export_run_state *run)
 {
     const export_options *options = run->options;
     const export_job job = {.spec = options->spec,
@@ -127,12 +127,12 @@ static td_result open_player(export_run_state *run, td_err *err)
                             .damaged_until_ns = damaged_until_ns,
                             .user = run};
     run->writer = options->spec->format->open(&job);
-    player_options playing = {.threads = options->threads,
+    player_options playing = {.workers = tape_workers(run->tape),
                               .sinks = {run->writer},
                               .sink_count = 1,
                               .progress = on_progress,
                               .user = run};
-    return player_open(&playing, &run->player, err);
+    run->player = player_open(&playing);
 }
 
 static void count_frame(export_run_state *run, const frame_ref *frame)
@@ -283,7 +283,7 @@ td_result export_run(const export_options *options, export_result *out, td_err *
         rc = survey(&run, err);
     if (rc == TD_OK) {
         log_choices(&run);
-        rc = open_player(&run, err);
+        open_player(&run);
     }
     if (rc == TD_OK)
         rc = export_manifest_begin(&run.manifest, run.folder, options->spec, options->archive,

@@ -28,9 +28,8 @@ struct player {
 
 /* ---- life ---- */
 
-td_result player_open(const player_options *options, player **out, td_err *err)
+player *player_open(const player_options *options)
 {
-    TD_ASSERT(options->threads >= 1);
     TD_ASSERT(options->sink_count <= PLAYER_SINKS_MAX);
     player *made = td_alloc_zero(1, sizeof *made);
     made->options = *options;
@@ -38,13 +37,8 @@ td_result player_open(const player_options *options, player **out, td_err *err)
         made->wants_events |= options->sinks[i].ops->wants_events;
         made->wants_lead_in |= options->sinks[i].ops->wants_lead_in;
     }
-    td_result rc = work_queues_open(options->threads, &made->queues, err);
-    if (rc != TD_OK) {
-        player_close(made);
-        return rc;
-    }
-    *out = made;
-    return TD_OK;
+    made->queues = work_queues_open(options->workers);
+    return made;
 }
 
 void player_close(player *p)

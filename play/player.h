@@ -1,11 +1,11 @@
 /* The player: takes the frames of a tape in total order, passes each to the sinks when it is due,
  * and to the stream that it belongs to, which judges it. The tape reads at least messages
- * (TAPE_READS_MESSAGES); with more than one thread, the tape has more than one, too.
+ * (TAPE_READS_MESSAGES); with workers, the tape has them, too.
  *
- * Streams are spread over worker threads by (feed, symbol), so that all topics of a symbol are with
- * one thread; frames go there in batches that keep their chunk's memory. What comes out does not
- * depend on the number of threads: streams share nothing, and are put together in order of their
- * names. With one thread everything runs inline. Sinks are called on the caller's thread. */
+ * Streams are spread over work queues by (feed, symbol), so that all topics of a symbol are in one
+ * queue; frames go there in batches that keep their chunk's memory. What comes out does not depend
+ * on the number of threads: streams share nothing, and are put together in order of their names.
+ * Without workers everything runs inline. Sinks are called on the caller's thread. */
 #ifndef TD_PLAY_PLAYER_H
 #define TD_PLAY_PLAYER_H
 
@@ -21,7 +21,8 @@
 enum { PLAYER_SINKS_MAX = 8 };
 
 typedef struct player_options {
-    unsigned threads; /* 1 to LIMIT_THREADS */
+    td_workers *workers; /* that follow streams, beside the caller's thread, which helps them while
+                            it waits (tape_workers); NULL: all runs on the caller's thread */
     sink sinks[PLAYER_SINKS_MAX];
     size_t sink_count;
     pacer *pacer;            /* NULL: full speed, no deadlines */
@@ -57,8 +58,8 @@ typedef struct player_totals {
 typedef struct player player;
 
 /* A player for one tape: it keeps streams in the user pointers of the tape's channels.
- * TD_E_IO (threads). The options' sinks and pacer are borrowed until close. */
-TD_MUST_USE td_result player_open(const player_options *options, player **out, td_err *err);
+ * The options' workers, sinks and pacer are borrowed until close. */
+TD_NEVER_NULL player *player_open(const player_options *options);
 void player_close(player *player);
 
 /* Take one frame: wait until it is due, show it to the sinks, pass it on. A frame of the lead-in

@@ -34,7 +34,7 @@ typedef struct work_queue {
 } work_queue;
 
 struct work_queues {
-    td_workers *workers; /* NULL: inline */
+    td_workers *workers; /* borrowed; NULL: inline */
     uint32_t count;
     td_result rc; /* first failure */
     td_err err;
@@ -43,22 +43,15 @@ struct work_queues {
 
 /* ---- life ---- */
 
-td_result work_queues_open(unsigned threads, work_queues **out, td_err *err)
+work_queues *work_queues_open(td_workers *workers)
 {
-    TD_ASSERT(threads >= 1);
-    TD_ASSERT(threads <= LIMIT_THREADS);
-    uint32_t count = threads == 1 ? 1 : threads * QUEUES_PER_THREAD;
+    uint32_t count = workers == NULL ? 1 : (td_workers_count(workers) + 1) * QUEUES_PER_THREAD;
     work_queues *made = td_alloc_zero(1, sizeof *made + count * sizeof made->items[0]);
     made->count = count;
-    td_result rc = threads == 1 ? TD_OK : td_workers_open(threads, &made->workers, err);
-    for (uint32_t i = 0; i < count && threads > 1; i++)
+    made->workers = workers;
+    for (uint32_t i = 0; i < count && workers != NULL; i++)
         made->items[i].batches = td_alloc_zero(BATCHES, sizeof(batch));
-    if (rc != TD_OK) {
-        work_queues_close(made);
-        return rc;
-    }
-    *out = made;
-    return TD_OK;
+    return made;
 }
 
 static void batch_release(batch *b)
@@ -67,20 +60,6 @@ static void batch_release(batch *b)
         tape_block_release(b->blocks[i]);
     b->block_count = 0;
     b->count = 0;
-}
-
-void work_queues_close(work_queues *all)
-{
-    if (all == NULL)
-        return;
-    td_workers_close(all->workers); /* ends what still runs */
-    for (uint32_t i = 0; i < all->count; i++) {
-        work_queue *queue = &all->items[i];
-        for (size_t k = 0; queue->batches != NULL && k < BATCHES; k++)
-            batch_release(&queue->batches[k]);
-        td_free(queue->batches);
-    }
-    td_free(all);
 }
 
 uint32_t work_queues_count(const work_queues *all)
@@ -110,13 +89,28 @@ static void batch_wait(work_queues *all, batch *b)
     if (!b->is_submitted)
         return;
     TD_ASSERT(all->workers != NULL);
-    td_workers_wait(all->workers, &b->job);
+    td_workers_help(all->workers, &b->job);
     b->is_submitted = 0;
     batch_release(b);
     if (b->rc != TD_OK && all->rc == TD_OK) {
         all->rc = b->rc;
         all->err = b->err;
     }
+}
+
+void work_queues_close(work_queues *all)
+{
+    if (all == NULL)
+        return;
+    for (uint32_t i = 0; i < all->count; i++) {
+        work_queue *queue = &all->items[i];
+        for (size_t k = 0; queue->batches != NULL && k < BATCHES; k++) {
+            batch_wait(all, &queue->batches[k]);
+            batch_release(&queue->batches[k]);
+        }
+        td_free(queue->batches);
+    }
+    td_free(all);
 }
 
 /* Queue the filled batch once the one before it is done, and fill that one next. */

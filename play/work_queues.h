@@ -1,7 +1,7 @@
-/* Queues of frames for streams, drained by worker threads. The batches of one queue run one after
- * another, so each stream takes its frames in order. There are more queues than threads, so that a
- * busy symbol does not delay the others. Backpressure: work_queues_add waits while the queue's
- * previous batch runs. */
+/* Queues of frames for streams, drained by a pool of threads. The batches of one queue run one
+ * after another, so each stream takes its frames in order. There are more queues than threads, so
+ * that a busy symbol does not delay the others. Backpressure: work_queues_add waits while the
+ * queue's previous batch runs. */
 #ifndef TD_PLAY_WORK_QUEUES_H
 #define TD_PLAY_WORK_QUEUES_H
 
@@ -11,8 +11,10 @@
 
 typedef struct work_queues work_queues;
 
-/* threads 1: no thread, frames are taken inline. TD_E_IO. */
-TD_MUST_USE td_result work_queues_open(unsigned threads, work_queues **out, td_err *err);
+/* workers, borrowed, and the caller's thread take the frames; NULL: they are taken inline. */
+TD_NEVER_NULL work_queues *work_queues_open(td_workers *workers);
+
+/* Waits for what is under way. */
 void work_queues_close(work_queues *queues);
 
 /* Number of queues; a stream's queue number is less. */

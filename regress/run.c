@@ -499,12 +499,15 @@ static td_result open_play(run *r, td_err *err)
                                   .decoding = user_decoder_decoding(o->decoder)};
     static const observer_ops OBSERVE = {
         .name = "regress", .frame = observe, .close = close_observed};
-    const player_options playing = {.threads = o->threads,
+    td_result rc = tape_open(o->archive, o->wanted, &reading, &r->tape, err);
+    if (rc != TD_OK)
+        return rc;
+    const player_options playing = {.workers = tape_workers(r->tape),
                                     .observer = {&OBSERVE, r},
                                     .without_digests = 1,
                                     .without_audits = 1};
-    td_result rc = tape_open(o->archive, o->wanted, &reading, &r->tape, err);
-    return rc == TD_OK ? player_open(&playing, &r->player, err) : rc;
+    r->player = player_open(&playing);
+    return TD_OK;
 }
 
 static td_result play_frames(run *r, td_err *err)

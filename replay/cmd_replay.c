@@ -197,7 +197,7 @@ static td_result open_player(replay_command *command, pacer_speed speed, td_err 
                                   .spin_ns = PACER_SPIN_NS,
                                   .idle = {idle_wait, command}};
     pacer_init(&command->pacer, &pacing);
-    player_options options = {.threads = threads_options_count(&command->verb.threads),
+    player_options options = {.workers = tape_workers(command->verb.source.tape),
                               .pacer = &command->pacer,
                               .progress = on_progress,
                               .user = command};
@@ -212,13 +212,12 @@ static td_result open_player(replay_command *command, pacer_speed speed, td_err 
             options.sinks[options.sink_count++] = sink_truth_get(command->truth);
     }
     if (rc == TD_OK && command->plugins != NULL) {
-        options.threads = 1; /* plugins get frames in total order */
+        options.workers = NULL; /* plugins get frames in total order */
         options.sinks[options.sink_count++] = sink_plugins_sink(command->plugins);
         options.observer = sink_plugins_observer(command->plugins);
         rc = sink_plugins_open(command->plugins, err);
     }
-    if (rc == TD_OK)
-        rc = player_open(&options, &command->player, err);
+    command->player = player_open(&options);
     return rc == TD_OK ? open_keyboard(command, err) : rc;
 }
 

@@ -58,7 +58,7 @@ void merge_close(merge *m)
         chunk_load *load = m->ahead[m->ahead_first];
         m->ahead_first = (m->ahead_first + 1) % MERGE_AHEAD_MAX;
         if (load->is_submitted)
-            td_workers_wait(m->workers, &load->job);
+            td_workers_help(m->workers, &load->job);
         load->source->loads--;
         chunk_load_close(load);
     }
@@ -244,7 +244,7 @@ static td_result join_oldest(merge *m, td_err *err)
     m->ahead_first = (m->ahead_first + 1) % MERGE_AHEAD_MAX;
     m->ahead_count--;
     if (load->is_submitted)
-        td_workers_wait(m->workers, &load->job);
+        td_workers_help(m->workers, &load->job);
     else
         chunk_load_run(load);
     td_result rc = judge_load(m, load, err);

@@ -44,7 +44,7 @@ static td_result open_parts(tape *t, archive_view *view, unsigned threads, tape_
     td_result rc = TD_OK;
     t->events = event_reader_open();
     if (threads > 1)
-        rc = td_workers_open(threads, &t->workers, err);
+        rc = td_workers_open(threads - 1, &t->workers, err);
     t->readers = content_pool_open(reads);
     t->source_options.reads_ahead = threads > 1 || t->source_options.decoding != NULL;
     if (!t->source_options.reads_ahead)
@@ -335,6 +335,11 @@ int tape_is_damaged(const tape_stats *stats)
 const gap_list *tape_get_damage(const tape *t)
 {
     return source_queue_damage(t->queue);
+}
+
+td_workers *tape_workers(tape *t)
+{
+    return t->workers;
 }
 
 void tape_get_stats(const tape *t, tape_stats *out)

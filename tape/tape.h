@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "base/workers.h"
 #include "archive/archive.h"
 #include "archive/event.h"
 #include "archive/gap.h"
@@ -38,7 +39,8 @@ typedef enum tape_reads {
 /* Zero takes the default everywhere. */
 typedef struct tape_options {
     const struct tape_decoding *decoding; /* tape/decoding.h; NULL: the built-in decoder */
-    unsigned threads;  /* 0 or 1: no thread of its own; more: read and decompress ahead */
+    unsigned threads;  /* at work, the caller's included, which helps while it waits; 0 or 1: that
+                          alone, and nothing is read ahead */
     const td_log *log; /* may be NULL */
     tape_reads reads;
     uint8_t with_events;  /* 1: frames of _events channels are returned too */
@@ -95,6 +97,10 @@ TD_MUST_USE td_result tape_find_window(archive *from, const selection *wanted, c
 
 /* The moment from which frames are read: the window's, or before it that of the lead-in. */
 uint64_t tape_get_lead_from_ns(const tape *tape);
+
+/* The threads of the tape, for those who work on its frames; NULL: none. They may be used until the
+ * tape closes. */
+td_workers *tape_workers(tape *tape);
 
 /* Keep a frame's memory beyond the next tape_next, and give it back. Any thread. */
 void tape_block_acquire(tape_block *block);

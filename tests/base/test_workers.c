@@ -74,6 +74,31 @@ static void test_really_parallel(void **state)
     pthread_barrier_destroy(&barrier);
 }
 
+/* One thread and one that helps: two jobs that end only when both run. Afterwards nothing is left
+ * queued. */
+static void test_help(void **state)
+{
+    (void)state;
+    pthread_barrier_t barrier;
+    pthread_barrier_init(&barrier, NULL, 2);
+    td_workers *pool = NULL;
+    assert_int_equal(td_workers_open(1, &pool, NULL), TD_OK);
+    assert_int_equal(td_workers_count(pool), 1);
+    assert_int_equal(td_workers_count(NULL), 0);
+    td_job jobs[2];
+    for (int round = 0; round < 100; round++) {
+        for (int i = 0; i < 2; i++) {
+            jobs[i] = (td_job){.run = meet, .arg = &barrier};
+            td_workers_submit(pool, &jobs[i]);
+        }
+        td_workers_help(pool, &jobs[round % 2]);
+        td_workers_help(pool, &jobs[1 - round % 2]);
+    }
+    assert_int_equal(td_workers_busy_max(pool), 2);
+    td_workers_close(pool);
+    pthread_barrier_destroy(&barrier);
+}
+
 static void count_up(void *arg)
 {
     atomic_fetch_add((atomic_int *)arg, 1);
@@ -165,6 +190,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_order),
         cmocka_unit_test(test_really_parallel),
+        cmocka_unit_test(test_help),
         cmocka_unit_test(test_close_finishes_all),
         cmocka_unit_test(test_a_job_may_submit_and_be_used_again),
         cmocka_unit_test(test_signals_blocked),

@@ -405,10 +405,11 @@ static void test_sinks(void **state)
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
         capture_tape_rewind(&from);
         witness w = {.end_at = CASES[i].end_at, .answer = CASES[i].answer};
-        player_options options = {.threads = 2, .sinks = {{&WITNESS, &w}}, .sink_count = 1};
+        player_options options = {
+            .workers = played_workers(2), .sinks = {{&WITNESS, &w}}, .sink_count = 1};
         player *p;
         td_err err;
-        assert_int_equal(player_open(&options, &p, &err), TD_OK);
+        p = player_open(&options);
         assert_int_equal(push_until(p, &from, &err), CASES[i].answer);
         if (CASES[i].answer == TD_E_NOSPACE)
             assert_string_equal(err.text, "witness: full");
@@ -440,9 +441,9 @@ static void test_paced(void **state)
     pacer_init(&pace, &(pacer_options){.clock = clock_sim_clock(sim), .speed = speed});
     witness w = {0};
     player_options options = {
-        .threads = 1, .sinks = {{&WITNESS, &w}}, .sink_count = 1, .pacer = &pace};
+        .workers = played_workers(1), .sinks = {{&WITNESS, &w}}, .sink_count = 1, .pacer = &pace};
     player *p;
-    assert_int_equal(player_open(&options, &p, &err), TD_OK);
+    p = player_open(&options);
     assert_int_equal(push_until(p, &from, &err), TD_OK);
     assert_int_equal(player_finish(p, &err), TD_OK);
     uint64_t length_ns = from.frames[from.frame_count - 1].recv_ns - from.frames[0].recv_ns;
@@ -512,10 +513,9 @@ static player *watched_open(watcher *w, unsigned threads)
 {
     *w = (watcher){.mutex = PTHREAD_MUTEX_INITIALIZER};
     const player_options options = {
-        .threads = threads, .observer = {&WATCH, w}, .without_digests = 1};
+        .workers = played_workers(threads), .observer = {&WATCH, w}, .without_digests = 1};
     player *p;
-    td_err err;
-    assert_int_equal(player_open(&options, &p, &err), TD_OK);
+    p = player_open(&options);
     return p;
 }
 
@@ -645,8 +645,8 @@ static void test_without_audits(void **state)
     assert_int_not_equal(stats.books.compared + stats.best.compared + stats.trades.compared, 0);
     capture_tape_rewind(&from);
     player *without;
-    const player_options options = {.threads = 1, .without_audits = 1};
-    assert_int_equal(player_open(&options, &without, &err), TD_OK);
+    const player_options options = {.workers = played_workers(1), .without_audits = 1};
+    without = player_open(&options);
     played_push(without, &from);
     assert_int_equal(player_finish(without, &err), TD_OK);
     player_get_audits(without, &stats);

@@ -164,14 +164,15 @@ static void open_replay(replayed *r, int with_messages)
     assert_non_null(r->out);
     output_init(&r->output, r->out);
     r->lines = (sink_jsonl_lines){.output = &r->output};
-    player_options options = {.threads = 2, .pacer = &r->pacer};
+    player_options options = {.pacer = &r->pacer};
     if (with_messages)
         options.sinks[options.sink_count++] = sink_jsonl(&r->lines);
     if (r->leaves_before > 0)
         options.sinks[options.sink_count++] = (sink){&LEAVING, &r->leaves_before};
     tape_options reading = {.threads = 2, .reads = TAPE_READS_ALL, .with_lead_in = 1};
     assert_int_equal(tape_open(r->archive, &r->wanted, &reading, &r->tape, &err), TD_OK);
-    assert_int_equal(player_open(&options, &r->player, &err), TD_OK);
+    options.workers = tape_workers(r->tape);
+    r->player = player_open(&options);
 }
 
 static void add_gaps(replayed *r)

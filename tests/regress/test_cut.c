@@ -331,8 +331,7 @@ static book_watch watch(const char *path, uint64_t ordinal, uint64_t skipped)
 {
     static const selection ALL = {.has_from = 0};
     book_watch found = {.ordinal = ordinal, .skipped = skipped};
-    const player_options playing = {
-        .threads = 1, .observer = {&WATCH, &found}, .without_digests = 1};
+    const player_options playing = {.observer = {&WATCH, &found}, .without_digests = 1};
     archive *a = open_archive(path);
     player *p = NULL;
     tape *t = NULL;
@@ -340,7 +339,7 @@ static book_watch watch(const char *path, uint64_t ordinal, uint64_t skipped)
     td_err err;
     assert_int_equal(tape_open(a, &ALL, &(tape_options){.reads = TAPE_READS_MESSAGES}, &t, &err),
                      TD_OK);
-    assert_int_equal(player_open(&playing, &p, &err), TD_OK);
+    p = player_open(&playing);
     while (tape_next(t, &frame, &err) == TD_OK) {
         int is_skipped = skipped != 0 && frame->ordinal == skipped;
         if (wants_session(frame) && !is_skipped)

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -514,6 +515,38 @@ static void test_damage_is_passed_over(void **state)
     tape_fixture_fini(&f);
 }
 
+/* ---- threads at work ---- */
+
+static int count_tasks(void)
+{
+    DIR *tasks = opendir("/proc/self/task");
+    assert_non_null(tasks);
+    int count = -2; /* . and .. */
+    while (readdir(tasks) != NULL)
+        count++;
+    closedir(tasks);
+    return count;
+}
+
+/* The caller's thread is one of them. */
+static void test_as_many_threads_as_given(void **state)
+{
+    (void)state;
+    tape_fixture f;
+    tape_fixture_init(&f);
+    make_plain(&f);
+    int before = count_tasks();
+    for (unsigned threads = 1; threads <= 4; threads++) {
+        tape *t = tape_fixture_tape(&f, NULL, &(tape_options){.threads = threads});
+        const frame_ref *frame;
+        assert_int_equal(tape_next(t, &frame, NULL), TD_OK);
+        assert_int_equal(count_tasks(), before + (int)threads - 1);
+        assert_int_equal(td_workers_count(tape_workers(t)), threads - 1);
+        tape_close(t);
+    }
+    tape_fixture_fini(&f);
+}
+
 /* ---- memory ---- */
 
 /* A block that is acquired outlives the next frames, and the tape. */
@@ -565,6 +598,7 @@ int main(void)
         cmocka_unit_test(test_lead_in_between_segments),
         cmocka_unit_test(test_long_connections),
         cmocka_unit_test(test_damage_is_passed_over),
+        cmocka_unit_test(test_as_many_threads_as_given),
         cmocka_unit_test(test_held_blocks),
         cmocka_unit_test(test_closed_early),
     };

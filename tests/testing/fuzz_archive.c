@@ -201,10 +201,10 @@ static void play(const fuzz_archive *from, io_fault *disk)
     player *p = NULL;
     const selection everything = {0};
     const tape_options options = {.threads = 1, .reads = TAPE_READS_MESSAGES, .with_events = 1};
-    const player_options playing = {.threads = 1};
+    const player_options playing = {0};
     char digests[DIGEST_PARTS][TD_HASH128_HEX_BYTES];
     fuzz_must(fuzz_archive_open(from, disk, ARCHIVE_READ, &a), NULL);
-    fuzz_must(player_open(&playing, &p, NULL), NULL);
+    p = player_open(&playing);
     if (tape_open(a, &everything, &options, &frames, NULL) == TD_OK) {
         td_result rc = player_play(p, frames, NULL);
         TD_ASSERT(rc == TD_OK || rc == TD_E_LIMIT || rc == TD_E_CORRUPT);

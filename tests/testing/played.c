@@ -2,17 +2,36 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <cmocka.h>
 
+#include "base/limits.h"
 #include "tests/testing/filled.h"
+
+static td_workers *pools[LIMIT_THREADS + 1]; /* by threads */
+
+static void close_pools(void)
+{
+    for (size_t i = 0; i <= LIMIT_THREADS; i++)
+        td_workers_close(pools[i]);
+}
+
+td_workers *played_workers(unsigned threads)
+{
+    static int is_registered;
+    if (threads < 2)
+        return NULL;
+    if (!is_registered)
+        assert_int_equal(atexit(close_pools), 0);
+    is_registered = 1;
+    if (pools[threads] == NULL)
+        assert_int_equal(td_workers_open(threads - 1, &pools[threads], NULL), TD_OK);
+    return pools[threads];
+}
 
 player *played_open(unsigned threads)
 {
-    player_options options = {.threads = threads};
-    player *p;
-    td_err err;
-    assert_int_equal(player_open(&options, &p, &err), TD_OK);
-    return p;
+    return player_open(&(player_options){.workers = played_workers(threads)});
 }
 
 td_result played_take(player *p, frame_ref *frame, td_err *err)

@@ -8,6 +8,10 @@
 
 typedef char digest_texts[DIGEST_PARTS][TD_HASH128_HEX_BYTES];
 
+/* As many threads for players as, with the caller's, make so many; they live until the program
+ * ends. NULL for one. */
+td_workers *played_workers(unsigned threads);
+
 /* A player without sinks and pacer. */
 player *played_open(unsigned threads);
 
