@@ -56,54 +56,41 @@ static tapedeck_text text_of(const char *text)
     return (tapedeck_text){text, strlen(text)};
 }
 
-static void put(tapedeck_answer *to, const char *name, tapedeck_text value)
+static message_builder *builder_of(tapedeck_answer *to)
 {
-    const written_value written = {.kind = value.size == 0 ? WRITTEN_ABSENT : WRITTEN_TEXT,
-                                   .text = bytes_of(value)};
-    message_build_member(((library_instance *)to)->builder, td_bytes_str(name), &written);
+    return ((library_instance *)to)->builder;
 }
 
 static void call_head(tapedeck_answer *to, tapedeck_text name, tapedeck_text value)
 {
-    const written_value written = {.kind = value.size == 0 ? WRITTEN_ABSENT : WRITTEN_TEXT,
-                                   .text = bytes_of(value)};
-    message_build_head(((library_instance *)to)->builder, bytes_of(name), &written);
+    const written_value written = {.kind = WRITTEN_TEXT, .text = bytes_of(value)};
+    message_build_head(builder_of(to), bytes_of(name), &written);
 }
 
 static void call_value(tapedeck_answer *to, tapedeck_text name, tapedeck_text value)
 {
-    const written_value written = {.kind = value.size == 0 ? WRITTEN_ABSENT : WRITTEN_TEXT,
-                                   .text = bytes_of(value)};
-    message_build_member(((library_instance *)to)->builder, bytes_of(name), &written);
+    const written_value written = {.kind = WRITTEN_TEXT, .text = bytes_of(value)};
+    message_build_member(builder_of(to), bytes_of(name), &written);
 }
 
 static void call_item(tapedeck_answer *to, tapedeck_text action)
 {
-    message_build_entry(((library_instance *)to)->builder);
-    put(to, "action", action);
+    message_build_entry(builder_of(to));
+    call_value(to, text_of("action"), action);
 }
 
 static void call_level(tapedeck_answer *to, tapedeck_text action, tapedeck_text side,
                        tapedeck_text price, tapedeck_text size)
 {
-    call_item(to, action);
-    put(to, "side", side);
-    put(to, "price", price);
-    put(to, "size", size);
+    message_build_level(builder_of(to), bytes_of(action), bytes_of(side), bytes_of(price),
+                        bytes_of(size));
 }
 
 static void call_trade(tapedeck_answer *to, tapedeck_text side, tapedeck_text price,
                        tapedeck_text size, uint64_t exchange_ns, tapedeck_text trade_id)
 {
-    char time[24] = "";
-    if (exchange_ns != 0)
-        (void)snprintf(time, sizeof time, "%llu", (unsigned long long)exchange_ns); /* fits */
-    message_build_entry(((library_instance *)to)->builder);
-    put(to, "side", side);
-    put(to, "price", price);
-    put(to, "size", size);
-    put(to, "exchange_ns", text_of(time));
-    put(to, "trade_id", trade_id);
+    message_build_trade(builder_of(to), bytes_of(side), bytes_of(price), bytes_of(size),
+                        exchange_ns, bytes_of(trade_id));
 }
 
 static void call_fail(tapedeck_answer *to, tapedeck_text why)
@@ -187,7 +174,7 @@ static td_result library_decode(void *self, const frame_ref *frame, td_arena *ar
     if (made == NULL)
         return td_err_set(err, TD_E_LIMIT, "the messages of a chunk exceed their limit");
     own->has_failed = 0;
-    message_build_begin(own->builder, &subject, arena);
+    message_build_begin(own->builder, &subject, frame->bytes, arena);
     call_decoder(own, frame);
     td_result rc = own->has_failed ? TD_OK : message_build_end(own->builder, made, &why);
     if (own->has_failed) {

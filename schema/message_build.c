@@ -2,6 +2,7 @@
  * their number is not known before. Texts are copied at once. */
 #include "schema/message_build.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,7 +23,8 @@ struct message_builder {
     json_parser *parser; /* of texts that are JSON; made at the first */
     td_arena *arena;
     message_subject subject;
-    td_result rc; /* TD_OK, or that of the first fault */
+    td_bytes bytes; /* texts in them are not copied */
+    td_result rc;   /* TD_OK, or that of the first fault */
     td_err fault;
     msg_head head;
     uint8_t has_type;
@@ -51,7 +53,10 @@ struct message_builder {
     msg_level level;
     msg_trade trade;
     size_t place; /* of the next member in it */
-    msg_member guess[GUESSES];
+    struct {
+        td_bytes name;
+        msg_member member;
+    } guess[GUESSES]; /* the member that had this place in the entry before */
 };
 
 message_builder *message_builder_open(void)
@@ -75,8 +80,10 @@ void message_builder_close(message_builder *b)
     td_free(b);
 }
 
-void message_build_begin(message_builder *b, const message_subject *subject, td_arena *arena)
+void message_build_begin(message_builder *b, const message_subject *subject, td_bytes bytes,
+                         td_arena *arena)
 {
+    b->bytes = bytes;
     b->subject = *subject;
     b->arena = arena;
     b->rc = TD_OK;
@@ -164,6 +171,10 @@ static void fault_entry(message_builder *b, const char *what)
 /* 0 after a fault. */
 static int keep_text(message_builder *b, td_bytes *text)
 {
+    td_bytes frame = b->bytes;
+    if (frame.size > 0 && text->data >= frame.data &&
+        text->data + text->size <= frame.data + frame.size)
+        return 1;
     const uint8_t *kept = td_arena_copy(b->arena, text->data, text->size);
     if (kept == NULL) {
         over_limit(b);
@@ -284,13 +295,16 @@ static void add_value(msg_value **values, size_t *count, size_t *capacity, const
  * its entry. */
 static msg_member find_member(message_builder *b, int in_entry, td_bytes name, size_t place)
 {
-    msg_member *guess = &b->guess[place < GUESSES ? place : GUESSES - 1];
-    if (*guess != MEMBER_NONE && td_bytes_is(name, msg_member_name(*guess)))
-        return *guess;
+    size_t at = place < GUESSES ? place : GUESSES - 1;
+    if (b->guess[at].name.size > 0 && td_bytes_equal(name, b->guess[at].name))
+        return b->guess[at].member;
     msg_member found = msg_member_find(name);
-    if (found == MEMBER_NONE)
+    if (found == MEMBER_NONE) {
         fault_member(b, in_entry, name, "unknown member");
-    *guess = found;
+        return MEMBER_NONE;
+    }
+    b->guess[at].name = td_bytes_str(msg_member_name(found));
+    b->guess[at].member = found;
     return found;
 }
 
@@ -514,6 +528,9 @@ static void entry_action(message_builder *b, td_bytes name, const written_value 
     fault_value(b, 1, name, value, "an action");
 }
 
+/* Bits of struct_seen: places in the table below. */
+enum { STRUCT_SIDE, STRUCT_PRICE, STRUCT_SIZE };
+
 /* A member of plain structs and its type. The order is that of bits in struct_seen. */
 static const struct struct_member {
     msg_member member;
@@ -646,6 +663,76 @@ void message_build_member(message_builder *b, td_bytes name, const written_value
         message_build_fault(b, "a member before the first entry");
     if (b->rc == TD_OK)
         add_member(b, name, value);
+}
+
+/* ---- entries with the members that nearly all have ---- */
+
+static int read_action(td_bytes text, msg_action *out)
+{
+    *out = ACTION_SET;
+    while (*out <= ACTION_INSERT && !td_bytes_is(text, msg_action_name(*out)))
+        (*out)++;
+    return *out <= ACTION_INSERT;
+}
+
+static int read_side(td_bytes text, uint8_t *out)
+{
+    *out = td_bytes_is(text, "Buy") ? SIDE_BUY : SIDE_SELL;
+    return *out == SIDE_BUY || td_bytes_is(text, "Sell");
+}
+
+/* 0: something is wrong, or written in another way; nothing was changed. */
+static int put_plain_level(message_builder *b, td_bytes action, td_bytes side, td_bytes price,
+                           td_bytes size)
+{
+    td_decimal read_price;
+    td_decimal read_size = {0, 0};
+    msg_action read;
+    if (b->head.type != MSG_BOOK_CHANGE || !read_action(action, &read) ||
+        !read_side(side, &b->level.side) || td_decimal_parse(price, &read_price, NULL) != TD_OK ||
+        (size.size > 0 && td_decimal_parse(size, &read_size, NULL) != TD_OK))
+        return 0;
+    b->level.price = read_price.mantissa;
+    b->level.price_scale = read_price.scale;
+    b->level.size = read_size.mantissa;
+    b->level.size_scale = read_size.scale;
+    b->action = read;
+    b->has_action = b->has_side = b->has_price = 1;
+    b->has_size = size.size > 0;
+    b->struct_seen = 1u << STRUCT_SIDE | 1u << STRUCT_PRICE | (unsigned)b->has_size << STRUCT_SIZE;
+    return 1;
+}
+
+static void put_text(message_builder *b, const char *name, td_bytes text)
+{
+    const written_value written = {.kind = WRITTEN_TEXT, .text = text};
+    message_build_member(b, td_bytes_str(name), &written);
+}
+
+void message_build_level(message_builder *b, td_bytes action, td_bytes side, td_bytes price,
+                         td_bytes size)
+{
+    message_build_entry(b);
+    if (b->rc != TD_OK || put_plain_level(b, action, side, price, size))
+        return;
+    put_text(b, "action", action);
+    put_text(b, "side", side);
+    put_text(b, "price", price);
+    put_text(b, "size", size);
+}
+
+void message_build_trade(message_builder *b, td_bytes side, td_bytes price, td_bytes size,
+                         uint64_t exchange_ns, td_bytes trade_id)
+{
+    char time[24] = "";
+    if (exchange_ns != 0)
+        (void)snprintf(time, sizeof time, "%" PRIu64, exchange_ns); /* fits */
+    message_build_entry(b);
+    put_text(b, "side", side);
+    put_text(b, "price", price);
+    put_text(b, "size", size);
+    put_text(b, "exchange_ns", td_bytes_str(time));
+    put_text(b, "trade_id", trade_id);
 }
 
 /* ---- the end ---- */

@@ -45,9 +45,10 @@ typedef struct written_value {
 TD_NEVER_NULL message_builder *message_builder_open(void);
 void message_builder_close(message_builder *b);
 
-/* Begin a message; subject and arena are borrowed until its end. What was begun before is dropped.
- */
-void message_build_begin(message_builder *b, const message_subject *subject, td_arena *arena);
+/* Begin a message; subject and arena are borrowed until its end. Texts that lie in bytes, which may
+ * be empty, are not copied. What was begun before is dropped. */
+void message_build_begin(message_builder *b, const message_subject *subject, td_bytes bytes,
+                         td_arena *arena);
 
 /* The calls below return nothing: the first fault is kept, and later calls do nothing. */
 
@@ -59,6 +60,13 @@ void message_build_entry(message_builder *b);
 
 /* A member of the entry that was begun last, "action" included. */
 void message_build_member(message_builder *b, td_bytes name, const written_value *value);
+
+/* A level, or a trade, with these members: an entry and its members in one. exchange_ns 0: absent.
+ */
+void message_build_level(message_builder *b, td_bytes action, td_bytes side, td_bytes price,
+                         td_bytes size);
+void message_build_trade(message_builder *b, td_bytes side, td_bytes price, td_bytes size,
+                         uint64_t exchange_ns, td_bytes trade_id);
 
 /* Keep a fault of the caller's own, if it is the first: what is wrong with the message. */
 void message_build_fault(message_builder *b, const char *format, ...) TD_PRINTF(2, 3);

@@ -66,7 +66,7 @@ td_result message_read(message_builder *b, json_value object, const char *beside
     json_value key;
     json_value value;
     int has_entries = 0;
-    message_build_begin(b, subject, arena);
+    message_build_begin(b, subject, td_bytes_of(NULL, 0), arena);
     if (json_type_of(object) != JSON_OBJECT)
         message_build_fault(b, "no object");
     /* What entries are called depends on the type, wherever that stands. */

@@ -226,7 +226,7 @@ static void test_json_text(void **state)
     for (size_t i = 0; i < 3; i++) {
         message m;
         td_err err;
-        message_build_begin(b, &subject, arena);
+        message_build_begin(b, &subject, td_bytes_of(NULL, 0), arena);
         message_build_entry(b);
         message_build_member(b, td_bytes_str(msg_member_name(member)), text(TEXTS[i]));
         assert_int_equal(message_build_end(b, &m, &err), i < 2 ? TD_OK : TD_E_INVALID);
