@@ -4,7 +4,7 @@
 
 #include "cli/verbs.h"
 
-#define CMD_REGRESS_CHECK_SUMMARY "compare what an archive decodes to with a baseline"
+#define CMD_REGRESS_CHECK_SUMMARY "compare the decoded frames of an archive with a baseline"
 #define CMD_REGRESS_DIFF_SUMMARY  "compare two decoders over an archive"
 
 /* Run the verb; a verb_row's function. */

@@ -16,7 +16,7 @@ import path from "node:path";
 import { after, before, test } from "node:test";
 import zlib from "node:zlib";
 import { PAGES, withOptions } from "./man_options.mjs";
-import { BIN, Program, commands, json, jsonLines, listening, tapedeck, temporary, verbs, verbsBelow } from "./lib.mjs";
+import { BIN, Program, commands, jsonLines, listening, tapedeck, temporary, verbs, verbsBelow } from "./lib.mjs";
 
 const SECTIONS = ["NAME", "SYNOPSIS", "DESCRIPTION", "EXIT STATUS", "SEE ALSO"];
 const EXAMPLE_MS = 60_000;
@@ -183,21 +183,6 @@ for (const name of pageNames()) {
     });
   }
 }
-
-test("docs/replay.md explains every field of replay --json", async (t) => {
-  const text = fs.readFileSync("docs/replay.md", "utf8");
-  const explained = new Set([...text.matchAll(/`([^`\n]+)`/g)].flatMap(([, code]) => code.split(/[^a-z0-9_]+/)));
-  const report = await json(t, ["replay", "-a", path.join(fixture, "tape"), "--truth", path.join(fixture, "truth.jsonl"), "--speed", "1000", "--json"]);
-  const check = (value, where) => {
-    if (value === null || typeof value !== "object") return;
-    if (Array.isArray(value)) return value.forEach((v) => check(v, where));
-    for (const [key, inner] of Object.entries(value)) {
-      assert.ok(explained.has(key), `${where}${key}`);
-      check(inner, `${where}${key}.`);
-    }
-  };
-  check(report, "");
-});
 
 test("the frames of the examples decode", async (t) => {
   const rows = await jsonLines(t, ["decode", "--family", "inverse", path.join(fixture, "frames.jsonl")]);
