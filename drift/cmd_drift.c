@@ -25,13 +25,13 @@ static const option_row DRIFT_ROWS[] = {
      .type = OPTION_TIME,
      .offset = offsetof(drift_flags, since),
      .metavar = "TIME",
-     .help = "report only what is first seen at this time or later: the selection before\n"
-             "it shows what is known already"},
+     .help = "report only findings first seen at this time or later; earlier frames show\n"
+             "what is known"},
     {.long_name = "coverage",
      .type = OPTION_FLAG,
      .offset = offsetof(drift_flags, coverage),
-     .help = "report what of the documented topics the selection has, too: kinds of frames,\n"
-             "places of entries, fields and values, and which were never there"},
+     .help = "also report which documented topics, kinds of frames, entries, fields and\n"
+             "values occur, and which do not"},
 };
 
 /* Everything of one run of the verb. */
@@ -196,12 +196,12 @@ exit_code cmd_drift(const verb_context *context, int argc, char **argv)
         .program = context->program,
         .verb = "drift",
         .summary =
-            "Report what the selected frames have that the schema does not know: new topics and\n"
-            "fields, fields that are gone, other types, values, scales and ranges.",
+            "Report content of the selected frames that the schema does not know: new topics\n"
+            "and fields, fields that are gone, other types, values, scales and ranges.",
         .groups = groups,
         .group_count = sizeof groups / sizeof *groups,
-        .statuses = {[EXIT_CODE_DONE] = "nothing was found; with --since: nothing new",
-                     [EXIT_CODE_DIFFERS] = "something was found",
+        .statuses = {[EXIT_CODE_DONE] = "no findings; with --since: no new ones",
+                     [EXIT_CODE_DIFFERS] = "findings",
                      [EXIT_CODE_DAMAGE] = "stored frames are damaged; the others were compared",
                      [EXIT_CODE_FAILED] =
                          "stopped, nothing matches the selection, or the archive cannot be read"},

@@ -239,7 +239,7 @@ exit_code cmd_export(const verb_context *context, int argc, char **argv)
     const options_spec spec = {
         .program = context->program,
         .verb = "export",
-        .summary = "Export a selection as a dataset. Files get their names when all are complete,\n"
+        .summary = "Export a selection as a dataset. Files are renamed when all are complete,\n"
                    "MANIFEST.json last; it describes the input and lists the holes.",
         .groups = groups,
         .group_count = sizeof groups / sizeof *groups,

@@ -53,8 +53,7 @@ static const option_row IMPORT_ROWS[] = {
     {.long_name = "again",
      .type = OPTION_FLAG,
      .offset = offsetof(import_flags, is_again),
-     .help = "import also what the feed got before; by default a capture with the same\n"
-             "content is refused"},
+     .help = "import a capture that the feed already has (default: refuse it)"},
 };
 
 /* A line that could not be read. */

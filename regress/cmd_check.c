@@ -387,8 +387,8 @@ exit_code cmd_regress_diff(const verb_context *context, int argc, char **argv)
         .program = context->program,
         .verb = "regress diff",
         .summary =
-            "Decode an archive with two decoders and compare the results, frame by frame. One\n"
-            "alone is compared with the built-in decoder.",
+            "Decode an archive with two decoders and compare the results, frame by frame. A\n"
+            "single decoder is compared with the built-in one.",
         .groups = groups,
         .group_count = sizeof groups / sizeof *groups,
         .statuses = {[EXIT_CODE_DONE] = "the same",

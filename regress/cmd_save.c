@@ -157,9 +157,8 @@ exit_code cmd_regress_save(const verb_context *context, int argc, char **argv)
     const options_spec spec = {
         .program = context->program,
         .verb = "regress save",
-        .summary =
-            "Decode a selection and save hashes of what every frame gave, and of the order book\n"
-            "after it, with which 'regress check' compares.",
+        .summary = "Decode a selection and save hashes of every frame, of its message, and of the\n"
+                   "order book after it, for 'regress check'.",
         .groups = groups,
         .group_count = sizeof groups / sizeof *groups,
         .statuses = {[EXIT_CODE_DONE] = "done",

@@ -218,8 +218,8 @@ exit_code cmd_gaps(const verb_context *context, int argc, char **argv)
     verb_run verb = {0};
     const verb_run_spec spec = {
         .name = "gaps",
-        .summary = "List the gaps in the selected part of a recording, with their reasons. The\n"
-                   "part is read: what cannot be read is a gap, too.",
+        .summary = "List the gaps in the selected part of a recording, with their reasons. Frames\n"
+                   "that cannot be read are a gap, too.",
         .statuses =
             {[EXIT_CODE_DONE] = "no gap in the selection",
              [EXIT_CODE_DIFFERS] = "gaps are listed",

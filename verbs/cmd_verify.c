@@ -121,7 +121,7 @@ exit_code cmd_verify(const verb_context *context, int argc, char **argv)
     verb_run verb = {0};
     const verb_run_spec spec = {
         .name = "verify",
-        .summary = "Read every byte of an archive and check that it is as it was written.",
+        .summary = "Read every byte of an archive and check that it has not changed.",
         .statuses = {[EXIT_CODE_DONE] = "sound",
                      [EXIT_CODE_DIFFERS] = "sound after 'tapedeck recover' or 'tapedeck reindex'",
                      [EXIT_CODE_DAMAGE] = "damaged",
