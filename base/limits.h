@@ -148,6 +148,10 @@ static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a 
  * gigabytes. */
 #define LIMIT_LIVE_CHECK_BYTES ((size_t)256 << 20)
 
+/* A saved state of one symbol of a feed (book/symbol_state.h). A v5 symbol with four books takes
+ * some 100 KB, and two books and two lists of trades at their bounds 2.6 MB. */
+#define LIMIT_STATE_BYTES ((size_t)16 << 20)
+
 /* Gaps that replay lists for one topic and symbol; further ones are counted by rule. */
 #define LIMIT_STREAM_GAPS 1024u
 

@@ -152,6 +152,65 @@ void *audit_member_user(const audit_member *member)
     return member->user;
 }
 
+void audit_member_set_user(audit_member *member, void *user)
+{
+    member->user = user;
+}
+
+audit_member *audit_member_at(audit *a, uint32_t index)
+{
+    TD_ASSERT(index < a->member_count);
+    return a->members[index];
+}
+
+uint32_t audit_member_index(const audit_member *member)
+{
+    return member->index;
+}
+
+uint32_t audit_member_count(const audit *a)
+{
+    return a->member_count;
+}
+
+/* ---- save, load ---- */
+
+static void member_walk(audit_member *member, state_io *io)
+{
+    state_flag(io, &member->has_connection);
+    state_u64(io, &member->connection);
+    state_u32(io, &member->shard);
+    state_u32(io, &member->conn);
+    if (member->books != NULL)
+        book_memory_walk(member->books, member->owner->member_count, member->index, io);
+    if (member->best != NULL)
+        best_memory_walk(member->best, io);
+    if (member->trades != NULL)
+        trade_store_walk(member->trades, io);
+    if (member->candles != NULL)
+        candle_chain_walk(member->candles, io);
+}
+
+void audit_walk(audit *a, state_io *io)
+{
+    enum { MEMBER_BYTES = 16 };
+    uint32_t count = state_count(io, a->member_count, LIMIT_AUDIT_MEMBERS, MEMBER_BYTES);
+    for (uint32_t i = 0; i < count && !io->is_failed; i++) {
+        const topic_row *row = state_is_loading(io) ? NULL : a->members[i]->row;
+        uint32_t line = state_is_loading(io) ? 0 : a->members[i]->line;
+        state_row(io, &row);
+        state_u32(io, &line);
+        state_check(io, row != NULL && audit_part_of(row) != AUDIT_NONE);
+        if (state_is_loading(io) && !io->is_failed)
+            TD_ASSERT(audit_join(a, row, line, NULL) != NULL);
+    }
+    for (uint32_t i = 0; i < a->member_count; i++)
+        member_walk(a->members[i], io);
+    state_i64(io, &a->delay_ns_min);
+    state_check(io, a->delay_ns_min >= -(INT64_MAX / 2));
+    state_check(io, audit_chains_fit(a));
+}
+
 /* ---- frames ---- */
 
 /* Frames of a topic whose numbers may restart. */

@@ -31,6 +31,7 @@
 
 #include "base/attr.h"
 #include "book/continuity.h"
+#include "book/state_io.h"
 #include "schema/message.h"
 #include "schema/topic.h"
 
@@ -74,6 +75,16 @@ size_t audit_bytes(const audit *a);
 void audit_member_set_row(audit_member *member, const topic_row *row);
 
 void *audit_member_user(const audit_member *member);
+void audit_member_set_user(audit_member *member, void *user);
+
+/* Save the audit without its statistics, or load it into an empty one: its members are there then,
+ * in the order in which they joined, without users. */
+void audit_walk(audit *a, state_io *io);
+
+/* The index-th member, and the index of one. */
+audit_member *audit_member_at(audit *a, uint32_t index);
+uint32_t audit_member_index(const audit_member *member);
+uint32_t audit_member_count(const audit *a);
 
 /* Where and when a frame came from. */
 typedef struct audit_frame {

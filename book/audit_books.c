@@ -110,22 +110,27 @@ static rule_id rule_between(const audit_member *a, const audit_member *b)
 static void emit_pair(audit_member *first, audit_member *second, const audit_member *from,
                       audit_event event, const book_state *now, audit_verdict *out)
 {
-    uint32_t at = second->index;
+    book_pair *pair = &first->books->with[second->index];
     if (event == AUDIT_DIFFERS) {
         uint64_t since_ns = first->books->since_ns > second->books->since_ns
                                 ? first->books->since_ns
                                 : second->books->since_ns;
-        uint64_t equal_ns = first->books->with[at].equal_ns;
-        first->books->with[at].from_ns = equal_ns != 0 ? equal_ns : since_ns;
-        first->books->with[at].own = audit_party_of(first);
-        first->books->with[at].theirs = audit_party_of(second);
+        pair->from_ns = pair->equal_ns != 0 ? pair->equal_ns : since_ns;
+        pair->own.shard = first->shard;
+        pair->own.conn = first->conn;
+        pair->theirs.shard = second->shard;
+        pair->theirs.conn = second->conn;
     }
-    TD_ASSERT(first->books->with[at].from_ns != 0);
+    TD_ASSERT(pair->from_ns != 0);
     audit_item *item = audit_emit(out, event, rule_between(first, second), from, first,
-                                  first->books->with[at].from_ns, now->recv_ns);
-    item->about = first->books->with[at].own;
-    item->against = first->books->with[at].theirs;
-    item->verdict.expected = first->books->with[at].equal_seq;
+                                  pair->from_ns, now->recv_ns);
+    item->about.shard = pair->own.shard;
+    item->about.conn = pair->own.conn;
+    item->against = (audit_party){.member = second,
+                                  .line = second->line,
+                                  .shard = pair->theirs.shard,
+                                  .conn = pair->theirs.conn};
+    item->verdict.expected = pair->equal_seq;
     item->verdict.found = now->seq;
 }
 
@@ -143,16 +148,16 @@ static void judge_pair(audit *a, audit_member *member, audit_member *other, cons
     /* The state of a pair is kept with the member that joined first. */
     audit_member *first = member->index < other->index ? member : other;
     audit_member *second = member->index < other->index ? other : member;
-    uint32_t at = second->index;
+    book_pair *pair = &first->books->with[second->index];
     int differs = now->hashes[mine] != then->hashes[theirs];
     a->stats.books.compared++;
     a->stats.books.differed += (uint64_t)differs;
-    if (differs != first->books->with[at].differs)
+    if (differs != pair->differs)
         emit_pair(first, second, member, differs ? AUDIT_DIFFERS : AUDIT_AGREES, now, out);
-    first->books->with[at].differs = (uint8_t)differs;
+    pair->differs = (uint8_t)differs;
     if (!differs) {
-        first->books->with[at].equal_seq = now->seq;
-        first->books->with[at].equal_ns = now->recv_ns;
+        pair->equal_seq = now->seq;
+        pair->equal_ns = now->recv_ns;
     }
 }
 
@@ -314,4 +319,75 @@ void audit_books_take(audit *a, audit_member *member, const audit_frame *frame, 
             reference_book(a, ticker->line) == member)
             judge_waiting(a, ticker, member->books, out);
     }
+}
+
+/* ---- save, load ---- */
+
+static void price_walk(td_decimal *price, uint8_t *has_price, state_io *io)
+{
+    state_flag(io, has_price);
+    if (*has_price)
+        state_decimal(io, price);
+}
+
+static void pair_walk(book_pair *pair, state_io *io)
+{
+    state_i64(io, &pair->equal_seq);
+    state_u64(io, &pair->equal_ns);
+    state_flag(io, &pair->differs);
+    if (!pair->differs)
+        return;
+    state_u64(io, &pair->from_ns);
+    state_check(io, pair->from_ns != 0);
+    state_u32(io, &pair->own.shard);
+    state_u32(io, &pair->own.conn);
+    state_u32(io, &pair->theirs.shard);
+    state_u32(io, &pair->theirs.conn);
+}
+
+/* States, oldest first. */
+static void states_walk(book_memory *memory, state_io *io)
+{
+    enum { STATE_BYTES = 18 }; /* number, time, two flags */
+    uint32_t count = state_count(io, memory->count, LIMIT_AUDIT_STATES, STATE_BYTES);
+    if (state_is_loading(io)) {
+        memory->count = count;
+        memory->newest = count == 0 ? 0 : count - 1;
+    }
+    for (uint32_t back = count; back-- > 0;) {
+        book_state *state = state_back(memory, back);
+        state_i64(io, &state->seq);
+        state_u64(io, &state->recv_ns);
+        for (uint32_t i = 0; i < memory->depth_count; i++)
+            state_u64(io, &state->hashes[i]);
+        for (int at = SIDE_BUY; at <= SIDE_SELL; at++)
+            price_walk(&state->best[at], &state->has_best[at], io);
+    }
+}
+
+void book_memory_walk(book_memory *memory, size_t count, uint32_t own_index, state_io *io)
+{
+    memory->depth_count = state_count(io, memory->depth_count, AUDIT_DEPTHS_MAX, sizeof(uint32_t));
+    for (uint32_t i = 0; i < memory->depth_count; i++)
+        state_u32(io, &memory->depths[i]);
+    states_walk(memory, io);
+    for (size_t i = own_index + 1; i < count; i++)
+        pair_walk(&memory->with[i], io);
+    state_u64(io, &memory->since_ns);
+    state_check(io, memory->since_ns != 0 || memory->count == 0);
+}
+
+void best_memory_walk(best_memory *memory, state_io *io)
+{
+    enum { WAITING_BYTES = 18 };
+    memory->count = state_count(io, memory->count, AUDIT_TICKERS_MAX, WAITING_BYTES);
+    for (uint32_t i = 0; i < memory->count; i++) {
+        best_waiting *waiting = &memory->waiting[i];
+        state_i64(io, &waiting->seq);
+        state_u64(io, &waiting->recv_ns);
+        for (int at = SIDE_BUY; at <= SIDE_SELL; at++)
+            price_walk(&waiting->price[at], &waiting->has_price[at], io);
+    }
+    for (int at = SIDE_BUY; at <= SIDE_SELL; at++)
+        price_walk(&memory->price[at], &memory->has_price[at], io);
 }

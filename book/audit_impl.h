@@ -6,6 +6,7 @@
 #include "base/limits.h"
 #include "book/audit.h"
 #include "book/audit_sums.h"
+#include "book/state_io.h"
 
 /* Depths to which one book is compared with others: one for each other depth of the symbol. */
 enum { AUDIT_DEPTHS_MAX = 8 };
@@ -19,6 +20,17 @@ typedef struct book_state {
     uint8_t has_best[2];
 } book_state;
 
+/* One book beside another. */
+typedef struct book_pair {
+    int64_t equal_seq; /* last number at which both were equal */
+    uint64_t equal_ns; /* 0: never yet */
+    uint64_t from_ns;  /* if differs: the finding that began it */
+    struct {
+        uint32_t shard, conn; /* likewise: where the last frames of both came from */
+    } own, theirs;
+    uint8_t differs; /* since a number after equal_seq */
+} book_pair;
+
 /* What is remembered of one book: its last states, oldest overwritten, numbers rising. */
 typedef struct book_memory {
     book_state states[LIMIT_AUDIT_STATES];
@@ -26,14 +38,8 @@ typedef struct book_memory {
     uint32_t newest;                   /* index of the last one, if count > 0 */
     uint32_t depths[AUDIT_DEPTHS_MAX]; /* 0 = all levels */
     uint32_t depth_count;
-    struct {
-        int64_t equal_seq;       /* last number at which both were equal */
-        uint64_t equal_ns;       /* 0: never yet */
-        uint64_t from_ns;        /* if differs: the finding that began it */
-        audit_party own, theirs; /* likewise */
-        uint8_t differs;         /* since a number after equal_seq */
-    } with[LIMIT_AUDIT_MEMBERS]; /* by the other member's index */
-    uint64_t since_ns;           /* first state since this memory began */
+    book_pair with[LIMIT_AUDIT_MEMBERS]; /* by the index of the other, which joined later */
+    uint64_t since_ns;                   /* first state since this memory began */
 } book_memory;
 
 enum { AUDIT_TICKERS_MAX = 8 }; /* that wait for the next state of the book */
@@ -105,7 +111,15 @@ void audit_books_take(audit *a, audit_member *member, const audit_frame *frame, 
 void audit_best_take(audit *a, audit_member *member, const audit_frame *frame, const message *m,
                      audit_verdict *out);
 
+/* Save the memory of a member, or load it; count: members of the audit. */
+void book_memory_walk(book_memory *memory, size_t count, uint32_t own_index, state_io *io);
+void best_memory_walk(best_memory *memory, state_io *io);
+
 /* ---- audit_trades.c ---- */
+
+/* The same; and after all members are loaded: 0 if a chain refers to trades that are not there. */
+void candle_chain_walk(candle_chain *chain, state_io *io);
+int audit_chains_fit(const audit *a);
 
 candle_chain *candle_chain_open(void);
 void candle_chain_close(candle_chain *chain);

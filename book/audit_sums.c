@@ -62,6 +62,52 @@ uint64_t trade_store_since(const trade_store *s)
     return s->since_ns;
 }
 
+/* ---- save, load ---- */
+
+/* Sums stay within this, so that the difference of two of them fits. */
+static const sum128 SUM_MAX = (sum128)1 << 125;
+
+static int sum_fits(const trade_sum *sum)
+{
+    return sum->volume <= SUM_MAX && sum->volume >= -SUM_MAX && sum->turnover <= SUM_MAX &&
+           sum->turnover >= -SUM_MAX;
+}
+
+static void sum128_walk(sum128 *value, state_io *io)
+{
+    uint64_t low = (uint64_t)*value;
+    uint64_t high = (uint64_t)((usum128)*value >> 64);
+    state_u64(io, &low);
+    state_u64(io, &high);
+    *value = (sum128)((usum128)high << 64 | low);
+}
+
+void trade_sum_walk(trade_sum *sum, state_io *io)
+{
+    sum128_walk(&sum->volume, io);
+    sum128_walk(&sum->turnover, io);
+    state_check(io, sum_fits(sum));
+}
+
+void trade_store_walk(trade_store *s, state_io *io)
+{
+    uint32_t capacity = (uint32_t)s->capacity; /* when trades are dropped depends on it */
+    state_u32(io, &capacity);
+    state_check(io, capacity <= LIMIT_AUDIT_TRADES && (capacity & (capacity - 1)) == 0);
+    if (state_is_loading(io) && !io->is_failed && capacity > 0)
+        s->marks = td_array_reach(s->marks, &s->capacity, capacity - 1, sizeof *s->marks);
+    trade_sum_walk(&s->before, io);
+    state_u64(io, &s->first);
+    state_check(io, s->first < UINT64_MAX / 2);
+    state_u64(io, &s->since_ns);
+    s->count = state_count(io, s->count, s->capacity, sizeof(mark));
+    for (uint32_t i = 0; i < s->count; i++) {
+        trade_sum_walk(&s->marks[i].sum, io);
+        state_i64(io, &s->marks[i].exchange_ns);
+        state_check(io, s->marks[i].exchange_ns >= 0);
+    }
+}
+
 /* ---- values ---- */
 
 sum128 trade_sum_of(td_decimal value)
@@ -134,7 +180,8 @@ int trade_store_add(trade_store *s, const msg_trade *trade)
     sum128 turnover;
     if (!turnover_of(trade->price, trade->size, &turnover) ||
         __builtin_add_overflow(now.turnover, turnover, &now.turnover) ||
-        __builtin_add_overflow(now.volume, trade_sum_of(trade->size), &now.volume))
+        __builtin_add_overflow(now.volume, trade_sum_of(trade->size), &now.volume) ||
+        !sum_fits(&now))
         return 0;
     int64_t last = trade_store_last_ns(s);
     int64_t at = trade->exchange_ns > INT64_MAX ? INT64_MAX : (int64_t)trade->exchange_ns;

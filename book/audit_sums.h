@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/decimal.h"
+#include "book/state_io.h"
 #include "base/attr.h"
 #include "schema/message.h"
 
@@ -32,6 +33,9 @@ size_t trade_store_bytes(const trade_store *store);
 
 /* Forget all trades, and from when on they are complete. Positions go on. */
 void trade_store_forget(trade_store *store);
+
+/* Save the trades, or load them into a store that was just opened. */
+void trade_store_walk(trade_store *store, state_io *io);
 
 /* Receive time from which on no trade is missing by design; 0: not known. */
 void trade_store_begin(trade_store *store, uint64_t since_ns);
@@ -65,6 +69,9 @@ trade_sum trade_store_sum(const trade_store *store, uint64_t from, uint64_t to);
 uint64_t trade_store_match(const trade_store *store, uint64_t from, uint64_t reach,
                            const trade_sum *sum, int has_turnover);
 #define TRADE_STORE_NONE UINT64_MAX
+
+/* Save a sum of one reading, or load it. */
+void trade_sum_walk(trade_sum *sum, state_io *io);
 
 /* A decimal in units of 10^-18; and a sum in units of 10^-8, as far as it fits. */
 sum128 trade_sum_of(td_decimal value);

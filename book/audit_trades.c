@@ -19,6 +19,9 @@ enum { READINGS_MAX = 8 }; /* that wait for their trades; candles are read each 
 /* How much longer one frame of a connection may wait in buffers than another before it is read. */
 #define READ_DELAY_NS ((int64_t)TD_NS_PER_S)
 
+/* A reading of a later time has none: sums of times do not overflow. */
+#define MADE_NS_MAX (INT64_MAX / 2)
+
 /* How long a reading waits for trades that it has and we do not: by the next readings. */
 #define WAIT_NS ((int64_t)(5 * TD_NS_PER_S))
 
@@ -73,6 +76,35 @@ size_t candle_chain_bytes(void)
     return sizeof(candle_chain);
 }
 
+static void reading_walk(reading *r, state_io *io)
+{
+    state_i64(io, &r->start_ns);
+    state_i64(io, &r->end_ns);
+    state_i64(io, &r->made_ns);
+    state_check(io, r->made_ns >= 0 && r->made_ns <= MADE_NS_MAX);
+    state_u64(io, &r->recv_ns);
+    trade_sum_walk(&r->sum, io);
+    state_flag(io, &r->has_turnover);
+}
+
+void candle_chain_walk(candle_chain *chain, state_io *io)
+{
+    enum { READING_BYTES = 65 };
+    uint8_t kind = (uint8_t)chain->kind;
+    state_u8(io, &kind);
+    state_check(io, kind <= BASE_KNOWN);
+    chain->kind = io->is_failed ? BASE_NONE : (base_kind)kind;
+    reading_walk(&chain->base, io);
+    state_u64(io, &chain->frame_before_ns);
+    state_u64(io, &chain->low);
+    state_u64(io, &chain->high);
+    chain->count = state_count(io, chain->count, READINGS_MAX, READING_BYTES);
+    for (uint32_t i = 0; i < chain->count; i++)
+        reading_walk(&chain->waiting[i], io);
+    state_flag(io, &chain->has_base);
+    state_flag(io, &chain->had_reading);
+}
+
 /* ---- whose trades ---- */
 
 /* The trades that a candle sums: those of its line, else of any. */
@@ -89,6 +121,22 @@ static audit_member *trades_of(const audit *a, const audit_member *candles)
             any = member;
     }
     return any;
+}
+
+int audit_chains_fit(const audit *a)
+{
+    for (uint32_t i = 0; i < a->member_count; i++) {
+        const candle_chain *chain = a->members[i]->candles;
+        if (chain == NULL)
+            continue;
+        const audit_member *trades = trades_of(a, a->members[i]);
+        if (trades == NULL && (chain->kind != BASE_NONE || chain->count > 0))
+            return 0;
+        if (chain->kind == BASE_KNOWN &&
+            (chain->low > chain->high || chain->high > trade_store_end(trades->trades)))
+            return 0;
+    }
+    return 1;
 }
 
 /* On one connection a reading cannot overtake a disconnect. */
@@ -381,7 +429,7 @@ static int read_candle(const audit_member *member, const msg_item *item, const m
     if (end != NULL && end->as.time_ns < INT64_MAX)
         out->end_ns = (int64_t)end->as.time_ns;
     /* Spot has nothing but the candle's start: that is not when the frame was made. */
-    if (out->made_ns == out->start_ns)
+    if (out->made_ns == out->start_ns || out->made_ns > MADE_NS_MAX)
         out->made_ns = 0;
     if (member->rule_member == MEMBER_TURNOVER && turnover != NULL) {
         out->sum.turnover = trade_sum_of(turnover->as.decimal);

@@ -459,6 +459,30 @@ void book_copy(book *b, const book *from)
         hash_all(b);
 }
 
+static void side_walk(book_side *side, state_io *io)
+{
+    side->count = state_count(io, side->count, LIMIT_BOOK_LEVELS, 2 * sizeof(int64_t));
+    if (side->count > side->capacity)
+        side_grow(side, side->count);
+    for (uint32_t i = 0; i < side->count; i++) {
+        state_i64(io, &side->keys[i]);
+        state_i64(io, &side->sizes[i]);
+        state_check(io, side->keys[i] != INT64_MIN);
+        state_check(io, i == 0 || side->keys[i - 1] < side->keys[i]);
+    }
+}
+
+void book_walk(book *b, state_io *io)
+{
+    TD_ASSERT(!state_is_loading(io) || !b->is_hashing); /* sums are made again from the levels */
+    state_u8(io, &b->price_scale);
+    state_u8(io, &b->size_scale);
+    state_check(io, b->price_scale <= TD_DECIMAL_SCALE_MAX);
+    state_check(io, b->size_scale <= TD_DECIMAL_SCALE_MAX);
+    for (size_t at = 0; at < SIDES; at++)
+        side_walk(&b->sides[at], io);
+}
+
 size_t book_level_count(const book *b, msg_side at)
 {
     TD_ASSERT(at == SIDE_BUY || at == SIDE_SELL);

@@ -18,6 +18,7 @@
 #include "base/decimal.h"
 #include "base/err.h"
 #include "base/hash.h"
+#include "book/state_io.h"
 #include "schema/message.h"
 
 #ifdef __cplusplus
@@ -66,6 +67,9 @@ void book_replace(book *book, const msg_book *message, book_outcome *outcome);
 
 /* Make the book hold what another one holds. */
 void book_copy(book *to, const book *from);
+
+/* Save the levels, or load them into an empty book. */
+void book_walk(book *book, state_io *io);
 
 /* Levels of one side now. */
 size_t book_level_count(const book *book, msg_side side);

@@ -300,6 +300,54 @@ void track_reset(track *t)
         track_entries_forget(t->entries);
 }
 
+/* ---- save, load ---- */
+
+/* What rules read of the frame before. */
+static void course_walk(course *c, state_io *io)
+{
+    state_flag(io, &c->is_known);
+    state_flag(io, &c->has_hole);
+    state_i64(io, &c->last);
+}
+
+static void depth_walk(depth_state *depth, state_io *io)
+{
+    uint8_t is = (uint8_t)*depth;
+    state_u8(io, &is);
+    state_check(io, is <= DEPTH_OVER);
+    *depth = (depth_state)(is % (DEPTH_OVER + 1));
+}
+
+void track_walk(track *t, state_io *io)
+{
+    TD_ASSERT(t->magic == TRACK_MAGIC);
+    state_flag(io, &t->is_anchored);
+    state_flag(io, &t->is_broken);
+    state_flag(io, &t->has_snapshot);
+    for (size_t i = 0; i < SEQ_NUMBERS; i++)
+        course_walk(&t->seqs[i], io);
+    course_walk(&t->time, io);
+    depth_walk(&t->depth[SIDE_BUY], io);
+    depth_walk(&t->depth[SIDE_SELL], io);
+    state_i64(io, &t->last.cross_seq);
+    state_i64(io, &t->last.u);
+    state_i64(io, &t->last.seq);
+    state_flag(io, &t->last.has_cross_seq);
+    state_flag(io, &t->last.has_u);
+    state_flag(io, &t->last.has_seq);
+    t->version_bytes = state_count(io, t->version_bytes, VERSION_BYTES, 1);
+    state_raw(io, t->version, t->version_bytes);
+    uint8_t has_entries = t->entries != NULL; /* maybe of a row before this one */
+    state_flag(io, &has_entries);
+    if (has_entries && t->entries == NULL)
+        t->entries = track_entries_open();
+    state_check(io, has_entries || t->entries == NULL);
+    if (has_entries)
+        track_entries_walk(t->entries, io);
+    if (t->book != NULL)
+        book_walk(t->book, io);
+}
+
 /* ---- questions ---- */
 
 const verdict_item *verdict_violation(const verdict *v)

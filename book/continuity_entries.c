@@ -95,6 +95,49 @@ size_t track_entries_bytes(const track_entries *e)
            ids_bytes(&e->frames);
 }
 
+static int id_is_known(id_memory *ids, uint32_t most, uint64_t key);
+
+/* Numbers in the order in which they were first seen. */
+static void numbers_walk(track_entries *e, state_io *io)
+{
+    uint32_t count = state_count(io, e->by_key.count, LIMIT_TRACK_SYMBOLS, sizeof e->numbers[0]);
+    for (uint32_t i = 0; i < count; i++) {
+        td_array_ensure((void **)&e->numbers, &e->number_capacity, i, sizeof *e->numbers);
+        state_u64(io, &e->numbers[i].key);
+        state_i64(io, &e->numbers[i].last);
+        if (state_is_loading(io))
+            slot_table_put(&e->by_key, e->numbers[i].key, i);
+    }
+}
+
+/* Oldest first. */
+static void ids_walk(id_memory *ids, uint32_t most, state_io *io)
+{
+    uint32_t count = state_count(io, ids->count, most, sizeof *ids->ring);
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t key = 0;
+        if (!state_is_loading(io))
+            key = ids->ring[(ids->oldest + i) % ids->capacity];
+        state_u64(io, &key);
+        if (state_is_loading(io))
+            state_check(io, key != 0 && !id_is_known(ids, most, key));
+    }
+}
+
+void track_entries_walk(track_entries *e, state_io *io)
+{
+    TD_ASSERT(!e->unjudged); /* which lasts for one frame */
+    numbers_walk(e, io);
+    ids_walk(&e->ids, LIMIT_TRACK_IDS, io);
+    ids_walk(&e->frames, LIMIT_TRACK_FRAMES, io);
+    state_i64(io, &e->candle_start);
+    state_i64(io, &e->closed_start);
+    state_flag(io, &e->has_candle);
+    state_flag(io, &e->has_closed);
+    e->last_id_bytes = (uint8_t)state_count(io, e->last_id_bytes, ID_TEXT_MAX, 1);
+    state_raw(io, e->last_id, e->last_id_bytes);
+}
+
 void track_entries_forget(track_entries *e)
 {
     slot_table_clear(&e->by_key);
@@ -244,7 +287,7 @@ static int check_numbers(const rule_view *v, msg_member member, int64_t least_st
             e->unjudged = 1;
             continue;
         }
-        if (!is_new && !is_broken && now.number < before->last + least_step)
+        if (!is_new && !is_broken && now.number - least_step < before->last)
             is_broken = rule_broken(item, before->last, now.number);
         before->last = now.number;
     }

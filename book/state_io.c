@@ -1,0 +1,145 @@
+#include "book/state_io.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/limits.h"
+#include "schema/family.h"
+
+void state_raw(state_io *io, void *bytes, size_t size)
+{
+    if (!state_is_loading(io)) {
+        io->is_failed |= io->out->size + size > LIMIT_STATE_BYTES;
+        if (!io->is_failed)
+            td_buf_add(io->out, bytes, size);
+        return;
+    }
+    io->is_failed |= io->in.size < size;
+    if (size == 0)
+        return;
+    if (io->is_failed) {
+        memset(bytes, 0, size);
+        return;
+    }
+    memcpy(bytes, io->in.data, size);
+    io->in = td_bytes_of(io->in.data + size, io->in.size - size);
+}
+
+void state_u8(state_io *io, uint8_t *value)
+{
+    state_raw(io, value, 1);
+}
+
+void state_u32(state_io *io, uint32_t *value)
+{
+    uint8_t bytes[4];
+    td_put_le32(bytes, *value);
+    state_raw(io, bytes, sizeof bytes);
+    *value = td_le32(bytes);
+}
+
+void state_u64(state_io *io, uint64_t *value)
+{
+    uint8_t bytes[8];
+    td_put_le64(bytes, *value);
+    state_raw(io, bytes, sizeof bytes);
+    *value = td_le64(bytes);
+}
+
+void state_i64(state_io *io, int64_t *value)
+{
+    uint64_t bits = (uint64_t)*value;
+    state_u64(io, &bits);
+    *value = (int64_t)bits;
+}
+
+void state_flag(state_io *io, uint8_t *value)
+{
+    state_u8(io, value);
+    state_check(io, *value <= 1);
+}
+
+void state_decimal(state_io *io, td_decimal *value)
+{
+    state_i64(io, &value->mantissa);
+    state_u8(io, &value->scale);
+    state_check(io, value->scale <= TD_DECIMAL_SCALE_MAX);
+}
+
+uint32_t state_count(state_io *io, size_t count, size_t most, size_t element_bytes)
+{
+    TD_ASSERT(count <= most);
+    TD_ASSERT(most <= UINT32_MAX);
+    uint32_t is = (uint32_t)count;
+    state_u32(io, &is);
+    if (!state_is_loading(io))
+        return is;
+    state_check(io, is <= most && is <= io->in.size / element_bytes);
+    return io->is_failed ? 0 : is;
+}
+
+void state_check(state_io *io, int holds)
+{
+    if (state_is_loading(io) && !holds)
+        io->is_failed = 1;
+}
+
+/* A short text, with its size in front. */
+enum { NAME_BYTES = LIMIT_TOPIC_BYTES };
+static void state_name(state_io *io, char name[NAME_BYTES])
+{
+    uint32_t size = state_count(io, strlen(name), NAME_BYTES - 1, 1);
+    state_raw(io, name, size);
+    name[size] = '\0';
+}
+
+/* The family whose row it is. */
+static const family *family_of(const topic_row *row)
+{
+    size_t count = 0;
+    const family *const *all = family_table(&count);
+    for (size_t i = 0; i < count; i++) {
+        if (row >= all[i]->topics && row < all[i]->topics + all[i]->topic_count)
+            return all[i];
+    }
+    return NULL;
+}
+
+static const topic_row *find_row(const char *family_name, const char *pattern, const char *since)
+{
+    const family *of = family_find(td_bytes_str(family_name));
+    for (size_t i = 0; of != NULL && i < of->topic_count; i++) {
+        const topic_row *row = &of->topics[i];
+        if (strcmp(row->pattern, pattern) == 0 &&
+            strcmp(row->valid_from == NULL ? "" : row->valid_from, since) == 0)
+            return row;
+    }
+    return NULL;
+}
+
+static void set_name(char name[NAME_BYTES], const char *text)
+{
+    TD_ASSERT(strlen(text) < NAME_BYTES);
+    memcpy(name, text, strlen(text) + 1);
+}
+
+void state_row(state_io *io, const topic_row **row)
+{
+    char family_name[NAME_BYTES] = "";
+    char pattern[NAME_BYTES] = "";
+    char since[NAME_BYTES] = "";
+    if (!state_is_loading(io)) {
+        const family *of = family_of(*row);
+        TD_ASSERT(of != NULL);
+        set_name(family_name, of->name);
+        set_name(pattern, (*row)->pattern);
+        set_name(since, (*row)->valid_from == NULL ? "" : (*row)->valid_from);
+    }
+    state_name(io, family_name);
+    state_name(io, pattern);
+    state_name(io, since);
+    if (!state_is_loading(io))
+        return;
+    *row = find_row(family_name, pattern, since);
+    state_check(io, *row != NULL);
+}
