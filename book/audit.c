@@ -168,6 +168,11 @@ uint32_t audit_member_index(const audit_member *member)
     return member->index;
 }
 
+audit_part audit_member_part(const audit_member *member)
+{
+    return member->part;
+}
+
 uint32_t audit_member_count(const audit *a)
 {
     return a->member_count;

@@ -85,6 +85,7 @@ void audit_walk(audit *a, state_io *io);
 audit_member *audit_member_at(audit *a, uint32_t index);
 uint32_t audit_member_index(const audit_member *member);
 uint32_t audit_member_count(const audit *a);
+audit_part audit_member_part(const audit_member *member);
 
 /* Where and when a frame came from. */
 typedef struct audit_frame {

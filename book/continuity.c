@@ -360,6 +360,11 @@ const verdict_item *verdict_violation(const verdict *v)
     return NULL;
 }
 
+const topic_row *track_row(const track *t)
+{
+    return t->row;
+}
+
 const book *track_book(const track *t)
 {
     return t->book;

@@ -98,6 +98,9 @@ size_t track_bytes(const track *track);
  * until the snapshot, so that the book does not depend on where a connection ended. */
 void track_reset(track *track);
 
+/* The row by which it reads frames. */
+const topic_row *track_row(const track *track);
+
 /* The book, or NULL if the topic has none. Valid while the track is. */
 const book *track_book(const track *track);
 

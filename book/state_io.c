@@ -68,13 +68,12 @@ void state_decimal(state_io *io, td_decimal *value)
 
 uint32_t state_count(state_io *io, size_t count, size_t most, size_t element_bytes)
 {
-    TD_ASSERT(count <= most);
     TD_ASSERT(most <= UINT32_MAX);
     uint32_t is = (uint32_t)count;
+    io->is_failed |= count > most;
     state_u32(io, &is);
-    if (!state_is_loading(io))
-        return is;
-    state_check(io, is <= most && is <= io->in.size / element_bytes);
+    if (state_is_loading(io))
+        io->is_failed |= is > most || is > io->in.size / element_bytes;
     return io->is_failed ? 0 : is;
 }
 

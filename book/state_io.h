@@ -37,8 +37,8 @@ void state_flag(state_io *io, uint8_t *value); /* 0 or 1 */
 void state_decimal(state_io *io, td_decimal *value);
 void state_raw(state_io *io, void *bytes, size_t size);
 
-/* The number of elements that follow, of which each takes element_bytes at least. Loading: 0 if
- * there are more than most, or more than the input can have. */
+/* The number of elements that follow, of which each takes element_bytes at least. More than most
+ * are a failure, and so are more than the input can have: 0. */
 uint32_t state_count(state_io *io, size_t count, size_t most, size_t element_bytes);
 
 /* Loading: the state is malformed if this does not hold. */

@@ -1,0 +1,435 @@
+#include "book/symbol_state.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/hash.h"
+#include "base/limits.h"
+#include "book/state_io.h"
+
+enum { STATE_VERSION = 1 };
+
+/* A connection, as a saved state can name it. */
+typedef struct conn_key {
+    uint64_t session; /* hash of its id */
+    uint32_t shard;
+    uint32_t number;
+} conn_key;
+
+/* What came over one connection of a topic at a time. */
+typedef struct topic_place {
+    track *track; /* NULL before the first frame */
+    const topic_row *row;
+    const frame_conn *conn; /* of the last frame, only compared; NULL after loading */
+    conn_key key;           /* the same */
+    size_t bytes;           /* of the track, as counted */
+} topic_place;
+
+struct symbol_topic {
+    symbol_state *owner;
+    char *name;
+    uint32_t line;
+    void *user;
+    const topic_row *row; /* of the last frame */
+    audit_part part;      /* of the first row */
+    uint8_t is_compared;  /* 1: row has that part */
+    uint8_t is_refused;   /* 1: the audit was full */
+    audit_member *member; /* NULL: none yet */
+    topic_place *places;
+    size_t place_count;
+    uint32_t followed; /* place of the last frame that was no copy */
+};
+
+struct symbol_state {
+    symbol_topic **topics;
+    size_t topic_count;
+    symbol_audits audits;
+    audit *audit; /* NULL while no part has a partner */
+    uint32_t parts[AUDIT_PARTS];
+    uint32_t useful;    /* audit_useful_parts of them */
+    size_t bytes;       /* of all, but the audit */
+    size_t audit_bytes; /* as counted after its last frame */
+};
+
+/* ---- life ---- */
+
+symbol_state *symbol_state_open(symbol_audits audits)
+{
+    symbol_state *made = td_alloc_zero(1, sizeof *made);
+    made->audits = audits;
+    made->bytes = sizeof *made;
+    return made;
+}
+
+void symbol_state_close(symbol_state *s)
+{
+    if (s == NULL)
+        return;
+    for (size_t i = 0; i < s->topic_count; i++) {
+        symbol_topic *t = s->topics[i];
+        for (size_t k = 0; k < t->place_count; k++)
+            track_close(t->places[k].track);
+        td_free(t->places);
+        td_free(t->name);
+        td_free(t);
+    }
+    audit_close(s->audit);
+    td_free(s->topics);
+    td_free(s);
+}
+
+size_t symbol_state_bytes(const symbol_state *s)
+{
+    return s->bytes + s->audit_bytes;
+}
+
+symbol_topic *symbol_state_topic(symbol_state *s, td_bytes name, uint32_t line)
+{
+    for (size_t i = 0; i < s->topic_count; i++) {
+        if (s->topics[i]->line == line && td_bytes_is(name, s->topics[i]->name))
+            return s->topics[i];
+    }
+    symbol_topic *made = td_alloc_zero(1, sizeof *made);
+    made->owner = s;
+    made->name = td_strndup((const char *)name.data, name.size);
+    made->line = line;
+    s->topics = td_array_grow(s->topics, s->topic_count, sizeof(symbol_topic *));
+    s->topics[s->topic_count++] = made;
+    s->bytes += sizeof *made + sizeof made + name.size + 1;
+    return made;
+}
+
+void *symbol_topic_user(const symbol_topic *t)
+{
+    return t->user;
+}
+
+void symbol_topic_set_user(symbol_topic *t, void *user)
+{
+    t->user = user;
+}
+
+size_t symbol_state_topic_count(const symbol_state *s)
+{
+    return s->topic_count;
+}
+
+symbol_topic *symbol_state_topic_at(const symbol_state *s, size_t index)
+{
+    TD_ASSERT(index < s->topic_count);
+    return s->topics[index];
+}
+
+const char *symbol_topic_name(const symbol_topic *t)
+{
+    return t->name;
+}
+
+uint32_t symbol_topic_line(const symbol_topic *t)
+{
+    return t->line;
+}
+
+/* ---- one frame ---- */
+
+/* Another row than before: the exchange changed the topic under its name. */
+static void set_row(symbol_topic *t, const topic_row *row)
+{
+    symbol_state *s = t->owner;
+    int is_first = t->row == NULL;
+    t->row = row;
+    audit_part part = audit_part_of(row);
+    if (is_first) {
+        t->part = part;
+        s->parts[part]++;
+        s->useful = audit_useful_parts(s->parts);
+    }
+    t->is_compared = s->audits == SYMBOL_WITH_AUDITS && part == t->part && part != AUDIT_NONE;
+}
+
+static topic_place *place_at(symbol_topic *t, uint32_t place)
+{
+    TD_ASSERT(place < LIMIT_FOLLOW_CONNECTIONS);
+    if (TD_UNLIKELY(place >= t->place_count)) {
+        t->owner->bytes -= t->place_count * sizeof *t->places;
+        t->places = td_array_reach(t->places, &t->place_count, place, sizeof *t->places);
+        t->owner->bytes += t->place_count * sizeof *t->places;
+    }
+    return &t->places[place];
+}
+
+static conn_key key_of(const frame_conn *conn)
+{
+    const char *id = conn->session_id;
+    return (conn_key){id == NULL ? 0 : td_xxh64(id, strlen(id)), conn->shard, conn->number};
+}
+
+/* The frame's connection or row is another one than before. */
+static symbol_step turn(topic_place *p, const frame_ref *frame)
+{
+    const topic_row *row = frame->row;
+    conn_key key = key_of(frame->conn);
+    int is_same =
+        key.session == p->key.session && key.shard == p->key.shard && key.number == p->key.number;
+    p->conn = frame->conn;
+    p->key = key;
+    if (p->track == NULL || strcmp(p->row->pattern, row->pattern) != 0) {
+        symbol_step step = p->track == NULL ? SYMBOL_BEGINS : SYMBOL_NEW_TOPIC;
+        track_close(p->track);
+        p->track = track_open(row);
+        p->row = row;
+        return step;
+    }
+    track_set_row(p->track, row);
+    p->row = row;
+    if (is_same)
+        return SYMBOL_CONTINUES;
+    track_reset(p->track);
+    return SYMBOL_RECONNECTS;
+}
+
+/* Let the symbol's other topics be compared with the frame. The topic joins the audit at its first
+ * frame. */
+static void compare(symbol_topic *t, const topic_place *p, const frame_ref *frame,
+                    uint64_t answered_ns, symbol_verdict *out)
+{
+    symbol_state *s = t->owner;
+    if (s->audit == NULL)
+        s->audit = audit_open();
+    if (t->member == NULL && !t->is_refused) {
+        t->member = audit_join(s->audit, frame->row, t->line, t);
+        t->is_refused = t->member == NULL;
+    }
+    out->is_unaudited = t->is_refused;
+    if (t->is_refused)
+        return;
+    if (frame->content.message == NULL) {
+        audit_skip(s->audit, t->member, frame->recv_ns);
+        return;
+    }
+    /* An odd factor keeps the numbers of a session apart. */
+    uint64_t slot = (uint64_t)p->key.number * LIMIT_FEED_SLOTS + p->key.shard;
+    const audit_frame from = {.recv_ns = frame->recv_ns,
+                              .connection = p->key.session + slot * UINT64_C(0x9e3779b97f4a7c15),
+                              .shard = p->key.shard,
+                              .conn = p->key.number,
+                              .answered_ns = answered_ns};
+    audit_member_set_row(t->member, frame->row);
+    audit_take(s->audit, t->member, &from, frame->content.message, p->track, &out->audit);
+    s->audit_bytes = audit_bytes(s->audit);
+}
+
+void symbol_topic_apply(symbol_topic *t, const frame_ref *frame, uint64_t answered_ns,
+                        symbol_verdict *out)
+{
+    TD_ASSERT_SLOW(frame->row != NULL);
+    topic_place *p = place_at(t, frame->place);
+    if (TD_UNLIKELY(frame->row != t->row))
+        set_row(t, frame->row);
+    int is_same = p->row == frame->row && p->conn == frame->conn &&
+                  p->key.number == frame->conn->number; /* a live slot's object is renumbered */
+    out->step = TD_LIKELY(is_same) ? SYMBOL_CONTINUES : turn(p, frame);
+    out->track = p->track;
+    out->is_unaudited = 0;
+    out->audit.count = 0;
+    if (TD_LIKELY(frame->content.message != NULL)) {
+        track_apply(p->track, frame->content.message, &out->rules);
+    } else {
+        out->rules = (verdict){0};
+        track_skip(p->track);
+    }
+    size_t bytes = track_bytes(p->track);
+    t->owner->bytes += bytes - p->bytes; /* modulo 2^64: it may have shrunk */
+    p->bytes = bytes;
+    if (frame->is_copy)
+        return;
+    t->followed = frame->place;
+    if (t->is_compared && (t->owner->useful >> t->part & 1))
+        compare(t, p, frame, answered_ns, out);
+}
+
+void symbol_topic_skip(symbol_topic *t, uint64_t recv_ns)
+{
+    for (size_t i = 0; i < t->place_count; i++) {
+        if (t->places[i].track != NULL)
+            track_skip(t->places[i].track);
+    }
+    if (t->member != NULL)
+        audit_skip(t->owner->audit, t->member, recv_ns);
+}
+
+/* ---- questions ---- */
+
+track *symbol_topic_track_at(const symbol_topic *t, uint32_t place)
+{
+    return place < t->place_count ? t->places[place].track : NULL;
+}
+
+track *symbol_topic_track(const symbol_topic *t)
+{
+    return symbol_topic_track_at(t, t->followed);
+}
+
+void symbol_state_finish(symbol_state *s, uint64_t end_ns, audit_verdict *out)
+{
+    out->count = 0;
+    if (s->audit != NULL)
+        audit_finish(s->audit, end_ns, out);
+}
+
+void symbol_state_add_stats(const symbol_state *s, audit_stats *sum)
+{
+    audit_stats stats;
+    if (s->audit == NULL)
+        return;
+    audit_get_stats(s->audit, &stats);
+    audit_stats_add(sum, &stats);
+}
+
+/* ---- save, load ---- */
+
+static void place_walk(topic_place *p, state_io *io)
+{
+    uint8_t has_track = p->track != NULL;
+    state_flag(io, &has_track);
+    if (!has_track || io->is_failed)
+        return;
+    state_row(io, &p->row);
+    if (io->is_failed)
+        return;
+    if (state_is_loading(io))
+        p->track = track_open(p->row);
+    state_u64(io, &p->key.session);
+    state_u32(io, &p->key.shard);
+    state_u32(io, &p->key.number);
+    track_walk(p->track, io);
+    p->bytes = track_bytes(p->track);
+}
+
+/* Its part in the audit: 0: none yet, 1: refused, else the member's index and 2. */
+static void part_walk(symbol_topic *t, state_io *io)
+{
+    symbol_state *s = t->owner;
+    uint32_t member = t->is_refused ? 1 : t->member == NULL ? 0 : audit_member_index(t->member) + 2;
+    state_u32(io, &member);
+    if (!state_is_loading(io) || member == 0)
+        return;
+    t->is_refused = member == 1;
+    if (t->is_refused)
+        return;
+    uint32_t count = s->audit == NULL ? 0 : audit_member_count(s->audit);
+    state_check(io, member - 2 < count);
+    if (io->is_failed)
+        return;
+    t->member = audit_member_at(s->audit, member - 2);
+    state_check(io,
+                audit_member_user(t->member) == NULL && audit_member_part(t->member) == t->part);
+    audit_member_set_user(t->member, t);
+}
+
+static void topic_walk(symbol_topic *t, state_io *io)
+{
+    uint8_t has_row = t->row != NULL;
+    uint8_t part = (uint8_t)t->part;
+    state_flag(io, &has_row);
+    if (!has_row)
+        return;
+    state_row(io, &t->row);
+    state_u8(io, &part);
+    state_check(io, part < AUDIT_PARTS);
+    if (io->is_failed)
+        return;
+    if (state_is_loading(io)) {
+        const topic_row *row = t->row;
+        t->part = (audit_part)part;
+        t->owner->parts[part]++;
+        t->owner->useful = audit_useful_parts(t->owner->parts);
+        set_row(t, row);
+    }
+    part_walk(t, io);
+    uint32_t count = state_count(io, t->place_count, LIMIT_FOLLOW_CONNECTIONS, 1);
+    if (count > 0)
+        (void)place_at(t, count - 1);
+    for (uint32_t i = 0; i < count; i++) {
+        place_walk(&t->places[i], io);
+        if (state_is_loading(io))
+            t->owner->bytes += t->places[i].bytes;
+    }
+    state_u32(io, &t->followed);
+}
+
+static void name_walk(symbol_topic *t, char name[LIMIT_TOPIC_BYTES], uint32_t *line, state_io *io)
+{
+    uint32_t size = state_count(io, t == NULL ? 0 : strlen(t->name), LIMIT_TOPIC_BYTES - 1, 1);
+    if (t != NULL)
+        memcpy(name, t->name, size);
+    state_raw(io, name, size);
+    name[size] = '\0';
+    state_u32(io, line);
+}
+
+static void walk(symbol_state *s, state_io *io)
+{
+    enum { TOPICS_MAX = 4096, TOPIC_BYTES = 9 };
+    uint8_t version = STATE_VERSION;
+    uint8_t has_audit = s->audit != NULL;
+    state_u8(io, &version);
+    state_check(io, version == STATE_VERSION);
+    state_flag(io, &has_audit);
+    if (has_audit && s->audit == NULL)
+        s->audit = audit_open();
+    if (has_audit)
+        audit_walk(s->audit, io);
+    uint32_t count = state_count(io, s->topic_count, TOPICS_MAX, TOPIC_BYTES);
+    for (uint32_t i = 0; i < count && !io->is_failed; i++) {
+        symbol_topic *t = state_is_loading(io) ? NULL : s->topics[i];
+        char name[LIMIT_TOPIC_BYTES];
+        uint32_t line = t == NULL ? 0 : t->line;
+        name_walk(t, name, &line, io);
+        if (t == NULL)
+            t = symbol_state_topic(s, td_bytes_str(name), line);
+        state_check(io, s->topic_count > i); /* no topic is there twice */
+        topic_walk(t, io);
+    }
+}
+
+/* Each member of the audit is a topic's: findings name it. */
+static int has_users(const symbol_state *s)
+{
+    uint32_t count = s->audit == NULL ? 0 : audit_member_count(s->audit);
+    for (uint32_t i = 0; i < count; i++) {
+        if (audit_member_user(audit_member_at(s->audit, i)) == NULL)
+            return 0;
+    }
+    return 1;
+}
+
+td_result symbol_state_save(symbol_state *s, td_buf *out, td_err *err)
+{
+    state_io io = {.out = out};
+    td_buf_clear(out);
+    walk(s, &io);
+    if (!io.is_failed)
+        return TD_OK;
+    return td_err_set(err, TD_E_LIMIT, "the state of a symbol needs more than %zu bytes",
+                      LIMIT_STATE_BYTES);
+}
+
+td_result symbol_state_load(td_bytes bytes, symbol_audits audits, symbol_state **out, td_err *err)
+{
+    state_io io = {.in = bytes};
+    symbol_state *made = symbol_state_open(audits);
+    walk(made, &io);
+    if (io.is_failed || io.in.size > 0 || !has_users(made)) {
+        symbol_state_close(made);
+        return bytes.size > 0 && bytes.data[0] != STATE_VERSION
+                   ? td_err_set(err, TD_E_UNSUPPORTED, "a state of version %u, not %u",
+                                bytes.data[0], (unsigned)STATE_VERSION)
+                   : td_err_set(err, TD_E_CORRUPT, "a state of %zu bytes is malformed", bytes.size);
+    }
+    if (made->audit != NULL)
+        made->audit_bytes = audit_bytes(made->audit);
+    *out = made;
+    return TD_OK;
+}

@@ -1,0 +1,103 @@
+/* The state of one symbol of a feed: of each of its topics (and lines) which connection is
+ * followed, a track for each connection at a time (book and rules), and the audit that compares the
+ * topics. Whoever follows a symbol holds one of these and applies its frames in their order:
+ * replay, the live check, exports, served books, regress. It can be saved and loaded: a loaded one
+ * judges what follows as the saved one would have.
+ *
+ * Several connections may bring a topic at a time: each has a place (book/follow.h) with a track of
+ * its own, and frames of those that are not followed are copies, which take no part in audits. A
+ * track restarts with each connection, and continues under another row of its topic.
+ *
+ * One thread; no I/O. symbol_topic_follow may be called by another thread than the rest: a reader
+ * decides which frames are copies before the frames are applied. */
+#ifndef TD_BOOK_SYMBOL_STATE_H
+#define TD_BOOK_SYMBOL_STATE_H
+
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "book/audit.h"
+#include "book/continuity.h"
+#include "schema/frame.h"
+#include "schema/message.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct symbol_state symbol_state;
+
+/* One topic of the symbol, on one line. It lives as long as the state. */
+typedef struct symbol_topic symbol_topic;
+
+typedef enum symbol_audits { SYMBOL_WITH_AUDITS, SYMBOL_WITHOUT_AUDITS } symbol_audits;
+
+symbol_state *symbol_state_open(symbol_audits audits);
+void symbol_state_close(symbol_state *state);
+
+/* Bytes of memory that it holds. */
+size_t symbol_state_bytes(const symbol_state *state);
+
+/* The topic of that name on that line, added if it is new. */
+symbol_topic *symbol_state_topic(symbol_state *state, td_bytes name, uint32_t line);
+
+/* The caller's pointer, NULL at first. */
+void *symbol_topic_user(const symbol_topic *topic);
+void symbol_topic_set_user(symbol_topic *topic, void *user);
+
+/* A frame's relation to the one before, at its place. */
+typedef enum symbol_step {
+    SYMBOL_BEGINS,     /* there was none */
+    SYMBOL_CONTINUES,  /* same connection and topic */
+    SYMBOL_RECONNECTS, /* of another connection: nothing that came before binds it */
+    SYMBOL_NEW_TOPIC,  /* of another topic: the book is another one */
+} symbol_step;
+
+/* What a frame did. */
+typedef struct symbol_verdict {
+    verdict rules; /* of its topic; empty if the frame is not decoded */
+    track *track;  /* that took it */
+    symbol_step step;
+    uint8_t is_unaudited; /* 1: the audit is full */
+    audit_verdict audit;  /* of all topics; users of its members are symbol_topics */
+} symbol_verdict;
+
+/* Apply a frame with a row. Without a message (it cannot be decoded) a book is unchecked until its
+ * next snapshot. answered_ns: as in audit_frame. */
+void symbol_topic_apply(symbol_topic *topic, const frame_ref *frame, uint64_t answered_ns,
+                        symbol_verdict *out);
+
+/* Frames of the topic are missing before this moment. */
+void symbol_topic_skip(symbol_topic *topic, uint64_t recv_ns);
+
+/* The track of the last frame that was no copy, or of a place; NULL: there is none. */
+track *symbol_topic_track(const symbol_topic *topic);
+track *symbol_topic_track_at(const symbol_topic *topic, uint32_t place);
+
+/* The end: as audit_finish. */
+void symbol_state_finish(symbol_state *state, uint64_t end_ns, audit_verdict *out);
+
+/* Add what was compared so far. */
+void symbol_state_add_stats(const symbol_state *state, audit_stats *sum);
+
+/* Save into out, whose content is replaced and whose bound is LIMIT_STATE_BYTES or more.
+ * TD_E_LIMIT: the state is larger than LIMIT_STATE_BYTES. */
+TD_MUST_USE td_result symbol_state_save(symbol_state *state, td_buf *out, td_err *err);
+
+/* Load what was saved. Topics have no users. TD_E_CORRUPT: it is malformed; TD_E_UNSUPPORTED:
+ * another version, or one with topics that this one does not know. */
+TD_MUST_USE td_result symbol_state_load(td_bytes bytes, symbol_audits audits, symbol_state **out,
+                                        td_err *err);
+
+/* The topics, in the order in which they were added. */
+size_t symbol_state_topic_count(const symbol_state *state);
+symbol_topic *symbol_state_topic_at(const symbol_state *state, size_t index);
+const char *symbol_topic_name(const symbol_topic *topic);
+uint32_t symbol_topic_line(const symbol_topic *topic);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
