@@ -94,14 +94,29 @@ static int is(json text, const char *wanted)
     return text.size == strlen(wanted) && memcmp(text.data, wanted, text.size) == 0;
 }
 
-/* A member of an object by its key; NOTHING if there is none. */
-static json find(json object, const char *wanted)
+/* The members of an object, so that its text is read once however many are asked for. */
+enum { MEMBERS_MAX = 64 };
+typedef struct object {
+    json keys[MEMBERS_MAX], values[MEMBERS_MAX];
+    size_t count;
+} object;
+
+static void read_object(json text, object *out)
 {
-    json key = NOTHING;
-    json value;
-    for (const char *at = NULL; object.size > 0 && next_of(object, &at, &key, &value);)
-        if (is(key, wanted))
-            return value;
+    out->count = 0;
+    if (text.size == 0 || text.data[0] != '{')
+        return;
+    for (const char *at = NULL; out->count < MEMBERS_MAX; out->count++)
+        if (!next_of(text, &at, &out->keys[out->count], &out->values[out->count]))
+            return;
+}
+
+/* A member of an object by its key; NOTHING if there is none. */
+static json find(const object *of, const char *wanted)
+{
+    for (size_t i = 0; i < of->count; i++)
+        if (is(of->keys[i], wanted))
+            return of->values[i];
     return NOTHING;
 }
 
@@ -113,9 +128,9 @@ static json scalar(json value)
     return is(value, "null") || is(value, "None") ? NOTHING : value;
 }
 
-static json member(json object, const char *key)
+static json member(const object *of, const char *key)
 {
-    return scalar(find(object, key));
+    return scalar(find(of, key));
 }
 
 static int is_array(json value)
@@ -179,53 +194,59 @@ static void value_time(const answer *a, const char *name, json time, int zeros)
 static void old_levels(const answer *a, const char *action, json list)
 {
     json key = NOTHING;
-    json level;
-    for (const char *at = NULL; next_of(list, &at, &key, &level);) {
-        a->call->level(a->to, tapedeck_text_of(action), member(level, "side"),
-                       member(level, "price"), member(level, "size"));
-        value(a, "symbol", member(level, "symbol"));
-        value(a, "id", member(level, "id"));
+    json text;
+    object level;
+    for (const char *at = NULL; next_of(list, &at, &key, &text);) {
+        read_object(text, &level);
+        a->call->level(a->to, tapedeck_text_of(action), member(&level, "side"),
+                       member(&level, "price"), member(&level, "size"));
+        value(a, "symbol", member(&level, "symbol"));
+        value(a, "id", member(&level, "id"));
     }
 }
 
-static void old_book(const answer *a, json frame)
+static void old_book(const answer *a, const object *frame)
 {
-    json data = find(frame, "data");
+    json list = find(frame, "data");
     json kind = member(frame, "type");
+    object data;
+    read_object(list, &data);
     head(a, "kind", kind);
     head(a, "cross_seq", member(frame, "cross_seq"));
     head_time(a, "exchange_ns", member(frame, "timestamp_e6"), US);
-    head_time(a, "transact_ns", is_array(data) ? NOTHING : member(data, "transactTimeE6"), US);
+    head_time(a, "transact_ns", member(&data, "transactTimeE6"), US);
     if (is(kind, "snapshot")) {
-        old_levels(a, "set", is_array(data) ? data : find(data, "order_book"));
+        old_levels(a, "set", is_array(list) ? list : find(&data, "order_book"));
         return;
     }
-    if (!is_array(find(data, "update"))) {
+    if (!is_array(find(&data, "update"))) {
         fail(a, "missing_field: data.update");
         return;
     }
-    old_levels(a, "delete", find(data, "delete"));
-    old_levels(a, "update", find(data, "update"));
-    old_levels(a, "insert", find(data, "insert"));
+    old_levels(a, "delete", find(&data, "delete"));
+    old_levels(a, "update", find(&data, "update"));
+    old_levels(a, "insert", find(&data, "insert"));
 }
 
-static void old_trades(const answer *a, json frame)
+static void old_trades(const answer *a, const object *frame)
 {
     json key = NOTHING;
-    json trade;
+    json text;
+    object trade;
     int count = 0;
-    for (const char *at = NULL; next_of(find(frame, "data"), &at, &key, &trade); count++) {
-        json time = member(trade, "trade_time_ms");
-        a->call->trade(a->to, member(trade, "side"), member(trade, "price"), member(trade, "size"),
-                       0, member(trade, "trade_id"));
+    for (const char *at = NULL; next_of(find(frame, "data"), &at, &key, &text); count++) {
+        read_object(text, &trade);
+        json time = member(&trade, "trade_time_ms");
+        a->call->trade(a->to, member(&trade, "side"), member(&trade, "price"),
+                       member(&trade, "size"), 0, member(&trade, "trade_id"));
         value_time(a, "exchange_ns", time, MS);
-        value(a, "symbol", member(trade, "symbol"));
-        value(a, "tick_direction", member(trade, "tick_direction"));
-        value(a, "cross_seq", member(trade, "cross_seq"));
-        value(a, "is_block_trade", member(trade, "is_block_trade"));
+        value(a, "symbol", member(&trade, "symbol"));
+        value(a, "tick_direction", member(&trade, "tick_direction"));
+        value(a, "cross_seq", member(&trade, "cross_seq"));
+        value(a, "is_block_trade", member(&trade, "is_block_trade"));
         if (count == 0) {
             head_time(a, "exchange_ns", time, MS);
-            head(a, "cross_seq", member(trade, "cross_seq"));
+            head(a, "cross_seq", member(&trade, "cross_seq"));
         }
     }
     if (count == 0)
@@ -259,41 +280,44 @@ static void v5_levels(const answer *a, const char *side, json list)
     }
 }
 
-static void v5_book(const answer *a, json frame)
+static void v5_book(const answer *a, const object *frame)
 {
-    json data = find(frame, "data");
-    if (!is_array(find(data, "b")) || !is_array(find(data, "a"))) {
-        fail(a, is_array(find(data, "b")) ? "missing_field: data.a" : "missing_field: data.b");
+    object data;
+    read_object(find(frame, "data"), &data);
+    if (!is_array(find(&data, "b")) || !is_array(find(&data, "a"))) {
+        fail(a, is_array(find(&data, "b")) ? "missing_field: data.a" : "missing_field: data.b");
         return;
     }
     head(a, "kind", member(frame, "type"));
     head_time(a, "exchange_ns", member(frame, "ts"), MS);
     head_time(a, "match_ns", member(frame, "cts"), MS);
-    head(a, "u", member(data, "u"));
-    head(a, "seq", member(data, "seq"));
-    v5_levels(a, "Buy", find(data, "b"));
-    v5_levels(a, "Sell", find(data, "a"));
+    head(a, "u", member(&data, "u"));
+    head(a, "seq", member(&data, "seq"));
+    v5_levels(a, "Buy", find(&data, "b"));
+    v5_levels(a, "Sell", find(&data, "a"));
 }
 
-static void v5_trades(const answer *a, json frame)
+static void v5_trades(const answer *a, const object *frame)
 {
     json key = NOTHING;
-    json trade;
+    json text;
+    object trade;
     int count = 0;
     head(a, "kind", member(frame, "type"));
     head_time(a, "send_ns", member(frame, "ts"), MS);
-    for (const char *at = NULL; next_of(find(frame, "data"), &at, &key, &trade); count++) {
-        a->call->trade(a->to, member(trade, "S"), member(trade, "p"), member(trade, "v"), 0,
-                       member(trade, "i"));
-        value_time(a, "exchange_ns", member(trade, "T"), MS);
-        value(a, "symbol", member(trade, "s"));
-        value(a, "tick_direction", member(trade, "L"));
-        value(a, "seq", member(trade, "seq"));
-        value(a, "is_block_trade", member(trade, "BT"));
-        value(a, "is_rpi_trade", member(trade, "RPI"));
+    for (const char *at = NULL; next_of(find(frame, "data"), &at, &key, &text); count++) {
+        read_object(text, &trade);
+        a->call->trade(a->to, member(&trade, "S"), member(&trade, "p"), member(&trade, "v"), 0,
+                       member(&trade, "i"));
+        value_time(a, "exchange_ns", member(&trade, "T"), MS);
+        value(a, "symbol", member(&trade, "s"));
+        value(a, "tick_direction", member(&trade, "L"));
+        value(a, "seq", member(&trade, "seq"));
+        value(a, "is_block_trade", member(&trade, "BT"));
+        value(a, "is_rpi_trade", member(&trade, "RPI"));
         if (count == 0) {
-            head_time(a, "exchange_ns", member(trade, "T"), MS);
-            head(a, "seq", member(trade, "seq"));
+            head_time(a, "exchange_ns", member(&trade, "T"), MS);
+            head(a, "seq", member(&trade, "seq"));
         }
     }
     if (count == 0)
@@ -305,13 +329,13 @@ typedef struct new_name {
     const char *key, *name;
 } new_name;
 
-static void put_renamed(const answer *a, json from, const new_name *names, size_t count)
+static void put_renamed(const answer *a, const object *from, const new_name *names, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         value(a, names[i].name, member(from, names[i].key));
 }
 
-static void v5_ticker(const answer *a, json frame)
+static void v5_ticker(const answer *a, const object *frame)
 {
     static const new_name NAMES[] = {
         {"symbol", "symbol"},
@@ -341,17 +365,18 @@ static void v5_ticker(const answer *a, json frame)
         {"preQty", "pre_open_size"},
         {"curPreListingPhase", "pre_listing_phase"},
     };
-    json data = find(frame, "data");
+    object data;
+    read_object(find(frame, "data"), &data);
     json kind = member(frame, "type");
     head(a, "kind", kind);
     head_time(a, "exchange_ns", member(frame, "ts"), MS);
     head(a, "seq", member(frame, "cs"));
     a->call->item(a->to, tapedeck_text_of(is(kind, "snapshot") ? "set" : "update"));
-    put_renamed(a, data, NAMES, sizeof NAMES / sizeof NAMES[0]);
-    value_time(a, "next_funding_ns", member(data, "nextFundingTime"), MS);
+    put_renamed(a, &data, NAMES, sizeof NAMES / sizeof NAMES[0]);
+    value_time(a, "next_funding_ns", member(&data, "nextFundingTime"), MS);
 }
 
-static void v5_candles(const answer *a, json frame)
+static void v5_candles(const answer *a, const object *frame)
 {
     static const new_name NAMES[] = {
         {"interval", "interval"}, {"open", "open"},
@@ -360,16 +385,18 @@ static void v5_candles(const answer *a, json frame)
         {"turnover", "turnover"}, {"confirm", "is_confirmed"},
     };
     json key = NOTHING;
-    json candle;
+    json text;
+    object candle;
     int count = 0;
     head(a, "kind", member(frame, "type"));
     head_time(a, "exchange_ns", member(frame, "ts"), MS);
-    for (const char *at = NULL; next_of(find(frame, "data"), &at, &key, &candle);) {
+    for (const char *at = NULL; next_of(find(frame, "data"), &at, &key, &text);) {
+        read_object(text, &candle);
         a->call->item(a->to, NOTHING);
-        put_renamed(a, candle, NAMES, sizeof NAMES / sizeof NAMES[0]);
-        value_time(a, "start_ns", member(candle, "start"), MS);
-        value_time(a, "end_ns", member(candle, "end"), MS);
-        value_time(a, "last_trade_ns", member(candle, "timestamp"), MS);
+        put_renamed(a, &candle, NAMES, sizeof NAMES / sizeof NAMES[0]);
+        value_time(a, "start_ns", member(&candle, "start"), MS);
+        value_time(a, "end_ns", member(&candle, "end"), MS);
+        value_time(a, "last_trade_ns", member(&candle, "timestamp"), MS);
         count++;
     }
     if (count == 0)
@@ -381,7 +408,7 @@ static void v5_candles(const answer *a, json frame)
 /* What decodes topics, by their first word. The same topic has other members in other families. */
 typedef struct topic_row {
     const char *word;
-    void (*decode)(const answer *a, json frame);
+    void (*decode)(const answer *a, const object *frame);
     const char *const *families; /* ends with NULL */
 } topic_row;
 
@@ -421,14 +448,16 @@ static void decode(void *self, const tapedeck_frame *frame, tapedeck_answer *to)
     const answer a = {to, to->calls};
     const json bytes = {(const char *)frame->bytes, frame->byte_count};
     const topic_row *topic = frame->type[0] == '\0' ? NULL : find_topic(frame);
+    object members;
+    read_object(bytes, &members);
     if (topic == NULL)
         fail(&a, "unknown_topic");
     else if (bytes.size == 0 || bytes.data[0] != '{')
         fail(&a, "not_json");
-    else if (member(bytes, "data").size == 0)
+    else if (member(&members, "data").size == 0)
         fail(&a, "missing_field: data");
     else
-        topic->decode(&a, bytes);
+        topic->decode(&a, &members);
 }
 
 const struct tapedeck_plugin tapedeck_plugin = {
