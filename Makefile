@@ -388,7 +388,7 @@ install: all $(LIB_core)
 	    'Cflags: -I$${prefix}/include -I$${prefix}/include/tapedeck' \
 	    'Libs: -L$${prefix}/lib -ltapedeck $(LIBS_core) -lstdc++ -pthread' > $(DEST)/lib/pkgconfig/tapedeck.pc
 	for p in $(BIN_names); do $(foreach s,bash zsh fish,mkdir -p $(dir $(COMPLETIONS_$s)) && \
-	    $(B)/bin/$$p --completions $s > $(COMPLETIONS_$s) || exit 1;) done
+	    sed "s/PROGRAM/$$p/g" cli/completions.$s > $(COMPLETIONS_$s) || exit 1;) done
 
 ## uninstall: remove what install put there
 uninstall:

@@ -1,10 +1,10 @@
-/* Completion by bash, zsh and fish, from the verb and option tables that --help and the parser
- * read: a new option completes without another line of code.
+/* Completion by bash, zsh and fish, from the option tables that --help and the parser read: a new
+ * option completes without another line of code.
  *
- * A shell loads a script, a fixed text from "PROGRAM --completions SHELL". At each completion the
- * script runs "PROGRAM --complete WORD...", where the WORDs are those after the program's name up
- * to the cursor; the last one, perhaps empty, is to be completed. --complete is for the scripts and
- * not in any help. It prints lines of fields with a tab between them:
+ * The shells' scripts are completions.bash, .zsh and .fish beside this file; `make install`
+ * installs them. At each completion a script runs "PROGRAM --complete WORD...", where the WORDs are
+ * those after the program's name up to the cursor; the last one, perhaps empty, is to be completed.
+ * It prints lines of fields with a tab between them:
  *
  *   KIND PREFIX WHAT     first line; PREFIX: the part of the last word that stays as it is, for
  *                        example "--net="; WHAT: the name of what is completed
@@ -19,28 +19,16 @@
 
 #include <stddef.h>
 
-#include "cli/verbs.h"
+#include "cli/options.h"
 
 /* The words to complete. */
 typedef struct completion_line {
     char *const *words; /* after the verb's name, if it is given; the last one is completed */
     size_t count;       /* > 0 */
-    int is_program;     /* no verb is given: the words may be the program's own options */
 } completion_line;
 
 /* Print candidates for a completion_line, by a verb's options and operands. A describe function of
  * verb_context. */
 void completions_offer(void *line, const options_spec *spec);
-
-/* The same of a program that needs a verb, while none is given. */
-void completions_offer_verbs(const completion_line *line, const verb_table *table);
-
-/* 1 if this word of a command line is --completions, alone or with "=SHELL". */
-int completions_asked(const char *word);
-
-/* Print the script for the table's program on stdout, for the shell that argv[0], which is the
- * option, or argv[1] names. A shell that is missing or unknown is a usage error. */
-exit_code completions_print(const verb_table *table, const verb_context *context, int argc,
-                            char **argv);
 
 #endif

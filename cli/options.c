@@ -34,26 +34,20 @@ static void hint_help(const walk *w)
     td_err_hint(w->err, "'%s --help' lists the options", name);
 }
 
-typedef int match_fn(const option_row *row, const char *name, size_t length);
-
-static int match_long(const option_row *row, const char *name, size_t length)
+static int is_named(const option_row *row, const char *name, size_t length)
 {
+    if (length == 0)
+        return row->short_name != 0 && row->short_name == name[0];
     return strlen(row->long_name) == length && memcmp(row->long_name, name, length) == 0;
 }
 
-static int match_short(const option_row *row, const char *name, size_t length)
-{
-    TD_ASSERT(length == 1);
-    return row->short_name != 0 && row->short_name == name[0];
-}
-
-static const option_row *find_row(const options_spec *spec, match_fn *match, const char *name,
-                                  size_t length, const option_group **group)
+const option_row *options_find(const options_spec *spec, const char *name, size_t length,
+                               const option_group **group)
 {
     for (size_t g = 0; g < spec->group_count; g++) {
         for (size_t r = 0; r < spec->groups[g].row_count; r++) {
             const option_row *row = &spec->groups[g].rows[r];
-            if (match(row, name, length)) {
+            if (is_named(row, name, length)) {
                 *group = &spec->groups[g];
                 return row;
             }
@@ -105,10 +99,10 @@ static td_result take_long(walk *w, const char *word)
 {
     const char *equals = strchr(word, '=');
     size_t length = equals == NULL ? strlen(word) : (size_t)(equals - word);
-    if (match_long(&(option_row){.long_name = "help"}, word, length))
+    if (is_named(&OPTIONS_HELP_ROW, word, length))
         return TD_EOF;
     const option_group *group = NULL;
-    const option_row *row = find_row(w->spec, match_long, word, length, &group);
+    const option_row *row = length == 0 ? NULL : options_find(w->spec, word, length, &group);
     if (row == NULL)
         return refuse_unknown(w, word, length);
     return take_value(w, group, row, equals == NULL ? NULL : equals + 1);
@@ -121,7 +115,7 @@ static td_result take_short(walk *w, const char *word)
         if (*c == 'h')
             return TD_EOF;
         const option_group *group = NULL;
-        const option_row *row = find_row(w->spec, match_short, c, 1, &group);
+        const option_row *row = options_find(w->spec, c, 0, &group);
         if (row == NULL) {
             td_err_set(w->err, TD_E_INVALID, "unknown option -%c", *c);
             hint_help(w);

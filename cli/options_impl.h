@@ -19,6 +19,11 @@ static inline void *option_target(const option_group *group, const option_row *r
 /* --help, which every verb has without listing it. */
 extern const option_row OPTIONS_HELP_ROW;
 
+/* The row of a long name of that length, or (length 0) of the letter at name, and its group; NULL:
+ * none. */
+const option_row *options_find(const options_spec *spec, const char *name, size_t length,
+                               const option_group **group);
+
 /* Write "tapedeck cat" or "tapedeck-sim" (cut if it does not fit). */
 void options_command_name(const options_spec *spec, char *out, size_t out_bytes);
 

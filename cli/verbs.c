@@ -26,21 +26,12 @@ static const verb_row *find_verb(const verb_table *table, const char *name)
     return NULL;
 }
 
-/* A table of a verb's own verbs has the program's completions. */
-static int is_program(const verb_table *table)
-{
-    return strchr(table->program, ' ') == NULL;
-}
-
 static void print_verbs(const verb_table *table, FILE *out)
 {
     fprintf(out, "usage: %s VERB [OPTION]...\n%s\n\nVerbs\n", table->program, table->summary);
     for (size_t i = 0; i < table->row_count; i++)
         fprintf(out, "  %-14s%s\n", table->rows[i].name, table->rows[i].summary);
     fprintf(out, "\n'%s VERB --help' shows a verb's options and an example.\n", table->program);
-    if (is_program(table))
-        fprintf(out, "'%s --completions SHELL' prints completions for bash, zsh or fish.\n",
-                table->program);
 }
 
 static exit_code refuse_verb(const verb_table *table, const verb_context *context, const char *name)
@@ -110,6 +101,16 @@ static exit_code run_verb(const verb_table *table, const verb_context *context, 
     return report_error(context->report, &err);
 }
 
+/* Print the candidates for a verb's name, or, in another place, that there are none. */
+static void complete_verb(const verb_table *table, int is_name)
+{
+    printf("%s\t\tverb\n", is_name ? "names" : "none");
+    for (size_t i = 0; is_name && i < table->row_count; i++)
+        printf("%s\t%s\n", table->rows[i].name, table->rows[i].summary);
+    if (is_name)
+        puts("help\tshow help");
+}
+
 /* --complete WORD...: another program's verb is completed by that program. argv[0] is the word
  * before them. */
 static exit_code complete(const verb_table *table, const verb_context *context, int argc,
@@ -119,11 +120,11 @@ static exit_code complete(const verb_table *table, const verb_context *context, 
         return EXIT_CODE_DONE;
     const verb_row *row = argc > 2 ? find_verb(table, argv[1]) : NULL;
     int first = row == NULL ? 1 : 2;
-    completion_line line = {argv + first, (size_t)(argc - first), row == NULL && is_program(table)};
+    completion_line line = {argv + first, (size_t)(argc - first)};
     if (row == NULL && table->default_verb != NULL)
         row = find_verb(table, table->default_verb);
     if (row == NULL) {
-        completions_offer_verbs(&line, table);
+        complete_verb(table, argc == 2 || (argc == 3 && strcmp(argv[1], "help") == 0));
         return EXIT_CODE_DONE;
     }
     verb_context describing = *context;
@@ -157,8 +158,6 @@ static exit_code run(const verb_table *table, const verb_context *context, int a
         printf("%s %s\n", table->program, TAPEDECK_VERSION);
         return EXIT_CODE_DONE;
     }
-    if (word != NULL && completions_asked(word))
-        return completions_print(table, context, argc - 1, argv + 1);
     if (table->default_verb != NULL) {
         row = find_verb(table, table->default_verb);
         TD_ASSERT(row != NULL);

@@ -33,8 +33,8 @@ typedef struct verb_table {
     const char *default_verb; /* taken when argv[1] names none of them; NULL: one must be named */
 } verb_table;
 
-/* Run the verb that argv[1] names. Handles --help, --version, --completions SHELL, --complete
- * WORD... (cli/completions.h), "help VERB", and a missing or unknown verb (status 2). Opens those
+/* Run the verb that argv[1] names. Handles --help, --version, --complete WORD...
+ * (cli/completions.h), "help VERB", and a missing or unknown verb (status 2). Opens those
  * of descriptors 0 to 2 that are closed, before anything else is opened; the report is finished
  * when it returns. For main.c only, as the first thing it does. */
 int verbs_main(const verb_table *table, int argc, char **argv);
