@@ -56,8 +56,8 @@ typedef enum symbol_step {
 
 /* What a frame did. */
 typedef struct symbol_verdict {
-    verdict rules; /* of its topic; empty if the frame is not decoded */
-    track *track;  /* that took it */
+    verdict rules;       /* of its topic; empty if the frame is not decoded */
+    struct track *track; /* that took it */
     symbol_step step;
     uint8_t is_unaudited; /* 1: the audit is full */
     audit_verdict audit;  /* of all topics; users of its members are symbol_topics */

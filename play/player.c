@@ -14,7 +14,8 @@ struct player {
     player_options options;
     work_queues *queues;
     stream_table streams;
-    symbol_state *symbols; /* newest first */
+    symbol_state **symbols; /* of each feed's symbol */
+    size_t symbol_count;
     subscription_states subscriptions;
     uint32_t next_queue;
     uint64_t frames; /* of streams so far */
@@ -47,12 +48,9 @@ void player_close(player *p)
         return;
     work_queues_close(p->queues); /* before the streams that they work on */
     stream_table_fini(&p->streams);
-    while (p->symbols != NULL) {
-        symbol_state *next = p->symbols->next;
-        audit_close(p->symbols->audit);
-        td_free(p->symbols);
-        p->symbols = next;
-    }
+    for (size_t i = 0; i < p->symbol_count; i++)
+        symbol_state_close(p->symbols[i]);
+    td_free(p->symbols);
     subscription_states_fini(&p->subscriptions);
     td_free(p);
 }
@@ -69,21 +67,11 @@ static void place_stream(player *p, stream *made)
         made->of_symbol = sibling->of_symbol;
         return;
     }
-    made->of_symbol = td_alloc_zero(1, sizeof *made->of_symbol);
-    made->of_symbol->next = p->symbols;
-    p->symbols = made->of_symbol;
+    made->of_symbol =
+        symbol_state_open(p->options.without_audits ? SYMBOL_WITHOUT_AUDITS : SYMBOL_WITH_AUDITS);
+    p->symbols = td_array_grow(p->symbols, p->symbol_count, sizeof(symbol_state *));
+    p->symbols[p->symbol_count++] = made->of_symbol;
     made->queue = p->next_queue++ % work_queues_count(p->queues);
-}
-
-/* Another topic of the symbol, or another line of one: an audit may be needed from now on. */
-static void symbol_add_part(symbol_state *of, audit_part part)
-{
-    if (part == AUDIT_NONE)
-        return;
-    of->parts[part]++;
-    of->useful = audit_useful_parts(of->parts);
-    if (of->useful != 0 && of->audit == NULL)
-        of->audit = audit_open();
 }
 
 /* The stream of a frame's channel: looked up once, and then kept with it. */
@@ -102,8 +90,7 @@ static stream *find_stream(player *p, const frame_ref *frame)
     size_t known = p->streams.count;
     stream *s = stream_table_get(&p->streams, &key, &origin);
     TD_ASSERT(p->streams.count <= known + 1);
-    int is_new = p->streams.count > known;
-    if (is_new) {
+    if (p->streams.count > known) {
         place_stream(p, s);
         s->role = channel->role;
         int is_alone = s->row == NULL || p->options.without_audits;
@@ -111,8 +98,6 @@ static stream *find_stream(player *p, const frame_ref *frame)
     }
     TD_ASSERT(s->role == channel->role);
     channel->user = s;
-    if (is_new || channel->info.line > 0)
-        symbol_add_part(s->of_symbol, s->part);
     return s;
 }
 
@@ -165,7 +150,7 @@ static void note_subscription(player *p, const frame_ref *frame)
 static uint64_t answered_ns_of(player *p, const stream *s, const frame_ref *frame)
 {
     if (s->part != AUDIT_TRADES && s->part != AUDIT_CANDLES)
-        return 0;
+        return AUDIT_ANSWERED_UNKNOWN;
     const frame_conn *conn = frame->conn;
     const subscription_state *slot =
         subscription_states_get(&p->subscriptions, &frame->channel->info);
@@ -181,8 +166,7 @@ static td_result pass_on(player *p, const frame_ref *frame, td_err *err)
     p->frames++;
     if (TD_UNLIKELY(s->role == ROLE_OUT || s->role == ROLE_CONTROL)) {
         note_subscription(p, frame);
-    } else if (TD_UNLIKELY(s->of_symbol->useful >> s->part & 1)) {
-        own.audit = s->of_symbol->audit;
+    } else {
         own.answered_ns = answered_ns_of(p, s, frame);
     }
     return work_queues_add(p->queues, s, &own, err);
@@ -251,11 +235,9 @@ td_result player_drain(player *p, td_err *err)
 /* Candle readings that still wait for their trades are judged by how long they waited. */
 static void finish_audits(player *p)
 {
-    for (symbol_state *at = p->symbols; at != NULL; at = at->next) {
-        if (at->audit == NULL)
-            continue;
+    for (size_t i = 0; i < p->symbol_count; i++) {
         audit_verdict found;
-        audit_finish(at->audit, p->last_recv_ns, &found);
+        symbol_state_finish(p->symbols[i], p->last_recv_ns, &found);
         const stream_place place = {.position = UINT64_MAX, .recv_ns = p->last_recv_ns};
         stream_note_audit(NULL, &found, &place);
     }
@@ -321,13 +303,8 @@ void player_get_audits(const player *p, audit_stats *out)
 {
     TD_ASSERT(p->is_finished);
     *out = (audit_stats){0};
-    for (const symbol_state *at = p->symbols; at != NULL; at = at->next) {
-        if (at->audit == NULL)
-            continue;
-        audit_stats own;
-        audit_get_stats(at->audit, &own);
-        audit_stats_add(out, &own);
-    }
+    for (size_t i = 0; i < p->symbol_count; i++)
+        symbol_state_add_stats(p->symbols[i], out);
 }
 
 void player_get_totals(const player *p, player_totals *out)

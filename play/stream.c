@@ -39,10 +39,6 @@ void stream_close(stream *s)
     TD_ASSERT(s->observed == NULL || s->observer.ops != NULL);
     if (s->observed != NULL)
         s->observer.ops->close(s->observer.ctx, s->observed);
-    for (size_t i = 0; i < s->slot_count; i++)
-        follower_close(&s->slots[i].follower);
-    td_free(s->slots);
-    td_free(s->members);
     td_free(s->gaps);
     digest_fini(&s->digest);
     td_free(s->feed);
@@ -63,40 +59,22 @@ int stream_compare(const stream *a, const stream *b)
     return order != 0 ? order : (int)a->dir - (int)b->dir;
 }
 
-/* ---- slots ---- */
+/* ---- the symbol's state ---- */
 
-/* The slot of the frame's connection. Nearly every stream has one: a topic's symbol is on one
- * connection at a time. */
-static stream_slot *slot_of(stream *s, const frame_ref *frame)
+/* The topic of the frame's line. */
+static symbol_topic *topic_of(stream *s, const frame_ref *frame)
 {
     uint32_t line = frame->channel->info.line;
-    for (size_t i = 0; i < s->slot_count; i++) {
-        if (s->slots[i].line == line && s->slots[i].place == frame->place)
-            return &s->slots[i];
+    if (TD_UNLIKELY(s->on_line == NULL || symbol_topic_line(s->on_line) != line)) {
+        s->on_line = symbol_state_topic(s->of_symbol, td_bytes_str(s->topic), line);
+        symbol_topic_set_user(s->on_line, s);
     }
-    TD_ASSERT(s->slot_count < (size_t)LIMIT_FEED_SLOTS * LIMIT_FOLLOW_CONNECTIONS);
-    s->slots = td_array_grow(s->slots, s->slot_count, sizeof *s->slots);
-    s->slots[s->slot_count] = (stream_slot){.line = line, .place = frame->place};
-    return &s->slots[s->slot_count++];
-}
-
-/* The slot, ready for the frame. */
-static stream_slot *meet(stream *s, const frame_ref *frame)
-{
-    const follower_conn from = {frame->conn->session, frame->conn->shard, frame->conn->number};
-    stream_slot *slot = slot_of(s, frame);
-    follower_meet(&slot->follower, &from, frame->row);
-    return slot;
+    return s->on_line;
 }
 
 const track *stream_last_track(const stream *s)
 {
-    const stream_slot *last = NULL;
-    for (size_t i = 0; i < s->slot_count; i++) {
-        if (last == NULL || s->slots[i].position >= last->position)
-            last = &s->slots[i];
-    }
-    return last == NULL ? NULL : last->follower.track;
+    return s->last == NULL ? NULL : symbol_topic_track(s->last);
 }
 
 /* ---- counts ---- */
@@ -188,7 +166,7 @@ void stream_note_audit(stream *own, const audit_verdict *found, const stream_pla
     static const msg_head NO_NUMBERS;
     for (uint32_t i = 0; i < found->count; i++) {
         const audit_item *item = &found->items[i];
-        stream *about = audit_member_user(item->about.member);
+        stream *about = symbol_topic_user(audit_member_user(item->about.member));
         if (item->event != AUDIT_DIFFERS)
             continue;
         const verdict one = {.count = 1, .items = {item->verdict}};
@@ -198,69 +176,46 @@ void stream_note_audit(stream *own, const audit_verdict *found, const stream_pla
     }
 }
 
-static follower_member *member_of(stream *s, uint32_t line)
-{
-    for (size_t i = 0; i < s->member_count; i++) {
-        if (s->members[i].line == line)
-            return &s->members[i].member;
-    }
-    s->members = td_array_grow(s->members, s->member_count, sizeof *s->members);
-    s->members[s->member_count] = (stream_member){.line = line};
-    return &s->members[s->member_count++].member;
-}
-
-/* Let the symbol's audit compare the frame with other topics. */
-static void audit_one(stream *s, const follower *f, const stream_frame *own)
-{
-    const frame_ref *frame = own->frame;
-    uint32_t line = frame->channel->info.line;
-    audit_verdict found;
-    s->counts.unaudited +=
-        !follower_compare(f, member_of(s, line), own->audit, line, s, frame->recv_ns,
-                          own->answered_ns, frame->content.message, &found);
-    if (TD_LIKELY(found.count == 0) || frame->is_lead_in)
-        return;
-    const stream_place at = place_of(frame);
-    stream_note_audit(s, &found, &at);
-}
-
 /* ---- one frame ---- */
 
 /* What happened to a frame. */
 typedef struct frame_result {
-    track *track; /* NULL: none: a topic without a row has nothing that could break */
-    uint8_t is_judged;
-    verdict verdict; /* if it was judged */
+    symbol_verdict found; /* if is_applied */
+    uint8_t is_applied;   /* 0: a topic without a row has nothing that could break */
 } frame_result;
+
+static void count_found(stream *s, const frame_ref *frame, const symbol_verdict *found)
+{
+    const message *m = frame->content.message;
+    s->counts.unaudited += found->is_unaudited;
+    if (frame->is_lead_in)
+        return;
+    s->counts.unchecked += found->rules.unchecked;
+    if (TD_LIKELY(found->rules.count + found->audit.count == 0))
+        return;
+    const stream_place at = place_of(frame);
+    if (m != NULL)
+        count_verdict(s, &at, &m->head, &found->rules);
+    stream_note_audit(s, &found->audit, &at);
+}
 
 /* Apply, judge. */
 static void take_data(stream *s, const stream_frame *own, frame_result *out)
 {
     const frame_ref *frame = own->frame;
     const message *m = frame->content.message;
-    if (m == NULL && !frame->is_lead_in)
+    if (!frame->is_lead_in && m == NULL)
         count_undecoded(s, frame);
-    if (frame->row == NULL) {
-        if (m != NULL && !frame->is_lead_in) /* by a decoder in place of the built-in one */
-            count_message(s, m);
-        return;
-    }
-    stream_slot *slot = meet(s, frame);
-    follower_take(&slot->follower, m, &out->verdict);
-    if (!frame->is_copy)
-        slot->position = frame->position;
-    out->track = slot->follower.track;
-    out->is_judged = m != NULL;
-    if (m != NULL && !frame->is_lead_in) {
+    else if (!frame->is_lead_in)
         count_message(s, m);
-        s->counts.unchecked += out->verdict.unchecked;
-        if (out->verdict.count > 0) {
-            const stream_place at = place_of(frame);
-            count_verdict(s, &at, &m->head, &out->verdict);
-        }
-    }
-    if (own->audit != NULL && !frame->is_copy)
-        audit_one(s, &slot->follower, own);
+    if (frame->row == NULL) /* a message is of a decoder in place of the built-in one */
+        return;
+    symbol_topic *topic = topic_of(s, frame);
+    symbol_topic_apply(topic, frame, own->answered_ns, &out->found);
+    out->is_applied = 1;
+    if (!frame->is_copy)
+        s->last = topic;
+    count_found(s, frame, &out->found);
 }
 
 static void digest_one(stream *s, const frame_ref *frame, track *t)
@@ -280,9 +235,10 @@ static void digest_one(stream *s, const frame_ref *frame, track *t)
 static td_result show_to_observer(stream *s, const frame_ref *frame, const frame_result *result,
                                   td_err *err)
 {
+    int is_judged = result->is_applied && frame->content.message != NULL;
     const observed_frame seen = {.frame = frame,
-                                 .verdict = result->is_judged ? &result->verdict : NULL,
-                                 .track = result->track};
+                                 .verdict = is_judged ? &result->found.rules : NULL,
+                                 .track = result->is_applied ? result->found.track : NULL};
     td_result rc = s->observer.ops->frame(s->observer.ctx, s, &s->observed, &seen, err);
     return rc == TD_OK || rc == TD_EOF ? rc : td_err_add(err, rc, "%s", s->observer.ops->name);
 }
@@ -293,8 +249,7 @@ td_result stream_take(stream *s, const stream_frame *own, td_err *err)
     TD_ASSERT(s->role != ROLE_EVENT);
     TD_ASSERT(frame->bytes.data != NULL || frame->bytes.size == 0);
     frame_result result;
-    result.track = NULL;
-    result.is_judged = 0;
+    result.is_applied = 0;
     if (frame_role_is_of_topic(s->role))
         take_data(s, own, &result);
     if (frame->is_lead_in) {
@@ -304,7 +259,7 @@ td_result stream_take(stream *s, const stream_frame *own, td_err *err)
         s->counts.bytes += frame->bytes.size;
         s->counts.copies += frame->is_copy;
         if (TD_LIKELY(s->is_digested))
-            digest_one(s, frame, result.track);
+            digest_one(s, frame, result.is_applied ? result.found.track : NULL);
     }
     return TD_UNLIKELY(s->is_observed) ? show_to_observer(s, frame, &result, err) : TD_OK;
 }

@@ -1,7 +1,7 @@
 /* A stream: all frames of one (feed, topic, symbol, direction), over all slots and connections. It
- * keeps their books, judges their continuity, counts, and digests. Copies
- * (tape/follow.h) keep the books of their own connections and are judged by them; of the digests
- * they are in that of frames alone, and they take no part in audits. An observer (play/observer.h)
+ * applies them to the state of its symbol (book/symbol_state.h), counts what that finds, and
+ * digests. Copies (tape/follow.h) are judged by the books of their own connections; of the digests
+ * they are in that of frames alone. An observer (play/observer.h)
  * sees each frame once all of that is done. Streams share nothing, so each may be worked on by
  * another thread; a stream itself belongs to one thread at a time, and gets its frames in the
  * tape's order. */
@@ -13,20 +13,17 @@
 #include "base/bytes.h"
 #include "base/channel.h"
 #include "base/err.h"
-#include "book/audit.h"
-#include "book/continuity.h"
-#include "book/follower.h"
+#include "book/symbol_state.h"
 #include "play/digest.h"
 #include "play/observer.h"
 #include "play/sink.h"
 #include "schema/decode.h"
 #include "tape/tape.h"
 
-/* A frame of a stream, with what its symbol has for it. */
+/* A frame of a stream. */
 typedef struct stream_frame {
     const frame_ref *frame;
-    audit *audit;         /* of the feed's symbol; NULL: there is nothing to compare with */
-    uint64_t answered_ns; /* as in audit_frame; only where audit is not NULL */
+    uint64_t answered_ns; /* as in audit_frame */
 } stream_frame;
 
 /* Where a frame is. */
@@ -87,28 +84,6 @@ typedef struct stream_gap {
     int64_t expected, found;
 } stream_gap;
 
-/* State of one symbol of a feed: the audit that compares its topics. The player's. */
-typedef struct symbol_state {
-    audit *audit; /* NULL while no part has a partner */
-    uint32_t parts[AUDIT_PARTS];
-    uint32_t useful; /* audit_useful_parts of them */
-    struct symbol_state *next;
-} symbol_state;
-
-/* What the frames of one of its connections at a time need remembered. */
-typedef struct stream_slot {
-    uint32_t line;
-    uint32_t place;
-    uint64_t position; /* of the last frame that was no copy */
-    follower follower;
-} stream_slot;
-
-/* The member of one of its lines in its symbol's audit. */
-typedef struct stream_member {
-    uint32_t line;
-    follower_member member;
-} stream_member;
-
 typedef struct stream {
     char *feed;
     char *topic;
@@ -128,12 +103,10 @@ typedef struct stream {
     uint8_t is_digested;
     uint8_t is_observed;
     observer observer;
-    void *observed; /* the observer's */
-    stream_slot *slots;
-    size_t slot_count;
-    stream_member *members;
-    size_t member_count;
-    stream_gap *gaps; /* up to LIMIT_STREAM_GAPS; more are in the verdicts alone */
+    void *observed;        /* the observer's */
+    symbol_topic *on_line; /* of the last frame; NULL before the first with a row */
+    symbol_topic *last;    /* of the last one that was no copy */
+    stream_gap *gaps;      /* up to LIMIT_STREAM_GAPS; more are in the verdicts alone */
     size_t gap_count;
 } stream;
 
@@ -165,7 +138,7 @@ int stream_compare(const stream *a, const stream *b);
 TD_MUST_USE td_result stream_take(stream *stream, const stream_frame *frame, td_err *err);
 
 /* Take over what an audit found at a place of a stream (NULL: at the end of the tape): verdicts go
- * to that stream, gaps to the one that lacks something, which is the user of the item's member.
+ * to that stream, gaps to the one that lacks something, whose topic the item's member is.
  * stream_take does it for each frame. */
 void stream_note_audit(stream *own, const audit_verdict *found, const stream_place *at);
 
