@@ -242,8 +242,8 @@ td_result archive_check_lock(const archive *a, td_err *err)
     if (rc != TD_OK || state == TD_NAME_SAME)
         return rc;
     rc = td_err_set(err, TD_E_BUSY,
-                    "archive '%s' is no longer kept for this session: its file 'lock' was %s; %s "
-                    "ends, what was received is recorded",
+                    "archive '%s': the file 'lock' was %s; %s records what it has received and "
+                    "ends",
                     a->path, state == TD_NAME_GONE ? "removed" : "replaced", a->verb);
     td_err_hint(err, "start again; locks end by themselves: never remove '%s/" LOCK_FILE "'",
                 a->path);

@@ -707,7 +707,7 @@ static td_result recover_archive(work *w, td_err *err)
         rc = archive_lock_maintain(a, &lock, err);
     if (rc == TD_E_BUSY && archive_get_mode(a) == ARCHIVE_APPEND) {
         td_log_emit(archive_log(a), TD_LOG_WARNING,
-                    "crashed segments are left for a later recovery: a maintainer is at work");
+                    "crashed segments are left for a later recovery: a maintainer is running");
         td_err_clear(err);
         rc = TD_OK;
     } else if (rc == TD_OK) {

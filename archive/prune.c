@@ -212,7 +212,8 @@ static td_result read_sources(prune_work *w, ledgers *l, td_err *err)
     td_err cause;
     td_err_clear(&cause);
     td_result rc = archive_each_gap_source(w->archive, sort_out, l, &cause);
-    return rc == TD_OK ? TD_OK : td_err_set(err, rc, "gaps of what is to go: %s", cause.text);
+    return rc == TD_OK ? TD_OK
+                       : td_err_set(err, rc, "gaps of the segments to remove: %s", cause.text);
 }
 
 /* Copy to the journal what the ledger would lose with the segments that go, and must not. */

@@ -174,7 +174,7 @@ static void check_state(checked_segment *out)
         findings_add(&out->findings, VERIFY_RECOVERABLE, path, 0, "was left open");
     if (!out->result.is_ours && out->listed->name.is_parsed)
         findings_add(&out->findings, VERIFY_DAMAGED, path, 0,
-                     "has a segment's name and is no segment of tapedeck");
+                     "has a segment's name, but is not a segment of tapedeck");
     if (out->finding_count > VERIFY_FINDINGS_PER_SEGMENT_MAX)
         findings_add(&out->findings, VERIFY_DAMAGED, path, UINT64_MAX, "%llu more findings",
                      (unsigned long long)(out->finding_count - VERIFY_FINDINGS_PER_SEGMENT_MAX));
@@ -565,7 +565,7 @@ static void check_step(verification *v, const checked_segment *segment)
     if (segment->result.written_before != before)
         findings_add(&v->findings, VERIFY_DAMAGED, segment->listed->path, 0,
                      "counters: it begins at %" PRIu64
-                     " frames, what is before it ends at %" PRIu64,
+                     " frames, the segment before it ends at %" PRIu64,
                      segment->result.written_before, before);
 }
 

@@ -318,7 +318,7 @@ td_result td_decimal_range_parse(td_bytes text, td_decimal_range *out, td_err *e
         (out->has_high && td_decimal_parse(high, &out->high, NULL) != TD_OK) ||
         (out->has_low && out->has_high && td_decimal_compare(out->low, out->high) > 0))
         return td_err_set(err, TD_E_INVALID,
-                          "'%.*s' is no number, nor a range such as 9.5..10, 10.. or ..10",
+                          "'%.*s' is not a number or a range such as 9.5..10, 10.. or ..10",
                           text.size > 80 ? 80 : (int)text.size, (const char *)text.data);
     return TD_OK;
 }

@@ -408,7 +408,7 @@ static td_result check_lock_content(const char *path, td_file *file, td_err *err
     int is_line = got > start && got < sizeof text && memcmp(text, HOLDER_START, start) == 0;
     if (is_line || (zeros == got && got < sizeof text))
         return TD_OK;
-    rc = td_err_set(err, TD_E_UNSUPPORTED, "'%s' is no lock: something else is in it", path);
+    rc = td_err_set(err, TD_E_UNSUPPORTED, "'%s' is not a lock: it has other content", path);
     td_err_hint(err, "move it away, if it is yours");
     return rc;
 }

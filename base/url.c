@@ -159,7 +159,7 @@ static td_result take_host(const td_url *url, char host[TD_HOST_BYTES], td_bytes
     host[size] = '\0';
     *rest = between(url->host.data + size + has_brackets, end);
     if (has_brackets && td_address_version(host) != 6)
-        return td_err_set(err, TD_E_INVALID, "'%s' in brackets is no IPv6 address", host);
+        return td_err_set(err, TD_E_INVALID, "'%s' in brackets is not an IPv6 address", host);
     return TD_OK;
 }
 
@@ -173,7 +173,7 @@ static td_result take_port(td_bytes *rest, uint16_t *port, td_err *err)
     for (; size < text.size && isdigit(text.data[size]) && size <= PORT_DIGITS_MAX; size++)
         value = value * 10 + (unsigned)(text.data[size] - '0');
     if (size == 0 || size > PORT_DIGITS_MAX || value > PORT_MAX)
-        return td_err_set(err, TD_E_INVALID, "'%.*s' is no port: 0 to %d are", (int)text.size,
+        return td_err_set(err, TD_E_INVALID, "'%.*s' is not a port (0 to %d)", (int)text.size,
                           (const char *)text.data, PORT_MAX);
     *port = (uint16_t)value;
     *rest = between(text.data + size, text.data + text.size);

@@ -59,7 +59,8 @@ td_result options_parse_size(const char *text, uint64_t *bytes, td_err *err)
         return TD_OK;
     }
     return td_err_set(err, TD_E_INVALID,
-                      "'%s' is no size: a whole number and K, M, G, T (or kB, MB, GB, TB)", text);
+                      "'%s' is not a size: give a whole number and K, M, G, T (or kB, MB, GB, TB)",
+                      text);
 }
 
 /* The text of a row's bounds in its own unit. */
@@ -95,7 +96,7 @@ static td_result set_number(const option_row *row, const char *text, uint64_t *t
     } else {
         const char *end = parse_digits(text, &value);
         if (end == NULL || *end != '\0')
-            rc = td_err_set(err, TD_E_INVALID, "'%s' is no whole number", text);
+            rc = td_err_set(err, TD_E_INVALID, "'%s' is not a whole number", text);
     }
     if (rc == TD_OK)
         rc = check_bounds(row, text, value, err);
@@ -120,7 +121,7 @@ static td_result set_choice(const option_row *row, const char *text, int *target
         if (written > 0 && used + (size_t)written < sizeof allowed)
             used += (size_t)written;
     }
-    td_err_set(err, TD_E_INVALID, "'%s' is none of %s", text, allowed);
+    td_err_set(err, TD_E_INVALID, "'%s' is not one of %s", text, allowed);
     char similar[128];
     near_format(&near, similar, sizeof similar);
     if (near.count > 0)

@@ -38,7 +38,7 @@ td_result verb_exec(const char *program, char **argv, td_err *err)
     if (errno == ENOENT || errno == 0)
         execvp(program, words);
     td_err_set_os(err, errno, "cannot start %s", program);
-    td_err_hint(err, "it belongs beside this program, or on PATH");
+    td_err_hint(err, "install it in the folder of this program, or on PATH");
     td_free(words[0]);
     td_free(words);
     return err == NULL ? TD_E_IO : err->code;

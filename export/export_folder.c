@@ -107,7 +107,7 @@ static td_result check_nobody_writes(export_folder *folder, td_err *err)
                "'%s' holds " EXPORT_MANIFEST EXPORT_PARTIAL
                ": another export is writing there, or one was killed",
                folder->path);
-    td_err_hint(err, "wait for it; if there is none any more, --force clears what it left");
+    td_err_hint(err, "wait for it; if it no longer runs, --force removes its files");
     return TD_E_INVALID;
 }
 

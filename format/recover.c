@@ -62,7 +62,7 @@ static td_result read_head(recovery *v, td_err *err)
     if (rc == TD_OK)
         rc = mcap_decode_header(bytes, &header, err);
     if (rc == TD_OK && !td_bytes_is(header.profile, SEGMENT_PROFILE))
-        rc = td_err_set(err, TD_E_CORRUPT, "no segment of ours");
+        rc = td_err_set(err, TD_E_CORRUPT, "not a segment of tapedeck");
     if (rc == TD_OK) {
         v->data_start = place.end;
         rc = mcap_source_record(&v->source, place.end, v->source.size, &place, err);

@@ -286,8 +286,9 @@ static td_result refuse_repeat(const past_import *past, td_err *err)
     td_time_format(past->stop_ns, when);
     td_err_set(err, TD_E_INVALID, "feed '%s' got this content already, at %s (session %s)",
                past->feed, when, past->session);
-    td_err_hint(err, "nothing was imported; --again imports it once more, --feed NAME as another "
-                     "feed");
+    td_err_hint(err,
+                "nothing was imported; --again imports it a second time, --feed NAME as another "
+                "feed");
     return TD_E_INVALID;
 }
 

@@ -195,7 +195,7 @@ static const char *read_format2(import_line_reader *r, td_bytes line, import_rec
         return r->err.text;
     const line_type *type = find_line_type(root);
     if (type == NULL)
-        return "\"t\" is none of recv, send, http, connect, header, config";
+        return "\"t\" is not one of recv, send, http, connect, header, config";
     out->kind = type->kind;
     out->dir = type->dir;
     if (type->kind == IMPORT_NOTHING)
@@ -266,7 +266,7 @@ static const char *read_wrapper(import_line_reader *r, td_bytes line, json_value
         out->conn = number_text(value);
     (void)json_find_text(root, "url", &out->url); /* may be absent */
     if (!read_dir(root, &out->dir))
-        return "\"dir\" is none of in, out, http";
+        return "\"dir\" is not one of in, out, http";
     if (json_find(root, "data", &value)) {
         out->kind = IMPORT_FRAME;
         return read_data(r, line, value, out);
@@ -292,8 +292,8 @@ static const char *read_jsonl(import_line_reader *r, td_bytes line, import_recor
         return NULL;
     }
     if (!parse_time(number_text(time), unit, &out->time_ns))
-        return unit == TIME_NS ? "\"recv_ns\" is no time in nanoseconds"
-                               : "\"ts\" is no time since 1970";
+        return unit == TIME_NS ? "\"recv_ns\" is not a time in nanoseconds"
+                               : "\"ts\" is not a time since 1970";
     const char *reason = check_time(out->time_ns);
     return reason != NULL ? reason : read_wrapper(r, line, root, out);
 }

@@ -64,7 +64,7 @@ static td_result load(plugin_file *file, plugin_use use, td_err *err)
     }
     const struct tapedeck_plugin *found = dlsym(file->library, SYMBOL);
     if (found == NULL) {
-        td_err_set(err, TD_E_UNSUPPORTED, "'%s' is no plugin: it has no symbol %s", file->path,
+        td_err_set(err, TD_E_UNSUPPORTED, "'%s' is not a plugin: it has no symbol %s", file->path,
                    SYMBOL);
         td_err_hint(err, "it must define: const struct %s %s = {...}; (docs/plugins.md)", SYMBOL,
                     SYMBOL);
@@ -112,7 +112,7 @@ td_result plugin_file_answer(int answer, const char *why, td_err *err)
         return td_err_set(err, TD_E_IO, "%s", why[0] == '\0' ? "it failed, without a reason" : why);
     default:
         return td_err_set(err, TD_E_IO,
-                          "it returned %d, which is none of TAPEDECK_GO, _FAIL, _STOP", answer);
+                          "it returned %d, which is not one of TAPEDECK_GO, _FAIL, _STOP", answer);
     }
 }
 

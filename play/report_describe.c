@@ -8,13 +8,13 @@
 
 /* What a broken rule means, for readers who do not know the rule. */
 static const char *const RULE_WORDS[RULE_COUNT] = {
-    [RULE_SEQ_STRICT] = "its sequence number did not rise: a frame came twice, or out of order",
-    [RULE_SEQ_WEAK] = "its sequence number fell: frames came out of order",
-    [RULE_SEQ_DENSE] = "its sequence number did not go up by one: a frame was lost, or came twice",
+    [RULE_SEQ_STRICT] = "its sequence number did not rise: a frame was repeated or reordered",
+    [RULE_SEQ_WEAK] = "its sequence number fell: frames were reordered",
+    [RULE_SEQ_DENSE] = "its sequence number did not go up by one: a frame was lost or repeated",
     [RULE_SEQ_FRAME_EQUAL] = "its entries have different sequence numbers, which never happens in "
                              "one frame",
-    [RULE_TIME_STRICT] = "the exchange's time did not rise: a frame came twice, or out of order",
-    [RULE_TIME_WEAK] = "the exchange's time fell: frames came out of order",
+    [RULE_TIME_STRICT] = "the exchange's time did not rise: a frame was repeated or reordered",
+    [RULE_TIME_WEAK] = "the exchange's time fell: frames were reordered",
     [RULE_ANCHORED] = "it changes something of which no snapshot has come on this connection: the "
                       "snapshot is missing",
     [RULE_DELETE_EXISTS] = "it deletes a price that the book does not have: an earlier frame is "
@@ -28,23 +28,22 @@ static const char *const RULE_WORDS[RULE_COUNT] = {
     [RULE_DEPTH] = "the book has another number of levels than its topic shows",
     [RULE_SYMBOL_MATCHES] = "an entry names another symbol than the topic",
     [RULE_SIZE_POSITIVE] = "it sets a price to a size of zero or less",
-    [RULE_BOOK_FITS] = "it has levels beyond what a book here can hold",
-    [RULE_SNAPSHOT_RESET] = "a snapshot came on a topic that had one",
-    [RULE_SEQ_STEP] = "its sequence number neither stayed nor went up by one: a frame was lost, or "
-                      "came out of order",
-    [RULE_VERSION_DIFFERS] = "it has the version of the frame before: a frame came twice",
+    [RULE_BOOK_FITS] = "it has more levels than a book can hold here",
+    [RULE_SNAPSHOT_RESET] = "a snapshot followed a snapshot",
+    [RULE_SEQ_STEP] = "its sequence number neither stayed nor rose by one: a frame was lost or "
+                      "reordered",
+    [RULE_VERSION_DIFFERS] = "it has the version of the frame before: a frame was repeated",
     [RULE_VERSION_WEAK] = "its version is below that of the frame before",
-    [RULE_ENTRY_SEQ_STRICT] = "a symbol's sequence number did not rise: a frame came twice, or out "
-                              "of order",
-    [RULE_ENTRY_SEQ_WEAK] = "a symbol's sequence number fell: frames came out of order",
-    [RULE_ENTRY_TIME_WEAK] = "the exchange's time of a symbol fell: frames came out of order",
-    [RULE_ID_UNIQUE] = "an entry has an id that came before: a frame came twice",
-    [RULE_ID_ASCENDING] = "an entry's id is not above the one before it: a frame came twice, or "
-                          "out of order",
+    [RULE_ENTRY_SEQ_STRICT] = "a symbol's sequence number did not rise: a frame was repeated or "
+                              "reordered",
+    [RULE_ENTRY_SEQ_WEAK] = "a symbol's sequence number fell: frames were reordered",
+    [RULE_ENTRY_TIME_WEAK] = "the exchange's time of a symbol fell: frames were reordered",
+    [RULE_ID_UNIQUE] = "an entry has an id that occurred before: a frame was repeated",
+    [RULE_ID_ASCENDING] = "an entry's id is not above the one before it: a frame was repeated or "
+                          "reordered",
     [RULE_FRAME_UNIQUE] =
-        "it says what a frame before it said, its times and ids too: a frame came "
-        "twice",
-    [RULE_DELTA_NOT_EMPTY] = "it changes nothing, which a frame of its topic never does",
+        "it equals an earlier frame, times and ids included: a frame was repeated",
+    [RULE_DELTA_NOT_EMPTY] = "it is a delta without entries",
     [RULE_DEPTH_MAX] = "the book has more levels than its topic shows: an earlier frame is missing",
     [RULE_SNAPSHOT_REPEAT] = "the exchange sent a snapshot again, because nothing had changed",
     [RULE_KLINE_START] = "its candle began before the one in the frame before",
@@ -54,7 +53,7 @@ static const char *const RULE_WORDS[RULE_COUNT] = {
     [RULE_LINES_AGREE] = "another line of the topic had other levels at the same sequence number: "
                          "one of the two missed a frame",
     [RULE_BEST_AGREES] = "its best prices are not those of the book at the same sequence number",
-    [RULE_TRADES_COMPLETE] = "its candle holds more than the trades that came: a trade is missing",
+    [RULE_TRADES_COMPLETE] = "its candle has more than the recorded trades: a trade is missing",
 };
 
 /* ---- streams and frames ---- */

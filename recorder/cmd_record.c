@@ -140,7 +140,7 @@ static void warn_of_unread(record_talk *talk)
     if (talk->is_warned || !output_is_broken(&talk->output))
         return;
     talk->is_warned = 1;
-    report_line(talk->progress.report, TD_LOG_WARNING, "%s; recording goes on",
+    report_line(talk->progress.report, TD_LOG_WARNING, "%s; recording continues",
                 talk->output.err.text);
 }
 
@@ -236,8 +236,7 @@ static td_result print_summary(record_talk *talk, const char *session, const cha
     result_log(&r, log, TD_LOG_INFO,
                "recorded {frames frame} ({bytes} received) in {elapsed} into {path}: {file_bytes} "
                "on disk");
-    result_log(&r, log, TD_LOG_INFO,
-               "durable at most {lag_max} after it came, {lag_mean} on average");
+    result_log(&r, log, TD_LOG_INFO, "durable after at most {lag_max}, {lag_mean} on average");
     result_log(&r, log, TD_LOG_WARNING,
                "[{late_chunks chunk} became durable later than commit_interval]");
     result_log(&r, log, TD_LOG_WARNING, "[{dropped frame} discarded by overload]");

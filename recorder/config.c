@@ -167,10 +167,11 @@ static td_result set_list(const config_file *file, const option_row *row, const 
     for (const yaml_node_item_t *item = node->data.sequence.items.start;
          item < node->data.sequence.items.top; item++) {
         const yaml_node_t *entry = yaml_document_get_node(document, *item);
-        td_result rc = entry->type == YAML_SCALAR_NODE
-                           ? options_set_value(row, scalar_text(entry), 0,
-                                               (uint8_t *)target + row->offset, err)
-                           : td_err_set(err, TD_E_INVALID, "an entry of the list is no plain text");
+        td_result rc =
+            entry->type == YAML_SCALAR_NODE
+                ? options_set_value(row, scalar_text(entry), 0, (uint8_t *)target + row->offset,
+                                    err)
+                : td_err_set(err, TD_E_INVALID, "an entry of the list is not plain text");
         if (rc != TD_OK)
             return blame_node(file, entry, rc, err);
     }
@@ -206,7 +207,7 @@ static td_result read_mapping(const config_file *file, const yaml_node_t *mappin
         const yaml_node_t *key = yaml_document_get_node(document, pair->key);
         const yaml_node_t *value = yaml_document_get_node(document, pair->value);
         if (key->type != YAML_SCALAR_NODE)
-            return blame_node(file, key, td_err_set(err, TD_E_INVALID, "a key is no plain text"),
+            return blame_node(file, key, td_err_set(err, TD_E_INVALID, "a key is not plain text"),
                               err);
         int is_nested = table->nested != NULL && strcmp(scalar_text(key), table->nested) == 0;
         const option_row *row = find_row(table, scalar_text(key));
@@ -448,7 +449,7 @@ static td_result read_request(const char *text, http_config *out, td_err *err)
     size_t name_size = strcspn(text, "@=");
     size_t head_size = strcspn(text, "=");
     if (text[head_size] == '\0' || name_size >= sizeof out->name) {
-        td_err_set(err, TD_E_INVALID, "'%s' is no HTTP request", text);
+        td_err_set(err, TD_E_INVALID, "'%s' is not an HTTP request", text);
         td_err_hint(err, "URL, NAME=URL or NAME@EVERY=URL, such as instruments@1h=https://…");
         return TD_E_INVALID;
     }
@@ -493,9 +494,10 @@ static td_result check_http_name(const http_config *asked, td_err *err)
         is_good = feed_name_char(*c);
     if (is_good)
         return TD_OK;
-    return td_err_set(err, TD_E_INVALID,
-                      "'%s' is no name for an HTTP reply: letters, digits, '-', '_' and '.'",
-                      asked->name);
+    return td_err_set(
+        err, TD_E_INVALID,
+        "'%s' is not a valid name of an HTTP reply: letters, digits, '-', '_' and '.'",
+        asked->name);
 }
 
 static td_result finish_request(http_config *asked, td_err *err)
@@ -663,10 +665,11 @@ static td_result check_name(const char *name, td_err *err)
         is_good = feed_name_char(name[i]);
     if (is_good)
         return TD_OK;
-    return td_err_set(err, TD_E_INVALID,
-                      "'%s' is no name for a feed: 1 to %u letters, digits, '-', '_' and '.', "
-                      "beginning with a letter or digit",
-                      name, LIMIT_NAME_BYTES - 1);
+    return td_err_set(
+        err, TD_E_INVALID,
+        "'%s' is not a valid name of a feed: 1 to %u letters, digits, '-', '_' and '.', "
+        "beginning with a letter or digit",
+        name, LIMIT_NAME_BYTES - 1);
 }
 
 static td_result check_binary(const feed_config *feed, td_err *err)

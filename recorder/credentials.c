@@ -12,7 +12,8 @@ enum { SECRET_FILE_BYTES_MAX = LIMIT_SECRET_BYTES + sizeof "\r\n" - 1 };
 static td_result refuse_open_file(const char *path, td_err *err)
 {
     td_err_set(err, TD_E_INVALID,
-               "others than its owner may read or write the file '%s', which holds a secret", path);
+               "users other than its owner may read or write the file '%s', which holds a secret",
+               path);
     td_err_hint(err, "chmod 600 '%.200s', and make a new key if others have an account here", path);
     return TD_E_INVALID;
 }

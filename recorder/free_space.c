@@ -33,7 +33,7 @@ td_result free_space_check(const free_space *self, td_err *err)
         self->path, format_size(space.free_bytes).text, format_size(needed).text,
         format_size(needed - space.free_bytes).text);
     td_err_hint(err,
-                "free some space, or give a smaller --min-free; record then goes on in the same "
+                "free some space, or give a smaller --min-free; record then continues in the same "
                 "archive");
     return TD_E_NOSPACE;
 }

@@ -512,7 +512,7 @@ static void emit_stalls(intake *self, uint64_t mono_ns)
     char total[TD_TIME_TEXT_BYTES];
     td_duration_format(stalls->total_ns, total);
     td_log_emit(self->options.log, TD_LOG_WARNING,
-                "%s for %s: frames that came meanwhile have late receive times",
+                "%s for %s: frames received meanwhile have late receive times",
                 is_suspended ? "the machine was suspended" : "the recorder did not run", total);
     *stalls = (stall_state){.tick_mono_ns = stalls->tick_mono_ns,
                             .next_mono_ns = mono_ns + LIMIT_PAUSE_EVENT_NS};

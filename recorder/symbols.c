@@ -72,7 +72,7 @@ static td_result take_line(const feed_config *feed, char *line, size_t number, s
     if (size == 0 || line[0] == '#')
         return TD_OK;
     if (!is_symbol(line, size))
-        return td_err_set(err, TD_E_INVALID, "%s:%zu: '%.60s' is no symbol", feed->symbols_file,
+        return td_err_set(err, TD_E_INVALID, "%s:%zu: '%.60s' is not a symbol", feed->symbols_file,
                           number, line);
     TD_ASSERT(out->items != NULL);
     if (is_wanted(feed, line))

@@ -195,7 +195,7 @@ td_result baseline_check_path(const char *path, baseline_existing existing, td_e
     }
     if (is_baseline(path))
         return TD_OK;
-    td_err_set(err, TD_E_INVALID, "'%s' is not replaced: it is no baseline", path);
+    td_err_set(err, TD_E_INVALID, "'%s' is not replaced: it is not a baseline", path);
     td_err_hint(err, "give another name");
     return TD_E_INVALID;
 }
@@ -589,7 +589,7 @@ td_result baseline_open(const char *path, baseline **out, td_err *err)
     uint64_t bytes;
     td_err cause;
     if (td_io_size_at(io_posix(), path, &bytes, &cause) == TD_OK && !is_baseline(path)) {
-        td_err_set(err, TD_E_UNSUPPORTED, "'%s' is no baseline", path);
+        td_err_set(err, TD_E_UNSUPPORTED, "'%s' is not a baseline", path);
         td_err_hint(err, "'tapedeck regress save' makes one");
         return TD_E_UNSUPPORTED;
     }

@@ -137,7 +137,7 @@ static void note(user_decoder *self, const frame_ref *frame, decode_reason reaso
 
 void user_decoder_note_unstable(user_decoder *self, const frame_ref *frame)
 {
-    note(self, frame, DECODE_UNSTABLE, "asked once more, it answered something else");
+    note(self, frame, DECODE_UNSTABLE, "a second call gave another answer");
 }
 
 static td_result read_frames(void *ctx, frame_ref *const *frames, size_t count, td_arena *arena,

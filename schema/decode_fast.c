@@ -672,7 +672,7 @@ static const uint8_t *walk_target(walk *w, plan_target target, const uint8_t *p)
             return walk_items(w, child->items[w->h->head.kind], p);
         return walk_way(w, child, p);
     }
-    TD_ASSERT(!"a target that is none");
+    TD_ASSERT(!"an unknown target");
     return NULL;
 }
 
@@ -715,7 +715,7 @@ static int has_required(const walk *w)
            (p->required_items[w->h->head.kind] & ~w->items_seen) == 0;
 }
 
-/* A symbol that is no plain text is written in a frame with escapes: make its key one that no text
+/* A symbol that is not plain text is written in a frame with escapes: make its key one that no text
  * equals. */
 static void symbol_word_init(key_word *key, td_bytes symbol)
 {

@@ -356,7 +356,7 @@ static int walk_member(rows *r, plan_node *node, uint32_t key, json_value elemen
     case TARGET_NODE:
         return walk_node(r, &r->p->nodes[target.index], element);
     }
-    TD_ASSERT(!"a target that is none");
+    TD_ASSERT(!"an unknown target");
     return 0;
 }
 

@@ -30,7 +30,7 @@ td_result dialect_text_reserve(dialect_text *text, size_t count, td_err *err)
 td_result dialect_text_list(dialect_text *text, json_value list, size_t *count, td_err *err)
 {
     if (json_type_of(list) != JSON_ARRAY)
-        return td_err_set(err, TD_E_INVALID, "topics are no list");
+        return td_err_set(err, TD_E_INVALID, "topics are not a list");
     json_value element;
     for (json_iter it = json_iter_of(list); json_next(&it, NULL, &element);) {
         td_bytes item;

@@ -68,13 +68,13 @@ static const char *keys_fault(const frame_keys *keys)
         return "first_of_size does not end with all keys";
     for (uint8_t i = 0; i < keys->count; i++)
         if (keys->names[i].size == 0 || frame_key_find(keys, keys->names[i]) != i)
-            return "a key is not found: names are not in order of size, or one stands twice";
+            return "a key is not found: names are not in order of size, or one occurs twice";
     if (keys->topic >= keys->count || keys->data >= keys->count)
-        return "a key that there must be is none";
+        return "a required key is not in the list";
     const uint8_t others[] = {keys->event, keys->event_time, keys->op, keys->request, keys->shared};
     for (size_t i = 0; i < sizeof others; i++)
         if (others[i] >= keys->count && others[i] != FRAME_KEY_NONE)
-            return "a key that there may be is none";
+            return "an optional key is not in the list";
     return NULL;
 }
 
@@ -84,14 +84,14 @@ static const char *rule_fault(const frame_keys *keys, size_t at)
     int is_shared = at - keys->shared_first < keys->shared_count;
     if (rule->key >= keys->count ||
         (rule->success != SUCCESS_UNSAID && rule->success_key >= keys->count))
-        return "a rule's key is none";
+        return "a rule's key is not in the list";
     if (rule->success == SUCCESS_WORD &&
         (keys->success_words == NULL || keys->failure_words == NULL))
-        return "a rule asks for words that there are none of";
+        return "a rule asks for words, but the lists are missing";
     if ((rule->key == keys->shared) != is_shared || (is_shared && rule->text.size == 0))
-        return "rules of the shared key do not stand together, or ask for no text";
+        return "rules of the shared key are not together, or ask for no text";
     if (!frame_class_is_control(rule->is) || !frame_class_is_control(rule->if_failed))
-        return "a rule is about no control frame";
+        return "a rule is not about a control frame";
     return NULL;
 }
 

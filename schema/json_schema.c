@@ -352,7 +352,7 @@ static void write_target(const scope *s, plan_target target)
         write_node(s, &s->p->nodes[target.index]);
         return;
     }
-    TD_ASSERT(!"a target that is none");
+    TD_ASSERT(!"an unknown target");
 }
 
 /* 1 if the key is used in frames of this kind. */

@@ -186,7 +186,7 @@ static const char *fields_fault(const field_row *fields, size_t count)
         for (size_t j = 0; j < i; j++)
             if (strcmp(fields[i].key, fields[j].key) == 0 &&
                 ((fields[i].flags ^ fields[j].flags) & FIELD_INHERITED) == 0)
-                return "a key that stands twice";
+                return "a key that occurs twice";
     }
     return NULL;
 }
@@ -209,9 +209,9 @@ static const char *pattern_fault(const topic_row *row)
 static const char *parts_fault(const topic_row *row)
 {
     if (row->valid_from != NULL && date_ns(row->valid_from, 0) == 0)
-        return "a date that is none: valid_from";
+        return "not a date: valid_from";
     if (row->valid_until != NULL && date_ns(row->valid_until, 0) == 0)
-        return "a date that is none: valid_until";
+        return "not a date: valid_until";
     if (date_ns(row->valid_from, 0) >= date_ns(row->valid_until, UINT64_MAX))
         return "no moment at which it is valid";
     if (row->parameter_path != NULL && row->symbol_path == NULL)

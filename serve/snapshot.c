@@ -359,7 +359,7 @@ td_result snapshot_make(snapshot_maker *maker, const snapshot_source *from, td_b
     if (rc == TD_OK)
         rc = json_parse(maker->last_parser, from->last, JSON_COPIED, &last, err);
     if (rc == TD_E_INVALID)
-        return td_err_set(err, TD_E_UNSUPPORTED, "a frame is no JSON text");
+        return td_err_set(err, TD_E_UNSUPPORTED, "a frame is not JSON");
     if (rc != TD_OK)
         return rc;
     find_level(&m, model);

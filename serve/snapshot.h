@@ -29,7 +29,7 @@ typedef struct snapshot_source {
                            has none */
 } snapshot_source;
 
-/* Append a snapshot to out. TD_E_UNSUPPORTED: none can be made, because a frame is no JSON text
+/* Append a snapshot to out. TD_E_UNSUPPORTED: none can be made, because a frame is not JSON
  * (a compressed one) or no recorded level shows the form; out is unchanged then. TD_E_LIMIT.
  */
 TD_MUST_USE td_result snapshot_make(snapshot_maker *maker, const snapshot_source *from, td_buf *out,

@@ -30,7 +30,7 @@ td_result fault_parse(const char *text, fault *out, td_err *err)
         *out = (fault){.kind = (fault_kind)kind, .at = at};
         return TD_OK;
     }
-    td_result rc = td_err_set(err, TD_E_INVALID, "'%s' is no fault: KIND@N is expected", text);
+    td_result rc = td_err_set(err, TD_E_INVALID, "'%s' is not a fault: expected KIND@N", text);
     td_err_hint(err, "kinds: disconnect, cut, drop, repeat, silence, refuse; N counts from 1");
     return rc;
 }

@@ -244,7 +244,7 @@ static void describe_unexpected(result_writer *r, const archive_listing *listing
         result_text(r, "path", file->path);
         result_text(r, "what", file->what);
         result_object_end(r, is_closed ? "cannot be read: {path}: {what}\n"
-                                       : "not ours: {path}: {what}\n");
+                                       : "unexpected file: {path}: {what}\n");
     }
     result_list_end(r);
 }

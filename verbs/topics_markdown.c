@@ -97,7 +97,7 @@ static void put_facts(document *d, const topic_row *row)
     if (row->valid_from != NULL || row->valid_until != NULL)
         put(d, ".");
     if (row->symbol_path != NULL) {
-        put(d, " On the wire the symbol stands at ");
+        put(d, " On the wire the symbol is at ");
         put_code(d, row->symbol_path);
         if (row->parameter_path != NULL) {
             put(d, ", the parameter at ");
@@ -203,7 +203,7 @@ static void put_topic(document *d, const topic_row *row)
     wrap(d, start);
     put_items(d, row);
     put_rules(d, row);
-    put(d, "\n| member | key | is | stands in |\n|---|---|---|---|\n");
+    put(d, "\n| member | key | is | in |\n|---|---|---|---|\n");
     for (size_t i = 0; i < row->envelope_count; i++)
         put_field(d, &row->envelope[i], "frame");
     for (size_t i = 0; i < row->field_count; i++)

@@ -106,7 +106,7 @@ static void explain_untrusted(X509 *cert, const td_server_url *url, const char *
     name_words(X509_get_issuer_name(cert), issuer);
     if (ca_file == NULL)
         say(finding, TLS_UNTRUSTED,
-            "the certificate of %s is signed by '%s', which is no CA that this system trusts;"
+            "the certificate of %s is signed by '%s', which is not a CA that this system trusts;"
             " if it should be trusted, give that CA with --ca-file",
             url->host, issuer);
     else

@@ -430,7 +430,7 @@ static td_result connect_socket(tunnel *self, const char *address, td_err *err)
     struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = port};
     int is_v6 = inet_pton(AF_INET6, address, &v6.sin6_addr) == 1;
     if (!is_v6 && inet_pton(AF_INET, address, &v4.sin_addr) != 1)
-        return td_err_set(err, TD_E_INVALID, "'%s' is no address", address);
+        return td_err_set(err, TD_E_INVALID, "'%s' is not an address", address);
     int fd = socket(is_v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return td_err_set_os(err, errno, "cannot open a socket");

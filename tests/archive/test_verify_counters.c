@@ -33,11 +33,11 @@ typedef struct counters_row {
 static const counters_row ROWS[] = {
     {.name = "as it was", .end = WRITER_STOP},
     {.name = "frames between two segments",
-     .finding = "counters: it begins at 41 frames, what is before it ends at 36",
+     .finding = "counters: it begins at 41 frames, the segment before it ends at 36",
      .shift = 5,
      .end = WRITER_STOP},
     {.name = "frames twice",
-     .finding = "counters: it begins at 33 frames, what is before it ends at 36",
+     .finding = "counters: it begins at 33 frames, the segment before it ends at 36",
      .shift = -3,
      .end = WRITER_STOP},
     {.name = "dropped, and told", .dropped = 7, .told = {7}, .end = WRITER_STOP},

@@ -537,7 +537,7 @@ test("export refuses invalid command lines and names the allowed values", { skip
     assert.ok(!fs.existsSync(out) || fs.readdirSync(out).length === 0);
   };
   await refuse(["--out", out], /no format is given\n.*tardis-csv.*jsonl/);
-  await refuse(["--format", "csv", "--out", out], /--format: 'csv' is none of tardis-csv, jsonl/);
+  await refuse(["--format", "csv", "--out", out], /--format: 'csv' is not one of tardis-csv, jsonl/);
   await refuse(["--to", "tardis-csv", "--out", out], /--to: 'tardis-csv' is not a time/);
   await refuse(["--format", "tardis-csv"], /no folder is given\n.*--out/);
   await refuse(["--format", "tardis-csv", "--out", out, "--type", "quotes"], /has no type 'quotes'\n.*trades, incremental_book_L2/);

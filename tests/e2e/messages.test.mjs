@@ -197,5 +197,5 @@ test("cat and replay --messages find entries by price and size, as numbers", asy
   const { stderr } = await tapedeck(t, ["replay", "-a", archive, "--price", "1"], { status: 2 });
   assert.match(stderr, /--price and --size choose among the lines of --messages: give that, too/);
   for (const verb of ["cat", "replay"])
-    assert.match((await tapedeck(t, [verb, "-a", archive, "--size", "10-12"], { status: 2 })).stderr, /--size: '10-12' is no number, nor a range such as 9\.5\.\.10, 10\.\. or \.\.10/);
+    assert.match((await tapedeck(t, [verb, "-a", archive, "--size", "10-12"], { status: 2 })).stderr, /--size: '10-12' is not a number or a range such as 9\.5\.\.10, 10\.\. or \.\.10/);
 });

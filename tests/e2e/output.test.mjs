@@ -117,7 +117,7 @@ describe("pipes", { concurrency: 2 }, () => {
     pipe.close();
     const recorder = new Program(t, "tapedeck-record",
       ["record", "-a", archive, "--json", ...feedArgs(server, "inverse", TOPIC), "--commit-interval", "50ms"], { out: pipe.end });
-    await recorder.says(/ warning tapedeck record: .*Broken pipe; recording goes on/);
+    await recorder.says(/ warning tapedeck record: .*Broken pipe; recording continues/);
     await recorded(t, recorder, archive, frames);
     const end = await recorder.kill("SIGTERM");
     assert.equal(end.code, 4, end.stderr);

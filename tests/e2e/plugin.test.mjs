@@ -390,7 +390,7 @@ test("FAIL ends the replay with an error that has the plugin, the frame and the 
   assert.match(last[0].error, error);
   assert.deepEqual([last[0].other.bids, last[0].other.broken], [[], 1]); // books are gone
   const odd = await shown(t, archive, { keys: "fail=7,answer=9", status: 4 });
-  assert.match(odd.end.stderr, /: it returned 9, which is none of TAPEDECK_GO, _FAIL, _STOP$/m);
+  assert.match(odd.end.stderr, /: it returned 9, which is not one of TAPEDECK_GO, _FAIL, _STOP$/m);
 });
 
 test("begin and end may fail", { skip: skipInverse }, async (t) => {
@@ -454,7 +454,7 @@ test("what cannot be loaded is an error with its reason and a hint", async (t) =
   const cases = [
     [text, /cannot be loaded: .*invalid ELF header/, /cc -shared -fPIC/],
     [path.join(dir, "absent.so"), /cannot be loaded: .*No such file/, /cc -shared -fPIC/],
-    [wrong("symbol.so", ""), /is no plugin: it has no symbol tapedeck_plugin$/m, /const struct tapedeck_plugin tapedeck_plugin/],
+    [wrong("symbol.so", ""), /is not a plugin: it has no symbol tapedeck_plugin$/m, /const struct tapedeck_plugin tapedeck_plugin/],
     [wrong("abi.so", define(".abi = 1, .size = sizeof tapedeck_plugin, .frame = on_frame")), /is for version 1 of the interface, this program has version 2$/m, /compile it again/],
     [wrong("size.so", define(".abi = 2, .frame = on_frame")), /its tapedeck_plugin has size 0, less than 64$/m, /set \.size/],
     [wrong("wants.so", define(".abi = 2, .size = sizeof tapedeck_plugin, .frame = on_frame, .wants = 0x101")), /wants 0x100, which this program does not have$/m, /newer tapedeck/],

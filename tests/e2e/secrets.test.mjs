@@ -205,7 +205,7 @@ describe("secrets", { concurrency: 2 }, () => {
     for (const access of [0o644, 0o640, 0o604, 0o620]) {
       const end = await start(secretFile(dir, access), `tape-${access}`).ended;
       assert.equal(end.code, 2, end.stderr);
-      assert.match(end.stderr, /others than its owner may read or write the file '.*secret'/);
+      assert.match(end.stderr, /users other than its owner may read or write the file '.*secret'/);
       assert.match(end.stderr, /hint: chmod 600 '.*secret'/);
       assert.ok(!end.stderr.includes(SECRET));
     }

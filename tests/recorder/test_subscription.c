@@ -323,8 +323,8 @@ static void files_that_are_none(void **state)
     } ROWS[] = {
         {"", "lists no symbol", TD_E_INVALID},
         {"# nothing\n\n", "lists no symbol", TD_E_INVALID},
-        {"BTCUSD\nETH USD\n", "symbols.txt:2: 'ETH USD' is no symbol", TD_E_INVALID},
-        {"BTC*\n", "symbols.txt:1: 'BTC*' is no symbol", TD_E_INVALID},
+        {"BTCUSD\nETH USD\n", "symbols.txt:2: 'ETH USD' is not a symbol", TD_E_INVALID},
+        {"BTC*\n", "symbols.txt:1: 'BTC*' is not a symbol", TD_E_INVALID},
         {NULL, "cannot read the symbols in 'symbols.txt'", TD_E_NOTFOUND},
     };
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {

@@ -120,13 +120,13 @@ static void test_faults(void **state)
     row.frames.names = UNSORTED;
     expect_fault(&row, "order of size");
     row.frames.names = TWICE;
-    expect_fault(&row, "stands twice");
+    expect_fault(&row, "occurs twice");
     row = sound_row(rules);
     row.frames.first_of_size[3] = 1;
     expect_fault(&row, "not found");
     row = sound_row(rules);
     row.frames.topic = 5;
-    expect_fault(&row, "there must be");
+    expect_fault(&row, "required key");
     row = sound_row(rules);
     row.request_keys = NULL;
     expect_fault(&row, "keys of requests");
@@ -135,16 +135,16 @@ static void test_faults(void **state)
     expect_fault(&row, "asks for words");
     row = sound_row(rules);
     row.frames.shared_first = 2;
-    expect_fault(&row, "do not stand together");
+    expect_fault(&row, "are not together");
     row = sound_row(rules);
     rules[1].text = (td_bytes){0};
     expect_fault(&row, "ask for no text");
     memcpy(rules, SOUND_RULES, sizeof rules);
     rules[0].is = CLASS_DATA;
-    expect_fault(&row, "no control frame");
+    expect_fault(&row, "not about a control frame");
     rules[0].is = CLASS_PONG;
     rules[2].success_key = 5;
-    expect_fault(&row, "key is none");
+    expect_fault(&row, "key is not in the list");
     memcpy(rules, SOUND_RULES, sizeof rules);
     static const char *const TEXTS[] = {"a", NULL};
     static const value_row HIDDEN[] = {{MEMBER_SIDE, NULL, TEXTS, 0},

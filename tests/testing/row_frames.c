@@ -192,7 +192,7 @@ static void value_text(row_frame *f, const field_row *field, char out[ROW_FRAME_
     case FIELD_JSON:
         break;
     }
-    fail_msg("a field type that is none");
+    fail_msg("an unknown field type");
 }
 
 static void set_field(row_frame *f, node *object, const char *key, const field_row *field)
