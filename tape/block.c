@@ -33,6 +33,7 @@ block_pool *block_pool_open(void)
 static void free_block(tape_block *block)
 {
     td_buf_fini(&block->bytes);
+    td_free(block->frames);
     td_arena_close(block->arena);
     td_free(block);
 }
@@ -93,12 +94,12 @@ tape_block *block_pool_take(block_pool *pool)
 static void give_back(tape_block *block)
 {
     block_pool *pool = block->pool;
-    size_t used_bytes = td_arena_used_bytes(block->arena);
+    size_t held_bytes = block->bytes.capacity + block_held_bytes(block) - block->bytes.size;
     pthread_mutex_lock(&pool->mutex);
     TD_ASSERT(pool->out_count > 0);
     pool->out_count--;
-    int is_kept = !pool->is_closed && pool->kept_count < POOL_KEEP_MAX &&
-                  block->bytes.capacity + used_bytes <= POOL_KEEP_BYTES;
+    int is_kept =
+        !pool->is_closed && pool->kept_count < POOL_KEEP_MAX && held_bytes <= POOL_KEEP_BYTES;
     if (is_kept) {
         block->next = pool->kept;
         pool->kept = block;
@@ -133,5 +134,6 @@ void tape_block_release(tape_block *block)
 
 size_t block_held_bytes(const tape_block *block)
 {
-    return block->bytes.size + td_arena_used_bytes(block->arena);
+    return block->bytes.size + block->frame_capacity * sizeof *block->frames +
+           td_arena_used_bytes(block->arena);
 }

@@ -21,8 +21,10 @@ typedef struct block_pool block_pool;
 /* Whoever takes a block fills it before others see it. */
 struct tape_block {
     atomic_uint references;
-    td_buf bytes;    /* size_max LIMIT_CHUNK_BYTES and padding */
-    td_arena *arena; /* frames and their content; empty at first */
+    td_buf bytes;      /* size_max LIMIT_CHUNK_BYTES and padding */
+    frame_ref *frames; /* space for frame_capacity of them */
+    size_t frame_capacity;
+    td_arena *arena; /* content of the frames; empty at first */
     block_pool *pool;
     tape_block *next; /* in the pool's list */
 };

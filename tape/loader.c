@@ -195,7 +195,12 @@ static void fill_frame(const chunk_load *load, const chunk_entry *entry, frame_r
 static td_result make_frames(chunk_load *load, content_reader *reader)
 {
     size_t count = load->count;
-    load->frames = td_arena_alloc(load->block->arena, count * sizeof *load->frames);
+    if (count > load->block->frame_capacity) {
+        td_free(load->block->frames);
+        load->block->frame_capacity = count + count / 8; /* chunks are of about one size */
+        load->block->frames = td_alloc(load->block->frame_capacity * sizeof *load->frames);
+    }
+    load->frames = load->block->frames;
     load->count = 0;
     for (size_t i = 0; i < count; i++) {
         const chunk_entry *entry = &load->entries[i];
