@@ -33,20 +33,22 @@ WRAP_recorder_few_threads := pthread_create
 WRAP_recorder_hung_names := getaddrinfo
 WRAP_recorder_moved_clock := clock_real
 WRAP_recorder_slow_disk := td_io_sync
-WRAP_replay_broken_book := book_apply
 WRAP_replay_broken_action := decoder_decode
 WRAP_replay_broken_scale := decoder_decode
 WRAP_replay_broken_side := decoder_decode
 WRAP_replay_few_threads := pthread_create
 WRAP_sim_few_threads := pthread_create
+WRAP_truth_broken_book := book_apply
 WRAP_verbs_few_threads := pthread_create
+# Compares a recording with what a simulated exchange sent; the demo runs it, too.
+SRC_truth := tests/truth/compare.c
 # Programs with one more, made-up exchange.
 SRC_venue := $(sort $(wildcard tests/venue/*.c))
 # Benchmarks of ours link our libraries; limits/ link only what they measure.
 SRC_bench := $(sort $(wildcard benchmarks/*.c))
 SRC_limits := $(sort $(wildcard benchmarks/limits/*.c benchmarks/limits/*.cc))
 SRC_all := $(SRC_core) $(SRC_programs) $(SRC_tests) $(SRC_fuzz) tests/fuzz/corpus_main.c $(SRC_testing) \
-           $(SRC_wrapped) $(SRC_venue) $(SRC_bench) $(SRC_limits)
+           $(SRC_wrapped) $(SRC_truth) $(SRC_venue) $(SRC_bench) $(SRC_limits)
 
 # ---- compiler -------------------------------------------------------------------------------------
 
@@ -99,6 +101,7 @@ MAIN_tapedeck-replay := replay
 MAIN_tapedeck-sim := sim
 BIN_names := tapedeck tapedeck-record tapedeck-replay tapedeck-sim
 BINS := $(addprefix $(B)/bin/,$(BIN_names))
+TRUTH_BIN := $(B)/tests/truth/compare
 
 .PHONY: all sources unit captures tests-build fuzz-build bench-build help deps demo test suite docs golden-update \
         check check-fresh check-format check-structure check-budget check-cppcheck check-tidy check-instructions instructions-update check-asan check-tsan format \
@@ -113,7 +116,7 @@ SUBMAKE = @$(MAKE) --no-print-directory -s
 ##@ Everyday
 
 ## all: build the programs into build/bin (VARIANT=release|debug|asan|tsan|fuzz|cov)
-all: $(BINS) $(if $(filter release,$(VARIANT)),build/bin)
+all: $(BINS) $(TRUTH_BIN) $(if $(filter release,$(VARIANT)),build/bin)
 
 build/bin: $(BINS)
 	@mkdir -p build && ln -sfn $(VARIANT)/bin build/bin
@@ -156,9 +159,13 @@ FUZZ_BINS := $(patsubst %.c,$(B)/%,$(filter tests/fuzz/fuzz_$(FUZZ_ONLY)%,$(SRC_
 $(B)/tests/fuzz/fuzz_%: $(B)/obj/tests/fuzz/fuzz_%.o $(LIB_testing) $(LIBS_own)
 	$(LINK) -fsanitize=fuzzer -o $@ $^ -lcmocka $(LIBS)
 
+$(TRUTH_BIN): $(call obj,$(SRC_truth)) $(LIBS_own)
+	$(LINK) -o $@ $^ $(LIBS)
+
 # Link-time optimisation would bind a name before it is wrapped.
 WRAPPED_BINS := $(patsubst tests/%.c,$(B)/tests/%,$(SRC_wrapped))
-$(B)/tests/wrapped/%: $(B)/obj/tests/wrapped/%.o $(B)/obj/$$(firstword $$(subst _, ,$$*))/main.o $(LIBS_own)
+MAIN_OF_wrapped = $(if $(filter truth_%,$*),$(call obj,$(SRC_truth)),$(B)/obj/$(firstword $(subst _, ,$*))/main.o)
+$(B)/tests/wrapped/%: $(B)/obj/tests/wrapped/%.o $$(MAIN_OF_wrapped) $(LIBS_own)
 	$(LINK) -fno-lto -Wl,--wrap=$(WRAP_$*) -o $@ $^ $(LIBS)
 
 # schema/family.c once more, with the list of exchanges that stands in tests/venue/schema/.

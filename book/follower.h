@@ -1,6 +1,6 @@
 /* One topic of a symbol, followed frame by frame over one connection at a time: its track (book and
  * rules) restarts with each connection, continues under another row, and takes each message.
- * Replay, exports, the truth's sink, served books and the live check all follow topics by this.
+ * Replay, exports, served books and the live check all follow topics by this.
  *
  * Several connections may bring a topic at a time (tape/follow.h): then each has a follower. What a
  * symbol's topics say about each other is the audit's (book/audit.h); a topic is one

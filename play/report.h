@@ -11,7 +11,6 @@
 #include "play/absence.h"
 #include "play/pacer.h"
 #include "play/player.h"
-#include "play/truth_result.h"
 #include "tape/selection.h"
 #include "tape/tape.h"
 
@@ -24,15 +23,13 @@ typedef struct replay_report {
     uint64_t uncovered_gaps;
     absence_list absences; /* of what was selected; fini frees it */
     tape_stats tape;
-    truth_result truth; /* only if has_truth */
-    uint8_t has_truth;  /* 1: compared with the truth file of an exchange */
     uint64_t elapsed_ns;
     uint8_t is_stopped; /* 1: ended before the tape did (signal, key, a reader that left) */
 } replay_report;
 
 typedef enum replay_verdict {
     REPLAY_COMPLETE,   /* played to the end; no rule broken, all decoded, no uncovered gap, nothing
-                          absent, equal to the truth */
+                          absent */
     REPLAY_INCOMPLETE, /* one of these */
     REPLAY_DAMAGED,    /* stored frames could not be read */
 } replay_verdict;

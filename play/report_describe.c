@@ -432,7 +432,7 @@ static td_result describe_books(result_writer *r, const stream_table *streams, t
     return rc;
 }
 
-/* ---- times, digests, truth ---- */
+/* ---- times, digests ---- */
 
 static void describe_digests(result_writer *r, const replay_report *report)
 {
@@ -481,55 +481,6 @@ static void describe_times(result_writer *r, const replay_report *report)
     result_fraction(r, "frames_per_s", report->totals.frames * 1000000 / us, 0);
 }
 
-/* Content of frames, by kind. */
-static void describe_truth_items(result_writer *r, const truth_result *truth)
-{
-    static const struct {
-        const char *name, *label;
-    } KINDS[TRUTH_KINDS] = {[TRUTH_TRADE] = {"trades", "trades"},
-                            [TRUTH_CANDLE] = {"candles", "candles"},
-                            [TRUTH_ORDER] = {"orders", "orders"},
-                            [TRUTH_ACCOUNT] = {"accounts", "account"}};
-    for (int i = 0; i < TRUTH_KINDS; i++) {
-        result_object_begin(r, KINDS[i].name);
-        result_count(r, "compared", truth->items[i]);
-        result_count(r, "equal", truth->items_equal[i]);
-        result_count(r, "not_recorded", truth->items_away[i]);
-        result_note(r, "label", "%-8s", KINDS[i].label);
-        result_object_end(r, truth->items[i] + truth->items_away[i] == 0
-                                 ? NULL
-                                 : "  {label} {equal} of {compared} agree, {not_recorded} in "
-                                   "frames that are not here\n");
-    }
-}
-
-static void describe_truth(result_writer *r, const truth_result *truth)
-{
-    TD_ASSERT(truth->marks_equal <= truth->marks);
-    int is_equal = truth_result_is_equal(truth);
-    result_object_begin(r, "truth");
-    result_bool(r, "equal", is_equal);
-    result_styled(r, "verdict", is_equal ? TERMINAL_GOOD : TERMINAL_BAD,
-                  is_equal ? "equal" : "DIFFERENT");
-    result_count(r, "frames", truth->frames);
-    result_count(r, "matched", truth->matched);
-    result_count(r, "missing", truth->missing);
-    result_count(r, "unexpected", truth->unexpected);
-    result_count(r, "after_end", truth->after_end);
-    result_count(r, "marks", truth->marks);
-    result_count(r, "marks_equal", truth->marks_equal);
-    describe_truth_items(r, truth);
-    result_name(r, "first", truth->first);
-    result_object_end(
-        r, "\nAgainst the exchange's own account: {verdict}.\n"
-           "  frames   {frames data frame} sent, {matched} recorded as sent, {missing} missing, "
-           "{unexpected} that were never sent,\n"
-           "           {after_end} in flight when the recorder stopped\n"
-           "  books    {marks_equal} of {marks} marks agree\n"
-           "{trades}{candles}{orders}{accounts}"
-           "[  first    {first}\n]");
-}
-
 /* ---- the whole ---- */
 
 /* To people. The first of each kind is enough to begin with: where one frame is lost, many rules
@@ -542,11 +493,10 @@ static void describe_verdict(result_writer *r, const replay_report *report)
     static const char INCOMPLETE[] = "\n{complete}\n"
                                      "[{stopped?}\n  It was stopped before the end of the tape: "
                                      "the rest was not read.\n]"
-                                     "{damage}{continuity}{first_undecoded}{difference}";
+                                     "{damage}{continuity}{first_undecoded}";
     replay_verdict found = report_verdict(report);
     int is_complete = found == REPLAY_COMPLETE;
     int is_nothing = is_complete && report->totals.first_recv_ns == 0;
-    int is_different = report->has_truth && !truth_result_is_equal(&report->truth);
     result_styled(r, "complete", is_complete ? TERMINAL_GOOD : TERMINAL_BAD,
                   is_complete ? "Complete: yes." : "Complete: no.");
     result_note(r, "unreadable", "%s",
@@ -555,11 +505,6 @@ static void describe_verdict(result_writer *r, const replay_report *report)
                   found != REPLAY_DAMAGED ? ""
                                           : "\n  {damaged_chunks chunk} and {unreadable} could not "
                                             "be read: 'tapedeck verify' lists them.\n");
-    result_filled(r, "difference",
-                  !is_different
-                      ? ""
-                      : "\n  It differs from what the exchange sent: see the exchange's own "
-                        "account below.\n");
     result_filled(r, "verdict", is_complete ? (is_nothing ? "" : COMPLETE) : INCOMPLETE);
 }
 
@@ -575,10 +520,6 @@ td_result report_describe(const replay_report *report, result_writer *r, td_err 
     describe_absences(r, &report->absences);
     td_result rc = describe_books(r, streams, err);
     describe_digests(r, report);
-    if (report->has_truth)
-        describe_truth(r, &report->truth);
-    else
-        result_note(r, "truth", "%s", "");
     result_count(r, "damaged_chunks", report->tape.damaged_chunks);
     result_count(r, "segments_live", report->tape.segments_live);
     result_bool(r, "stopped", report->is_stopped);
@@ -600,7 +541,7 @@ td_result report_describe(const replay_report *report, result_writer *r, td_err 
         "[\n  {gaps gap} in the recording, {uncovered} not covered by another connection:\n{gaps}]"
         "[    … and {more_gaps} more: 'tapedeck gaps' lists them\n]"
         "{continuity.evidence}"
-        "\n{topics}[\n{books}]{late_us}{truth}\n"
+        "\n{topics}[\n{books}]{late_us}\n"
         "Digests (equal for equal selections, at any speed and with any number of threads)\n"
         "{digest}");
     return rc;

@@ -17,7 +17,6 @@
 #include "play/report.h"
 #include "replay/sink_jsonl.h"
 #include "replay/sink_plugin.h"
-#include "replay/sink_truth.h"
 #include "tape/nothing.h"
 #include "tape/tape.h"
 
@@ -30,7 +29,6 @@ typedef struct replay_flags {
     const char *speed;
     uint64_t gap_ns_max;
     uint8_t with_messages;
-    const char *truth_file;
     options_list sinks;
 } replay_flags;
 
@@ -52,11 +50,6 @@ static const option_row REPLAY_ROWS[] = {
      .offset = offsetof(replay_flags, with_messages),
      .help = "print each frame as a typed message, one JSON object per line, instead of\n"
              "the report"},
-    {.long_name = "truth",
-     .type = OPTION_TEXT,
-     .offset = offsetof(replay_flags, truth_file),
-     .metavar = "FILE",
-     .help = "compare frames and books with the truth file of a simulated exchange"},
     {.long_name = "sink",
      .type = OPTION_LIST,
      .offset = offsetof(replay_flags, sinks),
@@ -78,7 +71,6 @@ typedef struct replay_command {
     rate_window rate;
     uint64_t frames; /* of the last progress call */
     uint64_t started_ns;
-    sink_truth *truth;     /* NULL: none */
     sink_plugins *plugins; /* NULL: none */
 } replay_command;
 
@@ -206,12 +198,7 @@ static td_result open_player(replay_command *command, pacer_speed speed, td_err 
         command->lines = (sink_jsonl_lines){&command->verb.output, command->entries};
         options.sinks[options.sink_count++] = sink_jsonl(&command->lines);
     }
-    if (command->flags.truth_file != NULL) {
-        rc = sink_truth_open(io_posix(), command->flags.truth_file, &command->truth, err);
-        if (rc == TD_OK)
-            options.sinks[options.sink_count++] = sink_truth_get(command->truth);
-    }
-    if (rc == TD_OK && command->plugins != NULL) {
+    if (command->plugins != NULL) {
         options.workers = NULL; /* plugins get frames in total order */
         options.sinks[options.sink_count++] = sink_plugins_sink(command->plugins);
         options.observer = sink_plugins_observer(command->plugins);
@@ -252,7 +239,6 @@ static void close_all(replay_command *command)
 {
     keyboard_close(command->keyboard);
     player_close(command->player); /* its streams are known to the tape's channels */
-    sink_truth_close(command->truth);
     sink_plugins_close(command->plugins);
 }
 
@@ -310,9 +296,6 @@ static td_result conclude(replay_command *command, exit_code *status, td_err *er
     report_init_replay(&report, command->player, &command->pacer);
     report.elapsed_ns = clock_mono_ns(command->verb.clock) - command->started_ns;
     tape_get_stats(command->verb.source.tape, &report.tape);
-    report.has_truth = command->truth != NULL;
-    if (report.has_truth)
-        sink_truth_result(command->truth, &report.truth);
     td_result rc = look_for_absences(command, &report, err);
     if (rc == TD_OK)
         rc = gather_gaps(command, &report, err);
@@ -368,8 +351,9 @@ exit_code cmd_replay(const verb_context *context, int argc, char **argv)
                          "not complete: a rule was broken, a frame was not decoded, a gap lies in "
                          "the selection, a part of it was not recorded, or the replay was stopped",
                      [EXIT_CODE_DAMAGE] = "stored frames are damaged: 'tapedeck verify' lists them",
-                     [EXIT_CODE_FAILED] = "nothing matches the selection, the archive or the truth "
-                                          "file cannot be read, or a plugin fails"},
+                     [EXIT_CODE_FAILED] =
+                         "nothing matches the selection, the archive cannot be read, "
+                         "or a plugin fails"},
         .examples = "tapedeck replay DIR\n"
                     "tapedeck replay DIR --symbol BTCUSD --from 2021-04-17 --json\n"
                     "tapedeck replay DIR --speed 10 --max-gap 5s --messages\n"

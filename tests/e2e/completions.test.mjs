@@ -99,7 +99,7 @@ function lines(folder) {
     "tapedeck topics --family v5-s": "v5-spot v5-spread",
     "tapedeck sim --families inverse,spot-v": "spot-v1 spot-v2",
     [`tapedeck import ${at("cap")}`]: "capture.gz",
-    [`tapedeck replay --truth ${at("cap")}`]: "capture.gz",
+    [`tapedeck record --ca-file ${at("cap")}`]: "capture.gz",
     [`tapedeck info ${at("ta")}`]: "tape tape.mcap",
     [`tapedeck info -a ${at("ta")}`]: "tape tape.mcap",
     [`tapedeck info --archive=${at("ta")}`]: "tape tape.mcap",

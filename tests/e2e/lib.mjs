@@ -135,6 +135,11 @@ export async function run(t, name, args, { status = 0, ...options } = {}) {
 
 export const tapedeck = (t, args, options) => run(t, "tapedeck", args, options);
 
+/** A recording against a simulated exchange's truth file (tests/truth/compare.c), as an object. */
+export async function compareTruth(t, archive, truth, { compare = path.resolve(fs.realpathSync(BIN), "../tests/truth/compare"), ...options } = {}) {
+  return JSON.parse((await run(t, compare, ["--json", archive, truth], options)).stdout);
+}
+
 /** The verbs that --help lists, each with its summary. */
 export async function verbs(t) {
   const { stdout } = await tapedeck(t, ["--help"]);

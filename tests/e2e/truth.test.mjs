@@ -1,14 +1,14 @@
 // The simulated exchange's own account against what was recorded, frame by frame and book by book.
 // Expected values: the truth file, which comes from the matching engine. The last test shows that the check
-// can fail: the replayer is linked with a book that forgets a level now and then.
+// can fail: the comparison is linked with a book that forgets a level now and then.
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { json, listening, Program, run, tapedeck, temporary, wrapped } from "./lib.mjs";
+import { compareTruth, json, listening, Program, tapedeck, temporary, wrapped } from "./lib.mjs";
 
 const TOPICS = ["trade.*", "orderBookL2_25.*", "orderBook_200.100ms.*", "instrument_info.100ms.*"];
-const BROKEN = wrapped("replay_broken_book");
+const BROKEN = wrapped("truth_broken_book");
 
 async function recorded(t) {
   const dir = temporary(t);
@@ -26,29 +26,46 @@ async function recorded(t) {
 
 test("the recording equals what was sent, and the books agree", async (t) => {
   const { archive, truth } = await recorded(t);
-  const report = await json(t, ["replay", "-a", archive, "--truth", truth, "--json"]);
-  assert.equal(report.truth.equal, true, JSON.stringify(report.truth));
-  assert.equal(report.truth.missing + report.truth.unexpected, 0);
-  assert.ok(report.truth.matched >= 3990);
-  assert.ok(report.truth.marks >= 20);
-  assert.equal(report.truth.marks_equal, report.truth.marks);
+  const found = await compareTruth(t, archive, truth);
+  assert.equal(found.equal, true, JSON.stringify(found));
+  assert.equal(found.missing + found.unexpected, 0);
+  assert.ok(found.matched >= 3990);
+  assert.ok(found.marks >= 20);
+  assert.equal(found.marks_equal, found.marks);
 });
 
-test("the comparison with the truth reports a frame that is missing", async (t) => {
+test("the comparison with the truth reports what differs", async (t) => {
   const { archive, truth } = await recorded(t);
-  // The exchange's account gets one frame more, in the middle of the connection.
-  const lines = fs.readFileSync(truth, "utf8").split("\n");
-  const frames = lines.map((line, i) => [i, line.startsWith('{"t":"frame"') ? JSON.parse(line) : null]).filter(([, f]) => f);
-  const [at, frame] = frames[1000];
-  lines[at] = JSON.stringify({ ...frame, xxh64: "00000000deadbeef" });
+  const lines = fs.readFileSync(truth, "utf8").trimEnd().split("\n").map((line) => JSON.parse(line));
+  const nth = (kind, n) => lines.map((line, i) => (line.t === kind ? i : -1)).filter((i) => i >= 0)[n];
   const altered = truth + ".altered";
-  fs.writeFileSync(altered, lines.join("\n"));
-  const report = await json(t, ["replay", "-a", archive, "--truth", altered, "--json"], { status: 1 });
-  assert.equal(report.truth.equal, false);
-  assert.equal(report.truth.unexpected, 1);
-  assert.match(report.truth.first, new RegExp(`frame ${frame.n}$`));
-  const text = (await tapedeck(t, ["replay", "-a", archive, "--truth", altered], { status: 1 })).stdout;
-  assert.match(text, /Complete: no\.\n\n  It differs from what the exchange sent/);
+  /** The comparison with the truth after a change of one of its lines. */
+  const changed = async (kind, n, ...instead) => {
+    const at = nth(kind, n);
+    const all = [...lines.slice(0, at), ...instead, ...lines.slice(at + 1)];
+    fs.writeFileSync(altered, all.map((line) => `${JSON.stringify(line)}\n`).join(""));
+    const found = await compareTruth(t, archive, altered, { status: 1 });
+    assert.equal(found.equal, false);
+    return found;
+  };
+  const frame = lines[nth("frame", 1000)];
+  const other = await changed("frame", 1000, { ...frame, xxh64: "00000000deadbeef" });
+  assert.deepEqual([other.missing, other.unexpected], [0, 1]);
+  assert.match(other.first, new RegExp(`^this frame was recorded and was not sent so: .*, frame ${frame.n}$`));
+  // The recording has a frame that was not sent.
+  const never = await changed("frame", 1000);
+  assert.deepEqual([never.missing, never.unexpected], [0, 1]);
+  // The recording lacks the first frame that was sent.
+  const lost = { ...frame, n: 0, xxh64: "00000000deadbeef" };
+  const missing = await changed("frame", 0, lost, lines[nth("frame", 0)]);
+  assert.deepEqual([missing.missing, missing.unexpected], [1, 0]);
+  assert.match(missing.first, /^a frame before this one was sent and is not recorded: /);
+  const mark = await changed("book", 9, { ...lines[nth("book", 9)], levels_sha1: "0".repeat(40) });
+  assert.deepEqual([mark.missing + mark.unexpected, mark.marks - mark.marks_equal], [0, 1]);
+  assert.match(mark.first, /^the book after this frame is not the exchange's: /);
+  const trade = lines[nth("trade", 50)];
+  const value = await changed("trade", 50, { ...trade, values: { ...trade.values, price: "0.125" } });
+  assert.deepEqual([value.missing + value.unexpected, value.trades.compared - value.trades.equal], [0, 1]);
 });
 
 test("the truth distinguishes two feeds with the same subscriptions", async (t) => {
@@ -63,16 +80,16 @@ test("the truth distinguishes two feeds with the same subscriptions", async (t) 
   const recorder = new Program(t, "tapedeck-record", ["record", "-a", archive, "-c", config]);
   assert.equal((await sim.program.ended).code, 0);
   assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
-  const report = await json(t, ["replay", "-a", archive, "--truth", truth, "--json"], { status: null });
-  assert.equal(report.truth.equal, true, JSON.stringify(report.truth));
-  assert.ok(report.truth.matched > 4000, JSON.stringify(report.truth));
+  const found = await compareTruth(t, archive, truth);
+  assert.equal(found.equal, true, JSON.stringify(found));
+  assert.ok(found.matched > 4000, JSON.stringify(found));
+  const report = await json(t, ["replay", "-a", archive, "--json"], { status: null });
   assert.equal(new Set(report.topics.map((row) => row.feed)).size, 3);
 });
 
-test("the comparison with the truth reports a book that loses levels", { skip: fs.existsSync(BROKEN) ? false : "needs the broken replayer" }, async (t) => {
+test("the comparison with the truth reports a book that loses levels", { skip: fs.existsSync(BROKEN) ? false : "needs the broken comparison" }, async (t) => {
   const { archive, truth } = await recorded(t);
-  const end = await run(t, path.resolve(BROKEN), ["replay", "-a", archive, "--truth", truth, "--json"], { status: 1 });
-  const report = JSON.parse(end.stdout);
-  assert.equal(report.truth.missing + report.truth.unexpected, 0);
-  assert.ok(report.truth.marks_equal < report.truth.marks, JSON.stringify(report.truth));
+  const found = await compareTruth(t, archive, truth, { compare: BROKEN, status: 1 });
+  assert.equal(found.missing + found.unexpected, 0);
+  assert.ok(found.marks_equal < found.marks, JSON.stringify(found));
 });

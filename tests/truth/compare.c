@@ -87,7 +87,7 @@ typedef struct truth {
 typedef struct recorded_conn {
     const char *feed;
     const family *family;
-    uint32_t line, shard, session, conn;
+    const frame_conn *conn;
     frame_list list;
 } recorded_conn;
 
@@ -265,27 +265,18 @@ static void differs(comparison *c, const char *what, const recorded_conn *conn,
 {
     (void)snprintf(c->first, sizeof c->first,
                    "%s: feed %s, %s, connection %" PRIu32 ", frame %" PRIu64, what, conn->feed,
-                   frame->topic, conn->conn, frame->n);
+                   frame->topic, conn->conn->number, frame->n);
 }
 
-static recorded_conn *conn_of(comparison *c, const tape_frame *frame)
+static recorded_conn *conn_of(comparison *c, const frame_ref *frame)
 {
-    const channel_info *info = &frame->channel->info;
-    for (size_t i = c->conn_count; i-- > 0;) {
-        recorded_conn *conn = &c->conns[i];
-        if (conn->session == frame->session && conn->conn == frame->conn &&
-            conn->line == info->line && conn->shard == info->shard &&
-            strcmp(conn->feed, info->feed) == 0)
-            return conn;
-    }
+    for (size_t i = c->conn_count; i-- > 0;)
+        if (c->conns[i].conn == frame->conn)
+            return &c->conns[i];
     c->conns = td_array_grow(c->conns, c->conn_count, sizeof *c->conns);
     recorded_conn *conn = &c->conns[c->conn_count++];
-    *conn = (recorded_conn){.feed = info->feed,
-                            .family = frame->channel->family,
-                            .line = info->line,
-                            .shard = info->shard,
-                            .session = frame->session,
-                            .conn = frame->conn};
+    *conn = (recorded_conn){
+        .feed = frame->channel->info.feed, .family = frame->channel->family, .conn = frame->conn};
     return conn;
 }
 
@@ -359,22 +350,20 @@ static void match_conns(comparison *c)
 /* ---- books ---- */
 
 /* The book of the frame's connection; a new one begins with its own snapshot. */
-static follower *book_of(comparison *c, const tape_frame *frame)
+static follower *book_of(comparison *c, const frame_ref *frame)
 {
-    td_err err;
-    follower_step step;
     uint32_t number = frame->channel->stream;
     c->streams = td_array_reach(c->streams, &c->stream_capacity, number, sizeof *c->streams);
     checked_stream *stream = &c->streams[number];
-    stream->books = td_array_reach(stream->books, &stream->count, frame->of_stream.place,
-                                   sizeof *stream->books);
-    follower *book = &stream->books[frame->of_stream.place];
-    const follower_conn from = {frame->session, frame->channel->info.shard, frame->conn};
-    must(follower_meet(book, &from, frame->row, &step, &err), &err);
-    return book;
+    stream->books =
+        td_array_reach(stream->books, &stream->count, frame->place, sizeof *stream->books);
+    follower *held = &stream->books[frame->place];
+    const follower_conn from = {frame->conn->session, frame->conn->shard, frame->conn->number};
+    follower_meet(held, &from, frame->row);
+    return held;
 }
 
-static void compare_book(comparison *c, const tape_frame *frame, const recorded_conn *conn,
+static void compare_book(comparison *c, const frame_ref *frame, const recorded_conn *conn,
                          const frame_mark *mark)
 {
     td_err err;
@@ -382,15 +371,15 @@ static void compare_book(comparison *c, const tape_frame *frame, const recorded_
     char sha1[TD_SHA1_HEX_BYTES];
     const truth *t = &c->truth;
     const book_mark *expected = NULL;
-    follower *book = book_of(c, frame);
-    must(follower_take(book, frame->content->message, &found, &err), &err);
+    follower *held = book_of(c, frame);
+    follower_take(held, frame->content.message, &found);
     for (size_t i = find_hash(t->marks, t->mark_count, sizeof *t->marks, mark->xxh64);
          i < t->mark_count && t->marks[i].xxh64 == mark->xxh64; i++)
         expected = &t->marks[i];
     if (expected == NULL || !has_path(conn->family, expected->path) ||
-        track_book(book->track) == NULL)
+        track_book(held->track) == NULL)
         return;
-    must(book_levels_sha1(track_book(book->track), sha1, &err), &err);
+    must(book_levels_sha1(track_book(held->track), sha1, &err), &err);
     c->marks++;
     if (td_bytes_is(expected->levels_sha1, sha1))
         c->marks_equal++;
@@ -446,7 +435,7 @@ static int has_values(comparison *c, json_value entries, const item *wanted)
 }
 
 /* A frame that was recorded over several connections counts once. */
-static void compare_entries(comparison *c, const tape_frame *frame, const recorded_conn *conn,
+static void compare_entries(comparison *c, const frame_ref *frame, const recorded_conn *conn,
                             const frame_mark *mark)
 {
     truth *t = &c->truth;
@@ -454,7 +443,7 @@ static void compare_entries(comparison *c, const tape_frame *frame, const record
     if (i == t->item_count || t->items[i].xxh64 != mark->xxh64 || t->items[i].is_seen)
         return;
     json_value entries;
-    const message *decoded = frame->content->message;
+    const message *decoded = frame->content.message;
     int has_entries = decoded != NULL && entries_of(c, decoded, &entries);
     for (; i < t->item_count && t->items[i].xxh64 == mark->xxh64; i++) {
         item *wanted = &t->items[i];
@@ -470,7 +459,7 @@ static void compare_entries(comparison *c, const tape_frame *frame, const record
 
 /* ---- all of it ---- */
 
-static void take_frame(comparison *c, const tape_frame *frame)
+static void take_frame(comparison *c, const frame_ref *frame)
 {
     /* Topics that this version has no row for were sent all the same. */
     if (!frame_role_is_of_topic(frame->channel->role))
@@ -482,8 +471,7 @@ static void take_frame(comparison *c, const tape_frame *frame)
     frame_list *list = &conn->list;
     list->frames = td_array_grow(list->frames, list->count, sizeof *list->frames);
     list->frames[list->count++] = mark;
-    if (frame->row != NULL && frame->row->type == MSG_BOOK_CHANGE &&
-        frame->content->message != NULL)
+    if (frame->row != NULL && frame->row->type == MSG_BOOK_CHANGE && frame->content.message != NULL)
         compare_book(c, frame, conn, &mark);
     compare_entries(c, frame, conn, &mark);
 }
@@ -493,18 +481,18 @@ static void take_frame(comparison *c, const tape_frame *frame)
 static void read_archive(comparison *c, const char *path)
 {
     static const selection EVERYTHING = {.has_from = 0};
-    const tape_options reading = {.threads = 2, .reads = TAPE_READS_ALL};
+    const tape_options reading = {.reads = TAPE_READS_ALL};
     const archive_options opening = {.io = io_posix(), .clock = clock_real()};
     archive *from = NULL;
     tape *t = NULL;
-    tape_frame frame;
+    const frame_ref *frame;
     tape_stats stats;
     td_err err;
     must(archive_open(&opening, path, ARCHIVE_READ, &from, &err), &err);
     must(tape_open(from, &EVERYTHING, &reading, &t, &err), &err);
     td_result rc;
     while ((rc = tape_next(t, &frame, &err)) == TD_OK)
-        take_frame(c, &frame);
+        take_frame(c, frame);
     must(rc == TD_EOF ? TD_OK : rc, &err);
     tape_get_stats(t, &stats);
     if (tape_is_damaged(&stats))

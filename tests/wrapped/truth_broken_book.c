@@ -1,6 +1,6 @@
-/* A book with a fault, for one test: tapedeck-replay is linked once more with this around
- * book_apply (the linker's --wrap), and the comparison with the exchange's truth must notice. Each
- * hundredth frame loses its last level. */
+/* A book with a fault, for one test: the comparison with the exchange's truth is linked once more
+ * with this around book_apply (the linker's --wrap), and must notice. Each hundredth frame loses
+ * its last level. */
 #include "book/book.h"
 
 #include "base/assert.h"
