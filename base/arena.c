@@ -17,21 +17,16 @@ typedef struct arena_block {
 
 _Static_assert(sizeof(arena_block) % ALIGN_BYTES == 0, "what follows a header must be aligned");
 
-/* The bound counts allocated bytes, so whether an allocation fits depends on this message alone,
- * not on the block boundaries left by earlier ones. Blocks stay in place over resets: a message
- * of the same size needs no new memory. */
+/* Blocks stay in place over resets: a message of the same size needs no new memory. */
 struct td_arena {
     arena_block *first;
     arena_block *now; /* the block being filled; later ones are empty; NULL: before the first */
-    size_t bytes_max;
     size_t used_bytes;
 };
 
-td_arena *td_arena_open(size_t bytes_max)
+td_arena *td_arena_open(void)
 {
-    td_arena *arena = td_alloc_zero(1, sizeof *arena);
-    arena->bytes_max = bytes_max;
-    return arena;
+    return td_alloc_zero(1, sizeof(td_arena));
 }
 
 void td_arena_close(td_arena *arena)
@@ -63,13 +58,11 @@ static arena_block *next_block(td_arena *arena, size_t size)
 
 void *td_arena_alloc(td_arena *arena, size_t size)
 {
-    if (size > SIZE_MAX - ALIGN_BYTES)
-        return NULL;
+    if (TD_UNLIKELY(size > SIZE_MAX / 2))
+        td_out_of_memory(size);
     /* An empty allocation also gets a unique address. */
     size_t rounded =
         size == 0 ? ALIGN_BYTES : (size + ALIGN_BYTES - 1) & ~(size_t)(ALIGN_BYTES - 1);
-    if (TD_UNLIKELY(rounded > arena->bytes_max - arena->used_bytes))
-        return NULL;
     arena_block *block = arena->now;
     if (TD_UNLIKELY(block == NULL || rounded > block->size - block->used))
         block = next_block(arena, rounded);
@@ -78,14 +71,13 @@ void *td_arena_alloc(td_arena *arena, size_t size)
     void *memory = (char *)(block + 1) + block->used;
     block->used += rounded;
     arena->used_bytes += rounded;
-    TD_ASSERT(arena->used_bytes <= arena->bytes_max);
     return memory;
 }
 
 void *td_arena_copy(td_arena *arena, const void *from, size_t size)
 {
     void *copy = td_arena_alloc(arena, size);
-    if (copy != NULL && size > 0)
+    if (size > 0)
         memcpy(copy, from, size);
     return copy;
 }

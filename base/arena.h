@@ -13,15 +13,14 @@ extern "C" {
 
 typedef struct td_arena td_arena;
 
-/* An arena that holds at most bytes_max. */
-TD_NEVER_NULL td_arena *td_arena_open(size_t bytes_max);
+TD_NEVER_NULL td_arena *td_arena_open(void);
 void td_arena_close(td_arena *arena);
 
-/* size bytes, 16-byte aligned, valid until reset; NULL at the bound. */
-TD_MUST_USE void *td_arena_alloc(td_arena *arena, size_t size);
+/* size bytes, 16-byte aligned, valid until reset. */
+TD_NEVER_NULL void *td_arena_alloc(td_arena *arena, size_t size);
 
-/* A copy of size bytes, which may be 0, where td_arena_alloc would put them; NULL as of that. */
-TD_MUST_USE void *td_arena_copy(td_arena *arena, const void *from, size_t size);
+/* A copy of size bytes, which may be 0. */
+TD_NEVER_NULL void *td_arena_copy(td_arena *arena, const void *from, size_t size);
 
 /* Free all allocations; the memory is kept for the next message. */
 void td_arena_reset(td_arena *arena);

@@ -22,7 +22,6 @@ enum {
     /* Channels of a cut: _events, and those of one stream on one connection, which differ by opcode
      * and by family. */
     CUT_CHANNELS_MAX = 16,
-    CUT_TEXTS_BYTES_MAX = 1 << 20, /* their names */
     CUT_EVENT_BYTES_MAX = 1 << 20,
 };
 
@@ -107,19 +106,15 @@ static td_result open_window(cut *c, uint64_t from_ns, uint64_t to_ns, cut_wants
 /* ---- the frame ---- */
 
 /* A copy of a channel's description that lives as long as the cut, without schema. */
-static td_result keep_info(cut *c, const channel_info *from, channel_info *out, td_err *err)
+static void keep_info(cut *c, const channel_info *from, channel_info *out)
 {
     *out = *from;
     out->schema = td_bytes_of(NULL, 0);
     out->schema_name = "";
     const char **const texts[] = {&out->feed,           &out->family, &out->topic,
                                   &out->exchange_topic, &out->symbol, &out->message_encoding};
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         *texts[i] = td_arena_copy(c->texts, *texts[i], strlen(*texts[i]) + 1);
-        if (*texts[i] == NULL)
-            return td_err_set(err, TD_E_LIMIT, "the names of its channels are too long");
-    }
-    return TD_OK;
 }
 
 static td_result find_frame(cut *c, td_err *err)
@@ -137,7 +132,7 @@ static td_result find_frame(cut *c, td_err *err)
         is_found = 1;
         c->row = frame->row;
         c->result.has_book = c->row != NULL && c->row->type == MSG_BOOK_CHANGE;
-        rc = keep_info(c, &frame->channel->info, &c->channel, err);
+        keep_info(c, &frame->channel->info, &c->channel);
     }
     tape_close(t);
     if (rc != TD_EOF)
@@ -284,9 +279,9 @@ static td_result number_channel(cut *c, const channel_info *info, uint32_t *out,
     }
     if (c->channel_count == CUT_CHANNELS_MAX)
         return td_err_set(err, TD_E_LIMIT, "more than %d channels of one topic", CUT_CHANNELS_MAX);
-    td_result rc = keep_info(c, info, &c->channels[*out], err);
-    c->channel_count += rc == TD_OK;
-    return rc;
+    keep_info(c, info, &c->channels[*out]);
+    c->channel_count++;
+    return TD_OK;
 }
 
 static td_result append(cut *c, const channel_info *info, chunk_frame *own, td_err *err)
@@ -463,7 +458,7 @@ td_result cut_write(const cut_options *options, const cut_frame *frame, cut_resu
     cut *c = td_alloc_zero(1, sizeof *c);
     c->options = options;
     c->frame = frame;
-    c->texts = td_arena_open(CUT_TEXTS_BYTES_MAX);
+    c->texts = td_arena_open();
     td_buf_init(&c->event_json, CUT_EVENT_BYTES_MAX);
     td_result rc = prepare(c, err);
     if (rc == TD_OK)

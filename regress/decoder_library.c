@@ -171,22 +171,18 @@ static td_result library_decode(void *self, const frame_ref *frame, td_arena *ar
                                      td_bytes_str(info->symbol)};
     message *made = td_arena_alloc(arena, sizeof *made);
     td_err why;
-    if (made == NULL)
-        return td_err_set(err, TD_E_LIMIT, "the messages of a chunk exceed their limit");
     own->has_failed = 0;
     message_build_begin(own->builder, &subject, frame->bytes, arena);
     call_decoder(own, frame);
-    td_result rc = own->has_failed ? TD_OK : message_build_end(own->builder, made, &why);
+    (void)err;
     if (own->has_failed) {
         answer->why.reason = decoder_reason_of(td_bytes_str(own->failure));
         (void)snprintf(what, DECODER_WHAT_BYTES, "%s", own->failure); /* fits */
-    } else if (rc == TD_E_INVALID) {
-        answer->why.reason = DECODE_GARBAGE;
-        (void)snprintf(what, DECODER_WHAT_BYTES, "%.*s", DECODER_WHAT_BYTES - 1, why.text);
-    } else if (rc == TD_OK) {
+    } else if (message_build_end(own->builder, made, &why) == TD_OK) {
         answer->message = made;
     } else {
-        return td_err_pass(err, rc, &why);
+        answer->why.reason = DECODE_GARBAGE;
+        (void)snprintf(what, DECODER_WHAT_BYTES, "%.*s", DECODER_WHAT_BYTES - 1, why.text);
     }
     return TD_OK;
 }

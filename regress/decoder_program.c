@@ -397,8 +397,8 @@ static void lose_step(program_instance *own, frame_content *answer, char what[DE
     kill_process(own);
 }
 
-static td_result read_answer(program_instance *own, const frame_ref *frame, td_arena *arena,
-                             frame_content *answer, char what[DECODER_WHAT_BYTES], td_err *err)
+static void read_answer(program_instance *own, const frame_ref *frame, td_arena *arena,
+                        frame_content *answer, char what[DECODER_WHAT_BYTES])
 {
     const channel_info *info = &frame->channel->info;
     const message_subject subject = {frame->row, td_bytes_str(info->topic),
@@ -410,30 +410,24 @@ static td_result read_answer(program_instance *own, const frame_ref *frame, td_a
     td_err why;
     if (json_parse(own->parser, td_buf_view(&own->read), JSON_PADDED, &root, &why) != TD_OK) {
         lose_step(own, answer, what, why.text);
-        return TD_OK;
+        return;
     }
     if (!json_find_u64(root, "n", &n) || n != own->n) {
         lose_step(own, answer, what, "the answer has not the frame's \"n\"");
-        return TD_OK;
+        return;
     }
     if (json_find(root, "error", &error)) {
         if (!json_text(error, &text))
             text = td_bytes_str("");
         answer->why.reason = decoder_reason_of(text);
         (void)snprintf(what, DECODER_WHAT_BYTES, "%.*s", (int)text.size, (const char *)text.data);
-        return TD_OK;
+        return;
     }
     message *made = td_arena_alloc(arena, sizeof *made);
-    if (made == NULL)
-        return td_err_set(err, TD_E_LIMIT, "the messages of a chunk exceed their limit");
-    td_result rc = message_read(own->builder, root, "n", &subject, arena, made, &why);
-    if (rc == TD_OK)
+    if (message_read(own->builder, root, "n", &subject, arena, made, &why) == TD_OK)
         answer->message = made;
-    else if (rc == TD_E_INVALID)
-        garbage(answer, what, why.text);
     else
-        return td_err_pass(err, rc, &why);
-    return TD_OK;
+        garbage(answer, what, why.text);
 }
 
 static td_result program_decode(void *self, const frame_ref *frame, td_arena *arena,
@@ -446,7 +440,8 @@ static td_result program_decode(void *self, const frame_ref *frame, td_arena *ar
     write_frame(own, frame);
     switch (talk(own, own->of->environment.timeout_ns)) {
     case TALK_ANSWERED:
-        return read_answer(own, frame, arena, answer, what, err);
+        read_answer(own, frame, arena, answer, what);
+        return TD_OK;
     case TALK_ENDED:
         answer->why.reason = DECODE_CRASHED;
         end_process(own, what);

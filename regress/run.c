@@ -327,7 +327,7 @@ static char *decode_as_before(run_stream *s)
     char *text = NULL;
     if (before == NULL || frame->channel->role == ROLE_CONTROL)
         return NULL;
-    td_arena *arena = td_arena_open(SIZE_MAX);
+    td_arena *arena = td_arena_open();
     s->rc = ask(s, before, arena, &content, &s->err);
     if (s->rc == TD_OK)
         text = write_decode(s, frame, &content);
@@ -396,7 +396,7 @@ static int is_unstable(run_stream *s, uint64_t decode)
     if (s->at_hand == NULL || user_decoder_decoding(own) == NULL ||
         !frame_role_is_of_topic(s->at_hand->frame->channel->role))
         return 0;
-    td_arena *arena = td_arena_open(SIZE_MAX);
+    td_arena *arena = td_arena_open();
     s->rc = ask(s, own, arena, &content, &s->err);
     int is_other = s->rc == TD_OK && hash_content(&content, s->at_hand->frame->channel->role,
                                                   s->run->options->members) != decode;

@@ -103,13 +103,6 @@ void message_build_begin(message_builder *b, const message_subject *subject, td_
 
 /* ---- faults ---- */
 
-/* The arena is full. */
-static void over_limit(message_builder *b)
-{
-    if (b->rc == TD_OK)
-        b->rc = td_err_set(&b->fault, TD_E_LIMIT, "the message is too large");
-}
-
 void message_build_fault(message_builder *b, const char *format, ...)
 {
     char text[256];
@@ -168,20 +161,12 @@ static void fault_entry(message_builder *b, const char *what)
 
 /* ---- values ---- */
 
-/* 0 after a fault. */
-static int keep_text(message_builder *b, td_bytes *text)
+static void keep_text(message_builder *b, td_bytes *text)
 {
     td_bytes frame = b->bytes;
-    if (frame.size > 0 && text->data >= frame.data &&
-        text->data + text->size <= frame.data + frame.size)
-        return 1;
-    const uint8_t *kept = td_arena_copy(b->arena, text->data, text->size);
-    if (kept == NULL) {
-        over_limit(b);
-        return 0;
-    }
-    text->data = kept;
-    return 1;
+    if (frame.size == 0 || text->data < frame.data ||
+        text->data + text->size > frame.data + frame.size)
+        text->data = td_arena_copy(b->arena, text->data, text->size);
 }
 
 /* Find the JSON of a value that is kept as such. 1; 0: it is none. */
@@ -202,10 +187,6 @@ static int read_json(message_builder *b, const written_value *value, msg_value *
         return 0;
     size_t size = json_raw(root).size;
     uint8_t *text = td_arena_alloc(b->arena, size);
-    if (text == NULL) {
-        over_limit(b);
-        return 0;
-    }
     int is_written = value_json_text(root, text, size, &out->as.text);
     TD_ASSERT(is_written); /* it is never longer */
     out->type = VALUE_JSON;
@@ -255,10 +236,10 @@ static field_type guess_type(const written_value *value)
 }
 
 /* Keep the text of a value that has one. */
-static int keep_value(message_builder *b, msg_value *value)
+static void keep_value(message_builder *b, msg_value *value)
 {
-    return (value->type != VALUE_TEXT && value->type != VALUE_BIG_DECIMAL) ||
-           keep_text(b, &value->as.text);
+    if (value->type == VALUE_TEXT || value->type == VALUE_BIG_DECIMAL)
+        keep_text(b, &value->as.text);
 }
 
 /* Read a value as the row types the member. 0 after a fault. */
@@ -273,11 +254,15 @@ static int read_member(message_builder *b, int in_entry, td_bytes name, const wr
         if (fields[i].member != out->member)
             continue;
         wanted = field_type_name(fields[i].type);
-        if (read_as(b, fields[i].type, value, out))
-            return keep_value(b, out);
+        if (read_as(b, fields[i].type, value, out)) {
+            keep_value(b, out);
+            return 1;
+        }
     }
-    if (row == NULL && read_as(b, guess_type(value), value, out))
-        return keep_value(b, out);
+    if (row == NULL && read_as(b, guess_type(value), value, out)) {
+        keep_value(b, out);
+        return 1;
+    }
     if (wanted == NULL && row != NULL)
         fault_member(b, in_entry, name, "not a member of this topic");
     else
@@ -352,7 +337,7 @@ static void head_name(message_builder *b, td_bytes name, const written_value *va
         return;
     }
     *own = value->text;
-    (void)keep_text(b, own); /* the fault is kept */
+    keep_text(b, own);
 }
 
 /* The members that every message can have and that are none of its row. 1 if this is one. */
@@ -623,8 +608,7 @@ static void put_in_struct(message_builder *b, td_bytes name, size_t index,
         fault_value(b, 1, name, value, field_type_name(of->type));
         return;
     }
-    if (!keep_value(b, &read))
-        return;
+    keep_value(b, &read);
     if (b->head.type == MSG_BOOK_CHANGE)
         put_in_level(b, &read);
     else
@@ -737,23 +721,12 @@ void message_build_trade(message_builder *b, td_bytes side, td_bytes price, td_b
 
 /* ---- the end ---- */
 
-static const void *keep(message_builder *b, const void *from, size_t count, size_t size)
-{
-    void *to = td_arena_copy(b->arena, from, count * size);
-    if (to == NULL)
-        over_limit(b);
-    return to;
-}
-
-/* The entries' lists of values, in the arena; total: how many there are. */
+/* The entries' lists of values, in the arena. */
 static const msg_item *keep_items(message_builder *b)
 {
-    const msg_value *values = keep(b, b->values, b->value_count, sizeof *values);
-    msg_item *items = td_arena_alloc(b->arena, b->entry_count * sizeof *items);
-    if (items == NULL)
-        over_limit(b);
-    for (size_t i = 0; b->rc == TD_OK && i < b->entry_count; i++) {
-        items[i] = b->items[i];
+    const msg_value *values = td_arena_copy(b->arena, b->values, b->value_count * sizeof *values);
+    msg_item *items = td_arena_copy(b->arena, b->items, b->entry_count * sizeof *items);
+    for (size_t i = 0; i < b->entry_count; i++) {
         items[i].values = values;
         values += items[i].value_count;
     }
@@ -763,7 +736,7 @@ static const msg_item *keep_items(message_builder *b)
 static void keep_message(message_builder *b, message *out)
 {
     const msg_value *head_values =
-        keep(b, b->head_values, b->head_value_count, sizeof *head_values);
+        td_arena_copy(b->arena, b->head_values, b->head_value_count * sizeof *head_values);
     const msg_item *items = keep_items(b);
     size_t count = b->entry_count;
     out->beside = NULL;
@@ -771,16 +744,26 @@ static void keep_message(message_builder *b, message *out)
         out->record = (msg_record){b->head, head_values, b->head_value_count, items, count};
         return;
     }
-    if (b->head.type == MSG_BOOK_CHANGE)
-        out->book =
-            (msg_book){b->head, keep(b, b->levels, count, sizeof *b->levels), count,
-                       b->has_rpi ? keep(b, b->rpi_sizes, count, sizeof *b->rpi_sizes) : NULL};
-    else
-        out->trades = (msg_trades){b->head, keep(b, b->trades, count, sizeof *b->trades), count};
+    if (b->head.type == MSG_BOOK_CHANGE) {
+        out->book = (msg_book){
+            .head = b->head,
+            .levels = td_arena_copy(b->arena, b->levels, count * sizeof *b->levels),
+            .level_count = count,
+        };
+        if (b->has_rpi)
+            out->book.rpi_sizes =
+                td_arena_copy(b->arena, b->rpi_sizes, count * sizeof *b->rpi_sizes);
+    } else {
+        out->trades = (msg_trades){
+            .head = b->head,
+            .trades = td_arena_copy(b->arena, b->trades, count * sizeof *b->trades),
+            .trade_count = count,
+        };
+    }
     if (b->value_count == 0 && b->head_value_count == 0)
         return;
     const msg_beside beside = {head_values, b->head_value_count, items};
-    out->beside = keep(b, &beside, 1, sizeof beside);
+    out->beside = td_arena_copy(b->arena, &beside, sizeof beside);
 }
 
 /* The symbol that an entry names; empty: none. */

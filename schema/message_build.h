@@ -78,7 +78,7 @@ int message_build_is_faulty(const message_builder *b);
 const char *message_build_entries_name(const message_builder *b);
 
 /* The message, in the arena. TD_E_INVALID: it is none, with the place ("levels[2].px: unknown
- * member"); TD_E_LIMIT: the arena's bound. err may be NULL. */
+ * member"). err may be NULL. */
 TD_MUST_USE td_result message_build_end(message_builder *b, message *out, td_err *err);
 
 #ifdef __cplusplus

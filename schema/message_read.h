@@ -14,7 +14,7 @@ extern "C" {
 
 /* Read a message out of an object; beside: a member of it that is not the message's ("n"), or NULL.
  * The message is in arena alone. TD_E_INVALID with the place and what is wrong there
- * ("levels[2].px: unknown member"); TD_E_LIMIT. err may be NULL. */
+ * ("levels[2].px: unknown member"). err may be NULL. */
 TD_MUST_USE td_result message_read(message_builder *builder, json_value object, const char *beside,
                                    const message_subject *subject, td_arena *arena, message *out,
                                    td_err *err);

@@ -80,7 +80,7 @@ tape_block *block_pool_take(block_pool *pool)
     pthread_mutex_unlock(&pool->mutex);
     if (block->pool == NULL) {
         td_buf_init(&block->bytes, LIMIT_CHUNK_BYTES + DECODE_PADDING_BYTES);
-        block->arena = td_arena_open(SIZE_MAX);
+        block->arena = td_arena_open();
     }
     block->pool = pool;
     block->next = NULL;

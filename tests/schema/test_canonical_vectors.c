@@ -36,7 +36,7 @@ static int vectors_open(void **state)
     v->builder = message_builder_open();
     assert_int_equal(json_parse(v->parser, td_bytes_of(v->file, size), JSON_COPIED, &v->root, NULL),
                      TD_OK);
-    v->arena = td_arena_open(LIMIT_RECORD_BYTES);
+    v->arena = td_arena_open();
     *state = v;
     return 0;
 }

@@ -220,7 +220,7 @@ static void test_json_text(void **state)
     const message_subject subject = {row, td_bytes_str("t"), td_bytes_str("S")};
     static const char *const TEXTS[] = {"{\"b\":1, \"a\":[ ]}", "{\"a\":[],\"b\":1}", "{"};
     td_bytes first = {NULL, 0};
-    td_arena *arena = td_arena_open(1 << 16);
+    td_arena *arena = td_arena_open();
     assert_non_null(arena);
     message_builder *b = message_builder_open();
     for (size_t i = 0; i < 3; i++) {

@@ -94,7 +94,7 @@ static void test_kept(void **state)
     for (size_t how = 0; how < sizeof HOW / sizeof HOW[0]; how++) {
         content_reader *reader = content_reader_open(HOW[how]);
         content_reader *other = content_reader_open(HOW[how]);
-        td_arena *arena = td_arena_open(LIMIT_CHUNK_BYTES);
+        td_arena *arena = td_arena_open();
         assert_true(reader != NULL && other != NULL && arena != NULL);
         for (size_t f = 0; f < family_count; f++)
             for (size_t i = 0; i < families[f]->topic_count; i++, rows++)

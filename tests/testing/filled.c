@@ -35,7 +35,7 @@ void fill_frame_to_keep(frame_ref *frame)
 {
     static td_arena *arena;
     if (arena == NULL)
-        arena = td_arena_open(SIZE_MAX);
+        arena = td_arena_open();
     fill_frame(frame);
     content_keep(frame, arena);
 }

@@ -24,8 +24,8 @@ message_round *message_round_open(void)
     TD_ASSERT(round != NULL);
     round->parser = json_parser_open(0);
     round->builder = message_builder_open();
-    round->arena = td_arena_open(LIMIT_RECORD_BYTES);
-    round->again = td_arena_open(LIMIT_RECORD_BYTES);
+    round->arena = td_arena_open();
+    round->again = td_arena_open();
     td_buf_init(&round->text, LIMIT_RECORD_BYTES);
     return round;
 }
