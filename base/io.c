@@ -175,7 +175,7 @@ static td_result mkdir_and_sync_parent(td_io io, char *path, size_t length, td_e
     return rc;
 }
 
-/* Length of the parent's path without trailing slashes; 0 if there is none to make. */
+/* Length of the parent's path without trailing slashes; 0 if there is no folder to make. */
 static size_t parent_length(const char *path, size_t length)
 {
     while (length > 0 && path[length - 1] != '/')
@@ -247,7 +247,7 @@ td_result td_io_sync_dir(td_io io, const char *path, td_err *err)
     return io.ops->sync_dir(io.ctx, path, err);
 }
 
-/* Bytes of path up to its last '/', without it except for the root; 0 if there is none. */
+/* Bytes of path up to its last '/', without it except for the root; 0 if absent. */
 static size_t folder_bytes(const char *path)
 {
     const char *slash = strrchr(path, '/');

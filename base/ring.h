@@ -32,7 +32,7 @@ void *td_ring_reserve(td_ring *ring, size_t size);
 /* Producer: publish the reserved record with its final size (<= the reserved one). */
 void td_ring_commit(td_ring *ring, size_t size);
 
-/* Consumer: the oldest record, valid until release; an empty view (data NULL) if there is none. */
+/* Consumer: the oldest record, valid until release; an empty view (data NULL) if empty. */
 td_bytes td_ring_peek(td_ring *ring);
 
 /* Consumer: free the peeked records. */

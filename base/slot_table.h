@@ -47,7 +47,7 @@ static inline slot_probe slot_probe_of(uint64_t hash)
     return probe;
 }
 
-/* The next row with the probe's hash into probe->row. 0 if there is none. */
+/* The next row with the probe's hash into probe->row. 0 if absent. */
 static inline int slot_table_next(const slot_table *table, slot_probe *probe)
 {
     if (table->capacity == 0)

@@ -134,7 +134,7 @@ static int take_second(text_cursor *at, civil_time *out)
     return take_char(at, ":") && take_number(at, 2, &out->second) && out->second < 60;
 }
 
-/* Take ".5", up to nine digits, as ns; 0 ns if there is none. */
+/* Take ".5", up to nine digits, as ns; 0 ns if absent. */
 static int take_fraction(text_cursor *at, uint64_t *ns)
 {
     *ns = 0;

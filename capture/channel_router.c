@@ -144,7 +144,7 @@ static uint32_t find_place(const channel_router *r, const route_key *key, uint64
 /* ---- making ---- */
 
 /* "FAMILY/TOPIC", and after it when a dated row begins: one name has one schema, also in a
- * recording that goes on over the date. */
+ * recording that continues over the date. */
 static void name_schema(const family *of, const topic_row *row, char out[SCHEMA_NAME_BYTES])
 {
     const char *from = row->valid_from != NULL ? row->valid_from : "";

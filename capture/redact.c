@@ -291,7 +291,7 @@ static span find_over(const redactor *self, const uint8_t *text, size_t size, si
     return found;
 }
 
-/* The next span from *at on, which goes on to where the one after it is to be looked for. Spans
+/* The next span from *at on, which goes to where the search for the next one begins. Spans
  * that overlap are one, so nothing of a key that begins a longer secret is left; text is not
  * changed before a span is complete. Anything that overlaps a span also lies over one of the places
  * looked at within that span, or over the first place after it, at which it is found with what is

@@ -17,7 +17,7 @@ typedef struct stop_signal stop_signal;
 typedef struct stop_signal_calls {
     void (*stop)(void *user); /* the first signal came; NULL: stop_signal_came is enough */
     /* For callers that change the terminal; both NULL: it is unchanged. The process is about to
-     * stop (SIGTSTP) or to end at once; and it goes on. */
+     * stop (SIGTSTP) or to end at once; and it resumes. */
     void (*release)(void *user);
     void (*resume)(void *user);
     void *user;

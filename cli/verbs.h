@@ -45,7 +45,7 @@ int verbs_main(const verb_table *table, int argc, char **argv);
 exit_code verbs_below(const verb_table *table, const verb_context *context, int argc, char **argv);
 
 /* Start of every verb: parse argv, or print help or the error, or describe the verb. Returns 1 to
- * go on; 0: end with *status. */
+ * continue; 0: end with *status. */
 int verb_begin(const verb_context *context, const options_spec *spec, int argc, char **argv,
                options_operands *operands, exit_code *status);
 

@@ -4,7 +4,7 @@
  * running totals and, as its last 16 bytes, XXH3-128 of (the value before it, every byte of the
  * file from covers_from up to those 16 bytes). covers_from is the end of the chain record before, 0
  * for the first one, so each byte of the data section is covered by exactly one record. The value
- * before the first record is that of the feed's previous segment, all zero if there is none.
+ * before the first record is that of the feed's previous segment, all zero if absent.
  *
  * Content, little-endian: magic "TDCHAIN1" (8), covers_from (8), chunk_count (8), frames_in (8),
  * frames_written (8), frames_dropped (8), bytes_written (8), events_written (8), connection count

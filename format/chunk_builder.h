@@ -68,7 +68,7 @@ typedef struct chunk_frame {
     uint64_t
         ordinal; /* on that connection and direction, from 1, rising; a hole = dropped frames */
     uint64_t recv_ns; /* rising over the frames of a builder; an event may repeat the time before */
-    uint64_t publish_ns;  /* exchange time; recv_ns where there is none */
+    uint64_t publish_ns;  /* exchange time; recv_ns if absent */
     uint64_t complete_ns; /* what the peer sent on the connection before has come; 0: not known */
     td_bytes bytes;       /* borrowed for the call; at most LIMIT_FRAME_BYTES */
 } chunk_frame;

@@ -75,7 +75,7 @@ TD_MUST_USE td_result mcap_source_attachment_crc(mcap_source *source, const mcap
                                                  uint64_t *crc_at, uint32_t *crc, td_err *err);
 
 /* The CRC-32 of the bytes [0, to), for a caller that reads them in order for something else: begin
- * before, and end after that. Only what it passed over is read once more. */
+ * before, and end after that. Only what it passed over is read again. */
 void mcap_source_crc_begin(mcap_source *source, uint64_t to);
 TD_MUST_USE td_result mcap_source_crc_end(mcap_source *source, uint32_t *crc, td_err *err);
 

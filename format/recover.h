@@ -6,7 +6,7 @@
  *   1. walk the file, find the end of the last provable block
  *   2. the tail, unless it is the beginning of the very end that step 4 writes: copy it to
  *      torn/NAME.OFFSET.tail.part, sync, rename to NAME.OFFSET.tail, sync torn/
- *   3. cut the tail off, write the last block once more as it is (the writer's sync may have
+ *   3. cut the tail off, write the last block again as it is (the writer's sync may have
  * failed, and the cache alone may hold it), sync
  *   4. append Data End, summary, footer, magic; sync
  *   5. rename NAME.mcap.open to NAME.mcap, sync the folder

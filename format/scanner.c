@@ -77,7 +77,7 @@ static td_result next_record(scanner *s, mcap_place *out, td_err *err)
     return rc;
 }
 
-/* Judge a chain record. TD_E_CORRUPT: it is none, or cannot be read; the block goes on. */
+/* Check a chain record. TD_E_CORRUPT: it is not one, or cannot be read; the block continues. */
 static td_result judge_block(scanner *s, const mcap_place *place, scan_block *out, td_err *err)
 {
     TD_ASSERT(place->opcode == CHAIN_OPCODE);

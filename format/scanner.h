@@ -44,7 +44,7 @@ typedef struct scan_damage {
     uint64_t offset;
     uint8_t opcode; /* of the record, whose length is good: the walk continues after it */
     /* 1: the structure is broken; what is between from and to, where a block begins, is passed
-     * over; to 0: there is none, and the walk ends here. */
+     * over; to 0: no further record, the walk ends here. */
     uint8_t is_broken;
     uint64_t from, to;
 } scan_damage;
@@ -98,7 +98,7 @@ void scanner_fini(scanner *s);
 void scanner_begin(scanner *s, uint64_t block_start, uint64_t at, td_hash128 chain);
 
 /* Look for the next chain record after the block's start, whatever stands there, and begin at the
- * block that it shows; [*from, *to) is passed over. TD_OK; TD_EOF if there is none; TD_E_IO. */
+ * block that it shows; [*from, *to) is passed over. TD_OK; TD_EOF at the end; TD_E_IO. */
 TD_MUST_USE td_result scanner_find_block(scanner *s, uint64_t *from, uint64_t *to, td_err *err);
 
 /* Walk on to limit, or to the end of the section or of what can be read (is_done). A chunk that is

@@ -56,7 +56,7 @@ typedef struct segment_index {
     char *previous_segment;     /* file name of the feed's segment before, "" if it is the first */
     td_hash128 previous_chain;  /* its last value; all zero if this is the first, or unknown: a
                                  * catalog does not keep it */
-    char chain_hex[33];         /* last value of the chain; "" if there is none */
+    char chain_hex[33];         /* last value of the chain; "" if absent */
     uint64_t file_bytes;        /* an open one: up to its last chain record */
     uint64_t message_count;     /* all channels */
     uint64_t first_ns, last_ns; /* over all messages; 0 if there are none */

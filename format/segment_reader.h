@@ -145,7 +145,7 @@ TD_MUST_USE td_result segment_reader_chunk_channels(const segment_reader *reader
                                                     td_err *err);
 
 /* The chain record after a chunk: value and totals, connections in conns (space for
- * CHAIN_CONNS_MAX, or NULL). TD_OK, TD_E_NOTFOUND if there is none (not ours), TD_E_CORRUPT,
+ * CHAIN_CONNS_MAX, or NULL). TD_OK, TD_E_NOTFOUND if absent (another program's file), TD_E_CORRUPT,
  * TD_E_IO. */
 TD_MUST_USE td_result segment_reader_chain(segment_reader *reader, uint32_t chunk,
                                            chain_conn *conns, chain_record *out, td_err *err);

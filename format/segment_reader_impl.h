@@ -99,7 +99,7 @@ int reader_knows_all(const segment_reader *reader, td_bytes bitmap);
 /* 1 if a power cut may have left the file's end in parts, and in any order of them. */
 int reader_end_may_be_torn(const segment_reader *reader);
 
-/* Fill the lists from the summary. TD_OK; TD_EOF: there is none that can stand for the file;
+/* Fill the lists from the summary. TD_OK; TD_EOF: no usable summary;
  * TD_E_CORRUPT: it is damaged (lists are to be cleared); TD_E_IO. */
 TD_MUST_USE td_result reader_load_summary(segment_reader *reader, td_err *err);
 

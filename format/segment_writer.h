@@ -35,7 +35,7 @@ typedef struct segment_session {
     uint64_t start_ns;   /* when the session began */
     const char *feed, *family;
     const char *previous_segment; /* file name of the feed's segment before, or "" */
-    td_hash128 previous_chain;    /* its last chain value, all zero if there is none */
+    td_hash128 previous_chain;    /* its last chain value, all zero if absent */
     const char *verb;             /* "record", "import" … */
     const char *version;          /* of the program */
     uint8_t is_private;           /* 1: only the file's owner may read it */

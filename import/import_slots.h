@@ -35,7 +35,7 @@ typedef struct import_place {
     uint32_t conn;       /* connection number of the slot, from 1 */
     uint8_t is_new_conn; /* 1: the first record of this connection */
     /* The record's time, not before any earlier one of the slot. A record without a time has that
-     * of the latest one before it; 0: there is none. */
+     * of the latest one before it; 0: absent. */
     uint64_t effective_ns;
 } import_place;
 

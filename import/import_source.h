@@ -2,7 +2,7 @@
  * by content, not by name; several members or frames in a row are one text), and cut into lines.
  *
  * Memory is bounded: two fixed buffers and one line. A line over LIMIT_IMPORT_LINE_BYTES is passed
- * over and reported as too long; reading goes on after it. A compressed stream that breaks off or
+ * over and reported as too long; reading continues after it. A compressed stream that breaks off or
  * is damaged gives everything up to there, then one TD_E_TRUNCATED or TD_E_CORRUPT, then the end.
  * One thread. */
 #ifndef TD_IMPORT_IMPORT_SOURCE_H

@@ -77,7 +77,7 @@ size_t json_offset(json_value value);
  * object with its white space. */
 td_bytes json_raw(json_value value);
 
-/* The first member of an object with this key. 0 if there is none, or if it is no object. */
+/* The first member of an object with this key. 0 if absent, or if it is no object. */
 int json_find(json_value object, const char *key, json_value *out);
 int json_find_key(json_value object, td_bytes key, json_value *out);
 

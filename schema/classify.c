@@ -336,7 +336,7 @@ static void resolve_escapes(members *m)
             add_member(m, text, element.token);
 }
 
-/* The string at a token (0: there is none), with its escapes resolved if the text is checked; data
+/* The string at a token (0: absent), with its escapes resolved if the text is checked; data
  * NULL if it is no string. */
 static td_bytes text_at(const members *m, uint32_t token)
 {
@@ -514,7 +514,7 @@ static seen entry_time(const members *m, const topic_row *row, const items_row *
     return SEEN_ABSENT;
 }
 
-/* A row's time: in the envelope, else in the first entry; 0 if there is none. SEEN_UNSURE of a
+/* A row's time: in the envelope, else in the first entry; 0 if absent. SEEN_UNSURE of a
  * frame that is not indexed only. */
 static seen exchange_time(const members *m, const topic_row *row, uint64_t *ns)
 {
@@ -641,9 +641,9 @@ static int match_data(const job *j, const members *m, td_bytes *topic, topic_mat
 
 /* ---- data frames ---- */
 
-/* An inbound frame that begins with a whole topic, goes on with scalars, then "data" with an object
- * or array, and ends with scalars after a bracket, without its index. 1; or 0: this frame has to be
- * indexed, and *out is as it was. */
+/* An inbound frame that begins with a whole topic, continues with scalars, then "data" with an
+ * object or array, and ends with scalars after a bracket, without its index. 1; or 0: this frame
+ * has to be indexed, and *out is as it was. */
 static int classify_plain(const job *j, td_bytes frame)
 {
     members m; /* what belongs to an index stays unset */

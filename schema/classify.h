@@ -35,7 +35,7 @@ typedef struct classification {
     td_bytes exchange_topic; /* the topic as one string: as it stands in the frame; spot's is put
                                 together from its parts ("kline.1m.BTCUSDT") if a row says how */
     uint64_t exchange_ns;    /* the exchange's time, 0 if the frame has none. Prefer a decoded
-                                message's: of a member that stands twice this may be either, of a
+                                message's: of a member that occurs twice this may be either, of a
                                 key with escapes it is 0 */
     int8_t success;          /* acks and auth: 1, 0, or -1 if absent */
 } classification;

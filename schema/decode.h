@@ -102,7 +102,7 @@ typedef struct survey_member {
 /* A member that counts in msg_head.unknown_fields. */
 typedef enum stray_what {
     STRAY_UNKNOWN,    /* the row does not name it */
-    STRAY_REPEATED,   /* a key that stands twice */
+    STRAY_REPEATED,   /* a key that occurs twice */
     STRAY_UNREADABLE, /* a time that cannot be read, and is left out */
 } stray_what;
 

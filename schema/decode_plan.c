@@ -107,7 +107,7 @@ static td_bytes path_next(td_bytes *path)
     return key;
 }
 
-/* The child node of a key; made if there is none. NULL if there is no space, or the key has another
+/* The child node of a key; made if absent. NULL if there is no space, or the key has another
  * target already. */
 static plan_node *node_child(decode_plan *p, plan_node *node, td_bytes key)
 {
@@ -233,7 +233,7 @@ static void plan_entry(decode_plan *p)
 
 /* ---- can the fast path read a row's frames? ---- */
 
-/* The field of each role, the preferred one if there are several; KEY_NONE if there is none. */
+/* The field of each role, the preferred one if there are several; KEY_NONE if absent. */
 typedef struct role_fields {
     uint8_t of[ROLE_COUNT];
 } role_fields;

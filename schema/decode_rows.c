@@ -377,7 +377,7 @@ static int walk_object(rows *r, plan_node *node, json_value object)
     td_bytes text;
     json_value element;
     uint32_t place = 0;
-    uint32_t seen = 0; /* a bit for each key: what stands twice counts as unknown */
+    uint32_t seen = 0; /* a bit for each key: what occurs twice counts as unknown */
     _Static_assert(PLAN_NODE_KEYS_MAX <= 32, "a bit for each key of a node");
     for (json_iter it = json_iter_of(object); next_member(&it, &text, &element); place++) {
         uint32_t found = key_set_find_text(&node->keys, place, text);
@@ -834,7 +834,7 @@ static int read_entries(rows *r, const items_row *items, json_value value, const
 }
 
 /* Note the fields that entries inherit from an object on the way to them. They replace those of the
- * objects around it; of a key that stands twice the first counts. */
+ * objects around it; of a key that occurs twice the first counts. */
 static void note_around(rows *r, json_value object, slots *around)
 {
     slots own = NOTHING_AROUND;

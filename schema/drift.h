@@ -27,7 +27,7 @@ extern "C" {
 typedef enum drift_kind {
     DRIFT_NEW_TOPIC,      /* a topic that no row of the family fits */
     DRIFT_NEW_FIELD,      /* a member that the row does not name */
-    DRIFT_REPEATED_FIELD, /* a key that stands twice in one object */
+    DRIFT_REPEATED_FIELD, /* a key that occurs twice in one object */
     DRIFT_FIELD_GONE,     /* a member that nearly every frame had, and that is missing since */
     DRIFT_TYPE_CHANGED,   /* a member has another JSON type than in the stream's first frames */
     DRIFT_NEW_VALUE,      /* a text that is none of the documented ones */

@@ -32,7 +32,7 @@ TD_MUST_USE td_result topic_filters_add(topic_filters *filters, td_bytes subscri
 /* 1 if this very text was added. */
 int topic_filters_has(const topic_filters *filters, td_bytes subscription);
 
-/* Remove one, by the text that it was added with, or one symbol of its list; if there is none,
+/* Remove one, by the text that it was added with, or one symbol of its list; if absent,
  * nothing happens. */
 void topic_filters_remove(topic_filters *filters, td_bytes subscription);
 

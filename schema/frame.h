@@ -59,7 +59,7 @@ typedef struct frame_ref {
     uint64_t position; /* among the frames of the tape, from 0 */
     frame_channel *channel;
     const frame_conn *conn;    /* never NULL */
-    const topic_row *row;      /* of data: the row that holds at its time; NULL: there is none */
+    const topic_row *row;      /* of data: the row that holds at its time; NULL: absent */
     frame_content content;     /* only if is_read */
     td_bytes bytes;            /* DECODE_PADDING_BYTES readable after it */
     uint64_t publish_ns;       /* exchange time; recv_ns where the frame has none */

@@ -68,9 +68,9 @@ typedef struct msg_head {
     const struct topic_row *row; /* NULL for raw, control and request */
     td_bytes topic;              /* without the symbol */
     td_bytes symbol;             /* empty if the topic has none; "*" if entries name several */
-    td_bytes version;            /* MEMBER_VERSION where it is text; empty if there is none */
+    td_bytes version;            /* MEMBER_VERSION where it is text; empty if absent */
     uint64_t exchange_ns;        /* the exchange's own time; 0 = the frame has none */
-    uint64_t match_ns;           /* MEMBER_MATCH_TIME of the envelope; 0 = there is none */
+    uint64_t match_ns;           /* MEMBER_MATCH_TIME of the envelope; 0 = absent */
     int64_t cross_seq;           /* valid if has_cross_seq; likewise below */
     int64_t u;
     int64_t seq;
@@ -236,7 +236,7 @@ const char *msg_member_name(msg_member member);
 /* The same with its size, which need not be counted. A NUL follows. */
 td_bytes msg_member_text(msg_member member);
 
-/* The member of that name; MEMBER_NONE if there is none. */
+/* The member of that name; MEMBER_NONE if absent. */
 msg_member msg_member_find(td_bytes name);
 
 #ifdef __cplusplus

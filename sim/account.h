@@ -87,7 +87,7 @@ void account_record(account *a, uint32_t index, const sim_symbol *s);
 /* The oldest event not taken yet, or NULL. Valid until account_act. */
 const account_event *account_next_event(account *a);
 
-/* The position in a symbol, or NULL if there is none. */
+/* The position in a symbol, or NULL if absent. */
 const account_holding *account_held(const account *a, uint32_t index);
 
 /* Storage for the texts that values point to. */

@@ -36,7 +36,7 @@ typedef struct template_source {
     sim_value *values;      /* SIM_COUNT values; next_item may change them */
     const sim_value *shown; /* the values last shown; NULL: everything is new */
     /* Set the values of the index-th item of a list; called with rising indexes from 0. Returns
-     * 0 if there is none. */
+     * 0 if absent. */
     int (*next_item)(void *user, sim_list_id list, size_t index, sim_value *values);
     void *user;
 } template_source;

@@ -620,7 +620,7 @@ static void step(venue *v, uint64_t ts_ns)
     }
 }
 
-/* The next frame about the present event. Returns 0 if there is none. */
+/* The next frame about the present event. Returns 0 if absent. */
 static int next_public(venue *v, uint64_t ts_ns, text_out *text, venue_frame *out)
 {
     while (v->to_show != 0) {
@@ -638,7 +638,7 @@ static int next_public(venue *v, uint64_t ts_ns, text_out *text, venue_frame *ou
     return 0;
 }
 
-/* The next frame about the account's events. Returns 0 if there is none. */
+/* The next frame about the account's events. Returns 0 if absent. */
 static int next_private(venue *v, uint64_t ts_ns, text_out *text, venue_frame *out)
 {
     if (v->account == NULL)

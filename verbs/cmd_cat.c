@@ -142,7 +142,7 @@ static td_result wait_for_more(cat_run *run, tape *from, uint64_t left)
     return TD_EOF;
 }
 
-/* Print, and while following go on. */
+/* Print; continue while following. */
 static td_result print_all(cat_run *run, tape *from)
 {
     uint64_t left = run->options.limit == 0 ? UINT64_MAX : run->options.limit;

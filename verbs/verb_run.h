@@ -59,7 +59,7 @@ typedef struct verb_run_spec {
                                   NULL */
 } verb_run_spec;
 
-/* Parse, open the archive, make the output on stdout. Returns 1 to go on, and then verb_run_end
+/* Parse, open the archive, make the output on stdout. Returns 1 to continue, and then verb_run_end
  * must be called; 0: end with *status. verb is zeroed by the caller. */
 int verb_run_begin(verb_run *verb, const verb_context *context, const verb_run_spec *spec, int argc,
                    char **argv, exit_code *status);

@@ -35,7 +35,7 @@ typedef struct wire_proxy {
  * other kinds of proxies and over-long users and passwords. */
 TD_MUST_USE td_result wire_proxy_parse(const char *text, wire_proxy *out, td_err *err);
 
-/* The environment's proxy for this URL; is_used is 0 if there is none. As wire_proxy_parse, with
+/* The environment's proxy for this URL; is_used is 0 if absent. As wire_proxy_parse, with
  * the variable's name in the text. */
 TD_MUST_USE td_result wire_proxy_of_environment(const td_server_url *url, wire_proxy *out,
                                                 td_err *err);

@@ -236,7 +236,7 @@ static void give_places(resolver *r)
     }
 }
 
-/* A thread for a name that waits, if there is none and there may be one more. 0, or errno. */
+/* A thread for a name that waits, if no thread is free and one more is allowed. 0, or errno. */
 static int ensure_thread(resolver *r)
 {
     give_places(r);
@@ -348,7 +348,7 @@ void resolve_job_cancel(resolve_job *job)
         forget(r, l);
 }
 
-/* The oldest answer, off the list; NULL: there is none. */
+/* The oldest answer, off the list; NULL: absent. */
 static lookup *take_done(resolver *r)
 {
     pthread_mutex_lock(&r->lock);

@@ -460,7 +460,7 @@ static void hide_subprotocol(const wire_peer_conn *peer, struct lws_process_html
         answer->p -= length;
 }
 
-/* Answers a request to upgrade: 0 goes on, 1 was answered, -1 hangs up. */
+/* Answers a request to upgrade: 0: continue, 1: was answered, -1: hang up. */
 static int on_upgrade(struct lws *wsi)
 {
     wire_server *server = server_of(wsi);

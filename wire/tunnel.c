@@ -82,7 +82,7 @@ static void fail_with(tunnel *self, uint8_t is_unreachable, const char *format, 
     report(self, &(tunnel_result){.fd = -1, .text = text, .is_unreachable = is_unreachable});
 }
 
-/* The descriptor goes on without libwebsockets' raw connection, which closes its own. */
+/* The descriptor continues without libwebsockets' raw connection, which closes its own. */
 static void succeed(tunnel *self)
 {
     int fd = fcntl(self->fd, F_DUPFD_CLOEXEC, 0);

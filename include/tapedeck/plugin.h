@@ -191,11 +191,11 @@ typedef struct tapedeck_frame {
     const void *own; /* the program's own: functions of the host need it */
 
     /* Which stream it is of. */
-    const char *feed;   /* as the recording's user calls it */
-    const char *family; /* product line: "inverse", "v5-linear" */
-    const char *topic;  /* without the symbol: "orderBookL2_25"; of frames without a
-                           topic "_control", "_unknown", "http.NAME" */
-    const char *symbol; /* "BTCUSD"; "" if there is none, "*" if each entry names its own */
+    const char *feed;             /* as the recording's user calls it */
+    const char *family;           /* product line: "inverse", "v5-linear" */
+    const char *topic;            /* without the symbol: "orderBookL2_25"; of frames without a
+                                     topic "_control", "_unknown", "http.NAME" */
+    const char *symbol;           /* "BTCUSD"; "" if absent, "*" if each entry names its own */
     tapedeck_text exchange_topic; /* as the exchange writes it: "orderBookL2_25.BTCUSD" */
 
     /* Where it is on the tape. */
@@ -326,7 +326,7 @@ struct tapedeck_host {
     int (*value)(const tapedeck_frame *frame, size_t entry, size_t index, tapedeck_value *out);
     int (*value_named)(const tapedeck_frame *frame, size_t entry, const char *name,
                        tapedeck_value *out);
-    /* What entry `index` of a frame does: TAPEDECK_SET ...; _NO_ACTION if there is none. */
+    /* What entry `index` of a frame does: TAPEDECK_SET ...; _NO_ACTION if absent. */
     uint32_t (*action)(const tapedeck_frame *frame, size_t index);
     /* A rule that the frame broke. index < frame->rule_count. */
     int (*rule)(const tapedeck_frame *frame, size_t index, tapedeck_rule *out);
@@ -431,7 +431,7 @@ struct tapedeck_plugin {
      * result is NULL. TAPEDECK_GO or _FAIL. */
     int (*end)(void *self, const tapedeck_result *result);
     /* Decode a frame: answer by to->calls. The answer must depend on the frame alone: threads get
-     * frames in any order, and a frame that is decoded differently is asked for once more. Of the
+     * frames in any order, and a frame that is decoded differently is passed a second time. Of the
      * frame only these members are set: size, feed, family, topic, symbol, exchange_topic, session,
      * ordinal, recv_ns, bytes (64 more bytes are readable), byte_count, is_binary, and type, which
      * is "" if tapedeck has no definition of the topic. */

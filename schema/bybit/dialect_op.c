@@ -89,7 +89,7 @@ static td_result build_answer(td_buf *out, const dialect_request *request,
 
 /* ---- subscriptions: lists, stars and bare topics ---- */
 
-/* Offset of the last dot, or size if there is none. */
+/* Offset of the last dot, or size if absent. */
 static size_t last_dot(td_bytes text)
 {
     for (size_t i = text.size; i > 0; i--) {

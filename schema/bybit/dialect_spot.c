@@ -18,7 +18,7 @@ typedef struct spot_parts {
     td_bytes symbol;
 } spot_parts;
 
-/* Size of what stands before the last dot; 0 if there is none. */
+/* Size of what stands before the last dot; 0 if absent. */
 static size_t stem_size(const char *topic)
 {
     const char *dot = strrchr(topic, '.');

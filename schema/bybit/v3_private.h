@@ -52,7 +52,7 @@
         V3_QUANTITY(MEMBER_ORDER_SIZE, "orderQty"), V3_TEXT(MEMBER_ORDER_TYPE, "orderType"),       \
         V3_SIDE(MEMBER_SIDE, "side"), V3_MS(MEMBER_EXEC_TIME, "execTime")
 
-/* A position; side is "" where there is none. */
+/* A position; side is "" if absent. */
 #define V3_POSITION_FIELDS                                                                         \
     V3_INTEGER(MEMBER_POSITION_IDX, "positionIdx"), V3_INTEGER(MEMBER_TRADE_MODE, "tradeMode"),    \
         V3_INTEGER(MEMBER_RISK_ID, "riskId"), V3_MONEY(MEMBER_RISK_LIMIT_VALUE, "riskLimitValue"), \

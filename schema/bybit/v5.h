@@ -79,7 +79,7 @@ static const field_row V5_PRICE_LIMIT[] = {
         V3_BOOK_FULL
 
 /* What linear and inverse share beside trades and candles. 500 levels went in September 2025,
- * but clients of before go on asking for them, so the row has no end. */
+ * but old clients continue to request them, so the row has no end. */
 #define V5_FUTURES_TOPICS                                                                          \
     V5_BOOKS, V3_BOOK(200, "100 ms", "orderbook.50"), V3_BOOK(500, "100 ms", "orderbook.50"),      \
         V3_TRADES(V5_TRADE, "kline.1"), V3_TICKERS, V5_ALL_LIQUIDATIONS, V3_LIQUIDATIONS,          \
