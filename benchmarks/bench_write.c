@@ -89,7 +89,7 @@ static void write_frame(write_bench *b, uint64_t n, uint64_t recv_ns)
         .ordinal = n + 1,
         .recv_ns = recv_ns,
         .bytes = td_bytes_of(b->frames.bytes + b->frames.offsets[i], b->frames.sizes[i])};
-    feed_placed placed;
+    feed_written placed;
     must(feed_writer_frame(b->feed, &frame, &placed, &err), &err);
 }
 

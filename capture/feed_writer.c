@@ -342,7 +342,7 @@ static void count_frame(feed_writer *self, const feed_frame *frame, const channe
         count(&counts->unknown, 1);
 }
 
-td_result feed_writer_frame(feed_writer *self, const feed_frame *frame, feed_placed *placed,
+td_result feed_writer_frame(feed_writer *self, const feed_frame *frame, feed_written *placed,
                             td_err *err)
 {
     TD_ASSERT(frame->bytes.size <= LIMIT_FRAME_BYTES);
@@ -351,7 +351,7 @@ td_result feed_writer_frame(feed_writer *self, const feed_frame *frame, feed_pla
     uint64_t *last = slot == NULL ? NULL : frame->dir == DIR_IN ? &slot->at.in : &slot->at.out;
     uint64_t ordinal = last == NULL || frame->ordinal != 0 ? frame->ordinal : *last + 1;
     TD_ASSERT(slot == NULL || frame->ordinal != 0 || slot->at.conn == frame->conn);
-    feed_placed at;
+    feed_written at;
     td_result rc = hide(self, frame, ordinal, &at.bytes, err);
     if (rc == TD_OK)
         rc = route_frame(self, frame, at.bytes, &at.route, err);

@@ -60,10 +60,10 @@ typedef struct feed_frame {
 } feed_frame;
 
 /* Where a frame was written. Valid until the next call. */
-typedef struct feed_placed {
+typedef struct feed_written {
     channel_route route;
     td_bytes bytes; /* without secrets; padded as the frame's were */
-} feed_placed;
+} feed_written;
 
 /* A slot and its latest connection. */
 typedef struct feed_slot {
@@ -90,7 +90,7 @@ void feed_writer_close(feed_writer *self);
 /* Append a frame. placed may be NULL. TD_E_INVALID: a time or an ordinal falls, or the slot
  * has a later connection; what `full` gives. */
 TD_MUST_USE td_result feed_writer_frame(feed_writer *self, const feed_frame *frame,
-                                        feed_placed *placed, td_err *err);
+                                        feed_written *placed, td_err *err);
 
 /* Append an event; a gap is also handed over with the chunk (its feed is this one). TD_E_LIMIT,
  * what `full` gives. */

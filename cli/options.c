@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/assert.h"
-#include "base/near.h"
+#include "base/suggest.h"
 #include "cli/options_impl.h"
 
 /* State of one walk over argv. Operands are moved after everything that was already read, so that
@@ -58,10 +58,10 @@ const option_row *options_find(const options_spec *spec, const char *name, size_
 
 static td_result refuse_unknown(const walk *w, const char *name, size_t length)
 {
-    near_search near = {.written = td_bytes_of(name, length)};
+    suggest_search search = {.written = td_bytes_of(name, length)};
     for (size_t g = 0; g < w->spec->group_count; g++) {
         for (size_t r = 0; r < w->spec->groups[g].row_count; r++)
-            near_offer(&near, w->spec->groups[g].rows[r].long_name);
+            suggest_offer(&search, w->spec->groups[g].rows[r].long_name);
     }
     td_err_set(w->err, TD_E_INVALID, "unknown option --%.*s", (int)length, name);
     if (near.count > 0)

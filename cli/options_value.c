@@ -6,7 +6,7 @@
 
 #include "base/assert.h"
 #include "base/buf.h"
-#include "base/near.h"
+#include "base/suggest.h"
 #include "base/time_text.h"
 #include "cli/options.h"
 #include "cli/options_impl.h"
@@ -107,7 +107,7 @@ static td_result set_number(const option_row *row, const char *text, uint64_t *t
 
 static td_result set_choice(const option_row *row, const char *text, int *target, td_err *err)
 {
-    near_search near = {.written = td_bytes_str(text)};
+    suggest_search search = {.written = td_bytes_str(text)};
     char allowed[512] = "";
     size_t used = 0;
     for (int i = 0; row->choices[i] != NULL; i++) {
@@ -115,7 +115,7 @@ static td_result set_choice(const option_row *row, const char *text, int *target
             *target = i;
             return TD_OK;
         }
-        near_offer(&near, row->choices[i]);
+        suggest_offer(&search, row->choices[i]);
         int written = snprintf(allowed + used, sizeof allowed - used, "%s%s", i == 0 ? "" : ", ",
                                row->choices[i]);
         if (written > 0 && used + (size_t)written < sizeof allowed)
@@ -123,7 +123,7 @@ static td_result set_choice(const option_row *row, const char *text, int *target
     }
     td_err_set(err, TD_E_INVALID, "'%s' is not one of %s", text, allowed);
     char similar[128];
-    near_format(&near, similar, sizeof similar);
+    suggest_format(&search, similar, sizeof similar);
     if (near.count > 0)
         td_err_hint(err, "%s", similar);
     return TD_E_INVALID;

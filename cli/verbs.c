@@ -14,7 +14,7 @@
 #include "base/io_posix.h"
 #include "base/limits.h"
 #include "cli/completions.h"
-#include "base/near.h"
+#include "base/suggest.h"
 #include "cli/version.h"
 
 static const verb_row *find_verb(const verb_table *table, const char *name)
@@ -38,11 +38,11 @@ static exit_code refuse_verb(const verb_table *table, const verb_context *contex
 {
     td_err err;
     td_err_clear(&err);
-    near_search near = {.written = td_bytes_str(name)};
+    suggest_search search = {.written = td_bytes_str(name)};
     for (size_t i = 0; name != NULL && i < table->row_count; i++)
-        near_offer(&near, table->rows[i].name);
+        suggest_offer(&search, table->rows[i].name);
     char similar[128];
-    near_format(&near, similar, sizeof similar);
+    suggest_format(&search, similar, sizeof similar);
     if (name == NULL)
         td_err_set(&err, TD_E_INVALID, "a verb is missing");
     else

@@ -10,7 +10,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/clock.h"
-#include "base/near.h"
+#include "base/suggest.h"
 #include "base/url.h"
 #include "capture/channel_router.h"
 #include "format/segment_name.h"
@@ -115,12 +115,12 @@ static td_result unknown_key(const key_table *table, const char *key, td_err *er
 {
     char known[TD_ERR_HINT_BYTES * 2] = "";
     char names[CONFIG_KEYS_MAX][CONFIG_KEY_BYTES];
-    near_search near = {.written = td_bytes_str(key)};
+    suggest_search search = {.written = td_bytes_str(key)};
     TD_ASSERT(table->row_count <= CONFIG_KEYS_MAX);
     size_t used = 0;
     for (size_t i = 0; i < table->row_count; i++) {
         file_key(&table->rows[i], names[i]);
-        near_offer(&near, names[i]);
+        suggest_offer(&search, names[i]);
         int length =
             snprintf(known + used, sizeof known - used, "%s%s", i == 0 ? "" : ", ", names[i]);
         TD_ASSERT(length > 0);
@@ -128,11 +128,11 @@ static td_result unknown_key(const key_table *table, const char *key, td_err *er
         used += (size_t)length;
     }
     if (table->nested != NULL)
-        near_offer(&near, table->nested);
+        suggest_offer(&search, table->nested);
     td_err_set(err, TD_E_INVALID, "unknown key '%s'; allowed are: %s%s%s", key, known,
                table->nested == NULL ? "" : ", ", table->nested == NULL ? "" : table->nested);
     char similar[128];
-    near_format(&near, similar, sizeof similar);
+    suggest_format(&search, similar, sizeof similar);
     if (near.count > 0)
         td_err_hint(err, "%s", similar);
     return TD_E_INVALID;

@@ -155,7 +155,7 @@ static void live_check_segment(encoder *self, feed_state *feed)
 
 /* Pass on data, requests and answers; the latter determine from when on all topics of a connection
  * are recorded. */
-static void live_check_frame(encoder *self, const intake_record *record, const feed_placed *placed)
+static void live_check_frame(encoder *self, const intake_record *record, const feed_written *placed)
 {
     const channel_route *route = &placed->route;
     feed_state *feed = &self->feeds[record->feed_index];
@@ -211,7 +211,7 @@ static td_result take_frame(encoder *self, const intake_record *record, td_bytes
                               .recv_ns = record->recv_ns,
                               .complete_ns = record->complete_ns,
                               .bytes = bytes};
-    feed_placed placed;
+    feed_written placed;
     td_result rc = feed_writer_frame(self->feeds[record->feed_index].writer, &frame, &placed, err);
     if (rc != TD_OK || self->options.live_check == NULL)
         return rc;

@@ -5,7 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "base/near.h"
+#include "base/suggest.h"
 #include "base/url.h"
 
 /* Whatever the family, path and port. Names of hosts have no case. */
@@ -60,17 +60,17 @@ static td_result refuse_topic(const feed_config *from, const char *unknown, td_e
 {
     td_bytes topic = td_bytes_str(unknown);
     const char *dot = strrchr(unknown, '.');
-    near_search near = {.written = topic};
-    near_search without_symbol = {
+    suggest_search search = {.written = topic};
+    suggest_search without_symbol = {
         .written = td_bytes_of(unknown, dot == NULL ? topic.size : (size_t)(dot - unknown))};
     for (size_t i = 0; i < from->family->topic_count; i++) {
-        near_offer(&near, from->family->topics[i].name);
-        near_offer(&without_symbol, from->family->topics[i].name);
+        suggest_offer(&search, from->family->topics[i].name);
+        suggest_offer(&without_symbol, from->family->topics[i].name);
     }
     char similar[100];
     int is_bare =
         without_symbol.count == 0 || (near.count > 0 && near.far[0] <= without_symbol.far[0]);
-    near_format(is_bare ? &near : &without_symbol, similar, sizeof similar);
+    suggest_format(is_bare ? &search : &without_symbol, similar, sizeof similar);
     td_err_set(err, TD_E_INVALID, "family %s has no topic '%s'", from->family->name, unknown);
     td_err_hint(err,
                 "%s%s'tapedeck topics --family %s' lists them; --allow-unknown-topic (in a file "

@@ -502,7 +502,7 @@ static void drop_repeated_integers(rows *r, const slots *s, msg_value *values)
 }
 
 /* 1 if field i gives way to a twin that has a value: a preferred one, else the one further up. */
-static int gives_way(const rows *r, const slots *s, size_t i, const msg_value *values)
+static int is_shadowed(const rows *r, const slots *s, size_t i, const msg_value *values)
 {
     const topic_row *row = r->p->row;
     unsigned own = row->fields[i].flags & FIELD_PREFERRED;
@@ -566,7 +566,7 @@ static int read_slots(rows *r, const items_row *items, const slots *s)
             int is_first = (row->fields[i].flags & FIELD_PREFERRED) || !r->p->has_rival[i];
             if (is_first != (pass == 0))
                 continue;
-            if (s->token[i] == 0 || (pass == 1 && gives_way(r, s, i, values)))
+            if (s->token[i] == 0 || (pass == 1 && is_shadowed(r, s, i, values)))
                 continue;
             json_value value = {r->root.parser, s->token[i]};
             if (!decode_field(&r->d->texts, &row->fields[i], value, &values[i], r->why) &&

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/assert.h"
-#include "base/near.h"
+#include "base/suggest.h"
 #include "base/url.h"
 #include "schema/exchange.h"
 #include "schema/exchanges.h"
@@ -124,11 +124,11 @@ const char *family_find_path(const family *of, td_bytes path, unsigned *accesses
 
 td_result family_refuse(td_bytes name, td_err *err)
 {
-    near_search near = {.written = name};
+    suggest_search search = {.written = name};
     char similar[128];
     for (size_t i = 0; i < FAMILY_COUNT; i++)
-        near_offer(&near, TABLE[i]->name);
-    near_format(&near, similar, sizeof similar);
+        suggest_offer(&search, TABLE[i]->name);
+    suggest_format(&search, similar, sizeof similar);
     td_err_set(err, TD_E_INVALID, "there is no family '%.*s'",
                (int)(name.size < 64 ? name.size : 64), (const char *)name.data);
     if (near.count > 0)

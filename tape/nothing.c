@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/assert.h"
-#include "base/near.h"
+#include "base/suggest.h"
 #include "base/time_text.h"
 #include "archive/read_plan.h"
 #include "archive/session_spans.h"
@@ -29,8 +29,8 @@ typedef enum name_kind { NAME_FEED, NAME_TOPIC, NAME_SYMBOL, NAME_KINDS } name_k
  */
 typedef struct name_search {
     const selection_globs *globs;
-    near_search near; /* to the first glob, without wildcards at its ends */
-    int fits;         /* 1: a name fits one of the globs */
+    suggest_search nearest; /* to the first glob, without wildcards at its ends */
+    int fits;               /* 1: a name fits one of the globs */
 } name_search;
 
 static td_bytes without_wildcards(const char *glob)
@@ -49,7 +49,7 @@ static void offer(name_search *search, const char *name)
         return;
     for (size_t i = 0; i < search->globs->count; i++)
         search->fits |= selection_glob_fits(search->globs->items[i], td_bytes_str(name));
-    near_offer(&search->near, name);
+    suggest_offer(&search->nearest, name);
 }
 
 static void offer_channel(name_search *search, name_kind kind, const channel_info *info)
@@ -95,7 +95,7 @@ static void hint_near(const name_search *search, name_kind kind, td_err *err)
 {
     static const char *const KINDS[NAME_KINDS] = {"feed", "topic", "symbol"};
     char names[HINT_NAMES_BYTES] = "";
-    near_format(&search->near, names, sizeof names);
+    suggest_format(&search->nearest, names, sizeof names);
     if (search->near.count > 0)
         td_err_hint(err, "no %s '%s': %s 'tapedeck info' lists all", KINDS[kind],
                     search->globs->items[0], names);

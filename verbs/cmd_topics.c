@@ -7,7 +7,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/limits.h"
-#include "base/near.h"
+#include "base/suggest.h"
 #include "cli/option_groups.h"
 #include "cli/result.h"
 #include "schema/family.h"
@@ -169,12 +169,12 @@ static td_result refuse_topic(topics_run *run)
 {
     size_t count = 0;
     const family *const *families = family_table(&count);
-    near_search near = {.written = td_bytes_str(run->options.json_schema)};
+    suggest_search search = {.written = td_bytes_str(run->options.json_schema)};
     char similar[128];
     for (size_t f = 0; f < count; f++)
         for (size_t i = 0; wants_family(run, families[f]) && i < families[f]->topic_count; i++)
-            near_offer(&near, families[f]->topics[i].name);
-    near_format(&near, similar, sizeof similar);
+            suggest_offer(&search, families[f]->topics[i].name);
+    suggest_format(&search, similar, sizeof similar);
     td_err_set(&run->err, TD_E_INVALID, "there is no topic '%s'", run->options.json_schema);
     td_err_hint(&run->err, "%s%s'tapedeck topics' lists them", similar, near.count == 0 ? "" : " ");
     return TD_E_INVALID;

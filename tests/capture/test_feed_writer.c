@@ -128,7 +128,7 @@ static void connect_slot(scene *s, uint32_t shard, uint32_t conn)
 }
 
 static td_result try_put(scene *s, uint32_t shard, frame_dir dir, uint64_t ordinal, td_bytes bytes,
-                         feed_placed *placed)
+                         feed_written *placed)
 {
     memcpy(s->padded, bytes.data, bytes.size);
     const feed_slot *slot = feed_writer_slot(s->writer, 0, shard);
@@ -145,7 +145,7 @@ static td_result try_put(scene *s, uint32_t shard, frame_dir dir, uint64_t ordin
 
 static void put(scene *s, uint32_t shard, frame_dir dir, uint64_t ordinal, const char *text)
 {
-    feed_placed placed;
+    feed_written placed;
     assert_int_equal(try_put(s, shard, dir, ordinal, td_bytes_str(text), &placed), TD_OK);
     assert_int_equal(placed.bytes.size, strlen(text));
 }
@@ -298,7 +298,7 @@ static void a_segment_restates_open_connections(void **state)
         {CHANNEL_IN, 0, 1, 2, TRADE},
     };
     scene *s = *state;
-    feed_placed placed;
+    feed_written placed;
     for (uint32_t shard = 0; shard < 3; shard++) {
         connect_slot(s, shard, 1);
         put(s, shard, DIR_IN, 0, TRADE);
@@ -332,7 +332,7 @@ static void secrets_are_hidden_and_an_event_comes_first(void **state)
         {CHANNEL_HTTP, 0, 0, 0, "[\"*************\"]"},
     };
     scene *s = *state;
-    feed_placed placed;
+    feed_written placed;
     connect_slot(s, 0, 1);
     assert_int_equal(try_put(s, 0, DIR_OUT, 0, td_bytes_str("{\"key\":\"" SECRET "\"}"), &placed),
                      TD_OK);

@@ -1,4 +1,4 @@
-#include "base/near.h"
+#include "base/suggest.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -41,7 +41,7 @@ static unsigned edits(td_bytes a, td_bytes b)
     return rows[a.size % 3][b.size];
 }
 
-unsigned td_near(td_bytes written, const char *name)
+unsigned td_suggest_distance(td_bytes written, const char *name)
 {
     td_bytes other = td_bytes_str(name);
     size_t longer = written.size > other.size ? written.size : other.size;
@@ -54,22 +54,23 @@ unsigned td_near(td_bytes written, const char *name)
     while (common < written.size && common < other.size &&
            written.data[common] == other.data[common])
         common++;
-    return common >= COMMON_MIN ? COMMON_FAR - (unsigned)(common < 400 ? common : 400) : NEAR_FAR;
+    return common >= COMMON_MIN ? COMMON_FAR - (unsigned)(common < 400 ? common : 400)
+                                : SUGGEST_FAR;
 }
 
-void near_offer(near_search *search, const char *name)
+void suggest_offer(suggest_search *search, const char *name)
 {
     for (size_t i = 0; i < search->count; i++) {
         if (strcmp(search->names[i], name) == 0)
             return;
     }
-    unsigned far = td_near(search->written, name);
+    unsigned far = td_suggest_distance(search->written, name);
     size_t at = search->count;
     while (at > 0 && search->far[at - 1] > far)
         at--;
-    if (far == NEAR_FAR || at == NEAR_NAMES_MAX)
+    if (far == SUGGEST_FAR || at == SUGGEST_NAMES_MAX)
         return;
-    search->count += search->count < NEAR_NAMES_MAX;
+    search->count += search->count < SUGGEST_NAMES_MAX;
     for (size_t i = search->count - 1; i > at; i--) {
         search->names[i] = search->names[i - 1];
         search->far[i] = search->far[i - 1];
@@ -78,7 +79,7 @@ void near_offer(near_search *search, const char *name)
     search->far[at] = far;
 }
 
-void near_format(const near_search *search, char *out, size_t out_bytes)
+void suggest_format(const suggest_search *search, char *out, size_t out_bytes)
 {
     int used = 0;
     out[0] = '\0';

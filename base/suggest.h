@@ -1,6 +1,6 @@
 /* Finds the names closest to a mistyped one, for "did you mean". Pure functions; any thread. */
-#ifndef TD_BASE_NEAR_H
-#define TD_BASE_NEAR_H
+#ifndef TD_BASE_SUGGEST_H
+#define TD_BASE_SUGGEST_H
 
 #include <stddef.h>
 
@@ -10,26 +10,26 @@
 extern "C" {
 #endif
 
-/* Distance of a name from the written text: 0 is equal, NEAR_FAR is not similar. Similar names
+/* Distance of a name from the written text: 0 is equal, SUGGEST_FAR is not similar. Similar names
  * differ by at most one letter in three (ignoring case), or share their first three letters; an
  * edit counts less than a shared beginning. */
-enum { NEAR_FAR = 1000 };
-unsigned td_near(td_bytes written, const char *name);
+enum { SUGGEST_FAR = 1000 };
+unsigned td_suggest_distance(td_bytes written, const char *name);
 
 /* The nearest of the offered names: nearest first, equally near ones in the order offered.
  * Zero-initialise except for written; names are borrowed. */
-enum { NEAR_NAMES_MAX = 3 };
-typedef struct near_search {
+enum { SUGGEST_NAMES_MAX = 3 };
+typedef struct suggest_search {
     td_bytes written;
-    const char *names[NEAR_NAMES_MAX];
-    unsigned far[NEAR_NAMES_MAX];
+    const char *names[SUGGEST_NAMES_MAX];
+    unsigned far[SUGGEST_NAMES_MAX];
     size_t count;
-} near_search;
-void near_offer(near_search *search, const char *name);
+} suggest_search;
+void suggest_offer(suggest_search *search, const char *name);
 
 /* Write "did you mean 'trade', 'trades'?" (cut if it does not fit); an empty text if no name is
  * similar. */
-void near_format(const near_search *search, char *out, size_t out_bytes);
+void suggest_format(const suggest_search *search, char *out, size_t out_bytes);
 
 #ifdef __cplusplus
 }
