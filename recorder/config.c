@@ -133,7 +133,7 @@ static td_result unknown_key(const key_table *table, const char *key, td_err *er
                table->nested == NULL ? "" : ", ", table->nested == NULL ? "" : table->nested);
     char similar[128];
     suggest_format(&search, similar, sizeof similar);
-    if (near.count > 0)
+    if (search.count > 0)
         td_err_hint(err, "%s", similar);
     return TD_E_INVALID;
 }

@@ -77,7 +77,7 @@ static td_result search_names(archive_view *from, const selection *wanted, name_
     before.feeds = kind > NAME_FEED ? wanted->feeds : before.feeds;
     before.topics = kind > NAME_TOPIC ? wanted->topics : before.topics;
     *out = (name_search){.globs = globs_of(wanted, kind)};
-    out->near.written = without_wildcards(out->globs->items[0]);
+    out->nearest.written = without_wildcards(out->globs->items[0]);
     td_result rc = plan_names(from, &before, plan, err);
     for (size_t i = 0; rc == TD_OK && i < read_plan_count(*plan); i++) {
         const planned_segment *segment = read_plan_segment(*plan, i);
@@ -96,7 +96,7 @@ static void hint_near(const name_search *search, name_kind kind, td_err *err)
     static const char *const KINDS[NAME_KINDS] = {"feed", "topic", "symbol"};
     char names[HINT_NAMES_BYTES] = "";
     suggest_format(&search->nearest, names, sizeof names);
-    if (search->near.count > 0)
+    if (search->nearest.count > 0)
         td_err_hint(err, "no %s '%s': %s 'tapedeck info' lists all", KINDS[kind],
                     search->globs->items[0], names);
     else
