@@ -4,10 +4,8 @@
 #include <string.h>
 
 #include "import/import_line.h"
-#include "import/import_secrets.h"
-#include "import/import_slots.h"
+#include "import/import_order.h"
 #include "import/import_source.h"
-#include "import/import_window.h"
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/time_text.h"
@@ -20,7 +18,9 @@
 #include "archive/imports.h"
 #include "archive/ledger.h"
 #include "cli/units.h"
+#include "json/json.h"
 #include "schema/decode.h"
+#include "schema/exchange.h"
 
 enum {
     /* A chunk closes after this much of the capture's own time too, so that a slow one can be read
@@ -51,14 +51,14 @@ typedef struct import_job {
     import_source *source;
     import_line_reader *lines;
     decoder *decoder; /* for times of bare frames; NULL without a family */
-    import_slots *slots;
-    import_window *window;
+    import_order *order;
     uint8_t is_survey;    /* first reading: counts and reports malformed lines */
     uint8_t is_read;      /* no line is left in this reading */
-    import_slots *survey; /* the slots as the first reading left them */
+    import_order *survey; /* the slots as the first reading left them */
     uint64_t first_ns;    /* earliest time of the capture; 0: it has no time */
     uint64_t frame_count;
-    import_secrets *secrets;
+    redactor secrets;         /* that the capture has */
+    json_parser *auth_parser; /* of requests that authenticate */
     slot_target targets[LIMIT_FEED_SLOTS];
     archive *archive;
     archive_writer *writer;
@@ -114,7 +114,7 @@ static int read_line(import_job *job, const import_text_line *line, import_recor
     }
     if (record->kind == IMPORT_FRAME && record->time_source == IMPORT_TIME_NONE)
         time_bare_frame(job, record);
-    if (import_slots_take(job->slots, record, place, &refused) == TD_OK)
+    if (import_order_place(job->order, record, place, &refused) == TD_OK)
         return 1;
     report_malformed(job, line->number, refused.text);
     return 0;
@@ -136,29 +136,29 @@ static td_result read_into_window(import_job *job, td_err *err)
     job->report->lines += job->is_survey;
     if (!read_line(job, &line, &record, &place))
         return TD_OK;
-    return import_window_put(job->window, &record, &place, line.number, err);
+    return import_order_put(job->order, &record, &place, line.number, err);
 }
 
 /* The next record in order of time. */
 static td_result next_record(import_job *job, import_record *record, import_place *place,
                              td_err *err)
 {
-    while (!job->is_read && !import_window_is_full(job->window)) {
+    while (!job->is_read && !import_order_is_full(job->order)) {
         td_result rc = read_into_window(job, err);
         if (rc != TD_OK && rc != TD_EOF)
             return rc;
         job->is_read = rc == TD_EOF;
     }
-    return import_window_take(job->window, record, place) ? TD_OK : TD_EOF;
+    return import_order_take(job->order, record, place) ? TD_OK : TD_EOF;
 }
 
 static td_result open_reader(import_job *job, td_err *err)
 {
     const import_options *options = job->options;
     job->lines = import_line_reader_open(options->format);
-    job->slots = import_slots_open();
-    job->window = import_window_open();
-    job->secrets = import_secrets_open();
+    job->order = import_order_open();
+    redactor_init(&job->secrets);
+    job->auth_parser = json_parser_open(0);
     if (options->family != NULL)
         job->decoder = decoder_open();
     if (options->path != NULL)
@@ -172,10 +172,62 @@ static void close_reader(import_job *job)
     import_source_close(job->source);
     import_line_reader_close(job->lines);
     decoder_close(job->decoder);
-    import_slots_close(job->slots);
-    import_slots_close(job->survey);
-    import_window_close(job->window);
-    import_secrets_close(job->secrets);
+    import_order_close(job->order);
+    import_order_close(job->survey);
+    redactor_fini(&job->secrets);
+    json_parser_close(job->auth_parser);
+}
+
+/* ---- secrets ----
+ *
+ * API keys and signatures in auth requests, and those in URLs (base/url.h), are learnt in the first
+ * reading and hidden everywhere (docs/design.md, P2: acks echo them). */
+
+static td_result add_secret(import_job *job, td_bytes value, redact_spelling how, td_err *err)
+{
+    td_result rc = redactor_add_found(&job->secrets, value, how, err);
+    return rc == TD_OK ? rc : td_err_add(err, rc, "keys and signatures of the capture");
+}
+
+/* "wss://user:password@…?api_key=…&expires=…&signature=…" */
+static td_result learn_url(import_job *job, td_bytes url, td_err *err)
+{
+    size_t at = 0;
+    td_bytes value;
+    td_result rc = TD_OK;
+    while (rc == TD_OK && td_url_next_secret(url, &at, &value))
+        rc = add_secret(job, value, REDACT_SPELT, err);
+    return rc;
+}
+
+/* The secrets of a request that authenticates. */
+static td_result learn_auth(import_job *job, const auth_form *form, td_bytes frame, td_err *err)
+{
+    json_value root;
+    json_value args;
+    json_value arg;
+    td_bytes text;
+    if (form->op_key == NULL ||
+        memmem(frame.data, frame.size, form->op, strlen(form->op)) == NULL ||
+        json_parse(job->auth_parser, frame, JSON_PADDED, &root, NULL) != TD_OK ||
+        !json_find_text(root, form->op_key, &text) || !td_bytes_is(text, form->op) ||
+        !json_find(root, form->args_key, &args))
+        return TD_OK;
+    json_iter it = json_iter_of(args);
+    td_result rc = TD_OK;
+    for (uint32_t secrets = form->secrets; rc == TD_OK && json_next(&it, NULL, &arg); secrets >>= 1)
+        if ((secrets & 1) && json_text(arg, &text))
+            rc = add_secret(job, text, REDACT_EXACT, err);
+    return rc;
+}
+
+static td_result learn_secrets(import_job *job, const import_record *record, td_err *err)
+{
+    td_result rc = learn_url(job, record->url, err);
+    if (rc == TD_OK && record->kind == IMPORT_FRAME && record->dir == DIR_OUT)
+        rc =
+            learn_auth(job, &exchange_of(family_find_by_url(record->url))->auth, record->data, err);
+    return rc;
 }
 
 /* Read everything once: what the capture's connections are, and what must be hidden. */
@@ -189,7 +241,7 @@ static td_result survey(import_job *job, td_err *err)
         job->frame_count += record.kind == IMPORT_FRAME;
         if (job->first_ns == 0)
             job->first_ns = place.effective_ns;
-        rc = import_secrets_learn(job->secrets, &record, err);
+        rc = learn_secrets(job, &record, err);
         if (rc == TD_OK)
             rc = next_record(job, &record, &place, err);
     }
@@ -200,10 +252,8 @@ static td_result survey(import_job *job, td_err *err)
 /* Start the second reading: the same lines give the same slots and the same order again. */
 static void read_again(import_job *job)
 {
-    job->survey = job->slots;
-    job->slots = import_slots_open();
-    import_window_close(job->window);
-    job->window = import_window_open();
+    job->survey = job->order;
+    job->order = import_order_open();
     import_source_rewind(job->source);
     job->is_survey = job->is_read = 0;
 }
@@ -254,11 +304,11 @@ static td_result choose_feeds(import_job *job, td_err *err)
 {
     const import_options *options = job->options;
     import_report *report = job->report;
-    uint32_t count = import_slots_count(job->slots);
+    uint32_t count = import_order_slot_count(job->order);
     uint32_t shards[LIMIT_FEEDS] = {0};
     /* HTTP answers come last: they go where the first WebSocket connection goes, without a slot. */
     for (uint32_t i = 0; i < 2 * count; i++) {
-        const import_slot *slot = import_slots_at(job->slots, i % count);
+        const import_slot *slot = import_order_slot(job->order, i % count);
         slot_target *target = &job->targets[i % count];
         if (slot->is_http != (i >= count) || (slot->is_http && report->feed_count > 0))
             continue;
@@ -350,7 +400,7 @@ static td_result add_feed(import_job *job, uint32_t number, td_err *err)
     const feed_writer_options writing = {.name = feed->report->name,
                                          .family = feed->report->family,
                                          .session = archive_session(job->archive),
-                                         .secrets = import_secrets_learnt(job->secrets),
+                                         .secrets = job->secrets.count > 0 ? &job->secrets : NULL,
                                          .log = job->options->log,
                                          .interval_ns = CHUNK_INTERVAL_S * TD_NS_PER_S,
                                          .full = write_chunk,
@@ -526,7 +576,7 @@ static td_result put_frame(session_feed *f, uint32_t shard, const import_record 
 static td_result put_record(import_job *job, const import_record *record, const import_place *place,
                             td_err *err)
 {
-    const import_slot *slot = import_slots_at(job->survey, place->slot);
+    const import_slot *slot = import_order_slot(job->survey, place->slot);
     const slot_target *target = &job->targets[place->slot];
     session_feed *f = &job->feeds[target->feed];
     td_result rc = TD_OK;

@@ -1,4 +1,4 @@
-/* Captures of any bytes through what import reads them with: gzip, lines, records, slots, secrets.
+/* Captures of any bytes through what import reads them with: gzip, lines, records, slots.
  * Besides not crashing:
  *   - lines are numbered 1, 2, 3 …, and after damage there is one error and then the end;
  *   - a record's views lie in the line or are readable with their padding;
@@ -12,11 +12,9 @@
 
 #include "import/import.h"
 #include "import/import_line.h"
-#include "import/import_secrets.h"
-#include "import/import_slots.h"
+#include "import/import_order.h"
 #include "import/import_source.h"
 #include "base/assert.h"
-#include "capture/redact_frame.h"
 #include "schema/decode.h"
 #include "tests/testing/files.h"
 #include "tests/testing/fuzz_archive.h"
@@ -25,31 +23,19 @@
 enum { INPUT_BYTES_MAX = 32 << 10 }; /* fits in a pipe: written before it is read */
 
 /* Everything that a record says, looked at; and where it belongs. */
-static uint64_t take_record(import_slots *slots, import_secrets *secrets, frame_redactor *frames,
-                            const import_record *record)
+static uint64_t take_record(import_order *order, const import_record *record)
 {
     import_place place = {0};
-    frame_redaction hidden;
-    td_bytes shown;
     uint64_t sum = 0;
     for (size_t i = 0; i < record->data.size + DECODE_PADDING_BYTES && record->data.size > 0; i++)
         sum = sum * 31 + (i < record->data.size ? record->data.data[i] : 0);
-    td_result rc = import_slots_take(slots, record, &place, NULL);
+    td_result rc = import_order_place(order, record, &place, NULL);
     TD_ASSERT(rc == TD_OK || rc == TD_E_LIMIT);
-    rc = import_secrets_learn(secrets, record, NULL);
-    TD_ASSERT(rc == TD_OK || rc == TD_E_LIMIT);
-    redactor *learnt = import_secrets_learnt(secrets);
-    if (record->kind == IMPORT_FRAME && learnt != NULL) {
-        frame_redactor_apply(frames, learnt, record->data, 0, &shown, &hidden);
-        TD_ASSERT(shown.size == record->data.size || hidden.how == REDACT_RECOMPRESSED);
-        TD_ASSERT((hidden.done.count > 0) == (hidden.done.bytes > 0));
-    }
     return sum + place.slot * UINT64_C(7) + place.conn * UINT64_C(3) + place.effective_ns;
 }
 
 static uint64_t read_capture(import_format format, const uint8_t *data, size_t size)
 {
-    frame_redactor frames;
     import_text_line line;
     int ends[2];
     uint64_t sum = 0;
@@ -60,9 +46,7 @@ static uint64_t read_capture(import_format format, const uint8_t *data, size_t s
     TD_ASSERT(close(ends[1]) == 0);
     import_source *source = import_source_open_pipe(ends[0]);
     import_line_reader *reader = import_line_reader_open(format);
-    import_slots *slots = import_slots_open();
-    import_secrets *secrets = import_secrets_open();
-    frame_redactor_init(&frames);
+    import_order *order = import_order_open();
     for (;;) {
         td_result rc = import_source_next(source, &line, NULL);
         if (rc == TD_EOF)
@@ -77,13 +61,11 @@ static uint64_t read_capture(import_format format, const uint8_t *data, size_t s
         TD_ASSERT(line.number == ++number);
         TD_ASSERT(damages == 0);
         if (import_line_read(reader, line.text, &record, &reason) && record.kind != IMPORT_NOTHING)
-            sum = sum * 33 + take_record(slots, secrets, &frames, &record);
+            sum = sum * 33 + take_record(order, &record);
     }
     import_source_close(source);
     import_line_reader_close(reader);
-    import_slots_close(slots);
-    import_secrets_close(secrets);
-    frame_redactor_fini(&frames);
+    import_order_close(order);
     TD_ASSERT(close(ends[0]) == 0);
     return sum;
 }

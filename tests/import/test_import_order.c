@@ -1,7 +1,7 @@
-/* import/import_slots and import/import_window: which connection a line belongs to, and records of
+/* import/import_order: which connection a line belongs to, and records of
  * several connections in order of time. Expected slots are written from the rules at the top of
- * import_slots.h. */
-#include "import/import_slots.h"
+ * import_order.h. */
+#include "import/import_order.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,7 +10,6 @@
 
 #include <cmocka.h>
 
-#include "import/import_window.h"
 #include "base/alloc.h"
 #include "base/limits.h"
 
@@ -39,18 +38,18 @@ static import_record record_of(const slot_row *row)
 
 static void check_slots(const char *name, const slot_row *rows, size_t count)
 {
-    import_slots *slots = import_slots_open();
+    import_order *order = import_order_open();
     print_message("  %s\n", name);
     for (size_t i = 0; i < count; i++) {
         import_record record = record_of(&rows[i]);
         import_place place;
-        assert_int_equal(import_slots_take(slots, &record, &place, NULL), TD_OK);
+        assert_int_equal(import_order_place(order, &record, &place, NULL), TD_OK);
         assert_int_equal(place.slot, rows[i].slot);
         assert_int_equal(place.conn, rows[i].conn_number);
         assert_int_equal(place.is_new_conn, rows[i].is_new_conn);
         assert_int_equal(place.effective_ns, rows[i].effective_ns);
     }
-    import_slots_close(slots);
+    import_order_close(order);
 }
 
 #define CHECK_SLOTS(name, rows) check_slots(name, rows, sizeof(rows) / sizeof(rows)[0])
@@ -114,7 +113,7 @@ static void test_slots(void **state)
 static void test_too_many_slots(void **state)
 {
     (void)state; /* none */
-    import_slots *slots = import_slots_open();
+    import_order *order = import_order_open();
     import_place place;
     td_err err;
     for (uint32_t i = 0; i < LIMIT_FEED_SLOTS; i++) {
@@ -122,14 +121,14 @@ static void test_too_many_slots(void **state)
         (void)snprintf(name, sizeof name, "c%u", i);
         slot_row row = {.kind = IMPORT_FRAME, .time_ns = 1, .conn = name};
         import_record record = record_of(&row);
-        assert_int_equal(import_slots_take(slots, &record, &place, NULL), TD_OK);
+        assert_int_equal(import_order_place(order, &record, &place, NULL), TD_OK);
         assert_int_equal(place.slot, i);
     }
     slot_row row = {.kind = IMPORT_FRAME, .time_ns = 1, .conn = "one more"};
     import_record record = record_of(&row);
-    assert_int_equal(import_slots_take(slots, &record, &place, &err), TD_E_LIMIT);
-    assert_int_equal(import_slots_count(slots), LIMIT_FEED_SLOTS);
-    import_slots_close(slots);
+    assert_int_equal(import_order_place(order, &record, &place, &err), TD_E_LIMIT);
+    assert_int_equal(import_order_slot_count(order), LIMIT_FEED_SLOTS);
+    import_order_close(order);
 }
 
 /* Records of three connections come out as a stable sort by time of the list that the test keeps
@@ -152,8 +151,8 @@ static int compare_kept(const void *left, const void *right)
     return a->serial < b->serial ? -1 : 1;
 }
 
-static td_result put(import_window *window, import_slots *slots, const char *name, uint64_t ns,
-                     td_bytes data, uint64_t line, td_err *err)
+static td_result put(import_order *order, const char *name, uint64_t ns, td_bytes data,
+                     uint64_t line, td_err *err)
 {
     import_record record = {.kind = IMPORT_FRAME,
                             .time_source = ns > 0 ? IMPORT_TIME_FILE : IMPORT_TIME_NONE,
@@ -162,15 +161,14 @@ static td_result put(import_window *window, import_slots *slots, const char *nam
                             .url = td_bytes_str(line % 7 == 0 ? "wss://u" : ""),
                             .data = data};
     import_place place;
-    assert_int_equal(import_slots_take(slots, &record, &place, NULL), TD_OK);
-    return import_window_put(window, &record, &place, line, err);
+    assert_int_equal(import_order_place(order, &record, &place, NULL), TD_OK);
+    return import_order_put(order, &record, &place, line, err);
 }
 
 static void test_window(void **state)
 {
     (void)state; /* none */
-    import_slots *slots = import_slots_open();
-    import_window *window = import_window_open();
+    import_order *order = import_order_open();
     import_record record;
     import_place place;
     kept *all = calloc(WINDOW_RECORDS, sizeof *all);
@@ -186,14 +184,14 @@ static void test_window(void **state)
         uint64_t ns = 1000 + (i % (WINDOW_RECORDS / 3)) / 2;
         size_t size = 4 + (seed >> 8) % (i % 500 == 0 ? WINDOW_RECORD_BYTES_MAX : 900);
         memcpy(data, &i, sizeof i);
-        assert_false(import_window_is_full(window));
-        assert_int_equal(put(window, slots, name, ns, td_bytes_of(data, size), i, NULL), TD_OK);
+        assert_false(import_order_is_full(order));
+        assert_int_equal(put(order, name, ns, td_bytes_of(data, size), i, NULL), TD_OK);
         all[i] = (kept){.ns = ns, .slot = slot, .serial = i, .size = size};
     }
     qsort(all, WINDOW_RECORDS, sizeof *all, compare_kept);
     for (uint32_t i = 0; i < WINDOW_RECORDS; i++) {
         uint32_t serial;
-        assert_true(import_window_take(window, &record, &place));
+        assert_true(import_order_take(order, &record, &place));
         assert_true(record.data.size >= sizeof serial);
         memcpy(&serial, record.data.data, sizeof serial);
         assert_int_equal(serial, all[i].serial);
@@ -203,10 +201,9 @@ static void test_window(void **state)
         assert_int_equal(record.data.data[record.data.size - 1] == 'd', all[i].size > 4);
         assert_int_equal(record.url.size, serial % 7 == 0 ? 7 : 0);
     }
-    assert_false(import_window_take(window, &record, &place));
-    assert_false(import_window_take(window, &record, &place));
-    import_window_close(window);
-    import_slots_close(slots);
+    assert_false(import_order_take(order, &record, &place));
+    assert_false(import_order_take(order, &record, &place));
+    import_order_close(order);
     free(all);
     free(data);
 }
@@ -217,32 +214,30 @@ static void test_window_full(void **state)
 {
     enum { RECORD_BYTES = 1 << 20 };
     (void)state; /* none */
-    import_slots *slots = import_slots_open();
-    import_window *window = import_window_open();
+    import_order *order = import_order_open();
     import_record record;
     import_place place;
     td_err err;
     char *data = calloc(1, RECORD_BYTES);
     assert_non_null(data);
     uint64_t line = 0;
-    while (!import_window_is_full(window)) {
+    while (!import_order_is_full(order)) {
         td_bytes bytes = td_bytes_of(data, RECORD_BYTES);
         line++;
-        assert_int_equal(put(window, slots, "a", line * 1000000000, bytes, line, NULL), TD_OK);
+        assert_int_equal(put(order, "a", line * 1000000000, bytes, line, NULL), TD_OK);
     }
     assert_int_equal(line, LIMIT_IMPORT_WINDOW_BYTES / RECORD_BYTES);
-    assert_true(import_window_take(window, &record, &place));
-    assert_true(import_window_take(window, &record, &place));
+    assert_true(import_order_take(order, &record, &place));
+    assert_true(import_order_take(order, &record, &place));
     assert_int_equal(place.effective_ns, 2000000000);
     td_bytes bytes = td_bytes_str("late");
-    assert_int_equal(put(window, slots, "b", 500000000, bytes, 99, &err), TD_E_INVALID);
+    assert_int_equal(put(order, "b", 500000000, bytes, 99, &err), TD_E_INVALID);
     assert_string_equal(err.text,
                         "line 99 is 1.5 s older than a line more than 64.0 MiB before it");
-    assert_int_equal(put(window, slots, "c", 2000000000, bytes, 100, NULL), TD_OK);
-    assert_true(import_window_take(window, &record, &place));
+    assert_int_equal(put(order, "c", 2000000000, bytes, 100, NULL), TD_OK);
+    assert_true(import_order_take(order, &record, &place));
     assert_true(td_bytes_is(record.data, "late"));
-    import_window_close(window);
-    import_slots_close(slots);
+    import_order_close(order);
     free(data);
 }
 
