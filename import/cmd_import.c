@@ -78,6 +78,7 @@ typedef struct import_command {
     talk_options talk;
     import_outcome *outcomes;
     import_outcome *current;
+    uint64_t malformed; /* lines of all files */
 } import_command;
 
 /* Keep a malformed line for --json, and print it. */
@@ -85,6 +86,7 @@ static void take_problem(void *user, uint64_t line, const char *reason)
 {
     import_command *command = user;
     import_outcome *outcome = command->current;
+    command->malformed++;
     if (outcome->report.malformed <= LINES_PRINTED_MAX)
         report_line(command->report, TD_LOG_WARNING, "%s:%" PRIu64 ": %s", outcome->path, line,
                     reason);
@@ -121,10 +123,6 @@ static void print_outcome(const import_command *command, const import_outcome *o
         report_line(
             command->report, TD_LOG_WARNING, "%s: %s", outcome->path,
             format_counted(report->malformed - LINES_PRINTED_MAX, "more malformed line").text);
-    if (report->other_family_slots > 0)
-        report_line(command->report, TD_LOG_WARNING,
-                    "%s: another family's URL on %s; --family overrides it", outcome->path,
-                    format_counted(report->other_family_slots, "connection").text);
     if (!report->is_written)
         report_line(command->report, TD_LOG_WARNING, "%s: no frames: nothing was imported",
                     outcome->path);
@@ -147,7 +145,7 @@ static td_result import_file(import_command *command, import_outcome *outcome,
         .descriptor = STDIN_FILENO,
         .family = asked,
         .feed = command->flags.feed,
-        .repeat = command->flags.is_again ? IMPORT_AGAIN : IMPORT_REFUSE,
+        .is_again = command->flags.is_again,
         .problem = take_problem,
         .user = command,
     };
@@ -224,21 +222,13 @@ static void describe_outcome(result_writer *r, const import_outcome *outcome)
                       "times strictly increase\n]");
 }
 
-static uint64_t sum_malformed(const import_outcome *outcomes, size_t count)
-{
-    uint64_t sum = 0;
-    for (size_t i = 0; i < count; i++)
-        sum += outcomes[i].report.malformed;
-    return sum;
-}
-
 /* Sums over all files are for programs: people read each file's. */
-static void describe(result_writer *r, const import_outcome *outcomes, size_t count)
+static void describe(result_writer *r, const import_command *command, size_t count)
 {
     import_feed_counts sum = {.gaps = 0};
     for (size_t i = 0; i < count; i++) {
-        for (uint32_t n = 0; n < outcomes[i].report.feed_count; n++) {
-            const import_feed_counts *counts = &outcomes[i].report.feeds[n].counts;
+        for (uint32_t n = 0; n < command->outcomes[i].report.feed_count; n++) {
+            const import_feed_counts *counts = &command->outcomes[i].report.feeds[n].counts;
             sum.frames.in += counts->frames.in;
             sum.frames.out += counts->frames.out;
             sum.frames.http += counts->frames.http;
@@ -248,10 +238,10 @@ static void describe(result_writer *r, const import_outcome *outcomes, size_t co
     result_object_begin(r, NULL);
     describe_counts(r, &sum);
     result_size(r, "bytes", sum.frames.bytes);
-    result_count(r, "malformed", sum_malformed(outcomes, count));
+    result_count(r, "malformed", command->malformed);
     result_list_begin(r, "files");
     for (size_t i = 0; i < count; i++)
-        describe_outcome(r, &outcomes[i]);
+        describe_outcome(r, &command->outcomes[i]);
     result_list_end(r);
     result_object_end(r, "{files}");
 }
@@ -264,11 +254,11 @@ static exit_code finish(import_command *command, size_t count)
     td_err err;
     output_init(&output, stdout);
     result_begin(&r, &output, &command->json);
-    describe(&r, command->outcomes, count);
+    describe(&r, command, count);
     td_result rc = result_end(&r, &err);
     if (output_finish(&output, rc == TD_OK ? &err : NULL) != TD_OK || rc != TD_OK)
         return report_error(command->report, &err);
-    return sum_malformed(command->outcomes, count) > 0 ? EXIT_CODE_DIFFERS : EXIT_CODE_DONE;
+    return command->malformed > 0 ? EXIT_CODE_DIFFERS : EXIT_CODE_DONE;
 }
 
 /* Import the files one after the other; the first that cannot be ends it. */

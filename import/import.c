@@ -91,8 +91,8 @@ static void time_bare_frame(import_job *job, import_record *record)
         return;
     decoder_classify(job->decoder, job->options->family, record->data, DIR_IN, TOPIC_NOW, &what);
     if (what.exchange_ns >= LIMIT_IMPORT_FIRST_NS && what.exchange_ns < LIMIT_IMPORT_END_NS) {
-        record->time_source = IMPORT_TIME_EXCHANGE;
         record->time_ns = what.exchange_ns;
+        record->is_estimated = 1;
     }
 }
 
@@ -112,7 +112,7 @@ static int read_line(import_job *job, const import_text_line *line, import_recor
         job->report->other += job->is_survey;
         return 0;
     }
-    if (record->kind == IMPORT_FRAME && record->time_source == IMPORT_TIME_NONE)
+    if (record->kind == IMPORT_FRAME && record->time_ns == 0)
         time_bare_frame(job, record);
     if (import_order_place(job->order, record, place, &refused) == TD_OK)
         return 1;
@@ -317,7 +317,6 @@ static td_result choose_feeds(import_job *job, td_err *err)
         const family *chosen = options->family != NULL ? options->family : of_url;
         if (chosen == NULL)
             return refuse_family(slot, err);
-        report->other_family_slots += of_url != NULL && of_url != chosen;
         const char *name = options->feed != NULL ? options->feed : chosen->name;
         td_result rc = find_feed(report, name, chosen, &target->feed, err);
         if (rc != TD_OK)
@@ -352,7 +351,7 @@ static td_result look_at_imports(import_job *job, int *was_killed, td_err *err)
         rows[i].feed = report->feeds[i].name;
     td_result rc =
         imports_find(job->archive, &content, rows, report->feed_count, was_killed, &job->past, err);
-    if (job->options->repeat == IMPORT_REFUSE)
+    if (!job->options->is_again)
         for (uint32_t i = 0; i < report->feed_count && rc == TD_OK; i++)
             rc = rows[i].session[0] == '\0' ? TD_OK : refuse_repeat(&rows[i], err);
     return rc;
@@ -536,7 +535,7 @@ static uint64_t give_time(import_job *job, const import_record *record, const im
         recv_ns = clock_wall_ns(job->options->clock); /* the capture holds no time at all */
     if (recv_ns <= job->last_ns)
         recv_ns = job->last_ns + 1;
-    if (record->time_source == IMPORT_TIME_FILE && recv_ns != record->time_ns) {
+    if (record->time_ns > 0 && !record->is_estimated && recv_ns != record->time_ns) {
         uint64_t by_ns = recv_ns - record->time_ns;
         report->adjusted++;
         if (report->adjusted_ns_max < by_ns)

@@ -19,9 +19,6 @@
 #include "capture/feed_writer.h"
 #include "schema/family.h"
 
-/* What to do with a capture whose content a feed got before. */
-typedef enum import_repeat { IMPORT_REFUSE, IMPORT_AGAIN } import_repeat;
-
 typedef struct import_options {
     td_io io;
     td_clock clock;
@@ -35,7 +32,7 @@ typedef struct import_options {
     int descriptor;
     const family *family; /* NULL: by the capture's URLs */
     const char *feed;     /* NULL: the family's name */
-    import_repeat repeat;
+    uint8_t is_again;     /* 1: import also what the feed got before */
     /* Called for each line that cannot be read, and once for damaged compression. May be NULL. */
     void (*problem)(void *user, uint64_t line, const char *reason);
     void *user;
@@ -61,10 +58,9 @@ typedef struct import_report {
     uint64_t other;     /* empty lines, headers, settings */
     uint64_t adjusted;  /* frames whose time had to be raised to keep P3 */
     uint64_t adjusted_ns_max;
-    uint64_t untimed;            /* frames of lines without a time: the exchange's time was taken */
-    uint64_t other_family_slots; /* connections whose URL is another family's than --family */
-    const char *compression;     /* import_source_compression */
-    uint8_t is_written;          /* 0: there was nothing to write, and no session was made */
+    uint64_t untimed;        /* frames of lines without a time: the exchange's time was taken */
+    const char *compression; /* import_source_compression */
+    uint8_t is_written;      /* 0: there was nothing to write, and no session was made */
     char session[16];
     import_feed_report feeds[LIMIT_FEEDS];
     uint32_t feed_count;

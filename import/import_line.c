@@ -315,7 +315,5 @@ int import_line_read(import_line_reader *reader, td_bytes line, import_record *o
     if (!is_blank(line))
         *reason = reader->format == IMPORT_CRYPTOFEED ? read_cryptofeed(reader, line, out)
                                                       : read_jsonl(reader, line, out);
-    if (out->time_ns > 0)
-        out->time_source = IMPORT_TIME_FILE;
     return *reason == NULL;
 }

@@ -25,22 +25,15 @@ typedef enum import_kind {
     IMPORT_CONNECT, /* a connection was made here */
 } import_kind;
 
-/* What a record's time is. */
-typedef enum import_time_source {
-    IMPORT_TIME_NONE,     /* a bare frame: no receive time */
-    IMPORT_TIME_FILE,     /* as the file has it */
-    IMPORT_TIME_EXCHANGE, /* the exchange time of a bare frame */
-} import_time_source;
-
 /* A parsed line. Views point into the line or the reader: valid until its next call. */
 typedef struct import_record {
     import_kind kind;
-    frame_dir dir; /* of a frame */
-    import_time_source time_source;
-    uint64_t time_ns; /* > 0 except for IMPORT_TIME_NONE */
-    td_bytes conn;    /* the file's own name of the connection; empty if the line names none */
-    td_bytes url;     /* as in the file, secrets and all; empty if the line names none */
-    td_bytes data;    /* the frame; DECODE_PADDING_BYTES readable after it */
+    frame_dir dir;        /* of a frame */
+    uint64_t time_ns;     /* 0: a bare frame, which has no receive time */
+    uint8_t is_estimated; /* for callers: time_ns is not the file's */
+    td_bytes conn;        /* the file's own name of the connection; empty if the line names none */
+    td_bytes url;         /* as in the file, secrets and all; empty if the line names none */
+    td_bytes data;        /* the frame; DECODE_PADDING_BYTES readable after it */
 } import_record;
 
 typedef struct import_line_reader import_line_reader;

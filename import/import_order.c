@@ -142,7 +142,7 @@ td_result import_order_place(import_order *order, const import_record *record, i
         order->current = index;
     uint8_t is_new_conn = record->kind == IMPORT_CONNECT || slot->conn == 0;
     slot->conn += is_new_conn;
-    if (slot->last_ns == 0 && record->time_source == IMPORT_TIME_NONE)
+    if (slot->last_ns == 0 && record->time_ns == 0)
         slot->last_ns = order->latest_ns;
     if (slot->last_ns < record->time_ns)
         slot->last_ns = record->time_ns;

@@ -234,7 +234,7 @@ static td_result decode_text(decode_run *run, const frame_text *frame)
     if (record.kind != IMPORT_FRAME)
         return TD_OK;
     at.dir = record.dir;
-    if (record.time_source == IMPORT_TIME_FILE)
+    if (record.time_ns > 0)
         at.ns = record.time_ns;
     decode_frame(run, record.data, at);
     return TD_OK;

@@ -171,8 +171,6 @@ static void check_rows(import_format format, const line_row *rows, size_t count)
         assert_int_equal(record.kind, row->kind);
         assert_int_equal(record.dir, row->dir);
         assert_int_equal(record.time_ns, row->time_ns);
-        assert_int_equal(record.time_source,
-                         row->time_ns > 0 ? IMPORT_TIME_FILE : IMPORT_TIME_NONE);
         expect_text(record.conn, row->conn);
         expect_text(record.url, row->url);
         expect_text(record.data, row->data);

@@ -29,7 +29,6 @@ static import_record record_of(const slot_row *row)
 {
     return (import_record){.kind = row->kind,
                            .dir = row->dir,
-                           .time_source = row->time_ns > 0 ? IMPORT_TIME_FILE : IMPORT_TIME_NONE,
                            .time_ns = row->time_ns,
                            .conn = td_bytes_str(row->conn),
                            .url = td_bytes_str(row->url),
@@ -155,7 +154,6 @@ static td_result put(import_order *order, const char *name, uint64_t ns, td_byte
                      uint64_t line, td_err *err)
 {
     import_record record = {.kind = IMPORT_FRAME,
-                            .time_source = ns > 0 ? IMPORT_TIME_FILE : IMPORT_TIME_NONE,
                             .time_ns = ns,
                             .conn = td_bytes_str(name),
                             .url = td_bytes_str(line % 7 == 0 ? "wss://u" : ""),
