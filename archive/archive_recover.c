@@ -267,7 +267,7 @@ static int lacks_announced(const work *w, const char *path)
     if (row == NULL || chunks >= row->announced_chunks)
         return 0;
     td_log_emit(archive_log(w->archive), TD_LOG_ERROR,
-                "%s: %llu chunks were announced durable in it, %llu are there", path,
+                "%s: %llu chunks were announced durable, %llu are there", path,
                 (unsigned long long)row->announced_chunks, (unsigned long long)chunks);
     return 1;
 }

@@ -645,7 +645,7 @@ static td_result pass_damage(journal *j, td_err *err)
     cursor *c = &j->cursor;
     td_log_emit(archive_log(j->archive), TD_LOG_WARNING,
                 "journal: %llu bytes at its end are damaged; they stay, and 'tapedeck gaps' lists "
-                "the time that they may be about",
+                "the time that they may cover",
                 (unsigned long long)(c->file_bytes - c->sound_bytes));
     td_result rc = value_before(c, c->file_bytes, &c->value, err);
     if (rc != TD_OK)
@@ -806,7 +806,7 @@ static td_result enter_loss(journal *j, td_err *err)
     if (rc == TD_OK && listing.segment_count > 0) {
         td_log_emit(archive_log(j->archive), TD_LOG_WARNING,
                     "journal: it is lost; a new one begins, and 'tapedeck gaps' lists the time "
-                    "that it may have been about");
+                    "that it may have covered");
         rc = append_locked(j, JOURNAL_DAMAGED, &bytes, 1, err);
     }
     archive_listing_fini(&listing);

@@ -117,9 +117,9 @@ static td_result refuse(const prune_work *w, uint64_t last_ns, uint64_t next_ns,
     td_result rc = td_err_set(
         err, TD_E_LIMIT,
         "nothing is removed: everything until %s would be older than %s, because the next frames "
-        "are from %s; if a clock had jumped then, that is not so",
+        "are from %s; a clock that had jumped would look the same",
         last, age, next);
-    td_err_hint(err, "if it is meant, say until when: --before %.10s", next);
+    td_err_hint(err, "to remove them all the same, give --before %.10s", next);
     return rc;
 }
 

@@ -420,11 +420,10 @@ static void check_announced(verification *v, const past_segment *known,
         segment != NULL && segment->rc == TD_OK ? segment->result.totals.chunk_count : 0;
     if (chunks >= known->announced_chunks || known->stage == PAST_PRUNED)
         return;
-    findings_add(
-        &v->findings, VERIFY_DAMAGED, known->path, 0,
-        "%llu chunks were announced durable in it, %llu are there: another program removed "
-        "or changed it while it was being written",
-        (unsigned long long)known->announced_chunks, (unsigned long long)chunks);
+    findings_add(&v->findings, VERIFY_DAMAGED, known->path, 0,
+                 "%llu chunks were announced durable, %llu are there: another program removed "
+                 "or changed it while it was being written",
+                 (unsigned long long)known->announced_chunks, (unsigned long long)chunks);
 }
 
 static void check_known(verification *v, const link_names *names, const past_segment *known)

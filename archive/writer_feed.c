@@ -129,8 +129,7 @@ static void journal_lost(const writer_feed *f, const sealed_chunk *chunk)
         rc = open_gap(f, &no_slot, totals.first_ns);
     if (rc != TD_OK)
         td_log_emit(archive_log(f->origin.archive), TD_LOG_WARNING,
-                    "%s: cannot write into the journal that it is lost: %s", f->shown,
-                    td_result_name(rc));
+                    "%s: cannot record its loss in the journal: %s", f->shown, td_result_name(rc));
 }
 
 /* ---- the end of a segment ---- */

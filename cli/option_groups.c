@@ -215,6 +215,6 @@ void listen_options_log_trust(const listen_options *options, const td_log *log)
                     options->ready_file);
     else
         td_log_emit(log, TD_LOG_WARNING,
-                    "this run's certificate is in no file that a client could trust: give "
+                    "no file has this run's certificate, so clients cannot trust it: give "
                     "--ready-file FILE (then FILE.pem has it), --plain or --tls-cert");
 }

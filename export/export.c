@@ -33,7 +33,7 @@ static td_result nothing(const export_run_state *run, int has_frames, td_err *er
     const export_options *options = run->options;
     if (!has_frames)
         return selection_nothing(options->archive, options->wanted, err);
-    td_err_set(err, TD_E_NOTFOUND, "nothing in the selection that %s could be made of",
+    td_err_set(err, TD_E_NOTFOUND, "the selection has nothing to export as %s",
                options->spec->format->name);
     td_err_hint(err, "`tapedeck info` lists what was recorded");
     return TD_E_NOTFOUND;
@@ -51,7 +51,7 @@ static td_result no_depth(const export_run_state *run, td_err *err)
     td_err_set(err, TD_E_NOTFOUND, "no book with %u levels per side was recorded in the selection",
                run->options->spec->depth);
     if (found->depth_count > 0)
-        td_err_hint(err, "--depth takes one that was recorded: %s", depths);
+        td_err_hint(err, "recorded depths: %s", depths);
     else
         td_err_hint(err, "no other books were recorded there, either: leave out --depth");
     return TD_E_NOTFOUND;
@@ -257,7 +257,7 @@ static void log_rest(const export_run_state *run)
     log_left_out(run);
     if (run->manifest.foreign_frames > 0)
         td_log_emit(options->log, TD_LOG_WARNING,
-                    "%llu frames are of families that %s has no place for: left out",
+                    "%llu frames are of families that %s does not have: left out",
                     (unsigned long long)run->manifest.foreign_frames, options->spec->format->name);
 }
 

@@ -369,7 +369,7 @@ static td_result look_back(import_job *job, td_err *err)
         rc = archive_recover_past(job->archive, feed, &job->past, &recovered, err);
         if (rc == TD_OK && recovered.segments_recovered > 0)
             td_log_emit(job->options->log, TD_LOG_WARNING,
-                        "%s: an earlier session was killed; safe of its last segment: %s", feed,
+                        "%s: an earlier session was killed; kept of its last segment: %s", feed,
                         format_counted(recovered.frames_kept, "frame").text);
         was_killed |= recovered.gaps_opened > 0;
     }

@@ -430,8 +430,8 @@ static void warn_of_step(const intake *self, session_clock_step step, int64_t st
     switch (step) {
     case CLOCK_STEP_SEEN:
         td_log_emit(log, TD_LOG_WARNING,
-                    "the wall clock stepped %s by %.3f s; that counts if it lasts for %.0f s", way,
-                    seconds, confirm_s);
+                    "the wall clock stepped %s by %.3f s; it is adopted if it lasts for %.0f s",
+                    way, seconds, confirm_s);
         break;
     case CLOCK_STEP_ADOPTED:
         td_log_emit(log, TD_LOG_WARNING, "the wall clock's step by %.3f s is adopted", seconds);

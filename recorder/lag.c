@@ -298,6 +298,6 @@ void lag_emit(lag_change change, const lag_stretch *stretch, intake *into,
                     feed, colon, WORDS[stretch->cause].begins, others, seconds(stretch->worst_ns),
                     seconds(stretch->limit_ns));
     else
-        td_log_emit(log, TD_LOG_INFO, "%s%s%s; frames became durable up to %.3f s after they came",
+        td_log_emit(log, TD_LOG_INFO, "%s%s%s; frames became durable up to %.3f s after receipt",
                     feed, colon, WORDS[stretch->cause].ends, seconds(stretch->worst_ns));
 }

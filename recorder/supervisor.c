@@ -278,7 +278,7 @@ static td_result open_session(supervisor *self, td_err *err)
         if (rc == TD_OK && report.segments_recovered > 0)
             td_log_emit(
                 self->options.log, TD_LOG_WARNING,
-                "%s: the recorder was killed before; safe of its last segment: %s; torn: %s",
+                "%s: the recorder was killed before; kept of its last segment: %s; torn: %s",
                 config->feeds[i].name, format_counted(report.frames_kept, "frame").text,
                 format_counted(report.torn_bytes, "byte").text);
     }

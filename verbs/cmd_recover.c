@@ -100,7 +100,7 @@ static void describe(result_writer *r, const archive *of, const recover_report *
                   report->is_lossy ? "durable data is LOST"
                   : report->lacks_journal
                       ? "the journal is DAMAGED: 'tapedeck gaps' lists the time that lost entries "
-                        "may be about; 'tapedeck recover --accept-loss' accepts it"
+                        "may cover; 'tapedeck recover --accept-loss' accepts it"
                   : report->segments_failed > 0 ? "NOT all could be recovered"
                                                 : "every complete chunk was kept");
     result_object_end(

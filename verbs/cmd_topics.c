@@ -176,7 +176,8 @@ static td_result refuse_topic(topics_run *run)
             suggest_offer(&search, families[f]->topics[i].name);
     suggest_format(&search, similar, sizeof similar);
     td_err_set(&run->err, TD_E_INVALID, "there is no topic '%s'", run->options.json_schema);
-    td_err_hint(&run->err, "%s%s'tapedeck topics' lists them", similar, search.count == 0 ? "" : " ");
+    td_err_hint(&run->err, "%s%s'tapedeck topics' lists them", similar,
+                search.count == 0 ? "" : " ");
     return TD_E_INVALID;
 }
 

@@ -64,7 +64,7 @@ test("a disk that hangs for a while delays durable lines and is reported: a warn
   assert.ok(Number(after) >= 1, after); // to the millisecond
   disk.set(0);
   await recorder.durableLine((said) => said.lag_ns > COMMIT_NS);
-  await recorder.says(/the disk keeps up again; frames became durable up to \d+\.\d+ s after they came/);
+  await recorder.says(/the disk keeps up again; frames became durable up to \d+\.\d+ s after receipt/);
   const end = await recorder.kill("SIGTERM");
   assert.equal(end.code, 0, end.stderr);
 

@@ -58,7 +58,7 @@ for (const [verb, args] of Object.entries(PROGRAMS))
       assert.equal((await program.kill("SIGTERM")).code, 0);
       return program.stderr;
     };
-    assert.match(await said(), /warning .*this run's certificate is in no file that a client could trust: give --ready-file FILE \(then FILE\.pem has it\), --plain or --tls-cert\n/);
+    assert.match(await said(), /warning .*no file has this run's certificate, so clients cannot trust it: give --ready-file FILE \(then FILE\.pem has it\), --plain or --tls-cert\n/);
     assert.match(await said("--ready-file", file), new RegExp(`info .*clients trust this run's certificate by '${file}\\.pem'\n`));
     assert.doesNotMatch(await said("--plain"), /certificate/);
     const star = await tapedeck(t, [...args(archive), "--listen", "*:0"], { status: 2 });

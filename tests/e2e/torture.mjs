@@ -354,7 +354,7 @@ export async function clocks(t, dir, { rounds, random, seed }) {
     clock.set(kind === "held" ? ahead - 200 - random() * 700 : ahead + 60_000 + random() * 2 * HOUR_MS);
     if (kind === "adopted") ahead = clock.ms;
     if (kind === "withdrawn") {
-      await recorder.says(new RegExp(`(that counts if it lasts[^]*){${steps.adopted + steps.withdrawn + 1}}`));
+      await recorder.says(new RegExp(`(it is adopted if it lasts[^]*){${steps.adopted + steps.withdrawn + 1}}`));
       clock.set(before);
     }
     steps[kind]++;
