@@ -79,7 +79,7 @@ LDFLAGS_ALL := $(VARIANT_FLAGS) -pthread $(LDFLAGS)
 
 LIBS_core := -lsimdjson -lzstd -llz4 -lsqlite3 -ldeflate -lz -lxxhash -lcrypto -lm
 LIBS_wire := -lwebsockets -lssl -lcrypto
-LIBS_recorder := -lyaml
+LIBS_cli := -lyaml
 # Plugins of replay; a library of its own before glibc 2.34.
 LIBS_replay := -ldl
 
@@ -93,7 +93,7 @@ LIB_core := $(B)/libtapedeck.a
 LIB_programs := $(B)/libprograms.a
 LIB_testing := $(B)/libtesting.a
 LIBS_own := $(LIB_programs) $(LIB_core)
-LIBS := $(LIBS_recorder) $(LIBS_replay) $(LIBS_wire) $(LIBS_core)
+LIBS := $(LIBS_cli) $(LIBS_replay) $(LIBS_wire) $(LIBS_core)
 
 MAIN_tapedeck := verbs
 MAIN_tapedeck-record := recorder

@@ -14,6 +14,7 @@
 #include "base/io.h"
 #include "base/limits.h"
 #include "cli/options.h"
+#include "cli/settings_file.h"
 #include "schema/family.h"
 
 /* Reaction when the encoder or the disk cannot keep up. */
@@ -73,11 +74,11 @@ typedef struct recorder_config {
     int overload;                /* overload_mode */
     uint64_t overload_max_ns;
     uint64_t ring_bytes;
-    uint64_t min_free_bytes;  /* stop before less than this is free; free_space.h */
-    uint64_t duration_ns;     /* stop after; 0: never. Command line only, like the rest */
-    uint64_t max_frames;      /* stop after this many inbound frames; 0: never */
-    uint8_t until_close;      /* stop at the first close by a peer */
-    struct config_file *file; /* the file that the texts above are from; NULL: the command line */
+    uint64_t min_free_bytes; /* stop before less than this is free; free_space.h */
+    uint64_t duration_ns;    /* stop after; 0: never. Command line only, like the rest */
+    uint64_t max_frames;     /* stop after this many inbound frames; 0: never */
+    uint8_t until_close;     /* stop at the first close by a peer */
+    settings_file *file;     /* the file that the texts above are from; NULL: the command line */
 } recorder_config;
 
 /* The keys of a feed and of the recorder, for the command line (offsets into feed_config and
