@@ -2,7 +2,7 @@
  * rules) restarts with each connection, continues under another row, and takes each message.
  * Replay, exports, served books and the live check all follow topics by this.
  *
- * Several connections may bring a topic at a time (tape/follow.h): then each has a follower. What a
+ * Several connections may bring a topic at a time (book/follow.h): then each has a follower. What a
  * symbol's topics say about each other is the audit's (book/audit.h); a topic is one
  * member of it, whichever of its connections is followed. One thread; no I/O. */
 #ifndef TD_BOOK_FOLLOWER_H

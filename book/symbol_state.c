@@ -4,7 +4,6 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "base/hash.h"
 #include "base/limits.h"
 #include "book/state_io.h"
 
@@ -12,7 +11,7 @@ enum { STATE_VERSION = 1 };
 
 /* A connection, as a saved state can name it. */
 typedef struct conn_key {
-    uint64_t session; /* hash of its id */
+    uint64_t session; /* follow_session */
     uint32_t shard;
     uint32_t number;
 } conn_key;
@@ -39,12 +38,14 @@ struct symbol_topic {
     topic_place *places;
     size_t place_count;
     uint32_t followed; /* place of the last frame that was no copy */
+    follow follow;
 };
 
 struct symbol_state {
     symbol_topic **topics;
     size_t topic_count;
     symbol_audits audits;
+    uint8_t is_joined;
     audit *audit; /* NULL while no part has a partner */
     uint32_t parts[AUDIT_PARTS];
     uint32_t useful;    /* audit_useful_parts of them */
@@ -70,6 +71,7 @@ void symbol_state_close(symbol_state *s)
         symbol_topic *t = s->topics[i];
         for (size_t k = 0; k < t->place_count; k++)
             track_close(t->places[k].track);
+        follow_fini(&t->follow);
         td_free(t->places);
         td_free(t->name);
         td_free(t);
@@ -77,6 +79,11 @@ void symbol_state_close(symbol_state *s)
     audit_close(s->audit);
     td_free(s->topics);
     td_free(s);
+}
+
+void symbol_state_join(symbol_state *s)
+{
+    s->is_joined = 1;
 }
 
 size_t symbol_state_bytes(const symbol_state *s)
@@ -161,12 +168,11 @@ static topic_place *place_at(symbol_topic *t, uint32_t place)
 
 static conn_key key_of(const frame_conn *conn)
 {
-    const char *id = conn->session_id;
-    return (conn_key){id == NULL ? 0 : td_xxh64(id, strlen(id)), conn->shard, conn->number};
+    return (conn_key){follow_session(conn->session_id), conn->shard, conn->number};
 }
 
 /* The frame's connection or row is another one than before. */
-static symbol_step turn(topic_place *p, const frame_ref *frame)
+static symbol_step turn(const symbol_state *s, topic_place *p, const frame_ref *frame)
 {
     const topic_row *row = frame->row;
     conn_key key = key_of(frame->conn);
@@ -179,6 +185,8 @@ static symbol_step turn(topic_place *p, const frame_ref *frame)
         track_close(p->track);
         p->track = track_open(row);
         p->row = row;
+        if (s->is_joined && step == SYMBOL_BEGINS)
+            track_join(p->track);
         return step;
     }
     track_set_row(p->track, row);
@@ -229,7 +237,7 @@ void symbol_topic_apply(symbol_topic *t, const frame_ref *frame, uint64_t answer
         set_row(t, frame->row);
     int is_same = p->row == frame->row && p->conn == frame->conn &&
                   p->key.number == frame->conn->number; /* a live slot's object is renumbered */
-    out->step = TD_LIKELY(is_same) ? SYMBOL_CONTINUES : turn(p, frame);
+    out->step = TD_LIKELY(is_same) ? SYMBOL_CONTINUES : turn(t->owner, p, frame);
     out->track = p->track;
     out->is_unaudited = 0;
     out->audit.count = 0;
@@ -260,6 +268,11 @@ void symbol_topic_skip(symbol_topic *t, uint64_t recv_ns)
 }
 
 /* ---- questions ---- */
+
+follow *symbol_topic_follow(symbol_topic *t)
+{
+    return &t->follow;
+}
 
 track *symbol_topic_track_at(const symbol_topic *t, uint32_t place)
 {
@@ -357,6 +370,7 @@ static void topic_walk(symbol_topic *t, state_io *io)
             t->owner->bytes += t->places[i].bytes;
     }
     state_u32(io, &t->followed);
+    follow_walk(&t->follow, io);
 }
 
 static void name_walk(symbol_topic *t, char name[LIMIT_TOPIC_BYTES], uint32_t *line, state_io *io)
@@ -376,6 +390,7 @@ static void walk(symbol_state *s, state_io *io)
     uint8_t has_audit = s->audit != NULL;
     state_u8(io, &version);
     state_check(io, version == STATE_VERSION);
+    state_flag(io, &s->is_joined);
     state_flag(io, &has_audit);
     if (has_audit && s->audit == NULL)
         s->audit = audit_open();

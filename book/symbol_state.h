@@ -8,8 +8,8 @@
  * its own, and frames of those that are not followed are copies, which take no part in audits. A
  * track restarts with each connection, and continues under another row of its topic.
  *
- * One thread; no I/O. symbol_topic_follow may be called by another thread than the rest: a reader
- * decides which frames are copies before the frames are applied. */
+ * One thread; no I/O. What symbol_topic_follow returns may belong to another thread than the rest:
+ * a reader decides which frames are copies before they are applied. */
 #ifndef TD_BOOK_SYMBOL_STATE_H
 #define TD_BOOK_SYMBOL_STATE_H
 
@@ -19,6 +19,7 @@
 #include "base/err.h"
 #include "book/audit.h"
 #include "book/continuity.h"
+#include "book/follow.h"
 #include "schema/frame.h"
 #include "schema/message.h"
 
@@ -41,6 +42,10 @@ size_t symbol_state_bytes(const symbol_state *state);
 
 /* The topic of that name on that line, added if it is new. */
 symbol_topic *symbol_state_topic(symbol_state *state, td_bytes name, uint32_t line);
+
+/* From now on topics begin in the middle of a connection: a snapshot may have come before
+ * (track_join). */
+void symbol_state_join(symbol_state *state);
 
 /* The caller's pointer, NULL at first. */
 void *symbol_topic_user(const symbol_topic *topic);
@@ -67,6 +72,10 @@ typedef struct symbol_verdict {
  * next snapshot. answered_ns: as in audit_frame. */
 void symbol_topic_apply(symbol_topic *topic, const frame_ref *frame, uint64_t answered_ns,
                         symbol_verdict *out);
+
+/* Which of the topic's connections is followed: frames have the place and the part that follow_take
+ * says. A tape keeps this itself for what it reads. */
+follow *symbol_topic_follow(symbol_topic *topic);
 
 /* Frames of the topic are missing before this moment. */
 void symbol_topic_skip(symbol_topic *topic, uint64_t recv_ns);

@@ -2,7 +2,7 @@
  * it (book/continuity.h) and adds what continuity cannot know: gaps of the ledger, and damage of
  * the archive. Once a book is not trusted, nothing of it counts until its next snapshot.
  *
- * One gate per stream (tape/follow.h), with a book for each of its connections. One thread. */
+ * One gate per stream (book/follow.h), with a book for each of its connections. One thread. */
 #ifndef TD_EXPORT_EXPORT_GATE_H
 #define TD_EXPORT_EXPORT_GATE_H
 

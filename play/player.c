@@ -2,8 +2,8 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "tape/follow.h"
-#include "tape/subscription_state.h"
+#include "book/follow.h"
+#include "book/subscription_state.h"
 #include "play/work_queues.h"
 
 enum { PROGRESS_FRAMES = 4096 };

@@ -47,7 +47,7 @@ typedef struct player_totals {
     uint64_t http;
     uint64_t lead_in;
     uint64_t violations;
-    uint64_t copies; /* of decoded + undecoded: what no stream follows (tape/follow.h) */
+    uint64_t copies; /* of decoded + undecoded: what no stream follows (book/follow.h) */
     uint64_t unchecked;
     uint64_t unaudited;
     uint64_t unknown_fields;

@@ -1,6 +1,6 @@
 /* A stream: all frames of one (feed, topic, symbol, direction), over all slots and connections. It
  * applies them to the state of its symbol (book/symbol_state.h), counts what that finds, and
- * digests. Copies (tape/follow.h) are judged by the books of their own connections; of the digests
+ * digests. Copies (book/follow.h) are judged by the books of their own connections; of the digests
  * they are in that of frames alone. An observer (play/observer.h)
  * sees each frame once all of that is done. Streams share nothing, so each may be worked on by
  * another thread; a stream itself belongs to one thread at a time, and gets its frames in the

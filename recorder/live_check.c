@@ -11,7 +11,7 @@
 #include "base/ring.h"
 #include "recorder/live_table.h"
 #include "schema/decode.h"
-#include "tape/subscription_state.h"
+#include "book/subscription_state.h"
 
 _Static_assert(ANSWERED_UNKNOWN == AUDIT_ANSWERED_UNKNOWN, "passed on as it is");
 _Static_assert(ANSWERED_NOT_YET == AUDIT_ANSWERED_NOT_YET, "passed on as it is");
@@ -52,7 +52,8 @@ typedef struct sent_channels {
     uint8_t is_segment_due; /* RECORD_SEGMENT did not fit into the ring */
 } sent_channels;
 
-/* Channels by the encoder's numbers; NULL: not checked, beyond the budget. */
+/* Channels by the encoder's numbers; NULL: not checked, beyond the budget; NO_ROW: nothing to
+ * check. */
 typedef struct numbered_channels {
     live_channel **channels;
     size_t capacity;
@@ -73,7 +74,7 @@ struct live_check {
     atomic_ullong frames, skipped, undecoded, violations, broken;
     atomic_ullong unchecked_books[LIMIT_FEEDS];
     atomic_int skips_inflated; /* relaxed: only a flag */
-    live_table channels;       /* the thread's; large, so last */
+    live_table table;          /* the thread's; large, so last */
 };
 
 static void count(atomic_ullong *counter, uint64_t more)
@@ -150,7 +151,7 @@ static char *copy_text(char *at, const char *text)
 }
 
 static int send_channel(live_check *self, uint16_t feed_index, uint32_t channel_index,
-                        const channel_info *info)
+                        const channel_info *info, uint64_t recv_ns)
 {
     size_t bytes = sizeof(channel_record) + strlen(info->topic) + strlen(info->exchange_topic) +
                    strlen(info->symbol) + 3;
@@ -164,7 +165,8 @@ static int send_channel(live_check *self, uint16_t feed_index, uint32_t channel_
     at = copy_text(at, info->exchange_topic);
     copy_text(at, info->symbol);
     commit(self, place,
-           (live_check_record){.channel_index = channel_index,
+           (live_check_record){.recv_ns = recv_ns,
+                               .channel_index = channel_index,
                                .feed_index = feed_index,
                                .line = (uint16_t)info->line,
                                .shard = (uint16_t)info->shard,
@@ -177,13 +179,14 @@ static int send_channel(live_check *self, uint16_t feed_index, uint32_t channel_
 /* Send the channel's names to the live check's thread unless they were sent. 0: the ring is full.
  */
 static int ensure_sent(live_check *self, uint16_t feed_index, uint32_t channel_index,
-                       const channel_info *info)
+                       const channel_info *info, uint64_t recv_ns)
 {
     sent_channels *sent = &self->sent[feed_index];
     if (sent->is_segment_due && !send_segment(self, feed_index))
         return 0;
     sent->is_sent = td_array_reach(sent->is_sent, &sent->capacity, channel_index, 1);
-    return sent->is_sent[channel_index] || send_channel(self, feed_index, channel_index, info);
+    return sent->is_sent[channel_index] ||
+           send_channel(self, feed_index, channel_index, info, recv_ns);
 }
 
 void live_check_put(live_check *self, uint16_t feed_index, uint32_t channel_index,
@@ -197,7 +200,7 @@ void live_check_put(live_check *self, uint16_t feed_index, uint32_t channel_inde
                                       .shard = (uint16_t)info->shard,
                                       .kind = RECORD_DATA};
     TD_ASSERT(feed_index < self->options.config->feed_count);
-    if (ensure_sent(self, feed_index, channel_index, info))
+    if (ensure_sent(self, feed_index, channel_index, info, recv_ns))
         put(self, record, bytes);
     else
         skip(self);
@@ -232,13 +235,10 @@ void live_check_put_closed(live_check *self, uint16_t feed_index, uint32_t line,
 
 /* ---- channels ---- */
 
-/* Something is not checked: it would go beyond the budget. */
-static void note_unchecked(live_check *self, uint16_t feed_index)
-{
-    count(&self->unchecked_books[feed_index], 1);
-}
+/* Of topics without a row: they are recorded unchecked. */
+static live_channel NO_ROW;
 
-static void take_channel(live_check *self, const live_check_record *record, td_bytes bytes)
+static void add_channel(live_check *self, const live_check_record *record, td_bytes bytes)
 {
     channel_record names;
     TD_ASSERT(bytes.size > sizeof names);
@@ -253,21 +253,25 @@ static void take_channel(live_check *self, const live_check_record *record, td_b
                          .topic = (const char *)bytes.data + sizeof names};
     info.exchange_topic = info.topic + strlen(info.topic) + 1;
     info.symbol = info.exchange_topic + strlen(info.exchange_topic) + 1;
+    topic_match topic;
+    live_channel *channel = &NO_ROW;
+    if (topic_match_text(feed->family->topics, feed->family->topic_count,
+                         td_bytes_str(info.exchange_topic), record->recv_ns, &topic))
+        channel = live_table_get(&self->table, record->feed_index, &info, &topic);
     numbered_channels *numbers = &self->numbers[record->feed_index];
     numbers->channels = td_array_reach(numbers->channels, &numbers->capacity, record->channel_index,
                                        sizeof(live_channel *));
-    live_channel *channel = live_table_get(&self->channels, record->feed_index, &info);
     numbers->channels[record->channel_index] = channel;
     if (channel == NULL)
-        note_unchecked(self, record->feed_index);
+        count(&self->unchecked_books[record->feed_index], 1);
 }
 
-static void take_segment(live_check *self, const live_check_record *record)
+static void begin_segment(live_check *self, const live_check_record *record)
 {
     numbered_channels *feed = &self->numbers[record->feed_index];
     if (feed->capacity > 0)
         memset(feed->channels, 0, feed->capacity * sizeof(live_channel *));
-    uint32_t broken = live_table_begin_segment(&self->channels, record->feed_index);
+    uint32_t broken = live_table_begin_segment(&self->table, record->feed_index);
     atomic_fetch_sub_explicit(&self->broken, broken, memory_order_relaxed);
 }
 
@@ -275,16 +279,6 @@ static live_channel *find_channel(const live_check *self, const live_check_recor
 {
     const numbered_channels *feed = &self->numbers[record->feed_index];
     return record->channel_index < feed->capacity ? feed->channels[record->channel_index] : NULL;
-}
-
-/* A topic without a row is recorded unchecked. */
-static void meet_channel(live_check *self, live_channel *channel, const live_check_record *record)
-{
-    TD_ASSERT(!channel->is_met);
-    channel->is_met = 1;
-    const family *of = self->options.config->feeds[record->feed_index].family;
-    (void)topic_match_text(of->topics, of->topic_count, td_bytes_str(channel->info.exchange_topic),
-                           record->recv_ns, &channel->topic); /* row NULL if there is none */
 }
 
 static void report(live_check *self, const live_channel *channel, uint16_t feed_index,
@@ -308,8 +302,9 @@ static void report(live_check *self, const live_channel *channel, uint16_t feed_
 /* One finding when a book breaks and one when it is whole again, maybe by the same frame;
  * violations in between are only counted. */
 static void judge(live_check *self, live_channel *channel, const live_check_record *record,
-                  const verdict *found)
+                  const symbol_verdict *judged)
 {
+    const verdict *found = &judged->rules;
     const verdict_item *violation = verdict_violation(found);
     if (violation != NULL)
         count(&self->violations, 1);
@@ -325,22 +320,10 @@ static void judge(live_check *self, live_channel *channel, const live_check_reco
         count(&self->broken, 1);
         report(self, channel, record->feed_index, 0);
     }
-    if (channel->broken_from_ns != 0 && !track_is_broken(channel->follower.track)) {
+    if (channel->broken_from_ns != 0 && !track_is_broken(judged->track)) {
         report(self, channel, record->feed_index, record->recv_ns);
         channel->broken_from_ns = 0;
         atomic_fetch_sub_explicit(&self->broken, 1, memory_order_relaxed);
-    }
-}
-
-/* Frames of unknown topics were skipped: every book is unchecked until its next snapshot. */
-static void forget_all(live_check *self, uint64_t recv_ns)
-{
-    for (uint32_t i = 0; i < self->channels.count; i++) {
-        live_channel *channel = self->channels.all[i];
-        if (channel->follower.track != NULL)
-            track_skip(channel->follower.track);
-        if (channel->stream != NULL && channel->stream->member.member != NULL)
-            audit_skip(channel->symbol->audit, channel->stream->member.member, recv_ns);
     }
 }
 
@@ -352,8 +335,8 @@ static void report_party(live_check *self, uint16_t feed_index, const audit_item
 {
     int is_aggregate = item->verdict.rule == RULE_TRADES_COMPLETE;
     TD_ASSERT(about->member != NULL);
-    const live_stream *stream = audit_member_user(about->member);
-    channel_info info = *stream->info;
+    const live_channel *channel = symbol_topic_user(audit_member_user(about->member));
+    channel_info info = channel->info;
     info.shard = about->shard; /* the connection that was followed then */
     const live_check_finding finding = {
         .feed_index = feed_index,
@@ -389,25 +372,9 @@ static subscription_state *subscription_of(live_check *self, const live_check_re
     return subscription_states_get(&self->subscriptions, &info);
 }
 
-/* Let the symbol's audit compare a frame with other topics. decoded NULL: it was not decodable. */
-static void compare(live_check *self, live_channel *channel, const live_check_record *record,
-                    const follow_answer *of_stream, const message *decoded)
-{
-    live_stream *stream = channel->stream;
-    uint64_t answered_ns =
-        subscription_answered_ns(subscription_of(self, record), 0, record->conn, record->recv_ns);
-    audit_verdict found;
-    (void)follower_compare(&channel->follower, &stream->member, channel->symbol->audit,
-                           record->line, stream, record->recv_ns,
-                           follow_answered_ns(of_stream->since_ns, answered_ns), decoded,
-                           &found); /* without a member nothing is found */
-    for (uint32_t i = 0; i < found.count; i++)
-        report_item(self, record->feed_index, &found.items[i]);
-}
-
 /* ---- one frame ---- */
 
-/* A row with dates holds for its days only: the topic goes on, with its book, under the next one.
+/* A row with dates holds for its days only: the topic continues, with its book, under the next one.
  */
 static void renew_row(live_check *self, live_channel *channel, const live_check_record *record)
 {
@@ -432,86 +399,65 @@ static void note_control(live_check *self, const live_check_record *record, td_b
                           bytes);
 }
 
-/* The channel lost its track: what was broken counts no more, and audits do not know its content.
- */
-static void give_up(live_check *self, live_channel *channel, const live_check_record *record)
+/* The symbol lost its state: what was broken counts no more. */
+static void give_up(live_check *self, live_symbol *symbol)
 {
-    TD_ASSERT(channel->is_unchecked);
-    note_unchecked(self, record->feed_index);
-    if (channel->broken_from_ns != 0)
-        atomic_fetch_sub_explicit(&self->broken, 1, memory_order_relaxed);
-    channel->broken_from_ns = 0;
-    if (channel->stream != NULL && channel->stream->member.member != NULL) {
-        TD_ASSERT(channel->symbol != NULL);
-        audit_skip(channel->symbol->audit, channel->stream->member.member, record->recv_ns);
+    for (live_channel *at = symbol->channels; at != NULL; at = at->next) {
+        count(&self->unchecked_books[symbol->feed_index], 1);
+        if (at->broken_from_ns != 0)
+            atomic_fetch_sub_explicit(&self->broken, 1, memory_order_relaxed);
+        at->broken_from_ns = 0;
     }
 }
 
-/* The channel's track and topic, ready for a frame of this connection and day. Without a row it has
- * no track. NULL: not checked. */
-static live_channel *prepare(live_check *self, const live_check_record *record)
+/* From when on the stream has every frame of its connection, for comparing trades with candles. */
+static uint64_t answered_ns_of(live_check *self, const live_channel *channel,
+                               const live_check_record *record, const follow_answer *part)
 {
-    live_channel *channel = find_channel(self, record);
-    if (channel != NULL) {
-        live_table_touch(&self->channels, channel);
-        if (!channel->is_met)
-            meet_channel(self, channel, record);
-    }
-    if (channel == NULL || channel->is_unchecked)
-        count(&self->skipped, 1);
-    if (channel == NULL || channel->is_unchecked)
-        return NULL;
-    if (channel->topic.row == NULL)
-        return channel;
-    if (topic_row_is_dated(channel->topic.row))
-        renew_row(self, channel, record);
-    int is_first = channel->follower.track == NULL;
-    if (TD_UNLIKELY(!live_table_meet(&self->channels, channel, record->conn))) {
-        count(&self->skipped, 1);
-        give_up(self, channel, record);
-        return NULL;
-    }
-    if (is_first && channel->symbol == NULL)
-        live_table_join_symbol(&self->channels, channel);
-    return channel;
-}
-
-/* Charge what the frame made grow; beyond the budget it is dropped. */
-static void charge(live_check *self, live_channel *channel, const live_check_record *record)
-{
-    live_symbol *symbol = channel->symbol;
-    if (!live_table_charge_track(&self->channels, channel))
-        give_up(self, channel, record);
-    if (symbol != NULL && symbol->audit != NULL &&
-        !live_table_charge_audit(&self->channels, symbol))
-        note_unchecked(self, record->feed_index);
+    if (channel->part != AUDIT_TRADES && channel->part != AUDIT_CANDLES)
+        return AUDIT_ANSWERED_UNKNOWN;
+    return follow_answered_ns(
+        part->since_ns,
+        subscription_answered_ns(subscription_of(self, record), 0, record->conn, record->recv_ns));
 }
 
 static void check(live_check *self, const live_check_record *record, td_bytes bytes)
 {
-    live_channel *channel = prepare(self, record);
-    if (channel == NULL)
+    live_channel *channel = find_channel(self, record);
+    follow_answer part;
+    if (channel == &NO_ROW)
         return;
+    if (channel == NULL ||
+        !live_table_meet(&self->table, channel, record->conn, record->recv_ns, &part)) {
+        count(&self->skipped, 1);
+        return;
+    }
+    if (channel->topic.row != NULL && topic_row_is_dated(channel->topic.row))
+        renew_row(self, channel, record);
     if (channel->topic.row == NULL)
         return;
     count(&self->frames, 1);
     message decoded;
     decode_error why;
-    verdict found;
     int is_decoded =
         decoder_decode(self->decoder, &channel->topic, bytes, DECODE_PATH_FAST, &decoded, &why);
     count(&self->undecoded, !is_decoded);
-    follower_take(&channel->follower, is_decoded ? &decoded : NULL, &found);
+    const frame_ref frame = {.recv_ns = record->recv_ns,
+                             .conn = &channel->conn,
+                             .row = channel->topic.row,
+                             .content = {.message = is_decoded ? &decoded : NULL},
+                             .place = part.place,
+                             .is_copy = part.is_copy};
+    symbol_verdict found;
+    symbol_topic_apply(channel->state, &frame, answered_ns_of(self, channel, record, &part),
+                       &found);
     if (is_decoded)
         judge(self, channel, record, &found);
-    if (channel->stream != NULL) {
-        const follow_answer of_stream = live_channel_follow(channel, record->recv_ns);
-        if (!of_stream.is_copy && channel->symbol->audit != NULL &&
-            (channel->symbol->useful >> channel->part & 1))
-            compare(self, channel, record, &of_stream, is_decoded ? &decoded : NULL);
-    }
+    for (uint32_t i = 0; i < found.audit.count; i++)
+        report_item(self, record->feed_index, &found.audit.items[i]);
     channel->last_ns = record->recv_ns;
-    charge(self, channel, record);
+    if (!live_table_charge(&self->table, channel->symbol))
+        give_up(self, channel->symbol);
 }
 
 static void take(live_check *self, const live_check_record *record, td_bytes bytes)
@@ -529,14 +475,14 @@ static void take(live_check *self, const live_check_record *record, td_bytes byt
         note_control(self, record, bytes);
         break;
     case RECORD_CLOSED:
-        live_table_end_connection(&self->channels, record->feed_index, record->line, record->shard,
+        live_table_end_connection(&self->table, record->feed_index, record->line, record->shard,
                                   record->conn);
         break;
     case RECORD_CHANNEL:
-        take_channel(self, record, bytes);
+        add_channel(self, record, bytes);
         break;
     case RECORD_SEGMENT:
-        take_segment(self, record);
+        begin_segment(self, record);
         break;
     case RECORD_END:
         break;
@@ -565,7 +511,7 @@ static void *run(void *arg)
         if (record.kind == RECORD_END)
             break;
         if (record.skipped > 0)
-            forget_all(self, record.recv_ns);
+            live_table_skip(&self->table, record.recv_ns);
         take(self, &record, td_bytes_of(view.data + sizeof record, record.size));
         td_ring_release(self->ring);
         atomic_fetch_add_explicit(&self->done, 1, memory_order_release);
@@ -579,7 +525,7 @@ static void free_all(live_check *self)
         td_free(self->numbers[f].channels);
         td_free(self->sent[f].is_sent);
     }
-    live_table_fini(&self->channels);
+    live_table_fini(&self->table);
     subscription_states_fini(&self->subscriptions);
     decoder_close(self->decoder);
     td_ring_close(self->ring);
@@ -592,7 +538,7 @@ td_result live_check_open(const live_check_options *options, live_check **out, t
     TD_ASSERT(options->config->feed_count <= LIMIT_FEEDS);
     live_check *self = td_alloc_zero(1, sizeof *self);
     self->options = *options;
-    live_table_init(&self->channels,
+    live_table_init(&self->table,
                     options->memory_bytes == 0 ? LIMIT_LIVE_CHECK_BYTES : options->memory_bytes);
     td_result rc = td_ring_open(options->ring_bytes, &self->ring, err);
     self->decoder = decoder_open();

@@ -80,7 +80,7 @@ void live_check_put_control(live_check *self, uint16_t feed_index, live_check_co
                             td_bytes bytes);
 
 /* Encoder thread: a connection has ended. Of a topic that several connections have the live check
- * compares the frames of one with other topics (tape/follow.h): another one takes its place. */
+ * compares the frames of one with other topics (book/follow.h): another one takes its place. */
 void live_check_put_closed(live_check *self, uint16_t feed_index, uint32_t line, uint32_t shard,
                            uint32_t conn);
 

@@ -27,7 +27,7 @@ typedef struct frame_channel {
     frame_role role;             /* of its frames */
     const struct family *family; /* NULL if this version does not know it */
     topic_match topic;           /* row NULL for control, events, unknown */
-    /* Of data: 0, 1, 2 … for each stream (tape/follow.h); channels differ in shard, direction,
+    /* Of data: 0, 1, 2 … for each stream (book/follow.h); channels differ in shard, direction,
      * opcode or family besides. FRAME_NO_STREAM: the channel is of no stream. */
     uint32_t stream;
     void *user; /* for the reader of the tape; NULL at first */
@@ -66,7 +66,7 @@ typedef struct frame_ref {
     const struct event *event; /* of an events channel; NULL: it cannot be read */
     struct tape_block *block; /* keeps the frame and all of its memory; NULL: something else does */
     uint64_t stream_since_ns; /* when the stream came back to this connection; 0: it never left */
-    uint32_t place;  /* of the connection among those of its stream and line (tape/follow.h) */
+    uint32_t place;  /* of the connection among those of its stream and line (book/follow.h) */
     uint8_t is_copy; /* 1: its stream follows another connection */
     uint8_t is_interleaved; /* 1: the frame before was of another session of the recorder, which has
                                later frames, too: their clocks differ */

@@ -275,6 +275,7 @@ static tape_session *get_session(connection_table *r, const char *id, uint64_t s
     r->sessions = td_array_grow(r->sessions, r->session_count, sizeof(tape_session *));
     tape_session *made = td_alloc_zero(1, sizeof *made);
     made->id = td_strdup(id);
+    made->follow_session = follow_session(id);
     made->start_ns = start_ns;
     r->sessions[r->session_count++] = made;
     made->number = (uint32_t)r->session_count;
@@ -342,9 +343,11 @@ void connection_table_follow(const session_slot *slot, frame_ref *frame)
     if (node->stream == NULL)
         return;
     const follow_conn now = {.slot = slot,
+                             .session = slot->feed->session->follow_session,
+                             .shard = slot->now->conn.shard,
                              .conn = slot->now->conn.number,
                              .last_ns = frame->recv_ns,
-                             .recording = slot->feed->is_recording ? slot->feed->session : NULL};
+                             .is_recorded = slot->feed->is_recording};
     const follow_answer found = follow_take(&node->stream->follow, &now, conn_has_ended, NULL);
     frame->place = found.place;
     frame->is_copy = found.is_copy;

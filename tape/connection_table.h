@@ -10,7 +10,7 @@
 #include "base/attr.h"
 #include "base/err.h"
 #include "archive/event.h"
-#include "tape/follow.h"
+#include "book/follow.h"
 #include "tape/tape.h"
 
 #ifdef __cplusplus
@@ -20,7 +20,8 @@ extern "C" {
 /* A session: one run of a recorder, one import; a file without session metadata is one of its own.
  */
 typedef struct tape_session {
-    uint32_t number; /* 1, 2 … in order of first sight */
+    uint32_t number;         /* 1, 2 … in order of first sight */
+    uint64_t follow_session; /* of its id */
     uint64_t start_ns;
     char *id; /* 8 hex digits, or the file's name */
 } tape_session;

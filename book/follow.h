@@ -16,12 +16,12 @@
  * Each connection of a stream has a place, a small number: state that belongs to one connection (a
  * book) is kept by place. A connection that follows another one in its slot has the place of that
  * one; so may any that begins after it ended. One thread. */
-#ifndef TD_TAPE_FOLLOW_H
-#define TD_TAPE_FOLLOW_H
+#ifndef TD_BOOK_FOLLOW_H
+#define TD_BOOK_FOLLOW_H
 
 #include <stdint.h>
 
-#include "base/err.h"
+#include "book/state_io.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -32,13 +32,18 @@ extern "C" {
  * open connection to another; books and trades of a symbol that trades have frames every second. */
 #define FOLLOW_SILENCE_NS (UINT64_C(5) * UINT64_C(1000000000))
 
-/* A connection: its slot (any address that identifies it; only compared) and its number there. */
+/* A connection: its slot, and its number there. */
 typedef struct follow_conn {
-    const void *slot;
+    const void *slot; /* the caller's, one address a slot; NULL after loading */
+    uint64_t session; /* follow_session of the one that recorded it; with shard: the slot */
+    uint32_t shard;
     uint32_t conn;
-    uint64_t last_ns;      /* receive time of its last frame of the stream */
-    const void *recording; /* identifies its session, if a recorder made it; else NULL */
+    uint64_t last_ns;    /* receive time of its last frame of the stream */
+    uint8_t is_recorded; /* 1: the session is a recorder's */
 } follow_conn;
+
+/* The number of a session, by its id (NULL: there is one only). */
+uint64_t follow_session(const char *id);
 
 /* State of a stream. Zero-initialise. */
 typedef struct follow {
@@ -58,7 +63,7 @@ typedef struct follow_answer {
                           copies. 0: it had none */
 } follow_answer;
 
-/* 1 if the connection has ended by the time recv_ns. */
+/* 1 if the connection has ended by the time recv_ns. Its slot is not NULL. */
 typedef int follow_ended_fn(void *user, const follow_conn *conn, uint64_t recv_ns);
 
 /* Take the next frame of a stream: it came over this connection (last_ns: when). */
@@ -66,8 +71,11 @@ follow_answer follow_take(follow *stream, const follow_conn *now, follow_ended_f
                           void *user);
 void follow_fini(follow *stream);
 
+/* Save, or load into one that is zero. */
+void follow_walk(follow *stream, state_io *io);
+
 /* From when on the stream has every frame of a connection whose subscriptions were answered at
- * answered_ns (tape/subscription_state.h), and that it has followed since since_ns. */
+ * answered_ns (book/audit.h), and that it has followed since since_ns. */
 uint64_t follow_answered_ns(uint64_t since_ns, uint64_t answered_ns);
 
 #ifdef __cplusplus

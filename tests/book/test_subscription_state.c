@@ -1,5 +1,5 @@
 /* When a connection's subscriptions count as answered. Expected values follow from
- * tape/subscription_state.h: one answer a request, at most 30 s, and each connection on its own. */
+ * book/subscription_state.h: one answer a request, at most 30 s, and each connection on its own. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "json/json.h"
 #include "schema/family.h"
-#include "tape/subscription_state.h"
+#include "book/subscription_state.h"
 
 #define S TD_NS_PER_S
 

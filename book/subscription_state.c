@@ -1,4 +1,4 @@
-#include "tape/subscription_state.h"
+#include "book/subscription_state.h"
 
 #include <string.h>
 

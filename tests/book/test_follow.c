@@ -1,4 +1,4 @@
-/* Which connection a stream follows, as tape/follow.h says: each case is a script of frames with
+/* Which connection a stream follows, as book/follow.h says: each case is a script of frames with
  * the place and the part that each of them has. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "base/limits.h"
-#include "tape/follow.h"
+#include "book/follow.h"
 
 #define SECOND UINT64_C(1000000000)
 
@@ -26,7 +26,8 @@ static int has_ended(void *user, const follow_conn *conn, uint64_t recv_ns)
 
 static follow_answer take(follow *stream, test_slot *slot, uint64_t at_ns)
 {
-    const follow_conn now = {.slot = slot, .conn = slot->conn, .last_ns = at_ns};
+    const follow_conn now = {
+        .slot = slot, .session = (uintptr_t)slot, .conn = slot->conn, .last_ns = at_ns};
     return follow_take(stream, &now, has_ended, NULL);
 }
 
@@ -126,14 +127,16 @@ static void test_sessions_of_a_recorder(void **state)
         const follow_conn now = {.slot = slot,
                                  .conn = slot->conn,
                                  .last_ns = i + 1,
-                                 .recording = slot == &capture ? NULL : slot};
+                                 .session = (uintptr_t)slot,
+                                 .is_recorded = slot != &capture};
         const follow_answer answer = follow_take(&stream, &now, has_ended, NULL);
         assert_int_equal(answer.is_copy, steps[i].is_copy);
         assert_int_equal(answer.is_interleaved, steps[i].is_interleaved);
     }
     /* One that has ended leaves the stream to the next. */
     b.has_ended = 1;
-    const follow_conn next = {.slot = &a, .conn = 1, .last_ns = 99, .recording = &a};
+    const follow_conn next = {
+        .slot = &a, .session = (uintptr_t)&a, .conn = 1, .last_ns = 99, .is_recorded = 1};
     const follow_answer answer = follow_take(&stream, &next, has_ended, NULL);
     assert_int_equal(answer.is_copy, 0);
     assert_int_equal(answer.is_interleaved, 0);

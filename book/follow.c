@@ -1,9 +1,12 @@
-#include "tape/follow.h"
+#include "book/follow.h"
+
+#include <string.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/hash.h"
 #include "base/limits.h"
-#include "tape/subscription_state.h"
+#include "book/audit.h"
 
 void follow_fini(follow *stream)
 {
@@ -13,16 +16,33 @@ void follow_fini(follow *stream)
 
 uint64_t follow_answered_ns(uint64_t since_ns, uint64_t answered_ns)
 {
-    if (answered_ns == ANSWERED_UNKNOWN || answered_ns > since_ns)
+    if (answered_ns == AUDIT_ANSWERED_UNKNOWN || answered_ns > since_ns)
         return answered_ns;
     return since_ns;
+}
+
+uint64_t follow_session(const char *id)
+{
+    return id == NULL ? 0 : td_xxh64(id, strlen(id));
+}
+
+static int is_same_slot(const follow_conn *a, const follow_conn *b)
+{
+    return a->session == b->session && a->shard == b->shard;
+}
+
+/* After loading it is not known: then silence shows. */
+static int is_over(const follow_conn *conn, uint64_t recv_ns, follow_ended_fn *has_ended,
+                   void *user)
+{
+    return conn->slot != NULL && has_ended(user, conn, recv_ns);
 }
 
 /* The connection's own place, or that of the connection before it in its slot; count: none. */
 static uint32_t find_place(const follow *stream, const follow_conn *now)
 {
     uint32_t at = 0;
-    while (at < stream->count && stream->conns[at].slot != now->slot)
+    while (at < stream->count && !is_same_slot(&stream->conns[at], now))
         at++;
     return at;
 }
@@ -32,7 +52,7 @@ static uint32_t find_ended(const follow *stream, const follow_conn *now, follow_
                            void *user)
 {
     uint32_t at = 0;
-    while (at < stream->count && !has_ended(user, &stream->conns[at], now->last_ns))
+    while (at < stream->count && !is_over(&stream->conns[at], now->last_ns, has_ended, user))
         at++;
     return at;
 }
@@ -60,7 +80,7 @@ static uint32_t add_place(follow *stream)
 /* 1 if both are of sessions of the recorder, and not of the same. */
 static int is_other_recording(const follow_conn *a, const follow_conn *b)
 {
-    return a->recording != NULL && b->recording != NULL && a->recording != b->recording;
+    return a->is_recorded && b->is_recorded && a->session != b->session;
 }
 
 /* 1 if the stream must leave the connection that it follows for the one at this place. */
@@ -70,7 +90,7 @@ static int must_leave(const follow *stream, const follow_conn *now, uint32_t pla
     const follow_conn *followed = &stream->conns[stream->followed];
     if (place == stream->followed)
         return 0;
-    return is_other_recording(followed, now) || has_ended(user, followed, now->last_ns) ||
+    return is_other_recording(followed, now) || is_over(followed, now->last_ns, has_ended, user) ||
            (now->last_ns > followed->last_ns &&
             now->last_ns - followed->last_ns > FOLLOW_SILENCE_NS);
 }
@@ -92,11 +112,12 @@ follow_answer follow_take(follow *stream, const follow_conn *now, follow_ended_f
     int is_first = stream->count == 0;
     if (place == stream->count)
         place = add_place(stream);
-    int is_known = stream->conns[place].slot == now->slot && stream->conns[place].conn == now->conn;
+    int is_known =
+        is_same_slot(&stream->conns[place], now) && stream->conns[place].conn == now->conn;
     follow_conn *followed = &stream->conns[stream->followed];
     int is_interleaved = !is_first && place != stream->followed &&
                          is_other_recording(followed, now) &&
-                         !has_ended(user, followed, now->last_ns);
+                         !is_over(followed, now->last_ns, has_ended, user);
     if (is_first || must_leave(stream, now, place, has_ended, user))
         stream->followed = place;
     int is_copy = place != stream->followed;
@@ -107,4 +128,26 @@ follow_answer follow_take(follow *stream, const follow_conn *now, follow_ended_f
                            .is_copy = (uint8_t)is_copy,
                            .is_interleaved = (uint8_t)is_interleaved,
                            .since_ns = is_copy ? 0 : stream->since_ns};
+}
+
+void follow_walk(follow *stream, state_io *io)
+{
+    enum { CONN_BYTES = 25 };
+    uint32_t count = state_count(io, stream->count, LIMIT_FOLLOW_CONNECTIONS, CONN_BYTES);
+    for (uint32_t i = 0; i < count; i++) {
+        if (state_is_loading(io)) {
+            stream->conns = td_array_grow(stream->conns, i, sizeof *stream->conns);
+            stream->conns[i] = (follow_conn){0};
+        }
+        follow_conn *conn = &stream->conns[i];
+        state_u64(io, &conn->session);
+        state_u32(io, &conn->shard);
+        state_u32(io, &conn->conn);
+        state_u64(io, &conn->last_ns);
+        state_flag(io, &conn->is_recorded);
+    }
+    stream->count = count;
+    state_u32(io, &stream->followed);
+    state_check(io, stream->followed < count || (count == 0 && stream->followed == 0));
+    state_u64(io, &stream->since_ns);
 }

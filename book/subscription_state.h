@@ -1,8 +1,8 @@
 /* When the exchange had answered a connection's subscriptions: from then on the recording has every
  * frame of its topics, so comparing candles with trades begins there. Derived from the recorded
  * requests and answers, one answer a request. One thread. */
-#ifndef TD_TAPE_SUBSCRIPTION_STATE_H
-#define TD_TAPE_SUBSCRIPTION_STATE_H
+#ifndef TD_BOOK_SUBSCRIPTION_STATE_H
+#define TD_BOOK_SUBSCRIPTION_STATE_H
 
 #include <stdint.h>
 
