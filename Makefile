@@ -15,7 +15,7 @@ export TAPEDECK_CAPTURES
 
 # ---- sources (docs/architecture.md explains the folders) -------------------------------------------
 
-LIBRARIES := base json schema book format archive capture tape
+LIBRARIES := base json schema book embed format archive capture tape
 PROGRAMS := cli wire play verbs import recorder replay serve export regress drift sim
 sources = $(sort $(foreach m,$(1),$(wildcard $(m)/*.c $(m)/*/*.c $(m)/*.cc)))
 SRC_core := $(call sources,$(LIBRARIES))
@@ -61,8 +61,8 @@ AR_tool := $(or $(AR_$(VARIANT)),ar)
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
             -Wvla -Wformat=2 -Wundef -Wswitch-enum -Wpointer-arith -Wwrite-strings
 WARNINGS_CXX := -Wall -Wextra -Wshadow -Wconversion
-# Fat objects, so that the installed library links without this very compiler.
-FLAGS_release := -O2 -g -DNDEBUG -flto=auto -ffat-lto-objects -fno-semantic-interposition
+# Fat objects, so that the installed library links without this very compiler; -fPIC for the shared one.
+FLAGS_release := -O2 -g -DNDEBUG -flto=auto -ffat-lto-objects -fPIC -fvisibility=hidden
 FLAGS_debug := -Og -g
 FLAGS_asan := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 FLAGS_tsan := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
@@ -72,7 +72,7 @@ FLAGS_cov := -O0 -g --coverage
 
 VARIANT_FLAGS := $(or $(FLAGS_$(VARIANT)),$(error unknown VARIANT '$(VARIANT)': release, debug, asan, tsan, fuzz or cov))
 
-CPPFLAGS += -I. -D_GNU_SOURCE
+CPPFLAGS += -I. -Iinclude -D_GNU_SOURCE
 CFLAGS_ALL := -std=c17 $(WARNINGS) $(VARIANT_FLAGS) -pthread $(WERROR) $(CFLAGS)
 CXXFLAGS_ALL := -std=c++17 $(WARNINGS_CXX) $(VARIANT_FLAGS) -pthread $(WERROR) $(CXXFLAGS)
 LDFLAGS_ALL := $(VARIANT_FLAGS) -pthread $(LDFLAGS)
@@ -88,7 +88,6 @@ LIBS_replay := -ldl
 obj = $(patsubst %,$(B)/obj/%.o,$(basename $(1)))
 OBJ_all := $(call obj,$(SRC_all)) $(GEN_archive:.c=.o)
 
-# What a user's own program links (tests/e2e/install.test.mjs builds one): everything that needs no socket.
 LIB_core := $(B)/libtapedeck.a
 LIB_programs := $(B)/libprograms.a
 LIB_testing := $(B)/libtesting.a
@@ -103,7 +102,7 @@ BIN_names := tapedeck tapedeck-record tapedeck-replay tapedeck-sim
 BINS := $(addprefix $(B)/bin/,$(BIN_names))
 TRUTH_BIN := $(B)/tests/truth/compare
 
-.PHONY: all sources unit captures tests-build fuzz-build bench-build help deps demo test suite docs golden-update \
+.PHONY: all force sources unit captures tests-build fuzz-build bench-build help deps demo test suite docs golden-update \
         check check-fresh check-format check-structure check-budget check-cppcheck check-tidy check-instructions instructions-update check-asan check-tsan format \
         bench fuzz soak sweep mutations install uninstall clean
 .DEFAULT_GOAL := all
@@ -122,11 +121,14 @@ build/bin: $(BINS)
 	@mkdir -p build && ln -sfn $(VARIANT)/bin build/bin
 
 COMPILE_C = @mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS_ALL) -include base/banned.h -MMD -MP -c $< -o $@
-$(B)/obj/%.o: %.c
+# Objects of other flags are compiled again.
+$(B)/flags: force
+	@mkdir -p $(@D) && echo '$(VARIANT_FLAGS)' | cmp -s - $@ || echo '$(VARIANT_FLAGS)' > $@
+$(B)/obj/%.o: %.c $(B)/flags
 	$(COMPILE_C)
-$(B)/gen/%.o: $(B)/gen/%.c
+$(B)/gen/%.o: $(B)/gen/%.c $(B)/flags
 	$(COMPILE_C)
-$(B)/obj/%.o: %.cc
+$(B)/obj/%.o: %.cc $(B)/flags
 	@mkdir -p $(@D) && $(CXX) $(CPPFLAGS) $(CXXFLAGS_ALL) -MMD -MP -c $< -o $@
 
 $(GEN_archive): archive/catalog.sql archive/catalog_sql.awk
@@ -369,11 +371,26 @@ mutations: all
 
 ##@ On this machine
 
+# libtapedeck, for programs of users (tests/e2e/install.test.mjs builds some): embed/ and what it needs, in one
+# object whose only global symbols are tapedeck_*.
+VERSION = $(shell sed -n 's/.*TAPEDECK_VERSION "\(.*\)"/\1/p' base/version.h)
+SONAME = libtapedeck.so.$(word 1,$(subst ., ,$(VERSION)))
+LIBS_embed = -lsimdjson -ldeflate -lz -lxxhash -lcrypto
+EMBED = $(B)/lib/tapedeck.o
+LIB_static = $(B)/lib/libtapedeck.a
+LIB_shared = $(B)/lib/$(SONAME)
+$(EMBED): $(call obj,embed/reader.c) $(LIB_core)
+	@mkdir -p $(@D)
+	ld -r --force-group-allocation -o $@ $^
+	objcopy -w --keep-global-symbol='tapedeck_*' -R '.gnu.lto_*' -R '.gnu.debuglto_*' $@
+$(LIB_static): $(EMBED)
+	@rm -f $@
+	ar rcs $@ $<
+$(LIB_shared): $(EMBED)
+	$(CXX) -shared -pthread -Wl,-soname,$(SONAME),-z,defs,--as-needed -o $@ $< $(LIBS_embed)
+
 DEST = $(DESTDIR)$(PREFIX)
 INCLUDE = $(DEST)/include/tapedeck
-# schema/exchanges.h includes the exchanges' own folders.
-HEADERS = $(filter-out %_impl.h base/banned.h schema/exchanges.h,$(wildcard $(LIBRARIES:=/*.h)))
-# For users' shared objects: <tapedeck/plugin.h>.
 PUBLIC_HEADERS = $(wildcard include/tapedeck/*.h)
 PAGES = $(wildcard docs/man/*.1)
 # Where each shell looks for the completions of a program $$p.
@@ -382,24 +399,24 @@ COMPLETIONS_zsh = $(DEST)/share/zsh/site-functions/_$$p
 COMPLETIONS_fish = $(DEST)/share/fish/vendor_completions.d/$$p.fish
 
 ## install: copy programs, library, headers, man pages and completions below PREFIX (/usr/local), DESTDIR in front
-install: all $(LIB_core)
+install: all $(LIB_static) $(LIB_shared)
 	install -D -t $(DEST)/bin $(BINS)
-	install -D -m 644 -t $(DEST)/lib $(LIB_core)
+	install -D -m 644 -t $(DEST)/lib $(LIB_static) $(LIB_shared)
+	ln -sf $(SONAME) $(DEST)/lib/libtapedeck.so
 	install -D -m 644 -t $(DEST)/share/man/man1 $(PAGES)
-	$(foreach m,$(LIBRARIES),install -D -m 644 -t $(INCLUDE)/$(m) $(filter $(m)/%,$(HEADERS)) &&) true
 	install -D -m 644 -t $(INCLUDE) $(PUBLIC_HEADERS)
 	mkdir -p $(DEST)/lib/pkgconfig
 	printf '%s\n' 'prefix=$(PREFIX)' 'Name: tapedeck' \
-	    "Version: $$(sed -n 's/.*TAPEDECK_VERSION "\(.*\)"/\1/p' cli/version.h)" \
-	    'Description: decoders, order books and archives of exchange WebSocket feeds' \
-	    'Cflags: -I$${prefix}/include -I$${prefix}/include/tapedeck' \
-	    'Libs: -L$${prefix}/lib -ltapedeck $(LIBS_core) -lstdc++ -pthread' > $(DEST)/lib/pkgconfig/tapedeck.pc
+	    'Version: $(VERSION)' \
+	    'Description: decoders, rules and order books of exchange WebSocket feeds' \
+	    'Cflags: -I$${prefix}/include' 'Libs: -L$${prefix}/lib -ltapedeck' \
+	    'Libs.private: $(LIBS_embed) -lstdc++ -lm -pthread' > $(DEST)/lib/pkgconfig/tapedeck.pc
 	for p in $(BIN_names); do $(foreach s,bash zsh fish,mkdir -p $(dir $(COMPLETIONS_$s)) && \
 	    sed "s/PROGRAM/$$p/g" cli/completions.$s > $(COMPLETIONS_$s) || exit 1;) done
 
 ## uninstall: remove what install put there
 uninstall:
-	rm -f $(BIN_names:%=$(DEST)/bin/%) $(DEST)/lib/libtapedeck.a $(DEST)/lib/pkgconfig/tapedeck.pc
+	rm -f $(BIN_names:%=$(DEST)/bin/%) $(DEST)/lib/libtapedeck.* $(DEST)/lib/pkgconfig/tapedeck.pc
 	rm -f $(patsubst docs/man/%,$(DEST)/share/man/man1/%,$(PAGES))
 	rm -rf $(INCLUDE)
 	for p in $(BIN_names); do rm -f $(foreach s,bash zsh fish,$(COMPLETIONS_$s)); done

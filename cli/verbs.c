@@ -15,7 +15,7 @@
 #include "base/limits.h"
 #include "cli/completions.h"
 #include "base/suggest.h"
-#include "cli/version.h"
+#include "base/version.h"
 
 static const verb_row *find_verb(const verb_table *table, const char *name)
 {

@@ -6,7 +6,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/hash.h"
-#include "cli/version.h"
+#include "base/version.h"
 #include "archive/read_plan.h"
 #include "format/segment_index.h"
 #include "json/json_write.h"

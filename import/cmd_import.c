@@ -15,7 +15,7 @@
 #include "cli/report.h"
 #include "cli/result.h"
 #include "cli/units.h"
-#include "cli/version.h"
+#include "base/version.h"
 
 enum {
     LINES_PRINTED_MAX = 20, /* malformed lines that are printed, per file; the rest is counted */

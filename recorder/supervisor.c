@@ -8,7 +8,7 @@
 #include "base/assert.h"
 #include "base/random.h"
 #include "cli/units.h"
-#include "cli/version.h"
+#include "base/version.h"
 #include "archive/archive_newest.h"
 #include "archive/archive_recover.h"
 #include "archive/archive_writer.h"

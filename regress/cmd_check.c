@@ -11,7 +11,7 @@
 #include "cli/option_groups.h"
 #include "cli/result.h"
 #include "cli/units.h"
-#include "cli/version.h"
+#include "base/version.h"
 #include "play/play_verb.h"
 #include "regress/baseline_selection.h"
 #include "regress/cut.h"

@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "cli/option_groups.h"
 #include "cli/result.h"
-#include "cli/version.h"
+#include "base/version.h"
 #include "play/play_verb.h"
 #include "regress/baseline_selection.h"
 #include "regress/decoding_options.h"

@@ -10,7 +10,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/clock.h"
-#include "cli/version.h"
+#include "base/version.h"
 #include "play/plugin_file.h"
 #include "regress/fault_note.h"
 #include "schema/message_build.h"

@@ -21,7 +21,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/utf8.h"
-#include "cli/version.h"
+#include "base/version.h"
 #include "json/json_write.h"
 #include "schema/message_read.h"
 

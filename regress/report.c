@@ -9,7 +9,7 @@
 #include "base/limits.h"
 #include "base/time_text.h"
 #include "cli/units.h"
-#include "cli/version.h"
+#include "base/version.h"
 #include "regress/json_diff.h"
 
 enum {

@@ -5,6 +5,7 @@
 #define TD_REPLAY_PLUGIN_VIEW_H
 
 #include "include/tapedeck/plugin.h"
+#include "embed/frame_view.h"
 #include "play/observer.h"
 #include "play/stream.h"
 #include "tape/tape.h"
@@ -19,10 +20,8 @@ struct tapedeck_book {
 
 /* The frame in hand. */
 typedef struct plugin_view {
-    tapedeck_frame frame;
-    const struct message *message; /* NULL: none */
-    const struct verdict *verdict; /* NULL: none */
-    tapedeck_book copy;            /* what frame.book leads to if it is a copy */
+    frame_view of;
+    tapedeck_book copy; /* what frame.book leads to if it is a copy */
 } plugin_view;
 
 /* Which of a plugin's wants a frame needs, of lead-in, copies and control. */

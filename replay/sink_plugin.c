@@ -7,7 +7,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/limits.h"
-#include "cli/version.h"
+#include "base/version.h"
 #include "play/plugin_file.h"
 #include "replay/plugin_view.h"
 
@@ -208,7 +208,7 @@ static td_result observe(void *ctx, const struct stream *of, void **state,
         if ((needs & ~p->file.table.wants) != 0)
             continue;
         td_result rc =
-            plugin_file_answer(p->file.table.frame(p->self, &self->view.frame), p->why, err);
+            plugin_file_answer(p->file.table.frame(p->self, &self->view.of.frame), p->why, err);
         if (rc == TD_EOF)
             result = rc;
         else if (rc != TD_OK)

@@ -1,6 +1,6 @@
 /* The version of all programs and of what they write into archives. */
-#ifndef TD_CLI_VERSION_H
-#define TD_CLI_VERSION_H
+#ifndef TD_BASE_VERSION_H
+#define TD_BASE_VERSION_H
 
 #define TAPEDECK_VERSION "0.1.0"
 

@@ -1,0 +1,58 @@
+/* libtapedeck: the decoders, rules and order books of a replay in a program of your own.
+ *
+ *   cc mine.c $(pkg-config --cflags --libs tapedeck) -o mine
+ *
+ * docs/examples/best_price.c is a complete program. A reader takes the frames of one connection, in
+ * the order in which they came; frames, entries, values, verdicts and books are those of plugins
+ * (tapedeck/plugin.h), and the functions of tapedeck_reader_host read them. Archives are read by
+ * plugins of `tapedeck replay`.
+ *
+ * Threads: a reader is for one thread at a time; readers are independent. A failed allocation ends
+ * the program. */
+#ifndef TAPEDECK_TAPEDECK_H
+#define TAPEDECK_TAPEDECK_H
+
+#include "tapedeck/plugin.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define TAPEDECK_API __attribute__((visibility("default")))
+#else
+#define TAPEDECK_API
+#endif
+
+typedef struct tapedeck_reader tapedeck_reader;
+
+/* A reader for a family of the exchange ("inverse", "v5-linear": `tapedeck topics` lists them);
+ * NULL: it is unknown. wants: TAPEDECK_WANTS_EVERY_VALUE, or 0. */
+TAPEDECK_API tapedeck_reader *tapedeck_reader_open(const char *family, uint32_t wants);
+TAPEDECK_API void tapedeck_reader_close(tapedeck_reader *reader);
+
+/* The functions that read its frames and books, valid until close. fail and log are NULL. */
+TAPEDECK_API const tapedeck_host *tapedeck_reader_host(const tapedeck_reader *reader);
+
+/* Decode a frame, judge it by the rules of its topic, and apply it to its book. bytes are copied.
+ * recv_ns: when it was received, for topics that changed over the years; 0: now. The result is
+ * valid until the next call; its book is valid until close. Members about a recording (feed,
+ * session, connection) are empty; ordinal counts the frames of the connection from 1. */
+TAPEDECK_API const tapedeck_frame *tapedeck_reader_take(tapedeck_reader *reader, const void *bytes,
+                                                        size_t size, uint64_t recv_ns);
+
+/* A new connection: nothing that came before binds what follows; books wait for their snapshots. */
+TAPEDECK_API void tapedeck_reader_reconnect(tapedeck_reader *reader);
+
+/* Called once, on the thread whose allocation failed, before the program is aborted: to print or
+ * log; it must not allocate. */
+TAPEDECK_API void tapedeck_on_out_of_memory(void (*handler)(size_t bytes));
+
+/* "0.2.0" */
+TAPEDECK_API const char *tapedeck_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
