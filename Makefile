@@ -244,7 +244,7 @@ LINT_FORMAT = $(shell git ls-files '*.c' '*.h' '*.cc')
 
 ## docs: write docs/topics.md from the rows that decode, and the man pages' options from --help
 docs: all
-	@$(B)/bin/tapedeck topics --markdown > docs/topics.md
+	@node tests/e2e/topics_page.mjs $(B)/bin
 	@node tests/e2e/man_options.mjs $(B)/bin
 
 ## golden-update: write what decoding the golden frames gives now; read the diff before you commit it

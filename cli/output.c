@@ -159,3 +159,9 @@ void output_json_end(output_stream *output)
         rc = td_buf_append(&output->line, "\n", 1, &output->err);
     end_piece(output, rc);
 }
+
+void output_json_item(output_stream *output)
+{
+    if (output->writer == NULL && output->line.size >= OUTPUT_FLUSH_BYTES)
+        write_out(output);
+}

@@ -1,8 +1,7 @@
 /* A verb's data on stdout: buffered, checked, JSON or lines.
  *
- * JSON is written with output_json_begin/end, one value and LF each time, so that a verb with one
- * document and a verb with JSON lines do the same. A failed write is kept: output_finish() returns
- * it and every later call does nothing. One thread.
+ * JSON is written with output_json_begin/end, one value and LF each time. A failed write is kept:
+ * output_finish() returns it and every later call does nothing. One thread.
  *
  * A verb that must not wait for its reader detaches its output: lines are then written by a thread
  * of their own (cli/line_writer.h), and those that do not fit are dropped and counted; a line in
@@ -60,6 +59,10 @@ void output_styled(output_stream *output, terminal_style style, const char *text
 /* Start a JSON value; write it with the writer that this returns; end it with LF. */
 json_writer *output_json_begin(output_stream *output);
 void output_json_end(output_stream *output);
+
+/* Between two items of a list: write what the value has so far if that is much, so that a document
+ * may be larger than memory. Nothing happens on a detached output, which writes whole lines. */
+void output_json_item(output_stream *output);
 
 /* Write everything to the operating system now, so that a reader of a pipe sees it. */
 void output_flush(output_stream *output);

@@ -10,12 +10,14 @@
 enum { PROGRESS_LINE_BYTES = 256 };
 
 static const uint64_t PROGRESS_EVERY_NS = TD_NS_PER_S / 10;
+static const uint64_t PACE_KNOWN_NS = TD_NS_PER_S; /* no time left is shown before */
 
 void progress_init(progress_line *progress, reporter *report)
 {
     TD_ASSERT(report->out != NULL);
     progress->report = report;
     progress->next_mono_ns = 0;
+    progress->begin_mono_ns = 0;
     progress->is_shown = report->is_terminal && report->level_max >= TD_LOG_INFO;
 }
 
@@ -32,19 +34,36 @@ void progress_show(progress_line *progress, uint64_t mono_ns, const char *format
     report_show_status(progress->report, line);
 }
 
-void progress_show_frames(progress_line *progress, uint64_t mono_ns, const char *phase,
-                          uint64_t frames, uint64_t recv_ns, rate_window *rate)
+/* A whole percent, so that a line shows 100 only at the end. */
+unit_text progress_part(progress_line *progress, uint64_t mono_ns, uint64_t done, uint64_t total)
 {
-    char when[TD_TIME_TEXT_BYTES] = "";
-    if (!progress_is_due(progress, mono_ns))
-        return;
-    if (recv_ns != 0)
-        td_time_format_ms(recv_ns, when);
-    uint64_t now = rate == NULL ? 0 : rate_take(rate, mono_ns, frames);
-    progress_show(progress, mono_ns, "%s%s%s  %s%s%s%s", phase == NULL ? "" : phase,
-                  phase == NULL ? "" : "  ", when, format_counted(frames, "frame").text,
-                  rate == NULL ? "" : "  ", rate == NULL ? "" : format_counted(now, "frame").text,
-                  rate == NULL ? "" : "/s");
+    unit_text out = {""};
+    char left[TD_TIME_TEXT_BYTES];
+    if (progress->begin_mono_ns == 0) {
+        progress->begin_mono_ns = mono_ns;
+        progress->begin_done = done;
+    }
+    if (total == 0 || done > total)
+        return out;
+    double part = (double)done / (double)total;
+    int used = snprintf(out.text, sizeof out.text, "%d %%", (int)(part * 100));
+    uint64_t passed_ns = mono_ns - progress->begin_mono_ns;
+    if (passed_ns < PACE_KNOWN_NS || done <= progress->begin_done)
+        return out;
+    double pace = (double)(done - progress->begin_done) / (double)passed_ns;
+    uint64_t left_s = (uint64_t)((double)(total - done) / pace) / TD_NS_PER_S;
+    td_duration_format(left_s * TD_NS_PER_S, left);
+    (void)snprintf(out.text + used, sizeof out.text - (size_t)used, "  %s left", left); /* fits */
+    return out;
+}
+
+void progress_show_part(progress_line *progress, const char *what, uint64_t done, uint64_t total,
+                        const char *done_text, const char *total_text)
+{
+    uint64_t mono_ns = clock_mono_ns(clock_real());
+    if (progress_is_due(progress, mono_ns))
+        progress_show(progress, mono_ns, "%s  %s  %s of %s", what,
+                      progress_part(progress, mono_ns, done, total).text, done_text, total_text);
 }
 
 void progress_end(progress_line *progress)

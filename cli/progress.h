@@ -8,13 +8,15 @@
 #include <stdint.h>
 
 #include "base/attr.h"
-#include "cli/rate.h"
 #include "cli/report.h"
+#include "cli/units.h"
 
 typedef struct progress_line {
     reporter *report;
-    uint64_t next_mono_ns; /* not shown again before */
-    uint8_t is_shown;      /* 0: no terminal, or quiet */
+    uint64_t next_mono_ns;  /* not shown again before */
+    uint64_t begin_mono_ns; /* when the first part was shown; 0: none was */
+    uint64_t begin_done;    /* and how much was done then */
+    uint8_t is_shown;       /* 0: no terminal, or quiet */
 } progress_line;
 
 /* A status line on the report's terminal; shows nothing if that is none, or is quiet. */
@@ -32,10 +34,13 @@ static inline int progress_is_due(const progress_line *progress, uint64_t mono_n
 void progress_show(progress_line *progress, uint64_t mono_ns, const char *format, ...)
     TD_PRINTF(3, 4);
 
-/* A line about frames that are read: phase (NULL: none), the time of the last one (0: unknown), how
- * many, and how many a second now (rate NULL: left out). */
-void progress_show_frames(progress_line *progress, uint64_t mono_ns, const char *phase,
-                          uint64_t frames, uint64_t recv_ns, rate_window *rate);
+/* "37 %  2 m 5 s left": how much of total is done, and the time that the rest takes at the pace
+ * since the first call ("" where that is not known yet). */
+unit_text progress_part(progress_line *progress, uint64_t mono_ns, uint64_t done, uint64_t total);
+
+/* "verify  37 %  2 m 5 s left  1.2 GiB of 3.4 GiB": a line of that, in words. */
+void progress_show_part(progress_line *progress, const char *what, uint64_t done, uint64_t total,
+                        const char *done_text, const char *total_text);
 
 /* Wipe the line. */
 void progress_end(progress_line *progress);

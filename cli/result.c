@@ -211,6 +211,33 @@ static void add_cells(result_writer *r)
     }
 }
 
+/* The text of a document: lines that are wider than the terminal are broken, and their further
+ * lines are indented by two more. */
+static void print_page(output_stream *output, const td_buf *page)
+{
+    const char *at = (const char *)page->data;
+    const char *end = at + page->size;
+    while (output->columns > 0 && at < end) {
+        const char *next = memchr(at, '\n', (size_t)(end - at));
+        size_t size = (size_t)((next == NULL ? end : next) - at);
+        size_t indent = 0;
+        while (indent < size && at[indent] == ' ')
+            indent++;
+        size_t bytes = terminal_line(at, size, output->columns);
+        while (bytes < size) {
+            output_bytes(output, td_bytes_of(at, bytes));
+            output_printf(output, "\n%*s", (int)indent + 2, "");
+            at += bytes + 1;
+            size -= bytes + 1;
+            bytes = terminal_line(at, size, output->columns - indent - 2);
+        }
+        output_bytes(output, td_bytes_of(at, size + (next != NULL)));
+        at += size + (next != NULL);
+    }
+    if (at < end)
+        output_bytes(output, td_bytes_of(at, (size_t)(end - at)));
+}
+
 /* The text of a row takes the place of its fields' texts: a list has nothing but its rows' texts
  * between its beginning and the page's end. */
 static void end_row(result_writer *r, result_field *row, size_t text_at)
@@ -225,7 +252,7 @@ static void end_row(result_writer *r, result_field *row, size_t text_at)
         r->fields[r->scope].value++;
         return;
     }
-    output_bytes(r->output, td_buf_view(page));
+    print_page(r->output, page);
     td_buf_clear(page);
 }
 
@@ -235,6 +262,8 @@ void result_object_end(result_writer *r, const char *pattern)
         json_write_object_end(r->json);
         if (r->json->depth == 0)
             output_json_end(r->output);
+        else
+            output_json_item(r->output);
         return;
     }
     if (output_is_broken(&r->page))
@@ -262,7 +291,7 @@ void result_list_begin(result_writer *r, const char *name)
 {
     if (r->json == NULL) {
         begin_container(r, name);
-    } else if (name != NULL) {
+    } else {
         json_write_key(r->json, name);
         json_write_array_begin(r->json);
     }
@@ -282,8 +311,7 @@ void result_table_begin(result_writer *r, const char *name, const table_column *
 void result_list_end(result_writer *r)
 {
     if (r->json != NULL) {
-        if (r->json->depth > 0) /* else its rows are lines */
-            json_write_array_end(r->json);
+        json_write_array_end(r->json);
         return;
     }
     if (output_is_broken(&r->page))
@@ -291,59 +319,12 @@ void result_list_end(result_writer *r)
     TD_ASSERT(r->scope != NO_FIELD);
     result_field *list = &r->fields[r->scope];
     if (r->scope == r->table_of) {
-        r->page.rc =
-            table_print(&r->table, list->name == NULL ? r->output : &r->page, &r->page.err);
+        r->page.rc = table_print(&r->table, &r->page, &r->page.err);
         table_fini(&r->table);
         r->table_of = NO_FIELD;
     }
     r->scope = list->parent;
-    if (list->name == NULL)
-        r->field_count = 0;
-    else
-        end_text(r, list);
-}
-
-/* ---- rows before their document ---- */
-
-void result_rows_begin(result_rows *rows, const output_stream *output, const json_options *form)
-{
-    output_init_memory(&rows->kept, output);
-    result_begin(&rows->r, &rows->kept, form);
-}
-
-void result_rows_end(result_rows *rows)
-{
-    td_result rc = result_end(&rows->r, NULL);
-    if (rc == TD_OK)
-        rc = output_finish(&rows->kept, NULL);
-    (void)rc; /* result_rows_are_cut has reported it */
-}
-
-int result_rows_are_cut(const result_rows *rows)
-{
-    return output_is_broken(&rows->kept) || output_is_broken(&rows->r.page);
-}
-
-void result_rows_print(result_rows *rows, output_stream *output)
-{
-    if (rows->r.json != NULL)
-        return;
-    output_bytes(output, td_buf_view(&rows->kept.line));
-    td_buf_clear(&rows->kept.line);
-}
-
-void result_list_of_rows(result_writer *r, const char *name, const result_rows *rows)
-{
-    td_bytes left = td_buf_view(&rows->kept.line);
-    result_list_begin(r, name);
-    if (r->json == NULL)
-        output_bytes(&r->page, left);
-    while (r->json != NULL && left.size > 0) { /* a line each */
-        size_t size = (size_t)((const uint8_t *)memchr(left.data, '\n', left.size) - left.data);
-        json_write_raw(r->json, td_bytes_of(left.data, size));
-        left = td_bytes_of(left.data + size + 1, left.size - size - 1);
-    }
-    result_list_end(r);
+    end_text(r, list);
 }
 
 /* ---- fields ---- */

@@ -58,30 +58,16 @@ void result_begin(result_writer *r, output_stream *output, const json_options *f
 TD_MUST_USE td_result result_end(result_writer *r, td_err *err);
 
 /* An object. The name is NULL for a row of a list, and for a whole document: outside of everything
- * each object is a line of JSON. The pattern is its text, NULL: none. A table's row has the
- * patterns of the columns instead. */
+ * each object is a line of JSON. The pattern is its text, NULL: none; that of a document is broken
+ * at spaces to fit a terminal. A table's row has the patterns of the columns instead. */
 void result_object_begin(result_writer *r, const char *name);
 void result_object_end(result_writer *r, const char *pattern);
 
-/* A list of objects; with columns a table of text (cli/table.h), and name NULL a table whose rows
- * are JSON documents, a line each. One table at a time. */
+/* A list of objects; with columns a table of text (cli/table.h). One table at a time. */
 void result_list_begin(result_writer *r, const char *name);
 void result_table_begin(result_writer *r, const char *name, const table_column *columns,
                         size_t count);
 void result_list_end(result_writer *r);
-
-/* Rows that are found before the document can begin: objects described for rows->r, kept until they
- * are a list of it. They are dropped if there is no memory for them, or more than an output holds
- * at once; are_cut is 1 then. print prints the text that they have so far to the output instead. */
-typedef struct result_rows {
-    output_stream kept;
-    result_writer r;
-} result_rows;
-void result_rows_begin(result_rows *rows, const output_stream *output, const json_options *form);
-void result_rows_end(result_rows *rows);
-int result_rows_are_cut(const result_rows *rows);
-void result_rows_print(result_rows *rows, output_stream *output);
-void result_list_of_rows(result_writer *r, const char *name, const result_rows *rows);
 
 /* Fields. A count of UINT64_MAX is unknown: null, "?". A time of 0 is "-" as text. In JSON
  * times, sizes and fractions (mantissa / 10^places) are numbers, decimals are strings. Text NULL is

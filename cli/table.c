@@ -8,11 +8,10 @@
 
 enum {
     TABLE_BYTES_MAX = 256 << 20,
-    CELL_BYTES_MAX = 511,
     COLUMN_WIDTH_MAX = 120, /* in a pipe: one long cell does not push all lines apart */
-    CELL_WIDTH_MIN = 8,     /* on a terminal: what is left of text that is cut */
     BETWEEN_COLUMNS = 2,
-    LEFT_OUT = 0, /* width of a column that is not printed; every column has a title */
+    FOLDED_INDENT = 4, /* of a row's further lines */
+    LEFT_OUT = 0,      /* width of a column that is not printed; every column has a title */
 };
 
 /* Columns on a terminal: code points, which is right for everything but wide scripts. */
@@ -59,8 +58,6 @@ void table_cell(text_table *table, td_bytes text)
 {
     if (table->rc != TD_OK)
         return;
-    if (text.size > CELL_BYTES_MAX)
-        text.size = CELL_BYTES_MAX;
     size_t begin = table->cells.size;
     table->rc = td_escape_append(&table->cells, text, &table->err);
     if (table->rc == TD_OK)
@@ -74,77 +71,90 @@ void table_cell(text_table *table, td_bytes text)
     table->cell_count++;
 }
 
-/* 1 if no column after this one is printed. */
-static int is_last(const text_table *table, const size_t widths[TABLE_COLUMNS_MAX], size_t column)
-{
-    while (column + 1 < table->column_count && widths[column + 1] == LEFT_OUT)
-        column++;
-    return column + 1 == table->column_count;
-}
-
-/* Print a cell in its column. What a terminal has no space for is cut, which an ellipsis shows. */
-static void print_cell(const text_table *table, output_stream *output,
-                       const size_t widths[TABLE_COLUMNS_MAX], size_t column, const char *text)
-{
-    size_t width = widths[column];
-    if (width == LEFT_OUT)
-        return;
-    size_t own = text_width(text);
-    size_t pad = own < width ? width - own : 0;
-    output_printf(output, "%*s", column == 0 ? 0 : BETWEEN_COLUMNS, "");
-    if (table->columns[column].align == TABLE_RIGHT)
-        output_printf(output, "%*s", (int)pad, "");
-    if (own > width && output->columns > 0)
-        output_printf(output, "%.*s…", (int)text_bytes(text, width - 1), text);
-    else
-        output_printf(output, "%s", text);
-    if (!is_last(table, widths, column) && table->columns[column].align != TABLE_RIGHT)
-        output_printf(output, "%*s", (int)pad, "");
-}
-
-static int can_be_cut(const text_table *table, size_t column)
-{
-    table_align align = table->columns[column].align;
-    return align == TABLE_LEFT || align == TABLE_SPARE_LEFT;
-}
+/* How the columns are printed. */
+typedef struct table_layout {
+    size_t columns;                   /* of the terminal; SIZE_MAX: no bound */
+    size_t widths[TABLE_COLUMNS_MAX]; /* or LEFT_OUT */
+    uint8_t begins_line[TABLE_COLUMNS_MAX];
+} table_layout;
 
 static int is_spare(const text_table *table, size_t column)
 {
     table_align align = table->columns[column].align;
-    return align == TABLE_SPARE_LEFT || align == TABLE_SPARE_WHOLE;
+    return align == TABLE_SPARE_LEFT || align == TABLE_SPARE_RIGHT;
 }
 
-/* The table's width with what can be cut no wider than text_max. */
-static size_t total_width(const text_table *table, const size_t widths[TABLE_COLUMNS_MAX],
-                          size_t text_max)
+static int is_right(const text_table *table, size_t column)
+{
+    table_align align = table->columns[column].align;
+    return align == TABLE_RIGHT || align == TABLE_SPARE_RIGHT;
+}
+
+static size_t total_width(const text_table *table, const table_layout *layout)
 {
     size_t total = 0;
-    for (size_t i = 0; i < table->column_count; i++) {
-        size_t own = can_be_cut(table, i) && widths[i] > text_max ? text_max : widths[i];
-        if (widths[i] != LEFT_OUT)
-            total += own + (i == 0 ? 0 : BETWEEN_COLUMNS);
-    }
+    for (size_t i = 0; i < table->column_count; i++)
+        if (layout->widths[i] != LEFT_OUT)
+            total += layout->widths[i] + (i == 0 ? 0 : BETWEEN_COLUMNS);
     return total;
 }
 
-/* Leave out spare columns until the table fits with its text cut, and make the widest columns of
- * text narrower until it fits. Where what is never cut is too wide, the terminal breaks the lines.
- */
-static void fit_widths(const text_table *table, size_t columns, size_t widths[TABLE_COLUMNS_MAX])
+/* Leave out spare columns until the table fits; if it cannot, begin a line with each column that
+ * the one before leaves no space for. */
+static void lay_out(const text_table *table, size_t columns, table_layout *layout)
 {
+    *layout = (table_layout){.columns = columns == 0 ? SIZE_MAX : columns};
+    for (size_t i = 0; i < table->column_count; i++)
+        layout->widths[i] = columns > 0 || table->widths[i] < COLUMN_WIDTH_MAX ? table->widths[i]
+                                                                               : COLUMN_WIDTH_MAX;
     for (size_t i = table->column_count; i-- > 1;)
-        if (is_spare(table, i) && total_width(table, widths, CELL_WIDTH_MIN) > columns)
-            widths[i] = LEFT_OUT;
-    for (size_t total = total_width(table, widths, SIZE_MAX); total > columns; total--) {
-        size_t widest = table->column_count;
-        for (size_t i = 0; i < table->column_count; i++)
-            if (can_be_cut(table, i) && widths[i] > CELL_WIDTH_MIN &&
-                (widest == table->column_count || widths[i] >= widths[widest]))
-                widest = i;
-        if (widest == table->column_count)
-            return;
-        widths[widest]--;
+        if (is_spare(table, i) && total_width(table, layout) > layout->columns)
+            layout->widths[i] = LEFT_OUT;
+    size_t used = layout->widths[0];
+    for (size_t i = 1; i < table->column_count; i++) {
+        if (layout->widths[i] == LEFT_OUT)
+            continue;
+        used += BETWEEN_COLUMNS + layout->widths[i];
+        layout->begins_line[i] = used > layout->columns;
+        if (layout->begins_line[i])
+            used = FOLDED_INDENT + layout->widths[i];
     }
+}
+
+/* 1 if nothing is printed after this column on its line. */
+static int ends_line(const text_table *table, const table_layout *layout, size_t column)
+{
+    for (size_t i = column + 1; i < table->column_count; i++)
+        if (layout->widths[i] != LEFT_OUT)
+            return layout->begins_line[i];
+    return 1;
+}
+
+/* A cell that is wider than the terminal is broken, too. */
+static void print_cell(const text_table *table, const table_layout *layout, output_stream *output,
+                       size_t column, const char *text)
+{
+    size_t width = layout->widths[column];
+    size_t own = text_width(text);
+    size_t pad = own < width ? width - own : 0;
+    size_t left = layout->columns - (layout->begins_line[column] ? FOLDED_INDENT : 0);
+    if (width == LEFT_OUT)
+        return;
+    if (layout->begins_line[column])
+        output_printf(output, "\n%*s", FOLDED_INDENT, "");
+    else
+        output_printf(output, "%*s", column == 0 ? 0 : BETWEEN_COLUMNS, "");
+    if (is_right(table, column) && !layout->begins_line[column])
+        output_printf(output, "%*s", (int)pad, "");
+    for (; own > left; left = layout->columns - FOLDED_INDENT) {
+        size_t size = text_bytes(text, left);
+        output_printf(output, "%.*s\n%*s", (int)size, text, FOLDED_INDENT, "");
+        text += size;
+        own -= left;
+    }
+    output_printf(output, "%s", text);
+    if (!ends_line(table, layout, column) && !is_right(table, column))
+        output_printf(output, "%*s", (int)pad, "");
 }
 
 td_result table_print(const text_table *table, output_stream *output, td_err *err)
@@ -154,23 +164,19 @@ td_result table_print(const text_table *table, output_stream *output, td_err *er
     if (table->rc != TD_OK || table->cell_count == 0)
         return table->rc;
     TD_ASSERT(table->cell_count % table->column_count == 0);
-    size_t widths[TABLE_COLUMNS_MAX] = {0};
-    for (size_t i = 0; i < table->column_count; i++)
-        widths[i] = output->columns > 0 || table->widths[i] < COLUMN_WIDTH_MAX ? table->widths[i]
-                                                                               : COLUMN_WIDTH_MAX;
-    if (output->columns > 0)
-        fit_widths(table, output->columns, widths);
+    table_layout layout;
+    lay_out(table, output->columns, &layout);
     if (output->has_colour)
         output_bytes(output, td_bytes_str(terminal_style_begin(TERMINAL_HEAD)));
     for (size_t i = 0; i < table->column_count; i++)
-        print_cell(table, output, widths, i, table->columns[i].title);
+        print_cell(table, &layout, output, i, table->columns[i].title);
     if (output->has_colour)
         output_bytes(output, td_bytes_str(TERMINAL_STYLE_END));
     output_printf(output, "\n");
     const char *text = (const char *)table->cells.data;
     for (size_t i = 0; i < table->cell_count; i++) {
         size_t column = i % table->column_count;
-        print_cell(table, output, widths, column, text);
+        print_cell(table, &layout, output, column, text);
         if (column + 1 == table->column_count)
             output_printf(output, "\n");
         text += strlen(text) + 1;

@@ -1,7 +1,7 @@
 /* Tables for people: columns as wide as their widest cell, numbers to the right. Cells are copied,
- * and escaped (base/escape.h). On a terminal a table is as wide as the terminal at most: its widest
- * columns of text are cut, and columns that it can do without are left out. A file or a pipe gets
- * it whole. One thread. */
+ * and escaped (base/escape.h). On a terminal a table is as wide as the terminal at most: columns
+ * that it can do without are left out, the last one first; if the others do not fit either, each
+ * row takes several lines. No cell is ever cut. A file or a pipe gets all columns. One thread. */
 #ifndef TD_CLI_TABLE_H
 #define TD_CLI_TABLE_H
 
@@ -16,13 +16,10 @@
 enum { TABLE_COLUMNS_MAX = 16 };
 
 typedef enum table_align {
-    TABLE_LEFT,  /* text: a narrow terminal may cut it */
-    TABLE_WHOLE, /* to the left, too, and never cut: times, states */
-    TABLE_RIGHT, /* numbers, never cut either */
-    /* As the first two, and left out where the terminal is too narrow for all columns, the last one
-     * first. Not for a table's first column. */
-    TABLE_SPARE_LEFT,
-    TABLE_SPARE_WHOLE,
+    TABLE_LEFT,        /* text */
+    TABLE_RIGHT,       /* numbers */
+    TABLE_SPARE_LEFT,  /* the same, and left out where the terminal is too narrow */
+    TABLE_SPARE_RIGHT, /* (not for a table's first column) */
 } table_align;
 
 typedef struct table_column {

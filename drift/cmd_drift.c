@@ -45,12 +45,12 @@ typedef struct drift_command {
 static const table_column COLUMNS[] = {
     {"feed", TABLE_LEFT, "{feed}"},
     {"topic", TABLE_LEFT, "{topic}"},
-    {"what", TABLE_WHOLE, "{kind}"},
+    {"what", TABLE_LEFT, "{kind}"},
     {"where", TABLE_LEFT, "{path|-}"},
     {"detail", TABLE_LEFT, "{detail|-}"},
     {"frames", TABLE_RIGHT, "{count}"},
-    {"first", TABLE_SPARE_WHOLE, "{first_ns}"},
-    {"last", TABLE_SPARE_WHOLE, "{last_ns}"},
+    {"first", TABLE_SPARE_LEFT, "{first_ns}"},
+    {"last", TABLE_SPARE_LEFT, "{last_ns}"},
     {"example", TABLE_SPARE_LEFT, "{shown}"},
 };
 

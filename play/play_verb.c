@@ -1,6 +1,8 @@
 #include "play/play_verb.h"
 
+#include "base/time_text.h"
 #include "cli/report.h"
+#include "cli/units.h"
 
 int play_verb_begin(play_verb *verb, const verb_context *context, const options_spec *spec,
                     int argc, char **argv, options_operands *operands, exit_code *status)
@@ -25,11 +27,26 @@ int play_verb_begin(play_verb *verb, const verb_context *context, const options_
     return 0;
 }
 
+/* The time of the last frame (0: unknown), how many there were, how many a second now. */
+static void show_frames(play_verb *verb, uint64_t now_ns, uint64_t frames, uint64_t recv_ns)
+{
+    char when[TD_TIME_TEXT_BYTES] = "";
+    uint64_t now = verb->rate == NULL ? 0 : rate_take(verb->rate, now_ns, frames);
+    if (recv_ns != 0)
+        td_time_format_ms(recv_ns, when);
+    progress_show(&verb->progress, now_ns, "%s%s%s  %s%s%s%s",
+                  verb->phase == NULL ? "" : verb->phase, verb->phase == NULL ? "" : "  ", when,
+                  format_counted(frames, "frame").text, verb->rate == NULL ? "" : "  ",
+                  verb->rate == NULL ? "" : format_counted(now, "frame").text,
+                  verb->rate == NULL ? "" : "/s");
+}
+
 int play_verb_progress(void *user, uint64_t frames, uint64_t recv_ns)
 {
     play_verb *verb = user;
-    progress_show_frames(&verb->progress, clock_mono_ns(verb->clock), verb->phase, frames, recv_ns,
-                         verb->rate);
+    uint64_t now_ns = clock_mono_ns(verb->clock);
+    if (progress_is_due(&verb->progress, now_ns))
+        show_frames(verb, now_ns, frames, recv_ns);
     return stop_signal_came(verb->signals);
 }
 

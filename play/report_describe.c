@@ -420,7 +420,7 @@ static td_result describe_books(result_writer *r, const stream_table *streams, t
         {"best bid", TABLE_RIGHT, "[{best_bid} x {best_bid_size}][{best_bid!}-]"},
         {"best ask", TABLE_RIGHT, "[{best_ask} x {best_ask_size}][{best_ask!}-]"},
         {"levels", TABLE_RIGHT, "{bids} x {asks}"},
-        {"at the end", TABLE_WHOLE, "[{broken?}broken][{broken!}sound]"}};
+        {"at the end", TABLE_LEFT, "[{broken?}broken][{broken!}sound]"}};
     td_result rc = TD_OK;
     result_table_begin(r, "books", COLUMNS, sizeof COLUMNS / sizeof *COLUMNS);
     for (size_t i = 0; i < streams->count && rc == TD_OK; i++) {

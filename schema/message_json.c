@@ -240,9 +240,11 @@ void message_json_raw(json_writer *writer, const topic_match *topic, td_bytes ex
     json_write_object_end(writer);
 }
 
-static void write_field_row(json_writer *w, const field_row *field)
+/* place: where the key is. */
+static void write_field_row(json_writer *w, const field_row *field, const char *place)
 {
     json_write_object_begin(w);
+    json_write_member_text(w, "in", field->flags & FIELD_INHERITED ? "around the entry" : place);
     json_write_member_text(w, "member", msg_member_name(field->member));
     json_write_member_text(w, "key", field->key);
     json_write_member_text(w, "type", field_type_name(field->type));
@@ -250,6 +252,23 @@ static void write_field_row(json_writer *w, const field_row *field)
                            field->unit == UNIT_NONE ? NULL : field_unit_name(field->unit));
     json_write_member_u64(w, "scale_e10", field->scale_e10);
     json_write_member_bool(w, "required", field->flags & FIELD_REQUIRED);
+    json_write_object_end(w);
+}
+
+static void write_items_row(json_writer *w, const items_row *items)
+{
+    static const char *const ACTIONS[] = {
+        [ACTION_NONE] = "events",    [ACTION_SET] = "set",         [ACTION_DELETE] = "deleted",
+        [ACTION_UPDATE] = "updated", [ACTION_INSERT] = "inserted",
+    };
+    int is_bids = items->flags & ITEMS_BUY;
+    int is_asks = items->flags & ITEMS_SELL;
+    json_write_object_begin(w);
+    json_write_member_text(w, "path", items->path);
+    json_write_member_text(w, "action", ACTIONS[items->action]);
+    json_write_member_text(w, "kind",
+                           items->kind == FRAME_ANY ? NULL : frame_kind_name(items->kind));
+    json_write_member_text(w, "side", is_bids ? "bids" : is_asks ? "asks" : NULL);
     json_write_object_end(w);
 }
 
@@ -267,12 +286,19 @@ void topic_json_members(json_writer *writer, const family *of, const topic_row *
         json_write_null(writer);
     else
         json_write_u64(writer, row->book_depth);
+    json_write_member_text(writer, "symbol_path", row->symbol_path);
+    json_write_member_text(writer, "parameter_path", row->parameter_path);
+    json_write_key(writer, "entries");
+    json_write_array_begin(writer);
+    for (size_t i = 0; i < TOPIC_ITEMS_MAX && row->items[i].path != NULL; i++)
+        write_items_row(writer, &row->items[i]);
+    json_write_array_end(writer);
     json_write_key(writer, "fields");
     json_write_array_begin(writer);
     for (size_t i = 0; i < row->envelope_count; i++)
-        write_field_row(writer, &row->envelope[i]);
+        write_field_row(writer, &row->envelope[i], "frame");
     for (size_t i = 0; i < row->field_count; i++)
-        write_field_row(writer, &row->fields[i]);
+        write_field_row(writer, &row->fields[i], "entry");
     json_write_array_end(writer);
     json_write_key(writer, "rules");
     json_write_array_begin(writer);

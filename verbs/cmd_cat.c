@@ -54,7 +54,7 @@ static const option_row CAT_ROWS[] = {
 
 /* What one run of cat has. */
 typedef struct cat_run {
-    verb_run verb;
+    verb_run *verb;
     cat_options options;
     stop_signal *signals; /* NULL: a signal just ends it */
     uint8_t has_frames;   /* one was selected, be it of another direction */
@@ -92,7 +92,7 @@ static int wants_dir(const cat_options *options, channel_dir dir)
 
 static int wants_frame(const cat_run *run, const frame_ref *frame)
 {
-    const entry_options *entries = &run->verb.entries;
+    const entry_options *entries = &run->verb->entries;
     return wants_dir(&run->options, frame->channel->info.dir) &&
            (!entry_options_are_given(entries) ||
             (frame->content.message != NULL &&
@@ -102,16 +102,16 @@ static int wants_frame(const cat_run *run, const frame_ref *frame)
 /* 1 if nothing more is to be printed: a signal ends cat between two frames, never within a line. */
 static int is_over(cat_run *run, uint64_t left)
 {
-    return left == 0 || output_is_broken(&run->verb.output) || stop_signal_came(run->signals);
+    return left == 0 || output_is_broken(&run->verb->output) || stop_signal_came(run->signals);
 }
 
 /* Print the frames there are. TD_EOF: the tape has no more now, or enough was printed. */
 static td_result print_frames(cat_run *run, tape *from, uint64_t *left)
 {
-    output_stream *output = &run->verb.output;
+    output_stream *output = &run->verb->output;
     while (!is_over(run, *left)) {
         const frame_ref *frame;
-        td_result rc = tape_next(from, &frame, &run->verb.err);
+        td_result rc = tape_next(from, &frame, &run->verb->err);
         if (rc != TD_OK)
             return rc;
         run->has_frames = 1;
@@ -134,7 +134,7 @@ static td_result wait_for_more(cat_run *run, tape *from, uint64_t left)
 {
     td_clock clock = clock_real();
     while (run->options.is_following && !is_over(run, left)) {
-        td_result rc = tape_follow(from, &run->verb.err);
+        td_result rc = tape_follow(from, &run->verb->err);
         if (rc != TD_EOF)
             return rc;
         clock_sleep_until(clock, clock_mono_ns(clock) + FOLLOW_WAIT_NS);
@@ -149,7 +149,7 @@ static td_result print_all(cat_run *run, tape *from)
     td_result rc = TD_OK;
     while (rc == TD_OK) {
         rc = print_frames(run, from, &left);
-        output_flush(&run->verb.output);
+        output_flush(&run->verb->output);
         if (rc == TD_EOF)
             rc = wait_for_more(run, from, left);
     }
@@ -159,12 +159,12 @@ static td_result print_all(cat_run *run, tape *from)
 /* Only a cat that follows has anything to tidy up; otherwise a signal may just end it. */
 static td_result run_cat(cat_run *run, tape_stats *stats)
 {
-    td_err *err = &run->verb.err;
-    selection wanted = verb_run_selection(&run->verb);
-    tape_options how = {.threads = threads_options_count(&run->verb.threads),
-                        .log = &run->verb.log,
-                        .reads = entry_options_are_given(&run->verb.entries) ? TAPE_READS_MESSAGES
-                                                                             : TAPE_READS_FRAMES,
+    td_err *err = &run->verb->err;
+    selection wanted = verb_run_selection(run->verb);
+    tape_options how = {.threads = threads_options_count(&run->verb->threads),
+                        .log = &run->verb->log,
+                        .reads = entry_options_are_given(&run->verb->entries) ? TAPE_READS_MESSAGES
+                                                                              : TAPE_READS_FRAMES,
                         .with_events = run->options.with_events,
                         .is_following = run->options.is_following};
     tape *from = NULL;
@@ -174,22 +174,33 @@ static td_result run_cat(cat_run *run, tape_stats *stats)
         rc = stop_signal_open(&(stop_signal_calls){0}, &run->signals, err);
     }
     if (rc == TD_OK)
-        rc = tape_open(run->verb.archive, &wanted, &how, &from, err);
+        rc = tape_open(run->verb->archive, &wanted, &how, &from, err);
     if (rc == TD_OK) {
         rc = print_all(run, from);
         tape_get_stats(from, stats);
     }
     tape_close(from);
     if (rc == TD_OK && !run->has_frames && !run->options.is_following && !tape_is_damaged(stats))
-        rc = verb_run_nothing(&run->verb);
+        rc = verb_run_nothing(run->verb);
     stop_signal_close(run->signals);
+    return rc;
+}
+
+static td_result work(verb_run *verb)
+{
+    cat_run *run = verb->state;
+    tape_stats stats = {0};
+    run->verb = verb;
+    td_result rc = run_cat(run, &stats);
+    if (tape_is_damaged(&stats))
+        verb->status = EXIT_CODE_DAMAGE;
     return rc;
 }
 
 exit_code cmd_cat(const verb_context *context, int argc, char **argv)
 {
     cat_run run = {0};
-    const verb_run_spec spec = {
+    const verb_spec spec = {
         .name = "cat",
         .summary = "Print the frames of a selection in order, one JSON object per line.",
         .statuses = {[EXIT_CODE_DONE] = "done",
@@ -201,11 +212,7 @@ exit_code cmd_cat(const verb_context *context, int argc, char **argv)
                     "tapedeck cat archive --follow --topic 'orderBook*'",
         .takes = VERB_TAKES_SELECTION | VERB_TAKES_ENTRIES | VERB_TAKES_THREADS | VERB_TAKES_JSON,
         .own = {"Frames", CAT_ROWS, sizeof CAT_ROWS / sizeof CAT_ROWS[0], &run.options},
-        .mode = ARCHIVE_READ};
-    exit_code status = EXIT_CODE_DONE;
-    if (!verb_run_begin(&run.verb, context, &spec, argc, argv, &status))
-        return status;
-    tape_stats stats = {0};
-    td_result rc = run_cat(&run, &stats);
-    return verb_run_end(&run.verb, rc, tape_is_damaged(&stats) ? EXIT_CODE_DAMAGE : EXIT_CODE_DONE);
+        .mode = ARCHIVE_READ,
+        .work = work};
+    return verb_run_all(&spec, &run, context, argc, argv);
 }

@@ -5,13 +5,11 @@
 
 #include "verbs/cmds.h"
 #include "verbs/frame_lines.h"
+#include "verbs/verb_run.h"
 #include "import/import_line.h"
 #include "import/import_source.h"
 #include "base/assert.h"
-#include "base/clock.h"
 #include "base/io_posix.h"
-#include "cli/option_groups.h"
-#include "cli/output.h"
 #include "cli/units.h"
 #include "schema/classify.h"
 #include "schema/decode.h"
@@ -42,9 +40,8 @@ static const option_row DECODE_ROWS[] = {
 };
 
 typedef struct decode_run {
+    verb_run *verb;
     decode_options options;
-    json_options json;
-    talk_options talk;
     const family *families[FAMILY_GROUP_MAX];
     size_t family_count;
     uint64_t at_ns;
@@ -53,10 +50,8 @@ typedef struct decode_run {
     import_line_reader *wrappers;
     import_source *source;
     frame_lines *lines;
-    output_stream output;
     uint64_t frames;
     uint64_t undecoded;
-    td_err err;
 } decode_run;
 
 /* Where a frame went, and when it came. */
@@ -148,7 +143,8 @@ static int is_better(const attempt *a, const attempt *b)
 static void write_raw(decode_run *run, const attempt *best)
 {
     run->undecoded++;
-    message_json_raw(&run->output.json, &best->what.topic, best->what.exchange_topic, &best->why);
+    message_json_raw(&run->verb->output.json, &best->what.topic, best->what.exchange_topic,
+                     &best->why);
 }
 
 /* The family, as far as the frame shows it: a book of BTCUSDT is the same in several. */
@@ -169,7 +165,7 @@ static void write_families(decode_run *run, json_writer *json, const attempt *be
 static void write_attempt(decode_run *run, const attempt *best, td_bytes frame,
                           const message *decoded)
 {
-    json_writer *json = output_json_begin(&run->output);
+    json_writer *json = output_json_begin(&run->verb->output);
     json_write_object_begin(json);
     if (best->is_decoded) {
         message_json_members(json, decoded);
@@ -181,7 +177,7 @@ static void write_attempt(decode_run *run, const attempt *best, td_bytes frame,
         message_json_control(json, &best->what, frame);
     }
     json_write_object_end(json);
-    output_json_end(&run->output);
+    output_json_end(&run->verb->output);
 }
 
 /* A bare line has no direction: what no inbound rule matches is tried as a request. Of
@@ -245,8 +241,8 @@ static td_result decode_all(decode_run *run)
 {
     for (;;) {
         frame_text frame;
-        td_result rc = frame_lines_next(run->lines, &frame, &run->err);
-        if (rc == TD_EOF || output_is_broken(&run->output))
+        td_result rc = frame_lines_next(run->lines, &frame, &run->verb->err);
+        if (rc == TD_EOF || output_is_broken(&run->verb->output))
             return TD_OK;
         if (rc == TD_OK)
             rc = decode_text(run, &frame);
@@ -255,9 +251,10 @@ static td_result decode_all(decode_run *run)
     }
 }
 
-static td_result open_parts(decode_run *run, const options_operands *files)
+static td_result open_parts(decode_run *run)
 {
-    td_err *err = &run->err;
+    const options_operands *files = &run->verb->operands;
+    td_err *err = &run->verb->err;
     if (run->options.family == NULL) {
         td_err_set(err, TD_E_INVALID, "the family is missing");
         td_err_hint(err, "give --family NAME: %s", family_names());
@@ -280,59 +277,42 @@ static td_result open_parts(decode_run *run, const options_operands *files)
     return rc;
 }
 
-/* Close everything; the status of it all. */
-static exit_code end_run(decode_run *run, reporter *report, td_result rc)
+static td_result work(verb_run *verb)
 {
+    decode_run *run = verb->state;
+    run->verb = verb;
+    td_result rc = open_parts(run);
+    if (rc == TD_OK)
+        rc = decode_all(run);
     TD_ASSERT(run->undecoded <= run->frames);
-    td_err output_err;
-    td_result output_rc = output_finish(&run->output, &output_err);
     frame_lines_close(run->lines);
     import_source_close(run->source);
     import_line_reader_close(run->wrappers);
     json_parser_close(run->parser);
     decoder_close(run->decoder);
-    if (rc != TD_OK)
-        return report_error(report, &run->err);
-    if (output_rc != TD_OK)
-        return report_error(report, &output_err);
-    if (run->undecoded > 0)
-        report_line(report, TD_LOG_WARNING, "%s of %s not decoded",
-                    format_count(run->undecoded).text, format_counted(run->frames, "frame").text);
-    return run->undecoded > 0 ? EXIT_CODE_DIFFERS : EXIT_CODE_DONE;
+    if (rc != TD_OK || run->undecoded == 0)
+        return rc;
+    verb->status = EXIT_CODE_DIFFERS;
+    report_line(verb->report, TD_LOG_WARNING, "%s of %s not decoded",
+                format_count(run->undecoded).text, format_counted(run->frames, "frame").text);
+    return TD_OK;
 }
 
 exit_code cmd_decode(const verb_context *context, int argc, char **argv)
 {
     decode_run run = {0};
-    const option_group groups[] = {
-        {"Decoding", DECODE_ROWS, sizeof DECODE_ROWS / sizeof DECODE_ROWS[0], &run.options},
-        option_group_json(&run.json),
-        option_group_quiet(&run.talk),
-    };
-    const options_spec spec = {
-        .program = context->program,
-        .verb = "decode",
+    const verb_spec spec = {
+        .name = "decode",
         .summary = "Decode frames, one JSON object per frame.",
         .operands = "[FILE]",
-        .operand_max = 1,
-        .groups = groups,
-        .group_count = sizeof groups / sizeof groups[0],
         .statuses = {[EXIT_CODE_DONE] = "every frame was decoded",
                      [EXIT_CODE_DIFFERS] = "a frame was not decoded",
                      [EXIT_CODE_FAILED] = "the file cannot be read"},
         .examples = "tapedeck decode --family inverse < frames.jsonl\n"
                     "tapedeck decode --family v5 < frame.json\n"
                     "tapedeck cat archive --feed linear | tapedeck decode --family linear",
-        .now_ns = clock_wall_ns(clock_real())};
-    options_operands files;
-    exit_code status = EXIT_CODE_DONE;
-    if (!verb_begin(context, &spec, argc, argv, &files, &status))
-        return status;
-    report_apply(context->report, &run.talk);
-    td_err_clear(&run.err);
-    output_init(&run.output, stdout);
-    td_result rc = open_parts(&run, &files);
-    if (rc == TD_OK)
-        rc = decode_all(&run);
-    return end_run(&run, context->report, rc);
+        .takes = VERB_HAS_NO_ARCHIVE | VERB_TAKES_JSON,
+        .own = {"Decoding", DECODE_ROWS, sizeof DECODE_ROWS / sizeof DECODE_ROWS[0], &run.options},
+        .work = work};
+    return verb_run_all(&spec, &run, context, argc, argv);
 }

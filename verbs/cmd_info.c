@@ -1,53 +1,77 @@
-/* tapedeck info: what an archive holds. */
+/* tapedeck info: what an archive holds, and how it is. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "verbs/cmds.h"
-#include "verbs/info_pruned.h"
+#include "verbs/pruned_feeds.h"
 #include "verbs/verb_run.h"
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/clock.h"
 #include "archive/read_plan.h"
 #include "archive/reindex.h"
 
+/* The strip of a feed's day: a cell for each half hour. */
+enum { DAY_CELLS = 48 };
+static const uint64_t CELL_NS = 1800 * TD_NS_PER_S;
+#define DAY_HOURS "0     3     6     9     12    15    18    21"
+
 /* Frames of one (feed, topic, symbol), all slots and directions together. */
-typedef struct topic_total {
+typedef struct info_topic {
     const char *feed, *topic, *symbol; /* of the plan */
     uint64_t frames;
-} topic_total;
+} info_topic;
 
-typedef struct feed_total {
+typedef struct info_feed {
     const char *feed, *family;
     uint64_t segments, frames, bytes, first_ns, last_ns;
-} feed_total;
+    char day[DAY_CELLS + 1]; /* "#" recorded, "x" with a gap, "." not recorded */
+} info_feed;
 
-/* Sums over a plan of everything. */
-typedef struct archive_totals {
-    feed_total *feeds;
+typedef enum info_health { INFO_GOOD, INFO_RECOVERABLE, INFO_DAMAGED } info_health;
+
+typedef struct info_result {
+    const char *archive;
+    int is_single_file;
+    info_health health;
+    uint64_t age_ns; /* of the newest frame */
+    uint64_t segments, by_life[SEGMENT_IS_TRUNCATED + 1], unreadable;
+    uint64_t frames, events, bytes, first_ns, last_ns;
+    uint64_t day_ns; /* the day of the newest frame begins */
+    info_feed *feeds;
     size_t feed_count;
-    topic_total *topics;
+    info_topic *topics; /* by feed, topic, symbol */
     size_t topic_count;
-    uint64_t segments, by_life[SEGMENT_IS_TRUNCATED + 1], frames, events, bytes;
-    uint64_t first_ns, last_ns;
-} archive_totals;
+    session_row *sessions;
+    size_t session_count;
+    gap_list gaps;
+    pruned_feeds pruned;
+    archive_listing listing;
+    char catalog[CATALOG_WHAT_BYTES]; /* why it is out of date; "" = it is not */
+    read_plan *plan;
+} info_result;
 
 /* ---- adding up ---- */
 
 /* An archive has few feeds: looked up one by one. */
-static void add_feed(archive_totals *totals, const segment_index *segment, uint64_t frames)
+static info_feed *find_feed(info_result *info, const char *name)
 {
-    feed_total *at = NULL;
-    for (size_t i = 0; i < totals->feed_count && at == NULL; i++) {
-        if (strcmp(totals->feeds[i].feed, segment->feed) == 0)
-            at = &totals->feeds[i];
-    }
+    for (size_t i = 0; i < info->feed_count; i++)
+        if (strcmp(info->feeds[i].feed, name) == 0)
+            return &info->feeds[i];
+    return NULL;
+}
+
+static void add_feed(info_result *info, const segment_index *segment, uint64_t frames)
+{
+    info_feed *at = find_feed(info, segment->feed);
     if (at == NULL) {
-        totals->feeds = td_array_grow(totals->feeds, totals->feed_count, sizeof *at);
-        at = &totals->feeds[totals->feed_count++];
-        *at = (feed_total){
+        info->feeds = td_array_grow(info->feeds, info->feed_count, sizeof *at);
+        at = &info->feeds[info->feed_count++];
+        *at = (info_feed){
             .feed = segment->feed, .family = segment->family, .first_ns = segment->first_ns};
+        memset(at->day, '.', DAY_CELLS);
     }
-    TD_ASSERT(at->feed != NULL);
     at->segments++;
     at->frames = verb_run_add_count(at->frames, frames);
     at->bytes += segment->file_bytes;
@@ -58,36 +82,36 @@ static void add_feed(archive_totals *totals, const segment_index *segment, uint6
 }
 
 /* Events are the recorder's own words and no frames: counted apart. */
-static void add_segment(archive_totals *totals, const planned_segment *planned)
+static void add_segment(info_result *info, const planned_segment *planned)
 {
     const segment_index *segment = planned->index;
     uint64_t frames = 0;
     for (size_t i = 0; i < segment->channel_count; i++) {
         const segment_channel *channel = &segment->channels[i];
         if (channel->info.dir == CHANNEL_EVENT) {
-            totals->events = verb_run_add_count(totals->events, channel->message_count);
+            info->events = verb_run_add_count(info->events, channel->message_count);
             continue;
         }
         frames = verb_run_add_count(frames, channel->message_count);
-        totals->topics = td_array_grow(totals->topics, totals->topic_count, sizeof *totals->topics);
-        totals->topics[totals->topic_count++] = (topic_total){
+        info->topics = td_array_grow(info->topics, info->topic_count, sizeof *info->topics);
+        info->topics[info->topic_count++] = (info_topic){
             channel->info.feed, channel->info.topic, channel->info.symbol, channel->message_count};
     }
-    totals->segments++;
-    totals->by_life[planned->life]++;
-    totals->frames = verb_run_add_count(totals->frames, frames);
-    totals->bytes += segment->file_bytes;
-    if (totals->segments == 1 || segment->first_ns < totals->first_ns)
-        totals->first_ns = segment->first_ns;
-    if (segment->last_ns > totals->last_ns)
-        totals->last_ns = segment->last_ns;
-    add_feed(totals, segment, frames);
+    info->segments++;
+    info->by_life[planned->life]++;
+    info->frames = verb_run_add_count(info->frames, frames);
+    info->bytes += segment->file_bytes;
+    if (info->segments == 1 || segment->first_ns < info->first_ns)
+        info->first_ns = segment->first_ns;
+    if (segment->last_ns > info->last_ns)
+        info->last_ns = segment->last_ns;
+    add_feed(info, segment, frames);
 }
 
 static int compare_topics(const void *a, const void *b)
 {
-    const topic_total *left = a;
-    const topic_total *right = b;
+    const info_topic *left = a;
+    const info_topic *right = b;
     int order = strcmp(left->feed, right->feed);
     if (order == 0)
         order = strcmp(left->topic, right->topic);
@@ -95,99 +119,105 @@ static int compare_topics(const void *a, const void *b)
 }
 
 /* Rows of one (feed, topic, symbol) become one; called often enough that they never get many. */
-static void merge_topics(archive_totals *totals)
+static void merge_topics(info_result *info)
 {
-    if (totals->topic_count == 0)
+    if (info->topic_count == 0)
         return;
-    qsort(totals->topics, totals->topic_count, sizeof *totals->topics, compare_topics);
+    qsort(info->topics, info->topic_count, sizeof *info->topics, compare_topics);
     size_t last = 0;
-    for (size_t i = 1; i < totals->topic_count; i++) {
-        if (compare_topics(&totals->topics[last], &totals->topics[i]) == 0)
-            totals->topics[last].frames =
-                verb_run_add_count(totals->topics[last].frames, totals->topics[i].frames);
+    for (size_t i = 1; i < info->topic_count; i++) {
+        if (compare_topics(&info->topics[last], &info->topics[i]) == 0)
+            info->topics[last].frames =
+                verb_run_add_count(info->topics[last].frames, info->topics[i].frames);
         else
-            totals->topics[++last] = totals->topics[i];
+            info->topics[++last] = info->topics[i];
     }
-    TD_ASSERT(last < totals->topic_count);
-    totals->topic_count = last + 1;
+    info->topic_count = last + 1;
 }
 
-static void add_up(const read_plan *plan, archive_totals *totals)
+/* Mark the cells of a feed's day that the time from..to touches. */
+static void mark_day(info_result *info, const char *feed, uint64_t from_ns, uint64_t to_ns,
+                     char mark)
 {
-    for (size_t i = 0; i < read_plan_count(plan); i++) {
-        add_segment(totals, read_plan_segment(plan, i));
-        merge_topics(totals);
-    }
-    TD_ASSERT(totals->segments == read_plan_count(plan));
+    uint64_t end_ns = info->day_ns + DAY_CELLS * CELL_NS;
+    info_feed *at = find_feed(info, feed);
+    if (at == NULL || to_ns < info->day_ns || from_ns >= end_ns)
+        return;
+    size_t first = from_ns < info->day_ns ? 0 : (size_t)((from_ns - info->day_ns) / CELL_NS);
+    size_t last = to_ns >= end_ns ? DAY_CELLS - 1 : (size_t)((to_ns - info->day_ns) / CELL_NS);
+    for (size_t i = first; i <= last; i++)
+        at->day[i] = mark;
 }
 
-/* ---- what else there is ---- */
+/* A gap without an end lasts until the newest frame. */
+static void draw_day(info_result *info)
+{
+    info->day_ns = info->last_ns - info->last_ns % (DAY_CELLS * CELL_NS);
+    for (size_t i = 0; i < read_plan_count(info->plan); i++) {
+        const segment_index *segment = read_plan_segment(info->plan, i)->index;
+        mark_day(info, segment->feed, segment->first_ns, segment->last_ns, '#');
+    }
+    for (size_t i = 0; i < info->gaps.count; i++) {
+        const gap_row *gap = &info->gaps.rows[i];
+        uint64_t to_ns = gap->to_ns == GAP_OPEN ? info->last_ns : gap->to_ns;
+        if (to_ns >= gap->from_ns)
+            mark_day(info, gap->feed, gap->from_ns, to_ns, 'x');
+    }
+}
 
-/* Everything that info prints. */
-typedef struct info {
-    archive_totals totals;
-    read_plan *plan;
-    archive_listing listing;
-    gap_list gaps;
-    pruned_feeds pruned;
-    session_row *sessions;
-    size_t session_count;
-    char catalog[CATALOG_WHAT_BYTES]; /* "" = current */
-} info;
-
-/* Everything first, then the printing: an error half way must not leave half a document. */
-static td_result gather(verb_run *verb, info *all)
+static td_result find(verb_run *verb, info_result *info)
 {
     td_err *err = &verb->err;
+    archive *from = verb->archive;
+    uint64_t now_ns = clock_wall_ns(clock_real());
     read_query everything = {.to_ns = UINT64_MAX};
-    td_result rc = read_plan_open(verb->archive, &everything, &all->plan, err);
+    info->archive = archive_path(from);
+    info->is_single_file = archive_is_single_file(from);
+    td_result rc = read_plan_open(from, &everything, &info->plan, err);
     if (rc == TD_OK)
-        add_up(all->plan, &all->totals);
+        rc = archive_list(from, &info->listing, err);
     if (rc == TD_OK)
-        rc = archive_list(verb->archive, &all->listing, err);
+        rc = archive_gaps(from, &info->gaps, err);
     if (rc == TD_OK)
-        rc = archive_gaps(verb->archive, &all->gaps, err);
+        rc = archive_sessions(from, &info->sessions, &info->session_count, err);
     if (rc == TD_OK)
-        rc = archive_sessions(verb->archive, &all->sessions, &all->session_count, err);
-    if (rc == TD_OK)
-        rc = pruned_feeds_read(verb->archive, &all->pruned, err);
-    if (rc == TD_OK && !archive_is_single_file(verb->archive))
-        rc = archive_check_catalog(verb->archive, all->catalog, err);
-    return rc;
+        rc = pruned_feeds_read(from, &info->pruned, err);
+    if (rc == TD_OK && !info->is_single_file)
+        rc = archive_check_catalog(from, info->catalog, err);
+    if (rc != TD_OK)
+        return rc;
+    for (size_t i = 0; i < read_plan_count(info->plan); i++) {
+        add_segment(info, read_plan_segment(info->plan, i));
+        merge_topics(info);
+    }
+    info->unreadable = read_plan_unreadable_count(info->plan);
+    info->age_ns = now_ns > info->last_ns ? now_ns - info->last_ns : 0;
+    int is_behind = info->catalog[0] != '\0' && info->by_life[SEGMENT_IS_RECORDED] == 0;
+    info->health = info->unreadable + info->by_life[SEGMENT_IS_TRUNCATED] > 0 ? INFO_DAMAGED
+                   : info->by_life[SEGMENT_IS_CRASHED] > 0 || is_behind       ? INFO_RECOVERABLE
+                                                                              : INFO_GOOD;
+    draw_day(info);
+    return TD_OK;
 }
 
-static void free_info(info *all)
+static void free_info(info_result *info)
 {
-    read_plan_close(all->plan);
-    archive_listing_fini(&all->listing);
-    gap_list_fini(&all->gaps);
-    pruned_feeds_fini(&all->pruned);
-    td_free(all->totals.feeds);
-    td_free(all->totals.topics);
-    td_free(all->sessions);
+    read_plan_close(info->plan);
+    archive_listing_fini(&info->listing);
+    gap_list_fini(&info->gaps);
+    pruned_feeds_fini(&info->pruned);
+    td_free(info->feeds);
+    td_free(info->topics);
+    td_free(info->sessions);
 }
 
 /* ---- the result ---- */
 
-static const table_column FEED_COLUMNS[] = {
-    {"feed", TABLE_LEFT, "{feed|-}"},        {"family", TABLE_LEFT, "{family|-}"},
-    {"segments", TABLE_RIGHT, "{segments}"}, {"frames", TABLE_RIGHT, "{frames}"},
-    {"size", TABLE_RIGHT, "{bytes}"},        {"first frame", TABLE_WHOLE, "{first_ns}"},
-    {"lasts", TABLE_RIGHT, "{lasts}"},
-};
-
-static const table_column TOPIC_COLUMNS[] = {
-    {"feed", TABLE_LEFT, "{feed}"},
-    {"topic", TABLE_LEFT, "{topic}"},
-    {"symbol", TABLE_LEFT, "{symbol|-}"},
-    {"frames", TABLE_RIGHT, "{frames}"},
-};
-
-static void describe_sessions(result_writer *r, const info *all)
+static void describe_sessions(result_writer *r, const info_result *info)
 {
     result_list_begin(r, "sessions");
-    for (size_t i = 0; i < all->session_count; i++) {
-        const session_row *row = &all->sessions[i];
+    for (size_t i = 0; i < info->session_count; i++) {
+        const session_row *row = &info->sessions[i];
         result_object_begin(r, NULL);
         result_text(r, "session", row->session);
         result_text(r, "state", session_state_name(row->state));
@@ -200,11 +230,20 @@ static void describe_sessions(result_writer *r, const info *all)
     result_list_end(r);
 }
 
-static void describe_feeds(result_writer *r, const archive_totals *totals)
+static void describe_feeds(result_writer *r, const info_result *info)
 {
-    result_table_begin(r, "feeds", FEED_COLUMNS, sizeof FEED_COLUMNS / sizeof FEED_COLUMNS[0]);
-    for (size_t i = 0; i < totals->feed_count; i++) {
-        const feed_total *feed = &totals->feeds[i];
+    static const table_column COLUMNS[] = {
+        {"feed", TABLE_LEFT, "{feed|-}"},
+        {"family", TABLE_LEFT, "{family|-}"},
+        {"frames", TABLE_RIGHT, "{frames}"},
+        {"size", TABLE_RIGHT, "{bytes}"},
+        {"lasts", TABLE_SPARE_RIGHT, "{lasts}"},
+        {"first frame", TABLE_SPARE_LEFT, "{first_ns}"},
+        {"segments", TABLE_SPARE_RIGHT, "{segments}"},
+    };
+    result_table_begin(r, "feeds", COLUMNS, sizeof COLUMNS / sizeof COLUMNS[0]);
+    for (size_t i = 0; i < info->feed_count; i++) {
+        const info_feed *feed = &info->feeds[i];
         result_object_begin(r, NULL);
         result_name(r, "feed", feed->feed);
         result_name(r, "family", feed->family);
@@ -219,17 +258,59 @@ static void describe_feeds(result_writer *r, const archive_totals *totals)
     result_list_end(r);
 }
 
-static void describe_topics(result_writer *r, const archive_totals *totals)
+static void describe_day(result_writer *r, const info_result *info)
 {
-    result_table_begin(r, "topics", TOPIC_COLUMNS, sizeof TOPIC_COLUMNS / sizeof TOPIC_COLUMNS[0]);
-    for (size_t i = 0; i < totals->topic_count; i++) {
-        const topic_total *topic = &totals->topics[i];
+    static const table_column COLUMNS[] = {{"feed", TABLE_LEFT, "{feed|-}"},
+                                           {DAY_HOURS, TABLE_LEFT, "{half_hours}"}};
+    result_time(r, "day_ns", info->day_ns);
+    result_table_begin(r, "day", COLUMNS, sizeof COLUMNS / sizeof COLUMNS[0]);
+    for (size_t i = 0; i < info->feed_count; i++) {
         result_object_begin(r, NULL);
-        result_text(r, "feed", topic->feed);
-        result_text(r, "topic", topic->topic);
-        result_name(r, "symbol", topic->symbol);
-        result_count(r, "frames", topic->frames);
+        result_name(r, "feed", info->feeds[i].feed);
+        result_text(r, "half_hours", info->feeds[i].day);
         result_object_end(r, NULL);
+    }
+    result_list_end(r);
+}
+
+/* One row a topic; people get one a symbol with -v. */
+static void describe_topics(result_writer *r, const info_result *info, int by_symbol)
+{
+    static const table_column COLUMNS[] = {
+        {"feed", TABLE_LEFT, "{feed}"},
+        {"topic", TABLE_LEFT, "{topic}"},
+        {"symbols", TABLE_LEFT, "{which}"},
+        {"frames", TABLE_RIGHT, "{frames}"},
+    };
+    result_table_begin(r, "topics", COLUMNS, sizeof COLUMNS / sizeof COLUMNS[0]);
+    for (size_t i = 0; i < info->topic_count;) {
+        const info_topic *first = &info->topics[i];
+        size_t end = i;
+        uint64_t frames = 0;
+        for (; end < info->topic_count && strcmp(info->topics[end].feed, first->feed) == 0 &&
+               strcmp(info->topics[end].topic, first->topic) == 0 && (end == i || !by_symbol);
+             end++)
+            frames = verb_run_add_count(frames, info->topics[end].frames);
+        result_object_begin(r, NULL);
+        result_text(r, "feed", first->feed);
+        result_text(r, "topic", first->topic);
+        result_count(r, "frames", frames);
+        if (end == i + 1)
+            result_note(r, "which", "%s", first->symbol[0] == '\0' ? "-" : first->symbol);
+        else
+            result_note(r, "which", "%zu", end - i);
+        if (result_json(r) != NULL) {
+            result_list_begin(r, "symbols");
+            for (size_t k = i; k < end; k++) {
+                result_object_begin(r, NULL);
+                result_name(r, "symbol", info->topics[k].symbol);
+                result_count(r, "frames", info->topics[k].frames);
+                result_object_end(r, NULL);
+            }
+            result_list_end(r);
+        }
+        result_object_end(r, NULL);
+        i = end;
     }
     result_list_end(r);
 }
@@ -249,63 +330,81 @@ static void describe_unexpected(result_writer *r, const archive_listing *listing
     result_list_end(r);
 }
 
-/* Problems come first in the text, because readers do not look for them. */
-static void describe(result_writer *r, const verb_run *verb, const info *all)
+/* Health first: readers do not look for problems. */
+static void describe(result_writer *r, const info_result *info, int by_symbol)
 {
-    const archive_totals *totals = &all->totals;
+    static const struct {
+        terminal_style style;
+        const char *name, *text;
+    } HEALTH[] = {
+        [INFO_GOOD] = {TERMINAL_GOOD, "good", "good"},
+        [INFO_RECOVERABLE] = {TERMINAL_DOUBT, "recoverable", "needs recovery"},
+        [INFO_DAMAGED] = {TERMINAL_BAD, "damaged", "DAMAGED"},
+    };
     result_object_begin(r, NULL);
-    result_text(r, "archive", archive_path(verb->archive));
-    result_bool(r, "single_file", archive_is_single_file(verb->archive));
-    result_count(r, "segments", totals->segments);
-    result_count(r, "segments_recording", totals->by_life[SEGMENT_IS_RECORDED]);
-    result_count(r, "segments_crashed", totals->by_life[SEGMENT_IS_CRASHED]);
-    result_count(r, "segments_truncated", totals->by_life[SEGMENT_IS_TRUNCATED]);
-    result_count(r, "segments_unreadable", read_plan_unreadable_count(all->plan));
-    result_count(r, "frames", totals->frames);
-    result_count(r, "events", totals->events);
-    result_size(r, "bytes", totals->bytes);
-    result_time(r, "first_ns", totals->first_ns);
-    result_time(r, "last_ns", totals->last_ns);
-    result_count(r, "gaps", all->gaps.count);
-    result_name(r, "catalog_behind", all->catalog);
-    describe_sessions(r, all);
-    describe_feeds(r, totals);
-    describe_topics(r, totals);
-    pruned_feeds_describe(r, &all->pruned);
-    describe_unexpected(r, &all->listing);
-    result_object_end(r, "{archive}: {frames frame}, {bytes} in {segments segment}"
-                         "[ ({segments_recording} being recorded)]"
-                         "[ ({segments_crashed} left by a crash: run 'tapedeck recover')]"
-                         "[ ({segments_truncated} truncated)]"
-                         ", {sessions session}, {gaps gap}\n"
-                         "[{segments?}from {first_ns} to {last_ns} UTC\n]"
-                         "{pruned}"
-                         "[the catalog is out of date: {catalog_behind}\n]"
-                         "{unexpected}"
-                         "[\n{feeds}]"
-                         "[\n{topics}]");
+    result_text(r, "archive", info->archive);
+    result_bool(r, "single_file", info->is_single_file);
+    result_text(r, "health", HEALTH[info->health].name);
+    result_styled(r, "styled", HEALTH[info->health].style, HEALTH[info->health].text);
+    result_number(r, "age_ns", info->age_ns);
+    result_duration(r, "age", info->age_ns);
+    result_count(r, "segments", info->segments);
+    result_count(r, "segments_recording", info->by_life[SEGMENT_IS_RECORDED]);
+    result_count(r, "segments_crashed", info->by_life[SEGMENT_IS_CRASHED]);
+    result_count(r, "segments_truncated", info->by_life[SEGMENT_IS_TRUNCATED]);
+    result_count(r, "segments_unreadable", info->unreadable);
+    result_count(r, "frames", info->frames);
+    result_count(r, "events", info->events);
+    result_size(r, "bytes", info->bytes);
+    result_time(r, "first_ns", info->first_ns);
+    result_time(r, "last_ns", info->last_ns);
+    result_count(r, "gaps", info->gaps.count);
+    result_name(r, "catalog_behind", info->catalog);
+    describe_sessions(r, info);
+    describe_feeds(r, info);
+    describe_day(r, info);
+    describe_topics(r, info, by_symbol);
+    pruned_feeds_describe(r, &info->pruned);
+    describe_unexpected(r, &info->listing);
+    result_object_end(
+        r, "{archive}: {styled}[{segments?}, newest frame {age} ago]"
+           "[{segments_recording?}, being recorded]\n"
+           "[{segments_unreadable segment} cannot be read: run 'tapedeck verify'\n]"
+           "[{segments_truncated segment} lost the end: run 'tapedeck verify'\n]"
+           "[{segments_crashed segment} left by a crash: run 'tapedeck recover'\n]"
+           "[the catalog is out of date: {catalog_behind}: run 'tapedeck reindex'\n]"
+           "{unexpected}{pruned}"
+           "{frames frame}, {bytes} in {segments segment}, {sessions session}, {gaps gap}\n"
+           "[{segments?}from {first_ns} to {last_ns} UTC\n]"
+           "[\n{feeds}]"
+           "[\nHours of the newest day (UTC): # recorded, x with a gap, . not recorded\n{day}]"
+           "[\n{topics}]");
+}
+
+static td_result run_info(verb_run *verb)
+{
+    info_result info = {0};
+    td_result rc = find(verb, &info);
+    if (rc == TD_OK)
+        describe(&verb->result, &info, verb->talk.is_verbose && !verb->json.is_json);
+    if (info.unreadable > 0)
+        verb->status = EXIT_CODE_DAMAGE;
+    free_info(&info);
+    return rc;
 }
 
 exit_code cmd_info(const verb_context *context, int argc, char **argv)
 {
-    verb_run verb = {0};
-    const verb_run_spec spec = {.name = "info",
-                                .summary =
-                                    "Print the feeds, topics, sessions and gaps of an archive.",
-                                .statuses = {[EXIT_CODE_DONE] = "done",
-                                             [EXIT_CODE_DAMAGE] = "a segment cannot be read",
-                                             [EXIT_CODE_FAILED] = "there is no such archive"},
-                                .examples = "tapedeck info archive",
-                                .takes = VERB_TAKES_JSON,
-                                .mode = ARCHIVE_READ};
-    exit_code status = EXIT_CODE_DONE;
-    if (!verb_run_begin(&verb, context, &spec, argc, argv, &status))
-        return status;
-    info all = {0};
-    td_result rc = gather(&verb, &all);
-    if (rc == TD_OK)
-        describe(&verb.result, &verb, &all);
-    int is_damaged = all.plan != NULL && read_plan_unreadable_count(all.plan) > 0;
-    free_info(&all);
-    return verb_run_end(&verb, rc, is_damaged ? EXIT_CODE_DAMAGE : EXIT_CODE_DONE);
+    const verb_spec spec = {
+        .name = "info",
+        .summary = "Print the health of an archive, its feeds, topics, sessions and gaps. With -v "
+                   "each symbol of a topic has a row.",
+        .statuses = {[EXIT_CODE_DONE] = "done",
+                     [EXIT_CODE_DAMAGE] = "a segment cannot be read",
+                     [EXIT_CODE_FAILED] = "there is no such archive"},
+        .examples = "tapedeck info archive",
+        .takes = VERB_TAKES_JSON,
+        .mode = ARCHIVE_READ,
+        .work = run_info};
+    return verb_run_all(&spec, NULL, context, argc, argv);
 }

@@ -2,9 +2,9 @@
 #include <string.h>
 
 #include "verbs/cmds.h"
-#include "verbs/info_pruned.h"
+#include "verbs/pruned_feeds.h"
 #include "verbs/verb_run.h"
-#include "base/assert.h"
+#include "base/alloc.h"
 #include "base/time_text.h"
 #include "base/limits.h"
 #include "cli/confirm.h"
@@ -58,11 +58,20 @@ static const option_row PRUNE_ROWS[] = {
 /* --keep-bytes 0 is a bound; that it was not given is this. */
 #define KEEP_ALL UINT64_MAX
 
+/* A segment that is removed, or would be. */
+typedef struct pruned_segment {
+    segment_index index; /* its texts, but for the path, and lists are not to be used */
+    char *path;
+    prune_why why;
+} pruned_segment;
+
 typedef struct pruning {
     verb_run *verb;
     const prune_line *line;
     selection feeds;
-    result_rows segments; /* as they go; people see each at once */
+    prune_report report;
+    pruned_segment *segments;
+    size_t count;
     uint8_t is_declined;
 } pruning;
 
@@ -75,22 +84,15 @@ static int wants_feed(void *user, const char *feed)
 static void take_segment(void *user, const segment_index *going, prune_why why)
 {
     pruning *p = user;
-    result_writer *r = &p->segments.r;
-    result_object_begin(r, NULL);
-    result_text(r, "segment", going->path);
-    result_text(r, "feed", going->feed);
-    result_text(r, "why", prune_why_name(why));
-    result_time(r, "first_ns", going->first_ns);
-    result_time(r, "last_ns", going->last_ns);
-    result_count(r, "frames", going->message_count);
-    result_size(r, "bytes", going->file_bytes);
-    result_note(r, "removed", "%s", p->line->is_dry_run ? "would remove" : "removed");
-    result_object_end(r, "{removed} {segment}: {why}, last frame {last_ns}, {bytes}\n");
-    result_rows_print(&p->segments, &p->verb->output);
+    p->segments = td_array_grow(p->segments, p->count, sizeof *p->segments);
+    p->segments[p->count++] = (pruned_segment){*going, td_strdup(going->path), why};
 }
 
-static void describe(result_writer *r, const pruning *p, const prune_report *report)
+static void describe(result_writer *r, const pruning *p)
 {
+    const prune_report *report = &p->report;
+    const char *removed = p->line->is_dry_run ? "would remove" : "removed";
+    const char *nothing = p->is_declined ? "nothing was removed" : "nothing to prune";
     result_object_begin(r, NULL);
     result_text(r, "archive", archive_path(p->verb->archive));
     result_bool(r, "dry_run", p->line->is_dry_run);
@@ -104,11 +106,23 @@ static void describe(result_writer *r, const pruning *p, const prune_report *rep
     result_count(r, "folders_removed", report->folders);
     if (report->counted_from_ns != 0)
         result_time(r, "counted_from_ns", report->counted_from_ns);
-    result_list_of_rows(r, "segments", &p->segments);
-    const char *removed = p->line->is_dry_run ? "would remove" : "removed";
-    const char *nothing = p->is_declined ? "nothing was removed" : "nothing to prune";
     result_note(r, "removed", "%s", report->segments == 0 ? nothing : removed);
-    result_object_end(r, "{removed}[ {segments_pruned segment}, {bytes_pruned}]; "
+    result_list_begin(r, "segments");
+    for (size_t i = 0; i < p->count; i++) {
+        const pruned_segment *segment = &p->segments[i];
+        result_object_begin(r, NULL);
+        result_text(r, "segment", segment->path);
+        result_text(r, "feed", segment->index.feed);
+        result_text(r, "why", prune_why_name(segment->why));
+        result_time(r, "first_ns", segment->index.first_ns);
+        result_time(r, "last_ns", segment->index.last_ns);
+        result_count(r, "frames", segment->index.message_count);
+        result_size(r, "bytes", segment->index.file_bytes);
+        result_object_end(r, "{removed} {segment}: {why}, last frame {last_ns}, {bytes}\n");
+    }
+    result_list_end(r);
+    result_object_end(r, "{segments}"
+                         "{removed}[ {segments_pruned segment}, {bytes_pruned}]; "
                          "kept: {segments_kept segment}, {bytes_kept}\n"
                          "[unreadable or missing, so not removed: {segments_unreadable}\n]");
 }
@@ -173,7 +187,7 @@ static td_result confirm_all(void *user, uint64_t segments, uint64_t bytes, td_e
     (void)snprintf(question, sizeof question,
                    "This removes everything that '%s' has: %s, %s. Go on?", archive_path(of),
                    format_counted(segments, "segment").text, format_size(bytes).text); /* fits */
-    confirm_answer answer = confirm(p->verb->context->report, question);
+    confirm_answer answer = confirm(p->verb->report, question);
     p->is_declined = answer == CONFIRM_NO;
     if (answer != CONFIRM_NO_TERMINAL)
         return answer == CONFIRM_YES ? TD_OK : TD_EOF;
@@ -183,9 +197,10 @@ static td_result confirm_all(void *user, uint64_t segments, uint64_t bytes, td_e
     return TD_E_INVALID;
 }
 
-static td_result prune(pruning *p, prune_report *report)
+static td_result prune(pruning *p)
 {
     verb_run *verb = p->verb;
+    prune_report *report = &p->report;
     prune_options options = {.mode = p->line->is_dry_run ? PRUNE_LOOK : PRUNE_REMOVE,
                              .older_than_ns = p->line->older_than_ns,
                              .before_ns = p->line->before.at.ns,
@@ -208,11 +223,26 @@ static td_result prune(pruning *p, prune_report *report)
     return rc;
 }
 
+static td_result run_prune(verb_run *verb)
+{
+    const prune_line *line = verb->state;
+    pruning p = {
+        .verb = verb, .line = line, .feeds = {.feeds = {line->feeds.items, line->feeds.count}}};
+    td_result rc = prune(&p);
+    if (rc == TD_OK)
+        describe(&verb->result, &p);
+    if (p.report.segments_unreadable > 0)
+        verb->status = EXIT_CODE_DAMAGE;
+    for (size_t i = 0; i < p.count; i++)
+        td_free(p.segments[i].path);
+    td_free(p.segments);
+    return rc;
+}
+
 exit_code cmd_prune(const verb_context *context, int argc, char **argv)
 {
-    verb_run verb = {0};
     prune_line line = {.keep_bytes = KEEP_ALL};
-    const verb_run_spec spec = {
+    const verb_spec spec = {
         .name = "prune",
         .summary = "Remove the oldest segments, by age, size or feed.",
         .statuses = {[EXIT_CODE_DONE] = "done",
@@ -224,18 +254,7 @@ exit_code cmd_prune(const verb_context *context, int argc, char **argv)
         .takes = VERB_TAKES_JSON,
         .own = {"What to remove", PRUNE_ROWS, sizeof PRUNE_ROWS / sizeof PRUNE_ROWS[0], &line},
         .mode = ARCHIVE_MAINTAIN,
-        .only_looks = &line.is_dry_run};
-    exit_code status = EXIT_CODE_DONE;
-    if (!verb_run_begin(&verb, context, &spec, argc, argv, &status))
-        return status;
-    pruning p = {
-        .verb = &verb, .line = &line, .feeds = {.feeds = {line.feeds.items, line.feeds.count}}};
-    result_rows_begin(&p.segments, &verb.output, &verb.json);
-    prune_report report = {0};
-    td_result rc = prune(&p, &report);
-    if (rc == TD_OK)
-        describe(&verb.result, &p, &report);
-    result_rows_end(&p.segments);
-    return verb_run_end(&verb, rc,
-                        report.segments_unreadable > 0 ? EXIT_CODE_DAMAGE : EXIT_CODE_DONE);
+        .only_looks = &line.is_dry_run,
+        .work = run_prune};
+    return verb_run_all(&spec, &line, context, argc, argv);
 }

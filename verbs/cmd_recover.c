@@ -3,6 +3,7 @@
 
 #include "verbs/verb_run.h"
 #include "verbs/cmds.h"
+#include "base/alloc.h"
 #include "base/buf.h"
 #include "archive/archive_recover.h"
 #include "tape/nothing.h"
@@ -25,23 +26,26 @@ static const option_row RECOVER_ROWS[] = {
              "that they may hide, and verbs no longer report damage"},
 };
 
-typedef struct recovered {
-    verb_run *verb;
-    result_rows segments; /* for programs: people get a line of the log for each */
-} recovered;
+/* What became of a segment; its texts are its own. */
+typedef struct recovered_segment {
+    recover_event event;
+    char *path, *what;
+} recovered_segment;
 
-static void take_event(void *user, const recover_event *done)
+typedef struct recover_result {
+    verb_run *verb;
+    recover_report report;
+    recovered_segment *segments;
+    size_t count;
+} recover_result;
+
+static void take_event(void *user, const recover_event *event)
 {
-    recovered *list = user;
-    result_writer *r = &list->segments.r;
-    report_line(list->verb->context->report, TD_LOG_INFO, "%s: %s", done->path, done->what);
-    result_object_begin(r, NULL);
-    result_text(r, "segment", done->path);
-    result_count(r, "frames_kept", done->frames_kept);
-    result_size(r, "torn_bytes", done->torn_bytes);
-    result_bool(r, "lossy", done->is_lossy);
-    result_text(r, "what", done->what);
-    result_object_end(r, NULL);
+    recover_result *result = user;
+    report_line(result->verb->report, TD_LOG_INFO, "%s: %s", event->path, event->what);
+    result->segments = td_array_grow(result->segments, result->count, sizeof *result->segments);
+    result->segments[result->count++] =
+        (recovered_segment){*event, td_strdup(event->path), td_strdup(event->what)};
 }
 
 static int is_empty(const recover_report *report)
@@ -77,9 +81,9 @@ static int is_lossy(const recover_report *report)
     return report->is_lossy || report->lacks_journal || report->segments_failed > 0;
 }
 
-static void describe(result_writer *r, const archive *of, const recover_report *report,
-                     const recovered *list)
+static void describe(result_writer *r, const archive *of, const recover_result *result)
 {
+    const recover_report *report = &result->report;
     result_object_begin(r, NULL);
     result_text(r, "archive", archive_path(of));
     result_count(r, "segments_recovered", report->segments_recovered);
@@ -95,7 +99,18 @@ static void describe(result_writer *r, const archive *of, const recover_report *
     result_count(r, "gaps_opened", report->gaps_opened);
     result_bool(r, "lossy", report->is_lossy);
     result_bool(r, "journal_damaged", report->lacks_journal);
-    result_list_of_rows(r, "segments", &list->segments);
+    result_list_begin(r, "segments");
+    for (size_t i = 0; i < result->count; i++) {
+        const recovered_segment *segment = &result->segments[i];
+        result_object_begin(r, NULL);
+        result_text(r, "segment", segment->path);
+        result_count(r, "frames_kept", segment->event.frames_kept);
+        result_size(r, "torn_bytes", segment->event.torn_bytes);
+        result_bool(r, "lossy", segment->event.is_lossy);
+        result_text(r, "what", segment->what);
+        result_object_end(r, NULL);
+    }
+    result_list_end(r);
     result_styled(r, "verdict", is_lossy(report) ? TERMINAL_BAD : TERMINAL_GOOD,
                   report->is_lossy ? "durable data is LOST"
                   : report->lacks_journal
@@ -118,11 +133,35 @@ static void describe(result_writer *r, const archive *of, const recover_report *
                  "{verdict}\n");
 }
 
+static td_result run_recover(verb_run *verb)
+{
+    const recover_options *options = verb->state;
+    recover_result result = {.verb = verb};
+    recover_report *report = &result.report;
+    td_result rc =
+        archive_recover(verb->archive, options->feed, take_event, &result, report, &verb->err);
+    if (rc == TD_OK && options->accepts_loss && report->lacks_journal) {
+        rc = archive_accept_loss(verb->archive, &verb->err);
+        report->lacks_journal = rc != TD_OK;
+    }
+    if (rc == TD_OK && options->feed != NULL && is_empty(report))
+        rc = check_feed(verb, options->feed);
+    if (rc == TD_OK)
+        describe(&verb->result, verb->archive, &result);
+    if (is_lossy(report))
+        verb->status = EXIT_CODE_DAMAGE;
+    for (size_t i = 0; i < result.count; i++) {
+        td_free(result.segments[i].path);
+        td_free(result.segments[i].what);
+    }
+    td_free(result.segments);
+    return rc;
+}
+
 exit_code cmd_recover(const verb_context *context, int argc, char **argv)
 {
-    verb_run verb = {0};
     recover_options options = {0};
-    const verb_run_spec spec = {
+    const verb_spec spec = {
         .name = "recover",
         .summary =
             "Finish the segments that a crash left open. Tails that are cut off move to torn/.",
@@ -134,25 +173,7 @@ exit_code cmd_recover(const verb_context *context, int argc, char **argv)
         .examples = "tapedeck recover archive",
         .takes = VERB_TAKES_JSON,
         .own = {"Recovery", RECOVER_ROWS, sizeof RECOVER_ROWS / sizeof RECOVER_ROWS[0], &options},
-        .mode = ARCHIVE_MAINTAIN};
-    exit_code status = EXIT_CODE_DONE;
-    if (!verb_run_begin(&verb, context, &spec, argc, argv, &status))
-        return status;
-    recovered list = {.verb = &verb};
-    result_rows_begin(&list.segments, &verb.output, &verb.json);
-    recover_report report = {0};
-    td_result rc =
-        archive_recover(verb.archive, options.feed, take_event, &list, &report, &verb.err);
-    if (rc == TD_OK && options.accepts_loss && report.lacks_journal) {
-        rc = archive_accept_loss(verb.archive, &verb.err);
-        report.lacks_journal = rc != TD_OK;
-    }
-    if (rc == TD_OK && options.feed != NULL && is_empty(&report))
-        rc = check_feed(&verb, options.feed);
-    if (result_rows_are_cut(&list.segments))
-        report_line(context->report, TD_LOG_WARNING, "too many segments to list");
-    if (rc == TD_OK)
-        describe(&verb.result, verb.archive, &report, &list);
-    result_rows_end(&list.segments);
-    return verb_run_end(&verb, rc, is_lossy(&report) ? EXIT_CODE_DAMAGE : EXIT_CODE_DONE);
+        .mode = ARCHIVE_MAINTAIN,
+        .work = run_recover};
+    return verb_run_all(&spec, &options, context, argc, argv);
 }

@@ -9,8 +9,8 @@
 static void show_progress(void *user, uint64_t done, uint64_t total)
 {
     verb_run *verb = user;
-    progress_show(&verb->progress, clock_mono_ns(clock_real()), "read %s of %s",
-                  format_count(done).text, format_counted(total, "segment").text);
+    progress_show_part(&verb->progress, "reindex", done, total, format_count(done).text,
+                       format_counted(total, "segment").text);
 }
 
 /* gap_count: rows of the ledger as 'gaps' lists them, also those that the catalog does not hold. */
@@ -31,35 +31,38 @@ static void describe(result_writer *r, const archive *of, const reindex_report *
                          "cut: {segments_cut}]\n");
 }
 
+static td_result run_reindex(verb_run *verb)
+{
+    reindex_options options = {.scope = REINDEX_ALL, .progress = show_progress, .user = verb};
+    reindex_report report = {0};
+    gap_list gaps = {0};
+    td_result rc = archive_reindex(verb->archive, &options, &report, &verb->err);
+    progress_end(&verb->progress);
+    if (rc == TD_OK)
+        rc = archive_gaps(verb->archive, &gaps, &verb->err);
+    if (rc == TD_OK)
+        describe(&verb->result, verb->archive, &report, gaps.count);
+    gap_list_fini(&gaps);
+    if (report.segments_unreadable + report.segments_missing + report.segments_cut > 0)
+        verb->status = EXIT_CODE_DAMAGE;
+    return rc;
+}
+
 exit_code cmd_reindex(const verb_context *context, int argc, char **argv)
 {
-    verb_run verb = {0};
-    const verb_run_spec spec = {
+    const verb_spec spec = {
         .name = "reindex",
         .summary = "Rebuild the catalog from the segments and the journal.",
-        .statuses =
-            {[EXIT_CODE_DONE] = "done",
-             [EXIT_CODE_DAMAGE] = "done, except for segments that cannot be read or are missing",
-             [EXIT_CODE_FAILED] =
-                 "there is no such archive, it cannot be written, or another verb maintains it"},
+        .statuses = {[EXIT_CODE_DONE] = "done",
+                     [EXIT_CODE_DAMAGE] =
+                         "done, except for segments that cannot be read or are missing",
+                     [EXIT_CODE_FAILED] = "there is no such archive, it cannot be written, or "
+                                          "another verb maintains it"},
         .examples = "tapedeck reindex archive",
         .takes = VERB_TAKES_JSON,
-        .mode = ARCHIVE_MAINTAIN};
-    exit_code status = EXIT_CODE_DONE;
-    if (!verb_run_begin(&verb, context, &spec, argc, argv, &status))
-        return status;
-    reindex_options options = {.scope = REINDEX_ALL, .progress = show_progress, .user = &verb};
-    reindex_report report = {0};
-    td_result rc = archive_reindex(verb.archive, &options, &report, &verb.err);
-    progress_end(&verb.progress);
-    gap_list gaps = {0};
-    if (rc == TD_OK)
-        rc = archive_gaps(verb.archive, &gaps, &verb.err);
-    if (rc == TD_OK)
-        describe(&verb.result, verb.archive, &report, gaps.count);
-    gap_list_fini(&gaps);
-    int is_whole = report.segments_unreadable + report.segments_missing + report.segments_cut == 0;
-    return verb_run_end(&verb, rc, is_whole ? EXIT_CODE_DONE : EXIT_CODE_DAMAGE);
+        .mode = ARCHIVE_MAINTAIN,
+        .work = run_reindex};
+    return verb_run_all(&spec, NULL, context, argc, argv);
 }
 
 static td_result print_line(void *user, td_bytes line, td_err *err)
@@ -92,18 +95,14 @@ static td_result dump(verb_run *verb)
 
 exit_code cmd_dump_catalog(const verb_context *context, int argc, char **argv)
 {
-    verb_run verb = {0};
-    const verb_run_spec spec = {
+    const verb_spec spec = {
         .name = "dump-catalog",
         .summary = "Print every row of the catalog as sorted text.",
         .statuses = {[EXIT_CODE_DONE] = "done",
                      [EXIT_CODE_DAMAGE] = "the catalog is damaged: 'tapedeck reindex' rebuilds it",
                      [EXIT_CODE_FAILED] = "there is no such archive, or it has no catalog"},
         .examples = "tapedeck dump-catalog archive | sha256sum",
-        .mode = ARCHIVE_READ};
-    exit_code status = EXIT_CODE_DONE;
-    if (!verb_run_begin(&verb, context, &spec, argc, argv, &status))
-        return status;
-    td_result rc = dump(&verb);
-    return verb_run_end(&verb, rc, EXIT_CODE_DONE);
+        .mode = ARCHIVE_READ,
+        .work = dump};
+    return verb_run_all(&spec, NULL, context, argc, argv);
 }

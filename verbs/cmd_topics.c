@@ -3,13 +3,10 @@
 #include <string.h>
 
 #include "verbs/cmds.h"
-#include "verbs/topics_markdown.h"
+#include "verbs/verb_run.h"
 #include "base/buf.h"
-#include "base/clock.h"
 #include "base/limits.h"
 #include "base/suggest.h"
-#include "cli/option_groups.h"
-#include "cli/result.h"
 #include "schema/family.h"
 #include "schema/json_schema.h"
 #include "schema/message_json.h"
@@ -18,7 +15,6 @@ typedef struct topics_options {
     const char *family;
     options_time at;
     const char *json_schema;
-    uint8_t is_markdown;
 } topics_options;
 
 static const option_row TOPICS_ROWS[] = {
@@ -40,31 +36,12 @@ static const option_row TOPICS_ROWS[] = {
      .metavar = "TIME",
      .help = "with --json-schema: receive time, for topics that changed over the years\n"
              "(default: now)"},
-    {.long_name = "markdown",
-     .type = OPTION_FLAG,
-     .offset = offsetof(topics_options, is_markdown),
-     .help = "print all facts about the topics as Markdown (docs/topics.md)"},
 };
-
-static const table_column COLUMNS[] = {
-    {"family", TABLE_LEFT, "{family}"}, {"topic", TABLE_LEFT, "{topic}"},
-    {"type", TABLE_LEFT, "{type}"},     {"book", TABLE_LEFT, "{book}"},
-    {"rules", TABLE_RIGHT, "{rules}"},  {"from", TABLE_WHOLE, "{from}"},
-    {"until", TABLE_WHOLE, "{until}"},  {"what it is", TABLE_LEFT, "{title}"},
-};
-
-typedef struct topics_run {
-    topics_options options;
-    json_options json;
-    talk_options talk;
-    output_stream output;
-    td_err err;
-} topics_run;
 
 /* 1 if the family is selected. */
-static int wants_family(const topics_run *run, const family *candidate)
+static int wants_family(const topics_options *options, const family *candidate)
 {
-    return run->options.family == NULL || strcmp(run->options.family, candidate->name) == 0;
+    return options->family == NULL || strcmp(options->family, candidate->name) == 0;
 }
 
 static size_t count_rules(const topic_row *row)
@@ -76,7 +53,7 @@ static size_t count_rules(const topic_row *row)
 }
 
 /* JSON has every member of the row (schema/message_json.h), people get a line. */
-static void describe(result_writer *r, const family *of, const topic_row *row)
+static void describe_topic(result_writer *r, const family *of, const topic_row *row)
 {
     result_object_begin(r, NULL);
     if (result_json(r) != NULL) {
@@ -97,19 +74,51 @@ static void describe(result_writer *r, const family *of, const topic_row *row)
     result_object_end(r, NULL);
 }
 
-/* Straight from the tables that decode: what is not listed is not decoded. */
-static td_result list_topics(topics_run *run)
+/* The public and the private address may be one. */
+static void describe_family(result_writer *r, const family *of)
 {
+    result_object_begin(r, NULL);
+    result_text(r, "family", of->name);
+    result_list_begin(r, "addresses");
+    for (size_t i = 0; i < FAMILY_ENDPOINTS_MAX && of->endpoints[i].url != NULL; i++) {
+        size_t first = 0;
+        while (strcmp(of->endpoints[first].url, of->endpoints[i].url) != 0)
+            first++;
+        if (first < i)
+            continue;
+        result_object_begin(r, NULL);
+        result_text(r, "url", of->endpoints[i].url);
+        result_object_end(r, NULL);
+    }
+    result_list_end(r);
+    result_object_end(r, NULL);
+}
+
+/* Straight from the tables that decode: what is not listed is not decoded. */
+static void list_topics(verb_run *verb)
+{
+    static const table_column COLUMNS[] = {
+        {"family", TABLE_LEFT, "{family}"},      {"topic", TABLE_LEFT, "{topic}"},
+        {"type", TABLE_LEFT, "{type}"},          {"book", TABLE_SPARE_LEFT, "{book}"},
+        {"rules", TABLE_SPARE_RIGHT, "{rules}"}, {"from", TABLE_SPARE_LEFT, "{from}"},
+        {"until", TABLE_SPARE_LEFT, "{until}"},  {"what it is", TABLE_SPARE_LEFT, "{title}"},
+    };
+    const topics_options *options = verb->state;
+    result_writer *r = &verb->result;
     size_t count = 0;
     const family *const *families = family_table(&count);
-    result_writer r;
-    result_begin(&r, &run->output, &run->json);
-    result_table_begin(&r, NULL, COLUMNS, sizeof COLUMNS / sizeof COLUMNS[0]);
+    result_object_begin(r, NULL);
+    result_list_begin(r, "families");
     for (size_t f = 0; f < count; f++)
-        for (size_t t = 0; wants_family(run, families[f]) && t < families[f]->topic_count; t++)
-            describe(&r, families[f], &families[f]->topics[t]);
-    result_list_end(&r);
-    return result_end(&r, &run->err);
+        if (wants_family(options, families[f]))
+            describe_family(r, families[f]);
+    result_list_end(r);
+    result_table_begin(r, "topics", COLUMNS, sizeof COLUMNS / sizeof COLUMNS[0]);
+    for (size_t f = 0; f < count; f++)
+        for (size_t t = 0; wants_family(options, families[f]) && t < families[f]->topic_count; t++)
+            describe_topic(r, families[f], &families[f]->topics[t]);
+    result_list_end(r);
+    result_object_end(r, "{topics}");
 }
 
 /* The row of a topic without its symbol ("kline.5"), or NULL. */
@@ -147,43 +156,46 @@ static const topic_row *find_row_at(const family *in, const char *name, uint64_t
 }
 
 /* Without a moment: the row of today, or the last one of a topic that is no more. */
-static const topic_row *find_row(const topics_run *run, const family *in)
+static const topic_row *find_row(const topics_options *options, const family *in)
 {
-    const char *name = run->options.json_schema;
-    if (run->options.at.is_given)
-        return find_row_at(in, name, run->options.at.at.ns);
+    const char *name = options->json_schema;
+    if (options->at.is_given)
+        return find_row_at(in, name, options->at.at.ns);
     const topic_row *row = find_row_at(in, name, TOPIC_NOW);
     return row != NULL ? row : find_row_at(in, name, TOPIC_ANY_TIME);
 }
 
-static td_result refuse_ambiguous(topics_run *run, const char *names)
+static td_result refuse_ambiguous(verb_run *verb, const char *names)
 {
-    td_err_set(&run->err, TD_E_INVALID, "several families have a topic '%s': %s",
-               run->options.json_schema, names);
-    td_err_hint(&run->err, "give --family");
+    const topics_options *options = verb->state;
+    td_err_set(&verb->err, TD_E_INVALID, "several families have a topic '%s': %s",
+               options->json_schema, names);
+    td_err_hint(&verb->err, "give --family");
     return TD_E_INVALID;
 }
 
 /* No wanted family has a topic of that name. */
-static td_result refuse_topic(topics_run *run)
+static td_result refuse_topic(verb_run *verb)
 {
+    const topics_options *options = verb->state;
     size_t count = 0;
     const family *const *families = family_table(&count);
-    suggest_search search = {.written = td_bytes_str(run->options.json_schema)};
+    suggest_search search = {.written = td_bytes_str(options->json_schema)};
     char similar[128];
     for (size_t f = 0; f < count; f++)
-        for (size_t i = 0; wants_family(run, families[f]) && i < families[f]->topic_count; i++)
+        for (size_t i = 0; wants_family(options, families[f]) && i < families[f]->topic_count; i++)
             suggest_offer(&search, families[f]->topics[i].name);
     suggest_format(&search, similar, sizeof similar);
-    td_err_set(&run->err, TD_E_INVALID, "there is no topic '%s'", run->options.json_schema);
-    td_err_hint(&run->err, "%s%s'tapedeck topics' lists them", similar,
+    td_err_set(&verb->err, TD_E_INVALID, "there is no topic '%s'", options->json_schema);
+    td_err_hint(&verb->err, "%s%s'tapedeck topics' lists them", similar,
                 search.count == 0 ? "" : " ");
     return TD_E_INVALID;
 }
 
 /* A name may belong to several families: then the family must be given. */
-static td_result print_schema(topics_run *run)
+static td_result print_schema(verb_run *verb)
 {
+    const topics_options *options = verb->state;
     size_t count = 0;
     const family *const *families = family_table(&count);
     const family *of = NULL;
@@ -191,7 +203,8 @@ static td_result print_schema(topics_run *run)
     size_t found_count = 0;
     char names[FAMILY_GROUP_MAX * LIMIT_NAME_BYTES] = "";
     for (size_t f = 0; f < count; f++) {
-        const topic_row *found = wants_family(run, families[f]) ? find_row(run, families[f]) : NULL;
+        const topic_row *found =
+            wants_family(options, families[f]) ? find_row(options, families[f]) : NULL;
         if (found == NULL)
             continue;
         size_t used = strlen(names);
@@ -202,66 +215,44 @@ static td_result print_schema(topics_run *run)
         found_count++;
     }
     if (found_count > 1)
-        return refuse_ambiguous(run, names);
+        return refuse_ambiguous(verb, names);
     if (row == NULL)
-        return refuse_topic(run);
+        return refuse_topic(verb);
     td_buf text;
     td_buf_init(&text, JSON_SCHEMA_BYTES_MAX);
-    td_result rc = json_schema_write(of, row, &text, &run->err);
+    td_result rc = json_schema_write(of, row, &text, &verb->err);
     if (rc == TD_OK) {
-        output_bytes(&run->output, td_buf_view(&text));
-        output_bytes(&run->output, td_bytes_str("\n"));
+        output_bytes(&verb->output, td_buf_view(&text));
+        output_bytes(&verb->output, td_bytes_str("\n"));
     }
     td_buf_fini(&text);
     return rc;
 }
 
-static td_result run_topics(topics_run *run)
+static td_result run_topics(verb_run *verb)
 {
-    if (run->options.json_schema != NULL)
-        return print_schema(run);
-    if (!run->options.is_markdown)
-        return list_topics(run);
-    td_buf text;
-    td_buf_init(&text, TOPICS_MARKDOWN_BYTES_MAX);
-    td_result rc = topics_markdown_write(run->options.family, &text, &run->err);
-    if (rc == TD_OK)
-        output_bytes(&run->output, td_buf_view(&text));
-    td_buf_fini(&text);
-    return rc;
+    const topics_options *options = verb->state;
+    if (options->family != NULL && family_find(td_bytes_str(options->family)) == NULL)
+        return family_refuse(td_bytes_str(options->family), &verb->err);
+    if (options->json_schema != NULL)
+        return print_schema(verb);
+    list_topics(verb);
+    return TD_OK;
 }
 
 exit_code cmd_topics(const verb_context *context, int argc, char **argv)
 {
-    topics_run run = {0};
-    const option_group groups[] = {
-        {"Topics", TOPICS_ROWS, sizeof TOPICS_ROWS / sizeof TOPICS_ROWS[0], &run.options},
-        option_group_json(&run.json),
-        option_group_quiet(&run.talk),
-    };
-    const options_spec spec = {
-        .program = context->program,
-        .verb = "topics",
+    topics_options options = {0};
+    const verb_spec spec = {
+        .name = "topics",
         .summary = "List the topics that can be decoded, by family.",
-        .groups = groups,
-        .group_count = sizeof groups / sizeof groups[0],
         .statuses = {[EXIT_CODE_DONE] = "done",
                      [EXIT_CODE_USAGE] =
                          "the command line is wrong, or there is no such family or topic"},
         .examples = "tapedeck topics --family inverse\n"
                     "tapedeck topics --family linear --json-schema trade",
-        .now_ns = clock_wall_ns(clock_real())};
-    options_operands none;
-    exit_code status = EXIT_CODE_DONE;
-    if (!verb_begin(context, &spec, argc, argv, &none, &status))
-        return status;
-    report_apply(context->report, &run.talk);
-    td_err_clear(&run.err);
-    output_init(&run.output, stdout);
-    td_result rc = TD_OK;
-    if (run.options.family != NULL && family_find(td_bytes_str(run.options.family)) == NULL)
-        rc = family_refuse(td_bytes_str(run.options.family), &run.err);
-    if (rc == TD_OK)
-        rc = run_topics(&run);
-    return report_end(context->report, &run.output, rc, &run.err, EXIT_CODE_DONE);
+        .takes = VERB_HAS_NO_ARCHIVE | VERB_TAKES_JSON,
+        .own = {"Topics", TOPICS_ROWS, sizeof TOPICS_ROWS / sizeof TOPICS_ROWS[0], &options},
+        .work = run_topics};
+    return verb_run_all(&spec, &options, context, argc, argv);
 }

@@ -3,152 +3,209 @@
 
 #include "verbs/verb_run.h"
 #include "verbs/cmds.h"
+#include "base/alloc.h"
 #include "base/assert.h"
-#include "base/clock.h"
 #include "cli/units.h"
-#include "archive/reindex.h"
+#include "archive/ledger.h"
 #include "archive/verify.h"
-#include "archive/gap.h"
+#include "tape/tape.h"
 
-/* Findings that are kept to be printed; more are only counted. An archive with a thousand of them
- * has one cause, and its first ones show it. */
-enum { FINDINGS_KEPT_MAX = 10000, BAR_BYTES = 33 };
+/* Findings that are kept, and those of them that people see without -v. An archive with a thousand
+ * of them has one cause, and its first ones show it. */
+enum { FINDINGS_KEPT_MAX = 10000, FINDINGS_SHOWN = 20 };
 
-typedef struct findings {
+typedef struct verify_result {
     verb_run *verb;
-    result_rows rows; /* those that are kept */
-    uint64_t count;   /* all of them */
-} findings;
+    verify_report report;
+    verify_finding *findings; /* those that are kept; their texts are their own */
+    size_t kept;
+    uint64_t count; /* all of them */
+    gap_list lost;  /* what cannot be read any more */
+    gap_list gaps;  /* of the ledger */
+} verify_result;
 
 static const struct {
     terminal_style style;
     exit_code status;
-    const char *text;
+    const char *text, *to_do;
 } VERDICTS[] = {
-    [VERIFY_SOUND] = {TERMINAL_GOOD, EXIT_CODE_DONE, "sound"},
-    [VERIFY_RECOVERABLE] = {TERMINAL_DOUBT, EXIT_CODE_DIFFERS,
-                            "sound once 'tapedeck recover' and 'tapedeck reindex' have run"},
+    [VERIFY_SOUND] = {TERMINAL_GOOD, EXIT_CODE_DONE, "sound", ""},
+    [VERIFY_RECOVERABLE] = {TERMINAL_DOUBT, EXIT_CODE_DIFFERS, "recoverable",
+                            "Run 'tapedeck recover', then 'tapedeck reindex': the archive is sound "
+                            "after that."},
     [VERIFY_DAMAGED] = {TERMINAL_BAD, EXIT_CODE_DAMAGE,
-                        "DAMAGED: something that was recorded is lost or changed"},
+                        "DAMAGED: something that was recorded is lost or changed",
+                        "Restore the damaged files from a copy. Without one nothing needs to be "
+                        "done: every verb reads the rest, and 'tapedeck gaps' lists what is lost."},
 };
 
 /* Threads of verify call it one at a time. */
 static void take_finding(void *user, const verify_finding *finding)
 {
-    findings *list = user;
-    const char *severity = verify_severity_name(finding->severity);
-    result_writer *r = &list->rows.r;
-    if (list->count++ >= FINDINGS_KEPT_MAX)
+    verify_result *result = user;
+    if (result->count++ >= FINDINGS_KEPT_MAX)
         return;
-    result_object_begin(r, NULL);
-    result_text(r, "severity", severity);
-    result_name(r, "segment", finding->segment);
-    result_number(r, "offset", finding->offset);
-    result_text(r, "what", finding->what);
-    result_styled(r, "styled", VERDICTS[finding->severity].style, severity);
-    result_note(r, "pad", "%*s", 11 - (int)strlen(severity), "");
-    result_object_end(r, "{styled}{pad} {segment|archive}[ at {offset}]: {what}\n");
-}
-
-/* Without memory a finding is missing on the screen, not in the verdict. */
-static uint64_t count_dropped(const findings *list)
-{
-    if (result_rows_are_cut(&list->rows))
-        return list->count;
-    return list->count > FINDINGS_KEPT_MAX ? list->count - FINDINGS_KEPT_MAX : 0;
-}
-
-/* "########----": how much is done. */
-static void draw_bar(uint64_t done, uint64_t total, char out[BAR_BYTES])
-{
-    TD_ASSERT(done <= total);
-    /* No product of two sizes, which could overflow. */
-    double part = total == 0 ? 1.0 : (double)done / (double)total;
-    size_t filled = (size_t)(part * (BAR_BYTES - 1));
-    for (size_t i = 0; i < BAR_BYTES - 1; i++)
-        out[i] = i < filled ? '#' : '-';
-    out[BAR_BYTES - 1] = '\0';
+    result->findings = td_array_grow(result->findings, result->kept, sizeof *result->findings);
+    verify_finding *kept = &result->findings[result->kept++];
+    *kept = *finding;
+    kept->segment = td_strdup(finding->segment);
+    kept->what = td_strdup(finding->what);
 }
 
 /* Bytes, not segments: the last segment of an hour may be as large as all before it. */
-static void show_progress(void *user, uint64_t bytes_done, uint64_t bytes_total)
+static void show_progress(void *user, uint64_t done, uint64_t total)
 {
-    findings *list = user;
-    progress_line *progress = &list->verb->progress;
-    uint64_t now_ns = clock_mono_ns(clock_real());
-    if (!progress_is_due(progress, now_ns))
-        return;
-    char bar[BAR_BYTES];
-    draw_bar(bytes_done, bytes_total, bar);
-    progress_show(progress, now_ns, "verify [%s] %s of %s", bar, format_size(bytes_done).text,
-                  format_size(bytes_total).text);
+    verify_result *result = user;
+    progress_show_part(&result->verb->progress, "verify", done, total, format_size(done).text,
+                       format_size(total).text);
+}
+
+/* What readers of the archive miss: they leave it out and describe it as gaps. */
+static td_result find_lost(verify_result *result)
+{
+    verb_run *verb = result->verb;
+    const selection everything = {0};
+    const tape_options how = {.threads = threads_options_count(&verb->threads)};
+    tape *from = NULL;
+    const frame_ref *frame;
+    td_result rc = tape_open(verb->archive, &everything, &how, &from, &verb->err);
+    while (rc == TD_OK)
+        rc = tape_next(from, &frame, &verb->err);
+    if (rc == TD_EOF)
+        gap_list_join(&result->lost, tape_get_damage(from));
+    tape_close(from);
+    for (size_t i = 0; i < result->gaps.count; i++)
+        if (result->gaps.rows[i].reason == GAP_CORRUPT)
+            gap_list_add(&result->lost, &result->gaps.rows[i]);
+    return rc == TD_EOF ? TD_OK : rc;
+}
+
+static void describe_findings(result_writer *r, const verify_result *result)
+{
+    int is_verbose = result->verb->talk.is_verbose;
+    result_list_begin(r, "findings");
+    for (size_t i = 0; i < result->kept; i++) {
+        const verify_finding *finding = &result->findings[i];
+        const char *severity = verify_severity_name(finding->severity);
+        result_object_begin(r, NULL);
+        result_text(r, "severity", severity);
+        result_name(r, "segment", finding->segment);
+        result_number(r, "offset", finding->offset);
+        result_text(r, "what", finding->what);
+        result_styled(r, "styled", VERDICTS[finding->severity].style, severity);
+        result_object_end(r, is_verbose ? "{styled}: {segment|archive}[ at {offset}]: {what}\n"
+                             : i < FINDINGS_SHOWN ? "{styled}: {segment|archive}: {what}\n"
+                                                  : NULL);
+    }
+    result_list_end(r);
+    uint64_t shown = is_verbose ? result->kept : FINDINGS_SHOWN;
+    result_count(r, "findings_dropped", result->count - result->kept);
+    result_note(r, "more", "%s",
+                result->count > shown ? format_counted(result->count - shown, "finding").text : "");
+}
+
+/* JSON has every member of the row (archive/gap.h). */
+static void describe_lost(result_writer *r, const gap_list *lost)
+{
+    static const table_column COLUMNS[] = {{"feed", TABLE_LEFT, "{feed}"},
+                                           {"from", TABLE_LEFT, "{from}"},
+                                           {"to", TABLE_LEFT, "{to|open}"},
+                                           {"frames", TABLE_RIGHT, "{frames}"},
+                                           {"topic", TABLE_SPARE_LEFT, "{topic|all}"}};
+    result_table_begin(r, "lost", COLUMNS, sizeof COLUMNS / sizeof COLUMNS[0]);
+    for (size_t i = 0; i < lost->count; i++) {
+        const gap_row *row = &lost->rows[i];
+        result_object_begin(r, NULL);
+        if (result_json(r) != NULL) {
+            gap_json_members(result_json(r), row);
+        } else {
+            result_text(r, "feed", row->feed);
+            result_time(r, "from", row->from_ns);
+            result_time_or_null(r, "to", row->to_ns);
+            result_count(r, "frames", row->frames_lost);
+            result_text(r, "topic", row->topic);
+        }
+        result_object_end(r, NULL);
+    }
+    result_list_end(r);
 }
 
 /* Findings first, the verdict after them: it is what the eye should end on. */
-static void describe(result_writer *r, const verb_run *verb, const verify_report *report,
-                     const findings *list, const gap_list *gaps)
+static void describe(result_writer *r, const verify_result *result)
 {
+    const verify_report *report = &result->report;
     /* A verdict other than "sound" has its reasons. */
-    TD_ASSERT(report->verdict == VERIFY_SOUND || list->count > 0);
+    TD_ASSERT(report->verdict == VERIFY_SOUND || result->count > 0);
     result_object_begin(r, NULL);
-    result_text(r, "archive", archive_path(verb->archive));
+    result_text(r, "archive", archive_path(result->verb->archive));
     result_text(r, "verdict", verify_severity_name(report->verdict));
     result_styled(r, "styled", VERDICTS[report->verdict].style, VERDICTS[report->verdict].text);
+    result_note(r, "to_do", "%s", VERDICTS[report->verdict].to_do);
     result_count(r, "segments", report->segments);
     result_count(r, "chunks", report->chunks);
     result_count(r, "frames", report->frames);
     result_size(r, "bytes", report->bytes);
     result_count(r, "damaged", report->findings[VERIFY_DAMAGED]);
     result_count(r, "recoverable", report->findings[VERIFY_RECOVERABLE]);
-    result_count(r, "findings_dropped", count_dropped(list));
-    result_list_of_rows(r, "findings", &list->rows);
+    describe_findings(r, result);
+    describe_lost(r, &result->lost);
     result_list_begin(r, "gaps");
-    for (size_t i = 0; i < gaps->count; i++) {
+    for (size_t i = 0; i < result->gaps.count; i++) {
         result_object_begin(r, NULL);
         if (result_json(r) != NULL)
-            gap_json_members(result_json(r), &gaps->rows[i]);
+            gap_json_members(result_json(r), &result->gaps.rows[i]);
         result_object_end(r, NULL);
     }
     result_list_end(r);
-    result_object_end(r, "{findings}[and {findings_dropped more finding}\n]"
+    result_object_end(r, "{findings}[and {more} more: -v lists them\n]"
+                         "[\nLost:\n{lost}\n]"
                          "{archive}: {styled}\n"
                          "  {segments segment}, {chunks chunk}, {frames frame}, {bytes} read\n"
-                         "[  {gaps gap} in the ledger ('tapedeck gaps' lists {gaps it/them})\n]");
+                         "[  {gaps gap} in the ledger ('tapedeck gaps' lists {gaps it/them})\n]"
+                         "[  {to_do}\n]");
+}
+
+static td_result run_verify(verb_run *verb)
+{
+    verify_result result = {.verb = verb};
+    verify_options options = {.threads = threads_options_count(&verb->threads),
+                              .finding = take_finding,
+                              .progress = show_progress,
+                              .user = &result};
+    td_err gaps_err;
+    td_result rc = archive_verify(verb->archive, &options, &result.report, &verb->err);
+    progress_end(&verb->progress);
+    /* Gaps are only listed: where the ledger itself is damaged, the findings report it. */
+    if (rc == TD_OK && archive_gaps(verb->archive, &result.gaps, &gaps_err) != TD_OK)
+        report_line(verb->report, TD_LOG_WARNING, "gaps cannot be listed: %s", gaps_err.text);
+    if (rc == TD_OK && result.report.verdict == VERIFY_DAMAGED)
+        rc = find_lost(&result);
+    if (rc == TD_OK)
+        describe(&verb->result, &result);
+    verb->status = VERDICTS[result.report.verdict].status;
+    for (size_t i = 0; i < result.kept; i++) {
+        td_free((char *)result.findings[i].segment);
+        td_free((char *)result.findings[i].what);
+    }
+    td_free(result.findings);
+    gap_list_fini(&result.lost);
+    gap_list_fini(&result.gaps);
+    return rc;
 }
 
 exit_code cmd_verify(const verb_context *context, int argc, char **argv)
 {
-    verb_run verb = {0};
-    const verb_run_spec spec = {
+    const verb_spec spec = {
         .name = "verify",
-        .summary = "Read every byte of an archive and check that it has not changed.",
+        .summary = "Read every byte of an archive and check that it has not changed. With -v "
+                   "findings have their offset.",
         .statuses = {[EXIT_CODE_DONE] = "sound",
                      [EXIT_CODE_DIFFERS] = "sound after 'tapedeck recover' or 'tapedeck reindex'",
                      [EXIT_CODE_DAMAGE] = "damaged",
                      [EXIT_CODE_FAILED] = "there is no such archive"},
         .examples = "tapedeck verify archive --json",
         .takes = VERB_TAKES_THREADS | VERB_TAKES_JSON,
-        .mode = ARCHIVE_READ};
-    exit_code status = EXIT_CODE_DONE;
-    if (!verb_run_begin(&verb, context, &spec, argc, argv, &status))
-        return status;
-    findings list = {.verb = &verb};
-    result_rows_begin(&list.rows, &verb.output, &verb.json);
-    gap_list gaps = {0};
-    verify_report report = {0};
-    verify_options options = {.threads = threads_options_count(&verb.threads),
-                              .finding = take_finding,
-                              .progress = show_progress,
-                              .user = &list};
-    td_result rc = archive_verify(verb.archive, &options, &report, &verb.err);
-    progress_end(&verb.progress);
-    td_err gaps_err;
-    /* Gaps are only listed: where the ledger itself is damaged, the findings report it. */
-    if (rc == TD_OK && archive_gaps(verb.archive, &gaps, &gaps_err) != TD_OK)
-        report_line(context->report, TD_LOG_WARNING, "gaps cannot be listed: %s", gaps_err.text);
-    if (rc == TD_OK)
-        describe(&verb.result, &verb, &report, &list, &gaps);
-    gap_list_fini(&gaps);
-    result_rows_end(&list.rows);
-    return verb_run_end(&verb, rc, VERDICTS[report.verdict].status);
+        .mode = ARCHIVE_READ,
+        .work = run_verify};
+    return verb_run_all(&spec, NULL, context, argc, argv);
 }

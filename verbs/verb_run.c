@@ -28,12 +28,14 @@ static void log_once(void *ctx, td_log_level level, const char *line)
 {
     verb_run *verb = ctx;
     if (is_new_line(verb, line))
-        report_line(verb->context->report, level, "%s", line);
+        report_line(verb->report, level, "%s", line);
 }
 
-static td_result open_parts(verb_run *verb, const verb_run_spec *spec)
+static td_result open_archive(verb_run *verb, const verb_spec *spec)
 {
     const char *path = NULL;
+    if ((spec->takes & VERB_HAS_NO_ARCHIVE) != 0)
+        return TD_OK;
     td_result rc = archive_choice_require(&verb->choice, &path, &verb->err);
     if (rc != TD_OK)
         return rc;
@@ -44,15 +46,15 @@ static td_result open_parts(verb_run *verb, const verb_run_spec *spec)
                         &verb->err);
 }
 
-int verb_run_begin(verb_run *verb, const verb_context *context, const verb_run_spec *spec, int argc,
-                   char **argv, exit_code *status)
+/* Parse the command line. 0: end with verb->status. */
+static int parse(verb_run *verb, const verb_spec *spec, const verb_context *context, int argc,
+                 char **argv)
 {
-    TD_ASSERT(spec->name != NULL);
-    TD_ASSERT(spec->summary != NULL);
-    TD_ASSERT((spec->own.rows == NULL) == (spec->own.row_count == 0));
     option_group groups[OPTIONS_GROUPS_MAX];
     size_t count = 0;
-    groups[count++] = option_group_archive(&verb->choice);
+    int has_archive = (spec->takes & VERB_HAS_NO_ARCHIVE) == 0;
+    if (has_archive)
+        groups[count++] = option_group_archive(&verb->choice);
     if (spec->own.rows != NULL)
         groups[count++] = spec->own;
     if ((spec->takes & VERB_TAKES_SELECTION) != 0)
@@ -64,48 +66,47 @@ int verb_run_begin(verb_run *verb, const verb_context *context, const verb_run_s
     if ((spec->takes & VERB_TAKES_JSON) != 0)
         groups[count++] = option_group_json(&verb->json);
     TD_ASSERT(count < OPTIONS_GROUPS_MAX);
-    groups[count++] = option_group_talk(&verb->talk);
+    groups[count++] =
+        has_archive ? option_group_talk(&verb->talk) : option_group_quiet(&verb->talk);
     options_spec line = {.program = context->program,
                          .verb = spec->name,
                          .summary = spec->summary,
+                         .operands = spec->operands,
+                         .operand_max = spec->operands == NULL ? 0 : 1,
                          .groups = groups,
                          .group_count = count,
                          .examples = spec->examples,
                          .now_ns = clock_wall_ns(clock_real())};
     memcpy(line.statuses, spec->statuses, sizeof line.statuses);
-    options_operands none;
-    if (!verb_begin(context, &line, argc, argv, &none, status))
-        return 0;
-    verb->context = context;
-    report_apply(context->report, &verb->talk);
-    pthread_mutex_init(&verb->logged_mutex, NULL);
-    verb->log = (td_log){log_once, verb, context->report->level_max};
-    progress_init(&verb->progress, context->report);
-    output_init(&verb->output, stdout);
-    result_begin(&verb->result, &verb->output, &verb->json);
-    td_err_clear(&verb->err);
-    td_result rc = open_parts(verb, spec);
-    if (rc == TD_OK)
-        return 1;
-    *status = verb_run_end(verb, rc, EXIT_CODE_DONE);
-    return 0;
+    return verb_begin(context, &line, argc, argv, &verb->operands, &verb->status);
 }
 
-/* A failed write of the output counts only where nothing else failed before. */
-exit_code verb_run_end(verb_run *verb, td_result rc, exit_code done)
+exit_code verb_run_all(const verb_spec *spec, void *state, const verb_context *context, int argc,
+                       char **argv)
 {
-    progress_end(&verb->progress);
-    td_err result_err;
-    td_err output_err;
-    td_result result_rc = result_end(&verb->result, &result_err);
-    td_result output_rc = output_finish(&verb->output, &output_err);
-    archive_close(verb->archive);
-    pthread_mutex_destroy(&verb->logged_mutex);
-    if (rc < 0)
-        return report_error(verb->context->report, &verb->err);
-    if (result_rc < 0)
-        return report_error(verb->context->report, &result_err);
-    return output_rc < 0 ? report_error(verb->context->report, &output_err) : done;
+    verb_run verb = {.state = state, .report = context->report};
+    if (!parse(&verb, spec, context, argc, argv))
+        return verb.status;
+    report_apply(context->report, &verb.talk);
+    pthread_mutex_init(&verb.logged_mutex, NULL);
+    verb.log = (td_log){log_once, &verb, context->report->level_max};
+    progress_init(&verb.progress, context->report);
+    output_init(&verb.output, stdout);
+    result_begin(&verb.result, &verb.output, &verb.json);
+    td_err_clear(&verb.err);
+    td_result rc = open_archive(&verb, spec);
+    if (rc == TD_OK)
+        rc = spec->work(&verb);
+    progress_end(&verb.progress);
+    td_err late;
+    td_result late_rc = result_end(&verb.result, &late);
+    if (rc >= 0 && late_rc < 0) {
+        rc = late_rc;
+        verb.err = late;
+    }
+    archive_close(verb.archive);
+    pthread_mutex_destroy(&verb.logged_mutex);
+    return report_end(context->report, &verb.output, rc, &verb.err, verb.status);
 }
 
 selection verb_run_selection(const verb_run *verb)

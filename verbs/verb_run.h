@@ -1,6 +1,8 @@
-/* What every verb on an archive has: the common options, the opened archive, a log that ends on
- * stderr, and an output. A verb fills its own rows in and calls begin; end closes and says what
- * went wrong. */
+/* What every verb has: its command line, the opened archive, a log that ends on stderr, an output,
+ * a result in one of two forms, and its exit status. A verb describes itself in a verb_spec, whose
+ * work computes a plain struct and describes it (cli/result.h).
+ *
+ * (play/play_verb.h is the same for verbs that play a tape until a signal stops them.) */
 #ifndef TD_VERBS_VERB_RUN_H
 #define TD_VERBS_VERB_RUN_H
 
@@ -19,53 +21,55 @@
 enum { VERB_LINES_LOGGED_MAX = 256 };
 
 typedef struct verb_run {
-    const verb_context *context;
+    void *state; /* the verb's own, as given to verb_run_all */
     archive_choice choice;
     selection_options selection;
     entry_options entries;
     threads_options threads;
     json_options json;
     talk_options talk;
-    td_log
-        log; /* ends on stderr, each line once: a verb may ask the archive the same thing often */
+    options_operands operands;
+    reporter *report;
+    td_log log; /* of report, each line once: a verb may ask the archive the same thing often */
     pthread_mutex_t logged_mutex;
     uint64_t logged[VERB_LINES_LOGGED_MAX]; /* hashes of the lines that were logged */
     size_t logged_count;
-    archive *archive;
+    archive *archive; /* NULL with VERB_HAS_NO_ARCHIVE */
     output_stream output;
     result_writer result; /* described for output, as --json says */
     progress_line progress;
-    td_err err;
+    exit_code status; /* EXIT_CODE_DONE; set by the work */
+    td_err err;       /* why the work failed */
 } verb_run;
 
-/* Which of the common groups a verb takes; archive and talk always. */
+/* Which of the common groups a verb takes; archive and talk always, but for the last. */
 enum {
     VERB_TAKES_SELECTION = 1 << 0,
     VERB_TAKES_THREADS = 1 << 1,
     VERB_TAKES_JSON = 1 << 2,
     VERB_TAKES_ENTRIES = 1 << 3,
+    VERB_HAS_NO_ARCHIVE = 1 << 4, /* and has -q alone of talk */
 };
 
 /* A verb's description. */
-typedef struct verb_run_spec {
+typedef struct verb_spec {
     const char *name;
     const char *summary;
     const char *examples;
     const char *statuses[OPTIONS_STATUSES]; /* as in options_spec */
+    const char *operands;                   /* likewise; at most one. NULL: none */
     unsigned takes;
     option_group own; /* rows NULL: none */
     archive_mode mode;
     const uint8_t *only_looks; /* 1 once the line is parsed: open for reading all the same. May be
                                   NULL */
-} verb_run_spec;
+    td_result (*work)(verb_run *verb);
+} verb_spec;
 
-/* Parse, open the archive, make the output on stdout. Returns 1 to continue, and then verb_run_end
- * must be called; 0: end with *status. verb is zeroed by the caller. */
-int verb_run_begin(verb_run *verb, const verb_context *context, const verb_run_spec *spec, int argc,
-                   char **argv, exit_code *status);
-
-/* Close everything. rc is what stopped the verb, TD_OK if nothing did; done is the status then. */
-exit_code verb_run_end(verb_run *verb, td_result rc, exit_code done);
+/* Parse the command line, do the work, print what it described. Returns the exit status: that of
+ * the work, or what stopped it. */
+exit_code verb_run_all(const verb_spec *spec, void *state, const verb_context *context, int argc,
+                       char **argv);
 
 /* The selection of the command line; borrows from verb. */
 selection verb_run_selection(const verb_run *verb);

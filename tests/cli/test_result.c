@@ -176,18 +176,14 @@ static void add_row(result_writer *r, const char *feed, uint64_t frames)
     result_object_end(r, NULL);
 }
 
-static void describe_lines(result_writer *r)
+static void describe_table(result_writer *r)
 {
-    result_table_begin(r, NULL, COLUMNS, 2);
+    result_object_begin(r, NULL);
+    result_table_begin(r, "rows", COLUMNS, 2);
     add_row(r, "inverse", 7);
     add_row(r, "", 12345678);
     result_list_end(r);
-}
-
-static void describe_no_lines(result_writer *r)
-{
-    result_table_begin(r, NULL, COLUMNS, 2);
-    result_list_end(r);
+    result_object_end(r, "{rows}{rows row}\n");
 }
 
 /* A text's order is its pattern's, whatever the document's is; a list's rows may have lists. */
@@ -223,12 +219,13 @@ static void describe_document(result_writer *r)
 static void test_lists(void **state)
 {
     (void)state;
-    check(describe_lines,
-          "{\"feed\":\"inverse\",\"frames\":7}\n{\"feed\":null,\"frames\":12345678}\n",
+    check(describe_table,
+          "{\"rows\":[{\"feed\":\"inverse\",\"frames\":7},"
+          "{\"feed\":null,\"frames\":12345678}]}\n",
           "feed         frames\n"
           "inverse           7\n"
-          "-        12,345,678\n");
-    check(describe_no_lines, "", "");
+          "-        12,345,678\n"
+          "2 rows\n");
     check(describe_document,
           "{\"full\":[{\"feed\":\"x\",\"frames\":1}],\"none\":[],"
           "\"files\":[{\"file\":1,\"parts\":[{\"part\":0,\"raw\":true}]},"
@@ -242,32 +239,25 @@ static void test_lists(void **state)
           "x          1\n");
 }
 
-/* Rows that come before the document which has them in its middle. */
-static void describe_early_rows(result_writer *r)
-{
-    result_rows rows;
-    result_rows_begin(&rows, r->output, &(json_options){.is_json = result_json(r) != NULL});
-    for (uint64_t i = 0; i < 3; i++) {
-        result_object_begin(&rows.r, NULL);
-        result_text(&rows.r, "path", i == 0 ? "a\nb" : "c");
-        result_object_end(&rows.r, "removed {path}\n");
-        if (i == 0)
-            result_rows_print(&rows, r->output);
-    }
-    assert_false(result_rows_are_cut(&rows));
-    result_object_begin(r, NULL);
-    result_count(r, "all", 3);
-    result_list_of_rows(r, "rows", &rows);
-    result_object_end(r, "{all row}\n{rows}");
-    result_rows_end(&rows);
-}
-
-static void test_early_rows(void **state)
+/* On a terminal the lines of a document are broken at spaces; names stay whole. */
+static void test_broken_lines(void **state)
 {
     (void)state;
-    check(describe_early_rows,
-          "{\"all\":3,\"rows\":[{\"path\":\"a\\nb\"},{\"path\":\"c\"},{\"path\":\"c\"}]}\n",
-          "removed a\\x0ab\n3 rows\nremoved c\nremoved c\n");
+    const output_stream like = {.columns = 20};
+    output_stream output;
+    result_writer r;
+    output_init_memory(&output, &like);
+    result_begin(&r, &output, &(json_options){0});
+    result_object_begin(&r, NULL);
+    result_styled(&r, "styled", TERMINAL_GOOD, "good");
+    result_text(&r, "name", "a-name-of-more-than-20-columns");
+    result_object_end(&r, "  {styled}: twenty columns are few\n{name} is wide\nend\n");
+    assert_int_equal(result_end(&r, NULL), TD_OK);
+    assert_int_equal(td_buf_append(&output.line, "", 1, NULL), TD_OK);
+    assert_string_equal((char *)output.line.data, "  good: twenty\n    columns are few\n"
+                                                  "a-name-of-more-than-20-columns\n  is wide\n"
+                                                  "end\n");
+    assert_int_equal(output_finish(&output, NULL), TD_OK);
 }
 
 /* Lines of the log come from the same fields, and leave no trace in the text; JSON has none. */
@@ -311,7 +301,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_kinds), cmocka_unit_test(test_patterns),
-        cmocka_unit_test(test_lists), cmocka_unit_test(test_early_rows),
+        cmocka_unit_test(test_lists), cmocka_unit_test(test_broken_lines),
         cmocka_unit_test(test_log),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

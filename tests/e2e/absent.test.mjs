@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { describe } from "node:test";
-import { json, jsonLines, run, tapedeck, temporary } from "./lib.mjs";
+import { json, jsonLines, jsonList, run, tapedeck, temporary } from "./lib.mjs";
 import { Recorder } from "./live.mjs";
 import { numberedExchange } from "./numbered.mjs";
 import { test } from "./npm.mjs";
@@ -124,7 +124,7 @@ describe("imported", { concurrency: 2 }, () => {
       const end = await tapedeck(t, ["replay", "-a", archive, ...typo], { status: 4 });
       assert.match(end.stderr, /it has no such feed, topic or symbol\n.*tapedeck info/);
     }
-    const file = path.join(archive, (await jsonLines(t, ["ls", "-a", archive, "--json"]))[0].segment);
+    const file = path.join(archive, (await jsonList(t, ["ls", "-a", archive, "--json"]))[0].segment);
     await replay(t, file, 0, ...between(20, 30));
     assert.deepEqual(names(await replay(t, file, 1, ...between(20, 50))), [["after_last_frame", "inverse", null, null]]);
     await tapedeck(t, ["replay", "-a", file, ...between(50, 60)], { status: 4 });

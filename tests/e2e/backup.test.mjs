@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
-import { filesBelow, json, jsonLines, parseLines, tapedeck, temporary } from "./lib.mjs";
+import { filesBelow, json, jsonLines, jsonList, tapedeck, temporary } from "./lib.mjs";
 import { Recorder } from "./live.mjs";
 import { numberedExchange, recordedNumbers } from "./numbered.mjs";
 import { test } from "./npm.mjs";
@@ -132,7 +132,7 @@ for (const how of Object.keys(COMMANDS)) test(`${how} of the journal first, then
     assert.ok(copied.length > 0);
     assert.deepEqual(copied, right.slice(0, copied.length), `copy ${i}`);
     // A stretch without a row in the archive has one in the copy only after its end.
-    const rows = async (from) => parseLines((await tapedeck(t, ["gaps", "-a", from, "--json"], { status: null })).stdout);
+    const rows = async (from) => jsonList(t, ["gaps", "-a", from, "--json"], { status: null });
     const open = (await rows(backup)).filter((row) => row.to_ns === null);
     const last = Math.max(...(await recordedNumbers(t, backup)).get("trade.BTCUSD").values());
     // It begins with the latest ping that was answered, up to 2 s before the last frame on a busy machine.

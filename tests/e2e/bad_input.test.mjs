@@ -6,7 +6,7 @@ import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { BIN, json, jsonLines, tapedeck, temporary } from "./lib.mjs";
+import { BIN, json, jsonLines, jsonList, tapedeck, temporary } from "./lib.mjs";
 
 const GOLDEN = "tests/golden";
 const START = 1795154400; // 2026-11-20, when the rows of now hold
@@ -43,7 +43,7 @@ function frames(sound) {
 const families = fs.readdirSync(GOLDEN).sort();
 
 test("every family has a golden frame", async (t) => {
-  const known = new Set((await jsonLines(t, ["topics", "--json"])).map((row) => row.family));
+  const known = new Set((await jsonList(t, ["topics", "--json"])).map((row) => row.family));
   assert.deepEqual(families, [...known].sort());
 });
 

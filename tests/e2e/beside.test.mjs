@@ -8,7 +8,7 @@ import https from "node:https";
 import path from "node:path";
 import { describe } from "node:test";
 import zlib from "node:zlib";
-import { BIN, eventsOf, jsonLines, run, tapedeck, temporary } from "./lib.mjs";
+import { BIN, eventsOf, jsonLines, jsonList, run, tapedeck, temporary } from "./lib.mjs";
 import { FAMILIES } from "./exchanges.mjs";
 import { acknowledge, hostile, trade } from "./hostile.mjs";
 import { feedArgs, Recorder } from "./live.mjs";
@@ -84,7 +84,7 @@ describe("HTTP beside frames", { concurrency: 3 }, () => {
     // The bytes alone, by topic and direction.
     const raw = execFileSync(path.join(BIN, "tapedeck"), ["cat", "-a", archive, "--raw", "--dir", "http", "--topic", "http.instruments"]);
     assert.equal(raw.toString(), `${body}\n`);
-    assert.equal((await jsonLines(t, ["ls", "-a", archive, "--topic", "http.instruments", "--json"])).length, 1);
+    assert.equal((await jsonList(t, ["ls", "-a", archive, "--topic", "http.instruments", "--json"])).length, 1);
     assert.match((await tapedeck(t, ["ls", "-a", archive, "--topic", "http.instrumnts"], { status: 4 })).stderr, /did you mean 'http\.instruments'/);
     const said = await eventsOf(t, archive, "http");
     assert.ok(said.every((event) => event.state === "kept" && event.code === 200));
@@ -140,7 +140,7 @@ describe("HTTP beside frames", { concurrency: 3 }, () => {
     }
     const replies = (await jsonLines(t, ["cat", "-a", archive, "--dir", "http"])).map((row) => [row.topic, row.data]);
     assert.deepEqual(replies, [["http.good", "{}"]]);
-    assert.deepEqual(await jsonLines(t, ["gaps", "-a", archive, "--json"]), []);
+    assert.deepEqual(await jsonList(t, ["gaps", "-a", archive, "--json"]), []);
     assert.ok((await jsonLines(t, ["cat", "-a", archive, "--dir", "in"])).some((row) => row.data === trade(7)));
     await tapedeck(t, ["verify", "-a", archive]);
   });

@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { readBaseline } from "./baseline.mjs";
 import { bookHash, controlHash, failureHash, form, frameHash, member, messageHash, parse } from "./canonical.mjs";
 import { vectors } from "./canonical_vectors.mjs";
-import { capture, importFrames, jsonLines, tapedeck, temporary, withoutCapture } from "./lib.mjs";
+import { capture, importFrames, jsonList, tapedeck, temporary, withoutCapture } from "./lib.mjs";
 
 const GOLDEN = "tests/golden";
 
@@ -36,7 +36,7 @@ class Book {
 /** Types of fields by member, of each family: no family has two types for one member. */
 async function fieldTypes(t) {
   const types = {};
-  for (const row of await jsonLines(t, ["topics", "--json"]))
+  for (const row of await jsonList(t, ["topics", "--json"]))
     for (const field of row.fields) (types[row.family] ??= {})[field.member] = field.type;
   return types;
 }

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
-import { json, jsonLines, listening, tapedeck, temporary } from "./lib.mjs";
+import { json, jsonList, listening, tapedeck, temporary } from "./lib.mjs";
 import { Recorder, simulator } from "./live.mjs";
 import { CREDENTIALS, FAMILIES, SESSION, sessionConfig } from "./session.mjs";
 import { npm, test } from "./npm.mjs";
@@ -126,7 +126,7 @@ function cellsOf(row, { report, served, found }, frames, schema) {
 }
 
 test("each topic is decoded, kept as a book, checked, described, simulated and served, or a reason is listed", async (t) => {
-  const rows = await jsonLines(t, ["topics", "--json"]);
+  const rows = await jsonList(t, ["topics", "--json"]);
   const results = await sessions(t);
 
   const ajv = new Ajv2020({ strict: false });

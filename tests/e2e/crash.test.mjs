@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { describe } from "node:test";
-import { filesBelow, json, jsonLines, run, tapedeck, temporary, tooLong } from "./lib.mjs";
+import { filesBelow, json, jsonLines, jsonList, run, tapedeck, temporary, tooLong } from "./lib.mjs";
 import { checkAnnounced, checkCrashGaps, deleteCatalog, feedArgs, randomNumbers, Recorder, recordAndKill, simulator } from "./live.mjs";
 import { numberedExchange } from "./numbered.mjs";
 import { readMcap, test } from "./npm.mjs";
@@ -76,12 +76,12 @@ describe("crashes", { concurrency: 2 }, () => {
       assert.deepEqual(theirs.map(([, sequence, logTime, , hex]) => `${sequence} ${Number(logTime)} ${hex}`).sort(), ours.sort(), how);
     }
     // No session follows: the gap stays open.
-    const [gap, ...more] = await jsonLines(t, ["gaps", "-a", archive, "--json"], { status: 1 });
+    const [gap, ...more] = await jsonList(t, ["gaps", "-a", archive, "--json"], { status: 1 });
     assert.deepEqual([gap.reason, gap.to_ns, more.length], ["crash", null, 0]);
   });
 
   /** Reason of each gap, and whether it has ended. */
-  const reasons = async (t, archive) => (await jsonLines(t, ["gaps", "-a", archive, "--json"], { status: null })).map((gap) => [gap.reason, gap.to_ns !== null]);
+  const reasons = async (t, archive) => (await jsonList(t, ["gaps", "-a", archive, "--json"], { status: null })).map((gap) => [gap.reason, gap.to_ns !== null]);
 
   test("a kill while a feed is down adds no second gap to the one that is open", async (t) => {
     const archive = path.join(temporary(t), "tape");
@@ -155,7 +155,7 @@ describe("one archive, several programs", { concurrency: 2 }, () => {
     await sim.program.kill("SIGTERM");
     await tapedeck(t, ["verify", "-a", archive]);
     await checkAnnounced(t, archive, "inverse", sim.truth, [first]);
-    assert.deepEqual(await jsonLines(t, ["gaps", "-a", archive, "--json"]), []);
+    assert.deepEqual(await jsonList(t, ["gaps", "-a", archive, "--json"]), []);
   });
 
   test("digests of a live recording do not depend on threads or speed, nor on the catalog", async (t) => {
@@ -181,7 +181,7 @@ describe("one archive, several programs", { concurrency: 2 }, () => {
       await recorder.durableAfter(2);
       assert.equal((await recorder.kill("SIGINT")).code, 0, recorder.stderr);
     }
-    const gaps = await jsonLines(t, ["gaps", "-a", archive, "--json"], { status: 1 });
+    const gaps = await jsonList(t, ["gaps", "-a", archive, "--json"], { status: 1 });
     assert.equal(gaps.length, 1, JSON.stringify(gaps));
     assert.equal(gaps[0].reason, "restart");
     assert.ok(gaps[0].to_ns > gaps[0].from_ns);

@@ -5,7 +5,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { describe } from "node:test";
-import { BIN, filesBelow, json, jsonLines, Program, run, tapedeck, temporary } from "./lib.mjs";
+import { BIN, filesBelow, json, jsonLines, jsonList, Program, run, tapedeck, temporary } from "./lib.mjs";
 import { hostile, trade } from "./hostile.mjs";
 import { canMount, checkAnnounced, feedArgs, Recorder, simulator, smallDisk } from "./live.mjs";
 import { test } from "./npm.mjs";
@@ -236,7 +236,7 @@ describe("free space", { concurrency: 2, skip: canMount() }, () => {
     await tapedeck(t, ["verify", "-a", copy]);
     const { announced, kept } = await checkAnnounced(t, copy, "inverse", sim.truth, [first, again]);
     assert.equal(announced, kept, "everything that was received is durable");
-    const gaps = await jsonLines(t, ["gaps", "-a", copy, "--json"], { status: 1 });
+    const gaps = await jsonList(t, ["gaps", "-a", copy, "--json"], { status: 1 });
     assert.deepEqual(gaps.map((gap) => [gap.reason, gap.to_ns !== null]), [["restart", true]]);
   });
 

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { describe } from "node:test";
-import { eventsOf, jsonLines, listening, run, tapedeck, temporary } from "./lib.mjs";
+import { eventsOf, jsonLines, jsonList, listening, run, tapedeck, temporary } from "./lib.mjs";
 import { ENV, exchange, FAMILIES, KEY, recorderArgs, SECRET, signature } from "./exchanges.mjs";
 import { hostile } from "./hostile.mjs";
 import { nothingLeaked, nothingLeakedInText } from "./leaks.mjs";
@@ -60,7 +60,7 @@ describe("every dialect", { concurrency: 2 }, () => {
       assert.deepEqual(granted.flatMap((event) => event.topics.split(",")).sort(), [...family.wanted].sort());
       const authentic = (await eventsOf(t, archive, "auth")).map((event) => event.state);
       assert.deepEqual(authentic, family.auth === "op" ? ["sent", "accepted", "sent", "accepted"] : []);
-      const gaps = await jsonLines(t, ["gaps", "-a", archive, "--json"], { status: 1 });
+      const gaps = await jsonList(t, ["gaps", "-a", archive, "--json"], { status: 1 });
       // A frame that comes twice is a finding of its own (rules of its topic), and not looked at here.
       assert.deepEqual(gaps.filter((gap) => gap.reason !== "sequence").map((gap) => [gap.reason, gap.to_ns !== null]), [["disconnect", true]]);
       if (family.auth) {

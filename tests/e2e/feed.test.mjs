@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { describe } from "node:test";
-import { eventsOf, json, jsonLines, parseLines, run, tapedeck, temporary } from "./lib.mjs";
+import { eventsOf, json, jsonLines, jsonList, parseLines, run, tapedeck, temporary } from "./lib.mjs";
 import { acknowledge, hostile, trade } from "./hostile.mjs";
 import { feedArgs, Recorder } from "./live.mjs";
 import { test } from "./npm.mjs";
@@ -117,7 +117,7 @@ describe("frames", { concurrency: 3 }, () => {
     assert.equal((await recorder.ended).code, 0, recorder.stderr);
     assert.match(recorder.stderr, /16|too large|over/);
     assert.equal(server.seen.upgrades, 2);
-    const gaps = await jsonLines(t, ["gaps", "-a", archive, "--json"], { status: 1 });
+    const gaps = await jsonList(t, ["gaps", "-a", archive, "--json"], { status: 1 });
     assert.equal(gaps.length, 1);
     assert.equal(gaps[0].cause, "too_large");
     assert.ok(gaps[0].to_ns > gaps[0].from_ns);
@@ -139,7 +139,7 @@ describe("the connection", { concurrency: 3 }, () => {
     assert.equal((await recorder.ended).code, 0, recorder.stderr);
     assert.deepEqual(server.seen.requests.map((r) => r.op), ["subscribe", "subscribe"]);
     assert.deepEqual(server.seen.requests[1].args, ["trade.BTCUSD"]);
-    const [gap, ...more] = await jsonLines(t, ["gaps", "-a", archive, "--json"], { status: 1 });
+    const [gap, ...more] = await jsonList(t, ["gaps", "-a", archive, "--json"], { status: 1 });
     assert.deepEqual(more, []);
     assert.deepEqual([gap.reason, gap.cause, gap.conn], ["disconnect", "closed_by_peer", 1]);
     const rows = await jsonLines(t, ["cat", "-a", archive, "--dir", "in"]);
@@ -163,7 +163,7 @@ describe("the connection", { concurrency: 3 }, () => {
     });
     const recorder = new Recorder(t, archive, [...feedArgs(server, "inverse", TRADE), "--max-frames", "4"]);
     assert.equal((await recorder.ended).code, 0, recorder.stderr);
-    const gaps = await jsonLines(t, ["gaps", "-a", archive, "--json"], { status: 1 });
+    const gaps = await jsonList(t, ["gaps", "-a", archive, "--json"], { status: 1 });
     assert.deepEqual(gaps.map((gap) => gap.reason), ["disconnect"]);
     assert.ok(gaps[0].to_ns > 0);
   });
@@ -214,7 +214,7 @@ describe("the connection", { concurrency: 3 }, () => {
   test("--until-close ends with 0 at the first close, and that is no gap", async (t) => {
     const { archive, end } = await recorded(t, [trade(1), trade(2)]);
     assert.equal(JSON.parse(end.stdout.trim().split("\n").at(-1)).recorded.in, 3);
-    assert.deepEqual(await jsonLines(t, ["gaps", "-a", archive, "--json"]), []);
+    assert.deepEqual(await jsonList(t, ["gaps", "-a", archive, "--json"]), []);
   });
 
   test("frames are announced as durable within the commit interval, and never before they are in the file", async (t) => {

@@ -5,7 +5,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import zlib from "node:zlib";
-import { compareTruth, json, jsonLines, listening, tapedeck, temporary } from "./lib.mjs";
+import { compareTruth, json, jsonLines, jsonList, listening, tapedeck, temporary } from "./lib.mjs";
 
 const URL_V5 = "wss://stream.bybit.com/v5/public/linear";
 const NOON = Date.parse("2026-08-09T12:00:00Z");
@@ -139,7 +139,7 @@ test("a recording over two connections is served with each frame once, as the ex
   fs.writeFileSync(config, `feeds:\n  - family: inverse\n    url: ${sim.url}/realtime\n    ca_file: ${sim.ca}\n    max_topics_per_connection: 2\n    topics: ["trade.*", "orderBookL2_25.*", "trade.BTCUSD", "orderBookL2_25.BTCUSD"]\n`);
   await tapedeck(t, ["record", "-a", archive, "-c", config, "--max-frames", "1500"]);
   await sim.program.kill("SIGTERM");
-  assert.deepEqual(await jsonLines(t, ["gaps", "-a", archive, "--json"]), []);
+  assert.deepEqual(await jsonList(t, ["gaps", "-a", archive, "--json"]), []);
   const compared = await compareTruth(t, archive, truth);
   assert.equal(compared.equal, true, JSON.stringify(compared));
   const report = await json(t, ["replay", "-a", archive, "--json"]);

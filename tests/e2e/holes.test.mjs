@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import path from "node:path";
 import { describe } from "node:test";
-import { json, jsonLines, tapedeck, temporary, tooLong } from "./lib.mjs";
+import { json, jsonList, tapedeck, temporary, tooLong } from "./lib.mjs";
 import { Recorder } from "./live.mjs";
 import { compare, delayProxy, EXCESS_MS_MAX, numberedExchange } from "./numbered.mjs";
 import { test } from "./npm.mjs";
@@ -25,7 +25,7 @@ async function stop(recorder, signal = "SIGTERM", status = 0) {
   if (signal === "SIGTERM") assert.equal(end.code, status, recorder.stderr);
 }
 
-const gapsOf = (t, archive) => jsonLines(t, ["gaps", "-a", archive, "--json"], { status: null });
+const gapsOf = (t, archive) => jsonList(t, ["gaps", "-a", archive, "--json"], { status: null });
 
 /** Rows of the ledger while a recorder is at work, once test(rows) is true. */
 async function gapsOnce(t, recorder, archive, test) {
@@ -249,7 +249,7 @@ describe("topics", { concurrency: 3 }, () => {
         await check(t, exchange, archive);
         // A selection of one topic has its own row, and not the other's.
         for (const [topic, count] of [[ETH, 1], [BTC, 0]]) {
-          const own = await jsonLines(t, ["gaps", "-a", archive, "--topic", topic, "--json"], { status: 1 });
+          const own = await jsonList(t, ["gaps", "-a", archive, "--topic", topic, "--json"], { status: 1 });
           assert.equal(own.filter((row) => row.topic !== null).length, count, JSON.stringify(own));
           const replayed = await json(t, ["replay", "-a", archive, "--topic", topic, "--json"], { status: 1 });
           assert.equal(replayed.gaps.filter((row) => row.topic !== null).length, count, JSON.stringify(replayed.gaps));

@@ -7,7 +7,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
-import { capture, captureLines, filesBelow, inboundFrames, json, jsonLines, Program, tapedeck, temporary, withoutCapture, withoutRecorded } from "./lib.mjs";
+import { capture, captureLines, filesBelow, inboundFrames, json, jsonList, Program, tapedeck, temporary, withoutCapture, withoutRecorded } from "./lib.mjs";
 
 const INVERSE = "inverse-2021-04-17.jsonl.gz";
 const LINEAR = "linear-2021-04-17.jsonl.gz";
@@ -81,7 +81,7 @@ test("cat --raw gives back the captured bytes, in order", { skip: withoutCapture
 test("verify finds an imported archive sound", { skip: withoutCapture(INVERSE) }, async (t) => {
   const archive = await imported(t, INVERSE);
   await tapedeck(t, ["verify", "-a", archive]);
-  assert.deepEqual(await jsonLines(t, ["gaps", "-a", archive, "--json"]), []);
+  assert.deepEqual(await jsonList(t, ["gaps", "-a", archive, "--json"]), []);
   const info = await json(t, ["info", "-a", archive, "--json"]);
   assert.ok(JSON.stringify(info).includes("orderBookL2_25"));
 });
@@ -181,7 +181,7 @@ test("an interrupted import is reported as incomplete", async (t) => {
   assert.equal(end.stdout, "");
   // The next session on the feed recovers it first, and ends its gap with its first frame after that.
   await tapedeck(t, ["recover", "-a", archive]);
-  const [gap, ...more] = await jsonLines(t, ["gaps", "-a", archive, "--json"], { status: 1 });
+  const [gap, ...more] = await jsonList(t, ["gaps", "-a", archive, "--json"], { status: 1 });
   assert.deepEqual(more, []);
   assert.deepEqual([gap.reason, gap.feed, gap.to_ns, gap.cause], ["crash", "inverse", null, "import ended before its end"]);
   const part = await json(t, ["replay", "-a", archive, "--json"], { status: 1 });
@@ -189,7 +189,7 @@ test("an interrupted import is reported as incomplete", async (t) => {
   assert.equal(part.last_recv_ns, gap.from_ns);
   assert.deepEqual(part.gaps, [gap]);
   await tapedeck(t, [...importing, capture("again", part.frames + 10)]);
-  const [closed, ...others] = await jsonLines(t, ["gaps", "-a", archive, "--json"], { status: 1 });
+  const [closed, ...others] = await jsonList(t, ["gaps", "-a", archive, "--json"], { status: 1 });
   assert.deepEqual(others, []);
   // The last frame of the part is there again at the same time: the first one after it comes a second later.
   assert.deepEqual(closed, { ...gap, to_ns: gap.from_ns + 1e9 });

@@ -4,10 +4,10 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { describe, test } from "node:test";
-import { json, jsonLines, tapedeck, temporary } from "./lib.mjs";
+import { json, jsonList, tapedeck, temporary } from "./lib.mjs";
 import { feedArgs, randomNumbers, Recorder, recordAndKill, simulator } from "./live.mjs";
 
-const gapsOf = (t, archive, status) => jsonLines(t, ["gaps", "-a", archive, "--json"], { status });
+const gapsOf = (t, archive, status) => jsonList(t, ["gaps", "-a", archive, "--json"], { status });
 const isOfJournal = (gap) => gap.reason === "corrupt" && gap.cause === "entries of the journal are lost";
 
 /** Every reader, and what changes the archive least. */

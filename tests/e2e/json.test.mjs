@@ -24,7 +24,7 @@ const TYPES = {
 for (const whole of ["count", "bytes", "time", "ns", "integer"]) TYPES[whole] = (v) => Number.isInteger(v);
 
 /** Objects that have a section of their own. */
-const SECTIONS = { gap: "gaps", failures: "failures of a decoder", message: "messages" };
+const SECTIONS = { gap: "gap", failures: "failures of a decoder", message: "messages" };
 
 /** "{a,b}.c" as ["a.c", "b.c"]. */
 function expand(text) {
@@ -181,9 +181,9 @@ test("docs/json.md has the members of all JSON output, and no others", async (t)
   const other = await imported(t, page, dir);
 
   page.check("info", await json(t, ["info", archive, "--json"]));
-  page.check("ls", await jsonLines(t, ["ls", archive, "--json"]));
-  page.check("topics", await jsonLines(t, ["topics", "--json"]));
-  page.check("gaps", await jsonLines(t, ["gaps", archive, "--json"], { status: 1 }));
+  page.check("ls", await json(t, ["ls", archive, "--json"]));
+  page.check("topics", await json(t, ["topics", "--json"]));
+  page.check("gaps", await json(t, ["gaps", archive, "--json"], { status: 1 }));
   page.check("replay", await json(t, ["replay", archive, "--json"], { status: 1 }));
   page.check("replay", await json(t, ["replay", archive, "--speed", "100", "--to", "now", "--json"], { status: 1 }));
   page.check("replay", await json(t, ["replay", other, "--from", "2021-04-01", "--json"], { status: 1 }));
@@ -220,7 +220,7 @@ test("docs/json.md has the members of all JSON output, and no others", async (t)
     page.check("MANIFEST.json", JSON.parse(fs.readFileSync(path.join(out, "MANIFEST.json"), "utf8")));
   }
   for (const line of parseLines(fs.readFileSync(path.join(dir, "lines", fs.readdirSync(path.join(dir, "lines")).at(-1)), "utf8")))
-    if (line.type === "gap") page.check("gaps", (delete line.type, line));
+    if (line.type === "gap") page.check("gap", (delete line.type, line));
     else page.check("messages", line);
   assert.deepEqual(page.unprinted().sort(), ELSEWHERE.sort(), "members in docs/json.md that nothing printed");
 });

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { acknowledge, hostile, trade } from "./hostile.mjs";
-import { eventsOf, jsonLines, tapedeck, temporary, wrapped, tooLong } from "./lib.mjs";
+import { eventsOf, jsonLines, jsonList, tapedeck, temporary, tooLong, wrapped } from "./lib.mjs";
 import { feedArgs, Recorder } from "./live.mjs";
 import { test } from "./npm.mjs";
 
@@ -88,7 +88,7 @@ test("a disk that hangs for a while delays durable lines and is reported: a warn
   const late = (await jsonLines(t, ["cat", "-a", archive])).filter((row) => row.dir !== "event" && row.recv_ns >= begins.from_ns && row.recv_ns <= ends.to_ns);
   assert.ok(ends.frames > 0 && late.length >= ends.frames, `${late.length} ${ends.frames}`);
   assert.ok(ends.to_ns < ends.at_ns && begins.from_ns < begins.at_ns);
-  assert.deepEqual(await jsonLines(t, ["gaps", "-a", archive, "--json"]), []);
+  assert.deepEqual(await jsonList(t, ["gaps", "-a", archive, "--json"]), []);
   await tapedeck(t, ["verify", "-a", archive]);
 });
 

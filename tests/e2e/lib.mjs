@@ -188,6 +188,12 @@ export async function json(t, args, options) {
 }
 
 /** The objects of a text with one on each line. */
+/** The list that `gaps --json`, `ls --json` or `topics --json` prints; empty after an error. */
+export async function jsonList(t, args, options) {
+  const { stdout } = await tapedeck(t, args, options);
+  return stdout === "" ? [] : JSON.parse(stdout)[{ gaps: "gaps", ls: "segments", topics: "topics" }[args[0]]];
+}
+
 export const parseLines = (text) => text.split("\n").filter((line) => line !== "").map((line) => JSON.parse(line));
 
 export async function jsonLines(t, args, options) {

@@ -5,7 +5,7 @@ import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import fs from "node:fs";
 import path from "node:path";
-import { jsonLines, listening, passed, Program } from "./lib.mjs";
+import { jsonLines, jsonList, listening, passed, Program } from "./lib.mjs";
 import { SESSION } from "./session.mjs";
 import { xxh64 } from "./xxh64.mjs";
 
@@ -212,7 +212,7 @@ export async function recordAndKill(t, archive, args, { random, early = false, l
  * that session to a moment when the feed was there again; and there are no other gaps. A session that was killed before
  * it had connected may have left nothing but its events. Returns how many gaps there are. */
 export async function checkCrashGaps(t, archive, feed) {
-  const gaps = await jsonLines(t, ["gaps", "-a", archive, "--feed", feed, "--json"], { status: null });
+  const gaps = await jsonList(t, ["gaps", "-a", archive, "--feed", feed, "--json"], { status: null });
   const sessions = new Map();
   for (const row of await jsonLines(t, ["cat", "-a", archive, "--feed", feed, "--events"])) {
     if (!sessions.has(row.session)) sessions.set(row.session, { begin: row.recv_ns, firstIn: null });

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { describe, test } from "node:test";
-import { capture, compareTruth, json, jsonLines, listening, Program, tapedeck, temporary, withoutCapture, tooLong } from "./lib.mjs";
+import { capture, compareTruth, json, jsonList, listening, Program, tapedeck, temporary, tooLong, withoutCapture } from "./lib.mjs";
 import { compareWithTruth, configFile, feedArgs, PATHS, Recorder, sentFrames, simulator } from "./live.mjs";
 import { xxh64 } from "./xxh64.mjs";
 
@@ -41,7 +41,7 @@ async function serveAndRecord(t, speed) {
   assert.equal(is.continuity.violations, 0);
   assert.equal(is.decoded, was.decoded);
   assert.equal(is.undecoded, 0);
-  assert.deepEqual(await jsonLines(t, ["gaps", "-a", copy, "--json"]), []);
+  assert.deepEqual(await jsonList(t, ["gaps", "-a", copy, "--json"]), []);
   for (const topic of ["trade", "orderBookL2_25"])
     for (const symbol of ["BTCUSD", "EOSUSD"]) {
       const served = await orderOf(t, copy, topic, symbol);
@@ -155,7 +155,7 @@ describe("faults of the exchange", { concurrency: 2 }, () => {
     await sim.program.kill("SIGTERM");
     const report = await json(t, ["replay", "-a", archive, "--json"], { status: null });
     report.truth = await compareTruth(t, archive, sim.truth, { status: null });
-    const gaps = await jsonLines(t, ["gaps", "-a", archive, "--json"], { status: null });
+    const gaps = await jsonList(t, ["gaps", "-a", archive, "--json"], { status: null });
     return { archive, sim, recorder, report, gaps };
   }
 

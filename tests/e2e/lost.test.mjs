@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { describe, test } from "node:test";
-import { jsonLines, parseLines, tapedeck, temporary } from "./lib.mjs";
+import { jsonLines, jsonList, parseLines, tapedeck, temporary } from "./lib.mjs";
 import { PATHS, Recorder, simulator } from "./live.mjs";
 
 const SYMBOL = { inverse: "BTCUSD", "v5-linear": "BTCUSDT", "v5-inverse": "BTCUSD" };
@@ -34,7 +34,7 @@ async function recordDropped(t, family, topics, drops) {
     return [{ topic: fault.topic, symbol: fault.symbol, before: frames(lines.slice(0, i)).at(-1), after: frames(lines.slice(i))[0] }];
   });
   assert.equal(dropped.length, drops.length, JSON.stringify(lines.filter((line) => line.t === "fault")));
-  const gaps = await jsonLines(t, ["gaps", "-a", archive, "--json"], { status: null });
+  const gaps = await jsonList(t, ["gaps", "-a", archive, "--json"], { status: null });
   const replay = await tapedeck(t, ["replay", "-a", archive, "--json"], { status: null });
   return { archive, recorder, dropped, gaps, report: JSON.parse(replay.stdout), status: replay.code };
 }

@@ -7,7 +7,7 @@ import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { describe, test } from "node:test";
-import { filesBelow, json, jsonLines, run, tapedeck, temporary } from "./lib.mjs";
+import { filesBelow, json, jsonLines, jsonList, run, tapedeck, temporary } from "./lib.mjs";
 import { checkAnnounced, deleteCatalog, feedArgs, Recorder, simulator } from "./live.mjs";
 
 const COMMIT = ["--commit-interval", "100ms"];
@@ -63,7 +63,7 @@ describe("a live session's files are left alone", { concurrency: 2 }, () => {
     await sim.program.kill("SIGTERM");
     await tapedeck(t, ["verify", "-a", archive]);
     await checkAnnounced(t, archive, "inverse", sim.truth, [recorder]);
-    assert.deepEqual(await jsonLines(t, ["gaps", "-a", archive, "--json"]), []);
+    assert.deepEqual(await jsonList(t, ["gaps", "-a", archive, "--json"]), []);
   });
 
   test("the lock is removed: a second recorder is refused, recover leaves the segment, the first stops and keeps all", async (t) => {
@@ -140,7 +140,7 @@ describe("files that change under a recorder", { concurrency: 2 }, () => {
       if (gone) return void assert.equal(fs.existsSync(archive), false);
       if (verify !== undefined) await tapedeck(t, ["verify", "-a", archive], { status: verify });
       if (name.startsWith("another")) assert.equal(fs.readFileSync(path.join(archive, openSegments(archive)[0]), "utf8"), VICTIM);
-      const rows = await jsonLines(t, ["gaps", "-a", archive, "--json"], { status: gaps ?? null });
+      const rows = await jsonList(t, ["gaps", "-a", archive, "--json"], { status: gaps ?? null });
       // The ledger knows what was announced and may be lost, from its first frame to the last.
       if (gaps) assert.deepEqual(rows.map((row) => row.reason), ["corrupt", ...more], JSON.stringify(rows));
       if (gaps) assert.ok(rows[0].from_ns < Date.now() * 1e6 && rows[0].to_ns === null, JSON.stringify(rows));
@@ -169,12 +169,12 @@ test("the row of a lost segment ends with the next session", async (t) => {
   const { args } = await exchange(t, dir);
   const recorder = await recording(t, archive, args);
   await meddled(recorder, () => fs.rmSync(path.join(archive, openSegments(archive)[0])), /removed or renamed/);
-  const [open] = await jsonLines(t, ["gaps", "-a", archive, "--json"], { status: 3 });
+  const [open] = await jsonList(t, ["gaps", "-a", archive, "--json"], { status: 3 });
   assert.deepEqual([open.reason, open.to_ns], ["corrupt", null], JSON.stringify(open));
   const next = await recording(t, archive, args);
   assert.equal((await next.kill("SIGTERM")).code, 0, next.stderr);
   const first = (await jsonLines(t, ["cat", "-a", archive], { status: 3 })).find((row) => row.dir === "in");
-  const closed = (await jsonLines(t, ["gaps", "-a", archive, "--json"], { status: 3 })).find((row) => row.reason === "corrupt");
+  const closed = (await jsonList(t, ["gaps", "-a", archive, "--json"], { status: 3 })).find((row) => row.reason === "corrupt");
   assert.equal(closed.from_ns, open.from_ns);
   assert.ok(closed.to_ns >= first.recv_ns, JSON.stringify([closed, first]));
 });
@@ -196,14 +196,14 @@ describe("kill -9, and then rm of the open segment", { concurrency: 2 }, () => {
         assert.deepEqual([report.lossy, report.segments_missing, report.gaps_opened], [true, 1, 1], JSON.stringify(report));
         const again = await json(t, ["recover", "-a", archive, "--json"], { status: 3 });
         assert.deepEqual([again.lossy, again.segments_missing, again.gaps_opened], [true, 1, 0], JSON.stringify(again));
-        const [open, ...more] = await jsonLines(t, ["gaps", "-a", archive, "--json"], { status: 3 });
+        const [open, ...more] = await jsonList(t, ["gaps", "-a", archive, "--json"], { status: 3 });
         assert.deepEqual([open.reason, open.to_ns, more.length], ["corrupt", null, 0], JSON.stringify(open));
       }
       const next = await recording(t, archive, args);
       assert.equal((await next.kill("SIGTERM")).code, 0, next.stderr);
       if (first === "record") assert.match(next.stderr, /missing: .*inverse-/);
       const [came] = (await jsonLines(t, ["cat", "-a", archive], { status: 3 })).filter((row) => row.dir === "in");
-      const [closed, ...more] = await jsonLines(t, ["gaps", "-a", archive, "--json"], { status: 3 });
+      const [closed, ...more] = await jsonList(t, ["gaps", "-a", archive, "--json"], { status: 3 });
       assert.deepEqual([closed.reason, more.length], ["corrupt", 0], JSON.stringify([closed, ...more]));
       assert.ok(closed.from_ns <= lost.recv_ns && closed.from_ns >= (started - 1000) * 1e6, JSON.stringify([closed, lost.recv_ns, started]));
       assert.ok(closed.to_ns >= came.recv_ns, JSON.stringify([closed, came.recv_ns]));

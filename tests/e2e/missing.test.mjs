@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { describe, test } from "node:test";
-import { filesBelow, json, jsonLines, listening, rawFrames, segments, tapedeck, temporary } from "./lib.mjs";
+import { filesBelow, json, jsonList, listening, rawFrames, segments, tapedeck, temporary } from "./lib.mjs";
 import { feedArgs, Recorder, simulator } from "./live.mjs";
 
 const DAYS = ["2021-04-17", "2021-04-18", "2021-04-19", "2021-04-20"];
@@ -53,11 +53,11 @@ async function readAll(t, dir, archive, days, { status, missing, gaps }) {
   const judged = status === 0 && days.length > 1 ? 1 : status;
   for (const verb of ["ls", "info", "cat"]) say(await tapedeck(t, [verb, "-a", archive], { status }), verb);
   say(await tapedeck(t, ["replay", "-a", archive], { status: judged }), "replay");
-  assert.equal((await jsonLines(t, ["ls", "-a", archive, "--json"], { status })).length, days.length);
+  assert.equal((await jsonList(t, ["ls", "-a", archive, "--json"], { status })).length, days.length);
   assert.equal((await json(t, ["info", "-a", archive, "--json"], { status })).frames, texts.length);
   const replayed = await json(t, ["replay", "-a", archive, "--json"], { status: judged });
   assert.equal(replayed.decoded, texts.length);
-  const reasons = (await jsonLines(t, ["gaps", "-a", archive, "--json"], { status: judged })).map((row) => row.reason);
+  const reasons = (await jsonList(t, ["gaps", "-a", archive, "--json"], { status: judged })).map((row) => row.reason);
   assert.deepEqual(reasons, gaps ?? days.slice(1).map(() => "restart"));
   const out = path.join(temporary(t), "set");
   say(await tapedeck(t, ["export", "-a", archive, "--format", "jsonl", "--out", out], { status: judged }), "export");
@@ -103,7 +103,7 @@ describe("missing segments", { concurrency: 2 }, () => {
     assert.match((await tapedeck(t, ["info", "-a", archive])).stdout, /^pruned: inverse: 2 segments, .* from 2021-04-17 12:00:01.000 to 2021-04-18 12:00:50.000 UTC$/m);
     const session = await recordOn(t, dir, archive);
     assert.equal((await json(t, ["verify", "-a", archive, "--json"])).verdict, "sound");
-    const names = (await jsonLines(t, ["ls", "-a", archive, "--json"])).map((row) => row.segment);
+    const names = (await jsonList(t, ["ls", "-a", archive, "--json"])).map((row) => row.segment);
     assert.deepEqual([names.length, names.filter((name) => name.includes(session)).length], [3, 1]);
     assert.deepEqual((await rawFrames(t, archive)).slice(0, 2 * FRAMES), textsOf(left));
     // All of it goes, and a recorder begins after what its feed once had.

@@ -5,7 +5,7 @@ import { once } from "node:events";
 import fs from "node:fs";
 import path from "node:path";
 import { describe } from "node:test";
-import { BIN, eventsOf, jsonLines, listening, passed, Program, run, tapedeck, temporary, wrapped, tooLong } from "./lib.mjs";
+import { BIN, eventsOf, jsonLines, jsonList, listening, passed, Program, run, tapedeck, temporary, tooLong, wrapped } from "./lib.mjs";
 import { acknowledge, hostile, trade } from "./hostile.mjs";
 import { feedArgs, Recorder, simulator } from "./live.mjs";
 import { test } from "./npm.mjs";
@@ -161,7 +161,7 @@ describe("a terminal that hangs up", { concurrency: 4 }, () => {
     for (const [name, end] of Object.entries(ends)) assert.deepEqual([name, end.code, end.signal], [name, 0, null], end.stderr);
     assert.ok(recorder.summary().frames > 0);
     await tapedeck(t, ["verify", "-a", archive]);
-    assert.deepEqual(await jsonLines(t, ["gaps", "-a", archive, "--json"]), []);
+    assert.deepEqual(await jsonList(t, ["gaps", "-a", archive, "--json"]), []);
   });
 
   test("nohup is respected: a recorder whose SIGHUP is ignored goes on", async (t) => {

@@ -6,7 +6,7 @@ import { once } from "node:events";
 import http from "node:http";
 import net from "node:net";
 import { performance } from "node:perf_hooks";
-import { jsonLines } from "./lib.mjs";
+import { jsonLines, jsonList } from "./lib.mjs";
 import { npm } from "./npm.mjs";
 
 const { WebSocketServer } = npm("ws");
@@ -376,7 +376,7 @@ function excessOf(row, holes) {
  * numbers of frames, those missing that no row admits, and by how much the rows go beyond the holes at worst. */
 export async function compare(t, exchange, archive, { feed = "inverse", until_ns } = {}) {
   const recorded = await recordedNumbers(t, archive, { feed });
-  const rows = await jsonLines(t, ["gaps", "-a", archive, "--feed", feed, "--json"], { status: null });
+  const rows = await jsonList(t, ["gaps", "-a", archive, "--feed", feed, "--json"], { status: null });
   let last_ns = 0; // when the newest recorded frame was made
   for (const [topic, numbers] of recorded) for (const n of numbers.keys()) last_ns = Math.max(last_ns, exchange.topics.get(topic).made[n]);
   const result = { made: 0, recorded: 0, missing: 0, uncovered: 0, excess_ms: 0, holes: [], rows, worst: [] };

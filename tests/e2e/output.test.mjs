@@ -6,7 +6,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { describe } from "node:test";
 import { hostile, acknowledge, trade } from "./hostile.mjs";
-import { BIN, filesBelow, json, jsonLines, listening, parseLines, Program, tapedeck, temporary, tooLong } from "./lib.mjs";
+import { BIN, filesBelow, json, jsonLines, jsonList, listening, parseLines, Program, tapedeck, temporary, tooLong } from "./lib.mjs";
 import { feedArgs, stuffedPipe } from "./live.mjs";
 import { test } from "./npm.mjs";
 
@@ -67,7 +67,7 @@ describe("pipes", { concurrency: 2 }, () => {
     assert.ok(last.in > frames);
     assert.equal(summary.dropped, 0);
     assert.equal(said.filter((row) => row.output !== undefined).length, 0, "none was lost");
-    assert.deepEqual(await jsonLines(t, ["gaps", "-a", archive, "--json"]), []);
+    assert.deepEqual(await jsonList(t, ["gaps", "-a", archive, "--json"]), []);
     await tapedeck(t, ["verify", "-a", archive]);
   });
 

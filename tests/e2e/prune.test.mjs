@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { json, jsonLines, rawFrames, segments, tapedeck, temporary } from "./lib.mjs";
+import { json, jsonList, rawFrames, segments, tapedeck, temporary } from "./lib.mjs";
 import { onTerminal } from "./on_terminal.mjs";
 
 const DAYS = ["2021-04-17", "2021-04-18", "2021-04-19", "2021-04-20"];
@@ -45,10 +45,10 @@ async function checkAll(t, archive, days) {
   assert.equal(verified.verdict, "sound");
   assert.deepEqual(verified.findings, []);
   assert.equal(verified.segments, days);
-  assert.equal((await jsonLines(t, ["ls", "-a", archive, "--json"])).length, days);
+  assert.equal((await jsonList(t, ["ls", "-a", archive, "--json"])).length, days);
   assert.equal(await inbound(t, archive), days * FRAMES);
   const status = days > 1 ? 1 : 0;
-  assert.equal((await jsonLines(t, ["gaps", "-a", archive, "--json"], { status })).length, days - 1);
+  assert.equal((await jsonList(t, ["gaps", "-a", archive, "--json"], { status })).length, days - 1);
   await json(t, ["info", "-a", archive, "--json"]);
   const played = await json(t, ["replay", "-a", archive, "--json"], { status });
   assert.equal(played.frames - played.out, days * FRAMES);

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { describe } from "node:test";
-import { eventsOf, jsonLines, listening, run, tapedeck, temporary } from "./lib.mjs";
+import { eventsOf, jsonLines, jsonList, listening, run, tapedeck, temporary } from "./lib.mjs";
 import { certificate, hostile, silent, trade } from "./hostile.mjs";
 import { nothingLeaked, nothingLeakedInText } from "./leaks.mjs";
 import { feedArgs, Recorder } from "./live.mjs";
@@ -89,7 +89,7 @@ describe("refusals", { concurrency: 4 }, () => {
       assert.match(end.stderr, new RegExp(`${status}`));
       assert.equal(server.seen.upgrades, 3);
       // It had never been connected: nothing is missing.
-      assert.deepEqual(await jsonLines(t, ["gaps", "-a", archive, "--json"]), []);
+      assert.deepEqual(await jsonList(t, ["gaps", "-a", archive, "--json"]), []);
     });
 
   test("a server that never answers is given up after connect-timeout, and tried again", async (t) => {

@@ -68,7 +68,7 @@ describe("screens", { concurrency: 2 }, () => {
       const out = onTerminal(400, [...verb.split(" "), ...(verb === "topics" || verb === "decode" ? [] : ["-a", archive]), ...more], { NO_COLOR: "1" });
       nothingActs(out, `${verb} ${more.join(" ")}`, verb === "dump-catalog" ? "\t" : "\0"); // its columns
     }
-    const info = onTerminal(400, ["info", "-a", archive]);
+    const info = onTerminal(400, ["info", "-v", "-a", archive]);
     for (const shown of Object.values(SYMBOLS)) assert.ok(info.includes(` ${shown} `), shown);
   });
 

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import readline from "node:readline";
-import { compareTruth, json, jsonLines, temporary } from "./lib.mjs";
+import { compareTruth, json, jsonList, temporary } from "./lib.mjs";
 import { Recorder, simulator } from "./live.mjs";
 import { nothingLeaked } from "./leaks.mjs";
 import { CREDENTIALS, FAMILIES, SESSION, sessionConfig } from "./session.mjs";
@@ -74,7 +74,7 @@ test("a recording of all families with reconnects contains what was sent, and de
   const recorded = new Set(report.topics.map((topic) => topic.feed));
   assert.deepEqual([...recorded].sort(), Object.keys(SESSION).sort());
   // Every public feed met both faults; each is a gap that has ended.
-  const gaps = (await jsonLines(t, ["gaps", "-a", archive, "--json"], { status: null })).filter((gap) => gap.reason === "disconnect");
+  const gaps = (await jsonList(t, ["gaps", "-a", archive, "--json"], { status: null })).filter((gap) => gap.reason === "disconnect");
   for (const name of ["inverse", "v5-linear", "spot-v1", "usdc-option"])
     assert.ok(gaps.filter((gap) => gap.feed === name && gap.to_ns !== null).length >= 1, `${name}: ${JSON.stringify(gaps)}`);
   await nothingLeaked(archive, ...Object.values(CREDENTIALS));

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
-import { json, jsonLines, tapedeck, temporary } from "./lib.mjs";
+import { json, jsonLines, jsonList, tapedeck, temporary } from "./lib.mjs";
 import { deleteCatalog, Recorder } from "./live.mjs";
 import { compare, numberedExchange, recordedNumbers } from "./numbered.mjs";
 import { test } from "./npm.mjs";
@@ -25,7 +25,7 @@ function capture(dir, name, ms, count) {
 }
 
 const importing = (t, archive, { file }) => tapedeck(t, ["import", "-a", archive, "--format", "jsonl", "--family", "inverse", file]);
-const gaps = (t, archive) => jsonLines(t, ["gaps", "-a", archive, "--json"], { status: null });
+const gaps = (t, archive) => jsonList(t, ["gaps", "-a", archive, "--json"], { status: null });
 const times = (rows) => rows.map((row) => [row.from_ns, row.to_ns]);
 
 /** Every verb that shows rows shows these, with the catalog and without. */
@@ -123,11 +123,11 @@ test("pruned ranges are no gaps", async (t) => {
 
 /** A recording of an exchange of numbered frames, stopped in order; its first and last received frame. */
 async function record(t, archive, exchange) {
-  const before = new Set((await jsonLines(t, ["ls", "-a", archive, "--json"], { status: null })).map((row) => row.segment));
+  const before = new Set((await jsonList(t, ["ls", "-a", archive, "--json"], { status: null })).map((row) => row.segment));
   const recorder = new Recorder(t, archive, [...exchange.args(), "--commit-interval", "100ms"]);
   await recorder.durableAfter(4);
   assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
-  const [made] = (await jsonLines(t, ["ls", "-a", archive, "--json"])).filter((row) => !before.has(row.segment));
+  const [made] = (await jsonList(t, ["ls", "-a", archive, "--json"])).filter((row) => !before.has(row.segment));
   const session = /-([0-9a-f]{8})-\d+\.mcap$/.exec(made.segment)[1];
   const frames = (await jsonLines(t, ["cat", "-a", archive, "--feed", "inverse", "--dir", "in"])).filter((row) => row.session === session);
   return { from_ns: frames[0].recv_ns, to_ns: frames.at(-1).recv_ns };

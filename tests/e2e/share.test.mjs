@@ -6,7 +6,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import zlib from "node:zlib";
-import { eventsOf, jsonLines, passed, tapedeck, temporary, tooLong } from "./lib.mjs";
+import { eventsOf, jsonLines, jsonList, passed, tapedeck, temporary, tooLong } from "./lib.mjs";
 import { acknowledge, hostile, trade } from "./hostile.mjs";
 import { nothingLeaked } from "./leaks.mjs";
 import { Recorder } from "./live.mjs";
@@ -64,7 +64,7 @@ test("a feed of gzip bombs delays itself alone: its frames wait, then are droppe
   assert.ok(Math.max(...lags) < 3, `${lags}`);
 
   // What did not wait its turn is in rows of that feed, and the rest is in the archive, in order.
-  const rows = (await jsonLines(t, ["gaps", "-a", archive, "--json"], { status: 1 })).filter((row) => row.reason === "overload");
+  const rows = (await jsonList(t, ["gaps", "-a", archive, "--json"], { status: 1 })).filter((row) => row.reason === "overload");
   assert.ok(rows.length > 0 && rows.every((row) => row.feed === "own"), JSON.stringify(rows));
   const lostIn = (some) => some.reduce((sum, row) => sum + row.frames_lost, 0);
   assert.equal(recorder.summary().dropped, lostIn(rows));

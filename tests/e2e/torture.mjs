@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
-import { filesBelow, json, jsonLines, passed, run, tapedeck, wrapped } from "./lib.mjs";
+import { filesBelow, json, jsonLines, jsonList, passed, run, tapedeck, wrapped } from "./lib.mjs";
 import { checkAnnounced, checkCrashGaps, compareWithTruth, deleteCatalog, feedArgs, Recorder, simulator, smallDisk, stuffedPipe } from "./live.mjs";
 import { SESSION } from "./session.mjs";
 
@@ -174,7 +174,7 @@ export async function paused(t, dir, { rounds, seconds, seed }) {
   let missing = 0;
   for (const feed of feeds) {
     const conns = await compareWithTruth(t, archive, feed, sim.truth);
-    const ledger = await jsonLines(t, ["gaps", "-a", archive, "--feed", feed, "--json"], { status: null });
+    const ledger = await jsonList(t, ["gaps", "-a", archive, "--feed", feed, "--json"], { status: null });
     // Each connection that did not get all has a gap after it.
     for (const conn of conns.filter((c) => c.sent > c.last)) {
       assert.ok(ledger.some((gap) => ["disconnect", "stale", "overload"].includes(gap.reason)), `${feed}: ${JSON.stringify([conn, ledger])}`);
@@ -246,7 +246,7 @@ export async function full(t, dir, { rounds, seed }) {
   await sim.program.kill("SIGTERM");
   fs.cpSync(path.join(seen, "tape"), archive, { recursive: true });
   const sum = await settle(t, archive, ["inverse"], sim.truth, recorders);
-  const gaps = (await jsonLines(t, ["gaps", "-a", archive, "--json"], { status: null })).map((gap) => gap.reason);
+  const gaps = (await jsonList(t, ["gaps", "-a", archive, "--json"], { status: null })).map((gap) => gap.reason);
   for (const reason of gaps) assert.ok(["restart", "crash"].includes(reason), reason);
   assert.equal(gaps.length, recorders.length - 1);
   return { fault: "a full tmpfs", tried: rounds, ...sum, note: `every other with min_free; ${refused} starts refused; ${gaps.length} gaps, each a restart or a crash` };

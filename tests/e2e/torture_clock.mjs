@@ -2,7 +2,7 @@
 // frames (numbered.mjs). Expected values: when the exchange made each frame, and what the recorders announced.
 import assert from "node:assert/strict";
 import path from "node:path";
-import { json, jsonLines, passed, tapedeck } from "./lib.mjs";
+import { json, jsonLines, jsonList, passed, tapedeck } from "./lib.mjs";
 import { Recorder } from "./live.mjs";
 import { numberedExchange, recordedNumbers } from "./numbered.mjs";
 import { Clock } from "./torture.mjs";
@@ -64,7 +64,7 @@ export async function restarts(t, dir, { rounds, random }) {
     const off = recv_ns - made[n] - wrong_of.get(session_of.get(String(n).padStart(12, "0")));
     assert.ok(Math.abs(off) < S, `frame ${n} is wrong by ${off / S} s`);
   }
-  const rows = await jsonLines(t, ["gaps", "-a", archive, "--json"], { status: null });
+  const rows = await jsonList(t, ["gaps", "-a", archive, "--json"], { status: null });
   for (const row of rows) assert.ok(row.to_ns === null || row.to_ns >= row.from_ns, JSON.stringify(row));
   let missing = 0;
   for (let n = Math.min(...numbers.keys()); n < Math.max(...numbers.keys()); n++) {

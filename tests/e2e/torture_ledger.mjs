@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
-import { filesBelow, json, jsonLines, passed, tapedeck } from "./lib.mjs";
+import { filesBelow, json, jsonLines, jsonList, passed, tapedeck } from "./lib.mjs";
 import { Recorder } from "./live.mjs";
 import { compare, delayProxy, EXCESS_MS_MAX, numberedExchange } from "./numbered.mjs";
 import { Clock, MOVED_CLOCK } from "./torture.mjs";
@@ -70,7 +70,7 @@ class Scene {
   }
 
   rows(feed) {
-    return jsonLines(this.t, ["gaps", "-a", this.archive, "--feed", feed, "--json"], { status: null, ...DAY });
+    return jsonList(this.t, ["gaps", "-a", this.archive, "--feed", feed, "--json"], { status: null, ...DAY });
   }
 
   /** A row of this topic stands open in the ledger while the recorder goes on. */

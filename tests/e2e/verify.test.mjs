@@ -45,7 +45,7 @@ test("verify exits with 0 (sound), 1 (recoverable), 3 (damaged), and prints the 
   for (const f of fs.readdirSync(archive).filter((f) => f.startsWith("catalog."))) fs.rmSync(path.join(archive, f));
   const recoverable = await verify(1);
   assert.equal(recoverable.verdict, "recoverable");
-  assert.match(recoverable.people, /sound once 'tapedeck recover' and 'tapedeck reindex' have run/);
+  assert.match(recoverable.people, /: recoverable\n.*\n {2}Run 'tapedeck recover', then 'tapedeck reindex'/);
   await tapedeck(t, ["reindex", "-a", archive]);
   // Of several damaged ones each is named, in order of path, whichever thread read it first.
   for (const i of [2, 5, 9]) flip(segments[i], 700);
@@ -53,15 +53,21 @@ test("verify exits with 0 (sound), 1 (recoverable), 3 (damaged), and prints the 
   assert.equal(damaged.verdict, "damaged");
   const named = [...new Set(damaged.findings.filter((f) => f.severity === "damaged").map((f) => path.join(archive, f.segment)))];
   assert.deepEqual(named, [segments[2], segments[5], segments[9]]);
-  assert.match(damaged.people, /DAMAGED/);
+  assert.match(damaged.people, /^damaged: capture\S+: (?!.* at \d)/m, "offsets with -v only");
+  assert.match((await tapedeck(t, ["verify", "-v", archive], { status: 3 })).stdout, /^damaged: capture\S+ at \d+: /m);
+  // What is lost: the hours of the three segments, each within its own.
+  assert.equal(damaged.lost.length, 3);
+  for (const row of damaged.lost) assert.deepEqual([row.reason, row.feed], ["corrupt", "inverse"]);
+  assert.match(damaged.people, /\nLost:\nfeed +from +to +frames/);
+  assert.match(damaged.people, /DAMAGED.*\n[^]*Restore the damaged files/);
 });
 
-test("verify draws a progress bar on a terminal", { skip: withoutTerminal }, async (t) => {
+test("verify shows its progress on a terminal", { skip: withoutTerminal }, async (t) => {
   const { archive } = await archiveOf(t);
   const program = path.join(BIN, "tapedeck");
   const seen = spawnSync("script", ["-qec", `"${program}" verify -a "${archive}" >/dev/null`, "/dev/null"], { encoding: "utf8" });
   assert.equal(seen.status, 0);
-  assert.match(seen.stdout, /\rverify \[#*-*\] .* of .*\x1b\[K/);
+  assert.match(seen.stdout, /\rverify {2}\d+ % .* of .*\x1b\[K/);
   // The line is taken away at the end.
   assert.match(seen.stdout, /\r\x1b\[K$/);
   await run(t, "tapedeck", ["verify", "-a", archive]);

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { describe } from "node:test";
-import { eventsOf, json, jsonLines, passed, Program, tapedeck, temporary, tooLong } from "./lib.mjs";
+import { eventsOf, json, jsonLines, jsonList, passed, Program, tapedeck, temporary, tooLong } from "./lib.mjs";
 import { Recorder } from "./live.mjs";
 import { compare, EXCESS_MS_MAX, numberedExchange, recordedNumbers } from "./numbered.mjs";
 import { Clock, MOVED_CLOCK } from "./torture.mjs";
@@ -108,7 +108,7 @@ describe("a wall clock that is wrong", { concurrency: 2, skip: noClock }, () => 
       assert.ok(Math.abs(event.step_ns + (event.archive_end_ns - event.wall_ns)) < S / 1000, JSON.stringify(event));
     }
     // The sessions with right times: the hole between them is a row, and no row reaches into the future.
-    const rows = await jsonLines(t, ["gaps", "-a", archive, "--json"], { status: null });
+    const rows = await jsonList(t, ["gaps", "-a", archive, "--json"], { status: null });
     for (const row of rows) assert.ok(row.to_ns !== null && row.to_ns >= row.from_ns, JSON.stringify(row));
     const now_ns = Date.now() * 1e6;
     assert.ok(rows.some((row) => row.reason === "crash" && row.from_ns < now_ns && row.to_ns < now_ns), JSON.stringify(rows));
@@ -144,14 +144,14 @@ describe("a wall clock that is wrong", { concurrency: 2, skip: noClock }, () => 
     }
     assert.deepEqual([...wrong], [1]);
     // What was made between the two sessions is within a row, though the first one ended a day ahead.
-    const rows = await jsonLines(t, ["gaps", "-a", archive, "--json"], { status: null });
+    const rows = await jsonList(t, ["gaps", "-a", archive, "--json"], { status: null });
     const numbers = (await recordedNumbers(t, archive)).get("trade.BTCUSD");
     const { made } = exchange.topics.get("trade.BTCUSD");
     const missing = [];
     for (let n = Math.min(...numbers.keys()); n < Math.max(...numbers.keys()); n++) if (!numbers.has(n)) missing.push(made[n]);
     for (const ns of missing) assert.ok(rows.some((row) => row.from_ns <= ns && row.to_ns >= ns - S / 500), `${ns}: ${JSON.stringify(rows)}`);
     assert.equal((await json(t, ["verify", "-a", archive, "--json"])).verdict, "sound");
-    const ledger = await jsonLines(t, ["gaps", "-a", archive, "--json"], { status: null });
+    const ledger = await jsonList(t, ["gaps", "-a", archive, "--json"], { status: null });
     for (const row of ledger) assert.ok(row.to_ns !== null && row.to_ns >= row.from_ns, JSON.stringify(row));
   });
 

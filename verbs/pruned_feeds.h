@@ -1,8 +1,8 @@
 /* What was pruned from an archive, from its journal, so that pruned ranges are not mistaken for
  * losses. A file that is still there (prune was killed) counts as
  * pruned. */
-#ifndef TD_VERBS_INFO_PRUNED_H
-#define TD_VERBS_INFO_PRUNED_H
+#ifndef TD_VERBS_PRUNED_FEEDS_H
+#define TD_VERBS_PRUNED_FEEDS_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,4 +1,4 @@
-#include "verbs/info_pruned.h"
+#include "verbs/pruned_feeds.h"
 
 #include <stdio.h>
 #include <stdlib.h>
