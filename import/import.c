@@ -128,7 +128,7 @@ static td_result read_into_window(import_job *job, td_err *err)
     import_place place;
     td_result rc = import_source_next(job->source, &line, err);
     if (rc == TD_E_TRUNCATED || rc == TD_E_CORRUPT) {
-        report_malformed(job, line.number + 1, err == NULL ? "damaged" : err->text);
+        report_malformed(job, line.number, err == NULL ? "damaged" : err->text);
         return TD_OK;
     }
     if (rc != TD_OK)

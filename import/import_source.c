@@ -369,8 +369,10 @@ td_result import_source_next(import_source *source, import_text_line *out, td_er
         if (rc != TD_OK)
             return rc;
     }
-    if (source->damage != TD_OK) /* the unfinished line before it is dropped */
+    if (source->damage != TD_OK) { /* the unfinished line before it is dropped */
+        out->number = source->line_number + 1;
         return source->damage == TD_EOF ? TD_EOF : report_damage(source, err);
+    }
     if (source->text_at == source->text.size && !source->is_skipping)
         return TD_EOF;
     take_line(source, source->text.size, source->text.size, out);

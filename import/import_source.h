@@ -42,7 +42,7 @@ TD_MUST_USE td_result import_source_keep(import_source *source, td_io io, const 
 void import_source_rewind(import_source *source);
 
 /* The next line; a last one without a line end counts. TD_OK; TD_EOF; TD_E_TRUNCATED, TD_E_CORRUPT
- * (compressed, see above; TD_EOF follows); TD_E_IO. */
+ * (compressed, see above; out has the number alone; TD_EOF follows); TD_E_IO. */
 TD_MUST_USE td_result import_source_next(import_source *source, import_text_line *out, td_err *err);
 
 /* "gzip", "zstd", or "none", also before the first line. */

@@ -261,5 +261,7 @@ test("import recognizes a zstd capture by its content", { skip: spawnSync("zstd"
     const report = JSON.parse(end.stdout);
     assert.ok(report.frames > 0 && report.frames < 400, `${report.frames}`);
     assert.equal(report.malformed, 1);
+    const { lines, malformed_lines: [{ line }] } = report.files[0];
+    assert.equal(line, lines + 1);
   }
 });
