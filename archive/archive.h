@@ -22,10 +22,6 @@
 #include "base/log.h"
 #include "format/segment_name.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 typedef struct archive archive;
 
 typedef enum archive_mode {
@@ -167,9 +163,5 @@ TD_MUST_USE td_result archive_lock_maintain(archive *archive, td_lock **out, td_
 
 /* Make the folder torn/, durably: out is its path. */
 TD_MUST_USE td_result archive_make_torn(archive *archive, char out[LIMIT_PATH_BYTES], td_err *err);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -8,10 +8,6 @@
 #include "base/err.h"
 #include "archive/archive.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* Which frames count. */
 typedef struct newest_query {
     uint64_t until_ns; /* only what is not later; UINT64_MAX: no bound */
@@ -26,9 +22,5 @@ typedef struct newest_query {
  * TD_E_IO. */
 TD_MUST_USE td_result archive_newest_ns(archive *archive, const newest_query *query,
                                         uint64_t *newest_ns, td_err *err);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -11,10 +11,6 @@
 #include "archive/feed_past.h"
 #include "archive/gap.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 typedef struct recover_report {
     uint64_t segments_recovered; /* finished, or put away because nothing durable was in them */
     uint64_t segments_live;      /* left alone */
@@ -60,9 +56,5 @@ TD_MUST_USE td_result archive_recover_past(archive *archive, const char *feed, a
 /* Accept that entries of the journal are lost: the gaps that this may hide are written into it, and
  * it counts as sound from then on. A maintainer, after archive_recover. TD_E_IO, TD_E_NOSPACE. */
 TD_MUST_USE td_result archive_accept_loss(archive *archive, td_err *err);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

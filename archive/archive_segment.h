@@ -7,10 +7,6 @@
 #include "format/segment_index.h"
 #include "format/segment_reader.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* Open the segment at path, below the archive: segment_reader_open. An open segment that its writer
  * has finished since it was listed is read under its final name, here and below. */
 TD_MUST_USE td_result archive_open_segment(archive *archive, const char *path, segment_reader **out,
@@ -19,9 +15,5 @@ TD_MUST_USE td_result archive_open_segment(archive *archive, const char *path, s
 /* Read the index of the segment at path, below the archive: segment_index_read. */
 TD_MUST_USE td_result archive_read_index(archive *archive, const char *path, index_depth depth,
                                          segment_index *out, td_err *err);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -11,10 +11,6 @@
 #include "archive/catalog_known.h"
 #include "archive/feed_past.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 typedef struct archive_view {
     struct archive *archive;
     archive_listing listing;
@@ -45,9 +41,5 @@ int archive_view_lacks_journal(const archive_view *view);
 /* Become a user of its catalog, also after the view was closed; and end that (NULL is fine). */
 archive_view *archive_view_share(archive_view *view);
 void archive_view_release(archive_view *view);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

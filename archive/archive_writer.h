@@ -21,10 +21,6 @@
 #include "archive/gap.h"
 #include "archive/imports.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 typedef struct archive_writer archive_writer;
 
 /* When a missing, outdated or unusable catalog is rebuilt. */
@@ -107,9 +103,5 @@ typedef enum writer_end {
 /* End the session and free; NULL is fine. The first failure is returned, the rest is still done. */
 TD_MUST_USE td_result archive_writer_close(archive_writer *writer, writer_end end, uint64_t stop_ns,
                                            td_err *err);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -22,10 +22,6 @@
 #include "archive/journal.h"
 #include "format/segment_index.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 typedef struct catalog catalog;
 
 enum { CATALOG_SCHEMA_VERSION = 4 };
@@ -172,9 +168,5 @@ TD_MUST_USE td_result catalog_drop_chunks(catalog *catalog, const char *path, td
 enum { CATALOG_FLAW_BYTES = 512 };
 TD_MUST_USE td_result catalog_find_flaw(catalog *catalog, char what[CATALOG_FLAW_BYTES],
                                         td_err *err);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -11,10 +11,6 @@
 #include "archive/archive.h"
 #include "archive/catalog.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* The row of a path with or without ".open", or NULL. */
 const catalog_segment *known_segments_find(const known_segments *known, const char *path);
 
@@ -49,9 +45,5 @@ TD_MUST_USE td_result known_catalog_load(known_catalog *known, const char *path,
                                          segment_index *out, td_err *err);
 TD_MUST_USE td_result known_catalog_load_gaps(known_catalog *known, const char *path, gap_list *out,
                                               td_err *err);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

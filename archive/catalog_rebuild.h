@@ -7,10 +7,6 @@
 #include "base/err.h"
 #include "archive/archive.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 typedef struct catalog_rebuild catalog_rebuild;
 
 /* Begin. archive is borrowed until the end. TD_E_NOMEM, TD_E_IO. */
@@ -26,9 +22,5 @@ typedef enum rebuild_end {
 
 /* Wait for its end and free it; its result. NULL: TD_OK. */
 TD_MUST_USE td_result catalog_rebuild_end(catalog_rebuild *rebuild, rebuild_end how, td_err *err);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

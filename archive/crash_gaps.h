@@ -11,10 +11,6 @@
 #include "archive/feed_past.h"
 #include "archive/gap.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* The cause of a crash gap after half an import; that of a recorder's has another. */
 #define CRASH_CAUSE_IMPORT "import ended before its end"
 
@@ -45,9 +41,5 @@ TD_MUST_USE td_result crash_gaps_after(archive *archive, const archive_past *pas
  * unfinished segment without anything durable becomes PAST_DISCARDED. */
 void crash_gaps_find(archive *archive, archive_past *past, const archive_listing *listing,
                      const char *live, gap_list *out);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

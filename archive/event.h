@@ -23,10 +23,6 @@
 #include "base/limits.h"
 #include "archive/gap.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 typedef enum event_kind {
     EVENT_SESSION,    /* recording starts or stops: state, session, start_ns, verb, version */
     EVENT_SEGMENT,    /* a segment begins: session, number, slots */
@@ -130,9 +126,5 @@ TD_MUST_USE td_result event_pack(const event *from, td_buf *out, td_err *err);
 
 /* The inverse, for what event_pack() made in this process. Texts are views into packed. */
 event event_unpack(td_bytes packed);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -13,10 +13,6 @@
 #include "archive/journal.h"
 #include "archive/name_index.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* How far a segment that the journal knows has come. */
 typedef enum past_stage {
     PAST_OPENED,     /* and nothing more: being written, or left by a crash */
@@ -134,9 +130,5 @@ TD_MUST_USE td_result archive_past_link(archive *archive, const archive_past *pa
  * `discarded`. torn gets its path. */
 int archive_past_is_put_away(archive *archive, const past_segment *segment,
                              char torn[LIMIT_PATH_BYTES]);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

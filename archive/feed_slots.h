@@ -11,10 +11,6 @@
 #include "archive/feed_past.h"
 #include "archive/name_index.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* Segments to search for a slot: at one an hour, two days. If nothing at all was found, the search
  * continues. */
 enum { FEED_SLOTS_SEGMENTS_MAX = 48 };
@@ -69,9 +65,5 @@ uint64_t past_slot_end_ns(const past_slot *slot);
 
 /* The slot, or NULL. */
 const past_slot *feed_slots_find(const feed_slots *slots, uint32_t line, uint32_t shard);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

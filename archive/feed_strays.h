@@ -12,10 +12,6 @@
 #include "archive/feed_past.h"
 #include "format/segment_index.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 typedef struct stray_segment {
     segment_index index; /* its lists are empty */
     uint32_t chunk_count;
@@ -39,9 +35,5 @@ void stray_list_fini(stray_list *list);
 
 /* The row that continues the segment of that file name (without ".open"), or NULL. */
 const stray_segment *stray_list_after(const stray_list *list, const char *file_name);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

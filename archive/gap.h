@@ -10,10 +10,6 @@
 #include "base/limits.h"
 #include "json/json_write.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 typedef enum gap_reason {
     GAP_DISCONNECT, /* the connection ended while recording went on */
     GAP_STALE,      /* it was up and sent no data, so it was ended */
@@ -140,9 +136,5 @@ void gap_json_write(json_writer *json, const gap_row *row);
 
 /* The same members, into an object that the caller has open. */
 void gap_json_members(json_writer *json, const gap_row *row);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -13,10 +13,6 @@
 #include "archive/feed_past.h"
 #include "archive/journal.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* The text of a capture, whatever compression it came in. */
 typedef struct capture_content {
     uint64_t bytes;
@@ -43,9 +39,5 @@ typedef struct past_import {
 TD_MUST_USE td_result imports_find(archive *archive, const capture_content *content,
                                    past_import *rows, size_t count, int *was_killed,
                                    archive_past *past, td_err *err);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -22,10 +22,6 @@
 #include "format/chain.h"
 #include "format/segment_writer.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 #define JOURNAL_FILE "journal.mcap.open" /* below the archive */
 
 /* Acts. Keys of each in FORMAT.md. */
@@ -162,9 +158,5 @@ TD_MUST_USE td_result journal_check_place(journal *journal, td_err *err);
 
 /* Bytes of the journal after the last append: the catalog notes how far it has read. */
 uint64_t journal_size_bytes(const journal *journal);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -11,10 +11,6 @@
 #include "archive/gap.h"
 #include "archive/journal.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* Every gap of the archive, merged and in order: from the journal and the segments' own events, or
  * the catalog's copy of those, segment by segment, where its checksums hold; the time of segments
  * that the journal lists and the disk lacks; what crashed sessions lack that recover has not ended
@@ -53,9 +49,5 @@ TD_MUST_USE td_result ledger_write_gap(journal *journal, const gap_row *row, td_
  * Within a transaction. TD_E_NOTFOUND if the catalog's place is none in this journal: it belongs to
  * another one, and everything must be read again. */
 TD_MUST_USE td_result ledger_catch_up(archive *archive, catalog *catalog, td_err *err);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -12,10 +12,6 @@
 #include "base/bytes.h"
 #include "base/slot_table.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* There is no such name. */
 #define NAME_INDEX_NONE SIZE_MAX
 
@@ -37,9 +33,5 @@ void name_index_put(name_index *index, td_bytes name, size_t row);
 size_t name_index_find(const name_index *index, td_bytes name);
 
 void name_index_fini(name_index *index);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

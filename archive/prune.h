@@ -26,10 +26,6 @@
 #include "archive/archive.h"
 #include "format/segment_index.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 typedef enum prune_mode {
     PRUNE_LOOK,   /* report what would be removed; write nothing */
     PRUNE_REMOVE, /* the archive is open as a maintainer */
@@ -84,9 +80,5 @@ typedef struct prune_report {
  * newest frames were stamped by a clock that had jumped. */
 TD_MUST_USE td_result archive_prune(archive *archive, const prune_options *options,
                                     prune_report *report, td_err *err);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

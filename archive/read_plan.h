@@ -16,10 +16,6 @@
 #include "archive/gap.h"
 #include "format/segment_index.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* What is wanted. */
 typedef struct read_query {
     uint64_t from_ns; /* inclusive */
@@ -87,9 +83,5 @@ int read_plan_wants_chunk(const read_plan *plan, size_t i, const segment_chunk *
 
 /* Segment i is not used any more: free what it holds. */
 void read_plan_drop(read_plan *plan, size_t i);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

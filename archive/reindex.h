@@ -12,10 +12,6 @@
 #include "archive/ledger.h"
 #include "format/segment_index.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 typedef enum reindex_scope {
     REINDEX_ALL,     /* forget the old catalog and read every segment */
     REINDEX_CHANGED, /* read only segments that the catalog has not as they are on disk */
@@ -67,9 +63,5 @@ TD_MUST_USE td_result archive_check_catalog(archive *archive, char what[CATALOG_
  * has as many segments as are listed. Readers of a segment compare its row with the file. */
 TD_MUST_USE td_result archive_check_catalog_place(archive *archive, const archive_listing *listing,
                                                   char what[CATALOG_WHAT_BYTES], td_err *err);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

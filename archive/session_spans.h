@@ -16,10 +16,6 @@
 #include "archive/feed_past.h"
 #include "archive/gap.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* One session of a feed: receive times of its first and last received frame. A session without any
  * message in a whole hour of UTC is two spans: an open connection has pongs, so frames may be
  * missing in that hour. */
@@ -60,9 +56,5 @@ TD_MUST_USE td_result session_spans_read_listed(archive *archive, known_catalog 
  * gets rows of its own, between the sessions that have it. A recorded session that began after
  * these counts as having the topic: its configuration left the topic out. */
 void session_spans_add_gaps(const session_spans *spans, const archive_past *past, gap_list *ledger);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -18,10 +18,6 @@
 #include "archive/archive.h"
 #include "archive/gap.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 typedef enum verify_severity {
     VERIFY_SOUND,       /* worth knowing: an unexpected file in the folder, a live segment */
     VERIFY_RECOVERABLE, /* sound after recover or reindex */
@@ -59,9 +55,5 @@ typedef struct verify_options {
  * TD_E_IO if it could not be read. */
 TD_MUST_USE td_result archive_verify(archive *archive, const verify_options *options,
                                      verify_report *report, td_err *err);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

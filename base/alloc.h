@@ -10,10 +10,6 @@
 
 #include "base/attr.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* bytes of memory, not initialised; bytes 0 gives a valid pointer. Free with td_free. */
 TD_NEVER_NULL void *td_alloc(size_t bytes);
 
@@ -61,9 +57,5 @@ TD_NORETURN void td_out_of_memory(size_t bytes);
 /* A handler for programs that embed the library: called once, on the thread that ran out of memory,
  * to print or log; it must not allocate. NULL: the line above. */
 void td_set_out_of_memory_handler(void (*handler)(size_t bytes));
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

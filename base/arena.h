@@ -7,10 +7,6 @@
 
 #include "base/attr.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 typedef struct td_arena td_arena;
 
 TD_NEVER_NULL td_arena *td_arena_open(void);
@@ -27,9 +23,5 @@ void td_arena_reset(td_arena *arena);
 
 /* Bytes allocated since the last reset. */
 size_t td_arena_used_bytes(const td_arena *arena);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -5,10 +5,6 @@
 
 #include "base/attr.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* Exit status after a bug of the program (sysexits' EX_SOFTWARE). */
 #define TD_EXIT_FAULT 70
 
@@ -23,10 +19,6 @@ TD_NORETURN void td_assert_failed(const char *condition, const char *file, int l
 #define TD_ASSERT_SLOW(condition) ((void)sizeof(condition))
 #else
 #define TD_ASSERT_SLOW(condition) TD_ASSERT(condition)
-#endif
-
-#ifdef __cplusplus
-}
 #endif
 
 #endif

@@ -3,10 +3,6 @@
 #ifndef TD_BASE_ATTR_H
 #define TD_BASE_ATTR_H
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* The caller must use the result. */
 #define TD_MUST_USE __attribute__((warn_unused_result))
 /* printf-style checking: argument numbers of the format and of its first value. */
@@ -16,9 +12,5 @@ extern "C" {
 #define TD_NORETURN                     __attribute__((noreturn))
 /* The result is memory and must be used; it is never NULL. */
 #define TD_NEVER_NULL __attribute__((warn_unused_result, returns_nonnull))
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -7,10 +7,6 @@
 #include "base/bytes.h"
 #include "base/err.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 typedef struct td_buf {
     uint8_t *data;
     size_t size;     /* bytes in use */
@@ -54,9 +50,5 @@ static inline td_bytes td_buf_view(const td_buf *buf)
 {
     return td_bytes_of(buf->data, buf->size);
 }
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

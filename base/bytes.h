@@ -7,10 +7,6 @@
 #include <stdint.h>
 #include <string.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 typedef struct td_bytes {
     const uint8_t *data;
     size_t size; /* bytes */
@@ -101,9 +97,5 @@ static inline void td_put_le64(uint8_t *p, uint64_t v)
     uint64_t little = TD_LE_SWAP64(v);
     memcpy(p, &little, sizeof little);
 }
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

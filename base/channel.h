@@ -8,10 +8,6 @@
 #include "base/bytes.h"
 #include "base/err.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 typedef enum channel_dir { CHANNEL_IN, CHANNEL_OUT, CHANNEL_HTTP, CHANNEL_EVENT } channel_dir;
 
 /* WebSocket opcodes that a frame can have (RFC 6455, 5.2). */
@@ -64,9 +60,5 @@ static inline int frame_role_is_of_topic(frame_role role)
 /* "in", "out", "http", "event"; and back (0 if it is none of them). */
 const char *channel_dir_name(channel_dir dir);
 int channel_dir_parse(td_bytes name, channel_dir *out);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -8,10 +8,6 @@
 
 #include "base/attr.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 #define TD_NS_PER_S  UINT64_C(1000000000)
 #define TD_NS_PER_MS UINT64_C(1000000)
 #define TD_NS_PER_US UINT64_C(1000)
@@ -58,9 +54,5 @@ static inline void clock_sleep_until(td_clock clock, uint64_t mono_ns)
 {
     clock.ops->sleep_until(clock.ctx, mono_ns);
 }
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -13,10 +13,6 @@
 #include "base/bytes.h"
 #include "base/err.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 struct sqlite3_stmt;
 
 typedef enum database_journal {
@@ -125,9 +121,5 @@ TD_MUST_USE td_result database_run_sql(database *db, const char *sql, const char
 
 /* Id of the row that was inserted last. */
 int64_t database_last_row_id(const database *db);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

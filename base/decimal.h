@@ -14,10 +14,6 @@
 #include "base/bytes.h"
 #include "base/err.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 typedef struct td_decimal {
     int64_t mantissa; /* value = mantissa / 10^scale */
     uint8_t scale;    /* 0 to TD_DECIMAL_SCALE_MAX */
@@ -68,9 +64,5 @@ int td_decimal_range_has(const td_decimal_range *range, td_decimal value);
 
 /* Write the shortest form ("60591", "0.5", "-12.25") and a NUL; returns its length. */
 size_t td_decimal_format(td_decimal value, char out[TD_DECIMAL_TEXT_BYTES]);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -13,10 +13,6 @@
 
 #include "base/attr.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 typedef enum td_result {
     TD_OK = 0,
     TD_EOF = 1,            /* end of input; no error */
@@ -72,9 +68,5 @@ void td_err_hint(td_err *err, const char *format, ...) TD_PRINTF(2, 3);
 
 /* Short name of a code, such as "corrupt"; constant. */
 const char *td_result_name(td_result code);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -17,10 +17,6 @@
 #include "base/bytes.h"
 #include "base/err.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* Escape text into out, of out_bytes (at least 1), with a NUL. Returns 1 if all of it fits, else 0:
  * cut between two characters. */
 int td_escape(td_bytes text, char *out, size_t out_bytes);
@@ -33,9 +29,5 @@ TD_MUST_USE td_result td_escape_append(td_buf *out, td_bytes text, td_err *err);
  * '0'; another is an assertion. As td_buf_reserve. */
 TD_MUST_USE td_result td_escape_vprintf(td_buf *out, td_err *err, const char *format,
                                         va_list values) TD_PRINTF(3, 0);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

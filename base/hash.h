@@ -8,10 +8,6 @@
 #include "base/attr.h"
 #include "base/err.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* 128 bits of XXH3, kept as the 16 bytes of its canonical (big-endian) form. */
 typedef struct td_hash128 {
     uint8_t bytes[16];
@@ -78,9 +74,5 @@ void td_hmac_sha256_hex(const void *key, size_t key_size, const void *bytes, siz
 
 /* 1 if equal, in constant time, for values that a peer may guess. */
 int td_is_equal_secret(const void *a, const void *b, size_t size);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

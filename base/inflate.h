@@ -11,10 +11,6 @@
 #include "base/bytes.h"
 #include "base/err.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 typedef struct td_inflater td_inflater;
 
 /* A new inflater whose output is at most bytes_max, with padding readable bytes (zeros) after it.
@@ -36,9 +32,5 @@ uint8_t *td_inflater_output(td_inflater *inflater, size_t *size);
  * and time), at zlib's default level, appended to out. As td_buf_reserve. */
 TD_MUST_USE td_result td_inflater_deflate(const td_inflater *inflater, td_bytes text, td_buf *out,
                                           td_err *err);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -16,10 +16,6 @@
 #include "base/err.h"
 #include "base/hash.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 typedef struct td_file td_file;
 typedef struct td_lock td_lock;
 
@@ -233,9 +229,5 @@ TD_MUST_USE td_result td_io_lock_name(td_lock *lock, td_name_state *out, td_err 
 
 /* Remove the line and release the lock; NULL is allowed. */
 void td_io_unlock(td_lock *lock);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -8,10 +8,6 @@
 
 #include "base/io.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* The operating system's files. Has no state; may be used by any thread. */
 td_io io_posix(void);
 
@@ -20,9 +16,5 @@ td_io io_posix(void);
  * reading, so that using them is an error (EBADF) as if they were closed. Call it before
  * anything else is opened. TD_E_IO. */
 TD_MUST_USE td_result io_posix_open_standard(td_err *err);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

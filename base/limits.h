@@ -4,12 +4,7 @@
 #define TD_BASE_LIMITS_H
 
 #include <stddef.h>
-#include <assert.h>
 #include <stdint.h>
-
-#ifdef __cplusplus
-extern "C" {
-#endif
 
 /* Largest WebSocket message that is accepted: some eighty times the largest documented frame
  * (1,024 trades, 180 KB), yet one bad length cannot take the ring. */
@@ -18,7 +13,7 @@ extern "C" {
 /* Ring between the network and the encoder thread: at 560 bytes a frame some 115,000 frames, about
  * a minute of all topics of a family at their busiest. */
 #define LIMIT_RING_BYTES ((size_t)64 << 20)
-static_assert(LIMIT_FRAME_BYTES < LIMIT_RING_BYTES / 2, "a frame must never fill the ring");
+_Static_assert(LIMIT_FRAME_BYTES < LIMIT_RING_BYTES / 2, "a frame must never fill the ring");
 
 /* Frames of a feed with compressed frames, which wait in a ring of its own: one that is inflated
  * takes up to a thousand times as long as its size suggests. One of the largest size and 1 MiB
@@ -26,8 +21,8 @@ static_assert(LIMIT_FRAME_BYTES < LIMIT_RING_BYTES / 2, "a frame must never fill
  * stop waits for them before it discards the rest: as long as for an answer to a close. */
 #define LIMIT_FEED_BACKLOG_BYTES (LIMIT_FRAME_BYTES + ((size_t)1 << 20))
 #define LIMIT_STOP_BACKLOG_NS    UINT64_C(3000000000)
-static_assert(LIMIT_FEED_BACKLOG_BYTES + LIMIT_FRAME_BYTES < LIMIT_RING_BYTES,
-              "events fit in a ring that takes no frame");
+_Static_assert(LIMIT_FEED_BACKLOG_BYTES + LIMIT_FRAME_BYTES < LIMIT_RING_BYTES,
+               "events fit in a ring that takes no frame");
 
 /* A chunk closes once it holds this many uncompressed bytes: larger ones compress less than 1 %
  * better (zstd 1), smaller ones cost index. */
@@ -67,8 +62,8 @@ static_assert(LIMIT_FEED_BACKLOG_BYTES + LIMIT_FRAME_BYTES < LIMIT_RING_BYTES,
 /* Connections tracked for one topic and symbol: all of a feed's own, and as many of sessions that
  * overlap it. At the limit, the connection that was silent for longest is dropped. */
 #define LIMIT_FOLLOW_CONNECTIONS 512u
-static_assert(LIMIT_OWN_CHANNELS >= 12 * LIMIT_FEED_SLOTS + 4 + 1,
-              "every connection's own channels fit");
+_Static_assert(LIMIT_OWN_CHANNELS >= 12 * LIMIT_FEED_SLOTS + 4 + 1,
+               "every connection's own channels fit");
 
 /* Connections to one host that are remembered, to keep the exchange's limit on them: one that is
  * known allows 500 in five minutes. */
@@ -86,7 +81,7 @@ static_assert(LIMIT_OWN_CHANNELS >= 12 * LIMIT_FEED_SLOTS + 4 + 1,
 #define LIMIT_FEED_HTTP        16u
 #define LIMIT_HTTP_REPLY_BYTES ((size_t)8 << 20)
 #define LIMIT_HTTP_SPACING_NS  UINT64_C(1000000000)
-static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a frame is");
+_Static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a frame is");
 
 /* Longest wait that a peer may ask for by Retry-After: an exchange's ban lasts ten minutes, and a
  * wrong header must not stop a feed for a day. */
@@ -281,9 +276,5 @@ static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a 
  * five times what the largest verb needs. */
 #define LIMIT_STACK_BYTES     ((size_t)8 << 20)
 #define LIMIT_STACK_BYTES_MIN ((size_t)1 << 20)
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -5,10 +5,6 @@
 
 #include "base/attr.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 typedef enum td_log_level {
     TD_LOG_ERROR,   /* something was lost or cannot be done */
     TD_LOG_WARNING, /* needs attention */
@@ -27,9 +23,5 @@ typedef struct td_log {
 
 /* Log one line, escaped (base/escape.h) and cut at 1,024 bytes. log may be NULL. */
 void td_log_emit(const td_log *log, td_log_level level, const char *format, ...) TD_PRINTF(3, 4);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -8,10 +8,6 @@
 
 #include "base/err.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 typedef struct td_random {
     uint64_t state[4]; /* xoshiro256**; never all zero */
 } td_random;
@@ -27,9 +23,5 @@ uint64_t td_random_below(td_random *random, uint64_t bound);
 
 /* Random bytes from the operating system, for values that must differ between processes. */
 TD_MUST_USE td_result td_random_system(void *bytes, size_t size, td_err *err);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -13,10 +13,6 @@
 #include "base/bytes.h"
 #include "base/err.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 typedef struct td_ring td_ring;
 
 /* A ring of capacity_bytes (rounded up to a power of two, at least a page). TD_E_LIMIT if there is
@@ -50,9 +46,5 @@ void td_ring_wait_bytes(td_ring *ring, size_t bytes, uint64_t timeout_ns);
 
 /* Wake a waiting consumer without a record. Any thread. */
 void td_ring_wake(td_ring *ring);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -7,10 +7,6 @@
 
 #include "base/err.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* size bytes of zeros for a secret, at least a page of memory; NULL: no memory. Any thread. */
 void *td_secret_alloc(size_t size);
 
@@ -25,9 +21,5 @@ char *td_secret_copy(const char *text, size_t size);
  * consequence other processes of the same user cannot attach to it or read its /proc entries.
  * TD_E_IO. */
 TD_MUST_USE td_result td_secret_forbid_core_dumps(td_err *err);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -17,10 +17,6 @@
 
 #include "base/attr.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 typedef struct table_slot {
     uint32_t hash;
     uint32_t entry; /* row + 1; 0: the slot is free */
@@ -72,9 +68,5 @@ void slot_table_clear(slot_table *table);
 
 /* Free the space. The table is empty afterwards. */
 void slot_table_fini(slot_table *table);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

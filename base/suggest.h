@@ -6,10 +6,6 @@
 
 #include "base/bytes.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* Distance of a name from the written text: 0 is equal, SUGGEST_FAR is not similar. Similar names
  * differ by at most one letter in three (ignoring case), or share their first three letters; an
  * edit counts less than a shared beginning. */
@@ -30,9 +26,5 @@ void suggest_offer(suggest_search *search, const char *name);
 /* Write "did you mean 'trade', 'trades'?" (cut if it does not fit); an empty text if no name is
  * similar. */
 void suggest_format(const suggest_search *search, char *out, size_t out_bytes);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -8,10 +8,6 @@
 #include "base/bytes.h"
 #include "base/err.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 enum { TD_TIME_TEXT_BYTES = 40 };
 
 typedef enum td_time_kind {
@@ -57,9 +53,5 @@ void td_time_date(uint64_t ns, unsigned *year, unsigned *month, unsigned *day);
 
 /* A duration for people: "29.7 s", "250 ms", "2 h 5 m". */
 void td_duration_format(uint64_t ns, char out[TD_TIME_TEXT_BYTES]);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -8,10 +8,6 @@
 #include "base/err.h"
 #include "base/limits.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* ---- parts ---- */
 
 /* The parts of a URL as written (%XX for characters), as views into it. A missing part is empty. */
@@ -84,9 +80,5 @@ const char *td_url_shown(const char *url, char *out, size_t out_bytes);
 
 /* The same without query and fragment, for errors and events. Returns out. */
 const char *td_url_shown_plain(const char *url, char *out, size_t out_bytes);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -8,10 +8,6 @@
 
 #include "base/bytes.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* Length of the UTF-8 sequence at p (1 to 4), or 0 if the bytes there are none. Table 3-7 of the
  * Unicode standard: no overlong forms, no surrogates, nothing above U+10FFFF. */
 static inline size_t td_utf8_bytes(const uint8_t *p, size_t left)
@@ -79,9 +75,5 @@ static inline int td_utf8_is_control(uint32_t code)
     return code == 0x061c || code == 0x200e || code == 0x200f ||
            (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
 }
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

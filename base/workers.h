@@ -8,10 +8,6 @@
 
 #include "base/err.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 typedef struct td_workers td_workers;
 
 /* One piece of work, in caller's memory until it is done. Zero-initialise, set run and arg. */
@@ -47,9 +43,5 @@ unsigned td_workers_busy_max(td_workers *workers);
 
 /* Cores that this process may use, at least 1. */
 unsigned td_core_count(void);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -35,10 +35,6 @@
 #include "schema/message.h"
 #include "schema/topic.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* A topic's part in an audit. */
 typedef enum audit_part {
     AUDIT_NONE,
@@ -158,9 +154,5 @@ typedef struct audit_stats {
 
 void audit_get_stats(const audit *a, audit_stats *out);
 void audit_stats_add(audit_stats *sum, const audit_stats *more);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

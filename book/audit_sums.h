@@ -11,10 +11,6 @@
 #include "base/attr.h"
 #include "schema/message.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 __extension__ typedef __int128 sum128;
 
 /* In units of 10^-18. */
@@ -76,9 +72,5 @@ void trade_sum_walk(trade_sum *sum, state_io *io);
 /* A decimal in units of 10^-18; and a sum in units of 10^-8, as far as it fits. */
 sum128 trade_sum_of(td_decimal value);
 int64_t trade_sum_e8(sum128 value);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

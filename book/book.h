@@ -21,10 +21,6 @@
 #include "book/state_io.h"
 #include "schema/message.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 typedef struct book book;
 
 /* Counts of a frame's entries that did not fit. The book is changed all the same, as far as
@@ -93,9 +89,5 @@ uint64_t book_hash_best(book *book, uint32_t depth);
 /* SHA-1 as the report states it: lines "SIDE PRICE SIZE" joined by LF, none at the end, Buy first,
  * each side ascending by price, shortest decimals. */
 TD_MUST_USE td_result book_levels_sha1(const book *book, char out[TD_SHA1_HEX_BYTES], td_err *err);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

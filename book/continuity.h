@@ -29,10 +29,6 @@
 #include "schema/message.h"
 #include "schema/topic.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 typedef struct track track;
 
 /* One rule that a frame broke. */
@@ -123,9 +119,5 @@ typedef struct track_seqs {
     uint8_t has_cross_seq, has_u, has_seq;
 } track_seqs;
 void track_last(const track *track, track_seqs *out);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -23,10 +23,6 @@
 
 #include "book/state_io.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* Two connections bring the same frame within a second or so, else one of them is closed as stale.
  * This is the longest stretch of a stream that is lost to its readers if a topic moves from one
  * open connection to another; books and trades of a symbol that trades have frames every second. */
@@ -77,9 +73,5 @@ void follow_walk(follow *stream, state_io *io);
 /* From when on the stream has every frame of a connection whose subscriptions were answered at
  * answered_ns (book/audit.h), and that it has followed since since_ns. */
 uint64_t follow_answered_ns(uint64_t since_ns, uint64_t answered_ns);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

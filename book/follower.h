@@ -16,10 +16,6 @@
 #include "schema/message.h"
 #include "schema/topic.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* A connection, as followers distinguish them. */
 typedef struct follower_conn {
     uint32_t session; /* that recorded it; 0 where there is one only */
@@ -79,9 +75,5 @@ typedef struct follower_member {
 int follower_compare(const follower *f, follower_member *member, audit *of, uint32_t line,
                      void *user, uint64_t recv_ns, uint64_t answered_ns, const message *m,
                      audit_verdict *out);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

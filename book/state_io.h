@@ -12,10 +12,6 @@
 #include "base/decimal.h"
 #include "schema/topic.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 typedef struct state_io {
     td_buf *out;       /* saving: appended to; NULL: loading */
     td_bytes in;       /* loading: what is left */
@@ -47,9 +43,5 @@ void state_check(state_io *io, int holds);
 /* A topic's row, by its family, its pattern and its first day. Loading: NULL if this version has no
  * such row. Saving: the row is of a family. */
 void state_row(state_io *io, const topic_row **row);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

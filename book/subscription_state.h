@@ -11,10 +11,6 @@
 #include "base/err.h"
 #include "schema/dialect.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* State of one slot of a feed: of its current connection. */
 typedef struct subscription_state {
     char *feed;
@@ -53,9 +49,5 @@ void subscription_answered(subscription_state *slot, uint32_t session, uint32_t 
 #define ANSWERED_NOT_YET UINT64_MAX
 uint64_t subscription_answered_ns(const subscription_state *slot, uint32_t session, uint32_t conn,
                                   uint64_t recv_ns);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -23,10 +23,6 @@
 #include "schema/frame.h"
 #include "schema/message.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 typedef struct symbol_state symbol_state;
 
 /* One topic of the symbol, on one line. It lives as long as the state. */
@@ -104,9 +100,5 @@ size_t symbol_state_topic_count(const symbol_state *state);
 symbol_topic *symbol_state_topic_at(const symbol_state *state, size_t index);
 const char *symbol_topic_name(const symbol_topic *topic);
 uint32_t symbol_topic_line(const symbol_topic *topic);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

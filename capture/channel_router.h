@@ -27,10 +27,6 @@
 #include "schema/classify.h"
 #include "schema/family.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 typedef struct channel_router channel_router;
 
 /* A frame as it was received or sent. */
@@ -73,9 +69,5 @@ void channel_router_forget(channel_router *router);
 
 /* The channel of the feed's own events (dir event, slot 0/0), made at the first call. */
 void channel_router_events(channel_router *router, channel_route *out);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

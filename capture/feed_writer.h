@@ -27,10 +27,6 @@
 #include "archive/event.h"
 #include "archive/gap.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 typedef struct feed_writer feed_writer;
 
 typedef struct feed_writer_options {
@@ -128,9 +124,5 @@ TD_MUST_USE td_result feed_writer_finish(feed_writer *self, td_err *err);
 
 /* Any thread; each number is right by itself. */
 feed_counts feed_writer_get_counts(const feed_writer *self);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

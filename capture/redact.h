@@ -27,10 +27,6 @@
 #include "base/err.h"
 #include "base/limits.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 enum {
     REDACT_SIGNATURES_MAX = 16, /* of the latest connects: an echo may come late */
     REDACT_SECRET_BYTES_MIN = 4,
@@ -81,9 +77,5 @@ typedef struct redaction {
 
 /* Overwrite every occurrence in bytes, in each of the forms above. */
 redaction redactor_apply(redactor *self, uint8_t *bytes, size_t size);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -12,10 +12,6 @@
 #include "base/inflate.h"
 #include "capture/redact.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* How a frame was changed; stable names are those of `redacted` events. */
 typedef enum redact_how {
     REDACT_IN_PLACE,
@@ -46,9 +42,5 @@ void frame_redactor_apply(frame_redactor *self, redactor *secrets, td_bytes fram
 
 /* "recompressed", "overwritten", or NULL in place. */
 const char *redact_how_name(redact_how how);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -21,10 +21,6 @@
 #include "base/hash.h"
 #include "base/limits.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 #define CHAIN_MAGIC "TDCHAIN1"
 
 enum {
@@ -99,9 +95,5 @@ typedef struct chain_place {
 
 /* 63 bits of a value, never 0. */
 uint64_t chain_mark(td_hash128 value);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

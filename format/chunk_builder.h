@@ -24,10 +24,6 @@
 #include "base/err.h"
 #include "format/chain.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* A channel of a segment. */
 typedef struct segment_channel {
     uint16_t id;                /* MCAP channel id; also the bit in chunk bitmaps */
@@ -171,9 +167,5 @@ uint64_t chunk_builder_pending_count(const chunk_builder *builder);
 
 /* Make a chunk of the pending messages, replacing out's content. 0 if nothing is pending. */
 int chunk_builder_seal(chunk_builder *builder, sealed_chunk *out);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

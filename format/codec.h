@@ -12,10 +12,6 @@
 #include "base/err.h"
 #include "format/mcap.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 typedef enum codec_kind { CODEC_NONE, CODEC_ZSTD, CODEC_LZ4 } codec_kind;
 
 typedef struct codec codec;
@@ -48,9 +44,5 @@ TD_MUST_USE td_result codec_decompress(codec *coder, codec_kind kind, td_bytes i
  */
 TD_MUST_USE td_result codec_unpack(codec *coder, const mcap_chunk *chunk, size_t padding_bytes,
                                    td_buf *out, td_err *err);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -12,10 +12,6 @@
 
 #include "base/bytes.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* First and last eight bytes of a file (section "Magic"). */
 #define MCAP_MAGIC "\x89MCAP0\r\n"
 
@@ -155,9 +151,5 @@ typedef struct mcap_data_end {
 typedef struct mcap_pair {
     td_bytes key, value;
 } mcap_pair;
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

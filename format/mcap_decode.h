@@ -12,10 +12,6 @@
 #include "base/err.h"
 #include "format/mcap.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* The first eight bytes of a file: TD_OK; TD_E_UNSUPPORTED for another major version of the format,
  * TD_E_CORRUPT if it is no MCAP file. */
 TD_MUST_USE td_result mcap_check_magic(const uint8_t magic[MCAP_MAGIC_BYTES], td_err *err);
@@ -56,9 +52,5 @@ td_bytes mcap_find_pair(mcap_packed pairs, const char *key);
 
 /* Short name of an opcode ("Chunk"; "private" from 0x80; "unknown"), a constant. */
 const char *mcap_opcode_name(uint8_t opcode);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

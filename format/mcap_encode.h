@@ -9,10 +9,6 @@
 #include "base/buf.h"
 #include "format/mcap.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* The eight bytes that a file begins and ends with. */
 void mcap_encode_magic(td_buf *buf);
 
@@ -50,9 +46,5 @@ static inline void mcap_write_prefix(uint8_t *p, uint8_t opcode, uint64_t conten
     p[0] = opcode;
     td_put_le64(p + 1, content_bytes);
 }
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -13,10 +13,6 @@
 #include "base/io.h"
 #include "format/mcap.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 typedef struct mcap_source {
     td_file *file;
     uint64_t size; /* of the file, as last looked up */
@@ -84,9 +80,5 @@ TD_MUST_USE td_result mcap_source_crc(mcap_source *source, uint64_t from, uint64
                                       uint32_t *crc, td_err *err);
 TD_MUST_USE td_result mcap_source_hash(mcap_source *source, uint64_t from, uint64_t to,
                                        td_hasher *hasher, td_err *err);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -11,10 +11,6 @@
 #include "base/buf.h"
 #include "format/mcap.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* Bound on the records of a summary, for files whose writer did not bound them. */
 #define SUMMARY_BYTES_MAX ((size_t)256 << 20)
 
@@ -53,9 +49,5 @@ uint64_t mcap_summary_count(const mcap_summary *summary, uint16_t id);
 /* Append everything from Data End to the closing magic to buf. at: its file offset; data_crc:
  * CRC-32 of the file up to there. */
 void mcap_summary_append_end(mcap_summary *summary, td_buf *buf, uint64_t at, uint32_t data_crc);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -28,10 +28,6 @@
 #include "format/chain.h"
 #include "format/segment_writer.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* What recover did with one file. */
 typedef struct recover_result {
     uint8_t has_segment; /* 1: path is a finished segment; 0: nothing was provable, all is in
@@ -65,9 +61,5 @@ TD_MUST_USE td_result recover_put_copy_away(td_io io, const char *open_path, con
  * TD_E_NOTFOUND, TD_E_IO. Nothing is written. */
 TD_MUST_USE td_result recover_has_durable(td_io io, const char *open_path, int *has_durable,
                                           td_err *err);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

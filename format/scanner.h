@@ -15,10 +15,6 @@
 #include "format/chain.h"
 #include "format/mcap_source.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* A chunk, and the message indexes that stand directly after it. */
 typedef struct scan_chunk {
     mcap_place place;
@@ -111,9 +107,5 @@ TD_MUST_USE td_result scanner_end_chunk(scanner *s, td_err *err);
 
 /* 1 for what ends any work on a file, as opposed to damage in it. */
 int scan_is_fatal(td_result rc);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

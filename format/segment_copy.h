@@ -6,10 +6,6 @@
 #include "base/err.h"
 #include "base/io.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* What the open file is beside the finished one. */
 typedef enum segment_copy {
     SEGMENT_COPY_GONE,  /* it has been renamed or removed meanwhile */
@@ -22,9 +18,5 @@ typedef enum segment_copy {
 TD_MUST_USE td_result segment_copy_compare(td_io io, const char *open_path,
                                            const char *finished_path, segment_copy *out,
                                            td_err *err);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -14,10 +14,6 @@
 #include "format/chunk_builder.h"
 #include "format/segment_name.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* How much of the segment was read to make the index. */
 typedef enum index_depth {
     INDEX_SUMMARY, /* chunks with channels and times; no counts per channel beyond the totals */
@@ -99,9 +95,5 @@ void segment_index_take_chunks(segment_index *index, segment_index *from);
 
 /* 1 if the chunk has frames of channel id. */
 int segment_index_has(const segment_index *index, const segment_chunk *chunk, uint16_t id);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -7,10 +7,6 @@
 #include "base/bytes.h"
 #include "base/limits.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 enum { SESSION_ID_BYTES = 9 }; /* 8 hex digits and a NUL */
 
 /* What the name of an unfinished segment ends in. */
@@ -54,9 +50,5 @@ int feed_name_char(char c);
 
 /* 1 if feed may be a feed's name: letters, digits, '.', '_' and '-', not '.' first, and short. */
 int feed_name_is_valid(const char *feed);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -28,10 +28,6 @@
 #include "format/segment_index.h"
 #include "format/segment_writer.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* Zero bytes, readable after a chunk's records: JSON parsers read beyond a frame. */
 enum { SEGMENT_PADDING_BYTES = 64 };
 
@@ -153,9 +149,5 @@ TD_MUST_USE td_result segment_reader_chain(segment_reader *reader, uint32_t chun
 /* The last one; TD_E_NOTFOUND also of a segment without chunks. */
 TD_MUST_USE td_result segment_reader_last_chain(segment_reader *reader, chain_conn *conns,
                                                 chain_record *out, td_err *err);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -18,10 +18,6 @@
 #include "format/chain.h"
 #include "format/segment_reader.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* Kinds of findings; segment_finding_name gives a short fixed name such as "chunk-crc". */
 typedef enum segment_finding_kind {
     FINDING_STRUCTURE, /* a record that cannot be there, or does not fit */
@@ -72,9 +68,5 @@ const char *segment_finding_name(segment_finding_kind kind);
  * for another version. */
 TD_MUST_USE td_result segment_verify(td_io io, const char *path, segment_finding_fn *fn, void *user,
                                      segment_verify_result *out, td_err *err);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

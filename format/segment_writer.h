@@ -21,10 +21,6 @@
 #include "format/chunk_builder.h"
 #include "format/segment_index.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* The MCAP profile of our segments, and the name of the session's metadata. */
 #define SEGMENT_PROFILE          "tapedeck"
 #define SEGMENT_SESSION_METADATA "tapedeck.session"
@@ -80,9 +76,5 @@ TD_MUST_USE td_result segment_writer_finish(segment_writer *writer, segment_tota
 
 /* State now; appended chunks count, durable or not. */
 segment_totals segment_writer_totals(const segment_writer *writer);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -9,10 +9,6 @@
 #include "base/io.h"
 #include "base/limits.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* Find a path for the bytes of a file from offset from on: folder/name, or with ".1", ".2", … after
  * it if that is taken. *is_kept: 1 if the file there has just these bytes. TD_E_LIMIT: there are
  * too many, or the path is too long; TD_E_IO. */
@@ -24,9 +20,5 @@ TD_MUST_USE td_result torn_find_path(td_io io, const char *folder, const char *n
  * torn_find_path, and TD_E_NOSPACE. */
 TD_MUST_USE td_result torn_keep(td_io io, const char *folder, const char *name, td_file *file,
                                 uint64_t from, char path[LIMIT_PATH_BYTES], td_err *err);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

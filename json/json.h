@@ -21,10 +21,6 @@
 #include "base/decimal.h"
 #include "base/err.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 typedef struct json_parser json_parser;
 
 typedef enum json_type {
@@ -116,9 +112,5 @@ int json_bool(json_value value, int *out);
 
 /* 1 if it is null. */
 int json_is_null(json_value value);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

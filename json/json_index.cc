@@ -1,11 +1,13 @@
+/* The tree's headers are C. */
+extern "C" {
 #include "json/json_index.h"
+#include "base/alloc.h"
+}
 
 #include <memory>
 #include <new>
 
 #include <simdjson.h>
-
-#include "base/alloc.h"
 
 /* simdjson keeps the index inside its parser implementation (one per instruction set, chosen at run
  * time); parsers of its own, DOM and on-demand, begin with the same stage1() call. */

@@ -24,10 +24,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 typedef struct json_index {
     const uint8_t *bytes;   /* the text, borrowed */
     const uint32_t *starts; /* byte offset of each token; starts[count] is size */
@@ -50,9 +46,5 @@ void json_indexer_close(json_indexer *indexer);
  * call. */
 json_index_result json_indexer_run(json_indexer *indexer, const uint8_t *bytes, size_t size,
                                    json_index *out);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -11,10 +11,6 @@
 #include "json/json.h"
 #include "json/json_index.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* Index a text, unchecked otherwise: TD_OK, or TD_E_* as json_parse(). */
 TD_MUST_USE td_result json_parser_index(json_parser *parser, td_bytes text, json_padding padding);
 
@@ -63,9 +59,5 @@ static inline int json_has_escape(td_bytes text)
 {
     return text.size != 0 && memchr(text.data, '\\', text.size) != NULL;
 }
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -20,10 +20,6 @@
 #include "base/err.h"
 #include "base/limits.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 typedef struct json_writer {
     td_buf *out;
     td_err err;                       /* of the first failure */
@@ -116,9 +112,5 @@ static inline void json_write_member_null(json_writer *writer, const char *key)
     json_write_key(writer, key);
     json_write_null(writer);
 }
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -19,10 +19,6 @@
 #include "schema/decode.h"
 #include "schema/message.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 enum { CANONICAL_VERSION = 1 };
 
 /* Which members of books and trades it has. Of records it always has all. */
@@ -48,9 +44,5 @@ uint64_t canonical_control(const classification *what);
 /* What stands for the message of a frame that was not decoded: XXH64 of 0xff "not decoded " and the
  * reason's name, with CANONICAL_FAILED set. reason is not DECODE_OK. */
 uint64_t canonical_failure(decode_reason reason);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -11,10 +11,6 @@
 #include "schema/family.h"
 #include "schema/topic.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 typedef enum frame_dir { DIR_IN, DIR_OUT, DIR_HTTP } frame_dir;
 
 typedef enum frame_class {
@@ -61,9 +57,5 @@ void classify_inbound(classifier *c, json_parser *parser, const family *of, td_b
 
 /* Stable name ("data", "ack"). */
 const char *frame_class_name(frame_class c);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -14,10 +14,6 @@
 #include "schema/family.h"
 #include "schema/message.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 typedef struct decoder decoder;
 
 /* Why a frame could not be decoded. Stable names by decode_reason_name. */
@@ -152,9 +148,5 @@ uint64_t decoder_slow_count(const decoder *d);
 
 /* Stable name of a reason ("missing_field"). */
 const char *decode_reason_name(decode_reason reason);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -6,10 +6,6 @@
 #include "schema/decode_plan.h"
 #include "schema/message.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* A symbol as a key: it is compared with each entry's. */
 enum { FAST_SYMBOLS_MAX = 64, SYMBOL_SLOT_BYTES = 24 };
 typedef struct symbol_slot {
@@ -36,9 +32,5 @@ void fast_decoder_fini(fast_decoder *d);
  * with a frame. */
 int decode_fast(fast_decoder *d, decode_plan *p, const topic_match *topic, td_bytes frame,
                 message *out);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -5,7 +5,6 @@
 #ifndef TD_SCHEMA_DECODE_PLAN_H
 #define TD_SCHEMA_DECODE_PLAN_H
 
-#include <assert.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -16,16 +15,12 @@
 #include "schema/message.h"
 #include "schema/topic.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* ---- keys ---- */
 
 enum { KEY_NONE = 0xff, KEY_WORD_BYTES = 16 };
-static_assert((int)TOPIC_FIELDS_MAX < (int)KEY_NONE, "an index of a field fits in a byte");
-static_assert((int)KEY_WORD_BYTES <= (int)JSON_PADDING_BYTES,
-              "keys are compared past the end of a text");
+_Static_assert((int)TOPIC_FIELDS_MAX < (int)KEY_NONE, "an index of a field fits in a byte");
+_Static_assert((int)KEY_WORD_BYTES <= (int)JSON_PADDING_BYTES,
+               "keys are compared past the end of a text");
 
 /* A key and its closing quote as two words; the rest of a longer key is compared as bytes. */
 typedef struct key_word {
@@ -235,9 +230,5 @@ static inline decode_plan *plan_cache_get(plan_cache *cache, const topic_row *ro
     return cache->last != NULL && cache->last->row == row ? cache->last
                                                           : plan_cache_find(cache, row);
 }
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -8,10 +8,6 @@
 #include "schema/decode_plan.h"
 #include "schema/decode_value.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* Memory for the record of the last frame; it grows to the largest frame so far, and stays. Zeros
  * to begin with. */
 typedef struct row_decoder {
@@ -38,9 +34,5 @@ int decode_rows(row_decoder *d, json_parser *parser, decode_plan *p, const topic
 
 /* Why a text is no JSON. */
 decode_reason decode_json_reason(td_result rc, const json_error *error);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -8,10 +8,6 @@
 #include "schema/message.h"
 #include "schema/topic.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* Texts of a frame that it does not contain: JSON in canonical form. Zero-initialise. */
 typedef struct value_texts {
     uint8_t *bytes; /* as large as the frame, so that views into it stay */
@@ -41,9 +37,5 @@ int decode_text(const field_row *field, td_bytes text, msg_value *out, decode_re
  * the field is FIELD_JSON. */
 int decode_field(value_texts *texts, const field_row *field, json_value value, msg_value *out,
                  decode_error *why);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -16,10 +16,6 @@
 #include "schema/family.h"
 #include "json/json.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 enum {
     /* Topics in one request: above the 2,000 symbols times topics of the largest family, below what
      * a peer could use to fill memory. */
@@ -243,9 +239,5 @@ int dialect_covers_same(td_bytes subscription, td_bytes exchange_topic);
 /* A connection's name as servers give it (a UUID, version 4), out of 128 random bits. */
 enum { DIALECT_CONN_ID_BYTES = 37 };
 void dialect_conn_id(uint64_t high, uint64_t low, char out[DIALECT_CONN_ID_BYTES]);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

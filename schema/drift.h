@@ -20,10 +20,6 @@
 #include "schema/decode.h"
 #include "schema/family.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 typedef enum drift_kind {
     DRIFT_NEW_TOPIC,      /* a topic that no row of the family fits */
     DRIFT_NEW_FIELD,      /* a member that the row does not name */
@@ -104,9 +100,5 @@ void drift_read(drift_reader *reader, drift_stream *stream, const drift_frame *f
 
 /* Stable name of a kind ("new_field"). */
 const char *drift_kind_name(drift_kind kind);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -5,10 +5,6 @@
 
 #include "schema/drift.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* Notes that are equal in feed, topic, path, kind and detail. */
 typedef struct drift_finding {
     const char *feed;
@@ -52,9 +48,5 @@ uint64_t drift_table_left_out(const drift_table *table, uint64_t since_ns);
 /* 1 if a finding was first seen at since_ns or later. A learnt value is one only if there is a
  * since_ns (not 0): what came before teaches which values there are. */
 int drift_finding_is_new(const drift_finding *finding, uint64_t since_ns);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

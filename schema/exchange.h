@@ -15,10 +15,6 @@
 #include "schema/classify.h"
 #include "schema/family.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* ---- what a frame is ---- */
 
 /* A text of a row, and its length. */
@@ -149,9 +145,5 @@ const value_row *exchange_values(const family *of, const field_row *field);
 /* NULL if a row is sound, or what is wrong with it in words. For tests over all rows, and for rows
  * that other code made. */
 const char *exchange_row_fault(const exchange_row *row);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -10,10 +10,6 @@
 #include "base/err.h"
 #include "schema/topic.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 typedef struct dialect dialect;           /* schema/dialect.h */
 typedef struct exchange_row exchange_row; /* schema/exchange.h */
 
@@ -87,9 +83,5 @@ const char *family_names(void);
 
 /* TD_E_INVALID: there is no family of that name; the hint lists similar names, or all. */
 TD_MUST_USE td_result family_refuse(td_bytes name, td_err *err);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

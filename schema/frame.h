@@ -14,10 +14,6 @@
 #include "schema/message.h"
 #include "schema/topic.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 #define FRAME_NO_STREAM UINT32_MAX
 
 /* A channel as frames refer to it: one object for all segments, so pointers can be compared. */
@@ -73,9 +69,5 @@ typedef struct frame_ref {
     uint8_t is_lead_in;     /* 1: before the selection */
     uint8_t is_read;        /* 1: content is set. Events and HTTP answers have none. */
 } frame_ref;
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

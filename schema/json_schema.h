@@ -9,19 +9,11 @@
 #include "schema/family.h"
 #include "schema/topic.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* Longest schema text of a row; the largest (a ticker) has about a fifth of it. */
 enum { JSON_SCHEMA_BYTES_MAX = 64 << 10 };
 
 /* Append the schema text of a row. The same bytes each time. TD_E_LIMIT. */
 TD_MUST_USE td_result json_schema_write(const family *of, const topic_row *row, td_buf *out,
                                         td_err *err);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

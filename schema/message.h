@@ -14,10 +14,6 @@
 #include "base/decimal.h"
 #include "schema/message_members.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 struct topic_row;
 
 typedef enum msg_type {
@@ -238,9 +234,5 @@ td_bytes msg_member_text(msg_member member);
 
 /* The member of that name; MEMBER_NONE if absent. */
 msg_member msg_member_find(td_bytes name);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -12,10 +12,6 @@
 #include "schema/message.h"
 #include "schema/topic.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 typedef struct message_builder message_builder;
 
 /* What is known about a frame before it is decoded. */
@@ -80,9 +76,5 @@ const char *message_build_entries_name(const message_builder *b);
 /* The message, in the arena. TD_E_INVALID: it is none, with the place ("levels[2].px: unknown
  * member"). err may be NULL. */
 TD_MUST_USE td_result message_build_end(message_builder *b, message *out, td_err *err);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -12,10 +12,6 @@
 #include "schema/message.h"
 #include "schema/topic.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* A decoded message:
  *   type, kind ("snapshot", "delta" or null), topic, symbol (null if none), exchange_ns (or null),
  *   cross_seq, u, seq (left out if the frame has none), unknown_fields (left out if 0), and
@@ -46,9 +42,5 @@ void message_json_raw(json_writer *writer, const topic_match *topic, td_bytes ex
  * rules
  * [{rule, strength, member (or null)}]. */
 void topic_json_members(json_writer *writer, const family *of, const topic_row *row);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

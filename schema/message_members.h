@@ -7,10 +7,6 @@
 #ifndef TD_SCHEMA_MESSAGE_MEMBERS_H
 #define TD_SCHEMA_MESSAGE_MEMBERS_H
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 #define MEMBERS(X)                                                                                 \
     X(ACCOUNT_ID, "account_id")                                                                    \
     X(ACCOUNT_IM_RATE, "account_im_rate")                                                          \
@@ -335,9 +331,5 @@ extern "C" {
     X(VOLUME_24H, "volume_24h")                                                                    \
     X(WALLET_BALANCE, "wallet_balance")                                                            \
     /* end */
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -6,10 +6,6 @@
 
 #include "schema/dialect.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* State of one topic of a request, at the server. */
 typedef struct topic_standing {
     uint8_t is_known;          /* there is such a topic, of that symbol */
@@ -53,9 +49,5 @@ void responder_close(responder *r);
  * connection should be closed then. */
 TD_MUST_USE td_result responder_take(responder *r, const responder_client *client, td_bytes frame,
                                      uint64_t now_ms, td_err *err);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

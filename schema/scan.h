@@ -10,7 +10,6 @@
 #ifndef TD_SCHEMA_SCAN_H
 #define TD_SCHEMA_SCAN_H
 
-#include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -19,15 +18,11 @@
 #include "base/bytes.h"
 #include "json/json.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 enum {
     SCAN_DIGITS_MAX = 18,
     SCAN_REACH = 60, /* a sign, digits, a point, digits, a quote */
 };
-static_assert((int)SCAN_REACH < (int)JSON_PADDING_BYTES, "padding covers what is read ahead");
+_Static_assert((int)SCAN_REACH < (int)JSON_PADDING_BYTES, "padding covers what is read ahead");
 
 /* The digits in the low bytes of word (each byte 0 to 9, the first digit lowest) as a number:
  * pairs, then fours, then all eight, three multiplications instead of eight. */
@@ -190,9 +185,5 @@ static inline const uint8_t *scan_text(const uint8_t *p, const uint8_t *end, td_
 
 /* Any scalar in canonical form. */
 const uint8_t *scan_scalar(const uint8_t *p, const uint8_t *end);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

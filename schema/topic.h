@@ -14,10 +14,6 @@
 #include "base/bytes.h"
 #include "schema/message.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* How a field's JSON value is read. Numbers are accepted as JSON numbers and as strings, because
  * the families differ in it; "", "None" and null mean absent. */
 typedef enum field_type {
@@ -306,9 +302,5 @@ const char *field_unit_name(field_unit unit);
 /* Stable name of a rule for reports ("seq_strict"), and of a strength ("error"). */
 const char *rule_name(rule_id rule);
 const char *rule_strength_name(rule_strength strength);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -12,10 +12,6 @@
 #include "base/buf.h"
 #include "tape/tape.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 typedef struct block_pool block_pool;
 
 /* Whoever takes a block fills it before others see it. */
@@ -37,9 +33,5 @@ TD_NEVER_NULL tape_block *block_pool_take(block_pool *pool);
 
 /* Bytes that the block holds in memory. */
 size_t block_held_bytes(const tape_block *block);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -13,10 +13,6 @@
 #include "book/follow.h"
 #include "tape/tape.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* A session: one run of a recorder, one import; a file without session metadata is one of its own.
  */
 typedef struct tape_session {
@@ -90,9 +86,5 @@ static inline uint64_t session_slot_ordinal(uint64_t last, uint32_t sequence)
         ordinal += UINT64_C(1) << 32;
     return ordinal;
 }
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

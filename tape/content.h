@@ -7,10 +7,6 @@
 #include "tape/decoding.h"
 #include "tape/tape.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 typedef struct content_reader content_reader;
 
 TD_NEVER_NULL content_reader *content_reader_open(tape_reads reads);
@@ -70,9 +66,5 @@ void content_pool_give(content_pool *pool, content_reader *reader);
 
 /* How many frames the readers that are given back have read. */
 uint64_t content_pool_count(content_pool *pool);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -13,10 +13,6 @@
 #include "base/err.h"
 #include "schema/frame.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* tape_options.decoding; borrowed until the tape closes. */
 typedef struct tape_decoding {
     /* Fill content.message, or content.why.reason and offset, of each of count frames; the content
@@ -32,9 +28,5 @@ typedef struct tape_decoding {
                       td_err *err);
     void *ctx;
 } tape_decoding;
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -6,15 +6,7 @@
 #include "json/json_write.h"
 #include "schema/frame.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* Write feed, conn, ordinal and recv_ns into an object that the caller has open. */
 void frame_json_place(json_writer *json, const frame_ref *frame);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -9,10 +9,6 @@
 #include "tape/content.h"
 #include "tape/source_queue.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* One message of a chunk, found and checked. */
 typedef struct chunk_entry {
     uint64_t recv_ns;
@@ -54,9 +50,5 @@ void chunk_load_close(chunk_load *load);
 /* Read source's chunk into load->block, which is the load's alone. Fills rc, err, damage_count. The
  * arg of a td_job. */
 void chunk_load_run(void *load);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -9,10 +9,6 @@
 #include "tape/loader.h"
 #include "tape/source_queue.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 typedef struct merge merge;
 
 /* Most chunks that are read ahead. The decoded content of a chunk is several times its size in
@@ -37,9 +33,5 @@ void merge_close(merge *m);
 /* TD_OK, TD_EOF (the queue has no more: after source_queue_follow it may go on), TD_E_IO,
  * TD_E_LIMIT. */
 TD_MUST_USE td_result merge_next(merge *m, merge_item *out, td_err *err);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

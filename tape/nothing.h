@@ -7,10 +7,6 @@
 #include "archive/archive.h"
 #include "tape/selection.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* The error of a selection that no frame matches: TD_E_NOTFOUND with a hint, or why the archive
  * could not be read. Never TD_OK. */
 TD_MUST_USE td_result selection_nothing(archive *archive, const selection *wanted, td_err *err);
@@ -25,9 +21,5 @@ TD_MUST_USE td_result selection_check_feeds(archive *archive, const selection *w
 /* As selection_check; the hint for an empty window has the first and last time at which the archive
  * has frames of the selection's names. */
 TD_MUST_USE td_result selection_check_of(archive *archive, const selection *wanted, td_err *err);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

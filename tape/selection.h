@@ -20,10 +20,6 @@
 #include "archive/gap.h"
 #include "archive/read_plan.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 typedef struct selection_globs {
     const char *const *items;
     size_t count;
@@ -99,9 +95,5 @@ selection_answer selection_ask(const selection *wanted, const channel_info *chan
 /* What to plan for the selection in a window: the segments that have its frames, or frames to be
  * classified. wanted is borrowed as long as the query. */
 read_query selection_query(selection *wanted, selection_window window);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -4,10 +4,6 @@
 
 #include "tape/source_queue.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* What the options say about a channel: the selection's answer, narrowed by wants_channel. */
 selection_answer source_options_ask(const source_options *options, const channel_info *info);
 
@@ -27,9 +23,5 @@ TD_MUST_USE td_result source_refresh(tape_source *source, connection_table *conn
 
 /* Release file, channels and chunks; keep the name, to recognize the segment later. */
 void source_shut(tape_source *source);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -26,10 +26,6 @@
 #include "tape/selection.h"
 #include "tape/tape.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* What becomes of a channel's messages. */
 typedef enum source_use {
     SOURCE_SKIP,
@@ -124,9 +120,5 @@ const gap_list *source_queue_damage(const source_queue *queue);
 /* Look for new chunks and segments; no load may be under way. TD_OK: there are some; TD_EOF: none.
  */
 TD_MUST_USE td_result source_queue_follow(source_queue *queue, td_err *err);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

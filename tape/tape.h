@@ -22,10 +22,6 @@
 #include "schema/frame.h"
 #include "tape/selection.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* A reference-counted piece of memory: one decompressed chunk and its frames. */
 typedef struct tape_block tape_block;
 
@@ -114,9 +110,5 @@ int tape_is_damaged(const tape_stats *stats);
 /* Its rows, of reason corrupt: what could not be read. Segments that are missing are in the ledger
  * (archive_gaps). Valid until the next call. */
 const gap_list *tape_get_damage(const tape *tape);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -6,10 +6,6 @@
 
 #include "schema/family.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 extern const exchange_row BYBIT;
 
 /* clang-format off: one family, one line */
@@ -37,9 +33,5 @@ extern const exchange_row BYBIT;
 #define FAMILY_DECLARATION(id, name) extern const family FAMILY_##id;
 BYBIT_FAMILIES(FAMILY_DECLARATION)
 #undef FAMILY_DECLARATION
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

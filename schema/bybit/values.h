@@ -4,14 +4,6 @@
 
 #include "schema/exchange.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 extern const value_row BYBIT_VALUES[]; /* ends with MEMBER_NONE */
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif
