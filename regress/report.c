@@ -51,11 +51,6 @@ int regress_report_differs(const regress_report *report)
            (report->was_decoder != NULL && user_decoder_failures(report->was_decoder) > 0);
 }
 
-const char *regress_report_verdict(const regress_report *report)
-{
-    return regress_differing(&report->found->totals) > 0 ? "different" : "same";
-}
-
 /* ---- counts ---- */
 
 static uint64_t count_different(const regress_counts *counts)
@@ -272,7 +267,7 @@ static void describe_side(result_writer *r, const char *name, const char *decode
 void regress_report_describe(const regress_report *report, size_t columns, result_writer *r)
 {
     const regress_comparison *found = report->found;
-    result_text(r, "verdict", regress_report_verdict(report));
+    result_text(r, "verdict", regress_differing(&found->totals) > 0 ? "different" : "same");
     result_text(r, "baseline", report->baseline);
     result_text(r, "archive", report->archive);
     result_name(r, "selection", report->selection);

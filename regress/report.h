@@ -23,11 +23,8 @@ typedef struct regress_report {
 /* The document, into an object that is open; columns: of the terminal, 0: none. */
 void regress_report_describe(const regress_report *report, size_t columns, result_writer *r);
 
-/* "same" or "different". */
-const char *regress_report_verdict(const regress_report *report);
-
-/* The same as JUnit XML: a suite for each feed, a case for each topic and symbol; a suite
- * "decoders" with a case for each user's decoder. TD_E_IO, TD_E_NOSPACE. */
+/* The same as JUnit XML: a suite for each feed, a case for each topic and symbol. TD_E_IO,
+ * TD_E_NOSPACE. */
 TD_MUST_USE td_result regress_report_junit(const regress_report *report, td_io io, const char *path,
                                            td_err *err);
 

@@ -76,6 +76,15 @@ typedef struct instance {
     struct instance *next;
 } instance;
 
+/* A frame at which a decoder failed. */
+typedef struct decoder_failure {
+    decode_reason reason; /* DECODE_CRASHED, _HUNG, _GARBAGE or _UNSTABLE */
+    uint64_t recv_ns;
+    /* "feed/topic/symbol" */
+    char stream[LIMIT_NAME_BYTES + LIMIT_TOPIC_BYTES + LIMIT_SYMBOL_BYTES];
+    char what[DECODER_WHAT_BYTES];
+} decoder_failure;
+
 struct user_decoder {
     const decoder_kind *kind; /* NULL: the built-in decoder */
     const char *name;
@@ -254,12 +263,6 @@ uint64_t user_decoder_failures(const user_decoder *self)
     for (int reason = DECODE_CRASHED; reason <= DECODE_UNSTABLE; reason++)
         sum += self->counts[reason];
     return sum;
-}
-
-const decoder_failure *user_decoder_list(const user_decoder *self, size_t *count)
-{
-    *count = self->list_count;
-    return self->list;
 }
 
 static void describe_failures(const user_decoder *self, result_writer *r)

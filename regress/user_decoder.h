@@ -27,15 +27,6 @@ TD_MUST_USE td_result decoder_options_check(const decoder_options *options, size
                                             td_err *err);
 size_t decoder_options_count(const decoder_options *options);
 
-/* A frame at which a decoder failed. */
-typedef struct decoder_failure {
-    decode_reason reason; /* DECODE_CRASHED, _HUNG, _GARBAGE or _UNSTABLE */
-    uint64_t recv_ns;
-    char
-        stream[LIMIT_NAME_BYTES + LIMIT_TOPIC_BYTES + LIMIT_SYMBOL_BYTES]; /* "feed/topic/symbol" */
-    char what[DECODER_WHAT_BYTES];
-} decoder_failure;
-
 typedef struct user_decoder user_decoder;
 
 /* Open the decoder of that number, those of --decoder before those of --decoder-cmd; beyond the
@@ -69,8 +60,5 @@ uint64_t user_decoder_failures(const user_decoder *self);
  * LIMIT_DECODER_FINDINGS failures; null for the built-in decoder. As text: a paragraph, empty if
  * nothing failed. */
 void user_decoder_describe(const user_decoder *self, const char *name, result_writer *r);
-
-/* The failures that are listed. */
-const decoder_failure *user_decoder_list(const user_decoder *self, size_t *count);
 
 #endif
