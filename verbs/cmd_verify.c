@@ -31,12 +31,11 @@ static const struct {
 } VERDICTS[] = {
     [VERIFY_SOUND] = {TERMINAL_GOOD, EXIT_CODE_DONE, "sound", ""},
     [VERIFY_RECOVERABLE] = {TERMINAL_DOUBT, EXIT_CODE_DIFFERS, "recoverable",
-                            "Run 'tapedeck recover', then 'tapedeck reindex': the archive is sound "
-                            "after that."},
+                            "Run 'tapedeck recover', then 'tapedeck reindex'."},
     [VERIFY_DAMAGED] = {TERMINAL_BAD, EXIT_CODE_DAMAGE,
                         "DAMAGED: something that was recorded is lost or changed",
-                        "Restore the damaged files from a copy. Without one nothing needs to be "
-                        "done: every verb reads the rest, and 'tapedeck gaps' lists what is lost."},
+                        "Restore the damaged files from a backup. Without a backup the rest is\n"
+                        "  still readable; 'tapedeck gaps' lists the lost time."},
 };
 
 /* Threads of verify call it one at a time. */
