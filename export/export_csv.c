@@ -263,7 +263,7 @@ static td_result take_book(export_csv *csv, const frame_ref *frame, const csv_ro
     const message *m = frame->content.message;
     csv_book *own = book_of(csv, to->series, frame->row);
     const gate_answer answer =
-        export_gate_take(own->gate, frame, m, csv->job.damaged_until_ns(csv->job.user));
+        export_gate_take(own->gate, frame, csv->job.damaged_until_ns(csv->job.user));
     if (frame->is_copy)
         return TD_OK;
     if (frame->is_lead_in) {

@@ -10,7 +10,7 @@ typedef struct gate_slot {
     const char *feed; /* the first channel's, which lives as long as the tape */
     uint32_t line, place;
     size_t gap_next; /* the first that was not looked at */
-    follower follower;
+    symbol_topic *topic;
     const channel_info *info; /* of the last frame */
     uint64_t trusted_ns;      /* recv_ns of the last frame that was trusted */
     uint8_t is_alive;
@@ -18,6 +18,7 @@ typedef struct gate_slot {
 
 struct export_gate {
     const gap_list *gaps;
+    symbol_state *state; /* of the feed's topic, for each feed and line */
     gate_slot *slots;
     size_t slot_count;
     size_t followed; /* slot of the last frame that was no copy; only if has_followed */
@@ -39,6 +40,7 @@ export_gate *export_gate_open(const gap_list *gaps, gate_copies copies)
 {
     export_gate *made = td_alloc_zero(1, sizeof *made);
     made->gaps = gaps;
+    made->state = symbol_state_open(SYMBOL_WITHOUT_AUDITS);
     made->copies = copies;
     return made;
 }
@@ -47,15 +49,19 @@ void export_gate_close(export_gate *gate)
 {
     if (gate == NULL)
         return;
-    for (size_t i = 0; i < gate->slot_count; i++)
-        follower_close(&gate->slots[i].follower);
+    symbol_state_close(gate->state);
     td_free(gate->slots);
     td_free(gate);
 }
 
+static track *track_of(const gate_slot *slot)
+{
+    return symbol_topic_track_at(slot->topic, slot->place);
+}
+
 const book *export_gate_book(const export_gate *gate)
 {
-    return gate->has_followed ? track_book(gate->slots[gate->followed].follower.track) : NULL;
+    return gate->has_followed ? track_book(track_of(&gate->slots[gate->followed])) : NULL;
 }
 
 /* ---- the book of one connection ---- */
@@ -71,7 +77,11 @@ static size_t slot_of(export_gate *gate, const frame_ref *frame)
     }
     gate->slots = td_array_grow(gate->slots, gate->slot_count, sizeof *gate->slots);
     gate->slots[gate->slot_count] =
-        (gate_slot){.feed = info->feed, .line = info->line, .place = frame->place, .info = info};
+        (gate_slot){.feed = info->feed,
+                    .line = info->line,
+                    .place = frame->place,
+                    .topic = symbol_state_topic(gate->state, td_bytes_str(info->feed), info->line),
+                    .info = info};
     return gate->slot_count++;
 }
 
@@ -82,17 +92,6 @@ static void break_off(gate_slot *slot, gate_answer *out, export_break_cause caus
     if (slot->is_alive)
         out->broke = (export_break){.cause = cause, .from_ns = slot->trusted_ns};
     slot->is_alive = 0;
-}
-
-/* Another connection than the one before, or another row: everything starts over. */
-static void meet(gate_slot *slot, const frame_ref *frame, gate_answer *out)
-{
-    const channel_info *info = &frame->channel->info;
-    const follower_conn from = {frame->conn->session, info->shard, frame->conn->number};
-    follower_step step = follower_meet(&slot->follower, &from, frame->row);
-    if (step == FOLLOWER_RECONNECTS || step == FOLLOWER_TURNS)
-        break_off(slot, out, BREAK_CONNECTION);
-    slot->info = info;
 }
 
 static int is_of_slot(const gap_row *gap, const channel_info *info)
@@ -130,23 +129,21 @@ static void look_back(const gap_list *gaps, gate_slot *slot, uint64_t recv_ns, g
     }
 }
 
-/* Apply the frame to its connection's book, and judge it. */
-static void take_own(gate_slot *slot, uint64_t recv_ns, const message *m, uint64_t damaged_until_ns,
-                     gate_answer *out)
+/* What the frame, applied to its connection's book, says of it. */
+static void judge(gate_slot *slot, const frame_ref *frame, const symbol_verdict *found,
+                  uint64_t damaged_until_ns, gate_answer *out)
 {
+    uint64_t recv_ns = frame->recv_ns;
     if (recv_ns <= damaged_until_ns)
         break_off(slot, out, BREAK_DAMAGE);
     out->was_alive = slot->is_alive;
-    verdict v;
-    follower_take(&slot->follower, m, &v);
-    if (m == NULL) {
+    if (frame->content.message == NULL) {
         break_off(slot, out, BREAK_UNDECODED);
         return;
     }
-    TD_ASSERT(m->head.type == MSG_BOOK_CHANGE);
-    out->is_snapshot = v.is_snapshot;
-    const verdict_item *violation = verdict_violation(&v);
-    int is_broken = track_is_broken(slot->follower.track);
+    out->is_snapshot = found->rules.is_snapshot;
+    const verdict_item *violation = verdict_violation(&found->rules);
+    int is_broken = track_is_broken(found->track);
     if (violation != NULL || is_broken) {
         break_off(slot, out, BREAK_RULE);
         if (out->broke.cause == BREAK_RULE && violation != NULL)
@@ -179,22 +176,24 @@ static void change_over(export_gate *gate, size_t to, uint64_t recv_ns, gate_ans
     gate->followed = to;
 }
 
-gate_answer export_gate_take(export_gate *gate, const frame_ref *frame, const message *m,
-                             uint64_t damaged_until_ns)
+gate_answer export_gate_take(export_gate *gate, const frame_ref *frame, uint64_t damaged_until_ns)
 {
     gate_answer out = {0};
     size_t at = slot_of(gate, frame);
     gate_slot *slot = &gate->slots[at];
     int is_other = !frame->is_copy && gate->has_followed && gate->followed != at;
     if (is_other && (gate->copies == GATE_WITHOUT_COPIES || frame->is_interleaved)) {
-        if (slot->follower.track !=
-            NULL) /* what came over it meanwhile is not here, or not in order */
-            track_reset(slot->follower.track);
+        if (track_of(slot) != NULL) /* what came over it meanwhile is not here, or not in order */
+            track_reset(track_of(slot));
         slot->is_alive = 0;
     }
-    meet(slot, frame, &out);
+    symbol_verdict found;
+    symbol_topic_apply(slot->topic, frame, AUDIT_ANSWERED_UNKNOWN, &found);
+    if (found.step == SYMBOL_RECONNECTS || found.step == SYMBOL_NEW_TOPIC)
+        break_off(slot, &out, BREAK_CONNECTION);
+    slot->info = &frame->channel->info;
     look_back(gate->gaps, slot, frame->recv_ns, &out);
-    take_own(slot, frame->recv_ns, m, damaged_until_ns, &out);
+    judge(slot, frame, &found, damaged_until_ns, &out);
     if (frame->is_copy)
         return out;
     if (!gate->has_followed)

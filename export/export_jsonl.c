@@ -129,7 +129,7 @@ static export_gate *gate_of(export_jsonl *self, const frame_channel *channel)
  */
 static unsigned judge(export_jsonl *self, const frame_ref *frame, const message *change)
 {
-    const gate_answer answer = export_gate_take(gate_of(self, frame->channel), frame, change,
+    const gate_answer answer = export_gate_take(gate_of(self, frame->channel), frame,
                                                 self->job.damaged_until_ns(self->job.user));
     TD_ASSERT(change != NULL || !answer.is_trusted);
     return (answer.is_trusted ? 0U : FLAG_NOT_TRUSTED) | (answer.is_snapshot ? FLAG_SNAPSHOT : 0U);

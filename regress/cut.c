@@ -9,7 +9,7 @@
 #include "base/buf.h"
 #include "base/limits.h"
 #include "archive/event.h"
-#include "book/follower.h"
+#include "book/symbol_state.h"
 #include "format/chunk_builder.h"
 #include "format/segment_name.h"
 #include "format/segment_writer.h"
@@ -160,20 +160,18 @@ static void note_connection(cut *c, const frame_ref *frame)
 }
 
 /* Follow the frame's topic up to it: the last frame that replaced the book is where it begins. */
-static void follow_frame(cut *c, follower *f, const frame_ref *frame)
+static void follow_frame(cut *c, symbol_topic *topic, const frame_ref *frame)
 {
-    const follower_conn from = {frame->conn->session, c->frame->shard, c->frame->conn};
-    verdict found = {0};
+    symbol_verdict found;
     if (!is_of_stream(c, &frame->channel->info) || frame->row == NULL)
         return;
-    follower_meet(f, &from, frame->row);
-    follower_take(f, frame->content.message, &found);
+    symbol_topic_apply(topic, frame, AUDIT_ANSWERED_UNKNOWN, &found);
     int is_first = c->start_ns == 0;
-    if (is_first || (frame->content.message != NULL && found.is_snapshot)) {
+    if (is_first || found.rules.is_snapshot) {
         c->start_ns = frame->recv_ns;
         c->slot.in = frame->ordinal - 1;
     }
-    c->result.has_snapshot |= frame->content.message != NULL && found.is_snapshot;
+    c->result.has_snapshot |= found.rules.is_snapshot;
 }
 
 /* When the connections began that are open at the frame, as far as the archive knows. */
@@ -193,7 +191,8 @@ static td_result find_start(cut *c, td_err *err)
 {
     tape *t = NULL;
     const frame_ref *frame;
-    follower f = {0};
+    symbol_state *state = symbol_state_open(SYMBOL_WITHOUT_AUDITS);
+    symbol_topic *topic = symbol_state_topic(state, td_bytes_str(""), 0); /* the frame's */
     tape_options options = {.reads = c->result.has_book ? TAPE_READS_MESSAGES : TAPE_READS_FRAMES,
                             .decoding = c->options->decoding};
     uint64_t lead_from_ns = 0;
@@ -207,9 +206,9 @@ static td_result find_start(cut *c, td_err *err)
         if (rc == TD_OK && frame->event != NULL && is_of_session(c, frame))
             note_connection(c, frame);
         else if (rc == TD_OK && c->result.has_book && is_of_connection(c, frame))
-            follow_frame(c, &f, frame);
+            follow_frame(c, topic, frame);
     }
-    follower_close(&f);
+    symbol_state_close(state);
     tape_close(t);
     if (rc == TD_EOF)
         rc = TD_OK;

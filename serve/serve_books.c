@@ -3,12 +3,14 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/limits.h"
-#include "book/follower.h"
+#include "book/symbol_state.h"
 
 struct serve_book {
     serve_book *next;
     const frame_channel *channel;
-    follower follower;
+    symbol_state *state; /* of this topic alone */
+    symbol_topic *topic;
+    const topic_row *row; /* of the last frame */
     book *retail;         /* NULL: the topic has no retail orders */
     td_buf model;         /* the last recorded snapshot */
     td_buf last;          /* the last frame */
@@ -18,7 +20,7 @@ struct serve_book {
 
 static void book_free(serve_book *b)
 {
-    follower_close(&b->follower);
+    symbol_state_close(b->state);
     book_close(b->retail);
     td_buf_fini(&b->model);
     td_buf_fini(&b->last);
@@ -54,6 +56,8 @@ static serve_book *book_new(serve_books *books, const frame_ref *frame)
     td_buf_init(&b->model, LIMIT_FRAME_BYTES);
     td_buf_init(&b->last, LIMIT_FRAME_BYTES);
     b->channel = frame->channel;
+    b->state = symbol_state_open(SYMBOL_WITHOUT_AUDITS);
+    b->topic = symbol_state_topic(b->state, td_bytes_str(frame->channel->info.topic), 0);
     *(books->first == NULL ? &books->first : books->end) = b;
     books->end = &b->next;
     books->count++;
@@ -74,19 +78,11 @@ static serve_book *book_of(serve_books *books, const frame_ref *frame)
     return NULL;
 }
 
-static void begin_frame(serve_book *b, const frame_ref *frame)
-{
-    const follower_conn from = {frame->conn->session, frame->channel->info.shard,
-                                frame->conn->number};
-    if (follower_meet(&b->follower, &from, frame->row) == FOLLOWER_RECONNECTS)
-        b->has_snapshot = 0;
-}
-
 /* Keep the same levels with the sizes of retail orders in a second book. */
 static void take_retail(serve_book *b, const message *m, int is_snapshot)
 {
     if (b->retail == NULL)
-        b->retail = book_open(b->follower.row->book_depth);
+        b->retail = book_open(b->row->book_depth);
     size_t count = message_item_count(m);
     msg_level *levels = td_alloc_zero(count + 1, sizeof *levels);
     for (size_t i = 0; i < count; i++) {
@@ -96,7 +92,7 @@ static void take_retail(serve_book *b, const message *m, int is_snapshot)
         levels[i].size_scale = size.scale;
     }
     const msg_book retail = {.head = m->head, .levels = levels, .level_count = count};
-    book_outcome outcome = {0}; /* the follower judges the frame */
+    book_outcome outcome = {0}; /* the state judges the frame */
     if (is_snapshot)
         book_replace(b->retail, &retail, &outcome);
     else
@@ -114,21 +110,24 @@ static td_result keep(td_buf *out, td_bytes bytes, td_err *err)
 static td_result apply(serve_book *b, content_reader *reader, const frame_ref *frame,
                        int *is_snapshot, td_err *err)
 {
-    verdict found;
+    symbol_verdict found;
     frame_ref read = *frame; /* the tape reads no content: most frames of it are of no book */
     content_read(reader, &read);
     const message *m = read.content.message;
-    *is_snapshot = 0;
-    follower_take(&b->follower, m, &found);
+    read.place = 0; /* one connection of the slot at a time */
+    b->row = frame->row;
+    symbol_topic_apply(b->topic, &read, AUDIT_ANSWERED_UNKNOWN, &found);
+    if (found.step == SYMBOL_RECONNECTS)
+        b->has_snapshot = 0;
+    *is_snapshot = m != NULL && found.rules.is_snapshot;
     if (m == NULL)
         return TD_OK;
-    *is_snapshot = found.is_snapshot;
     if (m->book.rpi_sizes != NULL)
-        take_retail(b, m, found.is_snapshot);
-    td_result rc = found.is_snapshot ? keep(&b->model, frame->bytes, err) : TD_OK;
+        take_retail(b, m, *is_snapshot);
+    td_result rc = *is_snapshot ? keep(&b->model, frame->bytes, err) : TD_OK;
     if (rc == TD_OK)
         rc = keep(&b->last, frame->bytes, err);
-    b->has_snapshot |= found.is_snapshot;
+    b->has_snapshot |= (uint8_t)*is_snapshot;
     return rc;
 }
 
@@ -139,7 +138,6 @@ td_result serve_books_take(serve_books *books, content_reader *reader, const fra
     int is_snapshot = 0;
     if (b == NULL)
         return TD_OK;
-    begin_frame(b, frame);
     td_result rc = apply(b, reader, frame, &is_snapshot, err);
     b->is_current = delivery == BOOK_SENT && (b->is_current || is_snapshot);
     return rc;
@@ -170,10 +168,10 @@ serve_book *serve_books_next_stale(const serve_books *books, const serve_book *a
 td_result serve_book_make(serve_book *b, snapshot_maker *maker, td_buf *out, td_err *err)
 {
     TD_ASSERT(b->has_snapshot);
-    const snapshot_source from = {.row = b->follower.row,
+    const snapshot_source from = {.row = b->row,
                                   .model = td_buf_view(&b->model),
                                   .last = td_buf_view(&b->last),
-                                  .levels = track_book(b->follower.track),
+                                  .levels = track_book(symbol_topic_track_at(b->topic, 0)),
                                   .retail = b->retail};
     b->is_current = 1;
     return snapshot_make(maker, &from, out, err);

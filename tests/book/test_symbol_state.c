@@ -19,7 +19,7 @@
 
 enum { SYMBOLS_MAX = 32, COPIES_MAX = 4096, FRAMES = 1500 };
 
-/* All symbols of a feed, as one follower of the tape has them. */
+/* All symbols of a feed, as one reader of the tape has them. */
 typedef struct states {
     symbol_state *of[SYMBOLS_MAX];
 } states;
@@ -112,7 +112,7 @@ static void apply(bench *b, const frame_ref *frame)
     b->found += first.rules.count + first.audit.count;
 }
 
-/* A copy of the first follower, through bytes. */
+/* A copy of the first reader, through bytes. */
 static void copy_states(bench *b)
 {
     assert_true(b->count < COPIES_MAX);
@@ -288,6 +288,50 @@ static void test_captures(void **state)
     }
 }
 
+static const topic_row *row_of(const char *topic)
+{
+    topic_match match;
+    const family *of = family_find(td_bytes_str("v5-linear"));
+    assert_true(
+        topic_match_text(of->topics, of->topic_count, td_bytes_str(topic), TOPIC_NOW, &match));
+    return match.row;
+}
+
+/* A connection is its session, its slot's shard and its number. Another topic is another book;
+ * another row of the topic is not. */
+static void test_steps(void **state)
+{
+    (void)state;
+    const topic_row *row = row_of("orderbook.50.X");
+    topic_row later = *row;
+    later.valid_from = "2026-01-01";
+    static const frame_conn CONNS[] = {{.session_id = "a", .shard = 2, .number = 3},
+                                       {.session_id = "a", .shard = 2, .number = 4},
+                                       {.session_id = "a", .shard = 0, .number = 4},
+                                       {.session_id = "b", .shard = 0, .number = 4}};
+    const frame_conn same = CONNS[3];
+    const struct {
+        const frame_conn *conn;
+        const topic_row *row;
+        symbol_step step;
+    } STEPS[] = {
+        {&CONNS[0], row, SYMBOL_BEGINS},     {&CONNS[0], row, SYMBOL_CONTINUES},
+        {&CONNS[1], row, SYMBOL_RECONNECTS}, {&CONNS[2], row, SYMBOL_RECONNECTS},
+        {&CONNS[3], row, SYMBOL_RECONNECTS}, {&same, row, SYMBOL_CONTINUES},
+        {&same, &later, SYMBOL_CONTINUES},   {&same, row_of("orderbook.200.X"), SYMBOL_NEW_TOPIC},
+    };
+    symbol_state *s = symbol_state_open(SYMBOL_WITHOUT_AUDITS);
+    symbol_topic *t = symbol_state_topic(s, td_bytes_str("orderbook"), 0);
+    for (size_t i = 0; i < sizeof STEPS / sizeof STEPS[0]; i++) {
+        symbol_verdict found;
+        const frame_ref frame = {.conn = STEPS[i].conn, .row = STEPS[i].row, .recv_ns = i + 1};
+        symbol_topic_apply(t, &frame, AUDIT_ANSWERED_UNKNOWN, &found);
+        assert_int_equal(found.step, STEPS[i].step);
+        assert_true(symbol_topic_track(t) == found.track);
+    }
+    symbol_state_close(s);
+}
+
 /* Whatever is cut or changed is refused or loads; nothing is read out of bounds. */
 static void test_malformed(void **state)
 {
@@ -335,9 +379,8 @@ static void test_malformed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_families),
-        cmocka_unit_test(test_rows),
-        cmocka_unit_test(test_captures),
+        cmocka_unit_test(test_families),  cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_captures),  cmocka_unit_test(test_steps),
         cmocka_unit_test(test_malformed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -215,16 +215,16 @@ static void take_step(actors *a, const script *s, const step *one)
     a->conn = one->conn != 0 ? one->conn : a->conn;
     a->damaged_until_ns = one->damaged_until_ns != 0 ? one->damaged_until_ns : a->damaged_until_ns;
     const frame_conn conn = {.session = 1, .number = a->conn};
+    message m = {.book = frame.message};
+    m.head.row = a->row;
     const frame_ref shown = {.channel = &a->channel,
                              .row = a->row,
                              .recv_ns = a->at_ns,
                              .conn = &conn,
                              .place = one->place,
-                             .is_copy = one->is_copy};
-    message m = {.book = frame.message};
-    m.head.row = a->row;
-    gate_answer answer;
-    answer = export_gate_take(a->gate, &shown, is_decoded ? &m : NULL, a->damaged_until_ns);
+                             .is_copy = one->is_copy,
+                             .content = {.message = is_decoded ? &m : NULL}};
+    const gate_answer answer = export_gate_take(a->gate, &shown, a->damaged_until_ns);
     if (one->is_copy)
         return;
     if (a->broke == BREAK_NONE)

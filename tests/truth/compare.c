@@ -21,7 +21,7 @@
 #include "base/hash.h"
 #include "base/io_posix.h"
 #include "book/book.h"
-#include "book/follower.h"
+#include "book/symbol_state.h"
 #include "json/json.h"
 #include "json/json_write.h"
 #include "schema/decode.h"
@@ -91,10 +91,10 @@ typedef struct recorded_conn {
     frame_list list;
 } recorded_conn;
 
-/* The books of a stream, by connection. */
+/* The books of a stream, for each of its connections. */
 typedef struct checked_stream {
-    follower *books;
-    size_t count;
+    symbol_state *state; /* NULL before the first frame */
+    symbol_topic *topic;
 } checked_stream;
 
 typedef struct comparison {
@@ -349,37 +349,34 @@ static void match_conns(comparison *c)
 
 /* ---- books ---- */
 
-/* The book of the frame's connection; a new one begins with its own snapshot. */
-static follower *book_of(comparison *c, const frame_ref *frame)
+static symbol_topic *topic_of(comparison *c, const frame_ref *frame)
 {
     uint32_t number = frame->channel->stream;
     c->streams = td_array_reach(c->streams, &c->stream_capacity, number, sizeof *c->streams);
     checked_stream *stream = &c->streams[number];
-    stream->books =
-        td_array_reach(stream->books, &stream->count, frame->place, sizeof *stream->books);
-    follower *held = &stream->books[frame->place];
-    const follower_conn from = {frame->conn->session, frame->conn->shard, frame->conn->number};
-    follower_meet(held, &from, frame->row);
-    return held;
+    if (stream->state == NULL) {
+        stream->state = symbol_state_open(SYMBOL_WITHOUT_AUDITS);
+        stream->topic = symbol_state_topic(stream->state, td_bytes_str(""), 0);
+    }
+    return stream->topic;
 }
 
 static void compare_book(comparison *c, const frame_ref *frame, const recorded_conn *conn,
                          const frame_mark *mark)
 {
     td_err err;
-    verdict found;
+    symbol_verdict found;
     char sha1[TD_SHA1_HEX_BYTES];
     const truth *t = &c->truth;
     const book_mark *expected = NULL;
-    follower *held = book_of(c, frame);
-    follower_take(held, frame->content.message, &found);
+    symbol_topic_apply(topic_of(c, frame), frame, AUDIT_ANSWERED_UNKNOWN, &found);
     for (size_t i = find_hash(t->marks, t->mark_count, sizeof *t->marks, mark->xxh64);
          i < t->mark_count && t->marks[i].xxh64 == mark->xxh64; i++)
         expected = &t->marks[i];
     if (expected == NULL || !has_path(conn->family, expected->path) ||
-        track_book(held->track) == NULL)
+        track_book(found.track) == NULL)
         return;
-    must(book_levels_sha1(track_book(held->track), sha1, &err), &err);
+    must(book_levels_sha1(track_book(found.track), sha1, &err), &err);
     c->marks++;
     if (td_bytes_is(expected->levels_sha1, sha1))
         c->marks_equal++;
