@@ -34,8 +34,7 @@ static const struct {
                             "Run 'tapedeck recover', then 'tapedeck reindex'."},
     [VERIFY_DAMAGED] = {TERMINAL_BAD, EXIT_CODE_DAMAGE,
                         "DAMAGED: something that was recorded is lost or changed",
-                        "Restore the damaged files from a backup. Without a backup the rest is\n"
-                        "  still readable; 'tapedeck gaps' lists the lost time."},
+                        "Restore the damaged files from a backup; the rest is still readable."},
 };
 
 /* Threads of verify call it one at a time. */
