@@ -18,10 +18,8 @@
 #include "base/version.h"
 
 enum {
-    LINES_PRINTED_MAX = 20, /* malformed lines that are printed, per file; the rest is counted */
-    LINES_KEPT_MAX = 1000,  /* and listed with --json */
-    REASON_BYTES = 160,
-};
+    LINES_PRINTED_MAX = 20
+}; /* malformed lines that are printed, per file; the rest is counted */
 
 typedef struct import_flags {
     int format;
@@ -56,48 +54,16 @@ static const option_row IMPORT_ROWS[] = {
      .help = "import a capture that the feed already has (default: refuse it)"},
 };
 
-/* A line that could not be read. */
-typedef struct problem {
-    uint64_t line;
-    char reason[REASON_BYTES];
-} problem;
-
-/* One file's import, for the report. */
-typedef struct import_outcome {
-    const char *path;
-    import_report report;
-    problem *problems;
-    size_t problem_count;
-} import_outcome;
-
 typedef struct import_command {
     reporter *report;
     archive_choice archive;
     import_flags flags;
     json_options json;
     talk_options talk;
-    import_outcome *outcomes;
-    import_outcome *current;
-    uint64_t malformed; /* lines of all files */
+    import_report *reports; /* of each file so far */
+    import_feed_counts sum;
+    uint64_t malformed;
 } import_command;
-
-/* Keep a malformed line for --json, and print it. */
-static void take_problem(void *user, uint64_t line, const char *reason)
-{
-    import_command *command = user;
-    import_outcome *outcome = command->current;
-    command->malformed++;
-    if (outcome->report.malformed <= LINES_PRINTED_MAX)
-        report_line(command->report, TD_LOG_WARNING, "%s:%" PRIu64 ": %s", outcome->path, line,
-                    reason);
-    if (outcome->problem_count == LINES_KEPT_MAX)
-        return;
-    outcome->problems =
-        td_array_grow(outcome->problems, outcome->problem_count, sizeof *outcome->problems);
-    problem *kept = &outcome->problems[outcome->problem_count++];
-    kept->line = line;
-    (void)snprintf(kept->reason, sizeof kept->reason, "%s", reason); /* cut is fine */
-}
 
 static td_result choose_family(const char *name, const family **out, td_err *err)
 {
@@ -115,46 +81,16 @@ static const char *scratch_folder(void)
     return folder != NULL && folder[0] != '\0' ? folder : "/var/tmp";
 }
 
-/* Warnings beyond the counts. */
-static void print_outcome(const import_command *command, const import_outcome *outcome)
+static void print_warnings(const import_command *command, const char *path,
+                           const import_report *report)
 {
-    const import_report *report = &outcome->report;
+    for (size_t i = 0; i < report->problem_count && i < LINES_PRINTED_MAX; i++)
+        report_line(command->report, TD_LOG_WARNING, "%s:%" PRIu64 ": %s", path,
+                    report->problems[i].line, report->problems[i].reason);
     if (report->malformed > LINES_PRINTED_MAX)
         report_line(
-            command->report, TD_LOG_WARNING, "%s: %s", outcome->path,
+            command->report, TD_LOG_WARNING, "%s: %s", path,
             format_counted(report->malformed - LINES_PRINTED_MAX, "more malformed line").text);
-    if (!report->is_written)
-        report_line(command->report, TD_LOG_WARNING, "%s: no frames: nothing was imported",
-                    outcome->path);
-}
-
-static td_result import_file(import_command *command, import_outcome *outcome,
-                             const char *archive_path, const family *asked, td_err *err)
-{
-    td_log log = report_log(command->report);
-    int is_pipe = strcmp(outcome->path, "-") == 0;
-    import_options options = {
-        .io = io_posix(),
-        .clock = clock_real(),
-        .log = &log,
-        .archive_path = archive_path,
-        .scratch = scratch_folder(),
-        .version = TAPEDECK_VERSION,
-        .format = command->flags.format == 0 ? IMPORT_CRYPTOFEED : IMPORT_JSONL,
-        .path = is_pipe ? NULL : outcome->path,
-        .descriptor = STDIN_FILENO,
-        .family = asked,
-        .feed = command->flags.feed,
-        .is_again = command->flags.is_again,
-        .problem = take_problem,
-        .user = command,
-    };
-    command->current = outcome;
-    td_result rc = import_run(&options, &outcome->report, err);
-    if (rc != TD_OK)
-        return td_err_add(err, rc, "%s", outcome->path);
-    print_outcome(command, outcome);
-    return TD_OK;
 }
 
 /* ---- the result ---- */
@@ -190,11 +126,10 @@ static void describe_feed(result_writer *r, const import_feed_report *feed)
            "{bytes} over {lasts}, {connections connection}\n");
 }
 
-static void describe_outcome(result_writer *r, const import_outcome *outcome)
+static void describe_file(result_writer *r, const char *path, const import_report *report)
 {
-    const import_report *report = &outcome->report;
     result_object_begin(r, NULL);
-    result_text(r, "file", outcome->path);
+    result_text(r, "file", path);
     result_text(r, "session", report->is_written ? report->session : NULL);
     result_count(r, "lines", report->lines);
     result_count(r, "malformed", report->malformed);
@@ -208,10 +143,10 @@ static void describe_outcome(result_writer *r, const import_outcome *outcome)
         describe_feed(r, &report->feeds[i]);
     result_list_end(r);
     result_list_begin(r, "malformed_lines"); /* people have had the first as warnings */
-    for (size_t i = 0; i < outcome->problem_count; i++) {
+    for (size_t i = 0; i < report->problem_count; i++) {
         result_object_begin(r, NULL);
-        result_number(r, "line", outcome->problems[i].line);
-        result_text(r, "reason", outcome->problems[i].reason);
+        result_number(r, "line", report->problems[i].line);
+        result_text(r, "reason", report->problems[i].reason);
         result_object_end(r, NULL);
     }
     result_list_end(r);
@@ -223,42 +158,61 @@ static void describe_outcome(result_writer *r, const import_outcome *outcome)
 }
 
 /* Sums over all files are for programs: people read each file's. */
-static void describe(result_writer *r, const import_command *command, size_t count)
-{
-    import_feed_counts sum = {.gaps = 0};
-    for (size_t i = 0; i < count; i++) {
-        for (uint32_t n = 0; n < command->outcomes[i].report.feed_count; n++) {
-            const import_feed_counts *counts = &command->outcomes[i].report.feeds[n].counts;
-            sum.frames.in += counts->frames.in;
-            sum.frames.out += counts->frames.out;
-            sum.frames.http += counts->frames.http;
-            sum.frames.bytes += counts->frames.bytes;
-        }
-    }
-    result_object_begin(r, NULL);
-    describe_counts(r, &sum);
-    result_size(r, "bytes", sum.frames.bytes);
-    result_count(r, "malformed", command->malformed);
-    result_list_begin(r, "files");
-    for (size_t i = 0; i < count; i++)
-        describe_outcome(r, &command->outcomes[i]);
-    result_list_end(r);
-    result_object_end(r, "{files}");
-}
-
-/* Print the outcomes; the status of it all. */
-static exit_code finish(import_command *command, size_t count)
+static td_result print_result(const import_command *command, const options_operands *files,
+                              td_err *err)
 {
     output_stream output;
     result_writer r;
-    td_err err;
     output_init(&output, stdout);
     result_begin(&r, &output, &command->json);
-    describe(&r, command, count);
-    td_result rc = result_end(&r, &err);
-    if (output_finish(&output, rc == TD_OK ? &err : NULL) != TD_OK || rc != TD_OK)
-        return report_error(command->report, &err);
-    return command->malformed > 0 ? EXIT_CODE_DIFFERS : EXIT_CODE_DONE;
+    result_object_begin(&r, NULL);
+    describe_counts(&r, &command->sum);
+    result_size(&r, "bytes", command->sum.frames.bytes);
+    result_count(&r, "malformed", command->malformed);
+    result_list_begin(&r, "files");
+    for (size_t i = 0; i < files->count; i++)
+        describe_file(&r, files->items[i], &command->reports[i]);
+    result_list_end(&r);
+    result_object_end(&r, "{files}");
+    td_result rc = result_end(&r, err);
+    td_result written = output_finish(&output, rc == TD_OK ? err : NULL);
+    return rc == TD_OK ? written : rc;
+}
+
+/* ---- the verb ---- */
+
+static td_result import_file(import_command *command, const char *path, const char *archive_path,
+                             const family *asked, import_report *report, td_err *err)
+{
+    td_log log = report_log(command->report);
+    const import_options options = {
+        .io = io_posix(),
+        .clock = clock_real(),
+        .log = &log,
+        .archive_path = archive_path,
+        .scratch = scratch_folder(),
+        .version = TAPEDECK_VERSION,
+        .format = command->flags.format == 0 ? IMPORT_CRYPTOFEED : IMPORT_JSONL,
+        .path = strcmp(path, "-") == 0 ? NULL : path,
+        .descriptor = STDIN_FILENO,
+        .family = asked,
+        .feed = command->flags.feed,
+        .is_again = command->flags.is_again,
+    };
+    td_result rc = import_run(&options, report, err);
+    print_warnings(command, path, report);
+    if (rc != TD_OK)
+        return td_err_add(err, rc, "%s", path);
+    if (!report->is_written)
+        report_line(command->report, TD_LOG_WARNING, "%s: no frames: nothing was imported", path);
+    for (uint32_t i = 0; i < report->feed_count; i++) {
+        command->sum.frames.in += report->feeds[i].counts.frames.in;
+        command->sum.frames.out += report->feeds[i].counts.frames.out;
+        command->sum.frames.http += report->feeds[i].counts.frames.http;
+        command->sum.frames.bytes += report->feeds[i].counts.frames.bytes;
+    }
+    command->malformed += report->malformed;
+    return TD_OK;
 }
 
 /* Import the files one after the other; the first that cannot be ends it. */
@@ -266,26 +220,22 @@ static exit_code import_files(import_command *command, const options_operands *f
 {
     td_err err;
     const char *archive_path = NULL;
-    const family *family_asked = NULL;
+    const family *asked = NULL;
     td_err_clear(&err);
-    if (archive_choice_require(&command->archive, &archive_path, &err) != TD_OK ||
-        choose_family(command->flags.family, &family_asked, &err) != TD_OK)
+    command->reports = td_alloc_zero(files->count, sizeof *command->reports);
+    td_result rc = archive_choice_require(&command->archive, &archive_path, &err);
+    if (rc == TD_OK)
+        rc = choose_family(command->flags.family, &asked, &err);
+    for (size_t i = 0; rc == TD_OK && i < files->count; i++)
+        rc = import_file(command, files->items[i], archive_path, asked, &command->reports[i], &err);
+    if (rc == TD_OK)
+        rc = print_result(command, files, &err);
+    for (size_t i = 0; i < files->count; i++)
+        import_report_fini(&command->reports[i]);
+    td_free(command->reports);
+    if (rc != TD_OK)
         return report_error(command->report, &err);
-    command->outcomes = td_alloc_zero(files->count, sizeof *command->outcomes);
-    exit_code status = EXIT_CODE_DONE;
-    size_t done = 0;
-    for (; done < files->count && status == EXIT_CODE_DONE; done++) {
-        command->outcomes[done].path = files->items[done];
-        if (import_file(command, &command->outcomes[done], archive_path, family_asked, &err) !=
-            TD_OK)
-            status = report_error(command->report, &err);
-    }
-    if (status == EXIT_CODE_DONE)
-        status = finish(command, done);
-    for (size_t i = 0; i < done; i++)
-        td_free(command->outcomes[i].problems);
-    td_free(command->outcomes);
-    return status;
+    return command->malformed > 0 ? EXIT_CODE_DIFFERS : EXIT_CODE_DONE;
 }
 
 exit_code cmd_import(const verb_context *context, int argc, char **argv)

@@ -77,9 +77,15 @@ static void report_malformed(import_job *job, uint64_t line, const char *reason)
 {
     if (!job->is_survey)
         return;
-    job->report->malformed++;
-    if (job->options->problem != NULL)
-        job->options->problem(job->options->user, line, reason);
+    import_report *report = job->report;
+    report->malformed++;
+    if (report->problem_count == IMPORT_PROBLEMS_MAX)
+        return;
+    report->problems =
+        td_array_grow(report->problems, report->problem_count, sizeof *report->problems);
+    import_problem *problem = &report->problems[report->problem_count++];
+    problem->line = line;
+    (void)snprintf(problem->reason, sizeof problem->reason, "%s", reason); /* cut is fine */
 }
 
 /* A bare frame: the exchange's own time is the best estimate of its receive time. */
@@ -254,7 +260,7 @@ static void read_again(import_job *job)
 {
     job->survey = job->order;
     job->order = import_order_open();
-    import_source_rewind(job->source);
+    job->source = import_source_again(job->source);
     job->is_survey = job->is_read = 0;
 }
 
@@ -672,4 +678,9 @@ td_result import_run(const import_options *options, import_report *report, td_er
     close_reader(job);
     td_free(job);
     return rc;
+}
+
+void import_report_fini(import_report *report)
+{
+    td_free(report->problems);
 }

@@ -33,10 +33,13 @@ typedef struct import_options {
     const family *family; /* NULL: by the capture's URLs */
     const char *feed;     /* NULL: the family's name */
     uint8_t is_again;     /* 1: import also what the feed got before */
-    /* Called for each line that cannot be read, and once for damaged compression. May be NULL. */
-    void (*problem)(void *user, uint64_t line, const char *reason);
-    void *user;
 } import_options;
+
+/* A line that cannot be read. */
+typedef struct import_problem {
+    uint64_t line;
+    char reason[160];
+} import_problem;
 
 /* What went in. */
 typedef struct import_feed_counts {
@@ -64,7 +67,13 @@ typedef struct import_report {
     char session[16];
     import_feed_report feeds[LIMIT_FEEDS];
     uint32_t feed_count;
+    import_problem *problems; /* the first malformed lines */
+    size_t problem_count;
 } import_report;
+
+enum { IMPORT_PROBLEMS_MAX = 1000 };
+
+void import_report_fini(import_report *report);
 
 /* Import one capture. TD_OK also when lines were malformed: the report counts them. TD_E_INVALID
  * (the family is unknown, a name is wrong, it was imported before, a line is later than the window

@@ -105,25 +105,16 @@ td_result import_source_keep(import_source *source, td_io io, const char *folder
     return rc == TD_OK ? rc : td_err_add(err, rc, "copy of the standard input");
 }
 
-void import_source_rewind(import_source *source)
+import_source *import_source_again(import_source *source)
 {
-    if (source->file == NULL) {
-        source->file = source->copy;
-        source->copy = NULL;
-    }
-    TD_ASSERT(source->file != NULL);
-    if (source->has_inflater)
-        (void)inflateReset(&source->inflater); /* fails only for a broken state */
-    if (source->zstd != NULL)
-        (void)ZSTD_DCtx_reset(source->zstd, ZSTD_reset_session_only); /* cannot fail so */
-    source->file_at = 0;
-    source->raw_at = source->raw_size = 0;
-    source->is_in_member = source->is_raw_ended = source->is_text_ended = 0;
-    source->is_skipping = 0;
-    source->damage = TD_OK;
-    td_buf_clear(&source->text);
-    source->text_at = source->searched = 0;
-    source->line_number = 0;
+    import_source *again = source_new();
+    again->file = source->file != NULL ? source->file : source->copy;
+    again->content = source->content;
+    again->is_hashed = source->is_hashed;
+    TD_ASSERT(again->file != NULL && again->is_hashed);
+    source->file = source->copy = NULL;
+    import_source_close(source);
+    return again;
 }
 
 const char *import_source_compression(const import_source *source)
@@ -196,14 +187,14 @@ static voidpf zlib_alloc(voidpf opaque, uInt items, uInt size)
 
 static void open_inflater(import_source *s)
 {
-    if (s->coding == CODING_GZIP && !s->has_inflater) {
+    if (s->coding == CODING_GZIP) {
         s->inflater.zalloc = zlib_alloc;
         s->inflater.zfree = td_free_lent;
         int z = inflateInit2(&s->inflater, GZIP_WINDOW_BITS);
         TD_ASSERT(z == Z_OK);
         s->has_inflater = 1;
     }
-    if (s->coding == CODING_ZSTD && s->zstd == NULL) {
+    if (s->coding == CODING_ZSTD) {
         s->zstd = ZSTD_createDCtx_advanced((ZSTD_customMem){td_alloc_lent, td_free_lent, NULL});
         TD_ASSERT(s->zstd != NULL);
     }

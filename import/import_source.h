@@ -34,12 +34,13 @@ TD_NEVER_NULL import_source *import_source_open_pipe(int descriptor);
 void import_source_close(import_source *source);
 
 /* Copy what is read from a pipe to a file without a name in this folder, so that the source can be
- * rewound. Before the first line. TD_E_IO, TD_E_NOSPACE. */
+ * read again. Before the first line. TD_E_IO, TD_E_NOSPACE. */
 TD_MUST_USE td_result import_source_keep(import_source *source, td_io io, const char *folder,
                                          td_err *err);
 
-/* Start again from the first line: of a file, or of a pipe that was kept and read to its end. */
-void import_source_rewind(import_source *source);
+/* The same from its first line on, in place of a source that was read to its end: a file, or a pipe
+ * that was kept. */
+TD_NEVER_NULL import_source *import_source_again(import_source *source);
 
 /* The next line; a last one without a line end counts. TD_OK; TD_EOF; TD_E_TRUNCATED, TD_E_CORRUPT
  * (compressed, see above; out has the number alone; TD_EOF follows); TD_E_IO. */

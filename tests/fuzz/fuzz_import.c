@@ -94,6 +94,7 @@ static void import_capture(import_format format, const uint8_t *data, size_t siz
     };
     td_result rc = import_run(&options, &report, NULL);
     TD_ASSERT(rc == TD_OK || rc == TD_E_INVALID || rc == TD_E_LIMIT);
+    import_report_fini(&report);
     verify_severity verdict = fuzz_archive_verify(into, disk);
     TD_ASSERT(verdict != VERIFY_DAMAGED);
     TD_ASSERT(verdict == VERIFY_SOUND || !report.is_written || rc != TD_OK);

@@ -20,8 +20,6 @@
 #include "tests/testing/files.h"
 #include "tests/testing/archive_fixture.h"
 
-enum { PROBLEMS_MAX = 8 };
-
 /* A message of the archive. Events: text is a part of it, dir CHANNEL_EVENT. NULL feed ends a list.
  */
 typedef struct expected_row {
@@ -39,8 +37,6 @@ typedef struct expected_row {
 typedef struct scene {
     archive_place place;
     char capture[160];
-    uint64_t problem_lines[PROBLEMS_MAX];
-    size_t problem_count;
     import_report report;
 } scene;
 
@@ -57,17 +53,10 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     scene *s = *state;
+    import_report_fini(&s->report);
     archive_place_fini(&s->place);
     free(s);
     return 0;
-}
-
-static void take_problem(void *user, uint64_t line, const char *reason)
-{
-    scene *s = user;
-    assert_true(strlen(reason) > 0);
-    assert_true(s->problem_count < PROBLEMS_MAX);
-    s->problem_lines[s->problem_count++] = line;
 }
 
 static import_options options_of(scene *s, import_format format)
@@ -78,15 +67,14 @@ static import_options options_of(scene *s, import_format format)
                             .scratch = s->place.folder,
                             .version = "test",
                             .format = format,
-                            .path = s->capture,
-                            .problem = take_problem,
-                            .user = s};
+                            .path = s->capture};
 }
 
 static void import_text(scene *s, const import_options *options, const char *text)
 {
     td_err err;
     file_write_text(s->capture, text);
+    import_report_fini(&s->report);
     if (import_run(options, &s->report, &err) != TD_OK)
         fail_msg("%s", err.text);
 }
@@ -174,7 +162,9 @@ static void test_line_format(void **state)
     expect_archive(s, ROWS);
     assert_int_equal(s->report.lines, 12);
     assert_int_equal(s->report.malformed, 1);
-    assert_int_equal(s->problem_lines[0], 5);
+    assert_int_equal(s->report.problem_count, 1);
+    assert_int_equal(s->report.problems[0].line, 5);
+    assert_true(strlen(s->report.problems[0].reason) > 0);
     assert_int_equal(s->report.other, 4);
     assert_int_equal(s->report.adjusted, 2);
     assert_int_equal(s->report.adjusted_ns_max, 500000002);

@@ -115,7 +115,7 @@ static void test_plain_lines(void **state)
                 expect_line(source, n + 1, ROWS[i].lines[n]);
             expect_result(source, TD_EOF);
             expect_result(source, TD_EOF);
-            import_source_rewind(source);
+            source = import_source_again(source);
         }
         assert_string_equal(import_source_compression(source), "none");
         import_source_close(source);
@@ -211,7 +211,7 @@ static void test_gzip_members(void **state)
         expect_line(source, 2, "two");
         expect_line(source, 3, "three");
         expect_result(source, TD_EOF);
-        import_source_rewind(source);
+        source = import_source_again(source);
     }
     import_source_close(source);
     td_buf_fini(&packed);
@@ -274,7 +274,7 @@ static void test_pipe(void **state)
             assert_int_equal(import_source_keep(source, io_posix(), f->folder, NULL), TD_OK);
         for (int reading = 0; reading <= is_kept; reading++) {
             if (reading > 0)
-                import_source_rewind(source);
+                source = import_source_again(source);
             expect_line(source, 1, "a");
             expect_line(source, 2, "bc");
             expect_result(source, TD_EOF);
