@@ -20,8 +20,6 @@ PROGRAMS := cli wire play verbs import recorder replay serve export regress drif
 sources = $(sort $(foreach m,$(1),$(wildcard $(m)/*.c $(m)/*/*.c $(m)/*.cc)))
 SRC_core := $(call sources,$(LIBRARIES))
 SRC_programs := $(call sources,$(PROGRAMS))
-# catalog.sql as C strings, one per schema version.
-GEN_archive := $(B)/gen/archive/catalog_sql.c
 
 # One program each; all of them share testing/.
 SRC_tests := $(sort $(wildcard tests/*/test_*.c))
@@ -86,7 +84,7 @@ LIBS_replay := -ldl
 # ---- objects, libraries, programs -----------------------------------------------------------------
 
 obj = $(patsubst %,$(B)/obj/%.o,$(basename $(1)))
-OBJ_all := $(call obj,$(SRC_all)) $(GEN_archive:.c=.o)
+OBJ_all := $(call obj,$(SRC_all))
 
 LIB_core := $(B)/libtapedeck.a
 LIB_programs := $(B)/libprograms.a
@@ -126,16 +124,10 @@ $(B)/flags: force
 	@mkdir -p $(@D) && echo '$(VARIANT_FLAGS)' | cmp -s - $@ || echo '$(VARIANT_FLAGS)' > $@
 $(B)/obj/%.o: %.c $(B)/flags
 	$(COMPILE_C)
-$(B)/gen/%.o: $(B)/gen/%.c $(B)/flags
-	$(COMPILE_C)
 $(B)/obj/%.o: %.cc $(B)/flags
 	@mkdir -p $(@D) && $(CXX) $(CPPFLAGS) $(CXXFLAGS_ALL) -MMD -MP -c $< -o $@
 
-$(GEN_archive): archive/catalog.sql archive/catalog_sql.awk
-	@mkdir -p $(@D)
-	awk -f archive/catalog_sql.awk $< > $@
-
-$(LIB_core): $(call obj,$(SRC_core)) $(GEN_archive:.c=.o)
+$(LIB_core): $(call obj,$(SRC_core))
 $(LIB_programs): $(call obj,$(filter-out %/main.c,$(SRC_programs)))
 $(LIB_testing): $(call obj,$(SRC_testing))
 $(LIBS_own) $(LIB_testing):

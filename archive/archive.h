@@ -117,6 +117,9 @@ TD_MUST_USE td_result archive_list(archive *archive, archive_listing *out, td_er
 TD_MUST_USE td_result archive_list_names(archive *archive, archive_listing *out, td_err *err);
 void archive_listing_fini(archive_listing *listing);
 
+/* The segment of that path, or NULL. */
+const archive_segment *archive_listing_find(const archive_listing *listing, const char *path);
+
 /* When a segment that cannot be read may have had frames: from the second in its name to the next
  * listed segment of its feed and session, or the end of its hour, because none has frames of two
  * (FORMAT.md, "Rotation"). */

@@ -1,5 +1,6 @@
 #include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -314,6 +315,19 @@ void archive_listing_fini(archive_listing *listing)
     td_free(listing->segments);
     td_free(listing->unexpected);
     *listing = (archive_listing){0};
+}
+
+static int compare_path(const void *path, const void *row)
+{
+    return strcmp(path, ((const archive_segment *)row)->path);
+}
+
+const archive_segment *archive_listing_find(const archive_listing *listing, const char *path)
+{
+    if (listing->segment_count == 0)
+        return NULL;
+    return bsearch(path, listing->segments, listing->segment_count, sizeof listing->segments[0],
+                   compare_path);
 }
 
 void archive_segment_time(const archive_listing *listing, const segment_name *name,

@@ -71,7 +71,7 @@ static td_result write_gaps(const work *w, const gap_list *rows, td_err *err)
     td_result rc = TD_OK;
     for (size_t i = 0; i < rows->count && rc == TD_OK; i++) {
         w->report->gaps_opened++;
-        rc = ledger_write_gap(w->journal, &rows->rows[i], err);
+        rc = journal_append_gap(w->journal, &rows->rows[i], err);
     }
     return rc;
 }
@@ -151,7 +151,7 @@ static td_result open_lost_gap(const work *w, const past_segment *row, const seg
                              is_import ? CRASH_CAUSE_IMPORT : what);
     gap.detail = row->path;
     w->report->gaps_opened++;
-    return ledger_write_gap(w->journal, &gap, err);
+    return journal_append_gap(w->journal, &gap, err);
 }
 
 /* Open the gaps after a finished segment, or the gap for the segment itself if it cannot be read.
@@ -747,7 +747,7 @@ static td_result write_acceptance(journal *j, const gap_list *rows, td_err *err)
 {
     td_result rc = TD_OK;
     for (size_t i = 0; i < rows->count && rc == TD_OK; i++)
-        rc = ledger_write_gap(j, &rows->rows[i], err);
+        rc = journal_append_gap(j, &rows->rows[i], err);
     return rc == TD_OK ? journal_append(j, JOURNAL_LOSS_ACCEPTED, NULL, 0, err) : rc;
 }
 

@@ -1,25 +1,52 @@
 #include "archive/archive_view.h"
 
+#include <string.h>
+
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "archive/journal.h"
+
+static void close_catalog(archive_view *view, const char *why)
+{
+    td_log_emit(view->log, TD_LOG_INFO, "reading segments without the catalog: %s", why);
+    catalog_close(view->catalog);
+    view->catalog = NULL;
+}
+
+static td_result take_entry(void *user, const journal_entry *entry, td_err *err)
+{
+    archive_view *view = user;
+    char texts[GAP_TEXTS_BYTES];
+    gap_row row;
+    (void)err;
+    if (!td_bytes_is(entry->act, JOURNAL_GAP))
+        archive_past_take(&view->past, entry);
+    else if (journal_get_gap(entry, texts, &row))
+        gap_list_add(&view->journal_gaps, &row);
+    return TD_OK;
+}
 
 /* The segments are listed before the journal is read: one that is finished meanwhile is listed as
- * open, and is there under its final name (archive_each_missing). */
-static td_result view_read(archive_view *view, view_parts parts, const td_log *log, td_err *err)
+ * open, and is there under its final name (archive_each_missing); a session that begins meanwhile
+ * has its open gap, and not its frames. Which session is live is asked in between: one that ends
+ * meanwhile has its end in the journal. */
+static td_result view_read(archive_view *view, view_parts parts, td_err *err)
 {
-    td_result rc = TD_OK;
-    if (parts == VIEW_ALL)
-        rc = known_catalog_open(view->archive, log, TD_LOG_INFO, &view->known, err);
+    td_err cause;
+    td_err_clear(&cause);
+    archive *a = view->archive;
+    if (parts == VIEW_ALL && !archive_is_single_file(a) &&
+        catalog_open(archive_catalog_path(a), CATALOG_READ, &view->catalog, &cause) != TD_OK)
+        close_catalog(view, cause.text);
+    td_result rc = archive_list(a, &view->listing, err);
     if (rc == TD_OK)
-        rc = archive_list(view->archive, &view->listing, err);
-    if (rc == TD_OK)
-        rc = archive_live_session(view->archive, view->live, err);
+        rc = archive_live_session(a, view->live, err);
     if (rc != TD_OK)
         return rc;
     td_err_clear(&view->past_error);
-    view->past_result = archive_past_read(view->archive, &view->past, &view->past_error);
+    view->past_result = journal_read(a, take_entry, view, &view->past.journal, &view->past_error);
     if (view->past_result == TD_OK)
-        archive_past_check(&view->past, view->archive, &view->listing);
+        archive_past_check(&view->past, a, &view->listing);
     return TD_OK;
 }
 
@@ -29,8 +56,9 @@ td_result archive_view_open(archive *a, view_parts parts, const td_log *log, arc
     *out = NULL;
     archive_view *view = td_alloc_zero(1, sizeof *view);
     view->archive = a;
+    view->log = log;
     view->user_count = 1;
-    td_result rc = view_read(view, parts, log, err);
+    td_result rc = view_read(view, parts, err);
     if (rc != TD_OK) {
         archive_view_close(view);
         return td_err_add(err, rc, "planning what to read");
@@ -53,7 +81,7 @@ void archive_view_release(archive_view *view)
     TD_ASSERT(view->user_count > 0);
     if (--view->user_count > 0)
         return;
-    known_catalog_close(&view->known);
+    catalog_close(view->catalog);
     td_free(view);
 }
 
@@ -63,10 +91,30 @@ void archive_view_close(archive_view *view)
         return;
     archive_listing_fini(&view->listing);
     archive_past_fini(&view->past);
+    gap_list_fini(&view->journal_gaps);
     archive_view_release(view);
 }
 
 int archive_view_lacks_journal(const archive_view *view)
 {
     return view->past_result != TD_OK || archive_past_is_damaged(&view->past);
+}
+
+int archive_view_load(archive_view *view, const char *path, uint64_t file_bytes, catalog_part part,
+                      segment_rows *out)
+{
+    td_err cause;
+    td_err_clear(&cause);
+    if (view->catalog == NULL || segment_has_open_name(path))
+        return 0;
+    td_result rc = catalog_load(view->catalog, path, part, out, &cause);
+    if (rc == TD_OK && archive_past_is_same(&view->past, path, file_bytes, &out->index))
+        return 1;
+    if (rc == TD_OK)
+        segment_rows_fini(out);
+    else if (rc == TD_E_CORRUPT)
+        td_log_emit(view->log, TD_LOG_INFO, "reading the segment itself: %s", cause.text);
+    else if (rc != TD_E_NOTFOUND)
+        close_catalog(view, cause.text);
+    return 0;
 }

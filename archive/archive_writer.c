@@ -12,7 +12,6 @@
 #include "archive/catalog_rebuild.h"
 #include "archive/feed_past.h"
 #include "archive/journal.h"
-#include "archive/ledger.h"
 #include "archive/reindex.h"
 
 struct archive_writer {
@@ -21,9 +20,9 @@ struct archive_writer {
     char *version;
     journal *journal;
     archive_past past;        /* before this session */
-    catalog *catalog;         /* NULL: out of date, brought up to date later */
+    catalog *catalog;         /* NULL: it cannot be written */
     catalog_rebuild *rebuild; /* beside us, or NULL */
-    uint64_t ledger_bytes;    /* of the journal, as the catalog has it */
+    uint8_t is_complete;      /* 1: the catalog has all finished segments */
     writer_feed *feeds[LIMIT_FEEDS];
     size_t feed_count;
 };
@@ -32,67 +31,41 @@ struct archive_writer {
 
 static void begin_rebuild(archive_writer *w)
 {
-    if (w->options.rebuild != WRITER_REBUILD_BESIDE || w->catalog != NULL || w->rebuild != NULL)
-        return;
     td_err cause;
     td_err_clear(&cause);
-    if (catalog_rebuild_begin(w->archive, &w->rebuild, &cause) != TD_OK)
+    if (w->options.rebuild == WRITER_REBUILD_BESIDE && !w->is_complete && w->rebuild == NULL &&
+        catalog_rebuild_begin(w->archive, &w->rebuild, &cause) != TD_OK)
         td_log_emit(archive_log(w->archive), TD_LOG_WARNING, "the catalog stays out of date: %s",
                     cause.text);
 }
 
-static void mark_behind(archive_writer *w)
+static const char *when(const archive_writer *w)
 {
-    catalog_abort(w->catalog);
-    /* This may fail too. Readers compare the catalog with the disk and detect that it is out of
-     * date. */
-    if (catalog_begin(w->catalog, NULL) == TD_OK &&
-        (catalog_set_behind(w->catalog, 1, NULL) != TD_OK ||
-         catalog_commit(w->catalog, NULL) != TD_OK))
-        catalog_abort(w->catalog);
-    catalog_close(w->catalog);
-    w->catalog = NULL;
+    return w->options.rebuild == WRITER_REBUILD_BESIDE ? "meanwhile" : "at the end";
 }
 
 static void leave_behind(archive_writer *w, const char *why)
 {
     td_log_emit(archive_log(w->archive), TD_LOG_WARNING,
-                "the catalog cannot be written and is brought up to date %s: %s",
-                w->options.rebuild == WRITER_REBUILD_BESIDE ? "meanwhile" : "at the end", why);
-    if (w->catalog != NULL)
-        mark_behind(w);
+                "the catalog cannot be written and is brought up to date %s: %s", when(w), why);
+    catalog_close(w->catalog);
+    w->catalog = NULL;
+    w->is_complete = 0;
     begin_rebuild(w);
 }
 
-/* Enter in one transaction: the feed's new chunks (feed may be NULL), gaps, and what the journal
- * has got meanwhile. */
-static void enter(archive_writer *w, writer_feed *feed, const gap_row *gaps, size_t gap_count)
+/* Enter the segment that the feed has finished. */
+static void enter(archive_writer *w, const writer_feed *feed)
 {
     td_err cause;
     td_err_clear(&cause);
-    if (w->catalog == NULL)
-        return;
-    TD_ASSERT(feed != NULL || gap_count == 0); /* a gap is stored in the feed's segment */
-    td_result rc = catalog_begin(w->catalog, &cause);
-    if (rc == TD_OK && feed != NULL)
-        rc = writer_feed_enter(feed, w->catalog, &cause);
-    for (size_t i = 0; i < gap_count && rc == TD_OK; i++)
-        rc = catalog_put_gap(w->catalog, writer_feed_segment(feed), &gaps[i], &cause);
-    uint64_t journal_bytes = journal_size_bytes(w->journal);
-    if (rc == TD_OK && journal_bytes != w->ledger_bytes)
-        rc = ledger_catch_up(w->archive, w->catalog, &cause);
-    if (rc == TD_OK)
-        rc = catalog_commit(w->catalog, &cause);
-    if (rc != TD_OK) {
+    const segment_rows *rows = writer_feed_rows(feed);
+    if (w->catalog != NULL && rows->index.chunk_count > 0 && !rows->index.is_open &&
+        catalog_put(w->catalog, rows, &cause) != TD_OK)
         leave_behind(w, cause.text);
-        return;
-    }
-    w->ledger_bytes = journal_bytes;
-    if (feed != NULL)
-        writer_feed_entered(feed);
 }
 
-/* Bring the catalog up to date with everything but this session's open segments. */
+/* Bring the catalog up to date with all finished segments. */
 static td_result catch_up(archive_writer *w, td_err *err)
 {
     reindex_report report;
@@ -100,43 +73,26 @@ static td_result catch_up(archive_writer *w, td_err *err)
     return archive_reindex(w->archive, &options, &report, err);
 }
 
-/* A caller that may wait brings a usable catalog up to date at once and continues it. 1 if that
- * worked. */
-static int catch_up_first(archive_writer *w)
-{
-    catalog *c = NULL;
-    if (w->options.rebuild != WRITER_REBUILD_AT_END ||
-        catalog_open(archive_catalog_path(w->archive), CATALOG_READ, &c, NULL) != TD_OK)
-        return 0;
-    catalog_close(c);
-    return catch_up(w, NULL) == TD_OK;
-}
-
-/* Continue a current catalog; begin a new one in an archive without segments. Rebuilding
- * one for an archive that is full could take minutes, and recording must begin now. */
+/* Continue the catalog, or begin one. Reading what it lacks could take minutes, and recording must
+ * begin now. */
 static void begin_catalog(archive_writer *w, const archive_listing *listing)
 {
-    char what[CATALOG_WHAT_BYTES];
     td_err cause;
     td_err_clear(&cause);
-    const char *path = archive_catalog_path(w->archive);
-    td_result rc = archive_check_catalog_place(w->archive, listing, what, &cause);
-    if (rc == TD_OK && what[0] != '\0') {
-        if (listing->segment_count == 0) {
-            rc = catalog_remove(path, &cause);
-        } else if (!catch_up_first(w)) {
-            leave_behind(w, what);
-            return;
-        }
-    }
-    if (rc == TD_OK)
-        rc = catalog_open(path, CATALOG_APPENDER, &w->catalog, &cause);
-    if (rc != TD_OK)
+    td_result rc =
+        catalog_open(archive_catalog_path(w->archive), CATALOG_APPEND, &w->catalog, &cause);
+    if (rc != TD_OK) {
         leave_behind(w, cause.text);
+        return;
+    }
+    w->is_complete = catalog_is_complete(w->catalog, listing) != 0;
+    if (!w->is_complete)
+        td_log_emit(archive_log(w->archive), TD_LOG_INFO,
+                    "the catalog is out of date and is brought up to date %s", when(w));
+    begin_rebuild(w);
 }
 
-/* A rebuild beside us has ended: what was written meanwhile is little. Enter that, and go on with
- * the new catalog chunk by chunk. */
+/* A rebuild beside us has ended: only what was finished meanwhile is missing. */
 static void adopt_rebuilt(archive_writer *w)
 {
     td_err cause;
@@ -147,20 +103,16 @@ static void adopt_rebuilt(archive_writer *w)
     w->rebuild = NULL;
     if (rc == TD_OK)
         rc = catch_up(w, &cause);
+    catalog_close(w->catalog);
+    w->catalog = NULL;
     if (rc == TD_OK)
-        rc = catalog_open(archive_catalog_path(w->archive), CATALOG_APPENDER, &w->catalog, &cause);
-    if (rc != TD_OK) {
+        rc = catalog_open(archive_catalog_path(w->archive), CATALOG_APPEND, &w->catalog, &cause);
+    w->is_complete = rc == TD_OK;
+    if (rc == TD_OK)
+        td_log_emit(archive_log(w->archive), TD_LOG_INFO, "the catalog is up to date again");
+    else
         td_log_emit(archive_log(w->archive), TD_LOG_WARNING, "the catalog stays out of date: %s",
                     cause.text);
-        return;
-    }
-    w->ledger_bytes = 0;
-    for (size_t i = 0; i < w->feed_count && w->catalog != NULL; i++) {
-        writer_feed_enter_anew(w->feeds[i]);
-        enter(w, w->feeds[i], NULL, 0);
-    }
-    if (w->catalog != NULL)
-        td_log_emit(archive_log(w->archive), TD_LOG_INFO, "the catalog is up to date again");
 }
 
 /* ---- the session ---- */
@@ -223,10 +175,7 @@ static td_result begin_listed(archive_writer *w, const archive_listing *listing,
                     "the journal is damaged: 'tapedeck verify' shows where, 'tapedeck gaps' what "
                     "may be missing");
     begin_catalog(w, listing);
-    rc = journal_start(w, err);
-    if (rc == TD_OK)
-        enter(w, NULL, NULL, 0);
-    return rc;
+    return journal_start(w, err);
 }
 
 static td_result begin_session(archive_writer *w, td_err *err)
@@ -302,8 +251,7 @@ td_result archive_writer_put_gaps(archive_writer *w, const gap_row *rows, size_t
 {
     td_result rc = TD_OK;
     for (size_t i = 0; i < count && rc == TD_OK; i++)
-        rc = ledger_write_gap(w->journal, &rows[i], err);
-    enter(w, NULL, NULL, 0); /* readers that look now find them */
+        rc = journal_append_gap(w->journal, &rows[i], err);
     return rc;
 }
 
@@ -330,7 +278,7 @@ td_result archive_writer_put(archive_writer *w, size_t feed_index, sealed_chunk 
     if (writer_feed_ends_before(feed, chunk)) {
         rc = writer_feed_finish(feed, err);
         if (rc == TD_OK)
-            enter(w, feed, NULL, 0);
+            enter(w, feed);
         begin_rebuild(w); /* an earlier one may have met a catalog that was locked */
     }
     if (rc == TD_OK)
@@ -339,8 +287,7 @@ td_result archive_writer_put(archive_writer *w, size_t feed_index, sealed_chunk 
         return rc;
     if (w->options.durable != NULL)
         w->options.durable(w->options.user, feed_index, chunk);
-    writer_feed_note(feed, chunk);
-    enter(w, feed, gaps, gap_count);
+    writer_feed_note(feed, chunk, gaps, gap_count);
     adopt_rebuilt(w);
     return TD_OK;
 }
@@ -358,7 +305,7 @@ const char *archive_writer_segment(const archive_writer *w, size_t feed_index)
 
 int archive_writer_catalog_is_current(const archive_writer *w)
 {
-    return w->catalog != NULL;
+    return w->is_complete;
 }
 
 /* ---- the end ---- */
@@ -378,7 +325,7 @@ static td_result finish_feeds(archive_writer *w, td_err *err)
         td_result rc = writer_feed_finish(w->feeds[i], &cause);
         keep_first(&first, err, rc, &cause);
         if (rc == TD_OK)
-            enter(w, w->feeds[i], NULL, 0);
+            enter(w, w->feeds[i]);
     }
     return first;
 }
@@ -416,8 +363,6 @@ td_result archive_writer_close(archive_writer *w, writer_end end, uint64_t stop_
         rc = finish_feeds(w, err);
         if (rc == TD_OK)
             rc = journal_stop(w, stop_ns, err);
-        if (rc == TD_OK)
-            enter(w, NULL, NULL, 0);
     }
     uint64_t file_bytes = 0;
     for (size_t i = 0; i < w->feed_count; i++) {
@@ -426,10 +371,9 @@ td_result archive_writer_close(archive_writer *w, writer_end end, uint64_t stop_
     }
     if (w->options.file_bytes != NULL)
         *w->options.file_bytes = file_bytes;
-    int is_current = w->catalog != NULL;
     catalog_close(w->catalog);
     end_rebuild(w, end);
-    if (end == WRITER_STOP && rc == TD_OK && !is_current)
+    if (end == WRITER_STOP && rc == TD_OK && !w->is_complete)
         leave_matching_catalog(w);
     journal_close(w->journal);
     archive_past_fini(&w->past);

@@ -2,9 +2,9 @@
  * them: journal acts, the chain from one segment of a feed to the next, rows in the catalog. Both
  * writers use it: import from its one thread, the recorder from its disk thread.
  *
- * Order, for every chunk: append, fdatasync, durable callback, catalog. A frame is durable when the
- * callback says so, and not before; if a sync fails, never. The catalog is derived: when it cannot
- * be written it is marked as out of date, and brought up to date when the session ends.
+ * Order, for every chunk: append, fdatasync, durable callback. A frame is durable when the callback
+ * says so, and not before; if a sync fails, never. A segment goes into the catalog when it is
+ * finished; what the catalog lacks is entered when the session ends, or beside it.
  *
  * One thread at a time. */
 #ifndef TD_ARCHIVE_ARCHIVE_WRITER_H
@@ -92,7 +92,7 @@ TD_MUST_USE td_result archive_writer_check_lock(const archive_writer *writer, td
  * until the next put. */
 const char *archive_writer_segment(const archive_writer *writer, size_t feed_index);
 
-/* 1 while the catalog has everything that was put. */
+/* 1 while the catalog has all segments that are finished. */
 int archive_writer_catalog_is_current(const archive_writer *writer);
 
 typedef enum writer_end {

@@ -38,8 +38,6 @@ td_result catalog_rebuild_begin(archive *a, catalog_rebuild **out, td_err *err)
 {
     *out = NULL;
     catalog_rebuild *made = td_alloc_zero(1, sizeof *made);
-    if (made == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory to rebuild the catalog");
     made->archive = a;
     made->job = (td_job){.run = run, .arg = made};
     td_result rc = td_workers_open(1, &made->workers, err);

@@ -9,7 +9,7 @@
 
 typedef struct catalog_rebuild catalog_rebuild;
 
-/* Begin. archive is borrowed until the end. TD_E_NOMEM, TD_E_IO. */
+/* Begin. archive is borrowed until the end. TD_E_IO. */
 TD_MUST_USE td_result catalog_rebuild_begin(archive *archive, catalog_rebuild **out, td_err *err);
 
 /* 1 once it has ended, well or not. */

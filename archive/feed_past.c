@@ -412,18 +412,6 @@ int archive_past_is_put_away(archive *a, const past_segment *segment, char torn[
 
 /* ---- segments that the journal knows and the disk lacks ---- */
 
-static int compare_path(const void *path, const void *row)
-{
-    return strcmp(path, ((const archive_segment *)row)->path);
-}
-
-static int is_listed(const archive_listing *listing, const char *path)
-{
-    TD_ASSERT(path != NULL);
-    return listing->segment_count > 0 && bsearch(path, listing->segments, listing->segment_count,
-                                                 sizeof listing->segments[0], compare_path) != NULL;
-}
-
 int archive_past_is_cut(const archive_past *past, const archive_segment *segment,
                         uint64_t chunk_count)
 {
@@ -437,6 +425,19 @@ int archive_past_is_cut(const archive_past *past, const archive_segment *segment
     int has_end = row->stage == PAST_FINISHED && row->file_bytes != 0;
     return has_end &&
            (row->file_bytes != segment->size_bytes || row->chunk_count < row->announced_chunks);
+}
+
+int archive_past_is_same(const archive_past *past, const char *path, uint64_t file_bytes,
+                         const segment_index *index)
+{
+    const past_segment *row = archive_past_segment(past, path);
+    char chain_hex[TD_HASH128_HEX_BYTES];
+    if (index->file_bytes != file_bytes)
+        return 0;
+    if (row == NULL || row->stage != PAST_FINISHED || row->file_bytes == 0)
+        return 1;
+    td_hash128_hex(row->chain, chain_hex);
+    return row->file_bytes == file_bytes && strcmp(chain_hex, index->chain_hex) == 0;
 }
 
 /* What cannot be opened for another reason is there. */
@@ -460,7 +461,7 @@ void archive_each_missing(archive *a, const archive_past *past, const archive_li
 {
     for (size_t i = 0; i < past->segment_count; i++) {
         past_segment *segment = &past->segments[i];
-        if (is_listed(listing, segment->path))
+        if (archive_listing_find(listing, segment->path) != NULL)
             continue;
         if (segment->stage == PAST_FINISHED
                 ? is_gone(a, segment->path)

@@ -12,6 +12,7 @@
 #include "archive/gap.h"
 #include "archive/journal.h"
 #include "archive/name_index.h"
+#include "format/segment_index.h"
 
 /* How far a segment that the journal knows has come. */
 typedef enum past_stage {
@@ -113,6 +114,11 @@ void archive_each_missing(archive *archive, const archive_past *past,
  * than its writer announced. chunk_count: of an unfinished one. */
 int archive_past_is_cut(const archive_past *past, const archive_segment *segment,
                         uint64_t chunk_count);
+
+/* 1 if rows of the catalog describe the segment of that path (without ".open"): its file has
+ * file_bytes, and so have they; and they have the chain that its writer, or recovery, journaled. */
+int archive_past_is_same(const archive_past *past, const char *path, uint64_t file_bytes,
+                         const segment_index *index);
 
 /* The segment that a feed's chain continues. */
 typedef struct feed_link {

@@ -934,6 +934,45 @@ td_result journal_append_segment(journal *j, const char *act, const journal_segm
     return journal_append(j, act, fields, count, err);
 }
 
+int journal_get_gap(const journal_entry *entry, char texts[GAP_TEXTS_BYTES], gap_row *out)
+{
+    char *at = texts;
+    *out = (gap_row){0};
+    for (size_t i = 0; i < GAP_MEMBER_COUNT; i++) {
+        const gap_member *member = &GAP_MEMBERS[i];
+        if (member->type == GAP_MEMBER_REASON) {
+            if (!gap_reason_parse(journal_get(entry, member->key), &out->reason))
+                return 0;
+        } else if (member->type == GAP_MEMBER_TEXT) {
+            TD_ASSERT(member->text_bytes <= (size_t)(texts + GAP_TEXTS_BYTES - at));
+            journal_get_text(entry, member->key, at, member->text_bytes);
+            gap_member_set_text(out, member, at);
+            at += member->text_bytes;
+        } else {
+            uint64_t number = journal_get_u64(entry, member->key, member->absent);
+            gap_member_set_number(out, member, number);
+        }
+    }
+    return 1;
+}
+
+td_result journal_append_gap(journal *j, const gap_row *row, td_err *err)
+{
+    char numbers[GAP_MEMBER_COUNT][24];
+    journal_field fields[GAP_MEMBER_COUNT];
+    size_t count = 0;
+    for (size_t i = 0; i < GAP_MEMBER_COUNT; i++) {
+        const gap_member *member = &GAP_MEMBERS[i];
+        if (gap_member_is_absent(row, member))
+            continue;
+        fields[count++] =
+            gap_member_is_text(member)
+                ? journal_text(member->key, gap_member_text(row, member))
+                : journal_u64(member->key, gap_member_number(row, member), numbers[i]);
+    }
+    return journal_append(j, JOURNAL_GAP, fields, count, err);
+}
+
 uint64_t journal_size_bytes(const journal *j)
 {
     return j->cursor.sound_bytes;

@@ -19,6 +19,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "archive/archive.h"
+#include "archive/gap.h"
 #include "format/chain.h"
 #include "format/segment_writer.h"
 
@@ -37,7 +38,6 @@
 #define JOURNAL_PRUNED     "pruned"     /* as segment_finished, and first_ns last_ns until_ns why */
 #define JOURNAL_CORRUPT    "corrupt"    /* segment feed session chunks */
 #define JOURNAL_GAP        "gap"        /* fields of a gap_row */
-#define JOURNAL_NOTE       "note"       /* time_ns from_ns to_ns feed text */
 #define JOURNAL_IMPORTED   "imported"   /* session feed text_bytes text_hash */
 
 /* What cannot be read, in place of it: bytes, 0 if that was a whole journal; and the damage that a
@@ -129,14 +129,18 @@ typedef struct session_row {
 /* The session that an entry `session_start` begins. */
 void journal_get_session(const journal_entry *entry, session_row *out);
 
+/* 1 if an entry `gap` can be read; texts is memory for its strings. */
+int journal_get_gap(const journal_entry *entry, char texts[GAP_TEXTS_BYTES], gap_row *out);
+
 /* Append an entry and make it durable. After a failure that leaves part of an entry, the next call
  * cuts it off first. TD_E_NOSPACE (nothing was written), TD_E_IO, TD_E_LIMIT, TD_E_BUSY,
  * TD_E_NOTFOUND as below. */
 TD_MUST_USE td_result journal_append(journal *journal, const char *act, const journal_field *fields,
                                      size_t field_count, td_err *err);
 
-/* As journal_append, for `session_start`. */
+/* As journal_append, for `session_start` and `gap`. */
 TD_MUST_USE td_result journal_append_session(journal *journal, const session_row *row, td_err *err);
+TD_MUST_USE td_result journal_append_gap(journal *journal, const gap_row *row, td_err *err);
 
 /* The segment that an entry is about. */
 typedef struct journal_segment {
@@ -156,7 +160,7 @@ TD_MUST_USE td_result journal_append_segment(journal *journal, const char *act,
  * or written: TD_E_NOTFOUND if another program removed, renamed, replaced or cut it; TD_E_IO. */
 TD_MUST_USE td_result journal_check_place(journal *journal, td_err *err);
 
-/* Bytes of the journal after the last append: the catalog notes how far it has read. */
+/* Bytes of the journal after the last append. */
 uint64_t journal_size_bytes(const journal *journal);
 
 #endif

@@ -204,7 +204,7 @@ static td_result keep_if_needed(prune_work *w, const ledgers *l, const gap_row *
     if (!is_needed)
         return TD_OK;
     w->report->gaps_kept++;
-    return ledger_write_gap(w->journal, now, err);
+    return journal_append_gap(w->journal, now, err);
 }
 
 static td_result read_sources(prune_work *w, ledgers *l, td_err *err)

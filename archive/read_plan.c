@@ -7,7 +7,6 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "archive/archive_segment.h"
-#include "archive/catalog_known.h"
 
 /* A segment of the plan. */
 typedef struct planned {
@@ -60,6 +59,14 @@ static int overlaps(uint64_t first_ns, uint64_t last_ns, const read_query *query
 {
     int is_empty = query->from_ns >= query->to_ns;
     return !is_empty && last_ns >= query->from_ns && first_ns < query->to_ns;
+}
+
+/* 1 if a segment of that name may overlap: none has messages of two hours. */
+static int overlaps_hour(const segment_name *name, const read_query *query)
+{
+    const uint64_t hour_ns = 3600 * TD_NS_PER_S;
+    uint64_t from_ns = name->first_s * TD_NS_PER_S;
+    return overlaps(from_ns, (from_ns / hour_ns + 1) * hour_ns, query);
 }
 
 const char *segment_life_name(segment_life life)
@@ -120,15 +127,16 @@ static void keep_planned(read_plan *plan, planned *p)
     plan->segments[plan->count++] = p;
 }
 
+/* From the catalog without its chunks: these are loaded when they are needed. */
 static td_result load_segment(read_plan *plan, const archive_segment *segment, planned *p,
                               td_err *err)
 {
-    if (known_catalog_has(&plan->view->known, segment)) {
-        td_result rc =
-            known_catalog_load(&plan->view->known, segment->path, CATALOG_CHANNELS, &p->index, err);
-        if (rc != TD_E_NOTFOUND)
-            return rc;
-        td_err_clear(err);
+    segment_rows rows;
+    if (archive_view_load(plan->view, segment->path, segment->size_bytes, CATALOG_ROWS, &rows)) {
+        p->index = rows.index;
+        rows.index = (segment_index){0};
+        segment_rows_fini(&rows);
+        return TD_OK;
     }
     p->has_chunks = 1;
     return load_from_file(plan, segment->path, &p->index, err);
@@ -181,11 +189,7 @@ static td_result consider(read_plan *plan, const archive_segment *segment, td_er
     if (segment->name.is_parsed && query->wants_feed != NULL &&
         !query->wants_feed(query->user, segment->name.feed))
         return TD_OK;
-    const catalog_segment *known =
-        known_catalog_has(&plan->view->known, segment)
-            ? known_segments_find(&plan->view->known.segments, segment->path)
-            : NULL;
-    if (known != NULL && !overlaps(known->first_ns, known->last_ns, query))
+    if (segment->name.is_parsed && !overlaps_hour(&segment->name, query))
         return TD_OK;
     td_err cause;
     td_err_clear(&cause);
@@ -303,7 +307,7 @@ static td_result plan_segments(read_plan *plan, archive_view *view, td_err *err)
         td_log_emit(plan->log, TD_LOG_DEBUG,
                     "%zu of %zu segments may hold selected frames, according to %s", plan->count,
                     view->listing.segment_count,
-                    view->known.catalog != NULL ? "the catalog" : "their summaries");
+                    view->catalog != NULL ? "the catalog" : "their summaries");
     return rc;
 }
 
@@ -372,24 +376,24 @@ const planned_segment *read_plan_segment(const read_plan *plan, size_t i)
 
 /* ---- chunks ---- */
 
-static td_result read_chunks(read_plan *plan, const char *path, segment_index *out, td_err *err)
-{
-    td_result rc =
-        known_catalog_load(&plan->view->known, path, CATALOG_CHANNELS_AND_CHUNKS, out, err);
-    if (rc != TD_E_NOTFOUND)
-        return rc;
-    td_err_clear(err);
-    return load_from_file(plan, path, out, err);
-}
-
 td_result read_plan_load_chunks(read_plan *plan, size_t i, td_err *err)
 {
     TD_ASSERT(i < plan->count);
     planned *p = plan->segments[i];
+    segment_rows rows;
     segment_index index;
+    td_result rc = TD_OK;
     if (p->has_chunks)
         return TD_OK;
-    td_result rc = read_chunks(plan, p->index.path, &index, err);
+    int is_known = archive_view_load(plan->view, p->index.path, p->index.file_bytes,
+                                     CATALOG_ROWS_AND_CHUNKS, &rows);
+    if (is_known) {
+        index = rows.index;
+        rows.index = (segment_index){0};
+        segment_rows_fini(&rows);
+    } else {
+        rc = load_from_file(plan, p->index.path, &index, err);
+    }
     if (rc != TD_OK)
         return rc;
     segment_index_take_chunks(&p->index, &index);

@@ -9,7 +9,6 @@
 #include "base/buf.h"
 #include "base/limits.h"
 #include "archive/archive_segment.h"
-#include "archive/catalog_known.h"
 #include "archive/feed_past.h"
 #include "archive/name_index.h"
 #include "format/segment_reader.h"
@@ -19,26 +18,12 @@
 #define SPAN_TOPIC_BYTES_MAX                                                                       \
     ((size_t)2 * LIMIT_SEGMENT_CHANNELS * (LIMIT_NAME_BYTES + LIMIT_SYMBOL_BYTES))
 
-/* Where spans are read: segments that are in the catalog as they are need not be read themselves.
- */
-typedef struct span_reader {
-    archive *archive;
-    known_catalog *known;
-} span_reader;
-
 /* ---- one segment ---- */
 
-/* A segment's row in the catalog, if it matches the file. TD_E_NOTFOUND: read the segment. */
-static td_result load_known(span_reader *s, const archive_segment *segment, segment_index *out,
-                            td_err *err)
+/* A segment's rows in the catalog, if they describe the file. */
+static int load_known(archive_view *view, const archive_segment *segment, segment_rows *out)
 {
-    if (!known_catalog_has(s->known, segment))
-        return TD_E_NOTFOUND;
-    td_result rc = known_catalog_load(s->known, segment->path, CATALOG_CHANNELS, out, err);
-    if (rc != TD_OK || out->chain_hex[0] != '\0')
-        return rc;
-    segment_index_fini(out); /* a file of others, whose chunks need not be in order */
-    return TD_E_NOTFOUND;
+    return archive_view_load(view, segment->path, segment->size_bytes, CATALOG_ROWS, out);
 }
 
 /* Receive times in a segment; first_ns 0: it has no received frame. */
@@ -133,18 +118,17 @@ static segment_times index_times(const segment_index *index)
     return times;
 }
 
-static td_result read_times(span_reader *s, const archive_segment *segment, segment_times *out,
-                            td_err *err)
+static segment_times read_times(archive_view *view, const archive_segment *segment)
 {
-    segment_index index;
-    td_result rc = load_known(s, segment, &index, err);
-    if (rc == TD_E_NOTFOUND)
-        read_file_times(s->archive, segment, out);
-    if (rc != TD_OK)
-        return rc == TD_E_NOTFOUND ? TD_OK : rc;
-    *out = index_times(&index);
-    segment_index_fini(&index);
-    return TD_OK;
+    segment_times times;
+    segment_rows rows;
+    if (!load_known(view, segment, &rows)) {
+        read_file_times(view->archive, segment, &times);
+        return times;
+    }
+    times = index_times(&rows.index);
+    segment_rows_fini(&rows);
+    return times;
 }
 
 /* ---- sessions ---- */
@@ -174,27 +158,24 @@ static int goes_on(const segment_name *a, const segment_name *b)
 }
 
 /* The part of a session that these segments are: its first and last ones with received frames. */
-static td_result read_session(span_reader *s, const archive_segment *const *segments, size_t count,
-                              session_span *out, td_err *err)
+static void read_session(archive_view *view, const archive_segment *const *segments, size_t count,
+                         session_span *out)
 {
-    segment_times times = {0};
-    td_result rc = TD_OK;
+    segment_times times;
     size_t first = 0;
     *out = (session_span){0};
     memcpy(out->feed, segments[0]->name.feed, sizeof out->feed);
     memcpy(out->session, segments[0]->name.session, sizeof out->session);
     td_buf_init(&out->topics, SPAN_TOPIC_BYTES_MAX);
-    for (; first < count && out->first_ns == 0 && rc == TD_OK; first++) {
-        rc = read_times(s, segments[first], &times, err);
+    for (; first < count && out->first_ns == 0; first++) {
+        times = read_times(view, segments[first]);
         out->first_ns = times.first_ns;
         out->last_ns = times.last_ns;
         out->end_ns = times.end_ns;
         out->is_capture = times.is_capture;
     }
-    if (rc != TD_OK || out->first_ns == 0)
-        return rc;
-    for (size_t i = count; i > first && rc == TD_OK; i--) {
-        rc = read_times(s, segments[i - 1], &times, err);
+    for (size_t i = count; i > first; i--) {
+        times = read_times(view, segments[i - 1]);
         if (times.end_ns > out->end_ns)
             out->end_ns = times.end_ns;
         if (times.last_ns > out->last_ns)
@@ -202,7 +183,6 @@ static td_result read_session(span_reader *s, const archive_segment *const *segm
         if (times.last_ns != 0)
             break;
     }
-    return rc;
 }
 
 static int compare_spans(const void *a, const void *b)
@@ -283,19 +263,16 @@ static void read_file_topics(archive *a, const archive_segment *segment, topic_s
     segment_reader_close(reader);
 }
 
-static td_result read_topics(span_reader *s, const archive_segment *segment, topic_set *set,
-                             td_err *err)
+static void read_topics(archive_view *view, const archive_segment *segment, topic_set *set)
 {
-    segment_index index;
-    td_result rc = load_known(s, segment, &index, err);
-    if (rc == TD_E_NOTFOUND)
-        read_file_topics(s->archive, segment, set);
-    if (rc != TD_OK)
-        return rc == TD_E_NOTFOUND ? TD_OK : rc;
-    for (size_t i = 0; i < index.channel_count; i++)
-        put_topic(set, &index.channels[i].info);
-    segment_index_fini(&index);
-    return rc;
+    segment_rows rows;
+    if (!load_known(view, segment, &rows)) {
+        read_file_topics(view->archive, segment, set);
+        return;
+    }
+    for (size_t i = 0; i < rows.index.channel_count; i++)
+        put_topic(set, &rows.index.channels[i].info);
+    segment_rows_fini(&rows);
 }
 
 /* Which segments a span comes from. */
@@ -306,34 +283,29 @@ typedef struct span_source {
 
 /* A capture's topics are looked for in all of its segments; of a recorded session, which answers
  * for its configuration, those at its two ends do. */
-static td_result read_span_topics(span_reader *s, const span_source *source, session_span *span,
-                                  td_err *err)
+static void read_span_topics(archive_view *view, const span_source *source, session_span *span)
 {
-    td_result rc = TD_OK;
     topic_set set = {.topics = &span->topics};
-    for (size_t i = 0; i < source->count && rc == TD_OK; i++)
+    for (size_t i = 0; i < source->count; i++)
         if (span->is_capture || i == 0 || i + 1 == source->count)
-            rc = read_topics(s, source->segments[i], &set, err);
+            read_topics(view, source->segments[i], &set);
     if (set.is_full)
-        td_log_emit(archive_log(s->archive), TD_LOG_WARNING,
+        td_log_emit(archive_log(view->archive), TD_LOG_WARNING,
                     "feed '%s', session %s: more topics than gaps are looked for in: some of these "
                     "have no rows of their own",
                     span->feed, span->session);
     name_index_fini(&set.by_name);
-    return rc;
 }
 
 /* Where all sessions of a feed are recorded, their topics are not needed. */
-static td_result read_feed_topics(span_reader *s, const span_source *sources, session_span *spans,
-                                  size_t count, td_err *err)
+static void read_feed_topics(archive_view *view, const span_source *sources, session_span *spans,
+                             size_t count)
 {
     size_t captures = 0;
-    td_result rc = TD_OK;
     for (size_t i = 0; i < count; i++)
         captures += spans[i].is_capture;
-    for (size_t i = 0; i < count && count > 1 && captures > 0 && rc == TD_OK; i++)
-        rc = read_span_topics(s, &sources[i], &spans[i], err);
-    return rc;
+    for (size_t i = 0; i < count && count > 1 && captures > 0; i++)
+        read_span_topics(view, &sources[i], &spans[i]);
 }
 
 static size_t feed_end(const session_spans *spans, size_t from)
@@ -344,54 +316,45 @@ static size_t feed_end(const session_spans *spans, size_t from)
     return end;
 }
 
-static td_result read_sessions(span_reader *s, const archive_segment **segments, size_t count,
-                               session_spans *out, td_err *err)
+static void read_sessions(archive_view *view, const archive_segment **segments, size_t count,
+                          session_spans *out)
 {
-    td_result rc = TD_OK;
     size_t end = 0;
     span_source *sources = td_alloc_zero(count + 1, sizeof *sources);
-    for (size_t at = 0; at < count && rc == TD_OK; at = end) {
+    for (size_t at = 0; at < count; at = end) {
         session_span span;
         for (end = at + 1; end < count && goes_on(&segments[end - 1]->name, &segments[end]->name);)
             end++;
-        rc = read_session(s, &segments[at], end - at, &span, err);
-        if (rc != TD_OK || span.first_ns == 0)
+        read_session(view, &segments[at], end - at, &span);
+        if (span.first_ns == 0)
             continue;
         sources[out->count] = (span_source){&segments[at], end - at};
         out->rows[out->count++] = span;
     }
-    for (size_t at = 0; at < out->count && rc == TD_OK; at = end) {
+    for (size_t at = 0; at < out->count; at = end) {
         end = feed_end(out, at);
-        rc = read_feed_topics(s, &sources[at], &out->rows[at], end - at, err);
+        read_feed_topics(view, &sources[at], &out->rows[at], end - at);
     }
     td_free(sources);
     if (out->count > 0)
         qsort(out->rows, out->count, sizeof out->rows[0], compare_spans);
-    return rc;
 }
 
-td_result session_spans_read_listed(archive *a, known_catalog *known,
-                                    const archive_listing *listing, session_spans *out, td_err *err)
+void session_spans_read(archive_view *view, session_spans *out)
 {
-    span_reader s = {.archive = a, .known = known};
+    const archive_listing *listing = &view->listing;
     size_t count = listing->segment_count;
     *out = (session_spans){0};
-    if (archive_is_single_file(a))
-        return TD_OK;
+    if (archive_is_single_file(view->archive))
+        return;
     const archive_segment **segments = td_alloc_zero(count + 1, sizeof(archive_segment *));
     out->rows = td_alloc_zero(count + 1, sizeof out->rows[0]);
     for (size_t i = 0; i < count; i++)
         segments[i] = &listing->segments[i];
     if (count > 0)
         qsort(segments, count, sizeof(void *), compare_segments);
-    td_result rc = read_sessions(&s, segments, count, out, err);
+    read_sessions(view, segments, count, out);
     td_free(segments);
-    return rc;
-}
-
-td_result session_spans_read(archive_view *view, session_spans *out, td_err *err)
-{
-    return session_spans_read_listed(view->archive, &view->known, &view->listing, out, err);
 }
 
 void session_spans_fini(session_spans *spans)

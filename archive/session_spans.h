@@ -9,10 +9,8 @@
 #include <stdint.h>
 
 #include "base/buf.h"
-#include "base/err.h"
 #include "archive/archive.h"
 #include "archive/archive_view.h"
-#include "archive/catalog_known.h"
 #include "archive/feed_past.h"
 #include "archive/gap.h"
 
@@ -40,14 +38,9 @@ typedef struct session_spans {
 /* Read the spans: from the catalog where it has a segment as it is on disk, and else from the first
  * and last chunks of each session and feed. A session that received nothing has no row; a segment
  * that cannot be read counts as missing. A single file has no spans. *out is the caller's, for
- * session_spans_fini, also after a failure. TD_E_IO. */
-TD_MUST_USE td_result session_spans_read(archive_view *view, session_spans *out, td_err *err);
+ * session_spans_fini. */
+void session_spans_read(archive_view *view, session_spans *out);
 void session_spans_fini(session_spans *spans);
-
-/* The same with a listing and a catalog that are in no view. */
-TD_MUST_USE td_result session_spans_read_listed(archive *archive, known_catalog *known,
-                                                const archive_listing *listing, session_spans *out,
-                                                td_err *err);
 
 /* Add a row for each stretch between spans of a feed that no row of the list covers. A row of a
  * whole connection covers its time; if it begins between a session's last frame and its last

@@ -6,8 +6,6 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/buf.h"
-#include "archive/ledger.h"
-#include "format/segment_index.h"
 #include "format/segment_writer.h"
 
 typedef enum feed_stage {
@@ -31,8 +29,7 @@ struct writer_feed {
     segment_totals totals;        /* of the finished segment */
     uint64_t finished_bytes;      /* of all finished segments */
     segment_chunk last;           /* the last chunk */
-    segment_index index;          /* of the current or just finished segment */
-    size_t entered_count;         /* chunks that the catalog has */
+    segment_rows rows;            /* of the current or just finished segment */
     uint8_t is_private;           /* segments are their owner's alone */
 };
 
@@ -57,7 +54,7 @@ void writer_feed_close(writer_feed *f)
     if (f == NULL)
         return;
     segment_writer_close(f->writer);
-    segment_index_fini(&f->index);
+    segment_rows_fini(&f->rows);
     td_free(f->name);
     td_free(f->family);
     td_free(f);
@@ -111,7 +108,7 @@ static td_result open_gap(const writer_feed *f, const chain_conn *conn, uint64_t
     row.shard = conn->shard;
     row.conn = conn->conn;
     row.detail = f->path;
-    return ledger_write_gap(f->origin.journal, &row, NULL);
+    return journal_append_gap(f->origin.journal, &row, NULL);
 }
 
 /* Another program removed or changed the segment, so frames that were announced may be lost. Write
@@ -140,10 +137,10 @@ static void take_totals(writer_feed *f)
     f->link = (feed_link){.chain = f->totals.chain};
     (void)snprintf(f->link.segment, sizeof f->link.segment, "%s", segment_file_name(f->path));
     (void)snprintf(f->shown, sizeof f->shown, "%s", f->path);
-    f->index.is_open = 0;
-    f->index.file_bytes = f->totals.file_bytes;
+    f->rows.index.is_open = 0;
+    f->rows.index.file_bytes = f->totals.file_bytes;
     f->finished_bytes += f->totals.file_bytes;
-    td_hash128_hex(f->totals.chain, f->index.chain_hex);
+    td_hash128_hex(f->totals.chain, f->rows.index.chain_hex);
 }
 
 uint64_t writer_feed_file_bytes(const writer_feed *feed)
@@ -197,17 +194,16 @@ int writer_feed_ends_before(const writer_feed *f, const sealed_chunk *chunk)
 
 static void begin_index(writer_feed *f)
 {
-    segment_index_fini(&f->index);
-    f->entered_count = 0;
-    f->index = (segment_index){
+    segment_rows_fini(&f->rows);
+    f->rows.index = (segment_index){
         .is_open = 1,
         .depth = INDEX_FULL,
         .session_start_ns = f->origin.start_ns,
         .number = f->number,
-        .path = td_strdup(f->shown),
+        .path = td_strdup(f->path),
         .previous_segment = td_strdup(f->link.segment),
     };
-    segment_index *index = &f->index;
+    segment_index *index = &f->rows.index;
     (void)snprintf(index->session, sizeof index->session, "%s", archive_session(f->origin.archive));
     (void)snprintf(index->feed, sizeof index->feed, "%s", f->name);
     (void)snprintf(index->family, sizeof index->family, "%s", f->family);
@@ -311,9 +307,10 @@ td_result writer_feed_put(writer_feed *f, sealed_chunk *chunk, td_err *err)
     return TD_E_IO;
 }
 
-void writer_feed_note(writer_feed *f, const sealed_chunk *chunk)
+void writer_feed_note(writer_feed *f, const sealed_chunk *chunk, const gap_row *gaps,
+                      size_t gap_count)
 {
-    segment_index *index = &f->index;
+    segment_index *index = &f->rows.index;
     td_buf bitmap;
     td_buf_init(&bitmap, (1 << 16) / 8);
     sealed_chunk_bitmap(chunk, &bitmap);
@@ -330,21 +327,11 @@ void writer_feed_note(writer_feed *f, const sealed_chunk *chunk)
     index->last_ns = totals.last_ns;
     td_hash128_hex(totals.chain, index->chain_hex);
     TD_ASSERT(totals.chunk_count == index->chunk_count);
+    for (size_t i = 0; i < gap_count; i++)
+        gap_list_add(&f->rows.gaps, &gaps[i]);
 }
 
-td_result writer_feed_enter(const writer_feed *f, catalog *c, td_err *err)
+const segment_rows *writer_feed_rows(const writer_feed *f)
 {
-    if (f->index.chunk_count == 0)
-        return TD_OK;
-    return catalog_extend_segment(c, &f->index, f->entered_count, err);
-}
-
-void writer_feed_entered(writer_feed *f)
-{
-    f->entered_count = f->index.chunk_count;
-}
-
-void writer_feed_enter_anew(writer_feed *f)
-{
-    f->entered_count = 0;
+    return &f->rows;
 }

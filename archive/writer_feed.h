@@ -11,7 +11,7 @@
 
 #include "base/err.h"
 #include "archive/archive.h"
-#include "archive/catalog.h"
+#include "archive/segment_rows.h"
 #include "format/chunk_builder.h"
 #include "archive/feed_past.h"
 #include "archive/journal.h"
@@ -45,16 +45,12 @@ uint64_t writer_feed_file_bytes(const writer_feed *feed);
 /* Write a chunk and make it durable, in a new segment if it starts one. As writer_feed_finish. */
 TD_MUST_USE td_result writer_feed_put(writer_feed *feed, sealed_chunk *chunk, td_err *err);
 
-/* Take a durable chunk into the segment's index. */
-void writer_feed_note(writer_feed *feed, const sealed_chunk *chunk);
+/* Add a durable chunk, and the gaps of its events, to the segment's rows. */
+void writer_feed_note(writer_feed *feed, const sealed_chunk *chunk, const gap_row *gaps,
+                      size_t gap_count);
 
-/* Enter what is new in the index into the catalog, within a transaction; and note that it was
- * committed. */
-TD_MUST_USE td_result writer_feed_enter(const writer_feed *feed, catalog *catalog, td_err *err);
-void writer_feed_entered(writer_feed *feed);
-
-/* The catalog is another one: everything in the index is new to it. */
-void writer_feed_enter_anew(writer_feed *feed);
+/* The rows of the segment that was finished last, for the catalog; valid until the next put. */
+const segment_rows *writer_feed_rows(const writer_feed *feed);
 
 /* As archive_writer_make_private. */
 void writer_feed_make_private(writer_feed *feed);

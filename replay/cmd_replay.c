@@ -10,6 +10,7 @@
 #include "cli/option_groups.h"
 #include "cli/units.h"
 #include "archive/reindex.h"
+#include "archive/ledger.h"
 #include "replay/keyboard.h"
 #include "play/pacer.h"
 #include "play/play_verb.h"

@@ -132,13 +132,13 @@ static td_result explain_names(archive_view *from, const selection *wanted, td_e
 }
 
 /* When a feed received frames: by its sessions, or, of a single file, by its segments. */
-static td_result feed_range(archive_view *from, const read_plan *plan, const char *feed,
-                            uint64_t *first_ns, uint64_t *last_ns, td_err *err)
+static void feed_range(archive_view *from, const read_plan *plan, const char *feed,
+                       uint64_t *first_ns, uint64_t *last_ns)
 {
     session_spans spans = {0};
     *first_ns = UINT64_MAX;
     *last_ns = 0;
-    td_result rc = session_spans_read(from, &spans, err);
+    session_spans_read(from, &spans);
     for (size_t i = 0; i < spans.count; i++) {
         const session_span *span = &spans.rows[i];
         if (strcmp(span->feed, feed) != 0)
@@ -154,7 +154,6 @@ static td_result feed_range(archive_view *from, const read_plan *plan, const cha
         *first_ns = segment->first_ns < *first_ns ? segment->first_ns : *first_ns;
         *last_ns = segment->last_ns;
     }
-    return rc;
 }
 
 /* Put into the hint when the first feed by name received frames. */
@@ -170,9 +169,7 @@ static td_result hint_range(archive_view *from, const read_plan *plan, const cha
         feed = order < 0 ? read_plan_segment(plan, i)->index->feed : feed;
         is_only &= order == 0;
     }
-    td_result rc = feed_range(from, plan, feed, &first_ns, &last_ns, err);
-    if (rc != TD_OK)
-        return rc;
+    feed_range(from, plan, feed, &first_ns, &last_ns);
     char first[TD_TIME_TEXT_BYTES];
     char last[TD_TIME_TEXT_BYTES];
     td_time_format(first_ns, first);

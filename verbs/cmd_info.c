@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "archive/read_plan.h"
 #include "archive/reindex.h"
+#include "archive/ledger.h"
 
 /* The strip of a feed's day: a cell for each half hour. */
 enum { DAY_CELLS = 48 };

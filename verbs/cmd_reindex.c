@@ -5,6 +5,7 @@
 #include "cli/units.h"
 #include "archive/catalog.h"
 #include "archive/reindex.h"
+#include "archive/ledger.h"
 
 static void show_progress(void *user, uint64_t done, uint64_t total)
 {

@@ -8,6 +8,7 @@
 #include "cli/units.h"
 #include "archive/ledger.h"
 #include "archive/verify.h"
+#include "archive/gap.h"
 #include "tape/tape.h"
 
 /* Findings that are kept, and those of them that people see without -v. An archive with a thousand

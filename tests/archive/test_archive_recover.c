@@ -444,7 +444,6 @@ static void test_appender_recovers_before_it_writes(void **state)
         assert_int_equal(archive_recover(a, FIXTURE_FEED, NULL, NULL, &report, &err), TD_OK);
         assert_int_equal(report.segments_recovered, kill == 0 ? 0 : 1);
         archive_writer *writer = archive_fixture_begin(a);
-        assert_true(archive_writer_catalog_is_current(writer));
         assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, kill * 20ULL, 1, &err),
                          TD_OK);
         assert_int_equal(fixture_feed_put(&feed, CHUNK_FRAMES, &err), TD_OK);

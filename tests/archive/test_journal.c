@@ -28,7 +28,7 @@ static td_result append_entries(journal *j, uint64_t from, uint64_t to, td_err *
     for (uint64_t i = from; i < to && rc == TD_OK; i++) {
         char number[24];
         const journal_field fields[] = {journal_u64("n", i, number), journal_text("text", "ä\n\\")};
-        rc = journal_append(j, JOURNAL_NOTE, fields, 2, err);
+        rc = journal_append(j, "note", fields, 2, err);
     }
     return rc;
 }
@@ -37,7 +37,7 @@ static td_result check_entry(void *user, const journal_entry *entry, td_err *err
 {
     uint64_t *next = user;
     (void)err;
-    assert_true(td_bytes_is(entry->act, JOURNAL_NOTE));
+    assert_true(td_bytes_is(entry->act, "note"));
     assert_int_equal(journal_get_u64(entry, "n", UINT64_MAX), *next);
     assert_true(td_bytes_is(journal_get(entry, "text"), "ä\n\\"));
     assert_int_equal(journal_get(entry, "absent").size, 0);
@@ -167,7 +167,7 @@ static td_result note_entry(void *user, const journal_entry *entry, td_err *err)
         read->bytes += journal_get_u64(entry, "bytes", 0);
         return TD_OK;
     }
-    assert_true(td_bytes_is(entry->act, JOURNAL_NOTE));
+    assert_true(td_bytes_is(entry->act, "note"));
     read->numbers |= UINT64_C(1) << journal_get_u64(entry, "n", 63);
     return TD_OK;
 }

@@ -139,20 +139,18 @@ static void test_bounds_together(void **state)
 static void lie(archive_place *place, uint64_t last_ns)
 {
     archive_listing listing;
-    segment_index index;
+    segment_rows rows;
     catalog *c = NULL;
     td_err err;
     archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
     assert_int_equal(archive_list(a, &listing, &err), TD_OK);
     const char *newest = listing.segments[listing.segment_count - 1].path;
-    assert_int_equal(archive_read_index(a, newest, INDEX_FULL, &index, &err), TD_OK);
-    index.first_ns = index.last_ns = last_ns;
+    assert_int_equal(segment_rows_read(a, newest, &rows, &err), TD_OK);
+    rows.index.first_ns = rows.index.last_ns = last_ns;
     assert_int_equal(catalog_open(place->catalog_path, CATALOG_WRITE, &c, &err), TD_OK);
-    assert_int_equal(catalog_begin(c, &err), TD_OK);
-    assert_int_equal(catalog_put_segment(c, &index, &err), TD_OK);
-    assert_int_equal(catalog_commit(c, &err), TD_OK);
+    assert_int_equal(catalog_put(c, &rows, &err), TD_OK);
     catalog_close(c);
-    segment_index_fini(&index);
+    segment_rows_fini(&rows);
     archive_listing_fini(&listing);
     archive_close(a);
 }
@@ -461,7 +459,7 @@ static void test_gaps_of_an_overlapping_session_stay(void **state)
                           .detail = ""};
     archive *a = archive_place_open(&place, ARCHIVE_MAINTAIN, "recover");
     assert_int_equal(journal_open(a, &acts, &err), TD_OK);
-    assert_int_equal(ledger_write_gap(acts, &told, &err), TD_OK);
+    assert_int_equal(journal_append_gap(acts, &told, &err), TD_OK);
     journal_close(acts);
     archive_close(a);
     prune(&place, older_than_frame(60));

@@ -287,9 +287,7 @@ static void test_segment_that_the_catalog_lacks(void **state)
     archive *a = archive_place_open(&place, ARCHIVE_READ, NULL);
     archive_listing listing;
     assert_int_equal(archive_list(a, &listing, &err), TD_OK);
-    assert_int_equal(catalog_begin(c, &err), TD_OK);
-    assert_int_equal(catalog_drop_segment(c, listing.segments[1].path, &err), TD_OK);
-    assert_int_equal(catalog_commit(c, &err), TD_OK);
+    assert_int_equal(catalog_drop(c, listing.segments[1].path, &err), TD_OK);
     catalog_close(c);
     archive_listing_fini(&listing);
     archive_close(a);

@@ -86,7 +86,7 @@ describe("a live session's files are left alone", { concurrency: 2 }, () => {
         assert.match(end.stderr, new RegExp(`in use.*\\bpid ${recorder.child.pid}\\b`, "s"));
       }
     }, /lock' was (removed|replaced)/);
-    assert.match(stderr, /what was received is recorded/);
+    assert.match(stderr, /records what it has received and ends/);
     await sim.program.kill("SIGTERM");
     await tapedeck(t, ["verify", "-a", archive]);
     await checkAnnounced(t, archive, "inverse", sim.truth, [recorder]);

@@ -77,26 +77,19 @@ static char *dump(catalog *c)
 
 static void read_all(const char *path)
 {
-    known_segments found;
+    catalog_entries found;
     catalog *c = NULL;
-    chain_place read;
-    int is_behind;
     if (catalog_open(path, CATALOG_READ, &c, NULL) != TD_OK)
         return;
     /* Damage is what most inputs are: only that it ends, and within bounds, is asked. */
-    td_result rc = catalog_get_state(c, &read, &is_behind, NULL);
-    rc = known_segments_load(c, &found, NULL);
+    td_result rc = catalog_list(c, &found, NULL);
     for (size_t i = 0; i < found.count && i < 16; i++) {
-        segment_index index;
-        gap_list gaps;
-        rc = catalog_load_segment(c, found.rows[i].path, CATALOG_CHANNELS_AND_CHUNKS, &index, NULL);
+        segment_rows rows;
+        rc = catalog_load(c, found.rows[i].path, CATALOG_ROWS_AND_CHUNKS, &rows, NULL);
         if (rc == TD_OK)
-            segment_index_fini(&index);
-        rc = catalog_load_gaps(c, found.rows[i].path, &gaps, NULL);
-        if (rc == TD_OK)
-            gap_list_fini(&gaps);
+            segment_rows_fini(&rows);
     }
-    known_segments_fini(&found);
+    catalog_entries_fini(&found);
     td_free(dump(c));
     catalog_close(c);
 }

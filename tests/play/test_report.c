@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
+#include "archive/ledger.h"
 #include "archive/reindex.h"
 #include "play/report.h"
 #include "replay/sink_jsonl.h"

@@ -74,9 +74,8 @@ static void write_note(bench *b)
     const reindex_options options = {.scope = REINDEX_ALL};
     reindex_report report;
     assert_int_equal(journal_open(a, &j, &err), TD_OK);
-    assert_int_equal(journal_append(j, JOURNAL_NOTE, note, sizeof note / sizeof note[0], &err),
-                     TD_OK);
-    assert_int_equal(ledger_write_gap(j, &gap, &err), TD_OK);
+    assert_int_equal(journal_append(j, "note", note, sizeof note / sizeof note[0], &err), TD_OK);
+    assert_int_equal(journal_append_gap(j, &gap, &err), TD_OK);
     journal_close(j);
     assert_int_equal(archive_reindex(a, &options, &report, &err), TD_OK);
     archive_close(a);

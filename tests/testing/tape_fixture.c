@@ -46,7 +46,7 @@ static void make_journal(const tape_fixture *fixture)
     td_err err;
     expect_ok(archive_open(&options, fixture->folder, ARCHIVE_APPEND, &a, &err), &err);
     expect_ok(journal_open(a, &j, &err), &err);
-    expect_ok(journal_append(j, JOURNAL_NOTE, NULL, 0, &err), &err);
+    expect_ok(journal_append(j, "note", NULL, 0, &err), &err);
     journal_close(j);
     archive_close(a);
 }

@@ -1,0 +1,27 @@
+/* What a finished segment holds, without its frames: its index, and the gaps that its events open
+ * or close. The catalog keeps these rows; they are read from the file where it has none. */
+#ifndef TD_ARCHIVE_SEGMENT_ROWS_H
+#define TD_ARCHIVE_SEGMENT_ROWS_H
+
+#include "base/err.h"
+#include "archive/archive.h"
+#include "archive/gap.h"
+#include "format/segment_index.h"
+
+typedef struct segment_rows {
+    segment_index index;
+    gap_list gaps;
+} segment_rows;
+
+/* Read all rows from the segment at path, below the archive. Fails as archive_read_index does. On
+ * success *out is the caller's, for segment_rows_fini. */
+TD_MUST_USE td_result segment_rows_read(archive *archive, const char *path, segment_rows *out,
+                                        td_err *err);
+void segment_rows_fini(segment_rows *rows);
+
+/* Add the gaps that the events of one segment open or close to a list, also after a failure those
+ * that were found. Events that cannot be read, and damaged chunks, are left out: verify reports
+ * them. */
+TD_MUST_USE td_result segment_gaps(archive *archive, const char *path, gap_list *into, td_err *err);
+
+#endif
