@@ -2,6 +2,6 @@
 #ifndef TD_BASE_VERSION_H
 #define TD_BASE_VERSION_H
 
-#define TAPEDECK_VERSION "0.1.0"
+#define TAPEDECK_VERSION "0.2.0"
 
 #endif

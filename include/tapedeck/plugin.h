@@ -307,7 +307,7 @@ struct tapedeck_host {
     uint32_t abi;
     uint32_t reserved;
     size_t size;         /* of this struct in the program that runs */
-    const char *version; /* of the program: "0.1.0" */
+    const char *version; /* of the program: "0.2.0" */
     void *own;           /* the program's own */
 
     /* Give an error its text (copied; one line), and return TAPEDECK_FAIL:
