@@ -145,8 +145,8 @@ static void take_data(tapedeck_reader *r, const classification *what, td_bytes f
     frame_view_set_verdict(&r->view, &r->verdict, topic->track);
 }
 
-const tapedeck_frame *tapedeck_reader_take(tapedeck_reader *r, const void *bytes, size_t size,
-                                           uint64_t recv_ns)
+const tapedeck_frame *tapedeck_reader_decode(tapedeck_reader *r, const void *bytes, size_t size,
+                                             uint64_t recv_ns)
 {
     static const uint8_t PADDING[DECODE_PADDING_BYTES];
     tapedeck_frame *out = &r->view.frame;

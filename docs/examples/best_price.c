@@ -28,7 +28,7 @@ int main(int argc, char **argv)
         return 1;
     const tapedeck_host *host = tapedeck_reader_host(reader);
     while (fgets(line, sizeof line, stdin) != NULL) {
-        const tapedeck_frame *frame = tapedeck_reader_take(reader, line, strcspn(line, "\n"), 0);
+        const tapedeck_frame *frame = tapedeck_reader_decode(reader, line, strcspn(line, "\n"), 0);
         tapedeck_rule rule;
         if (frame->content == TAPEDECK_UNDECODED)
             fprintf(stderr, "not decoded: %s\n", frame->reason);

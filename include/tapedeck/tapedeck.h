@@ -2,10 +2,10 @@
  *
  *   cc mine.c $(pkg-config --cflags --libs tapedeck) -o mine
  *
- * docs/examples/best_price.c is a complete program. A reader takes the frames of one connection, in
- * the order in which they came; frames, entries, values, verdicts and books are those of plugins
- * (tapedeck/plugin.h), and the functions of tapedeck_reader_host read them. Archives are read by
- * plugins of `tapedeck replay`.
+ * docs/examples/best_price.c is a complete program. A reader decodes the frames of one connection,
+ * in order of receipt. Its frames, entries, values, verdicts and books are those of plugins
+ * (tapedeck/plugin.h); the functions of tapedeck_reader_host read them. To read an archive, write a
+ * plugin of `tapedeck replay`.
  *
  * Threads: a reader is for one thread at a time; readers are independent. A failed allocation ends
  * the program. */
@@ -27,21 +27,21 @@ extern "C" {
 typedef struct tapedeck_reader tapedeck_reader;
 
 /* A reader for a family of the exchange ("inverse", "v5-linear": `tapedeck topics` lists them);
- * NULL: it is unknown. wants: TAPEDECK_WANTS_EVERY_VALUE, or 0. */
+ * NULL if unknown. wants: TAPEDECK_WANTS_EVERY_VALUE, or 0. */
 TAPEDECK_API tapedeck_reader *tapedeck_reader_open(const char *family, uint32_t wants);
 TAPEDECK_API void tapedeck_reader_close(tapedeck_reader *reader);
 
 /* The functions that read its frames and books, valid until close. fail and log are NULL. */
 TAPEDECK_API const tapedeck_host *tapedeck_reader_host(const tapedeck_reader *reader);
 
-/* Decode a frame, judge it by the rules of its topic, and apply it to its book. bytes are copied.
+/* Decode a frame, check it by the rules of its topic, and apply it to its book. bytes are copied.
  * recv_ns: when it was received, for topics that changed over the years; 0: now. The result is
  * valid until the next call; its book is valid until close. Members about a recording (feed,
  * session, connection) are empty; ordinal counts the frames of the connection from 1. */
-TAPEDECK_API const tapedeck_frame *tapedeck_reader_take(tapedeck_reader *reader, const void *bytes,
-                                                        size_t size, uint64_t recv_ns);
+TAPEDECK_API const tapedeck_frame *
+tapedeck_reader_decode(tapedeck_reader *reader, const void *bytes, size_t size, uint64_t recv_ns);
 
-/* A new connection: nothing that came before binds what follows; books wait for their snapshots. */
+/* A new connection: the rules start over, and books wait for their snapshots. */
 TAPEDECK_API void tapedeck_reader_reconnect(tapedeck_reader *reader);
 
 /* Called once, on the thread whose allocation failed, before the program is aborted: to print or

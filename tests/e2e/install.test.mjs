@@ -56,7 +56,7 @@ int main(int argc, char **argv)
     if (reader == nullptr || tapedeck_reader_open("no such family", 0) != nullptr)
         return 1;
     const tapedeck_host *host = tapedeck_reader_host(reader);
-    const tapedeck_frame *frame = tapedeck_reader_take(reader, argv[1], std::strlen(argv[1]), 0);
+    const tapedeck_frame *frame = tapedeck_reader_decode(reader, argv[1], std::strlen(argv[1]), 0);
     tapedeck_level level;
     tapedeck_book_level bid;
     char price[TAPEDECK_DECIMAL_BYTES];
@@ -66,9 +66,9 @@ int main(int argc, char **argv)
     host->decimal_format(bid.price, price);
     std::printf("%s %s %s %u\\n", frame->topic, frame->symbol, price, frame->verdict);
     tapedeck_reader_reconnect(reader);
-    frame = tapedeck_reader_take(reader, "{\\"success\\":true,\\"ret_msg\\":\\"pong\\",\\"conn_id\\":\\"x\\",\\"request\\":{\\"op\\":\\"ping\\",\\"args\\":null}}", 80, 0);
+    frame = tapedeck_reader_decode(reader, "{\\"success\\":true,\\"ret_msg\\":\\"pong\\",\\"conn_id\\":\\"x\\",\\"request\\":{\\"op\\":\\"ping\\",\\"args\\":null}}", 80, 0);
     std::printf("%s %llu\\n", frame->type, (unsigned long long)frame->ordinal);
-    frame = tapedeck_reader_take(reader, "nothing", 7, 0);
+    frame = tapedeck_reader_decode(reader, "nothing", 7, 0);
     std::printf("%s\\n", frame->reason);
     tapedeck_reader_close(reader);
 }

@@ -30,7 +30,7 @@
 
 static const tapedeck_frame *take(tapedeck_reader *reader, const char *text)
 {
-    return tapedeck_reader_take(reader, text, strlen(text), 1618677785000000000u);
+    return tapedeck_reader_decode(reader, text, strlen(text), 1618677785000000000u);
 }
 
 static int64_t best_bid_size(const tapedeck_reader *reader, const tapedeck_book *of)
@@ -98,7 +98,7 @@ static void frames_without_a_topic_have_a_reason_or_a_type(void **state)
         assert_int_equal(best_bid_size(reader, frame->book), -1);
     }
     char *large = td_alloc_zero(1, LIMIT_FRAME_BYTES + 1);
-    const tapedeck_frame *frame = tapedeck_reader_take(reader, large, LIMIT_FRAME_BYTES + 1, 0);
+    const tapedeck_frame *frame = tapedeck_reader_decode(reader, large, LIMIT_FRAME_BYTES + 1, 0);
     assert_string_equal(frame->reason, "limit");
     assert_int_equal(frame->byte_count, 0);
     td_free(large);
