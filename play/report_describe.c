@@ -59,17 +59,17 @@ static const char *const RULE_WORDS[RULE_COUNT] = {
 /* ---- streams and frames ---- */
 
 /* Feed, topic, symbol. */
-static void describe_names(result_writer *r, const stream *s)
+static void describe_names(result_writer *r, const report_names *of)
 {
-    result_text(r, "feed", s->feed);
-    result_text(r, "topic", s->topic);
-    result_name(r, "symbol", s->symbol);
+    result_text(r, "feed", of->feed);
+    result_text(r, "topic", of->topic);
+    result_name(r, "symbol", of->symbol);
 }
 
-static void describe_place(result_writer *r, const stream *s, const stream_place *at)
+static void describe_place(result_writer *r, const report_names *of, const stream_place *at)
 {
     int is_first_slot = at->line == 0 && at->shard == 0;
-    describe_names(r, s);
+    describe_names(r, of);
     result_number(r, "line", at->line);
     result_number(r, "shard", at->shard);
     result_number(r, "conn", at->conn);
@@ -135,29 +135,28 @@ static void describe_head(result_writer *r, const replay_report *report)
 }
 
 /* People see frames of no topic, too. */
-static void describe_topics(result_writer *r, const stream_table *streams)
+static void describe_topics(result_writer *r, const replay_report *report)
 {
     static const table_column COLUMNS[] = {{"feed", TABLE_LEFT, "{feed}"},
                                            {"topic", TABLE_LEFT, "{topic}"},
                                            {"symbol", TABLE_LEFT, "{symbol}"},
                                            {"frames", TABLE_RIGHT, "{frames}"},
-                                           {"snapshots", TABLE_RIGHT, "{snapshots}"},
-                                           {"deltas", TABLE_RIGHT, "{deltas}"},
-                                           {"entries", TABLE_RIGHT, "{items}"}};
+                                           {"entries", TABLE_SPARE_RIGHT, "{items}"},
+                                           {"snapshots", TABLE_SPARE_RIGHT, "{snapshots}"},
+                                           {"deltas", TABLE_SPARE_RIGHT, "{deltas}"}};
     result_table_begin(r, "topics", COLUMNS, sizeof COLUMNS / sizeof *COLUMNS);
-    for (size_t i = 0; i < streams->count; i++) {
-        const stream *s = streams->items[i];
-        int is_control = s->role == ROLE_CONTROL;
-        if (s->dir != CHANNEL_IN || s->counts.frames == 0 || (is_control && result_json(r) != NULL))
+    for (size_t i = 0; i < report->topic_count; i++) {
+        const report_topic *topic = &report->topics[i];
+        if (topic->is_control && result_json(r) != NULL)
             continue;
         result_object_begin(r, NULL);
-        describe_names(r, s);
-        result_count(r, "frames", s->counts.frames);
-        result_count(r, "snapshots", s->counts.snapshots);
-        result_count(r, "deltas", s->counts.deltas);
-        result_count(r, "items", s->counts.items);
-        result_count(r, "undecoded", s->counts.undecoded);
-        result_count(r, "copies", s->counts.copies);
+        describe_names(r, &topic->of);
+        result_count(r, "frames", topic->counts.frames);
+        result_count(r, "snapshots", topic->counts.snapshots);
+        result_count(r, "deltas", topic->counts.deltas);
+        result_count(r, "items", topic->counts.items);
+        result_count(r, "undecoded", topic->counts.undecoded);
+        result_count(r, "copies", topic->counts.copies);
         result_object_end(r, NULL);
     }
     result_list_end(r);
@@ -171,7 +170,7 @@ static void describe_rules(result_writer *r, const char *name, const replay_repo
 {
     result_object_begin(r, name);
     for (size_t rule = 0; rule < RULE_COUNT; rule++) {
-        uint64_t count = report_rule_count(report, strength, (rule_id)rule);
+        uint64_t count = report->rules[strength][rule];
         if (count > 0)
             result_count(r, rule_name((rule_id)rule), count);
     }
@@ -180,20 +179,19 @@ static void describe_rules(result_writer *r, const char *name, const replay_repo
 
 /* null: no rule was broken, so scripts need no second field. The rule's words are for readers who
  * do not know the rule. */
-static void describe_violation(result_writer *r, const stream *s)
+static void describe_violation(result_writer *r, const replay_report *report)
 {
-    if (s == NULL) {
+    const stream_violation *first = &report->first_violation;
+    if (!first->is_set) {
         result_null(r, "first");
         return;
     }
-    const stream_violation *first = &s->verdicts.first;
-    TD_ASSERT(first->is_set);
     TD_ASSERT(first->rule < RULE_COUNT);
     TD_ASSERT(RULE_WORDS[first->rule] != NULL);
     result_object_begin(r, "first");
     result_text(r, "rule", rule_name(first->rule));
     result_note(r, "words", "%s", RULE_WORDS[first->rule]);
-    describe_place(r, s, &first->at);
+    describe_place(r, &report->violated_of, &first->at);
     if (first->has_seq)
         result_signed(r, "seq", first->seq);
     else
@@ -232,13 +230,12 @@ static void describe_audit(result_writer *r, const char *name, const char *what,
 /* Comparisons between topics of one symbol: all zero where there was one topic each. */
 static void describe_audits(result_writer *r, const replay_report *report)
 {
-    audit_stats stats;
-    player_get_audits(report->player, &stats);
+    const audit_stats *stats = &report->audits;
     result_object_begin(r, "audits");
-    describe_audit(r, "books", "Book depths agree at", "sequence numbers", &stats.books);
-    describe_audit(r, "best", "Tickers have the book's best prices in", "frames", &stats.best);
+    describe_audit(r, "books", "Book depths agree at", "sequence numbers", &stats->books);
+    describe_audit(r, "best", "Tickers have the book's best prices in", "frames", &stats->best);
     describe_audit(r, "trades", "Candles equal the sum of their trades at", "readings",
-                   &stats.trades);
+                   &stats->trades);
     result_count(r, "left_out", report->totals.unaudited);
     result_object_end(r, "{trades}{books}{best}"
                          "[  {left_out frame} of further topics and lines of a symbol compared "
@@ -248,7 +245,6 @@ static void describe_audits(result_writer *r, const replay_report *report)
 /* Text leaves out comparisons, warnings and statistics that counted nothing. */
 static void describe_continuity(result_writer *r, const replay_report *report)
 {
-    const stream *first = report_first_violation(report);
     result_object_begin(r, "continuity");
     result_bool(r, "ok", report->totals.violations == 0);
     result_count(r, "violations", report->totals.violations);
@@ -256,13 +252,13 @@ static void describe_continuity(result_writer *r, const replay_report *report)
     describe_rules(r, "by_rule", report, STRENGTH_ERROR);
     describe_rules(r, "warnings", report, STRENGTH_WARNING);
     describe_rules(r, "statistics", report, STRENGTH_STATISTIC);
-    describe_violation(r, first);
+    describe_violation(r, report);
     describe_audits(r, report);
     result_filled(r, "evidence",
                   "[\nCross-checks between topics:\n{audits}]"
                   "[\nWarnings: {warnings}\n]"
                   "[\nNotes (not errors): {statistics}\n]");
-    result_object_end(r, first == NULL
+    result_object_end(r, !report->first_violation.is_set
                              ? NULL
                              : "\n  {violations frame} broke a rule. The first:\n"
                                "{first}"
@@ -272,17 +268,16 @@ static void describe_continuity(result_writer *r, const replay_report *report)
                                "    applied to it, but their operations were not judged.\n]");
 }
 
-static void describe_undecoded(result_writer *r, const stream *s)
+static void describe_undecoded(result_writer *r, const replay_report *report)
 {
-    if (s == NULL) {
+    const stream_undecoded *first = &report->first_undecoded;
+    if (!first->is_set) {
         result_null(r, "first_undecoded");
         return;
     }
-    const stream_undecoded *first = &s->undecoded;
-    TD_ASSERT(first->is_set);
     result_object_begin(r, "first_undecoded");
     result_text(r, "reason", decode_reason_name(first->reason));
-    describe_place(r, s, &first->at);
+    describe_place(r, &report->undecoded_of, &first->at);
     result_number(r, "offset", first->offset);
     result_text(r, "field", first->field);
     result_object_end(r, "\n  {undecoded frame} could not be decoded. The first:\n"
@@ -364,16 +359,15 @@ static void describe_absences(result_writer *r, const absence_list *list)
 
 /* A book without a side is no fault: before its first snapshot it has none. */
 static void describe_best(result_writer *r, const char *price_name, const char *size_name,
-                          const book *b, msg_side side)
+                          const report_book *row, msg_side side)
 {
-    book_level best;
-    if (!book_level_at(b, side, 0, &best)) {
+    if (row->levels[side] == 0) {
         result_null(r, price_name);
         result_null(r, size_name);
         return;
     }
-    result_decimal(r, price_name, best.price);
-    result_decimal(r, size_name, best.size);
+    result_decimal(r, price_name, row->best[side].price);
+    result_decimal(r, size_name, row->best[side].size);
 }
 
 /* null where the stream has no such number. */
@@ -386,63 +380,49 @@ static void describe_number(result_writer *r, const char *name, int has, int64_t
 }
 
 /* The digest of the levels is for programs only: people compare those of the whole replay. */
-static td_result describe_book(result_writer *r, const stream *s, const track *t, td_err *err)
-{
-    const book *b = track_book(t);
-    char sha1[TD_SHA1_HEX_BYTES];
-    td_result rc = result_json(r) != NULL ? book_levels_sha1(b, sha1, err) : TD_OK;
-    if (rc != TD_OK)
-        return td_err_add(err, rc, "book of %s/%s/%s", s->feed, s->topic, s->symbol);
-    track_seqs last;
-    track_last(t, &last);
-    result_object_begin(r, NULL);
-    describe_names(r, s);
-    result_number(r, "bids", book_level_count(b, SIDE_BUY));
-    result_number(r, "asks", book_level_count(b, SIDE_SELL));
-    describe_best(r, "best_bid", "best_bid_size", b, SIDE_BUY);
-    describe_best(r, "best_ask", "best_ask_size", b, SIDE_SELL);
-    describe_number(r, "cross_seq", last.has_cross_seq, last.cross_seq);
-    describe_number(r, "u", last.has_u, last.u);
-    describe_number(r, "seq", last.has_seq, last.seq);
-    result_bool(r, "broken", track_is_broken(t));
-    if (result_json(r) != NULL)
-        json_write_member_text(result_json(r), "levels_sha1", sha1);
-    result_object_end(r, NULL);
-    return TD_OK;
-}
-
-static td_result describe_books(result_writer *r, const stream_table *streams, td_err *err)
+static void describe_books(result_writer *r, const replay_report *report)
 {
     static const table_column COLUMNS[] = {
         {"feed", TABLE_LEFT, "{feed}"},
         {"book", TABLE_LEFT, "{topic}"},
         {"symbol", TABLE_LEFT, "{symbol}"},
-        {"best bid", TABLE_RIGHT, "[{best_bid} x {best_bid_size}][{best_bid!}-]"},
-        {"best ask", TABLE_RIGHT, "[{best_ask} x {best_ask_size}][{best_ask!}-]"},
-        {"levels", TABLE_RIGHT, "{bids} x {asks}"},
-        {"at the end", TABLE_LEFT, "[{broken?}broken][{broken!}sound]"}};
-    td_result rc = TD_OK;
+        {"at the end", TABLE_LEFT, "[{broken?}broken][{broken!}sound]"},
+        {"best bid", TABLE_SPARE_RIGHT, "[{best_bid} x {best_bid_size}][{best_bid!}-]"},
+        {"best ask", TABLE_SPARE_RIGHT, "[{best_ask} x {best_ask_size}][{best_ask!}-]"},
+        {"levels", TABLE_SPARE_RIGHT, "{bids} x {asks}"}};
     result_table_begin(r, "books", COLUMNS, sizeof COLUMNS / sizeof *COLUMNS);
-    for (size_t i = 0; i < streams->count && rc == TD_OK; i++) {
-        const track *t = stream_last_track(streams->items[i]);
-        if (t != NULL && track_book(t) != NULL)
-            rc = describe_book(r, streams->items[i], t, err);
+    for (size_t i = 0; i < report->book_count; i++) {
+        const report_book *row = &report->books[i];
+        result_object_begin(r, NULL);
+        describe_names(r, &row->of);
+        result_number(r, "bids", row->levels[SIDE_BUY]);
+        result_number(r, "asks", row->levels[SIDE_SELL]);
+        describe_best(r, "best_bid", "best_bid_size", row, SIDE_BUY);
+        describe_best(r, "best_ask", "best_ask_size", row, SIDE_SELL);
+        describe_number(r, "cross_seq", row->last.has_cross_seq, row->last.cross_seq);
+        describe_number(r, "u", row->last.has_u, row->last.u);
+        describe_number(r, "seq", row->last.has_seq, row->last.seq);
+        result_bool(r, "broken", row->is_broken);
+        result_text(r, "levels_sha1", row->levels_sha1);
+        result_object_end(r, NULL);
     }
     result_list_end(r);
-    return rc;
 }
 
 /* ---- times, digests ---- */
 
-static void describe_digests(result_writer *r, const replay_report *report)
+static void describe_digests(result_writer *r, const replay_report *report, int is_verbose)
 {
     result_object_begin(r, "digest");
     for (size_t i = 0; i < DIGEST_PARTS; i++)
         result_text(r, digest_part_name((digest_part)i), report->digests[i]);
-    result_object_end(r, "  frames    {frames}\n"
-                         "  payload   {payload}\n"
-                         "  messages  {messages}\n"
-                         "  books     {books}\n");
+    result_object_end(r, !is_verbose ? NULL
+                                     : "\nDigests (equal for equal selections, at any speed and "
+                                       "with any number of threads)\n"
+                                       "  frames    {frames}\n"
+                                       "  payload   {payload}\n"
+                                       "  messages  {messages}\n"
+                                       "  books     {books}\n");
 }
 
 /* Microseconds; to people with a tenth: "12.3". */
@@ -455,19 +435,17 @@ static void describe_lateness(result_writer *r, const char *name, uint64_t ns)
 }
 
 /* null at --speed max: nothing had a time to be late for. */
-static void describe_pace(result_writer *r, const pacer *p)
+static void describe_pace(result_writer *r, const report_pace *pace)
 {
-    char speed[TD_DECIMAL_TEXT_BYTES];
-    pacer_speed_format(p->options.speed, speed);
-    result_text(r, "speed", speed);
-    if (p->late.count == 0) {
+    result_text(r, "speed", pace->speed);
+    if (pace->count == 0) {
         result_null(r, "late_us");
         return;
     }
     result_object_begin(r, "late_us");
-    describe_lateness(r, "p50", lateness_quantile_ns(&p->late, 500));
-    describe_lateness(r, "p99", lateness_quantile_ns(&p->late, 990));
-    describe_lateness(r, "max", p->late.ns_max);
+    describe_lateness(r, "p50", pace->p50_ns);
+    describe_lateness(r, "p99", pace->p99_ns);
+    describe_lateness(r, "max", pace->max_ns);
     result_object_end(r, "\nPace: {speed} times as recorded; frames were late by {p50} us (half of "
                          "them less), {p99} us (99 of 100), {max} us (the latest).\n");
 }
@@ -484,48 +462,60 @@ static void describe_times(result_writer *r, const replay_report *report)
 /* ---- the whole ---- */
 
 /* To people. The first of each kind is enough to begin with: where one frame is lost, many rules
- * break after it. */
+ * break after it. At the end the verdict comes once more, with its reasons. */
 static void describe_verdict(result_writer *r, const replay_report *report)
 {
     static const char COMPLETE[] =
-        "\n{complete} No rule was broken, every data frame was decoded, and the recording has no\n"
-        "uncovered gap here.\n";
-    static const char INCOMPLETE[] = "\n{complete}\n"
+        "\n{complete}. No rule was broken, every data frame was decoded, and the\n"
+        "recording has no uncovered gap here.\n";
+    static const char INCOMPLETE[] = "\n{complete}.\n"
                                      "[{stopped?}\n  It was stopped before the end of the tape: "
                                      "the rest was not read.\n]"
                                      "{damage}{continuity}{first_undecoded}";
+    static const char END[] = "\n{complete}[, {damage?}stored frames are damaged]"
+                              "[, {stopped?}stopped before the end][, {broke} broke a rule]"
+                              "[, {undecoded frame} not decoded][, {open_gaps} not covered]"
+                              "[, {absent part} of the selection not recorded].\n";
+    static const char *const NAMES[] = {[REPLAY_COMPLETE] = "complete",
+                                        [REPLAY_INCOMPLETE] = "incomplete",
+                                        [REPLAY_DAMAGED] = "damaged"};
+    uint64_t broke = report->totals.violations;
+    uint64_t gaps = report->uncovered_gaps;
     replay_verdict found = report_verdict(report);
     int is_complete = found == REPLAY_COMPLETE;
     int is_nothing = is_complete && report->totals.first_recv_ns == 0;
+    result_text(r, "verdict", NAMES[found]);
     result_styled(r, "complete", is_complete ? TERMINAL_GOOD : TERMINAL_BAD,
-                  is_complete ? "Complete: yes." : "Complete: no.");
+                  is_complete ? "Complete: yes" : "Complete: no");
     result_note(r, "unreadable", "%s",
                 format_counted(report->tape.segments_unreadable, "segment").text);
     result_filled(r, "damage",
                   found != REPLAY_DAMAGED ? ""
                                           : "\n  {damaged_chunks chunk} and {unreadable} could not "
                                             "be read: 'tapedeck verify' lists them.\n");
-    result_filled(r, "verdict", is_complete ? (is_nothing ? "" : COMPLETE) : INCOMPLETE);
+    result_note(r, "broke", "%s", broke == 0 ? "" : format_counted(broke, "frame").text);
+    result_note(r, "open_gaps", "%s", gaps == 0 ? "" : format_counted(gaps, "gap").text);
+    result_filled(r, "first", is_complete ? (is_nothing ? "" : COMPLETE) : INCOMPLETE);
+    result_filled(r, "last", is_nothing ? "" : END);
 }
 
-td_result report_describe(const replay_report *report, result_writer *r, td_err *err)
+void report_describe(const replay_report *report, int is_verbose, result_writer *r)
 {
-    const stream_table *streams = player_streams(report->player);
     result_object_begin(r, NULL);
     describe_totals(r, &report->totals);
-    describe_topics(r, streams);
+    describe_topics(r, report);
     describe_continuity(r, report);
-    describe_undecoded(r, report_first_undecoded(report));
+    describe_undecoded(r, report);
     describe_gaps(r, report);
     describe_absences(r, &report->absences);
-    td_result rc = describe_books(r, streams, err);
-    describe_digests(r, report);
+    describe_books(r, report);
+    describe_digests(r, report, is_verbose);
     result_count(r, "damaged_chunks", report->tape.damaged_chunks);
     result_count(r, "segments_live", report->tape.segments_live);
     result_bool(r, "stopped", report->is_stopped);
-    describe_pace(r, report->pacer);
+    describe_pace(r, &report->pace);
     result_count(r, "contents_read", report->tape.contents_read);
-    result_number(r, "workers_busy_max", player_busy_max(report->player));
+    result_number(r, "workers_busy_max", report->workers_busy_max);
     describe_times(r, report);
     describe_head(r, report);
     describe_verdict(r, report);
@@ -535,14 +525,11 @@ td_result report_describe(const replay_report *report, result_writer *r, td_err 
         "[{stopped?}, then stopped before the end of the tape].\n"
         "{head}"
         "[{segments_live?}Being recorded: this is what was durable when the replay read it.\n]"
-        "{verdict}"
+        "{first}"
         "[{absent?}\n  The selection asks for more than was recorded:\n{absent}]"
         "[    … and {more_absent} more: --json lists them\n]"
         "[\n  {gaps gap} in the recording, {uncovered} not covered by another connection:\n{gaps}]"
         "[    … and {more_gaps} more: 'tapedeck gaps' lists them\n]"
         "{continuity.evidence}"
-        "\n{topics}[\n{books}]{late_us}\n"
-        "Digests (equal for equal selections, at any speed and with any number of threads)\n"
-        "{digest}");
-    return rc;
+        "\n{topics}[\n{books}]{late_us}{digest}{last}");
 }

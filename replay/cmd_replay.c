@@ -277,15 +277,17 @@ static td_result look_for_absences(const replay_command *command, replay_report 
 }
 
 /* With --messages standard output belongs to them. */
-static td_result print_report(replay_command *command, const replay_report *report, td_err *err)
+static td_result print_report(replay_command *command, replay_report *report, td_err *err)
 {
     if (command->flags.with_messages && !command->verb.json.is_json)
         return TD_OK;
+    td_result rc = report_add_books(report, command->player, err);
+    if (rc != TD_OK)
+        return rc;
     result_writer r;
     result_begin(&r, &command->verb.output, &command->verb.json);
-    td_result rc = report_describe(report, &r, err);
-    td_result late = result_end(&r, rc == TD_OK ? err : NULL);
-    return rc == TD_OK ? late : rc;
+    report_describe(report, command->verb.talk.is_verbose, &r);
+    return result_end(&r, err);
 }
 
 /* Gather, print; *status follows from the findings. */

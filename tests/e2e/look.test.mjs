@@ -67,7 +67,7 @@ test("heads, verdicts and errors have colours on a terminal, unless NO_COLOR or 
   const { tape } = await archive(t, 2);
   assert.match(onTerminal(200, ["info", tape]), /^\x1b\[1mfeed .*\x1b\[0m$/m);
   assert.match(onTerminal(200, ["verify", "-q", tape]), /\x1b\[32msound/);
-  assert.match(onTerminal(200, ["replay", "-q", tape]), /\x1b\[1;31mComplete: no\.\x1b\[0m/);
+  assert.match(onTerminal(200, ["replay", "-q", tape]), /\x1b\[1;31mComplete: no\x1b\[0m\./);
   assert.match(onTerminal(200, ["inof"]), /\x1b\[1;31mtapedeck: \x1b\[0munknown verb 'inof'\n\x1b\[36mtapedeck: hint: \x1b\[0mdid you mean 'info'\?/);
   for (const env of [{ NO_COLOR: "1" }, { TERM: "dumb" }])
     for (const args of [["info", tape], ["verify", "-q", tape], ["inof"]]) assert.doesNotMatch(onTerminal(200, args, env), /\x1b\[[0-9;]*m/);
