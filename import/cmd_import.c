@@ -258,13 +258,12 @@ exit_code cmd_import(const verb_context *context, int argc, char **argv)
         .group_count = sizeof groups / sizeof groups[0],
         .statuses = {[EXIT_CODE_DONE] = "done",
                      [EXIT_CODE_DIFFERS] = "done, except for malformed lines",
-                     [EXIT_CODE_USAGE] = "the command line is wrong, the family is unknown, or the "
-                                         "content was imported before",
+                     [EXIT_CODE_USAGE] =
+                         "wrong command line, unknown family, or content imported before",
                      [EXIT_CODE_FAILED] =
                          "a file cannot be read, the archive is in use, or the disk is full"},
         .examples = "tapedeck import -a archive BYBIT.ws.26.0.gz\n"
-                    "zcat frames.jsonl.gz | tapedeck import -a archive --format jsonl --family "
-                    "inverse -",
+                    "cat *.jsonl | tapedeck import -a archive --format jsonl --family inverse -",
         .now_ns = clock_wall_ns(clock_real()),
     };
     options_operands files;

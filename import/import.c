@@ -34,6 +34,7 @@ enum {
 typedef struct session_feed {
     struct import_job *job;
     import_feed_report *report;
+    uint32_t slot_count;
     size_t index; /* in the archive's writer */
     feed_writer *writer;
     size_t earlier_next; /* rows of the ledger before this one are closed if they must be */
@@ -282,54 +283,52 @@ static td_result refuse_family(const import_slot *slot, td_err *err)
     return TD_E_INVALID;
 }
 
-/* The report's feed of that name and family, added if it is new. */
-static td_result find_feed(import_report *report, const char *name, const family *wanted,
-                           uint32_t *index, td_err *err)
+/* The report's feed of a family, added if it is new: a feed has one family. */
+static td_result find_feed(import_job *job, const family *wanted, uint32_t *index, td_err *err)
 {
-    for (*index = 0; *index < report->feed_count; ++*index) {
-        const import_feed_report *feed = &report->feeds[*index];
-        if (feed->family == wanted)
+    import_report *report = job->report;
+    const char *name = job->options->feed;
+    for (*index = 0; *index < report->feed_count; ++*index)
+        if (report->feeds[*index].family == wanted)
             return TD_OK;
-        if (strcmp(feed->name, name) == 0) {
-            td_result rc = td_err_set(err, TD_E_INVALID,
-                                      "feed '%s' cannot be both %s and %s: the capture has both",
-                                      name, feed->family->name, wanted->name);
-            td_err_hint(err, "leave --feed away: each family then gets a feed of its own");
-            return rc;
-        }
+    if (name != NULL && report->feed_count > 0) {
+        td_err_set(err, TD_E_INVALID, "feed '%s' cannot be both %s and %s: the capture has both",
+                   name, report->feeds[0].family->name, wanted->name);
+        td_err_hint(err, "leave --feed away: each family then gets a feed of its own");
+        return TD_E_INVALID;
     }
-    if (report->feed_count == LIMIT_FEEDS)
-        return td_err_set(err, TD_E_LIMIT, "the capture has more than %u families", LIMIT_FEEDS);
-    report->feeds[report->feed_count++] = (import_feed_report){.name = name, .family = wanted};
+    TD_ASSERT(report->feed_count < LIMIT_FEEDS); /* there are fewer families */
+    report->feeds[report->feed_count++] =
+        (import_feed_report){.name = name != NULL ? name : wanted->name, .family = wanted};
     return TD_OK;
 }
 
-/* Choose the feed and the shard of each slot. A feed is one family under one name; slots of a feed
- * are numbered in order of first sight. */
+/* The feed and the shard of a slot. Slots of a feed are numbered in order of first sight. */
+static td_result choose_feed(import_job *job, uint32_t index, td_err *err)
+{
+    const import_slot *slot = import_order_slot(job->order, index);
+    slot_target *target = &job->targets[index];
+    const family *chosen = job->options->family;
+    if (chosen == NULL && slot->url != NULL && !slot->is_http)
+        chosen = family_find_by_url(td_bytes_str(slot->url));
+    if (chosen == NULL)
+        return refuse_family(slot, err);
+    td_result rc = find_feed(job, chosen, &target->feed, err);
+    if (rc == TD_OK && !slot->is_http)
+        target->shard = job->feeds[target->feed].slot_count++;
+    return rc;
+}
+
+/* HTTP answers come last: they go where the first WebSocket connection goes, without a slot. */
 static td_result choose_feeds(import_job *job, td_err *err)
 {
-    const import_options *options = job->options;
-    import_report *report = job->report;
-    uint32_t count = import_order_slot_count(job->order);
-    uint32_t shards[LIMIT_FEEDS] = {0};
-    /* HTTP answers come last: they go where the first WebSocket connection goes, without a slot. */
-    for (uint32_t i = 0; i < 2 * count; i++) {
-        const import_slot *slot = import_order_slot(job->order, i % count);
-        slot_target *target = &job->targets[i % count];
-        if (slot->is_http != (i >= count) || (slot->is_http && report->feed_count > 0))
-            continue;
-        const family *of_url =
-            slot->url == NULL || slot->is_http ? NULL : family_find_by_url(td_bytes_str(slot->url));
-        const family *chosen = options->family != NULL ? options->family : of_url;
-        if (chosen == NULL)
-            return refuse_family(slot, err);
-        const char *name = options->feed != NULL ? options->feed : chosen->name;
-        td_result rc = find_feed(report, name, chosen, &target->feed, err);
-        if (rc != TD_OK)
-            return rc;
-        target->shard = slot->is_http ? 0 : shards[target->feed]++;
-    }
-    return TD_OK;
+    td_result rc = TD_OK;
+    for (uint8_t is_http = 0; is_http < 2; is_http++)
+        for (uint32_t i = 0; rc == TD_OK && i < import_order_slot_count(job->order); i++)
+            if (import_order_slot(job->order, i)->is_http == is_http &&
+                (!is_http || job->report->feed_count == 0))
+                rc = choose_feed(job, i, err);
+    return rc;
 }
 
 /* ---- the beginning ---- */
@@ -401,7 +400,8 @@ static td_result write_chunk(void *user, td_err *err)
 static td_result add_feed(import_job *job, uint32_t number, td_err *err)
 {
     session_feed *feed = &job->feeds[number];
-    *feed = (session_feed){.job = job, .report = &job->report->feeds[number]};
+    feed->job = job;
+    feed->report = &job->report->feeds[number];
     const feed_writer_options writing = {.name = feed->report->name,
                                          .family = feed->report->family,
                                          .session = archive_session(job->archive),
