@@ -129,7 +129,7 @@ static void forget_predecessor(track *t)
 }
 
 /* The exchange's service restarted, and its u with it (docs/wire.md 3.3). */
-static int begins_anew(const track *t, const msg_head *head)
+static int is_restart(const track *t, const msg_head *head)
 {
     return t->restarts && head->has_u && head->u == 1;
 }
@@ -141,7 +141,7 @@ static void take_snapshot(track *t, const msg_head *head)
     t->is_broken = 0;
     t->is_anchored = 1;
     t->has_snapshot = 1;
-    if (t->needs_anchor || begins_anew(t, head))
+    if (t->needs_anchor || is_restart(t, head))
         forget_predecessor(t);
 }
 
@@ -212,7 +212,7 @@ static int replaces_all(const track *t, const msg_head *head)
     if (head->kind == FRAME_SNAPSHOT)
         return 1;
     return (t->is_full && head->kind == FRAME_UNTYPED) ||
-           (begins_anew(t, head) && head->kind == FRAME_DELTA);
+           (is_restart(t, head) && head->kind == FRAME_DELTA);
 }
 
 /* 1 if all that the frame's errors say is that frames before it were lost: then one that replaces
@@ -303,7 +303,7 @@ void track_reset(track *t)
 /* ---- save, load ---- */
 
 /* What rules read of the frame before. */
-static void course_walk(course *c, state_io *io)
+static void seq_range_walk(seq_range *c, state_io *io)
 {
     state_flag(io, &c->is_known);
     state_flag(io, &c->has_hole);
@@ -325,8 +325,8 @@ void track_walk(track *t, state_io *io)
     state_flag(io, &t->is_broken);
     state_flag(io, &t->has_snapshot);
     for (size_t i = 0; i < SEQ_NUMBERS; i++)
-        course_walk(&t->seqs[i], io);
-    course_walk(&t->time, io);
+        seq_range_walk(&t->seqs[i], io);
+    seq_range_walk(&t->time, io);
     depth_walk(&t->depth[SIDE_BUY], io);
     depth_walk(&t->depth[SIDE_SELL], io);
     state_i64(io, &t->last.cross_seq);

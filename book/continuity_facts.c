@@ -3,10 +3,10 @@
 
 #include "base/assert.h"
 
-static void course_add(course *c, int64_t value)
+static void seq_range_add(seq_range *c, int64_t value)
 {
     if (!c->is_known) {
-        *c = (course){.is_known = 1, .first = value, .last = value};
+        *c = (seq_range){.is_known = 1, .first = value, .last = value};
         return;
     }
     c->falls |= value < c->last;
@@ -38,34 +38,34 @@ static int digits_value(td_bytes text, int64_t *out)
 static void facts_of_head(const msg_head *head, seq_source source, frame_facts *f)
 {
     if (head->exchange_ns != 0)
-        course_add(&f->time, clamp_ns(head->exchange_ns));
+        seq_range_add(&f->time, clamp_ns(head->exchange_ns));
     if (source == SEQ_ITEM)
         return;
     if (head->has_cross_seq)
-        course_add(&f->seqs[SEQ_NUMBER_CROSS], head->cross_seq);
+        seq_range_add(&f->seqs[SEQ_NUMBER_CROSS], head->cross_seq);
     if (head->has_u)
-        course_add(&f->seqs[SEQ_NUMBER_U], head->u);
+        seq_range_add(&f->seqs[SEQ_NUMBER_U], head->u);
     if (head->has_seq)
-        course_add(&f->seqs[SEQ_NUMBER_SEQ], head->seq);
+        seq_range_add(&f->seqs[SEQ_NUMBER_SEQ], head->seq);
     int64_t version;
     if (head->version.size > 0 && digits_value(head->version, &version))
-        course_add(&f->seqs[SEQ_NUMBER_VERSION], version);
+        seq_range_add(&f->seqs[SEQ_NUMBER_VERSION], version);
 }
 
 /* Each trade has its own number and time. */
 static void facts_of_trades(const msg_trades *trades, seq_source source, frame_facts *f)
 {
-    f->time = (course){0};
+    f->time = (seq_range){0};
     for (size_t i = 0; i < trades->trade_count; i++) {
         const msg_trade *trade = &trades->trades[i];
         if (trade->exchange_ns != 0)
-            course_add(&f->time, clamp_ns(trade->exchange_ns));
+            seq_range_add(&f->time, clamp_ns(trade->exchange_ns));
         if (source != SEQ_ITEM)
             continue;
         if (trade->has_cross_seq)
-            course_add(&f->seqs[SEQ_NUMBER_CROSS], trade->cross_seq);
+            seq_range_add(&f->seqs[SEQ_NUMBER_CROSS], trade->cross_seq);
         if (trade->has_seq)
-            course_add(&f->seqs[SEQ_NUMBER_SEQ], trade->seq);
+            seq_range_add(&f->seqs[SEQ_NUMBER_SEQ], trade->seq);
     }
 }
 
@@ -74,13 +74,13 @@ static void facts_of_value(const msg_value *value, frame_facts *f)
     if (value->type != VALUE_INTEGER)
         return;
     if (value->member == MEMBER_CROSS_SEQ)
-        course_add(&f->seqs[SEQ_NUMBER_CROSS], value->as.integer);
+        seq_range_add(&f->seqs[SEQ_NUMBER_CROSS], value->as.integer);
     else if (value->member == MEMBER_U)
-        course_add(&f->seqs[SEQ_NUMBER_U], value->as.integer);
+        seq_range_add(&f->seqs[SEQ_NUMBER_U], value->as.integer);
     else if (value->member == MEMBER_SEQ)
-        course_add(&f->seqs[SEQ_NUMBER_SEQ], value->as.integer);
+        seq_range_add(&f->seqs[SEQ_NUMBER_SEQ], value->as.integer);
     else if (value->member == MEMBER_VERSION)
-        course_add(&f->seqs[SEQ_NUMBER_VERSION], value->as.integer);
+        seq_range_add(&f->seqs[SEQ_NUMBER_VERSION], value->as.integer);
 }
 
 static void facts_of_items(const msg_record *record, frame_facts *f)

@@ -13,16 +13,15 @@ typedef enum depth_state {
     DEPTH_OVER, /* more: a delete is missing */
 } depth_state;
 
-/* A number that rules compare with the one of the frame before. Over a frame with several entries
- * that carry it: its course. */
-typedef struct course {
+/* Range of a number over the entries of a frame; rules compare it with that of the frame before. */
+typedef struct seq_range {
     uint8_t is_known;
     uint8_t falls;    /* 1: an entry is below the one before it */
     uint8_t differs;  /* 1: not all entries have the same */
     uint8_t has_hole; /* 1: a frame after it could not be read */
     int64_t first;
     int64_t last;
-} course;
+} seq_range;
 
 /* The numbers that order a topic's frames; a rule's member says which one it is about. */
 typedef enum seq_number {
@@ -43,8 +42,8 @@ typedef struct frame_facts {
     uint8_t is_snapshot;    /* replaces all that was before, whatever its type says */
     uint8_t was_anchored;   /* before this frame */
     uint8_t judges_content; /* the book is anchored and was not broken before */
-    course seqs[SEQ_NUMBERS];
-    course time;          /* exchange time in ns */
+    seq_range seqs[SEQ_NUMBERS];
+    seq_range time;       /* exchange time in ns */
     depth_state depth[2]; /* by msg_side, after the frame */
     book_outcome outcome;
 } frame_facts;
@@ -151,9 +150,10 @@ struct track {
     uint8_t restarts;     /* the row's u is dense: 1 means that the exchange restarted */
     uint8_t is_anchored;  /* a snapshot came on this connection, or none is needed */
     uint8_t is_broken;
-    uint8_t has_snapshot;     /* one came on this connection */
-    course seqs[SEQ_NUMBERS]; /* of the frame before; is_known 0: there is none to compare with */
-    course time;
+    uint8_t has_snapshot; /* one came on this connection */
+    seq_range
+        seqs[SEQ_NUMBERS]; /* of the frame before; is_known 0: there is none to compare with */
+    seq_range time;
     depth_state depth[2];
     track_seqs last;
     track_entries *entries; /* NULL if no rule needs them */

@@ -16,8 +16,8 @@
  * symbol's matching events, and a topic only samples them. */
 static int check_seq_strict(const rule_view *v, verdict_item *item)
 {
-    const course *before = &v->track->seqs[v->rule->number];
-    const course *now = &v->facts->seqs[v->rule->number];
+    const seq_range *before = &v->track->seqs[v->rule->number];
+    const seq_range *now = &v->facts->seqs[v->rule->number];
     if (!before->is_known || !now->is_known || now->first > before->last)
         return 0;
     return rule_broken(item, before->last, now->first);
@@ -27,8 +27,8 @@ static int check_seq_strict(const rule_view *v, verdict_item *item)
  * 341; spot tickers repeat it (6.5). */
 static int check_seq_weak(const rule_view *v, verdict_item *item)
 {
-    const course *before = &v->track->seqs[v->rule->number];
-    const course *now = &v->facts->seqs[v->rule->number];
+    const seq_range *before = &v->track->seqs[v->rule->number];
+    const seq_range *now = &v->facts->seqs[v->rule->number];
     if (!now->is_known)
         return 0;
     if (before->is_known && now->first < before->last)
@@ -41,8 +41,8 @@ static int check_seq_weak(const rule_view *v, verdict_item *item)
  * snapshot. USDC's version is dense by its samples only. */
 static int check_seq_dense(const rule_view *v, verdict_item *item)
 {
-    const course *before = &v->track->seqs[v->rule->number];
-    const course *now = &v->facts->seqs[v->rule->number];
+    const seq_range *before = &v->track->seqs[v->rule->number];
+    const seq_range *now = &v->facts->seqs[v->rule->number];
     if (!before->is_known || before->has_hole || !now->is_known)
         return 0;
     int64_t expected;
@@ -56,8 +56,8 @@ static int check_seq_dense(const rule_view *v, verdict_item *item)
  * itself mends: each is a snapshot. */
 static int check_seq_step(const rule_view *v, verdict_item *item)
 {
-    const course *before = &v->track->seqs[v->rule->number];
-    const course *now = &v->facts->seqs[v->rule->number];
+    const seq_range *before = &v->track->seqs[v->rule->number];
+    const seq_range *now = &v->facts->seqs[v->rule->number];
     if (!before->is_known || before->has_hole || !now->is_known || now->first == 1 ||
         now->first == before->last)
         return 0;
@@ -113,7 +113,7 @@ static int check_version_weak(const rule_view *v, verdict_item *item)
  * with more than one (6.2). Together with seq_strict: equal inside a frame only. */
 static int check_seq_frame_equal(const rule_view *v, verdict_item *item)
 {
-    const course *now = &v->facts->seqs[v->rule->number];
+    const seq_range *now = &v->facts->seqs[v->rule->number];
     return now->differs ? rule_broken(item, now->first, now->last) : 0;
 }
 

@@ -55,7 +55,7 @@ struct connection {
     uint8_t is_discarding; /* stopping at once: frames are not recorded */
     uint8_t is_stale;      /* closing because no data came */
     uint8_t is_silent;     /* it was stale, and no data has come since */
-    uint8_t has_stood;     /* open once in this session */
+    uint8_t was_open;      /* open once in this session */
     uint8_t is_refused;
     uint8_t is_auth_refused; /* the credentials were refused: it is closing */
     td_buf out;              /* request being built */
@@ -387,7 +387,7 @@ static void on_withdrawn(void *user, size_t topic)
 /* Gaps of the slot end once all topics are answered; the others do not wait for topics that take
  * long. Without a granted topic no gap ends. After a stale connection data must come too, because
  * an exchange that granted everything and fell silent may do so again. */
-static void look_whether_settled(connection *self)
+static void check_all_answered(connection *self)
 {
     if (self->granted_ns == 0 || self->is_silent ||
         !open_gaps_wait_for(self->options.gaps, self->slot.shard))
@@ -400,7 +400,7 @@ static void look_whether_settled(connection *self)
 
 static void look_whether_live(connection *self)
 {
-    look_whether_settled(self);
+    check_all_answered(self);
     if (self->state == STATE_SUBSCRIBING && subscriber_is_settled(self->subscriber))
         on_subscribed(self);
 }
@@ -551,7 +551,7 @@ static void note_data(connection *self, uint64_t recv_ns, uint64_t recv_mono_ns)
     self->is_silent = 0;
     if (self->granted_ns != 0)
         self->granted_ns = recv_ns;
-    look_whether_settled(self);
+    check_all_answered(self);
 }
 
 /* Data came: ping soon, so that it is known whether it came late. */
@@ -695,7 +695,7 @@ static void on_opened(void *user, wire_conn *conn, const wire_peer *peer)
     TD_ASSERT(self->wire == conn);
     self->slot.conn++;
     self->slot.in = self->slot.out = 0;
-    self->has_stood = 1;
+    self->was_open = 1;
     self->is_refused = 0;
     self->last_data_ns = self->granted_ns = 0;
     self->settle_mono_ns = UINT64_MAX;
@@ -787,7 +787,7 @@ static void after_not_stood(connection *self, const wire_end *end)
                 self->shown_name, shown_url(self, url), words);
     if (self->options.feed->auth == AUTH_URL && is_refused_key(end))
         emit_url_refused(self, words);
-    if (self->has_stood || !backoff_is_final(end->cause, end->http_status))
+    if (self->was_open || !backoff_is_final(end->cause, end->http_status))
         return;
     self->is_refused = 1;
     self->options.env->refused(self->options.env->user, self, words);
@@ -977,9 +977,9 @@ int connection_is_live(const connection *self)
     return self->state == STATE_LIVE;
 }
 
-int connection_has_stood(const connection *self)
+int connection_was_open(const connection *self)
 {
-    return self->has_stood;
+    return self->was_open;
 }
 
 int connection_is_refused(const connection *self)

@@ -91,7 +91,7 @@ uint16_t connection_feed_index(const connection *self);
 int connection_is_live(const connection *self);
 
 /* 1 if it was open once in this session, even if it is down now. */
-int connection_has_stood(const connection *self);
+int connection_was_open(const connection *self);
 
 /* 1 after a final refusal (see refused), until a connection opens. */
 int connection_is_refused(const connection *self);

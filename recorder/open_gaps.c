@@ -25,10 +25,10 @@ typedef struct asked {
 } asked;
 
 /* A subscribed topic that came over a slot of an earlier session. */
-typedef struct travel {
+typedef struct moved_topic {
     size_t topic; /* its number in the subscription */
     size_t slot;
-} travel;
+} moved_topic;
 
 /* An open row; a copy (gap_row_copy). */
 typedef struct open_row {
@@ -42,8 +42,8 @@ struct open_gaps {
     open_gaps_options options;
     asked *topics; /* as in the subscription */
     size_t topic_count;
-    travel *travels;
-    size_t travel_count;
+    moved_topic *moved_topics;
+    size_t moved_count;
     size_t slot_count;    /* of earlier sessions */
     uint8_t *has_unknown; /* by slot: it had frames whose topic is unknown */
     uint8_t has_moved;    /* a topic is on another shard than it was */
@@ -207,7 +207,7 @@ static void index_topics(const open_gaps *self, topic_index *index)
 }
 
 /* Find the earlier slots of each subscribed topic. */
-static void note_travels(open_gaps *self, const topic_index *index)
+static void find_moved_topics(open_gaps *self, const topic_index *index)
 {
     const feed_slots *past = self->options.past;
     for (size_t i = 0; i < past->topic_count; i++) {
@@ -223,7 +223,7 @@ static void note_travels(open_gaps *self, const topic_index *index)
         const past_slot *slot = &past->slots[from->slot];
         self->topics[topic].is_recorded = 1;
         self->has_moved |= slot->line != 0 || slot->shard != self->topics[topic].shard;
-        self->travels[self->travel_count++] = (travel){topic, from->slot};
+        self->moved_topics[self->moved_count++] = (moved_topic){topic, from->slot};
     }
 }
 
@@ -231,10 +231,11 @@ static void read_past(open_gaps *self)
 {
     topic_index index = {0};
     self->slot_count = self->options.past->slot_count;
-    self->travels = td_alloc_zero(self->options.past->topic_count + 1, sizeof *self->travels);
+    self->moved_topics =
+        td_alloc_zero(self->options.past->topic_count + 1, sizeof *self->moved_topics);
     self->has_unknown = td_alloc_zero(self->slot_count + 1, 1);
     index_topics(self, &index);
-    note_travels(self, &index);
+    find_moved_topics(self, &index);
     index_fini(&index);
 }
 
@@ -287,11 +288,11 @@ static void find_shards(const open_gaps *self, open_row *row)
     if (row->row.reason == GAP_CORRUPT) /* what is lost may have had topics of any slot */
         slot = NULL;
     size_t index = slot == NULL ? SIZE_MAX : (size_t)(slot - self->options.past->slots);
-    for (size_t i = 0; i < self->travel_count; i++)
+    for (size_t i = 0; i < self->moved_count; i++)
         if (index != SIZE_MAX &&
-            (self->travels[i].slot == index ||
-             is_abandoned(self, &self->options.past->slots[self->travels[i].slot])))
-            wait_for(row, self->topics[self->travels[i].topic].shard);
+            (self->moved_topics[i].slot == index ||
+             is_abandoned(self, &self->options.past->slots[self->moved_topics[i].slot])))
+            wait_for(row, self->topics[self->moved_topics[i].topic].shard);
     if (index != SIZE_MAX && !waits_for_none(row) && !self->has_unknown[index]) {
         row->past_slot = index;
         return;
@@ -468,8 +469,8 @@ static int belongs_to(const open_gaps *self, const open_row *row, size_t topic)
 {
     if (row->past_slot == SIZE_MAX)
         return 1;
-    for (size_t i = 0; i < self->travel_count; i++)
-        if (self->travels[i].topic == topic && self->travels[i].slot == row->past_slot)
+    for (size_t i = 0; i < self->moved_count; i++)
+        if (self->moved_topics[i].topic == topic && self->moved_topics[i].slot == row->past_slot)
             return 1;
     return 0;
 }
@@ -580,7 +581,7 @@ void open_gaps_close(open_gaps *self)
     gap_list_fini(&self->begun);
     td_free(self->rows);
     td_free(self->topics);
-    td_free(self->travels);
+    td_free(self->moved_topics);
     td_free(self->has_unknown);
     td_free(self);
 }

@@ -518,7 +518,7 @@ static void fill_status(const supervisor *self, supervisor_status *out)
         out->http_failures += self->http[i] == NULL ? 0 : http_feed_failures(self->http[i]);
     uint16_t waiting_feed = UINT16_MAX; /* connections stand feed by feed */
     for (size_t i = 0; i < self->connection_count; i++) {
-        out->established += (uint64_t)connection_has_stood(self->connections[i]);
+        out->established += (uint64_t)connection_was_open(self->connections[i]);
         uint16_t feed = connection_feed_index(self->connections[i]);
         if (connection_is_live(self->connections[i]) || feed == waiting_feed)
             continue;
@@ -577,7 +577,7 @@ static void end_without_peer(supervisor *self)
     if (elapsed_ns(self) < timeout_ns)
         return;
     for (size_t i = 0; i < self->connection_count; i++) {
-        if (connection_has_stood(self->connections[i]))
+        if (connection_was_open(self->connections[i]))
             return;
     }
     supervisor_stop(self);
