@@ -151,7 +151,7 @@ static td_result print_report(drift_command *command, const drift_run_result *re
                               : "{findings}[{findings?}\n]{coverage}[{coverage?}\n]" REPORT_END);
     if (count_new > 0 || left_out > 0) /* what is left out may be new */
         *status = EXIT_CODE_DIFFERS;
-    if (tape_is_damaged(&result->tape))
+    if (cursor_is_damaged(&result->tape))
         *status = EXIT_CODE_DAMAGE;
     return result_end(&r, err);
 }

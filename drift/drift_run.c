@@ -33,7 +33,7 @@ typedef struct observed_stream {
 typedef struct run {
     const drift_run_options *options;
     shared shared;
-    tape *tape;
+    cursor *tape;
     player *player;
 } run;
 
@@ -155,15 +155,15 @@ static const observer_ops OBSERVER = {.name = "drift", .frame = look_at, .close 
 static td_result open_all(run *r, td_err *err)
 {
     const drift_run_options *options = r->options;
-    const tape_options reading = {
+    const cursor_options reading = {
         .threads = options->threads, .log = options->log, .reads = TAPE_READS_MESSAGES};
     r->shared.table = drift_table_open();
     if (options->with_coverage)
         r->shared.coverage = coverage_open();
-    td_result rc = tape_open(options->archive, options->wanted, &reading, &r->tape, err);
+    td_result rc = cursor_open(options->archive, options->wanted, &reading, &r->tape, err);
     if (rc != TD_OK)
         return rc;
-    const player_options playing = {.workers = tape_workers(r->tape),
+    const player_options playing = {.workers = cursor_workers(r->tape),
                                     .observer = {&OBSERVER, r},
                                     .without_digests = 1,
                                     .progress = options->progress,
@@ -181,9 +181,9 @@ static td_result play(run *r, td_err *err)
         return TD_EOF;
     if (rc != TD_OK)
         return rc;
-    tape_stats stats;
-    tape_get_stats(r->tape, &stats);
-    if (r->shared.frames == 0 && !tape_is_damaged(&stats))
+    cursor_stats stats;
+    cursor_get_stats(r->tape, &stats);
+    if (r->shared.frames == 0 && !cursor_is_damaged(&stats))
         return selection_nothing(r->options->archive, r->options->wanted, err);
     return TD_OK;
 }
@@ -198,7 +198,7 @@ td_result drift_run(const drift_run_options *options, drift_run_result *out, td_
     if (rc == TD_OK)
         rc = play(&r, err);
     if (rc == TD_OK) {
-        tape_get_stats(r.tape, &out->tape);
+        cursor_get_stats(r.tape, &out->tape);
         out->table = r.shared.table;
         out->frames = r.shared.frames;
         r.shared.table = NULL;
@@ -208,7 +208,7 @@ td_result drift_run(const drift_run_options *options, drift_run_result *out, td_
         out->coverage = r.shared.coverage;
         r.shared.coverage = NULL;
     }
-    tape_close(r.tape);
+    cursor_close(r.tape);
     close_readers(&r.shared);
     drift_table_close(r.shared.table);
     coverage_close(r.shared.coverage);

@@ -11,7 +11,7 @@
 #include "drift/coverage.h"
 #include "schema/drift_table.h"
 #include "tape/selection.h"
-#include "tape/tape.h"
+#include "tape/cursor.h"
 
 typedef struct drift_run_options {
     archive *archive; /* borrowed, as all here */
@@ -28,7 +28,7 @@ typedef struct drift_run_result {
     drift_table *table; /* owned */
     coverage *coverage; /* owned; NULL: not asked for */
     uint64_t frames;    /* inbound frames of the selection, copies and control frames included */
-    tape_stats tape;
+    cursor_stats tape;
 } drift_run_result;
 
 /* Look at every inbound frame of the selection. The result does not depend on the number of

@@ -10,7 +10,7 @@
 #include "export/export_writer.h"
 #include "play/player.h"
 #include "tape/nothing.h"
-#include "tape/tape.h"
+#include "tape/cursor.h"
 
 typedef struct export_run_state {
     const export_options *options;
@@ -20,7 +20,7 @@ typedef struct export_run_state {
     export_span span;
     uint64_t frames;        /* played: of topics, no copies */
     uint64_t useful_frames; /* of these, such as files are made of */
-    tape *tape;
+    cursor *tape;
     sink writer; /* ctx NULL: not open */
     player *player;
 } export_run_state;
@@ -68,18 +68,18 @@ static int survey_is_stopped(void *user)
 static td_result survey(export_run_state *run, td_err *err)
 {
     const export_options *options = run->options;
-    const tape_options reading = {.threads = options->threads,
-                                  .log = options->log,
-                                  .reads = options->spec->format->reads,
-                                  .with_events = options->spec->format->wants_events,
-                                  .with_lead_in = 1};
-    td_result rc = tape_open(options->archive, options->wanted, &reading, &run->tape, err);
+    const cursor_options reading = {.threads = options->threads,
+                                    .log = options->log,
+                                    .reads = options->spec->format->reads,
+                                    .with_events = options->spec->format->wants_events,
+                                    .with_lead_in = 1};
+    td_result rc = cursor_open(options->archive, options->wanted, &reading, &run->tape, err);
     if (rc != TD_OK)
         return rc;
     const export_survey_options looking = {.spec = options->spec,
                                            .archive = options->archive,
                                            .wanted = options->wanted,
-                                           .window = tape_get_window(run->tape),
+                                           .window = cursor_get_window(run->tape),
                                            .folder = run->folder,
                                            .threads = options->threads,
                                            .is_stopped = survey_is_stopped,
@@ -100,8 +100,8 @@ static uint64_t damaged_until_ns(void *user)
 {
     const export_run_state *run = user;
     TD_ASSERT(run->tape != NULL);
-    tape_stats stats;
-    tape_get_stats(run->tape, &stats);
+    cursor_stats stats;
+    cursor_get_stats(run->tape, &stats);
     return stats.damaged_until_ns;
 }
 
@@ -122,12 +122,12 @@ static void open_player(export_run_state *run)
                             .choices = &run->survey.choices,
                             .gaps = options->gaps,
                             .wanted = options->wanted,
-                            .window = tape_get_window(run->tape),
+                            .window = cursor_get_window(run->tape),
                             .span = &run->span,
                             .damaged_until_ns = damaged_until_ns,
                             .user = run};
     run->writer = options->spec->format->open(&job);
-    player_options playing = {.workers = tape_workers(run->tape),
+    player_options playing = {.workers = cursor_workers(run->tape),
                               .sinks = {run->writer},
                               .sink_count = 1,
                               .progress = on_progress,
@@ -157,7 +157,7 @@ static td_result play(export_run_state *run, td_err *err)
 {
     for (;;) {
         const frame_ref *frame;
-        td_result rc = tape_next(run->tape, &frame, err);
+        td_result rc = cursor_next(run->tape, &frame, err);
         if (rc == TD_EOF)
             return player_finish(run->player, err);
         if (rc == TD_OK) {
@@ -178,10 +178,10 @@ static td_result conclude(export_run_state *run, export_result *out, td_err *err
     gap_list gaps = {0};
     TD_ASSERT(run->writer.ctx != NULL);
     report_init_replay(&report, run->player, NULL);
-    tape_get_stats(run->tape, &report.tape);
+    cursor_get_stats(run->tape, &report.tape);
     gap_list_join(&gaps, options->gaps);
-    gap_list_join(&gaps, tape_get_damage(run->tape));
-    report_add_gaps(&report, &gaps, options->wanted, tape_get_window(run->tape));
+    gap_list_join(&gaps, cursor_get_damage(run->tape));
+    report_add_gaps(&report, &gaps, options->wanted, cursor_get_window(run->tape));
     gap_list_fini(&gaps);
     td_result rc = export_manifest_end(&run->manifest, &report, err);
     if (rc == TD_OK)
@@ -266,7 +266,7 @@ static void close_run(export_run_state *run)
 {
     player_close(run->player); /* its streams are known to the tape's channels */
     run->options->spec->format->close(run->writer.ctx);
-    tape_close(run->tape);
+    cursor_close(run->tape);
     export_survey_fini(&run->survey);
     export_manifest_fini(&run->manifest);
     export_folder_close(run->folder);
@@ -287,8 +287,8 @@ td_result export_run(const export_options *options, export_result *out, td_err *
     }
     if (rc == TD_OK)
         rc = export_manifest_begin(&run.manifest, run.folder, options->spec, options->archive,
-                                   options->wanted, tape_get_window(run.tape),
-                                   tape_get_lead_from_ns(run.tape), err);
+                                   options->wanted, cursor_get_window(run.tape),
+                                   cursor_get_lead_from_ns(run.tape), err);
     if (rc == TD_OK)
         rc = play(&run, err);
     if (rc == TD_OK && run.useful_frames == 0)

@@ -11,7 +11,7 @@
 #include "archive/gap.h"
 #include "book/symbol_state.h"
 #include "schema/message.h"
-#include "tape/tape.h"
+#include "tape/cursor.h"
 
 /* Why a book ceased to be trusted. */
 typedef enum export_break_cause {
@@ -55,7 +55,7 @@ typedef enum gate_copies { GATE_WITHOUT_COPIES, GATE_WITH_COPIES } gate_copies;
 export_gate *export_gate_open(const gap_list *gaps, gate_copies copies);
 void export_gate_close(export_gate *gate);
 
-/* Take the next frame, of whatever connection. damaged_until_ns as tape_stats has it now. Copies
+/* Take the next frame, of whatever connection. damaged_until_ns as cursor_stats has it now. Copies
  * keep the book of their connection up to date, so that it is right when the stream follows it: the
  * answer to a copy is about that book. */
 gate_answer export_gate_take(export_gate *gate, const frame_ref *frame, uint64_t damaged_until_ns);

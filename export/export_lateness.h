@@ -4,7 +4,7 @@
 #ifndef TD_EXPORT_EXPORT_LATENESS_H
 #define TD_EXPORT_EXPORT_LATENESS_H
 
-#include "tape/tape.h"
+#include "tape/cursor.h"
 
 typedef struct export_lateness export_lateness;
 

@@ -10,7 +10,7 @@
 #include "export/export_series.h"
 #include "format/segment_reader.h"
 #include "tape/connection_table.h"
-#include "tape/tape.h"
+#include "tape/cursor.h"
 
 enum { STOP_FRAMES = 4096, BITMAP_BYTES = (UINT16_MAX + 1) / 8 };
 
@@ -25,7 +25,7 @@ typedef struct survey_run {
     size_t day_capacity;
     read_plan *plan;
     size_t segment_next;    /* those before it have no day to come */
-    tape *frames;           /* of channels whose place each frame decides; NULL: there are none */
+    cursor *frames;         /* of channels whose place each frame decides; NULL: there are none */
     const frame_ref *frame; /* the next of them; NULL: no more */
     uint64_t frame_count;
     segment_scratch *scratch;
@@ -230,7 +230,7 @@ static int wants_frames(void *user, const channel_info *info)
 static td_result next_frame(survey_run *run, td_err *err)
 {
     const export_survey_options *options = run->options;
-    td_result rc = tape_next(run->frames, &run->frame, err);
+    td_result rc = cursor_next(run->frames, &run->frame, err);
     if (rc != TD_OK)
         run->frame = NULL;
     if (rc == TD_EOF)
@@ -244,16 +244,16 @@ static td_result next_frame(survey_run *run, td_err *err)
 static td_result open_frames(survey_run *run, td_err *err)
 {
     const export_survey_options *options = run->options;
-    const tape_options reading = {.threads = options->threads,
-                                  .reads = TAPE_READS_MESSAGES,
-                                  .wants_channel = wants_frames,
-                                  .user = run};
+    const cursor_options reading = {.threads = options->threads,
+                                    .reads = TAPE_READS_MESSAGES,
+                                    .wants_channel = wants_frames,
+                                    .user = run};
     selection wanted = *options->wanted;
     if (wanted.has_from)
         wanted.from = (td_time_spec){TD_TIME_ABSOLUTE, options->window.from_ns};
     if (wanted.has_to)
         wanted.to = (td_time_spec){TD_TIME_ABSOLUTE, options->window.to_ns};
-    td_result rc = tape_open(options->archive, &wanted, &reading, &run->frames, err);
+    td_result rc = cursor_open(options->archive, &wanted, &reading, &run->frames, err);
     return rc == TD_OK ? next_frame(run, err) : rc;
 }
 
@@ -390,7 +390,7 @@ td_result export_survey_run(const export_survey_options *options, export_survey 
         rc = open_frames_if_needed(run, err);
     if (rc == TD_OK)
         rc = note_days(run, err);
-    tape_close(run->frames);
+    cursor_close(run->frames);
     read_plan_close(run->plan);
     segment_scratch_close(run->scratch);
     td_buf_fini(&run->sealed);

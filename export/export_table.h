@@ -16,7 +16,7 @@
 #include "schema/family.h"
 #include "schema/message.h"
 #include "schema/topic.h"
-#include "tape/tape.h"
+#include "tape/cursor.h"
 
 /* One kind of dataset. */
 typedef struct export_type {

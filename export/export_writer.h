@@ -10,7 +10,7 @@
 #include "export/export_folder.h"
 #include "export/export_manifest.h"
 #include "play/sink.h"
-#include "tape/tape.h"
+#include "tape/cursor.h"
 
 /* The receive times of the selection's frames so far; 0 before the first. */
 typedef struct export_span {

@@ -10,7 +10,7 @@
 #include "archive/read_plan.h"
 #include "archive/session_spans.h"
 #include "play/subscribed.h"
-#include "tape/tape.h"
+#include "tape/cursor.h"
 
 const char *absence_why_name(absence_why why)
 {
@@ -273,18 +273,18 @@ static const char *text_of(const known_topic *topic)
 static td_result read_subscriptions(archive *a, const selection *wanted, const td_log *log,
                                     subscribed *to, td_err *err)
 {
-    const tape_options options = {.log = log, .with_events = 1};
-    tape *t = NULL;
-    td_result rc = tape_open(a, wanted, &options, &t, err);
+    const cursor_options options = {.log = log, .with_events = 1};
+    cursor *t = NULL;
+    td_result rc = cursor_open(a, wanted, &options, &t, err);
     if (rc != TD_OK)
         return rc;
     const frame_ref *frame;
     while (rc == TD_OK) {
-        rc = tape_next(t, &frame, err);
+        rc = cursor_next(t, &frame, err);
         if (rc == TD_OK)
             rc = subscribed_take(to, frame, err);
     }
-    tape_close(t);
+    cursor_close(t);
     return rc == TD_EOF ? TD_OK : rc;
 }
 

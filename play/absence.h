@@ -39,7 +39,7 @@ typedef struct absence_list {
 } absence_list;
 
 /* The selection, its window as the tape resolved it, and since when the connections exist that were
- * open at its beginning (tape_get_lead_from_ns). */
+ * open at its beginning (cursor_get_lead_from_ns). */
 typedef struct absence_query {
     const selection *wanted;
     selection_window window;

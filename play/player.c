@@ -208,11 +208,11 @@ td_result player_take(player *p, const frame_ref *frame, td_err *err)
     return rc;
 }
 
-td_result player_play(player *p, tape *from, td_err *err)
+td_result player_play(player *p, cursor *from, td_err *err)
 {
     for (;;) {
         const frame_ref *frame;
-        td_result rc = tape_next(from, &frame, err);
+        td_result rc = cursor_next(from, &frame, err);
         if (rc == TD_OK) {
             rc = player_take(p, frame, err);
             p->is_stopped = rc == TD_EOF;

@@ -16,13 +16,13 @@
 #include "play/pacer.h"
 #include "play/sink.h"
 #include "play/stream_table.h"
-#include "tape/tape.h"
+#include "tape/cursor.h"
 
 enum { PLAYER_SINKS_MAX = 8 };
 
 typedef struct player_options {
     td_workers *workers; /* that follow streams, beside the caller's thread, which helps them while
-                            it waits (tape_workers); NULL: all runs on the caller's thread */
+                            it waits (cursor_workers); NULL: all runs on the caller's thread */
     sink sinks[PLAYER_SINKS_MAX];
     size_t sink_count;
     pacer *pacer;            /* NULL: full speed, no deadlines */
@@ -68,7 +68,7 @@ void player_close(player *player);
 TD_MUST_USE td_result player_take(player *player, const frame_ref *frame, td_err *err);
 
 /* Everything on a tape, up to its end or TD_EOF of player_take. */
-TD_MUST_USE td_result player_play(player *player, tape *tape, td_err *err);
+TD_MUST_USE td_result player_play(player *player, cursor *tape, td_err *err);
 
 /* Wait until every frame that was taken has been worked on by its stream and seen by the observer.
  * The play goes on afterwards. The first failure of any stream so far. */

@@ -132,7 +132,7 @@ void report_add_gaps(replay_report *report, const gap_list *all, const selection
 
 replay_verdict report_verdict(const replay_report *report)
 {
-    if (tape_is_damaged(&report->tape))
+    if (cursor_is_damaged(&report->tape))
         return REPLAY_DAMAGED;
     int is_complete = !report->is_stopped && report->totals.violations == 0 &&
                       report->totals.undecoded == 0 && report->uncovered_gaps == 0 &&

@@ -12,7 +12,7 @@
 #include "play/pacer.h"
 #include "play/player.h"
 #include "tape/selection.h"
-#include "tape/tape.h"
+#include "tape/cursor.h"
 
 /* Names of a stream. Texts are the player's. */
 typedef struct report_names {
@@ -59,7 +59,7 @@ typedef struct replay_report {
     gap_list gaps; /* those that touch the selection */
     uint64_t uncovered_gaps;
     absence_list absences; /* of what was selected; fini frees it */
-    tape_stats tape;
+    cursor_stats tape;
     report_pace pace;
     unsigned workers_busy_max;
     uint64_t elapsed_ns;

@@ -32,13 +32,13 @@ td_result play_source_open(play_source *from, const td_log *log, td_err *err)
     return source_open_archive(&from->choice, log, &from->archive, err);
 }
 
-td_result play_source_open_tape(play_source *from, const tape_options *reading, td_err *err)
+td_result play_source_open_tape(play_source *from, const cursor_options *reading, td_err *err)
 {
-    return tape_open(from->archive, &from->wanted, reading, &from->tape, err);
+    return cursor_open(from->archive, &from->wanted, reading, &from->tape, err);
 }
 
 void play_source_close(play_source *from)
 {
-    tape_close(from->tape);
+    cursor_close(from->tape);
     archive_close(from->archive);
 }

@@ -7,7 +7,7 @@
 #include "cli/option_groups.h"
 #include "archive/archive.h"
 #include "tape/selection.h"
-#include "tape/tape.h"
+#include "tape/cursor.h"
 
 /* Zero-initialise; choice and selecting are the targets of option_group_archive and
  * option_group_selection. */
@@ -16,7 +16,7 @@ typedef struct play_source {
     selection_options selecting;
     archive *archive; /* NULL: not open */
     selection wanted; /* borrows selecting's texts */
-    tape *tape;       /* NULL: not open */
+    cursor *tape;     /* NULL: not open */
 } play_source;
 
 /* Open the archive that the options name, for reading with the machine's files and clock, and read
@@ -25,7 +25,7 @@ typedef struct play_source {
 TD_MUST_USE td_result play_source_open(play_source *from, const td_log *log, td_err *err);
 
 /* Open a tape of the selection. */
-TD_MUST_USE td_result play_source_open_tape(play_source *from, const tape_options *reading,
+TD_MUST_USE td_result play_source_open_tape(play_source *from, const cursor_options *reading,
                                             td_err *err);
 
 /* Close what is open. */

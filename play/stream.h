@@ -18,7 +18,7 @@
 #include "play/observer.h"
 #include "play/sink.h"
 #include "schema/decode.h"
-#include "tape/tape.h"
+#include "tape/cursor.h"
 
 /* A frame of a stream. */
 typedef struct stream_frame {

@@ -5,7 +5,7 @@
 #define TD_PLAY_SUBSCRIBED_H
 
 #include "base/err.h"
-#include "tape/tape.h"
+#include "tape/cursor.h"
 
 typedef struct subscribed subscribed;
 

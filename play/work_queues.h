@@ -7,7 +7,7 @@
 
 #include "base/err.h"
 #include "play/stream.h"
-#include "tape/tape.h"
+#include "tape/cursor.h"
 
 typedef struct work_queues work_queues;
 

@@ -7,7 +7,7 @@
 #include "base/time_text.h"
 #include "play/source.h"
 #include "tape/nothing.h"
-#include "tape/tape.h"
+#include "tape/cursor.h"
 
 /* Bytes of the text: some times what a command line has. */
 enum { TEXT_BYTES_MAX = 1 << 20 };
@@ -122,7 +122,7 @@ static td_result narrow_window(baseline_selection *s, archive *from, td_err *err
     selection_window window;
     char begin[TD_TIME_TEXT_BYTES] = "";
     char end[TD_TIME_TEXT_BYTES] = "";
-    td_result rc = tape_find_window(from, &s->wanted, NULL, &window, err);
+    td_result rc = cursor_find_window(from, &s->wanted, NULL, &window, err);
     if (rc != TD_OK)
         return rc;
     if (window.from_ns < covered.from_ns)
@@ -171,7 +171,7 @@ td_result baseline_selection_fix(baseline_selection *out, const selection *given
     *out = (baseline_selection){.text = NULL};
     td_result rc = selection_check_of(from, given, err);
     if (rc == TD_OK)
-        rc = tape_find_window(from, given, NULL, &window, err);
+        rc = cursor_find_window(from, given, NULL, &window, err);
     if (rc != TD_OK)
         return rc;
     out->wanted = *given;

@@ -24,7 +24,7 @@ typedef struct baseline_selection {
 TD_NEVER_NULL char *baseline_selection_text(const selection *wanted, selection_window window);
 
 /* The selection of a command line with its times made absolute, and its text for a new baseline
- * (baseline_meta.selection): the options that give it. given is borrowed. As tape_find_window. */
+ * (baseline_meta.selection): the options that give it. given is borrowed. As cursor_find_window. */
 TD_MUST_USE td_result baseline_selection_fix(baseline_selection *out, const selection *given,
                                              archive *from, td_err *err);
 

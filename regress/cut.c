@@ -14,7 +14,7 @@
 #include "format/segment_name.h"
 #include "format/segment_writer.h"
 #include "tape/selection.h"
-#include "tape/tape.h"
+#include "tape/cursor.h"
 
 #define CUT_SUFFIX ".mcap"
 
@@ -88,7 +88,7 @@ static int is_of_connection(const cut *c, const frame_ref *frame)
 
 /* Open what the feed has in a window. */
 static td_result open_window(cut *c, uint64_t from_ns, uint64_t to_ns, cut_wants wants,
-                             tape_options *options, tape **out, td_err *err)
+                             cursor_options *options, cursor **out, td_err *err)
 {
     const selection window = {.feeds = {&c->frame->feed, 1},
                               .from = {TD_TIME_ABSOLUTE, from_ns},
@@ -100,7 +100,7 @@ static td_result open_window(cut *c, uint64_t from_ns, uint64_t to_ns, cut_wants
     options->threads = c->options->threads;
     options->wants_channel = wants_channel;
     options->user = c;
-    return tape_open(c->options->archive, &window, options, out, err);
+    return cursor_open(c->options->archive, &window, options, out, err);
 }
 
 /* ---- the frame ---- */
@@ -119,14 +119,14 @@ static void keep_info(cut *c, const channel_info *from, channel_info *out)
 
 static td_result find_frame(cut *c, td_err *err)
 {
-    tape *t = NULL;
+    cursor *t = NULL;
     const frame_ref *frame;
     uint64_t at_ns = c->frame->recv_ns;
     int is_found = 0;
     td_result rc =
-        open_window(c, at_ns, at_ns + 1, CUT_WANTS_CONNECTION, &(tape_options){0}, &t, err);
+        open_window(c, at_ns, at_ns + 1, CUT_WANTS_CONNECTION, &(cursor_options){0}, &t, err);
     while (rc == TD_OK && !is_found) {
-        rc = tape_next(t, &frame, err);
+        rc = cursor_next(t, &frame, err);
         if (rc != TD_OK || !is_of_connection(c, frame) || frame->ordinal != c->frame->ordinal)
             continue;
         is_found = 1;
@@ -134,7 +134,7 @@ static td_result find_frame(cut *c, td_err *err)
         c->result.has_book = c->row != NULL && c->row->type == MSG_BOOK_CHANGE;
         keep_info(c, &frame->channel->info, &c->channel);
     }
-    tape_close(t);
+    cursor_close(t);
     if (rc != TD_EOF)
         return rc;
     return td_err_set(err, TD_E_NOTFOUND,
@@ -177,24 +177,24 @@ static void follow_frame(cut *c, symbol_topic *topic, const frame_ref *frame)
 /* When the connections began that are open at the frame, as far as the archive knows. */
 static td_result find_lead(cut *c, uint64_t *out, td_err *err)
 {
-    tape *t = NULL;
-    tape_options options = {.with_lead_in = 1};
+    cursor *t = NULL;
+    cursor_options options = {.with_lead_in = 1};
     uint64_t at_ns = c->frame->recv_ns;
     td_result rc = open_window(c, at_ns, at_ns + 1, CUT_WANTS_EVENTS, &options, &t, err);
     if (rc == TD_OK)
-        *out = tape_get_lead_from_ns(t);
-    tape_close(t);
+        *out = cursor_get_lead_from_ns(t);
+    cursor_close(t);
     return rc;
 }
 
 static td_result find_start(cut *c, td_err *err)
 {
-    tape *t = NULL;
+    cursor *t = NULL;
     const frame_ref *frame;
     symbol_state *state = symbol_state_open(SYMBOL_WITHOUT_AUDITS);
     symbol_topic *topic = symbol_state_topic(state, td_bytes_str(""), 0); /* the frame's */
-    tape_options options = {.reads = c->result.has_book ? TAPE_READS_MESSAGES : TAPE_READS_FRAMES,
-                            .decoding = c->options->decoding};
+    cursor_options options = {.reads = c->result.has_book ? TAPE_READS_MESSAGES : TAPE_READS_FRAMES,
+                              .decoding = c->options->decoding};
     uint64_t lead_from_ns = 0;
     td_result rc = find_lead(c, &lead_from_ns, err);
     if (rc == TD_OK)
@@ -202,14 +202,14 @@ static td_result find_start(cut *c, td_err *err)
                          c->result.has_book ? CUT_WANTS_STREAM : CUT_WANTS_EVENTS, &options, &t,
                          err);
     while (rc == TD_OK) {
-        rc = tape_next(t, &frame, err);
+        rc = cursor_next(t, &frame, err);
         if (rc == TD_OK && frame->event != NULL && is_of_session(c, frame))
             note_connection(c, frame);
         else if (rc == TD_OK && c->result.has_book && is_of_connection(c, frame))
             follow_frame(c, topic, frame);
     }
     symbol_state_close(state);
-    tape_close(t);
+    cursor_close(t);
     if (rc == TD_EOF)
         rc = TD_OK;
     if (rc == TD_OK && !c->result.has_book) {
@@ -342,17 +342,17 @@ static td_result put_if_wanted(cut *c, const frame_ref *frame, td_err *err)
 
 static td_result copy_frames(cut *c, td_err *err)
 {
-    tape *t = NULL;
+    cursor *t = NULL;
     const frame_ref *frame;
-    tape_options options = {.reads = TAPE_READS_FRAMES};
+    cursor_options options = {.reads = TAPE_READS_FRAMES};
     td_result rc =
         open_window(c, c->start_ns, c->frame->recv_ns + 1, CUT_WANTS_STREAM, &options, &t, err);
     while (rc == TD_OK) {
-        rc = tape_next(t, &frame, err);
+        rc = cursor_next(t, &frame, err);
         if (rc == TD_OK)
             rc = put_if_wanted(c, frame, err);
     }
-    tape_close(t);
+    cursor_close(t);
     return rc == TD_EOF ? seal(c, err) : rc;
 }
 

@@ -13,7 +13,7 @@
 #include "play/player.h"
 #include "schema/message_json.h"
 #include "tape/nothing.h"
-#include "tape/tape.h"
+#include "tape/cursor.h"
 
 enum { PROGRESS_FRAMES = 4096 };
 
@@ -53,7 +53,7 @@ typedef struct run {
     const regress_options *options;
     baseline *into;                 /* NULL: comparing */
     const regress_against *against; /* NULL: filling */
-    tape *tape;
+    cursor *tape;
     player *player;
     regress_totals totals;
     pthread_mutex_t mutex; /* of the list */
@@ -491,18 +491,18 @@ static td_result nothing_found(const run *r, td_err *err)
 static td_result open_play(run *r, td_err *err)
 {
     const regress_options *o = r->options;
-    const tape_options reading = {.threads = o->threads,
-                                  .log = o->log,
-                                  .reads = o->members == CANONICAL_WHOLE ? TAPE_READS_ALL
-                                                                         : TAPE_READS_MESSAGES,
-                                  .with_lead_in = 1,
-                                  .decoding = user_decoder_decoding(o->decoder)};
+    const cursor_options reading = {.threads = o->threads,
+                                    .log = o->log,
+                                    .reads = o->members == CANONICAL_WHOLE ? TAPE_READS_ALL
+                                                                           : TAPE_READS_MESSAGES,
+                                    .with_lead_in = 1,
+                                    .decoding = user_decoder_decoding(o->decoder)};
     static const observer_ops OBSERVE = {
         .name = "regress", .frame = observe, .close = close_observed};
-    td_result rc = tape_open(o->archive, o->wanted, &reading, &r->tape, err);
+    td_result rc = cursor_open(o->archive, o->wanted, &reading, &r->tape, err);
     if (rc != TD_OK)
         return rc;
-    const player_options playing = {.workers = tape_workers(r->tape),
+    const player_options playing = {.workers = cursor_workers(r->tape),
                                     .observer = {&OBSERVE, r},
                                     .without_digests = 1,
                                     .without_audits = 1};
@@ -517,7 +517,7 @@ static td_result play_frames(run *r, td_err *err)
     uint64_t taken = 0;
     td_result rc = TD_OK;
     while (rc == TD_OK) {
-        rc = tape_next(r->tape, &frame, err);
+        rc = cursor_next(r->tape, &frame, err);
         if (rc == TD_OK)
             rc = player_take(r->player, frame, err);
         if (rc == TD_OK && ++taken % PROGRESS_FRAMES == 0 && o->progress != NULL &&
@@ -531,9 +531,9 @@ static td_result play_frames(run *r, td_err *err)
 
 static void sum_totals(run *r)
 {
-    tape_stats stats;
-    tape_get_stats(r->tape, &stats);
-    r->totals.is_damaged = (uint8_t)tape_is_damaged(&stats);
+    cursor_stats stats;
+    cursor_get_stats(r->tape, &stats);
+    r->totals.is_damaged = (uint8_t)cursor_is_damaged(&stats);
     for (size_t i = 0; i < r->stream_count; i++) {
         const run_stream *s = r->streams[i];
         r->totals.frames += s->frames;
@@ -578,7 +578,7 @@ static void close_stream(run_stream *s)
 static void run_fini(run *r)
 {
     player_close(r->player);
-    tape_close(r->tape);
+    cursor_close(r->tape);
     pthread_mutex_destroy(&r->mutex);
     td_free(r->streams);
 }

@@ -42,7 +42,7 @@ void user_decoder_close(user_decoder *self);
 /* As on the command line, or "built-in". */
 const char *user_decoder_name(const user_decoder *self);
 
-/* For tape_options; NULL: the built-in decoder. */
+/* For cursor_options; NULL: the built-in decoder. */
 const tape_decoding *user_decoder_decoding(const user_decoder *self);
 
 /* Decode one frame, on whatever thread. *out is zero before; its memory is of the arena. Nothing is

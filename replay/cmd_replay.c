@@ -19,7 +19,7 @@
 #include "replay/sink_jsonl.h"
 #include "replay/sink_plugin.h"
 #include "tape/nothing.h"
-#include "tape/tape.h"
+#include "tape/cursor.h"
 
 #define IDLE_SLICE_NS (200 * TD_NS_PER_MS)
 
@@ -190,7 +190,7 @@ static td_result open_player(replay_command *command, pacer_speed speed, td_err 
                                   .spin_ns = PACER_SPIN_NS,
                                   .idle = {idle_wait, command}};
     pacer_init(&command->pacer, &pacing);
-    player_options options = {.workers = tape_workers(command->verb.source.tape),
+    player_options options = {.workers = cursor_workers(command->verb.source.tape),
                               .pacer = &command->pacer,
                               .progress = on_progress,
                               .user = command};
@@ -225,12 +225,12 @@ static td_result open_all(replay_command *command, td_err *err)
         rc = play_source_open(&command->verb.source, &command->verb.log, err);
     if (rc != TD_OK)
         return rc;
-    const tape_options reading = {.threads = threads_options_count(&command->verb.threads),
-                                  .log = &command->verb.log,
-                                  .reads = reads_every_value(command) ? TAPE_READS_ALL
-                                                                      : TAPE_READS_MESSAGES,
-                                  .with_events = command->plugins != NULL,
-                                  .with_lead_in = 1};
+    const cursor_options reading = {.threads = threads_options_count(&command->verb.threads),
+                                    .log = &command->verb.log,
+                                    .reads = reads_every_value(command) ? TAPE_READS_ALL
+                                                                        : TAPE_READS_MESSAGES,
+                                    .with_events = command->plugins != NULL,
+                                    .with_lead_in = 1};
     rc = play_source_open_tape(&command->verb.source, &reading, err);
     return rc == TD_OK ? open_player(command, speed, err) : rc;
 }
@@ -252,9 +252,9 @@ static td_result gather_gaps(const replay_command *command, replay_report *repor
     TD_ASSERT(command->verb.source.tape != NULL);
     gap_list all = {0};
     td_result rc = archive_gaps(command->verb.source.archive, &all, err);
-    gap_list_join(&all, tape_get_damage(command->verb.source.tape));
+    gap_list_join(&all, cursor_get_damage(command->verb.source.tape));
     report_add_gaps(report, &all, &command->verb.source.wanted,
-                    tape_get_window(command->verb.source.tape));
+                    cursor_get_window(command->verb.source.tape));
     gap_list_fini(&all);
     return rc;
 }
@@ -269,8 +269,8 @@ static td_result look_for_absences(const replay_command *command, replay_report 
     if (report->totals.first_recv_ns == 0)
         return selection_nothing(command->verb.source.archive, &command->verb.source.wanted, err);
     const absence_query query = {.wanted = &command->verb.source.wanted,
-                                 .window = tape_get_window(command->verb.source.tape),
-                                 .lead_from_ns = tape_get_lead_from_ns(command->verb.source.tape),
+                                 .window = cursor_get_window(command->verb.source.tape),
+                                 .lead_from_ns = cursor_get_lead_from_ns(command->verb.source.tape),
                                  .log = &command->verb.log};
     return absence_find(command->verb.source.archive, &query, player_streams(command->player),
                         &report->absences, err);
@@ -298,7 +298,7 @@ static td_result conclude(replay_command *command, exit_code *status, td_err *er
     replay_report report;
     report_init_replay(&report, command->player, &command->pacer);
     report.elapsed_ns = clock_mono_ns(command->verb.clock) - command->started_ns;
-    tape_get_stats(command->verb.source.tape, &report.tape);
+    cursor_get_stats(command->verb.source.tape, &report.tape);
     td_result rc = look_for_absences(command, &report, err);
     if (rc == TD_OK)
         rc = gather_gaps(command, &report, err);

@@ -8,7 +8,7 @@
 #include "embed/frame_view.h"
 #include "play/observer.h"
 #include "play/stream.h"
-#include "tape/tape.h"
+#include "tape/cursor.h"
 
 /* A book as plugins hold it: that of a stream, whichever of its connections is followed; or, of a
  * copy, that of the connection. */

@@ -47,7 +47,7 @@ typedef struct frame_content {
 } frame_content;
 
 struct event;      /* archive/event.h */
-struct tape_block; /* tape/tape.h */
+struct tape_block; /* tape/cursor.h */
 
 typedef struct frame_ref {
     uint64_t recv_ns;

@@ -12,7 +12,7 @@
 #include "base/buf.h"
 #include "serve/snapshot.h"
 #include "tape/content.h"
-#include "tape/tape.h"
+#include "tape/cursor.h"
 #include "schema/filters.h"
 
 typedef struct serve_book serve_book;

@@ -79,8 +79,8 @@ static td_result open_tape(serve_client *client, td_err *err)
     const pacer_options pacing = {
         .clock = options->clock, .speed = options->speed, .gap_ns_max = options->gap_ns_max};
     pacer_init(&client->pacer, &pacing);
-    const tape_options reading = {.threads = 1, .log = options->log, .with_lead_in = 1};
-    return tape_open(options->archive, &mine, &reading, &client->tape, err);
+    const cursor_options reading = {.threads = 1, .log = options->log, .with_lead_in = 1};
+    return cursor_open(options->archive, &mine, &reading, &client->tape, err);
 }
 
 /* May be called while catching up: books that became current stay so. */
@@ -156,7 +156,7 @@ static td_result next_frame(serve_client *client, td_err *err)
 {
     const frame_ref *frame;
     do {
-        td_result rc = tape_next(client->tape, &frame, err);
+        td_result rc = cursor_next(client->tape, &frame, err);
         if (rc != TD_OK)
             return rc;
     } while (!is_data(frame));
@@ -334,7 +334,7 @@ void serve_client_close(serve_client *client)
     owner->counts.complete += client->is_complete;
     wire_timer_cancel(client->timer);
     serve_books_fini(&client->books);
-    tape_close(client->tape);
+    cursor_close(client->tape);
     topic_filters_fini(&client->filters);
     td_free(client->verdicts);
     td_free(client->feed_names);

@@ -7,7 +7,7 @@
 #include "serve/serve.h"
 #include "serve/serve_books.h"
 #include "tape/content.h"
-#include "tape/tape.h"
+#include "tape/cursor.h"
 #include "schema/filters.h"
 #include "schema/responder.h"
 
@@ -52,7 +52,7 @@ struct serve_client {
     uint32_t filters_version; /* incremented with every change of filters */
     wire_timer *timer;        /* of settle, or of the next frame */
     pacer pacer;
-    tape *tape;
+    cursor *tape;
     const frame_ref *frame; /* read, not yet sent; NULL: none */
     uint8_t is_at_end;      /* the tape has no more frames */
     serve_books books;      /* books of its tape, up to the last due frame */

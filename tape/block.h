@@ -10,7 +10,7 @@
 #include "base/arena.h"
 #include "base/attr.h"
 #include "base/buf.h"
-#include "tape/tape.h"
+#include "tape/cursor.h"
 
 typedef struct block_pool block_pool;
 

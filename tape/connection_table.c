@@ -60,10 +60,10 @@ static void free_feed(session_feed *feed)
     while (feed->slots != NULL) {
         session_slot *slot = feed->slots;
         feed->slots = slot->next;
-        while (slot->now != &slot->none) {
-            session_conn *before = slot->now->before;
-            td_free(slot->now);
-            slot->now = before;
+        while (slot->conns != NULL) {
+            session_conn *before = slot->conns->before;
+            td_free(slot->conns);
+            slot->conns = before;
         }
         td_free(slot);
     }
@@ -102,6 +102,22 @@ void connection_table_close(connection_table *r)
     td_free(r->buckets);
     td_free(r->stream_buckets);
     td_free(r);
+}
+
+void connection_table_rewind(connection_table *r)
+{
+    for (size_t i = 0; i < r->bucket_count; i++)
+        for (stream_node *of = r->stream_buckets[i]; of != NULL; of = of->next)
+            follow_fini(&of->follow);
+    for (session_feed *feed = r->feeds; feed != NULL; feed = feed->next) {
+        feed->end_ns = 0;
+        for (session_slot *slot = feed->slots; slot != NULL; slot = slot->next) {
+            slot->now = &slot->none;
+            slot->is_open = 0;
+            slot->in = 0;
+            slot->out = 0;
+        }
+    }
 }
 
 /* ---- channels ---- */
@@ -320,9 +336,10 @@ static void set_conn(session_slot *slot, uint32_t number, uint64_t since_ns)
     if (slot->now->conn.number == number)
         return;
     session_conn *made = td_alloc(sizeof *made);
-    *made = (session_conn){slot->none.conn, slot->now};
+    *made = (session_conn){slot->none.conn, slot->conns};
     made->conn.number = number;
     made->conn.since_ns = since_ns;
+    slot->conns = made;
     slot->now = made;
 }
 

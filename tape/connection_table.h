@@ -11,7 +11,7 @@
 #include "base/err.h"
 #include "archive/event.h"
 #include "book/follow.h"
-#include "tape/tape.h"
+#include "tape/cursor.h"
 
 /* A session: one run of a recorder, one import; a file without session metadata is one of its own.
  */
@@ -30,8 +30,9 @@ typedef struct session_conn {
 
 /* One slot of a feed in a session: its state after the events read so far. */
 typedef struct session_slot {
-    session_conn none; /* number 0: no connection, or an unknown one. It does not change. */
-    session_conn *now;
+    session_conn none;   /* number 0: no connection, or an unknown one. It does not change. */
+    session_conn *now;   /* its connection, or none */
+    session_conn *conns; /* all that it had */
     uint8_t is_open;
     uint64_t in, out; /* ordinals of the last frames, 64 bit */
     const struct session_feed *feed;
@@ -54,6 +55,9 @@ typedef struct connection_table connection_table;
 /* Empty. */
 TD_NEVER_NULL connection_table *connection_table_open(void);
 void connection_table_close(connection_table *connections);
+
+/* Forget the state of slots and streams, for reading from another time on. Objects stay. */
+void connection_table_rewind(connection_table *connections);
 
 /* The channel with this identity (channel_info_compare), created if new; info is copied. The
  * schema text is left out. TD_E_LIMIT. */

@@ -13,7 +13,7 @@
 #include "base/err.h"
 #include "schema/frame.h"
 
-/* tape_options.decoding; borrowed until the tape closes. */
+/* cursor_options.decoding; borrowed until the tape closes. */
 typedef struct tape_decoding {
     /* Fill content.message, or content.why.reason and offset, of each of count frames; the content
      * is zero before, and what stays NULL. Memory that the answers need is from arena, or lives as

@@ -42,8 +42,7 @@ static int wants_message(const source_options *options, const source_channel *ch
 static void add_message(chunk_load *load, td_bytes records, const segment_message *found)
 {
     uint32_t channel = found->channel->index;
-    TD_ASSERT(channel < load->source->channel_count);
-    if (!wants_message(load->options, &load->source->channels[channel], found->log_ns))
+    if (!wants_message(load->options, &load->chunk.file->channels[channel], found->log_ns))
         return;
     if (found->data.size > LIMIT_FRAME_BYTES) {
         load->damage_count++;
@@ -69,7 +68,7 @@ static td_result find_messages(chunk_load *load)
     for (;;) {
         segment_message found;
         td_err err;
-        td_result rc = segment_reader_message(load->source->reader, records, &at, &found, &err);
+        td_result rc = load->from->ops->message(&load->chunk, records, &at, &found, &err);
         if (rc == TD_EOF)
             return TD_OK;
         if (rc == TD_OK)
@@ -88,21 +87,17 @@ static td_result find_messages(chunk_load *load)
 
 /* ---- order within a chunk ---- */
 
-typedef struct sort_context {
-    const tape_source *source;
-} sort_context;
-
 /* The tape's order of two messages of one chunk, as far as their channels decide it. */
 static int compare_entries(const void *a, const void *b, void *user)
 {
     const chunk_entry *left = a;
     const chunk_entry *right = b;
-    const sort_context *context = user;
+    const source_file *file = user;
     if (left->recv_ns != right->recv_ns)
         return left->recv_ns < right->recv_ns ? -1 : 1;
     if (left->channel != right->channel) {
-        const channel_info *l = &context->source->channels[left->channel].channel->info;
-        const channel_info *r = &context->source->channels[right->channel].channel->info;
+        const channel_info *l = &file->channels[left->channel].channel->info;
+        const channel_info *r = &file->channels[right->channel].channel->info;
         int by_feed = strcmp(l->feed, r->feed);
         if (by_feed != 0)
             return by_feed;
@@ -123,13 +118,12 @@ static int compare_entries(const void *a, const void *b, void *user)
 static void sort_messages(chunk_load *load)
 {
     const chunk_entry *entries = load->entries;
-    int is_ours = segment_reader_info(load->source->reader)->is_ours;
+    source_file *file = load->chunk.file;
     for (size_t i = 1; i < load->count; i++) {
         if (entries[i].recv_ns > entries[i - 1].recv_ns ||
-            (is_ours && entries[i].recv_ns == entries[i - 1].recv_ns))
+            (file->is_in_order && entries[i].recv_ns == entries[i - 1].recv_ns))
             continue;
-        sort_context context = {.source = load->source};
-        qsort_r(load->entries, load->count, sizeof *entries, compare_entries, &context);
+        qsort_r(load->entries, load->count, sizeof *entries, compare_entries, file);
         return;
     }
 }
@@ -172,14 +166,14 @@ static td_result classify_again(chunk_load *load, content_reader *reader, frame_
     info.symbol = symbol;
     *is_wanted = selection_has_topic(options->wanted, td_bytes_str(topic),
                                      td_bytes_str(exchange_topic), td_bytes_str(symbol));
-    return connection_table_channel(load->connections, &info, &frame->channel, err);
+    return connection_table_channel(options->connections, &info, &frame->channel, err);
 }
 
 /* The frame of a message, but for what the merge knows: its connection, the rest of its ordinal and
  * its part in its stream. */
 static void fill_frame(const chunk_load *load, const chunk_entry *entry, frame_ref *out)
 {
-    const source_channel *from = &load->source->channels[entry->channel];
+    const source_channel *from = &load->chunk.file->channels[entry->channel];
     uint8_t *data = load->block->bytes.data + entry->offset;
     *out = (frame_ref){.recv_ns = entry->recv_ns,
                        .ordinal = entry->sequence,
@@ -207,7 +201,7 @@ static td_result make_frames(chunk_load *load, content_reader *reader)
         frame_ref *frame = &load->frames[load->count];
         int is_wanted = 1;
         fill_frame(load, entry, frame);
-        if (TD_UNLIKELY(load->source->channels[entry->channel].use == SOURCE_UNKNOWN)) {
+        if (TD_UNLIKELY(load->chunk.file->channels[entry->channel].use == SOURCE_UNKNOWN)) {
             td_result rc = classify_again(load, reader, frame, &is_wanted, &load->err);
             if (rc != TD_OK)
                 return rc;
@@ -263,8 +257,7 @@ void chunk_load_run(void *arg)
     load->count = 0;
     load->at = 0;
     td_err_clear(&load->err);
-    load->rc = segment_reader_read(load->source->reader, load->chunk_index, load->scratch,
-                                   &load->block->bytes, &load->err);
+    load->rc = load->from->ops->read(&load->chunk, load->scratch, &load->block->bytes, &load->err);
     if (load->rc == TD_OK)
         load->rc = find_messages(load);
     if (load->rc != TD_OK || load->count == 0)

@@ -7,7 +7,7 @@
 #include "base/workers.h"
 #include "tape/block.h"
 #include "tape/content.h"
-#include "tape/source_queue.h"
+#include "tape/source.h"
 
 /* One message of a chunk, found and checked. */
 typedef struct chunk_entry {
@@ -22,11 +22,9 @@ typedef struct chunk_entry {
 typedef struct chunk_load {
     td_job job;
     const source_options *options;
-    connection_table *connections;
     content_pool *readers;
-    tape_source *source;
-    uint32_t chunk_index;
-    uint64_t first_ns; /* by the segment's index: no message is earlier */
+    const source *from;
+    source_chunk chunk;
     segment_scratch *scratch;
     tape_block *block;
     td_result rc;          /* TD_OK, also if only a part could be read: see damage_count */
@@ -47,7 +45,7 @@ typedef struct chunk_load {
 TD_NEVER_NULL chunk_load *chunk_load_open(void);
 void chunk_load_close(chunk_load *load);
 
-/* Read source's chunk into load->block, which is the load's alone. Fills rc, err, damage_count. The
+/* Read the chunk into load->block, which is the load's alone. Fills rc, err, damage_count. The
  * arg of a td_job. */
 void chunk_load_run(void *load);
 

@@ -11,12 +11,13 @@
 #define MERGE_BYTES_MAX ((uint64_t)1 << 30)
 
 struct merge {
-    source_queue *queue;
+    const source *sources;
+    size_t source_count;
+    /* The next chunk of each; file NULL: it is to be asked. */
+    source_chunk next[MERGE_SOURCES_MAX];
     const source_options *options;
-    connection_table *connections;
     td_workers *workers;
     content_pool *readers;
-    tape_stats *stats;
     block_pool *pool;
     /* Chunks that overlap now: a heap by the tape's order of their next messages. */
     chunk_load *heap[LIMIT_MERGE_CHUNKS];
@@ -33,21 +34,27 @@ struct merge {
     uint8_t is_given; /* 1: the next message of heap[0] was given by the last call */
 };
 
-merge *merge_open(source_queue *queue, const source_options *options, connection_table *connections,
-                  td_workers *workers, content_pool *readers, unsigned ahead, tape_stats *stats)
+merge *merge_open(const source *sources, size_t source_count, const source_options *options,
+                  td_workers *workers, content_pool *readers, unsigned ahead)
 {
+    TD_ASSERT(source_count <= MERGE_SOURCES_MAX);
     TD_ASSERT(ahead >= 1);
     TD_ASSERT(ahead <= MERGE_AHEAD_MAX);
     merge *m = td_alloc_zero(1, sizeof *m);
     m->pool = block_pool_open();
-    m->queue = queue;
+    m->sources = sources;
+    m->source_count = source_count;
     m->options = options;
-    m->connections = connections;
     m->workers = workers;
     m->readers = readers;
-    m->stats = stats;
     m->ahead_max = ahead;
     return m;
+}
+
+static void close_load(chunk_load *load)
+{
+    load->from->ops->done(load->from->self, &load->chunk);
+    chunk_load_close(load);
 }
 
 void merge_close(merge *m)
@@ -59,12 +66,14 @@ void merge_close(merge *m)
         m->ahead_first = (m->ahead_first + 1) % MERGE_AHEAD_MAX;
         if (load->is_submitted)
             td_workers_help(m->workers, &load->job);
-        load->source->loads--;
-        chunk_load_close(load);
+        close_load(load);
     }
     for (size_t i = 0; i < m->heap_count; i++) {
-        m->heap[i]->source->loads--;
-        chunk_load_close(m->heap[i]);
+        close_load(m->heap[i]);
+    }
+    for (size_t i = 0; i < m->source_count; i++) {
+        if (m->next[i].file != NULL)
+            m->sources[i].ops->done(m->sources[i].self, &m->next[i]);
     }
     for (size_t i = 0; i < m->spare_count; i++)
         chunk_load_close(m->spare[i]);
@@ -84,8 +93,8 @@ static int compare_equal_times(const chunk_load *a, const chunk_load *b)
 {
     const chunk_entry *left = &a->entries[a->at];
     const chunk_entry *right = &b->entries[b->at];
-    const source_channel *l = &a->source->channels[left->channel];
-    const source_channel *r = &b->source->channels[right->channel];
+    const source_channel *l = &a->chunk.file->channels[left->channel];
+    const source_channel *r = &b->chunk.file->channels[right->channel];
     const tape_session *l_session = l->feed->session;
     const tape_session *r_session = r->feed->session;
     int order = compare_u64(l_session->start_ns, r_session->start_ns);
@@ -95,7 +104,7 @@ static int compare_equal_times(const chunk_load *a, const chunk_load *b)
         order = strcmp(l->channel->info.feed, r->channel->info.feed);
     /* Within a session only events repeat a time; they happened where they were written. */
     if (order == 0 && (l->use == SOURCE_EVENT || r->use == SOURCE_EVENT))
-        order = compare_u64(a->source->number, b->source->number);
+        order = compare_u64(a->chunk.file->number, b->chunk.file->number);
     else if (order == 0) {
         order = compare_u64(l->channel->info.line, r->channel->info.line);
         if (order == 0)
@@ -106,8 +115,8 @@ static int compare_equal_times(const chunk_load *a, const chunk_load *b)
             order = compare_u64(left->sequence, right->sequence);
     }
     if (order == 0)
-        order = strcmp(a->source->name, b->source->name);
-    return order != 0 ? order : compare_u64(a->chunk_index, b->chunk_index);
+        order = strcmp(a->chunk.file->name, b->chunk.file->name);
+    return order != 0 ? order : compare_u64(a->chunk.index, b->chunk.index);
 }
 
 static uint64_t next_ns(const chunk_load *load)
@@ -168,34 +177,52 @@ static chunk_load *take_load(merge *m)
 /* A chunk has been read to its end. Its block stays as long as it is held. */
 static void give_load(merge *m, chunk_load *load)
 {
-    tape_source *source = load->source;
+    load->from->ops->done(load->from->self, &load->chunk);
     tape_block_release(load->block);
     load->block = NULL;
-    load->source = NULL;
     TD_ASSERT(m->spare_count < sizeof m->spare / sizeof m->spare[0]);
     m->spare[m->spare_count++] = load;
-    source_queue_done(m->queue, source);
 }
 
-/* Start reading chunks until enough are ahead, or the queue has no more. */
+/* The next chunk by time of all sources. TD_EOF: none has more. */
+static td_result next_chunk(merge *m, const source **from, source_chunk *out, td_err *err)
+{
+    source_chunk *least = NULL;
+    for (size_t i = 0; i < m->source_count; i++) {
+        const source *of = &m->sources[i];
+        td_result rc = m->next[i].file != NULL ? TD_OK : of->ops->next(of->self, &m->next[i], err);
+        if (rc != TD_OK && rc != TD_EOF)
+            return rc;
+        if (rc == TD_OK && (least == NULL || m->next[i].first_ns < least->first_ns)) {
+            least = &m->next[i];
+            *from = of;
+        }
+    }
+    if (least == NULL)
+        return TD_EOF;
+    *out = *least;
+    least->file = NULL;
+    return TD_OK;
+}
+
+/* Start reading chunks until enough are ahead, or there are no more. */
 static td_result read_ahead(merge *m, td_err *err)
 {
     while (m->ahead_count < m->ahead_max) {
-        source_queue_chunk item;
-        td_result rc = source_queue_next(m->queue, &item, err);
+        const source *from = NULL;
+        source_chunk chunk;
+        td_result rc = next_chunk(m, &from, &chunk, err);
         if (rc != TD_OK)
             return rc == TD_EOF ? TD_OK : rc;
         chunk_load *load = take_load(m);
         load->options = m->options;
-        load->connections = m->connections;
         load->readers = m->readers;
-        load->source = item.source;
-        load->chunk_index = item.chunk_index;
-        load->first_ns = item.first_ns;
+        load->from = from;
+        load->chunk = chunk;
         load->job = (td_job){.run = chunk_load_run, .arg = load};
         load->is_submitted = m->workers != NULL;
-        m->stats->chunks_read++;
-        m->stats->bytes_read += item.record_bytes;
+        m->options->stats->chunks_read++;
+        m->options->stats->bytes_read += chunk.stored_bytes;
         m->ahead[(m->ahead_first + m->ahead_count++) % MERGE_AHEAD_MAX] = load;
         if (load->is_submitted)
             td_workers_submit(m->workers, &load->job);
@@ -203,31 +230,32 @@ static td_result read_ahead(merge *m, td_err *err)
     return TD_OK;
 }
 
-/* Log what could not be read. TD_OK if the tape goes on without it. */
+/* Log what could not be read. TD_OK if the rest is read without it. */
 static td_result judge_load(merge *m, const chunk_load *load, td_err *err)
 {
+    const source_chunk *chunk = &load->chunk;
+    cursor_stats *stats = m->options->stats;
     if (load->rc == TD_OK && load->damage_count == 0)
         return TD_OK;
-    const segment_chunk *chunk = segment_reader_chunk(load->source->reader, load->chunk_index);
     if (load->rc == TD_E_IO || load->is_fatal) {
         if (err != NULL)
             *err = load->err;
-        return td_err_add(err, load->rc, "segment %s: chunk at %llu", load->source->name,
+        return td_err_add(err, load->rc, "segment %s: chunk at %llu", chunk->file->name,
                           (unsigned long long)chunk->offset);
     }
-    m->stats->damaged_chunks++;
-    if (chunk->last_ns > m->stats->damaged_until_ns)
-        m->stats->damaged_until_ns = chunk->last_ns;
+    stats->damaged_chunks++;
+    if (chunk->last_ns > stats->damaged_until_ns)
+        stats->damaged_until_ns = chunk->last_ns;
     td_log_emit(m->options->log, TD_LOG_WARNING, "segment %s: chunk at %llu%s is passed over: %s",
-                load->source->name, (unsigned long long)chunk->offset,
+                chunk->file->name, (unsigned long long)chunk->offset,
                 load->rc == TD_OK ? ": a part of it" : "", load->err.text);
-    source_queue_add_damage(m->queue, load->source, chunk->first_ns, chunk->last_ns);
+    source_add_damage(m->options, chunk->file, chunk->first_ns, chunk->last_ns);
     return TD_OK;
 }
 
 static uint64_t ahead_ns(const merge *m)
 {
-    return m->ahead_count == 0 ? UINT64_MAX : m->ahead[m->ahead_first]->first_ns;
+    return m->ahead_count == 0 ? UINT64_MAX : m->ahead[m->ahead_first]->chunk.first_ns;
 }
 
 /* Bring the oldest chunk that was read ahead into the merge. */
@@ -235,12 +263,10 @@ static td_result join_oldest(merge *m, td_err *err)
 {
     TD_ASSERT(m->ahead_count > 0);
     chunk_load *load = m->ahead[m->ahead_first];
-    uint64_t size =
-        segment_reader_chunk(load->source->reader, load->chunk_index)->uncompressed_bytes;
-    if (m->heap_count == LIMIT_MERGE_CHUNKS || m->bytes + size > MERGE_BYTES_MAX)
+    if (m->heap_count == LIMIT_MERGE_CHUNKS || m->bytes + load->chunk.bytes > MERGE_BYTES_MAX)
         return td_err_set(err, TD_E_LIMIT,
                           "segment %s: more than %zu chunks (%llu bytes) overlap in time",
-                          load->source->name, m->heap_count, (unsigned long long)m->bytes);
+                          load->chunk.file->name, m->heap_count, (unsigned long long)m->bytes);
     m->ahead_first = (m->ahead_first + 1) % MERGE_AHEAD_MAX;
     m->ahead_count--;
     if (load->is_submitted)
@@ -297,7 +323,7 @@ static void give_first(const merge *m, merge_item *out)
 {
     const chunk_load *first = m->heap[0];
     out->frame = &first->frames[first->at];
-    out->from = &first->source->channels[first->entries[first->at].channel];
+    out->from = &first->chunk.file->channels[first->entries[first->at].channel];
 }
 
 td_result merge_next(merge *m, merge_item *out, td_err *err)

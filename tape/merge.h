@@ -7,9 +7,11 @@
 
 #include "base/workers.h"
 #include "tape/loader.h"
-#include "tape/source_queue.h"
+#include "tape/source.h"
 
 typedef struct merge merge;
+
+enum { MERGE_SOURCES_MAX = 4 };
 
 /* Most chunks that are read ahead. The decoded content of a chunk is several times its size in
  * memory, and the thread that takes them in order keeps up with a few workers only. */
@@ -21,16 +23,15 @@ typedef struct merge_item {
     const source_channel *from;
 } merge_item;
 
-/* Merge the chunks of the queue; queue, options, stats, log, connections, workers (NULL: none) and
- * their readers are borrowed. */
-TD_NEVER_NULL merge *merge_open(source_queue *queue, const source_options *options,
-                                connection_table *connections, td_workers *workers,
-                                content_pool *readers, unsigned ahead, tape_stats *stats);
+/* Merge the chunks of the sources. All is borrowed until close; workers may be NULL: none. */
+TD_NEVER_NULL merge *merge_open(const source *sources, size_t source_count,
+                                const source_options *options, td_workers *workers,
+                                content_pool *readers, unsigned ahead);
 
 /* Wait for reads that are under way, and free. */
 void merge_close(merge *m);
 
-/* TD_OK, TD_EOF (the queue has no more: after source_queue_follow it may go on), TD_E_IO,
+/* TD_OK, TD_EOF (the sources have no more: after poll they may), TD_E_IO,
  * TD_E_LIMIT. */
 TD_MUST_USE td_result merge_next(merge *m, merge_item *out, td_err *err);
 

@@ -8,7 +8,7 @@
 #include "cli/stop_signal.h"
 #include "json/json_write.h"
 #include "tape/frame_json.h"
-#include "tape/tape.h"
+#include "tape/cursor.h"
 
 /* How long to wait before asking a followed archive again: a chunk is at most a second old when it
  * becomes durable, so this adds little to it. */
@@ -106,12 +106,12 @@ static int is_over(cat_run *run, uint64_t left)
 }
 
 /* Print the frames there are. TD_EOF: the tape has no more now, or enough was printed. */
-static td_result print_frames(cat_run *run, tape *from, uint64_t *left)
+static td_result print_frames(cat_run *run, cursor *from, uint64_t *left)
 {
     output_stream *output = &run->verb->output;
     while (!is_over(run, *left)) {
         const frame_ref *frame;
-        td_result rc = tape_next(from, &frame, &run->verb->err);
+        td_result rc = cursor_next(from, &frame, &run->verb->err);
         if (rc != TD_OK)
             return rc;
         run->has_frames = 1;
@@ -130,11 +130,11 @@ static td_result print_frames(cat_run *run, tape *from, uint64_t *left)
 }
 
 /* Wait until there is more to print. TD_EOF: no more is wanted. */
-static td_result wait_for_more(cat_run *run, tape *from, uint64_t left)
+static td_result wait_for_more(cat_run *run, cursor *from, uint64_t left)
 {
     td_clock clock = clock_real();
     while (run->options.is_following && !is_over(run, left)) {
-        td_result rc = tape_follow(from, &run->verb->err);
+        td_result rc = cursor_poll(from, &run->verb->err);
         if (rc != TD_EOF)
             return rc;
         clock_sleep_until(clock, clock_mono_ns(clock) + FOLLOW_WAIT_NS);
@@ -143,7 +143,7 @@ static td_result wait_for_more(cat_run *run, tape *from, uint64_t left)
 }
 
 /* Print; continue while following. */
-static td_result print_all(cat_run *run, tape *from)
+static td_result print_all(cat_run *run, cursor *from)
 {
     uint64_t left = run->options.limit == 0 ? UINT64_MAX : run->options.limit;
     td_result rc = TD_OK;
@@ -157,30 +157,31 @@ static td_result print_all(cat_run *run, tape *from)
 }
 
 /* Only a cat that follows has anything to tidy up; otherwise a signal may just end it. */
-static td_result run_cat(cat_run *run, tape_stats *stats)
+static td_result run_cat(cat_run *run, cursor_stats *stats)
 {
     td_err *err = &run->verb->err;
     selection wanted = verb_run_selection(run->verb);
-    tape_options how = {.threads = threads_options_count(&run->verb->threads),
-                        .log = &run->verb->log,
-                        .reads = entry_options_are_given(&run->verb->entries) ? TAPE_READS_MESSAGES
-                                                                              : TAPE_READS_FRAMES,
-                        .with_events = run->options.with_events,
-                        .is_following = run->options.is_following};
-    tape *from = NULL;
+    cursor_options how = {.threads = threads_options_count(&run->verb->threads),
+                          .log = &run->verb->log,
+                          .reads = entry_options_are_given(&run->verb->entries)
+                                       ? TAPE_READS_MESSAGES
+                                       : TAPE_READS_FRAMES,
+                          .with_events = run->options.with_events,
+                          .is_following = run->options.is_following};
+    cursor *from = NULL;
     td_result rc = TD_OK;
     if (run->options.is_following) {
         stop_signal_block();
         rc = stop_signal_open(&(stop_signal_calls){0}, &run->signals, err);
     }
     if (rc == TD_OK)
-        rc = tape_open(run->verb->archive, &wanted, &how, &from, err);
+        rc = cursor_open(run->verb->archive, &wanted, &how, &from, err);
     if (rc == TD_OK) {
         rc = print_all(run, from);
-        tape_get_stats(from, stats);
+        cursor_get_stats(from, stats);
     }
-    tape_close(from);
-    if (rc == TD_OK && !run->has_frames && !run->options.is_following && !tape_is_damaged(stats))
+    cursor_close(from);
+    if (rc == TD_OK && !run->has_frames && !run->options.is_following && !cursor_is_damaged(stats))
         rc = verb_run_nothing(run->verb);
     stop_signal_close(run->signals);
     return rc;
@@ -189,10 +190,10 @@ static td_result run_cat(cat_run *run, tape_stats *stats)
 static td_result work(verb_run *verb)
 {
     cat_run *run = verb->state;
-    tape_stats stats = {0};
+    cursor_stats stats = {0};
     run->verb = verb;
     td_result rc = run_cat(run, &stats);
-    if (tape_is_damaged(&stats))
+    if (cursor_is_damaged(&stats))
         verb->status = EXIT_CODE_DAMAGE;
     return rc;
 }

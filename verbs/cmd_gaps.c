@@ -7,7 +7,7 @@
 #include "archive/ledger.h"
 #include "archive/read_plan.h"
 #include "tape/nothing.h"
-#include "tape/tape.h"
+#include "tape/cursor.h"
 
 /* The gaps of the selection, and what reading it showed. */
 typedef struct gaps_result {
@@ -17,17 +17,17 @@ typedef struct gaps_result {
     selection_window window;
     uint64_t frames;
     uint64_t first_ns, last_ns; /* of the frames */
-    tape_stats stats;
+    cursor_stats stats;
 } gaps_result;
 
 /* ---- finding them ---- */
 
-static td_result read_frames(tape *from, gaps_result *out, td_err *err)
+static td_result read_frames(cursor *from, gaps_result *out, td_err *err)
 {
     td_result rc = TD_OK;
     while (rc == TD_OK) {
         const frame_ref *frame;
-        rc = tape_next(from, &frame, err);
+        rc = cursor_next(from, &frame, err);
         if (rc != TD_OK)
             break;
         out->first_ns = out->frames == 0 ? frame->recv_ns : out->first_ns;
@@ -41,17 +41,18 @@ static td_result read_frames(tape *from, gaps_result *out, td_err *err)
 static td_result read_selection(verb_run *verb, const selection *wanted, gap_list *ledger,
                                 gaps_result *out)
 {
-    const tape_options how = {.threads = threads_options_count(&verb->threads), .log = &verb->log};
-    tape *from = NULL;
-    td_result rc = tape_open(verb->archive, wanted, &how, &from, &verb->err);
+    const cursor_options how = {.threads = threads_options_count(&verb->threads),
+                                .log = &verb->log};
+    cursor *from = NULL;
+    td_result rc = cursor_open(verb->archive, wanted, &how, &from, &verb->err);
     if (rc == TD_OK)
         rc = read_frames(from, out, &verb->err);
     if (rc == TD_OK) {
-        out->window = tape_get_window(from);
-        tape_get_stats(from, &out->stats);
-        gap_list_join(ledger, tape_get_damage(from));
+        out->window = cursor_get_window(from);
+        cursor_get_stats(from, &out->stats);
+        gap_list_join(ledger, cursor_get_damage(from));
     }
-    tape_close(from);
+    cursor_close(from);
     return rc;
 }
 
@@ -113,7 +114,7 @@ static td_result find(verb_run *verb, gaps_result *result)
     if (rc == TD_OK && !is_known && result->frames == 0)
         rc = selection_check_names(verb->archive, &wanted, &verb->err);
     if (rc == TD_OK && result->gaps.count == 0 && result->frames == 0 &&
-        !tape_is_damaged(&result->stats))
+        !cursor_is_damaged(&result->stats))
         rc = check_recorded(verb, &wanted, result->window);
     sum_up(result);
     return rc;
@@ -180,9 +181,9 @@ static td_result run_gaps(verb_run *verb)
     td_result rc = find(verb, &result);
     if (rc == TD_OK)
         describe(&verb->result, &result);
-    verb->status = tape_is_damaged(&result.stats) ? EXIT_CODE_DAMAGE
-                   : result.gaps.count > 0        ? EXIT_CODE_DIFFERS
-                                                  : EXIT_CODE_DONE;
+    verb->status = cursor_is_damaged(&result.stats) ? EXIT_CODE_DAMAGE
+                   : result.gaps.count > 0          ? EXIT_CODE_DIFFERS
+                                                    : EXIT_CODE_DONE;
     gap_list_fini(&result.gaps);
     return rc;
 }

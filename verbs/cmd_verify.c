@@ -9,7 +9,7 @@
 #include "archive/ledger.h"
 #include "archive/verify.h"
 #include "archive/gap.h"
-#include "tape/tape.h"
+#include "tape/cursor.h"
 
 /* Findings that are kept, and those of them that people see without -v. An archive with a thousand
  * of them has one cause, and its first ones show it. */
@@ -64,15 +64,15 @@ static td_result find_lost(verify_result *result)
 {
     verb_run *verb = result->verb;
     const selection everything = {0};
-    const tape_options how = {.threads = threads_options_count(&verb->threads)};
-    tape *from = NULL;
+    const cursor_options how = {.threads = threads_options_count(&verb->threads)};
+    cursor *from = NULL;
     const frame_ref *frame;
-    td_result rc = tape_open(verb->archive, &everything, &how, &from, &verb->err);
+    td_result rc = cursor_open(verb->archive, &everything, &how, &from, &verb->err);
     while (rc == TD_OK)
-        rc = tape_next(from, &frame, &verb->err);
+        rc = cursor_next(from, &frame, &verb->err);
     if (rc == TD_EOF)
-        gap_list_join(&result->lost, tape_get_damage(from));
-    tape_close(from);
+        gap_list_join(&result->lost, cursor_get_damage(from));
+    cursor_close(from);
     for (size_t i = 0; i < result->gaps.count; i++)
         if (result->gaps.rows[i].reason == GAP_CORRUPT)
             gap_list_add(&result->lost, &result->gaps.rows[i]);

@@ -8,7 +8,7 @@
 #include "base/io_posix.h"
 #include "play/source.h"
 #include "tape/nothing.h"
-#include "tape/tape.h"
+#include "tape/cursor.h"
 
 /* 1 the first time that this line is logged. Any thread. */
 static int is_new_line(verb_run *verb, const char *line)
@@ -117,7 +117,8 @@ selection verb_run_selection(const verb_run *verb)
 td_result verb_run_window(verb_run *verb, const selection *wanted, selection_window *out)
 {
     td_result rc = selection_check_of(verb->archive, wanted, &verb->err);
-    return rc == TD_OK ? tape_find_window(verb->archive, wanted, &verb->log, out, &verb->err) : rc;
+    return rc == TD_OK ? cursor_find_window(verb->archive, wanted, &verb->log, out, &verb->err)
+                       : rc;
 }
 
 td_result verb_run_nothing(verb_run *verb)

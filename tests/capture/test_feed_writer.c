@@ -15,7 +15,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "schema/decode.h"
-#include "tape/tape.h"
+#include "tape/cursor.h"
 #include "tests/testing/archive_fixture.h"
 
 #define HOUR_NS  (UINT64_C(3600) * TD_NS_PER_S)
@@ -187,24 +187,24 @@ static void expect_row(const frame_ref *frame, const expected_row *row)
     assert_true(td_bytes_is(frame->bytes, row->text));
 }
 
-static tape *finish_and_read(scene *s)
+static cursor *finish_and_read(scene *s)
 {
     static const selection EVERYTHING = {.has_from = 0};
-    const tape_options reading = {.with_events = 1};
-    tape *t = NULL;
+    const cursor_options reading = {.with_events = 1};
+    cursor *t = NULL;
     assert_int_equal(feed_writer_finish(s->writer, NULL), TD_OK);
     assert_true(seal(s) == TD_OK || s->seals > 0);
     assert_int_equal(archive_writer_close(s->into, WRITER_STOP, s->now_ns, NULL), TD_OK);
     s->into = NULL;
     archive_close(s->archive);
     s->archive = archive_place_open(&s->place, ARCHIVE_READ, NULL);
-    assert_int_equal(tape_open(s->archive, &EVERYTHING, &reading, &t, NULL), TD_OK);
+    assert_int_equal(cursor_open(s->archive, &EVERYTHING, &reading, &t, NULL), TD_OK);
     return t;
 }
 
-static void close_read(scene *s, tape *t)
+static void close_read(scene *s, cursor *t)
 {
-    tape_close(t);
+    cursor_close(t);
     archive_close(s->archive);
     s->archive = NULL;
 }
@@ -212,10 +212,10 @@ static void close_read(scene *s, tape *t)
 /* The archive holds these messages, in this order. */
 static void expect_archive(scene *s, const expected_row *rows, size_t count)
 {
-    tape *t = finish_and_read(s);
+    cursor *t = finish_and_read(s);
     const frame_ref *frame;
     size_t at = 0;
-    while (tape_next(t, &frame, NULL) == TD_OK) {
+    while (cursor_next(t, &frame, NULL) == TD_OK) {
         assert_true(at < count);
         expect_row(frame, &rows[at++]);
     }
@@ -426,7 +426,7 @@ static void topics_beyond_the_channels(void **state)
         put_topic(s, n);
     assert_int_equal(s->warnings, 1);
     assert_int_equal(feed_writer_get_counts(s->writer).overflow, MORE + 1);
-    tape *t = finish_and_read(s);
+    cursor *t = finish_and_read(s);
     /* Their texts, and after how many frames: 5 are those of fill_chunk. */
     static const struct {
         const char *text;
@@ -438,7 +438,7 @@ static void topics_beyond_the_channels(void **state)
     size_t told = 0;
     uint64_t frames = 0;
     const frame_ref *frame;
-    while (tape_next(t, &frame, NULL) == TD_OK) {
+    while (cursor_next(t, &frame, NULL) == TD_OK) {
         frames += frame->channel->info.dir == CHANNEL_IN;
         if (memmem(frame->bytes.data, frame->bytes.size, "\"limit\"", 7) == NULL)
             continue;

@@ -16,7 +16,7 @@
 #include "archive/journal.h"
 #include "base/buf.h"
 #include "base/io_posix.h"
-#include "tape/tape.h"
+#include "tape/cursor.h"
 #include "tests/testing/files.h"
 #include "tests/testing/archive_fixture.h"
 
@@ -109,16 +109,16 @@ static void expect_row(const frame_ref *frame, const expected_row *row)
 static void expect_archive(scene *s, const expected_row *rows)
 {
     static const selection EVERYTHING = {.has_from = 0};
-    const tape_options reading = {.with_events = 1};
+    const cursor_options reading = {.with_events = 1};
     archive *a = archive_place_open(&s->place, ARCHIVE_READ, NULL);
-    tape *t = NULL;
+    cursor *t = NULL;
     const frame_ref *frame;
     size_t at = 0;
-    assert_int_equal(tape_open(a, &EVERYTHING, &reading, &t, NULL), TD_OK);
-    while (tape_next(t, &frame, NULL) == TD_OK)
+    assert_int_equal(cursor_open(a, &EVERYTHING, &reading, &t, NULL), TD_OK);
+    while (cursor_next(t, &frame, NULL) == TD_OK)
         expect_row(frame, &rows[at++]);
     assert_null(rows[at].feed);
-    tape_close(t);
+    cursor_close(t);
     archive_close(a);
 }
 
@@ -445,7 +445,7 @@ static void test_too_many_topics(void **state)
 {
     enum { TOPICS = LIMIT_TOPIC_CHANNELS + 1 };
     static const selection EVERYTHING = {.has_from = 0};
-    const tape_options reading = {.with_events = 1};
+    const cursor_options reading = {.with_events = 1};
     scene *s = *state;
     const import_options options = options_of(s, IMPORT_CRYPTOFEED);
     td_buf text;
@@ -461,13 +461,13 @@ static void test_too_many_topics(void **state)
     td_buf_fini(&text);
     assert_int_equal(s->report.feeds[0].counts.frames.overflow, 1);
     archive *a = archive_place_open(&s->place, ARCHIVE_READ, NULL);
-    tape *t = NULL;
+    cursor *t = NULL;
     const frame_ref *frame;
     uint64_t frames = 0;
     uint64_t before_limits[2] = {0};
     size_t limits = 0;
-    assert_int_equal(tape_open(a, &EVERYTHING, &reading, &t, NULL), TD_OK);
-    while (tape_next(t, &frame, NULL) == TD_OK) {
+    assert_int_equal(cursor_open(a, &EVERYTHING, &reading, &t, NULL), TD_OK);
+    while (cursor_next(t, &frame, NULL) == TD_OK) {
         frames += frame->channel->info.dir == CHANNEL_IN;
         if (memmem(frame->bytes.data, frame->bytes.size, "\"limit\"", 7) == NULL)
             continue;
@@ -478,7 +478,7 @@ static void test_too_many_topics(void **state)
     assert_int_equal(limits, 2);
     assert_int_equal(before_limits[0], TOPICS - 1);
     assert_int_equal(before_limits[1], TOPICS);
-    tape_close(t);
+    cursor_close(t);
     archive_close(a);
 }
 

@@ -115,7 +115,7 @@ typedef struct replayed {
     tape_fixture fixture;
     archive *archive;
     selection wanted;
-    tape *tape;
+    cursor *tape;
     player *player;
     pacer pacer;
     replay_report report;
@@ -170,9 +170,9 @@ static void open_replay(replayed *r, int with_messages)
         options.sinks[options.sink_count++] = sink_jsonl(&r->lines);
     if (r->leaves_before > 0)
         options.sinks[options.sink_count++] = (sink){&LEAVING, &r->leaves_before};
-    tape_options reading = {.threads = 2, .reads = TAPE_READS_ALL, .with_lead_in = 1};
-    assert_int_equal(tape_open(r->archive, &r->wanted, &reading, &r->tape, &err), TD_OK);
-    options.workers = tape_workers(r->tape);
+    cursor_options reading = {.threads = 2, .reads = TAPE_READS_ALL, .with_lead_in = 1};
+    assert_int_equal(cursor_open(r->archive, &r->wanted, &reading, &r->tape, &err), TD_OK);
+    options.workers = cursor_workers(r->tape);
     r->player = player_open(&options);
 }
 
@@ -181,7 +181,7 @@ static void add_gaps(replayed *r)
     td_err err;
     gap_list all = {0};
     assert_int_equal(archive_gaps(r->archive, &all, &err), TD_OK);
-    report_add_gaps(&r->report, &all, &r->wanted, tape_get_window(r->tape));
+    report_add_gaps(&r->report, &all, &r->wanted, cursor_get_window(r->tape));
     gap_list_fini(&all);
 }
 
@@ -194,7 +194,7 @@ static void replay(replayed *r, int with_messages)
     assert_int_equal(player_finish(r->player, &err), TD_OK);
     report_init_replay(&r->report, r->player, &r->pacer);
     r->report.elapsed_ns = 2 * TD_NS_PER_S;
-    tape_get_stats(r->tape, &r->report.tape);
+    cursor_get_stats(r->tape, &r->report.tape);
     add_gaps(r);
 }
 
@@ -228,7 +228,7 @@ static void teardown_replay(replayed *r)
 {
     report_fini_replay(&r->report);
     player_close(r->player);
-    tape_close(r->tape);
+    cursor_close(r->tape);
     tape_fixture_fini(&r->fixture);
     assert_int_equal(fclose(r->out), 0);
     free(r->text);

@@ -170,16 +170,16 @@ static void record(recording *r, const subscribed_step *step)
 static void read_all(archive *a, subscribed *s)
 {
     const selection everything = {.has_from = 0};
-    const tape_options options = {.with_events = 1};
-    tape *t = NULL;
+    const cursor_options options = {.with_events = 1};
+    cursor *t = NULL;
     const frame_ref *frame;
     td_err err;
-    assert_int_equal(tape_open(a, &everything, &options, &t, &err), TD_OK);
-    td_result rc = tape_next(t, &frame, &err);
-    for (; rc == TD_OK; rc = tape_next(t, &frame, &err))
+    assert_int_equal(cursor_open(a, &everything, &options, &t, &err), TD_OK);
+    td_result rc = cursor_next(t, &frame, &err);
+    for (; rc == TD_OK; rc = cursor_next(t, &frame, &err))
         assert_int_equal(subscribed_take(s, frame, &err), TD_OK);
     assert_int_equal(rc, TD_EOF);
-    tape_close(t);
+    cursor_close(t);
 }
 
 static void check_case(const subscribed_case *c)

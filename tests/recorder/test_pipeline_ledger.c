@@ -17,7 +17,7 @@
 #include "base/alloc.h"
 #include "tests/testing/clock_sim.h"
 #include "archive/verify.h"
-#include "tape/tape.h"
+#include "tape/cursor.h"
 #include "tests/testing/pipeline_fixture.h"
 
 static void on_finding(void *user, const verify_finding *finding)
@@ -58,23 +58,23 @@ static account verified_account(pipeline *f)
 {
     td_err err;
     archive *from = NULL;
-    tape *frames = NULL;
+    cursor *frames = NULL;
     event_reader *events = NULL;
     const frame_ref *frame;
     account found = {0};
     verify_report report;
     verify_options checking = {.threads = 1, .finding = on_finding};
     selection everything = {0};
-    tape_options reading = {.threads = 1, .with_events = 1};
+    cursor_options reading = {.threads = 1, .with_events = 1};
     archive_options options = pipeline_archive_options(f);
     assert_int_equal(archive_open(&options, "tape", ARCHIVE_READ, &from, &err), TD_OK);
     assert_int_equal(archive_verify(from, &checking, &report, &err), TD_OK);
     assert_int_equal(report.verdict, VERIFY_SOUND);
     events = event_reader_open();
-    assert_int_equal(tape_open(from, &everything, &reading, &frames, &err), TD_OK);
-    while (tape_next(frames, &frame, &err) == TD_OK)
+    assert_int_equal(cursor_open(from, &everything, &reading, &frames, &err), TD_OK);
+    while (cursor_next(frames, &frame, &err) == TD_OK)
         take_account(frame, events, &found);
-    tape_close(frames);
+    cursor_close(frames);
     event_reader_close(events);
     archive_close(from);
     return found;

@@ -228,12 +228,12 @@ static void dump(const char *path, char out[DUMP_BYTES])
 {
     static const selection ALL = {.has_from = 0};
     archive *a = open_archive(path);
-    tape *t = NULL;
+    cursor *t = NULL;
     const frame_ref *f;
     td_err err;
     size_t used = 0;
-    assert_int_equal(tape_open(a, &ALL, &(tape_options){.with_events = 1}, &t, &err), TD_OK);
-    while (tape_next(t, &f, &err) == TD_OK) {
+    assert_int_equal(cursor_open(a, &ALL, &(cursor_options){.with_events = 1}, &t, &err), TD_OK);
+    while (cursor_next(t, &f, &err) == TD_OK) {
         const channel_info *info = &f->channel->info;
         uint64_t second = (f->recv_ns - TAPE_FIXTURE_NS) / SECOND_NS;
         if (info->dir == CHANNEL_EVENT) {
@@ -259,7 +259,7 @@ static void dump(const char *path, char out[DUMP_BYTES])
         used += (size_t)snprintf(out + used, DUMP_BYTES - used, "\n");
         assert_true(used < DUMP_BYTES);
     }
-    tape_close(t);
+    cursor_close(t);
     archive_close(a);
 }
 
@@ -334,20 +334,20 @@ static book_watch watch(const char *path, uint64_t ordinal, uint64_t skipped)
     const player_options playing = {.observer = {&WATCH, &found}, .without_digests = 1};
     archive *a = open_archive(path);
     player *p = NULL;
-    tape *t = NULL;
+    cursor *t = NULL;
     const frame_ref *frame;
     td_err err;
-    assert_int_equal(tape_open(a, &ALL, &(tape_options){.reads = TAPE_READS_MESSAGES}, &t, &err),
-                     TD_OK);
+    assert_int_equal(
+        cursor_open(a, &ALL, &(cursor_options){.reads = TAPE_READS_MESSAGES}, &t, &err), TD_OK);
     p = player_open(&playing);
-    while (tape_next(t, &frame, &err) == TD_OK) {
+    while (cursor_next(t, &frame, &err) == TD_OK) {
         int is_skipped = skipped != 0 && frame->ordinal == skipped;
         if (wants_session(frame) && !is_skipped)
             assert_int_equal(player_take(p, frame, &err), TD_OK);
     }
     assert_int_equal(player_finish(p, &err), TD_OK);
     player_close(p);
-    tape_close(t);
+    cursor_close(t);
     archive_close(a);
     assert_int_equal(found.seen, 1);
     return found;

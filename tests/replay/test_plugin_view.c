@@ -103,7 +103,7 @@ static void test_bounds(void **state)
                                 .level_count = 2,
                                 .rpi_sizes = RPI}};
     const verdict judged = {.count = 1, .items = {{RULE_DELETE_EXISTS, STRENGTH_ERROR, 3, 4}}};
-    plugin_view view = {.message = &m, .verdict = &judged};
+    frame_view view = {.message = &m, .verdict = &judged};
     view.frame.own = &view;
     tapedeck_host host = host_made();
     tapedeck_level level;
@@ -125,7 +125,7 @@ static void test_bounds(void **state)
     assert_string_equal(rule.name, "delete_exists");
     assert_int_equal(rule.found, 4);
     assert_int_equal(host.rule(&view.frame, 1, &rule), 0);
-    view = (plugin_view){.frame = {.own = &view}};
+    view = (frame_view){.frame = {.own = &view}};
     assert_int_equal(host.level(&view.frame, 0, &level), 0);
     assert_int_equal(host.action(&view.frame, 0), TAPEDECK_NO_ACTION);
     assert_int_equal(host.value(&view.frame, 0, 0, &value), 0);

@@ -114,7 +114,7 @@ enum { TAPE_FRAMES = 600 };
 typedef struct seen_tape {
     td_buf text;
     uint64_t frames, contents;
-    tape_stats stats;
+    cursor_stats stats;
 } seen_tape;
 
 static void put_frames(tape_fixture *f)
@@ -162,23 +162,23 @@ static void put_frames(tape_fixture *f)
 }
 
 /* Blocks are held for a while, as the player's workers do. */
-static td_result read_tape(tape_fixture *f, const tape_options *options, seen_tape *out)
+static td_result read_tape(tape_fixture *f, const cursor_options *options, seen_tape *out)
 {
     enum { HELD = 50 };
     static const selection EVERYTHING = {.has_from = 0};
     const frame_ref *held[HELD];
     size_t held_count = 0;
-    tape *t = NULL;
+    cursor *t = NULL;
     td_err err;
     *out = (seen_tape){0};
     td_buf_init(&out->text, LIMIT_RECORD_BYTES);
-    if (tape_open(tape_fixture_archive(f), &EVERYTHING, options, &t, &err) != TD_OK)
+    if (cursor_open(tape_fixture_archive(f), &EVERYTHING, options, &t, &err) != TD_OK)
         fail_msg("%s", err.text);
     int is_kept = options->threads > 1 || options->decoding != NULL;
     td_result rc = TD_OK;
     for (int is_more = 1; is_more;) {
         const frame_ref *frame;
-        rc = tape_next(t, &frame, &err);
+        rc = cursor_next(t, &frame, &err);
         is_more = rc == TD_OK;
         if (is_more) {
             out->frames++;
@@ -193,8 +193,8 @@ static td_result read_tape(tape_fixture *f, const tape_options *options, seen_ta
             held_count -= i + 1 == held_count ? held_count : 0;
         }
     }
-    tape_get_stats(t, &out->stats);
-    tape_close(t);
+    cursor_get_stats(t, &out->stats);
+    cursor_close(t);
     return rc;
 }
 
@@ -216,7 +216,7 @@ static void test_threads(void **state)
         seen_tape first = {0};
         for (size_t k = 0; k < sizeof THREADS / sizeof THREADS[0]; k++) {
             seen_tape seen;
-            const tape_options options = {.threads = THREADS[k], .reads = CASES[i].reads};
+            const cursor_options options = {.threads = THREADS[k], .reads = CASES[i].reads};
             assert_int_equal(read_tape(&f, &options, &seen), TD_EOF);
             assert_int_equal(seen.frames, TAPE_FRAMES);
             assert_int_equal(seen.contents, CASES[i].contents);
@@ -283,12 +283,12 @@ static void test_decoding(void **state)
     put_frames(&f);
     for (tape_reads reads = TAPE_READS_FRAMES; reads <= TAPE_READS_ALL; reads++) {
         seen_tape built_in;
-        const tape_options plain = {.threads = 1, .reads = reads};
+        const cursor_options plain = {.threads = 1, .reads = reads};
         assert_int_equal(read_tape(&f, &plain, &built_in), TD_EOF);
         for (size_t k = 0; k < sizeof THREADS / sizeof THREADS[0]; k++) {
             stand_in of = {.reads = reads, .without_row = DECODE_REFUSED};
             const tape_decoding decoding = {stand_in_read, &of};
-            const tape_options options = {
+            const cursor_options options = {
                 .threads = THREADS[k], .reads = reads, .decoding = &decoding};
             seen_tape seen;
             assert_int_equal(read_tape(&f, &options, &seen), TD_EOF);
@@ -322,7 +322,7 @@ static void test_decoding_without_row(void **state)
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
         stand_in of = {.reads = TAPE_READS_MESSAGES, .without_row = CASES[i].answer};
         const tape_decoding decoding = {stand_in_read, &of};
-        const tape_options options = {
+        const cursor_options options = {
             .threads = 2, .reads = TAPE_READS_MESSAGES, .decoding = &decoding};
         seen_tape seen;
         assert_int_equal(read_tape(&f, &options, &seen), TD_EOF);
@@ -347,7 +347,7 @@ static void test_decoding_fails(void **state)
     for (unsigned threads = 1; threads <= 2; threads++) {
         stand_in of = {.rc = TD_E_LIMIT, .reads = TAPE_READS_MESSAGES};
         const tape_decoding decoding = {stand_in_read, &of};
-        const tape_options options = {
+        const cursor_options options = {
             .threads = threads, .reads = TAPE_READS_MESSAGES, .decoding = &decoding};
         seen_tape seen;
         assert_int_equal(read_tape(&f, &options, &seen), TD_E_LIMIT);

@@ -21,7 +21,7 @@
 #include "archive/catalog.h"
 #include "archive/reindex.h"
 #include "format/segment_index.h"
-#include "tape/tape.h"
+#include "tape/cursor.h"
 #include "tests/testing/tape_fixture.h"
 
 enum { SEGMENTS = 5, CHUNKS = 3, CHUNK_FRAMES = 10, RARE_SEGMENT = 2, RARE_CHUNK = 1 };
@@ -195,16 +195,17 @@ typedef struct played {
     unsigned frames;
     unsigned opened;
     uint64_t bytes_read;
-    tape_stats stats;
+    cursor_stats stats;
 } played;
 
-static void play_tape(archive *a, const selection *wanted, const tape_options *options, played *out)
+static void play_tape(archive *a, const selection *wanted, const cursor_options *options,
+                      played *out)
 {
-    tape *t = NULL;
+    cursor *t = NULL;
     const frame_ref *frame;
     td_err err;
-    td_result rc = tape_open(a, wanted, options, &t, &err);
-    while (rc == TD_OK && (rc = tape_next(t, &frame, &err)) == TD_OK) {
+    td_result rc = cursor_open(a, wanted, options, &t, &err);
+    while (rc == TD_OK && (rc = cursor_next(t, &frame, &err)) == TD_OK) {
         const channel_info *info = &frame->channel->info;
         out->frames++;
         rc = td_buf_printf(
@@ -214,11 +215,11 @@ static void play_tape(archive *a, const selection *wanted, const tape_options *o
     }
     if (rc != TD_EOF)
         fail_msg("%s", err.text);
-    tape_get_stats(t, &out->stats);
-    tape_close(t);
+    cursor_get_stats(t, &out->stats);
+    cursor_close(t);
 }
 
-static played play(const tape_fixture *f, const selection *wanted, const tape_options *options)
+static played play(const tape_fixture *f, const selection *wanted, const cursor_options *options)
 {
     const archive_options open_options = {.io = {.ops = &COUNTING_OPS}, .clock = clock_real()};
     played out = {0};
@@ -286,7 +287,7 @@ static void test_only_what_is_wanted_is_opened(void **state)
     for (size_t i = 0; i < sizeof OPEN_CASES / sizeof OPEN_CASES[0]; i++) {
         const open_case *c = &OPEN_CASES[i];
         const selection wanted = selection_of(c);
-        played p = play(&f, &wanted, &(tape_options){.with_events = c->with_events});
+        played p = play(&f, &wanted, &(cursor_options){.with_events = c->with_events});
         if (p.frames != c->frames || p.opened != c->opened || p.stats.segments != c->opened ||
             p.stats.chunks_read != c->chunks)
             fail_msg("%s: %u frames, %u opened, %" PRIu64 " segments, %" PRIu64 " chunks", c->what,
@@ -364,8 +365,8 @@ static void play_cases(const tape_fixture *f, played out[CASES])
 {
     for (size_t i = 0; i < CASES; i++) {
         const selection wanted = selection_of(&OPEN_CASES[i]);
-        const tape_options options = {.with_events = OPEN_CASES[i].with_events,
-                                      .with_lead_in = i % 2 != 0};
+        const cursor_options options = {.with_events = OPEN_CASES[i].with_events,
+                                        .with_lead_in = i % 2 != 0};
         out[i] = play(f, &wanted, &options);
     }
 }
@@ -477,11 +478,11 @@ static void test_another_file_is_read_for_itself(void **state)
     make_archive(&f);
     remove_catalog(&f);
     const selection all = {0};
-    played right = play(&f, &all, &(tape_options){0});
+    played right = play(&f, &all, &(cursor_options){0});
     for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
         make_catalog(&f);
         put_rows(&f, ROWS[i].spoil);
-        played now = play(&f, &all, &(tape_options){0});
+        played now = play(&f, &all, &(cursor_options){0});
         if (strcmp((const char *)now.text.data, (const char *)right.text.data) != 0)
             fail_msg("%s: %s", ROWS[i].what, now.text.data);
         td_buf_fini(&now.text);

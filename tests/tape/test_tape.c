@@ -16,7 +16,7 @@
 #include "base/alloc.h"
 #include "base/hash.h"
 #include "base/random.h"
-#include "tape/tape.h"
+#include "tape/cursor.h"
 #include "tests/testing/tape_fixture.h"
 
 /* ---- total order ---- */
@@ -119,10 +119,10 @@ static void test_total_order(void **state)
     for (unsigned n = 1; n < ORDER_FRAMES; n++)
         equal_times += frames[n].recv_ns == frames[n - 1].recv_ns;
     assert_true(equal_times > 100); /* else this test shows little */
-    tape *t = tape_fixture_tape(&f, NULL, &(tape_options){.threads = 1});
+    cursor *t = tape_fixture_tape(&f, NULL, &(cursor_options){.threads = 1});
     for (unsigned n = 0; n < ORDER_FRAMES; n++) {
         const frame_ref *frame;
-        assert_int_equal(tape_next(t, &frame, NULL), TD_OK);
+        assert_int_equal(cursor_next(t, &frame, NULL), TD_OK);
         if (tape_frame_number(frame) != frames[n].number)
             fail_msg("at %u: frame %u, expected %u", n, tape_frame_number(frame), frames[n].number);
         assert_int_equal(frame->ordinal, frames[n].ordinal);
@@ -131,22 +131,22 @@ static void test_total_order(void **state)
         assert_string_equal(frame->channel->info.feed, frames[n].feed);
     }
     const frame_ref *none;
-    assert_int_equal(tape_next(t, &none, NULL), TD_EOF);
-    assert_int_equal(tape_next(t, &none, NULL), TD_EOF);
-    tape_close(t);
+    assert_int_equal(cursor_next(t, &none, NULL), TD_EOF);
+    assert_int_equal(cursor_next(t, &none, NULL), TD_EOF);
+    cursor_close(t);
     td_free(frames);
     tape_fixture_fini(&f);
 }
 
 /* ---- threads ---- */
 
-static td_hash128 hash_tape(tape_fixture *f, unsigned threads, tape_stats *stats)
+static td_hash128 hash_tape(tape_fixture *f, unsigned threads, cursor_stats *stats)
 {
-    tape *t = tape_fixture_tape(f, NULL, &(tape_options){.threads = threads, .with_events = 1});
+    cursor *t = tape_fixture_tape(f, NULL, &(cursor_options){.threads = threads, .with_events = 1});
     td_hasher *hasher = td_hasher_open();
     const frame_ref *frame;
     td_result rc;
-    while ((rc = tape_next(t, &frame, NULL)) == TD_OK) {
+    while ((rc = cursor_next(t, &frame, NULL)) == TD_OK) {
         const channel_info *info = &frame->channel->info;
         uint64_t numbers[] = {frame->recv_ns,      frame->publish_ns,    frame->ordinal,
                               frame->conn->number, frame->conn->session, info->line,
@@ -158,8 +158,8 @@ static td_hash128 hash_tape(tape_fixture *f, unsigned threads, tape_stats *stats
     assert_int_equal(rc, TD_EOF);
     td_hash128 hash = td_hasher_digest(hasher);
     td_hasher_close(hasher);
-    tape_get_stats(t, stats);
-    tape_close(t);
+    cursor_get_stats(t, stats);
+    cursor_close(t);
     return hash;
 }
 
@@ -175,7 +175,7 @@ static void test_threads_give_equal_streams(void **state)
     static const unsigned COUNTS[] = {1, 2, 3, 8};
     td_hash128 first = {{0}};
     for (size_t i = 0; i < sizeof COUNTS / sizeof COUNTS[0]; i++) {
-        tape_stats stats;
+        cursor_stats stats;
         td_hash128 hash = hash_tape(&f, COUNTS[i], &stats);
         assert_int_equal(stats.segments, ORDER_SEGMENTS);
         assert_int_equal(stats.damaged_chunks, 0);
@@ -221,7 +221,7 @@ static void test_two_workers_are_busy(void **state)
     tape_fixture f;
     tape_fixture_init(&f);
     make_big(&f);
-    tape_stats stats = {0};
+    cursor_stats stats = {0};
     for (unsigned run = 0; run < 50 && stats.workers_busy_max < 2; run++)
         hash_tape(&f, 2, &stats);
     assert_int_equal(stats.workers_busy_max, 2);
@@ -311,22 +311,22 @@ static void test_selections(void **state)
     make_plain(&f);
     for (size_t i = 0; i < sizeof PICKS / sizeof PICKS[0]; i++) {
         const pick_row *row = &PICKS[i];
-        tape *t = tape_fixture_tape(&f, &row->wanted, &(tape_options){.threads = 1});
+        cursor *t = tape_fixture_tape(&f, &row->wanted, &(cursor_options){.threads = 1});
         const frame_ref *frame;
         for (unsigned n = row->first; n < row->first + row->count; n++) {
-            if (tape_next(t, &frame, NULL) != TD_OK || tape_frame_number(frame) != n)
+            if (cursor_next(t, &frame, NULL) != TD_OK || tape_frame_number(frame) != n)
                 fail_msg("%s: frame %u is missing", row->name, n);
             assert_int_equal(frame->ordinal, n + 1);
             if (frame->conn->number !=
                 3) /* known by the events, though these lie before the window */
                 fail_msg("%s: frame %u came over connection %u", row->name, n, frame->conn->number);
         }
-        assert_int_equal(tape_next(t, &frame, NULL), TD_EOF);
-        tape_stats stats;
-        tape_get_stats(t, &stats);
+        assert_int_equal(cursor_next(t, &frame, NULL), TD_EOF);
+        cursor_stats stats;
+        cursor_get_stats(t, &stats);
         if (stats.chunks_read != row->chunks_read)
             fail_msg("%s: %u chunks read", row->name, (unsigned)stats.chunks_read);
-        tape_close(t);
+        cursor_close(t);
     }
     tape_fixture_fini(&f);
 }
@@ -337,16 +337,16 @@ static void test_events_are_returned_on_demand(void **state)
     tape_fixture f;
     tape_fixture_init(&f);
     make_plain(&f);
-    tape *t = tape_fixture_tape(&f, NULL, &(tape_options){.with_events = 1});
+    cursor *t = tape_fixture_tape(&f, NULL, &(cursor_options){.with_events = 1});
     const frame_ref *frame;
-    assert_int_equal(tape_next(t, &frame, NULL), TD_OK);
+    assert_int_equal(cursor_next(t, &frame, NULL), TD_OK);
     assert_string_equal(frame->channel->info.topic, CHANNEL_TOPIC_EVENTS);
     assert_int_equal(frame->ordinal, 0);
-    assert_int_equal(tape_next(t, &frame, NULL), TD_OK);
+    assert_int_equal(cursor_next(t, &frame, NULL), TD_OK);
     assert_non_null(strstr((const char *)frame->bytes.data, "\"event\":\"connect\""));
-    assert_int_equal(tape_next(t, &frame, NULL), TD_OK);
+    assert_int_equal(cursor_next(t, &frame, NULL), TD_OK);
     assert_int_equal(tape_frame_number(frame), 0);
-    tape_close(t);
+    cursor_close(t);
     tape_fixture_fini(&f);
 }
 
@@ -408,18 +408,25 @@ static void check_lead_in(lead_in_turn turn, uint64_t from_ns)
     }
     tape_segment_finish(segment);
     selection wanted = {.has_from = 1, .from = {TD_TIME_ABSOLUTE, TAPE_FIXTURE_NS + from_ns}};
-    tape *t = tape_fixture_tape(&f, &wanted, &(tape_options){.with_lead_in = 1});
+    cursor *t = tape_fixture_tape(&f, &wanted, &(cursor_options){.with_lead_in = 1});
     const frame_ref *frame;
-    for (unsigned n = 0; n < sizeof STEPS / sizeof STEPS[0]; n++) {
-        if (STEPS[n].expected == 0)
-            continue;
-        assert_int_equal(tape_next(t, &frame, NULL), TD_OK);
-        assert_int_equal(tape_frame_number(frame), n);
-        assert_int_equal(frame->is_lead_in, STEPS[n].expected == 1);
-        assert_int_equal(frame->conn->number, 2);
+    for (int round = 0; round < 2; round++) {
+        for (unsigned n = 0; n < sizeof STEPS / sizeof STEPS[0]; n++) {
+            if (STEPS[n].expected == 0)
+                continue;
+            assert_int_equal(cursor_next(t, &frame, NULL), TD_OK);
+            assert_int_equal(tape_frame_number(frame), n);
+            assert_int_equal(frame->is_lead_in, STEPS[n].expected == 1);
+            assert_int_equal(frame->conn->number, 2);
+        }
+        assert_int_equal(cursor_next(t, &frame, NULL), TD_EOF);
+        /* To the beginning, and back. */
+        assert_int_equal(cursor_seek(t, 0, NULL), TD_OK);
+        assert_int_equal(cursor_next(t, &frame, NULL), TD_OK);
+        assert_int_equal(frame->conn->number, 1);
+        assert_int_equal(cursor_seek(t, TAPE_FIXTURE_NS + from_ns, NULL), TD_OK);
     }
-    assert_int_equal(tape_next(t, &frame, NULL), TD_EOF);
-    tape_close(t);
+    cursor_close(t);
     tape_fixture_fini(&f);
 }
 
@@ -457,14 +464,14 @@ static void test_long_connections(void **state)
                                               .recv_ns = 200 + n,
                                               .text = "{}"});
     tape_segment_finish(segment);
-    tape *t = tape_fixture_tape(&f, NULL, &(tape_options){0});
+    cursor *t = tape_fixture_tape(&f, NULL, &(cursor_options){0});
     for (uint64_t n = 0; n < 5; n++) {
         const frame_ref *frame;
-        assert_int_equal(tape_next(t, &frame, NULL), TD_OK);
+        assert_int_equal(cursor_next(t, &frame, NULL), TD_OK);
         assert_int_equal(frame->conn->number, 9);
         assert_true(frame->ordinal == FIRST + n);
     }
-    tape_close(t);
+    cursor_close(t);
     tape_fixture_fini(&f);
 }
 
@@ -500,17 +507,68 @@ static void test_damage_is_passed_over(void **state)
     tape_fixture_damage(path, second.offset + second.chunk_bytes - 5);
     static const unsigned COUNTS[] = {1, 2};
     for (size_t i = 0; i < 2; i++) {
-        tape *t = tape_fixture_tape(&f, NULL, &(tape_options){.threads = COUNTS[i]});
+        cursor *t = tape_fixture_tape(&f, NULL, &(cursor_options){.threads = COUNTS[i]});
         const frame_ref *frame;
         for (unsigned n = 0; n < 30; n++) {
-            assert_int_equal(tape_next(t, &frame, NULL), TD_OK);
+            assert_int_equal(cursor_next(t, &frame, NULL), TD_OK);
             assert_int_equal(tape_frame_number(frame), n < 10 ? n : n + 10);
         }
-        assert_int_equal(tape_next(t, &frame, NULL), TD_EOF);
-        tape_stats stats;
-        tape_get_stats(t, &stats);
+        assert_int_equal(cursor_next(t, &frame, NULL), TD_EOF);
+        cursor_stats stats;
+        cursor_get_stats(t, &stats);
         assert_int_equal(stats.damaged_chunks, 1);
-        tape_close(t);
+        cursor_close(t);
+    }
+    tape_fixture_fini(&f);
+}
+
+/* ---- seeking ---- */
+
+/* Read to the end; what a user sees of the frames, as a hash. */
+static td_hash128 hash_rest(cursor *t)
+{
+    td_hasher *hasher = td_hasher_open();
+    const frame_ref *frame;
+    while (cursor_next(t, &frame, NULL) == TD_OK) {
+        uint64_t numbers[] = {frame->recv_ns,    frame->ordinal, frame->conn->number,
+                              frame->conn->line, frame->place,   frame->is_copy,
+                              frame->is_lead_in};
+        td_hasher_update(hasher, numbers, sizeof numbers);
+        td_hasher_update(hasher, frame->bytes.data, frame->bytes.size);
+    }
+    td_hash128 hash = td_hasher_digest(hasher);
+    td_hasher_close(hasher);
+    return hash;
+}
+
+/* From wherever it is, forwards and back, a cursor reads on as one that is opened there. */
+static void test_seek(void **state)
+{
+    (void)state;
+    static const uint64_t TIMES[] = {1000, 1900, 1001, 1500, 5, 1200};
+    tape_fixture f;
+    tape_fixture_init(&f);
+    made *frames = td_alloc_zero(ORDER_FRAMES, sizeof *frames);
+    make_overlapping(&f, frames);
+    td_free(frames);
+    for (unsigned threads = 1; threads <= 3; threads += 2) {
+        const cursor_options options = {.threads = threads, .with_lead_in = 1};
+        cursor *t = tape_fixture_tape(&f, NULL, &options);
+        const frame_ref *frame;
+        for (unsigned n = 0; n < ORDER_FRAMES / 2; n++) /* so that all channels have an index */
+            assert_int_equal(cursor_next(t, &frame, NULL), TD_OK);
+        for (size_t i = 0; i < sizeof TIMES / sizeof TIMES[0]; i++) {
+            uint64_t from_ns = TAPE_FIXTURE_NS + TIMES[i];
+            const selection wanted = {.has_from = 1, .from = {TD_TIME_ABSOLUTE, from_ns}};
+            assert_int_equal(cursor_seek(t, from_ns, NULL), TD_OK);
+            assert_int_equal(cursor_get_window(t).from_ns, from_ns);
+            cursor *opened = tape_fixture_tape(&f, &wanted, &options);
+            td_hash128 expected = hash_rest(opened);
+            td_hash128 found = hash_rest(t);
+            assert_memory_equal(&found, &expected, sizeof found);
+            cursor_close(opened);
+        }
+        cursor_close(t);
     }
     tape_fixture_fini(&f);
 }
@@ -537,12 +595,12 @@ static void test_as_many_threads_as_given(void **state)
     make_plain(&f);
     int before = count_tasks();
     for (unsigned threads = 1; threads <= 4; threads++) {
-        tape *t = tape_fixture_tape(&f, NULL, &(tape_options){.threads = threads});
+        cursor *t = tape_fixture_tape(&f, NULL, &(cursor_options){.threads = threads});
         const frame_ref *frame;
-        assert_int_equal(tape_next(t, &frame, NULL), TD_OK);
+        assert_int_equal(cursor_next(t, &frame, NULL), TD_OK);
         assert_int_equal(count_tasks(), before + (int)threads - 1);
-        assert_int_equal(td_workers_count(tape_workers(t)), threads - 1);
-        tape_close(t);
+        assert_int_equal(td_workers_count(cursor_workers(t)), threads - 1);
+        cursor_close(t);
     }
     tape_fixture_fini(&f);
 }
@@ -556,14 +614,14 @@ static void test_held_blocks(void **state)
     tape_fixture f;
     tape_fixture_init(&f);
     make_plain(&f);
-    tape *t = tape_fixture_tape(&f, NULL, &(tape_options){.threads = 2});
+    cursor *t = tape_fixture_tape(&f, NULL, &(cursor_options){.threads = 2});
     const frame_ref *first;
-    assert_int_equal(tape_next(t, &first, NULL), TD_OK);
+    assert_int_equal(cursor_next(t, &first, NULL), TD_OK);
     tape_block_acquire(first->block);
     const frame_ref *frame;
-    while (tape_next(t, &frame, NULL) == TD_OK)
+    while (cursor_next(t, &frame, NULL) == TD_OK)
         ;
-    tape_close(t);
+    cursor_close(t);
     assert_int_equal(tape_frame_number(first), 0);
     tape_block_release(first->block);
     tape_fixture_fini(&f);
@@ -577,11 +635,11 @@ static void test_closed_early(void **state)
     tape_fixture_init(&f);
     make_plain(&f);
     for (unsigned stop = 0; stop < 40; stop += 7) {
-        tape *t = tape_fixture_tape(&f, NULL, &(tape_options){.threads = 3});
+        cursor *t = tape_fixture_tape(&f, NULL, &(cursor_options){.threads = 3});
         const frame_ref *frame;
         for (unsigned n = 0; n < stop; n++)
-            assert_int_equal(tape_next(t, &frame, NULL), TD_OK);
-        tape_close(t);
+            assert_int_equal(cursor_next(t, &frame, NULL), TD_OK);
+        cursor_close(t);
     }
     tape_fixture_fini(&f);
 }
@@ -598,6 +656,7 @@ int main(void)
         cmocka_unit_test(test_lead_in_between_segments),
         cmocka_unit_test(test_long_connections),
         cmocka_unit_test(test_damage_is_passed_over),
+        cmocka_unit_test(test_seek),
         cmocka_unit_test(test_as_many_threads_as_given),
         cmocka_unit_test(test_held_blocks),
         cmocka_unit_test(test_closed_early),

@@ -15,23 +15,23 @@
 #include "base/clock.h"
 #include "base/io_posix.h"
 #include "format/mcap_encode.h"
-#include "tape/tape.h"
+#include "tape/cursor.h"
 #include "tests/testing/files.h"
 #include "tests/testing/segment_fixture.h"
 #include "tests/testing/mcap_records.h"
 #include "tests/testing/tape_fixture.h"
 
 /* Frames [from, to) come next, then there is nothing more for now. */
-static void expect_frames(tape *t, unsigned from, unsigned to)
+static void expect_frames(cursor *t, unsigned from, unsigned to)
 {
     const frame_ref *frame;
     for (unsigned n = from; n < to; n++) {
         td_err err;
-        td_result rc = tape_next(t, &frame, &err);
+        td_result rc = cursor_next(t, &frame, &err);
         if (rc != TD_OK || tape_frame_number(frame) != n)
             fail_msg("frame %u: result %d", n, rc);
     }
-    assert_int_equal(tape_next(t, &frame, NULL), TD_EOF);
+    assert_int_equal(cursor_next(t, &frame, NULL), TD_EOF);
 }
 
 static void put_number(tape_segment *segment, unsigned n)
@@ -59,34 +59,34 @@ static void test_follow(void **state)
         tape_segment_open(&f, &(tape_segment_spec){"alpha", "aaaaaaaa", 1, 1000, 1});
     put_number(segment, 0);
     tape_segment_seal(segment);
-    tape_options options = {.is_following = 1, .threads = 2};
-    tape *t = tape_fixture_tape(&f, NULL, &options);
+    cursor_options options = {.is_following = 1, .threads = 2};
+    cursor *t = tape_fixture_tape(&f, NULL, &options);
     expect_frames(t, 0, 1);
-    assert_int_equal(tape_follow(t, NULL), TD_EOF);
+    assert_int_equal(cursor_poll(t, NULL), TD_EOF);
     put_number(segment, 1); /* pending, not on disk */
-    assert_int_equal(tape_follow(t, NULL), TD_EOF);
+    assert_int_equal(cursor_poll(t, NULL), TD_EOF);
     tape_segment_seal(segment);
-    assert_int_equal(tape_follow(t, NULL), TD_OK);
+    assert_int_equal(cursor_poll(t, NULL), TD_OK);
     expect_frames(t, 1, 2);
     for (unsigned n = 2; n < 6; n++) {
         put_number(segment, n);
         tape_segment_seal(segment);
     }
     tape_segment_finish(segment);
-    assert_int_equal(tape_follow(t, NULL), TD_OK);
+    assert_int_equal(cursor_poll(t, NULL), TD_OK);
     expect_frames(t, 2, 6);
-    assert_int_equal(tape_follow(t, NULL), TD_EOF);
+    assert_int_equal(cursor_poll(t, NULL), TD_EOF);
     segment = tape_segment_open(&f, &(tape_segment_spec){"alpha", "aaaaaaaa", 1, 1000, 2});
     put_number(segment, 6);
     tape_segment_seal(segment);
-    assert_int_equal(tape_follow(t, NULL), TD_OK);
+    assert_int_equal(cursor_poll(t, NULL), TD_OK);
     expect_frames(t, 6, 7);
     put_number(segment, 7);
     tape_segment_finish(segment);
-    assert_int_equal(tape_follow(t, NULL), TD_OK);
+    assert_int_equal(cursor_poll(t, NULL), TD_OK);
     expect_frames(t, 7, 8);
-    assert_int_equal(tape_follow(t, NULL), TD_EOF);
-    tape_close(t);
+    assert_int_equal(cursor_poll(t, NULL), TD_EOF);
+    cursor_close(t);
     tape_fixture_fini(&f);
 }
 
@@ -96,17 +96,17 @@ static void test_follow_from_nothing(void **state)
     (void)state;
     tape_fixture f;
     tape_fixture_init(&f);
-    tape_options options = {.is_following = 1};
-    tape *t = tape_fixture_tape(&f, NULL, &options);
+    cursor_options options = {.is_following = 1};
+    cursor *t = tape_fixture_tape(&f, NULL, &options);
     expect_frames(t, 0, 0);
-    assert_int_equal(tape_follow(t, NULL), TD_EOF);
+    assert_int_equal(cursor_poll(t, NULL), TD_EOF);
     tape_segment *segment =
         tape_segment_open(&f, &(tape_segment_spec){"alpha", "aaaaaaaa", 1, 1000, 1});
     put_number(segment, 0);
     tape_segment_finish(segment);
-    assert_int_equal(tape_follow(t, NULL), TD_OK);
+    assert_int_equal(cursor_poll(t, NULL), TD_OK);
     expect_frames(t, 0, 1);
-    tape_close(t);
+    cursor_close(t);
     tape_fixture_fini(&f);
 }
 
@@ -121,11 +121,11 @@ static void test_finished_meanwhile(void **state)
         tape_segment_open(&f, &(tape_segment_spec){"alpha", "aaaaaaaa", 1, 1000, 1});
     put_number(segment, 0);
     tape_segment_seal(segment);
-    tape_options options = {.threads = 1};
-    tape *t = tape_fixture_tape(&f, NULL, &options);
+    cursor_options options = {.threads = 1};
+    cursor *t = tape_fixture_tape(&f, NULL, &options);
     tape_segment_finish(segment);
     expect_frames(t, 0, 1);
-    tape_close(t);
+    cursor_close(t);
     tape_fixture_fini(&f);
 }
 
@@ -219,10 +219,10 @@ static void test_foreign_chunks_out_of_order(void **state)
     end_file(&file, &f, "foreign.mcap");
     static const unsigned COUNTS[] = {1, 2};
     for (size_t i = 0; i < 2; i++) {
-        tape_options options = {.threads = COUNTS[i]};
-        tape *t = tape_fixture_tape(&f, NULL, &options);
+        cursor_options options = {.threads = COUNTS[i]};
+        cursor *t = tape_fixture_tape(&f, NULL, &options);
         expect_frames(t, 0, 8);
-        tape_close(t);
+        cursor_close(t);
     }
     tape_fixture_fini(&f);
 }
@@ -240,10 +240,10 @@ static void test_foreign_without_chunks(void **state)
     begin_file(&file);
     encode_messages(&file, MESSAGES, 3);
     end_file(&file, &f, "plain.mcap");
-    tape *t = tape_fixture_tape(&f, NULL, &(tape_options){0});
+    cursor *t = tape_fixture_tape(&f, NULL, &(cursor_options){0});
     for (unsigned n = 0; n < 3; n++) {
         const frame_ref *frame;
-        assert_int_equal(tape_next(t, &frame, NULL), TD_OK);
+        assert_int_equal(cursor_next(t, &frame, NULL), TD_OK);
         assert_int_equal(tape_frame_number(frame), n);
         assert_int_equal(frame->conn->number, 0);
         assert_int_equal(frame->ordinal, MESSAGES[n].sequence);
@@ -252,7 +252,7 @@ static void test_foreign_without_chunks(void **state)
         assert_null(frame->channel->topic.row);
     }
     expect_frames(t, 0, 0);
-    tape_close(t);
+    cursor_close(t);
     tape_fixture_fini(&f);
 }
 
@@ -274,23 +274,23 @@ static void test_single_and_unreadable_files(void **state)
     archive_options options = {.io = io_posix(), .clock = clock_real()};
     archive *single = NULL;
     assert_int_equal(archive_open(&options, path, ARCHIVE_READ, &single, NULL), TD_OK);
-    tape *t = NULL;
-    assert_int_equal(tape_open(single, &(selection){.has_from = 0}, &(tape_options){0}, &t, NULL),
-                     TD_OK);
+    cursor *t = NULL;
+    assert_int_equal(
+        cursor_open(single, &(selection){.has_from = 0}, &(cursor_options){0}, &t, NULL), TD_OK);
     expect_frames(t, 0, 5);
-    tape_close(t);
+    cursor_close(t);
     archive_close(single);
 
     *strrchr(path, '/') = '\0';
     char garbage[LIMIT_PATH_BYTES + 64];
     snprintf(garbage, sizeof garbage, "%s/alpha-20261120T060000Z-aaaaaaaa-000002.mcap", path);
     file_make(io_posix(), garbage, "no segment at all", 17);
-    t = tape_fixture_tape(&f, NULL, &(tape_options){0});
+    t = tape_fixture_tape(&f, NULL, &(cursor_options){0});
     expect_frames(t, 0, 5);
-    tape_stats stats;
-    tape_get_stats(t, &stats);
+    cursor_stats stats;
+    cursor_get_stats(t, &stats);
     assert_int_equal(stats.segments_unreadable, 1);
-    tape_close(t);
+    cursor_close(t);
     tape_fixture_fini(&f);
 }
 
@@ -322,20 +322,20 @@ static void test_unknown_is_classified_again(void **state)
                                               .text = texts[n]});
     tape_segment_finish(segment);
     selection trades = {.topics = {TRADES, 1}};
-    tape *t = tape_fixture_tape(&f, &trades, &(tape_options){0});
+    cursor *t = tape_fixture_tape(&f, &trades, &(cursor_options){0});
     const frame_ref *frame;
-    assert_int_equal(tape_next(t, &frame, NULL), TD_OK);
+    assert_int_equal(cursor_next(t, &frame, NULL), TD_OK);
     assert_string_equal(frame->channel->info.topic, "trade");
     assert_string_equal(frame->channel->info.symbol, "BTCUSD");
     assert_non_null(frame->channel->topic.row);
-    assert_int_equal(tape_next(t, &frame, NULL), TD_EOF);
-    tape_close(t);
-    t = tape_fixture_tape(&f, NULL, &(tape_options){0});
-    assert_int_equal(tape_next(t, &frame, NULL), TD_OK);
-    assert_int_equal(tape_next(t, &frame, NULL), TD_OK);
+    assert_int_equal(cursor_next(t, &frame, NULL), TD_EOF);
+    cursor_close(t);
+    t = tape_fixture_tape(&f, NULL, &(cursor_options){0});
+    assert_int_equal(cursor_next(t, &frame, NULL), TD_OK);
+    assert_int_equal(cursor_next(t, &frame, NULL), TD_OK);
     assert_string_equal(frame->channel->info.topic, CHANNEL_TOPIC_UNKNOWN);
-    assert_int_equal(tape_next(t, &frame, NULL), TD_EOF);
-    tape_close(t);
+    assert_int_equal(cursor_next(t, &frame, NULL), TD_EOF);
+    cursor_close(t);
     tape_fixture_fini(&f);
 }
 

@@ -4,7 +4,7 @@
 #ifndef TD_TESTS_TESTING_CAPTURE_TAPE_H
 #define TD_TESTS_TESTING_CAPTURE_TAPE_H
 
-#include "tape/tape.h"
+#include "tape/cursor.h"
 
 typedef struct capture_tape {
     frame_channel *channels; /* names are owned */

@@ -12,7 +12,7 @@
 #include "archive/ledger.h"
 #include "archive/reindex.h"
 #include "archive/verify.h"
-#include "tape/tape.h"
+#include "tape/cursor.h"
 
 enum { DUMP_BYTES_MAX = 64 << 20 };
 
@@ -76,19 +76,19 @@ static int check_frame(fault_place *place, const frame_ref *got, fault_found *fo
 static int check_tape(fault_place *place, archive *a, fault_found *found)
 {
     static const selection EVERYTHING = {.has_from = 0};
-    const tape_options reading = {.threads = 1};
-    tape *t = NULL;
+    const cursor_options reading = {.threads = 1};
+    cursor *t = NULL;
     const frame_ref *frame;
     td_err err;
     td_err_clear(&err);
     int ok = 1;
-    td_result rc = tape_open(a, &EVERYTHING, &reading, &t, &err);
-    while (rc == TD_OK && ok && (rc = tape_next(t, &frame, &err)) == TD_OK)
+    td_result rc = cursor_open(a, &EVERYTHING, &reading, &t, &err);
+    while (rc == TD_OK && ok && (rc = cursor_next(t, &frame, &err)) == TD_OK)
         ok = check_frame(place, frame, found);
-    tape_stats stats = {0};
+    cursor_stats stats = {0};
     if (t != NULL)
-        tape_get_stats(t, &stats);
-    tape_close(t);
+        cursor_get_stats(t, &stats);
+    cursor_close(t);
     if (ok && rc != TD_EOF)
         ok = wrong(place, "cannot read: %s", err.text);
     if (ok && stats.damaged_chunks + stats.segments_unreadable > 0)

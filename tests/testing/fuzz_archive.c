@@ -11,7 +11,7 @@
 #include "format/chunk_builder.h"
 #include "archive/verify.h"
 #include "play/player.h"
-#include "tape/tape.h"
+#include "tape/cursor.h"
 #include "tests/testing/files.h"
 #include "tests/testing/channel_numbers.h"
 #include "tests/testing/fuzz_input.h"
@@ -197,22 +197,22 @@ verify_severity fuzz_archive_verify(const fuzz_archive *from, io_fault *disk)
 static void play(const fuzz_archive *from, io_fault *disk)
 {
     archive *a = NULL;
-    tape *frames = NULL;
+    cursor *frames = NULL;
     player *p = NULL;
     const selection everything = {0};
-    const tape_options options = {.threads = 1, .reads = TAPE_READS_MESSAGES, .with_events = 1};
+    const cursor_options options = {.threads = 1, .reads = TAPE_READS_MESSAGES, .with_events = 1};
     const player_options playing = {0};
     char digests[DIGEST_PARTS][TD_HASH128_HEX_BYTES];
     fuzz_must(fuzz_archive_open(from, disk, ARCHIVE_READ, &a), NULL);
     p = player_open(&playing);
-    if (tape_open(a, &everything, &options, &frames, NULL) == TD_OK) {
+    if (cursor_open(a, &everything, &options, &frames, NULL) == TD_OK) {
         td_result rc = player_play(p, frames, NULL);
         TD_ASSERT(rc == TD_OK || rc == TD_E_LIMIT || rc == TD_E_CORRUPT);
         fuzz_must(player_finish(p, NULL), NULL);
         player_digests(p, digests);
     }
     player_close(p); /* it keeps streams in the tape's channels */
-    tape_close(frames);
+    cursor_close(frames);
     archive_close(a);
 }
 

@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "tape/tape.h"
+#include "tape/cursor.h"
 #include "tests/testing/files.h"
 
 /* Received = written + dropped + in flight, at every chunk. The test counts what it gives; what is
@@ -220,15 +220,15 @@ uint64_t pipeline_read_back(pipeline *f)
 {
     td_err err;
     archive *from = NULL;
-    tape *frames = NULL;
+    cursor *frames = NULL;
     const frame_ref *frame;
     uint64_t count = 0;
     selection everything = {0};
-    tape_options reading = {.threads = 1};
+    cursor_options reading = {.threads = 1};
     archive_options options = pipeline_archive_options(f);
     assert_int_equal(archive_open(&options, "tape", ARCHIVE_READ, &from, &err), TD_OK);
-    assert_int_equal(tape_open(from, &everything, &reading, &frames, &err), TD_OK);
-    while (tape_next(frames, &frame, &err) == TD_OK) {
+    assert_int_equal(cursor_open(from, &everything, &reading, &frames, &err), TD_OK);
+    while (cursor_next(frames, &frame, &err) == TD_OK) {
         count++;
         assert_int_equal(frame->ordinal, count);
         assert_int_equal(frame->conn->number, 1);
@@ -237,7 +237,7 @@ uint64_t pipeline_read_back(pipeline *f)
         if ((count - 1) % 50 == 7)
             assert_non_null(memmem(frame->bytes.data, frame->bytes.size, "\"*************\"", 15));
     }
-    tape_close(frames);
+    cursor_close(frames);
     archive_close(from);
     return count;
 }

@@ -78,13 +78,14 @@ archive *tape_fixture_archive(tape_fixture *fixture)
     return fixture->archive;
 }
 
-tape *tape_fixture_tape(tape_fixture *fixture, const selection *wanted, const tape_options *options)
+cursor *tape_fixture_tape(tape_fixture *fixture, const selection *wanted,
+                          const cursor_options *options)
 {
     static const selection EVERYTHING = {.has_from = 0};
-    tape *t = NULL;
+    cursor *t = NULL;
     td_err err;
-    expect_ok(tape_open(tape_fixture_archive(fixture), wanted == NULL ? &EVERYTHING : wanted,
-                        options, &t, &err),
+    expect_ok(cursor_open(tape_fixture_archive(fixture), wanted == NULL ? &EVERYTHING : wanted,
+                          options, &t, &err),
               &err);
     return t;
 }

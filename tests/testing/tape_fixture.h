@@ -10,7 +10,7 @@
 #include "base/channel.h"
 #include "format/segment_writer.h"
 #include "archive/event.h"
-#include "tape/tape.h"
+#include "tape/cursor.h"
 
 /* 2026-11-20T06:00:00Z: times in these tests count from here. */
 #define TAPE_FIXTURE_NS UINT64_C(1795154400000000000)
@@ -28,8 +28,8 @@ void tape_fixture_fini(tape_fixture *fixture);
 archive *tape_fixture_archive(tape_fixture *fixture);
 
 /* Open a tape of the archive; wanted NULL: everything. */
-tape *tape_fixture_tape(tape_fixture *fixture, const selection *wanted,
-                        const tape_options *options);
+cursor *tape_fixture_tape(tape_fixture *fixture, const selection *wanted,
+                          const cursor_options *options);
 
 /* The number that a frame's text is. */
 unsigned tape_frame_number(const frame_ref *frame);

@@ -27,7 +27,7 @@
 #include "schema/decode.h"
 #include "schema/family.h"
 #include "schema/message_json.h"
-#include "tape/tape.h"
+#include "tape/cursor.h"
 
 #define TRUTH_BYTES_MAX ((size_t)1 << 30) /* some five million frames */
 
@@ -478,24 +478,24 @@ static void take_frame(comparison *c, const frame_ref *frame)
 static void read_archive(comparison *c, const char *path)
 {
     static const selection EVERYTHING = {.has_from = 0};
-    const tape_options reading = {.reads = TAPE_READS_ALL};
+    const cursor_options reading = {.reads = TAPE_READS_ALL};
     const archive_options opening = {.io = io_posix(), .clock = clock_real()};
     archive *from = NULL;
-    tape *t = NULL;
+    cursor *t = NULL;
     const frame_ref *frame;
-    tape_stats stats;
+    cursor_stats stats;
     td_err err;
     must(archive_open(&opening, path, ARCHIVE_READ, &from, &err), &err);
-    must(tape_open(from, &EVERYTHING, &reading, &t, &err), &err);
+    must(cursor_open(from, &EVERYTHING, &reading, &t, &err), &err);
     td_result rc;
-    while ((rc = tape_next(t, &frame, &err)) == TD_OK)
+    while ((rc = cursor_next(t, &frame, &err)) == TD_OK)
         take_frame(c, frame);
     must(rc == TD_EOF ? TD_OK : rc, &err);
-    tape_get_stats(t, &stats);
-    if (tape_is_damaged(&stats))
+    cursor_get_stats(t, &stats);
+    if (cursor_is_damaged(&stats))
         must(td_err_set(&err, TD_E_CORRUPT, "%s is damaged: see tapedeck verify", path), &err);
     match_conns(c);
-    tape_close(t);
+    cursor_close(t);
     archive_close(from);
 }
 

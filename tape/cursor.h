@@ -1,4 +1,5 @@
-/* One ordered stream of frames out of an archive: selection -> plan -> chunk readers -> merge.
+/* A cursor: one ordered stream of frames out of an archive. Its sources (tape/source.h) hand out
+ * the chunks of a selection, loaders make frames of them, the merge puts these in order.
  *
  * Order is total and the same for every reader: (recv_ns, session start, session id, feed, line,
  * shard, connection, in before out, ordinal). Chunks that hold nothing of the selection are not
@@ -6,9 +7,9 @@
  * Frames that were filed under "_unknown" are classified again: those that this version has a row
  * for come out on their own topic's channel, and are selected by it. Memory is bounded by the
  * chunks that overlap in time (LIMIT_MERGE_CHUNKS). Threads only read and decompress ahead; they
- * never change what comes out. One thread at a time per tape. */
-#ifndef TD_TAPE_TAPE_H
-#define TD_TAPE_TAPE_H
+ * never change what comes out. One thread at a time per cursor. */
+#ifndef TD_TAPE_CURSOR_H
+#define TD_TAPE_CURSOR_H
 
 #include <stdint.h>
 
@@ -25,7 +26,7 @@
 /* A reference-counted piece of memory: one decompressed chunk and its frames. */
 typedef struct tape_block tape_block;
 
-/* How much of its frames' content a tape reads. */
+/* How much of its frames' content a cursor reads. */
 typedef enum tape_reads {
     TAPE_READS_FRAMES,   /* none of it */
     TAPE_READS_MESSAGES, /* what books and checks need: of books and trades the plain structs */
@@ -33,7 +34,7 @@ typedef enum tape_reads {
 } tape_reads;
 
 /* Zero takes the default everywhere. */
-typedef struct tape_options {
+typedef struct cursor_options {
     const struct tape_decoding *decoding; /* tape/decoding.h; NULL: the built-in decoder */
     unsigned threads;  /* at work, the caller's included, which helps while it waits; 0 or 1: that
                           alone, and nothing is read ahead */
@@ -43,72 +44,77 @@ typedef struct tape_options {
     uint8_t with_lead_in; /* 1: frames before the selection's from that books need are returned,
                              is_lead_in set: those of topics with snapshots, from the moment when
                              the connections began that were open at from */
-    uint8_t is_following; /* 1: tape_follow may be called; segments stay open */
+    uint8_t is_following; /* 1: cursor_poll may be called; segments stay open */
     /* Narrows the selection: 1 if frames of this channel are wanted. NULL: all that it has. */
     int (*wants_channel)(void *user, const channel_info *info);
     void *user;
-} tape_options;
+} cursor_options;
 
-/* What a tape has read so far. */
-typedef struct tape_stats {
+/* What a cursor has read so far. */
+typedef struct cursor_stats {
     uint64_t segments;            /* opened */
     uint64_t chunks_read;         /* damaged ones too */
     uint64_t bytes_read;          /* of chunk records */
     uint64_t damaged_chunks;      /* could not be read, all or in part: logged, passed over */
-    uint64_t damaged_until_ns;    /* last time of a frame of those, 0: none; set before the tape
-                                     gives the first frame after what could not be read */
+    uint64_t damaged_until_ns;    /* last time of a frame of those, 0: none; set before the
+                                     cursor gives the first frame after what could not be read */
     uint64_t contents_read;       /* frames whose content was read: each once */
     uint64_t segments_unreadable; /* left out of the plan: the archive logs them */
     uint64_t segments_live;       /* planned, and still being recorded */
     unsigned workers_busy_max;    /* threads that were reading ahead at one moment */
-} tape_stats;
+} cursor_stats;
 
-typedef struct tape tape;
+typedef struct cursor cursor;
 
 /* Open the frames of a selection. The archive is borrowed until close. TD_E_*. */
-TD_MUST_USE td_result tape_open(archive *archive, const selection *selection,
-                                const tape_options *options, tape **out, td_err *err);
-void tape_close(tape *tape);
+TD_MUST_USE td_result cursor_open(archive *archive, const selection *selection,
+                                  const cursor_options *options, cursor **out, td_err *err);
+void cursor_close(cursor *cursor);
 
 /* The next frame, valid until the next call. With threads, or a decoder in place of the built-in
  * one, it and its content are valid while its block is held. event and what it points to: until the
  * next call always. TD_OK, TD_EOF; TD_E_IO and TD_E_LIMIT (too many chunks overlap in time, or
- * the decoded frames of one are too large) end the tape. Damage inside a chunk is counted, logged,
+ * the decoded frames of one are too large) end it. Damage inside a chunk is counted, logged,
  * and passed over. */
-TD_MUST_USE td_result tape_next(tape *tape, const frame_ref **out, td_err *err);
+TD_MUST_USE td_result cursor_next(cursor *cursor, const frame_ref **out, td_err *err);
 
-/* After TD_EOF of a following tape: look for what was recorded meanwhile, in segments that are
- * being written and in new ones. TD_OK: tape_next goes on; TD_EOF: nothing new (wait, and call it
+/* After TD_EOF of a following cursor: look for what was recorded meanwhile, in segments that are
+ * being written and in new ones. TD_OK: cursor_next goes on; TD_EOF: nothing new (wait, and call it
  * again). Frames are in order of time among those that are there at each call; a feed whose chunk
  * became durable later comes later. */
-TD_MUST_USE td_result tape_follow(tape *tape, td_err *err);
+TD_MUST_USE td_result cursor_poll(cursor *cursor, td_err *err);
+
+/* Go on at another time: the window begins at from_ns, and so much earlier with_lead_in. Channels
+ * and connections stay the same objects; what was read so far stays counted. TD_E_* as cursor_open.
+ */
+TD_MUST_USE td_result cursor_seek(cursor *cursor, uint64_t from_ns, td_err *err);
 
 /* The selection's window, relative times resolved; from_ns 0: no lower bound. */
-selection_window tape_get_window(const tape *tape);
+selection_window cursor_get_window(const cursor *cursor);
 
 /* The window of a selection that is not open: of relative times a tape is opened to learn the first
- * frame's. log may be NULL. TD_E_* as tape_open. */
-TD_MUST_USE td_result tape_find_window(archive *from, const selection *wanted, const td_log *log,
-                                       selection_window *out, td_err *err);
+ * frame's. log may be NULL. TD_E_* as cursor_open. */
+TD_MUST_USE td_result cursor_find_window(archive *from, const selection *wanted, const td_log *log,
+                                         selection_window *out, td_err *err);
 
 /* The moment from which frames are read: the window's, or before it that of the lead-in. */
-uint64_t tape_get_lead_from_ns(const tape *tape);
+uint64_t cursor_get_lead_from_ns(const cursor *cursor);
 
-/* The threads of the tape, for those who work on its frames; NULL: none. They may be used until the
- * tape closes. */
-td_workers *tape_workers(tape *tape);
+/* The threads of the cursor, for those who work on its frames; NULL: none. They may be used until
+ * it closes. */
+td_workers *cursor_workers(cursor *cursor);
 
-/* Keep a frame's memory beyond the next tape_next, and give it back. Any thread. */
+/* Keep a frame's memory beyond the next cursor_next, and give it back. Any thread. */
 void tape_block_acquire(tape_block *block);
 void tape_block_release(tape_block *block);
 
-void tape_get_stats(const tape *tape, tape_stats *out);
+void cursor_get_stats(const cursor *cursor, cursor_stats *out);
 
 /* 1 if something of the selection could not be read so far. */
-int tape_is_damaged(const tape_stats *stats);
+int cursor_is_damaged(const cursor_stats *stats);
 
 /* Its rows, of reason corrupt: what could not be read. Segments that are missing are in the ledger
  * (archive_gaps). Valid until the next call. */
-const gap_list *tape_get_damage(const tape *tape);
+const gap_list *cursor_get_damage(const cursor *cursor);
 
 #endif

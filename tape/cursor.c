@@ -1,0 +1,404 @@
+#include "tape/cursor.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/limits.h"
+#include "archive/event.h"
+#include "archive/read_plan.h"
+#include "schema/decode.h"
+#include "tape/connection_table.h"
+#include "tape/content.h"
+#include "tape/merge.h"
+#include "tape/nothing.h"
+#include "tape/segments.h"
+
+_Static_assert((int)DECODE_PADDING_BYTES <= (int)SEGMENT_PADDING_BYTES,
+               "frames are decoded in their chunk");
+
+enum { SOURCES_MAX = 1 };
+_Static_assert((int)SOURCES_MAX <= (int)MERGE_SOURCES_MAX, "the merge takes them all");
+
+struct cursor {
+    archive *archive;
+    selection wanted;
+    cursor_options options;
+    source_options reading; /* what is read at present */
+    connection_table *connections;
+    source sources[SOURCES_MAX];
+    size_t source_count;
+    merge *merge;
+    td_workers *workers;   /* NULL: one thread */
+    content_pool *readers; /* of those that read chunks */
+    content_reader *reader;
+    content_reader *due; /* reads frames when they are due; NULL: nothing does */
+    uint64_t position;   /* of the next frame */
+    event_reader *events;
+    event event; /* the last that was read */
+    cursor_stats stats;
+    gap_list damage;
+};
+
+/* ---- sources ---- */
+
+static void close_sources(cursor *c)
+{
+    merge_close(c->merge);
+    c->merge = NULL;
+    for (; c->source_count > 0; c->source_count--) {
+        source *of = &c->sources[c->source_count - 1];
+        of->ops->close(of->self);
+    }
+}
+
+/* Read this from now on. */
+static td_result open_sources(cursor *c, archive_view *view, const source_options *reading,
+                              td_err *err)
+{
+    close_sources(c);
+    c->reading = *reading;
+    td_workers *workers = reading->reads_ahead ? c->workers : NULL;
+    /* One a thread, and one that waits. */
+    unsigned ahead = workers == NULL ? 1 : td_workers_count(workers) + 2;
+    td_result rc = segments_open(view, &c->reading, &c->sources[0], err);
+    if (rc != TD_OK)
+        return rc;
+    c->source_count = 1;
+    c->merge = merge_open(c->sources, c->source_count, &c->reading, workers, c->readers,
+                          ahead > MERGE_AHEAD_MAX ? MERGE_AHEAD_MAX : ahead);
+    return TD_OK;
+}
+
+/* Reading only to know where to begin: nothing of it is logged, counted or seen by the user. */
+typedef struct look {
+    selection feeds; /* all of the selected ones */
+    cursor_stats stats;
+    gap_list damage;
+    uint64_t position;
+    source_options reading;
+} look;
+
+static td_result look_begin(look *l, cursor *c, archive_view *view, selection_window window,
+                            uint8_t events_only, td_err *err)
+{
+    *l = (look){.feeds = {.feeds = c->wanted.feeds}, .position = c->position};
+    l->reading = (source_options){.wanted = &l->feeds,
+                                  .window = window,
+                                  .lead_from_ns = window.from_ns,
+                                  .with_events = events_only,
+                                  .events_only = events_only,
+                                  .connections = connection_table_open(),
+                                  .stats = &l->stats,
+                                  .damage = &l->damage};
+    c->due = NULL;
+    return open_sources(c, view, &l->reading, err);
+}
+
+static void look_end(look *l, cursor *c)
+{
+    close_sources(c);
+    connection_table_close(l->reading.connections);
+    gap_list_fini(&l->damage);
+    c->position = l->position;
+}
+
+/* ---- where it begins ---- */
+
+/* Time of the first frame of the selected feeds, for times such as "+90s"; 0 if there is none. */
+static td_result find_first_ns(cursor *c, archive_view *view, uint64_t *first_ns, td_err *err)
+{
+    look own;
+    const frame_ref *frame;
+    *first_ns = 0;
+    td_result rc = look_begin(&own, c, view, SELECTION_ALL_TIME, 0, err);
+    if (rc == TD_OK)
+        rc = cursor_next(c, &frame, err);
+    if (rc == TD_OK)
+        *first_ns = frame->recv_ns;
+    look_end(&own, c);
+    return rc == TD_EOF ? TD_OK : rc;
+}
+
+/* Segments turn with the hour, and a quiet feed may leave one out. */
+#define TURN_NS_MAX (UINT64_C(26) * 3600 * UINT64_C(1000000000))
+
+/* The segment that goes on where this one ends, or NULL. */
+static const segment_index *next_of(const read_plan *plan, const segment_index *segment)
+{
+    for (size_t i = 0; i < read_plan_count(plan); i++) {
+        const segment_index *next = read_plan_segment(plan, i)->index;
+        if (next->number == segment->number + 1 && strcmp(next->session, segment->session) == 0 &&
+            strcmp(next->feed, segment->feed) == 0)
+            return next;
+    }
+    return NULL;
+}
+
+/* A moment from which on every segment that was being written at from_ns has frames: where the
+ * oldest of them begins. A segment is being written until the next one of its session begins, so
+ * that from_ns may well lie between two. */
+static td_result find_inside_ns(archive_view *view, const selection *wanted, uint64_t from_ns,
+                                uint64_t *inside_ns, td_err *err)
+{
+    selection feeds = {.feeds = wanted->feeds};
+    const selection_window near = {
+        .from_ns = from_ns > TURN_NS_MAX ? from_ns - TURN_NS_MAX : 0,
+        .to_ns = from_ns < UINT64_MAX - TURN_NS_MAX ? from_ns + TURN_NS_MAX : UINT64_MAX};
+    read_query query = selection_query(&feeds, near);
+    query.wants_channel = NULL; /* events are frames, too */
+    query.view = view;
+    read_plan *plan = NULL;
+    *inside_ns = from_ns;
+    td_result rc = read_plan_open(view->archive, &query, &plan, err);
+    if (rc != TD_OK)
+        return rc;
+    for (size_t i = 0; i < read_plan_count(plan); i++) {
+        const segment_index *segment = read_plan_segment(plan, i)->index;
+        if (segment->first_ns >= *inside_ns)
+            continue;
+        const segment_index *next = next_of(plan, segment);
+        if (segment->last_ns >= from_ns || (next != NULL && next->first_ns >= from_ns))
+            *inside_ns = segment->first_ns;
+    }
+    read_plan_close(plan);
+    return TD_OK;
+}
+
+/* The moment from which frames are needed to know the books at from_ns: when the oldest of the
+ * connections that were open then began. An exchange sends a snapshot at the start of each. */
+static td_result find_lead_from(cursor *c, archive_view *view, uint64_t from_ns,
+                                uint64_t *lead_from_ns, td_err *err)
+{
+    *lead_from_ns = from_ns;
+    uint64_t inside_ns;
+    td_result rc = find_inside_ns(view, &c->wanted, from_ns, &inside_ns, err);
+    if (rc != TD_OK)
+        return rc;
+    TD_ASSERT(inside_ns <= from_ns);
+    look own;
+    const frame_ref *last;
+    rc = look_begin(&own, c, view, (selection_window){inside_ns, from_ns + 1}, 1, err);
+    while (rc == TD_OK)
+        rc = cursor_next(c, &last, err);
+    for (const session_feed *feed = connection_table_feeds(own.reading.connections); feed != NULL;
+         feed = feed->next) {
+        for (const session_slot *slot = feed->slots; slot != NULL; slot = slot->next) {
+            if (slot->is_open && slot->now->conn.since_ns < *lead_from_ns)
+                *lead_from_ns = slot->now->conn.since_ns;
+        }
+    }
+    look_end(&own, c);
+    return rc == TD_EOF ? TD_OK : rc;
+}
+
+/* All is planned from one view. */
+static td_result open_window(cursor *c, archive_view *view, selection_window window, td_err *err)
+{
+    const cursor_options *options = &c->options;
+    source_options reading = {
+        .wanted = &c->wanted,
+        .window = window,
+        .lead_from_ns = window.from_ns,
+        .log = options->log,
+        .with_events = options->with_events,
+        .is_following = options->is_following,
+        .wants_unknown = (uint8_t)selection_has_topic(
+            &c->wanted, td_bytes_str(CHANNEL_TOPIC_UNKNOWN), td_bytes_str(""), td_bytes_str("")),
+        .reads_ahead = c->workers != NULL || options->decoding != NULL,
+        .decoding = options->decoding,
+        .wants_channel = options->wants_channel,
+        .user = options->user,
+        .connections = c->connections,
+        .stats = &c->stats,
+        .damage = &c->damage};
+    td_result rc = TD_OK;
+    if (options->with_lead_in && window.from_ns > 0 && window.from_ns < UINT64_MAX)
+        rc = find_lead_from(c, view, window.from_ns, &reading.lead_from_ns, err);
+    c->due = reading.reads_ahead ? NULL : c->reader;
+    return rc == TD_OK ? open_sources(c, view, &reading, err) : rc;
+}
+
+static td_result open_first(cursor *c, archive_view *view, td_err *err)
+{
+    uint64_t first_ns = 0;
+    td_result rc = TD_OK;
+    if (c->options.threads > 1)
+        rc = td_workers_open(c->options.threads - 1, &c->workers, err);
+    if (rc == TD_OK && selection_is_relative(&c->wanted))
+        rc = find_first_ns(c, view, &first_ns, err);
+    return rc == TD_OK ? open_window(c, view, selection_resolve(&c->wanted, first_ns), err) : rc;
+}
+
+td_result cursor_open(archive *of, const selection *wanted, const cursor_options *options,
+                      cursor **out, td_err *err)
+{
+    TD_ASSERT(options->threads <= LIMIT_THREADS);
+    archive_view *view = NULL;
+    td_result rc = selection_check_of(of, wanted, err);
+    if (rc == TD_OK)
+        rc = archive_view_open(of, VIEW_ALL, archive_log(of), &view, err);
+    if (rc != TD_OK)
+        return rc;
+    cursor *c = td_alloc_zero(1, sizeof *c);
+    c->archive = of;
+    c->wanted = *wanted;
+    c->options = *options;
+    c->connections = connection_table_open();
+    c->events = event_reader_open();
+    c->readers = content_pool_open(options->reads);
+    c->reader = content_reader_open(options->reads);
+    rc = open_first(c, view, err);
+    archive_view_close(view);
+    if (rc != TD_OK) {
+        cursor_close(c);
+        return rc;
+    }
+    *out = c;
+    return TD_OK;
+}
+
+td_result cursor_seek(cursor *c, uint64_t from_ns, td_err *err)
+{
+    archive_view *view = NULL;
+    td_result rc = archive_view_open(c->archive, VIEW_ALL, archive_log(c->archive), &view, err);
+    if (rc == TD_OK) {
+        close_sources(c);
+        connection_table_rewind(c->connections);
+        rc = open_window(c, view, (selection_window){from_ns, c->reading.window.to_ns}, err);
+    }
+    archive_view_close(view);
+    return rc;
+}
+
+void cursor_close(cursor *c)
+{
+    if (c == NULL)
+        return;
+    td_log_emit(c->options.log, TD_LOG_DEBUG, "read %llu chunks (%llu bytes) of %llu segments",
+                (unsigned long long)c->stats.chunks_read, (unsigned long long)c->stats.bytes_read,
+                (unsigned long long)c->stats.segments);
+    close_sources(c);
+    td_workers_close(c->workers);
+    content_pool_close(c->readers);
+    content_reader_close(c->reader);
+    event_reader_close(c->events);
+    connection_table_close(c->connections);
+    gap_list_fini(&c->damage);
+    td_free(c);
+}
+
+/* ---- frames ---- */
+
+/* An event changes the state of its feed's connections. One that cannot be read is logged and
+ * changes nothing. */
+static void take_event(cursor *c, const source_channel *from, frame_ref *frame)
+{
+    td_err why;
+    if (event_decode(c->events, frame->bytes, &c->event, &why) == TD_OK) {
+        frame->event = &c->event;
+        connection_table_apply(from->feed, frame->event, frame->recv_ns);
+        return;
+    }
+    td_log_emit(c->reading.log, TD_LOG_WARNING, "feed %s: an event cannot be read: %s",
+                from->feed->name, why.text);
+}
+
+/* The frame's connection, and its number on it. */
+static void take_conn(session_slot *slot, frame_ref *frame)
+{
+    channel_dir dir = frame->channel->info.dir;
+    if (dir != CHANNEL_IN && dir != CHANNEL_OUT) {
+        frame->ordinal = 0;
+        return;
+    }
+    uint64_t *last = dir == CHANNEL_IN ? &slot->in : &slot->out;
+    *last = session_slot_ordinal(*last, (uint32_t)frame->ordinal);
+    frame->ordinal = *last;
+    frame->conn = &slot->now->conn;
+}
+
+td_result cursor_next(cursor *c, const frame_ref **out, td_err *err)
+{
+    TD_ASSERT_SLOW(c != NULL);
+    for (;;) {
+        merge_item item;
+        td_result rc = merge_next(c->merge, &item, err);
+        if (rc != TD_OK)
+            return rc;
+        frame_ref *frame = item.frame;
+        take_conn(item.from->slot, frame);
+        if (TD_UNLIKELY(item.from->use == SOURCE_EVENT)) {
+            take_event(c, item.from, frame);
+            if (!c->reading.with_events || frame->is_lead_in)
+                continue;
+        }
+        frame->position = c->position++;
+        connection_table_follow(item.from->slot, frame);
+        if (c->due != NULL)
+            content_read(c->due, frame);
+        *out = frame;
+        return TD_OK;
+    }
+}
+
+td_result cursor_poll(cursor *c, td_err *err)
+{
+    TD_ASSERT(c->reading.is_following);
+    td_result found = TD_EOF;
+    for (size_t i = 0; i < c->source_count; i++) {
+        td_result rc = c->sources[i].ops->poll(c->sources[i].self, err);
+        if (rc != TD_OK && rc != TD_EOF)
+            return rc;
+        found = rc == TD_OK ? rc : found;
+    }
+    return found;
+}
+
+selection_window cursor_get_window(const cursor *c)
+{
+    return c->reading.window;
+}
+
+uint64_t cursor_get_lead_from_ns(const cursor *c)
+{
+    return c->reading.lead_from_ns;
+}
+
+int cursor_is_damaged(const cursor_stats *stats)
+{
+    return stats->damaged_chunks > 0 || stats->segments_unreadable > 0;
+}
+
+const gap_list *cursor_get_damage(const cursor *c)
+{
+    return &c->damage;
+}
+
+td_workers *cursor_workers(cursor *c)
+{
+    return c->workers;
+}
+
+void cursor_get_stats(const cursor *c, cursor_stats *out)
+{
+    *out = c->stats;
+    out->contents_read = content_pool_count(c->readers) + content_count(c->reader);
+    if (c->workers != NULL)
+        out->workers_busy_max = td_workers_busy_max(c->workers);
+}
+
+td_result cursor_find_window(archive *from, const selection *wanted, const td_log *log,
+                             selection_window *out, td_err *err)
+{
+    cursor *of = NULL;
+    if (!selection_is_relative(wanted)) {
+        *out = selection_resolve(wanted, 0);
+        return TD_OK;
+    }
+    td_result rc = cursor_open(from, wanted, &(cursor_options){.log = log}, &of, err);
+    if (rc == TD_OK)
+        *out = cursor_get_window(of);
+    cursor_close(of);
+    return rc;
+}

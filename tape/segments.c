@@ -1,0 +1,637 @@
+#include "tape/segments.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "archive/archive.h"
+#include "archive/read_plan.h"
+#include "format/segment_name.h"
+
+enum { BITMAP_BYTES = (UINT16_MAX + 1) / 8 };
+
+/* A segment on its way through the cursor. */
+typedef struct segment {
+    source_file file;   /* first: chunks point to it */
+    char *path;         /* to open */
+    read_plan *planned; /* where its chunks are found before it is opened; NULL: in the file */
+    size_t planned_at;
+    char *session;
+    uint64_t session_start_ns;
+    uint64_t last_ns;       /* of the segment when it was planned */
+    uint64_t next_ns;       /* of the next chunk; before opening, of the segment */
+    segment_reader *reader; /* NULL: not open yet, or done */
+    size_t channel_capacity;
+    uint32_t channel_count;
+    uint8_t *wanted_bits; /* bit per channel id: has messages that are wanted */
+    uint8_t *event_bits;  /* bit per channel id: is an events channel */
+    uint32_t *order;      /* chunks to read, by time */
+    uint32_t order_count, order_next;
+    uint32_t chunks_seen; /* of the reader, sorted in already */
+    uint32_t loads;       /* chunks handed out and not done */
+    uint8_t is_live;      /* follows a segment that is being written */
+    uint8_t is_waiting;   /* 1: has a next chunk, and is in the heap */
+} segment;
+
+typedef struct segments {
+    archive *archive;
+    source_options options;
+    /* What the segments' chunks are found in until they are opened; NULL: all of them were. So no
+     * catalog is held open for longer than it is needed. */
+    read_plan *planned;
+    size_t planned_count; /* segments of it that are to be opened */
+    segment **all;        /* that were ever planned */
+    size_t count;
+    size_t capacity;
+    segment **waiting; /* heap by next_ns: segments with chunks to come */
+    size_t waiting_count;
+    size_t waiting_capacity;
+    uint64_t newest_ns; /* first_ns of the newest segment, from where poll looks on */
+} segments;
+
+/* ---- one segment ---- */
+
+static segment *segment_make(const planned_segment *planned)
+{
+    segment *made = td_alloc_zero(1, sizeof *made);
+    const segment_index *index = planned->index;
+    const td_bytes name = segment_final_name(index->path);
+    made->path = td_strdup(planned->path);
+    made->file.name = td_strndup((const char *)name.data, name.size);
+    /* A file without session metadata is a session of its own, distinguished by its name. */
+    made->session = td_strdup(index->session[0] == '\0' ? index->path : index->session);
+    memcpy(made->file.feed, index->feed, sizeof made->file.feed);
+    made->session_start_ns = index->session_start_ns;
+    made->last_ns = index->last_ns;
+    made->file.number = index->number;
+    made->next_ns = index->first_ns;
+    return made;
+}
+
+static void segment_shut(segment *of)
+{
+    TD_ASSERT(of->loads == 0);
+    segment_reader_close(of->reader);
+    of->reader = NULL;
+    td_free(of->file.channels);
+    td_free(of->wanted_bits);
+    td_free(of->event_bits);
+    td_free(of->order);
+    of->file.channels = NULL;
+    of->wanted_bits = NULL;
+    of->event_bits = NULL;
+    of->order = NULL;
+    of->channel_count = 0;
+    of->channel_capacity = 0;
+    of->order_count = 0;
+    of->order_next = 0;
+}
+
+static void segment_free(segment *of)
+{
+    if (of == NULL)
+        return;
+    segment_shut(of);
+    td_free(of->path);
+    td_free(of->file.name);
+    td_free(of->session);
+    td_free(of);
+}
+
+/* ---- its channels ---- */
+
+static source_use use_of(const source_options *options, const channel_info *info)
+{
+    selection_answer answer = source_options_ask(options, info);
+    if (answer == SELECTION_EVENTS)
+        return SOURCE_EVENT;
+    if (answer == SELECTION_NO || options->events_only)
+        return SOURCE_SKIP;
+    return channel_role(info) == ROLE_UNKNOWN ? SOURCE_UNKNOWN : SOURCE_FRAME;
+}
+
+/* 1 if what came before a moment is needed to understand the topic's frames after it. */
+static int has_state(const topic_row *row)
+{
+    if (row == NULL)
+        return 0;
+    if (row->type == MSG_BOOK_CHANGE)
+        return 1;
+    for (size_t i = 0; i < TOPIC_RULES_MAX && row->rules[i].rule != RULE_NONE; i++) {
+        if (row->rules[i].rule == RULE_ANCHORED)
+            return 1;
+    }
+    return 0;
+}
+
+static uint8_t is_recording(const segment_reader *reader)
+{
+    const segment_info *info = segment_reader_info(reader);
+    return info->is_ours && strcmp(info->session.verb, "record") == 0;
+}
+
+static td_result map_channel(segment *of, const source_options *options,
+                             const segment_channel *from, source_channel *to, td_err *err)
+{
+    connection_table *connections = options->connections;
+    *to = (source_channel){.use = (uint8_t)use_of(options, &from->info)};
+    if (to->use == SOURCE_SKIP)
+        return TD_OK;
+    td_result rc = connection_table_channel(connections, &from->info, &to->channel, err);
+    if (rc != TD_OK)
+        return rc;
+    to->feed =
+        connection_table_get_feed(connections, of->session, of->session_start_ns, from->info.feed);
+    to->slot = connection_table_get_slot(to->feed, from->info.line, from->info.shard);
+    to->feed->is_recording |= is_recording(of->reader);
+    to->has_lead_in = to->use == SOURCE_FRAME && from->info.dir == CHANNEL_IN &&
+                      has_state(to->channel->topic.row);
+    uint8_t bit = (uint8_t)(1u << (from->id % 8));
+    of->wanted_bits[from->id / 8] |= bit;
+    if (to->use == SOURCE_EVENT)
+        of->event_bits[from->id / 8] |= bit;
+    return TD_OK;
+}
+
+/* Map the channels that are new since the last call. */
+static td_result map_channels(segment *of, const source_options *options, td_err *err)
+{
+    uint32_t count = segment_reader_channel_count(of->reader);
+    TD_ASSERT(count >= of->channel_count);
+    if (of->wanted_bits == NULL) {
+        of->wanted_bits = td_alloc_zero(BITMAP_BYTES, 1);
+        of->event_bits = td_alloc_zero(BITMAP_BYTES, 1);
+    }
+    of->file.channels =
+        td_array_reach(of->file.channels, &of->channel_capacity, count, sizeof *of->file.channels);
+    td_result rc = TD_OK;
+    for (uint32_t i = of->channel_count; i < count && rc == TD_OK; i++) {
+        const segment_channel *from = segment_reader_channel(of->reader, i);
+        TD_ASSERT(from->index == i);
+        rc = map_channel(of, options, from, &of->file.channels[i], err);
+    }
+    if (rc == TD_OK)
+        of->channel_count = count;
+    return rc;
+}
+
+/* ---- chunks ---- */
+
+static int has_common_bit(td_bytes bitmap, const uint8_t *bits)
+{
+    size_t size = bitmap.size < BITMAP_BYTES ? bitmap.size : BITMAP_BYTES;
+    for (size_t i = 0; i < size; i++) {
+        if ((bitmap.data[i] & bits[i]) != 0)
+            return 1;
+    }
+    return 0;
+}
+
+/* 1 if the chunk may hold something that the tape reads. */
+static int wants_chunk(const segment *of, const source_options *options, uint32_t index)
+{
+    const segment_chunk *chunk = segment_reader_chunk(of->reader, index);
+    if (chunk->first_ns >= options->window.to_ns)
+        return 0;
+    td_bytes bitmap = segment_reader_bitmap(of->reader, index);
+    /* A channel that damage has hidden may be a wanted one: reading the chunk reports the loss. */
+    if (chunk->last_ns >= options->lead_from_ns)
+        return !chunk->has_channels || has_common_bit(bitmap, of->wanted_bits) ||
+               segment_reader_chunk_has_unknown(of->reader, index);
+    return !chunk->has_channels || has_common_bit(bitmap, of->event_bits);
+}
+
+static uint64_t chunk_first_ns(const segment *of, uint32_t order_index)
+{
+    return segment_reader_chunk(of->reader, of->order[order_index])->first_ns;
+}
+
+static int compare_chunks(const void *a, const void *b, void *user)
+{
+    uint32_t left = *(const uint32_t *)a;
+    uint32_t right = *(const uint32_t *)b;
+    const segment_reader *reader = user;
+    uint64_t left_ns = segment_reader_chunk(reader, left)->first_ns;
+    uint64_t right_ns = segment_reader_chunk(reader, right)->first_ns;
+    if (left_ns != right_ns)
+        return left_ns < right_ns ? -1 : 1;
+    return left < right ? -1 : left > right;
+}
+
+/* Our own segments are in order; files of others need not be. */
+static void sort_order(segment *of)
+{
+    uint32_t from = of->order_next;
+    for (uint32_t i = from + 1; i < of->order_count; i++) {
+        if (chunk_first_ns(of, i) < chunk_first_ns(of, i - 1)) {
+            qsort_r(of->order + from, of->order_count - from, sizeof of->order[0], compare_chunks,
+                    of->reader);
+            return;
+        }
+    }
+}
+
+/* Choose among the chunks that are new since the last call. */
+static void choose_chunks(segment *of, const source_options *options)
+{
+    uint32_t count = segment_reader_chunk_count(of->reader);
+    for (uint32_t i = of->chunks_seen; i < count; i++) {
+        if (!wants_chunk(of, options, i))
+            continue;
+        of->order = td_array_grow(of->order, of->order_count, sizeof of->order[0]);
+        of->order[of->order_count++] = i;
+    }
+    of->chunks_seen = count;
+    sort_order(of);
+    if (of->order_next < of->order_count)
+        of->next_ns = chunk_first_ns(of, of->order_next);
+}
+
+/* The recorder may have finished the segment since the plan was made: it has lost its ".open" then.
+ */
+static td_result open_reader(segment *of, td_io io, td_err *err)
+{
+    td_result rc = segment_reader_open(io, of->path, &of->reader, err);
+    if (rc != TD_E_NOTFOUND || !segment_has_open_name(of->path))
+        return rc;
+    of->path[segment_final_name(of->path).size] = '\0';
+    return segment_reader_open(io, of->path, &of->reader, err);
+}
+
+/* 1 if a chunk of the plan is wanted: else the segment need not be opened. */
+static int has_wanted_chunk(const segment *of)
+{
+    const segment_index *index = read_plan_segment(of->planned, of->planned_at)->index;
+    for (size_t i = 0; i < index->chunk_count; i++) {
+        if (read_plan_wants_chunk(of->planned, of->planned_at, &index->chunks[i]))
+            return 1;
+    }
+    return 0;
+}
+
+/* Open by the read plan, which then drops the segment. A file that is another one than the
+ * plan describes, or one of others, is opened for itself. Without a wanted chunk the reader stays
+ * NULL.
+ */
+static td_result open_planned(segment *of, td_io io, const td_log *log, td_err *err)
+{
+    td_err cause;
+    td_err_clear(&cause);
+    const segment_index *index = read_plan_segment(of->planned, of->planned_at)->index;
+    td_result rc = read_plan_load_chunks(of->planned, of->planned_at, &cause);
+    int is_wanted = rc != TD_OK || index->is_open || has_wanted_chunk(of);
+    if (rc == TD_OK && is_wanted && index->chain_hex[0] != '\0' && !index->is_open)
+        rc = segment_reader_open_known(io, of->path, index, &of->reader, &cause);
+    read_plan_drop(of->planned, of->planned_at);
+    of->planned = NULL;
+    if (!is_wanted || of->reader != NULL)
+        return TD_OK;
+    if (rc != TD_OK)
+        td_log_emit(log, TD_LOG_INFO, "reading the segment itself: %s", cause.text);
+    return open_reader(of, io, err);
+}
+
+/* Open the segment if one of its chunks is wanted, map its channels, choose and sort its chunks.
+ * Any td_result of segment_reader_open. */
+static td_result segment_open(segment *of, td_io io, const source_options *options, td_err *err)
+{
+    TD_ASSERT(of->reader == NULL);
+    td_result rc =
+        of->planned == NULL ? open_reader(of, io, err) : open_planned(of, io, options->log, err);
+    if (rc == TD_OK && of->reader == NULL)
+        return TD_OK;
+    if (rc == TD_OK)
+        rc = map_channels(of, options, err);
+    if (rc != TD_OK) {
+        segment_shut(of);
+        return rc;
+    }
+    choose_chunks(of, options);
+    options->stats->segments++;
+    const segment_info *info = segment_reader_info(of->reader);
+    of->file.is_in_order = info->is_ours != 0;
+    of->is_live = options->is_following && info->state == SEGMENT_OPEN;
+    return TD_OK;
+}
+
+/* Add the chunks appended since. */
+static td_result segment_refresh(segment *of, const source_options *options, td_err *err)
+{
+    TD_ASSERT(of->loads == 0);
+    TD_ASSERT(of->reader != NULL);
+    uint32_t added = 0;
+    td_result rc = segment_reader_refresh(of->reader, &added, err);
+    if (rc == TD_OK)
+        rc = map_channels(of, options, err);
+    if (rc == TD_OK)
+        choose_chunks(of, options);
+    if (rc == TD_OK && segment_reader_info(of->reader)->state == SEGMENT_FINISHED)
+        of->is_live = 0;
+    return rc;
+}
+
+/* ---- the heap of segments ---- */
+
+/* Order of segments with equal times does not matter for what comes out, only for being the same.
+ */
+static int segment_before(const segment *a, const segment *b)
+{
+    if (a->next_ns != b->next_ns)
+        return a->next_ns < b->next_ns;
+    return strcmp(a->file.name, b->file.name) < 0;
+}
+
+static void swap(segment **heap, size_t a, size_t b)
+{
+    segment *kept = heap[a];
+    heap[a] = heap[b];
+    heap[b] = kept;
+}
+
+static void push_waiting(segments *all, segment *of)
+{
+    TD_ASSERT(!of->is_waiting);
+    TD_ASSERT(all->waiting_count < all->waiting_capacity);
+    of->is_waiting = 1;
+    size_t at = all->waiting_count++;
+    all->waiting[at] = of;
+    while (at > 0 && segment_before(all->waiting[at], all->waiting[(at - 1) / 2])) {
+        swap(all->waiting, at, (at - 1) / 2);
+        at = (at - 1) / 2;
+    }
+}
+
+static segment *pop_waiting(segments *all)
+{
+    TD_ASSERT(all->waiting_count > 0);
+    segment *first = all->waiting[0];
+    all->waiting[0] = all->waiting[--all->waiting_count];
+    for (size_t at = 0;;) {
+        size_t least = at;
+        for (size_t child = 2 * at + 1; child <= 2 * at + 2 && child < all->waiting_count;
+             child++) {
+            if (segment_before(all->waiting[child], all->waiting[least]))
+                least = child;
+        }
+        if (least == at)
+            break;
+        swap(all->waiting, at, least);
+        at = least;
+    }
+    first->is_waiting = 0;
+    return first;
+}
+
+/* ---- which segments ---- */
+
+static int wants_channel(void *user, const channel_info *info)
+{
+    const source_options *options = user;
+    selection_answer answer = source_options_ask(options, info);
+    /* Every other channel shows as well that the segment overlaps the window. */
+    if (answer == SELECTION_EVENTS)
+        return options->with_events || options->events_only;
+    return answer != SELECTION_NO;
+}
+
+static int wants_feed(void *user, const char *feed)
+{
+    const source_options *options = user;
+    return selection_has_feed(options->wanted, feed);
+}
+
+static int is_known(const segments *all, const segment *of)
+{
+    for (size_t i = 0; i < all->count; i++) {
+        if (strcmp(all->all[i]->file.name, of->file.name) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+/* A session of a feed goes on until the end of its last segment. */
+static void note_end(segments *all, const segment_index *index, const segment *of)
+{
+    session_feed *feed = connection_table_get_feed(all->options.connections, of->session,
+                                                   of->session_start_ns, index->feed);
+    uint64_t end_ns = index->is_open && all->options.is_following ? UINT64_MAX : index->last_ns;
+    if (end_ns > feed->end_ns)
+        feed->end_ns = end_ns;
+}
+
+/* Add the segments of a read plan that the queue does not have yet. */
+static void add_segments(segments *all, read_plan *from)
+{
+    size_t count = read_plan_count(from);
+    size_t needed = all->count + count;
+    int is_first = all->count == 0;
+    all->all = td_array_reach(all->all, &all->capacity, needed, sizeof(segment *));
+    all->waiting = td_array_reach(all->waiting, &all->waiting_capacity, needed, sizeof(segment *));
+    for (size_t i = 0; i < count; i++) {
+        const planned_segment *planned = read_plan_segment(from, i);
+        segment *of = segment_make(planned);
+        if (!is_first && is_known(all, of)) {
+            segment_free(of);
+            continue;
+        }
+        all->all[all->count++] = of;
+        all->options.stats->segments_live += planned->life == SEGMENT_IS_RECORDED;
+        push_waiting(all, of);
+        if (from == all->planned) {
+            of->planned = from;
+            of->planned_at = i;
+            all->planned_count++;
+        }
+        if (planned->index->first_ns > all->newest_ns)
+            all->newest_ns = planned->index->first_ns;
+        note_end(all, planned->index, of);
+    }
+}
+
+static void close_planned(segments *all)
+{
+    if (all->planned_count > 0)
+        return;
+    read_plan_close(all->planned);
+    all->planned = NULL;
+}
+
+static td_result queue_segments(segments *all, archive_view *view, uint64_t from_ns, td_err *err)
+{
+    read_query query = {.from_ns = from_ns,
+                        .to_ns = all->options.window.to_ns,
+                        .wants_channel = wants_channel,
+                        .wants_feed = wants_feed,
+                        .user = &all->options,
+                        .view = view};
+    read_plan *found = NULL;
+    td_result rc = read_plan_open(all->archive, &query, &found, err);
+    if (rc != TD_OK)
+        return rc;
+    all->options.stats->segments_unreadable += read_plan_unreadable_count(found);
+    if (all->planned == NULL)
+        all->planned = found;
+    gap_list_join(all->options.damage, read_plan_damage(found));
+    add_segments(all, found);
+    if (all->planned != found)
+        read_plan_close(found);
+    close_planned(all);
+    return rc;
+}
+
+static void segments_close(void *self)
+{
+    segments *all = self;
+    if (all == NULL)
+        return;
+    for (size_t i = 0; i < all->count; i++)
+        segment_free(all->all[i]);
+    read_plan_close(all->planned);
+    td_free(all->all);
+    td_free(all->waiting);
+    td_free(all);
+}
+
+/* ---- handing out ---- */
+
+/* Open a segment whose time has come. It waits again, unless nothing in it is wanted. */
+static td_result open_next(segments *all, segment *of, td_err *err)
+{
+    int was_planned = of->planned != NULL;
+    td_result rc = segment_open(of, archive_io(all->archive), &all->options, err);
+    TD_ASSERT(of->planned == NULL);
+    all->planned_count -= was_planned != 0;
+    close_planned(all);
+    if (rc == TD_E_IO)
+        return td_err_add(err, rc, "segment %s", of->file.name);
+    if (rc != TD_OK) {
+        all->options.stats->segments_unreadable++;
+        td_log_emit(all->options.log, TD_LOG_WARNING, "segment %s is left out: %s", of->file.name,
+                    err == NULL ? td_result_name(rc) : err->text);
+        td_err_clear(err);
+        source_add_damage(&all->options, &of->file, of->next_ns, of->last_ns);
+        return TD_OK;
+    }
+    if (of->order_count > 0)
+        push_waiting(all, of);
+    else if (!of->is_live)
+        segment_shut(of);
+    return TD_OK;
+}
+
+static td_result segments_next(void *self, source_chunk *out, td_err *err)
+{
+    segments *all = self;
+    while (all->waiting_count > 0) {
+        segment *of = pop_waiting(all);
+        if (of->reader == NULL) {
+            td_result rc = open_next(all, of, err);
+            if (rc != TD_OK)
+                return rc;
+            continue;
+        }
+        TD_ASSERT(of->order_next < of->order_count);
+        uint32_t index = of->order[of->order_next++];
+        const segment_chunk *chunk = segment_reader_chunk(of->reader, index);
+        *out = (source_chunk){.file = &of->file,
+                              .index = index,
+                              .first_ns = chunk->first_ns,
+                              .last_ns = chunk->last_ns,
+                              .offset = chunk->offset,
+                              .stored_bytes = chunk->chunk_bytes,
+                              .bytes = chunk->uncompressed_bytes};
+        of->loads++;
+        if (of->order_next < of->order_count) {
+            of->next_ns = chunk_first_ns(of, of->order_next);
+            push_waiting(all, of);
+        }
+        return TD_OK;
+    }
+    return TD_EOF;
+}
+
+static void segments_done(void *self, const source_chunk *chunk)
+{
+    segment *of = (segment *)chunk->file; /* its first member */
+    (void)self;
+    TD_ASSERT(of->loads > 0);
+    of->loads--;
+    if (of->loads == 0 && of->order_next == of->order_count && !of->is_live)
+        segment_shut(of);
+}
+
+static td_result segments_read(const source_chunk *chunk, segment_scratch *scratch, td_buf *out,
+                               td_err *err)
+{
+    const segment *of = (const segment *)chunk->file;
+    return segment_reader_read(of->reader, chunk->index, scratch, out, err);
+}
+
+static td_result segments_message(const source_chunk *chunk, td_bytes bytes, size_t *at,
+                                  segment_message *out, td_err *err)
+{
+    const segment *of = (const segment *)chunk->file;
+    td_result rc = segment_reader_message(of->reader, bytes, at, out, err);
+    TD_ASSERT(rc != TD_OK || out->channel->index < of->channel_count);
+    return rc;
+}
+
+/* A recorder that writes now has the time of now, also beside segments that lie in the future. */
+static uint64_t poll_from_ns(const segments *all)
+{
+    const uint64_t two_hours_ns = UINT64_C(2) * 3600 * TD_NS_PER_S;
+    uint64_t now_ns = clock_wall_ns(archive_clock(all->archive));
+    uint64_t lately_ns = now_ns > two_hours_ns ? now_ns - two_hours_ns : 0;
+    return all->newest_ns < lately_ns ? all->newest_ns : lately_ns;
+}
+
+static td_result segments_poll(void *self, td_err *err)
+{
+    segments *all = self;
+    TD_ASSERT(all->waiting_count == 0);
+    for (size_t i = 0; i < all->count; i++) {
+        segment *of = all->all[i];
+        if (!of->is_live || of->reader == NULL)
+            continue;
+        td_result rc = segment_refresh(of, &all->options, err);
+        if (rc != TD_OK)
+            return td_err_add(err, rc, "segment %s", of->file.name);
+        if (of->order_next < of->order_count)
+            push_waiting(all, of);
+        else if (!of->is_live)
+            segment_shut(of);
+    }
+    if (all->waiting_count == 0) {
+        uint64_t from_ns = poll_from_ns(all);
+        uint64_t lead_ns = all->options.lead_from_ns;
+        td_result rc = queue_segments(all, NULL, from_ns > lead_ns ? from_ns : lead_ns, err);
+        if (rc != TD_OK)
+            return td_err_add(err, rc, "following");
+    }
+    return all->waiting_count > 0 ? TD_OK : TD_EOF;
+}
+
+static const source_ops SEGMENTS = {.next = segments_next,
+                                    .done = segments_done,
+                                    .read = segments_read,
+                                    .message = segments_message,
+                                    .poll = segments_poll,
+                                    .close = segments_close};
+
+td_result segments_open(archive_view *view, const source_options *options, source *out, td_err *err)
+{
+    TD_ASSERT(options->lead_from_ns <= options->window.from_ns);
+    segments *made = td_alloc_zero(1, sizeof *made);
+    made->archive = view->archive;
+    made->options = *options;
+    td_result rc = queue_segments(made, view, options->lead_from_ns, err);
+    if (rc != TD_OK) {
+        segments_close(made);
+        return td_err_add(err, rc, "queue");
+    }
+    *out = (source){&SEGMENTS, made};
+    return TD_OK;
+}
