@@ -162,7 +162,6 @@ static const database_kind KIND = {.name = "catalog",
                                    .schema = SCHEMAS,
                                    .statements = STATEMENTS,
                                    .statement_count = STATEMENT_COUNT,
-                                   .journal = DATABASE_WAL,
                                    .value_bytes_max = VALUE_BYTES_MAX};
 
 td_result catalog_open(const char *path, catalog_mode mode, catalog **out, td_err *err)

@@ -256,25 +256,10 @@ static int has_file(const char *path, const char *suffix)
     return rc == SQLITE_OK && is_there;
 }
 
-/* A writer that crashed in a transaction left its rollback journal, and the file half written: only
- * a connection that may write undoes that. If it cannot be done, reading fails and says why. */
-static void undo_crashed_writer(const database *d)
-{
-    sqlite3 *db = NULL;
-    struct stat info;
-    if (d->kind->journal != DATABASE_ROLLBACK || !has_file(d->path, "-journal") ||
-        lstat(d->path, &info) != 0 || !S_ISREG(info.st_mode))
-        return;
-    if (sqlite3_open_v2(d->path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) ==
-        SQLITE_OK)
-        (void)sqlite3_exec(db, "SELECT count(*) FROM sqlite_schema", NULL, NULL, NULL);
-    (void)sqlite3_close_v2(db);
-}
-
 /* Reading must make no file. A database that another process has open for writing, or that a crash
  * left, has a WAL: it is read through that. One without is read as a file that does not change, for
  * which SQLite needs neither locks nor shared memory; database_is_disturbed says whether that still
- * holds. One with a rollback journal needs no shared memory: it is read with locks. */
+ * holds. */
 static td_result open_for_reading(database *d, td_err *err)
 {
     TD_ASSERT(d->path != NULL);
@@ -285,8 +270,7 @@ static td_result open_for_reading(database *d, td_err *err)
     if (stat(d->path, &info) == 0 && !S_ISREG(info.st_mode))
         return td_err_set(err, TD_E_UNSUPPORTED, "%s '%s': not a regular file", d->kind->name,
                           d->path);
-    undo_crashed_writer(d);
-    d->is_immutable = d->kind->journal == DATABASE_WAL && !has_file(d->path, "-wal");
+    d->is_immutable = !has_file(d->path, "-wal");
     char *uri = d->is_immutable ? immutable_uri(d->path) : NULL;
     int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | (uri == NULL ? 0 : SQLITE_OPEN_URI);
     int rc = sqlite3_open_v2(uri == NULL ? d->path : uri, &d->db, flags, NULL);
@@ -379,9 +363,6 @@ static td_result set_write_modes(database *d, td_err *err)
 {
     if (d->mode == DATABASE_MEMORY)
         return TD_OK;
-    if (d->kind->journal == DATABASE_ROLLBACK)
-        return database_run_sql(d, "PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL;",
-                                "turning on the journal", err);
     /* Losing the last transactions in a power cut leaves an older file, which is only out of date.
      */
     td_result rc = database_run_sql(d, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;",

@@ -15,12 +15,6 @@
 
 struct sqlite3_stmt;
 
-typedef enum database_journal {
-    DATABASE_WAL, /* readers work while there is a writer; without power the last commits may be
-                     lost, nothing else */
-    DATABASE_ROLLBACK, /* one file at rest; a commit is durable; one writer, no reader beside it */
-} database_journal;
-
 /* A kind of database files. */
 typedef struct database_kind {
     const char *name; /* in messages: "catalog" */
@@ -29,7 +23,6 @@ typedef struct database_kind {
     const char *const *schema; /* [version] SQL that leads from version i to i + 1; from 0: empty */
     const char *const *statements;
     size_t statement_count;
-    database_journal journal;
     uint32_t value_bytes_max; /* largest text or blob that is taken from a file */
 } database_kind;
 

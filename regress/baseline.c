@@ -9,95 +9,49 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "base/database.h"
 #include "base/hash.h"
 #include "base/io_posix.h"
 #include "base/limits.h"
+#include "json/json.h"
+#include "json/json_write.h"
 
-/* "TDBL": marks our files among other databases. */
-#define APPLICATION_ID 0x5444424c
-#define OPEN_SUFFIX    ".open"
+#define OPEN_SUFFIX ".open"
 
-enum { ROW_BYTES = 24, BLOCK_BYTES = ROW_BYTES * BASELINE_BLOCK_ROWS, NUMBER_BYTES = 24 };
+/* A file begins and ends with this. */
+static const char MAGIC[8] = {'t', 'd', 'b', 'l', 'i', 'n', 'e', '1'};
 
-/* Times are ns since 1970-01-01 UTC. rows: 24 bytes each, three little-endian numbers. checksum of
- * a block: XXH64 over its place, times and rows. meta's `content`: over all streams and the other
- * texts of meta. */
-static const char *const SCHEMA[] = {
-    "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
-    "CREATE TABLE streams (id INTEGER PRIMARY KEY, feed TEXT NOT NULL, topic TEXT NOT NULL, "
-    "symbol TEXT NOT NULL, exchange_topic TEXT NOT NULL, rows INTEGER NOT NULL);"
-    "CREATE TABLE blocks (stream INTEGER NOT NULL, number INTEGER NOT NULL, "
-    "first_ns INTEGER NOT NULL, last_ns INTEGER NOT NULL, checksum INTEGER NOT NULL, "
-    "rows BLOB NOT NULL, PRIMARY KEY (stream, number));",
-};
-enum { SCHEMA_VERSION = sizeof SCHEMA / sizeof SCHEMA[0] };
-
-typedef enum statement {
-    PUT_META,
-    GET_META,
-    PUT_STREAM,
-    GET_STREAMS,
-    PUT_BLOCK,
-    GET_BLOCK,
-    STATEMENT_COUNT,
-} statement;
-
-static const char *const STATEMENTS[STATEMENT_COUNT] = {
-    [PUT_META] = "INSERT INTO meta (key, value) VALUES (?1, ?2)",
-    [GET_META] = "SELECT value FROM meta WHERE key = ?1",
-    [PUT_STREAM] = "INSERT INTO streams (id, feed, topic, symbol, exchange_topic, rows) "
-                   "VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-    [GET_STREAMS] = "SELECT id, feed, topic, symbol, exchange_topic, rows FROM streams ORDER BY id",
-    [PUT_BLOCK] = "INSERT INTO blocks (stream, number, first_ns, last_ns, checksum, rows) "
-                  "VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-    [GET_BLOCK] = "SELECT first_ns, last_ns, checksum, rows FROM blocks "
-                  "WHERE stream = ?1 AND number = ?2",
+enum {
+    ROW_BYTES = 24,
+    BLOCK_BYTES = ROW_BYTES * BASELINE_BLOCK_ROWS,
+    TRAILER_BYTES = 32, /* the index: where it is, its size and checksum; MAGIC */
+    INDEX_BYTES_MAX = 1 << 30,
+    SUM_BYTES = 17,
 };
 
-static const database_kind KIND = {.name = "baseline",
-                                   .application_id = APPLICATION_ID,
-                                   .version = SCHEMA_VERSION,
-                                   .schema = SCHEMA,
-                                   .statements = STATEMENTS,
-                                   .statement_count = STATEMENT_COUNT,
-                                   .journal = DATABASE_ROLLBACK,
-                                   .value_bytes_max = 1 << 20};
-
-typedef enum meta_key {
-    META_CANONICAL,
-    META_MEMBERS,
-    META_DAMAGED,
-    META_VERSION,
-    META_DECODER,
-    META_SELECTION,
-    META_ARCHIVE,
-    META_CONTENT, /* the last */
-    META_COUNT,
-} meta_key;
-
-static const char *const META_KEYS[META_COUNT] = {
-    [META_CANONICAL] = "canonical", [META_MEMBERS] = "members", [META_DAMAGED] = "damaged",
-    [META_VERSION] = "version",     [META_DECODER] = "decoder", [META_SELECTION] = "selection",
-    [META_ARCHIVE] = "archive",     [META_CONTENT] = "content",
-};
-
-static const char *const MEMBERS[] = {[CANONICAL_PLAIN] = "plain", [CANONICAL_WHOLE] = "whole"};
+/* Where a block is. */
+typedef struct block_place {
+    uint64_t at;
+    uint64_t first_ns, last_ns;
+    uint64_t sum; /* XXH64 of its rows */
+} block_place;
 
 /* A stream with its names in one piece of memory. */
 typedef struct kept_stream {
     baseline_stream stream;
+    block_place *blocks;
+    size_t block_count;
     char names[];
 } kept_stream;
 
 struct baseline {
-    database *db;
+    td_file *file;
+    uint64_t end; /* of what was written */
     char *path;
     char *open_path; /* NULL: it is complete */
     baseline_meta meta;
-    char *texts[META_COUNT]; /* of meta */
-    kept_stream **by_id;     /* id - 1 */
-    kept_stream **sorted;    /* of a complete one */
+    char *version, *decoder, *selection, *archive; /* of meta, if it was read */
+    kept_stream **by_id;                           /* id - 1 */
+    kept_stream **sorted;                          /* of a complete one */
     size_t stream_count;
     uint8_t *bytes; /* of a block; under the mutex */
     pthread_mutex_t mutex;
@@ -127,29 +81,25 @@ static baseline *make(const char *path)
     return b;
 }
 
-static void remove_open_file(const baseline *b)
-{
-    td_err ignored;
-    td_result rc = database_remove(&KIND, b->open_path, &ignored);
-    (void)rc; /* the next run replaces it */
-}
-
 void baseline_close(baseline *b)
 {
     if (b == NULL)
         return;
-    database_close(b->db);
-    if (b->open_path != NULL)
-        remove_open_file(b);
-    for (size_t i = 0; i < b->stream_count; i++)
+    td_io_close(b->file);
+    if (b->open_path != NULL) {
+        td_result rc = td_io_unlink(io_posix(), b->open_path, NULL);
+        (void)rc; /* the next run replaces it */
+    }
+    for (size_t i = 0; i < b->stream_count; i++) {
+        td_free(b->by_id[i]->blocks);
         td_free(b->by_id[i]);
-    for (size_t i = 0; i < META_COUNT; i++)
-        td_free(b->texts[i]);
+    }
+    char *const texts[] = {b->version, b->decoder, b->selection, b->archive, b->path, b->open_path};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        td_free(texts[i]);
     td_free(b->by_id);
     td_free(b->sorted);
     td_free(b->bytes);
-    td_free(b->path);
-    td_free(b->open_path);
     pthread_mutex_destroy(&b->mutex);
     td_free(b);
 }
@@ -159,27 +109,15 @@ const baseline_meta *baseline_get_meta(const baseline *b)
     return &b->meta;
 }
 
-const char *baseline_path(const baseline *b)
-{
-    return b->path;
-}
-
-/* 1 if a file says that it is a baseline: SQLite's header has the application's id at byte 68. */
 static int is_baseline(const char *path)
 {
-    enum { ID_AT = 68, HEAD_BYTES = ID_AT + 4 };
-    uint8_t head[HEAD_BYTES] = {0};
+    char head[sizeof MAGIC] = {0};
     td_file *file = NULL;
-    td_err ignored;
-    if (td_io_open(io_posix(), path, TD_OPEN_READ, &file, &ignored) != TD_OK)
+    if (td_io_open(io_posix(), path, TD_OPEN_READ, &file, NULL) != TD_OK)
         return 0;
-    td_result rc = td_io_read_exact(file, 0, head, sizeof head, &ignored);
+    td_result rc = td_io_read_exact(file, 0, head, sizeof head, NULL);
     td_io_close(file);
-    return rc == TD_OK && memcmp(head, "SQLite format 3", 16) == 0 &&
-           head[ID_AT] == (APPLICATION_ID >> 24 & 0xff) &&
-           head[ID_AT + 1] == (APPLICATION_ID >> 16 & 0xff) &&
-           head[ID_AT + 2] == (APPLICATION_ID >> 8 & 0xff) &&
-           head[ID_AT + 3] == (APPLICATION_ID & 0xff);
+    return rc == TD_OK && memcmp(head, MAGIC, sizeof MAGIC) == 0;
 }
 
 td_result baseline_check_path(const char *path, baseline_existing existing, td_err *err)
@@ -207,11 +145,12 @@ td_result baseline_create(const char *path, const baseline_meta *meta, baseline 
     b->open_path = td_alloc(bytes);
     (void)snprintf(b->open_path, bytes, "%s" OPEN_SUFFIX, path); /* fits */
     b->meta = *meta;
-    td_result rc = database_remove(&KIND, b->open_path, err);
+    td_result rc = td_io_unlink(io_posix(), b->open_path, err);
+    if (rc == TD_OK || rc == TD_E_NOTFOUND)
+        rc = td_io_open(io_posix(), b->open_path, TD_OPEN_CREATE, &b->file, err);
     if (rc == TD_OK)
-        rc = database_open(&KIND, b->open_path, DATABASE_WRITE, &b->db, err);
-    if (rc == TD_OK)
-        rc = database_begin(b->db, err);
+        rc = td_io_append(b->file, MAGIC, sizeof MAGIC, err);
+    b->end = sizeof MAGIC;
     if (rc == TD_OK)
         *out = b;
     else
@@ -221,7 +160,7 @@ td_result baseline_create(const char *path, const baseline_meta *meta, baseline 
 
 /* ---- streams ---- */
 
-static char *copy_name(char **at, const char *name)
+static const char *copy_name(char **at, const char *name)
 {
     size_t size = strlen(name) + 1;
     char *copy = memcpy(*at, name, size);
@@ -235,11 +174,11 @@ static kept_stream *keep_stream(baseline *b, const baseline_stream *from)
                    strlen(from->exchange_topic) + 4;
     kept_stream *made = td_alloc_zero(1, sizeof *made + bytes);
     char *at = made->names;
-    made->stream = *from;
-    made->stream.feed = copy_name(&at, from->feed);
-    made->stream.topic = copy_name(&at, from->topic);
-    made->stream.symbol = copy_name(&at, from->symbol);
-    made->stream.exchange_topic = copy_name(&at, from->exchange_topic);
+    made->stream = (baseline_stream){.rows = from->rows,
+                                     .feed = copy_name(&at, from->feed),
+                                     .topic = copy_name(&at, from->topic),
+                                     .symbol = copy_name(&at, from->symbol),
+                                     .exchange_topic = copy_name(&at, from->exchange_topic)};
     b->by_id = td_array_grow(b->by_id, b->stream_count, sizeof(kept_stream *));
     b->by_id[b->stream_count++] = made;
     made->stream.id = (uint32_t)b->stream_count;
@@ -303,17 +242,6 @@ const baseline_stream *baseline_find_stream(const baseline *b, const baseline_st
 
 /* ---- blocks ---- */
 
-static uint64_t sum_block(uint32_t id, uint32_t number, const baseline_block *block, td_bytes rows)
-{
-    uint8_t seed[40];
-    td_put_le64(seed, (uint64_t)id << 32 | number);
-    td_put_le64(seed + 8, block->first_ns);
-    td_put_le64(seed + 16, block->last_ns);
-    td_put_le64(seed + 24, block->count);
-    td_put_le64(seed + 32, td_xxh64(rows.data, rows.size));
-    return td_xxh64(seed, sizeof seed);
-}
-
 static td_bytes pack_rows(const baseline_block *block, uint8_t *out)
 {
     for (size_t i = 0; i < block->count; i++) {
@@ -349,261 +277,255 @@ td_result baseline_add_stream(baseline *b, const baseline_stream *stream, uint32
     return rc;
 }
 
-td_result baseline_add_block(baseline *b, uint32_t id, uint32_t number, const baseline_block *block,
-                             td_err *err)
+td_result baseline_add_block(baseline *b, uint32_t id, const baseline_block *block, td_err *err)
 {
     TD_ASSERT(b->open_path != NULL);
     TD_ASSERT(block->count > 0 && block->count <= BASELINE_BLOCK_ROWS);
     pthread_mutex_lock(&b->mutex);
     TD_ASSERT(id > 0 && id <= b->stream_count);
     kept_stream *of = b->by_id[id - 1];
-    TD_ASSERT(of->stream.rows == (uint64_t)number * BASELINE_BLOCK_ROWS);
+    TD_ASSERT(of->stream.rows == of->block_count * BASELINE_BLOCK_ROWS);
     const td_bytes rows = pack_rows(block, b->bytes);
-    uint64_t sum = sum_block(id, number, block, rows);
-    database_query query = database_query_begin(b->db, PUT_BLOCK);
-    database_bind_u64(&query, id);
-    database_bind_u64(&query, number);
-    database_bind_u64(&query, block->first_ns);
-    database_bind_u64(&query, block->last_ns);
-    database_bind_i64(&query, (int64_t)sum);
-    database_bind_blob(&query, rows.data, rows.size);
-    td_result rc = database_query_run(&query, err);
+    of->blocks = td_array_grow(of->blocks, of->block_count, sizeof *of->blocks);
+    of->blocks[of->block_count++] = (block_place){.at = b->end,
+                                                  .first_ns = block->first_ns,
+                                                  .last_ns = block->last_ns,
+                                                  .sum = td_xxh64(rows.data, rows.size)};
     of->stream.rows += block->count;
+    b->end += rows.size;
+    td_result rc = td_io_append(b->file, rows.data, rows.size, err);
     pthread_mutex_unlock(&b->mutex);
-    return rc == TD_EOF ? TD_OK : rc;
-}
-
-/* Under the mutex: the row of a block, unpacked. */
-static td_result read_row(baseline *b, const baseline_stream *of, uint32_t number,
-                          baseline_row *rows, baseline_block *block, td_err *err)
-{
-    database_query query = database_query_begin(b->db, GET_BLOCK);
-    database_bind_u64(&query, of->id);
-    database_bind_u64(&query, number);
-    td_result rc = database_query_next(&query, err);
-    if (rc == TD_EOF)
-        rc = damaged(b, err, "block %u of %s/%s is missing", number, of->feed, of->topic);
-    if (rc != TD_OK)
-        return database_query_end(&query, rc);
-    const td_bytes packed = database_column_blob(&query, 3);
-    *block = (baseline_block){.first_ns = database_column_u64(&query, 0),
-                              .last_ns = database_column_u64(&query, 1),
-                              .count = packed.size / ROW_BYTES,
-                              .rows = rows};
-    uint64_t left = of->rows - (uint64_t)number * BASELINE_BLOCK_ROWS;
-    size_t expected = left < BASELINE_BLOCK_ROWS ? (size_t)left : BASELINE_BLOCK_ROWS;
-    if (packed.size != ROW_BYTES * expected ||
-        sum_block(of->id, number, block, packed) != (uint64_t)database_column_i64(&query, 2))
-        rc =
-            damaged(b, err, "the checksum of block %u of %s/%s fails", number, of->feed, of->topic);
-    else
-        unpack_rows(packed, rows);
-    return database_query_end(&query, rc);
+    return rc;
 }
 
 td_result baseline_read_block(baseline *b, const baseline_stream *of, uint32_t number,
                               baseline_row *rows, baseline_block *block, td_err *err)
 {
-    if ((uint64_t)number * BASELINE_BLOCK_ROWS >= of->rows)
+    const kept_stream *kept = b->by_id[of->id - 1];
+    if (number >= kept->block_count)
         return TD_EOF;
+    const block_place *place = &kept->blocks[number];
+    uint64_t left = of->rows - (uint64_t)number * BASELINE_BLOCK_ROWS;
+    size_t count = left < BASELINE_BLOCK_ROWS ? (size_t)left : BASELINE_BLOCK_ROWS;
+    *block = (baseline_block){
+        .first_ns = place->first_ns, .last_ns = place->last_ns, .count = count, .rows = rows};
     pthread_mutex_lock(&b->mutex);
-    td_result rc = read_row(b, of, number, rows, block, err);
+    td_result rc = td_io_read_exact(b->file, place->at, b->bytes, ROW_BYTES * count, err);
+    if (rc == TD_E_TRUNCATED ||
+        (rc == TD_OK && td_xxh64(b->bytes, ROW_BYTES * count) != place->sum))
+        rc =
+            damaged(b, err, "the checksum of block %u of %s/%s fails", number, of->feed, of->topic);
+    if (rc == TD_OK)
+        unpack_rows(td_bytes_of(b->bytes, ROW_BYTES * count), rows);
     pthread_mutex_unlock(&b->mutex);
     return rc;
 }
 
-/* ---- meta ---- */
+/* ---- the index ---- */
 
 void baseline_set_damaged(baseline *b)
 {
     b->meta.is_damaged = 1;
 }
 
-static td_result put_meta(baseline *b, meta_key key, const char *value, td_err *err)
+static void write_stream(json_writer *json, const kept_stream *of)
 {
-    database_query query = database_query_begin(b->db, PUT_META);
-    database_bind_text(&query, META_KEYS[key]);
-    database_bind_text(&query, value);
-    td_result rc = database_query_run(&query, err);
-    return rc == TD_EOF ? TD_OK : rc;
-}
-
-static uint64_t add_text(uint64_t sum, const char *text)
-{
-    uint8_t both[16];
-    td_put_le64(both, sum);
-    td_put_le64(both + 8, td_xxh64(text, strlen(text)));
-    return td_xxh64(both, sizeof both);
-}
-
-/* Checksum over all streams, and the texts of meta but for the last. */
-static void write_content(const baseline *b, const char *const texts[META_COUNT],
-                          char out[NUMBER_BYTES])
-{
-    uint64_t sum = 0;
-    for (int key = 0; key < META_CONTENT; key++)
-        sum = add_text(sum, texts[key]);
-    for (size_t i = 0; i < b->stream_count; i++) {
-        const baseline_stream *of = &b->by_id[i]->stream;
-        char rows[NUMBER_BYTES];
-        (void)snprintf(rows, sizeof rows, "%" PRIu64, of->rows); /* fits */
-        const char *const parts[] = {of->feed, of->topic, of->symbol, of->exchange_topic, rows};
-        for (size_t part = 0; part < sizeof parts / sizeof *parts; part++)
-            sum = add_text(sum, parts[part]);
+    char sum[SUM_BYTES];
+    json_write_object_begin(json);
+    json_write_member_text(json, "feed", of->stream.feed);
+    json_write_member_text(json, "topic", of->stream.topic);
+    json_write_member_text(json, "symbol", of->stream.symbol);
+    json_write_member_text(json, "exchange_topic", of->stream.exchange_topic);
+    json_write_member_u64(json, "frames", of->stream.rows);
+    json_write_key(json, "blocks");
+    json_write_array_begin(json);
+    for (size_t i = 0; i < of->block_count; i++) {
+        (void)snprintf(sum, sizeof sum, "%016" PRIx64, of->blocks[i].sum); /* fits */
+        json_write_object_begin(json);
+        json_write_member_u64(json, "at", of->blocks[i].at);
+        json_write_member_u64(json, "first_ns", of->blocks[i].first_ns);
+        json_write_member_u64(json, "last_ns", of->blocks[i].last_ns);
+        json_write_member_text(json, "xxh64", sum);
+        json_write_object_end(json);
     }
-    (void)snprintf(out, NUMBER_BYTES, "%016" PRIx64, sum); /* fits */
+    json_write_array_end(json);
+    json_write_object_end(json);
 }
 
-static td_result put_all_meta(baseline *b, td_err *err)
+static td_result write_index(const baseline *b, td_buf *out, td_err *err)
 {
-    char canonical[NUMBER_BYTES];
-    char content[NUMBER_BYTES];
-    (void)snprintf(canonical, sizeof canonical, "%d", CANONICAL_VERSION); /* fits */
-    const char *texts[META_COUNT] = {
-        [META_CANONICAL] = canonical,
-        [META_MEMBERS] = MEMBERS[b->meta.members],
-        [META_DAMAGED] = b->meta.is_damaged ? "yes" : "no",
-        [META_VERSION] = b->meta.version,
-        [META_DECODER] = b->meta.decoder,
-        [META_SELECTION] = b->meta.selection,
-        [META_ARCHIVE] = b->meta.archive,
-    };
-    td_result rc = TD_OK;
-    write_content(b, texts, content);
-    texts[META_CONTENT] = content;
-    for (int key = 0; key < META_COUNT && rc == TD_OK; key++)
-        rc = put_meta(b, (meta_key)key, texts[key], err);
-    return rc;
-}
-
-static td_result put_streams(baseline *b, td_err *err)
-{
-    td_result rc = TD_OK;
-    for (size_t i = 0; i < b->stream_count && rc == TD_OK; i++) {
-        const baseline_stream *of = &b->by_id[i]->stream;
-        database_query query = database_query_begin(b->db, PUT_STREAM);
-        database_bind_u64(&query, of->id);
-        database_bind_text(&query, of->feed);
-        database_bind_text(&query, of->topic);
-        database_bind_text(&query, of->symbol);
-        database_bind_text(&query, of->exchange_topic);
-        database_bind_u64(&query, of->rows);
-        rc = database_query_run(&query, err);
-        rc = rc == TD_EOF ? TD_OK : rc;
-    }
-    return rc;
-}
-
-static td_result rename_whole(baseline *b, td_err *err)
-{
-    char folder[LIMIT_PATH_BYTES];
-    const char *slash = strrchr(b->path, '/');
-    int length = slash == NULL ? 0 : (int)(slash - b->path) + 1;
-    if (snprintf(folder, sizeof folder, "%.*s.", length, b->path) >= (int)sizeof folder)
-        return td_err_set(err, TD_E_INVALID, "the name '%s' is too long", b->path);
-    td_result rc = td_io_rename(io_posix(), b->open_path, b->path, err);
-    if (rc != TD_OK)
-        return rc;
-    td_free(b->open_path);
-    b->open_path = NULL;
-    return td_io_sync_dir(io_posix(), folder, err);
+    json_writer json;
+    json_write_begin(&json, out);
+    json_write_object_begin(&json);
+    json_write_member_u64(&json, "canonical", CANONICAL_VERSION);
+    json_write_member_bool(&json, "whole", b->meta.members == CANONICAL_WHOLE);
+    json_write_member_bool(&json, "damaged", b->meta.is_damaged);
+    json_write_member_text(&json, "version", b->meta.version);
+    json_write_member_text(&json, "decoder", b->meta.decoder);
+    json_write_member_text(&json, "selection", b->meta.selection);
+    json_write_member_text(&json, "archive", b->meta.archive);
+    json_write_key(&json, "streams");
+    json_write_array_begin(&json);
+    for (size_t i = 0; i < b->stream_count; i++)
+        write_stream(&json, b->by_id[i]);
+    json_write_array_end(&json);
+    json_write_object_end(&json);
+    return json_write_end(&json, err);
 }
 
 td_result baseline_finish(baseline *b, uint64_t *file_bytes, td_err *err)
 {
     TD_ASSERT(b->open_path != NULL);
-    td_result rc = put_streams(b, err);
+    uint8_t trailer[TRAILER_BYTES];
+    td_buf index;
+    td_buf_init(&index, INDEX_BYTES_MAX);
+    td_result rc = write_index(b, &index, err);
+    td_put_le64(trailer, b->end);
+    td_put_le64(trailer + 8, index.size);
+    td_put_le64(trailer + 16, td_xxh64(index.data, index.size));
+    memcpy(trailer + 24, MAGIC, sizeof MAGIC);
+    *file_bytes = b->end + index.size + sizeof trailer;
     if (rc == TD_OK)
-        rc = put_all_meta(b, err);
+        rc = td_io_append(b->file, index.data, index.size, err);
     if (rc == TD_OK)
-        rc = database_commit(b->db, err);
+        rc = td_io_append(b->file, trailer, sizeof trailer, err);
+    if (rc == TD_OK)
+        rc = td_io_sync(b->file, err);
+    if (rc == TD_OK)
+        rc = td_io_publish(io_posix(), b->open_path, b->path, err);
+    td_buf_fini(&index);
     if (rc != TD_OK)
         return rc;
-    database_close(b->db);
-    b->db = NULL;
-    rc = rename_whole(b, err);
-    if (rc == TD_OK)
-        rc = td_io_size_at(io_posix(), b->path, file_bytes, err);
-    if (rc == TD_OK)
-        rc = database_open(&KIND, b->path, DATABASE_READ, &b->db, err);
+    td_free(b->open_path);
+    b->open_path = NULL;
     sort_streams(b);
-    return rc;
+    return TD_OK;
 }
 
-static td_result read_meta(baseline *b, td_err *err)
+/* A copy of a text, for td_free; NULL: there is none. */
+static char *read_text(json_value object, const char *key)
 {
-    td_result rc = TD_OK;
-    for (int key = 0; key < META_COUNT && rc == TD_OK; key++) {
-        database_query query = database_query_begin(b->db, GET_META);
-        database_bind_text(&query, META_KEYS[key]);
-        rc = database_query_next(&query, err);
-        if (rc == TD_OK)
-            b->texts[key] = td_strdup(database_column_text(&query, 0));
-        if (rc == TD_EOF)
-            rc = damaged(b, err, "it has no %s", META_KEYS[key]);
-        rc = database_query_end(&query, rc);
+    td_bytes text;
+    return json_find_text(object, key, &text) ? td_strndup((const char *)text.data, text.size)
+                                              : NULL;
+}
+
+static int read_block_place(json_value from, block_place *out)
+{
+    td_bytes sum;
+    char hex[SUM_BYTES] = "";
+    if (!json_find_u64(from, "at", &out->at) || !json_find_u64(from, "first_ns", &out->first_ns) ||
+        !json_find_u64(from, "last_ns", &out->last_ns) || !json_find_text(from, "xxh64", &sum) ||
+        sum.size != sizeof hex - 1)
+        return 0;
+    memcpy(hex, sum.data, sum.size);
+    out->sum = strtoull(hex, NULL, 16);
+    return 1;
+}
+
+static int read_stream(baseline *b, json_value from)
+{
+    json_value blocks;
+    json_value block;
+    baseline_stream row;
+    char *const texts[] = {read_text(from, "feed"), read_text(from, "topic"),
+                           read_text(from, "symbol"), read_text(from, "exchange_topic")};
+    int is_sound = texts[0] != NULL && texts[1] != NULL && texts[2] != NULL && texts[3] != NULL &&
+                   json_find_u64(from, "frames", &row.rows) && json_find(from, "blocks", &blocks);
+    if (is_sound) {
+        row.feed = texts[0];
+        row.topic = texts[1];
+        row.symbol = texts[2];
+        row.exchange_topic = texts[3];
+        kept_stream *made = keep_stream(b, &row);
+        for (json_iter it = json_iter_of(blocks); is_sound && json_next(&it, NULL, &block);) {
+            made->blocks = td_array_grow(made->blocks, made->block_count, sizeof *made->blocks);
+            is_sound = read_block_place(block, &made->blocks[made->block_count++]);
+        }
+        is_sound = is_sound && made->block_count == row.rows / BASELINE_BLOCK_ROWS +
+                                                        (row.rows % BASELINE_BLOCK_ROWS > 0);
     }
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        td_free(texts[i]);
+    return is_sound;
+}
+
+static td_result read_index(baseline *b, json_value root, td_err *err)
+{
+    json_value value;
+    json_value of;
+    uint64_t canonical = 0;
+    int is_whole = 0;
+    int is_damaged = 0;
+    b->version = read_text(root, "version");
+    b->decoder = read_text(root, "decoder");
+    b->selection = read_text(root, "selection");
+    b->archive = read_text(root, "archive");
+    if (!json_find_u64(root, "canonical", &canonical) || !json_find(root, "whole", &value) ||
+        !json_bool(value, &is_whole) || !json_find(root, "damaged", &value) ||
+        !json_bool(value, &is_damaged) || b->version == NULL || b->decoder == NULL ||
+        b->selection == NULL || b->archive == NULL || !json_find(root, "streams", &value))
+        return damaged(b, err, "its index lacks a member");
+    b->meta = (baseline_meta){.members = is_whole ? CANONICAL_WHOLE : CANONICAL_PLAIN,
+                              .is_damaged = (uint8_t)is_damaged,
+                              .version = b->version,
+                              .decoder = b->decoder,
+                              .selection = b->selection,
+                              .archive = b->archive};
+    if (canonical != CANONICAL_VERSION) {
+        td_err_set(err, TD_E_UNSUPPORTED,
+                   "baseline '%s' has hashes of version %" PRIu64 ", this program of %d", b->path,
+                   canonical, CANONICAL_VERSION);
+        td_err_hint(err, "make it again with 'tapedeck regress save'");
+        return TD_E_UNSUPPORTED;
+    }
+    for (json_iter it = json_iter_of(value); json_next(&it, NULL, &of);)
+        if (b->stream_count == LIMIT_REGRESS_STREAMS || !read_stream(b, of))
+            return damaged(b, err, "stream %zu of its index", b->stream_count);
+    return TD_OK;
+}
+
+static td_result read_file(baseline *b, td_err *err)
+{
+    uint8_t trailer[TRAILER_BYTES];
+    uint64_t file_bytes = 0;
+    json_value root;
+    td_result rc = td_io_size(b->file, &file_bytes, err);
     if (rc != TD_OK)
         return rc;
-    char *const *texts = b->texts;
-    b->meta = (baseline_meta){
-        .members = strcmp(texts[META_MEMBERS], "whole") == 0 ? CANONICAL_WHOLE : CANONICAL_PLAIN,
-        .is_damaged = strcmp(texts[META_DAMAGED], "yes") == 0,
-        .version = texts[META_VERSION],
-        .decoder = texts[META_DECODER],
-        .selection = texts[META_SELECTION],
-        .archive = texts[META_ARCHIVE]};
-    if (strtoul(texts[META_CANONICAL], NULL, 10) == CANONICAL_VERSION)
-        return TD_OK;
-    td_err_set(err, TD_E_UNSUPPORTED, "baseline '%s' has hashes of version %s, this program of %d",
-               b->path, texts[META_CANONICAL], CANONICAL_VERSION);
-    td_err_hint(err, "make it again with 'tapedeck regress save'");
-    return TD_E_UNSUPPORTED;
-}
-
-static td_result read_streams(baseline *b, td_err *err)
-{
-    td_result rc = TD_OK;
-    database_query query = database_query_begin(b->db, GET_STREAMS);
-    while (rc == TD_OK) {
-        rc = database_query_next(&query, err);
-        if (rc != TD_OK)
-            break;
-        const baseline_stream row = {.feed = database_column_text(&query, 1),
-                                     .topic = database_column_text(&query, 2),
-                                     .symbol = database_column_text(&query, 3),
-                                     .exchange_topic = database_column_text(&query, 4),
-                                     .rows = database_column_u64(&query, 5)};
-        if (b->stream_count >= LIMIT_REGRESS_STREAMS ||
-            database_column_u64(&query, 0) != b->stream_count + 1)
-            rc = damaged(b, err, "stream %zu is missing", b->stream_count + 1);
-        else
-            (void)keep_stream(b, &row);
-    }
-    return database_query_end(&query, rc);
+    if (file_bytes < TRAILER_BYTES ||
+        td_io_read_exact(b->file, file_bytes - TRAILER_BYTES, trailer, TRAILER_BYTES, err) !=
+            TD_OK ||
+        memcmp(trailer + 24, MAGIC, sizeof MAGIC) != 0)
+        return damaged(b, err, "its end is missing");
+    uint64_t at = td_le64(trailer);
+    uint64_t size = td_le64(trailer + 8);
+    if (size > INDEX_BYTES_MAX || at > file_bytes || size != file_bytes - TRAILER_BYTES - at)
+        return damaged(b, err, "its index is not where it should be");
+    uint8_t *bytes = td_alloc((size_t)size);
+    json_parser *parser = json_parser_open(INDEX_BYTES_MAX);
+    rc = td_io_read_exact(b->file, at, bytes, (size_t)size, err);
+    if (rc == TD_OK &&
+        (td_xxh64(bytes, (size_t)size) != td_le64(trailer + 16) ||
+         json_parse(parser, td_bytes_of(bytes, (size_t)size), JSON_COPIED, &root, NULL) != TD_OK))
+        rc = damaged(b, err, "the checksum of its index fails");
+    if (rc == TD_OK)
+        rc = read_index(b, root, err);
+    json_parser_close(parser);
+    td_free(bytes);
+    return rc;
 }
 
 td_result baseline_open(const char *path, baseline **out, td_err *err)
 {
-    char content[NUMBER_BYTES];
-    uint64_t bytes;
-    td_err cause;
-    if (td_io_size_at(io_posix(), path, &bytes, &cause) == TD_OK && !is_baseline(path)) {
-        td_err_set(err, TD_E_UNSUPPORTED, "'%s' is not a baseline", path);
-        td_err_hint(err, "'tapedeck regress save' makes one");
-        return TD_E_UNSUPPORTED;
-    }
     baseline *b = make(path);
-    td_result rc = database_open(&KIND, path, DATABASE_READ, &b->db, err);
-    if (rc == TD_OK)
-        rc = read_meta(b, err);
-    if (rc == TD_OK)
-        rc = read_streams(b, err);
-    if (rc == TD_OK) {
-        write_content(b, (const char *const *)b->texts, content);
-        if (strcmp(content, b->texts[META_CONTENT]) != 0)
-            rc = damaged(b, err, "the checksum of its streams fails");
+    td_result rc = td_io_open(io_posix(), path, TD_OPEN_READ, &b->file, err);
+    if (rc == TD_OK && !is_baseline(path)) {
+        rc = td_err_set(err, TD_E_UNSUPPORTED, "'%s' is no baseline", path);
+        td_err_hint(err, "'tapedeck regress save' makes one");
     }
+    if (rc == TD_OK)
+        rc = read_file(b, err);
     if (rc != TD_OK) {
         baseline_close(b);
         return rc;

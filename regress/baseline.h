@@ -1,5 +1,5 @@
 /* A baseline: for every frame of a selection, what it was decoded to, as hashes (docs/regress.md).
- * One SQLite file (.tdb); its tables are in baseline.c.
+ * A file (.tdb) of blocks of rows, with a JSON index at its end.
  *
  * Frames have no names: each stream has its rows in order. So a baseline stays valid when its
  * archive is imported again, merged or reindexed. Rows are in blocks, each with a checksum. A file
@@ -72,7 +72,6 @@ void baseline_close(baseline *b);
 
 /* Valid until close. */
 const baseline_meta *baseline_get_meta(const baseline *b);
-const char *baseline_path(const baseline *b);
 
 /* ---- filling; any thread ---- */
 
@@ -81,8 +80,8 @@ TD_MUST_USE td_result baseline_add_stream(baseline *b, const baseline_stream *st
                                           td_err *err);
 
 /* Add the next block of a stream. TD_E_IO, TD_E_NOSPACE. */
-TD_MUST_USE td_result baseline_add_block(baseline *b, uint32_t id, uint32_t number,
-                                         const baseline_block *block, td_err *err);
+TD_MUST_USE td_result baseline_add_block(baseline *b, uint32_t id, const baseline_block *block,
+                                         td_err *err);
 
 /* Note that chunks of the archive could not be read. */
 void baseline_set_damaged(baseline *b);
@@ -105,7 +104,7 @@ int baseline_compare_names(const baseline_stream *a, const baseline_stream *b);
 const baseline_stream *baseline_find_stream(const baseline *b, const baseline_stream *names);
 
 /* Read block `number` (from 0) into rows, BASELINE_BLOCK_ROWS of them; block->rows is rows. TD_EOF:
- * the stream has no such block. TD_E_CORRUPT: its checksum fails, or it is missing. Any thread. */
+ * the stream has no such block. TD_E_CORRUPT: its checksum fails. Any thread. */
 TD_MUST_USE td_result baseline_read_block(baseline *b, const baseline_stream *of, uint32_t number,
                                           baseline_row *rows, baseline_block *block, td_err *err);
 

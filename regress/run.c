@@ -28,7 +28,6 @@ typedef struct run_stream {
     baseline_row *rows;
     size_t row_count;
     uint64_t block_first_ns;
-    uint32_t block_number;
     /* Comparing. */
     join *join;
     const baseline_stream *was;
@@ -245,7 +244,7 @@ static td_result put_block(run *r, run_stream *s, td_err *err)
     if (s->row_count == 0)
         return TD_OK;
     s->row_count = 0;
-    return baseline_add_block(r->into, s->result.names.id, s->block_number++, &block, err);
+    return baseline_add_block(r->into, s->result.names.id, &block, err);
 }
 
 static td_result fill(run *r, run_stream *s, const baseline_row *row, td_err *err)

@@ -1,25 +1,32 @@
-// A baseline as tests read it: with SQLite and without our code.
-import { execFileSync } from "node:child_process";
+// A baseline as tests read it: by docs/regress.md and without our code.
+import fs from "node:fs";
 
-const READ = `
-import json, sqlite3, sys
-db = sqlite3.connect(sys.argv[1])
-for row in db.execute("SELECT id, feed, topic, symbol, exchange_topic, rows FROM streams ORDER BY feed, topic, symbol, exchange_topic"):
-    blocks = list(db.execute("SELECT rows FROM blocks WHERE stream = ? ORDER BY number", row[:1]))
-    print(json.dumps(list(row[1:]) + [b"".join(b[0] for b in blocks).hex()]))
-`;
+const TRAILER = 32;
+const ROW = 24;
+
+/** The index of a baseline, and where it is. */
+export function readIndex(file) {
+  const bytes = fs.readFileSync(file);
+  const trailer = bytes.subarray(bytes.length - TRAILER);
+  if (trailer.subarray(24).toString() !== "tdbline1" || bytes.subarray(0, 8).toString() !== "tdbline1") throw new Error("no baseline");
+  const [at, size] = [trailer.readBigUInt64LE(0), trailer.readBigUInt64LE(8)].map(Number);
+  return { bytes, at, index: JSON.parse(bytes.subarray(at, at + size).toString()) };
+}
 
 /** The streams of a baseline: {feed, topic, symbol, exchangeTopic, rows: [{bytes, decode, book}] as BigInts}. */
 export function readBaseline(file) {
-  const lines = execFileSync("python3", ["-c", READ, file], { encoding: "utf8", maxBuffer: 1 << 28 }).trim().split("\n");
-  return lines.map((line) => {
-    const [feed, topic, symbol, exchangeTopic, count, hex] = JSON.parse(line);
-    const packed = Buffer.from(hex, "hex");
-    const rows = Array.from({ length: packed.length / 24 }, (_, i) => {
-      const [bytes, decode, book] = [0, 8, 16].map((at) => packed.readBigUInt64LE(24 * i + at));
-      return { bytes, decode, book };
+  const { bytes, index } = readIndex(file);
+  const streams = index.streams.map(({ feed, topic, symbol, exchange_topic: exchangeTopic, frames, blocks }) => {
+    const rows = Array.from({ length: frames }, (_, i) => {
+      const at = blocks[Math.floor(i / 1024)].at + ROW * (i % 1024);
+      const [hash, decode, book] = [0, 8, 16].map((k) => bytes.readBigUInt64LE(at + k));
+      return { bytes: hash, decode, book };
     });
-    if (rows.length !== count) throw new Error(`${feed} ${topic} ${symbol}: ${rows.length} rows, not ${count}`);
     return { feed, topic, symbol, exchangeTopic, rows };
+  });
+  const key = (s) => [s.feed, s.topic, s.symbol, s.exchangeTopic];
+  return streams.sort((a, b) => {
+    const k = key(a).findIndex((part, i) => part !== key(b)[i]);
+    return k < 0 ? 0 : key(a)[k] < key(b)[k] ? -1 : 1;
   });
 }

@@ -96,9 +96,7 @@ static void open_scene(scene *s, const uint64_t *was, const size_t *times, size_
                                       .last_ns = received(times, at + size - 1),
                                       .count = size,
                                       .rows = rows};
-        assert_int_equal(
-            baseline_add_block(s->was, id, (uint32_t)(at / BASELINE_BLOCK_ROWS), &block, NULL),
-            TD_OK);
+        assert_int_equal(baseline_add_block(s->was, id, &block, NULL), TD_OK);
     }
     td_free(rows);
     assert_int_equal(baseline_finish(s->was, &bytes, NULL), TD_OK);
