@@ -80,11 +80,11 @@ static int compare_from(const void *a, const void *b)
 /* Gaps overlap: time that several cover counts once. */
 static void sum_up(gaps_result *result)
 {
-    const gap_row **by_time = td_alloc_zero(result->gaps.count + 1, sizeof *by_time);
+    const gap_row **by_time = td_alloc_zero(result->gaps.count + 1, sizeof(const gap_row *));
     uint64_t reach_ns = 0;
     for (size_t i = 0; i < result->gaps.count; i++)
         by_time[i] = &result->gaps.rows[i];
-    qsort(by_time, result->gaps.count, sizeof *by_time, compare_from);
+    qsort(by_time, result->gaps.count, sizeof(const gap_row *), compare_from);
     for (size_t i = 0; i < result->gaps.count; i++) {
         uint64_t from_ns = by_time[i]->from_ns > reach_ns ? by_time[i]->from_ns : reach_ns;
         if (by_time[i]->to_ns == GAP_OPEN) {
@@ -196,8 +196,8 @@ exit_code cmd_gaps(const verb_context *context, int argc, char **argv)
                    "that cannot be read are a gap, too.",
         .statuses = {[EXIT_CODE_DONE] = "no gap in the selection",
                      [EXIT_CODE_DIFFERS] = "gaps are listed",
-                     [EXIT_CODE_DAMAGE] = "a part of the selection cannot be read or is missing, "
-                                          "or the journal is damaged",
+                     [EXIT_CODE_DAMAGE] = ("a part of the selection cannot be read or is missing, "
+                                           "or the journal is damaged"),
                      [EXIT_CODE_FAILED] =
                          "there is no such archive, or nothing in it matches the selection"},
         .examples = "tapedeck gaps archive --feed inverse --from now-7d --json",

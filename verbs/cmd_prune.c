@@ -248,8 +248,9 @@ exit_code cmd_prune(const verb_context *context, int argc, char **argv)
         .statuses = {[EXIT_CODE_DONE] = "done",
                      [EXIT_CODE_DAMAGE] =
                          "done, except for a segment that cannot be read or is missing",
-                     [EXIT_CODE_FAILED] = "there is no such archive or feed, it cannot be written, "
-                                          "or another verb maintains it"},
+                     [EXIT_CODE_FAILED] =
+                         ("there is no such archive or feed, it cannot be written, "
+                          "or another verb maintains it")},
         .examples = "tapedeck prune archive --older-than 90d --keep-bytes 500GiB --dry-run",
         .takes = VERB_TAKES_JSON,
         .own = {"What to remove", PRUNE_ROWS, sizeof PRUNE_ROWS / sizeof PRUNE_ROWS[0], &line},

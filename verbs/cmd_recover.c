@@ -168,8 +168,9 @@ exit_code cmd_recover(const verb_context *context, int argc, char **argv)
         .statuses = {[EXIT_CODE_DONE] = "every complete chunk was kept",
                      [EXIT_CODE_DAMAGE] =
                          "durable data is lost, or a segment could not be recovered",
-                     [EXIT_CODE_FAILED] = "there is no such archive or feed, it cannot be written, "
-                                          "or another verb maintains it"},
+                     [EXIT_CODE_FAILED] =
+                         ("there is no such archive or feed, it cannot be written, "
+                          "or another verb maintains it")},
         .examples = "tapedeck recover archive",
         .takes = VERB_TAKES_JSON,
         .own = {"Recovery", RECOVER_ROWS, sizeof RECOVER_ROWS / sizeof RECOVER_ROWS[0], &options},

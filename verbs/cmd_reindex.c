@@ -57,8 +57,8 @@ exit_code cmd_reindex(const verb_context *context, int argc, char **argv)
         .statuses = {[EXIT_CODE_DONE] = "done",
                      [EXIT_CODE_DAMAGE] =
                          "done, except for segments that cannot be read or are missing",
-                     [EXIT_CODE_FAILED] = "there is no such archive, it cannot be written, or "
-                                          "another verb maintains it"},
+                     [EXIT_CODE_FAILED] = ("there is no such archive, it cannot be written, or "
+                                           "another verb maintains it")},
         .examples = "tapedeck reindex archive",
         .takes = VERB_TAKES_JSON,
         .mode = ARCHIVE_MAINTAIN,
