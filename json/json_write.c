@@ -102,6 +102,18 @@ static uint8_t *place_plain(uint8_t *to, td_bytes text)
         p += sizeof word;
         to += sizeof word;
     }
+    if (left >= sizeof(uint32_t)) { /* the first four and the last four, which may overlap */
+        uint32_t first;
+        uint32_t last;
+        memcpy(&first, p, sizeof first);
+        memcpy(&last, p + left - sizeof last, sizeof last);
+        if (!word_is_plain((uint64_t)last << 32 | first))
+            return NULL;
+        memcpy(to, &first, sizeof first);
+        memcpy(to + left - sizeof last, &last, sizeof last);
+        to += left;
+        left = 0;
+    }
     for (; left > 0; left--, p++) {
         if (*p < 0x20 || *p >= 0x7f || *p == '"' || *p == '\\')
             return NULL;
@@ -144,7 +156,7 @@ static void put_string(json_writer *writer, td_bytes text)
 }
 
 /* Comma or nothing before a value, and the bookkeeping that makes misuse an assertion. */
-static void value_begins(json_writer *writer)
+static inline void value_begins(json_writer *writer)
 {
     if (writer->depth == 0) {
         TD_ASSERT(!writer->is_complete);
@@ -161,7 +173,7 @@ static void value_begins(json_writer *writer)
     *frame |= FRAME_NOT_EMPTY;
 }
 
-static void value_ends(json_writer *writer)
+static inline void value_ends(json_writer *writer)
 {
     if (writer->depth == 0)
         writer->is_complete = 1;
@@ -240,11 +252,33 @@ void json_write_key_bytes(json_writer *writer, td_bytes key)
     uint8_t *frame = &writer->frames[writer->depth - 1];
     TD_ASSERT(*frame & FRAME_OBJECT);
     TD_ASSERT(!(*frame & FRAME_KEY_OPEN));
+    int has_comma = (*frame & FRAME_NOT_EMPTY) != 0;
+    *frame |= FRAME_NOT_EMPTY | FRAME_KEY_OPEN;
+    uint8_t *to = reserve(writer, key.size + 4);
+    if (TD_LIKELY(to != NULL)) {
+        *to = ',';
+        uint8_t *end = place_plain(to + has_comma, key);
+        if (TD_LIKELY(end != NULL)) {
+            *end++ = ':';
+            writer->out->size += (size_t)(end - to);
+            return;
+        }
+    }
+    if (has_comma)
+        put_char(writer, ',');
+    put_string(writer, key);
+    put_char(writer, ':');
+}
+
+void json_write_raw_key(json_writer *writer, td_bytes text)
+{
+    TD_ASSERT(writer->depth > 0);
+    uint8_t *frame = &writer->frames[writer->depth - 1];
+    TD_ASSERT((*frame & (FRAME_OBJECT | FRAME_KEY_OPEN)) == FRAME_OBJECT);
     if (*frame & FRAME_NOT_EMPTY)
         put_char(writer, ',');
     *frame |= FRAME_NOT_EMPTY | FRAME_KEY_OPEN;
-    put_string(writer, key);
-    put_char(writer, ':');
+    put(writer, text.data, text.size);
 }
 
 void json_write_key(json_writer *writer, const char *key)
@@ -295,15 +329,23 @@ void json_write_text(json_writer *writer, const char *text)
         json_write_bytes(writer, td_bytes_str(text));
 }
 
-/* Digits from the last one back, then the sign. */
+/* 00 to 99. */
+static const char PAIRS[] = "0001020304050607080910111213141516171819202122232425262728293031323334"
+                            "3536373839404142434445464748495051525354555657585960616263646566676869"
+                            "707172737475767778798081828384858687888990919293949596979899";
+
+/* Digits in pairs from the last ones back, then the sign. */
 static void put_integer(json_writer *writer, uint64_t magnitude, int is_negative)
 {
     char text[24];
     char *at = text + sizeof text;
-    do {
-        *--at = (char)('0' + magnitude % 10);
-        magnitude /= 10;
-    } while (magnitude > 0);
+    for (; magnitude >= 100; magnitude /= 100) {
+        at -= 2;
+        memcpy(at, &PAIRS[magnitude % 100 * 2], 2);
+    }
+    *--at = (char)('0' + magnitude % 10);
+    if (magnitude >= 10)
+        *--at = (char)('0' + magnitude / 10);
     if (is_negative)
         *--at = '-';
     TD_ASSERT(at >= text);
@@ -322,9 +364,15 @@ void json_write_u64(json_writer *writer, uint64_t value)
 
 void json_write_decimal(json_writer *writer, td_decimal value)
 {
-    char text[TD_DECIMAL_TEXT_BYTES];
-    size_t size = td_decimal_format(value, text);
-    json_write_bytes(writer, td_bytes_of(text, size));
+    value_begins(writer);
+    char *to = (char *)reserve(writer, TD_DECIMAL_TEXT_BYTES + 2);
+    if (TD_LIKELY(to != NULL)) {
+        to[0] = '"';
+        size_t size = td_decimal_format(value, to + 1);
+        to[size + 1] = '"';
+        writer->out->size += size + 2;
+    }
+    value_ends(writer);
 }
 
 void json_write_number(json_writer *writer, td_decimal value)

@@ -45,6 +45,10 @@ void json_write_array_end(json_writer *writer);
 void json_write_key(json_writer *writer, const char *key);
 void json_write_key_bytes(json_writer *writer, td_bytes key);
 
+/* Members and a key as JSON text, up to its colon, as they stand: for what is written thousands of
+ * times. It is not checked. */
+void json_write_raw_key(json_writer *writer, td_bytes text);
+
 /* Strings, escaped. NULL text writes null. */
 void json_write_text(json_writer *writer, const char *text);
 void json_write_bytes(json_writer *writer, td_bytes text);

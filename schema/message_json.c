@@ -56,16 +56,35 @@ static td_decimal own_size(const msg_level *level, td_decimal rpi)
     return size;
 }
 
+/* The members before a price, as text: a book has thousands of them. */
+#define LEVEL_HEAD(action, side) "\"action\":\"" action "\",\"side\":\"" side "\",\"price\":"
+#define LEVEL_HEADS(action)                                                                        \
+    {                                                                                              \
+        LEVEL_HEAD(action, "Buy"), LEVEL_HEAD(action, "Sell")                                      \
+    }
+static const char *const HEADS[][2] = {
+    [ACTION_SET] = LEVEL_HEADS("set"),
+    [ACTION_DELETE] = LEVEL_HEADS("delete"),
+    [ACTION_UPDATE] = LEVEL_HEADS("update"),
+    [ACTION_INSERT] = LEVEL_HEADS("insert"),
+};
+
 /* A level; a deleted one has no size. rpi: of its retail orders; NULL where the topic does not tell
  * them apart. */
 static void write_level(json_writer *w, const msg_level *level, const td_decimal *rpi)
 {
     TD_ASSERT(level->action <= ACTION_INSERT);
     TD_ASSERT(level->side <= SIDE_NONE);
-    json_write_member_text(w, "action", msg_action_name((msg_action)level->action));
-    json_write_member_text(w, "side", msg_side_name((msg_side)level->side));
-    json_write_member_decimal(w, "price", (td_decimal){level->price, level->price_scale});
-    json_write_key(w, "size");
+    const char *head = level->side < SIDE_NONE ? HEADS[level->action][level->side] : NULL;
+    if (TD_LIKELY(head != NULL)) {
+        json_write_raw_key(w, td_bytes_str(head));
+        json_write_decimal(w, (td_decimal){level->price, level->price_scale});
+    } else {
+        json_write_member_text(w, "action", msg_action_name((msg_action)level->action));
+        json_write_member_text(w, "side", msg_side_name((msg_side)level->side));
+        json_write_member_decimal(w, "price", (td_decimal){level->price, level->price_scale});
+    }
+    json_write_raw_key(w, td_bytes_str("\"size\":"));
     if (level->action == ACTION_DELETE)
         json_write_null(w);
     else
