@@ -140,7 +140,7 @@ void td_hasher_reset(td_hasher *hasher)
     hasher->gathered = 0;
 }
 
-static void take_in(XXH3_state_t *state, const void *bytes, size_t size)
+static void add_bytes(XXH3_state_t *state, const void *bytes, size_t size)
 {
     XXH_errorcode rc = XXH3_128bits_update(state, bytes, size);
     TD_ASSERT(rc == XXH_OK);
@@ -149,10 +149,10 @@ static void take_in(XXH3_state_t *state, const void *bytes, size_t size)
 /* The piece does not fit after the gathered bytes. */
 static void update_over(td_hasher *hasher, const void *bytes, size_t size)
 {
-    take_in(hasher->state, hasher->gather, hasher->gathered);
+    add_bytes(hasher->state, hasher->gather, hasher->gathered);
     hasher->gathered = 0;
     if (size > GATHER_BYTES / 2) {
-        take_in(hasher->state, bytes, size);
+        add_bytes(hasher->state, bytes, size);
         return;
     }
     memcpy(hasher->gather, bytes, size);
@@ -177,7 +177,7 @@ td_hash128 td_hasher_digest(const td_hasher *hasher)
 {
     XXH3_state_t state; /* the hasher's own state is unchanged */
     XXH3_copyState(&state, hasher->state);
-    take_in(&state, hasher->gather, hasher->gathered);
+    add_bytes(&state, hasher->gather, hasher->gathered);
     return canonical(XXH3_128bits_digest(&state));
 }
 

@@ -88,7 +88,7 @@ static int is_digit(uint8_t c)
     return (unsigned)c - '0' < 10;
 }
 
-static int take_char(text_cursor *at, const char *any_of)
+static int read_char(text_cursor *at, const char *any_of)
 {
     if (at->p == at->end || *at->p == '\0' || strchr(any_of, *at->p) == NULL)
         return 0;
@@ -97,7 +97,7 @@ static int take_char(text_cursor *at, const char *any_of)
 }
 
 /* Take exactly so many digits. */
-static int take_number(text_cursor *at, unsigned digits, unsigned *out)
+static int read_number(text_cursor *at, unsigned digits, unsigned *out)
 {
     if ((size_t)(at->end - at->p) < digits)
         return 0;
@@ -112,33 +112,33 @@ static int take_number(text_cursor *at, unsigned digits, unsigned *out)
     return 1;
 }
 
-static int take_date(text_cursor *at, civil_time *out)
+static int read_date(text_cursor *at, civil_time *out)
 {
-    return take_number(at, 4, &out->year) && take_char(at, "-") &&
-           take_number(at, 2, &out->month) && take_char(at, "-") && take_number(at, 2, &out->day) &&
+    return read_number(at, 4, &out->year) && read_char(at, "-") &&
+           read_number(at, 2, &out->month) && read_char(at, "-") && read_number(at, 2, &out->day) &&
            out->year >= 1970 && out->month >= 1 && out->month <= 12 && out->day >= 1 &&
            out->day <= days_in_month(out->year, out->month);
 }
 
 /* Take "16:43". */
-static int take_minute(text_cursor *at, civil_time *out)
+static int read_minute(text_cursor *at, civil_time *out)
 {
-    return take_number(at, 2, &out->hour) && take_char(at, ":") &&
-           take_number(at, 2, &out->minute) && out->hour < 24 && out->minute < 60;
+    return read_number(at, 2, &out->hour) && read_char(at, ":") &&
+           read_number(at, 2, &out->minute) && out->hour < 24 && out->minute < 60;
 }
 
 /* Take ":05". No second 60: the exchanges' clocks smear leap seconds, and ns since 1970 cannot
  * express them. */
-static int take_second(text_cursor *at, civil_time *out)
+static int read_second(text_cursor *at, civil_time *out)
 {
-    return take_char(at, ":") && take_number(at, 2, &out->second) && out->second < 60;
+    return read_char(at, ":") && read_number(at, 2, &out->second) && out->second < 60;
 }
 
 /* Take ".5", up to nine digits, as ns; 0 ns if absent. */
-static int take_fraction(text_cursor *at, uint64_t *ns)
+static int read_fraction(text_cursor *at, uint64_t *ns)
 {
     *ns = 0;
-    if (!take_char(at, "."))
+    if (!read_char(at, "."))
         return 1;
     uint64_t unit = TD_NS_PER_S;
     const uint8_t *first = at->p;
@@ -150,16 +150,16 @@ static int take_fraction(text_cursor *at, uint64_t *ns)
 }
 
 /* Take "Z" or "+08:00" as seconds east of Greenwich. */
-static int take_offset(text_cursor *at, int64_t *seconds)
+static int read_offset(text_cursor *at, int64_t *seconds)
 {
     *seconds = 0;
-    if (take_char(at, "Zz"))
+    if (read_char(at, "Zz"))
         return 1;
     int is_west = at->p < at->end && *at->p == '-';
     unsigned hours = 0;
     unsigned minutes = 0;
-    if (!take_char(at, "+-") || !take_number(at, 2, &hours) || !take_char(at, ":") ||
-        !take_number(at, 2, &minutes) || hours > 23 || minutes > 59)
+    if (!read_char(at, "+-") || !read_number(at, 2, &hours) || !read_char(at, ":") ||
+        !read_number(at, 2, &minutes) || hours > 23 || minutes > 59)
         return 0;
     *seconds = ((int64_t)hours * 60 + minutes) * 60;
     if (is_west)
@@ -192,14 +192,14 @@ static td_result parse_moment(td_bytes text, moment_form form, uint64_t *ns, td_
     civil_time time = {0};
     uint64_t fraction_ns = 0;
     int64_t offset_s = 0;
-    if (text.size == 0 || !take_date(&at, &time) || !take_char(&at, "Tt ") ||
-        !take_minute(&at, &time))
+    if (text.size == 0 || !read_date(&at, &time) || !read_char(&at, "Tt ") ||
+        !read_minute(&at, &time))
         return not_a_time(err, text);
     int has_second = form == MOMENT_WHOLE || (at.p != at.end && *at.p == ':');
-    if (has_second && (!take_second(&at, &time) || !take_fraction(&at, &fraction_ns)))
+    if (has_second && (!read_second(&at, &time) || !read_fraction(&at, &fraction_ns)))
         return not_a_time(err, text);
     int has_zone = at.p != at.end || form == MOMENT_WHOLE;
-    if (has_zone && (!take_offset(&at, &offset_s) || at.p != at.end))
+    if (has_zone && (!read_offset(&at, &offset_s) || at.p != at.end))
         return not_a_time(err, text);
     uint64_t days = days_of_date(time.year, time.month, time.day);
     int64_t seconds = (int64_t)(days * SECONDS_PER_DAY) +
@@ -216,7 +216,7 @@ static td_result parse_date(td_bytes text, td_date_edge edge, uint64_t *ns, td_e
 {
     text_cursor at = {.p = text.data, .end = text.data + text.size};
     civil_time date = {0};
-    if (!take_date(&at, &date))
+    if (!read_date(&at, &date))
         return not_a_time(err, text);
     uint64_t days = days_of_date(date.year, date.month, date.day) + (edge == TD_DATE_ENDS ? 1 : 0);
     return time_to_ns((int64_t)(days * SECONDS_PER_DAY), 0, ns) ? TD_OK : not_a_time(err, text);
@@ -321,7 +321,7 @@ static const struct {
 enum { UNIT_COUNT = sizeof UNITS / sizeof UNITS[0] };
 
 /* Digits as a number: at least one, at most 18. power gets 10^digits. */
-static int take_digits(text_cursor *at, uint64_t *value, uint64_t *power)
+static int read_digits(text_cursor *at, uint64_t *value, uint64_t *power)
 {
     const uint8_t *first = at->p;
     *value = 0;
@@ -347,10 +347,10 @@ td_result td_duration_parse(const char *text, uint64_t *ns, td_err *err)
     uint64_t whole = 0;
     uint64_t part = 0;
     uint64_t power = 1;
-    if (!take_digits(&at, &whole, &power))
+    if (!read_digits(&at, &whole, &power))
         return not_a_duration(err, text);
     power = 1;
-    if (take_char(&at, ".") && !take_digits(&at, &part, &power))
+    if (read_char(&at, ".") && !read_digits(&at, &part, &power))
         return not_a_duration(err, text);
     td_bytes unit = td_bytes_of(at.p, (size_t)(at.end - at.p));
     for (size_t i = 0; i < UNIT_COUNT; i++) {

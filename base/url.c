@@ -139,7 +139,7 @@ static int is_name_char(uint8_t c)
 }
 
 /* Copies the host; *rest is what follows it, and its brackets, in the authority. */
-static td_result take_host(const td_url *url, char host[TD_HOST_BYTES], td_bytes *rest, td_err *err)
+static td_result read_host(const td_url *url, char host[TD_HOST_BYTES], td_bytes *rest, td_err *err)
 {
     const uint8_t *end = url->authority.data + url->authority.size;
     int has_brackets = url->host.data > url->authority.data;
@@ -164,7 +164,7 @@ static td_result take_host(const td_url *url, char host[TD_HOST_BYTES], td_bytes
 }
 
 /* Take ":PORT" from the front of the text after a host. */
-static td_result take_port(td_bytes *rest, uint16_t *port, td_err *err)
+static td_result read_port(td_bytes *rest, uint16_t *port, td_err *err)
 {
     TD_ASSERT(rest->size > 0 && rest->data[0] == ':');
     td_bytes text = between(rest->data + 1, rest->data + rest->size);
@@ -180,7 +180,7 @@ static td_result take_port(td_bytes *rest, uint16_t *port, td_err *err)
     return TD_OK;
 }
 
-static td_result take_target(const td_url *url, td_server_url *out, td_err *err)
+static td_result read_target(const td_url *url, td_server_url *out, td_err *err)
 {
     td_bytes path = url->path;
     td_bytes query = url->query;
@@ -233,9 +233,9 @@ static td_result parse_parts(const char *text, const url_schemes *schemes, td_se
                           schemes->plain, schemes->tls);
     if (url.user.size > 0)
         return td_err_set(err, TD_E_INVALID, "a user name has no place in it");
-    td_result rc = take_host(&url, out->host, &rest, err);
+    td_result rc = read_host(&url, out->host, &rest, err);
     if (rc == TD_OK && rest.size > 0 && rest.data[0] == ':')
-        rc = take_port(&rest, &out->port, err);
+        rc = read_port(&rest, &out->port, err);
     if (rc != TD_OK)
         return rc;
     if (out->port == 0)
@@ -247,7 +247,7 @@ static td_result parse_parts(const char *text, const url_schemes *schemes, td_se
     out->is_numeric = version != 0;
     out->is_ipv6 = version == 6;
     set_authority(out);
-    return take_target(&url, out, err);
+    return read_target(&url, out, err);
 }
 
 static td_result parse_url(const char *text, const url_schemes *schemes, td_server_url *out,
@@ -280,11 +280,11 @@ td_result td_host_port_parse(const char *text, char host[TD_HOST_BYTES], uint16_
     td_url place = {.authority = td_bytes_str(text)};
     td_bytes rest = {0};
     split_authority(&place);
-    td_result rc = take_host(&place, host, &rest, err);
+    td_result rc = read_host(&place, host, &rest, err);
     if (rc == TD_OK && (rest.size == 0 || rest.data[0] != ':'))
         rc = td_err_set(err, TD_E_INVALID, "':PORT' is missing");
     if (rc == TD_OK)
-        rc = take_port(&rest, port, err);
+        rc = read_port(&rest, port, err);
     if (rc == TD_OK && rest.size > 0)
         rc = td_err_set(err, TD_E_INVALID, "'%s' cannot follow a port", (const char *)rest.data);
     return rc == TD_OK ? TD_OK : td_err_add(err, rc, "'%s' is not HOST:PORT", text);

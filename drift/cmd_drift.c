@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "cli/option_groups.h"
 #include "cli/result.h"
-#include "drift/coverage_describe.h"
+#include "drift/schema_usage_describe.h"
 #include "drift/drift_run.h"
 #include "play/play_verb.h"
 
@@ -139,7 +139,7 @@ static td_result print_report(drift_command *command, const drift_run_result *re
     result_time_or_null(&r, "since_ns", since_of(command));
     describe_findings(command, &r, result->table, &count_new, &count_known);
     if (result->coverage != NULL)
-        coverage_describe(&r, result->coverage);
+        usage_describe(&r, result->coverage);
     result_count(&r, "frames", result->frames);
     result_count(&r, "new", count_new);
     result_count(&r, "known", count_known);

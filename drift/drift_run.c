@@ -19,15 +19,15 @@ typedef struct shared {
     pthread_mutex_t mutex;
     free_reader *readers;
     drift_table *table;
-    coverage *coverage; /* NULL: not wanted */
+    schema_usage *coverage; /* NULL: not wanted */
     uint64_t frames;
 } shared;
 
 /* The observer's state of a stream. */
 typedef struct observed_stream {
     drift_stream *drift;
-    const family *of;        /* NULL: none that this version knows */
-    coverage_topic *covered; /* counts of its row, until they are added to those of all */
+    const family *of;     /* NULL: none that this version knows */
+    usage_topic *covered; /* counts of its row, until they are added to those of all */
 } observed_stream;
 
 typedef struct run {
@@ -84,9 +84,9 @@ static void end_covered(shared *s, observed_stream *own)
     if (own->covered == NULL)
         return;
     pthread_mutex_lock(&s->mutex);
-    coverage_add(s->coverage, own->covered);
+    usage_add(s->coverage, own->covered);
     pthread_mutex_unlock(&s->mutex);
-    coverage_topic_close(own->covered);
+    usage_topic_close(own->covered);
     own->covered = NULL;
 }
 
@@ -98,9 +98,9 @@ static void count_covered(shared *s, observed_stream *own, const drift_frame *fr
         return;
     if (own->covered == NULL || own->covered->row != look->row) {
         end_covered(s, own);
-        own->covered = coverage_topic_open(own->of, look->row);
+        own->covered = usage_topic_open(own->of, look->row);
     }
-    coverage_topic_count(own->covered, frame->recv_ns, look);
+    usage_topic_count(own->covered, frame->recv_ns, look);
 }
 
 static void close_stream(void *ctx, void *state)
@@ -159,7 +159,7 @@ static td_result open_all(run *r, td_err *err)
         .threads = options->threads, .log = options->log, .reads = TAPE_READS_MESSAGES};
     r->shared.table = drift_table_open();
     if (options->with_coverage)
-        r->shared.coverage = coverage_open();
+        r->shared.coverage = usage_open();
     td_result rc = cursor_open(options->archive, options->wanted, &reading, &r->tape, err);
     if (rc != TD_OK)
         return rc;
@@ -211,7 +211,7 @@ td_result drift_run(const drift_run_options *options, drift_run_result *out, td_
     cursor_close(r.tape);
     close_readers(&r.shared);
     drift_table_close(r.shared.table);
-    coverage_close(r.shared.coverage);
+    usage_close(r.shared.coverage);
     (void)pthread_mutex_destroy(&r.shared.mutex); /* it is not held */
     return rc;
 }
@@ -219,6 +219,6 @@ td_result drift_run(const drift_run_options *options, drift_run_result *out, td_
 void drift_run_result_fini(drift_run_result *result)
 {
     drift_table_close(result->table);
-    coverage_close(result->coverage);
+    usage_close(result->coverage);
     *result = (drift_run_result){.table = NULL};
 }

@@ -8,7 +8,7 @@
 #include "archive/archive.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "drift/coverage.h"
+#include "drift/schema_usage.h"
 #include "schema/drift_table.h"
 #include "tape/selection.h"
 #include "tape/cursor.h"
@@ -25,9 +25,9 @@ typedef struct drift_run_options {
 } drift_run_options;
 
 typedef struct drift_run_result {
-    drift_table *table; /* owned */
-    coverage *coverage; /* owned; NULL: not asked for */
-    uint64_t frames;    /* inbound frames of the selection, copies and control frames included */
+    drift_table *table;     /* owned */
+    schema_usage *coverage; /* owned; NULL: not asked for */
+    uint64_t frames; /* inbound frames of the selection, copies and control frames included */
     cursor_stats tape;
 } drift_run_result;
 

@@ -58,7 +58,7 @@ static td_result bad_text(td_err *err)
 
 /* Cut the word at *at off: up to a space, or between quotes. A quote ends the word only before the
  * next option, because a glob may have one. *at is what follows. NULL: there is none. */
-static char *take_word(char **at)
+static char *cut_word(char **at)
 {
     char *word = *at;
     if (*word == '\0')
@@ -78,8 +78,7 @@ static char *take_word(char **at)
     return word;
 }
 
-static td_result take_option(baseline_selection *s, const char *name, const char *value,
-                             td_err *err)
+static td_result add_option(baseline_selection *s, const char *name, const char *value, td_err *err)
 {
     selection_options *options = &s->options;
     options_list *list = strcmp(name, "--feed") == 0     ? &options->feeds
@@ -104,10 +103,10 @@ static td_result read_text(baseline_selection *s, const char *text, td_err *err)
     s->words = td_strdup(text);
     char *at = s->words;
     while (*at != '\0') {
-        const char *name = take_word(&at);
-        const char *value = take_word(&at);
+        const char *name = cut_word(&at);
+        const char *value = cut_word(&at);
         td_result rc =
-            name == NULL || value == NULL ? bad_text(err) : take_option(s, name, value, err);
+            name == NULL || value == NULL ? bad_text(err) : add_option(s, name, value, err);
         if (rc != TD_OK)
             return rc;
     }

@@ -108,7 +108,7 @@ static instance *find_instance(user_decoder *self)
 }
 
 /* The calling thread's instance. */
-static td_result take_instance(user_decoder *self, instance **out, td_err *err)
+static td_result get_instance(user_decoder *self, instance **out, td_err *err)
 {
     void *made_self = NULL;
     *out = find_instance(self);
@@ -154,7 +154,7 @@ static td_result read_frames(void *ctx, frame_ref *const *frames, size_t count, 
 {
     user_decoder *self = ctx;
     instance *own;
-    td_result rc = take_instance(self, &own, err);
+    td_result rc = get_instance(self, &own, err);
     for (size_t i = 0; i < count && rc == TD_OK; i++) {
         frame_ref *frame = frames[i];
         char what[DECODER_WHAT_BYTES] = "";
@@ -189,7 +189,7 @@ td_result user_decoder_ask(user_decoder *self, const frame_ref *frame, td_arena 
         ask_built_in(frame, arena, out);
         return TD_OK;
     }
-    td_result rc = take_instance(self, &own, err);
+    td_result rc = get_instance(self, &own, err);
     if (rc == TD_OK)
         rc = self->kind->decode(own->self, frame, arena, out, what, err);
     if (rc == TD_OK && out->why.reason == DECODE_REFUSED && frame->row == NULL)
@@ -220,7 +220,7 @@ td_result user_decoder_open(const decoder_options *options, size_t number,
     if (made->kind != NULL)
         rc = made->kind->open(made->name, environment, &made->shared, err);
     if (rc == TD_OK && made->kind != NULL)
-        rc = take_instance(made, &first, err); /* one that cannot work is refused at once */
+        rc = get_instance(made, &first, err); /* one that cannot work is refused at once */
     if (rc == TD_OK)
         *out = made;
     else

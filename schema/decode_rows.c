@@ -283,7 +283,7 @@ static void add_envelope(rows *r, uint32_t index, const msg_value *value)
 
 /* Take a value of the envelope, into the head if that has a place for it. Where a list is on the
  * way, the first value counts. */
-static int take_envelope(rows *r, uint32_t index, json_value json)
+static int read_envelope(rows *r, uint32_t index, json_value json)
 {
     msg_value value;
     const field_row *field = &r->p->row->envelope[index];
@@ -352,7 +352,7 @@ static int walk_member(rows *r, plan_node *node, uint32_t key, json_value elemen
         list_member(r, SURVEY_KIND, SURVEY_ENVELOPE, 0, element.token);
         return 1;
     case TARGET_FIELD:
-        return take_envelope(r, target.index, element);
+        return read_envelope(r, target.index, element);
     case TARGET_NODE:
         return walk_node(r, &r->p->nodes[target.index], element);
     }

@@ -157,8 +157,8 @@ static void perform(responder *r, const responder_client *client, const dialect_
         client->ops->changed(client->user, request->kind);
 }
 
-td_result responder_take(responder *r, const responder_client *client, td_bytes frame,
-                         uint64_t now_ms, td_err *err)
+td_result responder_answer(responder *r, const responder_client *client, td_bytes frame,
+                           uint64_t now_ms, td_err *err)
 {
     dialect_request request;
     dialect_reply reply = {.conn_id = client->conn_id, .now_ms = now_ms};

@@ -47,7 +47,7 @@ void responder_close(responder *r);
 /* Respond to a client's frame at now_ms (Unix ms). Topics that are unknown are refused whether they
  * are subscribed to or given up. TD_E_LIMIT: the request, or its answer, is too large; the
  * connection should be closed then. */
-TD_MUST_USE td_result responder_take(responder *r, const responder_client *client, td_bytes frame,
-                                     uint64_t now_ms, td_err *err);
+TD_MUST_USE td_result responder_answer(responder *r, const responder_client *client, td_bytes frame,
+                                       uint64_t now_ms, td_err *err);
 
 #endif

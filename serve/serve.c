@@ -109,7 +109,7 @@ static void on_message(void *user, wire_peer_conn *conn, unsigned opcode, td_byt
                                    .user = client,
                                    .spoken = client->dialect,
                                    .conn_id = client->conn_id};
-    td_result rc = responder_take(server->responder, &from, bytes, wall_ms(server), &err);
+    td_result rc = responder_answer(server->responder, &from, bytes, wall_ms(server), &err);
     if (rc != TD_OK) {
         td_log_emit(server->options.log, TD_LOG_WARNING, "a client is closed: %s", err.text);
         serve_client_end(client, rc == TD_E_LIMIT ? 1009 : 1011);

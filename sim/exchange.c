@@ -744,7 +744,7 @@ static void take_request(sim_conn *conn, td_bytes bytes)
                                      .user = conn,
                                      .spoken = conn->of->family->dialect,
                                      .conn_id = conn->id};
-    td_result rc = responder_take(x->responder, &client, bytes, wall_ms(x), &err);
+    td_result rc = responder_answer(x->responder, &client, bytes, wall_ms(x), &err);
     if (rc != TD_OK)
         conn_close(conn, rc == TD_E_LIMIT ? 1009 : 1011);
     send_snapshots(conn);

@@ -170,7 +170,7 @@ static td_result take(responder *r, dialect_id id, const char *request, fake_cli
     spoken.build_answer = build;
     built_for = client;
     const responder_client from = {&OPS, client, &spoken, "c"};
-    return responder_take(r, &from, td_bytes_str(request), 1000, NULL);
+    return responder_answer(r, &from, td_bytes_str(request), 1000, NULL);
 }
 
 static void test_order(void **state)

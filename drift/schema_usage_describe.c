@@ -1,4 +1,4 @@
-#include "drift/coverage_describe.h"
+#include "drift/schema_usage_describe.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -61,7 +61,7 @@ static void tally_one(summary *s, tally *of, uint64_t count, const char *key, co
         note_never(s, key, value);
 }
 
-static void tally_fields(summary *s, const coverage_field *fields, size_t count)
+static void tally_fields(summary *s, const usage_field *fields, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         tally_one(s, &s->fields, fields[i].count, fields[i].row->key, NULL);
@@ -81,7 +81,7 @@ static void name_items(const items_row *items, char *out, size_t size)
                    is_one_kind ? ")" : ""); /* paths of rows are short */
 }
 
-static void summarize(const coverage_topic *topic, summary *s)
+static void summarize(const usage_topic *topic, summary *s)
 {
     const topic_row *row = topic->row;
     char name[NEVER_TEXT_BYTES];
@@ -99,7 +99,7 @@ static void summarize(const coverage_topic *topic, summary *s)
 
 /* ---- for programs ---- */
 
-static void write_kinds(json_writer *json, const coverage_topic *topic)
+static void write_kinds(json_writer *json, const usage_topic *topic)
 {
     json_write_key(json, "kinds");
     json_write_object_begin(json);
@@ -108,7 +108,7 @@ static void write_kinds(json_writer *json, const coverage_topic *topic)
     json_write_object_end(json);
 }
 
-static void write_entries(json_writer *json, const coverage_topic *topic)
+static void write_entries(json_writer *json, const usage_topic *topic)
 {
     const items_row *items = topic->row->items;
     json_write_key(json, "entries");
@@ -124,13 +124,13 @@ static void write_entries(json_writer *json, const coverage_topic *topic)
     json_write_array_end(json);
 }
 
-static void write_fields(json_writer *json, const char *name, const coverage_field *fields,
+static void write_fields(json_writer *json, const char *name, const usage_field *fields,
                          size_t count)
 {
     json_write_key(json, name);
     json_write_array_begin(json);
     for (size_t i = 0; i < count; i++) {
-        const coverage_field *field = &fields[i];
+        const usage_field *field = &fields[i];
         json_write_object_begin(json);
         json_write_member_text(json, "key", field->row->key);
         json_write_member_text(json, "member", msg_member_name(field->row->member));
@@ -149,7 +149,7 @@ static void write_fields(json_writer *json, const char *name, const coverage_fie
 
 /* ---- a topic ---- */
 
-static void note_tally(result_writer *r, const char *name, const coverage_topic *topic, tally of)
+static void note_tally(result_writer *r, const char *name, const usage_topic *topic, tally of)
 {
     if (topic->frames == 0 || of.all == 0)
         result_note(r, name, "-");
@@ -157,7 +157,7 @@ static void note_tally(result_writer *r, const char *name, const coverage_topic 
         result_note(r, name, "%u/%u", of.seen, of.all);
 }
 
-static void note_kinds(result_writer *r, const coverage_topic *topic)
+static void note_kinds(result_writer *r, const usage_topic *topic)
 {
     char text[64] = "";
     size_t size = 0;
@@ -177,7 +177,7 @@ static void add_name(result_writer *r, const topic_row *row)
     result_text(r, "topic", name);
 }
 
-static void describe_topic(result_writer *r, const coverage_topic *topic)
+static void describe_topic(result_writer *r, const usage_topic *topic)
 {
     const topic_row *row = topic->row;
     json_writer *json = result_json(r);
@@ -206,15 +206,15 @@ static void describe_topic(result_writer *r, const coverage_topic *topic)
     result_object_end(r, NULL);
 }
 
-void coverage_describe(result_writer *r, const coverage *of)
+void usage_describe(result_writer *r, const schema_usage *of)
 {
     size_t family_count = 0;
     const family *const *families = family_table(&family_count);
     result_table_begin(r, "coverage", COLUMNS, sizeof COLUMNS / sizeof COLUMNS[0]);
     for (size_t i = 0; i < family_count; i++) {
         size_t count = 0;
-        const coverage_topic *const *topics = coverage_topics(of, families[i], &count);
-        for (size_t k = 0; coverage_has_family(of, families[i]) && k < count; k++)
+        const usage_topic *const *topics = usage_topics(of, families[i], &count);
+        for (size_t k = 0; usage_has_family(of, families[i]) && k < count; k++)
             describe_topic(r, topics[k]);
     }
     result_list_end(r);

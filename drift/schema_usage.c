@@ -1,16 +1,16 @@
-#include "drift/coverage.h"
+#include "drift/schema_usage.h"
 
 #include "base/alloc.h"
 #include "base/assert.h"
 
 /* The topics of a family. */
-typedef struct covered_family {
+typedef struct used_family {
     const family *of;
-    coverage_topic **topics; /* in the order of its rows */
-} covered_family;
+    usage_topic **topics; /* in the order of its rows */
+} used_family;
 
-struct coverage {
-    covered_family *families;
+struct schema_usage {
+    used_family *families;
     size_t count;
 };
 
@@ -24,9 +24,9 @@ static size_t count_values(const value_row *row)
     return count;
 }
 
-static coverage_field *open_fields(const family *of, const field_row *rows, size_t count)
+static usage_field *open_fields(const family *of, const field_row *rows, size_t count)
 {
-    coverage_field *out = td_alloc_zero(count, sizeof *out);
+    usage_field *out = td_alloc_zero(count, sizeof *out);
     for (size_t i = 0; i < count; i++) {
         out[i].row = &rows[i];
         out[i].values = exchange_values(of, &rows[i]);
@@ -36,16 +36,16 @@ static coverage_field *open_fields(const family *of, const field_row *rows, size
     return out;
 }
 
-static void close_fields(coverage_field *fields, size_t count)
+static void close_fields(usage_field *fields, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         td_free(fields[i].value_counts);
     td_free(fields);
 }
 
-coverage_topic *coverage_topic_open(const family *of, const topic_row *row)
+usage_topic *usage_topic_open(const family *of, const topic_row *row)
 {
-    coverage_topic *made = td_alloc_zero(1, sizeof *made);
+    usage_topic *made = td_alloc_zero(1, sizeof *made);
     made->of = of;
     made->row = row;
     made->envelope = open_fields(of, row->envelope, row->envelope_count);
@@ -53,7 +53,7 @@ coverage_topic *coverage_topic_open(const family *of, const topic_row *row)
     return made;
 }
 
-void coverage_topic_close(coverage_topic *topic)
+void usage_topic_close(usage_topic *topic)
 {
     if (topic == NULL)
         return;
@@ -62,7 +62,7 @@ void coverage_topic_close(coverage_topic *topic)
     td_free(topic);
 }
 
-static void count_field(coverage_field *field, json_value value)
+static void count_field(usage_field *field, json_value value)
 {
     td_bytes text;
     field->count++;
@@ -75,7 +75,7 @@ static void count_field(coverage_field *field, json_value value)
         }
 }
 
-static void count_member(coverage_topic *topic, const frame_survey *survey, const survey_member *m)
+static void count_member(usage_topic *topic, const frame_survey *survey, const survey_member *m)
 {
     const json_value value = {survey->root.parser, m->token};
     switch ((survey_what)m->what) {
@@ -93,7 +93,7 @@ static void count_member(coverage_topic *topic, const frame_survey *survey, cons
     }
 }
 
-void coverage_topic_count(coverage_topic *topic, uint64_t recv_ns, const drift_look *look)
+void usage_topic_count(usage_topic *topic, uint64_t recv_ns, const drift_look *look)
 {
     TD_ASSERT(look->row == topic->row);
     if (topic->frames++ == 0 || recv_ns < topic->first_ns)
@@ -112,36 +112,36 @@ void coverage_topic_count(coverage_topic *topic, uint64_t recv_ns, const drift_l
 
 /* ---- all topics ---- */
 
-coverage *coverage_open(void)
+schema_usage *usage_open(void)
 {
-    coverage *made = td_alloc_zero(1, sizeof *made);
+    schema_usage *made = td_alloc_zero(1, sizeof *made);
     const family *const *all = family_table(&made->count);
     made->families = td_alloc_zero(made->count, sizeof *made->families);
     for (size_t i = 0; i < made->count; i++) {
-        covered_family *at = &made->families[i];
+        used_family *at = &made->families[i];
         at->of = all[i];
-        at->topics = td_alloc_zero(at->of->topic_count, sizeof(coverage_topic *));
+        at->topics = td_alloc_zero(at->of->topic_count, sizeof(usage_topic *));
         for (size_t k = 0; k < at->of->topic_count; k++)
-            at->topics[k] = coverage_topic_open(at->of, &at->of->topics[k]);
+            at->topics[k] = usage_topic_open(at->of, &at->of->topics[k]);
     }
     return made;
 }
 
-void coverage_close(coverage *self)
+void usage_close(schema_usage *self)
 {
     if (self == NULL)
         return;
     for (size_t i = 0; i < self->count; i++) {
-        const covered_family *at = &self->families[i];
+        const used_family *at = &self->families[i];
         for (size_t k = 0; k < at->of->topic_count; k++)
-            coverage_topic_close(at->topics[k]);
+            usage_topic_close(at->topics[k]);
         td_free(at->topics);
     }
     td_free(self->families);
     td_free(self);
 }
 
-static const covered_family *find(const coverage *self, const family *of)
+static const used_family *find(const schema_usage *self, const family *of)
 {
     size_t i = 0;
     while (i < self->count && self->families[i].of != of)
@@ -150,7 +150,7 @@ static const covered_family *find(const coverage *self, const family *of)
     return &self->families[i];
 }
 
-static void add_fields(coverage_field *to, const coverage_field *from, size_t count)
+static void add_fields(usage_field *to, const usage_field *from, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         to[i].count += from[i].count;
@@ -159,14 +159,14 @@ static void add_fields(coverage_field *to, const coverage_field *from, size_t co
     }
 }
 
-void coverage_add(coverage *self, const coverage_topic *topic)
+void usage_add(schema_usage *self, const usage_topic *topic)
 {
     const topic_row *row = topic->row;
-    const covered_family *in = find(self, topic->of);
+    const used_family *in = find(self, topic->of);
     TD_ASSERT(row >= topic->of->topics);
     size_t index = (size_t)(row - topic->of->topics);
     TD_ASSERT(index < topic->of->topic_count);
-    coverage_topic *to = in->topics[index];
+    usage_topic *to = in->topics[index];
     if (topic->frames > 0 && (to->frames == 0 || topic->first_ns < to->first_ns))
         to->first_ns = topic->first_ns;
     if (topic->last_ns > to->last_ns)
@@ -181,15 +181,15 @@ void coverage_add(coverage *self, const coverage_topic *topic)
     add_fields(to->fields, topic->fields, row->field_count);
 }
 
-const coverage_topic *const *coverage_topics(const coverage *self, const family *of, size_t *count)
+const usage_topic *const *usage_topics(const schema_usage *self, const family *of, size_t *count)
 {
     *count = of->topic_count;
-    return (const coverage_topic *const *)find(self, of)->topics;
+    return (const usage_topic *const *)find(self, of)->topics;
 }
 
-int coverage_has_family(const coverage *self, const family *of)
+int usage_has_family(const schema_usage *self, const family *of)
 {
-    const covered_family *at = find(self, of);
+    const used_family *at = find(self, of);
     for (size_t i = 0; i < of->topic_count; i++)
         if (at->topics[i]->frames > 0)
             return 1;

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "drift/coverage.h"
+#include "drift/schema_usage.h"
 
 #define RECV_NS UINT64_C(1618700000000000000)
 
@@ -18,7 +18,7 @@ typedef struct scene {
     drift_reader *reader;
     const family *of;
     const topic_row *row;
-    coverage_topic *topic;
+    usage_topic *topic;
     uint64_t order;
 } scene;
 
@@ -34,12 +34,12 @@ static void begin(const char *family_name, const char *exchange_topic)
                                  RECV_NS, &match));
     s->row = match.row;
     s->reader = drift_reader_open();
-    s->topic = coverage_topic_open(s->of, s->row);
+    s->topic = usage_topic_open(s->of, s->row);
 }
 
 static void end(void)
 {
-    coverage_topic_close(the_scene.topic);
+    usage_topic_close(the_scene.topic);
     drift_reader_close(the_scene.reader);
 }
 
@@ -56,10 +56,10 @@ static void count(const char *exchange_topic, const char *text, uint64_t recv_ns
     assert_true(topic_match_text(s->of->topics, s->of->topic_count, td_bytes_str(exchange_topic),
                                  RECV_NS, &frame.topic));
     drift_read(s->reader, NULL, &frame, &look);
-    coverage_topic_count(s->topic, recv_ns, &look);
+    usage_topic_count(s->topic, recv_ns, &look);
 }
 
-static const coverage_field *find(const coverage_field *fields, size_t size, const char *key)
+static const usage_field *find(const usage_field *fields, size_t size, const char *key)
 {
     for (size_t i = 0; i < size; i++)
         if (strcmp(fields[i].row->key, key) == 0)
@@ -80,7 +80,7 @@ static uint64_t in_frames(const char *key)
 
 static uint64_t of_value(const char *key, const char *value)
 {
-    const coverage_field *field = find(the_scene.topic->fields, the_scene.row->field_count, key);
+    const usage_field *field = find(the_scene.topic->fields, the_scene.row->field_count, key);
     for (size_t i = 0; i < field->value_count; i++)
         if (strcmp(field->values->values[i], value) == 0)
             return field->value_counts[i];
@@ -114,7 +114,7 @@ static void test_a_book(void **state)
 {
     (void)state;
     begin("inverse", BOOK);
-    const coverage_topic *t = the_scene.topic;
+    const usage_topic *t = the_scene.topic;
     count(BOOK, SNAPSHOT, RECV_NS + 5);
     count(BOOK, DELTA, RECV_NS + 9);
     count(BOOK, DELTA, RECV_NS + 7);
@@ -164,22 +164,22 @@ static void test_added(void **state)
 {
     (void)state;
     size_t topic_count = 0;
-    coverage *all = coverage_open();
+    schema_usage *all = usage_open();
     begin("inverse", BOOK);
     const family *of = the_scene.of;
     size_t index = (size_t)(the_scene.row - of->topics);
-    assert_false(coverage_has_family(all, of));
+    assert_false(usage_has_family(all, of));
     count(BOOK, DELTA, RECV_NS + 5);
-    coverage_add(all, the_scene.topic);
+    usage_add(all, the_scene.topic);
     end();
     begin("inverse", "orderBookL2_25.EOSUSD");
     count(BOOK, SNAPSHOT, RECV_NS + 3);
     count(BOOK, DELTA, RECV_NS + 4);
-    coverage_add(all, the_scene.topic);
+    usage_add(all, the_scene.topic);
     end();
-    assert_true(coverage_has_family(all, of));
-    assert_false(coverage_has_family(all, family_find(td_bytes_str("linear"))));
-    const coverage_topic *t = coverage_topics(all, of, &topic_count)[index];
+    assert_true(usage_has_family(all, of));
+    assert_false(usage_has_family(all, family_find(td_bytes_str("linear"))));
+    const usage_topic *t = usage_topics(all, of, &topic_count)[index];
     assert_int_equal(topic_count, of->topic_count);
     assert_int_equal(t->frames, 3);
     assert_int_equal(t->first_ns, RECV_NS + 3);
@@ -188,8 +188,8 @@ static void test_added(void **state)
     assert_int_equal(find(t->fields, t->row->field_count, "price")->count, 4);
     for (size_t i = 0; i < topic_count; i++)
         if (i != index)
-            assert_int_equal(coverage_topics(all, of, &topic_count)[i]->frames, 0);
-    coverage_close(all);
+            assert_int_equal(usage_topics(all, of, &topic_count)[i]->frames, 0);
+    usage_close(all);
 }
 
 int main(void)
