@@ -214,7 +214,7 @@ _Static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a
 
 /* Records that import holds to put lines of several connections in order of time: the seconds by
  * which programs that write a capture confuse the order, or a small capture whose connections are
- * one after the other. */
+ * one after the other. Of a capture in order it holds none. */
 #define LIMIT_IMPORT_WINDOW_BYTES ((size_t)64 << 20)
 
 /* Entries of one folder: they are sorted in memory. A day of 64 feeds has some 1,600 segments. */

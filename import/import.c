@@ -71,6 +71,58 @@ typedef struct import_job {
     uint64_t last_ns; /* receive time given out last */
 } import_job;
 
+/* ---- secrets ----
+ *
+ * API keys and signatures in auth requests, and those in URLs (base/url.h), are learnt in the first
+ * reading and hidden everywhere (docs/design.md, P2: acks echo them). */
+
+static td_result add_secret(import_job *job, td_bytes value, redact_spelling how, td_err *err)
+{
+    td_result rc = redactor_add_found(&job->secrets, value, how, err);
+    return rc == TD_OK ? rc : td_err_add(err, rc, "keys and signatures of the capture");
+}
+
+/* "wss://user:password@…?api_key=…&expires=…&signature=…" */
+static td_result learn_url(import_job *job, td_bytes url, td_err *err)
+{
+    size_t at = 0;
+    td_bytes value;
+    td_result rc = TD_OK;
+    while (rc == TD_OK && td_url_next_secret(url, &at, &value))
+        rc = add_secret(job, value, REDACT_SPELT, err);
+    return rc;
+}
+
+/* The secrets of a request that authenticates. */
+static td_result learn_auth(import_job *job, const auth_form *form, td_bytes frame, td_err *err)
+{
+    json_value root;
+    json_value args;
+    json_value arg;
+    td_bytes text;
+    if (form->op_key == NULL ||
+        memmem(frame.data, frame.size, form->op, strlen(form->op)) == NULL ||
+        json_parse(job->auth_parser, frame, JSON_PADDED, &root, NULL) != TD_OK ||
+        !json_find_text(root, form->op_key, &text) || !td_bytes_is(text, form->op) ||
+        !json_find(root, form->args_key, &args))
+        return TD_OK;
+    json_iter it = json_iter_of(args);
+    td_result rc = TD_OK;
+    for (uint32_t secrets = form->secrets; rc == TD_OK && json_next(&it, NULL, &arg); secrets >>= 1)
+        if ((secrets & 1) && json_text(arg, &text))
+            rc = add_secret(job, text, REDACT_EXACT, err);
+    return rc;
+}
+
+static td_result learn_secrets(import_job *job, const import_record *record, td_err *err)
+{
+    td_result rc = learn_url(job, record->url, err);
+    if (rc == TD_OK && record->kind == IMPORT_FRAME && record->dir == DIR_OUT)
+        rc =
+            learn_auth(job, &exchange_of(family_find_by_url(record->url))->auth, record->data, err);
+    return rc;
+}
+
 /* ---- reading ---- */
 
 /* Once per line: the second reading meets the same lines again. */
@@ -143,7 +195,11 @@ static td_result read_into_window(import_job *job, td_err *err)
     job->report->lines += job->is_survey;
     if (!read_line(job, &line, &record, &place))
         return TD_OK;
-    return import_order_put(job->order, &record, &place, line.number, err);
+    if (job->is_survey) {
+        job->frame_count += record.kind == IMPORT_FRAME;
+        rc = learn_secrets(job, &record, err);
+    }
+    return rc == TD_OK ? import_order_put(job->order, &record, &place, line.number, err) : rc;
 }
 
 /* The next record in order of time. */
@@ -163,7 +219,7 @@ static td_result open_reader(import_job *job, td_err *err)
 {
     const import_options *options = job->options;
     job->lines = import_line_reader_open(options->format);
-    job->order = import_order_open();
+    job->order = import_order_open(NULL);
     redactor_init(&job->secrets);
     job->auth_parser = json_parser_open(0);
     if (options->family != NULL)
@@ -185,73 +241,16 @@ static void close_reader(import_job *job)
     json_parser_close(job->auth_parser);
 }
 
-/* ---- secrets ----
- *
- * API keys and signatures in auth requests, and those in URLs (base/url.h), are learnt in the first
- * reading and hidden everywhere (docs/design.md, P2: acks echo them). */
-
-static td_result add_secret(import_job *job, td_bytes value, redact_spelling how, td_err *err)
-{
-    td_result rc = redactor_add_found(&job->secrets, value, how, err);
-    return rc == TD_OK ? rc : td_err_add(err, rc, "keys and signatures of the capture");
-}
-
-/* "wss://user:password@…?api_key=…&expires=…&signature=…" */
-static td_result learn_url(import_job *job, td_bytes url, td_err *err)
-{
-    size_t at = 0;
-    td_bytes value;
-    td_result rc = TD_OK;
-    while (rc == TD_OK && td_url_next_secret(url, &at, &value))
-        rc = add_secret(job, value, REDACT_SPELT, err);
-    return rc;
-}
-
-/* The secrets of a request that authenticates. */
-static td_result learn_auth(import_job *job, const auth_form *form, td_bytes frame, td_err *err)
-{
-    json_value root;
-    json_value args;
-    json_value arg;
-    td_bytes text;
-    if (form->op_key == NULL ||
-        memmem(frame.data, frame.size, form->op, strlen(form->op)) == NULL ||
-        json_parse(job->auth_parser, frame, JSON_PADDED, &root, NULL) != TD_OK ||
-        !json_find_text(root, form->op_key, &text) || !td_bytes_is(text, form->op) ||
-        !json_find(root, form->args_key, &args))
-        return TD_OK;
-    json_iter it = json_iter_of(args);
-    td_result rc = TD_OK;
-    for (uint32_t secrets = form->secrets; rc == TD_OK && json_next(&it, NULL, &arg); secrets >>= 1)
-        if ((secrets & 1) && json_text(arg, &text))
-            rc = add_secret(job, text, REDACT_EXACT, err);
-    return rc;
-}
-
-static td_result learn_secrets(import_job *job, const import_record *record, td_err *err)
-{
-    td_result rc = learn_url(job, record->url, err);
-    if (rc == TD_OK && record->kind == IMPORT_FRAME && record->dir == DIR_OUT)
-        rc =
-            learn_auth(job, &exchange_of(family_find_by_url(record->url))->auth, record->data, err);
-    return rc;
-}
-
 /* Read everything once: what the capture's connections are, and what must be hidden. */
 static td_result survey(import_job *job, td_err *err)
 {
     import_record record;
     import_place place;
+    td_result rc;
     job->is_survey = 1;
-    td_result rc = next_record(job, &record, &place, err);
-    while (rc == TD_OK) {
-        job->frame_count += record.kind == IMPORT_FRAME;
+    while ((rc = next_record(job, &record, &place, err)) == TD_OK)
         if (job->first_ns == 0)
             job->first_ns = place.effective_ns;
-        rc = learn_secrets(job, &record, err);
-        if (rc == TD_OK)
-            rc = next_record(job, &record, &place, err);
-    }
     job->report->compression = import_source_compression(job->source);
     return rc == TD_EOF ? TD_OK : rc;
 }
@@ -260,7 +259,7 @@ static td_result survey(import_job *job, td_err *err)
 static void read_again(import_job *job)
 {
     job->survey = job->order;
-    job->order = import_order_open();
+    job->order = import_order_open(job->survey);
     job->source = import_source_again(job->source);
     job->is_survey = job->is_read = 0;
 }

@@ -29,17 +29,22 @@ struct import_order {
         kept_record *first, *last;
     } queues[LIMIT_FEED_SLOTS]; /* by slot */
     uint32_t count;
-    uint32_t current;   /* of lines that name no connection; NO_SLOT before any */
-    uint64_t latest_ns; /* latest time of all slots */
-    size_t kept_bytes;
+    uint32_t current;           /* of lines that name no connection; NO_SLOT before any */
+    uint64_t latest_ns;         /* latest time of all slots */
+    const import_order *survey; /* NULL: this is the first reading */
+    size_t window_bytes;
+    size_t needed_bytes; /* what was kept when a line came late, at most */
+    size_t kept_bytes;   /* with the content that the first reading does not keep */
     uint64_t taken_ns;
     kept_record *taken; /* the record that was taken last */
 };
 
-import_order *import_order_open(void)
+import_order *import_order_open(const import_order *survey)
 {
     import_order *s = td_alloc_zero(1, sizeof *s);
     s->current = NO_SLOT;
+    s->survey = survey;
+    s->window_bytes = survey == NULL ? LIMIT_IMPORT_WINDOW_BYTES : survey->needed_bytes;
     return s;
 }
 
@@ -160,7 +165,7 @@ td_result import_order_place(import_order *order, const import_record *record, i
 
 int import_order_is_full(const import_order *order)
 {
-    return order->kept_bytes > LIMIT_IMPORT_WINDOW_BYTES;
+    return order->kept_bytes > order->window_bytes;
 }
 
 static td_result refuse_late(const import_order *order, const import_place *place, uint64_t line,
@@ -176,24 +181,30 @@ static td_result refuse_late(const import_order *order, const import_place *plac
     return rc;
 }
 
+static td_bytes copy_to(uint8_t *at, td_bytes text)
+{
+    if (text.size > 0)
+        memcpy(at, text.data, text.size);
+    return td_bytes_of(at, text.size);
+}
+
 td_result import_order_put(import_order *order, const import_record *record,
                            const import_place *place, uint64_t line, td_err *err)
 {
     TD_ASSERT(place->slot < order->count);
     if (place->effective_ns < order->taken_ns)
         return refuse_late(order, place, line, err);
+    if (place->effective_ns < order->latest_ns && order->needed_bytes < order->kept_bytes)
+        order->needed_bytes = order->kept_bytes;
     size_t size = sizeof(kept_record) + record->url.size + record->data.size + DECODE_PADDING_BYTES;
-    kept_record *kept = td_alloc(size);
+    kept_record *kept = td_alloc(order->survey == NULL ? sizeof *kept : size);
     *kept = (kept_record){.line = line, .record = *record, .place = *place, .size = size};
-    uint8_t *data = kept->bytes + record->url.size;
-    kept->record.conn = (td_bytes){0};
-    kept->record.url = td_bytes_of(kept->bytes, record->url.size);
-    kept->record.data = td_bytes_of(data, record->data.size);
-    if (record->url.size > 0)
-        memcpy(kept->bytes, record->url.data, record->url.size);
-    if (record->data.size > 0)
-        memcpy(data, record->data.data, record->data.size);
-    memset(data + record->data.size, 0, DECODE_PADDING_BYTES);
+    kept->record.conn = kept->record.url = kept->record.data = (td_bytes){0};
+    if (order->survey != NULL) {
+        kept->record.url = copy_to(kept->bytes, record->url);
+        kept->record.data = copy_to(kept->bytes + record->url.size, record->data);
+        memset(kept->bytes + record->url.size + record->data.size, 0, DECODE_PADDING_BYTES);
+    }
     if (order->queues[place->slot].first == NULL)
         order->queues[place->slot].first = kept;
     else

@@ -44,7 +44,9 @@ typedef struct import_place {
     uint64_t effective_ns;
 } import_place;
 
-TD_NEVER_NULL import_order *import_order_open(void);
+/* For the first reading (NULL), which finds out how much the second one must hold; it keeps no
+ * content. For the second: only that much. */
+TD_NEVER_NULL import_order *import_order_open(const import_order *survey);
 void import_order_close(import_order *order);
 
 /* Place a record that is a frame or a connect. TD_OK; TD_E_LIMIT if it would need more than
@@ -60,8 +62,8 @@ const import_slot *import_order_slot(const import_order *order, uint32_t index);
 /* 1 if the earliest record must be taken before the next one is put. */
 int import_order_is_full(const import_order *order);
 
-/* Keep a copy of a record that was placed (not its conn name, which the place replaces).
- * TD_E_INVALID if it is earlier than one that was taken. */
+/* Keep a copy of a record that was placed (not its conn name, which the place replaces; in the
+ * first reading neither URL nor data). TD_E_INVALID if it is earlier than one that was taken. */
 TD_MUST_USE td_result import_order_put(import_order *order, const import_record *record,
                                        const import_place *place, uint64_t line, td_err *err);
 

@@ -46,7 +46,7 @@ static uint64_t read_capture(import_format format, const uint8_t *data, size_t s
     TD_ASSERT(close(ends[1]) == 0);
     import_source *source = import_source_open_pipe(ends[0]);
     import_line_reader *reader = import_line_reader_open(format);
-    import_order *order = import_order_open();
+    import_order *order = import_order_open(NULL);
     for (;;) {
         td_result rc = import_source_next(source, &line, NULL);
         if (rc == TD_EOF)
