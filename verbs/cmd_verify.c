@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "cli/units.h"
 #include "archive/ledger.h"
+#include "archive/read_plan.h"
 #include "archive/verify.h"
 #include "archive/gap.h"
 #include "tape/cursor.h"
@@ -20,9 +21,10 @@ typedef struct verify_result {
     verify_report report;
     verify_finding *findings; /* those that are kept; their texts are their own */
     size_t kept;
-    uint64_t count; /* all of them */
-    gap_list lost;  /* what cannot be read any more */
-    gap_list gaps;  /* of the ledger */
+    uint64_t count;       /* all of them */
+    gap_list lost;        /* what cannot be read any more */
+    uint64_t frames_lost; /* of the segments that are there; UINT64_MAX: unknown */
+    gap_list gaps;        /* of the ledger */
 } verify_result;
 
 static const struct {
@@ -59,6 +61,22 @@ static void show_progress(void *user, uint64_t done, uint64_t total)
                        format_size(total).text);
 }
 
+/* Frames of the segments that are there, as their summaries or the catalog list them. */
+static td_result count_listed(verb_run *verb, uint64_t *frames)
+{
+    const read_query everything = {.to_ns = UINT64_MAX, .is_quiet = 1};
+    read_plan *plan = NULL;
+    td_result rc = read_plan_open(verb->archive, &everything, &plan, &verb->err);
+    for (size_t i = 0; rc == TD_OK && i < read_plan_count(plan); i++) {
+        const segment_index *index = read_plan_segment(plan, i)->index;
+        for (size_t k = 0; k < index->channel_count; k++)
+            if (index->channels[k].info.dir != CHANNEL_EVENT)
+                *frames = verb_run_add_count(*frames, index->channels[k].message_count);
+    }
+    read_plan_close(plan);
+    return rc;
+}
+
 /* What readers of the archive miss: they leave it out and describe it as gaps. */
 static td_result find_lost(verify_result *result)
 {
@@ -67,15 +85,24 @@ static td_result find_lost(verify_result *result)
     const cursor_options how = {.threads = threads_options_count(&verb->threads)};
     cursor *from = NULL;
     const frame_ref *frame;
-    td_result rc = cursor_open(verb->archive, &everything, &how, &from, &verb->err);
-    while (rc == TD_OK)
+    uint64_t listed = 0;
+    uint64_t read = 0;
+    td_result rc = count_listed(verb, &listed);
+    if (rc == TD_OK)
+        rc = cursor_open(verb->archive, &everything, &how, &from, &verb->err);
+    while (rc == TD_OK) {
         rc = cursor_next(from, &frame, &verb->err);
+        read += rc == TD_OK;
+    }
     if (rc == TD_EOF)
         gap_list_join(&result->lost, cursor_get_damage(from));
     cursor_close(from);
     for (size_t i = 0; i < result->gaps.count; i++)
         if (result->gaps.rows[i].reason == GAP_CORRUPT)
             gap_list_add(&result->lost, &result->gaps.rows[i]);
+    result->frames_lost = listed == UINT64_MAX || listed < read ? UINT64_MAX : listed - read;
+    if (result->lost.count == 1 && result->lost.rows[0].frames_lost == GAP_FRAMES_UNKNOWN)
+        result->lost.rows[0].frames_lost = result->frames_lost;
     return rc == TD_EOF ? TD_OK : rc;
 }
 
@@ -148,6 +175,7 @@ static void describe(result_writer *r, const verify_result *result)
     result_count(r, "recoverable", report->findings[VERIFY_RECOVERABLE]);
     describe_findings(r, result);
     describe_lost(r, &result->lost);
+    result_count(r, "frames_lost", result->frames_lost);
     result_list_begin(r, "gaps");
     for (size_t i = 0; i < result->gaps.count; i++) {
         result_object_begin(r, NULL);
@@ -156,12 +184,13 @@ static void describe(result_writer *r, const verify_result *result)
         result_object_end(r, NULL);
     }
     result_list_end(r);
-    result_object_end(r, "{findings}[and {more} more: -v lists them\n]"
-                         "[\nLost:\n{lost}\n]"
-                         "{archive}: {styled}\n"
-                         "  {segments segment}, {chunks chunk}, {frames frame}, {bytes} read\n"
-                         "[  {gaps gap} in the ledger ('tapedeck gaps' lists {gaps it/them})\n]"
-                         "[  {to_do}\n]");
+    result_object_end(
+        r, "{findings}[and {more} more: -v lists them\n]"
+           "[\nLost:\n{lost}][{lost?}at least {frames_lost frame} in all\n\n]"
+           "{archive}: {styled}\n"
+           "  {segments segment}, {chunks chunk}, {frames frame}, {bytes} read\n"
+           "[  {gaps gap} in the ledger ('tapedeck gaps' lists {gaps it/them})\n]"
+           "[  {to_do}\n]");
 }
 
 static td_result run_verify(verb_run *verb)

@@ -58,7 +58,8 @@ test("verify exits with 0 (sound), 1 (recoverable), 3 (damaged), and prints the 
   // What is lost: the hours of the three segments, each within its own.
   assert.equal(damaged.lost.length, 3);
   for (const row of damaged.lost) assert.deepEqual([row.reason, row.feed], ["corrupt", "inverse"]);
-  assert.match(damaged.people, /\nLost:\nfeed +from +to +frames/);
+  assert.equal(damaged.frames_lost, 3 * 20);
+  assert.match(damaged.people, /\nLost:\nfeed +from +to +frames[^]*\nat least 60 frames in all\n/);
   assert.match(damaged.people, /DAMAGED.*\n[^]*Restore the damaged files/);
 });
 
