@@ -64,7 +64,7 @@ static void compare(const sides *s, char what[CATALOG_WHAT_BYTES])
     for (size_t i = 0; i < s->entries.count && what[0] == '\0'; i++) {
         if (!is_listed(&s->listing, s->entries.rows[i].path))
             (void)snprintf(what, CATALOG_WHAT_BYTES,
-                           "lists %.400s, which is no segment that can be read",
+                           "lists %.400s, which is not a readable segment",
                            s->entries.rows[i].path);
     }
     for (size_t i = 0; i < s->listing.segment_count && what[0] == '\0'; i++) {

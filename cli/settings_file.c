@@ -154,9 +154,9 @@ static td_result set_list(const option_row *row, setting list, void *out, td_err
 {
     setting entry;
     for (size_t i = 0; (entry = settings_entry(list, i)).node != NULL; i++) {
-        td_result rc = is_text(entry)
-                           ? options_set_value(row, text_of(entry), 0, out, err)
-                           : td_err_set(err, TD_E_INVALID, "an entry of the list is no plain text");
+        td_result rc = is_text(entry) ? options_set_value(row, text_of(entry), 0, out, err)
+                                      : td_err_set(err, TD_E_INVALID,
+                                                   "an entry of the list is not plain text");
         if (rc != TD_OK)
             return settings_blame(entry, rc, err);
     }
@@ -192,7 +192,7 @@ td_result settings_read(setting mapping, const settings_keys *keys, void *target
         setting key = value_of(mapping.file, pair->key);
         size_t first_line = 0;
         if (!is_text(key)) {
-            rc = td_err_set(err, TD_E_INVALID, "a key is no plain text");
+            rc = td_err_set(err, TD_E_INVALID, "a key is not plain text");
             return settings_blame(key, rc, err);
         }
         int is_nested = keys->nested != NULL && strcmp(text_of(key), keys->nested) == 0;

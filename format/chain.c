@@ -104,7 +104,7 @@ td_result chain_decode(td_bytes content, chain_conn *conns, chain_record *out, t
 {
     TD_ASSERT(out != NULL);
     if (content.size < content_bytes(0) || memcmp(content.data, CHAIN_MAGIC, MAGIC_BYTES) != 0)
-        return td_err_set(err, TD_E_CORRUPT, "private record of %zu bytes is no chain record",
+        return td_err_set(err, TD_E_CORRUPT, "private record of %zu bytes is not a chain record",
                           content.size);
     const uint8_t *p = content.data;
     *out = (chain_record){.covers_from = td_le64(p + 8),

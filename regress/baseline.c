@@ -521,7 +521,7 @@ td_result baseline_open(const char *path, baseline **out, td_err *err)
     baseline *b = make(path);
     td_result rc = td_io_open(io_posix(), path, TD_OPEN_READ, &b->file, err);
     if (rc == TD_OK && !is_baseline(path)) {
-        rc = td_err_set(err, TD_E_UNSUPPORTED, "'%s' is no baseline", path);
+        rc = td_err_set(err, TD_E_UNSUPPORTED, "'%s' is not a baseline", path);
         td_err_hint(err, "'tapedeck regress save' makes one");
     }
     if (rc == TD_OK)
