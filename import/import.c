@@ -453,11 +453,6 @@ static td_result put_session(session_feed *f, const char *state, uint64_t recv_n
     return feed_writer_event(f->writer, recv_ns, &session, err);
 }
 
-static td_result begin_feed(session_feed *f, uint64_t recv_ns, td_err *err)
-{
-    return feed_writer_segment(f->writer) > 0 ? TD_OK : put_session(f, "start", recv_ns, err);
-}
-
 /* ---- connections ---- */
 
 /* The slot's connection ended somewhere before recv_ns, where the next one begins. */
@@ -498,9 +493,7 @@ static td_result begin_connection(session_feed *f, uint32_t shard, const import_
         .url = td_url_shown_plain(url == NULL ? "" : url, plain_url, sizeof plain_url),
         .attempt = 1};
     const event_slot at = {.shard = shard, .conn = place->conn, .since_ns = recv_ns};
-    td_result rc = begin_feed(f, recv_ns, err);
-    if (rc == TD_OK && slot != NULL)
-        rc = end_connection(f, slot, recv_ns, err);
+    td_result rc = slot != NULL ? end_connection(f, slot, recv_ns, err) : TD_OK;
     if (rc == TD_OK)
         rc = feed_writer_event(f->writer, recv_ns, &began, err);
     f->report->counts.connections++;
@@ -550,30 +543,25 @@ static uint64_t give_time(import_job *job, const import_record *record, const im
     return recv_ns;
 }
 
-static td_result put_frame(session_feed *f, uint32_t shard, const import_record *record,
-                           uint64_t recv_ns, td_err *err)
+static td_result put_frame(session_feed *f, uint32_t shard, const import_place *place,
+                           const import_record *record, uint64_t recv_ns, td_err *err)
 {
+    int is_http = record->dir == DIR_HTTP;
     char http_name[LIMIT_NAME_BYTES];
-    feed_frame frame = {.shard = shard,
-                        .dir = record->dir,
-                        .opcode = OPCODE_TEXT,
-                        .recv_ns = recv_ns,
-                        .bytes = record->data};
-    if (record->dir == DIR_HTTP) {
+    if (is_http)
         channel_router_http_name(record->url, http_name);
-        frame.http_name = http_name;
-    } else {
-        frame.conn = feed_writer_slot(f->writer, 0, shard)->at.conn;
-    }
-    td_result rc = begin_feed(f, recv_ns, err);
-    if (rc == TD_OK)
-        rc = close_earlier(f, recv_ns, err);
-    if (rc == TD_OK)
-        rc = feed_writer_frame(f->writer, &frame, NULL, err);
-    if (f->report->counts.first_ns == 0)
-        f->report->counts.first_ns = recv_ns;
-    f->report->counts.last_ns = recv_ns;
-    return rc;
+    const feed_frame frame = {.shard = shard,
+                              .conn = is_http ? 0 : place->conn,
+                              .dir = record->dir,
+                              .opcode = OPCODE_TEXT,
+                              .recv_ns = recv_ns,
+                              .bytes = record->data,
+                              .http_name = is_http ? http_name : NULL};
+    import_feed_counts *counts = &f->report->counts;
+    counts->first_ns = counts->first_ns == 0 ? recv_ns : counts->first_ns;
+    counts->last_ns = recv_ns;
+    td_result rc = close_earlier(f, recv_ns, err);
+    return rc == TD_OK ? feed_writer_frame(f->writer, &frame, NULL, err) : rc;
 }
 
 /* A connect line keeps its time: an event may have the time of the frame before it. */
@@ -587,11 +575,13 @@ static td_result put_record(import_job *job, const import_record *record, const 
     uint64_t recv_ns = place->effective_ns > job->last_ns ? place->effective_ns : job->last_ns;
     if (record->kind == IMPORT_FRAME)
         recv_ns = give_time(job, record, place);
-    if (place->is_new_conn && !slot->is_http)
+    if (feed_writer_segment(f->writer) == 0)
+        rc = put_session(f, "start", recv_ns, err);
+    if (rc == TD_OK && place->is_new_conn && !slot->is_http)
         rc = begin_connection(f, target->shard, place, recv_ns, slot->url, err);
-    if (rc != TD_OK || record->kind != IMPORT_FRAME)
-        return rc;
-    return put_frame(f, target->shard, record, recv_ns, err);
+    if (rc == TD_OK && record->kind == IMPORT_FRAME)
+        rc = put_frame(f, target->shard, place, record, recv_ns, err);
+    return rc;
 }
 
 /* ---- the end ---- */
