@@ -12,7 +12,6 @@
 #include "capture/channel_router.h"
 #include "format/segment_name.h"
 #include "recorder/free_space.h"
-#include "recorder/subscription.h"
 #include "schema/dialect.h"
 
 #define EVERY_DEFAULT_NS (UINT64_C(3600) * TD_NS_PER_S)
@@ -414,7 +413,7 @@ static td_result check_access(const feed_config *feed, td_err *err)
     for (size_t i = 0; i < feed->topics.count && (is_open || is_own); i++) {
         const char *topic = feed->topics.items[i];
         td_bytes symbol;
-        const topic_row *row = subscription_row_of(feed->family, topic, &symbol);
+        const topic_row *row = family_topic_row(feed->family, topic, &symbol);
         if (row == NULL)
             continue;
         int is_public = strchr(row->pattern, '{') != NULL;

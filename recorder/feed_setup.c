@@ -117,7 +117,7 @@ static td_result check_topics(const feed_config *from, const subscription *wante
     for (size_t i = 0; i < wanted->topic_count; i++) {
         const char *topic = wanted->topics[i];
         td_bytes symbol;
-        if (subscription_row_of(from->family, topic, &symbol) != NULL)
+        if (family_topic_row(from->family, topic, &symbol) != NULL)
             continue;
         int kind = withdrawn_on(from->family, topic) != NULL ? WITHDRAWN : UNKNOWN;
         if (!from->allows_unknown && kind == UNKNOWN)

@@ -68,37 +68,17 @@ static td_result add_joined(collection *all, const char *topic, const char *symb
 
 /* ---- all of them ---- */
 
-/* The row of a topic without its symbol, or NULL. */
-static const topic_row *find_name(const family *of, const char *topic)
-{
-    for (size_t i = 0; i < of->topic_count; i++)
-        if (strcmp(of->topics[i].name, topic) == 0)
-            return &of->topics[i];
-    return NULL;
-}
-
-const topic_row *subscription_row_of(const family *of, const char *topic, td_bytes *symbol)
-{
-    topic_match found;
-    *symbol = td_bytes_of(NULL, 0);
-    if (topic_match_text(of->topics, of->topic_count, td_bytes_str(topic), TOPIC_NOW, &found)) {
-        *symbol = found.symbol;
-        return found.row;
-    }
-    return find_name(of, topic);
-}
-
 /* 1 for a topic that is subscribed as it is, not for each symbol: without a symbol ("wallet"), or
  * with one already ("recenttrades.BTC"). Some names look like another topic with a symbol:
  * "instrument_info.all". */
 static int is_whole(const feed_config *feed, const char *topic)
 {
     td_bytes symbol;
-    const topic_row *row = subscription_row_of(feed->family, topic, &symbol);
+    const topic_row *row = family_topic_row(feed->family, topic, &symbol);
     if (row == NULL)
         return 0;
     return !topic_row_has_symbol(row) ||
-           (symbol.size > 0 && find_name(feed->family, topic) == NULL);
+           (symbol.size > 0 && family_topic_named(feed->family, topic) == NULL);
 }
 
 /* Refuse a topic without its symbol, if the dialect has no form for all symbols: the exchange would
@@ -106,7 +86,7 @@ static int is_whole(const feed_config *feed, const char *topic)
 static td_result refuse_bare(const collection *all, const char *topic, td_err *err)
 {
     td_bytes symbol;
-    const topic_row *row = subscription_row_of(all->feed->family, topic, &symbol);
+    const topic_row *row = family_topic_row(all->feed->family, topic, &symbol);
     if (all->dialect->has_lists || row == NULL || symbol.size > 0 || !topic_row_has_symbol(row))
         return TD_OK;
     td_err_set(err, TD_E_INVALID, "topic '%s' needs a symbol", topic);
@@ -140,7 +120,7 @@ static td_result add_audits(collection *all, td_err *err)
     size_t wanted = all->out->topic_count;
     for (size_t i = 0; i < wanted; i++) {
         td_bytes symbol;
-        const topic_row *row = subscription_row_of(all->feed->family, all->out->topics[i], &symbol);
+        const topic_row *row = family_topic_row(all->feed->family, all->out->topics[i], &symbol);
         if (row == NULL || row->audit == NULL)
             continue;
         char text[LIMIT_TOPIC_BYTES]; /* a list of symbols may be long */

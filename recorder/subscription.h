@@ -29,10 +29,6 @@ TD_MUST_USE td_result subscription_open(const feed_config *feed, const symbol_li
                                         subscription *out, td_err *err);
 void subscription_fini(subscription *self);
 
-/* The row of a requested topic, with or without a symbol; *symbol is its symbol part ("A|B" too),
- * empty if it has none. NULL: no row. */
-const topic_row *subscription_row_of(const family *of, const char *topic, td_bytes *symbol);
-
 /* The topics of a shard; *count of them, valid until fini. */
 const char *const *subscription_shard(const subscription *self, uint32_t shard, size_t *count);
 

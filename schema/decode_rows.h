@@ -4,7 +4,7 @@
 #define TD_SCHEMA_DECODE_ROWS_H
 
 #include "json/json.h"
-#include "schema/decode.h"
+#include "schema/decode_result.h"
 #include "schema/decode_plan.h"
 #include "schema/decode_value.h"
 

@@ -7,7 +7,6 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/limits.h"
-#include "schema/dialect_text.h"
 
 /* A client's request has kilobytes; what is larger is not read at all. An answer may echo one. */
 enum { DIALECT_TEXT_BYTES_MAX = 2 << 20, ARGS_AT_FIRST = 64 };

@@ -126,7 +126,15 @@ typedef struct dialect_reply {
 
 /* ---- the table ---- */
 
-struct dialect_text; /* what requests and answers are read into: schema/dialect_text.h */
+/* What a dialect's readers (read_request, read_answer) read requests and answers into. One thread.
+ * Views that are given out point into the JSON text, the parser's copy of it, or texts; args and
+ * texts grow at most once per frame, before any view is taken. */
+typedef struct dialect_text {
+    json_parser *json;
+    td_bytes *args;
+    size_t arg_capacity;
+    td_buf texts; /* topics that are put together; empty when a frame begins */
+} dialect_text;
 
 struct dialect {
     const char *name;
@@ -184,11 +192,10 @@ struct dialect {
      * has a key; else the query is ignored. NULL: credentials in a URL are ignored. */
     refusal (*check_query)(td_bytes query, const char *secret, uint64_t now_ms, int *is_there);
 
-    /* How request_parse() and answer_parse() read it (schema/dialect_text.h). */
-    td_result (*read_request)(struct dialect_text *text, json_value root, dialect_request *out,
+    /* How request_parse() and answer_parse() read it (dialect_text). */
+    td_result (*read_request)(dialect_text *text, json_value root, dialect_request *out,
                               td_err *err);
-    td_result (*read_answer)(struct dialect_text *text, json_value root, dialect_answer *out,
-                             td_err *err);
+    td_result (*read_answer)(dialect_text *text, json_value root, dialect_answer *out, td_err *err);
 };
 
 /* ---- reading requests and answers ---- */
@@ -239,5 +246,20 @@ int dialect_covers_same(td_bytes subscription, td_bytes exchange_topic);
 /* A connection's name as servers give it (a UUID, version 4), out of 128 random bits. */
 enum { DIALECT_CONN_ID_BYTES = 37 };
 void dialect_conn_id(uint64_t high, uint64_t low, char out[DIALECT_CONN_ID_BYTES]);
+
+/* ---- for the readers of the exchanges' folders ---- */
+
+/* Reserve memory for this many args, so that args is not NULL even for none; TD_E_LIMIT above
+ * DIALECT_ARGS_MAX. */
+TD_MUST_USE td_result dialect_text_reserve(dialect_text *text, size_t count, td_err *err);
+
+/* Append a list of texts (numbers as they stand) to the args; *count goes up. What is no list:
+ * TD_E_INVALID. The memory must have been reserved. */
+TD_MUST_USE td_result dialect_text_list(dialect_text *text, json_value list, size_t *count,
+                                        td_err *err);
+
+/* A member as text: a string, or a number or boolean as it stands. 0: it is missing, null, or a
+ * container. */
+int dialect_text_scalar(json_value object, const char *key, td_bytes *out);
 
 #endif

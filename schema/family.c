@@ -161,3 +161,22 @@ void family_paths_text(const family *of, td_bytes path, char *why, size_t why_by
         used += size + 1;
     }
 }
+
+const topic_row *family_topic_named(const family *of, const char *name)
+{
+    for (size_t i = 0; i < of->topic_count; i++)
+        if (strcmp(of->topics[i].name, name) == 0)
+            return &of->topics[i];
+    return NULL;
+}
+
+const topic_row *family_topic_row(const family *of, const char *topic, td_bytes *symbol)
+{
+    topic_match found;
+    *symbol = td_bytes_of(NULL, 0);
+    if (topic_match_text(of->topics, of->topic_count, td_bytes_str(topic), TOPIC_NOW, &found)) {
+        *symbol = found.symbol;
+        return found.row;
+    }
+    return family_topic_named(of, topic);
+}

@@ -84,4 +84,11 @@ const char *family_names(void);
 /* TD_E_INVALID: there is no family of that name; the hint lists similar names, or all. */
 TD_MUST_USE td_result family_refuse(td_bytes name, td_err *err);
 
+/* The row of a topic that a user names, with or without a symbol; *symbol is its symbol part ("A|B"
+ * too), empty if it has none. NULL: no row. */
+const topic_row *family_topic_row(const family *of, const char *topic, td_bytes *symbol);
+
+/* The row of a topic's name, without a symbol; NULL: no row. */
+const topic_row *family_topic_named(const family *of, const char *name);
+
 #endif

@@ -17,7 +17,7 @@
 #include "base/assert.h"
 #include "base/limits.h"
 #include "json/json_write.h"
-#include "schema/dialect_text.h"
+#include "schema/dialect.h"
 #include "schema/exchange.h"
 
 /* ---- the row ---- */
