@@ -113,7 +113,7 @@ static void holder_line(const archive *a, const char *verb, char out[HOLDER_BYTE
                    (long)getpid(), verb, since, has_session ? HOLDER_SESSION : "", a->session);
 }
 
-/* The session at the end of a line, "" if there is none. */
+/* The session at the end of a line, "" if absent. */
 static void read_session(const char *at, char out[SESSION_ID_BYTES])
 {
     size_t prefix = strlen(HOLDER_SESSION);

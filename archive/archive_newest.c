@@ -25,7 +25,7 @@ static int is_asked_for(const archive_segment *segment, const newest_query *quer
            (query->wants_feed == NULL || query->wants_feed(query->user, segment->name.feed));
 }
 
-/* The latest hour before a bound in which a segment begins; 0 if there is none. */
+/* The latest hour before a bound in which a segment begins; 0 if absent. */
 static int find_hour(const archive_listing *listing, const newest_query *query,
                      uint64_t before_hour, uint64_t *hour)
 {

@@ -16,7 +16,7 @@ typedef struct newest_query {
     void *user;
 } newest_query;
 
-/* Receive time of the newest message (events included) that counts; 0: there is none. Where a chunk
+/* Receive time of the newest message (events included) that counts; 0: absent. Where a chunk
  * lies on both sides of until_ns it is the chunk's first time: at most a commit interval too early.
  * File names select the segments to read: mostly those of one hour. Unreadable files are skipped.
  * TD_E_IO. */

@@ -39,7 +39,7 @@ typedef void recover_event_fn(void *user, const recover_event *event);
 
 /* Recover the crashed segments of a feed (NULL: of all). A maintainer, or an appender before it
  * connects (it then takes maintain.lock for the time; if a maintainer keeps it for over a second,
- * the appender goes on without, and logs a warning. Its chain goes on all the same). Gaps of reason
+ * the appender continues without it, and logs a warning. Its chain is not broken). Gaps of reason
  * crash are opened in the journal, one per slot. The catalog is brought up to date without an
  * appender; an appender's archive_writer does that, in its own time. TD_E_BUSY, TD_E_IO,
  * TD_E_NOSPACE. progress may be NULL. */

@@ -49,7 +49,7 @@ TD_MUST_USE td_result archive_writer_open(archive *archive, const archive_writer
 
 /* Add a feed (1 to LIMIT_FEEDS; feed_name_is_valid holds). Its first chunk opens a
  * segment. *index counts 0, 1, … in order of adding. Crashed segments of the feed should have been
- * recovered before (archive_recover): if not, the chain goes on from the last that can be proved.
+ * recovered before (archive_recover): if not, the chain continues from the last that can be proved.
  * TD_E_INVALID, TD_E_LIMIT, TD_E_CORRUPT. */
 TD_MUST_USE td_result archive_writer_add_feed(archive_writer *writer, const char *feed,
                                               const char *family, size_t *index, td_err *err);

@@ -1,4 +1,4 @@
-/* A catalog brought up to date on a thread of its own, beside an appender that goes on writing: for
+/* A catalog brought up to date on a thread of its own, beside an appender that still writes: for
  * a recorder that must not wait until years of segments are read. What the appender's own session
  * does meanwhile is its business to enter when the rebuild is done. */
 #ifndef TD_ARCHIVE_CATALOG_REBUILD_H

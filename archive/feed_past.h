@@ -82,7 +82,7 @@ int archive_past_is_damaged(const archive_past *past);
 /* Add a gap of reason corrupt and this cause for each feed and each damage that is not accepted:
  * the time that lost entries may have been about. It begins with the feed's last segment before
  * the damage, and ends with the first one after it whose session wrote its open gaps after the
- * damage, or had done so before; open if there is none. */
+ * damage, or had done so before; open if absent. */
 #define PAST_CAUSE_JOURNAL "entries of the journal are lost"
 void archive_past_damage_gaps(const archive_past *past, const archive_listing *listing,
                               gap_list *into);

@@ -22,7 +22,7 @@ typedef enum gap_reason {
     GAP_REASON_COUNT,
 } gap_reason;
 
-/* Stable name ("disconnect"); and back: 1, or 0 if it is none. */
+/* Stable name ("disconnect"); and back: 1, or 0 if it is not one. */
 const char *gap_reason_name(gap_reason reason);
 int gap_reason_parse(td_bytes name, gap_reason *out);
 

@@ -286,7 +286,7 @@ static td_result find_magic(cursor *c, uint64_t from, uint64_t *out, td_err *err
 /* After an entry that does not prove itself: go to the next one that does. It is found by its chain
  * record, which has its beginning, and proved by the value that stands before it. Where that value
  * alone was changed, it is the value that the entry before has: computed, if whole_end is the end
- * of that entry. TD_EOF: there is none. */
+ * of that entry. TD_EOF: no further entry. */
 static td_result find_sound(cursor *c, uint64_t whole_end, td_hash128 computed, td_err *err)
 {
     const uint64_t lost_from = c->sound_bytes;

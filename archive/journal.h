@@ -3,10 +3,10 @@
  * call returns. It is never rewritten. An entry at the end that a crash cut short is kept in torn/
  * and cut off by the next writer.
  *
- * Entries that were changed are passed over: reading goes on with the next sound one, and delivers
- * an entry of act JOURNAL_DAMAGED in place of the bytes between. A writer leaves such bytes where
- * they are and appends. The journal of an archive that has segments and no journal begins with a
- * written entry of that act (bytes 0).
+ * Entries that were changed are passed over: reading continues with the next sound one, and
+ * delivers an entry of act JOURNAL_DAMAGED in place of the bytes between. A writer leaves such
+ * bytes where they are and appends. The journal of an archive that has segments and no journal
+ * begins with a written entry of that act (bytes 0).
  *
  * An appender and a maintainer both write it: the file itself is locked from reading up to the end
  * until the new entry is durable. */

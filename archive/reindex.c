@@ -281,7 +281,7 @@ td_result archive_reindex(archive *a, const reindex_options *options, reindex_re
     td_err first;
     td_err_clear(&first);
     td_result rc = archive_live_session(a, live, err);
-    /* A live appender would go on writing into the removed file. */
+    /* A live appender would continue to write into the removed file. */
     if (rc == TD_OK && options->scope == REINDEX_ALL && live[0] == '\0')
         rc = catalog_remove(path, err);
     if (rc != TD_OK)

@@ -530,7 +530,7 @@ static td_result check_links(verification *v, td_err *err)
 /* ---- counters, and the ledger ---- */
 
 /* Frames received = written + dropped: within a segment segment_verify has looked; here the
- * counters go on from one segment of a session to the next, and what a session dropped is in the
+ * counters continue from one segment of a session to the next, and what a session dropped is in the
  * ledger. */
 
 /* The segment of the same feed and session with this number, if its counters could be read. */

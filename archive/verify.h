@@ -1,7 +1,7 @@
 /* The proof that an archive is sound: every byte of every segment is read and checked.
  *
  * Checked are: the structure of each segment and every CRC (in our profile a zero CRC is damage);
- * its chain, and that it goes on from the feed's previous segment; ordinals of each connection
+ * its chain, and that it continues from the feed's previous segment; ordinals of each connection
  * without holes; frames received = written + dropped at every chunk, on from one segment of a
  * session to the next, and what was dropped in the ledger; recv_ns strictly rising within a
  * session, over all its feeds; every message index and the summary against the chunks; nothing

@@ -3,7 +3,7 @@
  *
  * Life of a segment: made (the file is there and its folder synced), journalled as opened, written,
  * finished (renamed), journalled as finished. A full disk may stop it between any two of these; the
- * same call then goes on from where it stopped. Any other failure makes the feed dead. */
+ * same call then continues from where it stopped. Any other failure makes the feed dead. */
 #ifndef TD_ARCHIVE_WRITER_FEED_H
 #define TD_ARCHIVE_WRITER_FEED_H
 

@@ -57,7 +57,7 @@ static inline int frame_role_is_of_topic(frame_role role)
     return role == ROLE_DATA || role == ROLE_UNKNOWN;
 }
 
-/* "in", "out", "http", "event"; and back (0 if it is none of them). */
+/* "in", "out", "http", "event"; and back (0 if it is not one of them). */
 const char *channel_dir_name(channel_dir dir);
 int channel_dir_parse(td_bytes name, channel_dir *out);
 

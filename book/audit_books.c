@@ -84,7 +84,7 @@ static book_state *remember(book_memory *memory, int64_t seq, uint64_t recv_ns, 
     return state;
 }
 
-/* The state of exactly that number; NULL if there is none, *too_old 1 if there might have been. */
+/* The state of exactly that number; NULL if absent, *too_old 1 if there might have been. */
 static const book_state *find_state(book_memory *memory, int64_t seq, int *too_old)
 {
     for (uint32_t back = 0; back < memory->count; back++) {

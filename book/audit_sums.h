@@ -27,7 +27,7 @@ void trade_store_close(trade_store *store);
 /* Bytes of memory that the store holds. */
 size_t trade_store_bytes(const trade_store *store);
 
-/* Forget all trades, and from when on they are complete. Positions go on. */
+/* Forget all trades, and from when on they are complete. Positions continue. */
 void trade_store_forget(trade_store *store);
 
 /* Save the trades, or load them into a store that was just opened. */
@@ -51,7 +51,7 @@ TD_MUST_USE int trade_store_add(trade_store *store, const msg_trade *trade);
 uint64_t trade_store_first(const trade_store *store);
 uint64_t trade_store_end(const trade_store *store);
 
-/* Exchange time of the last trade; 0 if there is none. */
+/* Exchange time of the last trade; 0 if absent. */
 int64_t trade_store_last_ns(const trade_store *store);
 
 /* The position of the first trade whose exchange time is at or after that. */
@@ -61,7 +61,7 @@ uint64_t trade_store_find(const trade_store *store, int64_t exchange_ns);
 trade_sum trade_store_sum(const trade_store *store, uint64_t from, uint64_t to);
 
 /* The position to, from < to <= reach, at which the trades after from sum up to this; its turnover
- * counts if has_turnover. TRADE_STORE_NONE if there is none. */
+ * counts if has_turnover. TRADE_STORE_NONE if absent. */
 uint64_t trade_store_match(const trade_store *store, uint64_t from, uint64_t reach,
                            const trade_sum *sum, int has_turnover);
 #define TRADE_STORE_NONE UINT64_MAX

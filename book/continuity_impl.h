@@ -150,9 +150,8 @@ struct track {
     uint8_t restarts;     /* the row's u is dense: 1 means that the exchange restarted */
     uint8_t is_anchored;  /* a snapshot came on this connection, or none is needed */
     uint8_t is_broken;
-    uint8_t has_snapshot; /* one came on this connection */
-    seq_range
-        seqs[SEQ_NUMBERS]; /* of the frame before; is_known 0: there is none to compare with */
+    uint8_t has_snapshot;        /* one came on this connection */
+    seq_range seqs[SEQ_NUMBERS]; /* of the frame before; is_known 0: nothing to compare with */
     seq_range time;
     depth_state depth[2];
     track_seqs last;

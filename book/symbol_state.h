@@ -76,7 +76,7 @@ follow *symbol_topic_follow(symbol_topic *topic);
 /* Frames of the topic are missing before this moment. */
 void symbol_topic_skip(symbol_topic *topic, uint64_t recv_ns);
 
-/* The track of the last frame that was no copy, or of a place; NULL: there is none. */
+/* The track of the last frame that was no copy, or of a place; NULL: absent. */
 track *symbol_topic_track(const symbol_topic *topic);
 track *symbol_topic_track_at(const symbol_topic *topic, uint32_t place);
 

@@ -37,8 +37,8 @@ typedef struct settings_list {
     const char *plural;
 } settings_list;
 
-/* Read a file of at most bytes_max; example: "feeds: [...]", for errors. TD_E_INVALID: it is no YAML, or no mapping; as
- * td_io_read_file. */
+/* Read a file of at most bytes_max; example: "feeds: [...]", for errors. TD_E_INVALID: it is no
+ * YAML, or no mapping; as td_io_read_file. */
 TD_MUST_USE td_result settings_file_open(td_io io, const char *path, size_t bytes_max,
                                          const char *example, settings_file **out, td_err *err);
 void settings_file_close(settings_file *file);
@@ -50,7 +50,7 @@ setting settings_root(const settings_file *file);
  * none, or if it is no mapping. */
 setting settings_find(setting mapping, const settings_keys *keys, const char *name);
 
-/* Entry of a list; absent if there is none. */
+/* Entry of a list; absent if there is no such entry. */
 setting settings_entry(setting list, size_t index);
 
 /* Read a mapping into a struct, except the nested key. TD_E_INVALID with file, line and key. */

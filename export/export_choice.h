@@ -33,7 +33,7 @@ void export_choices_fini(export_choices *table);
 const export_choice *export_choice_find(const export_choices *table, const char *feed,
                                         const export_market *market, td_bytes symbol);
 
-/* A feed has books of a symbol on this topic: it becomes the choice if there is none better yet.
+/* A feed has books of a symbol on this topic: it becomes the choice unless a better one is known.
  * TD_E_LIMIT (LIMIT_EXPORT_SERIES). */
 TD_MUST_USE td_result export_choice_offer(export_choices *table, const char *feed, td_bytes symbol,
                                           const export_market *market, const topic_row *row,

@@ -75,7 +75,7 @@ static export_place place(const export_spec *spec, const frame_channel *channel)
 }
 
 /* Books come from the topic that was chosen for the symbol, others give no rows. One that damage
- * hid from the survey is chosen now, if there is none; what only the lead-in has is not. */
+ * hid from the survey is chosen now, if no topic is; what only the lead-in has is not. */
 static td_result choose_book(export_csv *csv, const frame_ref *frame, csv_route *to, td_err *err)
 {
     const frame_channel *channel = frame->channel;
@@ -301,7 +301,7 @@ static td_result take_data(export_csv *csv, const frame_ref *frame, td_err *err)
     if (to->series != NULL && to->choice != NULL)
         return frame->row != NULL ? take_book(csv, frame, to, err) : TD_OK;
     if (!is_selected || frame->row == NULL || to->place.type == NULL)
-        return TD_OK; /* nothing but a book has a state that goes on */
+        return TD_OK; /* nothing but a book has a state that continues */
     if (to->place.use == EXPORT_USE_BY_FRAME)
         return take_entries(csv, frame, &to->place, err);
     return to->series != NULL ? take_trades(csv, frame, to->series, err) : TD_OK;

@@ -1,5 +1,5 @@
 /* MANIFEST.json: what an export was made from and what came out. One JSON document, written as the
- * export goes on, so that it needs no memory for its days; docs/export.md explains each member.
+ * export continues, so that it needs no memory for its days; docs/export.md explains each member.
  * The same selection of the same archive gives the same bytes: no time of day, no path. One thread.
  */
 #ifndef TD_EXPORT_EXPORT_MANIFEST_H

@@ -3,7 +3,7 @@
  * true, and only there (docs/export.md): two snapshots in a row look like one to it, so levels that
  * are gone must be deleted by hand.
  *
- * One reader per file series; it goes on over midnight, when a new file begins. One thread. */
+ * One reader per file series; it continues over midnight, when a new file begins. One thread. */
 #ifndef TD_EXPORT_EXPORT_READER_H
 #define TD_EXPORT_EXPORT_READER_H
 

@@ -73,8 +73,8 @@ pacer_answer pacer_take(pacer *pacer, uint64_t recv_ns, uint64_t *deadline_ns);
  * mixed with pacer_take. */
 uint64_t pacer_due(pacer *pacer, uint64_t recv_ns);
 
-/* For people at a keyboard, called from inside wait or between frames. Each goes on from where the
- * tape is now; the frame that is waited for gets a new deadline. */
+/* For people at a keyboard, called from inside wait or between frames. Each continues from where
+ * the tape is now; the frame that is waited for gets a new deadline. */
 void pacer_set_speed(pacer *pacer, pacer_speed speed);
 void pacer_pause(pacer *pacer);
 void pacer_resume(pacer *pacer);

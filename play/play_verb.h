@@ -39,7 +39,7 @@ typedef struct play_verb {
 } play_verb;
 
 /* Parse the command line, and from here on let signals stop the work. Opens no archive. Returns 1
- * to go on, and then play_verb_end must be called; 0: end with *status. */
+ * to continue, and then play_verb_end must be called; 0: end with *status. */
 int play_verb_begin(play_verb *verb, const verb_context *context, const options_spec *spec,
                     int argc, char **argv, options_operands *operands, exit_code *status);
 

@@ -51,7 +51,7 @@ typedef struct player_totals {
     uint64_t unchecked;
     uint64_t unaudited;
     uint64_t unknown_fields;
-    uint64_t first_recv_ns; /* of the first and last frame that counts; 0 if there is none */
+    uint64_t first_recv_ns; /* of the first and last frame that counts; 0 if absent */
     uint64_t last_recv_ns;
 } player_totals;
 
@@ -71,7 +71,7 @@ TD_MUST_USE td_result player_take(player *player, const frame_ref *frame, td_err
 TD_MUST_USE td_result player_play(player *player, cursor *tape, td_err *err);
 
 /* Wait until every frame that was taken has been worked on by its stream and seen by the observer.
- * The play goes on afterwards. The first failure of any stream so far. */
+ * The play continues afterwards. The first failure of any stream so far. */
 TD_MUST_USE td_result player_drain(player *player, td_err *err);
 
 /* 1 if a sink, a key or progress stopped the replay before the end of the tape: results cover a

@@ -120,7 +120,7 @@ typedef struct stream_key {
 
 /* What else a stream begins with. Strings are copied on open; NULL is "". */
 typedef struct stream_origin {
-    const topic_row *row; /* of the first frame; NULL: there is none */
+    const topic_row *row; /* of the first frame; NULL: absent */
     const char *exchange_topic;
     const char *family;
     observer observer; /* ops NULL: none */

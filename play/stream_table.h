@@ -16,7 +16,7 @@ typedef struct stream_table {
 /* Zero-initialise to start. Closes all streams. */
 void stream_table_fini(stream_table *table);
 
-/* The stream of that key, made if there is none yet (with this origin). */
+/* The stream of that key, made if absent (with this origin). */
 stream *stream_table_get(stream_table *table, const stream_key *key, const stream_origin *origin);
 
 /* The first stream with the feed and symbol of this one, which may be itself. */

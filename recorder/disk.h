@@ -4,9 +4,9 @@
  * nothing more, and leaves the files for recover.
  *
  * It checks the free disk space before each chunk, and at intervals while no chunk comes, because
- * other programs use space too. If too little is free, it calls must_end once and goes on writing:
- * min_free leaves enough space to finish. The check is one statvfs per chunk, some microseconds
- * beside the sync; a failed statvfs is ignored, because the write after it fails too.
+ * other programs use space too. If too little is free, it calls must_end once and continues to
+ * write: min_free leaves enough space to finish. The check is one statvfs per chunk, some
+ * microseconds beside the sync; a failed statvfs is ignored, because the write after it fails too.
  *
  * After each chunk, and at intervals, it checks that the archive's lock is still held; if not, it
  * calls must_end as well. */

@@ -333,7 +333,7 @@ static void finish(encoder *self, feed_state *feed)
     seal_now(self, feed);
 }
 
-/* The oldest record in the ring; 0 if there is none. */
+/* The oldest record in the ring; 0 if absent. */
 static int peek(td_ring *ring, intake_record *record, td_bytes *bytes)
 {
     td_bytes view = td_ring_peek(ring);
@@ -419,7 +419,7 @@ static void end_discard(encoder *self)
     drop_count_clear(self->drops);
 }
 
-/* Records of one feed for a while; 0 if there is none. */
+/* Records of one feed for a while; 0 if absent. */
 static int take_slice(encoder *self, const feed_state *feed, uint64_t from_mono_ns)
 {
     intake_record record;

@@ -19,7 +19,7 @@ void findings_close(findings *self);
 /* Live check's thread: put one; its strings are copied. */
 void findings_put(findings *self, const live_check_finding *finding);
 
-/* Network thread: take the oldest; 0 if there is none. out->channel is valid until the next call.
+/* Network thread: take the oldest; 0 if absent. out->channel is valid until the next call.
  */
 int findings_take(findings *self, live_check_finding *out);
 

@@ -402,7 +402,7 @@ td_result baseline_finish(baseline *b, uint64_t *file_bytes, td_err *err)
     return TD_OK;
 }
 
-/* A copy of a text, for td_free; NULL: there is none. */
+/* A copy of a text, for td_free; NULL: absent. */
 static char *read_text(json_value object, const char *key)
 {
     td_bytes text;

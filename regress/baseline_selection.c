@@ -57,7 +57,7 @@ static td_result bad_text(td_err *err)
 }
 
 /* Cut the word at *at off: up to a space, or between quotes. A quote ends the word only before the
- * next option, because a glob may have one. *at is what follows. NULL: there is none. */
+ * next option, because a glob may have one. *at is what follows. NULL: absent. */
 static char *cut_word(char **at)
 {
     char *word = *at;

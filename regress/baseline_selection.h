@@ -12,7 +12,7 @@
 
 typedef struct baseline_selection {
     char *text;                /* of wanted, as baseline_meta.selection */
-    char *words;               /* the baseline's, cut; NULL: there is none */
+    char *words;               /* the baseline's, cut; NULL: absent */
     selection_options options; /* that they stand for; borrows words */
     selection covered;         /* by the baseline; borrows options */
     selection wanted;          /* what is played; borrows options and the command line */

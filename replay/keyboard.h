@@ -1,4 +1,4 @@
-/* Keys that steer a replay while it waits: space pauses and goes on, '.' lets one frame go, '+' and
+/* Keys that control a replay while it waits: space pauses and resumes, '.' plays one frame, '+' and
  * '-' double and halve the speed, '1' is the recorded pace, 'm' full speed, 'f' ten seconds
  * forward (and at least to the next frame), 'q' ends. The terminal is taken out of line mode while
  * keys are waited for in its foreground, and put back. One thread, except the two functions that
@@ -11,7 +11,7 @@
 
 typedef struct keyboard keyboard;
 
-/* Read keys from a terminal (fd, borrowed). TD_E_UNSUPPORTED if it is none. */
+/* Read keys from a terminal (fd, borrowed). TD_E_UNSUPPORTED if it is not one. */
 TD_MUST_USE td_result keyboard_open(int fd, keyboard **out, td_err *err);
 void keyboard_close(keyboard *self);
 

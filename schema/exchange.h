@@ -72,7 +72,7 @@ typedef struct frame_keys {
     size_t rule_count;
 } frame_keys;
 
-/* The number of a key; FRAME_KEY_NONE if it is none of them. */
+/* The number of a key; FRAME_KEY_NONE if it is not one of them. */
 static inline uint8_t frame_key_find(const frame_keys *keys, td_bytes key)
 {
     if (key.size > FRAME_KEY_BYTES_MAX)

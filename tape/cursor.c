@@ -105,7 +105,7 @@ static void look_end(look *l, cursor *c)
 
 /* ---- where it begins ---- */
 
-/* Time of the first frame of the selected feeds, for times such as "+90s"; 0 if there is none. */
+/* Time of the first frame of the selected feeds, for times such as "+90s"; 0 if absent. */
 static td_result find_first_ns(cursor *c, archive_view *view, uint64_t *first_ns, td_err *err)
 {
     look own;
@@ -123,7 +123,7 @@ static td_result find_first_ns(cursor *c, archive_view *view, uint64_t *first_ns
 /* Segments turn with the hour, and a quiet feed may leave one out. */
 #define TURN_NS_MAX (UINT64_C(26) * 3600 * UINT64_C(1000000000))
 
-/* The segment that goes on where this one ends, or NULL. */
+/* The segment that continues where this one ends, or NULL. */
 static const segment_index *next_of(const read_plan *plan, const segment_index *segment)
 {
     for (size_t i = 0; i < read_plan_count(plan); i++) {

@@ -79,9 +79,9 @@ void cursor_close(cursor *cursor);
 TD_MUST_USE td_result cursor_next(cursor *cursor, const frame_ref **out, td_err *err);
 
 /* After TD_EOF of a following cursor: look for what was recorded meanwhile, in segments that are
- * being written and in new ones. TD_OK: cursor_next goes on; TD_EOF: nothing new (wait, and call it
- * again). Frames are in order of time among those that are there at each call; a feed whose chunk
- * became durable later comes later. */
+ * being written and in new ones. TD_OK: cursor_next continues; TD_EOF: nothing new (wait, and call
+ * it again). Frames are in order of time among those that are there at each call; a feed whose
+ * chunk became durable later comes later. */
 TD_MUST_USE td_result cursor_poll(cursor *cursor, td_err *err);
 
 /* Go on at another time: the window begins at from_ns, and so much earlier with_lead_in. Channels

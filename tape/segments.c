@@ -412,7 +412,7 @@ static int is_known(const segments *all, const segment *of)
     return 0;
 }
 
-/* A session of a feed goes on until the end of its last segment. */
+/* A session of a feed continues until the end of its last segment. */
 static void note_end(segments *all, const segment_index *index, const segment *of)
 {
     session_feed *feed = connection_table_get_feed(all->options.connections, of->session,

@@ -20,7 +20,7 @@ void bybit_sign(const dialect_auth *auth, char out[DIALECT_SIGNATURE_BYTES])
 
 /* ---- checking credentials ---- */
 
-/* A whole number of Unix ms; 0 if it is none. */
+/* A whole number of Unix ms; 0 if it is not one. */
 static int read_ms(td_bytes text, uint64_t *out)
 {
     *out = 0;
