@@ -128,7 +128,7 @@ void archive_segment_time(const archive_listing *listing, const segment_name *na
 
 /* ---- other processes that use the archive ---- */
 
-/* Whose line stands in a lock file. */
+/* The holder named in a lock file. */
 typedef struct archive_holder {
     uint8_t is_held;
     uint64_t pid; /* 0: the line cannot be read; verb and session are empty then */

@@ -3,7 +3,7 @@
  *
  * Every segment of a feed begins with a "segment" event that restates the open connections: slot,
  * connection number and the ordinals so far. From there, "connect" and "disconnect" say over which
- * connection a frame came; a connection's "connect" stands before its first frame. So each segment
+ * connection a frame came; a connection's "connect" is before its first frame. So each segment
  * can be read alone, and 32 bits of ordinal in a message are enough to know all 64.
  *
  *   {"event":"connect","line":0,"shard":0,"conn":1,"url":"wss://…","attempt":1}

@@ -29,7 +29,7 @@ int gap_reason_parse(td_bytes name, gap_reason *out);
 #define GAP_OPEN           UINT64_C(0) /* to_ns of a gap that has no end yet */
 #define GAP_FRAMES_UNKNOWN UINT64_MAX  /* frames_lost is unknown */
 
-/* One row. Strings are NUL-terminated and borrowed from the maker of the row; "" stands for null.
+/* One row. Strings are NUL-terminated and borrowed from the maker of the row; "" is null.
  * Natural key: feed, line, shard, conn, topic, symbol, reason, from_ns. Rows of one key are one
  * gap: each other field is then the greatest that any of them has (null is least), so that the
  * order in which rows are met does not matter: an end closes an open gap. */
@@ -63,7 +63,7 @@ typedef struct gap_member {
     size_t offset; /* in gap_row */
     gap_member_type type;
     uint8_t is_required; /* 1: never absent, whatever its value is */
-    uint64_t absent;     /* of a number: the value that stands for "absent" */
+    uint64_t absent;     /* of a number: the value that means "absent" */
     size_t text_bytes;   /* of a text: most that the ledger keeps, with the NUL; the rest is cut */
 } gap_member;
 

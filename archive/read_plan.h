@@ -32,7 +32,7 @@ typedef struct read_query {
                               catalog */
 } read_query;
 
-/* How a segment stands. */
+/* State of a segment. */
 typedef enum segment_life {
     SEGMENT_IS_FINISHED,
     SEGMENT_IS_RECORDED,  /* unfinished, and its session is live */

@@ -1,5 +1,5 @@
 /* What a finished segment holds, without its frames: its index, and the gaps that its events open
- * or close. The catalog keeps these rows; they are read from the file where it has none. */
+ * or close. The catalog keeps these rows; if it lacks them, they are read from the file. */
 #ifndef TD_ARCHIVE_SEGMENT_ROWS_H
 #define TD_ARCHIVE_SEGMENT_ROWS_H
 

@@ -28,7 +28,7 @@ typedef struct channel_info {
     uint32_t shard;
     channel_dir dir;
     const char *topic;          /* without the symbol, or one of CHANNEL_TOPIC_* */
-    const char *exchange_topic; /* as it stands in the frames; "" for CHANNEL_TOPIC_* */
+    const char *exchange_topic; /* as in the frames; "" for CHANNEL_TOPIC_* */
     const char *symbol;         /* "" if none, "*" if a frame may hold several */
     channel_opcode opcode;
     const char *message_encoding; /* "json" or "raw" */

@@ -1,4 +1,4 @@
-/* A file of ours that is an SQLite database: opened hardened, identified, migrated, read and
+/* An SQLite database of tapedeck: opened hardened, identified, migrated, read and
  * written by statements that are prepared once. The catalog of an archive is one
  * (archive/catalog.h).
  *

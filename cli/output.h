@@ -48,12 +48,12 @@ uint64_t output_lines_lost(const output_stream *output);
  * seconds (line_writer_close). */
 TD_MUST_USE td_result output_finish(output_stream *output, td_err *err);
 
-/* Bytes as they are (frames, documents); text for people with a format, in which what %s stands for
+/* Bytes as they are (frames, documents); text for people with a format, in which the argument of %s
  * is escaped (td_escape_vprintf has the conversions). */
 void output_bytes(output_stream *output, td_bytes bytes);
 void output_printf(output_stream *output, const char *format, ...) TD_PRINTF(2, 3);
 
-/* Text for people that stands out where there are colours; it is escaped, too. */
+/* Text for people, emphasized where there are colours; it is escaped, too. */
 void output_styled(output_stream *output, terminal_style style, const char *text);
 
 /* Start a JSON value; write it with the writer that this returns; end it with LF. */

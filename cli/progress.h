@@ -19,7 +19,7 @@ typedef struct progress_line {
     uint8_t is_shown;       /* 0: no terminal, or quiet */
 } progress_line;
 
-/* A status line on the report's terminal; shows nothing if that is none, or is quiet. */
+/* A status line on the report's terminal; shows nothing without a terminal, or if it is quiet. */
 void progress_init(progress_line *progress, reporter *report);
 
 /* 1 if a line is wanted at mono_ns, so that callers need not gather its content. */

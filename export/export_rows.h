@@ -1,4 +1,4 @@
-/* Rows of the Tardis CSV format from typed messages: what stands in the cells, and in which order.
+/* Rows of the Tardis CSV format from typed messages: the content of the cells, and their order.
  * The caller decides whether a row may be written at all. Pure functions except for the buffer; any
  * thread. */
 #ifndef TD_EXPORT_EXPORT_ROWS_H
@@ -15,7 +15,7 @@
 typedef struct export_cells {
     const char *exchange;
     const char *symbol;
-    uint64_t exchange_ns; /* 0: the frame has no time of its own, the receive time stands for it */
+    uint64_t exchange_ns; /* 0: the frame has no time of its own: the receive time is used */
     uint64_t recv_ns;
 } export_cells;
 

@@ -17,7 +17,7 @@
 
 #define EXPORT_DAY_NONE UINT32_MAX
 
-/* Counts of one file, or of a day on which there is none. */
+/* Counts of one file, or of a day without a file. */
 typedef struct export_counts {
     uint64_t rows;
     uint64_t frames;           /* that gave rows */

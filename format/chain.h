@@ -1,6 +1,6 @@
 /* The chain record: tapedeck's own MCAP record (opcode 0x80) that makes a file provable.
  *
- * It stands after each chunk and its message indexes (in the journal: after each entry). It holds
+ * It follows each chunk and its message indexes (in the journal: each entry). It holds
  * running totals and, as its last 16 bytes, XXH3-128 of (the value before it, every byte of the
  * file from covers_from up to those 16 bytes). covers_from is the end of the chain record before, 0
  * for the first one, so each byte of the data section is covered by exactly one record. The value
@@ -82,7 +82,7 @@ TD_MUST_USE td_result chain_decode(td_bytes content, chain_conn *conns, chain_re
 /* Value of a record over previous and the covered bytes (from covers_from to before the value). */
 td_hash128 chain_value(td_hasher *hasher, td_hash128 previous, td_bytes covered);
 
-/* 32 hex digits into the value they stand for; 0 if they are none, 1 if read. */
+/* 32 hex digits into their value; 0 if they are not such digits, 1 if read. */
 int chain_value_parse(td_bytes hex, td_hash128 *out);
 
 /* A place between two records of a chained file, for a reader that continues from there

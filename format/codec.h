@@ -39,7 +39,7 @@ TD_MUST_USE td_result codec_decompress(codec *coder, codec_kind kind, td_bytes i
                                        size_t out_bytes, td_err *err);
 
 /* The records of a chunk into out, whose earlier content goes and which keeps padding_bytes more
- * after them; compared with the chunk's CRC unless that is 0, which means that there is none.
+ * after them; compared with the chunk's CRC unless that is 0, which means absent.
  * TD_OK; TD_E_CORRUPT; TD_E_LIMIT: more than LIMIT_CHUNK_BYTES; TD_E_UNSUPPORTED: the compression.
  */
 TD_MUST_USE td_result codec_unpack(codec *coder, const mcap_chunk *chunk, size_t padding_bytes,

@@ -48,7 +48,7 @@ typedef enum mcap_opcode {
     MCAP_PRIVATE_FIRST = 0x80,
 } mcap_opcode;
 
-/* One record as it stands in a file or in a chunk. */
+/* One record of a file or a chunk. */
 typedef struct mcap_record {
     uint8_t opcode;
     uint64_t offset;  /* of the opcode: in the file, or in the uncompressed chunk */

@@ -24,7 +24,7 @@ typedef struct mcap_source {
     uint32_t crc;
 } mcap_source;
 
-/* Where a record stands. */
+/* Position of a record. */
 typedef struct mcap_place {
     uint8_t opcode;
     uint64_t offset;     /* of the opcode */

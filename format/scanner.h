@@ -50,7 +50,7 @@ typedef struct scan_damage {
  * pending then), and goes to damage. */
 typedef struct scan_visitor {
     /* A chunk begins. Its message indexes follow, each with the chunk as it was before it; then
-     * chunk_end, once a record comes that is none. Without chunk, indexes are passed over. */
+     * chunk_end, at the first other record. Without chunk, indexes are passed over. */
     td_result (*chunk)(void *user, const scan_chunk *chunk, td_err *err);
     td_result (*message_index)(void *user, const scan_chunk *chunk, const mcap_place *place,
                                const mcap_message_index *index, td_err *err);
@@ -93,7 +93,7 @@ void scanner_fini(scanner *s);
  * its records begin; else where a chain record ends, with its value. */
 void scanner_begin(scanner *s, uint64_t block_start, uint64_t at, td_hash128 chain);
 
-/* Look for the next chain record after the block's start, whatever stands there, and begin at the
+/* Look for the next chain record after the block's start, and begin at the
  * block that it shows; [*from, *to) is passed over. TD_OK; TD_EOF at the end; TD_E_IO. */
 TD_MUST_USE td_result scanner_find_block(scanner *s, uint64_t *from, uint64_t *to, td_err *err);
 

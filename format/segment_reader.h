@@ -4,7 +4,7 @@
  * With a sound summary, opening reads that alone; with an index that is known, not even that. Else
  * the file is walked once: chunks are found by their headers, and only those that bring channels
  * not seen yet are decompressed. In our own profile without an end (`.open`), a chunk counts once
- * its chain record stands after it; what follows the last chain record is a torn tail. Messages
+ * its chain record follows it; bytes after the last chain record are a torn tail. Messages
  * outside of chunks are grouped into runs of about 1 MiB, which look like uncompressed chunks.
  * Memory: the lists, plus one chunk per segment_scratch.
  *
@@ -74,9 +74,9 @@ TD_MUST_USE td_result segment_reader_open(td_io io, const char *path, segment_re
                                           td_err *err);
 void segment_reader_close(segment_reader *reader);
 
-/* Open a finished segment of ours whose index is known, with all of its chunks: nothing is read but
- * what shows that the file is the one that the index describes, its size and its last chain record.
- * TD_E_CORRUPT if it is not; else as segment_reader_open. The channels come without schema
+/* Open a finished segment of tapedeck whose index is known, with all of its chunks: nothing is read
+ * but what shows that the file is the one that the index describes, its size and its last chain
+ * record. TD_E_CORRUPT if it is not; else as segment_reader_open. The channels come without schema
  * text. */
 TD_MUST_USE td_result segment_reader_open_known(td_io io, const char *path,
                                                 const segment_index *index, segment_reader **out,

@@ -64,7 +64,7 @@ struct segment_reader {
 /* Copy bytes to *at with a NUL, move *at after it. What follows a NUL in bytes is not visible. */
 const char *reader_place_text(char **at, td_bytes bytes);
 
-/* A decimal number out of metadata; what is none, or too large, counts as 0. */
+/* A decimal number in metadata; any other text, or one too large, counts as 0. */
 uint64_t reader_parse_u64(td_bytes text);
 
 /* Remember a place that is damaged. */

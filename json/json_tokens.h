@@ -44,7 +44,7 @@ static inline td_bytes json_token(const json_index *index, uint32_t token)
     return td_bytes_of(index->bytes + start, end - start);
 }
 
-/* What stands between the quotes of a string token, escapes and all; data NULL if it is no string.
+/* The text between the quotes of a string token, with its escapes; data NULL if it is no string.
  * token < index->count. The index made sure that the string is closed, and that nothing but white
  * space lies between its end and the next token. */
 static inline td_bytes json_string_token(const json_index *index, uint32_t token)

@@ -8,7 +8,7 @@
 #include "base/err.h"
 #include "base/io.h"
 
-/* min_bytes that stands for the default: 1 GiB or 5 % of the file system, whichever is less. */
+/* min_bytes for the default: 1 GiB or 5 % of the file system, whichever is less. */
 #define FREE_SPACE_DEFAULT UINT64_MAX
 
 typedef struct free_space {

@@ -94,7 +94,7 @@ typedef struct intake_stats {
     uint64_t frames_dropped;
     uint64_t gaps;         /* that opened, or were written whole, since the start */
     uint64_t http_replies; /* kept */
-    uint64_t stalls;       /* how often the loop stood still for LIMIT_PAUSE_NS */
+    uint64_t stalls;       /* how often the loop paused for LIMIT_PAUSE_NS */
 } intake_stats;
 
 intake *intake_open(const intake_options *options);

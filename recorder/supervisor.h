@@ -71,8 +71,8 @@ TD_MUST_USE td_result supervisor_open(const supervisor_options *options, supervi
 /* Record until stopped (supervisor_stop, duration, max_frames, until_close), until the wall
  * clock went back so far that the session's times are wrong (is_clock_wrong in final), or until it
  * cannot continue: TD_E_IO, TD_E_NOSPACE; TD_E_NETWORK: every feed refused for good
- * before anything stood, or a strict feed's subscription was refused. Everything received before is
- * durable when it returns, but after TD_E_IO, and a disk that was really full; when
+ * before any connection was open, or a strict feed's subscription was refused. Everything received
+ * before is durable when it returns, but after TD_E_IO, and a disk that was really full; when
  * min_free is met (TD_E_NOSPACE too) it ends like any other stop. */
 TD_MUST_USE td_result supervisor_run(supervisor *self, supervisor_status *final, td_err *err);
 

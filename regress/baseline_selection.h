@@ -13,7 +13,7 @@
 typedef struct baseline_selection {
     char *text;                /* of wanted, as baseline_meta.selection */
     char *words;               /* the baseline's, cut; NULL: absent */
-    selection_options options; /* that they stand for; borrows words */
+    selection_options options; /* of those words, which it borrows */
     selection covered;         /* by the baseline; borrows options */
     selection wanted;          /* what is played; borrows options and the command line */
     uint8_t is_part;           /* 1: less time than the baseline covers */

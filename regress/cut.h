@@ -1,4 +1,4 @@
-/* Writes a tape of one frame: the shortest file that stands alone and in which the frame has the
+/* Writes a tape of one frame: the shortest complete file in which the frame has the
  * decode, and the book after it, that it has in the archive.
  *
  * It holds the frame; of a topic with a book, the frames of that topic and symbol on the same

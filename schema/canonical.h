@@ -37,11 +37,11 @@ uint64_t canonical_hash(const message *m, canonical_members members);
  * a caller that digests several streams keeps them apart. */
 void canonical_digest(const message *m, td_hasher *into);
 
-/* What stands for the message of a control frame: XXH64 of 0xfe, class, success and the exchange's
+/* Instead of the message of a control frame: XXH64 of 0xfe, class, success and the exchange's
  * topic; CANONICAL_FAILED cleared as above. */
 uint64_t canonical_control(const classification *what);
 
-/* What stands for the message of a frame that was not decoded: XXH64 of 0xff "not decoded " and the
+/* Instead of the message of a frame that was not decoded: XXH64 of 0xff "not decoded " and the
  * reason's name, with CANONICAL_FAILED set. reason is not DECODE_OK. */
 uint64_t canonical_failure(decode_reason reason);
 

@@ -107,7 +107,7 @@ typedef struct plan_node {
         items[FRAME_ANY]; /* by kind of frame: the row's items that stand here, or PLAN_NO_ITEMS */
 } plan_node;
 
-/* What stands before a field's value when fields come in the order of the row: {"price": or
+/* The text before a field's value when fields are in the order of the row: {"price": or
  * ,"size": */
 enum { PLAN_LEAD_WORDS = 3 };
 typedef struct plan_lead {

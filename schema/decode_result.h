@@ -44,7 +44,7 @@ typedef struct decode_error {
 
 /* ---- what a frame holds, beside what it means ---- */
 
-/* Where a known member stands: 0 to TOPIC_ITEMS_MAX - 1 is in an entry of that one of the row's
+/* Position of a known member: 0 to TOPIC_ITEMS_MAX - 1 is in an entry of that one of the row's
  * items. */
 enum { SURVEY_ENVELOPE = TOPIC_ITEMS_MAX };
 

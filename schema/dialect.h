@@ -258,7 +258,7 @@ TD_MUST_USE td_result dialect_text_reserve(dialect_text *text, size_t count, td_
 TD_MUST_USE td_result dialect_text_list(dialect_text *text, json_value list, size_t *count,
                                         td_err *err);
 
-/* A member as text: a string, or a number or boolean as it stands. 0: it is missing, null, or a
+/* A member as text: a string, or a number or boolean as written. 0: it is missing, null, or a
  * container. */
 int dialect_text_scalar(json_value object, const char *key, td_bytes *out);
 

@@ -26,7 +26,7 @@ typedef enum drift_kind {
     DRIFT_REPEATED_FIELD, /* a key that occurs twice in one object */
     DRIFT_FIELD_GONE,     /* a member that nearly every frame had, and that is missing since */
     DRIFT_TYPE_CHANGED,   /* a member has another JSON type than in the stream's first frames */
-    DRIFT_NEW_VALUE,      /* a text that is none of the documented ones */
+    DRIFT_NEW_VALUE,      /* a text that is not a documented one */
     DRIFT_OUT_OF_SCALE,   /* more decimal places than the stream had, or than the field can have */
     DRIFT_OUT_OF_RANGE,   /* a number or time that cannot be right */
     DRIFT_NOT_DECODED,    /* the frame, or a time in it, cannot be read */

@@ -88,7 +88,7 @@ static inline uint8_t frame_key_find(const frame_keys *keys, td_bytes key)
 /* A frame's members, by the number of their keys; FRAME_KEY_NONE has none. */
 typedef struct frame_words {
     td_bytes json[FRAME_KEYS_MAX + 1]; /* as JSON; data NULL: the frame has no such member */
-    td_bytes text[FRAME_KEYS_MAX + 1]; /* of strings; data NULL: it is none */
+    td_bytes text[FRAME_KEYS_MAX + 1]; /* of strings; data NULL: not a string */
     td_bytes op;                       /* the request that it names; empty: none */
 } frame_words;
 

@@ -33,7 +33,7 @@ typedef enum written_kind {
 /* A value before its type is known. */
 typedef struct written_value {
     written_kind kind;
-    td_bytes text;    /* of a JSON string the resolved one, else as it stands */
+    td_bytes text;    /* of a JSON string the resolved one, else as written */
     json_value json;  /* if has_json: where it was read from */
     uint8_t has_json; /* 0: a member that is kept as JSON is parsed out of the text */
 } written_value;
@@ -73,7 +73,7 @@ int message_build_is_faulty(const message_builder *b);
 /* "levels", "trades" or "items": what the message calls its entries. */
 const char *message_build_entries_name(const message_builder *b);
 
-/* The message, in the arena. TD_E_INVALID: it is none, with the place ("levels[2].px: unknown
+/* The message, in the arena. TD_E_INVALID: it is not one, with the place ("levels[2].px: unknown
  * member"). err may be NULL. */
 TD_MUST_USE td_result message_build_end(message_builder *b, message *out, td_err *err);
 

@@ -174,7 +174,7 @@ static inline const uint8_t *scan_string(const uint8_t *p, const uint8_t *end, t
     return NULL;
 }
 
-/* A string that stands for a value: not "" and not "None". */
+/* A string with a value: not "" and not "None". */
 static inline const uint8_t *scan_text(const uint8_t *p, const uint8_t *end, td_bytes *text)
 {
     p = scan_string(p, end, text);

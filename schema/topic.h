@@ -90,7 +90,7 @@ enum {
     ITEMS_ZERO_DELETES = 1 << 4, /* an entry of size 0 deletes its level; where it has a
                                     MEMBER_RPI_SIZE that must be 0 as well */
     ITEMS_BEST = 1 << 5,  /* an entry is the best of both sides: its BID1 and ASK1 price and size
-                             become two levels; a side without price is none */
+                             become two levels; a side without price has no level */
     ITEMS_LIST = 1 << 6,  /* only a list holds entries here; an object is on the way to other ones,
                              which a frame with the list does not have */
     ITEMS_EMPTY = 1 << 7, /* the exchange sends an empty list if it has none */
@@ -122,7 +122,7 @@ typedef enum rule_id {
     RULE_ID_UNIQUE,    /* not among the last LIMIT_TRACK_IDS ids of the topic */
     RULE_ID_ASCENDING, /* decimal ids of any length that rise from entry to entry */
     /* Identity of frames, where no number or id of an entry shows a repeat. */
-    RULE_FRAME_UNIQUE, /* the message is none of the last LIMIT_TRACK_FRAMES of the topic */
+    RULE_FRAME_UNIQUE, /* the message is not one of the last LIMIT_TRACK_FRAMES of the topic */
     /* Books. */
     RULE_ANCHORED,        /* no delta before the snapshot */
     RULE_DELTA_NOT_EMPTY, /* a delta has entries */
@@ -168,7 +168,7 @@ typedef struct rule_row {
     msg_member member; /* which number or id the rule is about; MEMBER_NONE: cross_seq */
 } rule_row;
 
-/* A word for the kind of a frame. "true" and "false" stand for the JSON values as well; null and ""
+/* A word for the kind of a frame. "true" and "false" are the JSON values as well; null and ""
  * name no kind. */
 typedef struct kind_word {
     const char *text;

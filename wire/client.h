@@ -27,10 +27,10 @@ typedef struct wire_conn wire_conn;
 /* Why a connection ended or could not be made. Stable names by wire_cause_name. */
 typedef enum wire_cause {
     WIRE_CAUSE_NONE,
-    WIRE_CAUSE_RESOLVE,       /* the name has no address */
-    WIRE_CAUSE_CONNECT,       /* refused or unreachable */
-    WIRE_CAUSE_TIMEOUT,       /* no answer to connect, TLS or upgrade within connect_timeout */
-    WIRE_CAUSE_TLS_UNTRUSTED, /* certificate of an unknown CA, expired, …; CA file that is none */
+    WIRE_CAUSE_RESOLVE,        /* the name has no address */
+    WIRE_CAUSE_CONNECT,        /* refused or unreachable */
+    WIRE_CAUSE_TIMEOUT,        /* no answer to connect, TLS or upgrade within connect_timeout */
+    WIRE_CAUSE_TLS_UNTRUSTED,  /* certificate of an unknown CA, expired, …; not a CA file */
     WIRE_CAUSE_TLS_WRONG_HOST, /* a good certificate of another host */
     WIRE_CAUSE_TLS_OTHER,
     WIRE_CAUSE_REFUSED,        /* the upgrade was answered with an HTTP status other than 101 */
@@ -90,7 +90,7 @@ typedef struct wire_client_options {
 } wire_client_options;
 
 /* Start to connect; callbacks follow, none of them before this returns. TD_E_INVALID
- * for a URL or proxy that is none, TD_E_UNSUPPORTED for a proxy of another kind, TD_E_NETWORK
+ * for an invalid URL or proxy, TD_E_UNSUPPORTED for a proxy of another kind, TD_E_NETWORK
  * while the loop closes. On success exactly one ended callback follows. options is
  * borrowed for the call. */
 TD_MUST_USE td_result wire_connect(wire_loop *loop, const wire_client_options *options,
@@ -116,7 +116,7 @@ const char *wire_cause_name(wire_cause cause);
 
 /* ---- one HTTP request ---- */
 
-/* One HTTP GET: the reply's status and body, or why there is none. It connects as a WebSocket
+/* One HTTP GET: the reply's status and body, or why it failed. It connects as a WebSocket
  * connection does: look-up on another thread, every address in turn, proxies, certificates verified
  * and explained. Redirects are not followed: a reply from another address than the requested one
  * would be recorded under the wrong URL. Nothing is requested in
@@ -147,7 +147,7 @@ typedef struct wire_http_options {
 } wire_http_options;
 
 /* Send a request; done is called once, never before this returns.
- * TD_E_INVALID for a URL or proxy that is none, TD_E_UNSUPPORTED for a proxy of another kind,
+ * TD_E_INVALID for an invalid URL or proxy, TD_E_UNSUPPORTED for a proxy of another kind,
  * TD_E_NETWORK while the loop closes: then done is not called. options is borrowed for
  * the call. */
 TD_MUST_USE td_result wire_http_get(wire_loop *loop, const wire_http_options *options,

@@ -24,7 +24,7 @@ enum {
     WIRE_READ_BYTES_MIN = 64 << 10,
     /* Time limit of the closing handshake. */
     WIRE_CLOSE_GRACE_S = 2,
-    /* Bound on libwebsockets' own waits, above any of ours. */
+    /* Bound on libwebsockets' own waits, above any of tapedeck's. */
     WIRE_LWS_TIMEOUT_S = 90,
 };
 

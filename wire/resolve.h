@@ -28,8 +28,8 @@ enum { RESOLVE_ADDRESSES_MAX = 8, RESOLVE_ADDRESS_BYTES = 64 };
 
 /* Addresses of a name, in the order to try. */
 typedef struct resolve_answer {
-    size_t count;     /* 0: none */
-    const char *text; /* why there is none; a constant */
+    size_t count;                                                 /* 0: none */
+    const char *text;                                             /* why it failed; a constant */
     char addresses[RESOLVE_ADDRESSES_MAX][RESOLVE_ADDRESS_BYTES]; /* numeric */
 } resolve_answer;
 

@@ -259,7 +259,7 @@ typedef struct tapedeck_event {
     const char *state;  /* "begins", "acknowledged", "sent" ... */
     const char *url;    /* of connect */
     const char *topics; /* of subscribe: as the exchange writes them, joined by "," */
-    const char *topic;  /* of gap; "" stands for the whole connection */
+    const char *topic;  /* of gap; "": the whole connection */
     const char *symbol; /* of gap */
     const char *reason; /* of disconnect, close and gap */
     const char *cause;
