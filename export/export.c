@@ -80,8 +80,6 @@ static td_result survey(export_run_state *run, td_err *err)
                                            .archive = options->archive,
                                            .wanted = options->wanted,
                                            .window = cursor_get_window(run->tape),
-                                           .folder = run->folder,
-                                           .threads = options->threads,
                                            .is_stopped = survey_is_stopped,
                                            .user = run};
     rc = export_survey_run(&looking, &run->survey, err);
