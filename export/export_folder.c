@@ -14,17 +14,13 @@ enum {
     BUFFER_BYTES_MAX = 256 << 20, /* one frame of the largest size as text, with space */
 };
 
-#define SPOOL "MANIFEST.names"
-
 struct export_folder {
     td_io io;
     char *path;
     export_overwrite overwrite;
-    td_file *spool; /* names of complete files, each with LF */
+    td_buf names; /* of complete files, each with its NUL */
+    uint64_t file_count;
     export_file *manifest;
-    uint64_t spooled;      /* names in the spool */
-    uint64_t renamed;      /* files that have their names */
-    uint8_t has_spool;     /* 1: the spool's file is there */
     uint8_t owns_partials; /* 1: this run's, to be removed unless published */
     uint8_t is_published;
 };
@@ -114,24 +110,14 @@ static td_result check_nobody_writes(export_folder *folder, td_err *err)
 /* The manifest's partial file comes first: it marks the folder as in use by an export. */
 static td_result begin(export_folder *folder, td_err *err)
 {
-    char spool[LIMIT_PATH_BYTES];
     td_result rc = td_io_mkdir_all(folder->io, folder->path, err);
     if (rc == TD_OK)
         rc = export_folder_check(folder, EXPORT_MANIFEST, err);
     if (rc == TD_OK)
         rc = check_nobody_writes(folder, err);
     if (rc == TD_OK)
-        rc = path_of(folder, SPOOL, EXPORT_PARTIAL, spool, err);
-    if (rc != TD_OK)
-        return rc;
-    rc = export_file_open(folder, EXPORT_MANIFEST, EXPORT_PLAIN, &folder->manifest, err);
-    if (rc != TD_OK)
-        return rc;
-    folder->owns_partials = 1;
-    rc = remove_partial(folder, SPOOL, err);
-    if (rc == TD_OK)
-        rc = td_io_open(folder->io, spool, TD_OPEN_CREATE, &folder->spool, err);
-    folder->has_spool = rc == TD_OK;
+        rc = export_file_open(folder, EXPORT_MANIFEST, EXPORT_PLAIN, &folder->manifest, err);
+    folder->owns_partials = rc == TD_OK;
     return rc;
 }
 
@@ -141,6 +127,7 @@ td_result export_folder_open(td_io io, const char *path, export_overwrite overwr
     export_folder *made = td_alloc_zero(1, sizeof *made);
     made->io = io;
     made->overwrite = overwrite;
+    td_buf_init(&made->names, SIZE_MAX);
     made->path = td_strdup(path);
     td_result rc = begin(made, err);
     if (rc != TD_OK) {
@@ -153,7 +140,7 @@ td_result export_folder_open(td_io io, const char *path, export_overwrite overwr
 
 uint64_t export_folder_file_count(const export_folder *folder)
 {
-    return folder->spooled;
+    return folder->file_count;
 }
 
 export_file *export_folder_manifest(export_folder *folder)
@@ -164,25 +151,16 @@ export_file *export_folder_manifest(export_folder *folder)
 
 typedef td_result name_fn(export_folder *folder, const char *name, td_err *err);
 
-/* Call fn for each name of the spool, in the order in which the files were finished. */
+/* Call fn for each complete file, in the order in which they were finished. */
 static td_result each_name(export_folder *folder, name_fn *fn, td_err *err)
 {
-    char name[EXPORT_NAME_BYTES];
-    uint64_t at = 0;
-    for (;;) {
-        size_t got = 0;
-        td_result rc = td_io_read_at(folder->spool, at, name, sizeof name, &got, err);
-        if (rc != TD_OK || got == 0)
-            return rc;
-        char *end = memchr(name, '\n', got);
-        if (end == NULL)
-            return TD_OK; /* cut off by the failure for which files are removed now */
-        *end = '\0';
-        at += (uint64_t)(end - name) + 1;
+    td_result rc = TD_OK;
+    for (size_t at = 0; at < folder->names.size && rc == TD_OK;) {
+        const char *name = (const char *)folder->names.data + at;
         rc = fn(folder, name, err);
-        if (rc != TD_OK)
-            return rc;
+        at += strlen(name) + 1;
     }
+    return rc;
 }
 
 /* From NAME.partial to NAME. */
@@ -191,11 +169,9 @@ static td_result publish_name(export_folder *folder, const char *name, td_err *e
     char from[LIMIT_PATH_BYTES];
     char to[LIMIT_PATH_BYTES];
     TD_ASSERT(name[0] != '\0');
-    TD_ASSERT(folder->renamed <= folder->spooled);
     td_result rc = path_of(folder, name, EXPORT_PARTIAL, from, err);
     if (rc == TD_OK)
         rc = path_of(folder, name, "", to, err);
-    folder->renamed++;
     return rc == TD_OK ? td_io_rename(folder->io, from, to, err) : rc;
 }
 
@@ -210,16 +186,6 @@ static td_result remove_old_manifest(export_folder *folder, td_err *err)
     if (rc == TD_E_NOTFOUND)
         return TD_OK;
     return rc == TD_OK ? td_io_sync_dir(folder->io, folder->path, err) : rc;
-}
-
-/* Tried again by close if it fails here. */
-static td_result remove_spool(export_folder *folder, td_err *err)
-{
-    td_io_close(folder->spool);
-    folder->spool = NULL;
-    td_result rc = folder->has_spool ? remove_partial(folder, SPOOL, err) : TD_OK;
-    folder->has_spool = (uint8_t)(folder->has_spool && rc != TD_OK);
-    return rc;
 }
 
 /* The last step. If it cannot be made durable it is taken back: what is there is complete, but
@@ -244,16 +210,12 @@ td_result export_folder_publish(export_folder *folder, td_err *err)
     export_sums ignored;
     export_file *manifest = folder->manifest;
     TD_ASSERT(manifest != NULL);
-    TD_ASSERT(folder->spool != NULL);
     folder->manifest = NULL;
     td_result rc = export_file_finish(manifest, &ignored, err);
     if (rc == TD_OK)
         rc = remove_old_manifest(folder, err);
     if (rc == TD_OK)
         rc = each_name(folder, publish_name, err);
-    TD_ASSERT(rc != TD_OK || folder->renamed == folder->spooled);
-    if (rc == TD_OK)
-        rc = remove_spool(folder, err);
     if (rc == TD_OK)
         rc = td_io_sync_dir(folder->io, folder->path, err);
     if (rc == TD_OK)
@@ -278,11 +240,11 @@ void export_folder_close(export_folder *folder)
     td_err ignored;
     export_file_abandon(folder->manifest);
     /* Best effort all through: the export has failed already, and its error says more. */
-    if (!folder->is_published && folder->spool != NULL)
+    if (!folder->is_published)
         (void)each_name(folder, discard_name, &ignored);
     if (!folder->is_published && folder->owns_partials)
         (void)remove_partial(folder, EXPORT_MANIFEST, &ignored);
-    (void)remove_spool(folder, &ignored);
+    td_buf_fini(&folder->names);
     td_free(folder->path);
     td_free(folder);
 }
@@ -395,16 +357,11 @@ td_result export_file_settle(export_file *file, td_err *err)
     return rc == TD_OK ? rc : td_err_add(err, rc, "file %s", file->name);
 }
 
-/* Enter a finished file in the spool, from where it is published or discarded. */
-static td_result spool_name(const export_file *file, td_err *err)
+/* A finished file is published or discarded with the others. */
+static void add_name(const export_file *file)
 {
-    TD_ASSERT(strchr(file->name, '\n') == NULL);
-    char line[EXPORT_NAME_BYTES + 1];
-    int size = snprintf(line, sizeof line, "%s\n", file->name);
-    TD_ASSERT(size > 0);
-    TD_ASSERT(size < (int)sizeof line);
-    file->folder->spooled++;
-    return td_io_append(file->folder->spool, line, (size_t)size, err);
+    td_buf_add(&file->folder->names, file->name, strlen(file->name) + 1);
+    file->folder->file_count++;
 }
 
 td_result export_file_finish(export_file *file, export_sums *out, td_err *err)
@@ -416,7 +373,7 @@ td_result export_file_finish(export_file *file, export_sums *out, td_err *err)
     if (rc == TD_OK)
         rc = write_out(file, FILE_ENDS, err);
     if (rc == TD_OK && strcmp(file->name, EXPORT_MANIFEST) != 0)
-        rc = spool_name(file, err);
+        add_name(file);
     if (rc != TD_OK) {
         rc = td_err_add(err, rc, "file %s", file->name);
         export_file_abandon(file);

@@ -3,8 +3,7 @@
  * whole export, and one that failed leaves the folder as it was. Existing files
  * are replaced only if the caller says so.
  *
- * Names of files that are complete are spooled to a file of their own: memory does not grow with
- * the number of days. One thread. */
+ * Memory grows by the name of each file, some 60 bytes. One thread. */
 #ifndef TD_EXPORT_EXPORT_FOLDER_H
 #define TD_EXPORT_EXPORT_FOLDER_H
 
@@ -72,7 +71,7 @@ TD_MUST_USE td_result export_file_finish(export_file *file, export_sums *out, td
 /* Free; the partial file is removed. NULL is fine. */
 void export_file_abandon(export_file *file);
 
-/* The manifest's own file: made by open, not in the spool; finish it before publishing. */
+/* The manifest's own file: made by open; finish it before publishing. */
 export_file *export_folder_manifest(export_folder *folder);
 
 #endif

@@ -519,7 +519,7 @@ test("export names what a killed export left; --force removes it", { skip: witho
   const archive = await imported(t, capture(INVERSE), "inverse");
   const out = path.join(temporary(t), "out");
   fs.mkdirSync(out);
-  for (const name of [`${MANIFEST}.partial`, "MANIFEST.names.partial", "bybit_trades_2021-04-17_BTCUSD.csv.gz.partial"])
+  for (const name of [`${MANIFEST}.partial`, "bybit_trades_2021-04-17_BTCUSD.csv.gz.partial"])
     fs.writeFileSync(path.join(out, name), "left by a crash");
   const end = await tapedeck(t, exporting(archive, "tardis-csv", out), { status: 2 });
   assert.match(end.stderr, /another export is writing there, or one was killed\n.*--force/);
