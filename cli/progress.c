@@ -39,19 +39,20 @@ unit_text progress_part(progress_line *progress, uint64_t mono_ns, uint64_t done
 {
     unit_text out = {""};
     char left[TD_TIME_TEXT_BYTES];
-    if (progress->begin_mono_ns == 0) {
+    if (progress->begin_mono_ns == 0 || done < progress->last_done) { /* or another phase */
         progress->begin_mono_ns = mono_ns;
         progress->begin_done = done;
     }
+    progress->last_done = done;
     if (total == 0 || done > total)
         return out;
     double part = (double)done / (double)total;
     int used = snprintf(out.text, sizeof out.text, "%d %%", (int)(part * 100));
     uint64_t passed_ns = mono_ns - progress->begin_mono_ns;
-    if (passed_ns < PACE_KNOWN_NS || done <= progress->begin_done)
+    if (passed_ns < PACE_KNOWN_NS || done <= progress->begin_done || done == total)
         return out;
     double pace = (double)(done - progress->begin_done) / (double)passed_ns;
-    uint64_t left_s = (uint64_t)((double)(total - done) / pace) / TD_NS_PER_S;
+    uint64_t left_s = (uint64_t)((double)(total - done) / pace) / TD_NS_PER_S + 1;
     td_duration_format(left_s * TD_NS_PER_S, left);
     (void)snprintf(out.text + used, sizeof out.text - (size_t)used, "  %s left", left); /* fits */
     return out;

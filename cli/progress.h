@@ -16,7 +16,8 @@ typedef struct progress_line {
     uint64_t next_mono_ns;  /* not shown again before */
     uint64_t begin_mono_ns; /* when the first part was shown; 0: none was */
     uint64_t begin_done;    /* and how much was done then */
-    uint8_t is_shown;       /* 0: no terminal, or quiet */
+    uint64_t last_done;
+    uint8_t is_shown; /* 0: no terminal, or quiet */
 } progress_line;
 
 /* A status line on the report's terminal; shows nothing without a terminal, or if it is quiet. */

@@ -18,6 +18,12 @@
 #include "cli/verbs.h"
 #include "play/source.h"
 
+/* A segment of the selection, for the part that is done. */
+typedef struct play_stretch {
+    uint64_t from_ns, to_ns;
+    uint64_t bytes;
+} play_stretch;
+
 typedef struct play_verb {
     /* Targets of the option groups; a verb need not have all of them. */
     play_source source;
@@ -36,6 +42,10 @@ typedef struct play_verb {
     progress_line progress;
     output_stream output; /* on stdout */
     td_err err;           /* where the verb's work says why it failed */
+    /* Set once the part that is done is shown. */
+    play_stretch *stretches;
+    size_t stretch_count;
+    uint8_t has_stretches;
 } play_verb;
 
 /* Parse the command line, and from here on let signals stop the work. Opens no archive. Returns 1
@@ -46,6 +56,10 @@ int play_verb_begin(play_verb *verb, const verb_context *context, const options_
 /* The progress function of what is run, with the play_verb as its user: shows the status line.
  * 1 once a signal came. */
 int play_verb_progress(void *user, uint64_t frames, uint64_t recv_ns);
+
+/* "37 %  2 m 5 s left": how far the frame that was received then is in the selection, by the bytes
+ * of its segments. "" if that is not known. */
+unit_text play_verb_part(play_verb *verb, uint64_t now_ns, uint64_t recv_ns);
 
 /* Close the source and everything that play_verb_begin opened; print the error of rc, or that of
  * the output where there is no other. Returns the exit status: done if nothing failed. */

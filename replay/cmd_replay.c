@@ -113,7 +113,9 @@ static void show_progress(replay_command *command, uint64_t now_ns)
     pacer_speed_format(command->pacer.options.speed, speed);
     td_duration_format(now_ns - command->started_ns, elapsed);
     uint64_t rate = rate_take(&command->rate, now_ns, command->frames);
-    progress_show(&command->verb.progress, now_ns, "%s  speed %s%s  %s/s  %s  %s%s", when, speed,
+    const unit_text part = play_verb_part(&command->verb, now_ns, command->pacer.recv_ns);
+    progress_show(&command->verb.progress, now_ns, "%s%s%s  speed %s%s  %s/s  %s  %s%s", part.text,
+                  part.text[0] == '\0' ? "" : "  ", when, speed,
                   command->pacer.is_paused ? "  paused" : "", format_counted(rate, "frame").text,
                   elapsed, format_counted(command->frames, "frame").text,
                   command->keyboard == NULL ? ""

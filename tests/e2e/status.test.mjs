@@ -116,6 +116,19 @@ describe("status lines", { concurrency: 2 }, () => {
     }
   });
 
+  test("replay shows the part that is done and the time left, by the bytes of the segments", async (t) => {
+    const dir = temporary(t);
+    const archive = path.join(dir, "tape");
+    const lines = Array.from({ length: 8 }, (_, i) => `${START + i}.0: ${frame(i + 1)}`);
+    fs.writeFileSync(path.join(dir, "capture"), [`wss://test/realtime <-> ${START}.0`, ...lines, ""].join("\n"));
+    await tapedeck(t, ["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", "inverse", path.join(dir, "capture")]);
+    const replay = new Terminal(t, dir, 100, "tapedeck-replay", ["replay", "-a", archive, "--speed", "2", "--json"]);
+    await replay.shows(/\r\d+ % {2}2021-04-17T16:43:0/);
+    const [, left] = await replay.shows(/\r[1-9]\d % {2}([1-3]) s left {2}2021-04-17T16:43:0/);
+    assert.ok(Number(left) > 0);
+    assert.equal((await replay.end()).mode, "line");
+  });
+
   test("replay at full speed reads no keys", async (t) => {
     const dir = temporary(t);
     const archive = await longGap(t, dir);
