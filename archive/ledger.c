@@ -95,20 +95,25 @@ static td_result open_view(archive *a, archive_view **out, td_err *err)
     return rc;
 }
 
+static void read_file_gaps(const archive_view *view, const archive_segment *segment, gap_list *out)
+{
+    td_err cause;
+    td_err_clear(&cause);
+    if (segment_gaps(view->archive, segment->path, out, &cause) != TD_OK)
+        td_log_emit(archive_log(view->archive), TD_LOG_WARNING, "passed over: %s", cause.text);
+}
+
 /* A segment that is in the catalog as it is need not be read itself. */
 static void read_gaps(archive_view *view, const archive_segment *segment, gap_list *out)
 {
     segment_rows rows;
-    td_err cause;
-    td_err_clear(&cause);
     if (archive_view_load(view, segment->path, segment->size_bytes, CATALOG_ROWS, &rows)) {
         *out = rows.gaps;
         rows.gaps = (gap_list){0};
         segment_rows_fini(&rows);
         return;
     }
-    if (segment_gaps(view->archive, segment->path, out, &cause) != TD_OK)
-        td_log_emit(archive_log(view->archive), TD_LOG_WARNING, "passed over: %s", cause.text);
+    read_file_gaps(view, segment, out);
 }
 
 static td_result one_segment(archive_view *view, const archive_segment *segment, gap_source_fn *fn,
@@ -204,19 +209,37 @@ static void add_lacking(archive_view *view, gap_list *list)
     crash_gaps_find(a, &view->past, &view->listing, view->live, list);
 }
 
-static td_result collect(archive_view *view, gap_list *rows, td_err *err)
+/* A segment whose counts cannot be read received nothing, for all that is known. */
+static void read_segment(archive_view *view, const archive_segment *segment, session_spans *spans,
+                         gap_list *gaps)
 {
-    session_spans spans;
-    session_spans_read(view, &spans); /* before the gaps, which may grow */
-    td_result rc = each_segment(view, join, rows, err);
-    if (rc == TD_OK) {
-        archive_past_damage_gaps(&view->past, &view->listing, &view->journal_gaps);
-        join_journal(view, rows);
-        add_lacking(view, rows);
-        session_spans_add_gaps(&spans, &view->past, rows);
+    segment_rows rows;
+    if (!archive_view_load(view, segment->path, segment->size_bytes, CATALOG_ROWS, &rows)) {
+        rows = (segment_rows){0};
+        read_file_gaps(view, segment, &rows.gaps);
+        if (archive_read_index(view->archive, segment->path, INDEX_FULL, &rows.index, NULL) !=
+            TD_OK)
+            rows.index = (segment_index){0};
     }
+    gap_list_join(gaps, &rows.gaps);
+    if (segment->name.is_parsed)
+        session_spans_add(spans, &segment->name, &rows.index);
+    segment_rows_fini(&rows);
+}
+
+static void collect(archive_view *view, gap_list *rows)
+{
+    session_spans spans = {0};
+    for (size_t i = 0; i < view->listing.segment_count; i++)
+        read_segment(view, &view->listing.segments[i], &spans, rows);
+    archive_past_damage_gaps(&view->past, &view->listing, &view->journal_gaps);
+    join_journal(view, rows);
+    add_lacking(view, rows);
+    if (spans.is_full)
+        td_log_emit(archive_log(view->archive), TD_LOG_WARNING,
+                    "more topics than gaps are looked for in: some have no rows of their own");
+    session_spans_add_gaps(&spans, &view->past, rows);
     session_spans_fini(&spans);
-    return rc;
 }
 
 td_result archive_gaps(archive *a, gap_list *out, td_err *err)
@@ -225,9 +248,7 @@ td_result archive_gaps(archive *a, gap_list *out, td_err *err)
     *out = (gap_list){0};
     td_result rc = open_view(a, &view, err);
     if (rc == TD_OK)
-        rc = collect(view, out, err);
-    if (rc != TD_OK)
-        gap_list_fini(out);
+        collect(view, out);
     archive_view_close(view);
     return rc;
 }

@@ -1,188 +1,135 @@
 #include "archive/session_spans.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "base/buf.h"
-#include "base/limits.h"
 #include "archive/archive_segment.h"
-#include "archive/feed_past.h"
-#include "archive/name_index.h"
-#include "format/segment_reader.h"
 
-/* Twice what the channels of one segment can hold: further topics of a session are left out, with
- * a warning. */
-#define SPAN_TOPIC_BYTES_MAX                                                                       \
-    ((size_t)2 * LIMIT_SEGMENT_CHANNELS * (LIMIT_NAME_BYTES + LIMIT_SYMBOL_BYTES))
+/* ---- what was received, segment by segment ---- */
 
-/* ---- one segment ---- */
-
-/* A segment's rows in the catalog, if they describe the file. */
-static int load_known(archive_view *view, const archive_segment *segment, segment_rows *out)
+/* The number of a name of three texts; a new one is copied. */
+static size_t number_of(span_names *names, const char *a, const char *b, const char *c)
 {
-    return archive_view_load(view, segment->path, segment->size_bytes, CATALOG_ROWS, out);
-}
-
-/* Receive times in a segment; first_ns 0: it has no received frame. */
-typedef struct segment_times {
-    uint64_t first_ns;
-    uint64_t last_ns;
-    uint64_t end_ns; /* 0: no message at all */
-    uint8_t is_capture;
-} segment_times;
-
-/* A segment that is being read. */
-typedef struct times_reader {
-    segment_reader *reader;
-    segment_scratch *scratch;
-    td_buf channels;
-} times_reader;
-
-static int has_received(const segment_reader *reader, uint32_t chunk)
-{
-    for (uint32_t i = 0; i < segment_reader_channel_count(reader); i++) {
-        const segment_channel *channel = segment_reader_channel(reader, i);
-        if (channel->info.dir == CHANNEL_IN && segment_reader_chunk_has(reader, chunk, channel))
-            return 1;
+    char text[LIMIT_NAME_BYTES + LIMIT_TOPIC_BYTES + LIMIT_SYMBOL_BYTES];
+    size_t size = 0;
+    const char *const parts[] = {a, b, c};
+    for (size_t i = 0; i < 3; i++) {
+        size_t part_bytes = strlen(parts[i]) + 1;
+        TD_ASSERT(part_bytes <= sizeof text - size);
+        memcpy(text + size, parts[i], part_bytes);
+        size += part_bytes;
     }
-    return 0;
+    size_t number = name_index_find(&names->by_name, td_bytes_of(text, size));
+    if (number != NAME_INDEX_NONE)
+        return number;
+    names->texts = td_array_grow(names->texts, names->count, sizeof(char *));
+    names->texts[names->count] = td_alloc(size);
+    memcpy(names->texts[names->count], text, size);
+    name_index_put(&names->by_name, td_bytes_of(names->texts[names->count], size), names->count);
+    return names->count++;
 }
 
-/* First and last received frame of a chunk; first_ns stays 0 if it has none, or cannot be read: a
- * chunk too few makes a row longer, one too many would hide something. */
-static void chunk_times(times_reader *r, uint32_t chunk, segment_times *out)
+static void names_fini(span_names *names)
 {
-    *out = (segment_times){0};
-    if (!has_received(r->reader, chunk) ||
-        segment_reader_chunk_channels(r->reader, chunk, r->scratch, &r->channels, NULL) != TD_OK)
+    for (size_t i = 0; i < names->count; i++)
+        td_free(names->texts[i]);
+    td_free(names->texts);
+    name_index_fini(&names->by_name);
+}
+
+static void add_topic(session_spans *spans, const session_span *span, const channel_info *info)
+{
+    const char *symbol = strcmp(info->symbol, "*") == 0 ? "" : info->symbol;
+    if (channel_role(info) != ROLE_DATA || strlen(info->topic) >= LIMIT_TOPIC_BYTES ||
+        strlen(symbol) >= LIMIT_SYMBOL_BYTES)
         return;
-    const sealed_channel *rows = (const sealed_channel *)(const void *)r->channels.data;
-    for (size_t i = 0; i < r->channels.size / sizeof *rows; i++) {
-        const segment_channel *channel = segment_reader_channel_by_id(r->reader, rows[i].id);
-        if (channel == NULL || channel->info.dir != CHANNEL_IN)
-            continue;
-        if (out->first_ns == 0 || rows[i].first_ns < out->first_ns)
-            out->first_ns = rows[i].first_ns;
-        if (rows[i].last_ns > out->last_ns)
-            out->last_ns = rows[i].last_ns;
+    if (spans->topics.count == SPAN_TOPICS_MAX) {
+        spans->is_full = 1;
+        return;
     }
+    size_t topic = number_of(&spans->topics, span->feed, info->topic, symbol);
+    spans->had = td_array_reach(spans->had, &spans->had_capacity, topic, sizeof spans->had[0]);
+    topic_sessions *had = &spans->had[topic];
+    had->bits = td_array_reach(had->bits, &had->bytes, span->session_number / 8, 1);
+    had->bits[span->session_number / 8] |= (uint8_t)(1U << (span->session_number % 8));
 }
 
-/* Read only the chunks at its two ends: times rise within a session. */
-static void reader_times(times_reader *r, segment_times *out)
+/* Widen a range by what a segment received. */
+static void add_times(const segment_index *index, uint64_t *first_ns, uint64_t *last_ns)
 {
-    uint32_t count = segment_reader_chunk_count(r->reader);
-    segment_times chunk;
-    for (uint32_t i = 0; i < count && out->first_ns == 0; i++) {
-        chunk_times(r, i, &chunk);
-        out->first_ns = chunk.first_ns;
-    }
-    for (uint32_t i = count; i > 0 && out->last_ns == 0; i--) {
-        chunk_times(r, i - 1, &chunk);
-        out->last_ns = chunk.last_ns;
-    }
-    out->end_ns = count == 0 ? 0 : segment_reader_info(r->reader)->last_ns;
-    const segment_info *info = segment_reader_info(r->reader);
-    out->is_capture = !info->is_ours || strcmp(info->session.verb, "record") != 0;
-}
-
-/* Nothing in *out for a segment that cannot be read. */
-static void read_file_times(archive *a, const archive_segment *segment, segment_times *out)
-{
-    *out = (segment_times){0};
-    times_reader r = {.scratch = segment_scratch_open()};
-    td_buf_init(&r.channels, LIMIT_CHUNK_BYTES);
-    if (archive_open_segment(a, segment->path, &r.reader, NULL) == TD_OK)
-        reader_times(&r, out);
-    segment_reader_close(r.reader);
-    segment_scratch_close(r.scratch);
-    td_buf_fini(&r.channels);
-}
-
-static segment_times index_times(const segment_index *index)
-{
-    segment_times times = {.end_ns = index->last_ns};
-    times.is_capture = strcmp(index->verb, "record") != 0;
     for (size_t i = 0; i < index->channel_count; i++) {
         const segment_channel *channel = &index->channels[i];
         if (channel->info.dir != CHANNEL_IN || channel->message_count == 0)
             continue;
-        if (times.first_ns == 0 || channel->first_ns < times.first_ns)
-            times.first_ns = channel->first_ns;
-        if (channel->last_ns > times.last_ns)
-            times.last_ns = channel->last_ns;
+        if (*first_ns == 0 || channel->first_ns < *first_ns)
+            *first_ns = channel->first_ns;
+        if (channel->last_ns > *last_ns)
+            *last_ns = channel->last_ns;
     }
-    return times;
 }
 
-static segment_times read_times(archive_view *view, const archive_segment *segment)
+void session_spans_add(session_spans *spans, const segment_name *name, const segment_index *index)
 {
-    segment_times times;
-    segment_rows rows;
-    if (!load_known(view, segment, &rows)) {
-        read_file_times(view->archive, segment, &times);
-        return times;
-    }
-    times = index_times(&rows.index);
-    segment_rows_fini(&rows);
-    return times;
+    session_span span = {.number = name->number,
+                         .first_s = name->first_s,
+                         .last_s = name->first_s,
+                         .end_ns = index->last_ns,
+                         .is_capture = strcmp(index->verb, "record") != 0};
+    memcpy(span.feed, name->feed, sizeof span.feed);
+    memcpy(span.session, name->session, sizeof span.session);
+    span.session_number = number_of(&spans->sessions, span.feed, span.session, "");
+    for (size_t i = 0; i < index->channel_count; i++)
+        add_topic(spans, &span, &index->channels[i].info);
+    add_times(index, &span.first_ns, &span.last_ns);
+    spans->rows = td_array_grow(spans->rows, spans->count, sizeof spans->rows[0]);
+    spans->rows[spans->count++] = span;
 }
 
-/* ---- sessions ---- */
-
-static int compare_segments(const void *a, const void *b)
+void session_spans_fini(session_spans *spans)
 {
-    const segment_name *left = &(*(const archive_segment *const *)a)->name;
-    const segment_name *right = &(*(const archive_segment *const *)b)->name;
+    for (size_t i = 0; i < spans->had_capacity; i++)
+        td_free(spans->had[i].bits);
+    td_free(spans->had);
+    td_free(spans->rows);
+    names_fini(&spans->topics);
+    names_fini(&spans->sessions);
+    *spans = (session_spans){0};
+}
+
+void archive_feed_range(archive_view *view, const char *feed, uint64_t *first_ns, uint64_t *last_ns)
+{
+    *first_ns = 0;
+    *last_ns = 0;
+    for (size_t i = 0; i < view->listing.segment_count; i++) {
+        const archive_segment *segment = &view->listing.segments[i];
+        segment_rows rows;
+        if (!segment->name.is_parsed || strcmp(segment->name.feed, feed) != 0)
+            continue;
+        if (!archive_view_load(view, segment->path, segment->size_bytes, CATALOG_ROWS, &rows)) {
+            rows = (segment_rows){0};
+            if (archive_read_index(view->archive, segment->path, INDEX_FULL, &rows.index, NULL) !=
+                TD_OK)
+                continue;
+        }
+        add_times(&rows.index, first_ns, last_ns);
+        segment_rows_fini(&rows);
+    }
+}
+
+/* ---- from segments to spans ---- */
+
+static int compare_numbers(const void *a, const void *b)
+{
+    const session_span *left = a;
+    const session_span *right = b;
     int order = strcmp(left->feed, right->feed);
     if (order == 0)
         order = strcmp(left->session, right->session);
     if (order == 0 && left->number != right->number)
         order = left->number < right->number ? -1 : 1;
     return order;
-}
-
-static int is_same_session(const segment_name *a, const segment_name *b)
-{
-    return strcmp(a->feed, b->feed) == 0 && strcmp(a->session, b->session) == 0;
-}
-
-/* 1 if the session continues in the next segment without a whole hour between. Their names show it,
- * because no segment has messages of two hours. */
-static int goes_on(const segment_name *a, const segment_name *b)
-{
-    return is_same_session(a, b) && b->first_s / 3600 <= a->first_s / 3600 + 1;
-}
-
-/* The part of a session that these segments are: its first and last ones with received frames. */
-static void read_session(archive_view *view, const archive_segment *const *segments, size_t count,
-                         session_span *out)
-{
-    segment_times times;
-    size_t first = 0;
-    *out = (session_span){0};
-    memcpy(out->feed, segments[0]->name.feed, sizeof out->feed);
-    memcpy(out->session, segments[0]->name.session, sizeof out->session);
-    td_buf_init(&out->topics, SPAN_TOPIC_BYTES_MAX);
-    for (; first < count && out->first_ns == 0; first++) {
-        times = read_times(view, segments[first]);
-        out->first_ns = times.first_ns;
-        out->last_ns = times.last_ns;
-        out->end_ns = times.end_ns;
-        out->is_capture = times.is_capture;
-    }
-    for (size_t i = count; i > first; i--) {
-        times = read_times(view, segments[i - 1]);
-        if (times.end_ns > out->end_ns)
-            out->end_ns = times.end_ns;
-        if (times.last_ns > out->last_ns)
-            out->last_ns = times.last_ns;
-        if (times.last_ns != 0)
-            break;
-    }
 }
 
 static int compare_spans(const void *a, const void *b)
@@ -195,174 +142,41 @@ static int compare_spans(const void *a, const void *b)
     return order != 0 ? order : strcmp(left->session, right->session);
 }
 
-/* ---- topics of a session ---- */
-
-/* What one span received, each topic once. */
-typedef struct topic_set {
-    td_buf *topics;     /* the span's */
-    name_index by_name; /* in the bytes of *topics */
-    uint8_t is_full;
-} topic_set;
-
-/* The next entry of a span's topics: TOPIC, NUL and SYMBOL; size 0: there is none. */
-static td_bytes next_topic(const td_buf *topics, size_t *at)
+/* 1 if the session continues in the next segment without a whole hour between. Their names show it,
+ * because no segment has messages of two hours. */
+static int goes_on(const session_span *a, const session_span *b)
 {
-    if (*at >= topics->size)
-        return td_bytes_of(NULL, 0);
-    const char *topic = (const char *)topics->data + *at;
-    size_t size = strlen(topic) + 1;
-    size += strlen(topic + size);
-    *at += size + 1;
-    return td_bytes_of(topic, size);
+    return a->session_number == b->session_number && b->first_s / 3600 <= a->last_s / 3600 + 1;
 }
 
-/* The names have moved. */
-static void index_again(topic_set *set)
+static void join(session_span *span, const session_span *next)
 {
-    size_t at = 0;
-    name_index_fini(&set->by_name);
-    set->by_name = (name_index){0};
-    for (td_bytes name = next_topic(set->topics, &at); name.size > 0;
-         name = next_topic(set->topics, &at))
-        name_index_put(&set->by_name, name, 0);
+    span->last_s = next->first_s;
+    if (span->first_ns == 0)
+        span->first_ns = next->first_ns;
+    if (next->last_ns > span->last_ns)
+        span->last_ns = next->last_ns;
+    if (next->end_ns > span->end_ns)
+        span->end_ns = next->end_ns;
 }
 
-/* Grow first, so that found entries do not move later. */
-static void put_topic(topic_set *set, const channel_info *info)
+/* One that received nothing is none. */
+static void join_segments(session_spans *spans)
 {
-    td_buf *topics = set->topics;
-    const char *symbol = strcmp(info->symbol, "*") == 0 ? "" : info->symbol;
-    const uint8_t *before = topics->data;
-    size_t at = topics->size;
-    size_t size = strlen(info->topic) + 1 + strlen(symbol);
-    if (channel_role(info) != ROLE_DATA)
-        return;
-    if (at + size + 1 > SPAN_TOPIC_BYTES_MAX) {
-        set->is_full = 1;
-        return;
+    size_t count = 0;
+    size_t next = 0;
+    if (spans->count > 0)
+        qsort(spans->rows, spans->count, sizeof spans->rows[0], compare_numbers);
+    for (size_t at = 0; at < spans->count; at = next) {
+        session_span span = spans->rows[at];
+        for (next = at + 1; next < spans->count && goes_on(&span, &spans->rows[next]); next++)
+            join(&span, &spans->rows[next]);
+        if (span.first_ns != 0)
+            spans->rows[count++] = span;
     }
-    td_buf_grow(topics, size + 1);
-    if (topics->data != before)
-        index_again(set);
-    td_buf_add(topics, info->topic, strlen(info->topic) + 1);
-    td_buf_add(topics, symbol, strlen(symbol) + 1);
-    const td_bytes name = td_bytes_of(topics->data + at, size);
-    if (name_index_find(&set->by_name, name) == NAME_INDEX_NONE)
-        name_index_put(&set->by_name, name, 0);
-    else
-        topics->size = at;
-}
-
-/* Nothing is added for a segment that cannot be read. */
-static void read_file_topics(archive *a, const archive_segment *segment, topic_set *set)
-{
-    segment_reader *reader = NULL;
-    td_result rc = archive_open_segment(a, segment->path, &reader, NULL);
-    for (uint32_t i = 0; rc == TD_OK && i < segment_reader_channel_count(reader); i++)
-        put_topic(set, &segment_reader_channel(reader, i)->info);
-    segment_reader_close(reader);
-}
-
-static void read_topics(archive_view *view, const archive_segment *segment, topic_set *set)
-{
-    segment_rows rows;
-    if (!load_known(view, segment, &rows)) {
-        read_file_topics(view->archive, segment, set);
-        return;
-    }
-    for (size_t i = 0; i < rows.index.channel_count; i++)
-        put_topic(set, &rows.index.channels[i].info);
-    segment_rows_fini(&rows);
-}
-
-/* Which segments a span comes from. */
-typedef struct span_source {
-    const archive_segment *const *segments;
-    size_t count;
-} span_source;
-
-/* A capture's topics are looked for in all of its segments; of a recorded session, which answers
- * for its configuration, those at its two ends do. */
-static void read_span_topics(archive_view *view, const span_source *source, session_span *span)
-{
-    topic_set set = {.topics = &span->topics};
-    for (size_t i = 0; i < source->count; i++)
-        if (span->is_capture || i == 0 || i + 1 == source->count)
-            read_topics(view, source->segments[i], &set);
-    if (set.is_full)
-        td_log_emit(archive_log(view->archive), TD_LOG_WARNING,
-                    "feed '%s', session %s: more topics than gaps are looked for in: some of these "
-                    "have no rows of their own",
-                    span->feed, span->session);
-    name_index_fini(&set.by_name);
-}
-
-/* Where all sessions of a feed are recorded, their topics are not needed. */
-static void read_feed_topics(archive_view *view, const span_source *sources, session_span *spans,
-                             size_t count)
-{
-    size_t captures = 0;
-    for (size_t i = 0; i < count; i++)
-        captures += spans[i].is_capture;
-    for (size_t i = 0; i < count && count > 1 && captures > 0; i++)
-        read_span_topics(view, &sources[i], &spans[i]);
-}
-
-static size_t feed_end(const session_spans *spans, size_t from)
-{
-    size_t end = from + 1;
-    while (end < spans->count && strcmp(spans->rows[end].feed, spans->rows[from].feed) == 0)
-        end++;
-    return end;
-}
-
-static void read_sessions(archive_view *view, const archive_segment **segments, size_t count,
-                          session_spans *out)
-{
-    size_t end = 0;
-    span_source *sources = td_alloc_zero(count + 1, sizeof *sources);
-    for (size_t at = 0; at < count; at = end) {
-        session_span span;
-        for (end = at + 1; end < count && goes_on(&segments[end - 1]->name, &segments[end]->name);)
-            end++;
-        read_session(view, &segments[at], end - at, &span);
-        if (span.first_ns == 0)
-            continue;
-        sources[out->count] = (span_source){&segments[at], end - at};
-        out->rows[out->count++] = span;
-    }
-    for (size_t at = 0; at < out->count; at = end) {
-        end = feed_end(out, at);
-        read_feed_topics(view, &sources[at], &out->rows[at], end - at);
-    }
-    td_free(sources);
-    if (out->count > 0)
-        qsort(out->rows, out->count, sizeof out->rows[0], compare_spans);
-}
-
-void session_spans_read(archive_view *view, session_spans *out)
-{
-    const archive_listing *listing = &view->listing;
-    size_t count = listing->segment_count;
-    *out = (session_spans){0};
-    if (archive_is_single_file(view->archive))
-        return;
-    const archive_segment **segments = td_alloc_zero(count + 1, sizeof(archive_segment *));
-    out->rows = td_alloc_zero(count + 1, sizeof out->rows[0]);
-    for (size_t i = 0; i < count; i++)
-        segments[i] = &listing->segments[i];
+    spans->count = count;
     if (count > 0)
-        qsort(segments, count, sizeof(void *), compare_segments);
-    read_sessions(view, segments, count, out);
-    td_free(segments);
-}
-
-void session_spans_fini(session_spans *spans)
-{
-    for (size_t i = 0; i < spans->count; i++)
-        td_buf_fini(&spans->rows[i].topics);
-    td_free(spans->rows);
-    *spans = (session_spans){0};
+        qsort(spans->rows, count, sizeof spans->rows[0], compare_spans);
 }
 
 /* ---- stretches between sessions ---- */
@@ -485,82 +299,42 @@ static void add_of_feed(between *b, size_t from, size_t to)
 
 /* ---- topics that a capture lacks ---- */
 
-/* The topics of a feed, and which of its spans have them. */
-typedef struct topic_table {
-    name_index by_name;  /* "TOPIC" NUL "SYMBOL", in the spans' own bytes */
-    const char **topics; /* by number */
-    uint8_t *has;        /* a bit for each topic, span by span */
-    size_t span_count;
-} topic_table;
-
-static size_t row_bytes(const topic_table *table)
+static int has_topic(const session_spans *spans, size_t topic, const session_span *span)
 {
-    return (table->by_name.count + 7) / 8;
+    const topic_sessions *had = &spans->had[topic];
+    size_t byte = span->session_number / 8;
+    return byte < had->bytes && (had->bits[byte] >> (span->session_number % 8) & 1) != 0;
 }
 
-static int has_topic(const topic_table *table, size_t span, size_t topic)
+static int is_lacked(const between *b, size_t from, size_t to, size_t topic)
 {
-    return (table->has[span * row_bytes(table) + topic / 8] >> (topic % 8) & 1) != 0;
-}
-
-static void number_topics(topic_table *table, const session_span *spans)
-{
-    for (size_t i = 0; i < table->span_count; i++) {
-        size_t at = 0;
-        for (td_bytes name = next_topic(&spans[i].topics, &at); name.size > 0;
-             name = next_topic(&spans[i].topics, &at))
-            if (name_index_find(&table->by_name, name) == NAME_INDEX_NONE)
-                name_index_put(&table->by_name, name, table->by_name.count);
-    }
-}
-
-static void fill_table(topic_table *table, const session_span *spans)
-{
-    number_topics(table, spans);
-    table->topics = td_alloc_zero(table->by_name.count + 1, sizeof(const char *));
-    table->has = td_alloc_zero(table->span_count * row_bytes(table) + 1, 1);
-    for (size_t i = 0; i < table->span_count; i++) {
-        size_t at = 0;
-        for (td_bytes name = next_topic(&spans[i].topics, &at); name.size > 0;
-             name = next_topic(&spans[i].topics, &at)) {
-            size_t topic = name_index_find(&table->by_name, name);
-            TD_ASSERT(topic < table->by_name.count);
-            table->topics[topic] = (const char *)name.data;
-            table->has[i * row_bytes(table) + topic / 8] |= (uint8_t)(1U << (topic % 8));
-        }
-    }
-}
-
-static int is_lacked(const topic_table *table, const session_span *spans, size_t topic)
-{
-    for (size_t i = 0; i < table->span_count; i++)
-        if (spans[i].is_capture && !has_topic(table, i, topic))
+    for (size_t i = from; i < to; i++)
+        if (b->spans->rows[i].is_capture && !has_topic(b->spans, topic, &b->spans->rows[i]))
             return 1;
     return 0;
 }
 
 /* The spans that answer for a topic: those that have it, and recorded ones that began after all of
  * these before them had ended. */
-static void add_of_topic(between *b, const topic_table *table, const session_span *spans,
-                         size_t topic)
+static void add_of_topic(between *b, size_t from, size_t to, size_t topic)
 {
-    const char *name = table->topics[topic];
-    const sought what = {spans[0].feed, name, name + strlen(name) + 1};
+    const char *feed = b->spans->topics.texts[topic];
+    const char *name = feed + strlen(feed) + 1;
+    const sought what = {feed, name, name + strlen(name) + 1};
     const session_span *first = NULL;
     const session_span *last = NULL;
     uint64_t reach_ns = 0;
     b->list.count = 0;
-    for (size_t i = 0; i < table->span_count; i++) {
-        int has = has_topic(table, i, topic);
-        int answers =
-            has || (first != NULL && !spans[i].is_capture && spans[i].first_ns > reach_ns);
-        if (!answers)
+    for (size_t i = from; i < to; i++) {
+        const session_span *span = &b->spans->rows[i];
+        int has = has_topic(b->spans, topic, span);
+        if (!has && (first == NULL || span->is_capture || span->first_ns <= reach_ns))
             continue;
-        first = first == NULL ? &spans[i] : first;
-        last = &spans[i];
-        if (has && spans[i].last_ns > reach_ns)
-            reach_ns = spans[i].last_ns;
-        add_span(&b->list, &spans[i]);
+        first = first == NULL ? span : first;
+        last = span;
+        if (has && span->last_ns > reach_ns)
+            reach_ns = span->last_ns;
+        add_span(&b->list, span);
     }
     if (first == NULL || first == last)
         return;
@@ -570,49 +344,41 @@ static void add_of_topic(between *b, const topic_table *table, const session_spa
 
 static void add_of_topics(between *b, size_t from, size_t to)
 {
-    const session_span *spans = &b->spans->rows[from];
-    topic_table table = {.span_count = to - from};
-    fill_table(&table, spans);
-    for (size_t topic = 0; topic < table.by_name.count; topic++)
-        if (is_lacked(&table, spans, topic))
-            add_of_topic(b, &table, spans, topic);
-    name_index_fini(&table.by_name);
-    td_free((void *)table.topics);
-    td_free(table.has);
+    for (size_t topic = 0; topic < b->spans->topics.count; topic++)
+        if (strcmp(b->spans->topics.texts[topic], b->spans->rows[from].feed) == 0 &&
+            is_lacked(b, from, to, topic))
+            add_of_topic(b, from, to, topic);
 }
 
 /* ---- all of it ---- */
 
 typedef void add_fn(between *b, size_t from, size_t to);
 
-/* Call it for each feed that has more than one session. */
-static void each_feed(between *b, add_fn *add)
-{
-    size_t end = 0;
-    for (size_t at = 0; at < b->spans->count; at = end) {
-        end = feed_end(b->spans, at);
-        if (end > at + 1)
-            add(b, at, end);
-    }
-}
-
-/* Rows of whole feeds go into the ledger first: what they cover is not looked for in topics. */
+/* Call it for each feed that has more than one span. Rows of whole feeds go into the ledger first:
+ * what they cover is not looked for in topics. */
 static void add_all(const session_spans *spans, const archive_past *past, add_fn *add,
                     gap_list *ledger)
 {
     gap_list found = {0};
+    size_t end = 0;
     between b = {.spans = spans, .past = past, .ledger = ledger, .found = &found};
     b.list.rows =
         td_alloc_zero(spans->count + past->segment_count + ledger->count, sizeof(stretch));
-    each_feed(&b, add);
-    for (size_t i = 0; i < found.count; i++)
-        gap_list_add(ledger, &found.rows[i]);
+    for (size_t at = 0; at < spans->count; at = end) {
+        for (end = at + 1;
+             end < spans->count && strcmp(spans->rows[end].feed, spans->rows[at].feed) == 0;)
+            end++;
+        if (end > at + 1)
+            add(&b, at, end);
+    }
+    gap_list_join(ledger, &found);
     gap_list_fini(&found);
     td_free(b.list.rows);
 }
 
-void session_spans_add_gaps(const session_spans *spans, const archive_past *past, gap_list *ledger)
+void session_spans_add_gaps(session_spans *spans, const archive_past *past, gap_list *ledger)
 {
+    join_segments(spans);
     if (spans->count < 2)
         return;
     add_all(spans, past, add_of_feed, ledger);

@@ -130,19 +130,13 @@ static td_result add_segment(inventory *all, const planned_segment *segment, td_
 
 /* Segments also hold events: a feed is there from its first received frame to its last. A single
  * file does not distinguish sessions. */
-static void set_ranges(inventory *all, const session_spans *spans)
+static void set_ranges(inventory *all, archive_view *view)
 {
     for (size_t i = 0; i < all->count; i++) {
         known_feed *feed = &all->feeds[i];
-        uint64_t first_ns = UINT64_MAX;
-        uint64_t last_ns = 0;
-        for (size_t k = 0; k < spans->count; k++) {
-            const session_span *span = &spans->rows[k];
-            if (strcmp(span->feed, feed->name) != 0)
-                continue;
-            first_ns = span->first_ns < first_ns ? span->first_ns : first_ns;
-            last_ns = span->last_ns > last_ns ? span->last_ns : last_ns;
-        }
+        uint64_t first_ns;
+        uint64_t last_ns;
+        archive_feed_range(view, feed->name, &first_ns, &last_ns);
         if (last_ns == 0)
             continue;
         feed->first_ns = first_ns;
@@ -158,7 +152,6 @@ static int compare_feeds(const void *a, const void *b)
 static td_result take_inventory(archive *a, const selection *wanted, inventory *all, td_err *err)
 {
     selection copy = *wanted;
-    session_spans spans = {0};
     read_query query = selection_query(&copy, SELECTION_ALL_TIME);
     query.is_quiet = 1;
     *all = (inventory){0};
@@ -167,15 +160,12 @@ static td_result take_inventory(archive *a, const selection *wanted, inventory *
         rc = read_plan_open(a, &query, &all->plan, err);
     for (size_t i = 0; rc == TD_OK && i < read_plan_count(all->plan); i++)
         rc = add_segment(all, read_plan_segment(all->plan, i), err);
-    if (rc == TD_OK)
-        session_spans_read(query.view, &spans);
-    archive_view_close(query.view);
     if (rc == TD_OK) {
-        set_ranges(all, &spans);
+        set_ranges(all, query.view);
         if (all->count > 0)
             qsort(all->feeds, all->count, sizeof all->feeds[0], compare_feeds);
     }
-    session_spans_fini(&spans);
+    archive_view_close(query.view);
     return rc;
 }
 

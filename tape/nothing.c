@@ -135,23 +135,12 @@ static td_result explain_names(archive_view *from, const selection *wanted, td_e
 static void feed_range(archive_view *from, const read_plan *plan, const char *feed,
                        uint64_t *first_ns, uint64_t *last_ns)
 {
-    session_spans spans = {0};
-    *first_ns = UINT64_MAX;
-    *last_ns = 0;
-    session_spans_read(from, &spans);
-    for (size_t i = 0; i < spans.count; i++) {
-        const session_span *span = &spans.rows[i];
-        if (strcmp(span->feed, feed) != 0)
-            continue;
-        *first_ns = span->first_ns < *first_ns ? span->first_ns : *first_ns;
-        *last_ns = span->last_ns > *last_ns ? span->last_ns : *last_ns;
-    }
-    session_spans_fini(&spans);
+    archive_feed_range(from, feed, first_ns, last_ns);
     for (size_t i = 0; *last_ns == 0 && i < read_plan_count(plan); i++) {
         const segment_index *segment = read_plan_segment(plan, i)->index;
         if (strcmp(segment->feed, feed) != 0)
             continue;
-        *first_ns = segment->first_ns < *first_ns ? segment->first_ns : *first_ns;
+        *first_ns = segment->first_ns;
         *last_ns = segment->last_ns;
     }
 }

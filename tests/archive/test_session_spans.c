@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "archive/archive_segment.h"
+#include "archive/archive_view.h"
 #include "archive/journal.h"
 #include "archive/ledger.h"
 #include "archive/session_spans.h"
@@ -99,7 +101,48 @@ static td_result append_pruned(journal *j, const char *name, uint64_t first_ns, 
     return journal_append(j, JOURNAL_PRUNED, fields, sizeof fields / sizeof fields[0], err);
 }
 
-static void add_gaps(archive *a, const session_spans *spans, gap_list *ledger)
+/* A segment of a feed with frames from first_ns to last_ns on channels "TOPIC" NUL "SYMBOL" NUL;
+ * number gives its hour, too. */
+typedef struct made_segment {
+    const char *feed;
+    char session;
+    uint32_t number;
+    uint64_t first_ns, last_ns, end_ns;
+    int is_capture;
+    td_bytes topics;
+} made_segment;
+
+static void add_segment(session_spans *spans, const made_segment *from)
+{
+    segment_index index = {.last_ns = from->end_ns};
+    segment_name name = {.session = {from->session},
+                         .number = from->number,
+                         .first_s = from->number * UINT64_C(7200),
+                         .is_parsed = 1};
+    (void)snprintf(name.feed, sizeof name.feed, "%s", from->feed);
+    (void)snprintf(index.verb, sizeof index.verb, "%s", from->is_capture ? "import" : "record");
+    for (size_t at = 0; at < from->topics.size;) {
+        segment_channel channel = {.id = (uint16_t)(index.channel_count + 1),
+                                   .info = {.dir = CHANNEL_IN, .feed = from->feed},
+                                   .message_count = 1,
+                                   .first_ns = from->first_ns,
+                                   .last_ns = from->last_ns};
+        channel.info.topic = (const char *)from->topics.data + at;
+        channel.info.symbol = channel.info.topic + strlen(channel.info.topic) + 1;
+        at += strlen(channel.info.topic) + strlen(channel.info.symbol) + 2;
+        segment_index_add_channel(&index, &channel);
+    }
+    session_spans_add(spans, &name, &index);
+    segment_index_fini(&index);
+}
+
+#define TOPICS(literal)                                                                            \
+    {                                                                                              \
+        (const uint8_t *)(literal), sizeof(literal)                                                \
+    }
+static const td_bytes TRADE = TOPICS("trade\0BTCUSD");
+
+static void add_gaps(archive *a, session_spans *spans, gap_list *ledger)
 {
     archive_past past;
     td_err err;
@@ -126,17 +169,27 @@ static gap_row told_row(uint64_t from_ns, uint64_t to_ns, const char *topic)
 /* Another feed beside it changes nothing, and gets nothing. */
 static void check_case(archive *a, const between_case *c)
 {
-    session_span rows[SPANS_MAX + 1];
-    session_spans spans = {.rows = rows};
+    session_spans spans = {0};
     gap_list ledger = {0};
-    for (size_t i = 0; i < SPANS_MAX && c->spans[i].to_ns != 0; i++)
-        rows[spans.count++] =
-            (session_span){.feed = "a",
-                           .session = {(char)('a' + (c->is_one ? 0 : (int)i))},
-                           .first_ns = c->spans[i].from_ns,
-                           .last_ns = c->spans[i].to_ns,
-                           .end_ns = i == 0 && c->end_ns != 0 ? c->end_ns : c->spans[i].to_ns};
-    rows[spans.count++] = (session_span){.feed = "b", .first_ns = 1, .last_ns = 2, .end_ns = 2};
+    for (size_t i = 0; i < SPANS_MAX && c->spans[i].to_ns != 0; i++) {
+        const made_segment made = {.feed = "a",
+                                   .session = (char)('a' + (c->is_one ? 0 : (int)i)),
+                                   .number = (uint32_t)i + 1,
+                                   .first_ns = c->spans[i].from_ns,
+                                   .last_ns = c->spans[i].to_ns,
+                                   .end_ns =
+                                       i == 0 && c->end_ns != 0 ? c->end_ns : c->spans[i].to_ns,
+                                   .topics = TRADE};
+        add_segment(&spans, &made);
+    }
+    const made_segment other = {.feed = "b",
+                                .session = 'b',
+                                .number = 1,
+                                .first_ns = 1,
+                                .last_ns = 2,
+                                .end_ns = 2,
+                                .topics = TRADE};
+    add_segment(&spans, &other);
     for (size_t i = 0; i < ROWS_MAX && c->told[i].from_ns != 0; i++) {
         const gap_row row = told_row(c->told[i].from_ns, c->told[i].to_ns, c->topic);
         gap_list_add(&ledger, &row);
@@ -162,6 +215,7 @@ static void check_case(archive *a, const between_case *c)
                  (unsigned long long)c->found[found].from_ns);
     assert_int_equal(ledger.count, told + found);
     gap_list_fini(&ledger);
+    session_spans_fini(&spans);
 }
 
 static void test_stretches_between(void **state)
@@ -187,11 +241,8 @@ static void test_stretches_between(void **state)
 typedef struct topics_span {
     stretch_row times;
     int is_capture;
-    const char *topics;
-    size_t topic_bytes;
+    td_bytes topics;
 } topics_span;
-
-#define TOPICS(literal) literal, sizeof(literal)
 
 typedef struct topics_case {
     const char *what;
@@ -238,22 +289,19 @@ static const topics_case TOPIC_CASES[] = {
 
 static void check_topics(archive *a, const topics_case *c)
 {
-    session_span rows[SPANS_MAX];
-    session_spans spans = {.rows = rows};
+    session_spans spans = {0};
     gap_list ledger = {0};
-    td_err err;
     for (size_t i = 0; i < SPANS_MAX && c->spans[i].times.to_ns != 0; i++) {
         const topics_span *from = &c->spans[i];
-        rows[spans.count] = (session_span){.feed = "t",
-                                           .session = {(char)('a' + (int)i)},
-                                           .first_ns = from->times.from_ns,
-                                           .last_ns = from->times.to_ns,
-                                           .end_ns = from->times.to_ns,
-                                           .is_capture = from->is_capture != 0};
-        td_buf_init(&rows[spans.count].topics, 100);
-        assert_int_equal(
-            td_buf_append(&rows[spans.count++].topics, from->topics, from->topic_bytes, &err),
-            TD_OK);
+        const made_segment made = {.feed = "t",
+                                   .session = (char)('a' + (int)i),
+                                   .number = 1,
+                                   .first_ns = from->times.from_ns,
+                                   .last_ns = from->times.to_ns,
+                                   .end_ns = from->times.to_ns,
+                                   .is_capture = from->is_capture,
+                                   .topics = from->topics};
+        add_segment(&spans, &made);
     }
     if (c->told.to_ns != 0) {
         gap_row row = told_row(c->told.from_ns, c->told.to_ns, NULL);
@@ -276,8 +324,7 @@ static void check_topics(archive *a, const topics_case *c)
     if (found < ROWS_MAX && c->found[found].to_ns != 0)
         fail_msg("%s: the row from %llu is missing", c->what,
                  (unsigned long long)c->found[found].from_ns);
-    for (size_t i = 0; i < spans.count; i++)
-        td_buf_fini(&rows[i].topics);
+    session_spans_fini(&spans);
     gap_list_fini(&ledger);
 }
 
@@ -304,121 +351,47 @@ static uint64_t received_ns(uint64_t i, int step)
     return frame.recv_ns;
 }
 
-static td_result read_spans(archive *a, session_spans *out, td_err *err)
-{
-    archive_view *view = NULL;
-    td_result rc = archive_view_open(a, VIEW_ALL, NULL, &view, err);
-    if (rc == TD_OK)
-        session_spans_read(view, out);
-    archive_view_close(view);
-    return rc;
-}
-
-/* Sessions of several segments, the newer one recorded first. */
-static void test_spans_are_read_from_segments(void **state)
+/* The newer of two sessions was recorded first. The catalog gives the same range as the files. */
+static void test_spans_of_several_segments(void **state)
 {
     (void)state;
     archive_place place;
-    session_spans spans;
+    archive_view *view;
+    session_spans spans = {0};
+    gap_list found = {0};
+    uint64_t first_ns;
+    uint64_t last_ns;
     td_err err;
     archive_place_init_sim(&place);
     archive_fixture_record(&place, 1000, 8); /* segments of 60 frames */
     archive_fixture_record(&place, 0, 8);
     archive *a = archive_place_open(&place, ARCHIVE_READ, NULL);
-    assert_int_equal(read_spans(a, &spans, &err), TD_OK);
-    assert_int_equal(spans.count, 2);
-    for (size_t i = 0; i < 2; i++) {
-        uint64_t from = i * 1000;
-        assert_string_equal(spans.rows[i].feed, FIXTURE_FEED);
-        assert_int_equal(spans.rows[i].first_ns, received_ns(from, 1));
-        assert_int_equal(spans.rows[i].last_ns, received_ns(from + 159, -1));
-        assert_int_equal(spans.rows[i].end_ns, FIXTURE_START_NS + (from + 159) * FIXTURE_STEP_NS);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(archive_view_open(a, VIEW_ALL, NULL, &view, &err), TD_OK);
+        assert_int_equal(view->catalog != NULL, i == 0);
+        archive_feed_range(view, FIXTURE_FEED, &first_ns, &last_ns);
+        assert_int_equal(first_ns, received_ns(0, 1));
+        assert_int_equal(last_ns, received_ns(1159, -1));
+        archive_view_close(view);
+        assert_int_equal(catalog_remove(place.catalog_path, &err), TD_OK);
     }
-    session_spans_fini(&spans);
-    archive_close(a);
-    archive_place_fini(&place);
-}
-
-static void assert_same_spans(const session_spans *a, const session_spans *b)
-{
-    assert_int_equal(a->count, b->count);
-    for (size_t i = 0; i < a->count; i++) {
-        const session_span *left = &a->rows[i];
-        const session_span *right = &b->rows[i];
-        assert_string_equal(left->feed, right->feed);
-        assert_string_equal(left->session, right->session);
-        assert_int_equal(left->first_ns, right->first_ns);
-        assert_int_equal(left->last_ns, right->last_ns);
-        assert_int_equal(left->end_ns, right->end_ns);
-        assert_int_equal(left->is_capture, right->is_capture);
-        assert_int_equal(left->topics.size, right->topics.size);
-        if (left->topics.size > 0)
-            assert_memory_equal(left->topics.data, right->topics.data, left->topics.size);
-    }
-}
-
-/* The catalog tells spans and topics as the segments do, and none of these is read then. */
-static void test_spans_of_the_catalog(void **state)
-{
-    (void)state;
-    archive_place place;
-    session_spans known;
-    session_spans read;
-    td_err err;
-    archive_place_init_sim(&place);
-    archive_fixture_record(&place, 0, 8);
-    archive_fixture_session(&place, "import", 1000, 8);
-    archive *a = archive_place_open(&place, ARCHIVE_READ, NULL);
-    archive_view *view = NULL;
     assert_int_equal(archive_view_open(a, VIEW_ALL, NULL, &view, &err), TD_OK);
-    uint64_t reads = io_fault_call_count(place.disk, IO_FAULT_OP_READ);
-    session_spans_read(view, &known);
-    assert_int_equal(io_fault_call_count(place.disk, IO_FAULT_OP_READ), reads);
-    archive_view_close(view);
-    assert_int_equal(known.count, 2);
-    assert_true(known.rows[0].topics.size > 0);
-    assert_int_equal(catalog_remove(place.catalog_path, &err), TD_OK);
-    assert_int_equal(archive_view_open(a, VIEW_ALL, NULL, &view, &err), TD_OK);
-    reads = io_fault_call_count(place.disk, IO_FAULT_OP_READ);
-    session_spans_read(view, &read);
-    assert_true(io_fault_call_count(place.disk, IO_FAULT_OP_READ) > reads);
-    archive_view_close(view);
-    assert_same_spans(&known, &read);
-    session_spans_fini(&known);
-    session_spans_fini(&read);
-    archive_close(a);
-    archive_place_fini(&place);
-}
-
-/* However many segments a capture has, each of its topics is kept once: they are bounded. */
-static void test_topics_are_kept_once(void **state)
-{
-    (void)state;
-    archive_place place;
-    session_spans spans;
-    td_err err;
-    archive_place_init_sim(&place);
-    archive_fixture_session(&place, "import", 0, 12);
-    archive_fixture_session(&place, "import", 1000, 12);
-    archive *a = archive_place_open(&place, ARCHIVE_READ, NULL);
-    assert_int_equal(read_spans(a, &spans, &err), TD_OK);
-    assert_int_equal(spans.count, 2);
-    for (size_t i = 0; i < 2; i++) {
-        const char *names[64];
-        size_t count = 0;
-        const td_buf *topics = &spans.rows[i].topics;
-        for (size_t at = 0; at < topics->size; count++) {
-            assert_true(count < 64);
-            names[count] = (const char *)topics->data + at;
-            const char *symbol = names[count] + strlen(names[count]) + 1;
-            for (size_t k = 0; k < count; k++)
-                assert_false(strcmp(names[k], names[count]) == 0 &&
-                             strcmp(names[k] + strlen(names[k]) + 1, symbol) == 0);
-            at += (size_t)(symbol - names[count]) + strlen(symbol) + 1;
-        }
-        assert_true(count > 0);
+    assert_true(view->listing.segment_count >= 4);
+    for (size_t i = 0; i < view->listing.segment_count; i++) {
+        const archive_segment *segment = &view->listing.segments[i];
+        segment_index index;
+        assert_int_equal(archive_read_index(a, segment->path, INDEX_FULL, &index, &err), TD_OK);
+        session_spans_add(&spans, &segment->name, &index);
+        segment_index_fini(&index);
     }
+    session_spans_add_gaps(&spans, &view->past, &found);
+    assert_int_equal(found.count, 1);
+    assert_string_equal(found.rows[0].feed, FIXTURE_FEED);
+    assert_int_equal(found.rows[0].from_ns, received_ns(159, -1));
+    assert_int_equal(found.rows[0].to_ns, received_ns(1000, 1));
+    gap_list_fini(&found);
     session_spans_fini(&spans);
+    archive_view_close(view);
     archive_close(a);
     archive_place_fini(&place);
 }
@@ -456,9 +429,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_stretches_between),
         cmocka_unit_test(test_topics_that_captures_lack),
-        cmocka_unit_test(test_spans_are_read_from_segments),
-        cmocka_unit_test(test_spans_of_the_catalog),
-        cmocka_unit_test(test_topics_are_kept_once),
+        cmocka_unit_test(test_spans_of_several_segments),
         cmocka_unit_test(test_renamed_meanwhile),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
