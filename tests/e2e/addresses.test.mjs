@@ -6,7 +6,7 @@ import net from "node:net";
 import path from "node:path";
 import { describe } from "node:test";
 import { certificate } from "./hostile.mjs";
-import { importFrames, listening, run, tapedeck, temporary } from "./lib.mjs";
+import { FRAMES_MS as MS, importFrames, listening, run, tapedeck, temporary } from "./lib.mjs";
 import { npm, test } from "./npm.mjs";
 
 const { WebSocket } = npm("ws");

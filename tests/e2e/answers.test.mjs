@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { describe } from "node:test";
-import { importFrames, listening, tapedeck, temporary } from "./lib.mjs";
+import { FRAMES_MS as MS, importFrames, listening, tapedeck, temporary } from "./lib.mjs";
 import path from "node:path";
 import { npm, test } from "./npm.mjs";
 
