@@ -155,11 +155,10 @@ struct catalog {
     database *db;
 };
 
-static const char *const SCHEMAS[SCHEMA_VERSION] = {SCHEMA};
 static const database_kind KIND = {.name = "catalog",
                                    .application_id = APPLICATION_ID,
                                    .version = SCHEMA_VERSION,
-                                   .schema = SCHEMAS,
+                                   .schema = SCHEMA,
                                    .statements = STATEMENTS,
                                    .statement_count = STATEMENT_COUNT,
                                    .value_bytes_max = VALUE_BYTES_MAX};

@@ -51,11 +51,6 @@ void *td_alloc(size_t bytes)
     return allocate(NULL, bytes);
 }
 
-void *td_try_alloc(size_t bytes)
-{
-    return malloc(bytes == 0 ? 1 : bytes);
-}
-
 void *td_alloc_zero(size_t count, size_t size)
 {
     size_t bytes = size_of_array(count, size);

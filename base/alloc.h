@@ -13,9 +13,6 @@
 /* bytes of memory, not initialised; bytes 0 gives a valid pointer. Free with td_free. */
 TD_NEVER_NULL void *td_alloc(size_t bytes);
 
-/* The same, or NULL if memory runs out: for sizes that a user configures. */
-TD_MUST_USE void *td_try_alloc(size_t bytes);
-
 /* count * size bytes, all zero. */
 TD_NEVER_NULL void *td_alloc_zero(size_t count, size_t size);
 

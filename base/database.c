@@ -318,31 +318,27 @@ static td_result read_version(database *d, uint64_t *version, td_err *err)
     if (application != d->kind->application_id || *version == 0)
         return td_err_set(err, TD_E_CORRUPT, "%s '%s': not a %s of tapedeck", d->kind->name,
                           database_path(d), d->kind->name);
-    if (*version > d->kind->version)
-        return td_err_set(
-            err, TD_E_UNSUPPORTED, "%s '%s': schema version %llu, this program knows up to %u",
-            d->kind->name, database_path(d), (unsigned long long)*version, d->kind->version);
+    if (*version != d->kind->version)
+        return td_err_set(err, TD_E_UNSUPPORTED, "%s '%s': schema version %llu, not %u",
+                          d->kind->name, database_path(d), (unsigned long long)*version,
+                          d->kind->version);
     return TD_OK;
 }
 
-static td_result migrate_steps(database *d, td_err *err)
+/* Make the tables, unless another process was faster. */
+static td_result make_tables(database *d, td_err *err)
 {
     uint64_t version = 0;
-    td_result rc = read_version(d, &version, err); /* again: another process may have been faster */
-    for (; rc == TD_OK && version < d->kind->version; version++)
-        rc = database_run_sql(d, d->kind->schema[version], "making tables", err);
     char pragmas[96];
     (void)snprintf(pragmas, sizeof pragmas, "PRAGMA application_id = %u; PRAGMA user_version = %u",
                    d->kind->application_id, d->kind->version);
-    return rc == TD_OK ? database_run_sql(d, pragmas, "making tables", err) : rc;
-}
-
-static td_result migrate(database *d, td_err *err)
-{
     td_result rc = database_begin(d, err);
-    if (rc != TD_OK)
-        return rc;
-    rc = migrate_steps(d, err);
+    if (rc == TD_OK)
+        rc = read_version(d, &version, err);
+    if (rc == TD_OK && version == 0)
+        rc = database_run_sql(d, d->kind->schema, "making tables", err);
+    if (rc == TD_OK && version == 0)
+        rc = database_run_sql(d, pragmas, "making tables", err);
     if (rc == TD_OK)
         rc = database_commit(d, err);
     if (rc != TD_OK)
@@ -383,18 +379,16 @@ static td_result open_database(database *d, td_err *err)
     if (rc != TD_OK)
         return rc;
     if (d->mode == DATABASE_READ)
-        return version == d->kind->version
-                   ? TD_OK
-                   : td_err_set(err, TD_E_UNSUPPORTED, "%s '%s': schema version %llu, not %u",
-                                d->kind->name, d->path, (unsigned long long)version,
-                                d->kind->version);
+        return version > 0 ? TD_OK
+                           : td_err_set(err, TD_E_UNSUPPORTED, "%s '%s': it is empty",
+                                        d->kind->name, d->path);
     /* The file could be opened for writing, but its header asks for a later SQLite to write it. */
     if (sqlite3_db_readonly(d->db, "main") == 1)
         return td_err_set(err, TD_E_CORRUPT, "%s '%s': its header forbids to write", d->kind->name,
                           d->path);
     rc = set_write_modes(d, err);
-    if (rc == TD_OK && version < d->kind->version)
-        rc = migrate(d, err);
+    if (rc == TD_OK && version == 0)
+        rc = make_tables(d, err);
     return rc;
 }
 
@@ -503,11 +497,6 @@ td_result database_commit(database *d, td_err *err)
         d->wal_pages = 0;
     }
     return TD_OK;
-}
-
-int database_is_in_transaction(const database *d)
-{
-    return d->is_in_transaction;
 }
 
 void database_abort(database *d)

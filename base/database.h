@@ -1,4 +1,4 @@
-/* An SQLite database of tapedeck: opened hardened, identified, migrated, read and
+/* An SQLite database of tapedeck: opened hardened, identified, read and
  * written by statements that are prepared once. The catalog of an archive is one
  * (archive/catalog.h).
  *
@@ -19,8 +19,8 @@ struct sqlite3_stmt;
 typedef struct database_kind {
     const char *name; /* in messages: "catalog" */
     uint32_t application_id;
-    uint32_t version;          /* of the schema, from 1; earlier ones are migrated */
-    const char *const *schema; /* [version] SQL that leads from version i to i + 1; from 0: empty */
+    uint32_t version; /* of the schema, from 1; another one is refused */
+    const char *schema;
     const char *const *statements;
     size_t statement_count;
     uint32_t value_bytes_max; /* largest text or blob that is taken from a file */
@@ -28,7 +28,7 @@ typedef struct database_kind {
 
 typedef enum database_mode {
     DATABASE_READ,   /* nothing is written; works on a read-only folder */
-    DATABASE_WRITE,  /* made if missing, migrated if older */
+    DATABASE_WRITE,  /* made if missing */
     DATABASE_APPEND, /* as DATABASE_WRITE, but locks are waited for a tenth of a second only, and
                         the WAL is copied into the file between commits, never inside one */
     DATABASE_MEMORY, /* path is ignored; a private database */
@@ -37,7 +37,7 @@ typedef enum database_mode {
 typedef struct database database;
 
 /* Open. TD_E_NOTFOUND (reading), TD_E_CORRUPT (not of this kind, or damaged), TD_E_UNSUPPORTED
- * (made by a newer version, or by an older one and opened for reading; not a regular file),
+ * (of another version; empty and opened for reading; not a regular file),
  * TD_E_BUSY (locked), TD_E_IO, TD_E_NOSPACE. The kind is borrowed until close. */
 TD_MUST_USE td_result database_open(const database_kind *kind, const char *path, database_mode mode,
                                     database **out, td_err *err);
@@ -62,7 +62,6 @@ int database_is_disturbed(const database *db);
 TD_MUST_USE td_result database_begin(database *db, td_err *err);
 TD_MUST_USE td_result database_commit(database *db, td_err *err);
 void database_abort(database *db);
-int database_is_in_transaction(const database *db);
 
 /* ---- statements ---- */
 

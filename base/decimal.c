@@ -271,22 +271,6 @@ td_decimal_wide td_decimal_widen(td_decimal value)
     return (td_decimal_wide){(uint64_t)wide, (uint64_t)(wide >> 64)};
 }
 
-int td_decimal_narrow(td_decimal_wide wide, td_decimal *out)
-{
-    static const uint8_t STEPS[] = {8, 8, 4, 2, 1}; /* as td_decimal_shortest() */
-    int128 value = (int128)((uint128)wide.high << 64 | wide.low);
-    uint8_t scale = value == 0 ? 0 : TD_DECIMAL_SCALE_MAX;
-    for (size_t i = 0; i < sizeof STEPS; i++) {
-        int64_t power = (int64_t)POW10[STEPS[i]];
-        if (scale >= STEPS[i] && (wide.low & 1) == 0 && value % power == 0) {
-            value /= power;
-            scale = (uint8_t)(scale - STEPS[i]);
-        }
-    }
-    *out = (td_decimal){.mantissa = (int64_t)value, .scale = scale};
-    return value >= INT64_MIN && value <= INT64_MAX;
-}
-
 int td_decimal_compare(td_decimal a, td_decimal b)
 {
     TD_ASSERT(a.scale <= TD_DECIMAL_SCALE_MAX);

@@ -43,10 +43,6 @@ typedef struct td_decimal_wide {
 } td_decimal_wide;
 td_decimal_wide td_decimal_widen(td_decimal value);
 
-/* The decimal that td_decimal_widen() makes so, in shortest form. 1, or 0: none fits in a mantissa
- * of 64 bits. */
-int td_decimal_narrow(td_decimal_wide wide, td_decimal *out);
-
 /* -1, 0 or 1: a is below, equal to, above b, by value. */
 int td_decimal_compare(td_decimal a, td_decimal b);
 

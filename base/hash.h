@@ -65,8 +65,7 @@ void td_hash128_hex(td_hash128 hash, char out[TD_HASH128_HEX_BYTES]);
 int td_hash128_equal(td_hash128 a, td_hash128 b);
 
 /* SHA-1 of bytes as 40 hex digits and a NUL (only for levels of books; not for security). */
-TD_MUST_USE td_result td_sha1_hex(const void *bytes, size_t size, char out[TD_SHA1_HEX_BYTES],
-                                  td_err *err);
+void td_sha1_hex(const void *bytes, size_t size, char out[TD_SHA1_HEX_BYTES]);
 
 /* HMAC-SHA256 of bytes under a key as 64 hex digits, lower case, and a NUL. */
 void td_hmac_sha256_hex(const void *key, size_t key_size, const void *bytes, size_t size,

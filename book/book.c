@@ -578,34 +578,34 @@ void book_hash(book *b, td_hasher *into)
 }
 
 /* Append one level as the report states it, with an LF before each but the first. */
-static td_result level_text(td_buf *text, msg_side at, const book_level *level, td_err *err)
+static void level_text(td_buf *text, msg_side at, const book_level *level)
 {
     char price[TD_DECIMAL_TEXT_BYTES];
     char size[TD_DECIMAL_TEXT_BYTES];
+    char line[LEVEL_TEXT_BYTES];
     (void)td_decimal_format(level->price, price); /* the length is not needed */
     (void)td_decimal_format(level->size, size);
-    return td_buf_printf(text, err, "%s%s %s %s", text->size == 0 ? "" : "\n",
-                         at == SIDE_BUY ? "Buy" : "Sell", price, size);
+    int length = snprintf(line, sizeof line, "%s%s %s %s", text->size == 0 ? "" : "\n",
+                          at == SIDE_BUY ? "Buy" : "Sell", price, size);
+    TD_ASSERT(length > 0 && (size_t)length < sizeof line);
+    td_buf_add(text, line, (size_t)length);
 }
 
-td_result book_levels_sha1(const book *b, char out[TD_SHA1_HEX_BYTES], td_err *err)
+void book_levels_sha1(const book *b, char out[TD_SHA1_HEX_BYTES])
 {
     td_buf text;
     td_buf_init(&text, (size_t)SIDES * LIMIT_BOOK_LEVELS * LEVEL_TEXT_BYTES);
-    td_result rc = TD_OK;
     for (size_t at = 0; at < SIDES; at++) {
         size_t count = b->sides[at].count;
-        for (size_t i = 0; i < count && rc == TD_OK; i++) {
+        for (size_t i = 0; i < count; i++) {
             /* ascending by price: bids from the worst, asks from the best */
             size_t index = at == SIDE_BUY ? count - 1 - i : i;
             book_level level;
             int found = book_level_at(b, (msg_side)at, index, &level);
             TD_ASSERT(found);
-            rc = level_text(&text, (msg_side)at, &level, err);
+            level_text(&text, (msg_side)at, &level);
         }
     }
-    if (rc == TD_OK)
-        rc = td_sha1_hex(text.data, text.size, out, err);
+    td_sha1_hex(text.data, text.size, out);
     td_buf_fini(&text);
-    return rc;
 }

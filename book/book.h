@@ -88,6 +88,6 @@ uint64_t book_hash_best(book *book, uint32_t depth);
 
 /* SHA-1 as the report states it: lines "SIDE PRICE SIZE" joined by LF, none at the end, Buy first,
  * each side ascending by price, shortest decimals. */
-TD_MUST_USE td_result book_levels_sha1(const book *book, char out[TD_SHA1_HEX_BYTES], td_err *err);
+void book_levels_sha1(const book *book, char out[TD_SHA1_HEX_BYTES]);
 
 #endif

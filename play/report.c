@@ -95,7 +95,7 @@ void report_fini_replay(replay_report *report)
     absence_list_fini(&report->absences);
 }
 
-td_result report_add_books(replay_report *report, const player *from, td_err *err)
+void report_add_books(replay_report *report, const player *from)
 {
     const stream_table *streams = player_streams(from);
     for (size_t i = 0; i < streams->count; i++) {
@@ -114,11 +114,8 @@ td_result report_add_books(replay_report *report, const player *from, td_err *er
                 (void)book_level_at(b, (msg_side)side, 0, &row->best[side]); /* there is one */
         }
         track_last(t, &row->last);
-        td_result rc = book_levels_sha1(b, row->levels_sha1, err);
-        if (rc != TD_OK)
-            return td_err_add(err, rc, "book of %s/%s/%s", s->feed, s->topic, s->symbol);
+        book_levels_sha1(b, row->levels_sha1);
     }
-    return TD_OK;
 }
 
 void report_add_gaps(replay_report *report, const gap_list *all, const selection *wanted,

@@ -79,7 +79,7 @@ void report_init_replay(replay_report *report, const player *player, const pacer
 void report_fini_replay(replay_report *report);
 
 /* Add the books as they are at the end. */
-TD_MUST_USE td_result report_add_books(replay_report *report, const player *player, td_err *err);
+void report_add_books(replay_report *report, const player *player);
 
 /* Add those of the archive's gaps that touch what was selected to those that audits found. Once. */
 void report_add_gaps(replay_report *report, const gap_list *all, const selection *wanted,

@@ -67,7 +67,7 @@ TD_MUST_USE td_result truth_flush(truth *t, td_err *err);
 
 /* SHA-1 of levels as in reports: lines "SIDE PRICE SIZE" joined by LF, Buy then Sell, each by
  * ascending price, shortest decimals. */
-TD_MUST_USE td_result truth_levels_sha1(const instrument *traded, const book_window *shown,
-                                        char out[TD_SHA1_HEX_BYTES], td_err *err);
+void truth_levels_sha1(const instrument *traded, const book_window *shown,
+                       char out[TD_SHA1_HEX_BYTES]);
 
 #endif

@@ -130,9 +130,9 @@ static void test_sha1(void **state)
 {
     (void)state;
     char hex[TD_SHA1_HEX_BYTES];
-    assert_int_equal(td_sha1_hex("abc", 3, hex, NULL), TD_OK);
+    td_sha1_hex("abc", 3, hex);
     assert_string_equal(hex, "a9993e364706816aba3e25717850c26c9cd0d89d");
-    assert_int_equal(td_sha1_hex("", 0, hex, NULL), TD_OK);
+    td_sha1_hex("", 0, hex);
     assert_string_equal(hex, "da39a3ee5e6b4b0d3255bfef95601890afd80709");
 }
 

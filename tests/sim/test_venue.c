@@ -108,9 +108,8 @@ static void check_book(reader *r, const venue *v, const venue_frame *frame)
         (venue_stream_at(v, frame->stream).row->flags & STREAM_NO_MARK) != 0)
         return;
     const book *built = track_book(r->tracks[frame->stream]);
-    assert_int_equal(truth_levels_sha1(venue_instrument(v, frame->stream), shown, engine, NULL),
-                     TD_OK);
-    assert_int_equal(book_levels_sha1(built, book_text, NULL), TD_OK);
+    truth_levels_sha1(venue_instrument(v, frame->stream), shown, engine);
+    book_levels_sha1(built, book_text);
     if (strcmp(engine, book_text) != 0)
         fail_msg("%s: not the engine's book", venue_stream_at(v, frame->stream).exchange_topic);
     r->marks++;
