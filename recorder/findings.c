@@ -1,117 +1,46 @@
 #include "recorder/findings.h"
 
 #include <inttypes.h>
-#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/buf.h"
+#include "base/ring.h"
 #include "book/continuity.h"
 
-/* A finding, and the names in its channel. */
-typedef struct kept_finding {
-    live_check_finding finding;
-    channel_info channel;
-    char feed[LIMIT_NAME_BYTES];
-    char topic[LIMIT_TOPIC_BYTES];
-    char exchange_topic[LIMIT_TOPIC_BYTES];
-    char symbol[LIMIT_SYMBOL_BYTES];
-} kept_finding;
-
 struct findings {
-    pthread_mutex_t mutex;
-    kept_finding items[FINDINGS_MAX];
-    kept_finding taken; /* network thread's */
-    size_t first;
-    size_t count;
-    uint64_t lost; /* pushed out, not reported yet */
+    td_ring *ring; /* of packed events, each after its feed's index */
+    td_log log;
+    td_buf packed;      /* the live check's thread's */
+    atomic_ullong lost; /* relaxed: only a count */
 };
 
-findings *findings_open(void)
+enum { EVENT_BYTES_MAX = 64 << 10 };
+
+td_result findings_open(const td_log *log, findings **out, td_err *err)
 {
     findings *self = td_alloc_zero(1, sizeof *self);
-    pthread_mutex_init(&self->mutex, NULL);
-    return self;
+    self->log = log == NULL ? (td_log){0} : *log;
+    td_buf_init(&self->packed, EVENT_BYTES_MAX);
+    td_result rc = td_ring_open(FINDINGS_RING_BYTES, &self->ring, err);
+    if (rc != TD_OK) {
+        findings_close(self);
+        return rc;
+    }
+    *out = self;
+    return TD_OK;
 }
 
 void findings_close(findings *self)
 {
     if (self == NULL)
         return;
-    pthread_mutex_destroy(&self->mutex);
+    td_ring_close(self->ring);
+    td_buf_fini(&self->packed);
     td_free(self);
-}
-
-static void copy_name(char *to, size_t space, const char *name)
-{
-    size_t size = name == NULL ? 0 : strlen(name);
-    TD_ASSERT(size < space);
-    if (size > 0)
-        memcpy(to, name, size);
-    to[size] = '\0';
-}
-
-static void keep(kept_finding *to, const live_check_finding *finding)
-{
-    to->finding = *finding;
-    to->channel = *finding->channel;
-    copy_name(to->feed, sizeof to->feed, finding->channel->feed);
-    copy_name(to->topic, sizeof to->topic, finding->channel->topic);
-    copy_name(to->exchange_topic, sizeof to->exchange_topic, finding->channel->exchange_topic);
-    copy_name(to->symbol, sizeof to->symbol, finding->channel->symbol);
-}
-
-/* Pointers to the copy's own names. */
-static void point(kept_finding *at)
-{
-    at->channel.feed = at->feed;
-    at->channel.topic = at->topic;
-    at->channel.exchange_topic = at->exchange_topic;
-    at->channel.symbol = at->symbol;
-    at->finding.channel = &at->channel;
-}
-
-void findings_put(findings *self, const live_check_finding *finding)
-{
-    TD_ASSERT(finding->channel != NULL);
-    pthread_mutex_lock(&self->mutex);
-    /* Full: the newest replaces the last, so that the most recent state is always reported. Every
-     * finding counts in the live check's statistics all the same, and replay finds it again. */
-    if (self->count == FINDINGS_MAX) {
-        self->count--;
-        self->lost++;
-    }
-    TD_ASSERT(self->count < FINDINGS_MAX);
-    keep(&self->items[(self->first + self->count) % FINDINGS_MAX], finding);
-    self->count++;
-    pthread_mutex_unlock(&self->mutex);
-}
-
-int findings_take(findings *self, live_check_finding *out)
-{
-    pthread_mutex_lock(&self->mutex);
-    int has_one = self->count > 0;
-    if (has_one) {
-        self->taken = self->items[self->first];
-        self->first = (self->first + 1) % FINDINGS_MAX;
-        self->count--;
-    }
-    pthread_mutex_unlock(&self->mutex);
-    if (has_one) {
-        point(&self->taken);
-        *out = self->taken.finding;
-    }
-    return has_one;
-}
-
-uint64_t findings_take_lost(findings *self)
-{
-    pthread_mutex_lock(&self->mutex);
-    uint64_t lost = self->lost;
-    self->lost = 0;
-    pthread_mutex_unlock(&self->mutex);
-    return lost;
 }
 
 static int compares_books(rule_id rule)
@@ -159,7 +88,24 @@ static void format_detail(const live_check_finding *finding, char *out, size_t s
                        compared[0] == '\0' ? "" : ": ", compared);
 }
 
-void findings_report(const live_check_finding *finding, intake *into, const td_log *log)
+/* Replay finds again what does not fit; it counts in the live check's statistics all the same. */
+static void put_event(findings *self, uint16_t feed_index, const event *gap)
+{
+    td_err err;
+    td_buf_clear(&self->packed);
+    uint8_t *to = event_pack(gap, &self->packed, &err) == TD_OK
+                      ? td_ring_reserve(self->ring, sizeof feed_index + self->packed.size)
+                      : NULL;
+    if (to == NULL) {
+        atomic_fetch_add_explicit(&self->lost, 1, memory_order_relaxed);
+        return;
+    }
+    memcpy(to, &feed_index, sizeof feed_index);
+    memcpy(to + sizeof feed_index, self->packed.data, self->packed.size);
+    td_ring_commit(self->ring, sizeof feed_index + self->packed.size);
+}
+
+void findings_put(findings *self, const live_check_finding *finding)
 {
     TD_ASSERT(finding->from_ns != 0);
     TD_ASSERT(finding->reason != GAP_AGGREGATE || finding->to_ns != GAP_OPEN);
@@ -177,6 +123,23 @@ void findings_report(const live_check_finding *finding, intake *into, const td_l
     gap.gap.detail = detail;
     if (finding->frames_lost > 0)
         gap.gap.frames_lost = (uint64_t)finding->frames_lost;
-    intake_event(into, finding->feed_index, &gap);
-    log_finding(finding, detail, log);
+    put_event(self, finding->feed_index, &gap);
+    log_finding(finding, detail, &self->log);
+}
+
+int findings_take(findings *self, uint16_t *feed_index, event *out)
+{
+    td_ring_release(self->ring);
+    td_bytes record = td_ring_peek(self->ring);
+    if (record.data == NULL)
+        return 0;
+    memcpy(feed_index, record.data, sizeof *feed_index);
+    *out = event_unpack(
+        td_bytes_of(record.data + sizeof *feed_index, record.size - sizeof *feed_index));
+    return 1;
+}
+
+uint64_t findings_take_lost(findings *self)
+{
+    return atomic_exchange_explicit(&self->lost, 0, memory_order_relaxed);
 }

@@ -322,8 +322,9 @@ static td_result open_threads(supervisor *self, td_err *err)
                                    .user = self};
     td_result rc = td_ring_open(config->ring_bytes, &self->ring, err);
     self->queue = chunk_queue_open(QUEUE_CHUNKS);
-    self->findings = findings_open();
     self->lag = lag_open(self->options.clock, config->commit_interval_ns, QUEUE_CHUNKS);
+    if (rc == TD_OK)
+        rc = findings_open(self->options.log, &self->findings, err);
     if (rc == TD_OK)
         rc = live_check_open(&checking, &self->live_check, err);
     disk_options writing = {.queue = self->queue,
@@ -528,11 +529,12 @@ static void fill_status(const supervisor *self, supervisor_status *out)
     out->elapsed_ns = elapsed_ns(self);
 }
 
-static void log_findings(supervisor *self)
+static void record_findings(supervisor *self)
 {
-    live_check_finding finding;
-    while (findings_take(self->findings, &finding))
-        findings_report(&finding, self->intake, self->options.log);
+    uint16_t feed_index;
+    event gap;
+    while (findings_take(self->findings, &feed_index, &gap))
+        (void)intake_event(self->intake, feed_index, &gap); /* its time is not needed */
     uint64_t lost = findings_take_lost(self->findings);
     if (lost > 0)
         td_log_emit(
@@ -589,7 +591,7 @@ static void tick(supervisor *self, uint64_t *status_at_ns)
     intake_tick(self->intake);
     end_for_clock(self);
     end_without_peer(self);
-    log_findings(self);
+    record_findings(self);
     lag_stretch slow;
     lag_change change;
     while ((change = lag_take(self->lag, &slow)) != LAG_UNCHANGED)
@@ -693,7 +695,7 @@ static void drain(supervisor *self)
         clock_sleep_until(self->options.clock, mono_ns + TD_NS_PER_MS);
     }
     intake_tick(self->intake);
-    log_findings(self);
+    record_findings(self);
 }
 
 td_result supervisor_run(supervisor *self, supervisor_status *final, td_err *err)

@@ -1,5 +1,5 @@
-/* Expected values: the contract in recorder/findings.h: order kept, bounded, what does not fit
- * counted, the newest always told. */
+/* Expected values: the contract in recorder/findings.h: events in order, bounded, what does not fit
+ * counted. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,47 +9,73 @@
 
 #include "recorder/findings.h"
 
-static const channel_info CHANNEL = {.feed = "inverse", .topic = "orderBookL2_25"};
+static const channel_info CHANNEL = {.feed = "inverse",
+                                     .topic = "orderBookL2_25",
+                                     .exchange_topic = "orderBookL2_25.X",
+                                     .symbol = "X"};
+
+static findings *open_findings(void)
+{
+    findings *made = NULL;
+    assert_int_equal(findings_open(NULL, &made, NULL), TD_OK);
+    return made;
+}
 
 static void put(findings *into, uint64_t from_ns)
 {
-    const live_check_finding found = {.channel = &CHANNEL, .from_ns = from_ns};
+    const live_check_finding found = {.feed_index = 3,
+                                      .channel = &CHANNEL,
+                                      .conn = 2,
+                                      .from_ns = from_ns,
+                                      .reason = GAP_SEQUENCE,
+                                      .rule = RULE_SEQ_DENSE,
+                                      .expected = 5,
+                                      .found = 8,
+                                      .frames_lost = 3};
     findings_put(into, &found);
 }
 
 static void findings_come_out_in_order(void **state)
 {
     (void)state;
-    findings *between;
-    live_check_finding out;
-    between = findings_open();
+    findings *between = open_findings();
+    uint16_t feed_index;
+    event out;
     for (int round = 0; round < 3; round++) {
-        for (uint64_t n = 1; n <= FINDINGS_MAX; n++)
+        for (uint64_t n = 1; n <= 1000; n++)
             put(between, n);
-        for (uint64_t n = 1; n <= FINDINGS_MAX; n++) {
-            assert_true(findings_take(between, &out));
-            assert_int_equal(out.from_ns, n);
+        for (uint64_t n = 1; n <= 1000; n++) {
+            assert_true(findings_take(between, &feed_index, &out));
+            assert_int_equal(feed_index, 3);
+            assert_int_equal(out.kind, EVENT_GAP);
+            assert_int_equal(out.gap.from_ns, n);
+            assert_int_equal(out.gap.to_ns, GAP_OPEN);
+            assert_int_equal(out.gap.conn, 2);
+            assert_int_equal(out.gap.frames_lost, 3);
+            assert_string_equal(out.gap.topic, "orderBookL2_25");
+            assert_string_equal(out.gap.symbol, "X");
+            assert_string_equal(out.gap.detail, "seq_dense: expected 5, found 8: 3 lost");
         }
-        assert_false(findings_take(between, &out));
+        assert_false(findings_take(between, &feed_index, &out));
     }
     assert_int_equal(findings_take_lost(between), 0);
     findings_close(between);
 }
 
-static void what_does_not_fit_is_counted_and_the_newest_stays(void **state)
+static void what_does_not_fit_is_counted(void **state)
 {
     (void)state;
-    findings *between;
-    live_check_finding out = {0};
+    enum { PUT = 20000 };
+    findings *between = open_findings();
+    uint16_t feed_index;
+    event out;
     uint64_t taken = 0;
-    between = findings_open();
-    for (uint64_t n = 1; n <= FINDINGS_MAX + 7; n++)
+    for (uint64_t n = 1; n <= PUT; n++)
         put(between, n);
-    while (findings_take(between, &out))
-        taken++;
-    assert_int_equal(taken, FINDINGS_MAX);
-    assert_int_equal(out.from_ns, FINDINGS_MAX + 7);
-    assert_int_equal(findings_take_lost(between), 7);
+    while (findings_take(between, &feed_index, &out))
+        assert_int_equal(out.gap.from_ns, ++taken);
+    assert_true(taken > 1000 && taken < PUT);
+    assert_int_equal(findings_take_lost(between), PUT - taken);
     assert_int_equal(findings_take_lost(between), 0);
     findings_close(between);
 }
@@ -58,7 +84,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(findings_come_out_in_order),
-        cmocka_unit_test(what_does_not_fit_is_counted_and_the_newest_stays),
+        cmocka_unit_test(what_does_not_fit_is_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
