@@ -67,28 +67,10 @@ typedef enum talk_end {
     TALK_STOPPED, /* is_stopping */
 } talk_end;
 
-/* Write without SIGPIPE: the signal stays blocked in this thread and is taken back. */
-static ssize_t write_quietly(int fd, const void *bytes, size_t size)
-{
-    static const struct timespec AT_ONCE = {0, 0};
-    sigset_t pipe_signal;
-    sigset_t before;
-    (void)sigemptyset(&pipe_signal); /* these cannot fail */
-    (void)sigaddset(&pipe_signal, SIGPIPE);
-    (void)pthread_sigmask(SIG_BLOCK, &pipe_signal, &before);
-    ssize_t written = write(fd, bytes, size);
-    int why = errno;
-    if (written < 0 && why == EPIPE && !sigismember(&before, SIGPIPE))
-        (void)sigtimedwait(&pipe_signal, NULL, &AT_ONCE); /* none pending where it is ignored */
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    errno = why;
-    return written;
-}
-
 /* Write what the pipe takes. 0: the process reads no more. */
 static int write_some(program_instance *own, size_t *written)
 {
-    ssize_t size = write_quietly(own->input, own->line.data + *written, own->line.size - *written);
+    ssize_t size = write(own->input, own->line.data + *written, own->line.size - *written);
     if (size > 0)
         *written += (size_t)size;
     return size >= 0 || errno == EAGAIN || errno == EINTR;
@@ -97,8 +79,7 @@ static int write_some(program_instance *own, size_t *written)
 /* Read what there is. 1: the line is complete; 0: more is needed; -1: the output ended. */
 static int read_some(program_instance *own)
 {
-    td_result rc = td_buf_reserve(&own->read, READ_BYTES + JSON_PADDING_BYTES, NULL);
-    TD_ASSERT(rc == TD_OK); /* talk ends before the buffer's bound */
+    td_buf_grow(&own->read, READ_BYTES + JSON_PADDING_BYTES); /* talk ends before the bound */
     ssize_t size = read(own->output, own->read.data + own->read.size, READ_BYTES);
     if (size <= 0)
         return size < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : -1;
@@ -264,9 +245,8 @@ static void end_line(json_writer *w, td_buf *out)
 {
     json_write_object_end(w);
     td_result rc = json_write_end(w, NULL);
-    if (rc == TD_OK)
-        rc = td_buf_append(out, "\n", 1, NULL);
     TD_ASSERT(rc == TD_OK); /* the buffer's bound is that of the longest frame */
+    td_buf_add(out, "\n", 1);
 }
 
 static td_result bad_greeting(const program_instance *own, talk_end how, td_err *err)
@@ -350,8 +330,7 @@ static void append_base64(td_buf *out, td_bytes bytes)
             digits[2] = DIGITS[group >> 6 & 63];
         if (left > 2)
             digits[3] = DIGITS[group & 63];
-        td_result rc = td_buf_append(out, digits, sizeof digits, NULL);
-        TD_ASSERT(rc == TD_OK); /* LIMIT_FRAME_BYTES at most */
+        td_buf_add(out, digits, sizeof digits); /* LIMIT_FRAME_BYTES at most */
     }
 }
 
@@ -498,6 +477,7 @@ static td_result program_open(const char *name, const decoder_environment *envir
     program *of = td_alloc(sizeof *of);
     (void)err;
     *of = (program){name, *environment};
+    (void)signal(SIGPIPE, SIG_IGN); /* a process that has ended is no reason to end */
     *shared = of;
     return TD_OK;
 }

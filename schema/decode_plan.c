@@ -69,11 +69,10 @@ uint64_t field_unit_ns(field_unit unit)
     return 0;
 }
 
-/* A node without keys; NULL if there is no space. */
+/* A node without keys. */
 static plan_node *node_new(decode_plan *p)
 {
-    if (p->node_count == PLAN_NODES_MAX)
-        return NULL;
+    TD_ASSERT(p->node_count < PLAN_NODES_MAX); /* tests make the plan of every row */
     plan_node *node = &p->nodes[p->node_count++];
     node->keys.keys = node->words;
     node->keys.guess = node->guesses;
@@ -82,18 +81,16 @@ static plan_node *node_new(decode_plan *p)
     return node;
 }
 
-/* Add a key to a node, at the end of the order that it is guessed in. NULL if there is no space. */
-static plan_target *node_add(plan_node *node, td_bytes key, plan_target target)
+/* Add a key to a node, at the end of the order that it is guessed in. */
+static void node_add(plan_node *node, td_bytes key, plan_target target)
 {
     TD_ASSERT(key.size > 0);
     uint32_t at = node->keys.count;
-    if (at == PLAN_NODE_KEYS_MAX)
-        return NULL;
+    TD_ASSERT(at < PLAN_NODE_KEYS_MAX);
     key_word_init(&node->words[at], key);
     node->guesses[at] = (uint8_t)at;
     node->targets[at] = target;
     node->keys.count++;
-    return &node->targets[at];
 }
 
 /* Cut the next key off a path. */
@@ -107,26 +104,24 @@ static td_bytes path_next(td_bytes *path)
     return key;
 }
 
-/* The child node of a key; made if absent. NULL if there is no space, or the key has another
- * target already. */
+/* The child node of a key; made if absent. */
 static plan_node *node_child(decode_plan *p, plan_node *node, td_bytes key)
 {
     uint32_t found = key_set_find_text(&node->keys, node->keys.count, key);
-    if (found != KEY_NONE)
-        return node->targets[found].kind == TARGET_NODE ? &p->nodes[node->targets[found].index]
-                                                        : NULL;
+    if (found != KEY_NONE) {
+        TD_ASSERT(node->targets[found].kind == TARGET_NODE);
+        return &p->nodes[node->targets[found].index];
+    }
     plan_node *child = node_new(p);
-    if (child == NULL)
-        return NULL;
     /* The key is the end of a path that began with the node's. */
     const uint8_t *from = node == &p->nodes[0] ? key.data : key.data - node->path.size - 1;
     child->path = td_bytes_of(from, (size_t)(key.data + key.size - from));
-    plan_target target = {TARGET_NODE, (uint32_t)(child - p->nodes)};
-    return node_add(node, key, target) == NULL ? NULL : child;
+    node_add(node, key, (plan_target){TARGET_NODE, (uint32_t)(child - p->nodes)});
+    return child;
 }
 
-/* Make a target the end of a path, through nodes. 0 if there is no space. */
-static int plan_route(decode_plan *p, const char *path, plan_target target)
+/* Make a target the end of a path, through nodes. */
+static void plan_route(decode_plan *p, const char *path, plan_target target)
 {
     TD_ASSERT(p->node_count > 0);
     TD_ASSERT(path[0] != '\0');
@@ -135,37 +130,32 @@ static int plan_route(decode_plan *p, const char *path, plan_target target)
     td_bytes key = path_next(&rest);
     while (rest.size > 0) {
         node = node_child(p, node, key);
-        if (node == NULL)
-            return 0;
         key = path_next(&rest);
     }
-    return node_add(node, key, target) != NULL;
+    node_add(node, key, target);
 }
 
-/* The node at the end of a path; NULL if there is no space. */
+/* The node at the end of a path. */
 static plan_node *node_at(decode_plan *p, const char *path)
 {
     td_bytes rest = td_bytes_str(path);
     plan_node *node = &p->nodes[0];
-    while (rest.size > 0 && node != NULL)
+    while (rest.size > 0)
         node = node_child(p, node, path_next(&rest));
     return node;
 }
 
 /* Note where entries stand. */
-static int plan_items(decode_plan *p, uint32_t index)
+static void plan_items(decode_plan *p, uint32_t index)
 {
     TD_ASSERT(index < TOPIC_ITEMS_MAX);
     const items_row *items = &p->row->items[index];
     plan_node *node = node_at(p, items->path);
-    if (node == NULL)
-        return 0;
     p->items_node[index] = (uint8_t)(node - p->nodes);
     for (int kind = 0; kind < FRAME_ANY; kind++)
         if ((items->kind == FRAME_ANY || (int)items->kind == kind) &&
             node->items[kind] == PLAN_NO_ITEMS)
             node->items[kind] = (int8_t)index;
-    return 1;
 }
 
 /* 1 if this path continues the other. */
@@ -422,7 +412,7 @@ static void plan_kinds(decode_plan *p)
 }
 
 /* Where the parts of the topic, and the kind, stand in a frame. */
-static int plan_identity(decode_plan *p)
+static void plan_identity(decode_plan *p)
 {
     const topic_row *row = p->row;
     size_t literal = strcspn(row->pattern, "{");
@@ -430,12 +420,12 @@ static int plan_identity(decode_plan *p)
     p->topic_bytes = (uint8_t)(row->pattern[literal] == '{' && literal > 0 ? literal - 1 : literal);
     p->has_symbol = (uint8_t)topic_row_has_symbol(row);
     p->has_coin = (uint8_t)topic_row_has_coin(row);
-    return plan_route(p, topic_row_topic_key(row), (plan_target){TARGET_TOPIC, 0}) &&
-           plan_route(p, topic_row_kind_key(row), (plan_target){TARGET_KIND, 0}) &&
-           (row->symbol_path == NULL ||
-            plan_route(p, row->symbol_path, (plan_target){TARGET_SYMBOL, 0})) &&
-           (row->parameter_path == NULL ||
-            plan_route(p, row->parameter_path, (plan_target){TARGET_PARAMETER, 0}));
+    plan_route(p, topic_row_topic_key(row), (plan_target){TARGET_TOPIC, 0});
+    plan_route(p, topic_row_kind_key(row), (plan_target){TARGET_KIND, 0});
+    if (row->symbol_path != NULL)
+        plan_route(p, row->symbol_path, (plan_target){TARGET_SYMBOL, 0});
+    if (row->parameter_path != NULL)
+        plan_route(p, row->parameter_path, (plan_target){TARGET_PARAMETER, 0});
 }
 
 /* Where the fast path puts a field of the envelope. */
@@ -472,23 +462,18 @@ static void plan_requirements(decode_plan *p)
                 p->required_items[kind] |= 1u << i;
 }
 
-/* Everything that follows from the row. 0 if it does not fit: too many paths. */
-static int plan_fill(decode_plan *p)
+/* Everything that follows from the row. */
+static void plan_fill(decode_plan *p)
 {
     const topic_row *row = p->row;
-    plan_node *root = node_new(p);
-    TD_ASSERT(root != NULL);
-    if (!plan_identity(p))
-        return 0;
+    (void)node_new(p); /* the root */
+    plan_identity(p);
     for (uint32_t i = 0; i < TOPIC_ITEMS_MAX && row->items[i].path != NULL; i++) {
         p->needs_kind |= row->items[i].kind != FRAME_ANY;
-        if (!plan_items(p, i))
-            return 0;
+        plan_items(p, i);
     }
-    for (uint32_t i = 0; i < row->envelope_count; i++) {
-        if (!plan_route(p, row->envelope[i].key, (plan_target){TARGET_FIELD, i}))
-            return 0;
-    }
+    for (uint32_t i = 0; i < row->envelope_count; i++)
+        plan_route(p, row->envelope[i].key, (plan_target){TARGET_FIELD, i});
     plan_kinds(p);
     plan_entry(p);
     plan_follow(p);
@@ -500,7 +485,6 @@ static int plan_fill(decode_plan *p)
     p->is_positional = (row->items[0].flags & ITEMS_POSITIONAL) != 0;
     if (p->is_fast)
         plan_fast_fields(p, &roles);
-    return 1;
 }
 
 decode_plan *plan_open(const topic_row *row)
@@ -508,8 +492,7 @@ decode_plan *plan_open(const topic_row *row)
     TD_ASSERT(topic_row_fault(row) == NULL);
     decode_plan *p = td_alloc_zero(1, sizeof *p);
     p->row = row;
-    int fits = plan_fill(p);
-    TD_ASSERT(fits); /* else the row has too many paths */
+    plan_fill(p);
     return p;
 }
 
