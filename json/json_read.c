@@ -131,6 +131,7 @@ typedef struct check {
     uint32_t token;
     uint32_t depth;
     uint32_t open[LIMIT_JSON_DEPTH]; /* tokens that opened the containers around token */
+    uint8_t has_backslash;           /* anywhere in the text */
     uint8_t has_escapes;
     uint8_t is_too_deep;
     json_error error;
@@ -241,7 +242,7 @@ static int check_scalar(check *c)
     case '"': {
         td_bytes inside = json_string_token(c->index, c->token);
         return inside.data == NULL ? refuse_token(c, "expected the end of a string")
-                                   : check_string(c, inside);
+                                   : !c->has_backslash || check_string(c, inside);
     }
     case 't':
         return td_bytes_is(text, "true") || refuse_token(c, "expected a value");
@@ -334,7 +335,9 @@ static int check_value(check *c)
 /* Check the whole text, and fill parser->after. */
 static td_result check_text(json_parser *parser)
 {
-    check c = {.index = &parser->index, .after = parser->after};
+    const json_index *index = &parser->index;
+    check c = {.index = index, .after = parser->after};
+    c.has_backslash = (uint8_t)json_has_escape(td_bytes_of(index->bytes, index->size));
     int is_sound = check_value(&c);
     if (is_sound && c.token < parser->index.count)
         is_sound = refuse_token(&c, "expected the end of the text");
