@@ -87,6 +87,11 @@ void report_add_gaps(replay_report *report, const gap_list *all, const selection
 
 replay_verdict report_verdict(const replay_report *report);
 
+/* A row of the ledger as an object of a list: every member in JSON (archive/gap.h), and for people
+ * reason, from, to, lasted, feed, line, shard, conn, topic, symbol, lost, covered_by,
+ * cause, and detail, which is the cause without one. */
+void report_describe_gap(result_writer *r, const gap_row *row, const char *pattern);
+
 /* The report as a result, for programs and for people without the manual: docs/replay.md
  * explains each field. People see the digests if is_verbose. */
 void report_describe(const replay_report *report, int is_verbose, result_writer *r);

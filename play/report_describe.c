@@ -294,25 +294,30 @@ static void note_more(result_writer *r, const char *name, size_t count)
     result_note(r, name, "%s", count > ROWS_SHOWN ? format_count(count - ROWS_SHOWN).text : "");
 }
 
-/* JSON has every member of the row (archive/gap.h). */
-static void describe_gap(result_writer *r, const gap_row *gap, const char *pattern)
+void report_describe_gap(result_writer *r, const gap_row *row, const char *pattern)
 {
     result_object_begin(r, NULL);
     if (result_json(r) != NULL) {
-        gap_json_members(result_json(r), gap);
-    } else if (pattern != NULL) {
-        result_note(r, "reason", "%-10s", gap_reason_name(gap->reason));
-        result_text(r, "feed", gap->feed);
-        result_text(r, "topic", gap->topic);
-        result_text(r, "symbol", gap->symbol);
-        result_text(r, "cause", gap->cause);
-        result_instant(r, "from", gap->from_ns);
+        gap_json_members(result_json(r), row);
+    } else {
+        result_text(r, "reason", gap_reason_name(row->reason));
+        result_text(r, "feed", row->feed);
+        result_number(r, "line", row->line);
+        result_number(r, "shard", row->shard);
+        result_number(r, "conn", row->conn);
+        result_text(r, "topic", row->topic);
+        result_text(r, "symbol", row->symbol);
+        result_time(r, "from", row->from_ns);
+        result_time_or_null(r, "to", row->to_ns); /* GAP_OPEN is 0 */
         /* The ledger is input: a gap may end before it begins. */
-        if (gap->to_ns == GAP_OPEN)
+        if (row->to_ns == GAP_OPEN)
             result_null(r, "lasted");
         else
-            result_duration(r, "lasted", gap->to_ns > gap->from_ns ? gap->to_ns - gap->from_ns : 0);
-        result_text(r, "covered_by", gap->covered_by);
+            result_duration(r, "lasted", row->to_ns > row->from_ns ? row->to_ns - row->from_ns : 0);
+        result_count(r, "lost", row->frames_lost);
+        result_text(r, "covered_by", row->covered_by);
+        result_text(r, "cause", row->cause);
+        result_text(r, "detail", row->detail[0] != '\0' ? row->detail : row->cause);
     }
     result_object_end(r, pattern);
 }
@@ -320,13 +325,13 @@ static void describe_gap(result_writer *r, const gap_row *gap, const char *patte
 static void describe_gaps(result_writer *r, const replay_report *report)
 {
     static const char PATTERN[] =
-        "    {reason}  {feed}  {topic|all topics}[ {symbol}][, {cause}], from {from}, "
+        "    {reason}: {feed} {topic|all topics}[ {symbol}][, {cause}], from {from}, "
         "{lasted|still open}[, covered by {covered_by}]\n";
     const gap_list *gaps = &report->gaps;
     TD_ASSERT(report->uncovered_gaps <= gaps->count);
     result_list_begin(r, "gaps");
     for (size_t i = 0; i < gaps->count; i++)
-        describe_gap(r, &gaps->rows[i], i < ROWS_SHOWN ? PATTERN : NULL);
+        report_describe_gap(r, &gaps->rows[i], i < ROWS_SHOWN ? PATTERN : NULL);
     result_list_end(r);
     result_note(r, "uncovered", "%s", format_count(report->uncovered_gaps).text);
     note_more(r, "more_gaps", gaps->count);

@@ -204,10 +204,7 @@ exit_code cmd_cat(const verb_context *context, int argc, char **argv)
     const verb_spec spec = {
         .name = "cat",
         .summary = "Print the frames of a selection in order, one JSON object per line.",
-        .statuses = {[EXIT_CODE_DONE] = "done",
-                     [EXIT_CODE_DAMAGE] = "stored frames are damaged; the others were printed",
-                     [EXIT_CODE_FAILED] =
-                         "there is no such archive, or nothing in it matches the selection"},
+        .statuses = {[EXIT_CODE_DAMAGE] = "stored frames are damaged; the others were printed"},
         .examples = "tapedeck cat archive --topic trade --symbol BTCUSD --raw\n"
                     "tapedeck cat archive --topic trade --price 60623.5 --size 1000..\n"
                     "tapedeck cat archive --follow --topic 'orderBook*'",

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "archive/ledger.h"
 #include "archive/read_plan.h"
+#include "play/report.h"
 #include "tape/nothing.h"
 #include "tape/cursor.h"
 
@@ -122,32 +123,6 @@ static td_result find(verb_run *verb, gaps_result *result)
 
 /* ---- the result ---- */
 
-/* JSON has every member of the row (archive/gap.h); people get the best words for the cause. */
-static void describe_gap(result_writer *r, const gap_row *row)
-{
-    result_object_begin(r, NULL);
-    if (result_json(r) != NULL) {
-        gap_json_members(result_json(r), row);
-    } else {
-        result_time(r, "from", row->from_ns);
-        /* The ledger is input: a gap may end before it begins. */
-        if (row->to_ns != GAP_OPEN)
-            result_duration(r, "lasted", row->to_ns > row->from_ns ? row->to_ns - row->from_ns : 0);
-        else
-            result_null(r, "lasted");
-        result_text(r, "reason", gap_reason_name(row->reason));
-        result_text(r, "feed", row->feed);
-        result_number(r, "line", row->line);
-        result_number(r, "shard", row->shard);
-        result_number(r, "conn", row->conn);
-        result_text(r, "topic", row->topic);
-        result_text(r, "symbol", row->symbol);
-        result_count(r, "lost", row->frames_lost);
-        result_text(r, "detail", row->detail[0] != '\0' ? row->detail : row->cause);
-    }
-    result_object_end(r, NULL);
-}
-
 static void describe(result_writer *r, const gaps_result *result)
 {
     static const table_column COLUMNS[] = {
@@ -159,7 +134,7 @@ static void describe(result_writer *r, const gaps_result *result)
     result_object_begin(r, NULL);
     result_table_begin(r, "gaps", COLUMNS, sizeof COLUMNS / sizeof COLUMNS[0]);
     for (size_t i = 0; i < result->gaps.count; i++)
-        describe_gap(r, &result->gaps.rows[i]);
+        report_describe_gap(r, &result->gaps.rows[i], NULL);
     result_list_end(r);
     result_count(r, "open", result->open);
     result_number(r, "lasts_ns", result->lasts_ns);
@@ -197,9 +172,7 @@ exit_code cmd_gaps(const verb_context *context, int argc, char **argv)
         .statuses = {[EXIT_CODE_DONE] = "no gap in the selection",
                      [EXIT_CODE_DIFFERS] = "gaps are listed",
                      [EXIT_CODE_DAMAGE] = ("a part of the selection cannot be read or is missing, "
-                                           "or the journal is damaged"),
-                     [EXIT_CODE_FAILED] =
-                         "there is no such archive, or nothing in it matches the selection"},
+                                           "or the journal is damaged")},
         .examples = "tapedeck gaps archive --feed inverse --from now-7d --json",
         .takes = VERB_TAKES_SELECTION | VERB_TAKES_THREADS | VERB_TAKES_JSON,
         .mode = ARCHIVE_READ,

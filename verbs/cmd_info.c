@@ -400,9 +400,7 @@ exit_code cmd_info(const verb_context *context, int argc, char **argv)
         .name = "info",
         .summary = "Print the health of an archive, its feeds, topics, sessions and gaps. With -v "
                    "each symbol of a topic has a row.",
-        .statuses = {[EXIT_CODE_DONE] = "done",
-                     [EXIT_CODE_DAMAGE] = "a segment cannot be read",
-                     [EXIT_CODE_FAILED] = "there is no such archive"},
+        .statuses = {[EXIT_CODE_DAMAGE] = "a segment cannot be read"},
         .examples = "tapedeck info archive",
         .takes = VERB_TAKES_JSON,
         .mode = ARCHIVE_READ,

@@ -120,16 +120,12 @@ static td_result run_ls(verb_run *verb)
 
 exit_code cmd_ls(const verb_context *context, int argc, char **argv)
 {
-    const verb_spec spec = {
-        .name = "ls",
-        .summary = "List the segments that may have selected frames.",
-        .statuses = {[EXIT_CODE_DONE] = "done",
-                     [EXIT_CODE_DAMAGE] = "a segment cannot be read",
-                     [EXIT_CODE_FAILED] =
-                         "there is no such archive, or nothing in it matches the selection"},
-        .examples = "tapedeck ls archive --feed inverse --from 2021-04-17",
-        .takes = VERB_TAKES_SELECTION | VERB_TAKES_JSON,
-        .mode = ARCHIVE_READ,
-        .work = run_ls};
+    const verb_spec spec = {.name = "ls",
+                            .summary = "List the segments that may have selected frames.",
+                            .statuses = {[EXIT_CODE_DAMAGE] = "a segment cannot be read"},
+                            .examples = "tapedeck ls archive --feed inverse --from 2021-04-17",
+                            .takes = VERB_TAKES_SELECTION | VERB_TAKES_JSON,
+                            .mode = ARCHIVE_READ,
+                            .work = run_ls};
     return verb_run_all(&spec, NULL, context, argc, argv);
 }

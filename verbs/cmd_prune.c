@@ -245,8 +245,7 @@ exit_code cmd_prune(const verb_context *context, int argc, char **argv)
     const verb_spec spec = {
         .name = "prune",
         .summary = "Remove the oldest segments, by age, size or feed.",
-        .statuses = {[EXIT_CODE_DONE] = "done",
-                     [EXIT_CODE_DAMAGE] =
+        .statuses = {[EXIT_CODE_DAMAGE] =
                          "done, except for a segment that cannot be read or is missing",
                      [EXIT_CODE_FAILED] =
                          ("there is no such archive or feed, it cannot be written, "

@@ -54,8 +54,7 @@ exit_code cmd_reindex(const verb_context *context, int argc, char **argv)
     const verb_spec spec = {
         .name = "reindex",
         .summary = "Rebuild the catalog from the segments and the journal.",
-        .statuses = {[EXIT_CODE_DONE] = "done",
-                     [EXIT_CODE_DAMAGE] =
+        .statuses = {[EXIT_CODE_DAMAGE] =
                          "done, except for segments that cannot be read or are missing",
                      [EXIT_CODE_FAILED] = ("there is no such archive, it cannot be written, or "
                                            "another verb maintains it")},
@@ -99,8 +98,7 @@ exit_code cmd_dump_catalog(const verb_context *context, int argc, char **argv)
     const verb_spec spec = {
         .name = "dump-catalog",
         .summary = "Print every row of the catalog as sorted text.",
-        .statuses = {[EXIT_CODE_DONE] = "done",
-                     [EXIT_CODE_DAMAGE] = "the catalog is damaged: 'tapedeck reindex' rebuilds it",
+        .statuses = {[EXIT_CODE_DAMAGE] = "the catalog is damaged: 'tapedeck reindex' rebuilds it",
                      [EXIT_CODE_FAILED] = "there is no such archive, or it has no catalog"},
         .examples = "tapedeck dump-catalog archive | sha256sum",
         .mode = ARCHIVE_READ,

@@ -246,8 +246,7 @@ exit_code cmd_topics(const verb_context *context, int argc, char **argv)
     const verb_spec spec = {
         .name = "topics",
         .summary = "List the topics that can be decoded, by family.",
-        .statuses = {[EXIT_CODE_DONE] = "done",
-                     [EXIT_CODE_USAGE] =
+        .statuses = {[EXIT_CODE_USAGE] =
                          "the command line is wrong, or there is no such family or topic"},
         .examples = "tapedeck topics --family inverse\n"
                     "tapedeck topics --family linear --json-schema trade",

@@ -9,6 +9,7 @@
 #include "archive/ledger.h"
 #include "archive/read_plan.h"
 #include "archive/verify.h"
+#include "play/report.h"
 #include "archive/gap.h"
 #include "tape/cursor.h"
 
@@ -130,29 +131,16 @@ static void describe_findings(result_writer *r, const verify_result *result)
                 result->count > shown ? format_counted(result->count - shown, "finding").text : "");
 }
 
-/* JSON has every member of the row (archive/gap.h). */
 static void describe_lost(result_writer *r, const gap_list *lost)
 {
     static const table_column COLUMNS[] = {{"feed", TABLE_LEFT, "{feed}"},
                                            {"from", TABLE_LEFT, "{from}"},
                                            {"to", TABLE_LEFT, "{to|open}"},
-                                           {"frames", TABLE_RIGHT, "{frames}"},
+                                           {"frames", TABLE_RIGHT, "{lost}"},
                                            {"topic", TABLE_SPARE_LEFT, "{topic|all}"}};
     result_table_begin(r, "lost", COLUMNS, sizeof COLUMNS / sizeof COLUMNS[0]);
-    for (size_t i = 0; i < lost->count; i++) {
-        const gap_row *row = &lost->rows[i];
-        result_object_begin(r, NULL);
-        if (result_json(r) != NULL) {
-            gap_json_members(result_json(r), row);
-        } else {
-            result_text(r, "feed", row->feed);
-            result_time(r, "from", row->from_ns);
-            result_time_or_null(r, "to", row->to_ns);
-            result_count(r, "frames", row->frames_lost);
-            result_text(r, "topic", row->topic);
-        }
-        result_object_end(r, NULL);
-    }
+    for (size_t i = 0; i < lost->count; i++)
+        report_describe_gap(r, &lost->rows[i], NULL);
     result_list_end(r);
 }
 
@@ -177,20 +165,15 @@ static void describe(result_writer *r, const verify_result *result)
     describe_lost(r, &result->lost);
     result_count(r, "frames_lost", result->frames_lost);
     result_list_begin(r, "gaps");
-    for (size_t i = 0; i < result->gaps.count; i++) {
-        result_object_begin(r, NULL);
-        if (result_json(r) != NULL)
-            gap_json_members(result_json(r), &result->gaps.rows[i]);
-        result_object_end(r, NULL);
-    }
+    for (size_t i = 0; i < result->gaps.count; i++)
+        report_describe_gap(r, &result->gaps.rows[i], NULL);
     result_list_end(r);
-    result_object_end(
-        r, "{findings}[and {more} more: -v lists them\n]"
-           "[\nLost:\n{lost}][{lost?}at least {frames_lost frame} in all\n\n]"
-           "{archive}: {styled}\n"
-           "  {segments segment}, {chunks chunk}, {frames frame}, {bytes} read\n"
-           "[  {gaps gap} in the ledger ('tapedeck gaps' lists {gaps it/them})\n]"
-           "[  {to_do}\n]");
+    result_object_end(r, "{findings}[and {more} more: -v lists them\n]"
+                         "[\nLost:\n{lost}][{lost?}at least {frames_lost frame} in all\n\n]"
+                         "{archive}: {styled}\n"
+                         "  {segments segment}, {chunks chunk}, {frames frame}, {bytes} read\n"
+                         "[  {gaps gap} in the ledger ('tapedeck gaps' lists {gaps it/them})\n]"
+                         "[  {to_do}\n]");
 }
 
 static td_result run_verify(verb_run *verb)
@@ -229,8 +212,7 @@ exit_code cmd_verify(const verb_context *context, int argc, char **argv)
                    "findings have their offset.",
         .statuses = {[EXIT_CODE_DONE] = "sound",
                      [EXIT_CODE_DIFFERS] = "sound after 'tapedeck recover' or 'tapedeck reindex'",
-                     [EXIT_CODE_DAMAGE] = "damaged",
-                     [EXIT_CODE_FAILED] = "there is no such archive"},
+                     [EXIT_CODE_DAMAGE] = "damaged"},
         .examples = "tapedeck verify archive --json",
         .takes = VERB_TAKES_THREADS | VERB_TAKES_JSON,
         .mode = ARCHIVE_READ,

@@ -78,6 +78,15 @@ static int parse(verb_run *verb, const verb_spec *spec, const verb_context *cont
                          .examples = spec->examples,
                          .now_ns = clock_wall_ns(clock_real())};
     memcpy(line.statuses, spec->statuses, sizeof line.statuses);
+    if (line.statuses[EXIT_CODE_DONE] == NULL)
+        line.statuses[EXIT_CODE_DONE] = "done";
+    if (line.statuses[EXIT_CODE_FAILED] == NULL && has_archive)
+        line.statuses[EXIT_CODE_FAILED] =
+            spec->mode == ARCHIVE_MAINTAIN ? "there is no such archive or feed, it cannot be "
+                                             "written, or another verb maintains it"
+            : (spec->takes & VERB_TAKES_SELECTION) != 0
+                ? "there is no such archive, or nothing in it matches the selection"
+                : "there is no such archive";
     return verb_begin(context, &line, argc, argv, &verb->operands, &verb->status);
 }
 

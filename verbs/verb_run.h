@@ -56,7 +56,8 @@ typedef struct verb_spec {
     const char *name;
     const char *summary;
     const char *examples;
-    const char *statuses[OPTIONS_STATUSES]; /* as in options_spec */
+    const char *statuses[OPTIONS_STATUSES]; /* as in options_spec; NULL: EXIT_CODE_DONE and _FAILED
+                                               mean what they do for most */
     const char *operands;                   /* likewise; at most one. NULL: none */
     unsigned takes;
     option_group own; /* rows NULL: none */
