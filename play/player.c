@@ -316,6 +316,11 @@ void player_get_totals(const player *p, player_totals *out)
     TD_ASSERT(out->frames == out->decoded + out->undecoded + out->control + out->out + out->http);
 }
 
+int player_has_digests(const player *p)
+{
+    return !p->options.without_digests;
+}
+
 void player_digests(const player *p, char out[DIGEST_PARTS][TD_HASH128_HEX_BYTES])
 {
     TD_ASSERT(p->is_finished);

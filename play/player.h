@@ -85,6 +85,7 @@ TD_MUST_USE td_result player_finish(player *player, td_err *err);
 const stream_table *player_streams(const player *player);
 void player_get_audits(const player *player, audit_stats *out);
 void player_get_totals(const player *player, player_totals *out);
+int player_has_digests(const player *player); /* 1: not without_digests */
 void player_digests(const player *player, char out[DIGEST_PARTS][TD_HASH128_HEX_BYTES]);
 
 /* The most workers that were busy at one moment; 1 inline. */

@@ -55,8 +55,8 @@ typedef struct replay_report {
     report_names undecoded_of; /* likewise */
     stream_undecoded first_undecoded;
     audit_stats audits;
-    char digests[DIGEST_PARTS][TD_HASH128_HEX_BYTES];
-    gap_list gaps; /* those that touch the selection */
+    char digests[DIGEST_PARTS][TD_HASH128_HEX_BYTES]; /* "": the player made none */
+    gap_list gaps;                                    /* those that touch the selection */
     uint64_t uncovered_gaps;
     absence_list absences; /* of what was selected; fini frees it */
     cursor_stats tape;

@@ -195,7 +195,8 @@ static td_result open_player(replay_command *command, pacer_speed speed, td_err 
     player_options options = {.workers = cursor_workers(command->verb.source.tape),
                               .pacer = &command->pacer,
                               .progress = on_progress,
-                              .user = command};
+                              .user = command,
+                              .without_digests = command->flags.with_messages};
     td_result rc = TD_OK;
     if (command->flags.with_messages) {
         command->lines = (sink_jsonl_lines){&command->verb.output, command->entries};
