@@ -7,91 +7,59 @@
 #include "base/hash.h"
 #include "base/limits.h"
 
-/* The first byte of a removed text, which keeps its place, and its entry in the table, until the
- * texts are packed. No other text begins with it: they have no control characters. */
-static const uint8_t GONE = 0x01;
-
 void topic_filters_init(topic_filters *filters, const dialect *spoken)
 {
     TD_ASSERT(spoken != NULL);
-    memset(filters, 0, sizeof *filters);
-    filters->dialect = spoken;
-    td_buf_init(&filters->texts, TOPIC_FILTERS_BYTES_MAX);
+    *filters = (topic_filters){.dialect = spoken};
+}
+
+void topic_filters_clear(topic_filters *filters)
+{
+    for (size_t i = 0; i < filters->text_count; i++)
+        td_free(filters->texts[i]);
+    slot_table_clear(&filters->by_text);
+    filters->text_count = filters->count = filters->bytes = 0;
 }
 
 void topic_filters_fini(topic_filters *filters)
 {
-    td_buf_fini(&filters->texts);
-    slot_table_fini(&filters->places);
-    filters->count = 0;
-}
-
-/* The text at offset *at, gone or not, and *at after its LF. 0 at the end. */
-static int next_place(const topic_filters *filters, size_t *at, td_bytes *out)
-{
-    size_t left = filters->texts.size - *at;
-    if (left == 0)
-        return 0;
-    const uint8_t *begin = filters->texts.data + *at;
-    const uint8_t *end = memchr(begin, '\n', left);
-    TD_ASSERT(end != NULL); /* each text has one */
-    TD_ASSERT(end > begin); /* none is empty */
-    *out = td_bytes_of(begin, (size_t)(end - begin));
-    *at += out->size + 1;
-    return 1;
-}
-
-static int next_text(const topic_filters *filters, size_t *at, td_bytes *out)
-{
-    while (next_place(filters, at, out)) {
-        if (out->data[0] != GONE)
-            return 1;
-    }
-    return 0;
+    topic_filters_clear(filters);
+    td_free(filters->texts);
+    slot_table_fini(&filters->by_text);
+    filters->texts = NULL;
 }
 
 /* ---- by text ---- */
 
-static int is_at(const topic_filters *filters, size_t at, td_bytes wanted)
-{
-    const td_buf *texts = &filters->texts;
-    return texts->size - at > wanted.size && texts->data[at + wanted.size] == '\n' &&
-           memcmp(texts->data + at, wanted.data, wanted.size) == 0;
-}
-
-static uint64_t text_hash(td_bytes text)
-{
-    return td_xxh64(text.data, text.size);
-}
-
-/* Offset of a text that equals this one; texts.size if none does. */
+/* Index of a text; text_count if it is not there. */
 static size_t find(const topic_filters *filters, td_bytes wanted)
 {
-    if (filters->count == 0 || wanted.size == 0 || wanted.data[0] == GONE)
-        return filters->texts.size;
-    slot_probe at = slot_probe_of(text_hash(wanted));
-    while (slot_table_next(&filters->places, &at)) {
-        if (is_at(filters, at.row, wanted))
+    slot_probe at = slot_probe_of(td_xxh64(wanted.data, wanted.size));
+    while (slot_table_next(&filters->by_text, &at)) {
+        const char *text = filters->texts[at.row];
+        if (text != NULL && td_bytes_is(wanted, text))
             return at.row;
     }
-    return filters->texts.size;
+    return filters->text_count;
 }
 
-/* Pack the texts, and rebuild the table. The cost is amortized over the texts that were removed. */
-static void renew(topic_filters *filters)
+/* The array has space. */
+static void put(topic_filters *filters, char *text)
 {
-    slot_table *places = &filters->places;
-    slot_table_clear(places);
-    size_t at = 0;
-    size_t packed = 0;
-    td_bytes text;
-    while (next_text(filters, &at, &text)) {
-        uint64_t hash = text_hash(text);
-        memmove(filters->texts.data + packed, text.data, text.size + 1);
-        slot_table_put(places, hash, packed);
-        packed += text.size + 1;
-    }
-    filters->texts.size = packed;
+    size_t at = filters->text_count++;
+    filters->texts[at] = text;
+    slot_table_put(&filters->by_text, td_xxh64(text, strlen(text)), at);
+}
+
+/* Forget the places of removed texts. The cost is amortized over these. */
+static void pack(topic_filters *filters)
+{
+    size_t was = filters->text_count;
+    slot_table_clear(&filters->by_text);
+    filters->text_count = 0;
+    for (size_t i = 0; i < was; i++)
+        if (filters->texts[i] != NULL)
+            put(filters, filters->texts[i]);
 }
 
 /* ---- lists ---- */
@@ -138,28 +106,27 @@ static td_result check_text(td_bytes subscription, td_err *err)
     return TD_OK;
 }
 
-/* Add stem and tail as one subscription. */
-static td_result add_one(topic_filters *filters, td_bytes stem, td_bytes tail, td_err *err)
+/* Stem and tail as one subscription. */
+static td_bytes join(char out[LIMIT_URL_BYTES + 1], td_bytes stem, td_bytes tail)
 {
-    td_buf *texts = &filters->texts;
-    size_t size = stem.size + tail.size;
-    /* Half of the table are removed texts, or their space is needed. */
-    if (filters->places.count > 2 * (filters->count + 1) ||
-        (filters->places.count > filters->count &&
-         texts->size + size + 1 > TOPIC_FILTERS_BYTES_MAX))
-        renew(filters);
-    td_result rc = td_buf_reserve(texts, size + 1, err);
-    if (rc != TD_OK)
-        return rc;
-    /* Written after the texts, with its LF, before the look-up. */
-    td_bytes text = td_bytes_of(texts->data + texts->size, size);
-    memcpy(texts->data + texts->size, stem.data, stem.size);
-    memcpy(texts->data + texts->size + stem.size, tail.data, tail.size);
-    texts->data[texts->size + size] = '\n';
-    if (find(filters, text) < texts->size)
-        return TD_OK; /* it was added before */
-    slot_table_put(&filters->places, text_hash(text), texts->size);
-    texts->size += size + 1;
+    TD_ASSERT(stem.size + tail.size <= LIMIT_URL_BYTES);
+    memcpy(out, stem.data, stem.size);
+    memcpy(out + stem.size, tail.data, tail.size);
+    out[stem.size + tail.size] = '\0';
+    return td_bytes_of((const uint8_t *)out, stem.size + tail.size);
+}
+
+static td_result add_one(topic_filters *filters, td_bytes text, td_err *err)
+{
+    if (text.size == 0 || find(filters, text) < filters->text_count)
+        return TD_OK;
+    if (filters->bytes + text.size > TOPIC_FILTERS_BYTES_MAX)
+        return td_err_set(err, TD_E_LIMIT, "topics of more than %d bytes", TOPIC_FILTERS_BYTES_MAX);
+    if (filters->text_count > 2 * (filters->count + 1))
+        pack(filters);
+    filters->texts = td_array_grow(filters->texts, filters->text_count, sizeof(char *));
+    put(filters, td_strndup((const char *)text.data, text.size));
+    filters->bytes += text.size;
     filters->count++;
     return TD_OK;
 }
@@ -172,76 +139,59 @@ td_result topic_filters_add(topic_filters *filters, td_bytes subscription, td_er
     td_bytes stem = td_bytes_of(subscription.data, stem_size(filters, subscription));
     td_bytes rest = td_bytes_of(subscription.data + stem.size, subscription.size - stem.size);
     td_bytes tail;
+    char text[LIMIT_URL_BYTES + 1];
     while (rc == TD_OK && next_alternative(filters, &rest, &tail))
-        rc = add_one(filters, stem, tail, err);
+        rc = add_one(filters, join(text, stem, tail), err);
     return rc;
-}
-
-/* The entry stays, so that a look-up passes it and finds later ones. */
-static void remove_at(topic_filters *filters, size_t at)
-{
-    TD_ASSERT(at < filters->texts.size);
-    TD_ASSERT(filters->count > 0);
-    TD_ASSERT(filters->texts.data[at] != GONE);
-    filters->texts.data[at] = GONE;
-    filters->count--;
-    if (filters->count == 0)
-        topic_filters_clear(filters);
 }
 
 void topic_filters_remove(topic_filters *filters, td_bytes subscription)
 {
     if (check_text(subscription, NULL) != TD_OK)
         return;
-    uint8_t text[LIMIT_URL_BYTES + 1];
-    size_t stem = stem_size(filters, subscription);
-    memcpy(text, subscription.data, stem);
-    td_bytes rest = td_bytes_of(subscription.data + stem, subscription.size - stem);
+    td_bytes stem = td_bytes_of(subscription.data, stem_size(filters, subscription));
+    td_bytes rest = td_bytes_of(subscription.data + stem.size, subscription.size - stem.size);
     td_bytes tail;
+    char text[LIMIT_URL_BYTES + 1];
     while (next_alternative(filters, &rest, &tail)) {
-        memcpy(text + stem, tail.data, tail.size);
-        size_t at = find(filters, td_bytes_of(text, stem + tail.size));
-        if (at < filters->texts.size)
-            remove_at(filters, at);
+        size_t at = find(filters, join(text, stem, tail));
+        if (at == filters->text_count)
+            continue;
+        filters->bytes -= strlen(filters->texts[at]);
+        filters->count--;
+        td_free(filters->texts[at]);
+        filters->texts[at] = NULL; /* it keeps its place until texts are packed */
     }
+    if (filters->count == 0)
+        topic_filters_clear(filters);
 }
 
 int topic_filters_has(const topic_filters *filters, td_bytes subscription)
 {
-    return find(filters, subscription) < filters->texts.size;
-}
-
-void topic_filters_clear(topic_filters *filters)
-{
-    TD_ASSERT((filters->places.count == 0) == (filters->texts.size == 0));
-    td_buf_clear(&filters->texts);
-    slot_table_clear(&filters->places);
-    filters->count = 0;
+    return find(filters, subscription) < filters->text_count;
 }
 
 int topic_filters_cover(const topic_filters *filters, td_bytes exchange_topic)
 {
     if (topic_filters_has(filters, exchange_topic))
         return 1;
-    size_t at = 0;
-    td_bytes text;
-    while (filters->dialect->covers != dialect_covers_same && next_text(filters, &at, &text)) {
-        if (filters->dialect->covers(text, exchange_topic))
+    if (filters->dialect->covers == dialect_covers_same)
+        return 0;
+    for (size_t i = 0; i < filters->text_count; i++)
+        if (filters->texts[i] != NULL &&
+            filters->dialect->covers(td_bytes_str(filters->texts[i]), exchange_topic))
             return 1;
-    }
     return 0;
 }
 
 int topic_filters_cover_frame(const topic_filters *filters, td_bytes exchange_topic, td_bytes frame)
 {
     const dialect *spoken = filters->dialect;
-    TD_ASSERT(spoken != NULL);
     if (spoken->covers_frame == NULL)
         return topic_filters_cover(filters, exchange_topic);
-    size_t at = 0;
-    td_bytes text;
-    while (next_text(filters, &at, &text)) {
-        if (spoken->covers(text, exchange_topic) &&
+    for (size_t i = 0; i < filters->text_count; i++) {
+        td_bytes text = td_bytes_str(filters->texts[i]);
+        if (filters->texts[i] != NULL && spoken->covers(text, exchange_topic) &&
             spoken->covers_frame(text, exchange_topic, frame))
             return 1;
     }

@@ -6,7 +6,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/buf.h"
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/slot_table.h"
@@ -17,9 +16,10 @@ enum { TOPIC_FILTERS_BYTES_MAX = 1 << 20 };
 
 typedef struct topic_filters {
     const struct dialect *dialect;
-    td_buf texts;      /* each with a LF after it */
-    slot_table places; /* offsets of texts, also of removed ones, until the texts are packed */
-    size_t count;      /* without removed ones */
+    char **texts; /* NULL: removed */
+    size_t text_count;
+    size_t count, bytes; /* of those that are not removed */
+    slot_table by_text;
 } topic_filters;
 
 void topic_filters_init(topic_filters *filters, const dialect *spoken);

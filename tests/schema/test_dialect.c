@@ -313,7 +313,7 @@ static void test_filters_are_bounded(void **state)
     }
     assert_int_equal(rc, TD_E_LIMIT);
     assert_int_equal(filters.count, added);
-    assert_true(filters.texts.size <= TOPIC_FILTERS_BYTES_MAX);
+    assert_true(filters.bytes <= TOPIC_FILTERS_BYTES_MAX);
     topic_filters_fini(&filters);
 }
 

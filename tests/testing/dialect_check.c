@@ -150,7 +150,7 @@ static void check_filters(const dialect *spoken, const dialect_request *request)
     for (size_t i = 0; i < request->arg_count && i < TOPICS_MAX; i++)
         topic_filters_remove(&filters, request->args[i]);
     TD_ASSERT(filters.count == 0);
-    TD_ASSERT(filters.texts.size == 0);
+    TD_ASSERT(filters.text_count == 0);
     topic_filters_fini(&filters);
 }
 
