@@ -30,7 +30,7 @@ typedef struct drop_row {
     uint64_t frames;
     uint32_t conn;
     uint32_t shard;
-    uint16_t line;
+    uint32_t line;
     uint16_t feed_index;
     char topic[LIMIT_NAME_BYTES];
     char symbol[LIMIT_SYMBOL_BYTES];

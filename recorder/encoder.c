@@ -162,15 +162,15 @@ static void live_check_frame(encoder *self, const intake_record *record, const f
     live_check_segment(self, feed);
     if (route->frame_class == CLASS_DATA) {
         live_check_put(self->options.live_check, record->feed_index, route->index, route->info,
-                       record->conn, record->recv_ns, placed->bytes);
+                       record->frame.conn, record->frame.recv_ns, placed->bytes);
         return;
     }
-    int is_request = record->dir == DIR_OUT;
+    int is_request = record->frame.dir == DIR_OUT;
     if (!is_request && route->frame_class != CLASS_ACK && route->frame_class != CLASS_ERROR)
         return;
     live_check_put_control(self->options.live_check, record->feed_index,
                            is_request ? LIVE_CHECK_REQUEST : LIVE_CHECK_ANSWER, route->info,
-                           record->conn, record->recv_ns, placed->bytes);
+                           record->frame.conn, record->frame.recv_ns, placed->bytes);
 }
 
 /* The live check has dropped books of the feed: writes an event once in each segment, and logs a
@@ -191,7 +191,7 @@ static td_result note_unchecked(encoder *self, const intake_record *record, td_e
         return TD_OK;
     const event begun = {
         .kind = EVENT_LIMIT, .what = "books", .state = "begins", .number = LIMIT_LIVE_CHECK_BYTES};
-    td_result rc = feed_writer_event(feed->writer, record->recv_ns, &begun, err);
+    td_result rc = feed_writer_event(feed->writer, record->frame.recv_ns, &begun, err);
     feed->unchecked_segment = feed_writer_segment(feed->writer);
     return rc;
 }
@@ -200,18 +200,11 @@ static td_result note_unchecked(encoder *self, const intake_record *record, td_e
 
 static td_result take_frame(encoder *self, const intake_record *record, td_bytes bytes, td_err *err)
 {
-    TD_ASSERT(record->conn > 0);
-    TD_ASSERT(record->ordinal > 0);
-    const feed_frame frame = {.line = record->line,
-                              .shard = record->shard,
-                              .conn = record->conn,
-                              .dir = (frame_dir)record->dir,
-                              .opcode = (channel_opcode)record->opcode,
-                              .ordinal = record->ordinal,
-                              .recv_ns = record->recv_ns,
-                              .complete_ns = record->complete_ns,
-                              .bytes = bytes};
+    TD_ASSERT(record->frame.conn > 0);
+    TD_ASSERT(record->frame.ordinal > 0);
+    feed_frame frame = record->frame;
     feed_written placed;
+    frame.bytes = bytes;
     td_result rc = feed_writer_frame(self->feeds[record->feed_index].writer, &frame, &placed, err);
     if (rc != TD_OK || self->options.live_check == NULL)
         return rc;
@@ -222,35 +215,30 @@ static td_result take_frame(encoder *self, const intake_record *record, td_bytes
 /* A reply belongs to no connection: it has no ordinal, and nothing checks it. */
 static td_result take_http(encoder *self, const intake_record *record, td_bytes body, td_err *err)
 {
-    const feed_config *config = &self->options.config->feeds[record->feed_index];
-    TD_ASSERT(record->http < config->http_count);
-    const feed_frame reply = {.dir = DIR_HTTP,
-                              .opcode = (channel_opcode)record->opcode,
-                              .recv_ns = record->recv_ns,
-                              .bytes = body,
-                              .http_name = config->http[record->http].name};
+    feed_frame reply = record->frame;
+    reply.bytes = body;
     return feed_writer_frame(self->feeds[record->feed_index].writer, &reply, NULL, err);
 }
 
 /* Ordinals of a connection, for the chain record even if no frame of it follows. */
 static td_result take_ordinals(encoder *self, const intake_record *record, td_err *err)
 {
-    const event_slot at = {.line = record->line,
-                           .shard = record->shard,
-                           .conn = record->conn,
-                           .in = record->ordinal,
+    const event_slot at = {.line = record->frame.line,
+                           .shard = record->frame.shard,
+                           .conn = record->frame.conn,
+                           .in = record->frame.ordinal,
                            .out = record->ordinal_out,
-                           .since_ns = record->recv_ns};
+                           .since_ns = record->frame.recv_ns};
     return feed_writer_ordinals(self->feeds[record->feed_index].writer, &at, err);
 }
 
 static void take_closed(encoder *self, const intake_record *record)
 {
     if (self->options.live_check != NULL)
-        live_check_put_closed(self->options.live_check, record->feed_index, record->line,
-                              record->shard, record->conn);
-    feed_writer_closed(self->feeds[record->feed_index].writer, record->line, record->shard,
-                       record->complete_ns);
+        live_check_put_closed(self->options.live_check, record->feed_index, record->frame.line,
+                              record->frame.shard, record->frame.conn);
+    feed_writer_closed(self->feeds[record->feed_index].writer, record->frame.line,
+                       record->frame.shard, record->frame.complete_ns);
 }
 
 /* ---- the thread ---- */
@@ -264,8 +252,8 @@ static td_result take(encoder *self, const intake_record *record, td_bytes bytes
         return take_http(self, record, bytes, err);
     case INTAKE_EVENT: {
         const event what = event_unpack(bytes);
-        return feed_writer_event(self->feeds[record->feed_index].writer, record->recv_ns, &what,
-                                 err);
+        return feed_writer_event(self->feeds[record->feed_index].writer, record->frame.recv_ns,
+                                 &what, err);
     }
     case INTAKE_ORDINALS:
         return take_ordinals(self, record, err);
@@ -379,16 +367,16 @@ static int take_shared(encoder *self, int *is_stopped)
 
 static void discard(encoder *self, const intake_record *record, td_bytes bytes)
 {
-    TD_ASSERT(record->complete_ns > 0);
+    TD_ASSERT(record->frame.complete_ns > 0);
     /* Gaps that begin together are one in the ledger; those of the intake do not begin before the
      * connection was complete. */
     const drop_row at = {.feed_index = record->feed_index,
-                         .line = record->line,
-                         .shard = record->shard,
-                         .conn = record->conn,
-                         .from_ns = record->complete_ns - 1};
+                         .line = record->frame.line,
+                         .shard = record->frame.shard,
+                         .conn = record->frame.conn,
+                         .from_ns = record->frame.complete_ns - 1};
     drop_count_add(self->drops, self->options.config->feeds[record->feed_index].family, &at,
-                   (frame_dir)record->dir, bytes, record->recv_ns);
+                   record->frame.dir, bytes, record->frame.recv_ns);
     count(&self->discarded_frames, 1);
 }
 

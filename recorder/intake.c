@@ -129,7 +129,7 @@ static intake_path *move_feed(intake *self, uint16_t feed_index)
         return &self->shared;
     own.drops = drop_count_open();
     const intake_record moved = {
-        .kind = INTAKE_MOVED, .recv_ns = self->clock.last_recv_ns, .feed_index = feed_index};
+        .kind = INTAKE_MOVED, .frame.recv_ns = self->clock.last_recv_ns, .feed_index = feed_index};
     const void *ring = own.ring;
     put_small(self, &self->shared, &moved, td_bytes_of((const uint8_t *)&ring, sizeof ring));
     self->own[feed_index] = own;
@@ -163,7 +163,8 @@ uint64_t intake_event(intake *self, uint16_t feed_index, const event *what)
     }
     if (what->kind == EVENT_GAP && is_new_gap(&what->gap))
         self->stats.gaps++;
-    intake_record record = {.kind = INTAKE_EVENT, .recv_ns = recv_ns, .feed_index = feed_index};
+    intake_record record = {
+        .kind = INTAKE_EVENT, .frame.recv_ns = recv_ns, .feed_index = feed_index};
     put_small(self, path_of(self, feed_index), &record, td_buf_view(&self->packed_event));
     return recv_ns;
 }
@@ -177,13 +178,13 @@ void intake_event_all(intake *self, const event *what)
 static intake_record slot_record(const intake_slot *slot, intake_kind kind, uint64_t recv_ns)
 {
     return (intake_record){.kind = (uint8_t)kind,
-                           .recv_ns = recv_ns,
-                           .ordinal = slot->in,
+                           .frame = {.line = slot->line,
+                                     .shard = slot->shard,
+                                     .conn = slot->conn,
+                                     .ordinal = slot->in,
+                                     .recv_ns = recv_ns,
+                                     .complete_ns = slot->complete_ns},
                            .ordinal_out = slot->out,
-                           .complete_ns = slot->complete_ns,
-                           .conn = slot->conn,
-                           .shard = slot->shard,
-                           .line = slot->line,
                            .feed_index = slot->feed_index};
 }
 
@@ -329,10 +330,10 @@ static int put_frame(const intake_path *path, const intake_slot *slot, frame_dir
         return 0;
     *place = slot_record(slot, INTAKE_FRAME, recv_ns);
     place->mono_ns = mono_ns;
-    place->ordinal = dir == DIR_IN ? slot->in : slot->out;
+    place->frame.ordinal = dir == DIR_IN ? slot->in : slot->out;
+    place->frame.dir = dir;
+    place->frame.opcode = (channel_opcode)opcode;
     place->size = (uint32_t)bytes.size;
-    place->dir = (uint8_t)dir;
-    place->opcode = (uint8_t)opcode;
     memcpy(place + 1, bytes.data, bytes.size);
     commit(path, bytes.size);
     return 1;
@@ -391,19 +392,20 @@ void intake_http(intake *self, uint16_t feed_index, size_t http, td_bytes body,
                  uint64_t recv_mono_ns)
 {
     TD_ASSERT(feed_index < self->options.config->feed_count);
-    TD_ASSERT(http < self->options.config->feeds[feed_index].http_count);
+    const feed_config *feed = &self->options.config->feeds[feed_index];
+    TD_ASSERT(http < feed->http_count);
     TD_ASSERT(intake_has_space(self, feed_index, body.size));
     const intake_path *path = path_of(self, feed_index);
     intake_record *place = reserve(path, body.size);
     TD_ASSERT(place != NULL);
     *place = (intake_record){.kind = INTAKE_HTTP,
-                             .recv_ns = session_clock_stamp(&self->clock, recv_mono_ns),
+                             .frame = {.dir = DIR_HTTP,
+                                       .opcode = OPCODE_TEXT,
+                                       .recv_ns = session_clock_stamp(&self->clock, recv_mono_ns),
+                                       .http_name = feed->http[http].name},
                              .mono_ns = recv_mono_ns,
                              .size = (uint32_t)body.size,
-                             .feed_index = feed_index,
-                             .dir = DIR_HTTP,
-                             .opcode = OPCODE_TEXT,
-                             .http = (uint16_t)http};
+                             .feed_index = feed_index};
     if (body.size > 0)
         memcpy(place + 1, body.data, body.size);
     commit(path, body.size);
@@ -571,7 +573,7 @@ void intake_stop(intake *self)
 {
     if (self->stalls.count > 0)
         emit_stalls(self, clock_mono_ns(self->options.clock));
-    intake_record record = {.kind = INTAKE_STOP, .recv_ns = self->clock.last_recv_ns};
+    intake_record record = {.kind = INTAKE_STOP, .frame.recv_ns = self->clock.last_recv_ns};
     put_small(self, &self->shared, &record, (td_bytes){0});
     td_ring_wake(self->options.ring);
 }

@@ -24,6 +24,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/ring.h"
+#include "capture/feed_writer.h"
 #include "recorder/config.h"
 #include "recorder/session_clock.h"
 #include "schema/classify.h"
@@ -43,20 +44,13 @@ typedef enum intake_kind {
 
 /* A record in the ring, before its bytes. Bytes have DECODE_PADDING_BYTES readable after them. */
 typedef struct intake_record {
-    uint64_t recv_ns;
-    uint64_t mono_ns;     /* time of receipt, monotonic clock */
-    uint64_t ordinal;     /* of a frame; INTAKE_ORDINALS: in */
+    feed_frame frame; /* INTAKE_FRAME, INTAKE_HTTP: as it is written, but for its bytes; else its
+                         slot and times. INTAKE_ORDINALS: its ordinal is the last one in */
+    uint64_t mono_ns; /* time of receipt, monotonic clock */
     uint64_t ordinal_out; /* INTAKE_ORDINALS only */
-    uint64_t complete_ns; /* of a frame, INTAKE_CLOSED: intake_slot's */
     uint32_t size;        /* bytes after this record */
-    uint32_t conn;
-    uint32_t shard;
-    uint16_t line;
     uint16_t feed_index;
-    uint8_t kind;   /* intake_kind */
-    uint8_t dir;    /* frame_dir */
-    uint8_t opcode; /* channel_opcode */
-    uint16_t http;  /* INTAKE_HTTP: index of the feed's request */
+    uint8_t kind; /* intake_kind */
 } intake_record;
 
 /* A slot of a feed, and its present connection. */

@@ -142,15 +142,15 @@ static void drain(fixture *f, size_t count)
         assert_true(view.size >= sizeof record + record.size);
         td_bytes bytes = td_bytes_of(view.data + sizeof record, record.size);
         if (record.kind == INTAKE_FRAME) {
-            assert_true(record.recv_ns > f->last_recv_ns);
-            f->holes += record.ordinal - f->last_ordinal - 1;
-            f->last_ordinal = record.ordinal;
+            assert_true(record.frame.recv_ns > f->last_recv_ns);
+            f->holes += record.frame.ordinal - f->last_ordinal - 1;
+            f->last_ordinal = record.frame.ordinal;
             f->frames_read++;
         } else if (record.kind == INTAKE_EVENT) {
             read_event(f, bytes);
         }
         if (record.kind == INTAKE_FRAME || record.kind == INTAKE_EVENT)
-            f->last_recv_ns = record.recv_ns;
+            f->last_recv_ns = record.frame.recv_ns;
         td_ring_release(f->ring);
     }
 }
