@@ -127,8 +127,8 @@ const limitReceive = (c) => received(c, c.lines, c.lineCount * ROUNDS, (url) => 
 const oursRecord = (c) => received(c, c.lines, c.lineCount * ROUNDS, (url) => {
   const { out, cpu_s } = timed(bin("tapedeck-record"), recordArgs(c, url, fresh("record")));
   const { recorded } = parse(out);
-  if (recorded.dropped !== 0 || recorded.frames !== c.lineCount * ROUNDS) throw new Error("the recorder lost frames");
-  return measured({ frames: recorded.frames, wall_s: recorded.elapsed_s, cpu_s });
+  if (recorded.dropped !== 0 || recorded.in !== c.lineCount * ROUNDS) throw new Error(`the recorder lost frames: ${JSON.stringify(recorded)}`);
+  return measured({ frames: recorded.in, wall_s: recorded.elapsed_s, cpu_s });
 });
 
 // ---- instructions: reproducible, whatever else runs on the machine ------------------------------------
