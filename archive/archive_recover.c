@@ -670,7 +670,9 @@ static td_result do_work(work *w, td_err *err)
     if (rc == TD_OK) /* after listing: a session that begins now has none of these */
         rc = archive_live_session(w->archive, w->live, err);
     if (rc == TD_OK)
-        rc = archive_past_open(w->archive, &w->past, &w->journal, err);
+        rc = journal_open(w->archive, &w->journal, err);
+    if (rc == TD_OK)
+        rc = archive_past_read(w->archive, &w->past, err);
     if (rc == TD_OK)
         rc = put_copies_away(w, err);
     if (rc == TD_OK) /* before the segments after them, as they were written */
@@ -685,14 +687,6 @@ static td_result do_work(work *w, td_err *err)
     if (rc == TD_OK)
         update_catalog(w->archive, w->report);
     return rc;
-}
-
-/* 1 if the past is what the journal has: nothing was written that it lacks, and no step that
- * failed left its mark in it. */
-static int is_past_current(const work *w)
-{
-    return w->journal != NULL && !w->report->is_lossy && w->report->segments_failed == 0 &&
-           w->past.journal.sound_bytes == journal_size_bytes(w->journal);
 }
 
 static td_result recover_archive(work *w, td_err *err)
@@ -713,8 +707,7 @@ static td_result recover_archive(work *w, td_err *err)
     } else if (rc == TD_OK) {
         rc = do_work(w, err);
     }
-    if (rc != TD_OK || !is_past_current(w))
-        archive_past_fini(&w->past);
+    archive_past_fini(&w->past);
     journal_close(w->journal);
     stray_list_fini(&w->strays);
     archive_listing_fini(&w->listing);
@@ -727,18 +720,7 @@ td_result archive_recover(archive *a, const char *feed, recover_event_fn *progre
                           recover_report *report, td_err *err)
 {
     work w = {.archive = a, .feed = feed, .progress = progress, .user = user, .report = report};
-    td_result rc = recover_archive(&w, err);
-    archive_past_fini(&w.past);
-    return rc;
-}
-
-td_result archive_recover_past(archive *a, const char *feed, archive_past *past,
-                               recover_report *report, td_err *err)
-{
-    work w = {.archive = a, .feed = feed, .report = report, .past = *past};
-    td_result rc = recover_archive(&w, err);
-    *past = w.past;
-    return rc;
+    return recover_archive(&w, err);
 }
 
 /* ---- a damaged journal ---- */

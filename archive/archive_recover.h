@@ -47,12 +47,6 @@ TD_MUST_USE td_result archive_recover(archive *archive, const char *feed,
                                       recover_event_fn *progress, void *user,
                                       recover_report *report, td_err *err);
 
-/* The same for an appender that has read the past (archive_past_read), and gives it to its writer
- * after this: only later entries of the journal are read. *past is {0} after a failure, and if the
- * recovery wrote into the journal. Still the caller's, for archive_past_fini. */
-TD_MUST_USE td_result archive_recover_past(archive *archive, const char *feed, archive_past *past,
-                                           recover_report *report, td_err *err);
-
 /* Accept that entries of the journal are lost: the gaps that this may hide are written into it, and
  * it counts as sound from then on. A maintainer, after archive_recover. TD_E_IO, TD_E_NOSPACE. */
 TD_MUST_USE td_result archive_accept_loss(archive *archive, td_err *err);

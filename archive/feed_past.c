@@ -150,24 +150,6 @@ td_result archive_past_read(archive *a, archive_past *out, td_err *err)
     return journal_read(a, take, out, &out->journal, err);
 }
 
-td_result archive_past_open(archive *a, archive_past *past, journal **to, td_err *err)
-{
-    if (past->damage_count > 0) /* where it ends may be known only by now */
-        archive_past_fini(past);
-    journal_state state = past->journal;
-    td_result rc = journal_open_read(a, &state, take, past, &past->journal, to, err);
-    if (rc == TD_E_NOTFOUND && state.sound_bytes > 0) { /* cut or replaced since */
-        td_err_clear(err);
-        archive_past_fini(past);
-        state = past->journal;
-        rc = journal_open_read(a, &state, take, past, &past->journal, to, err);
-    }
-    if (rc != TD_OK || past->journal.sound_bytes == journal_size_bytes(*to))
-        return rc;
-    archive_past_fini(past);
-    return archive_past_read(a, past, err);
-}
-
 void archive_past_fini(archive_past *past)
 {
     for (size_t i = 0; i < past->segment_count; i++)

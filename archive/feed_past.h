@@ -64,11 +64,6 @@ typedef struct archive_past {
 TD_MUST_USE td_result archive_past_read(archive *archive, archive_past *out, td_err *err);
 void archive_past_fini(archive_past *past);
 
-/* The same and journal_open, in one reading. A past that was read before is continued: only later
- * entries are read; else it is {0}. *to is the caller's, for journal_close. */
-TD_MUST_USE td_result archive_past_open(archive *archive, archive_past *past, journal **to,
-                                        td_err *err);
-
 /* Add one entry of the journal, for callers that read it for something else, too. */
 void archive_past_take(archive_past *past, const journal_entry *entry);
 

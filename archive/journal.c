@@ -487,64 +487,28 @@ static td_result read_entries(cursor *c, journal_fn *fn, void *user, td_err *err
     return rc == TD_EOF ? TD_OK : rc;
 }
 
-/* Go to where an entry begins: a chain record ends there, and its last bytes are its value. */
-static td_result cursor_seek(cursor *c, chain_place place, td_err *err)
-{
-    const uint8_t *value = NULL;
-    const uint64_t to = place.bytes;
-    if (to == 0)
-        return TD_OK;
-    td_result rc = to < CHAIN_VALUE_BYTES
-                       ? TD_EOF
-                       : look(c, to - CHAIN_VALUE_BYTES, CHAIN_VALUE_BYTES, &value, err);
-    if (rc == TD_EOF)
-        return td_err_set(err, TD_E_NOTFOUND, "no entry begins at offset %llu",
-                          (unsigned long long)to);
-    if (rc != TD_OK)
-        return rc;
-    memcpy(c->value.bytes, value, CHAIN_VALUE_BYTES);
-    if (chain_mark(c->value) != place.mark)
-        return td_err_set(err, TD_E_NOTFOUND, "another journal is at offset %llu",
-                          (unsigned long long)to);
-    c->sound_bytes = to;
-    return TD_OK;
-}
-
 static journal_state cursor_state(const cursor *c)
 {
     return (journal_state){.is_present = 1,
                            .is_damaged = c->is_damaged,
                            .file_bytes = c->file_bytes,
                            .sound_bytes = c->sound_bytes,
-                           .last_start = c->last_start,
-                           .mark = c->sound_bytes == 0 ? 0 : chain_mark(c->value),
                            .entry_count = c->entry_count};
 }
 
-static td_result read_file(td_file *file, chain_place from, journal_fn *fn, void *user,
-                           journal_state *state, td_err *err)
+static td_result read_file(td_file *file, journal_fn *fn, void *user, journal_state *state,
+                           td_err *err)
 {
     cursor c;
     td_result rc = cursor_init(&c, file, err);
     if (rc == TD_OK)
-        rc = cursor_seek(&c, from, err);
-    if (rc == TD_OK)
         rc = read_entries(&c, fn, user, err);
-    if (rc == TD_OK && from.bytes > 0 && c.entry_count == 0 && c.sound_bytes < c.file_bytes)
-        rc = td_err_set(err, TD_E_NOTFOUND, "no sound entry begins at offset %llu",
-                        (unsigned long long)from.bytes);
     *state = cursor_state(&c);
     cursor_fini(&c);
     return rc;
 }
 
 td_result journal_read(archive *a, journal_fn *fn, void *user, journal_state *state, td_err *err)
-{
-    return journal_read_from(a, (chain_place){0}, fn, user, state, err);
-}
-
-td_result journal_read_from(archive *a, chain_place from, journal_fn *fn, void *user,
-                            journal_state *state, td_err *err)
 {
     *state = (journal_state){0};
     if (archive_is_single_file(a))
@@ -554,12 +518,12 @@ td_result journal_read_from(archive *a, chain_place from, journal_fn *fn, void *
     td_result rc = archive_join(a, JOURNAL_FILE, path, err);
     if (rc == TD_OK)
         rc = td_io_open(archive_io(a), path, TD_OPEN_READ, &file, err);
-    if (rc == TD_E_NOTFOUND && from.bytes == 0) {
+    if (rc == TD_E_NOTFOUND) {
         td_err_clear(err);
         return TD_OK;
     }
     if (rc == TD_OK)
-        rc = read_file(file, from, fn, user, state, err);
+        rc = read_file(file, fn, user, state, err);
     td_io_close(file);
     return rc == TD_OK ? TD_OK : td_err_add(err, rc, "reading the journal");
 }
@@ -813,16 +777,7 @@ static td_result enter_loss(journal *j, td_err *err)
     return rc;
 }
 
-/* An earlier reading has proved what is before that place. */
-static td_result continue_from(cursor *c, const journal_state *from, td_err *err)
-{
-    c->last_start = from->last_start;
-    c->entry_count = from->entry_count;
-    return cursor_seek(c, (chain_place){from->sound_bytes, from->mark}, err);
-}
-
-static td_result open_locked(journal *j, const journal_state *from, journal_fn *fn, void *user,
-                             journal_state *state, td_err *err)
+static td_result open_locked(journal *j, td_err *err)
 {
     td_result rc = open_file(j, err);
     if (rc == TD_OK)
@@ -831,10 +786,7 @@ static td_result open_locked(journal *j, const journal_state *from, journal_fn *
         return rc;
     rc = cursor_init(&j->cursor, j->file, err);
     if (rc == TD_OK)
-        rc = continue_from(&j->cursor, from, err);
-    if (rc == TD_OK)
-        rc = read_entries(&j->cursor, fn, user, err);
-    *state = cursor_state(&j->cursor);
+        rc = read_entries(&j->cursor, NULL, NULL, err);
     if (rc == TD_OK)
         rc = sync_entry(j, err);
     if (rc == TD_OK)
@@ -847,23 +799,14 @@ static td_result open_locked(journal *j, const journal_state *from, journal_fn *
 
 td_result journal_open(archive *a, journal **out, td_err *err)
 {
-    journal_state state;
-    return journal_open_read(a, &(journal_state){0}, NULL, NULL, &state, out, err);
-}
-
-td_result journal_open_read(archive *a, const journal_state *from, journal_fn *fn, void *user,
-                            journal_state *state, journal **out, td_err *err)
-{
     TD_ASSERT(archive_get_mode(a) != ARCHIVE_READ);
-    const journal_state start = *from; /* it may be the same as state */
-    *state = (journal_state){0};
     *out = NULL;
     journal *made = td_alloc_zero(1, sizeof *made);
     made->archive = a;
     td_buf_init(&made->out, SIZE_MAX);
     td_result rc = archive_join(a, JOURNAL_FILE, made->path, err);
     if (rc == TD_OK)
-        rc = open_locked(made, &start, fn, user, state, err);
+        rc = open_locked(made, err);
     if (rc != TD_OK) {
         journal_close(made);
         return td_err_add(err, rc, "opening the journal");

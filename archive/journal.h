@@ -76,8 +76,6 @@ typedef td_result journal_fn(void *user, const journal_entry *entry, td_err *err
 typedef struct journal_state {
     uint64_t file_bytes;  /* as found */
     uint64_t sound_bytes; /* up to the end of the last sound entry */
-    uint64_t last_start;  /* where that entry begins */
-    uint64_t mark;        /* chain_mark there; 0 before the first entry */
     uint64_t entry_count; /* sound ones */
     uint8_t is_present;
     uint8_t is_damaged; /* 1: an entry of act JOURNAL_DAMAGED took the place of bytes */
@@ -88,25 +86,11 @@ typedef struct journal_state {
 TD_MUST_USE td_result journal_read(archive *archive, journal_fn *fn, void *user,
                                    journal_state *state, td_err *err);
 
-/* The same from an entry's beginning on, as state.sound_bytes and state.mark were once. What
- * follows is proved, and by the mark, except for collisions, that what is before is unchanged.
- * TD_E_NOTFOUND if no entry begins there, or another journal's. */
-TD_MUST_USE td_result journal_read_from(archive *archive, chain_place from, journal_fn *fn,
-                                        void *user, journal_state *state, td_err *err);
-
 typedef struct journal journal;
 
 /* Open for writing; makes the file, cuts a torn tail off (kept in torn/). Appender or maintainer.
  * TD_E_CORRUPT never: what cannot be read stays, and entries follow it. */
 TD_MUST_USE td_result journal_open(archive *archive, journal **out, td_err *err);
-
-/* The same, and pass the entries to fn, as journal_read: one reading instead of two. from: {0}, or
- * the state after an earlier reading without damage; then only later entries are read and passed,
- * and TD_E_NOTFOUND says that this is not the journal of that reading any more. Entries that
- * opening itself writes are not passed; state.sound_bytes then differs from journal_size_bytes. */
-TD_MUST_USE td_result journal_open_read(archive *archive, const journal_state *from, journal_fn *fn,
-                                        void *user, journal_state *state, journal **out,
-                                        td_err *err);
 void journal_close(journal *journal);
 
 /* A field from C strings, and from a number (text must hold it: 21 bytes). */

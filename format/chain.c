@@ -145,9 +145,3 @@ int chain_value_parse(td_bytes hex, td_hash128 *out)
     }
     return 1;
 }
-
-uint64_t chain_mark(td_hash128 value)
-{
-    uint64_t mark = td_le64(value.bytes) & INT64_MAX;
-    return mark == 0 ? 1 : mark;
-}

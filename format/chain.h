@@ -85,15 +85,4 @@ td_hash128 chain_value(td_hasher *hasher, td_hash128 previous, td_bytes covered)
 /* 32 hex digits into their value; 0 if they are not such digits, 1 if read. */
 int chain_value_parse(td_bytes hex, td_hash128 *out);
 
-/* A place between two records of a chained file, for a reader that continues from there
- * later: bytes before it, and the mark of the chain's value there, to distinguish another file of
- * the same shape. All zero: the beginning. */
-typedef struct chain_place {
-    uint64_t bytes;
-    uint64_t mark;
-} chain_place;
-
-/* 63 bits of a value, never 0. */
-uint64_t chain_mark(td_hash128 value);
-
 #endif

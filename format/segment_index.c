@@ -168,16 +168,6 @@ int segment_index_has_unknown(const segment_index *index)
     return 0;
 }
 
-int segment_index_has(const segment_index *index, const segment_chunk *chunk, uint16_t id)
-{
-    TD_ASSERT((size_t)chunk->bitmap_offset + chunk->bitmap_bytes <= index->bitmap_bytes);
-    if (!chunk->has_channels)
-        return 1;
-    size_t byte = id / 8;
-    return byte < chunk->bitmap_bytes &&
-           (index->bitmaps[chunk->bitmap_offset + byte] >> (id % 8) & 1) != 0;
-}
-
 /* ---- reading ---- */
 
 static int order_by_id(const void *a, const void *b)

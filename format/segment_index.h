@@ -93,7 +93,4 @@ int segment_index_has_unknown(const segment_index *index);
 /* Take the chunks of another index of the same segment, which is freed. */
 void segment_index_take_chunks(segment_index *index, segment_index *from);
 
-/* 1 if the chunk has frames of channel id. */
-int segment_index_has(const segment_index *index, const segment_chunk *chunk, uint16_t id);
-
 #endif

@@ -515,121 +515,6 @@ static void test_interrupted_recovery_is_gone_on_with(void **state)
     sweep(IO_FAULT_SHORT, 5);
 }
 
-/* ---- a past that was read before ---- */
-
-static void check_same_past(const archive_past *got, const archive_past *wanted)
-{
-    assert_int_equal(got->journal.sound_bytes, wanted->journal.sound_bytes);
-    assert_int_equal(got->journal.last_start, wanted->journal.last_start);
-    assert_int_equal(got->journal.mark, wanted->journal.mark);
-    assert_int_equal(got->journal.entry_count, wanted->journal.entry_count);
-    assert_int_equal(got->damage_count, wanted->damage_count);
-    assert_int_equal(got->session_count, wanted->session_count);
-    for (size_t i = 0; i < wanted->session_count; i++) {
-        assert_string_equal(got->sessions[i].session, wanted->sessions[i].session);
-        assert_int_equal(got->sessions[i].state, wanted->sessions[i].state);
-    }
-    assert_int_equal(got->segment_count, wanted->segment_count);
-    for (size_t i = 0; i < wanted->segment_count; i++) {
-        assert_string_equal(got->segments[i].path, wanted->segments[i].path);
-        assert_int_equal(got->segments[i].stage, wanted->segments[i].stage);
-        assert_memory_equal(&got->segments[i].chain, &wanted->segments[i].chain,
-                            sizeof wanted->segments[i].chain);
-        assert_ptr_equal(archive_past_segment(got, wanted->segments[i].path), &got->segments[i]);
-    }
-}
-
-/* Read the past, let something happen, recover, open the journal: the past is the journal's. */
-static void check_past(archive_place *place, void (*meanwhile)(archive_place *place), int is_kept)
-{
-    archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
-    archive_past past;
-    archive_past whole;
-    recover_report report;
-    journal *j = NULL;
-    td_err err;
-    assert_int_equal(archive_past_read(a, &past, &err), TD_OK);
-    assert_true(past.segment_count > 0);
-    archive_close(a);
-    meanwhile(place);
-    a = archive_place_open(place, ARCHIVE_APPEND, "import");
-    if (archive_recover_past(a, NULL, &past, &report, &err) != TD_OK)
-        fail_msg("%s", err.text);
-    assert_int_equal(past.journal.sound_bytes > 0, is_kept);
-    if (archive_past_open(a, &past, &j, &err) != TD_OK)
-        fail_msg("%s", err.text);
-    assert_int_equal(archive_past_read(a, &whole, &err), TD_OK);
-    check_same_past(&past, &whole);
-    journal_close(j);
-    archive_past_fini(&past);
-    archive_past_fini(&whole);
-    archive_close(a);
-}
-
-static void journal_path_of(const archive_place *place, char path[LIMIT_PATH_BYTES])
-{
-    (void)snprintf(path, LIMIT_PATH_BYTES, "%s/%s", place->path, JOURNAL_FILE);
-}
-
-static void do_nothing(archive_place *place)
-{
-    (void)place;
-}
-
-static void record_more(archive_place *place)
-{
-    archive_fixture_record(place, UINT64_C(1000), 4);
-}
-
-static void damage_more(archive_place *place)
-{
-    char path[LIMIT_PATH_BYTES];
-    size_t size = 0;
-    td_err err;
-    journal_path_of(place, path);
-    td_free(file_read(io_fault_io(place->disk), path, &size));
-    record_more(place);
-    assert_int_equal(io_fault_damage(place->disk, path, size + 40, 1, &err), TD_OK);
-}
-
-static void replace_journal(archive_place *place)
-{
-    char path[LIMIT_PATH_BYTES];
-    td_err err;
-    journal_path_of(place, path);
-    assert_int_equal(td_io_unlink(io_fault_io(place->disk), path, &err), TD_OK);
-    record_more(place);
-}
-
-static void remove_journal(archive_place *place)
-{
-    char path[LIMIT_PATH_BYTES];
-    td_err err;
-    journal_path_of(place, path);
-    assert_int_equal(td_io_unlink(io_fault_io(place->disk), path, &err), TD_OK);
-}
-
-static void test_past_read_before(void **state)
-{
-    static const struct {
-        void (*meanwhile)(archive_place *place);
-        int is_kept;
-    } CASES[] = {{do_nothing, 1},
-                 {record_more, 1},
-                 {damage_more, 1},
-                 {replace_journal, 1},
-                 {remove_journal, 0}};
-    (void)state;
-    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
-        archive_place place;
-        archive_place_init_sim(&place);
-        archive_fixture_record(&place, 0, 6);
-        print_message("  case %zu\n", i);
-        check_past(&place, CASES[i].meanwhile, CASES[i].is_kept);
-        archive_place_fini(&place);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -646,7 +531,6 @@ int main(void)
         cmocka_unit_test(test_live_session_is_left_alone),
         cmocka_unit_test(test_appender_recovers_before_it_writes),
         cmocka_unit_test(test_interrupted_recovery_is_gone_on_with),
-        cmocka_unit_test(test_past_read_before),
     };
     return cmocka_run_group_tests_name("archive_recover", tests, NULL, NULL);
 }

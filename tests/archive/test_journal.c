@@ -276,46 +276,6 @@ static void test_two_writers_take_turns(void **state)
     archive_place_fini(&place);
 }
 
-static void test_reading_from_an_entry_on(void **state)
-{
-    (void)state;
-    archive_place place;
-    journal_state first;
-    journal_state got;
-    archive_place_init_sim(&place);
-    write_journal(&place, 0, 2);
-    archive *a = archive_place_open(&place, ARCHIVE_READ, NULL);
-    assert_int_equal(count_entries(a, &first), 2);
-    archive_close(a);
-    write_journal(&place, 2, 4);
-    a = archive_place_open(&place, ARCHIVE_READ, NULL);
-    uint64_t next = 2;
-    td_err err;
-    assert_int_equal(journal_read_from(a, (chain_place){first.sound_bytes, first.mark}, check_entry,
-                                       &next, &got, &err),
-                     TD_OK);
-    assert_int_equal(next, 4);
-    uint64_t end = got.sound_bytes;
-    assert_int_equal(
-        journal_read_from(a, (chain_place){end, got.mark}, check_entry, &next, &got, &err), TD_OK);
-    assert_int_equal(got.sound_bytes, end);
-    static const uint64_t WRONG[] = {1, 8, 15, 16, 17};
-    for (size_t i = 0; i < sizeof WRONG / sizeof WRONG[0]; i++)
-        assert_int_equal(
-            journal_read_from(a, (chain_place){WRONG[i], first.mark}, NULL, NULL, &got, &err),
-            TD_E_NOTFOUND);
-    assert_int_equal(journal_read_from(a, (chain_place){end + 1, got.mark}, NULL, NULL, &got, &err),
-                     TD_E_NOTFOUND);
-    chain_place place_of_first = {first.sound_bytes, first.mark};
-    place_of_first.bytes++;
-    assert_int_equal(journal_read_from(a, place_of_first, NULL, NULL, &got, &err), TD_E_NOTFOUND);
-    /* An entry begins there, but what is before it is not what was read. */
-    place_of_first = (chain_place){first.sound_bytes, first.mark ^ 1};
-    assert_int_equal(journal_read_from(a, place_of_first, NULL, NULL, &got, &err), TD_E_NOTFOUND);
-    archive_close(a);
-    archive_place_fini(&place);
-}
-
 /* What is there may have been a journal: it stays, and entries follow it. */
 static void test_garbage_stays(void **state)
 {
@@ -423,7 +383,6 @@ int main(void)
         cmocka_unit_test(test_flipped_bits_lose_one_entry),
         cmocka_unit_test(test_cut_entries_are_no_damage),
         cmocka_unit_test(test_two_writers_take_turns),
-        cmocka_unit_test(test_reading_from_an_entry_on),
         cmocka_unit_test(test_garbage_stays),
         cmocka_unit_test(test_failing_calls),
         cmocka_unit_test(test_file_of_a_killed_writer),
