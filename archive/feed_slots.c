@@ -281,7 +281,7 @@ static td_result open_and_read(reading *r, const archive_segment *segment, td_er
         return TD_OK; /* nothing durable is in it yet */
     if (rc == TD_E_IO && r->query->session != NULL)
         return td_err_set(err, rc, "%s: %s", segment->path, cause.text);
-    td_log_emit(archive_log(r->archive), TD_LOG_WARNING, "%s: passed over: %s", segment->path,
+    td_log_emit(archive_log(r->archive), TD_LOG_WARNING, "%s: skipped: %s", segment->path,
                 cause.text);
     return TD_OK;
 }

@@ -100,7 +100,7 @@ static void read_file_gaps(const archive_view *view, const archive_segment *segm
     td_err cause;
     td_err_clear(&cause);
     if (segment_gaps(view->archive, segment->path, out, &cause) != TD_OK)
-        td_log_emit(archive_log(view->archive), TD_LOG_WARNING, "passed over: %s", cause.text);
+        td_log_emit(archive_log(view->archive), TD_LOG_WARNING, "skipped: %s", cause.text);
 }
 
 /* A segment that is in the catalog as it is need not be read itself. */

@@ -158,7 +158,7 @@ static void add_damage(read_plan *plan, const archive_segment *segment, uint64_t
     if (!overlaps(from_ns, to_ns, &plan->query))
         return;
     plan->unreadable_count++;
-    td_log_emit(plan->log, TD_LOG_WARNING, "passed over: %s", what);
+    td_log_emit(plan->log, TD_LOG_WARNING, "skipped: %s", what);
     segment_final_path(segment->path, path);
     const past_segment *past = archive_past_segment(&plan->view->past, path);
     if (!segment->name.is_parsed || (past != NULL && past->is_corrupt)) /* the ledger has its row */
@@ -251,7 +251,7 @@ static void log_unexpected(read_plan *plan, const archive_listing *listing)
         const unexpected_file *file = &listing->unexpected[i];
         if (file->is_unreadable && is_of_other_feed(plan, file->path))
             continue;
-        td_log_emit(plan->log, TD_LOG_WARNING, "passed over: %s: %s", file->path, file->what);
+        td_log_emit(plan->log, TD_LOG_WARNING, "skipped: %s: %s", file->path, file->what);
         plan->unreadable_count += file->is_unreadable;
     }
 }

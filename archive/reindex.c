@@ -166,7 +166,7 @@ static td_result enter_segment(rebuild *r, const archive_segment *segment, td_er
     td_err cause;
     td_err_clear(&cause);
     if (segment_rows_read(r->archive, segment->path, &rows, &cause) != TD_OK) {
-        td_log_emit(archive_log(r->archive), TD_LOG_WARNING, "passed over: %s", cause.text);
+        td_log_emit(archive_log(r->archive), TD_LOG_WARNING, "skipped: %s", cause.text);
         r->report->segments_unreadable++;
         return catalog_drop(r->catalog, segment->path, err);
     }

@@ -993,7 +993,7 @@ static void note_unexpected(verification *v)
         int is_closed = file->kind == UNEXPECTED_OTHER && file->is_unreadable;
         int is_unproven = is_closed || file->kind == UNEXPECTED_RIVAL;
         findings_add(&v->findings, is_unproven ? VERIFY_DAMAGED : VERIFY_SOUND, file->path, 0,
-                     "%s: %s", is_closed ? "cannot be read" : "passed over", file->what);
+                     "%s: %s", is_closed ? "cannot be read" : "skipped", file->what);
     }
 }
 

@@ -246,7 +246,7 @@ static td_result judge_load(merge *m, const chunk_load *load, td_err *err)
     stats->damaged_chunks++;
     if (chunk->last_ns > stats->damaged_until_ns)
         stats->damaged_until_ns = chunk->last_ns;
-    td_log_emit(m->options->log, TD_LOG_WARNING, "segment %s: chunk at %llu%s is passed over: %s",
+    td_log_emit(m->options->log, TD_LOG_WARNING, "segment %s: chunk at %llu%s is skipped: %s",
                 chunk->file->name, (unsigned long long)chunk->offset,
                 load->rc == TD_OK ? ": a part of it" : "", load->err.text);
     source_add_damage(m->options, chunk->file, chunk->first_ns, chunk->last_ns);
