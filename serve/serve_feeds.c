@@ -1,6 +1,5 @@
 #include "serve/serve_feeds.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -98,13 +97,6 @@ static td_result gather(serve_feeds *feeds, archive *from, const selection *want
     return rc;
 }
 
-static int compare_names(const void *left, const void *right)
-{
-    const char *const *a = left;
-    const char *const *b = right;
-    return strcmp(*a, *b);
-}
-
 td_result serve_feeds_open(archive *from, const selection *wanted, const td_log *log,
                            serve_feeds **out, td_err *err)
 {
@@ -116,11 +108,6 @@ td_result serve_feeds_open(archive *from, const selection *wanted, const td_log 
         return rc;
     }
     TD_ASSERT(feeds->count > 0);
-    for (size_t i = 0; i < feeds->count; i++) {
-        if (feeds->items[i].symbol_count > 1)
-            qsort(feeds->items[i].symbols, feeds->items[i].symbol_count,
-                  sizeof *feeds->items[i].symbols, compare_names);
-    }
     *out = feeds;
     return TD_OK;
 }
@@ -212,19 +199,9 @@ static int row_fits_bare(const family *of, td_bytes topic)
 
 static int has_symbol(const served_feed *feed, td_bytes symbol)
 {
-    size_t low = 0;
-    size_t high = feed->symbol_count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        td_bytes there = td_bytes_str(feed->symbols[middle]);
-        size_t shorter = there.size < symbol.size ? there.size : symbol.size;
-        int order = shorter == 0 ? 0 : memcmp(there.data, symbol.data, shorter);
-        if (order == 0 && there.size == symbol.size)
+    for (size_t i = 0; i < feed->symbol_count; i++) {
+        if (td_bytes_is(symbol, feed->symbols[i]))
             return 1;
-        if (order < 0 || (order == 0 && there.size < symbol.size))
-            low = middle + 1;
-        else
-            high = middle;
     }
     return 0;
 }

@@ -20,7 +20,7 @@ typedef struct served_feed {
     const family *family;
     char **topics; /* exchange topics on the tape */
     size_t topic_count;
-    char **symbols; /* on the tape; sorted */
+    char **symbols; /* on the tape */
     size_t symbol_count;
     uint8_t has_unknown; /* the tape has frames of unknown topics */
 } served_feed;

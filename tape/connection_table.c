@@ -7,39 +7,36 @@
 #include "base/assert.h"
 #include "base/hash.h"
 #include "base/limits.h"
+#include "base/slot_table.h"
 #include "schema/family.h"
 
 enum {
     /* Channels of a whole archive: bounds memory against a folder full of invented topics. At some
      * 300 bytes each this is 300 MB. */
     CHANNELS_MAX = 1 << 20,
-    FIRST_BUCKETS = 256,
 };
 
 /* A stream; its names are those of its first channel. */
 typedef struct stream_node {
     follow follow;
     const channel_info *info;
-    uint32_t number;
-    struct stream_node *next; /* in its bucket */
 } stream_node;
 
 /* A channel and the strings of its info, in one piece of memory. */
 typedef struct channel_node {
     frame_channel channel;
-    stream_node *stream;       /* NULL: of none */
-    struct channel_node *next; /* in its bucket */
-    uint64_t hash;
+    stream_node *stream; /* NULL: of none */
     char texts[];
 } channel_node;
 
 struct connection_table {
-    pthread_mutex_t mutex; /* of channels and streams */
-    channel_node **buckets;
-    size_t bucket_count; /* a power of two */
+    pthread_mutex_t mutex;   /* of channels and streams */
+    channel_node **channels; /* by index */
     size_t channel_count;
-    stream_node **stream_buckets; /* bucket_count of them */
-    uint32_t stream_count;
+    slot_table by_info;
+    stream_node **streams; /* by number */
+    size_t stream_count;
+    slot_table by_stream;
     tape_session **sessions;
     size_t session_count;
     session_feed *feeds;
@@ -49,9 +46,6 @@ connection_table *connection_table_open(void)
 {
     connection_table *made = td_alloc_zero(1, sizeof *made);
     (void)pthread_mutex_init(&made->mutex, NULL); /* cannot fail with default attributes */
-    made->bucket_count = FIRST_BUCKETS;
-    made->buckets = td_alloc_zero(made->bucket_count, sizeof(channel_node *));
-    made->stream_buckets = td_alloc_zero(made->bucket_count, sizeof(stream_node *));
     return made;
 }
 
@@ -75,18 +69,11 @@ void connection_table_close(connection_table *r)
 {
     if (r == NULL)
         return;
-    for (size_t i = 0; i < r->bucket_count; i++) {
-        while (r->buckets[i] != NULL) {
-            channel_node *next = r->buckets[i]->next;
-            td_free(r->buckets[i]);
-            r->buckets[i] = next;
-        }
-        while (r->stream_buckets[i] != NULL) {
-            stream_node *next = r->stream_buckets[i]->next;
-            follow_fini(&r->stream_buckets[i]->follow);
-            td_free(r->stream_buckets[i]);
-            r->stream_buckets[i] = next;
-        }
+    for (size_t i = 0; i < r->channel_count; i++)
+        td_free(r->channels[i]);
+    for (size_t i = 0; i < r->stream_count; i++) {
+        follow_fini(&r->streams[i]->follow);
+        td_free(r->streams[i]);
     }
     while (r->feeds != NULL) {
         session_feed *next = r->feeds->next;
@@ -99,16 +86,17 @@ void connection_table_close(connection_table *r)
     }
     (void)pthread_mutex_destroy(&r->mutex); /* it is not held */
     td_free(r->sessions);
-    td_free(r->buckets);
-    td_free(r->stream_buckets);
+    td_free(r->channels);
+    td_free(r->streams);
+    slot_table_fini(&r->by_info);
+    slot_table_fini(&r->by_stream);
     td_free(r);
 }
 
 void connection_table_rewind(connection_table *r)
 {
-    for (size_t i = 0; i < r->bucket_count; i++)
-        for (stream_node *of = r->stream_buckets[i]; of != NULL; of = of->next)
-            follow_fini(&of->follow);
+    for (size_t i = 0; i < r->stream_count; i++)
+        follow_fini(&r->streams[i]->follow);
     for (session_feed *feed = r->feeds; feed != NULL; feed = feed->next) {
         feed->end_ns = 0;
         for (session_slot *slot = feed->slots; slot != NULL; slot = slot->next) {
@@ -183,67 +171,27 @@ static void match_topic(frame_channel *channel)
         channel->topic.row = found.row;
 }
 
-static void grow_buckets(connection_table *r)
-{
-    if (r->channel_count < r->bucket_count)
-        return;
-    size_t count = r->bucket_count * 2;
-    channel_node **buckets = td_alloc_zero(count, sizeof(channel_node *));
-    stream_node **stream_buckets = td_alloc_zero(count, sizeof(stream_node *));
-    for (size_t i = 0; i < r->bucket_count; i++) {
-        while (r->buckets[i] != NULL) {
-            channel_node *node = r->buckets[i];
-            r->buckets[i] = node->next;
-            node->next = buckets[node->hash & (count - 1)];
-            buckets[node->hash & (count - 1)] = node;
-        }
-        while (r->stream_buckets[i] != NULL) {
-            stream_node *node = r->stream_buckets[i];
-            r->stream_buckets[i] = node->next;
-            stream_node **bucket = &stream_buckets[stream_hash(node->info) & (count - 1)];
-            node->next = *bucket;
-            *bucket = node;
-        }
-    }
-    td_free(r->buckets);
-    td_free(r->stream_buckets);
-    r->buckets = buckets;
-    r->stream_buckets = stream_buckets;
-    r->bucket_count = count;
-}
-
-/* Frames of topics make streams; answers, events and what is unknown do not. */
-static int has_stream(const channel_info *info)
-{
-    return channel_role(info) == ROLE_DATA;
-}
-
 static int is_same_stream(const channel_info *a, const channel_info *b)
 {
     return a->line == b->line && strcmp(a->symbol, b->symbol) == 0 &&
            strcmp(a->topic, b->topic) == 0 && strcmp(a->feed, b->feed) == 0;
 }
 
-/* The stream of a new channel, made if it is new. */
-static void join_stream(connection_table *r, channel_node *node)
+/* The number of a channel's stream, made if it is new. */
+static uint32_t get_stream(connection_table *r, const channel_info *info)
 {
-    const channel_info *info = &node->channel.info;
-    node->channel.stream = FRAME_NO_STREAM;
-    if (!has_stream(info))
-        return;
-    stream_node **bucket = &r->stream_buckets[stream_hash(info) & (r->bucket_count - 1)];
-    stream_node *found = *bucket;
-    while (found != NULL && !is_same_stream(found->info, info))
-        found = found->next;
-    if (found == NULL) {
-        found = td_alloc_zero(1, sizeof *found);
-        found->info = info;
-        found->number = r->stream_count++;
-        found->next = *bucket;
-        *bucket = found;
+    uint64_t hash = stream_hash(info);
+    slot_probe at = slot_probe_of(hash);
+    while (slot_table_next(&r->by_stream, &at)) {
+        if (is_same_stream(r->streams[at.row]->info, info))
+            return at.row;
     }
-    node->stream = found;
-    node->channel.stream = found->number;
+    stream_node *made = td_alloc_zero(1, sizeof *made);
+    made->info = info;
+    slot_table_put(&r->by_stream, hash, r->stream_count);
+    r->streams = td_array_grow(r->streams, r->stream_count, sizeof(stream_node *));
+    r->streams[r->stream_count] = made;
+    return (uint32_t)r->stream_count++;
 }
 
 static td_result add_channel(connection_table *r, const channel_info *info, uint64_t hash,
@@ -251,14 +199,19 @@ static td_result add_channel(connection_table *r, const channel_info *info, uint
 {
     if (r->channel_count == CHANNELS_MAX)
         return td_err_set(err, TD_E_LIMIT, "more than %d channels", CHANNELS_MAX);
-    grow_buckets(r);
     channel_node *node = td_alloc(sizeof *node + texts_bytes(info));
-    *node = (channel_node){.hash = hash, .next = r->buckets[hash & (r->bucket_count - 1)]};
+    *node = (channel_node){.channel = {.index = (uint32_t)r->channel_count}};
     copy_info(info, node->texts, &node->channel.info);
-    join_stream(r, node);
-    node->channel.index = (uint32_t)r->channel_count++;
     match_topic(&node->channel);
-    r->buckets[hash & (r->bucket_count - 1)] = node;
+    /* Frames of topics make streams; answers, events and unknown ones do not. */
+    node->channel.stream = FRAME_NO_STREAM;
+    if (node->channel.role == ROLE_DATA) {
+        node->channel.stream = get_stream(r, &node->channel.info);
+        node->stream = r->streams[node->channel.stream];
+    }
+    slot_table_put(&r->by_info, hash, r->channel_count);
+    r->channels = td_array_grow(r->channels, r->channel_count, sizeof(channel_node *));
+    r->channels[r->channel_count++] = node;
     *out = &node->channel;
     return TD_OK;
 }
@@ -269,12 +222,14 @@ td_result connection_table_channel(connection_table *r, const channel_info *info
     TD_ASSERT(info->feed != NULL);
     TD_ASSERT(info->schema_name != NULL);
     uint64_t hash = hash_info(info);
+    *out = NULL;
     pthread_mutex_lock(&r->mutex);
-    channel_node *n = r->buckets[hash & (r->bucket_count - 1)];
-    while (n != NULL && (n->hash != hash || channel_info_compare(&n->channel.info, info) != 0))
-        n = n->next;
-    *out = n == NULL ? NULL : &n->channel;
-    td_result rc = n == NULL ? add_channel(r, info, hash, out, err) : TD_OK;
+    slot_probe at = slot_probe_of(hash);
+    while (*out == NULL && slot_table_next(&r->by_info, &at)) {
+        if (channel_info_compare(&r->channels[at.row]->channel.info, info) == 0)
+            *out = &r->channels[at.row]->channel;
+    }
+    td_result rc = *out == NULL ? add_channel(r, info, hash, out, err) : TD_OK;
     pthread_mutex_unlock(&r->mutex);
     return rc;
 }
