@@ -244,15 +244,16 @@ exit_code cmd_export(const verb_context *context, int argc, char **argv)
         .groups = groups,
         .group_count = sizeof groups / sizeof *groups,
         .statuses = {[EXIT_CODE_DONE] = "done",
-                     [EXIT_CODE_DIFFERS] = "done, but a rule was broken, a frame was not decoded, "
-                                           "a symbol was left out, or a gap lies in the selection",
+                     [EXIT_CODE_DIFFERS] =
+                         ("done, but a rule was broken, a frame was not decoded, "
+                          "a symbol was left out, or a gap lies in the selection"),
                      [EXIT_CODE_USAGE] =
                          "the command line is wrong, or a file exists already; nothing was written",
                      [EXIT_CODE_DAMAGE] =
                          "done, but stored frames are damaged: 'tapedeck verify' lists them",
                      [EXIT_CODE_FAILED] =
-                         "nothing matches the selection or fits the format, a file cannot be read "
-                         "or written, or a signal stopped the export; nothing was left"},
+                         ("nothing matches the selection or fits the format, a file cannot be read "
+                          "or written, or a signal stopped the export; nothing was left")},
         .examples = "tapedeck export DIR --format tardis-csv --out DATASET\n"
                     "tapedeck export DIR --format tardis-csv --out DATASET --type trades --symbol "
                     "BTCUSD --from 2021-04-17 --to 2021-04-18\n"

@@ -82,8 +82,8 @@ static int parse_line(const verb_context *context, record_line *line, int argc, 
         .group_count = sizeof groups / sizeof groups[0],
         .statuses = {[EXIT_CODE_DONE] = "stopped; there was a connection",
                      [EXIT_CODE_USAGE] = "the command line or the configuration is wrong",
-                     [EXIT_CODE_FAILED] = "the archive cannot be written or is in use, every feed "
-                                          "was refused, or no connection was ever established"},
+                     [EXIT_CODE_FAILED] = ("the archive cannot be written or is in use, every feed "
+                                           "was refused, or no connection was ever established")},
         .examples =
             "tapedeck record -a tape --family v5-linear --topic publicTrade --symbol BTCUSDT\n"
             "tapedeck record -a tape wss://stream.bybit.com/v5/public/linear --topic "

@@ -353,8 +353,8 @@ exit_code cmd_regress_check(const verb_context *context, int argc, char **argv)
                      [EXIT_CODE_DAMAGE] =
                          "stored frames or the baseline are damaged; the rest was compared",
                      [EXIT_CODE_FAILED] =
-                         "stopped, nothing matches the selection, a file cannot be read or "
-                         "written, or your decoder cannot be loaded or started"},
+                         ("stopped, nothing matches the selection, a file cannot be read or "
+                          "written, or your decoder cannot be loaded or started")},
         .examples = "tapedeck regress check before.tdb DIR\n"
                     "tapedeck regress check before.tdb DIR --topic trade --junit report.xml\n"
                     "tapedeck regress check before.tdb DIR --cut bug.mcap --json",
@@ -394,8 +394,8 @@ exit_code cmd_regress_diff(const verb_context *context, int argc, char **argv)
         .statuses = {[EXIT_CODE_DONE] = "the same",
                      [EXIT_CODE_DIFFERS] = "frames differ, or a decoder failed at one",
                      [EXIT_CODE_DAMAGE] = "stored frames are damaged; the rest was compared",
-                     [EXIT_CODE_FAILED] = "stopped, nothing matches the selection, a file cannot "
-                                          "be written, or a decoder cannot be loaded or started"},
+                     [EXIT_CODE_FAILED] = ("stopped, nothing matches the selection, a file cannot "
+                                           "be written, or a decoder cannot be loaded or started")},
         .examples = "tapedeck regress diff DIR --decoder ./mine.so\n"
                     "tapedeck regress diff DIR --decoder old.so --decoder new.so\n"
                     "tapedeck regress diff DIR --decoder-cmd 'python3 mine.py'",

@@ -166,8 +166,8 @@ exit_code cmd_regress_save(const verb_context *context, int argc, char **argv)
                      [EXIT_CODE_USAGE] = "the command line is wrong, or the file exists already",
                      [EXIT_CODE_DAMAGE] = "done, but stored frames are damaged and left out",
                      [EXIT_CODE_FAILED] =
-                         "stopped, nothing matches the selection, a file cannot be read or "
-                         "written, or your decoder cannot be loaded or started"},
+                         ("stopped, nothing matches the selection, a file cannot be read or "
+                          "written, or your decoder cannot be loaded or started")},
         .examples = "tapedeck regress save DIR -o before.tdb\n"
                     "tapedeck regress save DIR -o books.tdb --topic 'orderBook*' --from 2021-04-17",
         .now_ns = clock_wall_ns(clock_real()),

@@ -350,14 +350,14 @@ exit_code cmd_replay(const verb_context *context, int argc, char **argv)
             "whether the recording is complete.",
         .groups = groups,
         .group_count = sizeof groups / sizeof *groups,
-        .statuses = {[EXIT_CODE_DONE] = "complete",
-                     [EXIT_CODE_DIFFERS] =
-                         "not complete: a rule was broken, a frame was not decoded, a gap lies in "
-                         "the selection, a part of it was not recorded, or the replay was stopped",
-                     [EXIT_CODE_DAMAGE] = "stored frames are damaged: 'tapedeck verify' lists them",
-                     [EXIT_CODE_FAILED] =
-                         "nothing matches the selection, the archive cannot be read, "
-                         "or a plugin fails"},
+        .statuses =
+            {[EXIT_CODE_DONE] = "complete",
+             [EXIT_CODE_DIFFERS] =
+                 ("not complete: a rule was broken, a frame was not decoded, a gap lies in "
+                  "the selection, a part of it was not recorded, or the replay was stopped"),
+             [EXIT_CODE_DAMAGE] = "stored frames are damaged: 'tapedeck verify' lists them",
+             [EXIT_CODE_FAILED] = ("nothing matches the selection, the archive cannot be read, "
+                                   "or a plugin fails")},
         .examples = "tapedeck replay DIR\n"
                     "tapedeck replay DIR --symbol BTCUSD --from 2021-04-17 --json\n"
                     "tapedeck replay DIR --speed 10 --max-gap 5s --messages\n"

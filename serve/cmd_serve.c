@@ -270,8 +270,8 @@ exit_code cmd_serve(const verb_context *context, int argc, char **argv)
         .group_count = sizeof groups / sizeof *groups,
         .statuses = {[EXIT_CODE_DONE] = "ended by a signal, or after the tape of --once",
                      [EXIT_CODE_FAILED] =
-                         "nothing matches the selection, the address is in use, or "
-                         "the archive cannot be read"},
+                         ("nothing matches the selection, the address is in use, or "
+                          "the archive cannot be read")},
         .examples = "tapedeck serve DIR --feed inverse --ready-file ready.json\n"
                     "tapedeck serve DIR --listen 127.0.0.1:8080 --speed 10 --max-gap 5s --once",
         .now_ns = clock_wall_ns(command.clock),

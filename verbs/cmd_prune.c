@@ -246,10 +246,7 @@ exit_code cmd_prune(const verb_context *context, int argc, char **argv)
         .name = "prune",
         .summary = "Remove the oldest segments, by age, size or feed.",
         .statuses = {[EXIT_CODE_DAMAGE] =
-                         "done, except for a segment that cannot be read or is missing",
-                     [EXIT_CODE_FAILED] =
-                         ("there is no such archive or feed, it cannot be written, "
-                          "or another verb maintains it")},
+                         "done, except for a segment that cannot be read or is missing"},
         .examples = "tapedeck prune archive --older-than 90d --keep-bytes 500GiB --dry-run",
         .takes = VERB_TAKES_JSON,
         .own = {"What to remove", PRUNE_ROWS, sizeof PRUNE_ROWS / sizeof PRUNE_ROWS[0], &line},

@@ -167,10 +167,7 @@ exit_code cmd_recover(const verb_context *context, int argc, char **argv)
             "Finish the segments that a crash left open. Tails that are cut off move to torn/.",
         .statuses = {[EXIT_CODE_DONE] = "every complete chunk was kept",
                      [EXIT_CODE_DAMAGE] =
-                         "durable data is lost, or a segment could not be recovered",
-                     [EXIT_CODE_FAILED] =
-                         ("there is no such archive or feed, it cannot be written, "
-                          "or another verb maintains it")},
+                         "durable data is lost, or a segment could not be recovered"},
         .examples = "tapedeck recover archive",
         .takes = VERB_TAKES_JSON,
         .own = {"Recovery", RECOVER_ROWS, sizeof RECOVER_ROWS / sizeof RECOVER_ROWS[0], &options},

@@ -55,9 +55,7 @@ exit_code cmd_reindex(const verb_context *context, int argc, char **argv)
         .name = "reindex",
         .summary = "Rebuild the catalog from the segments and the journal.",
         .statuses = {[EXIT_CODE_DAMAGE] =
-                         "done, except for segments that cannot be read or are missing",
-                     [EXIT_CODE_FAILED] = ("there is no such archive, it cannot be written, or "
-                                           "another verb maintains it")},
+                         "done, except for segments that cannot be read or are missing"},
         .examples = "tapedeck reindex archive",
         .takes = VERB_TAKES_JSON,
         .mode = ARCHIVE_MAINTAIN,
