@@ -11,7 +11,7 @@
 #include "base/err.h"
 #include "archive/event.h"
 #include "book/follow.h"
-#include "tape/cursor.h"
+#include "schema/frame.h"
 
 /* A session: one run of a recorder, one import; a file without session metadata is one of its own.
  */

@@ -5,7 +5,6 @@
 #include "base/arena.h"
 #include "base/attr.h"
 #include "tape/decoding.h"
-#include "tape/cursor.h"
 
 typedef struct content_reader content_reader;
 

@@ -21,17 +21,11 @@
 #include "archive/event.h"
 #include "archive/gap.h"
 #include "schema/frame.h"
+#include "tape/decoding.h"
 #include "tape/selection.h"
 
 /* A reference-counted piece of memory: one decompressed chunk and its frames. */
 typedef struct tape_block tape_block;
-
-/* How much of its frames' content a cursor reads. */
-typedef enum tape_reads {
-    TAPE_READS_FRAMES,   /* none of it */
-    TAPE_READS_MESSAGES, /* what books and checks need: of books and trades the plain structs */
-    TAPE_READS_ALL,      /* every member, and what the client sent: message.beside */
-} tape_reads;
 
 /* Zero takes the default everywhere. */
 typedef struct cursor_options {

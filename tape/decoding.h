@@ -13,6 +13,13 @@
 #include "base/err.h"
 #include "schema/frame.h"
 
+/* How much of its frames' content a cursor reads. */
+typedef enum tape_reads {
+    TAPE_READS_FRAMES,   /* none of it */
+    TAPE_READS_MESSAGES, /* what books and checks need: of books and trades the plain structs */
+    TAPE_READS_ALL,      /* every member, and what the client sent: message.beside */
+} tape_reads;
+
 /* cursor_options.decoding; borrowed until the tape closes. */
 typedef struct tape_decoding {
     /* Fill content.message, or content.why.reason and offset, of each of count frames; the content
