@@ -205,7 +205,10 @@ void audit_walk(audit *a, state_io *io)
         uint32_t line = state_is_loading(io) ? 0 : a->members[i]->line;
         state_row(io, &row);
         state_u32(io, &line);
-        state_check(io, row != NULL && audit_part_of(row) != AUDIT_NONE);
+        if (row == NULL || audit_part_of(row) == AUDIT_NONE) {
+            io->is_failed = 1;
+            return;
+        }
         if (state_is_loading(io) && !io->is_failed)
             TD_ASSERT(audit_join(a, row, line, NULL) != NULL);
     }

@@ -1,6 +1,7 @@
 #include "book/book.h"
 
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "base/assert.h"
-#include "base/limits.h"
 #include "schema/family.h"
 
 void state_raw(state_io *io, void *bytes, size_t size)
@@ -83,11 +82,9 @@ void state_check(state_io *io, int holds)
         io->is_failed = 1;
 }
 
-/* A short text, with its size in front. */
-enum { NAME_BYTES = LIMIT_TOPIC_BYTES };
-static void state_name(state_io *io, char name[NAME_BYTES])
+void state_name(state_io *io, char name[STATE_NAME_BYTES])
 {
-    uint32_t size = state_count(io, strlen(name), NAME_BYTES - 1, 1);
+    uint32_t size = state_count(io, strlen(name), STATE_NAME_BYTES - 1, 1);
     state_raw(io, name, size);
     name[size] = '\0';
 }
@@ -116,23 +113,23 @@ static const topic_row *find_row(const char *family_name, const char *pattern, c
     return NULL;
 }
 
-static void set_name(char name[NAME_BYTES], const char *text)
+void state_set_name(char name[STATE_NAME_BYTES], const char *text)
 {
-    TD_ASSERT(strlen(text) < NAME_BYTES);
+    TD_ASSERT(strlen(text) < STATE_NAME_BYTES);
     memcpy(name, text, strlen(text) + 1);
 }
 
 void state_row(state_io *io, const topic_row **row)
 {
-    char family_name[NAME_BYTES] = "";
-    char pattern[NAME_BYTES] = "";
-    char since[NAME_BYTES] = "";
+    char family_name[STATE_NAME_BYTES] = "";
+    char pattern[STATE_NAME_BYTES] = "";
+    char since[STATE_NAME_BYTES] = "";
     if (!state_is_loading(io)) {
         const family *of = family_of(*row);
         TD_ASSERT(of != NULL);
-        set_name(family_name, of->name);
-        set_name(pattern, (*row)->pattern);
-        set_name(since, (*row)->valid_from == NULL ? "" : (*row)->valid_from);
+        state_set_name(family_name, of->name);
+        state_set_name(pattern, (*row)->pattern);
+        state_set_name(since, (*row)->valid_from == NULL ? "" : (*row)->valid_from);
     }
     state_name(io, family_name);
     state_name(io, pattern);

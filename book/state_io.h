@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/decimal.h"
+#include "base/limits.h"
 #include "schema/topic.h"
 
 typedef struct state_io {
@@ -39,6 +40,11 @@ uint32_t state_count(state_io *io, size_t count, size_t most, size_t element_byt
 
 /* Loading: the state is malformed if this does not hold. */
 void state_check(state_io *io, int holds);
+
+/* A name, with its size in front; and set one before it is saved. */
+enum { STATE_NAME_BYTES = LIMIT_TOPIC_BYTES };
+void state_name(state_io *io, char name[STATE_NAME_BYTES]);
+void state_set_name(char name[STATE_NAME_BYTES], const char *text);
 
 /* A topic's row, by its family, its pattern and its first day. Loading: NULL if this version has no
  * such row. Saving: the row is of a family. */

@@ -103,7 +103,7 @@ symbol_topic *symbol_state_topic(symbol_state *s, td_bytes name, uint32_t line)
     made->line = line;
     s->topics = td_array_grow(s->topics, s->topic_count, sizeof(symbol_topic *));
     s->topics[s->topic_count++] = made;
-    s->bytes += sizeof *made + sizeof made + name.size + 1;
+    s->bytes += sizeof *made + sizeof(symbol_topic *) + name.size + 1;
     return made;
 }
 
@@ -373,16 +373,6 @@ static void topic_walk(symbol_topic *t, state_io *io)
     follow_walk(&t->follow, io);
 }
 
-static void name_walk(symbol_topic *t, char name[LIMIT_TOPIC_BYTES], uint32_t *line, state_io *io)
-{
-    uint32_t size = state_count(io, t == NULL ? 0 : strlen(t->name), LIMIT_TOPIC_BYTES - 1, 1);
-    if (t != NULL)
-        memcpy(name, t->name, size);
-    state_raw(io, name, size);
-    name[size] = '\0';
-    state_u32(io, line);
-}
-
 static void walk(symbol_state *s, state_io *io)
 {
     enum { TOPICS_MAX = 4096, TOPIC_BYTES = 9 };
@@ -398,12 +388,16 @@ static void walk(symbol_state *s, state_io *io)
         audit_walk(s->audit, io);
     uint32_t count = state_count(io, s->topic_count, TOPICS_MAX, TOPIC_BYTES);
     for (uint32_t i = 0; i < count && !io->is_failed; i++) {
-        symbol_topic *t = state_is_loading(io) ? NULL : s->topics[i];
-        char name[LIMIT_TOPIC_BYTES];
-        uint32_t line = t == NULL ? 0 : t->line;
-        name_walk(t, name, &line, io);
-        if (t == NULL)
-            t = symbol_state_topic(s, td_bytes_str(name), line);
+        char name[STATE_NAME_BYTES] = "";
+        uint32_t line = 0;
+        if (!state_is_loading(io)) {
+            state_set_name(name, s->topics[i]->name);
+            line = s->topics[i]->line;
+        }
+        state_name(io, name);
+        state_u32(io, &line);
+        symbol_topic *t =
+            state_is_loading(io) ? symbol_state_topic(s, td_bytes_str(name), line) : s->topics[i];
         state_check(io, s->topic_count > i); /* no topic is there twice */
         topic_walk(t, io);
     }
