@@ -231,7 +231,7 @@ static td_result read_contents(chunk_load *load, content_reader *reader)
     td_result rc = TD_OK;
     size_t asked = 0;
     frame_ref **to_ask =
-        decoding == NULL ? NULL : td_arena_alloc(arena, load->count * sizeof *to_ask);
+        decoding == NULL ? NULL : td_arena_alloc(arena, load->count * sizeof(frame_ref *));
     for (size_t i = 0; i < load->count && rc == TD_OK; i++) {
         frame_ref *frame = &load->frames[i];
         if (decoding != NULL && content_is_asked(reader, frame->channel)) {
