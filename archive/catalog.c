@@ -8,7 +8,7 @@
 #include "base/assert.h"
 #include "base/buf.h"
 #include "base/database.h"
-#include "base/escape.h"
+#include "base/escape_format.h"
 #include "base/hash.h"
 
 /* "TDCI": marks our files among other databases. */

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "base/assert.h"
-#include "base/escape.h"
+#include "base/escape_format.h"
 #include "base/limits.h"
 
 enum {

@@ -6,7 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "base/escape.h"
+#include "base/escape_format.h"
 #include "base/time_text.h"
 #include "cli/units.h"
 

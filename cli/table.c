@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/assert.h"
-#include "base/escape.h"
+#include "base/escape_format.h"
 
 enum {
     TABLE_BYTES_MAX = 256 << 20,

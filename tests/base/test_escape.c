@@ -11,6 +11,7 @@
 #include <inttypes.h>
 
 #include "base/escape.h"
+#include "base/escape_format.h"
 #include "base/utf8.h"
 
 static const struct {
