@@ -38,6 +38,7 @@ static live_channel *find_channel(live_symbol *symbol, const channel_info *info)
 {
     live_channel *at = symbol->channels;
     while (at != NULL && (at->info.line != info->line || at->info.shard != info->shard ||
+                          strcmp(at->info.topic, info->topic) != 0 ||
                           strcmp(at->info.exchange_topic, info->exchange_topic) != 0))
         at = at->next;
     return at;
