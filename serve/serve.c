@@ -203,17 +203,6 @@ static const wire_server_ops SERVE_OPS = {.accept = on_accept,
 
 /* ---- life ---- */
 
-static td_result serve_fill(serve *server, td_err *err)
-{
-    server->responder = responder_open(server->options.secret);
-    server->reader = content_reader_open(TAPE_READS_MESSAGES);
-    server->maker = snapshot_maker_open();
-    wire_server_options listening = server->options.server;
-    listening.ops = &SERVE_OPS;
-    listening.user = server;
-    return wire_server_open(server->options.loop, &listening, &server->server, err);
-}
-
 td_result serve_open(const serve_options *options, serve **out, td_err *err)
 {
     *out = NULL;
@@ -223,7 +212,13 @@ td_result serve_open(const serve_options *options, serve **out, td_err *err)
         server->options.client_count_max = SERVE_CLIENTS;
     td_buf_init(&server->made, LIMIT_FRAME_BYTES);
     td_random_init(&server->random, options->seed);
-    td_result rc = serve_fill(server, err);
+    server->responder = responder_open(options->secret);
+    server->reader = content_reader_open(TAPE_READS_MESSAGES);
+    server->maker = snapshot_maker_open();
+    wire_server_options listening = options->server;
+    listening.ops = &SERVE_OPS;
+    listening.user = server;
+    td_result rc = wire_server_open(options->loop, &listening, &server->server, err);
     if (rc != TD_OK) {
         serve_close(server);
         return rc;

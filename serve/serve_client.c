@@ -182,15 +182,6 @@ static td_result send_frame(serve_client *client, td_err *err)
     return wire_peer_send(client->conn, (unsigned)frame->channel->info.opcode, frame->bytes, err);
 }
 
-static void log_made(const serve_client *client)
-{
-    const td_log *log = client->owner->options.log;
-    if (client->made > 0)
-        td_log_emit(log, TD_LOG_INFO,
-                    "%s without a snapshot in what a client gets: made from the book",
-                    format_counted(client->made, "book").text);
-}
-
 /* Send the snapshot of one book that is new to the client. TD_OK; TD_EOF: none is left. */
 static td_result catch_up_one(serve_client *client, td_err *err)
 {
@@ -198,7 +189,10 @@ static td_result catch_up_one(serve_client *client, td_err *err)
     serve_book *next = serve_books_next_stale(&client->books, client->caught_up, &client->filters);
     if (next == NULL) {
         client->is_catching_up = 0;
-        log_made(client);
+        if (client->made > 0)
+            td_log_emit(server->options.log, TD_LOG_INFO,
+                        "%s without a snapshot in what a client gets: made from the book",
+                        format_counted(client->made, "book").text);
         return TD_EOF;
     }
     client->caught_up = next;

@@ -100,7 +100,6 @@ static td_result gather(serve_feeds *feeds, archive *from, const selection *want
 td_result serve_feeds_open(archive *from, const selection *wanted, const td_log *log,
                            serve_feeds **out, td_err *err)
 {
-    *out = NULL;
     serve_feeds *feeds = td_alloc_zero(1, sizeof *feeds);
     td_result rc = gather(feeds, from, wanted, log, err);
     if (rc != TD_OK) {
