@@ -205,7 +205,6 @@ static const wire_server_ops SERVE_OPS = {.accept = on_accept,
 
 td_result serve_open(const serve_options *options, serve **out, td_err *err)
 {
-    *out = NULL;
     serve *server = td_alloc_zero(1, sizeof *server);
     server->options = *options;
     if (server->options.client_count_max == 0)

@@ -294,7 +294,6 @@ static td_result set_feeds(serve_client *client, td_bytes path, td_err *err)
 td_result serve_client_open(serve *owner, wire_peer_conn *conn, td_bytes path, serve_client **out,
                             td_err *err)
 {
-    *out = NULL;
     serve_client *client = td_alloc_zero(1, sizeof *client);
     client->owner = owner;
     client->conn = conn;
