@@ -82,7 +82,8 @@ typedef struct look {
 static td_result look_begin(look *l, cursor *c, archive_view *view, selection_window window,
                             uint8_t events_only, td_err *err)
 {
-    *l = (look){.feeds = {.feeds = c->wanted.feeds}, .position = c->position};
+    *l = (look){.position = c->position};
+    l->feeds.feeds = c->wanted.feeds;
     l->reading = (source_options){.wanted = &l->feeds,
                                   .window = window,
                                   .lead_from_ns = window.from_ns,
