@@ -29,7 +29,7 @@ static usage_field *open_fields(const family *of, const field_row *rows, size_t 
     usage_field *out = td_alloc_zero(count, sizeof *out);
     for (size_t i = 0; i < count; i++) {
         out[i].row = &rows[i];
-        out[i].values = exchange_values(of, &rows[i]);
+        out[i].values = family_values(of, &rows[i]);
         out[i].value_count = count_values(out[i].values);
         out[i].value_counts = td_alloc_zero(out[i].value_count, sizeof *out[i].value_counts);
     }

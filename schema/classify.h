@@ -8,21 +8,11 @@
 
 #include "base/bytes.h"
 #include "json/json.h"
+#include "schema/exchange.h"
 #include "schema/family.h"
 #include "schema/topic.h"
 
 typedef enum frame_dir { DIR_IN, DIR_OUT, DIR_HTTP } frame_dir;
-
-typedef enum frame_class {
-    CLASS_DATA, /* a topic's frame; topic.row is NULL if the family has no row for it */
-    CLASS_ACK,  /* answer to subscribe or unsubscribe */
-    CLASS_AUTH, /* answer to auth */
-    CLASS_PING, /* the server's own ping */
-    CLASS_PONG,
-    CLASS_ERROR,   /* a refusal that names no known request */
-    CLASS_REQUEST, /* outbound */
-    CLASS_UNKNOWN, /* none of these */
-} frame_class;
 
 typedef struct classification {
     enum frame_class frame_class;
@@ -35,12 +25,6 @@ typedef struct classification {
                                 key with escapes it is 0 */
     int8_t success;          /* acks and auth: 1, 0, or -1 if absent */
 } classification;
-
-/* 1 for classes that belong on a feed's _control channel. */
-static inline int frame_class_is_control(frame_class c)
-{
-    return c != CLASS_DATA && c != CLASS_UNKNOWN;
-}
 
 /* 1 if the first bytes of an inbound frame prove that it is data, which is so for nearly all data
  * frames of nearly all dialects. 0: it has to be classified. of is not NULL. */

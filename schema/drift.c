@@ -516,9 +516,9 @@ static void look_at_none(look *l, const survey_member *m, json_value value)
 static const value_row *values_of(const look *l, const field_row *field, slot *s)
 {
     if (s == NULL)
-        return exchange_values(l->frame->of, field);
+        return family_values(l->frame->of, field);
     if (!s->knows_values) {
-        s->values = exchange_values(l->frame->of, field);
+        s->values = family_values(l->frame->of, field);
         s->knows_values = 1;
     }
     return s->values;

@@ -43,14 +43,15 @@ frame_class control_find(const frame_keys *keys, const frame_words *words, int8_
 
 /* ---- documented texts ---- */
 
-const value_row *exchange_values(const family *of, const field_row *field)
+const value_row *exchange_values(const exchange_row *exchange, const char *family,
+                                 const field_row *field)
 {
-    const value_row *rows = exchange_of(of)->values;
+    const value_row *rows = exchange->values;
     if (field->type != FIELD_TEXT && field->type != FIELD_SIDE && field->type != FIELD_ANY_SIDE)
         return NULL;
     for (; rows != NULL && rows->member != MEMBER_NONE; rows++)
         if (rows->member == field->member &&
-            (rows->family == NULL || (of != NULL && strcmp(rows->family, of->name) == 0)))
+            (rows->family == NULL || (family != NULL && strcmp(rows->family, family) == 0)))
             return rows;
     return NULL;
 }

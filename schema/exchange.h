@@ -12,10 +12,26 @@
 #include <string.h>
 
 #include "base/bytes.h"
-#include "schema/classify.h"
-#include "schema/family.h"
+#include "schema/topic.h"
 
 /* ---- what a frame is ---- */
+
+typedef enum frame_class {
+    CLASS_DATA, /* a topic's frame; topic.row is NULL if the family has no row for it */
+    CLASS_ACK,  /* answer to subscribe or unsubscribe */
+    CLASS_AUTH, /* answer to auth */
+    CLASS_PING, /* the server's own ping */
+    CLASS_PONG,
+    CLASS_ERROR,   /* a refusal that names no known request */
+    CLASS_REQUEST, /* outbound */
+    CLASS_UNKNOWN, /* none of these */
+} frame_class;
+
+/* 1 for classes that belong on a feed's _control channel. */
+static inline int frame_class_is_control(frame_class c)
+{
+    return c != CLASS_DATA && c != CLASS_UNKNOWN;
+}
 
 /* A text of a row, and its length. */
 #define FRAME_TEXT(text)                                                                           \
@@ -121,7 +137,7 @@ typedef struct value_row {
     uint8_t is_open;           /* 1: the documents do not list all of them */
 } value_row;
 
-struct exchange_row {
+typedef struct exchange_row {
     const char *name;
     const char *const *other_hosts; /* that serve the same paths as those of its families'
                                        endpoints; ends with NULL */
@@ -136,11 +152,12 @@ struct exchange_row {
                                         ends with NULL; NULL: there are none */
     const char *const *control_keys; /* all members of control frames that are known; ends with
                                         NULL; NULL: any may be there */
-};
+} exchange_row;
 
-/* The documented texts of a field in a family's frames; NULL: it has no such set. A number has
- * none, whatever its member. */
-const value_row *exchange_values(const family *of, const field_row *field);
+/* The documented texts of a field in the frames of a family (NULL: of any); NULL: it has no such
+ * set. A number has none, whatever its member. */
+const value_row *exchange_values(const exchange_row *exchange, const char *family,
+                                 const field_row *field);
 
 /* NULL if a row is sound, or what is wrong with it in words. For tests over all rows, and for rows
  * that other code made. */

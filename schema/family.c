@@ -180,3 +180,8 @@ const topic_row *family_topic_row(const family *of, const char *topic, td_bytes 
     }
     return family_topic_named(of, topic);
 }
+
+const value_row *family_values(const family *of, const field_row *field)
+{
+    return exchange_values(exchange_of(of), of == NULL ? NULL : of->name, field);
+}

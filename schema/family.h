@@ -91,4 +91,7 @@ const topic_row *family_topic_row(const family *of, const char *topic, td_bytes 
 /* The row of a topic's name, without a symbol; NULL: no row. */
 const topic_row *family_topic_named(const family *of, const char *name);
 
+/* The documented texts of a field in the family's frames (exchange_values). */
+const struct value_row *family_values(const family *of, const field_row *field);
+
 #endif
