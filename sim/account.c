@@ -30,8 +30,7 @@ typedef struct wallet {
 
 struct account {
     td_random random;
-    account_order order;                      /* of the present event */
-    account_order stops[ACCOUNT_SYMBOLS_MAX]; /* waiting for their trigger; serial 0: none */
+    account_order order; /* of the present event */
     account_holding held[ACCOUNT_SYMBOLS_MAX];
     wallet wallets[ACCOUNT_SYMBOLS_MAX];
     uint32_t last_serial;
@@ -128,29 +127,19 @@ static account_order new_order(account *a, uint32_t index, const sim_symbol *s)
     };
 }
 
-/* Place a stop at the last price; it waits outside the market. */
-static void place_stop(account *a, uint32_t index, const sim_symbol *s)
+/* Place a stop order at the last price, outside the market. It is deactivated at once, or
+ * triggered, which makes it a market order. */
+static int place_stop(account *a, uint32_t index, const sim_symbol *s)
 {
-    account_order *stop = &a->stops[index];
+    account_order *stop = &a->order;
     *stop = new_order(a, index, s);
-    stop->is_market = stop->is_stop = 1;
+    stop->is_market = 1;
     stop->trigger = s->values[SIM_LAST].n;
+    int is_hit = td_random_below(&a->random, 2) == 0;
     add_order(a, index, s, stop, ACCOUNT_UNTRIGGERED);
-}
-
-/* Trigger the stop if the price moved its way, which makes it a market order; else deactivate
- * it. Nothing else is done while a stop waits, so the position is unchanged. */
-static int end_stop(account *a, uint32_t index, const sim_symbol *s)
-{
-    account_order *stop = &a->stops[index];
-    int64_t last = s->values[SIM_LAST].n;
-    int is_hit = stop->side == MARKET_BUY ? last > stop->trigger : last < stop->trigger;
     add_order(a, index, s, stop, is_hit ? ACCOUNT_TRIGGERED : ACCOUNT_DEACTIVATED);
-    if (is_hit) {
-        a->order = *stop;
-        market_take(s->market, a->order.side, a->order.size);
-    }
-    stop->serial = 0;
+    if (is_hit)
+        market_take(s->market, stop->side, stop->size);
     return is_hit;
 }
 
@@ -184,17 +173,13 @@ int account_act(account *a, uint32_t index, sim_symbol *s)
     a->event_count = a->next_event = 0;
     if (td_random_below(&a->random, ACT_ONE_IN) != 0)
         return 0;
-    if (a->stops[index].serial != 0)
-        return end_stop(a, index, s);
     uint64_t what = td_random_below(&a->random, 100);
     if (what < CANCEL) {
         place_and_cancel(a, index, s);
         return 0;
     }
-    if (what < STOP) {
-        place_stop(a, index, s);
-        return 0;
-    }
+    if (what < STOP)
+        return place_stop(a, index, s);
     if (what >= TAKE) {
         take_best(a, index, s);
         return 1;
@@ -308,7 +293,6 @@ static void set_kind(const account_order *order, catalog_words words, sim_value 
 {
     int is_spot_family = words == WORDS_SPOT;
     int is_buy = order->side == MARKET_BUY;
-    int is_cancelled = order->status == ACCOUNT_CANCELLED || order->status == ACCOUNT_DEACTIVATED;
     v[SIM_SIDE] = sim_text(is_buy ? "Buy" : "Sell");
     v[SIM_SPOT_SIDE] = sim_text(is_buy ? "BUY" : "SELL");
     v[SIM_ORDER_TYPE] = sim_text(order->is_market ? (is_spot_family ? "MARKET_OF_BASE" : "Market")
@@ -317,10 +301,6 @@ static void set_kind(const account_order *order, catalog_words words, sim_value 
     v[SIM_TIME_IN_FORCE] = sim_text(order->is_market ? "ImmediateOrCancel" : "GoodTillCancel");
     v[SIM_TIF] = sim_text(order->is_market ? "IOC" : "GTC");
     v[SIM_ORDER_STATUS] = sim_text(STATUSES[order->status][words]);
-    v[SIM_CANCEL_TYPE] = sim_text(is_cancelled ? "CancelByUser" : "UNKNOWN");
-    v[SIM_STOP_TYPE] = sim_text(order->is_stop ? "Stop" : "UNKNOWN");
-    v[SIM_CREATE_TYPE] = sim_text(order->is_stop ? "CreateByStopOrder" : "CreateByUser");
-    v[SIM_TRIGGER_DIRECTION] = sim_number(!order->is_stop ? 0 : is_buy ? 1 : 2, 0);
 }
 
 static void set_order(const account_order *order, const sim_symbol *s, account_texts *texts,
@@ -335,7 +315,6 @@ static void set_order(const account_order *order, const sim_symbol *s, account_t
     TD_ASSERT((size_t)n < sizeof texts->link);
     v[SIM_ORDER_ID] = sim_text(texts->order_id);
     v[SIM_ORDER_LINK] = sim_text(texts->link);
-    v[SIM_ORDER_SERIAL] = sim_number(order->serial, 0);
     v[SIM_ORDER_PRICE] = sim_number(order->price, price);
     v[SIM_TRIGGER_PRICE] = sim_number(order->trigger, price);
     v[SIM_ORDER_QTY] = sim_number(order->size, lots);
@@ -343,16 +322,13 @@ static void set_order(const account_order *order, const sim_symbol *s, account_t
     v[SIM_ORDER_CUM_QTY] = sim_number(order->filled, lots);
     v[SIM_ORDER_CUM_VALUE] = money_value(order->money);
     v[SIM_ORDER_CUM_FEE] = money_value(order->fee);
-    v[SIM_ORDER_AVERAGE] = mean_price(&s->traded, order->money, order->filled);
     v[SIM_CREATED] = sim_time(order->created_ns);
     /* The last fill. */
     symbol_format_id(s, order->last.id, order->last.number, texts->exec_id);
     v[SIM_EXEC_ID] = sim_text(texts->exec_id);
     v[SIM_EXEC_PRICE] = sim_number(order->last.price, price);
     v[SIM_EXEC_QTY] = sim_number(order->last.done.size, lots);
-    v[SIM_EXEC_VALUE] = money_value(order->last_money);
     v[SIM_EXEC_FEE] = money_value(order->last_fee);
-    v[SIM_OPPONENT] = sim_number(order->last.number / 1000, 0);
 }
 
 void account_set_holding(const account_holding *held, const sim_symbol *s, sim_value *v)
@@ -384,7 +360,6 @@ void account_set_event(const account_event *event, const sim_symbol *s, catalog_
     int64_t margin = is_spot(s) ? 0 : event->held.cost / LEVERAGE;
     v[SIM_WALLET] = money_value(event->wallet);
     v[SIM_AVAILABLE] = money_value(event->wallet - margin);
-    v[SIM_EQUITY] = money_value(event->wallet + v[SIM_UNREALISED].n);
     set_order(&event->order, s, texts, v);
     set_kind(&event->order, words, v);
     v[SIM_UPDATED] = v[SIM_TRADE_TIME] = v[SIM_CTS] = sim_time(event->ns);

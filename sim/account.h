@@ -1,7 +1,7 @@
 /* The simulated account: a seeded trader whose orders are matched in the same markets as the order
  * flow's. It opens a position in a symbol, or closes the one it has, with a market order or a limit
  * order that trades at once; cancels limit orders that do not trade; places stop orders, which are
- * later triggered or deactivated. It pays a fee for each fill. The results are a queue of events,
+ * triggered or deactivated at once. It pays a fee for each fill. The results are a queue of events,
  * each with the state after it, for private streams and their truth.
  *
  * A venue calls account_act in place of a step of the flow, and account_record after the event if
@@ -39,7 +39,6 @@ typedef struct account_order {
     account_status status;
     market_side side;
     uint8_t is_market;
-    uint8_t is_stop;
     int64_t price;   /* in units of the last place; 0: no limit */
     int64_t trigger; /* likewise; of a stop order */
     int64_t size;    /* lots */

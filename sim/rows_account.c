@@ -1,5 +1,6 @@
 /* Streams of the account, for every family with private ones (docs/wire.md 2 to 4). Families
- * differ in member names and in which values are text; the account is the same. */
+ * differ in member names and in which values are text; the account is the same. A frame has the
+ * members that the account has values for; the exchange's have more. */
 #include "sim/catalog.h"
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
@@ -9,131 +10,96 @@
     .snapshot = text
 #define PRIVATE(name, what, text) PRIVATE_WITH(name, what, 0, text)
 
-/* ---- inverse: money as text, sizes as numbers ---- */
+/* ---- inverse and linear: money is text (quote is "'") in inverse, and numbers in linear ---- */
 
-#define ORDER_INVERSE "'order_id':'$order_id','order_link_id':'$order_link'"
-#define TERMS_INVERSE                                                                              \
-    "'symbol':'$symbol','side':'$side','order_type':'$order_type'"                                 \
-    ",'price':'$order_price:s','qty':$order_qty:s"                                                 \
-    ",'time_in_force':'$time_in_force','create_type':'$create_type'"                               \
-    ",'cancel_type':'$cancel_type','order_status':'$order_status'"
+#define MONEY(key, quote, value) ",'" key "':" quote "$" value ":s" quote
+#define ORDER_OP(quote)                                                                            \
+    ",'order_link_id':'$order_link','symbol':'$symbol','side':'$side','order_type':'$order_"       \
+    "type'" MONEY("price", quote,                                                                  \
+                  "order_price") ",'qty':$order_qty:s,'time_in_force':'$time_in_force'"            \
+                                 ",'order_status':'$order_status'"
+#define FILLED_OP(quote)                                                                           \
+    ",'leaves_qty':$order_leaves:s,'cum_exec_qty':$order_cum_qty:s" MONEY(                         \
+        "cum_exec_value", quote, "order_cum_value") MONEY("cum_exec_fee", quote, "order_cum_fee")  \
+        MONEY("last_exec_price", quote, "exec_price")
+#define TIMES_LINEAR ",'create_time':'$created:iso9','update_time':'$updated:iso9'"
+#define EXECUTION_OP(quote, time)                                                                  \
+    "{'topic':'execution','data':[{'symbol':'$symbol','side':'$side','order_id':'$order_id'"       \
+    ",'exec_id':'$exec_id','order_link_id':'$order_link'" MONEY(                                   \
+        "price", quote,                                                                            \
+        "exec_price") ",'order_qty':$order_qty:s,'exec_type':'Trade','exec_qty':$exec_qty:"        \
+                      "s" MONEY("exec_fee", quote,                                                 \
+                                "exec_fee") ",'leaves_qty':$order_leaves:s,'is_maker':false"       \
+                                            ",'trade_time':'" time "'}]}"
+#define POSITION_OP(quote)                                                                         \
+    "'symbol':'$symbol','size':$position:s,'side':'$position_side_name'" MONEY(                    \
+        "position_value", quote, "position_value") MONEY("entry_price", quote, "entry_price")      \
+        MONEY("position_margin", quote, "position_margin")                                         \
+            MONEY("realised_pnl", quote, "realised") MONEY("cum_realised_pnl", quote, "realised")
 
 static const stream_row INVERSE[] = {
     {PRIVATE("order", STREAM_ORDER,
-             "{'topic':'order','data':[{" ORDER_INVERSE "," TERMS_INVERSE
-             ",'leaves_qty':$order_leaves:s,'cum_exec_qty':$order_cum_qty:s"
-             ",'cum_exec_value':'$order_cum_value:s','cum_exec_fee':'$order_cum_fee:s'"
-             ",'timestamp':'$updated:iso3','take_profit':'0','stop_loss':'0'"
-             ",'trailing_stop':'0','last_exec_price':'$exec_price:s'}]}")},
+             "{'topic':'order','data':[{'order_id':'$order_id'" ORDER_OP("'")
+                 FILLED_OP("'") ",'timestamp':'$updated:iso3'}]}")},
     {PRIVATE("stop_order", STREAM_STOP_ORDER,
-             "{'topic':'stop_order','data':[{" ORDER_INVERSE ",'user_id':4437450," TERMS_INVERSE
-             ",'stop_order_type':'$stop_type','trigger_by':'LastPrice'"
-             ",'trigger_price':'$trigger_price:s','close_on_trigger':false"
-             ",'timestamp':'$updated:iso3','take_profit':0,'stop_loss':0}]}")},
-    {PRIVATE("execution", STREAM_EXECUTION,
-             "{'topic':'execution','data':[{'symbol':'$symbol','side':'$side'"
-             ",'order_id':'$order_id','exec_id':'$exec_id'"
-             ",'order_link_id':'$order_link','price':'$exec_price:s'"
-             ",'order_qty':$order_qty:s,'exec_type':'Trade','exec_qty':$exec_qty:s"
-             ",'exec_fee':'$exec_fee:s','leaves_qty':$order_leaves:s"
-             ",'is_maker':false,'trade_time':'$trade_time:iso3'}]}")},
+             "{'topic':'stop_order','data':[{'order_id':'$order_id'" ORDER_OP(
+                 "'") ",'trigger_price':'$trigger_price:s','timestamp':'$updated:iso3'}]}")},
+    {PRIVATE("execution", STREAM_EXECUTION, EXECUTION_OP("'", "$trade_time:iso3"))},
     {PRIVATE("position", STREAM_POSITION,
-             "{'topic':'position','data':[{'user_id':4437450,'symbol':'$symbol'"
-             ",'size':$position:s,'side':'$position_side_name'"
-             ",'position_value':'$position_value:s','entry_price':'$entry_price:s'"
-             ",'liq_price':'512','bust_price':'512','leverage':'10','order_margin':'0'"
-             ",'position_margin':'$position_margin:s'"
-             ",'available_balance':'$available:s','take_profit':'0','stop_loss':'0'"
-             ",'realised_pnl':'$realised:s','trailing_stop':'0','trailing_active':'0'"
-             ",'wallet_balance':'$wallet:s','risk_id':1,'occ_closing_fee':'0.0000004'"
-             ",'occ_funding_fee':'0','auto_add_margin':0"
-             ",'cum_realised_pnl':'$realised:s','position_status':'Normal'"
-             ",'position_seq':0,'Isolated':false,'mode':0,'position_idx':0"
-             ",'tp_sl_mode':'Full','tp_order_num':0,'sl_order_num':0"
-             ",'tp_free_size_x':$position:s,'sl_free_size_x':$position:s}]}")},
+             "{'topic':'position','data':[{" POSITION_OP(
+                 "'") ",'position_seq':0"
+                      ",'available_balance':'$available:s','wallet_balance':'$wallet:s'}]}")},
     {PRIVATE("wallet", STREAM_WALLET,
              "{'topic':'wallet','data':[{'user_id':4437450,'coin':'$settle'"
              ",'available_balance':'$available:s','wallet_balance':'$wallet:s'}]}")},
 };
 
-/* ---- linear: money as numbers ---- */
-
-#define TERMS_LINEAR                                                                               \
-    "'symbol':'$symbol','side':'$side','order_type':'$order_type'"                                 \
-    ",'price':$order_price:s,'qty':$order_qty:s"
-#define HOW_LINEAR                                                                                 \
-    "'time_in_force':'$time_in_force','create_type':'$create_type'"                                \
-    ",'cancel_type':'$cancel_type','order_status':'$order_status'"
-#define TIMES_LINEAR "'create_time':'$created:iso9','update_time':'$updated:iso9'"
-
 static const stream_row LINEAR[] = {
     {PRIVATE("order", STREAM_ORDER,
-             "{'topic':'order','action':'','data':[{'order_id':'$order_id'"
-             ",'order_link_id':'$order_link'," TERMS_LINEAR
-             ",'leaves_qty':$order_leaves:s,'last_exec_price':$exec_price:s"
-             ",'cum_exec_qty':$order_cum_qty:s,'cum_exec_value':$order_cum_value:s"
-             ",'cum_exec_fee':$order_cum_fee:s," HOW_LINEAR
-             ",'take_profit':0,'stop_loss':0,'trailing_stop':0," TIMES_LINEAR
-             ",'reduce_only':false,'close_on_trigger':false,'position_idx':'1'}]}")},
+             "{'topic':'order','action':'','data':[{'order_id':'$order_id'" ORDER_OP("")
+                 FILLED_OP("") TIMES_LINEAR "}]}")},
     {PRIVATE("stop_order", STREAM_STOP_ORDER,
-             "{'topic':'stop_order','data':[{'stop_order_id':'$order_id'"
-             ",'order_link_id':'$order_link','user_id':'4437450'," TERMS_LINEAR "," HOW_LINEAR
-             ",'stop_order_type':'$stop_type','tp_trigger_by':'UNKNOWN'"
-             ",'trigger_price':$trigger_price:s," TIMES_LINEAR
-             ",'reduce_only':false,'close_on_trigger':false,'position_idx':'1'"
-             ",'take_profit':0,'stop_loss':0}]}")},
-    {PRIVATE("execution", STREAM_EXECUTION,
-             "{'topic':'execution','data':[{'symbol':'$symbol','side':'$side'"
-             ",'order_id':'$order_id','exec_id':'$exec_id'"
-             ",'order_link_id':'$order_link','price':$exec_price:s"
-             ",'order_qty':$order_qty:s,'exec_type':'Trade','exec_qty':$exec_qty:s"
-             ",'exec_fee':$exec_fee:s,'leaves_qty':$order_leaves:s"
-             ",'is_maker':false,'trade_time':'$trade_time:iso6'}]}")},
+             "{'topic':'stop_order','data':[{'stop_order_id':'$order_id'" ORDER_OP(
+                 "") ",'trigger_price':$trigger_price:s" TIMES_LINEAR "}]}")},
+    {PRIVATE("execution", STREAM_EXECUTION, EXECUTION_OP("", "$trade_time:iso6"))},
     {PRIVATE("position", STREAM_POSITION,
-             "{'topic':'position','action':'update','data':[{'user_id':'4437450'"
-             ",'symbol':'$symbol','size':$position:s,'side':'$position_side_name'"
-             ",'position_value':$position_value:s,'entry_price':$entry_price:s"
-             ",'liq_price':0.5,'bust_price':0.5,'leverage':10,'order_margin':0"
-             ",'position_margin':$position_margin:s,'occ_closing_fee':3e-06"
-             ",'take_profit':0,'tp_trigger_by':'UNKNOWN','stop_loss':0"
-             ",'sl_trigger_by':'UNKNOWN','trailing_stop':0,'realised_pnl':$realised:s"
-             ",'auto_add_margin':'0','cum_realised_pnl':$realised:s"
-             ",'position_status':'Normal','position_id':'0','position_seq':'$seq'"
-             ",'adl_rank_indicator':'2','free_qty':$position:s,'tp_sl_mode':'Full'"
-             ",'risk_id':'1','isolated':false,'mode':'BothSide','position_idx':'1'}]}")},
+             "{'topic':'position','action':'update','data':[{" POSITION_OP(
+                 "") ",'position_seq':'$seq'}]}")},
     {PRIVATE("wallet", STREAM_WALLET,
              "{'topic':'wallet','data':[{'wallet_balance':$wallet:s"
              ",'available_balance':$available:s}]}")},
 };
 
-/* ---- copy trading: numbers as text, times as numbers ---- */
+/* ---- members of the later generations: all numbers are text ---- */
+
+#define ORDER                                                                                      \
+    "'orderId':'$order_id','orderLinkId':'$order_link','symbol':'$symbol','side':'$side'"          \
+    ",'orderType':'$order_type','price':'$order_price:s','qty':'$order_qty:s'"                     \
+    ",'cumExecQty':'$order_cum_qty:s','cumExecValue':'$order_cum_value:s'"                         \
+    ",'cumExecFee':'$order_cum_fee:s'"
+#define STATUS ",'orderStatus':'$order_status','leavesQty':'$order_leaves:s'"
+#define FILL                                                                                       \
+    "'orderId':'$order_id','orderLinkId':'$order_link','symbol':'$symbol','side':'$side'"          \
+    ",'execQty':'$exec_qty:s'"
+#define POSITION                                                                                   \
+    "'symbol':'$symbol','size':'$position:s','entryPrice':'$entry_price:s'"                        \
+    ",'positionValue':'$position_value:s','unrealisedPnl':'$unrealised:s'"                         \
+    ",'cumRealisedPnl':'$realised:s'"
+
+/* ---- copy trading ---- */
 
 static const stream_row COPYTRADE[] = {
     {PRIVATE("copyTradeOrder", STREAM_ORDER,
-             "{'topic':'copyTradeOrder','data':[{'orderId':'$order_id'"
-             ",'orderLinkId':'$order_link','symbol':'$symbol'"
-             ",'orderType':'$order_type','price':'$order_price:f6'"
-             ",'qty':'$order_qty:f6','side':'$side','positionIdx':'1'"
-             ",'cumExecFee':'$order_cum_fee','cumExecValue':'$order_cum_value'"
-             ",'lastExecPrice':'$exec_price:f6','cumExecQty':'$order_cum_qty:f6'"
-             ",'takeProfit':'0','stopLoss':'0','tpTriggerBy':'UNKNOWN'"
-             ",'slTriggerBy':'UNKNOWN','createTime':$created:ms"
-             ",'updateTime':$updated:ms,'copyTradeOrderStatus':'$order_status'}]}")},
+             "{'topic':'copyTradeOrder','data':[{" ORDER ",'lastExecPrice':'$exec_price:s'"
+             ",'createTime':$created:ms,'updateTime':$updated:ms"
+             ",'copyTradeOrderStatus':'$order_status'}]}")},
     {PRIVATE("copyTradeExecution", STREAM_EXECUTION,
-             "{'topic':'copyTradeExecution','data':[{'orderId':'$order_id'"
-             ",'orderLinkId':'$order_link','symbol':'$symbol','side':'$side'"
-             ",'execId':'$exec_id','execQty':'$exec_qty:s','execType':'Trade'"
-             ",'execFee':'$exec_fee:s','price':'$exec_price:s'"
-             ",'orderQty':'$order_qty:s','tradeTime':$trade_time:ms}]}")},
+             "{'topic':'copyTradeExecution','data':[{" FILL ",'execId':'$exec_id'"
+             ",'execFee':'$exec_fee:s','price':'$exec_price:s','orderQty':'$order_qty:s'"
+             ",'tradeTime':$trade_time:ms}]}")},
     {PRIVATE("copyTradePosition", STREAM_POSITION,
-             "{'topic':'copyTradePosition','data':[{'symbol':'$symbol'"
-             ",'positionIdx':'1','positionValue':'$position_value:s','riskId':1"
-             ",'leverage':'10','isIsolated':false,'side':'$position_side_name'"
-             ",'size':'$position:s','unrealisedPnl':'$unrealised:s','liqPrice':'0.5'"
-             ",'bustPrice':'0.5','entryPrice':'$entry_price:s'"
-             ",'positionMargin':'$position_margin:s','orderMargin':'0'"
-             ",'occClosingFee':'0.01','cumRealisedPnl':'$realised:s'"
-             ",'positionStatus':'Normal','positionSeq':0}]}")},
+             "{'topic':'copyTradePosition','data':[{" POSITION ",'side':'$position_side_name'"
+             ",'positionMargin':'$position_margin:s','positionSeq':0}]}")},
     {PRIVATE("copyTradeWallet", STREAM_WALLET,
              "{'topic':'copyTradeWallet','data':{'walletBalance':'$wallet:s'"
              ",'availableBalance':'$available:s'}}")},
@@ -148,103 +114,55 @@ static const stream_row COPYTRADE[] = {
         .snapshot = HEAD_USDC "{'result':[" list "],'version':$u,'baseLine':1,'dataType':'NEW'}}", \
         .delta = HEAD_USDC "{'result':[" item "],'version':$u,'baseLine':1,'dataType':'CHANGE'}}"  \
     }
-#define POSITION_OPTION                                                                            \
-    "{'symbol':'$symbol','positionStatus':'','side':'$position_side_short'"                        \
-    ",'size':'$position:s','entryPrice':'$entry_price'"                                            \
-    ",'sessionAvgPrice':'$entry_price','markPrice':'$mark:s','positionIM':''"                      \
-    ",'positionMM':'','sessionUPL':'','sessionRPL':''"                                             \
+#define FILL_USDC(name, which)                                                                     \
+    {                                                                                              \
+        PRIVATE(name, STREAM_EXECUTION,                                                            \
+                HEAD_USDC "{'result':[{" FILL ",'tradeId':'$exec_id','execPrice':'$exec_price:s'"  \
+                          ",'execFee':'$exec_fee:s','feeRate':'0.0006'"                            \
+                          ",'tradeTime':$trade_time:ms}],'version':$u,'baseLine':1}}"),            \
+            ONLY(which)                                                                            \
+    }
+#define POSITION_USDC                                                                              \
+    "{" POSITION ",'side':'$position_side_short','markPrice':'$mark:s'"                            \
     ",'createdAt':$position_created:ms,'updatedAt':$position_updated:ms}"
-#define POSITION_PERP                                                                              \
-    "{'symbol':'$symbol','positionStatus':'NORMAL'"                                                \
-    ",'side':'$position_side_short','size':'$position:s'"                                          \
-    ",'entryPrice':'$entry_price:s','sessionAvgPrice':'$entry_price:s'"                            \
-    ",'markPrice':'$mark:s','positionIM':'$position_margin:s'"                                     \
-    ",'positionMM':'0.25','positionValue':'$position_value:s','liqPrice':''"                       \
-    ",'bustPrice':'','occClosingFee':'','unrealisedPnl':'$unrealised:s'"                           \
-    ",'cumRealisedPnl':'$realised:s','sessionUPL':'$unrealised:s'"                                 \
-    ",'sessionRPL':'$realised:s','createdAt':$position_created:ms"                                 \
-    ",'updatedAt':$position_updated:ms,'tpSLMode':'UNKNOWN','leverage':1000"                       \
-    ",'trailingStop':'','takeProfit':'0','stopLoss':'0'"                                           \
-    ",'deleverageIndicator':0,'riskId':'20002'}"
-#define ORDER_OPTION                                                                               \
-    "{'orderId':'$order_id','orderLinkId':'$order_link'"                                           \
-    ",'createdAt':$created:ms,'updatedAt':$updated:ms,'symbol':'$symbol'"                          \
-    ",'orderStatus':'$order_status','side':'$side','price':'$order_price:f8'"                      \
-    ",'cashFlow':null,'realisedPnl':'','qty':'$order_qty:s'"                                       \
-    ",'cumExecQty':'$order_cum_qty:s','leavesQty':'$order_leaves:s'"                               \
-    ",'orderIM':'0','orderType':'$order_type','reduceOnly':0"                                      \
-    ",'timeInForce':'$time_in_force','cumExecFee':'$order_cum_fee:s'"                              \
-    ",'iv':'0.000','orderPnl':'','cumExecValue':'$order_cum_value:s'"                              \
-    ",'cancelType':'$cancel_type','placeType':'price','blockTradeId':''"                           \
-    ",'updateTimeStamp':$updated:ms}"
-#define ORDER_PERP                                                                                 \
-    "{'orderId':'$order_id','orderLinkId':'$order_link'"                                           \
-    ",'createdAt':$created:ms,'updatedAt':$updated:ms,'symbol':'$symbol'"                          \
-    ",'orderStatus':'$order_status','side':'$side','price':'$order_price:f4'"                      \
-    ",'qty':'$order_qty:s','cumExecQty':'$order_cum_qty:s'"                                        \
-    ",'leavesQty':'$order_leaves:s','orderIM':'0','realisedPnl':null"                              \
-    ",'orderType':'$order_type','reduceOnly':0,'timeInForce':'$time_in_force'"                     \
-    ",'cumExecFee':'$order_cum_fee:s','orderPnl':'','basePrice':''"                                \
-    ",'cumExecValue':'$order_cum_value:s','closeOnTrigger':'false'"                                \
-    ",'triggerBy':'UNKNOWN','takeProfit':'0','stopLoss':'0'"                                       \
-    ",'tpTriggerBy':'UNKNOWN','slTriggerBy':'UNKNOWN'"                                             \
-    ",'triggerPrice':'$trigger_price:s','stopOrderType':'$stop_type'"                              \
-    ",'cancelType':'$cancel_type'}"
-#define FILL_USDC                                                                                  \
-    "'orderId':'$order_id','orderLinkId':'$order_link','tradeId':'$exec_id'"                       \
-    ",'symbol':'$symbol','side':'$side','execPrice':'$exec_price:s'"                               \
-    ",'execQty':'$exec_qty:s','execFee':'$exec_fee:s','feeRate':'0.0006'"                          \
-    ",'tradeTime':$trade_time:ms,'lastLiquidityInd':'TAKER'"
+#define ORDER_USDC                                                                                 \
+    "{" ORDER STATUS ",'timeInForce':'$time_in_force','createdAt':$created:ms"                     \
+    ",'updatedAt':$updated:ms}"
 
 static const stream_row USDC[] = {
     /* Every order ends within its own event, so none is ever open. */
-    NEW_AND_CHANGED("user.openapi.option.order", STREAM_ORDER, PRODUCT_OPTION, "", ORDER_OPTION),
-    NEW_AND_CHANGED("user.openapi.perp.order", STREAM_ORDER, PRODUCT_USDC_PERP, "", ORDER_PERP),
+    NEW_AND_CHANGED("user.openapi.option.order", STREAM_ORDER, PRODUCT_OPTION, "", ORDER_USDC),
+    NEW_AND_CHANGED("user.openapi.perp.order", STREAM_ORDER, PRODUCT_USDC_PERP, "", ORDER_USDC),
     NEW_AND_CHANGED("user.openapi.option.position", STREAM_POSITION, PRODUCT_OPTION,
-                    "@positions(" POSITION_OPTION ")", POSITION_OPTION),
+                    "@positions(" POSITION_USDC ")", POSITION_USDC),
     NEW_AND_CHANGED("user.openapi.perp.position", STREAM_POSITION, PRODUCT_USDC_PERP,
-                    "@positions(" POSITION_PERP ")", POSITION_PERP),
-    {PRIVATE("user.openapi.option.trade", STREAM_EXECUTION,
-             HEAD_USDC "{'result':[{" FILL_USDC
-                       ",'execType':'TRADE','iv':'0.6594','markIv':'0.6594'"
-                       ",'underlyingPrice':'60622.5000','markPrice':'$mark:f4'"
-                       ",'indexPrice':'$index:f4'}],'version':$u,'baseLine':1}}"),
-     ONLY(PRODUCT_OPTION)},
-    {PRIVATE("user.openapi.perp.trade", STREAM_EXECUTION,
-             HEAD_USDC "{'result':[{" FILL_USDC
-                       ",'execValue':'$exec_value:s','execType':'TRADE'}],'version':$u"
-                       ",'baseLine':1}}"),
-     ONLY(PRODUCT_USDC_PERP)},
+                    "@positions(" POSITION_USDC ")", POSITION_USDC),
+    FILL_USDC("user.openapi.option.trade", PRODUCT_OPTION),
+    FILL_USDC("user.openapi.perp.trade", PRODUCT_USDC_PERP),
     {PRIVATE("user.order", STREAM_ORDER,
              HEAD_USDC "{'orderId':'$order_id','symbol':'$symbol','orderStatus':'$order_status'"
                        ",'side':'$side','orderPrice':'$order_price:s'"
                        ",'orderAllSize':'$order_qty:s','orderFilledSize':'$order_cum_qty:s'"
-                       ",'orderRemainingSize':'$order_leaves:s','orderType':'$order_type'"
-                       ",'orderTime':'$created:ms','timeInForce':'$time_in_force'"
-                       ",'createTimeStamp':'$created:ms','updateTimeStamp':'$updated:ms'"
-                       ",'orderLinkId':'$order_link','execType':'newed','iv':'0.0'"
-                       ",'version':'$u','placeMode':'basic','placeType':'price'"
-                       ",'userId':'4437450'}}"),
+                       ",'orderType':'$order_type','createTimeStamp':'$created:ms'"
+                       ",'updateTimeStamp':'$updated:ms','orderLinkId':'$order_link'"
+                       ",'version':'$u'}}"),
      ONLY(PRODUCT_OPTION)},
     {PRIVATE_WITH("user.openapi.greeks", STREAM_POSITION, STREAM_NO_MARK,
-                  HEAD_USDC "{'result':[{'coin':'$coin','totalDelta':'1.29646902'"
-                            ",'totalGamma':'0.00006396','totalVega':'58.00752393'"
-                            ",'totalTheta':'-248.17717722'}],'version':$u,'baseLine':1}}"),
+                  HEAD_USDC "{'result':[{'coin':'$coin','totalDelta':'1.29646902'}]"
+                            ",'version':$u,'baseLine':1}}"),
      ONLY(PRODUCT_OPTION)},
     {PRIVATE("user.service", STREAM_NOTICE,
-             HEAD_USDC "{'pushId':'p$u','serviceType':'PORTFOLIO_MARGIN','operationType':'SELF'"
-                       ",'serviceStep':'OPEN','serviceStatus':'SUCCESS','version':$u}}"),
+             HEAD_USDC "{'pushId':'p$u','serviceType':'PORTFOLIO_MARGIN','version':$u}}"),
      EVERY_MS(5000), ONLY(PRODUCT_OPTION)},
     {PRIVATE("user.mmp.event", STREAM_NOTICE,
              HEAD_USDC "{'triggerStatus':'MMP_FREEZE','triggerTimestamp':'$ts:ms'"
-                       ",'frozenPeriodMs':'100','baseCoin':'$coin'}}"),
+                       ",'baseCoin':'$coin'}}"),
      EVERY_MS(5000), ONLY(PRODUCT_OPTION)},
 };
 
 /* ---- spot: arrays of events, everything as text; there are no requests for topics ---- */
 
 #define EVENT_SPOT(name) "[{'e':'" name "','E':'$ts:ms',"
-
 #define ORDER_SPOT                                                                                 \
     "'s':'$symbol','c':'$order_link','S':'$spot_side','o':'$order_type','f':'$tif'"                \
     ",'q':'$order_qty:s','p':'$order_price:s','X':'$order_status','i':'$order_id'"
@@ -252,128 +170,62 @@ static const stream_row USDC[] = {
 static const stream_row SPOT[] = {
     {PRIVATE("executionReport", STREAM_ORDER,
              EVENT_SPOT("executionReport") ORDER_SPOT
-             ",'M':'0','l':'$exec_qty:s','z':'$order_cum_qty:s','L':'$exec_price:s'"
-             ",'n':'$exec_fee:s','N':'$quote','u':true,'w':true,'m':false,'O':'$created:ms'"
-             ",'Z':'$order_cum_value:s','A':'0','C':false,'v':'0','d':'NO_LIQ'}]")},
+             ",'l':'$exec_qty:s','z':'$order_cum_qty:s','L':'$exec_price:s','n':'$exec_fee:s'"
+             ",'N':'$quote','O':'$created:ms','Z':'$order_cum_value:s'}]")},
     {PRIVATE("stop_executionReport", STREAM_STOP_ORDER,
              EVENT_SPOT("stop_executionReport") ORDER_SPOT
-             ",'T':'$created:ms','t':'$updated:ms','C':'$updated:ms','qp':'$trigger_price:s'"
-             ",'eo':'$order_id','ti':'t$order_serial','si':'s$order_serial'}]")},
-    {PRIVATE(
-        "ticketInfo", STREAM_EXECUTION,
-        EVENT_SPOT(
-            "ticketInfo") "'s':'$symbol','q':'$exec_qty:s','t':'$trade_time:ms'"
-                          ",'p':'$exec_price:s','T':'$exec_id','o':'$order_id','c':'$order_link'"
-                          ",'O':'$opponent','a':'4437450','A':'$opponent','m':false}]")},
+             ",'T':'$created:ms','C':'$updated:ms','qp':'$trigger_price:s','eo':'$order_id'}]")},
+    {PRIVATE("ticketInfo", STREAM_EXECUTION,
+             EVENT_SPOT("ticketInfo") "'s':'$symbol','q':'$exec_qty:s','t':'$trade_time:ms'"
+                                      ",'p':'$exec_price:s','T':'$exec_id','o':'$order_id','c':'$"
+                                      "order_link','m':false}]")},
     {PRIVATE("outboundAccountInfo", STREAM_WALLET,
-             EVENT_SPOT("outboundAccountInfo") "'T':true,'W':true,'D':true,'B':[{'a':'$quote'"
-                                               ",'f':'$available:s','l':'0'},{'a':'$coin','f':'$"
-                                               "position:s','l':'0'}]}]")},
+             EVENT_SPOT("outboundAccountInfo") "'B':[{'a':'$quote','f':'$available:s','l':'0'}"
+                                               ",{'a':'$coin','f':'$position:s','l':'0'}]}]")},
 };
 
 /* ---- contract v3 and v5 ---- */
 
+#define TIMES_V3   ",'createdTime':'$created:ms','updatedTime':'$updated:ms'"
+#define TRIGGER_V3 ",'triggerPrice':'$trigger_price:s'"
+#define POSITION_TIMES_V3                                                                          \
+    ",'createdTime':'$position_created:ms','updatedTime':'$position_updated:ms'"
+#define POSITION_V3                                                                                \
+    POSITION ",'leverage':'10','positionBalance':'$position_margin:s','markPrice':'$mark:"         \
+             "s'" POSITION_TIMES_V3
+#define FILL_V3 FILL ",'execId':'$exec_id','execPrice':'$exec_price:s','execTime':'$trade_time:ms'"
+#define EXECUTION_V3                                                                               \
+    FILL_V3 ",'execFee':'$exec_fee:s','execType':'Trade','feeRate':'0.0006'"                       \
+            ",'leavesQty':'$order_leaves:s','orderPrice':'$order_price:s'"                         \
+            ",'orderQty':'$order_qty:s','orderType':'$order_type'"
+
 static const stream_row CONTRACT_V3[] = {
     {PRIVATE_WITH("user.order.contractAccount", STREAM_ORDER, STREAM_WITH_STOPS,
-                  "{'topic':'$topic','data':[{'symbol':'$symbol','orderId':'$order_id'"
-                  ",'side':'$side','orderType':'$order_type','stopOrderType':'$stop_type'"
-                  ",'price':'$order_price','qty':'$order_qty:s'"
-                  ",'timeInForce':'$time_in_force','orderStatus':'$order_status'"
-                  ",'triggerPrice':'$trigger_price','orderLinkId':'$order_link'"
-                  ",'createdTime':'$created:ms','updatedTime':'$updated:ms'"
-                  ",'takeProfit':'0.00','stopLoss':'0.00','tpTriggerBy':'UNKNOWN'"
-                  ",'slTriggerBy':'UNKNOWN','triggerBy':'UNKNOWN','reduceOnly':false"
-                  ",'closeOnTrigger':false,'triggerDirection':$trigger_direction"
-                  ",'leavesQty':'$order_leaves:s','lastExecQty':'$exec_qty:s'"
-                  ",'lastExecPrice':'$exec_price','cumExecQty':'$order_cum_qty:s'"
-                  ",'cumExecValue':'$order_cum_value:s'}]}")},
+                  "{'topic':'$topic','data':[{" ORDER STATUS TRIGGER_V3
+                  ",'timeInForce':'$time_in_force'" TIMES_V3 "}]}")},
     {PRIVATE("user.execution.contractAccount", STREAM_EXECUTION,
-             "{'topic':'$topic','data':[{'symbol':'$symbol','execFee':'$exec_fee:s'"
-             ",'execId':'$exec_id','execPrice':'$exec_price:s','execQty':'$exec_qty:s'"
-             ",'execType':'Trade','execValue':'$exec_value:s','feeRate':'0.0006'"
-             ",'lastLiquidityInd':'RemovedLiquidity','leavesQty':'$order_leaves:s'"
-             ",'orderId':'$order_id','orderLinkId':'$order_link'"
-             ",'orderPrice':'$order_price:s','orderQty':'$order_qty:s'"
-             ",'orderType':'$order_type','stopOrderType':'$stop_type','side':'$side'"
-             ",'execTime':'$trade_time:ms','closedSize':'0'}]}")},
+             "{'topic':'$topic','data':[{" EXECUTION_V3 "}]}")},
     {PRIVATE("user.position.contractAccount", STREAM_POSITION,
-             "{'topic':'$topic','data':[{'positionIdx':0,'riskId':1,'symbol':'$symbol'"
-             ",'side':'$position_side_name','size':'$position:s'"
-             ",'positionValue':'$position_value:s','entryPrice':'$entry_price:s'"
-             ",'tradeMode':0,'autoAddMargin':0,'leverage':'10'"
-             ",'positionBalance':'$position_margin:s','liqPrice':'0.50'"
-             ",'bustPrice':'0.50','takeProfit':'0.00','stopLoss':'0.00'"
-             ",'trailingStop':'0.00','unrealisedPnl':'$unrealised:s'"
-             ",'createdTime':'$position_created:ms'"
-             ",'updatedTime':'$position_updated:ms','tpSlMode':'Full'"
-             ",'sessionAvgPrice':'0.00','positionStatus':'Normal'"
-             ",'occClosingFee':'0.0000051','markPrice':'$mark'"
-             ",'cumRealisedPnl':'$realised:s','activePrice':'0.00'"
-             ",'riskLimitValue':'2000000','positionMM':'0.00006'"
-             ",'positionIM':'$position_margin:s'}]}")},
+             "{'topic':'$topic','data':[{" POSITION_V3 ",'side':'$position_side_name'}]}")},
     {PRIVATE("user.wallet.contractAccount", STREAM_WALLET,
-             "{'topic':'$topic','data':[{'coin':'$settle','equity':'$equity:s'"
-             ",'walletBalance':'$wallet:s','positionMargin':'$position_margin:s'"
-             ",'availableBalance':'$available:s','orderMargin':'0'"
+             "{'topic':'$topic','data':[{'coin':'$settle','walletBalance':'$wallet:s'"
+             ",'positionMargin':'$position_margin:s','availableBalance':'$available:s'"
              ",'unrealisedPnl':'$unrealised:s','cumRealisedPnl':'$realised:s'}]}")},
 };
 
-#define HEAD_V5 "{'id':'4437450-$uuid','topic':'$topic','creationTime':$ts:ms,'data':["
+#define HEAD_V5     "{'id':'4437450-$uuid','topic':'$topic','creationTime':$ts:ms,'data':[{"
+#define CATEGORY_V5 ",'category':'$category'"
 #define ORDER_V5                                                                                   \
-    HEAD_V5                                                                                        \
-    "{'symbol':'$symbol','orderId':'$order_id','side':'$side'"                                     \
-    ",'orderType':'$order_type','cancelType':'$cancel_type'"                                       \
-    ",'price':'$order_price:s','qty':'$order_qty:s','orderIv':''"                                  \
-    ",'timeInForce':'$tif','orderStatus':'$order_status'"                                          \
-    ",'orderLinkId':'$order_link','lastPriceOnCreated':'','reduceOnly':false"                      \
-    ",'leavesQty':'$order_leaves:s','leavesValue':''"                                              \
-    ",'cumExecQty':'$order_cum_qty:s','cumExecValue':'$order_cum_value:s'"                         \
-    ",'avgPrice':'$order_average:s','blockTradeId':'','positionIdx':0"                             \
-    ",'cumExecFee':'$order_cum_fee:s','closedPnl':'0'"                                             \
-    ",'createdTime':'$created:ms','updatedTime':'$updated:ms'"                                     \
-    ",'rejectReason':'EC_NoError','stopOrderType':'','tpslMode':''"                                \
-    ",'triggerPrice':'$trigger_price:s','takeProfit':'','stopLoss':''"                             \
-    ",'tpTriggerBy':'','slTriggerBy':'','tpLimitPrice':'','slLimitPrice':''"                       \
-    ",'triggerDirection':$trigger_direction,'triggerBy':''"                                        \
-    ",'closeOnTrigger':false,'category':'$category','placeType':'price'"                           \
-    ",'smpType':'None','smpGroup':0,'smpOrderId':'','feeCurrency':'$settle'"                       \
-    ",'cumFeeDetail':{'$settle':'$order_cum_fee:s'},'rpiTakerAccess':false"                        \
-    ",'rpiMatchedQty':'0'}]}"
+    HEAD_V5 ORDER STATUS TRIGGER_V3                                                                \
+        ",'timeInForce':'$tif'" TIMES_V3 CATEGORY_V5                                               \
+        ",'feeCurrency':'$settle','cumFeeDetail':{'$settle':'$order_cum_fee:s'}}]}"
 #define EXECUTION_V5                                                                               \
-    "{'topic':'$topic','id':'4437450_${symbol}_$seq','creationTime':$ts:ms"                        \
-    ",'data':[{'category':'$category','symbol':'$symbol','closedSize':''"                          \
-    ",'execFee':'$exec_fee:s','execId':'$exec_id','execPrice':'$exec_price:s'"                     \
-    ",'execQty':'$exec_qty:s','execType':'Trade','execValue':'$exec_value:s'"                      \
-    ",'feeRate':'0.0006','tradeIv':'','markIv':'','blockTradeId':''"                               \
-    ",'markPrice':'$mark:s','indexPrice':'','underlyingPrice':''"                                  \
-    ",'leavesQty':'$order_leaves:s','orderId':'$order_id'"                                         \
-    ",'orderLinkId':'$order_link','orderPrice':'$order_price:s'"                                   \
-    ",'orderQty':'$order_qty:s','orderType':'$order_type'"                                         \
-    ",'stopOrderType':'$stop_type','side':'$side','execTime':'$trade_time:ms'"                     \
-    ",'isLeverage':'0','isMaker':false,'seq':$seq,'marketUnit':''"                                 \
-    ",'execPnl':'0','createType':'$create_type','extraFees':''"                                    \
-    ",'feeCurrency':'$settle'}]}"
+    HEAD_V5 EXECUTION_V3 CATEGORY_V5 ",'isMaker':false,'seq':$seq,'feeCurrency':'$settle'}]}"
 #define FAST_V5                                                                                    \
-    "{'topic':'$topic','creationTime':$ts:ms,'data':[{'category':'$category'"                      \
-    ",'symbol':'$symbol','execId':'$exec_id','execPrice':'$exec_price:s'"                          \
-    ",'execQty':'$exec_qty:s','orderId':'$order_id','isMaker':false"                               \
-    ",'orderLinkId':'$order_link','side':'$side','execTime':'$trade_time:ms'"                      \
-    ",'seq':$seq}]}"
+    "{'topic':'$topic','creationTime':$ts:ms,'data':[{" FILL_V3 CATEGORY_V5                        \
+    ",'isMaker':false,'seq':$seq}]}"
 #define POSITION_V5                                                                                \
-    HEAD_V5 "{'positionIdx':0,'tradeMode':0,'riskId':1,'riskLimitValue':'2000000'"                 \
-            ",'symbol':'$symbol','side':'$position_side_short','size':'$position:s'"               \
-            ",'entryPrice':'$entry_price:s','sessionAvgPrice':'','leverage':'10'"                  \
-            ",'positionValue':'$position_value:s','positionBalance':'0'"                           \
-            ",'markPrice':'$mark:s','positionIM':'$position_margin:s'"                             \
-            ",'positionMM':'0.2','positionIMByMp':'$position_margin:s'"                            \
-            ",'positionMMByMp':'0.2','takeProfit':'0','stopLoss':'0'"                              \
-            ",'trailingStop':'0','unrealisedPnl':'$unrealised:s'"                                  \
-            ",'cumRealisedPnl':'$realised:s','curRealisedPnl':'$realised:s'"                       \
-            ",'createdTime':'$position_created:ms'"                                                \
-            ",'updatedTime':'$position_updated:ms','tpslMode':'Full','liqPrice':''"                \
-            ",'bustPrice':'','category':'$category','positionStatus':'Normal'"                     \
-            ",'adlRankIndicator':2,'autoAddMargin':0,'leverageSysUpdatedTime':''"                  \
-            ",'mmrSysUpdatedTime':'','seq':$seq,'isReduceOnly':false}]}"
+    HEAD_V5 POSITION_V3 ",'side':'$position_side_short'" CATEGORY_V5 ",'seq':$seq}]}"
 
 #define LINEAR_BIT  (1u << PRODUCT_LINEAR)
 #define INVERSE_BIT (1u << PRODUCT_INVERSE)
@@ -402,60 +254,21 @@ static const stream_row V5_ROWS[] = {
     V5("position", STREAM_POSITION, 0, DERIVATIVES, POSITION_V5),
     V5_DERIVATIVES("position", STREAM_POSITION, 0, POSITION_V5),
     V5("wallet", STREAM_WALLET, 0, DERIVATIVES | SPOT_BIT,
-       HEAD_V5 "{'accountIMRate':'0','accountIMRateByMp':'0','accountMMRate':'0'"
-               ",'accountMMRateByMp':'0','totalEquity':'$equity:s'"
-               ",'totalWalletBalance':'$wallet:s','totalMarginBalance':'$wallet:s'"
-               ",'totalAvailableBalance':'$available:s','totalPerpUPL':'$unrealised:s'"
-               ",'totalInitialMargin':'0','totalInitialMarginByMp':'0'"
-               ",'totalMaintenanceMargin':'0','totalMaintenanceMarginByMp':'0','coin':["
-               "{'coin':'$settle','equity':'$equity:s','usdValue':'$equity:s'"
-               ",'walletBalance':'$wallet:s','availableToWithdraw':'$available:s'"
-               ",'availableToBorrow':'','borrowAmount':'0','accruedInterest':'0'"
-               ",'totalOrderIM':'','totalPositionIM':'','totalPositionMM':''"
-               ",'unrealisedPnl':'$unrealised:s','cumRealisedPnl':'$realised:s'"
-               ",'bonus':'0','collateralSwitch':true,'marginCollateral':true"
-               ",'locked':'0','spotHedgingQty':'0','spotBorrow':'0'}],'accountLTV':'0'"
-               ",'accountType':'UNIFIED'}]}"),
+       HEAD_V5 "'totalWalletBalance':'$wallet:s','totalAvailableBalance':'$available:s'"
+               ",'totalPerpUPL':'$unrealised:s','coin':[{'coin':'$settle'"
+               ",'walletBalance':'$wallet:s','unrealisedPnl':'$unrealised:s'"
+               ",'cumRealisedPnl':'$realised:s'}],'accountType':'UNIFIED'}]}"),
     V5("greeks", STREAM_POSITION, STREAM_NO_MARK, OPTION_BIT,
-       HEAD_V5 "{'baseCoin':'$coin','totalDelta':'1.29646902'"
-               ",'totalGamma':'0.00006396','totalVega':'58.00752393'"
-               ",'totalTheta':'-248.17717722'}]}"),
+       HEAD_V5 "'baseCoin':'$coin','totalDelta':'1.29646902'}]}"),
     V5("spread.order", STREAM_ORDER, 0, SPREAD_BIT,
-       HEAD_V5 "{'category':'combination','symbol':'$symbol','parentOrderId':''"
-               ",'orderId':'$order_id','orderLinkId':'$order_link','side':'$side'"
-               ",'orderStatus':'$order_status','cancelType':'$cancel_type'"
-               ",'rejectReason':'EC_NoError','timeInForce':'$tif'"
-               ",'price':'$order_price:s','qty':'$order_qty:s','avgPrice':''"
-               ",'leavesQty':'$order_leaves:s','leavesValue':''"
-               ",'cumExecQty':'$order_cum_qty:s','cumExecValue':'','cumExecFee':''"
-               ",'orderType':'$order_type','isLeverage':'','createdTime':'$created:ms'"
-               ",'updatedTime':'$updated:ms','feeCurrency':''"
-               ",'createType':'$create_type','closedPnl':'','cumFeeDetail':"
-               "{'MNT':'$order_cum_fee:s'}}]}"),
+       HEAD_V5 ORDER STATUS ",'timeInForce':'$tif'" TIMES_V3 ",'category':'combination'}]}"),
     V5("spread.execution", STREAM_EXECUTION, 0, SPREAD_BIT,
-       HEAD_V5 "{'category':'combination','symbol':'$symbol','closedSize':''"
-               ",'execFee':'','execId':'$exec_id','parentExecId':''"
-               ",'execPrice':'$exec_price:s','execQty':'$exec_qty:s','execType':'Trade'"
-               ",'execValue':'','feeRate':'','markPrice':''"
-               ",'leavesQty':'$order_leaves:s','orderId':'$order_id'"
-               ",'orderLinkId':'$order_link','orderPrice':'$order_price:s'"
-               ",'orderQty':'$order_qty:s','orderType':'$order_type','side':'$side'"
-               ",'execTime':'$trade_time:ms','isLeverage':'','isMaker':false"
-               ",'seq':$seq,'createType':'$create_type','execPnl':''}]}"),
+       HEAD_V5 EXECUTION_V3 ",'category':'combination','isMaker':false,'seq':$seq}]}"),
     {PRIVATE("strategy", STREAM_NOTICE,
-             HEAD_V5 "{'strategyId':'$uuid','strategyType':'iceberg','category':'UTA_USDT'"
-                     ",'symbol':'$symbol','size':'0.36','side':'Buy','duration':0,'status':3"
-                     ",'terminateType':2,'terminateRemark':'RunningStop','executedDuration':26"
-                     ",'executedSize':'0.2','executedAvgPrice':'$last:s'"
-                     ",'executedStartTimeE3':$cts:ms,'executedEndTimeE3':$ts:ms"
-                     ",'createdTimeE3':$cts:ms,'updatedTimeE3':$ts:ms,'isRandom':false"
-                     ",'reduceOnly':false,'limitPrice':'','triggerCount':0,'tradingCount':0"
-                     ",'chaseDistance':'0','ChasePercentE4':0,'maxChasePrice':'$high_24h:s'"
-                     ",'chaseOrderPrice':'$last:s','strategyPrefer':'quickExecution'"
-                     ",'interval':30,'leverageType':0,'postOnly':0,'triggerPrice':''"
-                     ",'isTriggered':false,'strategyTp':'','strategySl':''"
-                     ",'orderType':'UNKNOWN','orderPriceOffset':'','positionValue':''"
-                     ",'filledPositionValue':''}]}"),
+             HEAD_V5 "'strategyId':'$uuid','strategyType':'iceberg','category':'UTA_USDT'"
+                     ",'symbol':'$symbol','size':'0.36','side':'Buy','status':3"
+                     ",'executedAvgPrice':'$last:s','createdTimeE3':$cts:ms"
+                     ",'updatedTimeE3':$ts:ms}]}"),
      EVERY_MS(10000), ONLY(PRODUCT_LINEAR)},
     /* Subscribing to these arms disconnect protection; nothing is ever sent on them. */
     V5("dcp.future", STREAM_SILENT, 0, LINEAR_BIT, "{}"),

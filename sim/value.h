@@ -96,19 +96,14 @@ typedef struct sim_value {
     X(ORDER_CUM_QTY, "order_cum_qty")                                                              \
     X(ORDER_CUM_VALUE, "order_cum_value")                                                          \
     X(ORDER_CUM_FEE, "order_cum_fee")                                                              \
-    X(ORDER_AVERAGE, "order_average")                                                              \
     X(TIME_IN_FORCE, "time_in_force") /* GoodTillCancel, ImmediateOrCancel */                      \
     X(TIF, "tif")                     /* GTC, IOC */                                               \
-    X(CANCEL_TYPE, "cancel_type")                                                                  \
     X(CREATED, "created")                                                                          \
     X(UPDATED, "updated")                                                                          \
     X(TRIGGER_PRICE, "trigger_price")                                                              \
-    X(TRIGGER_DIRECTION, "trigger_direction")                                                      \
-    X(STOP_TYPE, "stop_type") /* Stop, or UNKNOWN */                                               \
-    X(EXEC_ID, "exec_id")     /* likewise; this and what follows are of its last fill */           \
+    X(EXEC_ID, "exec_id") /* likewise; this and what follows are of its last fill */               \
     X(EXEC_PRICE, "exec_price")                                                                    \
     X(EXEC_QTY, "exec_qty")                                                                        \
-    X(EXEC_VALUE, "exec_value")                                                                    \
     X(EXEC_FEE, "exec_fee")                                                                        \
     X(POSITION, "position")                       /* size without sign */                          \
     X(POSITION_SIDE_NAME, "position_side_name")   /* Buy, Sell, None */                            \
@@ -120,13 +115,9 @@ typedef struct sim_value {
     X(REALISED, "realised")                                                                        \
     X(WALLET, "wallet") /* balance of the settlement coin */                                       \
     X(AVAILABLE, "available")                                                                      \
-    X(EQUITY, "equity")                                                                            \
-    X(ORDER_SERIAL, "order_serial")                                                                \
-    X(CREATE_TYPE, "create_type")                                                                  \
     X(POSITION_CREATED, "position_created")                                                        \
     X(POSITION_UPDATED, "position_updated")                                                        \
-    X(SPOT_SIDE, "spot_side") /* BUY, SELL */                                                      \
-    X(OPPONENT, "opponent")   /* the other side's order and account, opaque numbers */
+    X(SPOT_SIDE, "spot_side") /* BUY, SELL */
 
 #define SIM_VALUES(X)                                                                              \
     SIM_VALUES_FRAME(X)                                                                            \
