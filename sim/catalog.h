@@ -47,7 +47,6 @@ enum {
     STREAM_WITH_STOPS = 1 << 5,  /* orders: the topic includes stop orders */
     /* Trades: a new subscriber gets the last trade, however old, or nothing if there was none. */
     STREAM_LAST_FIRST = 1 << 6,
-    STREAM_RPI = 1 << 7, /* a book with retail price improvement */
 };
 
 /* How often a stream is sent: every 1 to n events of its symbol, or every n milliseconds of
@@ -63,9 +62,8 @@ typedef struct stream_row {
     stream_kind kind;
     stream_scope scope;
     uint16_t flags;
-    uint16_t products; /* bits of the products that have it; 0: all */
-    uint32_t depth;    /* of a book: levels a side */
-    uint32_t merge;    /* of a book: prices are multiples of so many units of the last place */
+    uint16_t products;            /* bits of the products that have it; 0: all */
+    uint32_t depth;               /* of a book: levels a side */
     const char *const *intervals; /* of candles: names by candle_interval; NULL: none */
     uint32_t events_max;
     uint32_t every_ms;

@@ -30,7 +30,6 @@ static const coin_row COINS[] = {
 enum {
     COIN_COUNT = sizeof COINS / sizeof COINS[0],
     LOTS_INVERSE = 12000,
-    FUTURE_INDEX = 5, /* index among the inverse products */
     OPTION_COINS = 3,
     SPOT_FINER_PLACES = 3, /* more places of a spot size than of a linear contract's */
 };
@@ -51,26 +50,6 @@ static void set_pair(instrument *made, const coin_row *coin, uint32_t index, con
     set_name(made, index < COIN_COUNT
                        ? snprintf(made->symbol, sizeof made->symbol, "%s%s", coin->name, tail)
                        : snprintf(made->symbol, sizeof made->symbol, "S%04u%s", index, tail));
-}
-
-static void make_inverse(instrument *made, const coin_row *coin, uint32_t index)
-{
-    made->quote = "USD";
-    made->is_inverse = 1;
-    made->size_places = 0;
-    made->lots_typical = LOTS_INVERSE;
-    set_pair(made, coin, index, "USD");
-    if (index == FUTURE_INDEX) {
-        const coin_row *first = &COINS[0];
-        set_name(made, snprintf(made->symbol, sizeof made->symbol, "%sUSDZ26", first->name));
-        memcpy(made->base, first->name, strlen(first->name) + 1);
-        made->product = PRODUCT_FUTURE;
-        made->price_places = first->price_places;
-        made->tick = first->tick;
-        made->first_price = first->first_price + first->first_price / 100;
-        made->expiry = EXPIRY;
-        made->expiry_ns = EXPIRY_SECONDS * TD_NS_PER_S;
-    }
 }
 
 static void make_spot(instrument *made, const coin_row *coin, uint32_t index)
@@ -142,9 +121,12 @@ instrument instrument_make(product of, uint32_t index)
     TD_ASSERT((size_t)n < sizeof made.base);
     switch (of) {
     case PRODUCT_INVERSE:
-    case PRODUCT_FUTURE:
         made.settle = NULL;
-        make_inverse(&made, coin, index);
+        made.quote = "USD";
+        made.is_inverse = 1;
+        made.size_places = 0;
+        made.lots_typical = LOTS_INVERSE;
+        set_pair(&made, coin, index, "USD");
         break;
     case PRODUCT_LINEAR:
         set_pair(&made, coin, index, "USDT");

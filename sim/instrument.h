@@ -9,7 +9,6 @@
 
 typedef enum product {
     PRODUCT_INVERSE,   /* contracts of 1 USD, settled in the coin */
-    PRODUCT_FUTURE,    /* a dated contract among the inverse ones */
     PRODUCT_LINEAR,    /* coins against USDT */
     PRODUCT_USDC_PERP, /* coins against USDC */
     PRODUCT_SPOT,
@@ -42,8 +41,7 @@ typedef struct instrument {
     int64_t lots_typical; /* size of a usual order */
 } instrument;
 
-/* The index-th instrument of a product, 0 to INSTRUMENTS_MAX - 1. One of the inverse ones is a
- * PRODUCT_FUTURE. */
+/* The index-th instrument of a product, 0 to INSTRUMENTS_MAX - 1. */
 instrument instrument_make(product of, uint32_t index);
 
 /* An engine price as on the wire, in units of the last place. */

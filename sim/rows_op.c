@@ -12,20 +12,20 @@
     ",'size':$size:s}"
 #define GONE_INVERSE "{'price':'$price','symbol':'$symbol','id':$price:e4,'side':'$side'}"
 #define BOOK_INVERSE_ALL                                                                           \
-    "{'topic':'$topic','type':'snapshot','data':[@rising(" LEVEL_INVERSE ")]" TAIL_INVERSE
+    "{'topic':'$topic','type':'snapshot','data':[@bids(" LEVEL_INVERSE "),@asks(" LEVEL_INVERSE    \
+    ")]" TAIL_INVERSE
 #define BOOK_INVERSE_DELTA                                                                         \
     "{'topic':'$topic','type':'delta','data':{'delete':[@deleted(" GONE_INVERSE                    \
     ")],'update':[@updated(" LEVEL_INVERSE ")],'insert':[@inserted(" LEVEL_INVERSE                 \
     ")],'transactTimeE6':0}" TAIL_INVERSE
 #define TRADE_INVERSE                                                                              \
     "{'topic':'$topic','data':[@trades({'trade_time_ms':$trade_time:ms"                            \
-    ",'timestamp':'$trade_time:cut3','symbol':'$symbol','side':'$side'"                            \
+    ",'timestamp':'$trade_time:iso3','symbol':'$symbol','side':'$side'"                            \
     ",'size':$size:s,'price':$price:s,'tick_direction':'$tick'"                                    \
     ",'trade_id':'$trade_id','cross_seq':$seq})]}"
 
 /* A part of a ticker that is left out while unchanged. Numbers are numbers in the inverse
  * family, and text (quote is "'") in the others. */
-#define TEXT(literal)           literal
 #define PART(quote, key, value) "~(,'" key "':" quote "$" value quote ")"
 #define PRICE(quote, key, value)                                                                   \
     "~(,'" key "_e4':" quote "$" value ":e4" quote ",'" key "':'$" value "')"
@@ -49,23 +49,11 @@
     PART("", "turnover_24h_e8", "turnover_24h:e8")                                                 \
     PART("", "total_volume", "total_volume:s")                                                     \
     PART("", "volume_24h", "volume_24h:s")
-#define PERPETUAL_INVERSE                                                                          \
+#define MEMBERS_INVERSE                                                                            \
     "'id':$number,'symbol':'$symbol'" TICKER_PRICES("") TICKER_SUMS_INVERSE                        \
-        "~(,'funding_rate_e6':100)~("                                                              \
-        ",'predicted_funding_rate_e6':87),'cross_seq':$ticker_seq"                                 \
-        ",'created_at':'2018-11-14T16:33:26Z','updated_at':'$cts:iso0'"
-#define FUTURE_INVERSE                                                                             \
-    "'id':$number,'symbol':'$symbol','symbol_name':'BTCUSD1225'"                                   \
-    ",'symbol_year':2026,'contract_type':'InverseFutures','coin':'$coin'"                          \
-    ",'quote_symbol':'BTCUSD','mode':'BothSide'"
-#define FUTURE_INVERSE_MORE                                                                        \
-    ",'start_trading_time_e9':1766649600000000000~("                                               \
-    ",'settle_time_e9':$expiry:ns)" TICKER_PRICES("") TICKER_SUMS_INVERSE                          \
-        "~(,'fair_basis_e8':$mark:e8)~(,'fair_basis_rate_e8':10000)"                               \
-        ",'cross_seq':$ticker_seq"
-#define DELTA_INVERSE(members)                                                                     \
-    "{'topic':'$topic','type':'delta','data':{'delete':[],'update':[{" members                     \
-    "}],'insert':[]}" TAIL_INVERSE
+        "~(,'funding_rate_e6':100)~(,'predicted_funding_rate_e6':87),'cross_seq':$ticker_seq"      \
+        ",'created_at':'2018-11-14T16:33:26Z','updated_at':'$cts:iso0'"                            \
+        "~(,'next_funding_time':'$next_funding:iso0')~(,'countdown_hour':$funding_hours_left)"
 
 /* ---- linear: most numbers as text ---- */
 
@@ -74,74 +62,62 @@
     "{'price':'$price','symbol':'$symbol','id':'$price:e4','side':'$side'"                         \
     ",'size':$size:s}"
 #define GONE_LINEAR "{'price':'$price','symbol':'$symbol','id':'$price:e4','side':'$side'}"
-#define BOOK_LINEAR_ALL                                                                            \
-    "{'topic':'$topic','type':'snapshot','data':{'order_book':[@rising(" LEVEL_LINEAR              \
-    ")]}" TAIL_LINEAR
-#define BOOK_LINEAR_DELTA                                                                          \
+#define BOOK_ALL(list, tail)                                                                       \
+    "{'topic':'$topic','type':'snapshot','data':{'" list "':[@bids(" LEVEL_LINEAR                  \
+    "),@asks(" LEVEL_LINEAR ")]}" tail
+#define BOOK_DELTA(tail)                                                                           \
     "{'topic':'$topic','type':'delta','data':{'delete':[@deleted(" GONE_LINEAR                     \
-    ")],'update':[@updated(" LEVEL_LINEAR ")],'insert':[@inserted(" LEVEL_LINEAR ")]}" TAIL_LINEAR
+    ")],'update':[@updated(" LEVEL_LINEAR ")],'insert':[@inserted(" LEVEL_LINEAR ")]}" tail
+#define BOOKS_LINEAR BOOKS(BOOK_ALL("order_book", TAIL_LINEAR), BOOK_DELTA(TAIL_LINEAR))
 #define TRADE_LINEAR                                                                               \
     "{'topic':'$topic','data':[@trades({'symbol':'$symbol'"                                        \
     ",'tick_direction':'$tick','price':'$price','size':$size:s"                                    \
-    ",'timestamp':'$trade_time:cut3','trade_time_ms':'$trade_time:ms'"                             \
+    ",'timestamp':'$trade_time:iso3','trade_time_ms':'$trade_time:ms'"                             \
     ",'side':'$side','trade_id':'$trade_id'})]}"
 
 #define MEMBERS_LINEAR                                                                             \
-    TEXT("'id':$number,'symbol':'$symbol'")                                                        \
-    TICKER_PRICES("'")                                                                             \
-    PART("'", "open_interest_e8", "open_interest:e8")                                              \
-    PART("'", "total_turnover_e8", "total_turnover:e8")                                            \
-    PART("'", "turnover_24h_e8", "turnover_24h:e8")                                                \
-    PART("'", "total_volume_e8", "total_volume:e8")                                                \
-    PART("'", "volume_24h_e8", "volume_24h:e8")                                                    \
-    TEXT("~(,'funding_rate_e6':'100')~(,'predicted_funding_rate_e6':'87')")                        \
-    TEXT(",'cross_seq':'$ticker_seq','created_at':'1970-01-01T00:00:00.000Z'")                     \
-    TEXT(",'updated_at':'$cts:cut3'")
+    "'id':$number,'symbol':'$symbol'" TICKER_PRICES(                                               \
+        "'") "~(,'open_interest_e8':'$open_interest:e8')~(,'total_turnover_e8':'$total_turnover:"  \
+             "e8')"                                                                                \
+             "~(,'turnover_24h_e8':'$turnover_24h:e8')~(,'total_volume_e8':'$total_volume:e8')"    \
+             "~(,'volume_24h_e8':'$volume_24h:e8')~(,'funding_rate_e6':'100')"                     \
+             "~(,'predicted_funding_rate_e6':'87'),'cross_seq':'$ticker_seq'"                      \
+             ",'created_at':'1970-01-01T00:00:00.000Z','updated_at':'$cts:iso3'"                   \
+             "~(,'next_funding_time':'$next_funding:iso0')~(,'count_down_hour':'$funding_hours_"   \
+             "left')"
 
 /* ---- USDC perpetuals: as linear, in camelCase ---- */
 
-#define TAIL_USDC ",'crossSeq':'$seq','timestampE6':'$ts:us'}"
-#define BOOK_USDC_ALL                                                                              \
-    "{'topic':'$topic','type':'snapshot','data':{'orderBook':[@rising(" LEVEL_LINEAR ")]"          \
-    "}" TAIL_USDC
-#define BOOK_USDC_DELTA                                                                            \
-    "{'topic':'$topic','type':'delta','data':{'delete':[@deleted(" GONE_LINEAR                     \
-    ")],'update':[@updated(" LEVEL_LINEAR ")],'insert':[@inserted(" LEVEL_LINEAR ")]}" TAIL_USDC
+#define TAIL_USDC  ",'crossSeq':'$seq','timestampE6':'$ts:us'}"
+#define BOOKS_USDC BOOKS(BOOK_ALL("orderBook", TAIL_USDC), BOOK_DELTA(TAIL_USDC))
 #define TRADE_USDC                                                                                 \
     "{'topic':'$topic','data':[@trades({'symbol':'$symbol'"                                        \
     ",'tickDirection':'$tick','price':'$price','size':$size:s"                                     \
-    ",'timestamp':'$trade_time:cut3','tradeTimeMs':'$trade_time:ms'"                               \
+    ",'timestamp':'$trade_time:iso3','tradeTimeMs':'$trade_time:ms'"                               \
     ",'side':'$side','tradeId':'$trade_id'})]}"
 #define PRICE_USDC(key, value) "~(,'" key "E4':'$" value ":e4','" key "':'$" value "')"
 #define MEMBERS_USDC                                                                               \
-    TEXT("'id':$number,'symbol':'$symbol'")                                                        \
-    PRICE_USDC("lastPrice", "last")                                                                \
-    PART("'", "lastTickDirection", "direction")                                                    \
-    PRICE_USDC("prevPrice24h", "prev_24h")                                                         \
-    PART("'", "price24hPcntE6", "pcnt_24h:e6")                                                     \
-    PRICE_USDC("highPrice24h", "high_24h")                                                         \
-    PRICE_USDC("lowPrice24h", "low_24h")                                                           \
-    PRICE_USDC("prevPrice1h", "prev_1h")                                                           \
-    PART("'", "price1hPcntE6", "pcnt_1h:e6")                                                       \
-    PRICE_USDC("markPrice", "mark")                                                                \
-    PRICE_USDC("indexPrice", "index")                                                              \
-    PART("'", "openInterestE8", "open_interest:e8")                                                \
-    PART("'", "totalTurnoverE8", "total_turnover:e8")                                              \
-    PART("'", "turnover24hE8", "turnover_24h:e8")                                                  \
-    PART("'", "totalVolumeE8", "total_volume:e8")                                                  \
-    PART("'", "volume24hE8", "volume_24h:e8")                                                      \
-    TEXT("~(,'fundingRateE6':'100')~(,'predictedFundingRateE6':'87')")                             \
-    TEXT(",'crossSeq':'$ticker_seq','createdAt':'1970-01-01T00:00:00.000Z'")                       \
-    TEXT(",'updatedAt':'$cts:cut3'~(,'nextFundingTime':'$next_funding:iso0')")                     \
-    PART("'", "countDownHour", "funding_hours_left")                                               \
-    PRICE_USDC("bid1Price", "bid1")                                                                \
-    PRICE_USDC("ask1Price", "ask1")
+    "'id':$number,'symbol':'$symbol'~(,'lastTickDirection':'$direction')" PRICE_USDC(              \
+        "lastPrice", "last") PRICE_USDC("prevPrice24h", "prev_24h")                                \
+        PRICE_USDC("highPrice24h", "high_24h") PRICE_USDC("lowPrice24h", "low_24h")                \
+            PRICE_USDC("prevPrice1h", "prev_1h") PRICE_USDC("markPrice", "mark")                   \
+                PRICE_USDC("indexPrice", "index") PRICE_USDC("bid1Price", "bid1") PRICE_USDC(      \
+                    "ask1Price",                                                                   \
+                    "ask1") "~(,'price24hPcntE6':'$pcnt_24h:e6')~(,'price1hPcntE6':'$pcnt_1h:e6')" \
+                            "~(,'openInterestE8':'$open_interest:e8')~(,'totalTurnoverE8':'$"      \
+                            "total_turnover:e8')"                                                  \
+                            "~(,'turnover24hE8':'$turnover_24h:e8')~(,'totalVolumeE8':'$total_"    \
+                            "volume:e8')"                                                          \
+                            "~(,'volume24hE8':'$volume_24h:e8')~(,'fundingRateE6':'100')"          \
+                            "~(,'predictedFundingRateE6':'87'),'crossSeq':'$ticker_seq'"           \
+                            ",'createdAt':'1970-01-01T00:00:00.000Z','updatedAt':'$cts:iso3'"      \
+                            "~(,'nextFundingTime':'$next_funding:iso0')~(,'countDownHour':'$"      \
+                            "funding_hours_left')"
 
 /* ---- rows ---- */
 
 static const char *const ONE_MINUTE[CANDLE_INTERVALS] = {[CANDLE_1] = "1"};
 static const char *const ONE_MINUTE_OLD[CANDLE_INTERVALS] = {[CANDLE_1] = "1m"};
-#define PERPETUAL .products = 1u << PRODUCT_INVERSE | 1u << PRODUCT_LINEAR | 1u << PRODUCT_USDC_PERP
 
 /* A book is shown every 1 to n events: in the recordings, books of 25 levels have a median step
  * of 3 to 9; the one of 200 levels and the ticker come every 100 ms instead of 20. */
@@ -160,14 +136,14 @@ static const char *const ONE_MINUTE_OLD[CANDLE_INTERVALS] = {[CANDLE_1] = "1m"};
     {                                                                                              \
         .topic = "trade", .kind = STREAM_TRADE, .flags = (first), .snapshot = (text)               \
     }
-#define TICKER(which, all, change)                                                                 \
+#define TICKER(all, change)                                                                        \
     {                                                                                              \
-        .topic = "instrument_info.100ms", .kind = STREAM_TICKER, which, EVERY_EVENTS(40),          \
+        .topic = "instrument_info.100ms", .kind = STREAM_TICKER, EVERY_EVENTS(40),                 \
         .snapshot = (all), .delta = (change)                                                       \
     }
 #define LIQUIDATION                                                                                \
     {                                                                                              \
-        .topic = "liquidation", .kind = STREAM_LIQUIDATION, PERPETUAL, .flags = STREAM_NO_INITIAL, \
+        .topic = "liquidation", .kind = STREAM_LIQUIDATION, .flags = STREAM_NO_INITIAL,            \
         .snapshot = "{'topic':'$topic','data':{'symbol':'$symbol'"                                 \
                     ",'side':'$position_side','price':'$bankrupt_price'"                           \
                     ",'qty':'$liquidated_size:s','time':$trade_time:ms}}"                          \
@@ -202,20 +178,9 @@ static const char *const ONE_MINUTE_OLD[CANDLE_INTERVALS] = {[CANDLE_1] = "1m"};
 static const stream_row INVERSE[] = {
     TRADES(STREAM_NO_INITIAL, TRADE_INVERSE),
     BOOKS(BOOK_INVERSE_ALL, BOOK_INVERSE_DELTA),
-    TICKER(ONLY(PRODUCT_INVERSE),
-           "{'topic':'$topic','type':'snapshot','data':{" PERPETUAL_INVERSE
-           ",'next_funding_time':'$next_funding:iso0'"
-           ",'countdown_hour':$funding_hours_left,'funding_rate_interval':8"
-           ",'settle_time_e9':0,'delisting_status':'0'}" TAIL_INVERSE,
-           DELTA_INVERSE(PERPETUAL_INVERSE "~(,'next_funding_time':'$next_funding:iso0')~("
-                                           ",'countdown_hour':$funding_hours_left)")),
-    TICKER(ONLY(PRODUCT_FUTURE),
-           "{'topic':'$topic','type':'snapshot','data':{" FUTURE_INVERSE
-           ",'is_up_borrowable':0,'import_time_e9':0,'settle_fee_rate_e8':50000"
-           ",'contract_status':'Trading','system_subsidy_e8':0" FUTURE_INVERSE_MORE
-           ",'basis_in_year_e8':-551204,'expect_price_e4':0,'expect_price':'0.00'"
-           ",'created_at_e9':0,'updated_at_e9':$cts:ns}" TAIL_INVERSE,
-           DELTA_INVERSE(FUTURE_INVERSE FUTURE_INVERSE_MORE)),
+    TICKER("{'topic':'$topic','type':'snapshot','data':{" MEMBERS_INVERSE "}" TAIL_INVERSE,
+           "{'topic':'$topic','type':'delta','data':{'delete':[],'update':[{" MEMBERS_INVERSE
+           "}],'insert':[]}" TAIL_INVERSE),
     CANDLES("klineV2", CANDLE_NAMES, 0, CANDLE_INVERSE),
     LIQUIDATION,
     INSURANCE,
@@ -223,7 +188,6 @@ static const stream_row INVERSE[] = {
     {.topic = "kline",
      .kind = STREAM_CANDLE,
      .scope = SCOPE_SYMBOL_INTERVAL,
-     PERPETUAL,
      .intervals = ONE_MINUTE_OLD,
      .flags = STREAM_CLOSE_ALONE,
      .snapshot = "{'topic':'$topic','data':{@candles('id':$seq,'symbol':'$symbol'"
@@ -232,7 +196,6 @@ static const stream_row INVERSE[] = {
                  ",'interval':'1m','timestamp':$cts:sec)}}"},
     {.topic = "instrument",
      .kind = STREAM_TICKER,
-     PERPETUAL,
      EVERY_EVENTS(40),
      .snapshot = "{'topic':'$topic','data':[{'symbol':'$symbol','mark_price':$mark:s"
                  ",'index_price':$index:s,'last_price':$last:s}]}",
@@ -240,7 +203,6 @@ static const stream_row INVERSE[] = {
               ",'index_price':$index:s)~(,'last_price':$last:s)}]}"},
     {.topic = "orderBook25",
      .kind = STREAM_BOOK,
-     PERPETUAL,
      .depth = 25,
      EVERY_EVENTS(30),
      .snapshot = "{'topic':'$topic','action':'snapshot','data':{'symbol':'$symbol'"
@@ -249,29 +211,20 @@ static const stream_row INVERSE[] = {
 };
 
 #define TICKER_USDT                                                                                \
-    TICKER(PERPETUAL,                                                                              \
-           "{'topic':'$topic','type':'snapshot','data':{" MEMBERS_LINEAR                           \
-           ",'next_funding_time':'$next_funding:iso0'"                                             \
-           ",'count_down_hour':'$funding_hours_left','funding_rate_interval':'8'"                  \
-           ",'settle_time_e9':'0','delisting_status':'0'}" TAIL_LINEAR,                            \
+    TICKER("{'topic':'$topic','type':'snapshot','data':{" MEMBERS_LINEAR "}" TAIL_LINEAR,          \
            "{'topic':'$topic','type':'delta','data':{'update':[{" MEMBERS_LINEAR                   \
-           "~(,'next_funding_time':'$next_funding:iso0')~("                                        \
-           ",'count_down_hour':'$funding_hours_left')}]}" TAIL_LINEAR)
+           "}]}" TAIL_LINEAR)
 
 /* A subscription begins with an old trade (docs/wire.md 5.9). */
 static const stream_row LINEAR[] = {
-    TRADES(STREAM_LAST_FIRST, TRADE_LINEAR),
-    BOOKS(BOOK_LINEAR_ALL, BOOK_LINEAR_DELTA),
-    TICKER_USDT,
-    CANDLES("candle", CANDLE_NAMES, 0, CANDLE_USDT),
-    LIQUIDATION,
-    INSURANCE,
+    TRADES(STREAM_LAST_FIRST, TRADE_LINEAR),         BOOKS_LINEAR, TICKER_USDT,
+    CANDLES("candle", CANDLE_NAMES, 0, CANDLE_USDT), LIQUIDATION,  INSURANCE,
 };
 
 /* Linear frames under the topic names of the inverse document. */
 static const stream_row COPYTRADE[] = {
     TRADES(STREAM_LAST_FIRST, TRADE_LINEAR),
-    BOOKS(BOOK_LINEAR_ALL, BOOK_LINEAR_DELTA),
+    BOOKS_LINEAR,
     TICKER_USDT,
     CANDLES("klineV2", CANDLE_NAMES, 0, CANDLE_USDT),
     /* the topic name that linear connections use */
@@ -282,8 +235,8 @@ static const stream_row COPYTRADE[] = {
 
 static const stream_row USDC_PERP[] = {
     TRADES(STREAM_NO_INITIAL, TRADE_USDC),
-    BOOKS(BOOK_USDC_ALL, BOOK_USDC_DELTA),
-    TICKER(PERPETUAL, "{'topic':'$topic','type':'snapshot','data':{" MEMBERS_USDC "}" TAIL_USDC,
+    BOOKS_USDC,
+    TICKER("{'topic':'$topic','type':'snapshot','data':{" MEMBERS_USDC "}" TAIL_USDC,
            "{'topic':'$topic','type':'delta','data':{'update':[{" MEMBERS_USDC "}]}" TAIL_USDC),
     CANDLES("candle", CANDLE_NAMES, 0, CANDLE_USDC),
 };

@@ -22,10 +22,11 @@
     "[@trades({'v':'$trade_id','t':$trade_time:ms,'p':'$price:s'"                                  \
     ",'q':'$size:s','m':$is_buy:b})]}"
 
-#define MERGED(scale, units)                                                                       \
+/* The scales differ in name only: no levels are merged. */
+#define MERGED(scale)                                                                              \
     {                                                                                              \
-        .topic = "mergedDepth." scale, .kind = STREAM_BOOK, .depth = 40, .merge = (units),         \
-        EVERY_EVENTS(20), .flags = STREAM_MS,                                                      \
+        .topic = "mergedDepth." scale, .kind = STREAM_BOOK, .depth = 40, EVERY_EVENTS(20),         \
+        .flags = STREAM_MS,                                                                        \
         .snapshot = DEPTH_1("mergedDepth", "'dumpScale':'" scale "',", "false")                    \
     }
 #define ITEM_SPOT                                                                                  \
@@ -51,9 +52,9 @@ static const stream_row SPOT_1[] = {
      EVERY_EVENTS(30),
      .flags = STREAM_MS,
      .snapshot = DEPTH_1("depth", "", "true")},
-    MERGED("0", 100),
-    MERGED("1", 10),
-    MERGED("2", 1),
+    MERGED("0"),
+    MERGED("1"),
+    MERGED("2"),
     {.topic = "diffDepth",
      .kind = STREAM_BOOK,
      .depth = 200,

@@ -12,7 +12,7 @@
 #define WHOLE_BOOK(name, levels)                                                                   \
     {                                                                                              \
         .topic = name, .kind = STREAM_BOOK, .depth = levels, EVERY_EVENTS(20), .flags = STREAM_MS, \
-        .snapshot = HEAD "{'orderBook':[@falling(" LEVEL ")]}}"                                    \
+        .snapshot = HEAD "{'orderBook':[@bids(" LEVEL "),@asks(" LEVEL ")]}}"                      \
     }
 
 #define GREEKS                                                                                     \
@@ -27,7 +27,8 @@ static const stream_row OPTION[] = {
      .depth = 100,
      EVERY_EVENTS(10),
      .flags = STREAM_MS,
-     .snapshot = HEAD "{'version':'$u','dataType':'NEW','orderBook':[@falling(" LEVEL ")]}}",
+     .snapshot =
+         HEAD "{'version':'$u','dataType':'NEW','orderBook':[@bids(" LEVEL "),@asks(" LEVEL ")]}}",
      .delta = HEAD "{'version':'$u','dataType':'CHANGE','delete':"
                    "[@deleted({'price':'$price:s','side':'$side'})],'update':[@updated(" LEVEL
                    ")],'insert':[@inserted(" LEVEL ")]}}"},

@@ -43,17 +43,15 @@ static const char *const VALUE_NAMES[] = {SIM_VALUES(VALUE_NAME)};
 static const char *const LIST_NAMES[] = {SIM_LISTS(VALUE_NAME)};
 #undef VALUE_NAME
 
-enum { CUT_3 = 13 }; /* three zeros in place of the fraction's digits */
-
 static const struct {
     const char *name;
     value_format format;
     uint8_t argument;
 } FORMATS[] = {
-    {"s", FORMAT_SHORTEST, 0}, {"b", FORMAT_BOOL, 0},       {"sec", FORMAT_SCALED, 0},
-    {"ms", FORMAT_SCALED, 3},  {"us", FORMAT_SCALED, 6},    {"ns", FORMAT_SCALED, 9},
-    {"iso0", FORMAT_ISO, 0},   {"iso3", FORMAT_ISO, 3},     {"iso6", FORMAT_ISO, 6},
-    {"iso9", FORMAT_ISO, 9},   {"cut3", FORMAT_ISO, CUT_3},
+    {"s", FORMAT_SHORTEST, 0}, {"b", FORMAT_BOOL, 0},    {"sec", FORMAT_SCALED, 0},
+    {"ms", FORMAT_SCALED, 3},  {"us", FORMAT_SCALED, 6}, {"ns", FORMAT_SCALED, 9},
+    {"iso0", FORMAT_ISO, 0},   {"iso3", FORMAT_ISO, 3},  {"iso6", FORMAT_ISO, 6},
+    {"iso9", FORMAT_ISO, 9},
 };
 
 /* ---- compiling ---- */
@@ -120,13 +118,10 @@ static void take_format(const char **at, uint8_t code[CODE_BYTES])
 static void compile_value(template *t, const char **at)
 {
     uint8_t *code = &t->code[t->size];
-    int is_braced = (*at)[1] == '{';
-    *at += 1 + is_braced;
+    (*at)++;
     code[0] = CODE_VALUE;
     code[1] = take_name(at, VALUE_NAMES, SIM_COUNT);
     take_format(at, code);
-    if (is_braced)
-        take_mark(at, '}');
     t->size += CODE_BYTES;
 }
 
@@ -187,10 +182,6 @@ static void put_iso(text_out *out, uint64_t ns, unsigned digits)
 {
     enum { TO_THE_SECOND = 19 };
     char text[TD_TIME_TEXT_BYTES]; /* with nine digits of fraction */
-    if (digits == CUT_3) {
-        ns -= ns % TD_NS_PER_S;
-        digits = 3;
-    }
     td_time_format(ns, text);
     text_put(out, text, TO_THE_SECOND + (digits > 0 ? 1 + digits : 0));
     text_put(out, "Z", 1);

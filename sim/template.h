@@ -4,12 +4,11 @@
  *   {'topic':'$topic','ts':$ts:ms,'data':{'b':[@bids(['$price','$size'])],'u':$u}}
  *
  *   '              a quotation mark (frames have no apostrophes)
- *   $name          a value, with all its decimal places; a text as it is; also ${name}
+ *   $name          a value, with all its decimal places; a text as it is
  *   $name:s        in its shortest form            $name:e4   times 10^4, as a whole number
  *   $name:f8       with 8 places                   $name:b    true or false
  *   $name:sec :ms :us :ns      a moment, as a whole number of that unit
- *   $name:iso0 :iso3 :iso6 :iso9   as RFC 3339 text with so many digits of the fraction;
- *                  :cut3 has three zeros there
+ *   $name:iso0 :iso3 :iso6 :iso9   as RFC 3339 text with so many digits of the fraction
  *   @name(...)     once for each item of a list, commas between
  *   ~(...)         left out unless a value in it differs from what was shown last
  *

@@ -36,7 +36,6 @@ typedef struct sim_value {
 #define SIM_VALUES_ITEM(X)                                                                         \
     X(PRICE, "price")                                                                              \
     X(SIZE, "size")                                                                                \
-    X(RPI_SIZE, "rpi_size")                                                                        \
     X(SIDE, "side")         /* Buy, Sell: of a level, or the taker's */                            \
     X(TRADE_ID, "trade_id") /* a UUID; in spot 19 digits, rising */                                \
     X(TRADE_TIME, "trade_time")                                                                    \
@@ -135,8 +134,6 @@ enum { SIM_TICKER_FIRST = SIM_LAST, SIM_TICKER_LAST = SIM_SELL_LIMIT };
 #define SIM_LISTS(X)                                                                               \
     X(BIDS, "bids") /* of a window best first, or, in a delta, what changed of them */             \
     X(ASKS, "asks")                                                                                \
-    X(RISING, "rising")   /* bids and then asks, each by ascending price */                        \
-    X(FALLING, "falling") /* asks from the dearest down to the best, then bids best first */       \
     X(DELETED, "deleted") /* of a delta, by what happened to a level */                            \
     X(UPDATED, "updated")                                                                          \
     X(INSERTED, "inserted")                                                                        \

@@ -135,20 +135,6 @@ static int has_row(const stream_row *row, const instrument *traded)
 
 /* ---- lists ---- */
 
-/* Some levels have improvement orders, whose size is constant while the level is; some have
- * nothing else. */
-static void set_rpi(const window_level *level, const instrument *traded, sim_value *values)
-{
-    uint64_t mixed = ((uint64_t)level->price * 0x9e3779b97f4a7c15u) ^ (uint64_t)level->size << 7;
-    mixed ^= mixed >> 29;
-    int64_t rpi = level->size > 0 && mixed % 3 == 0
-                      ? 1 + (int64_t)(mixed % (uint64_t)traded->lots_typical)
-                      : 0;
-    values[SIM_RPI_SIZE] = sim_number(rpi, rpi == 0 ? 0 : traded->size_places);
-    if (rpi > 0 && mixed % 4 == 0)
-        values[SIM_SIZE] = sim_number(0, 0);
-}
-
 static void set_level(const list_source *list, market_side side, const window_level *level,
                       sim_value *values)
 {
@@ -157,29 +143,15 @@ static void set_level(const list_source *list, market_side side, const window_le
     /* A deleted level has the size "0", without places. */
     values[SIM_SIZE] = sim_number(level->size, level->size == 0 ? 0 : traded->size_places);
     values[SIM_SIDE] = sim_text(side == MARKET_BUY ? "Buy" : "Sell");
-    if ((list->of->row->flags & STREAM_RPI) != 0)
-        set_rpi(level, traded, values);
 }
 
-/* The index-th level of a list of a window: of one side, or of both, forwards or backwards. */
+/* The index-th level of a side of a window. */
 static int next_level(const list_source *list, sim_list_id which, size_t index, sim_value *values)
 {
-    const book_window *window = list->window;
-    size_t bids = window->counts[MARKET_BUY];
-    size_t asks = window->counts[MARKET_SELL];
-    market_side side = MARKET_BUY;
-    if (which == SIM_LIST_ASKS || (which == SIM_LIST_RISING && index >= bids) ||
-        (which == SIM_LIST_FALLING && index < asks))
-        side = MARKET_SELL;
-    size_t at = index;
-    if (which == SIM_LIST_RISING)
-        at = side == MARKET_BUY ? bids - 1 - index : index - bids;
-    if (which == SIM_LIST_FALLING)
-        at = side == MARKET_SELL ? asks - 1 - index : index - asks;
-    if (at >= window->counts[side])
-        return 0; /* the end: counting backwards wraps below 0 */
-    TD_ASSERT(which != SIM_LIST_BIDS || side == MARKET_BUY);
-    set_level(list, side, &window_side(window, side)[at], values);
+    market_side side = which == SIM_LIST_BIDS ? MARKET_BUY : MARKET_SELL;
+    if (index >= list->window->counts[side])
+        return 0;
+    set_level(list, side, &window_side(list->window, side)[index], values);
     return 1;
 }
 
@@ -281,8 +253,6 @@ static int next_item(void *user, sim_list_id which, size_t index, sim_value *val
         return next_position(v, values);
     case SIM_LIST_BIDS:
     case SIM_LIST_ASKS:
-    case SIM_LIST_RISING:
-    case SIM_LIST_FALLING:
     case SIM_LIST_DELETED:
     case SIM_LIST_UPDATED:
     case SIM_LIST_INSERTED:
@@ -348,7 +318,7 @@ static int put_frame(venue *v, const stream *of, const sim_symbol *s, text_out *
 static void take_window(const stream *of, const sim_symbol *s, book_window *window)
 {
     window->depth = of->row->depth;
-    window_take(window, &s->traded, s->market, of->row->merge);
+    window_take(window, &s->traded, s->market);
 }
 
 /* Set the event and times of the stream's next frame. */

@@ -23,43 +23,24 @@ void window_copy(book_window *to, const book_window *from)
            from->counts[MARKET_SELL] * sizeof to->levels[0]);
 }
 
-/* Round a price to a multiple of step: bids down, asks up. */
-static int64_t round_to(int64_t price, int64_t step, market_side side)
-{
-    int64_t rest = price % step;
-    if (rest < 0)
-        rest += step;
-    if (rest == 0)
-        return price;
-    return side == MARKET_BUY ? price - rest : price - rest + step;
-}
-
-static void take_side(book_window *window, const instrument *traded, const market *m, int64_t merge,
+static void take_side(book_window *window, const instrument *traded, const market *m,
                       market_side side)
 {
     window_level *levels = window->levels + (side == MARKET_BUY ? 0 : window->depth);
     size_t available = market_level_count(m, side);
-    uint32_t count = 0;
-    for (size_t i = 0; i < available; i++) {
+    uint32_t count = available < window->depth ? (uint32_t)available : window->depth;
+    for (uint32_t i = 0; i < count; i++) {
         market_level level = market_level_at(m, side, i);
-        int64_t price = instrument_price(traded, level.price);
-        if (merge > 1)
-            price = round_to(price, merge, side);
-        if (count > 0 && levels[count - 1].price == price) {
-            levels[count - 1].size += level.size;
-            continue;
-        }
-        if (count == window->depth)
-            break;
-        levels[count++] = (window_level){.price = price, .size = level.size};
+        levels[i] =
+            (window_level){.price = instrument_price(traded, level.price), .size = level.size};
     }
     window->counts[side] = count;
 }
 
-void window_take(book_window *window, const instrument *traded, const market *m, int64_t merge)
+void window_take(book_window *window, const instrument *traded, const market *m)
 {
-    take_side(window, traded, m, merge, MARKET_BUY);
-    take_side(window, traded, m, merge, MARKET_SELL);
+    take_side(window, traded, m, MARKET_BUY);
+    take_side(window, traded, m, MARKET_SELL);
 }
 
 /* ---- differences ---- */

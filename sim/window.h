@@ -34,9 +34,8 @@ static inline const window_level *window_side(const book_window *window, market_
     return window->levels + (side == MARKET_BUY ? 0 : window->depth);
 }
 
-/* Take the market's best levels. merge > 1: prices are rounded to multiples of so many units of
- * the last place, bids down and asks up, and equal ones are added up. */
-void window_take(book_window *window, const instrument *traded, const market *m, int64_t merge);
+/* Take the market's best levels. */
+void window_take(book_window *window, const instrument *traded, const market *m);
 
 void window_copy(book_window *to, const book_window *from);
 
