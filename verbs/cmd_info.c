@@ -347,7 +347,10 @@ static void describe(result_writer *r, const info_result *info, int by_symbol)
     result_bool(r, "single_file", info->is_single_file);
     result_text(r, "health", HEALTH[info->health].name);
     result_styled(r, "styled", HEALTH[info->health].style, HEALTH[info->health].text);
-    result_number(r, "age_ns", info->age_ns);
+    if (info->segments == 0)
+        result_null(r, "age_ns");
+    else
+        result_number(r, "age_ns", info->age_ns);
     result_duration(r, "age", info->age_ns);
     result_count(r, "segments", info->segments);
     result_count(r, "segments_recording", info->by_life[SEGMENT_IS_RECORDED]);
