@@ -134,8 +134,6 @@ const char *td_result_name(td_result code)
         return "truncated";
     case TD_E_LIMIT:
         return "over a limit";
-    case TD_E_NOMEM:
-        return "out of memory";
     case TD_E_INVALID:
         return "invalid";
     case TD_E_UNSUPPORTED:

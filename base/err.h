@@ -21,12 +21,11 @@ typedef enum td_result {
     TD_E_CORRUPT = -3,     /* data is inconsistent or its checksum is wrong */
     TD_E_TRUNCATED = -4,   /* data ends early: a torn tail, which recovery can handle */
     TD_E_LIMIT = -5,       /* a limit of base/limits.h was met */
-    TD_E_NOMEM = -6,       /* no memory */
-    TD_E_INVALID = -7,     /* an argument or a configuration is wrong */
-    TD_E_UNSUPPORTED = -8, /* well formed, but not supported by this version */
-    TD_E_BUSY = -9,        /* held by another process or thread */
-    TD_E_NOTFOUND = -10,   /* it does not exist */
-    TD_E_NETWORK = -11,    /* a peer refused, vanished or broke the protocol */
+    TD_E_INVALID = -6,     /* an argument or a configuration is wrong */
+    TD_E_UNSUPPORTED = -7, /* well formed, but not supported by this version */
+    TD_E_BUSY = -8,        /* held by another process or thread */
+    TD_E_NOTFOUND = -9,    /* it does not exist */
+    TD_E_NETWORK = -10,    /* a peer refused, vanished or broke the protocol */
 } td_result;
 
 enum { TD_ERR_TEXT_BYTES = 1024, TD_ERR_HINT_BYTES = 256 };

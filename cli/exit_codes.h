@@ -29,7 +29,6 @@ static inline exit_code exit_code_of(td_result result)
     case TD_E_IO:
     case TD_E_NOSPACE:
     case TD_E_LIMIT:
-    case TD_E_NOMEM:
     case TD_E_UNSUPPORTED:
     case TD_E_BUSY:
     case TD_E_NOTFOUND:

@@ -43,9 +43,9 @@ TD_MUST_USE td_result output_detach(output_stream *output, td_err *err);
 /* Lines of a detached output that were lost so far. */
 uint64_t output_lines_lost(const output_stream *output);
 
-/* Write what is left, flush, free. The first failure of all calls: TD_E_IO, TD_E_NOSPACE,
- * TD_E_NOMEM. Of a detached output also TD_E_IO if the reader has stopped; that waits for some
- * seconds (line_writer_close). */
+/* Write what is left, flush, free. The first failure of all calls: TD_E_IO, TD_E_NOSPACE.
+ * Of a detached output also TD_E_IO if the reader has stopped; that waits for some seconds
+ * (line_writer_close). */
 TD_MUST_USE td_result output_finish(output_stream *output, td_err *err);
 
 /* Bytes as they are (frames, documents); text for people with a format, in which the argument of %s

@@ -53,8 +53,7 @@ typedef struct result_writer {
 void result_begin(result_writer *r, output_stream *output, const json_options *form);
 
 /* Free everything; text that is still open, because the verb failed half way, is dropped. TD_OK;
- * TD_E_NOMEM, TD_E_LIMIT: the text is not complete. What could not be written is the output's own
- * failure. */
+ * TD_E_LIMIT: the text is not complete. What could not be written is the output's own failure. */
 TD_MUST_USE td_result result_end(result_writer *r, td_err *err);
 
 /* An object. The name is NULL for a row of a list, and for a whole document: outside of everything

@@ -45,8 +45,7 @@ void table_fini(text_table *table);
 /* Add the next cell, from left to right, row by row. */
 void table_cell(text_table *table, td_bytes text);
 
-/* Print head and rows; nothing at all if there are no rows. TD_E_NOMEM, TD_E_LIMIT of a cell
- * before. */
+/* Print head and rows; nothing at all if there are no rows. TD_E_LIMIT of a cell before. */
 TD_MUST_USE td_result table_print(const text_table *table, output_stream *output, td_err *err);
 
 #endif

@@ -61,23 +61,16 @@ static void inventory_fini(inventory *all)
     read_plan_close(all->plan);
 }
 
-static td_result get_feed(inventory *all, const segment_index *segment, known_feed **out,
-                          td_err *err)
+static known_feed *get_feed(inventory *all, const segment_index *segment)
 {
-    for (size_t i = 0; i < all->count; i++) {
-        if (strcmp(all->feeds[i].name, segment->feed) == 0) {
-            *out = &all->feeds[i];
-            return TD_OK;
-        }
-    }
-    known_feed *grown = td_array_grow(all->feeds, all->count, sizeof *grown);
-    if (grown == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for the list of feeds");
-    all->feeds = grown;
-    *out = &grown[all->count++];
-    **out = (known_feed){
+    for (size_t i = 0; i < all->count; i++)
+        if (strcmp(all->feeds[i].name, segment->feed) == 0)
+            return &all->feeds[i];
+    all->feeds = td_array_grow(all->feeds, all->count, sizeof *all->feeds);
+    known_feed *made = &all->feeds[all->count++];
+    *made = (known_feed){
         .name = segment->feed, .first_ns = segment->first_ns, .last_ns = segment->last_ns};
-    return TD_OK;
+    return made;
 }
 
 static int compare_topics(const void *a, const void *b)
@@ -103,13 +96,10 @@ static void merge_topics(known_feed *feed)
     feed->topic_count = kept + 1;
 }
 
-static td_result add_segment(inventory *all, const planned_segment *segment, td_err *err)
+static void add_segment(inventory *all, const planned_segment *segment)
 {
     const segment_index *index = segment->index;
-    known_feed *feed = NULL;
-    td_result rc = get_feed(all, index, &feed, err);
-    if (rc != TD_OK)
-        return rc;
+    known_feed *feed = get_feed(all, index);
     if (index->first_ns < feed->first_ns)
         feed->first_ns = index->first_ns;
     if (index->last_ns > feed->last_ns)
@@ -118,14 +108,10 @@ static td_result add_segment(inventory *all, const planned_segment *segment, td_
         const channel_info *info = &index->channels[i].info;
         if (!segment->is_wanted[i] || channel_role(info) != ROLE_DATA)
             continue;
-        known_topic *grown = td_array_grow(feed->topics, feed->topic_count, sizeof *grown);
-        if (grown == NULL)
-            return td_err_set(err, TD_E_NOMEM, "no memory for the list of topics");
-        feed->topics = grown;
-        grown[feed->topic_count++] = (known_topic){.info = info};
+        feed->topics = td_array_grow(feed->topics, feed->topic_count, sizeof *feed->topics);
+        feed->topics[feed->topic_count++] = (known_topic){.info = info};
     }
     merge_topics(feed);
-    return TD_OK;
 }
 
 /* Segments also hold events: a feed is there from its first received frame to its last. A single
@@ -159,7 +145,7 @@ static td_result take_inventory(archive *a, const selection *wanted, inventory *
     if (rc == TD_OK)
         rc = read_plan_open(a, &query, &all->plan, err);
     for (size_t i = 0; rc == TD_OK && i < read_plan_count(all->plan); i++)
-        rc = add_segment(all, read_plan_segment(all->plan, i), err);
+        add_segment(all, read_plan_segment(all->plan, i));
     if (rc == TD_OK) {
         set_ranges(all, query.view);
         if (all->count > 0)
@@ -171,21 +157,14 @@ static td_result take_inventory(archive *a, const selection *wanted, inventory *
 
 /* ---- rows ---- */
 
-static td_result add_row(absence_list *list, const absence *row, const char *topic,
-                         const char *symbol, td_err *err)
+static void add_row(absence_list *list, const absence *row, const char *topic, const char *symbol)
 {
     absence made = *row;
     TD_ASSERT(row->from_ns <= row->to_ns);
-    absence *grown = td_array_grow(list->rows, list->count, sizeof *grown);
-    if (grown == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for what is absent");
-    list->rows = grown;
     made.topic = td_strdup(topic);
     made.symbol = td_strdup(symbol);
+    list->rows = td_array_grow(list->rows, list->count, sizeof *list->rows);
     list->rows[list->count++] = made;
-    return made.topic == NULL || made.symbol == NULL
-               ? td_err_set(err, TD_E_NOMEM, "no memory for what is absent")
-               : TD_OK;
 }
 
 static absence row_of(absence_why why, const known_feed *feed, uint64_t from_ns, uint64_t to_ns)
@@ -196,22 +175,19 @@ static absence row_of(absence_why why, const known_feed *feed, uint64_t from_ns,
 }
 
 /* A selection without a beginning, or without an end, lacks nothing there. */
-static td_result find_outside(const absence_query *query, const known_feed *feed, absence_list *out,
-                              td_err *err)
+static void find_outside(const absence_query *query, const known_feed *feed, absence_list *out)
 {
     selection_window window = query->window;
-    td_result rc = TD_OK;
     if (query->wanted->has_from && window.from_ns < feed->first_ns) {
         uint64_t to_ns = window.to_ns < feed->first_ns ? window.to_ns : feed->first_ns;
         const absence row = row_of(ABSENCE_BEFORE, feed, window.from_ns, to_ns);
-        rc = add_row(out, &row, "", "", err);
+        add_row(out, &row, "", "");
     }
-    if (rc == TD_OK && query->wanted->has_to && window.to_ns - 1 > feed->last_ns) {
+    if (query->wanted->has_to && window.to_ns - 1 > feed->last_ns) {
         uint64_t from_ns = window.from_ns > feed->last_ns ? window.from_ns : feed->last_ns;
         const absence row = row_of(ABSENCE_AFTER, feed, from_ns, window.to_ns);
-        rc = add_row(out, &row, "", "", err);
+        add_row(out, &row, "", "");
     }
-    return rc;
 }
 
 /* ---- topics without a frame ---- */
@@ -237,12 +213,10 @@ static size_t mark_played(known_feed *feed, const stream_table *played)
     return left;
 }
 
-/* A glob that fits this text and no other; NULL without memory. */
+/* A glob that fits this text and no other. */
 static char *glob_of(const char *text)
 {
     char *glob = td_alloc(2 * strlen(text) + 1);
-    if (glob == NULL)
-        return NULL;
     char *at = glob;
     for (; *text != '\0'; text++) {
         if (strchr("*?[]\\", *text) != NULL)
@@ -272,21 +246,19 @@ static td_result read_subscriptions(archive *a, const selection *wanted, const t
     while (rc == TD_OK) {
         rc = cursor_next(t, &frame, err);
         if (rc == TD_OK)
-            rc = subscribed_take(to, frame, err);
+            subscribed_add(to, frame);
     }
     cursor_close(t);
     return rc == TD_EOF ? TD_OK : rc;
 }
 
 /* Globs for the topics that are left, their requests and their answers. */
-static td_result make_globs(const known_feed *feed, char **globs, size_t *count, td_err *err)
+static void make_globs(const known_feed *feed, char **globs, size_t *count)
 {
-    int is_complete = (globs[(*count)++] = td_strdup(CHANNEL_TOPIC_CONTROL)) != NULL;
-    for (size_t i = 0; i < feed->topic_count && is_complete; i++) {
+    globs[(*count)++] = td_strdup(CHANNEL_TOPIC_CONTROL);
+    for (size_t i = 0; i < feed->topic_count; i++)
         if (!feed->topics[i].is_played)
-            is_complete = (globs[(*count)++] = glob_of(text_of(&feed->topics[i]))) != NULL;
-    }
-    return is_complete ? TD_OK : td_err_set(err, TD_E_NOMEM, "no memory for subscriptions");
+            globs[(*count)++] = glob_of(text_of(&feed->topics[i]));
 }
 
 /* From the beginning of the connections that stood at the selection's beginning to its end, or the
@@ -304,18 +276,14 @@ static td_result learn(archive *a, const absence_query *query, const known_feed 
         td_free(globs);
         return TD_OK;
     }
-    td_result rc = name == NULL || globs == NULL
-                       ? td_err_set(err, TD_E_NOMEM, "no memory for subscriptions")
-                       : make_globs(feed, globs, &count, err);
-    if (rc == TD_OK) {
-        const selection wanted = {.feeds = {(const char *const *)&name, 1},
-                                  .topics = {(const char *const *)globs, count},
-                                  .from = {TD_TIME_ABSOLUTE, query->lead_from_ns},
-                                  .to = {TD_TIME_ABSOLUTE, end_ns},
-                                  .has_from = 1,
-                                  .has_to = 1};
-        rc = read_subscriptions(a, &wanted, query->log, to, err);
-    }
+    make_globs(feed, globs, &count);
+    const selection wanted = {.feeds = {(const char *const *)&name, 1},
+                              .topics = {(const char *const *)globs, count},
+                              .from = {TD_TIME_ABSOLUTE, query->lead_from_ns},
+                              .to = {TD_TIME_ABSOLUTE, end_ns},
+                              .has_from = 1,
+                              .has_to = 1};
+    td_result rc = read_subscriptions(a, &wanted, query->log, to, err);
     for (size_t i = 0; i < count; i++)
         td_free(globs[i]);
     td_free(globs);
@@ -326,7 +294,6 @@ static td_result learn(archive *a, const absence_query *query, const known_feed 
 static td_result find_topics(archive *a, const absence_query *query, known_feed *feed,
                              const stream_table *played, absence_list *out, td_err *err)
 {
-    subscribed *known = NULL;
     selection_window window = query->window;
     size_t left = mark_played(feed, played);
     window.from_ns = window.from_ns < feed->first_ns ? feed->first_ns : window.from_ns;
@@ -334,14 +301,13 @@ static td_result find_topics(archive *a, const absence_query *query, known_feed 
     /* No topics left to report, or the window lies outside of what the feed recorded. */
     if (left == 0 || window.from_ns >= window.to_ns)
         return TD_OK;
-    td_result rc = subscribed_open(&known, err);
-    if (rc == TD_OK)
-        rc = learn(a, query, feed, left, known, err);
+    subscribed *known = subscribed_open();
+    td_result rc = learn(a, query, feed, left, known, err);
     const absence row = row_of(ABSENCE_TOPIC, feed, window.from_ns, window.to_ns);
     for (size_t i = 0; i < feed->topic_count && rc == TD_OK; i++) {
         const known_topic *topic = &feed->topics[i];
         if (!topic->is_played && !subscribed_has(known, feed->name, text_of(topic)))
-            rc = add_row(out, &row, topic->info->topic, topic->info->symbol, err);
+            add_row(out, &row, topic->info->topic, topic->info->symbol);
     }
     subscribed_close(known);
     return rc;
@@ -357,9 +323,8 @@ td_result absence_find(archive *a, const absence_query *query, const stream_tabl
     TD_ASSERT(query->lead_from_ns <= query->window.from_ns);
     td_result rc = take_inventory(a, query->wanted, &all, err);
     for (size_t i = 0; i < all.count && rc == TD_OK; i++) {
-        rc = find_outside(query, &all.feeds[i], out, err);
-        if (rc == TD_OK)
-            rc = find_topics(a, query, &all.feeds[i], played, out, err);
+        find_outside(query, &all.feeds[i], out);
+        rc = find_topics(a, query, &all.feeds[i], played, out, err);
     }
     inventory_fini(&all);
     return rc == TD_OK ? rc : td_err_add(err, rc, "what is absent from the selection");

@@ -48,7 +48,7 @@ typedef struct absence_query {
 } absence_query;
 
 /* Compare with what was played. *out is the caller's, for absence_list_fini, also after a failure.
- * TD_E_NOMEM, TD_E_IO. */
+ * TD_E_IO. */
 TD_MUST_USE td_result absence_find(archive *archive, const absence_query *query,
                                    const stream_table *played, absence_list *out, td_err *err);
 void absence_list_fini(absence_list *list);

@@ -49,16 +49,12 @@ struct subscribed {
     dialect_parser *answers;
 };
 
-td_result subscribed_open(subscribed **out, td_err *err)
+subscribed *subscribed_open(void)
 {
-    *out = NULL;
     subscribed *s = td_alloc_zero(1, sizeof *s);
-    if (s == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for subscriptions");
     s->requests = dialect_parser_open();
     s->answers = dialect_parser_open();
-    *out = s;
-    return TD_OK;
+    return s;
 }
 
 static void forget_topics(slot_topics *slot)
@@ -101,33 +97,26 @@ static slot_topics *find_slot(const subscribed *s, const frame_ref *frame, uint3
 }
 
 /* The slot that a frame came over, with the frame's connection; a new one has no topics yet. */
-static td_result enter(subscribed *s, const frame_ref *frame, slot_topics **out, td_err *err)
+static slot_topics *enter(subscribed *s, const frame_ref *frame)
 {
     const channel_info *info = &frame->channel->info;
     slot_topics *slot = find_slot(s, frame, info->line, info->shard);
     if (slot == NULL) {
-        slot_topics *grown = td_array_grow(s->slots, s->count, sizeof *grown);
-        if (grown == NULL)
-            return td_err_set(err, TD_E_NOMEM, "no memory for subscriptions");
-        s->slots = grown;
-        slot = &grown[s->count];
+        s->slots = td_array_grow(s->slots, s->count, sizeof *s->slots);
+        slot = &s->slots[s->count++];
         *slot = (slot_topics){.feed = td_strdup(info->feed),
                               .spoken = frame->channel->family->dialect,
                               .session = frame->conn->session,
                               .line = info->line,
                               .shard = info->shard,
                               .conn = frame->conn->number};
-        if (slot->feed == NULL)
-            return td_err_set(err, TD_E_NOMEM, "no memory for subscriptions");
-        s->count++;
     }
     if (slot->conn != frame->conn->number) {
         forget_topics(slot);
         slot->conn = frame->conn->number;
         slot->is_ended = 0;
     }
-    *out = slot;
-    return TD_OK;
+    return slot;
 }
 
 /* ---- topics ---- */
@@ -142,69 +131,51 @@ static asked_topic *find_topic(const slot_topics *slot, td_bytes name)
 }
 
 /* Set a topic's state; beyond the bound it stays unknown. */
-static td_result put_topic(slot_topics *slot, td_bytes name, topic_state state, td_err *err)
+static void put_topic(slot_topics *slot, td_bytes name, topic_state state)
 {
     asked_topic *topic = find_topic(slot, name);
     if (topic == NULL) {
         if (slot->topic_count == DIALECT_ARGS_MAX)
-            return TD_OK;
-        asked_topic *grown = td_array_grow(slot->topics, slot->topic_count, sizeof *grown);
-        char *copy = td_strndup((const char *)name.data, name.size);
-        if (grown != NULL)
-            slot->topics = grown;
-        if (grown == NULL || copy == NULL) {
-            td_free(copy);
-            return td_err_set(err, TD_E_NOMEM, "no memory for subscriptions");
-        }
-        topic = &grown[slot->topic_count++];
-        *topic = (asked_topic){.name = copy};
+            return;
+        slot->topics = td_array_grow(slot->topics, slot->topic_count, sizeof *slot->topics);
+        topic = &slot->topics[slot->topic_count++];
+        *topic = (asked_topic){.name = td_strndup((const char *)name.data, name.size)};
     }
     /* A topic that is granted stays granted when it is requested again. */
     if (state != TOPIC_ASKED || topic->state != TOPIC_GRANTED)
         topic->state = state;
     topic->request = slot->request_number;
-    return TD_OK;
 }
 
 /* ---- requests and answers ---- */
 
-static td_result note_request(slot_topics *slot, const dialect_request *request, td_err *err)
+static void note_request(slot_topics *slot, const dialect_request *request)
 {
     if (slot->request_count == REQUESTS_MAX)
-        return TD_OK;
+        return;
     if (slot->requests == NULL)
         slot->requests = td_alloc_zero(REQUESTS_MAX, sizeof *slot->requests);
-    if (slot->requests == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for subscriptions");
     open_request *made = &slot->requests[slot->request_count++];
     *made = (open_request){.number = ++slot->request_number};
     if (request->id.size < sizeof made->id)
         (void)snprintf(made->id, sizeof made->id, "%.*s", (int)request->id.size,
                        (const char *)request->id.data);
-    td_result rc = TD_OK;
-    for (size_t i = 0; i < request->arg_count && rc == TD_OK; i++)
-        rc = put_topic(slot, request->args[i], TOPIC_ASKED, err);
-    return rc;
+    for (size_t i = 0; i < request->arg_count; i++)
+        put_topic(slot, request->args[i], TOPIC_ASKED);
 }
 
-static td_result take_request(subscribed *s, slot_topics *slot, const frame_ref *frame, td_err *err)
+static void add_request(subscribed *s, slot_topics *slot, const frame_ref *frame)
 {
     dialect_request request;
-    td_err why;
-    td_result rc = request_parse(s->requests, slot->spoken, frame->bytes, &request, &why);
-    if (rc == TD_E_NOMEM)
-        return td_err_set(err, rc, "%s", why.text);
-    if (rc != TD_OK)
-        return TD_OK;
+    if (request_parse(s->requests, slot->spoken, frame->bytes, &request, NULL) != TD_OK)
+        return;
     if (request.kind == REQUEST_SUBSCRIBE)
-        return note_request(slot, &request, err);
+        note_request(slot, &request);
     if (request.kind == REQUEST_UNSUBSCRIBE_ALL)
         forget_topics(slot);
-    if (request.kind != REQUEST_UNSUBSCRIBE)
-        return TD_OK;
-    for (size_t i = 0; i < request.arg_count && rc == TD_OK; i++)
-        rc = put_topic(slot, request.args[i], TOPIC_LEFT, err);
-    return rc;
+    if (request.kind == REQUEST_UNSUBSCRIBE)
+        for (size_t i = 0; i < request.arg_count; i++)
+            put_topic(slot, request.args[i], TOPIC_LEFT);
 }
 
 /* The request that an answer is to: by its id, by a topic that it names, else the oldest. */
@@ -249,7 +220,7 @@ static void settle(slot_topics *slot, size_t at, const dialect_answer *answer)
             (slot->request_count - at) * sizeof slot->requests[0]);
 }
 
-static void take_answer(slot_topics *slot, const dialect_answer *answer)
+static void add_answer(slot_topics *slot, const dialect_answer *answer)
 {
     if (answer->kind == ANSWER_AUTH && answer->success == 1)
         slot->has_all |= slot->spoken->subscribes_with_auth;
@@ -262,18 +233,13 @@ static void take_answer(slot_topics *slot, const dialect_answer *answer)
     settle(slot, at, answer);
 }
 
-static td_result take_control(subscribed *s, slot_topics *slot, const frame_ref *frame, td_err *err)
+static void add_control(subscribed *s, slot_topics *slot, const frame_ref *frame)
 {
     dialect_answer answer;
-    td_err why;
     if (frame->channel->info.dir == CHANNEL_OUT)
-        return take_request(s, slot, frame, err);
-    td_result rc = answer_parse(s->answers, slot->spoken, frame->bytes, &answer, &why);
-    if (rc == TD_E_NOMEM)
-        return td_err_set(err, rc, "%s", why.text);
-    if (rc == TD_OK)
-        take_answer(slot, &answer);
-    return TD_OK;
+        add_request(s, slot, frame);
+    else if (answer_parse(s->answers, slot->spoken, frame->bytes, &answer, NULL) == TD_OK)
+        add_answer(slot, &answer);
 }
 
 /* ---- frames ---- */
@@ -285,7 +251,7 @@ static void end_slot(slot_topics *slot)
 }
 
 /* A connection ends by its own event, or with its session. */
-static void take_event(subscribed *s, const frame_ref *frame)
+static void add_event(subscribed *s, const frame_ref *frame)
 {
     const event *said = frame->event;
     if (said == NULL)
@@ -305,24 +271,18 @@ static void take_event(subscribed *s, const frame_ref *frame)
     }
 }
 
-td_result subscribed_take(subscribed *s, const frame_ref *frame, td_err *err)
+void subscribed_add(subscribed *s, const frame_ref *frame)
 {
     frame_role role = frame->channel->role;
-    if (role == ROLE_EVENT) {
-        take_event(s, frame);
-        return TD_OK;
-    }
-    if (frame->channel->family == NULL || role == ROLE_HTTP)
-        return TD_OK;
-    slot_topics *slot = NULL;
-    td_result rc = enter(s, frame, &slot, err);
-    if (rc != TD_OK)
-        return rc;
+    if (role == ROLE_EVENT)
+        add_event(s, frame);
+    if (role == ROLE_EVENT || role == ROLE_HTTP || frame->channel->family == NULL)
+        return;
+    slot_topics *slot = enter(s, frame);
     if (role == ROLE_CONTROL || role == ROLE_OUT)
-        return take_control(s, slot, frame, err);
-    return role == ROLE_DATA ? put_topic(slot, td_bytes_str(frame->channel->info.exchange_topic),
-                                         TOPIC_GRANTED, err)
-                             : TD_OK;
+        add_control(s, slot, frame);
+    if (role == ROLE_DATA)
+        put_topic(slot, td_bytes_str(frame->channel->info.exchange_topic), TOPIC_GRANTED);
 }
 
 int subscribed_has(const subscribed *s, const char *feed, const char *exchange_topic)

@@ -9,12 +9,12 @@
 
 typedef struct subscribed subscribed;
 
-TD_MUST_USE td_result subscribed_open(subscribed **out, td_err *err);
+TD_NEVER_NULL subscribed *subscribed_open(void);
 void subscribed_close(subscribed *s); /* NULL is fine */
 
 /* Take in the next frame of a tape: of _control (both directions), of a topic, or an event. Any
- * other one changes nothing. TD_E_NOMEM. */
-TD_MUST_USE td_result subscribed_take(subscribed *s, const frame_ref *frame, td_err *err);
+ * other one changes nothing. */
+void subscribed_add(subscribed *s, const frame_ref *frame);
 
 /* 1 if a connection of the feed that has not ended is known to be subscribed to the topic: the
  * exchange granted it, or sent a frame of it. */

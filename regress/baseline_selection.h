@@ -32,7 +32,7 @@ TD_MUST_USE td_result baseline_selection_fix(baseline_selection *out, const sele
  * globs replace the baseline's of their kind, and a time that is outside of the baseline's is moved
  * to its edge. given is borrowed. The archive `from` resolves times that count from its first
  * frame. TD_E_CORRUPT: the text is no selection; TD_E_INVALID: globs that cannot be read, or no
- * time is left; TD_E_NOMEM. baseline_selection_fini() frees, also after an error. */
+ * time is left. baseline_selection_fini() frees, also after an error. */
 TD_MUST_USE td_result baseline_selection_init(baseline_selection *out, const char *text,
                                               const selection *given, archive *from, td_err *err);
 void baseline_selection_fini(baseline_selection *s);

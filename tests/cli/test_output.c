@@ -479,7 +479,7 @@ static void test_exit_status(void **state)
     static const status_row ROWS[] = {
         {TD_OK, 0},          {TD_EOF, 0},        {TD_E_INVALID, 2}, {TD_E_CORRUPT, 3},
         {TD_E_TRUNCATED, 3}, {TD_E_IO, 4},       {TD_E_NOSPACE, 4}, {TD_E_BUSY, 4},
-        {TD_E_NETWORK, 4},   {TD_E_NOTFOUND, 4}, {TD_E_NOMEM, 4},   {TD_E_LIMIT, 4},
+        {TD_E_NETWORK, 4},   {TD_E_NOTFOUND, 4}, {TD_E_LIMIT, 4},
     };
     for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++)
         assert_int_equal(exit_code_of(ROWS[i].result), ROWS[i].status);

@@ -66,9 +66,6 @@ int fault_check_cut_again(fault_place *place, io_fault *disk, const fault_truth 
  * both sessions are there. */
 int fault_check_record_on(fault_place *place, io_fault *disk, fault_found *found);
 
-/* All bytes of a disk, as one value. */
-td_hash128 fault_digest(io_fault *disk);
-
 /* The catalog's dump, in memory of td_alloc; NULL with place->what. */
 char *fault_dump(fault_place *place);
 

@@ -131,11 +131,9 @@ static void on_call(void *user, io_fault_op op, uint64_t change_count)
         r->observer(r->observer_user, op, change_count);
 }
 
-static td_result configure(session *s, td_err *err)
+static void configure(session *s)
 {
     s->config = td_alloc(sizeof *s->config);
-    if (s->config == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for the configuration");
     config_init(s->config);
     s->config->feed_count = FAULT_FEEDS;
     s->config->commit_interval_ns = 20 * TD_NS_PER_MS;
@@ -146,7 +144,6 @@ static td_result configure(session *s, td_err *err)
         TD_ASSERT(s->config->feeds[i].family != NULL);
         s->slots[i].feed_index = (uint16_t)i;
     }
-    return TD_OK;
 }
 
 /* As the recorder begins: recover what a crash left, then begin a session. */
@@ -347,9 +344,8 @@ void fault_recording_run(fault_recording *r, const fault_size *size, fault_end *
     io_fault_observe(r->disk, on_call, r);
     td_err err;
     td_err_clear(&err);
-    td_result rc = configure(&s, &err);
-    if (rc == TD_OK)
-        rc = open_archive(&s, &err);
+    configure(&s);
+    td_result rc = open_archive(&s, &err);
     if (rc == TD_OK)
         rc = open_pipeline(&s, &err);
     if (rc == TD_OK)

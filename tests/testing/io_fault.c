@@ -56,13 +56,10 @@ static td_result fault_open(void *ctx, const char *path, td_open_mode mode, td_f
     io_fault *disk = ctx;
     fault_file *file = td_alloc_zero(1, sizeof *file);
     char *copy = td_strdup(path);
-    td_result rc = file == NULL || copy == NULL ? disk_no_memory(err) : TD_OK;
     pthread_mutex_lock(&disk->mutex);
     uint32_t number = NO_INODE;
-    if (rc == TD_OK)
-        rc = find_to_open(disk, path, mode, &number, err);
+    td_result rc = find_to_open(disk, path, mode, &number, err);
     if (rc == TD_OK) {
-        TD_ASSERT(file != NULL);
         *file = (fault_file){.base = {.ops = &FAULT_OPS}, .disk = disk, .inode = number};
         file->mode = mode;
         file->path = copy;

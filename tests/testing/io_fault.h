@@ -40,8 +40,8 @@ td_io io_fault_io(io_fault *disk);
 unsigned io_fault_open_count(io_fault *disk);
 
 /* Digest of all folders and files as they can be read now: names and bytes. Equal disks have equal
- * ones, however they came about. TD_E_NOMEM. */
-TD_MUST_USE td_result io_fault_digest(io_fault *disk, td_hash128 *out);
+ * ones, however they came about. */
+td_hash128 io_fault_digest(io_fault *disk);
 
 /* ---- crashes ---- */
 
@@ -175,8 +175,8 @@ typedef struct io_fault_log_row {
     uint64_t size;       /* append, overwrite: bytes; truncate: new size; else 0 */
 } io_fault_log_row;
 
-/* Note every change from now on. Keeps a copy of the disk as it is. TD_E_NOMEM. */
-TD_MUST_USE td_result io_fault_log_start(io_fault *disk, td_err *err);
+/* Note every change from now on. Keeps a copy of the disk as it is. */
+void io_fault_log_start(io_fault *disk);
 
 /* Changes noted so far. */
 uint64_t io_fault_log_count(io_fault *disk);

@@ -30,18 +30,16 @@ static void digest_inode(const io_fault *disk, uint32_t number, td_hasher *hashe
     }
 }
 
-td_result io_fault_digest(io_fault *disk, td_hash128 *out)
+td_hash128 io_fault_digest(io_fault *disk)
 {
     td_hasher *hasher = td_hasher_open();
-    if (hasher == NULL)
-        return TD_E_NOMEM;
     td_hasher_reset(hasher);
     pthread_mutex_lock(&disk->mutex);
     digest_inode(disk, ROOT_INODE, hasher);
     pthread_mutex_unlock(&disk->mutex);
-    *out = td_hasher_digest(hasher);
+    td_hash128 digest = td_hasher_digest(hasher);
     td_hasher_close(hasher);
-    return TD_OK;
+    return digest;
 }
 
 void io_fault_observe(io_fault *disk, io_fault_observer *observer, void *user)

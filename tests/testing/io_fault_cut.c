@@ -224,26 +224,19 @@ void disk_forget_log(io_fault *disk)
     io_fault_close(base);
 }
 
-/* A copy that must succeed where there is something to copy. */
-static int copy_text(char **out, const char *text)
-{
-    *out = td_strdup(text);
-    return text == NULL || *out != NULL;
-}
-
-static int row_fill(log_row *row, const disk_change *change, const char *path, const char *to_path)
+static void row_fill(log_row *row, const disk_change *change, const char *path, const char *to_path)
 {
     size_t size = change->bytes.size;
     *row = (log_row){.change = *change};
-    if (!copy_text(&row->name, change->name) || !copy_text(&row->to_name, change->to_name) ||
-        !copy_text(&row->path, path) || !copy_text(&row->to_path, to_path))
-        return 0;
-    if (size > 0 && (row->bytes = td_strndup((const char *)change->bytes.data, size)) == NULL)
-        return 0;
+    row->name = td_strdup(change->name);
+    row->to_name = td_strdup(change->to_name);
+    row->path = td_strdup(path);
+    row->to_path = td_strdup(to_path);
+    if (size > 0)
+        row->bytes = td_strndup((const char *)change->bytes.data, size);
     row->change.name = row->name;
     row->change.to_name = row->to_name;
     row->change.bytes = td_bytes_of(row->bytes, size);
-    return 1;
 }
 
 int disk_note(io_fault *disk, const disk_change *change, const char *path, const char *to_path)
@@ -253,23 +246,18 @@ int disk_note(io_fault *disk, const disk_change *change, const char *path, const
     void *rows = disk->log;
     int ok = disk_make_space(&rows, &disk->log_capacity, disk->log_count, sizeof *disk->log);
     disk->log = rows;
-    log_row row = {0};
-    ok = ok && row_fill(&row, change, path, to_path);
     if (ok)
-        disk->log[disk->log_count++] = row;
-    else
-        free_row(&row);
+        row_fill(&disk->log[disk->log_count++], change, path, to_path);
     return ok;
 }
 
-td_result io_fault_log_start(io_fault *disk, td_err *err)
+void io_fault_log_start(io_fault *disk)
 {
     pthread_mutex_lock(&disk->mutex);
     disk_forget_log(disk);
     disk->log_base = disk_clone(disk);
-    int ok = disk->log_base != NULL;
+    TD_ASSERT(disk->log_base != NULL);
     pthread_mutex_unlock(&disk->mutex);
-    return ok ? TD_OK : td_err_set(err, TD_E_NOMEM, "no memory to copy the disk");
 }
 
 uint64_t io_fault_log_count(io_fault *disk)

@@ -177,7 +177,6 @@ TD_MUST_USE td_result disk_begin(io_fault *disk, io_fault_op op, const char *doi
                                  const char *path, td_err *err);
 
 /* Errors of the disk itself: its own memory; a path that leads nowhere. */
-td_result disk_no_memory(td_err *err);
 td_result disk_missing(const char *doing, const char *path, td_err *err);
 
 /* Make a change and note it. */

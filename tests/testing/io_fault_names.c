@@ -17,8 +17,6 @@ td_result disk_create_entry(io_fault *disk, const char *path, td_entry_kind kind
     if (dir == NO_INODE || name_length == 0)
         return disk_missing("create", path, err);
     char *copy = td_strndup(name, name_length);
-    if (copy == NULL)
-        return disk_no_memory(err);
     *out = disk->inode_count;
     disk_change change = {.what = IO_FAULT_CHANGE_CREATE, .inode = *out, .kind = kind};
     change.dir = dir;
@@ -44,7 +42,7 @@ static td_result find_name(const io_fault *disk, const char *path, found_name *o
         return disk_missing("find", path, err);
     out->inode = names_find(&disk_inode(disk, out->dir)->names, name, name_length);
     out->name = td_strndup(name, name_length);
-    return out->name == NULL ? disk_no_memory(err) : TD_OK;
+    return TD_OK;
 }
 
 static td_result rename_found(io_fault *disk, const found_name *from, const found_name *to,
@@ -144,21 +142,15 @@ typedef struct listed_entry {
     td_entry_kind kind;
 } listed_entry;
 
-static td_result copy_entries(const io_fault *disk, uint32_t dir, listed_entry **out, size_t *count,
-                              td_err *err)
+static void copy_entries(const io_fault *disk, uint32_t dir, listed_entry **out, size_t *count)
 {
     const dir_names *names = &disk_inode(disk, dir)->names;
     *out = td_alloc_zero(names->count, sizeof **out);
-    if (*out == NULL)
-        return disk_no_memory(err);
     for (; *count < names->count; (*count)++) {
         listed_entry *entry = *out + *count;
         entry->name = td_strdup(names->rows[*count].name);
         entry->kind = disk_inode(disk, names->rows[*count].inode)->kind;
-        if (entry->name == NULL)
-            return disk_no_memory(err);
     }
-    return TD_OK;
 }
 
 /* Callbacks run without the mutex: they may use the disk. */
@@ -173,7 +165,7 @@ td_result disk_list(void *ctx, const char *path, td_list_fn *fn, void *user, td_
     if (rc == TD_OK)
         rc = find_dir(disk, path, &dir, err);
     if (rc == TD_OK)
-        rc = copy_entries(disk, dir, &entries, &count, err);
+        copy_entries(disk, dir, &entries, &count);
     pthread_mutex_unlock(&disk->mutex);
     for (size_t i = 0; rc == TD_OK && i < count; i++)
         rc = fn(user, entries[i].name, entries[i].kind, err);

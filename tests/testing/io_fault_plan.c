@@ -53,11 +53,6 @@ td_result disk_begin(io_fault *disk, io_fault_op op, const char *doing, const ch
     return disk_fault_error(disk_meet_plan(disk, op), doing, path, err);
 }
 
-td_result disk_no_memory(td_err *err)
-{
-    return td_err_set(err, TD_E_NOMEM, "no memory for the simulated disk");
-}
-
 td_result disk_missing(const char *doing, const char *path, td_err *err)
 {
     return td_err_set(err, TD_E_NOTFOUND, "cannot %s '%s': No such file or directory", doing, path);
@@ -67,6 +62,6 @@ td_result disk_make_change(io_fault *disk, const disk_change *change, const char
                            const char *to_path, td_err *err)
 {
     if (!disk_apply(disk, change) || !disk_note(disk, change, path, to_path))
-        return disk_no_memory(err);
+        return td_err_set(err, TD_E_LIMIT, "a file of the simulated disk gets too large");
     return TD_OK;
 }

@@ -29,9 +29,8 @@ typedef struct mcap_writer_options {
 
 typedef struct mcap_writer mcap_writer;
 
-/* Create the file at path. TD_OK; TD_E_INVALID if it is there already; TD_E_IO, TD_E_NOSPACE,
- * TD_E_NOMEM. After any failure of a later call that is TD_E_IO or TD_E_NOSPACE, only close makes
- * sense. */
+/* Create the file at path. TD_OK; TD_E_INVALID if it is there already; TD_E_IO, TD_E_NOSPACE.
+ * After any failure of a later call that is TD_E_IO or TD_E_NOSPACE, only close makes sense. */
 TD_MUST_USE td_result mcap_writer_open(td_io io, const char *path,
                                        const mcap_writer_options *options, mcap_writer **out,
                                        td_err *err);
@@ -39,8 +38,7 @@ TD_MUST_USE td_result mcap_writer_open(td_io io, const char *path,
 /* Close and free; without finish the file stays incomplete. NULL is fine. */
 void mcap_writer_close(mcap_writer *writer);
 
-/* Add a schema; *id counts from 1. TD_OK, TD_E_LIMIT (65,535), TD_E_IO, TD_E_NOSPACE, TD_E_NOMEM.
- */
+/* Add a schema; *id counts from 1. TD_OK, TD_E_LIMIT (65,535), TD_E_IO, TD_E_NOSPACE. */
 TD_MUST_USE td_result mcap_writer_schema(mcap_writer *writer, td_bytes name, td_bytes encoding,
                                          td_bytes data, uint16_t *id, td_err *err);
 
@@ -50,7 +48,7 @@ TD_MUST_USE td_result mcap_writer_channel(mcap_writer *writer, td_bytes topic, u
                                           size_t metadata_count, uint16_t *id, td_err *err);
 
 /* Append a message. TD_OK; TD_E_INVALID: unknown channel; TD_E_LIMIT: larger than
- * LIMIT_FRAME_BYTES; TD_E_IO, TD_E_NOSPACE, TD_E_NOMEM. */
+ * LIMIT_FRAME_BYTES; TD_E_IO, TD_E_NOSPACE. */
 TD_MUST_USE td_result mcap_writer_message(mcap_writer *writer, const mcap_message *message,
                                           td_err *err);
 
