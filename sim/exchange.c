@@ -15,9 +15,8 @@ enum {
     BATCH_BYTES_MAX = 1 << 20,
     QUEUED_BYTES_HELD = 4 << 20, /* a client with more than this queued is slow */
     BOOK_MARK_EVERY = 100,       /* updates of a book between two marks in the truth */
-    TICK_US = 250,   /* shortest time between two batches: above 4,000 frames a second, frames are
-                        sent in groups, which costs less than a wake-up for each */
-    UNPACED_US = 10, /* exchange time between two frames at rate 0 */
+    TICK_US = 250, /* shortest time between two batches: above 4,000 frames a second, frames are
+                      sent in groups, which costs less than a wake-up for each */
     TS_STEP_MIN_NS = 1000, /* exchange times are whole microseconds and rise strictly */
 };
 
@@ -86,15 +85,10 @@ struct exchange {
     wire_timer *grace_timer; /* set by a stop */
     uint64_t first_mono_ns;  /* of the first subscription; 0: there was none yet */
     uint64_t first_ns;       /* its exchange time */
-    exchange_counts counts;
+    uint64_t connections;
     td_result failure;
     td_err failure_err;
 };
-
-int exchange_can_serve(const family *wanted)
-{
-    return catalog_find(wanted->name) != NULL;
-}
 
 /* Cut every connection; what is queued is lost. */
 static void cut_all(exchange *x)
@@ -135,10 +129,8 @@ static void conn_send(sim_conn *conn, td_bytes bytes)
     if (conn->is_closing)
         return;
     td_result rc = wire_peer_send(conn->wire, 1, bytes, &err);
-    if (rc == TD_OK) {
-        conn->exchange->counts.bytes += bytes.size;
+    if (rc == TD_OK)
         return;
-    }
     td_log_emit(conn->exchange->options.log, TD_LOG_WARNING, "connection %llu: %s",
                 (unsigned long long)conn->number, err.text);
     conn_close(conn, rc == TD_E_LIMIT ? 1008 : 1011);
@@ -159,17 +151,15 @@ static truth_subject subject_of(const sim_family *f, const venue_frame *frame)
         .path = f->path, .topic = stream.topic, .symbol = stream.symbol, .frame = frame->bytes};
 }
 
-/* Record and count one sending of a frame, before it is sent. */
+/* Record one sending of a frame, before it is sent. */
 static void note_frame(sim_conn *conn, const venue_frame *frame)
 {
-    exchange *x = conn->exchange;
     truth_subject sent = subject_of(conn->of, frame);
     TD_ASSERT(frame->bytes.size > 0);
     TD_ASSERT(!conn->is_closing);
     conn->sent++;
-    x->counts.data_frames++;
     sent.path = conn->path;
-    truth_put_frame(x->options.truth, &sent, conn->number, conn->sent, frame->ts_ns);
+    truth_put_frame(conn->exchange->options.truth, &sent, conn->number, conn->sent, frame->ts_ns);
 }
 
 /* Record the content of a frame that was sent at least once, from the engine. */
@@ -221,8 +211,6 @@ static void schedule(sim_family *f, uint64_t mono_ns)
 static uint64_t since_start_ns(const sim_family *f, uint64_t k)
 {
     uint64_t rate = f->exchange->options.rate;
-    if (rate == 0)
-        return k * UNPACED_US * TD_NS_PER_US;
     return k / rate * TD_NS_PER_S + k % rate * TD_NS_PER_S / rate;
 }
 
@@ -232,8 +220,6 @@ static uint64_t due_count(const sim_family *f, uint64_t mono_ns)
     const exchange_options *options = &f->exchange->options;
     if (mono_ns < f->start_mono_ns)
         return f->slot;
-    if (options->rate == 0)
-        return f->slot + BATCH_FRAMES_MAX;
     uint64_t elapsed = mono_ns - f->start_mono_ns;
     return elapsed / TD_NS_PER_S * options->rate +
            elapsed % TD_NS_PER_S * options->rate / TD_NS_PER_S + 1;
@@ -306,7 +292,6 @@ static void take_frame(sim_family *f, const venue_frame *frame)
     size_t next = f->next_fault;
     unsigned copies = 1;
     f->made++;
-    f->exchange->counts.made_frames++;
     for (; next < options->fault_count && options->faults[next].at <= f->made; next++) {
         fault_kind kind = options->faults[next].kind;
         if (kind != FAULT_DROP && kind != FAULT_REPEAT)
@@ -374,14 +359,11 @@ static void tick(void *user)
     if (f->is_held)
         return; /* resume() continues */
     uint64_t now = clock_mono_ns(x->options.clock);
-    uint64_t moment = f->start_mono_ns + since_start_ns(f, f->slot);
-    if (x->options.rate > 0 && now > moment && x->counts.late_ns_max < now - moment)
-        x->counts.late_ns_max = now - moment;
     make_batch(f, due_count(f, now));
     if (x->is_stopped || f->is_done)
         return;
-    uint64_t next = x->options.rate == 0 ? now : f->start_mono_ns + since_start_ns(f, f->slot);
-    uint64_t soonest = x->options.rate == 0 ? now : now + TICK_US * TD_NS_PER_US;
+    uint64_t next = f->start_mono_ns + since_start_ns(f, f->slot);
+    uint64_t soonest = now + TICK_US * TD_NS_PER_US;
     schedule(f, next > soonest ? next : soonest);
 }
 
@@ -707,7 +689,6 @@ static void on_answer(void *user, td_bytes answer)
 {
     sim_conn *conn = user;
     conn->sent++;
-    conn->exchange->counts.control_frames++;
     conn_send(conn, answer);
 }
 
@@ -792,7 +773,6 @@ static unsigned on_accept(void *user, td_bytes path, td_bytes query, char why[WI
     exchange *x = user;
     unsigned status = refuse_upgrade(x, path, query, why);
     if (status != 101) {
-        x->counts.refused++;
         td_log_emit(x->options.log, TD_LOG_INFO, "a client was refused (%u): %s", status, why);
     }
     return status;
@@ -809,7 +789,7 @@ static void *on_opened(void *user, wire_peer_conn *wire, td_bytes path, td_bytes
     conn->wire = wire;
     unsigned access = 0;
     conn->path = family_find_path(f->family, path, &access); /* points into the family's table */
-    conn->number = ++x->counts.connections;
+    conn->number = ++x->connections;
     /* on_accept has checked the key already. */
     conn->is_authed = dialect_check_query(f->family->dialect, query, x->options.secret, wall_ms(x),
                                           &has_key) == REFUSAL_NONE &&
@@ -958,9 +938,4 @@ td_result exchange_failure(const exchange *x, td_err *err)
     if (x->failure != TD_OK && err != NULL)
         *err = x->failure_err;
     return x->failure;
-}
-
-exchange_counts exchange_get_counts(const exchange *x)
-{
-    return x->counts;
 }

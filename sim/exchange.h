@@ -33,10 +33,10 @@ typedef struct exchange exchange;
 enum { EXCHANGE_FAMILIES_MAX = 24 };
 
 typedef struct exchange_options {
-    const family *families[EXCHANGE_FAMILIES_MAX]; /* exchange_can_serve is 1 for each */
+    const family *families[EXCHANGE_FAMILIES_MAX];
     uint32_t family_count;
     uint32_t symbol_count; /* of each family */
-    uint64_t rate; /* data frames per second of each family; 0: as fast as clients take them */
+    uint64_t rate;         /* data frames per second of each family, > 0 */
     uint64_t seed;
     uint64_t frames_max;  /* data frames of each family before its clients are closed; 0: no end */
     uint64_t duration_ns; /* from the first subscription until all clients are closed; 0: no end */
@@ -56,20 +56,6 @@ typedef struct exchange_options {
     const td_log *log; /* may be NULL */
 } exchange_options;
 
-/* What was sent. */
-typedef struct exchange_counts {
-    uint64_t connections;
-    uint64_t refused;
-    uint64_t data_frames; /* on all connections */
-    uint64_t control_frames;
-    uint64_t bytes;
-    uint64_t made_frames; /* made by the venues, sent or not */
-    uint64_t late_ns_max; /* the largest delay of a frame */
-} exchange_counts;
-
-/* 1 if this version has a venue for the family. */
-int exchange_can_serve(const family *wanted);
-
 /* Listen in a loop, which is borrowed until close. TD_E_INVALID, TD_E_NETWORK. */
 TD_MUST_USE td_result exchange_open(const exchange_options *options, wire_loop *loop,
                                     exchange **out, td_err *err);
@@ -86,7 +72,5 @@ int exchange_is_done(const exchange *x);
 
 /* The failure that stopped the exchange (of the truth file), or TD_OK. */
 td_result exchange_failure(const exchange *x, td_err *err);
-
-exchange_counts exchange_get_counts(const exchange *x);
 
 #endif

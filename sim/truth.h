@@ -40,8 +40,7 @@ typedef struct truth_subject {
     td_bytes frame;
 } truth_subject;
 
-/* These functions add a line; without a truth (NULL) they do nothing. A failure (too much between
- * two flushes) is returned by the next flush.
+/* These functions add a line; without a truth (NULL) they do nothing.
  *
  * A data frame is about to be sent, as the n-th frame of connection conn. Both count from 1. */
 void truth_put_frame(truth *t, const truth_subject *sent, uint64_t conn, uint64_t n,
@@ -62,7 +61,7 @@ void truth_put_entry(truth *t, const truth_subject *about, stream_kind kind, siz
  * or no frame. */
 void truth_put_fault(truth *t, const truth_subject *about, uint64_t n, const char *what);
 
-/* Write all lines to the operating system. TD_E_IO, TD_E_NOSPACE, TD_E_LIMIT. */
+/* Write all lines to the operating system. TD_E_IO, TD_E_NOSPACE. */
 TD_MUST_USE td_result truth_flush(truth *t, td_err *err);
 
 /* SHA-1 of levels as in reports: lines "SIDE PRICE SIZE" joined by LF, Buy then Sell, each by

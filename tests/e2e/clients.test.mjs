@@ -122,7 +122,7 @@ function programOf(section) {
 async function smallArchive(t, dir) {
   const archive = path.join(dir, "tape");
   for (const [family, topics] of [["v5-linear", ["orderbook.50.BTCUSDT", "publicTrade.BTCUSDT"]], ["inverse", ["orderBookL2_25.BTCUSD", "trade.BTCUSD"]]]) {
-    const sim = await listening(t, ["sim", "-q", "--families", family, "--symbols", "1", "--rate", "0", "--frames", "300", "--seed", "11"], dir);
+    const sim = await listening(t, ["sim", "-q", "--families", family, "--symbols", "1", "--rate", "100000", "--frames", "300", "--seed", "11"], dir);
     await run(t, "tapedeck-record", ["record", "-q", "-a", archive, ...feedArgs(sim, family, topics), "--until-close"]);
   }
   return archive;

@@ -10,7 +10,7 @@ const { WebSocket } = npm("ws");
 const FLOOD_BYTES = 32 << 20;
 const END_MS_MAX = 10_000; // a stop takes 2 s at most; the rest is for a loaded machine
 
-const simulated = (t, ...options) => listening(t, ["sim", "--plain", "--rate", "0", "--symbols", "2", ...options], temporary(t));
+const simulated = (t, ...options) => listening(t, ["sim", "--plain", "--rate", "1000000", "--symbols", "2", ...options], temporary(t));
 
 /** A client that has subscribed to everything, and got something. */
 async function subscribed(t, url) {

@@ -117,31 +117,11 @@ static void test_lines(void **state)
     io_fault_close(disk);
 }
 
-/* What finds no place between two flushes is the result of the next one: 500,000 lines of more than
- * 140 bytes, where 64 MiB are allowed. */
-static void test_too_much(void **state)
-{
-    (void)state; /* none */
-    io_fault *disk = io_fault_open();
-    truth *t = NULL;
-    td_err err;
-    assert_int_equal(truth_open(io_fault_io(disk), "truth.jsonl", &t, NULL), TD_OK);
-    truth_put_frame(NULL, &TRADES, 1, 1, 1); /* without a truth: nothing */
-    assert_int_equal(truth_flush(NULL, &err), TD_OK);
-    for (uint64_t i = 1; i <= 500000; i++)
-        truth_put_frame(t, &TRADES, 1, i, 1618677786670000000u);
-    assert_int_equal(truth_flush(t, &err), TD_E_LIMIT);
-    assert_non_null(strstr(err.text, "truth file"));
-    truth_close(t);
-    io_fault_close(disk);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_levels_sha1),
         cmocka_unit_test(test_lines),
-        cmocka_unit_test(test_too_much),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

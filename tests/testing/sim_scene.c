@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 
-enum { LINES_BYTES_MAX = 8 << 20 };
+enum { LINES_BYTES_MAX = 8 << 20, RATE = 100000 };
 
 static void on_opened(void *user, wire_conn *conn, const wire_peer *peer)
 {
@@ -80,6 +80,8 @@ void sim_scene_open(sim_scene *s, const exchange_options *options)
         s->options.family_count = 2;
     }
     s->options.symbol_count = 2;
+    if (s->options.rate == 0)
+        s->options.rate = RATE;
     s->options.seed = 11;
     s->options.epoch_ns = 1618677786000000000u;
     s->options.listen = "127.0.0.1:0";

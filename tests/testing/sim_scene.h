@@ -1,6 +1,6 @@
 /* A simulated exchange in the test's own loop, over real sockets, and clients of it that keep every
- * message. Nothing waits: at rate 0 markets run as fast as their frames are taken, from the first
- * subscription on. */
+ * message. Hardly anything waits: without a rate markets make 100,000 frames a second from the
+ * first subscription on. */
 #ifndef TD_TESTS_TESTING_SIM_SCENE_H
 #define TD_TESTS_TESTING_SIM_SCENE_H
 
