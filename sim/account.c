@@ -5,7 +5,6 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "sim/text_out.h"
 
 /* Products of money and lots exceed 64 bits. */
 __extension__ typedef __int128 wide;
@@ -58,7 +57,7 @@ static int64_t to_money(const instrument *traded, int64_t amount)
 {
     uint8_t places = instrument_money_places(traded);
     TD_ASSERT(places <= ACCOUNT_MONEY_PLACES);
-    return amount * text_power10(ACCOUNT_MONEY_PLACES - places);
+    return amount * sim_power10(ACCOUNT_MONEY_PLACES - places);
 }
 
 static int is_spot(const sim_symbol *s)
@@ -272,10 +271,10 @@ static sim_value mean_price(const instrument *traded, int64_t money, int64_t siz
 {
     wide n = 0;
     if (size != 0 && money != 0)
-        n = traded->is_inverse ? (wide)size * text_power10(ACCOUNT_MONEY_PLACES) *
-                                     text_power10(PRICE_PLACES) / money
-                               : (wide)money * text_power10(PRICE_PLACES - ACCOUNT_MONEY_PLACES) *
-                                     text_power10(traded->size_places) / size;
+        n = traded->is_inverse
+                ? (wide)size * sim_power10(ACCOUNT_MONEY_PLACES) * sim_power10(PRICE_PLACES) / money
+                : (wide)money * sim_power10(PRICE_PLACES - ACCOUNT_MONEY_PLACES) *
+                      sim_power10(traded->size_places) / size;
     return sim_number((int64_t)n, PRICE_PLACES);
 }
 

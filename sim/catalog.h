@@ -39,12 +39,11 @@ typedef enum stream_scope {
 } stream_scope;
 
 enum {
-    STREAM_NO_INITIAL = 1 << 0,  /* a new subscriber gets no snapshot */
-    STREAM_REPEATED = 1 << 1,    /* a book unchanged for 3 s is sent again, same u */
-    STREAM_CLOSE_ALONE = 1 << 2, /* the last frame of a candle does not include the next candle */
-    STREAM_NO_MARK = 1 << 3,     /* its content is not in the truth */
-    STREAM_MS = 1 << 4,          /* its times are whole milliseconds and rise strictly */
-    STREAM_WITH_STOPS = 1 << 5,  /* orders: the topic includes stop orders */
+    STREAM_NO_INITIAL = 1 << 0, /* a new subscriber gets no snapshot */
+    STREAM_REPEATED = 1 << 1,   /* a book unchanged for 3 s is sent again, same u */
+    STREAM_NO_MARK = 1 << 3,    /* its content is not in the truth */
+    STREAM_MS = 1 << 4,         /* its times are whole milliseconds and rise strictly */
+    STREAM_WITH_STOPS = 1 << 5, /* orders: the topic includes stop orders */
     /* Trades: a new subscriber gets the last trade, however old, or nothing if there was none. */
     STREAM_LAST_FIRST = 1 << 6,
 };

@@ -5,7 +5,7 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
-#include "sim/text_out.h"
+#include "sim/value.h"
 
 /* Products of a price and a size exceed 64 bits. */
 __extension__ typedef __int128 wide;
@@ -54,7 +54,7 @@ static void set_pair(instrument *made, const coin_row *coin, uint32_t index, con
 
 static void make_spot(instrument *made, const coin_row *coin, uint32_t index)
 {
-    int64_t finer = text_power10(SPOT_FINER_PLACES);
+    int64_t finer = sim_power10(SPOT_FINER_PLACES);
     made->first_price = coin->first_price * coin->tick;
     made->tick = 1;
     made->size_places = (uint8_t)(coin->size_places + SPOT_FINER_PLACES);
@@ -67,7 +67,7 @@ static void make_option(instrument *made, uint32_t index)
 {
     const coin_row *coin = &COINS[index % OPTION_COINS];
     uint32_t nth = index / OPTION_COINS;
-    int64_t whole = coin->first_price * coin->tick / text_power10(coin->price_places);
+    int64_t whole = coin->first_price * coin->tick / sim_power10(coin->price_places);
     int64_t step = whole > 1000 ? 1000 : whole > 100 ? 100 : 1;
     int64_t strike = whole / step * step + step * (int64_t)(nth / 2);
     memcpy(made->base, coin->name, strlen(coin->name) + 1);
@@ -154,6 +154,6 @@ int64_t instrument_money(const instrument *traded, int64_t price, int64_t size)
 {
     if (!traded->is_inverse)
         return (int64_t)((wide)price * size);
-    wide coins = (wide)size * 100000000 * text_power10(traded->price_places);
+    wide coins = (wide)size * 100000000 * sim_power10(traded->price_places);
     return (int64_t)((coins + price / 2) / price);
 }

@@ -189,7 +189,6 @@ static const stream_row INVERSE[] = {
      .kind = STREAM_CANDLE,
      .scope = SCOPE_SYMBOL_INTERVAL,
      .intervals = ONE_MINUTE_OLD,
-     .flags = STREAM_CLOSE_ALONE,
      .snapshot = "{'topic':'$topic','data':{@candles('id':$seq,'symbol':'$symbol'"
                  ",'open_time':$start:sec,'open':$open:s,'high':$high:s,'low':$low:s"
                  ",'close':$close:s,'volume':$volume:s,'turnover':$turnover:s"

@@ -62,7 +62,7 @@ static const stream_row SPOT_1[] = {
      .flags = STREAM_MS,
      .snapshot = DEPTH_1("diffDepth", "", "true"),
      .delta = DEPTH_1("diffDepth", "", "false")},
-    CANDLES("kline", CANDLE_NAMES_SPOT, STREAM_CLOSE_ALONE,
+    CANDLES("kline", CANDLE_NAMES_SPOT, 0,
             HEAD_1("kline", "'klineType':'$interval',") "[@candles({" ITEM_SPOT
                                                         "})]" TAIL_1("true")),
     {.topic = "lt",
@@ -107,7 +107,7 @@ static const stream_row SPOT_2[] = {
          HEAD_2("realtimes", "") "{'t':$cts:ms,'s':'$symbol','o':'$prev_24h:s','h':'$high_24h:s'"
                                  ",'l':'$low_24h:s','c':'$last:s','v':'$volume_24h:s'"
                                  ",'qv':'$turnover_24h:s','m':'$pcnt_24h:s'}}"},
-    CANDLES("kline", CANDLE_NAMES_SPOT, STREAM_CLOSE_ALONE,
+    CANDLES("kline", CANDLE_NAMES_SPOT, 0,
             HEAD_2("kline", "'klineType':'$interval',") "{@candles(" ITEM_SPOT ")}}"),
 };
 

@@ -179,7 +179,7 @@ static const stream_row SPOT[] = {
     BOOK_ALL(BOOK_SHORT),
     TRADES(TRADE_SPOT),
     TICKER(NULL, TICKER_SPOT),
-    CANDLES("kline", CANDLE_NAMES, STREAM_CLOSE_ALONE, CANDLE),
+    CANDLES("kline", CANDLE_NAMES, 0, CANDLE),
     PRICE_LIMIT,
     {.topic = "lt",
      .kind = STREAM_NOTICE,

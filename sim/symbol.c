@@ -5,7 +5,6 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
-#include "sim/text_out.h"
 
 /* Products of a price and a size exceed 64 bits. */
 __extension__ typedef __int128 wide;

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/decimal.h"
 #include "base/time_text.h"
 
 /* A compiled template is the text of the frame, which has no bytes below a space, with these
@@ -175,40 +176,63 @@ static int64_t rescale(int64_t n, unsigned from, unsigned to)
 {
     TD_ASSERT(from <= 18);
     TD_ASSERT(to <= 18);
-    return to >= from ? n * text_power10(to - from) : n / text_power10(from - to);
+    return to >= from ? n * sim_power10(to - from) : n / sim_power10(from - to);
 }
 
-static void put_iso(text_out *out, uint64_t ns, unsigned digits)
+static void put_text(td_buf *out, const char *text)
+{
+    td_buf_add(out, text, strlen(text));
+}
+
+/* n / 10^places with all its places ("-29914.50"). */
+static void put_fixed(td_buf *out, int64_t n, unsigned places)
+{
+    char digits[24];
+    size_t at = sizeof digits;
+    size_t least = places > 0 ? places + 2 : 1; /* a zero before the point */
+    uint64_t size = n < 0 ? 0 - (uint64_t)n : (uint64_t)n;
+    while (size > 0 || sizeof digits - at < least) {
+        if (places > 0 && sizeof digits - at == places)
+            digits[--at] = '.';
+        digits[--at] = (char)('0' + size % 10);
+        size /= 10;
+    }
+    if (n < 0)
+        digits[--at] = '-';
+    td_buf_add(out, digits + at, sizeof digits - at);
+}
+
+static void put_iso(td_buf *out, uint64_t ns, unsigned digits)
 {
     enum { TO_THE_SECOND = 19 };
     char text[TD_TIME_TEXT_BYTES]; /* with nine digits of fraction */
     td_time_format(ns, text);
-    text_put(out, text, TO_THE_SECOND + (digits > 0 ? 1 + digits : 0));
-    text_put(out, "Z", 1);
+    td_buf_add(out, text, TO_THE_SECOND + (digits > 0 ? 1 + digits : 0));
+    td_buf_add(out, "Z", 1);
 }
 
-static void put_value(text_out *out, const sim_value *value, value_format format, unsigned argument)
+static void put_value(td_buf *out, const sim_value *value, value_format format, unsigned argument)
 {
-    TD_ASSERT(value->places <= 18);
+    char digits[TD_DECIMAL_TEXT_BYTES];
     if (value->text != NULL) {
-        text_puts(out, value->text);
+        put_text(out, value->text);
         return;
     }
     switch (format) {
     case FORMAT_PLAIN:
-        text_put_fixed(out, value->n, value->places);
+        put_fixed(out, value->n, value->places);
         break;
     case FORMAT_SHORTEST:
-        text_put_shortest(out, value->n, value->places);
+        td_buf_add(out, digits, td_decimal_format((td_decimal){value->n, value->places}, digits));
         break;
     case FORMAT_SCALED:
-        text_put_fixed(out, rescale(value->n, value->places, argument), 0);
+        put_fixed(out, rescale(value->n, value->places, argument), 0);
         break;
     case FORMAT_FIXED:
-        text_put_fixed(out, rescale(value->n, value->places, argument), argument);
+        put_fixed(out, rescale(value->n, value->places, argument), argument);
         break;
     case FORMAT_BOOL:
-        text_puts(out, value->n != 0 ? "true" : "false");
+        put_text(out, value->n != 0 ? "true" : "false");
         break;
     case FORMAT_ISO:
         put_iso(out, (uint64_t)value->n, argument);
@@ -232,14 +256,14 @@ static int has_changed(const uint8_t *at, const uint8_t *end, const template_sou
 
 /* Returns the number of optional parts that were rendered. */
 static unsigned render_part(const uint8_t *at, const uint8_t *end, const template_source *source,
-                            text_out *out)
+                            td_buf *out)
 {
     unsigned put = 0;
     while (at < end) {
         const uint8_t *text = at;
         while (at < end && *at >= ' ')
             at++;
-        text_put(out, (const char *)text, (size_t)(at - text));
+        td_buf_add(out, (const char *)text, (size_t)(at - text));
         if (at == end)
             break;
         const uint8_t *code = at;
@@ -253,7 +277,7 @@ static unsigned render_part(const uint8_t *at, const uint8_t *end, const templat
         if (*code == CODE_LIST) {
             for (size_t i = 0;
                  source->next_item(source->user, (sim_list_id)code[1], i, source->values); i++) {
-                text_put(out, ",", i > 0);
+                td_buf_add(out, ",", i > 0);
                 (void)render_part(part, at, source, out);
             }
         } else if (source->shown == NULL || has_changed(part, at, source)) {
@@ -263,7 +287,7 @@ static unsigned render_part(const uint8_t *at, const uint8_t *end, const templat
     return put;
 }
 
-int template_render(const template *t, const template_source *source, text_out *out)
+int template_render(const template *t, const template_source *source, td_buf *out)
 {
     size_t before = out->size;
     unsigned put = render_part(t->code, t->code + t->size, source, out);

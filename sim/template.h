@@ -21,7 +21,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "sim/text_out.h"
+#include "base/buf.h"
 #include "sim/value.h"
 
 typedef struct template template;
@@ -42,6 +42,6 @@ typedef struct template_source {
 
 /* Append the frame to out, which must have space. Returns 0, with out unchanged, if the template
  * has optional parts and all were left out. */
-int template_render(const template *t, const template_source *source, text_out *out);
+int template_render(const template *t, const template_source *source, td_buf *out);
 
 #endif

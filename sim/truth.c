@@ -7,10 +7,8 @@
 #include "base/assert.h"
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/decimal.h"
 #include "json/json_write.h"
-#include "sim/text_out.h"
-
-enum { LEVEL_LINE_BYTES = 64 }; /* "Sell", a price and a size of 19 digits each */
 
 struct truth {
     td_file *file;
@@ -187,8 +185,6 @@ static const struct {
 
 static void put_value(json_writer *json, const char *name, truth_form form, const sim_value *value)
 {
-    char digits[64];
-    text_out text = {.data = digits, .capacity = sizeof digits};
     int64_t n = value->n;
     json_write_key(json, name);
     switch (form) {
@@ -196,8 +192,7 @@ static void put_value(json_writer *json, const char *name, truth_form form, cons
         json_write_text(json, value->text);
         break;
     case FORM_DECIMAL:
-        text_put_shortest(&text, n, value->places);
-        json_write_bytes(json, td_bytes_of(text.data, text.size));
+        json_write_decimal(json, (td_decimal){n, value->places});
         break;
     case FORM_TIME:
         json_write_i64(json, n);
@@ -251,29 +246,29 @@ td_result truth_flush(truth *t, td_err *err)
     return rc == TD_OK ? rc : td_err_add(err, rc, "truth file");
 }
 
-static void put_level_line(text_out *text, const char *side, const instrument *traded,
+static void put_level_line(td_buf *text, const char *side, const instrument *traded,
                            const window_level *level)
 {
-    if (text->size > 0)
-        text_puts(text, "\n");
-    text_puts(text, side);
-    text_put_shortest(text, level->price, traded->price_places);
-    text_puts(text, " ");
-    text_put_shortest(text, level->size, traded->size_places);
+    char price[TD_DECIMAL_TEXT_BYTES];
+    char size[TD_DECIMAL_TEXT_BYTES];
+    (void)td_decimal_format((td_decimal){level->price, traded->price_places}, price);
+    (void)td_decimal_format((td_decimal){level->size, traded->size_places}, size);
+    td_result rc =
+        td_buf_printf(text, NULL, "%s%s %s %s", text->size > 0 ? "\n" : "", side, price, size);
+    TD_ASSERT(rc == TD_OK);
 }
 
 void truth_levels_sha1(const instrument *traded, const book_window *shown,
                        char out[TD_SHA1_HEX_BYTES])
 {
-    char lines[2 * WINDOW_DEPTH_MAX * LEVEL_LINE_BYTES];
-    text_out text = {.data = lines, .capacity = sizeof lines};
-    TD_ASSERT(shown->counts[MARKET_BUY] <= WINDOW_DEPTH_MAX);
-    TD_ASSERT(shown->counts[MARKET_SELL] <= WINDOW_DEPTH_MAX);
+    td_buf text;
+    td_buf_init(&text, SIZE_MAX);
     const window_level *bids = window_side(shown, MARKET_BUY);
     const window_level *asks = window_side(shown, MARKET_SELL);
     for (size_t i = shown->counts[MARKET_BUY]; i-- > 0;)
-        put_level_line(&text, "Buy ", traded, &bids[i]);
+        put_level_line(&text, "Buy", traded, &bids[i]);
     for (size_t i = 0; i < shown->counts[MARKET_SELL]; i++)
-        put_level_line(&text, "Sell ", traded, &asks[i]);
+        put_level_line(&text, "Sell", traded, &asks[i]);
     td_sha1_hex(text.data, text.size, out);
+    td_buf_fini(&text);
 }

@@ -138,7 +138,7 @@ enum { SIM_TICKER_FIRST = SIM_LAST, SIM_TICKER_LAST = SIM_SELL_LIMIT };
     X(UPDATED, "updated")                                                                          \
     X(INSERTED, "inserted")                                                                        \
     X(TRADES, "trades")       /* of the matching event, or, in a snapshot, the last ones */        \
-    X(CANDLES, "candles")     /* the closed one, if it just closed, and the present one */         \
+    X(CANDLES, "candles")     /* one */                                                            \
     X(SYMBOLS, "symbols")     /* of the stream's coin */                                           \
     X(POSITIONS, "positions") /* of the account */
 
@@ -154,6 +154,15 @@ static inline sim_value sim_number(int64_t n, uint8_t places)
 static inline sim_value sim_text(const char *text)
 {
     return (sim_value){.text = text};
+}
+
+/* 10 to the power of places (0 to 18). */
+static inline int64_t sim_power10(unsigned places)
+{
+    int64_t power = 1;
+    while (places-- > 0)
+        power *= 10;
+    return power;
 }
 
 /* A time, ns since 1970. */

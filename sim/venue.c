@@ -5,9 +5,11 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/random.h"
+#include "base/slot_table.h"
 #include "sim/account.h"
 #include "sim/symbol.h"
 #include "sim/template.h"
@@ -67,8 +69,7 @@ typedef struct list_source {
     const book_window *window;     /* levels; NULL: items come from changes */
     const window_changes *changes; /* differences from the last frame */
     size_t at;                     /* next item to examine */
-    const candle *candles[2];
-    size_t candle_count;
+    const candle *candle;
     const sim_trade *trades;
     size_t trade_count;
     char id[SYMBOL_ID_BYTES];
@@ -81,8 +82,7 @@ struct venue {
     stream *streams;
     uint32_t stream_count;
     uint32_t stream_capacity;
-    uint32_t *by_name; /* open addressing: index of a stream + 1; at most half full */
-    uint32_t by_name_mask;
+    slot_table by_name; /* of streams */
     compiled_row *rows;
     venue_member *present; /* the member whose event is being shown */
     uint64_t to_show;      /* bits of the positions in present->streams */
@@ -99,7 +99,7 @@ struct venue {
     list_source items;
     char version[SPOT_VERSION_BYTES];
     char frame_id[SYMBOL_ID_BYTES];
-    char bytes[VENUE_FRAME_BYTES_MAX];
+    td_buf text; /* of the last frame */
 };
 
 typedef enum show_result {
@@ -190,9 +190,9 @@ static int next_trade(list_source *list, size_t index, sim_value *values)
 
 static int next_candle(const list_source *list, size_t index, sim_value *values)
 {
-    if (index >= list->candle_count)
+    const candle *c = list->candle;
+    if (index > 0 || c == NULL)
         return 0;
-    const candle *c = list->candles[index];
     const instrument *traded = &list->symbol->traded;
     values[SIM_START] = sim_time(c->start_ns);
     values[SIM_END] = sim_time(c->end_ns);
@@ -299,20 +299,20 @@ static void set_items(venue *v, const stream *of, const sim_symbol *s)
     v->items = (list_source){.of = of, .symbol = s};
 }
 
-static int render(venue *v, const template *text, const sim_value *shown, text_out *out)
+static int render(venue *v, const template *text, const sim_value *shown)
 {
     const template_source source = {
         .values = v->values, .shown = shown, .next_item = next_item, .user = v};
-    return template_render(text, &source, out);
+    td_buf_clear(&v->text);
+    return template_render(text, &source, &v->text);
 }
 
 /* Render the stream's next frame: its delta, if the row has one. */
-static int put_frame(venue *v, const stream *of, const sim_symbol *s, text_out *out)
+static int put_frame(venue *v, const stream *of, const sim_symbol *s)
 {
     int is_delta = of->text->delta != NULL;
     set_frame(v, of, s, is_delta ? "delta" : "snapshot");
-    return render(v, is_delta ? of->text->delta : of->text->snapshot, is_delta ? of->shown : NULL,
-                  out);
+    return render(v, is_delta ? of->text->delta : of->text->snapshot, is_delta ? of->shown : NULL);
 }
 
 static void take_window(const stream *of, const sim_symbol *s, book_window *window)
@@ -329,8 +329,7 @@ static void advance(stream *of, const sim_symbol *s, uint64_t ts_ns)
     of->cts_ns = s->event_ns;
 }
 
-static show_result show_book(venue *v, stream *of, const sim_symbol *s, uint64_t ts_ns,
-                             text_out *out)
+static show_result show_book(venue *v, stream *of, const sim_symbol *s, uint64_t ts_ns)
 {
     if ((of->row->flags & STREAM_MS) != 0 && ts_ns / TD_NS_PER_MS == of->ts_ns / TD_NS_PER_MS)
         return SHOW_NOTHING; /* wait for the next due event */
@@ -343,7 +342,7 @@ static show_result show_book(venue *v, stream *of, const sim_symbol *s, uint64_t
             return SHOW_NOTHING;
         advance(of, s, ts_ns); /* sent again under the same update number */
         set_frame(v, of, s, "snapshot");
-        (void)render(v, of->text->snapshot, NULL, out);
+        (void)render(v, of->text->snapshot, NULL);
         return SHOW_DONE;
     }
     TD_ASSERT(market_seq(s->market) > of->seq);
@@ -354,12 +353,11 @@ static show_result show_book(venue *v, stream *of, const sim_symbol *s, uint64_t
         v->items.window = NULL;
         v->items.changes = &v->changes;
     }
-    (void)put_frame(v, of, s, out);
+    (void)put_frame(v, of, s);
     return SHOW_DONE;
 }
 
-static show_result show_trades(venue *v, stream *of, const sim_symbol *s, uint64_t ts_ns,
-                               text_out *out)
+static show_result show_trades(venue *v, stream *of, const sim_symbol *s, uint64_t ts_ns)
 {
     int is_each = of->row->kind == STREAM_TRADE_EACH;
     size_t first = is_each ? v->next_trade++ : 0;
@@ -369,13 +367,12 @@ static show_result show_trades(venue *v, stream *of, const sim_symbol *s, uint64
     v->items.trades = &s->trades[first];
     v->items.trade_count = is_each ? 1 : s->trade_count;
     of->last = s->trades[s->trade_count - 1];
-    (void)put_frame(v, of, s, out);
+    (void)put_frame(v, of, s);
     return is_each && v->next_trade < s->trade_count ? SHOW_AGAIN : SHOW_DONE;
 }
 
 /* Show a ticker if any of its values changed; a delta has only the changed ones. */
-static show_result show_ticker(venue *v, stream *of, const sim_symbol *s, uint64_t ts_ns,
-                               text_out *out)
+static show_result show_ticker(venue *v, stream *of, const sim_symbol *s, uint64_t ts_ns)
 {
     int i = SIM_TICKER_FIRST;
     while (i <= SIM_TICKER_LAST && (i == SIM_TICKER_SEQ || of->shown[i].n == s->values[i].n))
@@ -383,62 +380,55 @@ static show_result show_ticker(venue *v, stream *of, const sim_symbol *s, uint64
     if (i > SIM_TICKER_LAST)
         return SHOW_NOTHING;
     advance(of, s, ts_ns);
-    if (!put_frame(v, of, s, out))
+    if (!put_frame(v, of, s))
         return SHOW_NOTHING;
     of->u++;
     memcpy(of->shown, v->values, SIM_COUNT * sizeof *of->shown);
     return SHOW_DONE;
 }
 
-/* The current candle, preceded by the last one's final state if that was not shown yet: in the
- * same frame, or in one of its own. */
-static show_result show_candle(venue *v, stream *of, const sim_symbol *s, uint64_t ts_ns,
-                               text_out *out)
+/* The last candle's final state, if that was not shown yet, and the current candle. */
+static show_result show_candle(venue *v, stream *of, const sim_symbol *s, uint64_t ts_ns)
 {
     const candle_pair *pair = &of->candles;
     int has_ended = of->candle.start_ns != pair->now.start_ns;
-    int is_alone = has_ended && (of->row->flags & STREAM_CLOSE_ALONE) != 0;
     if (!of->is_candle_due && memcmp(&of->candle, &pair->now, sizeof pair->now) == 0)
         return SHOW_NOTHING;
     advance(of, s, ts_ns);
     of->u++;
-    if (has_ended) {
-        TD_ASSERT(pair->closed.start_ns == of->candle.start_ns);
-        v->items.candles[v->items.candle_count++] = &pair->closed;
-    }
-    if (!is_alone)
-        v->items.candles[v->items.candle_count++] = &pair->now;
-    (void)put_frame(v, of, s, out);
+    TD_ASSERT(!has_ended || pair->closed.start_ns == of->candle.start_ns);
+    v->items.candle = has_ended ? &pair->closed : &pair->now;
+    (void)put_frame(v, of, s);
     of->candle = pair->now;
-    of->is_candle_due = (uint8_t)is_alone;
-    return is_alone ? SHOW_AGAIN : SHOW_DONE;
+    of->is_candle_due = (uint8_t)has_ended;
+    return has_ended ? SHOW_AGAIN : SHOW_DONE;
 }
 
 /* Make the frame of a due stream about the present event. */
-static show_result show(venue *v, stream *of, uint64_t ts_ns, text_out *out)
+static show_result show(venue *v, stream *of, uint64_t ts_ns)
 {
     const sim_symbol *s = &v->present->symbol;
     stream_kind kind = of->row->kind;
     set_items(v, of, s);
     if (kind == STREAM_BOOK)
-        return show_book(v, of, s, ts_ns, out);
+        return show_book(v, of, s, ts_ns);
     if (kind == STREAM_TRADE || kind == STREAM_TRADE_EACH)
-        return show_trades(v, of, s, ts_ns, out);
+        return show_trades(v, of, s, ts_ns);
     if (kind == STREAM_TICKER)
-        return show_ticker(v, of, s, ts_ns, out);
+        return show_ticker(v, of, s, ts_ns);
     if (kind == STREAM_CANDLE)
-        return show_candle(v, of, s, ts_ns, out);
+        return show_candle(v, of, s, ts_ns);
     if (kind == STREAM_LIQUIDATION)
         symbol_set_liquidation(s, v->values);
     advance(of, s, ts_ns);
     of->u++;
-    (void)put_frame(v, of, s, out);
+    (void)put_frame(v, of, s);
     return SHOW_DONE;
 }
 
 /* Make the frame of an account's stream about v->event. Returns 0 if the stream does not show
  * it. */
-static int show_account(venue *v, stream *of, uint64_t ts_ns, text_out *out)
+static int show_account(venue *v, stream *of, uint64_t ts_ns)
 {
     const account_event *event = v->event;
     const sim_symbol *s = &v->members[event->symbol].symbol;
@@ -453,19 +443,18 @@ static int show_account(venue *v, stream *of, uint64_t ts_ns, text_out *out)
     set_items(v, of, s);
     set_frame(v, of, s, "delta");
     account_set_event(event, s, v->options.row->words, &v->texts, v->values);
-    (void)render(v, of->text->delta != NULL ? of->text->delta : of->text->snapshot, NULL, out);
+    (void)render(v, of->text->delta != NULL ? of->text->delta : of->text->snapshot, NULL);
     return 1;
 }
 
 /* ---- first frames of subscribers ---- */
 
-static int show_state(venue *v, const stream *of, text_out *out)
+static int show_state(venue *v, const stream *of)
 {
     const sim_symbol *s = &v->members[of->first].symbol;
     set_items(v, of, s);
     v->items.window = of->window;
-    v->items.candles[0] = &of->candle;
-    v->items.candle_count = 1;
+    v->items.candle = &of->candle;
     v->items.trades = &of->last;
     v->items.trade_count = of->last.ns != 0;
     if ((of->row->flags & STREAM_LAST_FIRST) != 0 && v->items.trade_count == 0)
@@ -474,7 +463,7 @@ static int show_state(venue *v, const stream *of, text_out *out)
     if (of->shown != NULL)
         memcpy(&v->values[SIM_TICKER_FIRST], &of->shown[SIM_TICKER_FIRST],
                (SIM_TICKER_LAST - SIM_TICKER_FIRST + 1) * sizeof v->values[0]);
-    return render(v, of->text->snapshot, NULL, out);
+    return render(v, of->text->snapshot, NULL);
 }
 
 /* Treat the present state as shown: the state before the first frame. */
@@ -501,23 +490,22 @@ void venue_want(venue *v, uint32_t index)
     set_shown(v, of, v->members[of->first].symbol.event_ns);
 }
 
-static void fill_frame(const venue *v, const stream *of, const text_out *text, venue_frame *out)
+static void fill_frame(const venue *v, const stream *of, venue_frame *out)
 {
     *out = (venue_frame){.stream = (uint32_t)(of - v->streams),
                          .seq = of->seq,
                          .u = of->u,
                          .ts_ns = of->ts_ns,
-                         .bytes = td_bytes_of(text->data, text->size)};
+                         .bytes = td_buf_view(&v->text)};
 }
 
 int venue_snapshot(venue *v, uint32_t index, venue_frame *out)
 {
     TD_ASSERT(index < v->stream_count);
     const stream *of = &v->streams[index];
-    text_out text = {.data = v->bytes, .capacity = sizeof v->bytes};
-    if ((of->row->flags & STREAM_NO_INITIAL) != 0 || !show_state(v, of, &text))
+    if ((of->row->flags & STREAM_NO_INITIAL) != 0 || !show_state(v, of))
         return 0;
-    fill_frame(v, of, &text, out);
+    fill_frame(v, of, out);
     return 1;
 }
 
@@ -591,34 +579,34 @@ static void step(venue *v, uint64_t ts_ns)
 }
 
 /* The next frame about the present event. Returns 0 if absent. */
-static int next_public(venue *v, uint64_t ts_ns, text_out *text, venue_frame *out)
+static int next_public(venue *v, uint64_t ts_ns, venue_frame *out)
 {
     while (v->to_show != 0) {
         TD_ASSERT(v->present != NULL);
         unsigned place = (unsigned)__builtin_ctzll(v->to_show);
         stream *of = &v->streams[v->present->streams[place]];
-        show_result shown = show(v, of, ts_ns, text);
+        show_result shown = show(v, of, ts_ns);
         if (shown != SHOW_AGAIN)
             v->to_show &= v->to_show - 1;
         if (shown == SHOW_NOTHING)
             continue;
-        fill_frame(v, of, text, out);
+        fill_frame(v, of, out);
         return 1;
     }
     return 0;
 }
 
 /* The next frame about the account's events. Returns 0 if absent. */
-static int next_private(venue *v, uint64_t ts_ns, text_out *text, venue_frame *out)
+static int next_private(venue *v, uint64_t ts_ns, venue_frame *out)
 {
     if (v->account == NULL)
         return 0;
     while (v->event != NULL || (v->event = account_next_event(v->account)) != NULL) {
         while (v->next_stream < v->stream_count) {
             stream *of = &v->streams[v->next_stream++];
-            if (!show_account(v, of, ts_ns, text))
+            if (!show_account(v, of, ts_ns))
                 continue;
-            fill_frame(v, of, text, out);
+            fill_frame(v, of, out);
             return 1;
         }
         v->event = NULL;
@@ -629,9 +617,8 @@ static int next_private(venue *v, uint64_t ts_ns, text_out *text, venue_frame *o
 
 int venue_next(venue *v, uint64_t ts_ns, venue_frame *out)
 {
-    text_out text = {.data = v->bytes, .capacity = sizeof v->bytes};
     for (unsigned events = 0;; events++) {
-        if (next_public(v, ts_ns, &text, out) || next_private(v, ts_ns, &text, out))
+        if (next_public(v, ts_ns, out) || next_private(v, ts_ns, out))
             return 1;
         if (events == EVENTS_MAX)
             return 0;
@@ -661,15 +648,6 @@ static int format_tail(const stream_row *row, const instrument *traded, char out
     }
     out[0] = '\0';
     return 0;
-}
-
-static void add_name(venue *v, uint32_t index)
-{
-    const char *name = v->streams[index].name;
-    uint64_t place = td_xxh64(name, strlen(name));
-    while (v->by_name[place & v->by_name_mask] != 0)
-        place++;
-    v->by_name[place & v->by_name_mask] = index + 1;
 }
 
 /* Allocate what a stream shows, and set it to the symbol's present state. */
@@ -722,7 +700,7 @@ static void add_stream(venue *v, size_t row_index, uint32_t member, candle_inter
         memcpy(made->candle_topic, topic, strlen(topic) + 1);
         made->topic = made->candle_topic;
     }
-    add_name(v, at);
+    slot_table_put(&v->by_name, td_xxh64(name, (size_t)n), at);
     open_shown(v, made, &of->symbol);
 }
 
@@ -789,11 +767,7 @@ venue *venue_open(const venue_options *options)
     v->members = td_alloc_zero(symbols, sizeof *v->members);
     v->streams = td_alloc_zero(v->stream_capacity, sizeof *v->streams);
     v->rows = td_alloc_zero(row_count(v), sizeof *v->rows);
-    uint32_t places = 16;
-    while (places < 2 * v->stream_capacity)
-        places *= 2;
-    v->by_name_mask = places - 1;
-    v->by_name = td_alloc_zero(places, sizeof *v->by_name);
+    td_buf_init(&v->text, VENUE_FRAME_BYTES_MAX);
     open_scratch(v);
     compile_rows(v);
     if (row->account != NULL) {
@@ -822,7 +796,8 @@ void venue_close(venue *v)
     }
     account_close(v->account);
     td_free(v->scratch);
-    td_free(v->by_name);
+    slot_table_fini(&v->by_name);
+    td_buf_fini(&v->text);
     td_free(v->rows);
     td_free(v->streams);
     td_free(v->members);
@@ -849,14 +824,11 @@ venue_stream venue_stream_at(const venue *v, uint32_t index)
 
 uint32_t venue_find(const venue *v, td_bytes exchange_topic)
 {
-    uint64_t at = td_xxh64(exchange_topic.data, exchange_topic.size);
-    for (;; at++) {
-        uint32_t index = v->by_name[at & v->by_name_mask];
-        if (index == 0)
-            return v->stream_count;
-        if (td_bytes_is(exchange_topic, v->streams[index - 1].name))
-            return index - 1;
-    }
+    slot_probe at = slot_probe_of(td_xxh64(exchange_topic.data, exchange_topic.size));
+    while (slot_table_next(&v->by_name, &at))
+        if (td_bytes_is(exchange_topic, v->streams[at.row].name))
+            return at.row;
+    return v->stream_count;
 }
 
 const book_window *venue_book(const venue *v, uint32_t index)

@@ -9,8 +9,6 @@
 
 #include <cmocka.h>
 
-static char space[4096];
-
 /* Three levels for any list, the middle one without a size. */
 static int next_level(void *user, sim_list_id list, size_t index, sim_value *values)
 {
@@ -38,7 +36,8 @@ static void expect(const char *text, const sim_value *shown, const char *expecte
 {
     template *made = NULL;
     sim_value values[SIM_COUNT];
-    text_out out = {.data = space, .capacity = sizeof space};
+    td_buf out;
+    td_buf_init(&out, 1 << 16);
     set_values(values);
     made = template_open(text);
     const template_source source = {.values = values, .shown = shown, .next_item = next_level};
@@ -46,8 +45,9 @@ static void expect(const char *text, const sim_value *shown, const char *expecte
     template_close(made);
     assert_int_equal(is_put, expected != NULL);
     size_t size = expected == NULL ? 0 : strlen(expected);
-    if (out.size != size || (size > 0 && memcmp(space, expected, size) != 0))
-        fail_msg("%s\nwrote    %.*s\nexpected %s", text, (int)out.size, space, expected);
+    if (out.size != size || (size > 0 && memcmp(out.data, expected, size) != 0))
+        fail_msg("%s\nwrote    %.*s\nexpected %s", text, (int)out.size, out.data, expected);
+    td_buf_fini(&out);
 }
 
 static void test_forms(void **state)
