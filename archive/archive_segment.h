@@ -4,7 +4,7 @@
 
 #include "base/err.h"
 #include "archive/archive.h"
-#include "format/segment_index.h"
+#include "format/segment_index_read.h"
 #include "format/segment_reader.h"
 
 /* Open the segment at path, below the archive: segment_reader_open. An open segment that its writer

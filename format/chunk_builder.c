@@ -86,7 +86,6 @@ struct chunk_builder {
     uint64_t last_ns, last_frame_ns; /* recv_ns of the last message, and of the last frame */
     /* the segment */
     uint32_t segment_number; /* 0 = none yet */
-    segment_cause segment_cause;
     uint64_t segment_first_ns;
     uint64_t segment_messages;
     uint64_t segment_bytes;
@@ -262,44 +261,33 @@ void chunk_builder_set_level(chunk_builder *builder, int level)
 
 /* ---- segments ---- */
 
-/* Why a message at recv_ns would begin a segment; 0 and *cause untouched if it would not. */
-static int find_segment_cause(const chunk_builder *b, uint64_t recv_ns, segment_cause *cause)
+/* 1 if a message at recv_ns would begin a segment. */
+static int is_segment_over(const chunk_builder *b, uint64_t recv_ns)
 {
-    if (b->segment_number == 0)
-        *cause = SEGMENT_CAUSE_FIRST;
-    else if (b->segment_messages == 0)
-        *cause = b->segment_cause; /* begun, and its first message could not be appended */
-    else if (!b->options.spans_hours && recv_ns / NS_PER_HOUR != b->segment_first_ns / NS_PER_HOUR)
-        *cause = SEGMENT_CAUSE_HOUR;
-    else if (b->segment_bytes >= b->options.segment_bytes_max)
-        *cause = SEGMENT_CAUSE_BYTES;
-    else if (b->segment_chunks >= b->options.segment_chunks_max)
-        *cause = SEGMENT_CAUSE_CHUNKS;
-    else if (b->segment_index_entries >= b->options.segment_index_max)
-        *cause = SEGMENT_CAUSE_SUMMARY;
-    else if (b->is_end_asked)
-        *cause = SEGMENT_CAUSE_ASKED;
-    else
-        return 0;
-    return 1;
+    const chunk_builder_options *o = &b->options;
+    /* The segment may have begun, and its first message could not be appended. */
+    if (b->segment_number == 0 || b->segment_messages == 0)
+        return 1;
+    if (!o->spans_hours && recv_ns / NS_PER_HOUR != b->segment_first_ns / NS_PER_HOUR)
+        return 1;
+    return b->segment_bytes >= o->segment_bytes_max || b->segment_chunks >= o->segment_chunks_max ||
+           b->segment_index_entries >= o->segment_index_max || b->is_end_asked;
 }
 
 int chunk_builder_wants_seal(const chunk_builder *builder, uint64_t recv_ns)
 {
     if (builder->pending_count == 0)
         return 0;
-    segment_cause cause;
     return builder->raw.size >= builder->options.target_bytes ||
            builder->conns.count + 1 >= CHAIN_CONNS_MAX ||
            (builder->options.interval_ns > 0 &&
             recv_ns - builder->pending_first_ns >= builder->options.interval_ns) ||
-           find_segment_cause(builder, recv_ns, &cause);
+           is_segment_over(builder, recv_ns);
 }
 
 int chunk_builder_starts_segment(const chunk_builder *builder, uint64_t recv_ns)
 {
-    segment_cause cause;
-    return builder->pending_count == 0 && find_segment_cause(builder, recv_ns, &cause);
+    return builder->pending_count == 0 && is_segment_over(builder, recv_ns);
 }
 
 void chunk_builder_end_segment(chunk_builder *builder)
@@ -308,7 +296,7 @@ void chunk_builder_end_segment(chunk_builder *builder)
 }
 
 /* Channels, schemas and their ids restart. */
-static void begin_segment(chunk_builder *b, uint64_t recv_ns, segment_cause cause)
+static void begin_segment(chunk_builder *b, uint64_t recv_ns)
 {
     TD_ASSERT(recv_ns >= b->last_ns);
     TD_ASSERT(b->pending_count == 0);
@@ -316,7 +304,6 @@ static void begin_segment(chunk_builder *b, uint64_t recv_ns, segment_cause caus
     if (b->segment_messages > 0 || b->segment_number == 0)
         b->segment_number++;
     b->schema_count = 0;
-    b->segment_cause = cause;
     b->segment_first_ns = recv_ns;
     b->segment_messages = 0;
     b->segment_bytes = 0;
@@ -617,11 +604,10 @@ td_result chunk_builder_append(chunk_builder *builder, const chunk_frame *frame,
     td_result rc = check_times(b, frame, err);
     if (TD_UNLIKELY(rc != TD_OK))
         return rc;
-    segment_cause cause;
-    if (TD_UNLIKELY(find_segment_cause(b, frame->recv_ns, &cause))) {
+    if (TD_UNLIKELY(is_segment_over(b, frame->recv_ns))) {
         if (b->pending_count > 0)
             return td_err_set(err, TD_E_LIMIT, "the segment is over: seal the chunk first");
-        begin_segment(b, frame->recv_ns, cause);
+        begin_segment(b, frame->recv_ns);
     }
     if (TD_UNLIKELY(b->raw.size >= b->options.target_bytes))
         return td_err_set(err, TD_E_LIMIT, "the chunk has %zu bytes: seal it first", b->raw.size);
@@ -695,18 +681,24 @@ sealed_chunk *sealed_chunk_open(void)
     td_buf_init(&chunk->bytes, 2 * LIMIT_CHUNK_BYTES);
     td_buf_init(&chunk->schema_records, LIMIT_CHUNK_BYTES);
     td_buf_init(&chunk->channel_records, LIMIT_CHUNK_BYTES);
-    td_buf_init(&chunk->names, LIMIT_CHUNK_BYTES);
     return chunk;
+}
+
+static void drop_new_channels(sealed_chunk *chunk)
+{
+    for (uint32_t i = 0; i < chunk->new_channel_count; i++)
+        segment_channel_free_strings(&chunk->new_channels[i]);
+    chunk->new_channel_count = 0;
 }
 
 void sealed_chunk_close(sealed_chunk *chunk)
 {
     if (chunk == NULL)
         return;
+    drop_new_channels(chunk);
     td_buf_fini(&chunk->bytes);
     td_buf_fini(&chunk->schema_records);
     td_buf_fini(&chunk->channel_records);
-    td_buf_fini(&chunk->names);
     td_free(chunk->channels);
     td_free(chunk->new_channels);
     td_free(chunk->conns);
@@ -733,26 +725,6 @@ static size_t index_bytes_of(const chunk_builder *b)
            (size_t)b->pending_count * MCAP_INDEX_ENTRY_BYTES;
 }
 
-/* Bytes that names needs for the strings of the new channels. */
-static size_t names_bytes_of(const channel_info *info)
-{
-    return strlen(info->feed) + strlen(info->family) + strlen(info->topic) +
-           strlen(info->exchange_topic) + strlen(info->symbol) + strlen(info->message_encoding) +
-           strlen(info->schema_name) + info->schema.size + 7;
-}
-
-/* Ids of new channels are the last ones given. */
-static void reserve_names(const chunk_builder *b, sealed_chunk *out)
-{
-    size_t bytes = 0;
-    for (uint32_t i = 0; i < b->pending_channel_count; i++) {
-        const channel_state *channel = &b->channels[b->pending_channels[i]];
-        if (channel->id + b->pending_new_count >= b->next_channel_id)
-            bytes += names_bytes_of(&channel->info);
-    }
-    td_buf_grow(&out->names, bytes);
-}
-
 /* Reserve all memory that sealing needs. */
 static void reserve_all(const chunk_builder *b, sealed_chunk *out)
 {
@@ -765,7 +737,6 @@ static void reserve_all(const chunk_builder *b, sealed_chunk *out)
                                        b->pending_new_count, sizeof *out->new_channels);
     out->conns =
         td_array_reach(out->conns, &out->conn_capacity, b->conns.count, sizeof *out->conns);
-    reserve_names(b, out);
 }
 
 /* Forget the content, keep the memory. */
@@ -774,9 +745,8 @@ static void clear(sealed_chunk *out)
     td_buf_clear(&out->bytes);
     td_buf_clear(&out->schema_records);
     td_buf_clear(&out->channel_records);
-    td_buf_clear(&out->names);
+    drop_new_channels(out);
     out->channel_count = 0;
-    out->new_channel_count = 0;
     out->new_schema_count = 0;
     out->conn_count = 0;
 }
@@ -882,35 +852,6 @@ static void walk_records(const chunk_builder *b, sealed_chunk *out, size_t *curs
     }
 }
 
-static const char *copy_name(sealed_chunk *out, const char *name)
-{
-    size_t bytes = strlen(name) + 1;
-    TD_ASSERT(out->names.capacity - out->names.size >= bytes);
-    char *copy = (char *)out->names.data + out->names.size;
-    memcpy(copy, name, bytes);
-    out->names.size += bytes;
-    return copy;
-}
-
-/* The sealed chunk outlives the builder's next chunk, so it has strings of its own. */
-static channel_info copy_info(sealed_chunk *out, const channel_info *info)
-{
-    channel_info copy = *info;
-    copy.feed = copy_name(out, info->feed);
-    copy.family = copy_name(out, info->family);
-    copy.topic = copy_name(out, info->topic);
-    copy.exchange_topic = copy_name(out, info->exchange_topic);
-    copy.symbol = copy_name(out, info->symbol);
-    copy.message_encoding = copy_name(out, info->message_encoding);
-    copy.schema_name = copy_name(out, info->schema_name);
-    copy.schema = td_bytes_of(out->names.data + out->names.size, info->schema.size);
-    TD_ASSERT(out->names.capacity - out->names.size >= info->schema.size);
-    if (info->schema.size > 0)
-        memcpy(out->names.data + out->names.size, info->schema.data, info->schema.size);
-    out->names.size += info->schema.size;
-    return copy;
-}
-
 static int new_by_id(const void *a, const void *b)
 {
     const segment_channel *x = a, *y = b;
@@ -926,8 +867,10 @@ static void fill_new_channels(const chunk_builder *b, sealed_chunk *out)
         if (channel->id < first_new)
             continue;
         TD_ASSERT(out->new_channel_count < out->new_channel_capacity);
-        out->new_channels[out->new_channel_count++] =
-            (segment_channel){.id = channel->id, .info = copy_info(out, &channel->info)};
+        segment_channel *made = &out->new_channels[out->new_channel_count++];
+        /* The sealed chunk outlives the builder's next chunk. */
+        *made = (segment_channel){.id = channel->id, .info = channel->info};
+        segment_channel_own_strings(made);
     }
     TD_ASSERT(out->new_channel_count == b->pending_new_count);
     if (out->new_channel_count > 1)
@@ -954,7 +897,6 @@ static void fill_rest(const chunk_builder *b, sealed_chunk *out)
     out->segment_first_ns = b->segment_first_ns;
     out->segment_number = b->segment_number;
     out->starts_segment = b->pending_starts_segment;
-    out->cause = b->segment_cause;
     out->totals = b->totals;
     for (uint32_t i = 0; i < b->conns.count; i++) {
         out->conns[i] = b->conns.conns[i].conn;

@@ -20,18 +20,9 @@
 #include "base/attr.h"
 #include "base/buf.h"
 #include "base/bytes.h"
-#include "base/channel.h"
 #include "base/err.h"
 #include "format/chain.h"
-
-/* A channel of a segment. */
-typedef struct segment_channel {
-    uint16_t id;                /* MCAP channel id; also the bit in chunk bitmaps */
-    uint32_t index;             /* in the list that has it */
-    channel_info info;          /* strings owned by that list */
-    uint64_t message_count;     /* in the segment; UINT64_MAX: not known */
-    uint64_t first_ns, last_ns; /* recv_ns of these, where they are known */
-} segment_channel;
+#include "format/segment_channel.h"
 
 typedef struct chunk_builder chunk_builder;
 
@@ -77,16 +68,6 @@ typedef struct sealed_channel {
     uint64_t index_offset; /* of its Message Index record, from the end of the Chunk record */
 } sealed_channel;
 
-/* Why a segment began. */
-typedef enum segment_cause {
-    SEGMENT_CAUSE_FIRST,
-    SEGMENT_CAUSE_HOUR,
-    SEGMENT_CAUSE_BYTES,
-    SEGMENT_CAUSE_CHUNKS,
-    SEGMENT_CAUSE_SUMMARY,
-    SEGMENT_CAUSE_ASKED,
-} segment_cause;
-
 /* A chunk ready to be written. Filled by chunk_builder_seal, read-only then, except that
  * segment_writer appends the chain record to bytes. Keep a few and use them in turn: memory is
  * kept. May move to another thread as a whole. */
@@ -101,7 +82,6 @@ typedef struct sealed_chunk {
     uint64_t segment_first_ns;  /* recv_ns of the segment's first message: names the segment */
     uint32_t segment_number;    /* 1, 2 … over the builder's life */
     uint8_t starts_segment;     /* 1: the segment's first chunk */
-    segment_cause cause;        /* why that segment began */
     sealed_channel *channels;   /* by rising id */
     uint32_t channel_count;
     /* Those that are in no chunk of the segment before this one, by rising id; without counts. */
@@ -114,7 +94,6 @@ typedef struct sealed_chunk {
     chain_conn *conns;      /* open connections, and those that had frames in this chunk */
     uint32_t conn_count;
     /* memory, the builder's business */
-    td_buf names;
     size_t channel_capacity, new_channel_capacity, conn_capacity;
 } sealed_chunk;
 

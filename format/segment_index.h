@@ -7,10 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/channel.h"
 #include "base/err.h"
 #include "base/hash.h"
-#include "base/io.h"
 #include "format/chunk_builder.h"
 #include "format/segment_name.h"
 
@@ -64,13 +62,6 @@ typedef struct segment_index {
     uint8_t *bitmaps;
     size_t bitmap_bytes, bitmap_capacity;
 } segment_index;
-
-/* Read the segment file at full; path is what the index calls it, below its archive. What cannot be
- * read is an error, with path and offset: TD_E_CORRUPT, TD_E_TRUNCATED, TD_E_IO, TD_E_LIMIT; but an
- * open one that a crash left before anything in it was durable is an empty one. On success *out is
- * the caller's. */
-TD_MUST_USE td_result segment_index_read(td_io io, const char *full, const char *path,
-                                         index_depth depth, segment_index *out, td_err *err);
 
 /* To build an index: add a channel (ids rising; its strings are copied) or a chunk with its
  * bitmap (TD_E_LIMIT: bitmaps of 4 GiB). */

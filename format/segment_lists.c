@@ -12,12 +12,6 @@
 
 enum { MCAP_IDS = UINT16_MAX + 1 };
 
-/* A channel and the strings that its info points to. */
-typedef struct owned_channel {
-    segment_channel channel; /* first: reader->channels points to it */
-    char text[];
-} owned_channel;
-
 /* The schema of an id, or NULL; files have few of them. */
 static const file_schema *find_schema(const segment_reader *r, uint16_t id)
 {
@@ -84,11 +78,11 @@ static channel_dir parse_dir(td_bytes text)
 }
 
 /* Fill info from our metadata keys, or from the MCAP topic where a file is not ours. */
-static void fill_info(owned_channel *owned, const mcap_channel *in, const file_schema *schema)
+static void fill_info(segment_channel *channel, const mcap_channel *in, char *texts,
+                      const file_schema *schema)
 {
-    TD_ASSERT(owned->channel.id == in->id);
-    segment_channel *channel = &owned->channel;
-    char *at = owned->text;
+    TD_ASSERT(channel->id == in->id);
+    char *at = texts;
     td_bytes feed = mcap_find_pair(in->metadata, "feed");
     td_bytes topic = mcap_find_pair(in->metadata, "topic");
     td_bytes opcode = mcap_find_pair(in->metadata, "opcode");
@@ -112,21 +106,23 @@ static void fill_info(owned_channel *owned, const mcap_channel *in, const file_s
             schema == NULL ? td_bytes_of(NULL, 0) : td_bytes_of(schema->text, schema->text_bytes)};
 }
 
-/* Put a channel into the list, which owns it then, and map its id to its index. */
-static void keep_channel(segment_reader *r, owned_channel *owned)
+/* Put a channel into the list, which owns its strings then, and map its id to its index. */
+static void keep_channel(segment_reader *r, const segment_channel *channel)
 {
     TD_ASSERT(r->channel_count < MCAP_IDS);
     uint32_t stored = r->channel_count + 1;
-    size_t end = ((size_t)owned->channel.id + 1) * sizeof stored;
+    size_t end = ((size_t)channel->id + 1) * sizeof stored;
     if (end > r->by_id.size) {
         td_buf_grow(&r->by_id, end - r->by_id.size);
         memset(r->by_id.data + r->by_id.size, 0, end - r->by_id.size);
         r->by_id.size = end;
     }
     memcpy(r->by_id.data + end - sizeof stored, &stored, sizeof stored);
-    owned->channel.index = r->channel_count;
+    segment_channel *kept = td_alloc(sizeof *kept);
+    *kept = *channel;
+    kept->index = r->channel_count;
     r->channels = td_array_grow(r->channels, r->channel_count, sizeof(void *));
-    r->channels[r->channel_count++] = &owned->channel;
+    r->channels[r->channel_count++] = kept;
 }
 
 td_result reader_add_channel(segment_reader *reader, td_bytes content, td_err *err)
@@ -139,48 +135,31 @@ td_result reader_add_channel(segment_reader *reader, td_bytes content, td_err *e
     if (segment_reader_channel_by_id(r, in.id) != NULL)
         return TD_OK;
     /* Every string comes from the record, and gets a NUL. */
-    size_t text_bytes = content.size + sizeof SEGMENT_FOREIGN_FEED + 8;
-    owned_channel *owned = td_alloc(sizeof *owned + text_bytes);
-    owned->channel = (segment_channel){.id = in.id, .message_count = UINT64_MAX};
-    fill_info(owned, &in, find_schema(r, in.schema_id));
-    keep_channel(r, owned);
+    char *texts = td_alloc(content.size + sizeof SEGMENT_FOREIGN_FEED + 8);
+    segment_channel channel = {.id = in.id, .message_count = UINT64_MAX};
+    fill_info(&channel, &in, texts, find_schema(r, in.schema_id));
+    keep_channel(r, &channel);
     return TD_OK;
 }
 
 td_result reader_add_known_channel(segment_reader *reader, const segment_channel *channel,
                                    td_err *err)
 {
-    const channel_info *info = &channel->info;
-    const uint16_t id = channel->id;
-    const char *const texts[] = {info->feed,           info->family, info->topic,
-                                 info->exchange_topic, info->symbol, info->message_encoding,
-                                 info->schema_name};
-    size_t text_bytes = 0;
-    if (segment_reader_channel_by_id(reader, id) != NULL)
-        return td_err_set(err, TD_E_CORRUPT, "channel %u is there twice", id);
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
-        text_bytes += strlen(texts[i]) + 1;
-    owned_channel *owned = td_alloc(sizeof *owned + text_bytes);
-    char *at = owned->text;
-    owned->channel = (segment_channel){.id = id, .info = *info, .message_count = UINT64_MAX};
-    channel_info *own = &owned->channel.info;
-    own->feed = reader_place_text(&at, td_bytes_str(info->feed));
-    own->family = reader_place_text(&at, td_bytes_str(info->family));
-    own->topic = reader_place_text(&at, td_bytes_str(info->topic));
-    own->exchange_topic = reader_place_text(&at, td_bytes_str(info->exchange_topic));
-    own->symbol = reader_place_text(&at, td_bytes_str(info->symbol));
-    own->message_encoding = reader_place_text(&at, td_bytes_str(info->message_encoding));
-    own->schema_name = reader_place_text(&at, td_bytes_str(info->schema_name));
-    own->schema = td_bytes_of(NULL, 0);
-    keep_channel(reader, owned);
+    if (segment_reader_channel_by_id(reader, channel->id) != NULL)
+        return td_err_set(err, TD_E_CORRUPT, "channel %u is there twice", channel->id);
+    segment_channel own = {.id = channel->id, .info = channel->info, .message_count = UINT64_MAX};
+    segment_channel_own_strings(&own);
+    keep_channel(reader, &own);
     return TD_OK;
 }
 
 void reader_free_channels(segment_reader *reader)
 {
     TD_ASSERT(reader->channel_count <= MCAP_IDS);
-    for (uint32_t i = 0; i < reader->channel_count; i++)
+    for (uint32_t i = 0; i < reader->channel_count; i++) {
+        segment_channel_free_strings(reader->channels[i]);
         td_free(reader->channels[i]);
+    }
     for (uint32_t i = 0; i < reader->schema_count; i++) {
         td_free(reader->schemas[i].name);
         td_free(reader->schemas[i].text);

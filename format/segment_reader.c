@@ -39,17 +39,9 @@ static td_result read_header(segment_reader *r, td_err *err)
         rc = mcap_source_content(&r->source, &place, &content, err);
     if (rc == TD_OK)
         rc = mcap_decode_header(content, &header, err);
-    if (rc == TD_OK)
-        rc = td_buf_append(&r->names, header.profile.data, header.profile.size, err);
-    if (rc == TD_OK)
-        rc = td_buf_append(&r->names, header.library.data, header.library.size, err);
     if (rc != TD_OK)
         return rc;
-    r->info.profile = td_bytes_of(r->names.data, header.profile.size);
-    r->info.library = td_bytes_of(r->names.data, header.library.size);
-    if (header.library.size > 0) /* else names may be empty */
-        r->info.library.data += header.profile.size;
-    r->info.is_ours = (uint8_t)td_bytes_is(r->info.profile, SEGMENT_PROFILE);
+    r->info.is_ours = (uint8_t)td_bytes_is(header.profile, SEGMENT_PROFILE);
     r->data_start = place.end;
     return TD_OK;
 }
@@ -166,7 +158,6 @@ static td_result read_lists(segment_reader *r, td_err *err)
 /* Buffers and file; their bounds are the reader's bounds. */
 static td_result open_parts(segment_reader *r, const char *path, td_err *err)
 {
-    td_buf_init(&r->names, LIMIT_RECORD_BYTES);
     td_buf_init(&r->bitmaps, BITMAPS_BYTES_MAX);
     td_buf_init(&r->by_id, MCAP_IDS * sizeof(uint32_t));
     td_buf_init(&r->records, LIMIT_CHUNK_BYTES + SEGMENT_PADDING_BYTES);
@@ -234,7 +225,6 @@ void segment_reader_close(segment_reader *reader)
     td_free(reader->schemas);
     td_free(reader->chunks);
     td_free(reader->strings);
-    td_buf_fini(&reader->names);
     td_buf_fini(&reader->bitmaps);
     td_buf_fini(&reader->by_id);
     td_buf_fini(&reader->records);

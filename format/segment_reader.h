@@ -42,9 +42,8 @@ typedef enum segment_state {
 /* What is known of a file after opening it. Views and strings: valid until close. */
 typedef struct segment_info {
     segment_state state;
-    uint8_t is_ours;     /* 1: profile `tapedeck`, session is filled in */
-    uint8_t has_summary; /* 1: the chunk list comes from a sound summary */
-    td_bytes profile, library;
+    uint8_t is_ours;         /* 1: profile `tapedeck`, session is filled in */
+    uint8_t has_summary;     /* 1: the chunk list comes from a sound summary */
     segment_session session; /* is_ours only; strings as in the file, "" where missing */
     uint64_t file_bytes;     /* at open or the last refresh */
     uint64_t sound_bytes;    /* up to here the records are complete (our `.open`: the last chain

@@ -44,7 +44,6 @@ struct segment_reader {
     uint8_t is_end_torn;   /* what it ends with, if anything, is not all of a sound end */
     char damage[DAMAGE_TEXT_BYTES];
     char *strings;       /* session strings */
-    td_buf names;        /* profile, library */
     uint64_t data_start; /* after the header */
     segment_chunk *chunks;
     uint32_t chunk_count;

@@ -214,13 +214,12 @@ static void test_rotation(void **state)
         uint64_t step_ns; /* between the chunks' frames */
         uint32_t frames;  /* of the first chunk */
         int wants_seal, starts;
-        segment_cause cause;
     } rows[] = {
-        {"nothing", {0}, 1000, 10, 0, 0, SEGMENT_CAUSE_FIRST},
-        {"chunk by size", {.target_bytes = 10000}, 1000, 10, 1, 0, SEGMENT_CAUSE_FIRST},
-        {"chunk by time", {.interval_ns = 20000}, 20000, 10, 1, 0, SEGMENT_CAUSE_FIRST},
-        {"hour", {0}, 3600 * TD_NS_PER_S, 10, 1, 1, SEGMENT_CAUSE_HOUR},
-        {"no hours", {.spans_hours = 1}, 3600 * TD_NS_PER_S, 10, 0, 0, SEGMENT_CAUSE_FIRST},
+        {"nothing", {0}, 1000, 10, 0, 0},
+        {"chunk by size", {.target_bytes = 10000}, 1000, 10, 1, 0},
+        {"chunk by time", {.interval_ns = 20000}, 20000, 10, 1, 0},
+        {"hour", {0}, 3600 * TD_NS_PER_S, 10, 1, 1},
+        {"no hours", {.spans_hours = 1}, 3600 * TD_NS_PER_S, 10, 0, 0},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         bench b = open_bench(&rows[i].options);
@@ -241,7 +240,6 @@ static void test_rotation(void **state)
         seal(&b);
         assert_int_equal(b.sealed->starts_segment, rows[i].starts);
         assert_int_equal(b.sealed->segment_number, 1 + rows[i].starts);
-        assert_int_equal(b.sealed->cause, rows[i].cause);
         assert_int_equal(b.sealed->new_channel_count, rows[i].starts);
         close_bench(&b);
     }
@@ -252,13 +250,12 @@ static void test_segment_limits(void **state)
     (void)state;
     static const struct {
         chunk_builder_options small;
-        segment_cause cause;
         uint32_t chunks; /* 0: any number; each has frames of two channels */
     } rows[] = {
-        {{.segment_chunks_max = 2}, SEGMENT_CAUSE_CHUNKS, 2},
-        {{.segment_bytes_max = 300}, SEGMENT_CAUSE_BYTES, 0},
-        {{.segment_index_max = 6}, SEGMENT_CAUSE_SUMMARY, 3},
-        {{.segment_index_max = 5}, SEGMENT_CAUSE_SUMMARY, 3},
+        {{.segment_chunks_max = 2}, 2},
+        {{.segment_bytes_max = 300}, 0},
+        {{.segment_index_max = 6}, 3},
+        {{.segment_index_max = 5}, 3},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         bench b = open_bench(&rows[i].small);
@@ -275,7 +272,6 @@ static void test_segment_limits(void **state)
         assert_int_equal(append(&b, channel_of(&b, "t", "s"), ++now, 10), TD_OK);
         seal(&b);
         assert_int_equal(b.sealed->segment_number, 2);
-        assert_int_equal(b.sealed->cause, rows[i].cause);
         chunk_builder_end_segment(b.builder);
         assert_true(chunk_builder_starts_segment(b.builder, now + 1));
         close_bench(&b);

@@ -1,0 +1,22 @@
+/* A channel of a segment, as its lists have it. */
+#ifndef TD_FORMAT_SEGMENT_CHANNEL_H
+#define TD_FORMAT_SEGMENT_CHANNEL_H
+
+#include <stdint.h>
+
+#include "base/channel.h"
+
+typedef struct segment_channel {
+    uint16_t id;                /* MCAP channel id; also the bit in chunk bitmaps */
+    uint32_t index;             /* in the list that has it */
+    channel_info info;          /* strings owned by that list */
+    uint64_t message_count;     /* in the segment; UINT64_MAX: not known */
+    uint64_t first_ns, last_ns; /* recv_ns of these, where they are known */
+} segment_channel;
+
+/* Give the channel strings of its own, copies of those it has (NULL: ""), without the schema's
+ * text; and free them. They are one allocation, which begins with the feed. */
+void segment_channel_own_strings(segment_channel *channel);
+void segment_channel_free_strings(segment_channel *channel);
+
+#endif

@@ -1,0 +1,191 @@
+#include "format/segment_index_read.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/buf.h"
+#include "format/recover.h"
+#include "format/segment_reader.h"
+
+/* Bytes of a bitmap over all ids that MCAP can have. */
+enum { BITMAP_BYTES_MAX = (1 << 16) / 8 };
+
+static int order_by_id(const void *a, const void *b)
+{
+    const segment_channel *left = *(const segment_channel *const *)a;
+    const segment_channel *right = *(const segment_channel *const *)b;
+    return left->id < right->id ? -1 : left->id > right->id;
+}
+
+static void read_channels(const segment_reader *reader, segment_index *out)
+{
+    const segment_info *info = segment_reader_info(reader);
+    uint32_t count = segment_reader_channel_count(reader);
+    const segment_channel **sorted = td_alloc_zero(count + 1, sizeof(segment_channel *));
+    for (uint32_t i = 0; i < count; i++)
+        sorted[i] = segment_reader_channel(reader, i);
+    qsort(sorted, count, sizeof(void *), order_by_id);
+    for (uint32_t i = 0; i < count; i++) {
+        segment_channel row = {.id = sorted[i]->id, .info = sorted[i]->info};
+        if (out->depth == INDEX_SUMMARY) {
+            row.message_count = sorted[i]->message_count;
+            row.first_ns = info->first_ns;
+            row.last_ns = info->last_ns;
+        }
+        segment_index_add_channel(out, &row);
+    }
+    td_free(sorted);
+}
+
+/* A chunk without message indexes may hold any channel of the file. */
+static td_bytes bitmap_of_all(const segment_index *index, uint8_t out[BITMAP_BYTES_MAX])
+{
+    size_t size = 0;
+    memset(out, 0, BITMAP_BYTES_MAX);
+    for (size_t i = 0; i < index->channel_count; i++) {
+        uint16_t id = index->channels[i].id;
+        out[id / 8] = (uint8_t)(out[id / 8] | (1U << (id % 8)));
+        size = (size_t)id / 8 + 1;
+    }
+    TD_ASSERT(size <= BITMAP_BYTES_MAX);
+    return td_bytes_of(out, size);
+}
+
+static td_result read_chunks(const segment_reader *reader, segment_index *out, td_err *err)
+{
+    uint8_t all[BITMAP_BYTES_MAX];
+    td_result rc = TD_OK;
+    for (uint32_t i = 0; i < segment_reader_chunk_count(reader) && rc == TD_OK; i++) {
+        const segment_chunk *chunk = segment_reader_chunk(reader, i);
+        td_bytes bitmap =
+            chunk->has_channels ? segment_reader_bitmap(reader, i) : bitmap_of_all(out, all);
+        rc = segment_index_add_chunk(out, chunk, bitmap, err);
+    }
+    return rc;
+}
+
+static td_result read_counts(const segment_reader *reader, segment_index *out, td_err *err)
+{
+    segment_scratch *scratch = segment_scratch_open();
+    td_buf channels;
+    td_buf_init(&channels, LIMIT_CHUNK_BYTES);
+    td_result rc = TD_OK;
+    for (uint32_t i = 0; i < segment_reader_chunk_count(reader) && rc == TD_OK; i++) {
+        rc = segment_reader_chunk_channels(reader, i, scratch, &channels, err);
+        if (rc == TD_OK)
+            segment_index_count(out, (const sealed_channel *)(const void *)channels.data,
+                                channels.size / sizeof(sealed_channel));
+        else if (rc == TD_E_UNSUPPORTED)
+            rc = TD_OK; /* no message indexes: a foreign file, whose counts stay unknown */
+    }
+    td_buf_fini(&channels);
+    segment_scratch_close(scratch);
+    return rc;
+}
+
+static void copy_text(char *out, size_t out_bytes, const char *text)
+{
+    (void)snprintf(out, out_bytes, "%s", text == NULL ? "" : text);
+}
+
+static td_result read_chain(segment_reader *reader, segment_index *out, td_err *err)
+{
+    chain_record chain;
+    td_result rc = segment_reader_last_chain(reader, NULL, &chain, err);
+    if (rc == TD_E_NOTFOUND) {
+        td_err_clear(err);
+        return TD_OK;
+    }
+    if (rc == TD_OK)
+        td_hash128_hex(chain.value, out->chain_hex);
+    return rc;
+}
+
+/* The session of the segment: by its metadata, else by its name. */
+static void read_origin(const segment_info *info, const char *path, segment_index *out)
+{
+    segment_name name;
+    (void)segment_name_parse(segment_file_name(path), &name); /* empty fields will do */
+    out->number = name.number;
+    copy_text(out->session, sizeof out->session, name.session);
+    copy_text(out->feed, sizeof out->feed, name.feed);
+    if (info->is_ours) {
+        copy_text(out->session, sizeof out->session, info->session.session);
+        copy_text(out->feed, sizeof out->feed, info->session.feed);
+        copy_text(out->family, sizeof out->family, info->session.family);
+        copy_text(out->verb, sizeof out->verb, info->session.verb);
+        copy_text(out->version, sizeof out->version, info->session.version);
+        out->session_start_ns = info->session.start_ns;
+        out->previous_chain = info->session.previous_chain;
+    }
+    const char *previous = info->is_ours ? info->session.previous_segment : "";
+    out->previous_segment = td_strdup(previous == NULL ? "" : previous);
+    out->path = td_strdup(path);
+}
+
+static td_result read_all(segment_reader *reader, const char *path, segment_index *out, td_err *err)
+{
+    const segment_info *info = segment_reader_info(reader);
+    out->is_open = info->state == SEGMENT_OPEN;
+    out->file_bytes = out->is_open ? info->sound_bytes : info->file_bytes;
+    out->message_count = info->message_count;
+    out->first_ns = info->first_ns;
+    out->last_ns = info->last_ns;
+    read_origin(info, path, out);
+    td_result rc = info->is_ours ? read_chain(reader, out, err) : TD_OK;
+    read_channels(reader, out);
+    if (rc == TD_OK)
+        rc = read_chunks(reader, out, err);
+    if (rc == TD_OK && out->depth == INDEX_FULL)
+        rc = read_counts(reader, out, err);
+    return rc;
+}
+
+/* 1 if the file is open, and its head is torn with nothing durable after it. */
+static int has_nothing_durable(td_io io, const char *full, td_result rc)
+{
+    int has_durable = 0;
+    if ((rc != TD_E_TRUNCATED && rc != TD_E_CORRUPT) || !segment_has_open_name(full))
+        return 0;
+    return recover_has_durable(io, full, &has_durable, NULL) == TD_OK && !has_durable;
+}
+
+/* All that is known of an unreadable file. */
+static void fill_empty(const char *path, segment_index *out)
+{
+    segment_name name;
+    index_depth depth = out->depth;
+    segment_index_fini(out);
+    out->depth = depth;
+    out->is_open = 1;
+    if (segment_name_parse(segment_file_name(path), &name)) {
+        memcpy(out->session, name.session, sizeof name.session);
+        memcpy(out->feed, name.feed, sizeof name.feed);
+        out->number = name.number;
+    }
+    out->path = td_strdup(path);
+    out->previous_segment = td_strdup("");
+}
+
+td_result segment_index_read(td_io io, const char *full, const char *path, index_depth depth,
+                             segment_index *out, td_err *err)
+{
+    segment_reader *reader = NULL;
+    *out = (segment_index){.depth = depth};
+    td_result rc = segment_reader_open(io, full, &reader, err);
+    if (rc == TD_OK)
+        rc = read_all(reader, path, out, err);
+    segment_reader_close(reader);
+    if (rc == TD_OK)
+        return TD_OK;
+    if (has_nothing_durable(io, full, rc)) {
+        td_err_clear(err);
+        fill_empty(path, out);
+        return TD_OK;
+    }
+    segment_index_fini(out);
+    return td_err_add(err, rc, "segment %s", path);
+}
