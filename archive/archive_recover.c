@@ -35,7 +35,6 @@ typedef struct work {
     recover_event_fn *progress;
     void *user;
     recover_report *report;
-    journal *journal;
     archive_past past;
     archive_listing listing;
     stray_list strays; /* what the journal came too early for */
@@ -67,11 +66,11 @@ static int is_live(const work *w, const char *session)
 
 static td_result write_gaps(const work *w, const gap_list *rows, td_err *err)
 {
-    TD_ASSERT(w->journal != NULL);
+    TD_ASSERT(w->past.writer != NULL);
     td_result rc = TD_OK;
     for (size_t i = 0; i < rows->count && rc == TD_OK; i++) {
         w->report->gaps_opened++;
-        rc = journal_append_gap(w->journal, &rows->rows[i], err);
+        rc = journal_append_gap(w->past.writer, &rows->rows[i], err);
     }
     return rc;
 }
@@ -151,7 +150,7 @@ static td_result open_lost_gap(const work *w, const past_segment *row, const seg
                              is_import ? CRASH_CAUSE_IMPORT : what);
     gap.detail = row->path;
     w->report->gaps_opened++;
-    return journal_append_gap(w->journal, &gap, err);
+    return journal_append_gap(w->past.writer, &gap, err);
 }
 
 /* Open the gaps after a finished segment, or the gap for the segment itself if it cannot be read.
@@ -203,7 +202,7 @@ static td_result journal_act(const work *w, const char *act, const char *path,
                              const segment_name *name, const segment_totals *totals, td_err *err)
 {
     const journal_segment segment = {path, name->feed, name->session, totals};
-    return journal_append_segment(w->journal, act, &segment, NULL, 0, err);
+    return journal_append_segment(w->past.writer, act, &segment, NULL, 0, err);
 }
 
 static td_result journal_recovered(const work *w, const char *path, const segment_name *name,
@@ -216,7 +215,7 @@ static td_result journal_recovered(const work *w, const char *path, const segmen
         journal_u64("torn_bytes", result->torn_bytes, numbers[0]),
         journal_u64("damaged_blocks", result->damaged_blocks, numbers[1]),
     };
-    return journal_append_segment(w->journal, JOURNAL_RECOVERED, &segment, more,
+    return journal_append_segment(w->past.writer, JOURNAL_RECOVERED, &segment, more,
                                   sizeof more / sizeof more[0], err);
 }
 
@@ -451,7 +450,7 @@ static td_result close_missing(work *w, past_segment *row, const segment_name *n
     if (rc == TD_OK)
         rc = open_lost_gap(w, row, name, "segment is missing", err);
     return rc == TD_OK
-               ? journal_append_segment(w->journal, JOURNAL_CORRUPT, &segment, &chunks, 1, err)
+               ? journal_append_segment(w->past.writer, JOURNAL_CORRUPT, &segment, &chunks, 1, err)
                : rc;
 }
 
@@ -556,15 +555,6 @@ static td_result finish_interrupted(work *w, td_err *err)
 
 /* ---- segments newer than the journal ---- */
 
-/* What recovery itself has written since; without that, nothing that it must know. */
-static td_result read_past_again(work *w, td_err *err)
-{
-    if (w->past.journal.sound_bytes == journal_size_bytes(w->journal))
-        return TD_OK;
-    archive_past_fini(&w->past);
-    return archive_past_read(w->archive, &w->past, err);
-}
-
 static td_result enter_session(work *w, const segment_index *stray, td_err *err)
 {
     session_row row = {.start_ns = stray->session_start_ns};
@@ -573,8 +563,8 @@ static td_result enter_session(work *w, const segment_index *stray, td_err *err)
     memcpy(row.session, stray->session, sizeof row.session);
     memcpy(row.verb, stray->verb, sizeof row.verb);
     memcpy(row.version, stray->version, sizeof row.version);
-    td_result rc = journal_append_session(w->journal, &row, err);
-    return rc == TD_OK ? read_past_again(w, err) : rc;
+    td_result rc = journal_append_session(w->past.writer, &row, err);
+    return rc == TD_OK ? archive_past_open(w->archive, &w->past, err) : rc;
 }
 
 static td_result enter_stray(work *w, const stray_segment *stray, td_err *err)
@@ -590,10 +580,11 @@ static td_result enter_stray(work *w, const stray_segment *stray, td_err *err)
         return rc;
     rc = sync_folder_of(w, index->path, err);
     if (rc == TD_OK)
-        rc = journal_append_segment(w->journal, JOURNAL_SEGMENT_OPENED, &segment, NULL, 0, err);
+        rc = journal_append_segment(w->past.writer, JOURNAL_SEGMENT_OPENED, &segment, NULL, 0, err);
     segment.totals = &totals;
     if (rc == TD_OK)
-        rc = journal_append_segment(w->journal, JOURNAL_SEGMENT_FINISHED, &segment, NULL, 0, err);
+        rc = journal_append_segment(w->past.writer, JOURNAL_SEGMENT_FINISHED, &segment, NULL, 0,
+                                    err);
     if (rc != TD_OK)
         return rc;
     w->report->segments_entered++;
@@ -605,7 +596,7 @@ static td_result enter_stray(work *w, const stray_segment *stray, td_err *err)
  * journal's last one is skipped: it may be from another archive. */
 static td_result enter_strays(work *w, td_err *err)
 {
-    td_result rc = read_past_again(w, err);
+    td_result rc = archive_past_open(w->archive, &w->past, err);
     if (rc == TD_OK)
         rc = stray_list_read(w->archive, &w->past, &w->listing, &w->strays, err);
     for (size_t i = 0; i < w->strays.count && rc == TD_OK; i++) {
@@ -624,7 +615,7 @@ static td_result end_session(work *w, const session_row *session, td_err *err)
     const journal_field field = journal_text("session", session->session);
     td_result rc = open_gaps_after_finished(w, session->session, NULL, err);
     if (rc == TD_OK)
-        rc = journal_append(w->journal, JOURNAL_SESSION_CRASHED, &field, 1, err);
+        rc = journal_append(w->past.writer, JOURNAL_SESSION_CRASHED, &field, 1, err);
     w->report->sessions_crashed++;
     return rc;
 }
@@ -632,8 +623,8 @@ static td_result end_session(work *w, const session_row *session, td_err *err)
 /* What became of their segments stands in the journal by now. */
 static td_result end_sessions(work *w, td_err *err)
 {
-    TD_ASSERT(w->journal != NULL);
-    td_result rc = read_past_again(w, err);
+    TD_ASSERT(w->past.writer != NULL);
+    td_result rc = archive_past_open(w->archive, &w->past, err);
     for (size_t i = 0; i < w->past.session_count && rc == TD_OK; i++) {
         const session_row *session = &w->past.sessions[i];
         if (session->state == SESSION_OPEN && !is_live(w, session->session))
@@ -670,9 +661,7 @@ static td_result do_work(work *w, td_err *err)
     if (rc == TD_OK) /* after listing: a session that begins now has none of these */
         rc = archive_live_session(w->archive, w->live, err);
     if (rc == TD_OK)
-        rc = journal_open(w->archive, &w->journal, err);
-    if (rc == TD_OK)
-        rc = archive_past_read(w->archive, &w->past, err);
+        rc = archive_past_open(w->archive, &w->past, err);
     if (rc == TD_OK)
         rc = put_copies_away(w, err);
     if (rc == TD_OK) /* before the segments after them, as they were written */
@@ -707,8 +696,6 @@ static td_result recover_archive(work *w, td_err *err)
     } else if (rc == TD_OK) {
         rc = do_work(w, err);
     }
-    archive_past_fini(&w->past);
-    journal_close(w->journal);
     stray_list_fini(&w->strays);
     archive_listing_fini(&w->listing);
     td_io_unlock(lock);
@@ -720,7 +707,20 @@ td_result archive_recover(archive *a, const char *feed, recover_event_fn *progre
                           recover_report *report, td_err *err)
 {
     work w = {.archive = a, .feed = feed, .progress = progress, .user = user, .report = report};
-    return recover_archive(&w, err);
+    td_result rc = recover_archive(&w, err);
+    archive_past_fini(&w.past);
+    return rc;
+}
+
+td_result archive_recover_past(archive *a, const char *feed, archive_past *past,
+                               recover_report *report, td_err *err)
+{
+    work w = {.archive = a, .feed = feed, .report = report, .past = *past};
+    td_result rc = recover_archive(&w, err);
+    if (report->is_lossy || report->segments_failed > 0) /* its rows have marks of that */
+        archive_past_fini(&w.past);
+    *past = w.past;
+    return rc;
 }
 
 /* ---- a damaged journal ---- */
@@ -737,24 +737,20 @@ static td_result write_acceptance(journal *j, const gap_list *rows, td_err *err)
 td_result archive_accept_loss(archive *a, td_err *err)
 {
     TD_ASSERT(archive_get_mode(a) == ARCHIVE_MAINTAIN);
-    journal *j = NULL;
     archive_past past = {0};
     archive_listing listing = {0};
     gap_list rows = {0};
-    td_result rc = journal_open(a, &j, err);
+    td_result rc = archive_past_open(a, &past, err);
     if (rc == TD_OK)
         rc = archive_list(a, &listing, err);
     if (rc == TD_OK)
-        rc = archive_past_read(a, &past, err);
-    if (rc == TD_OK)
         archive_past_damage_gaps(&past, &listing, &rows);
     if (rc == TD_OK)
-        rc = write_acceptance(j, &rows, err);
+        rc = write_acceptance(past.writer, &rows, err);
     if (rc == TD_OK)
         update_catalog(a, &(recover_report){0});
     gap_list_fini(&rows);
     archive_past_fini(&past);
     archive_listing_fini(&listing);
-    journal_close(j);
     return rc == TD_OK ? TD_OK : td_err_add(err, rc, "accepting what the journal has lost");
 }

@@ -47,6 +47,11 @@ TD_MUST_USE td_result archive_recover(archive *archive, const char *feed,
                                       recover_event_fn *progress, void *user,
                                       recover_report *report, td_err *err);
 
+/* The same for an appender that opens the past itself, and gives it to its writer after this. *past
+ * is {0} or was opened (archive_past_open), and stays the caller's, for archive_past_fini. */
+TD_MUST_USE td_result archive_recover_past(archive *archive, const char *feed, archive_past *past,
+                                           recover_report *report, td_err *err);
+
 /* Accept that entries of the journal are lost: the gaps that this may hide are written into it, and
  * it counts as sound from then on. A maintainer, after archive_recover. TD_E_IO, TD_E_NOSPACE. */
 TD_MUST_USE td_result archive_accept_loss(archive *archive, td_err *err);

@@ -18,7 +18,6 @@ struct archive_writer {
     archive *archive;
     archive_writer_options options;
     char *version;
-    journal *journal;
     archive_past past;        /* before this session */
     catalog *catalog;         /* NULL: it cannot be written */
     catalog_rebuild *rebuild; /* beside us, or NULL */
@@ -123,7 +122,7 @@ static td_result journal_start(archive_writer *w, td_err *err)
     (void)snprintf(row.session, sizeof row.session, "%s", archive_session(w->archive));
     (void)snprintf(row.verb, sizeof row.verb, "%s", archive_verb(w->archive));
     (void)snprintf(row.version, sizeof row.version, "%s", w->version);
-    return journal_append_session(w->journal, &row, err);
+    return journal_append_session(w->past.writer, &row, err);
 }
 
 static td_result journal_stop(archive_writer *w, uint64_t stop_ns, td_err *err)
@@ -133,7 +132,7 @@ static td_result journal_stop(archive_writer *w, uint64_t stop_ns, td_err *err)
         journal_text("session", archive_session(w->archive)),
         journal_u64("stop_ns", stop_ns, number),
     };
-    return journal_append(w->journal, JOURNAL_SESSION_STOP, fields,
+    return journal_append(w->past.writer, JOURNAL_SESSION_STOP, fields,
                           sizeof fields / sizeof fields[0], err);
 }
 
@@ -181,9 +180,11 @@ static td_result begin_listed(archive_writer *w, const archive_listing *listing,
 static td_result begin_session(archive_writer *w, td_err *err)
 {
     archive_listing listing = {0};
-    td_result rc = journal_open(w->archive, &w->journal, err);
-    if (rc == TD_OK)
-        rc = archive_past_read(w->archive, &w->past, err);
+    if (w->options.past != NULL) {
+        w->past = *w->options.past;
+        *w->options.past = (archive_past){0};
+    }
+    td_result rc = archive_past_open(w->archive, &w->past, err);
     if (rc == TD_OK)
         rc = archive_list_names(w->archive, &listing, err);
     if (rc == TD_OK)
@@ -230,7 +231,7 @@ td_result archive_writer_add_feed(archive_writer *w, const char *feed, const cha
         return td_err_add(err, rc, "feed '%s'", feed);
     const writer_origin origin = {
         .archive = w->archive,
-        .journal = w->journal,
+        .journal = w->past.writer,
         .start_ns = w->options.start_ns,
         .version = w->version,
     };
@@ -249,14 +250,14 @@ td_result archive_writer_put_gaps(archive_writer *w, const gap_row *rows, size_t
 {
     td_result rc = TD_OK;
     for (size_t i = 0; i < count && rc == TD_OK; i++)
-        rc = journal_append_gap(w->journal, &rows[i], err);
+        rc = journal_append_gap(w->past.writer, &rows[i], err);
     return rc;
 }
 
 td_result archive_writer_put_import(archive_writer *w, const char *feed,
                                     const capture_content *content, td_err *err)
 {
-    return imports_write(w->journal, archive_session(w->archive), feed, content, err);
+    return imports_write(w->past.writer, archive_session(w->archive), feed, content, err);
 }
 
 void archive_writer_make_private(archive_writer *w, size_t feed_index)
@@ -373,7 +374,6 @@ td_result archive_writer_close(archive_writer *w, writer_end end, uint64_t stop_
     end_rebuild(w, end);
     if (end == WRITER_STOP && rc == TD_OK && !w->is_complete)
         leave_matching_catalog(w);
-    journal_close(w->journal);
     archive_past_fini(&w->past);
     td_free(w->version);
     td_free(w);

@@ -16,6 +16,7 @@
 #include "base/err.h"
 #include "archive/archive.h"
 #include "format/chunk_builder.h"
+#include "archive/feed_past.h"
 #include "archive/feed_slots.h"
 #include "archive/gap.h"
 #include "archive/imports.h"
@@ -32,6 +33,7 @@ typedef struct archive_writer_options {
     const char *version; /* of the program; goes into segments and the journal */
     uint64_t start_ns;   /* start of the session, wall clock */
     writer_rebuild rebuild;
+    archive_past *past; /* opened already: the writer takes it and leaves {0}; may be NULL */
     /* The frames of this chunk are durable now. Called inside archive_writer_put. May be NULL. */
     void (*durable)(void *user, size_t feed_index, const sealed_chunk *chunk);
     void *user;

@@ -150,8 +150,27 @@ td_result archive_past_read(archive *a, archive_past *out, td_err *err)
     return journal_read(a, take, out, &out->journal, err);
 }
 
+td_result archive_past_open(archive *a, archive_past *past, td_err *err)
+{
+    uint64_t bytes = 0;
+    td_result rc = TD_OK;
+    if (past->writer == NULL)
+        rc = journal_open_read(a, take, past, &past->journal, &past->writer, err);
+    if (rc == TD_OK)
+        rc = journal_size(past->writer, &bytes, err);
+    if (rc != TD_OK || bytes == past->journal.sound_bytes)
+        return rc;
+    journal *writer = past->writer;
+    past->writer = NULL;
+    archive_past_fini(past);
+    rc = archive_past_read(a, past, err);
+    past->writer = writer;
+    return rc;
+}
+
 void archive_past_fini(archive_past *past)
 {
+    journal_close(past->writer);
     for (size_t i = 0; i < past->segment_count; i++)
         td_free(past->segments[i].path);
     name_index_fini(&past->by_path);

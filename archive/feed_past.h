@@ -57,12 +57,18 @@ typedef struct archive_past {
     name_index by_path;
     past_damage *damages; /* of the journal, in its order */
     size_t damage_count;
-    journal_state journal; /* as it was read */
+    journal_state journal;  /* as it was read */
+    struct journal *writer; /* NULL unless archive_past_open */
 } archive_past;
 
 /* Read the journal. *out is the caller's, for archive_past_fini, also after a failure. */
 TD_MUST_USE td_result archive_past_read(archive *archive, archive_past *out, td_err *err);
 void archive_past_fini(archive_past *past);
+
+/* The same, and open the journal for writing, in one reading: past->writer, until
+ * archive_past_fini. A past that is open is read again if the journal has grown since; another one
+ * is {0}. */
+TD_MUST_USE td_result archive_past_open(archive *archive, archive_past *past, td_err *err);
 
 /* Add one entry of the journal, for callers that read it for something else, too. */
 void archive_past_take(archive_past *past, const journal_entry *entry);

@@ -777,7 +777,8 @@ static td_result enter_loss(journal *j, td_err *err)
     return rc;
 }
 
-static td_result open_locked(journal *j, td_err *err)
+static td_result open_locked(journal *j, journal_fn *fn, void *user, journal_state *state,
+                             td_err *err)
 {
     td_result rc = open_file(j, err);
     if (rc == TD_OK)
@@ -786,7 +787,8 @@ static td_result open_locked(journal *j, td_err *err)
         return rc;
     rc = cursor_init(&j->cursor, j->file, err);
     if (rc == TD_OK)
-        rc = read_entries(&j->cursor, NULL, NULL, err);
+        rc = read_entries(&j->cursor, fn, user, err);
+    *state = cursor_state(&j->cursor);
     if (rc == TD_OK)
         rc = sync_entry(j, err);
     if (rc == TD_OK)
@@ -799,6 +801,13 @@ static td_result open_locked(journal *j, td_err *err)
 
 td_result journal_open(archive *a, journal **out, td_err *err)
 {
+    journal_state state;
+    return journal_open_read(a, NULL, NULL, &state, out, err);
+}
+
+td_result journal_open_read(archive *a, journal_fn *fn, void *user, journal_state *state,
+                            journal **out, td_err *err)
+{
     TD_ASSERT(archive_get_mode(a) != ARCHIVE_READ);
     *out = NULL;
     journal *made = td_alloc_zero(1, sizeof *made);
@@ -806,7 +815,7 @@ td_result journal_open(archive *a, journal **out, td_err *err)
     td_buf_init(&made->out, SIZE_MAX);
     td_result rc = archive_join(a, JOURNAL_FILE, made->path, err);
     if (rc == TD_OK)
-        rc = open_locked(made, err);
+        rc = open_locked(made, fn, user, state, err);
     if (rc != TD_OK) {
         journal_close(made);
         return td_err_add(err, rc, "opening the journal");
@@ -916,7 +925,7 @@ td_result journal_append_gap(journal *j, const gap_row *row, td_err *err)
     return journal_append(j, JOURNAL_GAP, fields, count, err);
 }
 
-uint64_t journal_size_bytes(const journal *j)
+td_result journal_size(const journal *j, uint64_t *bytes, td_err *err)
 {
-    return j->cursor.sound_bytes;
+    return check_size(j, bytes, err);
 }

@@ -91,6 +91,11 @@ typedef struct journal journal;
 /* Open for writing; makes the file, cuts a torn tail off (kept in torn/). Appender or maintainer.
  * TD_E_CORRUPT never: what cannot be read stays, and entries follow it. */
 TD_MUST_USE td_result journal_open(archive *archive, journal **out, td_err *err);
+
+/* The same, and pass the entries to fn, as journal_read: one reading instead of two. What opening
+ * itself writes is not passed. */
+TD_MUST_USE td_result journal_open_read(archive *archive, journal_fn *fn, void *user,
+                                        journal_state *state, journal **out, td_err *err);
 void journal_close(journal *journal);
 
 /* A field from C strings, and from a number (text must hold it: 21 bytes). */
@@ -144,7 +149,7 @@ TD_MUST_USE td_result journal_append_segment(journal *journal, const char *act,
  * or written: TD_E_NOTFOUND if another program removed, renamed, replaced or cut it; TD_E_IO. */
 TD_MUST_USE td_result journal_check_place(journal *journal, td_err *err);
 
-/* Bytes of the journal after the last append. */
-uint64_t journal_size_bytes(const journal *journal);
+/* Bytes of the journal now, with what others have written. TD_E_NOTFOUND as journal_check_place. */
+TD_MUST_USE td_result journal_size(const journal *journal, uint64_t *bytes, td_err *err);
 
 #endif

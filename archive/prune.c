@@ -35,7 +35,6 @@ typedef struct prune_work {
     archive *archive;
     const prune_options *options;
     prune_report *report;
-    journal *journal;
     archive_past past;
     uint64_t newest_ns; /* receive time of the archive's newest frame that is not in the future */
     uint64_t old_ns; /* bound by age: segments whose last frame is earlier are removed; 0: none */
@@ -204,7 +203,7 @@ static td_result keep_if_needed(prune_work *w, const ledgers *l, const gap_row *
     if (!is_needed)
         return TD_OK;
     w->report->gaps_kept++;
-    return journal_append_gap(w->journal, now, err);
+    return journal_append_gap(w->past.writer, now, err);
 }
 
 static td_result read_sources(prune_work *w, ledgers *l, td_err *err)
@@ -219,7 +218,7 @@ static td_result read_sources(prune_work *w, ledgers *l, td_err *err)
 /* Copy to the journal what the ledger would lose with the segments that go, and must not. */
 static td_result keep_gaps(prune_work *w, td_err *err)
 {
-    TD_ASSERT(w->journal != NULL);
+    TD_ASSERT(w->past.writer != NULL);
     ledgers l = {.work = w};
     td_result rc = read_sources(w, &l, err);
     for (size_t i = 0; i < l.leaving.count && rc == TD_OK; i++)
@@ -431,7 +430,7 @@ static td_result journal_pruned(prune_work *w, const prune_candidate *c, td_err 
         journal_u64("until_ns", c->until_ns, numbers[2]),
         journal_text("why", prune_why_name(c->why)),
     };
-    return journal_append_segment(w->journal, JOURNAL_PRUNED, &segment, more,
+    return journal_append_segment(w->past.writer, JOURNAL_PRUNED, &segment, more,
                                   sizeof more / sizeof more[0], err);
 }
 
@@ -503,9 +502,8 @@ static td_result do_work(prune_work *w, td_err *err)
 {
     int is_real = w->options->mode == PRUNE_REMOVE;
     size_t going = 0;
-    td_result rc = is_real ? journal_open(w->archive, &w->journal, err) : TD_OK;
-    if (rc == TD_OK)
-        rc = archive_past_read(w->archive, &w->past, err);
+    td_result rc = is_real ? archive_past_open(w->archive, &w->past, err)
+                           : archive_past_read(w->archive, &w->past, err);
     if (rc == TD_OK)
         rc = find_bound(w, err);
     if (rc == TD_OK)
@@ -539,6 +537,5 @@ td_result archive_prune(archive *a, const prune_options *options, prune_report *
     td_result rc = do_work(&w, err);
     forget_candidates(&w);
     archive_past_fini(&w.past);
-    journal_close(w.journal);
     return rc == TD_OK ? TD_OK : td_err_add(err, rc, "pruning archive '%s'", archive_path(a));
 }

@@ -65,6 +65,7 @@ typedef struct import_job {
     archive_writer *writer;
     sealed_chunk *chunk;
     uint64_t start_ns; /* of the session */
+    archive_past past; /* until the writer has it */
     gap_list earlier;  /* the ledger before this session, if it may have a gap to close */
     session_feed feeds[LIMIT_FEEDS];
     uint64_t last_ns; /* receive time given out last */
@@ -352,7 +353,8 @@ static td_result look_at_imports(import_job *job, int *was_killed, td_err *err)
     const capture_content content = import_source_content(job->source);
     for (uint32_t i = 0; i < report->feed_count; i++)
         rows[i].feed = report->feeds[i].name;
-    td_result rc = imports_find(job->archive, &content, rows, report->feed_count, was_killed, err);
+    td_result rc =
+        imports_find(job->archive, &content, rows, report->feed_count, was_killed, &job->past, err);
     if (!job->options->is_again)
         for (uint32_t i = 0; i < report->feed_count && rc == TD_OK; i++)
             rc = rows[i].session[0] == '\0' ? TD_OK : refuse_repeat(&rows[i], err);
@@ -368,7 +370,7 @@ static td_result look_back(import_job *job, td_err *err)
     for (uint32_t i = 0; rc == TD_OK && i < job->report->feed_count; i++) {
         const char *feed = job->report->feeds[i].name;
         recover_report recovered;
-        rc = archive_recover(job->archive, feed, NULL, NULL, &recovered, err);
+        rc = archive_recover_past(job->archive, feed, &job->past, &recovered, err);
         if (rc == TD_OK && recovered.segments_recovered > 0)
             td_log_emit(job->options->log, TD_LOG_WARNING,
                         "%s: an earlier session was killed; kept of its last segment: %s", feed,
@@ -430,7 +432,8 @@ static td_result open_archive(import_job *job, td_err *err)
     if (rc != TD_OK)
         return rc;
     job->start_ns = clock_wall_ns(options->clock);
-    const archive_writer_options writing = {.version = options->version, .start_ns = job->start_ns};
+    const archive_writer_options writing = {
+        .version = options->version, .start_ns = job->start_ns, .past = &job->past};
     rc = archive_writer_open(job->archive, &writing, &job->writer, err);
     for (uint32_t i = 0; rc == TD_OK && i < job->report->feed_count; i++)
         rc = add_feed(job, i, err);
@@ -619,6 +622,7 @@ static td_result close_archive(import_job *job, td_result rc, td_err *err)
         archive_writer_close(job->writer, rc == TD_OK ? WRITER_STOP : WRITER_ABANDON,
                              clock_wall_ns(job->options->clock), rc == TD_OK ? err : NULL);
     gap_list_fini(&job->earlier);
+    archive_past_fini(&job->past);
     archive_close(job->archive);
     return rc == TD_OK ? closed : rc;
 }
