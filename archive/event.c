@@ -37,8 +37,8 @@ typedef struct member_row {
 
 #define KIND(name) (UINT32_C(1) << EVENT_##name)
 #define KINDS_OF_CONNECTION                                                                        \
-    (KIND(CONNECT) | KIND(TLS) | KIND(SUBSCRIBE) | KIND(AUTH) | KIND(DISCONNECT) |                 \
-     KIND(HEARTBEAT) | KIND(CLOSE) | KIND(REDACTED))
+    (KIND(CONNECT) | KIND(TLS) | KIND(SUBSCRIBE) | KIND(GRANT) | KIND(GRANT_END) | KIND(AUTH) |    \
+     KIND(DISCONNECT) | KIND(HEARTBEAT) | KIND(CLOSE) | KIND(REDACTED))
 #define KINDS_ALL (KIND(KIND_COUNT) - 1)
 
 /* Every member of every kind but EVENT_GAP, in the order in which it is written. */
@@ -61,6 +61,8 @@ static const member_row MEMBERS[] = {
     {"cipher", offsetof(event, cipher), MEMBER_TYPE_TEXT, KIND(TLS)},
     {"verified", offsetof(event, verified), MEMBER_TYPE_TEXT, KIND(TLS)},
     {"topics", offsetof(event, topics), MEMBER_TYPE_TEXT, KIND(SUBSCRIBE)},
+    {"topic", offsetof(event, topic), MEMBER_TYPE_TEXT, KIND(GRANT) | KIND(GRANT_END)},
+    {"source", offsetof(event, source), MEMBER_TYPE_TEXT, KIND(GRANT)},
     {"what", offsetof(event, what), MEMBER_TYPE_TEXT,
      KIND(HEARTBEAT) | KIND(OVERLOAD) | KIND(REDACTED) | KIND(HTTP) | KIND(LIMIT)},
     {"dir", offsetof(event, dir), MEMBER_TYPE_TEXT, KIND(HEARTBEAT) | KIND(CLOSE) | KIND(REDACTED)},
@@ -68,9 +70,10 @@ static const member_row MEMBERS[] = {
     {"out", offsetof(event, out), MEMBER_TYPE_U64, KIND(DISCONNECT)},
     {"code", offsetof(event, code), MEMBER_TYPE_SET, KIND(DISCONNECT) | KIND(CLOSE) | KIND(HTTP)},
     {"reason", offsetof(event, reason), MEMBER_TYPE_TEXT,
-     KIND(DISCONNECT) | KIND(CLOSE) | KIND(SESSION)},
+     KIND(DISCONNECT) | KIND(CLOSE) | KIND(SESSION) | KIND(GRANT_END)},
     {"by", offsetof(event, by), MEMBER_TYPE_TEXT, KIND(DISCONNECT) | KIND(CLOSE)},
-    {"from_ns", offsetof(event, from_ns), MEMBER_TYPE_SET, KIND(OVERLOAD) | KIND(CLOCK)},
+    {"from_ns", offsetof(event, from_ns), MEMBER_TYPE_SET,
+     KIND(OVERLOAD) | KIND(CLOCK) | KIND(GRANT)},
     {"to_ns", offsetof(event, to_ns), MEMBER_TYPE_SET, KIND(OVERLOAD) | KIND(CLOCK)},
     {"ordinal", offsetof(event, ordinal), MEMBER_TYPE_SET, KIND(REDACTED)},
     {"offset", offsetof(event, offset), MEMBER_TYPE_U64, KIND(REDACTED)},
@@ -99,6 +102,8 @@ static const char *const KIND_NAMES[EVENT_KIND_COUNT] = {
     [EVENT_CONNECT] = "connect",
     [EVENT_TLS] = "tls",
     [EVENT_SUBSCRIBE] = "subscribe",
+    [EVENT_GRANT] = "grant",
+    [EVENT_GRANT_END] = "grant_end",
     [EVENT_AUTH] = "auth",
     [EVENT_DISCONNECT] = "disconnect",
     [EVENT_GAP] = "gap",

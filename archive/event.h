@@ -2,9 +2,10 @@
  * "_events" channel. Written and read here only, by the recorder, import, the ledger and tapes.
  *
  * Every segment of a feed begins with a "segment" event that restates the open connections: slot,
- * connection number and the ordinals so far. From there, "connect" and "disconnect" say over which
- * connection a frame came; a connection's "connect" is before its first frame. So each segment
- * can be read alone, and 32 bits of ordinal in a message are enough to know all 64.
+ * connection number and the ordinals so far; "grant" events after it restate their topics. From
+ * there, "connect" and "disconnect" say over which connection a frame came; a connection's
+ * "connect" is before its first frame. So each segment can be read alone, and 32 bits of ordinal in
+ * a message are enough to know all 64.
  *
  *   {"event":"connect","line":0,"shard":0,"conn":1,"url":"wss://…","attempt":1}
  *
@@ -30,6 +31,11 @@ typedef enum event_kind {
     EVENT_TLS,        /* slot, conn, tls_version, cipher, verified */
     EVENT_SUBSCRIBE,  /* slot, conn, topics, state ("sent", "acknowledged", "split": refused with
                          others and asked again in halves, "refused", "unanswered"), detail */
+    EVENT_GRANT,      /* slot, conn, topic (as the exchange writes it, or EVENT_GRANT_ALL), source,
+                         from_ns: the exchange sends it since then. Before the frame that shows it;
+                         a segment begins with one for each topic that is granted */
+    EVENT_GRANT_END,  /* slot, conn, topic, reason ("refused", "unsubscribed"). The end of a
+                         connection ends all of its grants */
     EVENT_AUTH,       /* slot, conn, state ("sent", "accepted", "refused", "unanswered"), detail */
     EVENT_DISCONNECT, /* slot, conn, in, out, code, reason, by, cause */
     EVENT_GAP,        /* gap, which has the slot (feed left out: it is the channel's) */
@@ -50,14 +56,25 @@ typedef enum event_kind {
     EVENT_HTTP,       /* what (the reply's name), url (redacted), state ("kept", before the
                          reply; "failed"), code (HTTP status, 0: none), bytes, cause, detail */
     EVENT_LIMIT, /* a bound was met: what ("channels": frames of further topics are on _unknown;
-                    "books": the live check leaves further ones unchecked), state ("begins",
-                    "ends"), number (the bound), frames (of "ends": how many it concerned) */
+                    "books": the live check leaves further ones unchecked; EVENT_LIMIT_GRANTS: of
+                    further topics of a connection no grant is written, until the segment ends),
+                    state ("begins", "ends"), number (the bound), frames (of "ends": how many it
+                    concerned) */
     EVENT_KIND_COUNT,
 } event_kind;
 
 /* What an overload is about: frames were kept, at their right times, and became durable late, up to
  * lag_ns after they came. */
 #define EVENT_OVERLOAD_DURABILITY "durability"
+
+/* A grant is of all topics: authenticating brought them. */
+#define EVENT_GRANT_ALL "*"
+
+/* How a grant is known: by an answer, or because a frame of the topic came before one. */
+#define EVENT_GRANT_ANSWERED "answered"
+#define EVENT_GRANT_SEEN     "seen"
+
+#define EVENT_LIMIT_GRANTS "grants"
 
 /* An open connection, as a segment event restates it. in, out: its frames before this segment. */
 typedef struct event_slot {
@@ -80,6 +97,8 @@ typedef struct event {
     const char *cipher;
     const char *verified;
     const char *topics; /* as the exchange writes them, joined by "," */
+    const char *topic;
+    const char *source;
     const char *what;
     const char *dir; /* "in" or "out" */
     const char *by;  /* "peer" or "us" */

@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "base/buf.h"
 #include "base/limits.h"
+#include "capture/grants.h"
 #include "capture/redact_frame.h"
 
 enum { EVENT_BYTES_MAX = 4 << 20 };
@@ -20,6 +21,7 @@ struct feed_writer {
     feed_writer_options options;
     channel_router *router;
     chunk_builder *builder;
+    grants *granted;
     frame_redactor frames_hidden;
     td_buf event_json;
     feed_slot slots[LIMIT_FEED_SLOTS];
@@ -51,6 +53,7 @@ feed_writer *feed_writer_open(const feed_writer_options *options)
     const chunk_builder_options building = {.interval_ns = options->interval_ns};
     self->router = channel_router_open(options->name, options->family);
     self->builder = chunk_builder_open(&building);
+    self->granted = grants_open(options->family->dialect);
     return self;
 }
 
@@ -60,6 +63,7 @@ void feed_writer_close(feed_writer *self)
         return;
     chunk_builder_close(self->builder);
     channel_router_close(self->router);
+    grants_close(self->granted);
     frame_redactor_fini(&self->frames_hidden);
     td_buf_fini(&self->event_json);
     gap_list_fini(&self->gaps);
@@ -111,8 +115,32 @@ static td_result append_overflow_end(feed_writer *self, uint64_t recv_ns, td_err
     return append_event(self, recv_ns, &ended, err);
 }
 
-/* Channels are a segment's, so all of them are new; which connections are open, and how far their
- * ordinals are, is restated. */
+/* Seal the chunk if it is full. */
+static td_result make_space(feed_writer *self, uint64_t recv_ns, td_err *err)
+{
+    if (!chunk_builder_wants_seal(self->builder, recv_ns))
+        return TD_OK;
+    td_result rc = self->options.full(self->options.user, err);
+    TD_ASSERT(rc != TD_OK || chunk_builder_pending_count(self->builder) == 0);
+    return rc;
+}
+
+/* The segment that begins can be read alone. */
+static td_result restate_grants(feed_writer *self, uint64_t recv_ns, td_err *err)
+{
+    size_t granted_count = grants_restate(self->granted);
+    td_result rc = TD_OK;
+    for (size_t i = 0; i < granted_count && rc == TD_OK; i++) {
+        const event granted = grants_event(self->granted, i);
+        rc = make_space(self, recv_ns, err);
+        if (rc == TD_OK)
+            rc = append_event(self, recv_ns, &granted, err);
+    }
+    return rc;
+}
+
+/* Channels are a segment's, so all of them are new; which connections are open, how far their
+ * ordinals are, and what is granted to them, is restated. */
 static td_result begin_segment(feed_writer *self, uint64_t recv_ns, td_err *err)
 {
     event_slot slots[LIMIT_FEED_SLOTS];
@@ -128,21 +156,20 @@ static td_result begin_segment(feed_writer *self, uint64_t recv_ns, td_err *err)
                          .slot_count = slot_count};
     channel_router_forget(self->router);
     td_result rc = append_event(self, recv_ns, &begun, err);
-    return rc == TD_OK ? append_overflow_end(self, recv_ns, err) : rc;
+    if (rc == TD_OK)
+        rc = append_overflow_end(self, recv_ns, err);
+    return rc == TD_OK ? restate_grants(self, recv_ns, err) : rc;
 }
 
 /* Make ready for a message of this time: seal what must be sealed, and begin a segment if it is the
  * first of one. */
 static td_result make_ready(feed_writer *self, uint64_t recv_ns, td_err *err)
 {
-    td_result rc = TD_OK;
-    if (chunk_builder_wants_seal(self->builder, recv_ns)) {
-        rc = self->options.full(self->options.user, err);
-        TD_ASSERT(rc != TD_OK || chunk_builder_pending_count(self->builder) == 0);
-    }
+    td_result rc = make_space(self, recv_ns, err);
     if (rc == TD_OK && chunk_builder_starts_segment(self->builder, recv_ns))
         rc = begin_segment(self, recv_ns, err);
-    return rc;
+    /* What a segment begins with may fill its first chunk. */
+    return rc == TD_OK ? make_space(self, recv_ns, err) : rc;
 }
 
 uint32_t feed_writer_segment(const feed_writer *self)
@@ -244,6 +271,7 @@ td_result feed_writer_ordinals(feed_writer *self, const event_slot *at, td_err *
 void feed_writer_closed(feed_writer *self, uint32_t line, uint32_t shard, uint64_t complete_ns)
 {
     get_slot(self, line, shard)->is_open = 0;
+    grants_closed(self->granted, line, shard);
     chunk_builder_note_closed(self->builder, line, shard, complete_ns);
 }
 
@@ -297,6 +325,35 @@ static td_result note_overflow(feed_writer *self, uint64_t recv_ns, td_err *err)
     return append_event(self, recv_ns, &begun, err);
 }
 
+/* Events before the frame that they are about: that its segment has no channel left, and what it
+ * shows about its connection's topics. */
+static td_result note_frame(feed_writer *self, const feed_frame *frame, td_bytes bytes,
+                            const channel_route *route, td_err *err)
+{
+    const grant_frame shown = {.line = frame->line,
+                               .shard = frame->shard,
+                               .conn = frame->conn,
+                               .recv_ns = frame->recv_ns,
+                               .role = route->role,
+                               .channel = route->index,
+                               .exchange_topic = route->info->exchange_topic,
+                               .bytes = bytes};
+    td_result rc = TD_OK;
+    if (route->is_overflow && !self->is_overflow_noted)
+        rc = note_overflow(self, frame->recv_ns, err);
+    size_t change_count = grants_take(self->granted, &shown);
+    uint32_t segment_number = self->segment_number;
+    for (size_t i = 0; i < change_count && rc == TD_OK; i++) {
+        const event change = grants_event(self->granted, i);
+        rc = make_ready(self, frame->recv_ns, err);
+        if (self->segment_number != segment_number)
+            break; /* it restates all that is granted */
+        if (rc == TD_OK)
+            rc = append_event(self, frame->recv_ns, &change, err);
+    }
+    return rc;
+}
+
 /* Find the frame's channel in the segment that it goes to. */
 static td_result route_frame(feed_writer *self, const feed_frame *frame, td_bytes bytes,
                              channel_route *out, td_err *err)
@@ -312,11 +369,12 @@ static td_result route_frame(feed_writer *self, const feed_frame *frame, td_byte
     if (rc != TD_OK)
         return rc;
     channel_router_route(self->router, &in, out);
-    if (TD_LIKELY(!out->is_overflow || self->is_overflow_noted))
+    int is_noted = !out->is_overflow || self->is_overflow_noted;
+    if (TD_LIKELY(is_noted && grants_knows(self->granted, out->role, out->index)))
         return TD_OK;
-    rc = note_overflow(self, frame->recv_ns, err);
-    /* The event may have filled the chunk, and so the segment: a new one has channels. */
     uint32_t segment_number = self->segment_number;
+    rc = note_frame(self, frame, bytes, out, err);
+    /* The events may have filled the chunk, and so the segment: a new one has channels. */
     if (rc == TD_OK)
         rc = make_ready(self, frame->recv_ns, err);
     if (rc == TD_OK && self->segment_number != segment_number)

@@ -3,7 +3,8 @@
  *
  * A frame's secrets are hidden, its channel is found, it is counted and appended to the pending
  * chunk. Segments begin as chunk_builder decides, each with a `segment` event that restates the
- * open connections and their ordinals. The writer's own events are that one, `redacted` (before a
+ * open connections and their ordinals, and `grant` events that restate their topics. The writer's
+ * own events are these, `grant` and `grant_end` (capture/grants.h), `redacted` (before a
  * frame in which a secret was overwritten) and `limit` (before the first frame of a segment that
  * has no channel left, and after the last: how many there were). All others are the caller's.
  *

@@ -66,6 +66,17 @@ static const event_row ROWS[] = {
      "{\"event\":\"gap\",\"reason\":\"disconnect\",\"line\":0,\"shard\":0,\"conn\":2,\"from_ns\":"
      "100,"
      "\"to_ns\":250,\"cause\":\"peer\"}"},
+    {{.kind = EVENT_GRANT,
+      .shard = 1,
+      .conn = 2,
+      .topic = "trade.BTCUSD",
+      .source = EVENT_GRANT_SEEN,
+      .from_ns = 7},
+     "{\"event\":\"grant\",\"line\":0,\"shard\":1,\"conn\":2,\"topic\":\"trade.BTCUSD\","
+     "\"source\":\"seen\",\"from_ns\":7}"},
+    {{.kind = EVENT_GRANT_END, .conn = 2, .topic = "trade.BTCUSD", .reason = "refused"},
+     "{\"event\":\"grant_end\",\"line\":0,\"shard\":0,\"conn\":2,\"topic\":\"trade.BTCUSD\","
+     "\"reason\":\"refused\"}"},
     {{.kind = EVENT_AUTH, .conn = 2, .state = "refused", .detail = "no"},
      "{\"event\":\"auth\",\"state\":\"refused\",\"line\":0,\"shard\":0,\"conn\":2,\"detail\":"
      "\"no\"}"},

@@ -235,12 +235,14 @@ static void ordinals_are_numbered_or_given(void **state)
         EVENT("\"event\":\"segment\""),
         EVENT("\"event\":\"connect\""),
         {CHANNEL_OUT, 0, 1, 1, "{\"op\":\"ping\"}"},
+        EVENT("\"event\":\"grant\""),
         {CHANNEL_IN, 0, 1, 1, TRADE},
         {CHANNEL_IN, 0, 1, 5, TRADE},
         {CHANNEL_HTTP, 0, 0, 0, "{}"},
         {CHANNEL_IN, 0, 1, 6, TRADE},
         {CHANNEL_IN, 0, 1, 10, "hello"},
         EVENT("\"event\":\"connect\""),
+        EVENT("\"event\":\"grant\""),
         {CHANNEL_IN, 0, 2, 1, TRADE},
     };
     scene *s = *state;
@@ -279,22 +281,30 @@ static void an_ordinal_that_falls_is_refused(void **state)
     assert_int_equal(try_put(s, 0, DIR_IN, 7, td_bytes_str(TRADE), NULL), TD_E_INVALID);
 }
 
-/* Each segment can be read alone: it lists the connections that are open, and how far they are. */
+/* Each segment can be read alone: it lists the connections that are open, how far they
+ * are, and their topics. */
 static void a_segment_restates_open_connections(void **state)
 {
     static const expected_row ROWS[] = {
         EVENT("\"number\":1"),
         EVENT("\"event\":\"connect\""),
+        EVENT("\"event\":\"grant\""),
         {CHANNEL_IN, 0, 1, 1, TRADE},
         EVENT("\"event\":\"connect\""),
+        EVENT("\"event\":\"grant\""),
         {CHANNEL_IN, 1, 1, 1, TRADE},
         EVENT("\"event\":\"connect\""),
+        EVENT("\"event\":\"grant\""),
         {CHANNEL_IN, 2, 1, 1, TRADE},
         {CHANNEL_OUT, 2, 1, 1, "{\"op\":\"ping\"}"},
         EVENT("\"number\":2,\"slots\":[{\"line\":0,\"shard\":0,\"conn\":1,\"in\":1,\"out\":0,"
               "\"since_ns\":1800000000000000000},{\"line\":0,\"shard\":2,\"conn\":1,\"in\":1,"
               "\"out\":1,"
               "\"since_ns\":1800000000000000002}]}"),
+        EVENT("{\"event\":\"grant\",\"line\":0,\"shard\":0,\"conn\":1,\"topic\":\"trade.BTCUSD\","
+              "\"source\":\"seen\",\"from_ns\":1800000000000000001}"),
+        EVENT("{\"event\":\"grant\",\"line\":0,\"shard\":2,\"conn\":1,\"topic\":\"trade.BTCUSD\","
+              "\"source\":\"seen\",\"from_ns\":1800000000000000003}"),
         {CHANNEL_IN, 0, 1, 2, TRADE},
     };
     scene *s = *state;
@@ -311,7 +321,7 @@ static void a_segment_restates_open_connections(void **state)
     assert_int_equal(try_put(s, 0, DIR_IN, 0, td_bytes_str(TRADE), &placed), TD_OK);
     assert_int_equal(feed_writer_segment(s->writer), 2);
     assert_int_equal(s->seals, 1);
-    assert_int_equal(feed_writer_pending_count(s->writer), 2);
+    assert_int_equal(feed_writer_pending_count(s->writer), 4);
     /* Channels are the new segment's: the events' came first in it. */
     assert_int_equal(placed.route.index, 1);
     assert_string_equal(placed.route.info->topic, "trade");
