@@ -100,35 +100,29 @@ static td_result sides_open(archive *a, sides *s, char what[CATALOG_WHAT_BYTES],
     return TD_OK;
 }
 
-td_result archive_check_catalog(archive *a, char what[CATALOG_WHAT_BYTES], td_err *err)
+static void check_rows(const sides *s, catalog_flaw_fn *fn, void *user)
+{
+    for (size_t i = 0; i < s->entries.count; i++) {
+        segment_rows rows;
+        td_err cause;
+        if (catalog_load(s->catalog, s->entries.rows[i].path, CATALOG_ROWS_AND_CHUNKS, &rows,
+                         &cause) == TD_OK)
+            segment_rows_fini(&rows);
+        else
+            fn(user, cause.text);
+    }
+}
+
+td_result archive_check_catalog(archive *a, catalog_flaw_fn *fn, void *user,
+                                char what[CATALOG_WHAT_BYTES], td_err *err)
 {
     sides s;
     what[0] = '\0';
     if (archive_is_single_file(a))
         return TD_OK;
     td_result rc = sides_open(a, &s, what, err);
-    sides_close(&s);
-    return rc;
-}
-
-td_result archive_check_rows(archive *a, catalog_flaw_fn *fn, void *user, td_err *err)
-{
-    sides s;
-    char what[CATALOG_WHAT_BYTES];
-    if (archive_is_single_file(a))
-        return TD_OK;
-    td_result rc = sides_open(a, &s, what, err);
-    if (rc == TD_OK && what[0] != '\0')
-        fn(user, what);
-    for (size_t i = 0; rc == TD_OK && i < s.entries.count; i++) {
-        segment_rows rows;
-        td_err cause;
-        if (catalog_load(s.catalog, s.entries.rows[i].path, CATALOG_ROWS_AND_CHUNKS, &rows,
-                         &cause) == TD_OK)
-            segment_rows_fini(&rows);
-        else
-            fn(user, cause.text);
-    }
+    if (rc == TD_OK && fn != NULL && what[0] == '\0')
+        check_rows(&s, fn, user);
     sides_close(&s);
     return rc;
 }

@@ -47,18 +47,15 @@ TD_MUST_USE td_result archive_reindex_into(archive *archive, catalog *catalog,
                                            const reindex_options *options, reindex_report *report,
                                            td_err *err);
 
-/* Why the catalog is out of date, as one line in what ("the file is missing", "lists x, which is
- * missing"); "" if it has each finished segment as it is on disk. Nothing is written. */
-enum { CATALOG_WHAT_BYTES = 512 };
-TD_MUST_USE td_result archive_check_catalog(archive *archive, char what[CATALOG_WHAT_BYTES],
-                                            td_err *err);
-
 /* Called with a reason for each segment whose rows are not as they were written. */
 typedef void catalog_flaw_fn(void *user, const char *what);
 
-/* The same, and load all rows. */
-TD_MUST_USE td_result archive_check_rows(archive *archive, catalog_flaw_fn *fn, void *user,
-                                         td_err *err);
+/* Why the catalog is out of date, as one line in what ("the file is missing", "lists x, which is
+ * missing"); "" if it has each finished segment as it is on disk. Then all rows are loaded, too,
+ * unless fn is NULL. Nothing is written. */
+enum { CATALOG_WHAT_BYTES = 512 };
+TD_MUST_USE td_result archive_check_catalog(archive *archive, catalog_flaw_fn *fn, void *user,
+                                            char what[CATALOG_WHAT_BYTES], td_err *err);
 
 /* 1 if the catalog has rows of each finished segment of a listing, and of no others: their names
  * alone are compared. */

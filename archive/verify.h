@@ -4,7 +4,7 @@
  * its chain, and that it continues from the feed's previous segment; ordinals of each connection
  * without holes; frames received = written + dropped at every chunk, on from one segment of a
  * session to the next, and what was dropped in the ledger; recv_ns strictly rising within a
- * session, over all its feeds; every message index and the summary against the chunks; nothing
+ * feed and session; every message index and the summary against the chunks; nothing
  * after the closing magic; the journal's own chain; that every segment the journal knows is there
  * and is as it says; and the catalog against the segments. Other gaps in the ledger are not judged.
  * Nothing is written. */

@@ -184,7 +184,7 @@ static td_result find(verb_run *verb, info_result *info)
     if (rc == TD_OK)
         rc = pruned_feeds_read(from, &info->pruned, err);
     if (rc == TD_OK && !info->is_single_file)
-        rc = archive_check_catalog(from, info->catalog, err);
+        rc = archive_check_catalog(from, NULL, NULL, info->catalog, err);
     if (rc != TD_OK)
         return rc;
     for (size_t i = 0; i < read_plan_count(info->plan); i++) {

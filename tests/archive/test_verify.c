@@ -245,41 +245,6 @@ static void test_lost_journal_is_damage(void **state)
     archive_place_fini(&place);
 }
 
-/* P3: "Within a session receive times strictly increase over all feeds". */
-static void record_two_feeds(archive_place *place, uint64_t second_first)
-{
-    fixture_feed feeds[2];
-    td_err err;
-    archive *a = archive_place_open(place, ARCHIVE_APPEND, "record");
-    archive_writer *writer = archive_fixture_begin(a);
-    assert_int_equal(fixture_feed_open(&feeds[0], writer, "one", 0, 2, &err), TD_OK);
-    assert_int_equal(fixture_feed_open(&feeds[1], writer, "two", second_first, 2, &err), TD_OK);
-    for (unsigned i = 0; i < 6; i++) {
-        if (i == 3)
-            fixture_feed_rotate(&feeds[0]);
-        assert_int_equal(fixture_feed_put(&feeds[i % 2], 20, &err), TD_OK);
-    }
-    fixture_feed_close(&feeds[0]);
-    fixture_feed_close(&feeds[1]);
-    assert_int_equal(archive_writer_close(writer, WRITER_STOP, 1, &err), TD_OK);
-    archive_close(a);
-}
-
-static void test_receive_times_over_feeds(void **state)
-{
-    (void)state;
-    archive_place place;
-    archive_place_init_sim(&place);
-    record_two_feeds(&place, 1); /* odd frames beside even ones */
-    check(&place, VERIFY_SOUND, "");
-    archive_place_fini(&place);
-    archive_place_init_sim(&place);
-    record_two_feeds(&place,
-                     0); /* both the same: 60 frames each, of which every fifth is an event */
-    check(&place, VERIFY_DAMAGED, "48 frames have a receive time that another feed's frame has");
-    archive_place_fini(&place);
-}
-
 static void test_live_session_is_no_fault(void **state)
 {
     (void)state;
@@ -332,7 +297,6 @@ int main(void)
         cmocka_unit_test(test_unreadable_segment_shows),
         cmocka_unit_test(test_catalog_is_compared),
         cmocka_unit_test(test_lost_journal_is_damage),
-        cmocka_unit_test(test_receive_times_over_feeds),
         cmocka_unit_test(test_live_session_is_no_fault),
         cmocka_unit_test(test_threads_change_nothing),
     };
