@@ -9,7 +9,6 @@
 #include "base/hash.h"
 #include "archive/writer_feed.h"
 #include "archive/catalog.h"
-#include "archive/catalog_rebuild.h"
 #include "archive/feed_past.h"
 #include "archive/journal.h"
 #include "archive/reindex.h"
@@ -18,39 +17,22 @@ struct archive_writer {
     archive *archive;
     archive_writer_options options;
     char *version;
-    archive_past past;        /* before this session */
-    catalog *catalog;         /* NULL: it cannot be written */
-    catalog_rebuild *rebuild; /* beside us, or NULL */
-    uint8_t is_complete;      /* 1: the catalog has all finished segments */
+    archive_past past;   /* before this session */
+    catalog *catalog;    /* NULL: it cannot be written */
+    uint8_t is_complete; /* 1: the catalog has all finished segments */
     writer_feed *feeds[LIMIT_FEEDS];
     size_t feed_count;
 };
 
 /* ---- the catalog beside it ---- */
 
-static void begin_rebuild(archive_writer *w)
-{
-    td_err cause;
-    td_err_clear(&cause);
-    if (w->options.rebuild == WRITER_REBUILD_BESIDE && !w->is_complete && w->rebuild == NULL &&
-        catalog_rebuild_begin(w->archive, &w->rebuild, &cause) != TD_OK)
-        td_log_emit(archive_log(w->archive), TD_LOG_WARNING, "the catalog stays out of date: %s",
-                    cause.text);
-}
-
-static const char *when(const archive_writer *w)
-{
-    return w->options.rebuild == WRITER_REBUILD_BESIDE ? "meanwhile" : "at the end";
-}
-
 static void leave_behind(archive_writer *w, const char *why)
 {
     td_log_emit(archive_log(w->archive), TD_LOG_WARNING,
-                "the catalog cannot be written and is brought up to date %s: %s", when(w), why);
+                "the catalog cannot be written and is brought up to date at the end: %s", why);
     catalog_close(w->catalog);
     w->catalog = NULL;
     w->is_complete = 0;
-    begin_rebuild(w);
 }
 
 /* Enter the segment that the feed has finished. */
@@ -62,14 +44,6 @@ static void enter(archive_writer *w, const writer_feed *feed)
     if (w->catalog != NULL && rows->index.chunk_count > 0 && !rows->index.is_open &&
         catalog_put(w->catalog, rows, &cause) != TD_OK)
         leave_behind(w, cause.text);
-}
-
-/* Bring the catalog up to date with all finished segments. */
-static td_result catch_up(archive_writer *w, td_err *err)
-{
-    reindex_report report;
-    const reindex_options options = {.scope = REINDEX_CHANGED};
-    return archive_reindex(w->archive, &options, &report, err);
 }
 
 /* Continue the catalog, or begin one. Reading what it lacks could take minutes, and recording must
@@ -87,31 +61,7 @@ static void begin_catalog(archive_writer *w, const archive_listing *listing)
     w->is_complete = catalog_is_complete(w->catalog, listing) != 0;
     if (!w->is_complete)
         td_log_emit(archive_log(w->archive), TD_LOG_INFO,
-                    "the catalog is out of date and is brought up to date %s", when(w));
-    begin_rebuild(w);
-}
-
-/* A rebuild beside us has ended: only what was finished meanwhile is missing. */
-static void adopt_rebuilt(archive_writer *w)
-{
-    td_err cause;
-    td_err_clear(&cause);
-    if (w->rebuild == NULL || !catalog_rebuild_has_ended(w->rebuild))
-        return;
-    td_result rc = catalog_rebuild_end(w->rebuild, REBUILD_WAIT, &cause);
-    w->rebuild = NULL;
-    if (rc == TD_OK)
-        rc = catch_up(w, &cause);
-    catalog_close(w->catalog);
-    w->catalog = NULL;
-    if (rc == TD_OK)
-        rc = catalog_open(archive_catalog_path(w->archive), CATALOG_APPEND, &w->catalog, &cause);
-    w->is_complete = rc == TD_OK;
-    if (rc == TD_OK)
-        td_log_emit(archive_log(w->archive), TD_LOG_INFO, "the catalog is up to date again");
-    else
-        td_log_emit(archive_log(w->archive), TD_LOG_WARNING, "the catalog stays out of date: %s",
-                    cause.text);
+                    "the catalog is out of date and is brought up to date at the end");
 }
 
 /* ---- the session ---- */
@@ -278,7 +228,6 @@ td_result archive_writer_put(archive_writer *w, size_t feed_index, sealed_chunk 
         rc = writer_feed_finish(feed, err);
         if (rc == TD_OK)
             enter(w, feed);
-        begin_rebuild(w); /* an earlier one may have met a catalog that was locked */
     }
     if (rc == TD_OK)
         rc = writer_feed_put(feed, chunk, err);
@@ -287,7 +236,6 @@ td_result archive_writer_put(archive_writer *w, size_t feed_index, sealed_chunk 
     if (w->options.durable != NULL)
         w->options.durable(w->options.user, feed_index, chunk);
     writer_feed_note(feed, chunk, gaps, gap_count);
-    adopt_rebuilt(w);
     return TD_OK;
 }
 
@@ -300,11 +248,6 @@ const char *archive_writer_segment(const archive_writer *w, size_t feed_index)
 {
     TD_ASSERT(feed_index < w->feed_count);
     return writer_feed_segment(w->feeds[feed_index]);
-}
-
-int archive_writer_catalog_is_current(const archive_writer *w)
-{
-    return w->is_complete;
 }
 
 /* ---- the end ---- */
@@ -335,22 +278,13 @@ static td_result finish_feeds(archive_writer *w, td_err *err)
 static void leave_matching_catalog(archive_writer *w)
 {
     td_err cause;
+    reindex_report report;
+    const reindex_options options = {.scope = REINDEX_CHANGED};
     td_err_clear(&cause);
-    if (catch_up(w, &cause) != TD_OK)
+    if (archive_reindex(w->archive, &options, &report, &cause) != TD_OK)
         td_log_emit(archive_log(w->archive), TD_LOG_WARNING,
                     "the catalog could not be brought up to date, 'tapedeck reindex' will: %s",
                     cause.text);
-}
-
-/* Whether it ended well does not matter any more: catching up does what it left undone. */
-static void end_rebuild(archive_writer *w, writer_end end)
-{
-    td_result rc =
-        catalog_rebuild_end(w->rebuild, end == WRITER_STOP ? REBUILD_WAIT : REBUILD_CANCEL, NULL);
-    if (rc != TD_OK)
-        td_log_emit(archive_log(w->archive), TD_LOG_DEBUG, "the rebuild ended: %s",
-                    td_result_name(rc));
-    w->rebuild = NULL;
 }
 
 td_result archive_writer_close(archive_writer *w, writer_end end, uint64_t stop_ns, td_err *err)
@@ -371,7 +305,6 @@ td_result archive_writer_close(archive_writer *w, writer_end end, uint64_t stop_
     if (w->options.file_bytes != NULL)
         *w->options.file_bytes = file_bytes;
     catalog_close(w->catalog);
-    end_rebuild(w, end);
     if (end == WRITER_STOP && rc == TD_OK && !w->is_complete)
         leave_matching_catalog(w);
     archive_past_fini(&w->past);

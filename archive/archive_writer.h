@@ -4,7 +4,7 @@
  *
  * Order, for every chunk: append, fdatasync, durable callback. A frame is durable when the callback
  * says so, and not before; if a sync fails, never. A segment goes into the catalog when it is
- * finished; what the catalog lacks is entered when the session ends, or beside it.
+ * finished; what the catalog lacks is entered when the session ends.
  *
  * One thread at a time. */
 #ifndef TD_ARCHIVE_ARCHIVE_WRITER_H
@@ -23,17 +23,10 @@
 
 typedef struct archive_writer archive_writer;
 
-/* When a missing, outdated or unusable catalog is rebuilt. */
-typedef enum writer_rebuild {
-    WRITER_REBUILD_AT_END, /* when the session stops */
-    WRITER_REBUILD_BESIDE, /* at once, on a thread of its own; at the end what that could not do */
-} writer_rebuild;
-
 typedef struct archive_writer_options {
     const char *version; /* of the program; goes into segments and the journal */
     uint64_t start_ns;   /* start of the session, wall clock */
-    writer_rebuild rebuild;
-    archive_past *past; /* opened already: the writer takes it and leaves {0}; may be NULL */
+    archive_past *past;  /* opened already: the writer takes it and leaves {0}; may be NULL */
     /* The frames of this chunk are durable now. Called inside archive_writer_put. May be NULL. */
     void (*durable)(void *user, size_t feed_index, const sealed_chunk *chunk);
     void *user;
@@ -90,9 +83,6 @@ TD_MUST_USE td_result archive_writer_check_lock(const archive_writer *writer, td
 /* Where a feed's current segment is (below the archive, with ".open"), "" if it has none yet; valid
  * until the next put. */
 const char *archive_writer_segment(const archive_writer *writer, size_t feed_index);
-
-/* 1 while the catalog has all segments that are finished. */
-int archive_writer_catalog_is_current(const archive_writer *writer);
 
 typedef enum writer_end {
     WRITER_STOP,    /* clean: finish segments, journal the stop, leave a matching catalog */

@@ -189,8 +189,6 @@ static td_result enter_segments(rebuild *r, td_err *err)
     td_result rc = TD_OK;
     for (size_t i = 0; i < r->listing.segment_count && rc == TD_OK; i++) {
         const archive_segment *segment = &r->listing.segments[i];
-        if (r->options->should_stop != NULL && r->options->should_stop(r->options->user))
-            return td_err_set(err, TD_E_BUSY, "stopped");
         if (segment->name.is_open)
             continue;
         if (is_kept(r, segment))

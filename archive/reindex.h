@@ -29,9 +29,7 @@ typedef void reindex_progress_fn(void *user, uint64_t done, uint64_t total);
 
 typedef struct reindex_options {
     reindex_scope scope;
-    reindex_progress_fn *progress;  /* may be NULL */
-    int (*should_stop)(void *user); /* called before each segment; 1: end with TD_E_BUSY, the
-                                     * catalog stays out of date. May be NULL. */
+    reindex_progress_fn *progress; /* may be NULL */
     void *user;
 } reindex_options;
 

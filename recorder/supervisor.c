@@ -288,7 +288,6 @@ static td_result open_session(supervisor *self, td_err *err)
         rc = archive_gaps(self->options.archive, &ledger, err);
     archive_writer_options options = {.version = TAPEDECK_VERSION,
                                       .start_ns = clock_wall_ns(self->options.clock),
-                                      .rebuild = WRITER_REBUILD_BESIDE,
                                       .past = &past,
                                       .durable = on_durable,
                                       .user = self,

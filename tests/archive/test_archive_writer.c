@@ -274,68 +274,6 @@ static void test_catalog_keeps_up_while_recording(void **state)
     archive_place_fini(&place);
 }
 
-/* "missing, behind or unusable, it is rebuilt (by a recorder beside recording …)": without a stop,
- * and while chunks go on being written. */
-static void test_catalog_is_rebuilt_beside_recording(void **state)
-{
-    (void)state;
-    static const catalog_kind KINDS[] = {CATALOG_NONE, CATALOG_GARBAGE, CATALOG_OF_ANOTHER_ARCHIVE};
-    for (size_t i = 0; i < sizeof KINDS / sizeof KINDS[0]; i++) {
-        archive_place place;
-        archive_writer *writer = NULL;
-        fixture_feed feed;
-        td_err err;
-        archive_place_init_sim(&place);
-        archive_fixture_record(&place, 0, 10);
-        replace_catalog(&place, KINDS[i], NULL);
-        clock_sim_advance(place.clock, 1000);
-        archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
-        const archive_writer_options options = {.version = "0.1",
-                                                .start_ns = clock_wall_ns(archive_clock(a)),
-                                                .rebuild = WRITER_REBUILD_BESIDE};
-        assert_int_equal(archive_writer_open(a, &options, &writer, &err), TD_OK);
-        assert_false(archive_writer_catalog_is_current(writer));
-        assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, 200, 1, &err), TD_OK);
-        unsigned chunks = 0;
-        while (!archive_writer_catalog_is_current(writer)) {
-            if (chunks % 5 == 3)
-                fixture_feed_rotate(&feed);
-            assert_int_equal(fixture_feed_put(&feed, CHUNK_FRAMES, &err), TD_OK);
-            assert_true(++chunks < 100000);
-        }
-        archive_fixture_check_catalog(&place, "");
-        assert_int_equal(fixture_feed_put(&feed, CHUNK_FRAMES, &err), TD_OK);
-        archive_fixture_check_catalog(&place, "");
-        archive_fixture_check_dump(&place);
-        fixture_feed_close(&feed);
-        assert_int_equal(archive_writer_close(writer, WRITER_STOP, 1, &err), TD_OK);
-        archive_close(a);
-        archive_fixture_check_catalog(&place, "");
-        archive_fixture_check_dump(&place);
-        archive_place_fini(&place);
-    }
-}
-
-/* Given up in the middle: the thread ends, and the next process finds an old catalog.
- */
-static void test_abandoned_rebuild(void **state)
-{
-    (void)state;
-    archive_place place;
-    archive_writer *writer = NULL;
-    td_err err;
-    archive_place_init_sim(&place);
-    archive_fixture_record(&place, 0, 10);
-    replace_catalog(&place, CATALOG_NONE, NULL);
-    archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
-    const archive_writer_options options = {.version = "0.1", .rebuild = WRITER_REBUILD_BESIDE};
-    assert_int_equal(archive_writer_open(a, &options, &writer, &err), TD_OK);
-    assert_int_equal(archive_writer_close(writer, WRITER_ABANDON, 0, &err), TD_OK);
-    archive_close(a);
-    assert_int_equal(archive_fixture_check_frames(&place, FIXTURE_FEED, 0, 1), 200);
-    archive_place_fini(&place);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -346,8 +284,6 @@ int main(void)
         cmocka_unit_test(test_failing_sync_announces_nothing_ever),
         cmocka_unit_test(test_reopening_with_any_catalog),
         cmocka_unit_test(test_catalog_keeps_up_while_recording),
-        cmocka_unit_test(test_catalog_is_rebuilt_beside_recording),
-        cmocka_unit_test(test_abandoned_rebuild),
     };
     return cmocka_run_group_tests_name("archive_writer", tests, NULL, NULL);
 }
