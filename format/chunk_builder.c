@@ -325,38 +325,32 @@ static int is_reserved_topic(const char *topic)
            strcmp(topic, CHANNEL_TOPIC_EVENTS) == 0;
 }
 
-/* Names have space for their NUL in a limit of base/limits.h. */
-static td_result check_name(const char *what, const char *name, size_t limit, td_err *err)
-{
-    size_t size = strlen(name);
-    if (size >= limit)
-        return td_err_set(err, TD_E_INVALID, "channel %s of %zu bytes: at most %zu are allowed",
-                          what, size, limit - 1);
-    return TD_OK;
-}
-
-/* Names at their limits must fit the space that is reserved for a channel's records. */
+/* Names have space for their NUL in a limit of base/limits.h, and at their limits fit the space
+ * that is reserved for a channel's records. */
 static td_result check_info(const channel_info *info, td_err *err)
 {
+    const struct {
+        const char *what, *name;
+        size_t limit;
+    } names[] = {{"feed", info->feed, LIMIT_NAME_BYTES},
+                 {"family", info->family, LIMIT_NAME_BYTES},
+                 {"topic", info->topic, LIMIT_TOPIC_BYTES},
+                 {"exchange topic", info->exchange_topic, LIMIT_TOPIC_BYTES},
+                 {"symbol", info->symbol, LIMIT_SYMBOL_BYTES},
+                 {"encoding", info->message_encoding, LIMIT_NAME_BYTES},
+                 {"schema name", info->schema_name, LIMIT_TOPIC_BYTES}};
     if (info->feed[0] == '\0' || info->topic[0] == '\0')
         return td_err_set(err, TD_E_INVALID, "channel without feed or topic");
-    td_result rc = check_name("feed", info->feed, LIMIT_NAME_BYTES, err);
-    if (rc == TD_OK)
-        rc = check_name("family", info->family, LIMIT_NAME_BYTES, err);
-    if (rc == TD_OK)
-        rc = check_name("topic", info->topic, LIMIT_TOPIC_BYTES, err);
-    if (rc == TD_OK)
-        rc = check_name("exchange topic", info->exchange_topic, LIMIT_TOPIC_BYTES, err);
-    if (rc == TD_OK)
-        rc = check_name("symbol", info->symbol, LIMIT_SYMBOL_BYTES, err);
-    if (rc == TD_OK)
-        rc = check_name("encoding", info->message_encoding, LIMIT_NAME_BYTES, err);
-    if (rc == TD_OK)
-        rc = check_name("schema name", info->schema_name, LIMIT_TOPIC_BYTES, err);
-    if (rc == TD_OK && info->schema.size > SCHEMA_BYTES_MAX)
-        rc = td_err_set(err, TD_E_INVALID, "schema %s of %zu bytes: at most %d are allowed",
-                        info->schema_name, info->schema.size, SCHEMA_BYTES_MAX);
-    return rc;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        size_t size = strlen(names[i].name);
+        if (size >= names[i].limit)
+            return td_err_set(err, TD_E_INVALID, "channel %s of %zu bytes: at most %zu are allowed",
+                              names[i].what, size, names[i].limit - 1);
+    }
+    if (info->schema.size > SCHEMA_BYTES_MAX)
+        return td_err_set(err, TD_E_INVALID, "schema %s of %zu bytes: at most %d are allowed",
+                          info->schema_name, info->schema.size, SCHEMA_BYTES_MAX);
+    return TD_OK;
 }
 
 static int is_frame_channel(const channel_info *info)
@@ -728,8 +722,8 @@ static size_t index_bytes_of(const chunk_builder *b)
 /* Reserve all memory that sealing needs. */
 static void reserve_all(const chunk_builder *b, sealed_chunk *out)
 {
-    size_t bytes = CHUNK_FIELDS_BYTES + codec_bound(CODEC_ZSTD, b->raw.size) + index_bytes_of(b) +
-                   CHAIN_RECORD_BYTES_MAX;
+    size_t bytes =
+        CHUNK_FIELDS_BYTES + codec_bound(b->raw.size) + index_bytes_of(b) + CHAIN_RECORD_BYTES_MAX;
     td_buf_grow(&out->bytes, bytes);
     out->channels = td_array_reach(out->channels, &out->channel_capacity, b->pending_channel_count,
                                    sizeof *out->channels);
@@ -786,8 +780,8 @@ static void compress(chunk_builder *b, sealed_chunk *out)
 {
     TD_ASSERT(out->bytes.size == 0);
     size_t compressed =
-        codec_compress(b->coder, CODEC_ZSTD, b->options.level, td_buf_view(&b->raw),
-                       out->bytes.data + CHUNK_FIELDS_BYTES, codec_bound(CODEC_ZSTD, b->raw.size));
+        codec_compress(b->coder, b->options.level, td_buf_view(&b->raw),
+                       out->bytes.data + CHUNK_FIELDS_BYTES, codec_bound(b->raw.size));
     uint8_t *p = out->bytes.data;
     mcap_write_prefix(p, MCAP_CHUNK, CHUNK_FIELDS_BYTES - MCAP_PREFIX_BYTES + compressed);
     td_put_le64(p + 9, b->pending_first_ns);

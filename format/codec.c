@@ -61,21 +61,14 @@ const char *codec_name(codec_kind kind)
     return kind == CODEC_ZSTD ? "zstd" : kind == CODEC_LZ4 ? "lz4" : "";
 }
 
-size_t codec_bound(codec_kind kind, size_t size)
+size_t codec_bound(size_t size)
 {
-    TD_ASSERT(kind != CODEC_LZ4);
-    return kind == CODEC_ZSTD ? ZSTD_compressBound(size) : size;
+    return ZSTD_compressBound(size);
 }
 
-size_t codec_compress(codec *coder, codec_kind kind, int level, td_bytes in, uint8_t *out,
-                      size_t out_capacity)
+size_t codec_compress(codec *coder, int level, td_bytes in, uint8_t *out, size_t out_capacity)
 {
-    TD_ASSERT(out_capacity >= codec_bound(kind, in.size));
-    if (kind == CODEC_NONE) {
-        if (in.size > 0)
-            memcpy(out, in.data, in.size);
-        return in.size;
-    }
+    TD_ASSERT(out_capacity >= codec_bound(in.size));
     if (coder->compressor == NULL)
         coder->compressor = ZSTD_createCCtx_advanced(MEMORY);
     size_t got = ZSTD_compressCCtx(coder->compressor, out, out_capacity, in.data, in.size, level);

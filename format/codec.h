@@ -26,13 +26,12 @@ TD_MUST_USE td_result codec_find(td_bytes name, codec_kind *out, td_err *err);
 /* "", "zstd" or "lz4". */
 const char *codec_name(codec_kind kind);
 
-/* Most bytes that compressing size bytes can give. Not for CODEC_LZ4, nor is codec_compress. */
-size_t codec_bound(codec_kind kind, size_t size);
+/* Most bytes that compressing size bytes with zstd can give. */
+size_t codec_bound(size_t size);
 
-/* Compress in into out (out_capacity >= codec_bound). level: zstd's, negative = fast. Returns the
+/* Compress in with zstd into out (out_capacity >= codec_bound). level: negative = fast. Returns the
  * size. */
-size_t codec_compress(codec *coder, codec_kind kind, int level, td_bytes in, uint8_t *out,
-                      size_t out_capacity);
+size_t codec_compress(codec *coder, int level, td_bytes in, uint8_t *out, size_t out_capacity);
 
 /* Decompress in into exactly out_bytes at out. TD_OK; TD_E_CORRUPT if it is not just that. */
 TD_MUST_USE td_result codec_decompress(codec *coder, codec_kind kind, td_bytes in, uint8_t *out,

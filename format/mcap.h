@@ -109,17 +109,6 @@ typedef struct mcap_chunk_index {
     uint64_t compressed_bytes, uncompressed_bytes;
 } mcap_chunk_index;
 
-typedef struct mcap_attachment {
-    uint64_t log_ns, create_ns;
-    td_bytes name, media_type, data;
-} mcap_attachment;
-
-typedef struct mcap_attachment_index {
-    uint64_t offset, length; /* of the attachment record with opcode and length */
-    uint64_t log_ns, create_ns, data_bytes;
-    td_bytes name, media_type;
-} mcap_attachment_index;
-
 typedef struct mcap_statistics {
     uint64_t message_count;
     uint16_t schema_count;

@@ -168,45 +168,17 @@ td_result mcap_decode_message(td_bytes content, mcap_message *out, td_err *err)
     return finish(&c, MCAP_MESSAGE, err);
 }
 
-/* A chunk up to its records; their size is read, they are not. */
-static void get_chunk_fields(cursor *c, mcap_chunk *out, uint64_t *records_bytes)
-{
-    out->start_ns = get_u64(c, "message_start_time");
-    out->end_ns = get_u64(c, "message_end_time");
-    out->uncompressed_bytes = get_u64(c, "uncompressed_size");
-    out->uncompressed_crc = get_u32(c, "uncompressed_crc");
-    out->compression = get_counted(c, "compression");
-    *records_bytes = get_u64(c, "records");
-}
-
 td_result mcap_decode_chunk(td_bytes content, mcap_chunk *out, td_err *err)
 {
     cursor c = cursor_of(content);
-    uint64_t records_bytes;
-    get_chunk_fields(&c, out, &records_bytes);
+    out->start_ns = get_u64(&c, "message_start_time");
+    out->end_ns = get_u64(&c, "message_end_time");
+    out->uncompressed_bytes = get_u64(&c, "uncompressed_size");
+    out->uncompressed_crc = get_u32(&c, "uncompressed_crc");
+    out->compression = get_counted(&c, "compression");
+    uint64_t records_bytes = get_u64(&c, "records");
     out->records = get_bytes(&c, records_bytes, "records");
     return finish(&c, MCAP_CHUNK, err);
-}
-
-td_result mcap_decode_chunk_fields(td_bytes head, uint64_t content_bytes, mcap_chunk *out,
-                                   uint64_t *records_at, td_err *err)
-{
-    TD_ASSERT(head.size <= content_bytes);
-    cursor c = cursor_of(head);
-    uint64_t records_bytes;
-    get_chunk_fields(&c, out, &records_bytes);
-    td_result rc = finish(&c, MCAP_CHUNK, err);
-    if (rc != TD_OK)
-        return rc;
-    *records_at = head.size - c.left;
-    TD_ASSERT(*records_at <= content_bytes);
-    if (records_bytes > content_bytes - *records_at)
-        return td_err_set(err, TD_E_CORRUPT,
-                          "Chunk record: %" PRIu64
-                          " bytes of records in a record with space for %" PRIu64,
-                          records_bytes, content_bytes - *records_at);
-    out->records = td_bytes_of(NULL, (size_t)records_bytes);
-    return TD_OK;
 }
 
 td_result mcap_decode_message_index(td_bytes content, mcap_message_index *out, td_err *err)

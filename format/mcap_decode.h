@@ -21,21 +21,13 @@ TD_MUST_USE td_result mcap_decode_footer(td_bytes content, mcap_footer *out, td_
 TD_MUST_USE td_result mcap_decode_schema(td_bytes content, mcap_schema *out, td_err *err);
 TD_MUST_USE td_result mcap_decode_channel(td_bytes content, mcap_channel *out, td_err *err);
 TD_MUST_USE td_result mcap_decode_message(td_bytes content, mcap_message *out, td_err *err);
+TD_MUST_USE td_result mcap_decode_chunk(td_bytes content, mcap_chunk *out, td_err *err);
 TD_MUST_USE td_result mcap_decode_message_index(td_bytes content, mcap_message_index *out,
                                                 td_err *err);
 TD_MUST_USE td_result mcap_decode_chunk_index(td_bytes content, mcap_chunk_index *out, td_err *err);
 TD_MUST_USE td_result mcap_decode_statistics(td_bytes content, mcap_statistics *out, td_err *err);
 TD_MUST_USE td_result mcap_decode_metadata(td_bytes content, mcap_metadata *out, td_err *err);
 TD_MUST_USE td_result mcap_decode_data_end(td_bytes content, mcap_data_end *out, td_err *err);
-
-/* A chunk. */
-TD_MUST_USE td_result mcap_decode_chunk(td_bytes content, mcap_chunk *out, td_err *err);
-
-/* The fields of a chunk before its records, from the beginning of its content (head may end before
- * the content does; content_bytes is the whole size). out->records has the size and no data;
- * *records_at is where they begin in the content. */
-TD_MUST_USE td_result mcap_decode_chunk_fields(td_bytes head, uint64_t content_bytes,
-                                               mcap_chunk *out, uint64_t *records_at, td_err *err);
 
 /* The next record of a chunk or of another run of records in memory; *at is 0 at first. TD_OK;
  * TD_EOF at the end; TD_E_TRUNCATED if the rest is no whole record (*at stays). */

@@ -142,20 +142,6 @@ void mcap_encode_chunk_index(td_buf *buf, const mcap_chunk_index *in)
     end_record(&c);
 }
 
-void mcap_encode_attachment_index(td_buf *buf, const mcap_attachment_index *in)
-{
-    size_t content = 5 * U64_BYTES + counted(in->name) + counted(in->media_type);
-    cursor c = begin_record(buf, MCAP_ATTACHMENT_INDEX, content);
-    put_u64(&c, in->offset);
-    put_u64(&c, in->length);
-    put_u64(&c, in->log_ns);
-    put_u64(&c, in->create_ns);
-    put_u64(&c, in->data_bytes);
-    put_counted(&c, in->name);
-    put_counted(&c, in->media_type);
-    end_record(&c);
-}
-
 void mcap_encode_statistics(td_buf *buf, const mcap_statistics *in)
 {
     TD_ASSERT(in->channel_counts.bytes.size % 10 == 0);

@@ -17,7 +17,6 @@ void mcap_encode_footer(td_buf *buf, const mcap_footer *in);
 void mcap_encode_schema(td_buf *buf, const mcap_schema *in);
 void mcap_encode_channel(td_buf *buf, const mcap_channel *in);
 void mcap_encode_chunk_index(td_buf *buf, const mcap_chunk_index *in);
-void mcap_encode_attachment_index(td_buf *buf, const mcap_attachment_index *in);
 void mcap_encode_statistics(td_buf *buf, const mcap_statistics *in);
 void mcap_encode_metadata(td_buf *buf, const mcap_metadata *in);
 void mcap_encode_metadata_index(td_buf *buf, const mcap_metadata_index *in);

@@ -7,11 +7,7 @@
 #include "base/limits.h"
 #include "format/mcap_decode.h"
 
-enum {
-    WINDOW_BYTES = 256 << 10,
-    /* A chunk's fields before its records, with a compression name as long as we look at. */
-    CHUNK_HEAD_BYTES = 8 + 8 + 8 + 4 + 4 + 64 + 8,
-};
+enum { WINDOW_BYTES = 256 << 10 };
 
 td_result mcap_source_init(mcap_source *source, td_file *file, td_err *err)
 {
@@ -142,22 +138,6 @@ td_result mcap_source_content(mcap_source *source, const mcap_place *place, td_b
     td_result rc = mcap_source_view(source, place->content_at, place->content_bytes, out, err);
     if (rc != TD_OK)
         return td_err_add(err, rc, "%s record", mcap_opcode_name(place->opcode));
-    return TD_OK;
-}
-
-td_result mcap_source_chunk(mcap_source *source, const mcap_place *place, mcap_chunk *out,
-                            uint64_t *records_at, td_err *err)
-{
-    TD_ASSERT(place->opcode == MCAP_CHUNK);
-    uint64_t head_bytes =
-        place->content_bytes < CHUNK_HEAD_BYTES ? place->content_bytes : CHUNK_HEAD_BYTES;
-    td_bytes head;
-    td_result rc = mcap_source_view(source, place->content_at, head_bytes, &head, err);
-    if (rc == TD_OK)
-        rc = mcap_decode_chunk_fields(head, place->content_bytes, out, records_at, err);
-    if (rc != TD_OK)
-        return td_err_add(err, rc, "chunk at offset %" PRIu64, place->offset);
-    *records_at += place->content_at;
     return TD_OK;
 }
 

@@ -59,11 +59,6 @@ TD_MUST_USE td_result mcap_source_record(mcap_source *source, uint64_t at, uint6
 TD_MUST_USE td_result mcap_source_content(mcap_source *source, const mcap_place *place,
                                           td_bytes *out, td_err *err);
 
-/* A chunk's fields before its records, without reading those. As mcap_decode_chunk_fields;
- * *records_at is a file offset. The compression's name is a view. */
-TD_MUST_USE td_result mcap_source_chunk(mcap_source *source, const mcap_place *place,
-                                        mcap_chunk *out, uint64_t *records_at, td_err *err);
-
 /* The file offset of an attachment's CRC, and the CRC. It follows the data; the lengths of the
  * fields locate it, because later fields may follow it. The data are not read. TD_OK;
  * TD_E_CORRUPT if the fields do not fit in the record; TD_E_IO. */

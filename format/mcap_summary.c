@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/hash.h"
+#include "format/mcap_decode.h"
 #include "format/mcap_encode.h"
 
 enum { IDS = UINT16_MAX + 1 };
@@ -12,7 +13,6 @@ void mcap_summary_init(mcap_summary *summary)
     td_buf_init(&summary->schemas, SIZE_MAX);
     td_buf_init(&summary->channels, SIZE_MAX);
     td_buf_init(&summary->chunks, SIZE_MAX);
-    td_buf_init(&summary->attachments, SIZE_MAX);
     td_buf_init(&summary->metadata, SIZE_MAX);
     td_buf_init(&summary->counts, IDS * sizeof(uint64_t));
     td_buf_init(&summary->pack, SIZE_MAX);
@@ -23,17 +23,9 @@ void mcap_summary_fini(mcap_summary *summary)
     td_buf_fini(&summary->schemas);
     td_buf_fini(&summary->channels);
     td_buf_fini(&summary->chunks);
-    td_buf_fini(&summary->attachments);
     td_buf_fini(&summary->metadata);
     td_buf_fini(&summary->counts);
     td_buf_fini(&summary->pack);
-}
-
-int mcap_summary_fits(const mcap_summary *summary, size_t bytes)
-{
-    size_t used = summary->schemas.size + summary->channels.size + summary->chunks.size +
-                  summary->attachments.size + summary->metadata.size;
-    return bytes <= SUMMARY_BYTES_MAX && used <= SUMMARY_BYTES_MAX - bytes;
 }
 
 void mcap_summary_add_schemas(mcap_summary *summary, td_bytes records, uint32_t count)
@@ -48,16 +40,58 @@ void mcap_summary_add_channels(mcap_summary *summary, td_bytes records, uint32_t
     summary->channel_count += count;
 }
 
+int mcap_summary_has_channel(const mcap_summary *summary, uint16_t id)
+{
+    return summary->known_channels[id / 8] >> (id % 8) & 1;
+}
+
+td_result mcap_summary_note_definition(mcap_summary *summary, const mcap_record *record,
+                                       td_err *err)
+{
+    int is_schema = record->opcode == MCAP_SCHEMA;
+    TD_ASSERT(is_schema || record->opcode == MCAP_CHANNEL);
+    if (record->content.size < 2)
+        return td_err_set(err, TD_E_CORRUPT, "schema or channel without an id");
+    size_t used = summary->schemas.size + summary->channels.size + summary->chunks.size +
+                  summary->metadata.size;
+    td_bytes whole = td_bytes_of(record->content.data - MCAP_PREFIX_BYTES,
+                                 MCAP_PREFIX_BYTES + record->content.size);
+    if (whole.size > SUMMARY_BYTES_MAX || used > SUMMARY_BYTES_MAX - whole.size)
+        return td_err_set(err, TD_E_LIMIT, "schemas and channels of more than %zu bytes",
+                          SUMMARY_BYTES_MAX);
+    uint16_t id = td_le16(record->content.data);
+    uint8_t *known = is_schema ? summary->known_schemas : summary->known_channels;
+    uint8_t bit = (uint8_t)(1u << (id % 8));
+    if (known[id / 8] & bit)
+        return TD_OK;
+    known[id / 8] |= bit;
+    if (is_schema)
+        mcap_summary_add_schemas(summary, whole, 1);
+    else
+        mcap_summary_add_channels(summary, whole, 1);
+    return TD_OK;
+}
+
 void mcap_summary_add_chunk(mcap_summary *summary, const mcap_chunk_index *index)
 {
     mcap_encode_chunk_index(&summary->chunks, index);
     summary->chunk_count++;
 }
 
-void mcap_summary_add_attachment(mcap_summary *summary, const mcap_attachment_index *index)
+td_result mcap_summary_note_metadata(mcap_summary *summary, mcap_source *source,
+                                     const mcap_place *place, td_err *err)
 {
-    mcap_encode_attachment_index(&summary->attachments, index);
-    summary->attachment_count++;
+    td_bytes content;
+    mcap_metadata metadata;
+    td_result rc = mcap_source_content(source, place, &content, err);
+    if (rc == TD_OK)
+        rc = mcap_decode_metadata(content, &metadata, err);
+    if (rc != TD_OK)
+        return rc;
+    mcap_metadata_index index = {
+        .offset = place->offset, .length = place->end - place->offset, .name = metadata.name};
+    mcap_summary_add_metadata(summary, &index);
+    return TD_OK;
 }
 
 void mcap_summary_add_metadata(mcap_summary *summary, const mcap_metadata_index *index)
@@ -118,7 +152,7 @@ static void append_statistics(mcap_summary *summary, td_buf *buf)
 }
 
 /* The groups of the summary in their order; statistics must come after the channels. */
-enum { GROUPS = 6 };
+enum { GROUPS = 5 };
 typedef struct group_place {
     uint8_t opcode;
     uint64_t start, bytes; /* in the file */
@@ -137,7 +171,6 @@ static void append_groups(mcap_summary *summary, td_buf *buf, uint64_t base,
         {MCAP_CHANNEL, &summary->channels},
         {MCAP_STATISTICS, NULL},
         {MCAP_CHUNK_INDEX, &summary->chunks},
-        {MCAP_ATTACHMENT_INDEX, &summary->attachments},
         {MCAP_METADATA_INDEX, &summary->metadata},
     };
     for (int i = 0; i < GROUPS; i++) {

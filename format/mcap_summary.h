@@ -9,15 +9,19 @@
 
 #include "base/attr.h"
 #include "base/buf.h"
+#include "base/err.h"
 #include "format/mcap.h"
+#include "format/mcap_source.h"
 
 /* Bound on the records of a summary, for files whose writer did not bound them. */
 #define SUMMARY_BYTES_MAX ((size_t)256 << 20)
 
 typedef struct mcap_summary {
-    td_buf schemas, channels, chunks, attachments, metadata; /* encoded records, by group */
+    td_buf schemas, channels, chunks, metadata; /* encoded records, by group */
     td_buf counts; /* uint64_t messages by channel id; read through mcap_summary_count */
     td_buf pack;   /* working memory */
+    /* ids that mcap_summary_note_definition has seen */
+    uint8_t known_schemas[(UINT16_MAX + 1) / 8], known_channels[(UINT16_MAX + 1) / 8];
     uint64_t message_count;
     uint32_t schema_count, channel_count, attachment_count, metadata_count, chunk_count;
     uint64_t start_ns, end_ns; /* of all messages; 0 without any */
@@ -27,8 +31,13 @@ typedef struct mcap_summary {
 void mcap_summary_init(mcap_summary *summary);
 void mcap_summary_fini(mcap_summary *summary);
 
-/* 1 if that many bytes of records more stay within SUMMARY_BYTES_MAX. */
-int mcap_summary_fits(const mcap_summary *summary, size_t bytes);
+/* Take in a Schema or Channel record of the data section unless its id was there before; its opcode
+ * and length stand before the content. TD_OK, TD_E_CORRUPT, TD_E_LIMIT: SUMMARY_BYTES_MAX. */
+TD_MUST_USE td_result mcap_summary_note_definition(mcap_summary *summary, const mcap_record *record,
+                                                   td_err *err);
+
+/* 1 if it has taken in a channel of that id. */
+int mcap_summary_has_channel(const mcap_summary *summary, uint16_t id);
 
 /* Add copies of records of the data section: count whole Schema (Channel) records, each id once. */
 void mcap_summary_add_schemas(mcap_summary *summary, td_bytes records, uint32_t count);
@@ -36,8 +45,11 @@ void mcap_summary_add_channels(mcap_summary *summary, td_bytes records, uint32_t
 
 /* Add an index record. */
 void mcap_summary_add_chunk(mcap_summary *summary, const mcap_chunk_index *index);
-void mcap_summary_add_attachment(mcap_summary *summary, const mcap_attachment_index *index);
 void mcap_summary_add_metadata(mcap_summary *summary, const mcap_metadata_index *index);
+
+/* Read a Metadata record, and add its index. TD_OK, TD_E_CORRUPT, TD_E_LIMIT, TD_E_IO. */
+TD_MUST_USE td_result mcap_summary_note_metadata(mcap_summary *summary, mcap_source *source,
+                                                 const mcap_place *place, td_err *err);
 
 /* Count messages of a channel. */
 void mcap_summary_count_messages(mcap_summary *summary, uint16_t id, uint64_t count,

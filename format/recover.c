@@ -38,8 +38,7 @@ typedef struct recovery {
     mcap_summary summary;
     codec *coder;
     td_buf records; /* of a chunk, decompressed */
-    uint8_t known_schemas[(UINT16_MAX + 1) / 8], known_channels[(UINT16_MAX + 1) / 8];
-    td_buf end; /* from Data End to the closing magic */
+    td_buf end;     /* from Data End to the closing magic */
 } recovery;
 
 /* Everything before the walk: is this a segment of ours at all? TD_E_CORRUPT, TD_E_TRUNCATED if
@@ -165,27 +164,17 @@ static td_result walk_records(recovery *v, const scan_visitor *visitor, uint64_t
     return rc;
 }
 
-/* Copy the schemas and channels of a chunk that the summary does not have yet. */
-static void copy_new_records(recovery *v, td_bytes records)
+/* Take in the schemas and channels of a chunk. */
+static void learn_records(recovery *v, td_bytes records)
 {
     TD_ASSERT(records.data != NULL || records.size == 0);
     size_t at = 0;
     mcap_record record;
     while (mcap_next_record(records, &at, &record, NULL) == TD_OK) {
-        size_t bytes = MCAP_PREFIX_BYTES + record.content.size;
-        if ((record.opcode != MCAP_SCHEMA && record.opcode != MCAP_CHANNEL) ||
-            record.content.size < 2 || !mcap_summary_fits(&v->summary, bytes))
-            continue;
-        uint16_t id = td_le16(record.content.data);
-        uint8_t *known = record.opcode == MCAP_SCHEMA ? v->known_schemas : v->known_channels;
-        if (known[id / 8] >> (id % 8) & 1)
-            continue;
-        known[id / 8] |= (uint8_t)(1u << (id % 8));
-        td_bytes whole = td_bytes_of(records.data + record.offset, bytes);
-        if (record.opcode == MCAP_SCHEMA)
-            mcap_summary_add_schemas(&v->summary, whole, 1);
-        else
-            mcap_summary_add_channels(&v->summary, whole, 1);
+        td_result rc = TD_OK;
+        if (record.opcode == MCAP_SCHEMA || record.opcode == MCAP_CHANNEL)
+            rc = mcap_summary_note_definition(&v->summary, &record, NULL);
+        (void)rc; /* what is broken is left out */
     }
 }
 
@@ -198,7 +187,7 @@ static td_result learn_channels(recovery *v, const scan_chunk *chunk, td_err *er
     uint16_t id;
     uint64_t offset;
     while (mcap_next_count(&rest, &id, &offset))
-        is_new |= !(v->known_channels[id / 8] >> (id % 8) & 1);
+        is_new |= !mcap_summary_has_channel(&v->summary, id);
     if (!is_new)
         return TD_OK;
     td_bytes content;
@@ -209,7 +198,7 @@ static td_result learn_channels(recovery *v, const scan_chunk *chunk, td_err *er
     if (rc == TD_OK)
         rc = codec_unpack(v->coder, &record, 0, &v->records, err);
     if (rc == TD_OK)
-        copy_new_records(v, td_buf_view(&v->records));
+        learn_records(v, td_buf_view(&v->records));
     return scan_is_fatal(rc) ? rc : TD_OK;
 }
 
@@ -257,17 +246,7 @@ static td_result add_metadata(void *user, const mcap_place *place, td_err *err)
     recovery *v = user;
     if (place->opcode != MCAP_METADATA)
         return TD_OK;
-    td_bytes content;
-    mcap_metadata metadata;
-    td_result rc = mcap_source_content(&v->source, place, &content, err);
-    if (rc == TD_OK)
-        rc = mcap_decode_metadata(content, &metadata, err);
-    if (rc != TD_OK)
-        return rc;
-    mcap_metadata_index index = {
-        .offset = place->offset, .length = place->end - place->offset, .name = metadata.name};
-    mcap_summary_add_metadata(&v->summary, &index);
-    return TD_OK;
+    return mcap_summary_note_metadata(&v->summary, &v->source, place, err);
 }
 
 /* The content of the summary, from the records up to the sound end. A bad record of a damaged block
@@ -408,13 +387,8 @@ static td_result finish_segment(recovery *v, td_err *err)
         rc = td_io_publish(v->io, v->open_path, v->result->path, err);
     if (rc != TD_OK)
         return rc;
-    segment_totals *totals = &v->result->totals;
-    totals->file_bytes = v->sound_bytes + v->end.size;
-    totals->first_ns = v->summary.start_ns;
-    totals->last_ns = v->summary.end_ns;
-    totals->message_count = v->summary.message_count;
-    totals->chunk_count = v->summary.chunk_count;
-    totals->channel_count = v->summary.channel_count;
+    v->result->totals =
+        segment_totals_of(&v->summary, v->sound_bytes + v->end.size, v->result->totals.chain);
     v->result->frame_count = count_frames(&v->summary);
     v->result->has_segment = 1;
     return TD_OK;

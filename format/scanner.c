@@ -125,24 +125,27 @@ td_result scanner_end_chunk(scanner *s, td_err *err)
 static td_result visit_chunk(scanner *s, const mcap_place *place, td_err *err)
 {
     TD_ASSERT(!s->has_chunk);
-    mcap_chunk fields;
-    uint64_t records_at;
+    td_bytes content;
+    mcap_chunk record;
     codec_kind kind;
-    td_result rc = mcap_source_chunk(s->source, place, &fields, &records_at, err);
+    td_result rc = mcap_source_content(s->source, place, &content, err);
+    if (rc == TD_OK)
+        rc = mcap_decode_chunk(content, &record, err);
     if (rc != TD_OK)
         return rc;
     td_buf_clear(&s->offsets);
-    int has_codec = codec_find(fields.compression, &kind, NULL) == TD_OK;
+    int has_codec = codec_find(record.compression, &kind, NULL) == TD_OK;
     s->chunk = (scan_chunk){
         .place = *place,
+        .record = record,
         .has_codec = (uint8_t)has_codec,
-        .index = {.start_ns = fields.start_ns,
-                  .end_ns = fields.end_ns,
+        .index = {.start_ns = record.start_ns,
+                  .end_ns = record.end_ns,
                   .chunk_offset = place->offset,
                   .chunk_bytes = place->end - place->offset,
                   .compression = has_codec ? td_bytes_str(codec_name(kind)) : td_bytes_of(NULL, 0),
-                  .compressed_bytes = fields.records.size,
-                  .uncompressed_bytes = fields.uncompressed_bytes}};
+                  .compressed_bytes = record.records.size,
+                  .uncompressed_bytes = record.uncompressed_bytes}};
     rc = s->visitor->chunk(s->user, &s->chunk, err);
     s->has_chunk = rc == TD_OK;
     return rc;

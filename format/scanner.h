@@ -18,6 +18,7 @@
 /* A chunk, and the message indexes that stand directly after it. */
 typedef struct scan_chunk {
     mcap_place place;
+    mcap_chunk record; /* its views are valid in chunk only */
     /* As in the summary. index_offsets: packed; compression is a constant, and is
      * empty where has_codec is 0. */
     mcap_chunk_index index;

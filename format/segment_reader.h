@@ -2,11 +2,11 @@
  * recovered ones, and files that other programs wrote (chunked or not, with or without indexes).
  *
  * With a sound summary, opening reads that alone; with an index that is known, not even that. Else
- * the file is walked once: chunks are found by their headers, and only those that bring channels
- * not seen yet are decompressed. In our own profile without an end (`.open`), a chunk counts once
- * its chain record follows it; bytes after the last chain record are a torn tail. Messages
- * outside of chunks are grouped into runs of about 1 MiB, which look like uncompressed chunks.
- * Memory: the lists, plus one chunk per segment_scratch.
+ * the file is walked once; only chunks that bring channels not seen yet are decompressed. In our
+ * own profile without an end (`.open`), a chunk counts once its chain record follows it; bytes
+ * after the last chain record are a torn tail. Messages outside of chunks are grouped into runs of
+ * about 1 MiB, which look like uncompressed chunks. Memory: the lists, plus one chunk per
+ * segment_scratch.
  *
  * Threads: segment_reader_read may be called from several threads at once, each with a scratch and
  * an out buffer of its own. segment_reader_refresh, open and close exclude all else. */

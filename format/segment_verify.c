@@ -60,7 +60,6 @@ typedef struct verify_state {
     uint8_t is_chunk_read; /* 1: entries are its messages */
     uint8_t is_block_read; /* 1: all chunks since the last chain record could be read */
     uint8_t has_totals;    /* 1: totals and last_conns are those of the last chain record */
-    uint8_t known_schemas[(UINT16_MAX + 1) / 8], known_channels[(UINT16_MAX + 1) / 8];
 } verify_state;
 
 const char *segment_finding_name(segment_finding_kind kind)
@@ -339,36 +338,18 @@ static td_result check_block(void *user, const scan_block *block, td_err *err)
 
 /* Chunks, their messages and indexes, and records outside of chunks. */
 
-/* Set a bit; 1 if it was set already. */
-static int set_bit(uint8_t *bits, uint16_t id)
-{
-    int was_set = bits[id / 8] >> (id % 8) & 1;
-    bits[id / 8] |= (uint8_t)(1u << (id % 8));
-    return was_set;
-}
-
 /* A schema or channel: the reader learns it, and the summary must repeat it once. */
-static void take_definition(verify_state *v, const mcap_record *record, td_bytes whole,
-                            uint64_t offset)
+static void take_definition(verify_state *v, const mcap_record *record, uint64_t offset)
 {
     TD_ASSERT(record->opcode == MCAP_SCHEMA || record->opcode == MCAP_CHANNEL);
-    TD_ASSERT(whole.size == MCAP_PREFIX_BYTES + record->content.size);
     td_err why;
     td_result rc = record->opcode == MCAP_SCHEMA
                        ? reader_add_schema(v->reader, record->content, &why)
                        : reader_add_channel(v->reader, record->content, &why);
-    if (rc == TD_OK && !mcap_summary_fits(&v->summary, whole.size))
-        rc = td_err_set(&why, TD_E_LIMIT, "schemas and channels of more than %zu bytes",
-                        SUMMARY_BYTES_MAX);
-    if (rc != TD_OK) {
+    if (rc == TD_OK)
+        rc = mcap_summary_note_definition(&v->summary, record, &why);
+    if (rc != TD_OK)
         report(v, FINDING_STRUCTURE, offset, "%s", why.text);
-        return;
-    }
-    uint16_t id = td_le16(record->content.data);
-    if (record->opcode == MCAP_SCHEMA && !set_bit(v->known_schemas, id))
-        mcap_summary_add_schemas(&v->summary, whole, 1);
-    else if (record->opcode == MCAP_CHANNEL && !set_bit(v->known_channels, id))
-        mcap_summary_add_channels(&v->summary, whole, 1);
 }
 
 /* A message: its channel must have been defined, its time lie in the chunk's range. */
@@ -381,7 +362,7 @@ static void take_message(verify_state *v, td_bytes content, uint64_t chunk_offse
         return;
     }
     const segment_channel *channel = segment_reader_channel_by_id(v->reader, out->channel_id);
-    if (channel == NULL || !(v->known_channels[out->channel_id / 8] >> (out->channel_id % 8) & 1)) {
+    if (channel == NULL || !mcap_summary_has_channel(&v->summary, out->channel_id)) {
         report(v, FINDING_STRUCTURE, chunk_offset,
                "message at %" PRIu64 " is on channel %u, which is not defined before it", offset,
                out->channel_id);
@@ -435,14 +416,12 @@ static void walk_records(verify_state *v, const mcap_chunk_index *chunk)
     td_result rc;
     td_buf_clear(&v->entries);
     while ((rc = mcap_next_record(records, &at, &record, &why)) == TD_OK) {
-        td_bytes whole =
-            td_bytes_of(records.data + record.offset, MCAP_PREFIX_BYTES + record.content.size);
         mcap_message message = {0};
         if (record.opcode == MCAP_MESSAGE) {
             take_message(v, record.content, chunk_at, record.offset, &message);
             note_entry(v, &message, record.offset, &first_ns, &last_ns);
         } else if (record.opcode == MCAP_SCHEMA || record.opcode == MCAP_CHANNEL) {
-            take_definition(v, &record, whole, chunk_at);
+            take_definition(v, &record, chunk_at);
         } else if (record.opcode < MCAP_PRIVATE_FIRST) {
             report(v, FINDING_STRUCTURE, chunk_at, "%s record inside of a chunk",
                    mcap_opcode_name(record.opcode));
@@ -459,20 +438,14 @@ static void walk_records(verify_state *v, const mcap_chunk_index *chunk)
 static td_result check_chunk(void *user, const scan_chunk *chunk, td_err *err)
 {
     verify_state *v = user;
-    td_bytes content;
-    mcap_chunk record;
     td_err why;
-    td_result rc = mcap_source_content(&v->reader->source, &chunk->place, &content, &why);
-    if (rc == TD_OK)
-        rc = mcap_decode_chunk(content, &record, &why);
-    if (rc == TD_OK)
-        rc = codec_unpack(v->coder, &record, 0, &v->records, &why);
+    td_result rc = codec_unpack(v->coder, &chunk->record, 0, &v->records, &why);
     v->is_chunk_read = rc == TD_OK;
     if (rc != TD_OK) {
         v->is_block_read = 0;
         return report_failure(v, FINDING_CHUNK_CRC, chunk->place.offset, rc, &why, err);
     }
-    if (v->is_ours && record.uncompressed_crc == 0)
+    if (v->is_ours && chunk->record.uncompressed_crc == 0)
         report(v, FINDING_CRC_MISSING, chunk->place.offset, "chunk without CRC");
     walk_records(v, &chunk->index);
     return TD_OK;
@@ -557,7 +530,7 @@ static td_result check_run_record(verify_state *v, const mcap_place *place, td_e
     if (place->opcode == MCAP_MESSAGE)
         take_message(v, record.content, place->offset, place->offset, &message);
     else
-        take_definition(v, &record, whole, place->offset);
+        take_definition(v, &record, place->offset);
     return TD_OK;
 }
 
@@ -800,8 +773,7 @@ static td_result check_attachment(verify_state *v, const mcap_place *place, td_e
     TD_ASSERT(place->opcode == MCAP_ATTACHMENT);
     TD_ASSERT(place->end <= v->reader->source.size);
     mcap_source *source = &v->reader->source;
-    mcap_attachment_index index = {.offset = place->offset, .length = place->end - place->offset};
-    mcap_summary_add_attachment(&v->summary, &index);
+    v->summary.attachment_count++;
     uint64_t crc_at;
     uint32_t expected, crc = 0;
     td_err why;
@@ -822,28 +794,12 @@ static td_result check_attachment(verify_state *v, const mcap_place *place, td_e
     return rc;
 }
 
-/* Its place is part of the summary that the end is held against. */
-static td_result check_metadata(verify_state *v, const mcap_place *place, td_err *err)
-{
-    TD_ASSERT(place->opcode == MCAP_METADATA);
-    td_bytes content;
-    mcap_metadata metadata;
-    td_err why;
-    td_result rc = mcap_source_content(&v->reader->source, place, &content, &why);
-    if (rc == TD_OK)
-        rc = mcap_decode_metadata(content, &metadata, &why);
-    if (rc != TD_OK)
-        return report_failure(v, FINDING_STRUCTURE, place->offset, rc, &why, err);
-    mcap_metadata_index index = {
-        .offset = place->offset, .length = place->end - place->offset, .name = metadata.name};
-    mcap_summary_add_metadata(&v->summary, &index);
-    return TD_OK;
-}
-
 /* What is neither a chunk nor a chain record. */
 static td_result check_record(void *user, const mcap_place *place, td_err *err)
 {
     verify_state *v = user;
+    td_err why;
+    td_result rc;
     switch (place->opcode) {
     case MCAP_SCHEMA:
     case MCAP_CHANNEL:
@@ -852,7 +808,8 @@ static td_result check_record(void *user, const mcap_place *place, td_err *err)
     case MCAP_ATTACHMENT:
         return check_attachment(v, place, err);
     case MCAP_METADATA:
-        return check_metadata(v, place, err);
+        rc = mcap_summary_note_metadata(&v->summary, &v->reader->source, place, &why);
+        return report_failure(v, FINDING_STRUCTURE, place->offset, rc, &why, err);
     default:
         break;
     }
@@ -896,13 +853,8 @@ static td_result walk(verify_state *v, td_err *err)
         report(v, FINDING_STRUCTURE, v->walk.at, "the file ends without a footer");
     if (rc == TD_OK)
         rc = scanner_end_chunk(&v->walk, err);
-    segment_totals *totals = &v->result->totals;
-    totals->file_bytes = v->reader->source.size;
-    totals->first_ns = v->summary.start_ns;
-    totals->last_ns = v->summary.end_ns;
-    totals->message_count = v->summary.message_count;
-    totals->chunk_count = v->summary.chunk_count;
-    totals->channel_count = v->summary.channel_count;
+    v->result->totals =
+        segment_totals_of(&v->summary, v->reader->source.size, v->result->totals.chain);
     return rc;
 }
 

@@ -8,7 +8,6 @@
 #include "base/assert.h"
 #include "base/limits.h"
 #include "format/mcap_encode.h"
-#include "format/mcap_summary.h"
 #include "format/segment_name.h"
 
 struct segment_writer {
@@ -332,13 +331,18 @@ td_result segment_writer_finish(segment_writer *writer, segment_totals *totals, 
     return TD_OK;
 }
 
+segment_totals segment_totals_of(const mcap_summary *summary, uint64_t file_bytes, td_hash128 chain)
+{
+    return (segment_totals){.file_bytes = file_bytes,
+                            .first_ns = summary->start_ns,
+                            .last_ns = summary->end_ns,
+                            .message_count = summary->message_count,
+                            .chunk_count = summary->chunk_count,
+                            .channel_count = summary->channel_count,
+                            .chain = chain};
+}
+
 segment_totals segment_writer_totals(const segment_writer *writer)
 {
-    return (segment_totals){.file_bytes = writer->size,
-                            .first_ns = writer->summary.start_ns,
-                            .last_ns = writer->summary.end_ns,
-                            .message_count = writer->summary.message_count,
-                            .chunk_count = writer->summary.chunk_count,
-                            .channel_count = writer->summary.channel_count,
-                            .chain = writer->chain};
+    return segment_totals_of(&writer->summary, writer->size, writer->chain);
 }

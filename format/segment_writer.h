@@ -19,6 +19,7 @@
 #include "base/hash.h"
 #include "base/io.h"
 #include "format/chunk_builder.h"
+#include "format/mcap_summary.h"
 #include "format/segment_index.h"
 
 /* The MCAP profile of our segments, and the name of the session's metadata. */
@@ -45,6 +46,10 @@ typedef struct segment_totals {
     uint32_t chunk_count, channel_count;
     td_hash128 chain; /* last value: seeds the feed's next segment */
 } segment_totals;
+
+/* Those of a file with that summary. */
+segment_totals segment_totals_of(const mcap_summary *summary, uint64_t file_bytes,
+                                 td_hash128 chain);
 
 typedef struct segment_writer segment_writer;
 

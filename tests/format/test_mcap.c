@@ -95,18 +95,6 @@ static void put_chunk_index(td_buf *buf)
     mcap_encode_chunk_index(buf, &in);
 }
 
-static void put_attachment_index(td_buf *buf)
-{
-    mcap_attachment_index in = {.offset = 1,
-                                .length = 2,
-                                .log_ns = 3,
-                                .create_ns = 4,
-                                .data_bytes = 5,
-                                .name = BYTES("n"),
-                                .media_type = BYTES("m")};
-    mcap_encode_attachment_index(buf, &in);
-}
-
 static void put_statistics(td_buf *buf)
 {
     mcap_statistics in = {.message_count = 1,
@@ -171,9 +159,6 @@ static const struct {
     {"Chunk Index", put_chunk_index,
      "08 4a00000000000000 0100000000000000 0200000000000000 0300000000000000 0400000000000000 "
      "0a000000 0700 0500000000000000 0600000000000000 00000000 0800000000000000 0900000000000000"},
-    {"Attachment Index", put_attachment_index,
-     "0a 3200000000000000 0100000000000000 0200000000000000 0300000000000000 0400000000000000 "
-     "0500000000000000 01000000 6e 01000000 6d"},
     {"Statistics", put_statistics,
      "0b 3800000000000000 0100000000000000 0200 03000000 04000000 05000000 06000000 "
      "0700000000000000 0800000000000000 0a000000 0100 0100000000000000"},
@@ -365,11 +350,12 @@ static void test_codec(void **state)
     static const struct {
         codec_kind kind;
         int level;
-    } rows[] = {{CODEC_NONE, 1}, {CODEC_ZSTD, 1}, {CODEC_ZSTD, 19}, {CODEC_ZSTD, -5}};
+    } rows[] = {{CODEC_NONE, 0}, {CODEC_ZSTD, 1}, {CODEC_ZSTD, 19}, {CODEC_ZSTD, -5}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        size_t size = codec_compress(coder, rows[i].kind, rows[i].level, td_bytes_of(in, sizeof in),
-                                     packed, sizeof packed);
-        td_bytes view = td_bytes_of(packed, size);
+        td_bytes view = td_bytes_of(in, sizeof in);
+        if (rows[i].kind == CODEC_ZSTD)
+            view = td_bytes_of(packed,
+                               codec_compress(coder, rows[i].level, view, packed, sizeof packed));
         assert_int_equal(codec_decompress(coder, rows[i].kind, view, out, sizeof out, NULL), TD_OK);
         assert_memory_equal(in, out, sizeof in);
         assert_int_equal(codec_decompress(coder, rows[i].kind, view, out, sizeof out - 1, NULL),

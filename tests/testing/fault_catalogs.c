@@ -102,12 +102,11 @@ static int read_file(const char *path, td_buf *out)
 
 static void pack(fault_catalogs *c, const td_buf *content, version_part *out)
 {
-    size_t capacity = codec_bound(CODEC_ZSTD, content->size);
+    size_t capacity = codec_bound(content->size);
     out->bytes = content->size;
     out->packed = td_alloc(capacity == 0 ? 1 : capacity);
     TD_ASSERT(out->packed != NULL);
-    out->packed_bytes =
-        codec_compress(c->coder, CODEC_ZSTD, 1, td_buf_view(content), out->packed, capacity);
+    out->packed_bytes = codec_compress(c->coder, 1, td_buf_view(content), out->packed, capacity);
 }
 
 /* Keep the catalog as it is now, if it is not as it was last. */

@@ -14,6 +14,11 @@ void mcap_encode_message(td_buf *buf, const mcap_message *in);
 void mcap_encode_chunk(td_buf *buf, const mcap_chunk *in);
 void mcap_encode_message_index(td_buf *buf, const mcap_message_index *in);
 
+typedef struct mcap_attachment {
+    uint64_t log_ns, create_ns;
+    td_bytes name, media_type, data;
+} mcap_attachment;
+
 /* An attachment; its CRC is computed, in->crc is not looked at. */
 void mcap_encode_attachment(td_buf *buf, const mcap_attachment *in);
 

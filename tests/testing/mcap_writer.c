@@ -8,7 +8,6 @@
 #include "base/hash.h"
 #include "base/limits.h"
 #include "format/mcap_encode.h"
-#include "tests/testing/mcap_records.h"
 #include "format/mcap_summary.h"
 
 enum { OUT_BYTES = 1 << 20 };
@@ -133,20 +132,24 @@ static void append_chunk(mcap_writer *w, mcap_chunk_index *index)
 {
     TD_ASSERT(w->raw.size > 0);
     codec_kind kind = w->options.compression;
-    size_t bound = codec_bound(kind, w->raw.size);
-    td_buf_clear(&w->compressed);
-    td_buf_grow(&w->compressed, bound);
-    size_t compressed = codec_compress(w->coder, kind, w->options.level, td_buf_view(&w->raw),
-                                       w->compressed.data, bound);
+    td_bytes records = td_buf_view(&w->raw);
+    if (kind == CODEC_ZSTD) {
+        size_t bound = codec_bound(records.size);
+        td_buf_clear(&w->compressed);
+        td_buf_grow(&w->compressed, bound);
+        w->compressed.size =
+            codec_compress(w->coder, w->options.level, records, w->compressed.data, bound);
+        records = td_buf_view(&w->compressed);
+    }
     mcap_chunk chunk = {.start_ns = index->start_ns,
                         .end_ns = index->end_ns,
                         .uncompressed_bytes = w->raw.size,
                         .uncompressed_crc = td_crc32(0, w->raw.data, w->raw.size),
                         .compression = td_bytes_str(codec_name(kind)),
-                        .records = td_bytes_of(w->compressed.data, compressed)};
+                        .records = records};
     index->chunk_offset = position(w);
     index->compression = chunk.compression;
-    index->compressed_bytes = compressed;
+    index->compressed_bytes = records.size;
     index->uncompressed_bytes = w->raw.size;
     mcap_encode_chunk(&w->out, &chunk);
     index->chunk_bytes = position(w) - index->chunk_offset;
@@ -276,15 +279,8 @@ td_result mcap_writer_attachment(mcap_writer *writer, const mcap_attachment *att
     mcap_writer *w = writer;
     TD_ASSERT(!w->is_finished);
     td_result rc = mcap_writer_flush(w, err);
-    mcap_attachment_index index = {.offset = position(w),
-                                   .log_ns = attachment->log_ns,
-                                   .create_ns = attachment->create_ns,
-                                   .data_bytes = attachment->data.size,
-                                   .name = attachment->name,
-                                   .media_type = attachment->media_type};
     mcap_encode_attachment(&w->out, attachment);
-    index.length = position(w) - index.offset;
-    mcap_summary_add_attachment(&w->summary, &index);
+    w->summary.attachment_count++;
     return rc == TD_OK ? write_out_if_large(w, err) : rc;
 }
 

@@ -14,7 +14,7 @@
 #include "base/err.h"
 #include "base/io.h"
 #include "format/codec.h"
-#include "format/mcap.h"
+#include "tests/testing/mcap_records.h"
 
 typedef enum mcap_layout { MCAP_CHUNKED, MCAP_UNCHUNKED } mcap_layout;
 
