@@ -142,18 +142,6 @@ static int place_stop(account *a, uint32_t index, const sim_symbol *s)
     return is_hit;
 }
 
-/* A limit order at the best price of the other side, for at most the size there. */
-static void take_best(account *a, uint32_t index, const sim_symbol *s)
-{
-    a->order = new_order(a, index, s);
-    market_side other = a->order.side == MARKET_BUY ? MARKET_SELL : MARKET_BUY;
-    market_level best = market_level_at(s->market, other, 0);
-    if (a->order.size > best.size)
-        a->order.size = best.size;
-    a->order.price = instrument_price(&s->traded, best.price);
-    market_limit(s->market, a->order.side, best.price, a->order.size);
-}
-
 /* A limit order at the best price of its own side, cancelled within the same event: the market
  * is unchanged. */
 static void place_and_cancel(account *a, uint32_t index, const sim_symbol *s)
@@ -166,7 +154,7 @@ static void place_and_cancel(account *a, uint32_t index, const sim_symbol *s)
 
 int account_act(account *a, uint32_t index, sim_symbol *s)
 {
-    enum { CANCEL = 15, STOP = 30, TAKE = 60 }; /* of 100; the rest are limit orders that trade */
+    enum { CANCEL = 15, STOP = 30 }; /* of 100; the rest are market orders */
     TD_ASSERT(index < ACCOUNT_SYMBOLS_MAX);
     TD_ASSERT(a->next_event == a->event_count);
     a->event_count = a->next_event = 0;
@@ -179,10 +167,6 @@ int account_act(account *a, uint32_t index, sim_symbol *s)
     }
     if (what < STOP)
         return place_stop(a, index, s);
-    if (what >= TAKE) {
-        take_best(a, index, s);
-        return 1;
-    }
     a->order = new_order(a, index, s);
     a->order.is_market = 1;
     market_take(s->market, a->order.side, a->order.size);

@@ -1,8 +1,8 @@
 /* The simulated account: a seeded trader whose orders are matched in the same markets as the order
- * flow's. It opens a position in a symbol, or closes the one it has, with a market order or a limit
- * order that trades at once; cancels limit orders that do not trade; places stop orders, which are
- * triggered or deactivated at once. It pays a fee for each fill. The results are a queue of events,
- * each with the state after it, for private streams and their truth.
+ * flow's. It opens a position in a symbol, or closes the one it has, with a market order; cancels
+ * limit orders that do not trade; places stop orders, which are triggered or deactivated at once.
+ * It pays a fee for each fill. The results are a queue of events, each with the state after it, for
+ * private streams and their truth.
  *
  * A venue calls account_act in place of a step of the flow, and account_record after the event if
  * the account made it. One thread. */

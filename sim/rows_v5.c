@@ -186,10 +186,7 @@ static const stream_row SPOT[] = {
      EVERY_MS(300),
      .snapshot = "{'topic':'$topic','ts':$ts:ms,'type':'snapshot','data':"
                  "{'symbol':'$symbol','time':$cts:ms,'nav':'0.413517419626975053'"
-                 ",'basketPosition':'1.204417755820014903'"
-                 ",'leverage':'2.510033817440926118','basketLoan':'-0.701152204417830226'"
-                 ",'circulation':'81034.552016640210733804'"
-                 ",'basket':'90211.000000481120550213'}}"},
+                 ",'leverage':'2.510033817440926118'}}"},
     {.topic = "tickers_lt", .kind = STREAM_NOTICE, EVERY_MS(300), .snapshot = TICKER_LEVERAGED},
     CANDLES("kline_lt", LEVERAGED_INTERVALS, STREAM_NO_MARK, CANDLE_LEVERAGED),
 };
@@ -212,32 +209,21 @@ static const stream_row SPREAD[] = {
 };
 
 /* Notices of no market. */
+#define NOTICE(name, ms, text)                                                                     \
+    {                                                                                              \
+        .topic = (name), .kind = STREAM_NOTICE, .scope = SCOPE_ALL, EVERY_MS(ms),                  \
+        .flags = STREAM_NO_INITIAL, .snapshot = "{'topic':'$topic'," text "}"                      \
+    }
 static const stream_row MISC[] = {
-    {.topic = "system.status",
-     .kind = STREAM_NOTICE,
-     .scope = SCOPE_ALL,
-     EVERY_MS(1000),
-     .flags = STREAM_NO_INITIAL,
-     .snapshot = "{'topic':'system.status','ts':$ts:ms,'data':[{'id':'$uuid'"
-                 ",'title':'Upgrade $seq','state':'scheduled','begin':'$ts:ms'"
-                 ",'end':'$next_funding:ms','href':'','serviceTypes':[2,3,4,5]"
-                 ",'product':[1,2],'uidSuffix':[],'maintainType':1,'env':1}]}"},
-    {.topic = "rfq.open.public.trades",
-     .kind = STREAM_NOTICE,
-     .scope = SCOPE_ALL,
-     EVERY_MS(3000),
-     .flags = STREAM_NO_INITIAL,
-     .snapshot = "{'topic':'rfq.open.public.trades','creationTime':$ts:ms,'data':["
-                 "{'rfqId':'$ts:ns','strategyType':'custom','legs':[{'category':'linear'"
-                 ",'symbol':'BTCUSDT','side':'Sell','price':'$last:s','qty':'1'"
-                 ",'markPrice':'$mark:s'}],'createdAt':'$cts:ms','updatedAt':'$ts:ms'}]}"},
-    {.topic = "earn.doublewin.offers",
-     .kind = STREAM_NOTICE,
-     .scope = SCOPE_ALL,
-     EVERY_MS(3000),
-     .flags = STREAM_NO_INITIAL,
-     .snapshot = "{'topic':'earn.doublewin.offers','data':[{'p':'20417','c':'$index:s'"
-                 ",'l':'41.02','m':'1000','e':'$ts:ms'}]}"},
+    NOTICE("system.status", 1000,
+           "'ts':$ts:ms,'data':[{'id':'$uuid','title':'Upgrade $seq','state':'scheduled'"
+           ",'begin':'$ts:ms','end':'$next_funding:ms'}]"),
+    NOTICE("rfq.open.public.trades", 3000,
+           "'creationTime':$ts:ms,'data':[{'rfqId':'$ts:ns','strategyType':'custom','legs':["
+           "{'category':'linear','symbol':'BTCUSDT','side':'Sell','price':'$last:s','qty':'1'}]"
+           ",'createdAt':'$cts:ms','updatedAt':'$ts:ms'}]"),
+    NOTICE("earn.doublewin.offers", 3000,
+           "'data':[{'p':'20417','c':'$index:s','l':'41.02','m':'1000','e':'$ts:ms'}]"),
 };
 
 static const stream_row CONTRACT_V3[] = {

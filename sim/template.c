@@ -57,17 +57,9 @@ static const struct {
 
 /* ---- compiling ---- */
 
-/* The templates are constant: a wrong one is a bug, reported with its place. */
-static void require(int is_right, const char *at, const char *what)
-{
-    if (!is_right)
-        fprintf(stderr, "template: %s: %.60s\n", what, at);
-    TD_ASSERT(is_right);
-}
-
 static void take_mark(const char **at, char mark)
 {
-    require(**at == mark, *at, "a bracket is missing");
+    TD_ASSERT(**at == mark);
     (*at)++;
 }
 
@@ -91,7 +83,7 @@ static uint8_t take_name(const char **at, const char *const *names, size_t count
     size_t i = 0;
     while (i < count && !is_word(names[i], *at, size))
         i++;
-    require(i < count, *at, "no such name");
+    TD_ASSERT(i < count);
     *at += size;
     return (uint8_t)i;
 }
@@ -129,7 +121,7 @@ static void compile_value(template *t, const char **at)
 /* Compile the text up to a closing bracket, or all of it. */
 static void compile_part(template *t, const char **at, unsigned depth)
 {
-    require(depth < DEPTH_MAX, *at, "too many brackets");
+    TD_ASSERT(depth < DEPTH_MAX);
     while (**at != '\0' && **at != ')') {
         uint8_t *code = &t->code[t->size];
         if (**at == '$') {
@@ -148,7 +140,7 @@ static void compile_part(template *t, const char **at, unsigned depth)
             code[2] = (uint8_t)((t->size - start) >> 8);
             code[3] = (uint8_t)(t->size - start);
         } else {
-            require(**at != '(', *at, "a bracket without a name");
+            TD_ASSERT(**at != '(');
             t->code[t->size++] = (uint8_t)(**at == '\'' ? '"' : **at);
             (*at)++;
         }
@@ -160,7 +152,7 @@ template *template_open(const char *text)
     /* A value's name can be shorter than its code. */
     template *t = td_alloc_zero(1, sizeof *t + CODE_BYTES * strlen(text));
     compile_part(t, &text, 0);
-    require(*text == '\0', text, "a bracket too many");
+    TD_ASSERT(*text == '\0');
     return t;
 }
 

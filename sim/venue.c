@@ -81,14 +81,13 @@ struct venue {
     venue_member *members;
     stream *streams;
     uint32_t stream_count;
-    uint32_t stream_capacity;
     slot_table by_name; /* of streams */
     compiled_row *rows;
     venue_member *present; /* the member whose event is being shown */
     uint64_t to_show;      /* bits of the positions in present->streams */
     int64_t next_number;   /* of trades */
     size_t next_trade;     /* of the event: the next trade of a stream with a frame for each */
-    book_window *scratch;  /* of the largest depth; NULL: no books */
+    book_window *scratch;  /* of the largest depth */
     window_changes changes;
     sim_value values[SIM_COUNT];
     account *account;           /* NULL: the family has no account */
@@ -683,7 +682,6 @@ static void add_stream(venue *v, size_t row_index, uint32_t member, candle_inter
     of->streams[of->stream_count++] = at;
     if (at < v->stream_count)
         return;
-    TD_ASSERT(at < v->stream_capacity);
     stream *made = &v->streams[v->stream_count++];
     made->row = row;
     made->text = &v->rows[row_index];
@@ -733,26 +731,6 @@ static void compile_rows(venue *v)
     }
 }
 
-static void open_scratch(venue *v)
-{
-    uint32_t depth = 0;
-    for (size_t i = 0; i < row_count(v); i++)
-        if (row_at(v, i)->depth > depth)
-            depth = row_at(v, i)->depth;
-    if (depth > 0)
-        v->scratch = window_open(depth);
-}
-
-/* Most streams that a symbol can have. */
-static uint32_t streams_max(const venue *v)
-{
-    uint32_t count = 0;
-    for (size_t i = 0; i < row_count(v); i++)
-        for (int k = 0; k < CANDLE_INTERVALS; k++)
-            count += has_interval(row_at(v, i), k) != 0;
-    return count;
-}
-
 venue *venue_open(const venue_options *options)
 {
     const catalog_row *row = options->row;
@@ -763,12 +741,11 @@ venue *venue_open(const venue_options *options)
     v->options = *options;
     v->next_number = 2290000000000000000 + (int64_t)(options->start_ns / TD_NS_PER_S % 1000000007);
     td_random_init(&v->random, options->seed);
-    v->stream_capacity = symbols * streams_max(v);
     v->members = td_alloc_zero(symbols, sizeof *v->members);
-    v->streams = td_alloc_zero(v->stream_capacity, sizeof *v->streams);
+    v->streams = td_alloc_zero((size_t)symbols * VENUE_SYMBOL_STREAMS_MAX, sizeof *v->streams);
     v->rows = td_alloc_zero(row_count(v), sizeof *v->rows);
     td_buf_init(&v->text, VENUE_FRAME_BYTES_MAX);
-    open_scratch(v);
+    v->scratch = window_open(WINDOW_DEPTH_MAX);
     compile_rows(v);
     if (row->account != NULL) {
         uint32_t most = 2u * row->product_count;
