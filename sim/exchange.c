@@ -48,7 +48,6 @@ typedef struct sim_conn {
     uint8_t has_subscribed;
     uint32_t waiting; /* streams in SUBSCRIPTION_WAITS */
     struct sim_conn *next;
-    struct sim_conn *previous;
     uint8_t *streams; /* subscription of each stream; NULL before the first request */
 } sim_conn;
 
@@ -488,21 +487,16 @@ static void link_conn(sim_conn *conn, sim_family *f)
     conn->of = f;
     conn->has_public = (access & (1u << ACCESS_PUBLIC)) != 0;
     conn->has_private = (access & (1u << ACCESS_PRIVATE)) != 0;
-    conn->previous = NULL;
     conn->next = f->first_conn;
-    if (conn->next != NULL)
-        conn->next->previous = conn;
     f->first_conn = conn;
 }
 
-static void unlink_conn(sim_conn *conn)
+static void unlink_conn(const sim_conn *conn)
 {
-    if (conn->previous != NULL)
-        conn->previous->next = conn->next;
-    else
-        conn->of->first_conn = conn->next;
-    if (conn->next != NULL)
-        conn->next->previous = conn->previous;
+    sim_conn **at = &conn->of->first_conn;
+    while (*at != conn)
+        at = &(*at)->next;
+    *at = conn->next;
 }
 
 /* ---- streams of a topic ---- */

@@ -83,33 +83,19 @@ static void add_to_level(half_book *half, market_side side, int64_t price, int64
 
 /* ---- events ---- */
 
-/* Match up to size against the best level, part by part. Returns the unmatched size. */
-static int64_t match_level(market *m, market_side taker, half_book *half, int64_t size)
-{
-    market_level best = half->levels[half->count - 1];
-    int64_t part = (best.size + MARKET_LEVEL_PARTS - 1) / MARKET_LEVEL_PARTS;
-    int64_t there = best.size;
-    while (size > 0 && there > 0 && m->trade_count < MARKET_TRADES_MAX) {
-        int64_t traded = part < there ? part : there;
-        if (traded > size)
-            traded = size;
-        m->trades[m->trade_count++] =
-            (market_trade){.price = best.price, .size = traded, .taker = taker};
-        there -= traded;
-        size -= traded;
-    }
-    reduce_level(half, half->count - 1, best.size - there);
-    return size;
-}
-
 /* Match an order against the other side, down to its limit. Returns the unmatched size. */
 static int64_t match(market *m, market_side side, int64_t limit, int64_t size)
 {
     half_book *other = &m->sides[side == MARKET_BUY ? MARKET_SELL : MARKET_BUY];
     while (size > 0 && other->count > 0 && m->trade_count < MARKET_TRADES_MAX) {
-        if (is_better(side, other->levels[other->count - 1].price, limit))
+        market_level best = other->levels[other->count - 1];
+        if (is_better(side, best.price, limit))
             break; /* above a buyer's limit, or below a seller's */
-        size = match_level(m, side, other, size);
+        int64_t traded = size < best.size ? size : best.size;
+        m->trades[m->trade_count++] =
+            (market_trade){.price = best.price, .size = traded, .taker = side};
+        reduce_level(other, other->count - 1, traded);
+        size -= traded;
     }
     return size;
 }

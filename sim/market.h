@@ -21,7 +21,7 @@ typedef struct market_level {
     int64_t size;  /* lots, > 0: the sum of the resting orders */
 } market_level;
 
-/* One execution against a level, or a part of it. */
+/* One execution against a level. */
 typedef struct market_trade {
     int64_t price; /* the level's price */
     int64_t size;
@@ -30,7 +30,6 @@ typedef struct market_trade {
 
 enum {
     MARKET_LEVELS_MAX = 1024, /* of a side */
-    MARKET_LEVEL_PARTS = 4,   /* an execution takes at most such a part of a level */
     MARKET_TRADES_MAX = 64,   /* of one event; a larger order is cut there, as by a price band */
 };
 

@@ -31,13 +31,13 @@
     "~(,'" key "_e4':" quote "$" value ":e4" quote ",'" key "':'$" value "')"
 #define TICKER_PRICES(quote)                                                                       \
     PART("'", "last_tick_direction", "direction")                                                  \
-    PRICE(quote, "last_price", "last") PRICE(quote, "bid1_price", "bid1")                          \
-        PRICE(quote, "ask1_price", "ask1") PRICE(quote, "prev_price_24h", "prev_24h")              \
-            PRICE(quote, "prev_price_1h", "prev_1h") PRICE(quote, "high_price_24h", "high_24h")    \
-                PRICE(quote, "low_price_24h", "low_24h") PRICE(quote, "mark_price", "mark")        \
-                    PRICE(quote, "index_price", "index")                                           \
-                        PART(quote, "price_24h_pcnt_e6", "pcnt_24h:e6")                            \
-                            PART(quote, "price_1h_pcnt_e6", "pcnt_1h:e6")
+    PRICE(quote, "last_price", "last")                                                             \
+    PRICE(quote, "bid1_price", "bid1") PRICE(quote, "ask1_price", "ask1")                          \
+        PRICE(quote, "prev_price_24h", "prev_24h") PRICE(quote, "prev_price_1h", "prev_1h")        \
+            PRICE(quote, "high_price_24h", "high_24h") PRICE(quote, "low_price_24h", "low_24h")    \
+                PRICE(quote, "mark_price", "mark") PRICE(quote, "index_price", "index")            \
+                    PART(quote, "price_24h_pcnt_e6", "pcnt_24h:e6")                                \
+                        PART(quote, "price_1h_pcnt_e6", "pcnt_1h:e6")
 #define TICKER_SUMS_INVERSE                                                                        \
     "~(,'open_interest':$open_interest:s)~(,'open_value_e8':$open_value:e8)"                       \
     "~(,'total_turnover_e8':$total_turnover:e8)~(,'turnover_24h_e8':$turnover_24h:e8)"             \
