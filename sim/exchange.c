@@ -82,7 +82,7 @@ struct exchange {
     uint8_t is_stopped;
     wire_timer *end_timer;
     wire_timer *grace_timer; /* set by a stop */
-    uint64_t first_mono_ns;  /* of the first subscription; 0: there was none yet */
+    uint64_t first_mono_ns;  /* of the opening */
     uint64_t first_ns;       /* its exchange time */
     uint64_t connections;
     td_result failure;
@@ -400,17 +400,11 @@ static void end_of_duration(void *user)
 
 /* Exchange time at mono_ns: families that start later use the same clock. With an epoch each
  * family starts at it, so that it is the same in every run. */
-static uint64_t exchange_time(exchange *x, uint64_t mono_ns)
+static uint64_t exchange_time(const exchange *x, uint64_t mono_ns)
 {
     const exchange_options *options = &x->options;
-    if (options->epoch_ns > 0)
-        return options->epoch_ns;
-    if (x->first_mono_ns == 0) {
-        x->first_mono_ns = mono_ns;
-        x->first_ns = clock_wall_ns(options->clock);
-    }
-    TD_ASSERT(mono_ns >= x->first_mono_ns);
-    return x->first_ns + (mono_ns - x->first_mono_ns) * options->time_scale;
+    return options->epoch_ns > 0 ? options->epoch_ns
+                                 : x->first_ns + (mono_ns - x->first_mono_ns) * options->time_scale;
 }
 
 /* Open the family's venue and start its clock, at its first request. */
@@ -867,6 +861,8 @@ td_result exchange_open(const exchange_options *options, wire_loop *loop, exchan
     if (options->time_scale == 0)
         x->options.time_scale = 1;
     x->loop = loop;
+    x->first_mono_ns = clock_mono_ns(options->clock);
+    x->first_ns = clock_wall_ns(options->clock);
     td_random_init(&x->random, options->seed + 1);
     const wire_server_options serving = {.listen = options->listen,
                                          .tls_cert = options->tls_cert,

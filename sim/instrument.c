@@ -44,22 +44,20 @@ static void set_name(instrument *made, int n)
     TD_ASSERT((size_t)n < sizeof made->symbol);
 }
 
-/* The symbol: the coin's name or an invented one, and a tail. */
-static void set_pair(instrument *made, const coin_row *coin, uint32_t index, const char *tail)
+/* The symbol: the coin and a tail. */
+static void set_pair(instrument *made, const char *tail)
 {
-    set_name(made, index < COIN_COUNT
-                       ? snprintf(made->symbol, sizeof made->symbol, "%s%s", coin->name, tail)
-                       : snprintf(made->symbol, sizeof made->symbol, "S%04u%s", index, tail));
+    set_name(made, snprintf(made->symbol, sizeof made->symbol, "%s%s", made->base, tail));
 }
 
-static void make_spot(instrument *made, const coin_row *coin, uint32_t index)
+static void make_spot(instrument *made, const coin_row *coin)
 {
     int64_t finer = sim_power10(SPOT_FINER_PLACES);
     made->first_price = coin->first_price * coin->tick;
     made->tick = 1;
     made->size_places = (uint8_t)(coin->size_places + SPOT_FINER_PLACES);
     made->lots_typical = coin->lots_linear * finer + 7;
-    set_pair(made, coin, index, "USDT");
+    set_pair(made, "USDT");
 }
 
 /* Calls and puts in turn, with strikes around the price of the coin. */
@@ -85,19 +83,15 @@ static void make_option(instrument *made, uint32_t index)
 }
 
 /* The first price of a spread is a few ticks above zero, so its bids go below zero. */
-static void make_spread(instrument *made, const coin_row *coin, uint32_t index)
+static void make_spread(instrument *made)
 {
     enum { FIRST_PRICE = 4000, ABOVE_ZERO = 150 };
     made->price_places = 4;
     made->tick = 1000;
     made->first_price = FIRST_PRICE;
     made->price_shift = FIRST_PRICE - ABOVE_ZERO;
-    if (index < COIN_COUNT)
-        set_name(made, snprintf(made->symbol, sizeof made->symbol, "%sUSDT_%s/USDT", coin->name,
-                                coin->name));
-    else
-        set_name(made,
-                 snprintf(made->symbol, sizeof made->symbol, "S%04uUSDT_S%04u/USDT", index, index));
+    set_name(made,
+             snprintf(made->symbol, sizeof made->symbol, "%sUSDT_%s/USDT", made->base, made->base));
 }
 
 instrument instrument_make(product of, uint32_t index)
@@ -126,23 +120,23 @@ instrument instrument_make(product of, uint32_t index)
         made.is_inverse = 1;
         made.size_places = 0;
         made.lots_typical = LOTS_INVERSE;
-        set_pair(&made, coin, index, "USD");
+        set_pair(&made, "USD");
         break;
     case PRODUCT_LINEAR:
-        set_pair(&made, coin, index, "USDT");
+        set_pair(&made, "USDT");
         break;
     case PRODUCT_USDC_PERP:
         made.quote = made.settle = "USDC";
-        set_pair(&made, coin, index, "PERP");
+        set_pair(&made, "PERP");
         break;
     case PRODUCT_SPOT:
-        make_spot(&made, coin, index);
+        make_spot(&made, coin);
         break;
     case PRODUCT_OPTION:
         make_option(&made, index);
         break;
     case PRODUCT_SPREAD:
-        make_spread(&made, coin, index);
+        make_spread(&made);
         break;
     case PRODUCT_NONE:
         break;

@@ -12,43 +12,41 @@
 
 /* ---- inverse and linear: money is text (quote is "'") in inverse, and numbers in linear ---- */
 
-#define MONEY(key, quote, value) ",'" key "':" quote "$" value ":s" quote
-#define ORDER_OP(quote)                                                                            \
-    ",'order_link_id':'$order_link','symbol':'$symbol','side':'$side','order_type':'$order_"       \
-    "type'" MONEY("price", quote,                                                                  \
-                  "order_price") ",'qty':$order_qty:s,'time_in_force':'$time_in_force'"            \
-                                 ",'order_status':'$order_status'"
-#define FILLED_OP(quote)                                                                           \
-    ",'leaves_qty':$order_leaves:s,'cum_exec_qty':$order_cum_qty:s" MONEY(                         \
-        "cum_exec_value", quote, "order_cum_value") MONEY("cum_exec_fee", quote, "order_cum_fee")  \
-        MONEY("last_exec_price", quote, "exec_price")
-#define TIMES_LINEAR ",'create_time':'$created:iso9','update_time':'$updated:iso9'"
+#define ORDER_OP(head, quote)                                                                      \
+    head ":'$order_id','order_link_id':'$order_link','symbol':'$symbol','side':'$side'"            \
+         ",'order_type':'$order_type','price':" quote "$order_price:s" quote                       \
+         ",'qty':$order_qty:s,'time_in_force':'$time_in_force','order_status':'$order_status'"
+#define FILLED_OP(head, quote)                                                                     \
+    ORDER_OP(head, quote)                                                                          \
+    ",'leaves_qty':$order_leaves:s,'cum_exec_qty':$order_cum_qty:s"                                \
+    ",'cum_exec_value':" quote "$order_cum_value:s" quote ",'cum_exec_fee':" quote                 \
+    "$order_cum_fee:s" quote ",'last_exec_price':" quote "$exec_price:s" quote
+#define TIMES_LINEAR ",'create_time':'$created:iso9','update_time':'$updated:iso9'}]}"
 #define EXECUTION_OP(quote, time)                                                                  \
     "{'topic':'execution','data':[{'symbol':'$symbol','side':'$side','order_id':'$order_id'"       \
-    ",'exec_id':'$exec_id','order_link_id':'$order_link'" MONEY(                                   \
-        "price", quote,                                                                            \
-        "exec_price") ",'order_qty':$order_qty:s,'exec_type':'Trade','exec_qty':$exec_qty:"        \
-                      "s" MONEY("exec_fee", quote,                                                 \
-                                "exec_fee") ",'leaves_qty':$order_leaves:s,'is_maker':false"       \
-                                            ",'trade_time':'" time "'}]}"
-#define POSITION_OP(quote)                                                                         \
-    "'symbol':'$symbol','size':$position:s,'side':'$position_side_name'" MONEY(                    \
-        "position_value", quote, "position_value") MONEY("entry_price", quote, "entry_price")      \
-        MONEY("position_margin", quote, "position_margin")                                         \
-            MONEY("realised_pnl", quote, "realised") MONEY("cum_realised_pnl", quote, "realised")
+    ",'exec_id':'$exec_id','order_link_id':'$order_link','exec_type':'Trade'"                      \
+    ",'price':" quote "$exec_price:s" quote ",'exec_fee':" quote "$exec_fee:s" quote               \
+    ",'order_qty':$order_qty:s,'exec_qty':$exec_qty:s,'leaves_qty':$order_leaves:s"                \
+    ",'is_maker':false,'trade_time':'" time "'}]}"
+#define POSITION_OP(head, quote)                                                                   \
+    head "'symbol':'$symbol','size':$position:s,'side':'$position_side_name'"                      \
+         ",'position_value':" quote "$position_value:s" quote ",'entry_price':" quote              \
+         "$entry_price:s" quote ",'position_margin':" quote "$position_margin:s" quote             \
+         ",'realised_pnl':" quote "$realised:s" quote ",'cum_realised_pnl':" quote                 \
+         "$realised:s" quote
 
 static const stream_row INVERSE[] = {
-    {PRIVATE("order", STREAM_ORDER,
-             "{'topic':'order','data':[{'order_id':'$order_id'" ORDER_OP("'")
-                 FILLED_OP("'") ",'timestamp':'$updated:iso3'}]}")},
+    {PRIVATE(
+        "order", STREAM_ORDER,
+        FILLED_OP("{'topic':'order','data':[{'order_id'", "'") ",'timestamp':'$updated:iso3'}]}")},
     {PRIVATE("stop_order", STREAM_STOP_ORDER,
-             "{'topic':'stop_order','data':[{'order_id':'$order_id'" ORDER_OP(
-                 "'") ",'trigger_price':'$trigger_price:s','timestamp':'$updated:iso3'}]}")},
+             ORDER_OP("{'topic':'stop_order','data':[{'order_id'",
+                      "'") ",'trigger_price':'$trigger_price:s','timestamp':'$updated:iso3'}]}")},
     {PRIVATE("execution", STREAM_EXECUTION, EXECUTION_OP("'", "$trade_time:iso3"))},
     {PRIVATE("position", STREAM_POSITION,
-             "{'topic':'position','data':[{" POSITION_OP(
-                 "'") ",'position_seq':0"
-                      ",'available_balance':'$available:s','wallet_balance':'$wallet:s'}]}")},
+             POSITION_OP("{'topic':'position','data':[{",
+                         "'") ",'position_seq':0,'available_balance':'$available:s','wallet_"
+                              "balance':'$wallet:s'}]}")},
     {PRIVATE("wallet", STREAM_WALLET,
              "{'topic':'wallet','data':[{'user_id':4437450,'coin':'$settle'"
              ",'available_balance':'$available:s','wallet_balance':'$wallet:s'}]}")},
@@ -56,15 +54,14 @@ static const stream_row INVERSE[] = {
 
 static const stream_row LINEAR[] = {
     {PRIVATE("order", STREAM_ORDER,
-             "{'topic':'order','action':'','data':[{'order_id':'$order_id'" ORDER_OP("")
-                 FILLED_OP("") TIMES_LINEAR "}]}")},
+             FILLED_OP("{'topic':'order','action':'','data':[{'order_id'", "") TIMES_LINEAR)},
     {PRIVATE("stop_order", STREAM_STOP_ORDER,
-             "{'topic':'stop_order','data':[{'stop_order_id':'$order_id'" ORDER_OP(
-                 "") ",'trigger_price':$trigger_price:s" TIMES_LINEAR "}]}")},
+             ORDER_OP("{'topic':'stop_order','data':[{'stop_order_id'",
+                      "") ",'trigger_price':$trigger_price:s" TIMES_LINEAR)},
     {PRIVATE("execution", STREAM_EXECUTION, EXECUTION_OP("", "$trade_time:iso6"))},
     {PRIVATE("position", STREAM_POSITION,
-             "{'topic':'position','action':'update','data':[{" POSITION_OP(
-                 "") ",'position_seq':'$seq'}]}")},
+             POSITION_OP("{'topic':'position','action':'update','data':[{",
+                         "") ",'position_seq':'$seq'}]}")},
     {PRIVATE("wallet", STREAM_WALLET,
              "{'topic':'wallet','data':[{'wallet_balance':$wallet:s"
              ",'available_balance':$available:s}]}")},

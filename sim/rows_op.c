@@ -29,24 +29,25 @@
 #define PART(quote, key, value) "~(,'" key "':" quote "$" value quote ")"
 #define PRICE(quote, key, value)                                                                   \
     "~(,'" key "_e4':" quote "$" value ":e4" quote ",'" key "':'$" value "')"
-#define TICKER_PRICES(quote)                                                                       \
-    PART("'", "last_tick_direction", "direction")                                                  \
-    PRICE(quote, "last_price", "last")                                                             \
-    PRICE(quote, "bid1_price", "bid1") PRICE(quote, "ask1_price", "ask1")                          \
-        PRICE(quote, "prev_price_24h", "prev_24h") PRICE(quote, "prev_price_1h", "prev_1h")        \
-            PRICE(quote, "high_price_24h", "high_24h") PRICE(quote, "low_price_24h", "low_24h")    \
-                PRICE(quote, "mark_price", "mark") PRICE(quote, "index_price", "index")            \
-                    PART(quote, "price_24h_pcnt_e6", "pcnt_24h:e6")                                \
-                        PART(quote, "price_1h_pcnt_e6", "pcnt_1h:e6")
+#define TICKER_PRICES(head, quote)                                                                 \
+    head PART("'", "last_tick_direction", "direction") PRICE(quote, "last_price", "last")          \
+        PRICE(quote, "bid1_price", "bid1") PRICE(quote, "ask1_price", "ask1")                      \
+            PRICE(quote, "prev_price_24h", "prev_24h") PRICE(quote, "prev_price_1h", "prev_1h")    \
+                PRICE(quote, "high_price_24h", "high_24h")                                         \
+                    PRICE(quote, "low_price_24h", "low_24h") PRICE(quote, "mark_price", "mark")    \
+                        PRICE(quote, "index_price", "index")                                       \
+                            PART(quote, "price_24h_pcnt_e6", "pcnt_24h:e6")                        \
+                                PART(quote, "price_1h_pcnt_e6", "pcnt_1h:e6")
 #define TICKER_SUMS_INVERSE                                                                        \
     "~(,'open_interest':$open_interest:s)~(,'open_value_e8':$open_value:e8)"                       \
     "~(,'total_turnover_e8':$total_turnover:e8)~(,'turnover_24h_e8':$turnover_24h:e8)"             \
     "~(,'total_volume':$total_volume:s)~(,'volume_24h':$volume_24h:s)"
 #define MEMBERS_INVERSE                                                                            \
-    "'id':$number,'symbol':'$symbol'" TICKER_PRICES("") TICKER_SUMS_INVERSE                        \
-        "~(,'funding_rate_e6':100)~(,'predicted_funding_rate_e6':87),'cross_seq':$ticker_seq"      \
-        ",'created_at':'2018-11-14T16:33:26Z','updated_at':'$cts:iso0'"                            \
-        "~(,'next_funding_time':'$next_funding:iso0')~(,'countdown_hour':$funding_hours_left)"
+    TICKER_PRICES("'id':$number,'symbol':'$symbol'", "")                                           \
+    TICKER_SUMS_INVERSE                                                                            \
+    "~(,'funding_rate_e6':100)~(,'predicted_funding_rate_e6':87),'cross_seq':$ticker_seq"          \
+    ",'created_at':'2018-11-14T16:33:26Z','updated_at':'$cts:iso0'"                                \
+    "~(,'next_funding_time':'$next_funding:iso0')~(,'countdown_hour':$funding_hours_left)"
 
 /* ---- linear: most numbers as text ---- */
 
@@ -69,15 +70,13 @@
     ",'side':'$side','trade_id':'$trade_id'})]}"
 
 #define MEMBERS_LINEAR                                                                             \
-    "'id':$number,'symbol':'$symbol'" TICKER_PRICES(                                               \
-        "'") "~(,'open_interest_e8':'$open_interest:e8')~(,'total_turnover_e8':'$total_turnover:"  \
-             "e8')"                                                                                \
-             "~(,'turnover_24h_e8':'$turnover_24h:e8')~(,'total_volume_e8':'$total_volume:e8')"    \
-             "~(,'volume_24h_e8':'$volume_24h:e8')~(,'funding_rate_e6':'100')"                     \
-             "~(,'predicted_funding_rate_e6':'87'),'cross_seq':'$ticker_seq'"                      \
-             ",'created_at':'1970-01-01T00:00:00.000Z','updated_at':'$cts:iso3'"                   \
-             "~(,'next_funding_time':'$next_funding:iso0')~(,'count_down_hour':'$funding_hours_"   \
-             "left')"
+    TICKER_PRICES("'id':$number,'symbol':'$symbol'", "'")                                          \
+    "~(,'open_interest_e8':'$open_interest:e8')~(,'total_turnover_e8':'$total_turnover:e8')"       \
+    "~(,'turnover_24h_e8':'$turnover_24h:e8')~(,'total_volume_e8':'$total_volume:e8')"             \
+    "~(,'volume_24h_e8':'$volume_24h:e8')~(,'funding_rate_e6':'100')"                              \
+    "~(,'predicted_funding_rate_e6':'87'),'cross_seq':'$ticker_seq'"                               \
+    ",'created_at':'1970-01-01T00:00:00.000Z','updated_at':'$cts:iso3'"                            \
+    "~(,'next_funding_time':'$next_funding:iso0')~(,'count_down_hour':'$funding_hours_left')"
 
 /* ---- USDC perpetuals: as linear, in camelCase ---- */
 
@@ -89,23 +88,26 @@
     ",'timestamp':'$trade_time:iso3','tradeTimeMs':'$trade_time:ms'"                               \
     ",'side':'$side','tradeId':'$trade_id'})]}"
 #define PRICE_USDC(key, value) "~(,'" key "E4':'$" value ":e4','" key "':'$" value "')"
+#define PRICES_USDC                                                                                \
+    PRICE_USDC("lastPrice", "last")                                                                \
+    PRICE_USDC("prevPrice24h", "prev_24h")                                                         \
+    PRICE_USDC("highPrice24h", "high_24h")                                                         \
+    PRICE_USDC("lowPrice24h", "low_24h")                                                           \
+    PRICE_USDC("prevPrice1h", "prev_1h")                                                           \
+    PRICE_USDC("markPrice", "mark")                                                                \
+    PRICE_USDC("indexPrice", "index")                                                              \
+    PRICE_USDC("bid1Price", "bid1")                                                                \
+    PRICE_USDC("ask1Price", "ask1")
 #define MEMBERS_USDC                                                                               \
-    "'id':$number,'symbol':'$symbol'~(,'lastTickDirection':'$direction')" PRICE_USDC(              \
-        "lastPrice", "last") PRICE_USDC("prevPrice24h", "prev_24h")                                \
-        PRICE_USDC("highPrice24h", "high_24h") PRICE_USDC("lowPrice24h", "low_24h")                \
-            PRICE_USDC("prevPrice1h", "prev_1h") PRICE_USDC("markPrice", "mark")                   \
-                PRICE_USDC("indexPrice", "index") PRICE_USDC("bid1Price", "bid1") PRICE_USDC(      \
-                    "ask1Price",                                                                   \
-                    "ask1") "~(,'price24hPcntE6':'$pcnt_24h:e6')~(,'price1hPcntE6':'$pcnt_1h:e6')" \
-                            "~(,'openInterestE8':'$open_interest:e8')~(,'totalTurnoverE8':'$"      \
-                            "total_turnover:e8')"                                                  \
-                            "~(,'turnover24hE8':'$turnover_24h:e8')~(,'totalVolumeE8':'$total_"    \
-                            "volume:e8')"                                                          \
-                            "~(,'volume24hE8':'$volume_24h:e8')~(,'fundingRateE6':'100')"          \
-                            "~(,'predictedFundingRateE6':'87'),'crossSeq':'$ticker_seq'"           \
-                            ",'createdAt':'1970-01-01T00:00:00.000Z','updatedAt':'$cts:iso3'"      \
-                            "~(,'nextFundingTime':'$next_funding:iso0')~(,'countDownHour':'$"      \
-                            "funding_hours_left')"
+    "'id':$number,'symbol':'$symbol'~(,'lastTickDirection':'$direction')"                          \
+    "~(,'price24hPcntE6':'$pcnt_24h:e6')~(,'price1hPcntE6':'$pcnt_1h:e6')"                         \
+    "~(,'openInterestE8':'$open_interest:e8')~(,'totalTurnoverE8':'$total_turnover:e8')"           \
+    "~(,'turnover24hE8':'$turnover_24h:e8')~(,'totalVolumeE8':'$total_volume:e8')"                 \
+    "~(,'volume24hE8':'$volume_24h:e8')~(,'fundingRateE6':'100')"                                  \
+    "~(,'predictedFundingRateE6':'87'),'crossSeq':'$ticker_seq'"                                   \
+    ",'createdAt':'1970-01-01T00:00:00.000Z','updatedAt':'$cts:iso3'"                              \
+    "~(,'nextFundingTime':'$next_funding:iso0')~(,'countDownHour':'$funding_hours_left'"           \
+    ")" PRICES_USDC
 
 /* ---- rows ---- */
 

@@ -513,11 +513,12 @@ int venue_snapshot(venue *v, uint32_t index, venue_frame *out)
 /* 1 if a stream is due after this event. */
 static int is_due(venue *v, stream *of, const sim_symbol *s, uint64_t ts_ns)
 {
-    /* Short candles are sent often, long ones rarely, a finished one at once. */
-    static const uint32_t CANDLE_MS[CANDLE_INTERVALS] = {
-        1000, 20000, 20000, 30000, 30000, 60000, 60000, 60000, 60000, 60000, 60000, 60000, 60000};
+    /* Long candles are sent rarely, a finished one at once. */
+    enum { MINUTE_EVERY_MS = 1000, LONGER_EVERY_MS = 30000 };
     stream_kind kind = of->row->kind;
-    uint32_t every_ms = kind == STREAM_CANDLE ? CANDLE_MS[of->interval] : of->row->every_ms;
+    uint32_t every_ms = kind != STREAM_CANDLE      ? of->row->every_ms
+                        : of->interval == CANDLE_1 ? MINUTE_EVERY_MS
+                                                   : LONGER_EVERY_MS;
     if (kind >= STREAM_ORDER)
         return 0; /* shown by the account's events, not the market's */
     if (kind == STREAM_TRADE || kind == STREAM_TRADE_EACH)
