@@ -92,7 +92,7 @@ describe("a frame that was never received", { concurrency: 2 }, () => {
   });
 
   test("inverse: books, by the other depth; each of the two topics shows the gap", async (t) => {
-    const drops = [300, 500, 700, 900, 1100];
+    const drops = [350, 550, 750, 950, 1150];
     const { archive, dropped, gaps, report, status } = await recordDropped(t, "inverse", ["orderBookL2_25"], drops);
     for (const { topic } of dropped) assert.match(topic, /^orderBook(L2_25|_200\.100ms)$/);
     // An update of a level that both show is found; how many are is measured in tests/play/test_audit_sim.c.
