@@ -7,9 +7,11 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/time_text.h"
+#include "archive/granted.h"
 #include "archive/read_plan.h"
 #include "archive/session_spans.h"
-#include "play/subscribed.h"
+#include "schema/dialect.h"
+#include "schema/family.h"
 #include "tape/cursor.h"
 
 const char *absence_why_name(absence_why why)
@@ -234,61 +236,63 @@ static const char *text_of(const known_topic *topic)
     return info->exchange_topic[0] != '\0' ? info->exchange_topic : info->topic;
 }
 
-static td_result read_subscriptions(archive *a, const selection *wanted, const td_log *log,
-                                    subscribed *to, td_err *err)
+/* Topics that may be granted: what damage hides is unknown. */
+typedef struct feed_grants {
+    granted *known;
+    int is_damaged;
+} feed_grants;
+
+static int is_events(void *user, const channel_info *info)
 {
-    const cursor_options options = {.log = log, .with_events = 1};
+    (void)user;
+    return channel_role(info) == ROLE_EVENT;
+}
+
+static td_result read_grants(archive *a, const selection *wanted, const td_log *log,
+                             feed_grants *to, td_err *err)
+{
+    const cursor_options options = {.log = log, .with_events = 1, .wants_channel = is_events};
     cursor *t = NULL;
     td_result rc = cursor_open(a, wanted, &options, &t, err);
     if (rc != TD_OK)
         return rc;
     const frame_ref *frame;
-    while (rc == TD_OK) {
-        rc = cursor_next(t, &frame, err);
-        if (rc == TD_OK)
-            subscribed_add(to, frame);
+    for (rc = cursor_next(t, &frame, err); rc == TD_OK; rc = cursor_next(t, &frame, err)) {
+        if (frame->event != NULL)
+            granted_add(to->known, frame->conn->session, frame->event);
     }
+    cursor_stats stats;
+    cursor_get_stats(t, &stats);
+    to->is_damaged = cursor_is_damaged(&stats);
     cursor_close(t);
     return rc == TD_EOF ? TD_OK : rc;
 }
 
-/* Globs for the topics that are left, their requests and their answers. */
-static void make_globs(const known_feed *feed, char **globs, size_t *count)
+/* From the beginning of the connections that were open at the selection's beginning to its end, or
+ * the feed's last frame: what is granted then? */
+static td_result learn(archive *a, const absence_query *query, const known_feed *feed,
+                       feed_grants *to, td_err *err)
 {
-    globs[(*count)++] = td_strdup(CHANNEL_TOPIC_CONTROL);
-    for (size_t i = 0; i < feed->topic_count; i++)
-        if (!feed->topics[i].is_played)
-            globs[(*count)++] = glob_of(text_of(&feed->topics[i]));
-}
-
-/* From the beginning of the connections that stood at the selection's beginning to its end, or the
- * feed's last frame: which of the topics that are left were subscribed? */
-static td_result learn(archive *a, const absence_query *query, const known_feed *feed, size_t left,
-                       subscribed *to, td_err *err)
-{
-    size_t count = 0;
     /* A session may stop in the moment of its last frame. */
     uint64_t end_ns = query->window.to_ns < feed->last_ns ? query->window.to_ns : feed->last_ns;
-    char *name = glob_of(feed->name);
-    char **globs = td_alloc_zero(left + 1, sizeof(char *));
-    if (end_ns <= query->lead_from_ns) { /* nothing but the last frame is left */
-        td_free(name);
-        td_free(globs);
+    if (end_ns <= query->lead_from_ns) /* nothing but the last frame is left */
         return TD_OK;
-    }
-    make_globs(feed, globs, &count);
+    char *name = glob_of(feed->name);
     const selection wanted = {.feeds = {(const char *const *)&name, 1},
-                              .topics = {(const char *const *)globs, count},
                               .from = {TD_TIME_ABSOLUTE, query->lead_from_ns},
                               .to = {TD_TIME_ABSOLUTE, end_ns},
                               .has_from = 1,
                               .has_to = 1};
-    td_result rc = read_subscriptions(a, &wanted, query->log, to, err);
-    for (size_t i = 0; i < count; i++)
-        td_free(globs[i]);
-    td_free(globs);
+    td_result rc = read_grants(a, &wanted, query->log, to, err);
     td_free(name);
     return rc;
+}
+
+static int is_granted(const feed_grants *grants, const known_topic *topic)
+{
+    const family *of = family_find(td_bytes_str(topic->info->family));
+    return grants->is_damaged || granted_has(grants->known, td_bytes_str(text_of(topic)),
+                                             of == NULL ? NULL : of->dialect->covers);
 }
 
 static td_result find_topics(archive *a, const absence_query *query, known_feed *feed,
@@ -301,15 +305,15 @@ static td_result find_topics(archive *a, const absence_query *query, known_feed 
     /* No topics left to report, or the window lies outside of what the feed recorded. */
     if (left == 0 || window.from_ns >= window.to_ns)
         return TD_OK;
-    subscribed *known = subscribed_open();
-    td_result rc = learn(a, query, feed, left, known, err);
+    feed_grants grants = {.known = granted_open()};
+    td_result rc = learn(a, query, feed, &grants, err);
     const absence row = row_of(ABSENCE_TOPIC, feed, window.from_ns, window.to_ns);
     for (size_t i = 0; i < feed->topic_count && rc == TD_OK; i++) {
         const known_topic *topic = &feed->topics[i];
-        if (!topic->is_played && !subscribed_has(known, feed->name, text_of(topic)))
+        if (!topic->is_played && !is_granted(&grants, topic))
             add_row(out, &row, topic->info->topic, topic->info->symbol);
     }
-    subscribed_close(known);
+    granted_close(grants.known);
     return rc;
 }
 

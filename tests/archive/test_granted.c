@@ -1,0 +1,93 @@
+/* What connections are granted, from events. Expected: docs/design.md ("Events"). */
+#include "archive/granted.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { STEPS_MAX = 6 };
+
+typedef struct granted_case {
+    const char *what;
+    event steps[STEPS_MAX]; /* until one of kind EVENT_KIND_COUNT */
+    int has_btc;
+} granted_case;
+
+#define BTC "trade.BTCUSD"
+#define GRANT                                                                                      \
+    {                                                                                              \
+        .kind = EVENT_GRANT, .conn = 1, .topic = BTC                                               \
+    }
+#define END                                                                                        \
+    {                                                                                              \
+        .kind = EVENT_KIND_COUNT                                                                   \
+    }
+
+static const granted_case CASES[] = {
+    {"nothing", {END}, 0},
+    {"granted", {GRANT, END}, 1},
+    {"another topic", {{.kind = EVENT_GRANT, .conn = 1, .topic = "trade.ETHUSD"}, END}, 0},
+    {"unsubscribed", {GRANT, {.kind = EVENT_GRANT_END, .conn = 1, .topic = BTC}, END}, 0},
+    {"and granted again", {GRANT, {.kind = EVENT_GRANT_END, .topic = BTC}, GRANT, END}, 1},
+    {"another was refused", {GRANT, {.kind = EVENT_GRANT_END, .topic = "trade.XRPUSD"}, END}, 1},
+    {"the connection ended", {GRANT, {.kind = EVENT_DISCONNECT, .conn = 1}, END}, 0},
+    {"another connection ended", {GRANT, {.kind = EVENT_DISCONNECT, .shard = 1}, END}, 1},
+    {"the next connection began", {GRANT, {.kind = EVENT_CONNECT, .conn = 2}, END}, 0},
+    {"the session stopped", {GRANT, {.kind = EVENT_SESSION, .state = "stop"}, END}, 0},
+    {"a segment restates it", {GRANT, {.kind = EVENT_SEGMENT}, GRANT, END}, 1},
+    {"a segment does not restate it", {GRANT, {.kind = EVENT_SEGMENT}, END}, 0},
+    {"there are more than events say", {{.kind = EVENT_LIMIT, .what = EVENT_LIMIT_GRANTS}, END}, 1},
+    {"there were more",
+     {{.kind = EVENT_LIMIT, .what = EVENT_LIMIT_GRANTS}, {.kind = EVENT_SEGMENT}, END},
+     0},
+    {"another bound", {{.kind = EVENT_LIMIT, .what = "books"}, END}, 0},
+};
+
+static void what_is_granted(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        const granted_case *c = &CASES[i];
+        granted *g = granted_open();
+        for (size_t k = 0; c->steps[k].kind != EVENT_KIND_COUNT; k++)
+            granted_add(g, 1, &c->steps[k]);
+        if (granted_has(g, td_bytes_str(BTC), NULL) != c->has_btc)
+            fail_msg("%s: granted is %d", c->what, !c->has_btc);
+        granted_close(g);
+    }
+}
+
+static int covers_all(td_bytes subscription, td_bytes topic)
+{
+    (void)topic;
+    return td_bytes_is(subscription, EVENT_GRANT_ALL);
+}
+
+/* Sessions overlap: the end of one says nothing about another one's connections. */
+static void sessions_and_covers(void **state)
+{
+    (void)state;
+    const event all = {.kind = EVENT_GRANT, .conn = 1, .topic = EVENT_GRANT_ALL};
+    const event stopped = {.kind = EVENT_SESSION, .state = "stop"};
+    granted *g = granted_open();
+    granted_add(g, 1, &all);
+    granted_add(g, 2, &stopped);
+    assert_true(granted_has(g, td_bytes_str(BTC), covers_all));
+    assert_false(granted_has(g, td_bytes_str(BTC), NULL));
+    granted_add(g, 1, &stopped);
+    assert_false(granted_has(g, td_bytes_str(BTC), covers_all));
+    granted_close(g);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_granted),
+        cmocka_unit_test(sessions_and_covers),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
