@@ -141,6 +141,29 @@ td_result mcap_source_content(mcap_source *source, const mcap_place *place, td_b
     return TD_OK;
 }
 
+td_result mcap_source_header(mcap_source *source, mcap_header *out, uint64_t *end, td_err *err)
+{
+    td_bytes bytes;
+    mcap_place place;
+    td_result rc = mcap_source_view(source, 0, MCAP_MAGIC_BYTES, &bytes, err);
+    if (rc == TD_OK)
+        rc = mcap_check_magic(bytes.data, err);
+    if (rc == TD_OK)
+        rc = mcap_source_record(source, MCAP_MAGIC_BYTES, source->size, &place, err);
+    if (rc == TD_EOF)
+        return td_err_set(err, TD_E_TRUNCATED, "ends after the magic");
+    if (rc == TD_OK && place.opcode != MCAP_HEADER)
+        rc = td_err_set(err, TD_E_CORRUPT, "begins with record 0x%02x, a Header is expected",
+                        place.opcode);
+    if (rc == TD_OK)
+        rc = mcap_source_content(source, &place, &bytes, err);
+    if (rc == TD_OK)
+        rc = mcap_decode_header(bytes, out, err);
+    if (rc == TD_OK)
+        *end = place.end;
+    return rc;
+}
+
 /* Go over a field whose length stands before it in length_bytes bytes. */
 static td_result skip_field(mcap_source *source, const mcap_place *place, uint64_t length_bytes,
                             uint64_t *used, td_err *err)
@@ -204,6 +227,22 @@ td_result mcap_source_crc_end(mcap_source *source, uint32_t *crc, td_err *err)
     uint64_t to = source->crc_to;
     source->crc_to = 0;
     return mcap_source_crc(source, from, to, crc, err);
+}
+
+td_result mcap_source_compare(mcap_source *source, uint64_t at, td_bytes expected, int *is_same,
+                              td_err *err)
+{
+    *is_same = 1;
+    for (size_t done = 0; done < expected.size && *is_same;) {
+        size_t size = expected.size - done < WINDOW_BYTES ? expected.size - done : WINDOW_BYTES;
+        td_bytes piece = {0};
+        td_result rc = mcap_source_view(source, at + done, size, &piece, err);
+        if (rc != TD_OK)
+            return rc;
+        *is_same = memcmp(piece.data, expected.data + done, size) == 0;
+        done += size;
+    }
+    return TD_OK;
 }
 
 td_result mcap_source_crc(mcap_source *source, uint64_t from, uint64_t to, uint32_t *crc,

@@ -59,6 +59,11 @@ TD_MUST_USE td_result mcap_source_record(mcap_source *source, uint64_t at, uint6
 TD_MUST_USE td_result mcap_source_content(mcap_source *source, const mcap_place *place,
                                           td_bytes *out, td_err *err);
 
+/* The header after the magic, and where it ends. TD_OK; TD_E_CORRUPT if it is no MCAP file or has
+ * no header; TD_E_TRUNCATED if it ends before; TD_E_UNSUPPORTED: another major version; TD_E_IO. */
+TD_MUST_USE td_result mcap_source_header(mcap_source *source, mcap_header *out, uint64_t *end,
+                                         td_err *err);
+
 /* The file offset of an attachment's CRC, and the CRC. It follows the data; the lengths of the
  * fields locate it, because later fields may follow it. The data are not read. TD_OK;
  * TD_E_CORRUPT if the fields do not fit in the record; TD_E_IO. */
@@ -69,6 +74,10 @@ TD_MUST_USE td_result mcap_source_attachment_crc(mcap_source *source, const mcap
  * before, and end after that. Only what it passed over is read again. */
 void mcap_source_crc_begin(mcap_source *source, uint64_t to);
 TD_MUST_USE td_result mcap_source_crc_end(mcap_source *source, uint32_t *crc, td_err *err);
+
+/* 1 in *is_same if the bytes at at, as many as expected has, are those. As mcap_source_view. */
+TD_MUST_USE td_result mcap_source_compare(mcap_source *source, uint64_t at, td_bytes expected,
+                                          int *is_same, td_err *err);
 
 /* Go on with a CRC-32, or with a hasher, over the bytes [from, to), however many. */
 TD_MUST_USE td_result mcap_source_crc(mcap_source *source, uint64_t from, uint64_t to,

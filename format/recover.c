@@ -19,8 +19,6 @@
 #include "format/segment_name.h"
 #include "format/torn.h"
 
-enum { COPY_BYTES = 256 << 10 };
-
 typedef struct recovery {
     td_io io;
     const char *open_path, *torn_dir;
@@ -49,23 +47,11 @@ static td_result read_head(recovery *v, td_err *err)
     mcap_place place;
     mcap_header header;
     mcap_metadata session;
-    td_result rc = mcap_source_view(&v->source, 0, MCAP_MAGIC_BYTES, &bytes, err);
-    if (rc == TD_OK)
-        rc = mcap_check_magic(bytes.data, err);
-    if (rc == TD_OK)
-        rc = mcap_source_record(&v->source, MCAP_MAGIC_BYTES, v->source.size, &place, err);
-    if (rc == TD_OK && place.opcode != MCAP_HEADER)
-        rc = td_err_set(err, TD_E_CORRUPT, "no header after the magic");
-    if (rc == TD_OK)
-        rc = mcap_source_content(&v->source, &place, &bytes, err);
-    if (rc == TD_OK)
-        rc = mcap_decode_header(bytes, &header, err);
+    td_result rc = mcap_source_header(&v->source, &header, &v->data_start, err);
     if (rc == TD_OK && !td_bytes_is(header.profile, SEGMENT_PROFILE))
         rc = td_err_set(err, TD_E_CORRUPT, "not a segment of tapedeck");
-    if (rc == TD_OK) {
-        v->data_start = place.end;
-        rc = mcap_source_record(&v->source, place.end, v->source.size, &place, err);
-    }
+    if (rc == TD_OK)
+        rc = mcap_source_record(&v->source, v->data_start, v->source.size, &place, err);
     if (rc == TD_OK)
         rc = mcap_source_content(&v->source, &place, &bytes, err);
     if (rc == TD_OK)
@@ -265,19 +251,8 @@ static td_result compare_tail(recovery *v, int *is_ours, td_err *err)
     *is_ours = 0;
     if (tail > v->end.size)
         return TD_OK;
-    uint64_t at = 0;
-    while (at < tail) {
-        uint64_t size = tail - at < COPY_BYTES ? tail - at : COPY_BYTES;
-        td_bytes piece;
-        td_result rc = mcap_source_view(&v->source, v->sound_bytes + at, size, &piece, err);
-        if (rc != TD_OK)
-            return rc;
-        if (memcmp(piece.data, v->end.data + at, piece.size) != 0)
-            return TD_OK;
-        at += size;
-    }
-    *is_ours = 1;
-    return TD_OK;
+    td_bytes expected = td_bytes_of(v->end.data, (size_t)tail);
+    return mcap_source_compare(&v->source, v->sound_bytes, expected, is_ours, err);
 }
 
 /* Name of the file's bytes from an offset on, in torn/. */

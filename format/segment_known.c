@@ -8,43 +8,20 @@
 #include "base/assert.h"
 #include "format/segment_index.h"
 
-/* The chain record after the last chunk, whose value covers every byte before it. */
-static td_result read_last_chain(segment_reader *r, const segment_chunk *last, td_hash128 *out,
-                                 td_err *err)
-{
-    uint8_t bytes[CHAIN_RECORD_BYTES_MAX];
-    uint64_t at = 0;
-    chain_record record;
-    if (__builtin_add_overflow(last->offset, last->chunk_bytes, &at) ||
-        __builtin_add_overflow(at, last->index_bytes, &at) || at > r->source.size)
-        return td_err_set(err, TD_E_CORRUPT, "its last chunk lies beyond its end");
-    td_result rc = td_io_read_exact(r->file, at, bytes, MCAP_PREFIX_BYTES, err);
-    if (rc != TD_OK)
-        return rc;
-    uint64_t size = td_le64(bytes + 1);
-    if (bytes[0] != CHAIN_OPCODE || size > sizeof bytes - MCAP_PREFIX_BYTES)
-        return td_err_set(err, TD_E_CORRUPT, "no chain record at %" PRIu64, at);
-    rc = td_io_read_exact(r->file, at + MCAP_PREFIX_BYTES, bytes, (size_t)size, err);
-    if (rc == TD_OK)
-        rc = chain_decode(td_bytes_of(bytes, (size_t)size), NULL, &record, err);
-    if (rc == TD_OK)
-        *out = record.value;
-    return rc;
-}
-
 /* 1 if the file is the one that the index describes, whatever its name. */
 static td_result check_identity(segment_reader *r, const segment_index *index, td_err *err)
 {
     td_hash128 expected;
-    td_hash128 found;
+    chain_record last;
     if (index->is_open || index->chunk_count == 0 ||
         !chain_value_parse(td_bytes_str(index->chain_hex), &expected))
         return td_err_set(err, TD_E_CORRUPT, "its index does not show what file it describes");
     if (r->source.size != index->file_bytes)
         return td_err_set(err, TD_E_CORRUPT, "%" PRIu64 " bytes, %" PRIu64 " in its index",
                           r->source.size, index->file_bytes);
-    td_result rc = read_last_chain(r, &index->chunks[index->chunk_count - 1], &found, err);
-    if (rc == TD_OK && memcmp(&found, &expected, sizeof found) != 0)
+    /* Its value covers every byte before it. */
+    td_result rc = reader_read_chain(r, &index->chunks[index->chunk_count - 1], NULL, &last, err);
+    if (rc == TD_OK && !td_hash128_equal(last.value, expected))
         rc = td_err_set(err, TD_E_CORRUPT, "its chain ends with another value than in its index");
     return rc;
 }

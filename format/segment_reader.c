@@ -18,31 +18,14 @@ enum { MCAP_IDS = UINT16_MAX + 1 };
 /* Bitmaps of all chunks of a file: many more than a segment's 4,096 chunks can need. */
 static const size_t BITMAPS_BYTES_MAX = (size_t)256 << 20;
 
-/* Magic and header, which names the program that wrote the file. */
+/* The header names the program that wrote the file. */
 static td_result read_header(segment_reader *r, td_err *err)
 {
-    td_bytes magic;
-    td_result rc = mcap_source_view(&r->source, 0, MCAP_MAGIC_BYTES, &magic, err);
-    if (rc == TD_OK)
-        rc = mcap_check_magic(magic.data, err);
-    mcap_place place;
-    if (rc == TD_OK)
-        rc = mcap_source_record(&r->source, MCAP_MAGIC_BYTES, r->source.size, &place, err);
-    if (rc == TD_EOF)
-        return td_err_set(err, TD_E_TRUNCATED, "ends after the magic");
-    if (rc == TD_OK && place.opcode != MCAP_HEADER)
-        return td_err_set(err, TD_E_CORRUPT, "begins with record 0x%02x, a Header is expected",
-                          place.opcode);
-    td_bytes content;
     mcap_header header;
-    if (rc == TD_OK)
-        rc = mcap_source_content(&r->source, &place, &content, err);
-    if (rc == TD_OK)
-        rc = mcap_decode_header(content, &header, err);
+    td_result rc = mcap_source_header(&r->source, &header, &r->data_start, err);
     if (rc != TD_OK)
         return rc;
     r->info.is_ours = (uint8_t)td_bytes_is(header.profile, SEGMENT_PROFILE);
-    r->data_start = place.end;
     return TD_OK;
 }
 
@@ -292,24 +275,32 @@ td_result segment_reader_message(const segment_reader *reader, td_bytes records,
     return TD_OK;
 }
 
+td_result reader_read_chain(const segment_reader *reader, const segment_chunk *chunk,
+                            chain_conn *conns, chain_record *out, td_err *err)
+{
+    uint8_t bytes[CHAIN_RECORD_BYTES_MAX];
+    uint64_t at = 0;
+    if (__builtin_add_overflow(chunk->offset, chunk->chunk_bytes, &at) ||
+        __builtin_add_overflow(at, chunk->index_bytes, &at) || at > reader->source.size)
+        return td_err_set(err, TD_E_CORRUPT, "its last chunk lies beyond its end");
+    td_result rc = td_io_read_exact(reader->file, at, bytes, MCAP_PREFIX_BYTES, err);
+    if (rc != TD_OK)
+        return rc;
+    uint64_t size = td_le64(bytes + 1);
+    if (bytes[0] != CHAIN_OPCODE || size > sizeof bytes - MCAP_PREFIX_BYTES)
+        return td_err_set(err, TD_E_CORRUPT, "no chain record at %" PRIu64, at);
+    rc = td_io_read_exact(reader->file, at + MCAP_PREFIX_BYTES, bytes, (size_t)size, err);
+    return rc == TD_OK ? chain_decode(td_bytes_of(bytes, (size_t)size), conns, out, err) : rc;
+}
+
 td_result segment_reader_chain(segment_reader *reader, uint32_t chunk, chain_conn *conns,
                                chain_record *out, td_err *err)
 {
-    segment_reader *r = reader;
-    if (!r->info.is_ours || chunk >= r->chunk_count)
+    if (!reader->info.is_ours || chunk >= reader->chunk_count)
         return td_err_set(err, TD_E_NOTFOUND, "no chain record");
-    const segment_chunk *row = &r->chunks[chunk];
-    uint64_t at = row->offset + row->chunk_bytes + row->index_bytes;
-    mcap_place place;
-    td_result rc = mcap_source_record(&r->source, at, r->info.sound_bytes, &place, err);
-    if (rc == TD_EOF || (rc == TD_OK && place.opcode != CHAIN_OPCODE))
-        rc = td_err_set(err, TD_E_CORRUPT, "no chain record after the chunk");
-    td_bytes content;
-    if (rc == TD_OK)
-        rc = mcap_source_content(&r->source, &place, &content, err);
-    if (rc == TD_OK)
-        rc = chain_decode(content, conns, out, err);
-    return rc == TD_OK ? TD_OK : td_err_add(err, rc, "chain record at %" PRIu64, at);
+    const segment_chunk *row = &reader->chunks[chunk];
+    td_result rc = reader_read_chain(reader, row, conns, out, err);
+    return rc == TD_OK ? TD_OK : td_err_add(err, rc, "after the chunk at %" PRIu64, row->offset);
 }
 
 td_result segment_reader_last_chain(segment_reader *reader, chain_conn *conns, chain_record *out,

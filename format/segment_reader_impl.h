@@ -66,6 +66,10 @@ const char *reader_place_text(char **at, td_bytes bytes);
 /* A decimal number in metadata; any other text, or one too large, counts as 0. */
 uint64_t reader_parse_u64(td_bytes text);
 
+/* The chain record after a chunk; as segment_reader_chain. The chunk need not lie in the file. */
+TD_MUST_USE td_result reader_read_chain(const segment_reader *reader, const segment_chunk *chunk,
+                                        chain_conn *conns, chain_record *out, td_err *err);
+
 /* Remember a place that is damaged. */
 void reader_note_damage(segment_reader *reader, const td_err *why, uint64_t offset);
 

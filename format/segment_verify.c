@@ -730,20 +730,15 @@ static td_result compare_end(verify_state *v, uint64_t data_end_at, td_err *err)
     td_buf_clear(&v->end);
     mcap_summary_append_end(&v->summary, &v->end, data_end_at, crc);
     uint64_t left = source->size - data_end_at;
-    uint64_t common = left < v->end.size ? left : v->end.size;
-    for (uint64_t at = 0; at < common; at += RUN_BYTES) {
-        uint64_t size = common - at < RUN_BYTES ? common - at : RUN_BYTES;
-        td_bytes piece;
-        rc = mcap_source_view(source, data_end_at + at, size, &piece, err);
-        if (rc != TD_OK)
-            return rc;
-        if (memcmp(piece.data, v->end.data + at, piece.size) == 0)
-            continue;
-        report(v, FINDING_SUMMARY, data_end_at + at,
+    td_bytes expected = td_buf_view(&v->end);
+    int is_same = 0;
+    if (left < expected.size)
+        expected.size = (size_t)left;
+    rc = mcap_source_compare(source, data_end_at, expected, &is_same, err);
+    if (rc == TD_OK && !is_same)
+        report(v, FINDING_SUMMARY, data_end_at,
                "the summary is not the one that the data section gives");
-        return TD_OK;
-    }
-    return TD_OK;
+    return rc;
 }
 
 static td_result check_end(void *user, const mcap_place *data_end, td_err *err)
