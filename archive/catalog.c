@@ -103,8 +103,9 @@ static const char SCHEMA[] =
 #define CHUNK_COLUMNS                                                                              \
     "number, offset, chunk_bytes, index_bytes, uncompressed_bytes, first_ns, last_ns, messages, "  \
     "bitmap"
+/* In the order of GAP_MEMBERS. */
 #define GAP_COLUMNS                                                                                \
-    "feed, from_ns, line, shard, conn, topic, symbol, reason, to_ns, frames_lost, covered_by, "    \
+    "reason, feed, line, shard, conn, topic, symbol, from_ns, to_ns, frames_lost, covered_by, "    \
     "cause, detail"
 
 typedef enum statement {
@@ -373,22 +374,15 @@ static td_result put_gap(catalog *c, int64_t id, const gap_row *row, td_err *err
 {
     database_query query = database_query_begin(c->db, STATEMENT_PUT_GAP);
     database_bind_i64(&query, id);
-    database_bind_text(&query, row->feed);
-    database_bind_u64(&query, row->from_ns);
-    database_bind_u64(&query, row->line);
-    database_bind_u64(&query, row->shard);
-    database_bind_u64(&query, row->conn);
-    database_bind_text(&query, row->topic);
-    database_bind_text(&query, row->symbol);
-    database_bind_text(&query, gap_reason_name(row->reason));
-    database_bind_u64(&query, row->to_ns);
-    if (row->frames_lost == GAP_FRAMES_UNKNOWN)
-        database_bind_i64(&query, -1);
-    else
-        database_bind_u64(&query, row->frames_lost);
-    database_bind_text(&query, row->covered_by);
-    database_bind_text(&query, row->cause);
-    database_bind_text(&query, row->detail);
+    for (size_t i = 0; i < GAP_MEMBER_COUNT; i++) {
+        const gap_member *member = &GAP_MEMBERS[i];
+        if (gap_member_is_text(member))
+            database_bind_text(&query, gap_member_text(row, member));
+        else if (gap_member_number(row, member) == GAP_FRAMES_UNKNOWN)
+            database_bind_i64(&query, -1);
+        else
+            database_bind_u64(&query, gap_member_number(row, member));
+    }
     return database_query_run(&query, err);
 }
 
@@ -608,23 +602,20 @@ static td_result load_gaps(catalog *c, int64_t id, segment_rows *out, td_err *er
     database_bind_i64(&query, id);
     td_result rc;
     while ((rc = database_query_next(&query, err)) == TD_OK) {
-        int64_t lost = database_column_i64(&query, 9);
-        gap_row row = {
-            .feed = database_column_text(&query, 0),
-            .from_ns = database_column_u64(&query, 1),
-            .line = (uint32_t)database_column_u64(&query, 2),
-            .shard = (uint32_t)database_column_u64(&query, 3),
-            .conn = (uint32_t)database_column_u64(&query, 4),
-            .topic = database_column_text(&query, 5),
-            .symbol = database_column_text(&query, 6),
-            .to_ns = database_column_u64(&query, 8),
-            .frames_lost = lost < 0 ? GAP_FRAMES_UNKNOWN : (uint64_t)lost,
-            .covered_by = database_column_text(&query, 10),
-            .cause = database_column_text(&query, 11),
-            .detail = database_column_text(&query, 12),
-        };
-        if (!gap_reason_parse(td_bytes_str(database_column_text(&query, 7)), &row.reason))
-            return database_query_end(&query, wrong_rows(&out->index, "gaps", err));
+        gap_row row = {0};
+        for (size_t i = 0; i < GAP_MEMBER_COUNT; i++) {
+            const gap_member *member = &GAP_MEMBERS[i];
+            if (member->type == GAP_MEMBER_TEXT)
+                gap_member_set_text(&row, member, database_column_text(&query, (int)i));
+            else if (member->type != GAP_MEMBER_REASON)
+                gap_member_set_number(&row, member,
+                                      database_column_i64(&query, (int)i) < 0
+                                          ? GAP_FRAMES_UNKNOWN
+                                          : database_column_u64(&query, (int)i));
+            else if (!gap_reason_parse(td_bytes_str(database_column_text(&query, (int)i)),
+                                       &row.reason))
+                return database_query_end(&query, wrong_rows(&out->index, "gaps", err));
+        }
         gap_list_add(&out->gaps, &row);
     }
     return database_query_end(&query, rc);
