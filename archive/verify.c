@@ -27,22 +27,17 @@
 /* More findings than this about one segment are counted and not listed. */
 enum { VERIFY_FINDINGS_PER_SEGMENT_MAX = 1000 };
 
-/* A finding with memory of its own. */
-typedef struct kept_finding {
-    verify_severity severity;
-    char *segment;
-    uint64_t offset;
-    char *what;
-} kept_finding;
-
+/* Findings whose texts are the list's. */
 typedef struct finding_list {
-    kept_finding *rows;
+    verify_finding *rows;
     size_t count;
 } finding_list;
 
-/* One segment after it was read. */
+/* One segment, and the job that reads it. */
 typedef struct checked_segment {
+    archive *archive;
     const archive_segment *listed;
+    td_job job;
     td_result rc; /* of segment_verify */
     segment_verify_result result;
     segment_index origin;  /* its lists are empty; path NULL: unknown */
@@ -87,30 +82,23 @@ static void findings_add(finding_list *list, verify_severity severity, const cha
     (void)vsnprintf(what, sizeof what, format, values);
     va_end(values);
     list->rows = td_array_grow(list->rows, list->count, sizeof *list->rows);
-    list->rows[list->count++] = (kept_finding){.severity = severity,
-                                               .segment = td_strdup(segment),
-                                               .offset = offset,
-                                               .what = td_strdup(what)};
+    list->rows[list->count++] = (verify_finding){.severity = severity,
+                                                 .segment = td_strdup(segment),
+                                                 .offset = offset,
+                                                 .what = td_strdup(what)};
 }
 
 static void findings_fini(finding_list *list)
 {
     for (size_t i = 0; i < list->count; i++) {
-        td_free(list->rows[i].segment);
-        td_free(list->rows[i].what);
+        td_free((char *)list->rows[i].segment);
+        td_free((char *)list->rows[i].what);
     }
     td_free(list->rows);
     *list = (finding_list){0};
 }
 
 /* ---- each segment ---- */
-
-/* A segment and the thread's job that reads it. */
-typedef struct segment_job {
-    archive *archive;
-    checked_segment *out;
-    td_job job;
-} segment_job;
 
 static verify_severity severity_of(segment_finding_kind kind, const checked_segment *segment)
 {
@@ -178,45 +166,35 @@ static void check_state(checked_segment *out)
 
 static void run_job(void *arg)
 {
-    segment_job *job = arg;
-    checked_segment *out = job->out;
+    checked_segment *out = arg;
     char full[LIMIT_PATH_BYTES];
     td_err cause;
     td_err_clear(&cause);
-    out->rc = archive_join(job->archive, out->listed->path, full, &cause);
+    out->rc = archive_join(out->archive, out->listed->path, full, &cause);
     if (out->rc == TD_OK)
         out->rc =
-            segment_verify(archive_io(job->archive), full, keep_finding, out, &out->result, &cause);
+            segment_verify(archive_io(out->archive), full, keep_finding, out, &out->result, &cause);
     if (out->rc != TD_OK) {
-        check_unreadable(job->archive, out, out->rc, &cause);
+        check_unreadable(out->archive, out, out->rc, &cause);
         return;
     }
-    take_origin(job->archive, out);
+    take_origin(out->archive, out);
     check_state(out);
 }
 
-static void prepare(verification *v, segment_job *jobs)
-{
-    for (size_t i = 0; i < v->segment_count; i++) {
-        const archive_segment *listed = &v->listing.segments[i];
-        checked_segment *segment = &v->segments[i];
-        segment->listed = listed;
-        segment->is_live = archive_segment_is_live(listed, v->live) != 0;
-        jobs[i] = (segment_job){
-            .archive = v->archive, .out = segment, .job = {.run = run_job, .arg = &jobs[i]}};
-    }
-}
-
+/* Move its findings to those of the archive. */
 static void collect(verification *v, checked_segment *segment)
 {
     for (size_t i = 0; i < segment->findings.count; i++) {
-        const kept_finding *row = &segment->findings.rows[i];
-        findings_add(&v->findings, row->severity, row->segment, row->offset, "%s", row->what);
+        v->findings.rows =
+            td_array_grow(v->findings.rows, v->findings.count, sizeof *v->findings.rows);
+        v->findings.rows[v->findings.count++] = segment->findings.rows[i];
     }
+    segment->findings.count = 0;
     findings_fini(&segment->findings);
 }
 
-static td_result run_jobs(verification *v, segment_job *jobs, td_err *err)
+static td_result run_jobs(verification *v, td_err *err)
 {
     td_workers *workers = NULL;
     uint64_t done = 0;
@@ -225,13 +203,13 @@ static td_result run_jobs(verification *v, segment_job *jobs, td_err *err)
     if (rc != TD_OK)
         return rc;
     for (size_t i = 0; i < v->segment_count; i++) {
-        total += jobs[i].out->listed->size_bytes;
-        td_workers_submit(workers, &jobs[i].job);
+        total += v->segments[i].listed->size_bytes;
+        td_workers_submit(workers, &v->segments[i].job);
     }
     for (size_t i = 0; i < v->segment_count; i++) {
-        td_workers_wait(workers, &jobs[i].job);
-        done += jobs[i].out->listed->size_bytes;
-        collect(v, jobs[i].out);
+        td_workers_wait(workers, &v->segments[i].job);
+        done += v->segments[i].listed->size_bytes;
+        collect(v, &v->segments[i]);
         if (v->options->progress != NULL)
             v->options->progress(v->options->user, done, total);
     }
@@ -276,27 +254,25 @@ static size_t first_of(const verification *v, const char *session, const char *f
     return from;
 }
 
-static void put_in_order(verification *v)
-{
-    for (size_t i = 0; i < v->segment_count; i++)
-        v->ordered[i] = &v->segments[i];
-    if (v->segment_count > 0)
-        qsort(v->ordered, v->segment_count, sizeof(void *), compare_ordered);
-}
-
 /* Read and check every segment, on options->threads threads. */
 static td_result read_segments(verification *v, td_err *err)
 {
     TD_ASSERT(v->segments == NULL);
     size_t count = v->listing.segment_count;
-    segment_job *jobs = td_alloc_zero(count + 1, sizeof *jobs);
     v->segments = td_alloc_zero(count + 1, sizeof v->segments[0]);
     v->ordered = td_alloc_zero(count + 1, sizeof(checked_segment *));
     v->segment_count = count;
-    prepare(v, jobs);
-    td_result rc = run_jobs(v, jobs, err);
-    put_in_order(v);
-    td_free(jobs);
+    for (size_t i = 0; i < count; i++) {
+        checked_segment *segment = &v->segments[i];
+        segment->archive = v->archive;
+        segment->listed = &v->listing.segments[i];
+        segment->job = (td_job){.run = run_job, .arg = segment};
+        segment->is_live = archive_segment_is_live(segment->listed, v->live) != 0;
+        v->ordered[i] = segment;
+    }
+    td_result rc = run_jobs(v, err);
+    if (count > 0)
+        qsort(v->ordered, count, sizeof(void *), compare_ordered);
     return rc;
 }
 
@@ -680,8 +656,8 @@ static td_result check_catalog(verification *v, td_err *err)
 
 static int compare_findings(const void *a, const void *b)
 {
-    const kept_finding *left = a;
-    const kept_finding *right = b;
+    const verify_finding *left = a;
+    const verify_finding *right = b;
     int order = strcmp(left->segment, right->segment);
     if (order == 0 && left->offset != right->offset)
         order = left->offset < right->offset ? -1 : 1;
@@ -697,16 +673,12 @@ static void pass_findings(verification *v, verify_report *report)
     if (list->count > 0)
         qsort(list->rows, list->count, sizeof list->rows[0], compare_findings);
     for (size_t i = 0; i < list->count; i++) {
-        const kept_finding *row = &list->rows[i];
-        const verify_finding finding = {.severity = row->severity,
-                                        .segment = row->segment,
-                                        .offset = row->offset,
-                                        .what = row->what};
+        const verify_finding *row = &list->rows[i];
         report->findings[row->severity]++;
         if (row->severity > report->verdict)
             report->verdict = row->severity;
         if (v->options->finding != NULL)
-            v->options->finding(v->options->user, &finding);
+            v->options->finding(v->options->user, row);
     }
 }
 
