@@ -147,8 +147,9 @@ static void finish(bench *b, uint64_t end_ns)
             symbol_state_finish(b->all[k].of[i], end_ns, k == 0 ? &first : &other);
             if (k > 0)
                 same_audit(&first, &other);
-            symbol_state_close(b->all[k].of[i]);
         }
+        for (size_t k = 0; k < b->count; k++)
+            symbol_state_close(b->all[k].of[i]);
     }
     td_buf_fini(&b->saved);
     td_buf_fini(&b->again);

@@ -47,7 +47,7 @@ const holds = (row, day) => (day === null ? until(row) === null : (row.valid_fro
 async function sessions(t) {
   const dir = temporary(t);
   const server = await simulator(t, dir, [
-    "--families", FAMILIES.join(","), "--symbols", "3", "--rate", "150", "--seed", "5", "--time-scale", "30", "--duration", "8s",
+    "--families", FAMILIES.join(","), "--symbols", "3", "--rate", "150", "--seed", "5", "--time-scale", "30", "--frames", "1200",
   ]);
   const first = path.join(dir, "first");
   const again = path.join(dir, "again");

@@ -12,7 +12,7 @@ import { CREDENTIALS, FAMILIES, SESSION, sessionConfig } from "./session.mjs";
 import { test } from "./npm.mjs";
 
 const RATE = Number(process.env.TAPEDECK_SESSION_RATE ?? 150);
-const SECONDS = Number(process.env.TAPEDECK_SESSION_SECONDS ?? 8); // make soak: ten minutes
+const SECONDS = Number(process.env.TAPEDECK_SESSION_SECONDS ?? 11); // make soak: ten minutes
 const PATIENCE = { deadlineMs: (SECONDS + 120) * 1000 };
 
 /** A broken connection of each family now and then: closed, and cut, by turns. Far enough apart that the recorder connects
