@@ -95,36 +95,30 @@ static td_result open_view(archive *a, archive_view **out, td_err *err)
     return rc;
 }
 
-static void read_file_gaps(const archive_view *view, const archive_segment *segment, gap_list *out)
+/* A segment that is in the catalog as it is need not be read itself. What cannot be read is left
+ * out: it received nothing, for all that is known. */
+static void read_rows(archive_view *view, const archive_segment *segment, segment_rows *out)
 {
     td_err cause;
     td_err_clear(&cause);
-    if (segment_gaps(view->archive, segment->path, out, &cause) != TD_OK)
-        td_log_emit(archive_log(view->archive), TD_LOG_WARNING, "skipped: %s", cause.text);
-}
-
-/* A segment that is in the catalog as it is need not be read itself. */
-static void read_gaps(archive_view *view, const archive_segment *segment, gap_list *out)
-{
-    segment_rows rows;
-    if (archive_view_load(view, segment->path, segment->size_bytes, CATALOG_ROWS, &rows)) {
-        *out = rows.gaps;
-        rows.gaps = (gap_list){0};
-        segment_rows_fini(&rows);
+    if (archive_view_load(view, segment->path, segment->size_bytes, CATALOG_ROWS, out))
         return;
-    }
-    read_file_gaps(view, segment, out);
+    *out = (segment_rows){0};
+    if (segment_gaps(view->archive, segment->path, &out->gaps, &cause) != TD_OK)
+        td_log_emit(archive_log(view->archive), TD_LOG_WARNING, "skipped: %s", cause.text);
+    if (archive_read_index(view->archive, segment->path, INDEX_FULL, &out->index, NULL) != TD_OK)
+        out->index = (segment_index){0};
 }
 
 static td_result one_segment(archive_view *view, const archive_segment *segment, gap_source_fn *fn,
                              void *user, td_err *err)
 {
     char path[LIMIT_PATH_BYTES];
-    gap_list rows = {0};
+    segment_rows rows;
     segment_final_path(segment->path, path);
-    read_gaps(view, segment, &rows);
-    td_result rc = rows.count > 0 ? fn(user, path, &rows, err) : TD_OK;
-    gap_list_fini(&rows);
+    read_rows(view, segment, &rows);
+    td_result rc = rows.gaps.count > 0 ? fn(user, path, &rows.gaps, err) : TD_OK;
+    segment_rows_fini(&rows);
     return rc;
 }
 
@@ -209,29 +203,18 @@ static void add_lacking(archive_view *view, gap_list *list)
     crash_gaps_find(a, &view->past, &view->listing, view->live, list);
 }
 
-/* A segment whose counts cannot be read received nothing, for all that is known. */
-static void read_segment(archive_view *view, const archive_segment *segment, session_spans *spans,
-                         gap_list *gaps)
-{
-    segment_rows rows;
-    if (!archive_view_load(view, segment->path, segment->size_bytes, CATALOG_ROWS, &rows)) {
-        rows = (segment_rows){0};
-        read_file_gaps(view, segment, &rows.gaps);
-        if (archive_read_index(view->archive, segment->path, INDEX_FULL, &rows.index, NULL) !=
-            TD_OK)
-            rows.index = (segment_index){0};
-    }
-    gap_list_join(gaps, &rows.gaps);
-    if (segment->name.is_parsed)
-        session_spans_add(spans, &segment->name, &rows.index);
-    segment_rows_fini(&rows);
-}
-
 static void collect(archive_view *view, gap_list *rows)
 {
     session_spans spans = {0};
-    for (size_t i = 0; i < view->listing.segment_count; i++)
-        read_segment(view, &view->listing.segments[i], &spans, rows);
+    for (size_t i = 0; i < view->listing.segment_count; i++) {
+        const archive_segment *segment = &view->listing.segments[i];
+        segment_rows found;
+        read_rows(view, segment, &found);
+        gap_list_join(rows, &found.gaps);
+        if (segment->name.is_parsed)
+            session_spans_add(&spans, &segment->name, &found.index);
+        segment_rows_fini(&found);
+    }
     archive_past_damage_gaps(&view->past, &view->listing, &view->journal_gaps);
     join_journal(view, rows);
     add_lacking(view, rows);
