@@ -345,7 +345,7 @@ export async function clocks(t, dir, { rounds, random, seed }) {
   await recorder.durableAfter(2 * feeds.length);
   // A step that stays, one that is taken back, and a small one back; each as often as the others.
   const KINDS = ["adopted", "withdrawn", "held"];
-  const WORDS = { adopted: "is adopted", withdrawn: "no receive time was changed", held: "stepped back by 0\\.[1-9]" };
+  const WORDS = { adopted: "s is adopted", withdrawn: "no receive time was changed", held: "stepped back by 0\\.[1-9]" };
   const steps = { adopted: 0, withdrawn: 0, held: 0 };
   let ahead = 0; // how far the session's times are before this machine's clock
   for (let round = 0; round < rounds; round++) {
