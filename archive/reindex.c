@@ -226,7 +226,7 @@ td_result archive_reindex_into(archive *a, catalog *c, const reindex_options *op
                                reindex_report *report, td_err *err)
 {
     TD_ASSERT(c != NULL);
-    reindex_report own;
+    reindex_report own = {0};
     rebuild r = {
         .archive = a, .catalog = c, .options = options, .report = report == NULL ? &own : report};
     *r.report = (reindex_report){0};

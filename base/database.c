@@ -234,8 +234,8 @@ static td_result harden(database *d, td_err *err)
 static char *immutable_uri(const char *path)
 {
     char *uri = td_alloc(strlen(path) * 3 + sizeof "file:?immutable=1");
-    memcpy(uri, "file:", 5);
-    char *to = uri + 5;
+    memcpy(uri, "file:", sizeof "file:");
+    char *to = uri + strlen(uri);
     for (const char *c = path; *c != '\0'; c++) {
         if (strchr("%?#", *c) == NULL && (unsigned char)*c > ' ')
             *to++ = *c;

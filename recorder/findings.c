@@ -23,7 +23,8 @@ enum { EVENT_BYTES_MAX = 64 << 10 };
 td_result findings_open(const td_log *log, findings **out, td_err *err)
 {
     findings *self = td_alloc_zero(1, sizeof *self);
-    self->log = log == NULL ? (td_log){0} : *log;
+    if (log != NULL)
+        self->log = *log;
     td_buf_init(&self->packed, EVENT_BYTES_MAX);
     td_result rc = td_ring_open(FINDINGS_RING_BYTES, &self->ring, err);
     if (rc != TD_OK) {

@@ -489,7 +489,7 @@ static td_result read_file(baseline *b, td_err *err)
 {
     uint8_t trailer[TRAILER_BYTES];
     uint64_t file_bytes = 0;
-    json_value root;
+    json_value root = {0};
     td_result rc = td_io_size(b->file, &file_bytes, err);
     if (rc != TD_OK)
         return rc;

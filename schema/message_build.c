@@ -273,6 +273,7 @@ static int read_member(message_builder *b, int in_entry, td_bytes name, const wr
 static void add_value(msg_value **values, size_t *count, size_t *capacity, const msg_value *value)
 {
     td_array_ensure((void **)values, capacity, *count, sizeof **values);
+    TD_ASSERT(*values != NULL);
     (*values)[(*count)++] = *value;
 }
 
