@@ -170,7 +170,7 @@ void plugin_view_event(const frame_ref *frame, tapedeck_event *out)
     out->state = or_empty(from->state);
     out->url = or_empty(from->url);
     out->topics = or_empty(from->topics);
-    out->topic = or_empty(gap != NULL ? gap->topic : NULL);
+    out->topic = or_empty(gap != NULL ? gap->topic : from->topic);
     out->symbol = or_empty(gap != NULL ? gap->symbol : NULL);
     out->reason = or_empty(gap != NULL ? gap_reason_name(gap->reason) : from->reason);
     out->cause = or_empty(gap != NULL ? gap->cause : from->cause);

@@ -259,12 +259,12 @@ typedef struct tapedeck_event {
     const char *state;  /* "begins", "acknowledged", "sent" ... */
     const char *url;    /* of connect */
     const char *topics; /* of subscribe: as the exchange writes them, joined by "," */
-    const char *topic;  /* of gap; "": the whole connection */
+    const char *topic;  /* of gap, grant, grant_end; "" of a gap: the whole connection */
     const char *symbol; /* of gap */
-    const char *reason; /* of disconnect, close and gap */
+    const char *reason; /* of disconnect, close, gap and grant_end */
     const char *cause;
     const char *detail;
-    uint64_t from_ns, to_ns; /* of gap, overload, clock; to_ns 0: it has no end yet */
+    uint64_t from_ns, to_ns; /* of gap, overload, clock, grant; to_ns 0: it has no end yet */
     tapedeck_text json;      /* all members, as recorded */
 } tapedeck_event;
 
