@@ -54,7 +54,7 @@ static int parse_time(td_bytes text, time_unit unit, uint64_t *ns)
     if (td_decimal_parse(text, &value, NULL) != TD_OK || value.mantissa <= 0)
         return 0;
     if (unit == TIME_BY_MAGNITUDE && value.scale == 0)
-        for (int64_t bound = 100000000000; places > 0 && value.mantissa >= bound; bound *= 1000)
+        for (int64_t over = value.mantissa / 100000000000; places > 0 && over > 0; over /= 1000)
             places -= 3;
     value = td_decimal_shortest(value);
     if (value.scale > places || td_decimal_rescale(value, places, &whole) != TD_OK)

@@ -132,7 +132,7 @@ static size_t take_frame(grants *g, const grant_step *step, uint32_t conn, uint6
                                .role = step->kind == '>'   ? ROLE_OUT
                                        : step->kind == '<' ? ROLE_CONTROL
                                                            : ROLE_DATA,
-                               .channel = step->text[0] == '\0' ? 0 : (uint8_t)step->text[6],
+                               .channel = strlen(step->text) < 7 ? 0 : (uint8_t)step->text[6],
                                .exchange_topic = step->text,
                                .bytes = td_bytes_of(padded, strlen(step->text))};
     if (grants_knows(g, frame.role, frame.channel))
