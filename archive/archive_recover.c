@@ -11,7 +11,7 @@
 #include "archive/catalog.h"
 #include "archive/crash_gaps.h"
 #include "archive/feed_past.h"
-#include "archive/feed_strays.h"
+#include "archive/feed_unlisted.h"
 #include "archive/journal.h"
 #include "archive/ledger.h"
 #include "format/recover.h"
@@ -37,7 +37,7 @@ typedef struct work {
     recover_report *report;
     archive_past past;
     archive_listing listing;
-    stray_list strays; /* what the journal came too early for */
+    unlisted_list unlisted; /* what the journal came too early for */
     char live[SESSION_ID_BYTES];
     recover_result *result; /* one for all segments: it is large */
 } work;
@@ -281,7 +281,7 @@ static int find_end(const work *w, const char *path, td_hash128 *chain, const ch
         *by = "the journal";
         return 1;
     }
-    const stray_segment *next = stray_list_after(&w->strays, segment_file_name(path));
+    const unlisted_segment *next = unlisted_list_after(&w->unlisted, segment_file_name(path));
     if (next == NULL)
         return 0;
     *chain = next->index.previous_chain;
@@ -555,25 +555,25 @@ static td_result finish_interrupted(work *w, td_err *err)
 
 /* ---- segments newer than the journal ---- */
 
-static td_result enter_session(work *w, const segment_index *stray, td_err *err)
+static td_result enter_session(work *w, const segment_index *unlisted, td_err *err)
 {
-    session_row row = {.start_ns = stray->session_start_ns};
-    if (archive_past_session(&w->past, stray->session) != NULL)
+    session_row row = {.start_ns = unlisted->session_start_ns};
+    if (archive_past_session(&w->past, unlisted->session) != NULL)
         return TD_OK;
-    memcpy(row.session, stray->session, sizeof row.session);
-    memcpy(row.verb, stray->verb, sizeof row.verb);
-    memcpy(row.version, stray->version, sizeof row.version);
+    memcpy(row.session, unlisted->session, sizeof row.session);
+    memcpy(row.verb, unlisted->verb, sizeof row.verb);
+    memcpy(row.version, unlisted->version, sizeof row.version);
     td_result rc = journal_append_session(w->past.writer, &row, err);
     return rc == TD_OK ? archive_past_open(w->archive, &w->past, err) : rc;
 }
 
-static td_result enter_stray(work *w, const stray_segment *stray, td_err *err)
+static td_result enter_unlisted(work *w, const unlisted_segment *unlisted, td_err *err)
 {
-    const segment_index *index = &stray->index;
-    const segment_totals totals = {.chain = stray->chain,
+    const segment_index *index = &unlisted->index;
+    const segment_totals totals = {.chain = unlisted->chain,
                                    .message_count = index->message_count,
                                    .file_bytes = index->file_bytes,
-                                   .chunk_count = stray->chunk_count};
+                                   .chunk_count = unlisted->chunk_count};
     journal_segment segment = {index->path, index->feed, index->session, NULL};
     td_result rc = enter_session(w, index, err);
     if (rc != TD_OK || segment_has_open_name(index->path)) /* that one is recovered */
@@ -594,16 +594,16 @@ static td_result enter_stray(work *w, const stray_segment *stray, td_err *err)
 
 /* For a copy whose journal was copied before its segments. A segment that does not continue the
  * journal's last one is skipped: it may be from another archive. */
-static td_result enter_strays(work *w, td_err *err)
+static td_result enter_unlisted_all(work *w, td_err *err)
 {
     td_result rc = archive_past_open(w->archive, &w->past, err);
     if (rc == TD_OK)
-        rc = stray_list_read(w->archive, &w->past, &w->listing, &w->strays, err);
-    for (size_t i = 0; i < w->strays.count && rc == TD_OK; i++) {
-        const stray_segment *stray = &w->strays.rows[i];
-        if (stray->is_linked && !is_live(w, stray->index.session) &&
-            (w->feed == NULL || strcmp(w->feed, stray->index.feed) == 0))
-            rc = enter_stray(w, stray, err);
+        rc = unlisted_list_read(w->archive, &w->past, &w->listing, &w->unlisted, err);
+    for (size_t i = 0; i < w->unlisted.count && rc == TD_OK; i++) {
+        const unlisted_segment *unlisted = &w->unlisted.rows[i];
+        if (unlisted->is_linked && !is_live(w, unlisted->index.session) &&
+            (w->feed == NULL || strcmp(w->feed, unlisted->index.feed) == 0))
+            rc = enter_unlisted(w, unlisted, err);
     }
     return rc;
 }
@@ -667,7 +667,7 @@ static td_result do_work(work *w, td_err *err)
     if (rc == TD_OK) /* before the segments after them, as they were written */
         rc = finish_interrupted(w, err);
     if (rc == TD_OK)
-        rc = enter_strays(w, err);
+        rc = enter_unlisted_all(w, err);
     if (rc == TD_OK)
         rc = recover_open_segments(w, err);
     if (rc == TD_OK)
@@ -696,7 +696,7 @@ static td_result recover_archive(work *w, td_err *err)
     } else if (rc == TD_OK) {
         rc = do_work(w, err);
     }
-    stray_list_fini(&w->strays);
+    unlisted_list_fini(&w->unlisted);
     archive_listing_fini(&w->listing);
     td_io_unlock(lock);
     td_free(w->result);

@@ -160,7 +160,7 @@ static void join(session_span *span, const session_span *next)
         span->end_ns = next->end_ns;
 }
 
-/* One that received nothing is none. */
+/* Sessions that received nothing have no span. */
 static void join_segments(session_spans *spans)
 {
     size_t count = 0;

@@ -71,7 +71,7 @@ void session_spans_fini(session_spans *spans);
 void session_spans_add_gaps(session_spans *spans, const archive_past *past, gap_list *ledger);
 
 /* Receive times of a feed's first and last received frame, in the segments that can be read; 0 and
- * 0: there is none, or none that has a segment's name. */
+ * 0: no segment of the feed can be read. */
 void archive_feed_range(archive_view *view, const char *feed, uint64_t *first_ns,
                         uint64_t *last_ns);
 

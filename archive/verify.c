@@ -19,7 +19,7 @@
 #include "archive/archive.h"
 #include "archive/archive_segment.h"
 #include "archive/feed_past.h"
-#include "archive/feed_strays.h"
+#include "archive/feed_unlisted.h"
 #include "archive/journal.h"
 #include "archive/segment_rows.h"
 #include "archive/reindex.h"
@@ -438,35 +438,36 @@ static void check_known(verification *v, const link_names *names, const past_seg
 
 /* A segment's first entry is durable before its first chunk. So entries are missing, or the file is
  * from another archive; the chain shows which. */
-static void check_unknown(verification *v, const link_names *names, const stray_segment *stray)
+static void check_unknown(verification *v, const link_names *names,
+                          const unlisted_segment *unlisted)
 {
-    size_t at = name_index_find(&names->paths, segment_final_name(stray->index.path));
+    size_t at = name_index_find(&names->paths, segment_final_name(unlisted->index.path));
     TD_ASSERT(at < v->segment_count);
     const checked_segment *segment = &v->segments[at];
     if (segment->rc != TD_OK || segment->result.totals.chunk_count == 0)
         return;
-    if (stray->is_continued)
-        findings_add(&v->findings, VERIFY_SOUND, stray->index.path, 0,
+    if (unlisted->is_continued)
+        findings_add(&v->findings, VERIFY_SOUND, unlisted->index.path, 0,
                      "the journal does not list this segment; the chain goes through it");
-    else if (stray->is_linked)
-        findings_add(&v->findings, VERIFY_RECOVERABLE, stray->index.path, 0,
+    else if (unlisted->is_linked)
+        findings_add(&v->findings, VERIFY_RECOVERABLE, unlisted->index.path, 0,
                      "the journal does not list this segment, which continues the last one that it "
                      "lists: the journal is older than the segments");
     else
-        findings_add(&v->findings, VERIFY_DAMAGED, stray->index.path, 0,
+        findings_add(&v->findings, VERIFY_DAMAGED, unlisted->index.path, 0,
                      "the journal does not list this segment: entries are missing there, or the "
                      "file is from elsewhere");
 }
 
-static td_result check_strays(verification *v, const link_names *names, td_err *err)
+static td_result check_unlisted_all(verification *v, const link_names *names, td_err *err)
 {
-    stray_list strays = {0};
+    unlisted_list unlisted = {0};
     td_result rc = v->past.journal.is_present
-                       ? stray_list_read(v->archive, &v->past, &v->listing, &strays, err)
+                       ? unlisted_list_read(v->archive, &v->past, &v->listing, &unlisted, err)
                        : TD_OK;
-    for (size_t i = 0; i < strays.count && rc == TD_OK; i++)
-        check_unknown(v, names, &strays.rows[i]);
-    stray_list_fini(&strays);
+    for (size_t i = 0; i < unlisted.count && rc == TD_OK; i++)
+        check_unknown(v, names, &unlisted.rows[i]);
+    unlisted_list_fini(&unlisted);
     return rc;
 }
 
@@ -491,7 +492,7 @@ static td_result check_links(verification *v, td_err *err)
         if (segment->rc == TD_OK && segment->result.is_ours && segment->origin.path != NULL)
             check_link(v, &names, segment);
     }
-    td_result rc = check_strays(v, &names, err);
+    td_result rc = check_unlisted_all(v, &names, err);
     for (size_t i = 0; i < v->past.segment_count && rc == TD_OK; i++)
         check_known(v, &names, &v->past.segments[i]);
     for (size_t i = 0; i < v->past.session_count && rc == TD_OK; i++)

@@ -153,7 +153,7 @@ _Static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a
 /* Different members of one frame that a survey of it lists though its row does not name them;
  * further ones are counted. A topic's changes come a few members at a time; only a frame that is
  * made up has more. */
-#define LIMIT_SURVEY_STRAYS 64u
+#define LIMIT_SURVEY_UNEXPECTED 64u
 
 /* Drift (schema/drift.h). Findings of one table: an exchange changes some tens of members in a
  * year; a thousand and more only come from a schema that does not fit at all. Texts of members

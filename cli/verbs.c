@@ -101,7 +101,7 @@ static exit_code run_verb(const verb_table *table, const verb_context *context, 
     return report_error(context->report, &err);
 }
 
-/* Print the candidates for a verb's name, or, in another place, that there are none. */
+/* Print the candidates for a verb's name, or that another place takes no name. */
 static void complete_verb(const verb_table *table, int is_name)
 {
     printf("%s\t\tverb\n", is_name ? "names" : "none");

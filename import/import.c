@@ -465,7 +465,7 @@ static td_result end_connection(session_feed *f, const feed_slot *slot, uint64_t
                          .conn = slot->at.conn,
                          .in = slot->at.in,
                          .out = slot->at.out,
-                         .cause = "the capture goes on with another connection"};
+                         .cause = "the capture continues with another connection"};
     event lost = {
         .kind = EVENT_GAP,
         .gap = gap_row_of(GAP_DISCONNECT, f->report->name, slot->last_ns, recv_ns, ended.cause)};

@@ -254,8 +254,8 @@ static size_t unpack_some(import_source *s, size_t space)
     return out.pos;
 }
 
-/* One step of reading: fetch raw bytes if there are none, and make text of them. A decompressor may
- * hold more text than there was space for when its raw bytes are used up. */
+/* One step of reading: fetch raw bytes if all are used up, and make text of them. A decompressor
+ * may hold more text than there was space for when its raw bytes are used up. */
 static td_result next_text(import_source *s, size_t space, size_t *made, td_err *err)
 {
     td_result rc = TD_OK;

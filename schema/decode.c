@@ -281,9 +281,9 @@ int decoder_survey(decoder *d, const topic_match *topic, td_bytes frame, message
     survey->root = (json_value){d->parser, 0};
     survey->members = d->rows.members;
     survey->member_count = d->rows.member_count;
-    survey->strays = d->rows.strays;
-    survey->stray_count = d->rows.stray_count;
-    survey->strays_left_out = d->rows.strays_left_out;
+    survey->unexpected = d->rows.unexpected;
+    survey->unexpected_count = d->rows.unexpected_count;
+    survey->unexpected_left_out = d->rows.unexpected_left_out;
     return is_decoded;
 }
 

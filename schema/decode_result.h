@@ -63,19 +63,19 @@ typedef struct survey_member {
 } survey_member;
 
 /* A member that counts in msg_head.unknown_fields. */
-typedef enum stray_what {
-    STRAY_UNKNOWN,    /* the row does not name it */
-    STRAY_REPEATED,   /* a key that occurs twice */
-    STRAY_UNREADABLE, /* a time that cannot be read, and is left out */
-} stray_what;
+typedef enum unexpected_what {
+    UNEXPECTED_UNKNOWN,    /* the row does not name it */
+    UNEXPECTED_REPEATED,   /* a key that occurs twice */
+    UNEXPECTED_UNREADABLE, /* a time that cannot be read, and is left out */
+} unexpected_what;
 
-typedef struct survey_stray {
-    stray_what what;
+typedef struct survey_unexpected {
+    unexpected_what what;
     td_bytes at;    /* path of the object that it is in, as rows write paths; empty: the frame */
     td_bytes key;   /* with escapes resolved; data NULL: it is known by its place */
     uint32_t place; /* of an entry that is an array: its index */
     uint32_t token; /* its value */
-} survey_stray;
+} survey_unexpected;
 
 /* A decoded frame's members, in the order in which they were read. All known ones that are there,
  * whether they have a value or not. */
@@ -84,9 +84,9 @@ typedef struct frame_survey {
     td_bytes text; /* the frame, or what it inflates to */
     const survey_member *members;
     size_t member_count;
-    const survey_stray *strays; /* each path once: what msg_head.unknown_fields counts */
-    size_t stray_count;
-    uint64_t strays_left_out; /* beyond LIMIT_SURVEY_STRAYS */
+    const survey_unexpected *unexpected; /* each path once: what msg_head.unknown_fields counts */
+    size_t unexpected_count;
+    uint64_t unexpected_left_out; /* beyond LIMIT_SURVEY_UNEXPECTED */
 } frame_survey;
 
 #endif

@@ -54,26 +54,26 @@ static void list_member(rows *r, survey_what what, size_t place, size_t index, u
         (survey_member){token, (uint8_t)place, (uint8_t)what, (uint16_t)index};
 }
 
-static int is_same_stray(const survey_stray *a, const survey_stray *b)
+static int is_same_unexpected(const survey_unexpected *a, const survey_unexpected *b)
 {
     return a->what == b->what && a->place == b->place && td_bytes_equal(a->key, b->key) &&
            td_bytes_equal(a->at, b->at);
 }
 
 /* Count a member that the row does not name, a repeated one, or one that is left out. */
-static void count_stray(rows *r, const survey_stray *stray)
+static void count_unexpected(rows *r, const survey_unexpected *unexpected)
 {
     row_decoder *d = r->d;
     r->head.unknown_fields++;
     if (TD_LIKELY(!d->surveys))
         return;
-    for (size_t i = 0; i < d->stray_count; i++)
-        if (is_same_stray(&d->strays[i], stray))
+    for (size_t i = 0; i < d->unexpected_count; i++)
+        if (is_same_unexpected(&d->unexpected[i], unexpected))
             return;
-    if (d->stray_count < LIMIT_SURVEY_STRAYS)
-        d->strays[d->stray_count++] = *stray;
+    if (d->unexpected_count < LIMIT_SURVEY_UNEXPECTED)
+        d->unexpected[d->unexpected_count++] = *unexpected;
     else
-        d->strays_left_out++;
+        d->unexpected_left_out++;
 }
 
 /* The path at which the entries of one of the row's items stand. */
@@ -289,9 +289,9 @@ static int read_envelope(rows *r, uint32_t index, json_value json)
     const field_row *field = &r->p->row->envelope[index];
     TD_ASSERT(index < TOPIC_ENVELOPE_MAX);
     if (r->envelope_seen & (1u << index)) {
-        count_stray(r, &(survey_stray){.what = STRAY_REPEATED,
-                                       .key = td_bytes_str(field->key),
-                                       .token = json.token});
+        count_unexpected(r, &(survey_unexpected){.what = UNEXPECTED_REPEATED,
+                                                 .key = td_bytes_str(field->key),
+                                                 .token = json.token});
         return 1;
     }
     r->envelope_seen |= 1u << index;
@@ -385,8 +385,9 @@ static int walk_object(rows *r, plan_node *node, json_value object)
             int is_inherited = node != &r->p->nodes[0] && found == KEY_NONE &&
                                key_set_find_text(&r->p->around, place, text) != KEY_NONE;
             if (!is_inherited)
-                count_stray(r, &(survey_stray){found == KEY_NONE ? STRAY_UNKNOWN : STRAY_REPEATED,
-                                               node->path, text, 0, element.token});
+                count_unexpected(r, &(survey_unexpected){found == KEY_NONE ? UNEXPECTED_UNKNOWN
+                                                                           : UNEXPECTED_REPEATED,
+                                                         node->path, text, 0, element.token});
             continue;
         }
         seen |= 1u << found;
@@ -544,8 +545,8 @@ static int pass_over(rows *r, const items_row *items, const field_row *field, ui
         return 0;
     value->type = VALUE_ABSENT;
     *r->why = (decode_error){.reason = DECODE_OK};
-    count_stray(r, &(survey_stray){STRAY_UNREADABLE, items_path(items), td_bytes_str(field->key), 0,
-                                   token});
+    count_unexpected(r, &(survey_unexpected){UNEXPECTED_UNREADABLE, items_path(items),
+                                             td_bytes_str(field->key), 0, token});
     return 1;
 }
 
@@ -766,8 +767,9 @@ static int read_object_entry(rows *r, const items_row *items, json_value entry, 
         if (found != KEY_NONE && own.token[found] == 0)
             s.token[found] = own.token[found] = element.token;
         else if (found != KEY_NONE || !leads_elsewhere(r, items, text))
-            count_stray(r, &(survey_stray){found == KEY_NONE ? STRAY_UNKNOWN : STRAY_REPEATED,
-                                           items_path(items), text, 0, element.token});
+            count_unexpected(r, &(survey_unexpected){found == KEY_NONE ? UNEXPECTED_UNKNOWN
+                                                                       : UNEXPECTED_REPEATED,
+                                                     items_path(items), text, 0, element.token});
     }
     return add_entry(r, items, &s, json_offset(entry));
 }
@@ -784,10 +786,10 @@ static int read_array_entry(rows *r, const items_row *items, json_value entry, c
         TD_ASSERT(length > 0);
         uint32_t found = key_set_find_text(&r->p->entry, place, td_bytes_of(text, (size_t)length));
         if (found == KEY_NONE)
-            count_stray(r, &(survey_stray){.what = STRAY_UNKNOWN,
-                                           .at = items_path(items),
-                                           .place = place,
-                                           .token = element.token});
+            count_unexpected(r, &(survey_unexpected){.what = UNEXPECTED_UNKNOWN,
+                                                     .at = items_path(items),
+                                                     .place = place,
+                                                     .token = element.token});
         else
             s.token[found] = element.token;
     }
@@ -982,8 +984,8 @@ int decode_rows(row_decoder *d, json_parser *parser, decode_plan *p, const topic
     TD_ASSERT(p->row == topic->row);
     value_texts_begin(&d->texts, frame.size);
     d->member_count = 0;
-    d->stray_count = 0;
-    d->strays_left_out = 0;
+    d->unexpected_count = 0;
+    d->unexpected_left_out = 0;
     rows r = {.d = d, .p = p, .topic = topic, .why = why};
     msg_head_init(&r.head, topic);
     if (!parse_frame(&r, parser, frame) || !read_identity(&r) ||

@@ -20,9 +20,9 @@ typedef struct row_decoder {
     survey_member *members;
     size_t member_capacity;
     size_t member_count;
-    survey_stray strays[LIMIT_SURVEY_STRAYS];
-    size_t stray_count;
-    uint64_t strays_left_out;
+    survey_unexpected unexpected[LIMIT_SURVEY_UNEXPECTED];
+    size_t unexpected_count;
+    uint64_t unexpected_left_out;
 } row_decoder;
 
 void row_decoder_fini(row_decoder *d);

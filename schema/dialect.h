@@ -213,8 +213,8 @@ TD_MUST_USE td_result request_parse(dialect_parser *parser, const dialect *spoke
                                     dialect_request *out, td_err *err);
 
 /* Read a server's answer.
- * *out is valid until the next call, and as long as frame is. TD_OK (kind is ANSWER_NONE for what
- * is none, JSON or not); TD_E_LIMIT. */
+ * *out is valid until the next call, and as long as frame is. TD_OK (kind is ANSWER_NONE for any
+ * other text, JSON or not); TD_E_LIMIT. */
 TD_MUST_USE td_result answer_parse(dialect_parser *parser, const dialect *spoken, td_bytes frame,
                                    dialect_answer *out, td_err *err);
 

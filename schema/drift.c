@@ -271,23 +271,24 @@ static drift_note *note_field(look *l, const survey_member *m, drift_kind kind, 
 
 /* ---- members that the row does not name ---- */
 
-static void look_at_stray(look *l, const survey_stray *stray)
+static void look_at_unexpected(look *l, const survey_unexpected *unexpected)
 {
     char place[16];
-    td_bytes key = stray->key;
+    td_bytes key = unexpected->key;
     if (key.data == NULL) {
-        snprintf(place, sizeof place, "%u", stray->place);
+        snprintf(place, sizeof place, "%u", unexpected->place);
         key = td_bytes_str(place);
     }
-    switch (stray->what) {
-    case STRAY_UNKNOWN:
-        note_path(l, DRIFT_NEW_FIELD, stray->at, key, "%s", "");
+    switch (unexpected->what) {
+    case UNEXPECTED_UNKNOWN:
+        note_path(l, DRIFT_NEW_FIELD, unexpected->at, key, "%s", "");
         return;
-    case STRAY_REPEATED:
-        note_path(l, DRIFT_REPEATED_FIELD, stray->at, key, "%s", "");
+    case UNEXPECTED_REPEATED:
+        note_path(l, DRIFT_REPEATED_FIELD, unexpected->at, key, "%s", "");
         return;
-    case STRAY_UNREADABLE:
-        note_path(l, DRIFT_NOT_DECODED, stray->at, key, "%s", decode_reason_name(DECODE_BAD_TIME));
+    case UNEXPECTED_UNREADABLE:
+        note_path(l, DRIFT_NOT_DECODED, unexpected->at, key, "%s",
+                  decode_reason_name(DECODE_BAD_TIME));
         return;
     }
 }
@@ -479,7 +480,7 @@ static void look_at_time(look *l, const survey_member *m, json_value json)
     const field_row *field = field_of(l, m);
     uint64_t recv_ns = l->frame->recv_ns;
     msg_value value;
-    decode_error ignored; /* a time that cannot be read is among the strays */
+    decode_error ignored; /* a time that cannot be read is among the unexpected */
     if (!decode_field(NULL, field, json, &value, &ignored) || value.type != VALUE_TIME_NS)
         return;
     uint64_t ns = value.as.time_ns;
@@ -672,8 +673,8 @@ static void look_at_members(look *l)
     const frame_survey *survey = l->survey;
     unsigned places = places_of(survey);
     begin_scopes(l, places);
-    for (size_t i = 0; i < survey->stray_count; i++)
-        look_at_stray(l, &survey->strays[i]);
+    for (size_t i = 0; i < survey->unexpected_count; i++)
+        look_at_unexpected(l, &survey->unexpected[i]);
     look_at_paths(l);
     for (size_t i = 0; i < survey->member_count; i++) {
         const survey_member *m = &survey->members[i];
@@ -736,7 +737,7 @@ static void look_at_data(look *l, const topic_match *topic)
     }
     l->survey = l->out->survey = survey;
     l->kind = l->out->kind = m.head.kind;
-    l->out->left_out = survey->strays_left_out;
+    l->out->left_out = survey->unexpected_left_out;
     look_at_members(l);
 }
 

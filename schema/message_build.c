@@ -169,7 +169,7 @@ static void keep_text(message_builder *b, td_bytes *text)
         text->data = td_arena_copy(b->arena, text->data, text->size);
 }
 
-/* Find the JSON of a value that is kept as such. 1; 0: it is none. */
+/* Find the JSON of a value that is kept as such. 1; 0: it is not JSON. */
 static int parse_value(message_builder *b, const written_value *value, json_value *out)
 {
     *out = value->json;
@@ -531,7 +531,7 @@ static const struct struct_member {
 };
 enum { STRUCT_MEMBER_COUNT = sizeof STRUCT_MEMBERS / sizeof STRUCT_MEMBERS[0] };
 
-/* The place of a member of the plain struct among these; STRUCT_MEMBER_COUNT: it is none. */
+/* The place of a member of the plain struct among these; STRUCT_MEMBER_COUNT: not found. */
 static size_t struct_member_index(const message_builder *b, msg_member member)
 {
     if (!is_struct(b) || !msg_struct_has(b->head.type, member))

@@ -74,7 +74,7 @@ function altered(line, random) {
 
 const replaced = (lines, i, others) => [...lines.slice(0, i), ...others, ...lines.slice(i + 1)];
 
-/** The lines with one fault at frame i, whose stream goes on at next; null: that fault is not possible there. */
+/** The lines with one fault at frame i, whose stream continues at next; null: that fault is not possible there. */
 const FAULTS = {
   drop: (lines, i) => replaced(lines, i, []),
   repeat: (lines, i) => replaced(lines, i, [lines[i], lines[i]]),

@@ -268,7 +268,7 @@ for (const signal of ["SIGTERM", "SIGKILL"])
     await tapedeck(t, ["recover", "-a", archive]);
     const last = Math.max(...(await recordedNumbers(t, archive)).get("trade.BTCUSD").values());
     await importing(t, archive, otherCapture(dir, Math.round(last / 1e6) - 300));
-    // The capture goes on for 2.4 s after the recorder's last frame: the next recording begins later.
+    // The capture continues for 2.4 s after the recorder's last frame: the next recording begins later.
     const { made } = exchange.topics.get("trade.BTCUSD");
     while (made.length === 0 || made.at(-1) < last + 3e9) await new Promise((resolve) => setTimeout(resolve, 20));
     await record("SIGTERM");

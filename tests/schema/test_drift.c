@@ -862,7 +862,7 @@ static void test_bounds(void **state)
     size = (size_t)snprintf(text, sizeof text,
                             "{\"topic\":\"orderbook.50.BTCUSDT\",\"type\":\"snapshot\",\"ts\":"
                             "1700000000000,\"data\":{\"s\":\"BTCUSDT\",\"b\":[");
-    for (size_t i = 0; i < LIMIT_SURVEY_STRAYS + 5; i++)
+    for (size_t i = 0; i < LIMIT_SURVEY_UNEXPECTED + 5; i++)
         size += (size_t)snprintf(text + size, sizeof text - size, "%s[\"%zu\",\"1\",\"0\"]",
                                  i == 0 ? "" : ",", i + 1);
     snprintf(text + size, sizeof text - size, "],\"a\":[],\"u\":1,\"seq\":1}}");
@@ -873,10 +873,10 @@ static void test_bounds(void **state)
     size = (size_t)snprintf(text, sizeof text,
                             "{\"topic\":\"orderbook.50.BTCUSDT\",\"type\":\"snapshot\",\"data\":"
                             "{\"b\":[],\"a\":[],\"u\":1}");
-    for (size_t i = 0; i < LIMIT_SURVEY_STRAYS + 5; i++)
+    for (size_t i = 0; i < LIMIT_SURVEY_UNEXPECTED + 5; i++)
         size += (size_t)snprintf(text + size, sizeof text - size, ",\"z%zu\":1", i);
     snprintf(text + size, sizeof text - size, "}");
-    assert_int_equal(look_at_text(b, "v5-linear", text, START_NS), LIMIT_SURVEY_STRAYS);
+    assert_int_equal(look_at_text(b, "v5-linear", text, START_NS), LIMIT_SURVEY_UNEXPECTED);
     assert_int_equal(b->look.left_out, 5);
 
     /* Long and hostile names are cut, and stay one finding. */

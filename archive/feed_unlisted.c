@@ -1,4 +1,4 @@
-#include "archive/feed_strays.h"
+#include "archive/feed_unlisted.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -10,12 +10,12 @@
 /* ---- reading ---- */
 
 /* TD_EOF: the segment does not belong here, or its head cannot be read. */
-static td_result read_stray(archive *a, const archive_segment *segment, stray_segment *out,
-                            td_err *err)
+static td_result read_unlisted(archive *a, const archive_segment *segment, unlisted_segment *out,
+                               td_err *err)
 {
     td_err cause;
     td_err_clear(&cause);
-    *out = (stray_segment){0};
+    *out = (unlisted_segment){0};
     td_result rc = archive_read_index(a, segment->path, INDEX_SUMMARY, &out->index, &cause);
     if (rc == TD_E_IO)
         return td_err_pass(err, rc, &cause);
@@ -36,7 +36,7 @@ static int is_known(const archive_past *past, const char *path)
 }
 
 static td_result read_all(archive *a, const archive_past *past, const archive_listing *listing,
-                          stray_list *out, td_err *err)
+                          unlisted_list *out, td_err *err)
 {
     size_t unknown = 0;
     for (size_t i = 0; i < listing->segment_count; i++)
@@ -46,7 +46,7 @@ static td_result read_all(archive *a, const archive_past *past, const archive_li
         const archive_segment *segment = &listing->segments[i];
         if (is_known(past, segment->path))
             continue;
-        td_result rc = read_stray(a, segment, &out->rows[out->count], err);
+        td_result rc = read_unlisted(a, segment, &out->rows[out->count], err);
         if (rc == TD_OK)
             out->count++;
         else if (rc != TD_EOF)
@@ -102,19 +102,19 @@ static td_result find_end(archive *a, const archive_past *past, feed_ends *ends,
     return TD_OK;
 }
 
-static void swap_rows(stray_segment *a, stray_segment *b)
+static void swap_rows(unlisted_segment *a, unlisted_segment *b)
 {
-    stray_segment kept = *a;
+    unlisted_segment kept = *a;
     *a = *b;
     *b = kept;
 }
 
 /* One pass over those that are not linked yet, from row *linked on. */
-static td_result link_some(archive *a, const archive_past *past, stray_list *list, feed_ends *ends,
-                           size_t *linked, td_err *err)
+static td_result link_some(archive *a, const archive_past *past, unlisted_list *list,
+                           feed_ends *ends, size_t *linked, td_err *err)
 {
     for (size_t i = *linked; i < list->count; i++) {
-        stray_segment *row = &list->rows[i];
+        unlisted_segment *row = &list->rows[i];
         feed_end *end = NULL;
         td_result rc = find_end(a, past, ends, row->index.feed, &end, err);
         if (rc != TD_OK)
@@ -130,7 +130,7 @@ static td_result link_some(archive *a, const archive_past *past, stray_list *lis
     return TD_OK;
 }
 
-static td_result link_all(archive *a, const archive_past *past, stray_list *list, td_err *err)
+static td_result link_all(archive *a, const archive_past *past, unlisted_list *list, td_err *err)
 {
     feed_ends ends = {0};
     td_result rc = TD_OK;
@@ -144,12 +144,12 @@ static td_result link_all(archive *a, const archive_past *past, stray_list *list
     return rc;
 }
 
-/* Mark the strays that a segment continues; 1 if that is any. */
-static int mark_continued(stray_list *list, const segment_index *by)
+/* Mark the unlisted ones that a segment continues; 1 if that is any. */
+static int mark_continued(unlisted_list *list, const segment_index *by)
 {
     int is_any = 0;
     for (size_t i = 0; i < list->count; i++) {
-        stray_segment *row = &list->rows[i];
+        unlisted_segment *row = &list->rows[i];
         char name[LIMIT_PATH_BYTES];
         segment_final_path(segment_file_name(row->index.path), name);
         if (row->is_continued || strcmp(by->previous_segment, name) != 0 ||
@@ -163,7 +163,7 @@ static int mark_continued(stray_list *list, const segment_index *by)
 
 /* The journal has lost entries between others: the chain goes through those segments. */
 static void find_continued(archive *a, const archive_past *past, const archive_listing *listing,
-                           stray_list *list)
+                           unlisted_list *list)
 {
     for (size_t i = 0; i < listing->segment_count; i++) {
         segment_index index;
@@ -182,10 +182,10 @@ static void find_continued(archive *a, const archive_past *past, const archive_l
     }
 }
 
-td_result stray_list_read(archive *a, const archive_past *past, const archive_listing *listing,
-                          stray_list *out, td_err *err)
+td_result unlisted_list_read(archive *a, const archive_past *past, const archive_listing *listing,
+                             unlisted_list *out, td_err *err)
 {
-    *out = (stray_list){0};
+    *out = (unlisted_list){0};
     td_result rc = read_all(a, past, listing, out, err);
     if (rc == TD_OK && out->count > 0)
         rc = link_all(a, past, out, err);
@@ -194,15 +194,15 @@ td_result stray_list_read(archive *a, const archive_past *past, const archive_li
     return rc == TD_OK ? TD_OK : td_err_add(err, rc, "segments that the journal does not know");
 }
 
-void stray_list_fini(stray_list *list)
+void unlisted_list_fini(unlisted_list *list)
 {
     for (size_t i = 0; i < list->count; i++)
         segment_index_fini(&list->rows[i].index);
     td_free(list->rows);
-    *list = (stray_list){0};
+    *list = (unlisted_list){0};
 }
 
-const stray_segment *stray_list_after(const stray_list *list, const char *file_name)
+const unlisted_segment *unlisted_list_after(const unlisted_list *list, const char *file_name)
 {
     for (size_t i = 0; i < list->count; i++) {
         if (strcmp(list->rows[i].index.previous_segment, file_name) == 0)

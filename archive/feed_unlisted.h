@@ -1,7 +1,7 @@
 /* Segments that are not empty and not in the journal. A copy of an archive whose journal was copied
  * before its segments has such ones; the chain proves that they belong to the archive. */
-#ifndef TD_ARCHIVE_FEED_STRAYS_H
-#define TD_ARCHIVE_FEED_STRAYS_H
+#ifndef TD_ARCHIVE_FEED_UNLISTED_H
+#define TD_ARCHIVE_FEED_UNLISTED_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -12,28 +12,29 @@
 #include "archive/feed_past.h"
 #include "format/segment_index.h"
 
-typedef struct stray_segment {
+typedef struct unlisted_segment {
     segment_index index; /* its lists are empty */
     uint32_t chunk_count;
     td_hash128 chain;     /* its last value */
     uint8_t is_linked;    /* 1: it continues the feed's last segment in the journal, directly or
-                           * through other strays */
+                           * through other unlisted ones */
     uint8_t is_continued; /* 1: a segment in the journal continues it, directly or through others */
-} stray_segment;
+} unlisted_segment;
 
-typedef struct stray_list {
-    stray_segment *rows; /* those that are linked first, in the order of their chains */
+typedef struct unlisted_list {
+    unlisted_segment *rows; /* those that are linked first, in the order of their chains */
     size_t count;
-} stray_list;
+} unlisted_list;
 
 /* Read the heads and last chain values of the segments that past does not have; those that cannot
- * be read, or are not ours, are left out. *out is the caller's, for stray_list_fini, also after a
- * failure. TD_E_IO. */
-TD_MUST_USE td_result stray_list_read(archive *archive, const archive_past *past,
-                                      const archive_listing *listing, stray_list *out, td_err *err);
-void stray_list_fini(stray_list *list);
+ * be read, or are not ours, are left out. *out is the caller's, for unlisted_list_fini, also after
+ * a failure. TD_E_IO. */
+TD_MUST_USE td_result unlisted_list_read(archive *archive, const archive_past *past,
+                                         const archive_listing *listing, unlisted_list *out,
+                                         td_err *err);
+void unlisted_list_fini(unlisted_list *list);
 
 /* The row that continues the segment of that file name (without ".open"), or NULL. */
-const stray_segment *stray_list_after(const stray_list *list, const char *file_name);
+const unlisted_segment *unlisted_list_after(const unlisted_list *list, const char *file_name);
 
 #endif
