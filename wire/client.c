@@ -1136,13 +1136,19 @@ static int on_completed(wire_conn *conn)
     return -1;
 }
 
-static void on_status(wire_conn *conn, struct lws *wsi)
+/* libwebsockets (4.1.6) waits for a body even if its length is 0. 0, or -1 to end the connection.
+ */
+static int on_status(wire_conn *conn, struct lws *wsi)
 {
     wire_http *http = conn->user;
+    char length[24];
+    int size = lws_hdr_copy(wsi, length, sizeof length, WSI_TOKEN_HTTP_CONTENT_LENGTH);
     conn->stage = CONN_REPLYING;
     http->status = lws_http_client_http_response(wsi);
-    http->has_length = lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH) > 0;
+    http->has_length = size > 0;
+    http->is_whole = size == 1 && length[0] == '0';
     http->recv_mono_ns = loop_now_ns(conn->loop);
+    return http->is_whole ? -1 : 0;
 }
 
 static void on_gone(wire_conn *conn)
@@ -1164,8 +1170,7 @@ static int http_callback(struct lws *wsi, enum lws_callback_reasons reason, void
     TD_ASSERT(conn->kind == CONN_HTTP);
     switch ((int)reason) { /* the others need no handling */
     case LWS_CALLBACK_ESTABLISHED_CLIENT_HTTP:
-        on_status(conn, wsi);
-        return 0;
+        return on_status(conn, wsi);
     case LWS_CALLBACK_RECEIVE_CLIENT_HTTP:
         return read_some(wsi);
     case LWS_CALLBACK_RECEIVE_CLIENT_HTTP_READ:
