@@ -89,10 +89,9 @@ typedef struct wire_client_options {
     void *user;
 } wire_client_options;
 
-/* Start to connect; callbacks follow, none of them before this returns. TD_E_INVALID
- * for an invalid URL or proxy, TD_E_UNSUPPORTED for a proxy of another kind, TD_E_NETWORK
- * while the loop closes. On success exactly one ended callback follows. options is
- * borrowed for the call. */
+/* Start to connect; callbacks follow, none of them before this returns. TD_E_INVALID for an invalid
+ * URL or proxy, TD_E_NETWORK while the loop closes. On success exactly one ended callback follows.
+ * options is borrowed for the call. */
 TD_MUST_USE td_result wire_connect(wire_loop *loop, const wire_client_options *options,
                                    wire_conn **out, td_err *err);
 
@@ -147,9 +146,8 @@ typedef struct wire_http_options {
 } wire_http_options;
 
 /* Send a request; done is called once, never before this returns.
- * TD_E_INVALID for an invalid URL or proxy, TD_E_UNSUPPORTED for a proxy of another kind,
- * TD_E_NETWORK while the loop closes: then done is not called. options is borrowed for
- * the call. */
+ * TD_E_INVALID for an invalid URL or proxy, TD_E_NETWORK while the loop closes: then done is not
+ * called. options is borrowed for the call. */
 TD_MUST_USE td_result wire_http_get(wire_loop *loop, const wire_http_options *options,
                                     wire_http **out, td_err *err);
 

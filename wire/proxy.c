@@ -104,7 +104,7 @@ static td_result decode_part(td_bytes text, char out[WIRE_PROXY_USER_BYTES], con
             i += 2;
         }
         if (size + 1 >= WIRE_PROXY_USER_BYTES)
-            return td_err_set(err, TD_E_UNSUPPORTED, "the %s has more than %d bytes", what,
+            return td_err_set(err, TD_E_INVALID, "the %s has more than %d bytes", what,
                               WIRE_PROXY_USER_BYTES - 1);
         out[size++] = c;
     }
@@ -123,8 +123,8 @@ static td_result take_user(td_bytes text, wire_proxy *out, td_err *err)
         rc = decode_part(td_bytes_of(colon + 1, text.size - user_size - 1), out->password,
                          "password", err);
     /* RFC 7617, 2: a server would take the rest of such a user for the password. */
-    if (rc == TD_OK && out->kind == WIRE_PROXY_HTTP && strchr(out->user, ':') != NULL)
-        rc = td_err_set(err, TD_E_UNSUPPORTED, "an HTTP proxy's user name cannot contain ':'");
+    if (rc == TD_OK && strchr(out->user, ':') != NULL)
+        rc = td_err_set(err, TD_E_INVALID, "an HTTP proxy's user name cannot contain ':'");
     return rc;
 }
 
@@ -132,31 +132,25 @@ static td_result take_user(td_bytes text, wire_proxy *out, td_err *err)
 static td_result take_place(const td_url *url, wire_proxy *out, td_err *err)
 {
     char place[TD_HOST_BYTES + 16];
-    const char *default_port = out->kind == WIRE_PROXY_SOCKS5 ? ":1080" : ":80";
     const char *text = url->authority.data == NULL ? "" : (const char *)url->authority.data;
     size_t size = url->path.size > 0 ? url->authority.size : strlen(text);
     int length =
         snprintf(place, sizeof place, "%.*s%s", (int)(size < sizeof place ? size : sizeof place),
-                 text, url->port.data == NULL ? default_port : "");
+                 text, url->port.data == NULL ? ":80" : "");
     if (length < 0 || (size_t)length >= sizeof place)
         return td_err_set(err, TD_E_INVALID, "the host is too long");
     return td_host_port_parse(place, out->host, &out->port, err);
 }
 
-static td_result take_kind(td_bytes scheme, wire_proxy *out, td_err *err)
+static td_result check_kind(td_bytes scheme, td_err *err)
 {
     const char *text = (const char *)scheme.data;
     if (text == NULL || (scheme.size == 4 && strncasecmp(text, "http", 4) == 0))
         return TD_OK;
-    if (scheme.size == 6 && strncasecmp(text, "socks5", 6) == 0)
-        return td_err_set(err, TD_E_UNSUPPORTED,
-                          "the proxy looks names up by itself here: write socks5h://");
-    if (scheme.size != 7 || strncasecmp(text, "socks5h", 7) != 0)
-        return td_err_set(err, TD_E_UNSUPPORTED,
-                          "proxy of the kind '%.*s': http and socks5h are known", (int)scheme.size,
-                          text);
-    out->kind = WIRE_PROXY_SOCKS5;
-    return TD_OK;
+    return td_err_set(err, TD_E_INVALID,
+                      "proxies of the kind '%.*s' are not supported: give an HTTP proxy as "
+                      "http://HOST:PORT",
+                      (int)scheme.size, text);
 }
 
 td_result wire_proxy_parse(const char *text, wire_proxy *out, td_err *err)
@@ -164,7 +158,7 @@ td_result wire_proxy_parse(const char *text, wire_proxy *out, td_err *err)
     memset(out, 0, sizeof *out);
     char shown[SHOWN_BYTES];
     td_url url = td_url_split(td_bytes_str(text));
-    td_result rc = take_kind(url.scheme, out, err);
+    td_result rc = check_kind(url.scheme, err);
     if (rc == TD_OK)
         rc = take_user(url.user, out, err);
     if (rc == TD_OK)

@@ -7,8 +7,8 @@
  *   everything below it ("bybit.com" and ".bybit.com" both cover "stream.bybit.com"), and may have
  * a port. localhost, 127.0.0.0/8 and ::1 never go through a proxy of the environment.
  *
- * HTTP proxies (CONNECT, basic authentication) and SOCKS5 ones that look names up themselves
- * (RFC 1928, with user and password of RFC 1929). Pure except for getenv; any thread. */
+ * HTTP proxies (CONNECT, basic authentication); others are refused. Pure except for getenv; any
+ * thread. */
 #ifndef TD_WIRE_PROXY_H
 #define TD_WIRE_PROXY_H
 
@@ -17,22 +17,18 @@
 #include "base/err.h"
 #include "base/url.h"
 
-enum { WIRE_PROXY_USER_BYTES = 256 }; /* RFC 1929: 255 */
-
-typedef enum wire_proxy_kind { WIRE_PROXY_HTTP, WIRE_PROXY_SOCKS5 } wire_proxy_kind;
+enum { WIRE_PROXY_USER_BYTES = 256 };
 
 typedef struct wire_proxy {
     uint8_t is_used;
-    wire_proxy_kind kind;
     uint16_t port;
     char host[TD_HOST_BYTES];
     char user[WIRE_PROXY_USER_BYTES]; /* decoded; empty, like the password, if none */
     char password[WIRE_PROXY_USER_BYTES];
 } wire_proxy;
 
-/* Parse "[http://|socks5h://][user[:password]@]host[:port]", where %XX in user and password
- * stand for characters; without a port it is 80, of SOCKS 1080. TD_E_INVALID; TD_E_UNSUPPORTED for
- * other kinds of proxies and over-long users and passwords. */
+/* Parse "[http://][user[:password]@]host[:port]", where %XX in user and password stand for
+ * characters; without a port it is 80. TD_E_INVALID, also for other kinds of proxies. */
 TD_MUST_USE td_result wire_proxy_parse(const char *text, wire_proxy *out, td_err *err);
 
 /* The environment's proxy for this URL; is_used is 0 if absent. As wire_proxy_parse, with

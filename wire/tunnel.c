@@ -23,15 +23,6 @@ enum {
     TEXT_BYTES = 512,
 };
 
-/* What comes next from the proxy. */
-typedef enum tunnel_step {
-    STEP_CONNECTING,
-    STEP_HTTP_REPLY,
-    STEP_SOCKS_METHOD, /* the authentication method */
-    STEP_SOCKS_USER,   /* the result of authentication */
-    STEP_SOCKS_REPLY,
-} tunnel_step;
-
 struct tunnel {
     const wire_proxy *proxy;
     const td_server_url *target;
@@ -41,10 +32,10 @@ struct tunnel {
     loop_fd socket;
     int fd;
     int connect_error; /* errno of a connect that failed at once */
-    tunnel_step step;
-    uint8_t request[REQUEST_BYTES_MAX]; /* what is being sent */
+    uint8_t is_connected;
+    char request[REQUEST_BYTES_MAX];
     size_t request_size, sent_size;
-    uint8_t reply[REPLY_BYTES_MAX]; /* what has come of the present step's reply */
+    uint8_t reply[REPLY_BYTES_MAX]; /* what has come of its header */
     size_t reply_size;
 };
 
@@ -115,28 +106,18 @@ static int send_rest(tunnel *self)
     return 0;
 }
 
-static int send_request(tunnel *self, size_t size, tunnel_step step)
-{
-    TD_ASSERT(size <= sizeof self->request);
-    self->request_size = size;
-    self->sent_size = 0;
-    self->reply_size = 0;
-    self->step = step;
-    return send_rest(self);
-}
-
 static int has_user(const wire_proxy *proxy)
 {
     return proxy->user[0] != '\0' || proxy->password[0] != '\0';
 }
 
-static int send_http(tunnel *self)
+static int send_request(tunnel *self)
 {
     const td_server_url *target = self->target;
     char place[TD_HOST_BYTES + 16];
     (void)snprintf(place, sizeof place, "%s%s%s:%u", target->is_ipv6 ? "[" : "", target->host,
                    target->is_ipv6 ? "]" : "", target->port);
-    char *at = (char *)self->request;
+    char *at = self->request;
     int size =
         snprintf(at, sizeof self->request, "CONNECT %s HTTP/1.1\r\nHost: %s\r\n", place, place);
     TD_ASSERT(size > 0);
@@ -154,66 +135,14 @@ static int send_http(tunnel *self)
     }
     size += snprintf(at + size, sizeof self->request - (size_t)size, "\r\n");
     TD_ASSERT((size_t)size < sizeof self->request);
-    return send_request(self, (size_t)size, STEP_HTTP_REPLY);
-}
-
-/* RFC 1928, 3: without authentication (0), or with user and password (2). */
-static int send_socks_methods(tunnel *self)
-{
-    static const uint8_t PLAIN[] = {5, 1, 0};
-    static const uint8_t WITH_USER[] = {5, 2, 0, 2};
-    int is_with_user = has_user(self->proxy);
-    size_t size = is_with_user ? sizeof WITH_USER : sizeof PLAIN;
-    memcpy(self->request, is_with_user ? WITH_USER : PLAIN, size);
-    return send_request(self, size, STEP_SOCKS_METHOD);
-}
-
-/* Write the length of text (1 byte) and text; returns the place after it. */
-static uint8_t *put_text(uint8_t *at, const char *text)
-{
-    td_bytes bytes = td_bytes_str(text);
-    TD_ASSERT(bytes.size <= 255);
-    *at++ = (uint8_t)bytes.size;
-    memcpy(at, bytes.data, bytes.size);
-    return at + bytes.size;
-}
-
-/* RFC 1929, 2. */
-static int send_socks_user(tunnel *self)
-{
-    uint8_t *at = self->request;
-    *at++ = 1;
-    at = put_text(at, self->proxy->user);
-    at = put_text(at, self->proxy->password);
-    return send_request(self, (size_t)(at - self->request), STEP_SOCKS_USER);
-}
-
-/* RFC 1928, 4. Names are looked up by the proxy. */
-static int send_socks_connect(tunnel *self)
-{
-    const td_server_url *target = self->target;
-    uint8_t *at = self->request;
-    memcpy(at, (const uint8_t[]){5, 1, 0}, 3);
-    at += 3;
-    unsigned version = td_address_version(target->host);
-    if (version == 0) {
-        *at++ = 3;
-        at = put_text(at, target->host);
-    } else {
-        *at++ = version == 4 ? 1 : 4;
-        int is_address = inet_pton(version == 4 ? AF_INET : AF_INET6, target->host, at);
-        TD_ASSERT(is_address == 1);
-        at += version == 4 ? 4 : 16;
-    }
-    *at++ = (uint8_t)(target->port >> 8);
-    *at++ = (uint8_t)target->port;
-    return send_request(self, (size_t)(at - self->request), STEP_SOCKS_REPLY);
+    self->request_size = (size_t)size;
+    return send_rest(self);
 }
 
 /* ---- what comes ---- */
 
 /* Why an HTTP proxy does not connect; line is its status line. */
-static void explain_http_refusal(tunnel *self, unsigned status, const char *line)
+static void explain_refusal(tunnel *self, unsigned status, const char *line)
 {
     const char *host = self->target->authority;
     if (status == 407 && has_user(self->proxy))
@@ -249,8 +178,8 @@ static unsigned status_of(const char *line)
     return at[4] == ' ' || at[4] == '\0' ? status : 0;
 }
 
-/* The whole header is there. 1: the tunnel is gone. */
-static int judge_http(tunnel *self)
+/* The whole header is there; the tunnel is gone afterwards. */
+static void judge(tunnel *self)
 {
     char line[128] = ""; /* printable, cut */
     size_t size = 0;
@@ -266,100 +195,19 @@ static int judge_http(tunnel *self)
     else if (status < 300)
         succeed(self);
     else
-        explain_http_refusal(self, status, line);
-    return 1;
+        explain_refusal(self, status, line);
 }
 
-/* RFC 1928, 6. */
-static const char *socks_reason(uint8_t code)
-{
-    static const char *const REASONS[] = {
-        [1] = "general failure",          [2] = "its rules do not allow it",
-        [3] = "network unreachable",      [4] = "host unreachable",
-        [5] = "connection refused there", [6] = "took too long",
-        [7] = "command not supported",    [8] = "address type not supported",
-    };
-    return code < sizeof REASONS / sizeof *REASONS && REASONS[code] != NULL ? REASONS[code]
-                                                                            : "unknown reason";
-}
-
-/* How long the reply of the present step is, as far as that is known. */
-static size_t socks_reply_size(const tunnel *self)
-{
-    if (self->step != STEP_SOCKS_REPLY)
-        return 2;
-    if (self->reply_size < 5)
-        return 5;
-    size_t address = self->reply[3] == 1 ? 4 : self->reply[3] == 4 ? 16 : 1u + self->reply[4];
-    return 4 + address + 2;
-}
-
-/* A whole reply is there. 1: the tunnel is gone. */
-static int judge_socks(tunnel *self)
-{
-    uint8_t code = self->reply[1];
-    if (self->reply[0] != (self->step == STEP_SOCKS_USER ? 1 : 5)) {
-        fail_with(self, 0, "does not speak SOCKS5");
-        return 1;
-    }
-    if (self->step == STEP_SOCKS_METHOD) {
-        if (code == 2 && has_user(self->proxy))
-            return send_socks_user(self);
-        if (code == 0)
-            return send_socks_connect(self);
-        fail_with(self, 0, "%s",
-                  has_user(self->proxy) ? "does not accept a user and a password"
-                                        : "asks for a user and a password: give it as "
-                                          "socks5h://USER:PASSWORD@HOST:PORT");
-        return 1;
-    }
-    if (self->step == STEP_SOCKS_USER) {
-        if (code == 0)
-            return send_socks_connect(self);
-        fail_with(self, 0, "does not accept this user and password");
-        return 1;
-    }
-    if (code == 0)
-        succeed(self);
-    else
-        fail_with(self, 0, "did not connect to %s: %s (SOCKS5 reply %u)", self->target->authority,
-                  socks_reason(code), code);
-    return 1;
-}
-
-/* Where the header ends, or 0. */
-static size_t http_header_end(const tunnel *self)
-{
-    for (size_t i = 3; i < self->reply_size; i++) {
-        if (memcmp(self->reply + i - 3, "\r\n\r\n", 4) == 0)
-            return i + 1;
-    }
-    return 0;
-}
-
-/* How many bytes to read next. An HTTP header is read byte by byte, because what follows it is the
- * server's; it is short, and comes once a connection. */
-static size_t wanted(const tunnel *self)
-{
-    return self->step == STEP_HTTP_REPLY ? 1 : socks_reply_size(self) - self->reply_size;
-}
-
-static int is_reply_whole(const tunnel *self)
-{
-    return self->step == STEP_HTTP_REPLY ? http_header_end(self) > 0
-                                         : self->reply_size == socks_reply_size(self);
-}
-
-/* 1: the tunnel is gone. */
+/* 1: the tunnel is gone. The header is read byte by byte, because what follows it is the server's;
+ * it is short, and comes once a connection. */
 static int read_reply(tunnel *self)
 {
-    while (self->step != STEP_CONNECTING) {
-        size_t size = wanted(self);
-        if (self->reply_size + size > sizeof self->reply) {
+    while (self->is_connected) {
+        if (self->reply_size == sizeof self->reply) {
             fail_with(self, 0, "answered with a header of more than %d bytes", REPLY_BYTES_MAX);
             return 1;
         }
-        ssize_t n = recv(self->fd, self->reply + self->reply_size, size, 0);
+        ssize_t n = recv(self->fd, self->reply + self->reply_size, 1, 0);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0 && errno == EAGAIN)
@@ -369,10 +217,12 @@ static int read_reply(tunnel *self)
                       n < 0 ? strerror(errno) : "");
             return 1;
         }
-        self->reply_size += (size_t)n;
-        if (is_reply_whole(self) &&
-            (self->step == STEP_HTTP_REPLY ? judge_http(self) : judge_socks(self)))
+        self->reply_size++;
+        if (self->reply_size >= 4 &&
+            memcmp(self->reply + self->reply_size - 4, "\r\n\r\n", 4) == 0) {
+            judge(self);
             return 1;
+        }
     }
     return 0;
 }
@@ -389,21 +239,22 @@ static int socket_error(const tunnel *self)
 /* Connected, or not. 1: the tunnel is gone. */
 static int on_writable(tunnel *self)
 {
-    if (self->step != STEP_CONNECTING)
+    if (self->is_connected)
         return send_rest(self);
     int error = socket_error(self);
     if (error != 0) {
         fail_with(self, 1, "does not answer: %s", strerror(error));
         return 1;
     }
-    return self->proxy->kind == WIRE_PROXY_SOCKS5 ? send_socks_methods(self) : send_http(self);
+    self->is_connected = 1;
+    return send_request(self);
 }
 
 /* libwebsockets closes what the kernel calls hung up. */
 static void on_close(tunnel *self)
 {
     int error = socket_error(self);
-    if (self->step == STEP_CONNECTING)
+    if (!self->is_connected)
         fail_with(self, 1, "does not answer: %s", error == 0 ? "hung up" : strerror(error));
     else
         fail_with(self, 0, "closed the connection before it answered%s%s", error == 0 ? "" : ": ",

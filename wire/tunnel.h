@@ -1,7 +1,7 @@
-/* A TCP connection through a proxy: CONNECT of an HTTP proxy (RFC 9110, 9.3.6) or SOCKS5 (RFC 1928,
- * RFC 1929), up to the first byte of the destination server. libwebsockets' own proxy support is
- * not used: it needs the proxy's whole answer in one TCP segment, reports all refusals alike, and
- * Debian builds it without SOCKS. It gets the connected socket instead. Loop's thread. */
+/* A TCP connection through an HTTP proxy (CONNECT: RFC 9110, 9.3.6), up to the first byte of the
+ * destination server. libwebsockets' own proxy support is not used: it needs the proxy's whole
+ * answer in one TCP segment, and reports all refusals alike. It gets the connected socket instead.
+ * Loop's thread. */
 #ifndef TD_WIRE_TUNNEL_H
 #define TD_WIRE_TUNNEL_H
 

@@ -1,13 +1,13 @@
 // Recording through a proxy: what the recorder sends to it, what it takes for an answer however it comes, and what it
 // says where the proxy does not connect. The proxies are the tests' own. Expected values: RFC 9110 (CONNECT), RFC 7617
-// (Basic), RFC 1928 and RFC 1929 (SOCKS5), docs/recording.md.
+// (Basic), docs/recording.md.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import net from "node:net";
 import path from "node:path";
 import { describe } from "node:test";
 import { certificate, hostile, silent, trade } from "./hostile.mjs";
-import { jsonLines, Program, temporary } from "./lib.mjs";
+import { jsonLines, Program, run, temporary } from "./lib.mjs";
 import { Recorder } from "./live.mjs";
 import { test } from "./npm.mjs";
 
@@ -95,39 +95,6 @@ async function httpProxy(t, port, answer = null) {
   return { port: at, seen };
 }
 
-/** A SOCKS5 proxy for port. user: the only one that it accepts; code: its answer to a request. */
-async function socksProxy(t, port, { user = null, code = 0 } = {}) {
-  const seen = [];
-  const at = await listen(t, async (socket) => {
-    const from = reader(socket);
-    const [version, count] = await from.read(2);
-    const methods = [...(await from.read(count))];
-    const wanted = user === null ? 0 : 2;
-    const request = { version, methods };
-    seen.push(request);
-    await inPieces(socket, [5, methods.includes(wanted) ? wanted : 255]);
-    if (!methods.includes(wanted)) return void socket.end();
-    if (user !== null) {
-      const text = async () => (await from.read((await from.read(1))[0])).toString();
-      const [kind] = await from.read(1);
-      request.user = [kind, await text(), await text()];
-      const isKnown = JSON.stringify(request.user.slice(1)) === JSON.stringify(user);
-      await inPieces(socket, [1, isKnown ? 0 : 1]);
-      if (!isKnown) return void socket.end();
-    }
-    const [, command, , type] = await from.read(4);
-    const size = type === 3 ? (await from.read(1))[0] : type === 1 ? 4 : 16;
-    const address = await from.read(size);
-    Object.assign(request, { command, type, address: type === 3 ? address.toString() : [...address], port: (await from.read(2)).readUInt16BE() });
-    // The bound address as a name, so that the reply is as long as it can be made to be.
-    const bound = Buffer.from("bound.somewhere.example");
-    await inPieces(socket, Buffer.concat([Buffer.of(5, code, 0, 3, bound.length), bound, Buffer.of(0, 80)]));
-    if (code !== 0) return void socket.end();
-    await join(socket, from, port);
-  });
-  return { port: at, seen };
-}
-
 /** An exchange behind the proxy, under a name that has no address here. */
 async function exchange(t, dir) {
   const files = certificate(dir, { name: "behind", names: [`DNS:${NAME}`, "IP:192.0.2.7", "IP:2001:db8::7"] });
@@ -186,26 +153,6 @@ describe("through a proxy", { concurrency: 2 }, () => {
     assert.ok(!end.stderr.includes("s3cret"), end.stderr);
   });
 
-  test("a SOCKS5 proxy: names and addresses are its to reach", async (t) => {
-    for (const [host, type, address] of [[NAME, 3, NAME], ["192.0.2.7", 1, [192, 0, 2, 7]], ["[2001:db8::7]", 4, [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7]]]) {
-      const dir = temporary(t);
-      const server = await exchange(t, dir);
-      const proxy = await socksProxy(t, server.port);
-      await records(t, dir, server, `socks5h://127.0.0.1:${proxy.port}`, host);
-      assert.deepEqual(proxy.seen[0], { version: 5, methods: [0], command: 1, type, address, port: server.port });
-    }
-  });
-
-  test("a SOCKS5 proxy that wants a user", async (t) => {
-    const dir = temporary(t);
-    const server = await exchange(t, dir);
-    const proxy = await socksProxy(t, server.port, { user: ["us>r", "p@s3cret"] });
-    const end = await records(t, dir, server, `socks5h://us%3Er:p%40s3cret@127.0.0.1:${proxy.port}`);
-    assert.deepEqual(proxy.seen[0].methods, [0, 2]);
-    assert.deepEqual(proxy.seen[0].user, [1, "us>r", "p@s3cret"]);
-    assert.ok(!end.stderr.includes("s3cret"), end.stderr);
-  });
-
   test("the recorder reconnects through the proxy when the connection beyond it breaks", async (t) => {
     const dir = temporary(t);
     const server = await exchange(t, dir);
@@ -236,23 +183,20 @@ describe("through a proxy", { concurrency: 2 }, () => {
       await refusal(t, `http://${user}127.0.0.1:${proxy.port}`, pattern);
     });
 
-  test("the error of a SOCKS5 refusal has the proxy's reason", async (t) => {
-    const proxy = (options) => socksProxy(t, 0, options).then((p) => `127.0.0.1:${p.port}`);
-    await refusal(t, `socks5h://${await proxy({ code: 2 })}`, /did not connect to exchange\.test:1: its rules do not allow it \(SOCKS5 reply 2\)/);
-    await refusal(t, `socks5h://${await proxy({ code: 99 })}`, /did not connect to exchange\.test:1: unknown reason \(SOCKS5 reply 99\)/);
-    await refusal(t, `socks5h://${await proxy({ user: ["a", "b"] })}`, /asks for a user and a password: give it as socks5h:\/\/USER:PASSWORD@HOST:PORT/);
-    await refusal(t, `socks5h://a:s3cret@${await proxy({ user: ["a", "b"] })}`, /does not accept this user and password/);
-    const http = await listen(t, (socket) => socket.once("data", () => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n")));
-    await refusal(t, `socks5h://127.0.0.1:${http}`, /does not speak SOCKS5/);
-  });
-
-  test("a missing proxy, a silent one, and one of an unknown kind are refused", async (t) => {
+  test("a missing proxy and a silent one", async (t) => {
     const gone = await new Promise((resolve) => {
       const server = net.createServer().listen(0, "127.0.0.1", () => { const { port } = server.address(); server.close(() => resolve(port)); });
     });
     await refusal(t, `http://127.0.0.1:${gone}`, /the proxy 127\.0\.0\.1:\d+ does not answer: Connection refused/);
     const quiet = await silent(t);
     await refusal(t, quiet.url.replace("wss:", "http:"), /the proxy 127\.0\.0\.1:\d+ did not connect to exchange\.test:1 in time/);
-    await refusal(t, "socks5://127.0.0.1:1", /environment variable HTTPS_PROXY: proxy 'socks5:\/\/127\.0\.0\.1:1': the proxy looks names up by itself here: write socks5h:\/\//);
+  });
+
+  test("the recorder ends when the proxy is of another kind", async (t) => {
+    const dir = temporary(t);
+    const args = ["record", "-a", path.join(dir, "tape"), `wss://${NAME}:1/realtime`, "--family", "inverse", "--topic", "trade.BTCUSD"];
+    const end = await run(t, "tapedeck-record", args, { ...through("socks5h://me:s3cret@127.0.0.1:1"), status: 4 });
+    assert.match(end.stderr, /environment variable HTTPS_PROXY: proxy 'socks5h:\/\/[^']*127\.0\.0\.1:1': proxies of the kind 'socks5h' are not supported: give an HTTP proxy as http:\/\/HOST:PORT/);
+    assert.ok(!end.stderr.includes("s3cret"), end.stderr);
   });
 });

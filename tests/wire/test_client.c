@@ -210,7 +210,7 @@ static void test_arguments_refused(void **state)
     assert_int_equal(wire_connect(loop, &options, &conn, &err), TD_E_INVALID);
     options.url = "ws://h/";
     options.proxy = "socks5://p";
-    assert_int_equal(wire_connect(loop, &options, &conn, &err), TD_E_UNSUPPORTED);
+    assert_int_equal(wire_connect(loop, &options, &conn, &err), TD_E_INVALID);
     options.proxy = "";
     options.connect_timeout_ns = 61 * TD_NS_PER_S;
     assert_int_equal(wire_connect(loop, &options, &conn, &err), TD_E_INVALID);
