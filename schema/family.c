@@ -34,21 +34,6 @@ const family *family_find(td_bytes name)
     return NULL;
 }
 
-size_t family_group(td_bytes name, const family *out[FAMILY_GROUP_MAX])
-{
-    size_t count = 0;
-    out[0] = family_find(name);
-    if (out[0] != NULL)
-        return 1;
-    for (size_t i = 0; i < FAMILY_COUNT && count < FAMILY_GROUP_MAX; i++) {
-        const char *candidate = TABLE[i]->name;
-        if (name.size > 0 && strncmp(candidate, (const char *)name.data, name.size) == 0 &&
-            candidate[name.size] == '-')
-            out[count++] = TABLE[i];
-    }
-    return count;
-}
-
 static int is_other_host(const exchange_row *exchange, td_bytes host)
 {
     for (const char *const *other = exchange->other_hosts; *other != NULL; other++)

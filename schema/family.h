@@ -51,11 +51,6 @@ const exchange_row *exchange_of(const family *of);
 /* The family of that name, or NULL. */
 const family *family_find(td_bytes name);
 
-/* The families of that name: the one that has it, or all whose names begin with it and a dash
- * ("v5": v5-linear and so on). Returns their number, 0 if absent. */
-enum { FAMILY_GROUP_MAX = 32 };
-size_t family_group(td_bytes name, const family *out[FAMILY_GROUP_MAX]);
-
 /* The first family that has an endpoint with this URL's host (any known one) and path; a query is
  * ignored. NULL if absent: a private address shared by several families gives the first. */
 const family *family_find_by_url(td_bytes url);

@@ -7,7 +7,6 @@
 #include "base/alloc.h"
 #include "base/time_text.h"
 #include "base/limits.h"
-#include "cli/confirm.h"
 #include "cli/units.h"
 #include "archive/prune.h"
 #include "tape/nothing.h"
@@ -52,7 +51,7 @@ static const option_row PRUNE_ROWS[] = {
     {.long_name = "all",
      .type = OPTION_FLAG,
      .offset = offsetof(prune_line, is_all),
-     .help = "allow removing all segments, and do not ask"},
+     .help = "allow removing all segments"},
 };
 
 /* --keep-bytes 0 is a bound; that it was not given is this. */
@@ -72,7 +71,6 @@ typedef struct pruning {
     prune_report report;
     pruned_segment *segments;
     size_t count;
-    uint8_t is_declined;
 } pruning;
 
 static int wants_feed(void *user, const char *feed)
@@ -92,7 +90,6 @@ static void describe(result_writer *r, const pruning *p)
 {
     const prune_report *report = &p->report;
     const char *removed = p->line->is_dry_run ? "would remove" : "removed";
-    const char *nothing = p->is_declined ? "nothing was removed" : "nothing to prune";
     result_object_begin(r, NULL);
     result_text(r, "archive", archive_path(p->verb->archive));
     result_bool(r, "dry_run", p->line->is_dry_run);
@@ -106,7 +103,7 @@ static void describe(result_writer *r, const pruning *p)
     result_count(r, "folders_removed", report->folders);
     if (report->counted_from_ns != 0)
         result_time(r, "counted_from_ns", report->counted_from_ns);
-    result_note(r, "removed", "%s", report->segments == 0 ? nothing : removed);
+    result_note(r, "removed", "%s", report->segments == 0 ? "nothing to prune" : removed);
     result_list_begin(r, "segments");
     for (size_t i = 0; i < p->count; i++) {
         const pruned_segment *segment = &p->segments[i];
@@ -170,27 +167,18 @@ static td_result check_feeds(pruning *p)
                                    : selection_check_feeds(verb->archive, &p->feeds, &verb->err);
 }
 
-/* Nothing of the archive would be left: the user must confirm that. */
-static td_result confirm_all(void *user, uint64_t segments, uint64_t bytes, td_err *err)
+/* Removing everything needs --all. */
+static td_result check_all(void *user, uint64_t segments, uint64_t bytes, td_err *err)
 {
-    pruning *p = user;
-    archive *of = p->verb->archive;
+    const pruning *p = user;
     archive_listing listing = {0};
     if (p->line->is_all)
         return TD_OK;
-    td_result rc = archive_list(of, &listing, err);
+    td_result rc = archive_list(p->verb->archive, &listing, err);
     int is_all = segments >= listing.segment_count;
     archive_listing_fini(&listing);
     if (rc != TD_OK || !is_all)
         return rc;
-    char question[LIMIT_PATH_BYTES + 128];
-    (void)snprintf(question, sizeof question,
-                   "This removes everything that '%s' has: %s, %s. Go on?", archive_path(of),
-                   format_counted(segments, "segment").text, format_size(bytes).text); /* fits */
-    confirm_answer answer = confirm(p->verb->report, question);
-    p->is_declined = answer == CONFIRM_NO;
-    if (answer != CONFIRM_NO_TERMINAL)
-        return answer == CONFIRM_YES ? TD_OK : TD_EOF;
     td_err_set(err, TD_E_INVALID, "that would remove everything: %s, %s",
                format_counted(segments, "segment").text, format_size(bytes).text);
     td_err_hint(err, "nothing was removed; --all removes it, --dry-run lists it");
@@ -207,7 +195,7 @@ static td_result prune(pruning *p)
                              .keep_bytes = p->line->keep_bytes,
                              .wants_feed = wants_feed,
                              .removing = take_segment,
-                             .confirm = confirm_all,
+                             .confirm = check_all,
                              .user = p};
     td_result rc = check_line(p->line, &verb->err);
     if (rc == TD_OK && archive_is_single_file(verb->archive))

@@ -28,8 +28,8 @@ static const option_row TOPICS_ROWS[] = {
      .type = OPTION_TEXT,
      .offset = offsetof(topics_options, json_schema),
      .metavar = "TOPIC",
-     .help = "print the JSON Schema of this topic's frames; the name is as listed, or as the\n"
-             "exchange writes it"},
+     .help = "with --family: print the JSON Schema of this topic's frames; the name is as\n"
+             "listed, or as the exchange writes it"},
     {.long_name = "at",
      .type = OPTION_TIME,
      .offset = offsetof(topics_options, at),
@@ -37,12 +37,6 @@ static const option_row TOPICS_ROWS[] = {
      .help = "with --json-schema: receive time, for topics that changed over the years\n"
              "(default: now)"},
 };
-
-/* 1 if the family is selected. */
-static int wants_family(const topics_options *options, const family *candidate)
-{
-    return options->family == NULL || strcmp(options->family, candidate->name) == 0;
-}
 
 static size_t count_rules(const topic_row *row)
 {
@@ -95,7 +89,7 @@ static void describe_family(result_writer *r, const family *of)
 }
 
 /* Straight from the tables that decode: what is not listed is not decoded. */
-static void list_topics(verb_run *verb)
+static void list_topics(result_writer *r, const family *only)
 {
     static const table_column COLUMNS[] = {
         {"family", TABLE_LEFT, "{family}"},      {"topic", TABLE_LEFT, "{topic}"},
@@ -103,124 +97,71 @@ static void list_topics(verb_run *verb)
         {"rules", TABLE_SPARE_RIGHT, "{rules}"}, {"from", TABLE_SPARE_LEFT, "{from}"},
         {"until", TABLE_SPARE_LEFT, "{until}"},  {"what it is", TABLE_SPARE_LEFT, "{title}"},
     };
-    const topics_options *options = verb->state;
-    result_writer *r = &verb->result;
     size_t count = 0;
     const family *const *families = family_table(&count);
     result_object_begin(r, NULL);
     result_list_begin(r, "families");
     for (size_t f = 0; f < count; f++)
-        if (wants_family(options, families[f]))
+        if (only == NULL || only == families[f])
             describe_family(r, families[f]);
     result_list_end(r);
     result_table_begin(r, "topics", COLUMNS, sizeof COLUMNS / sizeof COLUMNS[0]);
     for (size_t f = 0; f < count; f++)
-        for (size_t t = 0; wants_family(options, families[f]) && t < families[f]->topic_count; t++)
+        for (size_t t = 0; (only == NULL || only == families[f]) && t < families[f]->topic_count;
+             t++)
             describe_topic(r, families[f], &families[f]->topics[t]);
     result_list_end(r);
     result_object_end(r, "{topics}");
 }
 
-/* The row of a topic without its symbol ("kline.5"), or NULL. */
-static const topic_row *find_without_symbol(const family *in, const char *name, uint64_t at_ns)
-{
-    char text[LIMIT_TOPIC_BYTES];
-    int length = snprintf(text, sizeof text, "%s.x", name);
-    if (length < 0 || (size_t)length >= sizeof text)
-        return NULL;
-    topic_match match;
-    int found = topic_match_text(in->topics, in->topic_count, td_bytes_str(text), at_ns, &match);
-    return found && td_bytes_is(match.symbol, "x") ? match.row : NULL;
-}
-
-/* The row of a family that a name denotes at a time, or NULL: its pattern, its name, a topic
- * as the exchange writes it, or one without the symbol, as messages have it. */
+/* The row of a family that a name denotes at a time, or NULL: its pattern, a topic as the exchange
+ * writes it, or one without the symbol, as messages have it ("kline.5"). */
 static const topic_row *find_row_at(const family *in, const char *name, uint64_t at_ns)
 {
-    const topic_row *named = NULL;
+    char with_symbol[LIMIT_TOPIC_BYTES];
+    topic_match match;
     for (size_t i = 0; i < in->topic_count; i++) {
         const topic_row *row = &in->topics[i];
-        if (!topic_row_is_valid(row, at_ns) || (at_ns == TOPIC_NOW && row->valid_until != NULL))
-            continue;
-        if (strcmp(row->pattern, name) == 0)
+        int is_over = at_ns == TOPIC_NOW && row->valid_until != NULL;
+        if (strcmp(row->pattern, name) == 0 && topic_row_is_valid(row, at_ns) && !is_over)
             return row;
-        if (named == NULL && strcmp(row->name, name) == 0)
-            named = row;
     }
-    if (named != NULL)
-        return named;
-    topic_match match;
     if (topic_match_text(in->topics, in->topic_count, td_bytes_str(name), at_ns, &match))
         return match.row;
-    return find_without_symbol(in, name, at_ns);
+    int size = snprintf(with_symbol, sizeof with_symbol, "%s.x", name);
+    int fits = size > 0 && (size_t)size < sizeof with_symbol;
+    return fits && topic_match_text(in->topics, in->topic_count, td_bytes_str(with_symbol), at_ns,
+                                    &match)
+               ? match.row
+               : NULL;
 }
 
-/* Without a moment: the row of today, or the last one of a topic that is no more. */
-static const topic_row *find_row(const topics_options *options, const family *in)
+static td_result refuse_topic(const family *in, const char *name, td_err *err)
 {
-    const char *name = options->json_schema;
-    if (options->at.is_given)
-        return find_row_at(in, name, options->at.at.ns);
-    const topic_row *row = find_row_at(in, name, TOPIC_NOW);
-    return row != NULL ? row : find_row_at(in, name, TOPIC_ANY_TIME);
-}
-
-static td_result refuse_ambiguous(verb_run *verb, const char *names)
-{
-    const topics_options *options = verb->state;
-    td_err_set(&verb->err, TD_E_INVALID, "several families have a topic '%s': %s",
-               options->json_schema, names);
-    td_err_hint(&verb->err, "give --family");
-    return TD_E_INVALID;
-}
-
-/* No wanted family has a topic of that name. */
-static td_result refuse_topic(verb_run *verb)
-{
-    const topics_options *options = verb->state;
-    size_t count = 0;
-    const family *const *families = family_table(&count);
-    suggest_search search = {.written = td_bytes_str(options->json_schema)};
+    suggest_search search = {.written = td_bytes_str(name)};
     char similar[128];
-    for (size_t f = 0; f < count; f++)
-        for (size_t i = 0; wants_family(options, families[f]) && i < families[f]->topic_count; i++)
-            suggest_offer(&search, families[f]->topics[i].name);
+    for (size_t i = 0; i < in->topic_count; i++)
+        suggest_offer(&search, in->topics[i].name);
     suggest_format(&search, similar, sizeof similar);
-    td_err_set(&verb->err, TD_E_INVALID, "there is no topic '%s'", options->json_schema);
-    td_err_hint(&verb->err, "%s%s'tapedeck topics' lists them", similar,
-                search.count == 0 ? "" : " ");
+    td_err_set(err, TD_E_INVALID, "%s has no topic '%s'", in->name, name);
+    td_err_hint(err, "%s%s'tapedeck topics' lists them", similar, search.count == 0 ? "" : " ");
     return TD_E_INVALID;
 }
 
-/* A name may belong to several families: then the family must be given. */
-static td_result print_schema(verb_run *verb)
+/* Without --at: the row of today, or the last one of a topic that is no more. */
+static td_result print_schema(verb_run *verb, const family *in, const topics_options *options)
 {
-    const topics_options *options = verb->state;
-    size_t count = 0;
-    const family *const *families = family_table(&count);
-    const family *of = NULL;
-    const topic_row *row = NULL;
-    size_t found_count = 0;
-    char names[FAMILY_GROUP_MAX * LIMIT_NAME_BYTES] = "";
-    for (size_t f = 0; f < count; f++) {
-        const topic_row *found =
-            wants_family(options, families[f]) ? find_row(options, families[f]) : NULL;
-        if (found == NULL)
-            continue;
-        size_t used = strlen(names);
-        (void)snprintf(names + used, sizeof names - used, "%s%s", used == 0 ? "" : ", ",
-                       families[f]->name); /* space for all families */
-        of = families[f];
-        row = found;
-        found_count++;
-    }
-    if (found_count > 1)
-        return refuse_ambiguous(verb, names);
-    if (row == NULL)
-        return refuse_topic(verb);
     td_buf text;
+    if (in == NULL)
+        return td_err_set(&verb->err, TD_E_INVALID, "--json-schema needs --family");
+    const topic_row *row =
+        find_row_at(in, options->json_schema, options->at.is_given ? options->at.at.ns : TOPIC_NOW);
+    if (row == NULL && !options->at.is_given)
+        row = find_row_at(in, options->json_schema, TOPIC_ANY_TIME);
+    if (row == NULL)
+        return refuse_topic(in, options->json_schema, &verb->err);
     td_buf_init(&text, JSON_SCHEMA_BYTES_MAX);
-    td_result rc = json_schema_write(of, row, &text, &verb->err);
+    td_result rc = json_schema_write(in, row, &text, &verb->err);
     if (rc == TD_OK) {
         output_bytes(&verb->output, td_buf_view(&text));
         output_bytes(&verb->output, td_bytes_str("\n"));
@@ -232,11 +173,15 @@ static td_result print_schema(verb_run *verb)
 static td_result run_topics(verb_run *verb)
 {
     const topics_options *options = verb->state;
-    if (options->family != NULL && family_find(td_bytes_str(options->family)) == NULL)
-        return family_refuse(td_bytes_str(options->family), &verb->err);
+    const family *only = NULL;
+    if (options->family != NULL) {
+        only = family_find(td_bytes_str(options->family));
+        if (only == NULL)
+            return family_refuse(td_bytes_str(options->family), &verb->err);
+    }
     if (options->json_schema != NULL)
-        return print_schema(verb);
-    list_topics(verb);
+        return print_schema(verb, only, options);
+    list_topics(&verb->result, only);
     return TD_OK;
 }
 

@@ -153,7 +153,8 @@ test("decode and replay read the frames of a made-up exchange by the keys of its
     ["request", undefined],
     ["raw", "no_topic"],
   ];
-  const control = ['{"reply":"1","code":0}', '{"method":"SUBSCRIBE","number":"1","channels":[]}', '{"op":"subscribe","args":[]}'];
+  const sent = JSON.stringify({ ts: MS, dir: "out", data: '{"method":"SUBSCRIBE","number":"1","channels":[]}' });
+  const control = ['{"reply":"1","code":0}', sent, '{"op":"subscribe","args":[]}'];
   fs.writeFileSync(path.join(dir, "lines"), [...inbound.map(([frame]) => frame), ...control].join("\n") + "\n");
   const rows = parseLines((await run(t, TAPEDECK, ["decode", "--family", "harbor", path.join(dir, "lines")], { status: 1 })).stdout);
   assert.deepEqual(rows.map((row) => [row.type, row.error?.reason]), expected);

@@ -5,7 +5,6 @@ import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { json, jsonList, rawFrames, segments, tapedeck, temporary } from "./lib.mjs";
-import { onTerminal } from "./on_terminal.mjs";
 
 const DAYS = ["2021-04-17", "2021-04-18", "2021-04-19", "2021-04-20"];
 const FRAMES = 50;
@@ -82,16 +81,8 @@ test("prune by age: --dry-run removes nothing, prune does, and every verb still 
   assert.deepEqual(segments(archive).map(dayOf), DAYS.slice(2));
   const refused = await tapedeck(t, ["prune", "-a", archive, "--before", "2021-04-21"], { status: 2 });
   assert.match(refused.stderr, /that would remove everything: 2 segments, .*\n.*hint: nothing was removed; --all removes it/);
-  for (const answer of ["n", "", "yess"]) {
-    const shown = onTerminal(200, ["prune", archive, "--before", "2021-04-21"], { NO_COLOR: "1" }, answer);
-    assert.match(shown, /This removes everything that '.*' has: 2 segments, .*\. Go on\? \[y\/N\] (n\n|yess\n)?nothing was removed; kept: 2 segments/);
-    assert.deepEqual(segments(archive).map(dayOf), DAYS.slice(2));
-  }
-  assert.match(onTerminal(200, ["prune", archive, "--before", "2021-04-21", "--dry-run"]), /would remove 2 segments/);
-  const copy = `${archive}.copy`;
-  fs.cpSync(archive, copy, { recursive: true });
-  assert.match(onTerminal(200, ["prune", copy, "--before", "2021-04-21"], {}, "y"), /removed 2 segments/);
-  assert.deepEqual(segments(copy), []);
+  assert.deepEqual(segments(archive).map(dayOf), DAYS.slice(2));
+  assert.match((await tapedeck(t, ["prune", archive, "--before", "2021-04-21", "--dry-run"])).stdout, /would remove 2 segments/);
   await tapedeck(t, ["prune", "-a", archive, "--before", "2021-04-21", "--all"]);
   assert.deepEqual(segments(archive), []);
   assert.deepEqual(fs.readdirSync(path.join(archive, "capture")), []);

@@ -4,11 +4,10 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { CAPTURES, capture, captureLines, json, jsonLines, tapedeck, temporary, withoutCapture, withoutRecorded } from "./lib.mjs";
+import { capture, captureLines, json, tapedeck, temporary, withoutCapture, withoutRecorded } from "./lib.mjs";
 
 const DEEP = "v5-2026-08-09.jsonl.gz";
 const BEST = "v5-linear-2025-06-13.jsonl.gz";
-const EXAMPLES = path.join(CAPTURES, "frames", "v5");
 
 // symbol: snapshots, deltas, level entries, best bid and ask with sizes, u, seq, levels_sha1
 const DEEP_BOOKS = {
@@ -111,27 +110,4 @@ test("u shows a lost, repeated or swapped delta of a book", { skip: withoutCaptu
     const broken = report.books.filter((b) => b.broken).map((b) => b.symbol);
     assert.deepEqual(broken, ["ETHUSDT"], name);
   }
-});
-
-test("decode --family v5 names the family of a frame, or all that are possible", { skip: withoutCapture("frames") }, async (t) => {
-  // The documents' examples say in their names of which category they are.
-  const frames = fs.readdirSync(EXAMPLES).filter((name) => name.endsWith(".json") && !name.endsWith(".out.json"))
-    .map((name) => ({ name, category: /\.(linear|inverse|spot|option|spread)\b/.exec(name)?.[1], text: fs.readFileSync(path.join(EXAMPLES, name), "utf8") }))
-    .filter((frame) => frame.category !== undefined);
-  const stdin = frames.map(({ text }) => text.replace(/^\uFEFF/, "").replace(/[\r\n]+/g, " ") + "\n").join("");
-  const messages = await jsonLines(t, ["decode", "--family", "v5"], { stdin, status: null });
-  assert.equal(messages.length, frames.length);
-  let one = 0, several = 0;
-  messages.forEach((message, i) => {
-    const { name, category } = frames[i];
-    if (message.type === "control" || message.type === "raw") return;
-    const families = message.families ?? [message.family];
-    assert.ok(families.includes(`v5-${category}`), `${name}: ${families}`);
-    assert.equal(message.family === undefined, families.length > 1, name);
-    if (families.length > 1) several++;
-    else one++;
-  });
-  assert.ok(one > 5 && several > 5, `${one} and ${several}`);
-  const named = (topic, category) => messages[frames.findIndex(({ name }) => name.startsWith(`${topic}.${category}`))].family;
-  assert.deepEqual(["spot", "option", "spread"].map((category) => named("tickers", category)), ["v5-spot", "v5-option", "v5-spread"]);
 });
