@@ -570,10 +570,6 @@ static td_result enter_session(work *w, const segment_index *unlisted, td_err *e
 static td_result enter_unlisted(work *w, const unlisted_segment *unlisted, td_err *err)
 {
     const segment_index *index = &unlisted->index;
-    const segment_totals totals = {.chain = unlisted->chain,
-                                   .message_count = index->message_count,
-                                   .file_bytes = index->file_bytes,
-                                   .chunk_count = unlisted->chunk_count};
     journal_segment segment = {index->path, index->feed, index->session, NULL};
     td_result rc = enter_session(w, index, err);
     if (rc != TD_OK || segment_has_open_name(index->path)) /* that one is recovered */
@@ -581,7 +577,7 @@ static td_result enter_unlisted(work *w, const unlisted_segment *unlisted, td_er
     rc = sync_folder_of(w, index->path, err);
     if (rc == TD_OK)
         rc = journal_append_segment(w->past.writer, JOURNAL_SEGMENT_OPENED, &segment, NULL, 0, err);
-    segment.totals = &totals;
+    segment.totals = &unlisted->totals;
     if (rc == TD_OK)
         rc = journal_append_segment(w->past.writer, JOURNAL_SEGMENT_FINISHED, &segment, NULL, 0,
                                     err);

@@ -7,18 +7,16 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "base/hash.h"
 #include "archive/archive.h"
 #include "archive/feed_past.h"
 #include "format/segment_index.h"
+#include "format/segment_writer.h"
 
 typedef struct unlisted_segment {
-    segment_index index; /* its lists are empty */
-    uint32_t chunk_count;
-    td_hash128 chain;     /* its last value */
-    uint8_t is_linked;    /* 1: it continues the feed's last segment in the journal, directly or
-                           * through other unlisted ones */
-    uint8_t is_continued; /* 1: a segment in the journal continues it, directly or through others */
+    segment_index index;   /* its lists are empty */
+    segment_totals totals; /* of the file, as the journal lists them */
+    uint8_t is_linked;     /* 1: it continues the feed's last segment in the journal, directly or
+                            * through other unlisted ones */
 } unlisted_segment;
 
 typedef struct unlisted_list {

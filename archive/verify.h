@@ -2,9 +2,8 @@
  *
  * Checked are: the structure of each segment and every CRC (in our profile a zero CRC is damage);
  * its chain, and that it continues from the feed's previous segment; ordinals of each connection
- * without holes; frames received = written + dropped at every chunk, on from one segment of a
- * session to the next, and what was dropped in the ledger; recv_ns strictly rising within a
- * feed and session; every message index and the summary against the chunks; nothing
+ * without holes, frames received = written + dropped at every chunk, and receive times that rise
+ * strictly, all within a segment; every message index and the summary against the chunks; nothing
  * after the closing magic; the journal's own chain; that every segment the journal knows is there
  * and is as it says; and the catalog against the segments. Other gaps in the ledger are not judged.
  * Nothing is written. */

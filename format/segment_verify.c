@@ -302,18 +302,6 @@ static void check_totals(verify_state *v, const chain_record *record, uint64_t o
     check_slots(v, record, offset);
 }
 
-/* The feed's running totals where the segment begins, and where it ends so far. */
-static void note_counters(verify_state *v, const scan_block *block)
-{
-    segment_verify_result *result = v->result;
-    int is_first = block->record.chunk_count == 1;
-    int is_read = block->is_sound && v->is_block_read;
-    if (is_first && is_read && block->record.totals.frames_written >= v->block.frames_written)
-        result->written_before = block->record.totals.frames_written - v->block.frames_written;
-    result->has_counters = is_read && (is_first || result->has_counters);
-    result->counters = block->record.totals;
-}
-
 static td_result check_block(void *user, const scan_block *block, td_err *err)
 {
     verify_state *v = user;
@@ -324,7 +312,6 @@ static td_result check_block(void *user, const scan_block *block, td_err *err)
                "the bytes from %" PRIu64 " on differ from their chain value", block->start);
     else if (v->is_block_read)
         check_totals(v, &block->record, block->offset);
-    note_counters(v, block);
     v->totals = block->record.totals;
     v->last_conn_count = block->record.conn_count;
     memcpy(v->last_conns, v->conns, block->record.conn_count * sizeof *v->conns);

@@ -53,11 +53,6 @@ typedef struct segment_verify_result {
     uint64_t frame_count;      /* messages on channels that are not events */
     td_hash128 previous_chain; /* what the segment's session record says it follows */
     segment_totals totals;     /* counted from the data, not from the summary */
-    /* Of a feed's session, by the chain records; to be compared with the segments before and
-     * after it, and the ledger. */
-    uint8_t has_counters;    /* 1: the first and the last record could be read */
-    uint64_t written_before; /* frames in the archive when the segment began */
-    chain_totals counters;   /* at its end */
 } segment_verify_result;
 
 /* Name of a kind, a constant. */

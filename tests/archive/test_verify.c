@@ -193,7 +193,7 @@ static void test_foreign_segment_shows(void **state)
     assert_int_equal(td_io_unlink(io_fault_io(place.disk), here, NULL), TD_OK);
     file_make(io_fault_io(place.disk), here, bytes, size);
     td_free(bytes);
-    check(&place, VERIFY_DAMAGED, "chain: does not go on from the last value of");
+    check(&place, VERIFY_DAMAGED, "chain: does not continue the last value of");
     check(&place, VERIFY_DAMAGED, "the journal lists another last chain value for this segment");
     archive_place_fini(&other);
     archive_place_fini(&place);

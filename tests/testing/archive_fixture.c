@@ -166,8 +166,6 @@ static void append_frame(fixture_feed *feed)
 {
     fixture_frame frame;
     fixture_get(feed->next, &frame);
-    if (feed->alter != NULL)
-        feed->alter(feed->change_user, feed->next, &frame);
     const channel_info info = {.feed = feed->name,
                                .family = "inverse",
                                .dir = frame.dir,
@@ -202,8 +200,6 @@ td_result fixture_feed_put(fixture_feed *feed, uint64_t count, td_err *err)
         feed->next += feed->step;
     }
     assert_true(chunk_builder_seal(feed->builder, feed->chunk));
-    if (feed->change != NULL)
-        feed->change(feed->change_user, feed->chunk);
     return fixture_feed_put_again(feed, err);
 }
 

@@ -57,9 +57,6 @@ typedef struct fixture_feed {
     uint64_t ordinals[2]; /* in, out */
     gap_row gaps[64];     /* that the last chunk's events tell */
     size_t gap_count;
-    void (*alter)(void *user, uint64_t i, fixture_frame *frame); /* before each is appended, and */
-    void (*change)(void *user, sealed_chunk *chunk); /* before each is put; NULL: as they are */
-    void *change_user;
 } fixture_feed;
 
 /* Begin a session, starting at frame first's receive time. */
