@@ -51,15 +51,13 @@ typedef enum event_kind {
     EVENT_HEARTBEAT,  /* slot, conn, what ("ping", "pong"), dir: WebSocket control frames */
     EVENT_CLOSE,      /* slot, conn, dir, code, reason: a WebSocket close frame */
     EVENT_REDACTED,   /* slot, conn, what ("frame", "url"), dir, ordinal, offset, bytes; state: a
-                         compressed frame was "recompressed" (offset and bytes are those of the
-                         inflated text), or "overwritten" as a whole */
+                         compressed frame was "overwritten" as a whole */
     EVENT_HTTP,       /* what (the reply's name), url (redacted), state ("kept", before the
                          reply; "failed"), code (HTTP status, 0: none), bytes, cause, detail */
     EVENT_LIMIT, /* a bound was met: what ("channels": frames of further topics are on _unknown;
                     "books": the live check leaves further ones unchecked; EVENT_LIMIT_GRANTS: of
                     further topics of a connection no grant is written, until the segment ends),
-                    state ("begins", "ends"), number (the bound), frames (of "ends": how many it
-                    concerned) */
+                    state ("begins"), number (the bound) */
     EVENT_KIND_COUNT,
 } event_kind;
 

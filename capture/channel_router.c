@@ -17,9 +17,6 @@ enum {
     TABLE_PLACES = 1 << 16,
     NO_CHANNEL = 0, /* a free place; others hold index + 1 */
     SCHEMA_NAME_BYTES = 2 * LIMIT_NAME_BYTES,
-    /* Channels are made in blocks that never move, because callers keep pointers to them. */
-    BLOCK_CHANNELS = 64,
-    BLOCK_COUNT = LIMIT_SEGMENT_CHANNELS / BLOCK_CHANNELS + 1,
 };
 
 _Static_assert((TABLE_PLACES & (TABLE_PLACES - 1)) == 0, "the table is indexed by a mask");
@@ -44,7 +41,7 @@ typedef struct routed_channel {
     frame_role role;
     route_key key; /* views into info's strings */
     uint64_t hash;
-    char *names; /* topic, exchange_topic, symbol, each with its NUL: what info points into */
+    char names[]; /* topic, exchange_topic, symbol, each with its NUL: what info points into */
 } routed_channel;
 
 struct channel_router {
@@ -53,7 +50,7 @@ struct channel_router {
     decoder *decoder;
     td_buf *schemas; /* text per row of the family, empty until it is needed */
     char (*schema_names)[SCHEMA_NAME_BYTES];
-    routed_channel *blocks[BLOCK_COUNT];
+    routed_channel *channels[LIMIT_SEGMENT_CHANNELS]; /* they never move: callers keep pointers */
     uint32_t channel_count;
     uint32_t topic_channel_count; /* of these, channels of topics */
     uint32_t table[TABLE_PLACES];
@@ -75,16 +72,10 @@ channel_router *channel_router_open(const char *feed, const family *of)
     return r;
 }
 
-static routed_channel *channel_at(const channel_router *r, uint32_t index)
-{
-    TD_ASSERT(index < r->channel_count);
-    return &r->blocks[index / BLOCK_CHANNELS][index % BLOCK_CHANNELS];
-}
-
 void channel_router_forget(channel_router *router)
 {
     for (uint32_t i = 0; i < router->channel_count; i++)
-        td_free(channel_at(router, i)->names);
+        td_free(router->channels[i]);
     router->channel_count = router->topic_channel_count = 0;
     memset(router->table, 0, sizeof router->table);
 }
@@ -94,9 +85,7 @@ void channel_router_close(channel_router *router)
     if (router == NULL)
         return;
     channel_router_forget(router);
-    for (uint32_t i = 0; i < BLOCK_COUNT; i++)
-        td_free(router->blocks[i]);
-    for (size_t i = 0; router->schemas != NULL && i < router->family->topic_count; i++)
+    for (size_t i = 0; i < router->family->topic_count; i++)
         td_buf_fini(&router->schemas[i]);
     td_free(router->schemas);
     td_free(router->schema_names);
@@ -133,7 +122,7 @@ static uint32_t find_place(const channel_router *r, const route_key *key, uint64
 {
     uint32_t place = (uint32_t)(hash ^ (hash >> 32)) & (TABLE_PLACES - 1);
     while (r->table[place] != NO_CHANNEL) {
-        const routed_channel *channel = channel_at(r, r->table[place] - 1);
+        const routed_channel *channel = r->channels[r->table[place] - 1];
         if (channel->hash == hash && keys_equal(&channel->key, key))
             break;
         place = (place + 1) & (TABLE_PLACES - 1);
@@ -182,30 +171,6 @@ static const char *copy_name(char **at, td_bytes *view)
     return copy;
 }
 
-/* A channel of the key's identity, strings its own. */
-static void fill_channel(channel_router *r, const route_key *key, const topic_row *row,
-                         routed_channel *out)
-{
-    routed_channel made = {.key = *key};
-    made.info = (channel_info){.feed = r->feed,
-                               .family = r->family->name,
-                               .line = key->line,
-                               .shard = key->shard,
-                               .dir = key->dir,
-                               .opcode = key->opcode,
-                               .message_encoding = key->encoding,
-                               .schema_name = ""};
-    if (row != NULL)
-        fill_schema(r, row, &made.info);
-    made.names = td_alloc(key->topic.size + key->exchange_topic.size + key->symbol.size + 3);
-    char *at = made.names;
-    made.info.topic = copy_name(&at, &made.key.topic);
-    made.info.exchange_topic = copy_name(&at, &made.key.exchange_topic);
-    made.info.symbol = copy_name(&at, &made.key.symbol);
-    made.role = channel_role(&made.info);
-    *out = made;
-}
-
 /* Topics and names of HTTP replies are as many as the wire or a capture says; the feed's own
  * channels are few. */
 static uint32_t is_counted(const route_key *key, const topic_row *row)
@@ -213,18 +178,31 @@ static uint32_t is_counted(const route_key *key, const topic_row *row)
     return row != NULL || key->dir == CHANNEL_HTTP;
 }
 
-/* Make the key's channel and enter it at the free place. */
+/* Make the key's channel, with strings of its own, and enter it at the free place. */
 static void make_channel(channel_router *r, const route_key *key, uint64_t hash,
                          const topic_row *row, uint32_t place)
 {
     TD_ASSERT(r->channel_count < LIMIT_SEGMENT_CHANNELS);
     TD_ASSERT(r->table[place] == NO_CHANNEL);
-    routed_channel **block = &r->blocks[r->channel_count / BLOCK_CHANNELS];
-    if (*block == NULL)
-        *block = td_alloc_zero(BLOCK_CHANNELS, sizeof **block);
-    routed_channel *channel = &(*block)[r->channel_count % BLOCK_CHANNELS];
-    fill_channel(r, key, row, channel);
-    channel->hash = hash;
+    size_t names_bytes = key->topic.size + key->exchange_topic.size + key->symbol.size + 3;
+    routed_channel *made = td_alloc(sizeof *made + names_bytes);
+    *made = (routed_channel){.key = *key, .hash = hash};
+    made->info = (channel_info){.feed = r->feed,
+                                .family = r->family->name,
+                                .line = key->line,
+                                .shard = key->shard,
+                                .dir = key->dir,
+                                .opcode = key->opcode,
+                                .message_encoding = key->encoding,
+                                .schema_name = ""};
+    if (row != NULL)
+        fill_schema(r, row, &made->info);
+    char *at = made->names;
+    made->info.topic = copy_name(&at, &made->key.topic);
+    made->info.exchange_topic = copy_name(&at, &made->key.exchange_topic);
+    made->info.symbol = copy_name(&at, &made->key.symbol);
+    made->role = channel_role(&made->info);
+    r->channels[r->channel_count] = made;
     r->table[place] = ++r->channel_count;
     r->topic_channel_count += is_counted(key, row);
 }
@@ -251,7 +229,7 @@ static td_result get_channel(channel_router *r, const route_key *key, const topi
         make_channel(r, key, hash, row, place);
     }
     out->index = r->table[place] - 1;
-    const routed_channel *channel = channel_at(r, out->index);
+    const routed_channel *channel = r->channels[out->index];
     out->info = &channel->info;
     out->role = channel->role;
     return TD_OK;
@@ -286,7 +264,7 @@ static channel_dir channel_dir_of(frame_dir dir)
     return dir == DIR_IN ? CHANNEL_IN : dir == DIR_OUT ? CHANNEL_OUT : CHANNEL_HTTP;
 }
 
-static route_key key_of(const router_frame *frame)
+static route_key key_of(const feed_frame *frame)
 {
     TD_ASSERT(frame->line < LIMIT_FEED_SLOTS);
     TD_ASSERT(frame->shard < LIMIT_FEED_SLOTS);
@@ -305,7 +283,7 @@ static void get_own_channel(channel_router *router, const route_key *key, channe
 }
 
 /* A frame of one topic too many. Fills the channel part of the route. */
-static void route_overflow(channel_router *router, const router_frame *frame, channel_route *out)
+static void route_overflow(channel_router *router, const feed_frame *frame, channel_route *out)
 {
     route_key key = key_of(frame);
     key.topic = td_bytes_str(CHANNEL_TOPIC_UNKNOWN);
@@ -337,7 +315,7 @@ void channel_router_http_name(td_bytes url, char out[LIMIT_NAME_BYTES])
     out[size] = '\0';
 }
 
-static void route_http(channel_router *router, const router_frame *frame, channel_route *out)
+static void route_http(channel_router *router, const feed_frame *frame, channel_route *out)
 {
     TD_ASSERT(frame->dir == DIR_HTTP);
     char topic[HTTP_TOPIC_BYTES];
@@ -354,7 +332,7 @@ static void route_http(channel_router *router, const router_frame *frame, channe
         route_overflow(router, frame, out);
 }
 
-void channel_router_route(channel_router *router, const router_frame *frame, channel_route *out)
+void channel_router_route(channel_router *router, const feed_frame *frame, channel_route *out)
 {
     if (TD_UNLIKELY(frame->dir == DIR_HTTP)) {
         route_http(router, frame, out);

@@ -30,16 +30,18 @@
 typedef struct channel_router channel_router;
 
 /* A frame as it was received or sent. */
-typedef struct router_frame {
-    uint32_t line; /* the slot that it came over: below LIMIT_FEED_SLOTS each */
-    uint32_t shard;
+typedef struct feed_frame {
+    uint32_t line, shard; /* of its slot, below LIMIT_FEED_SLOTS each */
+    uint32_t conn;        /* the slot's connection, from 1; 0: of none (DIR_HTTP) */
     frame_dir dir;
     channel_opcode opcode;
+    uint64_t ordinal; /* on its connection and direction; 0: the next one */
     uint64_t recv_ns;
+    uint64_t complete_ns;  /* as chunk_frame has it */
     td_bytes bytes;        /* DECODE_PADDING_BYTES (schema/decode.h) readable after it */
     const char *http_name; /* DIR_HTTP: name of the reply, of feed_name_char's characters
                               (format/segment_name.h), at most LIMIT_NAME_BYTES with its NUL */
-} router_frame;
+} feed_frame;
 
 /* The frame's channel and class. */
 typedef struct channel_route {
@@ -57,7 +59,7 @@ channel_router *channel_router_open(const char *feed, const family *of);
 void channel_router_close(channel_router *router);
 
 /* Classify a frame and find its channel; any bytes are fine. */
-void channel_router_route(channel_router *router, const router_frame *frame, channel_route *out);
+void channel_router_route(channel_router *router, const feed_frame *frame, channel_route *out);
 
 /* Default name of the reply to a URL: the last part of its path, with '_' for each character that a
  * name cannot have, cut to fit; "reply" if the path has no such part. */

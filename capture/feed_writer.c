@@ -8,7 +8,6 @@
 #include "base/buf.h"
 #include "base/limits.h"
 #include "capture/grants.h"
-#include "capture/redact_frame.h"
 
 enum { EVENT_BYTES_MAX = 4 << 20 };
 
@@ -29,7 +28,6 @@ struct feed_writer {
     gap_list gaps; /* of the pending events */
     uint64_t last_ns;
     uint32_t segment_number;
-    uint64_t overflow_frames;   /* of this segment: on _unknown because it has no channel left */
     uint8_t is_overflow_noted;  /* its event is in this segment */
     uint8_t is_overflow_logged; /* once for all segments */
     live_counts counts;
@@ -100,21 +98,6 @@ static td_result append_event(feed_writer *self, uint64_t recv_ns, const event *
 
 /* ---- segments ---- */
 
-/* The segment before had more topics than channels: how many frames that concerned. */
-static td_result append_overflow_end(feed_writer *self, uint64_t recv_ns, td_err *err)
-{
-    if (!self->is_overflow_noted)
-        return TD_OK;
-    const event ended = {.kind = EVENT_LIMIT,
-                         .what = "channels",
-                         .state = "ends",
-                         .number = LIMIT_TOPIC_CHANNELS,
-                         .frames = self->overflow_frames};
-    self->is_overflow_noted = 0;
-    self->overflow_frames = 0;
-    return append_event(self, recv_ns, &ended, err);
-}
-
 /* Seal the chunk if it is full. */
 static td_result make_space(feed_writer *self, uint64_t recv_ns, td_err *err)
 {
@@ -155,9 +138,8 @@ static td_result begin_segment(feed_writer *self, uint64_t recv_ns, td_err *err)
                          .slots = slots,
                          .slot_count = slot_count};
     channel_router_forget(self->router);
+    self->is_overflow_noted = 0;
     td_result rc = append_event(self, recv_ns, &begun, err);
-    if (rc == TD_OK)
-        rc = append_overflow_end(self, recv_ns, err);
     return rc == TD_OK ? restate_grants(self, recv_ns, err) : rc;
 }
 
@@ -211,14 +193,6 @@ td_result feed_writer_event(feed_writer *self, uint64_t recv_ns, const event *wh
     if (rc == TD_OK && what->kind == EVENT_GAP)
         gap_list_add(&self->gaps, &gap);
     return rc;
-}
-
-td_result feed_writer_finish(feed_writer *self, td_err *err)
-{
-    if (!self->is_overflow_noted)
-        return TD_OK;
-    td_result rc = make_ready(self, self->last_ns, err);
-    return rc == TD_OK ? append_overflow_end(self, self->last_ns, err) : rc;
 }
 
 /* ---- connections ---- */
@@ -277,36 +251,31 @@ void feed_writer_closed(feed_writer *self, uint32_t line, uint32_t shard, uint64
 
 /* ---- frames ---- */
 
-/* Write the event for a secret that was overwritten in the frame that follows. */
-static td_result note_redacted(feed_writer *self, const feed_frame *frame, uint64_t ordinal,
-                               const frame_redaction *found, td_err *err)
-{
-    const event hidden = {.kind = EVENT_REDACTED,
-                          .line = frame->line,
-                          .shard = frame->shard,
-                          .conn = frame->conn,
-                          .what = "frame",
-                          .state = redact_how_name(found->how),
-                          .dir = frame->dir == DIR_IN    ? "in"
-                                 : frame->dir == DIR_OUT ? "out"
-                                                         : "http",
-                          .ordinal = ordinal,
-                          .offset = found->done.first_offset,
-                          .bytes = found->done.bytes};
-    count(&self->counts.redacted, found->done.count);
-    return feed_writer_event(self, frame->recv_ns, &hidden, err);
-}
-
+/* Hide the frame's secrets, and write an event about it. */
 static td_result hide(feed_writer *self, const feed_frame *frame, uint64_t ordinal, td_bytes *out,
                       td_err *err)
 {
     *out = frame->bytes;
     if (self->options.secrets == NULL)
         return TD_OK;
-    frame_redaction found;
-    frame_redactor_apply(&self->frames_hidden, self->options.secrets, frame->bytes,
-                         frame->opcode == OPCODE_BINARY, out, &found);
-    return found.done.count == 0 ? TD_OK : note_redacted(self, frame, ordinal, &found, err);
+    redaction found = frame_redactor_apply(&self->frames_hidden, self->options.secrets,
+                                           frame->bytes, frame->opcode == OPCODE_BINARY, out);
+    if (found.count == 0)
+        return TD_OK;
+    const event hidden = {.kind = EVENT_REDACTED,
+                          .line = frame->line,
+                          .shard = frame->shard,
+                          .conn = frame->conn,
+                          .what = "frame",
+                          .state = found.is_whole ? "overwritten" : NULL,
+                          .dir = frame->dir == DIR_IN    ? "in"
+                                 : frame->dir == DIR_OUT ? "out"
+                                                         : "http",
+                          .ordinal = ordinal,
+                          .offset = found.first_offset,
+                          .bytes = found.bytes};
+    count(&self->counts.redacted, found.count);
+    return feed_writer_event(self, frame->recv_ns, &hidden, err);
 }
 
 /* The segment has no channel left for the frame's topic: an event before the first such frame of
@@ -358,13 +327,8 @@ static td_result note_frame(feed_writer *self, const feed_frame *frame, td_bytes
 static td_result route_frame(feed_writer *self, const feed_frame *frame, td_bytes bytes,
                              channel_route *out, td_err *err)
 {
-    const router_frame in = {.line = frame->line,
-                             .shard = frame->shard,
-                             .dir = frame->dir,
-                             .opcode = frame->opcode,
-                             .recv_ns = frame->recv_ns,
-                             .bytes = bytes,
-                             .http_name = frame->http_name};
+    feed_frame in = *frame;
+    in.bytes = bytes;
     td_result rc = make_ready(self, frame->recv_ns, err);
     if (rc != TD_OK)
         return rc;
@@ -390,10 +354,8 @@ static void count_frame(feed_writer *self, const feed_frame *frame, const channe
                                   : &counts->http,
           1);
     count(&counts->bytes, frame->bytes.size);
-    if (TD_UNLIKELY(route->is_overflow)) {
+    if (TD_UNLIKELY(route->is_overflow))
         count(&counts->overflow, 1);
-        self->overflow_frames++;
-    }
     if (route->role == ROLE_CONTROL)
         count(&counts->control, 1);
     else if (route->role == ROLE_UNKNOWN)

@@ -6,7 +6,7 @@
  * open connections and their ordinals, and `grant` events that restate their topics. The writer's
  * own events are these, `grant` and `grant_end` (capture/grants.h), `redacted` (before a
  * frame in which a secret was overwritten) and `limit` (before the first frame of a segment that
- * has no channel left, and after the last: how many there were). All others are the caller's.
+ * has no channel left). All others are the caller's.
  *
  * No file is touched: `full` is called when the pending chunk must be sealed before anything can
  * be appended; a caller that also seals by the clock does so between two calls. Receive times rise
@@ -42,19 +42,6 @@ typedef struct feed_writer_options {
     td_result (*full)(void *user, td_err *err);
     void *user;
 } feed_writer_options;
-
-/* A frame as it was received or sent. */
-typedef struct feed_frame {
-    uint32_t line, shard; /* of its slot, below LIMIT_FEED_SLOTS each */
-    uint32_t conn;        /* the slot's connection, from 1; 0: of none (DIR_HTTP) */
-    frame_dir dir;
-    channel_opcode opcode;
-    uint64_t ordinal; /* on its connection and direction; 0: the next one */
-    uint64_t recv_ns;
-    uint64_t complete_ns;  /* as chunk_frame has it */
-    td_bytes bytes;        /* DECODE_PADDING_BYTES (schema/decode.h) readable after it */
-    const char *http_name; /* as router_frame has it */
-} feed_frame;
 
 /* Where a frame was written. Valid until the next call. */
 typedef struct feed_written {
@@ -118,10 +105,6 @@ uint64_t feed_writer_pending_count(const feed_writer *self);
 /* Make a chunk of the pending messages, at this zstd level (chunk_builder.h), and move the gaps of
  * its events into gaps (empty before). 0: nothing is pending. */
 int feed_writer_seal(feed_writer *self, int level, sealed_chunk *out, gap_list *gaps);
-
-/* No frame follows: append the last `limit` event if one is due. The caller seals the last chunk.
- */
-TD_MUST_USE td_result feed_writer_finish(feed_writer *self, td_err *err);
 
 /* Any thread; each number is right by itself. */
 feed_counts feed_writer_get_counts(const feed_writer *self);

@@ -1,21 +1,13 @@
 /* Secrets never reach a disk. They are searched by value in every frame of both directions (auth
  * acks echo them), in HTTP replies and in URLs, and overwritten by '*' in the same length. The
- * search finds
+ * search finds a value in upper or lower case, also as JSON or a URL may spell it (\u006b, \/,
+ * %6b). A compressed frame that contains one is overwritten as a whole.
  *
- *   - the value, its letters in either case;
- *   - its base64, standard and URL-safe, wherever it begins within the encoded text. The characters
- *     beside it that hold a part of it as well are overwritten, too;
- *   - each of these as JSON or a URL may spell it (\u006b, \/, %6b), once.
+ * A table holds the first four characters of each secret; each place of a text is looked up in it.
+ * A text with a backslash or a percent sign is searched a second time for spelt values. A feed
+ * without credentials has no redactor and costs nothing.
  *
- * capture/redact_frame.h searches compressed frames.
- *
- * One index holds four-byte pieces of all of these forms; adding a secret extends it. In a text,
- * every (length of the shortest form - 3)th place is looked up in it, because each occurrence
- * covers at least one of these places. So a frame costs about one look-up per fifteen bytes,
- * however many secrets there are; a feed without credentials has no redactor and costs nothing. A
- * text with a backslash or a percent sign is searched a second time, unescaped piece by piece.
- *
- * Any thread: calls take a mutex. */
+ * redactor: any thread, calls take a mutex. frame_redactor: one thread. */
 #ifndef TD_CAPTURE_REDACT_H
 #define TD_CAPTURE_REDACT_H
 
@@ -23,26 +15,28 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/inflate.h"
 #include "base/limits.h"
 
 enum {
     REDACT_SIGNATURES_MAX = 16, /* of the latest connects: an echo may come late */
     REDACT_SECRET_BYTES_MIN = 4,
+    REDACT_HEADS = 1 << 10,
 };
 
 typedef struct redact_secret redact_secret;
-typedef struct redact_index redact_index;
 
 typedef struct redactor {
     pthread_mutex_t mutex;
     redact_secret **secrets; /* owned */
     uint32_t count;
     size_t capacity;
-    uint32_t next_signature; /* which place the next signature takes once all are used */
-    uint32_t fixed;          /* places that are never reused: key and secret */
-    redact_index *index;     /* NULL before the first secret */
+    uint32_t next_signature;      /* which place the next signature takes once all are used */
+    uint32_t fixed;               /* places that are never reused: key and secret */
+    uint32_t heads[REDACT_HEADS]; /* by hash of a beginning: 1 + the first such secret; 0: none */
 } redactor;
 
 void redactor_init(redactor *self);
@@ -57,7 +51,7 @@ TD_MUST_USE td_result redactor_add(redactor *self, const char *secret, td_err *e
  */
 TD_MUST_USE td_result redactor_add_signature(redactor *self, const char *secret, td_err *err);
 
-/* How a found value was written. */
+/* How a value is written. */
 typedef enum redact_spelling {
     REDACT_EXACT,
     REDACT_SPELT, /* as JSON or a URL may spell it */
@@ -73,9 +67,27 @@ typedef struct redaction {
     uint32_t count;      /* occurrences */
     size_t first_offset; /* of the first of them */
     size_t bytes;        /* overwritten, all together */
+    uint8_t is_whole;    /* 1: the whole frame, because it is compressed */
 } redaction;
 
-/* Overwrite every occurrence in bytes, in each of the forms above. */
+/* Overwrite every occurrence in bytes. */
 redaction redactor_apply(redactor *self, uint8_t *bytes, size_t size);
+
+/* Searches frames, compressed ones (gzip, zlib, raw deflate; docs/wire.md 5.1) as far as they
+ * inflate. */
+typedef struct frame_redactor {
+    td_inflater *inflater; /* made at the first frame that may be compressed */
+    td_buf copy;           /* of the last frame */
+} frame_redactor;
+
+void frame_redactor_init(frame_redactor *self);
+void frame_redactor_fini(frame_redactor *self);
+
+/* Hide a frame's secrets. *out replaces the frame: frame itself, or a copy that is valid until the
+ * next call and has DECODE_PADDING_BYTES (schema/decode.h) readable after it. is_binary: it
+ * came as a binary message, and may be compressed; what does not begin as JSON does may be, too (a
+ * capture does not say which messages were binary). At most LIMIT_FRAME_BYTES. */
+redaction frame_redactor_apply(frame_redactor *self, redactor *secrets, td_bytes frame,
+                               int is_binary, td_bytes *out);
 
 #endif

@@ -594,8 +594,6 @@ static td_result finish_feed(session_feed *f, td_err *err)
     if (end_ns > 0) {
         rc = put_session(f, "stop", end_ns, err);
         if (rc == TD_OK)
-            rc = feed_writer_finish(f->writer, err);
-        if (rc == TD_OK)
             rc = write_chunk(f, err);
     }
     f->report->counts.frames = feed_writer_get_counts(f->writer);

@@ -312,15 +312,6 @@ enum { BATCH_RECORDS = 256 };
 enum { BATCH_BYTES = 256 << 10 };
 #define BATCH_NS (10 * TD_NS_PER_MS)
 
-/* The feed's last chunk. */
-static void finish(encoder *self, feed_state *feed)
-{
-    td_result rc = self->has_failed ? TD_OK : feed_writer_finish(feed->writer, &self->err);
-    if (rc != TD_OK && !self->has_failed)
-        fail(self, rc);
-    seal_now(self, feed);
-}
-
 /* The oldest record in the ring; 0 if absent. */
 static int peek(td_ring *ring, intake_record *record, td_bytes *bytes)
 {
@@ -471,7 +462,7 @@ static void *run(void *arg)
     while (take_own(self, 1))
         continue;
     for (size_t i = 0; i < self->options.config->feed_count; i++)
-        finish(self, &self->feeds[i]);
+        seal_now(self, &self->feeds[i]);
     chunk_queue_push(self->options.queue, NULL);
     return NULL;
 }

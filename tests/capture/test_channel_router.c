@@ -80,12 +80,12 @@ static void route_text(channel_router *r, uint32_t shard, frame_dir dir, channel
     size_t size = strlen(text);
     assert_true(size < 512);
     memcpy(padded, text, size + 1);
-    const router_frame frame = {.shard = shard,
-                                .dir = dir,
-                                .opcode = opcode,
-                                .recv_ns = RECV_NS,
-                                .bytes = td_bytes_of(padded, size),
-                                .http_name = "reply"};
+    const feed_frame frame = {.shard = shard,
+                              .dir = dir,
+                              .opcode = opcode,
+                              .recv_ns = RECV_NS,
+                              .bytes = td_bytes_of(padded, size),
+                              .http_name = "reply"};
     channel_router_route(r, &frame, out);
 }
 
@@ -142,10 +142,10 @@ static void test_dated_rows(void **state)
     channel_router *r = channel_router_open("f", family_find(td_bytes_str("v5-spot")));
     for (size_t i = 0; i < sizeof DAYS / sizeof DAYS[0]; i++) {
         channel_route route;
-        const router_frame frame = {.dir = DIR_IN,
-                                    .opcode = OPCODE_TEXT,
-                                    .recv_ns = DAYS[i].recv_s * 1000000000,
-                                    .bytes = td_bytes_of(padded, sizeof FRAME - 1)};
+        const feed_frame frame = {.dir = DIR_IN,
+                                  .opcode = OPCODE_TEXT,
+                                  .recv_ns = DAYS[i].recv_s * 1000000000,
+                                  .bytes = td_bytes_of(padded, sizeof FRAME - 1)};
         channel_router_route(r, &frame, &route);
         assert_string_equal(route.info->topic, "orderbook.200");
         assert_string_equal(route.info->schema_name, DAYS[i].name);
@@ -178,11 +178,11 @@ static void test_http_names(void **state)
         print_message("  %s\n", ROWS_OF_URLS[i].url);
         channel_router_http_name(td_bytes_str(ROWS_OF_URLS[i].url), name);
         assert_string_equal(name, ROWS_OF_URLS[i].name);
-        const router_frame frame = {.dir = DIR_HTTP,
-                                    .opcode = OPCODE_TEXT,
-                                    .recv_ns = RECV_NS,
-                                    .bytes = td_bytes_str("{}"),
-                                    .http_name = name};
+        const feed_frame frame = {.dir = DIR_HTTP,
+                                  .opcode = OPCODE_TEXT,
+                                  .recv_ns = RECV_NS,
+                                  .bytes = td_bytes_str("{}"),
+                                  .http_name = name};
         channel_route route;
         channel_router_route(r, &frame, &route);
         (void)snprintf(topic, sizeof topic, "http.%s", name);
@@ -195,7 +195,7 @@ static void test_http_names(void **state)
     memset(longest + strlen(longest), 'x', sizeof longest - strlen(longest));
     channel_router_http_name(td_bytes_of(longest, sizeof longest), name);
     assert_int_equal(strlen(name), LIMIT_NAME_BYTES - 1);
-    const router_frame frame = {
+    const feed_frame frame = {
         .dir = DIR_HTTP, .opcode = OPCODE_TEXT, .bytes = td_bytes_str("{}"), .http_name = name};
     channel_route route;
     channel_router_route(r, &frame, &route);

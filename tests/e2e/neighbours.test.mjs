@@ -225,13 +225,12 @@ describe("servers that send more than fits", { concurrency: 1 }, () => {
     const rows = (await jsonLines(t, ["cat", "-a", archive, "--dir", "in"])).filter((row) => row.topic !== "_control");
     assert.equal(rows.length, SYMBOLS);
     assert.ok(rows.every((row, n) => row.data === tradeOf(n)));
-    // Segments say how many of their frames had no channel, and none has more topics than it may.
+    // A segment says when it has no channel left, and none has more topics than it may.
     const events = await eventsOf(t, archive);
     const limits = events.filter((event) => event.event === "limit" && event.what === "channels");
-    assert.ok(limits.length >= 2 && limits.every((event) => event.number === TOPICS_MAX), JSON.stringify(limits));
-    const ended = limits.filter((event) => event.state === "ends").reduce((sum, event) => sum + event.frames, 0);
+    assert.ok(limits.length >= 1 && limits.every((event) => event.number === TOPICS_MAX), JSON.stringify(limits));
     const segments = events.filter((event) => event.event === "segment").length;
-    assert.equal(ended, summary.overflow);
+    assert.ok(limits.length <= segments);
     assert.ok(SYMBOLS - summary.overflow <= segments * TOPICS_MAX && SYMBOLS - summary.overflow >= TOPICS_MAX, `${summary.overflow} of ${SYMBOLS}`);
     const report = JSON.parse((await tapedeck(t, ["replay", "-a", archive, "--json"], { status: null })).stdout);
     assert.deepEqual([report.frames - report.out, report.decoded, report.undecoded], [SYMBOLS + 1, SYMBOLS, 0]);
