@@ -1,5 +1,6 @@
 #include "archive/catalog.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,140 +17,41 @@
 
 enum {
     SCHEMA_VERSION = 1,
-    VALUE_BYTES_MAX = 1 << 20,
-    LINE_BYTES_MAX = 64 << 20,
+    /* Rows or chunks of one segment: 4,096 chunks with bitmaps of 64 KiB channels have 34 MiB. */
+    VALUE_BYTES_MAX = 256 << 20,
+    LINE_BYTES_MAX = 1 << 20,
     /* Values come from a file that any program may have written. */
     BITMAP_BYTES_MAX = (1 << 16) / 8,
-    CHUNKS_MAX = 1 << 20, /* far beyond LIMIT_SEGMENT_CHUNKS */
 };
 
-/* Times are ns since 1970-01-01 UTC; values above 2^63 - 1 are stored as 2^63 - 1. Text is never
- * NULL: '' means absent. */
-static const char SCHEMA[] =
-    "CREATE TABLE segments ("
-    "    id               INTEGER PRIMARY KEY,"
-    "    path             TEXT NOT NULL UNIQUE," /* below the archive */
-    "    session          TEXT NOT NULL,"
-    "    session_start_ns INTEGER NOT NULL,"
-    "    feed             TEXT NOT NULL,"
-    "    family           TEXT NOT NULL,"
-    "    verb             TEXT NOT NULL,"
-    "    version          TEXT NOT NULL,"
-    "    number           INTEGER NOT NULL," /* within session and feed */
-    "    previous_segment TEXT NOT NULL,"    /* file name */
-    "    chain            TEXT NOT NULL,"    /* last value, 32 hex digits */
-    "    file_bytes       INTEGER NOT NULL,"
-    "    messages         INTEGER NOT NULL,"
-    "    chunks           INTEGER NOT NULL,"
-    "    first_ns         INTEGER NOT NULL,"
-    "    last_ns          INTEGER NOT NULL,"
-    "    chunks_hash      INTEGER NOT NULL,"   /* of the rows in chunks */
-    "    hash             INTEGER NOT NULL); " /* of this row and all others of the segment */
-    "CREATE TABLE channels ("
-    "    segment_id       INTEGER NOT NULL,"
-    "    mcap_id          INTEGER NOT NULL,"
-    "    messages         INTEGER NOT NULL,"
-    "    first_ns         INTEGER NOT NULL,"
-    "    last_ns          INTEGER NOT NULL,"
-    "    feed             TEXT NOT NULL,"
-    "    family           TEXT NOT NULL,"
-    "    line             INTEGER NOT NULL,"
-    "    shard            INTEGER NOT NULL,"
-    "    dir              TEXT NOT NULL,"
-    "    topic            TEXT NOT NULL,"
-    "    exchange_topic   TEXT NOT NULL,"
-    "    symbol           TEXT NOT NULL,"
-    "    opcode           INTEGER NOT NULL,"
-    "    message_encoding TEXT NOT NULL,"
-    "    schema_name      TEXT NOT NULL,"
-    "    PRIMARY KEY (segment_id, mcap_id)) WITHOUT ROWID; "
-    "CREATE TABLE chunks ("
-    "    segment_id         INTEGER NOT NULL,"
-    "    number             INTEGER NOT NULL," /* in file order, from 0 */
-    "    offset             INTEGER NOT NULL,"
-    "    chunk_bytes        INTEGER NOT NULL,"
-    "    index_bytes        INTEGER NOT NULL,"
-    "    uncompressed_bytes INTEGER NOT NULL,"
-    "    first_ns           INTEGER NOT NULL,"
-    "    last_ns            INTEGER NOT NULL,"
-    "    messages           INTEGER NOT NULL,"
-    /* bit (id % 8) of byte (id / 8); no zero byte at the end */
-    "    bitmap             BLOB NOT NULL,"
-    "    PRIMARY KEY (segment_id, number)) WITHOUT ROWID; "
-    "CREATE TABLE gaps ("
-    "    segment_id  INTEGER NOT NULL,"
-    "    feed        TEXT NOT NULL,"
-    "    from_ns     INTEGER NOT NULL,"
-    "    line        INTEGER NOT NULL,"
-    "    shard       INTEGER NOT NULL,"
-    "    conn        INTEGER NOT NULL,"
-    "    topic       TEXT NOT NULL,"
-    "    symbol      TEXT NOT NULL,"
-    "    reason      TEXT NOT NULL,"
-    "    to_ns       INTEGER NOT NULL," /* 0: the gap is open */
-    "    frames_lost INTEGER NOT NULL," /* -1: unknown */
-    "    covered_by  TEXT NOT NULL,"
-    "    cause       TEXT NOT NULL,"
-    "    detail      TEXT NOT NULL,"
-    "    PRIMARY KEY (segment_id, feed, from_ns, line, shard, conn, topic, symbol, reason)) "
-    "WITHOUT ROWID;";
-
-#define SEGMENT_COLUMNS                                                                            \
-    "path, session, session_start_ns, feed, family, verb, version, number, previous_segment, "     \
-    "chain, file_bytes, messages, chunks, first_ns, last_ns, chunks_hash, hash"
-#define CHANNEL_COLUMNS                                                                            \
-    "mcap_id, messages, first_ns, last_ns, feed, family, line, shard, dir, topic, "                \
-    "exchange_topic, symbol, opcode, message_encoding, schema_name"
-#define CHUNK_COLUMNS                                                                              \
-    "number, offset, chunk_bytes, index_bytes, uncompressed_bytes, first_ns, last_ns, messages, "  \
-    "bitmap"
-/* In the order of GAP_MEMBERS. */
-#define GAP_COLUMNS                                                                                \
-    "reason, feed, line, shard, conn, topic, symbol, from_ns, to_ns, frames_lost, covered_by, "    \
-    "cause, detail"
+static const char SCHEMA[] = "CREATE TABLE segments ("
+                             "    path       TEXT NOT NULL PRIMARY KEY," /* below the archive */
+                             "    file_bytes INTEGER NOT NULL,"
+                             "    chain      TEXT NOT NULL,"    /* last value, 32 hex digits */
+                             "    hash       INTEGER NOT NULL," /* of rows */
+                             "    rows       BLOB NOT NULL,"
+                             "    chunks     BLOB NOT NULL)";
 
 typedef enum statement {
-    STATEMENT_PUT_SEGMENT,
-    STATEMENT_PUT_CHANNEL,
-    STATEMENT_PUT_CHUNK,
-    STATEMENT_PUT_GAP,
-    STATEMENT_LOAD_SEGMENT,
-    STATEMENT_LOAD_CHANNELS,
+    STATEMENT_PUT,
+    STATEMENT_LOAD_ROWS,
     STATEMENT_LOAD_CHUNKS,
-    STATEMENT_LOAD_GAPS,
     STATEMENT_LIST,
-    STATEMENT_DROP_CHANNELS,
-    STATEMENT_DROP_CHUNKS,
-    STATEMENT_DROP_GAPS,
-    STATEMENT_DROP_SEGMENT, /* last: the others look for its row */
+    STATEMENT_DROP,
+    STATEMENT_CLEAR,
+    STATEMENT_DUMP,
     STATEMENT_COUNT,
 } statement;
 
-#define OF_PATH " WHERE segment_id IN (SELECT id FROM segments WHERE path = ?1)"
-
 static const char *const STATEMENTS[STATEMENT_COUNT] = {
-    [STATEMENT_PUT_SEGMENT] =
-        "INSERT INTO segments (" SEGMENT_COLUMNS ") "
-        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
-    [STATEMENT_PUT_CHANNEL] =
-        "INSERT INTO channels (segment_id, " CHANNEL_COLUMNS ") "
-        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
-    [STATEMENT_PUT_CHUNK] = "INSERT INTO chunks (segment_id, " CHUNK_COLUMNS ") "
-                            "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-    [STATEMENT_PUT_GAP] = "INSERT INTO gaps (segment_id, " GAP_COLUMNS ") "
-                          "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
-    [STATEMENT_LOAD_SEGMENT] = "SELECT " SEGMENT_COLUMNS ", id FROM segments WHERE path = ?1",
-    [STATEMENT_LOAD_CHANNELS] =
-        "SELECT " CHANNEL_COLUMNS " FROM channels WHERE segment_id = ?1 ORDER BY mcap_id",
-    [STATEMENT_LOAD_CHUNKS] =
-        "SELECT " CHUNK_COLUMNS " FROM chunks WHERE segment_id = ?1 ORDER BY number",
-    [STATEMENT_LOAD_GAPS] = "SELECT " GAP_COLUMNS " FROM gaps WHERE segment_id = ?1 ORDER BY feed, "
-                            "from_ns, line, shard, conn, topic, symbol, reason",
+    [STATEMENT_PUT] = "INSERT OR REPLACE INTO segments (path, file_bytes, chain, hash, rows, "
+                      "chunks) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    [STATEMENT_LOAD_ROWS] = "SELECT file_bytes, chain, hash, rows FROM segments WHERE path = ?1",
+    [STATEMENT_LOAD_CHUNKS] = "SELECT chunks FROM segments WHERE path = ?1",
     [STATEMENT_LIST] = "SELECT path, file_bytes, chain FROM segments ORDER BY path",
-    [STATEMENT_DROP_CHANNELS] = "DELETE FROM channels" OF_PATH,
-    [STATEMENT_DROP_CHUNKS] = "DELETE FROM chunks" OF_PATH,
-    [STATEMENT_DROP_GAPS] = "DELETE FROM gaps" OF_PATH,
-    [STATEMENT_DROP_SEGMENT] = "DELETE FROM segments WHERE path = ?1",
+    [STATEMENT_DROP] = "DELETE FROM segments WHERE path = ?1",
+    [STATEMENT_CLEAR] = "DELETE FROM segments",
+    [STATEMENT_DUMP] = "SELECT path, file_bytes, chain, hash, chunks FROM segments ORDER BY path",
 };
 
 struct catalog {
@@ -198,223 +100,247 @@ td_result catalog_remove(const char *path, td_err *err)
     return database_remove(&KIND, path, err);
 }
 
-/* ---- the hash ---- */
+/* ---- rows as bytes ---- */
 
-/* Over what a reader gets, so that whatever changes an answer changes the hash. It finds accidents
- * and edits, not forgery. */
+typedef enum field_type {
+    FIELD_U16,
+    FIELD_U32,
+    FIELD_U64,
+    FIELD_TEXT,  /* char * */
+    FIELD_CHARS, /* an array of char */
+    FIELD_BYTES, /* td_bytes */
+} field_type;
 
-static void hash_number(td_xxh64_state *hash, uint64_t number)
+/* A member of a row. Numbers have 8 bytes, little-endian, texts their NUL; bytes come after their
+ * size. */
+typedef struct field {
+    field_type type;
+    size_t offset;
+    size_t size; /* of the member */
+} field;
+
+typedef struct row_kind {
+    const field *fields;
+    size_t field_count;
+} row_kind;
+
+/* What a segment has once; its lists follow. */
+typedef struct segment_row {
+    segment_index index; /* without lists */
+    uint64_t channel_count, gap_count, chunk_count;
+    uint64_t chunks_hash; /* of the chunks' bytes, which are loaded apart */
+} segment_row;
+
+typedef struct chunk_row {
+    segment_chunk chunk;
+    td_bytes bitmap;
+} chunk_row;
+
+#define FIELD(of, type, member)                                                                    \
+    {                                                                                              \
+        FIELD_##type, offsetof(of, member), sizeof((of *)NULL)->member                             \
+    }
+
+static const field SEGMENT_FIELDS[] = {
+    FIELD(segment_row, TEXT, index.path),
+    FIELD(segment_row, CHARS, index.session),
+    FIELD(segment_row, U64, index.session_start_ns),
+    FIELD(segment_row, CHARS, index.feed),
+    FIELD(segment_row, CHARS, index.family),
+    FIELD(segment_row, CHARS, index.verb),
+    FIELD(segment_row, CHARS, index.version),
+    FIELD(segment_row, U32, index.number),
+    FIELD(segment_row, TEXT, index.previous_segment),
+    FIELD(segment_row, CHARS, index.chain_hex),
+    FIELD(segment_row, U64, index.file_bytes),
+    FIELD(segment_row, U64, index.message_count),
+    FIELD(segment_row, U64, index.first_ns),
+    FIELD(segment_row, U64, index.last_ns),
+    FIELD(segment_row, U64, channel_count),
+    FIELD(segment_row, U64, gap_count),
+    FIELD(segment_row, U64, chunk_count),
+    FIELD(segment_row, U64, chunks_hash),
+};
+
+static const field CHANNEL_FIELDS[] = {
+    FIELD(segment_channel, U16, id),
+    FIELD(segment_channel, U64, message_count),
+    FIELD(segment_channel, U64, first_ns),
+    FIELD(segment_channel, U64, last_ns),
+    FIELD(segment_channel, TEXT, info.feed),
+    FIELD(segment_channel, TEXT, info.family),
+    FIELD(segment_channel, U32, info.line),
+    FIELD(segment_channel, U32, info.shard),
+    FIELD(segment_channel, U32, info.dir),
+    FIELD(segment_channel, TEXT, info.topic),
+    FIELD(segment_channel, TEXT, info.exchange_topic),
+    FIELD(segment_channel, TEXT, info.symbol),
+    FIELD(segment_channel, U32, info.opcode),
+    FIELD(segment_channel, TEXT, info.message_encoding),
+    FIELD(segment_channel, TEXT, info.schema_name),
+};
+
+static const field GAP_FIELDS[] = {
+    FIELD(gap_row, U32, reason),      FIELD(gap_row, TEXT, feed),       FIELD(gap_row, U32, line),
+    FIELD(gap_row, U32, shard),       FIELD(gap_row, U32, conn),        FIELD(gap_row, TEXT, topic),
+    FIELD(gap_row, TEXT, symbol),     FIELD(gap_row, U64, from_ns),     FIELD(gap_row, U64, to_ns),
+    FIELD(gap_row, U64, frames_lost), FIELD(gap_row, TEXT, covered_by), FIELD(gap_row, TEXT, cause),
+    FIELD(gap_row, TEXT, detail),
+};
+
+static const field CHUNK_FIELDS[] = {
+    FIELD(chunk_row, U64, chunk.offset),        FIELD(chunk_row, U64, chunk.chunk_bytes),
+    FIELD(chunk_row, U64, chunk.index_bytes),   FIELD(chunk_row, U64, chunk.uncompressed_bytes),
+    FIELD(chunk_row, U64, chunk.first_ns),      FIELD(chunk_row, U64, chunk.last_ns),
+    FIELD(chunk_row, U64, chunk.message_count), FIELD(chunk_row, BYTES, bitmap),
+};
+
+#define ROW_KIND(fields)                                                                           \
+    {                                                                                              \
+        fields, sizeof(fields) / sizeof(fields)[0]                                                 \
+    }
+
+static const row_kind SEGMENT_ROW = ROW_KIND(SEGMENT_FIELDS);
+static const row_kind CHANNEL_ROW = ROW_KIND(CHANNEL_FIELDS);
+static const row_kind GAP_ROW = ROW_KIND(GAP_FIELDS);
+static const row_kind CHUNK_ROW = ROW_KIND(CHUNK_FIELDS);
+
+static void put_number(td_buf *out, uint64_t number)
 {
     uint8_t bytes[8];
-    td_put_le64(bytes, number > INT64_MAX ? INT64_MAX : number); /* as it is stored */
-    td_xxh64_update(hash, bytes, sizeof bytes);
+    td_put_le64(bytes, number);
+    td_buf_add(out, bytes, sizeof bytes);
 }
 
-static void hash_bytes(td_xxh64_state *hash, const void *bytes, size_t size)
+static void put_text(td_buf *out, const char *text)
 {
-    hash_number(hash, size);
-    if (size > 0)
-        td_xxh64_update(hash, bytes, size);
+    td_buf_add(out, text, strlen(text) + 1);
 }
 
-static void hash_text(td_xxh64_state *hash, const char *text)
+static void put_row(td_buf *out, const row_kind *kind, const void *row)
 {
-    hash_bytes(hash, text, strlen(text));
-}
-
-static uint64_t hash_chunks(const segment_index *index)
-{
-    td_xxh64_state hash;
-    td_xxh64_begin(&hash);
-    for (size_t i = 0; i < index->chunk_count; i++) {
-        const segment_chunk *chunk = &index->chunks[i];
-        const uint64_t numbers[] = {
-            i,
-            chunk->offset,
-            chunk->chunk_bytes,
-            chunk->index_bytes,
-            chunk->uncompressed_bytes,
-            chunk->first_ns,
-            chunk->last_ns,
-            chunk->message_count,
-        };
-        for (size_t k = 0; k < sizeof numbers / sizeof numbers[0]; k++)
-            hash_number(&hash, numbers[k]);
-        hash_bytes(&hash, index->bitmaps + chunk->bitmap_offset, chunk->bitmap_bytes);
+    for (size_t i = 0; i < kind->field_count; i++) {
+        const void *at = (const char *)row + kind->fields[i].offset;
+        const td_bytes *bytes = at;
+        switch (kind->fields[i].type) {
+        case FIELD_U16:
+            put_number(out, *(const uint16_t *)at);
+            break;
+        case FIELD_U32:
+            put_number(out, *(const uint32_t *)at);
+            break;
+        case FIELD_U64:
+            put_number(out, *(const uint64_t *)at);
+            break;
+        case FIELD_TEXT:
+            put_text(out, *(const char *const *)at);
+            break;
+        case FIELD_CHARS:
+            put_text(out, at);
+            break;
+        case FIELD_BYTES:
+            put_number(out, bytes->size);
+            td_buf_add(out, bytes->data, bytes->size);
+            break;
+        }
     }
-    return td_xxh64_end(&hash);
 }
 
-static void hash_channel(td_xxh64_state *hash, const segment_channel *channel)
+/* Take that many bytes from the front; 0: there are fewer. */
+static int take_bytes(td_bytes *from, uint64_t size, td_bytes *out)
 {
-    const channel_info *info = &channel->info;
-    const uint64_t numbers[] = {
-        channel->id, channel->message_count, channel->first_ns, channel->last_ns, info->line,
-        info->shard, (uint64_t)info->opcode,
-    };
-    const char *const texts[] = {
-        info->feed,           info->family, channel_dir_name(info->dir), info->topic,
-        info->exchange_topic, info->symbol, info->message_encoding,      info->schema_name,
-    };
-    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
-        hash_number(hash, numbers[i]);
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
-        hash_text(hash, texts[i]);
+    if (size > from->size)
+        return 0;
+    *out = td_bytes_of(from->data, (size_t)size);
+    *from = td_bytes_of(from->data + size, from->size - (size_t)size);
+    return 1;
 }
 
-static void hash_gap(td_xxh64_state *hash, const gap_row *row)
+static int take_number(td_bytes *from, uint64_t *out)
 {
-    for (size_t i = 0; i < GAP_MEMBER_COUNT; i++) {
-        const gap_member *member = &GAP_MEMBERS[i];
-        if (gap_member_is_text(member))
-            hash_text(hash, gap_member_text(row, member));
+    td_bytes bytes;
+    if (!take_bytes(from, sizeof *out, &bytes))
+        return 0;
+    *out = td_le64(bytes.data);
+    return 1;
+}
+
+static int take_text(td_bytes *from, size_t size_max, td_bytes *out)
+{
+    const uint8_t *end = from->size == 0 ? NULL : memchr(from->data, '\0', from->size);
+    return end != NULL && (size_t)(end - from->data) < size_max &&
+           take_bytes(from, (uint64_t)(end - from->data) + 1, out);
+}
+
+static int take_field(td_bytes *from, const field *of, void *at)
+{
+    uint64_t number = 0;
+    td_bytes bytes;
+    if (of->type == FIELD_TEXT || of->type == FIELD_CHARS) {
+        if (!take_text(from, of->type == FIELD_CHARS ? of->size : SIZE_MAX, &bytes))
+            return 0;
+        if (of->type == FIELD_CHARS)
+            memcpy(at, bytes.data, bytes.size);
         else
-            hash_number(hash, gap_member_number(row, member));
+            *(const char **)at = (const char *)bytes.data;
+        return 1;
     }
+    if (!take_number(from, &number))
+        return 0;
+    if (of->type == FIELD_BYTES)
+        return take_bytes(from, number, at);
+    if (of->type == FIELD_U16)
+        *(uint16_t *)at = (uint16_t)number;
+    else if (of->type == FIELD_U32)
+        *(uint32_t *)at = (uint32_t)number;
+    else
+        *(uint64_t *)at = number;
+    return 1;
 }
 
-/* chunk_count, chunks_hash: of the chunks, which need not be loaded. */
-static uint64_t hash_rows(const segment_rows *rows, uint64_t chunk_count, uint64_t chunks_hash)
+/* The inverse of put_row: moves on. Texts and bytes are views. 0: they are not of such a row. */
+static int take_row(td_bytes *from, const row_kind *kind, void *row)
 {
-    const segment_index *index = &rows->index;
-    const char *const texts[] = {
-        index->path, index->session, index->feed,      index->family,
-        index->verb, index->version, index->chain_hex, index->previous_segment,
-    };
-    const uint64_t numbers[] = {
-        index->session_start_ns, index->number,  index->file_bytes, index->message_count,
-        index->first_ns,         index->last_ns, chunk_count,       index->channel_count,
-        rows->gaps.count,
-    };
-    td_xxh64_state hash;
-    td_xxh64_begin(&hash);
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
-        hash_text(&hash, texts[i]);
-    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
-        hash_number(&hash, numbers[i]);
-    hash_bytes(&hash, &chunks_hash, sizeof chunks_hash);
-    for (size_t i = 0; i < index->channel_count; i++)
-        hash_channel(&hash, &index->channels[i]);
-    for (size_t i = 0; i < rows->gaps.count; i++)
-        hash_gap(&hash, &rows->gaps.rows[i]);
-    return td_xxh64_end(&hash);
+    for (size_t i = 0; i < kind->field_count; i++)
+        if (!take_field(from, &kind->fields[i], (char *)row + kind->fields[i].offset))
+            return 0;
+    return 1;
 }
 
 /* ---- writing ---- */
 
-static td_result put_segment(catalog *c, const segment_rows *rows, int64_t *id, td_err *err)
+static void put_chunks(const segment_index *index, td_buf *out)
+{
+    for (size_t i = 0; i < index->chunk_count; i++) {
+        const segment_chunk *chunk = &index->chunks[i];
+        const chunk_row row = {
+            .chunk = *chunk,
+            .bitmap = td_bytes_of(index->bitmaps + chunk->bitmap_offset, chunk->bitmap_bytes)};
+        put_row(out, &CHUNK_ROW, &row);
+    }
+}
+
+static void put_lists(const segment_rows *rows, td_bytes chunks, td_buf *out)
 {
     const segment_index *index = &rows->index;
-    uint64_t chunks_hash = hash_chunks(index);
-    database_query query = database_query_begin(c->db, STATEMENT_PUT_SEGMENT);
-    database_bind_text(&query, index->path);
-    database_bind_text(&query, index->session);
-    database_bind_u64(&query, index->session_start_ns);
-    database_bind_text(&query, index->feed);
-    database_bind_text(&query, index->family);
-    database_bind_text(&query, index->verb);
-    database_bind_text(&query, index->version);
-    database_bind_u64(&query, index->number);
-    database_bind_text(&query, index->previous_segment);
-    database_bind_text(&query, index->chain_hex);
-    database_bind_u64(&query, index->file_bytes);
-    database_bind_u64(&query, index->message_count);
-    database_bind_u64(&query, index->chunk_count);
-    database_bind_u64(&query, index->first_ns);
-    database_bind_u64(&query, index->last_ns);
-    database_bind_i64(&query, (int64_t)chunks_hash);
-    database_bind_i64(&query, (int64_t)hash_rows(rows, index->chunk_count, chunks_hash));
-    td_result rc = database_query_run(&query, err);
-    *id = rc == TD_OK ? database_last_row_id(c->db) : 0;
-    return rc;
+    const segment_row row = {.index = *index,
+                             .channel_count = index->channel_count,
+                             .gap_count = rows->gaps.count,
+                             .chunk_count = index->chunk_count,
+                             .chunks_hash = td_xxh64(chunks.data, chunks.size)};
+    put_row(out, &SEGMENT_ROW, &row);
+    for (size_t i = 0; i < index->channel_count; i++)
+        put_row(out, &CHANNEL_ROW, &index->channels[i]);
+    for (size_t i = 0; i < rows->gaps.count; i++)
+        put_row(out, &GAP_ROW, &rows->gaps.rows[i]);
 }
 
-static td_result put_channel(catalog *c, int64_t id, const segment_channel *channel, td_err *err)
+/* Run a statement as a transaction. */
+static td_result change(catalog *c, database_query *query, td_err *err)
 {
-    const channel_info *info = &channel->info;
-    database_query query = database_query_begin(c->db, STATEMENT_PUT_CHANNEL);
-    database_bind_i64(&query, id);
-    database_bind_u64(&query, channel->id);
-    database_bind_u64(&query, channel->message_count);
-    database_bind_u64(&query, channel->first_ns);
-    database_bind_u64(&query, channel->last_ns);
-    database_bind_text(&query, info->feed);
-    database_bind_text(&query, info->family);
-    database_bind_u64(&query, info->line);
-    database_bind_u64(&query, info->shard);
-    database_bind_text(&query, channel_dir_name(info->dir));
-    database_bind_text(&query, info->topic);
-    database_bind_text(&query, info->exchange_topic);
-    database_bind_text(&query, info->symbol);
-    database_bind_u64(&query, (uint64_t)info->opcode);
-    database_bind_text(&query, info->message_encoding);
-    database_bind_text(&query, info->schema_name);
-    return database_query_run(&query, err);
-}
-
-static td_result put_chunk(catalog *c, int64_t id, const segment_index *index, size_t number,
-                           td_err *err)
-{
-    const segment_chunk *chunk = &index->chunks[number];
-    database_query query = database_query_begin(c->db, STATEMENT_PUT_CHUNK);
-    database_bind_i64(&query, id);
-    database_bind_u64(&query, number);
-    database_bind_u64(&query, chunk->offset);
-    database_bind_u64(&query, chunk->chunk_bytes);
-    database_bind_u64(&query, chunk->index_bytes);
-    database_bind_u64(&query, chunk->uncompressed_bytes);
-    database_bind_u64(&query, chunk->first_ns);
-    database_bind_u64(&query, chunk->last_ns);
-    database_bind_u64(&query, chunk->message_count);
-    database_bind_blob(&query, index->bitmaps + chunk->bitmap_offset, chunk->bitmap_bytes);
-    return database_query_run(&query, err);
-}
-
-static td_result put_gap(catalog *c, int64_t id, const gap_row *row, td_err *err)
-{
-    database_query query = database_query_begin(c->db, STATEMENT_PUT_GAP);
-    database_bind_i64(&query, id);
-    for (size_t i = 0; i < GAP_MEMBER_COUNT; i++) {
-        const gap_member *member = &GAP_MEMBERS[i];
-        if (gap_member_is_text(member))
-            database_bind_text(&query, gap_member_text(row, member));
-        else if (gap_member_number(row, member) == GAP_FRAMES_UNKNOWN)
-            database_bind_i64(&query, -1);
-        else
-            database_bind_u64(&query, gap_member_number(row, member));
-    }
-    return database_query_run(&query, err);
-}
-
-static td_result drop_rows(catalog *c, const char *path, td_err *err)
-{
-    td_result rc = TD_OK;
-    for (size_t i = STATEMENT_DROP_CHANNELS; i <= STATEMENT_DROP_SEGMENT && rc == TD_OK; i++) {
-        database_query query = database_query_begin(c->db, i);
-        database_bind_text(&query, path);
-        rc = database_query_run(&query, err);
-    }
-    return rc;
-}
-
-static td_result put_rows(catalog *c, const segment_rows *rows, td_err *err)
-{
-    const segment_index *index = &rows->index;
-    int64_t id = 0;
-    td_result rc = drop_rows(c, index->path, err);
+    td_result rc = database_begin(c->db, err);
     if (rc == TD_OK)
-        rc = put_segment(c, rows, &id, err);
-    for (size_t i = 0; i < index->channel_count && rc == TD_OK; i++)
-        rc = put_channel(c, id, &index->channels[i], err);
-    for (size_t i = 0; i < index->chunk_count && rc == TD_OK; i++)
-        rc = put_chunk(c, id, index, i, err);
-    for (size_t i = 0; i < rows->gaps.count && rc == TD_OK; i++)
-        rc = put_gap(c, id, &rows->gaps.rows[i], err);
-    return rc;
-}
-
-static td_result end_transaction(catalog *c, td_result rc, td_err *err)
-{
+        rc = database_query_run(query, err);
     if (rc == TD_OK)
         rc = database_commit(c->db, err);
     if (rc != TD_OK)
@@ -424,37 +350,46 @@ static td_result end_transaction(catalog *c, td_result rc, td_err *err)
 
 td_result catalog_put(catalog *c, const segment_rows *rows, td_err *err)
 {
-    TD_ASSERT(!rows->index.is_open);
-    TD_ASSERT(rows->index.depth == INDEX_FULL);
-    td_result rc = database_begin(c->db, err);
-    return rc == TD_OK ? end_transaction(c, put_rows(c, rows, err), err) : rc;
+    const segment_index *index = &rows->index;
+    td_buf bytes;
+    td_buf chunks;
+    TD_ASSERT(!index->is_open);
+    TD_ASSERT(index->depth == INDEX_FULL);
+    td_buf_init(&bytes, SIZE_MAX);
+    td_buf_init(&chunks, SIZE_MAX);
+    put_chunks(index, &chunks);
+    put_lists(rows, td_buf_view(&chunks), &bytes);
+    database_query query = database_query_begin(c->db, STATEMENT_PUT);
+    database_bind_text(&query, index->path);
+    database_bind_u64(&query, index->file_bytes);
+    database_bind_text(&query, index->chain_hex);
+    database_bind_i64(&query, (int64_t)td_xxh64(bytes.data, bytes.size));
+    database_bind_blob(&query, bytes.data, bytes.size);
+    database_bind_blob(&query, chunks.data, chunks.size);
+    td_result rc =
+        bytes.size > VALUE_BYTES_MAX || chunks.size > VALUE_BYTES_MAX
+            ? td_err_set(err, TD_E_LIMIT, "catalog: segment %s: its rows have over %d MiB",
+                         index->path, VALUE_BYTES_MAX >> 20)
+            : change(c, &query, err);
+    td_buf_fini(&bytes);
+    td_buf_fini(&chunks);
+    return rc;
 }
 
 td_result catalog_drop(catalog *c, const char *path, td_err *err)
 {
-    td_result rc = database_begin(c->db, err);
-    return rc == TD_OK ? end_transaction(c, drop_rows(c, path, err), err) : rc;
+    database_query query = database_query_begin(c->db, STATEMENT_DROP);
+    database_bind_text(&query, path);
+    return change(c, &query, err);
 }
 
 td_result catalog_clear(catalog *c, td_err *err)
 {
-    td_result rc = database_begin(c->db, err);
-    if (rc != TD_OK)
-        return rc;
-    rc = database_run_sql(c->db,
-                          "DELETE FROM segments; DELETE FROM channels; DELETE FROM chunks; "
-                          "DELETE FROM gaps",
-                          "removing rows", err);
-    return end_transaction(c, rc, err);
+    database_query query = database_query_begin(c->db, STATEMENT_CLEAR);
+    return change(c, &query, err);
 }
 
 /* ---- reading ---- */
-
-/* One that is too long is not what was written: it becomes empty, which has another hash. */
-static void copy_text(char *out, size_t out_bytes, const char *text)
-{
-    (void)snprintf(out, out_bytes, "%s", strlen(text) < out_bytes ? text : "");
-}
 
 td_result catalog_list(catalog *c, catalog_entries *out, td_err *err)
 {
@@ -466,7 +401,9 @@ td_result catalog_list(catalog *c, catalog_entries *out, td_err *err)
         catalog_entry *row = &out->rows[out->count++];
         *row = (catalog_entry){.path = td_strdup(database_column_text(&query, 0)),
                                .file_bytes = database_column_u64(&query, 1)};
-        copy_text(row->chain_hex, sizeof row->chain_hex, database_column_text(&query, 2));
+        /* One that is too long is no chain of a segment. */
+        (void)snprintf(row->chain_hex, sizeof row->chain_hex, "%s",
+                       database_column_text(&query, 2));
     }
     return database_query_end(&query, rc);
 }
@@ -491,161 +428,95 @@ const catalog_entry *catalog_entries_find(const catalog_entries *entries, const 
     return bsearch(path, entries->rows, entries->count, sizeof entries->rows[0], compare_entry);
 }
 
-static td_result wrong_rows(const segment_index *index, const char *what, td_err *err)
+/* A value that the hash does not cover may be any. */
+static int take_channels(td_bytes *from, uint64_t count, segment_index *out)
 {
-    return td_err_set(err, TD_E_CORRUPT, "catalog: segment %s: its %s are not as they were written",
-                      index->path, what);
+    for (uint64_t i = 0; i < count; i++) {
+        segment_channel row = {0};
+        if (!take_row(from, &CHANNEL_ROW, &row) || row.info.dir > CHANNEL_EVENT ||
+            (out->channel_count > 0 && out->channels[out->channel_count - 1].id >= row.id))
+            return 0;
+        segment_index_add_channel(out, &row);
+    }
+    return 1;
 }
 
-/* What a segment's row has besides the index. */
-typedef struct segment_hashes {
-    int64_t id;
-    uint64_t chunk_count, chunks, all;
-} segment_hashes;
-
-static td_result load_segment(catalog *c, const char *path, segment_index *out,
-                              segment_hashes *hashes, td_err *err)
+static int take_gaps(td_bytes *from, uint64_t count, gap_list *out)
 {
-    database_query query = database_query_begin(c->db, STATEMENT_LOAD_SEGMENT);
+    for (uint64_t i = 0; i < count; i++) {
+        gap_row row = {0};
+        if (!take_row(from, &GAP_ROW, &row) || row.reason >= GAP_REASON_COUNT)
+            return 0;
+        gap_list_add(out, &row);
+    }
+    return from->size == 0;
+}
+
+static int take_chunks(td_bytes from, uint64_t count, segment_index *out)
+{
+    for (uint64_t i = 0; i < count; i++) {
+        chunk_row row = {.chunk = {.has_channels = 1}};
+        if (!take_row(&from, &CHUNK_ROW, &row) || row.bitmap.size > BITMAP_BYTES_MAX ||
+            segment_index_add_chunk(out, &row.chunk, row.bitmap, NULL) != TD_OK)
+            return 0;
+    }
+    return from.size == 0;
+}
+
+static td_result wrong_rows(const char *path, const char *what, td_err *err)
+{
+    return td_err_set(err, TD_E_CORRUPT, "catalog: segment %s: its %s are not as they were written",
+                      path, what);
+}
+
+/* row gets what the segment has once; its texts are in out. */
+static td_result load_rows(catalog *c, const char *path, segment_row *row, segment_rows *out,
+                           td_err *err)
+{
+    database_query query = database_query_begin(c->db, STATEMENT_LOAD_ROWS);
     database_bind_text(&query, path);
     td_result rc = database_query_next(&query, err);
     if (rc == TD_EOF)
         rc = td_err_set(err, TD_E_NOTFOUND, "segment %s is not in the catalog", path);
     if (rc != TD_OK)
         return database_query_end(&query, rc);
-    *out = (segment_index){
-        .depth = INDEX_FULL,
-        .path = td_strdup(database_column_text(&query, 0)),
-        .session_start_ns = database_column_u64(&query, 2),
-        .number = (uint32_t)database_column_u64(&query, 7),
-        .previous_segment = td_strdup(database_column_text(&query, 8)),
-        .file_bytes = database_column_u64(&query, 10),
-        .message_count = database_column_u64(&query, 11),
-        .first_ns = database_column_u64(&query, 13),
-        .last_ns = database_column_u64(&query, 14),
-    };
-    copy_text(out->session, sizeof out->session, database_column_text(&query, 1));
-    copy_text(out->feed, sizeof out->feed, database_column_text(&query, 3));
-    copy_text(out->family, sizeof out->family, database_column_text(&query, 4));
-    copy_text(out->verb, sizeof out->verb, database_column_text(&query, 5));
-    copy_text(out->version, sizeof out->version, database_column_text(&query, 6));
-    copy_text(out->chain_hex, sizeof out->chain_hex, database_column_text(&query, 9));
-    *hashes = (segment_hashes){.chunk_count = database_column_u64(&query, 12),
-                               .chunks = (uint64_t)database_column_i64(&query, 15),
-                               .all = (uint64_t)database_column_i64(&query, 16),
-                               .id = database_column_i64(&query, 17)};
+    td_bytes bytes = database_column_blob(&query, 3);
+    if ((uint64_t)database_column_i64(&query, 2) != td_xxh64(bytes.data, bytes.size) ||
+        !take_row(&bytes, &SEGMENT_ROW, row) || strcmp(row->index.path, path) != 0 ||
+        row->index.file_bytes != database_column_u64(&query, 0) ||
+        strcmp(row->index.chain_hex, database_column_text(&query, 1)) != 0)
+        return database_query_end(&query, wrong_rows(path, "rows", err));
+    out->index = row->index;
+    out->index.depth = INDEX_FULL;
+    out->index.path = td_strdup(row->index.path);
+    out->index.previous_segment = td_strdup(row->index.previous_segment);
+    row->index = (segment_index){0};
+    if (!take_channels(&bytes, row->channel_count, &out->index) ||
+        !take_gaps(&bytes, row->gap_count, &out->gaps))
+        rc = wrong_rows(path, "rows", err);
     return database_query_end(&query, rc);
 }
 
-static td_result load_channels(catalog *c, int64_t id, segment_index *out, td_err *err)
-{
-    database_query query = database_query_begin(c->db, STATEMENT_LOAD_CHANNELS);
-    database_bind_i64(&query, id);
-    td_result rc;
-    while ((rc = database_query_next(&query, err)) == TD_OK) {
-        segment_channel row = {.id = (uint16_t)database_column_u64(&query, 0),
-                               .message_count = database_column_u64(&query, 1),
-                               .first_ns = database_column_u64(&query, 2),
-                               .last_ns = database_column_u64(&query, 3),
-                               .info = {
-                                   .feed = database_column_text(&query, 4),
-                                   .family = database_column_text(&query, 5),
-                                   .line = (uint32_t)database_column_u64(&query, 6),
-                                   .shard = (uint32_t)database_column_u64(&query, 7),
-                                   .topic = database_column_text(&query, 9),
-                                   .exchange_topic = database_column_text(&query, 10),
-                                   .symbol = database_column_text(&query, 11),
-                                   .opcode = database_column_u64(&query, 12) == OPCODE_BINARY
-                                                 ? OPCODE_BINARY
-                                                 : OPCODE_TEXT,
-                                   .message_encoding = database_column_text(&query, 13),
-                                   .schema_name = database_column_text(&query, 14),
-                               }};
-        int is_after = out->channel_count == 0 || out->channels[out->channel_count - 1].id < row.id;
-        if (!channel_dir_parse(td_bytes_str(database_column_text(&query, 8)), &row.info.dir) ||
-            !is_after)
-            return database_query_end(&query, wrong_rows(out, "channels", err));
-        segment_index_add_channel(out, &row);
-    }
-    return database_query_end(&query, rc);
-}
-
-static td_result load_chunks(catalog *c, int64_t id, segment_index *out, td_err *err)
+static td_result load_chunks(catalog *c, const segment_row *row, segment_index *out, td_err *err)
 {
     database_query query = database_query_begin(c->db, STATEMENT_LOAD_CHUNKS);
-    database_bind_i64(&query, id);
-    td_result rc = TD_OK;
-    while (rc == TD_OK && (rc = database_query_next(&query, err)) == TD_OK) {
-        td_bytes bitmap = database_column_blob(&query, 8);
-        segment_chunk row = {
-            .offset = database_column_u64(&query, 1),
-            .chunk_bytes = database_column_u64(&query, 2),
-            .index_bytes = database_column_u64(&query, 3),
-            .uncompressed_bytes = database_column_u64(&query, 4),
-            .first_ns = database_column_u64(&query, 5),
-            .last_ns = database_column_u64(&query, 6),
-            .message_count = database_column_u64(&query, 7),
-            .has_channels = 1,
-        };
-        if (bitmap.size > BITMAP_BYTES_MAX || out->chunk_count >= CHUNKS_MAX ||
-            database_column_u64(&query, 0) != out->chunk_count)
-            rc = wrong_rows(out, "chunks", err);
-        else
-            rc = segment_index_add_chunk(out, &row, bitmap, err);
-    }
+    database_bind_text(&query, out->path);
+    td_result rc = database_query_next(&query, err);
+    td_bytes bytes = rc == TD_OK ? database_column_blob(&query, 0) : td_bytes_of(NULL, 0);
+    if (rc == TD_EOF || (rc == TD_OK && (td_xxh64(bytes.data, bytes.size) != row->chunks_hash ||
+                                         !take_chunks(bytes, row->chunk_count, out))))
+        rc = wrong_rows(out->path, "chunks", err);
     return database_query_end(&query, rc);
-}
-
-static td_result load_gaps(catalog *c, int64_t id, segment_rows *out, td_err *err)
-{
-    database_query query = database_query_begin(c->db, STATEMENT_LOAD_GAPS);
-    database_bind_i64(&query, id);
-    td_result rc;
-    while ((rc = database_query_next(&query, err)) == TD_OK) {
-        gap_row row = {0};
-        for (size_t i = 0; i < GAP_MEMBER_COUNT; i++) {
-            const gap_member *member = &GAP_MEMBERS[i];
-            if (member->type == GAP_MEMBER_TEXT)
-                gap_member_set_text(&row, member, database_column_text(&query, (int)i));
-            else if (member->type != GAP_MEMBER_REASON)
-                gap_member_set_number(&row, member,
-                                      database_column_i64(&query, (int)i) < 0
-                                          ? GAP_FRAMES_UNKNOWN
-                                          : database_column_u64(&query, (int)i));
-            else if (!gap_reason_parse(td_bytes_str(database_column_text(&query, (int)i)),
-                                       &row.reason))
-                return database_query_end(&query, wrong_rows(&out->index, "gaps", err));
-        }
-        gap_list_add(&out->gaps, &row);
-    }
-    return database_query_end(&query, rc);
-}
-
-static td_result load_rows(catalog *c, const char *path, catalog_part part, segment_rows *out,
-                           td_err *err)
-{
-    segment_hashes hashes = {0};
-    td_result rc = load_segment(c, path, &out->index, &hashes, err);
-    if (rc == TD_OK)
-        rc = load_channels(c, hashes.id, &out->index, err);
-    if (rc == TD_OK)
-        rc = load_gaps(c, hashes.id, out, err);
-    if (rc == TD_OK && hash_rows(out, hashes.chunk_count, hashes.chunks) != hashes.all)
-        rc = wrong_rows(&out->index, "rows", err);
-    if (rc != TD_OK || part == CATALOG_ROWS)
-        return rc;
-    rc = load_chunks(c, hashes.id, &out->index, err);
-    if (rc == TD_OK &&
-        (out->index.chunk_count != hashes.chunk_count || hash_chunks(&out->index) != hashes.chunks))
-        rc = wrong_rows(&out->index, "chunks", err);
-    return rc;
 }
 
 td_result catalog_load(catalog *c, const char *path, catalog_part part, segment_rows *out,
                        td_err *err)
 {
+    segment_row row = {0};
     *out = (segment_rows){0};
-    td_result rc = load_rows(c, path, part, out, err);
+    td_result rc = load_rows(c, path, &row, out, err);
+    if (rc == TD_OK && part == CATALOG_ROWS_AND_CHUNKS)
+        rc = load_chunks(c, &row, &out->index, err);
     if (rc == TD_OK && database_is_disturbed(c->db))
         rc = td_err_set(err, TD_E_BUSY, "catalog '%s': a writer began to use it",
                         database_path(c->db));
@@ -656,70 +527,35 @@ td_result catalog_load(catalog *c, const char *path, catalog_part part, segment_
 
 /* ---- as text ---- */
 
-/* A column of a line: a separator that no name has, its name, and its value without backslashes. */
-#define FIELD(name, value)                                                                         \
-    "|| char(31) || '" name "=' || replace(coalesce(" value ", ''), '\\', '\\x5c') "
-#define COLUMN(name)     FIELD(name, name)
-#define OF_SEGMENT       FIELD("path", "segments.path")
-#define FROM_BOTH(table) "FROM " table " LEFT JOIN segments ON segments.id = segment_id "
-
-static const char *const DUMPS[] = {
-    "SELECT 'segment' " COLUMN("path") COLUMN("session") COLUMN("session_start_ns") COLUMN("feed")
-        COLUMN("family") COLUMN("verb") COLUMN("version") COLUMN("number")
-            COLUMN("previous_segment") COLUMN("chain") COLUMN("file_bytes") COLUMN("messages")
-                COLUMN("chunks") COLUMN("first_ns") COLUMN("last_ns") COLUMN("chunks_hash")
-                    COLUMN("hash") "FROM segments ORDER BY path",
-    "SELECT 'channel' " OF_SEGMENT COLUMN("mcap_id") FIELD("messages", "channels.messages")
-        FIELD("first_ns", "channels.first_ns") FIELD("last_ns", "channels.last_ns")
-            FIELD("feed", "channels.feed") FIELD("family", "channels.family") COLUMN("line")
-                COLUMN("shard") COLUMN("dir") COLUMN("topic") COLUMN("exchange_topic")
-                    COLUMN("symbol") COLUMN("opcode") COLUMN("message_encoding")
-                        COLUMN("schema_name")
-                            FROM_BOTH("channels") "ORDER BY segments.path, mcap_id",
-    "SELECT 'chunk' " OF_SEGMENT FIELD("number", "chunks.number") COLUMN("offset")
-        COLUMN("chunk_bytes") COLUMN("index_bytes") COLUMN("uncompressed_bytes")
-            FIELD("first_ns", "chunks.first_ns") FIELD("last_ns", "chunks.last_ns")
-                FIELD("messages", "chunks.messages") FIELD("bitmap", "hex(bitmap)")
-                    FROM_BOTH("chunks") "ORDER BY segments.path, chunks.number",
-    "SELECT 'gap' " OF_SEGMENT FIELD("feed", "gaps.feed") COLUMN("from_ns") COLUMN("line")
-        COLUMN("shard") COLUMN("conn") COLUMN("topic") COLUMN("symbol") COLUMN("reason")
-            COLUMN("to_ns") COLUMN("frames_lost") COLUMN("covered_by") COLUMN("cause")
-                COLUMN("detail") FROM_BOTH("gaps") "ORDER BY segments.path, gaps.feed, from_ns, "
-                                                   "line, shard, conn, topic, symbol, reason",
-};
-
-/* Escaped as for a screen; a tab begins a column. */
-static td_result dump_line(const char *text, td_buf *line, catalog_line_fn *fn, void *user,
-                           td_err *err)
+/* A path is escaped as for a screen. */
+static td_result print_segment(const database_query *query, td_buf *line, td_err *err)
 {
+    td_bytes chunks = database_column_blob(query, 4);
     td_buf_clear(line);
-    for (;;) {
-        size_t size = strcspn(text, "\x1f");
-        td_result rc = td_escape_append(line, td_bytes_of(text, size), err);
-        if (rc == TD_OK && text[size] != '\0')
-            rc = td_buf_append(line, "\t", 1, err);
-        if (rc != TD_OK)
-            return rc;
-        if (text[size] == '\0')
-            return fn(user, td_buf_view(line), err);
-        text += size + 1;
-    }
+    td_result rc = td_escape_append(line, td_bytes_str(database_column_text(query, 0)), err);
+    if (rc == TD_OK)
+        rc = td_buf_printf(line, err, "\t%" PRIu64 "\t", database_column_u64(query, 1));
+    if (rc == TD_OK)
+        rc = td_escape_append(line, td_bytes_str(database_column_text(query, 2)), err);
+    return rc == TD_OK ? td_buf_printf(line, err, "\t%016" PRIx64 "\t%016" PRIx64,
+                                       (uint64_t)database_column_i64(query, 3),
+                                       td_xxh64(chunks.data, chunks.size))
+                       : rc;
 }
 
 td_result catalog_dump(catalog *c, catalog_line_fn *fn, void *user, td_err *err)
 {
     td_buf line;
     td_buf_init(&line, LINE_BYTES_MAX);
-    td_result rc = TD_OK;
-    for (size_t i = 0; i < sizeof DUMPS / sizeof DUMPS[0] && rc == TD_OK; i++) {
-        database_query query = database_once_begin(c->db, DUMPS[i]);
-        td_result found = TD_OK;
-        while (rc == TD_OK && (found = database_query_next(&query, err)) == TD_OK)
-            rc = dump_line(database_column_text(&query, 0), &line, fn, user, err);
-        database_once_end(&query);
-        if (rc == TD_OK && found != TD_EOF)
-            rc = found;
+    database_query query = database_query_begin(c->db, STATEMENT_DUMP);
+    td_result rc;
+    while ((rc = database_query_next(&query, err)) == TD_OK) {
+        rc = print_segment(&query, &line, err);
+        if (rc == TD_OK)
+            rc = fn(user, td_buf_view(&line), err);
+        if (rc != TD_OK)
+            break;
     }
     td_buf_fini(&line);
-    return rc;
+    return database_query_end(&query, rc);
 }

@@ -40,7 +40,7 @@ TD_MUST_USE td_result catalog_remove(const char *path, td_err *err);
 /* TD_E_BUSY, TD_E_NOSPACE, TD_E_IO; TD_E_CORRUPT; TD_E_NOTFOUND if the file was removed or replaced
  * under us. */
 
-/* Insert or replace the rows of a finished segment (INDEX_FULL). */
+/* Insert or replace the rows of a finished segment (INDEX_FULL). TD_E_LIMIT: they are too large. */
 TD_MUST_USE td_result catalog_put(catalog *catalog, const segment_rows *rows, td_err *err);
 
 /* Forget a segment, or all of them. */
@@ -75,8 +75,8 @@ typedef enum catalog_part { CATALOG_ROWS, CATALOG_ROWS_AND_CHUNKS } catalog_part
 TD_MUST_USE td_result catalog_load(catalog *catalog, const char *path, catalog_part part,
                                    segment_rows *out, td_err *err);
 
-/* Every row of every table, sorted, one per line. Equal archives give equal lines, whatever the
- * order of writing. line is without LF. */
+/* A line for each segment, by path: path, size, last chain value, and hashes of its rows and of its
+ * chunks, separated by tabs. Equal archives give equal lines. line is without LF. */
 typedef td_result catalog_line_fn(void *user, td_bytes line, td_err *err);
 TD_MUST_USE td_result catalog_dump(catalog *catalog, catalog_line_fn *fn, void *user, td_err *err);
 

@@ -95,7 +95,7 @@ exit_code cmd_dump_catalog(const verb_context *context, int argc, char **argv)
 {
     const verb_spec spec = {
         .name = "dump-catalog",
-        .summary = "Print every row of the catalog as sorted text.",
+        .summary = "Print the catalog as sorted text, with hashes of its rows.",
         .statuses = {[EXIT_CODE_DAMAGE] = "the catalog is damaged: 'tapedeck reindex' rebuilds it",
                      [EXIT_CODE_FAILED] = "there is no such archive, or it has no catalog"},
         .examples = "tapedeck dump-catalog archive | sha256sum",

@@ -26,12 +26,31 @@
 
 enum { CHUNK_FRAMES = 20 };
 
-static size_t count_lines(const char *text, const char *beginning)
+/* What the catalog has, all segments together. */
+typedef struct totals {
+    size_t segments, chunks, channels, gaps;
+} totals;
+
+static totals count_rows(const archive_place *place)
 {
-    size_t count = 0;
-    for (const char *line = text; *line != '\0'; line = strchr(line, '\n') + 1)
-        count += strncmp(line, beginning, strlen(beginning)) == 0;
-    return count;
+    catalog *c = NULL;
+    catalog_entries entries;
+    totals all = {0};
+    assert_int_equal(catalog_open(place->catalog_path, CATALOG_READ, &c, NULL), TD_OK);
+    assert_int_equal(catalog_list(c, &entries, NULL), TD_OK);
+    for (size_t i = 0; i < entries.count; i++) {
+        segment_rows rows;
+        assert_int_equal(
+            catalog_load(c, entries.rows[i].path, CATALOG_ROWS_AND_CHUNKS, &rows, NULL), TD_OK);
+        all.segments++;
+        all.chunks += rows.index.chunk_count;
+        all.channels += rows.index.channel_count;
+        all.gaps += rows.gaps.count;
+        segment_rows_fini(&rows);
+    }
+    catalog_entries_fini(&entries);
+    catalog_close(c);
+    return all;
 }
 
 /* P5: "delete it, reindex, and dump-catalog prints the same". */
@@ -44,14 +63,14 @@ static void test_catalog_is_derived(void **state)
     clock_sim_advance(place.clock, 1000);
     archive_fixture_record(&place, 200, 4);
     char *before = archive_fixture_dump(&place);
-    assert_int_equal(count_lines(before, "segment\t"), 4 + 2);
-    assert_int_equal(count_lines(before, "chunk\t"), 14);
+    totals all = count_rows(&place);
+    assert_int_equal(all.segments, 4 + 2);
+    assert_int_equal(all.chunks, 14);
     /* events, control in, control out, trade, book */
-    assert_int_equal(count_lines(before, "channel\t"), 6 * 5);
+    assert_int_equal(all.channels, 6 * 5);
     /* At frames 50, 150 and 250; the ends of the first and the last are in another segment, which
      * tells the gap too. */
-    assert_int_equal(count_lines(before, "gap\t"), 5);
-    assert_non_null(strstr(before, "detail=came back"));
+    assert_int_equal(all.gaps, 5);
 
     td_err err;
     assert_int_equal(catalog_remove(place.catalog_path, &err), TD_OK);
