@@ -89,13 +89,8 @@ typedef struct audit_frame {
     uint64_t connection; /* any number that differs between connections of one line */
     uint32_t shard;
     uint32_t conn;
-    /* Receive time by which the exchange had answered every subscription of the connection.
-     * AUDIT_ANSWERED_UNKNOWN: not known; AUDIT_ANSWERED_NOT_YET: not all are answered. */
-    uint64_t answered_ns;
+    uint64_t granted_ns; /* the topic has every frame since then; 0: unknown */
 } audit_frame;
-
-#define AUDIT_ANSWERED_UNKNOWN UINT64_C(0)
-#define AUDIT_ANSWERED_NOT_YET UINT64_MAX
 
 typedef enum audit_event {
     AUDIT_DIFFERS, /* a rule was broken */

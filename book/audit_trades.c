@@ -178,16 +178,6 @@ static void note_delay(audit *a, uint64_t recv_ns, uint64_t exchange_ns)
         a->delay_ns_min = delay;
 }
 
-/* Set the time from which every trade is recorded, unless it is known already. */
-static void begin_trades(trade_store *store, uint64_t answered_ns, uint64_t otherwise_ns)
-{
-    if (trade_store_since(store) != 0 || answered_ns == AUDIT_ANSWERED_NOT_YET)
-        return;
-    uint64_t since = answered_ns == AUDIT_ANSWERED_UNKNOWN ? otherwise_ns : answered_ns;
-    if (since != 0)
-        trade_store_begin(store, since);
-}
-
 /* ---- one reading ---- */
 
 /* Positions at which the last comparison may have ended. */
@@ -466,8 +456,6 @@ void audit_candles_take(audit *a, audit_member *member, audit_connection connect
         forget_chains(a, trades);
         trades->connection = member->connection;
     }
-    if (is_same_connection(member, trades))
-        begin_trades(trades->trades, frame->answered_ns, 0);
     for (size_t i = 0; i < m->record.item_count; i++) {
         reading r;
         if (!read_candle(member, &m->record.items[i], &m->head, frame->recv_ns, &r))
@@ -520,7 +508,9 @@ void audit_trades_take(audit *a, audit_member *member, audit_connection connecti
         trade_store_forget(member->trades);
         forget_chains(a, member);
     }
-    begin_trades(member->trades, frame->answered_ns, frame->recv_ns);
+    if (trade_store_since(member->trades) == 0)
+        trade_store_begin(member->trades,
+                          frame->granted_ns != 0 ? frame->granted_ns : frame->recv_ns);
     size_t count = message_item_count(m);
     for (size_t i = 0; i < count; i++) {
         msg_trade trade = message_trade(m, i);

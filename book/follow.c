@@ -6,19 +6,11 @@
 #include "base/assert.h"
 #include "base/hash.h"
 #include "base/limits.h"
-#include "book/audit.h"
 
 void follow_fini(follow *stream)
 {
     td_free(stream->conns);
     *stream = (follow){0};
-}
-
-uint64_t follow_answered_ns(uint64_t since_ns, uint64_t answered_ns)
-{
-    if (answered_ns == AUDIT_ANSWERED_UNKNOWN || answered_ns > since_ns)
-        return answered_ns;
-    return since_ns;
 }
 
 uint64_t follow_session(const char *id)
@@ -29,13 +21,6 @@ uint64_t follow_session(const char *id)
 static int is_same_slot(const follow_conn *a, const follow_conn *b)
 {
     return a->session == b->session && a->shard == b->shard;
-}
-
-/* After loading it is not known: then silence shows. */
-static int is_over(const follow_conn *conn, uint64_t recv_ns, follow_ended_fn *has_ended,
-                   void *user)
-{
-    return conn->slot != NULL && has_ended(user, conn, recv_ns);
 }
 
 /* The connection's own place, or that of the connection before it in its slot; count: none. */
@@ -52,7 +37,7 @@ static uint32_t find_ended(const follow *stream, const follow_conn *now, follow_
                            void *user)
 {
     uint32_t at = 0;
-    while (at < stream->count && !is_over(&stream->conns[at], now->last_ns, has_ended, user))
+    while (at < stream->count && !has_ended(user, &stream->conns[at], now->last_ns))
         at++;
     return at;
 }
@@ -77,6 +62,13 @@ static uint32_t add_place(follow *stream)
     return stream->count++;
 }
 
+/* Grants from before the stream followed the connection hold since it does. */
+static uint64_t granted_ns_of(const follow *stream, const follow_conn *now)
+{
+    int is_before = now->granted_ns != 0 && now->granted_ns < stream->since_ns;
+    return is_before ? stream->since_ns : now->granted_ns;
+}
+
 /* 1 if both are of sessions of the recorder, and not of the same. */
 static int is_other_recording(const follow_conn *a, const follow_conn *b)
 {
@@ -90,7 +82,7 @@ static int must_leave(const follow *stream, const follow_conn *now, uint32_t pla
     const follow_conn *followed = &stream->conns[stream->followed];
     if (place == stream->followed)
         return 0;
-    return is_other_recording(followed, now) || is_over(followed, now->last_ns, has_ended, user) ||
+    return is_other_recording(followed, now) || has_ended(user, followed, now->last_ns) ||
            (now->last_ns > followed->last_ns &&
             now->last_ns - followed->last_ns > FOLLOW_SILENCE_NS);
 }
@@ -103,7 +95,8 @@ follow_answer follow_take(follow *stream, const follow_conn *now, follow_ended_f
         follow_conn *followed = &stream->conns[stream->followed];
         if (TD_LIKELY(followed->slot == now->slot && followed->conn == now->conn)) {
             followed->last_ns = now->last_ns;
-            return (follow_answer){.place = stream->followed, .since_ns = stream->since_ns};
+            return (follow_answer){.place = stream->followed,
+                                   .granted_ns = granted_ns_of(stream, now)};
         }
     }
     uint32_t place = find_place(stream, now);
@@ -117,7 +110,7 @@ follow_answer follow_take(follow *stream, const follow_conn *now, follow_ended_f
     follow_conn *followed = &stream->conns[stream->followed];
     int is_interleaved = !is_first && place != stream->followed &&
                          is_other_recording(followed, now) &&
-                         !is_over(followed, now->last_ns, has_ended, user);
+                         !has_ended(user, followed, now->last_ns);
     if (is_first || must_leave(stream, now, place, has_ended, user))
         stream->followed = place;
     int is_copy = place != stream->followed;
@@ -127,27 +120,5 @@ follow_answer follow_take(follow *stream, const follow_conn *now, follow_ended_f
     return (follow_answer){.place = place,
                            .is_copy = (uint8_t)is_copy,
                            .is_interleaved = (uint8_t)is_interleaved,
-                           .since_ns = is_copy ? 0 : stream->since_ns};
-}
-
-void follow_walk(follow *stream, state_io *io)
-{
-    enum { CONN_BYTES = 25 };
-    uint32_t count = state_count(io, stream->count, LIMIT_FOLLOW_CONNECTIONS, CONN_BYTES);
-    for (uint32_t i = 0; i < count; i++) {
-        if (state_is_loading(io)) {
-            stream->conns = td_array_grow(stream->conns, i, sizeof *stream->conns);
-            stream->conns[i] = (follow_conn){0};
-        }
-        follow_conn *conn = &stream->conns[i];
-        state_u64(io, &conn->session);
-        state_u32(io, &conn->shard);
-        state_u32(io, &conn->conn);
-        state_u64(io, &conn->last_ns);
-        state_flag(io, &conn->is_recorded);
-    }
-    stream->count = count;
-    state_u32(io, &stream->followed);
-    state_check(io, stream->followed < count || (count == 0 && stream->followed == 0));
-    state_u64(io, &stream->since_ns);
+                           .granted_ns = is_copy ? 0 : granted_ns_of(stream, now)};
 }

@@ -21,8 +21,6 @@
 
 #include <stdint.h>
 
-#include "book/state_io.h"
-
 /* Two connections bring the same frame within a second or so, else one of them is closed as stale.
  * This is the longest stretch of a stream that is lost to its readers if a topic moves from one
  * open connection to another; books and trades of a symbol that trades have frames every second. */
@@ -30,11 +28,12 @@
 
 /* A connection: its slot, and its number there. */
 typedef struct follow_conn {
-    const void *slot; /* the caller's, one address a slot; NULL after loading */
+    const void *slot; /* the caller's, one address a slot */
     uint64_t session; /* follow_session of the one that recorded it; with shard: the slot */
     uint32_t shard;
     uint32_t conn;
     uint64_t last_ns;    /* receive time of its last frame of the stream */
+    uint64_t granted_ns; /* of its last grant; 0: unknown */
     uint8_t is_recorded; /* 1: the session is a recorder's */
 } follow_conn;
 
@@ -46,7 +45,8 @@ typedef struct follow {
     follow_conn *conns; /* by place */
     uint32_t count;
     uint32_t followed; /* place; only if count > 0 */
-    uint64_t since_ns; /* as in follow_answer, of the one that is followed */
+    uint64_t since_ns; /* it is followed since its frame of then; those before were copies. 0: it
+                          had none */
 } follow;
 
 /* What a frame is to its stream. */
@@ -55,23 +55,15 @@ typedef struct follow_answer {
     uint8_t is_copy;
     uint8_t is_interleaved; /* the frame before was of another session of the recorder, which has
                                later frames, too: their clocks differ */
-    uint64_t since_ns; /* the connection is followed since its frame of then; those before it were
-                          copies. 0: it had none */
+    uint64_t granted_ns;    /* the stream has every frame of its topic since then; 0: unknown */
 } follow_answer;
 
-/* 1 if the connection has ended by the time recv_ns. Its slot is not NULL. */
+/* 1 if the connection has ended by the time recv_ns. */
 typedef int follow_ended_fn(void *user, const follow_conn *conn, uint64_t recv_ns);
 
 /* Take the next frame of a stream: it came over this connection (last_ns: when). */
 follow_answer follow_take(follow *stream, const follow_conn *now, follow_ended_fn *has_ended,
                           void *user);
 void follow_fini(follow *stream);
-
-/* Save, or load into one that is zero. */
-void follow_walk(follow *stream, state_io *io);
-
-/* From when on the stream has every frame of a connection whose subscriptions were answered at
- * answered_ns (book/audit.h), and that it has followed since since_ns. */
-uint64_t follow_answered_ns(uint64_t since_ns, uint64_t answered_ns);
 
 #endif

@@ -38,7 +38,6 @@ struct symbol_topic {
     topic_place *places;
     size_t place_count;
     uint32_t followed; /* place of the last frame that was no copy */
-    follow follow;
 };
 
 struct symbol_state {
@@ -71,7 +70,6 @@ void symbol_state_close(symbol_state *s)
         symbol_topic *t = s->topics[i];
         for (size_t k = 0; k < t->place_count; k++)
             track_close(t->places[k].track);
-        follow_fini(&t->follow);
         td_free(t->places);
         td_free(t->name);
         td_free(t);
@@ -200,7 +198,7 @@ static symbol_step turn(const symbol_state *s, topic_place *p, const frame_ref *
 /* Let the symbol's other topics be compared with the frame. The topic joins the audit at its first
  * frame. */
 static void compare(symbol_topic *t, const topic_place *p, const frame_ref *frame,
-                    uint64_t answered_ns, symbol_verdict *out)
+                    symbol_verdict *out)
 {
     symbol_state *s = t->owner;
     if (s->audit == NULL)
@@ -222,14 +220,13 @@ static void compare(symbol_topic *t, const topic_place *p, const frame_ref *fram
                               .connection = p->key.session + slot * UINT64_C(0x9e3779b97f4a7c15),
                               .shard = p->key.shard,
                               .conn = p->key.number,
-                              .answered_ns = answered_ns};
+                              .granted_ns = frame->granted_ns};
     audit_member_set_row(t->member, frame->row);
     audit_take(s->audit, t->member, &from, frame->content.message, p->track, &out->audit);
     s->audit_bytes = audit_bytes(s->audit);
 }
 
-void symbol_topic_apply(symbol_topic *t, const frame_ref *frame, uint64_t answered_ns,
-                        symbol_verdict *out)
+void symbol_topic_apply(symbol_topic *t, const frame_ref *frame, symbol_verdict *out)
 {
     TD_ASSERT_SLOW(frame->row != NULL);
     topic_place *p = place_at(t, frame->place);
@@ -254,7 +251,7 @@ void symbol_topic_apply(symbol_topic *t, const frame_ref *frame, uint64_t answer
         return;
     t->followed = frame->place;
     if (t->is_compared && (t->owner->useful >> t->part & 1))
-        compare(t, p, frame, answered_ns, out);
+        compare(t, p, frame, out);
 }
 
 void symbol_topic_skip(symbol_topic *t, uint64_t recv_ns)
@@ -268,11 +265,6 @@ void symbol_topic_skip(symbol_topic *t, uint64_t recv_ns)
 }
 
 /* ---- questions ---- */
-
-follow *symbol_topic_follow(symbol_topic *t)
-{
-    return &t->follow;
-}
 
 track *symbol_topic_track_at(const symbol_topic *t, uint32_t place)
 {
@@ -370,7 +362,6 @@ static void topic_walk(symbol_topic *t, state_io *io)
             t->owner->bytes += t->places[i].bytes;
     }
     state_u32(io, &t->followed);
-    follow_walk(&t->follow, io);
 }
 
 static void walk(symbol_state *s, state_io *io)

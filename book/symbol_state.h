@@ -1,15 +1,15 @@
-/* The state of one symbol of a feed: of each of its topics (and lines) which connection is
- * followed, a track for each connection at a time (book and rules), and the audit that compares the
- * topics. Whoever follows a symbol holds one of these and applies its frames in their order:
- * replay, the live check, exports, served books, regress. It can be saved and loaded: a loaded one
- * judges what follows as the saved one would have.
+/* The state of one symbol of a feed: of each of its topics (and lines) a track for each connection
+ * at a time (book and rules), and the audit that compares the topics. Whoever follows a symbol
+ * holds one of these and applies its frames in their order: replay, the live check, exports, served
+ * books, regress. It can be saved and loaded: a loaded one judges what follows as the saved one
+ * would have.
  *
- * Several connections may bring a topic at a time: each has a place (book/follow.h) with a track of
- * its own, and frames of those that are not followed are copies, which take no part in audits. A
- * track restarts with each connection, and continues under another row of its topic.
+ * Several connections may bring a topic at a time: each has a place (book/follow.h, which a reader
+ * asks before it applies a frame) with a track of its own, and frames of those that are not
+ * followed are copies, which take no part in audits. A track restarts with each connection, and
+ * continues under another row of its topic.
  *
- * One thread; no I/O. What symbol_topic_follow returns may belong to another thread than the rest:
- * a reader decides which frames are copies before they are applied. */
+ * One thread; no I/O. */
 #ifndef TD_BOOK_SYMBOL_STATE_H
 #define TD_BOOK_SYMBOL_STATE_H
 
@@ -65,13 +65,8 @@ typedef struct symbol_verdict {
 } symbol_verdict;
 
 /* Apply a frame with a row. Without a message (it cannot be decoded) a book is unchecked until its
- * next snapshot. answered_ns: as in audit_frame. */
-void symbol_topic_apply(symbol_topic *topic, const frame_ref *frame, uint64_t answered_ns,
-                        symbol_verdict *out);
-
-/* Which of the topic's connections is followed: frames have the place and the part that follow_take
- * says. A tape keeps this itself for what it reads. */
-follow *symbol_topic_follow(symbol_topic *topic);
+ * next snapshot. */
+void symbol_topic_apply(symbol_topic *topic, const frame_ref *frame, symbol_verdict *out);
 
 /* Frames of the topic are missing before this moment. */
 void symbol_topic_skip(symbol_topic *topic, uint64_t recv_ns);

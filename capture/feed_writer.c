@@ -391,8 +391,10 @@ td_result feed_writer_frame(feed_writer *self, const feed_frame *frame, feed_wri
         slot->last_ns = frame->recv_ns;
     }
     count_frame(self, frame, &at.route);
-    if (placed != NULL)
-        *placed = at;
+    if (placed == NULL)
+        return TD_OK;
+    *placed = at;
+    placed->granted_ns = grants_from_ns(self->granted, frame->line, frame->shard);
     return TD_OK;
 }
 

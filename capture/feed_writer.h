@@ -46,7 +46,8 @@ typedef struct feed_writer_options {
 /* Where a frame was written. Valid until the next call. */
 typedef struct feed_written {
     channel_route route;
-    td_bytes bytes; /* without secrets; padded as the frame's were */
+    td_bytes bytes;      /* without secrets; padded as the frame's were */
+    uint64_t granted_ns; /* as grants_from_ns */
 } feed_written;
 
 /* A slot and its latest connection. */

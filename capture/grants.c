@@ -39,6 +39,7 @@ typedef struct open_request {
 typedef struct grant_slot {
     uint32_t line, shard, conn; /* conn 0: none is open */
     uint8_t has_more;           /* topics that are not followed */
+    uint64_t from_ns;           /* of the last grant */
     grant_topic *topics;
     size_t topic_count;
     slot_table by_name;
@@ -83,6 +84,7 @@ static void forget_topics(grant_slot *slot)
     slot->topic_count = 0;
     slot->request_count = 0;
     slot->has_more = 0;
+    slot->from_ns = 0;
     slot_table_clear(&slot->by_name);
 }
 
@@ -130,6 +132,15 @@ static void enter(grants *self, grant_slot *slot, uint32_t conn)
 void grants_closed(grants *self, uint32_t line, uint32_t shard)
 {
     enter(self, get_slot(self, line, shard), 0);
+}
+
+uint64_t grants_from_ns(const grants *self, uint32_t line, uint32_t shard)
+{
+    for (size_t i = 0; i < self->slot_count; i++) {
+        if (self->slots[i].line == line && self->slots[i].shard == shard)
+            return self->slots[i].from_ns;
+    }
+    return 0;
 }
 
 /* ---- events ---- */
@@ -215,9 +226,10 @@ static grant_topic *get_topic(grants *self, grant_slot *slot, td_bytes name)
     return &slot->topics[at];
 }
 
-static void grant(grants *self, const grant_slot *slot, grant_topic *topic, int is_answered,
+static void grant(grants *self, grant_slot *slot, grant_topic *topic, int is_answered,
                   uint64_t recv_ns)
 {
+    slot->from_ns = recv_ns;
     topic->state = TOPIC_GRANTED;
     topic->is_answered = is_answered != 0;
     topic->from_ns = recv_ns;
@@ -318,7 +330,7 @@ static size_t find_request(const grant_slot *slot, const dialect_answer *answer)
 }
 
 /* A topic that waited for this answer. Unsubscribed or not: frames of it will tell. */
-static void settle_topic(grants *self, const grant_slot *slot, grant_topic *topic,
+static void settle_topic(grants *self, grant_slot *slot, grant_topic *topic,
                          const dialect_answer *answer, uint64_t recv_ns)
 {
     if (topic->state == TOPIC_LEAVING) {

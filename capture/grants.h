@@ -44,6 +44,9 @@ void grants_closed(grants *self, uint32_t line, uint32_t shard);
 /* 1 if frames of this channel change nothing: their topic is granted, or they have none. */
 int grants_knows(const grants *self, frame_role role, uint32_t channel);
 
+/* Since when the slot's connection has all topics that are granted to it so far; 0: none is. */
+uint64_t grants_from_ns(const grants *self, uint32_t line, uint32_t shard);
+
 /* Take in a frame: a request, an answer, or one of a topic; all others change nothing. Returns how
  * many events there are to write, for grants_event. */
 size_t grants_take(grants *self, const grant_frame *frame);

@@ -188,7 +188,7 @@ gate_answer export_gate_take(export_gate *gate, const frame_ref *frame, uint64_t
         slot->is_alive = 0;
     }
     symbol_verdict found;
-    symbol_topic_apply(slot->topic, frame, AUDIT_ANSWERED_UNKNOWN, &found);
+    symbol_topic_apply(slot->topic, frame, &found);
     if (found.step == SYMBOL_RECONNECTS || found.step == SYMBOL_NEW_TOPIC)
         break_off(slot, &out, BREAK_CONNECTION);
     slot->info = &frame->channel->info;

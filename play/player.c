@@ -2,13 +2,9 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "book/follow.h"
-#include "book/subscription_state.h"
 #include "play/work_queues.h"
 
 enum { PROGRESS_FRAMES = 4096 };
-_Static_assert(ANSWERED_UNKNOWN == AUDIT_ANSWERED_UNKNOWN, "passed on as it is");
-_Static_assert(ANSWERED_NOT_YET == AUDIT_ANSWERED_NOT_YET, "passed on as it is");
 
 struct player {
     player_options options;
@@ -16,7 +12,6 @@ struct player {
     stream_table streams;
     symbol_state **symbols; /* of each feed's symbol */
     size_t symbol_count;
-    subscription_states subscriptions;
     uint32_t next_queue;
     uint64_t frames; /* of streams so far */
     uint64_t first_recv_ns;
@@ -51,7 +46,6 @@ void player_close(player *p)
     for (size_t i = 0; i < p->symbol_count; i++)
         symbol_state_close(p->symbols[i]);
     td_free(p->symbols);
-    subscription_states_fini(&p->subscriptions);
     td_free(p);
 }
 
@@ -93,8 +87,6 @@ static stream *find_stream(player *p, const frame_ref *frame)
     if (p->streams.count > known) {
         place_stream(p, s);
         s->role = channel->role;
-        int is_alone = s->row == NULL || p->options.without_audits;
-        s->part = is_alone ? AUDIT_NONE : audit_part_of(s->row);
     }
     TD_ASSERT(s->role == channel->role);
     channel->user = s;
@@ -130,46 +122,10 @@ static td_result wait_until_due(player *p, const frame_ref *frame, uint64_t *dea
     return TD_OK;
 }
 
-/* Requests and their answers say when a connection's topics are all there. */
-static void note_subscription(player *p, const frame_ref *frame)
-{
-    subscription_state *slot = subscription_states_get(&p->subscriptions, &frame->channel->info);
-    const family *of = frame->channel->family;
-    if (frame->channel->role == ROLE_OUT) {
-        if (of != NULL)
-            subscription_sent(&p->subscriptions, slot, of->dialect, frame->conn->session,
-                              frame->conn->number, frame->recv_ns, frame->bytes);
-        return;
-    }
-    frame_class found = frame->content.what->frame_class;
-    if (found == CLASS_ACK || found == CLASS_ERROR)
-        subscription_answered(slot, frame->conn->session, frame->conn->number, frame->recv_ns);
-}
-
-/* From when on the stream has every frame of its connection, for comparing trades with candles. */
-static uint64_t answered_ns_of(player *p, const stream *s, const frame_ref *frame)
-{
-    if (s->part != AUDIT_TRADES && s->part != AUDIT_CANDLES)
-        return AUDIT_ANSWERED_UNKNOWN;
-    const frame_conn *conn = frame->conn;
-    const subscription_state *slot =
-        subscription_states_get(&p->subscriptions, &frame->channel->info);
-    return follow_answered_ns(
-        frame->stream_since_ns,
-        subscription_answered_ns(slot, conn->session, conn->number, frame->recv_ns));
-}
-
 static td_result pass_on(player *p, const frame_ref *frame, td_err *err)
 {
-    stream *s = find_stream(p, frame);
-    stream_frame own = {.frame = frame};
     p->frames++;
-    if (TD_UNLIKELY(s->role == ROLE_OUT || s->role == ROLE_CONTROL)) {
-        note_subscription(p, frame);
-    } else {
-        own.answered_ns = answered_ns_of(p, s, frame);
-    }
-    return work_queues_add(p->queues, s, &own, err);
+    return work_queues_add(p->queues, find_stream(p, frame), frame, err);
 }
 
 /* Neither due nor counted: it brings books up to date. */

@@ -200,9 +200,8 @@ static void count_found(stream *s, const frame_ref *frame, const symbol_verdict 
 }
 
 /* Apply, judge. */
-static void take_data(stream *s, const stream_frame *own, frame_result *out)
+static void take_data(stream *s, const frame_ref *frame, frame_result *out)
 {
-    const frame_ref *frame = own->frame;
     const message *m = frame->content.message;
     if (!frame->is_lead_in && m == NULL)
         count_undecoded(s, frame);
@@ -211,7 +210,7 @@ static void take_data(stream *s, const stream_frame *own, frame_result *out)
     if (frame->row == NULL) /* a message is of a decoder in place of the built-in one */
         return;
     symbol_topic *topic = topic_of(s, frame);
-    symbol_topic_apply(topic, frame, own->answered_ns, &out->found);
+    symbol_topic_apply(topic, frame, &out->found);
     out->is_applied = 1;
     if (!frame->is_copy)
         s->last = topic;
@@ -243,15 +242,14 @@ static td_result show_to_observer(stream *s, const frame_ref *frame, const frame
     return rc == TD_OK || rc == TD_EOF ? rc : td_err_add(err, rc, "%s", s->observer.ops->name);
 }
 
-td_result stream_take(stream *s, const stream_frame *own, td_err *err)
+td_result stream_take(stream *s, const frame_ref *frame, td_err *err)
 {
-    const frame_ref *frame = own->frame;
     TD_ASSERT(s->role != ROLE_EVENT);
     TD_ASSERT(frame->bytes.data != NULL || frame->bytes.size == 0);
     frame_result result;
     result.is_applied = 0;
     if (frame_role_is_of_topic(s->role))
-        take_data(s, own, &result);
+        take_data(s, frame, &result);
     if (frame->is_lead_in) {
         s->counts.lead_in++;
     } else {

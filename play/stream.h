@@ -20,12 +20,6 @@
 #include "schema/decode.h"
 #include "tape/cursor.h"
 
-/* A frame of a stream. */
-typedef struct stream_frame {
-    const frame_ref *frame;
-    uint64_t answered_ns; /* as in audit_frame */
-} stream_frame;
-
 /* Where a frame is. */
 typedef struct stream_place {
     uint64_t position, recv_ns, ordinal;
@@ -93,7 +87,6 @@ typedef struct stream {
     channel_dir dir;
     const topic_row *row;    /* of the first frame; NULL: frames are not decoded */
     symbol_state *of_symbol; /* of its feed's symbol; the player's */
-    audit_part part;         /* in its symbol's audit; the player's */
     uint32_t queue;          /* of work_queues; the player's */
     frame_role role;         /* of all its frames; the player's */
     stream_counts counts;
@@ -135,7 +128,7 @@ void stream_close(stream *stream);
 int stream_compare(const stream *a, const stream *b);
 
 /* Take the next frame. Whatever is in it, this succeeds; only the observer can fail. */
-TD_MUST_USE td_result stream_take(stream *stream, const stream_frame *frame, td_err *err);
+TD_MUST_USE td_result stream_take(stream *stream, const frame_ref *frame, td_err *err);
 
 /* Take over what an audit found at a place of a stream (NULL: at the end of the tape): verdicts go
  * to that stream, gaps to the one that lacks something, whose topic the item's member is.

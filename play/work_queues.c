@@ -14,7 +14,7 @@ enum {
 
 typedef struct work {
     stream *stream;
-    stream_frame frame;
+    const frame_ref *frame;
 } work;
 
 typedef struct batch {
@@ -80,7 +80,7 @@ static void batch_run(void *arg)
     TD_ASSERT(b->is_submitted);
     TD_ASSERT(b->count <= BATCH_FRAMES);
     for (size_t i = 0; i < b->count && b->rc == TD_OK; i++)
-        b->rc = stream_take(b->items[i].stream, &b->items[i].frame, &b->err);
+        b->rc = stream_take(b->items[i].stream, b->items[i].frame, &b->err);
 }
 
 /* Wait for a batch that was handed over; afterwards it is empty. */
@@ -149,7 +149,7 @@ static td_result first_failure(const work_queues *all, td_err *err)
     return all->rc;
 }
 
-td_result work_queues_add(work_queues *all, stream *to, const stream_frame *frame, td_err *err)
+td_result work_queues_add(work_queues *all, stream *to, const frame_ref *frame, td_err *err)
 {
     TD_ASSERT(to->queue < all->count);
     work_queue *queue = &all->items[to->queue];
@@ -158,8 +158,8 @@ td_result work_queues_add(work_queues *all, stream *to, const stream_frame *fram
     batch *b = &queue->batches[queue->filling];
     TD_ASSERT(!b->is_submitted);
     TD_ASSERT(b->count < BATCH_FRAMES);
-    b->items[b->count++] = (work){to, *frame};
-    batch_hold(b, frame->frame->block);
+    b->items[b->count++] = (work){to, frame};
+    batch_hold(b, frame->block);
     if (b->count == BATCH_FRAMES || b->block_count == BATCH_BLOCKS)
         work_queue_turn(all, queue);
     return first_failure(all, err);

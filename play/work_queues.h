@@ -22,8 +22,8 @@ uint32_t work_queues_count(const work_queues *queues);
 
 /* Queue a frame for its stream; a frame without a block outlives the queues. The first failure of
  * any stream so far, TD_OK else. */
-TD_MUST_USE td_result work_queues_add(work_queues *queues, stream *stream,
-                                      const stream_frame *frame, td_err *err);
+TD_MUST_USE td_result work_queues_add(work_queues *queues, stream *stream, const frame_ref *frame,
+                                      td_err *err);
 
 /* Wait until every frame has been taken. As work_queues_add. */
 TD_MUST_USE td_result work_queues_drain(work_queues *queues, td_err *err);

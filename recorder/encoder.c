@@ -153,24 +153,21 @@ static void live_check_segment(encoder *self, feed_state *feed)
     live_check_begin_segment(self->options.live_check, (uint16_t)feed->index);
 }
 
-/* Pass on data, requests and answers; the latter determine from when on all topics of a connection
- * are recorded. */
-static void live_check_frame(encoder *self, const intake_record *record, const feed_written *placed)
+/* Pass on data. */
+static void pass_to_live_check(encoder *self, const intake_record *record,
+                               const feed_written *placed)
 {
-    const channel_route *route = &placed->route;
-    feed_state *feed = &self->feeds[record->feed_index];
-    live_check_segment(self, feed);
-    if (route->frame_class == CLASS_DATA) {
-        live_check_put(self->options.live_check, record->feed_index, route->index, route->info,
-                       record->frame.conn, record->frame.recv_ns, placed->bytes);
+    if (placed->route.frame_class != CLASS_DATA)
         return;
-    }
-    int is_request = record->frame.dir == DIR_OUT;
-    if (!is_request && route->frame_class != CLASS_ACK && route->frame_class != CLASS_ERROR)
-        return;
-    live_check_put_control(self->options.live_check, record->feed_index,
-                           is_request ? LIVE_CHECK_REQUEST : LIVE_CHECK_ANSWER, route->info,
-                           record->frame.conn, record->frame.recv_ns, placed->bytes);
+    live_check_segment(self, &self->feeds[record->feed_index]);
+    const live_check_frame frame = {.feed_index = record->feed_index,
+                                    .channel_index = placed->route.index,
+                                    .info = placed->route.info,
+                                    .conn = record->frame.conn,
+                                    .recv_ns = record->frame.recv_ns,
+                                    .granted_ns = placed->granted_ns,
+                                    .bytes = placed->bytes};
+    live_check_put(self->options.live_check, &frame);
 }
 
 /* The live check has dropped books of the feed: writes an event once in each segment, and logs a
@@ -208,7 +205,7 @@ static td_result take_frame(encoder *self, const intake_record *record, td_bytes
     td_result rc = feed_writer_frame(self->feeds[record->feed_index].writer, &frame, &placed, err);
     if (rc != TD_OK || self->options.live_check == NULL)
         return rc;
-    live_check_frame(self, record, &placed);
+    pass_to_live_check(self, record, &placed);
     return note_unchecked(self, record, err);
 }
 

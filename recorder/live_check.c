@@ -11,16 +11,11 @@
 #include "base/ring.h"
 #include "recorder/live_table.h"
 #include "schema/decode.h"
-#include "book/subscription_state.h"
 
-_Static_assert(ANSWERED_UNKNOWN == AUDIT_ANSWERED_UNKNOWN, "passed on as it is");
-_Static_assert(ANSWERED_NOT_YET == AUDIT_ANSWERED_NOT_YET, "passed on as it is");
 #define DAY_NS (86400 * TD_NS_PER_S)
 
 typedef enum record_kind {
     RECORD_DATA,
-    RECORD_REQUEST,
-    RECORD_ANSWER,
     RECORD_CLOSED,  /* the connection has ended */
     RECORD_CHANNEL, /* assigns channel_index to the channel that the bytes describe */
     RECORD_SEGMENT, /* invalidates all channel numbers of the feed */
@@ -30,6 +25,7 @@ typedef enum record_kind {
 /* A record in the live check's ring, before the frame and its padding. */
 typedef struct live_check_record {
     uint64_t recv_ns;
+    uint64_t granted_ns;
     uint32_t channel_index;
     uint32_t conn;
     uint32_t size;
@@ -64,7 +60,6 @@ struct live_check {
     pthread_t thread;
     td_ring *ring;
     decoder *decoder;
-    subscription_states subscriptions;
     numbered_channels numbers[LIMIT_FEEDS];
     sent_channels sent[LIMIT_FEEDS]; /* encoder thread's */
     uint32_t skipped_pending;        /* encoder thread's: for the next record */
@@ -104,7 +99,7 @@ static void commit(live_check *self, live_check_record *place, live_check_record
     record.skipped = self->skipped_pending;
     *place = record;
     self->skipped_pending = 0;
-    size_t padding = record.kind <= RECORD_ANSWER ? DECODE_PADDING_BYTES : 0;
+    size_t padding = record.kind == RECORD_DATA ? DECODE_PADDING_BYTES : 0;
     atomic_fetch_add_explicit(&self->put, 1, memory_order_release);
     td_ring_commit(self->ring, sizeof *place + bytes + padding);
 }
@@ -189,35 +184,21 @@ static int ensure_sent(live_check *self, uint16_t feed_index, uint32_t channel_i
            send_channel(self, feed_index, channel_index, info, recv_ns);
 }
 
-void live_check_put(live_check *self, uint16_t feed_index, uint32_t channel_index,
-                    const channel_info *info, uint32_t conn, uint64_t recv_ns, td_bytes bytes)
+void live_check_put(live_check *self, const live_check_frame *frame)
 {
-    const live_check_record record = {.recv_ns = recv_ns,
-                                      .channel_index = channel_index,
-                                      .conn = conn,
-                                      .feed_index = feed_index,
-                                      .line = (uint16_t)info->line,
-                                      .shard = (uint16_t)info->shard,
+    const live_check_record record = {.recv_ns = frame->recv_ns,
+                                      .granted_ns = frame->granted_ns,
+                                      .channel_index = frame->channel_index,
+                                      .conn = frame->conn,
+                                      .feed_index = frame->feed_index,
+                                      .line = (uint16_t)frame->info->line,
+                                      .shard = (uint16_t)frame->info->shard,
                                       .kind = RECORD_DATA};
-    TD_ASSERT(feed_index < self->options.config->feed_count);
-    if (ensure_sent(self, feed_index, channel_index, info, recv_ns))
-        put(self, record, bytes);
+    TD_ASSERT(frame->feed_index < self->options.config->feed_count);
+    if (ensure_sent(self, frame->feed_index, frame->channel_index, frame->info, frame->recv_ns))
+        put(self, record, frame->bytes);
     else
         skip(self);
-}
-
-void live_check_put_control(live_check *self, uint16_t feed_index, live_check_control kind,
-                            const channel_info *info, uint32_t conn, uint64_t recv_ns,
-                            td_bytes bytes)
-{
-    const live_check_record record = {.recv_ns = recv_ns,
-                                      .conn = conn,
-                                      .feed_index = feed_index,
-                                      .line = (uint16_t)info->line,
-                                      .shard = (uint16_t)info->shard,
-                                      .kind = kind == LIVE_CHECK_REQUEST ? RECORD_REQUEST
-                                                                         : RECORD_ANSWER};
-    put(self, record, bytes);
 }
 
 void live_check_put_closed(live_check *self, uint16_t feed_index, uint32_t line, uint32_t shard,
@@ -363,15 +344,6 @@ static void report_item(live_check *self, uint16_t feed_index, const audit_item 
         report_party(self, feed_index, item, &item->against);
 }
 
-/* The slot of a record's connection. */
-static subscription_state *subscription_of(live_check *self, const live_check_record *record)
-{
-    const char *name = self->options.config->feeds[record->feed_index].name;
-    const channel_info info = {
-        .feed = name != NULL ? name : "", .line = record->line, .shard = record->shard};
-    return subscription_states_get(&self->subscriptions, &info);
-}
-
 /* ---- one frame ---- */
 
 /* A row with dates holds for its days only: the topic continues, with its book, under the next one.
@@ -387,18 +359,6 @@ static void renew_row(live_check *self, live_channel *channel, const live_check_
         topic_row_at(of->topics, of->topic_count, channel->topic.row, record->recv_ns);
 }
 
-/* A request or an answer: perhaps the last that was open. */
-static void note_control(live_check *self, const live_check_record *record, td_bytes bytes)
-{
-    subscription_state *slot = subscription_of(self, record);
-    const family *of = self->options.config->feeds[record->feed_index].family;
-    if (record->kind == RECORD_ANSWER)
-        subscription_answered(slot, 0, record->conn, record->recv_ns);
-    else
-        subscription_sent(&self->subscriptions, slot, of->dialect, 0, record->conn, record->recv_ns,
-                          bytes);
-}
-
 /* The symbol lost its state: what was broken counts no more. */
 static void give_up(live_check *self, live_symbol *symbol)
 {
@@ -410,25 +370,14 @@ static void give_up(live_check *self, live_symbol *symbol)
     }
 }
 
-/* From when on the stream has every frame of its connection, for comparing trades with candles. */
-static uint64_t answered_ns_of(live_check *self, const live_channel *channel,
-                               const live_check_record *record, const follow_answer *part)
-{
-    if (channel->part != AUDIT_TRADES && channel->part != AUDIT_CANDLES)
-        return AUDIT_ANSWERED_UNKNOWN;
-    return follow_answered_ns(
-        part->since_ns,
-        subscription_answered_ns(subscription_of(self, record), 0, record->conn, record->recv_ns));
-}
-
 static void check(live_check *self, const live_check_record *record, td_bytes bytes)
 {
     live_channel *channel = find_channel(self, record);
     follow_answer part;
     if (channel == &NO_ROW)
         return;
-    if (channel == NULL ||
-        !live_table_meet(&self->table, channel, record->conn, record->recv_ns, &part)) {
+    if (channel == NULL || !live_table_meet(&self->table, channel, record->conn, record->recv_ns,
+                                            record->granted_ns, &part)) {
         count(&self->skipped, 1);
         return;
     }
@@ -446,11 +395,11 @@ static void check(live_check *self, const live_check_record *record, td_bytes by
                              .conn = &channel->conn,
                              .row = channel->topic.row,
                              .content = {.message = is_decoded ? &decoded : NULL},
+                             .granted_ns = part.granted_ns,
                              .place = part.place,
                              .is_copy = part.is_copy};
     symbol_verdict found;
-    symbol_topic_apply(channel->state, &frame, answered_ns_of(self, channel, record, &part),
-                       &found);
+    symbol_topic_apply(channel->state, &frame, &found);
     if (is_decoded)
         judge(self, channel, record, &found);
     for (uint32_t i = 0; i < found.audit.count; i++)
@@ -469,10 +418,6 @@ static void take(live_check *self, const live_check_record *record, td_bytes byt
             count(&self->skipped, 1);
         else
             check(self, record, bytes);
-        break;
-    case RECORD_REQUEST:
-    case RECORD_ANSWER:
-        note_control(self, record, bytes);
         break;
     case RECORD_CLOSED:
         live_table_end_connection(&self->table, record->feed_index, record->line, record->shard,
@@ -526,7 +471,6 @@ static void free_all(live_check *self)
         td_free(self->sent[f].is_sent);
     }
     live_table_fini(&self->table);
-    subscription_states_fini(&self->subscriptions);
     decoder_close(self->decoder);
     td_ring_close(self->ring);
     td_free(self);

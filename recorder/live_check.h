@@ -67,17 +67,19 @@ TD_MUST_USE td_result live_check_open(const live_check_options *options, live_ch
 /* Check the remaining records, end the thread, free; NULL is fine. */
 void live_check_close(live_check *self);
 
-/* Encoder thread: pass on a frame of data of channel number channel_index of a feed. info and bytes
- * are copied, or skipped and counted. */
-void live_check_put(live_check *self, uint16_t feed_index, uint32_t channel_index,
-                    const channel_info *info, uint32_t conn, uint64_t recv_ns, td_bytes bytes);
+/* A frame of data, and the number of its channel in its feed's segment. */
+typedef struct live_check_frame {
+    uint16_t feed_index;
+    uint32_t channel_index;
+    const channel_info *info;
+    uint32_t conn;
+    uint64_t recv_ns;
+    uint64_t granted_ns; /* of the connection's last grant (capture/grants.h); 0: unknown */
+    td_bytes bytes;
+} live_check_frame;
 
-/* Encoder thread: pass on a request, or the answer to one. They determine from when on all topics
- * of a connection are recorded. info is the control channel's. */
-typedef enum live_check_control { LIVE_CHECK_REQUEST, LIVE_CHECK_ANSWER } live_check_control;
-void live_check_put_control(live_check *self, uint16_t feed_index, live_check_control kind,
-                            const channel_info *info, uint32_t conn, uint64_t recv_ns,
-                            td_bytes bytes);
+/* Encoder thread: pass on a frame. info and bytes are copied, or skipped and counted. */
+void live_check_put(live_check *self, const live_check_frame *frame);
 
 /* Encoder thread: a connection has ended. Of a topic that several connections have the live check
  * compares the frames of one with other topics (book/follow.h): another one takes its place. */

@@ -112,7 +112,6 @@ live_channel *live_table_get(live_table *table, uint16_t feed_index, const chann
     live_channel *made = td_alloc_zero(1, sizeof *made);
     copy_info(made, info);
     made->topic = *topic;
-    made->part = audit_part_of(topic->row);
     made->conn = (frame_conn){.line = info->line, .shard = info->shard};
     made->symbol = symbol;
     made->next = symbol->channels;
@@ -133,7 +132,7 @@ static int channel_has_ended(void *user, const follow_conn *conn, uint64_t recv_
 }
 
 int live_table_meet(live_table *table, live_channel *channel, uint32_t conn, uint64_t recv_ns,
-                    follow_answer *out)
+                    uint64_t granted_ns, follow_answer *out)
 {
     live_symbol *symbol = channel->symbol;
     symbol->segment = table->feeds[symbol->feed_index].segment;
@@ -149,9 +148,13 @@ int live_table_meet(live_table *table, live_channel *channel, uint32_t conn, uin
             symbol_topic_set_user(channel->state, channel);
     }
     channel->conn.number = conn;
-    const follow_conn now = {
-        .slot = channel, .shard = channel->info.shard, .conn = conn, .last_ns = recv_ns};
-    *out = follow_take(symbol_topic_follow(channel->state), &now, channel_has_ended, NULL);
+    const follow_conn now = {.slot = channel,
+                             .shard = channel->info.shard,
+                             .conn = conn,
+                             .last_ns = recv_ns,
+                             .granted_ns = granted_ns};
+    live_channel *first = symbol_topic_user(channel->state);
+    *out = follow_take(&first->follow, &now, channel_has_ended, NULL);
     return 1;
 }
 
@@ -163,8 +166,10 @@ static void drop_state(live_table *table, live_symbol *symbol)
     symbol->state = NULL;
     symbol->state_bytes = 0;
     symbol->is_joined = 0;
-    for (live_channel *at = symbol->channels; at != NULL; at = at->next)
+    for (live_channel *at = symbol->channels; at != NULL; at = at->next) {
         at->state = NULL;
+        follow_fini(&at->follow);
+    }
 }
 
 int live_table_charge(live_table *table, live_symbol *symbol)
@@ -213,6 +218,7 @@ static uint32_t free_symbol(live_table *table, live_symbol *symbol)
     while (symbol->channels != NULL) {
         live_channel *next = symbol->channels->next;
         broken += symbol->channels->broken_from_ns != 0;
+        follow_fini(&symbol->channels->follow);
         td_free(symbol->channels->text);
         td_free(symbol->channels);
         symbol->channels = next;

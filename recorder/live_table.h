@@ -15,6 +15,7 @@
 
 #include "base/channel.h"
 #include "base/limits.h"
+#include "book/follow.h"
 #include "book/symbol_state.h"
 #include "schema/topic.h"
 
@@ -25,10 +26,10 @@ typedef struct live_channel {
     channel_info info; /* strings in text, no schema */
     char *text;
     topic_match topic; /* has a row */
-    audit_part part;
-    frame_conn conn; /* of the last frame */
+    frame_conn conn;   /* of the last frame */
     live_symbol *symbol;
     symbol_topic *state; /* NULL before the first frame, and while the symbol is dropped */
+    follow follow;       /* of the topic and its line, if this is the first channel of them */
     uint64_t row_day;    /* days since 1970: the row was looked up for it, if it has dates */
     uint32_t ended_conn; /* of the last connection that is known to have ended; 0: none */
     uint64_t last_ns;
@@ -75,7 +76,7 @@ live_channel *live_table_get(live_table *table, uint16_t feed_index, const chann
 /* A frame of the channel came over this connection: its part of its topic's stream, and the state
  * that it is to be applied to. 0: the symbol is dropped. */
 TD_MUST_USE int live_table_meet(live_table *table, live_channel *channel, uint32_t conn,
-                                uint64_t recv_ns, follow_answer *out);
+                                uint64_t recv_ns, uint64_t granted_ns, follow_answer *out);
 
 /* A frame was applied. 0: the state went beyond the budget and was dropped. */
 TD_MUST_USE int live_table_charge(live_table *table, live_symbol *symbol);

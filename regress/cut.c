@@ -165,7 +165,7 @@ static void follow_frame(cut *c, symbol_topic *topic, const frame_ref *frame)
     symbol_verdict found;
     if (!is_of_stream(c, &frame->channel->info) || frame->row == NULL)
         return;
-    symbol_topic_apply(topic, frame, AUDIT_ANSWERED_UNKNOWN, &found);
+    symbol_topic_apply(topic, frame, &found);
     int is_first = c->start_ns == 0;
     if (is_first || found.rules.is_snapshot) {
         c->start_ns = frame->recv_ns;

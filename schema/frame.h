@@ -61,7 +61,7 @@ typedef struct frame_ref {
     uint64_t publish_ns;       /* exchange time; recv_ns where the frame has none */
     const struct event *event; /* of an events channel; NULL: it cannot be read */
     struct tape_block *block; /* keeps the frame and all of its memory; NULL: something else does */
-    uint64_t stream_since_ns; /* when the stream came back to this connection; 0: it never left */
+    uint64_t granted_ns;      /* the stream has every frame of its topic since then; 0: unknown */
     uint32_t place;  /* of the connection among those of its stream and line (book/follow.h) */
     uint8_t is_copy; /* 1: its stream follows another connection */
     uint8_t is_interleaved; /* 1: the frame before was of another session of the recorder, which has

@@ -116,7 +116,7 @@ static td_result apply(serve_book *b, content_reader *reader, const frame_ref *f
     const message *m = read.content.message;
     read.place = 0; /* one connection of the slot at a time */
     b->row = frame->row;
-    symbol_topic_apply(b->topic, &read, AUDIT_ANSWERED_UNKNOWN, &found);
+    symbol_topic_apply(b->topic, &read, &found);
     if (found.step == SYMBOL_RECONNECTS)
         b->has_snapshot = 0;
     *is_snapshot = m != NULL && found.rules.is_snapshot;

@@ -104,6 +104,7 @@ void connection_table_rewind(connection_table *r)
             slot->is_open = 0;
             slot->in = 0;
             slot->out = 0;
+            slot->granted_ns = 0;
         }
     }
 }
@@ -296,6 +297,7 @@ static void set_conn(session_slot *slot, uint32_t number, uint64_t since_ns)
     made->conn.since_ns = since_ns;
     slot->conns = made;
     slot->now = made;
+    slot->granted_ns = 0;
 }
 
 /* A connection has ended by its events, or when its session has no more frames. */
@@ -319,12 +321,13 @@ void connection_table_follow(const session_slot *slot, frame_ref *frame)
                              .shard = slot->now->conn.shard,
                              .conn = slot->now->conn.number,
                              .last_ns = frame->recv_ns,
+                             .granted_ns = slot->granted_ns,
                              .is_recorded = slot->feed->is_recording};
     const follow_answer found = follow_take(&node->stream->follow, &now, conn_has_ended, NULL);
     frame->place = found.place;
     frame->is_copy = found.is_copy;
     frame->is_interleaved = found.is_interleaved;
-    frame->stream_since_ns = found.since_ns;
+    frame->granted_ns = found.granted_ns;
 }
 
 const session_feed *connection_table_feeds(const connection_table *r)
@@ -352,9 +355,14 @@ void connection_table_apply(session_feed *feed, const event *said, uint64_t recv
     TD_ASSERT(said->kind < EVENT_KIND_COUNT);
     if (said->kind == EVENT_SEGMENT)
         restate(feed, said);
-    if (said->kind != EVENT_CONNECT && said->kind != EVENT_DISCONNECT)
+    if (said->kind != EVENT_CONNECT && said->kind != EVENT_DISCONNECT && said->kind != EVENT_GRANT)
         return;
     session_slot *slot = connection_table_get_slot(feed, said->line, said->shard);
+    if (said->kind == EVENT_GRANT) {
+        if (said->conn == slot->now->conn.number && said->from_ns > slot->granted_ns)
+            slot->granted_ns = said->from_ns;
+        return;
+    }
     slot->is_open = said->kind == EVENT_CONNECT;
     if (said->kind == EVENT_DISCONNECT)
         return;

@@ -34,7 +34,8 @@ typedef struct session_slot {
     session_conn *now;   /* its connection, or none */
     session_conn *conns; /* all that it had */
     uint8_t is_open;
-    uint64_t in, out; /* ordinals of the last frames, 64 bit */
+    uint64_t in, out;    /* ordinals of the last frames, 64 bit */
+    uint64_t granted_ns; /* of its connection's last grant; 0: none yet */
     const struct session_feed *feed;
     struct session_slot *next; /* of the same feed and session */
 } session_slot;

@@ -48,7 +48,7 @@ typedef struct tick {
 
 typedef struct candle_case {
     const char *name;
-    uint64_t answered_s; /* receive time; 0 unknown; UINT32_MAX not yet */
+    uint64_t granted_s; /* receive time; 0 unknown */
     tick ticks[16];
     uint32_t missing_at_end;
     uint64_t compared, skipped;
@@ -117,7 +117,6 @@ static const candle_case CANDLE_CASES[] = {
      0,
      2,
      2},
-    {"not answered yet", UINT32_MAX, {{'T', 61, 0, 5, 0}, {'K', 63, 60, 99, 0}}, 0, 0, 1},
     {"unknown: from the first trade on",
      0,
      {{'T', 61, 0, 5, 0},
@@ -234,9 +233,7 @@ static uint32_t take_tick(candle_bench *b, const candle_case *c, const tick *t)
     const audit_frame frame = {.recv_ns = recv_ns,
                                .connection = b->connection,
                                .conn = (uint32_t)b->connection,
-                               .answered_ns = b->connection > 1             ? AUDIT_ANSWERED_NOT_YET
-                                              : c->answered_s == UINT32_MAX ? AUDIT_ANSWERED_NOT_YET
-                                                                            : c->answered_s * S};
+                               .granted_ns = b->connection > 1 ? 0 : c->granted_s * S};
     message m = is_candle ? candle_message(t, values, &item) : trade_message(t, &trade);
     audit_take(b->a, is_candle ? b->candles : b->trades, &frame, &m, NULL, &found);
     for (uint32_t i = 0; i < found.count; i++) {
@@ -280,7 +277,7 @@ static void test_trades_bound(void **state)
 {
     (void)state;
     candle_bench b = {.connection = 1};
-    const candle_case c = {.answered_s = 50};
+    const candle_case c = {.granted_s = 50};
     b.a = audit_open();
     b.trades = audit_join(b.a, &TRADES, 0, NULL);
     b.candles = audit_join(b.a, &CANDLES, 0, NULL);

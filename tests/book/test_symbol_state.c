@@ -104,7 +104,7 @@ static void apply(bench *b, const frame_ref *frame)
     for (size_t i = 0; i < b->count; i++) {
         symbol_topic *t =
             symbol_state_topic(b->all[i].of[at], td_bytes_str(info->topic), info->line);
-        symbol_topic_apply(t, frame, AUDIT_ANSWERED_UNKNOWN, i == 0 ? &first : &other);
+        symbol_topic_apply(t, frame, i == 0 ? &first : &other);
         if (i > 0)
             same_verdict(&first, &other);
     }
@@ -326,7 +326,7 @@ static void test_steps(void **state)
     for (size_t i = 0; i < sizeof STEPS / sizeof STEPS[0]; i++) {
         symbol_verdict found;
         const frame_ref frame = {.conn = STEPS[i].conn, .row = STEPS[i].row, .recv_ns = i + 1};
-        symbol_topic_apply(t, &frame, AUDIT_ANSWERED_UNKNOWN, &found);
+        symbol_topic_apply(t, &frame, &found);
         assert_int_equal(found.step, STEPS[i].step);
         assert_true(symbol_topic_track(t) == found.track);
     }
@@ -350,7 +350,7 @@ static void test_malformed(void **state)
         fill_frame(&frame);
         if (frame.row != NULL)
             symbol_topic_apply(symbol_state_topic(s, td_bytes_str(frame.channel->info.topic), 0),
-                               &frame, 0, &v);
+                               &frame, &v);
     }
     td_buf saved;
     td_buf_init(&saved, LIMIT_STATE_BYTES);

@@ -172,6 +172,13 @@ static void check_case(const grant_case *c)
         else
             count = take_frame(g, step, conn, i + 1);
         expect_events(g, step, count, c->what);
+        for (size_t k = 0; k < count && step->kind != 's'; k++) {
+            const event got = grants_event(g, k);
+            if (got.kind == EVENT_GRANT)
+                assert_int_equal(grants_from_ns(g, 0, 0), got.from_ns);
+        }
+        if (step->kind == 'd')
+            assert_int_equal(grants_from_ns(g, 0, 0), 0);
     }
     grants_close(g);
 }

@@ -109,7 +109,7 @@ static void audit_frame_of(bench *b, followed *f, const message *m)
     const audit_frame place = {.recv_ns = THEN_NS + STEP_NS * b->frame_count,
                                .connection = 1,
                                .conn = 1,
-                               .answered_ns = THEN_NS};
+                               .granted_ns = THEN_NS};
     audit_verdict found;
     if (f->member == NULL)
         return;

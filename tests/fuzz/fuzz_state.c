@@ -18,7 +18,7 @@ static void reconnect(symbol_topic *t)
         return;
     const frame_ref frame = {.conn = &LATER, .recv_ns = 1, .row = track_row(last)};
     symbol_verdict found;
-    symbol_topic_apply(t, &frame, AUDIT_ANSWERED_UNKNOWN, &found);
+    symbol_topic_apply(t, &frame, &found);
     TD_ASSERT(found.rules.count == 0);
 }
 

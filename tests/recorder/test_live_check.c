@@ -65,14 +65,14 @@ static void on_found(void *user, const live_check_finding *finding)
 /* Channel numbers restart in each segment: shift is added to their numbers. */
 static void put(live_check *w, const frame_ref *frame, uint32_t conn, uint32_t shift)
 {
-    const channel_info *info = &frame->channel->info;
-    if (strcmp(info->topic, CHANNEL_TOPIC_CONTROL) == 0)
-        live_check_put_control(w, 0,
-                               info->dir == CHANNEL_OUT ? LIVE_CHECK_REQUEST : LIVE_CHECK_ANSWER,
-                               info, conn, frame->recv_ns, frame->bytes);
-    else
-        live_check_put(w, 0, frame->channel->index + shift, info, conn, frame->recv_ns,
-                       frame->bytes);
+    const live_check_frame passed = {.channel_index = frame->channel->index + shift,
+                                     .info = &frame->channel->info,
+                                     .conn = conn,
+                                     .recv_ns = frame->recv_ns,
+                                     .granted_ns = frame->granted_ns,
+                                     .bytes = frame->bytes};
+    if (strcmp(passed.info->topic, CHANNEL_TOPIC_CONTROL) != 0)
+        live_check_put(w, &passed);
 }
 
 /* What the live check is given besides the frames. */

@@ -444,6 +444,50 @@ static void test_lead_in_between_segments(void **state)
     check_lead_in(TURNS_BEFORE_SELECTION, 260);
 }
 
+/* A frame says since when its connection has the topics that were granted to it. */
+static void test_grants(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t conn;
+        uint64_t from_ns; /* of a grant before the frame; 0: none */
+        uint64_t granted_ns;
+    } STEPS[] = {{1, 0, 0}, {1, 120, 120}, {1, 0, 120}, {1, 130, 130}, {2, 0, 0}, {2, 250, 250}};
+    enum { COUNT = sizeof STEPS / sizeof STEPS[0] };
+    tape_fixture f;
+    tape_fixture_init(&f);
+    tape_segment *segment =
+        tape_segment_open(&f, &(tape_segment_spec){"alpha", "aaaaaaaa", 1, 100, 1});
+    uint32_t conn = 0;
+    for (uint64_t n = 0; n < COUNT; n++) {
+        if (STEPS[n].conn != conn)
+            tape_segment_connect(segment, conn = STEPS[n].conn, 110 + 100 * n);
+        const event granted = {
+            .kind = EVENT_GRANT, .conn = conn, .topic = "trade", .from_ns = STEPS[n].from_ns};
+        if (STEPS[n].from_ns != 0)
+            tape_segment_event(segment, &granted, 120 + 100 * n);
+        tape_segment_put(segment, &(tape_put){.topic = "trade",
+                                              .symbol = "BTCUSD",
+                                              .conn = conn,
+                                              .ordinal = n + 1,
+                                              .recv_ns = 130 + 100 * n,
+                                              .text = "{}"});
+    }
+    tape_segment_finish(segment);
+    cursor *t = tape_fixture_tape(&f, NULL, &(cursor_options){0});
+    for (int round = 0; round < 2; round++) {
+        const frame_ref *frame;
+        for (size_t n = 0; n < COUNT; n++) {
+            assert_int_equal(cursor_next(t, &frame, NULL), TD_OK);
+            assert_int_equal(frame->granted_ns, STEPS[n].granted_ns);
+        }
+        assert_int_equal(cursor_next(t, &frame, NULL), TD_EOF);
+        assert_int_equal(cursor_seek(t, 0, NULL), TD_OK);
+    }
+    cursor_close(t);
+    tape_fixture_fini(&f);
+}
+
 /* A segment restates its connections: 64-bit ordinals go on over the 32 bits of a message. */
 static void test_long_connections(void **state)
 {
@@ -654,6 +698,7 @@ int main(void)
         cmocka_unit_test(test_events_are_returned_on_demand),
         cmocka_unit_test(test_lead_in),
         cmocka_unit_test(test_lead_in_between_segments),
+        cmocka_unit_test(test_grants),
         cmocka_unit_test(test_long_connections),
         cmocka_unit_test(test_damage_is_passed_over),
         cmocka_unit_test(test_seek),

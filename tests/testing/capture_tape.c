@@ -17,6 +17,7 @@ typedef struct loader {
     decoder *decoder;
     size_t bytes_used;
     uint64_t recv_ns;
+    uint64_t granted_ns; /* of the last answer on the connection; 0: none */
     uint64_t in;
     uint64_t out;
     uint32_t conn;
@@ -74,6 +75,7 @@ static void add_line(loader *l, const capture_line *line)
         l->conn++;
         l->in = 0;
         l->out = 0;
+        l->granted_ns = 0;
     }
     if (line->kind != CAPTURE_IN && line->kind != CAPTURE_OUT)
         return;
@@ -82,6 +84,8 @@ static void add_line(loader *l, const capture_line *line)
     td_bytes bytes = keep_bytes(l, line->frame);
     classification what;
     decoder_classify(l->decoder, l->family, bytes, is_in ? DIR_IN : DIR_OUT, TOPIC_NOW, &what);
+    if (is_in && what.frame_class == CLASS_ACK)
+        l->granted_ns = l->recv_ns;
     assert_true(l->tape->frame_count < FRAMES_MAX);
     size_t position = l->tape->frame_count++;
     l->tape->frames[position] =
@@ -91,6 +95,7 @@ static void add_line(loader *l, const capture_line *line)
                     .ordinal = is_in ? ++l->in : ++l->out,
                     .conn = frame_conn_of(1, l->conn),
                     .position = position,
+                    .granted_ns = l->granted_ns,
                     .bytes = bytes};
 }
 

@@ -113,6 +113,7 @@ static void make_frame(sim_feed *feed, frame_channel *channel, uint64_t made_ns,
                        .ordinal = ++feed->in,
                        .position = feed->in,
                        .conn = frame_conn_of(1, 1),
+                       .granted_ns = START_NS + DELAY_NS + 1, /* the answer's receive time */
                        .bytes = td_bytes_of(feed->bytes, bytes.size)};
 }
 

@@ -368,7 +368,7 @@ static void compare_book(comparison *c, const frame_ref *frame, const recorded_c
     char sha1[TD_SHA1_HEX_BYTES];
     const truth *t = &c->truth;
     const book_mark *expected = NULL;
-    symbol_topic_apply(topic_of(c, frame), frame, AUDIT_ANSWERED_UNKNOWN, &found);
+    symbol_topic_apply(topic_of(c, frame), frame, &found);
     for (size_t i = find_hash(t->marks, t->mark_count, sizeof *t->marks, mark->xxh64);
          i < t->mark_count && t->marks[i].xxh64 == mark->xxh64; i++)
         expected = &t->marks[i];
