@@ -1,10 +1,10 @@
 /* Writes lines to a descriptor on a thread of its own: a caller never waits for the reader, and a
  * reader that stops costs a bounded amount of memory.
  *
- * Lines keep their order. When the queue is full, further lines are dropped whole until half of the
- * queue is free; then a line that the owner formats reports how many are missing at that place. A
- * pipe gets each line whole or not at all: no write is longer than what it takes at once
- * (PIPE_BUF). After a write that fails nothing more is written, and the failure is kept.
+ * Lines keep their order. When the queue is full, further lines are dropped whole until the thread
+ * has written those before it; then a line that the owner formats reports how many are missing at
+ * that place. A pipe gets each line whole or not at all: no write is longer than what it takes at
+ * once (PIPE_BUF). After a write that fails nothing more is written, and the failure is kept.
  *
  * Any thread may put; the other functions are for the thread that opened it. */
 #ifndef TD_CLI_LINE_WRITER_H
@@ -21,9 +21,10 @@ typedef struct line_writer line_writer;
 
 typedef struct line_writer_options {
     int fd;           /* borrowed */
-    size_t bytes_max; /* of the queue; LIMIT_OUTPUT_QUEUE_BYTES except in tests */
+    size_t bytes_max; /* of the queue (twice: one part is being written); LIMIT_OUTPUT_QUEUE_BYTES
+                         except in tests */
     /* Format the line that reports missing ones: LF included, at most out_bytes; returns its
-     * length. Called on the thread of a put, or on the writer's own. */
+     * length. Called on the writer's thread. */
     size_t (*format_lost)(void *user, uint64_t lines, char *out, size_t out_bytes);
     void *user;
 } line_writer_options;

@@ -135,11 +135,7 @@ option_group option_group_json(json_options *target)
     return (option_group){"Output", JSON_ROWS, ROW_COUNT(JSON_ROWS), target};
 }
 
-static const char *const LOG_FORMAT_NAMES[] = {"text", "json", NULL};
-
-enum { QUIET_ROWS = 1, TALK_ROWS = 2, LOG_ROWS = 3 };
-
-static const option_row TALK[LOG_ROWS] = {
+static const option_row TALK_ROWS[] = {
     {.short_name = 'q',
      .long_name = "quiet",
      .type = OPTION_FLAG,
@@ -150,28 +146,16 @@ static const option_row TALK[LOG_ROWS] = {
      .type = OPTION_FLAG,
      .offset = offsetof(talk_options, is_verbose),
      .help = "print more messages"},
-    {.long_name = "log-format",
-     .type = OPTION_ENUM,
-     .offset = offsetof(talk_options, log_format),
-     .metavar = "NAME",
-     .help = "log format: text lines with time and level (default), or one JSON object\n"
-             "per line, errors included",
-     .choices = LOG_FORMAT_NAMES},
 };
 
 option_group option_group_quiet(talk_options *target)
 {
-    return (option_group){"Messages (stderr)", TALK, QUIET_ROWS, target};
+    return (option_group){"Messages (stderr)", TALK_ROWS, 1, target};
 }
 
 option_group option_group_talk(talk_options *target)
 {
-    return (option_group){"Messages (stderr)", TALK, TALK_ROWS, target};
-}
-
-option_group option_group_log(talk_options *target)
-{
-    return (option_group){"Messages (stderr)", TALK, LOG_ROWS, target};
+    return (option_group){"Messages (stderr)", TALK_ROWS, ROW_COUNT(TALK_ROWS), target};
 }
 
 static const option_row LISTEN_ROWS[] = {

@@ -50,17 +50,13 @@ typedef struct json_options {
 } json_options;
 option_group option_group_json(json_options *target);
 
-/* What is printed on stderr (and --help, which every verb has without listing it): -q; with -v;
- * with
- * --log-format, too, in verbs that run until they are stopped. */
+/* What is printed on stderr: -q; -q and -v. */
 typedef struct talk_options {
-    int log_format; /* report_format, less REPORT_PROMPT */
     uint8_t is_quiet;
     uint8_t is_verbose;
 } talk_options;
 option_group option_group_quiet(talk_options *target);
 option_group option_group_talk(talk_options *target);
-option_group option_group_log(talk_options *target);
 
 /* --listen HOST:PORT --ready-file --plain --tls-cert --tls-key: programs that listen */
 typedef struct listen_options {

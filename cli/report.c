@@ -10,15 +10,11 @@
 #include "base/escape.h"
 #include "base/time_text.h"
 #include "cli/output.h"
-#include "json/json_write.h"
 
 enum { REPORT_LINE_BYTES = 1024 };
 
-/* What is written at once: a line and a hint with what stands around. They are escaped for screens
- * first, so that JSON escapes a character by one more at most. */
-enum {
-    REPORT_WRITE_BYTES = 2 * (REPORT_LINE_BYTES + TD_ERR_HINT_BYTES) + 2 * LIMIT_NAME_BYTES + 256
-};
+/* What is written at once: a line with its name, time, level and styles. */
+enum { REPORT_WRITE_BYTES = REPORT_LINE_BYTES + LIMIT_NAME_BYTES + 256 };
 _Static_assert((unsigned)REPORT_WRITE_BYTES <= LIMIT_OUTPUT_LINE_BYTES, "a line is queued whole");
 
 void report_init(reporter *report, const char *program, FILE *out)
@@ -30,7 +26,7 @@ void report_init(reporter *report, const char *program, FILE *out)
     report->level_max = TD_LOG_INFO;
     report->is_terminal = isatty(fileno(out)) == 1;
     report->has_colour = (uint8_t)terminal_has_colour(fileno(out));
-    report->format = REPORT_PROMPT;
+    report->is_log = 0;
     report->status[0] = '\0';
     int failure = pthread_mutex_init(&report->mutex, NULL);
     TD_ASSERT(failure == 0); /* of the default kind: it needs nothing */
@@ -52,66 +48,34 @@ typedef enum line_kind {
     LINE_DEBUG
 } line_kind;
 
-/* How each kind looks: for a person at a prompt, and in a log. */
-typedef struct line_look {
-    const char *mark;
+/* How each kind looks: its level in a log, which is also its mark at a prompt. */
+static const struct {
     const char *level;
+    uint8_t is_marked;
     terminal_style style;
-} line_look;
-
-static const line_look LOOKS[] = {
-    [LINE_END] = {"", "error", TERMINAL_BAD},
-    [LINE_HINT] = {"hint: ", "info", TERMINAL_HINT},
-    [LINE_ERROR] = {"error: ", "error", TERMINAL_BAD},
-    [LINE_WARNING] = {"warning: ", "warning", TERMINAL_DOUBT},
-    [LINE_INFO] = {"", "info", TERMINAL_HEAD},
-    [LINE_DEBUG] = {"", "debug", TERMINAL_HEAD},
+} LOOKS[] = {
+    [LINE_END] = {"", 0, TERMINAL_BAD},        [LINE_HINT] = {"hint", 1, TERMINAL_HINT},
+    [LINE_ERROR] = {"error", 1, TERMINAL_BAD}, [LINE_WARNING] = {"warning", 1, TERMINAL_DOUBT},
+    [LINE_INFO] = {"info", 0, TERMINAL_HEAD},  [LINE_DEBUG] = {"debug", 0, TERMINAL_HEAD},
 };
 
-static td_result write_json(const reporter *report, const char *time, const char *level,
-                            const char *line, const char *hint, td_buf *out)
+/* A line in the form of the report, without LF; returns its length. */
+static size_t format_line(const reporter *report, line_kind kind, const char *line, char *out,
+                          size_t out_bytes)
 {
-    json_writer json;
-    json_write_begin(&json, out);
-    json_write_object_begin(&json);
-    json_write_member_text(&json, "time", time);
-    json_write_member_text(&json, "level", level);
-    json_write_member_text(&json, "program", report->name);
-    json_write_member_text(&json, "message", line);
-    if (hint[0] != '\0')
-        json_write_member_text(&json, "hint", hint);
-    json_write_object_end(&json);
-    td_result rc = json_write_end(&json, NULL);
-    return rc == TD_OK ? td_buf_append(out, "", 1, NULL) : rc;
-}
-
-/* A line in the form of the report, without LF, and its NUL; returns its length. Without memory for
- * JSON it comes as text: better than not at all. */
-static size_t format_line(const reporter *report, line_kind kind, const char *line,
-                          const char *hint, char *out, size_t out_bytes)
-{
-    const line_look *look = &LOOKS[kind];
     char shown[REPORT_LINE_BYTES];
     char time[TD_TIME_TEXT_BYTES];
     char before[TD_TIME_TEXT_BYTES + 16] = "";
-    const char *mark = look->mark;
-    td_buf json;
-    td_buf_init(&json, out_bytes);
+    int is_log = report->is_log && kind > LINE_HINT;
+    int is_marked = !is_log && LOOKS[kind].is_marked;
     (void)td_escape(td_bytes_str(line), shown, sizeof shown); /* a line may be cut */
     td_time_format_ms(clock_wall_ns(clock_real()), time);
-    if (report->format != REPORT_PROMPT && kind > LINE_HINT) {
-        (void)snprintf(before, sizeof before, "%s %s ", time, look->level); /* fits */
-        mark = "";
-    }
-    int length;
-    if (report->format == REPORT_JSON &&
-        write_json(report, time, look->level, shown, hint, &json) == TD_OK)
-        length = snprintf(out, out_bytes, "%s", (const char *)json.data);
-    else
-        length = snprintf(out, out_bytes, "%s%s%s: %s%s%s",
-                          report->has_colour ? terminal_style_begin(look->style) : "", before,
-                          report->name, mark, report->has_colour ? TERMINAL_STYLE_END : "", shown);
-    td_buf_fini(&json);
+    if (is_log)
+        (void)snprintf(before, sizeof before, "%s %s ", time, LOOKS[kind].level); /* fits */
+    int length = snprintf(out, out_bytes, "%s%s%s: %s%s%s%s",
+                          report->has_colour ? terminal_style_begin(LOOKS[kind].style) : "", before,
+                          report->name, is_marked ? LOOKS[kind].level : "", is_marked ? ": " : "",
+                          report->has_colour ? TERMINAL_STYLE_END : "", shown);
     TD_ASSERT(length > 0);
     TD_ASSERT((size_t)length < out_bytes);
     return (size_t)length;
@@ -124,7 +88,7 @@ static size_t format_lost(void *user, uint64_t lines, char *out, size_t out_byte
     (void)snprintf(what, sizeof what,
                    "standard error was not read: %" PRIu64 " line%s missing here", lines,
                    lines == 1 ? " is" : "s are"); /* fits */
-    size_t size = format_line(user, LINE_WARNING, what, "", out, out_bytes - 1);
+    size_t size = format_line(user, LINE_WARNING, what, out, out_bytes - 1);
     out[size] = '\n';
     return size + 1;
 }
@@ -169,17 +133,18 @@ void report_apply(reporter *report, const talk_options *talk)
 
 void report_begin_log(reporter *report, const talk_options *talk)
 {
-    report->format = talk->log_format == 0 ? REPORT_TEXT : REPORT_JSON;
+    report_apply(report, talk);
+    report->is_log = 1;
 }
 
 static const char WIPE[] = "\r\033[K";
 
 /* Write a line in place of the status line, which is drawn again after it. */
-static void write_line(reporter *report, line_kind kind, const char *line, const char *hint)
+static void write_line(reporter *report, line_kind kind, const char *line)
 {
     char shown[REPORT_WRITE_BYTES - sizeof WIPE - 1];
     char text[REPORT_WRITE_BYTES];
-    (void)format_line(report, kind, line, hint, shown, sizeof shown); /* the length is not needed */
+    (void)format_line(report, kind, line, shown, sizeof shown); /* the length is not needed */
     pthread_mutex_lock(&report->mutex);
     int has_status = report->status[0] != '\0';
     int length = snprintf(text, sizeof text, "%s%s\n", has_status ? WIPE : "", shown);
@@ -197,7 +162,7 @@ static void write_news(reporter *report, td_log_level level, const char *line)
                                       [TD_LOG_WARNING] = LINE_WARNING,
                                       [TD_LOG_INFO] = LINE_INFO,
                                       [TD_LOG_DEBUG] = LINE_DEBUG};
-    write_line(report, KINDS[level], line, "");
+    write_line(report, KINDS[level], line);
 }
 
 /* ---- the status line ---- */
@@ -232,9 +197,9 @@ exit_code report_error(reporter *report, const td_err *err)
 {
     TD_ASSERT(err->code < 0);
     const char *text = err->text[0] == '\0' ? td_result_name(err->code) : err->text;
-    write_line(report, LINE_END, text, err->hint);
-    if (err->hint[0] != '\0' && report->format != REPORT_JSON)
-        write_line(report, LINE_HINT, err->hint, "");
+    write_line(report, LINE_END, text);
+    if (err->hint[0] != '\0')
+        write_line(report, LINE_HINT, err->hint);
     return exit_code_of(err->code);
 }
 

@@ -4,15 +4,10 @@
  *   tapedeck replay: hint: ...
  *   tapedeck replay: warning: ...
  *
- * A verb that runs until it is stopped keeps a log: its messages then have a time and a level, as
- * text or as JSON.
+ * A verb that runs until it is stopped keeps a log: its messages then have a time and a level. An
+ * error that ends the program stays as above.
  *
  *   2026-11-21T05:31:00.123Z warning tapedeck record: ...
- *   {"time":"2026-11-21T05:31:00.123Z","level":"warning","program":"tapedeck
- * record","message":"..."}
- *
- * In text an error that ends the program stays as above; in JSON it has the level "error" and,
- * where there is one, a member "hint".
  *
  * Only main.c and cmd_*.c files print errors; libraries get report_log's td_log for the rest. Lines
  * and the status line (cli/progress.h) do not mix: a line takes the status line's place, which is
@@ -40,19 +35,12 @@ struct output_stream;
 
 enum { REPORT_STATUS_BYTES = 512 };
 
-typedef enum report_format {
-    REPORT_PROMPT, /* for a person who waits for the result */
-    REPORT_TEXT,   /* a log */
-    REPORT_JSON,   /* a log for programs */
-} report_format;
-
 typedef struct reporter {
     char name[LIMIT_NAME_BYTES]; /* begins every line: "tapedeck record" */
     FILE *out;
     line_writer *writer; /* NULL: not detached */
     td_log_level level_max;
-    report_format format;
-    uint8_t is_terminal, has_colour;
+    uint8_t is_log, is_terminal, has_colour;
     pthread_mutex_t mutex;            /* over what is written, and the status line */
     char status[REPORT_STATUS_BYTES]; /* on the terminal, not ended by LF; empty: none */
 } reporter;
@@ -75,7 +63,7 @@ void report_fini(reporter *report);
 /* As -q and -v say: quiet shows errors only, -v shows debug lines too. */
 void report_apply(reporter *report, const talk_options *talk);
 
-/* Keep a log from here on, in the format of --log-format. Before other threads report. */
+/* The same, and keep a log from here on. Before other threads report. */
 void report_begin_log(reporter *report, const talk_options *talk);
 
 /* Print an error and its hint; returns the exit status that fits its code. */

@@ -70,7 +70,7 @@ static int parse_line(const verb_context *context, record_line *line, int argc, 
         {"Recording", recorder, recorder_rows, &line->config},
         {"When to stop (besides SIGINT, SIGTERM and SIGHUP)", run, run_rows, &line->config},
         option_group_json(&line->json),
-        option_group_log(&line->talk),
+        option_group_talk(&line->talk),
     };
     options_spec spec = {
         .program = context->program,
@@ -355,7 +355,6 @@ static td_result record(const verb_context *context, record_line *line, td_err *
 static exit_code run_line(const verb_context *context, record_line *line)
 {
     td_err err;
-    report_apply(context->report, &line->talk);
     report_begin_log(context->report, &line->talk);
     td_result rc = settle(line, &err);
     if (rc == TD_OK)

@@ -257,7 +257,7 @@ exit_code cmd_serve(const verb_context *context, int argc, char **argv)
         option_group_selection(&command.source.selecting),
         {"Serve", SERVE_ROWS, sizeof SERVE_ROWS / sizeof *SERVE_ROWS, &command.flags},
         option_group_listen(&command.listening),
-        option_group_log(&command.talk),
+        option_group_talk(&command.talk),
     };
     const options_spec spec = {
         .program = context->program,
@@ -280,7 +280,6 @@ exit_code cmd_serve(const verb_context *context, int argc, char **argv)
     exit_code status;
     if (!verb_begin(context, &spec, argc, argv, &operands, &status))
         return status;
-    report_apply(context->report, &command.talk);
     report_begin_log(context->report, &command.talk);
     command.log = report_log(context->report);
     return run_stoppable(&command);

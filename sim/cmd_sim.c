@@ -275,7 +275,7 @@ exit_code cmd_sim(const verb_context *context, int argc, char **argv)
         {"Exchange", SIM_ROWS, sizeof SIM_ROWS / sizeof SIM_ROWS[0], &command.flags},
         option_group_listen(&command.listen),
         option_group_json(&command.json),
-        option_group_log(&command.talk),
+        option_group_talk(&command.talk),
     };
     const options_spec spec = {
         .program = context->program,
@@ -295,7 +295,6 @@ exit_code cmd_sim(const verb_context *context, int argc, char **argv)
     td_err err;
     if (!verb_begin(context, &spec, argc, argv, &operands, &status))
         return status;
-    report_apply(context->report, &command.talk);
     report_begin_log(context->report, &command.talk);
     command.log = report_log(context->report);
     td_err_clear(&err);
