@@ -90,8 +90,8 @@ static const option_row SIM_ROWS[] = {
      .type = OPTION_LIST,
      .offset = offsetof(sim_flags, faults),
      .metavar = "KIND@N",
-     .help = "inject a fault at data frame N of each family: disconnect, cut, drop, repeat\n"
-             "or silence; or refuse the Nth upgrade (may be repeated)"},
+     .help = "inject a fault at data frame N of each family: disconnect, cut or drop\n"
+             "(may be repeated)"},
     {.long_name = "secret",
      .type = OPTION_TEXT,
      .offset = offsetof(sim_flags, exchange.secret),
@@ -156,11 +156,20 @@ static td_result read_families(sim_command *command, td_err *err)
     return rc;
 }
 
-static int compare_faults(const void *left, const void *right)
+static td_result read_fault(const char *text, fault *out, td_err *err)
 {
-    const fault *a = left;
-    const fault *b = right;
-    return a->at < b->at ? -1 : a->at > b->at;
+    const char *at = strchr(text, '@');
+    for (int kind = 0; at != NULL && kind < FAULT_KINDS; kind++) {
+        char *end = NULL;
+        if (!td_bytes_is(td_bytes_of(text, (size_t)(at - text)), FAULT_NAMES[kind]))
+            continue;
+        *out = (fault){.kind = (fault_kind)kind, .at = strtoull(at + 1, &end, 10)};
+        if (at[1] >= '0' && at[1] <= '9' && *end == '\0' && out->at > 0)
+            return TD_OK;
+    }
+    td_result rc = td_err_set(err, TD_E_INVALID, "'%s' is not a fault: expected KIND@N", text);
+    td_err_hint(err, "kinds: disconnect, cut, drop; N counts from 1");
+    return rc;
 }
 
 static td_result read_faults(sim_command *command, td_err *err)
@@ -169,11 +178,10 @@ static td_result read_faults(sim_command *command, td_err *err)
     if (list->count > FAULTS_MAX)
         return td_err_set(err, TD_E_INVALID, "more than %d faults", FAULTS_MAX);
     for (size_t i = 0; i < list->count; i++) {
-        td_result rc = fault_parse(list->items[i], &command->faults[i], err);
+        td_result rc = read_fault(list->items[i], &command->faults[i], err);
         if (rc != TD_OK)
             return rc;
     }
-    qsort(command->faults, list->count, sizeof command->faults[0], compare_faults);
     command->flags.exchange.faults = command->faults;
     command->flags.exchange.fault_count = list->count;
     return TD_OK;

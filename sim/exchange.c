@@ -20,9 +20,6 @@ enum {
     TS_STEP_MIN_NS = 1000, /* exchange times are whole microseconds and rise strictly */
 };
 
-/* Time that clients have after a stop to take what is queued and the close frame. */
-#define STOP_GRACE_NS (3 * TD_NS_PER_S / 2)
-
 /* State of a stream for a connection. */
 typedef enum subscription {
     SUBSCRIPTION_NONE,
@@ -40,12 +37,10 @@ typedef struct sim_conn {
     uint64_t number; /* from 1, over the server's life */
     uint64_t sent;   /* frames of any kind */
     char id[DIALECT_CONN_ID_BYTES];
-    uint8_t is_silent;  /* gets no more data (an injected fault) */
     uint8_t is_closing; /* nothing more is sent on it */
     uint8_t is_authed;
-    uint8_t has_public; /* its path has public streams; likewise private ones */
-    uint8_t has_private;
     uint8_t has_subscribed;
+    unsigned access;  /* bits of what its path has */
     uint32_t waiting; /* streams in SUBSCRIPTION_WAITS */
     struct sim_conn *next;
     uint8_t *streams; /* subscription of each stream; NULL before the first request */
@@ -62,9 +57,8 @@ struct sim_family {
     uint64_t start_mono_ns; /* monotonic time of slot 0 */
     uint64_t start_ns;      /* its exchange time */
     uint64_t last_ts_ns;
-    uint64_t slot;     /* moments of frames so far */
-    uint64_t made;     /* data frames so far: a slot can be empty */
-    size_t next_fault; /* of the options' faults */
+    uint64_t slot; /* moments of frames so far */
+    uint64_t made; /* data frames so far: a slot can be empty */
     wire_timer *timer;
     uint8_t is_held; /* by a slow client */
     uint8_t is_done;
@@ -77,29 +71,18 @@ struct exchange {
     responder *responder;
     td_random random; /* for connections' ids */
     sim_family *families;
-    uint64_t upgrades;
     uint32_t open_conns;
     uint8_t is_stopped;
     wire_timer *end_timer;
-    wire_timer *grace_timer; /* set by a stop */
-    uint64_t first_mono_ns;  /* of the opening */
-    uint64_t first_ns;       /* its exchange time */
     uint64_t connections;
     td_result failure;
     td_err failure_err;
 };
 
-/* Cut every connection; what is queued is lost. */
-static void cut_all(exchange *x)
-{
-    for (uint32_t i = 0; i < x->options.family_count; i++)
-        for (sim_conn *conn = x->families[i].first_conn; conn != NULL; conn = conn->next) {
-            conn->is_closing = 1;
-            wire_peer_close(conn->wire, 0);
-        }
-}
+const char *const FAULT_NAMES[FAULT_KINDS] = {
+    [FAULT_DISCONNECT] = "disconnect", [FAULT_CUT] = "cut", [FAULT_DROP] = "drop"};
 
-/* Stop because of err: nothing may be sent that the truth may lack. */
+/* Stop because of err, and cut every connection: nothing may be sent that the truth may lack. */
 static void fail(exchange *x, td_result rc, const td_err *err)
 {
     if (x->failure != TD_OK)
@@ -107,7 +90,12 @@ static void fail(exchange *x, td_result rc, const td_err *err)
     x->failure = rc;
     x->failure_err = *err;
     x->is_stopped = 1;
-    cut_all(x);
+    for (uint32_t i = 0; i < x->options.family_count; i++) {
+        for (sim_conn *conn = x->families[i].first_conn; conn != NULL; conn = conn->next) {
+            conn->is_closing = 1;
+            wire_peer_close(conn->wire, 0);
+        }
+    }
 }
 
 /* ---- connections ---- */
@@ -178,13 +166,13 @@ static void note_content(sim_family *f, const venue_frame *frame)
         truth_put_entry(t, &about, row->kind, i, values);
 }
 
-/* Record a fault; frame: what was dropped or repeated, or NULL. */
+/* Record a fault; frame: what was dropped, or NULL. */
 static void note_fault(sim_family *f, fault_kind kind, const venue_frame *frame)
 {
     truth_subject about = {.path = f->path};
     if (frame != NULL)
         about = subject_of(f, frame);
-    truth_put_fault(f->exchange->options.truth, &about, f->made, fault_name(kind));
+    truth_put_fault(f->exchange->options.truth, &about, f->made, FAULT_NAMES[kind]);
 }
 
 /* Called before the loop sends what was queued: nothing may be sent that the truth lacks. */
@@ -229,8 +217,7 @@ static uint64_t due_count(const sim_family *f, uint64_t mono_ns)
 /* 1 if the connection gets frames of the stream now. */
 static int is_listening(const sim_conn *conn, uint32_t stream)
 {
-    return !conn->is_silent && !conn->is_closing && conn->streams != NULL &&
-           conn->streams[stream] == SUBSCRIPTION_LIVE;
+    return !conn->is_closing && conn->streams != NULL && conn->streams[stream] == SUBSCRIPTION_LIVE;
 }
 
 static int is_slow(const sim_conn *conn)
@@ -258,53 +245,43 @@ static void resume(sim_family *f)
 
 /* Queue a frame for its subscribers, and record that in the truth. The truth is flushed before
  * the loop writes to sockets. */
-static void send_frame(sim_family *f, const venue_frame *frame, unsigned copies)
+static void send_frame(sim_family *f, const venue_frame *frame)
 {
     int is_seen = 0;
     for (sim_conn *conn = f->first_conn; conn != NULL; conn = conn->next) {
-        for (unsigned copy = 0; copy < copies && is_listening(conn, frame->stream); copy++) {
-            note_frame(conn, frame);
-            conn_send(conn, frame->bytes);
-            is_seen = 1;
-        }
+        if (!is_listening(conn, frame->stream))
+            continue;
+        note_frame(conn, frame);
+        conn_send(conn, frame->bytes);
+        is_seen = 1;
     }
     if (is_seen)
         note_content(f, frame);
 }
 
-/* Inject a fault of connections, after all frames made before it. */
-static void break_connections(sim_family *f, fault_kind kind)
-{
-    for (sim_conn *conn = f->first_conn; conn != NULL; conn = conn->next) {
-        if (kind == FAULT_SILENCE)
-            conn->is_silent = 1;
-        else
-            conn_close(conn, kind == FAULT_CUT ? 0 : 1001);
-    }
-}
-
-/* Count a frame and inject the faults that are due: first those of the frame itself, after it
- * those of connections. */
-static void take_frame(sim_family *f, const venue_frame *frame)
+/* 1 if a fault of this kind is due at the last frame. */
+static int is_due(const sim_family *f, fault_kind kind)
 {
     const exchange_options *options = &f->exchange->options;
-    size_t next = f->next_fault;
-    unsigned copies = 1;
+    for (size_t i = 0; i < options->fault_count; i++)
+        if (options->faults[i].at == f->made && options->faults[i].kind == kind)
+            return 1;
+    return 0;
+}
+
+/* Count a frame and send it, with the faults that are due. */
+static void take_frame(sim_family *f, const venue_frame *frame)
+{
     f->made++;
-    for (; next < options->fault_count && options->faults[next].at <= f->made; next++) {
-        fault_kind kind = options->faults[next].kind;
-        if (kind != FAULT_DROP && kind != FAULT_REPEAT)
-            continue;
-        copies = kind == FAULT_DROP ? 0 : 2;
-        note_fault(f, kind, frame);
-    }
-    send_frame(f, frame, copies);
-    for (; f->next_fault < next; f->next_fault++) {
-        fault_kind kind = options->faults[f->next_fault].kind;
-        if (kind != FAULT_DISCONNECT && kind != FAULT_CUT && kind != FAULT_SILENCE)
+    if (is_due(f, FAULT_DROP))
+        note_fault(f, FAULT_DROP, frame);
+    else
+        send_frame(f, frame);
+    for (fault_kind kind = FAULT_DISCONNECT; kind <= FAULT_CUT; kind++) {
+        if (!is_due(f, kind))
             continue;
         note_fault(f, kind, NULL);
-        break_connections(f, kind);
+        close_conns(f, kind == FAULT_CUT ? 0 : 1001);
     }
 }
 
@@ -368,25 +345,12 @@ static void tick(void *user)
 
 /* ---- the end ---- */
 
-/* The grace time is over: cut the clients that have not read the close frame. */
-static void on_grace_over(void *user)
-{
-    exchange *x = user;
-    x->grace_timer = NULL;
-    cut_all(x);
-}
-
-/* Make no more frames and close every client; those that do not take the close frame in time are
- * cut. */
+/* Make no more frames and close every client. */
 static void end(exchange *x, unsigned code)
 {
     x->is_stopped = 1;
     for (uint32_t i = 0; i < x->options.family_count; i++)
         close_conns(&x->families[i], code);
-    if (x->open_conns == 0 || x->grace_timer != NULL)
-        return;
-    uint64_t at_ns = clock_mono_ns(x->options.clock) + STOP_GRACE_NS;
-    x->grace_timer = wire_timer_at(x->loop, at_ns, on_grace_over, x);
 }
 
 /* ---- start and snapshots ---- */
@@ -398,15 +362,6 @@ static void end_of_duration(void *user)
     end(x, 1000);
 }
 
-/* Exchange time at mono_ns: families that start later use the same clock. With an epoch each
- * family starts at it, so that it is the same in every run. */
-static uint64_t exchange_time(const exchange *x, uint64_t mono_ns)
-{
-    const exchange_options *options = &x->options;
-    return options->epoch_ns > 0 ? options->epoch_ns
-                                 : x->first_ns + (mono_ns - x->first_mono_ns) * options->time_scale;
-}
-
 /* Open the family's venue and start its clock, at its first request. */
 static void start(sim_family *f)
 {
@@ -415,7 +370,7 @@ static void start(sim_family *f)
     uint64_t now = clock_mono_ns(options->clock);
     if (f->venue != NULL)
         return;
-    uint64_t ns = exchange_time(x, now);
+    uint64_t ns = options->epoch_ns > 0 ? options->epoch_ns : clock_wall_ns(options->clock);
     /* The family's name is mixed into the seed, so that families have different markets. */
     venue_options opening = {.row = f->row,
                              .symbol_count = catalog_symbol_count(f->row, options->symbol_count),
@@ -439,7 +394,7 @@ static void send_snapshot(sim_conn *conn, uint32_t index)
     TD_ASSERT(conn->streams[index] == SUBSCRIPTION_WAITS);
     conn->streams[index] = SUBSCRIPTION_LIVE;
     conn->waiting--;
-    if (conn->is_silent || !venue_snapshot(conn->of->venue, index, &frame))
+    if (!venue_snapshot(conn->of->venue, index, &frame))
         return;
     note_frame(conn, &frame);
     conn_send(conn, frame.bytes);
@@ -473,14 +428,11 @@ static sim_family *find_path(exchange *x, td_bytes path)
 
 /* ---- a family's list of connections ---- */
 
-static void link_conn(sim_conn *conn, sim_family *f)
+static void link_conn(sim_conn *conn, sim_family *f, td_bytes path)
 {
-    unsigned access = 0;
-    const char *path = family_find_path(f->family, td_bytes_str(conn->path), &access);
-    TD_ASSERT(path != NULL);
+    conn->path = family_find_path(f->family, path, &conn->access); /* in the family's table */
+    TD_ASSERT(conn->path != NULL);
     conn->of = f;
-    conn->has_public = (access & (1u << ACCESS_PUBLIC)) != 0;
-    conn->has_private = (access & (1u << ACCESS_PRIVATE)) != 0;
     conn->next = f->first_conn;
     f->first_conn = conn;
 }
@@ -498,8 +450,8 @@ static void unlink_conn(const sim_conn *conn)
 /* 1 if the connection's path has the stream, authentication aside. */
 static int has_access(const sim_conn *conn, uint32_t stream)
 {
-    return venue_stream_at(conn->of->venue, stream).is_private ? conn->has_private
-                                                               : conn->has_public;
+    int is_private = venue_stream_at(conn->of->venue, stream).is_private;
+    return (conn->access & 1u << (is_private ? ACCESS_PRIVATE : ACCESS_PUBLIC)) != 0;
 }
 
 /* Call use for each stream that a topic of a request names on this path. Returns their number. */
@@ -555,19 +507,12 @@ static void use_unsubscribe(sim_conn *conn, uint32_t stream)
 
 /* ---- standing of topics ---- */
 
-/* 1 if the family has the topic, but not for this symbol. */
-static int is_symbol_unknown(const sim_conn *conn, td_bytes topic)
+/* 1 if the family has a topic of this form, for symbols. */
+static int is_of_symbol(const family *of, td_bytes topic)
 {
-    const family *of = conn->of->family;
     topic_match match;
-    if (!topic_match_text(of->topics, of->topic_count, topic, TOPIC_ANY_TIME, &match) ||
-        !topic_row_has_symbol(match.row))
-        return 0;
-    const venue *v = conn->of->venue;
-    for (uint32_t i = 0; i < venue_stream_count(v); i++)
-        if (td_bytes_is(match.symbol, venue_stream_at(v, i).symbol))
-            return 0;
-    return 1;
+    return topic_match_text(of->topics, of->topic_count, topic, TOPIC_ANY_TIME, &match) &&
+           topic_row_has_symbol(match.row);
 }
 
 static topic_standing on_look(void *user, td_bytes topic)
@@ -575,7 +520,7 @@ static topic_standing on_look(void *user, td_bytes topic)
     sim_conn *conn = user;
     topic_standing found = {.is_known = each_stream(conn, topic, use_nothing) > 0};
     if (!found.is_known)
-        found.is_symbol_unknown = is_symbol_unknown(conn, topic) != 0;
+        found.is_symbol_unknown = is_of_symbol(conn->of->family, topic) != 0;
     const venue *v = conn->of->venue;
     uint32_t stream = venue_find(v, topic);
     if (stream < venue_stream_count(v) && has_access(conn, stream)) {
@@ -600,49 +545,33 @@ static void prepare(sim_conn *conn)
         conn->streams = td_alloc_zero(venue_stream_count(conn->of->venue), 1);
 }
 
-/* Move a connection to another family of the same path. */
-static void move_conn(sim_conn *conn, sim_family *to)
-{
-    TD_ASSERT(!conn->has_subscribed);
-    td_free(conn->streams);
-    conn->streams = NULL;
-    unlink_conn(conn);
-    link_conn(conn, to);
-}
-
-/* 1 if the connection's family knows the first topic of a request. */
-static int knows_first(sim_conn *conn, const dialect_request *request)
-{
-    if (request->arg_count == 0)
-        return 1;
-    prepare(conn);
-    return each_stream(conn, request->args[0], use_nothing) > 0;
-}
-
-/* Several families can share a path: the first topics of a client select one. */
+/* Several families can share a path: the first topic of a client selects one. */
 static void find_family(sim_conn *conn, const dialect_request *request)
 {
     exchange *x = conn->exchange;
-    sim_family *first = conn->of;
+    td_bytes path = td_bytes_str(conn->path);
+    topic_match match;
     unsigned access = 0;
-    if (conn->has_subscribed || knows_first(conn, request))
-        return;
-    for (uint32_t i = 0; i < x->options.family_count; i++) {
-        if (family_find_path(x->families[i].family, td_bytes_str(conn->path), &access) == NULL)
+    for (uint32_t i = 0; i < x->options.family_count && request->arg_count > 0; i++) {
+        sim_family *f = &x->families[i];
+        if (family_find_path(f->family, path, &access) == NULL ||
+            !topic_match_text(f->family->topics, f->family->topic_count, request->args[0],
+                              TOPIC_ANY_TIME, &match))
             continue;
-        move_conn(conn, &x->families[i]);
-        if (knows_first(conn, request))
-            return;
+        td_free(conn->streams);
+        conn->streams = NULL;
+        unlink_conn(conn);
+        link_conn(conn, f, path);
+        return;
     }
-    move_conn(conn, first); /* unknown to all: the first family refuses it */
-    TD_ASSERT(conn->of == first);
 }
 
 /* The venue knows which topics exist, so the markets start with the first request for a topic. */
 static void on_prepare(void *user, const dialect_request *request)
 {
     sim_conn *conn = user;
-    find_family(conn, request);
+    if (!conn->has_subscribed)
+        find_family(conn, request);
     prepare(conn);
 }
 
@@ -721,16 +650,6 @@ static void take_request(sim_conn *conn, td_bytes bytes)
 
 /* ---- connections open and close ---- */
 
-/* 1 if a fault refuses this upgrade. */
-static int is_refused(exchange *x)
-{
-    uint64_t upgrade = ++x->upgrades;
-    for (size_t i = 0; i < x->options.fault_count; i++)
-        if (x->options.faults[i].kind == FAULT_REFUSE && x->options.faults[i].at == upgrade)
-            return 1;
-    return 0;
-}
-
 static unsigned refuse_upgrade(exchange *x, td_bytes path, td_bytes query,
                                char why[WIRE_REASON_BYTES])
 {
@@ -744,10 +663,6 @@ static unsigned refuse_upgrade(exchange *x, td_bytes path, td_bytes query,
     if (x->is_stopped) {
         (void)snprintf(why, WIRE_REASON_BYTES, "the exchange is stopping");
         return 503;
-    }
-    if (is_refused(x)) {
-        (void)snprintf(why, WIRE_REASON_BYTES, "an injected fault");
-        return 502;
     }
     if (dialect_check_query(f->family->dialect, query, x->options.secret, wall_ms(x), &has_key) ==
         REFUSAL_NONE)
@@ -775,14 +690,12 @@ static void *on_opened(void *user, wire_peer_conn *wire, td_bytes path, td_bytes
     sim_conn *conn = td_alloc_zero(1, sizeof *conn);
     conn->exchange = x;
     conn->wire = wire;
-    unsigned access = 0;
-    conn->path = family_find_path(f->family, path, &access); /* points into the family's table */
     conn->number = ++x->connections;
     /* on_accept has checked the key already. */
     conn->is_authed = dialect_check_query(f->family->dialect, query, x->options.secret, wall_ms(x),
                                           &has_key) == REFUSAL_NONE &&
                       has_key;
-    link_conn(conn, f);
+    link_conn(conn, f, path);
     x->open_conns++;
     uint64_t high = td_random_next(&x->random);
     dialect_conn_id(high, td_random_next(&x->random), conn->id);
@@ -861,8 +774,6 @@ td_result exchange_open(const exchange_options *options, wire_loop *loop, exchan
     if (options->time_scale == 0)
         x->options.time_scale = 1;
     x->loop = loop;
-    x->first_mono_ns = clock_mono_ns(options->clock);
-    x->first_ns = clock_wall_ns(options->clock);
     td_random_init(&x->random, options->seed + 1);
     const wire_server_options serving = {.listen = options->listen,
                                          .tls_cert = options->tls_cert,
@@ -888,7 +799,6 @@ void exchange_close(exchange *x)
     x->is_stopped = 1;
     wire_server_close(x->server);
     wire_timer_cancel(x->end_timer);
-    wire_timer_cancel(x->grace_timer);
     for (uint32_t i = 0; x->families != NULL && i < x->options.family_count; i++) {
         sim_family *f = &x->families[i];
         wire_timer_cancel(f->timer);

@@ -12,8 +12,7 @@
  * has two symbols of each product for its account.
  *
  * The slowest client of a family sets its pace: one that does not read stops the family's market,
- * and the held frames are sent at once afterwards. Nothing is dropped. A stop takes at most 2 s.
- * One thread: the loop's. */
+ * and the held frames are sent at once afterwards. Nothing is dropped. One thread: the loop's. */
 #ifndef TD_SIM_EXCHANGE_H
 #define TD_SIM_EXCHANGE_H
 
@@ -23,7 +22,6 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "schema/family.h"
-#include "sim/fault.h"
 #include "sim/truth.h"
 #include "wire/client.h"
 #include "wire/server.h"
@@ -31,6 +29,21 @@
 typedef struct exchange exchange;
 
 enum { EXCHANGE_FAMILIES_MAX = 24 };
+
+/* Faults that are injected. Named in the truth, and on the command line. */
+typedef enum fault_kind {
+    FAULT_DISCONNECT, /* after the frame every connection is closed with 1001 */
+    FAULT_CUT,        /* the same without a close frame, as by a crash */
+    FAULT_DROP,       /* the frame is dropped */
+    FAULT_KINDS,
+} fault_kind;
+
+extern const char *const FAULT_NAMES[FAULT_KINDS];
+
+typedef struct fault {
+    fault_kind kind;
+    uint64_t at; /* a data frame, counted from 1 as the family makes them */
+} fault;
 
 typedef struct exchange_options {
     const family *families[EXCHANGE_FAMILIES_MAX];
@@ -45,7 +58,7 @@ typedef struct exchange_options {
     uint64_t epoch_ns;    /* exchange time of the start; 0: the wall clock's */
     uint64_t time_scale;  /* exchange time runs so many times as fast as the clock; 0: as 1 */
     const char *secret;   /* checks signatures; NULL: any key is accepted */
-    const fault *faults;  /* by rising `at`; borrowed until close */
+    const fault *faults;  /* borrowed until close */
     size_t fault_count;
     truth *truth;       /* borrowed until close; NULL: no truth is written */
     const char *listen; /* as wire_server_options */

@@ -190,23 +190,4 @@ describe("faults of the exchange", { concurrency: 2 }, () => {
     assert.ok(report.truth.marks_equal < report.truth.marks, JSON.stringify(report.truth));
     assert.ok(gaps.some((row) => row.reason === "sequence" && row.symbol === report.continuity.first.symbol), JSON.stringify(gaps));
   });
-
-  test("a frame that comes twice is found", async (t) => {
-    const { report } = await withFault(t, Array.from({ length: 20 }, (_, i) => `repeat@${900 + i}`));
-    assert.ok(report.continuity.violations > 0, JSON.stringify(report.continuity));
-  });
-
-  test("silence is stale: connected again, a stale gap", async (t) => {
-    const { gaps, recorder } = await withFault(t, ["silence@900"], ["--stale-after", "500ms"]);
-    assert.equal(gaps.length, 1, JSON.stringify(gaps));
-    assert.equal(gaps[0].reason, "stale");
-    assert.ok(gaps[0].to_ns - gaps[0].from_ns >= 450e6);
-    assert.match(recorder.stderr, /no data for 500 ms/);
-  });
-
-  test("an upgrade that is refused with 502 is tried again", async (t) => {
-    const { gaps, recorder } = await withFault(t, ["refuse@1"]);
-    assert.match(recorder.stderr, /502/);
-    assert.deepEqual(gaps, []);
-  });
 });
