@@ -32,7 +32,6 @@ typedef struct feed_state {
     feed_writer *writer;
     uint64_t pending_since_mono_ns; /* of the first pending message; 0: nothing is pending */
     uint64_t oldest_mono_ns;        /* receipt of that message */
-    uint32_t live_segment;          /* latest segment that was passed to the live check */
     uint64_t unchecked_books;       /* dropped by the live check, at the last look */
     uint32_t unchecked_segment;     /* that has the event about them */
 } feed_state;
@@ -143,24 +142,15 @@ static void note_pending(encoder *self, feed_state *feed)
 
 /* ---- the live check ---- */
 
-/* Channel numbers are a segment's: tell the live check before its first frame. */
-static void live_check_segment(encoder *self, feed_state *feed)
-{
-    uint32_t segment = feed_writer_segment(feed->writer);
-    if (TD_LIKELY(segment == feed->live_segment))
-        return;
-    feed->live_segment = segment;
-    live_check_begin_segment(self->options.live_check, (uint16_t)feed->index);
-}
-
 /* Pass on data. */
 static void pass_to_live_check(encoder *self, const intake_record *record,
                                const feed_written *placed)
 {
     if (placed->route.frame_class != CLASS_DATA)
         return;
-    live_check_segment(self, &self->feeds[record->feed_index]);
+    const feed_writer *writer = self->feeds[record->feed_index].writer;
     const live_check_frame frame = {.feed_index = record->feed_index,
+                                    .segment = feed_writer_segment(writer),
                                     .channel_index = placed->route.index,
                                     .info = placed->route.info,
                                     .conn = record->frame.conn,
@@ -231,9 +221,6 @@ static td_result take_ordinals(encoder *self, const intake_record *record, td_er
 
 static void take_closed(encoder *self, const intake_record *record)
 {
-    if (self->options.live_check != NULL)
-        live_check_put_closed(self->options.live_check, record->feed_index, record->frame.line,
-                              record->frame.shard, record->frame.conn);
     feed_writer_closed(self->feeds[record->feed_index].writer, record->frame.line,
                        record->frame.shard, record->frame.complete_ns);
 }

@@ -8,266 +8,372 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/hash.h"
+#include "base/limits.h"
 #include "base/ring.h"
-#include "recorder/live_table.h"
+#include "base/slot_table.h"
+#include "book/follow.h"
+#include "book/symbol_state.h"
 #include "schema/decode.h"
 
 #define DAY_NS (86400 * TD_NS_PER_S)
 
-typedef enum record_kind {
-    RECORD_DATA,
-    RECORD_CLOSED,  /* the connection has ended */
-    RECORD_CHANNEL, /* assigns channel_index to the channel that the bytes describe */
-    RECORD_SEGMENT, /* invalidates all channel numbers of the feed */
-    RECORD_END,
-} record_kind;
+typedef struct live_symbol live_symbol;
+
+/* One topic of one slot; text and binary frames of it share this. The encoder thread makes it, and
+ * leaves all that changes to the live check's thread. */
+typedef struct live_channel {
+    uint16_t feed_index;
+    channel_info info; /* names that findings need, in texts; no schema */
+    topic_match topic; /* has a row when it is made */
+    live_symbol *symbol;
+    struct live_channel *next; /* of the same symbol; both if is_met */
+    uint8_t is_met;
+    frame_conn conn;     /* of the last frame */
+    symbol_topic *state; /* NULL without a state of the symbol */
+    follow follow;       /* of the topic and its line, if this is the first channel of them */
+    uint64_t row_day;    /* days since 1970: the row was looked up for it, if it has dates */
+    uint64_t last_ns;
+    uint64_t broken_from_ns; /* 0: not broken */
+    uint32_t broken_conn;    /* on which it broke: the snapshot may come on the next one */
+    verdict_item broke;
+    int64_t frames_lost; /* since then, by the topic's numbers */
+    char texts[];
+} live_channel;
+
+struct live_symbol {
+    uint16_t feed_index;
+    uint8_t is_met;         /* a frame came: it is in the list */
+    uint8_t is_dropped;     /* for lack of memory */
+    uint32_t segment;       /* of its last frame */
+    symbol_state *state;    /* NULL before a frame, and while it is dropped */
+    size_t state_bytes;     /* as charged */
+    live_channel *channels; /* with frames */
+    struct live_symbol *next;
+    char name[];
+};
 
 /* A record in the live check's ring, before the frame and its padding. */
 typedef struct live_check_record {
     uint64_t recv_ns;
     uint64_t granted_ns;
-    uint32_t channel_index;
+    live_channel *channel; /* NULL: the end */
+    uint32_t segment;
     uint32_t conn;
     uint32_t size;
     uint32_t skipped; /* frames of any channel that were skipped before this one */
-    uint16_t feed_index;
-    uint16_t line, shard;
-    uint8_t kind; /* record_kind */
 } live_check_record;
 
-/* RECORD_CHANNEL: then topic, exchange topic and symbol, each with its NUL. */
-typedef struct channel_record {
-    channel_dir dir;
-    channel_opcode opcode;
-} channel_record;
-
-/* Encoder thread: channels of a feed that were sent to the live check's thread. */
-typedef struct sent_channels {
-    uint8_t *is_sent; /* by number */
-    size_t capacity;
-    uint8_t is_segment_due; /* RECORD_SEGMENT did not fit into the ring */
-} sent_channels;
-
-/* Channels by the encoder's numbers; NULL: not checked, beyond the budget; NO_ROW: nothing to
- * check. */
+/* The channels of a feed's segment, by their numbers there. NULL: not seen. */
 typedef struct numbered_channels {
     live_channel **channels;
     size_t capacity;
+    uint32_t segment;
 } numbered_channels;
 
 struct live_check {
     live_check_options options;
     pthread_t thread;
     td_ring *ring;
-    decoder *decoder;
+    /* The encoder thread's: all channels and symbols, until the end. */
     numbered_channels numbers[LIMIT_FEEDS];
-    sent_channels sent[LIMIT_FEEDS]; /* encoder thread's */
-    uint32_t skipped_pending;        /* encoder thread's: for the next record */
+    live_channel **channels;
+    size_t channel_count;
+    slot_table by_channel;
+    live_symbol **symbols;
+    size_t symbol_count;
+    slot_table by_symbol;
+    size_t channel_bytes;
+    uint32_t skipped_pending; /* for the next record */
+    /* The live check's thread's. */
+    decoder *decoder;
+    live_symbol *met; /* symbols with frames */
+    size_t state_bytes;
+    uint32_t segments[LIMIT_FEEDS];
+    uint8_t has_holes; /* frames were skipped, or a state was dropped: a topic that begins may have
+                          had its snapshot before */
     atomic_ullong put,
         done; /* records; release/acquire: done == put means their findings are out */
     /* Relaxed: shown by a status line. */
     atomic_ullong frames, skipped, undecoded, violations, broken;
     atomic_ullong unchecked_books[LIMIT_FEEDS];
     atomic_int skips_inflated; /* relaxed: only a flag */
-    live_table table;          /* the thread's; large, so last */
 };
+
+/* In place of a channel: of topics without a row, which are recorded unchecked; and beyond the
+ * bound. */
+static live_channel NO_ROW, NO_SPACE;
 
 static void count(atomic_ullong *counter, uint64_t more)
 {
     atomic_fetch_add_explicit(counter, more, memory_order_relaxed);
 }
 
+/* Of all memory a quarter is for names, the rest for states. */
+static size_t channel_bytes_max(const live_check *self)
+{
+    return self->options.memory_bytes / 4;
+}
+
 /* ---- encoder thread ---- */
 
-static void skip(live_check *self)
+static uint64_t hash_of(const char *text, uint64_t also)
 {
-    self->skipped_pending++;
-    count(&self->skipped, 1);
+    return td_xxh64(text, strlen(text)) + also * UINT64_C(0x9e3779b97f4a7c15);
 }
 
-/* Space for a record and so many bytes after it; NULL: the ring is full. Never waits. */
-static live_check_record *reserve(live_check *self, size_t bytes)
+static live_symbol *get_symbol(live_check *self, uint16_t feed_index, const char *name)
 {
-    TD_ASSERT(bytes <= LIMIT_FRAME_BYTES + DECODE_PADDING_BYTES);
-    return td_ring_reserve(self->ring, sizeof(live_check_record) + bytes);
-}
-
-static void commit(live_check *self, live_check_record *place, live_check_record record,
-                   size_t bytes)
-{
-    record.size = (uint32_t)bytes;
-    record.skipped = self->skipped_pending;
-    *place = record;
-    self->skipped_pending = 0;
-    size_t padding = record.kind == RECORD_DATA ? DECODE_PADDING_BYTES : 0;
-    atomic_fetch_add_explicit(&self->put, 1, memory_order_release);
-    td_ring_commit(self->ring, sizeof *place + bytes + padding);
-}
-
-/* A full ring skips the frame, and the books know that they missed one. */
-static void put(live_check *self, live_check_record record, td_bytes bytes)
-{
-    TD_ASSERT(record.feed_index < self->options.config->feed_count);
-    live_check_record *place = reserve(self, bytes.size + DECODE_PADDING_BYTES);
-    if (place == NULL) {
-        skip(self);
-        return;
+    uint64_t hash = hash_of(name, feed_index);
+    slot_probe at = slot_probe_of(hash);
+    while (slot_table_next(&self->by_symbol, &at)) {
+        live_symbol *known = self->symbols[at.row];
+        if (known->feed_index == feed_index && strcmp(known->name, name) == 0)
+            return known;
     }
-    memcpy(place + 1, bytes.data, bytes.size);
-    commit(self, place, record, bytes.size);
+    size_t name_bytes = strlen(name) + 1;
+    live_symbol *made = td_alloc_zero(1, sizeof *made + name_bytes);
+    made->feed_index = feed_index;
+    memcpy(made->name, name, name_bytes);
+    self->channel_bytes += sizeof *made + name_bytes;
+    slot_table_put(&self->by_symbol, hash, self->symbol_count);
+    self->symbols = td_array_grow(self->symbols, self->symbol_count, sizeof(live_symbol *));
+    self->symbols[self->symbol_count++] = made;
+    return made;
 }
 
-/* 0: the ring is full. */
-static int send_segment(live_check *self, uint16_t feed_index)
+static live_channel *find_channel(const live_check *self, const live_check_frame *frame,
+                                  uint64_t hash)
 {
-    live_check_record *place = reserve(self, 0);
-    self->sent[feed_index].is_segment_due = place == NULL;
-    if (place == NULL)
-        return 0;
-    commit(self, place, (live_check_record){.feed_index = feed_index, .kind = RECORD_SEGMENT}, 0);
-    return 1;
+    const channel_info *info = frame->info;
+    slot_probe at = slot_probe_of(hash);
+    while (slot_table_next(&self->by_channel, &at)) {
+        live_channel *known = self->channels[at.row];
+        if (known->feed_index == frame->feed_index && known->info.line == info->line &&
+            known->info.shard == info->shard && strcmp(known->info.topic, info->topic) == 0 &&
+            strcmp(known->info.exchange_topic, info->exchange_topic) == 0 &&
+            strcmp(known->info.symbol, info->symbol) == 0)
+            return known;
+    }
+    return NULL;
 }
 
-void live_check_begin_segment(live_check *self, uint16_t feed_index)
+/* The channel of a frame, made if it is new. */
+static live_channel *get_channel(live_check *self, const live_check_frame *frame)
 {
-    TD_ASSERT(feed_index < self->options.config->feed_count);
-    sent_channels *sent = &self->sent[feed_index];
-    if (sent->capacity > 0)
-        memset(sent->is_sent, 0, sent->capacity);
-    (void)send_segment(self, feed_index); /* if the ring is full: before the feed's next frame */
+    const feed_config *feed = &self->options.config->feeds[frame->feed_index];
+    const channel_info *info = frame->info;
+    uint64_t hash = hash_of(info->exchange_topic, frame->feed_index) + hash_of(info->symbol, 1);
+    live_channel *known = find_channel(self, frame, hash);
+    if (known != NULL)
+        return known;
+    size_t topic_bytes = strlen(info->topic) + 1;
+    size_t exchange_bytes = strlen(info->exchange_topic) + 1;
+    size_t bytes = sizeof(live_channel) + topic_bytes + exchange_bytes;
+    if (self->channel_bytes + bytes > channel_bytes_max(self))
+        return &NO_SPACE;
+    live_channel *made = td_alloc_zero(1, bytes);
+    memcpy(made->texts, info->topic, topic_bytes);
+    memcpy(made->texts + topic_bytes, info->exchange_topic, exchange_bytes);
+    if (!topic_match_text(feed->family->topics, feed->family->topic_count,
+                          td_bytes_str(made->texts + topic_bytes), frame->recv_ns, &made->topic)) {
+        td_free(made);
+        return &NO_ROW;
+    }
+    made->feed_index = frame->feed_index;
+    made->symbol = get_symbol(self, frame->feed_index, info->symbol);
+    made->info = (channel_info){.feed = feed->name != NULL ? feed->name : "",
+                                .family = feed->family->name,
+                                .line = info->line,
+                                .shard = info->shard,
+                                .dir = info->dir,
+                                .topic = made->texts,
+                                .exchange_topic = made->texts + topic_bytes,
+                                .symbol = made->symbol->name,
+                                .opcode = info->opcode,
+                                .message_encoding = "",
+                                .schema_name = ""};
+    made->conn = (frame_conn){.line = info->line, .shard = info->shard};
+    self->channel_bytes += bytes;
+    slot_table_put(&self->by_channel, hash, self->channel_count);
+    self->channels = td_array_grow(self->channels, self->channel_count, sizeof(live_channel *));
+    self->channels[self->channel_count++] = made;
+    return made;
 }
 
-/* Copy a text with its NUL; returns the place after it. */
-static char *copy_text(char *at, const char *text)
+/* The channel of a frame, by its number in the segment. */
+static live_channel *channel_of(live_check *self, const live_check_frame *frame)
 {
-    size_t size = strlen(text) + 1;
-    memcpy(at, text, size);
-    return at + size;
+    numbered_channels *numbers = &self->numbers[frame->feed_index];
+    if (frame->segment != numbers->segment && numbers->capacity > 0)
+        memset(numbers->channels, 0, numbers->capacity * sizeof(live_channel *));
+    numbers->segment = frame->segment;
+    numbers->channels = td_array_reach(numbers->channels, &numbers->capacity, frame->channel_index,
+                                       sizeof(live_channel *));
+    live_channel **at = &numbers->channels[frame->channel_index];
+    if (*at == NULL) {
+        *at = get_channel(self, frame);
+        count(&self->unchecked_books[frame->feed_index], *at == &NO_SPACE);
+    }
+    return *at;
 }
 
-static int send_channel(live_check *self, uint16_t feed_index, uint32_t channel_index,
-                        const channel_info *info, uint64_t recv_ns)
-{
-    size_t bytes = sizeof(channel_record) + strlen(info->topic) + strlen(info->exchange_topic) +
-                   strlen(info->symbol) + 3;
-    live_check_record *place = reserve(self, bytes);
-    if (place == NULL)
-        return 0;
-    const channel_record channel = {.dir = info->dir, .opcode = info->opcode};
-    char *at = (char *)(place + 1);
-    memcpy(at, &channel, sizeof channel);
-    at = copy_text(at + sizeof channel, info->topic);
-    at = copy_text(at, info->exchange_topic);
-    copy_text(at, info->symbol);
-    commit(self, place,
-           (live_check_record){.recv_ns = recv_ns,
-                               .channel_index = channel_index,
-                               .feed_index = feed_index,
-                               .line = (uint16_t)info->line,
-                               .shard = (uint16_t)info->shard,
-                               .kind = RECORD_CHANNEL},
-           bytes);
-    self->sent[feed_index].is_sent[channel_index] = 1;
-    return 1;
-}
-
-/* Send the channel's names to the live check's thread unless they were sent. 0: the ring is full.
- */
-static int ensure_sent(live_check *self, uint16_t feed_index, uint32_t channel_index,
-                       const channel_info *info, uint64_t recv_ns)
-{
-    sent_channels *sent = &self->sent[feed_index];
-    if (sent->is_segment_due && !send_segment(self, feed_index))
-        return 0;
-    sent->is_sent = td_array_reach(sent->is_sent, &sent->capacity, channel_index, 1);
-    return sent->is_sent[channel_index] ||
-           send_channel(self, feed_index, channel_index, info, recv_ns);
-}
-
+/* A full ring skips the frame, and the books know that they missed one. Never waits. */
 void live_check_put(live_check *self, const live_check_frame *frame)
 {
-    const live_check_record record = {.recv_ns = frame->recv_ns,
-                                      .granted_ns = frame->granted_ns,
-                                      .channel_index = frame->channel_index,
-                                      .conn = frame->conn,
-                                      .feed_index = frame->feed_index,
-                                      .line = (uint16_t)frame->info->line,
-                                      .shard = (uint16_t)frame->info->shard,
-                                      .kind = RECORD_DATA};
     TD_ASSERT(frame->feed_index < self->options.config->feed_count);
-    if (ensure_sent(self, frame->feed_index, frame->channel_index, frame->info, frame->recv_ns))
-        put(self, record, frame->bytes);
-    else
-        skip(self);
+    TD_ASSERT(frame->bytes.size <= LIMIT_FRAME_BYTES);
+    live_channel *channel = channel_of(self, frame);
+    if (channel == &NO_ROW)
+        return;
+    if (channel == &NO_SPACE) {
+        count(&self->skipped, 1);
+        return;
+    }
+    size_t bytes = sizeof(live_check_record) + frame->bytes.size + DECODE_PADDING_BYTES;
+    live_check_record *place = td_ring_reserve(self->ring, bytes);
+    if (place == NULL) {
+        self->skipped_pending++;
+        count(&self->skipped, 1);
+        return;
+    }
+    *place = (live_check_record){.recv_ns = frame->recv_ns,
+                                 .granted_ns = frame->granted_ns,
+                                 .channel = channel,
+                                 .segment = frame->segment,
+                                 .conn = frame->conn,
+                                 .size = (uint32_t)frame->bytes.size,
+                                 .skipped = self->skipped_pending};
+    memcpy(place + 1, frame->bytes.data, frame->bytes.size);
+    self->skipped_pending = 0;
+    atomic_fetch_add_explicit(&self->put, 1, memory_order_release);
+    td_ring_commit(self->ring, bytes);
 }
 
-void live_check_put_closed(live_check *self, uint16_t feed_index, uint32_t line, uint32_t shard,
-                           uint32_t conn)
+/* ---- the states of symbols ---- */
+
+static void close_state(live_check *self, live_symbol *symbol)
 {
-    const live_check_record record = {.conn = conn,
-                                      .feed_index = feed_index,
-                                      .line = (uint16_t)line,
-                                      .shard = (uint16_t)shard,
-                                      .kind = RECORD_CLOSED};
-    live_check_record *place = reserve(self, 0);
-    if (place != NULL) /* else its topics change to another connection once it is silent */
-        commit(self, place, record, 0);
+    if (symbol->state == NULL)
+        return;
+    self->has_holes = 1;
+    self->state_bytes -= symbol->state_bytes;
+    symbol_state_close(symbol->state);
+    symbol->state = NULL;
+    symbol->state_bytes = 0;
+    for (live_channel *at = symbol->channels; at != NULL; at = at->next) {
+        at->state = NULL;
+        follow_fini(&at->follow);
+        if (at->broken_from_ns != 0)
+            atomic_fetch_sub_explicit(&self->broken, 1, memory_order_relaxed);
+        at->broken_from_ns = 0;
+    }
 }
 
-/* ---- channels ---- */
-
-/* Of topics without a row: they are recorded unchecked. */
-static live_channel NO_ROW;
-
-static void add_channel(live_check *self, const live_check_record *record, td_bytes bytes)
+/* Charge what a frame changed. Beyond the budget the symbol loses its state. */
+static void charge(live_check *self, live_symbol *symbol)
 {
-    channel_record names;
-    TD_ASSERT(bytes.size > sizeof names);
-    memcpy(&names, bytes.data, sizeof names);
-    const feed_config *feed = &self->options.config->feeds[record->feed_index];
-    channel_info info = {.feed = feed->name != NULL ? feed->name : "",
-                         .family = feed->family->name,
-                         .line = record->line,
-                         .shard = record->shard,
-                         .dir = names.dir,
-                         .opcode = names.opcode,
-                         .topic = (const char *)bytes.data + sizeof names};
-    info.exchange_topic = info.topic + strlen(info.topic) + 1;
-    info.symbol = info.exchange_topic + strlen(info.exchange_topic) + 1;
-    topic_match topic;
-    live_channel *channel = &NO_ROW;
-    if (topic_match_text(feed->family->topics, feed->family->topic_count,
-                         td_bytes_str(info.exchange_topic), record->recv_ns, &topic))
-        channel = live_table_get(&self->table, record->feed_index, &info, &topic);
-    numbered_channels *numbers = &self->numbers[record->feed_index];
-    numbers->channels = td_array_reach(numbers->channels, &numbers->capacity, record->channel_index,
-                                       sizeof(live_channel *));
-    numbers->channels[record->channel_index] = channel;
-    if (channel == NULL)
-        count(&self->unchecked_books[record->feed_index], 1);
+    size_t bytes = symbol_state_bytes(symbol->state);
+    self->state_bytes += bytes - symbol->state_bytes; /* modulo 2^64: it may have shrunk */
+    symbol->state_bytes = bytes;
+    if (TD_LIKELY(self->state_bytes <= self->options.memory_bytes - channel_bytes_max(self)))
+        return;
+    close_state(self, symbol);
+    symbol->is_dropped = 1;
+    for (live_channel *at = symbol->channels; at != NULL; at = at->next)
+        count(&self->unchecked_books[symbol->feed_index], 1);
 }
 
-static void begin_segment(live_check *self, const live_check_record *record)
+/* A segment of the feed begins. While more than half of the memory is used, symbols without a frame
+ * in the segment before lose their state; then dropped ones are checked again. */
+static void begin_segment(live_check *self, uint16_t feed_index, uint32_t segment)
 {
-    numbered_channels *feed = &self->numbers[record->feed_index];
-    if (feed->capacity > 0)
-        memset(feed->channels, 0, feed->capacity * sizeof(live_channel *));
-    uint32_t broken = live_table_begin_segment(&self->table, record->feed_index);
-    atomic_fetch_sub_explicit(&self->broken, broken, memory_order_relaxed);
+    size_t half = self->options.memory_bytes / 2;
+    for (live_symbol *at = self->met; at != NULL; at = at->next) {
+        if (at->feed_index == feed_index && at->segment != self->segments[feed_index] &&
+            self->state_bytes > half)
+            close_state(self, at);
+    }
+    for (live_symbol *at = self->met; at != NULL; at = at->next) {
+        if (at->feed_index == feed_index && self->state_bytes <= half)
+            at->is_dropped = 0;
+    }
+    self->segments[feed_index] = segment;
 }
 
-static live_channel *find_channel(const live_check *self, const live_check_record *record)
+/* Frames of any channel are missing before this moment. */
+static void note_skipped(live_check *self, uint64_t recv_ns)
 {
-    const numbered_channels *feed = &self->numbers[record->feed_index];
-    return record->channel_index < feed->capacity ? feed->channels[record->channel_index] : NULL;
+    self->has_holes = 1;
+    for (live_symbol *symbol = self->met; symbol != NULL; symbol = symbol->next) {
+        for (live_channel *at = symbol->channels; at != NULL; at = at->next)
+            if (at->state != NULL)
+                symbol_topic_skip(at->state, recv_ns);
+    }
 }
 
-static void report(live_check *self, const live_channel *channel, uint16_t feed_index,
-                   uint64_t to_ns)
+static int channel_has_ended(void *user, const follow_conn *conn, uint64_t recv_ns)
+{
+    (void)user;
+    (void)recv_ns;
+    const live_channel *channel = conn->slot;
+    return channel->conn.number != conn->conn;
+}
+
+static void meet(live_check *self, live_channel *channel)
+{
+    live_symbol *symbol = channel->symbol;
+    if (!symbol->is_met) {
+        symbol->next = self->met;
+        self->met = symbol;
+        symbol->is_met = 1;
+    }
+    if (!channel->is_met) {
+        channel->next = symbol->channels;
+        symbol->channels = channel;
+        channel->is_met = 1;
+    }
+}
+
+/* The state that a frame of the channel is applied to, and what the frame is to its stream. 0: the
+ * symbol is dropped. */
+static int find_state(live_check *self, live_channel *channel, const live_check_record *record,
+                      follow_answer *out)
+{
+    live_symbol *symbol = channel->symbol;
+    if (TD_UNLIKELY(!channel->is_met))
+        meet(self, channel);
+    symbol->segment = record->segment;
+    if (symbol->is_dropped)
+        return 0;
+    if (symbol->state == NULL)
+        symbol->state = symbol_state_open(SYMBOL_WITH_AUDITS);
+    if (TD_UNLIKELY(self->has_holes))
+        symbol_state_join(symbol->state);
+    if (channel->state == NULL) {
+        td_bytes topic = td_bytes_str(channel->info.topic);
+        channel->state = symbol_state_topic(symbol->state, topic, channel->info.line);
+        if (symbol_topic_user(channel->state) == NULL)
+            symbol_topic_set_user(channel->state, channel);
+    }
+    channel->conn.number = record->conn;
+    const follow_conn now = {.slot = channel,
+                             .shard = channel->info.shard,
+                             .conn = record->conn,
+                             .last_ns = record->recv_ns,
+                             .granted_ns = record->granted_ns};
+    live_channel *first = symbol_topic_user(channel->state);
+    *out = follow_take(&first->follow, &now, channel_has_ended, NULL);
+    return 1;
+}
+
+/* ---- findings ---- */
+
+static void report(live_check *self, const live_channel *channel, uint64_t to_ns)
 {
     TD_ASSERT(channel->broken_from_ns != 0);
     TD_ASSERT(to_ns == 0 || to_ns >= channel->broken_from_ns);
-    live_check_finding finding = {.feed_index = feed_index,
+    live_check_finding finding = {.feed_index = channel->feed_index,
                                   .channel = &channel->info,
                                   .conn = channel->broken_conn,
                                   .from_ns = channel->broken_from_ns,
@@ -299,10 +405,10 @@ static void judge(live_check *self, live_channel *channel, const live_check_reco
         channel->broken_conn = record->conn;
         channel->broken_from_ns = channel->last_ns != 0 ? channel->last_ns : record->recv_ns;
         count(&self->broken, 1);
-        report(self, channel, record->feed_index, 0);
+        report(self, channel, 0);
     }
     if (channel->broken_from_ns != 0 && !track_is_broken(judged->track)) {
-        report(self, channel, record->feed_index, record->recv_ns);
+        report(self, channel, record->recv_ns);
         channel->broken_from_ns = 0;
         atomic_fetch_sub_explicit(&self->broken, 1, memory_order_relaxed);
     }
@@ -311,8 +417,7 @@ static void judge(live_check *self, live_channel *channel, const live_check_reco
 /* ---- audits ---- */
 
 /* Report an audit's item as a finding about one of its topics. */
-static void report_party(live_check *self, uint16_t feed_index, const audit_item *item,
-                         const audit_party *about)
+static void report_party(live_check *self, const audit_item *item, const audit_party *about)
 {
     int is_aggregate = item->verdict.rule == RULE_TRADES_COMPLETE;
     TD_ASSERT(about->member != NULL);
@@ -320,7 +425,7 @@ static void report_party(live_check *self, uint16_t feed_index, const audit_item
     channel_info info = channel->info;
     info.shard = about->shard; /* the connection that was followed then */
     const live_check_finding finding = {
-        .feed_index = feed_index,
+        .feed_index = channel->feed_index,
         .channel = &info,
         .conn = about->conn,
         .from_ns = item->from_ns,
@@ -334,55 +439,46 @@ static void report_party(live_check *self, uint16_t feed_index, const audit_item
 
 /* Only errors are reported. If two books contradict each other, either may be wrong: both get a
  * gap. */
-static void report_item(live_check *self, uint16_t feed_index, const audit_item *item)
+static void report_item(live_check *self, const audit_item *item)
 {
     if (item->verdict.strength != STRENGTH_ERROR)
         return;
     count(&self->violations, item->event == AUDIT_DIFFERS);
-    report_party(self, feed_index, item, &item->about);
+    report_party(self, item, &item->about);
     if (item->against.member != NULL)
-        report_party(self, feed_index, item, &item->against);
+        report_party(self, item, &item->against);
 }
 
 /* ---- one frame ---- */
 
 /* A row with dates holds for its days only: the topic continues, with its book, under the next one.
  */
-static void renew_row(live_check *self, live_channel *channel, const live_check_record *record)
+static void renew_row(const live_check *self, live_channel *channel, uint64_t recv_ns)
 {
-    uint64_t day = record->recv_ns / DAY_NS;
+    uint64_t day = recv_ns / DAY_NS;
     if (day == channel->row_day)
         return;
     channel->row_day = day;
-    const family *of = self->options.config->feeds[record->feed_index].family;
-    channel->topic.row =
-        topic_row_at(of->topics, of->topic_count, channel->topic.row, record->recv_ns);
-}
-
-/* The symbol lost its state: what was broken counts no more. */
-static void give_up(live_check *self, live_symbol *symbol)
-{
-    for (live_channel *at = symbol->channels; at != NULL; at = at->next) {
-        count(&self->unchecked_books[symbol->feed_index], 1);
-        if (at->broken_from_ns != 0)
-            atomic_fetch_sub_explicit(&self->broken, 1, memory_order_relaxed);
-        at->broken_from_ns = 0;
-    }
+    const family *of = self->options.config->feeds[channel->feed_index].family;
+    channel->topic.row = topic_row_at(of->topics, of->topic_count, channel->topic.row, recv_ns);
 }
 
 static void check(live_check *self, const live_check_record *record, td_bytes bytes)
 {
-    live_channel *channel = find_channel(self, record);
+    live_channel *channel = record->channel;
     follow_answer part;
-    if (channel == &NO_ROW)
-        return;
-    if (channel == NULL || !live_table_meet(&self->table, channel, record->conn, record->recv_ns,
-                                            record->granted_ns, &part)) {
+    if (record->skipped > 0)
+        note_skipped(self, record->recv_ns);
+    if (record->segment != self->segments[channel->feed_index])
+        begin_segment(self, channel->feed_index, record->segment);
+    int is_skipped = atomic_load_explicit(&self->skips_inflated, memory_order_relaxed) &&
+                     decoder_inflates(bytes);
+    if (is_skipped || !find_state(self, channel, record, &part)) {
         count(&self->skipped, 1);
         return;
     }
     if (channel->topic.row != NULL && topic_row_is_dated(channel->topic.row))
-        renew_row(self, channel, record);
+        renew_row(self, channel, record->recv_ns);
     if (channel->topic.row == NULL)
         return;
     count(&self->frames, 1);
@@ -403,36 +499,12 @@ static void check(live_check *self, const live_check_record *record, td_bytes by
     if (is_decoded)
         judge(self, channel, record, &found);
     for (uint32_t i = 0; i < found.audit.count; i++)
-        report_item(self, record->feed_index, &found.audit.items[i]);
+        report_item(self, &found.audit.items[i]);
     channel->last_ns = record->recv_ns;
-    if (!live_table_charge(&self->table, channel->symbol))
-        give_up(self, channel->symbol);
+    charge(self, channel->symbol);
 }
 
-static void take(live_check *self, const live_check_record *record, td_bytes bytes)
-{
-    switch ((record_kind)record->kind) {
-    case RECORD_DATA:
-        if (atomic_load_explicit(&self->skips_inflated, memory_order_relaxed) &&
-            decoder_inflates(bytes))
-            count(&self->skipped, 1);
-        else
-            check(self, record, bytes);
-        break;
-    case RECORD_CLOSED:
-        live_table_end_connection(&self->table, record->feed_index, record->line, record->shard,
-                                  record->conn);
-        break;
-    case RECORD_CHANNEL:
-        add_channel(self, record, bytes);
-        break;
-    case RECORD_SEGMENT:
-        begin_segment(self, record);
-        break;
-    case RECORD_END:
-        break;
-    }
-}
+/* ---- the thread ---- */
 
 /* As the encoder does: sleep until there is a batch, for a wake-up costs the encoder a system call.
  */
@@ -452,12 +524,9 @@ static void *run(void *arg)
         TD_ASSERT(view.size >= sizeof record);
         memcpy(&record, view.data, sizeof record);
         TD_ASSERT(record.size <= view.size - sizeof record);
-        TD_ASSERT(record.feed_index < LIMIT_FEEDS);
-        if (record.kind == RECORD_END)
+        if (record.channel == NULL)
             break;
-        if (record.skipped > 0)
-            live_table_skip(&self->table, record.recv_ns);
-        take(self, &record, td_bytes_of(view.data + sizeof record, record.size));
+        check(self, &record, td_bytes_of(view.data + sizeof record, record.size));
         td_ring_release(self->ring);
         atomic_fetch_add_explicit(&self->done, 1, memory_order_release);
     }
@@ -466,11 +535,20 @@ static void *run(void *arg)
 
 static void free_all(live_check *self)
 {
-    for (size_t f = 0; f < LIMIT_FEEDS; f++) {
+    for (size_t f = 0; f < LIMIT_FEEDS; f++)
         td_free(self->numbers[f].channels);
-        td_free(self->sent[f].is_sent);
+    for (size_t i = 0; i < self->channel_count; i++) {
+        follow_fini(&self->channels[i]->follow);
+        td_free(self->channels[i]);
     }
-    live_table_fini(&self->table);
+    for (size_t i = 0; i < self->symbol_count; i++) {
+        symbol_state_close(self->symbols[i]->state);
+        td_free(self->symbols[i]);
+    }
+    td_free(self->channels);
+    td_free(self->symbols);
+    slot_table_fini(&self->by_channel);
+    slot_table_fini(&self->by_symbol);
     decoder_close(self->decoder);
     td_ring_close(self->ring);
     td_free(self);
@@ -482,8 +560,8 @@ td_result live_check_open(const live_check_options *options, live_check **out, t
     TD_ASSERT(options->config->feed_count <= LIMIT_FEEDS);
     live_check *self = td_alloc_zero(1, sizeof *self);
     self->options = *options;
-    live_table_init(&self->table,
-                    options->memory_bytes == 0 ? LIMIT_LIVE_CHECK_BYTES : options->memory_bytes);
+    if (self->options.memory_bytes == 0)
+        self->options.memory_bytes = LIMIT_LIVE_CHECK_BYTES;
     td_result rc = td_ring_open(options->ring_bytes, &self->ring, err);
     self->decoder = decoder_open();
     if (rc == TD_OK) {
@@ -506,7 +584,7 @@ void live_check_close(live_check *self)
     live_check_record *place;
     while ((place = td_ring_reserve(self->ring, sizeof *place)) == NULL)
         sched_yield();
-    *place = (live_check_record){.kind = RECORD_END};
+    *place = (live_check_record){0};
     td_ring_commit(self->ring, sizeof *place);
     td_ring_wake(self->ring);
     pthread_join(self->thread, NULL);

@@ -3,8 +3,9 @@
  * frames are skipped here (they are recorded all the same), their books are unchecked until the
  * next snapshot, and the skips are counted.
  *
- * Its memory is limited to LIMIT_LIVE_CHECK_BYTES. A book that would exceed the limit is dropped:
- * its topic is unchecked and counted until a segment begins and memory is free again. Other books
+ * Its memory is limited to LIMIT_LIVE_CHECK_BYTES. A symbol whose state would exceed the limit is
+ * dropped: its topics are unchecked and counted until a segment begins and half of the memory is
+ * free. While less is free, symbols without a frame in the last segment lose their state. States
  * continue across segments. Recording never depends on the live check.
  *
  * A book that breaks opens a `sequence` gap, which the next snapshot closes; so does a book that
@@ -57,7 +58,7 @@ typedef struct live_check_stats {
     uint64_t undecoded;
     uint64_t violations;      /* frames that broke a rule of strength error */
     uint64_t broken;          /* books that are broken now */
-    uint64_t unchecked_books; /* topics, and audits of a symbol, dropped for lack of memory; ever */
+    uint64_t unchecked_books; /* topics, dropped for lack of memory; ever */
 } live_check_stats;
 
 /* Start the thread. TD_E_IO. */
@@ -67,9 +68,10 @@ TD_MUST_USE td_result live_check_open(const live_check_options *options, live_ch
 /* Check the remaining records, end the thread, free; NULL is fine. */
 void live_check_close(live_check *self);
 
-/* A frame of data, and the number of its channel in its feed's segment. */
+/* A frame of data. */
 typedef struct live_check_frame {
     uint16_t feed_index;
+    uint32_t segment; /* of the feed, and the number of the frame's channel there */
     uint32_t channel_index;
     const channel_info *info;
     uint32_t conn;
@@ -80,15 +82,6 @@ typedef struct live_check_frame {
 
 /* Encoder thread: pass on a frame. info and bytes are copied, or skipped and counted. */
 void live_check_put(live_check *self, const live_check_frame *frame);
-
-/* Encoder thread: a connection has ended. Of a topic that several connections have the live check
- * compares the frames of one with other topics (book/follow.h): another one takes its place. */
-void live_check_put_closed(live_check *self, uint16_t feed_index, uint32_t line, uint32_t shard,
-                           uint32_t conn);
-
-/* Encoder thread: a segment of the feed begins. From now on numbers mean other channels; the state
- * of a topic and slot continues under its new number. */
-void live_check_begin_segment(live_check *self, uint16_t feed_index);
 
 /* live_check_stats.unchecked_books of one feed. Any thread. */
 uint64_t live_check_unchecked_books(const live_check *self, uint16_t feed_index);
