@@ -15,15 +15,6 @@
 #define LIMIT_RING_BYTES ((size_t)64 << 20)
 _Static_assert(LIMIT_FRAME_BYTES < LIMIT_RING_BYTES / 2, "a frame must never fill the ring");
 
-/* Frames of a feed with compressed frames, which wait in a ring of its own: one that is inflated
- * takes up to a thousand times as long as its size suggests. One of the largest size and 1 MiB
- * more, a thousand of 16 KiB; at the bound the feed's further frames are discarded. And how long a
- * stop waits for them before it discards the rest: as long as for an answer to a close. */
-#define LIMIT_FEED_BACKLOG_BYTES (LIMIT_FRAME_BYTES + ((size_t)1 << 20))
-#define LIMIT_STOP_BACKLOG_NS    UINT64_C(3000000000)
-_Static_assert(LIMIT_FEED_BACKLOG_BYTES + LIMIT_FRAME_BYTES < LIMIT_RING_BYTES,
-               "events fit in a ring that takes no frame");
-
 /* A chunk closes once it holds this many uncompressed bytes: larger ones compress less than 1 %
  * better (zstd 1), smaller ones cost index. */
 #define LIMIT_CHUNK_TARGET_BYTES ((size_t)1 << 20)

@@ -8,7 +8,6 @@
 #include "base/assert.h"
 #include "capture/feed_writer.h"
 #include "archive/event.h"
-#include "recorder/drop_count.h"
 #include "recorder/intake.h"
 
 /* Chunks close after this part of the commit interval, which leaves the rest to compress and sync.
@@ -19,16 +18,10 @@
 /* Ring fill in percent: from here on the fast levels, and back to normal below the lower one. */
 enum { FAST_FROM_PERCENT = 50, FAST_UNTIL_PERCENT = 25 };
 
-/* How long records of one feed's own ring are taken at a time, unless the first takes longer; and
- * how many times as long the shared ring then comes first. */
-#define OWN_SLICE_NS TD_NS_PER_MS
-enum { SHARED_PART = 3 };
-
 /* State of one feed. */
 typedef struct feed_state {
     encoder *of;
     size_t index;
-    td_ring *ring; /* its own; NULL: it uses the shared one */
     feed_writer *writer;
     uint64_t pending_since_mono_ns; /* of the first pending message; 0: nothing is pending */
     uint64_t oldest_mono_ns;        /* receipt of that message */
@@ -42,20 +35,14 @@ struct encoder {
     feed_state *feeds;
     uint64_t close_after_ns;
     uint64_t record_mono_ns; /* of the present record */
-    uint8_t has_own;         /* a feed has a ring of its own */
-    size_t next_own;         /* the feed whose ring is looked at first */
-    uint64_t own_at_mono_ns; /* the shared ring comes first until then */
-    uint64_t own_slice_ns;   /* how long the last turn of such a ring took; 0: none waits */
-    drop_count *drops;       /* of frames in such rings that are discarded */
     uint8_t is_fast;
-    uint8_t has_failed;      /* records are taken and discarded */
-    uint8_t is_running;      /* the thread is there, and was not joined */
-    atomic_int is_given_up;  /* release/acquire: it ends without a stop record */
-    atomic_int must_discard; /* relaxed: only a flag; frames in feeds' own rings */
+    uint8_t has_failed;     /* records are taken and discarded */
+    uint8_t is_running;     /* the thread is there, and was not joined */
+    atomic_int is_given_up; /* release/acquire: it ends without a stop record */
     td_result result;
     td_err err;
     /* Relaxed: each is a number of its own that a status line shows. */
-    atomic_ullong chunks, compressed_bytes, discarded_frames;
+    atomic_ullong chunks, compressed_bytes;
 };
 
 static void count(atomic_ullong *counter, uint64_t more)
@@ -99,8 +86,6 @@ static td_result seal(feed_state *feed, td_err *err)
     feed->pending_since_mono_ns = 0;
     if (feed_writer_pending_count(feed->writer) == 0)
         return TD_OK;
-    /* The wait for an empty chunk is the disk's part. */
-    uint64_t ready_mono_ns = clock_mono_ns(self->options.clock);
     queued_chunk *item = chunk_queue_take(self->options.queue);
     if (item == NULL) {
         self->has_failed = 1;
@@ -112,8 +97,7 @@ static td_result seal(feed_state *feed, td_err *err)
     count(&self->chunks, 1);
     count(&self->compressed_bytes, item->chunk->compressed_bytes);
     if (self->options.lag != NULL)
-        lag_sealed(self->options.lag, feed->ring == NULL ? 0 : 1 + feed->index, oldest_mono_ns,
-                   ready_mono_ns, item->chunk);
+        lag_sealed(self->options.lag, oldest_mono_ns, item->chunk);
     chunk_queue_push(self->options.queue, item);
     return TD_OK;
 }
@@ -244,7 +228,6 @@ static td_result take(encoder *self, const intake_record *record, td_bytes bytes
     case INTAKE_CLOSED:
         take_closed(self, record);
         return TD_OK;
-    case INTAKE_MOVED: /* take_shared() handles it */
     case INTAKE_STOP:
         break;
     }
@@ -266,13 +249,10 @@ static void take_record(encoder *self, const intake_record *record, td_bytes byt
         fail(self, rc);
 }
 
-/* Seal chunks that are due, or will be before the next turn of a feed's own ring ends; returns the
- * time until the next one is. */
+/* Seal chunks that are due; returns the time until the next one is. */
 static uint64_t seal_due(encoder *self)
 {
-    uint64_t half_ns = self->close_after_ns / 2;
-    uint64_t mono_ns = clock_mono_ns(self->options.clock) +
-                       (self->own_slice_ns < half_ns ? self->own_slice_ns : half_ns);
+    uint64_t mono_ns = clock_mono_ns(self->options.clock);
     uint64_t wait_ns = self->close_after_ns;
     for (size_t i = 0; i < self->options.config->feed_count; i++) {
         uint64_t since_ns = self->feeds[i].pending_since_mono_ns;
@@ -296,140 +276,23 @@ enum { BATCH_RECORDS = 256 };
 enum { BATCH_BYTES = 256 << 10 };
 #define BATCH_NS (10 * TD_NS_PER_MS)
 
-/* The oldest record in the ring; 0 if absent. */
-static int peek(td_ring *ring, intake_record *record, td_bytes *bytes)
-{
-    td_bytes view = td_ring_peek(ring);
-    if (view.data == NULL)
-        return 0;
-    TD_ASSERT(view.size >= sizeof *record);
-    memcpy(record, view.data, sizeof *record);
-    TD_ASSERT(record->size <= view.size - sizeof *record);
-    *bytes = td_bytes_of(view.data + sizeof *record, record->size);
-    return 1;
-}
-
-static void move_feed(encoder *self, const intake_record *record, td_bytes bytes)
-{
-    feed_state *feed = &self->feeds[record->feed_index];
-    void *ring;
-    TD_ASSERT(feed->ring == NULL);
-    TD_ASSERT(bytes.size == sizeof ring);
-    memcpy(&ring, bytes.data, sizeof ring);
-    feed->ring = ring;
-    self->has_own = 1;
-}
-
-/* Up to BATCH_RECORDS of the shared ring; returns how many. */
-static int take_shared(encoder *self, int *is_stopped)
+/* Up to BATCH_RECORDS; returns how many. */
+static int take_batch(encoder *self, int *is_stopped)
 {
     intake_record record;
-    td_bytes bytes;
+    td_bytes view;
     int taken = 0;
-    while (taken < BATCH_RECORDS && !*is_stopped && peek(self->options.ring, &record, &bytes)) {
+    while (taken < BATCH_RECORDS && !*is_stopped &&
+           (view = td_ring_peek(self->options.ring)).data != NULL) {
+        TD_ASSERT(view.size >= sizeof record);
+        memcpy(&record, view.data, sizeof record);
+        TD_ASSERT(record.size <= view.size - sizeof record);
         *is_stopped = record.kind == INTAKE_STOP;
-        if (TD_UNLIKELY(record.kind == INTAKE_MOVED))
-            move_feed(self, &record, bytes);
-        else
-            take_record(self, &record, bytes);
+        take_record(self, &record, td_bytes_of(view.data + sizeof record, record.size));
         td_ring_release(self->options.ring);
         taken++;
     }
     return taken;
-}
-
-/* ---- feeds with a ring of their own ---- */
-
-static void discard(encoder *self, const intake_record *record, td_bytes bytes)
-{
-    TD_ASSERT(record->frame.complete_ns > 0);
-    /* Gaps that begin together are one in the ledger; those of the intake do not begin before the
-     * connection was complete. */
-    const drop_row at = {.feed_index = record->feed_index,
-                         .line = record->frame.line,
-                         .shard = record->frame.shard,
-                         .conn = record->frame.conn,
-                         .from_ns = record->frame.complete_ns - 1};
-    drop_count_add(self->drops, self->options.config->feeds[record->feed_index].family, &at,
-                   record->frame.dir, bytes, record->frame.recv_ns);
-    count(&self->discarded_frames, 1);
-}
-
-/* Write the gaps of what was discarded. */
-static void end_discard(encoder *self)
-{
-    const drop_row *rows;
-    size_t row_count = drop_count_rows(self->drops, &rows);
-    for (size_t i = 0; i < row_count && !self->has_failed; i++) {
-        const drop_row *row = &rows[i];
-        feed_writer *writer = self->feeds[row->feed_index].writer;
-        const char *name = self->options.config->feeds[row->feed_index].name;
-        uint64_t last_ns = feed_writer_last_ns(writer);
-        const event lost = {.kind = EVENT_GAP,
-                            .gap = drop_row_gap(row, name, DROP_TOO_SLOW_TO_INFLATE)};
-        td_log_emit(
-            self->options.log, TD_LOG_WARNING,
-            "%s: %llu frames still waited to be inflated when the recorder stopped, and were "
-            "discarded",
-            name, (unsigned long long)row->frames);
-        td_result rc = feed_writer_event(writer, row->last_ns > last_ns ? row->last_ns : last_ns,
-                                         &lost, &self->err);
-        if (rc == TD_OK)
-            note_pending(self, &self->feeds[row->feed_index]);
-        else if (!self->has_failed)
-            fail(self, rc);
-    }
-    drop_count_clear(self->drops);
-}
-
-/* Records of one feed for a while; 0 if absent. */
-static int take_slice(encoder *self, const feed_state *feed, uint64_t from_mono_ns)
-{
-    intake_record record;
-    td_bytes bytes;
-    int taken = 0;
-    while (peek(feed->ring, &record, &bytes)) {
-        if (record.kind == INTAKE_FRAME &&
-            atomic_load_explicit(&self->must_discard, memory_order_relaxed))
-            discard(self, &record, bytes);
-        else
-            take_record(self, &record, bytes);
-        td_ring_release(feed->ring);
-        taken = 1;
-        if (clock_mono_ns(self->options.clock) - from_mono_ns >= OWN_SLICE_NS)
-            break;
-    }
-    return taken;
-}
-
-/* Records of the next feed that has some. is_idle: the shared ring is empty. Returns 0 if nothing
- * was taken. */
-static int take_own(encoder *self, int is_idle)
-{
-    if (!self->has_own)
-        return 0;
-    uint64_t from_ns = clock_mono_ns(self->options.clock);
-    if (!is_idle && from_ns < self->own_at_mono_ns)
-        return 0;
-    size_t feed_count = self->options.config->feed_count;
-    for (size_t i = 0; i < feed_count; i++) {
-        const feed_state *feed = &self->feeds[(self->next_own + i) % feed_count];
-        if (feed->ring == NULL || !take_slice(self, feed, from_ns))
-            continue;
-        self->next_own = (feed->index + 1) % feed_count;
-        uint64_t until_ns = clock_mono_ns(self->options.clock);
-        self->own_slice_ns = until_ns - from_ns;
-        self->own_at_mono_ns = until_ns + SHARED_PART * self->own_slice_ns;
-        return 1;
-    }
-    self->own_slice_ns = 0;
-    end_discard(self);
-    return 0;
-}
-
-void encoder_discard_backlog(encoder *self)
-{
-    atomic_store_explicit(&self->must_discard, 1, memory_order_relaxed);
 }
 
 static void *run(void *arg)
@@ -438,13 +301,10 @@ static void *run(void *arg)
     int is_stopped = 0;
     while (!is_stopped && !atomic_load_explicit(&self->is_given_up, memory_order_acquire)) {
         uint64_t wait_ns = seal_due(self);
-        int is_idle = take_shared(self, &is_stopped) == 0;
-        if (!take_own(self, is_idle) && is_idle)
+        if (take_batch(self, &is_stopped) == 0)
             td_ring_wait_bytes(self->options.ring, BATCH_BYTES,
                                wait_ns < BATCH_NS ? wait_ns : BATCH_NS);
     }
-    while (take_own(self, 1))
-        continue;
     for (size_t i = 0; i < self->options.config->feed_count; i++)
         seal_now(self, &self->feeds[i]);
     chunk_queue_push(self->options.queue, NULL);
@@ -483,7 +343,6 @@ void encoder_close(encoder *self)
     }
     for (size_t i = 0; i < self->options.config->feed_count; i++)
         feed_writer_close(self->feeds[i].writer);
-    drop_count_close(self->drops);
     td_free(self->feeds);
     td_free(self);
 }
@@ -501,7 +360,6 @@ td_result encoder_open(const encoder_options *options, encoder **out, td_err *er
     self->feeds = td_alloc_zero(options->config->feed_count, sizeof *self->feeds);
     for (size_t i = 0; i < options->config->feed_count; i++)
         open_feed(self, i);
-    self->drops = drop_count_open();
     int failure = pthread_create(&self->thread, NULL, run, self);
     self->is_running = failure == 0;
     if (failure != 0) {
@@ -526,7 +384,6 @@ void encoder_get_stats(const encoder *self, encoder_stats *out)
     *out = (encoder_stats){
         .chunks = atomic_load_explicit(&self->chunks, memory_order_relaxed),
         .compressed_bytes = atomic_load_explicit(&self->compressed_bytes, memory_order_relaxed),
-        .discarded_frames = atomic_load_explicit(&self->discarded_frames, memory_order_relaxed),
     };
     for (size_t i = 0; i < self->options.config->feed_count; i++) {
         const feed_counts feed = feed_writer_get_counts(self->feeds[i].writer);

@@ -2,10 +2,6 @@
  * builds chunks and passes them to the disk thread; and passes data frames to the continuity
  * thread.
  *
- * Feeds with compressed frames have rings of their own (recorder/intake.h). These get the time that
- * the shared one leaves, or a quarter where it leaves less, one feed after another; so frames of
- * other feeds wait for one compressed frame at most.
- *
  * Nothing is allocated per frame. When the ring fills, chunks are compressed with zstd's fast
  * levels until it is nearly empty again. Frames of a feed end up in its own segment, in the ring's
  * order. */
@@ -50,15 +46,10 @@ typedef struct encoder_stats {
     uint64_t unknown_frames;  /* filed under _unknown */
     uint64_t overflow_frames; /* of these, because the segment had no channel left */
     uint64_t redactions;
-    uint64_t discarded_frames; /* by encoder_discard_backlog */
 } encoder_stats;
 
 /* Start the thread. TD_E_IO. */
 TD_MUST_USE td_result encoder_open(const encoder_options *options, encoder **out, td_err *err);
-
-/* From here on frames in feeds' own rings are counted and discarded; once these rings are empty,
- * each topic gets an overload gap. Any thread. */
-void encoder_discard_backlog(encoder *self);
 
 /* Wait until everything before the stop record is handed over. The first failure (out
  * of memory) is the result; a failed disk is the disk's to report. */

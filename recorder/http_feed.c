@@ -148,7 +148,7 @@ static void on_done(void *user, const wire_http_end *end)
         log_failed(self, index, end->status, wire_cause_name(end->cause), text);
     } else if (end->status != 200) {
         log_status(self, index, end);
-    } else if (!intake_has_space(self->options.intake, self->options.feed_index, end->body.size)) {
+    } else if (!intake_has_space(self->options.intake, end->body.size)) {
         (void)snprintf(text, sizeof text, "%zu bytes came while the disk is too slow for frames",
                        end->body.size); /* fits */
         log_failed(self, index, end->status, "overload", text);

@@ -1,12 +1,12 @@
 #include "recorder/intake.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/buf.h"
 #include "base/time_text.h"
-#include "recorder/drop_count.h"
 #include "schema/decode.h"
 
 /* Space that must be left when sockets are paused: one frame of the largest size that is being read
@@ -29,24 +29,15 @@ typedef struct stall_state {
 
 typedef enum intake_state { STATE_FLOWING, STATE_PAUSED, STATE_DROPPING } intake_state;
 
-/* A ring, and how its overload is handled. */
-typedef struct intake_path {
-    td_ring *ring;     /* NULL: its feed uses the shared one */
-    const char *feed;  /* name of its one feed; NULL: shared */
-    size_t full_bytes; /* used bytes from which on it is overloaded, and up to which it stays so */
-    size_t resume_bytes;
-    intake_state state; /* only the shared one pauses */
-    drop_count *drops;
-} intake_path;
-
 struct intake {
     intake_options options;
     session_clock clock;
-    intake_path shared;
-    intake_path own[LIMIT_FEEDS]; /* by feed */
+    td_ring *ring;
+    intake_state state;
     uint64_t paused_at_mono_ns;
     uint64_t paused_at_recv_ns;
-    uint64_t drop_number; /* of the latest overload that discards frames */
+    intake_slot **lossy; /* slots of which frames were discarded */
+    size_t lossy_count;
     stall_state stalls;
     td_buf packed_event;
     intake_stats stats;
@@ -60,13 +51,9 @@ intake *intake_open(const intake_options *options)
     TD_ASSERT(td_ring_capacity_bytes(options->ring) > 2 * LIMIT_FRAME_BYTES);
     intake *self = td_alloc_zero(1, sizeof *self);
     self->options = *options;
+    self->ring = options->ring;
     session_clock_init(&self->clock, options->clock);
     td_buf_init(&self->packed_event, EVENT_BYTES_MAX);
-    size_t capacity = td_ring_capacity_bytes(options->ring);
-    self->shared = (intake_path){.ring = options->ring,
-                                 .full_bytes = capacity - HEADROOM_BYTES,
-                                 .resume_bytes = capacity / 2};
-    self->shared.drops = drop_count_open();
     return self;
 }
 
@@ -74,40 +61,29 @@ void intake_close(intake *self)
 {
     if (self == NULL)
         return;
-    drop_count_close(self->shared.drops);
-    for (size_t i = 0; i < LIMIT_FEEDS; i++) {
-        td_ring_close(self->own[i].ring);
-        drop_count_close(self->own[i].drops);
-    }
+    td_free(self->lossy);
     td_buf_fini(&self->packed_event);
     td_free(self);
 }
 
-static intake_path *path_of(intake *self, uint16_t feed_index)
+static intake_record *reserve(const intake *self, size_t size)
 {
-    intake_path *own = &self->own[feed_index];
-    return own->ring != NULL ? own : &self->shared;
+    return td_ring_reserve(self->ring, sizeof(intake_record) + size + DECODE_PADDING_BYTES);
 }
 
-static intake_record *reserve(const intake_path *path, size_t size)
+static void commit(const intake *self, size_t size)
 {
-    return td_ring_reserve(path->ring, sizeof(intake_record) + size + DECODE_PADDING_BYTES);
-}
-
-static void commit(const intake_path *path, size_t size)
-{
-    td_ring_commit(path->ring, sizeof(intake_record) + size + DECODE_PADDING_BYTES);
+    td_ring_commit(self->ring, sizeof(intake_record) + size + DECODE_PADDING_BYTES);
 }
 
 /* Put a record without a frame. They are few and small: if the ring is full, the network thread
  * waits here for the encoder, because a lost one would make ordinals and gaps wrong. */
-static void put_small(intake *self, const intake_path *path, const intake_record *record,
-                      td_bytes bytes)
+static void put_small(intake *self, const intake_record *record, td_bytes bytes)
 {
     TD_ASSERT(bytes.size <= EVENT_BYTES_MAX);
     uint64_t mono_ns = clock_mono_ns(self->options.clock);
     intake_record *place;
-    while ((place = reserve(path, bytes.size)) == NULL)
+    while ((place = reserve(self, bytes.size)) == NULL)
         clock_sleep_until(self->options.clock,
                           clock_mono_ns(self->options.clock) + TD_NS_PER_MS / 10);
     *place = *record;
@@ -115,33 +91,7 @@ static void put_small(intake *self, const intake_path *path, const intake_record
     place->size = (uint32_t)bytes.size;
     if (bytes.size > 0)
         memcpy(place + 1, bytes.data, bytes.size);
-    commit(path, bytes.size);
-}
-
-/* The feed's records are in a ring of its own from here on. Without memory it stays. */
-static intake_path *move_feed(intake *self, uint16_t feed_index)
-{
-    td_err err;
-    intake_path own = {.feed = self->options.config->feeds[feed_index].name,
-                       .full_bytes = LIMIT_FEED_BACKLOG_BYTES,
-                       .resume_bytes = LIMIT_FEED_BACKLOG_BYTES / 2};
-    if (td_ring_open(LIMIT_RING_BYTES, &own.ring, &err) != TD_OK)
-        return &self->shared;
-    own.drops = drop_count_open();
-    const intake_record moved = {
-        .kind = INTAKE_MOVED, .frame.recv_ns = self->clock.last_recv_ns, .feed_index = feed_index};
-    const void *ring = own.ring;
-    put_small(self, &self->shared, &moved, td_bytes_of((const uint8_t *)&ring, sizeof ring));
-    self->own[feed_index] = own;
-    return &self->own[feed_index];
-}
-
-size_t intake_backlog_bytes(const intake *self)
-{
-    size_t bytes = 0;
-    for (size_t i = 0; i < self->options.config->feed_count; i++)
-        bytes += self->own[i].ring == NULL ? 0 : td_ring_used_bytes(self->own[i].ring);
-    return bytes;
+    commit(self, bytes.size);
 }
 
 /* Rows are counted when they open; overload and aggregate rows are written once. */
@@ -165,7 +115,7 @@ uint64_t intake_event(intake *self, uint16_t feed_index, const event *what)
         self->stats.gaps++;
     intake_record record = {
         .kind = INTAKE_EVENT, .frame.recv_ns = recv_ns, .feed_index = feed_index};
-    put_small(self, path_of(self, feed_index), &record, td_buf_view(&self->packed_event));
+    put_small(self, &record, td_buf_view(&self->packed_event));
     return recv_ns;
 }
 
@@ -194,18 +144,34 @@ void intake_opened(intake *self, const intake_slot *slot)
     TD_ASSERT(slot->in == 0);
     TD_ASSERT(slot->out == 0);
     intake_record record = slot_record(slot, INTAKE_ORDINALS, self->clock.last_recv_ns);
-    put_small(self, path_of(self, slot->feed_index), &record, (td_bytes){0});
+    put_small(self, &record, (td_bytes){0});
+}
+
+/* The overload gap of a slot that discarded frames. */
+static void write_drops(intake *self, intake_slot *slot)
+{
+    event lost = {.kind = EVENT_GAP,
+                  .gap =
+                      gap_row_of(GAP_OVERLOAD, self->options.config->feeds[slot->feed_index].name,
+                                 slot->drop_from_ns, slot->drop_last_ns, "disk too slow")};
+    lost.gap.line = slot->line;
+    lost.gap.shard = slot->shard;
+    lost.gap.conn = slot->conn;
+    lost.gap.frames_lost = slot->dropped;
+    if (slot->dropped > 0)
+        intake_event(self, slot->feed_index, &lost);
+    slot->dropped = 0;
 }
 
 /* The last ordinals first: the chain record needs them after the connection is gone. */
-void intake_closed(intake *self, const intake_slot *slot)
+void intake_closed(intake *self, intake_slot *slot)
 {
     TD_ASSERT(slot->conn > 0);
-    const intake_path *path = path_of(self, slot->feed_index);
+    write_drops(self, slot);
     intake_record record = slot_record(slot, INTAKE_ORDINALS, self->clock.last_recv_ns);
-    put_small(self, path, &record, (td_bytes){0});
+    put_small(self, &record, (td_bytes){0});
     record.kind = INTAKE_CLOSED;
-    put_small(self, path, &record, (td_bytes){0});
+    put_small(self, &record, (td_bytes){0});
 }
 
 static void log_overload(intake *self, const char *state, uint64_t from_ns, uint64_t to_ns,
@@ -219,8 +185,8 @@ static void log_overload(intake *self, const char *state, uint64_t from_ns, uint
 /* TCP pushes back: the exchange waits or disconnects; nothing is lost silently. */
 static void begin_pause(intake *self)
 {
-    TD_ASSERT(self->shared.state == STATE_FLOWING);
-    self->shared.state = STATE_PAUSED;
+    TD_ASSERT(self->state == STATE_FLOWING);
+    self->state = STATE_PAUSED;
     self->paused_at_mono_ns = clock_mono_ns(self->options.clock);
     self->paused_at_recv_ns = self->clock.last_recv_ns;
     self->options.pause(self->options.user);
@@ -231,101 +197,72 @@ static void begin_pause(intake *self)
 
 static void end_pause(intake *self)
 {
-    TD_ASSERT(self->shared.state == STATE_PAUSED);
+    TD_ASSERT(self->state == STATE_PAUSED);
     uint64_t mono_ns = clock_mono_ns(self->options.clock);
     /* Frames that still wait in the sockets are late too, but are read at once: the stretch ends
      * here. */
     uint64_t until_ns = session_clock_stamp(&self->clock, mono_ns);
+    self->state = STATE_FLOWING;
     log_overload(self, "ends", self->paused_at_recv_ns, until_ns, "sockets are read again");
     self->options.resume(self->options.user);
 }
 
-/* At once or after the longest pause, as configured: from now on frames are counted and lost. A
- * feed with a ring of its own never pauses the others. */
-static void begin_drop(intake *self, intake_path *path)
+/* At once or after the longest pause, as configured: from now on frames are counted and lost. */
+static void begin_drop(intake *self)
 {
-    TD_ASSERT(path->state != STATE_DROPPING);
-    if (path->state == STATE_PAUSED)
+    TD_ASSERT(self->state != STATE_DROPPING);
+    if (self->state == STATE_PAUSED)
         end_pause(self);
-    path->state = STATE_DROPPING;
-    self->drop_number++;
-    if (path->feed == NULL)
-        td_log_emit(
-            self->options.log, TD_LOG_ERROR,
-            "overload: frames are read, counted and discarded until the ring is half empty");
-    else
-        td_log_emit(
-            self->options.log, TD_LOG_ERROR,
-            "%s: overload: compressed frames come faster than they are inflated: frames are "
-            "read, counted and discarded until half of those that wait are processed",
-            path->feed);
+    self->state = STATE_DROPPING;
+    td_log_emit(self->options.log, TD_LOG_ERROR,
+                "overload: frames are read, counted and discarded until the ring is half empty");
 }
 
-/* One gap per topic that lost frames, with how many. */
-static void end_drop(intake *self, intake_path *path)
+/* One gap per connection that lost frames, with how many. */
+static void end_drop(intake *self)
 {
-    TD_ASSERT(path->state == STATE_DROPPING);
-    const drop_row *rows;
-    size_t row_count = drop_count_rows(path->drops, &rows);
-    uint64_t frames = 0;
-    for (size_t i = 0; i < row_count; i++) {
-        const drop_row *row = &rows[i];
-        const event lost = {
-            .kind = EVENT_GAP,
-            .gap = drop_row_gap(row, self->options.config->feeds[row->feed_index].name,
-                                path->feed == NULL ? "disk too slow" : DROP_TOO_SLOW_TO_INFLATE)};
-        intake_event(self, row->feed_index, &lost);
-        frames += row->frames;
-    }
-    drop_count_clear(path->drops);
-    path->state = STATE_FLOWING;
-    td_log_emit(self->options.log, TD_LOG_WARNING, "%s%soverload: over; %llu frames were discarded",
-                path->feed == NULL ? "" : path->feed, path->feed == NULL ? "" : ": ",
-                (unsigned long long)frames);
+    TD_ASSERT(self->state == STATE_DROPPING);
+    for (size_t i = 0; i < self->lossy_count; i++)
+        write_drops(self, self->lossy[i]);
+    self->lossy_count = 0;
+    self->state = STATE_FLOWING;
+    td_log_emit(self->options.log, TD_LOG_WARNING,
+                "overload: over; %" PRIu64 " frames were discarded so far",
+                self->stats.frames_dropped);
 }
 
 /* Not at the first free byte: pausing and resuming for each frame would cost more. */
-static int is_half_empty(const intake_path *path)
+static int is_half_empty(const intake *self)
 {
-    return td_ring_used_bytes(path->ring) <= path->resume_bytes;
+    return td_ring_used_bytes(self->ring) <= td_ring_capacity_bytes(self->ring) / 2;
 }
 
-static int is_nearly_full(const intake_path *path, size_t size)
+static int is_nearly_full(const intake *self, size_t size)
 {
-    return td_ring_used_bytes(path->ring) + size > path->full_bytes;
+    return td_ring_used_bytes(self->ring) + size >
+           td_ring_capacity_bytes(self->ring) - HEADROOM_BYTES;
 }
 
-/* Gaps that begin together are one in the ledger, so those of the next overload begin later. */
-static uint64_t drop_from_ns(const intake *self, intake_slot *slot)
+/* Gaps that begin together are one in the ledger, so a slot's next one begins later. */
+static void drop_frame(intake *self, intake_slot *slot, uint64_t recv_ns)
 {
-    if (slot->drop_number != self->drop_number) {
-        slot->drop_number = self->drop_number;
-        slot->drop_from_ns++;
+    TD_ASSERT(self->state == STATE_DROPPING);
+    if (slot->dropped == 0) {
+        self->lossy = td_array_grow(self->lossy, self->lossy_count, sizeof(intake_slot *));
+        self->lossy[self->lossy_count++] = slot;
+        slot->drop_from_ns =
+            slot->complete_ns > slot->drop_from_ns ? slot->complete_ns : slot->drop_from_ns + 1;
     }
-    if (slot->drop_from_ns < slot->complete_ns)
-        slot->drop_from_ns = slot->complete_ns;
-    return slot->drop_from_ns;
-}
-
-static void drop_frame(intake *self, const intake_path *path, intake_slot *slot, frame_dir dir,
-                       td_bytes bytes, uint64_t recv_ns)
-{
-    TD_ASSERT(path->state == STATE_DROPPING);
-    drop_row at = {.feed_index = slot->feed_index,
-                   .line = slot->line,
-                   .shard = slot->shard,
-                   .conn = slot->conn,
-                   .from_ns = drop_from_ns(self, slot)};
-    const feed_config *feed = &self->options.config->feeds[slot->feed_index];
-    drop_count_add(path->drops, feed->family, &at, dir, bytes, recv_ns);
+    slot->drop_last_ns = recv_ns;
+    slot->dropped++;
     self->stats.frames_dropped++;
 }
 
 /* Copy the frame into the ring; 0 if there is no space. */
-static int put_frame(const intake_path *path, const intake_slot *slot, frame_dir dir,
-                     unsigned opcode, td_bytes bytes, uint64_t recv_ns, uint64_t mono_ns)
+static int put_frame(const intake *self, const intake_slot *slot, frame_dir dir, unsigned opcode,
+                     td_bytes bytes, uint64_t recv_ns, uint64_t mono_ns)
 {
-    intake_record *place = reserve(path, bytes.size);
+    intake_record *place = reserve(self, bytes.size);
     if (place == NULL)
         return 0;
     *place = slot_record(slot, INTAKE_FRAME, recv_ns);
@@ -335,7 +272,7 @@ static int put_frame(const intake_path *path, const intake_slot *slot, frame_dir
     place->frame.opcode = (channel_opcode)opcode;
     place->size = (uint32_t)bytes.size;
     memcpy(place + 1, bytes.data, bytes.size);
-    commit(path, bytes.size);
+    commit(self, bytes.size);
     return 1;
 }
 
@@ -344,12 +281,9 @@ uint64_t intake_frame(intake *self, intake_slot *slot, frame_dir dir, unsigned o
 {
     TD_ASSERT(slot->conn > 0);
     TD_ASSERT(bytes.size <= LIMIT_FRAME_BYTES);
-    intake_path *path = path_of(self, slot->feed_index);
-    if (TD_UNLIKELY(path->feed == NULL && dir == DIR_IN && decoder_inflates(bytes)))
-        path = move_feed(self, slot->feed_index);
     /* Before this frame is stamped, because the gaps precede it. */
-    if (path->state == STATE_DROPPING && is_half_empty(path))
-        end_drop(self, path);
+    if (self->state == STATE_DROPPING && is_half_empty(self))
+        end_drop(self);
     uint64_t recv_ns = session_clock_stamp(&self->clock, mono_ns);
     if (dir == DIR_IN) {
         slot->in++;
@@ -359,20 +293,18 @@ uint64_t intake_frame(intake *self, intake_slot *slot, frame_dir dir, unsigned o
         slot->out++;
         self->stats.frames_out++;
     }
-    if (path->state != STATE_DROPPING &&
-        put_frame(path, slot, dir, opcode, bytes, recv_ns, mono_ns)) {
-        if (path->state == STATE_FLOWING &&
-            is_nearly_full(path, path->feed == NULL ? bytes.size : 0)) {
-            if (path->feed != NULL || self->options.config->overload == OVERLOAD_DROP)
-                begin_drop(self, path);
-            else
-                begin_pause(self);
-        }
+    if (self->state != STATE_DROPPING &&
+        put_frame(self, slot, dir, opcode, bytes, recv_ns, mono_ns)) {
+        int is_overload = self->state == STATE_FLOWING && is_nearly_full(self, bytes.size);
+        if (is_overload && self->options.config->overload == OVERLOAD_DROP)
+            begin_drop(self);
+        else if (is_overload)
+            begin_pause(self);
         return recv_ns;
     }
-    if (path->state != STATE_DROPPING)
-        begin_drop(self, path);
-    drop_frame(self, path, slot, dir, bytes, recv_ns);
+    if (self->state != STATE_DROPPING)
+        begin_drop(self);
+    drop_frame(self, slot, recv_ns);
     return recv_ns;
 }
 
@@ -382,10 +314,9 @@ uint64_t intake_now_ns(const intake *self)
 }
 
 /* Replies may not use the space that frames need: they can be requested again. */
-int intake_has_space(intake *self, uint16_t feed_index, size_t bytes)
+int intake_has_space(const intake *self, size_t bytes)
 {
-    const intake_path *path = path_of(self, feed_index);
-    return path->state == STATE_FLOWING && !is_nearly_full(path, bytes);
+    return self->state == STATE_FLOWING && !is_nearly_full(self, bytes);
 }
 
 void intake_http(intake *self, uint16_t feed_index, size_t http, td_bytes body,
@@ -394,9 +325,8 @@ void intake_http(intake *self, uint16_t feed_index, size_t http, td_bytes body,
     TD_ASSERT(feed_index < self->options.config->feed_count);
     const feed_config *feed = &self->options.config->feeds[feed_index];
     TD_ASSERT(http < feed->http_count);
-    TD_ASSERT(intake_has_space(self, feed_index, body.size));
-    const intake_path *path = path_of(self, feed_index);
-    intake_record *place = reserve(path, body.size);
+    TD_ASSERT(intake_has_space(self, body.size));
+    intake_record *place = reserve(self, body.size);
     TD_ASSERT(place != NULL);
     *place = (intake_record){.kind = INTAKE_HTTP,
                              .frame = {.dir = DIR_HTTP,
@@ -408,7 +338,7 @@ void intake_http(intake *self, uint16_t feed_index, size_t http, td_bytes body,
                              .feed_index = feed_index};
     if (body.size > 0)
         memcpy(place + 1, body.data, body.size);
-    commit(path, body.size);
+    commit(self, body.size);
     self->stats.http_replies++;
 }
 
@@ -552,20 +482,14 @@ void intake_tick(intake *self)
 {
     look_for_stall(self);
     compare_clocks(self);
-    for (size_t i = 0; i < self->options.config->feed_count; i++)
-        if (self->own[i].state == STATE_DROPPING && is_half_empty(&self->own[i]))
-            end_drop(self, &self->own[i]);
-    intake_path *shared = &self->shared;
-    if (shared->state == STATE_DROPPING && is_half_empty(shared)) {
-        end_drop(self, shared);
-    } else if (shared->state == STATE_PAUSED) {
+    if (self->state == STATE_DROPPING && is_half_empty(self)) {
+        end_drop(self);
+    } else if (self->state == STATE_PAUSED) {
         uint64_t paused_ns = clock_mono_ns(self->options.clock) - self->paused_at_mono_ns;
-        if (is_half_empty(shared)) {
+        if (is_half_empty(self))
             end_pause(self);
-            shared->state = STATE_FLOWING;
-        } else if (paused_ns >= self->options.config->overload_max_ns) {
-            begin_drop(self, shared);
-        }
+        else if (paused_ns >= self->options.config->overload_max_ns)
+            begin_drop(self);
     }
 }
 
@@ -574,7 +498,7 @@ void intake_stop(intake *self)
     if (self->stalls.count > 0)
         emit_stalls(self, clock_mono_ns(self->options.clock));
     intake_record record = {.kind = INTAKE_STOP, .frame.recv_ns = self->clock.last_recv_ns};
-    put_small(self, &self->shared, &record, (td_bytes){0});
+    put_small(self, &record, (td_bytes){0});
     td_ring_wake(self->options.ring);
 }
 

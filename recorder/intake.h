@@ -3,15 +3,10 @@
  *
  * Overload. While the ring is nearly full the sockets are not read, so TCP holds the frames back in
  * order; receive times of that stretch are late, and an overload event has its begin and end. After
- * overload_max (or at once with OVERLOAD_DROP) frames are read, counted per topic and discarded
- * until the ring is half empty; then each topic gets an overload gap with their count. What queued
- * in the sockets was sent long before it is read: the gap begins where the connection was known to
- * be complete (intake_slot), and ends with the last discarded frame.
- *
- * From a feed's first compressed frame on its records are in a ring of their own, because a frame
- * that is inflated may take a thousand times as long as others. That ring never stops the reading:
- * when more than LIMIT_FEED_BACKLOG_BYTES wait there, the feed's frames are discarded in the same
- * way until half of them are processed.
+ * overload_max (or at once with OVERLOAD_DROP) frames are read, counted and discarded until the
+ * ring is half empty; then each connection gets an overload gap with their count. What queued in
+ * the sockets was sent long before it is read: the gap begins where the connection was known to be
+ * complete (intake_slot), and ends with the last discarded frame.
  *
  * Network thread only. */
 #ifndef TD_RECORDER_INTAKE_H
@@ -38,7 +33,6 @@ typedef enum intake_kind {
     INTAKE_ORDINALS, /* in/out ordinals of a slot's connection that no frame shows (new, or dropped)
                       */
     INTAKE_CLOSED,   /* the slot's connection is gone */
-    INTAKE_MOVED,    /* bytes: a td_ring *, where the feed's further records are */
     INTAKE_STOP,     /* nothing follows */
 } intake_kind;
 
@@ -62,8 +56,9 @@ typedef struct intake_slot {
     uint64_t in;   /* ordinal of the last inbound frame of this connection */
     uint64_t out;
     uint64_t complete_ns;  /* everything that the peer sent before has been received */
-    uint64_t drop_from_ns; /* where the latest overload gap of the slot begins, */
-    uint64_t drop_number;  /* and which overload that was */
+    uint64_t dropped;      /* frames discarded since the latest overload gap was written */
+    uint64_t drop_from_ns; /* where the slot's latest overload gap begins, */
+    uint64_t drop_last_ns; /* and receive time of the last discarded frame */
 } intake_slot;
 
 typedef struct intake intake;
@@ -100,15 +95,15 @@ void intake_close(intake *self);
 void intake_start(intake *self);
 
 /* Record a frame that was received, or passed to the socket, at mono_ns (monotonic clock). Counts
- * its ordinal; returns its receive time. */
+ * its ordinal; returns its receive time. slot stays where it is until the intake closes. */
 uint64_t intake_frame(intake *self, intake_slot *slot, frame_dir dir, unsigned opcode,
                       td_bytes bytes, uint64_t mono_ns);
 
 /* The receive time of a frame that came now. */
 uint64_t intake_now_ns(const intake *self);
 
-/* 1 if there is space for an HTTP reply of this size to the feed; frames have priority. */
-int intake_has_space(intake *self, uint16_t feed_index, size_t bytes);
+/* 1 if there is space for an HTTP reply of this size; frames have priority. */
+int intake_has_space(const intake *self, size_t bytes);
 
 /* Record the reply to request number http of a feed, after its `http` event; the caller has checked
  * the space. */
@@ -117,7 +112,7 @@ void intake_http(intake *self, uint16_t feed_index, size_t http, td_bytes body,
 
 /* The slot has a new connection (with its new conn, its ordinals are 0), or lost it. */
 void intake_opened(intake *self, const intake_slot *slot);
-void intake_closed(intake *self, const intake_slot *slot);
+void intake_closed(intake *self, intake_slot *slot);
 
 /* Record an event of a feed, stamped with the current time, which is returned. An event that cannot
  * be kept (no memory) is logged. */
@@ -131,9 +126,6 @@ void intake_tick(intake *self);
 
 /* Nothing is received until the next tick: the time until then does not count as a stall. */
 void intake_rest(intake *self);
-
-/* Bytes in rings of feeds' own. */
-size_t intake_backlog_bytes(const intake *self);
 
 /* 1 if the wall clock shows that the session's times are wrong and stay so. */
 int intake_is_clock_wrong(const intake *self);

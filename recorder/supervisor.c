@@ -511,7 +511,6 @@ static void fill_status(const supervisor *self, supervisor_status *out)
     memset(out, 0, sizeof *out);
     intake_get_stats(self->intake, &out->intake);
     encoder_get_stats(self->encoder, &out->encoder);
-    out->intake.frames_dropped += out->encoder.discarded_frames;
     live_check_get_stats(self->live_check, &out->live_check);
     lag_get_stats(self->lag, &out->lag);
     out->ring_percent = td_ring_used_bytes(self->ring) * 100 / td_ring_capacity_bytes(self->ring);
@@ -587,17 +586,39 @@ static void end_without_peer(supervisor *self)
     supervisor_stop(self);
 }
 
+/* Record and log that chunks began or ceased to be late. */
+static void report_lag(supervisor *self, lag_change change, const lag_stretch *stretch)
+{
+    if (change == LAG_UNCHANGED)
+        return;
+    const event overload = {.kind = EVENT_OVERLOAD,
+                            .what = EVENT_OVERLOAD_DURABILITY,
+                            .state = change == LAG_BEGINS ? "begins" : "ends",
+                            .from_ns = stretch->from_ns,
+                            .to_ns = change == LAG_BEGINS ? 0 : stretch->to_ns,
+                            .frames = change == LAG_BEGINS ? 0 : stretch->frames,
+                            .lag_ns = stretch->worst_ns};
+    intake_event_all(self->intake, &overload);
+    if (change == LAG_BEGINS)
+        td_log_emit(self->options.log, TD_LOG_WARNING,
+                    "frames are not durable after %.3f s; commit_interval is %.3f s",
+                    (double)stretch->worst_ns / 1e9,
+                    (double)self->options.config->commit_interval_ns / 1e9);
+    else
+        td_log_emit(self->options.log, TD_LOG_INFO,
+                    "frames are durable in time again; they became so up to %.3f s after receipt",
+                    (double)stretch->worst_ns / 1e9);
+}
+
 static void tick(supervisor *self, uint64_t *status_at_ns)
 {
     uint64_t mono_ns = clock_mono_ns(self->options.clock);
+    lag_stretch slow;
     intake_tick(self->intake);
     end_for_clock(self);
     end_without_peer(self);
     record_findings(self);
-    lag_stretch slow;
-    lag_change change;
-    while ((change = lag_take(self->lag, &slow)) != LAG_UNCHANGED)
-        lag_emit(change, &slow, self->intake, self->options.config, self->options.log);
+    report_lag(self, lag_take(self->lag, &slow), &slow);
     if (self->options.status != NULL && mono_ns >= *status_at_ns) {
         supervisor_status status;
         fill_status(self, &status);
@@ -681,21 +702,13 @@ static void close_connections(supervisor *self)
 }
 
 /* Wait until everything received is encoded and checked, so that what the check found is recorded.
- * What takes too long because it has to be inflated is given up. */
+ */
 static void drain(supervisor *self)
 {
-    uint64_t give_up_mono_ns = clock_mono_ns(self->options.clock) + LIMIT_STOP_BACKLOG_NS;
     intake_rest(self->intake);
     while (!atomic_load_explicit(&self->has_thread_failed, memory_order_acquire) &&
-           (td_ring_used_bytes(self->ring) > 0 || intake_backlog_bytes(self->intake) > 0 ||
-            !live_check_is_idle(self->live_check))) {
-        uint64_t mono_ns = clock_mono_ns(self->options.clock);
-        if (mono_ns >= give_up_mono_ns) {
-            encoder_discard_backlog(self->encoder);
-            live_check_skip_inflated(self->live_check);
-        }
-        clock_sleep_until(self->options.clock, mono_ns + TD_NS_PER_MS);
-    }
+           (td_ring_used_bytes(self->ring) > 0 || !live_check_is_idle(self->live_check)))
+        clock_sleep_until(self->options.clock, clock_mono_ns(self->options.clock) + TD_NS_PER_MS);
     intake_tick(self->intake);
     record_findings(self);
 }
@@ -715,9 +728,7 @@ td_result supervisor_run(supervisor *self, supervisor_status *final, td_err *err
     close_connections(self);
     drain(self);
     lag_stretch slow;
-    lag_change change;
-    while ((change = lag_stop(self->lag, &slow)) != LAG_UNCHANGED)
-        lag_emit(change, &slow, self->intake, self->options.config, self->options.log);
+    report_lag(self, lag_stop(self->lag, &slow), &slow);
     log_session(self, "stops");
     intake_stop(self->intake);
     td_result encoded = encoder_join(self->encoder, &failure);

@@ -29,8 +29,7 @@ typedef struct fixture {
     size_t event_count;
     uint64_t gap_frames, gap_count;
     uint64_t gap_from_ns, gap_to_ns; /* of the last one */
-    char gap_topics[8][64];
-    event clock; /* numbers of the last clock event */
+    event clock;                     /* numbers of the last clock event */
 } fixture;
 
 static uint64_t fake_wall(void *ctx)
@@ -126,7 +125,7 @@ static void read_event(fixture *f, td_bytes packed)
     assert_true(found.gap.to_ns >= found.gap.from_ns && found.gap.from_ns > 0);
     f->gap_from_ns = found.gap.from_ns;
     f->gap_to_ns = found.gap.to_ns;
-    snprintf(f->gap_topics[f->gap_count++ % 8], 64, "%s/%s", found.gap.topic, found.gap.symbol);
+    f->gap_count++;
     f->gap_frames += found.gap.frames_lost;
 }
 
@@ -238,10 +237,11 @@ static void what_is_dropped_is_missing_since_the_connection_was_complete(void **
     close_fixture(&f);
 }
 
-static void what_is_dropped_is_counted_by_topic(void **state)
+static void what_is_dropped_is_counted_by_connection(void **state)
 {
     (void)state;
     fixture f;
+    intake_slot other = {.shard = 1, .conn = 4, .complete_ns = 5};
     open_fixture(&f, OVERLOAD_DROP);
     int put_count = 0;
     while (td_ring_used_bytes(f.ring) + LIMIT_FRAME_BYTES + ((size_t)2 << 20) <
@@ -252,74 +252,21 @@ static void what_is_dropped_is_counted_by_topic(void **state)
     /* The one that tipped it over was kept; from here on frames are dropped. */
     for (int i = 0; i < 7; i++)
         put_topic(&f, "trade.BTCUSD");
-    for (int i = 0; i < 5; i++)
-        put_topic(&f, "orderBookL2_25.EOSUSD");
-    put(&f, td_bytes_str("{\"success\":true,\"ret_msg\":\"pong\",\"conn_id\":\"x\"}"));
+    intake_frame(f.intake, &other, DIR_IN, OPCODE_TEXT, td_bytes_str("{}"), f.mono_ns);
+    intake_frame(f.intake, &other, DIR_OUT, OPCODE_TEXT, td_bytes_str("{}"), f.mono_ns);
     drain(&f, 1000);
+    intake_closed(f.intake, &other); /* its row need not wait for the ring */
+    drain(&f, 1000);
+    assert_int_equal(f.gap_count, 1);
+    assert_int_equal(f.gap_frames, 2);
+    assert_int_equal(f.gap_from_ns, 5);
     put_topic(&f, "trade.BTCUSD"); /* the ring is empty: this one is kept, after the account */
     drain(&f, 1000);
     assert_int_equal(f.frames_read, put_count + 1);
-    assert_int_equal(f.holes, 13);
-    assert_int_equal(f.gap_frames, 13);
-    assert_int_equal(f.gap_count, 3);
-    assert_string_equal(f.gap_topics[0], "trade/BTCUSD");
-    assert_string_equal(f.gap_topics[1], "orderBookL2_25/EOSUSD");
-    assert_string_equal(f.gap_topics[2], "_control/");
-    assert_int_equal(f.pauses, 0);
-    close_fixture(&f);
-}
-
-/* From its first compressed frame on a feed has a ring of its own, with its own overload. */
-static void a_feed_with_compressed_frames_is_overloaded_alone(void **state)
-{
-    (void)state;
-    fixture f;
-    open_fixture(&f, OVERLOAD_PAUSE);
-    f.config->feeds[1] = f.config->feeds[0];
-    f.config->feeds[1].name = "plain";
-    f.config->feed_count = 2;
-    intake_slot plain = {.feed_index = 1, .conn = 1};
-    td_ring *shared = f.ring;
-    put_topic(&f, "trade.BTCUSD"); /* still in the shared ring */
-    memcpy(f.big, "\x1f\x8b", 2);
-    size_t put_count = 0;
-    for (; intake_backlog_bytes(f.intake) <= LIMIT_FEED_BACKLOG_BYTES; put_count++)
-        put_big(&f);
-    assert_int_equal(put_count, LIMIT_FEED_BACKLOG_BYTES / BIG_FRAME_BYTES);
-    for (int i = 0; i < 5; i++)
-        put_big(&f);
-    put_topic(&f, "trade.BTCUSD"); /* discarded, too: order within the feed stays */
-    intake_frame(f.intake, &plain, DIR_IN, OPCODE_TEXT, td_bytes_str("{}"), f.mono_ns);
-    assert_int_equal(f.pauses, 0);
-    /* The other ring has a frame of each feed, and between them where to find the rest. */
-    td_ring *own = NULL;
-    intake_record record = {0};
-    for (int i = 0; i < 3; i++) {
-        td_bytes view = td_ring_peek(shared);
-        assert_non_null(view.data);
-        memcpy(&record, view.data, sizeof record);
-        assert_int_equal(record.kind, i == 1 ? INTAKE_MOVED : INTAKE_FRAME);
-        assert_int_equal(record.feed_index, i == 2);
-        if (i == 1)
-            memcpy(&own, view.data + sizeof record, sizeof own);
-        td_ring_release(shared);
-    }
-    assert_null(td_ring_peek(shared).data);
-    f.ring = own;
-    f.last_ordinal = 1;
-    drain(&f, 1000);
-    assert_int_equal(f.frames_read, put_count);
-    assert_int_equal(f.gap_count, 0);
-    intake_tick(f.intake);
-    drain(&f, 1000);
+    assert_int_equal(f.holes, 7);
+    assert_int_equal(f.gap_frames, 9);
     assert_int_equal(f.gap_count, 2);
-    assert_int_equal(f.gap_frames, 6);
-    assert_string_equal(f.gap_topics[0], "/"); /* not inflated: of any topic */
-    assert_string_equal(f.gap_topics[1], "trade/BTCUSD");
-    put_big(&f);
-    drain(&f, 1000);
-    assert_int_equal(f.frames_read, put_count + 1);
-    f.ring = shared;
+    assert_int_equal(f.pauses, 0);
     close_fixture(&f);
 }
 
@@ -431,8 +378,7 @@ int main(void)
         cmocka_unit_test(frames_are_stamped_and_counted),
         cmocka_unit_test(a_full_ring_pauses_the_sockets_and_loses_nothing),
         cmocka_unit_test(what_is_dropped_is_missing_since_the_connection_was_complete),
-        cmocka_unit_test(what_is_dropped_is_counted_by_topic),
-        cmocka_unit_test(a_feed_with_compressed_frames_is_overloaded_alone),
+        cmocka_unit_test(what_is_dropped_is_counted_by_connection),
         cmocka_unit_test(a_pause_that_lasts_too_long_becomes_a_drop),
         cmocka_unit_test(a_loop_that_stood_still_says_from_when_to_when),
         cmocka_unit_test(a_clock_before_the_archives_end_is_reported_and_used),
