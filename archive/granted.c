@@ -1,9 +1,13 @@
 #include "archive/granted.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "archive/read_plan.h"
+#include "archive/segment_rows.h"
+#include "format/segment_reader.h"
 
 /* A topic of a slot's connection. */
 typedef struct granted_row {
@@ -14,7 +18,8 @@ typedef struct granted_row {
 struct granted {
     granted_row *rows;
     size_t count;
-    uint8_t has_more; /* grants without an event */
+    uint8_t has_more;   /* grants without an event */
+    uint8_t is_unknown; /* events that cannot be read */
 };
 
 granted *granted_open(void)
@@ -85,5 +90,71 @@ int granted_has(const granted *self, td_bytes topic, int (*covers)(td_bytes, td_
         if (td_bytes_is(topic, name) || (covers != NULL && covers(td_bytes_str(name), topic)))
             return 1;
     }
-    return self->has_more;
+    return self->has_more || self->is_unknown;
+}
+
+/* ---- from segments ---- */
+
+static int is_feed(void *user, const char *feed)
+{
+    return strcmp(user, feed) == 0;
+}
+
+/* Of one segment. */
+typedef struct segment_grants {
+    granted *to;
+    uint32_t session;
+    uint64_t to_ns;
+} segment_grants;
+
+static void add_event(void *user, const event *found, const segment_message *of)
+{
+    const segment_grants *reading = user;
+    if (of->log_ns < reading->to_ns)
+        granted_add(reading->to, reading->session, found);
+}
+
+/* 1 if the plan has a later segment of the session. */
+static int is_continued(const read_plan *plan, const segment_index *index)
+{
+    for (size_t i = 0; i < read_plan_count(plan); i++) {
+        const segment_index *other = read_plan_segment(plan, i)->index;
+        if (other->number > index->number && strcmp(other->session, index->session) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+td_result granted_read(archive_view *view, const char *feed, uint64_t from_ns, uint64_t to_ns,
+                       granted **out, td_err *err)
+{
+    char name[LIMIT_NAME_BYTES];
+    (void)snprintf(name, sizeof name, "%s", feed);
+    const read_query query = {.from_ns = from_ns,
+                              .to_ns = to_ns,
+                              .wants_feed = is_feed,
+                              .user = name,
+                              .is_quiet = 1,
+                              .view = view};
+    read_plan *plan = NULL;
+    td_result rc = read_plan_open(view->archive, &query, &plan, err);
+    granted *made = granted_open();
+    made->is_unknown = rc == TD_OK && read_plan_unreadable_count(plan) > 0;
+    for (size_t i = 0; rc == TD_OK && i < read_plan_count(plan); i++) {
+        const segment_index *index = read_plan_segment(plan, i)->index;
+        segment_grants reading = {.to = made, .session = (uint32_t)i, .to_ns = to_ns};
+        int is_damaged = 0;
+        td_err cause;
+        td_err_clear(&cause);
+        if (is_continued(plan, index))
+            continue;
+        rc = segment_events(view->archive, index->path, add_event, &reading, &is_damaged, &cause);
+        made->is_unknown |= rc != TD_OK || is_damaged;
+        rc = rc == TD_E_IO ? td_err_pass(err, rc, &cause) : TD_OK;
+    }
+    read_plan_close(plan);
+    *out = rc == TD_OK ? made : NULL;
+    if (rc != TD_OK)
+        granted_close(made);
+    return rc;
 }

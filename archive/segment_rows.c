@@ -17,55 +17,78 @@ static int has_events(const segment_reader *reader, uint32_t chunk)
     return 0;
 }
 
-static void add_event(event_reader *events, const segment_message *message, gap_list *into)
-{
-    event found;
-    if (event_decode(events, message->data, &found, NULL) != TD_OK || found.kind != EVENT_GAP)
-        return;
-    found.gap.feed = message->channel->info.feed;
-    gap_list_add(into, &found.gap);
-}
+/* Who reads events. */
+typedef struct event_user {
+    segment_event_fn *fn;
+    void *user;
+    event_reader *events;
+    int is_damaged;
+} event_user;
 
-/* verify reports damage inside a chunk; its other events still count. */
-static void add_chunk(const segment_reader *reader, td_bytes records, event_reader *events,
-                      gap_list *into)
+/* A damaged chunk has other events that still count. */
+static void read_chunk(const segment_reader *reader, td_bytes records, event_user *to)
 {
     size_t at = 0;
     segment_message message;
-    while (segment_reader_message(reader, records, &at, &message, NULL) == TD_OK) {
-        if (message.channel->info.dir == CHANNEL_EVENT)
-            add_event(events, &message, into);
+    event found;
+    td_result rc;
+    while ((rc = segment_reader_message(reader, records, &at, &message, NULL)) == TD_OK) {
+        if (message.channel->info.dir != CHANNEL_EVENT)
+            continue;
+        if (event_decode(to->events, message.data, &found, NULL) == TD_OK)
+            to->fn(to->user, &found, &message);
+        else
+            to->is_damaged = 1;
     }
+    to->is_damaged |= rc != TD_EOF;
 }
 
-static td_result add_segment(const segment_reader *reader, gap_list *into, td_err *err)
+static td_result read_chunks(const segment_reader *reader, event_user *to, td_err *err)
 {
     td_buf records;
     td_buf_init(&records, LIMIT_CHUNK_BYTES + SEGMENT_PADDING_BYTES);
     segment_scratch *scratch = segment_scratch_open();
-    event_reader *events = event_reader_open();
     td_result rc = TD_OK;
     for (uint32_t i = 0; i < segment_reader_chunk_count(reader) && rc != TD_E_IO; i++) {
         if (!has_events(reader, i))
             continue;
         rc = segment_reader_read(reader, i, scratch, &records, err);
         if (rc == TD_OK)
-            add_chunk(reader, td_buf_view(&records), events, into);
+            read_chunk(reader, td_buf_view(&records), to);
+        else
+            to->is_damaged = 1;
     }
-    event_reader_close(events);
     segment_scratch_close(scratch);
     td_buf_fini(&records);
-    return rc == TD_E_IO ? rc : TD_OK; /* a damaged chunk is for verify */
+    return rc == TD_E_IO ? rc : TD_OK;
+}
+
+td_result segment_events(archive *a, const char *path, segment_event_fn *fn, void *user,
+                         int *is_damaged, td_err *err)
+{
+    segment_reader *reader = NULL;
+    event_user to = {.fn = fn, .user = user, .events = event_reader_open()};
+    td_result rc = archive_open_segment(a, path, &reader, err);
+    if (rc == TD_OK)
+        rc = read_chunks(reader, &to, err);
+    event_reader_close(to.events);
+    segment_reader_close(reader);
+    if (is_damaged != NULL)
+        *is_damaged = to.is_damaged;
+    return rc == TD_OK ? TD_OK : td_err_add(err, rc, "events of segment %s", path);
+}
+
+static void add_gap(void *user, const event *found, const segment_message *of)
+{
+    gap_row row = found->gap;
+    row.feed = of->channel->info.feed;
+    if (found->kind == EVENT_GAP)
+        gap_list_add(user, &row);
 }
 
 td_result segment_gaps(archive *a, const char *path, gap_list *into, td_err *err)
 {
-    segment_reader *reader = NULL;
-    td_result rc = archive_open_segment(a, path, &reader, err);
-    if (rc == TD_OK)
-        rc = add_segment(reader, into, err);
-    segment_reader_close(reader);
-    return rc == TD_OK ? TD_OK : td_err_add(err, rc, "events of segment %s", path);
+    return segment_events(a, path, add_gap, into, NULL, err);
 }
 
 td_result segment_rows_read(archive *a, const char *path, segment_rows *out, td_err *err)

@@ -8,6 +8,9 @@
 #include "archive/gap.h"
 #include "format/segment_index.h"
 
+struct event;
+struct segment_message;
+
 typedef struct segment_rows {
     segment_index index;
     gap_list gaps;
@@ -19,9 +22,18 @@ TD_MUST_USE td_result segment_rows_read(archive *archive, const char *path, segm
                                         td_err *err);
 void segment_rows_fini(segment_rows *rows);
 
+/* Called with each event of a segment, in the order of the file; of: its message. Both are valid
+ * during the call. */
+typedef void segment_event_fn(void *user, const struct event *found, const struct segment_message *of);
+
+/* Read the events of the segment at path. What cannot be read of them is left out, for verify
+ * reports it, and *is_damaged is 1 then (NULL: not asked). TD_E_IO, or why the segment cannot be
+ * opened. */
+TD_MUST_USE td_result segment_events(archive *archive, const char *path, segment_event_fn *fn,
+                                     void *user, int *is_damaged, td_err *err);
+
 /* Add the gaps that the events of one segment open or close to a list, also after a failure those
- * that were found. Events that cannot be read, and damaged chunks, are left out: verify reports
- * them. */
+ * that were found. As segment_events. */
 TD_MUST_USE td_result segment_gaps(archive *archive, const char *path, gap_list *into, td_err *err);
 
 #endif

@@ -105,7 +105,7 @@ void archive_feed_range(archive_view *view, const char *feed, uint64_t *first_ns
     for (size_t i = 0; i < view->listing.segment_count; i++) {
         const archive_segment *segment = &view->listing.segments[i];
         segment_rows rows;
-        if (!segment->name.is_parsed || strcmp(segment->name.feed, feed) != 0)
+        if (segment->name.is_parsed && strcmp(segment->name.feed, feed) != 0)
             continue;
         if (!archive_view_load(view, segment->path, segment->size_bytes, CATALOG_ROWS, &rows)) {
             rows = (segment_rows){0};
@@ -114,6 +114,10 @@ void archive_feed_range(archive_view *view, const char *feed, uint64_t *first_ns
                 continue;
         }
         add_times(&rows.index, first_ns, last_ns);
+        if (*last_ns == 0 && !segment->name.is_parsed) { /* a foreign file without counts */
+            *first_ns = rows.index.first_ns;
+            *last_ns = rows.index.last_ns;
+        }
         segment_rows_fini(&rows);
     }
 }

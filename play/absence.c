@@ -6,13 +6,11 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "base/time_text.h"
 #include "archive/granted.h"
 #include "archive/read_plan.h"
 #include "archive/session_spans.h"
 #include "schema/dialect.h"
 #include "schema/family.h"
-#include "tape/cursor.h"
 
 const char *absence_why_name(absence_why why)
 {
@@ -35,301 +33,189 @@ void absence_list_fini(absence_list *list)
     *list = (absence_list){0};
 }
 
-/* ---- what the archive has of the selection, at any time ---- */
+/* ---- topics of a feed ---- */
 
 typedef struct known_topic {
-    const channel_info *info; /* of the plan */
-    uint8_t is_played;        /* 1: it has frames in the selection */
+    const char *topic, *symbol;
+    const channel_info
+        *info; /* of the archive, at any time; NULL: it has frames in the selection */
 } known_topic;
 
-typedef struct known_feed {
-    const char *name; /* of the plan */
-    uint64_t first_ns, last_ns;
-    known_topic *topics; /* sorted, each once */
-    size_t topic_count;
-} known_feed;
-
-typedef struct inventory {
-    read_plan *plan;
-    known_feed *feeds;
+typedef struct topic_list {
+    known_topic *rows;
     size_t count;
-} inventory;
-
-static void inventory_fini(inventory *all)
-{
-    for (size_t i = 0; i < all->count; i++)
-        td_free(all->feeds[i].topics);
-    td_free(all->feeds);
-    read_plan_close(all->plan);
-}
-
-static known_feed *get_feed(inventory *all, const segment_index *segment)
-{
-    for (size_t i = 0; i < all->count; i++)
-        if (strcmp(all->feeds[i].name, segment->feed) == 0)
-            return &all->feeds[i];
-    all->feeds = td_array_grow(all->feeds, all->count, sizeof *all->feeds);
-    known_feed *made = &all->feeds[all->count++];
-    *made = (known_feed){
-        .name = segment->feed, .first_ns = segment->first_ns, .last_ns = segment->last_ns};
-    return made;
-}
+} topic_list;
 
 static int compare_topics(const void *a, const void *b)
 {
-    const channel_info *left = ((const known_topic *)a)->info;
-    const channel_info *right = ((const known_topic *)b)->info;
+    const known_topic *left = a;
+    const known_topic *right = b;
     int order = strcmp(left->topic, right->topic);
     return order != 0 ? order : strcmp(left->symbol, right->symbol);
 }
 
+/* Played ones first. */
+static int compare_rows(const void *a, const void *b)
+{
+    int order = compare_topics(a, b);
+    return order != 0 ? order
+                      : (((const known_topic *)a)->info != NULL) -
+                            (((const known_topic *)b)->info != NULL);
+}
+
 /* Slots, opcodes and segments of one topic become one; called for each segment, so that they never
  * get many. */
-static void merge_topics(known_feed *feed)
+static void merge_topics(topic_list *list)
 {
     size_t kept = 0;
-    if (feed->topic_count == 0)
+    if (list->count == 0)
         return;
-    qsort(feed->topics, feed->topic_count, sizeof feed->topics[0], compare_topics);
-    for (size_t i = 1; i < feed->topic_count; i++) {
-        if (compare_topics(&feed->topics[kept], &feed->topics[i]) != 0)
-            feed->topics[++kept] = feed->topics[i];
-    }
-    feed->topic_count = kept + 1;
+    qsort(list->rows, list->count, sizeof list->rows[0], compare_rows);
+    for (size_t i = 1; i < list->count; i++)
+        if (compare_topics(&list->rows[kept], &list->rows[i]) != 0)
+            list->rows[++kept] = list->rows[i];
+    list->count = kept + 1;
 }
 
-static void add_segment(inventory *all, const planned_segment *segment)
+static void add_topic(topic_list *list, const char *topic, const char *symbol,
+                      const channel_info *info)
 {
-    const segment_index *index = segment->index;
-    known_feed *feed = get_feed(all, index);
-    if (index->first_ns < feed->first_ns)
-        feed->first_ns = index->first_ns;
-    if (index->last_ns > feed->last_ns)
-        feed->last_ns = index->last_ns;
-    for (size_t i = 0; i < index->channel_count; i++) {
-        const channel_info *info = &index->channels[i].info;
-        if (!segment->is_wanted[i] || channel_role(info) != ROLE_DATA)
-            continue;
-        feed->topics = td_array_grow(feed->topics, feed->topic_count, sizeof *feed->topics);
-        feed->topics[feed->topic_count++] = (known_topic){.info = info};
-    }
-    merge_topics(feed);
+    list->rows = td_array_grow(list->rows, list->count, sizeof list->rows[0]);
+    list->rows[list->count++] = (known_topic){topic, symbol, info};
 }
 
-/* Segments also hold events: a feed is there from its first received frame to its last. A single
- * file does not distinguish sessions. */
-static void set_ranges(inventory *all, archive_view *view)
+static void add_segment(topic_list *list, const planned_segment *segment)
 {
-    for (size_t i = 0; i < all->count; i++) {
-        known_feed *feed = &all->feeds[i];
-        uint64_t first_ns;
-        uint64_t last_ns;
-        archive_feed_range(view, feed->name, &first_ns, &last_ns);
-        if (last_ns == 0)
-            continue;
-        feed->first_ns = first_ns;
-        feed->last_ns = last_ns;
+    for (size_t i = 0; i < segment->index->channel_count; i++) {
+        const channel_info *info = &segment->index->channels[i].info;
+        if (segment->is_wanted[i] && channel_role(info) == ROLE_DATA)
+            add_topic(list, info->topic, info->symbol, info);
     }
+    merge_topics(list);
 }
 
-static int compare_feeds(const void *a, const void *b)
+static void add_played(topic_list *list, const stream_table *played, const char *feed)
 {
-    return strcmp(((const known_feed *)a)->name, ((const known_feed *)b)->name);
-}
-
-static td_result take_inventory(archive *a, const selection *wanted, inventory *all, td_err *err)
-{
-    selection copy = *wanted;
-    read_query query = selection_query(&copy, SELECTION_ALL_TIME);
-    query.is_quiet = 1;
-    *all = (inventory){0};
-    td_result rc = archive_view_open(a, VIEW_ALL, NULL, &query.view, err);
-    if (rc == TD_OK)
-        rc = read_plan_open(a, &query, &all->plan, err);
-    for (size_t i = 0; rc == TD_OK && i < read_plan_count(all->plan); i++)
-        add_segment(all, read_plan_segment(all->plan, i));
-    if (rc == TD_OK) {
-        set_ranges(all, query.view);
-        if (all->count > 0)
-            qsort(all->feeds, all->count, sizeof all->feeds[0], compare_feeds);
+    for (size_t i = 0; i < played->count; i++) {
+        const stream *s = played->items[i];
+        if (s->dir == CHANNEL_IN && s->counts.frames > 0 && strcmp(s->feed, feed) == 0)
+            add_topic(list, s->topic, s->symbol, NULL);
     }
-    archive_view_close(query.view);
-    return rc;
 }
 
 /* ---- rows ---- */
 
-static void add_row(absence_list *list, const absence *row, const char *topic, const char *symbol)
+/* What is looked at. */
+typedef struct search {
+    const absence_query *query;
+    archive_view *view;
+    read_plan *plan; /* all segments with frames of the selection, at any time */
+    const stream_table *played;
+    absence_list *out;
+} search;
+
+static void add_row(const search *s, absence_why why, const char *feed, const char *topic,
+                    const char *symbol, uint64_t from_ns, uint64_t to_ns)
 {
-    absence made = *row;
-    TD_ASSERT(row->from_ns <= row->to_ns);
-    made.topic = td_strdup(topic);
-    made.symbol = td_strdup(symbol);
+    absence_list *list = s->out;
+    TD_ASSERT(from_ns <= to_ns);
     list->rows = td_array_grow(list->rows, list->count, sizeof *list->rows);
-    list->rows[list->count++] = made;
+    absence *made = &list->rows[list->count++];
+    *made = (absence){.why = why,
+                      .topic = td_strdup(topic),
+                      .symbol = td_strdup(symbol),
+                      .from_ns = from_ns,
+                      .to_ns = to_ns};
+    (void)snprintf(made->feed, sizeof made->feed, "%s", feed); /* feeds' names are as short */
 }
 
-static absence row_of(absence_why why, const known_feed *feed, uint64_t from_ns, uint64_t to_ns)
+/* The feed's own text for a topic, which foreign files lack, is granted, or that is unknown. */
+static int is_granted(const granted *grants, const channel_info *info)
 {
-    absence row = {.why = why, .from_ns = from_ns, .to_ns = to_ns};
-    (void)snprintf(row.feed, sizeof row.feed, "%s", feed->name); /* feeds' names are as short */
-    return row;
+    const family *of = family_find(td_bytes_str(info->family));
+    const char *text = info->exchange_topic[0] != '\0' ? info->exchange_topic : info->topic;
+    return granted_has(grants, td_bytes_str(text), of == NULL ? NULL : of->dialect->covers);
 }
 
-/* A selection without a beginning, or without an end, lacks nothing there. */
-static void find_outside(const absence_query *query, const known_feed *feed, absence_list *out)
+/* Topics without a frame in a window that the feed recorded, and not granted at end_ns. */
+static td_result find_silent(const search *s, const char *feed, selection_window window,
+                             uint64_t end_ns, const topic_list *topics, td_err *err)
 {
-    selection_window window = query->window;
-    if (query->wanted->has_from && window.from_ns < feed->first_ns) {
-        uint64_t to_ns = window.to_ns < feed->first_ns ? window.to_ns : feed->first_ns;
-        const absence row = row_of(ABSENCE_BEFORE, feed, window.from_ns, to_ns);
-        add_row(out, &row, "", "");
+    granted *grants = NULL;
+    td_result rc = granted_read(s->view, feed, s->query->lead_from_ns, end_ns, &grants, err);
+    for (size_t i = 0; i < topics->count && rc == TD_OK; i++) {
+        const known_topic *row = &topics->rows[i];
+        if (row->info != NULL && !is_granted(grants, row->info))
+            add_row(s, ABSENCE_TOPIC, feed, row->topic, row->symbol, window.from_ns, window.to_ns);
     }
-    if (query->wanted->has_to && window.to_ns - 1 > feed->last_ns) {
-        uint64_t from_ns = window.from_ns > feed->last_ns ? window.from_ns : feed->last_ns;
-        const absence row = row_of(ABSENCE_AFTER, feed, from_ns, window.to_ns);
-        add_row(out, &row, "", "");
+    granted_close(grants);
+    return rc;
+}
+
+/* Segments also hold events: a feed is there from its first received frame to its last. A
+ * selection without a beginning, or without an end, lacks nothing there. */
+static td_result find_in_feed(const search *s, const char *feed, td_err *err)
+{
+    const selection *wanted = s->query->wanted;
+    selection_window window = s->query->window;
+    topic_list topics = {0};
+    uint64_t first_ns = 0;
+    uint64_t last_ns = 0;
+    archive_feed_range(s->view, feed, &first_ns, &last_ns);
+    add_played(&topics, s->played, feed);
+    for (size_t i = 0; i < read_plan_count(s->plan); i++) {
+        const planned_segment *segment = read_plan_segment(s->plan, i);
+        if (strcmp(segment->index->feed, feed) == 0)
+            add_segment(&topics, segment);
     }
-}
-
-/* ---- topics without a frame ---- */
-
-/* What was played is marked; returns how many topics are left. */
-static size_t mark_played(known_feed *feed, const stream_table *played)
-{
-    size_t left = feed->topic_count;
-    for (size_t i = 0; i < played->count; i++) {
-        const stream *s = played->items[i];
-        const channel_info info = {.topic = s->topic, .symbol = s->symbol};
-        const known_topic key = {.info = &info};
-        if (s->dir != CHANNEL_IN || s->counts.frames == 0 || feed->topic_count == 0 ||
-            strcmp(s->feed, feed->name) != 0)
-            continue;
-        known_topic *found =
-            bsearch(&key, feed->topics, feed->topic_count, sizeof feed->topics[0], compare_topics);
-        if (found == NULL || found->is_played)
-            continue;
-        found->is_played = 1;
-        left--;
-    }
-    return left;
-}
-
-/* A glob that fits this text and no other. */
-static char *glob_of(const char *text)
-{
-    char *glob = td_alloc(2 * strlen(text) + 1);
-    char *at = glob;
-    for (; *text != '\0'; text++) {
-        if (strchr("*?[]\\", *text) != NULL)
-            *at++ = '\\';
-        *at++ = *text;
-    }
-    *at = '\0';
-    return glob;
-}
-
-/* The feed's own text for a topic; foreign files have none. */
-static const char *text_of(const known_topic *topic)
-{
-    const channel_info *info = topic->info;
-    return info->exchange_topic[0] != '\0' ? info->exchange_topic : info->topic;
-}
-
-/* Topics that may be granted: what damage hides is unknown. */
-typedef struct feed_grants {
-    granted *known;
-    int is_damaged;
-} feed_grants;
-
-static int is_events(void *user, const channel_info *info)
-{
-    (void)user;
-    return channel_role(info) == ROLE_EVENT;
-}
-
-static td_result read_grants(archive *a, const selection *wanted, const td_log *log,
-                             feed_grants *to, td_err *err)
-{
-    const cursor_options options = {.log = log, .with_events = 1, .wants_channel = is_events};
-    cursor *t = NULL;
-    td_result rc = cursor_open(a, wanted, &options, &t, err);
-    if (rc != TD_OK)
-        return rc;
-    const frame_ref *frame;
-    for (rc = cursor_next(t, &frame, err); rc == TD_OK; rc = cursor_next(t, &frame, err)) {
-        if (frame->event != NULL)
-            granted_add(to->known, frame->conn->session, frame->event);
-    }
-    cursor_stats stats;
-    cursor_get_stats(t, &stats);
-    to->is_damaged = cursor_is_damaged(&stats);
-    cursor_close(t);
-    return rc == TD_EOF ? TD_OK : rc;
-}
-
-/* From the beginning of the connections that were open at the selection's beginning to its end, or
- * the feed's last frame: what is granted then? */
-static td_result learn(archive *a, const absence_query *query, const known_feed *feed,
-                       feed_grants *to, td_err *err)
-{
+    if (wanted->has_from && window.from_ns < first_ns)
+        add_row(s, ABSENCE_BEFORE, feed, "", "", window.from_ns,
+                window.to_ns < first_ns ? window.to_ns : first_ns);
+    if (wanted->has_to && window.to_ns - 1 > last_ns)
+        add_row(s, ABSENCE_AFTER, feed, "", "", window.from_ns > last_ns ? window.from_ns : last_ns,
+                window.to_ns);
     /* A session may stop in the moment of its last frame. */
-    uint64_t end_ns = query->window.to_ns < feed->last_ns ? query->window.to_ns : feed->last_ns;
-    if (end_ns <= query->lead_from_ns) /* nothing but the last frame is left */
-        return TD_OK;
-    char *name = glob_of(feed->name);
-    const selection wanted = {.feeds = {(const char *const *)&name, 1},
-                              .from = {TD_TIME_ABSOLUTE, query->lead_from_ns},
-                              .to = {TD_TIME_ABSOLUTE, end_ns},
-                              .has_from = 1,
-                              .has_to = 1};
-    td_result rc = read_grants(a, &wanted, query->log, to, err);
-    td_free(name);
+    uint64_t end_ns = window.to_ns < last_ns ? window.to_ns : last_ns;
+    window.from_ns = window.from_ns < first_ns ? first_ns : window.from_ns;
+    window.to_ns = window.to_ns > last_ns ? last_ns + 1 : window.to_ns;
+    td_result rc = TD_OK;
+    if (window.from_ns < window.to_ns)
+        rc = find_silent(s, feed, window, end_ns, &topics, err);
+    td_free(topics.rows);
     return rc;
 }
 
-static int is_granted(const feed_grants *grants, const known_topic *topic)
+/* The feed of the plan that comes next by name; NULL: none. */
+static const char *next_feed(const read_plan *plan, const char *after)
 {
-    const family *of = family_find(td_bytes_str(topic->info->family));
-    return grants->is_damaged || granted_has(grants->known, td_bytes_str(text_of(topic)),
-                                             of == NULL ? NULL : of->dialect->covers);
-}
-
-static td_result find_topics(archive *a, const absence_query *query, known_feed *feed,
-                             const stream_table *played, absence_list *out, td_err *err)
-{
-    selection_window window = query->window;
-    size_t left = mark_played(feed, played);
-    window.from_ns = window.from_ns < feed->first_ns ? feed->first_ns : window.from_ns;
-    window.to_ns = window.to_ns > feed->last_ns ? feed->last_ns + 1 : window.to_ns;
-    /* No topics left to report, or the window lies outside of what the feed recorded. */
-    if (left == 0 || window.from_ns >= window.to_ns)
-        return TD_OK;
-    feed_grants grants = {.known = granted_open()};
-    td_result rc = learn(a, query, feed, &grants, err);
-    const absence row = row_of(ABSENCE_TOPIC, feed, window.from_ns, window.to_ns);
-    for (size_t i = 0; i < feed->topic_count && rc == TD_OK; i++) {
-        const known_topic *topic = &feed->topics[i];
-        if (!topic->is_played && !is_granted(&grants, topic))
-            add_row(out, &row, topic->info->topic, topic->info->symbol);
+    const char *next = NULL;
+    for (size_t i = 0; i < read_plan_count(plan); i++) {
+        const char *feed = read_plan_segment(plan, i)->index->feed;
+        if ((after == NULL || strcmp(feed, after) > 0) && (next == NULL || strcmp(feed, next) < 0))
+            next = feed;
     }
-    granted_close(grants.known);
-    return rc;
+    return next;
 }
 
 td_result absence_find(archive *a, const absence_query *query, const stream_table *played,
                        absence_list *out, td_err *err)
 {
-    inventory all;
+    selection wanted = *query->wanted;
+    read_query all = selection_query(&wanted, SELECTION_ALL_TIME);
+    search s = {.query = query, .played = played, .out = out};
     *out = (absence_list){0};
-    if (!query->wanted->has_from && !query->wanted->has_to)
+    if (!wanted.has_from && !wanted.has_to)
         return TD_OK;
     TD_ASSERT(query->lead_from_ns <= query->window.from_ns);
-    td_result rc = take_inventory(a, query->wanted, &all, err);
-    for (size_t i = 0; i < all.count && rc == TD_OK; i++) {
-        find_outside(query, &all.feeds[i], out);
-        rc = find_topics(a, query, &all.feeds[i], played, out, err);
-    }
-    inventory_fini(&all);
+    all.is_quiet = 1;
+    td_result rc = archive_view_open(a, VIEW_ALL, NULL, &s.view, err);
+    all.view = s.view;
+    if (rc == TD_OK)
+        rc = read_plan_open(a, &all, &s.plan, err);
+    const char *feed = rc == TD_OK ? next_feed(s.plan, NULL) : NULL;
+    for (; feed != NULL && rc == TD_OK; feed = next_feed(s.plan, feed))
+        rc = find_in_feed(&s, feed, err);
+    read_plan_close(s.plan);
+    archive_view_close(s.view);
     return rc == TD_OK ? rc : td_err_add(err, rc, "what is absent from the selection");
 }

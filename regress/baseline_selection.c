@@ -6,7 +6,6 @@
 #include "base/assert.h"
 #include "base/time_text.h"
 #include "play/source.h"
-#include "tape/nothing.h"
 #include "tape/cursor.h"
 
 /* Bytes of the text: some times what a command line has. */
@@ -168,7 +167,7 @@ td_result baseline_selection_fix(baseline_selection *out, const selection *given
 {
     selection_window window;
     *out = (baseline_selection){.text = NULL};
-    td_result rc = selection_check_of(from, given, err);
+    td_result rc = selection_check(given, err);
     if (rc == TD_OK)
         rc = cursor_find_window(from, given, NULL, &window, err);
     if (rc != TD_OK)

@@ -548,7 +548,7 @@ static void sum_totals(run *r)
 
 static td_result play(run *r, td_err *err)
 {
-    td_result rc = selection_check_of(r->options->archive, r->options->wanted, err);
+    td_result rc = selection_check(r->options->wanted, err);
     pthread_mutex_init(&r->mutex, NULL);
     if (rc == TD_OK)
         rc = open_play(r, err);

@@ -80,7 +80,7 @@ static td_result gather(serve_feeds *feeds, archive *from, const selection *want
     selection copy = *wanted;
     const read_query query = selection_query(&copy, SELECTION_ALL_TIME);
     read_plan *plan = NULL;
-    td_result rc = selection_check_of(from, wanted, err);
+    td_result rc = selection_check(wanted, err);
     if (rc == TD_OK)
         rc = read_plan_open(from, &query, &plan, err);
     if (rc != TD_OK)

@@ -11,7 +11,6 @@
 #include "tape/connection_table.h"
 #include "tape/content.h"
 #include "tape/merge.h"
-#include "tape/nothing.h"
 #include "tape/segments.h"
 
 _Static_assert((int)DECODE_PADDING_BYTES <= (int)SEGMENT_PADDING_BYTES,
@@ -236,7 +235,7 @@ td_result cursor_open(archive *of, const selection *wanted, const cursor_options
 {
     TD_ASSERT(options->threads <= LIMIT_THREADS);
     archive_view *view = NULL;
-    td_result rc = selection_check_of(of, wanted, err);
+    td_result rc = selection_check(wanted, err);
     if (rc == TD_OK)
         rc = archive_view_open(of, VIEW_ALL, archive_log(of), &view, err);
     if (rc != TD_OK)

@@ -102,7 +102,7 @@ static td_result check_globs(const selection_globs *globs, const char *what, td_
 
 /* Of a --from that counts from the first frame and a --to that does not, only the tape can resolve.
  */
-int selection_has_empty_window(const selection *wanted)
+static int has_empty_window(const selection *wanted)
 {
     if (!wanted->has_to)
         return 0;
@@ -119,7 +119,7 @@ td_result selection_check(const selection *wanted, td_err *err)
         rc = check_globs(&wanted->topics, "topic", err);
     if (rc == TD_OK)
         rc = check_globs(&wanted->symbols, "symbol", err);
-    if (rc == TD_OK && selection_has_empty_window(wanted)) {
+    if (rc == TD_OK && has_empty_window(wanted)) {
         rc = td_err_set(err, TD_E_INVALID, "--from is not before --to");
         td_err_hint(err, "'--to +10m' is ten minutes after --from; 'tapedeck info' shows from when "
                          "to when an archive has frames");

@@ -53,12 +53,9 @@ typedef enum selection_answer {
 /* 1 if the glob fits the whole text. A glob that selection_check refuses fits nothing. */
 int selection_glob_fits(const char *glob, td_bytes text);
 
-/* TD_OK, or TD_E_INVALID naming a glob that cannot be read, or a window that is empty. A
- * caller that has the archive calls selection_check_of (tape/nothing.h) instead. */
+/* TD_OK, or TD_E_INVALID naming a glob that cannot be read, or a window that is empty, as far as
+ * that shows without a tape. */
 TD_MUST_USE td_result selection_check(const selection *wanted, td_err *err);
-
-/* 1 if --from is not before --to, as far as that shows without a tape. */
-int selection_has_empty_window(const selection *wanted);
 
 /* 1 if a time counts from the first frame, so that selection_resolve needs to know it. */
 int selection_is_relative(const selection *wanted);

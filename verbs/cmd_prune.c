@@ -164,7 +164,7 @@ static td_result check_feeds(pruning *p)
         is_known |= selection_has_feed(&p->feeds, pruned.rows[i].feed);
     pruned_feeds_fini(&pruned);
     return rc != TD_OK || is_known ? rc
-                                   : selection_check_feeds(verb->archive, &p->feeds, &verb->err);
+                                   : selection_check_names(verb->archive, &p->feeds, &verb->err);
 }
 
 /* Removing everything needs --all. */

@@ -69,7 +69,7 @@ static td_result check_feed(verb_run *verb, const char *feed)
     if (rc == TD_OK) {
         const char *const globs[] = {(const char *)glob.data};
         const selection wanted = {.feeds = {globs, 1}};
-        rc = selection_check_feeds(verb->archive, &wanted, &verb->err);
+        rc = selection_check_names(verb->archive, &wanted, &verb->err);
     }
     td_buf_fini(&glob);
     return rc;

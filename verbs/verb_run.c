@@ -125,7 +125,7 @@ selection verb_run_selection(const verb_run *verb)
 
 td_result verb_run_window(verb_run *verb, const selection *wanted, selection_window *out)
 {
-    td_result rc = selection_check_of(verb->archive, wanted, &verb->err);
+    td_result rc = selection_check(wanted, &verb->err);
     return rc == TD_OK ? cursor_find_window(verb->archive, wanted, &verb->log, out, &verb->err)
                        : rc;
 }

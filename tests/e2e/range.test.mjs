@@ -40,13 +40,13 @@ test("times as tables print them: a space for the T, UTC without a zone", async 
   assert.deepEqual(await selected("--from", "2021-04-18 00:00:20+08:00", "--to", "+1s"), [20]);
 });
 
-test("an empty or reversed range is refused with the recorded range", async (t) => {
+test("an empty or reversed range is refused with a hint", async (t) => {
   const { archive } = await minute(t);
   for (const range of [["--from", "2021-04-17T16:00:30Z", "--to", "2021-04-17T16:00:20Z"], ["--from", "2021-04-17", "--to", "+0s"], ["--from", "5", "--to", "5"]]) {
     for (const verb of [["replay"], ["cat"], ["gaps"], ["ls"], ["export", "--format", "jsonl", "--out", `${archive}.out`], ["serve"]]) {
       const end = await tapedeck(t, [...verb, "-a", archive, ...range], { status: 2 });
       assert.match(end.stderr, /--from is not before --to/, verb[0]);
-      assert.match(end.stderr, /hint: .*feed \S+ has frames from 2021-04-17T16:00:\d\d\.\d+Z to 2021-04-17T16:0\d:\d\d\.\d+Z/, verb[0]);
+      assert.match(end.stderr, /hint: '--to \+10m' is ten minutes after --from; 'tapedeck info' shows/, verb[0]);
     }
   }
   const end = await tapedeck(t, ["replay", "-a", archive, "--from", "+50s", "--to", "2021-04-17T16:00:10Z"], { status: null });
