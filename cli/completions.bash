@@ -17,8 +17,7 @@ _PROGRAM()
     kind=${lines[0]%%$'\t'*} prefix=${lines[0]#*$'\t'} prefix=${prefix%%$'\t'*}
     word=${word#"$prefix"}
     case $kind in
-    options | names | list)
-        [[ $kind == list ]] && compopt -o nospace 2>/dev/null
+    options | names)
         word=${word#[\"\']}
         for i in "${lines[@]:1}"; do
             i=${i%%$'\t'*}

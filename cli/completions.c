@@ -4,8 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/options_impl.h"
-
 /* The first line; the prefix ends at end. A prefix that would not stay one field has no candidates.
  */
 static void print_kind(const char *kind, const char *word, const char *end, const char *what)
@@ -36,10 +34,7 @@ static void offer_value(const option_row *row, const char *word, const char *val
         print_kind(path_kind(row->metavar), word, value, row->metavar);
         return;
     }
-    int is_list = strcmp(row->metavar, "LIST") == 0;
-    const char *comma = is_list ? strrchr(value, ',') : NULL;
-    print_kind(is_list ? "list" : "names", word, comma == NULL ? value : comma + 1,
-               is_list ? "name" : row->metavar);
+    print_kind("names", word, value, row->metavar);
     for (size_t i = 0; row->choices[i] != NULL; i++)
         puts(row->choices[i]);
 }
@@ -55,19 +50,13 @@ static void offer_operand(const options_spec *spec, const char *word)
                    "argument");
 }
 
-/* An option and its help in one line, without what follows a semicolon outside parentheses. */
+/* An option and its help in one line. */
 static void offer_option(const option_row *row)
 {
-    char help[256];
-    size_t size = 0;
-    int depth = 0; /* of parentheses */
-    for (const char *c = row->help; *c != '\0' && size + 1 < sizeof help; c++) {
-        depth += (*c == '(') - (*c == ')');
-        if (*c == ';' && depth == 0)
-            break;
-        help[size++] = (char)(*c == '\n' ? ' ' : *c);
-    }
-    help[size] = '\0';
+    char help[512];
+    (void)snprintf(help, sizeof help, "%s", row->help); /* rows are short */
+    for (char *end = help; (end = strchr(end, '\n')) != NULL;)
+        *end = ' ';
     if (row->short_name != 0)
         printf("-%c\t%s\n", row->short_name, help);
     printf("--%s%s\t%s\n", row->long_name, row->type == OPTION_FLAG ? "" : "=", help);

@@ -7,7 +7,7 @@ function __PROGRAM_complete
     set -l head (string split \t -- $lines[1])
     set -l files '^[^\t]*'
     switch $head[1]
-        case options names list
+        case options names
             printf '%s\n' "$head[2]"(string replace -r '=\t' \t -- $lines[2..-1])
             return
         case none

@@ -10,10 +10,10 @@
  *                        example "--net="; WHAT: the name of what is completed
  *   CANDIDATE HELP       any number of lines; a candidate follows PREFIX; HELP may be missing
  *
- * KIND: "options" ("=" at the end of a candidate: it takes a value), "names", "list" (a comma may
- * follow a name), "folders", "archives" (folders and .mcap files), "files" or "none". Paths have no
- * candidates: the shell completes them. All candidates are printed; the shell takes those that
- * match. No shell may evaluate these lines: PREFIX is the user's. */
+ * KIND: "options" ("=" at the end of a candidate: it takes a value), "names", "folders", "archives"
+ * (folders and .mcap files), "files" or "none". Paths have no candidates: the shell completes them.
+ * All candidates are printed; the shell takes those that match. No shell may evaluate these lines:
+ * PREFIX is the user's. */
 #ifndef TD_CLI_COMPLETIONS_H
 #define TD_CLI_COMPLETIONS_H
 

@@ -12,7 +12,6 @@ _PROGRAM() {
     flags=("${(@)found:#[^:]#=:*}") valued=("${(@)${(@M)found:#[^:]#=:*}/=:/:}")
     _describe -o $head[3] flags -- valued -qS= ;;
   (names) _describe $head[3] found ;;
-  (list) _describe $head[3] found -qS , ;;
   (folders) _files -/ ;;
   (archives) _files -g '*.mcap(-.)' ;; # folders are always offered, too
   (files) _files ;;

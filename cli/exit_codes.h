@@ -17,25 +17,11 @@ typedef enum exit_code {
 /* The status that a verb ends with when this result stopped it. TD_OK and TD_EOF give DONE. */
 static inline exit_code exit_code_of(td_result result)
 {
-    switch (result) {
-    case TD_OK:
-    case TD_EOF:
+    if (result >= TD_OK)
         return EXIT_CODE_DONE;
-    case TD_E_INVALID:
+    if (result == TD_E_INVALID)
         return EXIT_CODE_USAGE;
-    case TD_E_CORRUPT:
-    case TD_E_TRUNCATED:
-        return EXIT_CODE_DAMAGE;
-    case TD_E_IO:
-    case TD_E_NOSPACE:
-    case TD_E_LIMIT:
-    case TD_E_UNSUPPORTED:
-    case TD_E_BUSY:
-    case TD_E_NOTFOUND:
-    case TD_E_NETWORK:
-        return EXIT_CODE_FAILED;
-    }
-    return EXIT_CODE_FAILED;
+    return result == TD_E_CORRUPT || result == TD_E_TRUNCATED ? EXIT_CODE_DAMAGE : EXIT_CODE_FAILED;
 }
 
 #endif

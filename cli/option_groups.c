@@ -1,5 +1,7 @@
 #include "cli/option_groups.h"
 
+#include <stdlib.h>
+
 #include "base/assert.h"
 #include "base/limits.h"
 #include "base/workers.h"
@@ -12,8 +14,8 @@ static const option_row ARCHIVE_ROWS[] = {
      .type = OPTION_TEXT,
      .offset = offsetof(archive_choice, path),
      .metavar = "ARCHIVE",
-     .help = "archive folder; verbs that only read also accept a single .mcap file",
-     .environment = "TAPEDECK_ARCHIVE",
+     .help = "archive folder; verbs that only read also accept a single .mcap file. Without it, "
+             "$TAPEDECK_ARCHIVE",
      .is_operand = 1},
 };
 
@@ -24,13 +26,13 @@ option_group option_group_archive(archive_choice *target)
 
 td_result archive_choice_require(const archive_choice *options, const char **path, td_err *err)
 {
-    if (options->path == NULL) {
+    *path = options->path != NULL ? options->path : getenv("TAPEDECK_ARCHIVE");
+    if (*path == NULL || (*path)[0] == '\0') {
         td_err_set(err, TD_E_INVALID, "no archive is given");
         td_err_hint(err, "give --archive DIR, or set TAPEDECK_ARCHIVE; most verbs take it as their "
                          "argument, too");
         return TD_E_INVALID;
     }
-    *path = options->path;
     return TD_OK;
 }
 

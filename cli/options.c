@@ -1,37 +1,23 @@
 #include "cli/options.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/assert.h"
 #include "base/suggest.h"
-#include "cli/options_impl.h"
 
-/* State of one walk over argv. Operands are moved after everything that was already read, so that
- * at the end they are the last operand_count entries of argv, in their order. */
+/* State of one walk over argv. Operands are moved to its beginning, which was read already. */
 typedef struct walk {
     const options_spec *spec;
     char **argv;
     int argc;
     int at;
-    int operand_count; /* operands moved so far; they lie just before argv[at] */
+    int operand_count;
     td_err *err;
 } walk;
 
-void options_command_name(const options_spec *spec, char *out, size_t out_bytes)
-{
-    TD_ASSERT(out_bytes > 0);
-    if (spec->verb == NULL)
-        snprintf(out, out_bytes, "%s", spec->program);
-    else /* every verb is reached through the front, whichever program runs it */
-        snprintf(out, out_bytes, "tapedeck %s", spec->verb);
-}
-
 static void hint_help(const walk *w)
 {
-    char name[64];
-    options_command_name(w->spec, name, sizeof name);
-    td_err_hint(w->err, "'%s --help' lists the options", name);
+    td_err_hint(w->err, "'tapedeck %s --help' lists the options", w->spec->verb);
 }
 
 static int is_named(const option_row *row, const char *name, size_t length)
@@ -75,8 +61,8 @@ static td_result refuse_unknown(const walk *w, const char *name, size_t length)
 static td_result take_value(walk *w, const option_group *group, const option_row *row,
                             const char *value)
 {
-    void *target = option_target(group, row);
-    if (option_type_is_bare(row->type)) {
+    void *target = (char *)group->target + row->offset;
+    if (row->type == OPTION_FLAG) {
         if (value != NULL)
             return td_err_set(w->err, TD_E_INVALID, "--%s takes no value, found '%s'",
                               row->long_name, value);
@@ -121,7 +107,7 @@ static td_result take_short(walk *w, const char *word)
             hint_help(w);
             return TD_E_INVALID;
         }
-        if (!option_type_is_bare(row->type))
+        if (row->type != OPTION_FLAG)
             return take_value(w, group, row, c[1] == '\0' ? NULL : c + 1);
         td_result rc = take_value(w, group, row, NULL);
         if (rc != TD_OK)
@@ -130,53 +116,19 @@ static td_result take_short(walk *w, const char *word)
     return TD_OK;
 }
 
-/* Move the operands seen so far after what was read since: argv[from .. at) were options. */
-static void keep_operands_last(walk *w, int from)
-{
-    int first = from - w->operand_count;
-    TD_ASSERT(first >= 1);
-    for (int moved = from; moved < w->at; moved++) {
-        char *word = w->argv[moved];
-        memmove(&w->argv[first + 1], &w->argv[first], (size_t)(moved - first) * sizeof w->argv[0]);
-        w->argv[first++] = word;
-    }
-}
-
 static td_result take_word(walk *w)
 {
-    int from = w->at;
-    const char *word = w->argv[w->at++];
-    td_result rc = TD_OK;
+    char *word = w->argv[w->at++];
     if (word[0] != '-' || word[1] == '\0') {
-        w->operand_count++;
+        w->argv[w->operand_count++] = word;
         return TD_OK;
     }
     if (strcmp(word, "--") == 0) {
-        keep_operands_last(w, from);
-        w->operand_count += w->argc - w->at;
-        w->at = w->argc;
+        while (w->at < w->argc)
+            w->argv[w->operand_count++] = w->argv[w->at++];
         return TD_OK;
     }
-    rc = word[1] == '-' ? take_long(w, word + 2) : take_short(w, word + 1);
-    keep_operands_last(w, from);
-    return rc;
-}
-
-/* What was not given may come from the environment. */
-static void take_environment(const options_spec *spec)
-{
-    for (size_t g = 0; g < spec->group_count; g++) {
-        for (size_t r = 0; r < spec->groups[g].row_count; r++) {
-            const option_row *row = &spec->groups[g].rows[r];
-            if (row->environment == NULL)
-                continue;
-            TD_ASSERT(row->type == OPTION_TEXT);
-            const char **target = option_target(&spec->groups[g], row);
-            const char *value = getenv(row->environment);
-            if (*target == NULL && value != NULL && value[0] != '\0')
-                *target = value;
-        }
-    }
+    return word[1] == '-' ? take_long(w, word + 2) : take_short(w, word + 1);
 }
 
 const option_row *options_operand_row(const options_spec *spec, const option_group **group)
@@ -199,7 +151,7 @@ static td_result take_operand(const walk *w, options_operands *operands)
     if (row == NULL || operands->count == 0)
         return TD_OK;
     TD_ASSERT(row->type == OPTION_TEXT);
-    const char **target = option_target(group, row);
+    const char **target = (const char **)((char *)group->target + row->offset);
     if (*target != NULL) {
         td_err_set(w->err, TD_E_INVALID, "the %s is given twice: '%s', and --%s '%s'",
                    row->long_name, operands->items[0], row->long_name, *target);
@@ -239,9 +191,7 @@ td_result options_parse(const options_spec *spec, int argc, char **argv, options
             return rc;
     }
     TD_ASSERT(w.operand_count < argc || argc == 0);
-    operands->count = (size_t)w.operand_count;
-    operands->items = (const char *const *)argv + (argc - w.operand_count);
+    *operands = (options_operands){(const char *const *)argv, (size_t)w.operand_count};
     td_result rc = take_operand(&w, operands);
-    take_environment(spec);
     return rc == TD_OK ? check_operand_count(&w, operands) : rc;
 }

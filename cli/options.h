@@ -7,8 +7,8 @@
  *
  * Grammar: "--name VALUE", "--name=VALUE", "-n VALUE", "-nVALUE", flags in one word ("-qv"), "--"
  * ends the options, "-" is an operand. Options and operands may be mixed. Nothing is guessed: a
- * shortened or unknown name, a missing or a needless value is refused. Values borrow from argv and
- * from the environment. One thread. */
+ * shortened or unknown name, a missing or a needless value is refused. Values borrow from argv. One
+ * thread. */
 #ifndef TD_CLI_OPTIONS_H
 #define TD_CLI_OPTIONS_H
 
@@ -28,7 +28,8 @@ typedef enum option_type {
     OPTION_LIST,     /* options_list; each one is added */
     OPTION_UINT,     /* uint64_t within [min, max] (max 0: no upper bound) */
     OPTION_DURATION, /* uint64_t ns, a DURATION, bounds as for OPTION_UINT */
-    OPTION_SIZE,     /* uint64_t bytes, a SIZE ("64MiB"), bounds as for OPTION_UINT */
+    OPTION_SIZE,     /* uint64_t bytes: a whole number and optionally K, KiB, M, MiB, G, GiB, T, TiB
+                      * (powers of 1,024) or kB, MB, GB, TB (of 1,000), bounds as for OPTION_UINT */
     OPTION_RANGE,    /* td_decimal_range: a number, or LOW..HIGH */
     OPTION_TIME,     /* options_time, a TIME; +90s only if is_relative */
     OPTION_ENUM,     /* int: index of the value in choices */
@@ -55,7 +56,6 @@ typedef struct option_row {
     uint64_t min, max;          /* see OPTION_UINT */
     const char *const *choices; /* OPTION_ENUM: names, then NULL. OPTION_TEXT, OPTION_LIST: names
                                  * that completions offer; the verb judges the value */
-    const char *environment;    /* OPTION_TEXT: taken from here if it is not given */
     option_type type;
     td_date_edge edge;   /* OPTION_TIME: what a bare date means */
     char short_name;     /* 0: none */
@@ -74,8 +74,7 @@ enum { OPTIONS_GROUPS_MAX = 12, OPTIONS_STATUSES = EXIT_CODE_FAILED + 1 };
 
 /* A verb's whole command line. */
 typedef struct options_spec {
-    const char *program;  /* "tapedeck" */
-    const char *verb;     /* "cat"; NULL if the program has no verbs */
+    const char *verb;     /* "cat" */
     const char *summary;  /* a sentence or two */
     const char *operands; /* "[FILE]..." as --help prints it; NULL if it takes none of its own */
     size_t operand_min;
@@ -95,9 +94,8 @@ typedef struct options_operands {
     size_t count;
 } options_operands;
 
-/* Read argv[1 ...] into the targets. The order of argv's entries is changed: operands come last.
- * TD_OK; TD_EOF: --help was given (the rest was not read); TD_E_INVALID with what is wrong, and
- * a hint. */
+/* Read argv[1 ...] into the targets. argv's entries are overwritten by the operands. TD_OK; TD_EOF:
+ * --help was given (the rest was not read); TD_E_INVALID with what is wrong, and a hint. */
 TD_MUST_USE td_result options_parse(const options_spec *spec, int argc, char **argv,
                                     options_operands *operands, td_err *err);
 
@@ -111,8 +109,18 @@ void options_print_help(const options_spec *spec, FILE *out);
 TD_MUST_USE td_result options_set_value(const option_row *row, const char *text, uint64_t now_ns,
                                         void *target, td_err *err);
 
-/* Parse a SIZE: a whole number and optionally K, KiB, M, MiB, G, GiB, T, TiB (powers of 1,024) or
- * kB, MB, GB, TB (powers of 1,000). TD_E_INVALID. */
-TD_MUST_USE td_result options_parse_size(const char *text, uint64_t *bytes, td_err *err);
+/* ---- for help and completions ---- */
+
+/* --help, which every verb has without listing it. */
+extern const option_row OPTIONS_HELP_ROW;
+
+/* The row of a long name of that length, or (length 0) of the letter at name, and its group; NULL
+ * if absent. */
+const option_row *options_find(const options_spec *spec, const char *name, size_t length,
+                               const option_group **group);
+
+/* The row that takes the operand of a verb without operands of its own, and its group; NULL if
+ * absent. */
+const option_row *options_operand_row(const options_spec *spec, const option_group **group);
 
 #endif

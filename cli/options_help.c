@@ -3,7 +3,6 @@
 
 #include "base/assert.h"
 #include "cli/options.h"
-#include "cli/options_impl.h"
 #include "cli/terminal.h"
 
 enum { HELP_COLUMN = 30, STATUS_COLUMN = 6, HELP_NAME_BYTES = 96, HELP_TEXT_BYTES = 1024 };
@@ -18,7 +17,7 @@ static size_t format_name(const option_row *row, char out[HELP_NAME_BYTES])
     if (row->short_name != 0)
         snprintf(letter, sizeof letter, "-%c,", row->short_name);
     const char *value = row->metavar == NULL ? "" : row->metavar;
-    TD_ASSERT(option_type_is_bare(row->type) || row->metavar != NULL);
+    TD_ASSERT(row->type == OPTION_FLAG || row->metavar != NULL);
     int width = snprintf(out, HELP_NAME_BYTES, "  %s --%s%s%s", letter, row->long_name,
                          row->metavar == NULL ? "" : " ", value);
     TD_ASSERT(width > 0);
@@ -71,8 +70,6 @@ static void print_row(FILE *out, const option_row *row)
         fprintf(out, "%*s", HELP_COLUMN, "");
         print_broken(out, choices, HELP_COLUMN, "");
     }
-    if (row->environment != NULL)
-        fprintf(out, "%*s(or $%s)\n", HELP_COLUMN, "", row->environment);
 }
 
 static void print_statuses(const options_spec *spec, FILE *out)
@@ -108,8 +105,6 @@ static void print_examples(const options_spec *spec, FILE *out)
 
 void options_print_help(const options_spec *spec, FILE *out)
 {
-    char name[64];
-    options_command_name(spec, name, sizeof name);
     char operands[HELP_NAME_BYTES] = "";
     const option_group *group = NULL;
     const option_row *row = options_operand_row(spec, &group);
@@ -117,7 +112,7 @@ void options_print_help(const options_spec *spec, FILE *out)
         snprintf(operands, sizeof operands, " %s", spec->operands);
     else if (row != NULL)
         snprintf(operands, sizeof operands, " [%s]", row->metavar);
-    fprintf(out, "usage: %s [OPTION]...%s\n", name, operands);
+    fprintf(out, "usage: tapedeck %s [OPTION]...%s\n", spec->verb, operands);
     print_broken(out, spec->summary, 0, "");
     for (size_t g = 0; g < spec->group_count; g++) {
         fprintf(out, "\n%s\n", spec->groups[g].title);

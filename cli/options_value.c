@@ -9,7 +9,6 @@
 #include "base/suggest.h"
 #include "base/time_text.h"
 #include "cli/options.h"
-#include "cli/options_impl.h"
 
 /* Digits only: no sign, no blanks, no "0x". Returns the text after them, or NULL. */
 static const char *parse_digits(const char *text, uint64_t *out)
@@ -47,7 +46,7 @@ static const size_unit SIZE_UNITS[] = {
     {"TB", UINT64_C(1000000000000)},
 };
 
-td_result options_parse_size(const char *text, uint64_t *bytes, td_err *err)
+static td_result parse_size(const char *text, uint64_t *bytes, td_err *err)
 {
     uint64_t number = 0;
     const char *unit = parse_digits(text, &number);
@@ -92,7 +91,7 @@ static td_result set_number(const option_row *row, const char *text, uint64_t *t
     if (row->type == OPTION_DURATION) {
         rc = td_duration_parse(text, &value, err);
     } else if (row->type == OPTION_SIZE) {
-        rc = options_parse_size(text, &value, err);
+        rc = parse_size(text, &value, err);
     } else {
         const char *end = parse_digits(text, &value);
         if (end == NULL || *end != '\0')
@@ -153,7 +152,7 @@ static td_result set_time(const option_row *row, const char *text, uint64_t now_
 td_result options_set_value(const option_row *row, const char *text, uint64_t now_ns, void *target,
                             td_err *err)
 {
-    if (!option_type_is_bare(row->type) && text[0] == '\0')
+    if (row->type != OPTION_FLAG && text[0] == '\0')
         return td_err_set(err, TD_E_INVALID, "the value is empty");
     switch (row->type) {
     case OPTION_FLAG:

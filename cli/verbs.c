@@ -1,5 +1,4 @@
 #include "cli/verbs.h"
-#include "cli/verb_exec.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -52,37 +51,25 @@ static exit_code refuse_verb(const verb_table *table, const verb_context *contex
     return report_error(context->report, &err);
 }
 
-/* 1 for the words that ask for the program's own help or version. */
-static int is_asked(const char *word, const char *a, const char *b)
+/* Replace this process by a program in the folder of this one. Returns only on failure. */
+static td_result run_program(const char *program, char **argv, td_err *err)
 {
-    return strcmp(word, a) == 0 || strcmp(word, b) == 0;
-}
-
-static exit_code run_verb(const verb_table *table, const verb_context *context, const verb_row *row,
-                          int argc, char **argv);
-
-/* "help VERB..." is "VERB... --help". argv: the words after "help". */
-static exit_code show_help(const verb_table *table, const verb_context *context, int argc,
-                           char **argv)
-{
-    enum { WORDS_MAX = 4 };
-    if (argc == 0) {
-        print_verbs(table, stdout);
-        return EXIT_CODE_DONE;
+    char path[2 * LIMIT_PATH_BYTES];
+    char **words = argv - 1; /* the word before the verb names the program */
+    ssize_t length = readlink("/proc/self/exe", path, LIMIT_PATH_BYTES);
+    while (length > 0 && path[length - 1] != '/')
+        length--;
+    if (length > 0) {
+        (void)snprintf(path + length, LIMIT_PATH_BYTES, "%s", program); /* a short name */
+        words[0] = path;
+        execv(path, words);
     }
-    const verb_row *row = find_verb(table, argv[0]);
-    if (row == NULL)
-        return refuse_verb(table, context, argv[0]);
-    char flag[] = "--help";
-    char *words[WORDS_MAX + 2];
-    int count = 0;
-    for (; count < argc && count < WORDS_MAX; count++)
-        words[count] = argv[count];
-    words[count++] = flag;
-    words[count] = NULL;
-    return run_verb(table, context, row, count, words);
+    td_err_set_os(err, errno, "cannot start %s", program);
+    td_err_hint(err, "install it in the folder of this program");
+    return TD_E_IO;
 }
 
+/* argv[0] is the verb. */
 static exit_code run_verb(const verb_table *table, const verb_context *context, const verb_row *row,
                           int argc, char **argv)
 {
@@ -93,22 +80,10 @@ static exit_code run_verb(const verb_table *table, const verb_context *context, 
     report_name_verb(context->report, name);
     if (row->run != NULL)
         return row->run(context, argc, argv);
-    TD_ASSERT(row->program != NULL);
     td_err err;
-    td_err_clear(&err);
-    td_result rc = verb_exec(row->program, argv, &err);
+    td_result rc = run_program(row->program, argv, &err);
     TD_ASSERT(rc != TD_OK);
     return report_error(context->report, &err);
-}
-
-/* Print the candidates for a verb's name, or that another place takes no name. */
-static void complete_verb(const verb_table *table, int is_name)
-{
-    printf("%s\t\tverb\n", is_name ? "names" : "none");
-    for (size_t i = 0; is_name && i < table->row_count; i++)
-        printf("%s\t%s\n", table->rows[i].name, table->rows[i].summary);
-    if (is_name)
-        puts("help\tshow help");
 }
 
 /* --complete WORD...: another program's verb is completed by that program. argv[0] is the word
@@ -116,57 +91,43 @@ static void complete_verb(const verb_table *table, int is_name)
 static exit_code complete(const verb_table *table, const verb_context *context, int argc,
                           char **argv)
 {
-    if (argc < 2)
-        return EXIT_CODE_DONE;
     const verb_row *row = argc > 2 ? find_verb(table, argv[1]) : NULL;
-    int first = row == NULL ? 1 : 2;
-    completion_line line = {argv + first, (size_t)(argc - first)};
-    if (row == NULL && table->default_verb != NULL)
-        row = find_verb(table, table->default_verb);
-    if (row == NULL) {
-        complete_verb(table, argc == 2 || (argc == 3 && strcmp(argv[1], "help") == 0));
-        return EXIT_CODE_DONE;
+    if (row != NULL) {
+        completion_line line = {argv + 2, (size_t)(argc - 2)};
+        verb_context describing = *context;
+        describing.describe = completions_offer;
+        describing.describe_user = &line;
+        return run_verb(table, &describing, row, argc, argv);
     }
-    verb_context describing = *context;
-    describing.describe = completions_offer;
-    describing.describe_user = &line;
-    return run_verb(table, &describing, row, argc, argv);
+    printf("%s\t\tverb\n", argc == 2 ? "names" : "none");
+    for (size_t i = 0; argc == 2 && i < table->row_count; i++)
+        printf("%s\t%s\n", table->rows[i].name, table->rows[i].summary);
+    return EXIT_CODE_DONE;
 }
 
 exit_code verbs_below(const verb_table *table, const verb_context *context, int argc, char **argv)
 {
-    if (context->describe != NULL) /* argv[0] is --complete, argv[1] the verb itself */
-        return complete(table, context, argc - 1, argv + 1);
     const char *word = argc > 1 ? argv[1] : NULL;
     const verb_row *row = word == NULL ? NULL : find_verb(table, word);
+    if (context->describe != NULL) /* argv[0] is --complete, argv[1] the verb itself */
+        return complete(table, context, argc - 1, argv + 1);
     if (row != NULL)
         return run_verb(table, context, row, argc - 1, argv + 1);
-    if (word != NULL && (is_asked(word, "--help", "-h") || strcmp(word, "help") == 0))
-        return show_help(table, context, argc - 2, argv + 2);
-    return refuse_verb(table, context, word);
+    if (word == NULL || (strcmp(word, "--help") != 0 && strcmp(word, "-h") != 0))
+        return refuse_verb(table, context, word);
+    print_verbs(table, stdout);
+    return EXIT_CODE_DONE;
 }
 
 static exit_code run(const verb_table *table, const verb_context *context, int argc, char **argv)
 {
-    const char *word = argc > 1 ? argv[1] : NULL;
-    const verb_row *row = word == NULL ? NULL : find_verb(table, word);
-    if (row != NULL)
-        return run_verb(table, context, row, argc - 1, argv + 1);
-    if (word != NULL && strcmp(word, "--complete") == 0)
+    const char *word = argc > 1 ? argv[1] : "";
+    if (strcmp(word, "--complete") == 0)
         return complete(table, context, argc - 1, argv + 1);
-    if (word != NULL && is_asked(word, "--version", "-V")) {
-        printf("%s %s\n", table->program, TAPEDECK_VERSION);
-        return EXIT_CODE_DONE;
-    }
-    if (table->default_verb != NULL) {
-        row = find_verb(table, table->default_verb);
-        TD_ASSERT(row != NULL);
-        TD_ASSERT(row->run != NULL);
-        return run_verb(table, context, row, argc, argv);
-    }
-    if (word != NULL && (is_asked(word, "--help", "-h") || strcmp(word, "help") == 0))
-        return show_help(table, context, argc - 2, argv + 2);
-    return refuse_verb(table, context, word);
+    if (strcmp(word, "--version") != 0 && strcmp(word, "-V") != 0)
+        return verbs_below(table, context, argc, argv);
+    printf("%s %s\n", table->program, TAPEDECK_VERSION);
+    return EXIT_CODE_DONE;
 }
 
 /* Help and version are printed without checks, so check standard output here. A verb whose own
@@ -182,15 +143,11 @@ static exit_code finish_output(const verb_context *context, exit_code status)
     return report_error(context->report, &err);
 }
 
-/* A write beyond the limit on file sizes was tried. */
-static volatile sig_atomic_t was_file_too_large;
-
-/* The write then fails with EFBIG. Not SIG_IGN, which programs that are started from here would
- * inherit. */
+/* A write beyond the limit on file sizes fails with EFBIG. Not SIG_IGN, which programs that are
+ * started from here would inherit. */
 static void on_file_too_large(int number)
 {
     (void)number;
-    was_file_too_large = 1;
 }
 
 /* Limits of the process that would end it by a signal: stacks get what programs here need, whatever
@@ -229,12 +186,9 @@ int verbs_main(const verb_table *table, int argc, char **argv)
     if (rc == TD_OK)
         rc = settle_limits(&err);
     report_init(&report, table->program, stderr);
-    verb_context context = {.program = table->program, .report = &report};
+    verb_context context = {.report = &report};
     exit_code status = rc == TD_OK ? run(table, &context, argc, argv) : report_error(&report, &err);
     status = finish_output(&context, status);
-    if (was_file_too_large)
-        report_line(&report, TD_LOG_ERROR,
-                    "a write failed at the limit on the size of files: raise it (ulimit -f)");
     report_fini(&report);
     return (int)status;
 }

@@ -10,8 +10,7 @@
 
 /* What a verb is given. */
 typedef struct verb_context {
-    const char *program; /* "tapedeck" */
-    reporter *report;    /* the program's, for its own lines */
+    reporter *report; /* the program's, for its own lines */
     /* NULL, or takes a verb's command line: verb_begin calls it, and the verb does nothing else. */
     void (*describe)(void *user, const options_spec *spec);
     void *describe_user;
@@ -30,11 +29,10 @@ typedef struct verb_table {
     const char *summary; /* one or two lines on what the program is for */
     const verb_row *rows;
     size_t row_count;
-    const char *default_verb; /* taken when argv[1] names none of them; NULL: one must be named */
 } verb_table;
 
 /* Run the verb that argv[1] names. Handles --help, --version, --complete WORD...
- * (cli/completions.h), "help VERB", and a missing or unknown verb (status 2). Opens those
+ * (cli/completions.h), and a missing or unknown verb (status 2). Opens those
  * of descriptors 0 to 2 that are closed, before anything else is opened; the report is finished
  * when it returns. For main.c only, as the first thing it does. */
 int verbs_main(const verb_table *table, int argc, char **argv);

@@ -193,7 +193,6 @@ exit_code cmd_drift(const verb_context *context, int argc, char **argv)
         option_group_talk(&command.verb.talk),
     };
     const options_spec spec = {
-        .program = context->program,
         .verb = "drift",
         .summary =
             "Report content of the selected frames that the schema does not know: new topics\n"

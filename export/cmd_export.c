@@ -237,7 +237,6 @@ exit_code cmd_export(const verb_context *context, int argc, char **argv)
         option_group_talk(&command.verb.talk),
     };
     const options_spec spec = {
-        .program = context->program,
         .verb = "export",
         .summary = "Export a selection as a dataset. Files are renamed when all are complete,\n"
                    "MANIFEST.json last; it describes the input and lists the holes.",

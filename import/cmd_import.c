@@ -248,7 +248,6 @@ exit_code cmd_import(const verb_context *context, int argc, char **argv)
         option_group_talk(&command.talk),
     };
     const options_spec spec = {
-        .program = context->program,
         .verb = "import",
         .summary = "Import captures of other tools into an archive, each as one session.",
         .operands = "FILE...",

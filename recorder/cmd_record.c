@@ -73,7 +73,6 @@ static int parse_line(const verb_context *context, record_line *line, int argc, 
         option_group_talk(&line->talk),
     };
     options_spec spec = {
-        .program = context->program,
         .verb = "record",
         .summary = "Capture live feeds into an archive, until stopped.",
         .operands = "[URL]",

@@ -13,7 +13,6 @@ int main(int argc, char **argv)
         .summary = "Captures exchange WebSocket feeds, byte for byte, into an archive.",
         .rows = VERBS,
         .row_count = sizeof VERBS / sizeof VERBS[0],
-        .default_verb = "record",
     };
     return verbs_main(&TABLE, argc, argv);
 }

@@ -339,7 +339,6 @@ exit_code cmd_regress_check(const verb_context *context, int argc, char **argv)
         option_group_talk(&command.verb.talk),
     };
     const options_spec spec = {
-        .program = context->program,
         .verb = "regress check",
         .summary = "Decode an archive and compare the result with a baseline, frame by frame.",
         .operands = "FILE [DIR]",
@@ -384,7 +383,6 @@ exit_code cmd_regress_diff(const verb_context *context, int argc, char **argv)
         option_group_talk(&command.verb.talk),
     };
     const options_spec spec = {
-        .program = context->program,
         .verb = "regress diff",
         .summary =
             "Decode an archive with two decoders and compare the results, frame by frame. A\n"

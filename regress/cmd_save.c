@@ -155,7 +155,6 @@ exit_code cmd_regress_save(const verb_context *context, int argc, char **argv)
         option_group_talk(&command.verb.talk),
     };
     const options_spec spec = {
-        .program = context->program,
         .verb = "regress save",
         .summary = "Decode a selection and save hashes of every frame, of its message, and of the\n"
                    "order book after it, for 'regress check'.",

@@ -343,7 +343,6 @@ exit_code cmd_replay(const verb_context *context, int argc, char **argv)
         option_group_talk(&command.verb.talk),
     };
     const options_spec spec = {
-        .program = context->program,
         .verb = "replay",
         .summary =
             "Run a recording through decoders and order books, check every frame, and report\n"

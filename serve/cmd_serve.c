@@ -260,7 +260,6 @@ exit_code cmd_serve(const verb_context *context, int argc, char **argv)
         option_group_talk(&command.talk),
     };
     const options_spec spec = {
-        .program = context->program,
         .verb = "serve",
         .summary =
             "Replay a recording as a WebSocket server that speaks the exchange's dialect. Clients\n"

@@ -286,7 +286,6 @@ exit_code cmd_sim(const verb_context *context, int argc, char **argv)
         option_group_talk(&command.talk),
     };
     const options_spec spec = {
-        .program = context->program,
         .verb = "sim",
         .summary = "Run a simulated exchange: seeded order flow through a matching engine.",
         .groups = groups,

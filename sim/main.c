@@ -13,7 +13,6 @@ int main(int argc, char **argv)
         .summary = "A deterministic exchange for demos, tests and benchmarks.",
         .rows = VERBS,
         .row_count = sizeof VERBS / sizeof VERBS[0],
-        .default_verb = "sim",
     };
     return verbs_main(&TABLE, argc, argv);
 }

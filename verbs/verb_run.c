@@ -68,8 +68,7 @@ static int parse(verb_run *verb, const verb_spec *spec, const verb_context *cont
     TD_ASSERT(count < OPTIONS_GROUPS_MAX);
     groups[count++] =
         has_archive ? option_group_talk(&verb->talk) : option_group_quiet(&verb->talk);
-    options_spec line = {.program = context->program,
-                         .verb = spec->name,
+    options_spec line = {.verb = spec->name,
                          .summary = spec->summary,
                          .operands = spec->operands,
                          .operand_max = spec->operands == NULL ? 0 : 1,

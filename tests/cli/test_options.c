@@ -87,8 +87,7 @@ static void fixture_init(fixture *f)
     f->groups[5] = option_group_talk(&f->talk);
     f->groups[6] = option_group_entries(&f->entries);
     /* now: 2026-11-20T06:00:00Z, so that relative times can be checked */
-    f->spec = (options_spec){.program = "tapedeck",
-                             .verb = "cat",
+    f->spec = (options_spec){.verb = "cat",
                              .summary = "Print frames.",
                              .operands = "[FILE]...",
                              .operand_max = 3,
@@ -352,7 +351,7 @@ typedef struct size_row {
     uint64_t bytes;
 } size_row;
 
-/* Powers of 1,024 and of 1,000, as cli/options.h says. */
+/* Powers of 1,024 and of 1,000, as cli/options.h has them. */
 static void test_sizes(void **state)
 {
     (void)state;
@@ -369,7 +368,8 @@ static void test_sizes(void **state)
                                     {"1T", 1099511627776}};
     for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
         uint64_t bytes = 1;
-        assert_int_equal(options_parse_size(ROWS[i].text, &bytes, NULL), TD_OK);
+        option_row row = {.long_name = "size", .type = OPTION_SIZE, .metavar = "SIZE"};
+        assert_int_equal(options_set_value(&row, ROWS[i].text, 0, &bytes, NULL), TD_OK);
         assert_int_equal(bytes, ROWS[i].bytes);
     }
 }

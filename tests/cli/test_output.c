@@ -464,34 +464,25 @@ static void test_exit_status(void **state)
 
 static exit_code run_differs(const verb_context *context, int argc, char **argv)
 {
-    assert_string_equal(context->program, "prog");
+    assert_non_null(context->report);
     assert_string_equal(argv[0], "differs");
     assert_int_equal(argc, 2);
     return EXIT_CODE_DIFFERS;
 }
 
-static exit_code run_default(const verb_context *context, int argc, char **argv)
-{
-    (void)context;
-    assert_string_equal(argv[1], "-a");
-    return argc == 3 ? EXIT_CODE_DONE : EXIT_CODE_FAILED;
-}
-
-/* A verb runs with argv[0] its own name; a default verb takes a command line without one. */
+/* A verb runs with argv[0] its own name. */
 static void test_verbs(void **state)
 {
     (void)state;
     static const verb_row ROWS[] = {
         {"differs", "differs always", run_differs, NULL},
-        {"plain", "the default", run_default, NULL},
         {"absent", "not installed", NULL, "no-such-program-anywhere"},
     };
-    verb_table table = {"prog", "For tests.", ROWS, 3, NULL};
+    verb_table table = {"prog", "For tests.", ROWS, 2};
     char prog[] = "prog";
     char differs[] = "differs";
     char x[] = "x";
     char absent[] = "absent";
-    char a[] = "-a";
     char *named[] = {prog, differs, x, NULL};
     assert_int_equal(verbs_main(&table, 3, named), EXIT_CODE_DIFFERS);
     char *unknown[] = {prog, x, NULL};
@@ -500,9 +491,6 @@ static void test_verbs(void **state)
     assert_int_equal(verbs_main(&table, 1, none), EXIT_CODE_USAGE);
     char *gone[] = {prog, absent, NULL};
     assert_int_equal(verbs_main(&table, 2, gone), EXIT_CODE_FAILED);
-    table.default_verb = "plain";
-    char *without[] = {prog, a, x, NULL};
-    assert_int_equal(verbs_main(&table, 3, without), EXIT_CODE_DONE);
 }
 
 int main(void)

@@ -44,10 +44,9 @@ const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}${text.endsW
 
 /** An option's help as sentences on one line. */
 function sentences(lines) {
-  const [, text, choices, environment] = /^(.*?)(?: one of: (.*?))?(?: \(or (\$\w+)\))?$/.exec(lines.join(" "));
+  const [, text, choices] = /^(.*?)(?: one of: (.*?))?$/.exec(lines.join(" "));
   const parts = [sentence(text)];
   if (choices) parts.push(`One of: ${choices}.`);
-  if (environment) parts.push(`Without it, ${environment}.`);
   return roff(parts.join(" "));
 }
 

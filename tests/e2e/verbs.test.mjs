@@ -57,7 +57,6 @@ test("every error begins with the verb's name, whichever program runs it", async
       for (const line of end.stderr.trimEnd().split("\n")) assert.ok(line.startsWith(`tapedeck ${verb}: `), `${program}: ${line}`);
     }
   }
-  assert.match((await run(t, "tapedeck-record", ["--no-such-option"], { status: 2 })).stderr, /^tapedeck record: /);
 });
 
 test("every verb has help with an example that names it", async (t) => {
@@ -71,16 +70,15 @@ test("every verb has help with an example that names it", async (t) => {
   }
 });
 
-test("a verb with verbs of its own lists them, in each way of asking", async (t) => {
+test("a verb with verbs of its own lists them", async (t) => {
   const listed = (await tapedeck(t, ["regress", "--help"])).stdout;
   assert.match(listed, /^usage: tapedeck regress VERB /);
-  for (const words of [["help", "regress"], ["regress", "-h"], ["regress", "help"]]) assert.equal((await tapedeck(t, words)).stdout, listed);
+  assert.equal((await tapedeck(t, ["regress", "-h"])).stdout, listed);
   const below = await verbsBelow(t, "regress");
   assert.ok(below.has("save"));
   for (const verb of below.keys()) {
     const help = (await tapedeck(t, ["regress", verb, "--help"])).stdout;
     assert.match(help, new RegExp(`^usage: tapedeck regress ${verb} `));
-    for (const words of [["help", "regress", verb], ["regress", "help", verb]]) assert.equal((await tapedeck(t, words)).stdout, help);
   }
 });
 
