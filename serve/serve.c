@@ -122,7 +122,7 @@ static void on_message(void *user, wire_peer_conn *conn, unsigned opcode, td_byt
 
 /* Without a secret malformed credentials are accepted too, because none are needed. */
 static unsigned refuse_upgrade(serve *server, td_bytes path, td_bytes query,
-                               char why[WIRE_REASON_BYTES])
+                               char why[WIRE_ANSWER_BYTES])
 {
     const serve_options *options = &server->options;
     const served_feed *feed = serve_feeds_find(options->feeds, path);
@@ -134,21 +134,21 @@ static unsigned refuse_upgrade(serve *server, td_bytes path, td_bytes query,
     refusal wrong = dialect_check_query(feed->family->dialect, query, options->secret,
                                         wall_ms(server), &has_key);
     if (wrong != REFUSAL_NONE && options->secret != NULL) {
-        (void)snprintf(why, WIRE_REASON_BYTES, "the credentials in the URL are wrong or expired");
+        (void)snprintf(why, WIRE_ANSWER_BYTES, "the credentials in the URL are wrong or expired");
         return 401;
     }
     if (server->is_stopping) {
-        (void)snprintf(why, WIRE_REASON_BYTES, "the server is stopping");
+        (void)snprintf(why, WIRE_ANSWER_BYTES, "the server is stopping");
         return 503;
     }
     if (server->client_count < options->client_count_max)
         return 101;
-    (void)snprintf(why, WIRE_REASON_BYTES,
+    (void)snprintf(why, WIRE_ANSWER_BYTES,
                    "%zu clients are connected: --max-clients allows no more", server->client_count);
     return 503;
 }
 
-static unsigned on_accept(void *user, td_bytes path, td_bytes query, char why[WIRE_REASON_BYTES])
+static unsigned on_accept(void *user, td_bytes path, td_bytes query, char why[WIRE_ANSWER_BYTES])
 {
     serve *server = user;
     unsigned status = refuse_upgrade(server, path, query, why);

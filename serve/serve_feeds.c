@@ -157,11 +157,11 @@ const served_feed *serve_feeds_find(const serve_feeds *feeds, td_bytes path)
     return NULL;
 }
 
-void serve_feeds_paths_text(const serve_feeds *feeds, td_bytes path, char out[WIRE_REASON_BYTES])
+void serve_feeds_paths_text(const serve_feeds *feeds, td_bytes path, char out[WIRE_ANSWER_BYTES])
 {
     for (size_t i = 0; i < feeds->count; i++) {
         if (i == 0 || feeds->items[i].family != feeds->items[i - 1].family)
-            family_paths_text(feeds->items[i].family, path, out, WIRE_REASON_BYTES);
+            family_paths_text(feeds->items[i].family, path, out, WIRE_ANSWER_BYTES);
     }
 }
 

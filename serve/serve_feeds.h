@@ -43,7 +43,7 @@ const char *served_feed_path(const served_feed *feed);
 const served_feed *serve_feeds_find(const serve_feeds *feeds, td_bytes path);
 
 /* "nothing is served at PATH; there is /a, /b", truncated if needed. */
-void serve_feeds_paths_text(const serve_feeds *feeds, td_bytes path, char out[WIRE_REASON_BYTES]);
+void serve_feeds_paths_text(const serve_feeds *feeds, td_bytes path, char out[WIRE_ANSWER_BYTES]);
 
 /* Names of the feeds at a path, for a selection; out has space for feeds->count. Returns their
  * number. */

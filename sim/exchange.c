@@ -651,27 +651,27 @@ static void take_request(sim_conn *conn, td_bytes bytes)
 /* ---- connections open and close ---- */
 
 static unsigned refuse_upgrade(exchange *x, td_bytes path, td_bytes query,
-                               char why[WIRE_REASON_BYTES])
+                               char why[WIRE_ANSWER_BYTES])
 {
     const sim_family *f = find_path(x, path);
     int has_key = 0;
     if (f == NULL) {
         for (uint32_t i = 0; i < x->options.family_count; i++)
-            family_paths_text(x->families[i].family, path, why, WIRE_REASON_BYTES);
+            family_paths_text(x->families[i].family, path, why, WIRE_ANSWER_BYTES);
         return 404;
     }
     if (x->is_stopped) {
-        (void)snprintf(why, WIRE_REASON_BYTES, "the exchange is stopping");
+        (void)snprintf(why, WIRE_ANSWER_BYTES, "the exchange is stopping");
         return 503;
     }
     if (dialect_check_query(f->family->dialect, query, x->options.secret, wall_ms(x), &has_key) ==
         REFUSAL_NONE)
         return 101;
-    (void)snprintf(why, WIRE_REASON_BYTES, "the credentials in the URL are wrong or expired");
+    (void)snprintf(why, WIRE_ANSWER_BYTES, "the credentials in the URL are wrong or expired");
     return 401;
 }
 
-static unsigned on_accept(void *user, td_bytes path, td_bytes query, char why[WIRE_REASON_BYTES])
+static unsigned on_accept(void *user, td_bytes path, td_bytes query, char why[WIRE_ANSWER_BYTES])
 {
     exchange *x = user;
     unsigned status = refuse_upgrade(x, path, query, why);

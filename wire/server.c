@@ -307,8 +307,6 @@ static void peer_free(wire_peer_conn *peer)
 static wire_peer_conn *peer_new(wire_server *server, struct lws *wsi, td_bytes path, td_bytes query)
 {
     wire_peer_conn *peer = td_alloc_zero(1, sizeof *peer);
-    if (peer == NULL)
-        return NULL;
     peer->holder = HOLDER_PEER;
     peer->server = server;
     peer->wsi = wsi;
@@ -320,10 +318,7 @@ static wire_peer_conn *peer_new(wire_server *server, struct lws *wsi, td_bytes p
     server->peers = peer;
     peer->path = td_strndup((const char *)path.data, path.size);
     peer->query = td_strndup((const char *)query.data, query.size);
-    if (peer->path != NULL && peer->query != NULL)
-        return peer;
-    peer_free(peer);
-    return NULL;
+    return peer;
 }
 
 /* libwebsockets has closed it, or is about to. */
@@ -386,8 +381,13 @@ static const char *status_text(unsigned status)
     static const struct {
         unsigned status;
         const char *text;
-    } ROWS[] = {{400, "Bad Request"},     {401, "Unauthorized"}, {403, "Forbidden"},
-                {404, "Not Found"},       {502, "Bad Gateway"},  {503, "Service Unavailable"},
+    } ROWS[] = {{200, "OK"},
+                {400, "Bad Request"},
+                {401, "Unauthorized"},
+                {403, "Forbidden"},
+                {404, "Not Found"},
+                {502, "Bad Gateway"},
+                {503, "Service Unavailable"},
                 {426, "Upgrade Required"}};
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
         if (ROWS[i].status == status)
@@ -401,7 +401,7 @@ static const char *status_text(unsigned status)
 static void refuse_request(struct lws *wsi, unsigned status, const char *why)
 {
     enum { HEAD_BYTES = 256 };
-    char text[HEAD_BYTES + WIRE_REASON_BYTES];
+    char text[HEAD_BYTES + WIRE_ANSWER_BYTES];
     const char *name = status_text(status);
     if (why[0] == '\0')
         why = name;
@@ -460,34 +460,38 @@ static void hide_subprotocol(const wire_peer_conn *peer, struct lws_process_html
         answer->p -= length;
 }
 
-/* Answers a request to upgrade: 0: continue, 1: was answered, -1: hang up. */
-static int on_upgrade(struct lws *wsi)
+typedef enum request_kind { REQUEST_UPGRADE, REQUEST_PLAIN } request_kind;
+
+/* The answer to a request: 0: it is upgraded, 1: answered, -1: hang up. */
+static int on_request(struct lws *wsi, request_kind kind)
 {
     wire_server *server = server_of(wsi);
     if (server == NULL)
         return -1;
     char path[LIMIT_URL_BYTES];
     char query[LIMIT_URL_BYTES];
-    char why[WIRE_REASON_BYTES] = "";
+    char text[WIRE_ANSWER_BYTES] = "";
     int path_size = lws_hdr_copy(wsi, path, sizeof path, WSI_TOKEN_GET_URI);
     if (path_size <= 0)
         return -1;
     td_bytes path_view = td_bytes_of(path, (size_t)path_size);
     td_bytes query_view = td_bytes_of(query, copy_query(wsi, query, sizeof query));
     unsigned status =
-        server->is_closed ? 503 : server->ops->accept(server->user, path_view, query_view, why);
+        server->is_closed ? 503 : server->ops->accept(server->user, path_view, query_view, text);
+    if (status == 101 && kind == REQUEST_PLAIN) {
+        status = 426;
+        (void)snprintf(text, sizeof text, "this is a WebSocket server: ask for an upgrade");
+    }
     if (status == 101 && !pass_over_subprotocols(server, wsi)) {
         status = 400;
-        (void)snprintf(why, sizeof why, "Sec-WebSocket-Protocol is too long, or no list of names");
+        (void)snprintf(text, sizeof text,
+                       "Sec-WebSocket-Protocol is too long, or no list of names");
     }
     if (status != 101) {
-        refuse_request(wsi, status, why);
-        return 1;
+        refuse_request(wsi, status, text);
+        return kind == REQUEST_PLAIN ? -1 : 1;
     }
-    wire_peer_conn *peer = peer_new(server, wsi, path_view, query_view);
-    if (peer == NULL)
-        return -1;
-    lws_set_opaque_user_data(wsi, peer);
+    lws_set_opaque_user_data(wsi, peer_new(server, wsi, path_view, query_view));
     return 0;
 }
 
@@ -521,12 +525,6 @@ static void on_receive(wire_peer_conn *peer, td_bytes piece)
 }
 
 /* It serves no pages. */
-static int on_plain_http(struct lws *wsi)
-{
-    refuse_request(wsi, 426, "this is a WebSocket server: ask for an upgrade");
-    return -1;
-}
-
 /* The TLS context of the vhost is to be filled. */
 static int server_use_identity(struct lws_vhost *vhost, struct ssl_ctx_st *context)
 {
@@ -547,9 +545,9 @@ static int server_callback(struct lws *wsi, enum lws_callback_reasons reason, vo
     if (reason == LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS)
         return server_use_identity(in, user);
     if (reason == LWS_CALLBACK_HTTP_CONFIRM_UPGRADE)
-        return on_upgrade(wsi);
+        return on_request(wsi, REQUEST_UPGRADE);
     if (reason == LWS_CALLBACK_HTTP)
-        return on_plain_http(wsi);
+        return on_request(wsi, REQUEST_PLAIN);
     wire_peer_conn *peer = peer_of(wsi);
     if (peer == NULL)
         return 0;

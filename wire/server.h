@@ -19,15 +19,16 @@
 typedef struct wire_server wire_server;
 typedef struct wire_peer_conn wire_peer_conn;
 
-/* Why an upgrade is refused, for the body of the answer; NUL-terminated. */
-enum { WIRE_REASON_BYTES = 512 };
+/* Text of the answer to a request that is not upgraded; NUL-terminated. */
+enum { WIRE_ANSWER_BYTES = 4096 };
 
 typedef struct wire_server_ops {
-    /* A client asks to upgrade on path with query (text after "?", may be empty). Returns the HTTP
-     * status to answer: 101 accepts, 404, 401, 403, 502 … refuse; then why, which is "" at first,
-     * can get a line of text without its end. */
+    /* A client asks for path with query (text after "?", may be empty). Returns the HTTP status to
+     * answer: 101 accepts an upgrade (a request for none gets 426), others answer the request: 404,
+     * 401, 403, 502 …, 200 for a page; then text, which is "" at first, can get the answer without
+     * its last end of line. */
     unsigned (*accept)(void *server_user, td_bytes path, td_bytes query,
-                       char why[WIRE_REASON_BYTES]);
+                       char text[WIRE_ANSWER_BYTES]);
     /* The upgrade is done. The result becomes the connection's user pointer; NULL refuses (1011).
      */
     void *(*opened)(void *server_user, wire_peer_conn *conn, td_bytes path, td_bytes query);

@@ -59,8 +59,11 @@ for (const [name, open] of Object.entries(SERVERS))
     test("a request without an upgrade", async (t) => {
       const { url } = await open(t);
       const got = await ask(t, url, "/v5/public/linear");
-      assert.match(got.status, /^HTTP\/1\.1 4\d\d /);
+      assert.equal(got.status, "HTTP/1.1 426 Upgrade Required");
       assert.match(got.body, /WebSocket/);
+      const elsewhere = await ask(t, url, "/no/such/path");
+      assert.equal(elsewhere.status, "HTTP/1.1 404 Not Found");
+      assert.match(elsewhere.body, /\/v5\/public\/linear/); // what there is
     });
 
     for (const offered of ["graphql-ws", "a, b-2.x", "w", "x".repeat(60)])

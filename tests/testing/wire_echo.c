@@ -18,7 +18,7 @@ typedef struct echo_peer {
     unsigned index;
 } echo_peer;
 
-static unsigned on_accept(void *user, td_bytes path, td_bytes query, char why[WIRE_REASON_BYTES])
+static unsigned on_accept(void *user, td_bytes path, td_bytes query, char why[WIRE_ANSWER_BYTES])
 {
     (void)user;
     (void)why;
