@@ -12,17 +12,12 @@
 
 #define LOCK_FILE     "lock"
 #define MAINTAIN_FILE "maintain.lock"
-/* The parts of a holder line; the verb of one that keeps appenders away for a moment only. */
+/* The parts of a holder line. */
 #define HOLDER_PID     "pid "
 #define HOLDER_SINCE   ", since "
 #define HOLDER_SESSION ", session "
-#define VERB_LOOK      "look"
 
-enum {
-    HOLDER_BYTES = 160,
-    RETRY_COUNT_MAX = 100, /* of a lock that is held for a moment only */
-};
-#define RETRY_PAUSE_NS (10 * TD_NS_PER_MS)
+enum { HOLDER_BYTES = 160 };
 
 struct archive {
     td_io io;
@@ -103,14 +98,14 @@ td_result archive_file_size(const archive *a, const char *relative, uint64_t *si
 /* ---- locks ---- */
 
 /* One line: pid, verb, start, and an appender's session. */
-static void holder_line(const archive *a, const char *verb, char out[HOLDER_BYTES])
+static void holder_line(const archive *a, char out[HOLDER_BYTES])
 {
     char since[TD_TIME_TEXT_BYTES];
     td_time_format(clock_wall_ns(a->clock), since);
     since[strlen("2026-11-20T06:00:00")] = '\0'; /* whole seconds are enough for people */
     int has_session = a->session[0] != '\0';
     (void)snprintf(out, HOLDER_BYTES, HOLDER_PID "%ld, %.40s" HOLDER_SINCE "%sZ%s%s",
-                   (long)getpid(), verb, since, has_session ? HOLDER_SESSION : "", a->session);
+                   (long)getpid(), a->verb, since, has_session ? HOLDER_SESSION : "", a->session);
 }
 
 /* The session at the end of a line, "" if absent. */
@@ -160,48 +155,24 @@ static td_result look_at_holder(const archive *a, const char *file, archive_hold
     return rc;
 }
 
-static int holds_for_a_moment(const archive_holder *holder)
-{
-    return strcmp(holder->verb, VERB_LOOK) == 0;
-}
-
-static int holds_at_all(const archive_holder *holder)
-{
-    return holder->is_held;
-}
-
-/* Take a lock; wait for a holder that is_momentary expects to release it at once. */
-static td_result take_lock(const archive *a, const char *file, const char *verb,
-                           int (*is_momentary)(const archive_holder *holder), td_lock **out,
-                           td_err *err)
+static td_result take_lock(const archive *a, const char *file, td_lock **out, td_err *err)
 {
     char path[LIMIT_PATH_BYTES];
     char line[HOLDER_BYTES];
     td_result rc = archive_join(a, file, path, err);
     if (rc != TD_OK)
         return rc;
-    holder_line(a, verb, line);
-    for (unsigned attempt = 0;; attempt++) {
-        archive_holder holder;
-        td_err_clear(err);
-        rc = td_io_lock(a->io, path, line, out, err);
-        if (rc != TD_E_BUSY || attempt == RETRY_COUNT_MAX)
-            return rc;
-        /* Free by now: it was held for a moment, too. */
-        if (look_at_holder(a, file, &holder, NULL) == TD_OK && holder.is_held &&
-            !is_momentary(&holder))
-            return rc;
-        clock_sleep_until(a->clock, clock_mono_ns(a->clock) + RETRY_PAUSE_NS);
-    }
+    holder_line(a, line);
+    return td_io_lock(a->io, path, line, out, err);
 }
 
 static td_result lock_for_mode(archive *a, td_err *err)
 {
     td_result rc = TD_OK;
     if (a->mode == ARCHIVE_APPEND)
-        rc = take_lock(a, LOCK_FILE, a->verb, holds_for_a_moment, &a->lock, err);
+        rc = take_lock(a, LOCK_FILE, &a->lock, err);
     else if (a->mode == ARCHIVE_MAINTAIN)
-        rc = take_lock(a, MAINTAIN_FILE, a->verb, holds_for_a_moment, &a->lock, err);
+        rc = take_lock(a, MAINTAIN_FILE, &a->lock, err);
     if (rc == TD_E_BUSY) {
         rc = td_err_add(err, rc, "archive '%s' is in use", a->path);
         td_err_hint(err, "wait for it to end, or give another archive with -a");
@@ -250,32 +221,13 @@ td_result archive_check_lock(const archive *a, td_err *err)
     return rc;
 }
 
-td_result archive_hold_appenders(archive *a, td_lock **out, td_err *err)
-{
-    TD_ASSERT(a->mode == ARCHIVE_MAINTAIN);
-    char path[LIMIT_PATH_BYTES];
-    char holder[HOLDER_BYTES];
-    td_err busy;
-    td_err_clear(&busy);
-    *out = NULL;
-    td_result rc = archive_join(a, LOCK_FILE, path, err);
-    if (rc != TD_OK)
-        return rc;
-    holder_line(a, VERB_LOOK, holder);
-    rc = td_io_lock(a->io, path, holder, out, &busy);
-    if (rc == TD_OK || rc == TD_E_BUSY)
-        return TD_OK;
-    return td_err_set(err, rc, "cannot determine which process appends to '%s': %s", a->path,
-                      busy.text);
-}
-
 td_result archive_lock_maintain(archive *a, td_lock **out, td_err *err)
 {
     TD_ASSERT(a->mode != ARCHIVE_READ);
     *out = NULL;
     if (a->mode == ARCHIVE_MAINTAIN)
         return TD_OK;
-    return take_lock(a, MAINTAIN_FILE, a->verb, holds_at_all, out, err);
+    return take_lock(a, MAINTAIN_FILE, out, err);
 }
 
 /* ---- opening ---- */

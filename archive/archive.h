@@ -156,12 +156,8 @@ int archive_session_is_live(const archive_listing *listing, const char *live, co
  * another appender may begin any moment. TD_E_IO. */
 TD_MUST_USE td_result archive_check_lock(const archive *archive, td_err *err);
 
-/* Keep appenders from beginning for a moment, if none is at work: *out is the lock, for
- * td_io_unlock, and they wait up to a second for it. NULL if one is at work. For maintainers. */
-TD_MUST_USE td_result archive_hold_appenders(archive *archive, td_lock **out, td_err *err);
-
-/* Take maintain.lock for an appender that must recover before it appends; waits up to a second.
- * Unlock with td_io_unlock. A maintainer has it already: *out is NULL then. TD_E_BUSY. */
+/* Take maintain.lock for an appender that must recover before it appends. Unlock with td_io_unlock.
+ * A maintainer has it already: *out is NULL then. TD_E_BUSY. */
 TD_MUST_USE td_result archive_lock_maintain(archive *archive, td_lock **out, td_err *err);
 
 /* Make the folder torn/, durably: out is its path. */

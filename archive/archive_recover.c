@@ -631,26 +631,6 @@ static td_result end_sessions(work *w, td_err *err)
 
 /* ---- all of it ---- */
 
-/* An appender's writer updates the catalog itself, so that connecting does not wait until segments
- * are read. */
-static void update_catalog(archive *a, recover_report *out)
-{
-    td_err cause;
-    td_err_clear(&cause);
-    if (archive_get_mode(a) == ARCHIVE_APPEND)
-        return;
-    const reindex_options options = {.scope = REINDEX_CHANGED};
-    reindex_report report = {0};
-    td_result rc = archive_reindex(a, &options, &report, &cause);
-    out->segments_missing = report.segments_missing;
-    out->segments_cut = report.segments_cut;
-    out->is_lossy = out->is_lossy || report.segments_missing > 0 || report.segments_cut > 0;
-    if (rc != TD_OK)
-        td_log_emit(archive_log(a), TD_LOG_WARNING,
-                    "the catalog could not be brought up to date, 'tapedeck reindex' will: %s",
-                    cause.text);
-}
-
 static td_result do_work(work *w, td_err *err)
 {
     td_result rc = archive_list_names(w->archive, &w->listing, err);
@@ -669,8 +649,14 @@ static td_result do_work(work *w, td_err *err)
     if (rc == TD_OK)
         rc = end_sessions(w, err);
     w->report->lacks_journal = archive_past_is_damaged(&w->past) != 0;
-    if (rc == TD_OK)
-        update_catalog(w->archive, w->report);
+    /* An appender's writer does this, so that connecting does not wait until segments are read. */
+    if (rc == TD_OK && archive_get_mode(w->archive) == ARCHIVE_MAINTAIN) {
+        reindex_report report = {0};
+        archive_update_catalog(w->archive, &report);
+        w->report->segments_missing = report.segments_missing;
+        w->report->segments_cut = report.segments_cut;
+        w->report->is_lossy |= report.segments_missing > 0 || report.segments_cut > 0;
+    }
     return rc;
 }
 
@@ -744,7 +730,7 @@ td_result archive_accept_loss(archive *a, td_err *err)
     if (rc == TD_OK)
         rc = write_acceptance(past.writer, &rows, err);
     if (rc == TD_OK)
-        update_catalog(a, &(recover_report){0});
+        archive_update_catalog(a, NULL);
     gap_list_fini(&rows);
     archive_past_fini(&past);
     archive_listing_fini(&listing);

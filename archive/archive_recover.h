@@ -38,11 +38,11 @@ typedef struct recover_event {
 typedef void recover_event_fn(void *user, const recover_event *event);
 
 /* Recover the crashed segments of a feed (NULL: of all). A maintainer, or an appender before it
- * connects (it then takes maintain.lock for the time; if a maintainer keeps it for over a second,
- * the appender continues without it, and logs a warning. Its chain is not broken). Gaps of reason
- * crash are opened in the journal, one per slot. The catalog is brought up to date without an
- * appender; an appender's archive_writer does that, in its own time. TD_E_BUSY, TD_E_IO,
- * TD_E_NOSPACE. progress may be NULL. */
+ * connects (it then takes maintain.lock for the time; if a maintainer has it, the appender
+ * continues without recovering, and logs a warning. Its chain is not broken). Gaps of reason crash
+ * are opened in the journal, one per slot. The catalog is brought up to date without an appender;
+ * an appender's archive_writer does that, in its own time. TD_E_BUSY, TD_E_IO, TD_E_NOSPACE.
+ * progress may be NULL. */
 TD_MUST_USE td_result archive_recover(archive *archive, const char *feed,
                                       recover_event_fn *progress, void *user,
                                       recover_report *report, td_err *err);

@@ -17,9 +17,8 @@ struct archive_writer {
     archive *archive;
     archive_writer_options options;
     char *version;
-    archive_past past;   /* before this session */
-    catalog *catalog;    /* NULL: it cannot be written */
-    uint8_t is_complete; /* 1: the catalog has all finished segments */
+    archive_past past; /* before this session */
+    catalog *catalog;  /* NULL: it cannot be written */
     writer_feed *feeds[LIMIT_FEEDS];
     size_t feed_count;
 };
@@ -32,7 +31,6 @@ static void leave_behind(archive_writer *w, const char *why)
                 "the catalog cannot be written and is brought up to date at the end: %s", why);
     catalog_close(w->catalog);
     w->catalog = NULL;
-    w->is_complete = 0;
 }
 
 /* Enter the segment that the feed has finished. */
@@ -44,24 +42,6 @@ static void enter(archive_writer *w, const writer_feed *feed)
     if (w->catalog != NULL && rows->index.chunk_count > 0 && !rows->index.is_open &&
         catalog_put(w->catalog, rows, &cause) != TD_OK)
         leave_behind(w, cause.text);
-}
-
-/* Continue the catalog, or begin one. Reading what it lacks could take minutes, and recording must
- * begin now. */
-static void begin_catalog(archive_writer *w, const archive_listing *listing)
-{
-    td_err cause;
-    td_err_clear(&cause);
-    td_result rc =
-        catalog_open(archive_catalog_path(w->archive), CATALOG_APPEND, &w->catalog, &cause);
-    if (rc != TD_OK) {
-        leave_behind(w, cause.text);
-        return;
-    }
-    w->is_complete = catalog_is_complete(w->catalog, listing) != 0;
-    if (!w->is_complete)
-        td_log_emit(archive_log(w->archive), TD_LOG_INFO,
-                    "the catalog is out of date and is brought up to date at the end");
 }
 
 /* ---- the session ---- */
@@ -123,7 +103,12 @@ static td_result begin_listed(archive_writer *w, const archive_listing *listing,
         td_log_emit(archive_log(w->archive), TD_LOG_WARNING,
                     "the journal is damaged: 'tapedeck verify' shows where, 'tapedeck gaps' what "
                     "may be missing");
-    begin_catalog(w, listing);
+    /* Reading what it lacks could take minutes, and recording must begin now. */
+    td_err cause;
+    td_err_clear(&cause);
+    if (catalog_open(archive_catalog_path(w->archive), CATALOG_APPEND, &w->catalog, &cause) !=
+        TD_OK)
+        leave_behind(w, cause.text);
     return journal_start(w, err);
 }
 
@@ -272,21 +257,6 @@ static td_result finish_feeds(archive_writer *w, td_err *err)
     return first;
 }
 
-/* The recording is safe whatever comes of this, so a failure is logged and does not fail the
- * writer.
- */
-static void leave_matching_catalog(archive_writer *w)
-{
-    td_err cause;
-    reindex_report report;
-    const reindex_options options = {.scope = REINDEX_CHANGED};
-    td_err_clear(&cause);
-    if (archive_reindex(w->archive, &options, &report, &cause) != TD_OK)
-        td_log_emit(archive_log(w->archive), TD_LOG_WARNING,
-                    "the catalog could not be brought up to date, 'tapedeck reindex' will: %s",
-                    cause.text);
-}
-
 td_result archive_writer_close(archive_writer *w, writer_end end, uint64_t stop_ns, td_err *err)
 {
     if (w == NULL)
@@ -305,8 +275,8 @@ td_result archive_writer_close(archive_writer *w, writer_end end, uint64_t stop_
     if (w->options.file_bytes != NULL)
         *w->options.file_bytes = file_bytes;
     catalog_close(w->catalog);
-    if (end == WRITER_STOP && rc == TD_OK && !w->is_complete)
-        leave_matching_catalog(w);
+    if (end == WRITER_STOP && rc == TD_OK)
+        archive_update_catalog(w->archive, NULL);
     archive_past_fini(&w->past);
     td_free(w->version);
     td_free(w);

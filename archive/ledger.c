@@ -36,16 +36,6 @@ static void add_from_segments(archive *a, const archive_listing *listing, archiv
     }
 }
 
-/* Without an end, and no process is at work: it crashed, though recover has not written that yet.
- */
-static void mark_crashed(archive_past *past, const archive_listing *listing, const char *live)
-{
-    for (size_t i = 0; i < past->session_count; i++)
-        if (past->sessions[i].state == SESSION_OPEN &&
-            !archive_session_is_live(listing, live, past->sessions[i].session))
-            past->sessions[i].state = SESSION_CRASHED;
-}
-
 static int compare_sessions(const void *a, const void *b)
 {
     const session_row *left = a;
@@ -55,31 +45,20 @@ static int compare_sessions(const void *a, const void *b)
     return strcmp(left->session, right->session);
 }
 
-td_result archive_sessions(archive *a, session_row **rows, size_t *count, td_err *err)
+void archive_sessions(archive_view *view, session_row **rows, size_t *count)
 {
-    archive_past past = {0};
-    archive_listing listing = {0};
-    char live[SESSION_ID_BYTES];
-    *rows = NULL;
-    *count = 0;
-    td_result rc = archive_list(a, &listing, err);
-    if (rc == TD_OK)
-        rc = archive_live_session(a, live, err);
-    if (rc == TD_OK)
-        rc = archive_past_read(a, &past, err);
-    if (rc == TD_OK) {
-        mark_crashed(&past, &listing, live);
-        add_from_segments(a, &listing, &past);
-    }
-    if (rc == TD_OK && past.session_count > 0) {
-        qsort(past.sessions, past.session_count, sizeof past.sessions[0], compare_sessions);
-        *rows = past.sessions;
-        *count = past.session_count;
-        past.sessions = NULL;
-    }
-    archive_listing_fini(&listing);
-    archive_past_fini(&past);
-    return rc;
+    archive_past *past = &view->past;
+    /* Without an end, and no process is at work: it crashed, though recover has not written that.
+     */
+    for (size_t i = 0; i < past->session_count; i++)
+        if (past->sessions[i].state == SESSION_OPEN &&
+            !archive_session_is_live(&view->listing, view->live, past->sessions[i].session))
+            past->sessions[i].state = SESSION_CRASHED;
+    add_from_segments(view->archive, &view->listing, past);
+    if (past->session_count > 0)
+        qsort(past->sessions, past->session_count, sizeof past->sessions[0], compare_sessions);
+    *rows = past->sessions;
+    *count = past->session_count;
 }
 
 /* ---- gaps ---- */
@@ -108,46 +87,6 @@ static void read_rows(archive_view *view, const archive_segment *segment, segmen
         td_log_emit(archive_log(view->archive), TD_LOG_WARNING, "skipped: %s", cause.text);
     if (archive_read_index(view->archive, segment->path, INDEX_FULL, &out->index, NULL) != TD_OK)
         out->index = (segment_index){0};
-}
-
-static td_result one_segment(archive_view *view, const archive_segment *segment, gap_source_fn *fn,
-                             void *user, td_err *err)
-{
-    char path[LIMIT_PATH_BYTES];
-    segment_rows rows;
-    segment_final_path(segment->path, path);
-    read_rows(view, segment, &rows);
-    td_result rc = rows.gaps.count > 0 ? fn(user, path, &rows.gaps, err) : TD_OK;
-    segment_rows_fini(&rows);
-    return rc;
-}
-
-static td_result each_segment(archive_view *view, gap_source_fn *fn, void *user, td_err *err)
-{
-    td_result rc = TD_OK;
-    for (size_t i = 0; i < view->listing.segment_count && rc == TD_OK; i++)
-        rc = one_segment(view, &view->listing.segments[i], fn, user, err);
-    return rc;
-}
-
-td_result archive_each_gap_source(archive *a, gap_source_fn *fn, void *user, td_err *err)
-{
-    archive_view *view = NULL;
-    td_result rc = open_view(a, &view, err);
-    if (rc == TD_OK)
-        rc = fn(user, "", &view->journal_gaps, err);
-    if (rc == TD_OK)
-        rc = each_segment(view, fn, user, err);
-    archive_view_close(view);
-    return rc;
-}
-
-static td_result join(void *list, const char *source, const gap_list *rows, td_err *err)
-{
-    (void)source;
-    (void)err;
-    gap_list_join(list, rows);
-    return TD_OK;
 }
 
 /* Drop gaps of the journal that lie inside pruned ranges. Gaps of a segment went with it. */
@@ -242,13 +181,15 @@ td_result archive_feed_gaps(archive *a, const char *feed, gap_list *out, td_err 
     *out = (gap_list){0};
     td_result rc = open_view(a, &view, err);
     for (size_t i = 0; rc == TD_OK && i < view->listing.segment_count; i++) {
-        if (strcmp(view->listing.segments[i].name.feed, feed) == 0)
-            rc = one_segment(view, &view->listing.segments[i], join, out, err);
+        segment_rows rows;
+        if (strcmp(view->listing.segments[i].name.feed, feed) != 0)
+            continue;
+        read_rows(view, &view->listing.segments[i], &rows);
+        gap_list_join(out, &rows.gaps);
+        segment_rows_fini(&rows);
     }
     if (rc == TD_OK)
         gap_list_join(out, &view->journal_gaps);
-    else
-        gap_list_fini(out);
     archive_view_close(view);
     return rc;
 }

@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "archive/archive.h"
+#include "archive/archive_view.h"
 #include "archive/gap.h"
 #include "archive/journal.h"
 
@@ -22,18 +23,8 @@ TD_MUST_USE td_result archive_gaps(archive *archive, gap_list *out, td_err *err)
 TD_MUST_USE td_result archive_feed_gaps(archive *archive, const char *feed, gap_list *out,
                                         td_err *err);
 
-/* The gaps that one source has, merged and in order; source: the path of a segment below the
- * archive without ".open", or "" for the journal. Valid during the call. Anything but TD_OK ends
- * what calls it. */
-typedef td_result gap_source_fn(void *user, const char *source, const gap_list *rows, td_err *err);
-
-/* The journal, and each segment that has gaps, with those in pruned time. */
-TD_MUST_USE td_result archive_each_gap_source(archive *archive, gap_source_fn *fn, void *user,
-                                              td_err *err);
-
 /* Every session of the archive, by start: from the journal, and from segments whose session it does
- * not know. *rows is the caller's, for td_free. */
-TD_MUST_USE td_result archive_sessions(archive *archive, session_row **rows, size_t *count,
-                                       td_err *err);
+ * not know. The view keeps them; one that is open there and not live is crashed. */
+void archive_sessions(archive_view *view, session_row **rows, size_t *count);
 
 #endif

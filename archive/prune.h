@@ -1,11 +1,10 @@
 /* Retention: remove segments that are no longer wanted, oldest first, and journal each.
  *
  * Steps, each durable before the next, so that a prune that is killed leaves a sound archive:
- *   1. gaps that only the removed segments have, and that reach beyond them, are copied to the
- * journal
- *   2. for each segment: journal `pruned`, then its file is removed, then the folder is synced
- *   3. day folders that are empty now are removed
- *   4. the catalog follows
+ *   1. gaps of the removed segments that reach beyond them are copied to the journal
+ *   2. for each segment: journal `pruned`, then its file is removed, then the folder is synced, and
+ *      removed if it is empty
+ *   3. the catalog follows
  * A segment that is in the journal as pruned and whose file is still there (killed between, or the
  * power failed) counts as removed; the next prune removes its file. The journal keeps its last
  * chain value, so the segment after it is still provable.
@@ -26,11 +25,6 @@
 #include "archive/archive.h"
 #include "format/segment_index.h"
 
-typedef enum prune_mode {
-    PRUNE_LOOK,   /* report what would be removed; write nothing */
-    PRUNE_REMOVE, /* the archive is open as a maintainer */
-} prune_mode;
-
 /* Why a segment goes: the first of these that holds. */
 typedef enum prune_why {
     PRUNE_OLD,       /* all of its frames are older than the bounds by date and age */
@@ -43,7 +37,8 @@ typedef enum prune_why {
 const char *prune_why_name(prune_why why);
 
 typedef struct prune_options {
-    prune_mode mode;
+    uint8_t is_dry_run; /* 1: report what would be removed, write nothing; else a maintainer */
+    uint8_t is_all;     /* 1: all segments may go */
     uint64_t before_ns; /* 0: no bound by date */
     /* 0: no bound by age. Ages are counted from the archive's newest frame (of any feed), or from
      * the wall clock if that is earlier: neither a clock that jumped ahead nor a frame that lies in
@@ -52,12 +47,8 @@ typedef struct prune_options {
     uint64_t keep_bytes; /* of all segments of the wanted feeds; UINT64_MAX: no bound by size */
     /* 1 if segments of this feed may go. NULL: all may. */
     int (*wants_feed)(void *user, const char *feed);
-    /* Called with each segment that was (PRUNE_LOOK: would be) removed, oldest first. May be NULL.
-     */
+    /* Called with each segment that was, or would be, removed, oldest first. May be NULL. */
     void (*removing)(void *user, const segment_index *segment, prune_why why);
-    /* Called once, before anything is changed, if segments would go (not by a look): TD_OK removes
-     * them, TD_EOF keeps them, and archive_prune returns TD_OK; else its error. NULL: yes. */
-    td_result (*confirm)(void *user, uint64_t segments, uint64_t bytes, td_err *err);
     void *user;
 } prune_options;
 
@@ -74,7 +65,8 @@ typedef struct prune_report {
 } prune_report;
 
 /* Bounds are combined: segments that are too old are removed, and of the rest the oldest until the
- * size fits. TD_E_IO, TD_E_NOSPACE (the report has what was removed), TD_E_BUSY;
+ * size fits. TD_E_IO, TD_E_NOSPACE (some may be gone), TD_E_BUSY;
+ * TD_E_INVALID, and nothing is removed: all segments would go, without is_all;
  * TD_E_LIMIT, and nothing is removed: between what is too old and what is not lies a stretch
  * without any frame that is longer than the age and than LIMIT_PRUNE_HOLE_NS, as it does when the
  * newest frames were stamped by a clock that had jumped. */

@@ -318,12 +318,10 @@ td_result read_plan_open(archive *a, const read_query *query, read_plan **out, t
     plan->archive = a;
     plan->log = query->is_quiet ? NULL : archive_log(a);
     plan->query = *query;
-    TD_ASSERT(query->view == NULL || !query->is_from_files);
     archive_view *view = query->view;
     td_result rc = TD_OK;
     if (view == NULL)
-        rc = archive_view_open(a, query->is_from_files ? VIEW_FILES : VIEW_ALL, plan->log, &view,
-                               err);
+        rc = archive_view_open(a, VIEW_ALL, plan->log, &view, err);
     if (rc == TD_OK && (rc = plan_segments(plan, view, err)) != TD_OK)
         rc = td_err_add(err, rc, "planning what to read");
     if (query->view == NULL)

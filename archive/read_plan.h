@@ -27,9 +27,7 @@ typedef struct read_query {
     int (*wants_feed)(void *user, const char *feed);
     uint8_t is_quiet; /* 1: what cannot be read is counted, not logged: another plan does that */
     void *user;
-    archive_view *view;    /* to plan from, borrowed for the call; NULL: a new one */
-    uint8_t is_from_files; /* 1: read every segment itself, for callers that must not depend on the
-                              catalog */
+    archive_view *view; /* to plan from, borrowed for the call; NULL: a new one */
 } read_query;
 
 /* State of a segment. */

@@ -26,105 +26,50 @@ static int is_same(const archive_past *past, const archive_segment *segment,
     return archive_past_is_same(past, segment->path, segment->size_bytes, &index);
 }
 
-int catalog_is_complete(catalog *c, const archive_listing *listing)
+static void compare(const archive_view *view, const catalog_entries *entries,
+                    char what[CATALOG_WHAT_BYTES])
 {
-    catalog_entries entries;
-    size_t found = 0;
-    int is_complete = catalog_list(c, &entries, NULL) == TD_OK;
-    for (size_t i = 0; i < listing->segment_count && is_complete; i++) {
-        const archive_segment *segment = &listing->segments[i];
-        if (segment->name.is_open)
-            continue;
-        is_complete = catalog_entries_find(&entries, segment->path) != NULL;
-        found++;
-    }
-    is_complete = is_complete && found == entries.count;
-    catalog_entries_fini(&entries);
-    return is_complete;
-}
-
-/* What is compared. */
-typedef struct sides {
-    archive_listing listing;
-    archive_past past;
-    catalog *catalog;
-    catalog_entries entries;
-} sides;
-
-static void sides_close(sides *s)
-{
-    archive_listing_fini(&s->listing);
-    archive_past_fini(&s->past);
-    catalog_entries_fini(&s->entries);
-    catalog_close(s->catalog);
-}
-
-static void compare(const sides *s, char what[CATALOG_WHAT_BYTES])
-{
-    for (size_t i = 0; i < s->entries.count && what[0] == '\0'; i++) {
-        if (!is_listed(&s->listing, s->entries.rows[i].path))
+    for (size_t i = 0; i < entries->count && what[0] == '\0'; i++)
+        if (!is_listed(&view->listing, entries->rows[i].path))
             (void)snprintf(what, CATALOG_WHAT_BYTES,
-                           "lists %.400s, which is not a readable segment",
-                           s->entries.rows[i].path);
-    }
-    for (size_t i = 0; i < s->listing.segment_count && what[0] == '\0'; i++) {
-        const archive_segment *segment = &s->listing.segments[i];
+                           "lists %.400s, which is not a readable segment", entries->rows[i].path);
+    for (size_t i = 0; i < view->listing.segment_count && what[0] == '\0'; i++) {
+        const archive_segment *segment = &view->listing.segments[i];
         if (!segment->name.is_open &&
-            !is_same(&s->past, segment, catalog_entries_find(&s->entries, segment->path)))
+            !is_same(&view->past, segment, catalog_entries_find(entries, segment->path)))
             (void)snprintf(what, CATALOG_WHAT_BYTES, "does not list %.400s as it is on disk",
                            segment->path);
     }
 }
 
-/* Open and compare; what gets the reason why it cannot be used, too. */
-static td_result sides_open(archive *a, sides *s, char what[CATALOG_WHAT_BYTES], td_err *err)
+void archive_check_catalog(const archive_view *view, catalog_flaw_fn *fn, void *user,
+                           char what[CATALOG_WHAT_BYTES])
 {
+    catalog *c = NULL;
+    catalog_entries entries = {0};
     td_err cause;
     td_err_clear(&cause);
-    *s = (sides){0};
     what[0] = '\0';
-    td_result rc = archive_list(a, &s->listing, err);
+    if (archive_is_single_file(view->archive))
+        return;
+    td_result rc = catalog_open(archive_catalog_path(view->archive), CATALOG_READ, &c, &cause);
     if (rc == TD_OK)
-        rc = archive_past_read(a, &s->past, err);
-    if (rc != TD_OK)
-        return rc;
-    rc = catalog_open(archive_catalog_path(a), CATALOG_READ, &s->catalog, &cause);
+        rc = catalog_list(c, &entries, &cause);
     if (rc == TD_OK)
-        rc = catalog_list(s->catalog, &s->entries, &cause);
-    if (rc == TD_OK)
-        compare(s, what);
-    else if (rc == TD_E_NOTFOUND)
-        (void)snprintf(what, CATALOG_WHAT_BYTES, "the file is missing");
+        compare(view, &entries, what);
     else
-        (void)snprintf(what, CATALOG_WHAT_BYTES, "%.500s", cause.text);
-    return TD_OK;
-}
-
-static void check_rows(const sides *s, catalog_flaw_fn *fn, void *user)
-{
-    for (size_t i = 0; i < s->entries.count; i++) {
+        (void)snprintf(what, CATALOG_WHAT_BYTES, "%.500s",
+                       rc == TD_E_NOTFOUND ? "the file is missing" : cause.text);
+    for (size_t i = 0; i < entries.count && what[0] == '\0' && fn != NULL; i++) {
         segment_rows rows;
-        td_err cause;
-        if (catalog_load(s->catalog, s->entries.rows[i].path, CATALOG_ROWS_AND_CHUNKS, &rows,
-                         &cause) == TD_OK)
+        rc = catalog_load(c, entries.rows[i].path, CATALOG_ROWS_AND_CHUNKS, &rows, &cause);
+        if (rc == TD_OK)
             segment_rows_fini(&rows);
         else
             fn(user, cause.text);
     }
-}
-
-td_result archive_check_catalog(archive *a, catalog_flaw_fn *fn, void *user,
-                                char what[CATALOG_WHAT_BYTES], td_err *err)
-{
-    sides s;
-    what[0] = '\0';
-    if (archive_is_single_file(a))
-        return TD_OK;
-    td_result rc = sides_open(a, &s, what, err);
-    if (rc == TD_OK && fn != NULL && what[0] == '\0')
-        check_rows(&s, fn, user);
-    sides_close(&s);
-    return rc;
+    catalog_entries_fini(&entries);
+    catalog_close(c);
 }
 
 /* ---- rebuilding ---- */
@@ -285,4 +230,16 @@ td_result archive_reindex(archive *a, const reindex_options *options, reindex_re
         return rc == TD_OK ? reindex_once(a, options, report, err) : rc;
     }
     return rc == TD_OK ? TD_OK : td_err_pass(err, rc, &first);
+}
+
+void archive_update_catalog(archive *a, reindex_report *report)
+{
+    td_err cause;
+    reindex_report own;
+    const reindex_options options = {.scope = REINDEX_CHANGED};
+    td_err_clear(&cause);
+    if (archive_reindex(a, &options, report == NULL ? &own : report, &cause) != TD_OK)
+        td_log_emit(archive_log(a), TD_LOG_WARNING,
+                    "the catalog could not be brought up to date, 'tapedeck reindex' will: %s",
+                    cause.text);
 }

@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "archive/archive.h"
+#include "archive/archive_view.h"
 #include "archive/catalog.h"
 
 typedef enum reindex_scope {
@@ -39,6 +40,10 @@ typedef struct reindex_options {
 TD_MUST_USE td_result archive_reindex(archive *archive, const reindex_options *options,
                                       reindex_report *report, td_err *err);
 
+/* The same for those who only leave a catalog behind: REINDEX_CHANGED, and a failure is logged.
+ * report may be NULL. */
+void archive_update_catalog(archive *archive, reindex_report *report);
+
 /* The same into an open catalog (for instance CATALOG_MEMORY: reading only, also from a read-only
  * archive or a single file). report may be NULL. */
 TD_MUST_USE td_result archive_reindex_into(archive *archive, catalog *catalog,
@@ -52,11 +57,7 @@ typedef void catalog_flaw_fn(void *user, const char *what);
  * missing"); "" if it has each finished segment as it is on disk. Then all rows are loaded, too,
  * unless fn is NULL. Nothing is written. */
 enum { CATALOG_WHAT_BYTES = 512 };
-TD_MUST_USE td_result archive_check_catalog(archive *archive, catalog_flaw_fn *fn, void *user,
-                                            char what[CATALOG_WHAT_BYTES], td_err *err);
-
-/* 1 if the catalog has rows of each finished segment of a listing, and of no others: their names
- * alone are compared. */
-int catalog_is_complete(catalog *catalog, const archive_listing *listing);
+void archive_check_catalog(const archive_view *view, catalog_flaw_fn *fn, void *user,
+                           char what[CATALOG_WHAT_BYTES]);
 
 #endif

@@ -17,6 +17,7 @@
 #include "format/segment_verify.h"
 #include "archive/archive.h"
 #include "archive/archive_segment.h"
+#include "archive/archive_view.h"
 #include "archive/feed_past.h"
 #include "archive/feed_unlisted.h"
 #include "archive/journal.h"
@@ -40,9 +41,7 @@ typedef struct checked_segment {
 typedef struct verification {
     archive *archive;
     const verify_options *options;
-    archive_listing listing;
-    archive_past past;
-    char live[SESSION_ID_BYTES];
+    archive_view *view;
     checked_segment *segments; /* one for each listed one */
     pthread_mutex_t lock;      /* of the findings */
     verify_finding *findings;  /* with texts of their own */
@@ -147,7 +146,7 @@ static void run_job(void *arg)
 /* Read and check every segment, on options->threads threads. */
 static td_result read_segments(verification *v, td_err *err)
 {
-    const size_t count = v->listing.segment_count;
+    const size_t count = v->view->listing.segment_count;
     td_workers *workers = NULL;
     uint64_t done = 0;
     uint64_t total = 0;
@@ -158,9 +157,9 @@ static td_result read_segments(verification *v, td_err *err)
     for (size_t i = 0; i < count; i++) {
         checked_segment *segment = &v->segments[i];
         segment->of = v;
-        segment->listed = &v->listing.segments[i];
+        segment->listed = &v->view->listing.segments[i];
         segment->job = (td_job){.run = run_job, .arg = segment};
-        segment->is_live = archive_segment_is_live(segment->listed, v->live) != 0;
+        segment->is_live = archive_segment_is_live(segment->listed, v->view->live) != 0;
         total += segment->listed->size_bytes;
         td_workers_submit(workers, &segment->job);
     }
@@ -180,11 +179,11 @@ static td_result read_segments(verification *v, td_err *err)
 static const checked_segment *find_segment(const verification *v, const char *path)
 {
     char open_path[LIMIT_PATH_BYTES];
-    const archive_segment *found = archive_listing_find(&v->listing, path);
+    const archive_segment *found = archive_listing_find(&v->view->listing, path);
     segment_open_path(path, open_path);
     if (found == NULL)
-        found = archive_listing_find(&v->listing, open_path);
-    return found == NULL ? NULL : &v->segments[found - v->listing.segments];
+        found = archive_listing_find(&v->view->listing, open_path);
+    return found == NULL ? NULL : &v->segments[found - v->view->listing.segments];
 }
 
 /* A segment must begin its chain with the last value of the one before it; of a pruned one the
@@ -200,7 +199,7 @@ static void check_link(verification *v, const checked_segment *segment)
         segment_name_format(name.feed, name.session, name.first_s * TD_NS_PER_S, name.number,
                             previous);
     const checked_segment *before = find_segment(v, previous);
-    const past_segment *past = archive_past_segment(&v->past, previous);
+    const past_segment *past = archive_past_segment(&v->view->past, previous);
     if (before != NULL && before->rc != TD_OK)
         return; /* that has been reported */
     if (before != NULL)
@@ -272,16 +271,17 @@ static void check_known(verification *v, const past_segment *known)
 static td_result check_unlisted(verification *v, td_err *err)
 {
     unlisted_list unlisted = {0};
-    td_result rc = v->past.journal.is_present
-                       ? unlisted_list_read(v->archive, &v->past, &v->listing, &unlisted, err)
-                       : TD_OK;
+    td_result rc =
+        v->view->past.journal.is_present
+            ? unlisted_list_read(v->archive, &v->view->past, &v->view->listing, &unlisted, err)
+            : TD_OK;
     for (size_t i = 0; i < unlisted.count; i++) {
         const unlisted_segment *row = &unlisted.rows[i];
         if (row->is_linked)
             add(v, VERIFY_RECOVERABLE, row->index.path, 0,
                 "the journal does not list this segment, which continues the last one that it "
                 "lists: the journal is older than the segments");
-        else if (v->past.damage_count > 0)
+        else if (v->view->past.damage_count > 0)
             add(v, VERIFY_SOUND, row->index.path, 0,
                 "the journal does not list this segment: entries are lost there");
         else
@@ -298,18 +298,18 @@ static td_result check_links(verification *v, td_err *err)
 {
     if (archive_is_single_file(v->archive))
         return TD_OK; /* its neighbours are elsewhere */
-    for (size_t i = 0; i < v->listing.segment_count; i++) {
+    for (size_t i = 0; i < v->view->listing.segment_count; i++) {
         const checked_segment *segment = &v->segments[i];
         if (segment->rc == TD_OK && segment->result.is_ours && segment->previous != NULL)
             check_link(v, segment);
     }
-    for (size_t i = 0; i < v->past.segment_count; i++)
-        check_known(v, &v->past.segments[i]);
-    archive_each_missing(v->archive, &v->past, &v->listing, note_missing, v);
-    for (size_t i = 0; i < v->past.session_count; i++) {
-        const session_row *session = &v->past.sessions[i];
+    for (size_t i = 0; i < v->view->past.segment_count; i++)
+        check_known(v, &v->view->past.segments[i]);
+    archive_each_missing(v->archive, &v->view->past, &v->view->listing, note_missing, v);
+    for (size_t i = 0; i < v->view->past.session_count; i++) {
+        const session_row *session = &v->view->past.sessions[i];
         if (session->state == SESSION_OPEN &&
-            !archive_session_is_live(&v->listing, v->live, session->session))
+            !archive_session_is_live(&v->view->listing, v->view->live, session->session))
             add(v, VERIFY_RECOVERABLE, "", 0, "session %s ended without a stop", session->session);
     }
     return check_unlisted(v, err);
@@ -325,15 +325,14 @@ static void take_flaw(void *user, const char *what)
 }
 
 /* The catalog against the segments. While a writer appends, the disk is always ahead of it. */
-static td_result check_catalog(verification *v, td_err *err)
+static void check_catalog(verification *v)
 {
     char what[CATALOG_WHAT_BYTES];
-    int is_live = v->live[0] != '\0';
-    td_result rc = archive_check_catalog(v->archive, is_live ? NULL : take_flaw, v, what, err);
-    if (rc == TD_OK && what[0] != '\0')
+    int is_live = v->view->live[0] != '\0';
+    archive_check_catalog(v->view, is_live ? NULL : take_flaw, v, what);
+    if (what[0] != '\0')
         add(v, is_live ? VERIFY_SOUND : VERIFY_RECOVERABLE, "catalog.sqlite", 0,
             "is out of date: %s", what);
-    return rc;
 }
 
 /* ---- the report ---- */
@@ -376,11 +375,11 @@ static int is_tail_damaged(const archive_past *past)
 
 static void check_journal(verification *v)
 {
-    const journal_state state = v->past.journal;
+    const journal_state state = v->view->past.journal;
     if (archive_is_single_file(v->archive))
         return;
-    for (size_t i = 0; i < v->past.damage_count && state.is_present; i++) {
-        const past_damage *damage = &v->past.damages[i];
+    for (size_t i = 0; i < v->view->past.damage_count && state.is_present; i++) {
+        const past_damage *damage = &v->view->past.damages[i];
         verify_severity severity = damage->is_accepted ? VERIFY_SOUND : VERIFY_DAMAGED;
         const char *accepted = damage->is_accepted ? "; the loss was accepted" : "";
         if (damage->bytes == 0)
@@ -393,17 +392,17 @@ static void check_journal(verification *v)
     }
     unsigned long long torn = state.file_bytes - state.sound_bytes;
     if (!state.is_present)
-        add(v, v->listing.segment_count == 0 ? VERIFY_SOUND : VERIFY_DAMAGED, "", 0,
+        add(v, v->view->listing.segment_count == 0 ? VERIFY_SOUND : VERIFY_DAMAGED, "", 0,
             "there is no journal");
-    else if (torn > 0 && !is_tail_damaged(&v->past) && v->live[0] == '\0')
+    else if (torn > 0 && !is_tail_damaged(&v->view->past) && v->view->live[0] == '\0')
         add(v, VERIFY_RECOVERABLE, JOURNAL_FILE, state.sound_bytes,
             "%llu bytes at the end are an incomplete entry", torn);
 }
 
 static void note_unexpected(verification *v)
 {
-    for (size_t i = 0; i < v->listing.unexpected_count; i++) {
-        const unexpected_file *file = &v->listing.unexpected[i];
+    for (size_t i = 0; i < v->view->listing.unexpected_count; i++) {
+        const unexpected_file *file = &v->view->listing.unexpected[i];
         int is_closed = file->kind == UNEXPECTED_OTHER && file->is_unreadable;
         int is_unproven = is_closed || file->kind == UNEXPECTED_RIVAL;
         add(v, is_unproven ? VERIFY_DAMAGED : VERIFY_SOUND, file->path, 0, "%s: %s",
@@ -411,25 +410,9 @@ static void note_unexpected(verification *v)
     }
 }
 
-static td_result look_around(verification *v, td_err *err)
-{
-    td_result rc = archive_list(v->archive, &v->listing, err);
-    if (rc == TD_OK)
-        rc = archive_live_session(v->archive, v->live, err);
-    if (rc == TD_OK)
-        rc = archive_past_read(v->archive, &v->past, err);
-    if (rc == TD_OK)
-        archive_past_check(&v->past, v->archive, &v->listing);
-    if (rc == TD_OK) {
-        check_journal(v);
-        note_unexpected(v);
-    }
-    return rc;
-}
-
 static void verification_fini(verification *v)
 {
-    for (size_t i = 0; i < v->listing.segment_count && v->segments != NULL; i++)
+    for (size_t i = 0; v->segments != NULL && i < v->view->listing.segment_count; i++)
         td_free(v->segments[i].previous);
     for (size_t i = 0; i < v->finding_count; i++) {
         td_free((char *)v->findings[i].segment);
@@ -437,14 +420,13 @@ static void verification_fini(verification *v)
     }
     td_free(v->segments);
     td_free(v->findings);
-    archive_past_fini(&v->past);
-    archive_listing_fini(&v->listing);
+    archive_view_close(v->view);
 }
 
 static void sum_up(const verification *v, verify_report *report)
 {
-    report->segments = v->listing.segment_count;
-    for (size_t i = 0; i < v->listing.segment_count; i++) {
+    report->segments = v->view->listing.segment_count;
+    for (size_t i = 0; i < v->view->listing.segment_count; i++) {
         const checked_segment *segment = &v->segments[i];
         report->bytes += segment->listed->size_bytes;
         if (segment->rc != TD_OK)
@@ -461,14 +443,18 @@ td_result archive_verify(archive *a, const verify_options *options, verify_repor
     TD_ASSERT(options->threads <= LIMIT_THREADS);
     *report = (verify_report){.verdict = VERIFY_SOUND};
     verification v = {.archive = a, .options = options, .lock = PTHREAD_MUTEX_INITIALIZER};
-    td_result rc = look_around(&v, err);
-    if (rc == TD_OK)
+    td_result rc = archive_view_open(a, VIEW_FILES, NULL, &v.view, err);
+    if (rc == TD_OK && v.view->past_result != TD_OK)
+        rc = td_err_pass(err, v.view->past_result, &v.view->past_error);
+    if (rc == TD_OK) {
+        check_journal(&v);
+        note_unexpected(&v);
         rc = read_segments(&v, err);
+    }
     if (rc == TD_OK)
         rc = check_links(&v, err);
-    if (rc == TD_OK)
-        rc = check_catalog(&v, err);
     if (rc == TD_OK) {
+        check_catalog(&v);
         sum_up(&v, report);
         pass_findings(&v, report);
     }

@@ -224,6 +224,8 @@ static void keep_others_out(archive *a, const char *folder)
                     err.text);
 }
 
+enum { FOLDER_TRIES_MAX = 10 };
+
 static td_result make_file(writer_feed *f, const sealed_chunk *chunk, td_err *err)
 {
     archive *a = f->origin.archive;
@@ -234,13 +236,6 @@ static td_result make_file(writer_feed *f, const sealed_chunk *chunk, td_err *er
     td_result rc = archive_join(a, f->path, full, err);
     if (rc != TD_OK)
         return rc;
-    char *slash = strrchr(f->path, '/');
-    TD_ASSERT(slash != NULL);
-    *slash = '\0';
-    rc = td_io_mkdir_below(archive_io(a), archive_path(a), f->path, err);
-    if (rc == TD_OK && f->is_private)
-        keep_others_out(a, f->path);
-    *slash = '/';
     const segment_session session = {
         .session = archive_session(a),
         .start_ns = f->origin.start_ns,
@@ -252,8 +247,21 @@ static td_result make_file(writer_feed *f, const sealed_chunk *chunk, td_err *er
         .version = f->origin.version,
         .is_private = f->is_private,
     };
-    if (rc == TD_OK)
-        rc = segment_writer_open(archive_io(a), full, &session, &f->writer, err);
+    /* A prune may remove the folder while it is still empty. */
+    char *slash = strrchr(f->path, '/');
+    TD_ASSERT(slash != NULL);
+    for (unsigned i = 0; i < FOLDER_TRIES_MAX; i++) {
+        td_err_clear(err);
+        *slash = '\0';
+        rc = td_io_mkdir_below(archive_io(a), archive_path(a), f->path, err);
+        if (rc == TD_OK && f->is_private)
+            keep_others_out(a, f->path);
+        *slash = '/';
+        if (rc == TD_OK)
+            rc = segment_writer_open(archive_io(a), full, &session, &f->writer, err);
+        if (rc != TD_E_NOTFOUND)
+            break;
+    }
     return rc;
 }
 

@@ -43,11 +43,11 @@ typedef struct info_result {
     size_t feed_count;
     info_topic *topics; /* by feed, topic, symbol */
     size_t topic_count;
-    session_row *sessions;
+    session_row *sessions; /* of the view */
     size_t session_count;
     gap_list gaps;
     pruned_feeds pruned;
-    archive_listing listing;
+    archive_view *view;
     char catalog[CATALOG_WHAT_BYTES]; /* why it is out of date; "" = it is not */
     read_plan *plan;
 } info_result;
@@ -174,19 +174,18 @@ static td_result find(verb_run *verb, info_result *info)
     read_query everything = {.to_ns = UINT64_MAX};
     info->archive = archive_path(from);
     info->is_single_file = archive_is_single_file(from);
-    td_result rc = read_plan_open(from, &everything, &info->plan, err);
+    td_result rc = archive_view_open(from, VIEW_ALL, archive_log(from), &info->view, err);
+    everything.view = info->view;
     if (rc == TD_OK)
-        rc = archive_list(from, &info->listing, err);
+        rc = read_plan_open(from, &everything, &info->plan, err);
     if (rc == TD_OK)
         rc = archive_gaps(from, &info->gaps, err);
     if (rc == TD_OK)
-        rc = archive_sessions(from, &info->sessions, &info->session_count, err);
-    if (rc == TD_OK)
         rc = pruned_feeds_read(from, &info->pruned, err);
-    if (rc == TD_OK && !info->is_single_file)
-        rc = archive_check_catalog(from, NULL, NULL, info->catalog, err);
     if (rc != TD_OK)
         return rc;
+    archive_sessions(info->view, &info->sessions, &info->session_count);
+    archive_check_catalog(info->view, NULL, NULL, info->catalog);
     for (size_t i = 0; i < read_plan_count(info->plan); i++) {
         add_segment(info, read_plan_segment(info->plan, i));
         merge_topics(info);
@@ -204,12 +203,11 @@ static td_result find(verb_run *verb, info_result *info)
 static void free_info(info_result *info)
 {
     read_plan_close(info->plan);
-    archive_listing_fini(&info->listing);
+    archive_view_close(info->view);
     gap_list_fini(&info->gaps);
     pruned_feeds_fini(&info->pruned);
     td_free(info->feeds);
     td_free(info->topics);
-    td_free(info->sessions);
 }
 
 /* ---- the result ---- */
@@ -369,7 +367,7 @@ static void describe(result_writer *r, const info_result *info, int by_symbol)
     describe_day(r, info);
     describe_topics(r, info, by_symbol);
     pruned_feeds_describe(r, &info->pruned);
-    describe_unexpected(r, &info->listing);
+    describe_unexpected(r, &info->view->listing);
     result_object_end(
         r, "{archive}: {styled}[{segments?}, newest frame {age} ago]"
            "[{segments_recording?}, being recorded]\n"

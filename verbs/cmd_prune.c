@@ -167,35 +167,17 @@ static td_result check_feeds(pruning *p)
                                    : selection_check_names(verb->archive, &p->feeds, &verb->err);
 }
 
-/* Removing everything needs --all. */
-static td_result check_all(void *user, uint64_t segments, uint64_t bytes, td_err *err)
-{
-    const pruning *p = user;
-    archive_listing listing = {0};
-    if (p->line->is_all)
-        return TD_OK;
-    td_result rc = archive_list(p->verb->archive, &listing, err);
-    int is_all = segments >= listing.segment_count;
-    archive_listing_fini(&listing);
-    if (rc != TD_OK || !is_all)
-        return rc;
-    td_err_set(err, TD_E_INVALID, "that would remove everything: %s, %s",
-               format_counted(segments, "segment").text, format_size(bytes).text);
-    td_err_hint(err, "nothing was removed; --all removes it, --dry-run lists it");
-    return TD_E_INVALID;
-}
-
 static td_result prune(pruning *p)
 {
     verb_run *verb = p->verb;
     prune_report *report = &p->report;
-    prune_options options = {.mode = p->line->is_dry_run ? PRUNE_LOOK : PRUNE_REMOVE,
+    prune_options options = {.is_dry_run = p->line->is_dry_run,
+                             .is_all = p->line->is_all,
                              .older_than_ns = p->line->older_than_ns,
                              .before_ns = p->line->before.at.ns,
                              .keep_bytes = p->line->keep_bytes,
                              .wants_feed = wants_feed,
                              .removing = take_segment,
-                             .confirm = check_all,
                              .user = p};
     td_result rc = check_line(p->line, &verb->err);
     if (rc == TD_OK && archive_is_single_file(verb->archive))

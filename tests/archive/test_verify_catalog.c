@@ -195,7 +195,7 @@ static char *answers_of(bench *b)
     answer_plan(a, &all, &out);
     answer_plan(a, &some_time, &out);
     answer_plan(a, &some_channels, &out);
-    const prune_options options = {.mode = PRUNE_LOOK,
+    const prune_options options = {.is_dry_run = 1,
                                    .before_ns = FIXTURE_START_NS + FIXTURE_STEP_NS * 100,
                                    .keep_bytes = UINT64_MAX,
                                    .removing = answer_removal,

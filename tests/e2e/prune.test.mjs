@@ -80,7 +80,7 @@ test("prune by age: --dry-run removes nothing, prune does, and every verb still 
   assert.match(aged.stderr, /warning: ages count from the newest frame, 2021-04-20T12:00:50/);
   assert.deepEqual(segments(archive).map(dayOf), DAYS.slice(2));
   const refused = await tapedeck(t, ["prune", "-a", archive, "--before", "2021-04-21"], { status: 2 });
-  assert.match(refused.stderr, /that would remove everything: 2 segments, .*\n.*hint: nothing was removed; --all removes it/);
+  assert.match(refused.stderr, /that would remove everything: 2 segments\n.*hint: nothing was removed; --all removes it/);
   assert.deepEqual(segments(archive).map(dayOf), DAYS.slice(2));
   assert.match((await tapedeck(t, ["prune", archive, "--before", "2021-04-21", "--dry-run"])).stdout, /would remove 2 segments/);
   await tapedeck(t, ["prune", "-a", archive, "--before", "2021-04-21", "--all"]);

@@ -27,7 +27,7 @@ static void note_removal(void *user, const segment_index *going, prune_why why)
 td_result prune_try(archive_place *place, prune_options options, prune_report *report, td_err *err)
 {
     archive *a = NULL;
-    archive_mode mode = options.mode == PRUNE_LOOK ? ARCHIVE_READ : ARCHIVE_MAINTAIN;
+    archive_mode mode = options.is_dry_run ? ARCHIVE_READ : ARCHIVE_MAINTAIN;
     removed[0] = '\0';
     options.removing = note_removal;
     td_result rc = archive_place_try_open(place, mode, "prune", &a, err);
@@ -53,7 +53,7 @@ const char *prune_removed(void)
 
 prune_options older_than_frame(uint64_t i)
 {
-    return (prune_options){.mode = PRUNE_REMOVE, .before_ns = AT(i), .keep_bytes = UINT64_MAX};
+    return (prune_options){.is_all = 1, .before_ns = AT(i), .keep_bytes = UINT64_MAX};
 }
 
 static void keep_finding(void *user, const verify_finding *finding)
