@@ -75,7 +75,7 @@ CFLAGS_ALL := -std=c17 $(WARNINGS) $(VARIANT_FLAGS) -pthread $(WERROR) $(CFLAGS)
 CXXFLAGS_ALL := -std=c++17 $(WARNINGS_CXX) $(VARIANT_FLAGS) -pthread $(WERROR) $(CXXFLAGS)
 LDFLAGS_ALL := $(VARIANT_FLAGS) -pthread $(LDFLAGS)
 
-LIBS_core := -lsimdjson -lzstd -llz4 -lsqlite3 -ldeflate -lz -lxxhash -lcrypto -lm
+LIBS_core := -lsimdjson -lzstd -lsqlite3 -ldeflate -lz -lxxhash -lcrypto -lm
 LIBS_wire := -lwebsockets -lssl -lcrypto
 LIBS_cli := -lyaml
 # Plugins of replay; a library of its own before glibc 2.34.

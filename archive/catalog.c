@@ -455,7 +455,7 @@ static int take_gaps(td_bytes *from, uint64_t count, gap_list *out)
 static int take_chunks(td_bytes from, uint64_t count, segment_index *out)
 {
     for (uint64_t i = 0; i < count; i++) {
-        chunk_row row = {.chunk = {.has_channels = 1}};
+        chunk_row row = {0};
         if (!take_row(&from, &CHUNK_ROW, &row) || row.bitmap.size > BITMAP_BYTES_MAX ||
             segment_index_add_chunk(out, &row.chunk, row.bitmap, NULL) != TD_OK)
             return 0;

@@ -412,7 +412,7 @@ int read_plan_wants_chunk(const read_plan *plan, size_t i, const segment_chunk *
         if ((bitmap[k] & ~others) != 0)
             return 1;
     }
-    return !chunk->has_channels;
+    return 0;
 }
 
 void read_plan_drop(read_plan *plan, size_t i)

@@ -112,8 +112,6 @@ static void check_state(const checked_segment *segment)
         add(v, VERIFY_DAMAGED, path, 0, "has no end");
     else if (segment->listed->name.is_open)
         add(v, VERIFY_RECOVERABLE, path, 0, "was left open");
-    if (!segment->result.is_ours && segment->listed->name.is_parsed)
-        add(v, VERIFY_DAMAGED, path, 0, "has a segment's name, but is not a segment of tapedeck");
     if (segment->finding_count > VERIFY_FINDINGS_PER_SEGMENT_MAX)
         add(v, VERIFY_DAMAGED, path, UINT64_MAX, "%llu more findings",
             (unsigned long long)(segment->finding_count - VERIFY_FINDINGS_PER_SEGMENT_MAX));
@@ -300,7 +298,7 @@ static td_result check_links(verification *v, td_err *err)
         return TD_OK; /* its neighbours are elsewhere */
     for (size_t i = 0; i < v->view->listing.segment_count; i++) {
         const checked_segment *segment = &v->segments[i];
-        if (segment->rc == TD_OK && segment->result.is_ours && segment->previous != NULL)
+        if (segment->rc == TD_OK && segment->previous != NULL)
             check_link(v, segment);
     }
     for (size_t i = 0; i < v->view->past.segment_count; i++)

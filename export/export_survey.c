@@ -92,9 +92,6 @@ static td_result add_chunks(survey_run *run, const planned_segment *segment, td_
         const segment_chunk *chunk = &index->chunks[i];
         if (!is_in(window, chunk->first_ns, chunk->last_ns))
             continue;
-        run->out->is_incomplete |= !chunk->has_channels;
-        if (!chunk->has_channels)
-            continue;
         const uint8_t *bitmap = index->bitmaps + chunk->bitmap_offset;
         if (chunk->first_ns >= window->from_ns && chunk->last_ns < window->to_ns) {
             for (uint32_t k = 0; k < chunk->bitmap_bytes; k++)

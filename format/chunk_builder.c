@@ -27,7 +27,7 @@ enum {
 };
 
 static const uint64_t NS_PER_HOUR = 3600 * TD_NS_PER_S;
-static const uint8_t COMPRESSION[4] = {'z', 's', 't', 'd'};
+enum { CODEC_NAME_BYTES = sizeof CODEC_NAME - 1 };
 
 /* A schema of the segment. Name and text are those of the first channel that has it. */
 typedef struct schema_state {
@@ -325,34 +325,6 @@ static int is_reserved_topic(const char *topic)
            strcmp(topic, CHANNEL_TOPIC_EVENTS) == 0;
 }
 
-/* Names have space for their NUL in a limit of base/limits.h, and at their limits fit the space
- * that is reserved for a channel's records. */
-static td_result check_info(const channel_info *info, td_err *err)
-{
-    const struct {
-        const char *what, *name;
-        size_t limit;
-    } names[] = {{"feed", info->feed, LIMIT_NAME_BYTES},
-                 {"family", info->family, LIMIT_NAME_BYTES},
-                 {"topic", info->topic, LIMIT_TOPIC_BYTES},
-                 {"exchange topic", info->exchange_topic, LIMIT_TOPIC_BYTES},
-                 {"symbol", info->symbol, LIMIT_SYMBOL_BYTES},
-                 {"encoding", info->message_encoding, LIMIT_NAME_BYTES},
-                 {"schema name", info->schema_name, LIMIT_TOPIC_BYTES}};
-    if (info->feed[0] == '\0' || info->topic[0] == '\0')
-        return td_err_set(err, TD_E_INVALID, "channel without feed or topic");
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        size_t size = strlen(names[i].name);
-        if (size >= names[i].limit)
-            return td_err_set(err, TD_E_INVALID, "channel %s of %zu bytes: at most %zu are allowed",
-                              names[i].what, size, names[i].limit - 1);
-    }
-    if (info->schema.size > SCHEMA_BYTES_MAX)
-        return td_err_set(err, TD_E_INVALID, "schema %s of %zu bytes: at most %d are allowed",
-                          info->schema_name, info->schema.size, SCHEMA_BYTES_MAX);
-    return TD_OK;
-}
-
 static int is_frame_channel(const channel_info *info)
 {
     return info->dir == CHANNEL_IN || info->dir == CHANNEL_OUT;
@@ -394,7 +366,10 @@ static td_result find_channel(chunk_builder *b, const chunk_frame *frame, channe
     *out = &b->channels[frame->channel];
     if (TD_LIKELY((*out)->segment_number == b->segment_number))
         return TD_OK;
-    td_result rc = check_info(frame->info, err);
+    td_result rc = segment_channel_check(frame->info, err);
+    if (rc == TD_OK && frame->info->schema.size > SCHEMA_BYTES_MAX)
+        rc = td_err_set(err, TD_E_INVALID, "schema %s of %zu bytes: at most %d are allowed",
+                        frame->info->schema_name, frame->info->schema.size, SCHEMA_BYTES_MAX);
     if (rc != TD_OK)
         return rc;
     **out = (channel_state){.info = *frame->info,
@@ -788,8 +763,8 @@ static void compress(chunk_builder *b, sealed_chunk *out)
     td_put_le64(p + 17, b->last_ns);
     td_put_le64(p + 25, b->raw.size);
     td_put_le32(p + 33, td_crc32(0, b->raw.data, b->raw.size));
-    td_put_le32(p + 37, sizeof COMPRESSION);
-    memcpy(p + 41, COMPRESSION, sizeof COMPRESSION);
+    td_put_le32(p + 37, CODEC_NAME_BYTES);
+    memcpy(p + 41, CODEC_NAME, CODEC_NAME_BYTES);
     td_put_le64(p + 45, compressed);
     out->compressed_bytes = compressed;
     out->uncompressed_bytes = b->raw.size;

@@ -91,7 +91,7 @@ typedef struct mcap_chunk {
     uint64_t start_ns, end_ns; /* of its messages; both 0 without any */
     uint64_t uncompressed_bytes;
     uint32_t uncompressed_crc; /* 0 = not available */
-    td_bytes compression;      /* "", "zstd", "lz4" */
+    td_bytes compression;      /* "zstd" */
     td_bytes records;          /* compressed */
 } mcap_chunk;
 

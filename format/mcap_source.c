@@ -141,10 +141,11 @@ td_result mcap_source_content(mcap_source *source, const mcap_place *place, td_b
     return TD_OK;
 }
 
-td_result mcap_source_header(mcap_source *source, mcap_header *out, uint64_t *end, td_err *err)
+td_result mcap_source_header(mcap_source *source, uint64_t *end, td_err *err)
 {
     td_bytes bytes;
     mcap_place place;
+    mcap_header header;
     td_result rc = mcap_source_view(source, 0, MCAP_MAGIC_BYTES, &bytes, err);
     if (rc == TD_OK)
         rc = mcap_check_magic(bytes.data, err);
@@ -158,56 +159,11 @@ td_result mcap_source_header(mcap_source *source, mcap_header *out, uint64_t *en
     if (rc == TD_OK)
         rc = mcap_source_content(source, &place, &bytes, err);
     if (rc == TD_OK)
-        rc = mcap_decode_header(bytes, out, err);
+        rc = mcap_decode_header(bytes, &header, err);
+    if (rc == TD_OK && !td_bytes_is(header.profile, SEGMENT_PROFILE))
+        rc = td_err_set(err, TD_E_CORRUPT, "an MCAP file, but not a segment of tapedeck");
     if (rc == TD_OK)
         *end = place.end;
-    return rc;
-}
-
-/* Go over a field whose length stands before it in length_bytes bytes. */
-static td_result skip_field(mcap_source *source, const mcap_place *place, uint64_t length_bytes,
-                            uint64_t *used, td_err *err)
-{
-    td_bytes view = {0};
-    uint64_t length = 0;
-    TD_ASSERT(length_bytes == 4 || length_bytes == 8);
-    int fits = place->content_bytes >= *used && place->content_bytes - *used >= length_bytes;
-    if (fits) {
-        td_result rc =
-            mcap_source_view(source, place->content_at + *used, length_bytes, &view, err);
-        if (rc != TD_OK)
-            return rc;
-        length = length_bytes == 4 ? td_le32(view.data) : td_le64(view.data);
-        *used += length_bytes;
-    }
-    if (!fits || length > place->content_bytes - *used)
-        return td_err_set(err, TD_E_CORRUPT,
-                          "attachment of %" PRIu64 " bytes: its fields do not fit",
-                          place->content_bytes);
-    *used += length;
-    return TD_OK;
-}
-
-td_result mcap_source_attachment_crc(mcap_source *source, const mcap_place *place, uint64_t *crc_at,
-                                     uint32_t *crc, td_err *err)
-{
-    TD_ASSERT(place->opcode == MCAP_ATTACHMENT);
-    uint64_t used = 8 + 8;                                   /* log_time, create_time */
-    td_result rc = skip_field(source, place, 4, &used, err); /* name */
-    if (rc == TD_OK)
-        rc = skip_field(source, place, 4, &used, err); /* media_type */
-    if (rc == TD_OK)
-        rc = skip_field(source, place, 8, &used, err); /* data */
-    if (rc != TD_OK)
-        return rc;
-    if (place->content_bytes - used < sizeof *crc)
-        return td_err_set(err, TD_E_CORRUPT, "attachment of %" PRIu64 " bytes: it has no CRC",
-                          place->content_bytes);
-    td_bytes view;
-    *crc_at = place->content_at + used;
-    rc = mcap_source_view(source, *crc_at, sizeof *crc, &view, err);
-    if (rc == TD_OK)
-        *crc = td_le32(view.data);
     return rc;
 }
 

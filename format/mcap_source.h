@@ -59,16 +59,11 @@ TD_MUST_USE td_result mcap_source_record(mcap_source *source, uint64_t at, uint6
 TD_MUST_USE td_result mcap_source_content(mcap_source *source, const mcap_place *place,
                                           td_bytes *out, td_err *err);
 
-/* The header after the magic, and where it ends. TD_OK; TD_E_CORRUPT if it is no MCAP file or has
- * no header; TD_E_TRUNCATED if it ends before; TD_E_UNSUPPORTED: another major version; TD_E_IO. */
-TD_MUST_USE td_result mcap_source_header(mcap_source *source, mcap_header *out, uint64_t *end,
-                                         td_err *err);
-
-/* The file offset of an attachment's CRC, and the CRC. It follows the data; the lengths of the
- * fields locate it, because later fields may follow it. The data are not read. TD_OK;
- * TD_E_CORRUPT if the fields do not fit in the record; TD_E_IO. */
-TD_MUST_USE td_result mcap_source_attachment_crc(mcap_source *source, const mcap_place *place,
-                                                 uint64_t *crc_at, uint32_t *crc, td_err *err);
+/* Check magic and header; *end: where the header ends. TD_OK; TD_E_CORRUPT if it is not an MCAP
+ * file of our profile; TD_E_TRUNCATED if it ends before; TD_E_UNSUPPORTED: another major version;
+ * TD_E_IO. */
+#define SEGMENT_PROFILE "tapedeck"
+TD_MUST_USE td_result mcap_source_header(mcap_source *source, uint64_t *end, td_err *err);
 
 /* The CRC-32 of the bytes [0, to), for a caller that reads them in order for something else: begin
  * before, and end after that. Only what it passed over is read again. */

@@ -45,11 +45,8 @@ static td_result read_head(recovery *v, td_err *err)
 {
     td_bytes bytes;
     mcap_place place;
-    mcap_header header;
     mcap_metadata session;
-    td_result rc = mcap_source_header(&v->source, &header, &v->data_start, err);
-    if (rc == TD_OK && !td_bytes_is(header.profile, SEGMENT_PROFILE))
-        rc = td_err_set(err, TD_E_CORRUPT, "not a segment of tapedeck");
+    td_result rc = mcap_source_header(&v->source, &v->data_start, err);
     if (rc == TD_OK)
         rc = mcap_source_record(&v->source, v->data_start, v->source.size, &place, err);
     if (rc == TD_OK)
@@ -125,7 +122,7 @@ static td_result look_for_blocks(recovery *v, td_err *err)
     scanner walk;
     const td_hash128 none = {{0}};
     scan_damage head = {0};
-    scanner_init(&walk, &v->source, SCAN_BLOCKS, &JUDGE, v);
+    scanner_init(&walk, &v->source, &JUDGE, v);
     scanner_begin(&walk, 0, 0, none);
     walk.conns = v->conns;
     td_result rc = scanner_find_block(&walk, &head.from, &head.to, err);
@@ -142,7 +139,7 @@ static td_result walk_records(recovery *v, const scan_visitor *visitor, uint64_t
 {
     TD_ASSERT(v->data_start > MCAP_MAGIC_BYTES);
     scanner walk;
-    scanner_init(&walk, &v->source, SCAN_BLOCKS, visitor, v);
+    scanner_init(&walk, &v->source, visitor, v);
     scanner_begin(&walk, 0, v->data_start, v->first_chain);
     walk.conns = v->conns;
     td_result rc = scanner_run(&walk, limit, err);
@@ -188,15 +185,6 @@ static td_result learn_channels(recovery *v, const scan_chunk *chunk, td_err *er
     return scan_is_fatal(rc) ? rc : TD_OK;
 }
 
-/* Nothing of ours is compressed in another way. */
-static td_result begin_chunk(void *user, const scan_chunk *chunk, td_err *err)
-{
-    (void)user;
-    if (!chunk->has_codec)
-        return td_err_set(err, TD_E_UNSUPPORTED, "unknown compression");
-    return TD_OK;
-}
-
 /* How many messages of which times it lists. */
 static td_result count_messages(void *user, const scan_chunk *chunk, const mcap_place *place,
                                 const mcap_message_index *index, td_err *err)
@@ -237,10 +225,8 @@ static td_result add_metadata(void *user, const mcap_place *place, td_err *err)
 
 /* The content of the summary, from the records up to the sound end. A bad record of a damaged block
  * is left out of it. */
-static const scan_visitor COLLECT = {.chunk = begin_chunk,
-                                     .message_index = count_messages,
-                                     .chunk_end = add_chunk,
-                                     .record = add_metadata};
+static const scan_visitor COLLECT = {
+    .message_index = count_messages, .chunk_end = add_chunk, .record = add_metadata};
 
 /* 1 if the tail is the beginning of the end that we are going to write (or all of it). */
 static td_result compare_tail(recovery *v, int *is_ours, td_err *err)

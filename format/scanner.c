@@ -20,13 +20,10 @@ int scan_is_fatal(td_result rc)
     return rc == TD_E_IO || rc == TD_E_NOSPACE;
 }
 
-void scanner_init(scanner *s, mcap_source *source, scan_blocks blocks, const scan_visitor *visitor,
-                  void *user)
+void scanner_init(scanner *s, mcap_source *source, const scan_visitor *visitor, void *user)
 {
-    *s = (scanner){.source = source, .visitor = visitor, .user = user};
+    *s = (scanner){.source = source, .visitor = visitor, .user = user, .hasher = td_hasher_open()};
     td_buf_init(&s->offsets, SIZE_MAX);
-    if (blocks == SCAN_BLOCKS)
-        s->hasher = td_hasher_open();
 }
 
 void scanner_fini(scanner *s)
@@ -47,19 +44,18 @@ void scanner_begin(scanner *s, uint64_t block_start, uint64_t at, td_hash128 cha
     s->is_done = 0;
 }
 
-/* 1 for what cannot stand in a data section, nor end it. Ours ends with records of one size only:
+/* 1 for what cannot be in a data section, nor end it. It ends with records of one size only:
  * another one is the rest of a record whose opcode is damaged. */
-static int is_misplaced(const scanner *s, const mcap_place *place)
+static int is_misplaced(const mcap_place *place)
 {
-    int is_ours = s->hasher != NULL;
     switch (place->opcode) {
     case 0:
     case MCAP_HEADER:
         return 1;
     case MCAP_DATA_END:
-        return is_ours && place->content_bytes != MCAP_DATA_END_CONTENT_BYTES;
+        return place->content_bytes != MCAP_DATA_END_CONTENT_BYTES;
     case MCAP_FOOTER:
-        return is_ours && place->content_bytes != MCAP_FOOTER_CONTENT_BYTES;
+        return place->content_bytes != MCAP_FOOTER_CONTENT_BYTES;
     default:
         return 0;
     }
@@ -69,7 +65,7 @@ static int is_misplaced(const scanner *s, const mcap_place *place)
 static td_result next_record(scanner *s, mcap_place *out, td_err *err)
 {
     td_result rc = mcap_source_record(s->source, s->at, s->source->size, out, err);
-    if (rc == TD_OK && is_misplaced(s, out))
+    if (rc == TD_OK && is_misplaced(out))
         rc = td_err_set(err, TD_E_TRUNCATED, "%s record (0x%02x) where none may be",
                         mcap_opcode_name(out->opcode), out->opcode);
     if (rc == TD_OK)
@@ -81,7 +77,6 @@ static td_result next_record(scanner *s, mcap_place *out, td_err *err)
 static td_result judge_block(scanner *s, const mcap_place *place, scan_block *out, td_err *err)
 {
     TD_ASSERT(place->opcode == CHAIN_OPCODE);
-    TD_ASSERT(s->hasher != NULL);
     td_bytes content;
     td_result rc = mcap_source_content(s->source, place, &content, err);
     if (rc == TD_OK)
@@ -127,26 +122,22 @@ static td_result visit_chunk(scanner *s, const mcap_place *place, td_err *err)
     TD_ASSERT(!s->has_chunk);
     td_bytes content;
     mcap_chunk record;
-    codec_kind kind;
     td_result rc = mcap_source_content(s->source, place, &content, err);
     if (rc == TD_OK)
         rc = mcap_decode_chunk(content, &record, err);
     if (rc != TD_OK)
         return rc;
     td_buf_clear(&s->offsets);
-    int has_codec = codec_find(record.compression, &kind, NULL) == TD_OK;
-    s->chunk = (scan_chunk){
-        .place = *place,
-        .record = record,
-        .has_codec = (uint8_t)has_codec,
-        .index = {.start_ns = record.start_ns,
-                  .end_ns = record.end_ns,
-                  .chunk_offset = place->offset,
-                  .chunk_bytes = place->end - place->offset,
-                  .compression = has_codec ? td_bytes_str(codec_name(kind)) : td_bytes_of(NULL, 0),
-                  .compressed_bytes = record.records.size,
-                  .uncompressed_bytes = record.uncompressed_bytes}};
-    rc = s->visitor->chunk(s->user, &s->chunk, err);
+    s->chunk = (scan_chunk){.place = *place,
+                            .record = record,
+                            .index = {.start_ns = record.start_ns,
+                                      .end_ns = record.end_ns,
+                                      .chunk_offset = place->offset,
+                                      .chunk_bytes = place->end - place->offset,
+                                      .compression = td_bytes_str(CODEC_NAME),
+                                      .compressed_bytes = record.records.size,
+                                      .uncompressed_bytes = record.uncompressed_bytes}};
+    rc = s->visitor->chunk == NULL ? TD_OK : s->visitor->chunk(s->user, &s->chunk, err);
     s->has_chunk = rc == TD_OK;
     return rc;
 }
@@ -180,13 +171,13 @@ static td_result visit(scanner *s, const mcap_place *place, td_err *err)
     const scan_visitor *v = s->visitor;
     TD_ASSERT(place->end <= s->source->size);
     if (place->opcode == MCAP_MESSAGE_INDEX)
-        return v->chunk == NULL ? TD_OK : visit_message_index(s, place, err);
+        return v->chunk_end == NULL ? TD_OK : visit_message_index(s, place, err);
     td_result rc = scanner_end_chunk(s, err);
     if (rc != TD_OK)
         return rc;
     switch (place->opcode) {
     case MCAP_CHUNK:
-        return v->chunk == NULL ? TD_OK : visit_chunk(s, place, err);
+        return v->chunk_end == NULL ? TD_OK : visit_chunk(s, place, err);
     case MCAP_DATA_END:
     case MCAP_FOOTER:
         s->is_done = 1;
@@ -195,7 +186,7 @@ static td_result visit(scanner *s, const mcap_place *place, td_err *err)
     default:
         break;
     }
-    if (place->opcode == CHAIN_OPCODE && s->hasher != NULL)
+    if (place->opcode == CHAIN_OPCODE)
         return visit_block(s, place, err);
     return v->record == NULL ? TD_OK : v->record(s->user, place, err);
 }
@@ -299,9 +290,7 @@ static td_result pass_damage(scanner *s, const td_err *why, td_err *err)
 {
     scan_damage damage = {.why = why, .offset = s->at, .is_broken = 1};
     s->has_chunk = 0;
-    td_result rc = TD_EOF;
-    if (s->hasher != NULL)
-        rc = scanner_find_block(s, &damage.from, &damage.to, err);
+    td_result rc = scanner_find_block(s, &damage.from, &damage.to, err);
     if (rc != TD_OK && rc != TD_EOF)
         return rc;
     s->is_done = rc == TD_EOF;

@@ -18,12 +18,9 @@
 /* A chunk, and the message indexes that stand directly after it. */
 typedef struct scan_chunk {
     mcap_place place;
-    mcap_chunk record; /* its views are valid in chunk only */
-    /* As in the summary. index_offsets: packed; compression is a constant, and is
-     * empty where has_codec is 0. */
-    mcap_chunk_index index;
+    mcap_chunk record;       /* its views are valid in chunk only */
+    mcap_chunk_index index;  /* as in the summary; index_offsets: packed */
     uint64_t message_count;  /* that its indexes list */
-    uint8_t has_codec;       /* 0: compressed in a way that we do not know */
     uint8_t is_index_broken; /* 1: one of its message indexes cannot be read */
 } scan_chunk;
 
@@ -46,19 +43,20 @@ typedef struct scan_damage {
     uint64_t from, to;
 } scan_damage;
 
-/* Each may be NULL: then nothing is read for it. A result of TD_E_IO or TD_E_NOSPACE
+/* Each may be NULL: then nothing is read for it; without chunk_end, chunks and their message
+ * indexes are passed over. A result of TD_E_IO or TD_E_NOSPACE
  * ends the walk with it; every other failure is damage of the current record (a chunk is not
  * pending then), and goes to damage. */
 typedef struct scan_visitor {
     /* A chunk begins. Its message indexes follow, each with the chunk as it was before it; then
-     * chunk_end, at the first other record. Without chunk, indexes are passed over. */
+     * chunk_end, at the first other record. */
     td_result (*chunk)(void *user, const scan_chunk *chunk, td_err *err);
     td_result (*message_index)(void *user, const scan_chunk *chunk, const mcap_place *place,
                                const mcap_message_index *index, td_err *err);
     td_result (*chunk_end)(void *user, const scan_chunk *chunk, td_err *err);
     /* Any other record before the section's end. */
     td_result (*record)(void *user, const mcap_place *place, td_err *err);
-    /* A chain record, of a walk with blocks. */
+    /* A chain record. */
     td_result (*block)(void *user, const scan_block *block, td_err *err);
     /* A failure of its own ends the walk. */
     td_result (*damage)(void *user, const scan_damage *damage, td_err *err);
@@ -66,16 +64,12 @@ typedef struct scan_visitor {
     td_result (*end)(void *user, const mcap_place *place, td_err *err);
 } scan_visitor;
 
-/* Whether the file is of our profile. Without blocks no hash is computed, private records are
- * records as any other, and the walk ends where the structure is broken. */
-typedef enum scan_blocks { SCAN_PLAIN, SCAN_BLOCKS } scan_blocks;
-
 typedef struct scanner {
     mcap_source *source; /* borrowed */
     const scan_visitor *visitor;
     void *user;
-    chain_conn *conns;    /* borrowed, CHAIN_CONNS_MAX, or NULL: connections are not needed */
-    td_hasher *hasher;    /* NULL without blocks */
+    chain_conn *conns; /* borrowed, CHAIN_CONNS_MAX, or NULL: connections are not needed */
+    td_hasher *hasher;
     td_hash128 chain;     /* value that the next chain record starts from */
     uint64_t block_start; /* what the next chain record must cover from */
     uint64_t at;          /* of the next record */
@@ -86,8 +80,7 @@ typedef struct scanner {
 } scanner;
 
 /* Walks source (borrowed) for a visitor; scanner_begin says from where. Free with fini. */
-void scanner_init(scanner *s, mcap_source *source, scan_blocks blocks, const scan_visitor *visitor,
-                  void *user);
+void scanner_init(scanner *s, mcap_source *source, const scan_visitor *visitor, void *user);
 void scanner_fini(scanner *s);
 
 /* Begin at a block: block_start 0 and the value of the segment before for the first one, at where

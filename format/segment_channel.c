@@ -3,6 +3,30 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/limits.h"
+
+td_result segment_channel_check(const channel_info *info, td_err *err)
+{
+    const struct {
+        const char *what, *name;
+        size_t limit;
+    } names[] = {{"feed", info->feed, LIMIT_NAME_BYTES},
+                 {"family", info->family, LIMIT_NAME_BYTES},
+                 {"topic", info->topic, LIMIT_TOPIC_BYTES},
+                 {"exchange topic", info->exchange_topic, LIMIT_TOPIC_BYTES},
+                 {"symbol", info->symbol, LIMIT_SYMBOL_BYTES},
+                 {"encoding", info->message_encoding, LIMIT_NAME_BYTES},
+                 {"schema name", info->schema_name, LIMIT_TOPIC_BYTES}};
+    if (info->feed[0] == '\0' || info->topic[0] == '\0')
+        return td_err_set(err, TD_E_INVALID, "channel without feed or topic");
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        size_t size = strlen(names[i].name);
+        if (size >= names[i].limit)
+            return td_err_set(err, TD_E_INVALID, "channel %s of %zu bytes: at most %zu are allowed",
+                              names[i].what, size, names[i].limit - 1);
+    }
+    return TD_OK;
+}
 
 void segment_channel_own_strings(segment_channel *channel)
 {

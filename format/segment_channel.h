@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "base/channel.h"
+#include "base/err.h"
 
 typedef struct segment_channel {
     uint16_t id;                /* MCAP channel id; also the bit in chunk bitmaps */
@@ -13,6 +14,10 @@ typedef struct segment_channel {
     uint64_t message_count;     /* in the segment; UINT64_MAX: not known */
     uint64_t first_ns, last_ns; /* recv_ns of these, where they are known */
 } segment_channel;
+
+/* Check the names of a channel: each has space for its NUL in a limit of base/limits.h; feed and
+ * topic are not empty. TD_E_INVALID. */
+TD_MUST_USE td_result segment_channel_check(const channel_info *info, td_err *err);
 
 /* Give the channel strings of its own, copies of those it has (NULL: ""), without the schema's
  * text; and free them. They are one allocation, which begins with the feed. */

@@ -42,8 +42,6 @@ static td_result compare(td_io io, segment_reader *reader, const char *finished_
     chain_record chain;
     int is_same = 0;
     *out = SEGMENT_COPY_OTHER;
-    if (!segment_reader_info(reader)->is_ours)
-        return TD_OK;
     if (segment_reader_chunk_count(reader) == 0) {
         *out = SEGMENT_COPY_OLDER;
         return TD_OK;

@@ -18,29 +18,25 @@ typedef enum index_depth {
     INDEX_FULL,    /* message indexes too: counts and times of each channel */
 } index_depth;
 
-/* A chunk (or a run of messages outside of chunks, in files of others). */
+/* A chunk. */
 typedef struct segment_chunk {
-    uint64_t offset;      /* of the Chunk record in the file (a run: of its first record) */
-    uint64_t chunk_bytes; /* the whole record, opcode and length included (a run: all of it) */
-    uint64_t index_bytes; /* of the Message Index records after it; 0: none */
+    uint64_t offset;             /* of the Chunk record in the file */
+    uint64_t chunk_bytes;        /* the whole record, opcode and length included */
+    uint64_t index_bytes;        /* of the Message Index records after it */
     uint64_t uncompressed_bytes; /* of its records */
     uint64_t first_ns;           /* least and greatest recv_ns */
     uint64_t last_ns;
-    uint64_t message_count; /* all channels, events included; UINT64_MAX: not known, a foreign file
-                             * without message indexes */
+    uint64_t message_count; /* all channels, events included */
     uint32_t bitmap_offset; /* into the bitmaps of index or reader */
     uint32_t bitmap_bytes;  /* bit (id % 8) of byte (id / 8): the chunk has frames of channel id;
                              * no zero byte at the end */
-    uint8_t is_run;
-    uint8_t has_channels; /* 1: the bitmap is known; 0: a foreign file does not say, any channel may
-                           * be in it */
 } segment_chunk;
 
 typedef struct segment_index {
     char *path;      /* below the archive, with ".open" where it has it */
     uint8_t is_open; /* 1: no summary; chunks as far as the chain proves them */
     index_depth depth;
-    char session[SESSION_ID_BYTES]; /* "" if the segment does not say (not written by tapedeck) */
+    char session[SESSION_ID_BYTES]; /* "" if neither session record nor name has it */
     uint64_t session_start_ns;
     char feed[LIMIT_NAME_BYTES];
     char family[LIMIT_NAME_BYTES];

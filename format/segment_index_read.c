@@ -10,9 +10,6 @@
 #include "format/recover.h"
 #include "format/segment_reader.h"
 
-/* Bytes of a bitmap over all ids that MCAP can have. */
-enum { BITMAP_BYTES_MAX = (1 << 16) / 8 };
-
 static int order_by_id(const void *a, const void *b)
 {
     const segment_channel *left = *(const segment_channel *const *)a;
@@ -40,30 +37,12 @@ static void read_channels(const segment_reader *reader, segment_index *out)
     td_free(sorted);
 }
 
-/* A chunk without message indexes may hold any channel of the file. */
-static td_bytes bitmap_of_all(const segment_index *index, uint8_t out[BITMAP_BYTES_MAX])
-{
-    size_t size = 0;
-    memset(out, 0, BITMAP_BYTES_MAX);
-    for (size_t i = 0; i < index->channel_count; i++) {
-        uint16_t id = index->channels[i].id;
-        out[id / 8] = (uint8_t)(out[id / 8] | (1U << (id % 8)));
-        size = (size_t)id / 8 + 1;
-    }
-    TD_ASSERT(size <= BITMAP_BYTES_MAX);
-    return td_bytes_of(out, size);
-}
-
 static td_result read_chunks(const segment_reader *reader, segment_index *out, td_err *err)
 {
-    uint8_t all[BITMAP_BYTES_MAX];
     td_result rc = TD_OK;
-    for (uint32_t i = 0; i < segment_reader_chunk_count(reader) && rc == TD_OK; i++) {
-        const segment_chunk *chunk = segment_reader_chunk(reader, i);
-        td_bytes bitmap =
-            chunk->has_channels ? segment_reader_bitmap(reader, i) : bitmap_of_all(out, all);
-        rc = segment_index_add_chunk(out, chunk, bitmap, err);
-    }
+    for (uint32_t i = 0; i < segment_reader_chunk_count(reader) && rc == TD_OK; i++)
+        rc = segment_index_add_chunk(out, segment_reader_chunk(reader, i),
+                                     segment_reader_bitmap(reader, i), err);
     return rc;
 }
 
@@ -78,8 +57,6 @@ static td_result read_counts(const segment_reader *reader, segment_index *out, t
         if (rc == TD_OK)
             segment_index_count(out, (const sealed_channel *)(const void *)channels.data,
                                 channels.size / sizeof(sealed_channel));
-        else if (rc == TD_E_UNSUPPORTED)
-            rc = TD_OK; /* no message indexes: a foreign file, whose counts stay unknown */
     }
     td_buf_fini(&channels);
     segment_scratch_close(scratch);
@@ -88,7 +65,7 @@ static td_result read_counts(const segment_reader *reader, segment_index *out, t
 
 static void copy_text(char *out, size_t out_bytes, const char *text)
 {
-    (void)snprintf(out, out_bytes, "%s", text == NULL ? "" : text);
+    (void)snprintf(out, out_bytes, "%s", text);
 }
 
 static td_result read_chain(segment_reader *reader, segment_index *out, td_err *err)
@@ -112,17 +89,16 @@ static void read_origin(const segment_info *info, const char *path, segment_inde
     out->number = name.number;
     copy_text(out->session, sizeof out->session, name.session);
     copy_text(out->feed, sizeof out->feed, name.feed);
-    if (info->is_ours) {
+    if (info->session.session[0] != '\0') {
         copy_text(out->session, sizeof out->session, info->session.session);
         copy_text(out->feed, sizeof out->feed, info->session.feed);
-        copy_text(out->family, sizeof out->family, info->session.family);
-        copy_text(out->verb, sizeof out->verb, info->session.verb);
-        copy_text(out->version, sizeof out->version, info->session.version);
-        out->session_start_ns = info->session.start_ns;
-        out->previous_chain = info->session.previous_chain;
     }
-    const char *previous = info->is_ours ? info->session.previous_segment : "";
-    out->previous_segment = td_strdup(previous == NULL ? "" : previous);
+    copy_text(out->family, sizeof out->family, info->session.family);
+    copy_text(out->verb, sizeof out->verb, info->session.verb);
+    copy_text(out->version, sizeof out->version, info->session.version);
+    out->session_start_ns = info->session.start_ns;
+    out->previous_chain = info->session.previous_chain;
+    out->previous_segment = td_strdup(info->session.previous_segment);
     out->path = td_strdup(path);
 }
 
@@ -135,7 +111,7 @@ static td_result read_all(segment_reader *reader, const char *path, segment_inde
     out->first_ns = info->first_ns;
     out->last_ns = info->last_ns;
     read_origin(info, path, out);
-    td_result rc = info->is_ours ? read_chain(reader, out, err) : TD_OK;
+    td_result rc = read_chain(reader, out, err);
     read_channels(reader, out);
     if (rc == TD_OK)
         rc = read_chunks(reader, out, err);

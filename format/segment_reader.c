@@ -1,7 +1,7 @@
 #include "format/segment_reader.h"
 
 #include <inttypes.h>
-#include <stdio.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,238 +9,455 @@
 #include "base/assert.h"
 #include "base/hash.h"
 #include "base/limits.h"
+#include "format/codec.h"
 #include "format/mcap_decode.h"
-#include "format/segment_reader_impl.h"
+#include "format/mcap_source.h"
+#include "format/scanner.h"
 #include "format/segment_name.h"
 
-enum { MCAP_IDS = UINT16_MAX + 1 };
+enum { MCAP_IDS = UINT16_MAX + 1, BITMAP_BYTES = MCAP_IDS / 8, SESSION_STRINGS = 6 };
 
 /* Bitmaps of all chunks of a file: many more than a segment's 4,096 chunks can need. */
 static const size_t BITMAPS_BYTES_MAX = (size_t)256 << 20;
 
-/* The header names the program that wrote the file. */
-static td_result read_header(segment_reader *r, td_err *err)
+/* Channels point to its name. */
+typedef struct file_schema {
+    uint16_t id;
+    char *name;
+} file_schema;
+
+struct segment_scratch {
+    td_buf bytes; /* compressed records */
+    codec *coder;
+};
+
+struct segment_reader {
+    td_file *file;
+    pthread_mutex_t file_lock; /* segment_reader_read from several threads */
+    mcap_source source;        /* open, refresh and the walks; not for segment_reader_read */
+    segment_info info;
+    uint8_t has_open_name; /* its end is not known to be durable */
+    uint8_t is_end_torn;   /* what it ends with, if anything, is not all of a sound end */
+    char *strings;         /* session strings */
+    uint64_t data_start;   /* after the header */
+    segment_chunk *chunks;
+    uint32_t chunk_count;
+    td_buf bitmaps;
+    segment_channel **channels; /* pointers stay when the array grows */
+    uint32_t channel_count;
+    td_buf by_id; /* uint32_t index + 1 by channel id, 0 = unknown */
+    file_schema *schemas;
+    uint32_t schema_count;
+    segment_scratch *scratch; /* to look into chunks for channels */
+    td_buf records;
+    /* the walk over a file without summary */
+    uint64_t scan_at;      /* where the next block starts */
+    td_hash128 scan_chain; /* value that block starts from */
+};
+
+/* ---- schemas and channels ---- */
+
+/* The schema of an id, or NULL; files have few of them. */
+static const file_schema *find_schema(const segment_reader *r, uint16_t id)
 {
-    mcap_header header;
-    td_result rc = mcap_source_header(&r->source, &header, &r->data_start, err);
-    if (rc != TD_OK)
-        return rc;
-    r->info.is_ours = (uint8_t)td_bytes_is(header.profile, SEGMENT_PROFILE);
-    return TD_OK;
+    for (uint32_t i = 0; i < r->schema_count; i++) {
+        if (r->schemas[i].id == id)
+            return &r->schemas[i];
+    }
+    return NULL;
 }
 
-/* If the record is our session's metadata, take it over.*/
-static td_result reader_take_session(segment_reader *reader, const mcap_place *place, td_err *err)
+/* A known id stays as it is. TD_E_CORRUPT. */
+static td_result add_schema(segment_reader *r, td_bytes content, td_err *err)
 {
-    TD_ASSERT(place->opcode == MCAP_METADATA);
-    segment_reader *r = reader;
-    td_bytes content;
-    mcap_metadata metadata;
-    td_result rc = mcap_source_content(&r->source, place, &content, err);
-    if (rc == TD_OK)
-        rc = mcap_decode_metadata(content, &metadata, err);
+    mcap_schema schema;
+    td_result rc = mcap_decode_schema(content, &schema, err);
     if (rc != TD_OK)
         return rc;
-    if (!td_bytes_is(metadata.name, SEGMENT_SESSION_METADATA))
+    if (schema.name.size >= LIMIT_TOPIC_BYTES)
+        return td_err_set(err, TD_E_CORRUPT, "schema name of %zu bytes", schema.name.size);
+    /* Id 0 is invalid and to be ignored by readers (specification, "Schema"). */
+    if (schema.id == 0 || find_schema(r, schema.id) != NULL)
         return TD_OK;
-    char *at = td_alloc(content.size + SESSION_STRINGS);
-    td_free(r->strings);
-    r->strings = at;
-    segment_session *session = &r->info.session;
-    session->session = reader_place_text(&at, mcap_find_pair(metadata.pairs, "session"));
-    session->feed = reader_place_text(&at, mcap_find_pair(metadata.pairs, "feed"));
-    session->family = reader_place_text(&at, mcap_find_pair(metadata.pairs, "family"));
-    session->previous_segment =
-        reader_place_text(&at, mcap_find_pair(metadata.pairs, "previous_segment"));
-    session->verb = reader_place_text(&at, mcap_find_pair(metadata.pairs, "verb"));
-    session->version = reader_place_text(&at, mcap_find_pair(metadata.pairs, "version"));
-    session->start_ns = reader_parse_u64(mcap_find_pair(metadata.pairs, "start_ns"));
-    td_bytes chain = mcap_find_pair(metadata.pairs, "previous_chain");
-    if (!chain_value_parse(chain, &session->previous_chain))
-        return td_err_set(err, TD_E_CORRUPT, "session record without a chain value");
+    r->schemas = td_array_grow(r->schemas, r->schema_count, sizeof *r->schemas);
+    r->schemas[r->schema_count++] = (file_schema){
+        .id = schema.id, .name = td_strndup((const char *)schema.name.data, schema.name.size)};
     return TD_OK;
 }
 
-/* The session is the record after the header. A file of ours without one is damaged, and read on.
+/* Copy bytes to *at with a NUL, and move *at after it. What follows a NUL in bytes is not visible.
  */
-static td_result read_session(segment_reader *r, td_err *err)
+static const char *place_text(char **at, td_bytes bytes)
 {
-    TD_ASSERT(r->info.is_ours);
-    mcap_place place;
-    td_err why;
-    td_err_clear(&why);
-    td_result rc = mcap_source_record(&r->source, r->data_start, r->source.size, &place, &why);
-    if (rc == TD_OK && place.opcode == MCAP_METADATA)
-        rc = reader_take_session(r, &place, &why);
-    else if (rc == TD_OK)
-        rc = td_err_set(&why, TD_E_CORRUPT, "no session record after the header");
-    if (rc == TD_E_IO)
-        return td_err_pass(err, rc, &why);
-    if (rc == TD_E_CORRUPT)
-        reader_note_damage(r, &why, r->data_start);
-    r->scan_chain = r->info.session.previous_chain;
-    return TD_OK;
+    char *start = *at;
+    if (bytes.size > 0)
+        memcpy(start, bytes.data, bytes.size);
+    start[bytes.size] = '\0';
+    *at = start + bytes.size + 1;
+    return start;
 }
 
-/* Totals over the chunks, as far as each of them knows. */
-static void sum_up(segment_reader *r)
+/* A decimal number in metadata; any other text, or one too large, counts as 0. */
+static uint64_t parse_u64(td_bytes text)
 {
-    TD_ASSERT(r->info.sound_bytes <= r->source.size);
-    segment_info *info = &r->info;
-    info->file_bytes = r->source.size;
-    info->damage = r->damage;
-    info->first_ns = 0;
-    info->last_ns = 0;
-    uint64_t count = 0;
-    uint8_t is_known = 1, is_first = 1;
-    for (uint32_t i = 0; i < r->chunk_count; i++) {
-        const segment_chunk *chunk = &r->chunks[i];
-        is_known &= chunk->message_count != UINT64_MAX;
-        count += chunk->message_count;
-        if (chunk->message_count == 0)
-            continue;
-        if (is_first || chunk->first_ns < info->first_ns)
-            info->first_ns = chunk->first_ns;
-        if (chunk->last_ns > info->last_ns)
-            info->last_ns = chunk->last_ns;
-        is_first = 0;
+    uint64_t value = 0;
+    for (size_t i = 0; i < text.size; i++) {
+        if (text.data[i] < '0' || text.data[i] > '9')
+            return 0;
+        if (__builtin_mul_overflow(value, UINT64_C(10), &value) ||
+            __builtin_add_overflow(value, (uint64_t)(text.data[i] - '0'), &value))
+            return 0;
     }
-    if (is_known)
-        info->message_count = count;
-    else if (!info->has_summary)
-        info->message_count = UINT64_MAX;
+    return value;
 }
 
-/* Forget chunks and channels. */
-static void reader_clear_lists(segment_reader *reader)
+static uint32_t parse_u32(td_bytes text)
 {
-    reader_free_channels(reader);
-    reader->chunk_count = 0;
-    td_buf_clear(&reader->bitmaps);
+    uint64_t value = parse_u64(text);
+    return value > UINT32_MAX ? 0 : (uint32_t)value;
 }
 
-/* From the summary if that is sound, else by walking the file. */
-static td_result read_lists(segment_reader *r, td_err *err)
+/* From our metadata keys; a direction that is not one of ours counts as inbound. */
+static void fill_channel_info(channel_info *info, const mcap_channel *in, char *texts,
+                              const file_schema *schema)
 {
-    td_err why;
-    td_err_clear(&why);
-    td_result rc = reader_load_summary(r, &why);
-    if (rc == TD_E_IO)
-        return td_err_pass(err, rc, &why);
-    if (rc == TD_OK)
-        return TD_OK;
-    reader_clear_lists(r);
-    r->is_end_torn = reader_end_may_be_torn(r) != 0;
-    if (r->is_end_torn)
-        r->info.state = SEGMENT_OPEN;
-    else if (rc != TD_EOF)
-        reader_note_damage(r, &why, r->source.size);
-    return reader_scan(r, err);
+    channel_dir dir = CHANNEL_IN;
+    mcap_packed metadata = in->metadata;
+    (void)channel_dir_parse(mcap_find_pair(metadata, "dir"), &dir);
+    *info = (channel_info){
+        .feed = place_text(&texts, mcap_find_pair(metadata, "feed")),
+        .family = place_text(&texts, mcap_find_pair(metadata, "family")),
+        .line = parse_u32(mcap_find_pair(metadata, "line")),
+        .shard = parse_u32(mcap_find_pair(metadata, "shard")),
+        .dir = dir,
+        .topic = place_text(&texts, mcap_find_pair(metadata, "topic")),
+        .exchange_topic = place_text(&texts, mcap_find_pair(metadata, "exchange_topic")),
+        .symbol = place_text(&texts, mcap_find_pair(metadata, "symbol")),
+        .opcode = parse_u32(mcap_find_pair(metadata, "opcode")) == OPCODE_BINARY ? OPCODE_BINARY
+                                                                                 : OPCODE_TEXT,
+        .message_encoding = place_text(&texts, in->message_encoding),
+        .schema_name = schema == NULL ? "" : schema->name};
 }
 
-/* Buffers and file; their bounds are the reader's bounds. */
-static td_result open_parts(segment_reader *r, const char *path, td_err *err)
+/* Put a channel into the list, which owns its strings then, and map its id to its index. */
+static void keep_channel(segment_reader *r, const segment_channel *channel)
 {
-    td_buf_init(&r->bitmaps, BITMAPS_BYTES_MAX);
-    td_buf_init(&r->by_id, MCAP_IDS * sizeof(uint32_t));
-    td_buf_init(&r->records, LIMIT_CHUNK_BYTES + SEGMENT_PADDING_BYTES);
-    r->scratch = segment_scratch_open();
-    td_result rc = td_io_open(r->io, path, TD_OPEN_READ, &r->file, err);
-    if (rc == TD_OK)
-        rc = mcap_source_init(&r->source, r->file, err);
-    return rc;
-}
-
-/* Header, session, lists. Only what is before the lists can make opening fail as damaged. */
-static td_result read_all(segment_reader *r, td_err *err)
-{
-    r->info.state = SEGMENT_OPEN;
-    r->info.session = (segment_session){
-        .session = "", .feed = "", .family = "", .previous_segment = "", .verb = "", .version = ""};
-    td_result rc = read_header(r, err);
-    if (rc == TD_OK && r->info.is_ours)
-        rc = read_session(r, err);
-    if (rc == TD_OK)
-        rc = read_lists(r, err);
-    return rc;
-}
-
-static td_result open_reader(td_io io, const char *path, const segment_index *known,
-                             segment_reader **out, td_err *err)
-{
-    *out = NULL;
-    segment_reader *r = td_alloc_zero(1, sizeof *r);
-    r->io = io;
-    r->has_open_name = segment_has_open_name(path) != 0;
-    (void)pthread_mutex_init(&r->file_lock, NULL); /* cannot fail with default attributes */
-    td_result rc = open_parts(r, path, err);
-    if (rc == TD_OK && known == NULL)
-        rc = read_all(r, err);
-    else if (rc == TD_OK)
-        rc = reader_load_index(r, known, err);
-    if (rc != TD_OK) {
-        segment_reader_close(r);
-        return td_err_add(err, rc, "segment %s", path);
+    TD_ASSERT(r->channel_count < MCAP_IDS);
+    uint32_t stored = r->channel_count + 1;
+    size_t end = ((size_t)channel->id + 1) * sizeof stored;
+    if (end > r->by_id.size) {
+        td_buf_grow(&r->by_id, end - r->by_id.size);
+        memset(r->by_id.data + r->by_id.size, 0, end - r->by_id.size);
+        r->by_id.size = end;
     }
-    sum_up(r);
-    *out = r;
-    return TD_OK;
+    memcpy(r->by_id.data + end - sizeof stored, &stored, sizeof stored);
+    segment_channel *kept = td_alloc(sizeof *kept);
+    *kept = *channel;
+    kept->index = r->channel_count;
+    r->channels = td_array_grow(r->channels, r->channel_count, sizeof(void *));
+    r->channels[r->channel_count++] = kept;
 }
 
-td_result segment_reader_open(td_io io, const char *path, segment_reader **out, td_err *err)
+/* A known id stays as it is. TD_E_CORRUPT. */
+static td_result add_channel(segment_reader *r, td_bytes content, td_err *err)
 {
-    return open_reader(io, path, NULL, out, err);
-}
-
-td_result segment_reader_open_known(td_io io, const char *path, const segment_index *index,
-                                    segment_reader **out, td_err *err)
-{
-    TD_ASSERT(index != NULL);
-    return open_reader(io, path, index, out, err);
-}
-
-void segment_reader_close(segment_reader *reader)
-{
-    if (reader == NULL)
-        return;
-    reader_free_channels(reader);
-    td_free(reader->channels);
-    td_free(reader->schemas);
-    td_free(reader->chunks);
-    td_free(reader->strings);
-    td_buf_fini(&reader->bitmaps);
-    td_buf_fini(&reader->by_id);
-    td_buf_fini(&reader->records);
-    segment_scratch_close(reader->scratch);
-    mcap_source_fini(&reader->source);
-    td_io_close(reader->file);
-    (void)pthread_mutex_destroy(&reader->file_lock); /* it is not held */
-    td_free(reader);
-}
-
-const segment_info *segment_reader_info(const segment_reader *reader)
-{
-    return &reader->info;
-}
-
-td_result segment_reader_refresh(segment_reader *reader, uint32_t *added, td_err *err)
-{
-    segment_reader *r = reader;
-    *added = 0;
-    if (r->info.state == SEGMENT_FINISHED)
-        return TD_OK;
-    uint64_t known = r->source.size;
-    uint32_t before = r->chunk_count;
-    td_result rc = mcap_source_refresh(&r->source, err);
-    if (rc == TD_OK && r->source.size != known) {
-        r->is_end_torn = 0; /* it has a writer, which will end it in order */
-        rc = reader_scan(r, err);
-    }
+    mcap_channel in;
+    td_result rc = mcap_decode_channel(content, &in, err);
     if (rc != TD_OK)
-        return td_err_add(err, rc, "looking for new chunks");
-    TD_ASSERT(r->chunk_count >= before);
-    *added = r->chunk_count - before;
-    sum_up(r);
+        return rc;
+    if (segment_reader_channel_by_id(r, in.id) != NULL)
+        return TD_OK;
+    /* Every string comes from the record, and gets a NUL. */
+    char *texts = td_alloc(content.size + 8);
+    segment_channel channel = {.id = in.id, .message_count = UINT64_MAX};
+    fill_channel_info(&channel.info, &in, texts, find_schema(r, in.schema_id));
+    rc = segment_channel_check(&channel.info, err);
+    if (rc != TD_OK) {
+        td_free(texts);
+        return TD_E_CORRUPT;
+    }
+    keep_channel(r, &channel);
+    return TD_OK;
+}
+
+/* A copy of a channel of an index, without its counts. TD_E_CORRUPT for an id that is there. */
+static td_result add_known_channel(segment_reader *reader, const segment_channel *channel,
+                                   td_err *err)
+{
+    if (segment_reader_channel_by_id(reader, channel->id) != NULL)
+        return td_err_set(err, TD_E_CORRUPT, "channel %u is there twice", channel->id);
+    segment_channel own = {.id = channel->id, .info = channel->info, .message_count = UINT64_MAX};
+    segment_channel_own_strings(&own);
+    keep_channel(reader, &own);
+    return TD_OK;
+}
+
+static void free_channels(segment_reader *reader)
+{
+    TD_ASSERT(reader->channel_count <= MCAP_IDS);
+    for (uint32_t i = 0; i < reader->channel_count; i++) {
+        segment_channel_free_strings(reader->channels[i]);
+        td_free(reader->channels[i]);
+    }
+    for (uint32_t i = 0; i < reader->schema_count; i++)
+        td_free(reader->schemas[i].name);
+    reader->channel_count = 0;
+    reader->schema_count = 0;
+    td_buf_clear(&reader->by_id);
+}
+
+/* Add the schemas and channels among records. What is broken there is left out. */
+static void learn_channels(segment_reader *reader, td_bytes records)
+{
+    size_t at = 0;
+    mcap_record record;
+    while (mcap_next_record(records, &at, &record, NULL) == TD_OK) {
+        td_result rc = TD_OK;
+        if (record.opcode == MCAP_SCHEMA)
+            rc = add_schema(reader, record.content, NULL);
+        else if (record.opcode == MCAP_CHANNEL)
+            rc = add_channel(reader, record.content, NULL);
+        (void)rc; /* what is broken is left out */
+    }
+}
+
+/* 1 if every channel of a bitmap is known. */
+static int knows_all(const segment_reader *reader, td_bytes bitmap)
+{
+    for (size_t byte = 0; byte < bitmap.size; byte++) {
+        for (unsigned bit = 0; bitmap.data[byte] >> bit != 0; bit++) {
+            uint16_t id = (uint16_t)(byte * 8 + bit);
+            if ((bitmap.data[byte] >> bit & 1) && segment_reader_channel_by_id(reader, id) == NULL)
+                return 0;
+        }
+    }
+    return 1;
+}
+
+uint32_t segment_reader_channel_count(const segment_reader *reader)
+{
+    return reader->channel_count;
+}
+
+const segment_channel *segment_reader_channel(const segment_reader *reader, uint32_t index)
+{
+    TD_ASSERT(index < reader->channel_count);
+    return reader->channels[index];
+}
+
+const segment_channel *segment_reader_channel_by_id(const segment_reader *reader, uint16_t id)
+{
+    uint32_t stored = 0;
+    size_t at = (size_t)id * sizeof stored;
+    if (at + sizeof stored <= reader->by_id.size)
+        memcpy(&stored, reader->by_id.data + at, sizeof stored);
+    return stored == 0 ? NULL : reader->channels[stored - 1];
+}
+
+/* ---- the list of chunks ---- */
+
+/* Append an entry and its channels, one bit for each id; zero bytes at the end are cut. TD_OK,
+ * TD_E_LIMIT. */
+static td_result add_chunk(segment_reader *r, const segment_chunk *chunk, td_bytes bitmap,
+                           td_err *err)
+{
+    /* Mostly zeros, and there is one for each chunk: eight at a time. */
+    while (bitmap.size >= 8 && td_le64(bitmap.data + bitmap.size - 8) == 0)
+        bitmap.size -= 8;
+    while (bitmap.size > 0 && bitmap.data[bitmap.size - 1] == 0)
+        bitmap.size--;
+    r->chunks = td_array_grow(r->chunks, r->chunk_count, sizeof *r->chunks);
+    size_t at = r->bitmaps.size;
+    td_result rc = td_buf_append(&r->bitmaps, bitmap.data, bitmap.size, err);
+    if (rc != TD_OK)
+        return rc;
+    segment_chunk *made = &r->chunks[r->chunk_count++];
+    *made = *chunk;
+    made->bitmap_offset = (uint32_t)at;
+    made->bitmap_bytes = (uint32_t)bitmap.size;
+    return TD_OK;
+}
+
+/* What a summary lists of a chunk, or a walk found, as an entry; and its channels. */
+static segment_chunk chunk_of_index(const mcap_chunk_index *index, uint8_t bits[BITMAP_BYTES])
+{
+    mcap_packed rest = index->index_offsets;
+    uint16_t id;
+    uint64_t offset;
+    memset(bits, 0, BITMAP_BYTES);
+    while (mcap_next_count(&rest, &id, &offset))
+        bits[id / 8] |= (uint8_t)(1u << (id % 8));
+    return (segment_chunk){.offset = index->chunk_offset,
+                           .chunk_bytes = index->chunk_bytes,
+                           .index_bytes = index->index_bytes,
+                           .uncompressed_bytes = index->uncompressed_bytes,
+                           .first_ns = index->start_ns,
+                           .last_ns = index->end_ns};
+}
+
+uint32_t segment_reader_chunk_count(const segment_reader *reader)
+{
+    return reader->chunk_count;
+}
+
+const segment_chunk *segment_reader_chunk(const segment_reader *reader, uint32_t index)
+{
+    TD_ASSERT(index < reader->chunk_count);
+    return &reader->chunks[index];
+}
+
+td_bytes segment_reader_bitmap(const segment_reader *reader, uint32_t chunk_index)
+{
+    TD_ASSERT(chunk_index < reader->chunk_count);
+    const segment_chunk *chunk = &reader->chunks[chunk_index];
+    return td_bytes_of(chunk->bitmap_bytes == 0 ? NULL
+                                                : reader->bitmaps.data + chunk->bitmap_offset,
+                       chunk->bitmap_bytes);
+}
+
+int segment_reader_chunk_has_unknown(const segment_reader *reader, uint32_t chunk_index)
+{
+    return !knows_all(reader, segment_reader_bitmap(reader, chunk_index));
+}
+
+int segment_reader_chunk_has(const segment_reader *reader, uint32_t chunk_index,
+                             const segment_channel *channel)
+{
+    td_bytes bitmap = segment_reader_bitmap(reader, chunk_index);
+    size_t byte = channel->id / 8;
+    if (byte >= bitmap.size)
+        return 0;
+    TD_ASSERT(bitmap.data != NULL);
+    return bitmap.data[byte] >> (channel->id % 8) & 1;
+}
+
+/* ---- records and message indexes of a chunk ---- */
+
+segment_scratch *segment_scratch_open(void)
+{
+    segment_scratch *scratch = td_alloc_zero(1, sizeof *scratch);
+    td_buf_init(&scratch->bytes, LIMIT_RECORD_BYTES);
+    scratch->coder = codec_open();
+    return scratch;
+}
+
+void segment_scratch_close(segment_scratch *scratch)
+{
+    if (scratch == NULL)
+        return;
+    td_buf_fini(&scratch->bytes);
+    codec_close(scratch->coder);
+    td_free(scratch);
+}
+
+/* Read [at, at + size) into out. The file belongs to one thread at a time. */
+static td_result read_range(const segment_reader *reader, uint64_t at, uint64_t size, td_buf *out,
+                            td_err *err)
+{
+    TD_ASSERT(out != NULL);
+    td_buf_clear(out);
+    if (size > LIMIT_RECORD_BYTES)
+        return td_err_set(err, TD_E_LIMIT, "%" PRIu64 " bytes at %" PRIu64 ": limit %zu", size, at,
+                          LIMIT_RECORD_BYTES);
+    td_result rc = td_buf_reserve(out, (size_t)size, err);
+    if (rc != TD_OK)
+        return rc;
+    pthread_mutex_t *lock = (pthread_mutex_t *)&reader->file_lock;
+    (void)pthread_mutex_lock(lock); /* cannot fail: initialised, not held by this thread */
+    rc = td_io_read_exact(reader->file, at, out->data, (size_t)size, err);
+    (void)pthread_mutex_unlock(lock);
+    if (rc == TD_OK)
+        out->size = (size_t)size;
+    return rc;
+}
+
+/* Read the listed Chunk record again: the file may have changed. */
+static td_result read_chunk(const segment_reader *reader, const segment_chunk *chunk,
+                            segment_scratch *scratch, td_buf *out, td_err *err)
+{
+    if (chunk->chunk_bytes < MCAP_PREFIX_BYTES)
+        return td_err_set(err, TD_E_CORRUPT, "chunk of %" PRIu64 " bytes", chunk->chunk_bytes);
+    td_result rc = read_range(reader, chunk->offset, chunk->chunk_bytes, &scratch->bytes, err);
+    if (rc != TD_OK)
+        return rc;
+    const uint8_t *p = scratch->bytes.data;
+    TD_ASSERT(p != NULL);
+    if (p[0] != MCAP_CHUNK || td_le64(p + 1) != chunk->chunk_bytes - MCAP_PREFIX_BYTES)
+        return td_err_set(err, TD_E_CORRUPT, "no chunk of %" PRIu64 " bytes there",
+                          chunk->chunk_bytes);
+    mcap_chunk record;
+    rc = mcap_decode_chunk(
+        td_bytes_of(p + MCAP_PREFIX_BYTES, scratch->bytes.size - MCAP_PREFIX_BYTES), &record, err);
+    if (rc == TD_OK)
+        rc = codec_unpack(scratch->coder, &record, SEGMENT_PADDING_BYTES, out, err);
+    return rc;
+}
+
+td_result segment_reader_read(const segment_reader *reader, uint32_t index,
+                              segment_scratch *scratch, td_buf *out, td_err *err)
+{
+    const segment_chunk *chunk = segment_reader_chunk(reader, index);
+    td_buf_clear(out);
+    td_result rc = read_chunk(reader, chunk, scratch, out, err);
+    if (rc != TD_OK) {
+        td_buf_clear(out);
+        return td_err_add(err, rc, "chunk at %" PRIu64, chunk->offset);
+    }
+    TD_ASSERT(out->capacity - out->size >= SEGMENT_PADDING_BYTES);
+    memset(out->data + out->size, 0, SEGMENT_PADDING_BYTES);
+    return TD_OK;
+}
+
+/* Append the channel of a message index, as sealed_channel; nothing if the index has no entries. */
+static td_result append_index_channel(const mcap_message_index *index, uint64_t offset, td_buf *out,
+                                      td_err *err)
+{
+    TD_ASSERT(index->entries.bytes.size % MCAP_INDEX_ENTRY_BYTES == 0);
+    sealed_channel channel = {.id = index->channel_id, .index_offset = offset};
+    mcap_packed rest = index->entries;
+    uint64_t log_ns, message_at;
+    while (mcap_next_entry(&rest, &log_ns, &message_at)) {
+        if (channel.message_count == 0 || log_ns < channel.first_ns)
+            channel.first_ns = log_ns;
+        if (log_ns > channel.last_ns)
+            channel.last_ns = log_ns;
+        channel.message_count++;
+    }
+    return channel.message_count == 0 ? TD_OK : td_buf_append(out, &channel, sizeof channel, err);
+}
+
+static int by_id(const void *a, const void *b)
+{
+    const sealed_channel *x = a, *y = b;
+    return x->id < y->id ? -1 : x->id > y->id;
+}
+
+td_result segment_reader_chunk_channels(const segment_reader *reader, uint32_t index,
+                                        segment_scratch *scratch, td_buf *out, td_err *err)
+{
+    const segment_chunk *chunk = segment_reader_chunk(reader, index);
+    td_buf_clear(out);
+    td_result rc = read_range(reader, chunk->offset + chunk->chunk_bytes, chunk->index_bytes,
+                              &scratch->bytes, err);
+    size_t at = 0;
+    mcap_record record;
+    while (rc == TD_OK) {
+        rc = mcap_next_record(td_buf_view(&scratch->bytes), &at, &record, err);
+        mcap_message_index entry;
+        if (rc == TD_OK && record.opcode != MCAP_MESSAGE_INDEX)
+            rc = td_err_set(err, TD_E_CORRUPT, "%s record among the message indexes",
+                            mcap_opcode_name(record.opcode));
+        if (rc == TD_OK)
+            rc = mcap_decode_message_index(record.content, &entry, err);
+        if (rc == TD_OK)
+            rc = append_index_channel(&entry, record.offset, out, err);
+    }
+    if (rc == TD_E_TRUNCATED)
+        rc = TD_E_CORRUPT;
+    if (rc != TD_EOF)
+        return td_err_add(err, rc, "message indexes of the chunk at %" PRIu64, chunk->offset);
+    if (out->size > 0)
+        qsort(out->data, out->size / sizeof(sealed_channel), sizeof(sealed_channel), by_id);
     return TD_OK;
 }
 
@@ -275,7 +492,286 @@ td_result segment_reader_message(const segment_reader *reader, td_bytes records,
     return TD_OK;
 }
 
-td_result reader_read_chain(const segment_reader *reader, const segment_chunk *chunk,
+/* ---- the summary ---- */
+
+/* The fields of the summary besides its lists. */
+typedef struct summary_facts {
+    uint64_t start, end; /* of the records to read; end: first summary offset, or the footer */
+    uint64_t message_count;
+    uint32_t chunk_count;
+} summary_facts;
+
+/* The CRC covers the summary, its offsets, and the footer up to the CRC itself. */
+static td_result check_summary_crc(segment_reader *r, const mcap_footer *footer, uint64_t footer_at,
+                                   td_err *err)
+{
+    TD_ASSERT(footer->summary_start != 0);
+    TD_ASSERT(footer->summary_start <= footer_at);
+    uint32_t crc = 0;
+    td_result rc = mcap_source_crc(&r->source, footer->summary_start,
+                                   footer_at + MCAP_FOOTER_BYTES - 4, &crc, err);
+    if (rc == TD_OK && crc != footer->summary_crc)
+        rc = td_err_set(err, TD_E_CORRUPT, "summary at %" PRIu64 ": CRC %08x, %08x expected",
+                        footer->summary_start, crc, footer->summary_crc);
+    return rc;
+}
+
+/* Footer and closing magic. TD_EOF: the file does not end with them. */
+static td_result read_footer(segment_reader *r, summary_facts *facts, td_err *err)
+{
+    uint64_t size = r->source.size;
+    if (size < r->data_start + MCAP_FOOTER_BYTES + MCAP_MAGIC_BYTES)
+        return TD_EOF;
+    uint64_t footer_at = size - MCAP_FOOTER_BYTES - MCAP_MAGIC_BYTES;
+    td_bytes end;
+    td_result rc = mcap_source_view(&r->source, footer_at, size - footer_at, &end, err);
+    if (rc != TD_OK)
+        return rc;
+    if (memcmp(end.data + MCAP_FOOTER_BYTES, MCAP_MAGIC, MCAP_MAGIC_BYTES) != 0 ||
+        end.data[0] != MCAP_FOOTER || td_le64(end.data + 1) != MCAP_FOOTER_CONTENT_BYTES)
+        return TD_EOF;
+    r->info.state = SEGMENT_FINISHED;
+    mcap_footer footer;
+    rc = mcap_decode_footer(td_bytes_of(end.data + MCAP_PREFIX_BYTES, MCAP_FOOTER_CONTENT_BYTES),
+                            &footer, err);
+    if (rc != TD_OK)
+        return rc;
+    uint64_t offsets = footer.summary_offset_start == 0 ? footer_at : footer.summary_offset_start;
+    if (footer.summary_start < r->data_start || footer.summary_start > offsets ||
+        offsets > footer_at)
+        return td_err_set(err, TD_E_CORRUPT,
+                          "footer: summary at %" PRIu64 ", offsets at %" PRIu64
+                          ", footer at %" PRIu64,
+                          footer.summary_start, footer.summary_offset_start, footer_at);
+    facts->start = footer.summary_start;
+    facts->end = offsets;
+    return check_summary_crc(r, &footer, footer_at, err);
+}
+
+/* A chunk and its indexes lie in the data section, after the chunk before it: else reading them
+ * would go anywhere. Its messages follow from the size of its message indexes. */
+static td_result add_listed_chunk(segment_reader *r, td_bytes content, uint64_t data_end,
+                                  td_err *err)
+{
+    uint8_t bits[BITMAP_BYTES];
+    mcap_chunk_index index;
+    td_result rc = mcap_decode_chunk_index(content, &index, err);
+    if (rc != TD_OK)
+        return rc;
+    const segment_chunk *last = r->chunk_count == 0 ? NULL : &r->chunks[r->chunk_count - 1];
+    uint64_t from =
+        last == NULL ? r->data_start : last->offset + last->chunk_bytes + last->index_bytes;
+    if (index.chunk_offset < from || index.chunk_offset > data_end ||
+        index.chunk_bytes < MCAP_PREFIX_BYTES ||
+        index.chunk_bytes > data_end - index.chunk_offset ||
+        index.index_bytes > data_end - index.chunk_offset - index.chunk_bytes)
+        return td_err_set(err, TD_E_CORRUPT, "a chunk at %" PRIu64 " that does not fit there",
+                          index.chunk_offset);
+    uint64_t overhead =
+        index.index_offsets.bytes.size / MCAP_COUNT_BYTES * MCAP_INDEX_OVERHEAD_BYTES;
+    if (index.index_bytes < overhead ||
+        (index.index_bytes - overhead) % MCAP_INDEX_ENTRY_BYTES != 0)
+        return td_err_set(err, TD_E_CORRUPT, "a chunk at %" PRIu64 " with partial indexes",
+                          index.chunk_offset);
+    segment_chunk chunk = chunk_of_index(&index, bits);
+    chunk.message_count = (index.index_bytes - overhead) / MCAP_INDEX_ENTRY_BYTES;
+    return add_chunk(r, &chunk, td_bytes_of(bits, sizeof bits), err);
+}
+
+static td_result read_statistics(segment_reader *r, td_bytes content, summary_facts *facts,
+                                 td_err *err)
+{
+    mcap_statistics statistics;
+    uint16_t id;
+    uint64_t count;
+    td_result rc = mcap_decode_statistics(content, &statistics, err);
+    if (rc != TD_OK)
+        return rc;
+    facts->message_count = statistics.message_count;
+    facts->chunk_count = statistics.chunk_count;
+    while (mcap_next_count(&statistics.channel_counts, &id, &count)) {
+        const segment_channel *channel = segment_reader_channel_by_id(r, id);
+        if (channel != NULL)
+            r->channels[channel->index]->message_count = count;
+    }
+    return TD_OK;
+}
+
+/* Everything between the summary's start and its offsets. */
+static td_result read_records(segment_reader *r, summary_facts *facts, td_err *err)
+{
+    TD_ASSERT(facts->start >= r->data_start);
+    TD_ASSERT(facts->start <= facts->end);
+    TD_ASSERT(facts->end <= r->source.size);
+    uint64_t at = facts->start;
+    mcap_place place;
+    for (;;) {
+        td_result rc = mcap_source_record(&r->source, at, facts->end, &place, err);
+        if (rc == TD_EOF)
+            return TD_OK;
+        td_bytes content;
+        if (rc == TD_OK)
+            rc = mcap_source_content(&r->source, &place, &content, err);
+        if (rc != TD_OK)
+            return rc;
+        if (place.opcode == MCAP_SCHEMA)
+            rc = add_schema(r, content, err);
+        else if (place.opcode == MCAP_CHANNEL)
+            rc = add_channel(r, content, err);
+        else if (place.opcode == MCAP_CHUNK_INDEX)
+            rc = add_listed_chunk(r, content, facts->start, err);
+        else if (place.opcode == MCAP_STATISTICS)
+            rc = read_statistics(r, content, facts, err);
+        if (rc != TD_OK)
+            return rc;
+        at = place.end;
+    }
+}
+
+/* 1 if the lists can stand for the file: no chunk, channel or message outside of them. */
+static int is_complete(const segment_reader *r, const summary_facts *facts)
+{
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < r->chunk_count; i++) {
+        sum += r->chunks[i].message_count;
+        if (!knows_all(r, segment_reader_bitmap(r, i)))
+            return 0;
+    }
+    return r->chunk_count == facts->chunk_count && sum == facts->message_count;
+}
+
+/* The summary's CRC does not cover the Data End before it, which may lie in another sector. */
+static td_result check_data_end(segment_reader *r, const summary_facts *facts, td_err *err)
+{
+    const uint64_t record_bytes = MCAP_PREFIX_BYTES + MCAP_DATA_END_CONTENT_BYTES;
+    td_bytes record = {0};
+    if (facts->start < r->data_start + record_bytes)
+        return td_err_set(err, TD_E_CORRUPT, "no space for a Data End before the summary");
+    td_result rc =
+        mcap_source_view(&r->source, facts->start - record_bytes, record_bytes, &record, err);
+    if (rc == TD_OK && (record.data[0] != MCAP_DATA_END ||
+                        td_le64(record.data + 1) != MCAP_DATA_END_CONTENT_BYTES))
+        rc = td_err_set(err, TD_E_CORRUPT, "no Data End before the summary at %" PRIu64,
+                        facts->start);
+    return rc;
+}
+
+/* Fill the lists from the summary of a finished file. TD_OK; TD_E_IO; any other failure: there is
+ * none, or it is damaged, and the lists are to be cleared. */
+static td_result load_summary(segment_reader *r, td_err *err)
+{
+    TD_ASSERT(r->chunk_count == 0);
+    TD_ASSERT(r->channel_count == 0);
+    summary_facts facts = {0};
+    td_result rc = read_footer(r, &facts, err);
+    if (rc == TD_OK && r->has_open_name)
+        rc = check_data_end(r, &facts, err);
+    if (rc == TD_OK)
+        rc = read_records(r, &facts, err);
+    if (rc == TD_OK && !is_complete(r, &facts))
+        rc = td_err_set(err, TD_E_CORRUPT, "it contradicts itself");
+    if (rc == TD_OK)
+        r->info.sound_bytes = r->source.size;
+    return rc;
+}
+
+/* ---- a walk, without a summary ---- */
+
+typedef struct walk {
+    segment_reader *reader;
+    scanner scanner;
+    /* What a later sound block proves too. */
+    uint32_t proven_chunks;
+    size_t proven_bitmaps;
+} walk;
+
+/* What was read so far is part of the file for good. */
+static void prove(walk *w)
+{
+    w->proven_chunks = w->reader->chunk_count;
+    w->proven_bitmaps = w->reader->bitmaps.size;
+}
+
+/* The chunk is decompressed if it may bring new channels. If one of its indexes is missing or
+ * broken, any channel may be in it. */
+static td_result list_chunk(void *user, const scan_chunk *found, td_err *err)
+{
+    walk *w = user;
+    segment_reader *r = w->reader;
+    uint8_t bits[BITMAP_BYTES];
+    segment_chunk chunk = chunk_of_index(&found->index, bits);
+    chunk.message_count = found->message_count;
+    int has_channels = !found->is_index_broken && found->message_count > 0;
+    if (!has_channels || !knows_all(r, td_bytes_of(bits, sizeof bits))) {
+        td_result rc = read_chunk(r, &chunk, r->scratch, &r->records, err);
+        if (scan_is_fatal(rc))
+            return rc;
+        if (rc == TD_OK)
+            learn_channels(r, td_buf_view(&r->records));
+    }
+    for (uint32_t i = 0; !has_channels && i < r->channel_count; i++)
+        bits[r->channels[i]->id / 8] |= (uint8_t)(1u << (r->channels[i]->id % 8));
+    return add_chunk(r, &chunk, td_bytes_of(bits, sizeof bits), err);
+}
+
+/* Everything up to a sound block's end is proven. */
+static td_result list_block(void *user, const scan_block *block, td_err *err)
+{
+    walk *w = user;
+    (void)err;
+    if (!block->is_sound)
+        return TD_OK;
+    prove(w);
+    w->reader->scan_at = block->end;
+    w->reader->scan_chain = block->record.value;
+    return TD_OK;
+}
+
+/* The data section is over. */
+static td_result end_walk(void *user, const mcap_place *place, td_err *err)
+{
+    walk *w = user;
+    segment_reader *r = w->reader;
+    (void)place;
+    if (r->source.size < MCAP_MAGIC_BYTES || r->is_end_torn)
+        return TD_OK;
+    td_bytes magic;
+    td_result rc = mcap_source_view(&r->source, r->source.size - MCAP_MAGIC_BYTES, MCAP_MAGIC_BYTES,
+                                    &magic, err);
+    if (rc == TD_OK && memcmp(magic.data, MCAP_MAGIC, MCAP_MAGIC_BYTES) == 0)
+        r->info.state = SEGMENT_FINISHED;
+    return rc;
+}
+
+static const scan_visitor WALK = {.chunk_end = list_chunk, .block = list_block, .end = end_walk};
+
+/* Fill the lists by walking on from the last sound block. Damage is passed over. TD_OK, TD_E_IO. */
+static td_result walk_file(segment_reader *r, td_err *err)
+{
+    walk w = {.reader = r, .proven_chunks = r->chunk_count, .proven_bitmaps = r->bitmaps.size};
+    scanner_init(&w.scanner, &r->source, &WALK, &w);
+    scanner_begin(&w.scanner, r->scan_at, r->scan_at == 0 ? r->data_start : r->scan_at,
+                  r->scan_chain);
+    td_result rc = scanner_run(&w.scanner, r->source.size, err);
+    scanner_fini(&w.scanner);
+    if (rc != TD_OK)
+        return rc;
+    if (r->info.state == SEGMENT_FINISHED) {
+        r->info.sound_bytes = r->source.size;
+        return TD_OK;
+    }
+    /* In an unfinished file, what no sound block proved does not count. */
+    TD_ASSERT(w.proven_chunks <= r->chunk_count);
+    r->chunk_count = w.proven_chunks;
+    r->bitmaps.size = w.proven_bitmaps;
+    r->info.sound_bytes = r->scan_at;
+    return TD_OK;
+}
+
+/* ---- chain records ---- */
+
+/* The chain record after a chunk, which need not lie in the file. */
+static td_result read_chain(const segment_reader *reader, const segment_chunk *chunk,
                             chain_conn *conns, chain_record *out, td_err *err)
 {
     uint8_t bytes[CHAIN_RECORD_BYTES_MAX];
@@ -296,10 +792,10 @@ td_result reader_read_chain(const segment_reader *reader, const segment_chunk *c
 td_result segment_reader_chain(segment_reader *reader, uint32_t chunk, chain_conn *conns,
                                chain_record *out, td_err *err)
 {
-    if (!reader->info.is_ours || chunk >= reader->chunk_count)
+    if (chunk >= reader->chunk_count)
         return td_err_set(err, TD_E_NOTFOUND, "no chain record");
     const segment_chunk *row = &reader->chunks[chunk];
-    td_result rc = reader_read_chain(reader, row, conns, out, err);
+    td_result rc = read_chain(reader, row, conns, out, err);
     return rc == TD_OK ? TD_OK : td_err_add(err, rc, "after the chunk at %" PRIu64, row->offset);
 }
 
@@ -308,4 +804,244 @@ td_result segment_reader_last_chain(segment_reader *reader, chain_conn *conns, c
 {
     uint32_t count = reader->chunk_count;
     return segment_reader_chain(reader, count == 0 ? 0 : count - 1, conns, out, err);
+}
+
+/* ---- an index that is known ---- */
+
+/* 1 if the file is the one that the index describes, whatever its name. */
+static td_result check_identity(segment_reader *r, const segment_index *index, td_err *err)
+{
+    td_hash128 expected;
+    chain_record last;
+    if (index->is_open || index->chunk_count == 0 ||
+        !chain_value_parse(td_bytes_str(index->chain_hex), &expected))
+        return td_err_set(err, TD_E_CORRUPT, "its index does not show what file it describes");
+    if (r->source.size != index->file_bytes)
+        return td_err_set(err, TD_E_CORRUPT, "%" PRIu64 " bytes, %" PRIu64 " in its index",
+                          r->source.size, index->file_bytes);
+    /* Its value covers every byte before it. */
+    td_result rc = read_chain(r, &index->chunks[index->chunk_count - 1], NULL, &last, err);
+    if (rc == TD_OK && !td_hash128_equal(last.value, expected))
+        rc = td_err_set(err, TD_E_CORRUPT, "its chain ends with another value than in its index");
+    return rc;
+}
+
+static void fill_known_info(segment_reader *r, const segment_index *index)
+{
+    const char *const texts[] = {index->session, index->feed,    index->family,
+                                 index->verb,    index->version, index->previous_segment};
+    size_t bytes = 0;
+    _Static_assert(sizeof texts / sizeof texts[0] == SESSION_STRINGS, "one each");
+    for (size_t i = 0; i < SESSION_STRINGS; i++)
+        bytes += strlen(texts[i]) + 1;
+    r->strings = td_alloc(bytes);
+    char *at = r->strings;
+    r->info.session = (segment_session){
+        .session = place_text(&at, td_bytes_str(index->session)),
+        .feed = place_text(&at, td_bytes_str(index->feed)),
+        .family = place_text(&at, td_bytes_str(index->family)),
+        .verb = place_text(&at, td_bytes_str(index->verb)),
+        .version = place_text(&at, td_bytes_str(index->version)),
+        .previous_segment = place_text(&at, td_bytes_str(index->previous_segment)),
+        .start_ns = index->session_start_ns,
+    };
+    r->info.state = SEGMENT_FINISHED;
+    r->info.sound_bytes = r->source.size;
+}
+
+/* Fill info and lists from an index. TD_E_CORRUPT if it does not describe the file; TD_E_TRUNCATED,
+ * TD_E_IO. */
+static td_result load_index(segment_reader *reader, const segment_index *index, td_err *err)
+{
+    TD_ASSERT(reader->chunk_count == 0);
+    TD_ASSERT(reader->channel_count == 0);
+    td_result rc = check_identity(reader, index, err);
+    if (rc == TD_OK)
+        fill_known_info(reader, index);
+    for (size_t i = 0; i < index->channel_count && rc == TD_OK; i++)
+        rc = add_known_channel(reader, &index->channels[i], err);
+    for (size_t i = 0; i < index->chunk_count && rc == TD_OK; i++) {
+        const segment_chunk *chunk = &index->chunks[i];
+        td_bytes bitmap = td_bytes_of(index->bitmaps + chunk->bitmap_offset, chunk->bitmap_bytes);
+        rc = add_chunk(reader, chunk, bitmap, err);
+    }
+    return rc;
+}
+
+/* ---- opening ---- */
+
+/* If the record is our session's metadata, take it over. */
+static td_result read_session_record(segment_reader *r, const mcap_place *place, td_err *err)
+{
+    td_bytes content;
+    mcap_metadata metadata;
+    td_result rc = mcap_source_content(&r->source, place, &content, err);
+    if (rc == TD_OK)
+        rc = mcap_decode_metadata(content, &metadata, err);
+    if (rc != TD_OK || !td_bytes_is(metadata.name, SEGMENT_SESSION_METADATA))
+        return rc;
+    mcap_packed pairs = metadata.pairs;
+    r->strings = td_alloc(content.size + SESSION_STRINGS);
+    char *at = r->strings;
+    segment_session *session = &r->info.session;
+    session->session = place_text(&at, mcap_find_pair(pairs, "session"));
+    session->feed = place_text(&at, mcap_find_pair(pairs, "feed"));
+    session->family = place_text(&at, mcap_find_pair(pairs, "family"));
+    session->previous_segment = place_text(&at, mcap_find_pair(pairs, "previous_segment"));
+    session->verb = place_text(&at, mcap_find_pair(pairs, "verb"));
+    session->version = place_text(&at, mcap_find_pair(pairs, "version"));
+    session->start_ns = parse_u64(mcap_find_pair(pairs, "start_ns"));
+    (void)chain_value_parse(mcap_find_pair(pairs, "previous_chain"), &session->previous_chain);
+    return TD_OK;
+}
+
+/* The session is the record after the header. A file without it, or with a broken one, is damaged,
+ * and read as far as possible. */
+static td_result read_session(segment_reader *r, td_err *err)
+{
+    mcap_place place;
+    td_result rc = mcap_source_record(&r->source, r->data_start, r->source.size, &place, err);
+    if (rc == TD_OK && place.opcode == MCAP_METADATA)
+        rc = read_session_record(r, &place, err);
+    r->scan_chain = r->info.session.previous_chain;
+    return scan_is_fatal(rc) ? rc : TD_OK;
+}
+
+/* Totals over the chunks. */
+static void sum_up(segment_reader *r)
+{
+    TD_ASSERT(r->info.sound_bytes <= r->source.size);
+    segment_info *info = &r->info;
+    info->file_bytes = r->source.size;
+    info->message_count = 0;
+    info->first_ns = 0;
+    info->last_ns = 0;
+    for (uint32_t i = 0; i < r->chunk_count; i++) {
+        const segment_chunk *chunk = &r->chunks[i];
+        if (chunk->message_count == 0)
+            continue;
+        if (info->message_count == 0 || chunk->first_ns < info->first_ns)
+            info->first_ns = chunk->first_ns;
+        if (chunk->last_ns > info->last_ns)
+            info->last_ns = chunk->last_ns;
+        info->message_count += chunk->message_count;
+    }
+}
+
+/* From the summary if that is sound, else by walking the file. */
+static td_result read_lists(segment_reader *r, td_err *err)
+{
+    td_result rc = load_summary(r, err);
+    if (rc == TD_OK || rc == TD_E_IO)
+        return rc;
+    td_err_clear(err);
+    free_channels(r);
+    r->chunk_count = 0;
+    td_buf_clear(&r->bitmaps);
+    /* A power cut may leave the end of a file in parts, in any order. */
+    r->is_end_torn = r->has_open_name;
+    if (r->is_end_torn)
+        r->info.state = SEGMENT_OPEN;
+    return walk_file(r, err);
+}
+
+/* Header, session, lists. Only what is before the lists can make opening fail as damaged. */
+static td_result read_all(segment_reader *r, td_err *err)
+{
+    r->info.state = SEGMENT_OPEN;
+    r->info.session = (segment_session){
+        .session = "", .feed = "", .family = "", .previous_segment = "", .verb = "", .version = ""};
+    td_result rc = mcap_source_header(&r->source, &r->data_start, err);
+    if (rc == TD_OK)
+        rc = read_session(r, err);
+    if (rc == TD_OK)
+        rc = read_lists(r, err);
+    return rc;
+}
+
+static td_result open_reader(td_io io, const char *path, const segment_index *known,
+                             segment_reader **out, td_err *err)
+{
+    *out = NULL;
+    segment_reader *r = td_alloc_zero(1, sizeof *r);
+    r->has_open_name = segment_has_open_name(path) != 0;
+    (void)pthread_mutex_init(&r->file_lock, NULL); /* cannot fail with default attributes */
+    td_buf_init(&r->bitmaps, BITMAPS_BYTES_MAX);
+    td_buf_init(&r->by_id, MCAP_IDS * sizeof(uint32_t));
+    td_buf_init(&r->records, LIMIT_CHUNK_BYTES + SEGMENT_PADDING_BYTES);
+    r->scratch = segment_scratch_open();
+    td_result rc = td_io_open(io, path, TD_OPEN_READ, &r->file, err);
+    if (rc == TD_OK)
+        rc = mcap_source_init(&r->source, r->file, err);
+    if (rc == TD_OK)
+        rc = known == NULL ? read_all(r, err) : load_index(r, known, err);
+    if (rc != TD_OK) {
+        segment_reader_close(r);
+        return td_err_add(err, rc, "segment %s", path);
+    }
+    sum_up(r);
+    *out = r;
+    return TD_OK;
+}
+
+td_result segment_reader_open(td_io io, const char *path, segment_reader **out, td_err *err)
+{
+    return open_reader(io, path, NULL, out, err);
+}
+
+td_result segment_reader_open_known(td_io io, const char *path, const segment_index *index,
+                                    segment_reader **out, td_err *err)
+{
+    TD_ASSERT(index != NULL);
+    return open_reader(io, path, index, out, err);
+}
+
+void segment_reader_close(segment_reader *reader)
+{
+    if (reader == NULL)
+        return;
+    free_channels(reader);
+    td_free(reader->channels);
+    td_free(reader->schemas);
+    td_free(reader->chunks);
+    td_free(reader->strings);
+    td_buf_fini(&reader->bitmaps);
+    td_buf_fini(&reader->by_id);
+    td_buf_fini(&reader->records);
+    segment_scratch_close(reader->scratch);
+    mcap_source_fini(&reader->source);
+    td_io_close(reader->file);
+    (void)pthread_mutex_destroy(&reader->file_lock); /* it is not held */
+    td_free(reader);
+}
+
+const segment_info *segment_reader_info(const segment_reader *reader)
+{
+    return &reader->info;
+}
+
+td_file *segment_reader_file(const segment_reader *reader)
+{
+    return reader->file;
+}
+
+td_result segment_reader_refresh(segment_reader *reader, uint32_t *added, td_err *err)
+{
+    segment_reader *r = reader;
+    *added = 0;
+    if (r->info.state == SEGMENT_FINISHED)
+        return TD_OK;
+    uint64_t known = r->source.size;
+    uint32_t before = r->chunk_count;
+    td_result rc = mcap_source_refresh(&r->source, err);
+    if (rc == TD_OK && r->source.size != known) {
+        r->is_end_torn = 0; /* it has a writer, which will end it in order */
+        rc = walk_file(r, err);
+    }
+    if (rc != TD_OK)
+        return td_err_add(err, rc, "looking for new chunks");
+    TD_ASSERT(r->chunk_count >= before);
+    *added = r->chunk_count - before;
+    sum_up(r);
+    return TD_OK;
 }

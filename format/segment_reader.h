@@ -1,12 +1,9 @@
-/* Any MCAP file as a list of chunks: finished segments, those still being written, torn and
- * recovered ones, and files that other programs wrote (chunked or not, with or without indexes).
+/* A segment as a list of chunks: finished, still being written, torn or recovered.
  *
  * With a sound summary, opening reads that alone; with an index that is known, not even that. Else
- * the file is walked once; only chunks that bring channels not seen yet are decompressed. In our
- * own profile without an end (`.open`), a chunk counts once its chain record follows it; bytes
- * after the last chain record are a torn tail. Messages outside of chunks are grouped into runs of
- * about 1 MiB, which look like uncompressed chunks. Memory: the lists, plus one chunk per
- * segment_scratch.
+ * the file is walked once; only chunks that bring channels not seen yet are decompressed. Without
+ * an end (`.open`), a chunk counts once its chain record follows it; bytes after the last chain
+ * record are a torn tail. Memory: the lists, plus one chunk per segment_scratch.
  *
  * Threads: segment_reader_read may be called from several threads at once, each with a scratch and
  * an out buffer of its own. segment_reader_refresh, open and close exclude all else. */
@@ -31,27 +28,20 @@
 /* Zero bytes, readable after a chunk's records: JSON parsers read beyond a frame. */
 enum { SEGMENT_PADDING_BYTES = 64 };
 
-/* Feed of channels that name none: files of other programs. */
-#define SEGMENT_FOREIGN_FEED "mcap"
-
 typedef enum segment_state {
-    SEGMENT_FINISHED, /* has footer and closing magic; our `.open`: all of a sound end */
+    SEGMENT_FINISHED, /* has footer and closing magic; `.open`: all of a sound end */
     SEGMENT_OPEN,     /* ends without: still being written, or torn */
 } segment_state;
 
 /* What is known of a file after opening it. Views and strings: valid until close. */
 typedef struct segment_info {
     segment_state state;
-    uint8_t is_ours;         /* 1: profile `tapedeck`, session is filled in */
-    uint8_t has_summary;     /* 1: the chunk list comes from a sound summary */
-    segment_session session; /* is_ours only; strings as in the file, "" where missing */
+    segment_session session; /* strings as in the file, "" where missing */
     uint64_t file_bytes;     /* at open or the last refresh */
-    uint64_t sound_bytes;    /* up to here the records are complete (our `.open`: the last chain
-                                record);    file_bytes - sound_bytes = torn tail */
-    uint64_t message_count;  /* UINT64_MAX if not known without reading all */
+    uint64_t sound_bytes;    /* up to here the records are complete (`.open`: the last chain
+                                record); file_bytes - sound_bytes = torn tail */
+    uint64_t message_count;  /* by its message indexes */
     uint64_t first_ns, last_ns;
-    uint64_t damaged_count; /* places passed over while walking; first one in `damage` */
-    const char *damage;     /* text of the first, or "" */
 } segment_info;
 
 /* A message out of a chunk's records. */
@@ -67,16 +57,16 @@ typedef struct segment_reader segment_reader;
 typedef struct segment_scratch segment_scratch;
 
 /* Open the file at path for reading. TD_OK; TD_E_NOTFOUND, TD_E_IO; TD_E_CORRUPT if it does not
- * begin as MCAP; TD_E_TRUNCATED if it ends within magic or header; TD_E_UNSUPPORTED for another
- * major version; TD_E_LIMIT. Damage after the header is no failure: see damaged_count. */
+ * begin as a segment; TD_E_TRUNCATED if it ends within magic or header; TD_E_UNSUPPORTED for
+ * another major version; TD_E_LIMIT. Damage after the header is no failure: what can be read is
+ * listed. */
 TD_MUST_USE td_result segment_reader_open(td_io io, const char *path, segment_reader **out,
                                           td_err *err);
 void segment_reader_close(segment_reader *reader);
 
-/* Open a finished segment of tapedeck whose index is known, with all of its chunks: nothing is read
+/* Open a finished segment whose index is known, with all of its chunks: nothing is read
  * but what shows that the file is the one that the index describes, its size and its last chain
- * record. TD_E_CORRUPT if it is not; else as segment_reader_open. The channels come without schema
- * text. */
+ * record. TD_E_CORRUPT if it is not; else as segment_reader_open. */
 TD_MUST_USE td_result segment_reader_open_known(td_io io, const char *path,
                                                 const segment_index *index, segment_reader **out,
                                                 td_err *err);
@@ -84,13 +74,16 @@ TD_MUST_USE td_result segment_reader_open_known(td_io io, const char *path,
 /* State, valid until refresh or close. */
 const segment_info *segment_reader_info(const segment_reader *reader);
 
+/* The file, borrowed, for a caller that reads its records itself. */
+td_file *segment_reader_file(const segment_reader *reader);
+
 /* Chunks in file order, index < segment_reader_chunk_count. Pointers are valid until refresh or
  * close. */
 uint32_t segment_reader_chunk_count(const segment_reader *reader);
 const segment_chunk *segment_reader_chunk(const segment_reader *reader, uint32_t index);
 
-/* Channel ids of a chunk, bit (id % 8) of byte (id / 8), no zero byte at the end; empty if
- * has_channels is 0. As sealed_chunk_bitmap. */
+/* Channel ids of a chunk, bit (id % 8) of byte (id / 8), no zero byte at the end. As
+ * sealed_chunk_bitmap. */
 td_bytes segment_reader_bitmap(const segment_reader *reader, uint32_t chunk_index);
 
 /* 1 if the chunk has messages of a channel that is not known: what defines it was damaged. */
@@ -101,9 +94,9 @@ int segment_reader_chunk_has(const segment_reader *reader, uint32_t chunk_index,
                              const segment_channel *channel);
 
 /* Channels known so far, index < segment_reader_channel_count; pointers are valid until close. They
- * are in order of first sight, which never changes. Their info is from our metadata keys; where
- * these are missing: feed "mcap", topic = the MCAP topic, dir in, the rest empty or 0. Their count
- * is that of the statistics; times are not known. */
+ * are in order of first sight, which never changes. Their info is from our metadata keys,
+ * without schema text. Their count is that of the statistics, UINT64_MAX without them; times are
+ * not known. */
 uint32_t segment_reader_channel_count(const segment_reader *reader);
 const segment_channel *segment_reader_channel(const segment_reader *reader, uint32_t index);
 
@@ -121,8 +114,7 @@ void segment_scratch_close(segment_scratch *scratch);
 
 /* Read chunk index, decompress it into out (which is cleared; size_max at least LIMIT_CHUNK_BYTES +
  * SEGMENT_PADDING_BYTES) and check its CRC. out->size = its records, SEGMENT_PADDING_BYTES of zeros
- * readable after it. TD_OK; TD_E_CORRUPT (CRC, sizes), TD_E_TRUNCATED, TD_E_UNSUPPORTED
- * (compression, named), TD_E_LIMIT, TD_E_IO. */
+ * readable after it. TD_OK; TD_E_CORRUPT (CRC, sizes), TD_E_TRUNCATED, TD_E_LIMIT, TD_E_IO. */
 TD_MUST_USE td_result segment_reader_read(const segment_reader *reader, uint32_t index,
                                           segment_scratch *scratch, td_buf *out, td_err *err);
 
@@ -134,18 +126,17 @@ TD_MUST_USE td_result segment_reader_message(const segment_reader *reader, td_by
 
 /* Per channel counts and times of a chunk from its message indexes, without decompressing: cleared
  * and filled, array of sealed_channel in out->data, by rising id; index_offset from the end of the
- * Chunk record. TD_OK; TD_E_UNSUPPORTED if the chunk has no indexes; TD_E_CORRUPT, TD_E_IO. */
+ * Chunk record. TD_OK; TD_E_CORRUPT, TD_E_IO. */
 TD_MUST_USE td_result segment_reader_chunk_channels(const segment_reader *reader, uint32_t index,
                                                     segment_scratch *scratch, td_buf *out,
                                                     td_err *err);
 
 /* The chain record after a chunk: value and totals, connections in conns (space for
- * CHAIN_CONNS_MAX, or NULL). TD_OK, TD_E_NOTFOUND if absent (another program's file), TD_E_CORRUPT,
- * TD_E_IO. */
+ * CHAIN_CONNS_MAX, or NULL). TD_OK, TD_E_NOTFOUND without such a chunk, TD_E_CORRUPT, TD_E_IO. */
 TD_MUST_USE td_result segment_reader_chain(segment_reader *reader, uint32_t chunk,
                                            chain_conn *conns, chain_record *out, td_err *err);
 
-/* The last one; TD_E_NOTFOUND also of a segment without chunks. */
+/* The last one; TD_E_NOTFOUND for a segment without chunks. */
 TD_MUST_USE td_result segment_reader_last_chain(segment_reader *reader, chain_conn *conns,
                                                 chain_record *out, td_err *err);
 

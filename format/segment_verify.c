@@ -16,7 +16,7 @@
 #include "format/mcap_summary.h"
 #include "format/recover.h"
 #include "format/scanner.h"
-#include "format/segment_reader_impl.h"
+#include "format/segment_name.h"
 
 /* A message of the chunk that was read last, to compare message indexes with. */
 typedef struct verify_entry {
@@ -34,16 +34,17 @@ typedef struct verify_slot {
 } verify_slot;
 
 typedef struct verify_state {
-    segment_reader *reader; /* state, session, channels; its source is used too */
+    segment_reader *reader; /* state, session, channels */
+    mcap_source source;     /* its file */
     scanner walk;
     segment_finding_fn *fn;
     void *user;
     segment_verify_result *result;
-    uint64_t limit; /* end of what is checked */
+    uint64_t data_start; /* after the header */
+    uint64_t limit;      /* end of what is checked */
     codec *coder;
     td_buf records; /* of the last chunk */
     td_buf entries; /* verify_entry, by id and offset */
-    td_buf chunks;  /* mcap_chunk_index of those seen, by offset; index_offsets are gone */
     td_buf end;     /* what Data End to the closing magic must be */
     mcap_summary summary;
     /* messages */
@@ -55,7 +56,6 @@ typedef struct verify_state {
     uint64_t late_holes; /* dropped frames that the totals know and no hole has shown yet */
     chain_conn *conns, *last_conns; /* CHAIN_CONNS_MAX each */
     uint32_t last_conn_count;
-    uint8_t is_ours;
     uint8_t expects_end;   /* 1: a finished file, or one that should be */
     uint8_t is_chunk_read; /* 1: entries are its messages */
     uint8_t is_block_read; /* 1: all chunks since the last chain record could be read */
@@ -65,20 +65,11 @@ typedef struct verify_state {
 const char *segment_finding_name(segment_finding_kind kind)
 {
     static const char *const NAMES[] = {
-        [FINDING_STRUCTURE] = "structure",
-        [FINDING_CHUNK_CRC] = "chunk-crc",
-        [FINDING_DATA_CRC] = "data-crc",
-        [FINDING_SUMMARY_CRC] = "summary-crc",
-        [FINDING_ATTACHMENT_CRC] = "attachment-crc",
-        [FINDING_CRC_MISSING] = "crc-missing",
-        [FINDING_CHAIN] = "chain",
-        [FINDING_TOTALS] = "totals",
-        [FINDING_ORDINAL] = "ordinal",
-        [FINDING_TIME] = "time",
-        [FINDING_INDEX] = "index",
-        [FINDING_SUMMARY] = "summary",
-        [FINDING_TRAILING] = "trailing-bytes",
-        [FINDING_TORN] = "torn",
+        [FINDING_STRUCTURE] = "structure", [FINDING_CHUNK_CRC] = "chunk-crc",
+        [FINDING_DATA_CRC] = "data-crc",   [FINDING_CHAIN] = "chain",
+        [FINDING_TOTALS] = "totals",       [FINDING_ORDINAL] = "ordinal",
+        [FINDING_TIME] = "time",           [FINDING_INDEX] = "index",
+        [FINDING_SUMMARY] = "summary",     [FINDING_TORN] = "torn",
     };
     TD_ASSERT((size_t)kind < sizeof NAMES / sizeof NAMES[0]);
     return NAMES[kind];
@@ -154,7 +145,6 @@ static void check_ordinal(verify_state *v, verify_slot *slot, uint32_t sequence)
 /* Frames strictly rise; what is no frame may repeat the time before it. */
 static void check_time(verify_state *v, const mcap_message *message, int is_frame, uint64_t offset)
 {
-    TD_ASSERT(v->is_ours);
     if (message->log_ns < v->last_ns || (is_frame && message->log_ns <= v->last_frame_ns))
         report(v, FINDING_TIME, offset, "receive time %" PRIu64 " comes after %" PRIu64,
                message->log_ns, message->log_ns < v->last_ns ? v->last_ns : v->last_frame_ns);
@@ -170,8 +160,6 @@ static void count_message(verify_state *v, const segment_channel *channel,
     TD_ASSERT(message->channel_id == channel->id);
     int is_frame = channel->info.dir == CHANNEL_IN || channel->info.dir == CHANNEL_OUT;
     v->result->frame_count += channel->info.dir != CHANNEL_EVENT;
-    if (!v->is_ours)
-        return;
     check_time(v, message, is_frame, offset);
     if (!is_frame) {
         v->block.events_written++;
@@ -293,11 +281,9 @@ static void check_totals(verify_state *v, const chain_record *record, uint64_t o
                v->block.bytes_written);
     check_step(v, offset, "events_written", before->events_written, now->events_written,
                v->block.events_written);
-    uint64_t chunks = v->chunks.size / sizeof(mcap_chunk_index);
-    if (record->chunk_count != chunks)
-        report(v, FINDING_TOTALS, offset,
-               "chain record: chunk %" PRIu64 ", it is the %" PRIu64 "th", record->chunk_count,
-               chunks);
+    if (record->chunk_count != v->summary.chunk_count)
+        report(v, FINDING_TOTALS, offset, "chain record: chunk %" PRIu64 ", it is the %uth",
+               record->chunk_count, v->summary.chunk_count);
     check_holes(v, now, offset);
     check_slots(v, record, offset);
 }
@@ -325,17 +311,12 @@ static td_result check_block(void *user, const scan_block *block, td_err *err)
 
 /* Chunks, their messages and indexes, and records outside of chunks. */
 
-/* A schema or channel: the reader learns it, and the summary must repeat it once. */
+/* A schema or channel, which the summary must repeat once. */
 static void take_definition(verify_state *v, const mcap_record *record, uint64_t offset)
 {
     TD_ASSERT(record->opcode == MCAP_SCHEMA || record->opcode == MCAP_CHANNEL);
     td_err why;
-    td_result rc = record->opcode == MCAP_SCHEMA
-                       ? reader_add_schema(v->reader, record->content, &why)
-                       : reader_add_channel(v->reader, record->content, &why);
-    if (rc == TD_OK)
-        rc = mcap_summary_note_definition(&v->summary, record, &why);
-    if (rc != TD_OK)
+    if (mcap_summary_note_definition(&v->summary, record, &why) != TD_OK)
         report(v, FINDING_STRUCTURE, offset, "%s", why.text);
 }
 
@@ -381,7 +362,7 @@ static int by_id_and_offset(const void *a, const void *b)
     return x->offset < y->offset ? -1 : x->offset > y->offset;
 }
 
-/* In foreign files too the times must be those of the messages: readers skip chunks by them. */
+/* The times must be those of the messages: readers skip chunks by them. */
 static void check_range(verify_state *v, const mcap_chunk_index *chunk, uint64_t first_ns,
                         uint64_t last_ns)
 {
@@ -432,8 +413,6 @@ static td_result check_chunk(void *user, const scan_chunk *chunk, td_err *err)
         v->is_block_read = 0;
         return report_failure(v, FINDING_CHUNK_CRC, chunk->place.offset, rc, &why, err);
     }
-    if (v->is_ours && chunk->record.uncompressed_crc == 0)
-        report(v, FINDING_CRC_MISSING, chunk->place.offset, "chunk without CRC");
     walk_records(v, &chunk->index);
     return TD_OK;
 }
@@ -453,7 +432,7 @@ static size_t find_first(const verify_entry *entries, size_t count, uint16_t id,
     return low;
 }
 
-/* 1 if every entry of the index is a message of its chunk; ours: in the chunk's order. */
+/* 1 if every entry of the index is a message of its chunk, in the chunk's order. */
 static int is_index_right(const verify_state *v, const mcap_message_index *index)
 {
     TD_ASSERT(v->is_chunk_read);
@@ -464,7 +443,7 @@ static int is_index_right(const verify_state *v, const mcap_message_index *index
     while (mcap_next_entry(&rest, &log_ns, &offset)) {
         size_t at = find_first(entries, count, index->channel_id, offset);
         if (at == count || entries[at].id != index->channel_id || entries[at].offset != offset ||
-            entries[at].log_ns != log_ns || (v->is_ours && offset < least))
+            entries[at].log_ns != log_ns || offset < least)
             return 0;
         least = offset + 1;
     }
@@ -487,318 +466,65 @@ static td_result check_chunk_end(void *user, const scan_chunk *chunk, td_err *er
 {
     verify_state *v = user;
     uint64_t messages = v->entries.size / sizeof(verify_entry);
-    int wants_indexes = v->is_ours || chunk->index.index_offsets.bytes.size > 0;
-    if (v->is_chunk_read && wants_indexes && chunk->message_count != messages)
+    (void)err;
+    if (v->is_chunk_read && chunk->message_count != messages)
         report(v, FINDING_INDEX, chunk->place.offset,
                "message indexes list %" PRIu64 " messages, the chunk has %" PRIu64,
                chunk->message_count, messages);
-    td_result rc = td_buf_append(&v->chunks, &chunk->index, sizeof chunk->index, err);
-    if (rc == TD_OK)
-        mcap_summary_add_chunk(&v->summary, &chunk->index);
-    return rc;
-}
-
-/* A schema, channel or message outside of chunks. */
-static td_result check_run_record(verify_state *v, const mcap_place *place, td_err *err)
-{
-    TD_ASSERT(!v->walk.has_chunk);
-    TD_ASSERT(place->end > place->offset);
-    td_bytes whole;
-    td_err why;
-    td_result rc = mcap_source_view(&v->reader->source, place->offset, place->end - place->offset,
-                                    &whole, &why);
-    if (rc != TD_OK)
-        return report_failure(v, FINDING_STRUCTURE, place->offset, rc, &why, err);
-    mcap_record record = {
-        .opcode = place->opcode,
-        .offset = place->offset,
-        .content = td_bytes_of(whole.data + MCAP_PREFIX_BYTES, whole.size - MCAP_PREFIX_BYTES)};
-    mcap_message message;
-    if (place->opcode == MCAP_MESSAGE)
-        take_message(v, record.content, place->offset, place->offset, &message);
-    else
-        take_definition(v, &record, place->offset);
+    mcap_summary_add_chunk(&v->summary, &chunk->index);
     return TD_OK;
 }
 
-/* From Data End to the closing magic. In our profile these bytes follow from the data section, so
- * they are built again and compared; in foreign files each record is held against what was seen. */
-
-/* The CRC covers every byte before the Data End record. */
-static td_result check_data_crc(verify_state *v, const mcap_place *place, td_err *err)
-{
-    TD_ASSERT(place->opcode == MCAP_DATA_END);
-    td_bytes content;
-    mcap_data_end record;
-    td_err why;
-    td_result rc = mcap_source_content(&v->reader->source, place, &content, &why);
-    if (rc == TD_OK)
-        rc = mcap_decode_data_end(content, &record, &why);
-    if (rc != TD_OK)
-        return report_failure(v, FINDING_STRUCTURE, place->offset, rc, &why, err);
-    if (record.data_section_crc == 0) {
-        if (v->is_ours)
-            report(v, FINDING_CRC_MISSING, place->offset, "data section without CRC");
-        return TD_OK;
-    }
-    uint32_t crc = 0;
-    rc = mcap_source_crc(&v->reader->source, 0, place->offset, &crc, err);
-    if (rc == TD_OK && crc != record.data_section_crc)
-        report(v, FINDING_DATA_CRC, place->offset, "CRC of the data section is %08x, %08x expected",
-               crc, record.data_section_crc);
-    return rc;
-}
-
-static int by_offset(const void *key, const void *element)
-{
-    uint64_t offset = *(const uint64_t *)key;
-    const mcap_chunk_index *chunk = element;
-    return offset < chunk->chunk_offset ? -1 : offset > chunk->chunk_offset;
-}
-
-/* Foreign files may list their chunks in any order, or leave some out; what they list must be
- * right. */
-static void check_chunk_index(verify_state *v, td_bytes content, uint64_t offset)
-{
-    TD_ASSERT(offset < v->reader->source.size);
-    mcap_chunk_index index;
-    td_err why;
-    if (mcap_decode_chunk_index(content, &index, &why) != TD_OK) {
-        report(v, FINDING_SUMMARY, offset, "%s", why.text);
-        return;
-    }
-    const mcap_chunk_index *chunk = NULL;
-    if (v->chunks.size > 0)
-        chunk = bsearch(&index.chunk_offset, v->chunks.data, v->chunks.size / sizeof *chunk,
-                        sizeof *chunk, by_offset);
-    if (chunk == NULL || chunk->chunk_bytes != index.chunk_bytes ||
-        chunk->index_bytes != index.index_bytes || chunk->start_ns != index.start_ns ||
-        chunk->end_ns != index.end_ns || chunk->compressed_bytes != index.compressed_bytes ||
-        chunk->uncompressed_bytes != index.uncompressed_bytes)
-        report(v, FINDING_SUMMARY, offset,
-               "chunk index differs from the data section: chunk at %" PRIu64, index.chunk_offset);
-}
-
-/* Counts against what was met on the way. */
-static void check_statistics(verify_state *v, td_bytes content, uint64_t offset)
-{
-    TD_ASSERT(offset < v->reader->source.size);
-    mcap_statistics s;
-    td_err why;
-    if (mcap_decode_statistics(content, &s, &why) != TD_OK) {
-        report(v, FINDING_SUMMARY, offset, "%s", why.text);
-        return;
-    }
-    if (s.message_count != v->summary.message_count || s.chunk_count != v->summary.chunk_count ||
-        s.attachment_count != v->summary.attachment_count ||
-        s.metadata_count != v->summary.metadata_count)
-        report(v, FINDING_SUMMARY, offset,
-               "statistics: %" PRIu64 " messages in %u chunks, %u attachments, %u metadata; "
-               "the data section has %" PRIu64 ", %u, %u, %u",
-               s.message_count, s.chunk_count, s.attachment_count, s.metadata_count,
-               v->summary.message_count, v->summary.chunk_count, v->summary.attachment_count,
-               v->summary.metadata_count);
-}
-
-/* Where the summary begins, and its CRC. */
-static td_result check_footer(verify_state *v, const mcap_place *place, uint64_t summary_at,
-                              td_err *err)
-{
-    TD_ASSERT(place->opcode == MCAP_FOOTER);
-    TD_ASSERT(summary_at <= place->offset);
-    mcap_source *source = &v->reader->source;
-    td_bytes content;
-    mcap_footer footer;
-    td_result rc = mcap_source_content(source, place, &content, err);
-    if (rc != TD_OK)
-        return rc;
-    if (place->content_bytes != MCAP_FOOTER_CONTENT_BYTES ||
-        mcap_decode_footer(content, &footer, NULL) != TD_OK) {
-        report(v, FINDING_STRUCTURE, place->offset, "footer of %" PRIu64 " bytes",
-               place->content_bytes);
-        return TD_OK;
-    }
-    int has_summary = summary_at < place->offset;
-    if (has_summary && footer.summary_start != 0 && footer.summary_start != summary_at)
-        report(v, FINDING_SUMMARY, place->offset,
-               "footer: summary at %" PRIu64 ", it is at %" PRIu64, footer.summary_start,
-               summary_at);
-    if (footer.summary_crc == 0) {
-        if (v->is_ours)
-            report(v, FINDING_CRC_MISSING, place->offset, "summary without CRC");
-        return TD_OK;
-    }
-    uint64_t from = footer.summary_start == 0 ? place->offset : footer.summary_start;
-    if (from > place->offset) {
-        report(v, FINDING_SUMMARY, place->offset, "footer: summary at %" PRIu64, from);
-        return TD_OK;
-    }
-    uint32_t crc = 0;
-    rc = mcap_source_crc(source, from, place->end - 4, &crc, err);
-    if (rc == TD_OK && crc != footer.summary_crc)
-        report(v, FINDING_SUMMARY_CRC, place->offset, "CRC of the summary is %08x, %08x expected",
-               crc, footer.summary_crc);
-    return rc;
-}
-
-/* Nothing may follow it: readers look for the footer from the end of the file. */
-static td_result check_magic(verify_state *v, uint64_t at, td_err *err)
-{
-    TD_ASSERT(at <= v->reader->source.size);
-    mcap_source *source = &v->reader->source;
-    td_bytes magic;
-    if (source->size - at < MCAP_MAGIC_BYTES) {
-        report(v, FINDING_STRUCTURE, at, "the file ends within its closing magic");
-        return TD_OK;
-    }
-    td_result rc = mcap_source_view(source, at, MCAP_MAGIC_BYTES, &magic, err);
-    if (rc != TD_OK)
-        return rc;
-    if (memcmp(magic.data, MCAP_MAGIC, MCAP_MAGIC_BYTES) != 0)
-        report(v, FINDING_STRUCTURE, at, "no closing magic after the footer");
-    else if (source->size > at + MCAP_MAGIC_BYTES)
-        report(v, FINDING_TRAILING, at + MCAP_MAGIC_BYTES,
-               "%" PRIu64 " bytes after the closing magic", source->size - at - MCAP_MAGIC_BYTES);
-    return TD_OK;
-}
-
-/* Schemas and channels were learned from the data section; only what points into it is compared. */
-static td_result check_summary_record(verify_state *v, const mcap_place *place, td_err *err)
-{
-    TD_ASSERT(place->end <= v->reader->source.size);
-    if (place->opcode != MCAP_CHUNK_INDEX && place->opcode != MCAP_STATISTICS)
-        return TD_OK;
-    td_bytes content;
-    td_err why;
-    td_result rc = mcap_source_content(&v->reader->source, place, &content, &why);
-    if (rc == TD_OK && place->opcode == MCAP_CHUNK_INDEX)
-        check_chunk_index(v, content, place->offset);
-    else if (rc == TD_OK)
-        check_statistics(v, content, place->offset);
-    return scan_is_fatal(rc) ? td_err_pass(err, rc, &why) : TD_OK;
-}
-
-/* Summary, summary offsets, footer and magic, record by record. */
-static td_result walk_summary(verify_state *v, uint64_t summary_at, td_err *err)
-{
-    TD_ASSERT(summary_at <= v->reader->source.size);
-    mcap_source *source = &v->reader->source;
-    uint64_t at = summary_at;
-    for (;;) {
-        mcap_place place;
-        td_err why;
-        td_result rc = mcap_source_record(source, at, source->size, &place, &why);
-        if (rc == TD_EOF || rc == TD_E_TRUNCATED) {
-            report(v, FINDING_STRUCTURE, at, "the file ends without a footer");
-            return TD_OK;
-        }
-        if (rc == TD_OK && place.opcode == MCAP_FOOTER) {
-            rc = check_footer(v, &place, summary_at, err);
-            return rc == TD_OK ? check_magic(v, place.end, err) : rc;
-        }
-        if (rc == TD_OK)
-            rc = check_summary_record(v, &place, &why);
-        if (rc != TD_OK)
-            return td_err_pass(err, rc, &why);
-        at = place.end;
-    }
-}
-
-/* Our own file: rebuild its end, and compare byte by byte. */
-static td_result compare_end(verify_state *v, uint64_t data_end_at, td_err *err)
-{
-    TD_ASSERT(v->is_ours);
-    TD_ASSERT(data_end_at < v->reader->source.size);
-    mcap_source *source = &v->reader->source;
-    uint32_t crc = 0;
-    td_result rc = mcap_source_crc(source, 0, data_end_at, &crc, err);
-    if (rc != TD_OK)
-        return rc;
-    td_buf_clear(&v->end);
-    mcap_summary_append_end(&v->summary, &v->end, data_end_at, crc);
-    uint64_t left = source->size - data_end_at;
-    td_bytes expected = td_buf_view(&v->end);
-    int is_same = 0;
-    if (left < expected.size)
-        expected.size = (size_t)left;
-    rc = mcap_source_compare(source, data_end_at, expected, &is_same, err);
-    if (rc == TD_OK && !is_same)
-        report(v, FINDING_SUMMARY, data_end_at,
-               "the summary is not the one that the data section gives");
-    return rc;
-}
-
-static td_result check_end(void *user, const mcap_place *data_end, td_err *err)
-{
-    verify_state *v = user;
-    TD_ASSERT(!v->walk.has_chunk);
-    uint64_t before = v->result->damage_count;
-    td_result rc = TD_OK;
-    uint64_t summary_at = data_end->offset;
-    if (data_end->opcode == MCAP_DATA_END) {
-        rc = check_data_crc(v, data_end, err);
-        summary_at = data_end->end;
-    }
-    if (rc == TD_OK)
-        rc = walk_summary(v, summary_at, err);
-    /* After other damage, a summary that differs from the records is expected. */
-    if (rc == TD_OK && v->is_ours && v->result->damage_count == before && before == 0)
-        rc = compare_end(v, data_end->offset, err);
-    return rc;
-}
-
-/* The walk. */
-
-/* The attachment's CRC, however large it is. */
-static td_result check_attachment(verify_state *v, const mcap_place *place, td_err *err)
-{
-    TD_ASSERT(place->opcode == MCAP_ATTACHMENT);
-    TD_ASSERT(place->end <= v->reader->source.size);
-    mcap_source *source = &v->reader->source;
-    v->summary.attachment_count++;
-    uint64_t crc_at;
-    uint32_t expected, crc = 0;
-    td_err why;
-    td_result rc = mcap_source_attachment_crc(source, place, &crc_at, &expected, &why);
-    if (rc == TD_E_CORRUPT)
-        return report_failure(v, FINDING_STRUCTURE, place->offset, rc, &why, err);
-    if (rc != TD_OK)
-        return td_err_pass(err, rc, &why);
-    if (expected == 0) {
-        if (v->is_ours)
-            report(v, FINDING_CRC_MISSING, place->offset, "attachment without CRC");
-        return TD_OK;
-    }
-    rc = mcap_source_crc(source, place->content_at, crc_at, &crc, err);
-    if (rc == TD_OK && crc != expected)
-        report(v, FINDING_ATTACHMENT_CRC, place->offset,
-               "CRC of the attachment is %08x, %08x expected", crc, expected);
-    return rc;
-}
-
-/* What is neither a chunk nor a chain record. */
+/* Neither a chunk nor a chain record: the session's metadata alone has a place there. */
 static td_result check_record(void *user, const mcap_place *place, td_err *err)
 {
     verify_state *v = user;
     td_err why;
-    td_result rc;
-    switch (place->opcode) {
-    case MCAP_SCHEMA:
-    case MCAP_CHANNEL:
-    case MCAP_MESSAGE:
-        return check_run_record(v, place, err);
-    case MCAP_ATTACHMENT:
-        return check_attachment(v, place, err);
-    case MCAP_METADATA:
-        rc = mcap_summary_note_metadata(&v->summary, &v->reader->source, place, &why);
+    if (place->opcode == MCAP_METADATA) {
+        td_result rc = mcap_summary_note_metadata(&v->summary, &v->source, place, &why);
         return report_failure(v, FINDING_STRUCTURE, place->offset, rc, &why, err);
-    default:
-        break;
     }
-    if (place->opcode < MCAP_PRIVATE_FIRST)
-        report(v, FINDING_STRUCTURE, place->offset, "%s record (0x%02x) in the data section",
-               mcap_opcode_name(place->opcode), place->opcode);
+    report(v, FINDING_STRUCTURE, place->offset, "%s record (0x%02x) in the data section",
+           mcap_opcode_name(place->opcode), place->opcode);
     return TD_OK;
+}
+
+/* From Data End to the closing magic: these bytes follow from the data section, so they are built
+ * again and compared. After other damage the summary is expected to differ; the CRC of the data
+ * section counts even then. */
+static td_result check_end(void *user, const mcap_place *place, td_err *err)
+{
+    verify_state *v = user;
+    TD_ASSERT(!v->walk.has_chunk);
+    uint64_t at = place->offset, left = v->source.size - at;
+    if (place->opcode != MCAP_DATA_END) {
+        report(v, FINDING_STRUCTURE, at, "no Data End before the footer");
+        return TD_OK;
+    }
+    uint32_t crc = 0;
+    int is_same = 0;
+    td_bytes content;
+    td_result rc = mcap_source_crc(&v->source, 0, at, &crc, err);
+    if (rc == TD_OK)
+        rc = mcap_source_content(&v->source, place, &content, err);
+    if (rc != TD_OK)
+        return rc;
+    uint64_t before = v->result->damage_count;
+    if (td_le32(content.data) != crc)
+        report(v, FINDING_DATA_CRC, at, "CRC of the data section is %08x, %08x expected", crc,
+               td_le32(content.data));
+    td_buf_clear(&v->end);
+    mcap_summary_append_end(&v->summary, &v->end, at, crc);
+    td_bytes expected = td_buf_view(&v->end);
+    if (before == 0 && left != expected.size)
+        report(v, FINDING_STRUCTURE, at, "the file ends %" PRIu64 " bytes later, %zu expected",
+               left, expected.size);
+    if (v->result->damage_count > 0)
+        return TD_OK;
+    rc = mcap_source_compare(&v->source, at, expected, &is_same, err);
+    if (rc == TD_OK && !is_same)
+        report(v, FINDING_SUMMARY, at, "the summary is not the one that the data section gives");
+    return rc;
 }
 
 static td_result report_damage(void *user, const scan_damage *damage, td_err *err)
@@ -835,8 +561,7 @@ static td_result walk(verify_state *v, td_err *err)
         report(v, FINDING_STRUCTURE, v->walk.at, "the file ends without a footer");
     if (rc == TD_OK)
         rc = scanner_end_chunk(&v->walk, err);
-    v->result->totals =
-        segment_totals_of(&v->summary, v->reader->source.size, v->result->totals.chain);
+    v->result->totals = segment_totals_of(&v->summary, v->source.size, v->result->totals.chain);
     return rc;
 }
 
@@ -845,7 +570,7 @@ static td_result walk(verify_state *v, td_err *err)
 static int has_nothing_durable(const verify_state *v, td_io io, const char *path)
 {
     int has_durable = 1;
-    if (v->expects_end || v->limit > v->reader->data_start)
+    if (v->expects_end || v->limit > v->data_start)
         return 0;
     return recover_has_durable(io, path, &has_durable, NULL) == TD_OK && !has_durable;
 }
@@ -853,34 +578,30 @@ static int has_nothing_durable(const verify_state *v, td_io io, const char *path
 /* What the reader found out decides how much of the file has to be there. */
 static void begin(verify_state *v, td_io io, const char *path)
 {
-    TD_ASSERT(v->reader != NULL);
-    TD_ASSERT(v->walk.hasher == NULL);
     const segment_info *info = segment_reader_info(v->reader);
-    v->is_ours = info->is_ours;
+    const segment_session *session = &info->session;
     v->is_block_read = 1;
     v->expects_end = info->state == SEGMENT_FINISHED || !segment_has_open_name(path);
     v->limit = v->expects_end ? info->file_bytes : info->sound_bytes;
     *v->result = (segment_verify_result){.state = info->state,
-                                         .is_ours = info->is_ours,
-                                         .previous_chain = info->session.previous_chain};
-    v->result->totals.chain = info->session.previous_chain;
+                                         .previous_chain = session->previous_chain,
+                                         .totals.chain = session->previous_chain};
     if (v->limit < info->file_bytes) {
         v->result->torn_bytes = info->file_bytes - v->limit;
         report(v, FINDING_TORN, v->limit, "%" PRIu64 " bytes after the last whole block",
                v->result->torn_bytes);
     }
-    if (v->is_ours && info->session.session[0] == '\0' && !has_nothing_durable(v, io, path))
-        report(v, FINDING_STRUCTURE, v->reader->data_start, "no session record");
-    scanner_init(&v->walk, &v->reader->source, v->is_ours ? SCAN_BLOCKS : SCAN_PLAIN, &VISITOR, v);
+    if (session->session[0] == '\0' && !has_nothing_durable(v, io, path))
+        report(v, FINDING_STRUCTURE, v->data_start, "no session record");
+    scanner_init(&v->walk, &v->source, &VISITOR, v);
     v->walk.conns = v->conns;
-    scanner_begin(&v->walk, 0, v->reader->data_start, info->session.previous_chain);
+    scanner_begin(&v->walk, 0, v->data_start, session->previous_chain);
 }
 
 static void init(verify_state *v)
 {
     td_buf_init(&v->records, LIMIT_CHUNK_BYTES);
     td_buf_init(&v->entries, LIMIT_CHUNK_BYTES);
-    td_buf_init(&v->chunks, LIMIT_RECORD_BYTES);
     td_buf_init(&v->slots, LIMIT_RECORD_BYTES);
     td_buf_init(&v->end, SIZE_MAX);
     mcap_summary_init(&v->summary);
@@ -892,6 +613,7 @@ static void init(verify_state *v)
 static void fini(verify_state *v)
 {
     scanner_fini(&v->walk);
+    mcap_source_fini(&v->source);
     segment_reader_close(v->reader);
     codec_close(v->coder);
     td_free(v->conns);
@@ -899,7 +621,6 @@ static void fini(verify_state *v)
     mcap_summary_fini(&v->summary);
     td_buf_fini(&v->records);
     td_buf_fini(&v->entries);
-    td_buf_fini(&v->chunks);
     td_buf_fini(&v->slots);
     td_buf_fini(&v->end);
 }
@@ -914,6 +635,10 @@ td_result segment_verify(td_io io, const char *path, segment_finding_fn *fn, voi
     v->result = out;
     init(v);
     td_result rc = segment_reader_open(io, path, &v->reader, err);
+    if (rc == TD_OK)
+        rc = mcap_source_init(&v->source, segment_reader_file(v->reader), err);
+    if (rc == TD_OK)
+        rc = mcap_source_header(&v->source, &v->data_start, err);
     if (rc == TD_OK) {
         begin(v, io, path);
         rc = walk(v, err);

@@ -1,12 +1,10 @@
 /* Proving one file sound, by reading every byte of it.
  *
- * Checked in our profile: structure from magic to magic with nothing after it; every CRC, none of
- * them zero; the chain; running totals and connections of the chain records against the messages;
- * ordinals per slot and direction without holes that the totals do not explain; receive times; each
- * message index against its chunk; summary (schemas, channels, chunk, metadata and attachment
- * indexes, statistics, offsets) against the data section. In foreign files: structure, CRCs that
- * are there, indexes and summary that are there. Memory: one chunk and the lists. One thread per
- * call. */
+ * Checked: structure from magic to magic with nothing after it; every CRC; the chain; running
+ * totals and connections of the chain records against the messages; ordinals per slot and direction
+ * without holes that the totals do not explain; receive times; each message index against its
+ * chunk; the end of the file against the one that the data section gives. Memory: one chunk and the
+ * lists. One thread per call. */
 #ifndef TD_FORMAT_SEGMENT_VERIFY_H
 #define TD_FORMAT_SEGMENT_VERIFY_H
 
@@ -23,16 +21,12 @@ typedef enum segment_finding_kind {
     FINDING_STRUCTURE, /* a record that cannot be there, or does not fit */
     FINDING_CHUNK_CRC, /* a chunk's records differ from their CRC, or cannot be decompressed */
     FINDING_DATA_CRC,  /* the data section differs from its CRC */
-    FINDING_SUMMARY_CRC,
-    FINDING_ATTACHMENT_CRC,
-    FINDING_CRC_MISSING, /* a zero CRC in our profile */
-    FINDING_CHAIN,       /* the bytes of a block differ from its chain value */
-    FINDING_TOTALS,      /* a chain record's counts differ from the messages */
-    FINDING_ORDINAL,     /* a frame's ordinal has a hole or repeats */
-    FINDING_TIME,        /* a receive time fell, or lies outside of its chunk's range */
-    FINDING_INDEX,       /* a message index differs from its chunk */
-    FINDING_SUMMARY,     /* the summary differs from the data section */
-    FINDING_TRAILING,    /* bytes after the closing magic */
+    FINDING_CHAIN,     /* the bytes of a block differ from its chain value */
+    FINDING_TOTALS,    /* a chain record's counts differ from the messages */
+    FINDING_ORDINAL,   /* a frame's ordinal has a hole or repeats */
+    FINDING_TIME,      /* a receive time fell, or lies outside of its chunk's range */
+    FINDING_INDEX,     /* a message index differs from its chunk */
+    FINDING_SUMMARY,   /* the summary differs from the data section */
     FINDING_TORN, /* unfinished file: bytes after the last chain record (recover cuts them off) */
 } segment_finding_kind;
 
@@ -47,7 +41,6 @@ typedef void segment_finding_fn(void *user, const segment_finding *finding);
 
 typedef struct segment_verify_result {
     segment_state state;
-    uint8_t is_ours;
     uint64_t damage_count; /* findings but FINDING_TORN */
     uint64_t torn_bytes;
     uint64_t frame_count;      /* messages on channels that are not events */
@@ -59,7 +52,7 @@ typedef struct segment_verify_result {
 const char *segment_finding_name(segment_finding_kind kind);
 
 /* Check the file at path. TD_OK: read to the end, findings or not; TD_E_NOTFOUND, TD_E_IO;
- * TD_E_CORRUPT or TD_E_TRUNCATED if it does not even begin as MCAP; TD_E_UNSUPPORTED
+ * TD_E_CORRUPT or TD_E_TRUNCATED if it does not even begin as a segment; TD_E_UNSUPPORTED
  * for another version. */
 TD_MUST_USE td_result segment_verify(td_io io, const char *path, segment_finding_fn *fn, void *user,
                                      segment_verify_result *out, td_err *err);

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/limits.h"
+#include "format/codec.h"
 #include "format/mcap_encode.h"
 #include "format/segment_name.h"
 
@@ -202,7 +203,7 @@ static void add_to_summary(segment_writer *w, const sealed_chunk *chunk, uint64_
                               .chunk_bytes = chunk->chunk_bytes,
                               .index_offsets = {td_buf_view(&w->pack)},
                               .index_bytes = chunk->index_bytes,
-                              .compression = td_bytes_str("zstd"),
+                              .compression = td_bytes_str(CODEC_NAME),
                               .compressed_bytes = chunk->compressed_bytes,
                               .uncompressed_bytes = chunk->uncompressed_bytes};
     mcap_summary_add_chunk(&w->summary, &index);
@@ -237,8 +238,7 @@ td_result segment_writer_append(segment_writer *writer, sealed_chunk *chunk, seg
                                    .uncompressed_bytes = chunk->uncompressed_bytes,
                                    .first_ns = chunk->first_ns,
                                    .last_ns = chunk->last_ns,
-                                   .message_count = chunk->message_count,
-                                   .has_channels = 1};
+                                   .message_count = chunk->message_count};
     return TD_OK;
 }
 

@@ -22,8 +22,7 @@
 #include "format/mcap_summary.h"
 #include "format/segment_index.h"
 
-/* The MCAP profile of our segments, and the name of the session's metadata. */
-#define SEGMENT_PROFILE          "tapedeck"
+/* Name of the session's metadata. */
 #define SEGMENT_SESSION_METADATA "tapedeck.session"
 
 /* The first record after the header. Strings are borrowed; "" = none. */

@@ -113,15 +113,14 @@ static int compare_entries(const void *a, const void *b, void *user)
     return left->offset < right->offset ? -1 : left->offset > right->offset;
 }
 
-/* Our own chunks are in order, and only an event may have the time of the message before it: it
- * happened where it was written. Files of other tools are sorted. */
+/* Chunks are in order, and only an event may have the time of the message before it: it happened
+ * where it was written. A segment that breaks the rule is sorted. */
 static void sort_messages(chunk_load *load)
 {
     const chunk_entry *entries = load->entries;
     source_file *file = load->chunk.file;
     for (size_t i = 1; i < load->count; i++) {
-        if (entries[i].recv_ns > entries[i - 1].recv_ns ||
-            (file->is_in_order && entries[i].recv_ns == entries[i - 1].recv_ns))
+        if (entries[i].recv_ns >= entries[i - 1].recv_ns)
             continue;
         qsort_r(load->entries, load->count, sizeof *entries, compare_entries, file);
         return;

@@ -130,7 +130,7 @@ static int has_state(const topic_row *row)
 static uint8_t is_recording(const segment_reader *reader)
 {
     const segment_info *info = segment_reader_info(reader);
-    return info->is_ours && strcmp(info->session.verb, "record") == 0;
+    return strcmp(info->session.verb, "record") == 0;
 }
 
 static td_result map_channel(segment *of, const source_options *options,
@@ -199,9 +199,9 @@ static int wants_chunk(const segment *of, const source_options *options, uint32_
     td_bytes bitmap = segment_reader_bitmap(of->reader, index);
     /* A channel that damage has hidden may be a wanted one: reading the chunk reports the loss. */
     if (chunk->last_ns >= options->lead_from_ns)
-        return !chunk->has_channels || has_common_bit(bitmap, of->wanted_bits) ||
+        return has_common_bit(bitmap, of->wanted_bits) ||
                segment_reader_chunk_has_unknown(of->reader, index);
-    return !chunk->has_channels || has_common_bit(bitmap, of->event_bits);
+    return has_common_bit(bitmap, of->event_bits);
 }
 
 static uint64_t chunk_first_ns(const segment *of, uint32_t order_index)
@@ -312,7 +312,6 @@ static td_result segment_open(segment *of, td_io io, const source_options *optio
     choose_chunks(of, options);
     options->stats->segments++;
     const segment_info *info = segment_reader_info(of->reader);
-    of->file.is_in_order = info->is_ours != 0;
     of->is_live = options->is_following && info->state == SEGMENT_OPEN;
     return TD_OK;
 }

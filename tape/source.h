@@ -41,7 +41,6 @@ typedef struct source_file {
     char feed[LIMIT_NAME_BYTES];
     uint32_t number;          /* within session and feed */
     source_channel *channels; /* by segment_channel.index */
-    uint8_t is_in_order; /* 1: of messages, only an event may have the time of the one before */
 } source_file;
 
 /* A chunk: a piece of a file that is read at once. */

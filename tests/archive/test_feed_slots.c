@@ -10,7 +10,6 @@
 #include <cmocka.h>
 
 #include "archive/feed_slots.h"
-#include "tests/testing/mcap_writer.h"
 #include "tests/testing/archive_fixture.h"
 #include "tests/testing/segment_fixture.h"
 
@@ -147,44 +146,6 @@ static void an_import_moves_no_recorded_slot(void **state)
     }
 }
 
-/* A file that is not ours may have topics of any length: none that a feed could subscribe. */
-static void a_foreign_topic_may_be_long(void **state)
-{
-    (void)state;
-    static char long_topic[1000];
-    archive_place place;
-    feed_slots slots;
-    char name[LIMIT_PATH_BYTES];
-    char path[LIMIT_PATH_BYTES];
-    mcap_writer *writer;
-    uint16_t channel;
-    const mcap_writer_options options = {.profile = "", .library = "another"};
-    memset(long_topic, 'x', sizeof long_topic);
-    archive_place_init_sim(&place);
-    archive_fixture_record(&place, 0, 2);
-    archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
-    segment_name_format(FIXTURE_FEED, "abcdef01", ns_of(1000), 1, name);
-    assert_int_equal(archive_join(a, name, path, NULL), TD_OK);
-    assert_int_equal(mcap_writer_open(archive_io(a), path, &options, &writer, NULL), TD_OK);
-    assert_int_equal(mcap_writer_channel(writer, td_bytes_of(long_topic, sizeof long_topic), 0,
-                                         td_bytes_str("json"), NULL, 0, &channel, NULL),
-                     TD_OK);
-    const mcap_message message = {
-        .channel_id = channel, .log_ns = ns_of(1000), .data = td_bytes_str("{}")};
-    assert_int_equal(mcap_writer_message(writer, &message, NULL), TD_OK);
-    assert_int_equal(mcap_writer_finish(writer, NULL), TD_OK);
-    mcap_writer_close(writer);
-    archive_close(a);
-    read_slots(&place,
-               &(feed_slots_query){.feed = FIXTURE_FEED, .before_ns = UINT64_MAX, .shard_count = 1},
-               &slots);
-    assert_int_equal(slots.slots[0].last_ns, ns_of(1000));
-    for (size_t i = 0; i < slots.topic_count; i++)
-        assert_true(slots.topics[i]->topic_bytes <= strlen(slots.topics[i]->name));
-    feed_slots_fini(&slots);
-    archive_place_fini(&place);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -192,7 +153,6 @@ int main(void)
         cmocka_unit_test(topics_and_other_feeds),
         cmocka_unit_test(the_newest_is_asked_first),
         cmocka_unit_test(an_import_moves_no_recorded_slot),
-        cmocka_unit_test(a_foreign_topic_may_be_long),
     };
     return cmocka_run_group_tests_name("feed_slots", tests, NULL, NULL);
 }

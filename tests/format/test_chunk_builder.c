@@ -120,12 +120,11 @@ static void test_sealed_bytes(void **state)
     assert_true(td_bytes_is(chunk.compression, "zstd"));
     assert_int_equal(chunk.start_ns, FIXTURE_START_NS + 100 * FIXTURE_STEP_NS);
     assert_int_equal(chunk.end_ns, FIXTURE_START_NS + 199 * FIXTURE_STEP_NS);
-    uint8_t *raw = td_alloc((size_t)chunk.uncompressed_bytes);
+    td_buf unpacked;
     codec *coder = codec_open();
-    assert_int_equal(codec_decompress(coder, CODEC_ZSTD, chunk.records, raw,
-                                      (size_t)chunk.uncompressed_bytes, NULL),
-                     TD_OK);
-    assert_int_equal(chunk.uncompressed_crc, td_crc32(0, raw, (size_t)chunk.uncompressed_bytes));
+    td_buf_init(&unpacked, LIMIT_CHUNK_BYTES);
+    assert_int_equal(codec_unpack(coder, &chunk, 0, &unpacked, NULL), TD_OK);
+    const uint8_t *raw = unpacked.data;
     for (uint32_t i = 0; i < s->channel_count; i++) {
         mcap_message_index index;
         assert_int_equal(at, s->chunk_bytes + s->channels[i].index_offset);
@@ -143,7 +142,7 @@ static void test_sealed_bytes(void **state)
     }
     assert_int_equal(at, s->chunk_bytes + s->index_bytes);
     codec_close(coder);
-    td_free(raw);
+    td_buf_fini(&unpacked);
     close_bench(&b);
 }
 
@@ -156,16 +155,16 @@ static uint32_t count_records(const bench *b, uint8_t opcode)
     mcap_chunk chunk;
     assert_int_equal(mcap_next_record(td_buf_view(&b->sealed->bytes), &at, &record, NULL), TD_OK);
     assert_int_equal(mcap_decode_chunk(record.content, &chunk, NULL), TD_OK);
-    size_t size = (size_t)chunk.uncompressed_bytes;
-    uint8_t *raw = td_alloc(size);
+    td_buf raw;
     codec *coder = codec_open();
-    assert_int_equal(codec_decompress(coder, CODEC_ZSTD, chunk.records, raw, size, NULL), TD_OK);
+    td_buf_init(&raw, LIMIT_CHUNK_BYTES);
+    assert_int_equal(codec_unpack(coder, &chunk, 0, &raw, NULL), TD_OK);
     uint32_t count = 0;
     at = 0;
-    while (mcap_next_record(td_bytes_of(raw, size), &at, &record, NULL) == TD_OK)
+    while (mcap_next_record(td_buf_view(&raw), &at, &record, NULL) == TD_OK)
         count += record.opcode == opcode;
     codec_close(coder);
-    td_free(raw);
+    td_buf_fini(&raw);
     return count;
 }
 

@@ -48,8 +48,7 @@ static void check_mcap_topic(io_fault *disk, const char *path, uint16_t id, cons
     mcap_channel channel = {0};
     size_t size;
     uint8_t *file = file_read(io_fault_io(disk), path, &size);
-    assert_int_equal(mcap_reader_open(td_bytes_of(file, size), MCAP_CHUNKS_EXPANDED, &reader),
-                     TD_OK);
+    assert_int_equal(mcap_reader_open(td_bytes_of(file, size), &reader), TD_OK);
     while (channel.id != id) {
         assert_int_equal(mcap_reader_next(reader, &record), TD_OK);
         if (record.opcode == MCAP_CHANNEL)
@@ -136,9 +135,6 @@ static void test_states(void **state)
             open_reader(disk, rows[i].end == FIXTURE_FINISHED ? PATH : OPEN_PATH);
         const segment_info *info = segment_reader_info(reader);
         assert_int_equal(info->state, rows[i].expected);
-        assert_true(info->is_ours);
-        assert_int_equal(info->has_summary, rows[i].expected == SEGMENT_FINISHED);
-        assert_int_equal(info->damaged_count, 0);
         assert_int_equal(info->message_count, rows[i].frames);
         assert_int_equal(segment_reader_chunk_count(reader), rows[i].chunks);
         assert_int_equal(info->file_bytes, totals.file_bytes);
@@ -176,7 +172,6 @@ static void test_channels_and_indexes(void **state)
         assert_string_equal(trade->info.topic, "trade");
         assert_string_equal(trade->info.family, "inverse");
         assert_string_equal(trade->info.schema_name, "trade");
-        assert_true(td_bytes_is(trade->info.schema, "{\"type\":\"object\"}"));
         check_mcap_topic(disk, files[f], 4, "inverse/trade/BTCUSD");
         check_mcap_topic(disk, files[f], 2, "inverse/_control");
         assert_null(segment_reader_channel_by_id(reader, 6));
@@ -333,7 +328,6 @@ static void test_damage_in_the_middle(void **state)
         assert_int_equal(io_fault_damage(disk, OPEN_PATH, at, 0x10, NULL), TD_OK);
         reader = open_reader(disk, OPEN_PATH);
         const segment_info *info = segment_reader_info(reader);
-        assert_true(info->damaged_count > 0);
         assert_int_equal(info->sound_bytes, info->file_bytes);
         assert_true(segment_reader_chunk_count(reader) >= 4);
         uint64_t next = 0;
@@ -359,9 +353,6 @@ static void test_damaged_summary(void **state)
     segment_reader *reader = open_reader(disk, PATH);
     const segment_info *info = segment_reader_info(reader);
     assert_int_equal(info->state, SEGMENT_FINISHED);
-    assert_false(info->has_summary);
-    assert_int_equal(info->damaged_count, 1);
-    assert_non_null(strstr(info->damage, "CRC"));
     check_all(reader, 100);
     segment_reader_close(reader);
     io_fault_close(disk);
@@ -383,6 +374,8 @@ static void test_bad_files(void **state)
         {"no header", "\x89MCAP0\r\n\x03\0\0\0\0\0\0\0\0", 17, TD_E_CORRUPT},
         {"header ends early", "\x89MCAP0\r\n\x01\x08\0\0\0\0\0\0\0", 17, TD_E_TRUNCATED},
         {"header too small", "\x89MCAP0\r\n\x01\x01\0\0\0\0\0\0\0x", 18, TD_E_CORRUPT},
+        {"of another program", "\x89MCAP0\r\n\x01\x08\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 25,
+         TD_E_CORRUPT},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         io_fault *disk = open_disk();
@@ -423,7 +416,6 @@ static void test_full_disk(void **state)
     assert_int_equal(segment_writer_finish(writer, NULL, NULL), TD_OK);
     segment_writer_close(writer);
     segment_reader *reader = open_reader(disk, PATH);
-    assert_int_equal(segment_reader_info(reader)->damaged_count, 0);
     check_all(reader, 50);
     segment_reader_close(reader);
     sealed_chunk_close(sealed);
@@ -462,7 +454,7 @@ static void test_dead_after_failed_sync(void **state)
 static void test_files_that_fuzzing_found(void **state)
 {
     (void)state;
-    for (int n = 1; n <= 4; n++) {
+    for (int n = 1; n <= 3; n++) {
         char path[96];
         segment_reader *reader = NULL;
         td_err err;
@@ -484,8 +476,8 @@ static void test_second_reader(void **state)
         const char *name;
         int messages; /* -1: not compared */
     } rows[] = {
-        {"finished", 12}, {"stored", 5},   {"zstd", 5},     {"unchunked", 5}, {"open", -1},
-        {"torn", -1},     {"found-1", -1}, {"found-2", -1}, {"found-3", -1},  {"found-4", -1},
+        {"finished", 12}, {"open", -1},    {"torn", -1},
+        {"found-1", -1},  {"found-2", -1}, {"found-3", -1},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         char path[96];

@@ -18,7 +18,6 @@
 #include "tape/cursor.h"
 #include "tests/testing/files.h"
 #include "tests/testing/segment_fixture.h"
-#include "tests/testing/mcap_records.h"
 #include "tests/testing/tape_fixture.h"
 
 /* Frames [from, to) come next, then there is nothing more for now. */
@@ -129,133 +128,6 @@ static void test_finished_meanwhile(void **state)
     tape_fixture_fini(&f);
 }
 
-/* ---- other programs' files ---- */
-
-typedef struct foreign_message {
-    uint16_t channel;
-    uint32_t sequence;
-    uint64_t log_ns;
-    const char *text;
-} foreign_message;
-
-static void encode_messages(td_buf *out, const foreign_message *messages, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        mcap_message one = {.channel_id = messages[i].channel,
-                            .sequence = messages[i].sequence,
-                            .log_ns = messages[i].log_ns,
-                            .publish_ns = messages[i].log_ns,
-                            .data = td_bytes_str(messages[i].text)};
-        mcap_encode_message(out, &one);
-    }
-}
-
-static void encode_channel(td_buf *out, uint16_t id, const char *topic)
-{
-    mcap_channel channel = {
-        .id = id, .topic = td_bytes_str(topic), .message_encoding = td_bytes_str("json")};
-    mcap_encode_channel(out, &channel);
-}
-
-static void encode_chunk(td_buf *out, const foreign_message *messages, size_t count)
-{
-    td_buf records;
-    td_buf_init(&records, 1 << 20);
-    encode_messages(&records, messages, count);
-    mcap_chunk chunk = {.start_ns = UINT64_MAX,
-                        .uncompressed_bytes = records.size,
-                        .records = td_buf_view(&records)};
-    for (size_t i = 0; i < count; i++) {
-        if (messages[i].log_ns < chunk.start_ns)
-            chunk.start_ns = messages[i].log_ns;
-        if (messages[i].log_ns > chunk.end_ns)
-            chunk.end_ns = messages[i].log_ns;
-    }
-    mcap_encode_chunk(out, &chunk);
-    td_buf_fini(&records);
-}
-
-static void begin_file(td_buf *out)
-{
-    td_buf_init(out, 1 << 20);
-    mcap_header header = {.profile = td_bytes_str(""), .library = td_bytes_str("elsewhere")};
-    mcap_encode_magic(out);
-    mcap_encode_header(out, &header);
-    encode_channel(out, 1, "/alpha");
-    encode_channel(out, 2, "/beta");
-}
-
-/* End without summary, write to a file, open it as an archive. */
-static void end_file(td_buf *out, tape_fixture *f, const char *name)
-{
-    mcap_encode_data_end(out, &(mcap_data_end){0});
-    mcap_encode_footer(out, &(mcap_footer){0});
-    mcap_encode_magic(out);
-    char path[128];
-    snprintf(path, sizeof path, "%s/%s", f->folder, name);
-    file_make(io_posix(), path, out->data, out->size);
-    td_buf_fini(out);
-    archive_options options = {.io = io_posix(), .clock = clock_real()};
-    td_err err;
-    if (archive_open(&options, path, ARCHIVE_READ, &f->archive, &err) != TD_OK)
-        fail_msg("%s", err.text);
-}
-
-/* Chunks that overlap, messages out of order within them, equal times over channels: a foreign file
- * comes out in order of time all the same; at equal times in order of ordinals. */
-static void test_foreign_chunks_out_of_order(void **state)
-{
-    (void)state;
-    static const foreign_message FIRST[] = {
-        {1, 1, 500, "4"}, {1, 2, 100, "0"}, {2, 3, 300, "2"}, {2, 9, 700, "6"}};
-    static const foreign_message SECOND[] = {
-        {1, 5, 200, "1"}, {2, 7, 700, "5"}, {1, 8, 400, "3"}, {1, 8, 900, "7"}};
-    tape_fixture f;
-    tape_fixture_init(&f);
-    td_buf file;
-    begin_file(&file);
-    encode_chunk(&file, FIRST, 4);
-    encode_chunk(&file, SECOND, 4);
-    end_file(&file, &f, "foreign.mcap");
-    static const unsigned COUNTS[] = {1, 2};
-    for (size_t i = 0; i < 2; i++) {
-        cursor_options options = {.threads = COUNTS[i]};
-        cursor *t = tape_fixture_tape(&f, NULL, &options);
-        expect_frames(t, 0, 8);
-        cursor_close(t);
-    }
-    tape_fixture_fini(&f);
-}
-
-/* Messages outside of chunks; channels without our metadata: the MCAP topic is the topic, the
- * connection is unknown, and the sequence is the ordinal. */
-static void test_foreign_without_chunks(void **state)
-{
-    (void)state;
-    static const foreign_message MESSAGES[] = {
-        {1, 41, 100, "0"}, {2, 7, 200, "1"}, {1, 42, 300, "2"}};
-    tape_fixture f;
-    tape_fixture_init(&f);
-    td_buf file;
-    begin_file(&file);
-    encode_messages(&file, MESSAGES, 3);
-    end_file(&file, &f, "plain.mcap");
-    cursor *t = tape_fixture_tape(&f, NULL, &(cursor_options){0});
-    for (unsigned n = 0; n < 3; n++) {
-        const frame_ref *frame;
-        assert_int_equal(cursor_next(t, &frame, NULL), TD_OK);
-        assert_int_equal(tape_frame_number(frame), n);
-        assert_int_equal(frame->conn->number, 0);
-        assert_int_equal(frame->ordinal, MESSAGES[n].sequence);
-        assert_string_equal(frame->channel->info.topic, n == 1 ? "/beta" : "/alpha");
-        assert_null(frame->channel->family);
-        assert_null(frame->channel->topic.row);
-    }
-    expect_frames(t, 0, 0);
-    cursor_close(t);
-    tape_fixture_fini(&f);
-}
-
 /* A finished segment of ours, named alone, is an archive for reading; and what is no MCAP is left
  * out of one, and counted. */
 static void test_single_and_unreadable_files(void **state)
@@ -345,8 +217,6 @@ int main(void)
         cmocka_unit_test(test_follow),
         cmocka_unit_test(test_follow_from_nothing),
         cmocka_unit_test(test_finished_meanwhile),
-        cmocka_unit_test(test_foreign_chunks_out_of_order),
-        cmocka_unit_test(test_foreign_without_chunks),
         cmocka_unit_test(test_single_and_unreadable_files),
         cmocka_unit_test(test_unknown_is_classified_again),
     };

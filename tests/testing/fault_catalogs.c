@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <zstd.h>
+
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/buf.h"
@@ -164,7 +166,7 @@ static int write_file(const char *path, const void *bytes, size_t size)
     return fclose(out) == 0 && done == size;
 }
 
-static int put_version(const fault_catalogs *c, const version *from, const char *path)
+static int put_version(const version *from, const char *path)
 {
     char name[PATH_BYTES + 8];
     int ok = 1;
@@ -174,8 +176,7 @@ static int put_version(const fault_catalogs *c, const version *from, const char 
             continue;
         uint8_t *bytes = td_alloc(part->bytes + 1);
         ok = bytes != NULL &&
-             codec_decompress(c->coder, CODEC_ZSTD, td_bytes_of(part->packed, part->packed_bytes),
-                              bytes, part->bytes, NULL) == TD_OK;
+             ZSTD_decompress(bytes, part->bytes, part->packed, part->packed_bytes) == part->bytes;
         (void)snprintf(name, sizeof name, "%s%s", path, SUFFIXES[i]);
         ok = ok && write_file(name, bytes, part->bytes);
         td_free(bytes);
@@ -205,9 +206,9 @@ int fault_catalogs_put(const fault_catalogs *c, fault_catalog_kind kind, uint64_
         return 0;
     switch (kind) {
     case FAULT_CATALOG_MOMENT:
-        return put_version(c, &c->versions[now], path);
+        return put_version(&c->versions[now], path);
     case FAULT_CATALOG_OLDER:
-        return put_version(c, &c->versions[seed % (now + 1)], path);
+        return put_version(&c->versions[seed % (now + 1)], path);
     case FAULT_CATALOG_GARBAGE:
         return put_garbage(seed, path);
     case FAULT_CATALOG_NONE:

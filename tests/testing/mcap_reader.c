@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <lz4frame.h>
 #include <zlib.h>
 #include <zstd.h>
 
@@ -14,8 +13,6 @@
 
 struct mcap_reader {
     td_bytes file;
-    mcap_chunks chunks;
-    td_bytes profile;
     size_t at;         /* next record of the file */
     size_t summary_at; /* after Data End; 0 = not reached */
     uint8_t *records;  /* of the present chunk, decompressed; NULL outside of one */
@@ -77,7 +74,7 @@ static td_result split(td_bytes bytes, size_t *at, mcap_record *out)
     return TD_OK;
 }
 
-td_result mcap_reader_open(td_bytes file, mcap_chunks chunks, mcap_reader **out)
+td_result mcap_reader_open(td_bytes file, mcap_reader **out)
 {
     mcap_record header;
     size_t at = sizeof MCAP_MAGIC - 1;
@@ -87,15 +84,13 @@ td_result mcap_reader_open(td_bytes file, mcap_chunks chunks, mcap_reader **out)
     if (split(file, &at, &header) != TD_OK || header.opcode != MCAP_HEADER)
         return TD_E_CORRUPT;
     fields f = {.left = header.content};
-    td_bytes profile = take_sized(&f, 4);
+    (void)take_sized(&f, 4); /* profile */
     (void)take_sized(&f, 4); /* library */
     if (f.is_short)
         return TD_E_CORRUPT;
     mcap_reader *r = calloc(1, sizeof *r);
     TD_ASSERT(r != NULL);
     r->file = file;
-    r->chunks = chunks;
-    r->profile = profile;
     r->at = at;
     *out = r;
     return TD_OK;
@@ -106,16 +101,6 @@ void mcap_reader_close(mcap_reader *reader)
     if (reader != NULL)
         free(reader->records);
     free(reader);
-}
-
-td_bytes mcap_reader_profile(const mcap_reader *reader)
-{
-    return reader->profile;
-}
-
-mcap_reader_stats mcap_reader_get_stats(const mcap_reader *reader)
-{
-    return reader->stats;
 }
 
 static td_result check_crc(mcap_reader *r, td_bytes bytes, uint64_t expected)
@@ -135,32 +120,6 @@ static td_bytes range(const mcap_reader *r, size_t from, size_t to)
     return td_bytes_of(r->file.data + from, to - from);
 }
 
-static int decompress_lz4(td_bytes in, uint8_t *out, size_t out_bytes)
-{
-    LZ4F_dctx *context;
-    size_t read = in.size;
-    size_t made = out_bytes;
-    if (LZ4F_isError(LZ4F_createDecompressionContext(&context, LZ4F_VERSION)))
-        return 0;
-    size_t left = LZ4F_decompress(context, out, &made, in.data, &read, NULL);
-    (void)LZ4F_freeDecompressionContext(context); /* returns only whether a frame was incomplete */
-    return left == 0 && made == out_bytes && read == in.size;
-}
-
-/* 1 if in decompresses to just out_bytes. */
-static int decompress(td_bytes compression, td_bytes in, uint8_t *out, size_t out_bytes)
-{
-    if (td_bytes_is(compression, "zstd"))
-        return ZSTD_decompress(out, out_bytes, in.data, in.size) == out_bytes;
-    if (td_bytes_is(compression, "lz4"))
-        return decompress_lz4(in, out, out_bytes);
-    if (compression.size != 0 || in.size != out_bytes)
-        return 0;
-    if (out_bytes > 0)
-        memcpy(out, in.data, out_bytes);
-    return 1;
-}
-
 /* The records of a chunk come next. */
 static td_result enter_chunk(mcap_reader *r, td_bytes content)
 {
@@ -175,8 +134,12 @@ static td_result enter_chunk(mcap_reader *r, td_bytes content)
         return TD_E_CORRUPT;
     uint8_t *records = malloc(size == 0 ? 1 : (size_t)size);
     TD_ASSERT(records != NULL);
-    if (!decompress(compression, compressed, records, (size_t)size) ||
-        check_crc(r, td_bytes_of(records, (size_t)size), crc) != TD_OK) {
+    size_t got = compressed.size;
+    if (td_bytes_is(compression, "zstd"))
+        got = ZSTD_decompress(records, (size_t)size, compressed.data, compressed.size);
+    else if (got == size && got > 0)
+        memcpy(records, compressed.data, got);
+    if (got != size || check_crc(r, td_bytes_of(records, (size_t)size), crc) != TD_OK) {
         free(records);
         return TD_E_CORRUPT;
     }
@@ -184,19 +147,6 @@ static td_result enter_chunk(mcap_reader *r, td_bytes content)
     r->records_bytes = (size_t)size;
     r->records_at = 0;
     return TD_OK;
-}
-
-/* The CRC covers what is before it; fields of later specifications may follow it. */
-static td_result check_attachment(mcap_reader *r, td_bytes content)
-{
-    fields f = {.left = content};
-    (void)take(&f, 16); /* log and create time */
-    (void)take_sized(&f, 4);
-    (void)take_sized(&f, 4);
-    (void)take_sized(&f, 8);
-    size_t covered = content.size - f.left.size;
-    uint64_t crc = take_number(&f, 4);
-    return f.is_short ? TD_E_CORRUPT : check_crc(r, td_bytes_of(content.data, covered), crc);
 }
 
 static td_result check_data_end(mcap_reader *r, const mcap_record *record)
@@ -241,8 +191,6 @@ static td_result check(mcap_reader *r, const mcap_record *record)
     if (r->records != NULL)
         return TD_OK; /* the other records have their meaning outside of chunks alone */
     switch (record->opcode) {
-    case MCAP_ATTACHMENT:
-        return check_attachment(r, record->content);
     case MCAP_DATA_END:
         return check_data_end(r, record);
     case MCAP_FOOTER:
@@ -283,7 +231,7 @@ td_result mcap_reader_next(mcap_reader *reader, mcap_record *out)
             rc = next_in_file(r, out);
         if (rc != TD_OK)
             return rc;
-        if (out->opcode == MCAP_CHUNK && r->records == NULL && r->chunks == MCAP_CHUNKS_EXPANDED) {
+        if (out->opcode == MCAP_CHUNK && r->records == NULL) {
             rc = enter_chunk(r, out->content);
             if (rc != TD_OK)
                 return rc;
@@ -314,7 +262,7 @@ td_result mcap_reader_check(td_bytes file, mcap_reader_stats *stats)
     mcap_reader *reader;
     mcap_record record;
     channel_set seen = {0};
-    td_result rc = mcap_reader_open(file, MCAP_CHUNKS_EXPANDED, &reader);
+    td_result rc = mcap_reader_open(file, &reader);
     while (rc == TD_OK) {
         rc = mcap_reader_next(reader, &record);
         if (rc == TD_OK)
@@ -379,8 +327,7 @@ int64_t mcap_reader_compare(td_io io, const char *path)
         mcap_reader *second;
         TD_ASSERT(segment_reader_open(io, path, &first, NULL) == TD_OK);
         TD_ASSERT(segment_reader_info(first)->state == SEGMENT_FINISHED);
-        TD_ASSERT(segment_reader_info(first)->damaged_count == 0);
-        TD_ASSERT(mcap_reader_open(file, MCAP_CHUNKS_EXPANDED, &second) == TD_OK);
+        TD_ASSERT(mcap_reader_open(file, &second) == TD_OK);
         count = compare_messages(first, second);
         TD_ASSERT(count == stats.message_count);
         mcap_reader_close(second);

@@ -1,7 +1,7 @@
-/* Any MCAP file from its first record to its last, read as https://mcap.dev/spec says: what the
- * reader, recovery and verification of format/ are compared with. It shares no code with them:
- * it parses the bytes itself, and calls zstd, lz4 and zlib directly. It checks every CRC (chunks,
- * attachments, data section, summary). The whole file is in memory. One thread. */
+/* A segment from its first record to its last, read as https://mcap.dev/spec says: what the reader,
+ * recovery and verification of format/ are compared with. It shares no code with them: it parses
+ * the bytes itself, and calls zstd and zlib directly. It checks every CRC (chunks, data section,
+ * summary). The whole file is in memory. One thread. */
 #ifndef TD_TESTS_TESTING_MCAP_READER_H
 #define TD_TESTS_TESTING_MCAP_READER_H
 
@@ -12,12 +12,6 @@
 #include "base/err.h"
 #include "base/io.h"
 #include "format/mcap.h"
-
-/* What becomes of a Chunk record. */
-typedef enum mcap_chunks {
-    MCAP_CHUNKS_WHOLE,    /* it is returned as it is; its CRC is not checked */
-    MCAP_CHUNKS_EXPANDED, /* the records in it are returned instead */
-} mcap_chunks;
 
 /* What was read so far. */
 typedef struct mcap_reader_stats {
@@ -30,24 +24,19 @@ typedef struct mcap_reader mcap_reader;
 
 /* Read a file's bytes, which are borrowed until close. TD_OK; TD_E_CORRUPT if it does not begin
  * with the magic and a header. */
-TD_MUST_USE td_result mcap_reader_open(td_bytes file, mcap_chunks chunks, mcap_reader **out);
+TD_MUST_USE td_result mcap_reader_open(td_bytes file, mcap_reader **out);
 void mcap_reader_close(mcap_reader *reader);
 
-/* The header's profile. */
-td_bytes mcap_reader_profile(const mcap_reader *reader);
-
-/* The next record after the header. Its content is valid until the next call. TD_OK; TD_EOF after
- * the closing magic; TD_E_CORRUPT for a CRC that is wrong or a chunk that cannot be expanded: the
- * next call goes on after it; TD_E_TRUNCATED, the last result, where the structure is broken or the
- * file does not end just after the closing magic. */
+/* The next record after the header, or of a chunk in place of the chunk. Its content is valid until
+ * the next call. TD_OK; TD_EOF after the closing magic; TD_E_CORRUPT for a CRC that is wrong or a
+ * chunk that cannot be expanded: the next call goes on after it; TD_E_TRUNCATED, the last result,
+ * where the structure is broken or the file does not end just after the closing magic. */
 TD_MUST_USE td_result mcap_reader_next(mcap_reader *reader, mcap_record *out);
 
 /* The fields of a Message record; 0 if it is too short. */
 int mcap_reader_message(const mcap_record *record, mcap_message *out);
 
-mcap_reader_stats mcap_reader_get_stats(const mcap_reader *reader);
-
-/* Read all of a file with chunks expanded. TD_OK if nothing in it is wrong, else the first failure:
+/* Read all of a file. TD_OK if nothing in it is wrong, else the first failure:
  * as open and next return it, and TD_E_CORRUPT for a message without its channel before it. The
  * stats may be NULL. */
 TD_MUST_USE td_result mcap_reader_check(td_bytes file, mcap_reader_stats *stats);
