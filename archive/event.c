@@ -4,7 +4,6 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "base/utf8.h"
 #include "json/json.h"
 #include "json/json_write.h"
 
@@ -376,15 +375,10 @@ static td_result read_members(event_reader *reader, json_value root, event *out,
     return out->kind == EVENT_SEGMENT ? read_slots(reader, root, out, err) : TD_OK;
 }
 
-/* An event of which nothing was read yet: absent gap texts are "", as in gap_row. */
-static event blank_event(void)
-{
-    return (event){.gap = gap_row_of(GAP_DISCONNECT, "", 0, GAP_OPEN, "")};
-}
-
 td_result event_decode(event_reader *reader, td_bytes text, event *out, td_err *err)
 {
-    *out = blank_event();
+    /* Absent texts of a gap are "", as in gap_row. */
+    *out = (event){.gap = gap_row_of(GAP_DISCONNECT, "", 0, GAP_OPEN, "")};
     if (text.size > EVENT_BYTES_MAX)
         return td_err_set(err, TD_E_INVALID, "event of %zu bytes", text.size);
     json_value root;
@@ -396,65 +390,4 @@ td_result event_decode(event_reader *reader, td_bytes text, event *out, td_err *
     td_buf_clear(&reader->texts);
     td_buf_grow(&reader->texts, text.size + EVENT_FIELDS_MAX);
     return read_members(reader, root, out, err);
-}
-
-/* ---- between threads ---- */
-
-static td_result pack_text(const char *text, td_buf *out, td_err *err)
-{
-    static const char REPLACEMENT[] = "\xef\xbf\xbd"; /* U+FFFD */
-    const td_bytes bytes = td_bytes_str(text == NULL ? "" : text);
-    td_result rc = TD_OK;
-    for (size_t at = 0; at < bytes.size && rc == TD_OK;) {
-        size_t size = td_utf8_bytes(bytes.data + at, bytes.size - at);
-        rc = size == 0 ? td_buf_append(out, REPLACEMENT, sizeof REPLACEMENT - 1, err)
-                       : td_buf_append(out, bytes.data + at, size, err);
-        at += size == 0 ? 1 : size;
-    }
-    return rc == TD_OK ? td_buf_append(out, "", 1, err) : rc;
-}
-
-/* The struct, and after it the texts that its kind has, in the order of next_member. */
-td_result event_pack(const event *from, td_buf *out, td_err *err)
-{
-    TD_ASSERT(from->kind < EVENT_KIND_COUNT);
-    TD_ASSERT(from->kind != EVENT_SEGMENT);
-    td_result rc = td_buf_append(out, from, sizeof *from, err);
-    member_row row;
-    for (size_t at = 0; rc == TD_OK && next_member(from->kind, &at, &row);) {
-        if (row.type == MEMBER_TYPE_TEXT)
-            rc = pack_text(*(const char *const *)((const char *)from + row.offset), out, err);
-    }
-    return rc;
-}
-
-/* Forget the texts of other kinds: they are whatever the packing thread left there. */
-static void clear_texts(event *of)
-{
-    for (size_t i = 0; i < MEMBER_ROWS; i++) {
-        if (MEMBERS[i].type == MEMBER_TYPE_TEXT)
-            *(const char **)((char *)of + MEMBERS[i].offset) = NULL;
-    }
-    if (of->kind != EVENT_GAP)
-        of->gap = blank_event().gap;
-    of->gap.feed = "";
-}
-
-event event_unpack(td_bytes packed)
-{
-    event out;
-    TD_ASSERT(packed.size >= sizeof out);
-    memcpy(&out, packed.data, sizeof out);
-    TD_ASSERT(out.kind < EVENT_KIND_COUNT);
-    clear_texts(&out);
-    const char *text = (const char *)packed.data + sizeof out;
-    member_row row;
-    for (size_t at = 0; next_member(out.kind, &at, &row);) {
-        if (row.type != MEMBER_TYPE_TEXT)
-            continue;
-        *(const char **)((char *)&out + row.offset) = text;
-        text += strlen(text) + 1;
-    }
-    TD_ASSERT(text == (const char *)packed.data + packed.size);
-    return out;
 }

@@ -29,8 +29,8 @@ typedef enum event_kind {
     EVENT_SEGMENT,    /* a segment begins: session, number, slots */
     EVENT_CONNECT,    /* slot, conn, url (redacted), attempt; before its first frame */
     EVENT_TLS,        /* slot, conn, tls_version, cipher, verified */
-    EVENT_SUBSCRIBE,  /* slot, conn, topics, state ("sent", "acknowledged", "split": refused with
-                         others and asked again in halves, "refused", "unanswered"), detail */
+    EVENT_SUBSCRIBE,  /* slot, conn, topics, state ("sent", "split": refused with others and asked
+                         again in halves, "unanswered"), detail; grants have the answers */
     EVENT_GRANT,      /* slot, conn, topic (as the exchange writes it, or EVENT_GRANT_ALL), source,
                          from_ns: the exchange sends it since then. Before the frame that shows it;
                          a segment begins with one for each topic that is granted */
@@ -134,14 +134,5 @@ void event_reader_close(event_reader *reader);
 /* Read one event. TD_OK and *out, valid until the next call; TD_E_INVALID if it is no event object,
  * a kind that this version does not know, or a member has another type than its kind's. */
 TD_MUST_USE td_result event_decode(event_reader *reader, td_bytes text, event *out, td_err *err);
-
-/* The way of an event between two threads: its members and texts as bytes, and back. What is no
- * UTF-8 in a text becomes U+FFFD, as in the JSON, so that an event that was unpacked has the texts
- * that a reader finds in the archive. Of every kind but EVENT_SEGMENT; gap.feed is left out, as in
- * the JSON, and "" in what is unpacked. Appended to out: TD_E_LIMIT. */
-TD_MUST_USE td_result event_pack(const event *from, td_buf *out, td_err *err);
-
-/* The inverse, for what event_pack() made in this process. Texts are views into packed. */
-event event_unpack(td_bytes packed);
 
 #endif

@@ -454,9 +454,7 @@ static void on_topics_answer(connection *self, const dialect_answer *answer, td_
     if (!subscriber_answered(self->subscriber, answer, now_mono_ns(self), &outcome))
         return;
     copy_answer(frame, detail);
-    emit_topics(self, "acknowledged", outcome.granted, "");
     emit_topics(self, "split", outcome.split, detail);
-    emit_topics(self, "refused", outcome.refused, detail);
     if (outcome.refused_count > 0)
         on_topics_refused(self, outcome.refused, detail);
     send_subscriptions(self);

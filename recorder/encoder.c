@@ -33,6 +33,7 @@ struct encoder {
     encoder_options options;
     pthread_t thread;
     feed_state *feeds;
+    event_reader *events;
     uint64_t close_after_ns;
     uint64_t record_mono_ns; /* of the present record */
     uint8_t is_fast;
@@ -219,7 +220,9 @@ static td_result take(encoder *self, const intake_record *record, td_bytes bytes
     case INTAKE_HTTP:
         return take_http(self, record, bytes, err);
     case INTAKE_EVENT: {
-        const event what = event_unpack(bytes);
+        event what;
+        td_result rc = event_decode(self->events, bytes, &what, err);
+        TD_ASSERT(rc == TD_OK); /* by event_encode */
         return feed_writer_event(self->feeds[record->feed_index].writer, record->frame.recv_ns,
                                  &what, err);
     }
@@ -344,6 +347,7 @@ void encoder_close(encoder *self)
     for (size_t i = 0; i < self->options.config->feed_count; i++)
         feed_writer_close(self->feeds[i].writer);
     td_free(self->feeds);
+    event_reader_close(self->events);
     td_free(self);
 }
 
@@ -355,6 +359,7 @@ td_result encoder_open(const encoder_options *options, encoder **out, td_err *er
     TD_ASSERT(options->config->feed_count > 0);
     encoder *self = td_alloc_zero(1, sizeof *self);
     self->options = *options;
+    self->events = event_reader_open();
     self->close_after_ns =
         options->config->commit_interval_ns / CLOSE_PART_DENOMINATOR * CLOSE_PART_NUMERATOR;
     self->feeds = td_alloc_zero(options->config->feed_count, sizeof *self->feeds);

@@ -12,10 +12,11 @@
 #include "book/continuity.h"
 
 struct findings {
-    td_ring *ring; /* of packed events, each after its feed's index */
+    td_ring *ring; /* of events as JSON, each after its feed's index */
     td_log log;
-    td_buf packed;      /* the live check's thread's */
-    atomic_ullong lost; /* relaxed: only a count */
+    td_buf text;          /* the live check's thread's */
+    event_reader *events; /* of who takes them */
+    atomic_ullong lost;   /* relaxed: only a count */
 };
 
 enum { EVENT_BYTES_MAX = 64 << 10 };
@@ -25,7 +26,8 @@ td_result findings_open(const td_log *log, findings **out, td_err *err)
     findings *self = td_alloc_zero(1, sizeof *self);
     if (log != NULL)
         self->log = *log;
-    td_buf_init(&self->packed, EVENT_BYTES_MAX);
+    td_buf_init(&self->text, EVENT_BYTES_MAX);
+    self->events = event_reader_open();
     td_result rc = td_ring_open(FINDINGS_RING_BYTES, &self->ring, err);
     if (rc != TD_OK) {
         findings_close(self);
@@ -40,7 +42,8 @@ void findings_close(findings *self)
     if (self == NULL)
         return;
     td_ring_close(self->ring);
-    td_buf_fini(&self->packed);
+    td_buf_fini(&self->text);
+    event_reader_close(self->events);
     td_free(self);
 }
 
@@ -93,17 +96,17 @@ static void format_detail(const live_check_finding *finding, char *out, size_t s
 static void put_event(findings *self, uint16_t feed_index, const event *gap)
 {
     td_err err;
-    td_buf_clear(&self->packed);
-    uint8_t *to = event_pack(gap, &self->packed, &err) == TD_OK
-                      ? td_ring_reserve(self->ring, sizeof feed_index + self->packed.size)
+    td_buf_clear(&self->text);
+    uint8_t *to = event_encode(gap, &self->text, &err) == TD_OK
+                      ? td_ring_reserve(self->ring, sizeof feed_index + self->text.size)
                       : NULL;
     if (to == NULL) {
         atomic_fetch_add_explicit(&self->lost, 1, memory_order_relaxed);
         return;
     }
     memcpy(to, &feed_index, sizeof feed_index);
-    memcpy(to + sizeof feed_index, self->packed.data, self->packed.size);
-    td_ring_commit(self->ring, sizeof feed_index + self->packed.size);
+    memcpy(to + sizeof feed_index, self->text.data, self->text.size);
+    td_ring_commit(self->ring, sizeof feed_index + self->text.size);
 }
 
 void findings_put(findings *self, const live_check_finding *finding)
@@ -135,8 +138,10 @@ int findings_take(findings *self, uint16_t *feed_index, event *out)
     if (record.data == NULL)
         return 0;
     memcpy(feed_index, record.data, sizeof *feed_index);
-    *out = event_unpack(
-        td_bytes_of(record.data + sizeof *feed_index, record.size - sizeof *feed_index));
+    const td_bytes text =
+        td_bytes_of(record.data + sizeof *feed_index, record.size - sizeof *feed_index);
+    td_result rc = event_decode(self->events, text, out, NULL);
+    TD_ASSERT(rc == TD_OK); /* by event_encode */
     return 1;
 }
 

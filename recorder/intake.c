@@ -39,7 +39,7 @@ struct intake {
     intake_slot **lossy; /* slots of which frames were discarded */
     size_t lossy_count;
     stall_state stalls;
-    td_buf packed_event;
+    td_buf event_text;
     intake_stats stats;
 };
 
@@ -53,7 +53,7 @@ intake *intake_open(const intake_options *options)
     self->options = *options;
     self->ring = options->ring;
     session_clock_init(&self->clock, options->clock);
-    td_buf_init(&self->packed_event, EVENT_BYTES_MAX);
+    td_buf_init(&self->event_text, EVENT_BYTES_MAX);
     return self;
 }
 
@@ -62,7 +62,7 @@ void intake_close(intake *self)
     if (self == NULL)
         return;
     td_free(self->lossy);
-    td_buf_fini(&self->packed_event);
+    td_buf_fini(&self->event_text);
     td_free(self);
 }
 
@@ -105,8 +105,8 @@ uint64_t intake_event(intake *self, uint16_t feed_index, const event *what)
     TD_ASSERT(feed_index < self->options.config->feed_count);
     uint64_t recv_ns = session_clock_stamp(&self->clock, clock_mono_ns(self->options.clock));
     td_err err;
-    td_buf_clear(&self->packed_event);
-    if (event_pack(what, &self->packed_event, &err) != TD_OK) {
+    td_buf_clear(&self->event_text);
+    if (event_encode(what, &self->event_text, &err) != TD_OK) {
         td_log_emit(self->options.log, TD_LOG_ERROR, "a %s event could not be kept: %s",
                     event_kind_name(what->kind), err.text);
         return recv_ns;
@@ -115,7 +115,7 @@ uint64_t intake_event(intake *self, uint16_t feed_index, const event *what)
         self->stats.gaps++;
     intake_record record = {
         .kind = INTAKE_EVENT, .frame.recv_ns = recv_ns, .feed_index = feed_index};
-    put_small(self, &record, td_buf_view(&self->packed_event));
+    put_small(self, &record, td_buf_view(&self->event_text));
     return recv_ns;
 }
 

@@ -28,7 +28,7 @@
 /* Kind of a record in the ring. */
 typedef enum intake_kind {
     INTAKE_FRAME,
-    INTAKE_EVENT,    /* bytes: the event, packed (archive/event.h) */
+    INTAKE_EVENT,    /* bytes: the event as JSON (archive/event.h) */
     INTAKE_HTTP,     /* bytes: the body of a reply */
     INTAKE_ORDINALS, /* in/out ordinals of a slot's connection that no frame shows (new, or dropped)
                       */

@@ -256,7 +256,7 @@ typedef struct tapedeck_event {
     uint64_t recv_ns;
     uint32_t line, shard, connection; /* 0 where the kind has none */
     uint32_t reserved;
-    const char *state;  /* "begins", "acknowledged", "sent" ... */
+    const char *state;  /* "begins", "sent" ... */
     const char *url;    /* of connect */
     const char *topics; /* of subscribe: as the exchange writes them, joined by "," */
     const char *topic;  /* of gap, grant, grant_end; "" of a gap: the whole connection */

@@ -203,60 +203,12 @@ static void test_bad_events(void **state)
     }
 }
 
-/* What goes from thread to thread is the event that a reader finds in the archive. */
-static void test_packed(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
-        if (ROWS[i].from.kind == EVENT_SEGMENT)
-            continue;
-        td_buf packed;
-        td_buf out;
-        td_buf_init(&packed, 4096);
-        td_buf_init(&out, 4096);
-        assert_int_equal(event_pack(&ROWS[i].from, &packed, NULL), TD_OK);
-        event got = event_unpack(td_buf_view(&packed));
-        assert_int_equal(event_encode(&got, &out, NULL), TD_OK);
-        assert_int_equal(td_buf_append(&out, "", 1, NULL), TD_OK);
-        assert_string_equal((const char *)out.data, ROWS[i].json);
-        td_buf_fini(&packed);
-        td_buf_fini(&out);
-    }
-}
-
-/* The catalog's row of a gap is that of the segment also where a text was cut within a character.
- */
-static void test_packed_texts(void **state)
-{
-    (void)state;
-    event from = {.kind = EVENT_GAP,
-                  .url = "of another kind",
-                  .gap = gap_row_of(GAP_OVERLOAD, "linear", 1, 2, "a\xc3\xa4\xe2\x82")};
-    event read;
-    td_buf packed;
-    td_buf json;
-    td_buf_init(&packed, 4096);
-    td_buf_init(&json, 4096);
-    assert_int_equal(event_pack(&from, &packed, NULL), TD_OK);
-    event got = event_unpack(td_buf_view(&packed));
-    assert_string_equal(got.gap.cause, "a\xc3\xa4\xef\xbf\xbd\xef\xbf\xbd");
-    assert_null(got.url);
-    assert_int_equal(event_encode(&from, &json, NULL), TD_OK);
-    assert_int_equal(event_decode(reader, td_buf_view(&json), &read, NULL), TD_OK);
-    assert_int_equal(gap_row_compare(&got.gap, &read.gap), 0);
-    assert_string_equal(got.gap.cause, read.gap.cause);
-    assert_string_equal(got.gap.detail, read.gap.detail);
-    td_buf_fini(&packed);
-    td_buf_fini(&json);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_written),       cmocka_unit_test(test_read_back),
         cmocka_unit_test(test_segment_slots), cmocka_unit_test(test_unknown_members),
-        cmocka_unit_test(test_bad_events),    cmocka_unit_test(test_packed),
-        cmocka_unit_test(test_packed_texts),
+        cmocka_unit_test(test_bad_events),
     };
     return cmocka_run_group_tests(tests, open_reader, close_reader);
 }
