@@ -21,7 +21,8 @@ typedef struct export_run_state {
     uint64_t frames;        /* played: of topics, no copies */
     uint64_t useful_frames; /* of these, such as files are made of */
     cursor *tape;
-    sink writer; /* ctx NULL: not open */
+    void *writer; /* NULL: not open */
+    observer_ops ops;
     player *player;
 } export_run_state;
 
@@ -71,7 +72,7 @@ static td_result survey(export_run_state *run, td_err *err)
     const cursor_options reading = {.threads = options->threads,
                                     .log = options->log,
                                     .reads = options->spec->format->reads,
-                                    .with_events = options->spec->format->wants_events,
+                                    .with_events = options->spec->format->event != NULL,
                                     .with_lead_in = 1};
     td_result rc = cursor_open(options->archive, options->wanted, &reading, &run->tape, err);
     if (rc != TD_OK)
@@ -94,13 +95,13 @@ static td_result survey(export_run_state *run, td_err *err)
 
 /* ---- playing ---- */
 
-static uint64_t damaged_until_ns(void *user)
+static td_result on_frame(void *ctx, const struct stream *of, void **state,
+                          const observed_frame *seen, td_err *err)
 {
-    const export_run_state *run = user;
-    TD_ASSERT(run->tape != NULL);
-    cursor_stats stats;
-    cursor_get_stats(run->tape, &stats);
-    return stats.damaged_until_ns;
+    const export_run_state *run = ctx;
+    (void)of;
+    (void)state;
+    return run->options->spec->format->take(run->writer, seen, err);
 }
 
 /* The player calls this every few thousand frames. */
@@ -122,20 +123,18 @@ static void open_player(export_run_state *run)
                             .wanted = options->wanted,
                             .window = cursor_get_window(run->tape),
                             .span = &run->span,
-                            .damaged_until_ns = damaged_until_ns,
-                            .user = run};
+                            .tape = run->tape};
     run->writer = options->spec->format->open(&job);
-    player_options playing = {.workers = cursor_workers(run->tape),
-                              .sinks = {run->writer},
-                              .sink_count = 1,
-                              .progress = on_progress,
-                              .user = run};
+    run->ops = (observer_ops){.name = options->spec->format->name, .frame = on_frame};
+    /* Without workers: rows are in the order of the tape. */
+    const player_options playing = {
+        .observer = {&run->ops, run}, .progress = on_progress, .user = run};
     run->player = player_open(&playing);
 }
 
 static void count_frame(export_run_state *run, const frame_ref *frame)
 {
-    if (frame->is_lead_in || frame->channel->role == ROLE_EVENT)
+    if (frame->is_lead_in)
         return;
     if (run->span.first_ns == 0)
         run->span.first_ns = frame->recv_ns;
@@ -157,14 +156,19 @@ static td_result play(export_run_state *run, td_err *err)
         const frame_ref *frame;
         td_result rc = cursor_next(run->tape, &frame, err);
         if (rc == TD_EOF)
-            return player_finish(run->player, err);
-        if (rc == TD_OK) {
+            break;
+        if (rc == TD_OK && frame->channel->role == ROLE_EVENT) {
+            if (!frame->is_lead_in)
+                run->options->spec->format->event(run->writer, frame);
+        } else if (rc == TD_OK) {
             count_frame(run, frame);
             rc = player_take(run->player, frame, err);
         }
         if (rc != TD_OK)
             return rc;
     }
+    td_result rc = player_finish(run->player, err);
+    return rc == TD_OK ? run->options->spec->format->finish(run->writer, err) : rc;
 }
 
 /* ---- the end ---- */
@@ -174,7 +178,7 @@ static td_result conclude(export_run_state *run, export_result *out, td_err *err
     const export_options *options = run->options;
     replay_report report;
     gap_list gaps = {0};
-    TD_ASSERT(run->writer.ctx != NULL);
+    TD_ASSERT(run->writer != NULL);
     report_init_replay(&report, run->player, NULL);
     cursor_get_stats(run->tape, &report.tape);
     gap_list_join(&gaps, options->gaps);
@@ -263,7 +267,7 @@ static void log_rest(const export_run_state *run)
 static void close_run(export_run_state *run)
 {
     player_close(run->player); /* its streams are known to the tape's channels */
-    run->options->spec->format->close(run->writer.ctx);
+    run->options->spec->format->close(run->writer);
     cursor_close(run->tape);
     export_survey_fini(&run->survey);
     export_manifest_fini(&run->manifest);

@@ -14,7 +14,7 @@ enum { TRADES, BOOK_CHANGES };
 
 /* The book of a series; export_series.user. */
 typedef struct csv_book {
-    export_gate *gate;
+    export_gate gate;
     export_reader *reader;
     uint32_t day; /* that the reader's file is of */
 } csv_book;
@@ -204,13 +204,12 @@ static td_result take_entries(export_csv *csv, const frame_ref *frame, const exp
 
 /* ---- books ---- */
 
-static csv_book *book_of(export_csv *csv, export_series *series, const topic_row *row)
+static csv_book *book_of(export_series *series, const topic_row *row)
 {
     TD_ASSERT(row->type == MSG_BOOK_CHANGE);
     if (series->user != NULL)
         return series->user;
     csv_book *made = td_alloc_zero(1, sizeof *made);
-    made->gate = export_gate_open(csv->job.gaps, GATE_WITH_COPIES);
     made->reader = export_reader_open(row->book_depth);
     series->user = made;
     return made;
@@ -232,8 +231,9 @@ static void leave_out(export_counts *counts, const message *m, const gate_answer
 
 /* Rows are made in a buffer first: an empty frame must not make a file. */
 static td_result write_book(export_csv *csv, export_series *series, const frame_ref *frame,
-                            const message *m, const gate_answer *answer, td_err *err)
+                            const book *now, const gate_answer *answer, td_err *err)
 {
+    const message *m = frame->content.message;
     TD_ASSERT(m != NULL);
     TD_ASSERT(answer->is_trusted);
     csv_book *own = series->user;
@@ -243,8 +243,7 @@ static td_result write_book(export_csv *csv, export_series *series, const frame_
     if (own->day != csv->days.day)
         export_reader_turn(own->reader); /* another file */
     own->day = csv->days.day;
-    td_result rc = export_reader_write(own->reader, &csv->rows, &cells, m, answer,
-                                       export_gate_book(own->gate), &rows, err);
+    td_result rc = export_reader_write(own->reader, &csv->rows, &cells, m, answer, now, &rows, err);
     if (rc != TD_OK)
         return rc;
     TD_ASSERT(rows.synthesized <= rows.rows);
@@ -256,27 +255,29 @@ static td_result write_book(export_csv *csv, export_series *series, const frame_
 }
 
 /* A frame before the selection only brings the reader's book up to date. */
-static td_result take_book(export_csv *csv, const frame_ref *frame, const csv_route *to,
+static td_result take_book(export_csv *csv, const observed_frame *seen, const csv_route *to,
                            td_err *err)
 {
     TD_ASSERT(to->choice != NULL);
+    const frame_ref *frame = seen->frame;
     const message *m = frame->content.message;
-    csv_book *own = book_of(csv, to->series, frame->row);
-    const gate_answer answer =
-        export_gate_take(own->gate, frame, csv->job.damaged_until_ns(csv->job.user));
+    const book *now = track_book(seen->found->track);
+    csv_book *own = book_of(to->series, frame->row);
+    const gate_answer answer = export_gate_take(&own->gate, GATE_WITH_COPIES, csv->job.gaps, seen,
+                                                cursor_damaged_until_ns(csv->job.tape));
     if (frame->is_copy)
         return TD_OK;
     if (frame->is_lead_in) {
         if (answer.is_trusted)
-            export_reader_skip(own->reader, m, &answer, export_gate_book(own->gate));
+            export_reader_skip(own->reader, m, &answer, now);
         return TD_OK;
     }
     to->series->choice = to->choice;
     leave_out(&to->series->counts, m, &answer);
-    return answer.is_trusted ? write_book(csv, to->series, frame, m, &answer, err) : TD_OK;
+    return answer.is_trusted ? write_book(csv, to->series, frame, now, &answer, err) : TD_OK;
 }
 
-/* ---- the sink ---- */
+/* ---- frames ---- */
 
 static void count_frame(export_csv *csv, const frame_ref *frame, const csv_route *to)
 {
@@ -289,8 +290,9 @@ static void count_frame(export_csv *csv, const frame_ref *frame, const csv_route
             ->frames++;
 }
 
-static td_result take_data(export_csv *csv, const frame_ref *frame, td_err *err)
+static td_result take_data(export_csv *csv, const observed_frame *seen, td_err *err)
 {
+    const frame_ref *frame = seen->frame;
     int is_selected = !frame->is_lead_in && !frame->is_copy;
     csv_route *to = NULL;
     td_result rc = route_of(csv, frame, &to, err);
@@ -299,7 +301,7 @@ static td_result take_data(export_csv *csv, const frame_ref *frame, td_err *err)
     if (is_selected)
         count_frame(csv, frame, to);
     if (to->series != NULL && to->choice != NULL)
-        return frame->row != NULL ? take_book(csv, frame, to, err) : TD_OK;
+        return seen->found != NULL ? take_book(csv, seen, to, err) : TD_OK;
     if (!is_selected || frame->row == NULL || to->place.type == NULL)
         return TD_OK; /* nothing but a book has a state that continues */
     if (to->place.use == EXPORT_USE_BY_FRAME)
@@ -307,15 +309,15 @@ static td_result take_data(export_csv *csv, const frame_ref *frame, td_err *err)
     return to->series != NULL ? take_trades(csv, frame, to->series, err) : TD_OK;
 }
 
-static td_result take_frame(void *ctx, const frame_ref *frame, uint64_t deadline_ns, td_err *err)
+static td_result take_frame(void *ctx, const observed_frame *seen, td_err *err)
 {
     export_csv *csv = ctx;
-    (void)deadline_ns;
+    const frame_ref *frame = seen->frame;
     if (!frame_role_is_of_topic(frame->channel->role))
         return TD_OK;
     td_result rc = frame->is_lead_in ? TD_OK : export_days_turn(&csv->days, frame->recv_ns, err);
     if (rc == TD_OK)
-        rc = take_data(csv, frame, err);
+        rc = take_data(csv, seen, err);
     if (rc == TD_OK)
         return rc;
     return td_err_add(err, rc, "feed %s, %s", frame->channel->info.feed,
@@ -330,25 +332,20 @@ static td_result finish(void *ctx, td_err *err)
 
 /* ---- the format ---- */
 
-static sink open_csv(const export_job *job)
+static void *open_csv(const export_job *job)
 {
-    static const sink_ops OPS = {.name = "tardis-csv",
-                                 .frame = take_frame,
-                                 .finish = finish,
-                                 .wants_lead_in = 1,
-                                 .wants_copies = 1};
     export_csv *made = td_alloc_zero(1, sizeof *made);
     made->job = *job;
     export_days_init(&made->days, &made->job);
     td_buf_init(&made->rows, LIMIT_FRAME_BYTES * 16);
-    return (sink){&OPS, made};
+    return made;
 }
 
 static void close_book(csv_book *own)
 {
     if (own == NULL)
         return;
-    export_gate_close(own->gate);
+    export_gate_fini(&own->gate);
     export_reader_close(own->reader);
     td_free(own);
 }
@@ -380,5 +377,7 @@ const export_format EXPORT_TARDIS_CSV = {
                                 COLUMNS_START "is_snapshot,side,price,amount\n", 1}},
     .place = place,
     .open = open_csv,
+    .take = take_frame,
+    .finish = finish,
     .close = close_csv,
 };

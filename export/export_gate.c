@@ -9,22 +9,11 @@
 typedef struct gate_slot {
     const char *feed; /* the first channel's, which lives as long as the tape */
     uint32_t line, place;
-    size_t gap_next; /* the first that was not looked at */
-    symbol_topic *topic;
+    size_t gap_next;          /* the first that was not looked at */
     const channel_info *info; /* of the last frame */
     uint64_t trusted_ns;      /* recv_ns of the last frame that was trusted */
     uint8_t is_alive;
 } gate_slot;
-
-struct export_gate {
-    const gap_list *gaps;
-    symbol_state *state; /* of the feed's topic, for each feed and line */
-    gate_slot *slots;
-    size_t slot_count;
-    size_t followed; /* slot of the last frame that was no copy; only if has_followed */
-    uint8_t has_followed;
-    gate_copies copies;
-};
 
 const char *export_break_cause_name(export_break_cause cause)
 {
@@ -36,32 +25,10 @@ const char *export_break_cause_name(export_break_cause cause)
     return NAMES[cause];
 }
 
-export_gate *export_gate_open(const gap_list *gaps, gate_copies copies)
+void export_gate_fini(export_gate *gate)
 {
-    export_gate *made = td_alloc_zero(1, sizeof *made);
-    made->gaps = gaps;
-    made->state = symbol_state_open(SYMBOL_WITHOUT_AUDITS);
-    made->copies = copies;
-    return made;
-}
-
-void export_gate_close(export_gate *gate)
-{
-    if (gate == NULL)
-        return;
-    symbol_state_close(gate->state);
     td_free(gate->slots);
-    td_free(gate);
-}
-
-static track *track_of(const gate_slot *slot)
-{
-    return symbol_topic_track_at(slot->topic, slot->place);
-}
-
-const book *export_gate_book(const export_gate *gate)
-{
-    return gate->has_followed ? track_book(track_of(&gate->slots[gate->followed])) : NULL;
+    *gate = (export_gate){0};
 }
 
 /* ---- the book of one connection ---- */
@@ -77,11 +44,7 @@ static size_t slot_of(export_gate *gate, const frame_ref *frame)
     }
     gate->slots = td_array_grow(gate->slots, gate->slot_count, sizeof *gate->slots);
     gate->slots[gate->slot_count] =
-        (gate_slot){.feed = info->feed,
-                    .line = info->line,
-                    .place = frame->place,
-                    .topic = symbol_state_topic(gate->state, td_bytes_str(info->feed), info->line),
-                    .info = info};
+        (gate_slot){.feed = info->feed, .line = info->line, .place = frame->place, .info = info};
     return gate->slot_count++;
 }
 
@@ -164,11 +127,12 @@ static void judge(gate_slot *slot, const frame_ref *frame, const symbol_verdict 
 
 /* The stream follows another connection than it did, whose book is as far as its copies brought it.
  */
-static void change_over(export_gate *gate, size_t to, uint64_t recv_ns, gate_answer *own)
+static void change_over(export_gate *gate, const gap_list *gaps, size_t to, uint64_t recv_ns,
+                        gate_answer *own)
 {
     gate_slot *before = &gate->slots[gate->followed];
     gate_answer left = {0};
-    look_back(gate->gaps, before, recv_ns, &left);
+    look_back(gaps, before, recv_ns, &left);
     break_off(before, &left, BREAK_CONNECTION);
     own->broke = left.broke;
     own->was_alive = 0;
@@ -176,31 +140,29 @@ static void change_over(export_gate *gate, size_t to, uint64_t recv_ns, gate_ans
     gate->followed = to;
 }
 
-gate_answer export_gate_take(export_gate *gate, const frame_ref *frame, uint64_t damaged_until_ns)
+gate_answer export_gate_take(export_gate *gate, gate_copies copies, const gap_list *gaps,
+                             const observed_frame *seen, uint64_t damaged_until_ns)
 {
+    const frame_ref *frame = seen->frame;
+    const symbol_verdict *found = seen->found;
     gate_answer out = {0};
     size_t at = slot_of(gate, frame);
     gate_slot *slot = &gate->slots[at];
     int is_other = !frame->is_copy && gate->has_followed && gate->followed != at;
-    if (is_other && (gate->copies == GATE_WITHOUT_COPIES || frame->is_interleaved)) {
-        if (track_of(slot) != NULL) /* what came over it meanwhile is not here, or not in order */
-            track_reset(track_of(slot));
-        slot->is_alive = 0;
-    }
-    symbol_verdict found;
-    symbol_topic_apply(slot->topic, frame, &found);
-    if (found.step == SYMBOL_RECONNECTS || found.step == SYMBOL_NEW_TOPIC)
+    if (is_other && (copies == GATE_WITHOUT_COPIES || frame->is_interleaved))
+        slot->is_alive = 0; /* what came over it meanwhile is not here, or not in order */
+    if (found->step == SYMBOL_RECONNECTS || found->step == SYMBOL_NEW_TOPIC)
         break_off(slot, &out, BREAK_CONNECTION);
     slot->info = &frame->channel->info;
-    look_back(gate->gaps, slot, frame->recv_ns, &out);
-    judge(slot, frame, &found, damaged_until_ns, &out);
+    look_back(gaps, slot, frame->recv_ns, &out);
+    judge(slot, frame, found, damaged_until_ns, &out);
     if (frame->is_copy)
         return out;
     if (!gate->has_followed)
         gate->followed = at;
     gate->has_followed = 1;
     if (is_other)
-        change_over(gate, at, frame->recv_ns, &out);
+        change_over(gate, gaps, at, frame->recv_ns, &out);
     TD_ASSERT(out.is_trusted || !out.is_taken_over);
     return out;
 }

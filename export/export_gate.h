@@ -1,6 +1,6 @@
-/* Decides whether a frame of a book can be trusted. A gate keeps a topic's book as continuity sees
- * it (book/continuity.h) and adds what continuity cannot know: gaps of the ledger, and damage of
- * the archive. Once a book is not trusted, nothing of it counts until its next snapshot.
+/* Decides whether a frame of a book can be trusted: what the stream's state found
+ * (play/observer.h), and what that cannot know: gaps of the ledger, and damage of the archive. Once
+ * a book is not trusted, nothing of it counts until its next snapshot.
  *
  * One gate per stream (book/follow.h), with a book for each of its connections. One thread. */
 #ifndef TD_EXPORT_EXPORT_GATE_H
@@ -10,8 +10,7 @@
 
 #include "archive/gap.h"
 #include "book/symbol_state.h"
-#include "schema/message.h"
-#include "tape/cursor.h"
+#include "play/observer.h"
 
 /* Why a book ceased to be trusted. */
 typedef enum export_break_cause {
@@ -46,21 +45,26 @@ typedef struct gate_answer {
     export_break broke;    /* cause BREAK_NONE: did not break at this frame */
 } gate_answer;
 
-typedef struct export_gate export_gate;
+/* Without copies the book of a connection that is followed again waits for its snapshot: those who
+ * read the frames that are no copies do not have it. */
+typedef enum gate_copies { GATE_WITH_COPIES, GATE_WITHOUT_COPIES } gate_copies;
 
-/* Without copies the book of a connection that is followed again waits for its snapshot. */
-typedef enum gate_copies { GATE_WITHOUT_COPIES, GATE_WITH_COPIES } gate_copies;
+struct gate_slot;
 
-/* gaps: the whole ledger, in its order; borrowed. copies: will they be taken, too? */
-export_gate *export_gate_open(const gap_list *gaps, gate_copies copies);
-void export_gate_close(export_gate *gate);
+/* Zero-initialise. */
+typedef struct export_gate {
+    struct gate_slot *slots; /* of the connections */
+    size_t slot_count;
+    size_t followed; /* slot of the last frame that was no copy; only if has_followed */
+    uint8_t has_followed;
+} export_gate;
 
-/* Take the next frame, of whatever connection. damaged_until_ns as cursor_stats has it now. Copies
- * keep the book of their connection up to date, so that it is right when the stream follows it: the
- * answer to a copy is about that book. */
-gate_answer export_gate_take(export_gate *gate, const frame_ref *frame, uint64_t damaged_until_ns);
+void export_gate_fini(export_gate *gate);
 
-/* The book after the last frame that was no copy; NULL before the first. */
-const book *export_gate_book(const export_gate *gate);
+/* Take the next frame with a row, of whatever connection, with what was found (not NULL). gaps: the
+ * whole ledger, in its order, the same each time. damaged_until_ns as cursor_damaged_until_ns has
+ * it now. The answer to a copy is about the book of its own connection. */
+gate_answer export_gate_take(export_gate *gate, gate_copies copies, const gap_list *gaps,
+                             const observed_frame *seen, uint64_t damaged_until_ns);
 
 #endif

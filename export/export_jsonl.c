@@ -25,7 +25,7 @@ typedef struct export_jsonl {
     export_lateness *lateness;
     export_days days;
     export_series *series; /* the only one */
-    export_gate **gates;   /* of books, by stream */
+    export_gate *gates;    /* of books, by stream */
     size_t gate_count;
     const gap_row **gaps; /* those of the selection, by the moment at which they begin */
     size_t gap_count;
@@ -114,35 +114,27 @@ static td_result write_gaps_before(export_jsonl *self, uint64_t recv_ns, uint64_
 
 /* ---- messages ---- */
 
-static export_gate *gate_of(export_jsonl *self, const frame_channel *channel)
+/* A frame of a book goes through the book's gate: its flags. */
+static unsigned judge(export_jsonl *self, const observed_frame *seen)
 {
-    TD_ASSERT(channel->stream != FRAME_NO_STREAM);
-    self->gates =
-        td_array_reach(self->gates, &self->gate_count, channel->stream, sizeof(export_gate *));
-    export_gate **at = &self->gates[channel->stream];
-    if (*at == NULL)
-        *at = export_gate_open(self->job.gaps, GATE_WITHOUT_COPIES);
-    return *at;
-}
-
-/* A frame of a book goes through the book's gate: its flags. change NULL: it could not be decoded.
- */
-static unsigned judge(export_jsonl *self, const frame_ref *frame, const message *change)
-{
-    const gate_answer answer = export_gate_take(gate_of(self, frame->channel), frame,
-                                                self->job.damaged_until_ns(self->job.user));
-    TD_ASSERT(change != NULL || !answer.is_trusted);
+    uint32_t at = seen->frame->channel->stream;
+    TD_ASSERT(at != FRAME_NO_STREAM);
+    self->gates = td_array_reach(self->gates, &self->gate_count, at, sizeof *self->gates);
+    const gate_answer answer =
+        export_gate_take(&self->gates[at], GATE_WITHOUT_COPIES, self->job.gaps, seen,
+                         cursor_damaged_until_ns(self->job.tape));
     return (answer.is_trusted ? 0U : FLAG_NOT_TRUSTED) | (answer.is_snapshot ? FLAG_SNAPSHOT : 0U);
 }
 
 /* A message as every program prints it (schema/message_json.h). What cannot be decoded is a line as
  * well: a stream without it would seem whole. */
-static td_result take_message(export_jsonl *self, const frame_ref *frame, td_err *err)
+static td_result take_message(export_jsonl *self, const observed_frame *seen, td_err *err)
 {
+    const frame_ref *frame = seen->frame;
     const message *m = frame->content.message;
     unsigned flags = FLAG_LAST_OF_FRAME;
-    int is_book = frame->row != NULL && frame->row->type == MSG_BOOK_CHANGE;
-    flags |= is_book ? judge(self, frame, m) : 0U;
+    int is_book = seen->found != NULL && frame->row->type == MSG_BOOK_CHANGE;
+    flags |= is_book ? judge(self, seen) : 0U;
     if (frame->is_lead_in)
         return TD_OK;
     flags |= export_lateness_is_late(self->lateness, frame) ? FLAG_LATE : 0;
@@ -160,16 +152,20 @@ static td_result take_message(export_jsonl *self, const frame_ref *frame, td_err
     return end_line(self, &json, err);
 }
 
-/* ---- the sink ---- */
+/* ---- frames ---- */
 
-static td_result take_frame(void *ctx, const frame_ref *frame, uint64_t deadline_ns, td_err *err)
+static void take_event(void *ctx, const frame_ref *frame)
 {
     export_jsonl *self = ctx;
+    export_lateness_event(self->lateness, frame);
+}
+
+static td_result take_frame(void *ctx, const observed_frame *seen, td_err *err)
+{
+    export_jsonl *self = ctx;
+    const frame_ref *frame = seen->frame;
     frame_role role = frame->channel->role;
-    (void)deadline_ns;
-    if (role == ROLE_EVENT)
-        export_lateness_event(self->lateness, frame);
-    if (role == ROLE_EVENT)
+    if (frame->is_copy)
         return TD_OK;
     self->frames += !frame->is_lead_in && role != ROLE_HTTP;
     if (!frame_role_is_of_topic(role))
@@ -181,7 +177,7 @@ static td_result take_frame(void *ctx, const frame_ref *frame, uint64_t deadline
             rc = export_days_turn(&self->days, frame->recv_ns, err);
     }
     if (rc == TD_OK)
-        rc = take_message(self, frame, err);
+        rc = take_message(self, seen, err);
     if (rc == TD_OK)
         return rc;
     return td_err_add(err, rc, "feed %s, %s", frame->channel->info.feed,
@@ -208,7 +204,7 @@ static void close_jsonl(void *writer)
     if (self == NULL)
         return;
     for (size_t i = 0; i < self->gate_count; i++)
-        export_gate_close(self->gates[i]);
+        export_gate_fini(&self->gates[i]);
     td_free(self->gates);
     td_free(self->gaps);
     export_days_fini(&self->days);
@@ -222,13 +218,8 @@ static export_place place(const export_spec *spec, const frame_channel *channel)
     return (export_place){EXPORT_USE_FILE, spec->types[0], NULL};
 }
 
-static sink open_jsonl(const export_job *job)
+static void *open_jsonl(const export_job *job)
 {
-    static const sink_ops OPS = {.name = "jsonl",
-                                 .frame = take_frame,
-                                 .finish = finish,
-                                 .wants_events = 1,
-                                 .wants_lead_in = 1};
     export_jsonl *made = td_alloc_zero(1, sizeof *made);
     made->job = *job;
     export_days_init(&made->days, &made->job);
@@ -239,7 +230,7 @@ static sink open_jsonl(const export_job *job)
     TD_ASSERT(rc == TD_OK); /* it is the first */
     gather_gaps(made);
     made->lateness = export_lateness_open();
-    return (sink){&OPS, made};
+    return made;
 }
 
 const export_format EXPORT_JSONL = {
@@ -247,10 +238,12 @@ const export_format EXPORT_JSONL = {
     .summary = "one typed message per line, one file per day",
     .suffix = ".jsonl",
     .packing = EXPORT_PLAIN,
-    .wants_events = 1,
     .reads = TAPE_READS_ALL,
     .types = {{"messages", "", 0}},
     .place = place,
     .open = open_jsonl,
+    .take = take_frame,
+    .event = take_event,
+    .finish = finish,
     .close = close_jsonl,
 };

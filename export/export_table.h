@@ -12,7 +12,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/limits.h"
-#include "play/sink.h"
+#include "play/observer.h"
 #include "schema/family.h"
 #include "schema/message.h"
 #include "schema/topic.h"
@@ -54,14 +54,18 @@ typedef struct export_format {
     const char *summary; /* one line for --help and the manual */
     const char *suffix;  /* of its files */
     export_packing packing;
-    uint8_t wants_events;                /* 1: the writer is shown the recorder's events, too */
     tape_reads reads;                    /* what it needs of the frames */
     export_type types[EXPORT_TYPES_MAX]; /* ends with name NULL or the array */
     /* Where frames of a channel belong. Called for data and unknown frames only. */
     export_place (*place)(const struct export_spec *spec, const frame_channel *channel);
-    /* A writer for a job (export/export_writer.h), as a sink for the player. When the player
-     * finishes, the writer has finished all files and entered them in the manifest. */
-    sink (*open)(const struct export_job *job);
+    /* A writer for a job (export/export_writer.h). */
+    void *(*open)(const struct export_job *job);
+    /* Take the next frame of the tape, which its stream has applied; lead-in and copies, too. */
+    td_result (*take)(void *writer, const observed_frame *seen, td_err *err);
+    /* Take an event of the recorder. NULL: events are not read. */
+    void (*event)(void *writer, const frame_ref *frame);
+    /* The tape has ended: finish all files and enter them in the manifest. */
+    td_result (*finish)(void *writer, td_err *err);
     /* Free it; files that were not finished are removed. NULL is fine. */
     void (*close)(void *writer);
 } export_format;

@@ -9,7 +9,6 @@
 #include "export/export_choice.h"
 #include "export/export_folder.h"
 #include "export/export_manifest.h"
-#include "play/sink.h"
 #include "tape/cursor.h"
 
 /* The receive times of the selection's frames so far; 0 before the first. */
@@ -28,9 +27,7 @@ typedef struct export_job {
     const selection *wanted;
     selection_window window;
     const export_span *span; /* up to date before a frame is shown, and at the end */
-    /* Until which moment stored frames are known to be damaged; called at every frame of a book. */
-    uint64_t (*damaged_until_ns)(void *user);
-    void *user;
+    const cursor *tape;
 } export_job;
 
 #endif

@@ -13,14 +13,12 @@
 #include "schema/frame.h"
 
 struct stream;
-struct track;
-struct verdict;
+struct symbol_verdict;
 
 /* One frame; all of it is valid during the call. */
 typedef struct observed_frame {
     const frame_ref *frame;
-    const struct verdict *verdict; /* NULL: it was not judged: no data, no row, or not decoded */
-    struct track *track;           /* that took it; NULL: none: no data, or no row */
+    const struct symbol_verdict *found; /* NULL: nothing was applied: no data, or no row */
 } observed_frame;
 
 typedef struct observer_ops {

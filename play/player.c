@@ -17,7 +17,6 @@ struct player {
     uint64_t first_recv_ns;
     uint64_t last_recv_ns;
     uint8_t wants_events;
-    uint8_t wants_lead_in;
     uint8_t is_stopped;
     uint8_t is_finished;
 };
@@ -29,10 +28,8 @@ player *player_open(const player_options *options)
     TD_ASSERT(options->sink_count <= PLAYER_SINKS_MAX);
     player *made = td_alloc_zero(1, sizeof *made);
     made->options = *options;
-    for (size_t i = 0; i < options->sink_count; i++) {
+    for (size_t i = 0; i < options->sink_count; i++)
         made->wants_events |= options->sinks[i].ops->wants_events;
-        made->wants_lead_in |= options->sinks[i].ops->wants_lead_in;
-    }
     made->queues = work_queues_open(options->workers);
     return made;
 }
@@ -101,10 +98,6 @@ static td_result show_to_sinks(player *p, const frame_ref *frame, uint64_t deadl
         const sink *to = &p->options.sinks[i];
         if (frame->channel->role == ROLE_EVENT && !to->ops->wants_events)
             continue;
-        if (frame->is_lead_in && !to->ops->wants_lead_in)
-            continue;
-        if (frame->is_copy && !to->ops->wants_copies)
-            continue;
         TD_ASSERT(to->ops->frame != NULL);
         td_result rc = to->ops->frame(to->ctx, frame, deadline_ns, err);
         if (rc != TD_OK)
@@ -128,16 +121,6 @@ static td_result pass_on(player *p, const frame_ref *frame, td_err *err)
     return work_queues_add(p->queues, find_stream(p, frame), frame, err);
 }
 
-/* Neither due nor counted: it brings books up to date. */
-static td_result take_lead_in(player *p, const frame_ref *frame, td_err *err)
-{
-    TD_ASSERT(frame->is_lead_in);
-    if (frame->channel->role != ROLE_DATA)
-        return TD_OK;
-    td_result rc = p->wants_lead_in ? show_to_sinks(p, frame, 0, err) : TD_OK;
-    return rc == TD_OK ? pass_on(p, frame, err) : rc;
-}
-
 td_result player_take(player *p, const frame_ref *frame, td_err *err)
 {
     TD_ASSERT(!p->is_finished);
@@ -145,11 +128,11 @@ td_result player_take(player *p, const frame_ref *frame, td_err *err)
     TD_ASSERT(frame->is_read || role == ROLE_OUT || role == ROLE_HTTP || role == ROLE_EVENT);
     if (role == ROLE_EVENT && !p->wants_events)
         return TD_OK;
-    if (frame->is_lead_in)
-        return take_lead_in(p, frame, err);
+    if (frame->is_lead_in) /* neither due nor counted: it brings books up to date */
+        return role == ROLE_DATA ? pass_on(p, frame, err) : TD_OK;
     uint64_t deadline_ns;
     td_result rc = wait_until_due(p, frame, &deadline_ns);
-    if (rc == TD_OK && p->options.sink_count > 0)
+    if (rc == TD_OK && p->options.sink_count > 0 && !frame->is_copy)
         rc = show_to_sinks(p, frame, deadline_ns, err);
     if (rc != TD_OK || role == ROLE_EVENT)
         return rc;
@@ -205,18 +188,6 @@ td_result player_finish(player *p, td_err *err)
     td_result rc = work_queues_drain(p->queues, err);
     if (rc == TD_OK)
         finish_audits(p);
-    for (size_t i = 0; i < p->options.sink_count; i++) {
-        const sink *to = &p->options.sinks[i];
-        if (to->ops->finish == NULL)
-            continue;
-        td_err own;
-        td_result own_rc = to->ops->finish(to->ctx, &own);
-        if (own_rc != TD_OK && rc == TD_OK) {
-            rc = td_err_add(&own, own_rc, "%s", to->ops->name);
-            if (err != NULL)
-                *err = own;
-        }
-    }
     stream_table_sort(&p->streams);
     p->is_finished = 1;
     return rc;

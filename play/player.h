@@ -18,7 +18,7 @@
 #include "play/stream_table.h"
 #include "tape/cursor.h"
 
-enum { PLAYER_SINKS_MAX = 8 };
+enum { PLAYER_SINKS_MAX = 2 };
 
 typedef struct player_options {
     td_workers *workers; /* that follow streams, beside the caller's thread, which helps them while
@@ -78,7 +78,7 @@ TD_MUST_USE td_result player_drain(player *player, td_err *err);
  * part of it. */
 int player_is_stopped(const player *player);
 
-/* Wait for the workers and finish the sinks. Once, before any question below. */
+/* Wait for the workers. Once, before any question below. */
 TD_MUST_USE td_result player_finish(player *player, td_err *err);
 
 /* Streams in the order of stream_compare, sums, the digests. Valid until close. */

@@ -234,10 +234,8 @@ static void digest_one(stream *s, const frame_ref *frame, track *t)
 static td_result show_to_observer(stream *s, const frame_ref *frame, const frame_result *result,
                                   td_err *err)
 {
-    int is_judged = result->is_applied && frame->content.message != NULL;
     const observed_frame seen = {.frame = frame,
-                                 .verdict = is_judged ? &result->found.rules : NULL,
-                                 .track = result->is_applied ? result->found.track : NULL};
+                                 .found = result->is_applied ? &result->found : NULL};
     td_result rc = s->observer.ops->frame(s->observer.ctx, s, &s->observed, &seen, err);
     return rc == TD_OK || rc == TD_EOF ? rc : td_err_add(err, rc, "%s", s->observer.ops->name);
 }

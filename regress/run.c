@@ -220,10 +220,11 @@ static uint64_t hash_content(const frame_content *content, frame_role role,
  * then the hash is the same wherever a run begins. */
 static uint64_t hash_book(const observed_frame *seen)
 {
-    if (seen->frame->content.message == NULL || seen->track == NULL ||
-        track_book(seen->track) == NULL || !track_has_snapshot(seen->track))
+    track *t = seen->found == NULL ? NULL : seen->found->track;
+    if (seen->frame->content.message == NULL || t == NULL || track_book(t) == NULL ||
+        !track_has_snapshot(t))
         return 0;
-    return track_hash_best(seen->track, 0);
+    return track_hash_best(t, 0);
 }
 
 static void count_frame(run_stream *s, const frame_ref *frame)

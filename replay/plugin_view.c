@@ -60,16 +60,18 @@ static tapedeck_text exchange_topic_of(const frame_ref *frame)
     return (tapedeck_text){(const char *)topic.data, topic.size};
 }
 
-void plugin_view_frame(plugin_view *view, const frame_ref *frame, const struct stream *of,
-                       const observed_frame *seen, const tapedeck_book *of_stream)
+void plugin_view_frame(plugin_view *view, const struct stream *of, const observed_frame *seen,
+                       const tapedeck_book *of_stream)
 {
+    const frame_ref *frame = seen->frame;
+    const symbol_verdict *found = seen->found;
     const channel_info *info = &frame->channel->info;
     tapedeck_frame *out = &view->of.frame;
-    TD_ASSERT(seen->frame->recv_ns == frame->recv_ns);
     *view = (plugin_view){0};
     int is_copy = of_stream != NULL && frame->is_copy;
     if (is_copy)
-        view->copy = (tapedeck_book){.of_copy = seen->track, .is_over = of_stream->is_over};
+        view->copy = (tapedeck_book){.of_copy = found != NULL ? found->track : NULL,
+                                     .is_over = of_stream->is_over};
     *out = (tapedeck_frame){.size = sizeof *out,
                             .own = &view->of,
                             .feed = of->feed,
@@ -97,7 +99,9 @@ void plugin_view_frame(plugin_view *view, const frame_ref *frame, const struct s
         out->reason = decode_reason_name(frame->content.why.reason);
     }
     frame_view_set_message(&view->of, frame->content.message);
-    frame_view_set_verdict(&view->of, seen->verdict, seen->track);
+    int is_judged = found != NULL && frame->content.message != NULL;
+    frame_view_set_verdict(&view->of, is_judged ? &found->rules : NULL,
+                           found != NULL ? found->track : NULL);
 }
 
 /* ---- books ---- */

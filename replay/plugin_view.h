@@ -28,8 +28,8 @@ typedef struct plugin_view {
 uint32_t plugin_view_needs(const frame_ref *frame);
 
 /* Fill the view. of_stream: the stream's book, NULL: none. */
-void plugin_view_frame(plugin_view *view, const frame_ref *frame, const struct stream *of,
-                       const observed_frame *seen, const tapedeck_book *of_stream);
+void plugin_view_frame(plugin_view *view, const struct stream *of, const observed_frame *seen,
+                       const tapedeck_book *of_stream);
 
 /* Fill an event from a frame of an events channel. */
 void plugin_view_event(const frame_ref *frame, tapedeck_event *out);

@@ -26,9 +26,8 @@ typedef struct plugin {
 struct sink_plugins {
     plugin items[LIMIT_PLUGINS];
     size_t count;
-    uint32_t wants;      /* of all of them */
-    uint8_t is_over;     /* 1: books are not to be looked at any more */
-    const frame_ref *at; /* the frame that the player has in hand */
+    uint32_t wants;  /* of all of them */
+    uint8_t is_over; /* 1: books are not to be looked at any more */
     plugin_view view;
 };
 
@@ -167,17 +166,12 @@ static td_result take_frame(void *ctx, const frame_ref *frame, uint64_t deadline
 {
     sink_plugins *self = ctx;
     (void)deadline_ns;
-    self->at = frame;
     return frame->channel->role == ROLE_EVENT ? show_event(self, frame, err) : TD_OK;
 }
 
 sink sink_plugins_sink(sink_plugins *self)
 {
-    static const sink_ops OPS = {.name = "plugins",
-                                 .frame = take_frame,
-                                 .wants_events = 1,
-                                 .wants_lead_in = 1,
-                                 .wants_copies = 1};
+    static const sink_ops OPS = {.name = "plugins", .frame = take_frame, .wants_events = 1};
     return (sink){&OPS, self};
 }
 
@@ -185,7 +179,7 @@ sink sink_plugins_sink(sink_plugins *self)
 static void make_book(sink_plugins *self, const struct stream *of, void **state,
                       const observed_frame *seen)
 {
-    if (*state != NULL || seen->track == NULL || track_book(seen->track) == NULL)
+    if (*state != NULL || seen->found == NULL || track_book(seen->found->track) == NULL)
         return;
     tapedeck_book *made = td_alloc(sizeof *made);
     *made = (tapedeck_book){.of = of, .is_over = &self->is_over};
@@ -196,13 +190,12 @@ static td_result observe(void *ctx, const struct stream *of, void **state,
                          const observed_frame *seen, td_err *err)
 {
     sink_plugins *self = ctx;
-    TD_ASSERT(self->at != NULL);
-    uint32_t needs = plugin_view_needs(self->at);
+    uint32_t needs = plugin_view_needs(seen->frame);
     if ((needs & ~self->wants) != 0)
         return TD_OK;
     td_result result = TD_OK;
     make_book(self, of, state, seen);
-    plugin_view_frame(&self->view, self->at, of, seen, *state);
+    plugin_view_frame(&self->view, of, seen, *state);
     for (size_t i = 0; i < self->count; i++) {
         plugin *p = &self->items[i];
         if ((needs & ~p->file.table.wants) != 0)
@@ -212,7 +205,7 @@ static td_result observe(void *ctx, const struct stream *of, void **state,
         if (rc == TD_EOF)
             result = rc;
         else if (rc != TD_OK)
-            return plugin_failed_at(p, self->at, rc, err);
+            return plugin_failed_at(p, seen->frame, rc, err);
     }
     return result;
 }

@@ -3,8 +3,7 @@
  *
  * Frames reach plugins through the player's observer, when the stream has taken them, so that books
  * and verdicts are the stream's own; events, which are of no stream, through a sink, at their place
- * among the frames. The sink comes first for each frame and notes it for the observer. That takes a
- * player with one thread, which is also what gives plugins their total order; the tape may read
+ * among the frames. A player with one thread gives plugins their total order; the tape may read
  * ahead with several. One thread. */
 #ifndef TD_REPLAY_SINK_PLUGIN_H
 #define TD_REPLAY_SINK_PLUGIN_H

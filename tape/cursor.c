@@ -388,6 +388,11 @@ void cursor_get_stats(const cursor *c, cursor_stats *out)
         out->workers_busy_max = td_workers_busy_max(c->workers);
 }
 
+uint64_t cursor_damaged_until_ns(const cursor *c)
+{
+    return c->stats.damaged_until_ns;
+}
+
 td_result cursor_find_window(archive *from, const selection *wanted, const td_log *log,
                              selection_window *out, td_err *err)
 {

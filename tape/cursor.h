@@ -104,6 +104,9 @@ void tape_block_release(tape_block *block);
 
 void cursor_get_stats(const cursor *cursor, cursor_stats *out);
 
+/* cursor_stats.damaged_until_ns alone: it takes no lock. */
+uint64_t cursor_damaged_until_ns(const cursor *cursor);
+
 /* 1 if something of the selection could not be read so far. */
 int cursor_is_damaged(const cursor_stats *stats);
 

@@ -188,7 +188,9 @@ static void shorten(const td_buf *rows, char *out, size_t out_bytes)
 }
 
 typedef struct actors {
-    export_gate *gate;
+    export_gate gate;
+    const gap_list *gaps;
+    symbol_state *state;
     export_reader *reader;
     const topic_row *row;
     frame_channel channel;
@@ -224,7 +226,11 @@ static void take_step(actors *a, const script *s, const step *one)
                              .place = one->place,
                              .is_copy = one->is_copy,
                              .content = {.message = is_decoded ? &m : NULL}};
-    const gate_answer answer = export_gate_take(a->gate, &shown, a->damaged_until_ns);
+    symbol_verdict found;
+    symbol_topic_apply(symbol_state_topic(a->state, td_bytes_str("book"), 0), &shown, &found);
+    const observed_frame seen = {&shown, &found};
+    const gate_answer answer =
+        export_gate_take(&a->gate, GATE_WITH_COPIES, a->gaps, &seen, a->damaged_until_ns);
     if (one->is_copy)
         return;
     if (a->broke == BREAK_NONE)
@@ -237,7 +243,7 @@ static void take_step(actors *a, const script *s, const step *one)
     reader_rows counts;
     td_buf_clear(&a->rows);
     assert_int_equal(export_reader_write(a->reader, &a->rows, &cells, &m, &answer,
-                                         export_gate_book(a->gate), &counts, &err),
+                                         track_book(found.track), &counts, &err),
                      TD_OK);
     shorten(&a->rows, got, sizeof got);
     if (strcmp(got, one->rows) != 0)
@@ -269,14 +275,16 @@ static void test_scripts(void **state)
                     .at_ns = 1000000,
                     .conn = 1};
         td_buf_init(&a.rows, 1 << 16);
-        a.gate = export_gate_open(&gaps, GATE_WITH_COPIES);
+        a.gaps = &gaps;
+        a.state = symbol_state_open(SYMBOL_WITHOUT_AUDITS);
         a.reader = export_reader_open(a.row->book_depth);
         for (size_t k = 0; k < STEPS_MAX && SCRIPTS[i].steps[k].what != NULL; k++)
             take_step(&a, &SCRIPTS[i], &SCRIPTS[i].steps[k]);
         if (a.broke != SCRIPTS[i].broke)
             fail_msg("%s: broke by %s", SCRIPTS[i].name, export_break_cause_name(a.broke));
         export_reader_close(a.reader);
-        export_gate_close(a.gate);
+        export_gate_fini(&a.gate);
+        symbol_state_close(a.state);
         td_buf_fini(&a.rows);
     }
     gap_list_fini(&gaps);

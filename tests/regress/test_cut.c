@@ -308,7 +308,7 @@ static td_result watch_frame(void *ctx, const stream *of, void **state, const ob
     if (seen->frame->ordinal != watch->ordinal || seen->frame->channel->role != ROLE_DATA)
         return TD_OK;
     watch->seen++;
-    watch->book_hash = seen->track == NULL ? 0 : track_hash_best(seen->track, 0);
+    watch->book_hash = seen->found == NULL ? 0 : track_hash_best(seen->found->track, 0);
     watch->bytes_hash = td_xxh64(seen->frame->bytes.data, seen->frame->bytes.size);
     return TD_OK;
 }
