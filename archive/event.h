@@ -50,7 +50,7 @@ typedef enum event_kind {
     EVENT_ROTATE,     /* number of the segment that ended, frames, bytes, cause */
     EVENT_HEARTBEAT,  /* slot, conn, what ("ping", "pong"), dir: WebSocket control frames */
     EVENT_CLOSE,      /* slot, conn, dir, code, reason: a WebSocket close frame */
-    EVENT_REDACTED,   /* slot, conn, what ("frame", "url"), dir, ordinal, offset, bytes; state: a
+    EVENT_REDACTED,   /* slot, conn, what ("frame"), dir, ordinal, offset, bytes; state: a
                          compressed frame was "overwritten" as a whole */
     EVENT_HTTP,       /* what (the reply's name), url (redacted), state ("kept", before the
                          reply; "failed"), code (HTTP status, 0: none), bytes, cause, detail */

@@ -76,10 +76,11 @@ td_result settings_blame(setting value, td_result code, td_err *err)
 
 static void key_of(const settings_keys *keys, const option_row *row, char out[KEY_BYTES])
 {
-    if (keys->renamed[0] != NULL && strcmp(row->long_name, keys->renamed[0]) == 0) {
-        (void)snprintf(out, KEY_BYTES, "%s", keys->renamed[1]); /* rows are short */
-        return;
-    }
+    for (size_t i = 0; i < 4 && keys->renamed[i] != NULL; i += 2)
+        if (strcmp(row->long_name, keys->renamed[i]) == 0) {
+            (void)snprintf(out, KEY_BYTES, "%s", keys->renamed[i + 1]); /* rows are short */
+            return;
+        }
     (void)snprintf(out, KEY_BYTES, "%s%s", row->long_name, row->type == OPTION_LIST ? "s" : "");
     for (char *c = out; *c != '\0'; c++)
         if (*c == '-')

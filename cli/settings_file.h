@@ -24,7 +24,7 @@ typedef struct setting {
 typedef struct settings_keys {
     const option_row *rows;
     size_t row_count;
-    const char *renamed[2]; /* long_name and key of a row that has another key; or NULL */
+    const char *renamed[4]; /* long_name and key of up to two rows that have another key; or NULL */
     const char *nested; /* a key whose value is a list of mappings, read by the caller; or NULL */
 } settings_keys;
 

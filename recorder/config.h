@@ -2,8 +2,8 @@
  * of keys serves both: "stale_after" in the file is --stale-after on the command line, with the
  * same grammar, bounds and error messages.
  *
- * Secrets are never values here: a configuration names the environment variable or the file that
- * holds them. A configuration owns every text it points to. */
+ * Secrets are never values here: a configuration names the environment variables that hold them. A
+ * configuration owns every text it points to. */
 #ifndef TD_RECORDER_CONFIG_H
 #define TD_RECORDER_CONFIG_H
 
@@ -23,48 +23,38 @@ typedef enum overload_mode {
     OVERLOAD_DROP,  /* count and discard at once */
 } overload_mode;
 
-/* How a private connection authenticates. */
-typedef enum auth_mode {
-    AUTH_UNSET = -1, /* config_finish sets what the family needs */
-    AUTH_NONE,
-    AUTH_OP,  /* {"op":"auth"} after connecting */
-    AUTH_URL, /* api_key, expires and signature in the URL's query */
-} auth_mode;
-
 /* An HTTP request that is repeated beside a feed's frames. */
 typedef struct http_config {
-    const char *name_text; /* as in the file; the command line has it in its text; NULL: none */
-    uint8_t is_named;      /* the command line's text has one */
+    char name[LIMIT_NAME_BYTES]; /* "instruments", for http.instruments */
     const char *url;
     uint64_t every_ns;
-    char name[LIMIT_NAME_BYTES]; /* set by config_finish: "instruments", for http.instruments */
 } http_config;
 
 typedef struct feed_config {
-    const char *name;        /* as the archive calls it; default: the family's name */
-    const char *family_name; /* default: by URL */
-    const char *url;         /* default: the family's, by net */
-    int net;                 /* family_net */
-    options_list topics;     /* "trade", "orderBookL2_25", or with symbols in place */
-    options_list symbols;    /* each topic is subscribed for each of them; none: topics as they are;
-                                with a symbols_file they are globs over it */
+    const char *name;         /* as the archive calls it; default: the family's name */
+    const char *family_name;  /* default: by URL */
+    const char *url;          /* default: the family's, by net */
+    int net;                  /* family_net */
+    options_list topics;      /* "trade", "orderBookL2_25", or with symbols in place */
+    options_list symbols;     /* each topic is subscribed for each of them and of those in the file;
+                                 none: topics as they are */
     const char *symbols_file; /* one symbol a line; NULL: none */
     uint8_t is_audited;     /* also subscribe to topics that reveal lost frames (topic_row.audit) */
     uint8_t allows_unknown; /* topics without a row: recorded, not decoded */
     uint8_t is_binary;      /* request compressed frames, where the dialect has them */
     const char *ca_file;
-    uint64_t stale_after_ns; /* reconnect after this long without a data frame; 0: never. With auth:
-                                without any frame, because private streams may have no data */
+    uint64_t stale_after_ns; /* reconnect after this long without a data frame; 0: never. With
+                                credentials: without any frame, because private streams may have no
+                                data */
     uint64_t connect_timeout_ns;
-    uint64_t max_topics_per_connection; /* 0: all on one */
-    uint8_t is_strict;                  /* a refused subscription ends the recorder */
-    int auth;                           /* auth_mode */
-    const char *api_key_env, *api_key_file;
-    const char *api_secret_env, *api_secret_file;
-    options_list http_texts; /* command line: "NAME[@EVERY]=URL", put into http by config_finish */
+    uint64_t max_topics_per_connection;       /* 0: all on one */
+    uint8_t is_strict;                        /* a refused subscription ends the recorder */
+    const char *api_key_env, *api_secret_env; /* environment variables; NULL: it is public */
+    options_list http_texts;                  /* "NAME[@EVERY]=URL" */
+    /* Resolved by config_finish: */
     http_config http[LIMIT_FEED_HTTP];
     size_t http_count;
-    const family *family; /* resolved by config_finish */
+    const family *family;
 } feed_config;
 
 typedef struct recorder_config {
@@ -90,11 +80,6 @@ const option_row *config_run_rows(size_t *count);
 /* Names of a feed's net, by its number. */
 extern const char *const CONFIG_NET_NAMES[];
 
-/* "--http", for the command line only, and the keys of an entry of `http` in a file (offsets into
- * feed_config and http_config). */
-const option_row *config_http_option_rows(size_t *count);
-const option_row *config_http_rows(size_t *count);
-
 /* Defaults everywhere, no feeds. */
 void config_init(recorder_config *config);
 void config_fini(recorder_config *config);
@@ -105,10 +90,9 @@ void config_feed_init(feed_config *feed);
 /* Read a YAML file into config. TD_E_INVALID says file, line, key, and what is allowed. */
 TD_MUST_USE td_result config_load(recorder_config *config, td_io io, const char *path, td_err *err);
 
-/* Fill in defaults (family by URL, URL by family, names, how to authenticate) and check the whole:
- * unknown families, no feeds, no topics, two feeds of one name, credentials without auth and the
- * reverse, a private family without credentials, HTTP requests that are none or too many.
- */
+/* Fill in defaults (family by URL, URL by family, names) and check the whole: unknown families, no
+ * feeds, no topics, two feeds of one name, a private family without credentials, HTTP requests that
+ * are none or too many. */
 TD_MUST_USE td_result config_finish(recorder_config *config, td_err *err);
 
 /* Put the file and the line of a feed's key before an error; key NULL: the feed's line. The

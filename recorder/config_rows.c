@@ -6,7 +6,6 @@
 #include "base/clock.h"
 
 const char *const CONFIG_NET_NAMES[] = {"main", "test", NULL};
-static const char *const AUTH_NAMES[] = {"none", "op", "url", NULL};
 static const char *const OVERLOAD_NAMES[] = {"pause", "drop", NULL};
 
 #define DAY_NS (UINT64_C(86400) * TD_NS_PER_S)
@@ -51,7 +50,7 @@ static const option_row FEED_ROWS[] = {
      .type = OPTION_TEXT,
      .offset = offsetof(feed_config, symbols_file),
      .metavar = "FILE",
-     .help = "file of symbols, one per line; --symbol is then a glob over them (default: all)"},
+     .help = "file of more symbols, one per line"},
     {.long_name = "allow-unknown-topic",
      .type = OPTION_FLAG,
      .offset = offsetof(feed_config, allows_unknown),
@@ -94,33 +93,22 @@ static const option_row FEED_ROWS[] = {
      .type = OPTION_FLAG,
      .offset = offsetof(feed_config, is_strict),
      .help = "stop when a subscription or the credentials are refused"},
-    {.long_name = "auth",
-     .type = OPTION_ENUM,
-     .offset = offsetof(feed_config, auth),
-     .metavar = "HOW",
-     .choices = AUTH_NAMES,
-     .help = "authenticate by a message (op) or in the URL (url); the default depends on\n"
-             "the family"},
     {.long_name = "api-key-env",
      .type = OPTION_TEXT,
      .offset = offsetof(feed_config, api_key_env),
      .metavar = "NAME",
-     .help = "environment variable with the API key"},
-    {.long_name = "api-key-file",
-     .type = OPTION_TEXT,
-     .offset = offsetof(feed_config, api_key_file),
-     .metavar = "FILE",
-     .help = "file with the API key"},
+     .help = "environment variable with the API key; the feed then authenticates"},
     {.long_name = "api-secret-env",
      .type = OPTION_TEXT,
      .offset = offsetof(feed_config, api_secret_env),
      .metavar = "NAME",
      .help = "environment variable with the API secret"},
-    {.long_name = "api-secret-file",
-     .type = OPTION_TEXT,
-     .offset = offsetof(feed_config, api_secret_file),
-     .metavar = "FILE",
-     .help = "file with the API secret"},
+    {.long_name = "http",
+     .type = OPTION_LIST,
+     .offset = offsetof(feed_config, http_texts),
+     .metavar = "NAME[@EVERY]=URL",
+     .help = "record the replies of this URL, requested every EVERY (default: 1h; may be\n"
+             "repeated)"},
 };
 
 static const option_row RECORDER_ROWS[] = {
@@ -180,25 +168,6 @@ static const option_row RUN_ROWS[] = {
              "established within --connect-timeout"},
 };
 
-static const option_row HTTP_OPTION_ROWS[] = {
-    {.long_name = "http",
-     .type = OPTION_LIST,
-     .offset = offsetof(feed_config, http_texts),
-     .metavar = "[NAME[@EVERY]=]URL",
-     .help = "record the replies of this URL, requested every EVERY (default: 1h; may be\n"
-             "repeated)"},
-};
-
-static const option_row HTTP_ROWS[] = {
-    {.long_name = "name", .type = OPTION_TEXT, .offset = offsetof(http_config, name_text)},
-    {.long_name = "url", .type = OPTION_TEXT, .offset = offsetof(http_config, url)},
-    {.long_name = "every",
-     .type = OPTION_DURATION,
-     .offset = offsetof(http_config, every_ns),
-     .min = LIMIT_HTTP_SPACING_NS,
-     .max = 30 * DAY_NS},
-};
-
 #define ROW_COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
 
 const option_row *config_feed_rows(size_t *count)
@@ -217,16 +186,4 @@ const option_row *config_run_rows(size_t *count)
 {
     *count = ROW_COUNT(RUN_ROWS);
     return RUN_ROWS;
-}
-
-const option_row *config_http_option_rows(size_t *count)
-{
-    *count = ROW_COUNT(HTTP_OPTION_ROWS);
-    return HTTP_OPTION_ROWS;
-}
-
-const option_row *config_http_rows(size_t *count)
-{
-    *count = ROW_COUNT(HTTP_ROWS);
-    return HTTP_ROWS;
 }

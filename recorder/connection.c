@@ -151,22 +151,13 @@ static void settle(connection *self)
 static void emit_connect(connection *self)
 {
     TD_ASSERT(self->slot.conn > 0);
-    const char *plain = self->options.feed->url;
-    const char *joint = td_url_split(td_bytes_str(plain)).query.data != NULL ? "&" : "?";
-    int has_auth = self->options.feed->auth == AUTH_URL;
-    char url[LIMIT_URL_BYTES + 64];
-    snprintf(url, sizeof url, "%s%s%s", plain, has_auth ? joint : "",
-             has_auth ? self->dialect->shown_auth_query : "");
+    char url[LIMIT_URL_BYTES];
+    (void)snprintf(url, sizeof url, "%s", self->options.feed->url); /* fits */
     td_url_hide(url);
     event connect = new_event(self, EVENT_CONNECT);
     connect.url = hide_secrets(self, url);
     connect.attempt = self->attempt;
     self->connected_ns = self->slot.complete_ns = emit(self, &connect);
-    if (self->options.feed->auth == AUTH_URL) {
-        event redacted = new_event(self, EVENT_REDACTED);
-        redacted.what = "url";
-        emit(self, &redacted);
-    }
 }
 
 static void emit_tls(connection *self, const wire_peer *peer)
@@ -178,13 +169,6 @@ static void emit_tls(connection *self, const wire_peer *peer)
     tls.cipher = peer->tls_cipher;
     tls.verified = peer->tls_subject;
     emit(self, &tls);
-}
-
-/* The connection is open: the events connect (before its first frame), redacted, tls. */
-static void emit_opened(connection *self, const wire_peer *peer)
-{
-    emit_connect(self);
-    emit_tls(self, peer);
 }
 
 /* The final ordinals show whether the tail of the connection is recorded. */
@@ -254,31 +238,19 @@ static void send_built(connection *self, td_result rc, td_err *err)
                     self->shown_name, err->text);
 }
 
-/* Credentials that expire soon after now. */
-static dialect_auth new_auth(const connection *self)
-{
-    return (dialect_auth){.api_key = self->options.api_key,
-                          .secret = self->options.api_secret,
-                          .expires_ms = now_ms(self) + AUTH_EXPIRES_MS};
-}
-
-/* The signature must be hidden before it can be echoed. */
-static td_result hide_signature(connection *self, const dialect_auth *auth, td_err *err)
-{
-    TD_ASSERT(self->options.redactor != NULL);
-    char signature[DIALECT_SIGNATURE_BYTES];
-    self->dialect->sign(auth, signature);
-    return redactor_add_signature(self->options.redactor, signature, err);
-}
-
 /* The signature is known to the redactor before the frame that holds it can be recorded. */
 static void send_auth(connection *self)
 {
     TD_ASSERT(self->wire != NULL);
+    TD_ASSERT(self->options.redactor != NULL);
     td_err err;
-    dialect_auth auth = new_auth(self);
+    char signature[DIALECT_SIGNATURE_BYTES];
+    const dialect_auth auth = {.api_key = self->options.api_key,
+                               .secret = self->options.api_secret,
+                               .expires_ms = now_ms(self) + AUTH_EXPIRES_MS};
     td_buf_clear(&self->out);
-    td_result rc = hide_signature(self, &auth, &err);
+    self->dialect->sign(&auth, signature);
+    td_result rc = redactor_add_signature(self->options.redactor, signature, &err);
     if (rc == TD_OK)
         rc = self->dialect->build_auth(&self->out, &auth, &err);
     self->state = STATE_AUTHENTICATING;
@@ -475,32 +447,17 @@ static void expire_requests(connection *self)
 
 /* ---- authentication ---- */
 
-static void emit_auth_failed(connection *self, const char *state, const char *why)
+/* Refused credentials are retried after backoff, as any ended connection. */
+static void on_auth_failed(connection *self, const char *state, const char *why)
 {
+    TD_ASSERT(self->wire != NULL);
+    td_log_emit(self->options.env->log, TD_LOG_ERROR, "%s: %s", self->shown_name, why);
     event failed = new_event(self, EVENT_AUTH);
     failed.state = state;
     failed.detail = why;
     emit(self, &failed);
     if (self->options.feed->is_strict)
         self->options.env->strict(self->options.env->user, why);
-}
-
-/* Credentials in the URL were refused, in these words, before the connection stood. */
-static void emit_url_refused(connection *self, const char *words)
-{
-    TD_ASSERT(self->options.feed->auth == AUTH_URL);
-    char why[ANSWER_TEXT_BYTES + 64];
-    (void)snprintf(why, sizeof why, "the exchange refused the credentials: %.*s",
-                   (int)ANSWER_TEXT_BYTES, words); /* fits: cut as an answer is */
-    emit_auth_failed(self, "refused", hide_secrets(self, why));
-}
-
-/* Refused credentials are retried after backoff, as any ended connection. */
-static void on_auth_failed(connection *self, const char *state, const char *why)
-{
-    TD_ASSERT(self->wire != NULL);
-    td_log_emit(self->options.env->log, TD_LOG_ERROR, "%s: %s", self->shown_name, why);
-    emit_auth_failed(self, state, why);
     self->is_auth_refused = 1;
     wire_close(self->wire, CLOSE_NORMAL);
 }
@@ -531,7 +488,7 @@ static void begin_talk(connection *self)
     self->pings = (open_pings){0};
     self->ping_mono_ns = now_mono_ns(self);
     self->next_ping_mono_ns = self->ping_mono_ns + self->dialect->ping_interval_ns;
-    if (self->options.feed->auth == AUTH_OP)
+    if (self->options.api_key != NULL)
         send_auth(self);
     else
         subscribe_all(self, self->connected_ns);
@@ -588,7 +545,7 @@ static void on_answer(connection *self, td_bytes frame, uint64_t recv_ns, uint64
     case ANSWER_PONG:
         on_pong(self);
         /* A private stream may send no data for hours: its answers show that it is alive. */
-        if (self->options.feed->auth != AUTH_NONE && !self->is_stopping)
+        if (self->options.api_key != NULL && !self->is_stopping)
             note_data(self, recv_ns, recv_mono_ns);
         break;
     case ANSWER_NONE:
@@ -700,7 +657,8 @@ static void on_opened(void *user, wire_conn *conn, const wire_peer *peer)
     self->last_data_mono_ns = now_mono_ns(self);
     intake_opened(self->options.env->intake, &self->slot);
     open_gaps_connected(self->options.gaps, self->slot.shard);
-    emit_opened(self, peer);
+    emit_connect(self);
+    emit_tls(self, peer);
     char url[LIMIT_URL_BYTES];
     td_log_emit(self->options.env->log, TD_LOG_INFO, "%s: connected to %s (connection %" PRIu32 ")",
                 self->shown_name, shown_url(self, url), self->slot.conn);
@@ -750,11 +708,6 @@ static const char *hide_words(const connection *self, const wire_end *end, char 
     return hide_secrets(self, out);
 }
 
-static int is_refused_key(const wire_end *end)
-{
-    return end->cause == WIRE_CAUSE_REFUSED && (end->http_status == 401 || end->http_status == 403);
-}
-
 /* An open connection has ended. */
 static void after_stood(connection *self, const wire_end *end)
 {
@@ -773,8 +726,7 @@ static void after_stood(connection *self, const wire_end *end)
         open_gap(self, GAP_DISCONNECT, wire_cause_name(end->cause));
 }
 
-/* The attempt failed. Credentials in the URL are refused by an HTTP status: at the start that ends
- * the recorder like any final refusal; on a reconnect only with --strict, else it is retried. */
+/* The attempt failed. */
 static void after_not_stood(connection *self, const wire_end *end)
 {
     TD_ASSERT(end->cause != WIRE_CAUSE_NONE);
@@ -783,8 +735,6 @@ static void after_not_stood(connection *self, const wire_end *end)
     hide_words(self, end, words);
     td_log_emit(self->options.env->log, TD_LOG_ERROR, "%s: cannot connect to %s: %s",
                 self->shown_name, shown_url(self, url), words);
-    if (self->options.feed->auth == AUTH_URL && is_refused_key(end))
-        emit_url_refused(self, words);
     if (self->was_open || !backoff_is_final(end->cause, end->http_status))
         return;
     self->is_refused = 1;
@@ -822,21 +772,6 @@ static const wire_client_ops CLIENT_OPS = {
     .ended = on_ended,
 };
 
-/* The feed's URL, with credentials in the query if it authenticates by URL. */
-static td_result build_url(connection *self, td_err *err)
-{
-    td_buf_clear(&self->out);
-    td_result rc =
-        td_buf_append(&self->out, self->options.feed->url, strlen(self->options.feed->url), err);
-    if (rc == TD_OK && self->options.feed->auth == AUTH_URL) {
-        dialect_auth auth = new_auth(self);
-        rc = hide_signature(self, &auth, err);
-        if (rc == TD_OK)
-            rc = self->dialect->build_auth_query(&self->out, &auth, err);
-    }
-    return rc == TD_OK ? td_buf_append(&self->out, "", 1, err) : rc;
-}
-
 /* Takes from the budget of the host first: exchanges ban clients that connect too often. */
 static void connect_now(void *user)
 {
@@ -860,15 +795,13 @@ static void connect_now(void *user)
     }
     self->attempt++;
     self->state = STATE_CONNECTING;
-    td_result rc = build_url(self, &err);
-    if (rc == TD_OK) {
-        wire_client_options options = {.url = (const char *)self->out.data,
-                                       .ca_file = self->options.feed->ca_file,
-                                       .connect_timeout_ns = self->options.feed->connect_timeout_ns,
-                                       .ops = &CLIENT_OPS,
-                                       .user = self};
-        rc = wire_connect(self->options.env->loop, &options, &self->wire, &err);
-    }
+    const wire_client_options options = {.url = self->options.feed->url,
+                                         .ca_file = self->options.feed->ca_file,
+                                         .connect_timeout_ns =
+                                             self->options.feed->connect_timeout_ns,
+                                         .ops = &CLIENT_OPS,
+                                         .user = self};
+    td_result rc = wire_connect(self->options.env->loop, &options, &self->wire, &err);
     if (rc == TD_OK)
         return;
     td_log_emit(self->options.env->log, TD_LOG_ERROR, "%s: cannot connect: %s", self->shown_name,

@@ -1,10 +1,12 @@
 #include "recorder/feed_setup.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/secret.h"
 #include "base/suggest.h"
 #include "base/url.h"
 
@@ -36,6 +38,32 @@ static void open_budget(const recorder_config *config, feed_setup *feeds, size_t
         connect_budget_join(feeds[index].budget, feeds[index].subscription.shard_count);
 }
 
+/* ---- secrets ---- */
+
+static td_result read_secret(const char *variable, redactor *hide, const char **out, td_err *err)
+{
+    const char *value = getenv(variable);
+    if (value == NULL || value[0] == '\0') {
+        td_err_set(err, TD_E_INVALID, "the environment variable %s is not set", variable);
+        td_err_hint(err, "export %s=... before starting the recorder", variable);
+        return TD_E_INVALID;
+    }
+    *out = value;
+    return redactor_add(hide, value, err);
+}
+
+static td_result read_credentials(const feed_config *from, feed_setup *feed, td_err *err)
+{
+    if (from->api_key_env == NULL)
+        return TD_OK;
+    td_result rc = td_secret_forbid_core_dumps(err);
+    if (rc == TD_OK)
+        rc = read_secret(from->api_key_env, &feed->redactor, &feed->api_key, err);
+    if (rc == TD_OK)
+        rc = read_secret(from->api_secret_env, &feed->redactor, &feed->api_secret, err);
+    return rc == TD_OK ? rc : td_err_add(err, rc, "feed '%s'", from->name);
+}
+
 /* Keys, signatures and passwords in a URL are secrets too. */
 static td_result hide_url(redactor *hide, const char *url, td_err *err)
 {
@@ -54,6 +82,8 @@ static td_result hide_urls(const feed_config *from, redactor *hide, td_err *err)
         rc = hide_url(hide, from->http[i].url, err);
     return rc == TD_OK ? rc : td_err_add(err, rc, "feed '%s'", from->name);
 }
+
+/* ---- topics ---- */
 
 /* A misspelt topic, or one of another family. */
 static td_result refuse_topic(const feed_config *from, const char *unknown, td_err *err)
@@ -90,44 +120,29 @@ static const char *withdrawn_on(const family *of, const char *topic)
                : NULL;
 }
 
-/* A topic that this version does not decode, and how many more there are. */
-static void log_raw(const td_log *log, const feed_config *from, const char *topic, size_t more)
-{
-    const char *others = more == 0 ? "" : " (and others)";
-    const char *date = withdrawn_on(from->family, topic);
-    if (date != NULL)
-        td_log_emit(log, TD_LOG_WARNING,
-                    "%s: topic '%s'%s was withdrawn by the exchange on %s: its frames will be kept "
-                    "raw",
-                    from->name, topic, others, date);
-    else
-        td_log_emit(log, TD_LOG_WARNING,
-                    "%s: family %s has no topic '%s'%s: its frames will be kept raw", from->name,
-                    from->family->name, topic, others);
-}
-
 /* Topics without a row are refused, or recorded with a warning: a mistake would otherwise show in
- * the recording alone. Withdrawn ones have a warning of their own. */
+ * the recording alone. */
 static td_result check_topics(const feed_config *from, const subscription *wanted,
                               const td_log *log, td_err *err)
 {
-    enum { UNKNOWN, WITHDRAWN, KINDS };
-    const char *first[KINDS] = {NULL};
-    size_t counts[KINDS] = {0};
     for (size_t i = 0; i < wanted->topic_count; i++) {
         const char *topic = wanted->topics[i];
         td_bytes symbol;
         if (family_topic_row(from->family, topic, &symbol) != NULL)
             continue;
-        int kind = withdrawn_on(from->family, topic) != NULL ? WITHDRAWN : UNKNOWN;
-        if (!from->allows_unknown && kind == UNKNOWN)
+        const char *date = withdrawn_on(from->family, topic);
+        if (!from->allows_unknown && date == NULL)
             return refuse_topic(from, topic, err);
-        if (counts[kind]++ == 0)
-            first[kind] = topic;
+        if (date != NULL)
+            td_log_emit(log, TD_LOG_WARNING,
+                        "%s: topic '%s' was withdrawn by the exchange on %s: its frames will be "
+                        "kept raw",
+                        from->name, topic, date);
+        else
+            td_log_emit(log, TD_LOG_WARNING,
+                        "%s: family %s has no topic '%s': its frames will be kept raw", from->name,
+                        from->family->name, topic);
     }
-    for (int kind = UNKNOWN; kind < KINDS; kind++)
-        if (counts[kind] > 0)
-            log_raw(log, from, first[kind], counts[kind] - 1);
     return TD_OK;
 }
 
@@ -151,7 +166,7 @@ static td_result open_one(const recorder_config *config, td_io io, const td_log 
     TD_ASSERT(from->url != NULL);
     const char *key = NULL; /* that the error is about */
     symbol_list symbols = {0};
-    td_result rc = credentials_read(from, io, &feed->redactor, &feed->credentials, err);
+    td_result rc = read_credentials(from, feed, err);
     if (rc == TD_OK)
         rc = hide_urls(from, &feed->redactor, err);
     if (rc == TD_OK) {
@@ -201,7 +216,6 @@ void feed_setup_close_all(feed_setup *feeds, size_t count)
         return;
     for (size_t i = 0; i < count; i++) {
         subscription_fini(&feeds[i].subscription);
-        credentials_fini(&feeds[i].credentials);
         redactor_fini(&feeds[i].redactor);
         if (feeds[i].owns_budget)
             td_free(feeds[i].budget);

@@ -6,21 +6,20 @@
 #include "capture/redact.h"
 #include "recorder/backoff.h"
 #include "recorder/config.h"
-#include "recorder/credentials.h"
 #include "recorder/subscription.h"
 
 typedef struct feed_setup {
     subscription subscription;
-    credentials credentials;
+    const char *api_key, *api_secret; /* the environment's; NULL: it does not authenticate */
     redactor redactor;
     connect_budget *budget; /* shared by the feeds of one host */
     uint8_t owns_budget;
     uint32_t budget_feed; /* the feed's number in its budget */
 } feed_setup;
 
-/* One setup for each feed of a finished configuration, in its order. Reads secrets (io: for those
- * in files) and logs topics that no row knows (log may be NULL). *out is the caller's, for
- * feed_setup_close_all(). TD_E_INVALID, TD_E_IO: *out is NULL. */
+/* One setup for each feed of a finished configuration, in its order. Reads secrets (the process
+ * makes no more core dumps) and logs topics that no row knows (log may be NULL). *out is the
+ * caller's, for feed_setup_close_all(). TD_E_INVALID, TD_E_IO: *out is NULL. */
 TD_MUST_USE td_result feed_setup_open_all(const recorder_config *config, td_io io,
                                           const td_log *log, feed_setup **out, td_err *err);
 

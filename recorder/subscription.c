@@ -24,7 +24,7 @@ static td_result check_topic(const collection *all, const char *topic, td_err *e
 {
     const char *last = strrchr(topic, '.');
     last = last == NULL ? topic : last + 1;
-    int is_list = strcmp(last, "*") == 0 || strchr(last, '|') != NULL;
+    int is_list = strpbrk(last, "*|") != NULL;
     if (is_list && !all->dialect->has_lists) {
         td_err_set(err, TD_E_INVALID,
                    "topic '%s': family '%s' takes one symbol a topic, no lists and no '*'", topic,

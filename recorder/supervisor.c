@@ -232,7 +232,7 @@ static td_result open_feed_gaps(supervisor *self, size_t index, const gap_list *
     const feed_slots_query query = {.feed = feed->name,
                                     .before_ns = start_ns,
                                     .shard_count = self->feeds[index].subscription.shard_count,
-                                    .is_control_data = feed->auth != AUTH_NONE};
+                                    .is_control_data = feed->api_key_env != NULL};
     feed_slots past = {0};
     td_result rc = archive_writer_feed_slots(self->writer, &query, &past, err);
     self->gap_users[index] = (gap_user){self, (uint16_t)index};
@@ -392,8 +392,8 @@ static td_result open_slot(supervisor *self, size_t feed_index, uint32_t shard, 
         .feed = &self->options.config->feeds[feed_index],
         .feed_index = (uint16_t)feed_index,
         .shard = shard,
-        .api_key = feed->credentials.api_key,
-        .api_secret = feed->credentials.api_secret,
+        .api_key = feed->api_key,
+        .api_secret = feed->api_secret,
         .redactor = self->redactors[feed_index],
         .budget = feed->budget,
         .budget_feed = feed->budget_feed,

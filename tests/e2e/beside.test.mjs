@@ -60,8 +60,8 @@ describe("HTTP beside frames", { concurrency: 3 }, () => {
     });
     const config = path.join(dir, "feeds.yaml");
     fs.writeFileSync(config, `commit_interval: 50ms\nfeeds:\n  - family: inverse\n    url: ${exchange.url}/realtime\n    ca_file: ${exchange.ca}\n` +
-      `    topics: [trade.BTCUSD]\n    http:\n      - name: instruments\n        url: ${rest.url}/v5/market/instruments-info?category=inverse\n        every: 1h\n` +
-      `      - {name: status, url: "${rest.url}/status", every: 2s}\n`);
+      `    topics: [trade.BTCUSD]\n    http:\n      - instruments@1h=${rest.url}/v5/market/instruments-info?category=inverse\n` +
+      `      - status@2s=${rest.url}/status\n`);
     const recorder = new Recorder(t, archive, ["-c", config]);
     // After the first replies another frame, and then a second reply of the one that is requested every 2 s.
     await recorder.until(rest.asked("/status", 2));
@@ -160,7 +160,7 @@ describe("HTTP beside frames", { concurrency: 3 }, () => {
       if (n === 1) for (const ws of exchange.sockets.clients) ws.close(1001);
     });
     const env = { TEST_KEY: KEY, TEST_SECRET: "s3cr3tS3cr3t" };
-    const recorder = new Recorder(t, archive, [...feedArgs(exchange, "inverse", ["order"]), "--commit-interval", "50ms", "--auth", "op", "--api-key-env", "TEST_KEY",
+    const recorder = new Recorder(t, archive, [...feedArgs(exchange, "inverse", ["order"]), "--commit-interval", "50ms", "--api-key-env", "TEST_KEY",
       "--api-secret-env", "TEST_SECRET", "--http", `snapshot@1h=${rest.url}/x?key=${KEY}`], { env });
     await recorder.until(rest.asked(`/x?key=${KEY}`, 2));
     assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);

@@ -65,11 +65,11 @@ export const FAMILIES = {
     frames: ['{"topic":"trade.BTCUSD","data":[{"trade_time_ms":1618666000001,"timestamp":"2021-04-17T13:26:40.000Z","symbol":"BTCUSD","side":"Buy","size":1,"price":60000.5,"tick_direction":"ZeroPlusTick","trade_id":"00000000-0000-4000-8000-000000000001","cross_seq":5938950001}]}'],
   },
   linear: {
-    path: "/realtime_private", speaks: op, auth: "url", args: ["--topic", "position", "--auth", "url"], wanted: ["position"], requests: 1,
+    path: "/realtime_private", speaks: op, auth: "op", args: ["--topic", "position"], wanted: ["position"], requests: 1,
     frames: ['{"topic":"position","action":"update","data":[{"user_id":"1","symbol":"BTCUSDT","size":0.1,"side":"Buy","position_seq":"0"}]}'],
   },
   copytrade: {
-    path: "/realtime_private", speaks: op, auth: "op", args: ["--topic", "copyTradeWallet", "--topic", "copyTradeOrder", "--auth", "op"],
+    path: "/realtime_private", speaks: op, auth: "op", args: ["--topic", "copyTradeWallet", "--topic", "copyTradeOrder"],
     wanted: ["copyTradeWallet", "copyTradeOrder"], requests: 1,
     frames: ['{"topic":"copyTradeWallet","data":{"walletBalance":"10.5","availableBalance":"9"}}'],
   },
@@ -133,10 +133,6 @@ export async function exchange(t, dir, name, options = {}) {
       const conn = { url: request.url, requests: [], topics: [], isAuthentic: false, n };
       conns.push(conn);
       ws.conn = conn;
-      if (family.auth === "url") {
-        const query = new URL(request.url, "wss://x").searchParams;
-        conn.isAuthentic = query.get("api_key") === KEY && query.get("signature") === signature(query.get("expires"));
-      }
       if (family.pings) ws.send('{"ping":1535975085152}');
       options.opened?.(ws, n, request);
     },

@@ -139,19 +139,18 @@ describe("credentials", { concurrency: 4 }, () => {
   const SECRET = "s3cr3tS3cr3ts3cr3tS3cr3t";
 
   /** Record with credentials until two frames have come; what was said, and the archive's frames and text. */
-  async function withAuth(t, how, behaviour) {
+  async function withAuth(t, behaviour) {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");
-    fs.writeFileSync(path.join(dir, "secret"), `${SECRET}\n`, { mode: 0o600 });
     const server = await hostile(t, dir, behaviour);
     const recorder = new Recorder(t, archive, [
-      ...feedArgs(server, "inverse", TRADE), "--auth", how, "--api-key-env", "TEST_KEY", "--api-secret-file", path.join(dir, "secret"),
-      ...(behaviour.args ?? [])], { env: { TEST_KEY: KEY } });
+      ...feedArgs(server, "inverse", TRADE), "--api-key-env", "TEST_KEY", "--api-secret-env", "TEST_SECRET",
+      ...(behaviour.args ?? [])], { env: { TEST_KEY: KEY, TEST_SECRET: SECRET } });
     return { archive, server, recorder };
   }
 
-  test("op: the auth request and its echo are recorded without key and signature", async (t) => {
-    const { archive, server, recorder } = await withAuth(t, "op", {
+  test("the auth request and its echo are recorded without key and signature", async (t) => {
+    const { archive, server, recorder } = await withAuth(t, {
       args: ["--max-frames", "3"],
       message: (ws, request) => {
         ws.send(JSON.stringify({ success: true, ret_msg: "", conn_id: "a", request }));
@@ -177,24 +176,6 @@ describe("credentials", { concurrency: 4 }, () => {
     assert.ok((await eventsOf(t, archive)).some((event) => event.event === "redacted"));
   });
 
-  test("url: the query is nowhere in the archive", async (t) => {
-    const { archive, server, recorder } = await withAuth(t, "url", {
-      args: ["--max-frames", "2"],
-      opened: (ws) => ws.send(trade(1)),
-    });
-    assert.equal((await recorder.ended).code, 0, recorder.stderr);
-    const query = new URL(server.seen.urls[0], "wss://x").searchParams;
-    assert.equal(query.get("api_key"), KEY);
-    const signature = query.get("signature");
-    assert.match(signature, /^[0-9a-f]{64}$/);
-    assert.ok(Number(query.get("expires")) > Date.now() - 60_000);
-    await nothingLeaked(archive, KEY, SECRET, signature);
-    nothingLeakedInText(recorder, KEY, SECRET, signature);
-    const said = await eventsOf(t, archive);
-    assert.ok(said.some((event) => event.event === "redacted"));
-    assert.ok(said.find((event) => event.event === "connect").url.startsWith(server.url));
-  });
-
   test("a key that the user wrote into URLs is hidden as others are: in events, frames, replies and messages", async (t) => {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");
@@ -217,15 +198,8 @@ describe("credentials", { concurrency: 4 }, () => {
     assert.ok(!wrong.stderr.includes(KEY), wrong.stderr);
   });
 
-  test("url: a refusal does not repeat the query", async (t) => {
-    const { recorder } = await withAuth(t, "url", { refuse: () => 401 });
-    assert.equal((await recorder.ended).code, 4, recorder.stderr);
-    assert.match(recorder.stderr, /401/);
-    nothingLeakedInText(recorder, KEY, SECRET, "signature=");
-  });
-
-  test("op: refused credentials are an error that does not contain them", async (t) => {
-    const { recorder, server, archive } = await withAuth(t, "op", {
+  test("refused credentials are an error that does not contain them", async (t) => {
+    const { recorder, server, archive } = await withAuth(t, {
       message: (ws, request) => ws.send(JSON.stringify({ success: false, ret_msg: `error:bad key ${request.args[0]}`, conn_id: "a", request })),
     });
     await recorder.says(/refused the credentials/);
@@ -237,24 +211,22 @@ describe("credentials", { concurrency: 4 }, () => {
     assert.match(refusals[0].detail, /refused the credentials.*error:bad key \*+/);
   });
 
-  test("op: --strict ends with refused credentials; half a key at the end of a cut answer is hidden too", async (t) => {
+  test("--strict ends with refused credentials; half a key at the end of a cut answer is hidden too", async (t) => {
     // Answers are cut to 511 bytes in messages: the key straddles that place.
     const answer = (request) => '{"success":false,"ret_msg":"' + "x".repeat(505 - 28) + request.args[0] + '","conn_id":"a","request":{"op":"auth"}}';
-    const { recorder, archive } = await withAuth(t, "op", { args: ["--strict"], message: (ws, request) => ws.send(answer(request)) });
+    const { recorder, archive } = await withAuth(t, { args: ["--strict"], message: (ws, request) => ws.send(answer(request)) });
     assert.equal((await recorder.ended).code, 4, recorder.stderr);
     nothingLeakedInText(recorder, KEY.slice(0, 5));
     await nothingLeaked(archive, KEY.slice(0, 5));
   });
 
-  test("the simulated exchange accepts the signature, both ways", async (t) => {
-    for (const how of ["op", "url"]) {
-      const dir = temporary(t);
-      const archive = path.join(dir, "tape");
-      const sim = await listening(t, ["sim", "--families", "inverse", "--rate", "500", "--secret", SECRET], dir);
-      const args = [...feedArgs(sim, "inverse"), "--auth", how, "--api-key-env", "TEST_KEY", "--api-secret-env", "TEST_SECRET", "--max-frames", "50"];
-      await run(t, "tapedeck-record", ["record", "-a", archive, ...args], { env: { TEST_KEY: KEY, TEST_SECRET: SECRET } });
-      await nothingLeaked(archive, KEY, SECRET);
-    }
+  test("the simulated exchange accepts the signature", async (t) => {
+    const dir = temporary(t);
+    const archive = path.join(dir, "tape");
+    const sim = await listening(t, ["sim", "--families", "inverse", "--rate", "500", "--secret", SECRET], dir);
+    const args = [...feedArgs(sim, "inverse"), "--api-key-env", "TEST_KEY", "--api-secret-env", "TEST_SECRET", "--max-frames", "50"];
+    await run(t, "tapedeck-record", ["record", "-a", archive, ...args], { env: { TEST_KEY: KEY, TEST_SECRET: SECRET } });
+    await nothingLeaked(archive, KEY, SECRET);
   });
 
   test("missing credentials are a wrong configuration", async (t) => {
@@ -262,11 +234,8 @@ describe("credentials", { concurrency: 4 }, () => {
     const server = { url: "wss://127.0.0.1:1", ca: "/nowhere" };
     const row = (...more) => ["record", "-a", path.join(dir, "tape"), ...feedArgs(server, "inverse", TRADE), ...more];
     for (const [args, text] of [
-      [row("--auth", "op"), /api.key/],
-      [row("--auth", "op", "--api-key-env", "NO_SUCH_VARIABLE", "--api-secret-env", "NEITHER"), /NO_SUCH_VARIABLE/],
-      [row("--auth", "op", "--api-key-file", "/nowhere/key", "--api-secret-file", "/nowhere/secret"), /\/nowhere\/key/],
-      [row("--api-key-env", "HOME", "--api-secret-env", "PATH"), /auth/],
-      [row("--auth", "sometimes"), /none, op, url|one of/],
+      [row("--api-key-env", "HOME"), /secret: one is missing/],
+      [row("--api-key-env", "NO_SUCH_VARIABLE", "--api-secret-env", "NEITHER"), /NO_SUCH_VARIABLE/],
     ]) {
       const end = await run(t, "tapedeck-record", args, { status: null });
       assert.ok([2, 4].includes(end.code), `${end.code}: ${end.stderr}`);

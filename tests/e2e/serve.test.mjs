@@ -8,7 +8,7 @@ import { capture, FRAMES_MS as MS, importFrames, isRecorded, json, jsonLines, li
 
 const V5 = "v5-2026-08-09.jsonl.gz";
 const SECRET = { TEST_KEY: "a-test-key", TEST_SECRET: "a-test-secret" };
-const AUTH = ["--auth", "op", "--api-key-env", "TEST_KEY", "--api-secret-env", "TEST_SECRET"];
+const AUTH = ["--api-key-env", "TEST_KEY", "--api-secret-env", "TEST_SECRET"];
 
 /** Serve an archive, record it from there; the new archive. */
 async function recordServed(t, dir, source, { family, host, serve = [], record }) {

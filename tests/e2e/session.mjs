@@ -10,7 +10,7 @@ const cross = (topics, symbols) => topics.flatMap((topic) => symbols.map((symbol
 const V5_BOOKS = ["orderbook.1", "orderbook.50", "orderbook.200"];
 const OPTIONS = ["BTC-25DEC26-60000-C", "ETH-25DEC26-2300-C"];
 
-/** path, topics, and for private families how they authenticate. */
+/** path, topics, and whether it authenticates. */
 export const SESSION = {
   inverse: {
     path: "/realtime", auth: "op",
@@ -25,7 +25,7 @@ export const SESSION = {
     topics: cross(["trade", "orderBookL2_25", "orderBook_200.100ms", "instrument_info.100ms", "candle.1", "liquidation"], ["BTCUSDT", "ETHUSDT"]).concat("insurance.BTC"),
   },
   "linear-private": {
-    family: "linear", path: "/realtime_private", auth: "url",
+    family: "linear", path: "/realtime_private", auth: "op",
     topics: ["position", "execution", "order", "stop_order", "wallet"],
   },
   copytrade: {
@@ -131,7 +131,7 @@ export function sessionConfig(dir, server, only = Object.keys(SESSION)) {
     `    ca_file: ${server.ca}`,
     `    topics: [${quoted(feed.topics)}]`,
     ...(feed.unknown ? ["    allow_unknown_topic: true"] : []),
-    ...(feed.auth ? [`    auth: ${feed.auth}`, "    api_key_env: SESSION_KEY", "    api_secret_env: SESSION_SECRET"] : []),
+    ...(feed.auth ? ["    api_key_env: SESSION_KEY", "    api_secret_env: SESSION_SECRET"] : []),
   ].join("\n"));
   fs.writeFileSync(file, `commit_interval: 200ms\nfeeds:\n${feeds.join("\n")}\n`);
   return file;

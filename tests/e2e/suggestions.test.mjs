@@ -45,7 +45,7 @@ test("an error in a configuration has its file, its line and its key, also where
     [`${feed}    strict: maybe\n`, 5, "strict: 'maybe' is neither true nor false"],
     [`${feed}    symbols_file: ${dir}/nowhere\n`, 5, "No such file or directory"],
     [`${feed}    ca_file: ${dir}/nowhere.pem\n`, 5, "No such file or directory"],
-    [`${feed}    auth: op\n    api_key_env: TD_NO_SUCH_KEY\n    api_secret_env: TD_NO_SUCH_SECRET\n`, 2, "TD_NO_SUCH_KEY is not set"],
+    [`${feed}    api_key_env: TD_NO_SUCH_KEY\n    api_secret_env: TD_NO_SUCH_SECRET\n`, 2, "TD_NO_SUCH_KEY is not set"],
     ["feeds:\n  - family: v5-linear\n    symbols: [BTCUSDT]\n    topics: [publicTrades]\n", 4, "has no topic 'publicTrades.BTCUSDT'", "did you mean 'publicTrade'?"],
     ["feeds:\n  - topics: [trade]\n    family: invrese\n", 3, "there is no family 'invrese'", "did you mean 'inverse'?"],
   ]) {

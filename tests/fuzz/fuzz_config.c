@@ -19,7 +19,7 @@ static void check_feed(const recorder_config *config, size_t index)
     TD_ASSERT(feed->family != NULL);
     TD_ASSERT(feed->url != NULL);
     TD_ASSERT(feed_name_is_valid(feed->name));
-    TD_ASSERT(feed->auth != AUTH_UNSET);
+    TD_ASSERT((feed->api_key_env == NULL) == (feed->api_secret_env == NULL));
     TD_ASSERT(feed->http_count <= LIMIT_FEED_HTTP);
     for (size_t i = 0; i < feed->http_count; i++)
         TD_ASSERT(feed->http[i].name[0] != '\0');

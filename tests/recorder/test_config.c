@@ -100,63 +100,31 @@ static const struct {
     {"private URL without credentials",
      "feeds:\n  - url: wss://stream.bybit.com/v5/private\n    topics: [order]\n",
      ":2: ", "v5-private", "needs credentials"},
-    {"private family that must not authenticate",
-     "feeds:\n  - family: v5-private\n    auth: none\n    topics: [order]\n", ":3: ", "v5-private",
-     "needs credentials"},
-    {"authentication by URL where there is none",
-     "feeds:\n  - family: v5-private\n    auth: url\n    topics: [order]\n"
-     "    api_key_env: A\n    api_secret_env: B\n",
-     ":3: ", "URL", "auth: op"},
-    {"credentials of a public feed",
-     "feeds:\n  - family: inverse\n    topics: [trade]\n    api_key_env: A\n"
-     "    api_secret_env: B\n",
-     ":2: ", "credentials", "auth is none"},
-    {"public topics at a private address",
-     "feeds:\n  - family: linear\n    auth: op\n    api_key_env: A\n    api_secret_env: B\n"
-     "    topics: [order, trade]\n    symbols: [BTCUSDT]\n",
-     ":6: ", "topic 'trade' is public", "realtime_private' has private topics only"},
-    {"the same as a whole topic, by URL",
-     "feeds:\n  - url: wss://stream.bybit.com/contract/private/v3\n    auth: op\n"
-     "    api_key_env: A\n    api_secret_env: B\n    topics: [tickers.BTCUSDT]\n",
-     ":6: ", "'tickers.BTCUSDT' is public", "/contract/private/v3"},
-    {"private topics without credentials", "feeds:\n  - family: linear\n    topics: [order]\n",
-     ":3: ", "topic 'order' is private", "needs credentials"},
-    {"the same where one address has both",
-     "feeds:\n  - family: inverse\n    topics: [trade.BTCUSD, position]\n",
-     ":3: ", "topic 'position' is private", "needs credentials"},
+    {"half of the credentials",
+     "feeds:\n  - family: inverse\n    topics: [trade]\n    api_key_env: A\n",
+     ":2: ", "a key and a secret", "one is missing"},
     {"compressed frames where there are none",
      "feeds:\n  - family: inverse\n    topics: [trade]\n    binary: true\n", ":4: ", "inverse",
      "has no compressed frames"},
-    {"HTTP without a URL",
-     "feeds:\n  - family: inverse\n    topics: [trade]\n    http:\n      - name: a\n",
-     ":5: ", "'a'", "no url"},
-    {"HTTP with a strange key",
-     "feeds:\n  - family: inverse\n    topics: [trade]\n    http:\n"
-     "      - {name: a, uri: b}\n",
-     ":5: ", "uri", "name, url, every"},
     {"HTTP that is no list", "feeds:\n  - family: inverse\n    topics: [trade]\n    http: a\n",
      ":4: ", "http", "list"},
     {"HTTP of another kind",
-     "feeds:\n  - family: inverse\n    topics: [trade]\n    http:\n"
-     "      - {name: a, url: \"wss://h/\"}\n",
-     ":5: ", "wss://h/", "https://"},
+     "feeds:\n  - family: inverse\n    topics: [trade]\n    http: [\"a=wss://h/\"]\n",
+     ":4: ", "wss://h/", "https://"},
     {"HTTP too often",
      "feeds:\n  - family: inverse\n    topics: [trade]\n    http:\n"
-     "      - {name: a, url: \"https://h/\", every: 1s}\n"
-     "      - {name: b, url: \"https://h/\", every: 2s}\n",
+     "      - a@1s=https://h/\n      - b@2s=https://h/\n",
      ":5: ", "1.5 HTTP requests a second", "may have one"},
     {"HTTP more often than is allowed at all",
-     "feeds:\n  - family: inverse\n    topics: [trade]\n    http:\n"
-     "      - {name: a, url: \"https://h/\", every: 10ms}\n",
-     ":5: ", "every", "1 s"},
+     "feeds:\n  - family: inverse\n    topics: [trade]\n    http: [a@10ms=https://h/]\n",
+     ":4: ", "every", "1 s"},
     {"two HTTP requests of one name",
      "feeds:\n  - family: inverse\n    topics: [trade]\n    http:\n"
-     "      - {name: a, url: \"https://h/\"}\n      - {name: a, url: \"https://h/\"}\n",
+     "      - a=https://h/\n      - a=https://h/\n",
      ":5: ", "'a'", "two HTTP"},
     {"HTTP name that is a path",
-     "feeds:\n  - family: inverse\n    topics: [trade]\n    http:\n"
-     "      - {name: a/b, url: \"https://h/\"}\n",
-     ":5: ", "a/b", "letters"},
+     "feeds:\n  - family: inverse\n    topics: [trade]\n    http: [a/b=https://h/]\n",
+     ":4: ", "a/b", "letters"},
     {"no topics", "feeds:\n  - family: inverse\n", ":2: ", "topic", ""},
     {"two of one name",
      "feeds:\n  - family: inverse\n    topics: [a]\n  - family: inverse\n    topics: [a]\n",
@@ -170,8 +138,6 @@ static const struct {
     {"foreign URL with a password and a key",
      "feeds:\n  - url: wss://user:hunter2@example.com/x?api_key=k\n    topics: [a]\n",
      ":2: ", "'wss://************@example.com/x'", ""},
-    {"auth without key", "feeds:\n  - family: inverse\n    auth: op\n    topics: [order]\n",
-     ":3: ", "auth", "api_key_env"},
     {"name that is a path", "feeds:\n  - family: inverse\n    name: ../x\n    topics: [trade]\n",
      ":3: ", "../x", "letters"},
 };
@@ -213,79 +179,42 @@ static feed_config *one_feed(recorder_config *config, const char *family_name)
     return &config->feeds[0];
 }
 
-/* The defaults of a family: docs/wire.md 1.1, 1.4. */
-static void authentication_is_by_family(void **state)
+/* The addresses of a family: docs/wire.md 1.1, 1.4. */
+static void credentials_choose_the_address(void **state)
 {
     (void)state; /* none */
     static const struct {
         const char *family;
-        int given, settled;
+        int has_credentials;
         const char *url;
     } ROWS[] = {
-        {"inverse", AUTH_UNSET, AUTH_NONE, "wss://stream.bybit.com/realtime"},
-        {"inverse", AUTH_OP, AUTH_OP, "wss://stream.bybit.com/realtime"},
-        {"linear", AUTH_OP, AUTH_OP, "wss://stream.bybit.com/realtime_private"},
-        {"linear", AUTH_URL, AUTH_URL, "wss://stream.bybit.com/realtime_private"},
-        {"v5-private", AUTH_UNSET, AUTH_OP, "wss://stream.bybit.com/v5/private"},
-        {"usdc-private", AUTH_UNSET, AUTH_OP,
-         "wss://stream.bybit.com/trade/option/usdc/private/v1"},
-        {"spot-private", AUTH_UNSET, AUTH_OP, "wss://stream.bybit.com/spot/ws"},
+        {"inverse", 0, "wss://stream.bybit.com/realtime"},
+        {"inverse", 1, "wss://stream.bybit.com/realtime"},
+        {"linear", 0, "wss://stream.bybit.com/realtime_public"},
+        {"linear", 1, "wss://stream.bybit.com/realtime_private"},
+        {"v5-private", 1, "wss://stream.bybit.com/v5/private"},
+        {"usdc-private", 1, "wss://stream.bybit.com/trade/option/usdc/private/v1"},
+        {"spot-private", 1, "wss://stream.bybit.com/spot/ws"},
     };
     recorder_config *config = td_alloc(sizeof *config);
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
         td_err err;
         feed_config *feed = one_feed(config, ROWS[i].family);
-        feed->auth = ROWS[i].given;
-        if (ROWS[i].settled != AUTH_NONE) {
+        if (ROWS[i].has_credentials) {
             feed->api_key_env = "A";
-            feed->api_secret_file = "b";
+            feed->api_secret_env = "B";
         }
         if (strcmp(ROWS[i].family, "spot-private") != 0) /* everything comes by itself */
             feed->topics = (options_list){.items = {"order"}, .count = 1};
-        if (strcmp(ROWS[i].family, "inverse") == 0) /* one address has both */
-            feed->topics = (options_list){.items = {"trade", "order"},
-                                          .count = ROWS[i].settled == AUTH_NONE ? 1 : 2};
         if (config_finish(config, &err) != TD_OK)
             fail_msg("%s: %s", ROWS[i].family, err.text);
-        assert_int_equal(feed->auth, ROWS[i].settled);
         assert_string_equal(feed->url, ROWS[i].url);
     }
     td_err err;
     feed_config *feed = one_feed(config, "v5-private");
     feed->topics = (options_list){.items = {"order"}, .count = 1};
     assert_int_equal(config_finish(config, &err), TD_E_INVALID);
-    assert_non_null(strstr(err.hint, "auth: op"));
     assert_non_null(strstr(err.hint, "api_key_env"));
-    td_free(config);
-}
-
-/* The command line's form and the file's say the same. */
-/* Public topics of families that have private ones, too, whatever the topic names: docs/wire.md 2.
- */
-static void public_topics_need_no_credentials(void **state)
-{
-    (void)state; /* none */
-    static const struct {
-        const char *family, *topic;
-    } ROWS[] = {
-        {"inverse", "trade"},
-        {"inverse", "trade.*"},
-        {"inverse", "klineV2.1.BTCUSD"},
-        {"inverse", "kline.BTCUSD.1m"}, /* the symbol is not its last part */
-        {"inverse", "insurance.BTC"},
-        {"linear", "candle.1.BTCUSDT"},
-        {"copytrade", "instrument_info.100ms.BTCUSDT"},
-        {"contract-v3", "tickers.BTCUSDT"},
-    };
-    recorder_config *config = td_alloc(sizeof *config);
-    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
-        td_err err;
-        feed_config *feed = one_feed(config, ROWS[i].family);
-        feed->topics = (options_list){.items = {ROWS[i].topic}, .count = 1};
-        if (config_finish(config, &err) != TD_OK)
-            fail_msg("%s %s: %s", ROWS[i].family, ROWS[i].topic, err.text);
-        assert_int_equal(feed->auth, AUTH_NONE);
-    }
     td_free(config);
 }
 
@@ -308,8 +237,7 @@ static void http_requests_are_read(void **state)
     assert_int_equal(feed->http[1].every_ns, 3600 * TD_NS_PER_S);
     static const char TEXT[] =
         "feeds:\n  - family: inverse\n    topics: [trade]\n    http:\n"
-        "      - name: instruments\n        url: https://h/x\n        every: 1d\n"
-        "      - {name: b, url: \"https://h/y\"}\n    symbols: [A]\n";
+        "      - instruments@1d=https://h/x\n      - b=https://h/y\n    symbols: [A]\n";
     if (load(config, TEXT, &err) != TD_OK)
         fail_msg("%s", err.text);
     feed = &config->feeds[0];
@@ -320,21 +248,9 @@ static void http_requests_are_read(void **state)
     assert_string_equal(feed->http[1].name, "b");
     assert_int_equal(feed->symbols.count, 1);
     config_fini(config);
-    static const struct {
-        const char *text, *name;
-    } NAMED[] = {{"https://h/v5/market/time?x=1", "time"},
-                 {"http://h/a%20b/", "a_20b"},
-                 {"https://h", "reply"}};
-    for (size_t i = 0; i < sizeof NAMED / sizeof *NAMED; i++) {
-        feed = one_feed(config, "inverse");
-        feed->topics = (options_list){.items = {"trade"}, .count = 1};
-        feed->http_texts = (options_list){.items = {NAMED[i].text}, .count = 1};
-        assert_int_equal(config_finish(config, &err), TD_OK);
-        assert_string_equal(feed->http[0].name, NAMED[i].name);
-        assert_string_equal(feed->http[0].url, NAMED[i].text);
-    }
-    static const char *const WRONG[] = {"https:///", "=https://h/", "a@=https://h/",
-                                        "a@soon=https://h/", "a=h"};
+    static const char *const WRONG[] = {"https://h/x",       "=https://h/",      "a@=https://h/",
+                                        "a@soon=https://h/", "a@31d=https://h/", "a=h",
+                                        "a=https:///"};
     for (size_t i = 0; i < sizeof WRONG / sizeof *WRONG; i++) {
         feed = one_feed(config, "inverse");
         feed->topics = (options_list){.items = {"trade"}, .count = 1};
@@ -351,8 +267,7 @@ int main(void)
         cmocka_unit_test(a_whole_file_is_read),
         cmocka_unit_test(faults_are_named_by_line_and_key),
         cmocka_unit_test(a_missing_file_is_said),
-        cmocka_unit_test(authentication_is_by_family),
-        cmocka_unit_test(public_topics_need_no_credentials),
+        cmocka_unit_test(credentials_choose_the_address),
         cmocka_unit_test(http_requests_are_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
