@@ -106,7 +106,7 @@ static const struct {
     {"compressed frames where there are none",
      "feeds:\n  - family: inverse\n    topics: [trade]\n    binary: true\n", ":4: ", "inverse",
      "has no compressed frames"},
-    {"HTTP that is no list", "feeds:\n  - family: inverse\n    topics: [trade]\n    http: a\n",
+    {"HTTP that is no list", "feeds:\n  - family: inverse\n    topics: [trade]\n    http: {a: b}\n",
      ":4: ", "http", "list"},
     {"HTTP of another kind",
      "feeds:\n  - family: inverse\n    topics: [trade]\n    http: [\"a=wss://h/\"]\n",
