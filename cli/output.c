@@ -24,12 +24,6 @@ void output_init(output_stream *output, FILE *out)
     td_buf_init(&output->line, OUTPUT_VALUE_FACTOR * LIMIT_FRAME_BYTES);
 }
 
-void output_init_memory(output_stream *output, const output_stream *form)
-{
-    *output = (output_stream){.columns = form->columns, .has_colour = form->has_colour};
-    td_buf_init(&output->line, OUTPUT_VALUE_FACTOR * LIMIT_FRAME_BYTES);
-}
-
 /* The line in place of the missing ones. */
 static size_t format_lost(void *user, uint64_t lines, char *out, size_t out_bytes)
 {
@@ -66,7 +60,7 @@ static void keep_failure(output_stream *output, td_result rc)
 static void write_out(output_stream *output)
 {
     td_bytes left = td_buf_view(&output->line);
-    if (output->rc != TD_OK || left.size == 0 || output->out == NULL)
+    if (output->rc != TD_OK || left.size == 0)
         return;
     if (output->writer != NULL) {
         line_writer_put(output->writer, left);
@@ -83,7 +77,7 @@ static void write_out(output_stream *output)
 void output_flush(output_stream *output)
 {
     write_out(output);
-    if (output->rc != TD_OK || output->out == NULL)
+    if (output->rc != TD_OK)
         return;
     if (output->writer != NULL) {
         td_result rc = line_writer_failure(output->writer, &output->err);
@@ -135,15 +129,6 @@ void output_printf(output_stream *output, const char *format, ...)
     td_result rc = td_escape_vprintf(&output->line, &output->err, format, values);
     va_end(values);
     end_piece(output, rc);
-}
-
-void output_styled(output_stream *output, terminal_style style, const char *text)
-{
-    if (output->has_colour)
-        output_bytes(output, td_bytes_str(terminal_style_begin(style)));
-    output_printf(output, "%s", text);
-    if (output->has_colour)
-        output_bytes(output, td_bytes_str(TERMINAL_STYLE_END));
 }
 
 json_writer *output_json_begin(output_stream *output)

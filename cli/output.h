@@ -20,7 +20,7 @@
 #include "json/json_write.h"
 
 typedef struct output_stream {
-    FILE *out;           /* NULL: none, all that is printed stays in line */
+    FILE *out;
     line_writer *writer; /* NULL: not detached */
     size_t columns;      /* of out's terminal; 0: out is no terminal */
     int has_colour;
@@ -32,9 +32,6 @@ typedef struct output_stream {
 
 /* Write to out (stdout, or a file for tests), which is borrowed. */
 void output_init(output_stream *output, FILE *out);
-
-/* Keep what is printed in line, in the form that the other output has; output_finish drops it. */
-void output_init_memory(output_stream *output, const output_stream *form);
 
 /* From here on never wait for the reader. Nothing was printed before; from now on each call below
  * prints whole JSON lines, of at most LIMIT_OUTPUT_LINE_BYTES. TD_E_IO. */
@@ -52,9 +49,6 @@ TD_MUST_USE td_result output_finish(output_stream *output, td_err *err);
  * is escaped (td_escape_vprintf has the conversions). */
 void output_bytes(output_stream *output, td_bytes bytes);
 void output_printf(output_stream *output, const char *format, ...) TD_PRINTF(2, 3);
-
-/* Text for people, emphasized where there are colours; it is escaped, too. */
-void output_styled(output_stream *output, terminal_style style, const char *text);
 
 /* Start a JSON value; write it with the writer that this returns; end it with LF. */
 json_writer *output_json_begin(output_stream *output);

@@ -22,44 +22,54 @@ struct result_field {
 void result_begin(result_writer *r, output_stream *output, const json_options *form)
 {
     *r = (result_writer){.output = output, .scope = NO_FIELD, .table_of = NO_FIELD};
-    output_init_memory(&r->page, output);
+    td_buf_init(&r->page, SIZE_MAX); /* as long as the result that it describes */
     r->json = form->is_json ? &output->json : NULL;
 }
 
-td_result result_end(result_writer *r, td_err *err)
+void result_end(result_writer *r)
 {
     TD_ASSERT(r->json == NULL || r->json->depth == 0);
     if (r->table_of != NO_FIELD)
         table_fini(&r->table);
     td_free(r->fields);
-    return output_finish(&r->page, err);
+    td_buf_fini(&r->page);
 }
 
 /* ---- fields of text ---- */
 
-/* A new field, without text yet; NULL after a failed write. */
+static void vprint(result_writer *r, const char *format, va_list values)
+{
+    td_result rc = td_escape_vprintf(&r->page, NULL, format, values);
+    TD_ASSERT(rc == TD_OK); /* the page has no limit */
+}
+
+static void TD_PRINTF(2, 3) print(result_writer *r, const char *format, ...)
+{
+    va_list values;
+    va_start(values, format);
+    vprint(r, format, values);
+    va_end(values);
+}
+
+/* A new field, without text yet. */
 static result_field *add_field(result_writer *r, const char *name, uint64_t value)
 {
-    if (output_is_broken(&r->page))
-        return NULL;
     r->fields = td_array_grow(r->fields, r->field_count, sizeof *r->fields);
     result_field *field = &r->fields[r->field_count++];
-    *field = (result_field){name, r->scope, value, r->page.line.size, 0};
+    *field = (result_field){name, r->scope, value, r->page.size, 0};
     return field;
 }
 
 /* The field's text is what the page has after its beginning. */
 static void end_text(result_writer *r, result_field *field)
 {
-    field->text_size = r->page.line.size - field->text_at;
+    field->text_size = r->page.size - field->text_at;
 }
 
 static void add_text(result_writer *r, const char *name, uint64_t value, const char *text)
 {
     result_field *field = add_field(r, name, value);
-    if (field == NULL)
-        return;
-    output_printf(&r->page, "%s", text);
+    print(r, "%s", text);
     end_text(r, field);
 }
 
@@ -96,18 +106,12 @@ static const result_field *find(const result_writer *r, const char *path)
     return &r->fields[at];
 }
 
-/* A part of the page; an empty page has no memory to point to. */
-static td_bytes page_part(const result_writer *r, size_t at, size_t size)
-{
-    return size == 0 ? td_bytes_str("") : td_bytes_of(r->page.line.data + at, size);
-}
-
 /* The page has the text already: with space for a copy it does not move while that is made. */
 static void print_text(result_writer *r, const result_field *field)
 {
-    r->page.rc = td_buf_reserve(&r->page.line, field->text_size, &r->page.err);
-    if (r->page.rc == TD_OK)
-        output_bytes(&r->page, page_part(r, field->text_at, field->text_size));
+    td_buf_grow(&r->page, field->text_size);
+    if (field->text_size > 0)
+        td_buf_add(&r->page, r->page.data + field->text_at, field->text_size);
 }
 
 static void print_all(result_writer *r, const char *between, int between_size)
@@ -116,7 +120,7 @@ static void print_all(result_writer *r, const char *between, int between_size)
     for (size_t i = r->scope + 1; i < r->field_count; i++) {
         if (r->fields[i].parent != r->scope)
             continue;
-        output_printf(&r->page, "%.*s%s ", between_size, before, r->fields[i].name);
+        print(r, "%.*s%s ", between_size, before, r->fields[i].name);
         print_text(r, &r->fields[i]);
         before = between;
     }
@@ -137,14 +141,13 @@ static const char *print_field(result_writer *r, const char *at)
     const char *slash = memchr(option, '/', (size_t)(end - option));
     if (*option == ' ' && slash != NULL) {
         int is_one = field->value == 1;
-        output_printf(&r->page, "%.*s", (int)(is_one ? slash - option : end - slash) - 1,
-                      (is_one ? option : slash) + 1);
+        print(r, "%.*s", (int)(is_one ? slash - option : end - slash) - 1,
+              (is_one ? option : slash) + 1);
     } else if (*option == ' ') {
-        output_printf(&r->page, "%s %.*s%s",
-                      field->value == UINT64_MAX ? "?" : format_count(field->value).text, size,
-                      option + 1, field->value == 1 ? "" : "s");
+        print(r, "%s %.*s%s", field->value == UINT64_MAX ? "?" : format_count(field->value).text,
+              size, option + 1, field->value == 1 ? "" : "s");
     } else if (*option == '|' && field->value == 0) {
-        output_printf(&r->page, "%.*s", size, option + 1);
+        print(r, "%.*s", size, option + 1);
     } else if (*option == '|' || *option == '}') {
         print_text(r, field);
     }
@@ -162,9 +165,9 @@ static int is_left_out(const result_writer *r, const char *part)
 
 static void print_pattern(result_writer *r, const char *at)
 {
-    while (*at != '\0' && !output_is_broken(&r->page)) {
+    while (*at != '\0') {
         size_t plain = strcspn(at, "{[]");
-        output_bytes(&r->page, td_bytes_of(at, plain));
+        td_buf_add(&r->page, at, plain);
         at += plain;
         if (*at == '{')
             at = print_field(r, at + 1);
@@ -180,8 +183,7 @@ static void print_pattern(result_writer *r, const char *at)
 static void begin_container(result_writer *r, const char *name)
 {
     result_field *field = add_field(r, name, 0);
-    if (field != NULL)
-        r->scope = (size_t)(field - r->fields);
+    r->scope = (size_t)(field - r->fields);
 }
 
 void result_object_begin(result_writer *r, const char *name)
@@ -200,14 +202,11 @@ void result_object_begin(result_writer *r, const char *name)
 /* The cells of a row, each put together at the page's end. */
 static void add_cells(result_writer *r)
 {
-    td_buf *page = &r->page.line;
     for (size_t i = 0; i < r->table.column_count; i++) {
-        size_t at = page->size;
+        size_t at = r->page.size;
         print_pattern(r, r->table.columns[i].pattern);
-        if (output_is_broken(&r->page))
-            return;
-        table_cell(&r->table, page_part(r, at, page->size - at));
-        page->size = at;
+        table_cell(&r->table, td_bytes_of((const char *)r->page.data + at, r->page.size - at));
+        r->page.size = at;
     }
 }
 
@@ -219,20 +218,19 @@ static void print_page(output_stream *output, const td_buf *page)
     const char *end = at + page->size;
     while (output->columns > 0 && at < end) {
         const char *next = memchr(at, '\n', (size_t)(end - at));
-        size_t size = (size_t)((next == NULL ? end : next) - at);
-        size_t indent = 0;
-        while (indent < size && at[indent] == ' ')
-            indent++;
-        size_t bytes = terminal_line(at, size, output->columns);
-        while (bytes < size) {
+        const char *line_end = next == NULL ? end : next;
+        size_t indent = strspn(at, " ");
+        for (size_t width = output->columns;; width = output->columns - indent - 2) {
+            size_t bytes = terminal_line(at, (size_t)(line_end - at), width);
             output_bytes(output, td_bytes_of(at, bytes));
+            at += bytes;
+            if (at == line_end)
+                break;
             output_printf(output, "\n%*s", (int)indent + 2, "");
-            at += bytes + 1;
-            size -= bytes + 1;
-            bytes = terminal_line(at, size, output->columns - indent - 2);
+            at += strspn(at, " ");
         }
-        output_bytes(output, td_bytes_of(at, size + (next != NULL)));
-        at += size + (next != NULL);
+        output_bytes(output, td_bytes_of(at, next != NULL));
+        at += next != NULL;
     }
     if (at < end)
         output_bytes(output, td_bytes_of(at, (size_t)(end - at)));
@@ -242,7 +240,7 @@ static void print_page(output_stream *output, const td_buf *page)
  * between its beginning and the page's end. */
 static void end_row(result_writer *r, result_field *row, size_t text_at)
 {
-    td_buf *page = &r->page.line;
+    td_buf *page = &r->page;
     size_t size = page->size - text_at;
     if (size > 0)
         memmove(page->data + row->text_at, page->data + text_at, size);
@@ -252,6 +250,8 @@ static void end_row(result_writer *r, result_field *row, size_t text_at)
         r->fields[r->scope].value++;
         return;
     }
+    td_buf_add(page, "", 1); /* an end for print_page */
+    page->size--;
     print_page(r->output, page);
     td_buf_clear(page);
 }
@@ -266,17 +266,13 @@ void result_object_end(result_writer *r, const char *pattern)
             output_json_item(r->output);
         return;
     }
-    if (output_is_broken(&r->page))
-        return;
     TD_ASSERT(r->scope != NO_FIELD);
-    size_t text_at = r->page.line.size;
+    size_t text_at = r->page.size;
     result_field *object = &r->fields[r->scope];
     if (object->parent != NO_FIELD && object->parent == r->table_of)
         add_cells(r);
     else if (pattern != NULL)
         print_pattern(r, pattern);
-    if (output_is_broken(&r->page))
-        return;
     r->scope = object->parent;
     if (object->name == NULL) {
         end_row(r, object, text_at);
@@ -301,7 +297,7 @@ void result_table_begin(result_writer *r, const char *name, const table_column *
                         size_t count)
 {
     result_list_begin(r, name);
-    if (r->json != NULL || output_is_broken(&r->page))
+    if (r->json != NULL)
         return;
     TD_ASSERT(r->table_of == NO_FIELD);
     r->table_of = r->scope;
@@ -314,12 +310,10 @@ void result_list_end(result_writer *r)
         json_write_array_end(r->json);
         return;
     }
-    if (output_is_broken(&r->page))
-        return;
     TD_ASSERT(r->scope != NO_FIELD);
     result_field *list = &r->fields[r->scope];
     if (r->scope == r->table_of) {
-        r->page.rc = table_print(&r->table, &r->page, &r->page.err);
+        table_print(&r->table, r->output->columns, r->output->has_colour, &r->page);
         table_fini(&r->table);
         r->table_of = NO_FIELD;
     }
@@ -434,12 +428,12 @@ void result_null(result_writer *r, const char *name)
 
 void result_note(result_writer *r, const char *name, const char *format, ...)
 {
-    result_field *field = r->json == NULL ? add_field(r, name, 0) : NULL;
-    if (field == NULL)
+    if (r->json != NULL)
         return;
+    result_field *field = add_field(r, name, 0);
     va_list values;
     va_start(values, format);
-    r->page.rc = td_escape_vprintf(&r->page.line, &r->page.err, format, values);
+    vprint(r, format, values);
     va_end(values);
     end_text(r, field);
     field->value = field->text_size > 0;
@@ -454,35 +448,36 @@ void result_duration(result_writer *r, const char *name, uint64_t ns)
 
 void result_styled(result_writer *r, const char *name, terminal_style style, const char *text)
 {
-    result_field *field = r->json == NULL ? add_field(r, name, 1) : NULL;
-    if (field == NULL)
+    int has_colour = r->output->has_colour;
+    if (r->json != NULL)
         return;
-    output_styled(&r->page, style, text);
+    result_field *field = add_field(r, name, 1);
+    td_bytes begin = td_bytes_str(has_colour ? terminal_style_begin(style) : "");
+    td_bytes end = td_bytes_str(has_colour ? TERMINAL_STYLE_END : "");
+    td_buf_add(&r->page, begin.data, begin.size);
+    print(r, "%s", text);
+    td_buf_add(&r->page, end.data, end.size);
     end_text(r, field);
 }
 
 void result_filled(result_writer *r, const char *name, const char *pattern)
 {
-    size_t text_at = r->page.line.size;
+    size_t text_at = r->page.size;
     if (r->json != NULL)
         return;
     print_pattern(r, pattern);
-    result_field *field = add_field(r, name, r->page.line.size > text_at);
-    if (field == NULL)
-        return;
+    result_field *field = add_field(r, name, r->page.size > text_at);
     field->text_at = text_at;
     end_text(r, field);
 }
 
 void result_log(result_writer *r, reporter *log, td_log_level level, const char *pattern)
 {
-    td_buf *page = &r->page.line;
+    td_buf *page = &r->page;
     size_t text_at = page->size;
     if (r->json != NULL)
         return;
     print_pattern(r, pattern);
-    if (output_is_broken(&r->page))
-        return;
     if (page->size > text_at)
         report_line(log, level, "%.*s", (int)(page->size - text_at),
                     (const char *)page->data + text_at);

@@ -20,8 +20,7 @@
  * printed in words, are notes: in no JSON.
  *
  * Names are borrowed until result_end; texts are copied, and escaped for screens (base/escape.h). A
- * wrong name, pattern or nesting is an assertion. The first failure is kept, and later calls do
- * nothing. One thread. */
+ * wrong name, pattern or nesting is an assertion. One thread. */
 #ifndef TD_CLI_RESULT_H
 #define TD_CLI_RESULT_H
 
@@ -41,7 +40,7 @@ typedef struct result_writer {
     output_stream *output;
     json_writer *json; /* NULL: text */
     /* Of text: */
-    output_stream page;   /* the texts of all fields, and of what ended */
+    td_buf page;          /* the texts of all fields, and of what ended */
     result_field *fields; /* of the open objects and lists, and of what ended in them */
     size_t field_count;
     size_t scope; /* field of the innermost open object or list */
@@ -52,9 +51,9 @@ typedef struct result_writer {
 /* Describe results for output, which is borrowed, in the given form. */
 void result_begin(result_writer *r, output_stream *output, const json_options *form);
 
-/* Free everything; text that is still open, because the verb failed half way, is dropped. TD_OK;
- * TD_E_LIMIT: the text is not complete. What could not be written is the output's own failure. */
-TD_MUST_USE td_result result_end(result_writer *r, td_err *err);
+/* Free everything; text that is still open, because the verb failed half way, is dropped. What
+ * could not be written is the output's own failure. */
+void result_end(result_writer *r);
 
 /* An object. The name is NULL for a row of a list, and for a whole document: outside of everything
  * each object is a line of JSON. The pattern is its text, NULL: none; that of a document is broken

@@ -1,7 +1,7 @@
 /* Tables for people: columns as wide as their widest cell, numbers to the right. Cells are copied,
- * and escaped (base/escape.h). On a terminal a table is as wide as the terminal at most: columns
- * that it can do without are left out, the last one first; if the others do not fit either, each
- * row takes several lines. No cell is ever cut. A file or a pipe gets all columns. One thread. */
+ * and escaped (base/escape.h). For a terminal columns that the table can do without are left out,
+ * the last one first, until it fits. No cell is ever cut. A file or a pipe gets all columns. One
+ * thread. */
 #ifndef TD_CLI_TABLE_H
 #define TD_CLI_TABLE_H
 
@@ -10,8 +10,6 @@
 
 #include "base/buf.h"
 #include "base/bytes.h"
-#include "base/err.h"
-#include "cli/output.h"
 
 enum { TABLE_COLUMNS_MAX = 16 };
 
@@ -34,8 +32,6 @@ typedef struct text_table {
     td_buf cells; /* texts in order of rows, each with its NUL */
     size_t cell_count;
     size_t widths[TABLE_COLUMNS_MAX];
-    td_result rc;
-    td_err err;
 } text_table;
 
 /* An empty table; the columns are borrowed. */
@@ -45,7 +41,8 @@ void table_fini(text_table *table);
 /* Add the next cell, from left to right, row by row. */
 void table_cell(text_table *table, td_bytes text);
 
-/* Print head and rows; nothing at all if there are no rows. TD_E_LIMIT of a cell before. */
-TD_MUST_USE td_result table_print(const text_table *table, output_stream *output, td_err *err);
+/* Append head and rows, for a terminal of so many columns (0: no terminal); nothing at all if there
+ * are no rows. */
+void table_print(const text_table *table, size_t columns, int has_colour, td_buf *out);
 
 #endif

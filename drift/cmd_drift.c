@@ -127,8 +127,7 @@ static void describe_findings(const drift_command *command, result_writer *r, dr
     "[, {left_out} left out: too many][; {damaged_chunks damaged chunk}]"                          \
     "[; {unreadable_segments unreadable segment}]\n"
 
-static td_result print_report(drift_command *command, const drift_run_result *result,
-                              exit_code *status, td_err *err)
+static void print_report(drift_command *command, const drift_run_result *result, exit_code *status)
 {
     result_writer r;
     uint64_t count_new = 0;
@@ -153,7 +152,7 @@ static td_result print_report(drift_command *command, const drift_run_result *re
         *status = EXIT_CODE_DIFFERS;
     if (cursor_is_damaged(&result->tape))
         *status = EXIT_CODE_DAMAGE;
-    return result_end(&r, err);
+    result_end(&r);
 }
 
 /* ---- the run ---- */
@@ -176,7 +175,7 @@ static td_result run(drift_command *command, exit_code *status, td_err *err)
     if (rc == TD_EOF)
         return td_err_set(err, TD_E_IO, "stopped before the end: nothing is reported");
     if (rc == TD_OK)
-        rc = print_report(command, &result, status, err);
+        print_report(command, &result, status);
     drift_run_result_fini(&result);
     return rc;
 }

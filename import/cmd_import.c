@@ -174,9 +174,8 @@ static td_result print_result(const import_command *command, const options_opera
         describe_file(&r, files->items[i], &command->reports[i]);
     result_list_end(&r);
     result_object_end(&r, "{files}");
-    td_result rc = result_end(&r, err);
-    td_result written = output_finish(&output, rc == TD_OK ? err : NULL);
-    return rc == TD_OK ? written : rc;
+    result_end(&r);
+    return output_finish(&output, err);
 }
 
 /* ---- the verb ---- */

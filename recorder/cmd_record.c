@@ -193,8 +193,8 @@ static void on_status(void *user, const supervisor_status *status)
 }
 
 /* A session's result: a line of JSON, or lines of the log. */
-static td_result print_summary(record_talk *talk, const char *session, const char *path,
-                               const supervisor_status *status, td_err *err)
+static void print_summary(record_talk *talk, const char *session, const char *path,
+                          const supervisor_status *status)
 {
     reporter *log = talk->progress.report;
     result_writer r;
@@ -245,7 +245,7 @@ static td_result print_summary(record_talk *talk, const char *session, const cha
     result_log(&r, log, TD_LOG_WARNING, "[{violations frame} broke a continuity rule]");
     result_object_end(&r, NULL);
     result_object_end(&r, NULL);
-    return result_end(&r, err);
+    result_end(&r);
 }
 
 static void ask_to_stop(void *user)
@@ -294,7 +294,7 @@ static td_result record_session(const verb_context *context, record_talk *talk, 
     }
     progress_end(&talk->progress);
     if (rc == TD_OK)
-        rc = print_summary(talk, archive_session(into), path, final, err);
+        print_summary(talk, archive_session(into), path, final);
     archive_close(into);
     return rc;
 }

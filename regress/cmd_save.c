@@ -43,7 +43,7 @@ typedef struct save_command {
     uint64_t file_bytes;
 } save_command;
 
-static td_result describe(save_command *command, td_err *err)
+static void describe(save_command *command)
 {
     const baseline_meta *meta = baseline_get_meta(command->made);
     const regress_totals *totals = &command->totals;
@@ -72,7 +72,7 @@ static td_result describe(save_command *command, td_err *err)
                           "[{damaged?}stored frames are damaged: some are missing here; 'tapedeck "
                           "verify' reports where\n]"
                           "[{decoder_findings}]");
-    return result_end(&r, err);
+    result_end(&r);
 }
 
 static td_result check_flags(const save_command *command, td_err *err)
@@ -130,7 +130,7 @@ static td_result run(save_command *command, exit_code *status, td_err *err)
     if (rc == TD_OK)
         rc = save(command, err);
     if (rc == TD_OK)
-        rc = describe(command, err);
+        describe(command);
     if (rc == TD_OK && command->totals.is_damaged)
         *status = EXIT_CODE_DAMAGE;
     else if (rc == TD_OK && user_decoder_failures(command->decoder) > 0)

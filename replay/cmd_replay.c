@@ -280,15 +280,15 @@ static td_result look_for_absences(const replay_command *command, replay_report 
 }
 
 /* With --messages standard output belongs to them. */
-static td_result print_report(replay_command *command, replay_report *report, td_err *err)
+static void print_report(replay_command *command, replay_report *report)
 {
     if (command->flags.with_messages && !command->verb.json.is_json)
-        return TD_OK;
+        return;
     result_writer r;
     report_add_books(report, command->player);
     result_begin(&r, &command->verb.output, &command->verb.json);
     report_describe(report, command->verb.talk.is_verbose, &r);
-    return result_end(&r, err);
+    result_end(&r);
 }
 
 /* Gather, print; *status follows from the findings. */
@@ -306,7 +306,7 @@ static td_result conclude(replay_command *command, exit_code *status, td_err *er
     if (rc == TD_OK && command->plugins != NULL)
         rc = sink_plugins_finish(command->plugins, &report, err);
     if (rc == TD_OK)
-        rc = print_report(command, &report, err);
+        print_report(command, &report);
     static const exit_code STATUS[] = {[REPLAY_COMPLETE] = EXIT_CODE_DONE,
                                        [REPLAY_INCOMPLETE] = EXIT_CODE_DIFFERS,
                                        [REPLAY_DAMAGED] = EXIT_CODE_DAMAGE};

@@ -106,12 +106,7 @@ exit_code verb_run_all(const verb_spec *spec, void *state, const verb_context *c
     if (rc == TD_OK)
         rc = spec->work(&verb);
     progress_end(&verb.progress);
-    td_err late;
-    td_result late_rc = result_end(&verb.result, &late);
-    if (rc >= 0 && late_rc < 0) {
-        rc = late_rc;
-        verb.err = late;
-    }
+    result_end(&verb.result);
     archive_close(verb.archive);
     pthread_mutex_destroy(&verb.logged_mutex);
     return report_end(context->report, &verb.output, rc, &verb.err, verb.status);
