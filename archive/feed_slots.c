@@ -22,19 +22,10 @@ typedef struct reading {
     const archive_past *past;
     const feed_slots_query *query;
     feed_slots *out;
-    segment_scratch *scratch;
-    td_buf channels;       /* of a chunk */
     uint8_t is_import;     /* which segments are being read: those of imports, or the others */
     size_t recorded_count; /* slots of recordings; imports do not move these on */
     uint64_t oldest_s;
 } reading;
-
-/* What one channel of a segment is about. */
-typedef struct channel_use {
-    size_t slot; /* SIZE_MAX: none that counts */
-    uint8_t is_data;
-    uint8_t has_time; /* its frames say when the slot was there last */
-} channel_use;
 
 const past_slot *feed_slots_find(const feed_slots *slots, uint32_t line, uint32_t shard)
 {
@@ -85,200 +76,130 @@ static void note_topic(feed_slots *out, const channel_info *info, size_t slot)
     name_index_put(&out->by_name, td_bytes_str(made->name), out->topic_count++);
 }
 
-/* Which channels of the segment count, by the reader's index. */
-static void use_channels(reading *r, const segment_reader *reader, channel_use *uses)
+/* ---- segments ---- */
+
+/* When the last frame of a channel came that counts; 0: none. Of one whose clock was ahead only the
+ * first is known. */
+static uint64_t last_of(const reading *r, const segment_channel *channel)
 {
-    for (uint32_t i = 0; i < segment_reader_channel_count(reader); i++) {
-        const channel_info *info = &segment_reader_channel(reader, i)->info;
-        uses[i] = (channel_use){.slot = SIZE_MAX};
-        if (info->dir != CHANNEL_IN)
-            continue;
-        uses[i].slot = get_slot(r->out, info);
-        uses[i].has_time = !r->is_import || uses[i].slot >= r->recorded_count;
-        uses[i].is_data = channel_role(info) != ROLE_CONTROL || r->query->is_control_data;
-    }
+    if (channel->last_ns <= r->query->before_ns)
+        return channel->last_ns;
+    return channel->first_ns <= r->query->before_ns ? channel->first_ns : 0;
 }
 
-/* ---- times ---- */
-
-/* Of what a channel has in a chunk, the last that counts; 0: none. */
-static uint64_t last_of(const reading *r, uint64_t first_ns, uint64_t last_ns)
+static int compare_latest_first(const void *a, const void *b)
 {
-    if (last_ns <= r->query->before_ns)
-        return last_ns;
-    return first_ns <= r->query->before_ns ? first_ns : 0;
+    const segment_channel *left = *(const segment_channel *const *)a;
+    const segment_channel *right = *(const segment_channel *const *)b;
+    return left->last_ns > right->last_ns ? -1 : left->last_ns < right->last_ns;
 }
 
-static void take_time(past_slot *slot, const channel_use *use, uint64_t ns)
+/* A slot that the channel moves on is of the segment's session now. */
+static void take_channel(reading *r, const segment_index *index, const segment_channel *channel)
 {
-    if (!use->has_time)
+    uint64_t ns = last_of(r, channel);
+    if (channel->info.dir != CHANNEL_IN || ns == 0)
         return;
-    if (ns > slot->last_any_ns)
+    size_t at = get_slot(r->out, &channel->info);
+    past_slot *slot = &r->out->slots[at];
+    int is_data = channel_role(&channel->info) != ROLE_CONTROL;
+    if (is_data)
+        note_topic(r->out, &channel->info, at);
+    if (r->is_import && at < r->recorded_count)
+        return;
+    if (ns > slot->last_any_ns) {
+        const session_row *session = archive_past_session(r->past, index->session);
         slot->last_any_ns = ns;
-    if (use->is_data && ns > slot->last_ns)
+        slot->is_crashed = session == NULL || session->state != SESSION_STOPPED;
+        slot->conn = 0;
+        slot->complete_ns = 0;
+        memcpy(slot->session, index->session, sizeof slot->session);
+    }
+    if ((is_data || r->query->is_control_data) && ns > slot->last_ns)
         slot->last_ns = ns;
 }
 
-/* Message indexes have the times of each channel; a file without them has only the chunk's. */
-static td_result chunk_times(reading *r, const segment_reader *reader, uint32_t chunk,
-                             const channel_use *uses, td_err *err)
+/* The last chunk with frames of the slot that count, from 1; 0: none. */
+static uint32_t last_chunk(const reading *r, const segment_reader *reader, const past_slot *slot)
 {
-    td_err cause;
-    td_result rc = segment_reader_chunk_channels(reader, chunk, r->scratch, &r->channels, &cause);
-    if (rc == TD_E_IO)
-        return td_err_pass(err, rc, &cause);
-    if (rc != TD_OK) {
-        const segment_chunk *row = segment_reader_chunk(reader, chunk);
-        for (uint32_t i = 0; i < segment_reader_channel_count(reader); i++)
-            if (uses[i].slot != SIZE_MAX &&
-                segment_reader_chunk_has(reader, chunk, segment_reader_channel(reader, i)))
-                take_time(&r->out->slots[uses[i].slot], &uses[i],
-                          last_of(r, row->first_ns, row->first_ns));
-        return TD_OK;
-    }
-    const sealed_channel *found = (const sealed_channel *)(const void *)r->channels.data;
-    size_t count = r->channels.size / sizeof *found;
-    for (size_t i = 0; i < count; i++) {
-        const segment_channel *channel = segment_reader_channel_by_id(reader, found[i].id);
-        if (channel == NULL || uses[channel->index].slot == SIZE_MAX)
-            continue;
-        const channel_use *use = &uses[channel->index];
-        take_time(&r->out->slots[use->slot], use, last_of(r, found[i].first_ns, found[i].last_ns));
-    }
-    return TD_OK;
-}
-
-/* From the end back, each channel once: a chunk without channels that were not seen yet is not
- * read. So topics of the same segment are noted in the order in which they ended. */
-static td_result walk_chunks(reading *r, const segment_reader *reader, const channel_use *uses,
-                             uint8_t *is_seen, uint32_t *last_chunks, td_err *err)
-{
-    td_result rc = TD_OK;
-    for (uint32_t chunk = segment_reader_chunk_count(reader); chunk > 0 && rc == TD_OK; chunk--) {
-        const segment_chunk *row = segment_reader_chunk(reader, chunk - 1);
-        uint8_t is_whole = row->last_ns <= r->query->before_ns;
-        int is_wanted = 0;
-        if (row->first_ns > r->query->before_ns)
+    uint32_t chunk = segment_reader_chunk_count(reader);
+    for (; chunk > 0; chunk--) {
+        if (segment_reader_chunk(reader, chunk - 1)->first_ns > r->query->before_ns)
             continue;
         for (uint32_t i = 0; i < segment_reader_channel_count(reader); i++) {
             const segment_channel *channel = segment_reader_channel(reader, i);
-            if (is_seen[i] || uses[i].slot == SIZE_MAX ||
-                !segment_reader_chunk_has(reader, chunk - 1, channel))
-                continue;
-            is_seen[i] = is_whole;
-            is_wanted = 1;
-            if (last_chunks[uses[i].slot] == 0)
-                last_chunks[uses[i].slot] = chunk;
-            if (channel_role(&channel->info) != ROLE_CONTROL)
-                note_topic(r->out, &channel->info, uses[i].slot);
+            if (channel->info.dir == CHANNEL_IN && channel->info.line == slot->line &&
+                channel->info.shard == slot->shard &&
+                segment_reader_chunk_has(reader, chunk - 1, channel))
+                return chunk;
         }
-        if (is_wanted)
-            rc = chunk_times(r, reader, chunk - 1, uses, err);
     }
-    return rc;
+    return 0;
 }
 
-/* ---- segments ---- */
-
-/* Only where the whole chunk counts: what was complete at its end may lie in the future. */
-static uint64_t complete_ns(const reading *r, uint64_t end_ns, const chain_conn *conn)
-{
-    uint64_t late_ns = conn->late_ms * TD_NS_PER_MS;
-    return late_ns == 0 || late_ns >= end_ns || end_ns > r->query->before_ns ? 0 : end_ns - late_ns;
-}
-
-/* A connection that was closed in order was complete until later than the chunk of its last frame
- * has it: one of the last chunks, which lists it with its end, has that. */
-static void note_end(const reading *r, segment_reader *reader, uint32_t chunk, past_slot *slot)
+/* The slot's connection as of the chunk with its last frame, and what was complete at its end; if
+ * that lies in the future, it is not known. A connection that was closed in order was complete
+ * until later: one of the segment's last chunks lists it with its end. */
+static void note_connection(const reading *r, segment_reader *reader, past_slot *slot)
 {
     chain_conn conns[CHAIN_CONNS_MAX];
     chain_record chain = {0};
-    uint32_t count = segment_reader_chunk_count(reader);
-    uint32_t first = count > END_CHUNKS && count - END_CHUNKS > chunk ? count - END_CHUNKS : chunk;
-    for (uint32_t later = first + 1; later < count; later++) {
-        if (segment_reader_chain(reader, later, conns, &chain, NULL) != TD_OK)
+    const uint32_t count = segment_reader_chunk_count(reader);
+    const uint32_t last = last_chunk(r, reader, slot);
+    for (uint32_t chunk = last; chunk > 0 && chunk <= count; chunk++) {
+        if (chunk > last && chunk + END_CHUNKS <= count)
+            continue;
+        if (segment_reader_chain(reader, chunk - 1, conns, &chain, NULL) != TD_OK)
             return;
-        uint64_t end_ns = segment_reader_chunk(reader, later)->last_ns;
-        for (uint32_t i = 0; i < chain.conn_count; i++)
-            if (conns[i].line == slot->line && conns[i].shard == slot->shard &&
-                conns[i].conn == slot->conn &&
-                complete_ns(r, end_ns, &conns[i]) > slot->complete_ns)
-                slot->complete_ns = complete_ns(r, end_ns, &conns[i]);
+        uint64_t end_ns = segment_reader_chunk(reader, chunk - 1)->last_ns;
+        for (uint32_t i = 0; i < chain.conn_count; i++) {
+            uint64_t late_ns = conns[i].late_ms * TD_NS_PER_MS;
+            if (conns[i].line != slot->line || conns[i].shard != slot->shard)
+                continue;
+            if (chunk == last && conns[i].conn > slot->conn) {
+                slot->conn = conns[i].conn;
+                slot->complete_ns = 0;
+            }
+            if (conns[i].conn == slot->conn && late_ns > 0 && late_ns < end_ns &&
+                end_ns <= r->query->before_ns && end_ns - late_ns > slot->complete_ns)
+                slot->complete_ns = end_ns - late_ns;
+        }
+        if (slot->complete_ns == 0)
+            return;
     }
 }
 
-/* The slot's connection as of this chunk, which has its last frame. */
-static void note_connection(const reading *r, segment_reader *reader, uint32_t chunk,
-                            past_slot *slot)
+static void take_segment(reading *r, const segment_index *index)
 {
-    chain_conn conns[CHAIN_CONNS_MAX];
-    chain_record chain = {0};
-    slot->conn = 0;
-    slot->complete_ns = 0;
-    if (segment_reader_chain(reader, chunk, conns, &chain, NULL) != TD_OK)
-        return;
-    for (uint32_t i = 0; i < chain.conn_count; i++)
-        if (conns[i].line == slot->line && conns[i].shard == slot->shard &&
-            conns[i].conn > slot->conn) {
-            slot->conn = conns[i].conn;
-            slot->complete_ns =
-                complete_ns(r, segment_reader_chunk(reader, chunk)->last_ns, &conns[i]);
-        }
-    if (slot->complete_ns != 0)
-        note_end(r, reader, chunk, slot);
-}
-
-/* Slots that this segment moved on are of its session now. last_chunks: of each slot, the number of
- * the last chunk that has frames of it, from 1. */
-static void name_session(reading *r, segment_reader *reader, const uint64_t *before,
-                         size_t before_count, const uint32_t *last_chunks)
-{
-    const char *session = segment_reader_info(reader)->session.session;
-    const session_row *row = archive_past_session(r->past, session);
-    int is_crashed = row == NULL || row->state != SESSION_STOPPED;
+    const segment_channel **channels = td_alloc_zero(index->channel_count + 1, sizeof(void *));
+    segment_reader *reader = NULL;
+    for (size_t i = 0; i < index->channel_count; i++)
+        channels[i] = &index->channels[i];
+    qsort((void *)channels, index->channel_count, sizeof(void *), compare_latest_first);
+    for (size_t i = 0; i < index->channel_count; i++)
+        take_channel(r, index, channels[i]);
+    td_free((void *)channels);
+    if (archive_open_segment(r->archive, index->path, &reader, NULL) != TD_OK)
+        return; /* what it lacks is reported with its index */
     for (size_t i = 0; i < r->out->slot_count; i++) {
         past_slot *slot = &r->out->slots[i];
-        if (i < before_count && slot->last_any_ns == before[i])
-            continue;
-        (void)snprintf(slot->session, sizeof slot->session, "%.8s", session);
-        slot->is_crashed = is_crashed != 0;
-        if (last_chunks[i] > 0)
-            note_connection(r, reader, last_chunks[i] - 1, slot);
+        if (slot->conn == 0 && strcmp(slot->session, index->session) == 0)
+            note_connection(r, reader, slot);
     }
+    segment_reader_close(reader);
 }
 
-static td_result read_segment(reading *r, segment_reader *reader, td_err *err)
+static td_result read_segment(reading *r, const archive_segment *segment, td_err *err)
 {
-    size_t channel_count = segment_reader_channel_count(reader);
-    size_t before_count = r->out->slot_count;
-    channel_use *uses = td_alloc_zero(channel_count + 1, sizeof *uses);
-    uint8_t *is_seen = td_alloc_zero(channel_count + 1, 1);
-    uint64_t *before = td_alloc_zero(before_count + 1, sizeof *before);
-    for (size_t i = 0; i < before_count; i++)
-        before[i] = r->out->slots[i].last_any_ns;
-    use_channels(r, reader, uses);
-    uint32_t *last_chunks = td_alloc_zero(r->out->slot_count + 1, sizeof *last_chunks);
-    td_result rc = walk_chunks(r, reader, uses, is_seen, last_chunks, err);
-    if (rc == TD_OK)
-        name_session(r, reader, before, before_count, last_chunks);
-    td_free(last_chunks);
-    td_free(uses);
-    td_free(is_seen);
-    td_free(before);
-    return rc;
-}
-
-static td_result open_and_read(reading *r, const archive_segment *segment, td_err *err)
-{
-    segment_reader *reader = NULL;
+    segment_index index;
     td_err cause;
     td_err_clear(&cause);
-    td_result rc = archive_open_segment(r->archive, segment->path, &reader, &cause);
-    if (rc == TD_OK)
-        rc = read_segment(r, reader, &cause);
-    segment_reader_close(reader);
-    if (rc == TD_OK || (rc == TD_E_TRUNCATED && segment->name.is_open))
-        return TD_OK; /* nothing durable is in it yet */
+    td_result rc = archive_read_index(r->archive, segment->path, INDEX_FULL, &index, &cause);
+    if (rc == TD_OK) {
+        take_segment(r, &index);
+        segment_index_fini(&index);
+        return TD_OK;
+    }
     if (rc == TD_E_IO && r->query->session != NULL)
         return td_err_set(err, rc, "%s: %s", segment->path, cause.text);
     td_log_emit(archive_log(r->archive), TD_LOG_WARNING, "%s: skipped: %s", segment->path,
@@ -303,14 +224,6 @@ static int is_enough(const reading *r, uint64_t next_s)
         if (feed_slots_find(out, 0, shard) == NULL)
             return 0;
     return out->slot_count > 0 && r->oldest_s + LOOK_BACK_S <= newest_s;
-}
-
-static int has_any(const feed_slots *out)
-{
-    for (size_t i = 0; i < out->slot_count; i++)
-        if (out->slots[i].last_ns != 0)
-            return 1;
-    return 0;
 }
 
 static int compare_newest_first(const void *a, const void *b)
@@ -354,9 +267,9 @@ static td_result read_all(reading *r, const archive_listing *listing, td_err *er
     for (size_t i = 0; i < count && rc == TD_OK; i++) {
         if (i > 0 && is_enough(r, chosen[i]->name.first_s))
             break;
-        if (i >= FEED_SLOTS_SEGMENTS_MAX && has_any(r->out))
+        if (i >= FEED_SLOTS_SEGMENTS_MAX && r->out->slot_count > 0)
             break;
-        rc = open_and_read(r, chosen[i], err);
+        rc = read_segment(r, chosen[i], err);
         r->oldest_s = chosen[i]->name.first_s;
     }
     td_free((void *)chosen);
@@ -382,9 +295,7 @@ td_result feed_slots_read(archive *a, const archive_past *past, const feed_slots
 {
     TD_ASSERT(query->feed != NULL);
     *out = (feed_slots){0};
-    reading r = {
-        .archive = a, .past = past, .query = query, .out = out, .scratch = segment_scratch_open()};
-    td_buf_init(&r.channels, (size_t)LIMIT_SEGMENT_CHANNELS * sizeof(sealed_channel) * 2);
+    reading r = {.archive = a, .past = past, .query = query, .out = out};
     archive_listing listing = {0};
     td_result rc = archive_list(a, &listing, err);
     if (rc == TD_OK)
@@ -396,8 +307,6 @@ td_result feed_slots_read(archive *a, const archive_past *past, const feed_slots
     if (rc == TD_OK)
         rc = read_all(&r, &listing, err);
     archive_listing_fini(&listing);
-    segment_scratch_close(r.scratch);
-    td_buf_fini(&r.channels);
     return rc;
 }
 
